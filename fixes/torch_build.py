@@ -5,7 +5,7 @@ for this Python and this system. torchvision, torchaudio, the CUDA libraries and
 as the new build needs.
 """
 
-from tunedoctor.api import Draft, Finding, Packages, PipInstall, Resolve, fix, name_of
+from tunedoctor.api import Draft, Finding, Packages, Resolve, fix, name_of
 
 PAIRED = ("torchvision", "torchaudio")
 
@@ -31,19 +31,14 @@ PAIRED = ("torchvision", "torchaudio")
 )
 def torch_build(finding: Finding, packages: Packages | None) -> Draft | None:
     """Take the build that the finding names; a cure that installs no torch is another fix's."""
-    there = packages.version("torch") if packages is not None else ""
-    for line in reversed(finding.cure.installs):
-        if any(name_of(one) == "torch" for one in line.requirements):
-            wanted = _wanted(line, there)
-            if not there and any(packages.get(name) for name in PAIRED if packages):
-                # its own release is nearer than the newest
-                wanted = tuple("torch" if name_of(one) == "torch" else one for one in wanted)
-            return Draft(steps=(Resolve(requirements=wanted),), reason=finding.found)
-    return None
-
-
-def _wanted(line: PipInstall, there: str) -> tuple[str, ...]:
-    """Leave the versions of companions to the resolver; new ones come with a new torch alone."""
-    own = tuple(one for one in line.requirements if name_of(one) not in PAIRED)
-    beside = (name_of(one) for one in line.requirements if name_of(one) == "torchvision")
-    return own if there else (*own, *beside)
+    held = {one.name for one in packages.distributions} if packages is not None else set[str]()
+    lines = (line.requirements for line in reversed(finding.cure.installs))
+    wanted = next((line for line in lines if "torch" in map(name_of, line)), ())
+    # versions of companions are the resolver's to say; new ones come with a new torch alone
+    own = [one for one in wanted if name_of(one) not in PAIRED]
+    if "torch" not in held:
+        if held & {*PAIRED}:
+            # their own release is nearer than the newest
+            own = ["torch" if name_of(one) == "torch" else one for one in own]
+        own += [name for name in map(name_of, wanted) if name == "torchvision"]
+    return Draft(steps=(Resolve(requirements=tuple(own)),), reason=finding.found) if own else None

@@ -17,10 +17,10 @@ from tunedoctor.facts import Target
 from tunedoctor.findings import SEVERITIES
 from tunedoctor.fixing import Draft, Fix, Resolve
 from tunedoctor.fixing import tell as told_by
-from tunedoctor.plan import SetEnv, is_told
+from tunedoctor.plan import SetEnv, Tell, is_told
 from tunedoctor.snapshot import Snapshot
 from tunedoctor.versions import narrowed
-from tunedoctor.wiring import NotRun, call
+from tunedoctor.wiring import call
 
 
 class Drafted(NamedTuple):
@@ -39,18 +39,13 @@ class Drafted(NamedTuple):
     @property
     def changes(self) -> bool:
         """Whether it changes the environment; else it only tells."""
-        return _changes(self.draft)
+        return any(isinstance(s, Resolve) or not is_told(s) for s in self.draft.steps)
 
     @property
     def sets_variables_alone(self) -> bool:
         """Whether it holds for shells to come alone, so that no check sees it now."""
-        plain = [s for s in self.draft.steps if not isinstance(s, Resolve)]
-        every = len(plain) == len(self.draft.steps)
-        return self.changes and every and all(isinstance(s, SetEnv) or is_told(s) for s in plain)
-
-
-def _changes(draft: Draft) -> bool:
-    return any(isinstance(s, Resolve) or not is_told(s) for s in draft.steps)
+        alone = (isinstance(s, (SetEnv, Tell)) for s in self.draft.steps)
+        return self.changes and all(alone)
 
 
 def chosen(diagnosis: Diagnosis, ids: Iterable[str]) -> tuple[Found, ...]:
@@ -79,20 +74,12 @@ def drafted(
     several = sorted(fixes, key=lambda one: not one.cures)
     made: list[Drafted] = []
     for found in findings:
-        told: Drafted | None = None
-        for fix in several:
-            if fix.cures and found.check.id not in fix.cures:
-                continue
-            draft = call(fix.run, snapshot, found.finding)
-            if draft is None or isinstance(draft, NotRun):
-                continue
-            one = Drafted(found, draft, fix.id)
-            if one.changes and not found.finding.settle:
-                told = one
-                break
-            if not one.changes:
-                told = told or one
-        made.append(told or Drafted(found, told_by(found.finding), ""))
+        suited = [fix for fix in several if not fix.cures or found.check.id in fix.cures]
+        drafts = ((fix.id, call(fix.run, snapshot, found.finding)) for fix in suited)
+        every = [Drafted(found, one, id_) for id_, one in drafts if isinstance(one, Draft)]
+        changing = [one for one in every if one.changes and not found.finding.settle]
+        telling = [one for one in every if not one.changes]
+        made.append(next(iter((*changing, *telling)), Drafted(found, told_by(found.finding), "")))
     return tuple(made)
 
 
@@ -117,36 +104,28 @@ def cures_shown(
         if one in ours and cure.installs:
             rank = SEVERITIES.index(one.severity)
             beside = [o.finding.cure for o in ours if SEVERITIES.index(o.severity) <= rank]
-            cure = _narrowed(cure, beside, _planner(target))
+            cure = _narrowed(cure, beside, target)
         elif cure.ours and one not in ours:
             cure = structs.replace(cure, steps=(Command(command=cure.command),))
         shown[one.check.id] = cure
     return shown
 
 
-def _planner(target: Target | None) -> str:
-    """Return the command that finds the versions where ranges alone do not."""
-    there = f" --target {shlex.quote(target.asked)}" if target and target.asked else ""
-    return f"doctor fix{there}"
-
-
-def _narrowed(cure: Cure, beside: Sequence[Cure], planner: str) -> Cure:
+def _narrowed(cure: Cure, beside: Sequence[Cure], target: Target | None) -> Cure:
+    """Return it with the range that all cures beside it leave, or the planner, where ranges alone do not do."""
     asked: dict[str, list[str]] = {}
-    for step in (step for other in beside for step in other.installs):
-        for name, specifier in map(parted, step.requirements):
+    for one in (step for other in beside for step in other.installs):
+        for name, specifier in map(parted, one.requirements):
             asked.setdefault(name, []).append(specifier)
-    left = {name: narrowed(specifiers) for name, specifiers in asked.items()}
-    own = {parted(text)[0] for step in cure.installs for text in step.requirements}
-    if any(left.get(name) is None for name in own):
-        return tell(planner)
-    return structs.replace(cure, steps=tuple(_step(step, left) for step in cure.steps))
-
-
-def _step(step: AnyCureStep, left: dict[str, str | None]) -> AnyCureStep:
-    if not isinstance(step, PipInstall):
-        return step
-    wanted = (
-        text.removesuffix(parted(text)[1]) + (left[parted(text)[0]] or "")
-        for text in step.requirements
-    )
-    return structs.replace(step, requirements=tuple(wanted))
+    steps: list[AnyCureStep] = []
+    for step in cure.steps:
+        if not isinstance(step, PipInstall):
+            steps.append(step)
+            continue
+        left = {text: narrowed(asked[parted(text)[0]]) for text in step.requirements}
+        if None in left.values():
+            there = f" --target {shlex.quote(target.asked)}" if target and target.asked else ""
+            return tell(f"doctor fix{there}")
+        words = (text.removesuffix(parted(text)[1]) + (left[text] or "") for text in left)
+        steps.append(structs.replace(step, requirements=tuple(words)))
+    return structs.replace(cure, steps=tuple(steps))

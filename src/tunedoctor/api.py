@@ -34,12 +34,13 @@ from tunedoctor.cure import (
     PipInstall,
     PipUninstall,
     advise,
+    exact,
+    name_of,
     pip,
     pip_line,
     python,
     set_variable,
     tell,
-    unset_variable,
 )
 from tunedoctor.facts import *  # noqa: F403  the fact types are the vocabulary
 from tunedoctor.findings import Finding, Severity, check
@@ -117,10 +118,8 @@ if TYPE_CHECKING:
     from tunedoctor.fixing import (
         Draft,
         Resolve,
-        exact,
         fix,
         install_of,
-        name_of,
         variable_of,
     )
     from tunedoctor.plan import DeletePath, Install, Pin, Remove, SetEnv, Tell, WriteFile

@@ -21,7 +21,21 @@ class CureStep(msgspec.Struct, frozen=True, tag_field="step"):
     """One thing to do."""
 
 
-class PipInstall(CureStep, frozen=True, kw_only=True, tag="install"):
+class PipStep(CureStep, frozen=True, kw_only=True):
+    """What pip of the target does, or uv."""
+
+    pip: str = "python -m pip"
+    """How it is started, as a shell takes it, or "uv pip"."""
+    python: str = ""
+    """The target's interpreter, as a shell takes it, where uv is to be told."""
+
+    def line(self, verb: str, *words: str) -> str:
+        """Return the line for a shell."""
+        there = ("--python", self.python) if self.python else ()
+        return " ".join((self.pip, verb, *there, *words))
+
+
+class PipInstall(PipStep, frozen=True, kw_only=True, tag="install"):
     """Install with pip."""
 
     requirements: tuple[str, ...]
@@ -30,10 +44,6 @@ class PipInstall(CureStep, frozen=True, kw_only=True, tag="install"):
     """URL of the one index; "" for those of the user's settings."""
     flags: tuple[str, ...] = ()
     """Other options: "--upgrade"."""
-    pip: str = "python -m pip"
-    """How pip of the target is started, as a shell takes it, or "uv pip"."""
-    python: str = ""
-    """The target's interpreter, as a shell takes it, where uv is to be told."""
 
     @property
     def upgrade(self) -> bool:
@@ -51,12 +61,10 @@ class PipInstall(CureStep, frozen=True, kw_only=True, tag="install"):
         return "--no-deps" in self.flags
 
 
-class PipUninstall(CureStep, frozen=True, kw_only=True, tag="remove"):
+class PipUninstall(PipStep, frozen=True, kw_only=True, tag="remove"):
     """Take distributions out with pip."""
 
     names: tuple[str, ...]
-    pip: str = "python -m pip"
-    python: str = ""
 
 
 class Variable(CureStep, frozen=True, kw_only=True, tag="setenv"):
@@ -171,8 +179,7 @@ def starter(interpreter: Interpreter | Unknown | None, own: str = "") -> Starter
 
 def pip_line(interpreter: Interpreter | Unknown | None, verb: str) -> str:
     """Return how a command of pip starts for the target: "… -m pip check"."""
-    start = starter(interpreter)
-    return " ".join((start.pip, verb, *(("--python", start.python) if start.python else ())))
+    return PipStep(**starter(interpreter)._asdict()).line(verb)
 
 
 def pip(
@@ -200,11 +207,6 @@ def set_variable(host: Host | Unknown | None, name: str, value: str | None) -> C
     return Cure((Variable(name=name, value=value),), windows=windows)
 
 
-def unset_variable(host: Host | Unknown | None, name: str) -> Cure:
-    """Return how a variable is taken away."""
-    return set_variable(host, name, None)
-
-
 def quoted(requirement: str) -> str:
     """Quote a requirement as POSIX shells, PowerShell and cmd all take it."""
     return requirement if re.fullmatch(r"[\w.+=-]+", requirement) else f'"{requirement}"'
@@ -214,11 +216,10 @@ def _line(step: AnyCureStep, *, windows: bool) -> str:
     match step:
         case PipInstall():
             source = ("--index-url", step.index) if step.index else ()
-            words = (*step.flags, *map(quoted, step.requirements), *source)
-            return " ".join((step.pip, "install", *_there(step), *words))
+            return step.line("install", *step.flags, *map(quoted, step.requirements), *source)
         case PipUninstall():
             sure = () if step.python else ("--yes",)  # uv does not ask
-            return " ".join((step.pip, "uninstall", *_there(step), *sure, *step.names))
+            return step.line("uninstall", *sure, *step.names)
         case Variable(name=name, value=None):
             return f"Remove-Item Env:{name}" if windows else f"unset {name}"
         case Variable(name=name, value=str(value)):
@@ -229,10 +230,6 @@ def _line(step: AnyCureStep, *, windows: bool) -> str:
             return step.text  # type: ignore[union-attr]
 
 
-def _there(step: PipInstall | PipUninstall) -> tuple[str, ...]:
-    return ("--python", step.python) if step.python else ()
-
-
 _PARTS = pattern(r"([A-Za-z0-9][A-Za-z0-9._-]*)(?:\[[^\]]*\])?\s*([<>=!~][^;@]*)?")
 
 
@@ -240,3 +237,16 @@ def parted(requirement: str) -> tuple[str, str]:
     """Return ("transformers", ">=4.56") of "transformers>=4.56"; ("", "") of what has more to it."""
     found = _PARTS.fullmatch(requirement)
     return (normalised(found[1]), found[2] or "") if found else ("", "")
+
+
+def name_of(requirement: str) -> str:
+    """Return the normalised name of a requirement."""
+    found = _PARTS.match(requirement)
+    return normalised(found[1]) if found else ""
+
+
+def exact(requirement: str) -> tuple[str, str] | None:
+    """Return ("torch", "2.9.1+cu126") of "torch==2.9.1+cu126"; None where it allows several versions."""
+    name, specifier = parted(requirement)
+    version = specifier.removeprefix("==")
+    return (name, version) if version != specifier and not {*", *"} & {*version} else None

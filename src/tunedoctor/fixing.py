@@ -5,12 +5,10 @@ from typing import TypeVar
 
 import msgspec
 
-from tunedoctor.cure import Cure, PipInstall, Variable
+from tunedoctor.cure import Cure, PipInstall, Variable, exact, name_of
 from tunedoctor.facts import Interpreter, Packages, Unknown
 from tunedoctor.findings import Finding
-from tunedoctor.lazy import pattern
 from tunedoctor.plan import AnyStep, Install, Pin, Place, SetEnv, Tell
-from tunedoctor.versions import normalised
 
 
 class Resolve(msgspec.Struct, frozen=True, kw_only=True):
@@ -69,22 +67,6 @@ def fix(
         return function
 
     return mark
-
-
-_NAME = pattern(r"[A-Za-z0-9][A-Za-z0-9._-]*")
-_EXACT = pattern(r"([A-Za-z0-9][A-Za-z0-9._-]*)==([^,*\s]+)")
-
-
-def exact(requirement: str) -> tuple[str, str] | None:
-    """Return ("torch", "2.9.1+cu126") of "torch==2.9.1+cu126"; None where it allows several versions."""
-    found = _EXACT.fullmatch(requirement)
-    return (normalised(found[1]), found[2]) if found else None
-
-
-def name_of(requirement: str) -> str:
-    """Return the normalised name of a requirement."""
-    found = _NAME.match(requirement)
-    return normalised(found[0]) if found else ""
 
 
 def install_of(line: PipInstall, packages: Packages) -> Install | None:

@@ -185,72 +185,50 @@ def merge(plans: Iterable[Plan]) -> Plan:
         cures=tuple(dict.fromkeys(c for plan in several for c in plan.cures)),
         reasons=tuple(dict.fromkeys(r for plan in several for r in plan.reasons)),
         asks={id_: names for plan in several for id_, names in plan.asks.items()},
-        download_bytes=_once(several, "download_bytes"),
-        disk_bytes=_once(several, "disk_bytes"),
+        # equal changes of several plans count once
+        download_bytes=sum({plan.changes: plan.download_bytes for plan in several}.values()),
+        disk_bytes=sum({plan.changes: plan.disk_bytes for plan in several}.values()),
     )
 
 
-def _once(plans: tuple[Plan, ...], field: str) -> int:
-    """Add up sizes; equal changes of several plans count once."""
-    return sum({plan.changes: getattr(plan, field) for plan in plans}.values())
-
-
-def _installs(found: list[Install]) -> list[Install]:
+def _installs(found: list[Install]) -> Iterator[Install]:
     """Join those of one index; the one that holds torch comes first, for the others are checked against it."""
     groups: dict[tuple[str, bool], list[Install]] = {}
-    for one in found:
+    for one in sorted(found, key=lambda one: all(pin.name != "torch" for pin in one.pins)):
         groups.setdefault((one.index, one.no_deps), []).append(one)
-    joined = [
-        Install(
-            pins=_pins(group),
-            index=index,
-            no_deps=no_deps,
-            reinstall=tuple(dict.fromkeys(n for one in group for n in one.reinstall)),
-        )
-        for (index, no_deps), group in groups.items()
-    ]
-    joined.sort(key=lambda one: all(pin.name != "torch" for pin in one.pins))
-    return [one for one in _each_once(joined) if one.pins]
-
-
-def _each_once(installs: list[Install]) -> Iterator[Install]:
-    """Leave a package out where an earlier install brings it."""
     seen: set[str] = set()
-    for one in installs:
-        pins = tuple(pin for pin in one.pins if pin.name not in seen)
-        seen |= {pin.name for pin in pins}
-        yield msgspec.structs.replace(one, pins=pins)
+    for (index, no_deps), group in groups.items():
+        pins: dict[str, Pin] = {}
+        for pin in (pin for one in group for pin in one.pins if pin.name not in seen):
+            # two plans that agree on a version: the one that knows the hashes is the one to go by
+            if pin.name not in pins or not pins[pin.name].hashes:
+                pins[pin.name] = pin
+        seen |= pins.keys()
+        again = tuple(dict.fromkeys(n for one in group for n in one.reinstall))
+        if pins:
+            put = tuple(pins.values())
+            yield Install(pins=put, index=index, no_deps=no_deps, reinstall=again)
 
 
-def _pins(group: list[Install]) -> tuple[Pin, ...]:
-    pins: dict[str, Pin] = {}
-    for one in (pin for install in group for pin in install.pins):
-        have = pins.get(one.name)
-        # two plans that agree on a version: the one that knows the hashes is the one to go by
-        pins[one.name] = one if have is None or not have.hashes else have
-    return tuple(pins.values())
+_BUILDS = frozenset({"torch", "torchvision", "torchaudio", "xformers"})
+"""Of a pure library any index has the same file; a build of these is its index's own."""
 
 
 def _agree(steps: list[AnyStep]) -> None:
-    wants: dict[str, tuple[str, str]] = {}
-    for one in (s for s in steps if isinstance(s, Install)):
-        for pin in one.pins:
-            # of a pure library any index has the same file; a build of torch is its index's own
-            want = (pin.version, one.index if pin.name in _BUILDS else "")
-            have = wants.setdefault(pin.name, want)
-            if have != want:
-                _contradict(f"{pin.name} {_from(have)} and {pin.name} {_from(want)}")
-    for name in (n for s in steps if isinstance(s, Remove) for n in s.names):
-        if name in wants:
-            _contradict(f"{name} {wants[name][0]} and no {name}")
+    """Raise PlanError where steps contradict each other."""
+    wants: dict[str, str] = {}
     said: dict[str, str | None] = {}
+    for one, pin in ((s, pin) for s in steps if isinstance(s, Install) for pin in s.pins):
+        source = f" from {one.index}" if one.index and pin.name in _BUILDS else ""
+        want = f"{pin.name} {pin.version}{source}"
+        if (have := wants.setdefault(pin.name, want)) != want:
+            _contradict(f"{have} and {want}")
     for step in steps:
         key, value = _said(step)
         if key and said.setdefault(key, value) != value:
             _contradict(f"two values for {key}")
-
-
-_BUILDS = frozenset({"torch", "torchvision", "torchaudio", "xformers"})
+    for name in (n for s in steps if isinstance(s, Remove) for n in s.names if n in wants):
+        _contradict(f"{wants[name]} and no {name}")
 
 
 def _said(step: AnyStep) -> tuple[str, str | None]:
@@ -263,10 +241,6 @@ def _said(step: AnyStep) -> tuple[str, str | None]:
             return "the new environment", path
         case _:
             return "", None
-
-
-def _from(want: tuple[str, str]) -> str:
-    return f"{want[0]} from {want[1]}" if want[1] else want[0]
 
 
 def _contradict(what: str) -> None:

@@ -27,9 +27,8 @@ from tunedoctor.facts import (
     Unknown,
 )
 from tunedoctor.findings import Check
-from tunedoctor.plan import DeletePath, Install, Pin, Plan, SetEnv
+from tunedoctor.plan import DeletePath, Install, Plan, SetEnv
 from tunedoctor.probes.packages import cuda_wheels
-from tunedoctor.probes.torch_build import Accelerator
 from tunedoctor.snapshot import Answer, Snapshot
 from tunedoctor.tables.wheels import cuda_of
 from tunedoctor.wheels.rules import family, table_archs
@@ -128,9 +127,8 @@ def predict(plan: Plan, before: Snapshot, metadata: Mapping[str, Distribution]) 
     }
     if after != packages:
         # what the plan leaves alone is as it was told: a snapshot can know other wheels than its packages
-        if any(
-            name.startswith("nvidia-") for name in (*plan.removed, *(p.name for p in plan.pins))
-        ):
+        changed = (*plan.removed, *(pin.name for pin in plan.pins))
+        if any(name.startswith("nvidia-") for name in changed):
             answers[CudaWheels] = cuda_wheels(after)
         answers[TorchBuild] = _torch(plan, before, after)
     return Snapshot(answers, taken=before.taken)
@@ -140,94 +138,79 @@ def packages_after(
     plan: Plan, packages: Packages, metadata: Mapping[str, Distribution]
 ) -> Packages:
     """Return the packages after a plan."""
-    held = {one.name: one for one in packages.distributions}
-    pins = {pin.name: pin for pin in plan.pins}
-    gone = {*plan.removed}
-    deleted = {
-        step.path.replace("\\", "/").rstrip("/").rpartition("/")[2]
-        for step in plan.steps
-        if isinstance(step, DeletePath)
-    }
-    for name in gone:
-        held.pop(name, None)
-    for name, pin in pins.items():
-        held[name] = _installed(pin, held.get(name), metadata.get(name))
+    held = {one.name: one for one in packages.distributions if one.name not in plan.removed}
+    for pin in plan.pins:
+        old, told = packages.get(pin.name), metadata.get(pin.name)
+        if told is not None:
+            held[pin.name] = msgspec.structs.replace(told, version=pin.version)
+        elif pin.name not in held or held[pin.name].version != pin.version:
+            where = old.location if old else ""
+            held[pin.name] = Distribution(name=pin.name, version=pin.version, location=where)
+    deletes = (step.path for step in plan.steps if isinstance(step, DeletePath))
+    deleted = {path.replace("\\", "/").rstrip("/").rpartition("/")[2] for path in deletes}
+    touched = {*plan.removed, *(pin.name for pin in plan.pins)}
     return msgspec.structs.replace(
         packages,
         distributions=tuple(held[name] for name in sorted(held)),
-        broken=tuple(b for b in packages.broken if not _mended(b, pins, gone, deleted)),
+        broken=tuple(b for b in packages.broken if not _mended(b, touched, deleted)),
     )
 
 
-def _installed(pin: Pin, old: Distribution | None, told: Distribution | None) -> Distribution:
-    if told is not None:
-        return msgspec.structs.replace(told, version=pin.version)
-    if old is not None and old.version == pin.version:
-        return old
-    return Distribution(name=pin.name, version=pin.version, location=old.location if old else "")
-
-
-def _mended(
-    one: BrokenDistribution, pins: Mapping[str, Pin], gone: set[str], deleted: set[str]
-) -> bool:
+def _mended(one: BrokenDistribution, touched: set[str], deleted: set[str]) -> bool:
     if one.problem == "leftover":
         return one.name in deleted
     if one.problem == "doubled":
-        folders = {part.strip() for part in one.detail.split(",")}
-        return len(folders - deleted) < 2
-    return one.name in pins or one.name in gone
+        return len({part.strip() for part in one.detail.split(",")} - deleted) < 2
+    return one.name in touched
 
 
 def _torch(plan: Plan, before: Snapshot, after: Packages) -> TorchBuild | Absent | Unknown:
     """Return the build after a plan: its variant is the label, else the name of its index."""
     old = before.get(TorchBuild)
-    for step in (s for s in plan.steps if isinstance(s, Install)):
-        for pin in (p for p in step.pins if p.name == "torch"):
-            return _build(pin, step.index, before)
+    installs = (step for step in plan.steps if isinstance(step, Install))
+    for index, version in (
+        (s.index, p.version) for s in installs for p in s.pins if p.name == "torch"
+    ):
+        label = version.partition("+")[2] or index.rstrip("/").rpartition("/")[2]
+        if _VARIANT.fullmatch(label) is None:
+            # of the default index only the table knows which build that is
+            return Unknown(why=f"which build torch {version} is, its name does not tell")
+        host, interpreter = before.find(Host), before.find(Interpreter)
+        where = family(host, interpreter) if host and interpreter else ""
+        archs = table_archs(version, label, where)
+        mac = bool(host and host.os == "macos" and interpreter and interpreter.machine == "arm64")
+        return build_of(version, label, mac=mac, archs=archs)
     if after.get("torch") is None and isinstance(old, TorchBuild) and not old.conda:
         return Absent(why="torch is not installed in the target")
     return old
 
 
-def _build(pin: Pin, index: str, before: Snapshot) -> TorchBuild | Unknown:
-    label = pin.version.partition("+")[2] or index.rstrip("/").rpartition("/")[2]
-    named = _VARIANT.fullmatch(label)
-    if named is None:
-        # of the default index only the table knows which build that is
-        return Unknown(why=f"which build torch {pin.version} is, its name does not tell")
-    variant = named[1]
-    host, interpreter = before.find(Host), before.find(Interpreter)
-    where = family(host, interpreter) if host and interpreter else ""
-    archs = table_archs(pin.version, variant, where)
-    mac = bool(host and host.os == "macos" and interpreter and interpreter.machine == "arm64")
+def build_of(version: str, variant: str, *, mac: bool, archs: tuple[str, ...] = ()) -> TorchBuild:
+    """Return what is known of a build by its name."""
+    cuda, rocm, xpu = (variant.startswith(one) for one in ("cu", "rocm", "xpu"))
     return TorchBuild(
-        version=pin.version,
+        version=version,
         cuda=cuda_of(variant),
-        hip=variant.removeprefix("rocm") if variant.startswith("rocm") else "",
-        accelerator=accelerator(variant, mac=mac),
+        hip=variant.removeprefix("rocm") if rocm else "",
+        accelerator="cuda"
+        if cuda
+        else "rocm"
+        if rocm
+        else "xpu"
+        if xpu
+        else "mps"
+        if mac
+        else "cpu",
         variant=variant,
         archs=archs,
         archs_source="table" if archs else "",
     )
 
 
-def accelerator(variant: str, *, mac: bool) -> Accelerator:
-    """Return what a build computes on."""
-    if variant.startswith("cu"):
-        return "cuda"
-    if variant.startswith("rocm"):
-        return "rocm"
-    return "xpu" if variant == "xpu" else "mps" if mac else "cpu"
-
-
 def _environment(plan: Plan, before: Snapshot) -> Environment | Absent | Unknown:
     old = before.get(Environment)
-    sets = [step for step in plan.steps if isinstance(step, SetEnv)]
+    sets = {step.name: step.value for step in plan.steps if isinstance(step, SetEnv)}
     if not sets:
         return old
-    variables = dict(old.variables) if isinstance(old, Environment) else {}
-    for step in sets:
-        variables.pop(step.name, None)
-        if step.value is not None:
-            variables[step.name] = step.value
-    return Environment(variables=variables)
+    variables = {**(old.variables if isinstance(old, Environment) else {}), **sets}
+    return Environment(variables={n: value for n, value in variables.items() if value is not None})

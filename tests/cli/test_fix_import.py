@@ -1,7 +1,6 @@
 """What `doctor fix` proves by import, against the state before: made libraries that die, hang, flood and fork."""
 
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -13,18 +12,15 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 import pytest
+from libraries import running
 from libraries.catalogue import RELEASES
 from libraries.fixtures import uv_cache
+from libraries.running import HELD as CLASH
+from libraries.running import version
 from libraries.server import Index
-
-from tunedoctor.installers.uv import find_uv
 
 __all__ = ["uv_cache"]
 
-CLASH = ("torch==2.14.1", "nvidia-nccl-cu13==2.30.7", "filelock==3.20.0", "numpy==2.2.6")
-CLASH += ("safetensors==0.8.0", "accelerate==1.13.0", "tokenizers==0.22.2", "transformers==4.57.6")
-CLASH += ("huggingface-hub==1.5.0",)
-"""transformers 4.57.6 refuses a huggingface-hub of 1 or newer: the cure is huggingface-hub 0.36.2."""
 OLD, NEW = "huggingface-hub==1.5.0", "huggingface-hub==0.36.2"
 DIES = "raise ImportError('cannot import name HfFolder')"
 Make = Callable[..., Path]
@@ -48,43 +44,24 @@ def make(uv_cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Ite
         opened.append(one)
         monkeypatch.setenv("UV_DEFAULT_INDEX", one.url)
         monkeypatch.setenv("PIP_INDEX_URL", one.url)
-        env = tmp_path / "work" / "env"
-        env.parent.mkdir()
-        subprocess.run([find_uv(), "venv", "-q", env], check=True, cwd=tmp_path)
-        argv = [find_uv(), "pip", "install", "-q", "--no-deps", "--python", env / "bin/python"]
-        subprocess.run([*argv, *pins], check=True, cwd=tmp_path)
-        return env
+        return running.made(tmp_path / "work", one.url, *pins)
 
     yield made
     for one in opened:
         one.close()
 
 
-def doctor(*argv: str, **env: str) -> "subprocess.CompletedProcess[str]":
-    ended = subprocess.run(
-        [sys.executable, "-m", "tunedoctor", *argv],
-        capture_output=True,
-        text=True,
-        stdin=subprocess.DEVNULL,
-        env={**os.environ, "PYTHONIOENCODING": "utf-8", "COLUMNS": "200", **env},
-        check=False,
-        timeout=240,
-    )
-    assert "Traceback" not in ended.stdout + ended.stderr, ended.stderr
+def doctor(*argv: str, **env: str) -> running.Ran:
+    ended = running.doctor(*argv, **{"COLUMNS": "200", **env})
     ended.stdout = " ".join(ended.stdout.split()) if "json" not in argv else ended.stdout
     return ended
 
 
-def fix(env: Path, *argv: str, **more: str) -> "subprocess.CompletedProcess[str]":
+def fix(env: Path, *argv: str, **more: str) -> running.Ran:
     return doctor("fix", "--target", str(env), "--yes", *argv, **more)
 
 
-def hub(env: Path) -> str:
-    (info,) = env.glob("lib/python*/site-packages/huggingface_hub-*.dist-info")
-    return info.name
-
-
-HELD, CURED = "huggingface_hub-1.5.0.dist-info", "huggingface_hub-0.36.2.dist-info"
+HELD, CURED = "1.5.0", "0.36.2"
 FLOOD = "import os\nfor _ in range(200): os.write(2, b'flood ' * 100_000)"
 FORK = """
 import os, time
@@ -121,7 +98,7 @@ def test_cured_is_what_is_imported(make: Make, bodies: dict[str, str], end: str,
     env = make(bodies)
     ended = fix(env, TUNEDOCTOR_STAGE_SECONDS="2")
     assert said in ended.stdout, ended.stdout + ended.stderr
-    assert hub(env) == end
+    assert version(env) == end
     assert ended.returncode == (0 if end == CURED else 1)
     assert ("The old state is back." in ended.stdout) is (end == HELD)
     ways = subprocess.run(["pgrep", "-f", str(env.parent)], capture_output=True, check=False)
@@ -148,13 +125,13 @@ def test_what_is_changed_in_its_place_is_imported_before(
     ended = fix(env)
     assert "entries, the old state is kept" in ended.stdout
     assert said in ended.stdout, ended.stdout + ended.stderr
-    assert hub(env) == end
+    assert version(env) == end
 
 
 def test_without_an_import_it_says_what_was_not_proved(make: Make) -> None:
     env = make({NEW: DIES})
     ended = fix(env, "--no-import")
-    assert hub(env) == CURED
+    assert version(env) == CURED
     assert (
         "nothing was imported (--no-import): whether the packages start was not proved, neither "
         "huggingface-hub nor what builds on it"
@@ -233,9 +210,9 @@ def test_a_doctor_that_is_killed_amid_the_import_leaves_the_old_state(
             assert time.monotonic() < ends
             time.sleep(0.05)
         one.send_signal(signal.SIGKILL)
-    assert hub(env) == HELD
+    assert version(env) == HELD
     assert "was broken off" in doctor("check", "--target", str(env)).stderr
     ended = doctor("undo", "--target", str(env))
     assert "What a fix that was broken off had prepared was removed" in ended.stdout + ended.stderr
     assert [p.name for p in env.parent.iterdir()] == ["env"]
-    assert hub(env) == HELD
+    assert version(env) == HELD

@@ -43,6 +43,10 @@ def test_the_script_cures_whatever_the_path_is_called(
     ended = doctor("fix", "--target", str(env), "--installer", tool, "--script", str(place))
     assert ended.returncode == 0, ended.stdout + ended.stderr
     assert version(env, "huggingface_hub") == "1.5.0"
+    mine = tmp_path / "mine.sh"
+    mine.write_text("mine\n")
+    assert doctor("fix", "--target", str(env), "--script", str(mine)).returncode == 2
+    assert mine.read_text() == "mine\n"
     ran = sh(place)
     assert ran.returncode == 0, ran.stderr
     assert version(env, "huggingface_hub") == "0.36.2"

@@ -46,7 +46,7 @@ def test_ctrl_c_puts_back_and_says_so(make: Make) -> None:
 
 @pytest.mark.parametrize(
     ("name", "tool"),
-    [("UV_OFFLINE", "uv"), ("UV_OFFLINE", "pip"), ("PIP_NO_INDEX", "uv"), ("UV_NO_INDEX", "pip")],
+    [("UV_OFFLINE", "uv"), ("PIP_NO_INDEX", "uv"), ("UV_NO_INDEX", "pip")],
 )
 def test_what_forbids_the_network_is_told_before_anything_is_touched(
     make: Make, index: Index, name: str, tool: str, tmp_path: Path
@@ -74,15 +74,6 @@ def test_what_uv_holds_in_its_cache_cures_offline(make: Make, index: Index) -> N
     ended = doctor(*argv, UV_OFFLINE="1")
     assert ended.returncode == 0, ended.stdout
     assert len(index.asked) == asked
-
-
-def test_a_file_that_forbids_the_index_is_named(make: Make, tmp_path: Path) -> None:
-    env = make(*CLASH)
-    file = tmp_path / "pip.conf"
-    file.write_text("[global]\nno-index = true\n")
-    ended = doctor("fix", "--target", str(env), "--dry-run", PIP_CONFIG_FILE=str(file))
-    assert ended.returncode == 1, ended.stdout
-    assert f"# take no-index out of {file}" in " ".join(ended.stdout.split())
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="kill -9")

@@ -11,6 +11,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 import jsonschema
 import pytest
+from libraries import running
 from libraries.catalogue import Release
 from libraries.environment import installed
 from libraries.fixtures import index, uv_cache
@@ -27,18 +28,8 @@ WHOLE = ("filelock==3.20.0", "numpy==2.2.6", "safetensors==0.8.0", "accelerate==
 WHOLE += ("tokenizers==0.22.2", "transformers==4.57.6")
 
 
-def doctor(*argv: str, cwd: Path | None = None) -> "subprocess.CompletedProcess[str]":
-    ended = subprocess.run(
-        [sys.executable, "-m", "tunedoctor", "set", *argv],
-        capture_output=True,
-        text=True,
-        encoding="utf-8",
-        cwd=cwd,
-        check=False,
-        timeout=240,
-    )
-    assert "Traceback" not in ended.stdout + ended.stderr, ended.stderr
-    return ended
+def doctor(*argv: str, cwd: Path | None = None) -> running.Ran:
+    return running.doctor("set", *argv, cwd=cwd)
 
 
 def data(*argv: str) -> dict[str, object]:

@@ -1,9 +1,10 @@
 """Copies that win over the environment are kept away; a torch that was removed comes back as it was."""
 
+import pytest
 from msgspec import structs
 from museum import snapshot_of
 
-from tunedoctor.agreement import Drafted, drafted
+from tunedoctor.agreement import drafted
 from tunedoctor.engine import diagnose
 from tunedoctor.facts import Interpreter, PackageCopy, Packages
 from tunedoctor.fixing import Resolve
@@ -37,31 +38,25 @@ def hidden(**python: object) -> Snapshot:
     return snapshot.having(packages).having(changed)
 
 
-def draft(snapshot: Snapshot, id_: str) -> Drafted:
-    causes = diagnose(snapshot, CHECKS).causes
-    return next(one for one in drafted(causes, snapshot, FIXES) if one.id == id_)
+USER = {"user_site": ELSEWHERE, "user_site_on": True}
 
 
-def test_a_library_behind_pythonpath_is_uncovered_and_not_installed() -> None:
-    one = draft(hidden(pythonpath=(ELSEWHERE,)), "library-version-clash")
-    (step,) = one.draft.steps
-    assert isinstance(step, SetEnv)
-    assert (step.name, step.value, step.where) == ("PYTHONPATH", None, "activate")
-    assert one.sets_variables_alone
-
-
-def test_a_library_behind_the_user_site_is_uncovered_and_not_installed() -> None:
-    one = draft(
-        hidden(kind="conda", user_site=ELSEWHERE, user_site_on=True), "library-version-clash"
-    )
-    (step,) = one.draft.steps
-    assert isinstance(step, SetEnv)
-    assert (step.name, step.value, step.where) == ("PYTHONNOUSERSITE", "1", "conda")
-
-
-def test_a_python_whose_packages_go_to_the_user_site_gets_the_install() -> None:
-    one = draft(
-        hidden(kind="system", user_site=ELSEWHERE, user_site_on=True), "library-version-clash"
-    )
-    (step,) = one.draft.steps
-    assert step == Resolve(requirements=("peft>=0.18.0",))
+@pytest.mark.parametrize(
+    ("python", "step"),
+    [
+        ({"pythonpath": (ELSEWHERE,)}, ("PYTHONPATH", None, "activate")),
+        ({"kind": "conda", **USER}, ("PYTHONNOUSERSITE", "1", "conda")),
+        # a Python whose packages go to the user site gets the install
+        ({"kind": "system", **USER}, Resolve(requirements=("peft>=0.18.0",))),
+    ],
+)
+def test_a_library_behind_a_copy_is_uncovered_and_not_installed(
+    python: dict[str, object], step: object
+) -> None:
+    snapshot = hidden(**python)
+    several = drafted(diagnose(snapshot, CHECKS).causes, snapshot, FIXES)
+    one = next(one for one in several if one.id == "library-version-clash")
+    (found,) = one.draft.steps
+    told = (found.name, found.value, found.where) if isinstance(found, SetEnv) else found
+    assert told == step
+    assert one.sets_variables_alone is isinstance(found, SetEnv)

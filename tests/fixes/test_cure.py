@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tunedoctor.cure import Cure, advise, pip, set_variable, tell, unset_variable
+from tunedoctor.cure import Cure, advise, exact, pip, set_variable, tell
 from tunedoctor.facts import Host, Interpreter, Unknown
-from tunedoctor.fixing import exact, variable_of
+from tunedoctor.fixing import variable_of
 from tunedoctor.plan import SetEnv
 
 VENV = Interpreter(executable="/home/a da/.venv/bin/python", version="3.12.7", kind="venv")
@@ -52,8 +52,8 @@ def test_bash_takes_it_as_it_is() -> None:
 
 def test_powershell_has_words_of_its_own() -> None:
     assert set_variable(WINDOWS, "NAME", "0").command == "$env:NAME = '0'"
-    assert unset_variable(WINDOWS, "NAME").command == "Remove-Item Env:NAME"
-    assert unset_variable(Unknown(why="not told"), "NAME").command == "unset NAME"
+    assert set_variable(WINDOWS, "NAME", None).command == "Remove-Item Env:NAME"
+    assert set_variable(Unknown(why="not told"), "NAME", None).command == "unset NAME"
 
 
 @pytest.mark.parametrize(
@@ -63,7 +63,7 @@ def test_powershell_has_words_of_its_own() -> None:
 )
 def test_where_a_variable_is_kept(own: Interpreter | None, where: str) -> None:
     for host in (None, WINDOWS):
-        step = variable_of(unset_variable(host, "PYTHONPATH"), own)
+        step = variable_of(set_variable(host, "PYTHONPATH", None), own)
         assert step is not None
         assert (step.value, step.where) == (None, where)
 

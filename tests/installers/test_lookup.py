@@ -5,11 +5,9 @@ import sys
 
 from libraries.server import Index
 
-from tunedoctor.installers.answers import NoSolution, pins_of
 from tunedoctor.installers.asking import Asking
 from tunedoctor.installers.sources import own
-from tunedoctor.installers.tool import lines_of
-from tunedoctor.installers.uv import Failed
+from tunedoctor.installers.uv import Failed, NoSolution
 from tunedoctor.plan import Install, Pin
 
 
@@ -58,14 +56,3 @@ def test_an_index_that_does_not_answer(index: Index) -> None:
     found = Asking(own(os.environ)).look_up(asked, sys.executable, {})
     assert isinstance(found, Failed)
     assert found.why == "network"
-
-
-def test_a_requirements_file_is_read_and_written() -> None:
-    text = "Torch_x==2.9.1+cu126 \\\n    --hash=sha256:aa \\\n    --hash=sha256:bb\nnumpy==2.0\n"
-    pins = pins_of(text)
-    assert [(p.name, p.version, p.hashes) for p in pins] == [
-        ("torch-x", "2.9.1+cu126", ("sha256:aa", "sha256:bb")),
-        ("numpy", "2.0", ()),
-    ]
-    written = [Pin(name=p.name, version=p.version, hashes=p.hashes) for p in pins]
-    assert pins_of(lines_of(written)) == pins

@@ -8,11 +8,10 @@ import pytest
 from libraries.fixtures import resolve
 from libraries.server import Index
 
-from tunedoctor.installers.answers import NoSolution
 from tunedoctor.installers.asking import Asking
 from tunedoctor.installers.sources import Ban, Sources, own, sources
 from tunedoctor.installers.tool import Job, Tool
-from tunedoctor.installers.uv import Failed, Question, Solved
+from tunedoctor.installers.uv import Failed, NoSolution, Question, Solved
 from tunedoctor.plan import Install, Pin
 from tunedoctor.probes.installer_config import in_pip_conf, in_uv_toml
 

@@ -18,13 +18,15 @@ HELD += ("huggingface-hub==1.5.0",)
 Ran = subprocess.CompletedProcess[str]
 
 
-def made(folder: Path, url: str, *pins: str) -> Path:
+def made(folder: Path, url: str, *pins: str, name: str = "env", pip: bool = False) -> Path:
     """Return an environment that holds wheels of an index."""
-    place = folder / "env"
-    uv = (find_uv(), "--no-config")
-    subprocess.run([*uv, "venv", "-q", "-p", sys.executable, place], check=True)
+    place, uv = folder / name, (find_uv(), "--no-config")
+    folder.mkdir(exist_ok=True)
+    by_uv = [*uv, "venv", "-q", "-p", sys.executable]
+    seed = [sys.executable, "-m", "venv"] if pip else by_uv
+    subprocess.run([*seed, place], check=True, cwd=folder)
     argv = [*uv, "pip", "install", "-q", "--no-deps", "--python", place / "bin/python", *pins]
-    subprocess.run([*argv, "--default-index", url], check=True)
+    subprocess.run([*argv, "--default-index", url], check=True, cwd=folder)
     return place
 
 
@@ -36,14 +38,15 @@ def house(folder: Path, releases: Iterable[Release]) -> Path:
     return folder
 
 
-def doctor(*argv: str, cwd: Path, **env: str) -> Ran:
+def doctor(*argv: str, cwd: Path | None = None, **env: str) -> Ran:
     ended = subprocess.run(
         [sys.executable, "-m", "tunedoctor", *argv],
         capture_output=True,
         text=True,
+        encoding="utf-8",
         stdin=subprocess.DEVNULL,
         cwd=cwd,
-        env={**os.environ, **env},
+        env={**os.environ, "PYTHONIOENCODING": "utf-8", **env},
         check=False,
         timeout=240,
     )

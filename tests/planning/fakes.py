@@ -9,8 +9,7 @@ from packaging.specifiers import SpecifierSet
 from packaging.version import Version
 from recorded.answers import Answers, Told
 
-from tunedoctor.installers.answers import NoSolution, Pin
-from tunedoctor.installers.uv import Outcome, Question, Solved
+from tunedoctor.installers.uv import NoSolution, Outcome, Pin, Question, Solved
 from tunedoctor.plan import Install
 from tunedoctor.plan import Pin as Planned
 from tunedoctor.planning.wanted import GROUP

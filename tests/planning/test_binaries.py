@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tunedoctor.facts import TorchBuild
-from tunedoctor.planning.binaries import cuda_gap, rocm_gap
-from tunedoctor.planning.truths import remedies
+from tunedoctor.planning.make import rocm_gap
+from tunedoctor.planning.truths import cuda_gap, remedies
 from tunedoctor.tables.load import table
 from tunedoctor.versions import within
 from tunedoctor.wheels.machine import Gpu, Machine
@@ -69,7 +69,7 @@ def test_rocm_gpus_that_the_wheel_holds_no_code_for() -> None:
             platform="linux", arch="x86_64", python="3.12", gpus=(Gpu(vendor="amd", gfx=gfx),)
         )
 
-    assert rocm_gap(machine("gfx1100"), "rocm7.2") == ""
-    assert "gfx1030 with ROCm 7.2" in rocm_gap(machine("gfx1030"), "rocm7.2")
-    assert rocm_gap(machine("gfx1030"), "cpu") == ""
-    assert "ROCm 6.2" in rocm_gap(machine("gfx1100"), "rocm6.2")
+    assert rocm_gap(machine("gfx1100"), "rocm7.2") == {}
+    assert "gfx1030 with ROCm 7.2" in rocm_gap(machine("gfx1030"), "rocm7.2")["bitsandbytes"]
+    assert rocm_gap(machine("gfx1030"), "cpu") == {}
+    assert "ROCm 6.2" in rocm_gap(machine("gfx1100"), "rocm6.2")["bitsandbytes"]

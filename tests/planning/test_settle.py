@@ -1,7 +1,5 @@
 """Goals that collide become one question, by real uv over an index on loopback."""
 
-import os
-
 import pytest
 from libraries.environment import packages
 from libraries.fixtures import index, resolve, uv_cache
@@ -16,14 +14,8 @@ from tunedoctor.engine import diagnose
 from tunedoctor.facts import Packages, TorchBuild
 from tunedoctor.findings import Check, Finding
 from tunedoctor.fixing import Draft, Resolve
-from tunedoctor.installers import asking
-from tunedoctor.installers.answers import NoSolution
-from tunedoctor.installers.asking import Asking
-from tunedoctor.installers.sources import Sources, own
-from tunedoctor.installers.uv import Outcome, Question, Solved
-from tunedoctor.installers.uv import resolve as by_uv
-from tunedoctor.planning.goal import RefusedError
 from tunedoctor.planning.planner import Planned, planned
+from tunedoctor.planning.wanted import RefusedError
 from tunedoctor.registry import all_checks, all_fixes
 from tunedoctor.snapshot import Snapshot
 
@@ -113,30 +105,3 @@ def test_the_resolver_says_itself_why_there_is_none(index: Index) -> None:
     with pytest.raises(RefusedError) as error:
         plan(old)
     assert "we can conclude" in error.value.details
-
-
-def test_a_later_question_goes_by_the_cache_where_that_is_sure(
-    index: Index, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    seen: list[bool] = []
-
-    def noted(question: Question, sources: Sources) -> Outcome:
-        seen.append(question.offline)
-        return by_uv(question, sources)
-
-    monkeypatch.setattr(asking, "resolve", noted)
-    answer = Asking(own(os.environ)).resolve
-    old = Question(requirements=("transformers==5.13.1",), python="3.12")
-    answer(old)
-    asked = len(index.asked)
-    assert isinstance(answer(old._replace(constraints=("tokenizers==0.23.3",))), NoSolution)
-    answer(old._replace(dependencies=False, locked=True))
-    assert (seen, len(index.asked)) == ([False, True, True], asked)
-    # the cache holds this one release alone, and the index has a newer one
-    free = old._replace(requirements=("transformers",))
-    cached = resolve(free._replace(offline=True))
-    assert isinstance(cached, Solved)
-    assert "transformers==5.13.1" in cached.text
-    newest = answer(free)
-    assert isinstance(newest, Solved)
-    assert "transformers==5.24.0" in newest.text

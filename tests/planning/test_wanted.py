@@ -6,9 +6,9 @@ from hypothesis import strategies as st
 from libraries.environment import packages
 
 from tunedoctor.facts import Distribution, Packages
-from tunedoctor.planning.goal import RefusedError, asked_for
-from tunedoctor.planning.platforms import question_for
-from tunedoctor.planning.wanted import CORE, ESSENTIAL, floors, wanted
+from tunedoctor.planning.make import question_for
+from tunedoctor.planning.wanted import CORE, ESSENTIAL, RefusedError, asked_for, floors, wanted
+from tunedoctor.snapshot import Snapshot
 from tunedoctor.wheels.machine import Machine
 
 
@@ -40,14 +40,18 @@ def test_any_word_is_read_or_refused(word: str) -> None:
 
 
 def test_an_empty_environment_gets_the_core() -> None:
-    want = wanted(asked_for(["unsloth"]), packages("pip==25.0", "numpy==2.2.6"))
+    want = wanted(
+        asked_for(["unsloth"]), Snapshot({}).having(packages("pip==25.0", "numpy==2.2.6"))
+    )
     assert want.fresh
     assert set(want.roots) == {*CORE, "unsloth"}
     assert want.installed["numpy"] == "2.2.6"
 
 
 def test_an_environment_that_trains_gets_no_more_than_it_needs() -> None:
-    want = wanted({}, packages("torch==2.14.1+cu130", "peft==0.21.2", "rich==15.0"))
+    want = wanted(
+        {}, Snapshot({}).having(packages("torch==2.14.1+cu130", "peft==0.21.2", "rich==15.0"))
+    )
     assert not want.fresh
     assert set(want.roots) == {*ESSENTIAL, "peft"}
     assert want.installed["torch"] == "2.14.1"
@@ -58,7 +62,7 @@ def test_editable_installs_stand_outside_and_their_needs_hold() -> None:
     mine = Distribution(
         name="peft", version="0.22.0.dev0", requires=("huggingface-hub<2",), editable=True
     )
-    want = wanted({}, Packages(distributions=(*there.distributions, mine)))
+    want = wanted({}, Snapshot({}).having(Packages(distributions=(*there.distributions, mine))))
     assert "peft" not in want.roots
     assert want.limits == ("huggingface-hub<2",)
 
@@ -66,7 +70,8 @@ def test_editable_installs_stand_outside_and_their_needs_hold() -> None:
 def test_what_does_not_hold_today_is_not_asked_for() -> None:
     there = packages("torch==2.14.1", "huggingface-hub==1.33.0")
     old = Distribution(name="webui", version="1.0", requires=("huggingface-hub<1",))
-    assert wanted({}, Packages(distributions=(*there.distributions, old))).outside["webui"] == ()
+    snapshot = Snapshot({}).having(Packages(distributions=(*there.distributions, old)))
+    assert wanted({}, snapshot).outside["webui"] == ()
 
 
 def test_floors_are_those_of_the_oldest_set_that_trained() -> None:

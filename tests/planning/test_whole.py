@@ -17,11 +17,10 @@ from recorded.answers import Answers, Told
 from tunedoctor.agreement import chosen, drafted
 from tunedoctor.engine import diagnose
 from tunedoctor.facts import NvidiaDriver, NvidiaGpus, Packages, PciBus, TorchBuild
-from tunedoctor.installers.answers import NoSolution
 from tunedoctor.installers.asking import Asking
 from tunedoctor.installers.sources import own
 from tunedoctor.installers.tool import Named
-from tunedoctor.installers.uv import Failed, find_uv
+from tunedoctor.installers.uv import Failed, NoSolution, find_uv
 from tunedoctor.live import take
 from tunedoctor.plan import Install, Remove
 from tunedoctor.planning.planner import fresh, planned

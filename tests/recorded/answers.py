@@ -3,10 +3,9 @@
 from collections.abc import Callable, Iterable, Mapping
 from typing import NamedTuple
 
-from tunedoctor.installers.answers import NoSolution
 from tunedoctor.installers.asking import Asking
 from tunedoctor.installers.sources import Sources
-from tunedoctor.installers.uv import Failed, Outcome, Question
+from tunedoctor.installers.uv import Failed, NoSolution, Outcome, Question
 from tunedoctor.plan import Install
 
 LookUp = Callable[[Install, str, Mapping[str, str]], Install | NoSolution | Failed]

@@ -23,14 +23,13 @@ from tunedoctor.agreement import chosen, cures_shown, drafted
 from tunedoctor.engine import Diagnosis, Found, diagnose
 from tunedoctor.facts import Distribution, Host, Interpreter, Packages, TorchBuild
 from tunedoctor.findings import Check
-from tunedoctor.installers.answers import NoSolution
 from tunedoctor.installers.sources import own
-from tunedoctor.installers.uv import Failed, Outcome, Question, Solved
+from tunedoctor.installers.uv import Failed, NoSolution, Outcome, Question, Solved
 from tunedoctor.installers.uv import resolve as ask_uv
 from tunedoctor.plan import Install, Pin, Plan, Remove
-from tunedoctor.planning.goal import RefusedError
+from tunedoctor.planning.make import question_for
 from tunedoctor.planning.planner import planned
-from tunedoctor.planning.platforms import question_for
+from tunedoctor.planning.wanted import RefusedError
 from tunedoctor.registry import all_fixes
 from tunedoctor.simulate import predict, severities
 from tunedoctor.snapshot import Snapshot

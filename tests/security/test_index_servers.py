@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tunedoctor.installers.reach import Heard, heard
+from tunedoctor.installers.asking import Heard, heard
 from tunedoctor.installers.sources import Source, Sources
 
 PEM = Path(__file__).with_name("loopback.pem")

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from tunedoctor.advice.cures import brief, merged, pinned, together
-from tunedoctor.cure import Cure, advise, pip, unset_variable
+from tunedoctor.cure import Cure, advise, pip, set_variable
 from tunedoctor.findings import Finding
 from tunedoctor.snapshot import Facts
 from tunedoctor.tables.known_bad import Broken, Row
@@ -44,7 +44,7 @@ def pair_finding(facts: Facts, pairs: Sequence[Broken], said: str = "") -> Findi
     fix = merged(one.row.fix for one in pairs)
     cure = pip(facts.interpreter, "install", *pinned(fix)) if fix else Cure()
     if variable := next(iter(first.row.env.get("env_var", ())), ""):
-        cure = unset_variable(facts.host, str(variable))
+        cure = set_variable(facts.host, str(variable), None)
     return Finding(
         severity=first.row.severity,
         found=pair_found(first, said),

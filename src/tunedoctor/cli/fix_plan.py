@@ -19,8 +19,8 @@ from tunedoctor.facts import Interpreter, Packages
 from tunedoctor.installers.tool import Named
 from tunedoctor.plan import NewEnvironment
 from tunedoctor.planning.fix_answer import Answer, End, Treated
-from tunedoctor.planning.goal import RefusedError
 from tunedoctor.planning.planner import Planned, fresh, planned
+from tunedoctor.planning.wanted import RefusedError
 from tunedoctor.render import outcome as end_screen
 from tunedoctor.render import plan as screen
 from tunedoctor.render.script import MARK, render_script

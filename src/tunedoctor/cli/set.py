@@ -14,9 +14,9 @@ from tunedoctor.facts import Interpreter, Packages, Unknown
 from tunedoctor.installers.asking import Asking
 from tunedoctor.installers.uv import Failed
 from tunedoctor.planning.files import MARK, frozen, project
-from tunedoctor.planning.goal import RefusedError, asked_for
 from tunedoctor.planning.make import Made, Place
 from tunedoctor.planning.set_answer import Answer, answered
+from tunedoctor.planning.wanted import RefusedError, asked_for
 from tunedoctor.redaction import public, this_identity
 from tunedoctor.snapshot import Snapshot
 from tunedoctor.targeting import NO_TARGET

@@ -3,29 +3,36 @@
 import hashlib
 import os
 import tempfile
+import zipfile
 from collections.abc import Collection, Generator, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from functools import cached_property
 from itertools import islice
 from pathlib import Path
+from typing import NamedTuple
 
 import msgspec
 
+from tunedoctor.clean import clean_text
 from tunedoctor.facts import Packages
-from tunedoctor.installers.answers import NoSolution
-from tunedoctor.installers.answers import Pin as Found
-from tunedoctor.installers.installed import stand_ins
-from tunedoctor.installers.reach import Heard, heard
 from tunedoctor.installers.sources import Source, Sources
-from tunedoctor.installers.uv import Failed, Outcome, Question, Solved, find_uv, resolve
+from tunedoctor.installers.uv import Failed, NoSolution, Outcome, Question, Solved, find_uv, resolve
+from tunedoctor.installers.uv import Pin as Found
 from tunedoctor.plan import Install, Pin
+from tunedoctor.refresh.fetch import Client, FetchError, Limits
 from tunedoctor.refresh.indexes import standard_index
 from tunedoctor.refresh.names import wheels_of
+from tunedoctor.refresh.page import parsed
 
 _PROBED = "torch"
 """What is asked for to see whether a source answers; that it lacks it is an answer."""
+_SOON = Limits(seconds=5.0, connect=1.5)
+"""Who is there takes some hundredths."""
+_LACKS = (401, 403, 404, 410)
+"""What a source lacks is not found, or forbidden; whom it does not know yet uv may have the password of."""
 _NAMED = 3
-"""Packages that are told of."""
+"""Packages, and versions of one, that are told of."""
 
 
 class Asking:
@@ -36,33 +43,20 @@ class Asking:
         self.declared = sources
         self.installed = installed
         self._heard: dict[str, Heard] = {}
-        self._filled = False
 
     def resolve(self, question: Question) -> Outcome:
-        """Ask uv over the sources that answer; a later question first of the cache that the first one filled.
-
-        An index that names no time for which its pages hold is asked for each of them again with each question. That
-        there is no set, or which files exact versions have, the cache tells as well; of a set it may hold older
-        versions alone.
-        """
+        """Ask uv over the sources that answer."""
         return self._asked(question, None if question.hashes else ())
 
     def _asked(self, question: Question, again: Collection[str] | None) -> Outcome:
         """Ask; `again`: what is put in anew, so that what is installed does not stand for it."""
-        question = question._replace(index_url=self.declared.placed(question.index_url))
-        known = self.declared if question.offline else self.answering(question.index_url)
+        index = self.declared.placed(question.index_url)
+        known = self.answering(index)
         if isinstance(known, Failed):
             return known
-        index = "" if question.index_url in self.silent else question.index_url
-        question = question._replace(index_url=index)
         with self._with_installed(known, again) as every:
-            if self._filled and not question.offline:
-                told = resolve(question._replace(offline=True), every)
-                exact = isinstance(told, Solved) and not question.dependencies
-                if exact or isinstance(told, NoSolution):
-                    return told
-            self._filled = True
-            return resolve(question, every)
+            reached = "" if index in self.silent else index
+            return resolve(question._replace(index_url=reached), every)
 
     def look_up(
         self, install: Install, python: str, installed: Mapping[str, str]
@@ -93,22 +87,19 @@ class Asking:
                 return Failed("network", _dead([self._heard[install.index]]))
             install = msgspec.structs.replace(install, index="")
         found = self._asked(question, {*install.reinstall, *(one.name for one in install.pins)})
-        return self._pinned(install, installed, found.pins) if isinstance(found, Solved) else found
-
-    def _pinned(
-        self, install: Install, installed: Mapping[str, str], found: Iterable[Found]
-    ) -> Install:
-        asked, again = {pin.name: pin for pin in install.pins}, set(install.reinstall)
+        if not isinstance(found, Solved):
+            return found
+        asked, again = {pin.name: pin for pin in install.pins}, {*install.reinstall}
         pins: list[Pin] = []
-        for one in found:
+        for one in found.pins:
             told, was = asked.get(one.name), installed.get(one.name, "")
             if told is None and was == one.version and one.name not in again:
                 continue
             told = told or Pin(name=one.name, version=one.version, was=was)
             # of a folder uv gives no hashes where it need not open the wheel
             hashes = told.hashes or one.hashes or self._hashes(one)
-            known = {"version": one.version, "hashes": hashes, "download_bytes": one.size}
-            pins.append(msgspec.structs.replace(told, **known))
+            known_of = {"version": one.version, "hashes": hashes, "download_bytes": one.size}
+            pins.append(msgspec.structs.replace(told, **known_of))
         return msgspec.structs.replace(install, pins=tuple(pins), no_deps=True)
 
     def _hashes(self, pin: Found) -> tuple[str, ...]:
@@ -143,15 +134,13 @@ class Asking:
         An index that the user named is not passed over for another one, which anybody could fill with packages of
         its names: where it does not answer, folders of the user are all that is left.
         """
-        known = self.declared
-        every = self._indexes(index)
+        known, every = self.declared, self._indexes(index)
         new = [one for one in every if one.url not in self._heard]
-        for one in heard(new, _PROBED, known, whole=False):
-            self._heard[one.source.url] = one
+        self._heard |= {one.source.url: one for one in heard(new, _PROBED, known, whole=False)}
         dead = [self._heard[one.url] for one in every if one.url in self.silent]
         named = [one for one in dead if one.source.place]
-        folders = tuple(one for one in known.links if one.folder)
         if dead and (named or len(dead) == len(every)):
+            folders = tuple(one for one in known.links if one.folder)
             if not folders:
                 return Failed("network", _dead(named or dead))
             who = (named or dead)[0].source
@@ -168,7 +157,7 @@ class Asking:
         known = self.answering()
         return self.declared if isinstance(known, Failed) else known
 
-    def _indexes(self, index: str) -> tuple[Source, ...]:
+    def _indexes(self, index: str = "") -> tuple[Source, ...]:
         """Return all indexes, the default one last; none where the user forbids to ask."""
         known = self.declared
         if known.no_index or known.offline:
@@ -188,7 +177,7 @@ class Asking:
     @property
     def partly(self) -> bool:
         """Whether an index did not answer that is asked for every package: PyTorch's is asked for torch alone."""
-        return any(one.url in self.silent for one in self._indexes(""))
+        return any(one.url in self.silent for one in self._indexes())
 
     def held(self, index: str) -> tuple[str, ...]:
         """Return the versions of torch that the user's sources have, where PyTorch's index does not answer; else ()."""
@@ -204,16 +193,79 @@ class Asking:
 
     def lacking(self, names: Iterable[str], index: str = "") -> str:
         """Return in words what each source has of some packages."""
-        known = self.declared
-        places = (*self._indexes(index), *known.links)
-        told = [
-            one.of(name)
-            for name in islice(dict.fromkeys(names), _NAMED)
-            for one in heard(places, name, known)
-        ]
+        places = (*self._indexes(index), *self.declared.links)
+        some = islice(dict.fromkeys(names), _NAMED)
+        told = (one.of(name) for name in some for one in heard(places, name, self.declared))
         return "; ".join(dict.fromkeys(told))
+
+
+class Heard(NamedTuple):
+    """What a source says of one package."""
+
+    source: Source
+    why: str = ""
+    """Why it gave no answer; "" where it did."""
+    versions: tuple[str, ...] = ()
+    """The newest that it holds, newest first."""
+    place: str = ""
+    """Where its answer leads and nobody looked, as an installer does."""
+
+    def of(self, name: str) -> str:
+        """Return it in words."""
+        if self.why:
+            return f"{self.source.shown} did not answer: {self.why}"
+        if self.place:
+            return f"{self.source.shown} leads to {self.place} for {name}, where nobody looked"
+        held = ", ".join(self.versions[:_NAMED])
+        return f"{self.source.shown} has {f'{name} {held}' if held else f'no {name}'}"
+
+
+def heard(
+    several: Iterable[Source], name: str, known: Sources, *, whole: bool = True
+) -> tuple[Heard, ...]:
+    """Ask every source for a package at once, each for a second or two; not `whole`: only whether it answers."""
+    asked = tuple(several)
+    client = known.client(os.environ)._replace(limits=_SOON)
+    with ThreadPoolExecutor(len(asked) or 1) as pool:
+        return tuple(pool.map(lambda one: _heard(one, name, known, client, whole), asked))
+
+
+def _heard(one: Source, name: str, known: Sources, client: Client, whole: bool) -> Heard:  # noqa: FBT001
+    try:
+        if one.folder:
+            files = os.listdir(one.folder)  # noqa: PTH208  names alone
+        else:
+            page = one.url if one in known.links else f"{one.url.rstrip('/')}/{name}/"
+            files = [link.name for link in parsed(client.get(page, whole=whole), page).links]
+    except FetchError as error:
+        answered = error.place or error.status in _LACKS
+        return Heard(one, "" if answered else error.what, place=error.place)
+    except OSError as error:
+        return Heard(one, clean_text(error.strerror or str(error))[:200])
+    newest = sorted({version for _, version, _ in wheels_of(name, files)}, reverse=True)
+    return Heard(one, versions=tuple(map(str, newest)))
 
 
 def _dead(dead: list[Heard]) -> str:
     said = "; ".join(f"{one.source.shown}: {one.why}" for one in dead)
     return f"no answer from the package source{'s' * (len(dead) > 1)} {said}"
+
+
+def stand_ins(folder: Path, packages: Packages, but: Collection[str] = ()) -> None:
+    """Write wheels without files of what is installed, as a source of metadata; `but` names what is put in anew.
+
+    A wheelhouse holds what is to be put in, seldom all that is there already; the resolver needs the requirements of
+    both. Nothing is ever installed from it: what stays as it is stays.
+    """
+    for one in packages.distributions:
+        name = one.name.replace("-", "_")
+        if one.name in but or not one.version or "/" in f"{name}{one.version}":
+            continue
+        info = f"{name}-{one.version}.dist-info"
+        lines = ["Metadata-Version: 2.1", f"Name: {one.name}", f"Version: {one.version}"]
+        lines += [f"Requires-Dist: {' '.join(text.split())}" for text in one.requires]
+        wheel = "Wheel-Version: 1.0\nGenerator: doctor\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
+        with zipfile.ZipFile(folder / f"{name}-{one.version}-py3-none-any.whl", "w") as archive:
+            archive.writestr(f"{info}/METADATA", "\n".join([*lines, "", ""]))
+            archive.writestr(f"{info}/WHEEL", wheel)
+            archive.writestr(f"{info}/RECORD", "")

@@ -1,6 +1,7 @@
 """uv, the resolver: a question of requirements and constraints -> pins, no solution, or why it could not tell.
 
-uv runs in an empty folder and reads no file of its own: the user's sources are said to it. Nothing is built.
+uv runs in an empty folder and reads no file of its own: the user's sources are said to it. Nothing is built. What uv
+and pip answer is put into no other words.
 """
 
 import json
@@ -8,15 +9,71 @@ import os
 import re
 import sys
 import tempfile
+import textwrap
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-from tunedoctor.child import Ended, run
-from tunedoctor.installers.answers import NoSolution, Pin, lock_of, locked, pins_of, said, why
-from tunedoctor.installers.sources import Sources
+import msgspec
 
-Failure = Literal["no uv", "offline", "network", "time", "tries", "uv"]
+from tunedoctor.child import Ended, run
+from tunedoctor.clean import clean_text
+from tunedoctor.installers.sources import Sources
+from tunedoctor.reading import toml
+from tunedoctor.versions import normalised
+
+LONGEST = 400
+"""Characters of an explanation that are shown."""
+
+_NAME = r"(?<![\w.=<>!~,-])([A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?)(?:\[[^\]\s]*\]|\{[^}]*\})*(?:[<>=!~]\S*)?"
+_LACKED = re.compile(
+    rf"(?:no versions? of|only(?: the following versions of)?) {_NAME}"
+    rf"|{_NAME} (?:ha(?:s|ve) no (?:usable )?wheels?\b|was not found in the )"
+)
+
+
+class Pin(NamedTuple):
+    """A package of a solution."""
+
+    name: str
+    version: str
+    via: tuple[str, ...] = ()
+    """Who wants it; () where it was asked for alone."""
+    hashes: tuple[str, ...] = ()
+    """Of all its files: "sha256:…"."""
+    size: int = 0
+    """Bytes of its largest wheel; 0 where nobody tells."""
+
+
+class NoSolution(NamedTuple):
+    """uv proved that there is none."""
+
+    text: str
+    """Its explanation, whole."""
+
+    def why(self) -> str:
+        """Return its first words in one line, without the head."""
+        words = self.flat.rpartition("resolving dependencies: ")[2].rpartition("cause: ")[2]
+        told = textwrap.shorten(words, LONGEST, placeholder=" …")
+        return told or "uv found no solution and did not say why"
+
+    @property
+    def flat(self) -> str:
+        """It in one line, without uv's hints and drawing."""
+        return " ".join(self.text.partition("\nhint")[0].replace("╰─▶", " ").split())
+
+    @property
+    def lacked(self) -> tuple[str, ...]:
+        """Packages of which the sources lack what is wanted, or a wheel for the platform and Python."""
+        found = (name for one in _LACKED.finditer(self.flat) for name in one.groups() if name)
+        return tuple(dict.fromkeys(map(normalised, found)))
+
+    def names(self, known: Iterable[str]) -> list[str]:
+        """Return which of the names it speaks of."""
+        return [n for n in known if re.search(rf"(?<![\w.-]){re.escape(n)}(?![\w-])", self.flat)]
+
+
+Failure = Literal["no uv", "offline", "network", "time", "uv"]
 
 SECONDS = 180.0
 """For one question; a full set takes two to ten."""
@@ -41,7 +98,6 @@ class Question(NamedTuple):
     """uv's name of a platform; "" for this one."""
     macos: str = ""
     """macOS release for which wheels are taken: "14.0"; uv's own is older than torch's wheels."""
-    offline: bool = False
     index_url: str = ""
     """PyTorch's index, which comes to the user's sources; "" for those alone."""
     hashes: bool = False
@@ -118,7 +174,7 @@ def resolve(
         argv = [*compile_, *_arguments(question, out.name), *known.options()]
         ended = run(argv, timeout=seconds, env=env, cwd=folder, limit=_LIMIT)
         if not ended.ok:
-            return _failed(ended, "--offline" if question.offline else known.offline)
+            return _failed(ended, known.offline)
         try:
             text = out.read_text(encoding="utf-8", errors="replace")
         except OSError as error:
@@ -132,8 +188,7 @@ def _arguments(question: Question, out: str) -> list[str]:
     argv += ["--python-version", question.python] if question.python else []
     argv += ["--python-platform", question.platform] if question.platform else []
     argv += ["--excludes", "excludes.txt"] if question.excluded else []
-    argv += ["--offline"] if question.offline else []
-    argv += ["--generate-hashes"] if question.hashes else []
+    argv += ["--generate-hashes", "--no-annotate"] if question.hashes else []
     argv += [] if question.dependencies else ["--no-deps"]
     return argv
 
@@ -186,3 +241,84 @@ def lack(by: str) -> Failed:
     """Return that the cache lacks something, and who forbids to fetch it."""
     by = by or "a setting of uv"
     return Failed("offline", f"the cache of uv lacks what is needed, and {by} forbids to fetch it")
+
+
+_PIN = re.compile(r"([A-Za-z0-9][A-Za-z0-9._-]*)==([^\s;\\]+)(?:.*# via (.+))?")
+
+
+def pins_of(text: str) -> tuple[Pin, ...]:
+    """Return the pins of a requirements file with uv's remarks on who wants them; other lines are passed over."""
+    pins: list[Pin] = []
+    for found in filter(None, map(_PIN.match, text.splitlines())):
+        owners = "" if "-r " in (found[3] or "") else found[3] or ""
+        via = tuple(filter(None, map(str.strip, owners.split(","))))
+        pins.append(Pin(normalised(found[1]), found[2], via))
+    return tuple(pins)
+
+
+def locked(text: str) -> tuple[Pin, ...]:
+    """Return the packages of a pylock.toml as uv writes it; () where it can't be read."""
+    try:
+        found = msgspec.convert(toml(text), _Lock)
+    except ValueError:
+        return ()
+    return tuple(
+        Pin(
+            normalised(one.name),
+            one.version,
+            (),
+            tuple(f"sha256:{f.hashes['sha256']}" for f in one.wheels if "sha256" in f.hashes),
+            max((f.size for f in one.wheels), default=0),
+        )
+        for one in found.packages
+    )
+
+
+def lock_of(pins: Iterable[str]) -> str:
+    """Return a pylock.toml of pins, whose versions uv keeps where it can."""
+    pairs = (pin.split("==", 1) for pin in pins)
+    packages = (
+        f'[[packages]]\nname = "{name}"\nversion = "{version}"\n' for name, version in pairs
+    )
+    return "".join(('lock-version = "1.0"\ncreated-by = "doctor"\n', *packages))
+
+
+class _Wheel(msgspec.Struct):
+    hashes: dict[str, str] = {}
+    size: int = 0
+
+
+class _Locked(msgspec.Struct):
+    name: str
+    version: str = ""
+    wheels: tuple[_Wheel, ...] = ()
+
+
+class _Lock(msgspec.Struct):
+    packages: tuple[_Locked, ...] = ()
+
+
+_MARK = re.compile(r"^[^\w\s`'\"<>/(-]+ |^(?:error|cause|ERROR): ")
+"""What uv and pip put before the parts of an error."""
+_GONE_WELL = ("Using ", "Resolved ", "Prepared ", "Audited ", "WARNING:", "[notice]")
+
+
+def said(text: str) -> str:
+    """Return what uv said, cleaned, without warnings and their causes."""
+    kept: list[str] = []
+    warning = False
+    for line in clean_text(text).splitlines():
+        if not line.startswith((" ", "\t")):
+            warning = line.startswith("warning:")
+        if not warning and line.strip():
+            kept.append(line.rstrip())
+    return "\n".join(kept)
+
+
+def why(text: str) -> str:
+    """Return in one line why uv or pip failed, in its own words."""
+    lines = [line.strip() for line in said(text).splitlines()]
+    # what was done before it failed is no reason; pip ends with what stopped it
+    kept = [one for one in lines if not one.startswith(_GONE_WELL)][:3]
+    kept = [one for one in lines if one.startswith("ERROR: ")][-1:] or kept
+    return "; ".join(_MARK.sub("", one) for one in kept)[:300] or "it said nothing"

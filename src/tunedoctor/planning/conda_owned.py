@@ -4,8 +4,8 @@ import re
 import shlex
 
 from tunedoctor.facts import CondaPrefix, Interpreter, Packages
-from tunedoctor.plan import Install, Plan, Remove
-from tunedoctor.planning.goal import RefusedError
+from tunedoctor.plan import Plan
+from tunedoctor.planning.wanted import RefusedError
 from tunedoctor.snapshot import Snapshot
 from tunedoctor.versions import normalised, within
 
@@ -25,53 +25,46 @@ def hold_off(plan: Plan, snapshot: Snapshot) -> None:
         return
     kept = packages.prefix or CondaPrefix()
     wanted = {pin.name: pin.version for pin in plan.pins}
-    gone = [n for s in plan.steps if isinstance(s, Remove) for n in s.names]
+    gone = plan.removed
     for pin in kept.pins:
         name, specifier = _pinned(pin)
         if within(wanted.get(name, ""), specifier) is False:
             why = f"{name} {wanted[name]} goes against conda-meta/pinned, which says {pin}"
             raise RefusedError(why, f"change that line of {interpreter.prefix}/conda-meta/pinned")
-    moved = {name: _CALLED.get(name, name) for name in (*wanted, *gone)}
-    owned = {n: called for n, called in moved.items() if _is_condas(n, called, packages)}
+    moved = (*wanted, *(name for name in gone if name not in wanted))
+    owned = [n for n in moved if _is_condas(n, packages)]
     if not owned and (kept.tool != "pixi" or not moved):
         return
-    of_pip = {n: n for n in moved if n not in owned}
-    lines = _lines(kept, interpreter.prefix, owned, wanted, gone)
+    where, prefix = shlex.quote(kept.manifest), shlex.quote(interpreter.prefix)
     if kept.tool == "pixi":
-        lines += _lines(kept, interpreter.prefix, of_pip, wanted, gone, pypi=True)
+        feature = f" --feature {shlex.quote(kept.environment)}"
+        where = f"--manifest-path {where}{feature if kept.environment != 'default' else ''}"
+        lines = _lines(f"pixi remove {where}", f"pixi add {where}", "==", owned, wanted)
+        of_pip = [n for n in moved if n not in owned]
+        lines += _lines(
+            f"pixi remove {where} --pypi", f"pixi add {where} --pypi", "==", of_pip, wanted
+        )
         why = "pixi keeps this environment by its own file, and takes back what others change"
         raise RefusedError(why, *lines)
-    named = " and ".join(list(owned)[:3])
+    take, put = f"{kept.tool} remove -p {prefix}", f"{kept.tool} install -p {prefix}"
+    named = " and ".join(owned[:3])
     why = f"{named} came from conda, whose record of it a change by pip or uv would leave untrue"
-    raise RefusedError(why, *lines, *_rest(plan, owned))
+    # the way on for what pip put in: the same fix without conda's packages
+    rest = ["doctor fix"] if any(name not in owned for name in wanted) else []
+    raise RefusedError(why, *_lines(take, put, "=", owned, wanted), *rest)
 
 
-def _lines(  # noqa: PLR0913  what, where and how
-    kept: CondaPrefix,
-    prefix: str,
-    called: dict[str, str],
-    wanted: dict[str, str],
-    gone: list[str],
-    *,
-    pypi: bool = False,
-) -> list[str]:
-    """Return the commands that remove and install these packages, by the names that the tool has for them."""
-    if kept.tool == "pixi":
-        where = f"--manifest-path {shlex.quote(kept.manifest)}"
-        if kept.environment != "default":
-            where += f" --feature {shlex.quote(kept.environment)}"
-        take, put, equal = f"pixi remove {where}", f"pixi add {where}", "=="
-    else:
-        where = f"-p {shlex.quote(prefix)}"
-        take, put, equal = f"{kept.tool} remove {where}", f"{kept.tool} install {where}", "="
-    source = " --pypi" if pypi else ""
-    lines = [f"{take}{source} {called[n]}" for n in gone if n in called and n not in wanted]
+def _lines(take: str, put: str, equal: str, names: list[str], wanted: dict[str, str]) -> list[str]:
+    """Return the commands that remove and install packages, by the names that the tool has for them."""
+    pypi = put.endswith("--pypi")
+    called = {name: name if pypi else _CALLED.get(name, name) for name in names}
+    lines = [f"{take} {called[name]}" for name in names if name not in wanted]
     pins = [
         shlex.quote(f"{called[n]}{equal}{wanted[n] if pypi else _with_build(wanted[n])}")
-        for n in wanted
-        if n in called
+        for n in names
+        if n in wanted
     ]
-    return [*lines, f"{put}{source} {' '.join(pins)}"] if pins else lines
+    return [*lines, f"{put} {' '.join(pins)}"] if pins else lines
 
 
 def _with_build(version: str) -> str:
@@ -92,18 +85,9 @@ def _pinned(line: str) -> tuple[str, str]:
     return pip_name, f"=={specifier}" if specifier[:1].isdigit() else specifier
 
 
-def _is_condas(name: str, called: str, packages: Packages) -> bool:
+def _is_condas(name: str, packages: Packages) -> bool:
     held = packages.get(name)
-    if held is None:
-        return False
-    recorded = name in packages.conda or called in packages.conda
+    recorded = name in packages.conda or _CALLED.get(name, name) in packages.conda
     # what pip wrote over is pip's by now
-    return held.installer == "conda" or (recorded and held.installer not in ("pip", "uv"))
-
-
-def _rest(plan: Plan, owned: dict[str, str]) -> list[str]:
-    """Return the way on for what pip put in: the same fix without conda's packages."""
-    others = any(
-        pin.name not in owned for s in plan.steps if isinstance(s, Install) for pin in s.pins
-    )
-    return ["doctor fix"] if others else []
+    by = held.installer if held is not None else "pip"
+    return by == "conda" or (recorded and by not in ("pip", "uv"))

@@ -6,8 +6,7 @@ stand in the command of the file's head: one requirements file can't name an ind
 
 from collections.abc import Callable
 
-from tunedoctor.installers.answers import NoSolution
-from tunedoctor.installers.uv import Failed, Outcome, Question, Solved
+from tunedoctor.installers.uv import Failed, NoSolution, Outcome, Question
 from tunedoctor.planning.make import Made
 from tunedoctor.planning.set_answer import Answer, Change
 from tunedoctor.planning.steps import pinned
@@ -31,7 +30,7 @@ def frozen(
         return Failed("uv", "the pins of the set are no longer on the index")
     if isinstance(held, Failed):
         return held
-    return f"{_head(answer, made, name)}{_plain(held)}"
+    return f"{_head(answer, made, name)}{held.text}"
 
 
 def _head(answer: Answer, made: Made, name: str) -> str:
@@ -44,12 +43,6 @@ def _head(answer: Answer, made: Made, name: str) -> str:
     else:
         lines.append(f"#   pip install --require-hashes -r {name}")
     return "\n".join(lines) + "\n"
-
-
-def _plain(answer: Solved) -> str:
-    """Return the pins and hashes without uv's remarks on who wants them."""
-    kept = [line for line in answer.text.splitlines() if not line.lstrip().startswith("#")]
-    return "\n".join(line.partition("  # via")[0].rstrip() for line in kept) + "\n"
 
 
 def _pin(one: Change, made: Made) -> str:

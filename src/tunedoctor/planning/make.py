@@ -5,37 +5,33 @@ is on; the label of the build (cu126, cpu …) changes nothing for the libraries
 release, an older one that fits the machine is tried.
 """
 
-from collections.abc import Container, Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator
 from typing import NamedTuple
 
 from tunedoctor.facts import Interpreter, Packages, TorchBuild
 from tunedoctor.findings import Check
 from tunedoctor.fixing import Fix
-from tunedoctor.installers.answers import NoSolution, Pin
 from tunedoctor.installers.asking import Asking
-from tunedoctor.installers.uv import Failed, Question, Solved, lack
-from tunedoctor.planning.binaries import NAME, rocm_gap
-from tunedoctor.planning.goal import RefusedError
-from tunedoctor.planning.platforms import question_for
-from tunedoctor.planning.search import TORCH, Clash, Conflict, Found, Task, search, speaking
-from tunedoctor.planning.torch_pick import NoTorch, TorchPick, torch_pick
-from tunedoctor.planning.truths import Way, firing, remedies
+from tunedoctor.installers.uv import Failed, NoSolution, Pin, Question, Solved, lack
+from tunedoctor.planning.search import TRIES, Clash, Found, Task, search, speaking
+from tunedoctor.planning.torch_pick import TorchPick, torch_pick
+from tunedoctor.planning.truths import BITSANDBYTES
 from tunedoctor.planning.wanted import (
     GROUP,
-    OPTIONAL,
     PAIRED,
+    RefusedError,
     Wanted,
     floors,
     public,
     put_outside,
-    said,
     with_torch,
 )
-from tunedoctor.simulate import accelerator
+from tunedoctor.simulate import build_of
 from tunedoctor.snapshot import Snapshot
-from tunedoctor.tables.wheels import cuda_of
-from tunedoctor.versions import at_least, narrowed, within
+from tunedoctor.tables.load import table
+from tunedoctor.versions import at_least, narrowed, parts
 from tunedoctor.wheels.machine import Machine
+from tunedoctor.wheels.targets import targets
 
 _TRIES = 8
 """Rounds: each leaves out a package without wheels, or tries an older torch where the libraries exclude the first."""
@@ -101,13 +97,42 @@ class Made(NamedTuple):
         """Name -> why its version is another one."""
         torch = self.torch
         with_it = dict.fromkeys(PAIRED, f"goes with torch {torch.version}")
-        return self.found.why | ({} if torch.kept else {"torch": torch.why, **with_it})
+        asked = {name: self.want.why.get(name, "it is asked for") for name in self.want.asked}
+        return asked | self.found.why | ({} if torch.kept else {"torch": torch.why, **with_it})
 
 
 def _brought(pin: Pin) -> bool:
     """Tell a CUDA library, or Triton, that nobody but torch asks for."""
     owners = {*pin.via} - {"torch"}
     return pin.name != "torch" and with_torch(pin.name) and all(map(with_torch, owners))
+
+
+_GLIBC = ((2, 17), (2, 28), *((2, minor) for minor in range(31, 41)))
+"""glibc floors that uv has names for."""
+
+
+def uv_platform(machine: Machine) -> str:
+    """Return uv's name for a platform: "x86_64-manylinux_2_28"; that of glibc 2.28 where the glibc isn't known."""
+    arch = {"amd64": "x86_64", "arm64": "aarch64"}.get(machine.arch.lower(), machine.arch.lower())
+    if machine.platform == "macos":
+        return f"{arch}-apple-darwin"
+    if machine.platform == "windows":
+        return f"{arch}-pc-windows-msvc"
+    if machine.libc == "musl":
+        return f"{arch}-unknown-linux-musl"
+    have = parts(machine.glibc)[:2] or (2, 28)
+    fits = [one for one in _GLIBC if one <= have] or [_GLIBC[0]]
+    return f"{arch}-manylinux_{fits[-1][0]}_{fits[-1][1]}"
+
+
+def question_for(machine: Machine) -> Question:
+    """Return a question about nothing yet, for the Python ("3.13" of "3.13t") and the platform of a machine.
+
+    Of a macOS whose release isn't known wheels for 14.0 are taken.
+    """
+    macos = (machine.macos or "14.0") if machine.platform == "macos" else ""
+    python = machine.python.rstrip("t")
+    return Question((), python=python, platform=uv_platform(machine), macos=macos)
 
 
 def make(place: Place, want: Wanted) -> Made:
@@ -117,28 +142,24 @@ def make(place: Place, want: Wanted) -> Made:
         RefusedError: there is none, or nobody could tell.
     """
     machine = place.machine
-    question = question_for(machine)._replace(
-        excluded=want.own, offline=place.ask.declared.offline == "--offline"
-    )
+    question = question_for(machine)._replace(excluded=want.own)
     asked = want.asked.get("torch", "")
     torch = torch_pick(machine, place.torch, asked, want.beside)
     own = _own(place, torch, want, question) if isinstance(torch, TorchPick) else None
     torch = own or torch
     if own is not None:
         want = want._replace(asked={**want.asked, "torch": f"=={own.label}"})
-    if isinstance(torch, NoTorch):
-        why = f"no PyTorch build fits this machine: {torch.why}"
-        raise RefusedError(why, *filter(None, (torch.after,)))
+    if isinstance(torch, RefusedError):
+        raise torch
     best = own or torch_pick(machine, None, asked)
     newest = best.version if isinstance(best, TorchPick) else ""
     # what is asked for goes with torch in its newest release, not in an old one
     free = not torch.kept and bool({*want.asked} - {*GROUP})
-    end: Clash | Failed = Clash("", "")
-    dropped = _without_code(place, want, torch)
+    end: Clash | Failed = Clash("", NoSolution(""))
+    out = want.fresh and BITSANDBYTES not in want.asked
+    dropped = rocm_gap(machine, torch.variant) if out else {}
     for _ in range(_TRIES):
-        found = search(
-            _task(place, want, torch, question, dropped, newest, free=free), place.ask.resolve
-        )
+        found = search(_task(place, want, torch, question, dropped, newest, free=free))
         if isinstance(found, Found):
             other = _fitting(machine, torch, found, newest, whole=free)
             if other is None:
@@ -152,11 +173,13 @@ def make(place: Place, want: Wanted) -> Made:
                 continue
             found = other
         end = found
-        if out := _droppable(found, want, dropped):
-            dropped[out] = f"no wheel of it fits {question.platform} and Python {question.python}"
-        elif alone := _left_alone(found, want):
-            # the clash is about what it takes to build it here, and here it is built
-            want = put_outside(want, alone)
+        lacked = {*end.answer.lacked} if isinstance(end, Clash) else set[str]()
+        if want.fresh and BITSANDBYTES in lacked - {*dropped, *want.asked}:
+            why = f"no wheel of it fits {question.platform} and Python {question.python}"
+            dropped |= {BITSANDBYTES: why}
+        elif built := lacked & {*want.installed} & {*want.roots} - {"torch", *want.asked}:
+            # the clash is about what it takes to build it here, as flash-attn, and here it is built
+            want = put_outside(want, min(built))
         else:
             break
     raise _refusal(place, want, end)
@@ -205,7 +228,8 @@ def _fitting(
         other_torch = torch_pick(machine, None, wanted)
         if isinstance(other_torch, TorchPick) and other_torch != torch:
             return other_torch
-    return Clash(f"the libraries go with torch {have}, of which no build fits this machine", "")
+    why = f"the libraries go with torch {have}, of which no build fits this machine"
+    return Clash(why, NoSolution(""))
 
 
 def _refusal(place: Place, want: Wanted, end: Clash | Failed) -> RefusedError:
@@ -213,8 +237,9 @@ def _refusal(place: Place, want: Wanted, end: Clash | Failed) -> RefusedError:
     ask, ban = place.ask, place.ask.declared.ban
     if isinstance(end, Failed):
         return RefusedError(end.text, *(() if ban else (_SETTLES[end.why],)), ban=ban, silent=True)
-    why, silent = _with_outside(want, end), ask.partly
-    names = NoSolution(end.text).lacked
+    why, silent, names = end.why, ask.partly, end.answer.lacked
+    if owners := [f"{n} {want.installed[n]}" for n in speaking(want.outside, end.answer.text)]:
+        why = f"{why}; {' and '.join(owners[:3])} outside the set have a say too"
     if names and ask.declared.offline:
         why, silent = f"{why}; {lack(ask.declared.offline).text}", True
     elif names or silent:
@@ -222,7 +247,7 @@ def _refusal(place: Place, want: Wanted, end: Clash | Failed) -> RefusedError:
     # what a source that does not answer may have is not taken out
     settles = _SETTLES["offline" if ask.declared.offline else "network"]
     ways = () if ban else filter(None, (settles if silent else _way_out(want, end),))
-    return RefusedError(why, *ways, ban=ban, details=end.text, silent=silent)
+    return RefusedError(why, *ways, ban=ban, details=end.answer.text, silent=silent)
 
 
 def _task(  # noqa: PLR0913  what is wanted, and what torch may be
@@ -248,36 +273,25 @@ def _task(  # noqa: PLR0913  what is wanted, and what torch may be
     fixed |= set() if range_ and "torch" in want.wished else {"torch"}
     tied = [f"torch=={torch.stand_in or torch.version}"]
     tied += [f"{n}=={v}" for n, v in paired.items() if n in roots and v and not want.asked.get(n)]
-    pinned = {n: v for n, v in there.items() if n in roots and n not in {*fixed, "torch"}}
     aside = (n for n in there if n not in {"torch", *roots} and (torch.kept or not with_torch(n)))
-    beside = {n: there[n] for n in aside}
-    outside = {n: lines for n, lines in want.outside.items() if n in beside}
-    build = place.torch if torch.kept and place.torch else _build(torch)
+    kept = (n for n in there if n not in fixed and not with_torch(n))
     # uv settles first what is named first
     needs = sorted(_needs(want, roots), key=lambda line: not line.startswith(tuple(want.asked)))
     return Task(
-        question=question._replace(
+        want,
+        question._replace(
             requirements=(*needs, f"torch{range_}" if free else "torch"),
             constraints=want.limits,
-            preferred=tuple(
-                f"{n}=={v}" for n, v in there.items() if n not in fixed and not with_torch(n)
-            ),
+            preferred=tuple(f"{n}=={there[n]}" for n in kept),
         ),
+        place.ask.resolve,
+        iter(range(TRIES)),
         torch=() if free else tuple(tied),
-        torch_range="" if free else range_,
-        torch_price=0 if "torch" in want.wished else TORCH,
-        pinned=pinned,
-        beside=beside,
+        torch_range=range_,
+        beside={n: there[n] for n in aside},
         fixed=frozenset(fixed),
-        build=build,
-        asked=want.asked,
-        conflicts=tuple(_known(want, {*pinned, *outside}, pinned, fixed, build)),
-        outside=outside,
-        unmet={
-            said(o): (o.owner.name, o.wanted)
-            for o in want.unmet
-            if o.installed and o.owner.name in outside
-        },
+        build=(torch.kept and place.torch)
+        or build_of(torch.version, torch.variant, mac=torch.variant == "mps"),
     )
 
 
@@ -291,56 +305,16 @@ def _needs(want: Wanted, roots: Iterable[str]) -> Iterator[str]:
         yield name + ",".join(filter(None, (asked, f">={floor}" if floor else "")))
 
 
-def _known(
-    want: Wanted,
-    movable: Container[str],
-    pinned: Mapping[str, str],
-    fixed: Container[str],
-    build: TorchBuild,
-) -> Iterator[Conflict]:
-    """Yield what excludes each other among what can be given up; of others one side can end otherwise."""
-    for name, asked in want.asked.items():
-        if (pin := pinned.get(name, "")) and asked and within(pin, asked) is False:
-            yield Conflict((Way(name, None, want.why.get(name, "it is asked for")),))
-    for one in want.unmet:
-        why, owner = said(one), one.owner.name
-        both = tuple(Way(n, None, why) for n in (one.name, owner) if n in movable)
-        if owner not in pinned and owner in movable:
-            # what was not met before can stay so
-            put = () if one.installed else (Way(one.name, "", why),)
-            yield Conflict((*put, *both, Way(why, None, why)))
-        elif owner in movable and one.name in movable:
-            yield Conflict(both)
-    for pair in firing(want.installed, build):
-        if pair.row.severity == "error" and {*pair.row.names} <= pinned.keys():
-            ways = remedies(pair, want.asked, fixed)
-            if ways and not pair.row.absent:
-                yield Conflict(ways)
-
-
-def _build(torch: TorchPick) -> TorchBuild:
-    return TorchBuild(
-        version=torch.version,
-        variant=torch.variant,
-        cuda=cuda_of(torch.variant) if torch.variant.startswith("cu") else "",
-        accelerator=accelerator(torch.variant, mac=torch.variant == "mps"),
-    )
-
-
-def _without_code(place: Place, want: Wanted, torch: TorchPick) -> dict[str, str]:
-    """Return what a fresh set leaves out since its wheel does not serve the GPUs, with the reason."""
-    if not want.fresh or NAME in want.asked:
+def rocm_gap(machine: Machine, variant: str) -> dict[str, str]:
+    """Return bitsandbytes and why it does not run beside a ROCm build on a machine's GPUs, by its documentation."""
+    if not variant.startswith("rocm"):
         return {}
-    gap = rocm_gap(place.machine, torch.variant)
-    return {NAME: gap} if gap else {}
-
-
-def _droppable(clash: Clash | Failed, want: Wanted, dropped: Iterable[str]) -> str:
-    """Return the optional package of a fresh set that has no wheel here, "" where it isn't that."""
-    if isinstance(clash, Failed) or not want.fresh or not NoSolution(clash.text).unwheeled:
-        return ""
-    free = OPTIONAL & set(clash.names) - set(dropped) - set(want.asked)
-    return min(free, default="")
+    release = ".".join(map(str, parts(variant.removeprefix("rocm"))[:2]))
+    rows = (row for row in table("bitsandbytes_rocm")["rows"] if release in row["rocm"])
+    served = {gfx for row in rows for gfx in row["gfx"]}
+    lacks = [gpu.gfx for gpu in targets(machine).amd if gpu.gfx not in served]
+    why = f"its wheel holds no code for {lacks[0]} with ROCm {release}" if lacks else ""
+    return {BITSANDBYTES: why} if lacks else {}
 
 
 def _real(pin: Pin, torch: TorchPick) -> Pin:
@@ -351,36 +325,18 @@ def _real(pin: Pin, torch: TorchPick) -> Pin:
     return pin._replace(version=pin.version.partition("+")[0]) if pin.name in PAIRED else pin
 
 
-def _left_alone(clash: Clash | Failed, want: Wanted) -> str:
-    """Return an installed package that has no wheel for this platform, as flash-attn: it was built where it is."""
-    missing = [
-        n for n in NoSolution(clash.text).unwheeled if n in want.installed and n in want.roots
-    ]
-    return next((n for n in missing if n != "torch" and n not in want.asked), "")
-
-
 _SETTLES = {
     "no uv": "install it beside the doctor: pip install uv",
     "offline": "allow the network once: uv keeps what it reads",
     "network": "name a mirror in UV_DEFAULT_INDEX, or go by what is cached: doctor set --offline",
     "time": "run it again: what was read is cached",
-    "tries": "name fewer packages, or start from an empty environment: doctor set --target EMPTY",
     "uv": "name fewer packages, or another mirror in UV_DEFAULT_INDEX",
 }
 
 
-def _with_outside(want: Wanted, clash: Clash) -> str:
-    """Add to the clash who stands outside the set and has a say in it."""
-    owners = [f"{n} {want.installed[n]}" for n in speaking(want.outside, clash.text)]
-    if not owners:
-        return clash.why
-    return f"{clash.why}; {' and '.join(owners[:3])} outside the set have a say too"
-
-
 def _way_out(want: Wanted, clash: Clash) -> str:
     """Return what the user can give up: the packages that were asked for and that the clash names."""
-    named_too = [name for name in want.asked if name in clash.names]
-    if named_too:
-        return f"leave out {' or '.join(named_too)}, or ask for other versions"
-    there = [name for name in clash.names if name in want.installed]
+    if named := clash.answer.names(want.asked):
+        return f"leave out {' or '.join(named)}, or ask for other versions"
+    there = clash.answer.names(want.installed)
     return f"take out {' or '.join(there[:2])}: pip uninstall {there[0]}" if there else ""

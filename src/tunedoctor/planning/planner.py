@@ -12,17 +12,17 @@ from typing import NamedTuple
 import msgspec
 
 from tunedoctor.agreement import Drafted, chosen, drafted
+from tunedoctor.cure import name_of
 from tunedoctor.engine import diagnose
-from tunedoctor.facts import Absent, Host, Interpreter, Packages
+from tunedoctor.facts import Absent, Packages
 from tunedoctor.findings import Check
-from tunedoctor.fixing import Fix, name_of
+from tunedoctor.fixing import Fix
 from tunedoctor.installers.asking import Asking
 from tunedoctor.plan import NewEnvironment, Plan
 from tunedoctor.planning.conda_owned import hold_off
-from tunedoctor.planning.goal import Goal, RefusedError, asked_for, joined, wishes_of
 from tunedoctor.planning.make import Made, Place, make
-from tunedoctor.planning.steps import exchanged, fetched, new_torch, steps_of
-from tunedoctor.planning.wanted import wanted
+from tunedoctor.planning.steps import exchanged, fetched, joined, new_torch, steps_of, wishes_of
+from tunedoctor.planning.wanted import RefusedError, asked_for, wanted
 from tunedoctor.simulate import Simulated, predict, simulate
 from tunedoctor.snapshot import Snapshot
 from tunedoctor.wheels.machine import MachineError
@@ -67,9 +67,8 @@ def planned(
     Raises:
         RefusedError: the resolver finds no set, the plans contradict each other, or the simulation shows no use.
     """
-    goal = Goal(drafts=drafts)
-    place = _place(snapshot, ask, checks, fixes) if goal.ids else None
-    found = settle(place, goal) if place else Planned(joined(drafts), drafts)
+    place = _place(snapshot, ask, checks, fixes) if wishes_of(drafts) else None
+    found = settle(place, {}, drafts) if place else Planned(joined(drafts), drafts)
     # what conda keeps is told before the index is asked for files
     hold_off(found.plan, snapshot)
     if found.plan.pins:
@@ -91,7 +90,7 @@ def fresh(snapshot: Snapshot, path: str, packages: Iterable[str], ask: Asking) -
     nothing = Absent(why="the environment is new")
     bare = snapshot.having(Packages(distributions=()), TorchBuild=nothing)
     place = _place(bare, ask)._replace(whole=True)
-    found = settle(place, Goal(asked=asked_for(packages)))
+    found = settle(place, asked_for(packages))
     whole, made = fetched(found.plan, place), found.made
     python = place.python or sys.executable
     dropped = made.dropped if made else {}
@@ -111,7 +110,7 @@ def shown(place: Place, asked: Mapping[str, str]) -> Planned:
         RefusedError: there is none, or nobody could tell; it holds the set that cures too little, if any.
     """
     found = chosen(diagnose(place.snapshot, place.checks), ()) if place.checks else ()
-    return settle(place, Goal(asked, drafted(found, place.snapshot, place.fixes)))
+    return settle(place, asked, drafted(found, place.snapshot, place.fixes))
 
 
 def _place(
@@ -123,36 +122,49 @@ def _place(
         raise RefusedError(str(error)) from error
 
 
-def settle(place: Place, goal: Goal) -> Planned:
+class _Wishes(NamedTuple):
+    """What a round asks for besides what the user does."""
+
+    taken: tuple[Drafted, ...] = ()
+    """Whose cures."""
+    further: tuple[str, ...] = ()
+    """What came up with a prediction."""
+    avoided: tuple[str, ...] = ()
+    """Constraints: versions of which a prediction showed that they do not serve."""
+
+
+def settle(place: Place, asked: Mapping[str, str], drafts: tuple[Drafted, ...] = ()) -> Planned:
     """Return the set that cures the most by the least, as a plan without hashes.
 
     Raises:
         RefusedError: there is none, or nobody could tell; it holds the set that cures too little, if any.
     """
-    ids: frozenset[str] = frozenset()
-    one, refused = None, None
+    every = tuple(one for one in drafts if wishes_of((one,)))
+    wishes, one, refused = _Wishes(), None, None
     for _ in range(ROUNDS):
         try:
-            one = _tried(place, goal, ids)
+            one = _tried(place, asked, drafts, wishes)
         except RefusedError as error:
             # who got no answer gets none by asking again
-            if error.silent or ids == goal.ids:
+            if error.silent or wishes.taken == every:
                 raise (refused or error) from None
-            refused, ids = error, goal.ids
+            refused, wishes = error, wishes._replace(taken=every)
             continue
         if (found := one.simulated) is None:
             return one
-        stays = {*found.bred, *(goal.ids & {*found.left})}
-        if more := goal.ids - ids - {*found.cured, *found.untold}:
-            ids |= more
-        elif stays and (other := _taught(place, goal, one, stays)) != goal:
-            goal = other
+        done = {*found.cured, *found.untold}
+        taken = tuple(d for d in every if d in wishes.taken or d.id not in done)
+        stays = {*found.bred, *({d.id for d in every} & {*found.left})}
+        if taken != wishes.taken:
+            wishes = wishes._replace(taken=taken)
+        elif stays and (other := _taught(place, wishes, every, one, stays)) != wishes:
+            wishes = other
         else:
             break
     if one is None or one.simulated is None:
         raise refused or RefusedError("no set was found")
     if one.simulated.refused:
-        raise _useless(one.simulated, goal.drafts, one)
+        raise _useless(one.simulated, drafts, one)
     return one
 
 
@@ -164,38 +176,43 @@ def _useless(
     return RefusedError(f"the plan was not made: {found.refused}", *ways, tried=tried)
 
 
-def _taught(place: Place, goal: Goal, one: Planned, stays: Iterable[str]) -> Goal:
-    """Return the goal with the cures of what a set would leave; else without the versions that it brings."""
+def _taught(
+    place: Place, wishes: _Wishes, every: tuple[Drafted, ...], one: Planned, stays: Iterable[str]
+) -> _Wishes:
+    """Add the cures of what a set would leave; else exclude the versions that it brings."""
     after = predict(one.plan, place.snapshot, {})
     drafts = drafted(chosen(diagnose(after, place.checks), stays), after, place.fixes)
-    new = tuple(word for word in wishes_of(drafts) if word not in goal.words(goal.ids))
-    if new:
-        return goal._replace(further=(*goal.further, *new))
+    known = {*wishes_of(every), *wishes.further}
+    if new := tuple(word for word in wishes_of(drafts) if word not in known):
+        return wishes._replace(further=(*wishes.further, *new))
     moved = (f"{p.name}!={p.version}" for p in one.plan.pins if p.was and p.was != p.version)
-    return goal._replace(avoided=tuple(dict.fromkeys((*goal.avoided, *moved))))
+    return wishes._replace(avoided=tuple(dict.fromkeys((*wishes.avoided, *moved))))
 
 
-def _tried(place: Place, goal: Goal, ids: frozenset[str]) -> Planned:
-    """Return the plan for what is asked for and the wishes of some findings, and what it would leave."""
-    snapshot = place.snapshot
-    names = goal.joined(goal.words(ids))
-    want = wanted(names, snapshot.find(Packages), snapshot.find(Interpreter), snapshot.find(Host))
+def _tried(
+    place: Place, asked: Mapping[str, str], drafts: tuple[Drafted, ...], wishes: _Wishes
+) -> Planned:
+    """Return the plan for what is asked for and the wishes, and what it would leave."""
+    names = dict(asked)
+    for name, range_ in asked_for((*wishes_of(wishes.taken), *wishes.further)).items():
+        names[name] = ",".join(filter(None, (names.get(name, ""), range_)))
+    want = wanted(names, place.snapshot)
     if not place.whole:
         # a fix puts in what it is for, not what else a whole set would hold
         own = {"torch", *want.installed, *names}
         want = want._replace(roots=tuple(name for name in want.roots if name in own))
     want = want._replace(
-        limits=(*want.limits, *goal.avoided),
-        why=goal.why(ids),
-        wished=frozenset(map(name_of, goal.words(goal.ids))),
+        limits=(*want.limits, *wishes.avoided),
+        why={name_of(w): d.draft.reason for d in wishes.taken for w in wishes_of((d,))},
+        wished=frozenset(map(name_of, (*wishes_of(drafts), *wishes.further))),
     )
     made = make(place, want)
-    plan = joined(goal.drafts, steps_of(made, place, want.roots if place.whole else names))
-    one = Planned(plan, goal.drafts, None, made)
+    plan = joined(drafts, steps_of(made, place, want.roots if place.whole else names))
+    one = Planned(plan, drafts, None, made)
     if not place.checks:
         return one
     new = new_torch(plan)
-    found = simulate(exchanged(plan, snapshot) if new else plan, snapshot, place.checks)
+    found = simulate(exchanged(plan, place.snapshot) if new else plan, place.snapshot, place.checks)
     if new:
         # which libraries the new torch brings only its index tells
         found = msgspec.structs.replace(found, bred=(), refused="")

@@ -7,15 +7,13 @@ from typing import Any, Literal, cast
 import msgspec
 
 from tunedoctor.facts import Target
-from tunedoctor.installers.answers import Pin
+from tunedoctor.installers.uv import Pin
 from tunedoctor.plan import AnyStep, Install, Remove
-from tunedoctor.planning.goal import RefusedError
-from tunedoctor.planning.make import Made, Place
+from tunedoctor.planning.make import Made, Place, question_for
 from tunedoctor.planning.planner import Planned, shown
-from tunedoctor.planning.platforms import question_for
 from tunedoctor.planning.steps import pinned
 from tunedoctor.planning.truths import named
-from tunedoctor.planning.wanted import GROUP
+from tunedoctor.planning.wanted import GROUP, RefusedError
 from tunedoctor.wheels.pins import backend_of
 
 Verdict = Literal["set", "none", "unknown"]
@@ -67,7 +65,7 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     about: tuple[str, ...] = ()
     """What the set must hold; the others come with these."""
     smallest: bool = True
-    """No set changes fewer packages; False where that was not searched to the end."""
+    """Nothing that it changes could stay as it is."""
     dropped: dict[str, str] = {}
     """Left out of a fresh set, with the reason."""
     left: tuple[str, ...] = ()
@@ -123,7 +121,6 @@ def answered(place: Place, asked: Mapping[str, str]) -> tuple[Answer, Made | Non
         torch=SetTorch(torch.version, torch.variant, torch.index_url, torch.kept),
         packages=packages,
         about=made.want.roots,
-        smallest=made.found.smallest,
         dropped=made.dropped,
         left=(*made.found.left, *left),
         commands=_commands(one, made, place.python, along & {*made.pins}),

@@ -4,17 +4,69 @@ from collections.abc import Collection, Iterable, Mapping
 
 import msgspec
 
+from tunedoctor.agreement import Drafted
 from tunedoctor.contracts.requirements import marker_environment, requirements
+from tunedoctor.cure import name_of
 from tunedoctor.facts import Host, Interpreter, Packages
-from tunedoctor.installers.answers import NoSolution
-from tunedoctor.plan import Install, Pin, Plan, Remove, merge
-from tunedoctor.planning.goal import RefusedError, without
+from tunedoctor.fixing import Resolve
+from tunedoctor.installers.uv import NoSolution
+from tunedoctor.plan import AnyStep, Install, Pin, Plan, PlanError, Remove, merge
 from tunedoctor.planning.make import Made, Place
-from tunedoctor.planning.wanted import GROUP, public, with_torch
+from tunedoctor.planning.wanted import GROUP, RefusedError, public, with_torch
 from tunedoctor.snapshot import Snapshot
 
 UNPACKED = 3.0
 """Room that a plan takes, in downloads: the wheel, what is in it, and byte code. torch's wheels grow 1.9-fold."""
+
+
+def wishes_of(drafts: Iterable[Drafted]) -> tuple[str, ...]:
+    """Return the requirements that drafts leave to the resolver."""
+    steps = (step for one in drafts for step in one.draft.steps if isinstance(step, Resolve))
+    return tuple(word for step in steps for word in step.requirements)
+
+
+def joined(drafts: Iterable[Drafted], steps: tuple[Remove | Install, ...] = ()) -> Plan:
+    """Return the one plan of drafts and what the resolver fills in for them.
+
+    Raises:
+        RefusedError: the drafts contradict each other.
+    """
+    moved = {p.name for s in steps if isinstance(s, Install) for p in s.pins}
+    changing = [without(_plan(one), moved) for one in drafts if one.changes]
+    told = [_plan(one) for one in drafts if not one.changes]
+    try:
+        return merge((*changing, Plan(steps=steps), *told))
+    except PlanError as error:
+        raise RefusedError(str(error)) from error
+
+
+def _plan(one: Drafted) -> Plan:
+    """Return the plan of a draft without what the resolver fills in; told steps cure nothing."""
+    steps: tuple[AnyStep, ...] = tuple(s for s in one.draft.steps if not isinstance(s, Resolve))
+    if not one.changes:
+        return Plan(steps=steps)
+    reasons = (one.draft.reason,) if one.draft.reason else ()
+    names = (*map(name_of, wishes_of((one,))), *(pin.name for pin in Plan(steps=steps).pins))
+    return Plan(
+        steps=steps, cures=(one.id,), reasons=reasons, asks={one.id: tuple(dict.fromkeys(names))}
+    )
+
+
+def without(plan: Plan, moved: set[str]) -> Plan:
+    """Return a plan that says nothing of packages that the resolver moves: it sees all of them, a fix its own."""
+    steps: list[AnyStep] = []
+    for step in plan.steps:
+        if isinstance(step, Install):
+            pins = tuple(pin for pin in step.pins if pin.name not in moved)
+            again = tuple(name for name in step.reinstall if name not in moved)
+            if pins:
+                steps.append(msgspec.structs.replace(step, pins=pins, reinstall=again))
+        elif isinstance(step, Remove):
+            names = tuple(name for name in step.names if name not in moved)
+            steps += [Remove(names=names)] if names else []
+        else:
+            steps.append(step)
+    return msgspec.structs.replace(plan, steps=tuple(steps))
 
 
 def steps_of(made: Made, place: Place, asked: Collection[str]) -> tuple[Install, ...]:
@@ -98,11 +150,16 @@ def fetched(plan: Plan, place: Place) -> Plan:
     there = place.there
     if (new := new_torch(plan)) is not None:
         found = _looked_up(new, place, {n: v for n, v in there.items() if not with_torch(n)})
-        own = _own(found, there, new.reinstall)
-        rest = without(
-            plan, {n for n in (p.name for p in found.pins) if n in GROUP or with_torch(n)}
+        # of its solution what torch alone brings is kept: the set has the versions of all others
+        of_torch = [pin for pin in found.pins if pin.name in GROUP or with_torch(pin.name)]
+        own = tuple(
+            msgspec.structs.replace(pin, was=there.get(pin.name, ""))
+            for pin in of_torch
+            if pin.name in (*GROUP, *new.reinstall) or there.get(pin.name) != pin.version
         )
-        plan = exchanged(merge((rest, Plan(steps=(own,)))), place.snapshot, found.pins)
+        rest = without(plan, {pin.name for pin in of_torch})
+        put = Plan(steps=(msgspec.structs.replace(found, pins=own, no_deps=True),))
+        plan = exchanged(merge((rest, put)), place.snapshot, found.pins)
     steps = (_looked_up(s, place, there) if isinstance(s, Install) else s for s in plan.steps)
     plan = msgspec.structs.replace(plan, steps=tuple(steps))
     total = sum(pin.download_bytes for pin in plan.pins)
@@ -124,14 +181,15 @@ def _looked_up(install: Install, place: Place, there: Mapping[str, str]) -> Inst
         bare = (msgspec.structs.replace(p, version=public(p.version)) for p in install.pins)
         own = msgspec.structs.replace(install, pins=tuple(bare), index="", no_deps=False)
         other = ask.look_up(own, place.python, there)
-        if isinstance(other, Install) and (ask.declared.no_index or not _for_cuda(other)):
-            asked = {pin.name for pin in install.pins}
-            pins = (pin for pin in other.pins if not install.no_deps or pin.name in asked)
-            return msgspec.structs.replace(other, pins=tuple(pins))
         if isinstance(other, Install):
+            cuda = any(pin.name.startswith(("nvidia-", "cuda-")) for pin in other.pins)
+            if ask.declared.no_index or not cuda:
+                asked = {pin.name for pin in install.pins}
+                pins = (pin for pin in other.pins if not install.no_deps or pin.name in asked)
+                return msgspec.structs.replace(other, pins=tuple(pins))
             unfit = "the torch without label is for CUDA, and there is no GPU here"
     if isinstance(found, NoSolution):
-        told = ask.lacking(found.blamed or [pin.name for pin in install.pins], install.index)
+        told = ask.lacking(found.lacked or [pin.name for pin in install.pins], install.index)
         why = "; ".join(filter(None, (found.why(), told, unfit)))
         raise RefusedError(why, *(_by_hand(install) if index in ask.silent else ()), ban=ban)
     again = "doctor fix again, when the package index can be reached"
@@ -146,19 +204,3 @@ def _by_hand(install: Install) -> tuple[str, str]:
         f"{fetch} --index-url {install.index}  # on a machine of this system and Python that reaches it",
         'export PIP_FIND_LINKS="$PWD/wheels"  # here, with that folder; then run it again',
     )
-
-
-def _for_cuda(install: Install) -> bool:
-    return any(pin.name.startswith(("nvidia-", "cuda-")) for pin in install.pins)
-
-
-def _own(found: Install, there: Mapping[str, str], again: Iterable[str]) -> Install:
-    """Keep of torch's solution what torch alone brings; the set has the versions of all others."""
-    anew = set(again)
-    pins: list[Pin] = []
-    for pin in found.pins:
-        if pin.name not in GROUP and not with_torch(pin.name):
-            continue
-        if there.get(pin.name) != pin.version or pin.name in anew or pin.name in GROUP:
-            pins.append(msgspec.structs.replace(pin, was=there.get(pin.name, "")))
-    return msgspec.structs.replace(found, pins=tuple(pins), no_deps=True)

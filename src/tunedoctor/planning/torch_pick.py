@@ -6,7 +6,7 @@ from typing import NamedTuple
 from msgspec.structs import replace
 
 from tunedoctor.facts import TorchBuild
-from tunedoctor.planning.wanted import GROUP
+from tunedoctor.planning.wanted import GROUP, RefusedError
 from tunedoctor.versions import pep440
 from tunedoctor.wheels.choice import Build
 from tunedoctor.wheels.machine import Machine
@@ -46,26 +46,17 @@ class TorchPick(NamedTuple):
         return labels_of(Build(self.version, self.variant), machine, default=not self.index_url)
 
 
-class NoTorch(NamedTuple):
-    """No build fits."""
-
-    why: str
-    after: str = ""
-    """A way out in words: "2.14.1+cu126 with driver 525 or newer"."""
-
-
 def torch_pick(
     machine: Machine, installed: TorchBuild | None = None, asked: str = "", beside: str = ""
-) -> TorchPick | NoTorch:
-    """Return the build for a machine, as near to the installed one as can be; `asked` is a specifier over releases.
+) -> TorchPick | RefusedError:
+    """Return the build for a machine, as near to the installed one as can be, or why none fits.
 
-    `beside` is the release that companions were made for.
-
-    A label that no build here has counts for nothing: the release comes in the variant that there is.
+    `asked` is a specifier over releases, `beside` the release that companions were made for. A label that no build
+    here has counts for nothing: the release comes in the variant that there is.
     """
     wanted = replace(machine, torch=",".join(filter(None, (machine.torch, asked))))
     found = _of(near(wanted, label_of(installed) if installed else "", beside))
-    if isinstance(found, NoTorch) and "+" in asked:
+    if isinstance(found, RefusedError) and "+" in asked:
         return torch_pick(machine, installed, _LABEL.sub("", asked), beside)
     return found
 
@@ -73,26 +64,18 @@ def torch_pick(
 _LABEL = re.compile(r"\+[\w.]+")
 
 
-def _of(found: Near) -> TorchPick | NoTorch:
+def _of(found: Near) -> TorchPick | RefusedError:
     """Return the pick of a choice; a build that serves some GPUs alone counts, and its reason says so."""
     choice, build = found.choice, found.choice.build
     if build is None:
-        others = [f"{one.build} {one.after}".strip() for one in choice.alternatives[:1]]
-        return NoTorch("; ".join(choice.reasons[:2]), "".join(others))
-    index = choice.index if choice.index.startswith("http") else ""
+        why = f"no PyTorch build fits this machine: {'; '.join(choice.reasons[:2])}"
+        return RefusedError(why, *(f"{o.build} {o.after}".strip() for o in choice.alternatives[:1]))
+    release, index = build.torch_version, choice.index if choice.index.startswith("http") else ""
     if found.kept:
-        release, variant = build.torch_version, build.variant
-        known = allowed(f"=={release}")
-        stand_in = "" if known else _nearest(release)
-        return TorchPick(release, variant, index_url=index, kept=True, stand_in=stand_in)
-    return TorchPick(
-        build.torch_version,
-        build.variant,
-        choice.torchvision,
-        choice.torchaudio,
-        index,
-        why=choice.reasons[0] if choice.reasons else "",
-    )
+        stand_in = "" if allowed(f"=={release}") else _nearest(release)
+        return TorchPick(release, build.variant, index_url=index, kept=True, stand_in=stand_in)
+    pair = choice.torchvision, choice.torchaudio
+    return TorchPick(release, build.variant, *pair, index, why="".join(choice.reasons[:1]))
 
 
 def _nearest(version: str) -> str:

@@ -10,20 +10,18 @@ from typing import NamedTuple
 
 from tunedoctor.contracts.shipped import contract_problems, contract_ways, needed_library
 from tunedoctor.facts import Distribution, Packages, TorchBuild
-from tunedoctor.planning.binaries import cuda_gap
 from tunedoctor.planning.wanted import with_torch
-from tunedoctor.tables.known_bad import Broken, Row, broken_pairs
+from tunedoctor.tables.known_bad import Broken, Row, bitsandbytes_cuda, broken_pairs
 from tunedoctor.tables.load import table
-from tunedoctor.versions import specifiers, within
+from tunedoctor.versions import at_least, parts, specifiers, within
 
 
 class Way(NamedTuple):
     """A way out of what excludes each other."""
 
     name: str
-    """A package; the id of a row that is left as it is."""
-    specifier: str | None = None
-    """What it is held to, "" for being there at all; None: the installed version is given up, whatever comes."""
+    specifier: str
+    """What it is held to; "" for being there at all, in any version."""
     why: str = ""
 
 
@@ -113,25 +111,57 @@ def _ways(row: Row, name: str, version: str) -> list[str]:
     return list(dict.fromkeys(ways))
 
 
+_BEYOND = {"<": ">=", "<=": ">", ">=": "<", ">": "<="}
+
+
 def outside(specifier: str) -> list[str]:
     """Return what lies outside a range: above it, then below it; [] where one specifier can't say it."""
-    allowed = specifiers(specifier)
-    if allowed is None:
+    allowed = [*(specifiers(specifier) or ())]
+    if len(allowed) == 1 and allowed[0].operator == "==":
+        return [f"!={allowed[0].version}"]
+    if any(one.operator not in _BEYOND for one in allowed):
         return []
-    above: list[str] = []
-    below: list[str] = []
-    for one in allowed:
-        match one.operator:
-            case "<":
-                above.append(f">={one.version}")
-            case "<=":
-                above.append(f">{one.version}")
-            case ">=":
-                below.append(f"<{one.version}")
-            case ">":
-                below.append(f"<={one.version}")
-            case "==":
-                return [f"!={one.version}"]
-            case _:
-                return []
-    return above + below
+    ways = (f"{_BEYOND[one.operator]}{one.version}" for one in allowed)
+    return sorted(ways, key=lambda way: way.startswith("<"))
+
+
+BITSANDBYTES = "bitsandbytes"
+_NEAREST = "0.50.0"
+"""From here on the nearest binary of the same CUDA major is loaded; before, the CUDA release must be the same."""
+
+
+def cuda_gap(version: str, build: TorchBuild | None, platform: str) -> Broken | None:
+    """Return the break of a bitsandbytes release without a binary for the build's CUDA; None where nobody knows it.
+
+    Its wheel installs in more places than it runs. Read were those of Linux on x86_64; `platform` is uv's name.
+    """
+    if not version or build is None or not build.cuda or not platform.startswith("x86_64-manyl"):
+        return None
+    wanted = int("".join(map(str, parts(build.cuda)[:2])))
+    if not bitsandbytes_cuda(version) or _serves(version, wanted):
+        return None
+    # the newest run of releases that serve it
+    since = [str(row["since"]) for row in table("known_bad")[BITSANDBYTES]["binaries"]]
+    last = max((i for i, one in enumerate(since) if _serves(one, wanted)), default=-1)
+    first = last
+    while first > 0 and _serves(since[first - 1], wanted):
+        first -= 1
+    cap = f",<{since[last + 1]}" if last + 1 < len(since) else ""
+    row = Row(
+        id="bitsandbytes-without-binary",
+        check="quantisation-library-mismatch",
+        title=f"bitsandbytes {version} has no binary for CUDA {build.cuda}",
+        level="error",
+        severity="error",
+        stage="import",
+        trigger="versions",
+        when={BITSANDBYTES: f"=={version}"},
+        fix={BITSANDBYTES: f">={since[first]}{cap}"} if last >= 0 else {},
+    )
+    return Broken(row, {BITSANDBYTES: version, "torch": build.version}, "")
+
+
+def _serves(version: str, wanted: int) -> bool:
+    codes = bitsandbytes_cuda(version)
+    nearest = at_least(version, _NEAREST) and any(code // 10 == wanted // 10 for code in codes)
+    return wanted in codes or nearest

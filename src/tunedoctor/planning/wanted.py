@@ -1,7 +1,7 @@
 """What the set is to hold: the core, what is installed of the stack, what the user asks for."""
 
-from collections.abc import Iterable, Iterator, Mapping
-from typing import NamedTuple
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, NamedTuple
 
 from tunedoctor.contracts.requirements import (
     STACK,
@@ -12,8 +12,13 @@ from tunedoctor.contracts.requirements import (
     unmet,
 )
 from tunedoctor.facts import Distribution, Host, Interpreter, Packages
+from tunedoctor.installers.sources import Ban
+from tunedoctor.snapshot import Snapshot
 from tunedoctor.tables.load import table
-from tunedoctor.versions import pep440, within
+from tunedoctor.versions import normalised, pep440, within
+
+if TYPE_CHECKING:
+    from tunedoctor.planning.planner import Planned
 
 CORE = (
     *("torch", "torchvision", "transformers", "tokenizers", "huggingface-hub", "safetensors"),
@@ -24,9 +29,6 @@ CORE = (
 ESSENTIAL = ("torch", "transformers", "accelerate")
 """What an installed environment gets where it lacks it: a Trainer runs with no less."""
 
-OPTIONAL = frozenset({"bitsandbytes"})
-"""Left out of a fresh set where it has no wheel for the platform."""
-
 _ABOUT = STACK | {"liger-kernel", "gptqmodel", "autoawq", "vllm", "fsspec", "evaluate"}
 """Installed packages that the set is about; others stay, and what they require of these holds."""
 
@@ -35,6 +37,51 @@ PAIRED = ("torchvision", "torchaudio")
 
 GROUP = ("torch", *PAIRED)
 """What comes from one index."""
+
+
+class RefusedError(Exception):
+    """There is no plan; the message says why in one sentence, `by_hand` what gets the user further.
+
+    A `ban` is what keeps resolver and index from an answer.
+    """
+
+    def __init__(
+        self,
+        why: str,
+        *by_hand: str,
+        ban: Ban | None = None,
+        details: str = "",
+        silent: bool = False,
+        tried: "Planned | None" = None,
+    ) -> None:
+        self.why = ban.told(why) if ban else why
+        super().__init__(self.why)
+        self.by_hand = (ban.lifted, *by_hand) if ban else by_hand
+        self.details = details
+        """The resolver's own words."""
+        self.silent = silent
+        """No source answered: another machine can fetch what this one lacks."""
+        self.tried = tried
+        """The set that came nearest."""
+
+
+def asked_for(words: Iterable[str]) -> dict[str, str]:
+    """Return name -> specifier of "trl", "transformers<5" … Raises RefusedError, which says what belongs there."""
+    from packaging.requirements import InvalidRequirement, Requirement  # noqa: PLC0415
+
+    found: dict[str, str] = {}
+    for word in words:
+        try:
+            one = Requirement(word)
+        except InvalidRequirement as error:
+            msg = f"{word[:80]!r} is no package: a name belongs there, with versions or without: trl, 'transformers<5'"
+            raise RefusedError(msg) from error
+        if one.url or one.marker or one.extras:
+            msg = f"{word[:80]!r} has more than a name and versions: the set is resolved from an index"
+            raise RefusedError(msg)
+        name = normalised(one.name)
+        found[name] = ",".join(filter(None, (found.get(name, ""), str(one.specifier))))
+    return found
 
 
 class Wanted(NamedTuple):
@@ -53,7 +100,7 @@ class Wanted(NamedTuple):
     needs: dict[str, tuple[str, ...]] = {}
     """The same of all that is installed."""
     unmet: tuple[Unmet, ...] = ()
-    """What the set's packages, and those that require something of it, do not get."""
+    """What those that stand outside do not get."""
     wished: frozenset[str] = frozenset()
     """Names that cures speak of, asked for or not."""
     why: Mapping[str, str] = {}
@@ -69,36 +116,34 @@ class Wanted(NamedTuple):
         return not any(name in self.installed for name in ("torch", "transformers", "peft", "trl"))
 
 
-def wanted(
-    asked: Mapping[str, str],
-    packages: Packages | None = None,
-    interpreter: Interpreter | None = None,
-    host: Host | None = None,
-) -> Wanted:
+def wanted(asked: Mapping[str, str], snapshot: Snapshot) -> Wanted:
     """Return what the set is to hold. What no index has stands outside of it."""
-    there = [d for d in (packages.distributions if packages else ()) if pep440(d.version)]
+    packages, interpreter = snapshot.find(Packages), snapshot.find(Interpreter)
+    host = snapshot.find(Host)
+    there = {d.name: d for d in (packages.distributions if packages else ()) if pep440(d.version)}
     environment = marker_environment(interpreter, host)
-    installed = {d.name: public(d.version) for d in there}
-    own = {d.name for d in there if _own(d) and d.name != "torch"} - set(asked)
-    inside = {d.name for d in there if d.name in _ABOUT and d.name not in own}
+    requires = {n: [*requirements(d.requires, environment)] for n, d in there.items()}
+    installed = {n: public(d.version) for n, d in there.items()}
+    own = {n for n, d in there.items() if _own(d) and n != "torch"} - {*asked}
+    inside = {n for n in there if n in _ABOUT} - own
     base = CORE if Wanted((), {}, installed).fresh else ESSENTIAL
     brought = {other for names in STAND_INS.values() for other in names}
-    roots = tuple(
-        dict.fromkeys(
-            name
-            for name in (*base, *sorted(n for n in inside if n not in brought), *sorted(asked))
-            if name not in own
-        )
-    )
-    reached = _reached(roots, there, environment)
-    needs = {d.name: _needs(d, installed, environment) for d in there}
-    aside = {d.name for d in there if d.name not in reached and not with_torch(d.name)} - own
-    beside = {d.name for d in there if d.name in aside and reached & {*_required(d, environment)}}
-    broken = unmet(packages, interpreter, host, names=inside | beside) if packages else ()
-    pairs = (
-        pair for d in there if d.name in PAIRED for pair in requirements(d.requires, environment)
-    )
-    made_for = (spec for name, spec in pairs if name == "torch" and spec.startswith("=="))
+    names = (*base, *sorted(inside - brought), *sorted(asked))
+    roots = tuple(dict.fromkeys(name for name in names if name not in own))
+    reached, todo = set[str](), [*roots]
+    while todo:
+        if (name := todo.pop()) not in reached:
+            reached.add(name)
+            todo += [] if name in own else [n for n, _ in requires.get(name, ())]
+    # what is required and met; what does not hold today is not asked for
+    needs = {
+        owner: tuple(f"{n}{s}" for n, s in pairs if s and n in there and within(installed[n], s))
+        for owner, pairs in requires.items()
+    }
+    aside = {n for n in there if n not in reached and not with_torch(n)} - own
+    beside = {n for n in aside if reached & {name for name, _ in requires[n]}}
+    broken = unmet(packages, interpreter, host, names=beside) if packages else ()
+    pairs = [pair for name in PAIRED for pair in requires.get(name, ())]
     return Wanted(
         roots,
         dict(asked),
@@ -107,7 +152,7 @@ def wanted(
         {name: needs[name] for name in sorted(aside)},
         needs,
         tuple(one for one in broken if not with_torch(one.name)),
-        beside=next(made_for, "").removeprefix("=="),
+        beside=next((s[2:] for n, s in pairs if n == "torch" and s.startswith("==")), ""),
         own=tuple(sorted(own)),
     )
 
@@ -117,10 +162,6 @@ def said(one: Unmet) -> str:
     there = public(one.installed)
     state = f"{one.name} {there} is installed" if there else "it is not there"
     return f"{one.owner.name} {public(one.owner.version)} needs {one.wanted}, and {state}"
-
-
-def _required(one: Distribution, environment: Mapping[str, str]) -> Iterator[str]:
-    return (name for name, _ in requirements(one.requires, environment))
 
 
 def put_outside(want: Wanted, name: str) -> Wanted:
@@ -135,17 +176,6 @@ def _own(one: Distribution) -> bool:
     """Tell an install that no index has: editable, or of a commit. It stays as it is."""
     version = pep440(one.version)
     return one.editable or (version is not None and version.is_devrelease)
-
-
-def _needs(
-    owner: Distribution, installed: Mapping[str, str], environment: Mapping[str, str]
-) -> tuple[str, ...]:
-    """Return what is required and met, as constraints. What does not hold today is not asked for."""
-    return tuple(
-        f"{name}{specifier}"
-        for name, specifier in requirements(owner.requires, environment)
-        if specifier and name in installed and within(installed[name], specifier)
-    )
 
 
 def public(version: str) -> str:
@@ -165,20 +195,3 @@ def floors() -> dict[str, str]:
 def with_torch(name: str) -> bool:
     """Tell a package that torch alone brings and chooses."""
     return name == "torch" or "triton" in name or name.startswith(("nvidia-", "cuda-"))
-
-
-def _reached(
-    roots: Iterable[str], there: list[Distribution], environment: Mapping[str, str]
-) -> set[str]:
-    """Return the roots and what they require, as installed."""
-    by_name = {d.name: d for d in there}
-    found: set[str] = set()
-    todo = list(roots)
-    while todo:
-        name = todo.pop()
-        if name not in found:
-            found.add(name)
-            owner = by_name.get(name)
-            if owner is not None and not _own(owner):
-                todo += _required(owner, environment)
-    return found

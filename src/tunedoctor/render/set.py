@@ -46,8 +46,6 @@ def _set(answer: Answer, style: Style, *, verbose: bool) -> list[str]:
         lines += style.wrapped(f"{name} is left out: {why}", 2, "- ")
     for why in answer.left:
         lines += style.wrapped(f"stays as it is: {why}", 2, f"{style.mark('warning')} ")
-    if not answer.smallest:
-        lines += style.wrapped("so much clashes that a smaller change was not looked for", 2, "- ")
     lines += _commands(answer, style)
     for name in answer.files:
         lines += [f"{style.mark('ok')} wrote {name}"]

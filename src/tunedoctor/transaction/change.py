@@ -9,7 +9,6 @@ from typing import NamedTuple
 
 import msgspec
 
-from tunedoctor.installers.answers import why
 from tunedoctor.installers.sources import Ban, Sources
 from tunedoctor.installers.tool import (
     FETCH_SECONDS,
@@ -21,7 +20,7 @@ from tunedoctor.installers.tool import (
     lines_of,
     start,
 )
-from tunedoctor.installers.uv import find_uv
+from tunedoctor.installers.uv import find_uv, why
 from tunedoctor.plan import DeletePath, Install, NewEnvironment, Plan, SetEnv, WriteFile
 from tunedoctor.state.failure import FailureError
 from tunedoctor.transaction.clone import remove_tree, replace
