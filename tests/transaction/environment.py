@@ -18,10 +18,9 @@ from tunedoctor.plan import Install, Plan
 from tunedoctor.registry import all_checks
 from tunedoctor.snapshot import Snapshot
 from tunedoctor.transaction import apply as module
-from tunedoctor.transaction.journal import Places, Record
-from tunedoctor.transaction.outcome import Outcome, Stage
+from tunedoctor.transaction.journal import Journal, Record
+from tunedoctor.transaction.outcome import Clock, Outcome, Stage, Watch, Ways
 from tunedoctor.transaction.records import faults
-from tunedoctor.transaction.task import Clock, Watch, Ways
 
 OLD = {"alpha": "1.0", "gamma": "1.0"}
 NEW = {"alpha": "2.0", "beta": "1.0", "gamma": "1.0"}
@@ -98,9 +97,9 @@ def as_conda(prefix: Path) -> Path:
 @contextmanager
 def stepping(step: Callable[[str], None] | None) -> Generator[None]:
     """Call a function with the name of each step of a journal that is on the disk, and of each stage."""
-    save, begin = Places.save, Clock.begin
+    save, begin = Journal.save, Clock.begin
 
-    def saved(self: Places, record: Record) -> None:
+    def saved(self: Journal, record: Record) -> None:
         save(self, record)
         if step:
             step(record.step)
@@ -110,11 +109,11 @@ def stepping(step: Callable[[str], None] | None) -> Generator[None]:
         if step:
             step(stage)
 
-    Places.save, Clock.begin = saved, begun  # type: ignore[method-assign]
+    Journal.save, Clock.begin = saved, begun  # type: ignore[method-assign]
     try:
         yield
     finally:
-        Places.save, Clock.begin = save, begin  # type: ignore[method-assign]
+        Journal.save, Clock.begin = save, begin  # type: ignore[method-assign]
 
 
 def state(env: Path) -> str:
@@ -132,7 +131,7 @@ def state(env: Path) -> str:
         # a file that gamma has too
         fine = (f"{name}-run", f"{name}-say", "both.py of gamma")
         copied = OLD.get(name) == version
-        wrong += [f for f in faults(info) if not (copied and f.startswith(fine))]
+        wrong += [f for f in faults(folder, {name}) if not (copied and f.startswith(fine))]
     which = "old" if have == OLD else "new" if have == NEW else f"mixed {have}"
     code = f"import sys\nfor n in {sorted(have)!r}: m = __import__(n); s = __import__(n + '_single'); print(n, m.__version__, s.version)"
     # -B: versions that come within a second have the same time and size, and bytecode of the old one would count

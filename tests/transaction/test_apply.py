@@ -38,8 +38,7 @@ from tunedoctor.plan import (
 )
 from tunedoctor.registry import all_checks
 from tunedoctor.transaction.journal import known
-from tunedoctor.transaction.outcome import Outcome, Stage
-from tunedoctor.transaction.task import Ways
+from tunedoctor.transaction.outcome import Outcome, Stage, Ways
 from tunedoctor.transaction.undoing import list_states, prune, undo
 
 QUIET = Ways(checks=())
@@ -403,7 +402,7 @@ def test_states_are_pruned_by_age_but_the_newest_stays(make: Make) -> None:
         assert fix(env, plan).end == "applied"
     several = list_states(str(env))
     for old in (several[0], several[2]):
-        (journal,) = (p.journal for p in known(env) if p.id == old.id)
+        (journal,) = (p.file for p in known(env) if p.id == old.id)
         held = json.loads(journal.read_text())
         journal.write_text(json.dumps({**held, "time": "2020-01-01T00:00:00Z"}))
     prune(env)

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from transaction.test_hostile import needs_root
-from tunedoctor.transaction.clone import clone, own_bytes, remove_tree
 from tunedoctor.transaction.records import drop_stale
+from tunedoctor.transaction.tree import clone, own_bytes, remove_tree
 
 OWN = ("bin/tool", "lib/a-1.0.dist-info/RECORD", "lib/a.pth", "pyvenv.cfg", "conda-meta/state")
 

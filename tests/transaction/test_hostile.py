@@ -18,8 +18,8 @@ from transaction.wheels import ALPHA2, BETA1
 from tunedoctor.installers.tool import Named
 from tunedoctor.plan import Install, Pin, Plan, Remove, WriteFile
 from tunedoctor.state.state_folder import make_entry
-from tunedoctor.transaction.lock import locked
-from tunedoctor.transaction.task import Ways
+from tunedoctor.transaction.journal import locked
+from tunedoctor.transaction.outcome import Ways
 from tunedoctor.transaction.undoing import list_states, put_in_order, undo
 
 ROOT = hasattr(os, "geteuid") and os.geteuid() == 0
@@ -127,7 +127,7 @@ def test_a_link_to_an_environment_is_followed(make: Make) -> None:
 
 def test_a_second_doctor_waits_for_nobody(make: Make) -> None:
     env = make()
-    with locked(make_entry(env) / "lock"):
+    with locked(make_entry(env)):
         outcome = fix(env)
         assert outcome.end == "refused"
         assert f"process {os.getpid()}" in outcome.why

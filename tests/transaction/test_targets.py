@@ -28,7 +28,7 @@ FIX = f"""
 import json, os, sys
 from transaction.environment import PLAN, apply
 from tunedoctor.live import take
-from tunedoctor.transaction.task import Ways
+from tunedoctor.transaction.outcome import Ways
 before = take(sys.argv[1])  # the interpreter can lie where nobody but root gets to
 if os.geteuid() == 0:
     os.setgroups([])

@@ -11,7 +11,7 @@ import pytest
 from transaction.environment import PLAN, apply, beside, contents, python
 from transaction.index import Index
 from transaction.test_apply import said
-from tunedoctor.transaction.task import Ways
+from tunedoctor.transaction.outcome import Ways
 from tunedoctor.transaction.undoing import list_states, undo
 
 CONSENT = Ways(checks=(), consent=True)

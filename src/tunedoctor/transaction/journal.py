@@ -1,41 +1,57 @@
-"""The journal of a transaction: what it is about to do, and all that is needed to finish it or to take it back.
+"""What a transaction writes down before each step, the marks that tell its folders, and the lock: all that is believed.
 
-One file of JSON in the environment's entry of the user's state folder, put in place whole, and on the disk before the
-step begins. Beside /home/me/llm/.venv, for the transaction ID, lie .venv.doctor-ID, the other state of the environment
-(the clone before the switch, the old one after it), and with .wheels at its end what was fetched; both carry marks that
-the journal names. The other state lies at the same depth, so that relative links hold in it.
+A journal is one file of JSON in the environment's entry of the user's state folder, put in place whole, and on the disk
+before the step begins. Beside /home/me/llm/.venv, for the transaction ID, lie .venv.doctor-ID, the other state of the
+environment (the clone before the switch, the old one after it), and with .wheels at its end what was fetched. The other
+state lies at the same depth, so that relative links hold in it.
+
+A mark tells a folder that the doctor made or set aside from one that merely has its name: 128 random bits, in
+hexadecimal, in a file of the folder and in the journal. A live environment carries one for the moment of a swap alone.
+Numbers of devices would not do: they change with a remount.
 """
 
+import os
 import re
 import secrets
-from collections.abc import Collection
-from contextlib import suppress
+import socket
+import stat
+from collections.abc import Collection, Generator
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path, PurePath
-from typing import Annotated, Literal, NamedTuple
+from typing import Annotated, Literal
 
 import msgspec
 
 from tunedoctor.reading import read_regular
 from tunedoctor.state.failure import FailureError
-from tunedoctor.state.state_folder import entries, entry_of, keep
+from tunedoctor.state.state_folder import POSIX, entries, entry_of, keep
 from tunedoctor.transaction.ground import Ground
+from tunedoctor.transaction.tree import remove_tree
 
-MARK = ".doctor-"
+MARK_FILE = ".doctor-mark"
+_BEGUN = f"{MARK_FILE}.new"
+"""A mark that is being written."""
+TOKEN = ".doctor-"  # noqa: S105  no secret: a part of names
 _TIME = "%Y%m%dT%H%M%S%f"
+_ID = re.compile(r"\d{8}T\d{12}-[0-9a-f]{4}")
 _LARGEST = 16 << 20
 """Bytes of a journal."""
-_ID = re.compile(r"\d{8}T\d{12}-[0-9a-f]{4}")
+_MOMENT = 1.0
+"""Seconds in which a lock is waited for: a child that a killed doctor was starting holds it for a moment."""
+_DYING = 5.0
+"""Seconds in which the end of a killed doctor is waited for.
+
+It lets go of the lock first; the installer that is tied to it ends a moment later, and until then writes on.
+"""
 Then = Literal["done", "undone", "gone"]
 """gone: the change came out again, and all of the transaction goes."""
 Step = Literal["begin", "changing", "swapping", "restoring"] | Then
 """begin: nothing of the environment is touched yet. restoring: what a stash saved comes back."""
-ENDS = frozenset({"done", "undone"})
-"""Steps of a transaction that left a state; one that left none has no journal."""
 
 
 class DamagedError(FailureError):
-    """A journal tells what no doctor wrote; the message says what."""
+    """A journal, or what it names, is not what this doctor left; the message says what."""
 
 
 class Record(msgspec.Struct, frozen=True, kw_only=True):
@@ -60,76 +76,44 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
     """Of a stash: what the change touches, relative to the root -> whether it was there."""
 
     @property
+    def ended(self) -> bool:
+        """Whether nothing is open: a state is kept."""
+        return self.step in ("done", "undone")
+
+    @property
     def marks(self) -> frozenset[str]:
         """Of all folders that the transaction makes or moves, that of wheels too."""
         return frozenset({self.live, self.other} - {""})
 
 
-class Places(NamedTuple):
-    """Paths of one transaction, and its journal."""
+class Journal:
+    """One transaction: the record of it, and its paths."""
 
-    live: Path
-    """What is changed."""
-    id: str
-    entry: Path
-    """The environment's folder in the user's state folder."""
+    record: Record
+    """As it was read or written last."""
 
-    @property
-    def token(self) -> str:
-        """What tells the other state's path from the live one."""
-        return f"{MARK}{self.id}"
-
-    @property
-    def other(self) -> Path:
-        """The other state."""
-        return self.live.with_name(f"{self.live.name}{self.token}")
-
-    @property
-    def aside(self) -> Path:
-        """Where the live one stands for a moment while two renames swap it."""
-        return self.other.with_name(f"{self.other.name}.aside")
-
-    @property
-    def wheels(self) -> Path:
-        """What was fetched."""
-        return self.other.with_name(f"{self.other.name}.wheels")
-
-    @property
-    def journal(self) -> Path:
-        """The journal; it stays as long as the state."""
-        return self.entry / f"{self.id}.journal"
-
-    @property
-    def log(self) -> Path:
-        """The installer's words."""
-        return self.entry / f"{self.id}.log"
+    def __init__(self, live: Path, id_: str, entry: Path) -> None:
+        self.live, self.id, self.entry = live, id_, entry
+        self.token = f"{TOKEN}{id_}"  # it tells the other state's path from the live one
+        self.other = live.with_name(f"{live.name}{self.token}")
+        # where the live one stands for a moment while two renames swap it
+        self.aside = live.with_name(f"{self.other.name}.aside")
+        self.wheels = live.with_name(f"{self.other.name}.wheels")
+        self.file = entry / f"{id_}.journal"  # it stays as long as the state
+        self.log = entry / f"{id_}.log"
 
     def save(self, record: Record) -> None:
-        """Put a record in the place of the one before, and wait until it is on the disk.
+        """Put a record in the place of the one before, on the disk; where it fails nothing that follows was begun."""
+        keep(self.file, msgspec.json.encode(record, enc_hook=str))
+        self.record = record
 
-        Raises:
-            OSError: it could not be written; the one before stands, and nothing that follows was begun.
-        """
-        keep(self.journal, msgspec.json.encode(record, enc_hook=str))
-
-    def step(self, step: Step, **more: object) -> Record:
-        """Write down the step that comes, and return the record.
-
-        Raises:
-            OSError: it could not be written; the step is not to be taken.
-            DamagedError: somebody wrote into the journal meanwhile.
-        """
-        record = msgspec.structs.replace(self.read(), step=step, **more)
-        self.save(record)
-        return record
+    def step(self, step: Step, **more: object) -> None:
+        """Write down the step that comes."""
+        self.save(msgspec.structs.replace(self.record, step=step, **more))
 
     def read(self) -> Record:
-        """Return what the journal tells.
-
-        Raises:
-            DamagedError: it cannot be read, or no doctor wrote it of this environment.
-        """
-        record = _decoded(self.journal)
+        """Return what the file tells; DamagedError where no doctor wrote it of this environment."""
+        self.record = record = _decoded(self.file)
         ground = record.ground
         stray = "" if ground.live == self.live else str(ground.live)
         if not stray and ground.strategy == "stash" and ground.root not in ground.site.parents[:3]:
@@ -145,41 +129,36 @@ class Places(NamedTuple):
         return record
 
 
-def new(live: Path, entry: Path) -> Places:
-    """Return places for a transaction that begins now. Ids sort by time, even where the clock was set back."""
+def new(live: Path, entry: Path) -> Journal:
+    """Return the journal of what begins now. Ids sort by time, even where the clock was set back."""
     now = datetime.now(UTC)
     last = max((one.id.partition("-")[0] for one in known(live)), default="")
-    if last and last >= now.strftime(_TIME):
+    if last >= now.strftime(_TIME):
         now = datetime.strptime(last, _TIME).replace(tzinfo=UTC) + timedelta(microseconds=1)
-    return Places(live, f"{now.strftime(_TIME)}-{secrets.token_hex(2)}", entry)
+    return Journal(live, f"{now.strftime(_TIME)}-{secrets.token_hex(2)}", entry)
 
 
-def known(live: Path) -> list[Places]:
-    """Return the places of all transactions that left a journal, oldest first."""
+def known(live: Path) -> list[Journal]:
+    """Return the journals of an environment, oldest first; nothing of them is read yet."""
     entry = entry_of(live)
-    return _in(entry, live) if entry else []
-
-
-def _in(entry: Path, live: Path) -> list[Places]:
-    ids = (path.name.removesuffix(".journal") for path in entry.glob("*.journal"))
-    return [Places(live, one, entry) for one in sorted(filter(_ID.fullmatch, ids))]
+    ids = sorted(file.stem for file in entry.glob("*.journal")) if entry else ()
+    return [Journal(live, one, entry) for one in ids if entry and _ID.fullmatch(one)]
 
 
 def changed_by(prefixes: Collection[str]) -> list[Path]:
     """Return what fixes of interpreters changed: the user's own packages are of several and lie in no prefix."""
     found: dict[Path, None] = {}
-    for entry in entries():
-        for one in _in(entry, entry):
-            with suppress(DamagedError):
-                ground = _decoded(one.journal).ground
-                if str(ground.prefix) in prefixes:
-                    found[ground.live] = None
+    for file in (file for entry in entries() for file in entry.glob("*.journal")):
+        with suppress(DamagedError):
+            ground = _decoded(file).ground
+            if str(ground.prefix) in prefixes:
+                found[ground.live] = None
     return list(found)
 
 
-def _decoded(journal: Path) -> Record:
+def _decoded(file: Path) -> Record:
     try:
-        return msgspec.json.decode(read_regular(journal, _LARGEST), type=Record, dec_hook=_path)
+        return msgspec.json.decode(read_regular(file, _LARGEST), type=Record, dec_hook=_path)
     except OSError as error:
         raise DamagedError(error.strerror or "it cannot be read") from None
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
@@ -191,3 +170,98 @@ def _path(kind: type, value: object) -> object:
         return Path(value)
     msg = f"a path was expected, not {type(value).__name__}"
     raise TypeError(msg)
+
+
+def fresh_mark() -> str:
+    """Return a new mark."""
+    return secrets.token_hex(16)
+
+
+def mark(folder: Path, value: str, *, made: bool = False) -> None:
+    """Mark a folder, over whatever mark it had; `made`: make it."""
+    if made:
+        folder.mkdir(0o700)
+    keep(folder / MARK_FILE, value.encode())
+
+
+def mark_of(folder: Path) -> str:
+    """Return the mark of a folder of this user's; "" where it has none."""
+    file = folder / MARK_FILE
+    with suppress(OSError):
+        if _mine(folder) and stat.S_ISREG(file.lstat().st_mode):
+            return read_regular(file, 64).decode("ascii", "replace")
+    return ""
+
+
+def take_off(folder: Path, value: str) -> None:
+    """Remove a mark, whole or begun; another one stays."""
+    if value and _mine(folder):
+        (folder / _BEGUN).unlink(missing_ok=True)
+        if mark_of(folder) == value:
+            (folder / MARK_FILE).unlink()
+
+
+def remove_marked(folder: Path, values: Collection[str]) -> None:
+    """Remove a folder that carries one of the marks, or is the empty one of a doctor stopped while it marked it.
+
+    The mark goes last: a doctor that is killed meanwhile knows the rest again. Another folder stays.
+    """
+    if not _mine(folder) or (
+        mark_of(folder) not in values and any(one.name != _BEGUN for one in folder.iterdir())
+    ):
+        return
+    folder.chmod(0o700)
+    for path in folder.iterdir():
+        if path.name != MARK_FILE:
+            remove_tree(path)
+    (folder / MARK_FILE).unlink(missing_ok=True)
+    folder.rmdir()
+
+
+def _mine(folder: Path) -> bool:
+    try:
+        found = folder.lstat()
+    except OSError:
+        return False
+    return stat.S_ISDIR(found.st_mode) and (not POSIX or found.st_uid == os.geteuid())
+
+
+@contextmanager
+def locked(entry: Path) -> Generator[None]:
+    """Hold an environment's lock, one doctor at a time; it is let go when its holder ends, however that dies.
+
+    Raises:
+        FailureError: another process holds it; the message says which.
+    """
+    import psutil  # noqa: PLC0415  28 ms, and only a change pays
+    from filelock import FileLock, Timeout  # noqa: PLC0415  50 ms, and only a change pays
+
+    signed, lock, host = entry / "holder", FileLock(entry / "lock"), socket.gethostname()
+    try:
+        lock.acquire(timeout=_MOMENT, poll_interval=0.02)
+    except Timeout:
+        one = _holder(signed)
+        who = f" (process {one[0]} on {one[1]})" if one else ""
+        why = f"another doctor{who} is changing this environment; wait until it has ended"
+        raise FailureError(why, refused=True) from None
+    dead = _holder(signed)  # who ends well takes it away
+    if dead and dead != (os.getpid(), host) and dead[1] == host:
+        with suppress(psutil.Error, ValueError, OverflowError):
+            process = psutil.Process(dead[0])
+            if process.status() != psutil.STATUS_ZOMBIE:
+                process.wait(_DYING)
+    try:
+        with suppress(OSError):  # for the message of others; a full disk is no hindrance
+            signed.write_bytes(msgspec.json.encode((os.getpid(), host)))
+        yield
+    finally:
+        with suppress(OSError):
+            signed.unlink()
+        lock.release()
+
+
+def _holder(signed: Path) -> tuple[int, str] | None:
+    try:
+        return msgspec.json.decode(signed.read_bytes(), type=tuple[int, str])
+    except (OSError, msgspec.MsgspecError, UnicodeDecodeError):
+        return None

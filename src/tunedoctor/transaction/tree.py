@@ -1,11 +1,12 @@
-"""Clone an environment on its own file system, by hard links where there are.
+"""Trees of files: clone by hard links where there are, write beside and rename, remove, exchange.
 
-What people rewrite in place gets a copy of its own: a hard link would carry the change over into the other state. The
-files of packages are replaced, so that links serve for these.
+What people rewrite in place gets a copy of its own in a clone: a hard link would carry the change over into the other
+state. The files of packages are replaced, so that links serve for these.
 """
 # os.scandir over tens of thousands of files: a Path for each doubles the time
 # ruff: noqa: PTH101, PTH114, PTH115, PTH118, PTH208
 
+import ctypes
 import errno
 import os
 import re
@@ -17,12 +18,13 @@ from pathlib import Path
 
 _SMALL = 1 << 20
 """Bytes of a file that is copied for its name alone; interpreters among the scripts are larger."""
-_REWRITTEN = (".pth", ".cfg", ".egg-link")
-_COPIED = re.compile(r"[\\/](?:bin|Scripts|conda-meta|etc)[\\/][^\\/]+$|\.(?:dist|egg)-info[\\/]")
-_NO_LINK = {
-    *(errno.EXDEV, errno.EPERM, errno.EACCES, errno.EMLINK, errno.ENOSYS, errno.ENOTSUP),
-    *(errno.EOPNOTSUPP, errno.EINVAL),
-}
+_COPIED = re.compile(
+    r"\.(?:pth|cfg|egg-link)$|[\\/](?:bin|Scripts|conda-meta|etc)[\\/][^\\/]+$|\.(?:dist|egg)-info[\\/]"
+)
+_LACKING = {errno.ENOSYS, errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP}
+_NO_LINK = {errno.EXDEV, errno.EPERM, errno.EACCES, errno.EMLINK, *_LACKING}
+_CALLS = {"linux": ("renameat2", -100, 2), "darwin": ("renameatx_np", -2, 2)}
+"""The call that exchanges two paths, its AT_FDCWD, and its flag: RENAME_EXCHANGE of Linux, RENAME_SWAP of macOS."""
 
 
 def clone(source: Path, to: Path) -> int:
@@ -30,9 +32,6 @@ def clone(source: Path, to: Path) -> int:
 
     What a folder `to` holds already stays. Links stay as they read; sockets and the like are left out. Times, modes and
     owners are kept: byte code is checked by times.
-
-    Raises:
-        OSError: a folder cannot be read or written, or the disk is full.
     """
     kept = {*os.listdir(to)} if to.is_dir() else None
     count, skip = 0, len(os.fspath(source.parent))
@@ -52,7 +51,7 @@ def clone(source: Path, to: Path) -> int:
             _own(found, there)
         elif not stat.S_ISREG(found.st_mode):
             continue
-        elif found.st_size < _SMALL and (here.endswith(_REWRITTEN) or _COPIED.search(here, skip)):
+        elif found.st_size < _SMALL and _COPIED.search(here, skip):
             _copy(here, there)
         else:
             link(here, there)
@@ -64,11 +63,7 @@ def clone(source: Path, to: Path) -> int:
 
 
 def link(source: str, target: str) -> None:
-    """Link a file, or copy it where the file system cannot.
-
-    Raises:
-        OSError: it is there already, or the disk is full.
-    """
+    """Link a file to where nothing is, or copy it where the file system cannot."""
     try:
         os.link(source, target)
     except OSError as error:
@@ -92,10 +87,8 @@ def _own(found: os.stat_result, target: str) -> None:
 
 def replace(path: Path, text: bytes) -> None:
     """Write a file beside its old self, and put it there with the mode of that: other states keep theirs."""
-    found, beside = (
-        path.stat() if path.exists() else None,
-        path.with_name(f"{path.name}.doctor-new"),
-    )
+    found = path.stat() if path.exists() else None
+    beside = path.with_name(f"{path.name}.doctor-new")
     beside.unlink(missing_ok=True)  # a link of this name would be written through
     with beside.open("xb") as file:
         file.write(text)
@@ -118,17 +111,37 @@ def own_bytes(folder: Path) -> int:
 
 
 def remove_tree(path: Path) -> None:
-    """Remove a tree, read-only folders too; what is not there is fine.
-
-    Raises:
-        OSError: something of it stays.
-    """
-    if not path.is_symlink() and path.is_dir():
-        path.chmod(0o700)
-        for root, names, _ in os.walk(path):
-            for folder in (os.path.join(root, name) for name in names):
-                if not os.path.islink(folder):
-                    os.chmod(folder, 0o700)
-        shutil.rmtree(path)
-    else:
+    """Remove a tree, read-only folders too; what is not there is fine."""
+    if path.is_symlink() or not path.is_dir():
         path.unlink(missing_ok=True)
+        return
+    path.chmod(0o700)
+    for root, names, _ in os.walk(path):
+        for folder in (os.path.join(root, name) for name in names):
+            if not os.path.islink(folder):
+                os.chmod(folder, 0o700)
+    shutil.rmtree(path)
+
+
+def exchange(one: Path, other: Path) -> bool:
+    """Swap two folders in one step; False where the system cannot, OSError where it can and would not."""
+    name, here, flag = _CALLS.get(sys.platform, ("", 0, 0))
+    call = getattr(ctypes.CDLL(None, use_errno=True), name, None) if name else None
+    if call is None or not call(here, os.fsencode(one), here, os.fsencode(other), flag):
+        return call is not None
+    number = ctypes.get_errno()
+    if number not in _LACKING:
+        raise OSError(number, os.strerror(number), str(one))
+    return False
+
+
+def to_disk(folder: Path) -> None:
+    """Put what was written on the disk: a power cut after the switch must not find the new state half there."""
+    if sys.platform == "linux":
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            ctypes.CDLL(None).syncfs(handle)
+        finally:
+            os.close(handle)
+    elif sys.platform != "win32":
+        os.sync()
