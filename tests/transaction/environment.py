@@ -70,25 +70,13 @@ def copy(template: Path, env: Path) -> Path:
 
 
 def as_conda(prefix: Path) -> Path:
-    """Give a prefix what conda keeps: history, variables, and a record of each package with its files.
-
-    The record is made up after those of conda 24: no conda was at hand.
-    """
+    """Give a prefix what conda keeps: history, variables, and a record of Python after those of conda 24."""
     meta = prefix / "conda-meta"
     meta.mkdir()
-    version = f"{sys.version_info.major}.{sys.version_info.minor}.{sys.version_info.micro}"
-    name = f"python-{version}-h955ad1f_0_cpython"
-    record = {
-        "name": "python",
-        "version": version,
-        "build": "h955ad1f_0_cpython",
-        "channel": "https://conda.anaconda.org/conda-forge/linux-64",
-        "fn": f"{name}.conda",
-        "files": sorted(str(p.relative_to(prefix)) for p in prefix.glob("bin/*")),
-        "link": {"source": f"/opt/conda/pkgs/{name}", "type": 1},
-        "requested_spec": "python",
-    }
-    (meta / f"{name}.json").write_text(json.dumps(record))
+    version, build = ".".join(map(str, sys.version_info[:3])), "h955ad1f_0_cpython"
+    files = sorted(str(p.relative_to(prefix)) for p in prefix.glob("bin/*"))
+    record = {"name": "python", "version": version, "build": build, "files": files}
+    (meta / f"python-{version}-{build}.json").write_text(json.dumps(record))
     (meta / "history").write_text("==> 2026-11-25 10:00:00 <==\n# update specs: ['python']\n")
     (meta / "state").write_text('{"env_vars": {"OTHER": "kept"}}')
     return prefix

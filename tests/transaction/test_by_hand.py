@@ -3,6 +3,7 @@
 import errno
 import shlex
 import shutil
+from itertools import product
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -22,7 +23,6 @@ from tunedoctor.transaction.ground import Ground
 from tunedoctor.transaction.journal import Journal
 from tunedoctor.transaction.outcome import Clock, Stage, Ways
 
-INDEX = "https://download.pytorch.org/whl/cu126"
 STAGES: tuple[Stage, ...] = Stage.__args__  # type: ignore[attr-defined]
 NUMBERS = (None, errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EIO)
 
@@ -31,17 +31,13 @@ def ground(prefix: Path) -> Ground:
     return Ground("switch", prefix, "bin/python", prefix / "lib", prefix / "bin")
 
 
-@pytest.mark.parametrize("stage", STAGES)
-@pytest.mark.parametrize("number", NUMBERS)
-@pytest.mark.parametrize("target", [None, "./my env"])
-def test_there_is_a_way_on_from_everywhere(
-    stage: Stage, number: int | None, target: str | None
-) -> None:
+def test_there_is_a_way_on_from_everywhere() -> None:
     new = Plan(steps=(NewEnvironment(path="/a b/c"), *PLAN.steps))
     place = Journal(Path("/a b/.venv"), "0", Path("/state"))
     tool, before = Tool("pip", Sources()), Snapshot({})
     known = Task(PLAN, ground(place.live), tool, place, before, Ways(), Clock(print))
-    for plan, task in ((PLAN, None), (PLAN, known), (new, None)):
+    starts = ((PLAN, None), (PLAN, known), (new, None))
+    for (plan, task), stage, number, target in product(starts, STAGES, NUMBERS, (None, "./my env")):
         ways = ways_on(plan, target, stage, task, number)
         assert ways
         for one in ways:

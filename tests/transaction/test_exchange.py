@@ -12,7 +12,7 @@ from transaction.test_apply import fix
 from transaction.test_killed import doctor, prove
 from tunedoctor.transaction import tree
 from tunedoctor.transaction.ground import Ground
-from tunedoctor.transaction.journal import Journal, Record, fresh_mark, mark, mark_of
+from tunedoctor.transaction.journal import Journal, Record
 from tunedoctor.transaction.undoing import put_in_order, swapped, undo
 
 
@@ -20,27 +20,23 @@ from tunedoctor.transaction.undoing import put_in_order, swapped, undo
 def test_a_swap_is_finished_from_wherever_it_stopped(tmp_path: Path, renames: int) -> None:
     places = Journal(tmp_path / "env", "20261125T101500000000-0000", tmp_path / "entry")
     places.entry.mkdir()
-    old, new = fresh_mark(), fresh_mark()
+    old, new = tree.fresh_mark(), tree.fresh_mark()
     ground = Ground("switch", places.live, "bin/python", places.live / "lib", places.live / "bin")
     now = datetime.now(UTC)
     data = Record(step="swapping", ground=ground, live=old, other=new, host="here", time=now)
     places.save(data)
-    mark(places.live, old, made=True)
-    mark(places.other, new, made=True)
+    tree.mark(places.live, old, made=True)
+    tree.mark(places.other, new, made=True)
     (places.live / "old").touch()
     (places.other / "new").touch()
-    moves = [
-        (places.live, places.aside),
-        (places.other, places.live),
-        (places.aside, places.other),
-    ]
+    moves = [(places.live, places.aside), (places.other, places.live), (places.aside, places.other)]
     for source, to in moves[:renames]:
         source.rename(to)
     assert swapped(places) is (renames > 0)
     assert (places.live / ("new" if renames else "old")).exists()
     assert (places.other / ("old" if renames else "new")).exists()
     assert not places.aside.exists()
-    assert mark_of(places.live) == ""
+    assert tree.mark_of(places.live) == ""
     assert places.read().step == ("done" if renames else "begin")
 
 

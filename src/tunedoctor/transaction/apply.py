@@ -22,11 +22,11 @@ from tunedoctor.state.looks import digest
 from tunedoctor.state.state_folder import make_entry
 from tunedoctor.transaction.change import Task, change, choose_tool, fetch, make
 from tunedoctor.transaction.ground import NEW, ground_for, ground_of, users
-from tunedoctor.transaction.journal import Record, fresh_mark, locked, mark, new, remove_marked
-from tunedoctor.transaction.outcome import Clock, Outcome, Stage, Watch, Ways
+from tunedoctor.transaction.journal import Record, locked, new
+from tunedoctor.transaction.outcome import Clock, End, Outcome, Stage, Watch, Ways
 from tunedoctor.transaction.proof import hold, look_before, no_target, prove
-from tunedoctor.transaction.records import entries, faults, reach, save
-from tunedoctor.transaction.tree import clone, to_disk
+from tunedoctor.transaction.records import entries, faults, reach
+from tunedoctor.transaction.tree import clone, fresh_mark, mark, remove_marked, to_disk
 from tunedoctor.transaction.undoing import drop, kept, prune, recover, swap
 from tunedoctor.wording import megabytes
 
@@ -37,11 +37,7 @@ _BARRED = {errno.EACCES, errno.EPERM, errno.EROFS}
 
 
 def apply(
-    plan: Plan,
-    target: str | None,
-    before: Snapshot,
-    ways: Ways,
-    watch: Watch = lambda *_: None,
+    plan: Plan, target: str | None, before: Snapshot, ways: Ways, watch: Watch = lambda *_: None
 ) -> Outcome:
     """Carry out `plan` on the environment that `target` names, as --target does; what went wrong is in the outcome.
 
@@ -63,9 +59,9 @@ def apply(
         clock.begin("lock")
         with locked(entry):
             clock.begin("recover")
-            known["recovered"] = recover(ground.live)
-            if not fresh:  # the plan is of what lay there before
-                _refuse(known["recovered"])
+            known["recovered"] = why = recover(ground.live)
+            # the plan is of what lay there before
+            FailureError.when(why and not fresh, why, refused=True)
             known["users"] = users(ground.prefix)
             outcome = _carried_out(task)
             clock.begin("prune")
@@ -76,12 +72,9 @@ def apply(
             known["state"] = next(mine, None)
     except (FailureError, OSError) as error:
         failed = failure_of(error)
-        outcome = Outcome(
-            end="refused" if failed.refused else "failed",
-            why=failed.why,
-            log=failed.log,
-            by_hand=failed.by_hand or ways_on(plan, target, clock.stage, task, failed.number),
-        )
+        by_hand = failed.by_hand or ways_on(plan, target, clock.stage, task, failed.number)
+        end: End = "refused" if failed.refused else "failed"
+        outcome = Outcome(end=end, why=failed.why, log=failed.log, by_hand=by_hand)
     known |= {"stage": clock.stage, "seconds": clock.seconds, "told": plan.told}
     return msgspec.structs.replace(outcome, **known)
 
@@ -105,22 +98,16 @@ def ways_on(
     return (again,)
 
 
-def _refuse(why: str, number: int | None = None) -> None:
-    if why:
-        raise FailureError(why, refused=True, number=number)
-
-
 def _carried_out(task: Task) -> Outcome:
     """Carry it out; where that does not succeed the environment is put back, by the next start if not now."""
     plan, ground, journal = task.plan, task.ground, task.journal
     base = ground.live.parent
     free = shutil.disk_usage(base).free
-    if free < plan.disk_bytes:
-        why = f"{base} has {megabytes(free)} free; this takes {megabytes(plan.disk_bytes)}"
-        _refuse(why, errno.ENOSPC)
+    why = f"{base} has {megabytes(free)} free; this takes {megabytes(plan.disk_bytes)}"
+    FailureError.when(free < plan.disk_bytes, why, refused=True, number=errno.ENOSPC)
     for word in (*(pin.requirement for pin in plan.pins), *plan.removed, *plan.again):
-        if not _REQUIREMENT.fullmatch(word):
-            _refuse(f"{word!r} is no package")
+        none = not _REQUIREMENT.fullmatch(word)
+        FailureError.when(none, f"{word!r} is no package", refused=True)
     moved = (
         f"{p.name} {p.was} -> {p.version}" if p.was else f"{p.name} {p.version}" for p in plan.pins
     )
@@ -152,38 +139,39 @@ def _carried_out(task: Task) -> Outcome:
 
 def _steps(task: Task) -> Outcome:
     plan, ground, journal, clock = task.plan, task.ground, task.journal, task.clock
-    marks, other = journal.record.marks, journal.record.other
     beside = ground.strategy in ("switch", "new")
     work = ground.inside(journal.other) if beside else ground
-    mark(journal.wheels, other, made=True)
+    for folder in (journal.wheels, journal.other):
+        mark(folder, journal.record.other, made=True)
     if plan.new:
         clock.begin("save")
-        mark(journal.other, other, made=True)
         work = make(task, plan.new)
     clock.begin("fetch")
     # of a clone that is not there yet, the interpreter of what is cloned
     fetched = fetch(task, (work if plan.new else ground).executable)
-    wheels = sum(one.files.wheels for one in fetched)
+    wheels = sum(files.wheels for *_, files in fetched)
     clock.words = f"{wheels} wheels"
     seen, saved = _installed(task), dict[str, bool]()
     if not plan.new:
         clock.begin("save")
-        mark(journal.other, other, made=True)
     if ground.strategy in ("switch", "backup"):
         clock.words = f"{clone(ground.prefix, journal.other)} files"
-    reached = reach(plan, work, (one.files for one in fetched))
+    reached = reach(plan, work, (files for *_, files in fetched))
     if ground.strategy == "stash":
         saved = entries(ground, reached)
-        save(ground, saved, journal.other)
+        for name in (name for name, there in saved.items() if there):
+            kept_one = journal.other / name
+            kept_one.parent.mkdir(parents=True, exist_ok=True)
+            clone(ground.root / name, kept_one)
         clock.words = f"{sum(saved.values())} entries"
-    old = look_before(task, work)
+    stays, told = look_before(task, work)
     clock.begin("change")
     journal.step("changing", saved=saved)
     change(task, work, fetched)
-    remove_marked(journal.wheels, marks)
+    remove_marked(journal.wheels, journal.record.marks)
     clock.begin("verify")
-    hold(one for one in faults(work.site, {p.name for p in plan.pins}) if one not in old.faults)
-    proved, after = prove(task, work, old)
+    hold(one for one in faults(work.site, {p.name for p in plan.pins}) if one not in stays)
+    proved, after = prove(task, work, stays, told)
     if beside:
         _switch(task, seen)
     else:
@@ -192,9 +180,8 @@ def _steps(task: Task) -> Outcome:
         drop(journal, work=True)
     remember(after)
     unhashed = tuple(pin.name for pin in plan.pins if not pin.hashes)
-    return msgspec.structs.replace(
-        proved, fetched=wheels, unhashed=unhashed, changed=journal.record.changes
-    )
+    moved = journal.record.changes
+    return msgspec.structs.replace(proved, fetched=wheels, unhashed=unhashed, changed=moved)
 
 
 def _installed(task: Task) -> str:
@@ -208,9 +195,8 @@ def _switch(task: Task, seen: str) -> None:
     """Put the changed state in its place, where it must start."""
     ground, journal = task.ground, task.journal
     to_disk(journal.other)
-    if _installed(task) != seen:
-        msg = f"{ground.prefix} was changed by another program meanwhile"
-        raise FailureError(msg)
+    why = f"{ground.prefix} was changed by another program meanwhile"
+    FailureError.when(_installed(task) != seen, why)
     if ground.strategy == "new" and ground.prefix.is_dir():
         ground.prefix.rmdir()  # it is empty, as was seen
     task.clock.begin("switch")

@@ -11,36 +11,19 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from tunedoctor.installers.answers import why
+from tunedoctor.installers import answers
+from tunedoctor.installers import tool as installers
 from tunedoctor.installers.sources import Sources
-from tunedoctor.installers.tool import (
-    FETCH_SECONDS,
-    INSTALL_SECONDS,
-    Files,
-    Job,
-    Named,
-    Tool,
-    lines_of,
-    start,
-)
 from tunedoctor.installers.uv import find_uv
 from tunedoctor.plan import DeletePath, Install, NewEnvironment, Plan, SetEnv, WriteFile
 from tunedoctor.reading import read_regular
 from tunedoctor.snapshot import Snapshot
 from tunedoctor.state.failure import FailureError
+from tunedoctor.tables.load import table
+from tunedoctor.transaction import records
 from tunedoctor.transaction.ground import SCRIPTS, Ground
 from tunedoctor.transaction.journal import Journal
 from tunedoctor.transaction.outcome import Clock, Ways
-from tunedoctor.transaction.records import (
-    brought,
-    drop_stale,
-    going,
-    info_folders,
-    inside,
-    keep_shared,
-    relocate,
-    rows,
-)
 from tunedoctor.transaction.tree import remove_tree, replace
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -48,20 +31,6 @@ _LARGEST = 1 << 20
 """Bytes of conda's own file."""
 _BEGIN, _END = "# >>> doctor fix >>>", "# <<< doctor fix <<<"
 _BLOCK = re.compile(re.escape(_BEGIN) + r"\r?\n(.*?)" + re.escape(_END) + r"\r?\n?", re.DOTALL)
-_FORMS = {
-    "activate": ("export {}='{}'", "unset {}", {"'": "'\\''"}),
-    "activate.csh": ("setenv {} '{}'", "unsetenv {}", {"'": "'\\''", "!": "\\!"}),
-    "activate.fish": ("set -gx {} '{}'", "set -e {}", {"\\": "\\\\", "'": "\\'"}),
-    "activate.ps1": (
-        "$Env:{} = '{}'",
-        "Remove-Item Env:{} -ErrorAction SilentlyContinue",
-        {"'": "''"},
-    ),
-}
-"""Script, in small letters -> how it sets a variable, how it takes one away, what it writes for characters in quotes.
-
-activate.bat is left out: cmd has no comment at the end of a line; PowerShell is what Windows starts.
-"""
 
 
 class Task(NamedTuple):
@@ -69,38 +38,32 @@ class Task(NamedTuple):
 
     plan: Plan
     ground: Ground
-    tool: Tool
+    tool: installers.Tool
     journal: Journal
     before: Snapshot
     ways: Ways
     clock: Clock
 
 
-class Fetched(NamedTuple):
-    """What lies ready for one install."""
-
-    install: Install
-    job: Job
-    files: Files
+Fetched = tuple[Install, installers.Job, installers.Files]
+"""What lies ready for one install."""
 
 
-def choose_tool(asked: Named | None, ground: Ground, sources: Sources) -> Tool:
+def choose_tool(
+    asked: installers.Named | None, ground: Ground, sources: Sources
+) -> installers.Tool:
     """Return uv where it is there, else pip; the user's own site is pip's alone. Refuse what is not there."""
     there = "" if ground.strategy == "new" else f" --target {shlex.quote(ground.executable)}"
-    said = way = ""
     uv = asked == "uv" or (asked is None and bool(find_uv()) and not ground.user)
+    FailureError.when(uv and not find_uv(), "uv is not there", "pip install uv", refused=True)
+    why = "uv does not install into the user's own site-packages"
+    FailureError.when(uv and ground.user, why, f"doctor fix{there} --installer pip", refused=True)
     folders = [ground.site, *ground.prefix.glob("lib/python*/site-packages")]
-    if uv and not find_uv():
-        said, way = "uv is not there", "pip install uv"
-    elif uv and ground.user:
-        said = "uv does not install into the user's own site-packages"
-        way = f"doctor fix{there} --installer pip"
-    elif not (uv or ground.strategy == "new" or any((one / "pip").is_dir() for one in folders)):
-        said = f"pip is not installed in {ground.prefix}"
-        way = f"doctor fix{there} --installer uv"
-    if said:
-        raise FailureError(said, way, refused=True)
-    return Tool("uv" if uv else "pip", sources)
+    pip = ground.strategy == "new" or any((folder / "pip").is_dir() for folder in folders)
+    why = f"pip is not installed in {ground.prefix}"
+    way = f"doctor fix{there} --installer uv"
+    FailureError.when(not uv and not pip, why, way, refused=True)
+    return installers.Tool("uv" if uv else "pip", sources)
 
 
 def fetch(task: Task, python: str) -> list[Fetched]:
@@ -118,15 +81,10 @@ def fetch(task: Task, python: str) -> list[Fetched]:
         folder = task.journal.wheels / str(number)
         folder.mkdir(parents=True)
         requirements = folder / "requirements.txt"
-        requirements.write_text(lines_of(install.pins), encoding="utf-8")
-        job = Job(
-            python=python,
-            folder=str(folder),
-            requirements=str(requirements),
-            source=install.index,
-            user=task.ground.user,
-            checked=all(pin.hashes for pin in install.pins),
-        )
+        requirements.write_text(installers.lines_of(install.pins), encoding="utf-8")
+        checked, user = all(pin.hashes for pin in install.pins), task.ground.user
+        held = (str(folder), str(requirements), install.index, user, checked)
+        job = installers.Job(python, *held)
         try:
             _call(task, tool.fetch(job), job, f"{tool.name} did not fetch", network=True)
         except FailureError as error:
@@ -136,10 +94,9 @@ def fetch(task: Task, python: str) -> list[Fetched]:
             again = f"{again} again, when the package index can be reached"
             raise FailureError(error.why, again) from None
         files, wanted = tool.files(folder), len(install.pins)
-        if files.wheels != wanted:
-            msg = f"{wanted} wheels were asked for, and {tool.name} fetched {files.wheels}"
-            raise FailureError(msg)
-        found.append(Fetched(install, job, files))
+        why = f"{wanted} wheels were asked for, and {tool.name} fetched {files.wheels}"
+        FailureError.when(files.wheels != wanted, why)
+        found.append((install, job, files))
     return found
 
 
@@ -151,37 +108,44 @@ def change(task: Task, ground: Ground, fetched: Iterable[Fetched]) -> None:
     plan, tool, journal, site = task.plan, task.tool, task.journal, ground.site
     pins = {pin.name for pin in plan.pins}
     for delete in (step for step in plan.steps if isinstance(step, DeletePath)):
-        remove_tree(inside(ground, delete.path))
-    for info in list(info_folders(site, {*plan.again, *pins})):
+        remove_tree(records.inside(ground, delete.path))
+    for info in list(records.info_folders(site, {*plan.again, *pins})):
         if not (info / "RECORD").is_file():
             remove_tree(info)  # no installer uninstalls it, and each writes over it
     names = dict.fromkeys((*plan.removed, *plan.again))
     eggs = {n for n in names if any(site.glob(f"{n.replace('-', '_')}*.egg-info"))}
-    wanted = tuple(n for n in names if n in eggs or any(info_folders(site, {n})))
+    wanted = tuple(n for n in names if n in eggs or any(records.info_folders(site, {n})))
     if wanted:
-        job = Job(ground.executable, str(journal.wheels), user=ground.user)
+        job = installers.Job(ground.executable, str(journal.wheels), user=ground.user)
         _call(task, tool.remove(job, wanted), job, f"{tool.name} did not install")
     for one in fetched:
-        # an uninstall of their older selves takes files away. Others would be written over, and a file that the other
-        # state shares would change there too
-        infos = info_folders(site, {pin.name for pin in one.install.pins})
-        gone = {row.path for info in infos for row in rows(info)}
-        for path in brought(ground, one.files):
-            if path not in gone and (path.is_symlink() or path.is_file()):
-                path.unlink()
-        drop_stale(site, one.files.inside)
-        job = one.job._replace(python=ground.executable)
-        _call(task, tool.install(job), job, f"{tool.name} did not install")
+        _install(task, ground, one)
     cloned = ground.live != journal.live
     old = journal.live if cloned else journal.other
-    keep_shared(site, old / site.relative_to(ground.root), going(plan))
+    records.keep_shared(site, old / site.relative_to(ground.root), records.going(plan))
     for write in (step for step in plan.steps if isinstance(step, WriteFile)):
-        path = inside(ground, write.path)
+        path = records.inside(ground, write.path)
         path.parent.mkdir(parents=True, exist_ok=True)
         replace(path, write.text.encode("utf-8"))
     _set_variables(plan, ground)
     if cloned:
-        relocate(ground.scripts, journal.token, info_folders(site, pins))
+        records.relocate(ground.scripts, journal.token, records.info_folders(site, pins))
+
+
+def _install(task: Task, ground: Ground, one: Fetched) -> None:
+    install, fetched, files = one
+    # an uninstall of their older selves takes files away. Others would be written over, and a file that the other
+    # state shares would change there too
+    infos = records.info_folders(ground.site, {pin.name for pin in install.pins})
+    gone = {path for info in infos for path, *_ in records.rows(info)}
+    for path in records.brought(ground, files):
+        if path not in gone and (path.is_symlink() or path.is_file()):
+            path.unlink()
+    # byte code is believed by the time and size of its source alone, and two versions can share both
+    for folder in {os.path.dirname(name) for name in files.inside if name.endswith(".py")}:  # noqa: PTH120
+        remove_tree(ground.site / folder / "__pycache__")
+    job = fetched._replace(python=ground.executable)
+    _call(task, task.tool.install(job), job, f"{task.tool.name} did not install")
 
 
 def make(task: Task, new: NewEnvironment) -> Ground:
@@ -193,25 +157,27 @@ def make(task: Task, new: NewEnvironment) -> Ground:
     other = journal.other
     argv = [python, "-I", "-m", "venv", "--prompt", journal.live.name, str(other)]
     argv += ["--without-pip"] if task.tool.name == "uv" else []
-    job = Job(python, str(journal.wheels))
-    _call(task, argv, job, "the environment was not made", network=True)
+    job = installers.Job(python, str(journal.wheels))
+    _call(task, argv, job, "the environment was not made")
     config = other / "pyvenv.cfg"
     replace(config, config.read_bytes().replace(journal.token.encode(), b""))
-    relocate(other / SCRIPTS, journal.token, ())
+    records.relocate(other / SCRIPTS, journal.token, ())
     sites = [*other.glob("lib/python*/site-packages"), *other.glob("Lib/site-packages")]
     site = ground.prefix / sites[0].relative_to(other) if sites else ground.site
     return ground._replace(site=site).inside(other)
 
 
-def _call(task: Task, argv: list[str], job: Job, failed: str, *, network: bool = False) -> None:
+def _call(
+    task: Task, argv: list[str], job: installers.Job, failed: str, *, network: bool = False
+) -> None:
     """Run an installer."""
     env = task.tool.environment(os.environ, job, network=network)
-    seconds = FETCH_SECONDS if network else INSTALL_SECONDS
+    seconds = installers.FETCH_SECONDS if network else installers.INSTALL_SECONDS
     env = {**env, "PYTHONDONTWRITEBYTECODE": "1"}
-    ended = start(argv, env, job.folder, seconds, task.journal.log)
+    ended = installers.start(argv, env, job.folder, seconds, task.journal.log)
     if not ended.ok:
         said = f"{ended.err}\n{ended.out}" if task.tool.name == "pip" else ended.err
-        msg = f"{failed}: {why(said) if ended.how == 'exit' else ended.death}"
+        msg = f"{failed}: {answers.why(said) if ended.how == 'exit' else ended.death}"
         raise FailureError(msg)
 
 
@@ -223,27 +189,29 @@ def _set_variables(plan: Plan, ground: Ground) -> None:
     """
     wanted: dict[str, dict[str, str | None]] = {"activate": {}, "conda": {}, "printed": {}}
     for step in (step for step in plan.changes if isinstance(step, SetEnv)):
-        if not _NAME.fullmatch(step.name):
-            msg = f"{step.name!r} is no name of a variable"
-            raise FailureError(msg)
-        if step.value is not None and any(ord(char) < 32 for char in step.value):
-            msg = f"the value of {step.name} holds a control character"
-            raise FailureError(msg)
+        none = not _NAME.fullmatch(step.name)
+        FailureError.when(none, f"{step.name!r} is no name of a variable")
+        control = any(ord(char) < 32 for char in step.value or "")
+        FailureError.when(control, f"the value of {step.name} holds a control character")
         wanted[step.where][step.name] = step.value
+    forms: dict[str, Any] = table("probes")["activation_scripts"]
     if wanted["activate"]:
-        scripts = [p for p in ground.scripts.glob("[aA]ctivate*") if p.name.lower() in _FORMS]
-        if not any(path.is_file() for path in scripts):
-            msg = f"there is no activation script in {ground.scripts}"
-            raise FailureError(msg)
+        found = [p for p in ground.scripts.glob("[aA]ctivate*") if p.is_file()]
+        scripts = [path for path in found if path.name.lower() in forms]
+        FailureError.when(not scripts, f"there is no activation script in {ground.scripts}")
         for path in scripts:
-            if path.is_file():
-                _activation(path, wanted["activate"])
+            _activation(path, wanted["activate"], *forms[path.name.lower()])
     if wanted["conda"]:
         _conda(ground.prefix / "conda-meta" / "state", wanted["conda"])
 
 
-def _activation(path: Path, wanted: Mapping[str, str | None]) -> None:
-    to_set, to_unset, escapes = _FORMS[path.name.lower()]
+def _activation(
+    path: Path,
+    wanted: Mapping[str, str | None],
+    to_set: str,
+    to_unset: str,
+    escapes: dict[str, str],
+) -> None:
     text = path.read_text(encoding="utf-8", errors="surrogateescape")
     old = _BLOCK.search(text)
     lines = {

@@ -59,10 +59,8 @@ class Ground(NamedTuple):
 
     def inside(self, root: Path) -> "Ground":
         """Return the same ground in another state of the prefix."""
-        if root == self.prefix or self.strategy == "stash":
-            return self
-        moved = [root / path.relative_to(self.prefix) for path in (self.site, self.scripts)]
-        return self._replace(prefix=root, site=moved[0], scripts=moved[1])
+        site, scripts = (root / one.relative_to(self.prefix) for one in (self.site, self.scripts))
+        return self._replace(prefix=root, site=site, scripts=scripts)
 
 
 def ground_of(interpreter: Interpreter | Absent | Unknown, *, consent: bool) -> Ground:
@@ -121,8 +119,7 @@ def ground_for(new: NewEnvironment) -> Ground:
     elif not base.is_dir() or not os.access(base, os.W_OK):
         why = f"{base} is not there or not writable by this user"
         ways.insert(0, f"ls -ld {shlex.quote(str(base))}")
-    if why:
-        raise FailureError(why, *ways, refused=True)
+    FailureError.when(why, why, *ways, refused=True)
     prefix = base / path.name
     python = f"{SCRIPTS}/python{'.exe' if sys.platform == 'win32' else ''}"
     # which Python it will be, and so the site folder, is known when it is made
@@ -170,8 +167,7 @@ def _movable(prefix: Path) -> bool:
 
 def _refuse(where: bool, why: str, python: str = "python3") -> None:  # noqa: FBT001  it is the question
     """Refuse where something is so; the way on is a new environment instead."""
-    if where:
-        raise FailureError(why, NEW, f"{shlex.quote(python)} -m venv .venv", refused=True)
+    FailureError.when(where, why, NEW, f"{shlex.quote(python)} -m venv .venv", refused=True)
 
 
 class User(msgspec.Struct, frozen=True):

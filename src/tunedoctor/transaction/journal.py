@@ -1,37 +1,28 @@
-"""What a transaction writes down before each step, the marks that tell its folders, and the lock: all that is believed.
+"""What a transaction writes down before each step, and the lock: with marks of folders, all that is believed.
 
 A journal is one file of JSON in the environment's entry of the user's state folder, put in place whole, and on the disk
 before the step begins. Beside /home/me/llm/.venv, for the transaction ID, lie .venv.doctor-ID, the other state of the
 environment (the clone before the switch, the old one after it), and with .wheels at its end what was fetched. The other
 state lies at the same depth, so that relative links hold in it.
-
-A mark tells a folder that the doctor made or set aside from one that merely has its name: 128 random bits, in
-hexadecimal, in a file of the folder and in the journal. A live environment carries one for the moment of a swap alone.
-Numbers of devices would not do: they change with a remount.
 """
 
 import os
 import re
 import secrets
 import socket
-import stat
 from collections.abc import Collection, Generator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path, PurePath
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 
 from tunedoctor.reading import read_regular
 from tunedoctor.state.failure import FailureError
-from tunedoctor.state.state_folder import POSIX, entries, entry_of, keep
+from tunedoctor.state.state_folder import entries, entry_of, keep
 from tunedoctor.transaction.ground import Ground
-from tunedoctor.transaction.tree import remove_tree
 
-MARK_FILE = ".doctor-mark"
-_BEGUN = f"{MARK_FILE}.new"
-"""A mark that is being written."""
 TOKEN = ".doctor-"  # noqa: S105  no secret: a part of names
 _TIME = "%Y%m%dT%H%M%S%f"
 _ID = re.compile(r"\d{8}T\d{12}-[0-9a-f]{4}")
@@ -115,17 +106,12 @@ class Journal:
         """Return what the file tells; DamagedError where no doctor wrote it of this environment."""
         self.record = record = _decoded(self.file)
         ground = record.ground
-        stray = "" if ground.live == self.live else str(ground.live)
-        if not stray and ground.strategy == "stash" and ground.root not in ground.site.parents[:3]:
-            stray = str(ground.root)
-        if stray:
-            msg = f"{stray} is no part of {self.live}"
-            raise DamagedError(msg)
-        for name in record.saved:
-            path = PurePath(name)
-            if path.anchor or not path.parts or ".." in path.parts:
-                msg = f"{name!r} is no path in an environment"
-                raise DamagedError(msg)
+        DamagedError.when(ground.live != self.live, f"{ground.live} is no part of {self.live}")
+        stray = ground.strategy == "stash" and ground.root not in ground.site.parents[:3]
+        DamagedError.when(stray, f"{ground.root} is no part of {self.live}")
+        for path in map(PurePath, record.saved):
+            stray = path.anchor or not path.parts or ".." in path.parts
+            DamagedError.when(stray, f"'{path}' is no path in an environment")
         return record
 
 
@@ -156,74 +142,17 @@ def changed_by(prefixes: Collection[str]) -> list[Path]:
     return list(found)
 
 
+def _made(kind: type, value: Any) -> Any:  # noqa: ANN401  the fields that JSON has no word for are paths
+    return kind(value)
+
+
 def _decoded(file: Path) -> Record:
     try:
-        return msgspec.json.decode(read_regular(file, _LARGEST), type=Record, dec_hook=_path)
+        return msgspec.json.decode(read_regular(file, _LARGEST), type=Record, dec_hook=_made)
     except OSError as error:
         raise DamagedError(error.strerror or "it cannot be read") from None
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise DamagedError(str(error)[:200]) from None
-
-
-def _path(kind: type, value: object) -> object:
-    if kind is Path and isinstance(value, str):
-        return Path(value)
-    msg = f"a path was expected, not {type(value).__name__}"
-    raise TypeError(msg)
-
-
-def fresh_mark() -> str:
-    """Return a new mark."""
-    return secrets.token_hex(16)
-
-
-def mark(folder: Path, value: str, *, made: bool = False) -> None:
-    """Mark a folder, over whatever mark it had; `made`: make it."""
-    if made:
-        folder.mkdir(0o700)
-    keep(folder / MARK_FILE, value.encode())
-
-
-def mark_of(folder: Path) -> str:
-    """Return the mark of a folder of this user's; "" where it has none."""
-    file = folder / MARK_FILE
-    with suppress(OSError):
-        if _mine(folder) and stat.S_ISREG(file.lstat().st_mode):
-            return read_regular(file, 64).decode("ascii", "replace")
-    return ""
-
-
-def take_off(folder: Path, value: str) -> None:
-    """Remove a mark, whole or begun; another one stays."""
-    if value and _mine(folder):
-        (folder / _BEGUN).unlink(missing_ok=True)
-        if mark_of(folder) == value:
-            (folder / MARK_FILE).unlink()
-
-
-def remove_marked(folder: Path, values: Collection[str]) -> None:
-    """Remove a folder that carries one of the marks, or is the empty one of a doctor stopped while it marked it.
-
-    The mark goes last: a doctor that is killed meanwhile knows the rest again. Another folder stays.
-    """
-    if not _mine(folder) or (
-        mark_of(folder) not in values and any(one.name != _BEGUN for one in folder.iterdir())
-    ):
-        return
-    folder.chmod(0o700)
-    for path in folder.iterdir():
-        if path.name != MARK_FILE:
-            remove_tree(path)
-    (folder / MARK_FILE).unlink(missing_ok=True)
-    folder.rmdir()
-
-
-def _mine(folder: Path) -> bool:
-    try:
-        found = folder.lstat()
-    except OSError:
-        return False
-    return stat.S_ISDIR(found.st_mode) and (not POSIX or found.st_uid == os.geteuid())
 
 
 @contextmanager

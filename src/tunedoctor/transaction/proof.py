@@ -6,26 +6,15 @@ import re
 import shlex
 from collections.abc import Collection, Iterable
 from itertools import chain
-from typing import NamedTuple
 
 import msgspec
 
 from tunedoctor.contracts.requirements import unmet
 from tunedoctor.engine import Diagnosis, diagnose
-from tunedoctor.facts import (
-    Absent,
-    Errors,
-    Fact,
-    Host,
-    Interpreter,
-    Launchers,
-    Packages,
-    Runtime,
-    TorchBuild,
-)
+from tunedoctor.facts import Absent, Errors, Fact, Host, Interpreter, Packages, Runtime, TorchBuild
 from tunedoctor.facts import contracts as contract_facts
 from tunedoctor.facts import target as target_facts
-from tunedoctor.facts.target import Compilers, Environment, InstallerConfig, Target
+from tunedoctor.facts.target import Compilers, Environment, InstallerConfig, Launchers, Target
 from tunedoctor.findings import Check
 from tunedoctor.live import NOT_DEEP, take
 from tunedoctor.plan import Plan, SetEnv
@@ -45,6 +34,7 @@ from tunedoctor.versions import pep440, specifiers
 
 _OF_THE_MACHINE = (Target, Launchers, Environment, InstallerConfig, Compilers)
 """Facts of the target's subject that its packages do not change, or that hold for its own path alone."""
+_GRADES = ("error", "warning")
 _MOST = 3
 """Modules of one distribution that are imported, the one of its name first."""
 _MODULE = re.compile(r"([A-Za-z]\w*)(?:/__init__\.py|\.py|(?:\.[\w.-]+)?\.(?:so|pyd))", re.ASCII)
@@ -55,34 +45,31 @@ Modules = dict[str, tuple[str, ...]]
 """Normalised name of a distribution -> those of its modules that are imported."""
 
 
-class Before(NamedTuple):
-    """The state before, as far as it is measured ahead of the change."""
+def look_before(task: Task, work: Ground) -> tuple[tuple[str, ...], Answer | None]:
+    """Measure the state before, as far as it must be ahead of the change; `work` is the ground that will be changed.
 
-    faults: tuple[str, ...]
-    """Where files were not as their RECORD says, of packages that the plan names and no installer touches."""
-    told: Answer | None
-    """What an import said; None: measured when it is asked for, while the old state stands beside the new one."""
-
-
-def look_before(task: Task, work: Ground) -> Before:
-    """Measure the state before; `work` is the ground that will be changed."""
+    Returns where files were not as their RECORD says, of packages that the plan names and no installer touches; and
+    what an import said, or None where it is asked only if need be, while the old state stands beside the new one.
+    """
     plan, ground = task.plan, task.ground
     if plan.new:
-        return Before((), Absent(why="there was no environment"))
+        return (), Absent(why="there was no environment")
     known, held = task.before.get(Runtime), remembered(task.before)
     told = None if task.ways.imports and not isinstance(known, Runtime) else known
     if told is None and work is ground:  # it is changed in its place: later is too late
         told = held[0] if held else _imported(task, ground, old=True)
     there = task.before.find(Packages)
     untouched = {p.name for p in plan.pins if there and _same(there.version(p.name), p.version)}
-    return Before((*faults(ground.site, untouched - {*plan.again}),), told)
+    return tuple(faults(ground.site, untouched - {*plan.again})), told
 
 
-def prove(task: Task, work: Ground, old: Before) -> tuple[Outcome, Snapshot]:
+def prove(
+    task: Task, work: Ground, stays: tuple[str, ...], was: Answer | None
+) -> tuple[Outcome, Snapshot]:
     """Hold versions, metadata, findings, imports and the smoke test of the changed state against the one before.
 
-    Returns what was proved, and the state as it was seen. Fails where something is worse than before, or nothing of
-    what was to be cured is.
+    `stays` and `was` are what `look_before` returned. Returns what was proved, and the state as it was seen. Fails
+    where something is worse than before, or nothing of what was to be cured is.
     """
     plan, ways = task.plan, task.ways
     also = _modules_of(work, plan)
@@ -94,42 +81,41 @@ def prove(task: Task, work: Ground, old: Before) -> tuple[Outcome, Snapshot]:
         task.clock.words = f"{count} librar{'y' if count == 1 else 'ies'}"
     task.clock.begin("prove")
     after = _seen(task, work, told)
-    hold((*_plan_faults(plan, after), *_metadata_faults(task.before, after)))
-    found, has, better = _judged(task, after, told, also, old)
+    broken = _metadata(task.before)
+    worse_now = (text for key, text in _metadata(after).items() if key not in broken)
+    hold((*_plan_faults(plan, after), *worse_now))
+    found, has, better = _judged(task, after, told, also, was)
     dead = deaths(told)
     still = unheld(plan.asks, dead, also)
     left = tuple(id_ for id_ in plan.cures if id_ in found.left or id_ in still)
     if plan.new:
         hold(still.values())
-    if left and not better and {*plan.cures} == {*left}:
-        why = next(iter(still.values()), f"{' and '.join(left[:3])} would still be there")
-        raise FailureError(why, *map("doctor explain {}".format, left[:3]))
+    why = next(iter(still.values()), f"{' and '.join(left[:3])} would still be there")
+    useless = left and not better and {*plan.cures} == {*left}
+    FailureError.when(useless, why, *map("doctor explain {}".format, left[:3]))
     if ways.smoke:
-        if why := ways.smoke(work.executable):
-            raise FailureError(why, f"doctor smoke --target {shlex.quote(str(task.ground.prefix))}")
+        why = ways.smoke(work.executable)
+        FailureError.when(why, why, f"doctor smoke --target {shlex.quote(str(task.ground.prefix))}")
         task.clock.words = "a tiny model trains"
-    unproved = ""
-    if not isinstance(told, Runtime):
-        names = sorted(_names(plan))
-        several = f" and {len(names) - 4} more" if len(names) > 4 else ""
-        moved = f", neither {', '.join(names[:4])}{several} nor what builds on it" if names else ""
-        why = told.why if ways.imports else "--no-import"
-        unproved = f"nothing was imported ({why}): whether the packages start was not proved{moved}"
+    names, why = sorted(_names(plan)), "" if isinstance(told, Runtime) else told.why
+    several = f" and {len(names) - 4} more" if len(names) > 4 else ""
+    moved = f", neither {', '.join(names[:4])}{several} nor what builds on it" if names else ""
+    why = why and f"nothing was imported ({why if ways.imports else '--no-import'})"
     grave = (f.check.id for f in has.causes if f.severity != "note")
     untold = (id_ for id_ in plan.cures if id_ in found.untold)
     proved = Outcome(
         end="applied",
         cured=tuple(id_ for id_ in found.cured if id_ not in left),
         left=tuple(dict.fromkeys((*grave, *left, *untold))),
-        stays=(*old.faults, *(f"{name}: {last(stage)}" for name, stage in dead.items())),
-        unproved=unproved,
+        stays=(*stays, *(f"{name}: {last(stage)}" for name, stage in dead.items())),
+        unproved=why and f"{why}: whether the packages start was not proved{moved}",
         imports=up(told),
     )
     return proved, after
 
 
 def _judged(
-    task: Task, after: Snapshot, told: Answer, also: Modules, state: Before
+    task: Task, after: Snapshot, told: Answer, also: Modules, was: Answer | None
 ) -> tuple[Simulated, Diagnosis, bool]:
     """Judge the findings of the state after; also tell whether a library came up that did not before."""
     plan, before, checks = task.plan, task.before, task.ways.checks
@@ -140,24 +126,20 @@ def _judged(
     if isinstance(told, Runtime) and not plan.new and brought & dead:
         stages = tuple(s for s in told.stages if module_of(s.name) not in brought)
         after = with_imports(after, msgspec.structs.replace(told, stages=stages))
-    grades = ("error",) if plan.new else ("error", "warning")
+    grades = _GRADES[:1] if plan.new else _GRADES
     found, has = compare(before, after, checks, grades)
     old: Answer = before.get(Runtime)
     if (dead or found.bred) and not isinstance(old, Runtime):
-        old = state.told or _imported(task, task.ground, old=True)
+        old = was or _imported(task, task.ground, old=True)
         found, has = compare(with_imports(before, old), after, checks, grades)
     hold(worse(old, told))
-    if found.bred:
-        why = f"the change brings in {' and '.join(found.bred[:3])}"
-        raise FailureError(why, *map("doctor explain {}".format, found.bred[:3]))
+    why = f"the change brings in {' and '.join(found.bred[:3])}"
+    FailureError.when(found.bred, why, *map("doctor explain {}".format, found.bred[:3]))
     return found, has, bool(deaths(old).keys() - deaths(told).keys())
 
 
 def compare(
-    before: Snapshot,
-    after: Snapshot,
-    checks: Iterable[Check],
-    grades: Collection[str] = ("error", "warning"),
+    before: Snapshot, after: Snapshot, checks: Iterable[Check], grades: Collection[str] = _GRADES
 ) -> tuple[Simulated, Diagnosis]:
     """Compare two states, and return what the checks say of the second; what waits for the word of a run is untold."""
     several = tuple(checks)
@@ -225,7 +207,7 @@ def _modules_of(ground: Ground, plan: Plan) -> Modules:
     """Return the modules that the plan's distributions bring: those that can be imported by it, a few each."""
     found: Modules = {}
     for info in info_folders(ground.site, _names(plan)):
-        tops = (match[1] for row in rows(info) if (match := _MODULE.fullmatch(row.name)))
+        tops = (match[1] for *_, name in rows(info) if (match := _MODULE.fullmatch(name)))
         like = name_of(info).replace("-", "_")
         several = sorted({*tops} - _NO_LIBRARY, key=lambda top: (top != like, top))
         found[name_of(info)] = tuple(several[:_MOST])
@@ -252,12 +234,6 @@ def _plan_faults(plan: Plan, after: Snapshot) -> list[str]:
     return found + [
         f"{name} was to be removed, and is there" for name in plan.removed if packages.get(name)
     ]
-
-
-def _metadata_faults(before: Snapshot, after: Snapshot) -> list[str]:
-    """Return requirements that the change broke, and distributions that it left broken."""
-    old = _metadata(before)
-    return [text for key, text in _metadata(after).items() if key not in old]
 
 
 def _metadata(snapshot: Snapshot) -> dict[tuple[str, str], str]:

@@ -16,29 +16,18 @@ import os
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import NamedTuple
 
 from tunedoctor.installers.tool import Files
 from tunedoctor.plan import DeletePath, Plan, SetEnv, WriteFile
 from tunedoctor.reading import read_regular
 from tunedoctor.state.failure import FailureError
 from tunedoctor.transaction.ground import NEW, Ground
-from tunedoctor.transaction.tree import clone, link, remove_tree, replace
+from tunedoctor.transaction.tree import link, remove_tree, replace
 from tunedoctor.versions import normalised
 
 _LARGEST = 4 << 20
 """Bytes of a command; what is larger is a program of its own."""
 _LARGEST_RECORD = 64 << 20
-
-
-class Row(NamedTuple):
-    """One file of a RECORD."""
-
-    path: Path
-    digest: str
-    """"sha256=…"; "" where there is none, as of RECORD itself."""
-    name: str
-    """As it is written, relative to the site folder."""
 
 
 def name_of(info: Path) -> str:
@@ -51,12 +40,12 @@ def info_folders(site: Path, names: Collection[str]) -> Iterator[Path]:
     return (path for path in site.glob("*.dist-info") if name_of(path) in names)
 
 
-def rows(info: Path) -> Iterator[Row]:
-    """Yield the files of a distribution; none where it has no RECORD."""
+def rows(info: Path) -> Iterator[tuple[Path, str, str]]:
+    """Yield the files of a distribution: path, "sha256=…" or "", and the name as RECORD has it; none without RECORD."""
     try:
         text = read_regular(info / "RECORD", _LARGEST_RECORD).decode()
         for name, digest, *_ in ((*row, "") for row in csv.reader(io.StringIO(text)) if row):
-            yield Row(Path(os.path.normpath(info.parent / name)), digest, name)
+            yield Path(os.path.normpath(info.parent / name)), digest, name
     except (OSError, UnicodeDecodeError, csv.Error):
         return
 
@@ -108,27 +97,18 @@ def relocate(scripts: Path, token: str, infos: Iterable[Path]) -> None:
             replace(record, out.getvalue().encode("utf-8"))
 
 
-def drop_stale(site: Path, names: Iterable[str]) -> None:
-    """Remove the byte code of folders that modules come into: `names` are files relative to `site`.
-
-    It is believed by the time and the size of the source alone, and two versions of a module can share both.
-    """
-    for folder in {os.path.dirname(name) for name in names if name.endswith(".py")}:  # noqa: PTH120
-        remove_tree(site / folder / "__pycache__")
-
-
 def keep_shared(site: Path, old: Path, names: Collection[str]) -> None:
     """Put back files that distributions which went had in common with others, as nvidia/__init__.py.
 
     `names` are those that went, `old` is where their site folder is as it was. A RECORD that is missing or unreadable
     shares nothing.
     """
-    taken = {row.name for info in info_folders(old, names) for row in rows(info)}
+    taken = {name for info in info_folders(old, names) for _, _, name in rows(info)}
     for info in site.glob("*.dist-info") if taken else ():
-        for row in rows(info) if name_of(info) not in names else ():
-            if row.name in taken and not os.path.lexists(row.path) and (old / row.name).is_file():
-                row.path.parent.mkdir(parents=True, exist_ok=True)
-                link(os.fspath(old / row.name), os.fspath(row.path))
+        for path, _, name in rows(info) if name_of(info) not in names else ():
+            if name in taken and not os.path.lexists(path) and (old / name).is_file():
+                path.parent.mkdir(parents=True, exist_ok=True)
+                link(os.fspath(old / name), os.fspath(path))
 
 
 def reach(plan: Plan, ground: Ground, wheels: Iterable[Files]) -> list[Path]:
@@ -142,8 +122,7 @@ def reach(plan: Plan, ground: Ground, wheels: Iterable[Files]) -> list[Path]:
         if folder not in inner:
             inner[folder] = Path(os.path.realpath(folder)).is_relative_to(root)
         whole = any(one.is_relative_to(path) for one in (ground.site, ground.scripts))
-        if not inner[folder] or whole or ".." in path.parts:
-            raise _leads_out(str(path), owner)
+        _hold(inner[folder] and not whole and ".." not in path.parts, str(path), owner)
         found.append(path)
     return found
 
@@ -160,8 +139,8 @@ def _paths(plan: Plan, ground: Ground, wheels: Iterable[Files]) -> Iterator[tupl
     site, names = ground.site, going(plan)
     for info in info_folders(site, names):
         yield info / "RECORD", ""
-        for row in rows(info):
-            yield row.path, f", which the RECORD of {info.name} names,"
+        for path, *_ in rows(info):
+            yield path, f", which the RECORD of {info.name} names,"
     yield from _of_eggs(site, names)
     yield from ((path, "") for one in wheels for path in brought(ground, one))
 
@@ -199,13 +178,13 @@ def going(plan: Plan) -> frozenset[str]:
 def inside(ground: Ground, path: str) -> Path:
     """Return the place of a path of a plan; refuse one that climbs out, or is the whole environment."""
     target = ground.prefix / path.replace("\\", "/")
-    if "\0" in path or ".." in target.parts or not path.strip("/. "):
-        raise _leads_out(path)
+    _hold("\0" not in path and ".." not in target.parts and bool(path.strip("/. ")), path)
     return target
 
 
-def _leads_out(path: str, owner: str = "") -> FailureError:
-    return FailureError(f"{path!r}{owner} leads out of the environment", NEW, refused=True)
+def _hold(inner: object, path: str, owner: str = "") -> None:
+    why = f"{path!r}{owner} leads out of the environment"
+    FailureError.when(not inner, why, NEW, refused=True)
 
 
 def entries(ground: Ground, paths: Iterable[Path]) -> dict[str, bool]:
@@ -229,13 +208,6 @@ def entries(ground: Ground, paths: Iterable[Path]) -> dict[str, bool]:
     saved = {path.relative_to(root).as_posix(): os.path.lexists(path) for path in outer}
     # the deepest first, as they go
     return saved | {f"{up.relative_to(root).as_posix()}/": False for up in sorted(lacking)[::-1]}
-
-
-def save(ground: Ground, saved: Mapping[str, bool], to: Path) -> None:
-    """Clone what is there into a folder, under the names that it has below the root."""
-    for name in (name for name, there in saved.items() if there):
-        (to / name).parent.mkdir(parents=True, exist_ok=True)
-        clone(ground.root / name, to / name)
 
 
 def put_back(ground: Ground, saved: Mapping[str, bool], kept: Path) -> None:

@@ -1,7 +1,11 @@
-"""Trees of files: clone by hard links where there are, write beside and rename, remove, exchange.
+"""Trees of files: clone by hard links where there are, write beside and rename, remove, exchange, mark.
 
 What people rewrite in place gets a copy of its own in a clone: a hard link would carry the change over into the other
 state. The files of packages are replaced, so that links serve for these.
+
+A mark tells a folder that the doctor made or set aside from one that merely has its name: 128 random bits, in
+hexadecimal, in a file of the folder and in the journal. A live environment carries one for the moment of a swap alone.
+Numbers of devices would not do: they change with a remount.
 """
 # os.scandir over tens of thousands of files: a Path for each doubles the time
 # ruff: noqa: PTH101, PTH114, PTH115, PTH118, PTH208
@@ -10,12 +14,20 @@ import ctypes
 import errno
 import os
 import re
+import secrets
 import shutil
 import stat
 import sys
+from collections.abc import Collection
 from contextlib import suppress
 from pathlib import Path
 
+from tunedoctor.reading import read_regular
+from tunedoctor.state.state_folder import POSIX, keep
+
+MARK = ".doctor-mark"
+_BEGUN = f"{MARK}.new"
+"""A mark that is being written."""
 _SMALL = 1 << 20
 """Bytes of a file that is copied for its name alone; interpreters among the scripts are larger."""
 _COPIED = re.compile(
@@ -145,3 +157,57 @@ def to_disk(folder: Path) -> None:
             os.close(handle)
     elif sys.platform != "win32":
         os.sync()
+
+
+def fresh_mark() -> str:
+    """Return a new mark."""
+    return secrets.token_hex(16)
+
+
+def mark(folder: Path, value: str, *, made: bool = False) -> None:
+    """Mark a folder, over whatever mark it had; `made`: make it."""
+    if made:
+        folder.mkdir(0o700)
+    keep(folder / MARK, value.encode())
+
+
+def mark_of(folder: Path) -> str:
+    """Return the mark of a folder of this user's; "" where it has none."""
+    file = folder / MARK
+    with suppress(OSError):
+        if _mine(folder) and stat.S_ISREG(file.lstat().st_mode):
+            return read_regular(file, 64).decode("ascii", "replace")
+    return ""
+
+
+def take_off(folder: Path, value: str) -> None:
+    """Remove a mark, whole or begun; another one stays."""
+    if value and _mine(folder):
+        (folder / _BEGUN).unlink(missing_ok=True)
+        if mark_of(folder) == value:
+            (folder / MARK).unlink()
+
+
+def remove_marked(folder: Path, values: Collection[str]) -> None:
+    """Remove a folder that carries one of the marks, or is the empty one of a doctor stopped while it marked it.
+
+    The mark goes last: a doctor that is killed meanwhile knows the rest again. Another folder stays.
+    """
+    if not _mine(folder) or (
+        mark_of(folder) not in values and any(one.name != _BEGUN for one in folder.iterdir())
+    ):
+        return
+    folder.chmod(0o700)
+    for path in folder.iterdir():
+        if path.name != MARK:
+            remove_tree(path)
+    (folder / MARK).unlink(missing_ok=True)
+    folder.rmdir()
+
+
+def _mine(folder: Path) -> bool:
+    try:
+        found = folder.lstat()
+    except OSError:
+        return False
+    return stat.S_ISDIR(found.st_mode) and (not POSIX or found.st_uid == os.geteuid())

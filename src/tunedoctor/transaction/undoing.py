@@ -23,20 +23,10 @@ from tunedoctor.state.failure import FailureError, failure_of
 from tunedoctor.state.state_folder import sync
 from tunedoctor.targeting import here
 from tunedoctor.transaction import tree
-from tunedoctor.transaction.journal import (
-    DamagedError,
-    Journal,
-    Then,
-    changed_by,
-    known,
-    locked,
-    mark,
-    mark_of,
-    remove_marked,
-    take_off,
-)
+from tunedoctor.transaction.journal import DamagedError, Journal, Then, changed_by, known, locked
 from tunedoctor.transaction.outcome import State, Undone
 from tunedoctor.transaction.records import put_back
+from tunedoctor.transaction.tree import mark, mark_of, remove_marked, take_off
 
 KEEP = 3
 """States that are kept."""
@@ -128,9 +118,8 @@ def _bring_back(journal: Journal, state: State) -> State:
 
 
 def _hold(journal: Journal, what: str) -> None:
-    if mark_of(journal.other) not in journal.record.marks - {journal.record.live}:
-        msg = f"{journal.other} is not what this doctor {what}"
-        raise DamagedError(msg)
+    foreign = mark_of(journal.other) not in journal.record.marks - {journal.record.live}
+    DamagedError.when(foreign, f"{journal.other} is not what this doctor {what}")
 
 
 def list_states(target: str | None) -> tuple[State, ...]:
