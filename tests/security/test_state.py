@@ -256,6 +256,7 @@ def test_files_written_beside_others_are_not_written_through_links(make: Make, h
     aims += [path.with_name(f"{path.name}.doctor-new") for path in site(env).glob("hugging*/*.py")]
     aims += [info / "RECORD.doctor-new" for info in site(env).glob("[!h]*.dist-info")]
     aims += [env / tree.MARK, env / "pyvenv.cfg.doctor-new"]
+    (env / f"{tree.MARK}.new").mkdir()
     for path in aims:
         path.symlink_to(home / ".ssh" / "authorized_keys")
     assert len(aims) > 5

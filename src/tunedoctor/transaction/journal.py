@@ -110,7 +110,7 @@ class Journal:
         stray = ground.strategy == "stash" and ground.root not in ground.site.parents[:3]
         DamagedError.when(stray, f"{ground.root} is no part of {self.live}")
         for path in map(PurePath, record.saved):
-            stray = path.anchor or not path.parts or ".." in path.parts
+            stray = bool(path.anchor) or not path.parts or ".." in path.parts
             DamagedError.when(stray, f"'{path}' is no path in an environment")
         return record
 

@@ -168,6 +168,8 @@ def mark(folder: Path, value: str, *, made: bool = False) -> None:
     """Mark a folder, over whatever mark it had; `made`: make it."""
     if made:
         folder.mkdir(0o700)
+    for name in (MARK, _BEGUN):  # a folder that somebody ships under the name would stop it
+        remove_tree(folder / name)
     keep(folder / MARK, value.encode())
 
 
@@ -183,7 +185,7 @@ def mark_of(folder: Path) -> str:
 def take_off(folder: Path, value: str) -> None:
     """Remove a mark, whole or begun; another one stays."""
     if value and _mine(folder):
-        (folder / _BEGUN).unlink(missing_ok=True)
+        remove_tree(folder / _BEGUN)
         if mark_of(folder) == value:
             (folder / MARK).unlink()
 
