@@ -13,10 +13,9 @@ import time
 from datetime import UTC, datetime
 from pathlib import Path
 
-from tunedoctor.transaction.clone import clone, own_bytes, remove_tree
-from tunedoctor.transaction.exchange import exchange
 from tunedoctor.transaction.ground import Ground
-from tunedoctor.transaction.journal import Places, Record
+from tunedoctor.transaction.journal import Journal, Record
+from tunedoctor.transaction.tree import clone, exchange, own_bytes, remove_tree
 
 ROUNDS = 5
 
@@ -51,7 +50,7 @@ def main() -> None:
     lines: list[float] = []
     removes: list[float] = []
     taken = 0
-    places = Places(env, "0", folder)
+    places = Journal(env, "0", folder)
     ground = Ground("switch", env, "bin/python", env / "lib", env / "bin")
     now = datetime.now(UTC)
     record = Record(step="done", ground=ground, live="", other="", host="", time=now)

@@ -51,13 +51,13 @@ def record_faults(site: Path, known: Known = NOTHING) -> list[str]:
     """
     found: list[str] = []
     for info in sorted(site.glob("*.dist-info")):
-        wanted = [row for row in rows(info) if row.digest and row.path.parent.name != "bin"]
+        wanted = [(p, d) for p, d, _ in rows(info) if d and p.parent.name != "bin"]
         found += [] if (info / "RECORD").is_file() else [f"{info.name} has no RECORD"]
-        for row in wanted:
-            if not row.path.is_file():
-                found.append(f"{row.path} of {info.name} is not there")
-            elif f"sha256={_coded(_of(row.path, known))}" != row.digest:
-                found.append(f"{row.path} of {info.name} is not what its RECORD says")
+        for path, digest in wanted:
+            if not path.is_file():
+                found.append(f"{path} of {info.name} is not there")
+            elif f"sha256={_coded(_of(path, known))}" != digest:
+                found.append(f"{path} of {info.name} is not what its RECORD says")
     return found
 
 

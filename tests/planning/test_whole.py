@@ -26,7 +26,7 @@ from tunedoctor.plan import Install, Remove
 from tunedoctor.planning.planner import fresh, planned
 from tunedoctor.registry import all_checks, all_fixes
 from tunedoctor.transaction.apply import apply
-from tunedoctor.transaction.task import Ways
+from tunedoctor.transaction.outcome import Ways
 from tunedoctor.transaction.undoing import undo
 
 __all__ = ["uv_cache"]

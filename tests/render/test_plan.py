@@ -21,7 +21,8 @@ from tunedoctor.render.outcome import render_end, render_stage
 from tunedoctor.render.plan import render_plan
 from tunedoctor.render.script import render_script
 from tunedoctor.render.style import Style
-from tunedoctor.transaction.outcome import Outcome, User
+from tunedoctor.transaction.ground import User
+from tunedoctor.transaction.outcome import Outcome
 from tunedoctor.wording import megabytes
 
 INDEX = "https://download.pytorch.org/whl/cu126"

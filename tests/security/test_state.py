@@ -17,7 +17,7 @@ from cli.test_fix import CLASH, Make, doctor, index, make, state, uv_cache, vers
 
 from tunedoctor.installers.uv import find_uv
 from tunedoctor.state.state_folder import make_entry
-from tunedoctor.transaction import marks
+from tunedoctor.transaction import tree
 
 __all__ = ["index", "make", "uv_cache"]
 
@@ -71,7 +71,7 @@ def test_a_journal_that_a_folder_ships_moves_nothing(
     for base, stem in ((env.parent, env.name), (site(env).parent, "site-packages")):
         (base / f"{stem}.doctor-{ID}").mkdir()
         (base / f"{stem}.doctor-{ID}" / "pyvenv.cfg").write_text("evil")
-        marks.put(base / f"{stem}.doctor-{ID}", MARK)
+        tree.mark(base / f"{stem}.doctor-{ID}", MARK)
         (base / f"{stem}.doctor-{ID}.journal").write_text(text)
     shipped, before, kept = env.parent / f".venv.doctor-{ID}", state(home), state(env)
     # the control: read as a journal, it names what the attack is after
@@ -100,7 +100,7 @@ def test_a_forged_journal_in_the_users_own_folder_is_set_aside_by_name(
     for place, own, number in ((env, False, 0), (site(env), False, 0), (site(env), True, 1)):
         name = f"{ID[:-1]}{number}"
         (make_entry(place) / f"{name}.journal").write_text(forged(env, home, "changing", own=own))
-        marks.make(place.with_name(f"{place.name}.doctor-{name}"), MARK)
+        tree.mark(place.with_name(f"{place.name}.doctor-{name}"), MARK, made=True)
     ended = doctor("fix", "-y", "--target", str(env))
     assert ended.returncode == 0, ended.stdout + ended.stderr
     said = " ".join(ended.stderr.split())
@@ -112,32 +112,31 @@ def test_a_forged_journal_in_the_users_own_folder_is_set_aside_by_name(
     assert version(env, "huggingface_hub") == "0.36.2"
 
 
-@pytest.mark.parametrize(
-    "text",
-    [
-        "[1, 2]\n",
-        "\0\n",
-        '{"step": "begin", "data": {"strategy": 3}}\n',
-        '{"step": "swap", "data": {}}\n',
-        '{"step": "begin"}\n{"step": "done"}\n',
-        '{"step": "done", "live": "", "other": "", "host": "", "time": "0001-01-01T00:00:00Z"}',
-        "x" * 100_000 + "\n",
-        "[" * 100_000 + "\n",
-    ],
+DAMAGED = (
+    "[1, 2]\n",
+    "\0\n",
+    '{"step": "begin", "data": {"strategy": 3}}\n',
+    '{"step": "begin"}\n{"step": "done"}\n',
+    '{"step": "done", "live": "", "other": "", "host": "", "time": "0001-01-01T00:00:00Z"}',
+    '{"step": "done", "ground": ["stash", 3, "", {}, []]}',
+    "x" * 100_000 + "\n",
+    "[" * 100_000 + "\n",
 )
-def test_a_damaged_journal_stops_nothing(make: Make, home: Path, text: str) -> None:
+
+
+def test_damaged_journals_stop_nothing(make: Make, home: Path) -> None:
     env = make(*CLASH, name=".venv")
-    entry = make_entry(env)
-    (entry / f"{ID}.journal").write_text(text)
-    env.with_name(f".venv.doctor-{ID}").mkdir()
-    assert "doctor fix finishes it" in " ".join(
-        doctor("check", "--target", str(env)).stderr.split()
-    )
+    files = {make_entry(env) / f"{ID[:-1]}{n}.journal": text for n, text in enumerate(DAMAGED)}
+    for file, text in files.items():
+        file.write_text(text)
+    env.with_name(f".venv.doctor-{ID[:-1]}0").mkdir()
+    said = doctor("check", "--target", str(env)).stderr
+    assert "doctor fix finishes it" in " ".join(said.split())
     assert doctor("undo", "--list", "--target", str(env)).returncode == 0
     ended = doctor("fix", "-y", "--target", str(env))
     assert ended.returncode == 0, ended.stdout + ended.stderr
     assert "is damaged" in ended.stderr
-    assert (entry / f"{ID}.damaged").read_text() == text
+    assert {f.with_suffix(".damaged").read_text() for f in files} == {*DAMAGED}
     assert doctor("undo", "--target", str(env)).returncode == 0
 
 
@@ -164,16 +163,16 @@ def test_a_kept_state_that_somebody_replaced_is_not_swapped_in(make: Make, home:
     (kept,) = env.parent.glob(".venv.doctor-*")
     cured = state(env)
     shutil.copytree(kept, home / "true", symlinks=True)
-    for mark in ("", MARK, "f" * 31, "link"):
+    for shipped in ("", MARK, "f" * 31, "link"):
         shutil.rmtree(kept)
         shutil.copytree(env, kept, symlinks=True)
         (kept / "evil").touch()
-        if mark == "link":
-            (kept / marks.NAME).symlink_to(home / "true" / marks.NAME)
+        if shipped == "link":
+            (kept / tree.MARK).symlink_to(home / "true" / tree.MARK)
         else:
-            (kept / marks.NAME).write_text(mark)
+            (kept / tree.MARK).write_text(shipped)
         ended = doctor("undo", "--target", str(env))
-        assert (ended.returncode, state(env)) == (1, cured), mark
+        assert (ended.returncode, state(env)) == (1, cured), shipped
         assert (kept / "evil").exists()
     shutil.rmtree(kept)
     # the control: the true one comes back
@@ -256,7 +255,8 @@ def test_files_written_beside_others_are_not_written_through_links(make: Make, h
     aims = [env / "bin" / f"{p.name}.doctor-new" for p in (env / "bin").iterdir() if p.is_file()]
     aims += [path.with_name(f"{path.name}.doctor-new") for path in site(env).glob("hugging*/*.py")]
     aims += [info / "RECORD.doctor-new" for info in site(env).glob("[!h]*.dist-info")]
-    aims += [env / marks.NAME, env / "pyvenv.cfg.doctor-new"]
+    aims += [env / tree.MARK, env / "pyvenv.cfg.doctor-new"]
+    (env / f"{tree.MARK}.new").mkdir()
     for path in aims:
         path.symlink_to(home / ".ssh" / "authorized_keys")
     assert len(aims) > 5

@@ -18,10 +18,9 @@ from tunedoctor.plan import Install, Plan
 from tunedoctor.registry import all_checks
 from tunedoctor.snapshot import Snapshot
 from tunedoctor.transaction import apply as module
-from tunedoctor.transaction.journal import Places, Record
-from tunedoctor.transaction.outcome import Outcome, Stage
+from tunedoctor.transaction.journal import Journal, Record
+from tunedoctor.transaction.outcome import Clock, Outcome, Stage, Watch, Ways
 from tunedoctor.transaction.records import faults
-from tunedoctor.transaction.task import Clock, Watch, Ways
 
 OLD = {"alpha": "1.0", "gamma": "1.0"}
 NEW = {"alpha": "2.0", "beta": "1.0", "gamma": "1.0"}
@@ -71,25 +70,13 @@ def copy(template: Path, env: Path) -> Path:
 
 
 def as_conda(prefix: Path) -> Path:
-    """Give a prefix what conda keeps: history, variables, and a record of each package with its files.
-
-    The record is made up after those of conda 24: no conda was at hand.
-    """
+    """Give a prefix what conda keeps: history, variables, and a record of Python after those of conda 24."""
     meta = prefix / "conda-meta"
     meta.mkdir()
-    version = f"{sys.version_info.major}.{sys.version_info.minor}.{sys.version_info.micro}"
-    name = f"python-{version}-h955ad1f_0_cpython"
-    record = {
-        "name": "python",
-        "version": version,
-        "build": "h955ad1f_0_cpython",
-        "channel": "https://conda.anaconda.org/conda-forge/linux-64",
-        "fn": f"{name}.conda",
-        "files": sorted(str(p.relative_to(prefix)) for p in prefix.glob("bin/*")),
-        "link": {"source": f"/opt/conda/pkgs/{name}", "type": 1},
-        "requested_spec": "python",
-    }
-    (meta / f"{name}.json").write_text(json.dumps(record))
+    version, build = ".".join(map(str, sys.version_info[:3])), "h955ad1f_0_cpython"
+    files = sorted(str(p.relative_to(prefix)) for p in prefix.glob("bin/*"))
+    record = {"name": "python", "version": version, "build": build, "files": files}
+    (meta / f"python-{version}-{build}.json").write_text(json.dumps(record))
     (meta / "history").write_text("==> 2026-11-25 10:00:00 <==\n# update specs: ['python']\n")
     (meta / "state").write_text('{"env_vars": {"OTHER": "kept"}}')
     return prefix
@@ -98,9 +85,9 @@ def as_conda(prefix: Path) -> Path:
 @contextmanager
 def stepping(step: Callable[[str], None] | None) -> Generator[None]:
     """Call a function with the name of each step of a journal that is on the disk, and of each stage."""
-    save, begin = Places.save, Clock.begin
+    save, begin = Journal.save, Clock.begin
 
-    def saved(self: Places, record: Record) -> None:
+    def saved(self: Journal, record: Record) -> None:
         save(self, record)
         if step:
             step(record.step)
@@ -110,11 +97,11 @@ def stepping(step: Callable[[str], None] | None) -> Generator[None]:
         if step:
             step(stage)
 
-    Places.save, Clock.begin = saved, begun  # type: ignore[method-assign]
+    Journal.save, Clock.begin = saved, begun  # type: ignore[method-assign]
     try:
         yield
     finally:
-        Places.save, Clock.begin = save, begin  # type: ignore[method-assign]
+        Journal.save, Clock.begin = save, begin  # type: ignore[method-assign]
 
 
 def state(env: Path) -> str:
@@ -132,7 +119,7 @@ def state(env: Path) -> str:
         # a file that gamma has too
         fine = (f"{name}-run", f"{name}-say", "both.py of gamma")
         copied = OLD.get(name) == version
-        wrong += [f for f in faults(info) if not (copied and f.startswith(fine))]
+        wrong += [f for f in faults(folder, {name}) if not (copied and f.startswith(fine))]
     which = "old" if have == OLD else "new" if have == NEW else f"mixed {have}"
     code = f"import sys\nfor n in {sorted(have)!r}: m = __import__(n); s = __import__(n + '_single'); print(n, m.__version__, s.version)"
     # -B: versions that come within a second have the same time and size, and bytecode of the old one would count

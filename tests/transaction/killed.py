@@ -12,9 +12,9 @@ from pathlib import Path
 
 from transaction.environment import PLAN, apply, stepping
 from tunedoctor.transaction import apply as module
-from tunedoctor.transaction import exchange
-from tunedoctor.transaction.journal import MARK
-from tunedoctor.transaction.task import Ways
+from tunedoctor.transaction import tree
+from tunedoctor.transaction.journal import TOKEN
+from tunedoctor.transaction.outcome import Ways
 from tunedoctor.transaction.undoing import put_in_order, undo
 
 
@@ -34,12 +34,12 @@ class Fate:
 
 def renames_only(fate: Fate) -> None:
     """Take the one call away at the place that asks the system, and count the renames of whole states."""
-    exchange.exchange = lambda _one, _other: False  # type: ignore[assignment]
+    tree.exchange = lambda _one, _other: False  # type: ignore[assignment]
     real = Path.rename
 
     def rename(self: Path, to: Path) -> Path:
         moved = real(self, to)
-        if MARK in f"{self.name}{to.name}" and self.parent == to.parent and to.is_dir():
+        if TOKEN in f"{self.name}{to.name}" and self.parent == to.parent and to.is_dir():
             fate.happens("rename")
         return moved
 
@@ -48,14 +48,14 @@ def renames_only(fate: Fate) -> None:
 
 def exchanged(fate: Fate) -> None:
     """Count the swaps that the system makes in one call."""
-    real = exchange.exchange
+    real = tree.exchange
 
     def swap(one: Path, other: Path) -> bool:
         done = real(one, other)
         fate.happens("exchange")
         return done
 
-    exchange.exchange = swap
+    tree.exchange = swap
 
 
 def main(fate: Fate, env: str, tool: str, strategy: str) -> None:

@@ -1,7 +1,5 @@
 """Plans carried out on real environments, by both installers, and undone."""
 
-import csv
-import io
 import json
 import os
 import subprocess
@@ -17,7 +15,6 @@ from transaction.environment import (
     beside,
     contents,
     interpreter,
-    python,
     site,
     state,
     stepping,
@@ -38,8 +35,7 @@ from tunedoctor.plan import (
 )
 from tunedoctor.registry import all_checks
 from tunedoctor.transaction.journal import known
-from tunedoctor.transaction.outcome import Outcome, Stage
-from tunedoctor.transaction.task import Ways
+from tunedoctor.transaction.outcome import Outcome, Stage, Ways
 from tunedoctor.transaction.undoing import list_states, prune, undo
 
 QUIET = Ways(checks=())
@@ -104,36 +100,8 @@ def test_what_has_no_record_is_written_over(make: Make, tool: Named) -> None:
     assert contents(env) == before
 
 
-def test_both_installers_come_to_the_same_end(make: Make) -> None:
-    """The same files with the same contents, and the same rows in every RECORD."""
-    ends: list[tuple[dict[str, bytes], dict[str, set[tuple[str, ...]]]]] = []
-    for tool in TOOLS:
-        env = make("pip", f"env-{tool}")
-        plan = Plan(steps=(*PLAN.steps, Remove(names=("gamma",))))
-        assert fix(env, plan, tool).end == "applied"
-        held = contents(site(env))
-        # uv and pip sort RECORD in their own ways and sign with their own names
-        own = (".dist-info/RECORD", "/INSTALLER", "/REQUESTED")
-        files = {n: b for n, b in held.items() if not n.endswith(own)}
-        ends.append((files, {n: _rows(b) for n, b in held.items() if n.endswith("/RECORD")}))
-    assert ends[0] == ends[1]
-    assert {"alpha-2.0.dist-info/RECORD", "beta-1.0.dist-info/RECORD"} <= set(ends[0][1])
-    assert not any(name.startswith("gamma") for name in ends[0][0])
-
-
-def _rows(record: bytes) -> set[tuple[str, ...]]:
-    """Return the rows but those of what an installer writes itself: its signature, and commands in its own words."""
-    rows = {tuple(row) for row in csv.reader(io.StringIO(record.decode(), newline=""))}
-    return {
-        row[:1] if "/bin/" in row[0] else row
-        for row in rows
-        if not row[0].endswith(("/INSTALLER", "/REQUESTED", "/RECORD"))
-    }
-
-
 @pytest.mark.parametrize(
-    "name",
-    ["a b", "it's", 'say "x"', "-rf", "--target=x", "new\nline", "ünïcode", "$(touch y)", "a;b"],
+    "name", ["it's a b", 'say "x"', "-rf", "new\nline", "ünïcode", "$(touch y);b"]
 )
 def test_names_that_shells_and_options_take_amiss(make: Make, name: str) -> None:
     env = make("uv", name)
@@ -150,11 +118,15 @@ def test_names_that_shells_and_options_take_amiss(make: Make, name: str) -> None
 def test_the_old_state_keeps_its_own_files(make: Make) -> None:
     """alpha 2 writes over a file that gamma brought and that stays: a hard link would change both states."""
     env = make()
+    stale = site(env) / "alpha/__pycache__/stale.pyc"  # byte code is believed by time and size
+    stale.parent.mkdir()
+    stale.touch()
     outcome = fix(env)
     assert outcome.state is not None
     old = site(Path(outcome.state.folder))
     assert (site(env) / "shared/both.py").read_text() == "from alpha 2\n"
     assert (old / "shared/both.py").read_text() == "from gamma 1\n"
+    assert (stale.exists(), (old / "alpha/__pycache__/stale.pyc").exists()) == (False, True)
 
 
 def test_steps_of_every_kind(make: Make) -> None:
@@ -247,30 +219,6 @@ def test_the_network_goes_in_the_middle_of_a_fetch(
     index.cut.clear()
     assert fix(env, tool=tool).end == "applied"
     assert state(env) == "new"
-
-
-def test_no_index_at_all(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
-    env = make()
-    monkeypatch.setenv("UV_DEFAULT_INDEX", "http://127.0.0.1:9/simple")
-    outcome = fix(env)
-    assert (outcome.end, outcome.stage, state(env)) == ("failed", "fetch", "old")
-    assert beside(env) == []
-
-
-def test_an_extra_index_of_the_user_has_no_say_where_an_index_is_named(
-    make: Make, index: Index, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    bad = Index([ALPHA2._replace(shared="poison\n"), BETA1])
-    monkeypatch.setenv("UV_EXTRA_INDEX_URL", bad.url)
-    monkeypatch.setenv("UV_INDEX", bad.url)
-    monkeypatch.setenv("PIP_EXTRA_INDEX_URL", bad.url)
-    for tool in TOOLS:
-        env = make("pip", f"env-{tool}")
-        steps = (Install(pins=PLAN.pins, index=index.url),)
-        outcome = fix(env, Plan(steps=steps), tool)
-        assert (outcome.end, outcome.why) == ("applied", "")
-        assert (site(env) / "shared/both.py").read_text() == "from alpha 2\n"
-    bad.close()
 
 
 def test_a_change_that_breaks_a_requirement_is_put_back(make: Make) -> None:
@@ -382,28 +330,15 @@ def test_a_new_environment_is_made_from_nothing(index: Index, tmp_path: Path) ->
         assert not path.exists()
 
 
-def test_states_are_pruned(make: Make) -> None:
+def test_states_are_pruned_by_number_and_age_but_the_newest_stays(make: Make) -> None:
     env = make()
     for number in range(4):
         plan = Plan(steps=(WriteFile(path="etc/n", text=str(number)),))
         assert fix(env, plan).end == "applied"
-    kept = list_states(str(env))
-    assert len(kept) == 3
-    assert len(beside(env)) == 3
-    undo(str(env))
-    undo(str(env))
-    assert (env / "etc/n").read_text() == "1"
-    assert python(env).exists()
-
-
-def test_states_are_pruned_by_age_but_the_newest_stays(make: Make) -> None:
-    env = make()
-    for number in range(3):
-        plan = Plan(steps=(WriteFile(path="etc/n", text=str(number)),))
-        assert fix(env, plan).end == "applied"
     several = list_states(str(env))
+    assert len(several) == len(beside(env)) == 3
     for old in (several[0], several[2]):
-        (journal,) = (p.journal for p in known(env) if p.id == old.id)
+        (journal,) = (p.file for p in known(env) if p.id == old.id)
         held = json.loads(journal.read_text())
         journal.write_text(json.dumps({**held, "time": "2020-01-01T00:00:00Z"}))
     prune(env)
@@ -415,8 +350,9 @@ def test_states_are_pruned_by_age_but_the_newest_stays(make: Make) -> None:
         check=True,
     ).stdout
     assert [one.id in shown for one in several] == [True, True, False]
-    assert undo(str(env)).done
-    assert (env / "etc/n").read_text() == "1"
+    for left in "21":
+        assert undo(str(env)).done
+        assert (env / "etc/n").read_text() == left
 
 
 def test_a_plan_of_advice_changes_nothing(make: Make) -> None:

@@ -3,6 +3,7 @@
 import errno
 import shlex
 import shutil
+from itertools import product
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -16,13 +17,12 @@ from tunedoctor.installers.tool import Tool
 from tunedoctor.plan import DeletePath, NewEnvironment, Plan
 from tunedoctor.snapshot import Snapshot
 from tunedoctor.transaction import apply as module
-from tunedoctor.transaction.by_hand import ways_on
+from tunedoctor.transaction.apply import ways_on
+from tunedoctor.transaction.change import Task
 from tunedoctor.transaction.ground import Ground
-from tunedoctor.transaction.journal import Places
-from tunedoctor.transaction.outcome import Stage
-from tunedoctor.transaction.task import Clock, Task, Ways
+from tunedoctor.transaction.journal import Journal
+from tunedoctor.transaction.outcome import Clock, Stage, Ways
 
-INDEX = "https://download.pytorch.org/whl/cu126"
 STAGES: tuple[Stage, ...] = Stage.__args__  # type: ignore[attr-defined]
 NUMBERS = (None, errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EIO)
 
@@ -31,17 +31,13 @@ def ground(prefix: Path) -> Ground:
     return Ground("switch", prefix, "bin/python", prefix / "lib", prefix / "bin")
 
 
-@pytest.mark.parametrize("stage", STAGES)
-@pytest.mark.parametrize("number", NUMBERS)
-@pytest.mark.parametrize("target", [None, "./my env"])
-def test_there_is_a_way_on_from_everywhere(
-    stage: Stage, number: int | None, target: str | None
-) -> None:
+def test_there_is_a_way_on_from_everywhere() -> None:
     new = Plan(steps=(NewEnvironment(path="/a b/c"), *PLAN.steps))
-    place = Places(Path("/a b/.venv"), "0", Path("/state"))
+    place = Journal(Path("/a b/.venv"), "0", Path("/state"))
     tool, before = Tool("pip", Sources()), Snapshot({})
     known = Task(PLAN, ground(place.live), tool, place, before, Ways(), Clock(print))
-    for plan, task in ((PLAN, None), (PLAN, known), (new, None)):
+    starts = ((PLAN, None), (PLAN, known), (new, None))
+    for (plan, task), stage, number, target in product(starts, STAGES, NUMBERS, (None, "./my env")):
         ways = ways_on(plan, target, stage, task, number)
         assert ways
         for one in ways:

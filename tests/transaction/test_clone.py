@@ -6,8 +6,7 @@ from pathlib import Path
 import pytest
 
 from transaction.test_hostile import needs_root
-from tunedoctor.transaction.clone import clone, own_bytes, remove_tree
-from tunedoctor.transaction.records import drop_stale
+from tunedoctor.transaction.tree import clone, own_bytes, remove_tree
 
 OWN = ("bin/tool", "lib/a-1.0.dist-info/RECORD", "lib/a.pth", "pyvenv.cfg", "conda-meta/state")
 
@@ -67,17 +66,6 @@ def test_where_nothing_can_be_linked_it_is_copied(
     assert (other / "lib/a/big.so").stat().st_ino != (env / "lib/a/big.so").stat().st_ino
     (env / "lib/a").chmod(0o755)
     remove_tree(other)
-
-
-def test_byte_code_goes_with_its_source(tmp_path: Path) -> None:
-    away = tmp_path / "away"
-    for folder in (tmp_path / "__pycache__", tmp_path / "p/__pycache__", tmp_path / "r", away):
-        folder.mkdir(parents=True)
-        (folder / "a.cpython-312.pyc").touch()
-    (tmp_path / "r/__pycache__").symlink_to(away)
-    drop_stale(tmp_path, ["a.py", "r/b.py", "q/c.py", "p/a.so"])
-    left = {str(p.relative_to(tmp_path).parent) for p in tmp_path.rglob("*.pyc")}
-    assert left == {"p/__pycache__", "r", "away"}
 
 
 @needs_root

@@ -10,38 +10,33 @@ from transaction.conftest import Make
 from transaction.environment import contents, state
 from transaction.test_apply import fix
 from transaction.test_killed import doctor, prove
-from tunedoctor.transaction import exchange, marks
-from tunedoctor.transaction.exchange import swapped
+from tunedoctor.transaction import tree
 from tunedoctor.transaction.ground import Ground
-from tunedoctor.transaction.journal import Places, Record
-from tunedoctor.transaction.undoing import put_in_order, undo
+from tunedoctor.transaction.journal import Journal, Record
+from tunedoctor.transaction.undoing import put_in_order, swapped, undo
 
 
 @pytest.mark.parametrize("renames", range(4))
 def test_a_swap_is_finished_from_wherever_it_stopped(tmp_path: Path, renames: int) -> None:
-    places = Places(tmp_path / "env", "20261125T101500000000-0000", tmp_path / "entry")
+    places = Journal(tmp_path / "env", "20261125T101500000000-0000", tmp_path / "entry")
     places.entry.mkdir()
-    old, new = marks.fresh(), marks.fresh()
+    old, new = tree.fresh_mark(), tree.fresh_mark()
     ground = Ground("switch", places.live, "bin/python", places.live / "lib", places.live / "bin")
     now = datetime.now(UTC)
     data = Record(step="swapping", ground=ground, live=old, other=new, host="here", time=now)
     places.save(data)
-    marks.make(places.live, old)
-    marks.make(places.other, new)
+    tree.mark(places.live, old, made=True)
+    tree.mark(places.other, new, made=True)
     (places.live / "old").touch()
     (places.other / "new").touch()
-    moves = [
-        (places.live, places.aside),
-        (places.other, places.live),
-        (places.aside, places.other),
-    ]
+    moves = [(places.live, places.aside), (places.other, places.live), (places.aside, places.other)]
     for source, to in moves[:renames]:
         source.rename(to)
-    assert swapped(places, data) is (renames > 0)
+    assert swapped(places) is (renames > 0)
     assert (places.live / ("new" if renames else "old")).exists()
     assert (places.other / ("old" if renames else "new")).exists()
     assert not places.aside.exists()
-    assert marks.read(places.live) == ""
+    assert tree.mark_of(places.live) == ""
     assert places.read().step == ("done" if renames else "begin")
 
 
@@ -86,7 +81,7 @@ def test_killed_again_while_it_is_put_in_order(make: Make) -> None:
 
 
 def test_a_system_without_exchange(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(exchange, "exchange", lambda _one, _other: False)
+    monkeypatch.setattr(tree, "exchange", lambda _one, _other: False)
     env = make()
     assert fix(env).end == "applied"
     assert state(env) == "new"

@@ -11,15 +11,15 @@ from pathlib import Path
 import pytest
 
 from transaction.conftest import Make
-from transaction.environment import PLAN, apply, beside, contents, python, site, state
+from transaction.environment import PLAN, apply, beside, contents, copy, site, state
 from transaction.index import Index
 from transaction.test_apply import QUIET, TOOLS, fix, said
 from transaction.wheels import ALPHA2, BETA1
 from tunedoctor.installers.tool import Named
 from tunedoctor.plan import Install, Pin, Plan, Remove, WriteFile
 from tunedoctor.state.state_folder import make_entry
-from tunedoctor.transaction.lock import locked
-from tunedoctor.transaction.task import Ways
+from tunedoctor.transaction.journal import locked
+from tunedoctor.transaction.outcome import Ways
 from tunedoctor.transaction.undoing import list_states, put_in_order, undo
 
 ROOT = hasattr(os, "geteuid") and os.geteuid() == 0
@@ -42,30 +42,19 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 @pytest.mark.parametrize("free", [0, 4, 12, 32, 80, 160, 400, 4000])
 def test_a_disk_that_fills_up(make: Make, small_disk: Path, free: int) -> None:
     """`free` is in KiB: from a first line of the journal that does not fit to a fix that does."""
-    env = small_disk / ".venv"
-    subprocess.run(["cp", "-a", make(), env], check=True)
-    _rename_commands(env, make("uv", ".venv2").with_name(".venv"))
+    env = copy(make(), small_disk / ".venv")
     room = os.statvfs(small_disk)
     (small_disk / "filler").write_bytes(b"x" * (room.f_bavail * room.f_frsize - free * 1024))
     outcome = fix(env)
-    if outcome.end != "applied":
-        assert outcome.why
-        (small_disk / "filler").unlink()
-        put_in_order(str(env))
-        assert state(env) == "old"
-        assert beside(env) == []
-    else:
+    (small_disk / "filler").unlink()
+    if outcome.end == "applied":
         assert state(env) == "new"
-        (small_disk / "filler").unlink()
         assert undo(str(env)).done
-        assert state(env) == "old"
+    else:
+        put_in_order(str(env))
+        assert beside(env) == []
+    assert state(env) == "old"
     assert (outcome.end == "applied") >= (free == 4000)
-
-
-def _rename_commands(env: Path, old: Path) -> None:
-    for path in (env / "bin").iterdir():
-        if path.is_file() and not path.is_symlink():
-            path.write_bytes(path.read_bytes().replace(os.fsencode(old), os.fsencode(env)))
 
 
 def test_a_plan_that_takes_more_than_is_free_is_refused(make: Make) -> None:
@@ -104,16 +93,6 @@ def test_targets_that_are_none(make: Make, tmp_path: Path) -> None:
         assert outcome.why
 
 
-def test_the_systems_python_is_refused(tmp_path: Path, make: Make) -> None:
-    make()
-    for path in ("/usr/bin/python3", sys.base_prefix):
-        if not Path(path).exists():
-            continue
-        outcome = said(apply(PLAN, path, ways=QUIET))
-        assert outcome.end == "refused"
-        assert any("-m venv" in line for line in outcome.by_hand)
-
-
 def test_a_link_to_an_environment_is_followed(make: Make) -> None:
     env = make()
     link = env.with_name("link")
@@ -127,45 +106,13 @@ def test_a_link_to_an_environment_is_followed(make: Make) -> None:
 
 def test_a_second_doctor_waits_for_nobody(make: Make) -> None:
     env = make()
-    with locked(make_entry(env) / "lock"):
+    with locked(make_entry(env)):
         outcome = fix(env)
         assert outcome.end == "refused"
         assert f"process {os.getpid()}" in outcome.why
         assert not undo(str(env)).done
     assert state(env) == "old"
     assert fix(env).end == "applied"
-
-
-def test_two_doctors_at_once(make: Make) -> None:
-    env = make()
-    seconds: list[str] = []
-
-    def step(name: str) -> None:
-        if name == "changing":
-            seconds.append(fix(env).end)
-
-    assert fix(env, step=step).end == "applied"
-    assert seconds == ["refused"]
-    assert state(env) == "new"
-
-
-def test_whoever_uses_the_environment_is_told(make: Make) -> None:
-    env = make()
-    code = (
-        "import alpha, sys, time; f = open(alpha.__file__); print('up', flush=True); time.sleep(60)"
-    )
-    other = subprocess.Popen([python(env), "-c", code], stdout=subprocess.PIPE)
-    assert other.stdout
-    other.stdout.readline()
-    try:
-        outcome = fix(env)
-        assert other.poll() is None
-    finally:
-        other.kill()
-        other.wait()
-    assert outcome.end == "applied"
-    assert [u.pid for u in outcome.users] == [other.pid]
-    assert state(env) == "new"
 
 
 def test_an_installer_does_not_outlive_a_doctor_that_is_killed(tmp_path: Path) -> None:

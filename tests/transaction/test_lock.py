@@ -10,33 +10,30 @@ import msgspec
 import pytest
 
 from tunedoctor.state.failure import FailureError
-from tunedoctor.transaction.lock import Holder, locked
+from tunedoctor.transaction.journal import locked
 
 
 def test_a_lock_is_held_and_let_go(tmp_path: Path) -> None:
-    lock = tmp_path / "lock"
     for _ in range(2):
-        with locked(lock):
-            with pytest.raises(FailureError, match=f"process {os.getpid()} on"), locked(lock):
+        with locked(tmp_path):
+            with pytest.raises(FailureError, match=f"process {os.getpid()} on"), locked(tmp_path):
                 pass
-            with pytest.raises(FailureError), locked(lock):
+            with pytest.raises(FailureError), locked(tmp_path):
                 pass
 
 
 def test_a_lock_of_a_dead_process_is_taken_over(tmp_path: Path) -> None:
-    code = (
-        "import os, sys; from pathlib import Path; from tunedoctor.transaction.lock import locked\n"
-    )
+    code = "import os, sys; from pathlib import Path; from tunedoctor.transaction.journal import locked\n"
     code += "with locked(Path(sys.argv[1])): os._exit(0)"
-    subprocess.run([sys.executable, "-c", code, tmp_path / "lock"], check=True)
+    subprocess.run([sys.executable, "-c", code, tmp_path], check=True)
     assert (tmp_path / "holder").exists()
-    with locked(tmp_path / "lock"):
+    with locked(tmp_path):
         pass
 
 
 def test_a_holder_that_does_not_tell_its_name_is_waited_for(tmp_path: Path) -> None:
-    with locked(tmp_path / "lock"):
-        for text in (b"", b"{", msgspec.json.encode(Holder(1, socket.gethostname()))):
+    with locked(tmp_path):
+        for text in (b"", b"{", msgspec.json.encode((1, socket.gethostname()))):
             (tmp_path / "holder").write_bytes(text)
-            with pytest.raises(FailureError), locked(tmp_path / "lock"):
+            with pytest.raises(FailureError), locked(tmp_path):
                 pass

@@ -9,7 +9,7 @@ from transaction.environment import PLAN, apply, as_conda, beside, contents, sit
 from transaction.test_apply import QUIET
 from tunedoctor.installers.tool import Named
 from tunedoctor.plan import Plan, SetEnv
-from tunedoctor.transaction.task import Ways
+from tunedoctor.transaction.outcome import Ways
 from tunedoctor.transaction.undoing import undo
 
 CONSENT = Ways(checks=(), consent=True)

@@ -6,7 +6,7 @@ from transaction.conftest import Make
 from transaction.environment import PLAN, apply, site
 from tunedoctor.installers.tool import Named
 from tunedoctor.plan import Plan, Remove
-from tunedoctor.transaction.task import Ways
+from tunedoctor.transaction.outcome import Ways
 from tunedoctor.transaction.undoing import undo
 
 

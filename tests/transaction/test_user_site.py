@@ -11,7 +11,7 @@ import pytest
 from transaction.environment import PLAN, apply, beside, contents, python
 from transaction.index import Index
 from transaction.test_apply import said
-from tunedoctor.transaction.task import Ways
+from tunedoctor.transaction.outcome import Ways
 from tunedoctor.transaction.undoing import list_states, undo
 
 CONSENT = Ways(checks=(), consent=True)
@@ -68,12 +68,3 @@ def test_the_users_own_packages_are_changed_and_brought_back(site: Path, prefix:
     assert contents(site) == before
     assert contents(site.parents[2] / "bin") == commands
     assert beside(site) == []
-
-
-def test_a_failure_leaves_the_users_own_packages(site: Path, prefix: Path) -> None:
-    before = contents(site)
-    failed = said(
-        apply(PLAN, str(prefix), ways=Ways(checks=(), consent=True, smoke=lambda _: "no"))
-    )
-    assert (failed.end, failed.why) == ("failed", "no")
-    assert contents(site) == before

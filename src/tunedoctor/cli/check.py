@@ -10,7 +10,7 @@ from tunedoctor.cli.read import read_input
 from tunedoctor.cli.target import aim, starting
 from tunedoctor.facts import Interpreter
 from tunedoctor.snapshot import SnapshotError, from_json
-from tunedoctor.transaction.notice import open_fix
+from tunedoctor.transaction import open_fix
 
 
 def command(given: Namespace) -> int:

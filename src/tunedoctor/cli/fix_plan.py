@@ -26,11 +26,9 @@ from tunedoctor.render import plan as screen
 from tunedoctor.render.script import MARK, render_script
 from tunedoctor.state.failure import FailureError
 from tunedoctor.transaction.apply import apply
-from tunedoctor.transaction.busy import users
 from tunedoctor.transaction.change import choose_tool
-from tunedoctor.transaction.ground import Ground, ground_for, ground_of
-from tunedoctor.transaction.outcome import Stage
-from tunedoctor.transaction.task import Watch, Ways
+from tunedoctor.transaction.ground import Ground, ground_for, ground_of, users
+from tunedoctor.transaction.outcome import Stage, Watch, Ways
 
 
 def treat(case: Case, findings: tuple[Found, ...]) -> int:

@@ -6,7 +6,8 @@ import msgspec
 
 from tunedoctor import __version__
 from tunedoctor.plan import Plan
-from tunedoctor.transaction.outcome import Outcome, User
+from tunedoctor.transaction.ground import User
+from tunedoctor.transaction.outcome import Outcome
 
 SCHEMA: Literal["doctor.fix/1"] = "doctor.fix/1"
 End = Literal["nothing", "planned", "told", "declined", "applied", "refused", "failed"]

@@ -8,11 +8,7 @@ class FailureError(Exception):
     """
 
     def __init__(
-        self,
-        why: str,
-        *by_hand: str,
-        refused: bool = False,
-        number: int | None = None,
+        self, why: str, *by_hand: str, refused: bool = False, number: int | None = None
     ) -> None:
         super().__init__(why)
         self.why = why
@@ -23,6 +19,14 @@ class FailureError(Exception):
         """Nothing was begun: the plan cannot be carried out here."""
         self.number = number
         """errno, where the system said so."""
+
+    @classmethod
+    def when(
+        cls, so: object, why: str, *by_hand: str, refused: bool = False, number: int | None = None
+    ) -> None:
+        """Raise it where something is so."""
+        if so:
+            raise cls(why, *by_hand, refused=refused, number=number)
 
 
 def failure_of(error: FailureError | OSError) -> FailureError:

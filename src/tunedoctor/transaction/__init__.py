@@ -1,4 +1,27 @@
 """Carry out a plan so that the environment is the old one or the new one, whole, whenever it is stopped.
 
-`apply.apply(plan, target, …) -> Outcome` and `undoing.undo(target, …) -> Undone` are what others call.
+`apply.apply` and `undoing.undo` are what others call. What does not succeed raises FailureError, which says why, or the
+OSError of the system. `open_fix` is for commands that change nothing, and light to import.
 """
+
+import os
+from collections.abc import Iterable
+from pathlib import Path
+
+from tunedoctor.state.state_folder import entry_of
+
+
+def open_fix(prefix: str, sites: Iterable[str]) -> str:
+    """Return a sentence where a doctor works on an environment, or was killed there; "" where none did."""
+    for folder in map(Path, map(os.path.realpath, filter(None, (prefix, *sites)))):
+        entry = entry_of(folder)
+        if entry is None or not any(entry.glob("*.journal")):
+            continue
+        from tunedoctor.transaction.undoing import open_in  # noqa: PLC0415  only who fixed something pays
+
+        if open_in(folder):
+            return (
+                "a fix of this environment is at work, or was broken off: what is shown can be half of it. "
+                "doctor fix finishes it, or takes it back, before anything else"
+            )
+    return ""

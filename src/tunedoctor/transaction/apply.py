@@ -2,8 +2,10 @@
 
 import errno
 import re
+import shlex
 import shutil
 import socket
+import sys
 from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
@@ -18,32 +20,24 @@ from tunedoctor.snapshot import Snapshot
 from tunedoctor.state.failure import FailureError, failure_of
 from tunedoctor.state.looks import digest
 from tunedoctor.state.state_folder import make_entry
-from tunedoctor.transaction import marks
-from tunedoctor.transaction.busy import users
-from tunedoctor.transaction.by_hand import ways_on
-from tunedoctor.transaction.change import change, choose_tool, fetch, make
-from tunedoctor.transaction.clone import clone
-from tunedoctor.transaction.exchange import swap, to_disk
-from tunedoctor.transaction.ground import ground_for, ground_of
-from tunedoctor.transaction.journal import Record, new
-from tunedoctor.transaction.lock import locked
-from tunedoctor.transaction.outcome import Outcome
-from tunedoctor.transaction.proof import file_faults, hold, look_before, no_target, prove
-from tunedoctor.transaction.reach import entries, reach, save
-from tunedoctor.transaction.task import Clock, Task, Watch, Ways
-from tunedoctor.transaction.undoing import drop, kept, prune, recover
+from tunedoctor.transaction.change import Task, change, choose_tool, fetch, make
+from tunedoctor.transaction.ground import NEW, ground_for, ground_of, users
+from tunedoctor.transaction.journal import Record, locked, new
+from tunedoctor.transaction.outcome import Clock, End, Outcome, Stage, Watch, Ways
+from tunedoctor.transaction.proof import hold, look_before, no_target, prove
+from tunedoctor.transaction.records import entries, faults, reach
+from tunedoctor.transaction.tree import clone, fresh_mark, mark, remove_marked, to_disk
+from tunedoctor.transaction.undoing import drop, kept, prune, recover, swap
 from tunedoctor.wording import megabytes
 
 _REQUIREMENT = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*(==[A-Za-z0-9.!+_-]+)?")
 """What an installer takes for nothing but a package: it stands beside options."""
+_FULL = {errno.ENOSPC, errno.EDQUOT} if sys.platform != "win32" else {errno.ENOSPC}
+_BARRED = {errno.EACCES, errno.EPERM, errno.EROFS}
 
 
 def apply(
-    plan: Plan,
-    target: str | None,
-    before: Snapshot,
-    ways: Ways,
-    watch: Watch = lambda *_: None,
+    plan: Plan, target: str | None, before: Snapshot, ways: Ways, watch: Watch = lambda *_: None
 ) -> Outcome:
     """Carry out `plan` on the environment that `target` names, as --target does; what went wrong is in the outcome.
 
@@ -63,64 +57,77 @@ def apply(
         tool, entry = choose_tool(ways.installer, ground, ways.sources), make_entry(ground.live)
         task = Task(plan, ground, tool, new(ground.live, entry), before, ways, clock)
         clock.begin("lock")
-        with locked(entry / "lock"):
+        with locked(entry):
             clock.begin("recover")
-            known["recovered"] = recover(ground.live)
-            if not fresh:  # the plan is of what lay there before
-                _refuse(known["recovered"])
+            known["recovered"] = why = recover(ground.live)
+            # the plan is of what lay there before
+            FailureError.when(why and not fresh, why, refused=True)
             known["users"] = users(ground.prefix)
             outcome = _carried_out(task)
             clock.begin("prune")
             with suppress(OSError):  # what stays is pruned the next time; the fix itself is made
                 prune(ground.live)
             clock.end()
-            mine = (k.state for k in kept([ground.live]) if k.places == task.places)
+            mine = (state for _, state in kept([ground.live]) if state.id == task.journal.id)
             known["state"] = next(mine, None)
     except (FailureError, OSError) as error:
         failed = failure_of(error)
-        outcome = Outcome(
-            end="refused" if failed.refused else "failed",
-            why=failed.why,
-            log=failed.log,
-            by_hand=failed.by_hand or ways_on(plan, target, clock.stage, task, failed.number),
-        )
+        by_hand = failed.by_hand or ways_on(plan, target, clock.stage, task, failed.number)
+        end: End = "refused" if failed.refused else "failed"
+        outcome = Outcome(end=end, why=failed.why, log=failed.log, by_hand=by_hand)
     known |= {"stage": clock.stage, "seconds": clock.seconds, "told": plan.told}
     return msgspec.structs.replace(outcome, **known)
 
 
-def _carried_out(task: Task) -> Outcome:
-    """Carry it out.
+def ways_on(
+    plan: Plan, target: str | None, stage: Stage, task: Task | None, number: int | None = None
+) -> tuple[str, ...]:
+    """Return commands that get on from where a fix stopped; never empty. `number`: the errno of an OSError."""
+    there = f" --target {shlex.quote(target)}" if target else ""
+    again = f"doctor fix --new {shlex.quote(plan.new.path)}" if plan.new else f"doctor fix{there}"
+    place = shlex.quote(str(task.ground.live.parent)) if task else "."
+    if number in _FULL:  # what earlier fixes keep is the first that can go
+        return (f"df -h {place}", f"doctor undo --list{there}", again)
+    if number in _BARRED:
+        return (f"ls -ld {place}", NEW)
+    if number is None and plan.new is None:
+        if stage in ("change", "verify") and task:
+            return (f"{again} --installer {task.tool.name} --script cure.sh", "sh cure.sh", again)
+        if stage == "prove":
+            return (f"doctor set{there}", NEW)
+    return (again,)
 
-    Raises:
-        FailureError: it did not succeed; the environment is the old one.
-        OSError: so too, or putting back failed as well and the next start goes on with it.
-    """
-    plan, ground, places = task.plan, task.ground, task.places
+
+def _carried_out(task: Task) -> Outcome:
+    """Carry it out; where that does not succeed the environment is put back, by the next start if not now."""
+    plan, ground, journal = task.plan, task.ground, task.journal
     base = ground.live.parent
     free = shutil.disk_usage(base).free
-    if free < plan.disk_bytes:
-        why = f"{base} has {megabytes(free)} free; this takes {megabytes(plan.disk_bytes)}"
-        _refuse(why, errno.ENOSPC)
+    why = f"{base} has {megabytes(free)} free; this takes {megabytes(plan.disk_bytes)}"
+    FailureError.when(free < plan.disk_bytes, why, refused=True, number=errno.ENOSPC)
     for word in (*(pin.requirement for pin in plan.pins), *plan.removed, *plan.again):
-        if not _REQUIREMENT.fullmatch(word):
-            _refuse(f"{word!r} is no package")
+        none = not _REQUIREMENT.fullmatch(word)
+        FailureError.when(none, f"{word!r} is no package", refused=True)
+    moved = (
+        f"{p.name} {p.was} -> {p.version}" if p.was else f"{p.name} {p.version}" for p in plan.pins
+    )
     first = Record(
         step="begin",
         ground=ground,
-        live="" if plan.new else marks.fresh(),
-        other=marks.fresh(),
+        live="" if plan.new else fresh_mark(),
+        other=fresh_mark(),
         host=socket.gethostname(),
         time=datetime.now(UTC).replace(microsecond=0),
         cures=plan.cures,
-        changes=_changes(plan),
+        changes=(*moved, *(f"{name} removed" for name in plan.removed)),
     )
     try:
-        places.save(first)
-        return _steps(task, first)
+        journal.save(first)
+        return _steps(task)
     except BaseException as error:
-        kept, log = places.entry / "failed.log", ""  # the last one of each environment
+        last, log = journal.entry / "failed.log", ""  # the last one of each environment
         with suppress(OSError):
-            log = str(places.log.replace(kept))
+            log = str(journal.log.replace(last))
         if said := recover(ground.live):
             error.add_note(said)  # Ctrl-C has no outcome that could tell
         if not isinstance(error, (FailureError, OSError)):
@@ -130,57 +137,51 @@ def _carried_out(task: Task) -> Outcome:
         raise failed from error.__cause__
 
 
-def _refuse(why: str, number: int | None = None) -> None:
-    if why:
-        raise FailureError(why, refused=True, number=number)
-
-
-def _steps(task: Task, record: Record) -> Outcome:
-    plan, ground, tool, places, _, _, clock = task
+def _steps(task: Task) -> Outcome:
+    plan, ground, journal, clock = task.plan, task.ground, task.journal, task.clock
     beside = ground.strategy in ("switch", "new")
-    work = ground.inside(places.other) if beside else ground
-    marks.make(places.wheels, record.other)
+    work = ground.inside(journal.other) if beside else ground
+    for folder in (journal.wheels, journal.other):
+        mark(folder, journal.record.other, made=True)
     if plan.new:
         clock.begin("save")
-        marks.make(places.other, record.other)
-        work = make(plan.new, tool, ground, places)
+        work = make(task, plan.new)
     clock.begin("fetch")
     # of a clone that is not there yet, the interpreter of what is cloned
-    python = (work if plan.new else ground).executable
-    fetched = fetch(plan, tool, python, places, user=ground.user)
-    wheels = sum(one.files.wheels for one in fetched)
-    clock.say(f"{wheels} wheels")
+    fetched = fetch(task, (work if plan.new else ground).executable)
+    wheels = sum(files.wheels for *_, files in fetched)
+    clock.words = f"{wheels} wheels"
     seen, saved = _installed(task), dict[str, bool]()
     if not plan.new:
         clock.begin("save")
     if ground.strategy in ("switch", "backup"):
-        marks.make(places.other, record.other)
-        clock.say(f"{clone(ground.prefix, places.other)} files")
-    reached = reach(plan, work, (one.files for one in fetched))
+        clock.words = f"{clone(ground.prefix, journal.other)} files"
+    reached = reach(plan, work, (files for *_, files in fetched))
     if ground.strategy == "stash":
         saved = entries(ground, reached)
-        save(ground, saved, places.other, record.other)
-        clock.say(f"{sum(saved.values())} entries")
-    old = look_before(task, work)
+        for name in (name for name, there in saved.items() if there):
+            kept_one = journal.other / name
+            kept_one.parent.mkdir(parents=True, exist_ok=True)
+            clone(ground.root / name, kept_one)
+        clock.words = f"{sum(saved.values())} entries"
+    stays, told = look_before(task, work)
     clock.begin("change")
-    places.step("changing", saved=saved)
-    change(plan, work, tool, fetched, places)
-    marks.remove(places.wheels, record.marks)
+    journal.step("changing", saved=saved)
+    change(task, work, fetched)
+    remove_marked(journal.wheels, journal.record.marks)
     clock.begin("verify")
-    pins = {pin.name for pin in plan.pins}
-    hold(one for one in file_faults(work, pins) if one not in old.faults)
-    proved, after = prove(task, work, old)
+    hold(one for one in faults(work.site, {p.name for p in plan.pins}) if one not in stays)
+    proved, after = prove(task, work, stays, told)
     if beside:
         _switch(task, seen)
     else:
-        places.step("done")
+        journal.step("done")
     with suppress(OSError):  # the next start does it
-        drop(places, record, work=True)
+        drop(journal, work=True)
     remember(after)
     unhashed = tuple(pin.name for pin in plan.pins if not pin.hashes)
-    return msgspec.structs.replace(
-        proved, fetched=wheels, unhashed=unhashed, changed=record.changes
-    )
+    moved = journal.record.changes
+    return msgspec.structs.replace(proved, fetched=wheels, unhashed=unhashed, changed=moved)
 
 
 def _installed(task: Task) -> str:
@@ -192,26 +193,16 @@ def _installed(task: Task) -> str:
 
 def _switch(task: Task, seen: str) -> None:
     """Put the changed state in its place, where it must start."""
-    ground, places = task.ground, task.places
-    to_disk(places.other)
-    if _installed(task) != seen:
-        msg = f"{ground.prefix} was changed by another program meanwhile"
-        raise FailureError(msg)
+    ground, journal = task.ground, task.journal
+    to_disk(journal.other)
+    why = f"{ground.prefix} was changed by another program meanwhile"
+    FailureError.when(_installed(task) != seen, why)
     if ground.strategy == "new" and ground.prefix.is_dir():
         ground.prefix.rmdir()  # it is empty, as was seen
     task.clock.begin("switch")
-    swap(places, "done")
+    swap(journal, "done")
     task.clock.begin("start")
     if isinstance(ask(ground.executable), Unknown):
-        swap(places, "gone")
+        swap(journal, "gone")
         msg = f"the new environment does not start in its place: {ground.executable}"
         raise FailureError(msg)
-
-
-def _changes(plan: Plan) -> tuple[str, ...]:
-    """Return one line for each package that changes."""
-    lines = [
-        f"{pin.name} {pin.was} -> {pin.version}" if pin.was else f"{pin.name} {pin.version}"
-        for pin in plan.pins
-    ]
-    return (*lines, *(f"{name} removed" for name in plan.removed))

@@ -1,231 +1,237 @@
 """Carry out a plan in one state of an environment: all is fetched by hash before anything is changed."""
 
+import json
 import os
+import re
 import shlex
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 
-from tunedoctor.installers.sources import Ban, Sources
-from tunedoctor.installers.tool import (
-    FETCH_SECONDS,
-    INSTALL_SECONDS,
-    Files,
-    Job,
-    Named,
-    Tool,
-    lines_of,
-    start,
-)
+from tunedoctor.installers import tool as installers
+from tunedoctor.installers.sources import Sources
 from tunedoctor.installers.uv import find_uv, why
 from tunedoctor.plan import DeletePath, Install, NewEnvironment, Plan, SetEnv, WriteFile
+from tunedoctor.reading import read_regular
+from tunedoctor.snapshot import Snapshot
 from tunedoctor.state.failure import FailureError
-from tunedoctor.transaction.clone import remove_tree, replace
+from tunedoctor.tables.load import table
+from tunedoctor.transaction import records
 from tunedoctor.transaction.ground import SCRIPTS, Ground
-from tunedoctor.transaction.journal import Places
-from tunedoctor.transaction.reach import brought, going, inside
-from tunedoctor.transaction.records import (
-    drop_stale,
-    info_folders,
-    keep_shared,
-    relocate,
-    rows,
-)
-from tunedoctor.transaction.variables import set_conda, set_variables
+from tunedoctor.transaction.journal import Journal
+from tunedoctor.transaction.outcome import Clock, Ways
+from tunedoctor.transaction.tree import remove_tree, replace
+
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_LARGEST = 1 << 20
+"""Bytes of conda's own file."""
+_BEGIN, _END = "# >>> doctor fix >>>", "# <<< doctor fix <<<"
+_BLOCK = re.compile(re.escape(_BEGIN) + r"\r?\n(.*?)" + re.escape(_END) + r"\r?\n?", re.DOTALL)
 
 
-def choose_tool(asked: Named | None, ground: Ground, sources: Sources) -> Tool:
-    """Return uv where it is there, else pip; the user's own site is pip's alone.
+class Task(NamedTuple):
+    """All that a transaction needs."""
 
-    Raises:
-        FailureError: the one that is asked for is not there.
-    """
+    plan: Plan
+    ground: Ground
+    tool: installers.Tool
+    journal: Journal
+    before: Snapshot
+    ways: Ways
+    clock: Clock
+
+
+Fetched = tuple[Install, installers.Job, installers.Files]
+"""What lies ready for one install."""
+
+
+def choose_tool(
+    asked: installers.Named | None, ground: Ground, sources: Sources
+) -> installers.Tool:
+    """Return uv where it is there, else pip; the user's own site is pip's alone. Refuse what is not there."""
     there = "" if ground.strategy == "new" else f" --target {shlex.quote(ground.executable)}"
-    if asked == "uv" or (asked is None and find_uv() and not ground.user):
-        if not find_uv():
-            msg = "uv is not there"
-            raise FailureError(msg, "pip install uv", refused=True)
-        if ground.user:
-            msg = "uv does not install into the user's own site-packages"
-            raise FailureError(msg, f"doctor fix{there} --installer pip", refused=True)
-        return Tool("uv", sources)
+    uv = asked == "uv" or (asked is None and bool(find_uv()) and not ground.user)
+    FailureError.when(uv and not find_uv(), "uv is not there", "pip install uv", refused=True)
+    why = "uv does not install into the user's own site-packages"
+    FailureError.when(uv and ground.user, why, f"doctor fix{there} --installer pip", refused=True)
     folders = [ground.site, *ground.prefix.glob("lib/python*/site-packages")]
-    if ground.strategy != "new" and not any((folder / "pip").is_dir() for folder in folders):
-        msg = f"pip is not installed in {ground.prefix}"
-        raise FailureError(msg, f"doctor fix{there} --installer uv", refused=True)
-    return Tool("pip", sources)
+    pip = ground.strategy == "new" or any((folder / "pip").is_dir() for folder in folders)
+    why = f"pip is not installed in {ground.prefix}"
+    way = f"doctor fix{there} --installer uv"
+    FailureError.when(not uv and not pip, why, way, refused=True)
+    return installers.Tool("uv" if uv else "pip", sources)
 
 
-class Fetched(NamedTuple):
-    """What lies ready for one install."""
-
-    install: Install
-    job: Job
-    files: Files
-
-
-def fetch(plan: Plan, tool: Tool, python: str, places: Places, *, user: bool) -> list[Fetched]:
-    """Fetch every wheel.
-
-    Raises:
-        FailureError: the index does not answer, or a file has another hash than it lists.
-        OSError: the disk is full.
-    """
-    found: list[Fetched] = []
+def fetch(task: Task, python: str) -> list[Fetched]:
+    """Fetch every wheel; an index that does not answer, or has a file of another hash than it lists, fails it."""
+    tool, found = task.tool, list[Fetched]()
     # an installer that is given some hashes wants all: what an index gives none for goes by itself
     parts = [
         msgspec.structs.replace(step, pins=pins)
-        for step in plan.steps
+        for step in task.plan.steps
         if isinstance(step, Install)
         for held in (True, False)
         if (pins := tuple(pin for pin in step.pins if bool(pin.hashes) is held))
     ]
     for number, install in enumerate(parts):
-        folder = places.wheels / str(number)
+        folder = task.journal.wheels / str(number)
         folder.mkdir(parents=True)
         requirements = folder / "requirements.txt"
-        requirements.write_text(lines_of(install.pins), encoding="utf-8")
-        job = Job(
-            python=python,
-            folder=str(folder),
-            requirements=str(requirements),
-            source=install.index,
-            user=user,
-            checked=all(pin.hashes for pin in install.pins),
-        )
-        env = tool.environment(os.environ, job, network=True)
-        if told := _why_not(tool, tool.fetch(job), env, job.folder, places.log, FETCH_SECONDS):
-            msg = f"{tool.name} did not fetch: {told}"
-            raise _unanswered(msg, tool.sources.ban)
-        files = tool.files(folder)
-        if files.wheels != len(install.pins):
-            wanted = len(install.pins)
-            msg = f"{wanted} wheels were asked for, and {tool.name} fetched {files.wheels}"
-            raise FailureError(msg)
-        found.append(Fetched(install, job, files))
+        requirements.write_text(installers.lines_of(install.pins), encoding="utf-8")
+        checked, user = all(pin.hashes for pin in install.pins), task.ground.user
+        held = (str(folder), str(requirements), install.index, user, checked)
+        job = installers.Job(python, *held)
+        try:
+            _call(task, tool.fetch(job), job, f"{tool.name} did not fetch", network=True)
+        except FailureError as error:
+            ban, again = tool.sources.ban, "doctor fix"
+            if ban:  # it can be the user's own will
+                raise FailureError(ban.told(error.why), ban.lifted, again) from None
+            again = f"{again} again, when the package index can be reached"
+            raise FailureError(error.why, again) from None
+        files, wanted = tool.files(folder), len(install.pins)
+        why = f"{wanted} wheels were asked for, and {tool.name} fetched {files.wheels}"
+        FailureError.when(files.wheels != wanted, why)
+        found.append((install, job, files))
     return found
 
 
-def _unanswered(told: str, ban: Ban | None) -> FailureError:
-    """Return the failure where no index answers, which can be the user's own will."""
-    if ban:
-        return FailureError(ban.told(told), ban.lifted, "doctor fix")
-    return FailureError(told, "doctor fix again, when the package index can be reached")
-
-
-def change(plan: Plan, ground: Ground, tool: Tool, fetched: list[Fetched], places: Places) -> None:
+def change(task: Task, ground: Ground, fetched: Iterable[Fetched]) -> None:
     """Delete, remove, install, write and set, in this order; commands name the place that is live.
 
-    All that it reaches was held inside: `reach.reach`.
-
-    Raises:
-        FailureError: the installer failed.
-        OSError: a file cannot be written, or the disk is full.
+    All that it reaches was held inside: `records.reach`.
     """
+    plan, tool, journal, site = task.plan, task.tool, task.journal, ground.site
     pins = {pin.name for pin in plan.pins}
     for delete in (step for step in plan.steps if isinstance(step, DeletePath)):
-        remove_tree(inside(ground, delete.path))
-    for info in list(info_folders(ground.site, {*plan.again, *pins})):
+        remove_tree(records.inside(ground, delete.path))
+    for info in list(records.info_folders(site, {*plan.again, *pins})):
         if not (info / "RECORD").is_file():
             remove_tree(info)  # no installer uninstalls it, and each writes over it
-    _remove(tuple(dict.fromkeys((*plan.removed, *plan.again))), ground, tool, places)
+    names = dict.fromkeys((*plan.removed, *plan.again))
+    eggs = {n for n in names if any(site.glob(f"{n.replace('-', '_')}*.egg-info"))}
+    wanted = tuple(n for n in names if n in eggs or any(records.info_folders(site, {n})))
+    if wanted:
+        job = installers.Job(ground.executable, str(journal.wheels), user=ground.user)
+        _call(task, tool.remove(job, wanted), job, f"{tool.name} did not install")
     for one in fetched:
-        _install(one, ground, tool, places.log)
-    cloned = ground.live != places.live
-    old = places.live if cloned else places.other
-    keep_shared(ground.site, old / ground.site.relative_to(ground.root), going(plan))
+        _install(task, ground, one)
+    cloned = ground.live != journal.live
+    old = journal.live if cloned else journal.other
+    records.keep_shared(site, old / site.relative_to(ground.root), records.going(plan))
     for write in (step for step in plan.steps if isinstance(step, WriteFile)):
-        path = inside(ground, write.path)
+        path = records.inside(ground, write.path)
         path.parent.mkdir(parents=True, exist_ok=True)
         replace(path, write.text.encode("utf-8"))
-    if activate := _sets(plan, "activate"):
-        set_variables(ground.scripts, activate)
-    if conda := _sets(plan, "conda"):
-        set_conda(ground.prefix / "conda-meta" / "state", conda)
+    _set_variables(plan, ground)
     if cloned:
-        relocate(ground.scripts, places.token, info_folders(ground.site, pins))
+        records.relocate(ground.scripts, journal.token, records.info_folders(site, pins))
 
 
-def _sets(plan: Plan, where: str) -> dict[str, str | None]:
-    steps = (step for step in plan.steps if isinstance(step, SetEnv))
-    return {step.name: step.value for step in steps if step.where == where}
-
-
-def _remove(names: tuple[str, ...], ground: Ground, tool: Tool, places: Places) -> None:
-    """Uninstall what is there of the names.
-
-    Raises:
-        FailureError: the installer failed.
-    """
-    eggs = {n for n in names if any(ground.site.glob(f"{n.replace('-', '_')}*.egg-info"))}
-    wanted = tuple(n for n in names if n in eggs or any(info_folders(ground.site, {n})))
-    if wanted:
-        job = Job(ground.executable, str(places.wheels), user=ground.user)
-        _called(tool, tool.remove(job, wanted), job, places.log)
-
-
-def _install(one: Fetched, ground: Ground, tool: Tool, log: Path) -> None:
-    """Install what was fetched, without network.
-
-    Raises:
-        FailureError: the installer failed.
-        OSError: a file cannot be written, or the disk is full.
-    """
-    # an uninstall of their older selves takes files away. Others would be written over, and a file that the other state
-    # shares would change there too
-    infos = info_folders(ground.site, {pin.name for pin in one.install.pins})
-    gone = {row.path for info in infos for row in rows(info)}
-    for path in brought(ground, one.files):
+def _install(task: Task, ground: Ground, one: Fetched) -> None:
+    install, fetched, files = one
+    # an uninstall of their older selves takes files away. Others would be written over, and a file that the other
+    # state shares would change there too
+    infos = records.info_folders(ground.site, {pin.name for pin in install.pins})
+    gone = {path for info in infos for path, *_ in records.rows(info)}
+    for path in records.brought(ground, files):
         if path not in gone and (path.is_symlink() or path.is_file()):
             path.unlink()
-    drop_stale(ground.site, one.files.inside)
-    job = one.job._replace(python=ground.executable)
-    _called(tool, tool.install(job), job, log)
+    # byte code is believed by the time and size of its source alone, and two versions can share both
+    for folder in {os.path.dirname(name) for name in files.inside if name.endswith(".py")}:  # noqa: PTH120
+        remove_tree(ground.site / folder / "__pycache__")
+    job = fetched._replace(python=ground.executable)
+    _call(task, task.tool.install(job), job, f"{task.tool.name} did not install")
 
 
-def make(new: NewEnvironment, tool: Tool, ground: Ground, places: Places) -> Ground:
+def make(task: Task, new: NewEnvironment) -> Ground:
     """Make an environment in the folder of the other state, with the paths of its final place in its files.
 
     Returns its ground, with the site folder that it has.
-
-    Raises:
-        FailureError: there is no such Python, or it makes no environment.
     """
-    python, other = new.python or sys.executable, places.other
-    argv = [python, "-I", "-m", "venv", "--prompt", places.live.name, str(other)]
-    argv += ["--without-pip"] if tool.name == "uv" else []
-    env = tool.sources.said(os.environ)
-    if told := _why_not(tool, argv, env, str(places.wheels), places.log):
-        msg = f"the environment was not made: {told}"
-        raise FailureError(msg)
+    journal, ground, python = task.journal, task.ground, new.python or sys.executable
+    other = journal.other
+    argv = [python, "-I", "-m", "venv", "--prompt", journal.live.name, str(other)]
+    argv += ["--without-pip"] if task.tool.name == "uv" else []
+    job = installers.Job(python, str(journal.wheels))
+    _call(task, argv, job, "the environment was not made")
     config = other / "pyvenv.cfg"
-    replace(config, config.read_bytes().replace(places.token.encode(), b""))
-    relocate(other / SCRIPTS, places.token, ())
+    replace(config, config.read_bytes().replace(journal.token.encode(), b""))
+    records.relocate(other / SCRIPTS, journal.token, ())
     sites = [*other.glob("lib/python*/site-packages"), *other.glob("Lib/site-packages")]
     site = ground.prefix / sites[0].relative_to(other) if sites else ground.site
     return ground._replace(site=site).inside(other)
 
 
-def _called(tool: Tool, argv: list[str], job: Job, log: Path) -> None:
-    env = tool.environment(os.environ, job, network=False)
-    if told := _why_not(tool, argv, {**env, "PYTHONDONTWRITEBYTECODE": "1"}, job.folder, log):
-        msg = f"{tool.name} did not install: {told}"
+def _call(
+    task: Task, argv: list[str], job: installers.Job, failed: str, *, network: bool = False
+) -> None:
+    """Run an installer."""
+    env = task.tool.environment(os.environ, job, network=network)
+    seconds = installers.FETCH_SECONDS if network else installers.INSTALL_SECONDS
+    env = {**env, "PYTHONDONTWRITEBYTECODE": "1"}
+    ended = installers.start(argv, env, job.folder, seconds, task.journal.log)
+    if not ended.ok:
+        said = f"{ended.err}\n{ended.out}" if task.tool.name == "pip" else ended.err
+        msg = f"{failed}: {why(said) if ended.how == 'exit' else ended.death}"
         raise FailureError(msg)
 
 
-def _why_not(  # noqa: PLR0913  one call of an installer
-    tool: Tool,
-    argv: list[str],
-    env: Mapping[str, str],
-    folder: str,
-    log: Path,
-    seconds: float = INSTALL_SECONDS,
-) -> str:
-    """Run an installer; return why it did not do it, "" where it did."""
-    ended = start(argv, env, folder, seconds, log)
-    if ended.ok or ended.how != "exit":
-        return "" if ended.ok else ended.death
-    return why(f"{ended.err}\n{ended.out}" if tool.name == "pip" else ended.err)
+def _set_variables(plan: Plan, ground: Ground) -> None:
+    """Set variables in a marked block of the activation scripts, or in conda's own file; None: unset.
+
+    Those set by an earlier fix stay. `deactivate` leaves them set, as with all that activation scripts of their own
+    users set.
+    """
+    wanted: dict[str, dict[str, str | None]] = {"activate": {}, "conda": {}, "printed": {}}
+    for step in (step for step in plan.changes if isinstance(step, SetEnv)):
+        none = not _NAME.fullmatch(step.name)
+        FailureError.when(none, f"{step.name!r} is no name of a variable")
+        control = any(ord(char) < 32 for char in step.value or "")
+        FailureError.when(control, f"the value of {step.name} holds a control character")
+        wanted[step.where][step.name] = step.value
+    forms: dict[str, Any] = table("probes")["activation_scripts"]
+    if wanted["activate"]:
+        found = [p for p in ground.scripts.glob("[aA]ctivate*") if p.is_file()]
+        scripts = [path for path in found if path.name.lower() in forms]
+        FailureError.when(not scripts, f"there is no activation script in {ground.scripts}")
+        for path in scripts:
+            _activation(path, wanted["activate"], *forms[path.name.lower()])
+    if wanted["conda"]:
+        _conda(ground.prefix / "conda-meta" / "state", wanted["conda"])
+
+
+def _activation(
+    path: Path,
+    wanted: Mapping[str, str | None],
+    to_set: str,
+    to_unset: str,
+    escapes: dict[str, str],
+) -> None:
+    text = path.read_text(encoding="utf-8", errors="surrogateescape")
+    old = _BLOCK.search(text)
+    lines = {
+        line.rpartition("# ")[2].strip(): line for line in (old[1] if old else "").splitlines()
+    }
+    for name, value in wanted.items():
+        quoted = "".join(escapes.get(one, one) for one in value or "")
+        line = to_unset.format(name) if value is None else to_set.format(name, quoted)
+        lines[name] = f"{line}  # {name}"
+    end = "" if text.endswith("\n") else "\n"
+    whole = _BLOCK.sub("", text) + end + "\n".join([_BEGIN, *lines.values(), _END, ""])
+    replace(path, whole.encode("utf-8", "surrogateescape"))
+
+
+def _conda(path: Path, wanted: Mapping[str, str | None]) -> None:
+    try:
+        held: Any = json.loads(read_regular(path, _LARGEST)) if path.exists() else {}
+        variables = held.setdefault("env_vars", {})
+        # conda's own word for a variable that activation takes away
+        variables |= {k: "***unset***" if v is None else v for k, v in wanted.items()}
+    except (ValueError, AttributeError, TypeError, RecursionError):
+        msg = f"{path} is not what conda writes"
+        raise FailureError(msg) from None
+    replace(path, json.dumps(held).encode())

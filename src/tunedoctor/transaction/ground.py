@@ -1,16 +1,19 @@
-"""What a transaction stands on: which environment is meant, how it can be changed, and who may change it."""
+"""What a transaction stands on: which environment is meant, how and by whom it can be changed, and who uses it."""
 
 import os
 import shlex
 import sys
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
-from typing import NamedTuple, NoReturn
+from typing import Literal, NamedTuple
 
+import msgspec
+
+from tunedoctor.clean import clean_text
 from tunedoctor.facts import Absent, Interpreter, Unknown
 from tunedoctor.plan import NewEnvironment
 from tunedoctor.state.failure import FailureError
-from tunedoctor.transaction.outcome import Strategy
 
 NEW = "doctor fix --new ./.venv"
 SCRIPTS = "Scripts" if sys.platform == "win32" else "bin"
@@ -20,6 +23,9 @@ _SYSTEM = (*_USR, "/nix/store", "/gnu/store", "/snap", "/System", "/Library")
 """Prefixes of Pythons that belong to a package manager."""
 _PROJECT = (".git", ".hg", "pyproject.toml", "setup.py", "requirements.txt")
 """In the prefix of an environment that was made in the folder of a project itself."""
+_MOST_USERS = 50
+
+Strategy = Literal["switch", "backup", "stash", "new"]
 
 
 class Ground(NamedTuple):
@@ -53,157 +59,154 @@ class Ground(NamedTuple):
 
     def inside(self, root: Path) -> "Ground":
         """Return the same ground in another state of the prefix."""
-        if root == self.prefix or self.strategy == "stash":
-            return self
-        return self._replace(
-            prefix=root,
-            site=root / self.site.relative_to(self.prefix),
-            scripts=root / self.scripts.relative_to(self.prefix),
-        )
+        site, scripts = (root / one.relative_to(self.prefix) for one in (self.site, self.scripts))
+        return self._replace(prefix=root, site=site, scripts=scripts)
 
 
 def ground_of(interpreter: Interpreter | Absent | Unknown, *, consent: bool) -> Ground:
-    """Choose how to change an environment; `consent`: the user wants a Python changed that is not an environment.
-
-    Raises:
-        FailureError: it is not changed, and why.
-    """
+    """Choose how to change an environment, or refuse; `consent`: the user wants a Python of its own changed."""
     if not isinstance(interpreter, Interpreter):
         raise FailureError(interpreter.why, NEW, refused=True)
-    try:
-        prefix = Path(os.path.realpath(interpreter.prefix, strict=True))
-    except OSError as error:
-        _refuse(f"{interpreter.prefix} cannot be reached: {error.strerror}")
-    _allow(interpreter, prefix, consent=consent)
+    prefix = Path(os.path.realpath(interpreter.prefix))
+    _refuse(not prefix.is_dir(), f"{interpreter.prefix} cannot be reached")
+    own = interpreter.kind in ("venv", "conda")
+    _allow(interpreter, prefix, own=own, consent=consent)
     # the link itself, and not what it leads to
     python = Path(interpreter.executable)
     folder = Path(os.path.realpath(python.parent))
-    if not interpreter.site_packages or not folder.is_relative_to(prefix):
-        _refuse(f"no site-packages folder of {interpreter.executable} is known")
+    lacks = not interpreter.site_packages or not folder.is_relative_to(prefix)
+    _refuse(lacks, f"no site-packages folder of {python} is known")
     scripts = prefix / SCRIPTS
-    if not Path(os.path.realpath(scripts)).is_relative_to(prefix):
-        _refuse(f"{scripts} leads out of the environment")
+    out = not Path(os.path.realpath(scripts)).is_relative_to(prefix)
+    _refuse(out, f"{scripts} leads out of the environment")
     sites = [Path(os.path.realpath(p)) for p in interpreter.site_packages]
-    inside = next((p for p in sites if p.is_relative_to(prefix)), None)
-    if interpreter.kind in ("venv", "conda"):
-        if inside is None:
-            _refuse(f"the site-packages folder of {prefix} lies outside of it: {sites[0]}")
-        if not os.access(inside, os.W_OK):
-            _unwritable(inside)
-        if _movable(prefix):
-            in_place = interpreter.kind == "conda" or sys.platform == "win32"
-            executable = str(folder.relative_to(prefix) / python.name)
-            kind: Strategy = "backup" if in_place else "switch"
-            return Ground(kind, prefix, executable, inside, scripts)
-    return _stash(interpreter, prefix, inside or sites[0])
-
-
-def _stash(interpreter: Interpreter, prefix: Path, site: Path) -> Ground:
-    """Save the packages that change; the prefix stays where it is."""
-    scripts, user = prefix / SCRIPTS, False
+    site, user = next((p for p in sites if p.is_relative_to(prefix)), sites[0]), False
+    out = own and not site.is_relative_to(prefix)
+    _refuse(out, f"the site-packages folder of {prefix} lies outside of it: {site}")
+    if own and os.access(site, os.W_OK) and _movable(prefix):
+        in_place = interpreter.kind == "conda" or sys.platform == "win32"
+        executable = str(folder.relative_to(prefix) / python.name)
+        return Ground("backup" if in_place else "switch", prefix, executable, site, scripts)
+    # the packages that change are saved, and the prefix stays where it is
     if not os.access(site, os.W_OK):
-        if interpreter.kind == "venv" or not interpreter.user_site_on:
-            _unwritable(site)
+        barred = own or not interpreter.user_site_on
+        _refuse(barred, f"{site} is not writable by this user")
         site, user = Path(os.path.realpath(interpreter.user_site)), True
         scripts = (site.parent if sys.platform == "win32" else site.parents[2]) / SCRIPTS
-    if scripts.parent not in site.parents[:3]:
-        _refuse(f"{site} is no site-packages folder of {scripts.parent}")
-    if not os.access(site.parent, os.W_OK) or site.stat().st_dev != site.parent.stat().st_dev:
-        _refuse(f"the old packages cannot be kept beside {site}: its folder is not writable")
+    foreign = scripts.parent not in site.parents[:3]
+    _refuse(foreign, f"{site} is no site-packages folder of {scripts.parent}")
+    barred = not os.access(site.parent, os.W_OK) or site.stat().st_dev != site.parent.stat().st_dev
+    why = f"the old packages cannot be kept beside {site}: its folder is not writable"
+    _refuse(barred, why)
     return Ground("stash", prefix, interpreter.executable, site, scripts, user)
 
 
 def ground_for(new: NewEnvironment) -> Ground:
-    """Return the ground of an environment to be made.
-
-    Raises:
-        FailureError: the path is not absolute, is taken, or its folder is not there or not writable.
-    """
+    """Return the ground of an environment to be made, or refuse its path."""
     path = Path(new.path)
-    if not path.is_absolute() or ".." in path.parts or "\0" in new.path:
+    whole = path.is_absolute() and ".." not in path.parts and "\0" not in new.path
+    base = Path(os.path.realpath(path.parent)) if whole else path
+    why, ways = "", [NEW]
+    if not whole:
         why = f"{new.path!r} is no absolute path"
-        raise FailureError(why, NEW, refused=True)
-    if os.path.lexists(path) and (path.is_symlink() or not path.is_dir() or any(path.iterdir())):
+    elif os.path.lexists(path) and (path.is_symlink() or not path.is_dir() or any(path.iterdir())):
+        there = (path / "pyvenv.cfg").is_file() or (path / "conda-meta").is_dir()
+        other = path if there else path.with_name(f"{path.name}-2")
         why = f"{path} is there already"
-        raise FailureError(why, _instead(path), refused=True)
-    base = Path(os.path.realpath(path.parent))
-    if _is_the_systems(base):
+        ways = [f"doctor fix {'--target' if there else '--new'} {shlex.quote(str(other))}"]
+    elif _is_the_systems(base):
         why = f"{path} would lie among the files of the system"
-        raise FailureError(why, NEW, refused=True)
-    if not base.is_dir() or not os.access(base, os.W_OK):
+    elif not base.is_dir() or not os.access(base, os.W_OK):
         why = f"{base} is not there or not writable by this user"
-        raise FailureError(why, f"ls -ld {shlex.quote(str(base))}", NEW, refused=True)
+        ways.insert(0, f"ls -ld {shlex.quote(str(base))}")
+    FailureError.when(why, why, *ways, refused=True)
     prefix = base / path.name
     python = f"{SCRIPTS}/python{'.exe' if sys.platform == 'win32' else ''}"
     # which Python it will be, and so the site folder, is known when it is made
     return Ground("new", prefix, python, prefix / "lib", prefix / SCRIPTS)
 
 
-def _instead(path: Path) -> str:
-    """Return the command for what is there: it is an environment, or another name is taken."""
-    if (path / "pyvenv.cfg").is_file() or (path / "conda-meta").is_dir():
-        return f"doctor fix --target {shlex.quote(str(path))}"
-    return f"doctor fix --new {shlex.quote(str(path.with_name(f'{path.name}-2')))}"
-
-
-def _allow(interpreter: Interpreter, prefix: Path, *, consent: bool) -> None:
-    own = interpreter.kind in ("venv", "conda")
-    if not own and (interpreter.externally_managed or _is_the_systems(prefix, _SYSTEM)):
-        why = "belongs to the system, whose package manager looks after it"
-        _refuse(f"{interpreter.executable} {why}", interpreter.executable)
-    if not own and not consent:
-        why = "is no environment of its own: a change is felt by all that use it"
-        _refuse(f"{interpreter.executable} {why}", interpreter.executable)
-    if own and _is_the_systems(prefix):
-        _refuse(f"{prefix} lies among the files of the system")
-    if sys.platform != "win32" and prefix.stat().st_uid != os.geteuid():
-        raise _foreign(prefix)
+def _allow(interpreter: Interpreter, prefix: Path, *, own: bool, consent: bool) -> None:
+    python = interpreter.executable
+    system = interpreter.externally_managed or _is_the_systems(prefix, _SYSTEM)
+    why = f"{python} belongs to the system, whose package manager looks after it"
+    _refuse(not own and system, why, python)
+    why = f"{python} is no environment of its own: a change is felt by all that use it"
+    _refuse(not own and not consent, why, python)
+    _refuse(own and _is_the_systems(prefix), f"{prefix} lies among the files of the system")
+    if sys.platform != "win32" and (number := prefix.stat().st_uid) != os.geteuid():
+        # files of ours in it would be out of the owner's hands
+        name, owner = f"#{number}", f"user {number}"  # sudo takes a number that has no name
+        with suppress(KeyError):
+            name = owner = prefix.owner()
+        command = f"sudo -u {shlex.quote(name)} doctor fix --target {shlex.quote(str(prefix))}"
+        why = f"{prefix} belongs to {owner}, and not to you"
+        raise FailureError(why, command, refused=True)
 
 
 def _is_the_systems(path: Path, roots: Iterable[str] = _USR) -> bool:
     """Tell whether a path lies where a package manager alone puts files."""
-    return any(path.is_relative_to(root) for root in roots) and not path.is_relative_to(
-        "/usr/local"
-    )
-
-
-def _foreign(prefix: Path) -> FailureError:
-    """Refuse what another user owns: files of ours in it would be out of the owner's hands."""
-    number = prefix.stat().st_uid
-    try:
-        name = said = prefix.owner()
-    except KeyError:  # sudo takes a number where the system has no name for it
-        name, said = f"#{number}", f"user {number}"
-    command = f"sudo -u {shlex.quote(name)} doctor fix --target {shlex.quote(str(prefix))}"
-    return FailureError(f"{prefix} belongs to {said}, and not to you", command, refused=True)
+    below = any(path.is_relative_to(root) for root in roots)
+    return below and not path.is_relative_to("/usr/local")
 
 
 def _movable(prefix: Path) -> bool:
     """Tell whether the prefix, which is this user's, can be cloned beside itself and renamed."""
-    if os.path.ismount(prefix) or prefix.parent == prefix or prefix == Path.cwd():
-        return False
-    if not os.access(prefix.parent, os.W_OK | os.X_OK):
-        return False
-    if any((prefix / mark).exists() for mark in _PROJECT):
-        return False
-    return _file_system(prefix) not in ("overlay", "aufs")
-
-
-def _file_system(path: Path) -> str:
-    """Return the name of the file system of a path; "" where nobody tells."""
     import psutil  # noqa: PLC0415  28 ms, and only a change pays
 
-    try:
-        parts = [p for p in psutil.disk_partitions(all=True) if path.is_relative_to(p.mountpoint)]
-    except (OSError, psutil.Error):
-        return ""
-    return max(parts, key=lambda p: len(p.mountpoint)).fstype if parts else ""
+    stays = os.path.ismount(prefix) or prefix in (prefix.parent, Path.cwd())
+    stays = stays or not os.access(prefix.parent, os.W_OK | os.X_OK)
+    if stays or any((prefix / mark).exists() for mark in _PROJECT):
+        return False
+    with suppress(OSError, psutil.Error):
+        parts = [p for p in psutil.disk_partitions(all=True) if prefix.is_relative_to(p.mountpoint)]
+        inner = max(parts, key=lambda p: len(p.mountpoint), default=None)
+        return inner is None or inner.fstype not in ("overlay", "aufs")
+    return True
 
 
-def _unwritable(site: Path) -> NoReturn:
-    _refuse(f"{site} is not writable by this user")
+def _refuse(where: bool, why: str, python: str = "python3") -> None:  # noqa: FBT001  it is the question
+    """Refuse where something is so; the way on is a new environment instead."""
+    FailureError.when(where, why, NEW, f"{shlex.quote(python)} -m venv .venv", refused=True)
 
 
-def _refuse(why: str, python: str = "python3") -> NoReturn:
-    """Refuse; the way on is a new environment instead."""
-    raise FailureError(why, NEW, f"{shlex.quote(python)} -m venv .venv", refused=True)
+class User(msgspec.Struct, frozen=True):
+    """A process that uses an environment now: it keeps what it has loaded until it is started again."""
+
+    pid: int
+    name: str
+    how: str
+    """"runs its interpreter", "has its files loaded" …"""
+
+
+def users(prefix: Path) -> tuple[User, ...]:
+    """Return processes that run the environment's interpreter or have its files mapped, this one left out.
+
+    Processes of other users that may not be looked at are not told.
+    """
+    import psutil  # noqa: PLC0415  28 ms, and only a plan pays
+
+    found: list[User] = []
+    root = os.path.normcase(f"{prefix}{os.sep}")
+    for process in psutil.process_iter(["name", "exe", "cmdline", "cwd"]):
+        told = process.info
+        # a venv's interpreter is a link: the process runs the base one, and is called by the venv's name
+        starts = (told["exe"] or "", *(told["cmdline"] or [])[:1])
+        if any(os.path.normcase(one).startswith(root) for one in starts):
+            how = "runs its interpreter"
+        elif _has_mapped(process.pid, root):
+            how = "has its files loaded"
+        elif os.path.normcase(f"{told['cwd'] or ''}{os.sep}").startswith(root):
+            how = "works in its folder"
+        else:
+            continue
+        if process.pid != os.getpid():
+            found.append(User(process.pid, clean_text(told["name"] or ""), how))
+    return tuple(sorted(found, key=lambda one: one.pid))[:_MOST_USERS]
+
+
+def _has_mapped(pid: int, root: str) -> bool:
+    # psutil adds up the pages of each mapping, which takes a second for a training
+    with suppress(OSError):  # on Linux alone it is there
+        return os.fsencode(root) in Path(f"/proc/{pid}/maps").read_bytes()
+    return False

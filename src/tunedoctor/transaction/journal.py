@@ -1,18 +1,20 @@
-"""The journal of a transaction: what it is about to do, and all that is needed to finish it or to take it back.
+"""What a transaction writes down before each step, and the lock: with marks of folders, all that is believed.
 
-One file of JSON in the environment's entry of the user's state folder, put in place whole, and on the disk before the
-step begins. Beside /home/me/llm/.venv, for the transaction ID, lie .venv.doctor-ID, the other state of the environment
-(the clone before the switch, the old one after it), and with .wheels at its end what was fetched; both carry marks that
-the journal names. The other state lies at the same depth, so that relative links hold in it.
+A journal is one file of JSON in the environment's entry of the user's state folder, put in place whole, and on the disk
+before the step begins. Beside /home/me/llm/.venv, for the transaction ID, lie .venv.doctor-ID, the other state of the
+environment (the clone before the switch, the old one after it), and with .wheels at its end what was fetched. The other
+state lies at the same depth, so that relative links hold in it.
 """
 
+import os
 import re
 import secrets
-from collections.abc import Collection
-from contextlib import suppress
+import socket
+from collections.abc import Collection, Generator
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path, PurePath
-from typing import Annotated, Literal, NamedTuple
+from typing import Annotated, Any, Literal
 
 import msgspec
 
@@ -21,21 +23,26 @@ from tunedoctor.state.failure import FailureError
 from tunedoctor.state.state_folder import entries, entry_of, keep
 from tunedoctor.transaction.ground import Ground
 
-MARK = ".doctor-"
+TOKEN = ".doctor-"  # noqa: S105  no secret: a part of names
 _TIME = "%Y%m%dT%H%M%S%f"
+_ID = re.compile(r"\d{8}T\d{12}-[0-9a-f]{4}")
 _LARGEST = 16 << 20
 """Bytes of a journal."""
-_ID = re.compile(r"\d{8}T\d{12}-[0-9a-f]{4}")
+_MOMENT = 1.0
+"""Seconds in which a lock is waited for: a child that a killed doctor was starting holds it for a moment."""
+_DYING = 5.0
+"""Seconds in which the end of a killed doctor is waited for.
+
+It lets go of the lock first; the installer that is tied to it ends a moment later, and until then writes on.
+"""
 Then = Literal["done", "undone", "gone"]
 """gone: the change came out again, and all of the transaction goes."""
 Step = Literal["begin", "changing", "swapping", "restoring"] | Then
 """begin: nothing of the environment is touched yet. restoring: what a stash saved comes back."""
-ENDS = frozenset({"done", "undone"})
-"""Steps of a transaction that left a state; one that left none has no journal."""
 
 
 class DamagedError(FailureError):
-    """A journal tells what no doctor wrote; the message says what."""
+    """A journal, or what it names, is not what this doctor left; the message says what."""
 
 
 class Record(msgspec.Struct, frozen=True, kw_only=True):
@@ -60,134 +67,130 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
     """Of a stash: what the change touches, relative to the root -> whether it was there."""
 
     @property
+    def ended(self) -> bool:
+        """Whether nothing is open: a state is kept."""
+        return self.step in ("done", "undone")
+
+    @property
     def marks(self) -> frozenset[str]:
         """Of all folders that the transaction makes or moves, that of wheels too."""
         return frozenset({self.live, self.other} - {""})
 
 
-class Places(NamedTuple):
-    """Paths of one transaction, and its journal."""
+class Journal:
+    """One transaction: the record of it, and its paths."""
 
-    live: Path
-    """What is changed."""
-    id: str
-    entry: Path
-    """The environment's folder in the user's state folder."""
+    record: Record
+    """As it was read or written last."""
 
-    @property
-    def token(self) -> str:
-        """What tells the other state's path from the live one."""
-        return f"{MARK}{self.id}"
-
-    @property
-    def other(self) -> Path:
-        """The other state."""
-        return self.live.with_name(f"{self.live.name}{self.token}")
-
-    @property
-    def aside(self) -> Path:
-        """Where the live one stands for a moment while two renames swap it."""
-        return self.other.with_name(f"{self.other.name}.aside")
-
-    @property
-    def wheels(self) -> Path:
-        """What was fetched."""
-        return self.other.with_name(f"{self.other.name}.wheels")
-
-    @property
-    def journal(self) -> Path:
-        """The journal; it stays as long as the state."""
-        return self.entry / f"{self.id}.journal"
-
-    @property
-    def log(self) -> Path:
-        """The installer's words."""
-        return self.entry / f"{self.id}.log"
+    def __init__(self, live: Path, id_: str, entry: Path) -> None:
+        self.live, self.id, self.entry = live, id_, entry
+        self.token = f"{TOKEN}{id_}"  # it tells the other state's path from the live one
+        self.other = live.with_name(f"{live.name}{self.token}")
+        # where the live one stands for a moment while two renames swap it
+        self.aside = live.with_name(f"{self.other.name}.aside")
+        self.wheels = live.with_name(f"{self.other.name}.wheels")
+        self.file = entry / f"{id_}.journal"  # it stays as long as the state
+        self.log = entry / f"{id_}.log"
 
     def save(self, record: Record) -> None:
-        """Put a record in the place of the one before, and wait until it is on the disk.
+        """Put a record in the place of the one before, on the disk; where it fails nothing that follows was begun."""
+        keep(self.file, msgspec.json.encode(record, enc_hook=str))
+        self.record = record
 
-        Raises:
-            OSError: it could not be written; the one before stands, and nothing that follows was begun.
-        """
-        keep(self.journal, msgspec.json.encode(record, enc_hook=str))
-
-    def step(self, step: Step, **more: object) -> Record:
-        """Write down the step that comes, and return the record.
-
-        Raises:
-            OSError: it could not be written; the step is not to be taken.
-            DamagedError: somebody wrote into the journal meanwhile.
-        """
-        record = msgspec.structs.replace(self.read(), step=step, **more)
-        self.save(record)
-        return record
+    def step(self, step: Step, **more: object) -> None:
+        """Write down the step that comes."""
+        self.save(msgspec.structs.replace(self.record, step=step, **more))
 
     def read(self) -> Record:
-        """Return what the journal tells.
-
-        Raises:
-            DamagedError: it cannot be read, or no doctor wrote it of this environment.
-        """
-        record = _decoded(self.journal)
+        """Return what the file tells; DamagedError where no doctor wrote it of this environment."""
+        self.record = record = _decoded(self.file)
         ground = record.ground
-        stray = "" if ground.live == self.live else str(ground.live)
-        if not stray and ground.strategy == "stash" and ground.root not in ground.site.parents[:3]:
-            stray = str(ground.root)
-        if stray:
-            msg = f"{stray} is no part of {self.live}"
-            raise DamagedError(msg)
-        for name in record.saved:
-            path = PurePath(name)
-            if path.anchor or not path.parts or ".." in path.parts:
-                msg = f"{name!r} is no path in an environment"
-                raise DamagedError(msg)
+        DamagedError.when(ground.live != self.live, f"{ground.live} is no part of {self.live}")
+        stray = ground.strategy == "stash" and ground.root not in ground.site.parents[:3]
+        DamagedError.when(stray, f"{ground.root} is no part of {self.live}")
+        for path in map(PurePath, record.saved):
+            stray = bool(path.anchor) or not path.parts or ".." in path.parts
+            DamagedError.when(stray, f"'{path}' is no path in an environment")
         return record
 
 
-def new(live: Path, entry: Path) -> Places:
-    """Return places for a transaction that begins now. Ids sort by time, even where the clock was set back."""
+def new(live: Path, entry: Path) -> Journal:
+    """Return the journal of what begins now. Ids sort by time, even where the clock was set back."""
     now = datetime.now(UTC)
     last = max((one.id.partition("-")[0] for one in known(live)), default="")
-    if last and last >= now.strftime(_TIME):
+    if last >= now.strftime(_TIME):
         now = datetime.strptime(last, _TIME).replace(tzinfo=UTC) + timedelta(microseconds=1)
-    return Places(live, f"{now.strftime(_TIME)}-{secrets.token_hex(2)}", entry)
+    return Journal(live, f"{now.strftime(_TIME)}-{secrets.token_hex(2)}", entry)
 
 
-def known(live: Path) -> list[Places]:
-    """Return the places of all transactions that left a journal, oldest first."""
+def known(live: Path) -> list[Journal]:
+    """Return the journals of an environment, oldest first; nothing of them is read yet."""
     entry = entry_of(live)
-    return _in(entry, live) if entry else []
-
-
-def _in(entry: Path, live: Path) -> list[Places]:
-    ids = (path.name.removesuffix(".journal") for path in entry.glob("*.journal"))
-    return [Places(live, one, entry) for one in sorted(filter(_ID.fullmatch, ids))]
+    ids = sorted(file.stem for file in entry.glob("*.journal")) if entry else ()
+    return [Journal(live, one, entry) for one in ids if entry and _ID.fullmatch(one)]
 
 
 def changed_by(prefixes: Collection[str]) -> list[Path]:
     """Return what fixes of interpreters changed: the user's own packages are of several and lie in no prefix."""
     found: dict[Path, None] = {}
-    for entry in entries():
-        for one in _in(entry, entry):
-            with suppress(DamagedError):
-                ground = _decoded(one.journal).ground
-                if str(ground.prefix) in prefixes:
-                    found[ground.live] = None
+    for file in (file for entry in entries() for file in entry.glob("*.journal")):
+        with suppress(DamagedError):
+            ground = _decoded(file).ground
+            if str(ground.prefix) in prefixes:
+                found[ground.live] = None
     return list(found)
 
 
-def _decoded(journal: Path) -> Record:
+def _made(kind: type, value: Any) -> Any:  # noqa: ANN401  the fields that JSON has no word for are paths
+    return kind(value)
+
+
+def _decoded(file: Path) -> Record:
     try:
-        return msgspec.json.decode(read_regular(journal, _LARGEST), type=Record, dec_hook=_path)
+        return msgspec.json.decode(read_regular(file, _LARGEST), type=Record, dec_hook=_made)
     except OSError as error:
         raise DamagedError(error.strerror or "it cannot be read") from None
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise DamagedError(str(error)[:200]) from None
 
 
-def _path(kind: type, value: object) -> object:
-    if kind is Path and isinstance(value, str):
-        return Path(value)
-    msg = f"a path was expected, not {type(value).__name__}"
-    raise TypeError(msg)
+@contextmanager
+def locked(entry: Path) -> Generator[None]:
+    """Hold an environment's lock, one doctor at a time; it is let go when its holder ends, however that dies.
+
+    Raises:
+        FailureError: another process holds it; the message says which.
+    """
+    import psutil  # noqa: PLC0415  28 ms, and only a change pays
+    from filelock import FileLock, Timeout  # noqa: PLC0415  50 ms, and only a change pays
+
+    signed, lock, host = entry / "holder", FileLock(entry / "lock"), socket.gethostname()
+    try:
+        lock.acquire(timeout=_MOMENT, poll_interval=0.02)
+    except Timeout:
+        one = _holder(signed)
+        who = f" (process {one[0]} on {one[1]})" if one else ""
+        why = f"another doctor{who} is changing this environment; wait until it has ended"
+        raise FailureError(why, refused=True) from None
+    dead = _holder(signed)  # who ends well takes it away
+    if dead and dead != (os.getpid(), host) and dead[1] == host:
+        with suppress(psutil.Error, ValueError, OverflowError):
+            process = psutil.Process(dead[0])
+            if process.status() != psutil.STATUS_ZOMBIE:
+                process.wait(_DYING)
+    try:
+        with suppress(OSError):  # for the message of others; a full disk is no hindrance
+            signed.write_bytes(msgspec.json.encode((os.getpid(), host)))
+        yield
+    finally:
+        with suppress(OSError):
+            signed.unlink()
+        lock.release()
+
+
+def _holder(signed: Path) -> tuple[int, str] | None:
+    try:
+        return msgspec.json.decode(signed.read_bytes(), type=tuple[int, str])
+    except (OSError, msgspec.MsgspecError, UnicodeDecodeError):
+        return None

@@ -1,14 +1,19 @@
-"""What came of a transaction."""
+"""How a transaction is wished, how far it is, and what came of it."""
 
-from typing import Literal
+import time
+from collections.abc import Callable
+from typing import Literal, NamedTuple
 
 import msgspec
 
+from tunedoctor.findings import Check
+from tunedoctor.installers.sources import Sources
+from tunedoctor.installers.tool import Named
 from tunedoctor.plan import SetEnv, Tell
+from tunedoctor.transaction.ground import Strategy, User
 
 End = Literal["applied", "nothing", "refused", "failed"]
 """failed: begun, and put back. In each case but applied the environment is what it was."""
-Strategy = Literal["switch", "backup", "stash", "new"]
 Stage = Literal[
     "lock",
     "recover",
@@ -22,15 +27,50 @@ Stage = Literal[
     "start",
     "prune",
 ]
+Watch = Callable[[Stage, str, float], None]
+"""Called when a stage has ended, with what came of it ("16 wheels") and how many seconds it took."""
 
 
-class User(msgspec.Struct, frozen=True):
-    """A process that uses the environment now."""
+class Ways(NamedTuple):
+    """How a plan is to be carried out."""
 
-    pid: int
-    name: str
-    how: str
-    """"runs its interpreter", "has its files mapped" …"""
+    deep: bool = False
+    """Prove it by running the target's packages."""
+    imports: bool = True
+    """Prove it by importing them."""
+    consent: bool = False
+    """Change a Python that is no environment of its own."""
+    smoke: Callable[[str], str] | None = None
+    """Called with the interpreter of the changed state; returns why it is not good, or ""."""
+    checks: tuple[Check, ...] = ()
+    """What the state before and the one after are judged by."""
+    sources: Sources = Sources()
+    """Where wheels come from."""
+    installer: Named | None = None
+    """Who makes the change; None: uv where it is there."""
+
+
+class Clock:
+    """Times the stages."""
+
+    def __init__(self, watch: Watch) -> None:
+        self.stage: Stage = "lock"
+        self.seconds: dict[str, float] = {}
+        self.words = ""
+        """What came of the stage."""
+        self._watch, self._began = watch, 0.0
+
+    def begin(self, stage: Stage) -> None:
+        """End the stage before, and begin one."""
+        self.end()
+        self.stage, self._began, self.words = stage, time.monotonic(), ""
+
+    def end(self) -> None:
+        """End the stage."""
+        if self._began:
+            passed, self._began = time.monotonic() - self._began, 0.0
+            self.seconds[self.stage] = round(passed, 4)
+            self._watch(self.stage, self.words, passed)
 
 
 class State(msgspec.Struct, frozen=True, kw_only=True):

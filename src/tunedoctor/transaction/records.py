@@ -1,32 +1,33 @@
-"""Installed distributions and the files that their RECORD names."""
+"""Installed distributions, the files that they name, and what a change reaches: held inside, and saved.
+
+Folders of an environment that came from elsewhere are not to be trusted: links in it, and the RECORD files by which
+installers delete, can name anything of the user's.
+
+Where the whole cannot be cloned, saved are the top-level entries of site-packages, and whatever else goes or is
+written, each by its path. What the change adds and was not there is noted by name. Putting back can be stopped and
+begun again.
+"""
 
 import base64
 import csv
 import hashlib
 import io
 import os
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
-from typing import NamedTuple
 
+from tunedoctor.installers.tool import Files
+from tunedoctor.plan import DeletePath, Plan, SetEnv, WriteFile
 from tunedoctor.reading import read_regular
-from tunedoctor.transaction.clone import link, remove_tree, replace
+from tunedoctor.state.failure import FailureError
+from tunedoctor.transaction.ground import NEW, Ground
+from tunedoctor.transaction.tree import link, remove_tree, replace
 from tunedoctor.versions import normalised
 
 _LARGEST = 4 << 20
 """Bytes of a command; what is larger is a program of its own."""
 _LARGEST_RECORD = 64 << 20
-"""Bytes."""
-
-
-class Row(NamedTuple):
-    """One file of a RECORD."""
-
-    path: Path
-    digest: str
-    """"sha256=…"; "" where there is none, as of RECORD itself."""
-    name: str
-    """As it is written, relative to the site folder."""
 
 
 def name_of(info: Path) -> str:
@@ -39,40 +40,36 @@ def info_folders(site: Path, names: Collection[str]) -> Iterator[Path]:
     return (path for path in site.glob("*.dist-info") if name_of(path) in names)
 
 
-def rows(info: Path) -> Iterator[Row]:
-    """Yield the files of a distribution; none where it has no RECORD."""
+def rows(info: Path) -> Iterator[tuple[Path, str, str]]:
+    """Yield the files of a distribution: path, "sha256=…" or "", and the name as RECORD has it; none without RECORD."""
     try:
         text = read_regular(info / "RECORD", _LARGEST_RECORD).decode()
         for name, digest, *_ in ((*row, "") for row in csv.reader(io.StringIO(text)) if row):
-            yield Row(Path(os.path.normpath(info.parent / name)), digest, name)
+            yield Path(os.path.normpath(info.parent / name)), digest, name
     except (OSError, UnicodeDecodeError, csv.Error):
         return
 
 
-def faults(info: Path) -> list[str]:
-    """Return what a distribution lacks or holds otherwise than its RECORD says, one sentence each."""
-    found: list[str] = []
-    if not (info / "RECORD").is_file():
-        return [f"{info.name} has no RECORD"]
-    for path, digest, _ in rows(info):
-        have = _digest(path, digest.partition("=")[0]) if digest else ""
-        if digest and not have:
-            found.append(f"{path.name} of {info.name} is not there")
-        elif have != digest:
-            found.append(f"{path.name} of {info.name} is not what its RECORD says")
-    return found
+def faults(site: Path, names: Collection[str]) -> Iterator[str]:
+    """Yield what distributions lack or hold otherwise than their RECORD says, one sentence each."""
+    for info in info_folders(site, names):
+        if not (info / "RECORD").is_file():
+            yield f"{info.name} has no RECORD"
+        for path, digest, _ in rows(info):
+            have = _digest(path, digest.partition("=")[0]) if digest else ""
+            if have != digest:
+                how = "what its RECORD says" if have else "there"
+                yield f"{path.name} of {info.name} is not {how}"
 
 
 def _digest(path: Path, kind: str = "sha256") -> str:
     """Return the digest of a file as RECORD has it; "" where it cannot be read."""
-    if not path.is_file():  # a pipe would be waited for
-        return ""
-    try:
-        with path.open("rb") as file:
-            digest = hashlib.file_digest(file, kind).digest()
-    except (OSError, ValueError, TypeError):
-        return ""
-    return f"{kind}={base64.urlsafe_b64encode(digest).decode().rstrip('=')}"
+    with suppress(OSError, ValueError, TypeError):
+        if path.is_file():  # a pipe would be waited for
+            with path.open("rb") as file:
+                digest = hashlib.file_digest(file, kind).digest()
+            return f"{kind}={base64.urlsafe_b64encode(digest).decode().rstrip('=')}"
+    return ""
 
 
 def relocate(scripts: Path, token: str, infos: Iterable[Path]) -> None:
@@ -89,42 +86,142 @@ def relocate(scripts: Path, token: str, infos: Iterable[Path]) -> None:
                 replace(path, text.replace(token.encode(), b""))
                 changed.add(path)
     for record in (info / "RECORD" for info in infos if changed):
-        if not record.is_file():
-            continue
-        table = list(csv.reader(io.StringIO(record.read_text(encoding="utf-8"), newline="")))
-        for row in (row for row in table if len(row) == 3 and row[1]):
-            path = Path(os.path.normpath(record.parents[1] / row[0]))
-            if path in changed:
-                row[1:] = _digest(path), str(path.stat().st_size)
-        out = io.StringIO(newline="")
-        csv.writer(out, lineterminator="\n").writerows(table)
-        replace(record, out.getvalue().encode("utf-8"))
-
-
-def drop_stale(site: Path, names: Iterable[str]) -> None:
-    """Remove the byte code of folders that modules come into: `names` are files relative to `site`.
-
-    It is believed by the time and the size of the source alone, and two versions of a module can share both.
-
-    Raises:
-        OSError: a file cannot be removed.
-    """
-    for folder in {os.path.dirname(name) for name in names if name.endswith(".py")}:  # noqa: PTH120
-        remove_tree(site / folder / "__pycache__")
+        if record.is_file():
+            table = list(csv.reader(io.StringIO(record.read_text(encoding="utf-8"), newline="")))
+            for row in (row for row in table if len(row) == 3 and row[1]):
+                path = Path(os.path.normpath(record.parents[1] / row[0]))
+                if path in changed:
+                    row[1:] = _digest(path), str(path.stat().st_size)
+            out = io.StringIO(newline="")
+            csv.writer(out, lineterminator="\n").writerows(table)
+            replace(record, out.getvalue().encode("utf-8"))
 
 
 def keep_shared(site: Path, old: Path, names: Collection[str]) -> None:
     """Put back files that distributions which went had in common with others, as nvidia/__init__.py.
 
-    `names` are the normalised names of those that went, `old` is where their site folder is as it was. A RECORD that is
-    missing or unreadable shares nothing.
-
-    Raises:
-        OSError: a file cannot be written.
+    `names` are those that went, `old` is where their site folder is as it was. A RECORD that is missing or unreadable
+    shares nothing.
     """
-    taken = {row.name for info in info_folders(old, names) for row in rows(info)}
+    taken = {name for info in info_folders(old, names) for _, _, name in rows(info)}
     for info in site.glob("*.dist-info") if taken else ():
-        for row in rows(info) if name_of(info) not in names else ():
-            if row.name in taken and not os.path.lexists(row.path) and (old / row.name).is_file():
-                row.path.parent.mkdir(parents=True, exist_ok=True)
-                link(os.fspath(old / row.name), os.fspath(row.path))
+        for path, _, name in rows(info) if name_of(info) not in names else ():
+            if name in taken and not os.path.lexists(path) and (old / name).is_file():
+                path.parent.mkdir(parents=True, exist_ok=True)
+                link(os.fspath(old / name), os.fspath(path))
+
+
+def reach(plan: Plan, ground: Ground, wheels: Iterable[Files]) -> list[Path]:
+    """Return every path that a plan deletes or writes; one outside of the environment is refused, with who names it."""
+    root = Path(os.path.realpath(ground.root))
+    inner: dict[Path, bool] = {}
+    found: list[Path] = []
+    for path, owner in _paths(plan, ground, wheels):
+        # the last part can be a link, which goes or is written over itself
+        folder = path.parent
+        if folder not in inner:
+            inner[folder] = Path(os.path.realpath(folder)).is_relative_to(root)
+        whole = any(one.is_relative_to(path) for one in (ground.site, ground.scripts))
+        _hold(inner[folder] and not whole and ".." not in path.parts, str(path), owner)
+        found.append(path)
+    return found
+
+
+def _paths(plan: Plan, ground: Ground, wheels: Iterable[Files]) -> Iterator[tuple[Path, str]]:
+    """Yield the paths with who names them."""
+    for step in plan.steps:
+        if isinstance(step, (DeletePath, WriteFile)):
+            yield inside(ground, step.path), ""
+        elif isinstance(step, SetEnv) and step.where == "activate":
+            yield from ((path, "") for path in ground.scripts.glob("[aA]ctivate*"))
+        elif isinstance(step, SetEnv) and step.where == "conda":
+            yield ground.prefix / "conda-meta" / "state", ""
+    site, names = ground.site, going(plan)
+    for info in info_folders(site, names):
+        yield info / "RECORD", ""
+        for path, *_ in rows(info):
+            yield path, f", which the RECORD of {info.name} names,"
+    yield from _of_eggs(site, names)
+    yield from ((path, "") for one in wheels for path in brought(ground, one))
+
+
+def _of_eggs(site: Path, names: Collection[str]) -> Iterator[tuple[Path, str]]:
+    for egg in site.glob("*.egg-info"):
+        if normalised(egg.name.removesuffix(".egg-info").partition("-")[0]) in names:
+            yield egg, ""
+            for file in ("top_level.txt", "namespace_packages.txt", "installed-files.txt"):
+                with suppress(OSError):
+                    text = read_regular(egg / file, _LARGEST_RECORD).decode("utf-8", "replace")
+                    base = egg if file.startswith("installed") else site
+                    for line in filter(None, text.split("\n")):
+                        path = Path(os.path.normpath(base / line))
+                        yield path, f", which {file} of {egg.name} names,"
+
+
+def brought(ground: Ground, files: Files) -> Iterator[Path]:
+    """Yield where the files of wheels come to lie; of headers every place that an installer has for them."""
+    python = ground.site.parent.name
+    yield from (ground.site / name for name in files.inside)
+    yield from (ground.scripts / name for name in files.scripts)
+    for name in files.below:
+        yield ground.root / name
+        if name.startswith("include/"):
+            for folder in ("Include", f"include/{python}", f"include/site/{python}"):
+                yield ground.root / folder / name.removeprefix("include/")
+
+
+def going(plan: Plan) -> frozenset[str]:
+    """Return the normalised names of distributions whose files a plan takes away or writes over."""
+    return frozenset((*plan.removed, *plan.again, *(pin.name for pin in plan.pins)))
+
+
+def inside(ground: Ground, path: str) -> Path:
+    """Return the place of a path of a plan; refuse one that climbs out, or is the whole environment."""
+    target = ground.prefix / path.replace("\\", "/")
+    _hold("\0" not in path and ".." not in target.parts and bool(path.strip("/. ")), path)
+    return target
+
+
+def _hold(inner: object, path: str, owner: str = "") -> None:
+    why = f"{path!r}{owner} leads out of the environment"
+    FailureError.when(not inner, why, NEW, refused=True)
+
+
+def entries(ground: Ground, paths: Iterable[Path]) -> dict[str, bool]:
+    """Return what is saved of paths, relative to the root -> whether it is there; with / at its end: a folder.
+
+    Beside site-packages folders are told that are not there: what comes into them is not all of this change.
+    """
+    root, site = ground.root, ground.site
+    found, lacking = {site / "__pycache__", *site.glob("~*")}, set[Path]()
+    for path in paths:
+        if path.is_relative_to(site):
+            found.add(site / path.relative_to(site).parts[0])
+        elif path.is_relative_to(root):
+            found.add(path)
+            ups = path.parents[: path.parents.index(root)]
+            lacking |= {up for up in ups if not os.path.lexists(up)}
+        else:
+            why = f"{path} is not among the packages that are kept"
+            raise FailureError(why, NEW, refused=True)
+    outer = (path for path in sorted(found) if found.isdisjoint(path.parents))
+    saved = {path.relative_to(root).as_posix(): os.path.lexists(path) for path in outer}
+    # the deepest first, as they go
+    return saved | {f"{up.relative_to(root).as_posix()}/": False for up in sorted(lacking)[::-1]}
+
+
+def put_back(ground: Ground, saved: Mapping[str, bool], kept: Path) -> None:
+    """Bring back what was saved, by a rename each, and remove what was not there."""
+    for name, there in saved.items():
+        live, own = ground.root / name, kept / name
+        if name.endswith("/"):
+            with suppress(OSError):  # others put something there
+                live.rmdir()
+        elif not there or os.path.lexists(own):  # else it was brought back already
+            remove_tree(live)
+            if there:
+                live.parent.mkdir(parents=True, exist_ok=True)
+                own.rename(live)
+    for left in ground.site.glob("~*"):  # of an uninstall that was broken off
+        if left.relative_to(ground.root).as_posix() not in saved:
+            remove_tree(left)

@@ -1,4 +1,4 @@
-"""Put in order what a killed doctor left, bring back an earlier state, list the states and let old ones go.
+"""Swap states, put in order what a killed doctor left, bring back an earlier state, list the states, let old ones go.
 
 What is open is finished where the switch was made, else taken back, by the step that its journal tells:
 
@@ -9,26 +9,24 @@ gone              all of it goes
 done, undone      nothing is open
 """
 
+import errno
 import os
 import socket
 from collections.abc import Iterable
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import NamedTuple
 
 import msgspec
 
 from tunedoctor.state.failure import FailureError, failure_of
-from tunedoctor.state.state_folder import make_entry
+from tunedoctor.state.state_folder import sync
 from tunedoctor.targeting import here
-from tunedoctor.transaction import marks
-from tunedoctor.transaction.clone import own_bytes
-from tunedoctor.transaction.exchange import swap, swapped
-from tunedoctor.transaction.journal import ENDS, DamagedError, Places, Record, changed_by, known
-from tunedoctor.transaction.lock import locked
+from tunedoctor.transaction import tree
+from tunedoctor.transaction.journal import DamagedError, Journal, Then, changed_by, known, locked
 from tunedoctor.transaction.outcome import State, Undone
-from tunedoctor.transaction.reach import put_back
+from tunedoctor.transaction.records import put_back
+from tunedoctor.transaction.tree import mark, mark_of, remove_marked, take_off
 
 KEEP = 3
 """States that are kept."""
@@ -38,12 +36,52 @@ _BACK = "The environment is back in its old state."
 _DROPPED = "What a fix that was broken off had prepared was removed; the environment is as it was."
 
 
-class Kept(NamedTuple):
-    """A transaction that left a state."""
+def swap(journal: Journal, then: Then) -> None:
+    """Swap the live folder and the other state; where nothing lies at one of them, the other one moves.
 
-    places: Places
-    record: Record
-    state: State
+    The live folder is marked before it leaves its place, and whoever takes the place loses his mark. Where it raises,
+    nothing moved, or `swapped` can finish it.
+    """
+    record, live, other, aside = journal.record, journal.live, journal.other, journal.aside
+    there = os.path.lexists(live)
+    if there and not record.live:  # somebody else's
+        raise FileExistsError(errno.EEXIST, "it is there already", str(live))
+    journal.step("swapping", live=record.live if there else "", then=then, was=record.step)
+    if there:
+        mark(live, record.live)
+    if not there:
+        other.rename(live)
+    elif not os.path.lexists(other):
+        live.rename(other)
+    elif not tree.exchange(live, other):
+        live.rename(aside)
+        try:
+            other.rename(live)
+        except OSError:
+            aside.rename(live)
+            raise
+        aside.rename(other)
+    swapped(journal)
+
+
+def swapped(journal: Journal) -> bool:
+    """Finish a swap that was begun, and write down what it leads to; False where it did not take place."""
+    record, live, other, aside = journal.record, journal.live, journal.other, journal.aside
+    leaves, comes = record.live, record.other
+    if leaves and mark_of(aside) == leaves:
+        if not os.path.lexists(live):
+            other.rename(live)
+        aside.rename(other)
+    done = mark_of(other) == leaves if leaves else not os.path.lexists(other)
+    if done:
+        sync(live.parent)
+    for one in (leaves, comes):
+        take_off(live, one)
+    if done:
+        journal.step(record.then, live=comes, other=leaves)
+    else:
+        journal.step(record.was)
+    return done
 
 
 def undo(target: str | None, id_: str = "") -> Undone:
@@ -54,53 +92,51 @@ def undo(target: str | None, id_: str = "") -> Undone:
     try:
         recovered, lives = put_in_order(target), _lives(target)
         # what was undone is the newer state by now: going back means the one before
-        meant = (k for k in kept(lives) if (k.places.id == id_ if id_ else not k.state.undone))
+        meant = (one for one in kept(lives) if (one[1].id == id_ if id_ else not one[1].undone))
         if (found := next(meant, None)) is None:
             left = "left to undo" if any(map(known, lives)) else "kept"
             why = f"no state is called {id_}" if id_ else f"no fix of this environment is {left}"
             return Undone(done=False, why=why, recovered=recovered)
-        with locked(make_entry(found.places.live) / "lock"):
-            return Undone(done=True, state=_bring_back(found), recovered=recovered)
+        with locked(found[0].entry):
+            return Undone(done=True, state=_bring_back(*found), recovered=recovered)
     except (FailureError, OSError) as error:
         return Undone(done=False, why=failure_of(error).why)
 
 
-def _bring_back(found: Kept) -> State:
-    places = found.places
-    if found.state.strategy == "stash":
-        for one in reversed(known(places.live)):
-            if one.id >= places.id:  # it holds what its own change touched alone
-                take_back(one, one.read())
-        return msgspec.structs.replace(found.state, folder="")
-    record = places.read()
-    gone = not record.other and not os.path.lexists(places.other)
-    if not gone and marks.read(places.other) != record.other:
-        msg = f"{places.other} is not what this doctor left there; nothing was changed"
-        raise DamagedError(msg)
-    swap(places, "undone" if record.step == "done" else "done")
-    return _state(places, places.read()) or found.state
+def _bring_back(journal: Journal, state: State) -> State:
+    if state.strategy == "stash":
+        for one in reversed(known(journal.live)):
+            if one.id >= journal.id:  # it holds what its own change touched alone
+                one.read()
+                _take_back(one)
+        return msgspec.structs.replace(state, folder="")
+    record = journal.read()
+    if record.other or os.path.lexists(journal.other):  # else it was made from nothing
+        _hold(journal, "left there; nothing was changed")
+    swap(journal, "undone" if record.step == "done" else "done")
+    return _state(journal) or state
+
+
+def _hold(journal: Journal, what: str) -> None:
+    foreign = mark_of(journal.other) not in journal.record.marks - {journal.record.live}
+    DamagedError.when(foreign, f"{journal.other} is not what this doctor {what}")
 
 
 def list_states(target: str | None) -> tuple[State, ...]:
     """Return the states of an environment that can be brought back, newest first, with what they cost."""
-    several = (one.state for one in kept(_lives(target)))
     return tuple(
-        msgspec.structs.replace(one, bytes=own_bytes(Path(one.folder)) if one.folder else 0)
-        for one in several
+        msgspec.structs.replace(one, bytes=tree.own_bytes(Path(one.folder)) if one.folder else 0)
+        for _, one in kept(_lives(target))
     )
 
 
 def put_in_order(target: str | None) -> str:
-    """Finish or take back what a killed doctor left; "" where nothing was open.
-
-    Raises:
-        FailureError: another doctor is at work, or others can write to what this user believes.
-        OSError: it could not be done now.
-    """
+    """Finish or take back what a killed doctor left; "" where nothing was open."""
     said: list[str] = []
     for live in _lives(target):
-        if any(is_open(one) or one.wheels.exists() for one in known(live)):
-            with locked(make_entry(live) / "lock"):
+        several = known(live)
+        if open_in(live) or any(one.wheels.exists() for one in several):
+            with locked(several[0].entry):
                 said.append(recover(live))
     return " ".join(filter(None, said))
 
@@ -109,123 +145,110 @@ def _lives(target: str | None) -> list[Path]:
     """Return what transactions of a target change; it need not start, nor be there, to be brought back."""
     found = here(target)
     path = Path(found.python or found.asked)
-    folder = Path(os.path.realpath(path.parent))
+    prefix = whole = Path(os.path.realpath(path))
     if found.python:
+        folder = Path(os.path.realpath(path.parent))
         prefix = folder.parent if folder.name in ("bin", "Scripts") else folder
-    else:
-        prefix = Path(os.path.realpath(path)) if path.is_dir() else folder / path.name
     lives = [prefix, *prefix.glob("lib/python*/site-packages"), prefix / "Lib" / "site-packages"]
-    prefixes = {str(prefix), str(Path(os.path.realpath(path)).parent.parent)}
-    return list(dict.fromkeys((*lives, *changed_by(prefixes))))
+    return list(dict.fromkeys((*lives, *changed_by({str(prefix), str(whole.parent.parent)}))))
 
 
 def recover(live: Path) -> str:
     """Finish or take back every open transaction; say what was done, "" where nothing was open. The lock is held.
 
-    A damaged journal is set aside and told of; the others go on.
-
-    Raises:
-        OSError: it could not be done now; the journal stays for the next time.
+    A damaged journal is set aside and told of; the others go on. What could not be done now stays for the next time.
     """
     said: list[str] = []
-    for places in known(live):
+    for journal in known(live):
         try:
-            said.append(_recovered(places, places.read()))
+            said.append(_recovered(journal))
         except DamagedError as error:
-            aside = places.journal.with_suffix(".damaged")
-            places.journal.replace(aside)
+            aside = journal.file.with_suffix(".damaged")
+            journal.file.replace(aside)
             said.append(
                 f"The record of an earlier fix is damaged ({error}) and was set aside: {aside}."
             )
-            if places.other.exists():
-                said.append(f"{places.other} stays where it is.")
+            if journal.other.exists():
+                said.append(f"{journal.other} stays where it is.")
     return " ".join(filter(None, said))
 
 
-def is_open(places: Places) -> bool:
+def open_in(live: Path) -> bool:
     """Tell whether a transaction waits to be finished or taken back here; a damaged journal waits as well."""
     try:
-        record = places.read()
+        return any(not (one.read().ended or _elsewhere(one)) for one in known(live))
     except DamagedError:
         return True
-    return record.step not in ENDS and not _elsewhere(places, record)
 
 
-def _elsewhere(places: Places, record: Record) -> bool:
+def _elsewhere(journal: Journal) -> bool:
     """Tell whether it is of another machine that shares the home folder: nothing here carries its marks."""
-    if record.host == socket.gethostname():
-        return False
-    folders = (places.live, places.other, places.aside, places.wheels)
-    return record.marks.isdisjoint(map(marks.read, folders))
+    folders = (journal.live, journal.other, journal.aside, journal.wheels)
+    mine = journal.record.host == socket.gethostname()
+    return not mine and journal.record.marks.isdisjoint(map(mark_of, folders))
 
 
-def _recovered(places: Places, record: Record) -> str:
-    if _elsewhere(places, record):
+def _recovered(journal: Journal) -> str:
+    record, said = journal.read(), ""
+    if _elsewhere(journal):
         return ""
-    said = ""
     if record.step == "swapping":
-        done = swapped(places, record)
-        if record.was in ENDS:
+        done = swapped(journal)
+        if record.was in ("done", "undone"):
             end = "was finished" if done else "before it began was dropped"
             said = f"An undo that was broken off {end}."
         elif done and record.then == "done":
             said = "A fix that was broken off after its switch was finished."
-        record = places.read()
-    if record.step in ENDS:
+        record = journal.record
+    if record.ended:
         # without a state the environment was removed, and its state with it
-        drop(places, record, work=_state(places, record) is not None)
+        drop(journal, work=_state(journal) is not None)
         return said
     in_place = record.ground.strategy in ("backup", "stash")
     if record.step == "restoring" or (record.step == "changing" and in_place):
-        return take_back(places, record)
-    drop(places, record)
+        return _take_back(journal)
+    drop(journal)
     return _BACK if record.step == "gone" else _DROPPED
 
 
-def take_back(places: Places, record: Record) -> str:
-    """Bring back what was saved, and let go of what the change left.
-
-    Raises:
-        DamagedError: what was saved is not there, or not what this doctor saved.
-        OSError: it could not be done now; begin again.
-    """
-    if marks.read(places.other) != record.other:
-        msg = f"{places.other} is not what this doctor saved"
-        raise DamagedError(msg)
+def _take_back(journal: Journal) -> str:
+    """Bring back what was saved, and let go of what the change left."""
+    record = journal.record
+    _hold(journal, "saved")
     # room for the journal, where a full disk was the trouble
-    marks.remove(places.wheels, record.marks)
+    remove_marked(journal.wheels, record.marks)
     if record.ground.strategy == "stash":
-        places.step("restoring")
-        put_back(record.ground, record.saved, places.other)
+        journal.step("restoring")
+        put_back(record.ground, record.saved, journal.other)
     else:
-        swap(places, "gone")
-    drop(places, record)
+        swap(journal, "gone")
+    drop(journal)
     return _BACK
 
 
-def kept(lives: Iterable[Path]) -> list[Kept]:
+def kept(lives: Iterable[Path]) -> list[tuple[Journal, State]]:
     """Return what can be brought back, newest first; of a damaged journal nothing is known."""
-    found: list[Kept] = []
-    for places in (one for live in lives for one in known(live)):
+    found: list[tuple[Journal, State]] = []
+    for journal in (one for live in lives for one in known(live)):
         with suppress(DamagedError):
-            record = places.read()
-            if state := _state(places, record):
-                found.append(Kept(places, record, state))
-    return sorted(found, key=lambda one: one.places.id, reverse=True)
+            journal.read()
+            if state := _state(journal):
+                found.append((journal, state))
+    return sorted(found, key=lambda one: one[1].id, reverse=True)
 
 
-def _state(places: Places, record: Record) -> State | None:
+def _state(journal: Journal) -> State | None:
     """Return the state that one transaction left; None where it left none, or it is gone."""
-    there = os.path.lexists(places.other)
-    made = record.ground.strategy == "new" and os.path.lexists(places.live)
-    if record.step not in ENDS or not (there or made):
+    record, ground = journal.record, journal.record.ground
+    made = ground.strategy == "new" and os.path.lexists(journal.live)
+    if not record.ended or not (made or os.path.lexists(journal.other)):
         return None
-    own = bool(record.other) and marks.read(places.other) == record.other
+    own = bool(record.other) and mark_of(journal.other) == record.other
     return State(
-        id=places.id,
+        id=journal.id,
         taken=record.time.isoformat(),
-        folder=str(places.other) if own else "",
-        strategy=record.ground.strategy,
+        folder=str(journal.other) if own else "",
+        strategy=ground.strategy,
         cures=record.cures,
         changes=record.changes,
         undone=record.step == "undone",
@@ -233,27 +256,20 @@ def _state(places: Places, record: Record) -> State | None:
 
 
 def prune(live: Path) -> None:
-    """Let go of states beyond those that are kept, and of those that are too old; the newest stays.
-
-    Raises:
-        OSError: something of one stays; its journal stays too, so that the next time goes on.
-    """
+    """Let go of states beyond those that are kept, and of those that are too old; the newest stays."""
     oldest = datetime.now(UTC) - timedelta(days=DAYS)
-    for number, one in enumerate(kept([live])):
-        if number and (number >= KEEP or one.record.time < oldest):
-            drop(one.places, one.record)
+    for number, (journal, _) in enumerate(kept([live])):
+        if number and (number >= KEEP or journal.record.time < oldest):
+            drop(journal)
 
 
-def drop(places: Places, record: Record, *, work: bool = False) -> None:
+def drop(journal: Journal, *, work: bool = False) -> None:
     """Remove all of a transaction, the journal last; folders that do not carry its marks stay.
 
     `work`: only what is of no use once it is done, wheels and words.
-
-    Raises:
-        OSError: something stays.
     """
-    for folder in (places.wheels,) if work else (places.other, places.wheels):
-        marks.remove(folder, record.marks)
-    places.log.unlink(missing_ok=True)
+    for folder in (journal.wheels,) if work else (journal.other, journal.wheels):
+        remove_marked(folder, journal.record.marks)
+    journal.log.unlink(missing_ok=True)
     if not work:
-        places.journal.unlink(missing_ok=True)
+        journal.file.unlink(missing_ok=True)
