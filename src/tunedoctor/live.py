@@ -12,8 +12,8 @@ from tunedoctor.facts import (
     Typed,
     Wanted,
 )
-from tunedoctor.probes.builtin import builtin_probes
-from tunedoctor.probes.deep_look import remember, with_remembered
+from tunedoctor.probes import builtin_probes
+from tunedoctor.probes.imports import remember, with_remembered
 from tunedoctor.probing import examine
 from tunedoctor.snapshot import Snapshot
 from tunedoctor.targeting import here

@@ -11,7 +11,7 @@ import pytest
 from tunedoctor.facts import Distribution, Interpreter, Packages, Shadow, Target
 from tunedoctor.probes.interpreter import interpreter
 from tunedoctor.probes.packages import packages
-from tunedoctor.probes.shadows import Place, extension, find_shadows, places, shadows
+from tunedoctor.probes.shadows import Place, find_shadows, places, shadows
 
 Install = Callable[..., Path]
 STDLIB = "/base/lib/python3.12"
@@ -56,12 +56,6 @@ def world(tmp_path: Path) -> World:
     return World(tmp_path)
 
 
-def test_nothing_hides_anything(world: World, install: Install) -> None:
-    install(world.site, "torch", "2.9.1")
-    (world.work / "train.py").touch()
-    assert world.look() == ()
-
-
 def test_file_in_the_working_folder(world: World, install: Install) -> None:
     install(world.site, "transformers", "5.0")
     for name in ("transformers.py", "random.py"):
@@ -92,17 +86,17 @@ def test_packages_and_extensions_hide(world: World, install: Install, name: str)
     assert [one.module for one in world.look()] == ["torch"]
 
 
-def test_file_of_another_abi_hides_nothing(world: World, install: Install) -> None:
-    install(world.site, "torch", "2.9.1")
+def test_file_of_another_abi_and_folder_without_init_hide_nothing(
+    world: World, install: Install
+) -> None:
+    for name in ("torch", "datasets"):
+        install(world.site, name, "2.9.1")
     (world.work / "torch.cpython-39-x86_64-linux-gnu.so").touch()
-    assert world.look() == ()
-
-
-def test_folder_without_init_loses_to_a_package(world: World, install: Install) -> None:
-    install(world.site, "datasets", "4.0")
+    (world.work / "train.py").touch()
     for name in ("datasets", "queue"):
         (world.work / name).mkdir()
     assert world.look() == ()
+    assert world.look(work=world.site) == ()  # nor does a working folder that is on the path
 
 
 def test_folder_without_init_wins_where_the_code_is_gone(world: World, install: Install) -> None:
@@ -123,11 +117,6 @@ def test_empty_folder_of_a_library_that_everyone_needs(world: World) -> None:
     assert [(one.module, one.hides) for one in world.look()] == [("transformers", "")]
 
 
-def test_module_that_is_built_in_cannot_be_hidden(world: World) -> None:
-    (world.work / "select.py").touch()
-    assert world.look() == ()
-
-
 def test_pythonpath(world: World, install: Install) -> None:
     install(world.site, "numpy", "2.3")
     tools = world.root / "tools"
@@ -140,32 +129,23 @@ def test_pythonpath(world: World, install: Install) -> None:
     ]
 
 
-def test_pythonpath_with_the_same_standard_module(world: World) -> None:
-    tools = world.root / "tools"
-    tools.mkdir()
-    (tools / "code.py").write_text("# code\n")
-    assert world.look(tools) == ()
-
-
-def test_pythonpath_that_brings_what_nobody_else_does(world: World) -> None:
+def test_pythonpath_with_the_same_standard_module_or_what_nobody_else_brings(world: World) -> None:
     tools = world.root / "tools"
     (tools / "peft").mkdir(parents=True)
-    (tools / "peft" / "__init__.py").touch()
+    (tools / "peft/__init__.py").touch()
+    (tools / "code.py").write_text("# code\n")
+    (world.work / "select.py").touch()  # a module that is built in cannot be hidden
     assert world.look(tools) == ()
 
 
-def test_second_installed_copy_is_no_shadow(world: World, install: Install) -> None:
+def test_second_installed_copy_is_no_shadow_and_a_stray_package_is(
+    world: World, install: Install
+) -> None:
     other = world.root / "other"
-    install(world.site, "numpy", "2.3")
+    info = install(world.site, "numpy", "2.3")
     install(other, "numpy", "1.26")
     assert world.look(behind=(other,)) == ()
-
-
-def test_stray_package_ahead_of_an_installed_one(world: World, install: Install) -> None:
-    other = world.root / "other"
-    install(other, "numpy", "1.26")
-    (world.site / "numpy").mkdir()
-    (world.site / "numpy" / "__init__.py").touch()
+    info.rename(world.root / "gone")
     assert [(one.module, one.where) for one in world.look(behind=(other,))] == [("numpy", "path")]
 
 
@@ -177,33 +157,15 @@ def editable(world: World, install: Install, home: Path) -> None:
     (home / "trl" / "__init__.py").touch()
 
 
-def test_home_of_an_editable_install_hides_nothing(world: World, install: Install) -> None:
-    home = world.root / "clone"
-    editable(world, install, home)
-    assert world.look(work=home) == ()
-
-
-def test_working_folder_above_the_home_of_an_editable_install(
-    world: World, install: Install
-) -> None:
-    # the clone's own folder is a namespace to Python, and comes before the hook of the install
+def test_editable_install(world: World, install: Install) -> None:
     home = world.root / "trl"
     editable(world, install, home)
-    assert world.look(work=world.root) == (
-        Shadow(module="trl", path=str(home), hides=str(home), where="work"),
-    )
-
-
-def test_another_copy_than_the_editable_one(world: World, install: Install) -> None:
-    home = world.root / "clone"
-    editable(world, install, home)
+    assert world.look(work=home) == ()
+    # the clone's own folder is a namespace to Python, and comes before the hook of the install
+    shadow = Shadow(module="trl", path=str(home), hides=str(home), where="work")
+    assert world.look(work=world.root) == (shadow,)
     (world.work / "trl.py").touch()
     assert [(one.module, one.hides) for one in world.look()] == [("trl", str(home))]
-
-
-def test_working_folder_on_the_path_hides_nothing(world: World, install: Install) -> None:
-    install(world.site, "torch", "2.9.1")
-    assert world.look(work=world.site) == ()
 
 
 def test_doctors_own_checkout(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -240,11 +202,6 @@ def _on_path(own: Interpreter, module: str) -> bool:
     from importlib.machinery import PathFinder
 
     return PathFinder.find_spec(module, list(own.path)) is not None
-
-
-def test_extension_names() -> None:
-    assert extension("cpython-312-x86_64-linux-gnu") == SUFFIX
-    assert extension("cp312-win_amd64") == ".cp312-win_amd64.pyd"
 
 
 def test_order_of_places() -> None:

@@ -13,7 +13,7 @@ from index.machines import CPU, CU126, CU126_WINDOWS, CU132, MAC, chosen
 from index.wheels import HERE, build
 
 from tunedoctor.facts import InstallerConfig
-from tunedoctor.probes.installer_config import (
+from tunedoctor.probes.settings import (
     STEERING,
     pip_settings,
     places_for,

@@ -9,9 +9,7 @@ loaded before any script, such as os and io, are not looked for: nothing hides t
 
 import os
 from collections.abc import Iterable, Sequence
-from typing import Literal
-
-import msgspec
+from typing import Literal, NamedTuple
 
 from tunedoctor.facts import Distribution, Interpreter, Packages, Shadow, Shadows, Unknown
 from tunedoctor.probes.site_folder import editable_home
@@ -31,7 +29,7 @@ NEEDED = frozenset({"torch", "transformers", "peft"})
 Where = Literal["work", "pythonpath", "path"]
 
 
-class Place(msgspec.Struct, frozen=True):
+class Place(NamedTuple):
     """A folder that Python searches."""
 
     folder: str
@@ -45,15 +43,9 @@ class Place(msgspec.Struct, frozen=True):
 def shadows(interpreter: Interpreter, packages: Packages | Unknown) -> Shadows:
     """Look in the working folder, then along the path."""
     told = packages.distributions if isinstance(packages, Packages) else ()
-    work = os.getcwd()
-    return Shadows(
-        shadows=find_shadows(places(interpreter, told, work), told, extension(interpreter.soabi))
-    )
-
-
-def extension(soabi: str) -> str:
-    """Return the ending of an extension module of this ABI."""
-    return f".{soabi}.pyd" if "win" in soabi else f".{soabi}.so"
+    suffix = f".{interpreter.soabi}.{'pyd' if 'win' in interpreter.soabi else 'so'}"
+    along = places(interpreter, told, os.getcwd())
+    return Shadows(shadows=find_shadows(along, told, suffix))
 
 
 def places(
@@ -64,20 +56,13 @@ def places(
     for one in distributions:
         owned.setdefault(one.location, set()).add(one.name)
     stdlib = interpreter.stdlib
-    found = [Place(folder=work, where="work")]
+    found = [Place(work, "work")]
     for folder in interpreter.path:
         standard = folder not in interpreter.site_packages and (
             folder == stdlib or folder.startswith(stdlib + os.sep)
         )
         where: Where = "pythonpath" if folder in interpreter.pythonpath else "path"
-        found.append(
-            Place(
-                folder=folder,
-                where=where,
-                owned=frozenset(owned.get(folder, ())),
-                standard=standard,
-            )
-        )
+        found.append(Place(folder, where, frozenset(owned.get(folder, ())), standard))
     return tuple(found)
 
 

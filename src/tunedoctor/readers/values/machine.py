@@ -8,7 +8,7 @@ import msgspec
 
 from tunedoctor import facts as kinds
 from tunedoctor.facts import Fact
-from tunedoctor.probes.environment import select
+from tunedoctor.probes.settings import select
 from tunedoctor.readers.values.kinds import NOTHING
 from tunedoctor.readers.values.said import Collected
 from tunedoctor.tables.load import table
