@@ -8,7 +8,6 @@ import sys
 from importlib import import_module
 from typing import Any
 
-FUNCTION_NOT_FOUND = 13
 MOST_PROCESSES = 64
 FABRIC = ("not supported", "not started", "in progress", "completed")
 MODELS = ("WDDM", "TCC", "MCDM")
@@ -25,7 +24,7 @@ def main() -> None:
     sys.path.append(sys.argv[1])
     nvml: Any = import_module("pynvml")
     try:
-        start(nvml)
+        nvml.nvmlInit()
         count = nvml.nvmlDeviceGetCount()
     except nvml.NVMLError as error:
         tell(error=error.value, text=str(error), **driver(nvml))
@@ -57,25 +56,9 @@ def ask(nvml: Any, question: str, *given: object) -> Any:  # noqa: ANN401  NVML'
         return None
 
 
-def start(nvml: Any) -> None:  # noqa: ANN401
-    """Initialise the library, by the names that its older and partial versions have too."""
-    try:
-        nvml.nvmlInit()
-    except nvml.NVMLError as error:
-        names = ("nvmlInit_v2", "nvmlInit") if error.value == FUNCTION_NOT_FOUND else ()
-        known = (getattr(nvml.nvmlLib, name, None) for name in names)
-        function = next((one for one in known if one is not None), None)
-        if function is None:
-            raise
-        if code := function():
-            raise nvml.NVMLError(code) from None
-
-
 def driver(nvml: Any) -> dict[str, Any]:  # noqa: ANN401
     """Return the versions of the driver and of its CUDA: "12.4" for 12040."""
-    number = ask(nvml, "nvmlSystemGetCudaDriverVersion_v2") or ask(
-        nvml, "nvmlSystemGetCudaDriverVersion"
-    )
+    number = ask(nvml, "nvmlSystemGetCudaDriverVersion_v2")
     return {
         "driver": ask(nvml, "nvmlSystemGetDriverVersion"),
         "cuda": f"{number // 1000}.{number % 1000 // 10}" if number else None,
@@ -138,30 +121,22 @@ def recovery(values: Any) -> str | None:  # noqa: ANN401
 
 def fabric(nvml: Any, handle: Any) -> dict[str, str]:  # noqa: ANN401
     """Return state and status of the NVLink fabric, of Hopper and newer."""
-    for kind, question in (
-        ("c_nvmlGpuFabricInfo_v2_t", "nvmlDeviceGetGpuFabricInfoV"),
-        ("c_nvmlGpuFabricInfo_t", "nvmlDeviceGetGpuFabricInfo"),
-    ):
-        try:
-            info = getattr(nvml, kind)()
-            getattr(nvml, question)(handle, nvml.byref(info))
-        except Exception:  # noqa: BLE001, S112  as in `ask`
-            continue
-        if not 0 <= info.state < len(FABRIC):
-            return {}
+    try:
+        info = nvml.c_nvmlGpuFabricInfo_v2_t()
+        nvml.nvmlDeviceGetGpuFabricInfoV(handle, nvml.byref(info))
         state = FABRIC[info.state]
-        status = "success" if info.status == 0 else f"error {info.status}"
-        return {"fabric_state": state} | ({"fabric_status": status} if info.state == 3 else {})
-    return {}
+    except Exception:  # noqa: BLE001  as in `ask`
+        return {}
+    status = "success" if info.status == 0 else f"error {info.status}"
+    return {"fabric_state": state} | ({"fabric_status": status} if info.state == 3 else {})
 
 
 def processes(nvml: Any, handle: Any) -> list[dict[str, Any]]:  # noqa: ANN401
     """Return the processes that hold memory of this GPU."""
     found: dict[int, dict[str, Any]] = {}
     for kind in ("Compute", "Graphics"):
-        ways = (f"nvmlDeviceGet{kind}RunningProcesses{suffix}" for suffix in ("_v3", "_v2"))
-        told = (ask(nvml, way, handle) for way in ways)
-        for one in next((all_ for all_ in told if all_ is not None), [])[:MOST_PROCESSES]:
+        told = ask(nvml, f"nvmlDeviceGet{kind}RunningProcesses_v3", handle)
+        for one in (told or [])[:MOST_PROCESSES]:
             used = {} if one.usedGpuMemory is None else {"memory": one.usedGpuMemory}
             found.setdefault(one.pid, {"pid": int(one.pid), "name": name_of(nvml, one.pid)} | used)
     return list(found.values())[:MOST_PROCESSES]

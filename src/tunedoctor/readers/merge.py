@@ -17,6 +17,7 @@ from tunedoctor.facts import (
     NvidiaDriver,
     NvidiaGpus,
     Packages,
+    Part,
     Runtime,
     TorchBuild,
     Typed,
@@ -24,7 +25,7 @@ from tunedoctor.facts import (
 )
 from tunedoctor.versions import release
 
-F = TypeVar("F", bound=Fact)
+F = TypeVar("F", bound=Part)
 
 
 _NOTHING: tuple[object, ...] = (
