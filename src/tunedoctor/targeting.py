@@ -16,7 +16,7 @@ import msgspec
 
 from tunedoctor.facts import Target
 from tunedoctor.facts.target import NO_ENVIRONMENT
-from tunedoctor.reading import read_start
+from tunedoctor.reading import start
 
 ChosenBy = Literal[
     "--target",
@@ -104,8 +104,7 @@ def _environments_in(cwd: str) -> list[str]:
 
 def _asked(asked: str, environ: Mapping[str, str], cwd: str, by: ChosenBy) -> Target:
     if not asked.strip() or "\0" in asked:
-        problem = f"{by} names no interpreter or folder."
-        return Target(asked=asked, chosen_by=by, problem=problem)
+        return _target(asked, by, f"{by} names no interpreter or folder.")
     path = _absolute(_home(asked, environ), cwd)
     if os.path.isdir(path):
         return _environment(path, by)
@@ -113,8 +112,7 @@ def _asked(asked: str, environ: Mapping[str, str], cwd: str, by: ChosenBy) -> Ta
     if named and (on_path := which(asked, environ)):
         return _interpreter(on_path, by)
     if named and not os.path.lexists(path):
-        problem = f"No folder here and no command on PATH is called {asked}."
-        return Target(asked=asked, chosen_by=by, problem=problem)
+        return _target(asked, by, f"No folder here and no command on PATH is called {asked}.")
     return _interpreter(path, by)
 
 
@@ -146,30 +144,32 @@ def _environment(folder: str, by: ChosenBy) -> Target:
     if not os.path.isdir(folder):
         what = "is not a folder" if os.path.lexists(folder) else "does not exist"
         name = "The environment" if by == "--target" else f"{by} names an environment that"
-        problem = f"{name} {what}: {folder}"
-        return Target(asked=folder, chosen_by=by, problem=problem)
+        return _target(folder, by, f"{name} {what}: {folder}")
     places = [os.path.join(folder, inside) for inside in INSIDE]
-    found = next((p for p in places if os.path.isfile(p)), None) or next(
-        (p for p in places if os.path.lexists(p)), None
-    )
-    if found is None:
-        problem = f"There is no Python interpreter in {folder}."
-        return Target(asked=folder, chosen_by=by, problem=problem)
-    return _interpreter(found, by, asked=folder)
+    found = [*filter(os.path.isfile, places), *filter(os.path.lexists, places)]
+    if not found:
+        return _target(folder, by, f"There is no Python interpreter in {folder}.")
+    return _interpreter(found[0], by, asked=folder)
 
 
 def _interpreter(path: str, by: ChosenBy, asked: str = "") -> Target:
     problem = _fault(path)
-    python = "" if problem else path
-    return Target(asked=asked or path, chosen_by=by, python=python, problem=problem)
+    return _target(asked or path, by, problem, "" if problem else path)
+
+
+def _target(asked: str, by: ChosenBy, problem: str, python: str = "") -> Target:
+    return Target(asked=asked, chosen_by=by, python=python, problem=problem)
 
 
 def _fault(path: str) -> str:
     """Say in one sentence why a file cannot be started as an interpreter; "" where it can."""
     if os.path.islink(path) and not os.path.exists(path):
         gone = os.path.join(os.path.dirname(path), os.readlink(path))
-        if _loops(path):
-            return f"{path} is a link that leads back to itself."
+        try:
+            os.stat(path)
+        except OSError as error:
+            if error.errno == errno.ELOOP:
+                return f"{path} is a link that leads back to itself."
         return f"{path} is a link to {gone}, which is gone."
     if not os.path.isfile(path):
         return f"{path} {'is no file' if os.path.exists(path) else 'does not exist'}."
@@ -179,9 +179,9 @@ def _fault(path: str) -> str:
 
 
 def _no_program(path: str) -> str:
-    start = _start(path)
-    made = program(start)
-    if start and not (made or start.startswith(b"#!")):
+    head = start(path, HEAD) or b""  # programs may be unreadable, a Windows alias cannot be opened
+    made = program(head)
+    if head and not (made or head.startswith(b"#!")):
         return f"{path} is no program that this system can start."
     own = this_machine() if made and made.format == "elf" else ""
     if made and made.machine not in _RUNS.get(own, (made.machine,)) and not _emulated():
@@ -194,22 +194,6 @@ def _emulated() -> bool:
         return any(name.startswith("qemu-") for name in os.listdir(_EMULATORS))
     except OSError:
         return False
-
-
-def _loops(path: str) -> bool:
-    try:
-        os.stat(path)
-    except OSError as error:
-        return error.errno == errno.ELOOP
-    return False
-
-
-def _start(path: str) -> bytes:
-    """Return the first bytes, or none: programs may be unreadable, a Windows alias cannot be opened."""
-    try:
-        return read_start(path, HEAD)
-    except OSError:
-        return b""
 
 
 def _absolute(path: str, cwd: str) -> str:
