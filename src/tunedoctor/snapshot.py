@@ -189,8 +189,8 @@ def from_data(raw: Any) -> Snapshot:  # noqa: ANN401  any JSON
     if file.schema != SCHEMA:
         msg = f'its "schema" is {file.schema[:60]!r}; this doctor reads {SCHEMA!r}'
         raise SnapshotError(msg)
-    if strange := next((name for name in file.facts if name not in _BY_NAME), None):
-        msg = f"{strange[:60]!r} is no kind of fact that this doctor knows"
+    if strange := file.facts.keys() - _BY_NAME.keys():
+        msg = f"{min(strange)[:60]!r} is no kind of fact that this doctor knows"
         raise SnapshotError(msg)
     answers = {_BY_NAME[n]: _answer(_BY_NAME[n], answer) for n, answer in file.facts.items()}
     return Snapshot(answers, taken=file.taken[:40], doctor=file.doctor[:40])

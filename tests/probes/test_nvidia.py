@@ -201,12 +201,12 @@ def test_a_library_that_fails(library: Path) -> None:
 
 
 def test_lines_of_a_stub_library_are_passed_over() -> None:
-    out = 'NVML stub library: WARNING\n{"error": 9, "text": "Driver Not Loaded"}\n{"gpu": 3}\n{'
+    out = 'NVML stub library: WARNING\n{"code": 9, "text": "Driver Not Loaded"}\n{"gpus": 3}\n{'
     said = nvml_said(Ended("exit", 0, out, ""))
     assert (said.how, said.code, said.gpus) == ("error", 9, ())
 
 
-@given(st.text(st.sampled_from('{}":,[]gpuerrdone015 \n'), max_size=80))
+@given(st.text(st.sampled_from('{}":,[]gpuscodehw015 \n'), max_size=80))
 def test_no_line_of_the_child_breaks_it(text: str) -> None:
     assert nvml_said(Ended("exit", 0, '{"' + text, "")).how in ("ok", "crashed", "error", "missing")
 

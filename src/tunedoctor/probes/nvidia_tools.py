@@ -23,7 +23,7 @@ _LEAST = 0.5
 
 
 class Said(msgspec.Struct, frozen=True, kw_only=True):
-    """What NVML or nvidia-smi answered."""
+    """What NVML or nvidia-smi answered; each line of the child that asks NVML is a part of one."""
 
     how: str = ""
     """As in the fact NvidiaAnswer."""
@@ -41,18 +41,6 @@ MISSING = Said(how="missing")
 """It is not here."""
 
 
-class _Line(msgspec.Struct, frozen=True):
-    """One line of the child."""
-
-    driver: str = ""
-    cuda: str = ""
-    count: int | None = None
-    gpu: NvidiaGpu | None = None
-    error: int | None = None
-    text: str = ""
-    done: bool = False
-
-
 def ask_nvml(seconds: float, environ: Mapping[str, str]) -> Said:
     """Ask NVML in a child for at most `seconds`."""
     from importlib.util import find_spec  # noqa: PLC0415  seldom needed
@@ -68,30 +56,28 @@ def ask_nvml(seconds: float, environ: Mapping[str, str]) -> Said:
 def nvml_said(ended: Ended) -> Said:
     """Read what the child printed before it ended. Lines of others, as of a stub library, are passed over."""
     lines = [line for text in ended.out.splitlines() if (line := _line(text))]
-    failure = next((line for line in lines if line.error is not None), None)
-    count = next((line.count for line in lines if line.count is not None), None)
-    gpus = tuple(line.gpu for line in lines if line.gpu)
-    code, text = (failure.error, failure.text) if failure else (None, "")
+    failure = next((line for line in lines if line.code is not None), None)
+    told = next((line for line in lines if line.driver or line.count is not None), Said())
+    gpus = tuple(gpu for line in lines for gpu in line.gpus)
+    code, text = (failure.code, failure.text) if failure else (None, "")
     if ended.how == "hung":
         how, code, text = "hung", None, f"no answer in {ended.seconds:.0f} s"
     elif ended.how == "not started":
         how, text = "not asked", ended.err
     elif failure:
         how = "missing" if code == _LIBRARY_NOT_FOUND else "error"
-    elif any(line.done for line in lines):
-        how = "ok" if len(gpus) == count and not ended.truncated else "nonsense"
-        text = "" if how == "ok" else f"it counts {count} GPUs and tells of {len(gpus)}"
+    elif any(line.how == "done" for line in lines):
+        how = "ok" if len(gpus) == told.count and not ended.truncated else "nonsense"
+        text = "" if how == "ok" else f"it counts {told.count} GPUs and tells of {len(gpus)}"
     else:
         last = ended.err.strip().rpartition("\n")[2]
         how, text = "crashed", ": ".join(filter(None, (ended.death, last[:300])))
-    driver = next((line.driver for line in lines if line.driver), "")
-    cuda = next((line.cuda for line in lines if line.cuda), "")
-    return Said(how=how, code=code, text=text, driver=driver, cuda=cuda, gpus=gpus, count=count)
+    return msgspec.structs.replace(told, how=how, code=code, text=text, gpus=gpus)
 
 
-def _line(text: str) -> _Line | None:
+def _line(text: str) -> Said | None:
     try:
-        return msgspec.json.decode(text, type=_Line) if text.startswith("{") else None
+        return msgspec.json.decode(text, type=Said) if text.startswith("{") else None
     except (msgspec.DecodeError, UnicodeError, RecursionError):
         return None
 

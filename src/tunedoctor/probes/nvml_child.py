@@ -20,25 +20,25 @@ THROTTLE = {0x8: "hw-slowdown", 0x20: "sw-thermal", 0x40: "hw-thermal", 0x80: "p
 
 
 def main() -> None:
-    """Print the driver's answers, then one line per GPU, then `done`."""
+    """Print the driver's answers, then one line per GPU, then that it is done."""
     sys.path.append(sys.argv[1])
     nvml: Any = import_module("pynvml")
     try:
         nvml.nvmlInit()
         count = nvml.nvmlDeviceGetCount()
     except nvml.NVMLError as error:
-        tell(error=error.value, text=str(error), **driver(nvml))
+        tell(code=error.value, text=str(error), **driver(nvml))
         return
     tell(count=count, **driver(nvml))
     for index in range(count):
         try:
             handle = nvml.nvmlDeviceGetHandleByIndex(index)
         except nvml.NVMLError as error:
-            tell(error=error.value, text=f"GPU {index}: {error}")
+            tell(code=error.value, text=f"GPU {index}: {error}")
         else:
-            tell(gpu=gpu(nvml, handle, index))
+            tell(gpus=[gpu(nvml, handle, index)])
     ask(nvml, "nvmlShutdown")
-    tell(done=True)
+    tell(how="done")
 
 
 def tell(**said: object) -> None:
