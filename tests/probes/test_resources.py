@@ -10,7 +10,6 @@ import pytest
 
 from tunedoctor.facts import Absent, Interpreter, Memory, SharedMemory, Target, Unknown
 from tunedoctor.probes.resources import (
-    Place,
     cpu,
     cpu_quota,
     disks,
@@ -187,18 +186,18 @@ def test_shared_memory_that_is_not_there_or_cannot_be_asked(tmp_path: Path) -> N
     ],
 )
 def test_hub_cache(variables: dict[str, str], path: str, hint: str) -> None:
-    assert hub_cache(variables) == Place("hf-cache", path, hint)
+    assert hub_cache(variables) == (path, hint)
 
 
 def test_temporary_files_go_to_the_first_folder_that_exists(tmp_path: Path) -> None:
     variables = {"TMPDIR": str(tmp_path / "missing"), "TMP": str(tmp_path)}
-    assert temporary(variables, ("/",)).path == str(tmp_path)
-    assert temporary({}, (str(tmp_path / "none"),)).path == str(tmp_path / "none")
+    assert temporary(variables, ("/",)) == str(tmp_path)
+    assert temporary({}, (str(tmp_path / "none"),)) == str(tmp_path / "none")
 
 
 def test_a_folder_still_to_be_made_is_measured_by_its_parent(tmp_path: Path) -> None:
-    found = measure(Place("hf-cache", str(tmp_path / "a/b/c"), "HF_HOME"))
-    here = measure(Place("work", str(tmp_path)))
+    found = measure("hf-cache", str(tmp_path / "a/b/c"), "HF_HOME")
+    here = measure("work", str(tmp_path))
     assert found
     assert here
     assert (found.exists, here.exists, found.path) == (False, True, str(tmp_path / "a/b/c"))

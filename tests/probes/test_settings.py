@@ -137,31 +137,29 @@ def test_a_named_uv_file_stands_for_all_others(tmp_path: Path) -> None:
     assert together(found).settings == {"uv.offline": "true"}
 
 
-def test_places() -> None:
-    found = places_for("linux", {}, "/home/me", "/v")
-    assert found.pip == (
+def test_places(tmp_path: Path) -> None:
+    pip, uv = places_for("linux", {}, "/home/me", "/v")
+    assert pip == [
         "/etc/xdg/pip/pip.conf",
         "/etc/pip.conf",
         "/home/me/.pip/pip.conf",
         "/home/me/.config/pip/pip.conf",
         "/v/pip.conf",
-    )
-    assert found.uv == ("/etc/uv/uv.toml", "/etc/xdg/uv/uv.toml", "/home/me/.config/uv/uv.toml")
-    windows = places_for("win32", {"APPDATA": "C:\\A"}, "C:\\me", "C:\\v").pip
+    ]
+    assert uv == ["/etc/uv/uv.toml", "/etc/xdg/uv/uv.toml", "/home/me/.config/uv/uv.toml"]
+    windows, _ = places_for("win32", {"APPDATA": "C:\\A"}, "C:\\me", "C:\\v")
     assert "C:\\A\\pip\\pip.ini" in windows
     assert windows[-1] == "C:\\v\\pip.ini"
-    mac = places_for("darwin", {}, "/Users/me", "").pip
+    mac, _ = places_for("darwin", {}, "/Users/me", "")
     assert mac[0] == "/Library/Application Support/pip/pip.conf"
     assert mac[-1] == "/Users/me/Library/Application Support/pip/pip.conf"
-
-
-def test_variables_name_a_file_or_none_at_all(tmp_path: Path) -> None:
-    assert places_for("linux", {"PIP_CONFIG_FILE": "/x"}, "/h", "").pip[-1] == "/x"
-    assert places_for("linux", {"PIP_CONFIG_FILE": os.devnull}, "/h", "").pip == ()
-    assert places_for("linux", {"UV_NO_CONFIG": "1"}, "/h", "").uv == ()
+    # variables name a file or none at all
+    assert places_for("linux", {"PIP_CONFIG_FILE": "/x"}, "/h", "")[0][-1] == "/x"
+    assert places_for("linux", {"PIP_CONFIG_FILE": os.devnull}, "/h", "")[0] == []
+    assert places_for("linux", {"UV_NO_CONFIG": "1"}, "/h", "")[1] == []
     (tmp_path / "mine").touch()
-    found = places_for("linux", {"PIP_CONFIG_FILE": f"{tmp_path}/mine"}, "/h", "/h/v").pip
-    assert found[2:] == ("/h/v/pip.conf", f"{tmp_path}/mine")
+    found, _ = places_for("linux", {"PIP_CONFIG_FILE": f"{tmp_path}/mine"}, "/h", "/h/v")
+    assert found[2:] == ["/h/v/pip.conf", f"{tmp_path}/mine"]
 
 
 def test_the_targets_own_pip_conf_is_read(tmp_path: Path) -> None:

@@ -214,8 +214,8 @@ def test_order_of_places() -> None:
         pythonpath=("/pp",),
     )
     numpy = Distribution(name="numpy", version="2", location=f"{STDLIB}/site-packages")
-    assert places(one, [numpy], "/work") == (
-        Place(folder="/work", where="work"),
+    assert places(one, [numpy], "/nowhere") == (
+        Place(folder="/nowhere", where="work"),
         Place(folder="/pp", where="pythonpath"),
         Place(folder=STDLIB, where="path", standard=True),
         Place(folder=f"{STDLIB}/lib-dynload", where="path", standard=True),

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 from tunedoctor.facts import (
     Absent,
@@ -208,15 +208,6 @@ def file_limit() -> FileLimit | Absent:
     return FileLimit(soft=soft, hard=hard)
 
 
-class Place(NamedTuple):
-    """A folder that the stack writes to."""
-
-    use: Literal["hf-cache", "tmp", "target", "work"]
-    path: str
-    hint: str = ""
-    """Variable that moves it."""
-
-
 @probe(Disks)
 def disks(target: Target | Unknown | None, interpreter: Interpreter | Unknown | None) -> Disks:
     """Measure the file system below each place."""
@@ -224,28 +215,32 @@ def disks(target: Target | Unknown | None, interpreter: Interpreter | Unknown | 
         folders = (_full("~", "AppData", "Local", "Temp"), "C:\\TEMP", "C:\\TMP")
     else:
         folders = ("/tmp", "/var/tmp", "/usr/tmp")  # noqa: S108  measured, not written to
-    places = [hub_cache(os.environ), temporary(os.environ, folders)]
+    cache, hint = hub_cache(os.environ)
+    found = [
+        measure("hf-cache", cache, hint),
+        measure("tmp", temporary(os.environ, folders), "TMPDIR"),
+    ]
     asked = target.asked if isinstance(target, Target) else ""
     folder = os.path.dirname(asked) if os.path.isfile(asked) else asked
     if isinstance(interpreter, Interpreter) and interpreter.prefix:
         folder = interpreter.prefix
-    places += [Place("target", folder)] if folder else []
+    found += [measure("target", folder)] if folder else []
     with suppress(OSError):  # the folder was removed
-        places.append(Place("work", os.getcwd()))  # noqa: PTH109  Path.cwd is the same, dearer
-    return Disks(disks=tuple(disk for place in places if (disk := measure(place))))
+        found.append(measure("work", os.getcwd()))  # noqa: PTH109  Path.cwd is the same, dearer
+    return Disks(disks=tuple(filter(None, found)))
 
 
-def hub_cache(variables: Mapping[str, str]) -> Place:
-    """Return where huggingface_hub keeps models, by its documented variables."""
+def hub_cache(variables: Mapping[str, str]) -> tuple[str, str]:
+    """Return where huggingface_hub keeps models, and the documented variable that moves it."""
     for name in ("HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE"):
         if variables.get(name):
-            return Place("hf-cache", _full(variables[name]), name)
+            return _full(variables[name]), name
     home = variables.get("HF_HOME")
     home = home or os.path.join(variables.get("XDG_CACHE_HOME") or "~/.cache", "huggingface")
-    return Place("hf-cache", _full(home, "hub"), "HF_HOME")
+    return _full(home, "hub"), "HF_HOME"
 
 
-def temporary(variables: Mapping[str, str], folders: tuple[str, ...]) -> Place:
+def temporary(variables: Mapping[str, str], folders: tuple[str, ...]) -> str:
     """Return where Python puts temporary files: the first candidate that can be written to.
 
     `folders` are the system's own, after what the variables say.
@@ -253,25 +248,27 @@ def temporary(variables: Mapping[str, str], folders: tuple[str, ...]) -> Place:
     named = [_full(v) for n in ("TMPDIR", "TEMP", "TMP") if (v := variables.get(n))]
     candidates = [*named, *folders]
     usable = (c for c in candidates if os.path.isdir(c) and os.access(c, os.W_OK | os.X_OK))
-    return Place("tmp", next(usable, candidates[0]), "TMPDIR")
+    return next(usable, candidates[0])
 
 
-def measure(place: Place) -> Disk | None:
+def measure(
+    use: Literal["hf-cache", "tmp", "target", "work"], path: str, hint: str = ""
+) -> Disk | None:
     """Measure the file system of a place or of its nearest parent; None where none can be asked."""
-    parent = nearest(place.path)
+    parent = nearest(path)
     try:
         free, total, device = size_of(parent)
     except OSError:
         return None
     return Disk(
-        use=place.use,
-        path=place.path,
+        use=use,
+        path=path,
         free=free,
         total=total,
         device=device,
         writable=os.access(parent, os.W_OK | os.X_OK),
-        exists=parent == place.path,
-        hint=place.hint,
+        exists=parent == path,
+        hint=hint,
     )
 
 

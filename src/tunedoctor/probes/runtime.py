@@ -112,40 +112,6 @@ def runtime_of(
     except ValueError:
         limit = STAGE
     limit = limit if 0.0 < limit <= OVERALL else STAGE
-    ends = time.monotonic() + OVERALL
-    runs: list[Run] = []
-    skip: list[str] = []
-    while len(runs) <= RESTARTS and (left := ends - time.monotonic()) > 0:
-        one = run_once(
-            python, environment, skip=skip, limit=limit, timeout=left, words=words, watch=watch
-        )
-        runs.append(one)
-        # what neither told nor began a stage would end so again
-        if one.broke_in in ("", "import torch", "between stages"):
-            break
-        skip.append(one.broke_in)
-    if not any(one.begin for one in runs[0].lines):
-        said = f"{runs[0].ended.death} {' '.join(runs[0].ended.err.split())[-300:]}"
-        return Unknown(why=f"the target did not run the probe: {said}".strip())
-    return fold(runs)
-
-
-def importing(also: Iterable[str] = (), *, deep: bool = False) -> list[str]:
-    """Return the words for a run that starts no GPU; `also`: modules besides the stack. `deep`: one that does."""
-    return ["--imports"] * (not deep) + [word for name in also for word in ("--also", name)]
-
-
-def run_once(  # noqa: PLR0913  each is a knob of one run
-    python: str,
-    environment: Mapping[str, str],
-    *,
-    skip: Sequence[str],
-    limit: float,
-    timeout: float,
-    words: Sequence[str] = (),
-    watch: Callable[[list[str]], None] | None = None,
-) -> Run:
-    """Run the script once, without the stages in `skip`; `limit` is for one common stage."""
     import tempfile  # noqa: PLC0415  only a deep check needs it
 
     lines: list[Line] = []
@@ -162,17 +128,35 @@ def run_once(  # noqa: PLR0913  each is a knob of one run
             watch([line.begin])
         return max(line.limit, limit) + GRACE
 
-    skipped = [word for stage in skip for word in ("--skip", stage)]
-    with tempfile.TemporaryDirectory(prefix="doctor-", ignore_cleanup_errors=True) as scratch:
-        ended = child.run_lines(
-            [python, str(SCRIPT), *skipped, "--seconds", str(limit), *words],
-            heard=heard,
-            silence=limit + GRACE,
-            idle=IDLE,
-            timeout=timeout,
-            env=steered(environment, scratch),
-        )
-    return Run(lines=tuple(lines), ended=ended, words=tuple(others))
+    ends = time.monotonic() + OVERALL
+    argv = [python, str(SCRIPT), "--seconds", str(limit), *words]
+    runs: list[Run] = []
+    while len(runs) <= RESTARTS and (left := ends - time.monotonic()) > 0:
+        lines.clear()
+        others.clear()
+        with tempfile.TemporaryDirectory(prefix="doctor-", ignore_cleanup_errors=True) as scratch:
+            ended = child.run_lines(
+                argv,
+                heard=heard,
+                silence=limit + GRACE,
+                idle=IDLE,
+                timeout=left,
+                env=steered(environment, scratch),
+            )
+        runs.append(Run(tuple(lines), ended, tuple(others)))
+        # what neither told nor began a stage would end so again
+        if runs[-1].broke_in in ("", "import torch", "between stages"):
+            break
+        argv += ["--skip", runs[-1].broke_in]
+    if not any(one.begin for one in runs[0].lines):
+        said = f"{runs[0].ended.death} {' '.join(runs[0].ended.err.split())[-300:]}"
+        return Unknown(why=f"the target did not run the probe: {said}".strip())
+    return fold(runs)
+
+
+def importing(also: Iterable[str] = (), *, deep: bool = False) -> list[str]:
+    """Return the words for a run that starts no GPU; `also`: modules besides the stack. `deep`: one that does."""
+    return ["--imports"] * (not deep) + [word for name in also for word in ("--also", name)]
 
 
 def steered(environment: Mapping[str, str], scratch: str) -> dict[str, str]:

@@ -90,13 +90,6 @@ class Setting(NamedTuple):
     """Of a pip.conf."""
 
 
-class Places(NamedTuple):
-    """Where configuration files lie on this system, weakest first."""
-
-    pip: tuple[str, ...]
-    uv: tuple[str, ...]
-
-
 @probe(InstallerConfig)
 def installer_config(interpreter: Interpreter | Unknown | None) -> InstallerConfig:
     """Read configuration files and variables of pip and uv, credentials taken out of URLs."""
@@ -108,8 +101,8 @@ def settings_of(
     variables: Mapping[str, str], prefix: str = "", project: tuple[str, str] | None = None
 ) -> list[Setting]:
     """Return what files and variables state, weakest first; `project` is path and text of the folder's own file."""
-    places = places_for(sys.platform, variables, os.path.expanduser("~"), prefix)  # noqa: PTH111
-    return [*pip_settings(places.pip, variables), *uv_settings(places.uv, project, variables)]
+    pip, uv = places_for(sys.platform, variables, os.path.expanduser("~"), prefix)  # noqa: PTH111
+    return [*pip_settings(pip, variables), *uv_settings(uv, project, variables)]
 
 
 def of_folder(folder: Path) -> list[Setting]:
@@ -142,8 +135,10 @@ def together(settings: Iterable[Setting]) -> InstallerConfig:
     return InstallerConfig(plain, places={name: one.place for name, one in last.items()})
 
 
-def places_for(platform: str, variables: Mapping[str, str], home: str, prefix: str) -> Places:
-    """Return the files that pip and uv document, in their order: machine, user, environment, named.
+def places_for(
+    platform: str, variables: Mapping[str, str], home: str, prefix: str
+) -> tuple[list[str], list[str]]:
+    """Return the files that pip and uv document, weakest first: machine, user, environment, named.
 
     `prefix` is the target's; pip reads a file there too. platformdirs, which knows some, costs every check 22 ms.
     """
@@ -172,7 +167,7 @@ def places_for(platform: str, variables: Mapping[str, str], home: str, prefix: s
         # one that is there stands for the user's own
         pip = [one for one in pip if not one.startswith((home, own))]
     pip = [] if named == os.devnull else [*pip, *venv, *([named] if named else [])]
-    return Places(tuple(pip), () if variables.get("UV_NO_CONFIG") else tuple(uv))
+    return pip, [] if variables.get("UV_NO_CONFIG") else uv
 
 
 def pip_settings(files: Iterable[str], variables: Mapping[str, str]) -> list[Setting]:
