@@ -14,7 +14,6 @@ from tunedoctor.probes.amd import (
     groups_missing,
     hsa_libraries,
     kernel_gpus,
-    linux,
     open_kfd,
     rocm_folders,
     rocm_stack,
@@ -24,6 +23,7 @@ from tunedoctor.probes.gpus import Adapter
 
 Tree = Callable[..., Path]
 GIB = 2**30
+LINUX, WSL = Host(os="linux", name="x"), Host(os="linux", name="x", wsl=2)
 NODES = "sys/class/kfd/kfd/topology/nodes"
 DRM = "sys/class/drm/renderD{}/device/mem_info_{}_total"
 CPU = "cpu_cores_count 16\nsimd_count 0\nmem_banks_count 1\ngfx_target_version 0\n"
@@ -108,19 +108,20 @@ def test_gfx_names() -> None:
 
 def test_rocm_without_a_gpu_is_a_stack(tree: Tree, tmp_path: Path) -> None:
     nothing = (Absent(why="no AMD GPU"), Absent(why="no AMD GPU and no ROCm"))
-    assert linux(tmp_path, 0, wsl=False) == nothing
-    gpus, stack = linux(tree({"opt/rocm/.info/version": "6.4.1-83\n"}), 0, wsl=False)
+    assert amd(None, LINUX, root=tmp_path, environ={}) == nothing
+    root = tree({"opt/rocm/.info/version": "6.4.1-83\n"})
+    gpus, stack = amd(None, LINUX, root=root, environ={})
     assert isinstance(gpus, Absent)
     assert isinstance(stack, RocmStack)
     assert (stack.version, stack.kfd) == ("6.4.1", "missing")
 
 
 def test_wsl_tells_only_that_windows_has_one(tree: Tree, tmp_path: Path) -> None:
-    assert linux(tmp_path, 0, wsl=True)[0] == Absent(why="no AMD GPU")
+    assert amd(None, WSL, root=tmp_path, environ={})[0] == Absent(why="no AMD GPU")
     tree({"dev/dxg": "", "usr/lib/wsl/drivers/nv_dispi.inf_amd64_1/x": ""})
-    assert linux(tmp_path, 0, wsl=True)[1] == Absent(why="no AMD GPU and no ROCm")
+    assert amd(None, WSL, root=tmp_path, environ={})[1] == Absent(why="no AMD GPU and no ROCm")
     tree({"usr/lib/wsl/drivers/u0406143.inf_amd64_2/x": ""})
-    gpus, stack = linux(tmp_path, 0, wsl=True)
+    gpus, stack = amd(None, WSL, root=tmp_path, environ={})
     assert isinstance(gpus, Unknown)
     assert isinstance(stack, RocmStack)
     assert (stack.dxg, stack.kfd) == (True, "missing")

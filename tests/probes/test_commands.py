@@ -9,9 +9,9 @@ import pytest
 from tunedoctor.facts import Interpreter, Launcher
 from tunedoctor.probes.commands import (
     belongs,
+    compilers,
     exe_interpreter,
-    find_compilers,
-    find_launchers,
+    launchers,
     script_interpreter,
     toolkit_release,
 )
@@ -34,7 +34,7 @@ def target(prefix: Path, **other: object) -> Interpreter:
 
 def look(one: Interpreter, *folders: Path) -> dict[str, Launcher]:
     environ = {"PATH": os.pathsep.join(map(str, folders))}
-    return {found.name: found for found in find_launchers(one, environ)}
+    return {found.name: found for found in launchers(one, environ=environ).launchers}
 
 
 @pytest.mark.parametrize(
@@ -113,7 +113,7 @@ def test_launcher_of_windows(tmp_path: Path) -> None:
 
 
 def test_compilers_on_path(tmp_path: Path) -> None:
-    found = find_compilers({"PATH": str(tmp_path)}, tmp_path)
+    found = compilers(variables={"PATH": str(tmp_path)}, root=tmp_path)
     assert (found.cc, found.cxx, found.nvcc, found.nvcc_version) == ("", "", "", "")
     (tmp_path / "a/gcc").mkdir(parents=True)  # a folder does not count
     gcc, old = program(tmp_path / "b/gcc"), program(tmp_path / "c/gcc-9")
@@ -121,9 +121,9 @@ def test_compilers_on_path(tmp_path: Path) -> None:
     program(tmp_path / "c/gcc")
     program(tmp_path / "a/cc")
     path = f"{tmp_path}/a::{tmp_path}/b:{tmp_path}/c"
-    found = find_compilers({"PATH": path, "CC": "nothere"}, tmp_path)
+    found = compilers(variables={"PATH": path, "CC": "nothere"}, root=tmp_path)
     assert (found.cc, found.cxx) == (str(gcc), "")
-    found = find_compilers({"PATH": path, "CC": "gcc-9 -m64", "CXX": str(own)}, tmp_path)
+    found = compilers(variables={"PATH": path, "CC": "gcc-9 -m64", "CXX": str(own)}, root=tmp_path)
     assert (found.cc, found.cxx) == (str(old), str(own))
 
 
@@ -163,7 +163,7 @@ def test_nvcc(tmp_path: Path, files: dict[str, str], nvcc: str, version: str) ->
     for name, text in files.items():
         program(tmp_path / name, text.replace("{root}", str(tmp_path)))
     variables = {"PATH": f"{tmp_path}/bin", "CUDA_HOME": f"{tmp_path}/cuda"}
-    found = find_compilers(variables, tmp_path)
+    found = compilers(variables=variables, root=tmp_path)
     assert (found.nvcc, found.nvcc_version) == (str(tmp_path / nvcc), version)
 
 

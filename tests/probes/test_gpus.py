@@ -16,12 +16,11 @@ from tunedoctor.probes.gpus import (
     adapters,
     from_values,
     has_level_zero,
-    intel,
     intel_gpu,
     is_supported,
     kernel_log,
     parse_kernel_log,
-    read_bus,
+    pci_bus,
 )
 
 Tree = Callable[..., Path]
@@ -41,16 +40,16 @@ def device(bus: Path, slot: str, ids: str, class_: str, driver: str = "") -> Non
 
 
 def test_gpus_and_nvswitches_are_read_and_nothing_else(tmp_path: Path) -> None:
-    assert isinstance(read_bus(tmp_path / "none"), Absent)
+    assert isinstance(pci_bus(folder=tmp_path / "none"), Absent)
     device(tmp_path, "0000:00:1f.0", "8086:7a04", "060100", "lpc_ich")
     (tmp_path / "0000:01:01.0").mkdir()  # it goes away while it is read
-    assert read_bus(tmp_path) == PciBus(devices=())
+    assert pci_bus(folder=tmp_path) == PciBus(devices=())
     device(tmp_path, "0000:41:00.0", "10de:2330", "030200", "nvidia")
     device(tmp_path, "0000:05:00.0", "10de:22a3", "068000", "nvidia-nvswitch")
     device(tmp_path, "0000:06:00.0", "8086:1234", "068000")
     device(tmp_path, "0000:01:00.0", "1002:74a1", "120000", "amdgpu")
     device(tmp_path, "0000:00:02.0", "8086:a780", "030000")
-    bus = read_bus(tmp_path)
+    bus = pci_bus(folder=tmp_path)
     assert isinstance(bus, PciBus)
     assert [d.slot[5:7] for d in bus.devices] == ["00", "01", "05", "41"]
     assert [(d.device, d.driver) for d in bus.of("10de")] == [("2330", "nvidia")]
@@ -86,8 +85,9 @@ def test_names_nodes_and_level_zero_of_intel(tree: Tree) -> None:
     files = {drm.format("renderD128"): "0x10de\n", drm.format("renderD129"): "0x8086\n"}
     files |= {f"dev/dri/renderD{n}": "" for n in (128, 129)}
     root = tree({**files, "usr/lib64/libze_loader.so.1": ""})
-    found = (Adapter("8086", "56a0"), Adapter("8086", "a780"))
-    assert intel(found, root, {}, linux=True, allowed=lambda _: False) == IntelGpu(
+    found = (PciDevice("0", "8086", device, "030000") for device in ("56a0", "a780"))
+    bus = PciBus(devices=tuple(found))
+    assert intel_gpu(bus, LINUX, root=root, variables={}, allowed=lambda _: False) == IntelGpu(
         names=("Intel Arc A770", "Intel graphics a780"),
         discrete=True,
         render_denied=(str(root / "dev/dri/renderD129"),),

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from tunedoctor.facts import Absent, Distribution, Interpreter, LibraryPath, LibraryShadow
+from tunedoctor.facts import Absent, Distribution, Interpreter, LibraryPath, LibraryShadow, Packages
 from tunedoctor.probes.libraries import (
     find_library,
-    find_shadows,
+    library_path,
     library_version,
     of_wheel,
     split,
@@ -40,7 +40,7 @@ def target(root: Path, kind: str = "venv") -> Interpreter:
 
 def look(root: Path, *folders: str, kind: str = "venv") -> tuple[LibraryShadow, ...]:
     environ = {"LD_LIBRARY_PATH": ":".join(f"{root}/{one}" for one in folders)}
-    found = find_shadows(target(root, kind), (CUDNN,), environ, str(root))
+    found = library_path(target(root, kind), Packages((CUDNN,)), environ=environ)
     return found.shadows if isinstance(found, LibraryPath) else ()
 
 
@@ -161,4 +161,6 @@ def test_links_to_the_own_folder_and_to_nothing(tmp_path: Path) -> None:
 def test_entries(tmp_path: Path) -> None:
     assert split("/a/:/b;lib::/a", "/where") == ("/a", "/b", "/where/lib", "/where")
     assert split("", "/where") == ()
-    assert find_shadows(target(tmp_path), (), {}, "/") == Absent(why="LD_LIBRARY_PATH is not set")
+    assert library_path(target(tmp_path), Packages(()), environ={}) == Absent(
+        why="LD_LIBRARY_PATH is not set"
+    )

@@ -21,6 +21,7 @@ from tunedoctor.facts import (
     NvidiaGpus,
     NvidiaModule,
     PciBus,
+    PciDevice,
     Unknown,
 )
 from tunedoctor.probes.nvidia import (
@@ -33,7 +34,6 @@ from tunedoctor.probes.nvidia import (
     look,
     nvidia,
     nvidia_module,
-    read_module,
     read_world,
 )
 from tunedoctor.probes.nvidia_tools import (
@@ -54,6 +54,7 @@ LOADED = World(driver=DRIVER, library="570.86.15", gpus_on_bus=1, nodes=True)
 FAST = Limits(nvml=20.0, smi=20.0, all=40.0)
 QUERY = 'case "$*" in *--query-gpu*)'
 KERNEL = "6.8.0-49-generic"
+HOST = Host(os="linux", name="Ubuntu 24.04", kernel=KERNEL)
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="the loader and the scripts are Linux's")
 
@@ -370,7 +371,8 @@ def test_this_machine_is_looked_at_fast_where_there_is_nothing() -> None:
 
 
 def module(root: Path, *, gpu: bool = True) -> NvidiaModule:
-    found = read_module(root, gpu_on_bus=gpu, kernel=KERNEL)
+    card = PciDevice(slot="0", vendor="10de", device="2684", device_class="030000")
+    found = nvidia_module(HOST, PciBus(devices=(card,) * gpu), root=root)
     assert isinstance(found, NvidiaModule)
     return found
 
@@ -428,6 +430,6 @@ def test_secure_boot(tree: Tree, last: bytes, *, on: bool) -> None:
 
 
 def test_no_module(tmp_path: Path) -> None:
-    assert isinstance(read_module(tmp_path, gpu_on_bus=False, kernel=KERNEL), Absent)
+    assert isinstance(nvidia_module(HOST, None, root=tmp_path), Absent)
     for host in (Host(os="windows", name="x"), Host(os="linux", name="Ubuntu", wsl=2)):
         assert isinstance(nvidia_module(host, None), Absent)

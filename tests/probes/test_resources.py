@@ -17,11 +17,11 @@ from tunedoctor.probes.resources import (
     from_meminfo,
     hub_cache,
     measure,
-    measure_shared,
     memory,
     memory_limit,
     model_in,
     nearest,
+    shared_memory,
     temporary,
     windows_memory,
 )
@@ -163,15 +163,15 @@ def test_this_machine(tmp_path: Path) -> None:
     found = file_limit()
     assert not isinstance(found, Absent)
     assert [found.soft, found.hard] == [-1 if n == resource.RLIM_INFINITY else n for n in limits]
-    shared = measure_shared(str(tmp_path))
+    shared = shared_memory(folder=str(tmp_path))
     assert isinstance(shared, SharedMemory)
     assert 0 < (shared.free or 0) <= shared.total
 
 
 def test_shared_memory_that_is_not_there_or_cannot_be_asked(tmp_path: Path) -> None:
     (tmp_path / "loop").symlink_to("loop")
-    assert measure_shared(f"{tmp_path}/shm") == Absent(why=f"there is no {tmp_path}/shm")
-    assert isinstance(measure_shared(f"{tmp_path}/loop"), Unknown)
+    assert shared_memory(folder=f"{tmp_path}/shm") == Absent(why=f"there is no {tmp_path}/shm")
+    assert isinstance(shared_memory(folder=f"{tmp_path}/loop"), Unknown)
 
 
 @pytest.mark.parametrize(

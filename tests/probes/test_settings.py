@@ -11,12 +11,12 @@ from tunedoctor.facts import Interpreter
 from tunedoctor.probes.settings import (
     NAMES,
     PREFIXES,
+    environment,
     in_pip_conf,
     in_uv_toml,
     installer_config,
     pip_settings,
     places_for,
-    select,
     together,
     uv_settings,
     without_credentials,
@@ -36,7 +36,7 @@ def test_what_steers_the_stack_is_taken_and_of_secrets_and_proxies_only_that_the
     hidden |= {"UV_INDEX_MINE_PASSWORD": "pw", "UV_INDEX_MINE_USERNAME": "me"}
     others = {"HOME": "/home/me", "AWS_ACCESS_KEY_ID": "secret", "DATABASE_URL": "secret"}
     index = {"PIP_INDEX_URL": "https://me:pw@index.test/simple"}
-    assert select({**plain, **hidden, **others, **index}).variables == {
+    assert environment(variables={**plain, **hidden, **others, **index}).variables == {
         **plain,
         **dict.fromkeys(hidden, "set"),
         "PIP_INDEX_URL": "https://index.test/simple",
@@ -45,7 +45,7 @@ def test_what_steers_the_stack_is_taken_and_of_secrets_and_proxies_only_that_the
 
 @given(st.dictionaries(st.text(), st.text()))
 def test_no_other_name_comes_through(variables: dict[str, str]) -> None:
-    for name in select(variables).variables:
+    for name in environment(variables=variables).variables:
         assert name in NAMES or name.startswith(PREFIXES) or name.upper().endswith("_PROXY")
 
 

@@ -11,7 +11,7 @@ import pytest
 from tunedoctor.facts import Distribution, Interpreter, Packages, Shadow, Target
 from tunedoctor.probes.interpreter import interpreter
 from tunedoctor.probes.packages import packages
-from tunedoctor.probes.shadows import Place, find_shadows, places, shadows
+from tunedoctor.probes.shadows import Place, places, shadows
 
 Install = Callable[..., Path]
 STDLIB = "/base/lib/python3.12"
@@ -36,6 +36,7 @@ class World:
             executable="/e/bin/python",
             version="3.12.1",
             stdlib=str(self.stdlib),
+            soabi=SUFFIX[1:-3],
             path=tuple(map(str, (*ahead, self.stdlib, self.site, *behind))),
             site_packages=(str(self.site), *map(str, behind)),
             pythonpath=tuple(map(str, ahead)),
@@ -47,8 +48,7 @@ class World:
         one = self.interpreter(*ahead, behind=behind)
         found = packages(one)
         assert isinstance(found, Packages)
-        told = found.distributions
-        return find_shadows(places(one, told, str(work or self.work)), told, SUFFIX)
+        return shadows(one, found, work=str(work or self.work)).shadows
 
 
 @pytest.fixture

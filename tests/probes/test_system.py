@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 
 from tunedoctor.facts import Absent, AppleGpu, Container, Host, Knowledge, Unknown
-from tunedoctor.probes.gpus import from_brand
+from tunedoctor.probes.gpus import apple_gpu
 from tunedoctor.probes.system import (
-    find_container,
+    container,
     host,
-    knowledge_of,
+    knowledge,
     linux_host,
     macos_host,
     model,
@@ -117,7 +117,7 @@ def test_under_rosetta_the_machine_is_arm64() -> None:
     ],
 )
 def test_apple_gpus(where: Host, brand: str, wanted: AppleGpu | Absent | Unknown) -> None:
-    assert from_brand(where, brand) == wanted
+    assert apple_gpu(where, brand=brand) == wanted
 
 
 @pytest.mark.parametrize(
@@ -138,9 +138,9 @@ def test_apple_gpus(where: Host, brand: str, wanted: AppleGpu | Absent | Unknown
     ],
 )
 def test_marks_in_files(tree: Tree, file: str, text: str, kind: str) -> None:
-    found = find_container(tree({file: text}), {"HOME": "/root"})
-    assert (found.kind if found else "") == kind
-    assert found is None or found.evidence.lstrip("/").split("/")[0] in file
+    found = container(root=tree({file: text}), variables={"HOME": "/root"})
+    assert (found.kind if isinstance(found, Container) else "") == kind
+    assert isinstance(found, Absent) or found.evidence.lstrip("/").split("/")[0] in file
 
 
 @pytest.mark.parametrize(
@@ -152,14 +152,14 @@ def test_marks_in_files(tree: Tree, file: str, text: str, kind: str) -> None:
     ],
 )
 def test_marks_in_variables(tmp_path: Path, name: str, value: str, kind: str) -> None:
-    found = find_container(tmp_path, {name: value})
+    found = container(root=tmp_path, variables={name: value})
     assert found == Container(kind=kind, evidence=f"variable {name}")
 
 
 def test_apptainer_inside_of_kubernetes_is_the_inner_one(tree: Tree) -> None:
     variables = {"KUBERNETES_SERVICE_HOST": "1", "APPTAINER_CONTAINER": "x"}
-    found = find_container(tree({".dockerenv": ""}), variables)
-    assert found
+    found = container(root=tree({".dockerenv": ""}), variables=variables)
+    assert isinstance(found, Container)
     assert found.kind == "apptainer"
 
 
@@ -170,4 +170,4 @@ def test_apptainer_inside_of_kubernetes_is_the_inner_one(tree: Tree) -> None:
 def test_days_from_the_date_of_the_table(today: date, days: int) -> None:
     known = WheelTable({}, "2026-11-24", "updated", "x is left out")
     wanted = Knowledge(date="2026-11-24", days=days, source="updated", problem="x is left out")
-    assert knowledge_of(known, today) == wanted
+    assert knowledge(known=known, today=today) == wanted

@@ -8,7 +8,6 @@ import os
 import re
 import sys
 from collections.abc import Callable, Iterable, Mapping
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -42,32 +41,22 @@ _KFD = {
 
 @probe(AmdGpus, RocmStack)
 def amd(
-    pci: PciBus | Unknown | None, host: Host
+    pci: PciBus | Unknown | None,
+    host: Host,
+    *,
+    root: Path = Path("/"),
+    environ: Mapping[str, str] = os.environ,
 ) -> tuple[AmdGpus | Absent | Unknown, RocmStack | Absent | Unknown]:
-    """Look for AMD GPUs and for ROCm."""
-    if host.os == "linux":
-        cards = len(pci.of(_AMD)) if isinstance(pci, PciBus) else 0
-        return linux(Path("/"), cards, wsl=host.wsl == 2, ask=partial(told, os.environ))
+    """Look for AMD GPUs and for ROCm; its tools list the GPUs where the kernel offers no way to them."""
     if host.os == "windows":
         return from_adapters(adapters()), Absent(why="Windows has no AMD compute device")
-    return _NO_GPU, _NO_STACK
-
-
-def linux(
-    root: Path,
-    cards: int,
-    *,
-    wsl: bool,
-    ask: Callable[[Iterable[Path]], AmdGpus | None] = lambda _: None,
-) -> tuple[AmdGpus | Absent | Unknown, RocmStack | Absent | Unknown]:
-    """Read below `root`; `cards` is the number of AMD GPUs on the PCI bus.
-
-    `ask`: has the tools in folders of ROCm list the GPUs where the kernel offers no way to them.
-    """
-    gpus = wsl_gpus(root) if wsl else kernel_gpus(root, cards)
+    if host.os != "linux":
+        return _NO_GPU, _NO_STACK
+    cards = len(pci.of(_AMD)) if isinstance(pci, PciBus) else 0
+    gpus = wsl_gpus(root) if host.wsl == 2 else kernel_gpus(root, cards)
     folders = rocm_folders(root)
     unreadable = isinstance(gpus, Unknown) or not (root / "dev/kfd").exists()
-    if unreadable and (said := ask(folders)) is not None:
+    if unreadable and (said := told(environ, folders)) is not None:
         seen = gpus.gpus if isinstance(gpus, AmdGpus) else ()
         gpus = AmdGpus(gpus=seen or said.gpus, told_by=said.told_by)
     version, libraries = rocm_version(folders), hsa_libraries(root, folders)

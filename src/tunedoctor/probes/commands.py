@@ -14,21 +14,13 @@ from tunedoctor.reading import read, start
 from tunedoctor.tables.load import table
 from tunedoctor.targeting import which
 
-NAMES: list[str] = table("probes")["commands"]
-
 
 @probe(Launchers)
-def launchers(interpreter: Interpreter) -> Launchers:
+def launchers(interpreter: Interpreter, *, environ: Mapping[str, str] = os.environ) -> Launchers:
     """Look each name up as a shell would."""
-    return Launchers(launchers=find_launchers(interpreter, os.environ))
-
-
-def find_launchers(
-    interpreter: Interpreter, environ: Mapping[str, str], names: Iterable[str] = NAMES
-) -> tuple[Launcher, ...]:
-    """Return the commands that exist."""
-    found = ((name, which(name, environ)) for name in names)
-    return tuple(_launcher(name, path, interpreter, environ) for name, path in found if path)
+    found = ((name, which(name, environ)) for name in table("probes")["commands"])
+    told = (_launcher(name, path, interpreter, environ) for name, path in found if path)
+    return Launchers(launchers=tuple(told))
 
 
 def _launcher(
@@ -115,12 +107,7 @@ _RELEASE = pattern(
 
 
 @probe(Compilers)
-def compilers() -> Compilers:
-    """Search PATH and the usual places."""
-    return find_compilers(os.environ, Path("/"))
-
-
-def find_compilers(variables: Mapping[str, str], root: Path) -> Compilers:
+def compilers(*, variables: Mapping[str, str] = os.environ, root: Path = Path("/")) -> Compilers:
     """Search the folders of PATH; CC and CXX go first, CUDA_HOME before PATH as torch has it."""
     folders = [f for f in variables.get("PATH", "").split(os.pathsep) if f]
     homes = [variables[name] for name in ("CUDA_HOME", "CUDA_PATH") if variables.get(name)]

@@ -37,13 +37,8 @@ _NVIDIA, _INTEL = "10de", "8086"
 
 
 @probe(PciBus)
-def pci_bus() -> PciBus | Absent:
-    """Return what /sys/bus/pci/devices lists."""
-    return read_bus(Path("/sys/bus/pci/devices"))
-
-
-def read_bus(folder: Path) -> PciBus | Absent:
-    """Return the GPUs and NVSwitches under `folder`, in order of slot."""
+def pci_bus(*, folder: Path = Path("/sys/bus/pci/devices")) -> PciBus | Absent:
+    """Return the GPUs and NVSwitches on the bus, in order of slot."""
     try:
         slots = sorted(os.listdir(folder))  # noqa: PTH208  names alone
     except OSError:
@@ -159,8 +154,15 @@ def tools_say(
 
 
 @probe(IntelGpu)
-def intel_gpu(pci: PciBus | None, host: Host) -> IntelGpu | Absent:
-    """Take Intel's devices from the bus, or from the registry of Windows."""
+def intel_gpu(
+    pci: PciBus | None,
+    host: Host,
+    *,
+    root: Path = Path("/"),
+    variables: Mapping[str, str] = os.environ,
+    allowed: Callable[[Path], bool] = may_open,
+) -> IntelGpu | Absent:
+    """Take Intel's devices from the bus, or from the registry of Windows; else its tools may name one."""
     linux, found = host.os == "linux", tuple[Adapter, ...]()
     if pci is not None:
         found = tuple(Adapter(one.vendor, one.device) for one in pci.of(_INTEL))
@@ -168,8 +170,16 @@ def intel_gpu(pci: PciBus | None, host: Host) -> IntelGpu | Absent:
         found = tuple(one for one in adapters() or () if one.vendor == _INTEL)
     told = None
     if linux and not any(is_supported(one.device) for one in found):
-        told = _intel_told(os.environ)
-    return intel(found, Path("/"), os.environ, linux=linux, told=told)
+        told = _intel_told(variables)
+    if not found and told is None:
+        return Absent(why="no Intel GPU")
+    names = tuple(one.name or name_of(one.device) for one in found)
+    return IntelGpu(
+        names=(*(told.names if told else ()), *names),
+        discrete=told is not None or any(is_supported(one.device) for one in found),
+        render_denied=denied(render_nodes(root, _INTEL), allowed) if linux else (),
+        level_zero=has_level_zero(root, variables, linux=linux),
+    )
 
 
 def _intel_told(environ: Mapping[str, str]) -> IntelGpu | None:
@@ -183,27 +193,6 @@ def _intel_told(environ: Mapping[str, str]) -> IntelGpu | None:
         if fact is not None and fact.discrete:
             return fact
     return None
-
-
-def intel(  # noqa: PLR0913  each is a source
-    found: tuple[Adapter, ...],
-    root: Path,
-    variables: Mapping[str, str],
-    *,
-    linux: bool,
-    allowed: Callable[[Path], bool] = may_open,
-    told: IntelGpu | None = None,
-) -> IntelGpu | Absent:
-    """Make the fact of the devices found, and of those that a tool of Intel's told."""
-    if not found and told is None:
-        return Absent(why="no Intel GPU")
-    names = tuple(one.name or name_of(one.device) for one in found)
-    return IntelGpu(
-        names=(*(told.names if told else ()), *names),
-        discrete=told is not None or any(is_supported(one.device) for one in found),
-        render_denied=denied(render_nodes(root, _INTEL), allowed) if linux else (),
-        level_zero=has_level_zero(root, variables, linux=linux),
-    )
 
 
 def _family(device: str) -> str:
@@ -236,13 +225,9 @@ def has_level_zero(root: Path, variables: Mapping[str, str], *, linux: bool) -> 
 
 
 @probe(AppleGpu)
-def apple_gpu(host: Host) -> AppleGpu | Absent | Unknown:
-    """Ask macOS for the processor's name: the GPU is part of it."""
-    return from_brand(host, mac_processor())
-
-
-def from_brand(host: Host, brand: str) -> AppleGpu | Absent | Unknown:
-    """Make the fact of the processor's name: "Apple M2 Pro"; under Rosetta "VirtualApple @ …"."""
+def apple_gpu(host: Host, *, brand: str = "") -> AppleGpu | Absent | Unknown:
+    """Tell by the processor, which the GPU is part of: "Apple M2 Pro"; under Rosetta "VirtualApple @ …"."""
+    brand = brand or mac_processor()
     if host.os != "macos":
         return Absent(why="not a Mac")
     if host.machine != "arm64":

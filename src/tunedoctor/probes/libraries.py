@@ -7,7 +7,7 @@ The loader takes a file by its exact name: libcudnn.so.8 does not hide a wheel's
 
 import os
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from tunedoctor.facts import (
@@ -62,22 +62,17 @@ def library_version(path: str | Path | None) -> str:
 
 
 @probe(LibraryPath)
-def library_path(interpreter: Interpreter, packages: Packages | Unknown) -> LibraryPath | Absent:
-    """Read LD_LIBRARY_PATH and the folders that it names."""
+def library_path(
+    interpreter: Interpreter,
+    packages: Packages | Unknown,
+    *,
+    environ: Mapping[str, str] = os.environ,
+) -> LibraryPath | Absent:
+    """Find which libraries the loader takes from LD_LIBRARY_PATH in place of the target's own."""
     if not sys.platform.startswith("linux"):
         return Absent(why="LD_LIBRARY_PATH counts on Linux alone")
-    told = packages.distributions if isinstance(packages, Packages) else ()
-    return find_shadows(interpreter, told, os.environ, str(Path.cwd()))
-
-
-def find_shadows(
-    interpreter: Interpreter,
-    distributions: Sequence[Distribution],
-    environ: Mapping[str, str],
-    cwd: str,
-) -> LibraryPath | Absent:
-    """Return which libraries the loader takes from LD_LIBRARY_PATH in place of the target's own."""
-    folders = split(environ.get("LD_LIBRARY_PATH", ""), cwd)
+    distributions = packages.distributions if isinstance(packages, Packages) else ()
+    folders = split(environ.get("LD_LIBRARY_PATH", ""), str(Path.cwd()))
     if not folders:
         return Absent(why="LD_LIBRARY_PATH is not set")
     winners, own = _first_of_each(folders), _first_of_each(_own_folders(interpreter))

@@ -230,19 +230,16 @@ _MOST = 20_000
 
 
 @probe(NvidiaModule)
-def nvidia_module(host: Host, pci: PciBus | Unknown | None) -> NvidiaModule | Absent:
+def nvidia_module(
+    host: Host, pci: PciBus | Unknown | None, *, root: Path = Path("/")
+) -> NvidiaModule | Absent:
     """Look into /sys, /proc, /dev and, for a module that is not loaded, /lib/modules."""
     if host.os != "linux":
         return Absent(why="not Linux")
     if host.wsl:
         return Absent(why="in WSL the driver is that of Windows")
-    gpu = isinstance(pci, PciBus) and bool(pci.of("10de"))
-    return read_module(Path("/"), gpu_on_bus=gpu, kernel=host.kernel)
-
-
-def read_module(root: Path, *, gpu_on_bus: bool, kernel: str) -> NvidiaModule | Absent:
-    """Return the state of the modules under `root`; `kernel` is the running release."""
-    modules, dev = root / "sys/module", root / "dev"
+    gpu_on_bus = isinstance(pci, PciBus) and bool(pci.of("10de"))
+    modules, dev, kernel = root / "sys/module", root / "dev", host.kernel
     loaded = (modules / "nvidia").is_dir()
     if not loaded and not gpu_on_bus:
         return Absent(why="no NVIDIA GPU on the PCI bus and no NVIDIA module loaded")

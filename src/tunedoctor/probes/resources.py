@@ -178,15 +178,10 @@ def windows_memory(
 
 
 @probe(SharedMemory)
-def shared_memory() -> SharedMemory | Absent | Unknown:
-    """Measure /dev/shm."""
-    if sys.platform == "linux":
-        return measure_shared("/dev/shm")  # noqa: S108  it is measured, not written to
-    return Absent(why="this system has no /dev/shm")
-
-
-def measure_shared(folder: str) -> SharedMemory | Absent | Unknown:
-    """Ask the file system that `folder` lies on for its size."""
+def shared_memory(*, folder: str = "/dev/shm") -> SharedMemory | Absent | Unknown:  # noqa: S108  it is measured alone
+    """Ask the file system of shared memory for its size."""
+    if sys.platform != "linux":
+        return Absent(why="this system has no /dev/shm")
     try:
         free, total, _ = size_of(folder)
     except FileNotFoundError:

@@ -47,12 +47,7 @@ def _plain(rest: str) -> str:
 
 
 @probe(Environment)
-def environment() -> Environment:
-    """Take the variables of the allow-list from the doctor's own environment."""
-    return select(os.environ)
-
-
-def select(variables: Mapping[str, str]) -> Environment:
+def environment(*, variables: Mapping[str, str] = os.environ) -> Environment:
     """Take the variables of the allow-list; of secrets and proxies only "set"."""
     taken: dict[str, str] = {}
     for name in sorted(variables):

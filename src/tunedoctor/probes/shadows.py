@@ -44,12 +44,24 @@ class Place(NamedTuple):
 
 
 @probe(Shadows)
-def shadows(interpreter: Interpreter, packages: Packages | Unknown) -> Shadows:
-    """Look in the working folder, then along the path."""
+def shadows(interpreter: Interpreter, packages: Packages | Unknown, *, work: str = "") -> Shadows:
+    """Look in the working folder, then along the path, for what hides a module."""
     told = packages.distributions if isinstance(packages, Packages) else ()
     suffix = f".{interpreter.soabi}.{'pyd' if 'win' in interpreter.soabi else 'so'}"
-    along = places(interpreter, told, os.getcwd())
-    return Shadows(shadows=find_shadows(along, told, suffix))
+    along = places(interpreter, told, work or os.getcwd())
+    homes = {
+        one.name: editable_home(os.path.join(one.location, one.metadata))
+        for one in told
+        if one.editable
+    }
+    claimed = {one.name for one in told}
+    found = [_of_standard(module, along, suffix) for module in STANDARD]
+    for module, name in LIBRARIES.items():
+        shadow = _of_library(module, name, along, suffix, homes.get(name, ""))
+        if shadow is None and (name in claimed or module in NEEDED):
+            shadow = _namespace(module, along, suffix, homes.get(name, ""))
+        found.append(shadow)
+    return Shadows(shadows=tuple(one for one in found if one))
 
 
 def places(
@@ -76,25 +88,6 @@ def _names(folder: str) -> frozenset[str]:
             return frozenset(one.name for one in islice(entries, _MOST))
     except OSError:
         return frozenset()
-
-
-def find_shadows(
-    along: Sequence[Place], distributions: Sequence[Distribution], suffix: str
-) -> tuple[Shadow, ...]:
-    """Return what hides a module of the stack or of the standard library."""
-    homes = {
-        one.name: editable_home(os.path.join(one.location, one.metadata))
-        for one in distributions
-        if one.editable
-    }
-    claimed = {one.name for one in distributions}
-    found = [_of_standard(module, along, suffix) for module in STANDARD]
-    for module, name in LIBRARIES.items():
-        shadow = _of_library(module, name, along, suffix, homes.get(name, ""))
-        if shadow is None and (name in claimed or module in NEEDED):
-            shadow = _namespace(module, along, suffix, homes.get(name, ""))
-        found.append(shadow)
-    return tuple(one for one in found if one)
 
 
 def _of_standard(module: str, along: Sequence[Place], suffix: str) -> Shadow | None:

@@ -158,16 +158,13 @@ def _sysctl(name: str) -> bytes:
 
 
 @probe(Container)
-def container() -> Container | Absent:
-    """Look for the marks that container programs leave."""
-    found = find_container(Path("/"), os.environ) if sys.platform == "linux" else None
-    return found or Absent(why="not in a container")
-
-
-def find_container(root: Path, variables: Mapping[str, str]) -> Container | None:
-    """Look for marks below `root` and in the environment; the innermost and surest first."""
-    found = (Container(kind=kind, evidence=mark) for kind, mark in _marks(root, variables) if kind)
-    return next(found, None)
+def container(
+    *, root: Path = Path("/"), variables: Mapping[str, str] = os.environ
+) -> Container | Absent:
+    """Look for the marks that container programs leave; the innermost and surest first."""
+    marks = _marks(root, variables) if sys.platform == "linux" else iter(())
+    found = (Container(kind=kind, evidence=mark) for kind, mark in marks if kind)
+    return next(found, Absent(why="not in a container"))
 
 
 def _marks(root: Path, variables: Mapping[str, str]) -> Iterator[tuple[str, str]]:
@@ -193,12 +190,8 @@ def _marks(root: Path, variables: Mapping[str, str]) -> Iterator[tuple[str, str]
 
 
 @probe(Knowledge)
-def knowledge() -> Knowledge:
-    """Count the days since the wheel table's date."""
-    return knowledge_of(wheel_table(), datetime.now(UTC).date())
-
-
-def knowledge_of(known: WheelTable, today: date) -> Knowledge:
-    """Return how old a table is; a clock that is behind it makes it new."""
-    days = (today - date.fromisoformat(known.date)).days
+def knowledge(*, known: WheelTable | None = None, today: date | None = None) -> Knowledge:
+    """Count the days since the wheel table's date; a clock that is behind it makes it new."""
+    known = known or wheel_table()
+    days = ((today or datetime.now(UTC).date()) - date.fromisoformat(known.date)).days
     return Knowledge(known.date, days=max(days, 0), source=known.source, problem=known.problem)
