@@ -104,12 +104,9 @@ def test_old_python_is_named_as_what_it_is() -> None:
         assert site.endswith("/lib/python2.7/site-packages")
 
 
-def test_no_interpreter_is_unknown() -> None:
+def test_faults_of_an_interpreter(tmp_path: Path) -> None:
     target = Target(asked="x", chosen_by="--target", problem="x does not exist.")
     assert probe.interpreter(target) == Unknown(why="x does not exist.")
-
-
-def test_faults_of_an_interpreter(tmp_path: Path) -> None:
     hangs = script(tmp_path / "hangs", "#!/bin/sh\nsleep 30\n")
     dies = script(tmp_path / "dies", "#!/bin/sh\nkill -SEGV $$\n")
     fails = script(tmp_path / "fails", "#!/bin/sh\necho no encodings >&2\nexit 1\n")
@@ -122,20 +119,6 @@ def test_faults_of_an_interpreter(tmp_path: Path) -> None:
     assert why[2].endswith("exit status 1: no encodings")
     assert why[3].endswith("answered what no Python does: 'hello'")
     assert "FileNotFoundError" in why[4]
-
-
-def test_conda_prefix(tmp_path: Path) -> None:
-    (tmp_path / "conda-meta").mkdir()
-    assert describe(HERE._replace(prefix=str(tmp_path))).kind == "conda"
-    assert describe(HERE).kind == "standalone"
-
-
-def test_pep_668(tmp_path: Path) -> None:
-    (tmp_path / "EXTERNALLY-MANAGED").write_text("[externally-managed]\n")
-    system = HERE._replace(prefix="/usr", library=str(tmp_path))
-    assert describe(system).externally_managed
-    assert not describe(system._replace(venv="/x")).externally_managed
-    assert not describe(HERE).externally_managed
 
 
 def test_user_site_can_be_switched_off(tmp_path: Path) -> None:
@@ -153,16 +136,27 @@ def test_user_site_can_be_switched_off(tmp_path: Path) -> None:
     ("prefix", "format_", "kind"),
     [
         ("/usr", "elf", "system"),
-        ("/usr/local", "elf", "system"),
         ("/opt/homebrew/opt/python@3.12", "mach", "system"),
         ("/home/me/.local/share/uv/python/cpython-3.12", "elf", "standalone"),
         ("C:\\Program Files\\Python312", "pe", "system"),
         ("C:\\tools\\py", "pe", "standalone"),
+        ("{tmp}", "elf", "conda"),
     ],
 )
-def test_kind_of_a_prefix(prefix: str, format_: Literal["elf", "mach", "pe"], kind: str) -> None:
-    found = HERE._replace(prefix=prefix, program=Program(format_, 64, ""))
-    assert probe.kind_of(found) == kind
+def test_kind_of_a_prefix_and_pep_668(
+    prefix: str, format_: Literal["elf", "mach", "pe"], kind: str, tmp_path: Path
+) -> None:
+    (tmp_path / "conda-meta").mkdir()
+    (tmp_path / "EXTERNALLY-MANAGED").write_text("[externally-managed]\n")
+    found = HERE._replace(
+        prefix=prefix.format(tmp=tmp_path),
+        program=Program(format_, 64, ""),
+        library=str(tmp_path),
+    )
+    told = describe(found)
+    assert (told.kind, told.externally_managed) == (kind, True)
+    assert not describe(found._replace(venv="/x")).externally_managed
+    assert not describe(HERE).externally_managed
 
 
 def test_pythonpath_with_empty_entries() -> None:

@@ -111,17 +111,11 @@ def build(site: Path, **given: object) -> object:
     return torch_build(target(site), **{**values, **given})
 
 
-def test_folder_without_metadata_counts(tmp_path: Path) -> None:
-    folder = install_torch(tmp_path, CUDA)
-    found = build(tmp_path)
-    assert isinstance(found, TorchBuild)
-    assert (found.version, found.location, found.archs) == ("2.9.1+cu130", str(folder), ())
-
-
 def test_architectures_are_read_where_there_is_a_gpu(tmp_path: Path) -> None:
-    install_torch(tmp_path, CUDA)
+    folder = install_torch(tmp_path, CUDA)  # it has no metadata
     found = build(tmp_path, nvidia=GPU)
     assert isinstance(found, TorchBuild)
+    assert (found.version, found.location) == ("2.9.1+cu130", str(folder))
     assert (found.archs, found.archs_source) == (("sm_80", "sm_90"), "library")
     unknown = build(tmp_path, nvidia=Unknown(why="x"))
     assert isinstance(unknown, TorchBuild)
@@ -147,6 +141,7 @@ def test_run_knows_best(tmp_path: Path) -> None:
         torch_file="/other/torch/__init__.py",
         archs=("sm_120",),
     )
+    assert build(tmp_path, runtime=Runtime(stages=())) == build(tmp_path)  # it did not get to torch
     assert build(tmp_path, runtime=runtime, nvidia=GPU) == TorchBuild(
         version="2.10.0+cu130",
         cuda="13.0",
@@ -156,12 +151,6 @@ def test_run_knows_best(tmp_path: Path) -> None:
         archs=("sm_120",),
         archs_source="torch",
     )
-
-
-def test_run_that_did_not_get_to_torch_changes_nothing(tmp_path: Path) -> None:
-    install_torch(tmp_path, CUDA)
-    assert build(tmp_path, runtime=Runtime(stages=())) == build(tmp_path)
-    assert build(tmp_path, runtime=Unknown(why="x")) == build(tmp_path)
 
 
 def test_no_torch(tmp_path: Path) -> None:
