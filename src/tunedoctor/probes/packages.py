@@ -36,7 +36,8 @@ _SHOWN = 5
 _LARGEST_RECORD = 8 << 20
 _LARGEST_HISTORY = 1 << 20
 _MOST_PINS = 200
-_CONDAS: tuple[Literal["conda", "mamba", "micromamba"], ...] = ("conda", "mamba", "micromamba")
+_Conda = Literal["conda", "mamba", "micromamba"]
+_CONDAS: tuple[_Conda, ...] = ("conda", "mamba", "micromamba")
 
 
 @probe(Packages)
@@ -201,7 +202,7 @@ def conda_prefix(prefix: Path) -> CondaPrefix | None:
         files = (workspace / "pixi.toml", workspace / "pyproject.toml")
         manifest = next((str(file) for file in files if file.is_file()), str(files[0]))
         return CondaPrefix(tool="pixi", manifest=manifest, environment=name, pins=pins)
-    tool = _CONDAS[0]
+    tool: _Conda = "conda"
     for line in (read(meta / "history", _LARGEST_HISTORY) or "").splitlines():
         words = line.replace("\\", "/").split() if line.startswith("# cmd: ") else []
         bases = [word.rpartition("/")[2].removesuffix(".exe") for word in words]

@@ -25,7 +25,8 @@ from tunedoctor.facts import (
 )
 from tunedoctor.versions import release
 
-F = TypeVar("F", bound=Part)
+F = TypeVar("F", bound=Fact)
+P = TypeVar("P", bound=Part)
 
 
 _NOTHING: tuple[object, ...] = (
@@ -57,7 +58,7 @@ def merged(one: F, other: F) -> F:
     return both if both is not None else filled(one, other)
 
 
-def filled(one: F, other: F) -> F:
+def filled(one: P, other: P) -> P:
     """Fill the fields of which `one` says nothing from `other`."""
     empty = {
         field.encode_name: getattr(other, field.name)
