@@ -37,7 +37,7 @@ _LARGEST_RECORD = 8 << 20
 _LARGEST_HISTORY = 1 << 20
 _MOST_PINS = 200
 _Conda = Literal["conda", "mamba", "micromamba"]
-_CONDAS: tuple[_Conda, ...] = ("conda", "mamba", "micromamba")
+_CONDAS: dict[str, _Conda] = {"conda": "conda", "mamba": "mamba", "micromamba": "micromamba"}
 
 
 @probe(Packages)
@@ -202,11 +202,13 @@ def conda_prefix(prefix: Path) -> CondaPrefix | None:
         files = (workspace / "pixi.toml", workspace / "pyproject.toml")
         manifest = next((str(file) for file in files if file.is_file()), str(files[0]))
         return CondaPrefix(tool="pixi", manifest=manifest, environment=name, pins=pins)
-    tool: _Conda = "conda"
+    named: list[_Conda] = ["conda"]
     for line in (read(meta / "history", _LARGEST_HISTORY) or "").splitlines():
         words = line.replace("\\", "/").split() if line.startswith("# cmd: ") else []
         bases = [word.rpartition("/")[2].removesuffix(".exe") for word in words]
         plain = [base.removesuffix("-script.py") for base in bases]
         # the last command counts, and its first word that names one
-        tool = next((one for word in plain for one in _CONDAS if word == one), tool)
-    return CondaPrefix(tool=tool, pins=pins)
+        first = next((word for word in plain if word in _CONDAS), "")
+        if first:
+            named.append(_CONDAS[first])
+    return CondaPrefix(tool=named[-1], pins=pins)
