@@ -13,6 +13,7 @@ from tunedoctor.probing import probe
 from tunedoctor.reading import read, start
 from tunedoctor.tables.load import table
 from tunedoctor.targeting import which
+from tunedoctor.versions import parts
 
 
 @probe(Launchers)
@@ -79,9 +80,8 @@ def belongs(python: str, interpreter: Interpreter) -> bool:
     inside = (prefix, os.path.join(prefix, "bin"), os.path.join(prefix, "Scripts"))
     if folder in (*inside, os.path.normcase(os.path.dirname(interpreter.executable))):
         # python3.11 is not python3.13 where both lie in one folder, as in /usr/bin
-        number = _base(os.path.realpath(python)).removeprefix("python").removesuffix(".exe")
-        other = number[:1].isdigit() and "." in number
-        return not other or f"{interpreter.version}.".startswith(f"{number.rstrip('tdm')}.")
+        number = parts(_base(os.path.realpath(python)).removeprefix("python"))[:2]
+        return len(number) < 2 or number == parts(interpreter.version)[:2]
     if interpreter.kind == "venv":
         # the link's target is the base interpreter, which is another one
         return os.path.realpath(os.path.dirname(python)) == os.path.realpath(inside[1])
