@@ -84,7 +84,7 @@ def test_names_nodes_and_level_zero_of_intel(tree: Tree) -> None:
     drm = "sys/class/drm/{}/device/vendor"
     files = {drm.format("renderD128"): "0x10de\n", drm.format("renderD129"): "0x8086\n"}
     files |= {f"dev/dri/renderD{n}": "" for n in (128, 129)}
-    root = tree({**files, "usr/lib64/libze_loader.so.1": ""})
+    root = tree({**files, "usr/lib64/libze_loader.so.1": b"\x7fELF\2"})
     found = (PciDevice("0", "8086", device, "030000") for device in ("56a0", "a780"))
     bus = PciBus(devices=tuple(found))
     assert intel_gpu(bus, LINUX, root=root, variables={}, allowed=lambda _: False) == IntelGpu(
@@ -100,7 +100,7 @@ def test_level_zero_on_the_loaders_path_and_on_windows(tree: Tree, tmp_path: Pat
     for there in (False, True):
         assert has_level_zero(tmp_path, named, linux=True) is there
         assert has_level_zero(tmp_path, system, linux=False) is there
-        tree({"own/libze_loader.so.1": "", "System32/ze_loader.dll": ""})
+        tree({"own/libze_loader.so.1": b"\x7fELF\2", "System32/ze_loader.dll": ""})
     assert not has_level_zero(tmp_path, {}, linux=True)
 
 

@@ -40,11 +40,11 @@ from tunedoctor.probes.nvidia_tools import (
     MISSING,
     Said,
     ask_smi,
-    find_smi,
     nvml_said,
     smi_query_said,
     smi_table_said,
 )
+from tunedoctor.targeting import find_program
 
 Tree = Callable[..., Path]
 SAMPLES = Path(__file__).parent.parent / "samples" / "smi"
@@ -305,9 +305,9 @@ def test_one_that_prints_something_else(tmp_path: Path) -> None:
 def test_only_a_program_on_path_is_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = smi(tmp_path / "bin", "true")
     monkeypatch.chdir(folder)
-    assert find_smi({"PATH": ":.:/nowhere"}) == ""
-    assert find_smi({"PATH": f"/nowhere:{folder}"}) == f"{folder}/nvidia-smi"
-    assert find_smi({}, [folder]) == f"{folder}/nvidia-smi"
+    assert find_program("nvidia-smi", {"PATH": ":.:/nowhere"}) == ""
+    assert find_program("nvidia-smi", {"PATH": f"/nowhere:{folder}"}) == f"{folder}/nvidia-smi"
+    assert find_program("nvidia-smi", {}, [folder]) == f"{folder}/nvidia-smi"
 
 
 @given(st.text(max_size=200))

@@ -20,7 +20,6 @@ from tunedoctor.probes.resources import (
     memory,
     memory_limit,
     model_in,
-    nearest,
     shared_memory,
     temporary,
     windows_memory,
@@ -204,7 +203,6 @@ def test_a_folder_still_to_be_made_is_measured_by_its_parent(tmp_path: Path) -> 
     assert found.device == here.device != ""
     assert 0 < found.free <= found.total
     assert found.writable
-    assert nearest("/no/such/place") == "/"
 
 
 def test_the_target_is_where_its_interpreter_says_else_what_was_asked(tmp_path: Path) -> None:

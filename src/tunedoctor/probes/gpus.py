@@ -22,7 +22,7 @@ from tunedoctor.facts import (
     Xid,
 )
 from tunedoctor.lazy import pattern
-from tunedoctor.probes.libraries import system_folders
+from tunedoctor.probes.libraries import find_library
 from tunedoctor.probes.system import mac_processor
 from tunedoctor.probing import probe
 from tunedoctor.reading import line, number
@@ -217,9 +217,7 @@ def name_of(device: str) -> str:
 def has_level_zero(root: Path, variables: Mapping[str, str], *, linux: bool) -> bool:
     """Look for the Level Zero loader where the system's own loader would."""
     if linux:
-        named = [Path(one) for one in variables.get("LD_LIBRARY_PATH", "").split(":") if one]
-        folders = (*named, *system_folders(root))
-        return any((folder / "libze_loader.so.1").exists() for folder in folders)
+        return find_library("libze_loader.so.1", root, variables) is not None
     system = variables.get("SYSTEMROOT", "")
     return bool(system) and (Path(system) / "System32/ze_loader.dll").exists()
 

@@ -25,9 +25,10 @@ from tunedoctor.facts import (
 )
 from tunedoctor.lazy import pattern
 from tunedoctor.probes.libraries import WSL_FOLDER, find_library, library_version
-from tunedoctor.probes.nvidia_tools import MISSING, Said, ask_nvml, ask_smi, find_smi
+from tunedoctor.probes.nvidia_tools import MISSING, Said, ask_nvml, ask_smi
 from tunedoctor.probing import probe
 from tunedoctor.reading import line, read, start
+from tunedoctor.targeting import find_program
 
 NVML = "libnvidia-ml.so.1"
 CUDA = "libcuda.so.1"
@@ -110,7 +111,8 @@ def look(world: World, root: Path, environ: Mapping[str, str], limits: Limits) -
     """Ask whom there is to ask, and conclude."""
     end = time.monotonic() + limits.all
     wsl = str(root / WSL_FOLDER)
-    smi_path = find_smi(environ, (wsl, *_windows_folders(environ)))
+    name = "nvidia-smi.exe" if sys.platform == "win32" else "nvidia-smi"
+    smi_path = find_program(name, environ, (wsl, *_windows_folders(environ)))
     nvml = MISSING
     if find_nvml(root, environ):
         more = limits.nvml_per_gpu * max(world.gpus_on_bus - 2, 0)

@@ -1,9 +1,8 @@
 """Ask NVML and nvidia-smi, each in a child with a time limit, and read what they say."""
 
-import os
 import sys
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 import msgspec
@@ -11,7 +10,6 @@ import msgspec
 from tunedoctor.child import Ended, run
 from tunedoctor.facts import NvidiaAnswer, NvidiaDriver, NvidiaGpu, NvidiaGpus
 from tunedoctor.tables.load import table
-from tunedoctor.targeting import find_program
 
 _LIBRARY_NOT_FOUND = 12
 FIELDS: list[str] = table("probes")["smi_fields"]
@@ -80,11 +78,6 @@ def _line(text: str) -> Said | None:
         return msgspec.json.decode(text, type=Said) if text.startswith("{") else None
     except (msgspec.DecodeError, UnicodeError, RecursionError):
         return None
-
-
-def find_smi(environ: Mapping[str, str], more: Iterable[str] = ()) -> str:
-    """Return the nvidia-smi that PATH names first, then that of the folders `more`; "" for none."""
-    return find_program("nvidia-smi.exe" if os.name == "nt" else "nvidia-smi", environ, more)
 
 
 def ask_smi(path: str, seconds: float) -> Said:

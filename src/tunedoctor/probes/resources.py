@@ -250,7 +250,9 @@ def measure(
     use: Literal["hf-cache", "tmp", "target", "work"], path: str, hint: str = ""
 ) -> Disk | None:
     """Measure the file system of a place or of its nearest parent; None where none can be asked."""
-    parent = nearest(path)
+    parent = path
+    while not os.path.isdir(parent) and (above := os.path.dirname(parent)) != parent:
+        parent = above
     try:
         free, total, device = size_of(parent)
     except OSError:
@@ -265,13 +267,6 @@ def measure(
         exists=parent == path,
         hint=hint,
     )
-
-
-def nearest(path: str) -> str:
-    """Return the path itself or its nearest parent that is a folder."""
-    while not os.path.isdir(path) and (parent := os.path.dirname(path)) != path:
-        path = parent
-    return path
 
 
 def size_of(folder: str) -> tuple[int, int, str]:
