@@ -84,6 +84,14 @@ def number(path: str | os.PathLike[str]) -> int | None:
     return _digits(line(path))
 
 
+def listed(folder: str | os.PathLike[str]) -> list[str]:
+    """Return the names in a folder, sorted; none where it cannot be read."""
+    try:
+        return sorted(os.listdir(folder))  # noqa: PTH208  names alone
+    except (OSError, ValueError):
+        return []
+
+
 def fields(text: str) -> dict[str, int]:
     """Return name -> number of lines such as "oom_kill 3" and "MemTotal: 16 kB", unit left out."""
     words = (one.split() for one in text.splitlines())

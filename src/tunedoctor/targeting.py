@@ -3,7 +3,7 @@
 Links are never followed into a path that is kept: the link inside a venv is what makes it a venv.
 """
 # paths stay the strings that the user knows
-# ruff: noqa: PTH110, PTH112, PTH113, PTH114, PTH115, PTH116, PTH118, PTH120, PTH122, PTH206, PTH208
+# ruff: noqa: PTH110, PTH112, PTH113, PTH114, PTH115, PTH116, PTH118, PTH120, PTH122, PTH206
 
 import errno
 import os
@@ -16,7 +16,7 @@ import msgspec
 
 from tunedoctor.facts import Target
 from tunedoctor.facts.target import NO_ENVIRONMENT
-from tunedoctor.reading import start
+from tunedoctor.reading import listed, start
 
 ChosenBy = Literal[
     "--target",
@@ -91,10 +91,7 @@ def is_own(folder: str, own_executable: str) -> bool:
 
 def _environments_in(cwd: str) -> list[str]:
     """Return the environments that stand in the working folder under one of the usual names, as "./venv"."""
-    try:
-        names = sorted(n for n in os.listdir(cwd) if n.startswith(".venv") or n in ("venv", "env"))
-    except OSError:
-        return []
+    names = [n for n in listed(cwd) if n.startswith(".venv") or n in ("venv", "env")]
     return [
         os.path.join(".", name)
         for name in names[: 4 * _MOST_NEARBY]
@@ -184,16 +181,10 @@ def _no_program(path: str) -> str:
     if head and not (made or head.startswith(b"#!")):
         return f"{path} is no program that this system can start."
     own = this_machine() if made and made.format == "elf" else ""
-    if made and made.machine not in _RUNS.get(own, (made.machine,)) and not _emulated():
-        return f"{path} is a program for {made.machine}, and this machine is {own}."
-    return ""
-
-
-def _emulated() -> bool:
-    try:
-        return any(name.startswith("qemu-") for name in os.listdir(_EMULATORS))
-    except OSError:
-        return False
+    if made is None or made.machine in _RUNS.get(own, (made.machine,)):
+        return ""
+    emulated = any(name.startswith("qemu-") for name in listed(_EMULATORS))
+    return "" if emulated else f"{path} is a program for {made.machine}, and this machine is {own}."
 
 
 def _absolute(path: str, cwd: str) -> str:

@@ -17,7 +17,7 @@ from tunedoctor.facts import Absent, AmdGpu, AmdGpus, Host, PciBus, RocmStack, U
 from tunedoctor.probes.gpus import Adapter, adapters, denied, may_open, render_nodes, tools_say
 from tunedoctor.probes.libraries import system_folders
 from tunedoctor.probing import probe
-from tunedoctor.reading import fields, line, number, read
+from tunedoctor.reading import fields, line, listed, number, read
 from tunedoctor.versions import parts
 
 _AMD = "1002"
@@ -238,10 +238,7 @@ def groups_missing(refused: Iterable[Path]) -> tuple[str, ...]:
 
 def rocm_folders(root: Path) -> list[Path]:
     """Return the folders of ROCm under /opt: /opt/rocm first, then the newest."""
-    try:
-        names = [name for name in os.listdir(root / "opt") if name.startswith("rocm")]  # noqa: PTH208  names alone
-    except OSError:
-        return []
+    names = [name for name in listed(root / "opt") if name.startswith("rocm")]
     names.sort(key=lambda name: (name == "rocm", parts(name.removeprefix("rocm-"))), reverse=True)
     return [root / "opt" / name for name in names]
 

@@ -5,7 +5,7 @@ its site-packages runs even then: -I -S. .pth files are read as text: lines that
 never run.
 """
 # paths stay as the interpreter told them
-# ruff: noqa: PTH110, PTH111, PTH112, PTH113, PTH117, PTH118, PTH119, PTH120, PTH208
+# ruff: noqa: PTH110, PTH111, PTH112, PTH113, PTH117, PTH118, PTH119, PTH120
 
 import os
 import re
@@ -20,7 +20,7 @@ from tunedoctor import child
 from tunedoctor.facts import Absent, Interpreter, Target, Unknown
 from tunedoctor.facts.target import NO_ENVIRONMENT, PrefixKind
 from tunedoctor.probing import probe
-from tunedoctor.reading import read, start
+from tunedoctor.reading import listed, read, start
 from tunedoctor.tables.load import table
 from tunedoctor.targeting import Program, program, this_machine
 
@@ -154,7 +154,7 @@ def _posix(folders: Sequence[str], real: str, settings: Mapping[str, str]) -> _B
     for folder in folders:
         for _ in range(_LEVELS):
             for place in (os.path.join(folder, "lib"), os.path.join(folder, "lib64")):
-                names = [named] if named else map(_NAME.fullmatch, _names(place))
+                names = [named] if named else map(_NAME.fullmatch, listed(place))
                 whole = [n for n in names if n and os.path.isfile(f"{place}/{n[1]}/os.py")]
                 if len(whole) > 1:
                     whole = [one for one in whole if f"{stated}.".startswith(f"{one[2]}.")]
@@ -170,7 +170,7 @@ def _posix(folders: Sequence[str], real: str, settings: Mapping[str, str]) -> _B
 def _windows(folders: Sequence[str]) -> _Base | None:
     """Look for python3XX.dll, which lies beside python.exe."""
     for folder in folders:
-        for name in _names(folder):
+        for name in listed(folder):
             if found := _DLL.fullmatch(name.lower()):
                 archive = os.path.join(folder, name[:-4] + ".zip")
                 library = os.path.join(folder, "Lib")
@@ -241,13 +241,13 @@ def _abi(one: Installation) -> tuple[str, str]:
         end = "win32" if one.program.machine == "x86" else f"win_{one.program.machine}"
         return f"cp{one.digits}{threads}-{end}", ""
     found = {"'SOABI'": "", "'MACOSX_DEPLOYMENT_TARGET'": ""}
-    noted = (n for n in _names(one.library) if n[:15] == "_sysconfigdata_" and n[-3:] == ".py")
+    noted = (n for n in listed(one.library) if n[:15] == "_sysconfigdata_" and n[-3:] == ".py")
     for name in islice(noted, _FEW):
         for line in (read(os.path.join(one.library, name), _TEXT) or "").splitlines():
             key, _, value = line.strip().partition(": ")
             if found.get(key) == "":
                 found[key] = value.strip("',}")
-    names = (n for n in _names(os.path.join(one.library, "lib-dynload")) if n.endswith(".so"))
+    names = (n for n in listed(os.path.join(one.library, "lib-dynload")) if n.endswith(".so"))
     extensions = (n.split(".")[1] for n in names)
     soabi, system = found.values()
     return soabi or next((ending for ending in extensions if "-" in ending), ""), system
@@ -262,7 +262,7 @@ def _version(one: Installation) -> str:
             if line.startswith("#define PY_VERSION ") and f'"{one.short}.' in line:
                 return line.split('"')[1].rstrip("+")
     lib = os.path.dirname(one.library)
-    beside = [os.path.join(lib, n) for n in _names(lib) if n.startswith(f"libpython{one.short}")]
+    beside = [os.path.join(lib, n) for n in listed(lib) if n.startswith(f"libpython{one.short}")]
     begin = f"{one.short}.".encode()
     for place in (one.python, *beside[:_FEW], os.path.join(one.prefix, f"python{one.digits}.dll")):
         code, at = start(place, _LIBRARY) or b"", -1
@@ -334,7 +334,7 @@ def kind_of(found: Installation) -> PrefixKind:
 
 def added_by_pth(site: Path) -> tuple[str, ...]:
     """Return the existing places that the .pth files of a site folder add to sys.path."""
-    names = [n for n in _names(str(site)) if n.endswith(".pth") and not n.startswith(".")]
+    names = [n for n in listed(str(site)) if n.endswith(".pth") and not n.startswith(".")]
     texts = (read(site / name, _TEXT) or "" for name in names)
     lines = [line for text in texts for line in path_lines(text.removeprefix("\ufeff"))]
     found = (os.path.normpath(site / line) for line in lines[:_MOST])
@@ -346,10 +346,3 @@ def path_lines(text: str) -> tuple[str, ...]:
     lines = (line.rstrip() for line in text.splitlines())
     code = ("#", "import ", "import\t")
     return tuple(line for line in lines if line and not line.startswith(code) and "\0" not in line)
-
-
-def _names(folder: str) -> list[str]:
-    try:
-        return sorted(os.listdir(folder))
-    except (OSError, ValueError):
-        return []

@@ -3,7 +3,7 @@
 The loader takes a file by its exact name: libcudnn.so.8 does not hide a wheel's libcudnn.so.9.
 """
 # os.path: the loader takes the variable's folders as they are written
-# ruff: noqa: PTH110, PTH118, PTH120, PTH121, PTH208
+# ruff: noqa: PTH110, PTH118, PTH120, PTH121
 
 import os
 import sys
@@ -20,7 +20,7 @@ from tunedoctor.facts import (
     Unknown,
 )
 from tunedoctor.probing import probe
-from tunedoctor.reading import start
+from tunedoctor.reading import listed, start
 from tunedoctor.tables.load import table
 
 WSL_FOLDER = "usr/lib/wsl/lib"
@@ -114,7 +114,7 @@ def _first_of_each(folders: Iterable[str]) -> dict[str, str]:
     known: tuple[str, ...] = tuple(table("probes")["stack_libraries"])
     found: dict[str, str] = {}
     for folder in folders:
-        for name in _listed(folder):
+        for name in listed(folder):
             stem, ending, numbers = name.partition(".so")
             if not ending or not (stem in known or stem.startswith("libcudnn")):
                 continue
@@ -129,18 +129,11 @@ def _own_folders(interpreter: Interpreter) -> Iterable[str]:
     """Return where wheels in the target put libraries, or conda."""
     for site in interpreter.site_packages:
         nvidia = os.path.join(site, "nvidia")
-        yield from (os.path.join(nvidia, name, "lib") for name in _listed(nvidia))
+        yield from (os.path.join(nvidia, name, "lib") for name in listed(nvidia))
         for brought in ("torch", "cusparselt", "_rocm_sdk_core"):
             yield os.path.join(site, brought, "lib")
     if interpreter.kind == "conda":
         yield os.path.join(interpreter.prefix, "lib")
-
-
-def _listed(folder: str) -> list[str]:
-    try:
-        return sorted(os.listdir(folder))
-    except OSError:
-        return []
 
 
 def of_wheel(stem: str, path: str, distributions: Iterable[Distribution]) -> str:

@@ -27,7 +27,7 @@ from tunedoctor.lazy import pattern
 from tunedoctor.probes.libraries import WSL_FOLDER, find_library, library_version
 from tunedoctor.probes.nvidia_tools import MISSING, Said, ask_nvml, ask_smi
 from tunedoctor.probing import probe
-from tunedoctor.reading import line, read, start
+from tunedoctor.reading import line, listed, read, start
 from tunedoctor.targeting import find_program
 
 NVML = "libnvidia-ml.so.1"
@@ -242,6 +242,7 @@ def nvidia_module(
         return Absent(why="in WSL the driver is that of Windows")
     gpu_on_bus = isinstance(pci, PciBus) and bool(pci.of("10de"))
     modules, dev, kernel = root / "sys/module", root / "dev", host.kernel
+    told = root / "proc/driver/nvidia/gpus"
     loaded = (modules / "nvidia").is_dir()
     if not loaded and not gpu_on_bus:
         return Absent(why="no NVIDIA GPU on the PCI bus and no NVIDIA module loaded")
@@ -260,24 +261,13 @@ def nvidia_module(
         uvm_loaded=(modules / "nvidia_uvm").is_dir() if loaded else None,
         missing_nodes=tuple(f"/dev/{n}" for n in wanted if n not in there) if asked else (),
         denied_nodes=tuple(f"/dev/{n}" for n, open_ in there.items() if not open_) if asked else (),
-        gpus_in_proc=_count(root / "proc/driver/nvidia/gpus") if loaded else None,
+        gpus_in_proc=len(listed(told)) if loaded and told.is_dir() else None,
     )
 
 
 def _cards(dev: Path) -> list[str]:
     """Return the names of the cards' device files."""
-    try:
-        names = sorted(os.listdir(dev))  # noqa: PTH208  names alone
-    except OSError:
-        return []
-    return [name for name in names if name.startswith("nvidia") and name[6:].isdecimal()]
-
-
-def _count(folder: Path) -> int | None:
-    try:
-        return len(os.listdir(folder))  # noqa: PTH208
-    except OSError:
-        return None
+    return [name for name in listed(dev) if name.startswith("nvidia") and name[6:].isdecimal()]
 
 
 def _on_disk(modules: Path) -> bool:

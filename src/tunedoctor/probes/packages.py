@@ -27,7 +27,7 @@ from tunedoctor.probes.site_folder import (
     read_folder,
 )
 from tunedoctor.probing import probe
-from tunedoctor.reading import NotRegularError, TooLargeError, read, read_regular, start
+from tunedoctor.reading import NotRegularError, TooLargeError, listed, read, read_regular, start
 from tunedoctor.tables.load import table
 from tunedoctor.versions import parts, requirement
 
@@ -181,10 +181,7 @@ def conda_packages(prefix: Path) -> dict[str, str]:
 
     Its files have names such as pytorch-2.5.1-py3.12_cuda12.4_cudnn9.1.0_0.json.
     """
-    try:
-        names = os.listdir(prefix / "conda-meta")  # noqa: PTH208  names alone
-    except OSError:
-        return {}
+    names = listed(prefix / "conda-meta")
     split = (n.removesuffix(".json").rsplit("-", 2) for n in names if n.endswith(".json"))
     return {one[0]: f"{one[1]} {one[2]}" for one in split if len(one) == 3 and all(one)}
 
