@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable
+from importlib.machinery import PathFinder
 from pathlib import Path
 
 import pytest
@@ -176,32 +177,34 @@ def test_doctors_own_checkout(monkeypatch: pytest.MonkeyPatch) -> None:
     assert shadows(own, packages(own)).shadows == ()
 
 
-@pytest.mark.parametrize(
-    "module", ["random", "select", "json", "tokenize", "types", "yaml", "packaging"]
-)
-@pytest.mark.parametrize("form", ["{}.py", "{}/__init__.py", "{}/data.txt"])
-def test_agrees_with_a_real_import(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, module: str, form: str
-) -> None:
-    path = tmp_path / form.format(module)
-    path.parent.mkdir(exist_ok=True)
-    path.touch()
-    monkeypatch.chdir(tmp_path)
+ORACLE = """
+import json, sys
+from importlib.machinery import PathFinder
+asked = json.loads(sys.argv[1])
+specs = [PathFinder.find_spec(module, [folder, *sys.path[1:]]) for folder, module in asked]
+print(json.dumps([str(spec and spec.origin) for spec in specs]))
+"""
+
+
+def test_agrees_with_a_real_import(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("PYTHONPATH", raising=False)
     own = interpreter(Target(asked="", chosen_by="own", python=sys.executable))
     assert isinstance(own, Interpreter)
-    found = {one.module for one in shadows(own, packages(own)).shadows}
-    code = f"from importlib.machinery import PathFinder as P; import sys; s = P.find_spec({module!r}); print(s and s.origin)"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    origin = done.stdout.strip()
-    elsewhere = _on_path(own, module)
-    assert (module in found) == (str(tmp_path) in origin and elsewhere)
-
-
-def _on_path(own: Interpreter, module: str) -> bool:
-    from importlib.machinery import PathFinder
-
-    return PathFinder.find_spec(module, list(own.path)) is not None
+    told = packages(own)
+    modules = ("random", "select", "json", "tokenize", "types", "yaml", "packaging")
+    asked: list[tuple[str, str]] = []
+    for number, form in enumerate(("{}.py", "{}/__init__.py", "{}/data.txt")):
+        for module in modules:
+            path = tmp_path / f"{number}{module}" / form.format(module)
+            path.parent.mkdir(parents=True)
+            path.touch()
+            asked.append((str(tmp_path / f"{number}{module}"), module))
+    argv = [sys.executable, "-c", ORACLE, json.dumps(asked)]
+    said = subprocess.run(argv, capture_output=True, text=True, check=True, cwd=tmp_path).stdout
+    for (folder, module), origin in zip(asked, json.loads(said), strict=True):
+        found = {one.module for one in shadows(own, told, work=folder).shadows}
+        elsewhere = PathFinder.find_spec(module, list(own.path)) is not None
+        assert (module in found) == (origin.startswith(folder) and elsewhere), (folder, origin)
 
 
 def test_order_of_places() -> None:
