@@ -1,4 +1,4 @@
-"""Children can't hang, flood or outlive the doctor."""
+"""Children can't hang, flood or outlive the doctor; `run_lines` hears those that talk."""
 
 import os
 import sys
@@ -11,14 +11,43 @@ import pytest
 from tunedoctor.child import Ended, run, run_lines
 
 PY = sys.executable
+POSIX = pytest.mark.skipif(os.name != "posix", reason="signals and process groups are POSIX")
+
+
+def say(code: str, *, silence: float = 60.0, **limits: float) -> tuple[list[str], Ended]:
+    """Run Python code and return its lines and its end; each line allows `silence` seconds."""
+    lines: list[str] = []
+
+    def heard(line: str) -> float:
+        lines.append(line)
+        return silence
+
+    given = {"silence": 60.0, "timeout": 90.0, **limits}
+    argv = [PY, "-S", "-u", "-c", code]
+    return lines, run_lines(argv, heard=heard, **given)  # type: ignore[arg-type]
+
+
+def gone(pid: int) -> bool:
+    """Tell whether a process ends in time; one that is dead and not yet reaped has."""
+    for _ in range(100):
+        stat = Path(f"/proc/{pid}/stat")
+        try:
+            os.kill(pid, 0)
+            if stat.exists() and stat.read_text().rsplit(")", 1)[1].split()[0] == "Z":
+                return True
+        except (ProcessLookupError, FileNotFoundError):
+            return True
+        time.sleep(0.05)
+    return False
 
 
 def test_output_and_status() -> None:
-    ended = run(
-        [PY, "-c", "import sys; print('a'); print('b', file=sys.stderr); sys.exit(3)"], timeout=20
-    )
-    assert (ended.how, ended.code, ended.out.strip(), ended.err.strip()) == ("exit", 3, "a", "b")
-    assert ended.death == "exit status 3"
+    code = "import sys; print('a'); print('é'); print('x', file=sys.stderr); sys.exit(3)"
+    ended = run([PY, "-c", code], timeout=20)
+    lines, told = say(code)
+    assert ended.out.splitlines() == lines == ["a", "é"]
+    for one in (ended, told):
+        assert (one.how, one.code, one.err.strip(), one.death) == ("exit", 3, "x", "exit status 3")
 
 
 def test_a_hang_is_ended_with_its_children(tmp_path: Path) -> None:
@@ -28,64 +57,67 @@ def test_a_hang_is_ended_with_its_children(tmp_path: Path) -> None:
         f"open({str(mark)!r}, 'w').write(str(p.pid)); print('begun', flush=True); time.sleep(60)"
     )
     ended = run([PY, "-c", script], timeout=3)
-    assert ended.how == "hung"
-    assert ended.out == "begun\n"
-    grandchild = int(mark.read_text())
-    for _ in range(50):
-        stat = Path(f"/proc/{grandchild}/stat")
-        if not stat.exists() or stat.read_text().split()[2] == "Z":
-            return
-        time.sleep(0.1)
-    pytest.fail("the grandchild is still there")
+    assert (ended.how, ended.out) == ("hung", "begun\n")
+    assert gone(int(mark.read_text()))
 
 
-@pytest.mark.skipif(os.name == "nt", reason="signals are POSIX")
+@POSIX
 def test_a_crash_names_its_signal() -> None:
-    ended = run([PY, "-c", "import os, signal; os.kill(os.getpid(), signal.SIGSEGV)"], timeout=20)
-    assert ended.death == "signal SIGSEGV"
+    code = "import os, signal; os.kill(os.getpid(), signal.SIGSEGV)"
+    assert run([PY, "-c", code], timeout=20).death == say(code)[1].death == "signal SIGSEGV"
 
 
 def test_a_flood_is_cut() -> None:
     ended = run([PY, "-c", "print('x' * 10**7)"], timeout=20, limit=1000)
     assert ended.ok
-    assert len(ended.out) == 1000
-    assert ended.truncated
+    assert (len(ended.out), ended.truncated) == (1000, True)
+    lines, ended = say("for _ in range(100000): print('0123456789')", limit=1100)
+    assert ended.ok
+    assert len(lines) == 100
 
 
-def test_a_program_that_is_not_there() -> None:
+def test_programs_that_do_not_start() -> None:
     ended = run(["/no/such/program"], timeout=1)
     assert ended.how == "not started"
     assert "FileNotFoundError" in ended.death
-
-
-def test_nul_in_an_argument_is_no_crash() -> None:
     assert run([PY, "a\0b"], timeout=1).how == "not started"
+    ended = run_lines(["/nowhere/python"], heard=lambda _: 1.0, silence=1.0, timeout=1.0)
+    assert ended.how == "not started"
 
 
-def test_bytes_that_are_no_text() -> None:
+def test_bytes_that_are_no_text_and_stdin() -> None:
     ended = run([PY, "-c", "import os; os.write(1, bytes(range(256)))"], timeout=20)
     assert ended.ok
     assert "\ufffd" in ended.out
-
-
-def test_stdin_reaches_it() -> None:
     assert run([PY, "-c", "print(input())"], timeout=20, stdin="hello\n").out == "hello\n"
 
 
-def _lines(script: str, **limits: float) -> tuple[list[str], Ended]:
-    heard: list[str] = []
-
-    def hear(line: str) -> float:
-        heard.append(line)
-        return 60.0
-
-    return heard, run_lines([PY, "-u", "-c", script], heard=hear, silence=60, timeout=90, **limits)
+@pytest.mark.parametrize(
+    ("code", "limits", "seconds"),
+    [
+        # silence after a line
+        ("import time; print('a'); time.sleep(60)", {"silence": 0.3}, 0.3),
+        # lines that keep coming
+        ("import time\nwhile True: print('a'); time.sleep(0.05)", {"timeout": 0.8}, 0.8),
+        # a closed stream does not hide it
+        ("import os, time\nprint('a')\nos.close(1)\ntime.sleep(60)", {"silence": 0.3}, 0.3),
+    ],
+)
+def test_hangs_by_the_limit_that_was_passed(
+    code: str, limits: dict[str, float], seconds: float
+) -> None:
+    began = time.monotonic()
+    lines, ended = say(code, **limits)
+    assert lines[0] == "a"
+    assert ended.how == "hung"
+    assert ended.seconds == pytest.approx(seconds)
+    assert time.monotonic() - began < 10
 
 
 def test_a_child_that_does_no_work_is_hung_and_says_where() -> None:
     script = "import faulthandler, sys, time\nfaulthandler.enable(sys.stdout)\nprint('begun')\ntime.sleep(60)"
     began = time.monotonic()
-    heard, ended = _lines(script, idle=2.0)
+    heard, ended = say(script, idle=2.0)
     assert ended.how == "hung"
     assert time.monotonic() - began < 30
     assert heard[0] == "begun"
@@ -93,12 +125,24 @@ def test_a_child_that_does_no_work_is_hung_and_says_where() -> None:
 
 
 def test_a_child_that_works_in_silence_is_let_be() -> None:
-    script = (
-        "import time\nend = time.monotonic() + 5\nwhile time.monotonic() < end: pass\nprint('done')"
-    )
-    heard, ended = _lines(script, idle=2.0)
+    script = "import time\nend = time.monotonic() + 5\nwhile time.monotonic() < end: pass\nprint(1)"
+    heard, ended = say(script, idle=2.0)
     assert ended.ok
-    assert heard == ["done"]
+    assert heard == ["1"]
+
+
+@POSIX
+def test_a_grandchild_that_holds_the_pipe_does_not_hold_the_doctor(tmp_path: Path) -> None:
+    note = tmp_path / "pid"
+    code = (
+        f"import os, time\nprint('a')\npid = os.fork()\n"
+        f"if pid: open({str(note)!r}, 'w').write(str(pid)); os._exit(0)\ntime.sleep(60)"
+    )
+    began = time.monotonic()
+    lines, ended = say(code)
+    assert (lines, ended.how) == (["a"], "exit")
+    assert time.monotonic() - began < 10
+    assert gone(int(note.read_text()))
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows waits for the readers instead")
@@ -123,7 +167,7 @@ def test_last_words_are_read_where_readers_come_late(
     began = time.monotonic()
     ended = run([PY, "-S", "-c", script], timeout=20)
     assert (len(ended.out), ended.err) == (40_000, "last")
-    heard, ended = _lines(script)
+    heard, ended = say(script)
     assert (heard, ended.err) == (["a"] * 20_000, "last")
     assert time.monotonic() - began < 15
     other.join()

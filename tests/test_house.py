@@ -17,7 +17,7 @@ import tunedoctor
 
 SRC = Path(tunedoctor.__file__).parent
 LAYERS = (
-    ("clean", "versions", "idleness", "lazy", "reading", "job_object", "programs", "target"),
+    ("clean", "versions", "lazy", "reading", "target"),
     ("descendants",),
     ("facts", "child"),
     ("snapshot", "cure", "findings", "tables", "config", "plan"),

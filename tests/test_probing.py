@@ -13,53 +13,50 @@ def a_probe(run: object, *kinds: type, seconds: float = 5.0) -> Probe:
     return Probe(kinds=kinds, run=run, seconds=seconds, deep=False)  # type: ignore[arg-type]
 
 
+def of_cpu(cpu: Cpu) -> Memory:
+    return Memory(total=cpu.count, available=1)
+
+
+AFTER = a_probe(of_cpu, Memory)
+
+
 def test_a_probe_waits_for_the_facts_it_needs() -> None:
     def cpu(host: Host) -> Cpu:
         return Cpu(count=len(host.name), usable=1)
 
     def host() -> Host:
-        time.sleep(0.05)
-        return HOST
-
-    snapshot = examine((), [a_probe(cpu, Cpu), a_probe(host, Host)])
-    assert snapshot.find(Cpu) == Cpu(count=1, usable=1)
-
-
-def test_a_probe_waits_for_one_that_still_runs() -> None:
-    def host() -> Host:
         time.sleep(0.3)
         return HOST
 
-    def memory(host: Host) -> Memory:
-        return Memory(total=len(host.name), available=1)
-
-    quick = a_probe(lambda: Cpu(count=1, usable=1), Cpu)
-    snapshot = examine((), [quick, a_probe(host, Host), a_probe(memory, Memory)])
+    quick = a_probe(lambda: FileLimit(soft=1, hard=1), FileLimit)
+    snapshot = examine((), [AFTER, a_probe(cpu, Cpu), quick, a_probe(host, Host)])
+    assert snapshot.find(Cpu) == Cpu(count=1, usable=1)
     assert snapshot.find(Memory) == Memory(total=1, available=1)
 
 
-def test_probes_that_wait_for_each_other_end_as_unknown() -> None:
+def test_probes_that_wait_for_each_other_or_for_nobody_end_as_unknown() -> None:
     def cpu(memory: Memory) -> Cpu:
         return Cpu(count=memory.total, usable=1)
 
-    def memory(cpu: Cpu) -> Memory:
-        return Memory(total=cpu.count, available=1)
-
-    snapshot = examine((), [a_probe(cpu, Cpu), a_probe(memory, Memory)])
+    snapshot = examine((), [a_probe(cpu, Cpu), AFTER])
     assert isinstance(snapshot.get(Cpu), Unknown)
     assert isinstance(snapshot.get(Memory), Unknown)
+    assert isinstance(examine((), [AFTER]).get(Memory), Unknown)
 
 
-def test_a_crash_is_the_unknown_of_that_fact_alone() -> None:
+def test_a_crash_or_a_wrong_answer_is_the_unknown_of_that_fact_alone() -> None:
     def broken() -> Cpu:
         msg = "no such file"
         raise OSError(msg)
 
-    snapshot = examine((), [a_probe(broken, Cpu), a_probe(lambda: HOST, Host)])
+    wrong = a_probe(lambda: (HOST,), Memory, FileLimit)
+    snapshot = examine((), [a_probe(broken, Cpu), a_probe(lambda: HOST, Host), wrong])
     answer = snapshot.get(Cpu)
     assert isinstance(answer, Unknown)
     assert "no such file" in answer.why
     assert snapshot.find(Host) == HOST
+    assert isinstance(snapshot.get(FileLimit), Unknown)
+    assert isinstance(examine((), [a_probe(lambda: HOST, Cpu)]).get(Cpu), Unknown)
 
 
 def test_a_hang_ends_at_the_time_limit_and_what_comes_later_is_ignored() -> None:
@@ -69,11 +66,8 @@ def test_a_hang_ends_at_the_time_limit_and_what_comes_later_is_ignored() -> None
         release.wait(10)
         return Cpu(count=1, usable=1), FileLimit(soft=1, hard=1)
 
-    def after(cpu: Cpu) -> Memory:
-        return Memory(total=cpu.count, available=1)
-
     began = time.monotonic()
-    snapshot = examine((), [a_probe(hangs, Cpu, FileLimit, seconds=0.2), a_probe(after, Memory)])
+    snapshot = examine((), [a_probe(hangs, Cpu, FileLimit, seconds=0.2), AFTER])
     release.set()
     assert time.monotonic() - began < 5
     for kind in (Cpu, FileLimit, Memory):
@@ -83,26 +77,5 @@ def test_a_hang_ends_at_the_time_limit_and_what_comes_later_is_ignored() -> None
 
 
 def test_absent_passes_on() -> None:
-    def cpu() -> Absent:
-        return Absent(why="no cpu")
-
-    def after(cpu: Cpu) -> Memory:
-        return Memory(total=cpu.count, available=1)
-
-    snapshot = examine((), [a_probe(cpu, Cpu), a_probe(after, Memory)])
+    snapshot = examine((), [a_probe(lambda: Absent(why="no cpu"), Cpu), AFTER])
     assert snapshot.get(Memory) == Absent(why="no cpu")
-
-
-def test_a_wrong_answer_is_unknown() -> None:
-    snapshot = examine(
-        (), [a_probe(lambda: HOST, Cpu), a_probe(lambda: (HOST,), Memory, FileLimit)]
-    )
-    for kind in (Cpu, Memory, FileLimit):
-        assert isinstance(snapshot.get(kind), Unknown)
-
-
-def test_a_fact_that_nobody_finds_does_not_stop_the_rest() -> None:
-    def needs(cpu: Cpu) -> Memory:
-        return Memory(total=cpu.count, available=1)
-
-    assert isinstance(examine((), [a_probe(needs, Memory)]).get(Memory), Unknown)

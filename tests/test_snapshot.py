@@ -55,32 +55,24 @@ def test_any_bytes_are_refused(data: bytes) -> None:
         from_json(data)
 
 
+def _with(facts: str, schema: str = SCHEMA) -> str:
+    return f'{{"schema": "{schema}", "facts": {facts}}}'
+
+
 @pytest.mark.parametrize(
     ("text", "says"),
     [
         ("[" * 10_000 + "]" * 10_000, "deep"),
         ('{"a":' * 100_000 + "1" + "}" * 100_000, "deep"),
-        ('{"schema": "doctor.snapshot/9", "facts": {}}', "doctor.snapshot/1"),
+        (_with("{}", "doctor.snapshot/9"), "doctor.snapshot/1"),
         ('{"facts": {}}', "schema"),
-        ('{"schema": "doctor.snapshot/1", "facts": {}, "extra": 1}', "extra"),
-        ('{"schema": "doctor.snapshot/1", "facts": {"Horse": {"absent": ""}}}', "Horse"),
-        (
-            '{"schema": "doctor.snapshot/1", "facts": {"Host": {"value": {"os": "linux", "name": 5}}}}',
-            "Host",
-        ),
-        (
-            '{"schema": "doctor.snapshot/1", "facts": {"Host": {"value": {"os": "linux", "name": "", "x": 1}}}}',
-            "x",
-        ),
-        (
-            '{"schema": "doctor.snapshot/1", "facts": {"Cpu": {"value": {"count": -1, "usable": 1}}}}',
-            "Cpu",
-        ),
-        (
-            '{"schema": "doctor.snapshot/1", "facts": {"Host": {"absent": "", "unknown": ""}}}',
-            "Host",
-        ),
-        ('{"schema": "doctor.snapshot/1", "facts": {"Host": 3}}', "facts"),
+        (_with('{}, "extra": 1'), "extra"),
+        (_with('{"Horse": {"absent": ""}}'), "Horse"),
+        (_with('{"Host": {"value": {"os": "linux", "name": 5}}}'), "Host"),
+        (_with('{"Host": {"value": {"os": "linux", "name": "", "x": 1}}}'), "x"),
+        (_with('{"Cpu": {"value": {"count": -1, "usable": 1}}}'), "Cpu"),
+        (_with('{"Host": {"absent": "", "unknown": ""}}'), "Host"),
+        (_with('{"Host": 3}'), "facts"),
         ("", "JSON"),
         ("\ud800", "JSON"),
     ],

@@ -20,33 +20,25 @@ def interpreter_in(folder: Path, inside: str = "bin/python") -> Path:
     return path
 
 
-def test_asked_folder_comes_before_every_variable(tmp_path: Path) -> None:
-    mine = interpreter_in(tmp_path / "mine")
-    interpreter_in(tmp_path / "active")
-    environ = {"VIRTUAL_ENV": str(tmp_path / "active"), "CONDA_PREFIX": str(tmp_path / "active")}
-    target = choose("mine", environ, str(tmp_path), sys.executable)
-    assert (target.python, target.chosen_by) == (str(mine), "--target")
-    assert target.asked == str(tmp_path / "mine")
-
-
-def test_order_of_what_was_not_asked_for(tmp_path: Path) -> None:
-    venv, conda, local = (interpreter_in(tmp_path / n) for n in ("venv", "conda", "work/.venv"))
+def test_the_order_of_choosing(tmp_path: Path) -> None:
+    names = ("work/mine", "venv", "conda", "work/.venv", "own")
+    mine, venv, conda, local, own = (str(interpreter_in(tmp_path / n)) for n in names)
     work = str(tmp_path / "work")
     environ = {"VIRTUAL_ENV": str(tmp_path / "venv"), "CONDA_PREFIX": str(tmp_path / "conda")}
-    own = str(interpreter_in(tmp_path / "own"))
-    chosen = []
-    for _ in range(2):
+    asked = choose("mine", environ, work, own)
+    assert (asked.python, asked.chosen_by) == (mine, "--target")
+    assert asked.asked == str(tmp_path / "work/mine")
+    chosen = [choose(None, environ, work, own)]
+    for name in ("VIRTUAL_ENV", "CONDA_PREFIX"):
+        environ.pop(name)
         chosen.append(choose(None, environ, work, own))
-        environ.popitem() if len(environ) == 1 else environ.pop("VIRTUAL_ENV")
-    chosen.append(choose(None, environ, work, own))
     chosen.append(choose(None, environ, str(tmp_path), own))
-    assert [(t.chosen_by, t.python) for t in chosen] == [
-        ("VIRTUAL_ENV", str(venv)),
-        ("CONDA_PREFIX", str(conda)),
-        ("./.venv", str(local)),
-        ("none", ""),
+    assert [(t.chosen_by, t.python, t.problem) for t in chosen] == [
+        ("VIRTUAL_ENV", venv, ""),
+        ("CONDA_PREFIX", conda, ""),
+        ("./.venv", local, ""),
+        ("none", "", "no environment was looked at."),
     ]
-    assert [t.problem for t in chosen] == ["", "", "", "no environment was looked at."]
 
 
 def test_the_doctors_own_environment_is_never_chosen_by_itself(tmp_path: Path) -> None:
@@ -77,19 +69,14 @@ def test_layouts_of_an_environment(tmp_path: Path, inside: str) -> None:
     assert choose(str(tmp_path / "env"), {}, "/", sys.executable).python == str(path)
 
 
-def test_bin_python_comes_before_bin_python3(tmp_path: Path) -> None:
-    interpreter_in(tmp_path, "bin/python3")
-    first = interpreter_in(tmp_path, "bin/python")
-    assert choose(str(tmp_path), {}, "/", sys.executable).python == str(first)
-
-
-def test_link_is_kept_as_written(tmp_path: Path) -> None:
+def test_link_is_kept_as_written_and_python_comes_before_python3(tmp_path: Path) -> None:
     real = interpreter_in(tmp_path / "base")
-    link = tmp_path / "env" / "bin" / "python"
-    link.parent.mkdir(parents=True)
+    interpreter_in(tmp_path / "env", "bin/python3")
+    link = tmp_path / "env/bin/python"
     link.symlink_to(real)
-    assert choose(str(tmp_path / "env"), {}, "/", sys.executable).python == str(link)
-    assert choose(str(link), {}, "/", sys.executable).python == str(link)
+    for asked in (str(tmp_path / "env"), str(link)):
+        assert choose(asked, {}, "/", sys.executable).python == str(link)
+    assert choose("~/env", {"HOME": str(tmp_path)}, "/", sys.executable).python == str(link)
 
 
 def test_name_on_path(tmp_path: Path) -> None:
@@ -101,12 +88,6 @@ def test_name_on_path(tmp_path: Path) -> None:
         "",
         "No folder here and no command on PATH is called python9.8.",
     )
-
-
-def test_home_is_expanded(tmp_path: Path) -> None:
-    path = interpreter_in(tmp_path / "env")
-    target = choose("~/env", {"HOME": str(tmp_path)}, "/", sys.executable)
-    assert target.python == str(path)
 
 
 def test_faults_are_told_in_a_sentence(tmp_path: Path) -> None:
@@ -140,16 +121,10 @@ def test_faults_are_told_in_a_sentence(tmp_path: Path) -> None:
         assert (target.python, target.problem) == ("", problem)
 
 
-def test_active_environment_that_is_gone(tmp_path: Path) -> None:
-    environ = {"VIRTUAL_ENV": str(tmp_path / "gone")}
-    target = choose(None, environ, str(tmp_path), sys.executable)
-    assert target.python == ""
-    assert (
-        target.problem == f"VIRTUAL_ENV names an environment that does not exist: {tmp_path}/gone"
-    )
-
-
-def test_dot_venv_that_is_a_file_is_passed_over(tmp_path: Path) -> None:
+def test_environments_that_are_none(tmp_path: Path) -> None:
+    gone = choose(None, {"VIRTUAL_ENV": f"{tmp_path}/gone"}, str(tmp_path), sys.executable)
+    why = f"VIRTUAL_ENV names an environment that does not exist: {tmp_path}/gone"
+    assert (gone.python, gone.problem) == ("", why)
     (tmp_path / ".venv").write_text("name-of-an-environment")
     assert choose(None, {}, str(tmp_path), sys.executable).chosen_by == "none"
 

@@ -20,7 +20,7 @@ from typing import Any
 
 from tunedoctor.cli.sources import asker
 from tunedoctor.installers.sources import own
-from tunedoctor.probes.installer_config import project_file
+from tunedoctor.probes.settings import project_file
 from tunedoctor.refresh.ask import RefusedError, ask
 from tunedoctor.refresh.fetch import FetchError
 from tunedoctor.refresh.indexes import indexes

@@ -16,7 +16,6 @@ from typing import IO, Literal
 import msgspec
 
 from tunedoctor import descendants
-from tunedoctor.idleness import Idleness
 
 
 class Ended(msgspec.Struct, frozen=True):
@@ -39,17 +38,15 @@ class Ended(msgspec.Struct, frozen=True):
     @property
     def death(self) -> str:
         """How it ended, in words: "signal SIGSEGV", "exit status 3", "no answer in 5.0 s"."""
-        match self.how:
-            case "signal":
-                return f"signal {_signal_name(self.code)}"
-            case "hung":
-                return f"no answer in {self.seconds:.0f} s"
-            case "flooded":
-                return "more output than any answer has"
-            case "not started":
-                return self.err
-            case _:
-                return f"exit status {self.code}"
+        if self.how == "signal":
+            known = {int(one): one.name for one in signal.Signals}
+            return f"signal {known.get(self.code, self.code)}"
+        words = {
+            "hung": f"no answer in {self.seconds:.0f} s",
+            "flooded": "more output than any answer has",
+            "not started": self.err,
+        }
+        return words.get(self.how, f"exit status {self.code}")
 
 
 def run(  # noqa: PLR0913  each is a knob of one child
@@ -71,8 +68,8 @@ def run(  # noqa: PLR0913  each is a knob of one child
     if isinstance(child, Ended):
         return child
     readers = _readers(child, limit)
-    if stdin:  # a child that does not read it must not hold the doctor
-        threading.Thread(target=_feed, args=(child, stdin.encode()), daemon=True).start()
+    if child.stdin:  # a child that does not read it must not hold the doctor
+        threading.Thread(target=_feed, args=(child.stdin, stdin.encode()), daemon=True).start()
     try:
         hung = _waited(child, timeout)
     finally:
@@ -164,11 +161,10 @@ def _start(
         return Ended("not started", 0, "", f"{type(error).__name__}: {error}")
 
 
-def _feed(child: "subprocess.Popen[bytes]", text: bytes) -> None:
+def _feed(pipe: IO[bytes], text: bytes) -> None:
     with suppress(OSError, ValueError):
-        if child.stdin:
-            child.stdin.write(text)
-            child.stdin.close()
+        pipe.write(text)
+        pipe.close()
 
 
 def _ended(
@@ -178,10 +174,9 @@ def _ended(
     out, err = (one.rest().decode("utf-8", "replace") for one in readers)
     cut = any(one.truncated for one in readers)
     seconds, code = hung or time.monotonic() - began, child.returncode or 0
-    if any(one.flooded for one in readers):
-        return Ended("flooded", 0, out, err, seconds, cut)
-    if hung:
-        return Ended("hung", 0, out, err, seconds, cut)
+    flooded = any(one.flooded for one in readers)
+    if flooded or hung:
+        return Ended("flooded" if flooded else "hung", 0, out, err, seconds, cut)
     return Ended("signal" if code < 0 else "exit", abs(code), out, err, seconds, cut)
 
 
@@ -196,7 +191,7 @@ class _Lines:
         self._open: list[bytes] = []
         """Parts of the line that has no end yet."""
         self._last = time.monotonic()
-        self._idleness = Idleness(pid)
+        self._idleness = _Idleness(pid)
 
     def feed(self, block: bytes) -> None:
         """Hand on the lines that end in a block."""
@@ -206,7 +201,7 @@ class _Lines:
             self._open.clear()
             self.allowed = self._heard(text.rstrip("\r"))
         if whole:  # what was said is work
-            self._last, self._idleness = time.monotonic(), Idleness(self._pid)
+            self._last, self._idleness = time.monotonic(), _Idleness(self._pid)
         self._open += [rest] if rest else []
 
     def close(self) -> None:
@@ -290,8 +285,51 @@ class _Reader:
         return b"".join(self.blocks.get_nowait() for _ in range(self.blocks.qsize()))
 
 
-def _signal_name(number: int) -> str:
-    try:
-        return signal.Signals(number).name
-    except ValueError:
-        return str(number)
+_LEAST = 0.05
+"""Seconds of processor time that count as work between two looks."""
+
+
+class _Idleness:
+    """Tells a process that waits for nothing that will come from one that works slowly.
+
+    Work is processor time, bytes read or written, or a wait for the disk, of the process and its children. An import
+    from a cold network drive is slow for a minute and works all the while; a deadlock or an endless sleep does none
+    of it. Where the system does not tell, a process always works.
+    """
+
+    def __init__(self, pid: int) -> None:
+        self.pid = pid
+        self._work: tuple[float, int] | None = None
+        self._since = time.monotonic()
+        self._looked = 0.0
+
+    def seconds(self) -> float:
+        """Return for how many seconds no work was seen; looks once a second at most."""
+        now = time.monotonic()
+        if now - self._looked < 1.0:
+            return self._looked - self._since
+        self._looked = now
+        work, before = self._now(), self._work
+        if work is None or before is None or work[0] - before[0] > _LEAST or work[1] != before[1]:
+            self._work, self._since = work, now
+        return now - self._since
+
+    def _now(self) -> tuple[float, int] | None:
+        """Return processor seconds and bytes moved so far; None where that is not told, or it waits for a disk."""
+        import psutil  # noqa: PLC0415  only for long runs
+
+        seconds, moved = 0.0, 0
+        try:
+            parent = psutil.Process(self.pid)
+            for one in (parent, *parent.children(recursive=True)):
+                if one.status() == psutil.STATUS_DISK_SLEEP:
+                    return None
+                times = one.cpu_times()
+                seconds += times.user + times.system
+                if hasattr(one, "io_counters"):
+                    counters = one.io_counters()
+                    moved += int(getattr(counters, "read_chars", counters.read_bytes))
+                    moved += counters.write_bytes
+        except (psutil.Error, OSError):
+            return None
+        return seconds, moved

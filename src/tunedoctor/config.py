@@ -6,7 +6,7 @@ import sys
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import msgspec
 
@@ -14,10 +14,18 @@ from tunedoctor.reading import read_regular, toml
 from tunedoctor.tables.place import user_folder
 
 _LARGEST = 1 << 20
+T = TypeVar("T", bound="_Own")
 
 
-class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Settings; options of the command line add to them or win."""
+class _Own(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The user's own file."""
+
+    mirrors: dict[Literal["pytorch", "default"], str] = {}
+    """URLs that stand for the PyTorch index (of https://…/whl) and for the default one (of https://…/simple)."""
+
+
+class Config(_Own, frozen=True, kw_only=True):
+    """Settings of a folder; options of the command line add to them or win."""
 
     skip: tuple[str, ...] = ()
     only: tuple[str, ...] = ()
@@ -26,8 +34,6 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     fail_on: Literal["error", "warning", "note", "never"] = "error"
     strict: bool = False
     target: str = ""
-    mirrors: dict[Literal["pytorch", "default"], str] = {}
-    """URLs that stand for the PyTorch index (of https://…/whl) and for the default one (of https://…/simple)."""
 
 
 class ConfigError(ValueError):
@@ -41,22 +47,16 @@ def read_config(folder: Path) -> Config:
         ConfigError: the file has a [tool.doctor] that can't be understood.
     """
     file = folder / "pyproject.toml"
-    try:
-        text = read_regular(file, _LARGEST).decode()
-    except (OSError, UnicodeDecodeError):
-        return Config()
+    text = _text(file)
     if "tool.doctor" not in text:  # a TOML parser costs 8 ms
         return Config()
     try:
         table: Any = toml(text).get("tool", {}).get("doctor", {})
-        found = msgspec.convert(
-            {key.replace("-", "_"): value for key, value in table.items()}, Config
-        )
-        _check(found.mirrors)
+        named = {key.replace("-", "_"): value for key, value in table.items()}
+        return _checked(msgspec.convert(named, Config))
     except (ValueError, AttributeError) as error:
         msg = f"{file.name}, [tool.doctor]: {error}"
         raise ConfigError(msg) from None
-    return found
 
 
 class Mirror(msgspec.Struct, frozen=True):
@@ -77,16 +77,20 @@ def mirrors() -> Mapping[str, Mirror]:
         ConfigError: the file can't be understood, or a mirror is no URL.
     """
     file = config_file(os.environ)
-    found = {name: Mirror(url, str(file)) for name, url in _in_file(file).items()}
-    for name in ("pytorch", "default"):
-        variable = f"DOCTOR_MIRROR_{name.upper()}"
-        if url := os.environ.get(variable, "").strip():
-            try:
-                _check({name: url})
-            except ValueError as error:
-                msg = f"{variable}: {error}"
-                raise ConfigError(msg) from None
-            found[name] = Mirror(url, variable)
+    found: dict[str, Mirror] = {}
+    place = str(file)
+    try:
+        text = _text(file)
+        own = _checked(msgspec.convert(toml(text) if text else {}, _Own)).mirrors
+        found = {str(name): Mirror(url, place) for name, url in own.items()}
+        for name in ("pytorch", "default"):
+            place = f"DOCTOR_MIRROR_{name.upper()}"
+            if url := os.environ.get(place, "").strip():
+                _checked(_Own(mirrors={name: url}))
+                found[name] = Mirror(url, place)
+    except ValueError as error:
+        msg = f"{place}: {error}"
+        raise ConfigError(msg) from None
     return found
 
 
@@ -97,26 +101,17 @@ def config_file(variables: Mapping[str, str], platform: str = sys.platform) -> P
     return user_folder("CONFIG", variables, platform) / "config.toml"
 
 
-class _Own(msgspec.Struct, forbid_unknown_fields=True):
-    mirrors: dict[Literal["pytorch", "default"], str] = {}
-
-
-def _in_file(file: Path) -> Mapping[str, str]:
+def _text(file: Path) -> str:
     try:
-        text = read_regular(file, _LARGEST).decode()
+        return read_regular(file, _LARGEST).decode()
     except (OSError, UnicodeDecodeError):
-        return {}
-    try:
-        found = msgspec.convert(toml(text), _Own).mirrors
-        _check(found)
-    except ValueError as error:
-        msg = f"{file}: {error}"
-        raise ConfigError(msg) from None
-    return {str(name): url for name, url in found.items()}
+        return ""
 
 
-def _check(found: Mapping[Any, str]) -> None:
-    for name, url in found.items():
+def _checked(settings: T) -> T:
+    """Return settings whose mirrors are URLs."""
+    for name, url in settings.mirrors.items():
         if not re.fullmatch(r"https?://[^\s/?#]+(?:/[^\s?#]*)?", url):
             msg = f"mirrors.{name} is {url[:100]!r}, which is no URL of an index"
             raise ValueError(msg)
+    return settings

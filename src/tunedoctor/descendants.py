@@ -16,7 +16,7 @@ import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 _MARK = "DOCTOR_CHILD"
 _PR_SET_CHILD_SUBREAPER = 36
@@ -58,9 +58,7 @@ def start(
         finally:
             _rest()
     if sys.platform == "win32":
-        from tunedoctor import job_object  # noqa: PLC0415  Windows alone has jobs
-
-        job_object.hold(process.pid)
+        _hold(process.pid)
     return process
 
 
@@ -86,9 +84,9 @@ def _end_all() -> None:
 def kill(process: "subprocess.Popen[bytes]") -> None:
     """Kill a child and its process group, or its job on Windows. Waits for nothing."""
     if sys.platform == "win32":
-        from tunedoctor import job_object  # noqa: PLC0415  Windows alone has jobs
-
-        job_object.end(process.pid)
+        if job := _JOBS.pop(process.pid, None):
+            _kernel32().TerminateJobObject(job, 1)
+            _kernel32().CloseHandle(job)
         with suppress(OSError):
             process.kill()
         return
@@ -175,3 +173,35 @@ def _adopt_orphans(*, yes: bool) -> None:
 
         with suppress(OSError, AttributeError):
             ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, int(yes), 0, 0, 0)
+
+
+_JOBS: dict[int, Any] = {}
+"""Windows: process number -> the handle of its job, which ends all that belong to it. Jobs nest since Windows 8."""
+_EXTENDED_LIMITS = 9
+"""JobObjectExtendedLimitInformation (winnt.h)."""
+_KILL_ON_JOB_CLOSE = (0x2000).to_bytes(4, "little")
+"""LimitFlags, behind two 64-bit times. The handle is this process's alone: where it dies, the system ends the job."""
+_ACCESS = 0x0101
+"""PROCESS_TERMINATE | PROCESS_SET_QUOTA, which AssignProcessToJobObject asks for."""
+
+
+def _hold(pid: int) -> None:
+    """Put a process and all that it starts into a new job. Where that fails it has none."""
+    import ctypes  # noqa: PLC0415  Windows alone has jobs
+
+    kernel32 = _kernel32()
+    _JOBS[pid] = job = ctypes.c_void_p(kernel32.CreateJobObjectW(None, None))
+    size = 144 if ctypes.sizeof(ctypes.c_void_p) == 8 else 112
+    limits = _KILL_ON_JOB_CLOSE.rjust(20, b"\0").ljust(size, b"\0")
+    kernel32.SetInformationJobObject(job, _EXTENDED_LIMITS, limits, size)
+    process = ctypes.c_void_p(kernel32.OpenProcess(_ACCESS, 0, pid))
+    kernel32.AssignProcessToJobObject(job, process)
+    kernel32.CloseHandle(process)
+
+
+def _kernel32() -> Any:  # noqa: ANN401  its functions have no types
+    import ctypes  # noqa: PLC0415
+
+    library = getattr(ctypes, "WinDLL")("kernel32")  # noqa: B009  other systems' ctypes has none
+    library.CreateJobObjectW.restype = library.OpenProcess.restype = ctypes.c_void_p
+    return library

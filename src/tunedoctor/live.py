@@ -4,16 +4,9 @@ from collections.abc import Callable
 
 import msgspec
 
-from tunedoctor.facts import (
-    Absent,
-    Fact,
-    IndexAnswer,
-    Target,
-    Typed,
-    Wanted,
-)
-from tunedoctor.probes.builtin import builtin_probes
-from tunedoctor.probes.deep_look import remember, with_remembered
+from tunedoctor.facts import Absent, Target
+from tunedoctor.probes import builtin_probes
+from tunedoctor.probes.imports import remember, with_remembered
 from tunedoctor.probing import examine
 from tunedoctor.snapshot import Snapshot
 from tunedoctor.targeting import here
@@ -43,12 +36,8 @@ def take(  # noqa: PLR0913  what may be done with the target, one by one
     target = asked if isinstance(asked, Target) else here(asked)
     read = read or deep
     target = msgspec.structs.replace(target, start=start or read, read=read, anew=deep)
-    given: tuple[Fact, ...] = (target,)
-    snapshot = examine(given, builtin_probes(deep=deep), watch)
-    snapshot = snapshot.having(
-        **{kind.__name__: NO_REPORT for kind in (IndexAnswer, Typed, Wanted)}
-    )
-    snapshot = snapshot.having(Smoke=NO_SMOKE)
+    told = dict.fromkeys(("IndexAnswer", "Typed", "Wanted"), NO_REPORT) | {"Smoke": NO_SMOKE}
+    snapshot = examine((target,), builtin_probes(deep=deep), watch).having(**told)
     if read and not passing:
         remember(snapshot)
     if deep:

@@ -115,23 +115,17 @@ def _work(
     snapshot: Snapshot,
     finished: "queue.Queue[tuple[int, tuple[Answer, ...]]]",
 ) -> None:
-    count = len(one.kinds)
+    found: tuple[Answer, ...]
     try:
         outcome = call(one.run, snapshot)
-        found: tuple[Answer, ...]
         if isinstance(outcome, NotRun):
-            found = (outcome.why,) * count
-        else:
-            found = outcome if isinstance(outcome, tuple) else (outcome,)
-        wrong = [
-            (kind, answer)
-            for kind, answer in zip(one.kinds, found, strict=True)
-            if not isinstance(answer, (kind, Absent, Unknown))
-        ]
-        if wrong:
-            msg = f"it answered {wrong[0][1]!r} for {wrong[0][0].__name__}"
-            raise TypeError(msg)  # noqa: TRY301  becomes the Unknown below
+            outcome = (outcome.why,) * len(one.kinds)
+        found = outcome if isinstance(outcome, tuple) else (outcome,)
+        for kind, answer in zip(one.kinds, found, strict=True):
+            if not isinstance(answer, (kind, Absent, Unknown)):
+                msg = f"it answered {answer!r} for {kind.__name__}"
+                raise TypeError(msg)  # noqa: TRY301  becomes the Unknown below
     except Exception as error:  # noqa: BLE001  a crash is the result of this probe alone
         why = f"{one.name} failed: {type(error).__name__}: {error}"
-        found = (Unknown(why=why[:500]),) * count
+        found = (Unknown(why=why[:500]),) * len(one.kinds)
     finished.put((key, found))

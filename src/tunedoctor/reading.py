@@ -60,6 +60,49 @@ def read_start(path: str | os.PathLike[str], most: int) -> bytes:
         os.close(handle)
 
 
+def start(path: str | os.PathLike[str], most: int) -> bytes | None:
+    """Return at most `most` first bytes of a regular file; None where it cannot be read."""
+    try:
+        return read_start(path, most)
+    except OSError:
+        return None
+
+
+def read(path: str | os.PathLike[str], limit: int = 1 << 16) -> str | None:
+    """Return at most `limit` bytes as text, bad bytes replaced; None where it cannot be read."""
+    text = start(path, limit)
+    return None if text is None else text.decode("utf-8", "replace")
+
+
+def line(path: str | os.PathLike[str]) -> str:
+    """Return the text without spaces and NULs at its ends; "" where it cannot be read."""
+    return (read(path, 4096) or "").strip(" \t\r\n\0")
+
+
+def number(path: str | os.PathLike[str]) -> int | None:
+    """Return the decimal number that a file holds; None where it holds none."""
+    return _digits(line(path))
+
+
+def listed(folder: str | os.PathLike[str]) -> list[str]:
+    """Return the names in a folder, sorted; none where it cannot be read."""
+    try:
+        return sorted(os.listdir(folder))  # noqa: PTH208  names alone
+    except (OSError, ValueError):
+        return []
+
+
+def fields(text: str) -> dict[str, int]:
+    """Return name -> number of lines such as "oom_kill 3" and "MemTotal: 16 kB", unit left out."""
+    words = (one.split() for one in text.splitlines())
+    found = {one[0].rstrip(":"): _digits(one[1]) for one in words if len(one) > 1}
+    return {name: value for name, value in found.items() if value is not None}
+
+
+def _digits(text: str) -> int | None:
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= 20 else None
+
+
 def open_regular(path: str | os.PathLike[str], limit: int = 0) -> BinaryIO:
     """Open a regular file of at most `limit` bytes, 0: of any size, that is not read whole. Raises OSError alone."""
     handle, size = _open(path)

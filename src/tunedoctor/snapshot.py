@@ -18,6 +18,7 @@ F = TypeVar("F", bound=Fact)
 T = TypeVar("T")
 Answer = Fact | Absent | Unknown
 
+_BY_NAME = {kind.__name__: kind for kind in KINDS}
 _NOT_PROBED = Unknown(why="not looked at")
 NOT_TOLD = Unknown(why="the report does not tell")
 """Of all facts that a pasted text does not hold."""
@@ -56,9 +57,8 @@ class Snapshot:
 
     def having(self, *facts: Fact, **kinds: Absent | Unknown) -> "Snapshot":
         """Return a snapshot with these facts in place of its own; `Kind=Absent(…)` for the other answers."""
-        by_name = {kind.__name__: kind for kind in KINDS}
         changed: dict[type[Fact], Answer] = {type(fact): fact for fact in facts}
-        changed.update({by_name[name]: answer for name, answer in kinds.items()})
+        changed.update({_BY_NAME[name]: answer for name, answer in kinds.items()})
         return Snapshot({**self._answers, **changed}, taken=self.taken, doctor=self.doctor)
 
     def answers(self) -> dict[type[Fact], Answer]:
@@ -145,19 +145,11 @@ def to_data(snapshot: Snapshot) -> dict[str, Any]:
     """Return plain data of a snapshot, unredacted: `redaction.write_snapshot` is what leaves the machine."""
     facts: dict[str, Any] = {}
     for kind, answer in snapshot.answers().items():
-        match answer:
-            case Absent(why=why):
-                facts[kind.__name__] = {"absent": why}
-            case Unknown(why=why):
-                facts[kind.__name__] = {"unknown": why}
-            case fact:
-                facts[kind.__name__] = {"value": msgspec.to_builtins(fact)}
-    return {
-        "schema": SCHEMA,
-        "doctor": snapshot.doctor,
-        "taken": snapshot.taken,
-        "facts": facts,
-    }
+        if isinstance(answer, Absent | Unknown):
+            facts[kind.__name__] = {type(answer).__name__.lower(): answer.why}
+        else:
+            facts[kind.__name__] = {"value": msgspec.to_builtins(answer)}
+    return {"schema": SCHEMA, "doctor": snapshot.doctor, "taken": snapshot.taken, "facts": facts}
 
 
 class _File(msgspec.Struct, forbid_unknown_fields=True):
@@ -179,14 +171,12 @@ def from_json(data: bytes | str) -> Snapshot:
         msg = f"it has more than {LARGEST >> 20} MiB; a snapshot has about 0.1"
         raise SnapshotError(msg)
     try:
-        raw = msgspec.json.decode(data)
+        return from_data(msgspec.json.decode(data))
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         msg = f"it is not JSON: {error}"
-        raise SnapshotError(msg) from None
     except RecursionError:
         msg = "its JSON is nested too deeply"
-        raise SnapshotError(msg) from None
-    return from_data(raw)
+    raise SnapshotError(msg)
 
 
 def from_data(raw: Any) -> Snapshot:  # noqa: ANN401  any JSON
@@ -199,24 +189,20 @@ def from_data(raw: Any) -> Snapshot:  # noqa: ANN401  any JSON
     if file.schema != SCHEMA:
         msg = f'its "schema" is {file.schema[:60]!r}; this doctor reads {SCHEMA!r}'
         raise SnapshotError(msg)
-    by_name = {kind.__name__: kind for kind in KINDS}
-    answers: dict[type[Fact], Answer] = {}
-    for name, answer in file.facts.items():
-        if name not in by_name:
-            msg = f"{name[:60]!r} is no kind of fact that this doctor knows"
-            raise SnapshotError(msg)
-        answers[by_name[name]] = _answer(by_name[name], answer)
+    if strange := file.facts.keys() - _BY_NAME.keys():
+        msg = f"{min(strange)[:60]!r} is no kind of fact that this doctor knows"
+        raise SnapshotError(msg)
+    answers = {_BY_NAME[n]: _answer(_BY_NAME[n], answer) for n, answer in file.facts.items()}
     return Snapshot(answers, taken=file.taken[:40], doctor=file.doctor[:40])
 
 
 def _answer(kind: type[Fact], data: dict[str, Any]) -> Answer:
-    match data:
-        case {"value": value} if len(data) == 1:
+    match list(data.items()):
+        case [("value", value)]:
             return _converted(value, kind, kind.__name__)
-        case {"absent": why} if len(data) == 1:
-            return _converted({"why": why}, Absent, kind.__name__)
-        case {"unknown": why} if len(data) == 1:
-            return _converted({"why": why}, Unknown, kind.__name__)
+        case [("absent" | "unknown" as how, why)]:
+            other = Absent if how == "absent" else Unknown
+            return _converted({"why": why}, other, kind.__name__)
         case _:
             msg = f"{kind.__name__} holds none of value, absent and unknown, or more than one"
             raise SnapshotError(msg)
@@ -227,7 +213,6 @@ def _converted(data: Any, kind: type[T], name: str) -> T:  # noqa: ANN401
         return msgspec.convert(data, kind)
     except msgspec.ValidationError as error:
         msg = f"{name}: {error}"
-        raise SnapshotError(msg) from None
     except RecursionError:
         msg = f"{name} is nested too deeply"
-        raise SnapshotError(msg) from None
+    raise SnapshotError(msg)

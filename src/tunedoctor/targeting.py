@@ -3,20 +3,20 @@
 Links are never followed into a path that is kept: the link inside a venv is what makes it a venv.
 """
 # paths stay the strings that the user knows
-# ruff: noqa: PTH110, PTH112, PTH113, PTH114, PTH115, PTH116, PTH118, PTH120, PTH122, PTH206, PTH208
+# ruff: noqa: PTH110, PTH112, PTH113, PTH114, PTH115, PTH116, PTH118, PTH120, PTH122, PTH206
 
 import errno
 import os
+import struct
 import sys
-from collections.abc import Mapping
-from typing import Literal
+from collections.abc import Iterable, Mapping
+from typing import Literal, NamedTuple
 
 import msgspec
 
 from tunedoctor.facts import Target
 from tunedoctor.facts.target import NO_ENVIRONMENT
-from tunedoctor.programs import HEAD, program, this_machine
-from tunedoctor.reading import read_start
+from tunedoctor.reading import listed, start
 
 ChosenBy = Literal[
     "--target",
@@ -91,10 +91,7 @@ def is_own(folder: str, own_executable: str) -> bool:
 
 def _environments_in(cwd: str) -> list[str]:
     """Return the environments that stand in the working folder under one of the usual names, as "./venv"."""
-    try:
-        names = sorted(n for n in os.listdir(cwd) if n.startswith(".venv") or n in ("venv", "env"))
-    except OSError:
-        return []
+    names = [n for n in listed(cwd) if n.startswith(".venv") or n in ("venv", "env")]
     return [
         os.path.join(".", name)
         for name in names[: 4 * _MOST_NEARBY]
@@ -104,8 +101,7 @@ def _environments_in(cwd: str) -> list[str]:
 
 def _asked(asked: str, environ: Mapping[str, str], cwd: str, by: ChosenBy) -> Target:
     if not asked.strip() or "\0" in asked:
-        problem = f"{by} names no interpreter or folder."
-        return Target(asked=asked, chosen_by=by, problem=problem)
+        return _target(asked, by, f"{by} names no interpreter or folder.")
     path = _absolute(_home(asked, environ), cwd)
     if os.path.isdir(path):
         return _environment(path, by)
@@ -113,8 +109,7 @@ def _asked(asked: str, environ: Mapping[str, str], cwd: str, by: ChosenBy) -> Ta
     if named and (on_path := which(asked, environ)):
         return _interpreter(on_path, by)
     if named and not os.path.lexists(path):
-        problem = f"No folder here and no command on PATH is called {asked}."
-        return Target(asked=asked, chosen_by=by, problem=problem)
+        return _target(asked, by, f"No folder here and no command on PATH is called {asked}.")
     return _interpreter(path, by)
 
 
@@ -132,35 +127,46 @@ def which(name: str, environ: Mapping[str, str]) -> str:
     return ""
 
 
+def find_program(name: str, environ: Mapping[str, str], more: Iterable[str] = ()) -> str:
+    """Return the program that PATH names first, then that of the folders `more`; "" for none.
+
+    The working folder is never searched, though an empty or a relative entry of PATH would mean it.
+    """
+    folders = filter(os.path.isabs, (*environ.get("PATH", "").split(os.pathsep), *more))
+    return which(name, {**environ, "PATH": os.pathsep.join(folders)})
+
+
 def _environment(folder: str, by: ChosenBy) -> Target:
     """Look into the folder of an environment."""
     if not os.path.isdir(folder):
         what = "is not a folder" if os.path.lexists(folder) else "does not exist"
         name = "The environment" if by == "--target" else f"{by} names an environment that"
-        problem = f"{name} {what}: {folder}"
-        return Target(asked=folder, chosen_by=by, problem=problem)
+        return _target(folder, by, f"{name} {what}: {folder}")
     places = [os.path.join(folder, inside) for inside in INSIDE]
-    found = next((p for p in places if os.path.isfile(p)), None) or next(
-        (p for p in places if os.path.lexists(p)), None
-    )
-    if found is None:
-        problem = f"There is no Python interpreter in {folder}."
-        return Target(asked=folder, chosen_by=by, problem=problem)
-    return _interpreter(found, by, asked=folder)
+    found = [*filter(os.path.isfile, places), *filter(os.path.lexists, places)]
+    if not found:
+        return _target(folder, by, f"There is no Python interpreter in {folder}.")
+    return _interpreter(found[0], by, asked=folder)
 
 
 def _interpreter(path: str, by: ChosenBy, asked: str = "") -> Target:
     problem = _fault(path)
-    python = "" if problem else path
-    return Target(asked=asked or path, chosen_by=by, python=python, problem=problem)
+    return _target(asked or path, by, problem, "" if problem else path)
+
+
+def _target(asked: str, by: ChosenBy, problem: str, python: str = "") -> Target:
+    return Target(asked=asked, chosen_by=by, python=python, problem=problem)
 
 
 def _fault(path: str) -> str:
     """Say in one sentence why a file cannot be started as an interpreter; "" where it can."""
     if os.path.islink(path) and not os.path.exists(path):
         gone = os.path.join(os.path.dirname(path), os.readlink(path))
-        if _loops(path):
-            return f"{path} is a link that leads back to itself."
+        try:
+            os.stat(path)
+        except OSError as error:
+            if error.errno == errno.ELOOP:
+                return f"{path} is a link that leads back to itself."
         return f"{path} is a link to {gone}, which is gone."
     if not os.path.isfile(path):
         return f"{path} {'is no file' if os.path.exists(path) else 'does not exist'}."
@@ -170,37 +176,15 @@ def _fault(path: str) -> str:
 
 
 def _no_program(path: str) -> str:
-    start = _start(path)
-    made = program(start)
-    if start and not (made or start.startswith(b"#!")):
+    head = start(path, HEAD) or b""  # programs may be unreadable, a Windows alias cannot be opened
+    made = program(head)
+    if head and not (made or head.startswith(b"#!")):
         return f"{path} is no program that this system can start."
     own = this_machine() if made and made.format == "elf" else ""
-    if made and made.machine not in _RUNS.get(own, (made.machine,)) and not _emulated():
-        return f"{path} is a program for {made.machine}, and this machine is {own}."
-    return ""
-
-
-def _emulated() -> bool:
-    try:
-        return any(name.startswith("qemu-") for name in os.listdir(_EMULATORS))
-    except OSError:
-        return False
-
-
-def _loops(path: str) -> bool:
-    try:
-        os.stat(path)
-    except OSError as error:
-        return error.errno == errno.ELOOP
-    return False
-
-
-def _start(path: str) -> bytes:
-    """Return the first bytes, or none: programs may be unreadable, a Windows alias cannot be opened."""
-    try:
-        return read_start(path, HEAD)
-    except OSError:
-        return b""
+    if made is None or made.machine in _RUNS.get(own, (made.machine,)):
+        return ""
+    emulated = any(name.startswith("qemu-") for name in listed(_EMULATORS))
+    return "" if emulated else f"{path} is a program for {made.machine}, and this machine is {own}."
 
 
 def _absolute(path: str, cwd: str) -> str:
@@ -212,3 +196,52 @@ def _absolute(path: str, cwd: str) -> str:
 def _home(path: str, environ: Mapping[str, str]) -> str:
     home = environ.get("HOME") or environ.get("USERPROFILE")
     return home + path[1:] if home and path.startswith(("~/", "~\\")) else path
+
+
+HEAD = 4096
+"""Bytes of a file that hold its head."""
+_ELF = {
+    3: "i686",
+    21: "ppc64le",
+    22: "s390x",
+    40: "armv7l",
+    62: "x86_64",
+    183: "aarch64",
+    243: "riscv64",
+}
+_MACH = {0x01000007: "x86_64", 0x0100000C: "arm64"}
+_PE = {0x014C: "x86", 0x8664: "amd64", 0xAA64: "arm64"}
+
+
+class Program(NamedTuple):
+    """A program that a system starts by itself."""
+
+    format: Literal["elf", "mach", "pe"]
+    bits: int
+    machine: str
+    """As the system calls it: x86_64, amd64 on Windows; "" where it is another, or one of several."""
+
+
+def this_machine() -> str:
+    """Return the processor as the kernel names it; "" on Windows."""
+    return "" if sys.platform == "win32" else os.uname().machine
+
+
+def program(head: bytes) -> Program | None:
+    """Return what the first bytes of a file tell; None where they are no program's, or cut off."""
+    try:
+        if head.startswith(b"\x7fELF"):
+            (code,) = struct.unpack_from("<H" if head[5] == 1 else ">H", head, 18)
+            return Program("elf", 64 if head[4] == 2 else 32, _ELF.get(code, ""))
+        if head.startswith((b"\xcf\xfa\xed\xfe", b"\xce\xfa\xed\xfe")):
+            (code,) = struct.unpack_from("<I", head, 4)
+            return Program("mach", 64 if head[0] == 0xCF else 32, _MACH.get(code, ""))
+        if head.startswith(b"\xca\xfe\xba\xbe"):
+            return Program("mach", 64, "")
+        if head.startswith(b"MZ"):
+            mark, code = struct.unpack_from("<4sH", head, struct.unpack_from("<I", head, 60)[0])
+            if mark == b"PE\0\0":
+                return Program("pe", 32 if code == 0x014C else 64, _PE.get(code, ""))
+    except (struct.error, IndexError):
+        pass
+    return None

@@ -3,7 +3,7 @@
 Probes, checks and fixes share this. A parameter `gpus: NvidiaGpus` needs that fact; `gpus: NvidiaGpus | None`
 takes None where it is absent, `gpus: Known[NvidiaGpus]` where it is absent or unknown;
 `gpus: NvidiaGpus | Unknown | None` takes both other answers as they are. A parameter `facts: Facts` takes each fact
-that the code names as `facts.nvidia`, an empty one where it is absent or unknown.
+that the code names as `facts.nvidia`, an empty one where it is absent or unknown. Keywords keep their defaults.
 """
 
 from collections.abc import Callable

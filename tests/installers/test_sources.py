@@ -13,7 +13,7 @@ from tunedoctor.installers.sources import Ban, Sources, own, sources
 from tunedoctor.installers.tool import Job, Tool
 from tunedoctor.installers.uv import Failed, NoSolution, Question, Solved
 from tunedoctor.plan import Install, Pin
-from tunedoctor.probes.installer_config import in_pip_conf, in_uv_toml
+from tunedoctor.probes.settings import in_pip_conf, in_uv_toml
 
 PEFT = Install(pins=(Pin(name="peft", version="0.18.1"),))
 NO_FILES = {"PIP_CONFIG_FILE": os.devnull, "UV_NO_CONFIG": "1"}

@@ -1,9 +1,22 @@
-"""Made-up site-packages folders."""
+"""Made-up systems and site-packages folders."""
 
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> Callable[..., Path]:
+    """Return a function that writes files, path -> text or bytes, and returns the root that they lie under."""
+
+    def write(files: dict[str, str | bytes]) -> Path:
+        for name, text in files.items():
+            (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+            (tmp_path / name).write_bytes(text if isinstance(text, bytes) else text.encode())
+        return tmp_path
+
+    return write
 
 
 @pytest.fixture

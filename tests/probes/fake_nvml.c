@@ -9,7 +9,7 @@ typedef struct { unsigned long long total, free, used; } memory;
 
 static const char *mode(void) { const char *m = getenv("FAKE_NVML"); return m ? m : "ok"; }
 
-int nvmlInit_v2(void) {
+int nvmlInitWithFlags(unsigned flags) {
     if (!strcmp(mode(), "hang")) for (;;) pause();
     if (!strcmp(mode(), "crash")) abort();
     return atoi(mode());

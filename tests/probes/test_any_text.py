@@ -1,32 +1,27 @@
 """What probes parse may hold any text: no parser raises, and each answers with what it promises."""
 
 from collections.abc import Callable
-from pathlib import Path
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tunedoctor import reading
 from tunedoctor.facts import Packages
 from tunedoctor.probes import (
-    amd,
-    compilers,
-    container,
-    environment,
-    host,
-    installer_config,
+    commands,
+    gpus,
     interpreter,
-    kernel_log,
-    launchers,
-    library_path,
-    limits,
+    libraries,
     packages,
-    record,
+    resources,
     site_folder,
-    small_file,
+    system,
     torch_build,
 )
+from tunedoctor.probes import (
+    settings as probed,
+)
 
-FREE = limits.MemoryLimit(limit=None, used=0, place="", oom_kills=0)
 NONE = Packages(distributions=())
 PIECES = st.sampled_from(
     [
@@ -55,42 +50,31 @@ def _of_files(text: str) -> None:
     torch_build.variant_of(text, "cuda", cuda=text, hip=text, xpu=text)
     torch_build.find_flags(text.encode(), 0, len(text.encode()))
     torch_build.read_only_data(b"\x7fELF\x02\x01" + text.encode())
-    launchers.script_interpreter(b"#!" + text.encode())
-    library_path.split(text, "/where")
-    library_path.version_of(text)
+    commands.script_interpreter(b"#!" + text.encode())
+    libraries.split(text, "/where")
     site_folder.parse(text.encode())
     site_folder.parse_requires_txt(text)
     site_folder.parse_direct_url(text.encode())
-    kernel_log.parse_kernel_log(text)
-    limits.from_meminfo(text, FREE)
-    host.from_os_release(text)
-    environment.without_credentials(text)
+    gpus.parse_kernel_log(text)
+    resources.from_meminfo(text, {})
+    probed.without_credentials(text)
 
 
 PROMISES: tuple[Callable[[str], object], ...] = (
-    lambda text: (node := amd.from_properties(Path("/no/7"), text)) is None or node.number == 7,
-    lambda text: all(len(group) == 2 for group in limits.own_groups(text)),
-    lambda text: "\n" not in limits.model_in(text),
-    lambda text: all(
-        isinstance(parse(text), str)
-        for parse in (
-            *(compilers.from_version_json, compilers.from_version_txt, compilers.from_nvcc),
-            *(compilers.from_header, compilers.wrapped_nvcc, container.in_environ),
-        )
-    ),
-    lambda text: container.in_cgroup(text.replace("/", "")) == "",
-    lambda text: all(" " in value for value in packages.parse_names([text]).values()),
+    lambda text: "\n" not in resources.model_in(text),
+    lambda text: isinstance(commands.toolkit_release(text), str),
+    lambda text: isinstance(system.plist_version(text), str),
     lambda text: packages.cuda_major(text, text) >= 0,
     lambda text: packages.cuda_major("nvidia-cublas", text) >= 0,
     lambda text: all(
         one.name.startswith(("pip.", "uv."))
-        for parse in (installer_config.in_pip_conf, installer_config.in_uv_toml)
+        for parse in (probed.in_pip_conf, probed.in_uv_toml)
         for one in parse(text, "f")
     ),
     lambda text: all("\0" not in line for line in interpreter.path_lines(text)),
-    lambda text: all(value >= 0 for value in small_file.fields(text).values()),
-    lambda text: all(size >= 0 for size in record.expected(text.encode())[1].values()),
-    lambda text: all(all(names) for names in record.expected(text.encode())[0].values()),
+    lambda text: all(value >= 0 for value in reading.fields(text).values()),
+    lambda text: all(size >= 0 for size in site_folder.expected(text.encode())[1].values()),
+    lambda text: all(all(names) for names in site_folder.expected(text.encode())[0].values()),
 )
 
 
@@ -107,7 +91,7 @@ def test_any_text(text: str) -> None:
 def test_any_bytes(data: bytes) -> None:
     torch_build.find_flags(data, 0, len(data))
     torch_build.read_only_data(b"\x7fELF\x02\x01" + data)
-    launchers.script_interpreter(b"#!" + data)
+    commands.script_interpreter(b"#!" + data)
     site_folder.parse(data)
     site_folder.parse_direct_url(data)
-    record.expected(data)
+    site_folder.expected(data)

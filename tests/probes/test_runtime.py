@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from tunedoctor import child
 from tunedoctor.facts import Absent, Errors, Runtime, Stage, Unknown
-from tunedoctor.probes.imports import errors, texts
+from tunedoctor.probes.imports import errors
 from tunedoctor.probes.runtime import Line, Run, fold, frames, paragraphs, runtime_of, steered
 
 POSIX = pytest.mark.skipif(os.name != "posix", reason="signals are POSIX")
@@ -64,21 +64,21 @@ def test_a_hang_at_import_torch_is_told_with_its_place(tmp_path: Path) -> None:
     assert time.monotonic() - began < 30
 
 
-@POSIX
-def test_after_a_crash_later_stages_are_told_as_well(tmp_path: Path) -> None:
-    found = run(tmp_path, torch=TORCH, safetensors=CRASH, tokenizers="", huggingface_hub="")
-    assert outcomes(found)["import safetensors"] == "crashed"
-    assert outcomes(found)["import tokenizers"] == "ok"
-    assert outcomes(found)["import huggingface_hub"] == "ok"
+@pytest.mark.parametrize(
+    ("code", "seconds", "outcome"),
+    [
+        pytest.param(CRASH, "20", "crashed", marks=POSIX),
+        ("import time; time.sleep(120)", "0.5", "hung"),
+    ],
+)
+def test_after_a_death_later_stages_are_told_as_well(
+    tmp_path: Path, code: str, seconds: str, outcome: str
+) -> None:
+    found = run(tmp_path, seconds, torch=TORCH, safetensors=code, tokenizers="", huggingface_hub="")
+    told = outcomes(found)
+    assert told["import safetensors"] == outcome
+    assert told["import tokenizers"] == told["import huggingface_hub"] == "ok"
     assert found.torch_version == "2.9.1"
-
-
-def test_after_a_hang_later_stages_are_told_as_well(tmp_path: Path) -> None:
-    found = run(
-        tmp_path, "0.5", torch=TORCH, safetensors="import time; time.sleep(120)", huggingface_hub=""
-    )
-    assert outcomes(found)["import safetensors"] == "hung"
-    assert outcomes(found)["import huggingface_hub"] == "ok"
 
 
 def test_a_library_that_ends_the_process_is_told(tmp_path: Path) -> None:
@@ -90,18 +90,12 @@ def test_a_library_that_ends_the_process_is_told(tmp_path: Path) -> None:
     assert outcomes(found)["import huggingface_hub"] == "ok"
 
 
-def test_what_is_printed_is_among_the_warnings(tmp_path: Path) -> None:
-    text = (
-        TORCH
-        + "import sys, warnings\nprint('Disabling\\nx\\n\\nsecond', file=sys.stderr)\nwarnings.warn('w')"
-    )
-    found = run(tmp_path, torch=text)
+def test_what_is_printed_is_among_the_warnings_and_a_flood_is_cut(tmp_path: Path) -> None:
+    printed = "import sys, warnings\nprint('Disabling\\nx\\n\\nsecond', file=sys.stderr)\n"
+    found = run(tmp_path, torch=f"{TORCH}{printed}warnings.warn('w')")
     assert found.warnings == ("UserWarning: w", "Disabling\nx", "second")
-
-
-def test_a_flood_of_warnings_is_cut(tmp_path: Path) -> None:
-    text = TORCH + "import warnings\nfor i in range(500): warnings.warn(str(i) * 2000)"
-    found = run(tmp_path, torch=text)
+    flood = "import warnings\nfor i in range(500): warnings.warn(str(i) * 2000)"
+    found = run(tmp_path, torch=TORCH + flood)
     assert len(found.warnings) == 50
     assert max(map(len, found.warnings)) <= 1000
 
@@ -127,27 +121,19 @@ class cuda:
     assert (device.bf16, device.memory_total) == (True, 23 * 2**30)
 
 
-def test_an_old_python_is_told_not_tried() -> None:
-    answer = runtime_of("/nowhere/python", "3.7.16", {})
-    assert answer == Absent(why="running the stack needs Python 3.8; the target has 3.7.16")
-
-
-def test_a_target_that_does_not_start_is_unknown() -> None:
-    answer = runtime_of("/nowhere/python", "3.12.0", {})
-    assert isinstance(answer, Unknown)
-    assert "FileNotFoundError" in answer.why
-
-
-def test_a_target_that_is_no_python_is_unknown() -> None:
-    answer = runtime_of("/bin/echo", "3.12.0", {})
-    assert isinstance(answer, Unknown)
+def test_targets_that_do_not_run() -> None:
+    old = runtime_of("/nowhere/python", "3.7.16", {})
+    assert old == Absent(why="running the stack needs Python 3.8; the target has 3.7.16")
+    gone = runtime_of("/nowhere/python", "3.12.0", {})
+    assert isinstance(gone, Unknown)
+    assert "FileNotFoundError" in gone.why
+    assert isinstance(runtime_of("/bin/echo", "3.12.0", {}), Unknown)
 
 
 def test_the_run_is_kept_off_the_network_and_the_disk_and_else_the_users() -> None:
     made = steered({"LD_LIBRARY_PATH": "/x", "HF_HUB_OFFLINE": "0"}, "/scratch")
-    assert made["LD_LIBRARY_PATH"] == "/x"
-    assert made["HF_HUB_OFFLINE"] == "1"
-    assert made["TRITON_CACHE_DIR"] == "/scratch"
+    told = [made[name] for name in ("LD_LIBRARY_PATH", "HF_HUB_OFFLINE", "TRITON_CACHE_DIR")]
+    assert told == ["/x", "1", "/scratch"]
 
 
 def test_errors_are_those_of_failed_stages_without_frames(tmp_path: Path) -> None:
@@ -173,11 +159,8 @@ def test_errors_hold_what_the_gpu_said_and_how_a_stage_died() -> None:
 
 
 def test_no_errors_are_absent() -> None:
-    assert isinstance(errors(Runtime(stages=(Stage(name="tensor", outcome="ok"),))), Absent)
-
-
-def test_a_skipped_stage_is_no_error() -> None:
-    assert texts(Stage(name="tensor", outcome="skipped", error="torch has no ones")) == []
+    skipped = Stage(name="tensor", outcome="skipped", error="torch has no ones")
+    assert isinstance(errors(Runtime(stages=(Stage(name="x", outcome="ok"), skipped))), Absent)
 
 
 ENDED = child.Ended("signal", 11, "", "", 1.0)

@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable
+from importlib.machinery import PathFinder
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ import pytest
 from tunedoctor.facts import Distribution, Interpreter, Packages, Shadow, Target
 from tunedoctor.probes.interpreter import interpreter
 from tunedoctor.probes.packages import packages
-from tunedoctor.probes.shadows import Place, extension, find_shadows, places, shadows
+from tunedoctor.probes.shadows import Place, places, shadows
 
 Install = Callable[..., Path]
 STDLIB = "/base/lib/python3.12"
@@ -36,6 +37,7 @@ class World:
             executable="/e/bin/python",
             version="3.12.1",
             stdlib=str(self.stdlib),
+            soabi=SUFFIX[1:-3],
             path=tuple(map(str, (*ahead, self.stdlib, self.site, *behind))),
             site_packages=(str(self.site), *map(str, behind)),
             pythonpath=tuple(map(str, ahead)),
@@ -47,19 +49,12 @@ class World:
         one = self.interpreter(*ahead, behind=behind)
         found = packages(one)
         assert isinstance(found, Packages)
-        told = found.distributions
-        return find_shadows(places(one, told, str(work or self.work)), told, SUFFIX)
+        return shadows(one, found, work=str(work or self.work)).shadows
 
 
 @pytest.fixture
 def world(tmp_path: Path) -> World:
     return World(tmp_path)
-
-
-def test_nothing_hides_anything(world: World, install: Install) -> None:
-    install(world.site, "torch", "2.9.1")
-    (world.work / "train.py").touch()
-    assert world.look() == ()
 
 
 def test_file_in_the_working_folder(world: World, install: Install) -> None:
@@ -92,17 +87,17 @@ def test_packages_and_extensions_hide(world: World, install: Install, name: str)
     assert [one.module for one in world.look()] == ["torch"]
 
 
-def test_file_of_another_abi_hides_nothing(world: World, install: Install) -> None:
-    install(world.site, "torch", "2.9.1")
+def test_file_of_another_abi_and_folder_without_init_hide_nothing(
+    world: World, install: Install
+) -> None:
+    for name in ("torch", "datasets"):
+        install(world.site, name, "2.9.1")
     (world.work / "torch.cpython-39-x86_64-linux-gnu.so").touch()
-    assert world.look() == ()
-
-
-def test_folder_without_init_loses_to_a_package(world: World, install: Install) -> None:
-    install(world.site, "datasets", "4.0")
+    (world.work / "train.py").touch()
     for name in ("datasets", "queue"):
         (world.work / name).mkdir()
     assert world.look() == ()
+    assert world.look(work=world.site) == ()  # nor does a working folder that is on the path
 
 
 def test_folder_without_init_wins_where_the_code_is_gone(world: World, install: Install) -> None:
@@ -123,11 +118,6 @@ def test_empty_folder_of_a_library_that_everyone_needs(world: World) -> None:
     assert [(one.module, one.hides) for one in world.look()] == [("transformers", "")]
 
 
-def test_module_that_is_built_in_cannot_be_hidden(world: World) -> None:
-    (world.work / "select.py").touch()
-    assert world.look() == ()
-
-
 def test_pythonpath(world: World, install: Install) -> None:
     install(world.site, "numpy", "2.3")
     tools = world.root / "tools"
@@ -140,32 +130,23 @@ def test_pythonpath(world: World, install: Install) -> None:
     ]
 
 
-def test_pythonpath_with_the_same_standard_module(world: World) -> None:
-    tools = world.root / "tools"
-    tools.mkdir()
-    (tools / "code.py").write_text("# code\n")
-    assert world.look(tools) == ()
-
-
-def test_pythonpath_that_brings_what_nobody_else_does(world: World) -> None:
+def test_pythonpath_with_the_same_standard_module_or_what_nobody_else_brings(world: World) -> None:
     tools = world.root / "tools"
     (tools / "peft").mkdir(parents=True)
-    (tools / "peft" / "__init__.py").touch()
+    (tools / "peft/__init__.py").touch()
+    (tools / "code.py").write_text("# code\n")
+    (world.work / "select.py").touch()  # a module that is built in cannot be hidden
     assert world.look(tools) == ()
 
 
-def test_second_installed_copy_is_no_shadow(world: World, install: Install) -> None:
+def test_second_installed_copy_is_no_shadow_and_a_stray_package_is(
+    world: World, install: Install
+) -> None:
     other = world.root / "other"
-    install(world.site, "numpy", "2.3")
+    info = install(world.site, "numpy", "2.3")
     install(other, "numpy", "1.26")
     assert world.look(behind=(other,)) == ()
-
-
-def test_stray_package_ahead_of_an_installed_one(world: World, install: Install) -> None:
-    other = world.root / "other"
-    install(other, "numpy", "1.26")
-    (world.site / "numpy").mkdir()
-    (world.site / "numpy" / "__init__.py").touch()
+    info.rename(world.root / "gone")
     assert [(one.module, one.where) for one in world.look(behind=(other,))] == [("numpy", "path")]
 
 
@@ -177,33 +158,15 @@ def editable(world: World, install: Install, home: Path) -> None:
     (home / "trl" / "__init__.py").touch()
 
 
-def test_home_of_an_editable_install_hides_nothing(world: World, install: Install) -> None:
-    home = world.root / "clone"
-    editable(world, install, home)
-    assert world.look(work=home) == ()
-
-
-def test_working_folder_above_the_home_of_an_editable_install(
-    world: World, install: Install
-) -> None:
-    # the clone's own folder is a namespace to Python, and comes before the hook of the install
+def test_editable_install(world: World, install: Install) -> None:
     home = world.root / "trl"
     editable(world, install, home)
-    assert world.look(work=world.root) == (
-        Shadow(module="trl", path=str(home), hides=str(home), where="work"),
-    )
-
-
-def test_another_copy_than_the_editable_one(world: World, install: Install) -> None:
-    home = world.root / "clone"
-    editable(world, install, home)
+    assert world.look(work=home) == ()
+    # the clone's own folder is a namespace to Python, and comes before the hook of the install
+    shadow = Shadow(module="trl", path=str(home), hides=str(home), where="work")
+    assert world.look(work=world.root) == (shadow,)
     (world.work / "trl.py").touch()
     assert [(one.module, one.hides) for one in world.look()] == [("trl", str(home))]
-
-
-def test_working_folder_on_the_path_hides_nothing(world: World, install: Install) -> None:
-    install(world.site, "torch", "2.9.1")
-    assert world.look(work=world.site) == ()
 
 
 def test_doctors_own_checkout(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -214,37 +177,34 @@ def test_doctors_own_checkout(monkeypatch: pytest.MonkeyPatch) -> None:
     assert shadows(own, packages(own)).shadows == ()
 
 
-@pytest.mark.parametrize(
-    "module", ["random", "select", "json", "tokenize", "types", "yaml", "packaging"]
-)
-@pytest.mark.parametrize("form", ["{}.py", "{}/__init__.py", "{}/data.txt"])
-def test_agrees_with_a_real_import(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, module: str, form: str
-) -> None:
-    path = tmp_path / form.format(module)
-    path.parent.mkdir(exist_ok=True)
-    path.touch()
-    monkeypatch.chdir(tmp_path)
+ORACLE = """
+import json, sys
+from importlib.machinery import PathFinder
+asked = json.loads(sys.argv[1])
+specs = [PathFinder.find_spec(module, [folder, *sys.path[1:]]) for folder, module in asked]
+print(json.dumps([str(spec and spec.origin) for spec in specs]))
+"""
+
+
+def test_agrees_with_a_real_import(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("PYTHONPATH", raising=False)
     own = interpreter(Target(asked="", chosen_by="own", python=sys.executable))
     assert isinstance(own, Interpreter)
-    found = {one.module for one in shadows(own, packages(own)).shadows}
-    code = f"from importlib.machinery import PathFinder as P; import sys; s = P.find_spec({module!r}); print(s and s.origin)"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    origin = done.stdout.strip()
-    elsewhere = _on_path(own, module)
-    assert (module in found) == (str(tmp_path) in origin and elsewhere)
-
-
-def _on_path(own: Interpreter, module: str) -> bool:
-    from importlib.machinery import PathFinder
-
-    return PathFinder.find_spec(module, list(own.path)) is not None
-
-
-def test_extension_names() -> None:
-    assert extension("cpython-312-x86_64-linux-gnu") == SUFFIX
-    assert extension("cp312-win_amd64") == ".cp312-win_amd64.pyd"
+    told = packages(own)
+    modules = ("random", "select", "json", "tokenize", "types", "yaml", "packaging")
+    asked: list[tuple[str, str]] = []
+    for number, form in enumerate(("{}.py", "{}/__init__.py", "{}/data.txt")):
+        for module in modules:
+            path = tmp_path / f"{number}{module}" / form.format(module)
+            path.parent.mkdir(parents=True)
+            path.touch()
+            asked.append((str(tmp_path / f"{number}{module}"), module))
+    argv = [sys.executable, "-c", ORACLE, json.dumps(asked)]
+    said = subprocess.run(argv, capture_output=True, text=True, check=True, cwd=tmp_path).stdout
+    for (folder, module), origin in zip(asked, json.loads(said), strict=True):
+        found = {one.module for one in shadows(own, told, work=folder).shadows}
+        elsewhere = PathFinder.find_spec(module, list(own.path)) is not None
+        assert (module in found) == (origin.startswith(folder) and elsewhere), (folder, origin)
 
 
 def test_order_of_places() -> None:
@@ -257,8 +217,8 @@ def test_order_of_places() -> None:
         pythonpath=("/pp",),
     )
     numpy = Distribution(name="numpy", version="2", location=f"{STDLIB}/site-packages")
-    assert places(one, [numpy], "/work") == (
-        Place(folder="/work", where="work"),
+    assert places(one, [numpy], "/nowhere") == (
+        Place(folder="/nowhere", where="work"),
         Place(folder="/pp", where="pythonpath"),
         Place(folder=STDLIB, where="path", standard=True),
         Place(folder=f"{STDLIB}/lib-dynload", where="path", standard=True),

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tunedoctor.probes.vendor_tools import SECONDS
+from tunedoctor.probes.gpus import SECONDS
 
 SAMPLES = Path(__file__).parents[3] / "shared/samples"
 XPU_SMI = """\

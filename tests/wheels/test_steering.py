@@ -13,7 +13,7 @@ from index.machines import CPU, CU126, CU126_WINDOWS, CU132, MAC, chosen
 from index.wheels import HERE, build
 
 from tunedoctor.facts import InstallerConfig
-from tunedoctor.probes.installer_config import (
+from tunedoctor.probes.settings import (
     STEERING,
     pip_settings,
     places_for,
@@ -100,8 +100,8 @@ def _leave(
 def _config(ground: Ground, variables: dict[str, str]) -> InstallerConfig:
     """Read the configuration of that world as the doctor's probe does."""
     whole = {**ground.variables, **variables}
-    places = places_for(sys.platform, whole, str(ground.home), str(ground.venv))
-    return together([*pip_settings(places.pip, whole), *uv_settings(places.uv, None, whole)])
+    pip, uv = places_for(sys.platform, whole, str(ground.home), str(ground.venv))
+    return together([*pip_settings(pip, whole), *uv_settings(uv, None, whole)])
 
 
 def _commands(here: Machine, config: InstallerConfig | None, python: str = "") -> Commands:

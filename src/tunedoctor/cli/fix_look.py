@@ -9,7 +9,7 @@ from tunedoctor.cli.progress import spinner
 from tunedoctor.engine import Found, diagnose
 from tunedoctor.facts import Interpreter, Packages, Runtime
 from tunedoctor.planning.fix_answer import Answer
-from tunedoctor.probes.deep_look import looked, remembered
+from tunedoctor.probes.imports import looked, remembered
 from tunedoctor.probes.runtime import importing, runtime_of
 
 _UNSEEN = "nothing was imported (--no-import): whether its packages start was not seen"

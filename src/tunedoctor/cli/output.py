@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, TextIO, TypeVar
 from tunedoctor.cli.options import Options
 from tunedoctor.engine import diagnose
 from tunedoctor.findings import Check
-from tunedoctor.probes.knowledge import knowledge
+from tunedoctor.probes.system import knowledge
 from tunedoctor.redaction import public, this_identity
 from tunedoctor.report import Report, exit_code, report_of
 from tunedoctor.snapshot import Snapshot

@@ -14,8 +14,7 @@ from tunedoctor.config import mirrors
 from tunedoctor.facts import Packages
 from tunedoctor.installers.asking import Asking
 from tunedoctor.installers.sources import Source, Sources, sources
-from tunedoctor.probes.environment import without_credentials
-from tunedoctor.probes.installer_config import Setting, of_folder, settings_of
+from tunedoctor.probes.settings import Setting, of_folder, settings_of, without_credentials
 from tunedoctor.refresh.fetch import Client
 
 

@@ -10,7 +10,7 @@ from tunedoctor.cli.output import write
 from tunedoctor.cli.progress import spinner
 from tunedoctor.cli.sources import asker
 from tunedoctor.installers.sources import own
-from tunedoctor.probes.installer_config import project_file
+from tunedoctor.probes.settings import project_file
 from tunedoctor.refresh.indexes import indexes
 from tunedoctor.refresh.update import Mode, Outcome, UpdateError, update
 from tunedoctor.render.json import render

@@ -9,7 +9,7 @@ from tunedoctor.cli.output import write
 from tunedoctor.cli.read import read_input
 from tunedoctor.cli.target import aim
 from tunedoctor.facts import Interpreter, Target
-from tunedoctor.probes.knowledge import knowledge
+from tunedoctor.probes.system import knowledge
 from tunedoctor.redaction import public, this_identity
 from tunedoctor.snapshot import Snapshot
 from tunedoctor.wheels.answer import Answer, answer

@@ -15,8 +15,8 @@ Count = Annotated[int, msgspec.Meta(ge=0, le=2**31)]
 """A number of things."""
 
 
-class Fact(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A fact about one subject; a Snapshot holds at most one of each type."""
+class Part(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A fact, or a part of one: a GPU of several, a stage."""
 
     def __post_init__(self) -> None:
         """Clean every string, whoever made the fact: a probe, a reader or a snapshot file."""
@@ -25,6 +25,10 @@ class Fact(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
             clean = cleaned(value)
             if clean is not value:
                 msgspec.structs.force_setattr(self, name, clean)
+
+
+class Fact(Part, frozen=True, kw_only=True):
+    """A fact about one subject; a Snapshot holds at most one of each type."""
 
     def __bool__(self) -> bool:
         """Tell a fact from the empty one that stands for what is not known."""

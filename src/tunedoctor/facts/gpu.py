@@ -2,10 +2,10 @@
 
 from typing import Literal
 
-from tunedoctor.facts.base import Bytes, Count, Fact
+from tunedoctor.facts.base import Bytes, Count, Fact, Part
 
 
-class PciDevice(Fact, frozen=True):
+class PciDevice(Part, frozen=True):
     """A display or accelerator device on the PCI bus."""
 
     slot: str
@@ -91,7 +91,7 @@ class NvidiaAnswer(Fact, frozen=True):
         return code in (self.nvml_code, self.smi_code)
 
 
-class GpuProcess(Fact, frozen=True):
+class GpuProcess(Part, frozen=True):
     """A process that holds GPU memory."""
 
     pid: int
@@ -99,7 +99,7 @@ class GpuProcess(Fact, frozen=True):
     memory: Bytes | None = None
 
 
-class NvidiaGpu(Fact, frozen=True):
+class NvidiaGpu(Part, frozen=True):
     """One NVIDIA GPU. Sizes come from the driver, never from a table; None where it did not tell."""
 
     index: int
@@ -145,7 +145,7 @@ class NvidiaGpus(Fact, frozen=True):
     """nvml, nvidia-smi, torch or a report."""
 
 
-class Xid(Fact, frozen=True):
+class Xid(Part, frozen=True):
     """One Xid line of the kernel log."""
 
     number: int
@@ -163,7 +163,7 @@ class KernelLog(Fact, frozen=True):
     oom_kills: tuple[str, ...] = ()
 
 
-class AmdGpu(Fact, frozen=True):
+class AmdGpu(Part, frozen=True):
     """One AMD GPU, from the KFD topology or a report."""
 
     index: int

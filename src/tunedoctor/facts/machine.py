@@ -1,8 +1,8 @@
-"""Facts about the machine: system, container, processor, memory, disks."""
+"""Facts about the machine: system, container, processor, memory, disks; and how old the doctor's knowledge is."""
 
 from typing import Literal
 
-from tunedoctor.facts.base import Bytes, Count, Fact
+from tunedoctor.facts.base import Bytes, Count, Fact, Part
 
 OsFamily = Literal["linux", "windows", "macos", "other"]
 
@@ -100,7 +100,7 @@ class FileLimit(Fact, frozen=True):
     hard: int
 
 
-class Disk(Fact, frozen=True):
+class Disk(Part, frozen=True):
     """The file system that holds a place the stack writes to."""
 
     use: Literal["hf-cache", "tmp", "target", "work"]
@@ -120,3 +120,25 @@ class Disks(Fact, frozen=True):
     """One Disk for each use."""
 
     disks: tuple[Disk, ...]
+
+
+FRESH = 60
+"""Days: the span of one minor release of PyTorch."""
+
+
+class Knowledge(Fact, frozen=True):
+    """How old the wheel table is that the doctor goes by."""
+
+    date: str
+    """What the table says was seen on that day: 2026-11-24."""
+    days: Count
+    """Days from then to the examination."""
+    source: Literal["shipped", "updated"]
+    """With the doctor, or by `doctor update`."""
+    problem: str = ""
+    """Why an updated table that is there is not used."""
+
+    @property
+    def old(self) -> bool:
+        """Releases have come since that it does not know."""
+        return self.days > FRESH

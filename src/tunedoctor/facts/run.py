@@ -1,13 +1,13 @@
-"""Facts that only running the target, or a pasted log, can tell."""
+"""Facts that only running the target, a smoke training or a pasted log can tell."""
 
 from typing import Literal
 
-from tunedoctor.facts.base import Bytes, Count, Fact
+from tunedoctor.facts.base import Bytes, Count, Fact, Part
 
 Outcome = Literal["ok", "failed", "crashed", "hung", "skipped"]
 
 
-class Stage(Fact, frozen=True):
+class Stage(Part, frozen=True):
     """One stage of the probe that runs in the target."""
 
     name: str
@@ -19,7 +19,7 @@ class Stage(Fact, frozen=True):
     seconds: float = 0.0
 
 
-class RunDevice(Fact, frozen=True):
+class RunDevice(Part, frozen=True):
     """A device as torch describes it."""
 
     kind: Literal["cuda", "rocm", "xpu", "mps"]
@@ -31,7 +31,7 @@ class RunDevice(Fact, frozen=True):
     bf16: bool | None = None
 
 
-class Stray(Fact, frozen=True):
+class Stray(Part, frozen=True):
     """A package that was imported from outside of the site folders and the standard library."""
 
     module: str
@@ -78,7 +78,7 @@ class Runtime(Fact, frozen=True):
         return next((s for s in self.stages if s.name == name), None)
 
 
-class Frame(Fact, frozen=True):
+class Frame(Part, frozen=True):
     """One frame of a traceback."""
 
     file: str
@@ -88,7 +88,7 @@ class Frame(Fact, frozen=True):
     """The source line, where it was printed."""
 
 
-class ErrorText(Fact, frozen=True):
+class ErrorText(Part, frozen=True):
     """An error that was printed: by a stage of the probe or in a pasted log."""
 
     text: str
@@ -107,7 +107,7 @@ class Errors(Fact, frozen=True):
     errors: tuple[ErrorText, ...]
 
 
-class Resemblance(Fact, frozen=True):
+class Resemblance(Part, frozen=True):
     """A cause that the words of a text resemble: learned from labelled reports, and no proof."""
 
     cause: str
@@ -136,7 +136,7 @@ class Typed(Fact, frozen=True):
     """Without the prompt, in order: "pip install torch --extra-index-url …", ">>> import torch" without its arrows."""
 
 
-class Requirement(Fact, frozen=True):
+class Requirement(Part, frozen=True):
     """One stated requirement."""
 
     name: str
@@ -157,7 +157,7 @@ class Wanted(Fact, frozen=True):
     requirements: tuple[Requirement, ...]
 
 
-class Refusal(Fact, frozen=True):
+class Refusal(Part, frozen=True):
     """One requirement for which an installer found no file that this interpreter can use."""
 
     name: str
@@ -185,3 +185,33 @@ class IndexAnswer(Fact, frozen=True):
 
     refusals: tuple[Refusal, ...]
     """In the order of the text, one for each requirement."""
+
+
+class Smoke(Fact, frozen=True):
+    """A tiny training in the target. Absent: it was not run (`doctor smoke` does)."""
+
+    stages: tuple[Stage, ...]
+    """In order; the first that is neither ok nor skipped is what training meets first."""
+    reason: str = ""
+    """Of the first failure, a word of the script: no-backward, file-damaged …; empty for an exception or a death."""
+    model: str = ""
+    """Folder of the user's model; empty for the tiny one."""
+    device: str = ""
+    """As torch calls it: cuda:0, mps, cpu."""
+    kind: str = ""
+    """cuda, rocm, xpu, mps or cpu; empty where it did not come to a device."""
+    device_name: str = ""
+    half: str = ""
+    """The 16-bit type that training takes there: bfloat16 or float16."""
+    attention: tuple[str, ...] = ()
+    """Back-ends that gave right numbers in that type."""
+    losses: tuple[float, ...] = ()
+    """In nats a token, one for each step."""
+    tokens_per_second: float | None = None
+    """Median step of the training, the first two left out."""
+    peak: Bytes | None = None
+    """Reserved on the device; on the CPU, of the whole process."""
+    memory_total: Bytes | None = None
+    """Of the device; None on the CPU."""
+    ranks: tuple[float, ...] = ()
+    """Seconds of the same work on each rank, by rank, where several trained together."""

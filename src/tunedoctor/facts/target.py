@@ -1,8 +1,8 @@
-"""Facts about the target: its interpreter, its packages, its PyTorch build."""
+"""Facts about the target: its interpreter, its packages, its PyTorch build, what libraries ask of each other."""
 
 from typing import Literal
 
-from tunedoctor.facts.base import Fact
+from tunedoctor.facts.base import Count, Fact, Part
 
 NO_ENVIRONMENT = "no environment was looked at"
 """Why the facts of a target are absent where nobody named one."""
@@ -73,7 +73,7 @@ class Interpreter(Fact, frozen=True):
     """pip is there: uv makes environments without it."""
 
 
-class Distribution(Fact, frozen=True):
+class Distribution(Part, frozen=True):
     """One installed distribution, from its METADATA headers."""
 
     name: str
@@ -92,7 +92,7 @@ class Distribution(Fact, frozen=True):
     """pip, uv, conda …"""
 
 
-class BrokenDistribution(Fact, frozen=True):
+class BrokenDistribution(Part, frozen=True):
     """A distribution that is not whole."""
 
     name: str
@@ -113,7 +113,7 @@ class BrokenDistribution(Fact, frozen=True):
     location: str = ""
 
 
-class PackageCopy(Fact, frozen=True):
+class PackageCopy(Part, frozen=True):
     """A further copy of a distribution, lower on the path than the one that wins."""
 
     name: str
@@ -124,7 +124,7 @@ class PackageCopy(Fact, frozen=True):
     winner_version: str = ""
 
 
-class InMemory(Fact, frozen=True):
+class InMemory(Part, frozen=True):
     """A library as a running Python of a report has it, of another version than a list of packages there."""
 
     name: str
@@ -139,7 +139,7 @@ class InMemory(Fact, frozen=True):
     """Said by the kernel of a notebook, which lives on; else by a process started for it."""
 
 
-class CondaPrefix(Fact, frozen=True):
+class CondaPrefix(Part, frozen=True):
     """Which tool keeps a conda prefix, and what its user pinned."""
 
     tool: Literal["conda", "mamba", "micromamba", "pixi"] = "conda"
@@ -208,7 +208,7 @@ class TorchBuild(Fact, frozen=True):
         return f"{self.location}/version.py" if self.location else ""
 
 
-class CudaWheel(Fact, frozen=True):
+class CudaWheel(Part, frozen=True):
     """An nvidia-* runtime wheel in the target."""
 
     name: str
@@ -223,7 +223,7 @@ class CudaWheels(Fact, frozen=True):
     wheels: tuple[CudaWheel, ...]
 
 
-class Shadow(Fact, frozen=True):
+class Shadow(Part, frozen=True):
     """A file or folder that hides a library or a standard module from imports."""
 
     module: str
@@ -240,7 +240,7 @@ class Shadows(Fact, frozen=True):
     shadows: tuple[Shadow, ...]
 
 
-class Launcher(Fact, frozen=True):
+class Launcher(Part, frozen=True):
     """A command of the stack on PATH and the interpreter that it starts."""
 
     name: str
@@ -257,7 +257,7 @@ class Launchers(Fact, frozen=True):
     launchers: tuple[Launcher, ...]
 
 
-class LibraryShadow(Fact, frozen=True):
+class LibraryShadow(Part, frozen=True):
     """A shared library that LD_LIBRARY_PATH puts before the wheel's own."""
 
     library: str
@@ -305,3 +305,43 @@ class Compilers(Fact, frozen=True):
     nvcc: str = ""
     nvcc_version: str = ""
     """CUDA release of nvcc: "12.4"."""
+
+
+class BrokenContract(Part, frozen=True):
+    """One thing that a library asks of a neighbour at import, and that the neighbour certainly lacks."""
+
+    library: str
+    """Normalised name of the distribution that asks."""
+    kind: Literal["name", "module", "missing", "keyword", "unreadable"]
+    """name: the module lacks it. module: a part of a package is gone. missing: no such package is there.
+
+    unreadable: a file of the library itself is none that Python can run; `name` is the error.
+    keyword: a call passes what the function or class does not take; the import goes well, the call does not.
+    """
+    module: str
+    """What is asked, as imports name it: "transformers.models.auto"; of kind keyword what is called."""
+    name: str = ""
+    """Of kind name and keyword."""
+    neighbour: str = ""
+    """Normalised name of the distribution that is asked; "" where none is installed."""
+    file: str = ""
+    """Where it is asked, below the folder of the path: "trl/core.py"."""
+    line: Count = 0
+    altered: tuple[str, ...] = ()
+    """Of the two distributions those of which a file here is not the one that they brought, by RECORD."""
+    led_by: str = ""
+    """Normalised name of the distribution whose import runs that of `library`; "" where nothing else is known to."""
+    within: str = ""
+    """The function that calls, of kind keyword: "Trainer.create_accelerator_and_postprocess"."""
+
+
+class ImportContracts(Fact, frozen=True):
+    """What the files of the target's libraries tell. Absent: nobody looked."""
+
+    broken: tuple[BrokenContract, ...] = ()
+    asked: Count = 0
+    """Names and modules that were asked for."""
+    libraries: tuple[str, ...] = ()
+    """Modules that were looked at."""
+    cut: tuple[str, ...] = ()
+    """Those that were not read to the end."""

@@ -15,8 +15,7 @@ from urllib.request import url2pathname
 
 import msgspec
 
-from tunedoctor.probes.environment import without_credentials
-from tunedoctor.probes.installer_config import Setting, on, settings_of
+from tunedoctor.probes.settings import Setting, on, settings_of, without_credentials
 from tunedoctor.refresh.fetch import Client
 from tunedoctor.tables.load import table
 from tunedoctor.wheels.rules import PYTORCH, index_of

@@ -1,73 +1,65 @@
-"""AMD GPUs: from the kernel's KFD topology, one folder for each processor and GPU, and from DRM."""
+"""AMD GPUs, from the kernel's KFD topology and from DRM, their device files, and the ROCm on the system.
 
+Source: ROCm's layouts of installation: /opt/rocm, /opt/rocm-7.2.0, since 10.0 /opt/rocm/core-10.0.
+"""
+
+import errno
 import os
-from collections.abc import Callable, Iterable
-from functools import partial
+import re
+import sys
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-import msgspec
+from msgspec.structs import replace
 
 from tunedoctor.facts import Absent, AmdGpu, AmdGpus, Host, PciBus, RocmStack, Unknown
-from tunedoctor.probes.pci import Adapter, adapters
-from tunedoctor.probes.rocm import hsa_libraries, rocm_folders, rocm_stack, rocm_version
-from tunedoctor.probes.small_file import fields, line, number, read
-from tunedoctor.probes.vendor_tools import amd_told
+from tunedoctor.probes.gpus import Adapter, adapters, denied, may_open, render_nodes, tools_say
+from tunedoctor.probes.libraries import system_folders
 from tunedoctor.probing import probe
+from tunedoctor.reading import fields, line, listed, number, read
+from tunedoctor.versions import parts
 
 _AMD = "1002"
 _NODES = "sys/class/kfd/kfd/topology/nodes"
+_HSA = "libhsa-runtime64.so.1"
 _NO_GPU = Absent(why="no AMD GPU")
 _NO_STACK = Absent(why="no AMD GPU and no ROCm")
-
-
-class Node(msgspec.Struct, frozen=True):
-    """A GPU as the KFD topology describes it."""
-
-    number: int
-    gfx: str
-    device: str
-    """PCI device id, four hex digits."""
-    slot: str
-    with_processor: bool
-    render_minor: int
-    """Number of its render node; 0 for none."""
-    memory: int
-    """Bytes in the memory banks of the node."""
+TOOLS: Mapping[str, tuple[str, ...]] = {
+    "rocminfo": (),
+    "amd-smi": ("static", "--asic", "--bus"),
+    "rocm-smi": ("--showproductname", "--showbus", "--showid", "--json"),
+}
+"""Program -> arguments that list GPUs; the first is the compute runtime itself."""
+_KFD = {
+    **dict.fromkeys((errno.ENOENT, errno.ENODEV, errno.ENXIO), "missing"),
+    **dict.fromkeys((errno.EACCES, errno.EPERM), "denied"),
+    errno.ENOMEM: "no memory",
+}
+"""What an error number of /dev/kfd means; any other: it is refused."""
 
 
 @probe(AmdGpus, RocmStack)
 def amd(
-    pci: PciBus | Unknown | None, host: Host
+    pci: PciBus | Unknown | None,
+    host: Host,
+    *,
+    root: Path = Path("/"),
+    environ: Mapping[str, str] = os.environ,
 ) -> tuple[AmdGpus | Absent | Unknown, RocmStack | Absent | Unknown]:
-    """Look for AMD GPUs and for ROCm."""
-    if host.os == "linux":
-        cards = len(pci.of(_AMD)) if isinstance(pci, PciBus) else 0
-        return linux(Path("/"), cards, wsl=host.wsl == 2, ask=partial(amd_told, os.environ))
+    """Look for AMD GPUs and for ROCm; its tools list the GPUs where the kernel offers no way to them."""
     if host.os == "windows":
         return from_adapters(adapters()), Absent(why="Windows has no AMD compute device")
-    return _NO_GPU, _NO_STACK
-
-
-def linux(
-    root: Path,
-    cards: int,
-    *,
-    wsl: bool,
-    ask: Callable[[Iterable[Path]], AmdGpus | None] = lambda _: None,
-) -> tuple[AmdGpus | Absent | Unknown, RocmStack | Absent | Unknown]:
-    """Read below `root`; `cards` is the number of AMD GPUs on the PCI bus.
-
-    `ask`: has the tools in folders of ROCm list the GPUs where the kernel offers no way to them.
-    """
-    gpus = wsl_gpus(root) if wsl else kernel_gpus(root, cards)
+    if host.os != "linux":
+        return _NO_GPU, _NO_STACK
+    cards = len(pci.of(_AMD)) if isinstance(pci, PciBus) else 0
+    gpus = wsl_gpus(root) if host.wsl == 2 else kernel_gpus(root, cards)
     folders = rocm_folders(root)
     unreadable = isinstance(gpus, Unknown) or not (root / "dev/kfd").exists()
-    if unreadable and (told := ask(folders)) is not None:
+    if unreadable and (said := told(environ, folders)) is not None:
         seen = gpus.gpus if isinstance(gpus, AmdGpus) else ()
-        gpus = AmdGpus(gpus=seen or told.gpus, told_by=told.told_by)
-    version = rocm_version(folders)
-    libraries = hsa_libraries(root, folders)
+        gpus = AmdGpus(gpus=seen or said.gpus, told_by=said.told_by)
+    version, libraries = rocm_version(folders), hsa_libraries(root, folders)
     if isinstance(gpus, Absent) and not (version or libraries or (root / "dev/kfd").exists()):
         return gpus, _NO_STACK
     return gpus, rocm_stack(root, version, libraries)
@@ -75,42 +67,43 @@ def linux(
 
 def kernel_gpus(root: Path, cards: int) -> AmdGpus | Absent | Unknown:
     """Return what the kernel offers for computing; no GPUs in it: it offers none of the cards."""
-    nodes: list[Node] = []
+    gpus: list[AmdGpu] = []
     hidden = False
-    for folder in sorted((root / _NODES).glob("[0-9]*"), key=lambda folder: _number(folder.name)):
+    for folder in sorted((root / _NODES).glob("[0-9]*"), key=lambda one: parts(one.name)):
         text = read(folder / "properties")
         if text is None:  # a scheduler or a container hides the nodes of others
             hidden = True
-        elif (node := from_properties(folder, text)) is not None:
-            nodes.append(node)
-    if nodes:
-        return AmdGpus(gpus=tuple(describe(root, at, node) for at, node in enumerate(nodes)))
+        elif (node := fields(text)).get("simd_count"):  # else it is a processor
+            gpus.append(_gpu(root, folder, node, len(gpus)))
+    if gpus:
+        return AmdGpus(gpus=tuple(gpus))
     if hidden:
         return Unknown(why=f"this user may not read /{_NODES}")
     return AmdGpus(gpus=()) if cards else _NO_GPU
 
 
-def from_properties(folder: Path, text: str) -> Node | None:
-    """Read a node's properties; None for a node without compute units: a processor."""
-    told = fields(text)
-    if not told.get("simd_count"):
-        return None
+def _gpu(root: Path, folder: Path, node: Mapping[str, int], index: int) -> AmdGpu:
+    """Make the fact of a node, with the memory that DRM states and the name that the table knows."""
+    from tunedoctor.tables.gpus import amd_integrated  # noqa: PLC0415  few machines need it
+
+    device, gfx = f"{node.get('device_id', 0):04x}", gfx_name(node.get("gfx_target_version", 0))
+    drm = root / f"sys/class/drm/renderD{node.get('drm_render_minor', 0)}/device"
+    own = node.get("cpu_cores_count", 0) > 0
     banks = sorted((folder / "mem_banks").glob("[0-9]*/properties"))
-    place = told.get("location_id", 0)
-    slot = f"{place >> 8 & 255:02x}:{place >> 3 & 31:02x}.{place & 7}"
-    return Node(
-        number=_number(folder.name),
-        gfx=gfx_name(told.get("gfx_target_version", 0)),
-        device=f"{told.get('device_id', 0):04x}",
-        slot=f"{told.get('domain', 0):04x}:{slot}",
-        with_processor=told.get("cpu_cores_count", 0) > 0,
-        render_minor=told.get("drm_render_minor", 0),
-        memory=sum(fields(read(bank) or "").get("size_in_bytes", 0) for bank in banks),
+    stated = sum(fields(read(bank) or "").get("size_in_bytes", 0) for bank in banks)
+    memory = number(drm / "mem_info_vram_total") or (0 if own else stated)
+    integrated = own or amd_integrated(gfx) or any(row["unified"] for row in _rows(device))
+    if integrated:  # it uses a carve-out and as much of the RAM as the kernel lets it
+        memory += number(drm / "mem_info_gtt_total") or 0
+    place, domain = node.get("location_id", 0), node.get("domain", 0)
+    return AmdGpu(
+        index=index,
+        gfx=gfx,
+        name=line(drm / "product_name") or name_of(device, memory),
+        slot=f"{domain:04x}:{place >> 8 & 255:02x}:{place >> 3 & 31:02x}.{place & 7}",
+        memory_total=memory or None,
+        integrated=integrated,
     )
-
-
-def _number(text: str) -> int:
-    return int(text) if text.isascii() and text.isdigit() else 0
 
 
 def gfx_name(version: int) -> str:
@@ -120,37 +113,14 @@ def gfx_name(version: int) -> str:
     return f"gfx{version // 10000}{version // 100 % 100:x}{version % 100:x}"
 
 
-def describe(root: Path, index: int, node: Node) -> AmdGpu:
-    """Make the fact of a node, with the memory that DRM states and the name that the table knows."""
-    from tunedoctor.tables.gpus import amd_integrated  # noqa: PLC0415  few machines need it
-
-    device = root / f"sys/class/drm/renderD{node.render_minor}/device"
-    memory = number(device / "mem_info_vram_total") or (0 if node.with_processor else node.memory)
-    rows = rows_of(node.device)
-    integrated = (
-        node.with_processor or amd_integrated(node.gfx) or any(row["unified"] for row in rows)
-    )
-    if integrated:  # it uses a carve-out and as much of the RAM as the kernel lets it
-        memory += number(device / "mem_info_gtt_total") or 0
-    return AmdGpu(
-        index=index,
-        gfx=node.gfx,
-        name=line(device / "product_name") or name_of(rows, memory),
-        slot=node.slot,
-        memory_total=memory or None,
-        integrated=integrated,
-    )
-
-
-def rows_of(device: str) -> list[dict[str, Any]]:
-    """Return the rows of the GPU table that have this PCI device id."""
+def _rows(device: str) -> list[dict[str, Any]]:
     from tunedoctor.tables.load import table  # noqa: PLC0415  few machines need it
 
     return [row for row in table("gpus")["amd"] if f"{_AMD}:{device}" in row["pci"]]
 
 
-def name_of(rows: Iterable[dict[str, Any]], memory: int) -> str:
-    """Return the product's name; of several with one id those whose memory is nearest.
+def name_of(device: str, memory: int) -> str:
+    """Return the product's name by its PCI device id; of several with one id those whose memory is nearest.
 
     1002:744c is the RX 7900 XTX, the XT and the GRE: 24, 20 and 16 GiB.
     """
@@ -158,17 +128,16 @@ def name_of(rows: Iterable[dict[str, Any]], memory: int) -> str:
     def distance(row: dict[str, Any]) -> float:
         return abs((row["vram_gb"] or 0) * 2**30 - memory) if memory else 0
 
-    rows = list(rows)
+    rows = _rows(device)
     nearest = min(map(distance, rows), default=0)
     return " or ".join(row["names"][0] for row in rows if distance(row) == nearest)
 
 
 def wsl_gpus(root: Path) -> AmdGpus | Absent | Unknown:
     """Tell what WSL lets one know: no PCI bus, but the folders of the Windows drivers."""
-    if not (root / "dev/dxg").exists():
-        return _NO_GPU
     # AMD's display drivers are called u0 and a number, as in u0406143.inf_amd64_…
-    if any((root / "usr/lib/wsl/drivers").glob("u0[0-9]*.inf_*")):
+    drivers = (root / "usr/lib/wsl/drivers").glob("u0[0-9]*.inf_*")
+    if (root / "dev/dxg").exists() and any(drivers):
         return Unknown(why="WSL does not tell which AMD GPU Windows has; `rocminfo` does")
     return _NO_GPU
 
@@ -178,9 +147,7 @@ def from_adapters(found: tuple[Adapter, ...] | None) -> AmdGpus | Absent | Unkno
     if found is None:
         return Unknown(why="the registry of Windows cannot be read")
     ours = [one for one in found if one.vendor == _AMD]
-    if not ours:
-        return _NO_GPU
-    return AmdGpus(gpus=tuple(_from_adapter(at, one) for at, one in enumerate(ours)))
+    return AmdGpus(gpus=tuple(map(_from_adapter, range(len(ours)), ours))) if ours else _NO_GPU
 
 
 def _from_adapter(index: int, one: Adapter) -> AmdGpu:
@@ -190,7 +157,108 @@ def _from_adapter(index: int, one: Adapter) -> AmdGpu:
     return AmdGpu(
         index=index,
         gfx=gfx,
-        name=one.name or name_of(rows_of(one.device), one.memory or 0),
+        name=one.name or name_of(one.device, one.memory or 0),
         memory_total=one.memory,
-        integrated=amd_integrated(gfx) or any(r["unified"] for r in rows_of(one.device)),
+        integrated=amd_integrated(gfx) or any(row["unified"] for row in _rows(one.device)),
     )
+
+
+def told(environ: Mapping[str, str], more: Iterable[Path] = ()) -> AmdGpus | None:
+    """Return the GPUs that ROCm's tools list; `more` are folders of ROCm. None where no tool names one."""
+    for tool, lines in tools_say(TOOLS, environ, [str(folder / "bin") for folder in more]):
+        from tunedoctor.readers.paste import Paste  # noqa: PLC0415  seldom needed
+        from tunedoctor.readers.rocm.gpus import by_system  # noqa: PLC0415
+        from tunedoctor.readers.rocm.read import read as facts_in  # noqa: PLC0415
+
+        if found := next((fact for fact in facts_in(lines) if isinstance(fact, AmdGpus)), None):
+            return replace(found, told_by=tool)
+        # a bare list has no names
+        if nameless := by_system(Paste(lines)):
+            gpus = (
+                AmdGpu(index=at, gfx="", name="AMD GPU", slot=said.get("slot", ""))
+                for at, said in nameless.items()
+            )
+            return AmdGpus(gpus=tuple(gpus), told_by=tool)
+    return None
+
+
+def rocm_stack(
+    root: Path,
+    version: str,
+    libraries: tuple[str, ...],
+    allowed: Callable[[Path], bool] = may_open,
+) -> RocmStack:
+    """Try the device files and describe what is installed."""
+    kfd, nodes = root / "dev/kfd", render_nodes(root, _AMD)
+    state, closed = open_kfd(kfd), denied(nodes, allowed)
+    refused = [*([kfd] if state == "denied" else []), *map(Path, closed)]
+    return RocmStack(
+        kfd=state,
+        render_denied=closed,
+        render_nodes=tuple(map(str, nodes)),
+        groups_missing=groups_missing(refused),
+        version=version,
+        dxg=(root / "dev/dxg").exists(),
+        hsa_libraries=libraries,
+        driver=line(root / "sys/module/amdgpu/version"),
+    )
+
+
+def open_kfd(path: Path) -> Any:  # noqa: ANN401  one of the fact's words
+    """Open the compute device for reading and writing, as ROCm does, and close it; return how that went."""
+    try:
+        os.close(os.open(path, os.O_RDWR | getattr(os, "O_CLOEXEC", 0)))
+    except OSError as error:
+        return _KFD.get(error.errno or 0, "refused")
+    return "ok"
+
+
+def groups_missing(refused: Iterable[Path]) -> tuple[str, ...]:
+    """Return the groups that own the files `refused` and that this process is not in.
+
+    By name, or by number where this system has no name for it, as in a container.
+    """
+    if sys.platform == "win32":
+        return ()
+    import grp  # noqa: PLC0415  Windows has no such module
+
+    found: dict[str, None] = {}
+    for node in refused:
+        try:
+            owner = node.stat().st_gid
+        except OSError:
+            continue
+        if owner not in (*os.getgroups(), os.getegid()):
+            try:
+                found[grp.getgrgid(owner).gr_name] = None
+            except KeyError:
+                found[str(owner)] = None
+    return tuple(found)
+
+
+def rocm_folders(root: Path) -> list[Path]:
+    """Return the folders of ROCm under /opt: /opt/rocm first, then the newest."""
+    names = [name for name in listed(root / "opt") if name.startswith("rocm")]
+    names.sort(key=lambda name: (name == "rocm", parts(name.removeprefix("rocm-"))), reverse=True)
+    return [root / "opt" / name for name in names]
+
+
+def rocm_version(folders: Iterable[Path]) -> str:
+    """Return the version that the first of `folders` states, in a file or in its name; "" for none."""
+    places = (place for folder in folders for place in (folder, *_cores(folder)))
+    stated = (f"{line(one / '.info/version')} {one.name}" for one in places)
+    found = (re.search(r"(?:^|(?<=-))\d+(?:\.\d+)+", text) for text in stated)
+    return next((one[0] for one in found if one), "")
+
+
+def _cores(folder: Path) -> list[Path]:
+    """ROCm 10 and newer lie in core-10.0 inside; the newest first."""
+    found = folder.glob("core-[0-9]*")
+    return sorted(found, key=lambda one: parts(one.name.removeprefix("core-")), reverse=True)
+
+
+def hsa_libraries(root: Path, rocm: Iterable[Path]) -> tuple[str, ...]:
+    """Return the copies of the ROCm runtime in the system's and ROCm's folders, links resolved."""
+    own = (place / "lib" for folder in rocm for place in (folder, *_cores(folder)))
+    found = [(f / _HSA).resolve() for f in (*system_folders(root), *own) if (f / _HSA).exists()]
+    return tuple(dict.fromkeys(map(str, found)))

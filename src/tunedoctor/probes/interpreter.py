@@ -1,32 +1,76 @@
 """Say who the target's interpreter is, and work out the sys.path of a plain start.
 
-Its files tell. Where it may be started, it is asked; nothing of its site-packages runs even then: -I -S. .pth files
-are read as text: lines that start with import are code, and are never run.
+Its files tell: nothing is started, and no code that lies there is run. Where it may be started, it is asked; nothing of
+its site-packages runs even then: -I -S. .pth files are read as text: lines that start with import are code, and are
+never run.
 """
 # paths stay as the interpreter told them
-# ruff: noqa: PTH110, PTH112, PTH113, PTH117, PTH118, PTH119
+# ruff: noqa: PTH110, PTH111, PTH112, PTH113, PTH117, PTH118, PTH119, PTH120
 
 import os
+import re
+import shlex
 import sys
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import islice
 from pathlib import Path
+from typing import NamedTuple
 
 from tunedoctor import child
 from tunedoctor.facts import Absent, Interpreter, Target, Unknown
 from tunedoctor.facts.target import NO_ENVIRONMENT, PrefixKind
-from tunedoctor.probes import interpreter_files as files
-from tunedoctor.probes.interpreter_files import Installation
 from tunedoctor.probing import probe
-from tunedoctor.programs import this_machine
-
-# paths stay the strings that sys.path would hold
-# ruff: noqa: PTH110, PTH208
-from tunedoctor.reading import read_regular
+from tunedoctor.reading import listed, read, start
 from tunedoctor.tables.load import table
+from tunedoctor.targeting import Program, program, this_machine
 
 _WHO = "import sys; print(sys.executable); print(getattr(sys, 'base_prefix', sys.prefix))"
 """Nothing of site-packages is imported, and Python 2.7 can run it."""
 SECONDS = 5.0
+_HEAD = 4 << 20
+"""A program's table of symbols lies before its code."""
+_LIBRARY = 64 << 20
+_TEXT = 1 << 20
+_LEVELS = 32
+_FEW = 4
+_MOST = 1000
+"""Places of one site folder; each is looked at."""
+_SHOWS = (b"Py_BytesMain", b"Py_UnixMain", b"Py_Main", b"pypy_main_startup")
+"""What a Python that is an ELF program calls, or is."""
+_NAME = re.compile(r"((?:python|pypy)(\d\.\d{1,2})t?)[md]{0,2}")
+_RELEASE = re.compile(rb"\d\.\d{1,2}\.\d{1,2}(?:(?:a|b|rc)\d{1,2})?(?=\+?\0)")
+_DLL = re.compile(r"python(\d)(\d{1,2})t?\.dll")
+
+_Base = tuple[str, str, str, tuple[str, ...]]
+"""Prefix, folder of the standard library, "3.12", and where that library is looked for."""
+
+
+class Installation(NamedTuple):
+    """An interpreter, and the installation that it is of."""
+
+    python: str
+    program: Program
+    venv: str | None
+    """Folder of the virtual environment that it belongs to."""
+    settings: dict[str, str]
+    """Those of the virtual environment, from pyvenv.cfg."""
+    prefix: str
+    library: str
+    """Folder of the standard library."""
+    short: str
+    """"3.12"."""
+    path: tuple[str, ...]
+    """Where the standard library is looked for."""
+
+    @property
+    def windows(self) -> bool:
+        """Whether it is laid out as on Windows."""
+        return self.program.format == "pe"
+
+    @property
+    def digits(self) -> str:
+        """Return the release as files of Windows have it: "312"."""
+        return self.short.replace(".", "")
 
 
 @probe(Interpreter, seconds=2 * SECONDS + 2)
@@ -36,17 +80,13 @@ def interpreter(target: Target) -> Interpreter | Absent | Unknown:
         return Absent(why=NO_ENVIRONMENT)
     if not target.python:
         return Unknown(why=target.problem or "no interpreter was found")
-    found = ask(target.python) if target.start else files.find(target.python)
+    found = ask(target.python) if target.start else find(target.python)
     if isinstance(found, Unknown):
         return found
-    return describe(found, os.environ, str(Path.cwd()), same_user=_same_user())
-
-
-def _same_user() -> bool:
-    """Tell whether Python will trust the user site: not under a changed identity."""
-    if sys.platform == "win32":
-        return True
-    return os.geteuid() == os.getuid() and os.getegid() == os.getgid()
+    same_user = True  # Python trusts no user site under a changed identity
+    if sys.platform != "win32":
+        same_user = (os.geteuid(), os.getegid()) == (os.getuid(), os.getgid())
+    return describe(found, os.environ, str(Path.cwd()), same_user=same_user)
 
 
 def ask(python: str, seconds: float = SECONDS) -> Installation | Unknown:
@@ -63,11 +103,81 @@ def ask(python: str, seconds: float = SECONDS) -> Installation | Unknown:
         return Unknown(why=f"{python} does not start: {ended.death}{last}")
     match ended.out.splitlines()[-2:]:
         case [executable, base] if os.path.isabs(executable) and os.path.isabs(base):
-            return files.find(executable, base)
+            return find(executable, base)
         case _:
-            return Unknown(
-                why=f"{python} answered what no Python does: {ended.out.strip()[:100]!r}"
-            )
+            said_ = ended.out.strip()[:100]
+            return Unknown(why=f"{python} answered what no Python does: {said_!r}")
+
+
+def find(python: str, base_prefix: str = "") -> Installation | Unknown:
+    """Search the installation as the interpreter would; Unknown where files do not tell it, with what does.
+
+    A base that is gone is Unknown as well, without a way to know more. `base_prefix`: as it told when it was started.
+    """
+    real, here = os.path.realpath(python), os.path.dirname(python)
+    head = start(real, _HEAD) or b""
+    kind = program(head)
+    if head.startswith(b"#!"):
+        return _untold(python, "is a script: what it starts shows when it runs")
+    if kind is None or (kind.format == "elf" and not any(name in head for name in _SHOWS)):
+        return _untold(python, "is no program whose files show a Python")
+    folders = (here, os.path.dirname(here))
+    venv = next((f for f in folders if os.path.isfile(os.path.join(f, "pyvenv.cfg"))), None)
+    settings = settings_of(venv)
+    home = base_prefix or settings.get("home", "")
+    copied = os.path.dirname(real) == os.path.realpath(here)
+    if copied and home and not os.path.isdir(home):  # a link shows its base by itself
+        return Unknown(why=f"{python} is of a virtual environment whose base, {home}, is gone")
+    bases = [*filter(os.path.isdir, [home]), os.path.dirname(real)]
+    base = _windows(bases) if kind.format == "pe" else _posix(bases, real, settings)
+    if base is None:
+        return _untold(python, "lies beside no standard library")
+    return Installation(python, kind, venv, settings, *base)
+
+
+def _untold(python: str, why: str) -> Unknown:
+    way = f"doctor check --deep --target {shlex.quote(python)}"
+    return Unknown(why=f"{python} {why}; {way} starts it and asks")
+
+
+def settings_of(venv: str | None) -> dict[str, str]:
+    """Return the lines of the pyvenv.cfg of an environment."""
+    text = read(os.path.join(venv, "pyvenv.cfg"), 1 << 14) if venv else ""
+    pairs = (line.partition("=") for line in (text or "").splitlines())
+    return {key.strip().lower(): value.strip() for key, _, value in pairs}
+
+
+def _posix(folders: Sequence[str], real: str, settings: Mapping[str, str]) -> _Base | None:
+    """Search upwards for lib/pythonX.Y/os.py, as an interpreter does."""
+    named = _NAME.fullmatch(os.path.basename(real))
+    stated = settings.get("version") or settings.get("version_info", "")
+    for folder in folders:
+        for _ in range(_LEVELS):
+            for place in (os.path.join(folder, "lib"), os.path.join(folder, "lib64")):
+                names = [named] if named else map(_NAME.fullmatch, listed(place))
+                whole = [n for n in names if n and os.path.isfile(f"{place}/{n[1]}/os.py")]
+                if len(whole) > 1:
+                    whole = [one for one in whole if f"{stated}.".startswith(f"{one[2]}.")]
+                if whole:
+                    library, short = os.path.join(place, whole[0][1]), whole[0][2]
+                    archive = os.path.join(place, f"python{short.replace('.', '')}.zip")
+                    path = (archive, library, os.path.join(library, "lib-dynload"))
+                    return folder, library, short, path
+            folder = os.path.dirname(folder)  # noqa: PLW2901
+    return None
+
+
+def _windows(folders: Sequence[str]) -> _Base | None:
+    """Look for python3XX.dll, which lies beside python.exe."""
+    for folder in folders:
+        for name in listed(folder):
+            if found := _DLL.fullmatch(name.lower()):
+                archive = os.path.join(folder, name[:-4] + ".zip")
+                library = os.path.join(folder, "Lib")
+                path = (archive, os.path.join(folder, "DLLs"), library, folder)
+                whole = os.path.isfile(os.path.join(library, "os.py"))
+                return folder, library if whole else archive, f"{found[1]}.{found[2]}", path
+    return None
 
 
 def describe(
@@ -78,13 +188,13 @@ def describe(
     system_site = found.settings.get("include-system-site-packages", "").lower() == "true"
     shared = venv is None or system_site
     pythonpath = search_path(environ.get("PYTHONPATH", ""), cwd, windows=found.windows)
-    user_site = files.user_site_of(found, environ)
+    user_site = _user_site(found, environ)
     user_on = shared and same_user and os.path.isdir(user_site)
     user_on = user_on and not environ.get("PYTHONNOUSERSITE")
-    folders = [*(files.sites_of(found, venv) if venv else ()), *([user_site] if user_on else ())]
-    folders += files.sites_of(found, found.prefix) if shared else ()
+    folders = [*(_sites(found, venv) if venv else ()), *([user_site] if user_on else ())]
+    folders += _sites(found, found.prefix) if shared else ()
     sites = tuple(dict.fromkeys(f for f in folders if os.path.isdir(f)))
-    soabi, macos = files.abi_of(found)
+    soabi, macos = _abi(found)
     flags = "".join(
         part.lstrip("cp0123456789") for part in soabi.split("-")[:2] if part[-2:-1].isdigit()
     )
@@ -100,7 +210,7 @@ def describe(
     }
     return Interpreter(
         executable=found.python,
-        version=files.version_of(found),
+        version=_version(found),
         implementation="pypy" if name.startswith("pypy") else "cpython",
         bits=found.program.bits,
         free_threaded="t" in flags,
@@ -124,69 +234,115 @@ def describe(
     )
 
 
-def plain_path(start: Iterable[str], sites: Sequence[str]) -> tuple[str, ...]:
-    """Return what exists of `start`, then each site folder and what its .pth files add."""
-    seen: dict[str, str] = {}
-    for place in start:
-        if os.path.exists(place):
-            seen.setdefault(os.path.normcase(place), place)
+def _abi(one: Installation) -> tuple[str, str]:
+    """Return the ABI in the names of extensions, and the macOS that it is built for, as the build noted them."""
+    if one.windows:
+        threads = "t" if one.settings.get("executable", one.python).endswith("t.exe") else ""
+        end = "win32" if one.program.machine == "x86" else f"win_{one.program.machine}"
+        return f"cp{one.digits}{threads}-{end}", ""
+    found = {"'SOABI'": "", "'MACOSX_DEPLOYMENT_TARGET'": ""}
+    noted = (n for n in listed(one.library) if n[:15] == "_sysconfigdata_" and n[-3:] == ".py")
+    for name in islice(noted, _FEW):
+        for line in (read(os.path.join(one.library, name), _TEXT) or "").splitlines():
+            key, _, value = line.strip().partition(": ")
+            if found.get(key) == "":
+                found[key] = value.strip("',}")
+    names = (n for n in listed(os.path.join(one.library, "lib-dynload")) if n.endswith(".so"))
+    extensions = (n.split(".")[1] for n in names)
+    soabi, system = found.values()
+    return soabi or next((ending for ending in extensions if "-" in ending), ""), system
+
+
+def _version(one: Installation) -> str:
+    """Return "3.12.7", of the headers where they are there, else of the program or its library."""
+    name = os.path.basename(one.library)
+    for inside in ("Include", f"include/{name}", f"include/{name}m"):
+        header = os.path.join(one.prefix, inside, "patchlevel.h")
+        for line in (read(header, _TEXT) or "").splitlines():
+            if line.startswith("#define PY_VERSION ") and f'"{one.short}.' in line:
+                return line.split('"')[1].rstrip("+")
+    lib = os.path.dirname(one.library)
+    beside = [os.path.join(lib, n) for n in listed(lib) if n.startswith(f"libpython{one.short}")]
+    begin = f"{one.short}.".encode()
+    for place in (one.python, *beside[:_FEW], os.path.join(one.prefix, f"python{one.digits}.dll")):
+        code, at = start(place, _LIBRARY) or b"", -1
+        while (at := code.find(begin, at + 1)) >= 0:  # a search by an expression takes 80 ms
+            found = _RELEASE.match(code[at : at + 20])
+            if found and code[at - 1 : at] not in b".0123456789":
+                return found[0].decode()
+    return one.short
+
+
+def _sites(one: Installation, prefix: str) -> tuple[str, ...]:
+    """Return what site.getsitepackages would for this prefix or the virtual environment's, also that of Debian."""
+    if one.windows:
+        return (prefix, os.path.join(prefix, "Lib", "site-packages"))
+    lib, name = os.path.split(one.library)
+    libs = dict.fromkeys((os.path.basename(lib), "lib"))
+    places = [f"{part}/{name}/site-packages" for part in libs]
+    if b"dist-packages" in (start(os.path.join(one.library, "site.py"), _TEXT) or b""):
+        places = places[-1:] if prefix == one.venv else []
+        shared = (f"local/lib/{name}", "lib/python3", *(f"{part}/{name}" for part in libs))
+        places += [f"{place}/dist-packages" for place in shared]
+    return tuple(os.path.join(prefix, place) for place in places)
+
+
+def _user_site(one: Installation, variables: Mapping[str, str]) -> str:
+    """Return where packages of the user's own lie, whether or not they do."""
+    given, name = variables.get("PYTHONUSERBASE", ""), os.path.basename(one.library)
+    if one.windows:
+        root = given or os.path.join(variables.get("APPDATA") or "~", "Python")
+        bits = "-32" if one.program.bits == 32 else ""
+        inside = [f"Python{one.digits}{bits}", "site-packages"]
+    elif "Python.framework" in one.prefix:
+        root = given or os.path.join("~", "Library", "Python", one.short)
+        inside = ["lib", "python", "site-packages"]
+    else:
+        root, inside = given or os.path.join("~", ".local"), ["lib", name, "site-packages"]
+    return os.path.expanduser(os.path.join(root, *inside))
+
+
+def plain_path(begin: Iterable[str], sites: Sequence[str]) -> tuple[str, ...]:
+    """Return what exists of `begin`, then each site folder and what its .pth files add."""
+    seen = {os.path.normcase(place): place for place in begin if os.path.exists(place)}
     for site in sites:
-        seen.setdefault(os.path.normcase(site), site)
-        for place in added_by_pth(Path(site)):
+        for place in (site, *added_by_pth(Path(site))):
             seen.setdefault(os.path.normcase(place), place)
     return tuple(seen.values())
 
 
 def search_path(text: str, cwd: str, *, windows: bool) -> tuple[str, ...]:
     """Split PYTHONPATH as Python does: an empty entry stands for the working folder."""
-    if not text:
-        return ()
-    separator = ";" if windows else ":"
-    places = (os.path.normpath(os.path.join(cwd, part)) for part in text.split(separator))
-    return tuple(dict.fromkeys(places))
+    parts = text.split(";" if windows else ":") if text else ()
+    return tuple(dict.fromkeys(os.path.normpath(os.path.join(cwd, part)) for part in parts))
 
 
 def kind_of(found: Installation) -> PrefixKind:
     """Say what sort of prefix it is."""
-    prefix, lower = found.prefix, found.prefix.lower()
+    prefix = found.prefix
     if found.venv is not None:
         return "venv"
     if os.path.isdir(os.path.join(prefix, "conda-meta")):
         return "conda"
     if found.windows:
-        installed = any(part in lower for part in table("probes")["installed_pythons"])
-        return "system" if installed else "standalone"
-    system = prefix in ("/usr", "/usr/local")
-    system = system or prefix.startswith(tuple(f"{p}/" for p in table("probes")["system_pythons"]))
+        system = any(part in prefix.lower() for part in table("probes")["installed_pythons"])
+    else:
+        below = tuple(f"{place}/" for place in table("probes")["system_pythons"])
+        system = prefix in ("/usr", "/usr/local") or prefix.startswith(below)
     return "system" if system else "standalone"
-
-
-_LARGEST = 1 << 20
-_MOST = 1000
-"""Places of one site folder; each is looked at."""
 
 
 def added_by_pth(site: Path) -> tuple[str, ...]:
     """Return the existing places that the .pth files of a site folder add to sys.path."""
-    try:
-        names = sorted(n for n in os.listdir(site) if n.endswith(".pth") and not n.startswith("."))
-    except OSError:
-        return ()
-    found: list[str] = []
-    for name in names:
-        try:
-            text = read_regular(site / name, _LARGEST).decode("utf-8-sig", "replace")
-        except OSError:
-            continue
-        found += (os.path.normpath(site / line) for line in path_lines(text))
-    return tuple(dict.fromkeys(place for place in found[:_MOST] if os.path.exists(place)))
+    names = [n for n in listed(str(site)) if n.endswith(".pth") and not n.startswith(".")]
+    texts = (read(site / name, _TEXT) or "" for name in names)
+    lines = [line for text in texts for line in path_lines(text.removeprefix("\ufeff"))]
+    found = (os.path.normpath(site / line) for line in lines[:_MOST])
+    return tuple(dict.fromkeys(place for place in found if os.path.exists(place)))
 
 
 def path_lines(text: str) -> tuple[str, ...]:
     """Return the lines of a .pth file that name places, neither comments nor code."""
     lines = (line.rstrip() for line in text.splitlines())
-    return tuple(
-        line
-        for line in lines
-        if line and not line.startswith(("#", "import ", "import\t")) and "\0" not in line
-    )
+    code = ("#", "import ", "import\t")
+    return tuple(line for line in lines if line and not line.startswith(code) and "\0" not in line)

@@ -1,11 +1,10 @@
-"""The NVIDIA driver and its GPUs: files first, then NVML, then nvidia-smi.
+"""The NVIDIA driver, its kernel modules and its GPUs: files first, then NVML, then nvidia-smi.
 
 Files tell the driver's version for nothing. NVML and nvidia-smi are asked wherever they are, even where
 no NVIDIA GPU is on the bus: in WSL and in containers the bus does not show it.
 """
 
 import os
-import re
 import sys
 import time
 from collections.abc import Mapping
@@ -20,26 +19,22 @@ from tunedoctor.facts import (
     NvidiaAnswer,
     NvidiaDriver,
     NvidiaGpus,
+    NvidiaModule,
     PciBus,
     Unknown,
 )
-from tunedoctor.probes.nvidia_files import (
-    CUDA,
-    NVML,
-    WSL_FOLDER,
-    find_library,
-    find_nvml,
-    library_version,
-    windows_folders,
-)
-from tunedoctor.probes.small_file import line, read
-from tunedoctor.probes.vendor_tools import NvmlSaid, SmiSaid, ask_nvml, ask_smi, find_smi
+from tunedoctor.lazy import pattern
+from tunedoctor.probes.libraries import WSL_FOLDER, find_library, library_version
+from tunedoctor.probes.nvidia_tools import MISSING, Said, ask_nvml, ask_smi
 from tunedoctor.probing import probe
+from tunedoctor.reading import line, listed, read, start
+from tunedoctor.targeting import find_program
 
+NVML = "libnvidia-ml.so.1"
+CUDA = "libcuda.so.1"
 _NOT_LOADED = (9, 12)
 """NVML's numbers for: driver not loaded, library not found."""
 _NO_DEVICES = 6
-_DUMB = ("hung", "crashed", "nonsense")
 
 Answers = tuple[
     NvidiaAnswer | Absent, NvidiaDriver | Absent | Unknown, NvidiaGpus | Absent | Unknown
@@ -60,11 +55,11 @@ class Limits(NamedTuple):
 class World(NamedTuple):
     """What the files of this machine tell."""
 
-    driver: NvidiaDriver | None
-    library: str
+    driver: NvidiaDriver | None = None
+    library: str = ""
     """Version of the user-space libraries."""
-    gpus_on_bus: int
-    nodes: bool
+    gpus_on_bus: int = 0
+    nodes: bool = False
     """There is a /dev/nvidiaN."""
     elsewhere: str = ""
     """Why a GPU may be there though the bus shows none: "WSL", "Jetson"."""
@@ -77,10 +72,9 @@ def nvidia(host: Host | Unknown | None, pci: PciBus | Unknown | None) -> Answers
     if sys.platform == "darwin":
         none = Absent(why="macOS has no NVIDIA driver")
         return none, none, none
-    wsl = bool(known and known.wsl)
-    jetson = bool(known and "Jetson" in known.model)
+    jetson = known is not None and "Jetson" in known.model
+    elsewhere = "WSL" if known and known.wsl else "Jetson" if jetson else ""
     on_bus = len(pci.of("10de")) if isinstance(pci, PciBus) else 0
-    elsewhere = "WSL" if wsl else "Jetson" if jetson else ""
     world = read_world(Path("/"), os.environ, gpus_on_bus=on_bus, elsewhere=elsewhere)
     return look(world, Path("/"), os.environ, Limits())
 
@@ -89,104 +83,103 @@ def read_world(
     root: Path, environ: Mapping[str, str], *, gpus_on_bus: int, elsewhere: str
 ) -> World:
     """Read the files under `root`."""
-    nvml, cuda = (find_library(name, root, environ) for name in (NVML, CUDA))
-    try:
-        nodes = any(re.fullmatch(r"nvidia\d+", one.name) for one in (root / "dev").iterdir())
-    except OSError:
-        nodes = False
+    versions = (library_version(find_library(name, root, environ)) for name in (NVML, CUDA))
     return World(
         # WSL has no module of its own: what the files say there is somebody else's
         driver=None if elsewhere == "WSL" else driver_files(root),
-        library=library_version(nvml) or library_version(cuda),
+        library=next((one for one in versions if "." in one), ""),  # in WSL the files have none
         gpus_on_bus=gpus_on_bus,
-        nodes=nodes,
+        nodes=bool(_cards(root / "dev")),
         elsewhere=elsewhere,
     )
 
 
 def driver_files(root: Path) -> NvidiaDriver | None:
     """Return the kernel module as /proc and /sys tell of it; None where it is not loaded."""
-    text = read(root / "proc/driver/nvidia/version") or ""
     module = None
-    if text:
+    if text := read(root / "proc/driver/nvidia/version"):
         from tunedoctor.readers.smi.driver import proc_version  # noqa: PLC0415
 
         module = proc_version(text)
-    version = line(root / "sys/module/nvidia/version")
-    if not version:
+    if not (version := line(root / "sys/module/nvidia/version")):
         return module
-    open_module = module.open_module if module else None
-    return NvidiaDriver(
-        version=version, source="/sys/module/nvidia/version", open_module=open_module
-    )
+    source, kind = "/sys/module/nvidia/version", module.open_module if module else None
+    return NvidiaDriver(version=version, source=source, open_module=kind)
 
 
 def look(world: World, root: Path, environ: Mapping[str, str], limits: Limits) -> Answers:
     """Ask whom there is to ask, and conclude."""
     end = time.monotonic() + limits.all
-    folder = str(root / WSL_FOLDER)
-    smi_path = find_smi(environ, (folder, *windows_folders(environ)))
-    nvml: NvmlSaid | None = None
+    wsl = str(root / WSL_FOLDER)
+    name = "nvidia-smi.exe" if sys.platform == "win32" else "nvidia-smi"
+    smi_path = find_program(name, environ, (wsl, *_windows_folders(environ)))
+    nvml = MISSING
     if find_nvml(root, environ):
         more = limits.nvml_per_gpu * max(world.gpus_on_bus - 2, 0)
-        nvml = ask_nvml(min(limits.nvml + more, limits.nvml_most), _with_wsl(environ, folder))
-    smi = SmiSaid(how="not asked" if smi_path else "missing")
+        known = dict(environ)
+        if os.path.isdir(wsl):  # noqa: PTH112  not every distribution's loader knows it
+            paths = filter(None, (environ.get("LD_LIBRARY_PATH"), wsl))
+            known["LD_LIBRARY_PATH"] = ":".join(paths)
+        nvml = ask_nvml(min(limits.nvml + more, limits.nvml_most), known)
+    smi = Said(how="not asked") if smi_path else MISSING
     # where NVML hangs nvidia-smi hangs too, for it asks NVML
-    if smi_path and (nvml is None or not (nvml.how in ("ok", "hung") or nvml.gpus)):
+    if smi_path and not (nvml.how in ("ok", "hung") or nvml.gpus):
         smi = ask_smi(smi_path, min(limits.smi, max(end - time.monotonic(), 1.0)))
     return conclude(world, nvml, smi)
 
 
-def conclude(world: World, nvml: NvmlSaid | None, smi: SmiSaid) -> Answers:
-    """Make the three answers of what was said; `nvml` is None where the library is not found."""
-    return _answer(nvml, smi), _driver(world, nvml, smi), _gpus(world, nvml, smi)
+def conclude(world: World, nvml: Said, smi: Said) -> Answers:
+    """Make the three answers of what was said."""
+    answer: NvidiaAnswer | Absent = Absent(why="neither NVML nor nvidia-smi is here")
+    if nvml != MISSING or smi != MISSING:
+        answer = NvidiaAnswer(
+            nvml=nvml.how,
+            nvml_code=nvml.code,
+            nvml_text=nvml.text,
+            smi=smi.how,
+            smi_code=smi.code,
+            smi_text=smi.text,
+        )
+    silent = _silence(nvml, smi)
+    return answer, _driver(world, nvml, smi, silent), _gpus(world, nvml, smi, silent)
 
 
-def _answer(nvml: NvmlSaid | None, smi: SmiSaid) -> NvidiaAnswer | Absent:
-    if nvml is None and smi.how == "missing":
-        return Absent(why="neither NVML nor nvidia-smi is here")
-    return NvidiaAnswer(
-        nvml=nvml.how if nvml else "missing",
-        nvml_code=nvml.code if nvml else None,
-        nvml_text=nvml.text if nvml else "",
-        smi=smi.how,
-        smi_code=smi.code,
-        smi_text=smi.text,
-    )
+def _silence(nvml: Said, smi: Said) -> str:
+    """Return why those who ought to know did not tell; "" where they say that there is no driver."""
+    for name, said in (("NVML", nvml), ("nvidia-smi", smi)):
+        odd = said.how == "error" and said.code not in _NOT_LOADED
+        if odd or said.how in ("hung", "crashed", "nonsense"):
+            code = f" (error {said.code})" if name == "NVML" and said.code else ""
+            return f"{name}: {said.text}{code}"
+    return ""
 
 
-def _driver(world: World, nvml: NvmlSaid | None, smi: SmiSaid) -> NvidiaDriver | Absent | Unknown:
-    cuda = (nvml.cuda if nvml else "") or smi.cuda
-    library = world.library or smi.library
-    if world.driver:
-        return msgspec.structs.replace(world.driver, cuda=cuda, library=library)
-    if nvml and nvml.driver:
-        return NvidiaDriver(version=nvml.driver, source="NVML", cuda=cuda, library=library)
-    if smi.driver:
-        return NvidiaDriver(version=smi.driver, source="nvidia-smi", cuda=cuda, library=library)
-    if silent := _silence(nvml, smi):
+def _driver(world: World, nvml: Said, smi: Said, silent: str) -> NvidiaDriver | Absent | Unknown:
+    told = ((nvml.driver, "NVML"), (smi.driver, "nvidia-smi"))
+    found = world.driver or next((NvidiaDriver(version=v, source=s) for v, s in told if v), None)
+    if found:
+        cuda, library = nvml.cuda or smi.cuda, world.library or smi.library
+        return msgspec.structs.replace(found, cuda=cuda, library=library)
+    if silent:
         return Unknown(why=silent)
     if world.elsewhere == "WSL":
         return Absent(why="no NVIDIA driver of Windows reaches this WSL")
     return Absent(why="no NVIDIA driver is loaded")
 
 
-def _gpus(world: World, nvml: NvmlSaid | None, smi: SmiSaid) -> NvidiaGpus | Absent | Unknown:
-    whole = nvml is not None and nvml.how in ("ok", "error")
-    if nvml and whole and nvml.gpus:
+def _gpus(world: World, nvml: Said, smi: Said, silent: str) -> NvidiaGpus | Absent | Unknown:
+    if nvml.how in ("ok", "error") and nvml.gpus:
         from tunedoctor.readers.nvidia_smi import complete  # noqa: PLC0415  seldom needed
 
         return NvidiaGpus(gpus=tuple(map(complete, nvml.gpus)), source="nvml")
     if smi.gpus:
         return NvidiaGpus(gpus=smi.gpus, source="nvidia-smi")
-    if smi.code == _NO_DEVICES or (nvml and nvml.how == "ok" and nvml.count == 0):
+    if smi.code == _NO_DEVICES or (nvml.how == "ok" and nvml.count == 0):
         return Absent(why="the driver offers no GPU")
-    if silent := _silence(nvml, smi):
-        return Unknown(why=silent)
-    return _no_gpus(world)
+    return Unknown(why=silent) if silent else _unasked(world)
 
 
-def _no_gpus(world: World) -> Absent | Unknown:
+def _unasked(world: World) -> Absent | Unknown:
     """Tell what the files say of GPUs, where there was nobody to ask."""
     if world.elsewhere == "Jetson":
         return Unknown(why="the GPU of a Jetson, and nothing here that could be asked about it")
@@ -195,29 +188,105 @@ def _no_gpus(world: World) -> Absent | Unknown:
     if world.driver:
         return Absent(why=f"driver {world.driver.version} is loaded, but no /dev/nvidia0 is here")
     if world.gpus_on_bus:
-        return Unknown(
-            why="an NVIDIA GPU is on the PCI bus, but the NVIDIA kernel module is not loaded"
-        )
+        why = "an NVIDIA GPU is on the PCI bus, but the NVIDIA kernel module is not loaded"
+        return Unknown(why=why)
     return Absent(why="no NVIDIA GPU on the PCI bus and no NVIDIA driver")
 
 
-def _silence(nvml: NvmlSaid | None, smi: SmiSaid) -> str:
-    """Return why those who ought to know did not tell; "" where they say that there is no driver."""
-    if nvml and (nvml.how in _DUMB or _odd(nvml.how, nvml.code)):
-        return f"NVML: {nvml.text}" + (f" (error {nvml.code})" if nvml.code else "")
-    if smi.how in _DUMB or _odd(smi.how, smi.code):
-        return f"nvidia-smi: {smi.text}"
-    return ""
+def _windows_folders(environ: Mapping[str, str]) -> tuple[str, ...]:
+    """Return where the driver puts its tools on Windows, and where older ones did; () elsewhere."""
+    if sys.platform != "win32":
+        return ()
+    system = environ.get("WINDIR", "C:\\Windows") + "\\System32"
+    programs = environ.get("ProgramFiles", "C:\\Program Files")
+    return (system, programs + "\\NVIDIA Corporation\\NVSMI")
 
 
-def _odd(how: str, code: int | None) -> bool:
-    return how == "error" and code not in _NOT_LOADED
+def find_nvml(root: Path, environ: Mapping[str, str]) -> bool:
+    """Tell whether NVML can be loaded here."""
+    if sys.platform == "win32":
+        return any(Path(folder, "nvml.dll").is_file() for folder in _windows_folders(environ))
+    if find_library(NVML, root, environ):
+        return True
+    preloaded = environ.get("LD_PRELOAD") or (root / "etc/ld.so.preload").exists()
+    if root != Path("/") or ((root / "etc/ld.so.cache").exists() and not preloaded):
+        return False
+    # preloaded, or a system whose loader keeps no cache: only the loader itself can tell
+    import ctypes  # noqa: PLC0415  1.6 ms
+
+    try:
+        ctypes.CDLL(NVML)
+    except OSError:
+        return False
+    return True
 
 
-def _with_wsl(environ: Mapping[str, str], folder: str) -> dict[str, str]:
-    """Let the child find the driver of WSL, which not every distribution's loader knows."""
-    changed = dict(environ)
-    if os.path.isdir(folder):  # noqa: PTH112  only a look
-        paths = filter(None, (environ.get("LD_LIBRARY_PATH"), folder))
-        changed["LD_LIBRARY_PATH"] = ":".join(paths)
-    return changed
+_SECURE_BOOT = "firmware/efi/efivars/SecureBoot-8be4df61-93ca-11d2-aa0d-00e098032b8c"
+_MODULE = pattern(
+    r"nvidia(?:-(?:current|open|tesla|legacy|\d)[\w.-]*?)?\.ko(?:\.(?:xz|gz|zst|bz2))?"
+)
+"""Names that distributions give the driver; nvidiafb and nvidia-wmi-* are the kernel's own."""
+_PLACES = ("updates", "extra", "weak-updates", "misc", "kernel/nvidia", "kernel/drivers/video")
+_MOST = 20_000
+"""Folder entries that a search looks at."""
+
+
+@probe(NvidiaModule)
+def nvidia_module(
+    host: Host, pci: PciBus | Unknown | None, *, root: Path = Path("/")
+) -> NvidiaModule | Absent:
+    """Look into /sys, /proc, /dev and, for a module that is not loaded, /lib/modules."""
+    if host.os != "linux":
+        return Absent(why="not Linux")
+    if host.wsl:
+        return Absent(why="in WSL the driver is that of Windows")
+    gpu_on_bus = isinstance(pci, PciBus) and bool(pci.of("10de"))
+    modules, dev, kernel = root / "sys/module", root / "dev", host.kernel
+    told = root / "proc/driver/nvidia/gpus"
+    loaded = (modules / "nvidia").is_dir()
+    if not loaded and not gpu_on_bus:
+        return Absent(why="no NVIDIA GPU on the PCI bus and no NVIDIA module loaded")
+    # a container may be given any card, so only the lack of all of them counts
+    wanted = [*(_cards(dev) or ["nvidia0"]), "nvidiactl", "nvidia-uvm"]
+    there = {
+        name: os.access(dev / name, os.R_OK | os.W_OK) for name in wanted if (dev / name).exists()
+    }
+    asked = loaded and gpu_on_bus
+    secure = start(root / "sys" / _SECURE_BOOT, 64)  # in a container it cannot be read
+    return NvidiaModule(
+        loaded=loaded,
+        on_disk=loaded or bool(kernel and _on_disk(root / "lib/modules" / kernel)),
+        nouveau=(modules / "nouveau").is_dir(),
+        secure_boot=None if secure is None else secure[-1:] == b"\1",
+        uvm_loaded=(modules / "nvidia_uvm").is_dir() if loaded else None,
+        missing_nodes=tuple(f"/dev/{n}" for n in wanted if n not in there) if asked else (),
+        denied_nodes=tuple(f"/dev/{n}" for n, open_ in there.items() if not open_) if asked else (),
+        gpus_in_proc=len(listed(told)) if loaded and told.is_dir() else None,
+    )
+
+
+def _cards(dev: Path) -> list[str]:
+    """Return the names of the cards' device files."""
+    return [name for name in listed(dev) if name.startswith("nvidia") and name[6:].isdecimal()]
+
+
+def _on_disk(modules: Path) -> bool:
+    """Tell whether the driver lies under /lib/modules/RELEASE."""
+    try:
+        with (modules / "modules.dep").open(errors="replace") as index:
+            for one in index:
+                path = one.partition(":")[0]
+                if _MODULE.fullmatch(path.rpartition("/")[2]) and (modules / path).exists():
+                    return True
+    except OSError:
+        pass
+    # depmod may not have run yet
+    seen = 0
+    for place in _PLACES:
+        for _, folders, files in os.walk(modules / place):
+            if any(_MODULE.fullmatch(name) for name in files):
+                return True
+            seen += len(folders) + len(files)
+            if seen > _MOST:
+                return False
+    return False

@@ -1,7 +1,6 @@
 """List what is installed in the target by reading files alone: distributions, NVIDIA's wheels, what conda put there."""
 
 import os
-import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path, PurePath
 from typing import Literal
@@ -20,55 +19,49 @@ from tunedoctor.facts import (
     Packages,
     Unknown,
 )
-from tunedoctor.lazy import pattern
-from tunedoctor.probes.record import missing
 from tunedoctor.probes.site_folder import (
     SiteFolder,
-    damaged,
     editable_home,
+    missing,
     module_there,
     read_folder,
 )
-from tunedoctor.probes.small_file import read, start
 from tunedoctor.probing import probe
-from tunedoctor.reading import NotRegularError, TooLargeError, read_regular
+from tunedoctor.reading import NotRegularError, TooLargeError, listed, read, read_regular, start
 from tunedoctor.tables.load import table
-from tunedoctor.versions import requirement
+from tunedoctor.versions import parts, requirement
 
 _SHOWN = 5
 """Files that a finding names."""
 _LARGEST_RECORD = 8 << 20
+_LARGEST_HISTORY = 1 << 20
+_MOST_PINS = 200
+_Conda = Literal["conda", "mamba", "micromamba"]
+_CONDAS: dict[str, _Conda] = {"conda": "conda", "mamba": "mamba", "micromamba": "micromamba"}
 
 
 @probe(Packages)
 def packages(interpreter: Interpreter) -> Packages | Unknown:
     """Read every folder of the target's path but those of the standard library."""
-    if not interpreter.site_packages:
+    sites, stdlib = interpreter.site_packages, interpreter.stdlib
+    if not sites:
         return Unknown(why=f"no site-packages folder of {interpreter.executable} is known")
     folders: list[SiteFolder] = []
-    for place in package_places(interpreter):
+    for place in interpreter.path:
+        own = place == stdlib or place.startswith(stdlib + os.sep) or place.endswith(".zip")
+        if own and place not in sites:
+            continue
         try:
             folder = read_folder(place)
         except TooLargeError as error:
             return Unknown(why=f"{place} holds {error.strerror}")
         if folder:
             folders.append(folder)
-        elif place in interpreter.site_packages:
+        elif place in sites:
             return Unknown(why=f"{place} cannot be read by this user")
     prefix = Path(interpreter.prefix)
-    found = assemble(folders, interpreter.site_packages, conda_packages(prefix))
+    found = assemble(folders, sites, conda_packages(prefix))
     return msgspec.structs.replace(found, prefix=conda_prefix(prefix))
-
-
-def package_places(interpreter: Interpreter) -> tuple[str, ...]:
-    """Return the places of the path that can hold distributions."""
-    stdlib = interpreter.stdlib
-    return tuple(
-        place
-        for place in interpreter.path
-        if place in interpreter.site_packages
-        or not (place == stdlib or place.startswith(stdlib + os.sep) or place.endswith(".zip"))
-    )
 
 
 def assemble(
@@ -106,85 +99,61 @@ def assemble(
 def _faults(folder: SiteFolder, conda: dict[str, str]) -> Iterable[BrokenDistribution]:
     """Look at the code of the stack's distributions."""
     held = {one.name: one for one in folder.distributions}
-    known = held.keys() | {one.name for one in folder.broken}
+    known, place = held.keys() | {one.name for one in folder.broken}, folder.place
     for name, module in table("probes")["stack"].items():
         one = held.get(name)
-        bad = next((line for line in one.requires if requirement(line) is None), "") if one else ""
-        if one is not None and bad:
+        if one is None:
+            if name not in (*known, *conda) and module in folder.names:
+                yield from _ownerless(folder, name, module)
+            continue
+        if bad := next((line for line in one.requires if requirement(line) is None), ""):
             detail = f"{one.metadata} has a Requires-Dist that is none: {bad[:60]}"
-            yield damaged(name, folder.place, detail)
-        if one is not None and one.editable:
-            yield from _clone_gone(folder.place, one)
-        elif one is not None and one.metadata.endswith(".dist-info"):
+            yield BrokenDistribution(name, "damaged metadata", detail, place)
+        if one.editable:
+            home = editable_home(f"{place}{os.sep}{one.metadata}")
+            if home and not os.path.isdir(home):  # noqa: PTH112
+                detail = f"{home}, the folder of its editable install, is gone"
+                yield BrokenDistribution(name, "code missing", detail, place)
+        elif one.metadata.endswith(".dist-info"):
             yield from _code_faults(folder, one, module)
-        elif one is None and name not in known and module in folder.names:
-            yield from _ownerless(folder, name, module, conda)
-
-
-def _clone_gone(place: str, one: Distribution) -> Iterable[BrokenDistribution]:
-    home = editable_home(os.path.join(place, one.metadata))  # noqa: PTH118
-    if home and not os.path.isdir(home):  # noqa: PTH112
-        detail = f"{home}, the folder of its editable install, is gone"
-        yield BrokenDistribution(
-            name=one.name, problem="code missing", detail=detail, location=place
-        )
 
 
 def _code_faults(
     folder: SiteFolder, one: Distribution, module: str
 ) -> Iterable[BrokenDistribution]:
-    path = os.path.join(folder.place, one.metadata, "RECORD")  # noqa: PTH118
+    place = folder.place
     try:
-        record = read_regular(path, _LARGEST_RECORD)
+        record = read_regular(f"{place}{os.sep}{one.metadata}{os.sep}RECORD", _LARGEST_RECORD)
     except (NotRegularError, TooLargeError) as error:
-        yield damaged(one.name, folder.place, f"{one.metadata}/RECORD: {error.strerror}")
+        detail = f"{one.metadata}/RECORD: {error.strerror}"
+        yield BrokenDistribution(one.name, "damaged metadata", detail, place)
         return
     except OSError:
         record = b""
     brings = f"{module}/".encode() in record or f"{module}.py,".encode() in record
-    if (brings or not record) and not any(
-        n == module or n.startswith(f"{module}.") for n in folder.names
-    ):
-        yield BrokenDistribution(
-            name=one.name,
-            problem="code missing",
-            detail=f"{one.metadata} is there, {module} is not",
-            location=folder.place,
-        )
-    elif record and (gone := missing(folder.place, record)):
+    there = any(name == module or name.startswith(f"{module}.") for name in folder.names)
+    if (brings or not record) and not there:
+        detail = f"{one.metadata} is there, {module} is not"
+        yield BrokenDistribution(one.name, "code missing", detail, place)
+    elif record and (gone := missing(place, record)):
         more = f" and {len(gone) - _SHOWN} more" if len(gone) > _SHOWN else ""
-        yield BrokenDistribution(
-            name=one.name,
-            problem="files missing",
-            detail=", ".join(gone[:_SHOWN]) + more,
-            location=folder.place,
-        )
+        detail = ", ".join(gone[:_SHOWN]) + more
+        yield BrokenDistribution(one.name, "files missing", detail, place)
 
 
-def _ownerless(
-    folder: SiteFolder, name: str, module: str, conda: dict[str, str]
-) -> Iterable[BrokenDistribution]:
+def _ownerless(folder: SiteFolder, name: str, module: str) -> Iterable[BrokenDistribution]:
     """Find a package whose metadata are gone; builds under other names (pytorch-triton) own it too."""
-    if name in conda or not module_there(folder.names, folder.place, module):
+    if not module_there(folder.names, folder.place, module):
         return
     first = f"{module}/__init__.".encode()
     for one in folder.distributions:
-        info = os.path.join(folder.place, one.metadata)  # noqa: PTH118
-        record = start(f"{info}{os.sep}RECORD", _LARGEST_RECORD)
-        if record and (record.startswith(first) or b"\n" + first in record):
+        info = f"{folder.place}{os.sep}{one.metadata}{os.sep}"
+        record = start(f"{info}RECORD", _LARGEST_RECORD) or b""
+        tops = start(f"{info}top_level.txt", 16 * 1024) or b""
+        if record.startswith(first) or b"\n" + first in record or module.encode() in tops.split():
             return
-        tops = start(f"{info}{os.sep}top_level.txt", 16 * 1024)
-        if tops and module.encode() in tops.split():
-            return
-    yield BrokenDistribution(
-        name=name,
-        problem="no metadata",
-        detail=f"{module} is there, its .dist-info is not",
-        location=folder.place,
-    )
-
-
-_SUFFIX = re.compile(r"-cu(\d{2})$")
+    detail = f"{module} is there, its .dist-info is not"
+    yield BrokenDistribution(name, "no metadata", detail, folder.place)
 
 
 @probe(CudaWheels)
@@ -200,37 +169,21 @@ def cuda_wheels(packages: Packages) -> CudaWheels | Absent:
 
 def cuda_major(name: str, version: str) -> int:
     """Return the CUDA release that a wheel belongs to, from its suffix or its version; 0 where not told."""
-    suffix = _SUFFIX.search(name)
-    if suffix:
-        return int(suffix[1])
-    number = re.match(r"\d{1,3}", version)
-    return int(number[0]) if number and name in table("probes")["numbered_as_cuda"] else 0
-
-
-_COMMAND = pattern(
-    r"^# cmd: (?:.*[/\\])?(conda|mamba|micromamba)(?:\.exe|-script\.py)?\s", re.MULTILINE
-)
-_MOST = 1 << 20
-"""Bytes of a history."""
-_MOST_PINS = 200
+    suffix = name.rpartition("-cu")[2]
+    if len(suffix) == 2 and suffix.isdecimal():
+        return int(suffix)
+    numbered = name in table("probes")["numbered_as_cuda"]
+    return next(iter(parts(version)), 0) if numbered else 0
 
 
 def conda_packages(prefix: Path) -> dict[str, str]:
-    """Return name -> "version build" of a conda prefix; empty where it is none."""
-    try:
-        return parse_names(path.name for path in (prefix / "conda-meta").iterdir())
-    except OSError:
-        return {}
+    """Return name -> "version build" of a conda prefix; empty where it is none.
 
-
-def parse_names(names: Iterable[str]) -> dict[str, str]:
-    """Parse names such as pytorch-2.5.1-py3.12_cuda12.4_cudnn9.1.0_0.json; others are passed over."""
-    found: dict[str, str] = {}
-    for name in names:
-        parts = name.removesuffix(".json").rsplit("-", 2)
-        if name.endswith(".json") and len(parts) == 3 and all(parts):
-            found[parts[0]] = f"{parts[1]} {parts[2]}"
-    return found
+    Its files have names such as pytorch-2.5.1-py3.12_cuda12.4_cudnn9.1.0_0.json.
+    """
+    names = listed(prefix / "conda-meta")
+    split = (n.removesuffix(".json").rsplit("-", 2) for n in names if n.endswith(".json"))
+    return {one[0]: f"{one[1]} {one[2]}" for one in split if len(one) == 3 and all(one)}
 
 
 def conda_prefix(prefix: Path) -> CondaPrefix | None:
@@ -238,17 +191,21 @@ def conda_prefix(prefix: Path) -> CondaPrefix | None:
     meta = prefix / "conda-meta"
     if not meta.is_dir():
         return None
-    pins = tuple(
-        line.strip()
-        for line in (read(meta / "pinned") or "").splitlines()[:_MOST_PINS]
-        if line.strip() and not line.lstrip().startswith("#")
-    )
+    lines = (one.strip() for one in (read(meta / "pinned") or "").splitlines()[:_MOST_PINS])
+    pins = tuple(one for one in lines if one and not one.startswith("#"))
     *_, above, folder, name = ("", "", *PurePath(prefix).parts)
     if (above, folder) == (".pixi", "envs"):
         workspace = prefix.parents[2]
         files = (workspace / "pixi.toml", workspace / "pyproject.toml")
         manifest = next((str(file) for file in files if file.is_file()), str(files[0]))
         return CondaPrefix(tool="pixi", manifest=manifest, environment=name, pins=pins)
-    commands = _COMMAND.findall(read(meta / "history", _MOST) or "")
-    tool: Literal["conda", "mamba", "micromamba"] = commands[-1] if commands else "conda"
-    return CondaPrefix(tool=tool, pins=pins)
+    named: list[_Conda] = ["conda"]
+    for line in (read(meta / "history", _LARGEST_HISTORY) or "").splitlines():
+        words = line.replace("\\", "/").split() if line.startswith("# cmd: ") else []
+        bases = [word.rpartition("/")[2].removesuffix(".exe") for word in words]
+        plain = [base.removesuffix("-script.py") for base in bases]
+        # the last command counts, and its first word that names one
+        first = next((word for word in plain if word in _CONDAS), "")
+        if first:
+            named.append(_CONDAS[first])
+    return CondaPrefix(tool=named[-1], pins=pins)

@@ -9,6 +9,7 @@ import os
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -36,18 +37,6 @@ OLDEST = "3.8"
 SCRIPT = Path(__file__).parent.parent / "target" / "deep"
 
 
-class Device(msgspec.Struct, frozen=True):
-    """A device as the script tells of it."""
-
-    kind: str
-    index: int
-    name: str = ""
-    compute_capability: str = ""
-    gfx: str = ""
-    memory_total: int | None = None
-    bf16: bool | None = None
-
-
 class Data(msgspec.Struct, frozen=True):
     """What a stage found; each stage fills other fields."""
 
@@ -58,7 +47,8 @@ class Data(msgspec.Struct, frozen=True):
     archs: tuple[str, ...] = ()
     available: bool | None = None
     gpu_error: str = ""
-    device: Device | None = None
+    device: Any = None
+    """Of the fact RunDevice; a driver can tell numbers that no device has."""
     attention: tuple[str, ...] = ()
 
 
@@ -80,7 +70,7 @@ class Line(msgspec.Struct, frozen=True):
     strays: tuple[Stray, ...] = ()
 
 
-class Run(msgspec.Struct, frozen=True):
+class Run(NamedTuple):
     """One run of the script: its lines, how it ended, and what else it said."""
 
     lines: tuple[Line, ...]
@@ -117,43 +107,11 @@ def runtime_of(
     """
     if not at_least(version, OLDEST):
         return Absent(why=f"running the stack needs Python {OLDEST}; the target has {version}")
-    limit = _seconds(environment.get("TUNEDOCTOR_STAGE_SECONDS", "")) or STAGE
-    ends = time.monotonic() + OVERALL
-    runs: list[Run] = []
-    skip: list[str] = []
-    while len(runs) <= RESTARTS and (left := ends - time.monotonic()) > 0:
-        one = run_once(
-            python, environment, skip=skip, limit=limit, timeout=left, words=words, watch=watch
-        )
-        runs.append(one)
-        # what neither told nor began a stage would end so again
-        if one.broke_in in ("", "import torch", "between stages"):
-            break
-        skip.append(one.broke_in)
-    if not any(one.begin for one in runs[0].lines):
-        said = " ".join(runs[0].ended.err.split())[-300:]
-        return Unknown(
-            why=f"the target did not run the probe: {runs[0].ended.death} {said}".strip()
-        )
-    return fold(runs)
-
-
-def importing(also: Iterable[str] = (), *, deep: bool = False) -> list[str]:
-    """Return the words for a run that starts no GPU; `also`: modules besides the stack. `deep`: one that does."""
-    return ["--imports"] * (not deep) + [word for name in also for word in ("--also", name)]
-
-
-def run_once(  # noqa: PLR0913  each is a knob of one run
-    python: str,
-    environment: Mapping[str, str],
-    *,
-    skip: Sequence[str],
-    limit: float,
-    timeout: float,
-    words: Sequence[str] = (),
-    watch: Callable[[list[str]], None] | None = None,
-) -> Run:
-    """Run the script once, without the stages in `skip`; `limit` is for one common stage."""
+    try:
+        limit = float(environment.get("TUNEDOCTOR_STAGE_SECONDS", ""))
+    except ValueError:
+        limit = STAGE
+    limit = limit if 0.0 < limit <= OVERALL else STAGE
     import tempfile  # noqa: PLC0415  only a deep check needs it
 
     lines: list[Line] = []
@@ -170,23 +128,35 @@ def run_once(  # noqa: PLR0913  each is a knob of one run
             watch([line.begin])
         return max(line.limit, limit) + GRACE
 
-    with tempfile.TemporaryDirectory(prefix="doctor-", ignore_cleanup_errors=True) as scratch:
-        ended = child.run_lines(
-            [
-                python,
-                str(SCRIPT),
-                *(word for stage in skip for word in ("--skip", stage)),
-                "--seconds",
-                str(limit),
-                *words,
-            ],
-            heard=heard,
-            silence=limit + GRACE,
-            idle=IDLE,
-            timeout=timeout,
-            env=steered(environment, scratch),
-        )
-    return Run(lines=tuple(lines), ended=ended, words=tuple(others))
+    ends = time.monotonic() + OVERALL
+    argv = [python, str(SCRIPT), "--seconds", str(limit), *words]
+    runs: list[Run] = []
+    while len(runs) <= RESTARTS and (left := ends - time.monotonic()) > 0:
+        lines.clear()
+        others.clear()
+        with tempfile.TemporaryDirectory(prefix="doctor-", ignore_cleanup_errors=True) as scratch:
+            ended = child.run_lines(
+                argv,
+                heard=heard,
+                silence=limit + GRACE,
+                idle=IDLE,
+                timeout=left,
+                env=steered(environment, scratch),
+            )
+        runs.append(Run(tuple(lines), ended, tuple(others)))
+        # what neither told nor began a stage would end so again
+        if runs[-1].broke_in in ("", "import torch", "between stages"):
+            break
+        argv += ["--skip", runs[-1].broke_in]
+    if not any(one.begin for one in runs[0].lines):
+        said = f"{runs[0].ended.death} {' '.join(runs[0].ended.err.split())[-300:]}"
+        return Unknown(why=f"the target did not run the probe: {said}".strip())
+    return fold(runs)
+
+
+def importing(also: Iterable[str] = (), *, deep: bool = False) -> list[str]:
+    """Return the words for a run that starts no GPU; `also`: modules besides the stack. `deep`: one that does."""
+    return ["--imports"] * (not deep) + [word for name in also for word in ("--also", name)]
 
 
 def steered(environment: Mapping[str, str], scratch: str) -> dict[str, str]:
@@ -211,7 +181,13 @@ def fold(runs: Sequence[Run]) -> Runtime:
     for run in runs:
         for line in run.lines:
             if line.end and line.end not in stages:
-                stages[line.end] = _stage(line)
+                stages[line.end] = Stage(
+                    name=line.end,
+                    outcome="ok" if line.ok else "skipped" if line.skipped else "failed",
+                    error=line.error,
+                    error_type=line.type,
+                    seconds=line.seconds,
+                )
                 datas.append(line.data)
                 warnings += line.warnings
         if run.broke_in and run.broke_in not in stages:
@@ -254,59 +230,34 @@ def broken(run: Run) -> Stage:
     )
 
 
+_OURS = (f'"{SCRIPT}{os.sep}', '"<frozen', "importlib/__init__.py")
+"""Marks of frames of the script and of the import system, which are none of the tested packages."""
+
+
 def frames(words: Sequence[str]) -> list[str]:
     """Return the innermost frames of faulthandler's main or current thread, innermost first."""
     sections: list[tuple[bool, list[str]]] = []
     for word in words:
         if "most recent call first" in word:
             sections.append((word.startswith(("Current thread", "Stack")), []))
-        elif sections and word.startswith('  File "') and _users(word):
+        elif sections and word.startswith('  File "') and not any(part in word for part in _OURS):
             sections[-1][1].append(word)
     # of a hang no thread is called current: the main one comes last
     chosen = next((found for current, found in sections if current), None)
     return (chosen if chosen is not None else sections[-1][1] if sections else [])[:FRAMES]
 
 
-def _users(frame: str) -> bool:
-    """Tell a frame of the tested packages from those of the script and of the import system."""
-    return not any(
-        part in frame for part in (f'"{SCRIPT}{os.sep}', '"<frozen', "importlib/__init__.py")
-    )
-
-
 def paragraphs(text: str) -> list[str]:
     """Split what was printed at blank lines: each is a warning of its own."""
-    found: list[list[str]] = [[]]
-    for line in text.splitlines():
-        if line.strip():
-            found[-1].append(line.rstrip())
-        elif found[-1]:
-            found.append([])
-    return ["\n".join(one) for one in found if one]
+    found = [""]
+    for line in map(str.rstrip, text.splitlines()):
+        found[-1] += f"{line}\n" if line else ""
+        found += [""] if found[-1] and not line else []
+    return [one.rstrip("\n") for one in found if one]
 
 
-def _stage(line: Line) -> Stage:
-    return Stage(
-        name=line.end,
-        outcome="ok" if line.ok else "skipped" if line.skipped else "failed",
-        error=line.error,
-        error_type=line.type,
-        seconds=line.seconds,
-    )
-
-
-def _device(told: Device | None) -> RunDevice | None:
-    if told is None:
-        return None
+def _device(told: Any) -> RunDevice | None:  # noqa: ANN401
     try:
-        return msgspec.convert(msgspec.to_builtins(told), RunDevice)
-    except msgspec.ValidationError:  # a number that no device has
+        return msgspec.convert(told, RunDevice) if told else None
+    except msgspec.ValidationError:
         return None
-
-
-def _seconds(text: str) -> float | None:
-    try:
-        seconds = float(text)
-    except ValueError:
-        return None
-    return seconds if 0.0 < seconds <= OVERALL else None

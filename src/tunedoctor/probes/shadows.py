@@ -4,14 +4,13 @@ Follows the import system: along the path the first regular package or module wi
 __init__ counts only where none is anywhere. Standard modules that are built into the interpreter or
 loaded before any script, such as os and io, are not looked for: nothing hides them.
 """
-# thousands of look-ups: os.path takes a third of pathlib's time
-# ruff: noqa: PTH109, PTH112, PTH113, PTH118, PTH121, PTH123, PTH208
+# os.path takes a third of pathlib's time
+# ruff: noqa: PTH109, PTH112, PTH113, PTH118, PTH121, PTH123
 
 import os
-from collections.abc import Iterable, Sequence
-from typing import Literal
-
-import msgspec
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
+from typing import Literal, NamedTuple
 
 from tunedoctor.facts import Distribution, Interpreter, Packages, Shadow, Shadows, Unknown
 from tunedoctor.probes.site_folder import editable_home
@@ -24,14 +23,15 @@ LIBRARIES: dict[str, str] = {
 }
 """Module -> the distribution that brings it."""
 STANDARD: list[str] = table("probes")["standard_modules"]
-
 NEEDED = frozenset({"torch", "transformers", "peft"})
 """An import of these from an empty folder gives "unknown location" instead of "not installed"."""
+_MOST = 200_000
+"""Entries of a folder that are looked at."""
 
 Where = Literal["work", "pythonpath", "path"]
 
 
-class Place(msgspec.Struct, frozen=True):
+class Place(NamedTuple):
     """A folder that Python searches."""
 
     folder: str
@@ -39,21 +39,29 @@ class Place(msgspec.Struct, frozen=True):
     owned: frozenset[str] = frozenset()
     """Distributions whose metadata lie there; what they bring is a copy, not a shadow."""
     standard: bool = False
+    names: frozenset[str] = frozenset()
+    """Its entries: one listing is cheaper than thousands of looks, and tells capitals from small letters."""
 
 
 @probe(Shadows)
-def shadows(interpreter: Interpreter, packages: Packages | Unknown) -> Shadows:
-    """Look in the working folder, then along the path."""
+def shadows(interpreter: Interpreter, packages: Packages | Unknown, *, work: str = "") -> Shadows:
+    """Look in the working folder, then along the path, for what hides a module."""
     told = packages.distributions if isinstance(packages, Packages) else ()
-    work = os.getcwd()
-    return Shadows(
-        shadows=find_shadows(places(interpreter, told, work), told, extension(interpreter.soabi))
-    )
-
-
-def extension(soabi: str) -> str:
-    """Return the ending of an extension module of this ABI."""
-    return f".{soabi}.pyd" if "win" in soabi else f".{soabi}.so"
+    suffix = f".{interpreter.soabi}.{'pyd' if 'win' in interpreter.soabi else 'so'}"
+    along = places(interpreter, told, work or os.getcwd())
+    homes = {
+        one.name: editable_home(os.path.join(one.location, one.metadata))
+        for one in told
+        if one.editable
+    }
+    claimed = {one.name for one in told}
+    found = [_of_standard(module, along, suffix) for module in STANDARD]
+    for module, name in LIBRARIES.items():
+        shadow = _of_library(module, name, along, suffix, homes.get(name, ""))
+        if shadow is None and (name in claimed or module in NEEDED):
+            shadow = _namespace(module, along, suffix, homes.get(name, ""))
+        found.append(shadow)
+    return Shadows(shadows=tuple(one for one in found if one))
 
 
 def places(
@@ -64,110 +72,73 @@ def places(
     for one in distributions:
         owned.setdefault(one.location, set()).add(one.name)
     stdlib = interpreter.stdlib
-    found = [Place(folder=work, where="work")]
+    found = [Place(work, "work", names=_names(work))]
     for folder in interpreter.path:
-        standard = folder not in interpreter.site_packages and (
-            folder == stdlib or folder.startswith(stdlib + os.sep)
-        )
+        inside = folder == stdlib or folder.startswith(stdlib + os.sep)
+        standard = inside and folder not in interpreter.site_packages
         where: Where = "pythonpath" if folder in interpreter.pythonpath else "path"
-        found.append(
-            Place(
-                folder=folder,
-                where=where,
-                owned=frozenset(owned.get(folder, ())),
-                standard=standard,
-            )
-        )
+        held = frozenset(owned.get(folder, ()))
+        found.append(Place(folder, where, held, standard, _names(folder)))
     return tuple(found)
 
 
-def find_shadows(
-    along: Sequence[Place], distributions: Sequence[Distribution], suffix: str
-) -> tuple[Shadow, ...]:
-    """Return what hides a module of the stack or of the standard library."""
-    homes = {
-        one.name: editable_home(os.path.join(one.location, one.metadata))
-        for one in distributions
-        if one.editable
-    }
-    claimed = {one.name for one in distributions}
-    ahead = [place for place in along if place.where != "path"]
-    found = [_of_standard(module, along, suffix) for module in STANDARD]
-    for module, name in LIBRARIES.items():
-        shadow = _of_library(module, name, along, suffix, homes.get(name, ""))
-        if shadow is None and (name in claimed or module in NEEDED):
-            shadow = _namespace(module, ahead, along, suffix, homes.get(name, ""))
-        found.append(shadow)
-    return tuple(one for one in found if one)
+def _names(folder: str) -> frozenset[str]:
+    try:
+        with os.scandir(folder) as entries:
+            return frozenset(one.name for one in islice(entries, _MOST))
+    except OSError:
+        return frozenset()
 
 
 def _of_standard(module: str, along: Sequence[Place], suffix: str) -> Shadow | None:
-    """Find what lies before the standard library."""
-    for place in along:
-        if place.standard:
-            return None
-        path = regular(place.folder, module, suffix, exact=True)
-        if path:
-            break
-    else:
+    """Find what lies before the standard library, where that has it: else it is built in, and nothing hides it."""
+    standard = [place.standard for place in along]
+    ends = standard.index(True) if True in standard else len(along)
+    first = next(_all(module, along[:ends], suffix), None)
+    own = (
+        next(_all(module, [one for one in along if one.standard], suffix), None) if first else None
+    )
+    if first is None or own is None or _same(first[0], own[0]):
         return None
-    inside = (one.folder for one in along if one.standard)
-    own = next((o for o in (regular(f, module, suffix, exact=False) for f in inside) if o), "")
-    if not own or _same(path, own):  # not there: it is built in, and nothing hides it
-        return None
-    return Shadow(module=module, path=path, hides=own, where=place.where)
+    return Shadow(module=module, path=first[0], hides=own[0], where=first[1].where)
 
 
 def _of_library(
     module: str, name: str, along: Sequence[Place], suffix: str, home: str
 ) -> Shadow | None:
     """Compare what wins with the next that would."""
-    first: tuple[str, Place] | None = None
-    for place in along:
-        path = regular(place.folder, module, suffix, exact=not place.owned)
-        if not path or (first and _same(first[0], path)):
-            continue
-        if first is None:
-            if name in place.owned or (home and _inside(path, home)):
-                return None
-            first = (path, place)
-        else:
-            return Shadow(module=module, path=first[0], hides=path, where=first[1].where)
-    if first and home:  # the editable install is found by a hook behind the whole path
-        return Shadow(module=module, path=first[0], hides=home, where=first[1].where)
-    return None
+    every = _all(module, along, suffix)
+    path, place = next(every, ("", None))
+    if place is None or name in place.owned or (home and _inside(path, home)):
+        return None
+    # an editable install is found by a hook behind the whole path
+    hides = next((other for other, _ in every if not _same(path, other)), home)
+    return Shadow(module=module, path=path, hides=hides, where=place.where) if hides else None
 
 
-def _namespace(
-    module: str, ahead: Sequence[Place], along: Sequence[Place], suffix: str, home: str
-) -> Shadow | None:
+def _namespace(module: str, along: Sequence[Place], suffix: str, home: str) -> Shadow | None:
     """Find a folder without __init__, which counts where no regular package is on the path."""
-    for place in ahead:
+    for place in along:
         path = os.path.join(place.folder, module)
-        if os.path.isdir(path):
-            if any(regular(one.folder, module, suffix, exact=False) for one in along):
+        if place.where != "path" and module in place.names and os.path.isdir(path):
+            if any(_all(module, along, suffix)):
                 return None
             return Shadow(module=module, path=path, hides=home, where=place.where)
     return None
 
 
-def regular(folder: str, module: str, suffix: str, *, exact: bool) -> str:
-    """Return the package folder or the file that an import takes from `folder`, or "".
-
-    `exact`: make sure of upper and lower case, which the file system may not tell apart and Python does.
-    """
-    base = os.path.join(folder, module)
-    if os.path.isdir(base) and any(
-        os.path.isfile(os.path.join(base, f"__init__{ending}"))
-        for ending in (suffix, ".py", ".pyc")
-    ):
-        found = base
-    else:
-        endings = (suffix, ".abi3.so", ".so", ".py", ".pyc")
-        found = next((base + e for e in endings if os.path.isfile(base + e)), "")
-    if found and exact and found[len(folder) + 1 :] not in os.listdir(folder):
-        return ""
-    return found
+def _all(module: str, along: Iterable[Place], suffix: str) -> Iterator[tuple[str, Place]]:
+    """Yield the package folders and files that imports of a module find, in order, each with its place."""
+    endings = (suffix, ".abi3.so", ".so", ".py", ".pyc")
+    for place in along:
+        base = os.path.join(place.folder, module)
+        inits = (os.path.join(base, f"__init__{ending}") for ending in (suffix, ".py", ".pyc"))
+        if module in place.names and any(map(os.path.isfile, inits)):
+            yield base, place
+            continue
+        files = (base + ending for ending in endings if module + ending in place.names)
+        if path := next(filter(os.path.isfile, files), ""):
+            yield path, place
 
 
 def _same(one: str, other: str) -> bool:

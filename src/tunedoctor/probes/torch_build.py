@@ -4,7 +4,6 @@ import mmap
 import os
 import re
 import struct
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Literal
 
@@ -20,9 +19,9 @@ from tunedoctor.facts import (
     TorchBuild,
     Unknown,
 )
-from tunedoctor.probes.small_file import read
 from tunedoctor.probing import probe
-from tunedoctor.reading import open_regular
+from tunedoctor.reading import open_regular, read
+from tunedoctor.versions import parts
 
 LIBRARIES = ("libtorch_python.so", "torch_python.dll")
 """Where the string lies."""
@@ -82,7 +81,6 @@ Accelerator = Literal["cuda", "rocm", "xpu", "mps", "cpu", "unknown"]
 _ASSIGNED = re.compile(
     r"^(\w+)\s*(?::[^=\n]+)?=\s*(?:'([^'\n]*)'|\"([^\"\n]*)\"|(None|True|False))\s*$", re.MULTILINE
 )
-_LABEL = re.compile(r"(cu\d{2,3}|rocm\d[\d.]*|xpu|cpu)(?:\W|$)")
 
 
 @probe(TorchBuild)
@@ -95,7 +93,9 @@ def torch_build(
 ) -> TorchBuild | Absent | Unknown:
     """Read torch/version.py; the library's flag string too where there is a GPU; a run knows best."""
     told = packages if isinstance(packages, Packages) else Packages(distributions=())
-    folder = find_torch(interpreter.path)
+    folders = (Path(place, "torch") for place in interpreter.path)
+    names = ("__init__.py", "version.py")  # of the folder that an import would find
+    folder = next((one for one in folders if any((one / n).is_file() for n in names)), None)
     if folder is None:
         found = _without_folder(told, packages)
     else:
@@ -104,16 +104,9 @@ def torch_build(
         gpu = isinstance(nvidia, NvidiaGpus) or isinstance(amd, AmdGpus)
         if gpu and isinstance(found, TorchBuild) and found.accelerator in {"cuda", "rocm"}:
             found = _with_archs(found, compiled_archs(folder / "lib"), "library")
-    return with_runtime(found, runtime) if isinstance(runtime, Runtime) else found
-
-
-def find_torch(path: Iterable[str]) -> Path | None:
-    """Return the torch folder that an import would find, or None."""
-    for place in path:
-        folder = Path(place, "torch")
-        if (folder / "__init__.py").is_file() or (folder / "version.py").is_file():
-            return folder
-    return None
+    if isinstance(runtime, Runtime) and runtime.torch_version:
+        return _with_runtime(found, runtime)
+    return found
 
 
 def _without_folder(told: Packages, packages: Packages | Unknown) -> TorchBuild | Absent | Unknown:
@@ -133,13 +126,10 @@ def from_files(text: str, folder: str, packages: Packages, platform: str) -> Tor
     version = named.get("__version__") or packages.version("torch")
     if not version:
         return Unknown(why=f"{folder} states no version")
-    build = conda_build(packages.conda)
     cuda, hip, xpu = (named.get(key, "") for key in ("cuda", "hip", "xpu"))
     accelerator: Accelerator
-    if cuda:
-        accelerator = "cuda"
-    elif hip:
-        accelerator = "rocm"
+    if cuda or hip:
+        accelerator = "cuda" if cuda else "rocm"
     elif xpu or "+xpu" in version:
         accelerator = "xpu"
     elif "cuda" not in named:
@@ -154,7 +144,7 @@ def from_files(text: str, folder: str, packages: Packages, platform: str) -> Tor
         accelerator=accelerator,
         variant=variant_of(version, accelerator, cuda=cuda, hip=hip, xpu=xpu),
         location=folder,
-        conda=bool(build),
+        conda=bool(conda_build(packages.conda)),
     )
 
 
@@ -168,14 +158,13 @@ def assignments(text: str) -> dict[str, str]:
 
 def variant_of(version: str, accelerator: str, *, cuda: str, hip: str, xpu: str) -> str:
     """Name the wheel variant: by the local label, else by what the build was made with."""
-    label = _LABEL.match(version.partition("+")[2])
+    label = re.match(r"(cu\d{2,3}|rocm\d[\d.]*|xpu|cpu)(?:\W|$)", version.partition("+")[2])
     if label:
         return label[1].rstrip(".")
-    numbers = re.match(r"(\d+)\.(\d+)", cuda or hip)
-    if accelerator == "cuda" and numbers:
-        return f"cu{numbers[1]}{numbers[2]}"
-    if accelerator == "rocm" and numbers:
-        return f"rocm{numbers[1]}.{numbers[2]}"
+    numbers = parts(cuda or hip)[:2]
+    if accelerator in ("cuda", "rocm") and len(numbers) == 2:
+        dotted = ".".join(map(str, numbers))
+        return f"rocm{dotted}" if accelerator == "rocm" else f"cu{dotted.replace('.', '')}"
     if accelerator == "xpu" or xpu:
         return "xpu"
     return accelerator if accelerator in {"cpu", "mps"} else ""
@@ -187,32 +176,24 @@ def conda_build(conda: dict[str, str]) -> str:
     return next((conda[name] for name in names if name in conda), "")
 
 
-def with_runtime(
-    found: TorchBuild | Absent | Unknown, runtime: Runtime
-) -> TorchBuild | Absent | Unknown:
+def _with_runtime(found: TorchBuild | Absent | Unknown, runtime: Runtime) -> TorchBuild:
     """Let what a run told win over the files."""
-    if not runtime.torch_version:
-        return found
-    build = found if isinstance(found, TorchBuild) else TorchBuild(version=runtime.torch_version)
-    cuda, hip = runtime.torch_cuda or build.cuda, runtime.torch_hip or build.hip
-    if runtime.torch_cuda or runtime.torch_hip:
-        cuda, hip = runtime.torch_cuda, runtime.torch_hip
+    version = runtime.torch_version
+    build = found if isinstance(found, TorchBuild) else TorchBuild(version=version)
+    cuda, hip = runtime.torch_cuda, runtime.torch_hip
+    if not (cuda or hip):
+        cuda, hip = build.cuda, build.hip
     accelerator: Accelerator = "cuda" if cuda else "rocm" if hip else build.accelerator
-    return _with_archs(
-        msgspec.structs.replace(
-            build,
-            version=runtime.torch_version,
-            cuda=cuda,
-            hip=hip,
-            accelerator=accelerator,
-            variant=variant_of(
-                runtime.torch_version, accelerator, cuda=cuda, hip=hip, xpu=build.xpu
-            ),
-            location=os.path.dirname(runtime.torch_file) or build.location,  # noqa: PTH120
-        ),
-        runtime.archs,
-        "torch",
+    told = msgspec.structs.replace(
+        build,
+        version=version,
+        cuda=cuda,
+        hip=hip,
+        accelerator=accelerator,
+        variant=variant_of(version, accelerator, cuda=cuda, hip=hip, xpu=build.xpu),
+        location=os.path.dirname(runtime.torch_file) or build.location,  # noqa: PTH120
     )
+    return _with_archs(told, runtime.archs, "torch")
 
 
 def _with_archs(build: TorchBuild, archs: tuple[str, ...], source: str) -> TorchBuild:

@@ -17,6 +17,7 @@ from tunedoctor.facts import (
     NvidiaDriver,
     NvidiaGpus,
     Packages,
+    Part,
     Runtime,
     TorchBuild,
     Typed,
@@ -25,6 +26,7 @@ from tunedoctor.facts import (
 from tunedoctor.versions import release
 
 F = TypeVar("F", bound=Fact)
+P = TypeVar("P", bound=Part)
 
 
 _NOTHING: tuple[object, ...] = (
@@ -56,7 +58,7 @@ def merged(one: F, other: F) -> F:
     return both if both is not None else filled(one, other)
 
 
-def filled(one: F, other: F) -> F:
+def filled(one: P, other: P) -> P:
     """Fill the fields of which `one` says nothing from `other`."""
     empty = {
         field.encode_name: getattr(other, field.name)

@@ -4,7 +4,7 @@ import signal
 from pathlib import Path
 from typing import NamedTuple
 
-from tunedoctor.probes.limits import group_kills
+from tunedoctor.probes.resources import group_kills
 
 SHELL_SAYS = {
     "SIGKILL": "Killed",

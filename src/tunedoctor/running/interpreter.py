@@ -6,7 +6,7 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
-from tunedoctor.probes.launchers import script_interpreter
+from tunedoctor.probes.commands import script_interpreter
 from tunedoctor.reading import read_start
 
 _PYTHON = re.compile(r"(?:python|pypy)\d{0,2}(?:\.\d{1,2})?t?(?:\.exe)?$", re.IGNORECASE)

@@ -95,7 +95,7 @@ def reader_of(snapshot: Callable[[], Snapshot]) -> Callable[[], Reading]:
     """Return what reads this machine, whose host and PCI bus `snapshot` knows."""
 
     def read() -> Reading:
-        from tunedoctor.probes.kernel_log import kernel_log  # noqa: PLC0415  for long loads alone
+        from tunedoctor.probes.gpus import kernel_log  # noqa: PLC0415  for long loads alone
         from tunedoctor.probes.nvidia import nvidia  # noqa: PLC0415
         from tunedoctor.probing import examine  # noqa: PLC0415
 

@@ -14,7 +14,7 @@ import msgspec
 
 from tunedoctor.facts import Interpreter, Unknown
 from tunedoctor.plan import Plan
-from tunedoctor.probes.deep_look import remember
+from tunedoctor.probes.imports import remember
 from tunedoctor.probes.interpreter import ask
 from tunedoctor.snapshot import Snapshot
 from tunedoctor.state.failure import FailureError, failure_of

@@ -11,16 +11,33 @@ import msgspec
 
 from tunedoctor.contracts.requirements import unmet
 from tunedoctor.engine import Diagnosis, diagnose
-from tunedoctor.facts import Absent, Errors, Fact, Host, Interpreter, Packages, Runtime, TorchBuild
-from tunedoctor.facts import contracts as contract_facts
+from tunedoctor.facts import (
+    Absent,
+    Errors,
+    Fact,
+    Host,
+    Interpreter,
+    Launchers,
+    Packages,
+    Runtime,
+    TorchBuild,
+)
 from tunedoctor.facts import target as target_facts
-from tunedoctor.facts.target import Compilers, Environment, InstallerConfig, Launchers, Target
+from tunedoctor.facts.target import Compilers, Environment, InstallerConfig, Target
 from tunedoctor.findings import Check
 from tunedoctor.live import NOT_DEEP, take
 from tunedoctor.plan import Plan, SetEnv
-from tunedoctor.probes.deep_look import remembered
-from tunedoctor.probes.imports import Answer, deaths, last, unheld, up, with_imports, worse
-from tunedoctor.probes.interpreter_files import settings_of
+from tunedoctor.probes.imports import (
+    Answer,
+    deaths,
+    last,
+    remembered,
+    unheld,
+    up,
+    with_imports,
+    worse,
+)
+from tunedoctor.probes.interpreter import settings_of
 from tunedoctor.probes.runtime import importing, runtime_of
 from tunedoctor.simulate import Simulated, compared, severities
 from tunedoctor.snapshot import Snapshot, from_data, to_data
@@ -159,8 +176,7 @@ def no_target(snapshot: Snapshot) -> Snapshot:
 
 
 def _is_of_packages(kind: type[Fact]) -> bool:
-    modules = (target_facts.__name__, contract_facts.__name__)
-    return kind.__module__ in modules and kind not in _OF_THE_MACHINE
+    return kind.__module__ == target_facts.__name__ and kind not in _OF_THE_MACHINE
 
 
 def _seen(task: Task, work: Ground, told: Answer) -> Snapshot:

@@ -82,9 +82,9 @@ def gpu_of(told: Told, index: int) -> AmdGpu | None:
     device, memory, known = told.get("device", ""), told.get("memory"), told.get("gfx", "")
     name = told.get("name", "")
     if device and not name:
-        from tunedoctor.probes.amd import name_of, rows_of  # noqa: PLC0415  seldom needed, and dear
+        from tunedoctor.probes.amd import name_of  # noqa: PLC0415  seldom needed, and dear
 
-        name = name_of(rows_of(device), memory or 0)
+        name = name_of(device, memory or 0)
     inner = re.search(r"\[([^\]]{3,80})\]", name)  # "Arcturus GL-XL [Instinct MI100]"
     by_name = amd_gfx_by_name(name) or (amd_gfx_by_name(inner[1]) if inner else "")
     gfx = known or amd_gfx(device) or by_name

@@ -4,7 +4,7 @@ Of the module tell the log, modprobe, lsmod, modinfo, dkms, mokutil and the bus.
 """
 
 from tunedoctor.facts import ErrorText, KernelLog, NvidiaModule
-from tunedoctor.probes.kernel_log import parse_kernel_log
+from tunedoctor.probes.gpus import parse_kernel_log
 from tunedoctor.readers.paste import Paste, search
 from tunedoctor.readers.smi.driver import failures
 from tunedoctor.readers.system.pci import Bus

@@ -3,7 +3,7 @@
 import re
 
 from tunedoctor.facts import IntelGpu, RocmStack
-from tunedoctor.probes.intel import is_supported, name_of
+from tunedoctor.probes.gpus import is_supported, name_of
 from tunedoctor.readers.paste import Paste, search
 from tunedoctor.readers.system.pci import Bus
 

@@ -8,7 +8,7 @@ import msgspec
 
 from tunedoctor import facts as kinds
 from tunedoctor.facts import Fact
-from tunedoctor.probes.environment import select
+from tunedoctor.probes.settings import environment
 from tunedoctor.readers.values.kinds import NOTHING
 from tunedoctor.readers.values.said import Collected
 from tunedoctor.tables.load import table
@@ -62,7 +62,7 @@ def variables(said: Collected, shown: int) -> list[Fact]:
         numbers = [int(n) for n in re.findall(r"\b\d{1,3}\b", found[name][:200])]
         if numbers and max(numbers) >= shown:
             del found[name]
-    taken = select(found)
+    taken = environment(variables=found)
     return [taken] if taken.variables or missing else []
 
 

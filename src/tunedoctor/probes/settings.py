@@ -1,20 +1,62 @@
-"""Settings of pip and uv that steer which files an install takes."""
+"""Variables that steer the stack, and settings of pip and uv that steer which files an install takes."""
 
 import os
 import re
 import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-import msgspec
-
-from tunedoctor.facts import InstallerConfig, Interpreter, Unknown
-from tunedoctor.probes.environment import without_credentials
-from tunedoctor.probes.small_file import read
+from tunedoctor.facts import Environment, InstallerConfig, Interpreter, Unknown
 from tunedoctor.probing import probe
-from tunedoctor.reading import toml
+from tunedoctor.reading import read, toml
 from tunedoctor.tables.load import table
+
+SET = "set"
+"""Stands for a value that is nobody's business."""
+_SECRET_WORDS = ("TOKEN", "KEY", "SECRET", "PASSW", "USERNAME", "CREDENTIAL", "AUTH")
+NAMES = frozenset(table("probes")["variables"])
+PREFIXES = tuple(table("probes")["variable_prefixes"])
+PRESENCE_ONLY = frozenset(table("probes")["presence_only"])
+
+
+def is_secret(name: str) -> bool:
+    """Tell whether a variable's name says that its value is a secret."""
+    plain = name.upper().replace("TOKENIZER", "")
+    return any(word in plain for word in _SECRET_WORDS)
+
+
+def without_credentials(text: str) -> str:
+    """Return `text` with user, password, query and fragment taken out of every URL in it."""
+    if "://" not in text:
+        return text
+    return re.sub(r"(?<=://)([^\s,;|'\"<>]+)", lambda found: _plain(found[1]), text)
+
+
+def _plain(rest: str) -> str:
+    """Clean what follows "://"."""
+    rest = rest.partition("?")[0].partition("#")[0]
+    host, slash, path = rest.partition("/")
+    port = host.partition(":")[2]
+    if "@" in host:
+        return host.rpartition("@")[2] + slash + path
+    # a password that holds a slash: user:pass/word@host/path
+    if "@" in path and port and not port.isdecimal():
+        return path.rpartition("@")[2]
+    return rest
+
+
+@probe(Environment)
+def environment(*, variables: Mapping[str, str] = os.environ) -> Environment:
+    """Take the variables of the allow-list; of secrets and proxies only "set"."""
+    taken: dict[str, str] = {}
+    for name in sorted(variables):
+        if name.upper() in PRESENCE_ONLY:
+            taken[name] = SET
+        elif name in NAMES or name.startswith(PREFIXES):
+            taken[name] = SET if is_secret(name) else without_credentials(variables[name])
+    return Environment(variables=taken)
+
 
 STEERING = frozenset(table("probes")["installer_settings"])
 """Settings that the fact holds, of pip and of uv."""
@@ -22,11 +64,15 @@ _REACHING = STEERING | frozenset(table("probes")["reaching_settings"])
 """Those that are read: the way to the sources too."""
 _LISTS = frozenset(table("probes")["listed_settings"])
 """Settings with several values."""
+_OTHER_NAMES = {
+    "build-constraint": "constraint",
+    "-i": "index-url",
+    "-f": "find-links",
+    "-c": "constraint",
+}
 
-_ALIASES = {"build-constraint": "constraint"}
 
-
-class Setting(msgspec.Struct, frozen=True):
+class Setting(NamedTuple):
     """One setting as it was read."""
 
     name: str
@@ -37,13 +83,6 @@ class Setting(msgspec.Struct, frozen=True):
     """The file or the variable that states it."""
     section: str = ""
     """Of a pip.conf."""
-
-
-class Places(msgspec.Struct, frozen=True):
-    """Where configuration files lie on this system, weakest first."""
-
-    pip: tuple[str, ...]
-    uv: tuple[str, ...]
 
 
 @probe(InstallerConfig)
@@ -57,8 +96,8 @@ def settings_of(
     variables: Mapping[str, str], prefix: str = "", project: tuple[str, str] | None = None
 ) -> list[Setting]:
     """Return what files and variables state, weakest first; `project` is path and text of the folder's own file."""
-    places = places_for(sys.platform, variables, os.path.expanduser("~"), prefix)  # noqa: PTH111
-    return [*pip_settings(places.pip, variables), *uv_settings(places.uv, project, variables)]
+    pip, uv = places_for(sys.platform, variables, os.path.expanduser("~"), prefix)  # noqa: PTH111
+    return [*pip_settings(pip, variables), *uv_settings(uv, project, variables)]
 
 
 def of_folder(folder: Path) -> list[Setting]:
@@ -67,26 +106,15 @@ def of_folder(folder: Path) -> list[Setting]:
     if project := project_file():
         found += in_uv_toml(project[1], project[0])
     file = folder / "requirements.txt"
-    return found + in_requirements(read(file, 1 << 20) or "", str(file))
-
-
-def in_requirements(text: str, place: str) -> list[Setting]:
-    """Read the options of a requirements file; those of one name add up."""
     said: dict[str, list[str]] = {}
-    for line in text.splitlines():
+    for line in (read(file, 1 << 20) or "").splitlines():
         option, _, value = line.strip().replace("=", " ", 1).partition(" ")
-        if option.startswith("-"):
+        if option.startswith("-"):  # those of one name add up
             value = value.split(" #")[0].strip()
-            name = _SHORT.get(option, option)
-            said.setdefault(name, []).append(value or ("1" if name == "--no-index" else ""))
-    return [
-        one
-        for name, values in said.items()
-        for one in _taken("pip", name, "\n".join(filter(None, values)), place)
-    ]
-
-
-_SHORT = {"-i": "--index-url", "-f": "--find-links", "-c": "--constraint"}
+            said.setdefault(option, []).append(value or ("1" if option == "--no-index" else ""))
+    for name, values in said.items():
+        found += _taken("pip", name, "\n".join(filter(None, values)), str(file))
+    return found
 
 
 def on(value: str) -> bool:
@@ -96,63 +124,51 @@ def on(value: str) -> bool:
 
 def together(settings: Iterable[Setting]) -> InstallerConfig:
     """Make the fact; of settings with one name the last wins."""
-    last = {one.name: one for one in settings if one.name.partition(".")[2] in STEERING | {_BAD}}
-    return InstallerConfig(
-        settings={
-            name: without_credentials(" ".join(one.value.split())) for name, one in last.items()
-        },
-        places={name: one.place for name, one in last.items()},
-    )
+    held = STEERING | {"unreadable"}
+    last = {one.name: one for one in settings if one.name.partition(".")[2] in held}
+    plain = {name: without_credentials(" ".join(one.value.split())) for name, one in last.items()}
+    return InstallerConfig(plain, places={name: one.place for name, one in last.items()})
 
 
-_BAD = "unreadable"
+def places_for(
+    platform: str, variables: Mapping[str, str], home: str, prefix: str
+) -> tuple[list[str], list[str]]:
+    """Return the files that pip and uv document, weakest first: machine, user, environment, named.
 
-
-def places_for(platform: str, variables: Mapping[str, str], home: str, prefix: str) -> Places:
-    """Return the files that pip and uv document, in their order: machine, user, environment, named.
-
-    `prefix` is the target's; pip reads a file there too.
+    `prefix` is the target's; pip reads a file there too. platformdirs, which knows some, costs every check 22 ms.
     """
-    name = "pip.ini" if platform == "win32" else "pip.conf"
     if platform == "win32":
+        slash, name = "\\", "pip.ini"
         machine = variables.get("PROGRAMDATA") or "C:\\ProgramData"
         own = variables.get("APPDATA") or f"{home}\\AppData\\Roaming"
-        pip = [f"{machine}\\pip\\{name}", f"{home}\\pip\\{name}", f"{own}\\pip\\{name}"]
+        pip = [f"{folder}\\pip\\{name}" for folder in (machine, home, own)]
         uv = [f"{machine}\\uv\\uv.toml", f"{own}\\uv\\uv.toml"]
     else:
+        slash, name = "/", "pip.conf"
         own = variables.get("XDG_CONFIG_HOME") or f"{home}/.config"
         shared = [f for f in variables.get("XDG_CONFIG_DIRS", "").split(":") if f] or ["/etc/xdg"]
         pip = [*(f"{folder}/pip/{name}" for folder in shared), f"/etc/{name}"]
+        last: list[str] = []
         if platform == "darwin":
             pip = [f"/Library/Application Support/pip/{name}"]
-        pip += [f"{home}/.pip/{name}", f"{own}/pip/{name}"]
-        if platform == "darwin":
-            pip.append(f"{home}/Library/Application Support/pip/{name}")
+            last = [f"{home}/Library/Application Support/pip/{name}"]
+        pip += [f"{home}/.pip/{name}", f"{own}/pip/{name}", *last]
         # of the machine's uv takes one file: the first that is there
         uv = ["/etc/uv/uv.toml", *(f"{folder}/uv/uv.toml" for folder in reversed(shared))]
         uv.append(f"{own}/uv/uv.toml")
-    venv = [f"{prefix}\\{name}" if platform == "win32" else f"{prefix}/{name}"] if prefix else []
-    pip += venv
+    venv = [f"{prefix}{slash}{name}"] if prefix else []
     named = variables.get("PIP_CONFIG_FILE", "")
-    if named == os.devnull:
-        pip = []
-    elif named:
+    if named and named != os.devnull and os.path.exists(named):  # noqa: PTH110
         # one that is there stands for the user's own
-        there = os.path.exists(named)  # noqa: PTH110
-        pip = [f for f in pip if not (there and f.startswith((home, own)) and f not in venv)]
-        pip.append(named)
-    if variables.get("UV_NO_CONFIG"):
-        uv = []
-    return Places(tuple(pip), tuple(uv))
+        pip = [one for one in pip if not one.startswith((home, own))]
+    pip = [] if named == os.devnull else [*pip, *venv, *([named] if named else [])]
+    return pip, [] if variables.get("UV_NO_CONFIG") else uv
 
 
 def pip_settings(files: Iterable[str], variables: Mapping[str, str]) -> list[Setting]:
     """Read pip's files in the order given, then its variables, which win."""
-    found: list[Setting] = []
-    for file in files:
-        text = read(Path(file))
-        if text is not None:
-            found += in_pip_conf(text, file)
+    texts = ((file, read(file)) for file in files)
+    found = [one for file, text in texts if text is not None for one in in_pip_conf(text, file)]
     # [install] of any file wins over [global] of every file
     found.sort(key=lambda one: one.section == "install")
     return found + _in_variables("pip", variables)
@@ -172,10 +188,9 @@ def in_pip_conf(text: str, place: str) -> list[Setting]:
     except (configparser.Error, ValueError) as error:
         return [Setting("pip.unreadable", type(error).__name__, place)]
     found: list[Setting] = []
-    for section in ("global", "install"):
-        if parser.has_section(section):
-            for name, value in parser.items(section):
-                found += _taken("pip", name, value, place, section)
+    for section in filter(parser.has_section, ("global", "install")):
+        for name, value in parser.items(section):
+            found += _taken("pip", name, value, place, section)
     return found
 
 
@@ -183,18 +198,11 @@ def uv_settings(
     files: Iterable[str], project: tuple[str, str] | None, variables: Mapping[str, str]
 ) -> list[Setting]:
     """Read uv's files, the project's (path and text), then its variables, which win."""
-    found: list[Setting] = []
-    named = variables.get("UV_CONFIG_FILE", "")
-    if named:  # it stands for all others
-        files = (named,)
-    if named or variables.get("UV_NO_CONFIG"):
-        project = None
-    for file in files:
-        text = read(Path(file))
-        if text is not None:
-            found += in_uv_toml(text, file)
-    if project:
-        found += in_uv_toml(project[1], project[0])
+    named = variables.get("UV_CONFIG_FILE", "")  # it stands for all others
+    texts = [(file, read(file)) for file in ((named,) if named else files)]
+    if project and not named and not variables.get("UV_NO_CONFIG"):
+        texts.append(project)
+    found = [one for file, text in texts if text is not None for one in in_uv_toml(text, file)]
     return found + _in_variables("uv", variables)
 
 
@@ -219,12 +227,13 @@ def in_uv_toml(text: str, place: str) -> list[Setting]:
 def _indexes(rows: list[Any], place: str) -> list[Setting]:
     """Read [[index]]: the default one apart; an explicit one is for the packages that name it alone."""
     found: list[Setting] = []
+    plain: list[str] = []
     for row in (one for one in rows if isinstance(one, dict) and not one.get("explicit")):
-        url, name = _words(row), "" if row.get("default") else str(row.get("name", ""))
-        kind = "default-index" if row.get("default") else "index"
-        found += _taken("uv", kind, f"{name}={url}" if name else url, place)
-    plain = [one.value for one in found if one.name == "uv.index"]
-    found = [one for one in found if one.name != "uv.index"]
+        if row.get("default"):
+            found += _taken("uv", "default-index", _words(row), place)
+        else:
+            named = f"{row['name']}=" if row.get("name") else ""
+            plain.append(f"{named}{_words(row)}".strip())
     return found + _taken("uv", "index", "\n".join(plain), place) if plain else found
 
 
@@ -239,9 +248,7 @@ def _words(value: Any) -> str:  # noqa: ANN401  parsed TOML
         return "true" if value else "false"
     if isinstance(value, list):
         return "\n".join(map(_words, value))
-    if isinstance(value, dict):
-        return _words(value.get("url", ""))
-    return str(value)
+    return _words(value.get("url", "")) if isinstance(value, dict) else str(value)
 
 
 def project_file() -> tuple[str, str] | None:
@@ -261,16 +268,17 @@ def project_file() -> tuple[str, str] | None:
 def _in_variables(tool: str, variables: Mapping[str, str]) -> list[Setting]:
     """Take PIP_INDEX_URL and the like."""
     start = f"{tool.upper()}_"
-    found: list[Setting] = []
-    for name in sorted(variables):
-        if name.startswith(start) and variables[name]:
-            found += _taken(tool, name.removeprefix(start), variables[name], name)
-    return found
+    named = sorted(name for name in variables if name.startswith(start) and variables[name])
+    return [
+        one
+        for name in named
+        for one in _taken(tool, name.removeprefix(start), variables[name], name)
+    ]
 
 
 def _taken(tool: str, name: str, value: str, place: str, section: str = "") -> list[Setting]:
     plain = name.lower().replace("_", "-").removeprefix("--")
-    plain = _ALIASES.get(plain, plain)
+    plain = _OTHER_NAMES.get(plain, plain)
     if plain not in _REACHING:
         return []
     parts = value.splitlines()

@@ -1,0 +1,156 @@
+"""What the shell would start: commands of the stack with their interpreters, and compilers."""
+# paths are compared as strings, links as written
+# ruff: noqa: PTH118, PTH120, PTH123, PTH202
+
+import os
+import sys
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from tunedoctor.facts import Compilers, Interpreter, Launcher, Launchers
+from tunedoctor.lazy import pattern
+from tunedoctor.probing import probe
+from tunedoctor.reading import read, start
+from tunedoctor.tables.load import table
+from tunedoctor.targeting import which
+from tunedoctor.versions import parts
+
+
+@probe(Launchers)
+def launchers(interpreter: Interpreter, *, environ: Mapping[str, str] = os.environ) -> Launchers:
+    """Look each name up as a shell would."""
+    found = ((name, which(name, environ)) for name in table("probes")["commands"])
+    told = (_launcher(name, path, interpreter, environ) for name, path in found if path)
+    return Launchers(launchers=tuple(told))
+
+
+def _launcher(
+    name: str, path: str, interpreter: Interpreter, environ: Mapping[str, str]
+) -> Launcher:
+    head, is_python = start(path, 4096) or b"", name.startswith("python")
+    started = script_interpreter(head)
+    if not started and sys.platform == "win32" and not is_python:
+        started = exe_interpreter(path)
+    if started.startswith("env:"):
+        started = which(started.removeprefix("env:"), environ)
+    # no Python script, or a shim that decides when it runs: what it starts is not known
+    if not started and (not is_python or head.startswith(b"#!")):
+        return Launcher(name=name, path=path)
+    own = belongs(started or path, interpreter)
+    return Launcher(name=name, path=path, interpreter=started, in_target=own)
+
+
+def script_interpreter(text: bytes) -> str:
+    """Return the Python of a script's first lines, "env:NAME" where PATH decides, "" for other scripts.
+
+    Paths with blanks, and long ones, are started by way of /bin/sh with a second line.
+    """
+    if not text.startswith(b"#!"):
+        return ""
+    first, *rest = text[2:].decode("utf-8", "replace").split("\n")
+    first, words = first.strip(), first.split()
+    program = _base(words[0]) if words else ""
+    if program == "env":
+        named = [word for word in words[1:] if not word.startswith("-") and "=" not in word]
+        return f"env:{named[0]}" if named and _is_python(named[0]) else ""
+    if program in {"sh", "bash", "dash"}:
+        line = next((one for one in rest if one.startswith("'''exec' ")), "")[9:].strip()
+        quote = line[:1] if line[:1] in ("'", '"') else ""
+        return line[1:].partition(quote)[0] if quote else line.partition(" ")[0]
+    return next((p for p in (*words[:1], first) if _is_python(p)), "")  # a path can have spaces
+
+
+def exe_interpreter(path: str) -> str:
+    """Return the Python that a Windows launcher starts: its first line lies before the zip at its end."""
+    try:
+        with open(path, "rb") as file:
+            file.seek(max(0, os.path.getsize(path) - 64 * 1024))
+            lines = [one.partition(b"\n")[0] for one in file.read().split(b"#!")[:0:-1]]
+    except OSError:
+        return ""
+    named = (one.decode("utf-8", "replace").strip().strip('"') for one in lines)
+    found = (one for one in named if one.lower().endswith(".exe") and _is_python(one.lower()))
+    return next(found, "")
+
+
+def belongs(python: str, interpreter: Interpreter) -> bool:
+    """Tell whether an interpreter lies in the target's prefix, or is the target's by another name."""
+    folder = os.path.normcase(os.path.dirname(python))
+    prefix = os.path.normcase(interpreter.prefix)
+    inside = (prefix, os.path.join(prefix, "bin"), os.path.join(prefix, "Scripts"))
+    if folder in (*inside, os.path.normcase(os.path.dirname(interpreter.executable))):
+        # python3.11 is not python3.13 where both lie in one folder, as in /usr/bin
+        number = parts(_base(os.path.realpath(python)).removeprefix("python"))[:2]
+        return len(number) < 2 or number == parts(interpreter.version)[:2]
+    if interpreter.kind == "venv":
+        # the link's target is the base interpreter, which is another one
+        return os.path.realpath(os.path.dirname(python)) == os.path.realpath(inside[1])
+    return os.path.realpath(python) == os.path.realpath(interpreter.executable)
+
+
+def _base(path: str) -> str:
+    return path.replace("\\", "/").rpartition("/")[2]
+
+
+def _is_python(name: str) -> bool:
+    return _base(name).startswith(("python", "pypy"))
+
+
+_WINDOWS = sys.platform == "win32"
+C_COMPILERS = ("cl", "gcc", "clang") if _WINDOWS else ("gcc", "clang", "cc")
+CXX_COMPILERS = ("cl", "g++", "clang++") if _WINDOWS else ("g++", "clang++", "c++")
+_RELEASE = pattern(
+    r'(?:CUDA Version |\brelease |"cuda(?:_nvcc)?"\s*:\s*\{[^{}]{0,200}?"version"\s*:\s*")'
+    r"(\d{1,3}\.\d{1,3})|#define\s+CUDA_VERSION\s+(\d{4,6})\b"
+)
+"""In a toolkit's version.txt, what `nvcc --version` prints, version.json (11.1 and newer) and cuda.h."""
+
+
+@probe(Compilers)
+def compilers(*, variables: Mapping[str, str] = os.environ, root: Path = Path("/")) -> Compilers:
+    """Search the folders of PATH; CC and CXX go first, CUDA_HOME before PATH as torch has it."""
+    folders = [f for f in variables.get("PATH", "").split(os.pathsep) if f]
+    homes = [variables[name] for name in ("CUDA_HOME", "CUDA_PATH") if variables.get(name)]
+    places = [*(os.path.join(home, "bin") for home in homes), *folders]
+    nvcc = _first(("nvcc",), [*places, str(root / "usr/local/cuda/bin")])
+    return Compilers(
+        cc=_named(variables.get("CC", ""), folders) or _first(C_COMPILERS, folders),
+        cxx=_named(variables.get("CXX", ""), folders) or _first(CXX_COMPILERS, folders),
+        nvcc=nvcc,
+        nvcc_version=_nvcc_version(nvcc) if nvcc else "",
+    )
+
+
+def _first(names: Iterable[str], folders: list[str]) -> str:
+    """Return the path of the first of `names` that lies in one of `folders`; "" for none."""
+    path = {"PATH": os.pathsep.join(folders), "PATHEXT": ".EXE"}
+    return next((found for name in names if (found := which(name, path))), "")
+
+
+def _named(value: str, folders: list[str]) -> str:
+    """Return the program of a variable such as CC="ccache gcc-13 -m64", searched as a shell would."""
+    folder, name = os.path.split((value.split() or [""])[0])
+    return _first((name,), [folder] if folder else folders) if name else ""
+
+
+def _nvcc_version(nvcc: str) -> str:
+    """Return the CUDA release of an nvcc from the files of its toolkit, else by asking it."""
+    real = Path(nvcc).resolve()
+    script = read(real, 512) or ""  # one in front of it, as Debian has
+    lines = script.splitlines() if script.startswith("#!") else []
+    started = (one[5:].strip().split(" ")[0].strip("\"'") for one in lines if one[:5] == "exec ")
+    wrapped = [Path(one).resolve() for one in started if one.startswith("/")]
+    for toolkit in (one.parent.parent for one in (real, *wrapped)):
+        for name in ("version.json", "version.txt", "include/cuda.h"):
+            if told := toolkit_release(read(toolkit / name) or ""):
+                return told
+    from tunedoctor.child import run  # noqa: PLC0415
+
+    return toolkit_release(run([nvcc, "--version"], timeout=2, limit=4096).out)
+
+
+def toolkit_release(text: str) -> str:
+    """Return the release that a file of a CUDA toolkit, or its nvcc, states: "12.4"; "" for none."""
+    if not (found := _RELEASE.search(text)):
+        return ""
+    return found[1] or f"{int(found[2]) // 1000}.{int(found[2]) % 1000 // 10}"

@@ -1,0 +1,334 @@
+"""GPUs on the PCI bus or in the registry of Windows; those of Intel and Apple; what the kernel log says of them.
+
+No tool wakes a sleeping card: sysfs tells. Tools of vendors are asked where files show no GPU.
+"""
+
+import os
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+from tunedoctor.facts import (
+    Absent,
+    AppleGpu,
+    Host,
+    IntelGpu,
+    KernelLog,
+    PciBus,
+    PciDevice,
+    Unknown,
+    Xid,
+)
+from tunedoctor.lazy import pattern
+from tunedoctor.probes.libraries import find_library
+from tunedoctor.probes.system import mac_processor
+from tunedoctor.probing import probe
+from tunedoctor.reading import line, number
+from tunedoctor.tables.load import table
+from tunedoctor.targeting import find_program
+
+_GPU_CLASSES = ("03", "12")
+"""Base classes of display controllers and of processing accelerators."""
+_BRIDGE = "0680"
+"""NVSwitches are bridges of this class."""
+_NVIDIA, _INTEL = "10de", "8086"
+
+
+@probe(PciBus)
+def pci_bus(*, folder: Path = Path("/sys/bus/pci/devices")) -> PciBus | Absent:
+    """Return the GPUs and NVSwitches on the bus, in order of slot."""
+    try:
+        slots = sorted(os.listdir(folder))  # noqa: PTH208  names alone
+    except OSError:
+        return Absent(why="no PCI bus to see here")
+    return PciBus(devices=tuple(_devices(folder, slots)))
+
+
+def _devices(folder: Path, slots: Iterable[str]) -> Iterator[PciDevice]:
+    for slot in slots:
+        class_ = _hex(folder / slot / "class")
+        if not class_.startswith((*_GPU_CLASSES, _BRIDGE)):
+            continue  # a server has hundreds of others: read no more of them
+        vendor = _hex(folder / slot / "vendor")
+        if class_.startswith(_BRIDGE) and vendor != _NVIDIA:
+            continue
+        try:
+            driver = (folder / slot / "driver").readlink().name
+        except OSError:
+            driver = ""
+        device = _hex(folder / slot / "device")
+        yield PciDevice(slot=slot, vendor=vendor, device=device, device_class=class_, driver=driver)
+
+
+def _hex(file: Path) -> str:
+    """Return the digits of a sysfs number such as 0x10de."""
+    return line(file).lower().removeprefix("0x")
+
+
+_CLASS = r"SYSTEM\CurrentControlSet\Control\Class\{4d36e968-e325-11ce-bfc1-08002be10318}"
+
+
+class Adapter(NamedTuple):
+    """A display adapter of Windows that has a driver."""
+
+    vendor: str
+    """Four hex digits, as on the PCI bus."""
+    device: str
+    name: str = ""
+    memory: int | None = None
+    """Bytes, as its driver states them."""
+
+
+def adapters() -> tuple[Adapter, ...] | None:
+    """Return the adapters; None where this is not Windows or the registry cannot be read."""
+    if sys.platform != "win32":
+        return None
+    import winreg  # noqa: PLC0415  Windows alone has it
+
+    found: dict[Adapter, None] = {}
+    try:
+        with winreg.OpenKey(winreg.HKEY_LOCAL_MACHINE, _CLASS) as folder:
+            names = [winreg.EnumKey(folder, n) for n in range(winreg.QueryInfoKey(folder)[0])]
+            for name in filter(str.isdigit, names):
+                with winreg.OpenKey(folder, name) as key:
+                    count = winreg.QueryInfoKey(key)[1]
+                    one = from_values(dict(winreg.EnumValue(key, n)[:2] for n in range(count)))
+                if one:
+                    found[one] = None
+    except OSError:
+        return None
+    return tuple(found)
+
+
+def from_values(values: dict[str, object]) -> Adapter | None:
+    """Make an adapter of the values of its key; None where it is no PCI device."""
+    ids = str(values.get("MatchingDeviceId", "")).lower().removeprefix("pci\\ven_")
+    vendor, device = ids[:4], ids[9:13]
+    if ids[4:9] != "&dev_" or not set(vendor + device) <= set("0123456789abcdef"):
+        return None
+    memory = values.get("HardwareInformation.qwMemorySize")
+    known = memory if isinstance(memory, int) and memory > 0 else None
+    return Adapter(vendor, device, str(values.get("DriverDesc", "")), known)
+
+
+def render_nodes(root: Path, vendor: str) -> tuple[Path, ...]:
+    """Return /dev/dri/renderD* of one vendor (four hex digits), those of unknown vendor too."""
+    nodes = sorted((root / "dev/dri").glob("renderD*"))
+    drm = root / "sys/class/drm"
+    return tuple(n for n in nodes if _hex(drm / n.name / "device/vendor") in ("", vendor))
+
+
+def may_open(path: Path) -> bool:
+    """Tell whether this user may open a device file for reading and writing."""
+    return os.access(path, os.R_OK | os.W_OK)
+
+
+def denied(nodes: Iterable[Path], allowed: Callable[[Path], bool] = may_open) -> tuple[str, ...]:
+    """Return the nodes that this user may not open."""
+    return tuple(str(node) for node in nodes if not allowed(node))
+
+
+SECONDS = 4.0
+"""For all tools of a vendor: with the files read before, less than a probe may take."""
+_MOST_SAID = 1 << 20
+"""Bytes of an answer that are read."""
+
+
+def tools_say(
+    tools: Mapping[str, tuple[str, ...]], environ: Mapping[str, str], more: Iterable[str] = ()
+) -> Iterator[tuple[str, list[str]]]:
+    """Run one tool after the other, with its arguments, while there is time; yield what each printed."""
+    left = SECONDS
+    for name, arguments in tools.items():
+        path = find_program(name, environ, more)
+        if path and left > 0:
+            from tunedoctor.child import run  # noqa: PLC0415  seldom needed
+            from tunedoctor.clean import inert  # noqa: PLC0415
+
+            ended = run([path, *arguments], timeout=left, limit=_MOST_SAID)
+            left -= ended.seconds
+            if ended.how == "exit" and not ended.truncated:
+                yield name, inert(ended.out).splitlines()
+
+
+@probe(IntelGpu)
+def intel_gpu(
+    pci: PciBus | None,
+    host: Host,
+    *,
+    root: Path = Path("/"),
+    variables: Mapping[str, str] = os.environ,
+    allowed: Callable[[Path], bool] = may_open,
+) -> IntelGpu | Absent:
+    """Take Intel's devices from the bus, or from the registry of Windows; else its tools may name one."""
+    linux, found = host.os == "linux", tuple[Adapter, ...]()
+    if pci is not None:
+        found = tuple(Adapter(one.vendor, one.device) for one in pci.of(_INTEL))
+    elif host.os == "windows":
+        found = tuple(one for one in adapters() or () if one.vendor == _INTEL)
+    told = None
+    if linux and not any(is_supported(one.device) for one in found):
+        told = _intel_told(variables)
+    if not found and told is None:
+        return Absent(why="no Intel GPU")
+    names = tuple(one.name or name_of(one.device) for one in found)
+    return IntelGpu(
+        names=(*(told.names if told else ()), *names),
+        discrete=told is not None or any(is_supported(one.device) for one in found),
+        render_denied=denied(render_nodes(root, _INTEL), allowed) if linux else (),
+        level_zero=has_level_zero(root, variables, linux=linux),
+    )
+
+
+def _intel_told(environ: Mapping[str, str]) -> IntelGpu | None:
+    """Return the GPUs that Intel's tools list; None where no tool names one that training can use."""
+    for _, lines in tools_say({"xpu-smi": ("discovery",), "sycl-ls": ()}, environ):
+        from tunedoctor.readers.paste import Paste  # noqa: PLC0415  seldom needed
+        from tunedoctor.readers.system.pci import Bus  # noqa: PLC0415
+        from tunedoctor.readers.system.tools import intel as read  # noqa: PLC0415
+
+        fact = read(Paste(lines), Bus())
+        if fact is not None and fact.discrete:
+            return fact
+    return None
+
+
+def _family(device: str) -> str:
+    """Return the family that XPU builds run on; "" for other devices."""
+    families = table("probes")["xpu_devices"].items()
+    found = (f for f, (first, last) in families if len(device) == 4 and first <= device <= last)
+    return str(next(found, "")).partition(",")[0]
+
+
+def is_supported(device: str) -> bool:
+    """Tell whether XPU builds of PyTorch run on the device of that id, four hex digits."""
+    return bool(_family(device))
+
+
+def name_of(device: str) -> str:
+    """Return the product's name from the table of GPUs, else its family or one that holds the id."""
+    rows = (row for row in table("gpus")["intel"] if f"{_INTEL}:{device}" in row["pci"])
+    known = next((str(row["names"][0]) for row in rows), "")
+    return known or f"Intel {_family(device) or 'graphics'} {device}"
+
+
+def has_level_zero(root: Path, variables: Mapping[str, str], *, linux: bool) -> bool:
+    """Look for the Level Zero loader where the system's own loader would."""
+    if linux:
+        return find_library("libze_loader.so.1", root, variables) is not None
+    system = variables.get("SYSTEMROOT", "")
+    return bool(system) and (Path(system) / "System32/ze_loader.dll").exists()
+
+
+@probe(AppleGpu)
+def apple_gpu(host: Host, *, brand: str = "") -> AppleGpu | Absent | Unknown:
+    """Tell by the processor, which the GPU is part of: "Apple M2 Pro"; under Rosetta "VirtualApple @ …"."""
+    brand = brand or mac_processor()
+    if host.os != "macos":
+        return Absent(why="not a Mac")
+    if host.machine != "arm64":
+        return Absent(why="this Mac has an Intel processor")
+    if not brand:
+        return Unknown(why="macOS did not name the processor")
+    return AppleGpu(name="Apple" if brand.startswith("VirtualApple") else brand)
+
+
+_LONGEST = 500
+"""Characters of a line that are kept."""
+_MOST = 200
+"""Lines of each sort that are kept, the newest."""
+_ALIKE = 3
+"""Xid lines of one number and one GPU that are kept: a sick GPU writes thousands."""
+_RECORDS = 50_000
+
+_XID = pattern(r"NVRM: Xid \((?:PCI:)?([0-9a-fA-F:.]{4,20})\): (\d{1,5})(?:, ?(.*))?")
+_KFD = pattern(
+    r"(?i)\bkfd\b.{0,120}?(?:reject|not supported|unsupported|skipped|not added|is missing|fail|error)"
+)
+_KILL = pattern(r"(?i)(?:memory cgroup )?out of memory: kill(?:ed)? process .*")
+_STAMP = pattern(r"(?m)^(?:<\d+>)?\[ *\d+\.\d+|^\[\w{3} \w{3}|^\d{4}-\d\d-\d\dT")
+"""Times of dmesg, of dmesg -T and of --time-format iso."""
+
+
+@probe(KernelLog, seconds=6.0)
+def kernel_log(pci: PciBus | Unknown | None) -> KernelLog | Absent | Unknown:
+    """Read the log of this boot, where a GPU is on the bus that may have written to it."""
+    if not isinstance(pci, PciBus) or not (pci.of(_NVIDIA) or pci.of("1002")):
+        return Absent(why="no NVIDIA or AMD GPU on the PCI bus")
+    text = _kmsg(Path("/dev/kmsg")) or _dmesg(Path("/proc/sys/kernel/dmesg_restrict"))
+    if isinstance(text, Unknown):
+        return text
+    return parse_kernel_log(text) if text else Absent(why="kernel log not readable by this user")
+
+
+def parse_kernel_log(text: str) -> KernelLog:
+    """Return the GPU lines of a kernel log as /dev/kmsg, dmesg or journalctl write it."""
+    xids: list[Xid] = []
+    kfd: dict[str, None] = {}
+    kills: list[str] = []
+    seen: Counter[tuple[int, str]] = Counter()
+    for whole in text.splitlines():
+        one = whole[:2000].rstrip()
+        if "NVRM" in one and (found := _XID.search(one)):
+            xid = Xid(int(found[2]), slot=_slot(found[1]), text=(found[3] or "")[:_LONGEST])
+            seen[xid.number, xid.slot] += 1
+            xids += [xid] if seen[xid.number, xid.slot] <= _ALIKE else []
+        if "kfd" in one and (found := _KFD.search(one)):
+            kfd[one[found.start() :][:_LONGEST]] = None
+        if "rocess" in one and (found := _KILL.search(one)):
+            kills.append(found[0][:_LONGEST])
+    return KernelLog(
+        xids=tuple(xids[-_MOST:]),
+        # newer drivers spread this message over lines without an Xid
+        fell_off_bus="fallen off the bus" in text,
+        kfd=tuple(kfd)[-_MOST:],
+        oom_kills=tuple(kills[-_MOST:]),
+    )
+
+
+def _slot(text: str) -> str:
+    """Return a slot as sysfs has it: "0000:9B:00" -> "0000:9b:00.0"; other texts as they are."""
+    place, _, function = text.lower().partition(".")
+    domain, *rest = place.split(":")
+    if len(domain) < 4 or list(map(len, rest)) != [2, 2] or len(function) > 1:
+        return text.lower()
+    return f"{domain[-4:]}:{rest[0]}:{rest[1]}.{function or 0}"
+
+
+def _kmsg(device: Path) -> str:
+    """Return what /dev/kmsg holds now, "" where this user may not read it. Never waits."""
+    if sys.platform == "win32":
+        return ""
+    try:
+        handle = os.open(device, os.O_RDONLY | os.O_NONBLOCK)
+    except OSError:
+        return ""
+    parts: list[bytes] = []
+    try:
+        for _ in range(_RECORDS):
+            try:
+                record = os.read(handle, 8192)
+            except BrokenPipeError:
+                continue  # the record was overwritten; the next read goes on
+            except OSError:
+                break  # EAGAIN: that was the last
+            if not record:
+                break
+            parts.append(record if record.endswith(b"\n") else record + b"\n")
+    finally:
+        os.close(handle)
+    return b"".join(parts).decode("utf-8", "replace")
+
+
+def _dmesg(restrict: Path) -> str | Unknown:
+    """Ask dmesg, which needs no device file, where the kernel lets every user read its log."""
+    from tunedoctor.child import run  # noqa: PLC0415  seldom needed
+
+    if number(restrict) != 0:
+        return ""
+    ended = run(["dmesg"], timeout=3.0)
+    if ended.how not in ("exit", "not started") or (ended.ok and not _STAMP.search(ended.out)):
+        return Unknown(why=f"dmesg: {'no kernel log' if ended.ok else ended.death}")
+    return ended.out if ended.ok else ""

@@ -1,0 +1,290 @@
+"""Processors, RAM, shared memory, open files and disks, and what control groups of version 1 and 2 leave of them.
+
+Source: the kernel's admin-guide/cgroup-v1/memory and admin-guide/cgroup-v2.
+"""
+# paths stay strings: pathlib costs more than the looks do
+# ruff: noqa: PTH112, PTH113, PTH118, PTH120
+
+import os
+import sys
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, Literal
+
+from tunedoctor.facts import (
+    Absent,
+    Cpu,
+    Disk,
+    Disks,
+    FileLimit,
+    Interpreter,
+    Memory,
+    SharedMemory,
+    Target,
+    Unknown,
+)
+from tunedoctor.probes.system import mac_processor
+from tunedoctor.probing import probe
+from tunedoctor.reading import fields, line, number, read
+
+NO_LIMIT = 2**60
+"""Version 1 has no word for "no limit": it states 2**63 rounded down to a page."""
+
+
+def group_folders(root: Path, controller: str) -> tuple[Path, ...]:
+    """Return the folders of this process's group and of its parents, own first, in both versions.
+
+    Some may not exist: in a container the path can be the host's, and only the mount is there.
+    """
+    mount = root / "sys/fs/cgroup"
+    found: list[Path] = []
+    for one in (read(root / "proc/self/cgroup") or "").splitlines():
+        _, _, rest = one.partition(":")
+        names, colon, own = rest.partition(":")
+        if colon and names == "":  # version 2
+            found += (*_chain(mount, own), *_chain(mount / "unified", own))
+        elif controller in names.split(","):
+            found += _chain(mount / names, own)
+            found += _chain(mount / controller, own) if names != controller else []
+    return tuple(found)
+
+
+def _chain(mount: Path, own: str) -> list[Path]:
+    """Return the folder of group `own` below `mount` and of every parent up to `mount`."""
+    parts = [part for part in own.split("/") if part not in ("", ".")]
+    if ".." in parts:  # the group lies outside of what this namespace shows
+        parts = []
+    return [mount.joinpath(*parts[:count]) for count in range(len(parts), -1, -1)]
+
+
+def memory_limit(root: Path) -> dict[str, Any]:
+    """Return what the fact Memory says of the smallest memory limit in the chain."""
+    groups = group_folders(root, "memory")
+    names = ("memory.max", "memory.limit_in_bytes")
+    stated = {group / name: number(group / name) for group in groups for name in names}
+    limits = {p: limit for p, limit in stated.items() if limit is not None and limit < NO_LIMIT}
+    place = min(limits, key=limits.__getitem__, default=None)
+    # kills in the own group or, as the limit may lie above, in the group that has it
+    kills = group_kills(root) or 0
+    if place is None:
+        return {"oom_kills": kills}
+    if (used := number(place.parent / "memory.current")) is not None:
+        cache = "inactive_file"  # the kernel can drop it
+    else:
+        used, cache = number(place.parent / "memory.usage_in_bytes") or 0, "total_inactive_file"
+    used -= fields(read(place.parent / "memory.stat") or "").get(cache, 0)
+    return {
+        "limit": limits[place],
+        "limit_used": max(used, 0),
+        "limit_place": str(place),
+        "oom_kills": max(kills, _kills_in(place.parent) or 0),
+    }
+
+
+def group_kills(root: Path) -> int | None:
+    """Return how many processes of this process's group were killed for memory; None where no file tells."""
+    told = (_kills_in(group) for group in group_folders(root, "memory"))
+    return next((kills for kills in told if kills is not None), None)
+
+
+def _kills_in(group: Path) -> int | None:
+    texts = (read(group / name) for name in ("memory.events", "memory.oom_control"))
+    return next((fields(text).get("oom_kill", 0) for text in texts if text is not None), None)
+
+
+def cpu_quota(root: Path) -> float | None:
+    """Return how many processors' worth of time the chain grants; None without a limit."""
+    quotas: list[float] = []
+    for group in group_folders(root, "cpu"):
+        granted = line(group / "cpu.max").split()
+        if len(granted) != 2:
+            granted = [line(group / "cpu.cfs_quota_us"), line(group / "cpu.cfs_period_us")]
+        if all(word.isascii() and word.isdigit() and len(word) < 20 for word in granted):
+            quota, period = map(int, granted)
+            quotas += [quota / period] if quota and period else []
+    return min(quotas, default=None)
+
+
+@probe(Cpu)
+def cpu() -> Cpu:
+    """Count processors and read what affinity and control groups leave of them."""
+    count = os.cpu_count() or 1
+    if sys.platform != "linux":
+        model = mac_processor() or os.environ.get("PROCESSOR_IDENTIFIER", "")
+        return Cpu(count=count, usable=count, model=model)
+    text = read("/proc/cpuinfo", 4096) or ""  # the first processor is enough
+    usable, quota = len(os.sched_getaffinity(0)), cpu_quota(Path("/"))
+    return Cpu(count=count, usable=usable, quota=quota, model=model_in(text))
+
+
+def model_in(cpuinfo: str) -> str:
+    """Return the model that /proc/cpuinfo names; "" where it names none, as on ARM."""
+    told = (one.partition(":") for one in cpuinfo.splitlines())
+    return next((" ".join(v.split()) for name, _, v in told if name.strip() == "model name"), "")
+
+
+@probe(Memory)
+def memory() -> Memory | Unknown:
+    """Ask the system how much RAM there is and how much this process can have."""
+    if sys.platform == "linux":
+        return from_meminfo(read("/proc/meminfo") or "", memory_limit(Path("/")))
+    if sys.platform == "win32":
+        import ctypes  # noqa: PLC0415  3 ms that Linux does not need
+
+        # psutil tells no commit limit. MEMORYSTATUSEX: two 32-bit fields, then seven sizes
+        status = (ctypes.c_uint64 * 8)()
+        ctypes.memmove(status, (64).to_bytes(4, "little"), 4)
+        getattr(ctypes, "windll").kernel32.GlobalMemoryStatusEx(ctypes.byref(status))  # noqa: B009
+        return windows_memory(*map(int, status[1:5]))
+    import psutil  # noqa: PLC0415  11 ms that Linux does not need
+
+    ram, swap = psutil.virtual_memory(), psutil.swap_memory()
+    return Memory(ram.total, available=ram.available, swap_total=swap.total, swap_free=swap.free)
+
+
+def from_meminfo(text: str, limit: Mapping[str, Any]) -> Memory | Unknown:
+    """Make the fact of the text of /proc/meminfo, whose numbers are KiB, and of `memory_limit`."""
+    kib = fields(text)
+    total = kib.get("MemTotal")
+    if not total:
+        return Unknown(why="/proc/meminfo states no MemTotal")
+    # kernels before 3.14 do not state what is available
+    available = kib.get("MemAvailable", kib.get("MemFree", 0) + kib.get("Cached", 0))
+    return Memory(
+        total=total << 10,
+        available=min(available, total) << 10,
+        swap_total=kib.get("SwapTotal", 0) << 10,
+        swap_free=kib.get("SwapFree", 0) << 10,
+        **limit,
+    )
+
+
+def windows_memory(
+    total: int, available: int, commit_total: int, commit_free: int
+) -> Memory | Unknown:
+    """Make the fact of what Windows tells: the commit limit is RAM and page files together."""
+    if not total:
+        return Unknown(why="Windows told no size of RAM")
+    swap = max(commit_total - total, 0)
+    return Memory(
+        total=total,
+        available=available,
+        swap_total=swap,
+        swap_free=min(swap, max(commit_free - available, 0)),
+        commit_total=commit_total,
+        commit_free=commit_free,
+    )
+
+
+@probe(SharedMemory)
+def shared_memory(*, folder: str = "/dev/shm") -> SharedMemory | Absent | Unknown:  # noqa: S108  it is measured alone
+    """Ask the file system of shared memory for its size."""
+    if sys.platform != "linux":
+        return Absent(why="this system has no /dev/shm")
+    try:
+        free, total, _ = size_of(folder)
+    except FileNotFoundError:
+        return Absent(why=f"there is no {folder}")
+    except OSError as error:
+        return Unknown(why=f"{folder} cannot be asked: {error.strerror}")
+    return SharedMemory(total=total, free=free)
+
+
+@probe(FileLimit)
+def file_limit() -> FileLimit | Absent:
+    """Read RLIMIT_NOFILE."""
+    if sys.platform == "win32":
+        return Absent(why="Windows sets no such limit for a process")
+    import resource  # noqa: PLC0415  Windows has no such module
+
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    soft, hard = (-1 if one == resource.RLIM_INFINITY else one for one in limits)
+    return FileLimit(soft=soft, hard=hard)
+
+
+@probe(Disks)
+def disks(target: Target | Unknown | None, interpreter: Interpreter | Unknown | None) -> Disks:
+    """Measure the file system below each place."""
+    if sys.platform == "win32":
+        folders = (_full("~", "AppData", "Local", "Temp"), "C:\\TEMP", "C:\\TMP")
+    else:
+        folders = ("/tmp", "/var/tmp", "/usr/tmp")  # noqa: S108  measured, not written to
+    cache, hint = hub_cache(os.environ)
+    found = [
+        measure("hf-cache", cache, hint),
+        measure("tmp", temporary(os.environ, folders), "TMPDIR"),
+    ]
+    asked = target.asked if isinstance(target, Target) else ""
+    folder = os.path.dirname(asked) if os.path.isfile(asked) else asked
+    if isinstance(interpreter, Interpreter) and interpreter.prefix:
+        folder = interpreter.prefix
+    found += [measure("target", folder)] if folder else []
+    with suppress(OSError):  # the folder was removed
+        found.append(measure("work", os.getcwd()))  # noqa: PTH109  Path.cwd is the same, dearer
+    return Disks(disks=tuple(filter(None, found)))
+
+
+def hub_cache(variables: Mapping[str, str]) -> tuple[str, str]:
+    """Return where huggingface_hub keeps models, and the documented variable that moves it."""
+    for name in ("HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE"):
+        if variables.get(name):
+            return _full(variables[name]), name
+    home = variables.get("HF_HOME")
+    home = home or os.path.join(variables.get("XDG_CACHE_HOME") or "~/.cache", "huggingface")
+    return _full(home, "hub"), "HF_HOME"
+
+
+def temporary(variables: Mapping[str, str], folders: tuple[str, ...]) -> str:
+    """Return where Python puts temporary files: the first candidate that can be written to.
+
+    `folders` are the system's own, after what the variables say.
+    """
+    named = [_full(v) for n in ("TMPDIR", "TEMP", "TMP") if (v := variables.get(n))]
+    candidates = [*named, *folders]
+    usable = (c for c in candidates if os.path.isdir(c) and os.access(c, os.W_OK | os.X_OK))
+    return next(usable, candidates[0])
+
+
+def measure(
+    use: Literal["hf-cache", "tmp", "target", "work"], path: str, hint: str = ""
+) -> Disk | None:
+    """Measure the file system of a place or of its nearest parent; None where none can be asked."""
+    parent = path
+    while not os.path.isdir(parent) and (above := os.path.dirname(parent)) != parent:
+        parent = above
+    try:
+        free, total, device = size_of(parent)
+    except OSError:
+        return None
+    return Disk(
+        use=use,
+        path=path,
+        free=free,
+        total=total,
+        device=device,
+        writable=os.access(parent, os.W_OK | os.X_OK),
+        exists=parent == path,
+        hint=hint,
+    )
+
+
+def size_of(folder: str) -> tuple[int, int, str]:
+    """Ask the file system that holds `folder` for what this user may still write, its size in bytes, and its device.
+
+    Quotas of users are not in it: no system tells them this way. Raises OSError where it cannot be asked.
+    """
+    device = str(os.stat(folder).st_dev)  # noqa: PTH116
+    if sys.platform == "win32":
+        from shutil import disk_usage  # noqa: PLC0415  other systems do without it
+
+        usage = disk_usage(folder)
+        return usage.free, usage.total, device
+    asked = os.statvfs(folder)
+    return asked.f_bavail * asked.f_frsize, asked.f_blocks * asked.f_frsize, device
+
+
+def _full(path: str, *below: str) -> str:
+    """Return the absolute path that `path`, with ~ and variables in it, stands for."""
+    given = os.path.expandvars(os.path.expanduser(path))  # noqa: PTH111
+    return os.path.abspath(os.path.join(given, *below))  # noqa: PTH100

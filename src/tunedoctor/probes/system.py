@@ -1,0 +1,197 @@
+"""The operating system, the machine below it, the container around the doctor, and the age of what it knows."""
+
+import os
+import platform
+import sys
+from collections.abc import Iterator, Mapping
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Literal
+
+from tunedoctor.facts import Absent, Container, Host, Knowledge
+from tunedoctor.lazy import pattern
+from tunedoctor.probing import probe
+from tunedoctor.reading import line, read
+from tunedoctor.tables.load import WheelTable, table, wheel_table
+from tunedoctor.versions import at_least, parts
+
+WINDOWS_11 = 22000
+"""First build of Windows 11; its version number still says 10."""
+SERVERS = {14393: "2016", 17763: "2019", 20348: "2022", 25398: "23H2", 26100: "2025"}
+"""Build of a Windows Server -> its name."""
+
+_TELLING = pattern(r"(?i)nvidia|jetson|tegra|\bdgx\b|\bgh200|\bgb(?:10|200|300)\b|grace")
+"""Models that decide something: the GPU shares the machine's RAM there."""
+
+
+@probe(Host)
+def host() -> Host:
+    """Find out which system this is."""
+    if sys.platform == "win32":
+        version = sys.getwindowsversion()
+        own = os.environ.get("PROCESSOR_ARCHITEW6432") or os.environ.get("PROCESSOR_ARCHITECTURE")
+        numbers = (version.major, version.minor, version.build)
+        return windows_host(numbers, own or "", server=version.product_type != 1)
+    system = os.uname()
+    if sys.platform == "darwin":
+        return _macos(system.release, system.machine)
+    if system.sysname != "Linux":
+        name = f"{system.sysname} {system.release}"
+        return Host(os="other", name=name, kernel=system.release, machine=system.machine)
+    try:
+        glibc = (os.confstr("CS_GNU_LIBC_VERSION") or "").removeprefix("glibc ").strip()
+    except (ValueError, OSError):  # musl does not know the name
+        glibc = ""
+    try:
+        release = platform.freedesktop_os_release()
+    except OSError:
+        release = {}
+    return linux_host(Path("/"), release, system.release, system.machine, glibc)
+
+
+def linux_host(
+    root: Path, release: Mapping[str, str], kernel: str, machine: str, glibc: str
+) -> Host:
+    """Make the fact of files below `root`, os-release, uname's answers and glibc's version ("" for none)."""
+    version = release.get("VERSION_ID", "")
+    loader = next(iter(sorted((root / "lib").glob("ld-musl-*.so.1"))), None)
+    return Host(
+        os="linux",
+        name=f"{release.get('NAME') or 'Linux'} {version}".strip(),
+        distro=release.get("ID", ""),
+        distro_version=version,
+        kernel=kernel,
+        machine=machine,
+        libc="glibc" if glibc else "musl" if loader else "",
+        libc_version=glibc or (_musl_version(loader) if loader else ""),
+        wsl=wsl_version(kernel, special_folder=(root / "run/WSL").exists()),
+        model=model(root),
+    )
+
+
+def _musl_version(loader: Path) -> str:
+    """Return the version that musl's loader prints when it is started alone."""
+    from tunedoctor.child import run  # noqa: PLC0415  few systems have musl
+
+    said = run([str(loader)], timeout=2, limit=4096).err.splitlines()
+    return next((one[8:].strip() for one in said if one.startswith("Version ")), "")
+
+
+def wsl_version(kernel: str, *, special_folder: bool) -> Literal[0, 1, 2]:
+    """Return the version of the Windows Subsystem for Linux, 0 outside of it.
+
+    Version 1 has no kernel of its own and says "4.4.0-19041-Microsoft"; version 2 says
+    "5.15.90.1-microsoft-standard-WSL2". A kernel that the user built may say
+    neither: then /run/WSL tells.
+    """
+    if "microsoft" not in kernel.lower():
+        return 2 if special_folder else 0
+    return 1 if kernel.endswith("-Microsoft") and not at_least(kernel, "4.19") else 2
+
+
+def model(root: Path) -> str:
+    """Return the board's or product's name where it decides something, else ""."""
+    for name in ("proc/device-tree/model", "sys/class/dmi/id/product_name"):
+        found = line(root / name).replace("_", " ")
+        if _TELLING.search(found):
+            return found
+    return "NVIDIA Jetson" if (root / "etc/nv_tegra_release").exists() else ""
+
+
+def windows_host(version: tuple[int, int, int], machine: str, *, server: bool) -> Host:
+    """Make the fact of Windows' own numbers: major, minor and build."""
+    major, minor, build = version
+    name = f"Windows {major}" if major >= 10 else f"Windows {major}.{minor}"
+    if server:
+        name = f"Windows Server {SERVERS.get(build, f'build {build}')}"
+    elif build >= WINDOWS_11:
+        name = "Windows 11"
+    return Host(os="windows", name=name, kernel=f"{major}.{minor}.{build}", machine=machine)
+
+
+def _macos(kernel: str, machine: str) -> Host:
+    version = plist_version(read("/System/Library/CoreServices/SystemVersion.plist") or "")
+    if not version or parts(version)[:2] == (10, 16):
+        # the kernel shows 10.16 to programs built for an old macOS, unless this variable says no
+        from tunedoctor.child import run  # noqa: PLC0415
+
+        environment = {**os.environ, "SYSTEM_VERSION_COMPAT": "0"}
+        told = run(["/usr/bin/sw_vers", "-productVersion"], timeout=2, env=environment, limit=4096)
+        version = told.out.strip() if told.ok else ""
+    rosetta = _sysctl("sysctl.proc_translated")[:1] == b"\1"
+    return macos_host(version, kernel, machine, rosetta=rosetta)
+
+
+def macos_host(version: str, kernel: str, machine: str, *, rosetta: bool) -> Host:
+    """Make the fact; under Rosetta uname says x86_64 on a machine that is arm64."""
+    return Host(
+        os="macos",
+        name=f"macOS {version}".strip(),
+        kernel=kernel,
+        machine="arm64" if rosetta else machine,
+        macos_version=version,
+        rosetta=rosetta,
+    )
+
+
+def plist_version(text: str) -> str:
+    """Return ProductVersion of SystemVersion.plist; "" where it has none."""
+    behind = text.partition("<key>ProductVersion</key>")[2]
+    return behind.partition("<string>")[2].partition("</string>")[0].strip()
+
+
+def mac_processor() -> str:
+    """Return the name of a Mac's processor; "" on other systems."""
+    told = _sysctl("machdep.cpu.brand_string") if sys.platform == "darwin" else b""
+    return told.partition(b"\0")[0].decode("utf-8", "replace")
+
+
+def _sysctl(name: str) -> bytes:
+    """Return a kernel setting of macOS as it holds it; nothing where there is none of that name."""
+    import ctypes  # noqa: PLC0415  3 ms that only macOS needs
+
+    size = ctypes.c_size_t(1024)
+    room = ctypes.create_string_buffer(size.value)
+    ask = ctypes.CDLL(None).sysctlbyname
+    failed = ask(name.encode(), room, ctypes.byref(size), None, ctypes.c_size_t(0))
+    return b"" if failed else room.raw[: size.value]
+
+
+@probe(Container)
+def container(
+    *, root: Path = Path("/"), variables: Mapping[str, str] = os.environ
+) -> Container | Absent:
+    """Look for the marks that container programs leave; the innermost and surest first."""
+    marks = _marks(root, variables) if sys.platform == "linux" else iter(())
+    found = (Container(kind=kind, evidence=mark) for kind, mark in marks if kind)
+    return next(found, Absent(why="not in a container"))
+
+
+def _marks(root: Path, variables: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    known = table("probes")
+    for name, kind in known["container_variables"].items():
+        yield kind if variables.get(name) else "", f"variable {name}"
+    for name, kind in known["container_files"].items():
+        yield kind if (root / name).exists() else "", f"/{name}"
+    first = (read(root / "proc/1/environ") or "").split("\0")
+    for evidence, told in (
+        ("/run/systemd/container", line(root / "run/systemd/container")),
+        ("/proc/1/environ", next((e[10:] for e in first if e.startswith("container=")), "")),
+        ("variable container", variables.get("container", "")),
+    ):
+        if told and told != "wsl":  # systemd counts WSL among containers
+            yield known["container_names"].get(told, "container"), evidence
+    # tells in version 1, or where the group namespace is the host's; docker.service is the daemon
+    for name in ("proc/1/cgroup", "proc/self/cgroup"):
+        lines = [one.split("/") for one in (read(root / name) or "").splitlines()]
+        groups = ["/".join(p for p in one if not p.endswith(".service")) for one in lines]
+        for mark, kind in known["container_groups"].items():
+            yield kind if any(f"/{mark}" in one for one in groups) else "", f"/{name}"
+
+
+@probe(Knowledge)
+def knowledge(*, known: WheelTable | None = None, today: date | None = None) -> Knowledge:
+    """Count the days since the wheel table's date; a clock that is behind it makes it new."""
+    known = known or wheel_table()
+    days = ((today or datetime.now(UTC).date()) - date.fromisoformat(known.date)).days
+    return Knowledge(known.date, days=max(days, 0), source=known.source, problem=known.problem)
