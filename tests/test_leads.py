@@ -10,7 +10,7 @@ from tunedoctor.registry import all_checks
 from tunedoctor.render import terminal
 from tunedoctor.render.style import Style
 from tunedoctor.report import Report, report_of
-from tunedoctor.tables.questions import questions
+from tunedoctor.tables.small import questions
 
 CHECKS = all_checks()
 NO_IMAGE = "RuntimeError: CUDA error: no kernel image is available for execution on the device\n"

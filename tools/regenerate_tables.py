@@ -23,7 +23,7 @@ from tunedoctor.installers.sources import own
 from tunedoctor.probes.installer_config import project_file
 from tunedoctor.refresh.ask import RefusedError, ask
 from tunedoctor.refresh.fetch import FetchError
-from tunedoctor.refresh.indexes import indexes
+from tunedoctor.refresh.index import indexes
 from tunedoctor.refresh.merge import merged
 from tunedoctor.tables.updated import UpdatedError, laid_over
 

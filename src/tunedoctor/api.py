@@ -48,7 +48,6 @@ from tunedoctor.messages.match import heard
 from tunedoctor.messages.reads import expression, expressions, matched, readings
 from tunedoctor.messages.words import if_heard, worded
 from tunedoctor.snapshot import Facts
-from tunedoctor.tables.driver_install import DriverInstall, install_driver, rebuild_module
 from tunedoctor.tables.gpus import (
     amd_gfx_by_name,
     amd_integrated,
@@ -85,10 +84,13 @@ from tunedoctor.wheels.coverage import (
     visible_gpus,
 )
 from tunedoctor.wheels.cures import (
+    DriverInstall,
     RocmBuild,
     TorchInstall,
     companion_install,
+    install_driver,
     rebuild_cuda,
+    rebuild_module,
     rebuild_xpu,
     rocm_build,
     same_torch,
@@ -99,7 +101,6 @@ from tunedoctor.wheels.rules import (
     LAST_INTEL_MAC,
     Family,
     archs_run,
-    code_runs_on,
     companions,
     driver_floor,
     family,

@@ -1,5 +1,8 @@
 """Whole updates against a real server: what is learned, and that a refusal leaves the cache as it was."""
 
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
@@ -12,14 +15,14 @@ from typing import Any
 import pytest
 from refresh.pages import CU, NEW, File, Index, page, reply, row_with, torch_files
 
-from tunedoctor.refresh import store
 from tunedoctor.refresh.fetch import Client, Limits
-from tunedoctor.refresh.indexes import Indexes
-from tunedoctor.refresh.update import Outcome, UpdateError, update
+from tunedoctor.refresh.index import Indexes
+from tunedoctor.refresh.update import Outcome, UpdateError, update, write
 from tunedoctor.tables.load import shipped, wheel_table_with
 from tunedoctor.tables.updated import Overlay
 
 NOW = datetime(2026, 12, 24, 10, tzinfo=UTC)
+EMPTY = Overlay(as_of="2026-12-24", releases={}, files={})
 QUICK = Client(Limits(size=2_000_000, seconds=5))
 METADATA = b"""Name: torch
 Requires-Dist: cuda-toolkit[cudart]==13.2.2 ; platform_system == "Linux"
@@ -145,10 +148,8 @@ def test_once_a_day_unless_forced(fresh: Index, file: Path) -> None:
     assert _update(fresh, file, "now", NOW + timedelta(hours=1)).changes == ()
     assert len(fresh.asked) > asked
     assert _update(fresh, file, now=NOW + timedelta(hours=26)).state == "updated"
-
-
-def test_a_damaged_cache_is_no_reason_to_wait(fresh: Index, file: Path) -> None:
-    _update(fresh, file)
+    write(file, EMPTY, ["x"], NOW + timedelta(hours=1))
+    assert _update(fresh, file).state == "updated", "a clock that was wrong"
     file.write_bytes(file.read_bytes()[:-9])
     assert _update(fresh, file).state == "updated"
     assert wheel_table_with(file).source == "updated"
@@ -237,8 +238,7 @@ def _cut_default(index: Index) -> None:
 def test_a_damaged_page_is_refused_and_the_cache_stays(
     fresh: Index, file: Path, project: str, answer: Any, says: str
 ) -> None:
-    overlay = Overlay(as_of="2026-12-24", releases={}, files={})
-    store.write(file, overlay, [], NOW)
+    write(file, EMPTY, [], NOW)
     before = file.read_bytes()
     _with(answer, project)(fresh)
     with pytest.raises(UpdateError, match=says):
@@ -274,6 +274,39 @@ def test_without_the_default_index_its_variant_is_that_of_the_last_release_and_m
     row = wheel_table_with(file).data["releases"]["items"]["2.16.0"]
     assert row["unverified"] == ["pypi_default"]
     assert row["pypi_default"]["linux_x86_64"] == "cu132"
+
+
+@pytest.mark.parametrize("step", ["fsync", "replace", "fdopen"])
+def test_a_write_that_fails_leaves_the_old_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    file = tmp_path / "t.json"
+    write(file, EMPTY, ["x"], NOW)
+    before = file.read_bytes()
+
+    def full(*_: object, **__: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path if step == "replace" else os, step, full)
+    with pytest.raises(UpdateError, match=r"t\.json can't be written: No space left"):
+        write(file, EMPTY, ["y"], NOW)
+    assert file.read_bytes() == before
+    assert [p.name for p in tmp_path.iterdir()] == ["t.json"]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="SIGKILL is POSIX")
+def test_a_killed_write_leaves_the_old_one(file: Path) -> None:
+    write(file, EMPTY, ["x"], NOW)
+    before = file.read_bytes()
+    code = (
+        "import os, signal, sys\nfrom datetime import UTC, datetime\nfrom pathlib import Path\n"
+        "from tunedoctor.refresh.update import write\nfrom tunedoctor.tables.updated import Overlay\n"
+        "os.fsync = lambda _: os.kill(os.getpid(), signal.SIGKILL)\n"
+        "write(Path(sys.argv[1]), Overlay(as_of='2026-12-25', releases={}, files={}), [], datetime.now(UTC))"
+    )
+    ended = subprocess.run([sys.executable, "-c", code, str(file)], check=False)
+    assert ended.returncode == -9
+    assert file.read_bytes() == before
 
 
 def test_a_clock_behind_the_table_is_told(fresh: Index, file: Path) -> None:

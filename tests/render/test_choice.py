@@ -10,7 +10,7 @@ from tunedoctor.render import choice
 from tunedoctor.render.style import Style
 from tunedoctor.snapshot import Snapshot
 from tunedoctor.wheels.answer import Answer, answer
-from tunedoctor.wheels.asked import Asked, blank
+from tunedoctor.wheels.described import Asked, blank
 
 GOLDEN = Path(__file__).parent / "golden"
 NEW = Knowledge(date="2026-11-24", days=3, source="shipped")

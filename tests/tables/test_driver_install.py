@@ -3,8 +3,8 @@
 import pytest
 
 from tunedoctor.facts import Container, Host
-from tunedoctor.tables.driver_install import install_driver, rebuild_module
 from tunedoctor.tables.load import table
+from tunedoctor.wheels.cures import install_driver, rebuild_module
 
 
 def _host(distro: str, version: str = "", **more: object) -> Host:

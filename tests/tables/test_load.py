@@ -10,9 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tunedoctor.refresh import store
-from tunedoctor.tables.load import WheelTable, shipped, wheel_table_with
-from tunedoctor.tables.place import cache_file
+from tunedoctor.refresh.update import write
+from tunedoctor.tables.load import WheelTable, cache_file, shipped, wheel_table_with
 from tunedoctor.tables.updated import Overlay, UpdatedError, decoded
 from tunedoctor.tables.wheels import Release
 
@@ -29,7 +28,7 @@ def _write(file: Path, day: str = "2026-12-24", **changed: Any) -> None:
     overlay = Overlay(
         as_of=day, releases={"2.16.0": _row(unverified=[], **changed)}, files={"torch": 5000}
     )
-    store.write(file, overlay, ["x"], NOW)
+    write(file, overlay, ["x"], NOW)
 
 
 def test_without_an_update_the_shipped_table_is_used(tmp_path: Path) -> None:

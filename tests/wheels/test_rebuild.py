@@ -2,7 +2,7 @@
 
 from tunedoctor.facts import Host, Interpreter, TorchBuild
 from tunedoctor.versions import release
-from tunedoctor.wheels.cures import rebuild_cuda, rebuild_rocm, rebuild_xpu
+from tunedoctor.wheels.cures import rebuild_cuda, rebuild_xpu
 
 LINUX = Host(os="linux", name="Ubuntu 24.04", machine="x86_64", libc="glibc", libc_version="2.39")
 OWN = Interpreter(executable="/opt/my env/bin/python", version="3.12.7", machine="x86_64")
@@ -57,14 +57,6 @@ def test_an_unknown_machine_gets_a_command_without_versions() -> None:
     assert fit is not None
     assert "torch==" not in fit.cure.command
     assert fit.variant.startswith("cu12")
-
-
-def test_rocm_keeps_the_release_and_knows_its_index() -> None:
-    fit = rebuild_rocm(LINUX, OWN, _torch("2.9.1+cu128"))
-    assert fit is not None
-    assert (fit.version, fit.variant) == ("2.9.1", "rocm6.4")
-    windows = Host(os="windows", name="Windows 11", machine="AMD64")
-    assert rebuild_rocm(windows, OWN, None) is None
 
 
 def test_xpu_keeps_the_release_and_names_none_of_an_unknown_system() -> None:

@@ -21,9 +21,8 @@ from tunedoctor.probes.installer_config import (
     uv_settings,
 )
 from tunedoctor.wheels.choice import Choice
-from tunedoctor.wheels.commands import Commands, commands_of
+from tunedoctor.wheels.commands import Commands, Steer, commands_of, steering
 from tunedoctor.wheels.machine import Machine
-from tunedoctor.wheels.steering import Steer, steering
 
 NewGround = Callable[[], Ground]
 POSIX = pytest.mark.skipif(os.name == "nt", reason="the commands for Linux start with env")

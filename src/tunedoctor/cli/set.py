@@ -20,7 +20,7 @@ from tunedoctor.planning.set_answer import Answer, answered
 from tunedoctor.redaction import public, this_identity
 from tunedoctor.snapshot import Snapshot
 from tunedoctor.targeting import NO_TARGET
-from tunedoctor.wheels.asked import Asked, blank, over
+from tunedoctor.wheels.described import Asked, blank, over
 from tunedoctor.wheels.machine import MachineError
 
 _HELP = "doctor set --help lists the options"
@@ -80,7 +80,7 @@ def _check(given: Namespace) -> None:
 
 def _place(asked: Asked, snapshot: Snapshot | None, known: Asking) -> Place:
     """Return where the set is for: of another machine than this one the findings tell nothing."""
-    from tunedoctor.wheels.of_snapshot import driver_unknown, machine_of  # noqa: PLC0415
+    from tunedoctor.wheels.machine import driver_unknown, machine_of  # noqa: PLC0415
 
     if snapshot is None:
         own = f"{sys.version_info.major}.{sys.version_info.minor}"

@@ -13,8 +13,7 @@ from tunedoctor.probes.knowledge import knowledge
 from tunedoctor.redaction import public, this_identity
 from tunedoctor.snapshot import Snapshot
 from tunedoctor.wheels.answer import Answer, answer
-from tunedoctor.wheels.asked import Asked, Assembled, blank, over
-from tunedoctor.wheels.described import machines_from
+from tunedoctor.wheels.described import Asked, Assembled, blank, machines_from, over
 from tunedoctor.wheels.machine import MachineError
 
 _HELP = "doctor wheel --help lists the options"
@@ -67,7 +66,7 @@ def _of_file(source: str) -> list[Answer]:
 def _snapshot_answer(text: str) -> Answer | None:
     """Answer for a snapshot that doctor snapshot wrote; None where the text is none."""
     from tunedoctor.snapshot import SCHEMA, SnapshotError, from_json  # noqa: PLC0415
-    from tunedoctor.wheels.of_snapshot import machine_of  # noqa: PLC0415
+    from tunedoctor.wheels.machine import machine_of  # noqa: PLC0415
 
     if SCHEMA not in text[:4000]:
         return None
@@ -90,7 +89,7 @@ def _of_options(asked: Asked) -> Answer:
 def _of_this_machine(asked: Asked, place: Target) -> Answer:
     from tunedoctor.cli.progress import spinner  # noqa: PLC0415
     from tunedoctor.live import take  # noqa: PLC0415
-    from tunedoctor.wheels.of_snapshot import driver_unknown, machine_of  # noqa: PLC0415
+    from tunedoctor.wheels.machine import driver_unknown, machine_of  # noqa: PLC0415
 
     with spinner() as one:
         snapshot = take(place, watch=one.watch)

@@ -8,8 +8,8 @@ import msgspec
 from packaging.version import Version
 
 from tunedoctor.facts import BrokenContract, ImportContracts, Unknown
-from tunedoctor.tables.contracts import Contracts
 from tunedoctor.tables.load import table
+from tunedoctor.tables.small import Contracts
 from tunedoctor.versions import normalised, pep440
 
 

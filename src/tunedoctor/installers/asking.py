@@ -19,8 +19,7 @@ from tunedoctor.installers.reach import Heard, heard
 from tunedoctor.installers.sources import Source, Sources
 from tunedoctor.installers.uv import Failed, Outcome, Question, Solved, find_uv, resolve
 from tunedoctor.plan import Install, Pin
-from tunedoctor.refresh.indexes import standard_index
-from tunedoctor.refresh.names import wheels_of
+from tunedoctor.refresh.index import standard_index, wheels_of
 
 _PROBED = "torch"
 """What is asked for to see whether a source answers; that it lacks it is an answer."""

@@ -8,8 +8,7 @@ from typing import NamedTuple
 from tunedoctor.clean import clean_text
 from tunedoctor.installers.sources import Source, Sources
 from tunedoctor.refresh.fetch import Client, FetchError, Limits
-from tunedoctor.refresh.names import wheels_of
-from tunedoctor.refresh.page import parsed
+from tunedoctor.refresh.index import parsed, wheels_of
 
 _SOON = Limits(seconds=5.0, connect=1.5)
 """Who is there takes some hundredths."""

@@ -9,7 +9,7 @@ from tunedoctor.tables.known_bad import Broken, Row, bitsandbytes_cuda
 from tunedoctor.tables.load import table
 from tunedoctor.versions import at_least, parts
 from tunedoctor.wheels.machine import Machine
-from tunedoctor.wheels.targets import targets
+from tunedoctor.wheels.situation import targets
 
 NAME = "bitsandbytes"
 _NEAREST = "0.50.0"

@@ -16,7 +16,7 @@ from tunedoctor.planning.platforms import question_for
 from tunedoctor.planning.steps import pinned
 from tunedoctor.planning.truths import named
 from tunedoctor.planning.wanted import GROUP
-from tunedoctor.wheels.pins import backend_of
+from tunedoctor.wheels.commands import backend_of
 
 Verdict = Literal["set", "none", "unknown"]
 

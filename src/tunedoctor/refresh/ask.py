@@ -5,14 +5,19 @@ from functools import cache, partial
 from hashlib import sha256
 from typing import Any, NamedTuple
 
-from tunedoctor.refresh.derive import Builds, builds_of, releases
 from tunedoctor.refresh.fetch import Client, FetchError
-from tunedoctor.refresh.indexes import Indexes
+from tunedoctor.refresh.index import (
+    Builds,
+    Indexes,
+    Link,
+    Page,
+    Wheel,
+    builds_of,
+    parsed,
+    releases,
+)
 from tunedoctor.refresh.merge import Learned, least_files
-from tunedoctor.refresh.names import Wheel
-from tunedoctor.refresh.page import Link, Page, parsed
-from tunedoctor.refresh.requires import admits, needs
-from tunedoctor.refresh.variants import Told, release_of, told
+from tunedoctor.refresh.metadata import Told, admits, needs, release_of, told
 from tunedoctor.tables.load import CARRIED
 from tunedoctor.versions import at_least, parts
 
@@ -70,22 +75,20 @@ def ask(indexes: Indexes, table: Any, client: Client) -> Answer:  # noqa: ANN401
     for version in unsure:
         vision, sure = _companion(version, companions["torchvision"], metadata)
         audio, audio_sure = _companion(version, companions["torchaudio"], metadata)
+        code = _gfx(seen[version], metadata)
+        if version in unread:
+            file = files_of_variants[version]
+            try:
+                code = told(checked(get, file.url, file.sha256)) | code
+            except (FetchError, ValueError) as error:
+                untold.append(f"{version}: its variants.json was not read: {error}")
         learned[version] = Learned(
             default=_variants(default.get(version, ()), client),
             torchvision=vision,
             pair_sure=sure,
             torchaudio=audio if audio_sure else "",
-            code=_gfx(seen[version], metadata),
+            code=code,
         )
-        if version in unread:
-            file = files_of_variants[version]
-            try:
-                variants = told(checked(get, file.url, file.sha256))
-            except (FetchError, ValueError) as error:
-                untold.append(f"{version}: its variants.json was not read: {error}")
-            else:
-                code = {**variants, **learned[version].code}
-                learned[version] = learned[version]._replace(code=code)
         if version in undefault and not learned[version].default:
             untold.append(f"{version}: the default index does not tell its CUDA variant")
     files = {project: page.files(project) for project, page in pages.items()}
@@ -173,18 +176,13 @@ def _companion(torch: str, seen: Mapping[str, Wheels], metadata_of: Metadata) ->
     allows = ""
     for version in list(seen)[: -TRIED - 1 : -1]:
         one = max(seen[version], key=_plainest)
-        metadata = metadata_of(one.link)
-        if not metadata:
-            continue
-        family = one.family if one.family in _FAMILIES else "linux_x86_64"
-        python = one.python if at_least(one.python, "3") else "3.12"
-        match admits(needs(metadata, family, python), torch):
-            case "pinned":
+        if metadata := metadata_of(one.link):
+            family = one.family if one.family in _FAMILIES else "linux_x86_64"
+            python = one.python if at_least(one.python, "3") else "3.12"
+            how = admits(needs(metadata, family, python), torch)
+            if how == "pinned":
                 return version, True
-            case "open":
-                allows = allows or version
-            case _:
-                pass
+            allows = allows or (version if how == "open" else "")
     return allows, False
 
 
@@ -196,8 +194,5 @@ def _plainest(one: Wheel) -> tuple[bool, bool, tuple[int, ...]]:
 def _gfx(seen: Wheels, metadata_of: Metadata) -> dict[str, Told]:
     """Return ROCm variant -> gfx targets that its requirements name."""
     one_of = {one.variant: one for one in reversed(seen) if one.variant.startswith("rocm")}
-    told = {
-        variant: needs(metadata_of(one.link), "linux_x86_64", one.python).gfx
-        for variant, one in one_of.items()
-    }
-    return {variant: Told(" ".join(gfx)) for variant, gfx in told.items() if gfx}
+    found = {v: needs(metadata_of(o.link), "linux_x86_64", o.python).gfx for v, o in one_of.items()}
+    return {variant: Told(" ".join(gfx)) for variant, gfx in found.items() if gfx}

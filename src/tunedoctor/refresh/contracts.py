@@ -12,11 +12,9 @@ from packaging.version import Version
 from tunedoctor.child import run
 from tunedoctor.refresh.ask import RefusedError, checked
 from tunedoctor.refresh.fetch import Client, FetchError
-from tunedoctor.refresh.indexes import Indexes
-from tunedoctor.refresh.names import wheels_of
-from tunedoctor.refresh.page import Link, parsed
-from tunedoctor.tables.contracts import Contracts
+from tunedoctor.refresh.index import Indexes, Link, parsed, wheels_of
 from tunedoctor.tables.load import CONTRACTS, shipped
+from tunedoctor.tables.small import Contracts
 
 SECONDS = 900.0
 """For the reading of all wheels: some 60 of CPU where every library has a new release."""

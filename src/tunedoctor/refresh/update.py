@@ -1,19 +1,21 @@
-"""One update: ask the indexes, lay what they say over the table in use, store it."""
+"""One update: ask the indexes, lay what they say over the table in use, store it in the cache: whole or not at all."""
 
-from datetime import UTC, datetime
+import os
+import tempfile
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Literal, NamedTuple
 
 from msgspec.structs import replace
 
-from tunedoctor.refresh import store
 from tunedoctor.refresh.ask import RefusedError, ask
 from tunedoctor.refresh.contracts import learned_contracts
 from tunedoctor.refresh.fetch import Client, FetchError
-from tunedoctor.refresh.indexes import Indexes
+from tunedoctor.refresh.index import Indexes
 from tunedoctor.refresh.merge import merged
 from tunedoctor.tables.load import WHEELS, shipped, wheel_table_with
-from tunedoctor.tables.updated import UpdatedError, laid_over, read
+from tunedoctor.tables.updated import Overlay, UpdatedError, encoded, laid_over, read
 
 Mode = Literal["due", "now", "show"]
 
@@ -74,8 +76,8 @@ def update(
         result = result._replace(overlay=replace(result.overlay, contracts=learned.table))
         laid_over(own, result.overlay)  # what can't be read back is not stored
         if mode != "show":
-            store.write(file, result.overlay, list(said.sources), now)
-    except (FetchError, RefusedError, UpdatedError, store.StoreError) as error:
+            write(file, result.overlay, list(said.sources), now)
+    except (FetchError, RefusedError, UpdatedError) as error:
         raise UpdateError(str(error)) from None
     return Outcome(
         state="shown" if mode == "show" else "updated",
@@ -93,7 +95,36 @@ def update(
 
 
 def _recent(file: Path, now: datetime, *, used: bool) -> bool:
+    """Tell whether the index was asked within a day before `now`; a time in the future or unreadable is none."""
     try:
-        return used and store.asked_lately(read(file).fetched, now)
-    except UpdatedError:
+        then = datetime.fromisoformat(read(file).fetched) if used else None
+    except ValueError:  # an UpdatedError is one
         return False
+    if then is None:
+        return False
+    then = then if then.tzinfo else then.replace(tzinfo=UTC)
+    return timedelta() <= now - then < timedelta(hours=24)
+
+
+def write(file: Path, overlay: Overlay, sources: list[str], now: datetime) -> None:
+    """Write beside `file`, then rename: whatever fails leaves the old one as it was.
+
+    Raises:
+        UpdateError: the folder can't be made or written, or the disk is full.
+    """
+    data = encoded(overlay, now.astimezone(UTC).isoformat(timespec="seconds"), sources)
+    name = ""
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(dir=file.parent, prefix=f"{file.name}.", suffix=".part")
+        with os.fdopen(handle, "wb") as stream:
+            stream.write(data)
+            stream.flush()
+            os.fsync(stream.fileno())
+        Path(name).replace(file)
+    except OSError as error:
+        if name:
+            with suppress(OSError):
+                Path(name).unlink()
+        msg = f"{file} can't be written: {error.strerror or error}"
+        raise UpdateError(msg) from None

@@ -7,14 +7,16 @@ from typing import Annotated, Any
 import msgspec
 from msgspec.structs import astuple
 
-from tunedoctor.tables.contracts import Contracts
+from tunedoctor.tables.small import Contracts
 from tunedoctor.tables.wheels import Release, in_order
 
 SCHEMA = "doctor.updated_wheels/4"
 LARGEST = 4 << 20
 """Bytes of the file that are read; a real one has less than 100 kB."""
 
-_V = r"(?:cpu|xpu|mps|cu\d{2,3}|rocm\d{1,3}\.\d{1,3}(?:\.\d{1,3})?)"
+VARIANT = re.compile(r"(?:cpu|xpu|mps|cu\d{2,3}|rocm\d{1,3}\.\d{1,3}(?:\.\d{1,3})?)")
+RELEASE = re.compile(r"\d{1,4}(?:\.\d{1,4}){1,3}(?:\.post\d{1,3})?")
+_V = VARIANT.pattern
 _CODE = r"(?:[A-Z]\w{0,9}|\d{2,3}[af]?|compute_\d{2,3}|gfx[0-9a-f]{3,5})\??"
 _PYTHON = r"\d\.\d{1,3}t?"
 _FAMILY = r"(?:linux|win|macos)_[a-z0-9_]{3,10}"
@@ -24,7 +26,7 @@ _ROW = re.compile(
 )
 """A row of builds, its columns in lines."""
 _DEFAULT = re.compile(rf"{_FAMILY} (?:{_V}|cpu\+mps)")
-Version = Annotated[str, msgspec.Meta(pattern=r"\A\d{1,4}(?:\.\d{1,4}){1,3}(?:\.post\d{1,3})?\Z")]
+Version = Annotated[str, msgspec.Meta(pattern=rf"\A{RELEASE.pattern}\Z")]
 LONGEST = 200
 """Characters of a text of a row."""
 Words = Annotated[str, msgspec.Meta(max_length=LONGEST)]

@@ -26,8 +26,6 @@ from tunedoctor.versions import parts
 from tunedoctor.wheels.rules import Family, archs_run, family, knows, table_archs
 from tunedoctor.wording import listed
 
-VARIABLE = "CUDA_VISIBLE_DEVICES"
-
 
 def entries(value: str) -> list[str]:
     """Return the entries of such a list, as written."""
@@ -42,7 +40,9 @@ def visible_gpus(
     Of unlike cards the order by compute capability stands for that by speed.
     """
     cards = tuple(gpus)
-    setting = environment.get(VARIABLE) if isinstance(environment, Environment) else None
+    setting = (
+        environment.get("CUDA_VISIBLE_DEVICES") if isinstance(environment, Environment) else None
+    )
     if setting is None:
         return cards
     order = environment.get("CUDA_DEVICE_ORDER") if isinstance(environment, Environment) else None
@@ -108,15 +108,9 @@ def coverage(facts: Facts) -> Coverage | None:
         if runs is None and _is_before(cuda, card.compute_capability):
             runs = False
         known = known or runs is not None
-        if runs is None or runs:
-            works.append(card)
-        elif is_too_new(card.compute_capability, archs, cuda):
-            new.append(card)
-        else:
-            old.append(card)
-    if not known:
-        return None
-    return Coverage(tuple(works), tuple(new), tuple(old), archs, source)
+        too_new = is_too_new(card.compute_capability, archs, cuda)
+        (works if runs is not False else new if too_new else old).append(card)
+    return Coverage(tuple(works), tuple(new), tuple(old), archs, source) if known else None
 
 
 def is_too_new(capability: str, archs: Iterable[str], cuda: str) -> bool:
@@ -124,7 +118,8 @@ def is_too_new(capability: str, archs: Iterable[str], cuda: str) -> bool:
 
     Jetson boards count as too new, since server builds learn to run on them with later CUDA releases.
     """
-    highest = max((_numbers(a) for a in archs if a.startswith("sm_")), default=())
+    codes = (a.removeprefix("sm_").rstrip("af") for a in archs if a.startswith("sm_"))
+    highest = max(((int(c[:-1]), int(c[-1])) for c in codes if c.isdigit()), default=())
     return (
         not highest
         or parts(capability) > highest
@@ -135,15 +130,7 @@ def is_too_new(capability: str, archs: Iterable[str], cuda: str) -> bool:
 
 def code_list(archs: Iterable[str]) -> str:
     """Return what is compiled in, as people read it: "sm_80 to sm_90 and sm_120"."""
-    codes = [a for a in archs if a.startswith("sm_")]
-    return (
-        codes[0] if len(codes) == 1 else f"{', '.join(codes[:-1])} and {codes[-1]}" if codes else ""
-    )
-
-
-def _numbers(arch: str) -> tuple[int, ...]:
-    digits = re.match(r"sm_(\d+)(\d)", arch)
-    return (int(digits[1]), int(digits[2])) if digits else ()
+    return listed((a for a in archs if a.startswith("sm_")), most=99)
 
 
 def _is_before(cuda: str, capability: str) -> bool:

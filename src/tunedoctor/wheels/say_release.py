@@ -29,10 +29,11 @@ from tunedoctor.wheels.situation import (
     affirmed,
     driver_needed,
     driver_words,
+    is_data_centre,
+    is_vgpu,
     names_of,
     newest_driver,
 )
-from tunedoctor.wheels.targets import is_data_centre, is_vgpu
 
 _COMPAT = (525,)
 """Drivers of CUDA 12, one major below what cuda-compat is offered for; nobody reports it on older ones."""
@@ -58,8 +59,7 @@ def about_release(s: Situation, best: Found) -> Iterator[Said]:
     yield from _about_python(q, best.release)
     yield from about_system(s, best.release)
     yield from _about_default(s, best)
-    system = {"wsl": "linux"}.get(s.machine.platform, s.machine.platform)
-    if best.release.numpy_abi.get(system) == 1:
+    if best.release.numpy_abi.get(s.machine.system) == 1:
         yield say("numpy_lt_2", release=best.release.version)
 
 
@@ -88,7 +88,7 @@ def _why(s: Situation, best: Found) -> Said:
         key = ":newest"
     else:
         key = ":newest_in_range" if best.release is within[0] else ":newest_that_fits"
-    known = [g for g in _served(s, best) if _is_known(g)]
+    known = [g for g in _served(s, best) if g.target or g.vendor == "intel"]
     because = [f"holds code for {names_of(known)}"] if known else []
     because += [f"runs on {driver_words(s.machine)}"] if best.row.kind == "cuda" else []
     text = f": it {' and '.join(because)}" if because else ""
@@ -101,15 +101,11 @@ def _served(s: Situation, best: Found) -> tuple[Gpu, ...]:
     return gpus.get(best.row.kind, ())
 
 
-def _is_known(gpu: Gpu) -> bool:
-    return bool(gpu.target) or gpu.vendor == "intel"
-
-
 def _not_sure(s: Situation, best: Found) -> Iterator[Said]:
     cuda = best.row.kind == "cuda"
     if not best.row.seen or (not best.verified and cuda):
         yield say(":not_seen", build=best.build)
-    if unknown := [g for g in _served(s, best) if not _is_known(g)]:
+    if unknown := [g for g in _served(s, best) if not g.target and g.vendor != "intel"]:
         yield say(":capability_unknown" if cuda else ":gfx_unknown", gpus=names_of(unknown))
 
 
@@ -126,7 +122,7 @@ def _about_driver(s: Situation, best: Found) -> Iterator[Said]:
 
 def _after_driver(s: Situation, best: Found) -> Found | None:
     """Return the best build under the newest driver, where it is of a newer release."""
-    q, limit = s.question, newest_driver(s.gpus)
+    q, limit = s.question, newest_driver(s.gpus.nvidia)
     newer = fitting(q._replace(driver=limit), "cuda") if q.driver < limit else ()
     return newer[0] if newer and newer[0].release.parsed > best.release.parsed else None
 
@@ -143,7 +139,12 @@ def opt_ins(s: Situation, found: Found) -> Iterator[Said]:
     allowed_here = s.machine.platform == "linux" and gpus and all(map(is_data_centre, gpus))
     if virtual(s.machine, gpus):
         yield say("vgpu_ask_admin")
-    elif allowed_here and cuda and s.question.driver >= _COMPAT and newest_driver(s.gpus) == NEWEST:
+    elif (
+        allowed_here
+        and cuda
+        and s.question.driver >= _COMPAT
+        and newest_driver(s.gpus.nvidia) == NEWEST
+    ):
         yield say("forward_compat_possible", cuda=cuda.replace(".", "-"), build=found.build)
 
 
@@ -172,7 +173,7 @@ def about_old_gpus(s: Situation) -> Iterator[Said]:
         yield say("gpu_not_in_cuda13_builds", inside=inside, gpus=by_capability(s, lacking))
     for capability in sorted(q.capabilities):
         if ends := dropped_by(capability, q.family, q.torch):
-            gone, last = (one.version for one in ends)
+            gone, last = ends
             key = "gpu_dropped_in_2_15" if gone.startswith("2.15.") else ":dropped"
             yield say(key, release=gone, gpus=by_capability(s, [capability]), last=last)
 
