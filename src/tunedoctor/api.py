@@ -26,9 +26,14 @@ from tunedoctor.advice.shared_memory import (
     speaks_of_shared_memory,
 )
 from tunedoctor.advice.told import counted, known, told
-from tunedoctor.contracts.names import Lacking, lacking
 from tunedoctor.contracts.requirements import TRITON, Unmet, of_stack, unmet
-from tunedoctor.contracts.shipped import broken_contracts, contract_cure, needed_library
+from tunedoctor.contracts.shipped import (
+    Lacking,
+    broken_contracts,
+    contract_cure,
+    lacking,
+    needed_library,
+)
 from tunedoctor.cure import (
     Cure,
     PipInstall,

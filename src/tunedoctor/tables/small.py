@@ -150,7 +150,7 @@ def distribution_of(module: str) -> str:
 
 def brought_by(module: str) -> str:
     """Return the distribution that brings a module: the known one, else that of its name."""
-    return distribution_of(module) or normalised(module)
+    return distribution_of(module) or normalised(module.partition(".")[0])
 
 
 # questions.json: what to ask of an error behind which many things stand
