@@ -27,7 +27,6 @@ from tunedoctor.wheels.say_release import (
     about_gfx,
     about_old_gpus,
     about_system,
-    no_label,
     opt_ins,
 )
 from tunedoctor.wheels.situation import (
@@ -311,7 +310,8 @@ def in_the_way(s: Situation, ways: list[WayOut]) -> Choice:
         said += about_gfx(s, newer=first.action == "use_newer_torch")
     said += [*about_system(s, None), *about_old_gpus(s)]
     if label and unlabelled(q.family, label):
-        said.append(no_label(bare) if q.family == "linux_aarch64" else say(":macos_label"))
+        key = "no_local_label_on_aarch64" if q.family == "linux_aarch64" else ":macos_label"
+        said.append(say(key, bare=bare))
     if q.family == "macos_x86_64":
         said.append(say("intel_mac_ended"))
     return Choice.of(first.action, said, alternatives_of(ways))

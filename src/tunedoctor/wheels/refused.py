@@ -1,13 +1,12 @@
 """Why an installer found no file of a package: what the index answered, read with the table of wheels."""
 
 import re
-from functools import cached_property
 from typing import Literal, NamedTuple
 
 from tunedoctor.facts import Host, IndexAnswer, Interpreter, Refusal, Unknown
 from tunedoctor.lazy import pattern
 from tunedoctor.tables.load import table
-from tunedoctor.tables.wheels import Release, release_row
+from tunedoctor.tables.wheels import release_row
 from tunedoctor.versions import at_least, parts, within
 from tunedoctor.wheels.rules import (
     LAST_INTEL_MAC,
@@ -60,25 +59,15 @@ class _Case:
         self.offered = one.offered or ()
         self.last = max(self.offered, key=parts, default="")
         self.labels = {v.partition("+")[2] for v in self.offered} - {""}
-
-    @cached_property
-    def release(self) -> Release | None:
+        self.release = release_row(one.specifier.lstrip("=")) if one.name == "torch" else None
         """What the table knows of the torch that is pinned."""
-        return release_row(self.one.specifier.lstrip("=")) if self.one.name == "torch" else None
-
-    @property
-    def python(self) -> str:
+        self.macos = host is not None and host.os == "macos"
+        self.python = f"; this is Python {own.version}" if own is not None and own.version else ""
         """The end of a sentence that names the interpreter."""
-        known = self.own is not None and self.own.version
-        return f"; this is Python {known}" if known else ""
 
-    def on(self, system: str) -> bool:
-        """Tell whether the machine is known to have this system."""
-        return self.host is not None and self.host.os == system
-
-    def has_wheel(self, version: str, default: Family = "linux_x86_64") -> bool:
-        """Tell whether a release has a wheel here; where the system is not known, the default."""
-        return has_wheel(version, self.tag, self.family or default)
+    def has_wheel(self, version: str) -> bool:
+        """Tell whether a release has a wheel here; where the system is not known, for Linux on x86_64."""
+        return has_wheel(version, self.tag, self.family or "linux_x86_64")
 
     def none_at_all(self) -> Cause:
         """Tell what a Python lacks for which there is no wheel at all: 64 bits, a system, or its version."""
@@ -121,7 +110,7 @@ def _judged(case: _Case) -> Refused | None:
     if all(_ANCIENT.match(v) for v in case.offered):
         found = f"pip finds sources of 2016 alone for {case.what}{case.python}"
         return Refused(case.none_at_all(), found)
-    if case.on("macos") and case.label.startswith(("cu", "rocm")):
+    if case.macos and case.label.startswith(("cu", "rocm")):
         return Refused("platform-unsupported", f"{case.what} is a build for a GPU that no Mac has")
     return _of_versions(case)
 
@@ -141,7 +130,7 @@ def _by_file(case: _Case, tags: str) -> Refused | None:
 def _of_others(case: _Case) -> Refused | None:
     """Judge a package that has no table of wheels here."""
     one, own = case.one, case.own
-    if case.on("macos") and one.name == "triton" and one.reason == "nothing":
+    if case.macos and one.name == "triton" and one.reason == "nothing":
         # its wheels are for Linux alone. Source: PyPI, files of triton
         return Refused("platform-unsupported", "triton has no wheel for macOS")
     pin = parts(one.specifier.lstrip("=~>"))
@@ -268,9 +257,8 @@ def _below(case: _Case, version: str) -> Refused | None:
     end = f"{case.what} is not offered, {last} is the last that is"
     version = version if version.count(".") > 1 else f"{version}.0"  # ">=2.3" begins there
     if case.one.name == "torch" and release_row(version) is not None:
-        found = _ended(case, version, last)
-        if found is not None:
-            return Refused(found.cause, f"{end}: {found.found}")
+        if found := _ended(case, version, last):
+            return found._replace(found=f"{end}: {found.found}")
     if case.labels:
         labels = ", ".join(sorted(case.labels)[:2])
         return Refused("wheel-not-on-index", f"{end} for {labels}")
