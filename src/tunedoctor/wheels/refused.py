@@ -256,9 +256,9 @@ def _below(case: _Case, version: str) -> Refused | None:
     last = case.last.partition("+")[0]
     end = f"{case.what} is not offered, {last} is the last that is"
     version = version if version.count(".") > 1 else f"{version}.0"  # ">=2.3" begins there
-    if case.one.name == "torch" and release_row(version) is not None:
-        if found := _ended(case, version, last):
-            return found._replace(found=f"{end}: {found.found}")
+    known = case.one.name == "torch" and release_row(version) is not None
+    if known and (found := _ended(case, version, last)):
+        return found._replace(found=f"{end}: {found.found}")
     if case.labels:
         labels = ", ".join(sorted(case.labels)[:2])
         return Refused("wheel-not-on-index", f"{end} for {labels}")
