@@ -10,8 +10,7 @@ import msgspec
 from packaging.version import Version
 
 from tunedoctor.child import run
-from tunedoctor.refresh.ask import RefusedError, checked
-from tunedoctor.refresh.fetch import Client, FetchError
+from tunedoctor.refresh.fetch import Client, FetchError, RefusedError
 from tunedoctor.refresh.index import Indexes, Link, parsed, wheels_of
 from tunedoctor.tables.load import CONTRACTS, shipped
 from tunedoctor.tables.small import Contracts
@@ -50,12 +49,15 @@ def learned_contracts(before: Any, indexes: Indexes, client: Client) -> Learned:
     }
     if not young:
         return Learned(kept, untold=_brief(untold))
+    large = client._replace(limits=client.limits._replace(size=_LARGEST))
     with tempfile.TemporaryDirectory(prefix="doctor-", ignore_cleanup_errors=True) as folder:
         for name, links in found.items():
             last = Version(known["releases"][name][-1])
             for version in {last, young.get(name, last)} & links.keys():
                 try:
-                    _put(links[version], Path(folder), client)
+                    link = links[version]
+                    data = large.checked(link.url, link.sha256)
+                    Path(folder, Path(link.name).name).write_bytes(data)
                 except (FetchError, RefusedError) as error:
                     untold.append(str(error))
         try:
@@ -101,12 +103,6 @@ def _wheels(name: str, indexes: Indexes, client: Client) -> dict[Version, Link]:
         if fits and not version.is_prerelease and not version.local:
             found.setdefault(version, links[file])
     return found
-
-
-def _put(link: Link, folder: Path, client: Client) -> None:
-    """Store a wheel whose hash is the one that the page states."""
-    get = client._replace(limits=client.limits._replace(size=_LARGEST)).get
-    (folder / Path(link.name).name).write_bytes(checked(get, link.url, link.sha256))
 
 
 def _extended(known: Any, folder: Path) -> Contracts:  # noqa: ANN401  a table

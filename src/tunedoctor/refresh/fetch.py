@@ -14,6 +14,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Mapping
 from email.message import Message
+from hashlib import sha256
 from typing import IO, NamedTuple
 from urllib.parse import SplitResult, unquote, urlsplit, urlunsplit
 
@@ -41,6 +42,10 @@ class FetchError(Exception):
         """
         self.what, self.status, self.place = clean_text(what), status, clean_text(place[:200])
         super().__init__(f"{clean_text(url[:200])} {self.what}".strip())
+
+
+class RefusedError(Exception):
+    """A page or file is not what it has to be; the message is a sentence that says why, without its full stop."""
 
 
 class Limits(NamedTuple):
@@ -80,6 +85,19 @@ class Client(NamedTuple):
         if isinstance(answer, FetchError):
             raise answer
         return answer
+
+    def checked(self, url: str, stated: str) -> bytes:
+        """Return a file, checked by the sha256 that a page states, if it states one.
+
+        Raises:
+            FetchError: as `get`.
+            RefusedError: the hash is another.
+        """
+        data = self.get(url)
+        if stated and sha256(data).hexdigest() != stated:
+            msg = f"{url} has another hash than its page states: refused"
+            raise RefusedError(msg)
+        return data
 
     def _told(self, url: str, whole: bool) -> bytes | FetchError:  # noqa: FBT001
         try:

@@ -17,7 +17,7 @@ from tunedoctor.refresh.fetch import host_of
 from tunedoctor.tables.updated import RELEASE, VARIANT
 from tunedoctor.tables.wheels import cuda_of, in_order
 from tunedoctor.versions import at_least, parts
-from tunedoctor.wheels.rules import index_of
+from tunedoctor.wheels.rules import FAMILIES, index_of
 
 HOSTS = frozenset({"download.pytorch.org", "download-r2.pytorch.org"})
 """PyTorch's index links to files on the second."""
@@ -33,7 +33,9 @@ _ATTRIBUTE = re.compile(
 _END = re.compile(r"</html\s*>", re.IGNORECASE)
 _LABELS = {"manylinux1": "2.5", "manylinux2010": "2.12", "manylinux2014": "2.17"}
 """Old names of platform tags -> glibc: PEP 513, 571, 599."""
-_FAMILIES = {"linux": ("x86_64", "aarch64"), "macos": ("arm64", "x86_64")}
+_PLATFORM = re.compile(
+    r"(?:linux|manylinux(?:1|2010|2014|_2_\d{1,3})|macosx_\d{1,3}_\d{1,3})_(?P<arch>x86_64|aarch64|arm64)"
+)
 
 
 class Indexes(NamedTuple):
@@ -240,11 +242,10 @@ def wheels_of(project: str, files: Iterable[str]) -> Iterator[tuple[str, Version
 def _family(platform: str) -> str:
     if platform in ("any", "win_amd64"):
         return platform
-    system = "macos" if platform.startswith("macosx_") else "linux"
-    if not platform.startswith(("macosx_", "linux_", "manylinux")):
-        return ""
-    arch = next((one for one in _FAMILIES[system] if platform.endswith(f"_{one}")), "")
-    return f"{system}_{arch}" if arch else ""
+    found = _PLATFORM.fullmatch(platform)
+    system = "macos" if platform.startswith("macosx") else "linux"
+    family = f"{system}_{found['arch']}" if found else ""
+    return family if family in FAMILIES else ""
 
 
 def _python(tag: Tag) -> str:
@@ -252,15 +253,15 @@ def _python(tag: Tag) -> str:
     if tag.interpreter in ("py3", "py2.py3") and tag.abi == "none":
         return "any"
     digits = tag.interpreter.removeprefix("cp")
-    if not digits[1:].isdigit() or tag.abi not in (f"cp{digits}", f"cp{digits}t"):
+    numbers = digits.isascii() and digits.isdigit() and 1 < len(digits) < 5
+    if not numbers or tag.abi not in (f"cp{digits}", f"cp{digits}t"):
         return ""
     return f"{digits[0]}.{int(digits[1:])}{'t' * tag.abi.endswith('t')}"
 
 
 def _floor(platform: str) -> str:
     name, *numbers = platform.split("_")
-    floor = name in ("manylinux", "macosx") and all(map(str.isdigit, numbers[:2]))
-    return ".".join(numbers[:2]) if floor else _LABELS.get(name, "")
+    return ".".join(numbers[:2]) if name in ("manylinux", "macosx") else _LABELS.get(name, "")
 
 
 def releases(

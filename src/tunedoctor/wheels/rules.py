@@ -30,6 +30,7 @@ _FAMILIES: dict[tuple[str, str], Family] = {
     ("macos", "arm64"): "macos_arm64",
     ("macos", "x86_64"): "macos_x86_64",
 }
+FAMILIES = tuple(_FAMILIES.values())
 
 
 def index_of(variant: str = "") -> str:
