@@ -211,11 +211,7 @@ def check(url: str, hosts: frozenset[str], status: int = 0) -> None:
 
 
 def host_of(url: str) -> str:
-    """Return "name" or "name:port" of a URL; "" where there is none.
-
-    Raises:
-        ValueError: a host in broken brackets.
-    """
+    """Return "name" or "name:port" of a URL; "" where there is none. Raises ValueError: a host in broken brackets."""
     return urlsplit(url).netloc.rpartition("@")[2].lower()
 
 

@@ -57,11 +57,7 @@ def merged(  # noqa: PLR0913  two tables and what was learned
     files: Mapping[str, int],
     today: str,
 ) -> Merge:
-    """Lay what was seen over the table in use.
-
-    Raises:
-        UpdatedError: a row of a shape that the table does not have.
-    """
+    """Lay what was seen over the table in use. Raises UpdatedError: a row of a shape that the table does not have."""
     rows = rows_of(in_use)
     changes: list[str] = []
     left_out: list[str] = []

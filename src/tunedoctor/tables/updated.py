@@ -92,11 +92,7 @@ def read(file: Path) -> Updated:
 
 
 def decoded(data: bytes) -> Updated:
-    """Check the bytes of the file and return what they hold.
-
-    Raises:
-        UpdatedError: as `read`.
-    """
+    """Check the bytes of the file and return what they hold. Raises UpdatedError: as `read`."""
     if len(data) > LARGEST:
         msg = f"it has more than {LARGEST >> 20} MiB"
         raise UpdatedError(msg)
@@ -123,11 +119,7 @@ def _same_hash(file: _File) -> None:
 
 
 def checked(overlay: Overlay) -> None:
-    """Look at every text of the rows.
-
-    Raises:
-        UpdatedError: one has another shape than the table's.
-    """
+    """Look at every text of the rows. Raises UpdatedError: one has another shape than the table's."""
     for version, row in overlay.releases.items():
         defaults = (f"{family} {variant}" for family, variant in row.pypi_default.items())
         rows = ("\n".join(astuple(build)[:-1]) for build in row.builds)

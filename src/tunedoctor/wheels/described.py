@@ -27,10 +27,7 @@ _Row = dict[str, Any]
 
 
 def machines_from(text: str) -> list[Machine]:
-    """Return the machines of a JSON object, of a list of them, or of one object a line.
-
-    Raises MachineError.
-    """
+    """Return the machines of a JSON object, of a list of them, or of one object a line. Raises MachineError."""
     try:
         data = json.loads(text)
     except RecursionError as error:
@@ -161,10 +158,7 @@ class Assembled(NamedTuple):
 
 
 def blank(asked: Asked, python: str) -> Assembled:
-    """Return the machine that options alone describe; `python` is taken where they name none.
-
-    Raises MachineError.
-    """
+    """Return the machine that options alone describe; `python` is taken where they name none. Raises MachineError."""
     row = {"platform": asked.platform, "arch": asked.arch, "python": asked.python or python}
     try:
         machine = machine_from(row)
