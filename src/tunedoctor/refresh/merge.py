@@ -93,19 +93,17 @@ def merged(  # noqa: PLR0913  two tables and what was learned
 def _new(version: str, one: Builds, told: Learned, rows: Rows) -> Release:
     """Return the row of a release that the table lacks, without builds; what isn't told is that of the last."""
     order = in_order([*rows, version])
-    last = rows[order[order.index(version) - 1]] if order[0] != version else None
-    families = {family for family, _, _ in one}
-    default = {f: (last.pypi_default if last else {}).get(f, "cpu") for f in sorted(families)}
-    return Release(
+    last = rows[order[order.index(version) - 1]]  # none is older than the table's first
+    default = {f: last.pypi_default.get(f, "cpu") for f in sorted({family for family, _, _ in one})}
+    told_of = {"pypi_default": bool(told.default), "torchvision_pair": told.pair_sure}
+    return replace(
+        last,
+        version="",
         date=None,
         pypi_default={**default, **told.default},
-        torchvision=told.torchvision or (last.torchvision if last else ""),
-        torchaudio=told.torchaudio or (last.torchaudio if last else ""),
-        numpy_abi=dict(last.numpy_abi) if last else {},
-        unverified=[
-            *([] if told.default else ["pypi_default"]),
-            *([] if told.pair_sure else ["torchvision_pair"]),
-        ],
+        torchvision=told.torchvision or last.torchvision,
+        torchaudio=told.torchaudio or last.torchaudio,
+        unverified=[mark for mark, sure in told_of.items() if not sure],
         builds=(),
     )
 
