@@ -13,11 +13,11 @@ from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 from packaging.version import Version
 
+from tunedoctor.contracts.requirements import marker_environment
+from tunedoctor.facts import Interpreter
 from tunedoctor.tables.updated import RELEASE, VARIANT
 from tunedoctor.versions import holds, normalised, requirement
 
-_SYSTEMS = {"linux": ("Linux", "linux", "posix"), "win": ("Windows", "win32", "nt")}
-"""How a platform family begins -> platform_system, sys_platform and os_name."""
 _LABEL = re.compile(r"cu(?:da)?_?(\d{2})[._]?(\d)")
 _GFX = re.compile(r"gfx[0-9a-f]{3,5}")
 MOST = 100
@@ -49,20 +49,11 @@ class Needs(NamedTuple):
 
 def needs(metadata: bytes, family: str, python: str) -> Needs:
     """Read Requires-Dist of a METADATA file for a platform family and Python ("3.12"); unreadable lines are left."""
-    version, (system, _, machine) = python.rstrip("t"), family.partition("_")
-    platform_system, sys_platform, os_name = _SYSTEMS.get(system, ("", "", "posix"))
-    environment = {
-        "platform_system": platform_system,
-        "sys_platform": sys_platform,
-        "os_name": os_name,
-        "platform_machine": machine.upper() if system == "win" else machine,
-        "python_version": version,
-        "python_full_version": f"{version}.1",
-        "implementation_name": "cpython",
-        "platform_python_implementation": "CPython",
-        "extra": "",
-    }
+    version, platform = f"{python.rstrip('t')}.1", family.replace("_", "-", 1)
+    machine = platform.partition("-")[2]
+    own = Interpreter(executable="", version=version, platform=platform, machine=machine)
     lines = map(requirement, parse_email(metadata)[0].get("requires_dist", []))
+    environment = marker_environment(own, None)
     return Needs(tuple(one for one in lines if one and holds(one, environment)))
 
 
