@@ -77,45 +77,33 @@ def encoded(overlay: Overlay, fetched: str, sources: list[str]) -> bytes:
 
 
 def read(file: Path) -> Updated:
-    """Read and check the file.
-
-    Raises:
-        UpdatedError: unreadable, too large, another schema, a wrong hash, rows of another shape.
-    """
+    """Read and check the file. Raises UpdatedError: unreadable, damaged, of another schema or shape."""
     try:
         with file.open("rb") as stream:
-            data = stream.read(LARGEST + 1)
+            return decoded(stream.read(LARGEST + 1))
     except OSError as error:
         msg = f"it can't be read: {error.strerror or error}"
         raise UpdatedError(msg) from None
-    return decoded(data)
 
 
 def decoded(data: bytes) -> Updated:
     """Check the bytes of the file and return what they hold. Raises UpdatedError: as `read`."""
-    if len(data) > LARGEST:
-        msg = f"it has more than {LARGEST >> 20} MiB"
-        raise UpdatedError(msg)
+    from hashlib import sha256  # noqa: PLC0415
+
+    wrong = f"it has more than {LARGEST >> 20} MiB" if len(data) > LARGEST else ""
     try:
         file = msgspec.json.decode(data, type=_File)
         if file.schema != SCHEMA:
-            msg = f"its schema is {file.schema[:40]!r}; this doctor reads {SCHEMA!r}"
-            raise UpdatedError(msg)
-        _same_hash(file)
+            wrong = f"its schema is {file.schema[:40]!r}; this doctor reads {SCHEMA!r}"
+        elif sha256(bytes(file.payload)).hexdigest() != file.sha256:
+            wrong = "its hash is not that of its contents"
         overlay = msgspec.json.decode(file.payload, type=Overlay)
+        if not wrong:
+            checked(overlay)
+            return Updated(overlay, file.fetched[:40], tuple(file.sources))
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        msg = f"it is damaged: {str(error)[:120] or type(error).__name__}"
-        raise UpdatedError(msg) from None
-    checked(overlay)
-    return Updated(overlay, file.fetched[:40], tuple(file.sources))
-
-
-def _same_hash(file: _File) -> None:
-    from hashlib import sha256  # noqa: PLC0415
-
-    if sha256(bytes(file.payload)).hexdigest() != file.sha256:
-        msg = "its hash is not that of its contents"
-        raise UpdatedError(msg)
+        wrong = wrong or f"it is damaged: {str(error)[:120] or type(error).__name__}"
+    raise UpdatedError(wrong)
 
 
 def checked(overlay: Overlay) -> None:
