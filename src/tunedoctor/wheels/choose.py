@@ -156,7 +156,11 @@ def _for_some(s: Situation, vendor: str) -> Choice | None:
     kind, nvidia = KINDS[vendor], vendor == "nvidia"
     kept: tuple[Gpu, ...] = ()
     found: tuple[Found, ...] = ()
-    for gpu in sorted(s.gpus.of(vendor), key=_newness, reverse=True):
+
+    def newness(gpu: Gpu) -> tuple[Numbers, float, int, str]:
+        return parts(gpu.compute_capability), gpu.memory_gib, len(gpu.gfx), gpu.gfx
+
+    for gpu in sorted(s.gpus.of(vendor), key=newness, reverse=True):
         if now := fitting(s.question.about(vendor, (*kept, gpu)), kind):
             kept, found = (*kept, gpu), now
     left = [gpu for gpu in s.gpus.of(vendor) if gpu not in kept]
@@ -171,11 +175,6 @@ def _for_some(s: Situation, vendor: str) -> Choice | None:
     variable = "CUDA_VISIBLE_DEVICES" if nvidia else "HIP_VISIBLE_DEVICES"
     said = say("no_build_covers_all", gpus=names, variable=variable)
     return choice.saying([said, *about_old_gpus(s)], first=True)
-
-
-def _newness(gpu: Gpu) -> tuple[Numbers, float, int, str]:
-    """Order GPUs by compute capability, or by memory and gfx target."""
-    return parts(gpu.compute_capability), gpu.memory_gib, len(gpu.gfx), gpu.gfx
 
 
 def _cpu_as_asked(s: Situation, kind: str) -> Choice:

@@ -7,6 +7,7 @@ that names no device; indexes follow the order of CUDA, fastest first, unless CU
 
 import re
 from collections.abc import Iterable
+from itertools import takewhile
 from typing import NamedTuple
 
 from tunedoctor.cure import set_variable
@@ -40,24 +41,14 @@ def visible_gpus(
     Of unlike cards the order by compute capability stands for that by speed.
     """
     cards = tuple(gpus)
-    setting = (
-        environment.get("CUDA_VISIBLE_DEVICES") if isinstance(environment, Environment) else None
-    )
-    if setting is None:
+    known = environment if isinstance(environment, Environment) else None
+    setting = known.get("CUDA_VISIBLE_DEVICES") if known else None
+    if known is None or setting is None:
         return cards
-    order = environment.get("CUDA_DEVICE_ORDER") if isinstance(environment, Environment) else None
-    counted = cards
-    if order != "PCI_BUS_ID" and len({card.name for card in cards}) > 1:
-        counted = tuple(
-            sorted(cards, key=lambda card: parts(card.compute_capability), reverse=True)
-        )
-    left: list[NvidiaGpu] = []
-    for entry in entries(setting):
-        named = _named(entry, counted)
-        if named is None:
-            break
-        left.append(named)
-    return tuple(left)
+    if known.get("CUDA_DEVICE_ORDER") != "PCI_BUS_ID" and len({card.name for card in cards}) > 1:
+        cards = tuple(sorted(cards, key=lambda c: parts(c.compute_capability), reverse=True))
+    named = (_named(entry, cards) for entry in entries(setting))
+    return tuple(card for card in takewhile(bool, named) if card)
 
 
 def _named(entry: str, cards: tuple[NvidiaGpu, ...]) -> NvidiaGpu | None:
@@ -91,7 +82,13 @@ def coverage(facts: Facts) -> Coverage | None:
     """
     torch, runtime = facts.torch, facts.runtime
     cuda = torch.cuda or runtime.torch_cuda
-    cards = [card for card in _cards(facts) if card.compute_capability]
+    devices = (
+        NvidiaGpu(index=d.index, name=d.name, compute_capability=d.compute_capability)
+        for d in runtime.devices
+        if d.kind == "cuda"
+    )
+    seen = visible_gpus(facts.nvidia.gpus, facts.environment) if facts.nvidia.gpus else devices
+    cards = [card for card in seen if card.compute_capability]
     if not cuda or not cards:
         return None
     archs, source = _archs(facts)
@@ -137,16 +134,6 @@ def _is_before(cuda: str, capability: str) -> bool:
     """Tell whether a CUDA release knows nothing of a generation of GPUs; all of today know those before Ampere."""
     major = (parts(capability) or (0,))[0]
     return major >= 8 and bool(cuda) and not knows(cuda, f"{major}.0")
-
-
-def _cards(facts: Facts) -> tuple[NvidiaGpu, ...]:
-    if facts.nvidia.gpus:
-        return visible_gpus(facts.nvidia.gpus, facts.environment)
-    return tuple(
-        NvidiaGpu(index=d.index, name=d.name, compute_capability=d.compute_capability)
-        for d in facts.runtime.devices
-        if d.kind == "cuda"
-    )
 
 
 def _archs(facts: Facts) -> tuple[tuple[str, ...], str]:

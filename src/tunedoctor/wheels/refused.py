@@ -105,7 +105,7 @@ def _judged(case: _Case) -> Refused | None:
     if by_tag is not None or one.name not in _TORCH:
         return by_tag or _of_others(case)
     if not one.offered:
-        return _after_its_time(case) or _nothing(case)
+        return _nothing(case)
     # what no index has for this Python or system, whatever the release
     if all(_ANCIENT.match(v) for v in case.offered):
         found = f"pip finds sources of 2016 alone for {case.what}{case.python}"
@@ -196,7 +196,13 @@ def _manylinux(tag: str) -> tuple[int, ...]:
 
 def _nothing(case: _Case) -> Refused | None:
     """Judge where no version was offered: none at all, or the tool prints no list."""
-    one = case.one
+    one, own = case.one, case.own
+    # a pinned release that is younger than the last one for an old Python
+    minor = ".".join(map(str, parts(own.version)[:2])) if own is not None else ""
+    last = table("distributions")["last_torch"].get(minor, "")
+    if one.name == "torch" and last and parts(case.pin) > parts(last):
+        said = f"{case.what} has no wheel{case.python}: torch {last} is the last"
+        return Refused("python-unsupported", said)
     variants = case.release.variants() if case.release is not None else []
     asked = one.index.rpartition("/whl/")[2]
     never = asked.startswith(("cu", "rocm")) and bool(variants) and asked not in variants
@@ -214,16 +220,6 @@ def _nothing(case: _Case) -> Refused | None:
         said = f"no index has a wheel of {one.name} for this system that pip takes"
         return Refused("platform-unsupported", said)
     return None
-
-
-def _after_its_time(case: _Case) -> Refused | None:
-    """Judge a pinned release that is younger than the last one for an old Python."""
-    minor = ".".join(map(str, parts(case.own.version)[:2])) if case.own is not None else ""
-    last = table("distributions")["last_torch"].get(minor, "")
-    if case.one.name != "torch" or not last or parts(case.pin) <= parts(last):
-        return None
-    said = f"{case.what} has no wheel{case.python}: torch {last} is the last"
-    return Refused("python-unsupported", said)
 
 
 def _of_versions(case: _Case) -> Refused | None:

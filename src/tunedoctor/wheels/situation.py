@@ -164,6 +164,9 @@ def _why_out(gpu: Gpu, machine: Machine, gpus: Iterable[Gpu]) -> str:
     capability, driver = parts(gpu.compute_capability), parts(machine.driver_version)
     last = last_driver(gpu.compute_capability)
     first = parts(first_driver(gpu.compute_capability, windows=machine.windows))
+    # the open kernel module is loaded: as is said, or as a GPU that isn't driven lets conclude
+    told = any("module" in k.lower() and "open" in v.lower() for k, v in machine.env.items())
+    new = any(g.vendor == "nvidia" and parts(g.compute_capability) >= (10, 0) for g in gpus)
     why = ""
     if capability and capability < OLDEST:
         why = "not supported"
@@ -173,19 +176,11 @@ def _why_out(gpu: Gpu, machine: Machine, gpus: Iterable[Gpu]) -> str:
         why = "driver too new"
     elif first and driver < first:
         why = "driver too old"
-    elif last and machine.platform == "linux" and _open_module(machine, gpus, undriven=undriven):
+    elif last and machine.platform == "linux" and (told or (undriven and new)):
         why = "open module"
     elif undriven:
         why = "no driver"
     return why
-
-
-def _open_module(machine: Machine, gpus: Iterable[Gpu], *, undriven: bool) -> bool:
-    """Tell whether the open kernel module is loaded: as is said, or as a GPU that isn't driven lets conclude."""
-    if any("module" in key.lower() and "open" in v.lower() for key, v in machine.env.items()):
-        return True
-    new = any(g.vendor == "nvidia" and parts(g.compute_capability) >= (10, 0) for g in gpus)
-    return undriven and new
 
 
 def _hidden(gpus: list[Gpu], env: dict[str, str]) -> set[int]:
