@@ -150,14 +150,13 @@ def write(file: Path, overlay: Overlay, sources: list[str], now: datetime) -> No
 
 
 class Answer(NamedTuple):
-    """What the indexes said."""
+    """What the indexes said; `untold`: what could not be learned and is taken over from older releases, in sentences."""
 
     seen: dict[str, Builds]
     learned: dict[str, Learned]
     files: dict[str, int]
     sources: tuple[str, ...]
     untold: tuple[str, ...]
-    """What could not be learned and is taken over from older releases, a sentence each."""
 
 
 Metadata = Callable[[Link], bytes]
@@ -172,7 +171,10 @@ def ask(indexes: Indexes, table: Any, client: Client) -> Answer:  # noqa: ANN401
         FetchError: PyTorch's index can't be had.
     """
     own = client._replace(hosts=indexes.hosts)
-    pages = {project: _page(indexes.torch, project, table, own) for project in PROJECTS}
+    pages = {
+        project: _page(own, f"{indexes.torch}{project}/", project, least_files(table, project))
+        for project in PROJECTS
+    }
     links = {project: page.links for project, page in pages.items()}
     seen = releases(links["torch"])
     items = table["releases"]["items"]
@@ -213,21 +215,14 @@ def ask(indexes: Indexes, table: Any, client: Client) -> Answer:  # noqa: ANN401
     return Answer(builds, learned, files, tuple(sources), tuple(untold))
 
 
-def _page(index: str, project: str, table: Any, client: Client) -> Page:  # noqa: ANN401
-    url = f"{index}{project}/"
-    page = _whole(url, client.get(url))
-    found, least = page.files(project), least_files(table, project)
-    if found < least:
-        msg = f"{url} names {found} files of {project}, and {least} are known: refused"
-        raise RefusedError(msg)
-    return page
-
-
-def _whole(url: str, data: bytes) -> Page:
-    page = parsed(data, url)
+def _page(client: Client, url: str, project: str = "", least: int = 0) -> Page:
+    page = parsed(client.get(url), url)
+    found = page.files(project)
+    wrong = f"names {found} files of {project}, and {least} are known" if found < least else ""
     if not page.whole:
-        what = "ends before its end" if page.links else "is no page of an index"
-        msg = f"{url} {what}: refused"
+        wrong = "ends before its end" if page.links else "is no page of an index"
+    if wrong:
+        msg = f"{url} {wrong}: refused"
         raise RefusedError(msg)
     return page
 
@@ -253,12 +248,10 @@ def _default(indexes: Indexes, client: Client) -> tuple[dict[str, Wheels], list[
     """Return release -> what the default index has of it; without an answer, why."""
     if not indexes.default:
         return {}, ["no default index is known: neither pip nor uv is here to name it"]
-    url = f"{indexes.default}torch/"
     try:
-        data = client.get(url)
+        return releases(_page(client, f"{indexes.default}torch/").links), []
     except FetchError as error:
         return {}, [f"the default index was not read: {error}"]
-    return releases(_whole(url, data).links), []
 
 
 def _variants(seen: Wheels, client: Client) -> dict[str, str]:
