@@ -150,7 +150,7 @@ def write(file: Path, overlay: Overlay, sources: list[str], now: datetime) -> No
 
 
 class Answer(NamedTuple):
-    """What the indexes said; `untold`: what could not be learned and is taken over from older releases, in sentences."""
+    """What the indexes said; `untold`: what could not be learned and is taken over from older releases, in words."""
 
     seen: dict[str, Builds]
     learned: dict[str, Learned]

@@ -5,16 +5,15 @@ given out. Memory sizes are not given out at all: one name covers boards of seve
 """
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from functools import cache, lru_cache
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal
 
 import msgspec
 
 from tunedoctor.lazy import pattern
 from tunedoctor.tables.load import rows, table
 
-T = TypeVar("T")
 Row = dict[str, Any]
 Module = Literal["open", "proprietary", "either", ""]
 
@@ -46,13 +45,8 @@ def nvidia_by_name(name: str) -> NvidiaModel | None:
 def nvidia_cut(start: str) -> str:
     """Return the compute capability that all models share whose names begin so, as the old nvidia-smi cuts them."""
     key = _key(start).strip()
-    found = {
-        str(row["cc"])
-        for name, rows in _by("nvidia", "names").items()
-        if name.startswith(key)
-        for row in rows
-    }
-    return found.pop() if key and len(found) == 1 else ""
+    named = _by("nvidia", "names").items()
+    return _only([r for name, rows in named if key and name.startswith(key) for r in rows], "cc")
 
 
 def nvidia_like(words: str) -> tuple[NvidiaModel, ...]:
@@ -76,12 +70,12 @@ def nvidia_by_pci(device: str) -> NvidiaModel | None:
 
 def amd_gfx(device: str) -> str:
     """Return the gfx name of a PCI device id, four hex digits; "": not known, or several."""
-    return _only(_by("amd", "pci").get(device.lower(), ()), lambda row: str(row["gfx"])) or ""
+    return _only(_by("amd", "pci").get(device.lower(), ()), "gfx")
 
 
 def amd_gfx_by_name(name: str) -> str:
     """Return the gfx name of a product name such as "Radeon RX 7900 XTX"; "": not known, or several."""
-    return _only(_by("amd", "names").get(_key(name), ()), lambda row: str(row["gfx"])) or ""
+    return _only(_by("amd", "names").get(_key(name), ()), "gfx")
 
 
 def amd_integrated(gfx: str) -> bool:
@@ -106,20 +100,21 @@ def _model(found: Iterable[Row]) -> NvidiaModel | None:
     some = tuple(found)
     if not some:
         return None
+    unified = {bool(row["unified"]) for row in some}
     return NvidiaModel(
         name=some[0]["names"][0],
-        compute_capability=_only(some, lambda row: str(row["cc"])) or "",
-        arch=_only(some, lambda row: str(row["arch"])) or "",
-        module=_MODULES.get(_only(some, lambda row: str(row["open_module"])) or "", ""),
-        last_branch=_only(some, lambda row: str(row["driver_last"] or "")) or "",
-        unified=_only(some, lambda row: bool(row["unified"])),
+        compute_capability=_only(some, "cc"),
+        arch=_only(some, "arch"),
+        module=_MODULES.get(_only(some, "open_module"), ""),
+        last_branch=_only(some, "driver_last"),
+        unified=unified.pop() if len(unified) == 1 else None,
     )
 
 
-def _only(some: Iterable[Row], get: Callable[[Row], T]) -> T | None:
-    """Return what all rows say alike."""
-    said = {get(row) for row in some}
-    return said.pop() if len(said) == 1 else None
+def _only(rows: Iterable[Row], column: str) -> str:
+    """Return what all rows say alike; "" where they differ, or say nothing."""
+    said = {str(row[column] or "") for row in rows}
+    return said.pop() if len(said) == 1 else ""
 
 
 def _key(name: str) -> str:
