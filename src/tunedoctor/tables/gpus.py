@@ -28,7 +28,6 @@ class NvidiaModel(msgspec.Struct, frozen=True):
     name: str = ""
     """Name of the first row, as the driver spells it."""
     compute_capability: str = ""
-    arch: str = ""
     module: Module = ""
     """Kernel module that runs it; "either" holds up to driver branch 615, 620 is open only."""
     last_branch: str = ""
@@ -104,7 +103,6 @@ def _model(found: Iterable[Row]) -> NvidiaModel | None:
     return NvidiaModel(
         name=some[0]["names"][0],
         compute_capability=_only(some, "cc"),
-        arch=_only(some, "arch"),
         module=_MODULES.get(_only(some, "open_module"), ""),
         last_branch=_only(some, "driver_last"),
         unified=unified.pop() if len(unified) == 1 else None,

@@ -27,7 +27,6 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     check: str
     """Id of the check that reports it."""
     title: str
-    level: str
     severity: Severity
     stage: str
     """Where it bites: import, model-load, train, resume, compile, runtime."""
