@@ -180,9 +180,7 @@ def found(site: Path, *held: object) -> ImportContracts:
 def pair(site: Path, text: str, neighbour: dict[str, str], entry: str = "") -> ImportContracts:
     files = {"trl/__init__.py": text} if not entry else {"trl/__init__.py": LAZY, entry: text}
     return found(
-        site,
-        install(site, "trl", files),
-        install(site, "transformers", {**HERE, **neighbour}),
+        site, install(site, "trl", files), install(site, "transformers", {**HERE, **neighbour})
     )
 
 

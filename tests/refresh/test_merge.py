@@ -240,8 +240,7 @@ def test_every_shipped_row_has_the_shape_of_an_updated_one() -> None:
 
 
 @pytest.mark.parametrize(
-    ("column", "value"),
-    list(enumerate(["cu", "linux", "3.x", "2.x", "580", "T??", "a\nb", 1])),
+    ("column", "value"), list(enumerate(["cu", "linux", "3.x", "2.x", "580", "T??", "a\nb", 1]))
 )
 def test_a_row_of_another_shape_is_refused(column: int, value: Any) -> None:
     row = copy.deepcopy(TABLE["releases"]["items"]["2.15.0"])

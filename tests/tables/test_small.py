@@ -8,13 +8,7 @@ from tunedoctor.facts import AmdGpu, AmdGpus, Container, Environment, Host, Torc
 from tunedoctor.registry import all_checks
 from tunedoctor.snapshot import Snapshot
 from tunedoctor.tables.load import table
-from tunedoctor.tables.small import (
-    first_transformers,
-    gave_up,
-    lacks,
-    rocm_override,
-    xid_meaning,
-)
+from tunedoctor.tables.small import first_transformers, gave_up, lacks, rocm_override, xid_meaning
 from tunedoctor.versions import release
 from tunedoctor.wheels.cures import install_driver, rebuild_module
 from tunedoctor.wheels.pick import override_of

@@ -13,16 +13,7 @@ from msgspec.structs import replace
 
 from tunedoctor.refresh.contracts import learned_contracts
 from tunedoctor.refresh.fetch import Client, FetchError, RefusedError
-from tunedoctor.refresh.index import (
-    Builds,
-    Indexes,
-    Link,
-    Page,
-    Wheel,
-    builds_of,
-    parsed,
-    releases,
-)
+from tunedoctor.refresh.index import Builds, Indexes, Link, Page, Wheel, builds_of, parsed, releases
 from tunedoctor.refresh.merge import Learned, least_files, merged
 from tunedoctor.refresh.metadata import Told, admits, needs, release_of, told
 from tunedoctor.tables.load import CARRIED, WHEELS, shipped, wheel_table_with

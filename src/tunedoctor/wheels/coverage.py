@@ -11,15 +11,7 @@ from itertools import takewhile
 from typing import NamedTuple
 
 from tunedoctor.cure import set_variable
-from tunedoctor.facts import (
-    Environment,
-    Errors,
-    Host,
-    NvidiaGpu,
-    Runtime,
-    TorchBuild,
-    Unknown,
-)
+from tunedoctor.facts import Environment, Errors, Host, NvidiaGpu, Runtime, TorchBuild, Unknown
 from tunedoctor.findings import Finding
 from tunedoctor.lazy import pattern
 from tunedoctor.snapshot import Facts

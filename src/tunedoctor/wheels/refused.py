@@ -86,9 +86,7 @@ class _Case:
 
 
 def refused(
-    answer: IndexAnswer | Unknown | None,
-    own: Interpreter | None = None,
-    host: Host | None = None,
+    answer: IndexAnswer | Unknown | None, own: Interpreter | None = None, host: Host | None = None
 ) -> Refused | None:
     """Return what stands behind the first failed install that can be judged; None where none can."""
     for one in answer.refusals if isinstance(answer, IndexAnswer) else ():
