@@ -85,12 +85,12 @@ def _place(asked: Asked, snapshot: Snapshot | None, known: Asking) -> Place:
     if snapshot is None:
         own = f"{sys.version_info.major}.{sys.version_info.minor}"
         try:
-            return Place(blank(asked, own).machine, known, whole=True)
+            return Place(blank(asked, own)[0], known, whole=True)
         except MachineError as error:
             misuse(str(error), _HELP)
     sure = not driver_unknown(snapshot)
     try:
-        machine = over(machine_of(snapshot), asked, driver_known=sure).machine
+        machine = over(machine_of(snapshot), asked, driver_known=sure)
     except MachineError as error:
         misuse(str(error), "--target names an environment; " + _HELP)
     if not sure and not asked.driver:

@@ -150,15 +150,8 @@ class Asked(NamedTuple):
     torch: str = ""
 
 
-class Assembled(NamedTuple):
-    """A machine, and what was taken for granted about it."""
-
-    machine: Machine
-    assumed: tuple[str, ...] = ()
-
-
-def blank(asked: Asked, python: str) -> Assembled:
-    """Return the machine that options alone describe; `python` is taken where they name none. Raises MachineError."""
+def blank(asked: Asked, python: str) -> tuple[Machine, tuple[str, ...]]:
+    """Return the machine that options alone describe, and what was taken for granted; `python` where they name none."""
     row = {"platform": asked.platform, "arch": asked.arch, "python": asked.python or python}
     try:
         machine = machine_from(row)
@@ -170,11 +163,11 @@ def blank(asked: Asked, python: str) -> Assembled:
         machine.arch: not asked.arch,
         "no GPU": not asked.gpus and machine.platform != "macos",
     }
-    done = over(machine, asked, driver_known=False)
-    return done._replace(assumed=(*(text for text, so in taken.items() if so), *done.assumed))
+    assumed = tuple(text for text, so in taken.items() if so)
+    return over(machine, asked, driver_known=False), assumed
 
 
-def over(machine: Machine, asked: Asked, *, driver_known: bool = True) -> Assembled:
+def over(machine: Machine, asked: Asked, *, driver_known: bool = True) -> Machine:
     """Return `machine` with the options put over it. Raises MachineError.
 
     `driver_known`: whether the driver of `machine` is known, be it that there is none.
@@ -201,7 +194,7 @@ def over(machine: Machine, asked: Asked, *, driver_known: bool = True) -> Assemb
     described = bool(asked.gpus) or not driver_known
     nvidia = any(g.vendor == "nvidia" or g.compute_capability for g in gpus)
     supposed = described and nvidia and not (asked.driver or driver)
-    return Assembled(with_current_driver(done) if supposed else done)
+    return with_current_driver(done) if supposed else done
 
 
 def _without(gpus: tuple[Gpu, ...], words: Iterable[str]) -> tuple[Gpu, ...]:
