@@ -145,7 +145,7 @@ def _unfit(s: Situation, vendor: str) -> Choice:  # noqa: PLR0911  one for each 
     built = vendor == "amd" and all(g.gfx in vendor_builds() for g in gpus)
     if built and s.question.family == "linux_x86_64":
         return Choice.of("use_vendor_build", [say(":vendor_build", gpus=names), said], on_cpu)
-    old = any(last_driver(c) == "470" for c in s.gpus.capabilities)
+    old = any(last_driver(c) == "470" for c in s.question.capabilities)
     if vendor == "nvidia" and not old:
         return Choice.of("build_from_source", [say(":from_source", gpus=names), said], on_cpu)
     return _plain(s, "cpu_only", say(":cpu_instead", gpus=names)).saying([said])

@@ -62,14 +62,9 @@ class Found(NamedTuple):
     """The driver is as new as the toolkit of the build; else it runs by minor version compatibility."""
 
     @property
-    def variant(self) -> str:
-        """cu126, rocm7.2, xpu, cpu or mps."""
-        return self.row.variant
-
-    @property
     def build(self) -> Build:
         """The build by its names."""
-        return Build(self.release.version, self.variant)
+        return Build(self.release.version, self.row.variant)
 
 
 def offered(found: tuple[Found, ...], after: str = "") -> tuple[Alternative, ...]:

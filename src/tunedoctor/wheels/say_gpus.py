@@ -67,7 +67,7 @@ def _nvidia(s: Situation) -> Iterator[Said]:
         yield say("mixed_gpus:driven", gpus=names_of(gpus.nvidia), others=names_of(waiting))
     elif gpus.nvidia and waiting:
         yield say("gpu_ignored:undriven", gpus=names_of(waiting))
-    elif len(gpus.capabilities) > 1:
+    elif len(s.question.capabilities) > 1:
         yield _together(s, "nvidia")
     if waiting and not machine.driver_version and (gpus.amd or gpus.intel):
         yield say("nvidia_driver_missing", gpus=names_of(waiting))

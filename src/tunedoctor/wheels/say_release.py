@@ -81,7 +81,7 @@ def _on_cuda(s: Situation, best: Found) -> Iterator[Said]:
     q = s.question
     if not best.native:
         have = driver_words(s.machine)
-        yield say("not_native_for_this_toolkit", driver=have, variant=best.variant)
+        yield say("not_native_for_this_toolkit", driver=have, variant=best.row.variant)
     if newer := _after_driver(s, best):
         need = driver_needed(s, newer)
         yield say("upgrade_driver_gives_newer_torch", build=newer.build, need=need)
@@ -277,7 +277,7 @@ def _about_default(s: Situation, best: Found) -> Iterator[Said]:
     if q.family == "linux_aarch64" and gpu:
         if default == "cpu":
             yield say("pypi_aarch64_is_cpu", release=release.version)
-        if best.variant == "cu124":
+        if best.row.variant == "cu124":
             yield say("no_local_label_on_aarch64", bare=f"=={release.version}")
     build = release.build(q.family, default) if best.row.kind == "cuda" else None
     if build and (lacking := [c for c in q.capabilities if not serves(build, frozenset({c}))]):

@@ -50,11 +50,6 @@ class Targets(NamedTuple):
         """Return the GPUs of a vendor that are in the work."""
         return {"nvidia": self.nvidia, "amd": self.amd, "intel": self.intel}[vendor]
 
-    @property
-    def capabilities(self) -> frozenset[str]:
-        """Compute capabilities of the NVIDIA GPUs in the work, as far as known."""
-        return frozenset(g.compute_capability for g in self.nvidia if g.compute_capability)
-
 
 class Situation(NamedTuple):
     """The machine, its GPUs, and the question that follows."""
@@ -76,7 +71,7 @@ def situation(machine: Machine) -> Situation:
         torch=machine.torch.strip(),
         driver=parts(machine.driver_version),
         windows=machine.windows,
-        capabilities=gpus.capabilities,
+        capabilities=frozenset(g.compute_capability for g in gpus.nvidia if g.compute_capability),
         gfx=frozenset(g.gfx for g in gpus.amd if g.gfx),
         glibc=parts(machine.glibc) or NEWEST,
         macos=parts(machine.macos) or NEWEST,
