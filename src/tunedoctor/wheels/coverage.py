@@ -74,13 +74,7 @@ def coverage(facts: Facts) -> Coverage | None:
     """
     torch, runtime = facts.torch, facts.runtime
     cuda = torch.cuda or runtime.torch_cuda
-    devices = (
-        NvidiaGpu(index=d.index, name=d.name, compute_capability=d.compute_capability)
-        for d in runtime.devices
-        if d.kind == "cuda"
-    )
-    seen = visible_gpus(facts.nvidia.gpus, facts.environment) if facts.nvidia.gpus else devices
-    cards = [card for card in seen if card.compute_capability]
+    cards = [card for card in _cards(facts) if card.compute_capability]
     if not cuda or not cards:
         return None
     archs, source = _archs(facts)
@@ -100,6 +94,17 @@ def coverage(facts: Facts) -> Coverage | None:
         too_new = is_too_new(card.compute_capability, archs, cuda)
         (works if runs is not False else new if too_new else old).append(card)
     return Coverage(tuple(works), tuple(new), tuple(old), archs, source) if known else None
+
+
+def _cards(facts: Facts) -> tuple[NvidiaGpu, ...]:
+    if facts.nvidia.gpus:
+        return visible_gpus(facts.nvidia.gpus, facts.environment)
+    # asked last: a fact that a check asks for and that is unknown makes its answer unknown
+    return tuple(
+        NvidiaGpu(index=d.index, name=d.name, compute_capability=d.compute_capability)
+        for d in facts.runtime.devices
+        if d.kind == "cuda"
+    )
 
 
 def is_too_new(capability: str, archs: Iterable[str], cuda: str) -> bool:
