@@ -23,8 +23,7 @@ from tunedoctor.wheels.choose import choose
 from tunedoctor.wheels.described import machine_from
 from tunedoctor.wheels.machine import Gpu, Machine, MachineError
 from tunedoctor.wheels.pick import native_gfx, releases, serves
-from tunedoctor.wheels.situation import Situation, jetpack_of, situation
-from tunedoctor.wheels.targets import known
+from tunedoctor.wheels.situation import Situation, jetpack_of, known, situation
 
 CASES = Path(__file__).parents[2] / "shared/cases/wheels.jsonl"
 UV: dict[str, Any] = json.loads(Path(__file__).with_suffix(".json").read_text(encoding="utf-8"))

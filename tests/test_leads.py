@@ -10,7 +10,7 @@ from tunedoctor.registry import all_checks
 from tunedoctor.render import terminal
 from tunedoctor.render.style import Style
 from tunedoctor.report import Report, report_of
-from tunedoctor.tables.questions import questions
+from tunedoctor.tables.load import table
 
 CHECKS = all_checks()
 NO_IMAGE = "RuntimeError: CUDA error: no kernel image is available for execution on the device\n"
@@ -96,7 +96,7 @@ def test_a_report_with_a_cause_asks_for_nothing() -> None:
 
 
 def test_questions_compile_and_have_sources() -> None:
-    for row in questions():
-        re.compile(row.pattern)
-        assert row.ask
-        assert all(row.source)
+    for row in table("questions")["questions"]:
+        re.compile(row["pattern"])
+        assert row["ask"]
+        assert all(row["source"])

@@ -240,7 +240,7 @@ def table(folder: Path) -> dict[str, Any]:
             }
     return {
         "about": "Names and keywords that some releases of a library have and others lack; runs are places in its "
-        "releases that have them. contracts/names.py reads it, tools/build_names.py writes it.",
+        "releases that have them. contracts/shipped.py reads it, tools/build_names.py writes it.",
         "source": "the files of the wheels on PyPI",
         "as_of": datetime.now(UTC).date().isoformat(),
         "libraries": data,

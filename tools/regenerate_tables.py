@@ -21,10 +21,10 @@ from typing import Any
 from tunedoctor.cli.sources import asker
 from tunedoctor.installers.sources import own
 from tunedoctor.probes.settings import project_file
-from tunedoctor.refresh.ask import RefusedError, ask
-from tunedoctor.refresh.fetch import FetchError
-from tunedoctor.refresh.indexes import indexes
+from tunedoctor.refresh.fetch import FetchError, RefusedError
+from tunedoctor.refresh.index import indexes
 from tunedoctor.refresh.merge import merged
+from tunedoctor.refresh.update import ask
 from tunedoctor.tables.updated import UpdatedError, laid_over
 
 TABLE = Path(__file__).parents[1] / "src" / "tunedoctor" / "tables" / "torch_wheels.json"

@@ -26,9 +26,14 @@ from tunedoctor.advice.shared_memory import (
     speaks_of_shared_memory,
 )
 from tunedoctor.advice.told import counted, known, told
-from tunedoctor.contracts.names import Lacking, lacking
 from tunedoctor.contracts.requirements import TRITON, Unmet, of_stack, unmet
-from tunedoctor.contracts.shipped import broken_contracts, contract_cure, needed_library
+from tunedoctor.contracts.shipped import (
+    Lacking,
+    broken_contracts,
+    contract_cure,
+    lacking,
+    needed_library,
+)
 from tunedoctor.cure import (
     Cure,
     PipInstall,
@@ -49,7 +54,6 @@ from tunedoctor.messages.match import heard
 from tunedoctor.messages.reads import expression, expressions, matched, readings
 from tunedoctor.messages.words import if_heard, worded
 from tunedoctor.snapshot import Facts
-from tunedoctor.tables.driver_install import DriverInstall, install_driver, rebuild_module
 from tunedoctor.tables.gpus import (
     amd_gfx_by_name,
     amd_integrated,
@@ -86,10 +90,13 @@ from tunedoctor.wheels.coverage import (
     visible_gpus,
 )
 from tunedoctor.wheels.cures import (
+    DriverInstall,
     RocmBuild,
     TorchInstall,
     companion_install,
+    install_driver,
     rebuild_cuda,
+    rebuild_module,
     rebuild_xpu,
     rocm_build,
     same_torch,
@@ -100,7 +107,6 @@ from tunedoctor.wheels.rules import (
     LAST_INTEL_MAC,
     Family,
     archs_run,
-    code_runs_on,
     companions,
     driver_floor,
     family,

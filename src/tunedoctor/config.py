@@ -11,7 +11,7 @@ from typing import Any, Literal, TypeVar
 import msgspec
 
 from tunedoctor.reading import read_regular, toml
-from tunedoctor.tables.place import user_folder
+from tunedoctor.tables.load import user_folder
 
 _LARGEST = 1 << 20
 T = TypeVar("T", bound="_Own")

@@ -20,7 +20,7 @@ from tunedoctor.facts import (
 from tunedoctor.findings import Check
 from tunedoctor.ranking.weigh import OUTWEIGHED, worth_telling
 from tunedoctor.snapshot import Snapshot
-from tunedoctor.tables.questions import question
+from tunedoctor.tables.small import question
 from tunedoctor.wiring import wants
 
 MOST = 3

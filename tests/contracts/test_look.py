@@ -46,99 +46,62 @@ else:
     def F(old): ...
 """
 PASSES = "from transformers.part import A, Any, Deco, Mixed, Other, D, F\n"
+GONE = "transformers Gone"
 BROKEN = {
-    "a name": ("from transformers import Here, Gone", {}, "transformers Gone"),
+    "a name": ("from transformers import Here, Gone", {}, GONE),
     "a name of a part": (
         "from transformers.part import Gone",
-        {"transformers/part.py": "from . import Here\n"},
-        "transformers.part Gone",
+        {"transformers/part.py": "from . import Here\n"}, "transformers.part Gone",
     ),
     "a part": ("import transformers.gone.more", {}, "transformers.gone "),
     "a package": ("import rich_beyond", {}, "rich_beyond "),
-    "an attribute": (
-        "import transformers as t\nclass A(t.Here, t.Gone): pass",
-        {},
-        "transformers Gone",
-    ),
-    "a decorator": (
-        "import transformers\n@transformers.Gone(1)\ndef f(): pass",
-        {},
-        "transformers Gone",
-    ),
+    "an attribute": ("import transformers as t\nclass A(t.Here, t.Gone): pass", {}, GONE),
+    "a decorator": ("import transformers\n@transformers.Gone(1)\ndef f(): pass", {}, GONE),
     "after type checking": (
         "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    pass\nelse:\n    from transformers import Gone",
-        {},
-        "transformers Gone",
+        {}, GONE,
     ),
-    "for this Python": (
-        "import sys\nif sys.version_info >= (3, 8):\n    from transformers import Gone",
-        {},
-        "transformers Gone",
-    ),
-    "at last": (
-        "try:\n    pass\nfinally:\n    from transformers import Gone",
-        {},
-        "transformers Gone",
-    ),
+    "for this Python": ("import sys\nif sys.version_info >= (3, 8):\n    from transformers import Gone", {}, GONE),
+    "at last": ("try:\n    pass\nfinally:\n    from transformers import Gone", {}, GONE),
     "behind a star": (
         "from transformers import Gone",
-        {"transformers/__init__.py": "from .part import *\n", "transformers/part.py": "a = 1\n"},
-        "transformers Gone",
+        {"transformers/__init__.py": "from .part import *\n", "transformers/part.py": "a = 1\n"}, GONE,
     ),
     "not in the table": (
         "from transformers import SFTTrainer, Gone",
-        {"transformers/__init__.py": LAZY, "transformers/deep.py": "Gone = 1\n"},
-        "transformers Gone",
+        {"transformers/__init__.py": LAZY, "transformers/deep.py": "Gone = 1\n"}, GONE,
     ),
-    "in a class": (
-        "import transformers\nclass A:\n    b = transformers.Gone",
-        {},
-        "transformers Gone",
-    ),
-    "a keyword's default": (
-        "import transformers\ndef f(*, a=transformers.Gone): pass",
-        {},
-        "transformers Gone",
-    ),
+    "in a class": ("import transformers\nclass A:\n    b = transformers.Gone", {}, GONE),
+    "a keyword's default": ("import transformers\ndef f(*, a=transformers.Gone): pass", {}, GONE),
     "an attribute of a part": (
         "from transformers import part\nx = part.Gone",
-        {"transformers/part.py": ""},
-        "transformers.part Gone",
+        {"transformers/part.py": ""}, "transformers.part Gone",
     ),
     "tried and raised": (
         "try:\n    from transformers import Gone\nexcept ImportError as e:\n    raise RuntimeError from e",
-        {},
-        "transformers Gone",
+        {}, GONE,
     ),
     "where it is there": (
         "if is_transformers_available() and is_transformers_available():\n    from transformers import Gone",
-        {},
-        "transformers Gone",
+        {}, GONE,
     ),
     "a keyword": (
         "from transformers import F\ndef g():\n    if self.a:\n        x = F(new=1, old=2)",
-        {
-            "transformers/__init__.py": "from .part import F",
-            "transformers/part.py": "def F(new): ...",
-        },
-        "transformers.F old",
+        {"transformers/__init__.py": "from .part import F", "transformers/part.py": "def F(new): ..."}, "transformers.F old",
     ),
     "a keyword to a base": (
         "import transformers.part as t\nclass B(t.A):\n    def __init__(self):\n        super().__init__(old=2)",
-        {"transformers/part.py": TAKES},
-        "transformers.part.A old",
+        {"transformers/part.py": TAKES}, "transformers.part.A old",
     ),
     "a keyword to fields": (
         "import transformers\ndef f(): return transformers.part.D(new=1, more=2, old=3)",
-        {"transformers/part.py": TAKES},
-        "transformers.part.D old",
+        {"transformers/part.py": TAKES}, "transformers.part.D old",
     ),
     "written nowhere": (
         "from transformers import Gone",
-        {"transformers/__init__.py": "def __getattr__(name): ...\n"},
-        "transformers Gone",
+        {"transformers/__init__.py": "def __getattr__(name): ...\n"}, GONE,
     ),
-}
+}  # fmt: skip
 WHOLE = {
     "tried": ("try:\n    from transformers import Gone\nexcept ImportError:\n    pass", {}),
     "asked first": ("if there():\n    from transformers import Gone", {}),
@@ -217,9 +180,7 @@ def found(site: Path, *held: object) -> ImportContracts:
 def pair(site: Path, text: str, neighbour: dict[str, str], entry: str = "") -> ImportContracts:
     files = {"trl/__init__.py": text} if not entry else {"trl/__init__.py": LAZY, entry: text}
     return found(
-        site,
-        install(site, "trl", files),
-        install(site, "transformers", {**HERE, **neighbour}),
+        site, install(site, "trl", files), install(site, "transformers", {**HERE, **neighbour})
     )
 
 

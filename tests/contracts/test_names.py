@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tunedoctor.contracts.names import lacking
+from tunedoctor.contracts.shipped import lacking
 from tunedoctor.facts import Errors, ErrorText, Frame
 from tunedoctor.tables.load import table
 from tunedoctor.versions import within

@@ -52,33 +52,39 @@ def test_any_line(line: str) -> None:
     list(requirements([line], marker_environment(LINUX, None)))
 
 
-def test_missing_and_outside() -> None:
-    packages = _packages(
-        ("transformers", "5.13.1", ("tokenizers<=0.23.0,>=0.22.0", "tqdm>=4.27", "numpy")),
-        ("tokenizers", "0.21.4", ()),
-        ("numpy", "2.2.6", ()),
-    )
-    assert _told(packages) == [("tokenizers<=0.23.0,>=0.22.0", "0.21.4"), ("tqdm>=4.27", "")]
-
-
-def test_only_the_stack_is_asked() -> None:
-    assert _told(_packages(("gradio", "5.0", ("nothing-here",)))) == []
-
-
-def test_parts_of_a_list_miss_nothing() -> None:
-    packages = _packages(("peft", "0.21.2", ("transformers", "tqdm")), complete=False)
-    assert _told(packages) == []
-
-
-def test_local_labels_and_pre_releases_count_as_pip_has_them() -> None:
-    packages = _packages(
-        ("torchvision", "0.24.1", ("torch==2.9.1",)),
-        ("peft", "0.21.2", ("torch>=2.9",)),
-        ("torch", "2.9.1+cu126", ()),
-    )
-    assert _told(packages) == []
-    nightly = _packages(("peft", "1.0", ("torch>=2.9",)), ("torch", "2.10.0.dev20251008+cu130", ()))
-    assert _told(nightly) == []
+@pytest.mark.parametrize(
+    ("pairs", "told"),
+    [
+        (
+            (
+                ("transformers", "5.13.1", ("tokenizers<=0.23.0,>=0.22.0", "tqdm>=4.27", "numpy")),
+                ("tokenizers", "0.21.4", ()),
+                ("numpy", "2.2.6", ()),
+            ),
+            [("tokenizers<=0.23.0,>=0.22.0", "0.21.4"), ("tqdm>=4.27", "")],
+        ),
+        # only the stack is asked; local labels and pre-releases count as pip has them
+        ((("gradio", "5.0", ("nothing-here",)),), []),
+        (
+            (
+                ("torchvision", "0.24.1", ("torch==2.9.1",)),
+                ("peft", "0.21.2", ("torch>=2.9",)),
+                ("torch", "2.9.1+cu126", ()),
+            ),
+            [],
+        ),
+        ((("peft", "1.0", ("torch>=2.9",)), ("torch", "2.10.0.dev20251008+cu130", ())), []),
+        # another name stands in; a distribution without a version is told elsewhere
+        ((("torch", "2.10.0.dev1", ("triton",)), ("pytorch-triton", "3.5.1", ())), []),
+        ((("peft", "1.0", ("numpy>=1.17",)), ("numpy", "", ())), []),
+    ],
+)
+def test_missing_and_outside(
+    pairs: tuple[tuple[str, str, tuple[str, ...]], ...], told: list[tuple[str, str]]
+) -> None:
+    assert _told(_packages(*pairs)) == told
+    parts = [one for one in told if one[1]]
+    assert _told(_packages(*pairs, complete=False)) == parts, "parts of a list miss nothing"
 
 
 def test_the_build_states_the_release() -> None:
@@ -104,11 +110,6 @@ def test_markers_are_those_of_the_target() -> None:
     assert [w for w, _ in _told(packages, WINDOWS)] == ["a", "c", "e", "f", "i"]
 
 
-def test_what_stands_in_for_another_name() -> None:
-    packages = _packages(("torch", "2.10.0.dev1", ("triton",)), ("pytorch-triton", "3.5.1", ()))
-    assert _told(packages) == []
-
-
 def test_conda_and_broken_packages_are_there() -> None:
     base = _packages(("transformers", "5.13.1", ("tqdm", "regex")))
     packages = Packages(
@@ -117,7 +118,3 @@ def test_conda_and_broken_packages_are_there() -> None:
         broken=(BrokenDistribution(name="regex", problem="no metadata"),),
     )
     assert _told(packages) == []
-
-
-def test_a_distribution_without_version_is_told_elsewhere() -> None:
-    assert _told(_packages(("peft", "1.0", ("numpy>=1.17",)), ("numpy", "", ()))) == []

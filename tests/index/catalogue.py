@@ -35,20 +35,16 @@ def runtime(variant: str) -> tuple[str, ...]:
 
 def on_pytorch(variant: str) -> list[Wheel]:
     """Return the files under /whl/<variant>/: torch and its companions, and mirrors of what they require."""
-    found = list(_torches(variant, PYTORCH, default=False))
-    needs = runtime(variant)
-    found += [_plain(one, PYTORCH) for one in needs]
-    found += [build("filelock", "3.13.1", origin=PYTORCH)]
-    found += [build("numpy", v, origin=PYTORCH) for v in ("1.26.3", "2.1.2")]
-    return found
+    mirrored = (*runtime(variant), "filelock==3.13.1", "numpy==1.26.3", "numpy==2.1.2")
+    torches = _torches(variant, PYTORCH, default=False)
+    return [*torches, *(_plain(one, PYTORCH) for one in mirrored)]
 
 
 def on_default() -> list[Wheel]:
     """Return the files of the default index: torch without labels, newer dependencies, no Triton for ROCm."""
     found = [w for v in set(DEFAULT_BUILD.values()) for w in _torches(v, DEFAULT, default=True)]
-    found += [build("filelock", "3.20.0", origin=DEFAULT)]
-    found += [build("numpy", v, origin=DEFAULT) for v in ("1.26.4", "2.4.0")]
     needs = {one for v in VARIANTS if v.startswith("cu") for one in runtime(v)}
+    needs |= {"filelock==3.20.0", "numpy==1.26.4", "numpy==2.4.0"}
     return found + [_plain(one, DEFAULT) for one in sorted(needs)]
 
 
@@ -72,14 +68,8 @@ def _torches(variant: str, origin: str, *, default: bool) -> Iterator[Wheel]:
         requires = ("filelock", *runtime(variant))
         yield build("torch", torch + label, requires, origin=origin, tag=HERE, build_of=own)
         beside = (f"torch=={torch}", "numpy")
-        yield build(
-            "torchvision",
-            vision + label,
-            beside,
-            origin=origin,
-            tag=HERE,
-            build_of=f"{vision}+{variant}",
-        )
+        own = f"{vision}+{variant}"
+        yield build("torchvision", vision + label, beside, origin=origin, tag=HERE, build_of=own)
         yield build("torchaudio", (audio or AUDIO_LAST) + label, (), origin=origin, tag=HERE)
 
 

@@ -35,18 +35,15 @@ class Served(NamedTuple):
     url: str
     authority: Path
     """PEM file of the authority to trust."""
-    asked: list[str]
-    """URLs without scheme that were asked for, in order."""
 
 
 @contextmanager
 def serving(folder: Path) -> Iterator[Served]:
     """Serve all indexes until the end of the block."""
-    held, asked = pages(), list[str]()
+    held = pages()
 
     def answer(host: str, path: str) -> Answer:
         host = host if host in _HOSTS else DEFAULT
-        asked.append(host + path)
         if found := held.get(host + path):
             return found
         # what isn't there is forbidden on PyTorch's index, and not found elsewhere
@@ -55,7 +52,7 @@ def serving(folder: Path) -> Iterator[Served]:
     proxy, pem = Proxy(answer), folder / "authority.pem"
     proxy.authority.cert_pem.write_to_path(str(pem))
     try:
-        yield Served(proxy.url, pem, asked)
+        yield Served(proxy.url, pem)
     finally:
         proxy.close()
 

@@ -19,7 +19,6 @@ class Wheel(NamedTuple):
     version: str
     """With its local label: "2.14.1+cu126"."""
     tag: str
-    requires: tuple[str, ...]
     data: bytes
     metadata: bytes
 
@@ -61,4 +60,4 @@ def build(
     with zipfile.ZipFile(buffer, "w") as archive:
         for file, content in {**files, f"{info}/RECORD": record}.items():
             archive.writestr(zipfile.ZipInfo(file), content)
-    return Wheel(name, version, tag, requires, buffer.getvalue(), metadata)
+    return Wheel(name, version, tag, buffer.getvalue(), metadata)

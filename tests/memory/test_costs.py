@@ -11,7 +11,7 @@ from tunedoctor.memory.overview import device_of
 from tunedoctor.memory.run import Run
 from tunedoctor.memory.shape import MemoryModelError
 from tunedoctor.memory.speed import speed
-from tunedoctor.tables.cards import cards_like, worth_having
+from tunedoctor.tables.gpus import cards_like, worth_having
 
 SHAPE = named("Llama-3.1-8B")
 RUN = Run(method="qlora")

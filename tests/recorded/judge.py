@@ -34,8 +34,7 @@ from tunedoctor.registry import all_fixes
 from tunedoctor.simulate import predict, severities
 from tunedoctor.snapshot import Snapshot
 from tunedoctor.wheels.choose import choose
-from tunedoctor.wheels.machine import MachineError
-from tunedoctor.wheels.of_snapshot import machine_of
+from tunedoctor.wheels.machine import MachineError, machine_of
 
 UV = uv.find_uv_bin()
 _WHEELS = "/whl/"

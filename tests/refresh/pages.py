@@ -10,10 +10,7 @@ from urllib.parse import quote
 
 from tunedoctor.versions import at_least
 
-PLATFORMS = {
-    "linux_x86_64": "x86_64",
-    "linux_aarch64": "aarch64",
-}
+PLATFORMS = {"linux_x86_64": "x86_64", "linux_aarch64": "aarch64"}
 Answer = Callable[[BaseHTTPRequestHandler], None]
 
 

@@ -2,7 +2,6 @@ import gzip
 import socket
 import threading
 import time
-from collections.abc import Callable
 from contextlib import suppress
 from http.server import BaseHTTPRequestHandler
 from urllib.parse import urlsplit
@@ -20,91 +19,41 @@ def _client(index: Index, seconds: float = 30) -> Client:
     return Client(limits, hosts=frozenset({urlsplit(index.url).netloc}))
 
 
-def test_a_page(index: Index) -> None:
-    index.pages["/whl/x/"] = b"hello"
-    assert _client(index).get(f"{index.url}x/") == b"hello"
-
-
-def test_403_is_missing(index: Index) -> None:
-    with pytest.raises(FetchError, match="answered 403"):
-        _client(index).get(f"{index.url}none/")
-
-
-def _cut(handler: BaseHTTPRequestHandler) -> None:
-    reply(handler, b"x" * 500, length=1000)
-
-
-def _endless(handler: BaseHTTPRequestHandler) -> None:
-    handler.send_response(200)
-    handler.end_headers()
-    while True:
-        handler.wfile.write(b"<a href='x'>" * 1000)
-
-
-def _dripping(handler: BaseHTTPRequestHandler) -> None:
-    handler.send_response(200)
-    handler.end_headers()
-    while True:
-        handler.wfile.write(b".")
-        time.sleep(0.05)
-
-
-def _dripping_header(handler: BaseHTTPRequestHandler) -> None:
-    handler.wfile.write(b"HTTP/1.1 200 OK\r\nX: ")
-    while True:
-        handler.wfile.write(b".")
-        handler.wfile.flush()
-        time.sleep(0.05)
-
-
-def _silent(handler: BaseHTTPRequestHandler) -> None:
-    time.sleep(1.5)
-
-
-def _bomb(handler: BaseHTTPRequestHandler) -> None:
-    reply(handler, gzip.compress(b"0" * 200_000), Content_Encoding="gzip")
-
-
-def _broken_chunks(handler: BaseHTTPRequestHandler) -> None:
-    handler.send_response(200)
-    handler.send_header("Transfer-Encoding", "chunked")
-    handler.end_headers()
-    handler.wfile.write(b"5\r\nhello\r\n")
-
-
-def _error(handler: BaseHTTPRequestHandler) -> None:
-    reply(handler, b"", 500)
-
-
-def _garbage(handler: BaseHTTPRequestHandler) -> None:
-    handler.wfile.write(b"\x00\xff" * 100)
+OK = b"HTTP/1.1 200 OK\r\n"
 
 
 @pytest.mark.parametrize(
-    ("answer", "says"),
+    ("first", "again", "pause", "says"),
     [
-        (_cut, "cut: 500 of 1000 bytes"),
-        (_endless, "more than 97 KiB"),
-        (_dripping, "no whole answer in 0.6 s"),
-        (_dripping_header, "no whole answer in 0.6 s"),
-        (_silent, "no whole answer in 0.6 s"),
-        (_bomb, "packed"),
-        (_broken_chunks, "cut"),
-        (_error, "answered 500"),
-        (_garbage, "can't be reached"),
+        (OK + b"Content-Length: 1000\r\n\r\n" + b"x" * 500, b"", 0, "cut: 500 of 1000 bytes"),
+        (OK + b"\r\n", b"<a href='x'>" * 1000, 0, "more than 97 KiB"),
+        (OK + b"\r\n", b".", 0.05, "no whole answer in 0.6 s"),
+        (OK + b"X: ", b".", 0.05, "no whole answer in 0.6 s"),
+        (b"", b".", 1.5, "no whole answer in 0.6 s"),
+        (OK + b"Content-Encoding: gzip\r\n\r\n", gzip.compress(b"0" * 200_000), 9, "packed"),
+        (OK + b"Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n", b"", 0, "cut"),
+        (b"HTTP/1.1 500 x\r\n\r\n", b"", 0, "answered 500"),
+        (b"HTTP/1.1 403 x\r\n\r\n", b"", 0, "answered 403"),
+        (b"\x00\xff" * 100, b"", 0, "can't be reached"),
     ],
 )
 def test_what_a_sick_server_does_is_told(
-    index: Index, answer: Callable[[BaseHTTPRequestHandler], None], says: str
+    index: Index, first: bytes, again: bytes, pause: float, says: str
 ) -> None:
-    def quiet(handler: BaseHTTPRequestHandler) -> None:
+    def answer(handler: BaseHTTPRequestHandler) -> None:
         with suppress(OSError):  # the doctor hangs up
-            answer(handler)
+            handler.wfile.write(first)
+            while again:
+                time.sleep(pause)
+                handler.wfile.write(again)
+                handler.wfile.flush()
 
-    index.pages["/whl/x/"] = quiet
+    index.pages["/whl/x/"] = answer
     seconds = 0.6 if "0.6 s" in says else 30  # neighbours slow what is to come in time
     with pytest.raises(FetchError, match=says):
         _client(index, seconds).get(f"{index.url}x/")
+    index.pages["/whl/x/"] = b"hello"
+    assert _client(index).get(f"{index.url}x/") == b"hello", "the control: a page"
 
 
 def test_redirects_within_the_allowed_hosts(index: Index) -> None:

@@ -7,10 +7,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from refresh.pages import CU, NEW, File, files_of, page, row_with, torch_files, variants_of
 
-from tunedoctor.refresh.derive import Builds, builds_of, releases
+from tunedoctor.refresh.index import Builds, builds_of, parsed, releases
 from tunedoctor.refresh.merge import Learned, Merge, least_files, merged, published
-from tunedoctor.refresh.page import parsed
-from tunedoctor.refresh.variants import Told
+from tunedoctor.refresh.metadata import Told
 from tunedoctor.tables.load import shipped
 from tunedoctor.tables.updated import Overlay, UpdatedError, checked, decoded, encoded, laid_over
 from tunedoctor.tables.wheels import Release
@@ -81,66 +80,55 @@ def test_a_new_release() -> None:
     assert after["as_of"] == "2026-12-24"
 
 
+def _row(files: list[File], in_use: Any = TABLE, **learned: Learned) -> Any:
+    """Return the row of 2.16.0 after an update."""
+    return _after(_merged(files, in_use, **learned))["releases"]["items"]["2.16.0"]
+
+
 def test_lists_of_code_are_those_of_the_newest_release_of_the_variant_and_marked() -> None:
-    row = new_row(linux_x86_64=("cu126", "cu132", "rocm10.0"))
-    got = builds(_after(_merged(torch_files("2.16.0", row)))["releases"]["items"]["2.16.0"])
+    row = new_row(linux_x86_64=("cu126", "cu132", "cu136", "rocm10.0"))
+    got = builds(_row(torch_files("2.16.0", row)))
     assert got["linux_x86_64", "cu132"][4:7] == ["580 580", "T?", "carried over from 2.15.0"]
     assert got["linux_x86_64", "cu126"][6] == "carried over from 2.14.1"
     assert got["linux_aarch64", "cu132"][5] == "H130?"
     assert got["linux_x86_64", "rocm10.0"][5:7] == ["G8?", "carried over from 2.15.0"]
     assert got["linux_x86_64", "cpu"][4:6] == ["", ""]
+    assert got["linux_x86_64", "cu136"][4:7] == ["580 580", "", "index_pages"], "none had it"
 
 
-def test_a_variant_that_no_release_had_gets_no_list() -> None:
-    row = new_row(linux_x86_64=("cu132", "cu136"))
-    got = builds(_after(_merged(torch_files("2.16.0", row)))["releases"]["items"]["2.16.0"])
-    assert got["linux_x86_64", "cu136"][4:7] == ["580 580", "", "index_pages"]
-
-
-def test_a_list_that_was_carried_gives_way_to_one_that_is_told() -> None:
-    files = torch_files("2.16.0", new_row())
+def test_what_is_told_goes_before_what_is_carried_over() -> None:
+    files = torch_files("2.16.0", ROCM10)
     before = _after(_merged(files))
-    told = Learned(code={"cu132": Told("75 90 100 compute_120", "13.2")})
-    merge = _merged(files, before, v2_16_0=told)
-    got = builds(_after(merge)["releases"]["items"]["2.16.0"])
-    assert got["linux_x86_64", "cu132"][5:7] == ["75 90 100 compute_120", "metadata"]
-    assert got["linux_x86_64", "cu130"][6] == "carried over from 2.15.0"
-    assert merge.changes == ("2.16.0: details of its files",)
-
-
-def test_a_bound_of_the_index_stands_in_for_a_floor_that_no_rule_gives() -> None:
-    row = new_row(linux_x86_64=("cu132", "cu140"))
-    told = Learned(code={"cu140": Told("100 120", "13.1")})
-    merge = _merged(torch_files("2.16.0", row), v2_16_0=told)
-    assert merge.left_out == ()
-    got = builds(_after(merge)["releases"]["items"]["2.16.0"])
-    assert got["linux_x86_64", "cu140"][4:6] == ["590.44.01 590.44.01", "100 120"]
-
-
-def test_a_cuda_major_without_a_floor_is_left_out_and_told() -> None:
-    row = new_row(linux_x86_64=("cu132", "cu140"))
-    merge = _merged(torch_files("2.16.0", row))
-    assert merge.left_out == ("2.16.0+cu140: no driver floor is known for CUDA 14.0",)
-    got = _after(merge)["releases"]["items"]["2.16.0"]
-    assert variants_of(got, "linux_x86_64", "cu") == ["cu132"]
-
-
-def test_what_metadata_told() -> None:
     told = Learned(
         default={"linux_x86_64": "cu130", "linux_aarch64": "cu130", "win_amd64": "cpu"},
         torchvision="0.30.0",
         torchaudio="2.16.0",
         pair_sure=True,
-        code={"rocm10.0": Told("gfx942 gfx1100")},
+        code={"rocm10.0": Told("gfx942 gfx1100"), "cu132": Told("75 90 100 compute_120", "13.2")},
     )
-    got = _after(_merged(torch_files("2.16.0", ROCM10), v2_16_0=told))["releases"]["items"][
-        "2.16.0"
-    ]
-    assert got["pypi_default"]["linux_x86_64"] == "cu130"
-    assert got["pypi_default"]["macos_arm64"] == "cpu+mps"
-    assert (got["torchvision"], got["torchaudio"]) == ("0.30.0", "2.16.0")
-    assert got["unverified"] == []
-    assert builds(got)["linux_x86_64", "rocm10.0"][5:7] == ["gfx942 gfx1100", "metadata"]
+    for in_use in (TABLE, before):
+        row = _row(files, in_use, v2_16_0=told)
+        got = builds(row)
+        assert got["linux_x86_64", "rocm10.0"][5:7] == ["gfx942 gfx1100", "metadata"]
+        assert got["linux_x86_64", "cu132"][5:7] == ["75 90 100 compute_120", "metadata"]
+        assert got["linux_x86_64", "cu130"][6] == "carried over from 2.15.0"
+        assert row["unverified"] == []
+        assert row["pypi_default"]["linux_x86_64"] == "cu130"
+        assert row["pypi_default"]["macos_arm64"] == "cpu+mps"
+        assert row["torchvision"] == "0.30.0"
+    assert _row(files, v2_16_0=told)["torchaudio"] == "2.16.0"
+    code = Learned(code=told.code)
+    assert _merged(files, before, v2_16_0=code).changes == ("2.16.0: details of its files",)
+
+
+def test_a_cuda_major_without_a_floor_is_left_out_unless_the_index_names_a_bound() -> None:
+    files = torch_files("2.16.0", new_row(linux_x86_64=("cu132", "cu140")))
+    merge = _merged(files)
+    assert merge.left_out == ("2.16.0+cu140: no driver floor is known for CUDA 14.0",)
+    assert variants_of(_row(files), "linux_x86_64", "cu") == ["cu132"]
+    told = Learned(code={"cu140": Told("100 120", "13.1")})
+    got = builds(_row(files, v2_16_0=told))
+    assert got["linux_x86_64", "cu140"][4:6] == ["590.44.01 590.44.01", "100 120"]
 
 
 def test_published_files_win_over_doubt() -> None:
@@ -153,15 +141,6 @@ def test_published_files_win_over_doubt() -> None:
     assert "torchvision_pair" in got["unverified"]
     # its list of code is as doubtful as before
     assert builds(got)["linux_x86_64", "cu130"][5] == "T?"
-
-
-def test_a_higher_glibc_is_kept_with_the_row() -> None:
-    files = [
-        File(f.folder, f.name.replace("manylinux_2_28", "manylinux_2_34"))
-        for f in torch_files("2.16.0", new_row())
-    ]
-    got = _after(_merged(files))["releases"]["items"]["2.16.0"]
-    assert builds(got)["linux_x86_64", "cu132"][3] == "2.34"
 
 
 def test_a_release_that_comes_in_pieces_is_completed_the_next_day() -> None:
@@ -178,17 +157,15 @@ def test_a_release_that_comes_in_pieces_is_completed_the_next_day() -> None:
     assert again["releases"]["items"]["2.16.0"] == got
 
 
-def test_a_variant_of_which_one_file_is_there_takes_no_python_from_the_others() -> None:
-    row = new_row()
+def test_odd_pages() -> None:
+    row = torch_files("2.16.0", new_row())
     one = File("cu129", "torch-2.16.0+cu129-cp311-cp311-manylinux_2_28_x86_64.whl")
-    got = builds(_after(_merged([*torch_files("2.16.0", row), one]))["releases"]["items"]["2.16.0"])
-    assert got["linux_x86_64", "cu129"][2] == "3.11"
+    got = builds(_row([*row, one]))
+    assert got["linux_x86_64", "cu129"][2] == "3.11", "it takes no Python from the others"
     assert got["linux_x86_64", "cu132"][2] == "3.11 3.12 3.13 3.14 3.15 3.14t 3.15t"
-
-
-def test_a_release_without_wheels_for_linux_is_not_yet_one() -> None:
-    files = [f for f in torch_files("2.16.0", new_row()) if "macosx" in f.name]
-    merge = _merged(files)
+    higher = [File(f.folder, f.name.replace("manylinux_2_28", "manylinux_2_34")) for f in row]
+    assert builds(_row(higher))["linux_x86_64", "cu132"][3] == "2.34"
+    merge = _merged([f for f in row if "macosx" in f.name])
     assert merge.overlay.releases == {}
     assert merge.left_out == ("2.16.0: no wheel for Linux on x86_64 is there yet",)
 
@@ -263,8 +240,7 @@ def test_every_shipped_row_has_the_shape_of_an_updated_one() -> None:
 
 
 @pytest.mark.parametrize(
-    ("column", "value"),
-    list(enumerate(["cu", "linux", "3.x", "2.x", "580", "T??", "a\nb", 1])),
+    ("column", "value"), list(enumerate(["cu", "linux", "3.x", "2.x", "580", "T??", "a\nb", 1]))
 )
 def test_a_row_of_another_shape_is_refused(column: int, value: Any) -> None:
     row = copy.deepcopy(TABLE["releases"]["items"]["2.15.0"])

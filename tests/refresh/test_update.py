@@ -1,5 +1,8 @@
 """Whole updates against a real server: what is learned, and that a refusal leaves the cache as it was."""
 
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
@@ -10,16 +13,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from refresh.pages import CU, NEW, File, Index, page, reply, row_with, torch_files
+from refresh.pages import CU, NEW, File, Index, reply, row_with, torch_files
 
-from tunedoctor.refresh import store
 from tunedoctor.refresh.fetch import Client, Limits
-from tunedoctor.refresh.indexes import Indexes
-from tunedoctor.refresh.update import Outcome, UpdateError, update
+from tunedoctor.refresh.index import Indexes
+from tunedoctor.refresh.update import Outcome, UpdateError, update, write
 from tunedoctor.tables.load import shipped, wheel_table_with
 from tunedoctor.tables.updated import Overlay
 
 NOW = datetime(2026, 12, 24, 10, tzinfo=UTC)
+EMPTY = Overlay(as_of="2026-12-24", releases={}, files={})
 QUICK = Client(Limits(size=2_000_000, seconds=5))
 METADATA = b"""Name: torch
 Requires-Dist: cuda-toolkit[cudart]==13.2.2 ; platform_system == "Linux"
@@ -83,10 +86,15 @@ def _update(index: Index, file: Path, mode: Any = "due", now: datetime = NOW) ->
 
 
 def test_a_new_release_is_learned_with_its_companions(fresh: Index, file: Path) -> None:
+    shown = _update(fresh, file, "show")
+    assert shown.state == "shown"
+    assert not file.exists()
     outcome = _update(fresh, file)
     assert outcome.state == "updated"
-    assert outcome.changes == (
-        "2.16.0: cu130 cu132, rocm10.0, xpu, Python 3.11-3.15 3.14t 3.15t, torchvision 0.30.0",
+    assert (
+        outcome.changes
+        == shown.changes
+        == ("2.16.0: cu130 cu132, rocm10.0, xpu, Python 3.11-3.15 3.14t 3.15t, torchvision 0.30.0",)
     )
     assert (outcome.before, outcome.date) == ("2026-11-24", "2026-12-24")
     assert outcome.untold == ()
@@ -145,20 +153,11 @@ def test_once_a_day_unless_forced(fresh: Index, file: Path) -> None:
     assert _update(fresh, file, "now", NOW + timedelta(hours=1)).changes == ()
     assert len(fresh.asked) > asked
     assert _update(fresh, file, now=NOW + timedelta(hours=26)).state == "updated"
-
-
-def test_a_damaged_cache_is_no_reason_to_wait(fresh: Index, file: Path) -> None:
-    _update(fresh, file)
+    write(file, EMPTY, ["x"], NOW + timedelta(hours=1))
+    assert _update(fresh, file).state == "updated", "a clock that was wrong"
     file.write_bytes(file.read_bytes()[:-9])
     assert _update(fresh, file).state == "updated"
     assert wheel_table_with(file).source == "updated"
-
-
-def test_show_writes_nothing(fresh: Index, file: Path) -> None:
-    outcome = _update(fresh, file, "show")
-    assert outcome.state == "shown"
-    assert outcome.changes
-    assert not file.exists()
 
 
 def test_what_was_learned_once_is_not_lost_by_an_index_without_it(
@@ -237,8 +236,7 @@ def _cut_default(index: Index) -> None:
 def test_a_damaged_page_is_refused_and_the_cache_stays(
     fresh: Index, file: Path, project: str, answer: Any, says: str
 ) -> None:
-    overlay = Overlay(as_of="2026-12-24", releases={}, files={})
-    store.write(file, overlay, [], NOW)
+    write(file, EMPTY, [], NOW)
     before = file.read_bytes()
     _with(answer, project)(fresh)
     with pytest.raises(UpdateError, match=says):
@@ -265,39 +263,62 @@ def test_a_damaged_answer_makes_no_cache(
     assert not file.parent.exists()
 
 
-def test_without_the_default_index_its_variant_is_that_of_the_last_release_and_marked(
+def test_what_can_not_be_had_is_that_of_the_last_release_and_marked(
     fresh: Index, file: Path
 ) -> None:
+    """Without the default index, and where links of PyTorch's page lead to other hosts, which are not asked."""
     del fresh.pages["/simple/torch/"]
+    good = fresh.pages["/whl/torchvision/"]
+    assert isinstance(good, bytes)
+    foreign = good.replace(b'href="/whl/', b'href="http://127.0.0.1:9/whl/')
+    fresh.pages["/whl/torchvision/"] = foreign
     outcome = _update(fresh, file)
     assert any("the default index was not read" in one for one in outcome.untold)
     row = wheel_table_with(file).data["releases"]["items"]["2.16.0"]
-    assert row["unverified"] == ["pypi_default"]
+    assert row["unverified"] == ["pypi_default", "torchvision_pair"]
     assert row["pypi_default"]["linux_x86_64"] == "cu132"
+    assert row["torchvision"] == "0.29.2"
 
 
-def test_a_clock_behind_the_table_is_told(fresh: Index, file: Path) -> None:
+@pytest.mark.parametrize("step", ["fsync", "replace", "fdopen"])
+def test_a_write_that_fails_leaves_the_old_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    file = tmp_path / "t.json"
+    write(file, EMPTY, ["x"], NOW)
+    before = file.read_bytes()
+
+    def full(*_: object, **__: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path if step == "replace" else os, step, full)
+    with pytest.raises(UpdateError, match=r"t\.json can't be written: No space left"):
+        write(file, EMPTY, ["y"], NOW)
+    assert file.read_bytes() == before
+    assert [p.name for p in tmp_path.iterdir()] == ["t.json"]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="SIGKILL is POSIX")
+def test_a_killed_write_leaves_the_old_one(file: Path) -> None:
+    write(file, EMPTY, ["x"], NOW)
+    before = file.read_bytes()
+    code = (
+        "import os, signal, sys\nfrom datetime import UTC, datetime\nfrom pathlib import Path\n"
+        "from tunedoctor.refresh.update import write\nfrom tunedoctor.tables.updated import Overlay\n"
+        "os.fsync = lambda _: os.kill(os.getpid(), signal.SIGKILL)\n"
+        "write(Path(sys.argv[1]), Overlay(as_of='2026-12-25', releases={}, files={}), [], datetime.now(UTC))"
+    )
+    ended = subprocess.run([sys.executable, "-c", code, str(file)], check=False)
+    assert ended.returncode == -9
+    assert file.read_bytes() == before
+
+
+def test_a_clock_behind_the_table_and_a_folder_that_can_not_be_made(
+    fresh: Index, tmp_path: Path
+) -> None:
+    (tmp_path / "x").touch()
+    file = tmp_path / "x" / "t.json"
+    with pytest.raises(UpdateError, match="can't be written"):
+        _update(fresh, file)
     with pytest.raises(UpdateError, match="the clock says 2020-01-01"):
         _update(fresh, file, now=datetime(2020, 1, 1, tzinfo=UTC))
-
-
-def test_a_folder_that_can_not_be_made(fresh: Index, tmp_path: Path) -> None:
-    (tmp_path / "x").touch()
-    with pytest.raises(UpdateError, match="can't be written"):
-        _update(fresh, tmp_path / "x" / "t.json")
-
-
-def test_a_page_with_a_foreign_metadata_host_is_not_followed(
-    fresh: Index, file: Path, table: Any
-) -> None:
-    """Links of PyTorch's page to other hosts are not asked: the pair stays untold."""
-    good = fresh.pages["/whl/torchvision/"]
-    assert isinstance(good, bytes)
-    fresh.pages["/whl/torchvision/"] = good.replace(
-        b'href="/whl/', b'href="http://127.0.0.1:9/whl/'
-    )
-    _update(fresh, file)
-    row = wheel_table_with(file).data["releases"]["items"]["2.16.0"]
-    assert row["torchvision"] == "0.29.2"
-    assert "torchvision_pair" in row["unverified"]
-    assert page([]) != good

@@ -10,7 +10,7 @@ from tunedoctor.render import choice
 from tunedoctor.render.style import Style
 from tunedoctor.snapshot import Snapshot
 from tunedoctor.wheels.answer import Answer, answer
-from tunedoctor.wheels.asked import Asked, blank
+from tunedoctor.wheels.described import Asked, blank
 
 GOLDEN = Path(__file__).parent / "golden"
 NEW = Knowledge(date="2026-11-24", days=3, source="shipped")
@@ -18,8 +18,8 @@ OLD = Knowledge(date="2026-11-24", days=75, source="shipped")
 
 
 def _asked(asked: Asked, knowledge: Knowledge = NEW) -> Answer:
-    done = blank(asked, "3.12")
-    return answer(done.machine, None, done.assumed, knowledge)
+    machine, assumed = blank(asked, "3.12")
+    return answer(machine, None, assumed, knowledge)
 
 
 def _with_configuration() -> Answer:
@@ -37,9 +37,8 @@ def _with_configuration() -> Answer:
             ),
         }
     )
-    machine = blank(
-        Asked(platform="linux", glibc="2.39", gpus=("4090",), driver="550.144.03"), "3.12"
-    ).machine
+    asked = Asked(platform="linux", glibc="2.39", gpus=("4090",), driver="550.144.03")
+    machine, _ = blank(asked, "3.12")
     return answer(machine, snapshot, (), NEW)
 
 

@@ -4,6 +4,7 @@ import json
 import re
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -68,48 +69,65 @@ def test_good_sets_are_left_alone(check: str, versions: dict[str, str]) -> None:
     assert _ids(check, versions) == []
 
 
-def test_versions_alone_fire() -> None:
-    assert _ids("library-version-clash", {"peft": "0.17.1", "transformers": "5.24.0"}) == [
-        "peft-0.16-0.17-hybridcache"
-    ]
-    assert _ids("library-version-clash", {"peft": "0.18.1", "transformers": "5.24.0"}) == []
+LIBRARIES, QUANT = "library-version-clash", "quantisation-library-mismatch"
+NEW = {"transformers": "5.24.0"}
+TEXT = "TypeError: SFTConfig.__init__() got an unexpected keyword argument 'max_seq_length'"
 
 
-def test_local_labels_do_not_count() -> None:
-    pair = {"transformers": "5.24.0", "torch": "2.5.1+cu124"}
-    assert _ids("torch-too-old-for-library", pair)[0] == "transformers-5.20-needs-torch-2.6"
+@pytest.mark.parametrize(
+    ("check", "versions", "more", "ids"),
+    [
+        (LIBRARIES, {"peft": "0.17.1", **NEW}, {}, ["peft-0.16-0.17-hybridcache"]),
+        (LIBRARIES, {"peft": "0.18.1", **NEW}, {}, []),
+        (LIBRARIES, {"tokenizers": "0.22.1", **NEW}, {}, ["tokenizers-for-transformers-5.16"]),
+        (LIBRARIES, {"tokenizers": "0.23.3", **NEW}, {}, []),
+        (LIBRARIES, NEW, {}, []),
+        # absence counts only where all is told
+        ("missing-dependency", NEW, {}, ["accelerate-missing"]),
+        ("missing-dependency", NEW, {"complete": False}, []),
+        # a symptom row needs its text
+        (LIBRARIES, {"trl": "1.16.0"}, {}, []),
+        (
+            LIBRARIES,
+            {"trl": "1.16.0"},
+            {"errors": _errors(TEXT)},
+            ["trl-0.20-sftconfig-max-seq-length"],
+        ),
+        (LIBRARIES, {"trl": "0.15.2"}, {"errors": _errors(TEXT)}, []),
+        # the environment decides, and what the build has
+        (
+            QUANT,
+            {"bitsandbytes": "0.50.2"},
+            {"environment": Environment(variables={"BNB_CUDA_VERSION": ""})},
+            ["bnb-empty-override"],
+        ),
+        (QUANT, {"bitsandbytes": "0.50.2"}, {"environment": Environment(variables={})}, []),
+        (QUANT, {"bitsandbytes": "0.50.2"}, {"environment": Unknown(why="x")}, []),
+        (
+            QUANT,
+            {"bitsandbytes": "0.44.1", "triton": "3.1.0"},
+            {"torch": TorchBuild(version="2.5.1+cpu", accelerator="cpu")},
+            ["triton-no-driver-import"],
+        ),
+        (
+            QUANT,
+            {"bitsandbytes": "0.44.1", "triton": "3.1.0"},
+            {"torch": TorchBuild(version="2.5.1+cu124", cuda="12.4", accelerator="cuda")},
+            [],
+        ),
+    ],
+)
+def test_which_rows_fire(
+    check: str, versions: dict[str, str], more: dict[str, Any], ids: list[str]
+) -> None:
+    assert _ids(check, versions, **more) == ids
 
 
 def test_the_build_knows_the_release_better_than_the_metadata() -> None:
-    found = broken_pairs(
-        "torch-too-old-for-library",
-        _packages({"transformers": "5.24.0", "torch": "2.9.1"}),
-        TorchBuild(version="2.5.1+cpu"),
-    )
+    build, check = TorchBuild(version="2.5.1+cpu"), "torch-too-old-for-library"
+    found = broken_pairs(check, _packages({**NEW, "torch": "2.9.1"}), build)
     assert found[0].versions == {"transformers": "5.24.0", "torch": "2.5.1+cpu"}
-
-
-def test_outside_of_a_range() -> None:
-    check = "library-version-clash"
-    assert _ids(check, {"transformers": "5.24.0", "tokenizers": "0.22.1"}) == [
-        "tokenizers-for-transformers-5.16"
-    ]
-    assert _ids(check, {"transformers": "5.24.0", "tokenizers": "0.23.3"}) == []
-    assert _ids(check, {"transformers": "5.24.0"}) == []
-
-
-def test_absence_counts_only_where_all_is_told() -> None:
-    pair = {"transformers": "5.24.0"}
-    assert _ids("missing-dependency", pair) == ["accelerate-missing"]
-    assert _ids("missing-dependency", pair, complete=False) == []
-
-
-def test_a_symptom_row_needs_its_text() -> None:
-    check, versions = "library-version-clash", {"trl": "1.16.0"}
-    said = "TypeError: SFTConfig.__init__() got an unexpected keyword argument 'max_seq_length'"
-    assert _ids(check, versions) == []
-    assert _ids(check, versions, errors=_errors(said)) == ["trl-0.20-sftconfig-max-seq-length"]
-    assert _ids(check, {"trl": "0.15.2"}, errors=_errors(said)) == []
+    assert found[0].row.id == "transformers-5.20-needs-torch-2.6"
 
 
 def test_a_text_alone_decides_where_no_version_is_known() -> None:
@@ -121,22 +139,6 @@ def test_a_text_alone_decides_where_no_version_is_known() -> None:
     assert broken_pairs("library-version-clash", None, errors=vague) == ()
 
 
-def test_the_environment_decides() -> None:
-    check, versions = "quantisation-library-mismatch", {"bitsandbytes": "0.50.2"}
-    empty = Environment(variables={"BNB_CUDA_VERSION": ""})
-    assert _ids(check, versions, environment=empty) == ["bnb-empty-override"]
-    assert _ids(check, versions, environment=Environment(variables={})) == []
-    assert _ids(check, versions, environment=Unknown(why="x")) == []
-
-
-def test_a_build_without_cuda_has_none_available() -> None:
-    check, versions = "quantisation-library-mismatch", {"bitsandbytes": "0.44.1", "triton": "3.1.0"}
-    cpu = TorchBuild(version="2.5.1+cpu", accelerator="cpu")
-    cuda = TorchBuild(version="2.5.1+cu124", cuda="12.4", accelerator="cuda")
-    assert _ids(check, versions, torch=cpu) == ["triton-no-driver-import"]
-    assert _ids(check, versions, torch=cuda) == []
-
-
 @given(st.text(max_size=300), st.text(max_size=20), st.sampled_from(CHECKS))
 def test_no_text_and_no_version_makes_it_fall(text: str, version: str, check: str) -> None:
     names = ("transformers", "peft", "trl", "torch", "bitsandbytes", "numpy")
@@ -144,25 +146,18 @@ def test_no_text_and_no_version_makes_it_fall(text: str, version: str, check: st
     broken_pairs(check, packages, errors=_errors(text))
 
 
-@pytest.mark.parametrize(
-    ("version", "has", "lacks"),
-    [
+def test_binaries_of_bitsandbytes() -> None:
+    for version, has, lacks in (
         ("0.43.3", 125, 126),
         ("0.45.2", 126, 128),
         ("0.47.0", 129, 130),
         ("0.49.2", 130, 132),
         ("0.50.2", 132, 129),
         ("0.60.0", 132, 129),
-    ],
-)
-def test_binaries_of_bitsandbytes(version: str, has: int, lacks: int) -> None:
-    assert has in bitsandbytes_cuda(version)
-    assert lacks not in bitsandbytes_cuda(version)
-
-
-def test_binaries_of_releases_that_nobody_knows() -> None:
-    assert bitsandbytes_cuda("0.37.0") == ()
-    assert bitsandbytes_cuda("of mine") == ()
+    ):
+        assert has in bitsandbytes_cuda(version)
+        assert lacks not in bitsandbytes_cuda(version)
+    assert bitsandbytes_cuda("0.37.0") == bitsandbytes_cuda("of mine") == ()
 
 
 def test_the_table_names_no_place_of_downloads() -> None:

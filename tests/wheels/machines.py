@@ -61,23 +61,16 @@ gpus = st.one_of(
     st.sampled_from(AMD).map(amd),
     st.sampled_from(INTEL).map(lambda name: Gpu(name=name, vendor="intel")),
 )
-places = st.sampled_from(
-    (
-        ("linux", "x86_64"),
-        ("linux", "aarch64"),
-        ("wsl", "x86_64"),
-        ("windows", "AMD64"),
-        ("windows", "ARM64"),
-        ("macos", "arm64"),
-        ("macos", "x86_64"),
-    )
+PLACES = (
+    *(("linux", "x86_64"), ("linux", "aarch64"), ("wsl", "x86_64"), ("windows", "AMD64")),
+    *(("windows", "ARM64"), ("macos", "arm64"), ("macos", "x86_64")),
 )
 
 
 @st.composite
 def machines(draw: st.DrawFn) -> Machine:
     """Return a machine of real parts."""
-    platform, arch = draw(places)
+    platform, arch = draw(st.sampled_from(PLACES))
     return Machine(
         platform=platform,
         arch=arch,
@@ -90,33 +83,26 @@ def machines(draw: st.DrawFn) -> Machine:
     )
 
 
-words = st.one_of(
-    st.text(max_size=20),
-    st.sampled_from(
-        (
-            *("lspci only", "docker", "1", "arm64", "R36 (release)", "JetPack 7.2", "open", "0,1"),
-            *("/usr/local/cuda-13.0/compat", "PyPy", "32", "--extra-index-url", "3.14.1", "musl"),
-            *("8.9", "gfx1100", "nvidia", "580.95.05", "3.12", "==2.*", "x86", "NVIDIA A40-48Q"),
-        )
-    ),
+WORDS = (
+    *("lspci only", "docker", "1", "arm64", "R36 (release)", "JetPack 7.2", "open", "0,1", "32"),
+    *("/usr/local/cuda-13.0/compat", "PyPy", "--extra-index-url", "3.14.1", "musl", "==2.*", "x86"),
+    *("8.9", "gfx1100", "nvidia", "580.95.05", "3.12", "NVIDIA A40-48Q"),
 )
-names = st.one_of(
-    st.text(max_size=10),
-    st.sampled_from(
-        (
-            *(
-                "container",
-                "implementation",
-                "nv_tegra_release",
-                "kernel_module",
-                "vgpu",
-                "rosetta",
-            ),
-            *("CUDA_VISIBLE_DEVICES", "HIP_VISIBLE_DEVICES", "LD_LIBRARY_PATH", "python_bits"),
-            *("python_full_version", "nvidia_smi_cuda", "nvcc", "PIP_EXTRA_INDEX_URL", "tool"),
-        )
+NAMES = (
+    *(
+        "container",
+        "implementation",
+        "nv_tegra_release",
+        "kernel_module",
+        "vgpu",
+        "rosetta",
+        "tool",
     ),
+    *("CUDA_VISIBLE_DEVICES", "HIP_VISIBLE_DEVICES", "LD_LIBRARY_PATH", "python_bits", "nvcc"),
+    *("python_full_version", "nvidia_smi_cuda", "PIP_EXTRA_INDEX_URL"),
 )
+words = st.one_of(st.text(max_size=20), st.sampled_from(WORDS))
+names = st.one_of(st.text(max_size=10), st.sampled_from(NAMES))
 nonsense = st.builds(
     Machine,
     platform=st.sampled_from(("linux", "wsl", "windows", "macos")),

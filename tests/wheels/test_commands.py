@@ -68,17 +68,20 @@ def holds(ground: Ground, build: str) -> None:
     assert {one[1] for one in found.values()} == {PYTORCH}
 
 
-@pytest.mark.parametrize(("here", "build"), EVERY)
-def test_pip_ends_with_the_chosen_build(ground: NewGround, here: Machine, build: str) -> None:
-    one = ground()
-    one.run_all(printed(here).pip)
-    holds(one, build)
+def install(ground: Ground, here: Machine, tool: str, **known: str) -> Commands:
+    """Run the commands of a tool for the build of a machine."""
+    commands = printed(here, python="" if tool == "pip" else ground.python, **known)
+    ground.run_all(commands.pip if tool == "pip" else commands.uv_pip)
+    return commands
 
 
+@pytest.mark.parametrize("tool", ["pip", "uv"])
 @pytest.mark.parametrize(("here", "build"), EVERY)
-def test_uv_ends_with_the_chosen_build(ground: NewGround, here: Machine, build: str) -> None:
+def test_it_ends_with_the_chosen_build(
+    ground: NewGround, here: Machine, build: str, tool: str
+) -> None:
     one = ground()
-    one.run_all(printed(here, python=one.python).uv_pip)
+    install(one, here, tool)
     holds(one, build)
 
 
@@ -124,21 +127,15 @@ def test_the_line_of_a_dockerfile(ground: NewGround, here: Machine, build: str) 
     one = ground()
     lines = printed(here).dockerfile.splitlines()
     assert lines[-1].startswith("RUN ")
+    assert printed(ROCM_OLD).dockerfile.splitlines()[0] == "ENV HSA_OVERRIDE_GFX_VERSION=10.3.0"
     one.run_all((lines[-1].removeprefix("RUN "),))
     holds(one, build)
-
-
-def test_variables_of_the_build_stand_in_the_dockerfile() -> None:
-    lines = printed(ROCM_OLD).dockerfile.splitlines()
-    assert lines[0] == "ENV HSA_OVERRIDE_GFX_VERSION=10.3.0"
-    assert len(lines) == 2
 
 
 @pytest.mark.parametrize("tool", ["pip", "uv"])
 def test_a_mac_takes_the_default_index(ground: NewGround, tool: str) -> None:
     one = ground()
-    commands = printed(MAC)
-    one.run_all(commands.pip if tool == "pip" else commands.uv_pip)
+    commands = install(one, MAC, tool)
     found = one.installed("torch", "torchvision")
     assert {name: (v[1], v[2]) for name, v in found.items()} == {
         "torch": (DEFAULT, "2.15.0"),
@@ -168,10 +165,6 @@ def test_a_build_that_is_not_there_ends_in_an_error(ground: NewGround) -> None:
     assert one.run(commands.pip[-1]).returncode == 1
     assert one.run(commands.uv_pip[-1]).returncode == 1
     assert one.installed("torch") == {}
-
-
-def test_no_build_no_commands() -> None:
-    assert commands_of(Choice("upgrade_driver"), CU126) is None
 
 
 def _choices(here: Machine) -> list[Choice]:
@@ -259,3 +252,74 @@ def test_a_path_with_a_space_is_one_word(ground: NewGround) -> None:
     one.run_all(printed(CU126, python=python).uv_pip)
     assert list(folder.glob("lib/python*/site-packages/torch/version.py"))
     assert one.installed("torch") == {}
+
+
+SWAPS = {
+    "labels differ": ("torch==2.14.1+cu130 torchvision==0.29.1+cu130", "cu130", CU126),
+    "from the default index": ("torch==2.14.1 torchvision==0.29.1", "", CU126),
+    "torchvision without a label": ("torch==2.15.0+cpu torchvision==0.29.2+cpu", "cpu", CU132),
+    "no labels at all": ("torch==2.5.1+cu118 torchvision==0.20.1+cu118", "cu118", CU124_ARM),
+    "older release": ("torch==2.9.1+cu128 torchaudio==2.9.1+cu128", "cu128", CU130),
+    "other vendor": ("torch==2.14.1+cu130 torchvision==0.29.1+cu130", "cu130", ROCM),
+    "back from it": ("torch==2.14.1+rocm7.2 torchvision==0.29.1+rocm7.2", "rocm7.2", CU126),
+}
+CASES = [pytest.param(*swap, id=name) for name, swap in SWAPS.items()]
+
+
+def _first(ground: Ground, pins: str, variant: str) -> str:
+    """Install what was there before; return its version as the metadata has it."""
+    index = f" --default-index https://{PYTORCH}/whl/{variant}" if variant else ""
+    ground.run_all((f"uv pip install {pins}{index}",))
+    return ground.installed("torch")["torch"][2]
+
+
+@pytest.mark.parametrize("tool", ["pip", "uv"])
+@pytest.mark.parametrize(("pins", "variant", "here"), CASES)
+def test_the_other_build_takes_its_place(
+    ground: NewGround, pins: str, variant: str, here: Machine, tool: str
+) -> None:
+    one = ground()
+    commands = printed(here, installed=_first(one, pins, variant), python=one.python)
+    one.run_all(commands.pip if tool == "pip" else commands.uv_pip)
+    choice = chosen(here)
+    assert choice.build is not None
+    found = one.installed("torch", "torchvision", "nvidia_cublas_cu12", "nvidia_cublas_cu13")
+    assert found["torch"][:2] == (str(choice.build), PYTORCH)
+    assert found["torchvision"][:2] == (f"{choice.torchvision}+{choice.build.variant}", PYTORCH)
+    # what the new build needs has come with it
+    cuda = choice.build.variant[2:4] if choice.build.variant.startswith("cu") else ""
+    assert not cuda or f"nvidia_cublas_cu{cuda}" in found
+    # of two Tritons, which share a folder, the right one stays
+    assert list(one.installed("triton", "triton_rocm")) == ["triton" if cuda else "triton_rocm"]
+
+
+@pytest.mark.parametrize("tool", ["pip", "uv"])
+def test_a_pin_without_label_alone_would_change_nothing(ground: NewGround, tool: str) -> None:
+    """This is why the commands reinstall: pip and uv count another variant of the same version as there."""
+    one = ground()
+    _first(one, "torch==2.5.1+cu118 torchvision==0.20.1+cu118", "cu118")
+    commands = printed(CU124_ARM, installed="", python=one.python)
+    one.run_all(commands.pip if tool == "pip" else commands.uv_pip)
+    assert one.installed("torch")["torch"][0] == "2.5.1+cu118"
+
+
+def test_nothing_is_reinstalled_without_need() -> None:
+    for installed in ("2.14.1+cu130", "2.14.1", "2.9.1+cu128", ""):
+        commands = printed(CU126, installed=installed)
+        assert len(commands.pip) == len(commands.uv_pip) == 1
+        assert "reinstall" not in commands.pip[0] + commands.uv_pip[0]
+    assert len(printed(CPU, installed="2.14.1+cu130").pip) == 1, "a CPU build has no Triton"
+    commands = printed(CU124_ARM, installed="2.5.1+cpu")
+    assert ["--force-reinstall --no-deps" in line for line in commands.pip] == [True, False]
+    assert "--reinstall " not in commands.uv_pip[0], "gigabytes of dependencies stay"
+
+
+def test_what_is_there_already_is_left_alone(ground: NewGround) -> None:
+    one = ground()
+    commands = printed(CU118, installed="2.5.1+cu118", python=one.python)
+    one.run_all((*commands.pip, *commands.pip))
+    assert (
+        printed(CPU, installed="2.15.0+cpu", python="").pip
+        == printed(CPU, installed="", python="").pip
+    )
+    assert DEFAULT not in {v[1] for v in one.installed("torch", "torchvision").values()}

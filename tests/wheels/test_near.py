@@ -7,9 +7,9 @@ from tunedoctor.engine import diagnose
 from tunedoctor.facts import TorchBuild
 from tunedoctor.planning.torch_pick import NoTorch, torch_pick
 from tunedoctor.registry import all_checks
+from tunedoctor.wheels.choose import near
 from tunedoctor.wheels.described import machine_from
-from tunedoctor.wheels.near import near
-from tunedoctor.wheels.of_snapshot import machine_of
+from tunedoctor.wheels.machine import machine_of
 
 LINUX = {"platform": "linux", "arch": "x86_64", "glibc": "2.39", "python": "3.12"}
 H100 = {"name": "NVIDIA H100", "compute_capability": "9.0"}

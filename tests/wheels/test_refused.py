@@ -1,59 +1,79 @@
-"""What stands behind an install that found no file."""
+"""What stands behind an install that found no file, and wheels that were named as files."""
+
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tunedoctor.facts import Host, IndexAnswer, Interpreter, Refusal
-from tunedoctor.wheels.refused import refused
+from tunedoctor.wheels.refused import misplaced, refused
 
 PY312 = Interpreter(executable="", version="3.12.4", machine="x86_64")
 WIN_ARM = Host(os="windows", name="Windows 11", machine="ARM64")
 
 
+MUSL, MAC_TAG = "musllinux_1_2_x86_64", "macosx_14_0_arm64"
+X86 = "manylinux_2_28_x86_64"
+
+
 @pytest.mark.parametrize(
-    ("refusal", "cause"),
+    ("fields", "cause"),
     [
-        (Refusal(name="torch", reason="platform", tag="win32"), "python-32bit"),
+        ({"reason": "platform", "tag": "win32"}, "python-32bit"),
         (
-            Refusal(
-                name="torch",
-                reason="platform",
-                tag="manylinux_2_17_x86_64",
-                wheel_tags=("manylinux_2_28_x86_64",),
-            ),
+            {"reason": "platform", "tag": "manylinux_2_17_x86_64", "wheel_tags": (X86,)},
             "glibc-too-old",
         ),
         (
-            Refusal(
-                name="torch",
-                reason="platform",
-                tag="macosx_13_0_arm64",
-                wheel_tags=("macosx_14_0_arm64",),
-            ),
+            {"reason": "platform", "tag": "macosx_13_0_arm64", "wheel_tags": (MAC_TAG,)},
             "macos-too-old",
         ),
+        ({"reason": "platform", "tag": MUSL}, "platform-unsupported"),
+        ({"offered": ("0.1.2", "0.1.2.post1")}, "python-unsupported"),
         (
-            Refusal(name="torch", reason="platform", tag="musllinux_1_2_x86_64"),
-            "platform-unsupported",
-        ),
-        (Refusal(name="torch", offered=("0.1.2", "0.1.2.post1")), "python-unsupported"),
-        (
-            Refusal(
-                name="torch", specifier="==9.9.9", reason="version", offered=("2.14.1", "2.15.0")
-            ),
+            {"specifier": "==9.9.9", "reason": "version", "offered": ("2.14.1", "2.15.0")},
             "wheel-not-on-index",
         ),
         (
-            Refusal(name="torch", specifier=">=2.3", reason="version", offered=("2.2.1", "2.2.2")),
+            {"specifier": ">=2.3", "reason": "version", "offered": ("2.2.1", "2.2.2")},
             "platform-unsupported",
         ),
+        # what a lock names was on the index: poetry says it of a version that it took from one
+        *(
+            ({"specifier": spec, "reason": "platform", "installer": "poetry"}, cause)
+            for spec, cause in (
+                ("==2.5.1+cu124", ""),
+                ("==2.5.1+cu128", "wheel-not-on-index"),
+                ("==2.5.1", ""),
+            )
+        ),
+        # files with a label are not found without it
+        *(
+            (
+                {
+                    "specifier": "==2.6.0",
+                    "reason": "platform",
+                    "tag": tag,
+                    "wheel_tags": wheels,
+                    "installer": "uv",
+                },
+                cause,
+            )
+            for tag, wheels, cause in (
+                ("win_amd64", ("linux_aarch64",), "wheel-not-on-index"),
+                ("manylinux_2_35_x86_64", ("macosx_11_0_arm64",), "wheel-not-on-index"),
+                ("win_arm64", ("win_amd64",), "platform-unsupported"),
+                ("macosx_13_0_x86_64", ("macosx_11_0_arm64",), "platform-unsupported"),
+            )
+        ),
+        # other packages are not guessed at
+        ({"name": "flash-attn", "specifier": "==9", "reason": "version", "offered": ("2.0",)}, ""),
     ],
 )
-def test_the_cause(refusal: Refusal, cause: str) -> None:
-    found = refused(IndexAnswer(refusals=(refusal,)))
-    assert found is not None
-    assert found.cause == cause
+def test_the_cause(fields: dict[str, Any], cause: str) -> None:
+    found = refused(IndexAnswer(refusals=(Refusal(**{"name": "torch", **fields}),)))
+    assert (found.cause if found else "") == cause
 
 
 def test_the_system_tells_why_there_is_none() -> None:
@@ -61,47 +81,6 @@ def test_the_system_tells_why_there_is_none() -> None:
     arm = Interpreter(executable="", version="3.12.4", machine="ARM64")
     assert refused(none, arm, WIN_ARM)[0] == "platform-unsupported"  # type: ignore[index]
     assert refused(none, PY312)[0] == "python-unsupported"  # type: ignore[index]
-
-
-def _locked(spec: str) -> IndexAnswer:
-    return IndexAnswer(
-        refusals=(Refusal(name="torch", specifier=spec, reason="platform", installer="poetry"),)
-    )
-
-
-def test_what_a_lock_names_was_on_the_index() -> None:
-    """Poetry says it of a version that it took from an index: the label was built."""
-    assert refused(_locked("==2.5.1+cu124")) is None
-    assert refused(_locked("==2.5.1+cu128"))[0] == "wheel-not-on-index"  # type: ignore[index]
-    assert refused(_locked("==2.5.1")) is None
-
-
-@pytest.mark.parametrize(
-    ("tag", "wheels", "cause"),
-    [
-        ("win_amd64", ("linux_aarch64",), "wheel-not-on-index"),
-        ("manylinux_2_35_x86_64", ("macosx_11_0_arm64",), "wheel-not-on-index"),
-        ("win_arm64", ("win_amd64",), "platform-unsupported"),
-        ("macosx_13_0_x86_64", ("macosx_11_0_arm64",), "platform-unsupported"),
-    ],
-)
-def test_files_with_a_label_are_not_found_without_it(
-    tag: str, wheels: tuple[str, ...], cause: str
-) -> None:
-    one = Refusal(
-        name="torch",
-        specifier="==2.6.0",
-        reason="platform",
-        tag=tag,
-        wheel_tags=wheels,
-        installer="uv",
-    )
-    assert refused(IndexAnswer(refusals=(one,)))[0] == cause  # type: ignore[index]
-
-
-def test_other_packages_are_not_guessed_at() -> None:
-    one = Refusal(name="flash-attn", specifier="==9", reason="version", offered=("2.0",))
-    assert refused(IndexAnswer(refusals=(one,))) is None
     assert refused(None) is None
 
 
@@ -122,3 +101,37 @@ def test_any_answer(
     for own in (None, PY312):
         for host in (None, WIN_ARM, Host(os="linux", name="x", machine="x86_64")):
             refused(IndexAnswer(refusals=(one,)), own, host)
+
+
+LINUX = Host(os="linux", name="Ubuntu 24.04", machine="x86_64", libc="glibc", libc_version="2.39")
+OLD = Host(os="linux", name="CentOS 7", machine="x86_64", libc="glibc", libc_version="2.17")
+MAC = Host(os="macos", name="macOS 14.5", machine="arm64")
+ALPINE = Host(os="linux", name="Alpine", machine="x86_64", libc="musl")
+PYTHON = Interpreter(executable="", version="3.12.3")
+FREE = Interpreter(executable="", version="3.13.1", free_threaded=True)
+
+
+@pytest.mark.parametrize(
+    ("tags", "own", "host", "cause"),
+    [
+        ("cp311-cp311-linux_x86_64", PYTHON, None, "python-unsupported"),
+        ("cp313-cp313-manylinux_2_28_x86_64", FREE, LINUX, "python-unsupported"),
+        ("cp312-cp312-linux_x86_64", PYTHON, MAC, "platform-unsupported"),
+        ("cp312-cp312-manylinux_2_28_aarch64", PYTHON, LINUX, "platform-unsupported"),
+        ("cp312-cp312-manylinux_2_28_x86_64", PYTHON, ALPINE, "platform-unsupported"),
+        ("cp312-cp312-manylinux_2_28_x86_64", PYTHON, OLD, "glibc-too-old"),
+        ("cp312-none-macosx_11_0_arm64", PYTHON, MAC, None),
+        ("cp312-cp312-manylinux_2_28_x86_64", PYTHON, LINUX, None),
+        ("cp313-cp313t-manylinux_2_28_x86_64", FREE, LINUX, None),
+        ("cp38-abi3-linux_x86_64", PYTHON, LINUX, None),
+        ("py3-none-any", PYTHON, LINUX, None),
+        ("py3-none-win_amd64", PYTHON, LINUX, "platform-unsupported"),
+        ("cp311-cp311-linux_x86_64", None, None, None),
+        ("", PYTHON, LINUX, None),
+    ],
+)
+def test_what_does_not_fit(
+    tags: str, own: Interpreter | None, host: Host | None, cause: str | None
+) -> None:
+    found = misplaced(tags, own, host)
+    assert (found.cause if found else None) == cause

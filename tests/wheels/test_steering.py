@@ -1,5 +1,6 @@
 """Left-over settings of pip and uv: what each does to the printed commands, and that they withstand it."""
 
+import itertools
 import os
 import re
 import sys
@@ -21,9 +22,8 @@ from tunedoctor.probes.settings import (
     uv_settings,
 )
 from tunedoctor.wheels.choice import Choice
-from tunedoctor.wheels.commands import Commands, commands_of
+from tunedoctor.wheels.commands import Commands, Steer, commands_of, steering
 from tunedoctor.wheels.machine import Machine
-from tunedoctor.wheels.steering import Steer, steering
 
 NewGround = Callable[[], Ground]
 POSIX = pytest.mark.skipif(os.name == "nt", reason="the commands for Linux start with env")
@@ -144,9 +144,12 @@ def test_a_setting_that_spoils_the_plain_command_is_kept_away(
     assert not _complete(one)
     again = ground()
     left = _leave(again, variables, files, other)
-    kept = _commands(CU126, _config(again, left))
-    again.run_all(kept.pip if tool == "pip" else kept.uv_pip, left)
+    _install(again, _commands(CU126, _config(again, left)), tool, left)
     assert _complete(again)
+
+
+def _install(ground: Ground, commands: Commands, tool: str, left: dict[str, str]) -> None:
+    ground.run_all(commands.pip if tool == "pip" else commands.uv_pip, left)
 
 
 @pytest.mark.parametrize("tool", ["pip", "uv"])
@@ -175,32 +178,15 @@ def test_what_is_called_harmless_is(ground: NewGround, tool: str) -> None:
     )
     config = _config(one, left)
     steers = steering(config, chosen(CU126), CU126)
-    assert {one.setting for one in steers} == {
-        *(
-            "pip.index-url",
-            "pip.find-links",
-            "pip.pre",
-            "pip.only-binary",
-            "pip.require-virtualenv",
-        ),
-        *(
-            "uv.default-index",
-            "uv.index",
-            "uv.extra-index-url",
-            "uv.index-strategy",
-            "uv.prerelease",
-        ),
-        *(
-            "uv.torch-backend",
-            "uv.cuda-driver-version",
-            "uv.amd-gpu-architecture",
-            "uv.only-binary",
-        ),
-    }
+    pip = "index-url find-links pre only-binary require-virtualenv"
+    uv = "default-index index extra-index-url index-strategy prerelease torch-backend only-binary"
+    uv += " cuda-driver-version amd-gpu-architecture"
+    names = {*(f"pip.{one}" for one in pip.split()), *(f"uv.{one}" for one in uv.split())}
+    assert {one.setting for one in steers} == names
     assert all(one.withstood and not one.cure for one in steers)
     commands = _commands(CU126, config)
     assert commands == _commands(CU126, None)
-    one.run_all(commands.pip if tool == "pip" else commands.uv_pip, left)
+    _install(one, commands, tool, left)
     found = one.installed("torch", "torchvision")
     assert {v[:2] for v in found.values()} == {("2.14.1+cu126", PYTORCH), ("0.29.1+cu126", PYTORCH)}
 
@@ -214,7 +200,7 @@ def test_all_that_harms_at_once(ground: NewGround, tool: str) -> None:
     files = {f: text for _, left in cases.values() for f, text in left.items()}
     left = _leave(one, variables, files, other.python)
     commands = _commands(CU126, _config(one, left))
-    one.run_all(commands.pip if tool == "pip" else commands.uv_pip, left)
+    _install(one, commands, tool, left)
     assert _complete(one)
     (one.folder / "requirements-torch.txt").write_text(commands.requirements)
     again = ground()
@@ -281,22 +267,13 @@ def test_every_setting_of_the_probe_steers_or_is_known_not_to() -> None:
         *("allow-unsafe", "isolated", "link-mode", "no-build", "no-build-isolation", "no-cache"),
         *("no-cache-dir", "prefer-binary", "python-preference", "trusted-host", "upgrade-strategy"),
     }
-    value = "torch"
-    for setting in STEERING - without:
-        assert _one(f"pip.{setting}", CU126, value) or _one(f"uv.{setting}", CU126, value), setting
-    for setting in without:
-        assert not _one(f"pip.{setting}", CU126, value), setting
-        assert not _one(f"uv.{setting}", CU126, value), setting
-
-
-def test_words_of_the_steers() -> None:
-    for tool in ("pip", "uv"):
-        for setting in (*STEERING, "unreadable"):
-            for here in (CU126, CU126_WINDOWS, MAC):
-                steer = _one(f"{tool}.{setting}", here, "torch")
-                for text in (steer.does, steer.cure) if steer else ():
-                    assert not re.search(r"\b(?:may|might|please|invalid)\b|[.!]$", text), text
-                    assert len(text) < 120
+    for setting in STEERING | without | {"unreadable"}:
+        places = itertools.product(("pip", "uv"), (CU126, CU126_WINDOWS, MAC))
+        steers = [s for tool, here in places if (s := _one(f"{tool}.{setting}", here, "torch"))]
+        assert bool(steers) == (setting not in without), setting
+        for text in (words for steer in steers for words in (steer.does, steer.cure)):
+            assert not re.search(r"\b(?:may|might|please|invalid)\b|[.!]$", text), text
+            assert len(text) < 120
 
 
 def test_what_depends_on_the_build_and_the_target() -> None:
@@ -313,16 +290,11 @@ def test_what_depends_on_the_build_and_the_target() -> None:
 
 
 def test_those_that_are_not_withstood_come_first() -> None:
-    names = ("uv.index", "pip.target", "uv.override")
     places = {"uv.index": "UV_INDEX", "pip.target": "PIP_TARGET", "uv.override": "UV_OVERRIDE"}
-    config = InstallerConfig(settings=dict.fromkeys(names, "x"), places=places)
+    config = InstallerConfig(settings=dict.fromkeys(places, "x"), places=places)
     found = steering(config, chosen(CU126_WINDOWS), CU126_WINDOWS)
     assert [one.setting for one in found] == ["uv.override", "pip.target", "uv.index"]
-
-
-def test_without_a_build_nothing_is_steered() -> None:
-    config = InstallerConfig(settings={"pip.target": "x"})
-    assert steering(config, Choice("upgrade_driver"), CPU) == ()
+    assert steering(config, Choice("upgrade_driver"), CPU) == (), "without a build"
 
 
 def test_the_machines_own_settings_are_left_out(ground: NewGround, tmp_path: Path) -> None:

@@ -6,11 +6,11 @@ from functools import cache
 from typing import NamedTuple
 
 from tunedoctor.advice.told import raised, told
-from tunedoctor.contracts.names import named_by, owners
+from tunedoctor.contracts.shipped import owners
 from tunedoctor.facts import Errors, ErrorText, Packages, Typed, Unknown
 from tunedoctor.lazy import pattern
 from tunedoctor.tables.load import table
-from tunedoctor.tables.small import distribution_of, gave_up
+from tunedoctor.tables.small import brought_by, distribution_of, gave_up
 from tunedoctor.versions import at_least, normalised
 
 
@@ -182,7 +182,7 @@ def _misfit(error: ErrorText) -> Misfit | None:
     file = found.groupdict().get("file")
     if file and not _shape("installed").search(file):
         return None
-    other = named_by(found["module"]) if named else _brings(found["module"])
+    other = brought_by(found["module"]) if named else _brings(found["module"])
     owner = next((o for o in owners(error) if not keyword or o != other), "")
     if not owner or not other or owner == other:
         return None

@@ -213,7 +213,7 @@ def _costs(asked: Asked, found: survey.Survey, lengths: Lengths, notes: list[str
 def _devices(asked: Asked) -> tuple[Device, ...]:
     if asked.gpu:
         from tunedoctor.memory.overview import device_of  # noqa: PLC0415
-        from tunedoctor.tables.cards import cards_like  # noqa: PLC0415
+        from tunedoctor.tables.gpus import cards_like  # noqa: PLC0415
 
         cards = cards_like(asked.gpu)
         if not cards:

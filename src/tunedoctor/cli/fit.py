@@ -137,7 +137,7 @@ def _devices(asked: Asked) -> tuple[tuple[Device, ...], tuple[str, ...]]:
 
 
 def _named(asked: Asked, name: str) -> tuple[tuple[Device, ...], tuple[str, ...]]:
-    from tunedoctor.tables.cards import cards_like  # noqa: PLC0415
+    from tunedoctor.tables.gpus import cards_like  # noqa: PLC0415
 
     found = cards_like(name)
     if not found:
@@ -171,7 +171,7 @@ def _prices(asked: Asked, devices: tuple[Device, ...]) -> Prices | None:
     if asked.rented and not asked.price_per_hour:
         misuse("--rented names a card, and no --price-per-hour", "give its price")
     from tunedoctor.memory.costs import tokens_of  # noqa: PLC0415
-    from tunedoctor.tables.cards import same_name  # noqa: PLC0415
+    from tunedoctor.tables.gpus import same_name  # noqa: PLC0415
 
     own = same_name(devices[0].name) if devices else None
     return Prices(
@@ -186,13 +186,13 @@ def _prices(asked: Asked, devices: tuple[Device, ...]) -> Prices | None:
 
 def _offers(shape: "Shape", run: Run) -> "OfferTable":
     from tunedoctor.memory.buying import offers  # noqa: PLC0415
-    from tunedoctor.tables.cards import worth_having  # noqa: PLC0415
+    from tunedoctor.tables.gpus import worth_having  # noqa: PLC0415
 
     return offers(shape, run, worth_having())
 
 
 def _cards(run: Run) -> Any:  # noqa: ANN401
-    from tunedoctor.tables.cards import worth_having  # noqa: PLC0415
+    from tunedoctor.tables.gpus import worth_having  # noqa: PLC0415
 
     return card_table(worth_having(), run)
 

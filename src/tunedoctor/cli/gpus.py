@@ -7,7 +7,7 @@ from tunedoctor.facts import AmdGpus, AppleGpu, Memory, NvidiaGpus
 from tunedoctor.memory.band import GIB
 from tunedoctor.memory.fits import Device
 from tunedoctor.snapshot import Snapshot
-from tunedoctor.tables.cards import Card, cards, same_name
+from tunedoctor.tables.gpus import Card, cards, same_name
 
 _METAL = 0.75
 """Part of the RAM that Metal lets a process have by default."""

@@ -20,7 +20,7 @@ from tunedoctor.planning.wanted import RefusedError, asked_for
 from tunedoctor.redaction import public, this_identity
 from tunedoctor.snapshot import Snapshot
 from tunedoctor.targeting import NO_TARGET
-from tunedoctor.wheels.asked import Asked, blank, over
+from tunedoctor.wheels.described import Asked, blank, over
 from tunedoctor.wheels.machine import MachineError
 
 _HELP = "doctor set --help lists the options"
@@ -80,17 +80,17 @@ def _check(given: Namespace) -> None:
 
 def _place(asked: Asked, snapshot: Snapshot | None, known: Asking) -> Place:
     """Return where the set is for: of another machine than this one the findings tell nothing."""
-    from tunedoctor.wheels.of_snapshot import driver_unknown, machine_of  # noqa: PLC0415
+    from tunedoctor.wheels.machine import driver_unknown, machine_of  # noqa: PLC0415
 
     if snapshot is None:
         own = f"{sys.version_info.major}.{sys.version_info.minor}"
         try:
-            return Place(blank(asked, own).machine, known, whole=True)
+            return Place(blank(asked, own)[0], known, whole=True)
         except MachineError as error:
             misuse(str(error), _HELP)
     sure = not driver_unknown(snapshot)
     try:
-        machine = over(machine_of(snapshot), asked, driver_known=sure).machine
+        machine = over(machine_of(snapshot), asked, driver_known=sure)
     except MachineError as error:
         misuse(str(error), "--target names an environment; " + _HELP)
     if not sure and not asked.driver:

@@ -11,10 +11,10 @@ from tunedoctor.cli.progress import spinner
 from tunedoctor.cli.sources import asker
 from tunedoctor.installers.sources import own
 from tunedoctor.probes.settings import project_file
-from tunedoctor.refresh.indexes import indexes
+from tunedoctor.refresh.index import indexes
 from tunedoctor.refresh.update import Mode, Outcome, UpdateError, update
 from tunedoctor.render.json import render
-from tunedoctor.tables.place import cache_file
+from tunedoctor.tables.load import cache_file
 from tunedoctor.wording import listed
 
 MANY = 5

@@ -13,8 +13,7 @@ from tunedoctor.probes.system import knowledge
 from tunedoctor.redaction import public, this_identity
 from tunedoctor.snapshot import Snapshot
 from tunedoctor.wheels.answer import Answer, answer
-from tunedoctor.wheels.asked import Asked, Assembled, blank, over
-from tunedoctor.wheels.described import machines_from
+from tunedoctor.wheels.described import Asked, blank, machines_from, over
 from tunedoctor.wheels.machine import MachineError
 
 _HELP = "doctor wheel --help lists the options"
@@ -67,7 +66,7 @@ def _of_file(source: str) -> list[Answer]:
 def _snapshot_answer(text: str) -> Answer | None:
     """Answer for a snapshot that doctor snapshot wrote; None where the text is none."""
     from tunedoctor.snapshot import SCHEMA, SnapshotError, from_json  # noqa: PLC0415
-    from tunedoctor.wheels.of_snapshot import machine_of  # noqa: PLC0415
+    from tunedoctor.wheels.machine import machine_of  # noqa: PLC0415
 
     if SCHEMA not in text[:4000]:
         return None
@@ -81,16 +80,16 @@ def _snapshot_answer(text: str) -> Answer | None:
 def _of_options(asked: Asked) -> Answer:
     own = f"{sys.version_info.major}.{sys.version_info.minor}"
     try:
-        done = blank(asked, own)
+        machine, assumed = blank(asked, own)
     except MachineError as error:
         misuse(str(error), _HELP)
-    return answer(done.machine, None, done.assumed, knowledge())
+    return answer(machine, None, assumed, knowledge())
 
 
 def _of_this_machine(asked: Asked, place: Target) -> Answer:
     from tunedoctor.cli.progress import spinner  # noqa: PLC0415
     from tunedoctor.live import take  # noqa: PLC0415
-    from tunedoctor.wheels.of_snapshot import driver_unknown, machine_of  # noqa: PLC0415
+    from tunedoctor.wheels.machine import driver_unknown, machine_of  # noqa: PLC0415
 
     with spinner() as one:
         snapshot = take(place, watch=one.watch)
@@ -98,10 +97,10 @@ def _of_this_machine(asked: Asked, place: Target) -> Answer:
     snapshot, assumed = _with_a_python(snapshot)
     assumed = () if asked.python else assumed
     try:
-        done: Assembled = over(machine_of(snapshot), asked, driver_known=known)
+        machine = over(machine_of(snapshot), asked, driver_known=known)
     except MachineError as error:
         misuse(str(error), "--platform and the other options describe a machine; " + _HELP)
-    return answer(done.machine, snapshot, (*assumed, *done.assumed), knowledge())
+    return answer(machine, snapshot, assumed, knowledge())
 
 
 def _with_a_python(snapshot: Snapshot) -> tuple[Snapshot, tuple[str, ...]]:

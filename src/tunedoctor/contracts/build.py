@@ -106,15 +106,13 @@ def lacking(asked: list[Asked], wheel: Path) -> dict[Asked, str]:
     return {one: t[1] + signs.get(t[0], "") + t[2] for one, t in told.items() if t}
 
 
-def runs(places: Iterable[int]) -> list[list[int]]:
+def runs(places: set[int]) -> list[list[int]]:
     """Return [first, last] of each run of neighbouring numbers."""
-    found: list[list[int]] = []
-    for place in sorted(places):
-        if found and place == found[-1][1] + 1:
-            found[-1][1] = place
-        else:
-            found.append([place, place])
-    return found
+    some = sorted(places)
+    firsts = [n for n in some if n - 1 not in places]
+    return [
+        list(pair) for pair in zip(firsts, (n for n in some if n + 1 not in places), strict=True)
+    ]
 
 
 Where = dict[str, dict[Asked, set[Version]]]

@@ -15,7 +15,7 @@ from tunedoctor import child
 from tunedoctor.facts import BrokenContract, ImportContracts, Interpreter, Packages, Unknown
 from tunedoctor.reading import read_regular
 from tunedoctor.tables.load import table
-from tunedoctor.tables.small import distribution_of
+from tunedoctor.tables.small import brought_by, distribution_of
 from tunedoctor.versions import at_least, normalised, requirement
 
 SECONDS = 90.0
@@ -100,41 +100,38 @@ def _broken(
     line: Line, sites: Sequence[str], packages: Packages, record: _Read
 ) -> Iterator[BrokenContract]:
     """Return what a line tells; a file that RECORD has and that is gone is no contract's fault."""
-    asks = (
-        _owner_of(line.library, packages, record) or normalised(line.library)
-        if line.problems
-        else ""
-    )
-    led_by = _owner_of(line.led_by, packages, record) if line.led_by and line.problems else ""
+    if not line.problems:
+        return
+    asks = _owner_of(line.library, packages, record) or normalised(line.library)
+    led_by = _owner_of(line.led_by, packages, record) if line.led_by else ""
     for one in line.problems:
         top = one.module.partition(".")[0]
         asked = _owner_of(top, packages, record)
         # a module that its distribution gave up
         asked = asked or getattr(packages.get(distribution_of(top)), "name", "")
         here = one.kind in ("name", "keyword", "unreadable")
-        if here or not (
+        if not here and (
             _recorded(one.module, asked, packages, record) or _declared(top, asks, packages)
         ):
-            below = next((s for s in sites if one.file.startswith(s + os.sep)), "")
-            file = one.file[len(below) + 1 if below else 0 :]
-            parts = one.module.split(".")
-            theirs = ("/".join(parts[:count]) for count in range(1, len(parts) + 1))
-            files = [f"{path}{end}" for path in theirs for end in (".py", "/__init__.py")]
-            places = {asked: files, asks: [file.replace(os.sep, "/")]}
-            yield BrokenContract(
-                library=asks,
-                led_by=led_by,
-                kind="module" if one.kind == "missing" and asked else one.kind,
-                module=one.module,
-                name=one.name,
-                neighbour=asked if one.kind != "unreadable" else "",
-                file=file,
-                altered=tuple(
-                    n for n, paths in places.items() if _altered(n, paths, packages, record)
-                ),
-                line=one.line,
-                within=one.within,
-            )
+            continue
+        below = next((s for s in sites if one.file.startswith(s + os.sep)), "")
+        file = one.file[len(below) + 1 if below else 0 :]
+        parts = one.module.split(".")
+        theirs = ("/".join(parts[:count]) for count in range(1, len(parts) + 1))
+        files = [f"{path}{end}" for path in theirs for end in (".py", "/__init__.py")]
+        places = {asked: files, asks: [file.replace(os.sep, "/")]}
+        yield BrokenContract(
+            library=asks,
+            led_by=led_by,
+            kind="module" if one.kind == "missing" and asked else one.kind,
+            module=one.module,
+            name=one.name,
+            neighbour=asked if one.kind != "unreadable" else "",
+            file=file,
+            altered=tuple(n for n, some in places.items() if _altered(n, some, packages, record)),
+            line=one.line,
+            within=one.within,
+        )
 
 
 def _owner_of(top: str, packages: Packages, record: _Read) -> str:
@@ -151,8 +148,7 @@ def _owner_of(top: str, packages: Packages, record: _Read) -> str:
 
 def _declared(top: str, owner: str, packages: Packages) -> bool:
     """Tell whether what is asked is required and not installed, which missing-dependency tells."""
-    one = packages.get(owner)
-    named = distribution_of(top) or normalised(top)
+    one, named = packages.get(owner), brought_by(top)
     wanted = {normalised(w.name) for w in map(requirement, one.requires) if w} if one else set()
     return named in wanted and not packages.get(named)
 
@@ -172,17 +168,16 @@ def _altered(name: str, paths: Sequence[str], packages: Packages, record: _Read)
     one = packages.get(name)
     rows = record(one.location, one.metadata) if one and not one.editable else b""
     for path in paths:
-        row = re.search(
-            rb"^%s,sha256=([\w-]{43})=?," % re.escape(path.encode()), rows, re.MULTILINE
-        )
-        if one and row:
+        _, sign, row = (b"\n" + rows).partition(f"\n{path},sha256=".encode())
+        if one and sign:
             try:
                 held = read_regular(Path(one.location, path), _LARGEST_RECORD)
             except PermissionError:
                 return True
             except OSError:
                 continue
-            if urlsafe_b64encode(sha256(held).digest()).rstrip(b"=") != row[1]:
+            digest = urlsafe_b64encode(sha256(held).digest()).rstrip(b"=")
+            if digest != row.partition(b",")[0].rstrip(b"="):
                 return True
     return False
 

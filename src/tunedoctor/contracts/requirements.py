@@ -17,10 +17,8 @@ STAND_INS: dict[str, list[str]] = _KNOWN["stand_ins"]
 """Distributions that bring the same module under another name."""
 TRITON = ("triton", *(one for one in STAND_INS["triton"] if one != "triton-windows"))
 """Names under which PyTorch's own indexes give Triton."""
-_SYSTEMS = {
-    "win": ("Windows", "win32", "nt"),
-    "mac": ("Darwin", "darwin", "posix"),
-}
+_SPELT = {"cpython": "CPython", "pypy": "PyPy"}
+_SYSTEMS = {"win": ("Windows", "win32", "nt"), "mac": ("Darwin", "darwin", "posix")}
 """How a platform begins -> platform_system, sys_platform and os_name."""
 
 
@@ -83,17 +81,13 @@ def unmet(
     found: list[Unmet] = []
     for owner in packages.distributions:
         asked: Iterable[str] = owner.requires if owner.name in wanted else ()
-        if parts_too and not asked:
-            asked = _own_parts(owner)
-        if asked:
-            for name, specifier in requirements(asked, environment):
-                names = (name, *STAND_INS.get(name, ()))
-                version = next((installed[n] for n in names if n in installed), None)
-                if version is None:
-                    if packages.complete and name not in there:
-                        found.append(Unmet(owner, name, specifier, ""))
-                elif version and specifier and within(version, specifier) is False:
-                    found.append(Unmet(owner, name, specifier, version))
+        asked = asked or (_own_parts(owner) if parts_too else ())
+        for name, specifier in requirements(asked, environment) if asked else ():
+            names = (name, *STAND_INS.get(name, ()))
+            version = next((installed[n] for n in names if n in installed), None)
+            lacks = version is None and packages.complete and name not in there
+            if lacks or (version and specifier and within(version, specifier) is False):
+                found.append(Unmet(owner, name, specifier, version or ""))
     return tuple(found)
 
 
@@ -117,11 +111,8 @@ def _own_parts(owner: Distribution) -> list[str]:
     # every check pays: most have none
     if f"\n{own}" not in "\n".join(("", *owner.requires)).lower().replace("_", "-"):
         return []
-    return [
-        one
-        for one in owner.requires
-        if normalised(one[: len(own)]) == own and "==" in one.partition(";")[0]
-    ]
+    mine = (one for one in owner.requires if normalised(one[: len(own)]) == own)
+    return [one for one in mine if "==" in one.partition(";")[0]]
 
 
 def requirements(lines: Iterable[str], environment: Mapping[str, str]) -> Iterator[tuple[str, str]]:
@@ -145,9 +136,7 @@ def marker_environment(interpreter: Interpreter | None, host: Host | None) -> di
         "python_full_version": version or "3.12.0",
         "implementation_name": implementation,
         "implementation_version": version or "3.12.0",
-        "platform_python_implementation": {"cpython": "CPython", "pypy": "PyPy"}.get(
-            implementation, implementation
-        ),
+        "platform_python_implementation": _SPELT.get(implementation, implementation),
         "sys_platform": sys_platform,
         "os_name": os_name,
         "platform_system": system,

@@ -1,16 +1,32 @@
-"""Which releases break each other's import contracts, before anything is installed: over import_contracts.json."""
+"""Which releases break each other's imports, and which have the name that an error says is missing.
+
+Before anything is installed over import_contracts.json; of an error ("cannot import name", "has no attribute", "No
+module named" and "got an unexpected keyword argument", rows of library-version-clash) over import_names.json. Who
+asked stands in the frames.
+"""
 
 from bisect import bisect_left
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
+from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 from packaging.version import Version
 
-from tunedoctor.facts import BrokenContract, ImportContracts, Unknown
-from tunedoctor.tables.contracts import Contracts
+from tunedoctor.facts import BrokenContract, Errors, ErrorText, ImportContracts, Unknown
+from tunedoctor.lazy import pattern
+from tunedoctor.messages.match import Match, matches
 from tunedoctor.tables.load import table
+from tunedoctor.tables.small import Contracts, brought_by, distribution_of, first_transformers
 from tunedoctor.versions import normalised, pep440
+
+if TYPE_CHECKING:
+    import re
+
+Runs = tuple[tuple[int, int], ...]
+"""First and last places, in the releases of a library, of neighbours that are alike."""
+Rows = dict[str, tuple[tuple[Runs, str], ...]]
+"""Place -> the releases that have names, and these."""
 
 
 def contract_problems(versions: Mapping[str, str]) -> tuple[BrokenContract, ...]:
@@ -18,36 +34,33 @@ def contract_problems(versions: Mapping[str, str]) -> tuple[BrokenContract, ...]
 
     Of releases that the table does not know, older or newer than all of its own, it claims nothing.
     """
-    return tuple(_problems(versions))
-
-
-def broken_contracts(
-    looked: ImportContracts | Unknown | None, versions: Mapping[str, str]
-) -> tuple[BrokenContract, ...]:
-    """Return what a look at the files found, else what the table knows of the installed releases."""
-    return (
-        looked.broken
-        if looked and isinstance(looked, ImportContracts)
-        else contract_problems(versions)
-    )
-
-
-def _problems(versions: Mapping[str, str]) -> Iterator[BrokenContract]:
     known = _table()
     at = {n: _between(n, v) for n, v in versions.items() if n in known.releases}
+    found: list[BrokenContract] = []
     for row in known.rows:
         asks, lacks = at.get(row.library), at.get(row.neighbour)
         if asks and lacks and _within(asks, row.asks) and _within(lacks, row.lacks):
             for one in row.names:
                 sign = "(" if "(" in one else ":"
                 module, _, name = one.partition(sign)
-                yield BrokenContract(
+                contract = BrokenContract(
                     library=row.library,
                     kind="keyword" if sign == "(" else "name" if name else "module",
                     module=module,
                     name=name,
                     neighbour=row.neighbour,
                 )
+                found.append(contract)
+    return tuple(found)
+
+
+def broken_contracts(
+    looked: ImportContracts | Unknown | None, versions: Mapping[str, str]
+) -> tuple[BrokenContract, ...]:
+    """Return what a look at the files found, else what the table knows of the installed releases."""
+    if looked and isinstance(looked, ImportContracts):
+        return looked.broken
+    return contract_problems(versions)
 
 
 def contract_cure(one: BrokenContract, versions: Mapping[str, str]) -> dict[str, str]:
@@ -85,13 +98,8 @@ def _fitting(name: str, versions: Mapping[str, str], *, newer: bool) -> str:
 
 def needed_library(name: str) -> bool:
     """Tell whether a fine-tune stops where this distribution cannot be imported."""
-    return name in _needed()
-
-
-@cache
-def _needed() -> frozenset[str]:
     known = table("contract_libraries")
-    return frozenset(known["named_otherwise"].get(m, normalised(m)) for m in known["needed"])
+    return name in (known["named_otherwise"].get(m, normalised(m)) for m in known["needed"])
 
 
 @cache
@@ -104,11 +112,8 @@ def _between(name: str, version: str) -> tuple[int, int] | None:
     """Return the places of the releases around a version, twice its own where it is one; None outside of all."""
     releases = _table().releases.get(name, ())
     around = places(releases, version)
-    return (
-        (around[0], around[-1])
-        if around and around[0] >= 0 and around[-1] < len(releases)
-        else None
-    )
+    inside = around and around[0] >= 0 and around[-1] < len(releases)
+    return (around[0], around[-1]) if inside else None
 
 
 def places(releases: Sequence[str], version: str) -> tuple[int, ...]:
@@ -129,5 +134,148 @@ def _parsed(release: str) -> Version:
     return pep440(release) or Version("0")
 
 
-def _within(place: tuple[int, int], runs: tuple[tuple[int, int], ...]) -> bool:
+def _within(place: tuple[int, int], runs: Runs) -> bool:
     return any(first <= place[0] and place[1] <= last for first, last in runs)
+
+
+class History(msgspec.Struct, frozen=True):
+    """What is known of one library."""
+
+    releases: tuple[str, ...]
+    """Oldest first."""
+    names: Rows
+    """By module; "" names the module itself."""
+    keywords: Rows
+    """By function or class."""
+
+
+class Lacking(NamedTuple):
+    """A name that the installed release of a library does not have, and another has."""
+
+    library: str
+    name: str
+    place: str
+    """The module that it was asked of, or what was called."""
+    have: str
+    """Installed release; "" where nothing tells."""
+    fits: str
+    """Specifier of the nearest releases that have it."""
+    too_new: bool
+    """Releases before the installed one have it: it was given up."""
+    asker: str
+    """Distribution whose code asked; "" for the user's own, or where nothing tells."""
+    said: str
+
+    @property
+    def found(self) -> str:
+        """Return what is wrong, in words."""
+        has = f"{self.library} {self.have}" if self.have else f"the installed {self.library}"
+        whose = f" in the code of {self.asker}" if self.asker else ""
+        way = "gave it up" if self.too_new else "does not have it yet"
+        return f"the error '{self.said}'{whose}; {self.library}{self.fits} has it, {has} {way}"
+
+    @property
+    def means(self) -> str:
+        """Return what goes wrong."""
+        return f"{self.asker or 'the script'} stops there"
+
+    @property
+    def fix(self) -> dict[str, str]:
+        """Return what to install: a newer one of the library that lags, "" for the newest."""
+        return {self.asker: ""} if self.too_new and self.asker else {self.library: self.fits}
+
+    @property
+    def note(self) -> str:
+        """Return the other way; "" where there is none."""
+        if not self.too_new:
+            return ""
+        if self.asker:
+            return f"or, to keep {self.asker}: {self.library}{self.fits}"
+        return f"or change the script: {self.library} no longer has {self.name or self.place}"
+
+
+def lacking(errors: Errors | Unknown | None, versions: Mapping[str, str]) -> Iterator[Lacking]:
+    """Yield what errors name, in their order; `versions`: name -> installed release.
+
+    Nothing is claimed of a name that no release, or each one, is known to have, nor of a release that has it.
+    """
+    for match in matches(errors):
+        asks = (match.cause, match.part) == ("library-version-clash", "asks")
+        if asks and isinstance(errors, Errors):
+            error = errors.errors[match.where[0]]
+            file = error.text.partition("' (")[2].partition(")")[0]
+            # a circle of imports, or a file that no installer put there, is no matter of releases
+            circle = "circular import" in error.text or (file and "-packages" not in file)
+            if not circle and (found := _lacking(match, error, versions)):
+                yield found
+
+
+def _lacking(match: Match, error: ErrorText, versions: Mapping[str, str]) -> Lacking | None:
+    for library, place, runs in _having(match.slots):
+        releases = _history(library).releases
+        have = versions.get(library, "")
+        around = [n for n in places(releases, have) if 0 <= n < len(releases)]
+        if around and all(any(a <= one <= b for a, b in runs) for one in around):
+            continue  # the release that is told of has it: something else hides it
+        called = "keyword" in match.slots
+        asker = next((o for o in owners(error) if not (called and o == library)), "")
+        if asker == library:
+            continue  # a library that lacks a part of its own is broken
+        if library == "transformers" and first_transformers(match.slots.get("name", "")):
+            continue  # a model that is too young has a check of its own
+        at = max(around, default=-1)
+        first, last = next((run for run in runs if around and run[0] >= at), runs[-1])
+        after = releases[last + 1 : last + 2]
+        bounds = ([f">={releases[first]}"] if first else []) + [f"<{one}" for one in after]
+        return Lacking(
+            library=library,
+            name=match.slots.get("name", "") or match.slots.get("keyword", ""),
+            place=place,
+            have=have,
+            fits=",".join(bounds),
+            too_new=last < at if around else bool(after),
+            asker=asker,
+            said=match.line,
+        )
+    return None
+
+
+def _having(slots: Mapping[str, str]) -> Iterator[tuple[str, str, Runs]]:
+    """Yield library, place and the releases that have what an error names."""
+    if keyword := slots.get("keyword", ""):
+        called = slots["called"].removesuffix(".__init__")
+        for library in table("import_names")["libraries"]:
+            if runs := _runs(_history(library).keywords, called, keyword):
+                yield library, called, runs
+        return
+    module, name = slots["module"].strip("."), slots.get("name", "")
+    library = distribution_of(module)
+    if library in table("import_names")["libraries"]:
+        names = _history(library).names
+        if runs := _runs(names, module, name) or _runs(names, module, ""):
+            yield library, module, runs
+
+
+@cache
+def _history(library: str) -> History:
+    return msgspec.convert(table("import_names")["libraries"][library], History)
+
+
+def _runs(rows: Rows, place: str, name: str) -> Runs:
+    return next((runs for runs, names in rows.get(place, ()) if name in names.split(" ")), ())
+
+
+def owners(error: ErrorText) -> Iterator[str]:
+    """Yield the distributions of the frames, innermost first, up to the first frame of the user's own."""
+    for frame in reversed(error.frames):
+        if frame.file.startswith("<"):
+            continue
+        place = _installed().search(frame.file)
+        if place is None:
+            return
+        yield brought_by(place["top"])
+
+
+@cache
+def _installed() -> "re.Pattern[str]":
+    return pattern(table("misfits")["shapes"]["installed"])

@@ -21,9 +21,7 @@ from tunedoctor.installers.uv import Failed, NoSolution, Outcome, Question, Solv
 from tunedoctor.installers.uv import Pin as Found
 from tunedoctor.plan import Install, Pin
 from tunedoctor.refresh.fetch import Client, FetchError, Limits
-from tunedoctor.refresh.indexes import standard_index
-from tunedoctor.refresh.names import wheels_of
-from tunedoctor.refresh.page import parsed
+from tunedoctor.refresh.index import parsed, standard_index, wheels_of
 
 _PROBED = "torch"
 """What is asked for to see whether a source answers; that it lacks it is an answer."""

@@ -9,7 +9,7 @@ from tunedoctor.memory.overview import caveat, device_of
 from tunedoctor.memory.run import Run
 from tunedoctor.memory.shape import Shape
 from tunedoctor.memory.speed import speed
-from tunedoctor.tables.cards import Card
+from tunedoctor.tables.gpus import Card
 
 
 class Offer(msgspec.Struct, frozen=True):

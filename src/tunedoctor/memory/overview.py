@@ -13,7 +13,7 @@ from tunedoctor.memory.peak import peak
 from tunedoctor.memory.run import Method, Run
 from tunedoctor.memory.speed import speed
 from tunedoctor.memory.stacks import STACKS
-from tunedoctor.tables.cards import Card
+from tunedoctor.tables.gpus import Card
 
 SIZES = (
     "Qwen/Qwen3-0.6B",

@@ -31,7 +31,7 @@ from tunedoctor.snapshot import Snapshot
 from tunedoctor.tables.load import table
 from tunedoctor.versions import at_least, narrowed, parts
 from tunedoctor.wheels.machine import Machine
-from tunedoctor.wheels.targets import targets
+from tunedoctor.wheels.situation import targets
 
 _TRIES = 8
 """Rounds: each leaves out a package without wheels, or tries an older torch where the libraries exclude the first."""

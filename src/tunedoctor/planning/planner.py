@@ -25,8 +25,7 @@ from tunedoctor.planning.steps import exchanged, fetched, joined, new_torch, ste
 from tunedoctor.planning.wanted import RefusedError, asked_for, wanted
 from tunedoctor.simulate import Simulated, predict, simulate
 from tunedoctor.snapshot import Snapshot
-from tunedoctor.wheels.machine import MachineError
-from tunedoctor.wheels.of_snapshot import machine_of
+from tunedoctor.wheels.machine import MachineError, machine_of
 
 ROUNDS = 4
 """Sets that are judged: each takes in the wishes of what the last one left."""

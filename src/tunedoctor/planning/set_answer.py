@@ -14,7 +14,7 @@ from tunedoctor.planning.planner import Planned, shown
 from tunedoctor.planning.steps import pinned
 from tunedoctor.planning.truths import named
 from tunedoctor.planning.wanted import GROUP, RefusedError
-from tunedoctor.wheels.pins import backend_of
+from tunedoctor.wheels.commands import backend_of
 
 Verdict = Literal["set", "none", "unknown"]
 

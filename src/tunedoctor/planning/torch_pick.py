@@ -9,11 +9,10 @@ from tunedoctor.facts import TorchBuild
 from tunedoctor.planning.wanted import GROUP, RefusedError
 from tunedoctor.versions import pep440
 from tunedoctor.wheels.choice import Build
-from tunedoctor.wheels.machine import Machine
-from tunedoctor.wheels.near import Near, near
-from tunedoctor.wheels.of_snapshot import label_of
+from tunedoctor.wheels.choose import Near, near
+from tunedoctor.wheels.commands import labels_of
+from tunedoctor.wheels.machine import Machine, label_of
 from tunedoctor.wheels.pick import allowed, releases
-from tunedoctor.wheels.pins import labels_of
 
 
 class TorchPick(NamedTuple):

@@ -151,7 +151,6 @@ def cuda_gap(version: str, build: TorchBuild | None, platform: str) -> Broken | 
         id="bitsandbytes-without-binary",
         check="quantisation-library-mismatch",
         title=f"bitsandbytes {version} has no binary for CUDA {build.cuda}",
-        level="error",
         severity="error",
         stage="import",
         trigger="versions",

@@ -2,7 +2,6 @@
 
 import sys
 import tempfile
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -10,13 +9,10 @@ import msgspec
 from packaging.version import Version
 
 from tunedoctor.child import run
-from tunedoctor.refresh.ask import RefusedError, checked
-from tunedoctor.refresh.fetch import Client, FetchError
-from tunedoctor.refresh.indexes import Indexes
-from tunedoctor.refresh.names import wheels_of
-from tunedoctor.refresh.page import Link, parsed
-from tunedoctor.tables.contracts import Contracts
+from tunedoctor.refresh.fetch import Client, FetchError, RefusedError
+from tunedoctor.refresh.index import Indexes, Link, parsed, wheels_of
 from tunedoctor.tables.load import CONTRACTS, shipped
+from tunedoctor.tables.small import Contracts
 
 SECONDS = 900.0
 """For the reading of all wheels: some 60 of CPU where every library has a new release."""
@@ -42,55 +38,42 @@ def learned_contracts(before: Any, indexes: Indexes, client: Client) -> Learned:
     if before and before["as_of"] >= known["as_of"]:
         known = before
     kept = msgspec.convert(known, Contracts) if known is before else None
-    if not indexes.default:
-        return Learned(kept)
-    found, untold = _pages(known["releases"], indexes, client)
-    young = {
-        name: newest
-        for name, links in found.items()
-        if (newest := max(links, default=Version("0"))) > Version(known["releases"][name][-1])
-    }
-    if not young:
-        return Learned(kept, untold=_brief(untold))
-    with tempfile.TemporaryDirectory(prefix="doctor-", ignore_cleanup_errors=True) as folder:
-        for name, links in found.items():
-            last = Version(known["releases"][name][-1])
-            for version in {last, young.get(name, last)} & links.keys():
-                try:
-                    _put(links[version], Path(folder), client)
-                except (FetchError, RefusedError) as error:
-                    untold.append(str(error))
-        try:
-            table = _extended(known, Path(folder))
-        except ValueError as error:
-            return Learned(kept, untold=_brief([*untold, str(error)]))
-    changes = [
-        f"{name} {version}: what it imports of others, and they of it"
-        for name, version in young.items()
-        if str(version) in table.releases.get(name, ())
-    ]
-    return Learned(table, tuple(changes), _brief(untold))
-
-
-def _pages(
-    names: Iterable[str], indexes: Indexes, client: Client
-) -> tuple[dict[str, dict[Version, Link]], list[str]]:
-    """Return library -> its wheels, of those that the index has, and why the rest was not read."""
+    untold: list[str] = []
     found: dict[str, dict[Version, Link]] = {}
-    for name in names:
+    for name in known["releases"] if indexes.default else ():
         try:
             found[name] = _wheels(name, indexes, client)
         except FetchError as error:
             if not error.status:  # the next would take as long
-                return found, [str(error)]
-    return found, []
-
-
-def _brief(untold: Iterable[str]) -> tuple[str, ...]:
-    """Return one sentence for all that could not be had."""
-    some = [*untold]
-    more = f", and {len(some) - 1} more" if len(some) > 1 else ""
-    return (f"import contracts of new releases: {some[0]}{more}",) if some else ()
+                untold.append(str(error))
+                break
+    last = {name: Version(known["releases"][name][-1]) for name in found}
+    newest = {name: max(links, default=Version("0")) for name, links in found.items()}
+    young = {name: version for name, version in newest.items() if version > last[name]}
+    table = kept
+    with tempfile.TemporaryDirectory(prefix="doctor-", ignore_cleanup_errors=True) as folder:
+        large = client._replace(limits=client.limits._replace(size=_LARGEST))
+        for name, links in found.items() if young else ():
+            for version in {last[name], young.get(name, last[name])} & links.keys():
+                link = links[version]
+                try:
+                    data = large.checked(link.url, link.sha256)
+                    Path(folder, Path(link.name).name).write_bytes(data)
+                except (FetchError, RefusedError) as error:
+                    untold.append(str(error))
+        try:
+            table = _extended(known, Path(folder)) if young else kept
+        except ValueError as error:
+            untold.append(str(error))
+            young = {}
+    changes = [
+        f"{name} {version}: what it imports of others, and they of it"
+        for name, version in young.items()
+        if table and str(version) in table.releases.get(name, ())
+    ]
+    more = f", and {len(untold) - 1} more" if len(untold) > 1 else ""
+    brief = [f"import contracts of new releases: {untold[0]}{more}"] if untold else []
+    return Learned(table, tuple(changes), tuple(brief))
 
 
 def _wheels(name: str, indexes: Indexes, client: Client) -> dict[Version, Link]:
@@ -103,12 +86,6 @@ def _wheels(name: str, indexes: Indexes, client: Client) -> dict[Version, Link]:
         if fits and not version.is_prerelease and not version.local:
             found.setdefault(version, links[file])
     return found
-
-
-def _put(link: Link, folder: Path, client: Client) -> None:
-    """Store a wheel whose hash is the one that the page states."""
-    get = client._replace(limits=client.limits._replace(size=_LARGEST)).get
-    (folder / Path(link.name).name).write_bytes(checked(get, link.url, link.sha256))
 
 
 def _extended(known: Any, folder: Path) -> Contracts:  # noqa: ANN401  a table

@@ -14,8 +14,9 @@ import urllib.error
 import urllib.request
 from collections.abc import Mapping
 from email.message import Message
+from hashlib import sha256
 from typing import IO, NamedTuple
-from urllib.parse import SplitResult, unquote, urlsplit, urlunsplit
+from urllib.parse import unquote, urlsplit, urlunsplit
 
 from tunedoctor import __version__
 from tunedoctor.clean import clean_text
@@ -41,6 +42,10 @@ class FetchError(Exception):
         """
         self.what, self.status, self.place = clean_text(what), status, clean_text(place[:200])
         super().__init__(f"{clean_text(url[:200])} {self.what}".strip())
+
+
+class RefusedError(Exception):
+    """A page or file is not what it has to be; the message is a sentence that says why, without its full stop."""
 
 
 class Limits(NamedTuple):
@@ -72,33 +77,54 @@ class Client(NamedTuple):
             FetchError: refused, unreachable, too large, too slow, cut, or redirected to another host.
         """
         found: list[bytes | FetchError] = []
+
+        def work() -> None:
+            try:
+                found.append(self._get(url, whole=whole))
+            except FetchError as error:
+                found.append(error)
+            except urllib.error.HTTPError as error:
+                error.close()
+                found.append(FetchError(_plain(url), f"answered {error.code}", error.code))
+            except Exception as error:  # noqa: BLE001  whatever a hostile server provokes is told, never raised
+                found.append(FetchError(_plain(url), self._why(error)))
+
         # a thread, since a name server or a dripping header has no other time limit
-        work = threading.Thread(target=lambda: found.append(self._told(url, whole)), daemon=True)
-        work.start()
-        work.join(self.limits.seconds + 1)
+        thread = threading.Thread(target=work, daemon=True)
+        thread.start()
+        thread.join(self.limits.seconds + 1)
         answer = found[0] if found else FetchError(_plain(url), self._slow)
         if isinstance(answer, FetchError):
             raise answer
         return answer
 
-    def _told(self, url: str, whole: bool) -> bytes | FetchError:  # noqa: FBT001
-        try:
-            return self._get(url, whole=whole)
-        except FetchError as error:
-            return error
-        except urllib.error.HTTPError as error:
-            error.close()
-            return FetchError(_plain(url), f"answered {error.code}", error.code)
-        except Exception as error:  # noqa: BLE001  whatever a hostile server provokes is told, never raised
-            return FetchError(_plain(url), self._why(error))
+    def checked(self, url: str, stated: str) -> bytes:
+        """Return a file, checked by the sha256 that a page states, if it states one.
+
+        Raises:
+            FetchError: as `get`.
+            RefusedError: the hash is another.
+        """
+        data = self.get(url)
+        if stated and sha256(data).hexdigest() != stated:
+            msg = f"{url} has another hash than its page states: refused"
+            raise RefusedError(msg)
+        return data
 
     def _get(self, url: str, *, whole: bool) -> bytes:
         end = time.monotonic() + self.limits.seconds
         allowed = self.hosts or frozenset({host_of(url)} if "://" in url else ())
         check(url, allowed)
         parts = urlsplit(url)
-        through = self._proxies(parts.hostname or "")
-        self._connect(urlsplit(through.get(parts.scheme, url)))
+        # scheme -> proxy of the user's settings, else of the system; none for a host that goes without
+        named = {s: self.variables.get(f"{s.upper()}_PROXY") or "" for s in ("http", "https")}
+        through = urllib.request.getproxies() | {s: proxy for s, proxy in named.items() if proxy}
+        if urllib.request.proxy_bypass(parts.hostname or ""):
+            through = {}
+        place = urlsplit(through.get(parts.scheme, url))
+        if place.hostname:  # learn soon that nobody is there: the opener has one time limit for all
+            port = place.port or (443 if place.scheme == "https" else 80)
+            socket.create_connection((place.hostname, port), self.limits.connect).close()
         opener = urllib.request.build_opener(
             urllib.request.ProxyHandler(through),
             urllib.request.HTTPSHandler(context=self._trust(allowed)),
@@ -113,19 +139,6 @@ class Client(NamedTuple):
         request = urllib.request.Request(_plain(url), headers=headers)  # noqa: S310  the scheme is checked above
         with opener.open(request, timeout=min(15.0, self.limits.seconds)) as stream:
             return self._body(_plain(url), stream, end) if whole else b""
-
-    def _proxies(self, host: str) -> dict[str, str]:
-        """Return scheme -> proxy of the user's settings, else of the system; none for a host that goes without."""
-        if urllib.request.proxy_bypass(host):
-            return {}
-        own = {s: self.variables.get(f"{s.upper()}_PROXY") or "" for s in ("http", "https")}
-        return urllib.request.getproxies() | {s: proxy for s, proxy in own.items() if proxy}
-
-    def _connect(self, place: SplitResult) -> None:
-        """Learn soon that nobody is there: the opener has one time limit for all."""
-        if place.hostname:
-            port = place.port or (443 if place.scheme == "https" else 80)
-            socket.create_connection((place.hostname, port), self.limits.connect).close()
 
     def _trust(self, hosts: frozenset[str]) -> ssl.SSLContext:
         """Trust the bundle that the user names, as pip does, else what the system trusts."""
@@ -193,11 +206,7 @@ def check(url: str, hosts: frozenset[str], status: int = 0) -> None:
 
 
 def host_of(url: str) -> str:
-    """Return "name" or "name:port" of a URL; "" where there is none.
-
-    Raises:
-        ValueError: a host in broken brackets.
-    """
+    """Return "name" or "name:port" of a URL; "" where there is none. Raises ValueError: a host in broken brackets."""
     return urlsplit(url).netloc.rpartition("@")[2].lower()
 
 

@@ -1,14 +1,13 @@
 """The table in use and what pages say -> the rows that change. Pure. A row or a part of one is never dropped."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import msgspec
 from msgspec.structs import replace
 
-from tunedoctor.refresh.changes import changes_of
-from tunedoctor.refresh.derive import Builds, python_order
-from tunedoctor.refresh.variants import Told
+from tunedoctor.refresh.index import Builds, python_order
+from tunedoctor.refresh.metadata import Told
 from tunedoctor.tables.load import CARRIED
 from tunedoctor.tables.updated import Overlay, checked
 from tunedoctor.tables.wheels import Build, Release, cuda_of, in_order
@@ -58,11 +57,7 @@ def merged(  # noqa: PLR0913  two tables and what was learned
     files: Mapping[str, int],
     today: str,
 ) -> Merge:
-    """Lay what was seen over the table in use.
-
-    Raises:
-        UpdatedError: a row of a shape that the table does not have.
-    """
+    """Lay what was seen over the table in use. Raises UpdatedError: a row of a shape that the table does not have."""
     rows = rows_of(in_use)
     changes: list[str] = []
     left_out: list[str] = []
@@ -91,27 +86,24 @@ def merged(  # noqa: PLR0913  two tables and what was learned
     checked(overlay)
     named = {(v, f, variant) for v, one in seen.items() for f, variant, _ in one}
     kept = sorted(published(in_use).keys() - named, key=lambda k: (parts(k[0]), k))
-    return Merge(
-        overlay, tuple(changes), tuple(left_out), tuple(f"{v}+{n} for {f}" for v, f, n in kept)
-    )
+    told_kept = tuple(f"{v}+{n} for {f}" for v, f, n in kept)
+    return Merge(overlay, tuple(changes), tuple(left_out), told_kept)
 
 
 def _new(version: str, one: Builds, told: Learned, rows: Rows) -> Release:
     """Return the row of a release that the table lacks, without builds; what isn't told is that of the last."""
     order = in_order([*rows, version])
-    last = rows[order[order.index(version) - 1]] if order[0] != version else None
-    families = {family for family, _, _ in one}
-    default = {f: (last.pypi_default if last else {}).get(f, "cpu") for f in sorted(families)}
-    return Release(
+    last = rows[order[order.index(version) - 1]]  # none is older than the table's first
+    default = {f: last.pypi_default.get(f, "cpu") for f in sorted({family for family, _, _ in one})}
+    told_of = {"pypi_default": bool(told.default), "torchvision_pair": told.pair_sure}
+    return replace(
+        last,
+        version="",
         date=None,
         pypi_default={**default, **told.default},
-        torchvision=told.torchvision or (last.torchvision if last else ""),
-        torchaudio=told.torchaudio or (last.torchaudio if last else ""),
-        numpy_abi=dict(last.numpy_abi) if last else {},
-        unverified=[
-            *([] if told.default else ["pypi_default"]),
-            *([] if told.pair_sure else ["torchvision_pair"]),
-        ],
+        torchvision=told.torchvision or last.torchvision,
+        torchaudio=told.torchaudio or last.torchaudio,
+        unverified=[mark for mark, sure in told_of.items() if not sure],
         builds=(),
     )
 
@@ -125,13 +117,13 @@ def _joined(  # noqa: PLR0913  a row, what was seen and told, two tables
     in_use: Any,  # noqa: ANN401
 ) -> Release:
     """Return a row with what was seen added: published files win over what could not be verified."""
-    settled: set[str] = set()
-    if "torchvision_pair" in row.unverified and told.pair_sure:
+    unsure = set(row.unverified)
+    if "torchvision_pair" in unsure and told.pair_sure:
         row = replace(row, torchvision=told.torchvision)
-        settled.add("torchvision_pair")
-    if "pypi_default" in row.unverified and told.default:
+        unsure.remove("torchvision_pair")
+    if "pypi_default" in unsure and told.default:
         row = replace(row, pypi_default={**row.pypi_default, **told.default})
-        settled.add("pypi_default")
+        unsure.remove("pypi_default")
     builds = list(row.builds)
     for (family, variant, floor), pythons in seen.items():
         mine = [b for b in builds if (b.platform, b.variant) == (family, variant)]
@@ -158,11 +150,8 @@ def _joined(  # noqa: PLR0913  a row, what was seen and told, two tables
                     seen=True,
                 )
             )
-    return replace(
-        row,
-        unverified=[mark for mark in row.unverified if mark not in settled],
-        builds=tuple(builds),
-    )
+    marks = [mark for mark in row.unverified if mark in unsure]
+    return replace(row, unverified=marks, builds=tuple(builds))
 
 
 def _drivers(variant: str, told: Learned, table: Any) -> str:  # noqa: ANN401
@@ -193,12 +182,9 @@ def _code(version: str, family: str, variant: str, told: Learned, rows: Rows) ->
         for build in reversed(rows[other].builds):
             like = build.variant == variant or (build.kind == "rocm" and variant.startswith("rocm"))
             if like and build.platform == family and build.code and not build.carried:
-                return _doubted(build.code.split()), f"{CARRIED} over from {other}"
+                doubted = " ".join(f"{word.rstrip('?')}?" for word in build.code.split())
+                return doubted, f"{CARRIED} over from {other}"
     return "", _PAGES
-
-
-def _doubted(words: Iterable[str]) -> str:
-    return " ".join(f"{word.rstrip('?')}?" for word in words)
 
 
 def rows_of(table: Any) -> dict[str, Release]:  # noqa: ANN401  a wheel table
@@ -231,3 +217,40 @@ def least_files(table: Any, project: str) -> int:  # noqa: ANN401
         sure = at_least(version, "2.9") or family != "linux_aarch64"
         least += len(build.pythons) if sure and build.kind != "xpu" else 1
     return max(counted, least)
+
+
+def changes_of(version: str, old: Release | None, new: Release) -> list[str]:
+    """Return what a row says that the old one did not, in words; old None: a new release."""
+    if old is None:
+        return [f"{version}: {_described(new)}"]
+    had = {(b.platform, b.variant): b.seen for b in old.builds}
+    told = [
+        (f"{b.variant} for {b.platform}", had.get((b.platform, b.variant)), b) for b in new.builds
+    ]
+    said = [name for name, seen, b in told if seen is None and b.kind in ("cuda", "rocm")]
+    pythons = sorted(_pythons(new) - _pythons(old), key=python_order)
+    said += [f"Python {' '.join(pythons)}"] if pythons else []
+    settled = [name for name, seen, b in told if seen is False and b.seen]
+    settled += [mark for mark in old.unverified if mark not in new.unverified]
+    said += [f"seen now: {', '.join(settled)}"] if settled else []
+    said = said or (["details of its files"] if old != new else [])
+    return [f"{version}: {'; '.join(dict.fromkeys(said))}"] if said else []
+
+
+def _described(row: Release) -> str:
+    """Return "cu130 cu132, rocm10.0, xpu, Python 3.11-3.15 3.14t, torchvision 0.30.0" of a row."""
+    words: list[str] = []
+    for kind in ("cuda", "rocm", "xpu"):
+        found = {b.variant: b.toolkit for b in row.builds if b.kind == kind}
+        words += [" ".join(sorted(found, key=found.__getitem__))] if found else []
+    words = words or ["CPU"]
+    pythons = sorted(_pythons(row), key=python_order)
+    plain = [p for p in pythons if not p.endswith("t")]
+    if plain:
+        span = plain[0] if len(plain) == 1 else f"{plain[0]}-{plain[-1]}"
+        words.append(" ".join(["Python", span, *pythons[len(plain) :]]))
+    return ", ".join([*words, *([f"torchvision {row.torchvision}"] if row.torchvision else [])])
+
+
+def _pythons(row: Release) -> set[str]:
+    return {python for build in row.builds for python in build.pythons}

@@ -1,21 +1,33 @@
-"""One update: ask the indexes, lay what they say over the table in use, store it."""
+"""One update: ask the indexes, lay what they say over the table in use, store it in the cache: whole or not at all."""
 
-from datetime import UTC, datetime
+import os
+import tempfile
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from functools import cache, partial
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from msgspec.structs import replace
 
-from tunedoctor.refresh import store
-from tunedoctor.refresh.ask import RefusedError, ask
 from tunedoctor.refresh.contracts import learned_contracts
-from tunedoctor.refresh.fetch import Client, FetchError
-from tunedoctor.refresh.indexes import Indexes
-from tunedoctor.refresh.merge import merged
-from tunedoctor.tables.load import WHEELS, shipped, wheel_table_with
-from tunedoctor.tables.updated import UpdatedError, laid_over, read
+from tunedoctor.refresh.fetch import Client, FetchError, RefusedError
+from tunedoctor.refresh.index import Builds, Indexes, Link, Page, Wheel, builds_of, parsed, releases
+from tunedoctor.refresh.merge import Learned, least_files, merged
+from tunedoctor.refresh.metadata import Told, admits, needs, release_of, told
+from tunedoctor.tables.load import CARRIED, WHEELS, shipped, wheel_table_with
+from tunedoctor.tables.updated import Overlay, UpdatedError, encoded, laid_over, read
+from tunedoctor.versions import at_least, parts
+from tunedoctor.wheels.rules import FAMILIES
 
 Mode = Literal["due", "now", "show"]
+PROJECTS = ("torch", "torchvision", "torchaudio")
+DETAILED = 6
+"""Releases whose metadata is read, newest first: between two updates there are one or two new ones."""
+TRIED = 4
+"""Releases of a companion whose metadata is read to find the pair of a torch."""
+_FAMILIES = FAMILIES[:3]
 
 
 class Outcome(NamedTuple):
@@ -74,8 +86,8 @@ def update(
         result = result._replace(overlay=replace(result.overlay, contracts=learned.table))
         laid_over(own, result.overlay)  # what can't be read back is not stored
         if mode != "show":
-            store.write(file, result.overlay, list(said.sources), now)
-    except (FetchError, RefusedError, UpdatedError, store.StoreError) as error:
+            write(file, result.overlay, list(said.sources), now)
+    except (FetchError, RefusedError, UpdatedError) as error:
         raise UpdateError(str(error)) from None
     return Outcome(
         state="shown" if mode == "show" else "updated",
@@ -93,7 +105,179 @@ def update(
 
 
 def _recent(file: Path, now: datetime, *, used: bool) -> bool:
+    """Tell whether the index was asked within a day before `now`; a time in the future or unreadable is none."""
     try:
-        return used and store.asked_lately(read(file).fetched, now)
-    except UpdatedError:
+        then = datetime.fromisoformat(read(file).fetched) if used else None
+    except ValueError:  # an UpdatedError is one
         return False
+    if then is None:
+        return False
+    then = then if then.tzinfo else then.replace(tzinfo=UTC)
+    return timedelta() <= now - then < timedelta(hours=24)
+
+
+def write(file: Path, overlay: Overlay, sources: list[str], now: datetime) -> None:
+    """Write beside `file`, then rename: whatever fails leaves the old one as it was.
+
+    Raises:
+        UpdateError: the folder can't be made or written, or the disk is full.
+    """
+    data = encoded(overlay, now.astimezone(UTC).isoformat(timespec="seconds"), sources)
+    name = ""
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(dir=file.parent, prefix=f"{file.name}.", suffix=".part")
+        with os.fdopen(handle, "wb") as stream:
+            stream.write(data)
+            stream.flush()
+            os.fsync(stream.fileno())
+        Path(name).replace(file)
+    except OSError as error:
+        if name:
+            with suppress(OSError):
+                Path(name).unlink()
+        msg = f"{file} can't be written: {error.strerror or error}"
+        raise UpdateError(msg) from None
+
+
+class Answer(NamedTuple):
+    """What the indexes said; `untold`: what could not be learned and is taken over from older releases, in words."""
+
+    seen: dict[str, Builds]
+    learned: dict[str, Learned]
+    files: dict[str, int]
+    sources: tuple[str, ...]
+    untold: tuple[str, ...]
+
+
+Metadata = Callable[[Link], bytes]
+Wheels = tuple[Wheel, ...]
+
+
+def ask(indexes: Indexes, table: Any, client: Client) -> Answer:  # noqa: ANN401  a wheel table
+    """Read the pages of torch and its companions, and metadata of the releases that the table does not know.
+
+    Raises:
+        RefusedError: a page is cut, is no page, or names fewer files than the table knows; a hash is wrong.
+        FetchError: PyTorch's index can't be had.
+    """
+    own = client._replace(hosts=indexes.hosts)
+    pages = {
+        project: _page(own, f"{indexes.torch}{project}/", project, least_files(table, project))
+        for project in PROJECTS
+    }
+    links = {project: page.links for project, page in pages.items()}
+    seen = releases(links["torch"])
+    items = table["releases"]["items"]
+    undefault = {v for v in seen if v not in items or "pypi_default" in items[v]["unverified"]}
+    unpaired = {v for v in seen if v in items and "torchvision_pair" in items[v]["unverified"]}
+    files_of_variants = {release_of(one.name): one for one in pages["torch"].variants}
+    unread = {v for v in files_of_variants if v in seen and _unread(items.get(v))}
+    unsure = [v for v in seen if v in undefault | unpaired | unread][-DETAILED:]
+    metadata = cache(partial(_metadata, own))
+    companions = {
+        project: releases(links[project], project, oldest="0.1") for project in PROJECTS[1:]
+    }
+    default, untold = _default(indexes, client) if undefault else ({}, [])
+    learned: dict[str, Learned] = {}
+    for version in unsure:
+        vision, sure = _companion(version, companions["torchvision"], metadata)
+        audio, audio_sure = _companion(version, companions["torchaudio"], metadata)
+        code = _gfx(seen[version], metadata)
+        if version in unread:
+            file = files_of_variants[version]
+            try:
+                code = told(own.checked(file.url, file.sha256)) | code
+            except (FetchError, ValueError) as error:
+                untold.append(f"{version}: its variants.json was not read: {error}")
+        learned[version] = Learned(
+            default=_variants(default.get(version, ()), client),
+            torchvision=vision,
+            pair_sure=sure,
+            torchaudio=audio if audio_sure else "",
+            code=code,
+        )
+        if version in undefault and not learned[version].default:
+            untold.append(f"{version}: the default index does not tell its CUDA variant")
+    files = {project: page.files(project) for project, page in pages.items()}
+    sources = [f"{indexes.torch}{project}/" for project in PROJECTS]
+    sources += [indexes.default] if default else []
+    builds = {version: builds_of(wheels) for version, wheels in seen.items()}
+    return Answer(builds, learned, files, tuple(sources), tuple(untold))
+
+
+def _page(client: Client, url: str, project: str = "", least: int = 0) -> Page:
+    page = parsed(client.get(url), url)
+    found = page.files(project)
+    wrong = f"names {found} files of {project}, and {least} are known" if found < least else ""
+    if not page.whole:
+        wrong = "ends before its end" if page.links else "is no page of an index"
+    if wrong:
+        msg = f"{url} {wrong}: refused"
+        raise RefusedError(msg)
+    return page
+
+
+def _unread(row: Any) -> bool:  # noqa: ANN401  a row of the table, None for a new release
+    """Tell whether some build's list of code is none that was read."""
+    return row is None or any(
+        one[0][:2] in ("cu", "ro") and (not one[5] or str(one[6]).startswith(CARRIED))
+        for one in row["builds"]
+    )
+
+
+def _metadata(client: Client, link: Link) -> bytes:
+    """Return the metadata of a wheel; b"" where none can be had."""
+    try:
+        stated = link.metadata_sha256
+        return client.checked(f"{link.url}.metadata", stated) if stated else b""
+    except FetchError:
+        return b""
+
+
+def _default(indexes: Indexes, client: Client) -> tuple[dict[str, Wheels], list[str]]:
+    """Return release -> what the default index has of it; without an answer, why."""
+    if not indexes.default:
+        return {}, ["no default index is known: neither pip nor uv is here to name it"]
+    try:
+        return releases(_page(client, f"{indexes.default}torch/").links), []
+    except FetchError as error:
+        return {}, [f"the default index was not read: {error}"]
+
+
+def _variants(seen: Wheels, client: Client) -> dict[str, str]:
+    """Return platform family -> CUDA variant of the wheels of the default index, as far as their metadata tells."""
+    found: dict[str, str] = {}
+    for family in _FAMILIES:
+        one = max((w for w in seen if w.family == family), key=_plainest, default=None)
+        # files lie on hosts of their own; what comes from there is checked by the hash of the page
+        if one and (metadata := _metadata(client, one.link)):
+            found[family] = needs(metadata, family, one.python).variant
+    return found
+
+
+def _companion(torch: str, seen: Mapping[str, Wheels], metadata_of: Metadata) -> tuple[str, bool]:
+    """Return the newest release that allows this torch, and whether it pins exactly this one; "" if none is found."""
+    allows = ""
+    for version in list(seen)[: -TRIED - 1 : -1]:
+        one = max(seen[version], key=_plainest)
+        if metadata := metadata_of(one.link):
+            family = one.family if one.family in _FAMILIES else "linux_x86_64"
+            python = one.python if at_least(one.python, "3") else "3.12"
+            how = admits(needs(metadata, family, python), torch)
+            if how == "pinned":
+                return version, True
+            allows = allows or (version if how == "open" else "")
+    return allows, False
+
+
+def _plainest(one: Wheel) -> tuple[bool, bool, tuple[int, ...]]:
+    plain = one.family in ("linux_x86_64", "any")
+    return plain, not one.python.endswith("t"), parts(one.python)
+
+
+def _gfx(seen: Wheels, metadata_of: Metadata) -> dict[str, Told]:
+    """Return ROCm variant -> gfx targets that its requirements name."""
+    one_of = {one.variant: one for one in reversed(seen) if one.variant.startswith("rocm")}
+    found = {v: needs(metadata_of(o.link), "linux_x86_64", o.python).gfx for v, o in one_of.items()}
+    return {variant: Told(" ".join(gfx)) for variant, gfx in found.items() if gfx}

@@ -11,7 +11,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from tunedoctor.state.failure import FailureError
-from tunedoctor.tables.place import user_folder
+from tunedoctor.tables.load import user_folder
 
 POSIX = os.name == "posix"
 """On Windows the access list of the profile keeps others out; modes and numbers of users say nothing there."""

@@ -1,20 +1,19 @@
-"""What is known of GPU models, over gpus.json. Where rows of one name or id differ, nothing is said.
+"""What is known of GPU models, over gpus.json, and of cards to train on, over cards.json.
 
-A value that its row marks as not verified is never given out. Memory sizes are not given out at all: one name
-covers boards of several sizes, so they come from the driver.
+Where rows of one name or id of gpus.json differ, nothing is said. A value that its row marks as not verified is never
+given out. Memory sizes are not given out at all: one name covers boards of several sizes, so they come from the driver.
 """
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from functools import cache, lru_cache
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal
 
 import msgspec
 
 from tunedoctor.lazy import pattern
-from tunedoctor.tables.load import table
+from tunedoctor.tables.load import rows, table
 
-T = TypeVar("T")
 Row = dict[str, Any]
 Module = Literal["open", "proprietary", "either", ""]
 
@@ -29,7 +28,6 @@ class NvidiaModel(msgspec.Struct, frozen=True):
     name: str = ""
     """Name of the first row, as the driver spells it."""
     compute_capability: str = ""
-    arch: str = ""
     module: Module = ""
     """Kernel module that runs it; "either" holds up to driver branch 615, 620 is open only."""
     last_branch: str = ""
@@ -46,13 +44,8 @@ def nvidia_by_name(name: str) -> NvidiaModel | None:
 def nvidia_cut(start: str) -> str:
     """Return the compute capability that all models share whose names begin so, as the old nvidia-smi cuts them."""
     key = _key(start).strip()
-    found = {
-        str(row["cc"])
-        for name, rows in _by("nvidia", "names").items()
-        if name.startswith(key)
-        for row in rows
-    }
-    return found.pop() if key and len(found) == 1 else ""
+    named = _by("nvidia", "names").items()
+    return _only([r for name, rows in named if key and name.startswith(key) for r in rows], "cc")
 
 
 def nvidia_like(words: str) -> tuple[NvidiaModel, ...]:
@@ -76,12 +69,12 @@ def nvidia_by_pci(device: str) -> NvidiaModel | None:
 
 def amd_gfx(device: str) -> str:
     """Return the gfx name of a PCI device id, four hex digits; "": not known, or several."""
-    return _only(_by("amd", "pci").get(device.lower(), ()), lambda row: str(row["gfx"])) or ""
+    return _only(_by("amd", "pci").get(device.lower(), ()), "gfx")
 
 
 def amd_gfx_by_name(name: str) -> str:
     """Return the gfx name of a product name such as "Radeon RX 7900 XTX"; "": not known, or several."""
-    return _only(_by("amd", "names").get(_key(name), ()), lambda row: str(row["gfx"])) or ""
+    return _only(_by("amd", "names").get(_key(name), ()), "gfx")
 
 
 def amd_integrated(gfx: str) -> bool:
@@ -102,24 +95,24 @@ def vendor_named(name: str) -> str:
     return next((vendor for vendor, words in vendors.items() if re.search(words, name)), "")
 
 
-def _model(rows: Iterable[Row]) -> NvidiaModel | None:
-    rows = tuple(rows)
-    if not rows:
+def _model(found: Iterable[Row]) -> NvidiaModel | None:
+    some = tuple(found)
+    if not some:
         return None
+    unified = {bool(row["unified"]) for row in some}
     return NvidiaModel(
-        name=rows[0]["names"][0],
-        compute_capability=_only(rows, lambda row: str(row["cc"])) or "",
-        arch=_only(rows, lambda row: str(row["arch"])) or "",
-        module=_MODULES.get(_only(rows, lambda row: str(row["open_module"])) or "", ""),
-        last_branch=_only(rows, lambda row: str(row["driver_last"] or "")) or "",
-        unified=_only(rows, lambda row: bool(row["unified"])),
+        name=some[0]["names"][0],
+        compute_capability=_only(some, "cc"),
+        module=_MODULES.get(_only(some, "open_module"), ""),
+        last_branch=_only(some, "driver_last"),
+        unified=unified.pop() if len(unified) == 1 else None,
     )
 
 
-def _only(rows: Iterable[Row], get: Callable[[Row], T]) -> T | None:
-    """Return what all rows say alike."""
-    said = {get(row) for row in rows}
-    return said.pop() if len(said) == 1 else None
+def _only(rows: Iterable[Row], column: str) -> str:
+    """Return what all rows say alike; "" where they differ, or say nothing."""
+    said = {str(row[column] or "") for row in rows}
+    return said.pop() if len(said) == 1 else ""
 
 
 def _key(name: str) -> str:
@@ -145,8 +138,7 @@ def _like(index: dict[str, list[Row]], words: str) -> list[list[Row]]:
 def _by(vendor: Literal["nvidia", "amd"], column: Literal["names", "pci"]) -> dict[str, list[Row]]:
     """Return name or PCI device id -> the rows that have it, without those that nobody read."""
     found: dict[str, list[Row]] = {}
-    rows: list[Row] = table("gpus")[vendor]
-    for row in rows:
+    for row in table("gpus")[vendor]:
         if any(note.startswith(_NOTHING_READ) for note in row["unverified"]):
             continue
         for one in row[column]:
@@ -154,25 +146,84 @@ def _by(vendor: Literal["nvidia", "amd"], column: Literal["names", "pci"]) -> di
             key = _key(one) if column == "names" else one.split(":")[vendor == "amd"]
             if row not in (same := found.setdefault(key, [])):
                 same.append(row)
-    if column == "pci":
-        _NEWER[vendor](found)
+    if (
+        column == "pci" and vendor == "nvidia"
+    ):  # ids that came after the rows, where one has their name
+        for new in table("gpus")["pci_newer"]:
+            brand, _, device = new["id"].partition(":")
+            named = _by("nvidia", "names").get(_key(new["name"].partition(" ")[2]))
+            if brand == "10de" and device not in found and named:
+                found[device] = named
+    elif column == "pci":  # a note such as "gfx of 1902 parts" doubts one id of a row, not the row
+        notes = "\n".join(note for row in table("gpus")["amd"] for note in row["unverified"])
+        for id_ in re.findall(r"gfx of (\w{4}) parts", notes):
+            found.pop(id_, None)
     return found
 
 
-def _named_later(ids: dict[str, list[Row]]) -> None:
-    """Add the ids that came after the rows, where one has their name."""
-    for new in table("gpus")["pci_newer"]:
-        brand, _, device = new["id"].partition(":")
-        named = _by("nvidia", "names").get(_key(new["name"].partition(" ")[2]))
-        if brand == "10de" and device not in ids and named:
-            ids[device] = named
+class Card(msgspec.Struct, frozen=True):
+    """One card. None where nobody could say."""
+
+    vendor: Literal["nvidia", "amd", "apple"]
+    name: str
+    memory_gib: float
+    """GiB that the driver shows."""
+    nominal_gb: float
+    """What it is sold as."""
+    bandwidth_gb_s: float | None = None
+    tflops: float | None = None
+    """Dense, bf16 or else fp16, fp32 accumulation; 10^12 operations a second."""
+    bf16: bool = True
+    watts: float | None = None
+    arch: str = ""
+    unified: bool = False
+    variant: str = ""
+    rocm: str | None = None
+    """ROCm releases that name it; None for other vendors, or where none does."""
 
 
-def _without_doubted(ids: dict[str, list[Row]]) -> None:
-    """Take out what a note such as "gfx of 1902 parts" doubts: one id of a row, not the row."""
-    notes = (note for row in table("gpus")["amd"] for note in row["unverified"])
-    for id_ in re.findall(r"gfx of (\w{4}) parts", "\n".join(notes)):
-        ids.pop(id_, None)
+def cards() -> tuple[Card, ...]:
+    """Return all cards of the table."""
+    return rows("cards", "cards", Card)
 
 
-_NEWER = {"nvidia": _named_later, "amd": _without_doubted}
+def worth_having() -> tuple[Card, ...]:
+    """Return the cards worth having for training, one for each size, by memory."""
+    by_size = sorted(cards(), key=lambda card: card.memory_gib)
+    largest = {card.name: card for card in by_size}
+    return tuple(
+        card
+        for card in by_size
+        if card.name in table("cards")["worth"] and card is largest[card.name]
+    )
+
+
+def cards_like(words: str) -> tuple[Card, ...]:
+    """Return the cards that have all these words in name, variant or size, as "4090", "A100 80GB"; exact names first.
+
+    Where some have a name of these words alone, they are all that is returned.
+    """
+    wanted = _words(words)
+    if not wanted:
+        return ()
+    hits = [
+        card
+        for card in cards()
+        if {*wanted} <= {*_words(f"{card.name} {card.variant} {card.nominal_gb:.0f}GB")}
+    ]
+    return tuple([card for card in hits if {*_words(card.name)} <= {*wanted}] or hits)
+
+
+def _words(text: str) -> list[str]:
+    spaced = re.sub(r"(\d)\s+(gb|gib)\b", r"\1gb", text.lower()[:120]).replace("gib", "gb")
+    spaced = re.sub(r"\b(rtx|rx|gtx)(\d)", r"\1 \2", spaced)
+    spaced = re.sub(r"(\d{4})(ti|super|xtx|xt|gre)\b", r"\1 \2", spaced)
+    return [one for one in re.findall(r"[a-z0-9]+", spaced) if one not in table("cards")["brands"]]
+
+
+def same_name(name: str) -> Card | None:
+    """Return the card that a driver calls so; None: not known, or several differ in speed."""
+    key = _words(name)
+    found = [one for one in cards() if _words(one.name) == key]
+    speeds = {(one.tflops, one.bandwidth_gb_s) for one in found}
+    return found[0] if len(speeds) == 1 else None

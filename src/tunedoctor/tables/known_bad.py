@@ -7,13 +7,13 @@ facts in `env` too; "symptom" rows fire only where an error text says so, since 
 import re
 from collections.abc import Mapping
 from functools import cache
-from itertools import pairwise
 from typing import Any, Literal, NamedTuple
 
 import msgspec
 
 from tunedoctor.facts import Environment, Errors, Packages, TorchBuild, Unknown
 from tunedoctor.lazy import pattern
+from tunedoctor.tables.load import rows as every
 from tunedoctor.tables.load import table
 from tunedoctor.versions import pep440, within
 
@@ -27,7 +27,6 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     check: str
     """Id of the check that reports it."""
     title: str
-    level: str
     severity: Severity
     stage: str
     """Where it bites: import, model-load, train, resume, compile, runtime."""
@@ -74,15 +73,7 @@ class Broken(NamedTuple):
 @cache
 def rows(check: str) -> tuple[Row, ...]:
     """Return the rows of one check."""
-    return _by_check().get(check, ())
-
-
-@cache
-def _by_check() -> dict[str, tuple[Row, ...]]:
-    found: dict[str, list[Row]] = {}
-    for row in msgspec.convert(table("known_bad")["rows"], tuple[Row, ...]):
-        found.setdefault(row.check, []).append(row)
-    return {check: tuple(some) for check, some in found.items()}
+    return tuple(row for row in every("known_bad", "rows", Row) if row.check == check)
 
 
 def broken_pairs(
@@ -100,11 +91,10 @@ def broken_pairs(
     build = torch if isinstance(torch, TorchBuild) else None
     told = packages if isinstance(packages, Packages) else None
     installed = versions_of(told, build)
-    complete = told is not None and told.complete
     texts = [one.text for one in errors.errors] if isinstance(errors, Errors) else []
     found: list[Broken] = []
     for row in rows(check):
-        fits = _versions_fit(row, installed, complete=complete)
+        fits = _versions_fit(row, installed, complete=told is not None and told.complete)
         belied = _belied(row, installed, errors) if fits is False else ""
         said = _said(row, texts) if belied or fits is not False else ""
         fires = row.trigger == "versions" or (
@@ -115,12 +105,9 @@ def broken_pairs(
             if belied:
                 versions[belied] = f"older than the stated {versions[belied]}"
             found.append(Broken(row, versions, said))
-    return tuple(
-        sorted(found, key=lambda one: (_ORDER[one.row.severity], not one.said, -len(one.versions)))
-    )
-
-
-_ORDER = {"error": 0, "warning": 1, "note": 2}
+    order = ("error", "warning", "note")
+    found.sort(key=lambda b: (order.index(b.row.severity), not b.said, -len(b.versions)))
+    return tuple(found)
 
 
 def versions_of(packages: Packages | None, torch: TorchBuild | None) -> dict[str, str]:
@@ -133,21 +120,17 @@ def versions_of(packages: Packages | None, torch: TorchBuild | None) -> dict[str
 
 def _versions_fit(row: Row, installed: Mapping[str, str], *, complete: bool) -> bool | None:
     """Tell whether the versions are those of the row; None where one of them is not known."""
-    unknown = False
+    unknown = bool(row.absent) and not complete
     for want, inside in ((row.when, True), (row.when_not, False)):
         for name, specifier in want.items():
             version = installed.get(name)
-            if not version:
-                if complete:
-                    return False
-                unknown = True
-            elif specifier == "*":
-                continue
-            elif _inside(version, specifier) is not inside:
+            if version and specifier != "*" and _inside(version, specifier) is not inside:
                 return False
+            if not version and complete:
+                return False
+            unknown |= not version
     if any(name in installed for name in row.absent):
         return False
-    unknown |= bool(row.absent) and not complete
     return None if unknown else True
 
 
@@ -156,24 +139,18 @@ def _belied(row: Row, installed: Mapping[str, str], errors: Errors | Unknown | N
 
     The error is the row's own, the other versions are those of the row, and the frame that failed lies in the package.
     """
-    if row.generic or not row.symptom or not isinstance(errors, Errors) or row.absent:
+    if row.generic or not row.symptom or not isinstance(errors, Errors):
         return ""
-    off = [
-        name
-        for name, specifier in row.when.items()
-        if specifier != "*" and name in installed and not _inside(installed[name], specifier)
-    ]
-    others = [n for n in row.when if n in installed and n not in off]
-    if len(off) != 1 or not others or row.when_not:
+    there = {name: spec for name, spec in row.when.items() if name in installed}
+    off = [n for n, spec in there.items() if spec != "*" and not _inside(installed[n], spec)]
+    if len(off) != 1 or len(there) < 2 or row.when_not or row.absent:
         return ""
-    folder = re.compile(rf"[/\\\\]{re.escape(off[0].replace('-', '_'))}[/\\\\]")
+    folder = off[0].replace("-", "_")
     for error in errors.errors:
-        if (
-            error.frames
-            and _expression(row.symptom).search(error.text)
-            and folder.search(error.frames[-1].file)
-        ):
-            return off[0]
+        if error.frames and _expression(row.symptom).search(error.text):
+            file = error.frames[-1].file.replace("\\", "/")
+            if f"/{folder}/" in file:
+                return off[0]
     return ""
 
 
@@ -191,11 +168,8 @@ def _expression(symptom: str) -> re.Pattern[str]:
 
 def _said(row: Row, texts: list[str]) -> str:
     """Return the line of an error from where the row's expression matches."""
-    if not row.symptom:
-        return ""
-    for text in texts:
-        found = _expression(row.symptom).search(text)
-        if found:
+    for text in texts if row.symptom else ():
+        if found := _expression(row.symptom).search(text):
             end = text.find("\n", found.end())
             line = text[found.start() : end if end >= 0 else None]
             return " ".join(line.split())[:160]
@@ -207,29 +181,22 @@ def _facts_fit(
 ) -> bool:
     """Tell whether the facts of `env` are known to hold; a key that nobody knows does not."""
     for key, want in env.items():
-        match key:
-            case "env_var":
-                if not isinstance(environment, Environment) or any(
-                    environment.get(name) != value for name, value in want.items()
-                ):
-                    return False
-            case "cuda_available":
-                # a build without CUDA for sure has none; of other builds the packages cannot tell
-                if want is not False or torch is None or torch.accelerator not in ("cpu", "mps"):
-                    return False
-            case _:
-                return False
+        if key == "env_var":
+            told = environment if isinstance(environment, Environment) else None
+            holds = told is not None and all(told.get(name) == v for name, v in want.items())
+        else:
+            # a build without CUDA for sure has none; of other builds the packages cannot tell
+            none = torch is not None and torch.accelerator in ("cpu", "mps")
+            holds = key == "cuda_available" and want is False and none
+        if not holds:
+            return False
     return True
 
 
 def bitsandbytes_cuda(version: str) -> tuple[int, ...]:
     """Return the CUDA releases (128 for 12.8) whose binary the Linux wheel of a release holds; () where not known."""
-    one = pep440(version)
-    table_rows: list[dict[str, Any]] = table("known_bad")["bitsandbytes"]["binaries"]
-    floors = [(pep440(row["since"]), tuple(row["cuda"])) for row in table_rows]
-    if one is None or floors[0][0] is None or one < floors[0][0]:
-        return ()
-    for (_, codes), (following, _) in pairwise(floors):
-        if following is not None and one < following:
-            return codes
-    return floors[-1][1]
+    one, found = pep440(version), ()
+    for row in table("known_bad")["bitsandbytes"]["binaries"]:
+        since = pep440(row["since"])
+        found = tuple(row["cuda"]) if one and since and one >= since else found
+    return found

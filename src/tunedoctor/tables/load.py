@@ -1,14 +1,16 @@
-"""Read a table of the package; the wheel table with what `doctor update` learned laid over it."""
+"""Read a table of the package; the wheel table with what `doctor update` learned, in the user's cache, laid over it."""
 
+import os
 import stat
+import sys
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, TypeVar
 
 import msgspec
 
-from tunedoctor.tables.place import cache_file
-
+T = TypeVar("T")
 WHEELS = "torch_wheels"
 CONTRACTS = "import_contracts"
 CARRIED = "carried"
@@ -38,6 +40,12 @@ def table(name: str) -> Any:  # noqa: ANN401  the loaders beside this file give 
     return learned if learned and learned["as_of"] >= data["as_of"] else data
 
 
+@cache
+def rows(name: str, key: str, of: type[T]) -> tuple[T, ...]:
+    """Return the rows that a table has under a key, each as a struct, read once."""
+    return tuple(msgspec.convert(row, of) for row in table(name)[key])
+
+
 def shipped(name: str) -> Any:  # noqa: ANN401
     """Return a table as the package brings it, read anew."""
     return msgspec.json.decode((Path(__file__).parent / f"{name}.json").read_bytes())
@@ -53,23 +61,62 @@ def wheel_table_with(file: Path) -> WheelTable:
     """Return the shipped wheel table with the updated one of `file` over it, if that can be used."""
     data = shipped(WHEELS)
     date = str(data["as_of"])
+    own = WheelTable(data, date, "shipped")
     try:
         there = stat.S_ISREG(file.stat().st_mode)
     except (FileNotFoundError, NotADirectoryError):
-        return WheelTable(data, date, "shipped")
+        return own
     except (OSError, ValueError) as error:  # ValueError: a NUL in the path
         why = getattr(error, "strerror", "") or str(error)
-        return WheelTable(data, date, "shipped", f"{file} can't be read: {why}")
+        return own._replace(problem=f"{file} can't be read: {why}")
     if not there:
-        return WheelTable(data, date, "shipped", f"{file} is no file")
+        return own._replace(problem=f"{file} is no file")
     from tunedoctor.tables.updated import UpdatedError, laid_over, read  # noqa: PLC0415  few have it
 
     try:
         updated = read(file)
         if updated.overlay.as_of < date:
-            return WheelTable(data, date, "shipped")  # this doctor is newer than the last update
-        rows = laid_over(data, updated.overlay)
-        contracts = msgspec.to_builtins(updated.overlay.contracts)
-        return WheelTable(rows, updated.overlay.as_of, "updated", contracts=contracts)
+            return own  # this doctor is newer than the last update
+        merged = laid_over(data, updated.overlay)
     except UpdatedError as error:
-        return WheelTable(data, date, "shipped", f"{file} is left out: {error}")
+        return own._replace(problem=f"{file} is left out: {error}")
+    contracts = msgspec.to_builtins(updated.overlay.contracts)
+    return WheelTable(merged, updated.overlay.as_of, "updated", contracts=contracts)
+
+
+_MAC = {"CACHE": "Caches", "STATE": "Application Support", "CONFIG": "Application Support"}
+_XDG = {"CACHE": ".cache", "STATE": ".local/state", "CONFIG": ".config"}
+
+
+def user_folder(
+    kind: Literal["CACHE", "STATE", "CONFIG"],
+    variables: Mapping[str, str] | None = None,
+    platform: str = sys.platform,
+    home: str = "",
+) -> Path:
+    """Return the folder for files of a kind, there or not; `variables`: the environment, this process's by default.
+
+    DOCTOR_CACHE and DOCTOR_STATE name them. XDG Base Directory Specification: a relative path is ignored. platformdirs
+    tells the same in 22 ms, which every check would pay.
+    """
+    variables = os.environ if variables is None else variables
+    if named := variables.get(f"DOCTOR_{kind}", ""):
+        return Path(named)
+    own = Path(home or os.path.expanduser("~"))  # noqa: PTH111  Path.home raises where there is none
+    if platform == "win32":
+        # settings go along with a user from machine to machine
+        data = ("APPDATA", "Roaming") if kind == "CONFIG" else ("LOCALAPPDATA", "Local")
+        folder = Path(variables.get(data[0]) or own / "AppData" / data[1])
+    elif platform == "darwin":
+        folder = own / "Library" / _MAC[kind]
+    else:
+        named = variables.get(f"XDG_{kind}_HOME", "")
+        folder = Path(named) if named.startswith("/") else own / _XDG[kind]
+    return folder / "tunedoctor"
+
+
+def cache_file(
+    variables: Mapping[str, str] | None = None, platform: str = sys.platform, home: str = ""
+) -> Path:
+    """Return the file that `doctor update` writes."""
+    return user_folder("CACHE", variables, platform, home) / f"{WHEELS}.json"

@@ -2,11 +2,11 @@
 
 import re
 from functools import cache
-from typing import Any, Literal, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple
 
 import msgspec
 
-from tunedoctor.tables.load import table
+from tunedoctor.tables.load import rows, table
 from tunedoctor.versions import normalised, pep440, release, within
 
 # config_defaults.json: what transformers' config classes fill in
@@ -38,6 +38,37 @@ def good_set(torch: str = "", transformers: str = "", python: str = "") -> dict[
         if have is None or (own is not None and own <= have):
             return row
     return {}
+
+
+# import_contracts.json: names that releases of a library import from a neighbour, and releases of it that lack them
+
+Name = Annotated[str, msgspec.Meta(pattern=r"\A[a-z0-9][a-z0-9-]{0,80}\Z")]
+Release = Annotated[str, msgspec.Meta(pattern=r"\A\d[\w.!]{0,40}\Z")]
+Text = Annotated[str, msgspec.Meta(pattern=r"\A[\w.]{1,200}(?:[:(]\w{1,100})?\Z")]
+Place = Annotated[int, msgspec.Meta(ge=0, le=10_000)]
+
+
+class ContractRow(msgspec.Struct, frozen=True, array_like=True):
+    """Names that releases of a library ask for, and releases of a neighbour that lack them.
+
+    Numbers are places in `releases`; both ends belong to a run, and what was released within a run is of it.
+    """
+
+    library: Name
+    neighbour: Name
+    asks: tuple[tuple[Place, Place], ...]
+    lacks: tuple[tuple[Place, Place], ...]
+    names: tuple[Text, ...]
+    """"module:name", "module" for one that is gone, "what is called(keyword" for one that is not taken."""
+
+
+class Contracts(msgspec.Struct, frozen=True):
+    """import_contracts.json: which releases break each other's imports."""
+
+    releases: dict[Name, tuple[Release, ...]]
+    """Of each library, oldest first."""
+    rows: tuple[ContractRow, ...]
+    as_of: str = ""
 
 
 # imports.json: what is imported of a stack, and the stages that tell of it
@@ -119,7 +150,16 @@ def distribution_of(module: str) -> str:
 
 def brought_by(module: str) -> str:
     """Return the distribution that brings a module: the known one, else that of its name."""
-    return distribution_of(module) or normalised(module)
+    return distribution_of(module) or normalised(module.partition(".")[0])
+
+
+# questions.json: what to ask of an error behind which many things stand
+
+
+def question(text: str) -> str:
+    """Return what to ask for, of a text that does not tell; "" where no row knows it."""
+    known = table("questions")["questions"]
+    return next((q["ask"] for q in known if re.search(q["pattern"], text, re.IGNORECASE)), "")
 
 
 # rocm_overrides.json: the HSA_OVERRIDE_GFX_VERSION under which an AMD GPU runs a sibling's code
@@ -143,13 +183,7 @@ class Override(msgspec.Struct, frozen=True):
 
 def rocm_override(gfx: str) -> Override | None:
     """Return what is known of a GPU's target ("gfx1031"); None where no value was ever of use to it."""
-    return _overrides().get(gfx)
-
-
-@cache
-def _overrides() -> dict[str, Override]:
-    rows = msgspec.convert(table("rocm_overrides")["rows"], tuple[Override, ...])
-    return {row.gfx: row for row in rows}
+    return next((row for row in rows("rocm_overrides", "rows", Override) if row.gfx == gfx), None)
 
 
 # torch_names.json: the torch release that was the first to have, or to lack, a name that libraries call

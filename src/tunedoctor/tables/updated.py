@@ -7,14 +7,16 @@ from typing import Annotated, Any
 import msgspec
 from msgspec.structs import astuple
 
-from tunedoctor.tables.contracts import Contracts
+from tunedoctor.tables.small import Contracts
 from tunedoctor.tables.wheels import Release, in_order
 
 SCHEMA = "doctor.updated_wheels/4"
 LARGEST = 4 << 20
 """Bytes of the file that are read; a real one has less than 100 kB."""
 
-_V = r"(?:cpu|xpu|mps|cu\d{2,3}|rocm\d{1,3}\.\d{1,3}(?:\.\d{1,3})?)"
+VARIANT = re.compile(r"(?:cpu|xpu|mps|cu\d{2,3}|rocm\d{1,3}\.\d{1,3}(?:\.\d{1,3})?)")
+RELEASE = re.compile(r"\d{1,4}(?:\.\d{1,4}){1,3}(?:\.post\d{1,3})?")
+_V = VARIANT.pattern
 _CODE = r"(?:[A-Z]\w{0,9}|\d{2,3}[af]?|compute_\d{2,3}|gfx[0-9a-f]{3,5})\??"
 _PYTHON = r"\d\.\d{1,3}t?"
 _FAMILY = r"(?:linux|win|macos)_[a-z0-9_]{3,10}"
@@ -24,7 +26,7 @@ _ROW = re.compile(
 )
 """A row of builds, its columns in lines."""
 _DEFAULT = re.compile(rf"{_FAMILY} (?:{_V}|cpu\+mps)")
-Version = Annotated[str, msgspec.Meta(pattern=r"\A\d{1,4}(?:\.\d{1,4}){1,3}(?:\.post\d{1,3})?\Z")]
+Version = Annotated[str, msgspec.Meta(pattern=rf"\A{RELEASE.pattern}\Z")]
 LONGEST = 200
 """Characters of a text of a row."""
 Words = Annotated[str, msgspec.Meta(max_length=LONGEST)]
@@ -75,57 +77,37 @@ def encoded(overlay: Overlay, fetched: str, sources: list[str]) -> bytes:
 
 
 def read(file: Path) -> Updated:
-    """Read and check the file.
-
-    Raises:
-        UpdatedError: unreadable, too large, another schema, a wrong hash, rows of another shape.
-    """
+    """Read and check the file. Raises UpdatedError: unreadable, damaged, of another schema or shape."""
     try:
         with file.open("rb") as stream:
-            data = stream.read(LARGEST + 1)
+            return decoded(stream.read(LARGEST + 1))
     except OSError as error:
         msg = f"it can't be read: {error.strerror or error}"
         raise UpdatedError(msg) from None
-    return decoded(data)
 
 
 def decoded(data: bytes) -> Updated:
-    """Check the bytes of the file and return what they hold.
+    """Check the bytes of the file and return what they hold. Raises UpdatedError: as `read`."""
+    from hashlib import sha256  # noqa: PLC0415
 
-    Raises:
-        UpdatedError: as `read`.
-    """
-    if len(data) > LARGEST:
-        msg = f"it has more than {LARGEST >> 20} MiB"
-        raise UpdatedError(msg)
+    wrong = f"it has more than {LARGEST >> 20} MiB" if len(data) > LARGEST else ""
     try:
         file = msgspec.json.decode(data, type=_File)
         if file.schema != SCHEMA:
-            msg = f"its schema is {file.schema[:40]!r}; this doctor reads {SCHEMA!r}"
-            raise UpdatedError(msg)
-        _same_hash(file)
+            wrong = f"its schema is {file.schema[:40]!r}; this doctor reads {SCHEMA!r}"
+        elif sha256(bytes(file.payload)).hexdigest() != file.sha256:
+            wrong = "its hash is not that of its contents"
         overlay = msgspec.json.decode(file.payload, type=Overlay)
+        if not wrong:
+            checked(overlay)
+            return Updated(overlay, file.fetched[:40], tuple(file.sources))
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        msg = f"it is damaged: {str(error)[:120] or type(error).__name__}"
-        raise UpdatedError(msg) from None
-    checked(overlay)
-    return Updated(overlay, file.fetched[:40], tuple(file.sources))
-
-
-def _same_hash(file: _File) -> None:
-    from hashlib import sha256  # noqa: PLC0415
-
-    if sha256(bytes(file.payload)).hexdigest() != file.sha256:
-        msg = "its hash is not that of its contents"
-        raise UpdatedError(msg)
+        wrong = wrong or f"it is damaged: {str(error)[:120] or type(error).__name__}"
+    raise UpdatedError(wrong)
 
 
 def checked(overlay: Overlay) -> None:
-    """Look at every text of the rows.
-
-    Raises:
-        UpdatedError: one has another shape than the table's.
-    """
+    """Look at every text of the rows. Raises UpdatedError: one has another shape than the table's."""
     for version, row in overlay.releases.items():
         defaults = (f"{family} {variant}" for family, variant in row.pypi_default.items())
         rows = ("\n".join(astuple(build)[:-1]) for build in row.builds)

@@ -9,13 +9,10 @@ from tunedoctor.facts import InstallerConfig, Interpreter, Knowledge, TorchBuild
 from tunedoctor.snapshot import Snapshot
 from tunedoctor.tables.wheels import cuda_of
 from tunedoctor.wheels.choice import Action
-from tunedoctor.wheels.choose import choose
-from tunedoctor.wheels.commands import Commands, commands_of
-from tunedoctor.wheels.machine import Machine
-from tunedoctor.wheels.near import near
-from tunedoctor.wheels.of_snapshot import label_of
+from tunedoctor.wheels.choose import choose, near
+from tunedoctor.wheels.commands import Commands, Steer, commands_of, steering
+from tunedoctor.wheels.machine import Machine, label_of
 from tunedoctor.wheels.rules import driver_floor
-from tunedoctor.wheels.steering import Steer, steering
 
 SCHEMA: Literal["doctor.wheel/1"] = "doctor.wheel/1"
 _SAME = ("action", "index", "torchvision", "torchaudio", "says", "reasons", "hidden", "environment")
@@ -76,10 +73,7 @@ def answer(
     installed = label_of(torch) if torch else ""
     python = interpreter.executable if interpreter else ""
     build = choice.build
-    floor = ""
-    if build and build.variant.startswith("cu"):
-        windows = machine.platform in ("windows", "wsl")
-        floor = driver_floor(cuda_of(build.variant), windows=windows)
+    floor = driver_floor(cuda_of(build.variant), windows=machine.windows) if build else ""
     if machine.driver_supposed and floor:
         assumed = (*assumed, f"driver {floor} or newer")
     told = "+" in installed or (installed and machine.platform == "macos")

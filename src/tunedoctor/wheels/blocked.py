@@ -1,4 +1,4 @@
-"""What stands in the way where no build fits: the same question asked again with one condition lifted, then with two.
+"""What stands in the way: what no build can help, and where none fits, the question asked again with less conditions.
 
 Conditions are lifted in the order in which giving way costs least. Each has its sentence in wheel_words.json.
 """
@@ -7,7 +7,8 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from tunedoctor.versions import parts
+from tunedoctor.tables.gpus import named_as
+from tunedoctor.versions import parts, specifiers
 from tunedoctor.wheels.choice import Action, Alternative, Choice, Said, say
 from tunedoctor.wheels.pick import (
     NEWEST,
@@ -15,19 +16,32 @@ from tunedoctor.wheels.pick import (
     Question,
     allowed,
     fitting,
+    offered,
     pythons,
     releases,
     unlabelled,
 )
+from tunedoctor.wheels.rules import one_spelling
 from tunedoctor.wheels.say_release import (
     about_code,
     about_gfx,
     about_old_gpus,
     about_system,
-    no_label,
     opt_ins,
 )
-from tunedoctor.wheels.situation import Situation, driver_needed, driver_words, newest_driver
+from tunedoctor.wheels.situation import (
+    Situation,
+    affirmed,
+    driver_needed,
+    driver_words,
+    jetpack_of,
+    newest_driver,
+    tag_of,
+)
+
+_BEFORE = ("1.13.1", "1.12.1", "1.11.0", "1.10.2", "1.9.1", "1.8.1", "1.7.1", "1.6.0")
+"""Releases before 2.0, which the table leaves out: none of them runs with today's libraries."""
+_LABEL = re.compile(r"\+([A-Za-z0-9.]+)")
 
 
 class WayOut(NamedTuple):
@@ -49,6 +63,96 @@ class _Lifted(NamedTuple):
     question: Question
     after: str = ""
 
+    def needs(self, s: Situation, found: Found) -> str:
+        """Say what a build takes that fits it."""
+        return driver_needed(s, found) if self.action == "upgrade_driver" else self.after
+
+
+def impossible(s: Situation) -> Choice | None:  # noqa: PLR0911  one for each obstacle
+    """Return the answer for a machine that no index choice can help: its Python, system or processor; or None."""
+    machine, arch = s.machine, one_spelling(s.machine.arch)
+    python, env = machine.python, machine.env
+
+    def answer(
+        action: Action,
+        said: Said,
+        *more: Said,
+        family: str = "",
+        after: str = "",
+        kind: str = "cpu",
+    ) -> Choice:
+        """Return an answer, with what a Python for another platform family would get."""
+        found = fitting(s.question._replace(family=family), kind) if family else ()
+        return Choice.of(action, (said, *more), offered(found, after))
+
+    named = " ".join([python, *(v for k, v in env.items() if "implementation" in k.lower())])
+    bits = next((v for k, v in env.items() if "bits" in k.lower() or "bitness" in k.lower()), "")
+    if named_as("other_python", named) or (python and not tag_of(python)):
+        return answer("change_python", say("python_not_supported:cpython", python=python[:40]))
+    if machine.platform == "macos" and arch == "x86_64" and _on_apple_silicon(s):
+        after = "on an arm64 Python"
+        return answer("change_python", say("rosetta_python"), family="macos_arm64", after=after)
+    if "32" in bits or re.fullmatch(r"x86|arm|armv[5-7].*|armhf", arch):
+        if arch in ("x86", "x86_64"):
+            return answer(
+                "change_python",
+                say("need_64_bit_python"),
+                family="win_amd64" if machine.platform == "windows" else "linux_x86_64",
+                after="on a 64-bit Python",
+                kind="cuda" if s.gpus.nvidia else "cpu",
+            )
+        narrow = say("no_wheel_for_arch:32_bit")
+        return answer("unsupported_platform", narrow, ("need_64_bit_python", ""))
+    if not s.question.family:
+        if machine.libc.startswith("musl"):
+            return answer("unsupported_platform", say("musl"))
+        if machine.platform == "windows" and arch == "arm64":
+            said, after = say("no_wheel_for_arch:windows"), "on an x86_64 Python"
+            return answer("unsupported_platform", said, family="win_amd64", after=after)
+        said = say("no_wheel_for_arch", arch=machine.arch or "this processor")
+        return answer("unsupported_platform", said)
+    jetpack = jetpack_of(machine)
+    if jetpack is None or jetpack >= 7:
+        return None
+    # another driver stack, for which only NVIDIA and the Jetson community build
+    said = say("jetson_needs_vendor_wheels", jetpack=jetpack or "6 or older")
+    return answer("use_vendor_build", said)
+
+
+def _on_apple_silicon(s: Situation) -> bool:
+    env = s.machine.env
+    texts = (*(gpu.name for gpu in s.machine.gpus), *env.values())
+    return any(named_as("apple_silicon", text) for text in texts) or any(
+        named_as("apple_keys", key) and affirmed(value) for key, value in env.items()
+    )
+
+
+def at_fault(s: Situation, kind: str) -> Choice | None:
+    """Return the answer where the wanted range can't be met on any machine, or None."""
+    wanted, label = s.question.torch, label_of(s.question.torch)
+    range_ = specifiers(wanted)
+    if range_ is None:
+        return Choice.of("fix_requirement", [say(":no_range", wanted=wanted[:80])])
+    if allowed(wanted):
+        return None
+    old = "+" not in wanted and any(range_.contains(version) for version in _BEFORE)
+    bare = allowed(without_label(wanted)) if label else ()
+    first, last = releases()[-1].version, releases()[0].version
+    said = say(":before_2" if old else ":no_such_release", wanted=wanted, first=first, last=last)
+    if bare and not old:
+        release = bare[0][0]
+        has = ", ".join(release.variants(s.question.family)) or "none"
+        said = say(":no_such_label", release=release.version, label=label, has=has)
+    ways = ways_out(s, kind) or double_ways_out(s, kind)
+    action: Action = "use_newer_torch" if old else "fix_requirement"
+    return Choice.of(action, [said], alternatives_of(ways))
+
+
+def asks_for_cpu(s: Situation) -> bool:
+    """Tell whether the wanted range names the CPU build, as ==2.6.0+cpu does."""
+    found = allowed(s.question.torch)
+    return bool(found) and all(labels == frozenset({"cpu"}) for _, labels in found)
+
 
 def alternatives_of(ways: list[WayOut]) -> tuple[Alternative, ...]:
     """Return the best build of each way out; of the first also the one next to what was asked for."""
@@ -61,15 +165,12 @@ def alternatives_of(ways: list[WayOut]) -> tuple[Alternative, ...]:
 def label_of(wanted: str) -> str:
     """Return "cu124" of "==2.6.0+cu124"; "" where no label is asked for."""
     found = _LABEL.search(wanted)
-    return found[0].removeprefix("+") if found else ""
+    return found[1] if found else ""
 
 
 def without_label(wanted: str) -> str:
     """Return "==2.6.0" of "==2.6.0+cu124"."""
     return _LABEL.sub("", wanted)
-
-
-_LABEL = re.compile(r"\+[A-Za-z0-9.]+")
 
 
 def ways_out(s: Situation, kind: str) -> list[WayOut]:
@@ -79,8 +180,11 @@ def ways_out(s: Situation, kind: str) -> list[WayOut]:
     """
     found: dict[Action, WayOut] = {}
     for step in _lifted(s, s.question):
-        if step.action not in found and (way := _try(s, step, kind, s.question)):
-            found[step.action] = way
+        if step.action not in found and (builds := fitting(step.question, kind)):
+            action = _direction(step.action, s.question.torch, builds[0])
+            newer = action == "use_newer_torch"
+            next_ = _nearest_newer(s.question, builds[0], kind) if newer else None
+            found[step.action] = WayOut(action, builds, step.needs(s, builds[0]), next_)
     return list(found.values())
 
 
@@ -91,44 +195,27 @@ def double_ways_out(s: Situation, kind: str) -> list[WayOut]:
         for second in _lifted(s, first.question):
             if second.action == first.action or first.action in found:
                 continue
-            if way := _try(s, second, kind, first.question):
-                after = " and ".join(filter(None, (_after(s, first, way.found), way.after)))
-                action = _direction(first.action, s.question.torch, way.found[0])
-                found[first.action] = WayOut(action, way.found, after)
-    return list(found.values()) or _all_away(s, kind)
-
-
-def _all_away(s: Situation, kind: str) -> list[WayOut]:
-    """Return what fits any release, on another Python and a current system under a current driver; [] if nothing."""
+            if builds := fitting(second.question, kind):
+                needs = [step.needs(s, builds[0]) for step in (first, second)]
+                action = _direction(first.action, s.question.torch, builds[0])
+                found[first.action] = WayOut(action, builds, " and ".join(filter(None, needs)))
+    if found:
+        return list(found.values())
     current = s.question._replace(
-        torch="", glibc=NEWEST, macos=NEWEST, driver=newest_driver(s.gpus)
+        torch="", glibc=NEWEST, macos=NEWEST, driver=newest_driver(s.gpus.nvidia)
     )
     for python in nearest(current.python):
-        if found := fitting(current._replace(python=python), kind):
+        if builds := fitting(current._replace(python=python), kind):
             after = f"on Python {python} and a current system"
             if s.gpus.nvidia and kind != "cpu":
-                after += f", {driver_needed(s, found[0])}"
-            return [WayOut("change_python", found, after)]
+                after += f", {driver_needed(s, builds[0])}"
+            return [WayOut("change_python", builds, after)]
     return []
-
-
-def _try(s: Situation, step: _Lifted, kind: str, before: Question) -> WayOut | None:
-    found = fitting(step.question, kind)
-    if not found:
-        return None
-    action = _direction(step.action, before.torch, found[0])
-    newer = _nearest_newer(before, found[0], kind) if action == "use_newer_torch" else None
-    return WayOut(action, found, _after(s, step, found), newer)
-
-
-def _after(s: Situation, step: _Lifted, found: tuple[Found, ...]) -> str:
-    """Say what a step takes."""
-    return driver_needed(s, found[0]) if step.action == "upgrade_driver" else step.after
 
 
 def _lifted(s: Situation, q: Question) -> Iterator[_Lifted]:
     """Driver, other Python, other torch, newer system: the order in which giving way costs least."""
-    newest = newest_driver(s.gpus)
+    newest = newest_driver(s.gpus.nvidia)
     if s.gpus.nvidia and q.driver < newest:
         yield _Lifted("upgrade_driver", q._replace(driver=newest))
     for python in nearest(q.python):
@@ -175,87 +262,73 @@ def _direction(action: Action, wanted: str, found: Found) -> Action:
     """Tell of another torch whether it lies above or below what was asked for."""
     if action != "use_newer_torch":
         return action
-    inside = [release.parsed for release, _ in allowed(wanted)]
-    if inside:
-        return "use_newer_torch" if found.release.parsed > max(inside) else "use_older_torch"
-    numbers = [parts(n) for n in re.findall(r"\d+(?:\.\d+)*", wanted)]
-    newest = releases()[0].parsed.release
-    return "use_older_torch" if any(n > newest for n in numbers) else "use_newer_torch"
+    if inside := [release.parsed for release, _ in allowed(wanted)]:
+        older = found.release.parsed <= max(inside)
+    else:
+        numbers = [parts(n) for n in re.findall(r"\d+(?:\.\d+)*", wanted)]
+        older = any(n > releases()[0].parsed.release for n in numbers)
+    return "use_older_torch" if older else "use_newer_torch"
 
 
 def in_the_way(s: Situation, ways: list[WayOut]) -> Choice:
     """Answer where nothing fits as things are: the condition in the way, and what lifting it gives."""
-    q, first = s.question, ways[0]
+    q, first, wanted = s.question, ways[0], s.question.torch
     best, actions = first.found[0], {way.action for way in ways}
-    newer, label = first.action == "use_newer_torch", label_of(q.torch)
-    said = [_in_words(s, first)]
+    label, bare = label_of(wanted), without_label(wanted)
+    same = first.action == "fix_requirement" and best.build.variant == label
+    said = [
+        say(
+            ":no_label" if same else f":{first.action}",
+            asked=f" {wanted}" if wanted else "",
+            wanted=wanted,
+            bare=bare,
+            build=best.build,
+            after=first.after,
+        )
+    ]
+    other_python = next((way for way in ways if way.action == "change_python"), None)
+    python_lacks = not any(q.python in r.pythons(q.family) for r, _ in allowed(q.torch))
     if first.action == "upgrade_driver":
         have = driver_words(s.machine)
         said.append(say("upgrade_driver", driver=have, build=best.build, after=first.after))
         said += opt_ins(s, best)
-        if "change_python" in actions:
-            said += _python_against_driver(s, ways)
+        own = next((r for r in reversed(releases()) if q.python in r.pythons(q.family)), None)
+        if other_python and own and other_python.found[0].release.parsed < own.parsed:
+            driver, key = s.machine.driver_version, "python_too_new_for_driver"
+            said.append(say(key, python=q.python, release=own.version, driver=driver))
     if first.action == "change_python" or (
-        first.action == "upgrade_driver" and "change_python" in actions and not _has_python(q)
+        first.action == "upgrade_driver" and other_python and python_lacks
     ):
         said += _no_python(q)
-    if best.row.kind == "cuda" and actions & _OTHER_RELEASE:
-        said += about_code(s, newer=newer)
+    if best.row.kind == "cuda" and actions & {
+        "use_older_torch",
+        "use_newer_torch",
+        "fix_requirement",
+    }:
+        said += about_code(s, newer=first.action == "use_newer_torch")
     if best.row.kind == "rocm":
-        said += about_gfx(s, newer=newer)
+        said += about_gfx(s, newer=first.action == "use_newer_torch")
     said += [*about_system(s, None), *about_old_gpus(s)]
     if label and unlabelled(q.family, label):
-        arm = q.family == "linux_aarch64"
-        said.append(no_label(without_label(q.torch)) if arm else say(":macos_label"))
+        key = "no_local_label_on_aarch64" if q.family == "linux_aarch64" else ":macos_label"
+        said.append(say(key, bare=bare))
     if q.family == "macos_x86_64":
         said.append(say("intel_mac_ended"))
     return Choice.of(first.action, said, alternatives_of(ways))
 
 
-_OTHER_RELEASE = {"use_older_torch", "use_newer_torch", "fix_requirement"}
-
-
-def _in_words(s: Situation, way: WayOut) -> Said:
-    build, wanted = way.found[0].build, s.question.torch
-    same = way.action == "fix_requirement" and build.variant == label_of(wanted)
-    return say(
-        ":no_label" if same else f":{way.action}",
-        asked=f" {wanted}" if wanted else "",
-        wanted=wanted,
-        bare=without_label(wanted),
-        build=build,
-        after=way.after,
-    )
-
-
-def _python_against_driver(s: Situation, ways: list[WayOut]) -> list[Said]:
-    q = s.question
-    python = next(way for way in ways if way.action == "change_python")
-    first = next((r for r in reversed(releases()) if q.python in r.pythons(q.family)), None)
-    if first is None or python.found[0].release.parsed >= first.parsed:
-        return []
-    driver = s.machine.driver_version
-    return [say("python_too_new_for_driver", python=q.python, release=first.version, driver=driver)]
-
-
-def _no_python(q: Question) -> list[Said]:
+def _no_python(q: Question) -> Iterator[Said]:
     wanted = f"torch {q.torch}" if q.torch else "torch"
-    has = [r for r, _ in allowed(q.torch) if q.python in r.pythons(q.family)]
+    has = [r.version for r, _ in allowed(q.torch) if q.python in r.pythons(q.family)]
     tags = {t for r, _ in allowed(q.torch) for t in r.pythons(q.family)}
     if not has:
-        said = [say("python_not_supported", wanted=wanted, python=q.python)]
+        yield say("python_not_supported", wanted=wanted, python=q.python)
         if tags and parts(q.python) < min(map(parts, tags)):
-            said.append(say("python_old:oldest", python=min(tags, key=parts)))
+            yield say("python_old:oldest", python=min(tags, key=parts))
     else:
-        first, last = has[-1].version, has[0].version
-        span = f"{first} to {last}" if len(has) > 1 else last
-        said = [say("python_not_supported:some", wanted=wanted, python=q.python, span=span)]
+        span = f"{has[-1]} to {has[0]}" if len(has) > 1 else has[0]
+        yield say("python_not_supported:some", wanted=wanted, python=q.python, span=span)
         if parts(q.python) < min(map(parts, releases()[0].pythons(q.family)), default=()):
-            said.append(say("python_old:last", python=q.python, release=last))
+            yield say("python_old:last", python=q.python, release=has[0])
     if q.python == "3.13t":
-        said.append(say("free_threaded_313_dropped"))
-    return said
-
-
-def _has_python(q: Question) -> bool:
-    return any(q.python in r.pythons(q.family) for r, _ in allowed(q.torch))
+        yield say("free_threaded_313_dropped")

@@ -2,27 +2,40 @@
 
 The rule: the newest release in range that has a build with a wheel for the platform and Python, a driver floor that
 is met, and compiled code for every GPU; among the builds of that release the one that its companions are built for.
-CPU is never chosen silently. Rows of the table that nobody verified are taken last, and the choice says so.
+CPU is never chosen silently. Rows of the table that nobody verified are taken last, and the choice says so. For an
+environment that has a torch, that one where it fits, else the nearest release that does.
 """
 
-from collections.abc import Iterable
+import re
+from typing import NamedTuple
 
 from msgspec.structs import replace
 
-from tunedoctor.tables.wheels import Numbers
-from tunedoctor.versions import parts
-from tunedoctor.wheels.beside import beside
-from tunedoctor.wheels.blocked import double_ways_out, in_the_way, ways_out
-from tunedoctor.wheels.choice import INSTALLS, Action, Alternative, Choice, Said, say
-from tunedoctor.wheels.early import asks_for_cpu, at_fault, impossible
+from tunedoctor.tables.wheels import Numbers, release_row
+from tunedoctor.versions import parts, pep440, within
+from tunedoctor.wheels.blocked import (
+    asks_for_cpu,
+    at_fault,
+    double_ways_out,
+    impossible,
+    in_the_way,
+    ways_out,
+)
+from tunedoctor.wheels.choice import INSTALLS, Action, Alternative, Build, Choice, Said, say
 from tunedoctor.wheels.machine import Gpu, Machine
-from tunedoctor.wheels.pick import KINDS, Found, fitting, offered
-from tunedoctor.wheels.pins import of_build
-from tunedoctor.wheels.rules import last_driver
-from tunedoctor.wheels.say_gpus import about_gpus, undriven
+from tunedoctor.wheels.pick import KINDS, Found, allowed, fitting, offered, releases
+from tunedoctor.wheels.rules import index_of, last_driver
+from tunedoctor.wheels.say_gpus import about_gpus, beside, undriven
 from tunedoctor.wheels.say_release import about_old_gpus, about_release, further
-from tunedoctor.wheels.situation import Situation, names_of, situation
-from tunedoctor.wheels.targets import override_of_all, vendor_builds
+from tunedoctor.wheels.situation import (
+    Situation,
+    names_of,
+    override_of_all,
+    situation,
+    vendor_builds,
+)
+
+_LABEL = re.compile(r"cu\d+|rocm[\d.]+|xpu|cpu")
 
 
 def choose(machine: Machine) -> Choice:
@@ -37,10 +50,25 @@ def choose(machine: Machine) -> Choice:
     elif vendors and asks_for_cpu(s):
         choice = _cpu_as_asked(s, kind)
     else:
-        choice = _for_gpus(s, vendors) if vendors else undriven(s) or _no_gpu(s)
+        waiting = bool(s.gpus.left_out or s.machine.driver_version)
+        choice = (_for_gpus(s, vendors) if vendors else undriven(s)) or _plain(
+            s, "cpu_only" if waiting else "install"
+        )
         # without a GPU, why it is not in the work is what decides
         choice = choice.saying(about_gpus(s), first=choice.action == "cpu_only")
     return choice.saying(beside(s, choice))
+
+
+def of_build(build: Build, machine: Machine, action: Action = "install") -> Choice:
+    """Return the choice of a build, with its companions and its index."""
+    row = release_row(build.torch_version)
+    return Choice(
+        action,
+        build=build,
+        torchvision=row.torchvision if row else "",
+        torchaudio=row.torchaudio if row else "",
+        index="PyPI" if machine.platform == "macos" else index_of(build.variant),
+    )
 
 
 def _installed(s: Situation, action: Action, found: tuple[Found, ...]) -> Choice:
@@ -69,12 +97,10 @@ def _for_gpus(s: Situation, vendors: list[str]) -> Choice:
 def _which_vendor(s: Situation, fits: dict[str, tuple[Found, ...]]) -> Choice:
     """GPUs of several vendors can work: ask. The default is the one with the most memory, else NVIDIA, AMD, Intel."""
     memory = {v: sum(g.memory_gib for g in s.gpus.of(v)) for v in fits}
-    order = list(fits)
-    if all(memory.values()):
-        order.sort(key=memory.__getitem__, reverse=True)
+    order = sorted(fits, key=lambda v: -memory[v] if all(memory.values()) else 0)
     choice = _installed(s, "ask", fits[order[0]])
-    names = " and ".join(names_of(s.gpus.of(vendor)) for vendor in fits)
     others = tuple(Alternative(f.build) for vendor in order[1:] for f in fits[vendor])
+    names = " and ".join(names_of(s.gpus.of(vendor)) for vendor in fits)
     choice = replace(choice, alternatives=(*others, *choice.alternatives))
     return choice.saying([say("two_vendors:each", gpus=names)], first=True)
 
@@ -82,7 +108,7 @@ def _which_vendor(s: Situation, fits: dict[str, tuple[Found, ...]]) -> Choice:
 def _without(s: Situation, choice: Choice, vendor: str) -> Choice:
     """Say why the GPUs of a vendor are left out where those of another one work."""
     other = _unfit(s, vendor)
-    if other.build is not None and other.action == "install_partial":
+    if other.action == "install_partial":
         mine = (Alternative(choice.build),) if choice.build else ()
         other = replace(other, alternatives=(*other.alternatives, *mine))
         return other.saying([say("two_vendors")])
@@ -93,91 +119,62 @@ def _without(s: Situation, choice: Choice, vendor: str) -> Choice:
     return choice.saying(said)
 
 
-def _unfit(s: Situation, vendor: str) -> Choice:
-    """Answer where no build serves all GPUs of a vendor as things are."""
+def _unfit(s: Situation, vendor: str) -> Choice:  # noqa: PLR0911  one for each way that is left
+    """Answer where no build serves all GPUs of a vendor as things are: what is in the way, else what can't be had."""
+    kind, gpus = KINDS[vendor], s.gpus.of(vendor)
     if vendor == "amd" and s.question.windows:
-        on = s.machine.platform
-        said = say("no_rocm_on_windows_index" if on == "windows" else ":rocm_on_wsl")
-        return Choice.of("use_vendor_build", [said], _on_cpu(s))
-    kind = KINDS[vendor]
+        windows = s.machine.platform == "windows"
+        said = say("no_rocm_on_windows_index" if windows else ":rocm_on_wsl")
+        on_cpu = offered(fitting(s.question, "cpu"), "without the GPU")
+        return Choice.of("use_vendor_build", [said], on_cpu)
     if ways := ways_out(s, kind):
         return in_the_way(s, ways)
     if vendor != "intel" and (some := _for_some(s, vendor)):
         return some
-    ways = double_ways_out(s, kind)
-    return in_the_way(s, ways) if ways else _nothing(s, vendor)
-
-
-def _nothing(s: Situation, vendor: str) -> Choice:
-    """Answer where not even giving way on everything helps: vendor build, source build, CPU."""
-    gpus = s.gpus.of(vendor)
-    names = names_of(gpus)
+    if ways := double_ways_out(s, kind):
+        return in_the_way(s, ways)
     key = "gpu_not_supported:here"
     if vendor == "intel":
         key = "gpu_not_supported:xpu_on_arm"
     elif s.question.family == "linux_aarch64":
-        on_arm = ("gpu_not_in_aarch64_builds:ever", "gpu_not_supported:rocm_on_arm")
-        key = on_arm[vendor == "amd"]
-    action: Action = "cpu_only"
-    deciding = say(":cpu_instead", gpus=names)
-    if vendor == "amd" and all(g.gfx in vendor_builds() for g in gpus):
-        if s.question.family == "linux_x86_64":
-            action, deciding = "use_vendor_build", say(":vendor_build", gpus=names)
-    elif vendor == "nvidia" and not any(last_driver(c) == "470" for c in s.gpus.capabilities):
-        action, deciding = "build_from_source", say(":from_source", gpus=names)
-    said = [say(key, gpus=names)]
-    if action == "cpu_only":
-        return _plain(s, action, deciding).saying(said)
-    return Choice.of(action, [deciding, *said], _on_cpu(s))
+        amd = vendor == "amd"
+        key = "gpu_not_supported:rocm_on_arm" if amd else "gpu_not_in_aarch64_builds:ever"
+    names = names_of(gpus)
+    said = say(key, gpus=names)
+    on_cpu = offered(fitting(s.question, "cpu"), "without the GPU")
+    built = vendor == "amd" and all(g.gfx in vendor_builds() for g in gpus)
+    if built and s.question.family == "linux_x86_64":
+        return Choice.of("use_vendor_build", [say(":vendor_build", gpus=names), said], on_cpu)
+    old = any(last_driver(c) == "470" for c in s.question.capabilities)
+    if vendor == "nvidia" and not old:
+        return Choice.of("build_from_source", [say(":from_source", gpus=names), said], on_cpu)
+    return _plain(s, "cpu_only", say(":cpu_instead", gpus=names)).saying([said])
 
 
 def _for_some(s: Situation, vendor: str) -> Choice | None:
     """Choose for the newest GPUs of a vendor that one build can serve together, where no build serves all."""
-    kept, found = _together(s, vendor)
+    kind, nvidia = KINDS[vendor], vendor == "nvidia"
+    kept: tuple[Gpu, ...] = ()
+    found: tuple[Found, ...] = ()
+
+    def newness(gpu: Gpu) -> tuple[Numbers, float, int, str]:
+        return parts(gpu.compute_capability), gpu.memory_gib, len(gpu.gfx), gpu.gfx
+
+    for gpu in sorted(s.gpus.of(vendor), key=newness, reverse=True):
+        if now := fitting(s.question.about(vendor, (*kept, gpu)), kind):
+            kept, found = (*kept, gpu), now
     left = [gpu for gpu in s.gpus.of(vendor) if gpu not in kept]
     if not found or not left:
         return None
-    nvidia = vendor == "nvidia"
     gpus = s.gpus._replace(nvidia=kept) if nvidia else s.gpus._replace(amd=kept)
     narrow = s._replace(gpus=gpus, question=s.question.about(vendor, kept))
-    choice = _installed(narrow, "install_partial", found)
-    others = _pick(s, vendor, left)
-    names = names_of(left)
-    variable = "CUDA_VISIBLE_DEVICES" if nvidia else "HIP_VISIBLE_DEVICES"
-    said = [say("no_build_covers_all", gpus=names, variable=variable), *about_old_gpus(s)]
-    rest = (Alternative(others[0].build, f"for the {names} only"),) if others else ()
+    choice, names = _installed(narrow, "install_partial", found), names_of(left)
+    rest = offered(fitting(s.question.about(vendor, left), kind), f"for the {names} only")
     hidden = tuple(g.name for g in left)
     choice = replace(choice, alternatives=(*choice.alternatives, *rest), hidden=hidden)
-    return choice.saying(said, first=True)
-
-
-def _together(s: Situation, vendor: str) -> tuple[tuple[Gpu, ...], tuple[Found, ...]]:
-    """Return the newest GPUs that one build can serve, and the builds that serve them."""
-    kept: tuple[Gpu, ...] = ()
-    found: tuple[Found, ...] = ()
-    for gpu in sorted(s.gpus.of(vendor), key=_newness, reverse=True):
-        if now := _pick(s, vendor, (*kept, gpu)):
-            kept, found = (*kept, gpu), now
-    return kept, found
-
-
-def _newness(gpu: Gpu) -> tuple[Numbers, float, int, str]:
-    """Order GPUs by compute capability, or by memory and gfx target."""
-    return parts(gpu.compute_capability), gpu.memory_gib, len(gpu.gfx), gpu.gfx
-
-
-def _pick(s: Situation, vendor: str, gpus: Iterable[Gpu]) -> tuple[Found, ...]:
-    return fitting(s.question.about(vendor, gpus), KINDS[vendor])
-
-
-def _on_cpu(s: Situation) -> tuple[Alternative, ...]:
-    return offered(fitting(s.question, "cpu"), "without the GPU")
-
-
-def _no_gpu(s: Situation) -> Choice:
-    """Answer for a machine without a GPU in the work: plain CPU, or CPU with the reason."""
-    waiting = s.gpus.left_out or s.machine.driver_version
-    return _plain(s, "cpu_only" if waiting else "install")
+    variable = "CUDA_VISIBLE_DEVICES" if nvidia else "HIP_VISIBLE_DEVICES"
+    said = say("no_build_covers_all", gpus=names, variable=variable)
+    return choice.saying([said, *about_old_gpus(s)], first=True)
 
 
 def _cpu_as_asked(s: Situation, kind: str) -> Choice:
@@ -193,3 +190,63 @@ def _plain(s: Situation, action: Action, why: Said = ("", "")) -> Choice:
         return _installed(s, action, found).saying([why], first=True)
     ways = ways_out(s, "cpu") or double_ways_out(s, "cpu")
     return in_the_way(s, ways) if ways else Choice.of("unsupported_platform", [why])
+
+
+class Near(NamedTuple):
+    """What is to be there."""
+
+    choice: Choice
+    kept: bool = False
+    """The installed build can stay; the choice is that build then."""
+
+
+def near(machine: Machine, installed: str = "", beside: str = "") -> Near:
+    """Return the build for a machine, as near to the installed torch ("2.6.0+cu124", "2.6.0", "") as can be.
+
+    It stays where it is in the wanted range and serves what the newest build would: one for the CPU does not fit a
+    machine with a GPU that a build serves. Without a GPU every build runs, and none is exchanged for that, nor where
+    no build fits; nothing is known against one that is newer than the table, or of somebody's own. Where a driver has
+    to come first it is the build that runs then. With none installed, the release that goes with what is there `beside`
+    it is taken before the best one.
+    """
+    release, _, label = installed.partition("+")
+    best = choose(machine)
+    inside = bool(release) and (not machine.torch or bool(within(release, machine.torch)))
+    labelled = machine.platform != "macos" and bool(_LABEL.fullmatch(label))
+    there = Build(release, label)
+    index = index_of(label) if labelled else ""
+    if inside and (not best.build or not allowed(f"=={release}") or (index and not machine.gpus)):
+        return Near(replace(best, build=there, index=index), kept=True)
+    if release and (same := _like(best, machine, installed if labelled else release)):
+        return Near(replace(same, build=there, index=same.index if labelled else ""), kept=True)
+    paired = _like(best, machine, beside) if beside and not release else None
+    choice = paired or nearest(machine, release)
+    if choice.action.endswith("_driver") and choice.alternatives:
+        build = of_build(choice.alternatives[0].build, machine)
+        choice = replace(build, reasons=choice.reasons)
+    return Near(choice)
+
+
+def nearest(machine: Machine, release: str) -> Choice:
+    """Return the build of a release, else of its minor, of newer minors upwards, of older downwards, else the best.
+
+    Each must serve what the best one serves.
+    """
+    best, one = choose(machine), pep440(release)
+    if one is None or not best.build:
+        return best
+    here = one.release[:2]
+    minors = dict.fromkeys(r.parsed.release[:2] for r in reversed(releases()))
+    around = [here, *(m for m in minors if m > here), *(m for m in reversed(minors) if m < here)]
+    ways = (one.base_version, *(".".join(map(str, (*m, 0)[:2])) + ".*" for m in around))
+    return next((found for way in ways if (found := _like(best, machine, way))), best)
+
+
+def _like(best: Choice, machine: Machine, wanted: str) -> Choice | None:
+    """Return the choice within one release where it serves what the best choice serves."""
+    if not allowed(f"=={wanted}"):
+        return None
+    range_ = ",".join(filter(None, (machine.torch, f"=={wanted}")))
+    found = choose(replace(machine, torch=range_))
+    same = found.action == best.action or {found.action, best.action} <= {"install", "ask"}
+    return found if found.build and same else None

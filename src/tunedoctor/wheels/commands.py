@@ -1,19 +1,140 @@
-"""The commands that put the chosen build into an environment: pip, uv pip, a uv project, Dockerfile, requirements."""
+"""The commands that put the chosen build into an environment: what is installed together, by pip, uv, Dockerfile.
 
+Settings of pip and uv that steer an install are kept away from them: tables/installer_settings.json says how.
+"""
+
+import re
+import shlex
+from collections.abc import Iterable
 from typing import NamedTuple
 
 import msgspec
 
 from tunedoctor.cure import quoted
 from tunedoctor.facts import InstallerConfig
-from tunedoctor.wheels.choice import Choice
+from tunedoctor.tables.load import table
+from tunedoctor.tables.wheels import release_row
+from tunedoctor.versions import parts
+from tunedoctor.wheels.choice import Build, Choice
 from tunedoctor.wheels.machine import Machine
-from tunedoctor.wheels.pins import Pins, pins_of, pip_of, shell_path
-from tunedoctor.wheels.rules import index_of
-from tunedoctor.wheels.steering import Shield, shield, steers
+from tunedoctor.wheels.rules import PYTORCH, index_of
+from tunedoctor.wheels.situation import family_of
 
 REQUIREMENTS = "requirements-torch.txt"
 """The name under which the requirements file is to be kept."""
+
+
+class Pin(NamedTuple):
+    """One package at one version."""
+
+    name: str
+    version: str
+    label: str = ""
+    """Local label: "cu126"; "" where the file carries none, or where nobody saw whether it does."""
+
+    def __str__(self) -> str:
+        """Return "torch==2.14.1+cu126"."""
+        return f"{self.name}=={self.version}" + (f"+{self.label}" if self.label else "")
+
+
+class Pins(msgspec.Struct, frozen=True):
+    """What one install takes."""
+
+    packages: tuple[Pin, ...]
+    """torch first, then torchvision and torchaudio where they belong to the release."""
+    index: str
+    """URL of the one index; "" for the default index."""
+    backend: str
+    """Value for uv's --torch-backend; "" where uv knows none, or where the default index has the build."""
+    numpy1: bool
+    """The release was built for NumPy 1, and torchvision would bring a newer one."""
+    triton: str
+    """Package that only the build's own index has, which a uv project has to name: triton-rocm; "" for none."""
+    replaced: tuple[str, ...]
+    """Packages to install anew: their pin carries no label, so another variant of the same version would stay."""
+    removed: tuple[str, ...]
+    """Packages to remove first: another vendor's Triton, whose files lie in the same folder."""
+
+    @property
+    def requirements(self) -> tuple[str, ...]:
+        """Requirements as a requirements file has them."""
+        return (*map(str, self.packages), *(["numpy<2"] if self.numpy1 else []))
+
+
+def pins_of(choice: Choice, build: Build, machine: Machine, installed: str = "") -> Pins:
+    """Return the set for a build; `installed` is the torch that is there: "2.14.1+cu130", "2.14.1", or ""."""
+    release, row = parts(build.torch_version), release_row(build.torch_version)
+    default, linux = choice.index == "PyPI", machine.system == "linux"
+    labels = labels_of(build, machine, default=default)
+    versions = {"torch": build.torch_version, "torchvision": choice.torchvision}
+    # torchaudio ended with 2.11: what later releases find there was built for that one
+    if parts(choice.torchaudio)[:2] == release[:2]:
+        versions["torchaudio"] = choice.torchaudio
+    packages = tuple(Pin(name, v, labels[name]) for name, v in versions.items() if v)
+    there, _, variant = installed.partition("+")
+    same = there == build.torch_version and variant != build.variant and not default
+    # without a label it came from the default index, which has CUDA builds
+    old = _triton(variant or "cu", there) if there and linux else ""
+    new = _triton(build.variant, build.torch_version) if linux else ""
+    return Pins(
+        packages=packages,
+        index="" if default else choice.index,
+        backend=backend_of(choice.index, build.variant),
+        numpy1=row is not None and row.numpy_abi.get(machine.system) == 1,
+        triton=new if new != "triton" else "",
+        replaced=tuple(pin.name for pin in packages if same and not pin.label),
+        removed=(old,) if old and new and old != new else (),
+    )
+
+
+def backend_of(index: str, variant: str) -> str:
+    """Return the value of uv's --torch-backend for a variant; "" where uv knows none, or for a mirror of the index."""
+    known = variant in table("installer_settings")["uv_backends"]
+    return variant if known and index.startswith(PYTORCH) else ""
+
+
+def labels_of(build: Build, machine: Machine, *, default: bool) -> dict[str, str]:
+    """Return torch, torchvision, torchaudio -> the local label of their files; `default`: from the default index.
+
+    Files without one: all of macOS; for aarch64 torch before 2.6 (cu124 and cpu), and what goes with torch before 2.11
+    (torchvision 0.24.1 and torchaudio 2.9.1 were seen on the index without, those of 2.11 with one).
+    """
+    family, release = family_of(machine), parts(build.torch_version)
+    row, arm = release_row(build.torch_version), family == "linux_aarch64"
+    bare = default or family.startswith("macos") or (arm and release < (2, 6))
+    torch = "" if bare else build.variant
+    beside = "" if arm and release < (2, 11) else torch
+    sure = row is None or "torchvision_pair" not in row.unverified
+    return {"torch": torch, "torchvision": beside if sure else "", "torchaudio": beside}
+
+
+def _triton(variant: str, release: str) -> str:
+    """Return the package that holds Triton for a build; "" where it has none.
+
+    triton for CUDA; for ROCm and XPU, on their own index alone, pytorch-triton-rocm up to 2.9, triton-rocm since.
+    """
+    if variant.startswith("cu"):
+        return "triton"
+    kind = "rocm" if variant.startswith("rocm") else variant
+    if kind not in ("rocm", "xpu"):
+        return ""
+    return f"triton-{kind}" if parts(release) >= (2, 10) else f"pytorch-triton-{kind}"
+
+
+def pip_of(python: str, *, windows: bool, before: str = "") -> str:
+    """Return how pip of the target is started; `before`: words for a POSIX shell, with a space at their end."""
+    path = _shell_path(python or "python", windows=windows)
+    if windows and path.startswith('"'):
+        # a quoted program is a string to PowerShell, and its & is an error to cmd; an option both take
+        return f"python -m pip --python {path}"
+    return f"{before}{path} -m pip"
+
+
+def _shell_path(path: str, *, windows: bool) -> str:
+    """Quote a path as a shell of the system takes it."""
+    if not windows:
+        return shlex.quote(path)
+    return path if re.fullmatch(r"[\w.:\\/~-]+", path) else f'"{path}"'
 
 
 class Commands(msgspec.Struct, frozen=True):
@@ -28,6 +149,34 @@ class Commands(msgspec.Struct, frozen=True):
     """Lines of a Dockerfile: ENV where the build needs variables, then RUN."""
     requirements: str
     """A requirements file that pip and uv both take; the commands stand in its first lines as comments."""
+
+
+class Steer(msgspec.Struct, frozen=True):
+    """One setting that steers which files an install takes."""
+
+    setting: str
+    """pip.extra-index-url, uv.torch-backend …"""
+    value: str
+    place: str
+    """The file or the variable that states it."""
+    does: str
+    """What it does to the pick: one sentence, without a full stop."""
+    withstood: bool
+    """The command that `commands_of` prints for this configuration gives the chosen build in spite of it."""
+    cure: str = ""
+    """How the command keeps it away, or what to undo where it can't; "" where the setting does no harm."""
+
+
+class _Shield(NamedTuple):
+    """Words around a command; all empty where nothing sways it."""
+
+    before_pip: str = ""
+    """With a space at its end: "env -u PIP_TARGET "."""
+    pip: tuple[str, ...] = ()
+    """Options of `pip install`."""
+    before_uv: str = ""
+    uv: tuple[str, ...] = ()
+    """Options of uv."""
 
 
 def commands_of(
@@ -46,108 +195,61 @@ def commands_of(
     """
     if choice.build is None:
         return None
-    pins = pins_of(choice, choice.build, machine, installed)
-    windows = machine.platform == "windows"
-    found = steers(config, pins, python, windows=windows) if config else ()
-    install = _Install(pins, shield(found, windows=windows), python, windows)
+    pins, windows = pins_of(choice, choice.build, machine, installed), machine.platform == "windows"
+    found = _steers(config, pins, python, windows=windows) if config else ()
+    around = _shield(found, windows=windows)
     wanted = " ".join(map(quoted, pins.requirements))
+    there = f" --python {_shell_path(python, windows=windows)}" if python else ""
+    pip = pip_of(python, windows=windows, before=around.before_pip)
+    uv = f"{around.before_uv}uv pip"
+    index = [f"--index-url {pins.index}"] if pins.index else []
+    # not as --index-url, which UV_DEFAULT_INDEX beats; a backend beats UV_INDEX and uv.toml
+    own = [f"--index {pins.index}"] if pins.index else []
+    own = [f"--torch-backend={pins.backend}"] if pins.backend else own
+    again = [f"--reinstall-package {name}" for name in pins.replaced]
+    # first what stands in the way is removed, and what pip would leave as it is comes anew
+    pip_first = [f"{pip} uninstall -y {' '.join(pins.removed)}"] if pins.removed else []
+    if pins.replaced:
+        anew = [str(pin) for pin in pins.packages if pin.name in pins.replaced]
+        words = ["install --force-reinstall --no-deps", *anew, *index, *around.pip]
+        pip_first.append(" ".join([pip, *words]))
+    removal = [f"{uv} uninstall{there}", *pins.removed, *around.uv]
+    uv_first = [" ".join(removal)] if pins.removed else []
+
+    def pip_install(*words: str) -> str:
+        return " ".join([pip, "install", *words, *around.pip])
+
+    def uv_install(*words: str) -> str:
+        return " ".join([f"{uv} install{there}", *words, *again, *own, *around.uv])
+
+    # an image is Linux on every system: on a Mac it gets the CPU build of that release
+    image = f" --index-url {index_of('cpu')}" if machine.platform == "macos" else ""
+    image = image or "".join(f" {one}" for one in index)
+    variables = [f"ENV {name}={value}" for name, value in sorted(choice.environment.items())]
+    # pip drops other indexes at the --index-url of a file; uv does not, and is told the backend
+    from_file = pip_install("-r", REQUIREMENTS), *uv_first, uv_install("-r", REQUIREMENTS)
+    runs = [f"# {run}" for run in (*pip_first, *from_file)]
     return Commands(
-        pip=(*install.pip_first(), install.pip(f"install {wanted}", *install.pip_source())),
-        uv_pip=(*install.uv_first(), install.uv(f"install{install.there}", wanted)),
-        uv_project=_uv_project(install),
-        dockerfile=_dockerfile(choice, pins, machine, wanted),
-        requirements=_requirements(install),
+        pip=(*pip_first, pip_install(wanted, *index)),
+        uv_pip=(*uv_first, uv_install(wanted)),
+        uv_project=_uv_project(pins, around, again),
+        dockerfile="\n".join(
+            [*variables, f"RUN python -m pip install --no-cache-dir {wanted}{image}\n"]
+        ),
+        requirements="\n".join([*runs, *index, *pins.requirements, ""]),
     )
 
 
-class _Install(NamedTuple):
-    """What is installed where, and the words around each command."""
-
-    pins: Pins
-    around: Shield
-    python: str
-    windows: bool
-
-    @property
-    def there(self) -> str:
-        """The option of uv that names the interpreter."""
-        path = self.python
-        return f" --python {shell_path(path, windows=self.windows)}" if path else ""
-
-    def pip(self, *words: str) -> str:
-        return " ".join([self.pip_alone(), *words, *self.around.pip])
-
-    def pip_alone(self) -> str:
-        return pip_of(self.python, windows=self.windows, before=self.around.before_pip)
-
-    def pip_source(self) -> list[str]:
-        return ["--index-url", self.pins.index] if self.pins.index else []
-
-    def pip_first(self) -> list[str]:
-        """Write what goes first: what stands in the way is removed, what pip would leave as it is comes anew."""
-        pins = self.pins
-        lines = (
-            [f"{self.pip_alone()} uninstall -y {' '.join(pins.removed)}"] if pins.removed else []
-        )
-        if pins.replaced:
-            again = [str(pin) for pin in pins.packages if pin.name in pins.replaced]
-            flags = ("--force-reinstall", "--no-deps")
-            lines.append(self.pip("install", *flags, *again, *self.pip_source()))
-        return lines
-
-    def uv(self, verb: str, *words: str) -> str:
-        """Write an install of uv, with the index. Not as --index-url, which UV_DEFAULT_INDEX beats.
-
-        A backend beats UV_INDEX and uv.toml.
-        """
-        source = [f"--index {self.pins.index}"] if self.pins.index else []
-        if self.pins.backend:
-            source = [f"--torch-backend={self.pins.backend}"]
-        start = f"{self.around.before_uv}uv pip {verb}"
-        return " ".join([start, *words, *self.again(), *source, *self.around.uv])
-
-    def uv_first(self) -> list[str]:
-        if not self.pins.removed:
-            return []
-        start = f"{self.around.before_uv}uv pip uninstall{self.there}"
-        return [" ".join([start, *self.pins.removed, *self.around.uv])]
-
-    def again(self) -> list[str]:
-        return [f"--reinstall-package {name}" for name in self.pins.replaced]
-
-
-def _dockerfile(choice: Choice, pins: Pins, machine: Machine, wanted: str) -> str:
-    """Write the lines for an image, which is Linux on every system: on a Mac the CPU build of that release."""
-    lines = [f"ENV {name}={value}" for name, value in sorted(choice.environment.items())]
-    index = index_of("cpu") if machine.platform == "macos" else pins.index
-    source = f" --index-url {index}" if index else ""
-    return "\n".join([*lines, f"RUN python -m pip install --no-cache-dir {wanted}{source}\n"])
-
-
-def _requirements(install: _Install) -> str:
-    """Write the file. pip drops other indexes at its --index-url; uv does not, and is told the backend."""
-    runs = [
-        *install.pip_first(),
-        install.pip("install -r", REQUIREMENTS),
-        *install.uv_first(),
-        install.uv(f"install{install.there}", "-r", REQUIREMENTS),
-    ]
-    pins = install.pins
-    index = [f"--index-url {pins.index}"] if pins.index else []
-    return "\n".join([*(f"# {run}" for run in runs), *index, *pins.requirements, ""])
-
-
-def _uv_project(install: _Install) -> str:
+def _uv_project(pins: Pins, around: _Shield, again: list[str]) -> str:
     """Return the block, which is TOML; how to run it stands in its last line as a comment.
 
     The index is explicit: a plain one would capture all that it mirrors. Triton of ROCm and XPU is on no other index,
     and sources hold for what a project names itself: so it is named.
     """
-    pins, around = install.pins, install.around
     triton = [pins.triton] if pins.triton else []
     added = map(quoted, [*pins.requirements, *triton])
     # --no-config leaves the block itself in force
-    run = " ".join([f"# {around.before_uv}uv add", *added, *install.again(), *around.uv])
+    run = " ".join([f"# {around.before_uv}uv add", *added, *again, *around.uv])
     if not pins.index:
         return f"{run}\n"
     label = "pytorch-" + pins.index.rpartition("/")[2].replace(".", "-")
@@ -164,3 +266,103 @@ explicit = true
 
 {run}
 """
+
+
+def steering(
+    config: InstallerConfig, choice: Choice, machine: Machine, *, python: str = ""
+) -> tuple[Steer, ...]:
+    """Return the settings that steer the pick: those not withstood first, then those kept away, then harmless ones.
+
+    `python` is the path that the commands name; () where the choice has no build.
+    """
+    if choice.build is None:
+        return ()
+    windows = machine.platform == "windows"
+    found = _steers(config, pins_of(choice, choice.build, machine), python, windows=windows)
+    return tuple(sorted(found, key=lambda one: (one.withstood, not one.cure)))
+
+
+def _steers(config: InstallerConfig, pins: Pins, python: str, *, windows: bool) -> list[Steer]:
+    """Return the settings that steer the install of these pins into `python`, in the order of the configuration."""
+    switches = table("installer_settings")["switches"]
+    found: list[Steer] = []
+    for name, value in config.settings.items():
+        place, option = config.places.get(name, ""), name.partition(".")[2]
+        if value.lower() in switches["off"] and option in switches["names"]:
+            continue
+        does, harms = _effect(name, value, place, pins, python)
+        held = not harms or not windows or _held_on_windows(name, place)
+        cure = _cure(name, place, held=held, windows=windows) if harms else ""
+        found += [Steer(name, value, place, does, withstood=held, cure=cure)] if does else []
+    return found
+
+
+def _effect(name: str, value: str, place: str, pins: Pins, python: str) -> tuple[str, bool]:
+    """Return what a setting does to these packages, and whether that harms; "" for nothing."""
+    if name in ("uv.python", "uv.system-python"):
+        end = "; the command names its own" if python else ""
+        return f"names an interpreter{end}", not python
+    if name.endswith(".no-binary"):
+        every = {":all:", "true", "1", *(pin.name for pin in pins.packages)}
+        asked = every & {*value.lower().replace(",", " ").split()}
+        return ("asks for source archives, which no index has of torch" if asked else "", True)
+    rows = table("installer_settings")
+    own = pins.index and (name != "uv.torch-backend" or pins.backend)
+    row = rows["always"].get(name) or rows["own_index" if own else "default_index"].get(name)
+    if name in rows["files"]:
+        row = None if place.startswith("UV_") else rows["files"][name]
+    if row is None:
+        return "", False
+    harms = {
+        "pytorch_index": "download.pytorch.org" in value,
+        "unless_labelled": not all(pin.label for pin in pins.packages),
+    }.get(row["harms"], row["harms"])
+    return row["does"].format(value=value, backend=pins.backend), bool(harms)
+
+
+def _variable(place: str) -> bool:
+    """Tell whether a variable of the environment states a setting, not a file."""
+    return place.startswith(("PIP_", "UV_"))
+
+
+def _held_on_windows(name: str, place: str) -> bool:
+    """Tell whether the shielded command withstands a harmful setting where there is no `env`."""
+    if name.startswith("uv."):
+        return not _variable(place)
+    # of its files pip leaves out the user's alone when it is isolated
+    mine = _variable(place) or "appdata" in place.lower()
+    return mine and name not in ("pip.python", "pip.unreadable")
+
+
+def _cure(name: str, place: str, *, held: bool, windows: bool) -> str:
+    tool, _, option = name.partition(".")
+    if not held:
+        if _variable(place):
+            return f"remove the variable {place} before the command"
+        return f"mend {place}" if option == "unreadable" else f"take {option} out of {place}"
+    if tool == "pip" and windows:
+        return "the command is --isolated: without pip's variables (certificates, proxies too) and your pip.ini"
+    files = "configuration files of pip" if tool == "pip" else "configuration files"
+    return f"the command goes without {place if _variable(place) else files}"
+
+
+def _shield(found: Iterable[Steer], *, windows: bool) -> _Shield:
+    """Return the least that keeps harmful settings away.
+
+    Variables one by one where there is `env`, so that certificates and proxies stay. PowerShell and cmd have no
+    common way: there pip gets --isolated, which drops all its variables and the user's file.
+    """
+    harms = [one for one in found if one.cure]
+    pip = [one for one in harms if one.setting.startswith("pip.")]
+    uv = [one for one in harms if one.setting.startswith("uv.")]
+    uv_files = ("--no-config",) if any(not _variable(one.place) for one in uv) else ()
+    if windows:
+        return _Shield(pip=("--isolated",) if any(o.withstood for o in pip) else (), uv=uv_files)
+    words = []
+    for some, nothing in ((pip, "PIP_CONFIG_FILE=/dev/null"), (uv, "")):
+        names = dict.fromkeys(one.place for one in some if _variable(one.place))
+        unset = [f"-u {shlex.quote(name)}" for name in names]
+        files = nothing and any(not _variable(one.place) for one in some)
+        words.append(" ".join([*unset, nothing] if files else unset))
+    before = [f"env {one} " if one else "" for one in words]
+    return _Shield(before_pip=before[0], before_uv=before[1], uv=uv_files)

@@ -7,26 +7,17 @@ that names no device; indexes follow the order of CUDA, fastest first, unless CU
 
 import re
 from collections.abc import Iterable
+from itertools import takewhile
 from typing import NamedTuple
 
 from tunedoctor.cure import set_variable
-from tunedoctor.facts import (
-    Environment,
-    Errors,
-    Host,
-    NvidiaGpu,
-    Runtime,
-    TorchBuild,
-    Unknown,
-)
+from tunedoctor.facts import Environment, Errors, Host, NvidiaGpu, Runtime, TorchBuild, Unknown
 from tunedoctor.findings import Finding
 from tunedoctor.lazy import pattern
 from tunedoctor.snapshot import Facts
 from tunedoctor.versions import parts
 from tunedoctor.wheels.rules import Family, archs_run, family, knows, table_archs
 from tunedoctor.wording import listed
-
-VARIABLE = "CUDA_VISIBLE_DEVICES"
 
 
 def entries(value: str) -> list[str]:
@@ -42,22 +33,14 @@ def visible_gpus(
     Of unlike cards the order by compute capability stands for that by speed.
     """
     cards = tuple(gpus)
-    setting = environment.get(VARIABLE) if isinstance(environment, Environment) else None
-    if setting is None:
+    known = environment if isinstance(environment, Environment) else None
+    setting = known.get("CUDA_VISIBLE_DEVICES") if known else None
+    if known is None or setting is None:
         return cards
-    order = environment.get("CUDA_DEVICE_ORDER") if isinstance(environment, Environment) else None
-    counted = cards
-    if order != "PCI_BUS_ID" and len({card.name for card in cards}) > 1:
-        counted = tuple(
-            sorted(cards, key=lambda card: parts(card.compute_capability), reverse=True)
-        )
-    left: list[NvidiaGpu] = []
-    for entry in entries(setting):
-        named = _named(entry, counted)
-        if named is None:
-            break
-        left.append(named)
-    return tuple(left)
+    if known.get("CUDA_DEVICE_ORDER") != "PCI_BUS_ID" and len({card.name for card in cards}) > 1:
+        cards = tuple(sorted(cards, key=lambda c: parts(c.compute_capability), reverse=True))
+    named = (_named(entry, cards) for entry in entries(setting))
+    return tuple(card for card in takewhile(bool, named) if card)
 
 
 def _named(entry: str, cards: tuple[NvidiaGpu, ...]) -> NvidiaGpu | None:
@@ -108,15 +91,20 @@ def coverage(facts: Facts) -> Coverage | None:
         if runs is None and _is_before(cuda, card.compute_capability):
             runs = False
         known = known or runs is not None
-        if runs is None or runs:
-            works.append(card)
-        elif is_too_new(card.compute_capability, archs, cuda):
-            new.append(card)
-        else:
-            old.append(card)
-    if not known:
-        return None
-    return Coverage(tuple(works), tuple(new), tuple(old), archs, source)
+        too_new = is_too_new(card.compute_capability, archs, cuda)
+        (works if runs is not False else new if too_new else old).append(card)
+    return Coverage(tuple(works), tuple(new), tuple(old), archs, source) if known else None
+
+
+def _cards(facts: Facts) -> tuple[NvidiaGpu, ...]:
+    if facts.nvidia.gpus:
+        return visible_gpus(facts.nvidia.gpus, facts.environment)
+    # asked last: a fact that a check asks for and that is unknown makes its answer unknown
+    return tuple(
+        NvidiaGpu(index=d.index, name=d.name, compute_capability=d.compute_capability)
+        for d in facts.runtime.devices
+        if d.kind == "cuda"
+    )
 
 
 def is_too_new(capability: str, archs: Iterable[str], cuda: str) -> bool:
@@ -124,7 +112,8 @@ def is_too_new(capability: str, archs: Iterable[str], cuda: str) -> bool:
 
     Jetson boards count as too new, since server builds learn to run on them with later CUDA releases.
     """
-    highest = max((_numbers(a) for a in archs if a.startswith("sm_")), default=())
+    codes = (a.removeprefix("sm_").rstrip("af") for a in archs if a.startswith("sm_"))
+    highest = max(((int(c[:-1]), int(c[-1])) for c in codes if c.isdigit()), default=())
     return (
         not highest
         or parts(capability) > highest
@@ -135,31 +124,13 @@ def is_too_new(capability: str, archs: Iterable[str], cuda: str) -> bool:
 
 def code_list(archs: Iterable[str]) -> str:
     """Return what is compiled in, as people read it: "sm_80 to sm_90 and sm_120"."""
-    codes = [a for a in archs if a.startswith("sm_")]
-    return (
-        codes[0] if len(codes) == 1 else f"{', '.join(codes[:-1])} and {codes[-1]}" if codes else ""
-    )
-
-
-def _numbers(arch: str) -> tuple[int, ...]:
-    digits = re.match(r"sm_(\d+)(\d)", arch)
-    return (int(digits[1]), int(digits[2])) if digits else ()
+    return listed((a for a in archs if a.startswith("sm_")), most=99)
 
 
 def _is_before(cuda: str, capability: str) -> bool:
     """Tell whether a CUDA release knows nothing of a generation of GPUs; all of today know those before Ampere."""
     major = (parts(capability) or (0,))[0]
     return major >= 8 and bool(cuda) and not knows(cuda, f"{major}.0")
-
-
-def _cards(facts: Facts) -> tuple[NvidiaGpu, ...]:
-    if facts.nvidia.gpus:
-        return visible_gpus(facts.nvidia.gpus, facts.environment)
-    return tuple(
-        NvidiaGpu(index=d.index, name=d.name, compute_capability=d.compute_capability)
-        for d in facts.runtime.devices
-        if d.kind == "cuda"
-    )
 
 
 def _archs(facts: Facts) -> tuple[tuple[str, ...], str]:

@@ -1,4 +1,4 @@
-"""Which command puts a torch build into the target: the build of `doctor wheel`, as a finding's cure.
+"""Which command puts a torch build into the target, or a driver onto the machine: as a finding's cure.
 
 The choice is a dozen modules, which only a finding needs: functions import them.
 """
@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from msgspec.structs import replace
 
-from tunedoctor.cure import Cure, PipInstall, PipUninstall, advise, pip, starter
-from tunedoctor.facts import Host, Interpreter, TorchBuild, Unknown
+from tunedoctor.cure import Cure, PipInstall, PipUninstall, advise, pip, starter, tell
+from tunedoctor.facts import Container, Host, Interpreter, TorchBuild, Unknown
 from tunedoctor.snapshot import Facts, Snapshot
+from tunedoctor.tables.load import table
 from tunedoctor.tables.wheels import cuda_of
+from tunedoctor.versions import at_least
 from tunedoctor.wheels.rules import index_of
 
 if TYPE_CHECKING:
@@ -31,8 +33,8 @@ class TorchInstall(NamedTuple):
     @property
     def note(self) -> str:
         """Say what comes: "torch 2.9.1 for CUDA 12.6: about 3 GB, no reboot"."""
-        kinds = {"cu": f" for CUDA {cuda_of(self.variant)}", "ro": " for ROCm", "xp": " for XPU"}
-        kinds["cp"] = " for the CPU"
+        cuda = f" for CUDA {cuda_of(self.variant)}"
+        kinds = {"cu": cuda, "ro": " for ROCm", "xp": " for XPU", "cp": " for the CPU"}
         size = "0.3" if self.variant == "cpu" or not self.variant else "3"
         return f"torch {self.version}{kinds.get(self.variant[:2], '')}: about {size} GB, no reboot"
 
@@ -58,8 +60,8 @@ def torch_install(facts: Facts, wanted: str = "") -> TorchInstall:
         return TorchInstall(cure=pip(None, "install", f"torch{wanted}", "torchvision"))
     if host.os == "other":
         return TorchInstall()
-    from tunedoctor.wheels.near import near  # noqa: PLC0415
-    from tunedoctor.wheels.of_snapshot import machine_of  # noqa: PLC0415
+    from tunedoctor.wheels.choose import near  # noqa: PLC0415
+    from tunedoctor.wheels.machine import machine_of  # noqa: PLC0415
     from tunedoctor.wheels.situation import with_current_driver  # noqa: PLC0415
 
     gpus = (nvidia, facts.nvidia_driver, facts.amd, facts.intel, facts.pci)
@@ -84,16 +86,6 @@ def rebuild_cuda(
     return _rebuilt(host, interpreter, torch, "nvidia", capabilities, driver)
 
 
-def rebuild_rocm(
-    host: Host | None,
-    interpreter: Interpreter | None,
-    torch: TorchBuild | None,
-    gfx: tuple[str, ...] = (),
-) -> TorchInstall | None:
-    """Return a ROCm build with code for these gfx targets; None off Linux on x86_64, and where no release fits."""
-    return _rebuilt(host, interpreter, torch, "amd", gfx)
-
-
 def rebuild_xpu(
     host: Host | None, interpreter: Interpreter | None, torch: TorchBuild | None
 ) -> Cure:
@@ -109,27 +101,19 @@ def rocm_build(
     gfx: tuple[str, ...],
 ) -> RocmBuild:
     """Return how to come by a build for these gfx targets: of PyTorch's index, else AMD's own, else none."""
-    from tunedoctor.wheels.targets import vendor_builds  # noqa: PLC0415
+    from tunedoctor.wheels.situation import vendor_builds  # noqa: PLC0415
 
-    if fit := rebuild_rocm(host, interpreter, torch, gfx):
+    if fit := _rebuilt(host, interpreter, torch, "amd", gfx):
         rocm = fit.variant.removeprefix("rocm")
         note = f"torch {fit.version} for ROCm {rocm}: about 4 GB, no reboot"
         return RocmBuild(fit.cure, note, on_index=True)
     if vendor_builds().issuperset(gfx):
         extras = ",".join(f"device-{one}" for one in gfx) or "device-all"
-        return RocmBuild(
-            advise(
-                f"Install AMD's own PyTorch, torch[{extras}], as the page of releases of ROCm/TheRock says"
-            ),
-            "PyTorch's own index has no build for this GPU on this system",
-            on_index=False,
-            of_amd=True,
-        )
-    return RocmBuild(
-        advise("Train on another GPU, or on the CPU"),
-        "neither PyTorch's index nor AMD has a build with code for this one",
-        on_index=False,
-    )
+        own = f"Install AMD's own PyTorch, torch[{extras}], as the page of releases of ROCm/TheRock says"
+        note = "PyTorch's own index has no build for this GPU on this system"
+        return RocmBuild(advise(own), note, on_index=False, of_amd=True)
+    note = "neither PyTorch's index nor AMD has a build with code for this one"
+    return RocmBuild(advise("Train on another GPU, or on the CPU"), note, on_index=False)
 
 
 def same_torch(interpreter: Interpreter | Unknown | None, version: str, variant: str) -> Cure:
@@ -167,25 +151,23 @@ def _rebuilt(  # noqa: PLR0913  a machine that is known in parts
     driver: str = "",
 ) -> TorchInstall | None:
     """Return the nearest build for all GPUs of a vendor; what is not known is taken as the commonest: Linux, 3.12."""
-    from tunedoctor.wheels.machine import Gpu  # noqa: PLC0415
-    from tunedoctor.wheels.near import nearest  # noqa: PLC0415
-    from tunedoctor.wheels.of_snapshot import of_host  # noqa: PLC0415
+    from tunedoctor.wheels.choose import nearest  # noqa: PLC0415
+    from tunedoctor.wheels.machine import Gpu, of_host  # noqa: PLC0415
     from tunedoctor.wheels.pick import KINDS  # noqa: PLC0415
     from tunedoctor.wheels.situation import with_current_driver  # noqa: PLC0415
 
     if host and host.os == "other":
         return None
+    nvidia = vendor == "nvidia"
     gpus = tuple(
-        Gpu(one, vendor, one if vendor == "nvidia" else "", one if vendor == "amd" else "")
-        for one in targets
-        if one
+        Gpu(one, vendor, one if nvidia else "", "" if nvidia else one) for one in targets if one
     )
     known = bool(host and interpreter)
     system = host if host and known else Host(os="linux", name="", machine="")
     python = interpreter or Interpreter(executable="", version="3.12")
     machine = of_host(system, python, gpus or (Gpu(vendor=vendor, xpu=True),))
     machine = replace(machine, driver_version=driver)
-    if vendor == "nvidia" and not driver:
+    if nvidia and not driver:
         machine = with_current_driver(machine)
     found = nearest(machine, torch.version if torch else "")
     build = found.build
@@ -206,7 +188,7 @@ def _installed(
     choice: "Choice", machine: "Machine", interpreter: Interpreter, installed: str = ""
 ) -> TorchInstall:
     """Return a build with the pip steps that install it: what has to go first, then the install."""
-    from tunedoctor.wheels.pins import pins_of, pip_of  # noqa: PLC0415
+    from tunedoctor.wheels.commands import pins_of, pip_of  # noqa: PLC0415
 
     if choice.build is None:
         return TorchInstall(why="".join(choice.reasons[:1]))
@@ -222,3 +204,55 @@ def _installed(
     steps.append(PipInstall(requirements=tuple(pins.requirements), index=pins.index, **shown))
     build = choice.build
     return TorchInstall(build.torch_version, build.variant, Cure(tuple(steps), windows=windows))
+
+
+class DriverInstall(NamedTuple):
+    """What to do to get a driver."""
+
+    cure: Cure
+    """One command, or one deed where the system has no command for it."""
+    note: str
+    """Who runs it, where it comes from, that it needs a reboot."""
+
+
+def install_driver(
+    host: Host | None,
+    floor: str = "",
+    *,
+    old_card: bool = False,
+    container: Container | None = None,
+) -> DriverInstall:
+    """Return how to get a driver of at least `floor`, over driver_install.json.
+
+    `old_card`: Maxwell, Pascal or Volta, which end with 580.
+    """
+    wanted = f"driver {floor} or newer" if floor else "driver 580 or newer"
+    if host is not None and host.wsl:
+        todo = advise(f"Install NVIDIA {wanted} in Windows, never inside WSL", "root")
+        note = "administrator; then run `wsl.exe --shutdown` and start WSL again"
+        return DriverInstall(todo, note)
+    if host is not None and host.os == "windows":
+        todo = advise(f"Install NVIDIA {wanted}", "root")
+        return DriverInstall(todo, "administrator; then restart")
+    if host is not None and ("Jetson" in host.model or "DGX" in host.model):
+        todo = advise(f"Install a JetPack or DGX OS release with {wanted}", "root")
+        return DriverInstall(todo, "the driver is part of that system")
+    kind = "proprietary" if old_card else "open"
+    distro, version = (host.distro, host.distro_version) if host is not None else ("", "")
+    for row in table("driver_install")["rows"] if not container else ():
+        mine = distro in row["ids"] and version.startswith(row["version"])
+        if mine and row[kind] and (not (floor and row["branch"]) or at_least(row["branch"], floor)):
+            note = "; ".join(filter(None, ("root; needs a reboot", row.get("note"))))
+            return DriverInstall(tell(row[kind], "reboot"), note)
+    place = " on the host of this container" if container else ""
+    todo = advise(f"Install NVIDIA {wanted}{place}", "reboot")
+    return DriverInstall(todo, "root; needs a reboot")
+
+
+def rebuild_module(host: Host | None) -> DriverInstall:
+    """Return how to build the installed driver's module for the running kernel."""
+    for row in table("driver_install")["rebuild"]:
+        if host is not None and host.distro in row["ids"]:
+            return DriverInstall(tell(row["command"], "root"), "root; a few minutes, no reboot")
+    command = "sudo dkms autoinstall && sudo modprobe nvidia"
+    return DriverInstall(tell(command), "root; a few minutes")

@@ -1,14 +1,18 @@
-"""A machine described in JSON, or by options: read with errors that name the field and the way out."""
+"""A machine described in JSON or by options: read with errors that name the field and the way out."""
 
 import json
 import re
-from typing import Any, get_args
+from collections.abc import Iterable
+from typing import Any, NamedTuple, get_args
 
 import msgspec
+from msgspec.structs import replace
 
 from tunedoctor.clean import clean_text as clean
+from tunedoctor.tables.gpus import amd_like, nvidia_like
 from tunedoctor.versions import parts, specifiers
-from tunedoctor.wheels.machine import Machine, MachineError, Platform
+from tunedoctor.wheels.machine import Gpu, Machine, MachineError, Platform
+from tunedoctor.wheels.situation import known, with_current_driver
 
 MOST_GPUS = 256
 """More than any machine has; a longer list is a mistake."""
@@ -23,31 +27,24 @@ _Row = dict[str, Any]
 
 
 def machines_from(text: str) -> list[Machine]:
-    """Return the machines of a JSON object, of a list of them, or of one object a line.
-
-    Raises MachineError.
-    """
+    """Return the machines of a JSON object, of a list of them, or of one object a line. Raises MachineError."""
     try:
         data = json.loads(text)
     except RecursionError as error:
         raise MachineError(_DEEP) from error
     except ValueError:
-        data = [
-            _line(number, line) for number, line in enumerate(text.splitlines(), 1) if line.strip()
-        ]
+        data = []
+        for number, line in enumerate(text.splitlines(), 1):
+            try:
+                data += [json.loads(line)] if line.strip() else []
+            except (ValueError, RecursionError) as error:
+                msg = f"line {number} is no JSON of a machine: {error}"
+                raise MachineError(msg) from error
     rows = data if isinstance(data, list) else [data]
     if not rows:
         msg = "it is empty: a JSON object with platform, arch, python … belongs there"
         raise MachineError(msg)
     return [machine_from(row) for row in rows]
-
-
-def _line(number: int, line: str) -> Any:  # noqa: ANN401  JSON
-    try:
-        return json.loads(line)
-    except (ValueError, RecursionError) as error:
-        msg = f"line {number} is no JSON of a machine: {error}"
-        raise MachineError(msg) from error
 
 
 def machine_from(row: object) -> Machine:
@@ -136,3 +133,129 @@ def _strings(row: _Row, key: str) -> dict[str, str]:
         return {clean(str(k)): clean(str(v)) for k, v in value.items() if v is not None}
     except RecursionError as error:
         raise MachineError(_DEEP) from error
+
+
+class Asked(NamedTuple):
+    """What the options say; "" and () where they say nothing. --gpu and --driver take "none" for "there is none"."""
+
+    platform: str = ""
+    arch: str = ""
+    glibc: str = ""
+    musl: bool = False
+    macos: str = ""
+    python: str = ""
+    driver: str = ""
+    gpus: tuple[str, ...] = ()
+    without: tuple[str, ...] = ()
+    torch: str = ""
+
+
+def blank(asked: Asked, python: str) -> tuple[Machine, tuple[str, ...]]:
+    """Return the machine that options alone describe, and what was taken for granted; `python` where they name none."""
+    row = {"platform": asked.platform, "arch": asked.arch, "python": asked.python or python}
+    try:
+        machine = machine_from(row)
+    except MachineError as error:
+        msg = f"--{error}"
+        raise MachineError(msg) from None
+    taken = {
+        f"Python {python}": not asked.python,
+        machine.arch: not asked.arch,
+        "no GPU": not asked.gpus and machine.platform != "macos",
+    }
+    assumed = tuple(text for text, so in taken.items() if so)
+    return over(machine, asked, driver_known=False), assumed
+
+
+def over(machine: Machine, asked: Asked, *, driver_known: bool = True) -> Machine:
+    """Return `machine` with the options put over it. Raises MachineError.
+
+    `driver_known`: whether the driver of `machine` is known, be it that there is none.
+    """
+    gpus, driver, env = machine.gpus, machine.driver_version, machine.env
+    if asked.gpus:
+        gpus = () if _none(asked.gpus) else gpus_named(asked.gpus)
+        # what hid the GPUs of this machine says nothing of others
+        env = {k: v for k, v in env.items() if not k.endswith("_VISIBLE_DEVICES")}
+    if asked.driver:
+        driver = "" if _none([asked.driver]) else _numbers(asked.driver, "--driver", "580.65.06")
+    done = replace(
+        machine,
+        arch=asked.arch or machine.arch,
+        glibc=_numbers(asked.glibc, "--glibc", "2.28") or machine.glibc,
+        libc="musl" if asked.musl else "glibc" if asked.glibc else machine.libc,
+        macos=_numbers(asked.macos, "--macos", "14.5") or machine.macos,
+        python=_numbers(asked.python, "--python", "3.12") or machine.python,
+        driver_version=driver,
+        gpus=_without(gpus, asked.without),
+        torch=wanted(asked.torch),
+        env={k: v for k, v in env.items() if not asked.python or k != "python_full_version"},
+    )
+    described = bool(asked.gpus) or not driver_known
+    nvidia = any(g.vendor == "nvidia" or g.compute_capability for g in gpus)
+    supposed = described and nvidia and not (asked.driver or driver)
+    return with_current_driver(done) if supposed else done
+
+
+def _without(gpus: tuple[Gpu, ...], words: Iterable[str]) -> tuple[Gpu, ...]:
+    """Mark the GPUs that the user leaves out, by compute capability, gfx target or a part of the name."""
+    for word in words:
+        named = word.strip().lower()
+        hit = [
+            g
+            for g in gpus
+            if named and (named in (g.compute_capability, g.gfx) or named in g.name.lower())
+        ]
+        if not hit:
+            have = ", ".join(g.name for g in gpus) or "none"
+            msg = f"--without is {word[:60]!r}, and no GPU is called so; the GPUs are: {have}"
+            raise MachineError(msg)
+        gpus = tuple(replace(g, excluded=True) if g in hit else g for g in gpus)
+    return gpus
+
+
+def _none(words: Iterable[str]) -> bool:
+    return [w.strip().lower() for w in words] == ["none"]
+
+
+def _numbers(text: str, option: str, example: str) -> str:
+    """Return a version that begins with a digit; raises MachineError on anything else."""
+    plain = text.strip()
+    if plain and not (plain[0].isdigit() and len(plain) < 40 and plain.isascii()):
+        msg = f"{option} is {text[:60]!r}: a version such as {example} belongs there"
+        raise MachineError(msg)
+    return plain
+
+
+def gpus_named(texts: Iterable[str]) -> tuple[Gpu, ...]:
+    """Return the GPUs of words such as "8.9", "sm_120", "gfx1100", "RTX 4090", "xpu". Raises MachineError."""
+    return tuple(_named(clean(text).strip()) for text in texts)
+
+
+def _named(text: str) -> Gpu:
+    word = text.lower()
+    if found := re.fullmatch(r"(?:sm_?|compute_|cc)?(\d{1,2})\.?(\d)[af]?", word):
+        capability = f"{found[1]}.{found[2]}"
+        return Gpu(f"compute capability {capability}", "nvidia", capability)
+    if re.fullmatch(r"gfx[0-9a-f]{3,5}", word):
+        return Gpu(word, "amd", gfx=word)
+    if word in ("xpu", "intel"):
+        return Gpu("Intel Arc", "intel", xpu=True)
+    if re.fullmatch(r"[ab]\d{2,3}m?", word) and not nvidia_like(text):
+        text = f"Intel Arc {text.upper()}"
+    gpu = known(Gpu(name=text))
+    if gpu.vendor == "intel" or gpu.target:
+        return gpu
+    # the models with this text in their names may all be of one architecture
+    nvidia, amd = nvidia_like(text), amd_like(text)
+    kinds = {one.compute_capability for one in nvidia} | set(amd.values())
+    names = [*(one.name for one in nvidia), *amd]
+    if len(kinds) == 1:
+        name, kind = names[0] if len(names) == 1 else text, kinds.pop()
+        return Gpu(name, "nvidia", kind) if nvidia else Gpu(name, "amd", gfx=kind)
+    ways = "its compute capability (8.9), its gfx target (gfx1100) or its full name"
+    msg = f"no GPU is known as {text[:60]!r}: give {ways}"
+    if kinds:
+        some = ", ".join(names[:4])
+        msg = f"several kinds of GPU are called {text[:60]!r} ({some} ...): give {ways}"
+    raise MachineError(msg)

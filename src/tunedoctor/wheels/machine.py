@@ -1,10 +1,37 @@
-"""What of a machine decides which PyTorch build fits: the input of the choice."""
+"""What of a machine decides which PyTorch build fits: the input of the choice, and how a snapshot shows it."""
 
 from typing import Literal
 
 import msgspec
+from msgspec.structs import replace
+
+from tunedoctor.facts import (
+    AmdGpus,
+    Container,
+    Environment,
+    Host,
+    IntelGpu,
+    Interpreter,
+    LibraryPath,
+    NvidiaDriver,
+    NvidiaGpus,
+    PciBus,
+    TorchBuild,
+    Unknown,
+)
+from tunedoctor.snapshot import Snapshot
+from tunedoctor.tables.gpus import nvidia_by_pci
+from tunedoctor.wheels.rules import python_tag
 
 Platform = Literal["linux", "wsl", "windows", "macos"]
+VISIBLE = {
+    "CUDA_VISIBLE_DEVICES": "nvidia",
+    "HIP_VISIBLE_DEVICES": "amd",
+    "ROCR_VISIBLE_DEVICES": "amd",
+}
+"""Variables that hide GPUs, and whose."""
+_ON_ARM_ALONE = ("7.2", "8.7", "11.0", "12.1")
+"""Xavier, Orin, Thor and GB10, whose GPU and ARM processor are one part."""
 
 
 class MachineError(ValueError):
@@ -61,3 +88,119 @@ class Machine(msgspec.Struct, frozen=True):
     """The install that somebody means to run: tool (pip, uv) and args."""
     rocm_tools: bool | None = None
     """Whether rocminfo and its like are there."""
+
+    @property
+    def windows(self) -> bool:
+        """Whether the driver is one of Windows, as under WSL too."""
+        return self.platform in ("windows", "wsl")
+
+    @property
+    def system(self) -> str:
+        """The platform without the difference of WSL: linux, windows, macos."""
+        return "linux" if self.platform == "wsl" else self.platform
+
+
+def machine_of(snapshot: Snapshot, torch: str = "") -> Machine:
+    """Return the machine and target of a snapshot, with the wanted range of releases.
+
+    Raises MachineError where the system or the target's Python isn't known.
+    """
+    host, interpreter = snapshot.find(Host), snapshot.find(Interpreter)
+    if interpreter is None:
+        answer = snapshot.get(Interpreter)
+        why = answer.why if isinstance(answer, Unknown) else "it is not there"
+        what = f"the target's Python could not be asked: {why}"
+        raise MachineError(what)
+    if host is None or host.os == "other":
+        what = "this system is not known: Linux, WSL, Windows and macOS have wheels"
+        raise MachineError(what)
+    driver, amd, intel = (
+        snapshot.find(NvidiaDriver),
+        snapshot.find(AmdGpus),
+        snapshot.find(IntelGpu),
+    )
+    gpus = [*_nvidia(snapshot)]
+    for card in amd.gpus if amd else ():
+        memory = (card.memory_total or 0) / 2**30
+        gpus.append(Gpu(card.name or card.gfx, "amd", gfx=card.gfx, memory_gib=memory))
+    if intel:
+        gpus += [Gpu(name=name, vendor="intel", xpu=intel.discrete) for name in intel.names]
+    return replace(
+        of_host(host, interpreter, tuple(gpus)),
+        driver_version=driver.version if driver else "",
+        torch=torch,
+        env=_environment(snapshot, host, interpreter, gpus),
+    )
+
+
+def of_host(host: Host, interpreter: Interpreter, gpus: tuple[Gpu, ...] = ()) -> Machine:
+    """Return what a host and a Python tell of the machine, and these GPUs, without a driver.
+
+    A processor that a report does not tell is the commonest: ARM on a Mac, or where the GPU is part of one.
+    """
+    platform: Platform = "linux" if host.os == "other" else host.os
+    arm = platform == "macos" or any(g.compute_capability in _ON_ARM_ALONE for g in gpus)
+    return Machine(
+        platform="wsl" if host.os == "linux" and host.wsl else platform,
+        arch=interpreter.machine or host.machine or ("arm64" if arm else "x86_64"),
+        python=python_tag(interpreter),
+        glibc=host.libc_version if host.libc == "glibc" else "",
+        libc=host.libc,
+        macos=host.macos_version,
+        gpus=gpus,
+    )
+
+
+def label_of(torch: TorchBuild) -> str:
+    """Return "2.14.1+cu130": the wheels of the default index say their variant in torch/version.py alone."""
+    release = torch.version.partition("+")[0]
+    return f"{release}+{torch.variant}" if release and torch.variant else torch.version
+
+
+def driver_unknown(snapshot: Snapshot) -> bool:
+    """Tell whether nobody could say which NVIDIA driver there is, or whether there is one."""
+    return isinstance(snapshot.get(NvidiaDriver), Unknown)
+
+
+def _nvidia(snapshot: Snapshot) -> list[Gpu]:
+    """Return the GPUs that the driver offers, and those that only the bus shows."""
+    driven, bus = snapshot.find(NvidiaGpus), snapshot.find(PciBus)
+    cards = driven.gpus if driven else ()
+    found = [
+        Gpu(c.name, "nvidia", c.compute_capability, memory_gib=(c.memory_total or 0) / 2**30)
+        for c in cards
+    ]
+    slots = {_slot(one.slot) for one in cards}
+    # a driver that tells no slots leaves the count alone to compare by
+    others = [one for one in (bus.of("10de") if bus else ()) if _slot(one.slot) not in slots]
+    for device in others[len(cards) if "" in slots else 0 :]:
+        model = nvidia_by_pci(device.device)
+        name = model.name if model else f"NVIDIA device {device.device}"
+        capability = model.compute_capability if model else ""
+        found.append(Gpu(name, "nvidia", capability, seen_by="PCI bus only"))
+    return found
+
+
+def _slot(slot: str) -> str:
+    """Return bus and device of "00000000:01:00.0", however long its domain is."""
+    return slot.lower().partition(":")[2] if slot.count(":") > 1 else slot.lower()
+
+
+def _environment(
+    snapshot: Snapshot, host: Host, interpreter: Interpreter, gpus: list[Gpu]
+) -> dict[str, str]:
+    environment, path = snapshot.find(Environment), snapshot.find(LibraryPath)
+    container = snapshot.find(Container)
+    nvidia = snapshot.find(NvidiaDriver) or any(g.vendor == "nvidia" for g in gpus)
+    found = {
+        "python_full_version": interpreter.version,
+        "implementation": interpreter.implementation,
+        **{name: environment.get(name) if environment else None for name in VISIBLE},
+        "LD_LIBRARY_PATH": ":".join(f for f in (path.folders if path else ()) if "compat" in f)
+        or None,
+        "python_bits": str(interpreter.bits) if interpreter.bits != 64 else None,
+        "rosetta": "1" if host.rosetta else None,
+        "model": host.model if "Jetson" in host.model else None,
+        "container": container.kind if container is not None and nvidia else None,
+    }
+    return {name: value for name, value in found.items() if value is not None}

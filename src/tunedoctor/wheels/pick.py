@@ -1,7 +1,7 @@
 """The builds that fit a question: the rows of the wheel table, filtered and sorted."""
 
 from collections.abc import Iterable, Iterator
-from functools import cache, lru_cache, partial
+from functools import cache, lru_cache
 from itertools import takewhile
 from typing import NamedTuple
 
@@ -20,8 +20,7 @@ KINDS = {"nvidia": "cuda", "amd": "rocm", "intel": "xpu"}
 """Vendor -> kind of its builds."""
 TURING_ON = (13,)
 """CUDA whose builds start at Turing."""
-Allowed = frozenset[str] | None
-"""Variants that a specifier leaves of a release; None: all of them."""
+Rows = tuple[tuple[Release, tuple[Row, ...]], ...]
 
 
 class Question(NamedTuple):
@@ -46,6 +45,12 @@ class Question(NamedTuple):
             return self._replace(capabilities=targets)
         return self._replace(gfx=targets)
 
+    def wanted(self, kind: str) -> frozenset[str]:
+        """Return what a build of a kind must hold code for."""
+        if kind == "rocm":
+            return frozenset(map(native_gfx, self.gfx))
+        return self.capabilities if kind == "cuda" else frozenset()
+
 
 class Found(NamedTuple):
     """A build that fits."""
@@ -57,14 +62,9 @@ class Found(NamedTuple):
     """The driver is as new as the toolkit of the build; else it runs by minor version compatibility."""
 
     @property
-    def variant(self) -> str:
-        """cu126, rocm7.2, xpu, cpu or mps."""
-        return self.row.variant
-
-    @property
     def build(self) -> Build:
         """The build by its names."""
-        return Build(self.release.version, self.variant)
+        return Build(self.release.version, self.row.variant)
 
 
 def offered(found: tuple[Found, ...], after: str = "") -> tuple[Alternative, ...]:
@@ -87,22 +87,20 @@ def pythons() -> tuple[str, ...]:
 
 
 @lru_cache(maxsize=512)
-def allowed(specifier: str) -> tuple[tuple[Release, Allowed], ...]:
-    """Return the releases within a specifier, newest first. One with a label ("==2.6.0+cu124") leaves variants.
+def allowed(specifier: str) -> tuple[tuple[Release, frozenset[str] | None], ...]:
+    """Return the releases within a specifier, newest first. One with a label ("==2.6.0+cu124") leaves some variants.
 
-    () where nothing is within it, or where it can't be read.
+    () where nothing is within it, or where it can't be read; None stands for all variants.
     """
     wanted = specifiers(specifier)
     if wanted is None:
         return ()
-    found: list[tuple[Release, Allowed]] = []
+    found: list[tuple[Release, frozenset[str] | None]] = []
     for one in releases():
-        if wanted.contains(one.parsed, prereleases=True):
+        if one.parsed in wanted:
             found.append((one, None))
         elif "+" in specifier:
-            fits = frozenset(
-                v for v in one.variants() if wanted.contains(f"{one.version}+{v}", prereleases=True)
-            )
+            fits = frozenset(v for v in one.variants() if f"{one.version}+{v}" in wanted)
             found += [(one, fits)] if fits else []
     return tuple(found)
 
@@ -119,14 +117,36 @@ def fitting(q: Question, kind: str) -> tuple[Found, ...]:
     """Return the builds of a kind (cuda, rocm, xpu, cpu) that fit, of the newest release that has one, best first."""
     if kind == "rocm" and q.windows:  # under WSL, AMD's own builds alone reach the GPU
         return ()
-    here = q.macos if q.family.startswith("macos") else q.glibc
-    for release, rows in _with_code(kind, q.family, q.python, q.torch, _wanted(q, kind)):
+    here, wanted = q.macos if q.family.startswith("macos") else q.glibc, q.wanted(kind)
+
+    def rank(row: Row) -> tuple[bool | int | Numbers, ...]:
+        """Order builds of one release: the newest ROCm; of CUDA the major of the default, for which others build."""
+        if row.kind != "cuda":
+            return (row.toolkit,)
+        default = release.pypi_default.get("linux_x86_64", "")
+        native = q.driver >= row.native[q.windows]
+        number = int(row.variant.removeprefix("cu"))
+        return (
+            all(knows(row.cuda, c) for c in q.capabilities),
+            row.verified,
+            row.variant[:-1] == default[:-1],
+            native,
+            row.variant == default,
+            number if native else -number,
+        )
+
+    for release, rows in _with_code(kind, q.family, q.python, q.torch, wanted):
         fits = [b for b in rows if q.driver >= b.drivers[q.windows] and here >= b.system]
         if fits:
-            if len(fits) > 1:
-                plain = release.pypi_default.get("linux_x86_64", "")
-                fits.sort(key=partial(_rank, q, plain), reverse=True)
-            return tuple(_found(release, row, q) for row in fits)
+            return tuple(
+                Found(
+                    release,
+                    row,
+                    row.verified if kind == "cuda" else not _doubt(row, wanted),
+                    q.driver >= row.native[q.windows],
+                )
+                for row in (sorted(fits, key=rank, reverse=True) if len(fits) > 1 else fits)
+            )
     return ()
 
 
@@ -136,33 +156,30 @@ def of_each(q: Question, kind: str) -> Iterator[Found]:
         yield from fitting(q._replace(torch=f"=={release.version}"), kind)
 
 
-def _wanted(q: Question, kind: str) -> frozenset[str]:
-    if kind == "rocm":
-        return frozenset(map(native_gfx, q.gfx))
-    return q.capabilities if kind == "cuda" else frozenset()
+def _in_range(kind: str, family: str, python: str, torch: str) -> Iterator[tuple[Release, Row]]:
+    """Yield the builds in range with a wheel for a Python, newest release first."""
+    for release, labels in allowed(torch):
+        for row in release.of(family, kind):
+            named = labels is None or (
+                row.variant in labels and not unlabelled(family, row.variant)
+            )
+            if named and python in row.pythons:
+                yield release, row
 
 
 @lru_cache(maxsize=4096)
-def _with_code(
-    kind: str, family: str, python: str, torch: str, wanted: frozenset[str]
-) -> tuple[tuple[Release, list[Row]], ...]:
-    """Return the builds in range with a wheel for a Python and code for all GPUs, newest release first, doubted last.
+def _with_code(kind: str, family: str, python: str, torch: str, wanted: frozenset[str]) -> Rows:
+    """Return the builds in range with code for all GPUs by release, newest first, doubted ones last.
 
     The part of a choice that neither driver nor system changes, which one choice asks for again and again.
     """
-    found: tuple[list[tuple[Release, list[Row]]], ...] = ([], [], [])
-    for release, labels in allowed(torch):
-        rows = [
-            row
-            for row in release.of(family, kind)
-            if python in row.pythons
-            and (labels is None or (row.variant in labels and not unlabelled(family, row.variant)))
-            and serves(row, wanted)
-        ]
-        for doubt, group in enumerate(found):
-            if some := [row for row in rows if _doubt(row, wanted) == doubt]:
-                group.append((release, some))
-    return tuple(pair for group in found for pair in group)
+    found: dict[tuple[int, str], tuple[Release, list[Row]]] = {}
+    for release, row in _in_range(kind, family, python, torch):
+        if serves(row, wanted):
+            key = _doubt(row, wanted), release.version
+            found.setdefault(key, (release, []))[1].append(row)
+    by_doubt = sorted(found.items(), key=lambda pair: pair[0][0])
+    return tuple((release, tuple(rows)) for _, (release, rows) in by_doubt)
 
 
 def _doubt(row: Row, wanted: frozenset[str]) -> int:
@@ -176,27 +193,6 @@ def _doubt(row: Row, wanted: frozenset[str]) -> int:
     if not row.seen:
         return 2
     return int(row.kind == "rocm" and not wanted <= row.sure)
-
-
-def _found(release: Release, row: Row, q: Question) -> Found:
-    verified = row.verified if row.kind == "cuda" else not _doubt(row, _wanted(q, row.kind))
-    return Found(release, row, verified, q.driver >= row.native[q.windows])
-
-
-def _rank(q: Question, default: str, row: Row) -> tuple[bool | int | Numbers, ...]:
-    """Order the builds of one release: the newest ROCm; of CUDA the major of `default`, for which others build."""
-    if row.kind != "cuda":
-        return (row.toolkit,)
-    native = q.driver >= row.native[q.windows]
-    number = int(row.variant.removeprefix("cu"))
-    return (
-        all(knows(row.cuda, c) for c in q.capabilities),
-        row.verified,
-        row.variant[:-1] == default[:-1],
-        native,
-        row.variant == default,
-        number if native else -number,
-    )
 
 
 def native_gfx(gfx: str) -> str:
@@ -222,14 +218,14 @@ def newer_than(chosen: Release | None, torch: str) -> list[Release]:
 
 
 @lru_cache(maxsize=4096)
-def dropped_by(capability: str, family: str, torch: str) -> tuple[Release, Release] | None:
+def dropped_by(capability: str, family: str, torch: str) -> tuple[str, str] | None:
     """Return the release in range that dropped a capability for good, and the last one before it that has it."""
     one = frozenset({capability})
     have = [r for r in releases() if any(serves(b, one) for b in r.of(family, "cuda"))]
     if not have:
         return None
     after = [r for r, _ in allowed(torch) if r.parsed > have[0].parsed and r.of(family, "cuda")]
-    return (after[-1], have[0]) if after else None
+    return (after[-1].version, have[0].version) if after else None
 
 
 @lru_cache(maxsize=4096)
@@ -244,10 +240,10 @@ def in_none(kind: str, target: str, family: str, torch: str, toolkit: Numbers = 
 
 def first_release(kind: str, wanted: frozenset[str], family: str) -> str:
     """Return the first release with a build of a kind for all of these; "" where there is none."""
-    for release in reversed(releases()):
-        if any(serves(b, wanted) for b in release.of(family, kind)):
-            return release.version
-    return ""
+    have = (
+        r.version for r in reversed(releases()) for b in r.of(family, kind) if serves(b, wanted)
+    )
+    return next(have, "")
 
 
 @lru_cache(maxsize=4096)
@@ -258,19 +254,14 @@ def without_code(
 
     Of one release the build that the default index has comes first, and those that were seen before others.
     """
-    found: list[tuple[Release, Row]] = []
-    for release, labels in allowed(torch):
+    rows = [
+        one for one in _in_range("cuda", family, python, torch) if not serves(one[1], capabilities)
+    ]
+    order = {release.version: n for n, (release, _) in enumerate(rows)}
+
+    def place(pair: tuple[Release, Row]) -> tuple[int, bool, bool]:
+        release, row = pair
         default = release.pypi_default.get("linux_x86_64", "")
-        rows = [
-            (release, row)
-            for row in release.of(family, "cuda")
-            if python in row.pythons
-            and (labels is None or row.variant in labels)
-            and not serves(row, capabilities)
-        ]
-        found += sorted(rows, key=partial(_unlike, default))
-    return tuple(found)
+        return order[release.version], row.variant != default, not row.verified
 
-
-def _unlike(default: str, pair: tuple[Release, Row]) -> tuple[bool, bool]:
-    return pair[1].variant != default, not pair[1].verified
+    return tuple(sorted(rows, key=place))

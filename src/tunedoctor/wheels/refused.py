@@ -1,13 +1,12 @@
 """Why an installer found no file of a package: what the index answered, read with the table of wheels."""
 
 import re
-from functools import cached_property
 from typing import Literal, NamedTuple
 
 from tunedoctor.facts import Host, IndexAnswer, Interpreter, Refusal, Unknown
 from tunedoctor.lazy import pattern
 from tunedoctor.tables.load import table
-from tunedoctor.tables.wheels import Release, release_row
+from tunedoctor.tables.wheels import release_row
 from tunedoctor.versions import at_least, parts, within
 from tunedoctor.wheels.rules import (
     LAST_INTEL_MAC,
@@ -60,25 +59,15 @@ class _Case:
         self.offered = one.offered or ()
         self.last = max(self.offered, key=parts, default="")
         self.labels = {v.partition("+")[2] for v in self.offered} - {""}
-
-    @cached_property
-    def release(self) -> Release | None:
+        self.release = release_row(one.specifier.lstrip("=")) if one.name == "torch" else None
         """What the table knows of the torch that is pinned."""
-        return release_row(self.one.specifier.lstrip("=")) if self.one.name == "torch" else None
-
-    @property
-    def python(self) -> str:
+        self.macos = host is not None and host.os == "macos"
+        self.python = f"; this is Python {own.version}" if own is not None and own.version else ""
         """The end of a sentence that names the interpreter."""
-        known = self.own is not None and self.own.version
-        return f"; this is Python {known}" if known else ""
 
-    def on(self, system: str) -> bool:
-        """Tell whether the machine is known to have this system."""
-        return self.host is not None and self.host.os == system
-
-    def has_wheel(self, version: str, default: Family = "linux_x86_64") -> bool:
-        """Tell whether a release has a wheel here; where the system is not known, the default."""
-        return has_wheel(version, self.tag, self.family or default)
+    def has_wheel(self, version: str) -> bool:
+        """Tell whether a release has a wheel here; where the system is not known, for Linux on x86_64."""
+        return has_wheel(version, self.tag, self.family or "linux_x86_64")
 
     def none_at_all(self) -> Cause:
         """Tell what a Python lacks for which there is no wheel at all: 64 bits, a system, or its version."""
@@ -97,16 +86,13 @@ class _Case:
 
 
 def refused(
-    answer: IndexAnswer | Unknown | None,
-    own: Interpreter | None = None,
-    host: Host | None = None,
+    answer: IndexAnswer | Unknown | None, own: Interpreter | None = None, host: Host | None = None
 ) -> Refused | None:
     """Return what stands behind the first failed install that can be judged; None where none can."""
-    refusals = answer.refusals if isinstance(answer, IndexAnswer) else ()
-    return next(
-        (found for one in refusals if (found := _judged(_Case(one, own or None, host or None)))),
-        None,
-    )
+    for one in answer.refusals if isinstance(answer, IndexAnswer) else ():
+        if found := _judged(_Case(one, own or None, host or None)):
+            return found
+    return None
 
 
 def _judged(case: _Case) -> Refused | None:
@@ -117,18 +103,14 @@ def _judged(case: _Case) -> Refused | None:
     if by_tag is not None or one.name not in _TORCH:
         return by_tag or _of_others(case)
     if not one.offered:
-        return _after_its_time(case) or _nothing(case)
-    return _ancient(case) or _of_versions(case)
-
-
-def _ancient(case: _Case) -> Refused | None:
-    """Judge what no index has for this Python or system, whatever the release."""
+        return _nothing(case)
+    # what no index has for this Python or system, whatever the release
     if all(_ANCIENT.match(v) for v in case.offered):
         found = f"pip finds sources of 2016 alone for {case.what}{case.python}"
         return Refused(case.none_at_all(), found)
-    if case.on("macos") and re.search(r"\+(?:cu|rocm)\d", case.one.specifier):
+    if case.macos and case.label.startswith(("cu", "rocm")):
         return Refused("platform-unsupported", f"{case.what} is a build for a GPU that no Mac has")
-    return None
+    return _of_versions(case)
 
 
 def _by_file(case: _Case, tags: str) -> Refused | None:
@@ -138,18 +120,15 @@ def _by_file(case: _Case, tags: str) -> Refused | None:
     if found is None:
         said = f"{file} has the tags {tags}, which this Python does not take"
         return Refused("python-unsupported", said, file=True) if case.own is None else None
-    said = f"{file} is {found.said}"
-    if case.release is None or not case.tag:
-        return Refused(found.cause, said, file=True)
-    there = case.has_wheel(case.pin)
+    there = case.release is None or not case.tag or case.has_wheel(case.pin)
     end = "" if there else f"; torch {case.pin} has none for Python {case.tag}"
-    return Refused(found.cause, said + end, file=there)
+    return Refused(found.cause, f"{file} is {found.found}{end}", file=there)
 
 
 def _of_others(case: _Case) -> Refused | None:
     """Judge a package that has no table of wheels here."""
     one, own = case.one, case.own
-    if case.on("macos") and one.name == "triton" and one.reason == "nothing":
+    if case.macos and one.name == "triton" and one.reason == "nothing":
         # its wheels are for Linux alone. Source: PyPI, files of triton
         return Refused("platform-unsupported", "triton has no wheel for macOS")
     pin = parts(one.specifier.lstrip("=~>"))
@@ -157,14 +136,10 @@ def _of_others(case: _Case) -> Refused | None:
     if ended and pin and one.offered and all(parts(v) < pin for v in one.offered):
         newest = f"the newest {one.name} that pip offers is {one.offered[-1]}"
         return Refused("python-unsupported", f"{newest}{case.python}")
-    floors = [
-        floor
-        for version, floor in one.python_floors
-        if not one.specifier or within(version, one.specifier) is not False
-    ]
-    if floors and one.reason == "python":
-        said = f"{case.what} requires Python {floors[0]}{case.python}"
-        return Refused("python-unsupported", said)
+    for version, floor in one.python_floors if one.reason == "python" else ():
+        if not one.specifier or within(version, one.specifier) is not False:
+            said = f"{case.what} requires Python {floor}{case.python}"
+            return Refused("python-unsupported", said)
     return None
 
 
@@ -203,13 +178,13 @@ def _elsewhere(case: _Case) -> bool:
 
     PyTorch's index names the files for Linux and Windows 2.6.0+cu124, and those for macOS or Arm 2.6.0.
     """
-    tag, tags = case.one.tag, case.one.wheel_tags
+    tag, tags, release = case.one.tag, case.one.wheel_tags, case.release
     linux = "linux" in tag and tag.endswith("x86_64")
     where = "win_amd64" if tag == "win_amd64" else "linux_x86_64" if linux else ""
-    if case.release is None or not where or case.label:
-        return False
     mine = any(t == tag or (linux and "linux" in t and "x86_64" in t) for t in tags)
-    return not mine and any(case.release.of(where, kind) for kind in ("cuda", "rocm"))
+    if release is None or not where or case.label or mine:
+        return False
+    return any(release.of(where, kind) for kind in ("cuda", "rocm"))
 
 
 def _manylinux(tag: str) -> tuple[int, ...]:
@@ -219,7 +194,13 @@ def _manylinux(tag: str) -> tuple[int, ...]:
 
 def _nothing(case: _Case) -> Refused | None:
     """Judge where no version was offered: none at all, or the tool prints no list."""
-    one = case.one
+    one, own = case.one, case.own
+    # a pinned release that is younger than the last one for an old Python
+    minor = ".".join(map(str, parts(own.version)[:2])) if own is not None else ""
+    last = table("distributions")["last_torch"].get(minor, "")
+    if one.name == "torch" and last and parts(case.pin) > parts(last):
+        said = f"{case.what} has no wheel{case.python}: torch {last} is the last"
+        return Refused("python-unsupported", said)
     variants = case.release.variants() if case.release is not None else []
     asked = one.index.rpartition("/whl/")[2]
     never = asked.startswith(("cu", "rocm")) and bool(variants) and asked not in variants
@@ -237,16 +218,6 @@ def _nothing(case: _Case) -> Refused | None:
         said = f"no index has a wheel of {one.name} for this system that pip takes"
         return Refused("platform-unsupported", said)
     return None
-
-
-def _after_its_time(case: _Case) -> Refused | None:
-    """Judge a pinned release that is younger than the last one for an old Python."""
-    minor = ".".join(map(str, parts(case.own.version)[:2])) if case.own is not None else ""
-    last = table("distributions")["last_torch"].get(minor, "")
-    if case.one.name != "torch" or not last or parts(case.pin) <= parts(last):
-        return None
-    said = f"{case.what} has no wheel{case.python}: torch {last} is the last"
-    return Refused("python-unsupported", said)
 
 
 def _of_versions(case: _Case) -> Refused | None:
@@ -279,10 +250,9 @@ def _below(case: _Case, version: str) -> Refused | None:
     last = case.last.partition("+")[0]
     end = f"{case.what} is not offered, {last} is the last that is"
     version = version if version.count(".") > 1 else f"{version}.0"  # ">=2.3" begins there
-    if case.one.name == "torch" and release_row(version) is not None:
-        found = _ended(case, version, last)
-        if found is not None:
-            return Refused(found.cause, f"{end}: {found.found}")
+    known = case.one.name == "torch" and release_row(version) is not None
+    if known and (found := _ended(case, version, last)):
+        return found._replace(found=f"{end}: {found.found}")
     if case.labels:
         labels = ", ".join(sorted(case.labels)[:2])
         return Refused("wheel-not-on-index", f"{end} for {labels}")
@@ -313,60 +283,44 @@ def _ended(case: _Case, version: str, last: str) -> Refused | None:
     return None
 
 
-class Misplaced(NamedTuple):
-    """What does not fit first: the system, then its C library, then the Python."""
-
-    cause: Cause
-    said: str
-    """ "for cp311, and this is Python 3.14.0"."""
-
-
-def misplaced(tags: str, own: Interpreter | None, host: Host | None) -> Misplaced | None:
+def misplaced(tags: str, own: Interpreter | None, host: Host | None) -> Refused | None:
     """Return why a file with the tags "cp311-cp311-linux_x86_64" does not fit; None where nothing speaks against it."""
     python, _, rest = tags.partition("-")
     abi, _, platform = rest.partition("-")
     return _system(platform, host) or _python(python, abi, own)
 
 
-def _system(platform: str, host: Host | None) -> Misplaced | None:
-    family = _family_of(platform)
+def _system(platform: str, host: Host | None) -> Refused | None:
+    family = next((f for word, f in _SYSTEMS.items() if word in platform), "")
     if host is None or not family or host.os == "other":
         return None
-    here = f"and this is {host.name or host.os} {host.machine}".rstrip()
-    if family != host.os:
-        return Misplaced("platform-unsupported", f"for {platform}, {here}")
+    said = f"for {platform}, and this is {host.name or host.os} {host.machine}".rstrip()
     machine = re.sub(r"^(?:(?:many|musl)?linux|macosx)(?:_?\d{1,4}){0,2}_|^win_", "", platform)
     wanted, mine = one_spelling(machine.removesuffix("universal2")), one_spelling(host.machine)
-    if wanted and mine and wanted != mine:
-        return Misplaced("platform-unsupported", f"for {platform}, {here}")
+    if family != host.os or (wanted and mine and wanted != mine):
+        return Refused("platform-unsupported", said)
     if platform.startswith("manylinux") and host.libc == "musl":
-        return Misplaced("platform-unsupported", f"for {platform}, {here} with musl")
-    floors = [(int(a), int(b)) for a, b in re.findall(r"manylinux_(\d{1,2})_(\d{1,3})_", platform)]
+        return Refused("platform-unsupported", f"{said} with musl")
+    floor = min(filter(None, map(_manylinux, platform.split("."))), default=())
     have = parts(host.libc_version) if host.libc == "glibc" else ()
-    if floors and have and have < min(floors):
-        floor = ".".join(map(str, min(floors)))
-        return Misplaced(
-            "glibc-too-old", f"for glibc {floor} and newer, and here is {host.libc_version}"
-        )
+    if floor and have and have < floor:
+        needs = f"for glibc {'.'.join(map(str, floor))} and newer"
+        return Refused("glibc-too-old", f"{needs}, and here is {host.libc_version}")
     return None
 
 
-def _python(python: str, abi: str, own: Interpreter | None) -> Misplaced | None:
-    found = re.fullmatch(r"cp(\d)(\d{1,2})", python)
+_SYSTEMS = {"linux": "linux", "macosx": "macos", "win": "windows"}
+
+
+def _python(python: str, abi: str, own: Interpreter | None) -> Refused | None:
     have = parts(own.version)[:2] if own is not None else ()
-    if found is None or own is None or len(have) < 2:
+    digits = python.removeprefix("cp")
+    if own is None or len(have) < 2 or not (python.startswith("cp") and digits[1:].isdigit()):
         return None
-    wanted = (int(found[1]), int(found[2]))
+    wanted = (int(digits[0]), int(digits[1:]))
     fits = have >= wanted if abi == "abi3" else have == wanted
     if fits and own.free_threaded == abi.endswith("t"):
         return None
     free = ", free-threaded" if own.free_threaded else ""
-    return Misplaced(
-        "python-unsupported", f"for {python}-{abi}, and this is Python {own.version}{free}"
-    )
-
-
-def _family_of(platform: str) -> str:
-    if "linux" in platform:
-        return "linux"
-    return "macos" if platform.startswith("macosx") else "windows" if "win" in platform else ""
+    said = f"for {python}-{abi}, and this is Python {own.version}{free}"
+    return Refused("python-unsupported", said)

@@ -21,20 +21,22 @@ Family = Literal["linux_x86_64", "linux_aarch64", "win_amd64", "macos_arm64", "m
 LAST_INTEL_MAC = "2.2.2"
 """Last torch with a wheel for macOS on x86_64."""
 PYTORCH = "https://download.pytorch.org/whl/"
+_PLAIN_ROCM = pattern(r"rocm\d{1,2}(?:\.\d{1,2}){1,2}")
+"""The local part of a build of PyTorch's index; AMD's own (TheRock) goes on with a date, and has other targets."""
+_FAMILIES: dict[tuple[str, str], Family] = {
+    ("linux", "x86_64"): "linux_x86_64",
+    ("linux", "arm64"): "linux_aarch64",
+    ("windows", "x86_64"): "win_amd64",
+    ("macos", "arm64"): "macos_arm64",
+    ("macos", "x86_64"): "macos_x86_64",
+}
+FAMILIES = tuple(_FAMILIES.values())
 
 
 def index_of(variant: str = "") -> str:
     """Return the URL of a variant's index: PyTorch's, or the mirror that the user's settings put in its place."""
     mirror = mirrors().get("pytorch")
     return (f"{mirror.url.rstrip('/')}/" if mirror else PYTORCH) + variant
-
-
-_PLAIN_ROCM = pattern(r"rocm\d{1,2}(?:\.\d{1,2}){1,2}")
-"""The local part of a build of PyTorch's index; AMD's own (TheRock) goes on with a date, and has other targets."""
-
-
-def _wheels() -> Any:  # noqa: ANN401
-    return table("torch_wheels")
 
 
 def family(host: Host, interpreter: Interpreter) -> Family:
@@ -53,15 +55,6 @@ def platform_family(platform: str, arch: str) -> Family:
     return _FAMILIES.get(("linux" if platform == "wsl" else platform, one_spelling(arch)), "")
 
 
-_FAMILIES: dict[tuple[str, str], Family] = {
-    ("linux", "x86_64"): "linux_x86_64",
-    ("linux", "arm64"): "linux_aarch64",
-    ("windows", "x86_64"): "win_amd64",
-    ("macos", "arm64"): "macos_arm64",
-    ("macos", "x86_64"): "macos_x86_64",
-}
-
-
 @lru_cache(maxsize=256)
 def one_spelling(arch: str) -> str:
     """Return an architecture as x86_64, arm64 or x86; others as they are."""
@@ -72,7 +65,7 @@ def one_spelling(arch: str) -> str:
 
 def releases() -> tuple[str, ...]:
     """Return all torch releases of the table, oldest first."""
-    return tuple(_wheels()["releases"]["items"])
+    return tuple(table("torch_wheels")["releases"]["items"])
 
 
 def driver_floor(cuda: str, *, windows: bool) -> str:
@@ -81,12 +74,10 @@ def driver_floor(cuda: str, *, windows: bool) -> str:
     `windows` is true in WSL 2 as well: the driver there is the one of Windows.
     """
     wanted = parts(cuda)
-    for row in _wheels()["cuda"]["minor_version_compat"]:
+    for row in table("torch_wheels")["cuda"]["minor_version_compat"]:
         low, _, high = row["cuda"].replace(".x", "").partition("-")
         first = parts(low)
-        inside = wanted[: len(first)] == first
-        if high:
-            inside = first <= wanted[:2] <= parts(high)
+        inside = first <= wanted[:2] <= parts(high) if high else wanted[: len(first)] == first
         if wanted and inside:
             # the table's 580.65.06 is the first public driver of the branch; Jetson Thor reports 580.00
             floor = row["windows" if windows else "linux"]
@@ -94,42 +85,31 @@ def driver_floor(cuda: str, *, windows: bool) -> str:
     return ""
 
 
-def code_runs_on(code: str, capability: str, cuda: str = "") -> bool | None:
-    """Tell whether code compiled for `code` ("86", "sm_86") runs on a GPU of `capability` ("8.9").
-
-    `cuda` is the CUDA release of the build: from 13.2 on, two exclusions for Jetson fall away. None: no such code
-    in the table.
-    """
-    name = code.removeprefix("sm_").rstrip("af")
-    rule = _wheels()["compat_rule"]["device_requirement"].get(name)
-    have = parts(capability)
-    if rule is None or not have:
-        return None
-    if "only" in rule:
-        return capability in rule["only"]
-    if capability in rule.get("not", ()):
-        lifted = {("70", "7.2"), ("80", "8.7"), ("86", "8.7")}
-        return bool(cuda) and at_least(cuda, "13.2") and (name, capability) in lifted
-    return parts(rule["min"]) <= have < parts(rule["max_excl"])
-
-
 def archs_run(archs: Iterable[str], capability: str, cuda: str = "") -> bool | None:
-    """Tell whether any of the compiled architectures serves a GPU; None where nothing is known of them.
+    """Tell whether any compiled code ("86", "sm_86") serves a GPU ("8.9"); None where nothing is known of it.
 
-    A trailing PTX target (compute_90) counts for newer GPUs: a build that carries it can be compiled on the spot.
+    `cuda` is the CUDA release of the build: from 13.2 on, two exclusions for Jetson fall away. A trailing PTX target
+    (compute_90) counts for newer GPUs: a build that carries it can be compiled on the spot.
     """
-    known = False
+    requirement = table("torch_wheels")["compat_rule"]["device_requirement"]
+    have, known = parts(capability), False
     for arch in archs:
+        name = arch.removeprefix("sm_").removeprefix("compute_").rstrip("af")
         if arch.startswith("compute_"):
-            ptx = arch.removeprefix("compute_").rstrip("af")
             known = True
-            if ptx.isdigit() and parts(capability) >= (int(ptx[:-1]), int(ptx[-1])):
+            if name.isdigit() and have >= (int(name[:-1]), int(name[-1])):
                 return True
-            continue
-        runs = code_runs_on(arch, capability, cuda)
-        known |= runs is not None
-        if runs:
-            return True
+        elif have and (rule := requirement.get(name)):
+            known = True
+            if "only" in rule:
+                runs = capability in rule["only"]
+            elif capability in rule.get("not", ()):
+                lifted = {("70", "7.2"), ("80", "8.7"), ("86", "8.7")}
+                runs = bool(cuda) and at_least(cuda, "13.2") and (name, capability) in lifted
+            else:
+                runs = parts(rule["min"]) <= have < parts(rule["max_excl"])
+            if runs:
+                return True
     return False if known else None
 
 
@@ -137,9 +117,7 @@ def table_archs(version: str, variant: str, where: Family) -> tuple[str, ...]:
     """Return the architectures (sm_80 …) of a release wheel, sure ones alone; () where the table has none."""
     row = release_row(version)
     build = row.build(where, variant) if row else None
-    if build is None or build.kind != "cuda":
-        return ()
-    return tuple(one for one, sure in build.compiled if sure)
+    return tuple(one for one, sure in build.compiled if sure) if build and build.cuda else ()
 
 
 def rocm_archs(version: str, hip: str) -> tuple[str, ...]:
@@ -148,9 +126,10 @@ def rocm_archs(version: str, hip: str) -> tuple[str, ...]:
     `hip` is torch.version.hip: 6.2.41134 of rocm6.2.4.
     """
     row = release_row(version)
-    builds = row.of("linux_x86_64", "rocm") if row else ()
-    mine = [b for b in builds if b.toolkit[:2] == parts(hip)[:2] and b.compiled]
-    return tuple(one for one, sure in mine[0].compiled if sure) if mine else ()
+    for build in row.of("linux_x86_64", "rocm") if row else ():
+        if build.toolkit[:2] == parts(hip)[:2] and build.compiled:
+            return tuple(one for one, sure in build.compiled if sure)
+    return ()
 
 
 def rocm_archs_since(version: str) -> tuple[str, ...]:
@@ -161,9 +140,8 @@ def rocm_archs_since(version: str) -> tuple[str, ...]:
     one = pep440(version)
     if one is None or not one.local or not _PLAIN_ROCM.fullmatch(one.local):
         return ()
-    later = (v for v in releases() if parts(v) >= one.release)
-    rows = [row for v in later if (row := release_row(v)) is not None]
-    builds = [b for row in rows for b in row.of("linux_x86_64", "rocm")]
+    rows = [release_row(v) for v in releases() if parts(v) >= one.release]
+    builds = [b for row in rows if row for b in row.of("linux_x86_64", "rocm")]
     return tuple(dict.fromkeys(target for b in builds for target, _ in b.compiled))
 
 
@@ -209,24 +187,19 @@ def first_driver(capability: str, *, windows: bool) -> str:
     Where it tells that of an older generation alone, that one: no driver knew a GPU before its elders.
     """
     key = "min_driver_windows" if windows else "min_driver_linux"
-    found = [
-        str(row[key])
-        for row in _wheels()["cuda"]["gpu_generations"]
-        if key in row and parts(capability) >= min(map(parts, row["cc"]))
-    ]
-    return max(found, key=parts, default="")
+    rows = table("torch_wheels")["cuda"]["gpu_generations"]
+    elders = (r for r in rows if key in r and parts(capability) >= min(map(parts, r["cc"])))
+    return max((str(row[key]) for row in elders), key=parts, default="")
 
 
 @cache
 def _generation(capability: str) -> dict[str, Any]:
-    rows: list[dict[str, Any]] = _wheels()["cuda"]["gpu_generations"]
+    rows: list[dict[str, Any]] = table("torch_wheels")["cuda"]["gpu_generations"]
     return next((row for row in rows if capability in row["cc"]), {})
 
 
 def companions(version: str) -> dict[str, str]:
     """Return the torchvision and torchaudio releases that belong to a torch release; {} where not known."""
     row = release_row(version)
-    if row is None:
-        return {}
-    names = {"torchvision": row.torchvision, "torchaudio": row.torchaudio}
+    names = {"torchvision": row.torchvision, "torchaudio": row.torchaudio} if row else {}
     return {name: value for name, value in names.items() if value}

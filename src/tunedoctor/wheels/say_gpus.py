@@ -1,40 +1,56 @@
-"""What the GPUs ask to be said, and what to do about the driver first where none drives them."""
+"""What the GPUs, the installer and the environment ask to be said, and what to do about the driver first."""
 
 import re
 from collections.abc import Iterable, Iterator
 
+from tunedoctor.tables.gpus import named_as
+from tunedoctor.tables.load import table
 from tunedoctor.versions import parts
 from tunedoctor.wheels.choice import Action, Choice, Said, say
 from tunedoctor.wheels.machine import Gpu
-from tunedoctor.wheels.pick import KINDS, NEWEST, Found, fitting, offered, override_of
+from tunedoctor.wheels.pick import KINDS, fitting, offered, override_of
 from tunedoctor.wheels.rules import first_driver, last_driver
 from tunedoctor.wheels.say_release import virtual
-from tunedoctor.wheels.situation import Situation, affirmed, family_of, floor_words, names_of
-from tunedoctor.wheels.targets import NOT_DRIVEN, override_of_all
+from tunedoctor.wheels.situation import (
+    NOT_DRIVEN,
+    Situation,
+    affirmed,
+    family_of,
+    floor_words,
+    is_data_centre,
+    names_of,
+    newest_driver,
+    override_of_all,
+)
+
+_OPTIONS = re.compile(
+    r"--(?:extra-)?index-url|--index\b|--default-index|--find-links|tool\.uv\.index|(?<!\S)-[if](?=\s)"
+)
 
 
 def about_gpus(s: Situation) -> Iterator[Said]:
     """Yield what the machine's GPUs ask to be said, whatever was chosen."""
-    yield from _left_out(s)
-    yield from _nvidia(s)
-    yield from _amd(s)
-    yield from _none(s)
-
-
-def _left_out(s: Situation) -> Iterator[Said]:
-    out = s.gpus.out
+    out, driver = s.gpus.out, s.machine.driver_version
+    working = s.gpus.nvidia or s.gpus.amd or s.gpus.intel
     if gpus := out("not supported"):
         yield say("gpu_not_supported", gpus=names_of(gpus))
         yield say("gpu_ignored:too_old", gpus=names_of(gpus))
     if gpus := out("excluded", "integrated"):
         yield say("gpu_ignored", gpus=names_of(gpus))
     if gpus := out("not xpu"):
-        working = s.gpus.nvidia or s.gpus.amd or s.gpus.intel
         yield say("gpu_ignored:not_xpu" if working else "igpu_not_xpu", gpus=names_of(gpus))
     too_new = [g for g in out("driver too new") if last_driver(g.compute_capability) == "580"]
     if too_new:
-        driver, names = s.machine.driver_version, names_of(too_new)
+        names = names_of(too_new)
         yield say("driver_590_dropped_this_gpu", driver=driver, gpus=names, branch="580")
+    yield from _nvidia(s)
+    yield from _amd(s)
+    # nothing to work with: in a container the GPU may be outside
+    alone = driver and not _of_nvidia(out(*NOT_DRIVEN))
+    kept_out = working or _of_nvidia(out("excluded", "not supported"))
+    if not kept_out and s.machine.platform != "macos" and (_in_container(s) or alone):
+        key = "container_without_gpu:driver" if driver else "container_without_gpu"
+        yield say(":driver_without_gpu" if s.machine.platform == "windows" else key, driver=driver)
 
 
 def _nvidia(s: Situation) -> Iterator[Said]:
@@ -51,7 +67,7 @@ def _nvidia(s: Situation) -> Iterator[Said]:
         yield say("mixed_gpus:driven", gpus=names_of(gpus.nvidia), others=names_of(waiting))
     elif gpus.nvidia and waiting:
         yield say("gpu_ignored:undriven", gpus=names_of(waiting))
-    elif len(gpus.capabilities) > 1:
+    elif len(s.question.capabilities) > 1:
         yield _together(s, "nvidia")
     if waiting and not machine.driver_version and (gpus.amd or gpus.intel):
         yield say("nvidia_driver_missing", gpus=names_of(waiting))
@@ -91,30 +107,17 @@ def _amd(s: Situation) -> Iterator[Said]:
         yield say("hsa_override_10_3_0", gpus=names_of(overridden), values=values, nodes=nodes)
 
 
-def _none(s: Situation) -> Iterator[Said]:
-    gpus, driver = s.gpus, s.machine.driver_version
-    if gpus.nvidia or gpus.amd or gpus.intel:
-        return
-    alone = driver and not _of_nvidia(gpus.out(*NOT_DRIVEN))
-    kept_out = _of_nvidia(gpus.out("excluded", "not supported"))
-    if kept_out or s.machine.platform == "macos" or not (_in_container(s) or alone):
-        return
-    key = "container_without_gpu:driver" if driver else "container_without_gpu"
-    yield say(":driver_without_gpu" if s.machine.platform == "windows" else key, driver=driver)
-
-
 def _in_container(s: Situation) -> bool:
     """Tell whether what is known of the environment names a container."""
-    kinds = r"container|docker|podman|kubernetes|apptainer|lxc"
     return any(
-        re.search(kinds, f"{key} {value}", re.IGNORECASE) and affirmed(value)
+        affirmed(value) and named_as("container_words", f"{key} {value}")
         for key, value in s.machine.env.items()
     )
 
 
 def undriven(s: Situation) -> Choice | None:
     """Return the answer where GPUs are there but none is driven: what to do about the driver first; None elsewhere."""
-    for why in ("driver too new", "driver too old", "open module", "no driver"):
+    for why in NOT_DRIVEN:
         if gpus := _of_nvidia(s.gpus.out(why)):
             return None if why == "no driver" and _in_container(s) else _wait_for(s, why, gpus)
     amd = [g for g in s.gpus.out("no driver") if g.vendor == "amd"]
@@ -128,10 +131,12 @@ def undriven(s: Situation) -> Choice | None:
 
 def _wait_for(s: Situation, why: str, gpus: tuple[Gpu, ...]) -> Choice:
     """Say which driver the GPUs wait for, and what fits once it drives them."""
-    windows, driver, found = s.question.windows, s.machine.driver_version, _pick(s, gpus)
+    windows, driver = s.question.windows, s.machine.driver_version
+    question = s.question.about("nvidia", gpus)
+    question = question._replace(driver=newest_driver(gpus), family=family_of(s.machine))
+    found = fitting(question, "cuda")
     last = min((one for g in gpus if (one := last_driver(g.compute_capability))), default="")
-    firsts = (first_driver(g.compute_capability, windows=windows) for g in gpus)
-    first = max(firsts, key=parts)
+    first = max((first_driver(g.compute_capability, windows=windows) for g in gpus), key=parts)
     floor = found[0].row.drivers[windows] if found else ()
     need = f" (branch {last})" if last else ""
     if floor:
@@ -154,9 +159,50 @@ def _wait_for(s: Situation, why: str, gpus: tuple[Gpu, ...]) -> Choice:
     return Choice.of(action, said, offered(found, after))
 
 
-def _pick(s: Situation, gpus: tuple[Gpu, ...]) -> tuple[Found, ...]:
-    """Return what fits these GPUs once a driver drives them."""
-    ends = [int(last) for g in gpus if (last := last_driver(g.compute_capability))]
-    driver = (min(ends), 999) if ends else NEWEST
-    question = s.question.about("nvidia", gpus)
-    return fitting(question._replace(driver=driver, family=family_of(s.machine)), "cuda")
+def beside(s: Situation, choice: Choice) -> Iterator[Said]:
+    """Yield what leads astray beside the choice: installer options, nvcc, cuda-compat, torchvision's Pythons."""
+    env, installer, driver = s.machine.env, s.machine.installer, s.machine.driver_version
+    uv, text = installer.get("tool", "").lower() == "uv", " ".join(installer.values())
+    options = _OPTIONS.findall(text)
+    variables = {key.upper(): value for key, value in env.items()}
+    pip_extra = variables.get("PIP_EXTRA_INDEX_URL")
+    if (uv and options) or variables.get("UV_INDEX") or variables.get("UV_EXTRA_INDEX_URL"):
+        yield say("uv_first_index")
+    if pip_extra or (not uv and ("--extra-index-url" in options or "EXTRA_INDEX" in text)):
+        yield say("extra_index_url_picks_pypi")
+    if options or pip_extra or "download.pytorch.org/whl" in variables.get("PIP_INDEX_URL", ""):
+        yield say("one_index_only")
+    if any(named_as("toolkit_keys", key) for key in env):
+        yield say("nvcc_irrelevant_for_wheel")
+    if driver and (shown := _compat(s)):
+        fails = s.gpus.nvidia and not all(map(is_data_centre, s.gpus.nvidia))
+        key = "forward_compat_active:804" if fails else "forward_compat_active"
+        yield say(key, shown=shown, driver=driver, gpus=names_of(s.gpus.nvidia))
+    if virtual(s.machine, ()):
+        yield say("vgpu_ask_admin")
+    python = next((v for k, v in env.items() if k.lower().startswith("python_full")), "")
+    whole = parts(python or s.machine.python) == (3, 14, 1)
+    if (
+        whole
+        and s.question.python == "3.14"
+        and (0, 26) <= parts(choice.torchvision)[:2] <= (0, 29)
+    ):
+        yield say("torchvision_excludes_3_14_1")
+
+
+def _compat(s: Situation) -> str:
+    """Say how cuda-compat shows: on the library path, or by a CUDA number that the driver doesn't have; "" if not."""
+    env = s.machine.env
+    if any(re.search(r"cuda[^:]*/compat", value) for value in env.values()):
+        return "a cuda-compat library is on the library path, so nvidia-smi shows its CUDA number"
+    shown = next((v for k, v in env.items() if "smi_cuda" in k.lower()), "")
+    if s.machine.platform == "linux" and parts(shown):
+        for row in table("torch_wheels")["cuda"]["driver_branches"]:
+            known = row.get("confidence") != "unverified"
+            if known and (row["branch"],) == s.question.driver[:1]:
+                most = str(row["max_cuda"])
+                if parts(shown) <= parts(most):
+                    break
+                said = f"nvidia-smi shows CUDA {shown}, and this driver has {most} at most"
+                return f"{said}, so a cuda-compat library is at work"
+    return ""

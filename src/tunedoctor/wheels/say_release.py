@@ -11,7 +11,6 @@ from tunedoctor.wheels.pick import (
     NEWEST,
     TURING_ON,
     Found,
-    Question,
     allowed,
     dropped_by,
     first_release,
@@ -29,10 +28,11 @@ from tunedoctor.wheels.situation import (
     affirmed,
     driver_needed,
     driver_words,
+    is_data_centre,
+    is_vgpu,
     names_of,
     newest_driver,
 )
-from tunedoctor.wheels.targets import is_data_centre, is_vgpu
 
 _COMPAT = (525,)
 """Drivers of CUDA 12, one major below what cuda-compat is offered for; nobody reports it on older ones."""
@@ -42,25 +42,57 @@ _ROCM = "linux_x86_64"
 
 def about_release(s: Situation, best: Found) -> Iterator[Said]:
     """Yield what to say of a build that fits, the deciding sentence first."""
-    q = s.question
-    kind = best.row.kind
-    yield _why(s, best)
-    yield from _not_sure(s, best)
+    q, kind, release = s.question, best.row.kind, best.release
+    within = [one for one, _ in allowed(q.torch)]
+    key = ":newest_in_range" if release is within[0] else ":newest_that_fits"
+    key = ":newest" if release is releases()[0] else key
+    served = {"cuda": s.gpus.nvidia, "rocm": s.gpus.amd, "xpu": s.gpus.intel}.get(kind, ())
+    known = [g for g in served if g.target or g.vendor == "intel"]
+    because = [f"holds code for {names_of(known)}"] if known else []
+    because += [f"runs on {driver_words(s.machine)}"] if kind == "cuda" else []
+    text = f": it {' and '.join(because)}" if because else ""
+    key = ":in_one_release" if len(within) == 1 else key
+    yield say(key, build=best.build, wanted=q.torch, because=text)
+    if not best.row.seen or (not best.verified and kind == "cuda"):
+        yield say(":not_seen", build=best.build)
+    if unknown := [g for g in served if g not in known]:
+        key = ":capability_unknown" if kind == "cuda" else ":gfx_unknown"
+        yield say(key, gpus=names_of(unknown))
     if s.gpus.nvidia and kind == "cuda":
-        yield from _about_driver(s, best)
-        yield from _passed_over(s, best)
-        yield from about_old_gpus(s)
-        yield from _unread(q, best)
+        yield from _on_cuda(s, best)
     if s.gpus.amd and kind == "rocm":
         yield from _without_kernels(s)
         if not best.verified and best.row.seen:
             yield say(":gfx_read", targets=", ".join(sorted(q.gfx)))
-    yield from _about_python(q, best.release)
-    yield from about_system(s, best.release)
+    tags = ((one.version, one.pythons(q.family)) for one in newer_than(release, q.torch))
+    gone, left = next(((v, t) for v, t in tags if t and q.python not in t), ("", ()))
+    if gone and q.python == "3.13t":
+        yield say("free_threaded_313_dropped")
+    elif gone and parts(q.python) < min(map(parts, left)):
+        yield say("python_old", release=gone, python=q.python)
+    yield from about_system(s, release)
     yield from _about_default(s, best)
-    system = {"wsl": "linux"}.get(s.machine.platform, s.machine.platform)
-    if best.release.numpy_abi.get(system) == 1:
-        yield say("numpy_lt_2", release=best.release.version)
+    if release.numpy_abi.get(s.machine.system) == 1:
+        yield say("numpy_lt_2", release=release.version)
+
+
+def _on_cuda(s: Situation, best: Found) -> Iterator[Said]:
+    """Say what a newer driver would give, and which newer builds lack code or were not read."""
+    q = s.question
+    if not best.native:
+        have = driver_words(s.machine)
+        yield say("not_native_for_this_toolkit", driver=have, variant=best.row.variant)
+    if newer := _after_driver(s, best):
+        need = driver_needed(s, newer)
+        yield say("upgrade_driver_gives_newer_torch", build=newer.build, need=need)
+        yield from opt_ins(s, newer)
+    yield from _passed_over(s, best)
+    yield from about_old_gpus(s)
+    for one in newer_than(best.release, q.torch):  # seen on the index, and its code was not read
+        builds = one.of(q.family, "cuda")
+        if q.python in one.pythons(q.family) and builds and builds[-1].carried:
+            yield say(":newer_unread", release=one.version)
+            break
 
 
 def further(s: Situation, best: Found) -> Iterator[Alternative]:
@@ -79,54 +111,9 @@ def further(s: Situation, best: Found) -> Iterator[Alternative]:
             yield Alternative(newest.build, "whose publication was not seen")
 
 
-def _why(s: Situation, best: Found) -> Said:
-    wanted = s.question.torch
-    within = [release for release, _ in allowed(wanted)]
-    if len(within) == 1:
-        key = ":in_one_release"
-    elif best.release is releases()[0]:
-        key = ":newest"
-    else:
-        key = ":newest_in_range" if best.release is within[0] else ":newest_that_fits"
-    known = [g for g in _served(s, best) if _is_known(g)]
-    because = [f"holds code for {names_of(known)}"] if known else []
-    because += [f"runs on {driver_words(s.machine)}"] if best.row.kind == "cuda" else []
-    text = f": it {' and '.join(because)}" if because else ""
-    return say(key, build=best.build, wanted=wanted, because=text)
-
-
-def _served(s: Situation, best: Found) -> tuple[Gpu, ...]:
-    """Return the GPUs that a build is for."""
-    gpus = {"cuda": s.gpus.nvidia, "rocm": s.gpus.amd, "xpu": s.gpus.intel}
-    return gpus.get(best.row.kind, ())
-
-
-def _is_known(gpu: Gpu) -> bool:
-    return bool(gpu.target) or gpu.vendor == "intel"
-
-
-def _not_sure(s: Situation, best: Found) -> Iterator[Said]:
-    cuda = best.row.kind == "cuda"
-    if not best.row.seen or (not best.verified and cuda):
-        yield say(":not_seen", build=best.build)
-    if unknown := [g for g in _served(s, best) if not _is_known(g)]:
-        yield say(":capability_unknown" if cuda else ":gfx_unknown", gpus=names_of(unknown))
-
-
-def _about_driver(s: Situation, best: Found) -> Iterator[Said]:
-    """Say what a newer driver would give."""
-    if not best.native:
-        have = driver_words(s.machine)
-        yield say("not_native_for_this_toolkit", driver=have, variant=best.variant)
-    if newer := _after_driver(s, best):
-        need = driver_needed(s, newer)
-        yield say("upgrade_driver_gives_newer_torch", build=newer.build, need=need)
-        yield from opt_ins(s, newer)
-
-
 def _after_driver(s: Situation, best: Found) -> Found | None:
     """Return the best build under the newest driver, where it is of a newer release."""
-    q, limit = s.question, newest_driver(s.gpus)
+    q, limit = s.question, newest_driver(s.gpus.nvidia)
     newer = fitting(q._replace(driver=limit), "cuda") if q.driver < limit else ()
     return newer[0] if newer and newer[0].release.parsed > best.release.parsed else None
 
@@ -143,24 +130,23 @@ def opt_ins(s: Situation, found: Found) -> Iterator[Said]:
     allowed_here = s.machine.platform == "linux" and gpus and all(map(is_data_centre, gpus))
     if virtual(s.machine, gpus):
         yield say("vgpu_ask_admin")
-    elif allowed_here and cuda and s.question.driver >= _COMPAT and newest_driver(s.gpus) == NEWEST:
+    elif not allowed_here or newest_driver(gpus) != NEWEST:
+        return
+    elif cuda and s.question.driver >= _COMPAT:
         yield say("forward_compat_possible", cuda=cuda.replace(".", "-"), build=found.build)
 
 
-def _with_compat(s: Situation, best: Found, newer: Found) -> list[Alternative]:
-    """Return what the cuda-compat library on the path opens: the newest build of a toolkit no newer than it."""
+def _with_compat(s: Situation, best: Found, newer: Found) -> Iterator[Alternative]:
+    """Yield what the cuda-compat library on the path opens: the newest build of a toolkit no newer than it."""
     paths = [value for value in s.machine.env.values() if "/compat" in value]
-    if not paths or not all(is_data_centre(g) for g in s.gpus.nvidia):
-        return []
+    if not paths or not all(map(is_data_centre, s.gpus.nvidia)):
+        return
     build: Found | None = newer
     if found := re.search(r"cuda-(\d+\.\d+)/compat", " ".join(paths)):
-        toolkit = parts(found[1])
-        any_driver = of_each(s.question._replace(driver=NEWEST), "cuda")
-        fits = (one for one in any_driver if one.verified and one.row.toolkit <= toolkit)
-        build = next(fits, None)
-    if build is None or build.release.parsed < best.release.parsed or build.build == best.build:
-        return []
-    return [Alternative(build.build, "with cuda-compat kept on the path (opt-in)")]
+        any_driver, toolkit = of_each(s.question._replace(driver=NEWEST), "cuda"), parts(found[1])
+        build = next((b for b in any_driver if b.verified and b.row.toolkit <= toolkit), None)
+    if build and build.release.parsed >= best.release.parsed and build.build != best.build:
+        yield Alternative(build.build, "with cuda-compat kept on the path (opt-in)")
 
 
 def about_old_gpus(s: Situation) -> Iterator[Said]:
@@ -172,7 +158,7 @@ def about_old_gpus(s: Situation) -> Iterator[Said]:
         yield say("gpu_not_in_cuda13_builds", inside=inside, gpus=by_capability(s, lacking))
     for capability in sorted(q.capabilities):
         if ends := dropped_by(capability, q.family, q.torch):
-            gone, last = (one.version for one in ends)
+            gone, last = ends
             key = "gpu_dropped_in_2_15" if gone.startswith("2.15.") else ":dropped"
             yield say(key, release=gone, gpus=by_capability(s, [capability]), last=last)
 
@@ -246,30 +232,6 @@ def _passed_over(s: Situation, best: Found | None) -> Iterator[Said]:
             return
 
 
-def _unread(q: Question, best: Found) -> Iterator[Said]:
-    """Say where a newer release was seen on the index and its code was not read."""
-    for release in newer_than(best.release, q.torch):
-        builds = release.of(q.family, "cuda")
-        if q.python in release.pythons(q.family) and builds and builds[-1].carried:
-            yield say(":newer_unread", release=release.version)
-            return
-
-
-def no_label(wanted: str) -> Said:
-    """Say how to ask for a build whose files carry no label; `wanted` is the release, as in ==2.5.1."""
-    return say("no_local_label_on_aarch64", bare=wanted)
-
-
-def _about_python(q: Question, chosen: Release) -> Iterator[Said]:
-    """Say where a newer release has no wheel for this Python any more."""
-    newer = ((one.version, one.pythons(q.family)) for one in newer_than(chosen, q.torch))
-    release, tags = next(((v, t) for v, t in newer if t and q.python not in t), ("", ()))
-    if release and q.python == "3.13t":
-        yield say("free_threaded_313_dropped")
-    elif release and parts(q.python) < min(map(parts, tags)):
-        yield say("python_old", release=release, python=q.python)
-
-
 def about_system(s: Situation, chosen: Release | None) -> Iterator[Said]:
     """Say where glibc, macOS or an Intel Mac keeps newer releases away."""
     q = s.question
@@ -315,8 +277,8 @@ def _about_default(s: Situation, best: Found) -> Iterator[Said]:
     if q.family == "linux_aarch64" and gpu:
         if default == "cpu":
             yield say("pypi_aarch64_is_cpu", release=release.version)
-        if best.variant == "cu124":
-            yield no_label(f"=={release.version}")
+        if best.row.variant == "cu124":
+            yield say("no_local_label_on_aarch64", bare=f"=={release.version}")
     build = release.build(q.family, default) if best.row.kind == "cuda" else None
     if build and (lacking := [c for c in q.capabilities if not serves(build, frozenset({c}))]):
         names, key = by_capability(s, lacking), "gpu_not_in_pypi_build"

@@ -1,4 +1,4 @@
-"""A machine made ready for the choice: its GPUs sorted, its versions comparable."""
+"""A machine made ready for the choice: which GPUs a build must serve, which are left out and why, versions."""
 
 import re
 from collections.abc import Iterable
@@ -7,19 +7,48 @@ from typing import NamedTuple
 
 from msgspec.structs import replace
 
-from tunedoctor.tables.gpus import named_as
+from tunedoctor.tables.gpus import (
+    amd_gfx_by_name,
+    amd_integrated,
+    named_as,
+    nvidia_by_name,
+    vendor_named,
+)
+from tunedoctor.tables.load import table
 from tunedoctor.tables.wheels import Numbers
 from tunedoctor.versions import parts
-from tunedoctor.wheels.machine import Gpu, Machine
-from tunedoctor.wheels.pick import NEWEST, Found, Question
-from tunedoctor.wheels.rules import last_driver, one_spelling, platform_family
-from tunedoctor.wheels.targets import Targets, targets
+from tunedoctor.wheels.machine import VISIBLE, Gpu, Machine
+from tunedoctor.wheels.pick import NEWEST, Found, Question, override_of
+from tunedoctor.wheels.rules import first_driver, last_driver, one_spelling, platform_family
 
-_JETPACK_OF_L4T = {32: 4, 34: 5, 35: 5, 36: 6, 38: 7, 39: 7}
-"""Major of the L4T release -> JetPack."""
-_TOLD = r"tegra|jetpack|l4t|jetson"
-DRIVER_OF_JETPACK_7 = "580.00"
+OLDEST = (3, 7)
+"""Kepler's GK210, the oldest compute capability that a torch since 2.0 was compiled for."""
+NOT_DRIVEN = ("driver too new", "driver too old", "open module", "no driver")
+"""Reasons for which a GPU waits for a driver."""
+_FIRST_WITHOUT = {"580": (590,), "470": (495,)}
+"""Last driver branch of a generation -> the first one that lacks it."""
+_JETPACK_OF_L4T = {32: 4, 34: 5, 35: 5, 36: 6}
+"""Major of the L4T release -> JetPack; 7 of later ones, 0 of others."""
+_DRIVER_OF_JETPACK_7 = "580.00"
 """What JetPack 7.0 reports: the driver comes with the system, and is there where nobody read its number."""
+
+
+class Targets(NamedTuple):
+    """GPUs by vendor."""
+
+    nvidia: tuple[Gpu, ...]
+    amd: tuple[Gpu, ...]
+    intel: tuple[Gpu, ...]
+    left_out: tuple[tuple[Gpu, str], ...]
+    """GPUs that the build need not serve: excluded, not supported, integrated, not xpu, or one of NOT_DRIVEN."""
+
+    def out(self, *whys: str) -> tuple[Gpu, ...]:
+        """Return the GPUs that were left out for one of these reasons."""
+        return tuple(gpu for gpu, why in self.left_out if why in whys)
+
+    def of(self, vendor: str) -> tuple[Gpu, ...]:
+        """Return the GPUs of a vendor that are in the work."""
+        return {"nvidia": self.nvidia, "amd": self.amd, "intel": self.intel}[vendor]
 
 
 class Situation(NamedTuple):
@@ -33,72 +62,171 @@ class Situation(NamedTuple):
 def situation(machine: Machine) -> Situation:
     """Make a machine ready."""
     if machine.gpus and not machine.driver_version and (jetpack_of(machine) or 0) >= 7:
-        machine = replace(machine, driver_version=DRIVER_OF_JETPACK_7, driver_supposed=True)
-    gpus = targets(machine)
-    windows = machine.platform in ("windows", "wsl")
-    return Situation(
-        machine,
-        gpus,
-        Question(
-            family=family_of(machine),
-            python=tag_of(machine.python) + "t" * _no_gil(machine),
-            torch=machine.torch.strip(),
-            driver=parts(machine.driver_version),
-            windows=windows,
-            capabilities=gpus.capabilities,
-            gfx=frozenset(g.gfx for g in gpus.amd if g.gfx),
-            glibc=parts(machine.glibc) or NEWEST,
-            macos=parts(machine.macos) or NEWEST,
-        ),
+        machine = replace(machine, driver_version=_DRIVER_OF_JETPACK_7, driver_supposed=True)
+    gpus, python = targets(machine), machine.python
+    no_gil = any("gil_disabled" in k.lower() and v in ("1", "True") for k, v in machine.env.items())
+    question = Question(
+        family=family_of(machine),
+        python=tag_of(python) + "t" * (no_gil and not python.endswith("t")),
+        torch=machine.torch.strip(),
+        driver=parts(machine.driver_version),
+        windows=machine.windows,
+        capabilities=frozenset(g.compute_capability for g in gpus.nvidia if g.compute_capability),
+        gfx=frozenset(g.gfx for g in gpus.amd if g.gfx),
+        glibc=parts(machine.glibc) or NEWEST,
+        macos=parts(machine.macos) or NEWEST,
     )
+    return Situation(machine, gpus, question)
 
 
 def family_of(machine: Machine) -> str:
     """Return the platform family of the table; "" where there are no wheels."""
-    musl = machine.libc.startswith("musl") and machine.platform in ("linux", "wsl")
+    musl = machine.libc.startswith("musl") and machine.system == "linux"
     return "" if musl else platform_family(machine.platform, machine.arch)
-
-
-def _no_gil(machine: Machine) -> bool:
-    """Tell whether the Python is free-threaded where its tag does not say so."""
-    said = any("gil_disabled" in k.lower() and v in ("1", "True") for k, v in machine.env.items())
-    return said and not machine.python.endswith("t")
 
 
 @lru_cache(maxsize=256)
 def tag_of(python: str) -> str:
     """Return "3.13t" of "3.13.2t", "cp313t" or "3.13"; "" where it is no CPython."""
     text = python.strip().lower()
-    short = re.fullmatch(r"(?:cp)?3(\d{1,2})(t?)", text)
-    if short:
+    if short := re.fullmatch(r"(?:cp)?3(\d{1,2})(t?)", text):
         return f"3.{short[1]}{short[2]}"
     found = re.fullmatch(r"(?:c?python)?[ -]?(\d+\.\d+)(?:\.\d+)?(?:[a-z]+\d+)?(t?)", text)
     return found[1] + found[2] if found else ""
 
 
-def full_python(machine: Machine) -> str:
-    """Return the whole version of the Python where it is known: "3.14.1"."""
-    said = next((v for k, v in machine.env.items() if k.lower().startswith("python_full")), "")
-    return said or (machine.python if len(parts(machine.python)) > 2 else "")
+def targets(machine: Machine) -> Targets:
+    """Sort the GPUs of a machine."""
+    gpus = [known(gpu) for gpu in machine.gpus]
+    hidden = _hidden(gpus, machine.env)
+    found: dict[str, list[Gpu]] = {"nvidia": [], "amd": [], "intel": []}
+    left: list[tuple[Gpu, str]] = []
+    for place, gpu in enumerate(gpus):
+        why = "excluded" if gpu.excluded or place in hidden else _why_out(gpu, machine, gpus)
+        if why or gpu.vendor not in found:
+            left.append((gpu, why or "not supported"))
+        else:
+            found[gpu.vendor].append(gpu)
+    # an integrated GPU beside a discrete one drives the display, even while no driver drives the discrete one
+    at_work = [gpu for some in found.values() for gpu in some]
+    waiting = [gpu for gpu, why in left if why in NOT_DRIVEN]
+    if not all(map(_integrated, (*at_work, *waiting))):
+        left += [(gpu, "integrated") for gpu in at_work if _integrated(gpu)]
+        found = {v: [g for g in some if not _integrated(g)] for v, some in found.items()}
+    nvidia, amd, intel = map(tuple, found.values())
+    return Targets(nvidia, amd, intel, tuple(left))
 
 
-def newest_driver(gpus: Targets) -> Numbers:
-    """Return the newest driver that drives all NVIDIA GPUs: the last one of the branch that ends first."""
-    lasts = [parts(last_driver(one)) for one in gpus.capabilities]
-    ends = [last for last in lasts if last]
+def known(gpu: Gpu) -> Gpu:
+    """Return the GPU with its vendor, and with the capability or gfx target that the table has for its name."""
+    capability, gfx = gpu.compute_capability, gpu.gfx.partition(":")[0].lower()
+    of_code = "nvidia" if capability else "amd" if gpu.gfx else vendor_named(gpu.name)
+    vendor = gpu.vendor.lower() or of_code
+    if vendor == "nvidia" and not parts(capability):
+        model = nvidia_by_name(gpu.name)
+        capability = model.compute_capability if model else ""
+    if vendor == "amd" and (named := amd_gfx_by_name(gpu.name)):
+        # tools print the target of an override, or of an early stepping: gfx941 of an MI300X
+        gfx = named if gfx[:-1] in ("", named[:-1]) else gfx
+    return replace(gpu, vendor=vendor, compute_capability=capability, gfx=gfx)
+
+
+def is_vgpu(gpu: Gpu) -> bool:
+    """Tell a virtual GPU by the name of its profile: "GRID T4-8Q", "NVIDIA A40-48Q"."""
+    return named_as("vgpu", gpu.name)
+
+
+def is_data_centre(gpu: Gpu) -> bool:
+    """Tell a card for which NVIDIA allows forward compatibility (cuda-compat): not GeForce, RTX, Quadro or TITAN."""
+    return named_as("data_centre", gpu.name) and not is_vgpu(gpu)
+
+
+def _integrated(gpu: Gpu) -> bool:
+    """Tell an AMD or Intel GPU that shares the processor's chip; the large ones of Strix Halo count as discrete."""
+    if gpu.vendor == "amd":
+        return amd_integrated(gpu.gfx) and gpu.gfx != "gfx1151"
+    return gpu.vendor == "intel" and not named_as("intel_discrete", gpu.name)
+
+
+def _why_out(gpu: Gpu, machine: Machine, gpus: Iterable[Gpu]) -> str:
+    if gpu.vendor == "intel":  # Arc, Flex, Max, and the iGPU of Core Ultra, which is an Arc too
+        xpu = named_as("xpu", gpu.name) if gpu.xpu is None else gpu.xpu
+        return "" if xpu else "not xpu"
+    # in amdgpu's own list (kfd) its driver is at work
+    undriven = named_as("undriven", gpu.seen_by) and "kfd" not in gpu.seen_by.lower()
+    if gpu.vendor != "nvidia":
+        return "no driver" if undriven else ""
+    capability, driver = parts(gpu.compute_capability), parts(machine.driver_version)
+    last = last_driver(gpu.compute_capability)
+    first = parts(first_driver(gpu.compute_capability, windows=machine.windows))
+    # the open kernel module is loaded: as is said, or as a GPU that isn't driven lets conclude
+    told = any("module" in k.lower() and "open" in v.lower() for k, v in machine.env.items())
+    new = any(g.vendor == "nvidia" and parts(g.compute_capability) >= (10, 0) for g in gpus)
+    why = ""
+    if capability and capability < OLDEST:
+        why = "not supported"
+    elif not driver:
+        why = "no driver"
+    elif last and driver >= _FIRST_WITHOUT[last]:
+        why = "driver too new"
+    elif first and driver < first:
+        why = "driver too old"
+    elif last and machine.platform == "linux" and (told or (undriven and new)):
+        why = "open module"
+    elif undriven:
+        why = "no driver"
+    return why
+
+
+def _hidden(gpus: list[Gpu], env: dict[str, str]) -> set[int]:
+    """Return the places of the GPUs that a *_VISIBLE_DEVICES variable hides; indexes alone are understood."""
+    hidden: set[int] = set()
+    for variable in VISIBLE.keys() & env.keys():
+        words = [one.strip() for one in env[variable].split(",")]
+        if words not in ([""], ["-1"]) and not all(map(str.isdecimal, words)):
+            continue
+        places = [i for i, gpu in enumerate(gpus) if gpu.vendor == VISIBLE[variable]]
+        seen = {int(one) for one in words if one}
+        hidden |= {place for number, place in enumerate(places) if number not in seen}
+    return hidden
+
+
+def override_of_all(gpus: Iterable[Gpu]) -> dict[str, str]:
+    """Return the variables that make GPUs run another target's code; by device where not all need the same.
+
+    A GPU whose own target has the version that the others are given (gfx1030, 10.3.0) is as it was.
+    """
+    listed = tuple(gpus)
+    values = [override_of(gpu.gfx) for gpu in listed]
+    given = {value for value in values if value}
+    same = {"gfx" + value.replace(".", "") for value in given}
+    if len(given) == 1 and all(v or g.gfx in same for g, v in zip(listed, values, strict=True)):
+        return {"HSA_OVERRIDE_GFX_VERSION": given.pop()}
+    # counted by the kernel's nodes, of which the processor of a machine with one is the first
+    return {f"HSA_OVERRIDE_GFX_VERSION_{n}": value for n, value in enumerate(values, 1) if value}
+
+
+def vendor_builds() -> frozenset[str]:
+    """Return the gfx targets that AMD's own builds have a device package for."""
+    return frozenset(table("torch_wheels")["rocm"]["vendor_targets"]["gfx"])
+
+
+def newest_driver(gpus: Iterable[Gpu]) -> Numbers:
+    """Return the newest driver that drives all of some NVIDIA GPUs: the last one of the branch that ends first."""
+    ends = [parts(last) for g in gpus if (last := last_driver(g.compute_capability))]
     return (*min(ends), 999) if ends else NEWEST
 
 
 def with_current_driver(machine: Machine) -> Machine:
     """Suppose the newest driver that drives all NVIDIA GPUs of a machine."""
-    supposed = floor_words(newest_driver(targets(replace(machine, driver_version="1"))))
+    gpus = targets(replace(machine, driver_version="1"))
+    supposed = floor_words(newest_driver(gpus.nvidia))
     return replace(machine, driver_version=supposed, driver_supposed=True)
 
 
 def names_of(gpus: Iterable[Gpu]) -> str:
     """Return the names of GPUs as sentences put them, each once."""
-    names = dict.fromkeys(g.name or g.compute_capability or g.gfx or "GPU" for g in gpus)
-    return " and ".join(names)
+    return " and ".join(dict.fromkeys(g.name or g.target or "GPU" for g in gpus))
 
 
 def driver_words(machine: Machine) -> str:
@@ -117,8 +245,7 @@ def floor_words(numbers: Numbers) -> str:
 
 def driver_needed(s: Situation, found: Found) -> str:
     """Return what a CUDA build takes: "with driver 525.60.13 or newer, up to branch 580"."""
-    floor = found.row.drivers[s.question.windows]
-    end = newest_driver(s.gpus)
+    floor, end = found.row.drivers[s.question.windows], newest_driver(s.gpus.nvidia)
     upto = f", up to branch {end[0]}" if end != NEWEST else ""
     return f"with driver {floor_words(floor)} or newer{upto}"
 
@@ -134,22 +261,20 @@ def jetpack_of(machine: Machine) -> int | None:
     L4T 36 and older, or a driver below 580, tell a JetPack up to 6; Thor starts with 7.
     """
     arm = one_spelling(machine.arch) == "arm64"
-    told = [v for k, v in machine.env.items() if re.search(_TOLD, f"{k} {v}", re.IGNORECASE)]
-    text = " ".join(told)
+    words = [v for k, v in machine.env.items() if named_as("jetson_words", f"{k} {v}")]
+    text = " ".join(words)
     if named := re.search(r"JetPack[\s_]*(?:SDK\s*)?(\d+)", text, re.IGNORECASE):
         return int(named[1])
     if named := re.search(
         r"(?:\bR|L4T\s*(?:R|release)?\s*|^)(\d{2})(?:\b|_|\.)", text, re.IGNORECASE
     ):
-        l4t = int(named[1])
-        return _JETPACK_OF_L4T.get(l4t, 7 if l4t > 36 else 0)
+        return _JETPACK_OF_L4T.get(int(named[1]), 7 if int(named[1]) > 36 else 0)
     if any(g.compute_capability == "11.0" for g in machine.gpus):
         return 7 if arm else None
-    jetson = bool(told) or any(
+    jetson = bool(words) or any(
         g.compute_capability in ("5.3", "6.2", "7.2", "8.7") or named_as("jetson", g.name)
         for g in machine.gpus
     )
-    if jetson and arm and machine.platform == "linux":
-        driver = parts(machine.driver_version)
-        return None if driver >= (580,) else 0
-    return None
+    if not (jetson and arm and machine.platform == "linux"):
+        return None
+    return None if parts(machine.driver_version) >= (580,) else 0

@@ -1,0 +1,300 @@
+"""Indexes: which are asked, their pages (HTML as PEP 503 and 658 have it, JSON as PEP 691), and the wheels of these."""
+
+import re
+import sys
+from collections.abc import Iterable, Iterator, Mapping
+from html import unescape
+from typing import NamedTuple
+from urllib.parse import unquote, urldefrag, urljoin, urlsplit
+
+import msgspec
+from packaging.tags import Tag
+from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
+from packaging.version import InvalidVersion, Version
+
+from tunedoctor.child import run
+from tunedoctor.refresh.fetch import host_of
+from tunedoctor.tables.updated import RELEASE, VARIANT
+from tunedoctor.tables.wheels import cuda_of, in_order
+from tunedoctor.versions import at_least, parts
+from tunedoctor.wheels.rules import FAMILIES, index_of
+
+HOSTS = frozenset({"download.pytorch.org", "download-r2.pytorch.org"})
+"""PyTorch's index links to files on the second."""
+LONGEST = 2000
+"""Characters of a link; longer ones are no file names."""
+OLDEST = "2.0.0"
+"""First release that the table holds."""
+_URL = re.compile(r"https?://[^\s/?#]+(?:/[^\s?#]*)?")
+_TAG = re.compile(r"""<(a|base)\s((?:[^<>"']|"[^"<]{0,4000}"|'[^'<]{0,4000}')*+)>""", re.IGNORECASE)
+_ATTRIBUTE = re.compile(
+    r"""([a-z][a-z0-9-]*)(?:\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s"'<>]+)))?""", re.IGNORECASE
+)
+_END = re.compile(r"</html\s*>", re.IGNORECASE)
+_LABELS = {"manylinux1": "2.5", "manylinux2010": "2.12", "manylinux2014": "2.17"}
+"""Old names of platform tags -> glibc: PEP 513, 571, 599."""
+_PLATFORM = re.compile(
+    r"(?:linux|manylinux(?:1|2010|2014|_2_\d{1,3})|macosx_\d{1,3}_\d{1,3})_(?P<arch>x86_64|aarch64|arm64)"
+)
+
+
+class Indexes(NamedTuple):
+    """Where wheels are looked up."""
+
+    torch: str
+    """URL of PyTorch's index or a mirror of it, with the slash at its end."""
+    default: str
+    """URL of the default index; "" where none is known."""
+
+    @property
+    def hosts(self) -> frozenset[str]:
+        """Hosts that pages of the first are taken from."""
+        own = frozenset({host_of(self.torch)})
+        return own | HOSTS if own <= HOSTS else own
+
+
+def indexes(asked: str, default: str) -> Indexes:
+    """Return the indexes to ask: `asked` or PyTorch's own, and the user's default one, else that of pip and uv.
+
+    Raises:
+        ValueError: `asked` is no HTTP URL.
+    """
+    torch = asked.strip() or index_of()
+    if not _URL.fullmatch(torch):
+        msg = f"{torch[:100]!r} is no URL of an index"
+        raise ValueError(msg)
+    default = default or standard_index()
+    # a folder in its place has no pages
+    default = f"{default.rstrip('/')}/" if _URL.match(default) else ""
+    return Indexes(torch.rstrip("/") + "/", default)
+
+
+def standard_index(uv: str = "uv") -> str:
+    """Return the standard index as uv, else pip, names it in its help: what an installer without settings asks."""
+    for argv in (
+        (uv, "pip", "install", "--help"),
+        (sys.executable, "-m", "pip", "help", "install"),
+    ):
+        text = run(argv, timeout=20).out
+        if found := re.search(r"default:?\s+<?(https?://[^\s>)\]]+)[>)]", text):
+            return found[1].rstrip("/") + "/"
+    return ""
+
+
+class Link(NamedTuple):
+    """A file that a page names."""
+
+    name: str
+    """torch-2.15.0+cu132-cp312-cp312-manylinux_2_28_x86_64.whl."""
+    url: str
+    """Absolute, without its fragment."""
+    sha256: str
+    """Of the file, as the page says; "" where it says none."""
+    metadata_sha256: str
+    """Of the file's metadata at URL.metadata; "" where there is none, or without a hash."""
+    yanked: bool = False
+    """Withdrawn by its makers: it counts as a file and is chosen by nobody."""
+
+
+class Page(NamedTuple):
+    """A page as it was read."""
+
+    links: tuple[Link, ...]
+    whole: bool
+    """It ends as HTML or JSON does: a page that was cut does not."""
+    variants: tuple[Link, ...] = ()
+    """Files NAME-VERSION-variants.json (PEP 825)."""
+
+    def files(self, project: str) -> int:
+        """Return how many wheels of a project the page names."""
+        start = f"{project}-"
+        return len({one.name for one in self.links if one.name.lower().startswith(start)})
+
+
+def parsed(data: bytes, base: str) -> Page:
+    """Return the wheels that a page links to; never raises. `base`: the URL of the page."""
+    rows, whole = _of_json(data) if data.lstrip()[:1] == b"{" else _of_html(data)
+    links: list[Link] = []
+    variants: list[Link] = []
+    for tag, values in rows:
+        href = values.get("href", "")
+        if not href or len(href) > LONGEST:
+            continue
+        try:
+            url, fragment = urldefrag(urljoin(base, href))
+            path = urlsplit(url).path
+        except ValueError:  # a host in broken brackets
+            continue
+        if tag.lower() == "base":
+            base = url
+            continue
+        name = unquote(path.rpartition("/")[2])
+        if name.endswith((".whl", "-variants.json")):
+            into = links if name.endswith(".whl") else variants
+            metadata = values.get("data-core-metadata") or values.get("data-dist-info-metadata", "")
+            into.append(Link(name, url, _hash(fragment), _hash(metadata), "data-yanked" in values))
+    return Page(tuple(links), whole, tuple(variants))
+
+
+_Tags = tuple[list[tuple[str, dict[str, str]]], bool]
+"""Tags with their attributes, and whether the page is whole."""
+
+
+def _of_html(data: bytes) -> _Tags:
+    """Read by patterns, each linear: html.parser takes minutes for 100 kB of hostile HTML ("<a <a <a …")."""
+    text = data.decode("utf-8", "replace")
+    rows: list[tuple[str, dict[str, str]]] = []
+    for tag, inside in _TAG.findall(text):
+        found: dict[str, str] = {}
+        for name, *values in _ATTRIBUTE.findall(inside[: LONGEST * 4]):
+            found.setdefault(name.lower(), unescape("".join(values)))  # of two the first counts
+        rows.append((tag, found))
+    return rows, _END.search(text) is not None
+
+
+class _File(msgspec.Struct, rename="kebab"):
+    url: str
+    hashes: dict[str, str] = {}
+    core_metadata: bool | dict[str, str] = False
+    yanked: bool | str = False
+
+
+class _Project(msgspec.Struct):
+    files: tuple[_File, ...]
+
+
+def _of_json(data: bytes) -> _Tags:
+    """Read the same as attributes of HTML."""
+    try:
+        found = msgspec.json.decode(data, type=_Project)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return [], False
+    rows: list[tuple[str, dict[str, str]]] = []
+    for one in found.files:
+        values = {"href": f"{one.url}#sha256={one.hashes.get('sha256', '')}"}
+        if isinstance(one.core_metadata, dict):
+            values["data-core-metadata"] = f"sha256={one.core_metadata.get('sha256', '')}"
+        rows.append(("a", values | ({"data-yanked": ""} if one.yanked is not False else {})))
+    return rows, True
+
+
+def _hash(text: str) -> str:
+    name, _, value = text.strip().partition("=")
+    good = len(value) == 64 and all(c in "0123456789abcdefABCDEF" for c in value)
+    return value.lower() if name == "sha256" and good else ""
+
+
+class Wheel(NamedTuple):
+    """A wheel of a page, and what its name says."""
+
+    link: Link
+    project: str
+    release: str
+    variant: str
+    """cu132, rocm7.2, xpu, cpu; "cpu" for wheels without a label, those of macOS too."""
+    family: str
+    """linux_x86_64 …; "any" for wheels without compiled code."""
+    python: str
+    """3.12, 3.14t, "any"."""
+    floor: str
+    """Oldest glibc, or macOS, that a platform tag names; "" where none does: Windows, plain linux_x86_64."""
+
+
+Builds = Mapping[tuple[str, str, str], tuple[str, ...]]
+"""(platform family, variant, floor) -> Python tags, oldest first."""
+
+
+def wheel_of(link: Link) -> Wheel | None:
+    """Read a file name; None where it is none, a pre-release, or of a label, platform or Python that isn't known.
+
+    A file for Linux on aarch64 without a label is of the variant whose folder it lies in (torch 2.5 cu124).
+    """
+    try:
+        project, version, _, tags = parse_wheel_filename(link.name)
+    except (InvalidWheelFilename, InvalidVersion, ValueError):
+        return None
+    known = [tag for tag in tags if _family(tag.platform) and _python(tag)]
+    if version.is_prerelease or not RELEASE.fullmatch(version.public) or not known:
+        return None
+    tag = min(known, key=lambda one: (parts(_floor(one.platform)), one.platform))
+    family = _family(tag.platform)
+    folders = unquote(link.url).split("/")[:-1] if family == "linux_aarch64" else []
+    variant = version.local or ["cpu", *filter(cuda_of, folders)][-1]
+    if not VARIANT.fullmatch(variant):
+        return None
+    python, floor = _python(tag), _floor(tag.platform)
+    return Wheel(link, project, version.public, variant, family, python, floor)
+
+
+def wheels_of(project: str, files: Iterable[str]) -> Iterator[tuple[str, Version, set[str]]]:
+    """Yield the file names that are wheels of a project, with their version and platforms ("any", "win_amd64" …)."""
+    wanted = canonicalize_name(project)
+    for file in files:
+        if file[:1].lower() == wanted[:1]:
+            try:
+                name, version, _, tags = parse_wheel_filename(file)
+            except (InvalidWheelFilename, InvalidVersion):
+                continue
+            if name == wanted:
+                yield file, version, {tag.platform for tag in tags}
+
+
+def _family(platform: str) -> str:
+    if platform in ("any", "win_amd64"):
+        return platform
+    found = _PLATFORM.fullmatch(platform)
+    system = "macos" if platform.startswith("macosx") else "linux"
+    family = f"{system}_{found['arch']}" if found else ""
+    return family if family in FAMILIES else ""
+
+
+def _python(tag: Tag) -> str:
+    """Return "3.12" of cp312-cp312, "3.14t" of cp314-cp314t, "any" of py3-none; "" for others."""
+    if tag.interpreter in ("py3", "py2.py3") and tag.abi == "none":
+        return "any"
+    digits = tag.interpreter.removeprefix("cp")
+    numbers = digits.isascii() and digits.isdigit() and 1 < len(digits) < 5
+    if not numbers or tag.abi not in (f"cp{digits}", f"cp{digits}t"):
+        return ""
+    return f"{digits[0]}.{int(digits[1:])}{'t' * tag.abi.endswith('t')}"
+
+
+def _floor(platform: str) -> str:
+    name, *numbers = platform.split("_")
+    return ".".join(numbers[:2]) if name in ("manylinux", "macosx") else _LABELS.get(name, "")
+
+
+def releases(
+    links: Iterable[Link], project: str = "torch", oldest: str = OLDEST
+) -> dict[str, tuple[Wheel, ...]]:
+    """Return release -> its wheels, oldest first; withdrawn files and old releases are left out."""
+    found: dict[str, tuple[Wheel, ...]] = {}
+    for link in links:
+        one = None if link.yanked else wheel_of(link)
+        if one and one.project == project and at_least(one.release, oldest):
+            found[one.release] = (*found.get(one.release, ()), one)
+    return {version: found[version] for version in in_order(found)}
+
+
+def builds_of(wheels: Iterable[Wheel]) -> Builds:
+    """Return the builds of one release.
+
+    The floor is the glibc of the variant's files, the highest that they name, or the macOS of a Python's own; ""
+    where they name none. Each Python stands once, under the lowest.
+    """
+    every = [one for one in wheels if one.family != "any"]
+    found: dict[tuple[str, str, str], list[str]] = {}
+    for family, variant in dict.fromkeys((one.family, one.variant) for one in every):
+        mine = [one for one in every if (one.family, one.variant) == (family, variant)]
+        highest = max((one.floor for one in mine), key=parts)
+        own = "mps" if family == "macos_arm64" else variant
+        for python in sorted({one.python for one in mine} - {"any"}, key=python_order):
+            lowest = min((one.floor for one in mine if one.python == python), key=parts)
+            floor = lowest if family.startswith("macos") else highest
+            found.setdefault((family, own, floor), []).append(python)
+    return {key: tuple(pythons) for key, pythons in found.items()}
+
+
+def python_order(python: str) -> tuple[bool, tuple[int, ...]]:
+    """Order Python tags as the table does: 3.9, 3.10, 3.13t."""
+    return (python.endswith("t"), parts(python.rstrip("t")))
