@@ -24,8 +24,7 @@ from typing import NamedTuple
 from tunedoctor import advice, checks, readers, tables
 from tunedoctor.readers.digest import bounded
 from tunedoctor.readers.read import _READERS
-from tunedoctor.readers.repeats import without_repeats
-from tunedoctor.readers.tidy import tidy
+from tunedoctor.readers.tidy import tidy, without_repeats
 
 SLOWEST = 2.0
 """CPU seconds per MiB that all readers together are allowed."""

@@ -23,8 +23,7 @@ from sklearn.feature_extraction.text import TfidfTransformer
 from sklearn.svm import LinearSVC
 
 from tunedoctor.messages.file import id_of, read_cause
-from tunedoctor.ranking.features import features
-from tunedoctor.ranking.rank import HEALTHY, SCALE, TABLE, Model, rank, scores
+from tunedoctor.ranking.rank import HEALTHY, SCALE, TABLE, Model, features, rank, scores
 from tunedoctor.readers.tidy import tidy
 from tunedoctor.registry import all_checks
 from tunedoctor.render.page import sections

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tunedoctor.advice.amd_on_bus import amd_on_bus
+from tunedoctor.advice.cures import amd_on_bus
 from tunedoctor.facts import PciBus, PciDevice
 
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tunedoctor.advice.out_of_memory import Shortage, shortage
+from tunedoctor.advice.told import Shortage, shortage
 from tunedoctor.facts import Errors, ErrorText
 
 GIB = 1 << 30

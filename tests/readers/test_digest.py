@@ -10,15 +10,7 @@ from pathlib import Path
 import pytest
 
 from tunedoctor.facts import Errors
-from tunedoctor.readers.digest import (
-    FIRST,
-    MOST,
-    MOST_LINES,
-    WHOLE,
-    bounded,
-    digest,
-    from_stream,
-)
+from tunedoctor.readers.digest import FIRST, MOST, MOST_LINES, WHOLE, bounded, digest, from_stream
 from tunedoctor.readers.read import read_report
 
 FAULT = "RuntimeError: CUDA error: no kernel image is available for execution on the device"

@@ -4,9 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tunedoctor.readers.prompts import Prompt, prompt, typed, typed_in
-from tunedoctor.readers.shell import shown
-from tunedoctor.readers.values.session import answers
+from tunedoctor.readers.prompts import Prompt, prompt, shown, typed, typed_in
+from tunedoctor.readers.session import answers
 
 
 @pytest.mark.parametrize(

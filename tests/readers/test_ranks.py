@@ -3,8 +3,8 @@
 import pytest
 
 from tunedoctor.facts import Errors, TorchBuild
-from tunedoctor.readers.ranks import one_of_ranks
 from tunedoctor.readers.read import read_report
+from tunedoctor.readers.tidy import one_of_ranks
 
 REPORT = """\
 PyTorch version: 2.9.1+cu130

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tunedoctor.readers.decode import decoded
+from tunedoctor.readers.digest import decoded
 from tunedoctor.readers.tidy import LONGEST_LINE, tidy
 
 REPORT = """\

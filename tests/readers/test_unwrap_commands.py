@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tunedoctor.readers.tidy import tidy
-from tunedoctor.readers.unwrap_commands import MOST, whole_commands
+from tunedoctor.readers.unwrap import MOST_OF_COMMAND, whole_commands
 
 
 @pytest.mark.parametrize(
@@ -76,7 +76,7 @@ def test_a_long_text_of_options_takes_linear_time() -> None:
     began = time.process_time()
     out, _ = whole_commands(lines, ())
     assert time.process_time() - began < 2
-    assert max(line.count("--option") for line in out) < MOST
+    assert max(line.count("--option") for line in out) < MOST_OF_COMMAND
 
 
 @given(

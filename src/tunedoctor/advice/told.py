@@ -1,14 +1,20 @@
-"""Ask facts that may be unknown, and look for an error text."""
+"""Ask facts that may be unknown, look for an error text, and tell what it says of memory and of a C++ library.
+
+Whose memory or library it is: shared memory and no disk, the C++ library that was loaded, who holds the GPU in an
+out-of-memory. Source of the latter: CUDACachingAllocator.cpp of pytorch, the message of OutOfMemoryError: until 2.0
+in brackets, since 2.1 in sentences that name other processes.
+"""
 
 import re
 from collections import Counter
 from collections.abc import Iterable
 from functools import lru_cache
-from typing import TypeVar
+from typing import Literal, NamedTuple, TypeVar
 
 from tunedoctor.facts import Errors, ErrorText, Fact, Unknown
 from tunedoctor.lazy import pattern, possible
 from tunedoctor.messages.match import sentence
+from tunedoctor.tables.load import table
 from tunedoctor.wording import listed
 
 F = TypeVar("F", bound=Fact)
@@ -54,3 +60,184 @@ def counted(names: Iterable[str]) -> str:
     """Return "2 x A and B" for A, A, B."""
     numbers = Counter(names)
     return listed(f"{number} x {name}" if number > 1 else name for name, number in numbers.items())
+
+
+SHARED_MEMORY = (
+    r"killed by signal: Bus error",
+    r"workers are out of shared memory",
+    r"(?:creating|opening|attaching to) shared memory segment",
+    r"NCCL WARN .{0,40}posix_fallocate failed",
+    r"failed to (?:extend|create|open|allocate) \S{0,40}/dev/shm/",
+    r"insufficient shared memory",
+    r"unable to (?:open|write to|mmap|resize) .{0,10}file </torch_\d",
+    r"unable to (?:open|write to|mmap).{0,40}shared memory",
+    r"unable to (?:open shared memory object|allocate shared memory)",
+    r"No space left on device: '/(?:dev/shm/|psm_|sem\.)",
+    r"object store is using /tmp instead of /dev/shm because /dev/shm has only",
+    r"(?:shm_open|/dev/shm/).{0,80}No space left on device",
+)
+"""What is said where /dev/shm is full, missing or too small."""
+_SEMAPHORE = pattern(r"\bSemLock\(")
+"""CPython lays semaphores there as well. Source: sem_overview(7)."""
+_PLACE = pattern(r"['\"(:] ?(?:/|[A-Za-z]:[\\/])")
+_FULL = pattern(r"No space left on device|Errno 28")
+_WRITERS = pattern(
+    r"[\\/](?:multiprocessing[\\/](?:shared_memory|heap|synchronize|reductions)\.py|pandarallel[\\/]\w{1,30}\.py)$"
+)
+"""Files of libraries that write there alone.
+
+Source: CPython's multiprocessing (heap.py, shared_memory.py: /dev/shm), torch/multiprocessing/reductions.py, and
+pandarallel's documentation (use_memory_fs).
+"""
+
+
+def full_shared_memory(errors: Errors | Unknown | None) -> str:
+    """Return the error of a writer to /dev/shm that found no room; "" where there is none."""
+    for error in raised(errors):
+        found = _FULL.search(error.text)
+        by_writer = bool(error.frames) and bool(_WRITERS.search(error.frames[-1].file))
+        if found and (by_writer or _SEMAPHORE.search(error.text)):
+            return error.text.splitlines()[-1].strip()[:160]
+    return ""
+
+
+def speaks_of_shared_memory(said: str, errors: Errors | Unknown | None) -> bool:
+    """Tell whether words of a full disk mean /dev/shm: its writer said them, or they name no place beside its error."""
+    said = said.rstrip("…")
+    if said in full_shared_memory(errors):
+        return True
+    if not isinstance(errors, Errors) or not told(errors, *SHARED_MEMORY):
+        return False
+    full = [error for error in errors.errors if said in error.text and _FULL.search(error.text)]
+    return bool(full) and not any(error.frames or _PLACE.search(error.text) for error in full)
+
+
+Whose = Literal["system", "conda", "system before conda"]
+
+_NEEDED = pattern(
+    r"(?P<library>[^\s`'\"]{0,300}libstdc\+\+\.so\.6): version [`'\"](?P<version>(?:GLIBCXX|CXXABI)_[\d.]{3,12})['`\"] "
+    r"not found(?: \(required by (?P<by>[^)\n]{1,400})\))?"
+)
+_CONDA = pattern(
+    r"[\\/](?:\.?(?:ana|mini|micro)?(?:conda|mamba|forge)\d?|envs)[\\/]", re.IGNORECASE
+)
+_SYSTEM = pattern(r"^/(?:usr/)?lib(?:64|/|$)")
+
+
+class CxxTooOld(NamedTuple):
+    """One such error."""
+
+    whose: Whose
+    """Whose library was loaded: "system before conda" where an environment of conda, which brings one, failed."""
+    found: str
+    said: str
+
+
+def cxx_too_old(errors: Errors | Unknown | None, *, conda: bool = False) -> CxxTooOld | None:
+    """Return the first such error; `conda`: the interpreter is one of conda."""
+    for error in raised(errors):
+        found = _NEEDED.search(error.text)
+        if found is None:
+            continue
+        library, by = found["library"], found["by"] or ""
+        whose: Whose = "system"
+        if _CONDA.search(library):
+            whose = "conda"
+        elif (conda or _CONDA.search(by)) and (not library or _SYSTEM.search(library)):
+            whose = "system before conda"
+        name = by.replace("\\", "/").rpartition("/")[2] or "a binary"
+        gcc = table("misfits")["gcc"].get(found["version"], "")
+        needs = f"{name} needs {found['version']}" + (f", of GCC {gcc} or newer" if gcc else "")
+        loaded = library.rpartition("/")[0] or "the system"
+        return CxxTooOld(whose, f"{needs}; the C++ library in {loaded} is older", found[0])
+    return None
+
+
+_SIZE = r"([\d.]{1,12}) ([KMGT]i?B|bytes)"
+_TRIED = pattern(rf"out of memory\. Tried to allocate {_SIZE}")
+_NEW = pattern(rf"has a total capacity of {_SIZE} of which {_SIZE} is free")
+_OTHER = pattern(rf"Process (\d{{1,10}}) has {_SIZE} memory in use")
+_SELF = "this process has"
+_UNUSED = pattern(rf"and {_SIZE} is reserved by PyTorch but unallocated")
+_OLD = pattern(
+    rf"\(GPU \d{{1,2}}; {_SIZE} total capacity; {_SIZE} already allocated; {_SIZE} free; {_SIZE} reserved"
+)
+_UNITS = {"K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
+_CONTEXT = 1 << 30
+"""Bytes of this process that the older sentence does not count: CUDA's context and its libraries."""
+_MUCH = 0.2
+"""Share of a GPU that is worth freeing."""
+
+
+class Shortage(NamedTuple):
+    """Sizes in bytes, of one GPU."""
+
+    tried: int
+    total: int
+    free: int
+    others: int
+    """Held by other processes; estimated where the sentence is an old one."""
+    processes: tuple[int, ...]
+    """Their numbers, where it tells them."""
+    unused: int
+    """Held by torch's cache and handed to nobody."""
+
+    @property
+    def by_others(self) -> bool:
+        """Other processes hold what is lacking, and much of the GPU."""
+        return self.others >= self.tried - self.free and self.others > _MUCH * self.total
+
+    @property
+    def by_pieces(self) -> bool:
+        """What torch holds unused would do, if it were in one piece."""
+        return self.unused + self.free >= self.tried and self.unused > _MUCH * self.total
+
+
+def shortage(errors: Errors | Unknown | None) -> Shortage | None:
+    """Return the sizes of the first error that tells them all."""
+    for error in raised(errors):
+        tried = _TRIED.search(error.text)
+        if tried and (found := _new(error.text, tried) or _old(error.text, tried)):
+            return found
+    return None
+
+
+def _new(text: str, tried: re.Match[str]) -> Shortage | None:
+    card = _NEW.search(text)
+    if not card:
+        return None
+    held = {int(one[1]): _bytes(one[2], one[3]) for one in _OTHER.finditer(text)}
+    if _SELF not in text and held:
+        # in a container this process does not know itself by its number outside: the largest is left out
+        del held[max(held, key=lambda pid: held[pid])]
+    unused = _UNUSED.search(text)
+    return Shortage(
+        tried=_bytes(tried[1], tried[2]),
+        total=_bytes(card[1], card[2]),
+        free=_bytes(card[3], card[4]),
+        others=sum(held.values()),
+        processes=tuple(sorted(held, key=lambda pid: -held[pid])),
+        unused=_bytes(unused[1], unused[2]) if unused else 0,
+    )
+
+
+def _old(text: str, tried: re.Match[str]) -> Shortage | None:
+    card = _OLD.search(text)
+    if not card:
+        return None
+    total, used, free, reserved = (_bytes(card[i], card[i + 1]) for i in (1, 3, 5, 7))
+    return Shortage(
+        tried=_bytes(tried[1], tried[2]),
+        total=total,
+        free=free,
+        others=max(0, total - free - reserved - _CONTEXT),
+        processes=(),
+        unused=max(0, reserved - used),
+    )
+
+
+def _bytes(number: str, unit: str) -> int:
+    try:
+        return int(float(number) * _UNITS.get(unit[0], 1))
+    except ValueError:  # "1.2.3"
+        return 0

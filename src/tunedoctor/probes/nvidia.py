@@ -109,7 +109,7 @@ def driver_files(root: Path) -> NvidiaDriver | None:
     text = read(root / "proc/driver/nvidia/version") or ""
     module = None
     if text:
-        from tunedoctor.readers.smi.driver import proc_version  # noqa: PLC0415
+        from tunedoctor.readers.nvidia_smi import proc_version  # noqa: PLC0415
 
         module = proc_version(text)
     version = line(root / "sys/module/nvidia/version")

@@ -145,8 +145,11 @@ def ask_smi(path: str, seconds: float) -> SmiSaid:
 
 def smi_query_said(ended: Ended) -> SmiSaid | None:
     """Read the answer to the query; None where this nvidia-smi did not understand it."""
-    from tunedoctor.readers.nvidia_smi import complete  # noqa: PLC0415  seldom needed
-    from tunedoctor.readers.smi.lists import row_of, seen  # noqa: PLC0415
+    from tunedoctor.readers.nvidia_smi import (  # noqa: PLC0415
+        complete,
+        row_of,
+        seen,
+    )
 
     if ended.how != "exit" or ended.truncated:
         return _failed(ended)
@@ -179,8 +182,8 @@ def smi_table_said(ended: Ended) -> SmiSaid:
 
 
 def _failure(ended: Ended) -> NvidiaAnswer | None:
+    from tunedoctor.readers.nvidia_smi import failures  # noqa: PLC0415
     from tunedoctor.readers.paste import Paste  # noqa: PLC0415  seldom needed
-    from tunedoctor.readers.smi.driver import failures  # noqa: PLC0415
 
     return failures(Paste([*ended.out.splitlines(), *ended.err.splitlines()]))
 
@@ -218,8 +221,7 @@ def amd_told(environ: Mapping[str, str], more: Iterable[Path] = ()) -> AmdGpus |
     """Return the GPUs that ROCm's tools list; `more` are folders of ROCm. None where no tool names one."""
     for tool, lines in _answers(AMD, environ, [str(folder / "bin") for folder in more]):
         from tunedoctor.readers.paste import Paste  # noqa: PLC0415  seldom needed
-        from tunedoctor.readers.rocm.gpus import by_system  # noqa: PLC0415
-        from tunedoctor.readers.rocm.read import read  # noqa: PLC0415
+        from tunedoctor.readers.rocm import by_system, read  # noqa: PLC0415
 
         for fact in read(lines):
             if isinstance(fact, AmdGpus):
@@ -237,9 +239,8 @@ def amd_told(environ: Mapping[str, str], more: Iterable[Path] = ()) -> AmdGpus |
 def intel_told(environ: Mapping[str, str]) -> IntelGpu | None:
     """Return the GPUs that Intel's tools list; None where no tool names one that training can use."""
     for _, lines in _answers(INTEL, environ):
+        from tunedoctor.readers.hardware import Bus, intel  # noqa: PLC0415
         from tunedoctor.readers.paste import Paste  # noqa: PLC0415  seldom needed
-        from tunedoctor.readers.system.pci import Bus  # noqa: PLC0415
-        from tunedoctor.readers.system.tools import intel  # noqa: PLC0415
 
         fact = intel(Paste(lines), Bus())
         if fact is not None and fact.discrete:

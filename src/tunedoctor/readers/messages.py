@@ -1,20 +1,78 @@
-"""Find error messages and telling warnings in a text, whatever stands around them; tracebacks first."""
+"""Find error messages and telling warnings in a text, whatever stands around them; tracebacks first.
+
+How programs mark a fault, whatever it is, is `fault_marks` of outputs.json; letters' case counts there.
+"""
 
 import re
-from collections.abc import Sequence
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import pairwise
 
 from msgspec import structs
 
-from tunedoctor.facts import Errors, ErrorText, Fact
+from tunedoctor.facts import Errors, ErrorText, Fact, Frame, Shadow, Shadows
 from tunedoctor.lazy import pattern
 from tunedoctor.messages.cause import causes
 from tunedoctor.messages.match import matches, shipped
-from tunedoctor.readers.dress import Said, undressed
-from tunedoctor.readers.message import LOOK_UP, TYPE, message
-from tunedoctor.readers.shadowed import shadows
-from tunedoctor.readers.signs import signs_in, states_a_fault
+from tunedoctor.readers.dress import LOOK_UP, TYPE, Said, message, undressed
+from tunedoctor.readers.paste import search, shape
 from tunedoctor.readers.tracebacks import tracebacks
 from tunedoctor.readers.unwrap import wrapped
+from tunedoctor.tables.load import table
+from tunedoctor.tables.small import distribution_of
+
+_BY_LENGTH: tuple[str, ...] = tuple(sorted(table("sayings")["sayings"], key=len))
+
+
+def signs_in(text: str) -> tuple[str, ...]:
+    """Return the signs of a fault that a whole text holds, shorter ones first: only those can stand in its lines."""
+    low = text.lower()
+    return tuple(sign for sign in _BY_LENGTH if sign in low)
+
+
+def states_a_fault(text: str, among: Sequence[str] = _BY_LENGTH) -> bool:
+    """Tell whether a line states a fault, or a warning that tells of one; the word "error" alone is none.
+
+    `among`: the signs that its text holds, as `signs_in` returns them.
+    """
+    if search("fault.version", text):  # a row of a report on versions
+        return False
+    if search("fault_marks", text):
+        return True
+    if "Not Supported" in text:  # what nvidia-smi prints of a figure that a GPU does not have
+        text = shape("fault.cell").sub(" ", text)
+    low = text.lower()
+    for sign in among:
+        if len(sign) > len(low):
+            return False
+        if sign in low:
+            return True
+    return False
+
+
+def shadows(errors: Iterable[ErrorText]) -> list[Shadows]:
+    """Return one Shadows fact where installed code imported a file of the user's; else nothing.
+
+    What the user's own code imports is the user's to name. Only a single file counts: a folder can be a checkout.
+    """
+    found = {one.path: one for error in errors for one in _of(error.frames)}
+    return [Shadows(shadows=tuple(found.values()))] if found else []
+
+
+def _of(frames: tuple[Frame, ...]) -> Iterator[Shadow]:
+    for importer, imported in pairwise(frames):
+        asked = search("shadow.imports", importer.code)
+        file = search("shadow.file", imported.file)
+        if not asked or not file or not search("shadow.installed", importer.file):
+            continue
+        module = asked["name"] or asked["source"]
+        if module != file["stem"] or search("shadow.installed", imported.file):
+            continue
+        own = module in sys.stdlib_module_names
+        if own or distribution_of(module):
+            hides = f"Python's own {module}" if own else f"the installed {module}"
+            yield Shadow(module=module, path=imported.file, hides=hides, where="path")
+
 
 MOST = 200
 """Messages that are kept: the first and the last of a longer log."""

@@ -16,7 +16,7 @@ from tunedoctor.lazy import folded, literals
 from tunedoctor.tables.load import table
 
 if TYPE_CHECKING:
-    from tunedoctor.readers.shell import Shown
+    from tunedoctor.readers.prompts import Shown
 
 LONGEST = 500
 """Characters of a line that are looked at, unless a reader asks for more."""
@@ -108,7 +108,7 @@ class Paste:
     @cached_property
     def shown(self) -> "list[Shown]":
         """The commands that stand behind prompts, with what they printed."""
-        from tunedoctor.readers.shell import shown  # noqa: PLC0415  prompts are rows as well
+        from tunedoctor.readers.prompts import shown  # noqa: PLC0415  prompts are rows as well
 
         return shown(self.lines)
 

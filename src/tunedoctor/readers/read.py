@@ -18,21 +18,18 @@ from tunedoctor.facts import (
 )
 from tunedoctor.ranking.rank import resembled
 from tunedoctor.readers import (
+    installs,
     messages,
     named_values,
     nvidia_smi,
-    package_lists,
-    paths,
     prompts,
+    rocm,
+    runs,
+    system,
 )
 from tunedoctor.readers.digest import bounded
-from tunedoctor.readers.merge import merged
-from tunedoctor.readers.missing import Missing
-from tunedoctor.readers.ranks import one_of_ranks
-from tunedoctor.readers.repeats import without_repeats
-from tunedoctor.readers.rocm import read as rocm
-from tunedoctor.readers.system import read as system
-from tunedoctor.readers.tidy import tidied
+from tunedoctor.readers.merge import Missing, merged
+from tunedoctor.readers.tidy import one_of_ranks, tidied, without_repeats
 from tunedoctor.snapshot import NOT_TOLD, Answer, Snapshot
 
 Reader = Callable[[list[str]], list[Fact]]
@@ -105,7 +102,7 @@ _READERS: tuple[Reader, ...] = (
     named_values.read,
     nvidia_smi.read,
     messages.read,
-    package_lists.read,
+    installs.read,
     prompts.read,
-    paths.read,
+    runs.read,
 )

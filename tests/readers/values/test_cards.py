@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tunedoctor.readers.values.cards import cards_in
-from tunedoctor.readers.values.kinds import size
+from tunedoctor.readers.cards import cards_in
+from tunedoctor.readers.names import size
 from tunedoctor.tables.gpus import named_as
 
 

@@ -4,11 +4,9 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 
 from tunedoctor.lazy import pattern
+from tunedoctor.readers.names import Said, bare, library_of
 from tunedoctor.readers.paste import search
 from tunedoctor.readers.prompts import prompt, typed_in
-from tunedoctor.readers.values.kinds import bare
-from tunedoctor.readers.values.names import library_of
-from tunedoctor.readers.values.said import Said
 from tunedoctor.tables.load import table
 
 _EXPRESSIONS: list[tuple[str, str]] = table("labels")["expressions"]

@@ -1,20 +1,28 @@
-"""Lists of packages, one a line: pip and conda list, poetry show, pip freeze, files of requirements, typed rows."""
+"""Lists of packages: pip and conda list, poetry show, freeze, requirements, pip show; what they tell of torch."""
 
 import re
-from collections.abc import Iterator
-from typing import NamedTuple
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Literal, NamedTuple
 
-from tunedoctor.facts import Interpreter, Requirement
+from tunedoctor.facts import InMemory, Interpreter, Requirement, TorchBuild
 from tunedoctor.lazy import pattern
-from tunedoctor.readers.installing.said import shape
-from tunedoctor.readers.lists.ledger import Entry, Statement, Whole
-from tunedoctor.readers.lists.names import (
+from tunedoctor.readers.ledger import (
+    Entry,
+    Statement,
+    Text,
+    Whole,
     compact,
     known,
     no_package,
     normalised,
+    shape,
     version_of_wheel,
 )
+from tunedoctor.readers.names import version as version_in
+from tunedoctor.readers.prompts import typed_in
+from tunedoctor.readers.session import answers
+from tunedoctor.tables.wheels import cuda_of
+from tunedoctor.versions import parts
 
 _EXACT = ("pinned", "at", "exported", "typed", "editable", "bare")
 _MARKS = pattern(r"[=@<>~!#-]")
@@ -226,3 +234,151 @@ def _frozen(block: Block) -> Iterator[Entry]:
         elif one.shape == "exported" and (known(name) or "py" in one.told("build")):
             yield Entry(one.line, name, version, "conda", conda=f"{version} {one.told('build')}")
         bare = one.shape == "bare"
+
+
+_LONGEST_SENTENCE = 600
+_SURE = {"Location", "Requires", "Required-by", "Summary", "Home-page"}
+""" "Name:" and "Version:" alone stand in many texts."""
+
+
+def shown(lines: list[str]) -> Iterator[Entry]:
+    """Yield `pip show` blocks: Name, then Version, then the rest in any order."""
+    name, start, values = "", 0, dict[str, str]()
+    for number, line in enumerate([*lines, "Name: end"]):
+        rule = not line.strip() or line.startswith("---")
+        if ":" not in line and not rule:
+            continue
+        if (named := shape("name").match(line)) is not None or (name and rule):
+            version = values.get("Version", "")
+            if version[:1].isdigit() and (known(name) or not _SURE.isdisjoint(values)):
+                editable = values.get("Editable project location", "")
+                requires = (one for one in values.get("Requires", "").split(",") if one.strip())
+                yield Entry(
+                    start,
+                    name,
+                    version,
+                    installer=values.get("Installer", "pip"),
+                    location=editable or values.get("Location", ""),
+                    editable=bool(editable),
+                    requires=tuple(map(normalised, requires)),
+                )
+            name, start, values = normalised(named["name"]) if named else "", number, {}
+        elif name and (field := shape("field").match(line)) is not None:
+            values.setdefault(field["key"], field["value"].strip())
+
+
+def in_passing(lines: list[str]) -> Iterator[Entry]:
+    """Yield the packages that sentences state to be there, two or more of the stack with exact versions.
+
+    They count only where no list tells. A sentence about what to install, what is required or what helped tells of
+    other versions than those that fail.
+    """
+    for number, line in enumerate(lines):
+        form = "pin" if "==" in line else "brackets" if "(" in line else ""
+        if not form or len(line) > _LONGEST_SENTENCE:
+            continue
+        pins = [(normalised(p["name"]), p["version"]) for p in shape(form).finditer(line)]
+        stack = [(name, version) for name, version in pins if known(name)]
+        if len(dict(stack)) < 2 or len(dict(stack)) < len(stack):
+            continue
+        if shape("own").search(line) and not shape("advised").search(line):
+            yield from (Entry(number, name, version, weak=True) for name, version in stack)
+
+
+_ASKS = (".__version__", ".__file__", "version(")
+_LONGEST_TYPED = 1000
+
+
+def in_memory(lines: Sequence[str], text: Text, state: Mapping[str, Entry]) -> tuple[InMemory, ...]:
+    """Return the libraries whose imported version is another one than the list's; in a later install either counts.
+
+    `state` is what lists and installers tell, by name of the distribution.
+    """
+    if not state or not any(ask in line for line in lines for ask in _ASKS):
+        return ()
+    for held in text.said("held"):
+        old, new = held.fields["version"], held.fields["installed"]
+        if old != new:
+            package = normalised(held.fields["name"])
+            return (InMemory(name=package, version=old, installed=new, notebook=True),)
+    last = max((n for n, line in enumerate(lines) if _installs(line[:_LONGEST_TYPED])), default=-1)
+    versions: dict[str, tuple[str, int]] = {}
+    files: dict[str, str] = {}
+    for one in answers(lines):
+        kind, _, name = one.key.partition(" ")
+        name = name or kind
+        if kind == "file":
+            files[name] = one.value
+        elif kind in ("library", "torch") and (version := version_in(one.value)):
+            versions[name] = version, one.line
+    return tuple(
+        InMemory(
+            name=name,
+            version=version,
+            installed=state[name].conda.partition(" ")[0] or state[name].version,
+            file=files.get(name, ""),
+            notebook=bool(shape("notebook").match(lines[line][:_LONGEST_TYPED])),
+        )
+        for name, (version, line) in versions.items()
+        if name in state and line > last and _differ(version, state[name])
+    )
+
+
+def _installs(line: str) -> bool:
+    """Tell whether a line installs: a command, or its result; an advice to install does not."""
+    done = line.lstrip().startswith("Successfully ")
+    return done or bool(shape("installs").search(typed_in(line)))
+
+
+def _differ(version: str, listed: Entry) -> bool:
+    told = listed.conda.partition(" ")[0] or listed.version
+    return bool(told) and not listed.weak and version.partition("+")[0] != told.partition("+")[0]
+
+
+_KINDS: dict[str, Literal["cuda", "rocm", "xpu", "cpu"]] = {
+    "cu": "cuda",
+    "ro": "rocm",
+    "xp": "xpu",
+    "cp": "cpu",
+}
+"""How a variant begins -> what it computes on."""
+
+
+def torch_told(state: Mapping[str, Entry]) -> TorchBuild | None:
+    """Return the build of the torch in a list; None where there is none or its version is not told.
+
+    A version without a label shows no build; then the conda build string decides, or the one CUDA runtime wheel that is
+    installed beside it.
+    """
+    row = state.get("torch")
+    if row is None or not row.version:
+        return None
+    label = shape("label").match(row.version.partition("+")[2])
+    other = _by_conda(row.conda, state) if row.conda else _by_wheels(state)
+    variant = label[0].rstrip(".") if label else other
+    return TorchBuild(
+        version=row.version,
+        cuda=cuda_of(variant),
+        hip=variant.removeprefix("rocm") if variant.startswith("rocm") else "",
+        accelerator=_KINDS.get(variant[:2], "unknown"),
+        variant="" if row.conda else variant,
+        conda=bool(row.conda),
+        location=row.location,
+    )
+
+
+def _by_conda(told: str, state: Mapping[str, Entry]) -> str:
+    found = shape("conda cuda").search(told.partition(" ")[2])
+    if found and not found["cpu"]:
+        return "cu" + "".join(filter(None, found.groups()))
+    mutex = state.get("pytorch-mutex")
+    cpu = found or "cpuonly" in state or (mutex is not None and mutex.conda.endswith(" cpu"))
+    return "cpu" if cpu else ""
+
+
+def _by_wheels(state: Mapping[str, Entry]) -> str:
+    """Return the variant of the one CUDA runtime wheel; "" where there is none, or more than one."""
+    names = (f"nvidia-cuda-runtime{end}" for end in ("", "-cu13", "-cu12"))
+    releases = {parts(state[name].version)[:2] for name in names if name in state}
+    digits = "".join(map(str, releases.pop())) if len(releases) == 1 else ""
+    return f"cu{digits}" if len(digits) > 2 else ""

@@ -6,25 +6,30 @@ main, transformers 4.57.6, torch 2.13.0, python 3.12"; and lines of a known form
 
 from collections.abc import Iterator, Sequence
 
+from tunedoctor.readers.cards import cards_in
+from tunedoctor.readers.names import (
+    NOTHING,
+    Said,
+    bare,
+    begins_a_name,
+    key_of,
+    names_in,
+    normal,
+    version,
+)
 from tunedoctor.readers.paste import Paste, search, shape
-from tunedoctor.readers.values.cards import cards_in
-from tunedoctor.readers.values.kinds import NOTHING, bare, version
-from tunedoctor.readers.values.names import begins_a_name, key_of, names_in, normal
-from tunedoctor.readers.values.said import Said
 from tunedoctor.tables.load import table
 
 _SHORTEST, _LONGEST = 4, 1200
 """Characters of a line that are read."""
 _LONGEST_FORM, _LONGEST_ROW, _LONGEST_PART, _MOST_PARTS = 2000, 300, 60, 24
-_LONGEST_TYPED, _LONGEST_SEGMENTED, _LONGEST_SENTENCE = 160, 500, 600
+_LONGEST_TYPED, _LONGEST_SEGMENTED = 160, 500
 _WORDS = 6
 """Most words of a name that stands without a separator."""
 _OF_LOG = ("[", "INFO", "WARN", "ERROR", "DEBUG")
 _MARKS = (",", ";", "|", "•", "·", " / ", " on ")
 _ALONE = ("windows", "ubuntu", "macos", "debian", "fedora", "centos")
 """Systems that stand alone in a line; between the parts of a row stands a mark."""
-_SENTENCES = ("own", "board", "item")
-"""Sentences in the first person; boards that a program runs on; points of a list that are a card's name."""
 
 
 def in_forms(paste: Paste) -> Iterator[Said]:
@@ -243,23 +248,3 @@ def _fragment(part: str) -> Said | None:
             value = found.groupdict().get("value", part)
             return Said(key, value) if key != "gpu" or cards_in(part) else None
     return None
-
-
-def in_sentences(lines: Sequence[str]) -> tuple[str, ...]:
-    """Return the GPU that sentences in the first person or points of a list name, where they name one model only.
-
-    "I'm on Ubuntu with an RTX 4090": the weakest word of all.
-    """
-    found: dict[str, str] = {}
-    for line in lines:
-        if (
-            len(line) > _LONGEST_SENTENCE
-            or " " not in line
-            or not search("line.card", line.lower())
-        ):
-            continue
-        for one in (one for name in _SENTENCES for one in shape(f"card.{name}").finditer(line)):
-            for card in cards_in(next(filter(None, one.groups()))):
-                if card.capability or card.gfx:
-                    found.setdefault(f"{card.vendor} {card.name.lower()}", card.name)
-    return tuple(found.values()) if len(found) == 1 else ()
