@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from itertools import chain
 from typing import NamedTuple
 
-from tunedoctor.engine import Diagnosis
+from tunedoctor.engine import Diagnosis, known_of
 from tunedoctor.facts import (
     Absent,
     AmdGpus,
@@ -21,7 +21,6 @@ from tunedoctor.findings import Check
 from tunedoctor.ranking.weigh import OUTWEIGHED, worth_telling
 from tunedoctor.snapshot import Snapshot
 from tunedoctor.tables.questions import question
-from tunedoctor.wiring import wants
 
 MOST = 3
 """Checks that are named."""
@@ -87,22 +86,10 @@ def leads_to(snapshot: Snapshot, checks: Mapping[str, Check]) -> tuple[Lead, ...
     return tuple(leads[:MOST]) if leads and worth_telling(snapshot, leads[0].likelihood) else ()
 
 
-def unseeing(snapshot: Snapshot, diagnosis: Diagnosis, checks: Iterable[Check]) -> tuple[str, ...]:
-    """Return the ids of checks that passed because a report tells nothing of what they look at."""
-    blind = {one.id for one in checks if not any(_known(one, snapshot))}
-    return tuple(id_ for id_ in diagnosis.passed if id_ in blind)
-
-
 def _ruled_out(one: Check, snapshot: Snapshot) -> bool:
     """Tell whether a check that found nothing knew most of the facts that it takes."""
-    known = _known(one, snapshot)
+    known = known_of(one, snapshot)
     return sum(known) > len(known) / 2
-
-
-def _known(one: Check, snapshot: Snapshot) -> list[bool]:
-    """Return for each fact that a check takes, errors apart, whether it is there."""
-    kinds = (want.kind for want in wants(one.run).values())
-    return [snapshot.find(kind) is not None for kind in kinds if kind not in (Errors, Knowledge)]
 
 
 def _text(errors: Errors) -> str:

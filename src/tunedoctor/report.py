@@ -30,7 +30,7 @@ from tunedoctor.facts import (
 from tunedoctor.findings import SEVERITIES, Check, Severity
 from tunedoctor.fixing import Fix
 from tunedoctor.lazy import pattern
-from tunedoctor.leads import ask, doubtful, suspected, unseeing
+from tunedoctor.leads import ask, doubtful, suspected
 from tunedoctor.registry import all_fixes
 from tunedoctor.snapshot import Snapshot
 from tunedoctor.tables.load import table
@@ -180,7 +180,6 @@ def report_of(  # noqa: PLR0913  two of them are what the user asked for
     verdict = _verdict(snapshot, diagnosis, fail_on, strict=strict)
     target = snapshot.find(Target)
     open_ = verdict == "unknown" and target is None
-    unseen = () if target else unseeing(snapshot, diagnosis, checks)
     leads = () if verdict == "ready" else suspected(snapshot, diagnosis, checks)
     cures = cures_shown(diagnosis, snapshot, fixes)
     return Report(
@@ -192,9 +191,9 @@ def report_of(  # noqa: PLR0913  two of them are what the user asked for
             for f in diagnosis.causes
         ),
         symptoms=tuple(_finding(one, cures) for one in symptoms_of(diagnosis)),
-        passed=tuple(id_ for id_ in diagnosis.passed if id_ not in unseen),
+        passed=diagnosis.passed,
         skipped=diagnosis.skipped,
-        unknown=diagnosis.unknown | dict.fromkeys(unseen, "the report does not tell"),
+        unknown=diagnosis.unknown,
         suspected=tuple(
             ReportSuspect(
                 id=one.check.id,
