@@ -14,8 +14,12 @@ from collections.abc import Iterator
 
 import tunedoctor
 from tunedoctor.advice.misfits import filled
+from tunedoctor.engine import diagnose
+from tunedoctor.facts import Errors, ErrorText
 from tunedoctor.lazy import SHIPPED, key_of, read_literals
 from tunedoctor.readers.ledger import wording
+from tunedoctor.registry import all_checks
+from tunedoctor.snapshot import Snapshot
 from tunedoctor.tables.load import table
 
 
@@ -37,6 +41,8 @@ def sources() -> Iterator[tuple[str, int]]:
     for module in pkgutil.walk_packages(tunedoctor.__path__, "tunedoctor."):
         if not module.name.startswith(("tunedoctor.target", "tunedoctor.__main__")):
             importlib.import_module(module.name)
+    # what checks put together when there is an error
+    diagnose(Snapshot({Errors: Errors(errors=(ErrorText(text="-"),))}), all_checks(()))
     lazy = [one for one in gc.get_objects() if type(one).__name__ == "_Lazy"]
     yield from sorted((one.pattern, one.flags) for one in lazy)
 
