@@ -29,7 +29,7 @@ from tunedoctor.readers import (
 )
 from tunedoctor.readers.digest import bounded
 from tunedoctor.readers.merge import Missing, merged
-from tunedoctor.readers.tidy import one_of_ranks, tidied, without_repeats
+from tunedoctor.readers.tidy import tidied
 from tunedoctor.snapshot import NOT_TOLD, Answer, Snapshot
 
 Reader = Callable[[list[str]], list[Fact]]
@@ -45,7 +45,7 @@ def read_report(
     `numbers` tells for each line of a digest which line of the whole log it is. `failed` hears of a reader that
     raised.
     """
-    lines, numbers = bounded(*without_repeats(*one_of_ranks(*tidied(text, numbers))))
+    lines, numbers = bounded(*tidied(text, numbers))
     facts: list[Fact] = []
     for reader in _READERS:
         try:

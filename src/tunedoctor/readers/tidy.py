@@ -1,4 +1,4 @@
-"""Undo what pasting does to a report, and leave out what repeats: quoting, colours, bars, tags, wrapping, ranks."""
+"""Undo what pasting does to a report: quoting, colours, progress bars, wide punctuation, tags, wrapping, notices."""
 
 import re
 from collections import Counter
@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from tunedoctor.lazy import pattern
 from tunedoctor.readers.dress import STREAM
-from tunedoctor.readers.unwrap import FEWEST, unwrapped, whole_commands
+from tunedoctor.readers.unwrap import FEWEST, unwrapped
 from tunedoctor.tables.load import table
 
 LONGEST = 4_000_000
@@ -63,7 +63,7 @@ def tidied(text: str, numbers: Sequence[int]) -> tuple[list[str], Sequence[int]]
     """
     lines = [_bare(line) for line in _characters(text[:LONGEST]).split("\n")]
     lines, numbers = unwrapped(_dedented(_unstamped(_unquoted(lines))), numbers)
-    return whole_commands(without_notices(lines), numbers)
+    return without_notices(lines), numbers
 
 
 def _characters(text: str) -> str:
@@ -166,75 +166,3 @@ def without_notices(lines: Sequence[str]) -> list[str]:
     if not held:
         return list(lines)
     return ["" if any(map(line.lower().__contains__, held)) else line for line in lines]
-
-
-_NEARLY_ALL = 0.9
-_FEWEST_OF_RANK = 3
-"""Lines that a process must have printed."""
-
-
-def one_of_ranks(lines: list[str], numbers: Sequence[int]) -> tuple[list[str], Sequence[int]]:
-    """Return the first process's lines without its name, where nearly all lines name one and all say the same.
-
-    `numbers` are those of `lines` in the whole text, empty where they count from 1; so are those returned where
-    nothing is left out. Processes that say different things are left as they are: an error of one is told by its name.
-    """
-    told = [(at, line, STREAM.match(line)) for at, line in enumerate(lines) if line]
-    named = [(at, line, found) for at, line, found in told if found]
-    if len(named) < 2 * _FEWEST_OF_RANK or len(named) < _NEARLY_ALL * len(told):
-        return lines, numbers
-    said: dict[str, list[str]] = {}
-    kept: dict[int, str] = {}
-    first = named[0][2][0].strip()
-    for at, line, found in named:
-        name, text = found[0].strip(), line[found.end() :]
-        said.setdefault(name, []).append(text)
-        if name == first:
-            kept[at] = text
-    texts = list(said.values())
-    if (
-        len(texts) < 2
-        or len(texts[0]) < _FEWEST_OF_RANK
-        or any(one != texts[0] for one in texts[1:])
-    ):
-        return lines, numbers
-    others = {at for at, _, _ in named} - kept.keys()
-    rest = [
-        at for at in range(len(lines)) if at not in others and (lines[at] or at - 1 not in others)
-    ]
-    return (
-        [kept.get(at, lines[at]) for at in rest],
-        [numbers[at] if at < len(numbers) else at + 1 for at in rest],
-    )
-
-
-MOST_REPEATS = 100
-"""Times that one line, or a few lines, are kept in a row; no tool lists as many things that look alike."""
-_LONGEST_REPEATED = 6
-"""Lines of what repeats."""
-
-
-def without_repeats(lines: list[str], numbers: Sequence[int]) -> tuple[list[str], Sequence[int]]:
-    """Return the lines without long runs, and for each its number in the whole text.
-
-    `numbers` are those of `lines`, empty where they count from 1; so are those returned where nothing is left out.
-    """
-    if len(lines) <= MOST_REPEATS:
-        return lines, numbers
-    kept: list[int] = []
-    runs = [0] * (_LONGEST_REPEATED + 1)
-    for at, line in enumerate(lines):
-        if runs[1] >= MOST_REPEATS and line == lines[at - 1]:
-            continue  # in the midst of a run of one line; the next other line ends the runs of all periods
-        repeats = False
-        for period in range(1, min(_LONGEST_REPEATED, at) + 1):
-            if line == lines[at - period]:
-                runs[period] += 1
-                repeats |= runs[period] > (MOST_REPEATS - 1) * period
-            else:
-                runs[period] = 0
-        if not repeats:
-            kept.append(at)
-    if len(kept) == len(lines):
-        return lines, numbers
-    return [lines[at] for at in kept], [numbers[at] if at < len(numbers) else at + 1 for at in kept]
