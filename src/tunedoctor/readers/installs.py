@@ -40,7 +40,7 @@ from tunedoctor.readers.ledger import (
     version_of_wheel,
 )
 from tunedoctor.readers.lists import in_memory, in_passing, listed, shown, torch_told
-from tunedoctor.readers.merge import Missing
+from tunedoctor.readers.merge import NoTorch
 
 
 def packages_said(text: Text) -> Iterator[Entry | BrokenDistribution]:
@@ -298,7 +298,7 @@ def _facts(told: list[Statement], lines: list[str], text: Text) -> list[Fact]:
     if build is not None:
         facts.append(build)
     elif "torch" not in state and (whole or "torch" in last):
-        facts.append(Missing(kind="TorchBuild", why="the text tells that torch is not installed"))
+        facts.append(NoTorch(why="the text tells that torch is not installed"))
     facts += [one for one in told if isinstance(one, Interpreter)]
     if wanted:
         facts.append(Wanted(requirements=tuple(wanted)[:MOST]))

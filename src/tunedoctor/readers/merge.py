@@ -37,14 +37,12 @@ from tunedoctor.snapshot import Answer, Snapshot
 from tunedoctor.versions import release
 
 
-class Missing(Fact, frozen=True):
-    """A reader's word that a subject is absent; it counts where no reader found the subject itself."""
+class NoTorch(Fact, frozen=True):
+    """A reader's word that torch is absent; it counts where no reader found it."""
 
-    kind: str
-    """Name of the type of fact: TorchBuild."""
     why: str
     package: str = ""
-    """The distribution that brings it: where another list names it, the word does not count."""
+    """"torch" where the word does not count if another list names it."""
 
 
 F = TypeVar("F", bound=Fact)

@@ -21,7 +21,7 @@ from tunedoctor.facts import (
 from tunedoctor.readers.cards import cards_in, cards_of, gpus
 from tunedoctor.readers.host import filled, host, variables
 from tunedoctor.readers.lines import in_forms, in_lines
-from tunedoctor.readers.merge import Missing
+from tunedoctor.readers.merge import NoTorch
 from tunedoctor.readers.names import Collected, Said, bare, instead, told, version, yes_or_no
 from tunedoctor.readers.paste import Paste, search
 from tunedoctor.readers.session import answers, latest
@@ -55,7 +55,7 @@ def interpreter(said: Collected, host: Host | None) -> list[Fact]:
 def torch(
     said: Collected, host: Host | None, packages: dict[str, str], conda: dict[str, str]
 ) -> list[Fact]:
-    """Make TorchBuild and Runtime; a Missing where torch is told to be absent."""
+    """Make TorchBuild and Runtime; NoTorch where torch is told to be absent."""
     build = _build(said, host, packages, conda)
     facts: list[Fact] = [build] if build.version else []
     failed = _not_imported(said)
@@ -69,7 +69,7 @@ def torch(
         listed = packages or conda or failed == "not installed"
         if listed and "torch" not in packages and not build.version:
             why = "the report lists no torch"
-            facts.append(Missing(kind=TorchBuild.__name__, why=why, package="torch"))
+            facts.append(NoTorch(why=why, package="torch"))
     elif ran or available is not None:
         facts.append(
             Runtime(
