@@ -133,15 +133,12 @@ _END = pattern(
     r"|\*{4}"
 )
 _RULE = pattern(r"[\s|]*\+?[-=~_+]{8}")
-_NATIVE = pattern(
-    r"\s*(?:Exception raised from|frame #\d|<omitting python frames>|C\+\+ CapturedTraceback)"
-)
 
 
 def message(said: Sequence[Said], start: int) -> tuple[str, int]:
     """Return the message that begins at `start` and the place after it.
 
-    Lines that a width had broken are joined. Native frames after it are passed over.
+    Lines that a width had broken are joined.
     """
     first = said[start]
     lines = [first.text.strip()]
@@ -155,8 +152,7 @@ def message(said: Sequence[Said], start: int) -> tuple[str, int]:
         if text.strip():
             lines.append(text.rstrip())
             size += len(text)
-    end = _past_native(said, at)
-    return "\n".join(line.strip() for line in joined(lines))[:MOST_CHARACTERS], end
+    return "\n".join(line.strip() for line in joined(lines))[:MOST_CHARACTERS], at
 
 
 def _goes_on(before: str, said: Sequence[Said], at: int, manner: str) -> bool:
@@ -172,15 +168,3 @@ def _goes_on(before: str, said: Sequence[Said], at: int, manner: str) -> bool:
         return False
     surely = wrapped(before, text) or bool(SECOND.match(text)) or text[:1] in " \t"
     return surely or not STARTS.match(text) or before.endswith(":")
-
-
-def _past_native(said: Sequence[Said], at: int) -> int:
-    """Pass over the C++ frames that torch prints after a message, a blank line between them."""
-    ahead = at
-    while ahead < len(said) and ahead - at < 400:
-        if _NATIVE.match(said[ahead].text):
-            at = ahead + 1
-        elif said[ahead].text.strip() or ahead - at > 1:
-            break
-        ahead += 1
-    return at

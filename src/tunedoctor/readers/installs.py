@@ -32,7 +32,6 @@ from tunedoctor.readers.ledger import (
     Said,
     Statement,
     Text,
-    Whole,
     compact,
     final_state,
     joined,
@@ -280,7 +279,6 @@ def _facts(told: list[Statement], lines: list[str], text: Text) -> list[Fact]:
     last = final_state(one for one in told if isinstance(one, Entry))
     broken = dict.fromkeys(one for one in told if isinstance(one, BrokenDistribution))
     wanted = dict.fromkeys(one for one in told if isinstance(one, Requirement))
-    whole = any(isinstance(one, Whole) for one in told)
     state = {name: one for name, one in last.items() if not one.removed}
     if state or broken:
         rows = list(state.items())[:MOST]
@@ -291,13 +289,13 @@ def _facts(told: list[Statement], lines: list[str], text: Text) -> list[Fact]:
                 # conda calls torch by another name
                 conda={"pytorch" if n == "torch" else n: one.conda for n, one in rows if one.conda},
                 in_memory=in_memory(lines, text, state),
-                complete=whole,
+                complete=False,
             )
         )
     build = torch_told(state)
     if build is not None:
         facts.append(build)
-    elif "torch" not in state and (whole or "torch" in last):
+    elif "torch" not in state and "torch" in last:
         facts.append(NoTorch(why="the text tells that torch is not installed"))
     facts += [one for one in told if isinstance(one, Interpreter)]
     if wanted:

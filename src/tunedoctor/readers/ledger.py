@@ -187,13 +187,7 @@ class Entry(NamedTuple):
 _TOLD = ("name", "version", "installer", "location", "requires", "editable")
 
 
-class Whole(NamedTuple):
-    """A list that is certainly not cut."""
-
-    line: int
-
-
-Statement = Entry | Requirement | BrokenDistribution | Interpreter | Whole
+Statement = Entry | Requirement | BrokenDistribution | Interpreter
 """What readers of lists and of installers' words tell."""
 
 

@@ -10,13 +10,11 @@ from tunedoctor.readers.ledger import (
     Entry,
     Statement,
     Text,
-    Whole,
     compact,
     known,
     no_package,
     normalised,
     shape,
-    version_of_wheel,
 )
 from tunedoctor.readers.names import version as version_in
 from tunedoctor.readers.prompts import typed_in
@@ -24,11 +22,9 @@ from tunedoctor.readers.session import answers
 from tunedoctor.tables.wheels import cuda_of
 from tunedoctor.versions import parts
 
-_EXACT = ("pinned", "at", "exported", "typed", "editable", "bare")
+_EXACT = ("pinned", "at", "typed")
 _MARKS = pattern(r"[=@<>~!#-]")
 _PYTHON_BUILD = pattern(r"py|.*py[h\d]|<pip>")
-_WHOLE_FROM = 15
-"""Rows below which a list is never taken for a whole environment."""
 
 
 class Row(NamedTuple):
@@ -37,7 +33,7 @@ class Row(NamedTuple):
     line: int
     text: str
     shape: str
-    """ "row" of a table, one of `_EXACT`, "loose", "option", or "" for what belongs to such lines and tells nothing."""
+    """ "row" of a table, one of `_EXACT`, "loose", "option"."""
     found: re.Match[str] | None
 
     def told(self, field: str) -> str:
@@ -63,7 +59,6 @@ class Block(NamedTuple):
     """pip or conda, by the header of a table."""
     before: str = ""
     """The two lines in front of it."""
-    cut: bool = False
 
 
 def listed(lines: list[str], refused: set[str]) -> Iterator[Statement]:
@@ -78,7 +73,7 @@ def listed(lines: list[str], refused: set[str]) -> Iterator[Statement]:
         if block.rows[0].shape == "row":
             found = list(_table(block))
             yield from found
-            if block.kind == "conda" or any(one.conda for one in found if isinstance(one, Entry)):
+            if block.kind == "conda" or any(one.conda for one in found):
                 python = next((row.version for row in block.rows if row.name == "python"), python)
         elif not shape("neither").search(last):
             if _is_asked(block, last, refused):
@@ -110,8 +105,6 @@ def _blocks(lines: list[str]) -> Iterator[Block]:
             if not block.rows and not block.kind:
                 block = block._replace(before="\n".join(front))
             block.rows.append(row)
-        elif table and shape("cut").match(line):
-            block = block._replace(cut=True)
         elif line.strip() if not table else (head or block.rows or not shape("ruler").match(line)):
             if block.rows:
                 yield block
@@ -139,16 +132,11 @@ def _row(number: int, text: str, *, among: bool) -> Row | None:
         return Row(number, text, "option", None)
     if (marked or word) and (found := shape("loose").match(text)):
         return Row(number, text, "loose", found) if found["spec"] or word else None
-    if among and (text.lstrip().startswith(("#", "--hash")) or shape("pip key").match(text)):
-        return Row(number, text, "", None)
     return None
 
 
-def _table(block: Block) -> Iterator[Entry | Whole]:
-    """Yield the packages of a table, and that it is certainly not cut.
-
-    It is where it is headed, in order, has pip itself, and goes to the end of the alphabet.
-    """
+def _table(block: Block) -> Iterator[Entry]:
+    """Yield the packages of a table."""
     names = [row.name for row in block.rows]
     several = len(names) >= 3 and any(map(known, names))
     for row in block.rows:
@@ -168,9 +156,6 @@ def _table(block: Block) -> Iterator[Entry | Whole]:
         elif row.name != "python" and (known(row.name) or _PYTHON_BUILD.match(build)):
             told = f"{row.version} {build}"
             yield Entry(row.line, row.name, row.version, "conda", conda=told)
-    whole = block.kind == "pip" and not block.cut and len(names) >= _WHOLE_FROM and "pip" in names
-    if whole and names == sorted(names) and names[-1][0] >= "u":
-        yield Whole(block.rows[0].line)
 
 
 def _counts(row: Row, block: Block, *, plain: bool, several: bool, build: str) -> bool:
@@ -192,8 +177,6 @@ def _counts(row: Row, block: Block, *, plain: bool, several: bool, build: str) -
 
 def _is_asked(block: Block, last: str, refused: set[str]) -> bool:
     """Tell what somebody wants from what a freeze prints; `last` is the line in front of it."""
-    if any(one.shape == "exported" for one in block.rows):
-        return False
     for one in block.rows:
         loose = one.shape == "loose" and (one.told("spec") or known(one.name))
         marks = one.shape == "option" or "# via" in one.text or one.text.rstrip().endswith("\\")
@@ -215,25 +198,16 @@ def _wanted(one: Row) -> Requirement | None:
 
 def _frozen(block: Block) -> Iterator[Entry]:
     """Yield the packages of a freeze; a lone line counts if it names the stack or stands below such a command."""
-    exact = [one for one in block.rows if one.shape in ("pinned", "at", "exported", "typed")]
+    exact = [one for one in block.rows if one.shape in _EXACT]
     pinned = [one for one in exact if one.shape != "typed"]
     several = len(pinned) >= 3 or (pinned and shape("freeze").search(block.before) is not None)
     if not several and not any(known(one.name) for one in exact):
         return
-    bare = False
-    for one in block.rows:
-        name, version = one.name, one.told("version")
-        # the line in front of "-e /folder" names it, with its version
-        if one.shape in ("bare", "editable") and name and not (bare and one.shape == "editable"):
-            yield Entry(one.line, name, version, "pip", editable=True)
-        elif one.shape in ("pinned", "at") or one.told("build").startswith("pypi"):
-            version = version or version_of_wheel(one.told("url"))[1]
-            yield Entry(one.line, name, version, "pip")
-        elif one.shape == "typed" and known(name):
-            yield Entry(one.line, name, version)
-        elif one.shape == "exported" and (known(name) or "py" in one.told("build")):
-            yield Entry(one.line, name, version, "conda", conda=f"{version} {one.told('build')}")
-        bare = one.shape == "bare"
+    for one in exact:
+        if one.shape != "typed" or known(one.name):
+            yield Entry(
+                one.line, one.name, one.told("version"), "" if one.shape == "typed" else "pip"
+            )
 
 
 _LONGEST_SENTENCE = 600

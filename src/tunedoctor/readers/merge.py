@@ -12,7 +12,6 @@ import msgspec
 from tunedoctor import facts as kinds
 from tunedoctor.facts import (
     Absent,
-    AmdGpu,
     AmdGpus,
     Compilers,
     Distribution,
@@ -111,7 +110,7 @@ def _special(one: F, other: F) -> F | None:
         unnamed = not one.version or (isinstance(other, Interpreter) and not other.version)
         result = filled(one, other) if unnamed or _same(one.version, other.version) else one
     elif isinstance(one, AmdGpus) and isinstance(other, AmdGpus):
-        result = _amd(one, other)
+        result = max(one, other, key=lambda found: len(found.gpus))
     elif isinstance(one, Compilers) and isinstance(other, Compilers):
         result = _compilers(one, other)
     elif isinstance(one, NvidiaGpus) and isinstance(other, NvidiaGpus):
@@ -135,30 +134,6 @@ def _same(one: str, other: str) -> bool:
         and numbers[:length] == others[:length]
         and (not label or not its or label == its)
     )
-
-
-def _amd(one: AmdGpus, other: AmdGpus) -> AmdGpus:
-    """Take the longer list; each GPU's gaps are filled from the one of the other list that is the same."""
-    first, second = (one, other) if len(one.gpus) >= len(other.gpus) else (other, one)
-    rest = list(second.gpus)
-    found: list[AmdGpu] = []
-    for gpu in first.gpus:
-        alike = sorted((g for g in rest if _alike(gpu, g)), key=lambda g: g.index != gpu.index)
-        if alike:
-            rest.remove(alike[0])
-        found.append(filled(gpu, alike[0]) if alike else gpu)
-    return AmdGpus(gpus=tuple(found))
-
-
-def _alike(one: AmdGpu, other: AmdGpu) -> bool:
-    """Tell whether nothing that both tell speaks against one GPU, and something for it."""
-    told = [(one.slot, other.slot), (one.gfx, other.gfx), (one.name.lower(), other.name.lower())]
-    both = [(a, b) for a, b in told if a and b]
-    if one.slot and other.slot:
-        return one.slot == other.slot
-    if one.gfx and other.gfx:  # tools name one GPU differently
-        return one.gfx == other.gfx
-    return all(a == b for a, b in both) and (bool(both) or one.index == other.index)
 
 
 def _compilers(one: Compilers, other: Compilers) -> Compilers:

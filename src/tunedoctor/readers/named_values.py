@@ -61,11 +61,7 @@ def torch(
     failed = _not_imported(said)
     available = _available(said, host)
     ran = said.all("ran", "debug", "torch_cuda", "torch_hip")
-    if failed and "torch" in packages and said.all("platform"):
-        # from 1.8.1 on collect_env asks the pip of its own interpreter
-        stage = Stage(name="import torch", outcome="failed", error="the report could not import it")
-        facts.append(Runtime(stages=(stage,)))
-    elif failed:
+    if failed:
         listed = packages or conda or failed == "not installed"
         if listed and "torch" not in packages and not build.version:
             why = "the report lists no torch"

@@ -20,8 +20,6 @@ if TYPE_CHECKING:
 
 LONGEST = 500
 """Characters of a line that are looked at, unless a reader asks for more."""
-_MOST = 200_000
-"""Lines that are read: the first and the last of a longer log."""
 
 
 class Row(NamedTuple):
@@ -92,8 +90,6 @@ class Paste:
     """Lines of a text. What is asked of them takes time in proportion to their number; nothing raises."""
 
     def __init__(self, lines: Sequence[str]) -> None:
-        if len(lines) > _MOST:
-            lines = [*lines[: _MOST // 2], *lines[-_MOST // 2 :]]
         self.lines = lines
         self.text = "\n".join(lines)
 
@@ -143,15 +139,6 @@ class Paste:
         """Return the first group that a row has in the first line that it matches, "" for none."""
         hits = self.each(name)
         return next((group for group in hits[0].found.groups() if group), "") if hits else ""
-
-    def told(self, section: str) -> dict[str, str]:
-        """Return what the named groups of a section's rows hold, of each the first that holds something."""
-        values: dict[str, str] = {}
-        for hit in self.each(section):
-            for name, value in hit.found.groupdict().items():
-                if value:
-                    values.setdefault(name, value.strip())
-        return values
 
     def _hits(self, row: Row, text: str, longest: int) -> Iterator[Hit]:
         """Try a row on the lines that hold one of its words; `text`: all lines, in small letters where it folds."""

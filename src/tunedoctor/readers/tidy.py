@@ -32,7 +32,6 @@ _LIKE: dict[int, int | str] = {
     0x2029: "\n",
 }
 """Wide and typographic characters, and what a program printed."""
-_ENTITY = pattern(r"&(?:[gl]t|amp|quot|apos|nbsp|#\d{2,4}|#x[0-9a-fA-F]{2,4});")
 _TAG = pattern(
     r"</?(?:details|summary|pre|code|p|kbd|blockquote|div|span)(?: [^<>\n]{0,80})?>", re.IGNORECASE
 )
@@ -73,10 +72,6 @@ def _characters(text: str) -> str:
         text = _HIDDEN.sub("", text.translate(_LIKE))
     elif "\x00" in text or "\x07" in text:
         text = _HIDDEN.sub("", text)
-    if _ENTITY.search(text):
-        from html import unescape  # noqa: PLC0415  few texts have an entity
-
-        text = _ENTITY.sub(lambda found: unescape(found[0]).replace("\xa0", " "), text)
     if "<" in text:
         text = _TAG.sub("", _BREAK.sub("\n", text))
     if "**" in text:

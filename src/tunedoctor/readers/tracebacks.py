@@ -7,7 +7,7 @@ import msgspec
 
 from tunedoctor.facts import ErrorText, Frame
 from tunedoctor.lazy import pattern
-from tunedoctor.readers.dress import KINDS, TYPE, Said, message, unboxed
+from tunedoctor.readers.dress import KINDS, TYPE, Said, message
 
 PLAIN = pattern(
     r'(?P<indent>\s*)File "?(?P<file>[^"\n]{1,400}?)"?, line (?P<line>\d{1,7})(?:,? in (?P<function>.{1,200}))?\s*$'
@@ -86,7 +86,6 @@ _LAST = pattern(
     rf"\s(?=(?:[A-Za-z_]\w{{0,60}}\.){{0,8}}[A-Za-z_]\w{{0,60}}?(?:{KINDS})(?:: |$|[`'\"]))"
 )
 """Where the class of the error begins."""
-_BARE_QUOTE = pattern(r"(?<!\\)\"")
 
 
 def flattened(text: str) -> list[str]:
@@ -98,23 +97,12 @@ def flattened(text: str) -> list[str]:
     if head is None:
         return []
     whole = text[head.start() : head.start() + LONGEST]
-    if "\\n" in whole:
-        return _unescaped(whole)
     first, *frames = _FRAME.split(whole)
     end = _LAST.search(frames[-1]) if frames else None
     said = [frames[-1][end.end() :].strip(" `'\"")] if end else []
     frames[-1:] = [frames[-1][: end.start()]] if end else frames[-1:]
     laid = "\n".join(_PLACE.sub("\\1\n    ", f"  {frame.strip()}", count=1) for frame in frames)
     return [first.rstrip(), *(line.rstrip() for line in laid.splitlines() if line.strip()), *said]
-
-
-def _unescaped(text: str) -> list[str]:
-    """Return the lines of a string as JSON or repr write it; one that escapes its quotes ends at a bare one."""
-    if 'File \\"' in text and (end := _BARE_QUOTE.search(text)):
-        text = text[: end.start()]
-    for sign, meant in (("\\r", ""), ('\\"', '"'), ("\\'", "'"), ("\\n", "\n"), ("\\t", "    ")):
-        text = text.replace(sign, meant)
-    return [line for line in text.splitlines() if line.strip(" \t'\"`}]),")]
 
 
 MOST_FRAMES = 40
@@ -273,7 +261,6 @@ def _cut(named: str, frames: list[Frame], number: int) -> tuple[ErrorText, ...]:
 
 
 MOST_STREAMS = 256
-_GROUP_SIDE = pattern(r"\s*[|+](?: |-{1,80}(?: \d{1,4} )?-{0,80}\+?$|$)?")
 
 
 class Found(NamedTuple):
@@ -294,30 +281,12 @@ def tracebacks(said: Sequence[Said]) -> Found:
     found: list[ErrorText] = []
     taken: set[int] = set()
     for stream in streams.values():
-        _walk(_without_sides(stream), found, taken)
+        _walk(stream, found, taken)
     once: dict[tuple[str, str, int | None], ErrorText] = {}
     for error in sorted(found, key=lambda error: int(error.where[5:])):
         last = error.frames[-1] if error.frames else None
         once.setdefault((error.text, last.file if last else "", last.line if last else None), error)
     return Found(tuple(once.values()), frozenset(taken))
-
-
-def _without_sides(said: list[Said]) -> list[Said]:
-    """Take away the sides of exception groups and of boxes drawn with plain characters."""
-    grouped = boxed = False
-    out: list[Said] = []
-    for one in said:
-        text = one.text
-        side = text.lstrip()[:1]
-        if "Traceback (most" in text:
-            grouped = grouped or "Exception Group" in text
-            boxed = boxed or (side == "+" and bool(BOX_HEAD.match(text)))
-        if grouped and side in ("|", "+"):
-            text = _GROUP_SIDE.sub("", text, count=1)
-        elif boxed and side == "|":
-            text = unboxed(text, "|")
-        out.append(one if text is one.text else one._replace(text=text))
-    return out
 
 
 def _walk(said: Sequence[Said], found: list[ErrorText], taken: set[int]) -> None:
