@@ -192,20 +192,8 @@ Statement = Entry | Requirement | BrokenDistribution | Interpreter
 
 
 def final_state(entries: Iterable[Entry]) -> dict[str, Entry]:
-    """Return the last word on each package, by name, also of those that went; requirements are kept."""
+    """Return the last word on each package, by name, also of those that went."""
     state: dict[str, Entry] = {}
     for one in sorted(entries, key=lambda e: (not e.weak, e.line)):
-        before = state.get(one.name)
-        state[one.name] = one if before is None or one.removed else _completed(one, before)
+        state[one.name] = one
     return state
-
-
-def _completed(now: Entry, before: Entry) -> Entry:
-    """Complete a statement by an earlier one about the same version."""
-    if before.removed or (now.version and before.version and now.version != before.version):
-        return now
-    kept = ("version", "location", "installer", "editable", "conda")
-    return now._replace(
-        requires=tuple(dict.fromkeys((*before.requires, *now.requires))),
-        **{name: getattr(now, name) or getattr(before, name) for name in kept},
-    )

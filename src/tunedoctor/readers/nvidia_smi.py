@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from typing import Any
 
 import msgspec
-from msgspec.structs import replace
 
 from tunedoctor.facts import Fact, NvidiaAnswer, NvidiaDriver, NvidiaGpu, NvidiaGpus
 from tunedoctor.lazy import pattern
@@ -131,28 +130,6 @@ def _gpu(row: dict[str, str]) -> dict[str, Any]:
     }
 
 
-def lists(paste: Paste) -> list[Seen]:
-    """Return the GPUs that all lines of -L name, MIG devices counted to the GPU above them."""
-    gpus: dict[int, NvidiaGpu] = {}
-    last = -1
-    rows = ["smi_list.gpu", "smi_list.mig"]
-    # some hide the uuid before they paste
-    rows += ["smi_list.bare"] if paste.has("nvidia_smi.asked_list") else []
-    for _, row, found in paste.each(*rows):
-        if row == "mig":
-            if one := gpus.get(last):
-                gpus[last] = replace(one, mig=True, mig_instances=one.mig_instances + 1)
-            continue
-        index, name = int(found["index"]), found["name"].strip()
-        if row == "gpu":
-            # a list that is printed twice is still one list
-            last = index if index not in gpus else -1
-            gpus.setdefault(index, NvidiaGpu(index, name=name, uuid=found["uuid"]))
-        elif nvidia_by_name(name):
-            gpus.setdefault(index, NvidiaGpu(index, name=name))
-    return [Seen(gpus=tuple(gpus.values()))] if gpus else []
-
-
 def csv_outputs(paste: Paste) -> list[Seen]:
     """Return what every `--query-gpu=… --format=csv` says, found by its header line or the command."""
     if not any(word in paste.text for word in ("uuid", "name", "driver_v")):
@@ -220,7 +197,7 @@ def read(lines: list[str]) -> list[Fact]:
     to the text.
     """
     paste = Paste([line.replace("\uff1a", ":").expandtabs(8) for line in lines])
-    outputs = [one for way in (queries, csv_outputs, tables, lists) for one in way(paste)]
+    outputs = [one for way in (queries, csv_outputs, tables) for one in way(paste)]
     answer = failures(paste)
     kernel = proc_version(paste.text)
     if kernel and (library := paste.first("nvidia_smi.nvml_library")):

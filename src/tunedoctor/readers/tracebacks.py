@@ -28,9 +28,6 @@ _NOTEBOOK = (
         r"(?:\]\([^)\n]{1,80}\))? in (?P<function>.{1,400})$"
     ),
 )
-_RICH = pattern(
-    rf"(?P<file>{_PATH}\.(?:py|pyx)|<\w{{1,40}}>):(?P<line>\d{{1,7}}) in (?P<function>.{{1,200}})$"
-)
 ARROW = pattern(r"\s{0,8}(?:-{1,6}>|❱|>)\s{0,6}(?P<line>\d{1,7})(?:\s(?P<code>.*))?$")
 """The line of code that stands in the traceback, marked."""
 NUMBERED = pattern(r"\s{0,12}\d{1,7}(?:\s|$)")
@@ -61,16 +58,6 @@ def notebook(text: str) -> Frame | None:
                 function=_name(groups.get("function")),
             )
     return None
-
-
-def rich(text: str) -> Frame | None:
-    """Return the frame of a line as Rich prints it inside a box."""
-    found = _RICH.match(text.strip()) if " in " in text else None
-    return (
-        Frame(file=found["file"], line=int(found["line"]), function=found["function"])
-        if found
-        else None
-    )
 
 
 def _name(function: str | None) -> str:
@@ -142,7 +129,6 @@ def trace(said: Sequence[Said], head: int, *, headless: bool = False) -> Read:
     named = _NOTEBOOK_HEAD.match(opening)
     shape = _Shape(None, loose=not headless and bool(named or BOX_HEAD.match(opening)))
     frames: list[Frame] = []
-    path = ""
     at = seen = head if headless else head + 1
     while at < len(said):
         text = said[at].text
@@ -153,7 +139,7 @@ def trace(said: Sequence[Said], head: int, *, headless: bool = False) -> Read:
             continue
         if "Traceback (most" in text and at > head:
             break
-        frame = _frame(text, path, shape)
+        frame = plain(text) or notebook(text)
         kind = "frame" if frame else _kind(text, shape)
         if frame:
             frames.append(frame)
@@ -165,21 +151,11 @@ def trace(said: Sequence[Said], head: int, *, headless: bool = False) -> Read:
             break
         elif kind in ("code", "number"):
             _mark(frames, text)
-        path = text.strip() if shape.loose and text.strip()[:2] in _ROOTS and not frame else ""
         at += 1
         seen = at
     return Read(
         _cut(named["type"] if named else "", frames, said[head].number), max(seen, head + 1)
     )
-
-
-_ROOTS = (
-    *("/" + letter for letter in "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"),
-    "~/",
-    "C:",
-    "D:",
-)
-"""How a path begins that Rich has broken at the width of its box."""
 
 
 def error(text: str, frames: Sequence[Frame], number: int) -> ErrorText:
@@ -193,13 +169,6 @@ def error(text: str, frames: Sequence[Frame], number: int) -> ErrorText:
         type=named if " " not in named else "",
         frames=tuple(frames[-MOST_FRAMES:]),
     )
-
-
-def _frame(text: str, path: str, shape: _Shape) -> Frame | None:
-    found = plain(text) or notebook(text)
-    if found or not shape.loose:
-        return found
-    return rich(path + text.strip()) or rich(text)
 
 
 def _shape(text: str, before: _Shape) -> _Shape:
