@@ -5,9 +5,10 @@ as both are of one thing: a text that names another driver, other GPUs or anothe
 environment, and then nothing of that kind is taken from here.
 """
 
-from typing import NamedTuple, TypeVar
+from collections.abc import Callable
+from typing import Any, NamedTuple, TypeVar
 
-import msgspec
+from msgspec.structs import fields, replace
 
 from tunedoctor import facts as kinds
 from tunedoctor.facts import (
@@ -72,19 +73,22 @@ _ONE_LIST: dict[type[Fact], str] = {
 
 def merged(one: F, other: F) -> F:
     """Return a fact that tells what both tell; where they differ, the first has the word."""
-    both = _special(one, other)
-    return both if both is not None else filled(one, other)
+    name = _ONE_LIST.get(type(one))
+    if name:
+        both = dict.fromkeys((*getattr(one, name), *getattr(other, name)))
+        return replace(one, **{name: tuple(both)})
+    return _MERGES.get(type(one), filled)(one, other)
 
 
 def filled(one: F, other: F) -> F:
     """Fill the fields of which `one` says nothing from `other`."""
     empty = {
         field.encode_name: getattr(other, field.name)
-        for field in msgspec.structs.fields(type(one))
+        for field in fields(type(one))
         if _worth(getattr(one, field.name), field.default)
         < _worth(getattr(other, field.name), field.default)
     }
-    return msgspec.structs.replace(one, **empty) if empty else one
+    return replace(one, **empty) if empty else one
 
 
 def _worth(value: object, default: object) -> int:
@@ -94,34 +98,10 @@ def _worth(value: object, default: object) -> int:
     return 1 if value in _NOTHING else 2
 
 
-def _special(one: F, other: F) -> F | None:
-    """Return the merged fact of kinds that hold lists; None for the others."""
-    result: Fact | None = None
-    if isinstance(one, Packages) and isinstance(other, Packages):
-        result = _packages(one, other)
-    elif isinstance(one, Environment) and isinstance(other, Environment):
-        result = Environment(variables={**other.variables, **one.variables})
-    elif type(one) in _ONE_LIST:
-        name = _ONE_LIST[type(one)]
-        both = dict.fromkeys((*getattr(one, name), *getattr(other, name)))
-        result = msgspec.structs.replace(one, **{name: tuple(both)})
-    elif isinstance(one, TorchBuild | Interpreter) and isinstance(other, TorchBuild | Interpreter):
-        # two builds, or two interpreters, in one text: parts of one are not true of the other
-        unnamed = not one.version or (isinstance(other, Interpreter) and not other.version)
-        result = filled(one, other) if unnamed or _same(one.version, other.version) else one
-    elif isinstance(one, AmdGpus) and isinstance(other, AmdGpus):
-        result = max(one, other, key=lambda found: len(found.gpus))
-    elif isinstance(one, Compilers) and isinstance(other, Compilers):
-        result = _compilers(one, other)
-    elif isinstance(one, NvidiaGpus) and isinstance(other, NvidiaGpus):
-        result = max(one, other, key=_known)
-    elif isinstance(one, NvidiaDriver) and isinstance(other, NvidiaDriver):
-        first = max(one, other, key=lambda d: bool(d.cuda))
-        second = other if first is one else one
-        result = filled(first, second) if first.version == second.version else first
-    elif isinstance(one, Runtime) and isinstance(other, Runtime):
-        result = filled(msgspec.structs.replace(one, stages=(*one.stages, *other.stages)), other)
-    return result  # type: ignore[return-value]  # made of two facts of this kind
+def _build(one: Any, other: Any) -> Any:  # noqa: ANN401  a TorchBuild or an Interpreter
+    """Mix no two builds, or interpreters, of one text: parts of one are not true of the other."""
+    unnamed = not one.version or (isinstance(other, Interpreter) and not other.version)
+    return filled(one, other) if unnamed or _same(one.version, other.version) else one
 
 
 def _same(one: str, other: str) -> bool:
@@ -138,21 +118,24 @@ def _same(one: str, other: str) -> bool:
 
 def _compilers(one: Compilers, other: Compilers) -> Compilers:
     """Fill what one does not tell; "" says that there is no such compiler, None that nothing is said of it."""
-    release_ = one.nvcc_version or other.nvcc_version
-    return Compilers(
-        cc=one.cc if one.cc is not None else other.cc,
-        cxx=one.cxx if one.cxx is not None else other.cxx,
-        nvcc=one.nvcc or other.nvcc,
-        nvcc_version=release_,
+    both = filled(one, other)
+    return replace(
+        both,
+        cc=other.cc if one.cc is None else one.cc,
+        cxx=other.cxx if one.cxx is None else one.cxx,
     )
+
+
+def _driver(one: NvidiaDriver, other: NvidiaDriver) -> NvidiaDriver:
+    """Take the one that tells of CUDA."""
+    first, second = (other, one) if other.cuda and not one.cuda else (one, other)
+    return filled(first, second) if first.version == second.version else first
 
 
 def _known(gpus: NvidiaGpus) -> tuple[int, int, int]:
-    return (
-        sum(bool(g.compute_capability) for g in gpus.gpus),
-        sum(g.memory_total is not None for g in gpus.gpus),
-        len(gpus.gpus),
-    )
+    told = gpus.gpus
+    sizes = sum(g.memory_total is not None for g in told)
+    return sum(bool(g.compute_capability) for g in told), sizes, len(told)
 
 
 def _packages(one: Packages, other: Packages) -> Packages:
@@ -172,6 +155,19 @@ def _packages(one: Packages, other: Packages) -> Packages:
         conda={**other.conda, **one.conda},
         complete=one.complete or other.complete,
     )
+
+
+_MERGES: dict[type[Fact], Callable[[Any, Any], Any]] = {
+    Packages: _packages,
+    Environment: lambda one, other: Environment(variables={**other.variables, **one.variables}),
+    TorchBuild: _build,
+    Interpreter: _build,
+    AmdGpus: lambda one, other: max(one, other, key=lambda found: len(found.gpus)),
+    Compilers: _compilers,
+    NvidiaGpus: lambda one, other: max(one, other, key=_known),
+    NvidiaDriver: _driver,
+    Runtime: lambda one, other: filled(replace(one, stages=(*one.stages, *other.stages)), other),
+}
 
 
 OF_THE_TEXT = (kinds.Errors, kinds.Runtime, kinds.Typed, kinds.Wanted, kinds.IndexAnswer)
