@@ -7,26 +7,10 @@ from typing import Annotated, Any, Literal
 import msgspec
 
 from tunedoctor import __version__
+from tunedoctor import facts as kinds
 from tunedoctor.agreement import cures_shown, symptoms_of
 from tunedoctor.cure import AnyCureStep, Cure, Who
 from tunedoctor.engine import Diagnosis, Found
-from tunedoctor.facts import (
-    AmdGpus,
-    AppleGpu,
-    Errors,
-    Host,
-    IntelGpu,
-    Interpreter,
-    Knowledge,
-    Memory,
-    NvidiaDriver,
-    NvidiaGpus,
-    Packages,
-    Runtime,
-    Target,
-    TorchBuild,
-    Unknown,
-)
 from tunedoctor.findings import SEVERITIES, Check, Severity
 from tunedoctor.fixing import Fix
 from tunedoctor.lazy import pattern
@@ -149,7 +133,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     """Of a report: what its errors resemble besides the findings, likeliest first; three at most."""
     next: str = ""
     """Of a report that does not tell, and where no environment was named: what to run or to ask for."""
-    knowledge: Knowledge | None = None
+    knowledge: kinds.Knowledge | None = None
     """How old the table of PyTorch wheels is that the advice rests on; null: not told."""
     remembered: str = ""
     """When the packages were imported, ISO 8601, where findings go by an earlier deep look; "" where they do not."""
@@ -157,7 +141,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     """From start to verdict, by the clock."""
 
 
-_GPUS = (NvidiaGpus, AmdGpus, IntelGpu, AppleGpu)
+_GPUS = (kinds.NvidiaGpus, kinds.AmdGpus, kinds.IntelGpu, kinds.AppleGpu)
 
 
 def report_of(  # noqa: PLR0913  two of them are what the user asked for
@@ -178,7 +162,7 @@ def report_of(  # noqa: PLR0913  two of them are what the user asked for
     could not tell makes the verdict `unknown`; else only those do that would find an error.
     """
     verdict = _verdict(snapshot, diagnosis, fail_on, strict=strict)
-    target = snapshot.find(Target)
+    target = snapshot.find(kinds.Target)
     open_ = verdict == "unknown" and target is None
     leads = () if verdict == "ready" else suspected(snapshot, diagnosis, checks)
     cures = cures_shown(diagnosis, snapshot, fixes)
@@ -205,13 +189,13 @@ def report_of(  # noqa: PLR0913  two of them are what the user asked for
             for one in leads
         ),
         next=ask(snapshot, diagnosis, leads) if open_ else _way_on(target),
-        knowledge=snapshot.find(Knowledge),
-        remembered=getattr(snapshot.find(Runtime), "remembered", ""),
+        knowledge=snapshot.find(kinds.Knowledge),
+        remembered=getattr(snapshot.find(kinds.Runtime), "remembered", ""),
         seconds=round(seconds, 3),
     )
 
 
-def _way_on(target: Target | None) -> str:
+def _way_on(target: kinds.Target | None) -> str:
     """Return what to run where no environment was named; "" where one was looked at."""
     if target is None or target.chosen_by != "none":
         return ""
@@ -237,7 +221,7 @@ def schema() -> dict[str, Any]:
 
 
 def _verdict(snapshot: Snapshot, diagnosis: Diagnosis, fail_on: FailOn, *, strict: bool) -> Verdict:
-    target = snapshot.find(Target)
+    target = snapshot.find(kinds.Target)
     if target and target.problem:
         return "unknown"
     least = "warning" if strict and fail_on == "error" else fail_on
@@ -247,7 +231,7 @@ def _verdict(snapshot: Snapshot, diagnosis: Diagnosis, fail_on: FailOn, *, stric
     if any(found.finding.settle for found in diagnosis.causes):
         return "unknown"
     if target is None:  # a report tells a part; what it says of a working GPU is all there can be
-        runtime = snapshot.find(Runtime)
+        runtime = snapshot.find(kinds.Runtime)
         works = runtime is not None and runtime.gpu_works
         works = works and not _raised(snapshot) and not doubtful(snapshot)
         return "ready" if works else "unknown"
@@ -258,13 +242,13 @@ def _verdict(snapshot: Snapshot, diagnosis: Diagnosis, fail_on: FailOn, *, stric
 
 def _accelerator_unknown(snapshot: Snapshot) -> bool:
     """Tell whether nobody knows what would train: no GPU is known, and of some it could not be told."""
-    machine, runtime = machine_of(snapshot), snapshot.find(Runtime)
+    machine, runtime = machine_of(snapshot), snapshot.find(kinds.Runtime)
     return not (machine.gpus or machine.gpus_known or (runtime and runtime.gpu_works))
 
 
 def _raised(snapshot: Snapshot) -> bool:
     """Tell whether a report shows an exception that ended something: then a GPU at work is not all there is to say."""
-    errors = snapshot.find(Errors)
+    errors = snapshot.find(kinds.Errors)
     return any(
         error.type.endswith(("Error", "Exception")) or _BY_SIGNAL.search(error.text)
         for error in (errors.errors if errors else ())
@@ -295,8 +279,8 @@ def _finding(
 
 
 def _target(snapshot: Snapshot) -> ReportTarget:
-    target, interpreter = snapshot.find(Target), snapshot.find(Interpreter)
-    packages, torch = snapshot.find(Packages), snapshot.find(TorchBuild)
+    target, interpreter = snapshot.find(kinds.Target), snapshot.find(kinds.Interpreter)
+    packages, torch = snapshot.find(kinds.Packages), snapshot.find(kinds.TorchBuild)
     versions = {d.name: d.version for d in packages.distributions} if packages else {}
     if torch:
         versions["torch"] = torch.version
@@ -314,13 +298,17 @@ def _target(snapshot: Snapshot) -> ReportTarget:
 
 def machine_of(snapshot: Snapshot) -> ReportMachine:
     """Return the main facts of the machine."""
-    host, memory, driver = snapshot.find(Host), snapshot.find(Memory), snapshot.find(NvidiaDriver)
+    host, memory, driver = (
+        snapshot.find(kinds.Host),
+        snapshot.find(kinds.Memory),
+        snapshot.find(kinds.NvidiaDriver),
+    )
     return ReportMachine(
         system=host.name + (f" in WSL {host.wsl}" if host.wsl else "") if host else "",
         architecture=host.machine if host else "",
         ram=memory.usable if memory else None,
         gpus=tuple(_gpus(snapshot)),
-        gpus_known=not any(isinstance(snapshot.get(kind), Unknown) for kind in _GPUS),
+        gpus_known=not any(isinstance(snapshot.get(kind), kinds.Unknown) for kind in _GPUS),
         driver=driver.version if driver else "",
     )
 
@@ -328,17 +316,17 @@ def machine_of(snapshot: Snapshot) -> ReportMachine:
 def _gpus(snapshot: Snapshot) -> Iterator[ReportGpu]:
     for kind in _GPUS:
         match snapshot.find(kind):
-            case NvidiaGpus(gpus=gpus):
+            case kinds.NvidiaGpus(gpus=gpus):
                 for g in gpus:
                     size, code = g.memory_total, g.compute_capability
                     yield ReportGpu(vendor="nvidia", name=g.name, memory=size, capability=code)
-            case AmdGpus(gpus=cards):
+            case kinds.AmdGpus(gpus=cards):
                 for card in cards:
                     name, size = card.name or card.gfx, card.memory_total
                     yield ReportGpu(vendor="amd", name=name, memory=size, capability=card.gfx)
-            case IntelGpu(discrete=True, names=names):
+            case kinds.IntelGpu(discrete=True, names=names):
                 yield from (ReportGpu(vendor="intel", name=name) for name in names)
-            case AppleGpu(name=name):
+            case kinds.AppleGpu(name=name):
                 yield ReportGpu(vendor="apple", name=name)
             case _:
                 pass

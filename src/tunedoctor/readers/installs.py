@@ -12,19 +12,7 @@ from typing import Literal
 import msgspec
 from msgspec.structs import replace
 
-from tunedoctor.facts import (
-    BrokenDistribution,
-    Errors,
-    ErrorText,
-    Fact,
-    Host,
-    IndexAnswer,
-    Interpreter,
-    Packages,
-    Refusal,
-    Requirement,
-    Wanted,
-)
+from tunedoctor import facts as kinds
 from tunedoctor.lazy import pattern
 from tunedoctor.readers.ledger import (
     VERSION,
@@ -42,7 +30,7 @@ from tunedoctor.readers.lists import in_memory, in_passing, listed, shown, torch
 from tunedoctor.readers.merge import NoTorch
 
 
-def packages_said(text: Text) -> Iterator[Entry | BrokenDistribution]:
+def packages_said(text: Text) -> Iterator[Entry | kinds.BrokenDistribution]:
     """Yield the packages and the broken distributions of all such sentences."""
     for said in text.said("there"):
         fields = said.fields
@@ -67,13 +55,13 @@ def packages_said(text: Text) -> Iterator[Entry | BrokenDistribution]:
     yield from map(_broken, text.said("broken"))
 
 
-def _broken(said: Said) -> BrokenDistribution:
+def _broken(said: Said) -> kinds.BrokenDistribution:
     if "name" in said.fields:
         name = normalised(said.fields["name"])
-        return BrokenDistribution(name=name, problem="no version", detail=said.text)
+        return kinds.BrokenDistribution(name=name, problem="no version", detail=said.text)
     # pip leaves the first letter out and puts a dash: "-orch" is what is left of torch, the folder is ~orch
     folder = "~" + said.fields["rest"].removeprefix("-").partition("-")[0]
-    return BrokenDistribution(
+    return kinds.BrokenDistribution(
         name=folder, problem="leftover", detail=folder, location=said.fields["place"]
     )
 
@@ -82,9 +70,9 @@ _MOST = 200
 """Floors of other Pythons that are kept."""
 
 
-def refused(text: Text) -> tuple[Refusal, ...]:
+def refused(text: Text) -> tuple[kinds.Refusal, ...]:
     """Return one refusal for each requirement, what several lines tell of it put together."""
-    found: dict[tuple[str, str], Refusal] = {}
+    found: dict[tuple[str, str], kinds.Refusal] = {}
     for one in _each(text):
         before = found.get((one.name, one.specifier))
         found[one.name, one.specifier] = one if before is None else _filled(before, one)
@@ -99,7 +87,7 @@ def refused(text: Text) -> tuple[Refusal, ...]:
     )
 
 
-def _each(text: Text) -> Iterator[Refusal]:
+def _each(text: Text) -> Iterator[kinds.Refusal]:
     said = [one.fields for one in text.said("refused")]
     rows = [one.fields for one in text.said("floor")] if said else []
     floors = [(row["version"], compact(row["spec"])) for row in rows][:_MOST]
@@ -127,7 +115,7 @@ def _each(text: Text) -> Iterator[Refusal]:
                 "index": fields.get("index", ""),
                 "installer": fields["installer"],
             },
-            Refusal,
+            kinds.Refusal,
         )
 
 
@@ -149,7 +137,7 @@ def _reason(
     return "unknown" if offered is None else "version" if offered else "nothing"
 
 
-def _filled(one: Refusal, other: Refusal) -> Refusal:
+def _filled(one: kinds.Refusal, other: kinds.Refusal) -> kinds.Refusal:
     return msgspec.structs.replace(
         one,
         reason=other.reason if one.reason == "unknown" else one.reason,
@@ -180,7 +168,7 @@ _NAMES = {"linux": "Linux", "windows": "Windows", "macos": "macOS"}
 _NARROW = ("i686", "i386", "armv7l", "armv6l", "armv7", "x86")
 
 
-def host_of(tag: str) -> Host | None:
+def host_of(tag: str) -> kinds.Host | None:
     """Read manylinux_2_17_x86_64, macosx_14_0_arm64, win_amd64, linux-aarch64 of uv; None for others."""
     found = _PLATFORM.fullmatch(tag.replace("-", "_"))
     if found is None:
@@ -189,7 +177,7 @@ def host_of(tag: str) -> Host | None:
     system = "linux" if found["linux"] else "macos" if found["macos"] else "windows"
     machine, release = found["machine"] or "", (found["release"] or "").replace("_", ".")
     floor = (found["floor"] or "").replace("_", ".")
-    return Host(
+    return kinds.Host(
         os=system,
         name=f"{_NAMES[system]} {release}".strip(),
         machine=_MACHINES.get(system, {}).get(machine, machine),
@@ -199,10 +187,10 @@ def host_of(tag: str) -> Host | None:
     )
 
 
-def surroundings(text: Text) -> list[Fact]:
+def surroundings(text: Text) -> list[kinds.Fact]:
     """Return the Interpreter and the Host that the lines of an installer show; none of which they show two."""
     refused = "is not a supported wheel" in text.text
-    hosts: list[Host] = []
+    hosts: list[kinds.Host] = []
     versions: list[str] = []
     free: set[str] = set()
     prefix, narrow = "", False
@@ -223,14 +211,14 @@ def surroundings(text: Text) -> list[Fact]:
         hosts += [host] if host is not None else []
     one = len({(host.os, host.machine) for host in hosts}) == 1
     told = max(hosts, key=lambda h: (h.libc, h.macos_version)) if one else None
-    facts: list[Fact] = [told] if told is not None else []
+    facts: list[kinds.Fact] = [told] if told is not None else []
     bits = 32 if narrow or (told is not None and told.machine in _NARROW) else 64
     minors = Counter(".".join(version.split(".")[:2]) for version in versions)
     exact = max(versions, key=lambda v: v.count(".")) if len(minors) == 1 else ""
     if exact or bits == 32:
         windows = told is not None and told.os == "windows"
         facts.append(
-            Interpreter(
+            kinds.Interpreter(
                 executable="",
                 version=exact,
                 bits=bits,
@@ -247,7 +235,7 @@ MOST = 2000
 """Distributions and requirements that are kept of one text."""
 
 
-def read(lines: list[str]) -> list[Fact]:
+def read(lines: list[str]) -> list[kinds.Fact]:
     """Return Packages, the TorchBuild among them, Wanted, IndexAnswer, Interpreter, Host and messages of installers."""
     text = joined(lines)
     refusals = refused(text)
@@ -260,30 +248,30 @@ def read(lines: list[str]) -> list[Fact]:
     ]
     facts = _facts(told, lines, text)
     if refusals:
-        facts.append(IndexAnswer(refusals=refusals[:MOST]))
+        facts.append(kinds.IndexAnswer(refusals=refusals[:MOST]))
     return [*facts, *surroundings(text), *_messages(text)]
 
 
-def _messages(text: Text) -> list[Fact]:
+def _messages(text: Text) -> list[kinds.Fact]:
     """Return the messages of installers that stand on several lines."""
     found = [
-        ErrorText(text=said.text, where=f"line {said.line + 1}")
+        kinds.ErrorText(text=said.text, where=f"line {said.line + 1}")
         for said in text.said("error")
         if "wrapped" not in said.fields or said.last > said.line
     ]
-    return [Errors(errors=tuple(found[:MOST]))] if found else []
+    return [kinds.Errors(errors=tuple(found[:MOST]))] if found else []
 
 
-def _facts(told: list[Statement], lines: list[str], text: Text) -> list[Fact]:
-    facts: list[Fact] = []
+def _facts(told: list[Statement], lines: list[str], text: Text) -> list[kinds.Fact]:
+    facts: list[kinds.Fact] = []
     last = final_state(one for one in told if isinstance(one, Entry))
-    broken = dict.fromkeys(one for one in told if isinstance(one, BrokenDistribution))
-    wanted = dict.fromkeys(one for one in told if isinstance(one, Requirement))
+    broken = dict.fromkeys(one for one in told if isinstance(one, kinds.BrokenDistribution))
+    wanted = dict.fromkeys(one for one in told if isinstance(one, kinds.Requirement))
     state = {name: one for name, one in last.items() if not one.removed}
     if state or broken:
         rows = list(state.items())[:MOST]
         facts.append(
-            Packages(
+            kinds.Packages(
                 distributions=tuple(one.distribution for _, one in rows),
                 broken=tuple(broken)[:MOST],
                 # conda calls torch by another name
@@ -297,7 +285,7 @@ def _facts(told: list[Statement], lines: list[str], text: Text) -> list[Fact]:
         facts.append(build)
     elif "torch" not in state and "torch" in last:
         facts.append(NoTorch(why="the text tells that torch is not installed"))
-    facts += [one for one in told if isinstance(one, Interpreter)]
+    facts += [one for one in told if isinstance(one, kinds.Interpreter)]
     if wanted:
-        facts.append(Wanted(requirements=tuple(wanted)[:MOST]))
+        facts.append(kinds.Wanted(requirements=tuple(wanted)[:MOST]))
     return facts

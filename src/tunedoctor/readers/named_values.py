@@ -8,16 +8,7 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Literal
 
-from tunedoctor.facts import (
-    Distribution,
-    Fact,
-    Host,
-    Interpreter,
-    Packages,
-    Runtime,
-    Stage,
-    TorchBuild,
-)
+from tunedoctor import facts as kinds
 from tunedoctor.readers.cards import cards_in, cards_of, gpus
 from tunedoctor.readers.host import filled, host, variables
 from tunedoctor.readers.lines import in_forms, in_lines
@@ -32,7 +23,7 @@ Accelerator = Literal["cuda", "rocm", "xpu", "mps", "cpu", "unknown"]
 _GPU_WORDS = ("cuda", "xpu", "mps", "gpu", "hip", "rocm")
 
 
-def interpreter(said: Collected, host: Host | None) -> list[Fact]:
+def interpreter(said: Collected, host: kinds.Host | None) -> list[kinds.Fact]:
     """Make the Interpreter of the first value that is a version of Python."""
     for one in said.all("python"):
         found = search("torch.python", instead(one.value))
@@ -40,7 +31,7 @@ def interpreter(said: Collected, host: Host | None) -> list[Fact]:
             continue
         narrow = search("torch.narrow", one.value) or said.first("bits") == "32"
         return [
-            Interpreter(
+            kinds.Interpreter(
                 executable="",
                 version=found["version"],
                 bits=32 if narrow else 64,
@@ -53,11 +44,11 @@ def interpreter(said: Collected, host: Host | None) -> list[Fact]:
 
 
 def torch(
-    said: Collected, host: Host | None, packages: dict[str, str], conda: dict[str, str]
-) -> list[Fact]:
+    said: Collected, host: kinds.Host | None, packages: dict[str, str], conda: dict[str, str]
+) -> list[kinds.Fact]:
     """Make TorchBuild and Runtime; NoTorch where torch is told to be absent."""
     build = _build(said, host, packages, conda)
-    facts: list[Fact] = [build] if build.version else []
+    facts: list[kinds.Fact] = [build] if build.version else []
     failed = _not_imported(said)
     available = _available(said, host)
     ran = said.all("ran", "debug", "torch_cuda", "torch_hip")
@@ -68,8 +59,8 @@ def torch(
             facts.append(NoTorch(why=why, package="torch"))
     elif ran or available is not None:
         facts.append(
-            Runtime(
-                stages=(Stage(name="import torch", outcome="ok"),),
+            kinds.Runtime(
+                stages=(kinds.Stage(name="import torch", outcome="ok"),),
                 torch_version=build.version,
                 torch_cuda=build.cuda,
                 torch_hip=build.hip,
@@ -88,8 +79,8 @@ def _not_imported(said: Collected) -> str:
 
 
 def _build(
-    said: Collected, host: Host | None, packages: dict[str, str], conda: dict[str, str]
-) -> TorchBuild:
+    said: Collected, host: kinds.Host | None, packages: dict[str, str], conda: dict[str, str]
+) -> kinds.TorchBuild:
     best = packages.get("torch", "")
     told_ = [v for one in said.all("torch") if (v := version(one.value, whole=one.typed))]
     for one in told_:
@@ -118,7 +109,7 @@ def _build(
     if accelerator == "cuda" and cuda:
         variant = variant or "cu" + cuda.replace(".", "")
     archs = _archs(said)
-    return TorchBuild(
+    return kinds.TorchBuild(
         version=best,
         cuda=cuda if accelerator == "cuda" else "",
         hip=(hip or label.removeprefix("rocm")) if accelerator == "rocm" else "",
@@ -139,7 +130,7 @@ def _by_label(label: str, best: str, cuda: str, hip: str) -> Accelerator | None:
     return "cuda" if cuda or ".nv2" in best else None
 
 
-def _by_report(said: Collected, host: Host | None) -> Accelerator:
+def _by_report(said: Collected, host: kinds.Host | None) -> Accelerator:
     """Go by what the report says around it, the surest first."""
     if said.first("torch_xpu"):
         return "xpu"
@@ -154,7 +145,7 @@ def _by_report(said: Collected, host: Host | None) -> Accelerator:
     return "cuda" if nvidia and _available(said, host) else "unknown"
 
 
-def _available(said: Collected, host: Host | None) -> bool | None:
+def _available(said: Collected, host: kinds.Host | None) -> bool | None:
     """Whether torch sees a GPU; False of CUDA alone says nothing on a Mac of arm64, whose GPU is asked for as MPS."""
     answers = [*_answers(said)]
     mac = host is not None and host.os == "macos" and host.machine == "arm64"
@@ -193,7 +184,7 @@ def _archs(said: Collected) -> tuple[str, ...]:
 _LONGEST_LISTED = 2000
 
 
-def read(lines: list[str]) -> list[Fact]:
+def read(lines: list[str]) -> list[kinds.Fact]:
     """Return the facts that names with values in these lines tell; nothing where there are none. Never raises."""
     paste = Paste(lines)
     said = Collected(_all(paste))
@@ -202,16 +193,16 @@ def read(lines: list[str]) -> list[Fact]:
         name = key.removeprefix("library ")
         versions = (version(one.value, whole=one.typed) for one in said.all(key))
         if name not in packages and (first := next(filter(None, versions), None)):
-            packages[name] = Distribution(name=name, version=first)
+            packages[name] = kinds.Distribution(name=name, version=first)
     system = host(said)
-    facts: list[Fact] = [system] if system else []
+    facts: list[kinds.Fact] = [system] if system else []
     facts += interpreter(said, system)
     facts += torch(said, system, {name: one.version for name, one in packages.items()}, conda)
     cards = cards_of(said, lines)
     facts += gpus(said, cards, system) + filled(said)
     if packages or conda:
         every = tuple(packages.values())
-        facts.append(Packages(distributions=every, conda=conda, complete=False))
+        facts.append(kinds.Packages(distributions=every, conda=conda, complete=False))
     # names of GPUs that torch was shown, unless the list is whole
     facts += variables(said, 0 if said.all("whole_list") else len(cards))
     # the name of a system alone is what any prose tells, and decides nothing
@@ -227,12 +218,12 @@ def _all(paste: Paste) -> Iterator[Said]:
     yield from in_lines(paste.lines)
 
 
-def _listed(paste: Paste) -> tuple[dict[str, Distribution], dict[str, str]]:
+def _listed(paste: Paste) -> tuple[dict[str, kinds.Distribution], dict[str, str]]:
     """Return what "Versions of relevant libraries" of collect_env lists, and conda packages: name -> "version build".
 
     Lines are "[pip3] name==1.0" and "[conda] name 1.0 build", several in one where they were joined.
     """
-    found: dict[str, Distribution] = {}
+    found: dict[str, kinds.Distribution] = {}
     conda: dict[str, str] = {}
     for hit in paste.each("listed", longest=_LONGEST_LISTED):
         for one in hit.found.re.finditer(paste.lines[hit.line][:_LONGEST_LISTED]):
@@ -241,5 +232,5 @@ def _listed(paste: Paste) -> tuple[dict[str, Distribution], dict[str, str]]:
                 build = (one["rest"].split() or [""])[0]
                 conda.setdefault(name, f"{one['version']} {build}".strip())
                 name, installer = "torch" if name == "pytorch" else name, "conda"
-            found.setdefault(name, Distribution(name, one["version"], installer=installer))
+            found.setdefault(name, kinds.Distribution(name, one["version"], installer=installer))
     return found, conda
