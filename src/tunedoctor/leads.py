@@ -2,7 +2,9 @@
 
 from collections.abc import Iterable, Mapping
 from itertools import chain
-from typing import NamedTuple
+from typing import Annotated
+
+import msgspec
 
 from tunedoctor.engine import Diagnosis, known_of
 from tunedoctor.facts import (
@@ -40,20 +42,32 @@ _ALWAYS = (Resembles, Knowledge)
 """Kinds that are known of each text."""
 
 
-class Lead(NamedTuple):
-    """A check whose finding the words of a report resemble."""
+class ReportSuspect(msgspec.Struct, frozen=True, kw_only=True):
+    """A cause that the words of a report resemble; nothing proves it."""
 
-    check: Check
-    likelihood: float
-    because: str
-    """The line that speaks for it."""
-    settle: str
+    id: str
+    title: str
+    likelihood: Annotated[float, msgspec.Meta(ge=0, le=1)]
+    """How often it is right where this is said, as learned from labelled reports."""
+    because: str = ""
+    """The line that speaks for it most."""
+    settle: str = ""
     """What to run on that machine: its answer tells."""
+
+
+def _suspect(check: Check, likelihood: float, because: str) -> ReportSuspect:
+    return ReportSuspect(
+        id=check.id,
+        title=check.title,
+        likelihood=round(likelihood, 2),
+        because=because,
+        settle=check.settle,
+    )
 
 
 def suspected(
     snapshot: Snapshot, diagnosis: Diagnosis, checks: Iterable[Check]
-) -> tuple[Lead, ...]:
+) -> tuple[ReportSuspect, ...]:
     """Return the checks that a report resembles, best first: no finding tells of them, and no fact rules them out."""
     found = {one.check.id for one in (*diagnosis.causes, *chain(*diagnosis.symptoms.values()))}
     open_ = {
@@ -63,26 +77,26 @@ def suspected(
         and not (one.id in diagnosis.quiet and _ruled_out(one, snapshot))
     }
     leads = [*leads_to(snapshot, open_)]
-    known = {lead.check.id for lead in leads}
+    known = {lead.id for lead in leads}
     leads += [
-        Lead(one.check, OUTWEIGHED, one.finding.said, one.check.settle)
+        _suspect(one.check, OUTWEIGHED, one.finding.said)
         for one in diagnosis.outweighed
         if one.check.id not in known
     ]
     return tuple(sorted(leads, key=lambda lead: -lead.likelihood)[:MOST])
 
 
-def leads_to(snapshot: Snapshot, checks: Mapping[str, Check]) -> tuple[Lead, ...]:
+def leads_to(snapshot: Snapshot, checks: Mapping[str, Check]) -> tuple[ReportSuspect, ...]:
     """Return the likeliest of some checks that a text resembles, each with what settles it.
 
     A symptom is left out where what explains it is at least as likely.
     """
     told = snapshot.find(Resembles)
-    leads: list[Lead] = []
+    leads: list[ReportSuspect] = []
     for one in told.causes if told else ():
         check = checks.get(one.cause)
-        if check and not any(check.id in lead.check.explains for lead in leads):
-            leads.append(Lead(check, round(one.likelihood, 2), one.because, check.settle))
+        if check and not any(check.id in checks[lead.id].explains for lead in leads):
+            leads.append(_suspect(check, one.likelihood, one.because))
     return tuple(leads[:MOST]) if leads and worth_telling(snapshot, leads[0].likelihood) else ()
 
 
@@ -102,7 +116,7 @@ def doubtful(snapshot: Snapshot) -> bool:
     return errors is not None and question(_text(errors)) != ""
 
 
-def ask(snapshot: Snapshot, diagnosis: Diagnosis, leads: Iterable[Lead] = ()) -> str:
+def ask(snapshot: Snapshot, diagnosis: Diagnosis, leads: Iterable[ReportSuspect] = ()) -> str:
     """Return what to run or to ask for next, where a report does not tell."""
     for one in diagnosis.causes:
         if one.finding.settle:

@@ -14,7 +14,7 @@ from tunedoctor.engine import Diagnosis, Found
 from tunedoctor.findings import SEVERITIES, Check, Severity
 from tunedoctor.fixing import Fix
 from tunedoctor.lazy import pattern
-from tunedoctor.leads import ask, doubtful, suspected
+from tunedoctor.leads import ReportSuspect, ask, doubtful, suspected
 from tunedoctor.registry import all_fixes
 from tunedoctor.snapshot import Snapshot
 from tunedoctor.tables.load import table
@@ -55,19 +55,6 @@ class ReportFinding(msgspec.Struct, frozen=True, kw_only=True):
     explains: tuple[str, ...] = ()
     """Ids of the findings of this report that follow from it."""
     evidence: tuple[str, ...] = ()
-
-
-class ReportSuspect(msgspec.Struct, frozen=True, kw_only=True):
-    """A cause that the words of a report resemble; nothing proves it."""
-
-    id: str
-    title: str
-    likelihood: Annotated[float, msgspec.Meta(ge=0, le=1)]
-    """How often it is right where this is said, as learned from labelled reports."""
-    because: str = ""
-    """The line that speaks for it most."""
-    settle: str = ""
-    """What to run on that machine: its answer tells."""
 
 
 class ReportTarget(msgspec.Struct, frozen=True, kw_only=True):
@@ -178,16 +165,7 @@ def report_of(  # noqa: PLR0913  two of them are what the user asked for
         passed=diagnosis.passed,
         skipped=diagnosis.skipped,
         unknown=diagnosis.unknown,
-        suspected=tuple(
-            ReportSuspect(
-                id=one.check.id,
-                title=one.check.title,
-                likelihood=one.likelihood,
-                because=one.because,
-                settle=one.settle,
-            )
-            for one in leads
-        ),
+        suspected=leads,
         next=ask(snapshot, diagnosis, leads) if open_ else _way_on(target),
         knowledge=snapshot.find(kinds.Knowledge),
         remembered=getattr(snapshot.find(kinds.Runtime), "remembered", ""),
