@@ -9,6 +9,7 @@ of the text, and how much of it is faults.
 
 import math
 import re
+from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
@@ -140,6 +141,8 @@ TABLE = Path(tables.__file__).with_name("ranker.json")
 HEALTHY = "healthy"
 """The label of reports that show no fault."""
 SCALE = 1000
+START, BETWEEN, END = b',"features":{\n', b",\n", b"\n}}\n"
+"""What stands around the rows in the table: each is a line, so that none is decoded but those of a text."""
 _NUMBERS = msgspec.json.Decoder(list[int])
 
 
@@ -152,26 +155,33 @@ class Model(msgspec.Struct, frozen=True):
     """What scores are divided by before they become likelihoods."""
     causes: dict[str, float]
     """Cause -> its bias."""
-    features: dict[str, msgspec.Raw]
-    """Feature -> in thousandths its inverse document frequency, then place of a cause and weight by turns."""
+    rows: list[bytes]
+    """A line for each feature, in order: its name, then in thousandths its inverse document frequency, then the place
+    of a cause and its weight by turns."""
 
-    def row(self, feature: str) -> tuple[float, dict[int, float]]:
-        """Return the inverse document frequency of a feature and its weights by the places of causes."""
-        idf, *pairs = _NUMBERS.decode(self.features[feature])
+    def row(self, feature: str) -> tuple[float, dict[int, float]] | None:
+        """Return the inverse document frequency of a feature and its weights by places of causes; None for others."""
+        name = msgspec.json.encode(feature) + b":"
+        at = bisect_left(self.rows, name)
+        line = self.rows[at] if at < len(self.rows) else b""
+        if not line.startswith(name):
+            return None
+        idf, *pairs = _NUMBERS.decode(line[len(name) :])
         return idf / SCALE, {p: w / SCALE for p, w in zip(pairs[::2], pairs[1::2], strict=True)}
 
 
 @cache
 def model() -> Model:
     """Return the model of the package, read once."""
-    return msgspec.json.decode(TABLE.read_bytes(), type=Model)
+    head, rows = TABLE.read_bytes().removesuffix(END).split(START)
+    return Model(**msgspec.json.decode(head + b"}"), rows=rows.split(BETWEEN))
 
 
 def scores(one: Model, every: Features) -> dict[str, float]:
     """Return the score of each cause by the features of a text, each block of length 1; higher is likelier."""
     found = list(one.causes.values())
     for block, share in one.blocks.items():
-        known = [(times, *one.row(k)) for k, times in every[block].items() if k in one.features]
+        known = [(times, *row) for k, times in every[block].items() if (row := one.row(k))]
         length = math.sqrt(sum((times * idf) ** 2 for times, idf, _ in known)) or 1.0
         for times, idf, weights in known:
             value = share * times * idf / length
@@ -199,7 +209,7 @@ def resembled(lines: Sequence[str]) -> Resembles:
     told, one = features(lines), model()
     ranked = rank(told)
     words = {line: {*of_line(line)} for line in faults(lines)}
-    rows = {word: one.row(word) for word in {*chain(*words.values())} & one.features.keys()}
+    rows = {word: row for word in {*chain(*words.values())} if (row := one.row(word))}
     places = {cause: place for place, cause in enumerate(one.causes)}
 
     def because(cause: str) -> str:
