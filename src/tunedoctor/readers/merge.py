@@ -77,7 +77,8 @@ def merged(one: F, other: F) -> F:
     if name:
         both = dict.fromkeys((*getattr(one, name), *getattr(other, name)))
         return replace(one, **{name: tuple(both)})
-    return _MERGES.get(type(one), filled)(one, other)
+    both_: F = _MERGES.get(type(one), filled)(one, other)
+    return both_
 
 
 def filled(one: F, other: F) -> F:

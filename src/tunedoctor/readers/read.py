@@ -69,7 +69,7 @@ def read_report(
     return Snapshot(answers)
 
 
-_NOT_SPOKEN_OF = {
+_NOT_SPOKEN_OF: dict[type[Fact], Answer] = {
     Container: Absent(why="the report tells of no container"),
     IndexAnswer: Absent(why="the report holds no failed install"),
     NvidiaAnswer: Absent(why="the report holds no failure of the NVIDIA tools"),

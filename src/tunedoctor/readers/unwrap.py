@@ -36,8 +36,6 @@ _LITTLE = pattern(
     r"|then|there|this|to|was|were|which|will|with|you|your)\Z"
 )
 """Words that sentences are held together with: two of them that meet at a break are two words."""
-_REST = pattern(r"[a-z][\w'-]{0,30}(?:[ .,;:)]|$)(?!\s*[=<>~])|[:,;)](?:\s|$)")
-"""How the rest of a broken word begins, which is no row of a list."""
 _PATH = pattern(r"[\"']?(?:/|~/|[A-Z]:\\)\S{3,300}\Z")
 """A row of a list of files."""
 _COMMAND = pattern(r"""\s-c\s(["']).{1,200}\1\Z""")
@@ -60,10 +58,6 @@ def unwrapped(lines: list[str], numbers: Sequence[int] = ()) -> tuple[list[str],
     loose = [i for i in full if not _is_new(lines[i], lines[i + 1], full=True)]
     # a terminal breaks at its width and nowhere else; a blank there is lost
     sharp = sum(len(lines[i]) >= width - 1 for i in pairs) >= len(pairs) - len(pairs) // 4
-    if sharp and width in TERMINALS and len(loose) <= len(full) // 2:
-        # the rest of a broken word can look like a name and its value: "Plat", "form: Linux"
-        torn = [i for i in full if lines[i][-1].isalnum() and _REST.match(lines[i + 1])]
-        loose = full if len(torn) >= FEWEST and len(torn) > len(full) // 2 else loose
     hard = sharp and len(loose) > len(full) // 2
     if not hard:  # every text has a longest line: where a new one follows, nothing is broken
         news = set(full) - set(loose)
