@@ -8,7 +8,7 @@ import sys
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import pairwise
 
-from msgspec import structs
+from msgspec.structs import replace
 
 from tunedoctor.facts import Errors, ErrorText, Fact, Frame, Shadow, Shadows
 from tunedoctor.lazy import pattern
@@ -21,19 +21,11 @@ from tunedoctor.readers.unwrap import wrapped
 from tunedoctor.tables.load import table
 from tunedoctor.tables.small import distribution_of
 
-_BY_LENGTH: tuple[str, ...] = tuple(sorted(table("sayings")["sayings"], key=len))
 
-
-def signs_in(text: str) -> tuple[str, ...]:
-    """Return the signs of a fault that a whole text holds, shorter ones first: only those can stand in its lines."""
-    low = text.lower()
-    return tuple(sign for sign in _BY_LENGTH if sign in low)
-
-
-def states_a_fault(text: str, among: Sequence[str] = _BY_LENGTH) -> bool:
+def states_a_fault(text: str, among: Sequence[str]) -> bool:
     """Tell whether a line states a fault, or a warning that tells of one; the word "error" alone is none.
 
-    `among`: the signs that its text holds, as `signs_in` returns them.
+    `among`: the sayings of sayings.json that the whole text holds.
     """
     if search("fault.version", text):  # a row of a report on versions
         return False
@@ -42,12 +34,7 @@ def states_a_fault(text: str, among: Sequence[str] = _BY_LENGTH) -> bool:
     if "Not Supported" in text:  # what nvidia-smi prints of a figure that a GPU does not have
         text = shape("fault.cell").sub(" ", text)
     low = text.lower()
-    for sign in among:
-        if len(sign) > len(low):
-            return False
-        if sign in low:
-            return True
-    return False
+    return any(sign in low for sign in among)
 
 
 def shadows(errors: Iterable[ErrorText]) -> list[Shadows]:
@@ -104,7 +91,8 @@ def read(lines: list[str]) -> list[Fact]:
     traces = tracebacks(said)
     known = {line for error in traces.errors for line in error.text.splitlines()}
     once: dict[str, ErrorText] = {}
-    signs = signs_in("\n".join(lines))
+    low = "\n".join(lines).lower()
+    signs = [sign for sign in table("sayings")["sayings"] if sign in low]
     for error in _bare(said, traces.taken, signs):
         if error.text not in known:
             once.setdefault(error.text, error)
@@ -113,9 +101,9 @@ def read(lines: list[str]) -> list[Fact]:
     found.sort(key=lambda error: int(error.where[5:]))
     if len(found) > MOST:
         found = found[: MOST // 2] + found[-MOST // 2 :]
-    found = [_without_endless_words(error) for error in found]
-    most = _longest_that_fits([len(error.text) for error in found])
-    found = [_shortened(error, most) for error in found]
+    whole = sum(len(error.text) for error in found) <= _ALTOGETHER
+    most = _ALTOGETHER if whole else _ALTOGETHER // len(found)
+    found = [replace(error, text=_shortened(error.text, most)) for error in found]
     return [Errors(errors=tuple(found)), *shadows(traces.errors)] if found else []
 
 
@@ -133,30 +121,11 @@ def _in_rows(said: Sequence[Said], told: Errors) -> list[ErrorText]:
     ]
 
 
-def _without_endless_words(error: ErrorText) -> ErrorText:
-    """Cut words that no path or symbol is as long as: what looks for a name in them would take for ever."""
-    if len(error.text) <= _LONGEST_WORD:
-        return error
-    return structs.replace(
-        error, text=_ENDLESS.sub(lambda w: f"{w[0][:500]}…{w[0][-100:]}", error.text)
-    )
-
-
-def _longest_that_fits(lengths: list[int]) -> int:
-    """Return the length to which the longest messages are cut so that all fit; the shorter ones stay whole."""
-    room = _ALTOGETHER
-    for left, length in zip(range(len(lengths), 0, -1), sorted(lengths), strict=True):
-        if length * left > room:
-            return room // left
-        room -= length
-    return _ALTOGETHER
-
-
-def _shortened(error: ErrorText, most: int) -> ErrorText:
-    """Cut a long message in the middle."""
-    if len(error.text) <= most:
-        return error
-    return structs.replace(error, text=f"{error.text[: most // 2]} … {error.text[-most // 2 :]}")
+def _shortened(text: str, most: int) -> str:
+    """Cut a long message in the middle, and words longer than any path: a name would be sought in them for ever."""
+    if len(text) > _LONGEST_WORD:
+        text = _ENDLESS.sub(lambda word: f"{word[0][:500]}…{word[0][-100:]}", text)
+    return text if len(text) <= most else f"{text[: most // 2]} … {text[-most // 2 :]}"
 
 
 def _bare(said: Sequence[Said], taken: frozenset[int], signs: Sequence[str]) -> list[ErrorText]:
@@ -186,7 +155,7 @@ def _of_one(said: Sequence[Said], taken: frozenset[int], signs: Sequence[str]) -
             text, at = _sentence(said, at)
         if start and text[0].islower() and not kind and wrapped(said[start - 1].text, one.text):
             before = said[start - 1].text.strip()
-            text = text if states_a_fault(before) else f"{before} {text}"
+            text = text if states_a_fault(before, signs) else f"{before} {text}"
         text = _TICKED.sub(_quoted, text) if "`" in text else text
         found.append(
             ErrorText(text=text, where=f"line {one.number}", type=kind["type"] if kind else "")
