@@ -75,7 +75,7 @@ def _device(
     """Return a device by its numbers or the words of its maker; None for one of other makers."""
     ids = search("pci.ids", name)
     words = f"{maker} {name}" if name else ""
-    by_words = (row.name for row in rows("pci_vendor") if row.search(words))
+    by_words = (row.name for row in rows("pci_vendor") if row.pattern.search(words))
     vendor = ids[1].lower() if ids else next(by_words, "")
     plain = search("pci.name", name)
     name = plain["name"].strip() if plain else name
