@@ -95,9 +95,7 @@ class Text(NamedTuple):
             if not possible(row, self.text) or always.get("within", "") not in self.text:
                 continue
             for found in row.finditer(self.text):
-                slots = {
-                    name: value for name, value in found.groupdict().items() if value is not None
-                }
+                slots = {slot: told for slot, told in found.groupdict().items() if told is not None}
                 first, last = self.line(found.start()), self.line(found.end() - 1)
                 yield Said(first, last, found[0].strip(), {**always, **slots})
 
@@ -193,7 +191,4 @@ Statement = Entry | Requirement | BrokenDistribution | Interpreter
 
 def final_state(entries: Iterable[Entry]) -> dict[str, Entry]:
     """Return the last word on each package, by name, also of those that went."""
-    state: dict[str, Entry] = {}
-    for one in sorted(entries, key=lambda e: (not e.weak, e.line)):
-        state[one.name] = one
-    return state
+    return {one.name: one for one in sorted(entries, key=lambda e: (not e.weak, e.line))}
