@@ -35,17 +35,10 @@ def told(errors: Errors | Unknown | None, *patterns: str) -> str:
 
     Patterns are regular expressions; case does not count. "" where none matches.
     """
-    if not isinstance(errors, Errors) or not errors.errors:
-        return ""
     wanted = _any_of(patterns)
-    for error in errors.errors:
-        if not possible(wanted, error.text):
-            continue
-        # compiled are those alone that can match here: for one text, seldom more than one
-        likely = tuple(one for one in patterns if possible(_any_of((one,)), error.text))
-        for line in error.text.splitlines() if likely else ():
-            found = _any_of(likely).search(line)
-            if found:
+    for error in raised(errors):
+        for line in error.text.splitlines() if possible(wanted, error.text) else ():
+            if found := wanted.search(line):
                 return sentence(line[found.start() :], found.end() - found.start())
     return ""
 
