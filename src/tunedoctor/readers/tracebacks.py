@@ -93,7 +93,7 @@ def flattened(text: str) -> list[str]:
 
 
 MOST_FRAMES = 40
-HEAD = pattern(r"Traceback \(most recent call last\)")
+HEAD = "Traceback (most recent call last)"
 BOX_HEAD = pattern(r"\s*[+╭┏]?[-─━]{3,200} ?Traceback \(most recent call last\)")
 _NOTEBOOK_HEAD = pattern(
     r"\s*(?P<type>[A-Za-z_][\w.]{2,80})\s{2,80}Traceback \(most recent call last\)"
@@ -103,7 +103,7 @@ _SKIPPED = pattern(
 )
 _UNKNOWN_CLASS = pattern(r"\s*[A-Za-z_][\w.]{2,80}(?:: \S|:?$)")
 
-Kind = Literal["frame", "code", "number", "end", "skip", "other"]
+Kind = Literal["frame", "code", "end", "skip", "other"]
 
 
 class Read(NamedTuple):
@@ -149,13 +149,15 @@ def trace(said: Sequence[Said], head: int, *, headless: bool = False) -> Read:
             return Read((error(whole, frames, said[at].number),), after)
         elif kind == "other":
             break
-        elif kind in ("code", "number"):
+        elif kind == "code":
             _mark(frames, text)
         at += 1
         seen = at
-    return Read(
-        _cut(named["type"] if named else "", frames, said[head].number), max(seen, head + 1)
-    )
+    # without its last line it tells its class in a notebook, or what it raises
+    last = frames[-1].code if frames else ""
+    text = named["type"] if named else last if last.startswith(("raise ", "assert ")) else ""
+    found = (error(text, frames, said[head].number),) if text else ()
+    return Read(found, max(seen, head + 1))
 
 
 def error(text: str, frames: Sequence[Frame], number: int) -> ErrorText:
@@ -216,19 +218,6 @@ def _mark(frames: list[Frame], text: str) -> None:
     frames[-1] = msgspec.structs.replace(frames[-1], line=frames[-1].line or line, code=code)
 
 
-def _cut(named: str, frames: list[Frame], number: int) -> tuple[ErrorText, ...]:
-    """Return what a traceback without its last line tells: its class in a notebook, or what it raises."""
-    last = frames[-1].code if frames else ""
-    text = named or (last if last.startswith(("raise ", "assert ")) else "")
-    if not text:
-        return ()
-    return (
-        ErrorText(
-            text=text, where=f"line {number}", type=named, frames=tuple(frames[-MOST_FRAMES:])
-        ),
-    )
-
-
 MOST_STREAMS = 256
 
 
@@ -250,7 +239,13 @@ def tracebacks(said: Sequence[Said]) -> Found:
     found: list[ErrorText] = []
     taken: set[int] = set()
     for stream in streams.values():
-        _walk(stream, found, taken)
+        at = 0
+        while at < len(stream):
+            read = _begun(stream, at)
+            if read:
+                found += read.errors
+                taken.update(one.number for one in stream[at : read.after])
+            at = max(read.after if read else 0, at + 1)
     once: dict[tuple[str, str, int | None], ErrorText] = {}
     for error in sorted(found, key=lambda error: int(error.where[5:])):
         last = error.frames[-1] if error.frames else None
@@ -258,28 +253,15 @@ def tracebacks(said: Sequence[Said]) -> Found:
     return Found(tuple(once.values()), frozenset(taken))
 
 
-def _walk(said: Sequence[Said], found: list[ErrorText], taken: set[int]) -> None:
-    at = 0
-    while at < len(said):
-        read = _begun(said, at)
-        if read is None:
-            at += 1
-            continue
-        found += read.errors
-        taken.update(one.number for one in said[at : read.after])
-        at = max(read.after, at + 1)
-
-
 def _begun(said: Sequence[Said], at: int) -> Read | None:
     """Read what begins at this line; None where nothing does."""
     text = said[at].text
-    if "Traceback (most" in text and HEAD.search(text):
+    if HEAD in text:
         if "File " in text and (lines := flattened(text)):
             inner = trace([said[at]._replace(text=line) for line in lines], 0)
             return Read(inner.errors, at + 1)
         return trace(said, at)
-    if ("File " in text or text[:5] in ("Cell ", "Input", "<ipyt")) and (
-        plain(text) or notebook(text)
-    ):
+    frame = "File " in text or text[:5] in ("Cell ", "Input", "<ipyt")
+    if frame and (plain(text) or notebook(text)):
         return trace(said, at, headless=True)
     return None
