@@ -6,8 +6,6 @@ from typing import NamedTuple
 from msgspec.structs import replace
 
 from tunedoctor.facts import ErrorText, IntelGpu, KernelLog, NvidiaModule, PciDevice, RocmStack
-from tunedoctor.probes.intel import is_supported, name_of
-from tunedoctor.probes.kernel_log import parse_kernel_log
 from tunedoctor.readers.nvidia_smi import failures
 from tunedoctor.readers.paste import Paste, rows, search
 from tunedoctor.tables.load import table
@@ -93,7 +91,12 @@ _NOT_LOADED = 9
 
 def kernel_log(paste: Paste) -> KernelLog | None:
     """Return what the lines of the kernel tell; None where nothing that is looked for stands in them."""
-    parsed = parse_kernel_log("\n".join(paste.line(hit.line) for hit in paste.each("kernel.line")))
+    lines = [paste.line(hit.line) for hit in paste.each("kernel.line")]
+    if not lines:
+        return None
+    from tunedoctor.probes.kernel_log import parse_kernel_log  # noqa: PLC0415  few texts hold the log
+
+    parsed = parse_kernel_log("\n".join(lines))
     return parsed if parsed != KernelLog() else None
 
 
@@ -165,24 +168,28 @@ _MOST = 64
 
 def intel(paste: Paste, bus: Bus) -> IntelGpu | None:
     """Return the GPUs that sycl-ls, xpu-smi or the bus names; None where none is one that training can use."""
+    by_sycl, by_xpu_smi = paste.all("intel.sycl"), paste.all("intel.xpu_smi")
+    on_bus = [one for one in bus.devices if one.vendor == "8086"]
+    if not (by_sycl or by_xpu_smi or on_bus):
+        return None
+    from tunedoctor.probes.intel import is_supported, name_of  # noqa: PLC0415  few have such a GPU
+
     names: dict[str, None] = {}
     discrete = False
-    by_sycl = paste.all("intel.sycl")
     for row in by_sycl:
         platform = search("intel_words.platform", row["name"])
         names.setdefault(row["name"][: platform.start() if platform else None].strip())
-    for row in paste.all("intel.xpu_smi"):
+    for row in by_xpu_smi:
         device = search("intel_words.id", row["name"])  # "Intel(R) Graphics [0x56c0]"
         names.setdefault(name_of(device[1]) if device else row["name"].strip())
         discrete |= device is not None and is_supported(device[1])
     discrete |= any(search("intel_words.discrete", name) for name in names)
-    for one in bus.devices:
-        if one.vendor == "8086":
-            by_name = search("intel_words.discrete", one.name)
-            known = is_supported(one.device) if one.device else bool(by_name)
-            if known and not names:
-                names.setdefault(one.name or name_of(one.device))
-            discrete |= known
+    for one in on_bus:
+        by_name = search("intel_words.discrete", one.name)
+        known = is_supported(one.device) if one.device else bool(by_name)
+        if known and not names:
+            names.setdefault(one.name or name_of(one.device))
+        discrete |= known
     if not names:
         return None
     level_zero = any(row["by"] == "level_zero" for row in by_sycl) if by_sycl else None
