@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from tunedoctor.lazy import pattern
@@ -36,9 +36,9 @@ PLAIN = pattern(
     r")"
 )
 """What tells nothing of the process: times, levels, places in the code that logged."""
-_MOST = 6
+_MOST, _MOST_STREAMS = 6, 256
 _FRAME = pattern(r"(?P<pre>\S.{0,80}?)\s{2}File \"[^\"\n]{1,400}\", line \d")
-_SIDES = "│┃║"
+_SIDES = ("│", "┃", "║")
 """How boxes draw their sides."""
 
 
@@ -55,15 +55,19 @@ class Said(NamedTuple):
     """Without what stood in front; indentation is kept."""
 
 
+def by_stream(said: Iterable[Said]) -> list[list[Said]]:
+    """Return the lines of each process apart."""
+    streams: dict[str, list[Said]] = {}
+    for one in said:
+        name = one.stream if one.stream in streams or len(streams) < _MOST_STREAMS else ""
+        streams.setdefault(name, []).append(one)
+    return [*streams.values()]
+
+
 def undressed(lines: list[str]) -> list[Said]:
     """Return each line without its prefixes. Linear; never raises."""
     known = _shapes(lines)
     return [Said(number, *_one(line, known)) for number, line in enumerate(lines, 1)]
-
-
-def bare(line: str) -> str:
-    """Return one line without known prefixes."""
-    return _one(line, frozenset())[2]
 
 
 def _one(line: str, shapes: frozenset[str]) -> tuple[str, str, str]:
@@ -85,16 +89,16 @@ def _one(line: str, shapes: frozenset[str]) -> tuple[str, str, str]:
         else:
             break
         text = text[found.end() :]
-    return stream, manner, unboxed(text, _SIDES)
+    return stream, manner, _unboxed(text)
 
 
-def unboxed(text: str, sides: str) -> str:
+def _unboxed(text: str) -> str:
     """Return a line without the sides of a box, if it begins with one. Linear in the length."""
     inner = text.lstrip()
-    if not inner or inner[0] not in sides:
+    if inner[:1] not in _SIDES:
         return text
     inner = inner[1:].removeprefix(" ").rstrip()
-    return inner[:-1].rstrip() if inner[-1:] and inner[-1] in sides else inner
+    return inner[:-1].rstrip() if inner.endswith(_SIDES) else inner
 
 
 def _shape(text: str) -> str:
@@ -108,7 +112,7 @@ def _shapes(lines: list[str]) -> frozenset[str]:
         if 'File "' not in line or not (found := _FRAME.match(line)):
             continue
         pre = found["pre"]
-        if "Traceback" not in pre and bare(f"{pre} x").strip() != "x":
+        if "Traceback" not in pre and _one(f"{pre} x", frozenset())[2].strip() != "x":
             seen[_shape(pre)] += 1
     return frozenset(shape for shape, _ in seen.most_common(8))
 
@@ -128,11 +132,10 @@ LOOK_UP = "(look up to see its traceback):"
 """A line of transformers after which the real error follows."""
 _END = pattern(
     r"[|+-]*\s*(?:Exception Group )?Traceback \(most|\s*File \"|During handling of|The above exception|>>> |In \[\d"
-    r"|[$#%>] |\S{1,60}[$#%] |\([\w .-]{1,40}\) |PS [A-Z]:|[A-Z]:\\[^>\n]{0,200}>|\+?[-=~_+]{8}|\[\w{1,12}\] ?\S"
+    r"|[$#%>] |\S{1,60}[$#%] |\([\w .-]{1,40}\) |PS [A-Z]:|[A-Z]:\\[^>\n]{0,200}>|[\s|]*\+?[-=~_+]{8}|\[\w{1,12}\] ?\S"
     r"|(?:[\w.-]{1,60}(?:==|\s{2,})\d)|NOTE: If your import|[A-Z_]{2,40}=\S|C:\\|Exception raised from|frame #\d"
     r"|\*{4}"
 )
-_RULE = pattern(r"[\s|]*\+?[-=~_+]{8}")
 
 
 def message(said: Sequence[Said], start: int) -> tuple[str, int]:
@@ -164,7 +167,7 @@ def _goes_on(before: str, said: Sequence[Said], at: int, manner: str) -> bool:
         return before.endswith((LOOK_UP, ":")) and bool(after.strip()) and not _END.match(after)
     if before.endswith(LOOK_UP):
         return True
-    if _END.match(text) or _RULE.match(text):
+    if _END.match(text):
         return False
     surely = wrapped(before, text) or bool(SECOND.match(text)) or text[:1] in " \t"
     return surely or not STARTS.match(text) or before.endswith(":")

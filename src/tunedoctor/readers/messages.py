@@ -14,7 +14,7 @@ from tunedoctor.facts import Errors, ErrorText, Fact, Frame, Shadow, Shadows
 from tunedoctor.lazy import pattern
 from tunedoctor.messages.cause import causes
 from tunedoctor.messages.match import matches, shipped
-from tunedoctor.readers.dress import LOOK_UP, TYPE, Said, message, undressed
+from tunedoctor.readers.dress import LOOK_UP, TYPE, Said, by_stream, message, undressed
 from tunedoctor.readers.paste import search, shape
 from tunedoctor.readers.tracebacks import tracebacks
 from tunedoctor.readers.unwrap import wrapped
@@ -93,9 +93,10 @@ def read(lines: list[str]) -> list[Fact]:
     once: dict[str, ErrorText] = {}
     low = "\n".join(lines).lower()
     signs = [sign for sign in table("sayings")["sayings"] if sign in low]
-    for error in _bare(said, traces.taken, signs):
-        if error.text not in known:
-            once.setdefault(error.text, error)
+    for stream in by_stream(said):
+        for error in _bare(stream, traces.taken, signs):
+            if error.text not in known:
+                once.setdefault(error.text, error)
     found = [*traces.errors, *once.values()]
     found += _in_rows(said, Errors(errors=tuple(found)))
     found.sort(key=lambda error: int(error.where[5:]))
@@ -129,14 +130,7 @@ def _shortened(text: str, most: int) -> str:
 
 
 def _bare(said: Sequence[Said], taken: frozenset[int], signs: Sequence[str]) -> list[ErrorText]:
-    """Return the lines that state a fault outside of tracebacks, each with what belongs to it."""
-    streams: dict[str, list[Said]] = {}
-    for one in said:
-        streams.setdefault(one.stream, []).append(one)
-    return [error for stream in streams.values() for error in _of_one(stream, taken, signs)]
-
-
-def _of_one(said: Sequence[Said], taken: frozenset[int], signs: Sequence[str]) -> list[ErrorText]:
+    """Return the lines of a process that state a fault outside of tracebacks, each with what belongs to it."""
     found: list[ErrorText] = []
     at = 0
     while at < len(said):

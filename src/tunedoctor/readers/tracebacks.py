@@ -7,7 +7,7 @@ import msgspec
 
 from tunedoctor.facts import ErrorText, Frame
 from tunedoctor.lazy import pattern
-from tunedoctor.readers.dress import KINDS, TYPE, Said, message
+from tunedoctor.readers.dress import KINDS, TYPE, Said, by_stream, message
 
 PLAIN = pattern(
     r'(?P<indent>\s*)File "?(?P<file>[^"\n]{1,400}?)"?, line (?P<line>\d{1,7})(?:,? in (?P<function>.{1,200}))?\s*$'
@@ -218,9 +218,6 @@ def _mark(frames: list[Frame], text: str) -> None:
     frames[-1] = msgspec.structs.replace(frames[-1], line=frames[-1].line or line, code=code)
 
 
-MOST_STREAMS = 256
-
-
 class Found(NamedTuple):
     """What a text's tracebacks say."""
 
@@ -232,13 +229,9 @@ class Found(NamedTuple):
 
 def tracebacks(said: Sequence[Said]) -> Found:
     """Return the errors that the tracebacks in these lines end with. Linear; never raises."""
-    streams: dict[str, list[Said]] = {}
-    for one in said:
-        name = one.stream if one.stream in streams or len(streams) < MOST_STREAMS else ""
-        streams.setdefault(name, []).append(one)
     found: list[ErrorText] = []
     taken: set[int] = set()
-    for stream in streams.values():
+    for stream in by_stream(said):
         at = 0
         while at < len(stream):
             read = _begun(stream, at)
