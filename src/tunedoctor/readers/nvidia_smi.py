@@ -4,10 +4,9 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-import msgspec
+from msgspec.structs import replace
 
 from tunedoctor.facts import Fact, NvidiaAnswer, NvidiaDriver, NvidiaGpu, NvidiaGpus
-from tunedoctor.lazy import pattern
 from tunedoctor.readers.nvidia_values import (
     CUT,
     Seen,
@@ -73,7 +72,6 @@ def _failure(paste: Paste, hit: Hit) -> NvidiaAnswer | None:
 
 
 _LONGEST = 40_000
-_FIELD = pattern(r"[A-Za-z][\w.]{0,80}(?: \[[\w%/]{1,8}\])?")
 _NAMES = {"name", "gpu_name", "uuid", "gpu_uuid"}
 """A header must have one of these …"""
 _SURE = (".", "_", "uuid", "[")
@@ -93,7 +91,15 @@ def _table(hits: Sequence[Hit]) -> Seen:
     for hit in hits[1:]:
         row, row_told = hit.row, _values(hit)
         if row == "gpu":
-            gpu = _gpu(row_told)
+            gpu: dict[str, Any] = {
+                "index": int(row_told["index"]),
+                "name": " ".join(row_told["name"].split()),
+                "slot": slot(row_told["bus"]),
+                "driver_model": driver_model(row_told["mode"]),
+                "ecc_uncorrected": count(row_told["ecc"]),
+                "mig_instances": 0,
+                "processes": (),
+            }
             # a second list of the same GPUs belongs to another output
             last = gpu if gpus.setdefault(gpu["index"], gpu) is gpu else None
         elif row in ("mig_device", "process"):
@@ -115,19 +121,6 @@ def _table(hits: Sequence[Hit]) -> Seen:
 
 def _values(hit: Hit) -> dict[str, str]:
     return {name: value or "" for name, value in hit.found.groupdict().items()}
-
-
-def _gpu(row: dict[str, str]) -> dict[str, Any]:
-    """Read "0  NVIDIA H100 80GB HBM3  On | 00000000:00:09.0 Off | 0"."""
-    return {
-        "index": int(row["index"]),
-        "name": " ".join(row["name"].split()),
-        "slot": slot(row["bus"]),
-        "driver_model": driver_model(row["mode"]),
-        "ecc_uncorrected": count(row["ecc"]),
-        "mig_instances": 0,
-        "processes": (),
-    }
 
 
 def csv_outputs(paste: Paste) -> list[Seen]:
@@ -156,8 +149,9 @@ def header_of(line: str) -> tuple[str, ...]:
     if "," not in line or len(line) > _LONGEST or ("uuid" not in line and "name" not in line):
         return ()
     parts = [one.strip() for one in line.split(",")]
-    fields = tuple(one.partition(" ")[0] for one in parts)
-    sure = any(mark in one for one in parts for mark in _SURE) and all(map(_FIELD.fullmatch, parts))
+    fields = tuple(one.partition(" [")[0] for one in parts)
+    words = all(one.replace("_", "").replace(".", "").isalnum() for one in fields)
+    sure = words and any(mark in one for one in parts for mark in _SURE)
     return fields if sure and "pid" not in fields and not _NAMES.isdisjoint(fields) else ()
 
 
@@ -169,9 +163,8 @@ def row_of(fields: Sequence[str], line: str) -> dict[str, str]:
     row = dict(zip(fields, parts, strict=True))
     if not re.fullmatch(r"\d[\d.]{2,20}|\[?\w[\w /]{0,30}\]?", row.get("driver_version", "0.0.0")):
         return {}
-    return (
-        row if told(row.get("name", "") or row.get("gpu_name", "") or row.get("uuid", "-")) else {}
-    )
+    name = row.get("name") or row.get("gpu_name") or row.get("uuid", "-")
+    return row if told(name) else {}
 
 
 def seen(rows: Sequence[Values]) -> Seen:
@@ -198,46 +191,39 @@ def read(lines: list[str]) -> list[Fact]:
     """
     paste = Paste([line.replace("\uff1a", ":").expandtabs(8) for line in lines])
     outputs = [one for way in (queries, csv_outputs, tables) for one in way(paste)]
-    answer = failures(paste)
     kernel = proc_version(paste.text)
     if kernel and (library := paste.first("nvidia_smi.nvml_library")):
-        kernel = msgspec.structs.replace(kernel, library=library)
-    found: list[Fact] = [*_driver(outputs, kernel), *_gpus(outputs)]
-    return [*found, answer] if answer else found
+        kernel = replace(kernel, library=library)
+    driver, answer = _driver(outputs, kernel), failures(paste)
+    base = max(outputs, key=lambda one: len(one.gpus), default=Seen())
+    gpus = NvidiaGpus(gpus=tuple(map(complete, base.gpus)), source=SOURCE) if base.gpus else None
+    return [one for one in (driver, gpus, answer) if one is not None]
 
 
 def complete(gpu: NvidiaGpu) -> NvidiaGpu:
     """Fill in what only the table of models knows of a GPU whose driver does not tell."""
     if gpu.name.endswith(CUT):
         capability = gpu.compute_capability or nvidia_cut(gpu.name.removesuffix(CUT))
-        return msgspec.structs.replace(gpu, compute_capability=capability)
+        return replace(gpu, compute_capability=capability)
     model = nvidia_by_name(gpu.name)
     if model is None:
         return gpu
-    return msgspec.structs.replace(
+    return replace(
         gpu,
         compute_capability=gpu.compute_capability or model.compute_capability,
         unified_memory=gpu.unified_memory or bool(model.unified),
     )
 
 
-def _driver(outputs: list[Seen], kernel: NvidiaDriver | None) -> list[NvidiaDriver]:
+def _driver(outputs: list[Seen], kernel: NvidiaDriver | None) -> NvidiaDriver | None:
     first = next((one for one in outputs if one.driver), None)
     if first is None:
-        return [kernel] if kernel else []
+        return kernel
     same = [one for one in outputs if one.driver == first.driver]
-    return [
-        NvidiaDriver(
-            version=first.driver,
-            source=SOURCE,
-            cuda=next((one.cuda for one in same if one.cuda), ""),
-            library=next((one.library for one in same if one.library), ""),
-            open_module=kernel.open_module if kernel and kernel.version == first.driver else None,
-        )
-    ]
-
-
-def _gpus(outputs: list[Seen]) -> list[NvidiaGpus]:
-    """Take the output that shows the most GPUs."""
-    base = max(outputs, key=lambda one: len(one.gpus), default=Seen())
-    return [NvidiaGpus(gpus=tuple(map(complete, base.gpus)), source=SOURCE)] if base.gpus else []
+    return NvidiaDriver(
+        version=first.driver,
+        source=SOURCE,
+        cuda=next((one.cuda for one in same if one.cuda), ""),
+        library=next((one.library for one in same if one.library), ""),
+        open_module=kernel.open_module if kernel and kernel.version == first.driver else None,
+    )
