@@ -27,7 +27,7 @@ from tunedoctor.readers.ledger import (
     version_of_wheel,
 )
 from tunedoctor.readers.lists import in_memory, in_passing, listed, shown, torch_told
-from tunedoctor.readers.merge import NoTorch
+from tunedoctor.readers.merge import NoTorch, filled
 
 
 def packages_said(text: Text) -> Iterator[Entry | kinds.BrokenDistribution]:
@@ -80,7 +80,7 @@ def refused(text: Text) -> tuple[kinds.Refusal, ...]:
     index = asked.pop() if len(asked) == 1 else ""
     # uv names no index: it is the one of a variant, where the text asks that alone
     return tuple(
-        msgspec.structs.replace(one, index=one.index or index)
+        replace(one, index=one.index or index)
         if one.installer == "uv" and one.offered is None
         else one
         for one in found.values()
@@ -138,14 +138,10 @@ def _reason(
 
 
 def _filled(one: kinds.Refusal, other: kinds.Refusal) -> kinds.Refusal:
-    return msgspec.structs.replace(
-        one,
-        reason=other.reason if one.reason == "unknown" else one.reason,
+    return replace(
+        filled(one, other),
         offered=other.offered if one.offered is None else one.offered,
-        python_floors=one.python_floors or other.python_floors,
-        tag=one.tag or other.tag,
         wheel_tags=tuple(dict.fromkeys((*one.wheel_tags, *other.wheel_tags))),
-        index=one.index or other.index,
     )
 
 

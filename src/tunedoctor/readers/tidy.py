@@ -129,22 +129,16 @@ def _without_quote(line: str) -> str:
 
 def _unstamped(lines: list[str]) -> list[str]:
     """Take away what a log put in front of nearly all lines: times, or the name of the one process that printed."""
-    told = [line for line in lines if line]
-    for _ in range(2):
-        stamped = sum(bool(_STAMP.match(line)) for line in told)
-        names = Counter(found[0].strip() for line in told if (found := STREAM.match(line)))
-        if len(told) < FEWEST and stamped < len(told):
-            break
-        if told and stamped >= _MOSTLY * len(told):
-            lines = [_STAMP.sub("", line, count=1).rstrip() for line in lines]
-        elif len(names) == 1 and names.total() >= _MOSTLY * len(told):
+    for front in (_STAMP, STREAM, _STAMP):
+        told = [line for line in lines if line]
+        names = Counter(found[0].strip() for line in told if (found := front.match(line)))
+        enough = len(told) if front is _STAMP and len(told) < FEWEST else _MOSTLY * len(told)
+        one = front is _STAMP or (len(names) == 1 and len(told) >= FEWEST)
+        if told and one and names.total() >= enough:
             lines = [
-                STREAM.sub("", line, count=1).rstrip() if STREAM.match(line) else line
+                front.sub("", line, count=1).rstrip() if front.match(line) else line
                 for line in lines
             ]
-        else:
-            break
-        told = [line for line in lines if line]
     return lines
 
 
