@@ -9,7 +9,7 @@ from collections import Counter, deque
 from collections.abc import Iterable, Iterator, Sequence
 from typing import BinaryIO, NamedTuple
 
-from tunedoctor.lazy import pattern
+from tunedoctor.readers.paste import shape
 
 _MARKS = (
     (codecs.BOM_UTF8, "utf-8"),
@@ -60,15 +60,9 @@ FEWEST_LINES = 2000
 _WORTH = 36
 """Characters that a line costs at least: of more and shorter lines the ends and the faults are read."""
 _MOST_SHAPES = 20_000
-_SIGNS = pattern(
-    r"rror|RROR|xception|raceback|ailed|AILED|arning: C|Killed|illed by|Segm|core dumped|Bus error|No such file|too old"
-    r"|Xid|undefined symbol|cannot open|No module|not compatible|NCCL WARN|exit(?:ed|code)|PyTorch version|NVIDIA-SMI"
-    r"|\[pip3?\]"
-    r"|CUDA used to build|Is CUDA available|oom-kill|out of memory|No space left|Permission denied|atal"
-    r"|not found|from versions|which is incompatible|GPU models|Python version|[Dd]river"
-)
+_SIGNS = shape("digest.signs")
 """What a line has that is worth its surroundings: cheap to look for, and wide."""
-_DIGITS = pattern(r"[\d\W_]+")
+_DIGITS = shape("digest.digits")
 
 
 WHOLE = 2_000_000

@@ -6,38 +6,15 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from tunedoctor.lazy import pattern
+from tunedoctor.readers.paste import shape
 from tunedoctor.readers.unwrap import SECOND, STARTS, joined, wrapped
 
-STREAM = pattern(
-    r"\s{0,4}(?:"
-    r"\[(?P<rank>(?:rank|default|worker|node|gpu|local_rank|Rank|GPU)[ _-]?\d{1,5}|\d{1,4},\d{1,4})\]"
-    r"(?:<std(?:err|out)>)?:?"
-    r"|\((?P<pid>(?:[\w.:<>-]{1,60} )?(?:pid|PID)=\d{1,9}(?:, ?\w{1,8}=[\w.:]{1,40}){0,3})\)"
-    r"|(?P<name>[\w.-]{1,50}[_-]\d{1,3})\s{1,20}\|(?=\s|$)"
-    r")[ ]?"
-)
+STREAM = shape("dress.stream")
 """Who printed: the part that tells one process from another."""
-PLAIN = pattern(
-    r"\s{0,4}(?:"
-    r"\[?(?:std(?:err|out)|err|out|ERR)\]:? ?"
-    r"|\[?\d{4}[-/]\d\d[-/]\d\d[T ]\d\d:\d\d:\d\d(?:[.,]\d{1,9})?(?:Z|[+-]\d\d:?\d\d)?\]?[ :,]?"
-    r"|\[?\d\d:\d\d:\d\d(?:[.,-]\d{1,9})?\]? "
-    r"|(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec) {1,2}\d{1,2} \d\d:\d\d:\d\d [\w.-]{1,60} "
-    r"[\w./@-]{1,60}(?:\[\d{1,9}\])?: ?"
-    r"|[IWEF]\d{4} \d\d:\d\d:\d\d[.\d]{0,10} +\d{1,9} [^\s\]]{1,120}:\d{1,6}\] ?"
-    r"|\[?(?:INFO|WARNING|WARN|ERROR|CRITICAL|DEBUG|FATAL)\]?(?: \d\d-\d\d \d\d:\d\d:\d\d(?:\.\d{1,6})?)? "
-    r"\[?[\w./]{1,80}:\d{1,6}\] ?"
-    r"|\[(?:INFO|WARNING|WARN|ERROR|CRITICAL|DEBUG|FATAL)(?:\|[\w./]{1,80}(?::\d{1,6})?)?\]"
-    r"(?: \d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{1,6})?(?: >>)? ?"
-    r"|(?:INFO|WARNING|ERROR|CRITICAL|DEBUG):[\w.-]{1,80}:"
-    r"|(?:INFO|WARNING|ERROR|CRITICAL|DEBUG) +- ?"
-    r"|#\d{1,4} \d{1,6}\.\d{1,3} ?"
-    r"|! (?=\S)"
-    r")"
-)
+PLAIN = shape("dress.plain")
 """What tells nothing of the process: times, levels, places in the code that logged."""
 _MOST, _MOST_STREAMS = 6, 256
-_FRAME = pattern(r"(?P<pre>\S.{0,80}?)\s{2}File \"[^\"\n]{1,400}\", line \d")
+_FRAME = shape("dress.frame")
 _SIDES = ("│", "┃", "║")
 """How boxes draw their sides."""
 
@@ -75,9 +52,9 @@ def _one(line: str, shapes: frozenset[str]) -> tuple[str, str, str]:
     if not line or line.isspace():
         return stream, manner, ""
     text = line[:4000]
-    for shape in shapes:
-        if len(text) >= len(shape) and _shape(text[: len(shape)]) == shape:
-            stream, text = text[: len(shape)].strip(), text[len(shape) :]
+    for known in shapes:
+        if len(text) >= len(known) and _shape(text[: len(known)]) == known:
+            stream, text = text[: len(known)].strip(), text[len(known) :]
             break
     for _ in range(_MOST):
         if not text.strip():
@@ -114,7 +91,7 @@ def _shapes(lines: list[str]) -> frozenset[str]:
         pre = found["pre"]
         if "Traceback" not in pre and _one(f"{pre} x", frozenset())[2].strip() != "x":
             seen[_shape(pre)] += 1
-    return frozenset(shape for shape, _ in seen.most_common(8))
+    return frozenset(known for known, _ in seen.most_common(8))
 
 
 MOST_LINES = 30
@@ -130,12 +107,7 @@ TYPE = pattern(
 """The last line of a traceback: a class, and what it says."""
 LOOK_UP = "(look up to see its traceback):"
 """A line of transformers after which the real error follows."""
-_END = pattern(
-    r"[|+-]*\s*(?:Exception Group )?Traceback \(most|\s*File \"|During handling of|The above exception|>>> |In \[\d"
-    r"|[$#%>] |\S{1,60}[$#%] |\([\w .-]{1,40}\) |PS [A-Z]:|[A-Z]:\\[^>\n]{0,200}>|[\s|]*\+?[-=~_+]{8}|\[\w{1,12}\] ?\S"
-    r"|(?:[\w.-]{1,60}(?:==|\s{2,})\d)|NOTE: If your import|[A-Z_]{2,40}=\S|C:\\|Exception raised from|frame #\d"
-    r"|\*{4}"
-)
+_END = shape("dress.end")
 
 
 def message(said: Sequence[Said], start: int) -> tuple[str, int]:

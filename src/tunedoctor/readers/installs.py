@@ -13,7 +13,6 @@ import msgspec
 from msgspec.structs import replace
 
 from tunedoctor import facts as kinds
-from tunedoctor.lazy import pattern
 from tunedoctor.readers.ledger import (
     VERSION,
     Entry,
@@ -28,6 +27,7 @@ from tunedoctor.readers.ledger import (
 )
 from tunedoctor.readers.lists import in_memory, in_passing, listed, shown, torch_told
 from tunedoctor.readers.merge import NoTorch, filled
+from tunedoctor.readers.paste import shape
 
 
 def packages_said(text: Text) -> Iterator[Entry | kinds.BrokenDistribution]:
@@ -151,10 +151,7 @@ def _offered(told: str) -> tuple[str, ...]:
     return tuple(one for one in versions if re.fullmatch(VERSION, one))
 
 
-_PLATFORM = pattern(
-    r"(?:(?P<linux>(?P<libc>many|musl)?linux(?:\d{1,4}|_(?P<floor>\d_\d{1,2}))?)"
-    r"|(?P<macos>macosx?)(?:_(?P<release>\d{1,2}_\d{1,2}))?|win(?:dows|32|(?=_a)))(?:_(?P<machine>[a-z]\w{0,12}))?"
-)
+_PLATFORM = shape("piece.platform")
 _MACHINES = {
     "windows": {"x86_64": "amd64", "": "x86"},
     "macos": {"universal2": "", "fat64": "", "aarch64": "arm64"},

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from tunedoctor.facts import BrokenDistribution, Distribution, Interpreter, Requirement
 from tunedoctor.lazy import pattern, possible
+from tunedoctor.readers.paste import shape as expression
 from tunedoctor.tables.load import table
 from tunedoctor.versions import normalised as pep503
 
@@ -57,9 +58,7 @@ def version_of_wheel(file: str) -> tuple[str, str]:
     return (normalised(found[1]), found[2]) if found else ("", "")
 
 
-_PREFIX = pattern(
-    r"^\s*(?:\[[^\]\n]{1,40}\]:?\s*|#\d{1,3} \d{1,6}\.\d{1,4} |\d{4}-\d\d-\d\dT[\d:.]{8,18}Z\s+|[|│]\s+)+"
-)
+_PREFIX = expression("piece.prefix")
 _STARTS = "[#|│0123456789"
 """How a prefix begins."""
 _SLOT = re.compile(r"\{(?=[a-z:])([a-z]*)(?::([a-z]+))?\}")

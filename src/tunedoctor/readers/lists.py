@@ -5,7 +5,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Literal, NamedTuple
 
 from tunedoctor.facts import InMemory, Interpreter, Requirement, TorchBuild
-from tunedoctor.lazy import pattern
 from tunedoctor.readers.ledger import (
     Entry,
     Statement,
@@ -17,14 +16,15 @@ from tunedoctor.readers.ledger import (
     shape,
 )
 from tunedoctor.readers.names import version as version_in
+from tunedoctor.readers.paste import shape as expression
 from tunedoctor.readers.prompts import typed_in
 from tunedoctor.readers.session import answers
 from tunedoctor.tables.wheels import cuda_of
 from tunedoctor.versions import parts
 
 _EXACT = ("pinned", "at", "typed")
-_MARKS = pattern(r"[=@<>~!#-]")
-_PYTHON_BUILD = pattern(r"py|.*py[h\d]|<pip>")
+_MARKS = expression("piece.marks")
+_PYTHON_BUILD = expression("piece.python_build")
 
 
 class Row(NamedTuple):

@@ -11,7 +11,6 @@ from itertools import pairwise
 from msgspec.structs import replace
 
 from tunedoctor.facts import Errors, ErrorText, Fact, Frame, Shadow, Shadows
-from tunedoctor.lazy import pattern
 from tunedoctor.messages.cause import causes
 from tunedoctor.messages.match import matches, shipped
 from tunedoctor.readers.dress import LOOK_UP, TYPE, Said, by_stream, message, undressed
@@ -68,18 +67,10 @@ _LONGEST = 2000
 _ALTOGETHER = 60_000
 """Characters of all messages: every check looks through them."""
 _LONGEST_WORD = 800
-_ENDLESS = pattern(r"\S{800,}")
-_LABEL = pattern(
-    r"#{1,6} (?=[A-Za-z_][\w.]{0,80}(?:Error|Exception)\s?:)"
-    r"|(?:#{1,4} |\*\*)?\[(?:bug|issue|help|question|usage|installation|error|feature|[A-Za-z ]{1,12} bug)\]"
-    r"\s?:?\s{1,3}(?=[A-Za-z_])",
-    re.IGNORECASE,
-)
+_ENDLESS = shape("message.endless")
+_LABEL = shape("message.label")
 """What the title of a thread has in front of the error that it quotes."""
-_TICKED = pattern(
-    r"\b(?P<words>No module named|has no attribute|[Cc]annot import name|keyword argument) `(?P<name>[\w.]{1,120})`"
-    r"(?: from `(?P<module>[\w.]{1,120})`)?"
-)
+_TICKED = shape("message.ticked")
 """Python's own words with the quotes of Markdown in place of Python's."""
 _SIDES = "|\u2502 \t\v\f\x1c\x1d\x1e\x1f\x85\n\r"
 """What stands at both ends of a line in a box."""

@@ -5,8 +5,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from tunedoctor.facts import GpuProcess, NvidiaGpu
-from tunedoctor.lazy import pattern
-from tunedoctor.readers.paste import LONGEST, Paste, search
+from tunedoctor.readers.paste import LONGEST, Paste, search, shape
 from tunedoctor.tables.load import table
 
 MIB = 1 << 20
@@ -137,7 +136,7 @@ _KINDS: Mapping[str, Callable[[str], Any]] = {
 Leaf = tuple[tuple[str, ...], str]
 """Names on the way down, in lower case with underscores, and the value."""
 
-_TAG = pattern(r"<(/?)([A-Za-z_][\w.-]{0,80})([^<>]{0,200})>([^<]{0,2000})")
+_TAG = shape("piece.tag")
 _DEEPEST = 30
 _SECTION = 12
 """Lines below a heading under which a few lines of one GPU say by themselves what is wrong with it."""

@@ -5,15 +5,14 @@ from collections.abc import Callable, Mapping
 from typing import Any, Literal
 
 from tunedoctor.facts import AmdGpu, AmdGpus, Fact, Host, RocmStack
-from tunedoctor.lazy import pattern
-from tunedoctor.readers.paste import Paste, search
+from tunedoctor.readers.paste import Paste, search, shape
 from tunedoctor.tables.gpus import amd_gfx, amd_gfx_by_name, amd_integrated
 from tunedoctor.tables.load import table
 
 _MOST = 256
 _LONGEST = 40_000
 """Characters of a line: JSON stands on one."""
-_JSON = pattern(r"(?<=[{,])(?=\s{0,200}\")")
+_JSON = shape("piece.json")
 """Where a pair of an object begins: each is read as a line."""
 _NOTHING = ("", "n/a", "none", "unknown", "0x0000", "not supported")
 _LARGEST = 1 << 50

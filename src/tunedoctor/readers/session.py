@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from tunedoctor.lazy import pattern
 from tunedoctor.readers.names import Said, bare, library_of
-from tunedoctor.readers.paste import search
+from tunedoctor.readers.paste import search, shape
 from tunedoctor.readers.prompts import prompt, typed_in
 from tunedoctor.tables.load import table
 
@@ -15,7 +15,7 @@ _EXPRESSION = pattern("|".join(f"(?P<e{i}>{one})" for i, (_, one) in enumerate(_
 _EMPTY = ("", "nothing", "no output", "empty", "none")
 _STARTS = ("python", "export ", "ENV ", "set ", "os.environ", "$env:", "CUDA", "HSA", "HIP")
 """Beginnings of a line without a prompt that is looked at."""
-_TRUTH = pattern(r"\b(?:[Tt]rue|[Ff]alse)\b")
+_TRUTH = shape("piece.truth")
 """In an answer of theirs; a warning that a terminal broke over two lines stands before it."""
 _YES_OR_NO = frozenset({"available", "xpu_available", "mps_available"})
 _CHANGES = frozenset({"torch", "torch_cuda", "torch_hip", "available", "xpu_available", "archs"})

@@ -4,8 +4,8 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 
-from tunedoctor.lazy import pattern
 from tunedoctor.readers.dress import STREAM
+from tunedoctor.readers.paste import shape
 from tunedoctor.readers.unwrap import FEWEST, unwrapped
 from tunedoctor.tables.load import table
 
@@ -17,12 +17,9 @@ CUT = " […] "
 """What stands for the middle of a longer line."""
 _TAIL = 8000
 
-_ESCAPES = pattern(
-    r"\x1b(?:\[[0-?]{0,40}[ -/]{0,4}[@-~]|\][^\x07\x1b]{0,400}(?:\x07|\x1b\\)?|[@-Z\\-_=>])?"
-    r"|\x9b[0-?]{0,40}[@-~]|\[0m|(?<!\w)\[(?:\d{1,3};){0,4}\d{1,3}m|(?:\^\[|\\x1b|\\033|\\e)\[[\d;]{0,20}m"
-)
+_ESCAPES = shape("tidy.escapes")
 """Escape sequences, and colours that lost their escape character."""
-_HIDDEN = pattern("[\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u2069\ufeff\x00\x07]")
+_HIDDEN = shape("tidy.hidden")
 _LIKE: dict[int, int | str] = {
     **{wide: wide - 0xFEE0 for wide in range(0xFF01, 0xFF5F)},
     **dict.fromkeys((0xA0, 0x2007, 0x202F, 0x3000, *range(0x2002, 0x200B)), " "),
@@ -32,18 +29,14 @@ _LIKE: dict[int, int | str] = {
     0x2029: "\n",
 }
 """Wide and typographic characters, and what a program printed."""
-_TAG = pattern(
-    r"</?(?:details|summary|pre|code|p|kbd|blockquote|div|span)(?: [^<>\n]{0,80})?>", re.IGNORECASE
-)
-_BREAK = pattern(r"<br ?/?>\n?", re.IGNORECASE)
-_BOLD = pattern(r"\*\*(?=[^\s*])([^*\n]{1,200})(?<=\S)\*\*")
-_BAR = pattern(r"\d%\||it/s|s/it|[kKMG]i?B/s|\d{1,3}%|━━|[⠀-⣿]")
-_QUOTE = pattern(r"(?: {0,3}>(?!>>(?: |$)) ?)+")
-_PROMPT = pattern(r"(?: {0,3}> )* {0,8}>>>(?: |$)")
-_FENCE = pattern(r"^\s{0,12}(?:```+|~~~+)\s?(?:[A-Za-z][\w+ -]{0,20})?$")
-_STAMP = pattern(
-    r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:[.,]\d{1,9})?(?:Z|[+-]\d\d:?\d\d)?(?:[ \t]|$)"
-)
+_TAG = shape("tidy.tag")
+_BREAK = shape("tidy.break")
+_BOLD = shape("tidy.bold")
+_BAR = shape("tidy.bar")
+_QUOTE = shape("tidy.quote")
+_PROMPT = shape("tidy.prompt")
+_FENCE = shape("tidy.fence")
+_STAMP = shape("tidy.stamp")
 _ANNOUNCED = "Collecting environment information..."
 """What collect_env prints first; a terminal that lost the line's end has the first row behind it."""
 _MOSTLY = 0.8

@@ -8,10 +8,9 @@ import msgspec
 from tunedoctor.facts import ErrorText, Frame
 from tunedoctor.lazy import pattern
 from tunedoctor.readers.dress import KINDS, TYPE, Said, by_stream, message
+from tunedoctor.readers.paste import shape
 
-PLAIN = pattern(
-    r'(?P<indent>\s*)File "?(?P<file>[^"\n]{1,400}?)"?, line (?P<line>\d{1,7})(?:,? in (?P<function>.{1,200}))?\s*$'
-)
+PLAIN = shape("traceback.plain")
 """Python's own; faulthandler writes no comma before `in`."""
 _PATH = r"(?:~|[A-Za-z]:)?[\w.<>@+ \\/~-]{0,300}[\w>]"
 _NOTEBOOK = (
@@ -28,9 +27,9 @@ _NOTEBOOK = (
         r"(?:\]\([^)\n]{1,80}\))? in (?P<function>.{1,400})$"
     ),
 )
-ARROW = pattern(r"\s{0,8}(?:-{1,6}>|❱|>)\s{0,6}(?P<line>\d{1,7})(?:\s(?P<code>.*))?$")
+ARROW = shape("traceback.arrow")
 """The line of code that stands in the traceback, marked."""
-NUMBERED = pattern(r"\s{0,12}\d{1,7}(?:\s|$)")
+NUMBERED = shape("traceback.numbered")
 
 
 def plain(text: str) -> Frame | None:
@@ -48,8 +47,8 @@ def notebook(text: str) -> Frame | None:
     line = text.strip()
     if " in " not in line and ", line " not in line and not line.startswith("File "):
         return None
-    for shape in _NOTEBOOK:
-        if found := shape.match(line):
+    for layout in _NOTEBOOK:
+        if found := layout.match(line):
             groups = found.groupdict()
             number = groups.get("line")
             return Frame(
@@ -66,9 +65,9 @@ def _name(function: str | None) -> str:
 
 LONGEST = 20_000
 """Characters that are read."""
-_HEAD = pattern(r"Traceback \(most recent call last\):\s{0,20}(?:\\r)?(?:\\n\s{0,20})?File \\?\"")
-_FRAME = pattern(r"\s(?=File \"[^\"\n]{1,400}\", line \d{1,7})")
-_PLACE = pattern(r"(, line \d{1,7}(?:, in [^\s\n]{1,200})?)[ \t]{1,20}(?=\S)")
+_HEAD = shape("traceback.head")
+_FRAME = shape("traceback.frame")
+_PLACE = shape("traceback.place")
 _LAST = pattern(
     rf"\s(?=(?:[A-Za-z_]\w{{0,60}}\.){{0,8}}[A-Za-z_]\w{{0,60}}?(?:{KINDS})(?:: |$|[`'\"]))"
 )
@@ -94,14 +93,10 @@ def flattened(text: str) -> list[str]:
 
 MOST_FRAMES = 40
 HEAD = "Traceback (most recent call last)"
-BOX_HEAD = pattern(r"\s*[+╭┏]?[-─━]{3,200} ?Traceback \(most recent call last\)")
-_NOTEBOOK_HEAD = pattern(
-    r"\s*(?P<type>[A-Za-z_][\w.]{2,80})\s{2,80}Traceback \(most recent call last\)"
-)
-_SKIPPED = pattern(
-    r"\s*(?:\[\.{3}\]|\.{3}|…|\[Previous line repeated|\[\s?skipp|[-+|╰└┗╯┛┘─━=~^ ]{2,400}$)"
-)
-_UNKNOWN_CLASS = pattern(r"\s*[A-Za-z_][\w.]{2,80}(?:: \S|:?$)")
+BOX_HEAD = shape("traceback.box_head")
+_NOTEBOOK_HEAD = shape("traceback.notebook_head")
+_SKIPPED = shape("traceback.skipped")
+_UNKNOWN_CLASS = shape("traceback.unknown_class")
 
 Kind = Literal["frame", "code", "end", "skip", "other"]
 

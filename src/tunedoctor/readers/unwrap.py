@@ -3,7 +3,7 @@
 import re
 from collections.abc import Sequence
 
-from tunedoctor.lazy import pattern
+from tunedoctor.readers.paste import shape
 
 NARROWEST, WIDEST = 68, 160
 """Widths at which a text is taken to be wrapped."""
@@ -14,32 +14,18 @@ USUAL = (72, 76, 78, 79, 80, 100, 120)
 """Widths of mail and of terminals."""
 TERMINALS = (80, 100, 120)
 """Widths at which a terminal breaks words."""
-_GOES_ON = pattern(r"[a-z0-9_./\\+=-]")
+_GOES_ON = shape("wrap.goes_on")
 
-STARTS = pattern(
-    r"\s*(?:File \"|Traceback|<ipython-input|Cell In|During handling|The above exception"
-    r"|[-*•#$>+|│╭╰✔✓✖✘⠿]|`{3}|\[(?:pip3?|conda|rank\d|\d{4}-\d\d-\d\d |(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun) [A-Z])"
-    r"|\(\w+ pid=|\d{4}-\d\d-\d\d|\d\d:\d\d:\d\d|[A-Za-z_.]{0,80}(?:Error|Exception|Warning)\b\s*[:(]"
-    r"|(?:ERROR|WARNING|INFO|DEBUG|error|warning|note|hint)\b|[A-Za-z][\w .()/+-]{1,50}(?::|={1,2})(?:\s|\d|$)"
-    r"|[\w.@-]{1,60}(?::?\s{2,}\S|\s?\.{4})|[A-Z_]{2,40}=|==\(|\\{2}"
-    r"|frame #\d|Requirement already|Collecting |Downloading |\S{1,40}\s*=>|\d{1,6} \|"
-    r"|(?:/|~/|[A-Z]:\\)\S{0,300}:\d{1,7}:)"
-)
+STARTS = shape("wrap.starts")
 """How a line begins that continues none."""
-SECOND = pattern(
-    r"CUDA kernel errors|For debugging consider|Compile with `TORCH_USE|Search for `cuda|Device-side assertion"
-    r"|HIP kernel errors|Last error:|If you do not|If you are|Please |ncclSystemError"
-)
+SECOND = shape("wrap.second")
 """Lines of their own that a message goes on with."""
-_LITTLE = pattern(
-    r"(?:an?|and|are|as|at|be|but|by|can|for|from|has|have|if|in|is|its?|no|not|of|on|only|or|so|than|that|the"
-    r"|then|there|this|to|was|were|which|will|with|you|your)\Z"
-)
+_LITTLE = shape("wrap.little")
 """Words that sentences are held together with: two of them that meet at a break are two words."""
-_PATH = pattern(r"[\"']?(?:/|~/|[A-Z]:\\)\S{3,300}\Z")
+_PATH = shape("wrap.path")
 """A row of a list of files."""
-_COMMAND = pattern(r"""\s-c\s(["']).{1,200}\1\Z""")
-_TABLE = pattern(r"\s*(?:[|+│┃╭╰┏┗├]|[-=~━─]{8})|.{0,200}(?:[|│┃+]|[-=~━─]{8})$")
+_COMMAND = shape("wrap.command")
+_TABLE = shape("wrap.table")
 
 
 def unwrapped(lines: list[str], numbers: Sequence[int] = ()) -> tuple[list[str], Sequence[int]]:
