@@ -38,6 +38,8 @@ def sources() -> Iterator[tuple[str, int]]:
     for texts in (known["compares"], known["given_up"], known["named"], known["shapes"].values()):
         yield from ((filled(one), 0) for one in texts)
     yield from ((filled("|".join(some)), 0) for some in known["of_classes"].values())
+    for one in known["told"].values():
+        yield one.removeprefix("(?i)"), re.IGNORECASE if one.startswith("(?i)") else 0
     for module in pkgutil.walk_packages(tunedoctor.__path__, "tunedoctor."):
         if not module.name.startswith(("tunedoctor.target", "tunedoctor.__main__")):
             importlib.import_module(module.name)

@@ -8,7 +8,7 @@ in brackets, since 2.1 in sentences that name other processes.
 import re
 from collections import Counter
 from collections.abc import Iterable
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Literal, NamedTuple, TypeVar
 
 from tunedoctor.facts import Errors, ErrorText, Fact, Unknown
@@ -49,6 +49,13 @@ def _any_of(patterns: tuple[str, ...]) -> re.Pattern[str]:
     return pattern("|".join(patterns), re.IGNORECASE)
 
 
+@cache
+def _shape(name: str) -> re.Pattern[str]:
+    """Return an expression for what errors say of memory, of places and of a C++ library."""
+    source = table("misfits")["told"][name]
+    return pattern(source.removeprefix("(?i)"), re.IGNORECASE if "(?i)" in source else 0)
+
+
 def counted(names: Iterable[str]) -> str:
     """Return "2 x A and B" for A, A, B."""
     numbers = Counter(names)
@@ -70,26 +77,14 @@ SHARED_MEMORY = (
     r"(?:shm_open|/dev/shm/).{0,80}No space left on device",
 )
 """What is said where /dev/shm is full, missing or too small."""
-_SEMAPHORE = pattern(r"\bSemLock\(")
-"""CPython lays semaphores there as well. Source: sem_overview(7)."""
-_PLACE = pattern(r"['\"(:] ?(?:/|[A-Za-z]:[\\/])")
-_FULL = pattern(r"No space left on device|Errno 28")
-_WRITERS = pattern(
-    r"[\\/](?:multiprocessing[\\/](?:shared_memory|heap|synchronize|reductions)\.py|pandarallel[\\/]\w{1,30}\.py)$"
-)
-"""Files of libraries that write there alone.
-
-Source: CPython's multiprocessing (heap.py, shared_memory.py: /dev/shm), torch/multiprocessing/reductions.py, and
-pandarallel's documentation (use_memory_fs).
-"""
 
 
 def full_shared_memory(errors: Errors | Unknown | None) -> str:
     """Return the error of a writer to /dev/shm that found no room; "" where there is none."""
     for error in raised(errors):
-        found = _FULL.search(error.text)
-        by_writer = bool(error.frames) and bool(_WRITERS.search(error.frames[-1].file))
-        if found and (by_writer or _SEMAPHORE.search(error.text)):
+        found = _shape("full").search(error.text)
+        by_writer = bool(error.frames) and bool(_shape("writers").search(error.frames[-1].file))
+        if found and (by_writer or _shape("semaphore").search(error.text)):
             return error.text.splitlines()[-1].strip()[:160]
     return ""
 
@@ -101,20 +96,15 @@ def speaks_of_shared_memory(said: str, errors: Errors | Unknown | None) -> bool:
         return True
     if not isinstance(errors, Errors) or not told(errors, *SHARED_MEMORY):
         return False
-    full = [error for error in errors.errors if said in error.text and _FULL.search(error.text)]
-    return bool(full) and not any(error.frames or _PLACE.search(error.text) for error in full)
+    full = [
+        error for error in errors.errors if said in error.text and _shape("full").search(error.text)
+    ]
+    return bool(full) and not any(
+        error.frames or _shape("place").search(error.text) for error in full
+    )
 
 
 Whose = Literal["system", "conda", "system before conda"]
-
-_NEEDED = pattern(
-    r"(?P<library>[^\s`'\"]{0,300}libstdc\+\+\.so\.6): version [`'\"](?P<version>(?:GLIBCXX|CXXABI)_[\d.]{3,12})['`\"] "
-    r"not found(?: \(required by (?P<by>[^)\n]{1,400})\))?"
-)
-_CONDA = pattern(
-    r"[\\/](?:\.?(?:ana|mini|micro)?(?:conda|mamba|forge)\d?|envs)[\\/]", re.IGNORECASE
-)
-_SYSTEM = pattern(r"^/(?:usr/)?lib(?:64|/|$)")
 
 
 class CxxTooOld(NamedTuple):
@@ -129,14 +119,16 @@ class CxxTooOld(NamedTuple):
 def cxx_too_old(errors: Errors | Unknown | None, *, conda: bool = False) -> CxxTooOld | None:
     """Return the first such error; `conda`: the interpreter is one of conda."""
     for error in raised(errors):
-        found = _NEEDED.search(error.text)
+        found = _shape("cxx needed").search(error.text)
         if found is None:
             continue
         library, by = found["library"], found["by"] or ""
         whose: Whose = "system"
-        if _CONDA.search(library):
+        if _shape("of conda").search(library):
             whose = "conda"
-        elif (conda or _CONDA.search(by)) and (not library or _SYSTEM.search(library)):
+        elif (conda or _shape("of conda").search(by)) and (
+            not library or _shape("of the system").search(library)
+        ):
             whose = "system before conda"
         name = by.replace("\\", "/").rpartition("/")[2] or "a binary"
         gcc = table("misfits")["gcc"].get(found["version"], "")
@@ -146,15 +138,7 @@ def cxx_too_old(errors: Errors | Unknown | None, *, conda: bool = False) -> CxxT
     return None
 
 
-_SIZE = r"([\d.]{1,12}) ([KMGT]i?B|bytes)"
-_TRIED = pattern(rf"out of memory\. Tried to allocate {_SIZE}")
-_NEW = pattern(rf"has a total capacity of {_SIZE} of which {_SIZE} is free")
-_OTHER = pattern(rf"Process (\d{{1,10}}) has {_SIZE} memory in use")
 _SELF = "this process has"
-_UNUSED = pattern(rf"and {_SIZE} is reserved by PyTorch but unallocated")
-_OLD = pattern(
-    rf"\(GPU \d{{1,2}}; {_SIZE} total capacity; {_SIZE} already allocated; {_SIZE} free; {_SIZE} reserved"
-)
 _UNITS = {"K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
 _CONTEXT = 1 << 30
 """Bytes of this process that the older sentence does not count: CUDA's context and its libraries."""
@@ -189,21 +173,21 @@ class Shortage(NamedTuple):
 def shortage(errors: Errors | Unknown | None) -> Shortage | None:
     """Return the sizes of the first error that tells them all."""
     for error in raised(errors):
-        tried = _TRIED.search(error.text)
+        tried = _shape("tried").search(error.text)
         if tried and (found := _new(error.text, tried) or _old(error.text, tried)):
             return found
     return None
 
 
 def _new(text: str, tried: re.Match[str]) -> Shortage | None:
-    card = _NEW.search(text)
+    card = _shape("capacity").search(text)
     if not card:
         return None
-    held = {int(one[1]): _bytes(one[2], one[3]) for one in _OTHER.finditer(text)}
+    held = {int(one[1]): _bytes(one[2], one[3]) for one in _shape("other process").finditer(text)}
     if _SELF not in text and held:
         # in a container this process does not know itself by its number outside: the largest is left out
         del held[max(held, key=lambda pid: held[pid])]
-    unused = _UNUSED.search(text)
+    unused = _shape("unused").search(text)
     return Shortage(
         tried=_bytes(tried[1], tried[2]),
         total=_bytes(card[1], card[2]),
@@ -215,7 +199,7 @@ def _new(text: str, tried: re.Match[str]) -> Shortage | None:
 
 
 def _old(text: str, tried: re.Match[str]) -> Shortage | None:
-    card = _OLD.search(text)
+    card = _shape("capacity until 2.0").search(text)
     if not card:
         return None
     total, used, free, reserved = (_bytes(card[i], card[i + 1]) for i in (1, 3, 5, 7))
