@@ -5,14 +5,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from tunedoctor.facts import GpuProcess, NvidiaGpu
-from tunedoctor.readers.paste import LONGEST, Paste, search, shape
+from tunedoctor.readers.paste import LONGEST, Paste, bytes_of, search, shape
 from tunedoctor.tables.load import table
 
-MIB = 1 << 20
 CUT = "..."
 """What the table puts at the end of a name that is too long for it."""
 
-_LARGEST = 1 << 62
 _MOST = 1 << 31
 _NOTHING = ("n/a", "none", "not supported", "unknown error", "not found", "not available", "err!")
 
@@ -74,8 +72,7 @@ def version(text: str) -> str:
 
 def size(text: str) -> int | None:
     """Return the bytes of "81559 MiB" or "81559"; None where no number is told."""
-    found = re.match(r"\s*(\d{1,12})\s*(?:MiB|MB)?\s*$", text)
-    return min(int(found[1]) * MIB, _LARGEST) if found else None
+    return bytes_of(text, "m")
 
 
 def count(text: str) -> int | None:

@@ -69,6 +69,19 @@ def search(name: str, text: str) -> re.Match[str] | None:
     return None
 
 
+_POWERS = {"b": 0, "k": 10, "m": 20, "g": 30, "t": 40, "p": 50}
+_LARGEST = 1 << 60
+
+
+def bytes_of(text: str, unit: str = "") -> int | None:
+    """Return the bytes of "31Gi", "1,5T", "16368 MB", or of a bare number in a unit; None for anything else."""
+    found = shape("piece.size").match(text)
+    letter = (found[2] or found[3] or unit)[:1].lower() if found else ""
+    if not found or letter not in _POWERS:
+        return None
+    return min(int(float(found[1].replace(",", ".")) * (1 << _POWERS[letter])), _LARGEST)
+
+
 class Paste:
     """Lines of a text. What is asked of them takes time in proportion to their number; nothing raises."""
 

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Literal
 
 from tunedoctor.facts import AmdGpu, AmdGpus, Fact, Host, RocmStack
-from tunedoctor.readers.paste import Paste, search, shape
+from tunedoctor.readers.paste import Paste, bytes_of, search, shape
 from tunedoctor.tables.gpus import amd_gfx, amd_gfx_by_name, amd_integrated
 from tunedoctor.tables.load import table
 
@@ -15,7 +15,6 @@ _LONGEST = 40_000
 _JSON = shape("piece.json")
 """Where a pair of an object begins: each is read as a line."""
 _NOTHING = ("", "n/a", "none", "unknown", "0x0000", "not supported")
-_LARGEST = 1 << 50
 
 Told = dict[str, Any]
 """Fields of a GPU as the table of outputs has them: gfx, name, device (PCI id), slot, memory in bytes, apu."""
@@ -124,12 +123,7 @@ def _hexadecimal(_: str, text: str) -> str:
 
 def _size(label: str, text: str) -> int | None:
     """Return the bytes of "16368 MB", or of "VRAM Total Memory (B)" by its label; "MB" is MiB in these tools."""
-    unit = label.partition("(")[2].rstrip(")")
-    found = re.match(r"(\d{1,16}(?:\.\d{1,3})?)(?:\(0x\w{1,16}\))?\s{0,4}([KMG]?)(i?B)?", text)
-    if not found or not (unit or found[3]):
-        return None
-    letter = (unit or found[2]).lower()[:1].replace("b", "")
-    return min(int(float(found[1]) * (1 << {"": 0, "k": 10, "m": 20, "g": 30}[letter])), _LARGEST)
+    return bytes_of(text, label.partition("(")[2])
 
 
 def _slot(_: str, text: str) -> str:
