@@ -59,7 +59,8 @@ def _words(parsed: Any) -> tuple[str, ...]:  # noqa: ANN401  the parser's own ty
     """Return the best words of a sequence: the longest, and of the fewest alternatives."""
     best: tuple[str, ...] = ()
     run = ""
-    for kind, value in (*((str(kind), value) for kind, value in parsed), ("", None)):
+    pairs: list[tuple[str, Any]] = [*((str(kind), value) for kind, value in parsed), ("", None)]
+    for kind, value in pairs:
         if kind == "LITERAL":
             run += chr(value)
             continue
