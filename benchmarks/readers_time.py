@@ -24,7 +24,6 @@ from typing import NamedTuple
 from tunedoctor import advice, checks, readers, tables
 from tunedoctor.readers.digest import bounded
 from tunedoctor.readers.read import _READERS
-from tunedoctor.readers.repeats import without_repeats
 from tunedoctor.readers.tidy import tidy
 
 SLOWEST = 2.0
@@ -101,17 +100,14 @@ def text_of(head: str, filler: str, length: int) -> str:
 
 def stages() -> dict[str, Callable[[list[str]], object]]:
     """Return the readers by name."""
-    return {
-        reader.__module__.removeprefix("tunedoctor.readers.").removesuffix(".read"): reader
-        for reader in _READERS
-    }
+    return {reader.__module__.removeprefix("tunedoctor.readers."): reader for reader in _READERS}
 
 
 def timed(text: str, only: str) -> Iterator[tuple[str, float]]:
     """Yield the CPU seconds per MiB of tidying, of each reader, and of all."""
     size = len(text) / (1 << 20)
     began = time.process_time()
-    lines, _ = bounded(*without_repeats(tidy(text), ()))
+    lines, _ = bounded(tidy(text), ())
     whole = time.process_time() - began
     yield "tidy", whole / size
     for name, reader in stages().items():

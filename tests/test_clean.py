@@ -18,12 +18,10 @@ def test_nothing_that_acts_is_left(text: str) -> None:
     assert clean_text(clean) == clean
 
 
-def test_escape_sequences_go_whole() -> None:
+def test_what_steers_a_terminal_goes_whole() -> None:
     assert clean_text("a\x1b[31;1mred\x1b[0m\x1b]0;title\x07b") == "aredb"
-
-
-def test_right_to_left_override_goes() -> None:
     assert clean_text("safe\u202egpj.exe") == "safegpj.exe"
+    assert Host(os="linux", name="Ub\x1b[2Jun\x00tu").name == "Ubuntu"
 
 
 def test_long_text_keeps_both_ends() -> None:
@@ -31,10 +29,6 @@ def test_long_text_keeps_both_ends() -> None:
     assert len(clean) <= LONGEST
     assert clean.startswith("aaa")
     assert clean.endswith("end")
-
-
-def test_a_fact_is_clean_however_it_is_made() -> None:
-    assert Host(os="linux", name="Ub\x1b[2Jun\x00tu").name == "Ubuntu"
 
 
 def test_clean_values_stay_the_same_object() -> None:

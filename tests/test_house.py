@@ -184,7 +184,7 @@ def test_a_triage_costs_less_than_a_third_of_a_second(tmp_path: Path) -> None:
         f"import sys; sys.argv = ['doctor', 'triage', {str(report)!r}]; "
         "from tunedoctor.__main__ import main; main()"
     )
-    # the readers are 150 modules: their bytecode is on the disk, as every installation has it
+    # the bytecode of a hundred modules is on the disk, as every installation has it
     env = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
     env["PYTHONPYCACHEPREFIX"] = str(tmp_path / "bytecode")
     pairs = [(_cost(tmp_path, code, env), _cost(tmp_path, "pass", env)) for _ in range(8)]

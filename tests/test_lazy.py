@@ -1,26 +1,66 @@
-"""Expressions compiled at their first use."""
+"""Expressions compiled at their first use, and the words that every match of one holds."""
 
+import json
 import re
 from collections.abc import Callable
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
-from tunedoctor.lazy import pattern, possible
+from tunedoctor.lazy import SHIPPED, folded, literals, pattern, possible, read_literals
 
-
-def test_it_is_an_expression_once_it_is_used() -> None:
-    one = pattern(r"a(b+)", re.IGNORECASE)
-    found = one.search("xABBy")
-    assert found is not None
-    assert found[1] == "BB"
-    assert one.pattern == "a(b+)"
-    assert one.sub("-", "xabby") == "x-y"
+ROWS = json.loads(SHIPPED.read_text(encoding="utf-8"))
+FOLDS = f"{int(re.IGNORECASE)} "
 
 
-def test_a_wrong_one_is_told_when_it_is_used() -> None:
-    wrong = pattern("(")
-    with pytest.raises(re.error):
-        wrong.search("")
+@pytest.mark.parametrize(
+    ("source", "words"),
+    [
+        (r"foo(?:bar|baz qux)?quux", ("quux",)),
+        (r"(?:foo|bars) x", ("foo", "bars")),
+        (r"one|two|a{0,3}three", ("one", "two", "three")),
+        (r"one|t?|three", ()),
+        (r"ab*cde", ("cde",)),
+        (r"a(?=bcd)", ()),
+        (r"(?<!abc)(?!def)gh", ("gh",)),
+        (r"[\]a]\.so\b\d+: not", (": not",)),
+        (r"(?P<q>['\"])abc(?P=q)", ("abc",)),
+        (r"(?i:abc)|(?i:def)", ()),
+        (r"(?i)abc", ()),
+        (r"(?:(?:aa|bb){2}|cc)\.", ("aa", "bb", "cc")),
+        (r"(", ()),
+    ],
+)
+def test_words_are_those_that_no_match_is_without(source: str, words: tuple[str, ...]) -> None:
+    assert read_literals(source, 0) == words
+
+
+def test_words_that_ship_are_those_that_are_read() -> None:
+    """After another way of reading expressions: python tools/build_literals.py."""
+    for key, words in ROWS.items():
+        folds = re.IGNORECASE if key.startswith(FOLDS) else 0
+        assert read_literals(key.removeprefix(FOLDS), folds) == tuple(words), key
+    assert sum(map(bool, ROWS.values())) > 0.7 * len(ROWS) > 400
+
+
+def test_letters_that_ignoring_case_makes_equal_are_found() -> None:
+    """IGNORECASE takes the dotless i, the dotted I, the long s and the sign of Kelvin for ASCII letters."""
+    assert literals("KISSé", re.IGNORECASE) == ("kiss",)
+    for text in ("K\u0131\u017fs\u00c9", "\u212a\u0130SS\u00e9"):
+        assert re.search("KISSé", text, re.IGNORECASE)
+        assert pattern("KISSé", re.IGNORECASE).search(text)
+
+
+@given(st.data())
+@settings(max_examples=400, suppress_health_check=list(HealthCheck))
+def test_no_match_of_the_project_s_expressions_is_without_its_words(data: st.DataObject) -> None:
+    key = data.draw(st.sampled_from(sorted(ROWS)))
+    source, flags = key.removeprefix(FOLDS), re.IGNORECASE if key.startswith(FOLDS) else 0
+    text = data.draw(st.from_regex(re.compile(source, flags)))
+    if re.search(source, text, flags):
+        held = folded(text) if flags else text
+        assert not ROWS[key] or any(word in held for word in ROWS[key]), (key, text)
 
 
 @pytest.mark.parametrize(
@@ -35,24 +75,19 @@ def test_a_wrong_one_is_told_when_it_is_used() -> None:
     ],
 )
 def test_a_text_without_its_words_does_not_compile_it(
-    call: Callable[[re.Pattern[str]], object],
+    call: Callable[[re.Pattern[str]], object], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    wrong = pattern(r"words of [z-a]+")
-    assert not call(wrong)
-    with pytest.raises(re.error):
-        wrong.search("words of a match")
-
-
-def test_it_answers_as_the_compiled_one_does() -> None:
-    text = "ab1 ab22"
-    one, compiled = pattern(r"ab(\d+)"), re.compile(r"ab(\d+)")
-    assert one.findall(text) == compiled.findall(text)
-    assert [m[0] for m in one.finditer(text)] == ["ab1", "ab22"]
-    assert one.match(text, 4) is not None
-    assert one.match(text, 4) is not None
-    assert one.fullmatch(text) is None
-    assert one.fullmatch("ab1") is not None
-    assert one.sub("-", text, 1) == "- ab22"
+    one = pattern(r"words of (\d+)")
+    with monkeypatch.context() as patch:
+        patch.setattr(re, "compile", None)
+        assert not call(one)
+    for _ in range(2):
+        assert one.search("some words of 12") is not None
+        assert one.match("words of 12")
+    assert one.sub("-", "words of 1 words of 2", 1) == "- words of 2"
+    assert [m[1] for m in one.finditer("words of 1 words of 2")] == one.findall(
+        "words of 1 words of 2"
+    )
     assert one.groups == 1
 
 

@@ -13,7 +13,7 @@ import msgspec
 
 from tunedoctor.messages.cause import Cause, CauseError
 from tunedoctor.messages.file import CauseFile, id_of, read_cause, rows_of, words_of
-from tunedoctor.messages.row import Row, with_anchors
+from tunedoctor.messages.match import Row, with_anchors
 
 ROOT = Path(__file__).parents[1]
 TABLES = ROOT / "src" / "tunedoctor" / "tables"

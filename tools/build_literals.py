@@ -1,17 +1,25 @@
-"""Read the expressions of all tables once for the words that each match has, and write tables/literals.json.
+"""Read the expressions of all tables and modules for the words that each match has, and write tables/literals.json.
 
     python tools/build_literals.py
 
-An expression that is not in it is read when it is used, as those of the code are; so it is never wrong, at most slower.
+An expression that is not in it is read when it is used; so it is never wrong, at most slower.
 """
 
+import gc
+import importlib
 import json
+import pkgutil
 import re
 from collections.abc import Iterator
 
+import tunedoctor
 from tunedoctor.advice.misfits import filled
+from tunedoctor.engine import diagnose
+from tunedoctor.facts import Errors, ErrorText
 from tunedoctor.lazy import SHIPPED, key_of, read_literals
-from tunedoctor.readers.installing.said import wording
+from tunedoctor.readers.ledger import wording
+from tunedoctor.registry import all_checks
+from tunedoctor.snapshot import Snapshot
 from tunedoctor.tables.load import table
 
 
@@ -30,6 +38,15 @@ def sources() -> Iterator[tuple[str, int]]:
     for texts in (known["compares"], known["given_up"], known["named"], known["shapes"].values()):
         yield from ((filled(one), 0) for one in texts)
     yield from ((filled("|".join(some)), 0) for some in known["of_classes"].values())
+    for one in known["told"].values():
+        yield one.removeprefix("(?i)"), re.IGNORECASE if one.startswith("(?i)") else 0
+    for module in pkgutil.walk_packages(tunedoctor.__path__, "tunedoctor."):
+        if not module.name.startswith(("tunedoctor.target", "tunedoctor.__main__")):
+            importlib.import_module(module.name)
+    # what checks put together when there is an error
+    diagnose(Snapshot({Errors: Errors(errors=(ErrorText(text="-"),))}), all_checks(()))
+    lazy = [one for one in gc.get_objects() if type(one).__name__ == "_Lazy"]
+    yield from sorted((one.pattern, one.flags) for one in lazy)
 
 
 def built() -> dict[str, tuple[str, ...]]:

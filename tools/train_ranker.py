@@ -23,8 +23,20 @@ from sklearn.feature_extraction.text import TfidfTransformer
 from sklearn.svm import LinearSVC
 
 from tunedoctor.messages.file import id_of, read_cause
-from tunedoctor.ranking.features import Features, features
-from tunedoctor.ranking.rank import HEALTHY, SCALE, TABLE, Model, likely, rank, scores
+from tunedoctor.ranking.rank import (
+    BETWEEN,
+    END,
+    HEALTHY,
+    SCALE,
+    START,
+    TABLE,
+    Features,
+    Model,
+    features,
+    likely,
+    rank,
+    scores,
+)
 from tunedoctor.readers.tidy import tidy
 from tunedoctor.registry import all_checks
 from tunedoctor.render.page import sections
@@ -55,7 +67,7 @@ def main() -> None:
     temperature = _temperature(told, said)
     model = fitted(*zip(*both, strict=True))
     model = msgspec.structs.replace(model, temperature=temperature)
-    TABLE.write_bytes(msgspec.json.encode(model) + b"\n")
+    TABLE.write_bytes(packed(model))
 
 
 def labelled() -> Iterator[tuple[str, str]]:
@@ -132,8 +144,14 @@ def fitted(every: Sequence[dict[str, dict[str, float]]], labels: Sequence[str]) 
     for _ in range(2):
         causes, rows = _linear(every, labels, kept)
         kept = {*rows}
-    features_ = {name: msgspec.Raw(msgspec.json.encode(rows[name])) for name in sorted(rows)}
-    return Model(blocks=WEIGHTS, temperature=1.0, causes=causes, features=features_)
+    lines = sorted(msgspec.json.encode({name: row})[1:-1] for name, row in rows.items())
+    return Model(blocks=WEIGHTS, temperature=1.0, causes=causes, rows=lines)
+
+
+def packed(model: Model) -> bytes:
+    """Return the table, with a line for each feature."""
+    head = {name: getattr(model, name) for name in ("blocks", "temperature", "causes")}
+    return b"".join([msgspec.json.encode(head)[:-1], START, BETWEEN.join(model.rows), END])
 
 
 def _linear(

@@ -4,9 +4,18 @@
 from typing import TYPE_CHECKING
 
 from tunedoctor import facts
-from tunedoctor.advice.amd_on_bus import amd_on_bus
-from tunedoctor.advice.cures import brief, lasting, merged, pinned, together
-from tunedoctor.advice.cxx_library import cxx_too_old
+from tunedoctor.advice.cures import (
+    amd_on_bus,
+    brief,
+    lasting,
+    merged,
+    pair_finding,
+    pair_found,
+    pair_means,
+    pair_note,
+    pinned,
+    together,
+)
 from tunedoctor.advice.misfits import (
     GivenUp,
     Gone,
@@ -18,14 +27,17 @@ from tunedoctor.advice.misfits import (
     misfits,
     tokenizer_file,
 )
-from tunedoctor.advice.out_of_memory import Shortage, shortage
-from tunedoctor.advice.pairs import pair_finding, pair_found, pair_means, pair_note
-from tunedoctor.advice.shared_memory import (
+from tunedoctor.advice.told import (
     SHARED_MEMORY,
+    Shortage,
+    counted,
+    cxx_too_old,
     full_shared_memory,
+    known,
+    shortage,
     speaks_of_shared_memory,
+    told,
 )
-from tunedoctor.advice.told import counted, known, told
 from tunedoctor.contracts.requirements import TRITON, Unmet, of_stack, unmet
 from tunedoctor.contracts.shipped import (
     Lacking,
@@ -51,8 +63,7 @@ from tunedoctor.facts import *  # noqa: F403  the fact types are the vocabulary
 from tunedoctor.findings import Finding, Severity, check
 from tunedoctor.lazy import pattern
 from tunedoctor.messages.match import heard
-from tunedoctor.messages.reads import expression, expressions, matched, readings
-from tunedoctor.messages.words import if_heard, worded
+from tunedoctor.messages.words import expression, expressions, if_heard, matched, readings, worded
 from tunedoctor.snapshot import Facts
 from tunedoctor.tables.gpus import (
     amd_gfx_by_name,

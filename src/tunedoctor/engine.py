@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 import msgspec
 
-from tunedoctor.facts import Absent, Errors, Unknown
+from tunedoctor.facts import Absent, Errors, Fact, Knowledge, Target, Unknown
 from tunedoctor.facts.target import NO_ENVIRONMENT
 from tunedoctor.findings import SEVERITIES, Check, Finding, Severity
 from tunedoctor.ranking.weigh import outweighed
@@ -86,7 +86,7 @@ def diagnose(snapshot: Snapshot, checks: Iterable[Check]) -> Diagnosis:
                 unknown[id_] = why
             case None if why := _nothing_known(one, snapshot, facts):
                 unknown[id_] = why
-            case None if any(snapshot.get(w.kind) == _NOBODY for w in wants(one.run).values()):
+            case None if _NOBODY in map(snapshot.get, kinds_of(one)):
                 skipped[id_] = _NOBODY.why
             case None:
                 passed.append(id_)
@@ -158,11 +158,23 @@ def _explained(below: dict[str, set[str]]) -> set[str]:
 def _nothing_known(one: Check, snapshot: Snapshot, facts: Facts) -> str:
     """Return why a check that takes unknown facts had nothing to go on; "" where it had something.
 
-    Of a pasted text it stopped where the last fact that it asked for is not told, or where it asked for errors alone.
+    Of a pasted text it stopped where the last fact that it asked for is not told, or where it asked for errors alone;
+    and it saw nothing where none of its facts is told.
     """
-    answers = [snapshot.get(want.kind) for want in wants(one.run).values()]
+    answers = [snapshot.get(kind) for kind in kinds_of(one)]
     if NOT_TOLD in answers and (facts.last is NOT_TOLD or facts.last is snapshot.get(Errors)):
         return NOT_TOLD.why
-    if answers and all(isinstance(answer, Unknown) for answer in answers):
-        return answers[0].why if isinstance(answers[0], Unknown) else ""
-    return ""
+    if all(isinstance(answer, Unknown) for answer in answers):
+        return next((one.why for one in answers if isinstance(one, Unknown)), "")
+    return "" if snapshot.find(Target) or any(known_of(one, snapshot)) else NOT_TOLD.why
+
+
+def kinds_of(one: Check) -> list[type[Fact]]:
+    """Return the kinds of facts that a check takes."""
+    return [want.kind for want in wants(one.run).values()]
+
+
+def known_of(one: Check, snapshot: Snapshot) -> list[bool]:
+    """Return for each fact that a check takes, errors apart, whether it is there."""
+    kinds = (kind for kind in kinds_of(one) if kind not in (Errors, Knowledge))
+    return [snapshot.find(kind) is not None for kind in kinds]

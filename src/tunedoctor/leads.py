@@ -2,9 +2,11 @@
 
 from collections.abc import Iterable, Mapping
 from itertools import chain
-from typing import NamedTuple
+from typing import Annotated
 
-from tunedoctor.engine import Diagnosis
+import msgspec
+
+from tunedoctor.engine import Diagnosis, known_of
 from tunedoctor.facts import (
     Absent,
     AmdGpus,
@@ -21,7 +23,6 @@ from tunedoctor.findings import Check
 from tunedoctor.ranking.weigh import OUTWEIGHED, worth_telling
 from tunedoctor.snapshot import Snapshot
 from tunedoctor.tables.small import question
-from tunedoctor.wiring import wants
 
 MOST = 3
 """Checks that are named."""
@@ -41,20 +42,32 @@ _ALWAYS = (Resembles, Knowledge)
 """Kinds that are known of each text."""
 
 
-class Lead(NamedTuple):
-    """A check whose finding the words of a report resemble."""
+class ReportSuspect(msgspec.Struct, frozen=True, kw_only=True):
+    """A cause that the words of a report resemble; nothing proves it."""
 
-    check: Check
-    likelihood: float
-    because: str
-    """The line that speaks for it."""
-    settle: str
+    id: str
+    title: str
+    likelihood: Annotated[float, msgspec.Meta(ge=0, le=1)]
+    """How often it is right where this is said, as learned from labelled reports."""
+    because: str = ""
+    """The line that speaks for it most."""
+    settle: str = ""
     """What to run on that machine: its answer tells."""
+
+
+def _suspect(check: Check, likelihood: float, because: str) -> ReportSuspect:
+    return ReportSuspect(
+        id=check.id,
+        title=check.title,
+        likelihood=round(likelihood, 2),
+        because=because,
+        settle=check.settle,
+    )
 
 
 def suspected(
     snapshot: Snapshot, diagnosis: Diagnosis, checks: Iterable[Check]
-) -> tuple[Lead, ...]:
+) -> tuple[ReportSuspect, ...]:
     """Return the checks that a report resembles, best first: no finding tells of them, and no fact rules them out."""
     found = {one.check.id for one in (*diagnosis.causes, *chain(*diagnosis.symptoms.values()))}
     open_ = {
@@ -64,45 +77,33 @@ def suspected(
         and not (one.id in diagnosis.quiet and _ruled_out(one, snapshot))
     }
     leads = [*leads_to(snapshot, open_)]
-    known = {lead.check.id for lead in leads}
+    known = {lead.id for lead in leads}
     leads += [
-        Lead(one.check, OUTWEIGHED, one.finding.said, one.check.settle)
+        _suspect(one.check, OUTWEIGHED, one.finding.said)
         for one in diagnosis.outweighed
         if one.check.id not in known
     ]
     return tuple(sorted(leads, key=lambda lead: -lead.likelihood)[:MOST])
 
 
-def leads_to(snapshot: Snapshot, checks: Mapping[str, Check]) -> tuple[Lead, ...]:
+def leads_to(snapshot: Snapshot, checks: Mapping[str, Check]) -> tuple[ReportSuspect, ...]:
     """Return the likeliest of some checks that a text resembles, each with what settles it.
 
     A symptom is left out where what explains it is at least as likely.
     """
     told = snapshot.find(Resembles)
-    leads: list[Lead] = []
+    leads: list[ReportSuspect] = []
     for one in told.causes if told else ():
         check = checks.get(one.cause)
-        if check and not any(check.id in lead.check.explains for lead in leads):
-            leads.append(Lead(check, round(one.likelihood, 2), one.because, check.settle))
+        if check and not any(check.id in checks[lead.id].explains for lead in leads):
+            leads.append(_suspect(check, one.likelihood, one.because))
     return tuple(leads[:MOST]) if leads and worth_telling(snapshot, leads[0].likelihood) else ()
-
-
-def unseeing(snapshot: Snapshot, diagnosis: Diagnosis, checks: Iterable[Check]) -> tuple[str, ...]:
-    """Return the ids of checks that passed because a report tells nothing of what they look at."""
-    blind = {one.id for one in checks if not any(_known(one, snapshot))}
-    return tuple(id_ for id_ in diagnosis.passed if id_ in blind)
 
 
 def _ruled_out(one: Check, snapshot: Snapshot) -> bool:
     """Tell whether a check that found nothing knew most of the facts that it takes."""
-    known = _known(one, snapshot)
+    known = known_of(one, snapshot)
     return sum(known) > len(known) / 2
-
-
-def _known(one: Check, snapshot: Snapshot) -> list[bool]:
-    """Return for each fact that a check takes, errors apart, whether it is there."""
-    kinds = (want.kind for want in wants(one.run).values())
-    return [snapshot.find(kind) is not None for kind in kinds if kind not in (Errors, Knowledge)]
 
 
 def _text(errors: Errors) -> str:
@@ -115,7 +116,7 @@ def doubtful(snapshot: Snapshot) -> bool:
     return errors is not None and question(_text(errors)) != ""
 
 
-def ask(snapshot: Snapshot, diagnosis: Diagnosis, leads: Iterable[Lead] = ()) -> str:
+def ask(snapshot: Snapshot, diagnosis: Diagnosis, leads: Iterable[ReportSuspect] = ()) -> str:
     """Return what to run or to ask for next, where a report does not tell."""
     for one in diagnosis.causes:
         if one.finding.settle:

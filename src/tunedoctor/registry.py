@@ -11,8 +11,7 @@ from types import FunctionType, ModuleType
 from typing import TYPE_CHECKING, Any
 
 from tunedoctor.findings import Check
-from tunedoctor.messages.cause import CauseError, causes, told_by
-from tunedoctor.messages.checks import check_of
+from tunedoctor.messages.cause import CauseError, causes, check_of, told_by
 
 if TYPE_CHECKING:
     from tunedoctor.fixing import Fix
@@ -108,7 +107,7 @@ def _of(module: ModuleType) -> list[Check]:
     files = sorted(code.parent.glob("*.toml" if packed else f"{code.stem}.toml"))
     if not files:
         return coded
-    from tunedoctor.messages.plugin import checks_of  # noqa: PLC0415  few plug-ins have any
+    from tunedoctor.messages.file import checks_of  # noqa: PLC0415  few plug-ins have any
 
     try:
         return checks_of(files, coded)

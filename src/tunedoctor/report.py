@@ -7,30 +7,14 @@ from typing import Annotated, Any, Literal
 import msgspec
 
 from tunedoctor import __version__
+from tunedoctor import facts as kinds
 from tunedoctor.agreement import cures_shown, symptoms_of
 from tunedoctor.cure import AnyCureStep, Cure, Who
 from tunedoctor.engine import Diagnosis, Found
-from tunedoctor.facts import (
-    AmdGpus,
-    AppleGpu,
-    Errors,
-    Host,
-    IntelGpu,
-    Interpreter,
-    Knowledge,
-    Memory,
-    NvidiaDriver,
-    NvidiaGpus,
-    Packages,
-    Runtime,
-    Target,
-    TorchBuild,
-    Unknown,
-)
 from tunedoctor.findings import SEVERITIES, Check, Severity
 from tunedoctor.fixing import Fix
 from tunedoctor.lazy import pattern
-from tunedoctor.leads import ask, doubtful, suspected, unseeing
+from tunedoctor.leads import ReportSuspect, ask, doubtful, suspected
 from tunedoctor.registry import all_fixes
 from tunedoctor.snapshot import Snapshot
 from tunedoctor.tables.load import table
@@ -71,19 +55,6 @@ class ReportFinding(msgspec.Struct, frozen=True, kw_only=True):
     explains: tuple[str, ...] = ()
     """Ids of the findings of this report that follow from it."""
     evidence: tuple[str, ...] = ()
-
-
-class ReportSuspect(msgspec.Struct, frozen=True, kw_only=True):
-    """A cause that the words of a report resemble; nothing proves it."""
-
-    id: str
-    title: str
-    likelihood: Annotated[float, msgspec.Meta(ge=0, le=1)]
-    """How often it is right where this is said, as learned from labelled reports."""
-    because: str = ""
-    """The line that speaks for it most."""
-    settle: str = ""
-    """What to run on that machine: its answer tells."""
 
 
 class ReportTarget(msgspec.Struct, frozen=True, kw_only=True):
@@ -149,7 +120,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     """Of a report: what its errors resemble besides the findings, likeliest first; three at most."""
     next: str = ""
     """Of a report that does not tell, and where no environment was named: what to run or to ask for."""
-    knowledge: Knowledge | None = None
+    knowledge: kinds.Knowledge | None = None
     """How old the table of PyTorch wheels is that the advice rests on; null: not told."""
     remembered: str = ""
     """When the packages were imported, ISO 8601, where findings go by an earlier deep look; "" where they do not."""
@@ -157,7 +128,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     """From start to verdict, by the clock."""
 
 
-_GPUS = (NvidiaGpus, AmdGpus, IntelGpu, AppleGpu)
+_GPUS = (kinds.NvidiaGpus, kinds.AmdGpus, kinds.IntelGpu, kinds.AppleGpu)
 
 
 def report_of(  # noqa: PLR0913  two of them are what the user asked for
@@ -178,9 +149,8 @@ def report_of(  # noqa: PLR0913  two of them are what the user asked for
     could not tell makes the verdict `unknown`; else only those do that would find an error.
     """
     verdict = _verdict(snapshot, diagnosis, fail_on, strict=strict)
-    target = snapshot.find(Target)
+    target = snapshot.find(kinds.Target)
     open_ = verdict == "unknown" and target is None
-    unseen = () if target else unseeing(snapshot, diagnosis, checks)
     leads = () if verdict == "ready" else suspected(snapshot, diagnosis, checks)
     cures = cures_shown(diagnosis, snapshot, fixes)
     return Report(
@@ -192,27 +162,18 @@ def report_of(  # noqa: PLR0913  two of them are what the user asked for
             for f in diagnosis.causes
         ),
         symptoms=tuple(_finding(one, cures) for one in symptoms_of(diagnosis)),
-        passed=tuple(id_ for id_ in diagnosis.passed if id_ not in unseen),
+        passed=diagnosis.passed,
         skipped=diagnosis.skipped,
-        unknown=diagnosis.unknown | dict.fromkeys(unseen, "the report does not tell"),
-        suspected=tuple(
-            ReportSuspect(
-                id=one.check.id,
-                title=one.check.title,
-                likelihood=one.likelihood,
-                because=one.because,
-                settle=one.settle,
-            )
-            for one in leads
-        ),
+        unknown=diagnosis.unknown,
+        suspected=leads,
         next=ask(snapshot, diagnosis, leads) if open_ else _way_on(target),
-        knowledge=snapshot.find(Knowledge),
-        remembered=getattr(snapshot.find(Runtime), "remembered", ""),
+        knowledge=snapshot.find(kinds.Knowledge),
+        remembered=getattr(snapshot.find(kinds.Runtime), "remembered", ""),
         seconds=round(seconds, 3),
     )
 
 
-def _way_on(target: Target | None) -> str:
+def _way_on(target: kinds.Target | None) -> str:
     """Return what to run where no environment was named; "" where one was looked at."""
     if target is None or target.chosen_by != "none":
         return ""
@@ -238,7 +199,7 @@ def schema() -> dict[str, Any]:
 
 
 def _verdict(snapshot: Snapshot, diagnosis: Diagnosis, fail_on: FailOn, *, strict: bool) -> Verdict:
-    target = snapshot.find(Target)
+    target = snapshot.find(kinds.Target)
     if target and target.problem:
         return "unknown"
     least = "warning" if strict and fail_on == "error" else fail_on
@@ -248,7 +209,7 @@ def _verdict(snapshot: Snapshot, diagnosis: Diagnosis, fail_on: FailOn, *, stric
     if any(found.finding.settle for found in diagnosis.causes):
         return "unknown"
     if target is None:  # a report tells a part; what it says of a working GPU is all there can be
-        runtime = snapshot.find(Runtime)
+        runtime = snapshot.find(kinds.Runtime)
         works = runtime is not None and runtime.gpu_works
         works = works and not _raised(snapshot) and not doubtful(snapshot)
         return "ready" if works else "unknown"
@@ -259,13 +220,13 @@ def _verdict(snapshot: Snapshot, diagnosis: Diagnosis, fail_on: FailOn, *, stric
 
 def _accelerator_unknown(snapshot: Snapshot) -> bool:
     """Tell whether nobody knows what would train: no GPU is known, and of some it could not be told."""
-    machine, runtime = machine_of(snapshot), snapshot.find(Runtime)
+    machine, runtime = machine_of(snapshot), snapshot.find(kinds.Runtime)
     return not (machine.gpus or machine.gpus_known or (runtime and runtime.gpu_works))
 
 
 def _raised(snapshot: Snapshot) -> bool:
     """Tell whether a report shows an exception that ended something: then a GPU at work is not all there is to say."""
-    errors = snapshot.find(Errors)
+    errors = snapshot.find(kinds.Errors)
     return any(
         error.type.endswith(("Error", "Exception")) or _BY_SIGNAL.search(error.text)
         for error in (errors.errors if errors else ())
@@ -296,8 +257,8 @@ def _finding(
 
 
 def _target(snapshot: Snapshot) -> ReportTarget:
-    target, interpreter = snapshot.find(Target), snapshot.find(Interpreter)
-    packages, torch = snapshot.find(Packages), snapshot.find(TorchBuild)
+    target, interpreter = snapshot.find(kinds.Target), snapshot.find(kinds.Interpreter)
+    packages, torch = snapshot.find(kinds.Packages), snapshot.find(kinds.TorchBuild)
     versions = {d.name: d.version for d in packages.distributions} if packages else {}
     if torch:
         versions["torch"] = torch.version
@@ -315,13 +276,17 @@ def _target(snapshot: Snapshot) -> ReportTarget:
 
 def machine_of(snapshot: Snapshot) -> ReportMachine:
     """Return the main facts of the machine."""
-    host, memory, driver = snapshot.find(Host), snapshot.find(Memory), snapshot.find(NvidiaDriver)
+    host, memory, driver = (
+        snapshot.find(kinds.Host),
+        snapshot.find(kinds.Memory),
+        snapshot.find(kinds.NvidiaDriver),
+    )
     return ReportMachine(
         system=host.name + (f" in WSL {host.wsl}" if host.wsl else "") if host else "",
         architecture=host.machine if host else "",
         ram=memory.usable if memory else None,
         gpus=tuple(_gpus(snapshot)),
-        gpus_known=not any(isinstance(snapshot.get(kind), Unknown) for kind in _GPUS),
+        gpus_known=not any(isinstance(snapshot.get(kind), kinds.Unknown) for kind in _GPUS),
         driver=driver.version if driver else "",
     )
 
@@ -329,17 +294,17 @@ def machine_of(snapshot: Snapshot) -> ReportMachine:
 def _gpus(snapshot: Snapshot) -> Iterator[ReportGpu]:
     for kind in _GPUS:
         match snapshot.find(kind):
-            case NvidiaGpus(gpus=gpus):
+            case kinds.NvidiaGpus(gpus=gpus):
                 for g in gpus:
                     size, code = g.memory_total, g.compute_capability
                     yield ReportGpu(vendor="nvidia", name=g.name, memory=size, capability=code)
-            case AmdGpus(gpus=cards):
+            case kinds.AmdGpus(gpus=cards):
                 for card in cards:
                     name, size = card.name or card.gfx, card.memory_total
                     yield ReportGpu(vendor="amd", name=name, memory=size, capability=card.gfx)
-            case IntelGpu(discrete=True, names=names):
+            case kinds.IntelGpu(discrete=True, names=names):
                 yield from (ReportGpu(vendor="intel", name=name) for name in names)
-            case AppleGpu(name=name):
+            case kinds.AppleGpu(name=name):
                 yield ReportGpu(vendor="apple", name=name)
             case _:
                 pass

@@ -5,11 +5,11 @@ from collections.abc import Iterable, Mapping
 from functools import cache, lru_cache
 from typing import TYPE_CHECKING
 
-from packaging.specifiers import SpecifierSet
 from packaging.version import Version
 
 if TYPE_CHECKING:
     from packaging.requirements import Requirement
+    from packaging.specifiers import SpecifierSet
 
 LONGEST = 4096
 """Characters of a version, a specifier or a requirement; what is longer is none, and nothing reads it."""
@@ -44,8 +44,10 @@ def pep440(text: str) -> Version | None:
 
 
 @cache
-def specifiers(text: str) -> SpecifierSet | None:
+def specifiers(text: str) -> "SpecifierSet | None":
     """Return a set of specifiers, or None where `text` is none."""
+    from packaging.specifiers import SpecifierSet  # noqa: PLC0415  6 ms, for versions that are compared with a range
+
     try:
         return SpecifierSet(text) if len(text) <= LONGEST else None
     except ValueError:
@@ -100,7 +102,8 @@ def narrowed(several: Iterable[str]) -> str | None:
         return None
     for one in tuple(clauses) if len(clauses) > 1 else ():
         rest = [other for other in clauses if other != one]
-        if rest and SpecifierSet(",".join(rest)).is_subset(SpecifierSet(one)):
+        others, own = specifiers(",".join(rest)), specifiers(one)
+        if rest and others and own and others.is_subset(own):
             clauses = rest
     return ",".join(clauses)
 

@@ -1,50 +1,50 @@
-"""Quoting errors, and asking facts that may be unknown."""
+"""Quoting errors, what torch's sentences of an out-of-memory tell, and words that findings on packages share."""
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tunedoctor.advice.told import counted, known, told
-from tunedoctor.facts import Absent, Errors, ErrorText, Host, Unknown
+from tunedoctor.advice.cures import amd_on_bus, brief, merged, together
+from tunedoctor.advice.told import counted, shortage, told
+from tunedoctor.facts import Errors, ErrorText, PciBus, PciDevice, Unknown
+
+GIB = 1 << 30
+HEAD = "torch.OutOfMemoryError: CUDA out of memory. Tried to allocate 2.00 GiB. "
+CARD = "GPU 0 has a total capacity of 24.00 GiB of which 512.00 MiB is free. "
+OTHER = "Process 4711 has 18.00 GiB memory in use. Process 12 has 1.00 GiB memory in use. "
+OWN = "Including non-PyTorch memory, this process has 4.50 GiB memory in use. "
+CACHE = "Of the allocated memory 4.00 GiB is allocated by PyTorch, and {} is reserved by PyTorch but unallocated."
+OLD = (
+    "RuntimeError: CUDA out of memory. Tried to allocate 20.00 MiB (GPU 0; 7.79 GiB total capacity; "
+    "{} already allocated; 10.00 MiB free; {} reserved in total by PyTorch)"
+)
 
 
 def _errors(*texts: str) -> Errors:
     return Errors(errors=tuple(ErrorText(text=text) for text in texts))
 
 
-def test_known() -> None:
-    host = Host(os="linux", name="Debian 13")
-    assert known(host) is host
-    assert known(Unknown(why="hidden")) is None
-    assert known(None) is None
-
-
-def test_told_quotes_from_the_match_to_the_end_of_the_sentence() -> None:
-    errors = _errors(
-        "x.py:182: UserWarning: CUDA initialization: The NVIDIA driver on your system is too old "
-        "(found version 12080). Please update your GPU driver."
-    )
-    wanted = "The NVIDIA driver on your system is too old (found version 12080)"
-    assert told(errors, "the nvidia driver on your system is too old") == wanted
-
-
-def test_told_looks_into_every_line_and_error() -> None:
-    errors = _errors(
-        "first\nline", "second\n  CUDA out of memory. Tried to allocate 2.00 GiB. GPU 0"
-    )
-    pattern = r"CUDA out of memory(?:\. Tried to allocate [\d.]+ \w+)?"
-    assert told(errors, pattern) == "CUDA out of memory. Tried to allocate 2.00 GiB"
-
-
-def test_an_abbreviation_ends_no_sentence() -> None:
-    assert (
-        told(_errors("bad set-up, e.g. a variable. More"), "bad") == "bad set-up, e.g. a variable"
-    )
-
-
-def test_told_finds_nothing() -> None:
-    assert told(_errors("a"), "b") == ""
-    assert told(None, "b") == ""
-    assert told(Unknown(why="no log"), "b") == ""
+@pytest.mark.parametrize(
+    ("texts", "pattern", "said"),
+    [
+        (
+            ["x: The driver is Too Old (found 12080). Please update."],
+            "the driver is",
+            "The driver is Too Old (found 12080)",
+        ),
+        (
+            ["first\nline", "second\n  out of memory. Tried 2.00 GiB. GPU"],
+            r"out of memory(?:\. Tried [\d.]+ \w+)?",
+            "out of memory. Tried 2.00 GiB",
+        ),
+        (["bad set-up, e.g. a variable. More"], "bad", "bad set-up, e.g. a variable"),
+        (["a"], "b", ""),
+    ],
+)
+def test_an_error_is_quoted_from_the_match_to_the_end_of_the_sentence(
+    texts: list[str], pattern: str, said: str
+) -> None:
+    assert told(_errors(*texts), pattern) == said
 
 
 @given(st.lists(st.text(), max_size=5), st.sampled_from(["a", r"\d+", "error", r"^Killed"]))
@@ -52,12 +52,63 @@ def test_any_text_gives_one_short_line(texts: list[str], pattern: str) -> None:
     said = told(_errors(*texts), pattern)
     assert len(said) <= 160
     assert "\n" not in said
+    assert told(None, pattern) == told(Unknown(why="no log"), pattern) == ""
 
 
-def test_counted() -> None:
+@pytest.mark.parametrize(
+    ("text", "others", "processes", "by"),
+    [
+        (HEAD + CARD + OTHER + OWN + CACHE.format("100.00 MiB"), 19 * GIB, (4711, 12), "others"),
+        # a process in a container does not know itself by its number
+        (
+            HEAD + CARD + "Process 4711 has 23.00 GiB memory in use. " + CACHE.format("1.00 GiB"),
+            0,
+            (),
+            "",
+        ),
+        (HEAD + CARD + OWN + CACHE.format("6.00 GiB"), 0, (), "pieces"),
+        (HEAD + CARD + OWN + CACHE.format("1.00 GiB"), 0, (), ""),
+        (OLD.format("6.50 GiB", "6.90 GiB"), None, (), ""),
+        (OLD.format("1.00 GiB", "1.10 GiB"), None, (), "others"),
+        (OLD.format("3.00 GiB", "6.90 GiB"), None, (), "pieces"),
+    ],
+)
+def test_who_holds_the_memory(
+    text: str, others: int | None, processes: tuple[int, ...], by: str
+) -> None:
+    found = shortage(_errors("no error", text))
+    assert found is not None
+    assert found.others == others or others is None
+    assert found.processes == processes
+    assert (found.by_others, found.by_pieces) == (by == "others", by == "pieces")
+
+
+@given(
+    st.lists(st.sampled_from([HEAD, CARD, OTHER, OWN, CACHE, OLD, "1.2.3", " GiB "]), max_size=6)
+)
+def test_glued_sentences_never_raise(parts: list[str]) -> None:
+    found = shortage(_errors("".join(parts)))
+    assert found is None or found.tried >= 0
+
+
+def test_words() -> None:
     assert counted(["A", "B", "A"]) == "2 x A and B"
-    assert counted([]) == ""
+    fixes: list[dict[str, str]] = [{"a": ">=1.1.0"}, {"a": ">=1.3.0", "requests": "*"}]
+    assert merged(fixes) == {"a": ">=1.3.0", "requests": "*"}
+    assert together({"a": "1", "b": "2", "c": "3"}) == "a 1 with b 2 and c 3"
+    assert brief("built for NumPy 1; seen in 14.0. And more.") == "built for NumPy 1"
+    assert len(brief("x" * 500)) <= 160
 
 
-def test_absent_is_no_fact_of_a_kind() -> None:
-    assert not isinstance(Absent(why="not there"), Unknown)
+@pytest.mark.parametrize(
+    ("name", "device", "gfx"),
+    [
+        ("Navi 23 [Radeon RX 6600/6600 XT/6600M]", "", ["gfx1032"]),
+        ("Vega 20 [Radeon Pro VII/Radeon Instinct MI50 32GB]", "66a1", ["gfx906"]),
+        ("Ellesmere [Radeon RX 470/480/570/570X/580/580X]", "", ["gfx803"]),
+        ("Starship/Matisse Root Complex", "", []),
+    ],
+)
+def test_the_target_of_an_amd_card_on_the_bus(name: str, device: str, gfx: list[str]) -> None:
+    one = PciDevice("0000:0b:00.0", "1002", device, "030000", None, name=name)
+    assert [gpu.gfx for gpu in amd_on_bus(PciBus(devices=(one,)))] == gfx

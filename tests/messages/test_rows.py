@@ -13,8 +13,7 @@ import pytest
 
 from tunedoctor.engine import diagnose
 from tunedoctor.facts import Errors, ErrorText
-from tunedoctor.messages.match import matches, shipped
-from tunedoctor.messages.row import RowError, expression, flat, key_of
+from tunedoctor.messages.match import RowError, expression, flat, key_of, matches, shipped
 from tunedoctor.readers.read import read_report
 from tunedoctor.registry import all_checks
 from tunedoctor.report import report_of

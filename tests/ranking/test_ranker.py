@@ -7,8 +7,7 @@ from typing import Any
 
 import pytest
 
-from tunedoctor.ranking.features import features
-from tunedoctor.ranking.rank import Model, model, rank, resembled
+from tunedoctor.ranking.rank import Model, features, model, rank, resembled
 from tunedoctor.readers.tidy import tidy
 from tunedoctor.registry import all_checks
 

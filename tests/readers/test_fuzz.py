@@ -13,58 +13,43 @@ CHECKS = all_checks()
 LINES = sorted(
     {line for file in FILES for row in rows(file) for line in (text_of(row) or "").split("\n")}
 )
-PIECES = (
+WHOLE = """\
+Traceback (most recent call last):
+  File "/a/b.py", line 1, in f
+PyTorch version: 2.9.1+cu130
+torch 2.1 requires numpy<2, but you have numpy 2.0 which is incompatible.
+NVRM: Xid (PCI:0000:01:00): 79,
+Name: gfx1100
+"""
+BROKEN = (
     *(
-        "Traceback (most recent call last):\n",
-        '  File "/a/b.py", line 1, in f\n',
         "RuntimeError: CUDA error: ",
-        "\n",
-    ),
-    *(
-        "PyTorch version: 2.9.1+cu130\n",
         "[pip3] torch==",
         "(from versions: ",
         "none)",
         "| 0  NVIDIA A100 |",
-        "+---",
-        "===",
     ),
     *(
-        "torch 2.1 requires numpy<2, but you have numpy 2.0 which is incompatible.\n",
-        "NVRM: Xid (PCI:0000:01:00): 79, ",
         "\x1b[31m",
-    ),
-    *(
         "libcudart.so.12: cannot open shared object file",
         "$ pip install ",
         ">>> ",
-        "Name: gfx1100\n",
-        "- `x` version: ",
-        "\r",
-        "\u3000",
+        "+---",
     ),
     *(
+        "- `x` version: ",
         "[rank0]: ",
-        "(",
-        ")",
-        "\\",
-        '"',
-        "'",
-        "0x",
-        "{",
-        "}",
-        "<",
-        ">",
-        "%",
-        "|",
-        "\t",
-        "  ",
         "1.2.3",
+        "===",
+        "\r",
+        "\u3000",
         "\x00",
         "\ufeff",
         "\ud800",
+        "  ",
     ),
 )
+PIECES = (*WHOLE.splitlines(keepends=True), *BROKEN, *"\n()\\\"'{}<>%|\t", "0x")
 
 
 def _raised(text: str) -> list[str]:

@@ -2,7 +2,7 @@
 
 import time
 
-from tunedoctor.readers.installing.said import Said, joined, wording
+from tunedoctor.readers.ledger import Said, joined, wording
 from tunedoctor.tables.load import table
 
 ROWS = table("installer_messages")["rows"]

@@ -1,9 +1,16 @@
-"""How findings on packages put versions, requirements and long causes."""
+"""What several checks tell alike: versions, requirements, long causes, rows of known_bad.json, AMD GPUs on the bus."""
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
 
-from tunedoctor.facts import Packages
+from tunedoctor.cure import Cure, advise, pip, set_variable
+from tunedoctor.facts import AmdGpu, Packages, PciBus
+from tunedoctor.findings import Finding
+from tunedoctor.lazy import pattern
+from tunedoctor.snapshot import Facts
+from tunedoctor.tables.gpus import amd_gfx, amd_gfx_by_name
+from tunedoctor.tables.known_bad import Broken, Row
+from tunedoctor.tables.load import table
 from tunedoctor.versions import narrowed, within
 
 
@@ -65,3 +72,68 @@ def _moves(one: _Fix, other: _Fix, packages: Packages | None) -> bool:
         within(packages.version(name), one[0][name].replace("*", "")) is False
         for name in other[1] & one[0].keys()
     )
+
+
+_STAGES = {
+    "import": "the import stops",
+    "train": "training stops",
+    "resume": "resuming from a checkpoint stops",
+    "model-load": "loading the model stops",
+}
+
+
+def pair_found(one: Broken, said: str = "") -> str:
+    """Return what is wrong: the versions, why they break, and what was printed; without versions the error alone."""
+    both, said = together(one.versions), one.said or said
+    if not both:
+        return f"the error '{said}'" if said else brief(one.row.cause)
+    return f"{both}: {brief(one.row.cause)}" + (f"; '{said}' was printed" if said else "")
+
+
+def pair_means(row: Row) -> str:
+    """Return where it bites, and in what words."""
+    return f"{_STAGES.get(row.stage, 'the run stops')}: '{row.says}'"
+
+
+def pair_note(pairs: Sequence[Broken]) -> str:
+    """Return what else could be changed: the script, or the other package."""
+    script = next((one.row.note for one in pairs if one.row.note), "")
+    other = next((one.row.fix_alt for one in pairs if one.row.fix_alt), {})
+    if script:
+        return f"or change the script: {script}"
+    return f"or, to keep the other: {' '.join(pinned(other))}" if other else ""
+
+
+def pair_finding(facts: Facts, pairs: Sequence[Broken], said: str = "") -> Finding:
+    """Return the finding of the first row, with what cures all."""
+    first = pairs[0]
+    fix = merged(one.row.fix for one in pairs)
+    cure = pip(facts.interpreter, "install", *pinned(fix)) if fix else Cure()
+    if variable := next(iter(first.row.env.get("env_var", ())), ""):
+        cure = set_variable(facts.host, str(variable), None)
+    return Finding(
+        severity=first.row.severity,
+        found=pair_found(first, said),
+        said=first.said or said,
+        means=pair_means(first.row),
+        cure=cure or advise(first.row.fix_text),
+        cure_note=pair_note(pairs),
+        evidence=first.row.source,
+    )
+
+
+_CHIP = pattern(r"\A(?:.{0,60}\[AMD/ATI\] )?([A-Z][a-z]{3,}(?: \d\d)?)\b")
+_PRODUCT = pattern(r"\[([^\]]{3,80})\]\s*\Z")
+
+
+def amd_on_bus(bus: PciBus | None) -> tuple[AmdGpu, ...]:
+    """Return the cards whose target the bus tells; whether the kernel offers them for computing, it does not."""
+    found: list[AmdGpu] = []
+    for one in bus.of("1002") if bus else ():
+        chip, product = _CHIP.match(one.name), _PRODUCT.search(one.name)
+        name = product[1] if product else one.name
+        by_chip: str = table("gpus")["amd_chips"].get(chip[1], "") if chip else ""
+        gfx = (amd_gfx(one.device) if one.device else "") or amd_gfx_by_name(name) or by_chip
+        if gfx:
+            found.append(AmdGpu(index=len(found), gfx=gfx, name=name, slot=one.slot))
+    return tuple(found)

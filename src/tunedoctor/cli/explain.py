@@ -9,7 +9,7 @@ from tunedoctor.cli.options import Options, misuse
 from tunedoctor.cli.output import write
 from tunedoctor.engine import diagnose
 from tunedoctor.findings import Check
-from tunedoctor.leads import leads_to
+from tunedoctor.leads import ReportSuspect, leads_to
 from tunedoctor.messages.cause import GROUPS
 from tunedoctor.readers.read import read_report
 from tunedoctor.redaction import redact_text, this_identity
@@ -79,7 +79,7 @@ def _explain_text(text: str, checks: Sequence[Check], style: Style) -> int:
         )
     lines = [style.paint("This text can mean", "bold")]
     for lead in leads:
-        lines += ["", f"{lead.likelihood:4.0%}{_name(lead.check, style)}"]
+        lines += ["", f"{lead.likelihood:4.0%}{_name(lead, style)}"]
         lines.append(f"      to settle it: {style.plain(lead.settle)}")
     lines += ["", *style.wrapped(_ON, 0)]
     write("\n".join(lines) + "\n")
@@ -92,5 +92,5 @@ _ON = (
 )
 
 
-def _name(one: Check, style: Style) -> str:
+def _name(one: Check | ReportSuspect, style: Style) -> str:
     return f"  {style.paint(one.id, 'bold')}  {style.plain(one.title)}"

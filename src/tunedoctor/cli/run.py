@@ -75,7 +75,7 @@ def _asked_to_end(ran: Ran, death: Death) -> bool:
 def _diagnose(failed: Failed, options: Options, place: Target, report_file: str) -> None:
     from tunedoctor.cli.output import on_terminal, report_for  # noqa: PLC0415  only after a failure
     from tunedoctor.live import take  # noqa: PLC0415
-    from tunedoctor.readers.here import joined  # noqa: PLC0415
+    from tunedoctor.readers.merge import joined  # noqa: PLC0415
     from tunedoctor.readers.read import read_report  # noqa: PLC0415
     from tunedoctor.running.interpreter import interpreter_of  # noqa: PLC0415
     from tunedoctor.running.told import output_of  # noqa: PLC0415

@@ -37,7 +37,7 @@ def command(given: Namespace) -> int:
 def _with_this_machine(told: Snapshot, place: Target) -> Snapshot:
     from tunedoctor.cli.progress import spinner  # noqa: PLC0415
     from tunedoctor.live import take  # noqa: PLC0415
-    from tunedoctor.readers.here import joined  # noqa: PLC0415
+    from tunedoctor.readers.merge import joined  # noqa: PLC0415
 
     with spinner() as one:
         here = take(place, watch=one.watch)

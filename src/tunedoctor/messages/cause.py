@@ -1,15 +1,28 @@
-"""A cause as the package ships it.
+"""A cause as the package ships it, and those that are files alone as checks.
 
-Its file, checks/NAME.toml, holds all that is said of it. One that has no code has its cure there as well.
+Its file, checks/NAME.toml, holds all that is said of it. One that has no code has its cure there as well, and here is
+the one place where a match of a row becomes a finding.
 """
 
+from collections.abc import Callable
 from functools import cache
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TypeVar
 
 import msgspec
 
-from tunedoctor.cure import AnyCureStep, Who
-from tunedoctor.findings import Check, Severity
+from tunedoctor.cure import (
+    AnyCureStep,
+    Cure,
+    CureStep,
+    PipInstall,
+    PipUninstall,
+    Starter,
+    Who,
+    starter,
+)
+from tunedoctor.facts import Errors, Host, Interpreter, Known
+from tunedoctor.findings import Check, Finding, Severity
+from tunedoctor.messages.match import Match, matches
 from tunedoctor.tables.load import table
 
 Group = Literal["machine", "driver", "environment", "model", "data", "training", "service"]
@@ -64,3 +77,36 @@ def told_by(cause: Cause, check: Check) -> Check:
 def page_of(check: Check) -> str:
     """Return the manual page of a check."""
     return check.page or table("pages")["rows"].get(check.id, "")
+
+
+_Step = TypeVar("_Step", bound=CureStep)
+
+
+def check_of(
+    id_: str, cause: Cause, origin: str, held: Callable[[Errors], tuple[Match, ...]] = matches
+) -> Check:
+    """Return a cause without code as a check: a certain row that an error holds is its finding."""
+
+    def run(errors: Errors, interpreter: Known[Interpreter], host: Known[Host]) -> Finding | None:
+        said = next((m.line for m in held(errors) if m.cause == id_ and m.certain), "")
+        if not said:
+            return None
+        start = starter(interpreter)
+        return Finding(
+            found=f"the error '{said}'",
+            cure=Cure(
+                tuple(_started(step, start) for step in cause.cure),
+                cause.who,
+                windows=host is not None and host.os == "windows",
+            ),
+            said=said,
+        )
+
+    return told_by(cause, Check(id=id_, run=run, origin=origin, by_words=True))
+
+
+def _started(step: _Step, start: Starter) -> _Step:
+    """Return a step with pip as it is started in the target."""
+    if isinstance(step, (PipInstall, PipUninstall)):
+        return msgspec.structs.replace(step, **start._asdict())
+    return step

@@ -1,13 +1,16 @@
-"""A cause's file, checks/NAME.toml, read with every mistake named."""
+"""A cause's file, checks/NAME.toml, read with every mistake named; those of a plug-in as checks."""
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
 import msgspec
+from msgspec import structs
 
-from tunedoctor.messages.cause import GROUPS, Cause, CauseError
-from tunedoctor.messages.row import Row, RowError, expression, flat, key_of
+from tunedoctor.findings import Check
+from tunedoctor.messages.cause import GROUPS, Cause, CauseError, check_of, told_by
+from tunedoctor.messages.match import Matcher, Row, RowError, expression, flat, key_of, with_anchors
 from tunedoctor.messages.words import Words
 from tunedoctor.reading import read_regular, toml
 
@@ -134,3 +137,27 @@ def _unsound(one: Message) -> str:
     if missed is not None:
         return f"examples: the row does not match {missed!r}"
     return f"not: the row matches {near!r}" if near is not None else ""
+
+
+def checks_of(files: Sequence[Path], coded: Sequence[Check]) -> list[Check]:
+    """Return checks with code as files tell of them, and the causes that have none.
+
+    Raises:
+        CauseError: a file is not sound.
+    """
+    ids = {one.id for one in coded}
+    read = {id_of(file): read_cause(file, coded=id_of(file) in ids or None) for file in files}
+    rows = [row for id_, cause in read.items() for row in rows_of(id_, cause)]
+    matcher = Matcher(with_anchors(rows))
+
+    told = [_paged(read[one.id], one) if one.id in read else one for one in coded]
+    bare = [
+        _paged(cause, check_of(id_, cause, str(file), matcher.of))
+        for file, (id_, cause) in zip(files, read.items(), strict=True)
+        if not cause.coded
+    ]
+    return [*told, *bare]
+
+
+def _paged(cause: CauseFile, check: Check) -> Check:
+    return structs.replace(told_by(cause, check), page=cause.page)

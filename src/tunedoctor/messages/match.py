@@ -1,16 +1,201 @@
-"""Match texts against all rows at once: an index of words tells which rows can match, and those alone are compiled."""
+"""Rows, the literal text of messages with slots, and texts matched against all of them at once.
+
+An index of words tells which rows can match, and those alone are compiled, to expressions whose time is linear in the
+text. Texts are flat when they are searched: lower case, each run of white space one blank or one line break, which a
+blank of a row takes as well. So a row needs no flags, and a message that a width broke is the same message.
+"""
 
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from functools import cache, lru_cache
+from itertools import pairwise
 from typing import NamedTuple
 
 import msgspec
 
 from tunedoctor.facts import Errors, Unknown
-from tunedoctor.messages.row import Row, expression, lines_of, lowered, words_of
 from tunedoctor.tables.load import table
+
+SLOTS = {
+    "name": r"[\w.+-]{1,80}",
+    "version": r"\d[\w.+*-]{0,40}",
+    "int": r"\d{1,20}",
+    "path": r"\S{1,300}",
+    "hex": r"(?:0x)?[0-9a-f]{1,32}",
+    "module": r"[a-z_][\w.]{0,100}",
+    "text": r"[^\n]{1,200}?",
+}
+"""Type of a slot -> what it takes; "a|b" in place of a type takes one of these words."""
+SHORTEST = 6
+"""Characters of the longest literal of a row: what has no such literal would be looked for in each text."""
+_WIDE = 3
+"""Slots of a row, at most, that take hundreds of characters: each multiplies the time of a near miss."""
+_SLOT = re.compile(r"\{\{|\{(\w*)(?::([^{}]+))?\}")
+_EDGE = r"(?!(?<=\w)\w)"
+"""Not within a word."""
+_WORD = re.compile(r"[a-z0-9_]+")
+
+
+class RowError(ValueError):
+    """A row cannot be matched in linear time, or names no literal; the message says why."""
+
+
+class Row(msgspec.Struct, frozen=True, array_like=True):
+    """A row as the table holds it."""
+
+    cause: str
+    part: str
+    """What the check of the cause calls it; "" where it does not tell its rows apart."""
+    certain: bool
+    """It alone proves its cause; else other causes print it too, or the code of the cause decides."""
+    text: str
+    key: str
+    """Its longest literal, flat: without it the row cannot match."""
+    anchor: str = ""
+    """The seldomest whole word of the key; "" where its words can be parts of longer ones."""
+    pattern: bool = False
+    """Its text is a regular expression, over lines: what stands beside the literal counts as well."""
+
+
+class _Piece(NamedTuple):
+    name: str
+    """Of a slot; "" for a literal and for a slot that is not kept."""
+    source: str
+    """Expression of a slot; "" for a literal."""
+    literal: str = ""
+    repeats: bool = False
+    """A slot of a type: any number of characters."""
+    wide: bool = False
+    """Hundreds."""
+
+
+def flat(text: str) -> str:
+    """Return a text as rows see it."""
+    return lowered("\n".join(lines_of(text)))
+
+
+def lines_of(text: str) -> list[str]:
+    """Return the lines of a text that are not empty, each run of white space one blank."""
+    return [line for line in (" ".join(one.split()) for one in text.split("\n")) if line]
+
+
+def lowered(text: str) -> str:
+    """Return a text in lower case, character for character."""
+    low = text.lower()
+    return (
+        low
+        if len(low) == len(text)
+        else "".join(c if len(c.lower()) > 1 else c.lower() for c in text)
+    )
+
+
+def expression(text: str, *, pattern: bool = False) -> re.Pattern[str]:
+    """Return what finds a row in a flat text, not within a longer word; its slots are named groups.
+
+    Raises:
+        RowError: a slot is of no type, two stand side by side, or the row has no literal that is long enough.
+    """
+    if pattern:
+        return _pattern(text)
+    pieces = _pieces(text)
+    source = "".join(
+        re.escape(one.literal).replace(r"\ ", r"[ \n]")
+        if not one.source
+        else f"(?P<{one.name}>{one.source})"
+        if one.name
+        else f"(?:{one.source})"
+        for one in pieces
+    )
+    start, end = (_EDGE if not piece.repeats else "" for piece in (pieces[0], pieces[-1]))
+    return re.compile(f"{start}{source}{end}")
+
+
+def _pattern(text: str) -> re.Pattern[str]:
+    try:
+        return re.compile(text, re.IGNORECASE | re.MULTILINE)
+    except re.error as error:
+        msg = f"it is no regular expression: {error}"
+        raise RowError(msg) from None
+
+
+def key_of(text: str, key: str = "") -> str:
+    """Return the longest literal of a row, flat; `key` is that of a regular expression, which names its own.
+
+    Raises:
+        RowError: as `expression`.
+    """
+    if key:
+        return flat(key)
+    key = max((one.literal.strip() for one in _pieces(text)), key=len, default="")
+    if len(key) < SHORTEST:
+        msg = f"its longest literal, {key!r}, has fewer than {SHORTEST} characters"
+        raise RowError(msg)
+    return key
+
+
+def whole_words(key: str) -> list[str]:
+    """Return the words of a key that have an end on both sides: they are whole in each text that holds the key."""
+    return [w[0] for w in _WORD.finditer(key) if w.start() and w.end() < len(key)]
+
+
+def words_of(low: str) -> set[str]:
+    """Return the words of a text in lower case."""
+    return set(_WORD.findall(low))
+
+
+def with_anchors(rows: Iterable[Row]) -> list[Row]:
+    """Return rows with the seldomest whole word of each."""
+    held = list(rows)
+    often = Counter(word for row in held for word in {*whole_words(row.key)})
+
+    def anchor(row: Row) -> str:
+        return min(whole_words(row.key), key=lambda w: (often[w], -len(w), w), default="")
+
+    return [msgspec.structs.replace(row, anchor=anchor(row)) for row in held]
+
+
+def _pieces(text: str) -> list[_Piece]:
+    found: list[_Piece] = []
+    at = 0
+    text = " ".join(text.split())
+    literal = ""
+    for slot in _SLOT.finditer(text):
+        literal += text[at : slot.start()]
+        at = slot.end()
+        if slot[0] == "{{":
+            literal += "{"
+            continue
+        if literal:
+            found.append(_Piece("", "", lowered(literal)))
+            literal = ""
+        found.append(_slot(slot[1], slot[2] or "name"))
+    literal += text[at:]
+    found += [_Piece("", "", lowered(literal))] if literal else []
+    for one, other in pairwise(found):
+        if one.repeats and other.repeats:
+            msg = "two slots stand side by side"
+            raise RowError(msg)
+    names = [one.name for one in found if one.name]
+    if len(names) > len({*names}):
+        msg = "two slots have one name"
+        raise RowError(msg)
+    if sum(one.wide for one in found) > _WIDE:
+        msg = f"more than {_WIDE} slots take paths or text"
+        raise RowError(msg)
+    return found
+
+
+def _slot(name: str, kind: str) -> _Piece:
+    if "|" in kind:
+        words = sorted(map(lowered, kind.split("|")), key=len, reverse=True)
+        source = "|".join(map(re.escape, words)).replace(r"\ ", r"[ \n]")
+        return _Piece(name, source)
+    if kind not in SLOTS:
+        msg = f"{kind!r} is no type of slot: {', '.join(SLOTS)}, or words with | between them"
+        raise RowError(msg)
+    return _Piece(name, SLOTS[kind], repeats=True, wide=kind in ("path", "text"))
+
 
 LONGEST = 160
 """Characters of a quoted message."""

@@ -1,9 +1,13 @@
-"""Findings in the words of a cause's file: [words.PART] of checks/NAME.toml, with {slots} that are filled in.
+"""What a cause's file says of findings, and what its check takes out of texts.
 
-A key is the id of a check, with a part behind "/"; a part can have a case of it behind ":".
+[words.PART] of checks/NAME.toml are parts of findings with {slots} that are filled in. A key is the id of a check, with
+a part behind "/"; a part can have a case of it behind ":". [reads.PART] are regular expressions; case counts.
 """
 
+import re
+from collections.abc import Iterator
 from functools import cache
+from typing import Any, cast
 
 import msgspec
 
@@ -13,6 +17,45 @@ from tunedoctor.findings import Finding, Severity
 from tunedoctor.lazy import pattern
 from tunedoctor.messages.match import heard
 from tunedoctor.tables.load import table
+
+
+class _Expression:
+    """Stands for the expression of a row, which is read when a text is searched."""
+
+    def __init__(self, key: str) -> None:
+        self._key = key
+
+    def __getattr__(self, name: str) -> Any:  # noqa: ANN401  any attribute of a compiled expression
+        if name.startswith("_"):
+            raise AttributeError(name)
+        value = getattr(expressions(self._key)[0], name)
+        setattr(self, name, value)
+        return value
+
+
+@cache
+def expression(key: str) -> re.Pattern[str]:
+    """Return the one regular expression of a part."""
+    return cast("re.Pattern[str]", _Expression(key))
+
+
+@cache
+def expressions(key: str) -> tuple[re.Pattern[str], ...]:
+    """Return the regular expressions of a part."""
+    return tuple(pattern(one) for one in table("reads")["rows"][key])
+
+
+def readings(errors: Errors | Unknown | None, *keys: str) -> Iterator[re.Match[str]]:
+    """Yield the matches of the expressions of these parts in each error."""
+    for error in errors.errors if isinstance(errors, Errors) else ():
+        for one in (one for key in keys for one in expressions(key)):
+            yield from one.finditer(error.text)
+
+
+def matched(errors: Errors | Unknown | None, *keys: str) -> re.Match[str] | None:
+    """Return the first match of an expression of these parts in an error."""
+    return next(readings(errors, *keys), None)
+
 
 _OPTIONAL = pattern(r"\[([^\[\]]*\{[^\[\]]*)\]")
 """A part in brackets that has slots is left out where one of them is empty."""

@@ -185,9 +185,9 @@ def intel_gpu(
 def _intel_told(environ: Mapping[str, str]) -> IntelGpu | None:
     """Return the GPUs that Intel's tools list; None where no tool names one that training can use."""
     for _, lines in tools_say({"xpu-smi": ("discovery",), "sycl-ls": ()}, environ):
+        from tunedoctor.readers.hardware import Bus  # noqa: PLC0415
+        from tunedoctor.readers.hardware import intel as read  # noqa: PLC0415
         from tunedoctor.readers.paste import Paste  # noqa: PLC0415  seldom needed
-        from tunedoctor.readers.system.pci import Bus  # noqa: PLC0415
-        from tunedoctor.readers.system.tools import intel as read  # noqa: PLC0415
 
         fact = read(Paste(lines), Bus())
         if fact is not None and fact.discrete:

@@ -98,7 +98,7 @@ def driver_files(root: Path) -> NvidiaDriver | None:
     """Return the kernel module as /proc and /sys tell of it; None where it is not loaded."""
     module = None
     if text := read(root / "proc/driver/nvidia/version"):
-        from tunedoctor.readers.smi.driver import proc_version  # noqa: PLC0415
+        from tunedoctor.readers.nvidia_smi import proc_version  # noqa: PLC0415
 
         module = proc_version(text)
     if not (version := line(root / "sys/module/nvidia/version")):

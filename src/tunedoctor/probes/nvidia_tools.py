@@ -94,8 +94,11 @@ def ask_smi(path: str, seconds: float) -> Said:
 
 def smi_query_said(ended: Ended) -> Said | None:
     """Read the answer to the query; None where this nvidia-smi did not understand it."""
-    from tunedoctor.readers.nvidia_smi import complete  # noqa: PLC0415  seldom needed
-    from tunedoctor.readers.smi.lists import row_of, seen  # noqa: PLC0415
+    from tunedoctor.readers.nvidia_smi import (  # noqa: PLC0415
+        complete,
+        row_of,
+        seen,
+    )
 
     if ended.how != "exit" or ended.truncated:
         return _failed(ended)
@@ -127,8 +130,8 @@ def smi_table_said(ended: Ended) -> Said:
 
 
 def _failure(ended: Ended) -> NvidiaAnswer | None:
+    from tunedoctor.readers.nvidia_smi import failures  # noqa: PLC0415
     from tunedoctor.readers.paste import Paste  # noqa: PLC0415  seldom needed
-    from tunedoctor.readers.smi.driver import failures  # noqa: PLC0415
 
     return failures(Paste([*ended.out.splitlines(), *ended.err.splitlines()]))
 

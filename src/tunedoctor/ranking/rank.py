@@ -1,26 +1,148 @@
 """Apply the trained ranker: causes by likelihood, each with the line that speaks for it most.
 
 The model is tables/ranker.json, made by tools/train_ranker.py: linear, over TF-IDF of blocks of features, its
-scores made to likelihoods by one temperature that was fitted on reports which the ranker had not seen.
+scores made to likelihoods by one temperature that was fitted on reports which the ranker had not seen. The blocks are
+weighed each by itself. "told": the lines that speak of a fault, with pairs of words, causes whose rows they match,
+exceptions, libraries of the frames. "seen": all words, numbers kept: releases and names of cards tell. "shape": the end
+of the text, and how much of it is faults.
 """
 
 import math
-from collections.abc import Mapping, Sequence
+import re
+from bisect import bisect_left
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
-from itertools import chain
+from itertools import chain, pairwise
 from pathlib import Path
 
 import msgspec
 
 from tunedoctor import tables
 from tunedoctor.facts import Resemblance, Resembles
-from tunedoctor.ranking.features import Features, faults, features, of_line, stopped
+from tunedoctor.messages.match import shipped
 from tunedoctor.ranking.weigh import COUNTS
+from tunedoctor.tables.load import table
+
+FAULTS = 120
+"""Lines of faults that count: the last ones."""
+SEEN = 20_000
+"""Characters that count of all lines: the last ones."""
+_LONGEST = 600
+"""Characters of a line of a fault."""
+_END = 8
+"""Lines that are the end of a text."""
+_EXCEPTION = re.compile(
+    r"\s{0,40}(?:E\s{1,8})?([A-Za-z_.]{0,80}(?:Error|Exception|Interrupt|Exit|Warning))\b:?\s{0,8}(.{0,300})"
+)
+_FRAME = re.compile(r"(?:site|dist)-packages[/\\](\w{1,60})[/\\]")
+_WORD = re.compile(r"[a-z_0-9.+-]{2,40}")
+_PART = re.compile(r"[a-z]{3,}")
+_HEX = re.compile(r"0x[0-9a-f]+")
+_FOLDER = re.compile(r"/[\w./+-]*/")
+_NUMBER = re.compile(r"\d+")
+_ARCH = re.compile(r"sm_?\d{2,3}|gfx[0-9a-f]{3,5}")
+
+
+Features = dict[str, dict[str, float]]
+"""Block -> feature -> how much of it there is."""
+
+
+def features(lines: Sequence[str]) -> Features:
+    """Return for each block its features with 1 + ln(how often); no name stands in two."""
+    bad = [line for line in lines if _of_fault(line)]
+    raised = [found for found in map(_EXCEPTION.match, lines) if found]
+    seen = _WORD.findall("\n".join(lines)[-SEEN:].lower())
+    blocks = {
+        "told": _told(lines, (bad or lines[:40])[-FAULTS:], raised),
+        "seen": (f"seen:{word}" for word in seen),
+        "shape": _shape(lines, bad, raised),
+    }
+    return {name: _damped(found) for name, found in blocks.items()}
+
+
+def faults(lines: Sequence[str]) -> list[str]:
+    """Return the last lines that speak of a fault; of a text without any its first lines."""
+    return ([line for line in lines if _of_fault(line)] or list(lines[:40]))[-FAULTS:]
+
+
+def _of_fault(line: str) -> bool:
+    return len(line) < _LONGEST and _fault().search(f" {line.lower()} ") is not None
+
+
+@cache
+def _fault() -> re.Pattern[str]:
+    return re.compile("|".join(map(re.escape, table("fault_words")["faults"])))
+
+
+def stopped(lines: Sequence[str]) -> bool:
+    """Tell whether a line says that something stopped."""
+    text = "\n".join(lines).lower()
+    return any(word in text for word in table("fault_words")["stops"])
+
+
+def _told(
+    lines: Sequence[str], told: Sequence[str], raised: Sequence[re.Match[str]]
+) -> Counter[str]:
+    found: Counter[str] = Counter()
+    for line in told:
+        found.update(of_line(line))
+    found.update({f"row:{one.cause}" for one in shipped().matches("\n".join(told))})
+    for said in raised[-3:]:
+        found.update("x:" + word for word in _words(f"{said[1]} {said[2]}")[:40])
+    text = "\n".join(lines)
+    frames = [name.lower() for name in _FRAME.findall(text)]
+    found.update({f"f:{name}" for name in frames})
+    found.update([f"last:{name}" for name in frames[-1:]])
+    low = text.lower()
+    found.update(f"env:{name}" for name in table("fault_words")["places"] if name in low)
+    found.update({f"arch:{name}" for name in _ARCH.findall(low)})
+    return found
+
+
+def _shape(
+    lines: Sequence[str], bad: Sequence[str], raised: Sequence[re.Match[str]]
+) -> Iterable[str]:
+    """Yield in powers of two how long a text is and how much of it is faults, and the words of its end."""
+    traces = sum("Traceback (most" in line for line in lines)
+    sizes = {
+        "faults": len(bad),
+        "lines": len(lines),
+        "exc": len(raised),
+        "tb": traces,
+        "chars": sum(map(len, lines)) // 100,
+    }
+    yield from (f"g:{name}:{min((size + 1).bit_length() - 1, 8)}" for name, size in sizes.items())
+    end = lines[-_END:]
+    if any(map(_of_fault, end)):
+        yield "g:tailfault"
+    if any(map(_EXCEPTION.match, end)):
+        yield "g:endsexc"
+    yield from {f"t:{word}" for line in end for word in _words(line)[:20]}
+
+
+def of_line(line: str) -> list[str]:
+    """Return the words of a line, their parts and their pairs, numbers and folders masked."""
+    words = _words(line)
+    parts = [part for word in words if (found := _PART.findall(word))[1:] for part in found]
+    return [*words, *parts, *map(" ".join, pairwise(words))]
+
+
+def _words(text: str) -> list[str]:
+    low = _FOLDER.sub("/", _HEX.sub("0x0", text.lower()))
+    return _WORD.findall(_NUMBER.sub("0", low))
+
+
+def _damped(found: Iterable[str] | Counter[str]) -> dict[str, float]:
+    return {name: 1 + math.log(times) for name, times in Counter(found).items()}
+
 
 TABLE = Path(tables.__file__).with_name("ranker.json")
 HEALTHY = "healthy"
 """The label of reports that show no fault."""
 SCALE = 1000
+START, BETWEEN, END = b',"features":{\n', b",\n", b"\n}}\n"
+"""What stands around the rows in the table: each is a line, so that none is decoded but those of a text."""
 _NUMBERS = msgspec.json.Decoder(list[int])
 
 
@@ -33,26 +155,33 @@ class Model(msgspec.Struct, frozen=True):
     """What scores are divided by before they become likelihoods."""
     causes: dict[str, float]
     """Cause -> its bias."""
-    features: dict[str, msgspec.Raw]
-    """Feature -> in thousandths its inverse document frequency, then place of a cause and weight by turns."""
+    rows: list[bytes]
+    """A line for each feature, in order: its name, then in thousandths its inverse document frequency, then the place
+    of a cause and its weight by turns."""
 
-    def row(self, feature: str) -> tuple[float, dict[int, float]]:
-        """Return the inverse document frequency of a feature and its weights by the places of causes."""
-        idf, *pairs = _NUMBERS.decode(self.features[feature])
+    def row(self, feature: str) -> tuple[float, dict[int, float]] | None:
+        """Return the inverse document frequency of a feature and its weights by places of causes; None for others."""
+        name = msgspec.json.encode(feature) + b":"
+        at = bisect_left(self.rows, name)
+        line = self.rows[at] if at < len(self.rows) else b""
+        if not line.startswith(name):
+            return None
+        idf, *pairs = _NUMBERS.decode(line[len(name) :])
         return idf / SCALE, {p: w / SCALE for p, w in zip(pairs[::2], pairs[1::2], strict=True)}
 
 
 @cache
 def model() -> Model:
     """Return the model of the package, read once."""
-    return msgspec.json.decode(TABLE.read_bytes(), type=Model)
+    head, rows = TABLE.read_bytes().removesuffix(END).split(START)
+    return Model(**msgspec.json.decode(head + b"}"), rows=rows.split(BETWEEN))
 
 
 def scores(one: Model, every: Features) -> dict[str, float]:
     """Return the score of each cause by the features of a text, each block of length 1; higher is likelier."""
     found = list(one.causes.values())
     for block, share in one.blocks.items():
-        known = [(times, *one.row(k)) for k, times in every[block].items() if k in one.features]
+        known = [(times, *row) for k, times in every[block].items() if (row := one.row(k))]
         length = math.sqrt(sum((times * idf) ** 2 for times, idf, _ in known)) or 1.0
         for times, idf, weights in known:
             value = share * times * idf / length
@@ -85,7 +214,7 @@ def resembled(lines: Sequence[str]) -> Resembles:
     told, one = features(lines), model()
     ranked = rank(told)
     words = {line: {*of_line(line)} for line in faults(lines)}
-    rows = {word: one.row(word) for word in {*chain(*words.values())} & one.features.keys()}
+    rows = {word: row for word in {*chain(*words.values())} if (row := one.row(word))}
     places = {cause: place for place, cause in enumerate(one.causes)}
 
     def because(cause: str) -> str:

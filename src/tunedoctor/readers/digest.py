@@ -1,6 +1,7 @@
-"""Cut a long log down to what can tell: its first and last lines, and those around each fault. Read in a stream.
+"""Read the bytes of a report: UTF-8, or UTF-16 of PowerShell; of a long log what can tell, in a stream.
 
-Time is in proportion to the log, memory is bounded whatever it holds: by lines, by characters of a line and in sum.
+Kept are its first and last lines, and those around each fault. Time is in proportion to the log, memory is bounded
+whatever it holds: by lines, by characters of a line and in sum.
 """
 
 import codecs
@@ -8,8 +9,38 @@ from collections import Counter, deque
 from collections.abc import Iterable, Iterator, Sequence
 from typing import BinaryIO, NamedTuple
 
-from tunedoctor.lazy import pattern
-from tunedoctor.readers.decode import decoded, encoding
+from tunedoctor.readers.paste import shape
+
+_MARKS = (
+    (codecs.BOM_UTF8, "utf-8"),
+    (codecs.BOM_UTF32_LE, "utf-32-le"),
+    (codecs.BOM_UTF32_BE, "utf-32-be"),
+    (codecs.BOM_UTF16_LE, "utf-16-le"),
+    (codecs.BOM_UTF16_BE, "utf-16-be"),
+)
+_LOOKED_AT = 4096
+
+
+def encoding(start: bytes) -> tuple[str, int]:
+    """Return the encoding of a text that begins so, and how many bytes of a mark to pass over."""
+    for mark, name in _MARKS:
+        if start.startswith(mark):
+            return name, len(mark)
+    head = start[:_LOOKED_AT]
+    if len(head) >= 4 and head.count(0) > len(head) // 4:
+        odd, even = head[1::2].count(0), head[::2].count(0)
+        if odd > 4 * even:
+            return "utf-16-le", 0
+        if even > 4 * odd:
+            return "utf-16-be", 0
+    return "utf-8", 0
+
+
+def decoded(data: bytes) -> str:
+    """Return the text of a whole report. Never raises: bytes of no meaning become U+FFFD."""
+    name, skipped = encoding(data)
+    return data[skipped:].decode(name, "replace")
+
 
 FIRST = 3000
 """Lines at both ends that are kept whole."""
@@ -29,15 +60,9 @@ FEWEST_LINES = 2000
 _WORTH = 36
 """Characters that a line costs at least: of more and shorter lines the ends and the faults are read."""
 _MOST_SHAPES = 20_000
-_SIGNS = pattern(
-    r"rror|RROR|xception|raceback|ailed|AILED|arning: C|Killed|illed by|Segm|core dumped|Bus error|No such file|too old"
-    r"|Xid|undefined symbol|cannot open|No module|not compatible|NCCL WARN|exit(?:ed|code)|PyTorch version|NVIDIA-SMI"
-    r"|\[pip3?\]"
-    r"|CUDA used to build|Is CUDA available|oom-kill|out of memory|No space left|Permission denied|atal"
-    r"|not found|from versions|which is incompatible|GPU models|Python version|[Dd]river"
-)
+_SIGNS = shape("digest.signs")
 """What a line has that is worth its surroundings: cheap to look for, and wide."""
-_DIGITS = pattern(r"[\d\W_]+")
+_DIGITS = shape("digest.digits")
 
 
 WHOLE = 2_000_000

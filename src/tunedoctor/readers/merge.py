@@ -1,11 +1,18 @@
-"""Put what several readers found of one subject together."""
+"""Put together what several readers found of one subject, and what a text and the machine that printed it tell.
 
-from typing import TypeVar
+The text has the first word: it shows the process that failed. The machine fills in what the text leaves open, as long
+as both are of one thing: a text that names another driver, other GPUs or another torch is of another machine or
+environment, and then nothing of that kind is taken from here.
+"""
 
-import msgspec
+from collections.abc import Callable
+from typing import Any, NamedTuple, TypeVar
 
+from msgspec.structs import fields, replace
+
+from tunedoctor import facts as kinds
 from tunedoctor.facts import (
-    AmdGpu,
+    Absent,
     AmdGpus,
     Compilers,
     Distribution,
@@ -14,16 +21,30 @@ from tunedoctor.facts import (
     Fact,
     IndexAnswer,
     Interpreter,
+    Knowledge,
     NvidiaDriver,
     NvidiaGpus,
     Packages,
     Part,
     Runtime,
+    Target,
     TorchBuild,
     Typed,
+    Unknown,
     Wanted,
 )
+from tunedoctor.facts.target import NO_ENVIRONMENT
+from tunedoctor.snapshot import Answer, Snapshot
 from tunedoctor.versions import release
+
+
+class NoTorch(Fact, frozen=True):
+    """A reader's word that torch is absent; it counts where no reader found it."""
+
+    why: str
+    package: str = ""
+    """"torch" where the word does not count if another list names it."""
+
 
 F = TypeVar("F", bound=Fact)
 P = TypeVar("P", bound=Part)
@@ -54,19 +75,23 @@ _ONE_LIST: dict[type[Fact], str] = {
 
 def merged(one: F, other: F) -> F:
     """Return a fact that tells what both tell; where they differ, the first has the word."""
-    both = _special(one, other)
-    return both if both is not None else filled(one, other)
+    name = _ONE_LIST.get(type(one))
+    if name:
+        both = dict.fromkeys((*getattr(one, name), *getattr(other, name)))
+        return replace(one, **{name: tuple(both)})
+    both_: F = _MERGES.get(type(one), filled)(one, other)
+    return both_
 
 
 def filled(one: P, other: P) -> P:
     """Fill the fields of which `one` says nothing from `other`."""
     empty = {
         field.encode_name: getattr(other, field.name)
-        for field in msgspec.structs.fields(type(one))
+        for field in fields(type(one))
         if _worth(getattr(one, field.name), field.default)
         < _worth(getattr(other, field.name), field.default)
     }
-    return msgspec.structs.replace(one, **empty) if empty else one
+    return replace(one, **empty) if empty else one
 
 
 def _worth(value: object, default: object) -> int:
@@ -76,34 +101,10 @@ def _worth(value: object, default: object) -> int:
     return 1 if value in _NOTHING else 2
 
 
-def _special(one: F, other: F) -> F | None:
-    """Return the merged fact of kinds that hold lists; None for the others."""
-    result: Fact | None = None
-    if isinstance(one, Packages) and isinstance(other, Packages):
-        result = _packages(one, other)
-    elif isinstance(one, Environment) and isinstance(other, Environment):
-        result = Environment(variables={**other.variables, **one.variables})
-    elif type(one) in _ONE_LIST:
-        name = _ONE_LIST[type(one)]
-        both = dict.fromkeys((*getattr(one, name), *getattr(other, name)))
-        result = msgspec.structs.replace(one, **{name: tuple(both)})
-    elif isinstance(one, TorchBuild | Interpreter) and isinstance(other, TorchBuild | Interpreter):
-        # two builds, or two interpreters, in one text: parts of one are not true of the other
-        unnamed = not one.version or (isinstance(other, Interpreter) and not other.version)
-        result = filled(one, other) if unnamed or _same(one.version, other.version) else one
-    elif isinstance(one, AmdGpus) and isinstance(other, AmdGpus):
-        result = _amd(one, other)
-    elif isinstance(one, Compilers) and isinstance(other, Compilers):
-        result = _compilers(one, other)
-    elif isinstance(one, NvidiaGpus) and isinstance(other, NvidiaGpus):
-        result = max(one, other, key=_known)
-    elif isinstance(one, NvidiaDriver) and isinstance(other, NvidiaDriver):
-        first = max(one, other, key=lambda d: bool(d.cuda))
-        second = other if first is one else one
-        result = filled(first, second) if first.version == second.version else first
-    elif isinstance(one, Runtime) and isinstance(other, Runtime):
-        result = filled(msgspec.structs.replace(one, stages=(*one.stages, *other.stages)), other)
-    return result  # type: ignore[return-value]  # made of two facts of this kind
+def _build(one: Any, other: Any) -> Any:  # noqa: ANN401  a TorchBuild or an Interpreter
+    """Mix no two builds, or interpreters, of one text: parts of one are not true of the other."""
+    unnamed = not one.version or (isinstance(other, Interpreter) and not other.version)
+    return filled(one, other) if unnamed or _same(one.version, other.version) else one
 
 
 def _same(one: str, other: str) -> bool:
@@ -118,47 +119,26 @@ def _same(one: str, other: str) -> bool:
     )
 
 
-def _amd(one: AmdGpus, other: AmdGpus) -> AmdGpus:
-    """Take the longer list; each GPU's gaps are filled from the one of the other list that is the same."""
-    first, second = (one, other) if len(one.gpus) >= len(other.gpus) else (other, one)
-    rest = list(second.gpus)
-    found: list[AmdGpu] = []
-    for gpu in first.gpus:
-        alike = sorted((g for g in rest if _alike(gpu, g)), key=lambda g: g.index != gpu.index)
-        if alike:
-            rest.remove(alike[0])
-        found.append(filled(gpu, alike[0]) if alike else gpu)
-    return AmdGpus(gpus=tuple(found))
-
-
-def _alike(one: AmdGpu, other: AmdGpu) -> bool:
-    """Tell whether nothing that both tell speaks against one GPU, and something for it."""
-    told = [(one.slot, other.slot), (one.gfx, other.gfx), (one.name.lower(), other.name.lower())]
-    both = [(a, b) for a, b in told if a and b]
-    if one.slot and other.slot:
-        return one.slot == other.slot
-    if one.gfx and other.gfx:  # tools name one GPU differently
-        return one.gfx == other.gfx
-    return all(a == b for a, b in both) and (bool(both) or one.index == other.index)
-
-
 def _compilers(one: Compilers, other: Compilers) -> Compilers:
     """Fill what one does not tell; "" says that there is no such compiler, None that nothing is said of it."""
-    release_ = one.nvcc_version or other.nvcc_version
-    return Compilers(
-        cc=one.cc if one.cc is not None else other.cc,
-        cxx=one.cxx if one.cxx is not None else other.cxx,
-        nvcc=one.nvcc or other.nvcc,
-        nvcc_version=release_,
+    both = filled(one, other)
+    return replace(
+        both,
+        cc=other.cc if one.cc is None else one.cc,
+        cxx=other.cxx if one.cxx is None else one.cxx,
     )
+
+
+def _driver(one: NvidiaDriver, other: NvidiaDriver) -> NvidiaDriver:
+    """Take the one that tells of CUDA."""
+    first, second = (other, one) if other.cuda and not one.cuda else (one, other)
+    return filled(first, second) if first.version == second.version else first
 
 
 def _known(gpus: NvidiaGpus) -> tuple[int, int, int]:
-    return (
-        sum(bool(g.compute_capability) for g in gpus.gpus),
-        sum(g.memory_total is not None for g in gpus.gpus),
-        len(gpus.gpus),
-    )
+    told = gpus.gpus
+    sizes = sum(g.memory_total is not None for g in told)
+    return sum(bool(g.compute_capability) for g in told), sizes, len(told)
 
 
 def _packages(one: Packages, other: Packages) -> Packages:
@@ -178,3 +158,109 @@ def _packages(one: Packages, other: Packages) -> Packages:
         conda={**other.conda, **one.conda},
         complete=one.complete or other.complete,
     )
+
+
+_MERGES: dict[type[Fact], Callable[[Any, Any], Any]] = {
+    Packages: _packages,
+    Environment: lambda one, other: Environment(variables={**other.variables, **one.variables}),
+    TorchBuild: _build,
+    Interpreter: _build,
+    AmdGpus: lambda one, other: max(one, other, key=lambda found: len(found.gpus)),
+    Compilers: _compilers,
+    NvidiaGpus: lambda one, other: max(one, other, key=_known),
+    NvidiaDriver: _driver,
+    Runtime: lambda one, other: filled(replace(one, stages=(*one.stages, *other.stages)), other),
+}
+
+
+OF_THE_TEXT = (kinds.Errors, kinds.Runtime, kinds.Typed, kinds.Wanted, kinds.IndexAnswer)
+"""Kinds that only a run or a text tells."""
+OF_THE_TARGET = (
+    *(Target, Interpreter, TorchBuild, kinds.Packages, kinds.CudaWheels, kinds.Shadows),
+    *(
+        kinds.Launchers,
+        kinds.LibraryPath,
+        kinds.Environment,
+        kinds.InstallerConfig,
+        kinds.Compilers,
+    ),
+)
+"""Kinds that tell of one Python environment."""
+_NOT_ASKED = (kinds.Container, kinds.NvidiaAnswer)
+"""Kinds that are absent from a text that does not speak of them, which says nothing of the machine."""
+
+_NOBODY = Absent(why=NO_ENVIRONMENT)
+
+
+class Joined(NamedTuple):
+    """What both tell."""
+
+    snapshot: Snapshot
+    left_out: tuple[str, ...]
+    """Why facts of this machine were left out, a sentence each."""
+
+
+def joined(told: Snapshot, here: Snapshot) -> Joined:
+    """Return the facts of a text, filled in from this machine."""
+    other_machine, other_target = _other_machine(told, here), _other_target(told, here)
+    answers: dict[type[Fact], Answer] = told.answers()
+    for kind, answer in here.answers().items():
+        stranger = other_target if kind in OF_THE_TARGET else other_machine
+        if kind in OF_THE_TEXT or (stranger and kind is not Knowledge):
+            continue
+        if answer == _NOBODY or (isinstance(answer, Target) and answer.chosen_by == "none"):
+            continue  # no environment was looked at here: what the text lacks of one stays open
+        own = answers.get(kind)
+        if isinstance(own, kind) and isinstance(answer, kind):
+            answers[kind] = merged(own, answer)
+        elif not isinstance(own, kind) and not (isinstance(own, Absent) and kind not in _NOT_ASKED):
+            answers[kind] = answer
+    left_out = tuple(why for why in (other_machine, other_target) if why)
+    return Joined(Snapshot(answers, taken=here.taken, doctor=here.doctor), left_out)
+
+
+def _other_machine(told: Snapshot, here: Snapshot) -> str:
+    theirs, ours = told.find(NvidiaDriver), here.get(NvidiaDriver)
+    if theirs and theirs.version:
+        if isinstance(ours, Absent):
+            return f"the text is of a machine with driver {theirs.version}, this one has none"
+        if isinstance(ours, NvidiaDriver) and ours.version and ours.version != theirs.version:
+            return f"the text is of a machine with driver {theirs.version}, this one has {ours.version}"
+    cards, own = told.find(NvidiaGpus), here.get(NvidiaGpus)
+    if cards and not isinstance(own, Unknown):
+        names = {_model(card.name) for card in own.gpus} if isinstance(own, NvidiaGpus) else set()
+        strange = [card.name for card in cards.gpus if card.name and _model(card.name) not in names]
+        if strange:
+            return f"the text is of a machine with {strange[0]}, which this one does not have"
+    return ""
+
+
+def _other_target(told: Snapshot, here: Snapshot) -> str:
+    torch, own_torch = told.find(TorchBuild), here.find(TorchBuild)
+    python, own_python = told.find(Interpreter), here.find(Interpreter)
+    for name, theirs, ours in (
+        ("torch", torch.version if torch else "", own_torch.version if own_torch else ""),
+        ("Python", python.version if python else "", own_python.version if own_python else ""),
+    ):
+        if theirs and ours and _differ(theirs, ours):
+            return (
+                f"the text is of an environment with {name} {theirs}, the target has {ours}; "
+                "--target names another"
+            )
+    return ""
+
+
+def _differ(one: str, other: str) -> bool:
+    """Tell whether two versions contradict each other: 2.9.1 and 2.9.1+cu128 do not, nor do 3.12 and 3.12.3."""
+    (a, _, local), (b, _, other_local) = one.partition("+"), other.partition("+")
+    parts = zip(a.split("."), b.split("."), strict=False)
+    return any(x != y for x, y in parts) or bool(local and other_local and local != other_local)
+
+
+def _model(name: str) -> str:
+    """Return the part of a GPU's name that every tool prints: "rtx4090" of "NVIDIA GeForce RTX 4090"."""
+    words = name.lower().replace("...", "").split()
+    return "".join(w for w in words if w not in _MAKERS)
+
+
+_MAKERS = frozenset(("nvidia", "geforce", "tesla", "quadro", "graphics"))

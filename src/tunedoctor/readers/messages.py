@@ -1,20 +1,64 @@
-"""Find error messages and telling warnings in a text, whatever stands around them; tracebacks first."""
+"""Find error messages and telling warnings in a text, whatever stands around them; tracebacks first.
+
+How programs mark a fault, whatever it is, is `fault_marks` of outputs.json; letters' case counts there.
+"""
 
 import re
-from collections.abc import Sequence
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import pairwise
 
-from msgspec import structs
+from msgspec.structs import replace
 
-from tunedoctor.facts import Errors, ErrorText, Fact
-from tunedoctor.lazy import pattern
+from tunedoctor.facts import Errors, ErrorText, Fact, Frame, Shadow, Shadows
 from tunedoctor.messages.cause import causes
 from tunedoctor.messages.match import matches, shipped
-from tunedoctor.readers.dress import Said, undressed
-from tunedoctor.readers.message import LOOK_UP, TYPE, message
-from tunedoctor.readers.shadowed import shadows
-from tunedoctor.readers.signs import signs_in, states_a_fault
+from tunedoctor.readers.dress import LOOK_UP, TYPE, Said, by_stream, message, undressed
+from tunedoctor.readers.paste import search, shape
 from tunedoctor.readers.tracebacks import tracebacks
 from tunedoctor.readers.unwrap import wrapped
+from tunedoctor.tables.load import table
+from tunedoctor.tables.small import distribution_of
+
+
+def states_a_fault(text: str, among: Sequence[str]) -> bool:
+    """Tell whether a line states a fault, or a warning that tells of one; the word "error" alone is none.
+
+    `among`: the sayings of sayings.json that the whole text holds.
+    """
+    if search("fault.version", text):  # a row of a report on versions
+        return False
+    if search("fault_marks", text):
+        return True
+    if "Not Supported" in text:  # what nvidia-smi prints of a figure that a GPU does not have
+        text = shape("fault.cell").sub(" ", text)
+    low = text.lower()
+    return any(sign in low for sign in among)
+
+
+def shadows(errors: Iterable[ErrorText]) -> list[Shadows]:
+    """Return one Shadows fact where installed code imported a file of the user's; else nothing.
+
+    What the user's own code imports is the user's to name. Only a single file counts: a folder can be a checkout.
+    """
+    found = {one.path: one for error in errors for one in _of(error.frames)}
+    return [Shadows(shadows=tuple(found.values()))] if found else []
+
+
+def _of(frames: tuple[Frame, ...]) -> Iterator[Shadow]:
+    for importer, imported in pairwise(frames):
+        asked = search("shadow.imports", importer.code)
+        file = search("shadow.file", imported.file)
+        if not asked or not file or not search("shadow.installed", importer.file):
+            continue
+        module = asked["name"] or asked["source"]
+        if module != file["stem"] or search("shadow.installed", imported.file):
+            continue
+        own = module in sys.stdlib_module_names
+        if own or distribution_of(module):
+            hides = f"Python's own {module}" if own else f"the installed {module}"
+            yield Shadow(module=module, path=imported.file, hides=hides, where="path")
+
 
 MOST = 200
 """Messages that are kept: the first and the last of a longer log."""
@@ -23,18 +67,10 @@ _LONGEST = 2000
 _ALTOGETHER = 60_000
 """Characters of all messages: every check looks through them."""
 _LONGEST_WORD = 800
-_ENDLESS = pattern(r"\S{800,}")
-_LABEL = pattern(
-    r"#{1,6} (?=[A-Za-z_][\w.]{0,80}(?:Error|Exception)\s?:)"
-    r"|(?:#{1,4} |\*\*)?\[(?:bug|issue|help|question|usage|installation|error|feature|[A-Za-z ]{1,12} bug)\]"
-    r"\s?:?\s{1,3}(?=[A-Za-z_])",
-    re.IGNORECASE,
-)
+_ENDLESS = shape("message.endless")
+_LABEL = shape("message.label")
 """What the title of a thread has in front of the error that it quotes."""
-_TICKED = pattern(
-    r"\b(?P<words>No module named|has no attribute|[Cc]annot import name|keyword argument) `(?P<name>[\w.]{1,120})`"
-    r"(?: from `(?P<module>[\w.]{1,120})`)?"
-)
+_TICKED = shape("message.ticked")
 """Python's own words with the quotes of Markdown in place of Python's."""
 _SIDES = "|\u2502 \t\v\f\x1c\x1d\x1e\x1f\x85\n\r"
 """What stands at both ends of a line in a box."""
@@ -46,18 +82,20 @@ def read(lines: list[str]) -> list[Fact]:
     traces = tracebacks(said)
     known = {line for error in traces.errors for line in error.text.splitlines()}
     once: dict[str, ErrorText] = {}
-    signs = signs_in("\n".join(lines))
-    for error in _bare(said, traces.taken, signs):
-        if error.text not in known:
-            once.setdefault(error.text, error)
+    low = "\n".join(lines).lower()
+    signs = [sign for sign in table("sayings")["sayings"] if sign in low]
+    for stream in by_stream(said):
+        for error in _bare(stream, traces.taken, signs):
+            if error.text not in known:
+                once.setdefault(error.text, error)
     found = [*traces.errors, *once.values()]
     found += _in_rows(said, Errors(errors=tuple(found)))
     found.sort(key=lambda error: int(error.where[5:]))
     if len(found) > MOST:
         found = found[: MOST // 2] + found[-MOST // 2 :]
-    found = [_without_endless_words(error) for error in found]
-    most = _longest_that_fits([len(error.text) for error in found])
-    found = [_shortened(error, most) for error in found]
+    whole = sum(len(error.text) for error in found) <= _ALTOGETHER
+    most = _ALTOGETHER if whole else _ALTOGETHER // len(found)
+    found = [replace(error, text=_shortened(error.text, most)) for error in found]
     return [Errors(errors=tuple(found)), *shadows(traces.errors)] if found else []
 
 
@@ -75,41 +113,15 @@ def _in_rows(said: Sequence[Said], told: Errors) -> list[ErrorText]:
     ]
 
 
-def _without_endless_words(error: ErrorText) -> ErrorText:
-    """Cut words that no path or symbol is as long as: what looks for a name in them would take for ever."""
-    if len(error.text) <= _LONGEST_WORD:
-        return error
-    return structs.replace(
-        error, text=_ENDLESS.sub(lambda w: f"{w[0][:500]}…{w[0][-100:]}", error.text)
-    )
-
-
-def _longest_that_fits(lengths: list[int]) -> int:
-    """Return the length to which the longest messages are cut so that all fit; the shorter ones stay whole."""
-    room = _ALTOGETHER
-    for left, length in zip(range(len(lengths), 0, -1), sorted(lengths), strict=True):
-        if length * left > room:
-            return room // left
-        room -= length
-    return _ALTOGETHER
-
-
-def _shortened(error: ErrorText, most: int) -> ErrorText:
-    """Cut a long message in the middle."""
-    if len(error.text) <= most:
-        return error
-    return structs.replace(error, text=f"{error.text[: most // 2]} … {error.text[-most // 2 :]}")
+def _shortened(text: str, most: int) -> str:
+    """Cut a long message in the middle, and words longer than any path: a name would be sought in them for ever."""
+    if len(text) > _LONGEST_WORD:
+        text = _ENDLESS.sub(lambda word: f"{word[0][:500]}…{word[0][-100:]}", text)
+    return text if len(text) <= most else f"{text[: most // 2]} … {text[-most // 2 :]}"
 
 
 def _bare(said: Sequence[Said], taken: frozenset[int], signs: Sequence[str]) -> list[ErrorText]:
-    """Return the lines that state a fault outside of tracebacks, each with what belongs to it."""
-    streams: dict[str, list[Said]] = {}
-    for one in said:
-        streams.setdefault(one.stream, []).append(one)
-    return [error for stream in streams.values() for error in _of_one(stream, taken, signs)]
-
-
-def _of_one(said: Sequence[Said], taken: frozenset[int], signs: Sequence[str]) -> list[ErrorText]:
+    """Return the lines of a process that state a fault outside of tracebacks, each with what belongs to it."""
     found: list[ErrorText] = []
     at = 0
     while at < len(said):
@@ -128,7 +140,7 @@ def _of_one(said: Sequence[Said], taken: frozenset[int], signs: Sequence[str]) -
             text, at = _sentence(said, at)
         if start and text[0].islower() and not kind and wrapped(said[start - 1].text, one.text):
             before = said[start - 1].text.strip()
-            text = text if states_a_fault(before) else f"{before} {text}"
+            text = text if states_a_fault(before, signs) else f"{before} {text}"
         text = _TICKED.sub(_quoted, text) if "`" in text else text
         found.append(
             ErrorText(text=text, where=f"line {one.number}", type=kind["type"] if kind else "")

@@ -4,24 +4,187 @@ Names are found wherever they stand and by whatever tool they were printed; a va
 of its kind, so that prose gives nothing. Where a report tells a thing twice, the first has the word.
 """
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterable, Iterator
+from typing import Literal
 
-from tunedoctor.facts import Distribution, Fact, Packages
-from tunedoctor.readers.paste import Paste
-from tunedoctor.readers.values.build import interpreter, torch
-from tunedoctor.readers.values.gpus import cards_of, gpus
-from tunedoctor.readers.values.kinds import version
-from tunedoctor.readers.values.lines import in_forms, in_lines
-from tunedoctor.readers.values.machine import filled, variables
-from tunedoctor.readers.values.said import Collected, Said
-from tunedoctor.readers.values.session import answers, latest
-from tunedoctor.readers.values.system import host
+from tunedoctor import facts as kinds
+from tunedoctor.readers.cards import cards_in, cards_of, gpus
+from tunedoctor.readers.host import filled, host, variables
+from tunedoctor.readers.lines import in_forms, in_lines
+from tunedoctor.readers.merge import NoTorch
+from tunedoctor.readers.names import Collected, Said, bare, instead, told, version, yes_or_no
+from tunedoctor.readers.paste import Paste, search
+from tunedoctor.readers.session import answers, latest
 from tunedoctor.versions import normalised
+
+Accelerator = Literal["cuda", "rocm", "xpu", "mps", "cpu", "unknown"]
+
+_GPU_WORDS = ("cuda", "xpu", "mps", "gpu", "hip", "rocm")
+
+
+def interpreter(said: Collected, host: kinds.Host | None) -> list[kinds.Fact]:
+    """Make the Interpreter of the first value that is a version of Python."""
+    for one in said.all("python"):
+        found = search("torch.python", instead(one.value))
+        if found is None or (one.typed and search("torch.prose", found["rest"])):
+            continue
+        narrow = search("torch.narrow", one.value) or said.first("bits") == "32"
+        return [
+            kinds.Interpreter(
+                executable="",
+                version=found["version"],
+                bits=32 if narrow else 64,
+                kind="conda" if search("torch.conda", one.value) else "unknown",
+                machine=("x86_64" if host.rosetta else host.machine) if host else "",
+                free_threaded="free-threading" in one.value,
+            )
+        ]
+    return []
+
+
+def torch(
+    said: Collected, host: kinds.Host | None, packages: dict[str, str], conda: dict[str, str]
+) -> list[kinds.Fact]:
+    """Make TorchBuild and Runtime; NoTorch where torch is told to be absent."""
+    build = _build(said, host, packages, conda)
+    facts: list[kinds.Fact] = [build] if build.version else []
+    failed = _not_imported(said)
+    available = _available(said, host)
+    ran = said.all("ran", "debug", "torch_cuda", "torch_hip")
+    if failed:
+        listed = packages or conda or failed == "not installed"
+        if listed and "torch" not in packages and not build.version:
+            why = "the report lists no torch"
+            facts.append(NoTorch(why=why, package="torch"))
+    elif ran or available is not None:
+        facts.append(
+            kinds.Runtime(
+                stages=(kinds.Stage(name="import torch", outcome="ok"),),
+                torch_version=build.version,
+                torch_cuda=build.cuda,
+                torch_hip=build.hip,
+                gpu_available=available,
+                archs=build.archs,
+            )
+        )
+    return facts
+
+
+def _not_imported(said: Collected) -> str:
+    """How a tool that asks torch itself says that it has none: "n/a" of collect_env, "not installed" of the others."""
+    words = (bare(one.value).lower().partition(" (")[0] for one in said.all("torch"))
+    none = "" if any(version(one.value) for one in said.all("torch")) else next(words, "")
+    return none if none in ("n/a", "not installed") else ""
+
+
+def _build(
+    said: Collected, host: kinds.Host | None, packages: dict[str, str], conda: dict[str, str]
+) -> kinds.TorchBuild:
+    best = packages.get("torch", "")
+    told_ = [v for one in said.all("torch") if (v := version(one.value, whole=one.typed))]
+    for one in told_:
+        if one is told_[0] or ("+" in one and one.startswith(best)):
+            best = one
+    found = search("torch.label", best)
+    label = found[1] if found else ""
+    name = ""
+    if conda:
+        from tunedoctor.probes.torch_build import conda_build  # noqa: PLC0415  few reports list conda's packages
+
+        name = conda_build(conda)
+    # a plain "CUDA" is that of torch where a script that asks torch for more told it
+    keys = ("torch_cuda", "cuda_plain") if said.all("available") else ("torch_cuda",)
+    built = re.search(r"cuda(\d{1,2}\.\d{1,2})", name)
+    cuda = said.value(*(keys[:1] if label else keys)) or ""
+    if not cuda:
+        cuda = f"{label[2:-1]}.{label[-1]}" if label.startswith("cu") else built[1] if built else ""
+    hip = said.value("torch_hip") or ""
+    none = (bare(one.value).lower() for one in said.all(*keys))
+    without = best and any(value in ("none", "could not collect", "null") for value in none)
+    accelerator = _by_label(label, best, cuda, hip) or _by_report(said, host)
+    if accelerator == "unknown" and (without or "_cpu" in name or "cpu_" in name):
+        accelerator = "cpu"
+    variant = label or (accelerator if accelerator in ("cpu", "xpu") else "")
+    if accelerator == "cuda" and cuda:
+        variant = variant or "cu" + cuda.replace(".", "")
+    archs = _archs(said)
+    return kinds.TorchBuild(
+        version=best,
+        cuda=cuda if accelerator == "cuda" else "",
+        hip=(hip or label.removeprefix("rocm")) if accelerator == "rocm" else "",
+        accelerator=accelerator,
+        variant=variant,
+        conda=not conda.keys().isdisjoint(("pytorch", "pytorch-gpu", "pytorch-cpu")),
+        archs=archs,
+        archs_source="report" if archs else "",
+    )
+
+
+def _by_label(label: str, best: str, cuda: str, hip: str) -> Accelerator | None:
+    """Go by what the build says of itself."""
+    if hip or label.startswith("rocm"):
+        return "rocm"
+    if label in ("cpu", "xpu"):
+        return "cpu" if label == "cpu" else "xpu"
+    return "cuda" if cuda or ".nv2" in best else None
+
+
+def _by_report(said: Collected, host: kinds.Host | None) -> Accelerator:
+    """Go by what the report says around it, the surest first."""
+    if said.first("torch_xpu"):
+        return "xpu"
+    if marked := said.first("torch_kind"):
+        return "rocm" if marked == "rocm" else "cuda"
+    if host is not None and host.os == "macos":
+        return "mps" if host.machine != "x86_64" else "cpu"
+    if any(yes_or_no(one.value) for one in said.all("xpu_available")):
+        return "xpu"
+    named = said.all("gpu", "device_used", "accelerator")
+    nvidia = any(card.vendor == "nvidia" for one in named for card in cards_in(one.value))
+    return "cuda" if nvidia and _available(said, host) else "unknown"
+
+
+def _available(said: Collected, host: kinds.Host | None) -> bool | None:
+    """Whether torch sees a GPU; False of CUDA alone says nothing on a Mac of arm64, whose GPU is asked for as MPS."""
+    answers = [*_answers(said)]
+    mac = host is not None and host.os == "macos" and host.machine == "arm64"
+    if True in answers:
+        return True
+    return False if answers and not (mac and not said.all("mps_available")) else None
+
+
+def _answers(said: Collected) -> Iterable[bool]:
+    for one in said.all("available", "xpu_available", "mps_available"):
+        answer = yes_or_no(one.value)
+        yield from () if answer is None else (answer,)
+    for one in said.all("torch"):
+        if printed := search("torch.printed", one.value):
+            yield printed[1].lower() not in ("false", "cpu", "na")
+    for one in said.all("accelerator"):
+        value = told(one.value).lower()
+        if value in _GPU_WORDS or (cards_in(one.value) and "MiB" not in one.value):
+            yield True
+        elif value == "cpu" or bare(one.value).lower() in ("not available", "n/a"):
+            yield False
+    if said.all("device_used", "seen"):
+        yield True
+
+
+def _archs(said: Collected) -> tuple[str, ...]:
+    """Compiled architectures; of "-gencode;arch=compute_80,code=sm_80" what code says."""
+    for one in said.all("archs"):
+        text = " ".join(re.findall(r"code=(\w{4,12})", one.value)) or one.value
+        found = re.findall(r"\b(?:sm_\d{2,3}[af]?|compute_\d{2,3}|gfx[0-9a-f]{3,5})\b", text)
+        if found:
+            return tuple(dict.fromkeys(found))
+    return ()
+
 
 _LONGEST_LISTED = 2000
 
 
-def read(lines: list[str]) -> list[Fact]:
+def read(lines: list[str]) -> list[kinds.Fact]:
     """Return the facts that names with values in these lines tell; nothing where there are none. Never raises."""
     paste = Paste(lines)
     said = Collected(_all(paste))
@@ -30,16 +193,16 @@ def read(lines: list[str]) -> list[Fact]:
         name = key.removeprefix("library ")
         versions = (version(one.value, whole=one.typed) for one in said.all(key))
         if name not in packages and (first := next(filter(None, versions), None)):
-            packages[name] = Distribution(name=name, version=first)
+            packages[name] = kinds.Distribution(name=name, version=first)
     system = host(said)
-    facts: list[Fact] = [system] if system else []
+    facts: list[kinds.Fact] = [system] if system else []
     facts += interpreter(said, system)
     facts += torch(said, system, {name: one.version for name, one in packages.items()}, conda)
     cards = cards_of(said, lines)
     facts += gpus(said, cards, system) + filled(said)
     if packages or conda:
         every = tuple(packages.values())
-        facts.append(Packages(distributions=every, conda=conda, complete=False))
+        facts.append(kinds.Packages(distributions=every, conda=conda, complete=False))
     # names of GPUs that torch was shown, unless the list is whole
     facts += variables(said, 0 if said.all("whole_list") else len(cards))
     # the name of a system alone is what any prose tells, and decides nothing
@@ -55,12 +218,12 @@ def _all(paste: Paste) -> Iterator[Said]:
     yield from in_lines(paste.lines)
 
 
-def _listed(paste: Paste) -> tuple[dict[str, Distribution], dict[str, str]]:
+def _listed(paste: Paste) -> tuple[dict[str, kinds.Distribution], dict[str, str]]:
     """Return what "Versions of relevant libraries" of collect_env lists, and conda packages: name -> "version build".
 
     Lines are "[pip3] name==1.0" and "[conda] name 1.0 build", several in one where they were joined.
     """
-    found: dict[str, Distribution] = {}
+    found: dict[str, kinds.Distribution] = {}
     conda: dict[str, str] = {}
     for hit in paste.each("listed", longest=_LONGEST_LISTED):
         for one in hit.found.re.finditer(paste.lines[hit.line][:_LONGEST_LISTED]):
@@ -69,5 +232,5 @@ def _listed(paste: Paste) -> tuple[dict[str, Distribution], dict[str, str]]:
                 build = (one["rest"].split() or [""])[0]
                 conda.setdefault(name, f"{one['version']} {build}".strip())
                 name, installer = "torch" if name == "pytorch" else name, "conda"
-            found.setdefault(name, Distribution(name, one["version"], installer=installer))
+            found.setdefault(name, kinds.Distribution(name, one["version"], installer=installer))
     return found, conda

@@ -12,31 +12,25 @@ from itertools import accumulate
 from operator import itemgetter
 from typing import TYPE_CHECKING, NamedTuple
 
-from tunedoctor.lazy import folded, literals
+from tunedoctor.lazy import folded, literals, pattern
 from tunedoctor.tables.load import table
 
 if TYPE_CHECKING:
-    from tunedoctor.readers.shell import Shown
+    from tunedoctor.readers.prompts import Shown
 
 LONGEST = 500
 """Characters of a line that are looked at, unless a reader asks for more."""
-_MOST = 200_000
-"""Lines that are read: the first and the last of a longer log."""
 
 
 class Row(NamedTuple):
     """One row of the table."""
 
     name: str
-    source: str
+    pattern: re.Pattern[str]
     words: tuple[str, ...]
     """One of them stands in every line that the expression matches; () where none is certain."""
     folds: bool
     """The expression takes capitals for small letters, as its words are."""
-
-    def search(self, line: str) -> re.Match[str] | None:
-        """Look for the expression, which is compiled at its first use."""
-        return _compiled(self.source).search(line)
 
 
 class Hit(NamedTuple):
@@ -49,11 +43,6 @@ class Hit(NamedTuple):
 
 
 @cache
-def _compiled(source: str) -> re.Pattern[str]:
-    return re.compile(source)
-
-
-@cache
 def rows(name: str) -> tuple[Row, ...]:
     """Return the rows of a section ("pci"), or one row ("pci.id")."""
     section, _, one = name.partition(".")
@@ -62,38 +51,41 @@ def rows(name: str) -> tuple[Row, ...]:
 
 
 def _row(name: str, source: str) -> Row:
-    folds = source.startswith("(?i)")
-    words = literals(source.removeprefix("(?i)"), re.IGNORECASE if folds else 0)
-    return Row(name, source, words, folds)
+    flags, plain = re.IGNORECASE if source.startswith("(?i)") else 0, source.removeprefix("(?i)")
+    return Row(name, pattern(plain, flags), literals(plain, flags), bool(flags))
 
 
 def shape(name: str) -> re.Pattern[str]:
     """Return the expression of one row, for what is more than a search."""
     (row,) = rows(name)
-    return _compiled(row.source)
+    return row.pattern
 
 
 def search(name: str, text: str) -> re.Match[str] | None:
     """Look for a row, or for the first of a section, in a text that is no line of a paste: a command, a value."""
     for row in rows(name):
-        if row.words:
-            held = folded(text) if row.folds else text
-            for word in row.words:
-                if word in held:
-                    break
-            else:
-                continue
-        if found := row.search(text):
+        if found := row.pattern.search(text):
             return found
     return None
+
+
+_POWERS = {"b": 0, "k": 10, "m": 20, "g": 30, "t": 40, "p": 50}
+_LARGEST = 1 << 60
+
+
+def bytes_of(text: str, unit: str = "") -> int | None:
+    """Return the bytes of "31Gi", "1,5T", "16368 MB", or of a bare number in a unit; None for anything else."""
+    found = shape("piece.size").match(text)
+    letter = (found[2] or found[3] or unit)[:1].lower() if found else ""
+    if not found or letter not in _POWERS:
+        return None
+    return min(int(float(found[1].replace(",", ".")) * (1 << _POWERS[letter])), _LARGEST)
 
 
 class Paste:
     """Lines of a text. What is asked of them takes time in proportion to their number; nothing raises."""
 
     def __init__(self, lines: Sequence[str]) -> None:
-        if len(lines) > _MOST:
-            lines = [*lines[: _MOST // 2], *lines[-_MOST // 2 :]]
         self.lines = lines
         self.text = "\n".join(lines)
 
@@ -108,7 +100,7 @@ class Paste:
     @cached_property
     def shown(self) -> "list[Shown]":
         """The commands that stand behind prompts, with what they printed."""
-        from tunedoctor.readers.shell import shown  # noqa: PLC0415  prompts are rows as well
+        from tunedoctor.readers.prompts import shown  # noqa: PLC0415  prompts are rows as well
 
         return shown(self.lines)
 
@@ -118,18 +110,8 @@ class Paste:
 
     def each(self, *names: str, longest: int = LONGEST) -> list[Hit]:
         """Return the lines that these rows match, in order; a line as often as rows match it."""
-        found: list[Hit] = []
-        for name in names:
-            for row in rows(name):
-                text = self._folded if row.folds else self.text
-                for word in row.words:
-                    if word in text:
-                        break
-                else:
-                    if row.words:
-                        continue
-                found += self._hits(row, text, longest)
-        return sorted(found, key=itemgetter(0)) if len(found) > 1 else found
+        found = [hit for name in names for row in rows(name) for hit in self._hits(row, longest)]
+        return sorted(found, key=itemgetter(0))
 
     def all(self, name: str, longest: int = LONGEST) -> list[re.Match[str]]:
         """Return what one row matches, in order."""
@@ -144,22 +126,14 @@ class Paste:
         hits = self.each(name)
         return next((group for group in hits[0].found.groups() if group), "") if hits else ""
 
-    def told(self, section: str) -> dict[str, str]:
-        """Return what the named groups of a section's rows hold, of each the first that holds something."""
-        values: dict[str, str] = {}
-        for hit in self.each(section):
-            for name, value in hit.found.groupdict().items():
-                if value:
-                    values.setdefault(name, value.strip())
-        return values
-
-    def _hits(self, row: Row, text: str, longest: int) -> Iterator[Hit]:
-        """Try a row on the lines that hold one of its words; `text`: all lines, in small letters where it folds."""
+    def _hits(self, row: Row, longest: int) -> Iterator[Hit]:
+        """Try a row on the lines that hold one of its words."""
+        text = self._folded if row.folds else self.text
         numbers: Iterable[int] = range(len(self.lines))
         if row.words and len(text) == len(self.text):
             numbers = sorted({number for word in row.words for number in self._with(word, text)})
         for number in numbers:
-            if found := row.search(self.lines[number][:longest]):
+            if found := row.pattern.search(self.lines[number][:longest]):
                 yield Hit(number, row.name, found)
 
     def _with(self, word: str, text: str) -> Iterator[int]:

@@ -2,36 +2,33 @@
 
 from collections.abc import Callable, Sequence
 
-from msgspec import structs
+from msgspec.structs import replace
 
 from tunedoctor.facts import (
     KINDS,
     Absent,
     Container,
     Errors,
-    ErrorText,
     Fact,
     IndexAnswer,
     NvidiaAnswer,
     Packages,
     Resembles,
+    TorchBuild,
 )
 from tunedoctor.ranking.rank import resembled
 from tunedoctor.readers import (
+    installs,
     messages,
     named_values,
     nvidia_smi,
-    package_lists,
-    paths,
     prompts,
+    rocm,
+    runs,
+    system,
 )
 from tunedoctor.readers.digest import bounded
-from tunedoctor.readers.merge import merged
-from tunedoctor.readers.missing import Missing
-from tunedoctor.readers.ranks import one_of_ranks
-from tunedoctor.readers.repeats import without_repeats
-from tunedoctor.readers.rocm import read as rocm
-from tunedoctor.readers.system import read as system
+from tunedoctor.readers.merge import NoTorch, merged
 from tunedoctor.readers.tidy import tidied
 from tunedoctor.snapshot import NOT_TOLD, Answer, Snapshot
 
@@ -48,7 +45,7 @@ def read_report(
     `numbers` tells for each line of a digest which line of the whole log it is. `failed` hears of a reader that
     raised.
     """
-    lines, numbers = bounded(*without_repeats(*one_of_ranks(*tidied(text, numbers))))
+    lines, numbers = bounded(*tidied(text, numbers))
     facts: list[Fact] = []
     for reader in _READERS:
         try:
@@ -56,56 +53,34 @@ def read_report(
         except Exception as error:  # noqa: BLE001  a crash is the result of that reader alone
             if failed is not None:
                 failed(reader, error)
-    answers: dict[type[Fact], Answer] = dict.fromkeys(KINDS, NOT_TOLD)
-    answers[Container] = Absent(why="the report tells of no container")
-    answers[IndexAnswer] = Absent(why="the report holds no failed install")
-    answers[NvidiaAnswer] = Absent(why="the report holds no failure of the NVIDIA tools")
+    answers: dict[type[Fact], Answer] = {**dict.fromkeys(KINDS, NOT_TOLD), **_NOT_SPOKEN_OF}
     for fact in facts:
-        if isinstance(fact, Missing):
-            continue
-        kind = type(fact)
-        before = answers.get(kind)
-        answers[kind] = fact if not isinstance(before, kind) else merged(before, fact)
-    kinds = {kind.__name__: kind for kind in KINDS}
-    for fact in facts:
-        listed = answers.get(Packages)
-        elsewhere = (
-            isinstance(listed, Packages) and listed.get(fact.package)
-            if isinstance(fact, Missing)
-            else None
-        )
-        if (
-            isinstance(fact, Missing)
-            and answers.get(kinds[fact.kind]) is NOT_TOLD
-            and not elsewhere
-        ):
-            answers[kinds[fact.kind]] = Absent(why=fact.why)
-    errors = answers.get(Errors)
+        before = answers.get(type(fact))
+        answers[type(fact)] = merged(before, fact) if isinstance(before, type(fact)) else fact
+    missing, listed = answers.pop(NoTorch, None), answers.get(Packages)
+    if isinstance(missing, NoTorch) and answers[TorchBuild] is NOT_TOLD:
+        elsewhere = isinstance(listed, Packages) and listed.get(missing.package)
+        answers[TorchBuild] = answers[TorchBuild] if elsewhere else Absent(why=missing.why)
+    errors = answers[Errors]
     if numbers and isinstance(errors, Errors):
-        answers[Errors] = _renumbered(errors, numbers)
+        found = ((numbers[int(one.where.removeprefix("line ")) - 1], one) for one in errors.errors)
+        answers[Errors] = Errors(tuple(replace(one, where=f"line {at}") for at, one in found))
     answers[Resembles] = resembled(lines)
     return Snapshot(answers)
 
 
-def _renumbered(errors: Errors, numbers: Sequence[int]) -> Errors:
-    """Name the lines of the whole log."""
-    found: list[ErrorText] = []
-    for error in errors.errors:
-        place, _, number = error.where.partition(" ")
-        if place == "line" and number.isdecimal() and 0 < int(number) <= len(numbers):
-            found.append(structs.replace(error, where=f"line {numbers[int(number) - 1]}"))
-        else:
-            found.append(error)
-    return Errors(errors=tuple(found))
-
-
+_NOT_SPOKEN_OF: dict[type[Fact], Answer] = {
+    Container: Absent(why="the report tells of no container"),
+    IndexAnswer: Absent(why="the report holds no failed install"),
+    NvidiaAnswer: Absent(why="the report holds no failure of the NVIDIA tools"),
+}
 _READERS: tuple[Reader, ...] = (
     rocm.read,
     system.read,
     named_values.read,
     nvidia_smi.read,
     messages.read,
-    package_lists.read,
+    installs.read,
     prompts.read,
-    paths.read,
+    runs.read,
 )

@@ -1,14 +1,13 @@
-"""Undo what pasting does to a report: quoting, colours, progress bars, wide punctuation, tags, wrapping."""
+"""Undo what pasting does to a report: quoting, colours, progress bars, wide punctuation, tags, wrapping, notices."""
 
 import re
 from collections import Counter
 from collections.abc import Sequence
 
-from tunedoctor.lazy import pattern
 from tunedoctor.readers.dress import STREAM
-from tunedoctor.readers.notices import without_notices
+from tunedoctor.readers.paste import shape
 from tunedoctor.readers.unwrap import FEWEST, unwrapped
-from tunedoctor.readers.unwrap_commands import whole_commands
+from tunedoctor.tables.load import table
 
 LONGEST = 4_000_000
 """Characters of a text that are read; the digest of a longer one has fewer."""
@@ -18,12 +17,9 @@ CUT = " […] "
 """What stands for the middle of a longer line."""
 _TAIL = 8000
 
-_ESCAPES = pattern(
-    r"\x1b(?:\[[0-?]{0,40}[ -/]{0,4}[@-~]|\][^\x07\x1b]{0,400}(?:\x07|\x1b\\)?|[@-Z\\-_=>])?"
-    r"|\x9b[0-?]{0,40}[@-~]|\[0m|(?<!\w)\[(?:\d{1,3};){0,4}\d{1,3}m|(?:\^\[|\\x1b|\\033|\\e)\[[\d;]{0,20}m"
-)
+_ESCAPES = shape("tidy.escapes")
 """Escape sequences, and colours that lost their escape character."""
-_HIDDEN = pattern("[\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u2069\ufeff\x00\x07]")
+_HIDDEN = shape("tidy.hidden")
 _LIKE: dict[int, int | str] = {
     **{wide: wide - 0xFEE0 for wide in range(0xFF01, 0xFF5F)},
     **dict.fromkeys((0xA0, 0x2007, 0x202F, 0x3000, *range(0x2002, 0x200B)), " "),
@@ -33,19 +29,14 @@ _LIKE: dict[int, int | str] = {
     0x2029: "\n",
 }
 """Wide and typographic characters, and what a program printed."""
-_ENTITY = pattern(r"&(?:[gl]t|amp|quot|apos|nbsp|#\d{2,4}|#x[0-9a-fA-F]{2,4});")
-_TAG = pattern(
-    r"</?(?:details|summary|pre|code|p|kbd|blockquote|div|span)(?: [^<>\n]{0,80})?>", re.IGNORECASE
-)
-_BREAK = pattern(r"<br ?/?>\n?", re.IGNORECASE)
-_BOLD = pattern(r"\*\*(?=[^\s*])([^*\n]{1,200})(?<=\S)\*\*")
-_BAR = pattern(r"\d%\||it/s|s/it|[kKMG]i?B/s|\d{1,3}%|━━|[⠀-⣿]")
-_QUOTE = pattern(r"(?: {0,3}>(?!>>(?: |$)) ?)+")
-_PROMPT = pattern(r"(?: {0,3}> )* {0,8}>>>(?: |$)")
-_FENCE = pattern(r"^\s{0,12}(?:```+|~~~+)\s?(?:[A-Za-z][\w+ -]{0,20})?$")
-_STAMP = pattern(
-    r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:[.,]\d{1,9})?(?:Z|[+-]\d\d:?\d\d)?(?:[ \t]|$)"
-)
+_TAG = shape("tidy.tag")
+_BREAK = shape("tidy.break")
+_BOLD = shape("tidy.bold")
+_BAR = shape("tidy.bar")
+_QUOTE = shape("tidy.quote")
+_PROMPT = shape("tidy.prompt")
+_FENCE = shape("tidy.fence")
+_STAMP = shape("tidy.stamp")
 _ANNOUNCED = "Collecting environment information..."
 """What collect_env prints first; a terminal that lost the line's end has the first row behind it."""
 _MOSTLY = 0.8
@@ -64,7 +55,7 @@ def tidied(text: str, numbers: Sequence[int]) -> tuple[list[str], Sequence[int]]
     """
     lines = [_bare(line) for line in _characters(text[:LONGEST]).split("\n")]
     lines, numbers = unwrapped(_dedented(_unstamped(_unquoted(lines))), numbers)
-    return whole_commands(without_notices(lines), numbers)
+    return without_notices(lines), numbers
 
 
 def _characters(text: str) -> str:
@@ -74,10 +65,6 @@ def _characters(text: str) -> str:
         text = _HIDDEN.sub("", text.translate(_LIKE))
     elif "\x00" in text or "\x07" in text:
         text = _HIDDEN.sub("", text)
-    if _ENTITY.search(text):
-        from html import unescape  # noqa: PLC0415  few texts have an entity
-
-        text = _ENTITY.sub(lambda found: unescape(found[0]).replace("\xa0", " "), text)
     if "<" in text:
         text = _TAG.sub("", _BREAK.sub("\n", text))
     if "**" in text:
@@ -135,22 +122,16 @@ def _without_quote(line: str) -> str:
 
 def _unstamped(lines: list[str]) -> list[str]:
     """Take away what a log put in front of nearly all lines: times, or the name of the one process that printed."""
-    told = [line for line in lines if line]
-    for _ in range(2):
-        stamped = sum(bool(_STAMP.match(line)) for line in told)
-        names = Counter(found[0].strip() for line in told if (found := STREAM.match(line)))
-        if len(told) < FEWEST and stamped < len(told):
-            break
-        if told and stamped >= _MOSTLY * len(told):
-            lines = [_STAMP.sub("", line, count=1).rstrip() for line in lines]
-        elif len(names) == 1 and names.total() >= _MOSTLY * len(told):
+    for front in (_STAMP, STREAM, _STAMP):
+        told = [line for line in lines if line]
+        names = Counter(found[0].strip() for line in told if (found := front.match(line)))
+        enough = len(told) if front is _STAMP and len(told) < FEWEST else _MOSTLY * len(told)
+        one = front is _STAMP or (len(names) == 1 and len(told) >= FEWEST)
+        if told and one and names.total() >= enough:
             lines = [
-                STREAM.sub("", line, count=1).rstrip() if STREAM.match(line) else line
+                front.sub("", line, count=1).rstrip() if front.match(line) else line
                 for line in lines
             ]
-        else:
-            break
-        told = [line for line in lines if line]
     return lines
 
 
@@ -158,3 +139,12 @@ def _dedented(lines: list[str]) -> list[str]:
     """Take away the indentation that all lines share."""
     shared = min((len(line) - len(line.lstrip()) for line in lines if line), default=0)
     return [line[shared:] for line in lines] if shared else lines
+
+
+def without_notices(lines: Sequence[str]) -> list[str]:
+    """Return the lines with empty ones in place of notices, so that all keep their numbers."""
+    whole = "\n".join(lines).lower()
+    held = [one["text"] for one in table("notices")["notices"] if one["text"] in whole]
+    if not held:
+        return list(lines)
+    return ["" if any(map(line.lower().__contains__, held)) else line for line in lines]

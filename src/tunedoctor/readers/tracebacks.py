@@ -1,17 +1,216 @@
-"""Read Python tracebacks in all their dresses: per rank, chained, grouped, boxed, of notebooks, cut at either end."""
+"""Read Python tracebacks in all their dresses: per rank, chained, grouped, boxed, of notebooks, in one line, cut."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
-from tunedoctor.facts import ErrorText
+import msgspec
+
+from tunedoctor.facts import ErrorText, Frame
 from tunedoctor.lazy import pattern
-from tunedoctor.readers import frames as layout
-from tunedoctor.readers.dress import Said, unboxed
-from tunedoctor.readers.flattened import flattened
-from tunedoctor.readers.trace import BOX_HEAD, HEAD, Read, trace
+from tunedoctor.readers.dress import KINDS, TYPE, Said, by_stream, message
+from tunedoctor.readers.paste import shape
 
-MOST_STREAMS = 256
-_GROUP_SIDE = pattern(r"\s*[|+](?: |-{1,80}(?: \d{1,4} )?-{0,80}\+?$|$)?")
+PLAIN = shape("traceback.plain")
+"""Python's own; faulthandler writes no comma before `in`."""
+_PATH = r"(?:~|[A-Za-z]:)?[\w.<>@+ \\/~-]{0,300}[\w>]"
+_NOTEBOOK = (
+    pattern(
+        r"(?:Cell|Input) In ?\[(?P<cell>\d{0,5}| |\*)\],? "
+        r"(?:line (?P<line>\d{1,6})|in (?P<function>.{1,200}))\s*(?:\(.{0,80}\))?$"
+    ),
+    pattern(rf"File (?P<file>{_PATH}):(?P<line>\d{{1,7}})(?:, in (?P<function>.{{1,400}}))?$"),
+    pattern(
+        r"(?P<file><ipython-input-[\w-]{1,60}>|/tmp/ipykernel_\d{1,9}/\d{1,12}\.py) in (?P<function>.{1,200})$"
+    ),
+    pattern(
+        rf"\[?(?P<file>(?:~|/|[A-Za-z]:\\){_PATH}\.(?:py|pyx|so|pyd))"
+        r"(?:\]\([^)\n]{1,80}\))? in (?P<function>.{1,400})$"
+    ),
+)
+ARROW = shape("traceback.arrow")
+"""The line of code that stands in the traceback, marked."""
+NUMBERED = shape("traceback.numbered")
+
+
+def plain(text: str) -> Frame | None:
+    """Return the frame of a line as Python prints it."""
+    found = PLAIN.match(text) if "File " in text and ", line " in text else None
+    if not found:
+        return None
+    return Frame(
+        file=found["file"], line=int(found["line"]), function=(found["function"] or "").strip()
+    )
+
+
+def notebook(text: str) -> Frame | None:
+    """Return the frame of a line as IPython prints it."""
+    line = text.strip()
+    if " in " not in line and ", line " not in line and not line.startswith("File "):
+        return None
+    for layout in _NOTEBOOK:
+        if found := layout.match(line):
+            groups = found.groupdict()
+            number = groups.get("line")
+            return Frame(
+                file=groups.get("file") or f"In[{groups.get('cell') or ''}]",
+                line=int(number) if number else None,
+                function=_name(groups.get("function")),
+            )
+    return None
+
+
+def _name(function: str | None) -> str:
+    return (function or "").split("(")[0].strip() or (function or "")
+
+
+LONGEST = 20_000
+"""Characters that are read."""
+_HEAD = shape("traceback.head")
+_FRAME = shape("traceback.frame")
+_PLACE = shape("traceback.place")
+_LAST = pattern(
+    rf"\s(?=(?:[A-Za-z_]\w{{0,60}}\.){{0,8}}[A-Za-z_]\w{{0,60}}?(?:{KINDS})(?:: |$|[`'\"]))"
+)
+"""Where the class of the error begins."""
+
+
+def flattened(text: str) -> list[str]:
+    """Return the lines of a traceback that stands in one line, from its header on; [] where there is none.
+
+    Its frames are found by their shape, its end by the class of an error after the last of them. Linear.
+    """
+    head = _HEAD.search(text)
+    if head is None:
+        return []
+    whole = text[head.start() : head.start() + LONGEST]
+    first, *frames = _FRAME.split(whole)
+    end = _LAST.search(frames[-1]) if frames else None
+    said = [frames[-1][end.end() :].strip(" `'\"")] if end else []
+    frames[-1:] = [frames[-1][: end.start()]] if end else frames[-1:]
+    laid = "\n".join(_PLACE.sub("\\1\n    ", f"  {frame.strip()}", count=1) for frame in frames)
+    return [first.rstrip(), *(line.rstrip() for line in laid.splitlines() if line.strip()), *said]
+
+
+MOST_FRAMES = 40
+HEAD = "Traceback (most recent call last)"
+BOX_HEAD = shape("traceback.box_head")
+_NOTEBOOK_HEAD = shape("traceback.notebook_head")
+_SKIPPED = shape("traceback.skipped")
+_UNKNOWN_CLASS = shape("traceback.unknown_class")
+
+Kind = Literal["frame", "code", "end", "skip", "other"]
+
+
+class Read(NamedTuple):
+    """What was read from one place on."""
+
+    errors: tuple[ErrorText, ...]
+    after: int
+    """The place after it."""
+
+
+class _Shape(NamedTuple):
+    """What is known of a traceback's layout so far."""
+
+    indent: int | None
+    """Blanks before its first frame; None before that."""
+    loose: bool
+    """A notebook's or a box: code is numbered, and blank lines stand between."""
+
+
+def trace(said: Sequence[Said], head: int, *, headless: bool = False) -> Read:
+    """Read the traceback whose first line stands at `head`: its header or, cut at the top, a frame."""
+    opening = said[head].text
+    named = _NOTEBOOK_HEAD.match(opening)
+    shape = _Shape(None, loose=not headless and bool(named or BOX_HEAD.match(opening)))
+    frames: list[Frame] = []
+    at = seen = head if headless else head + 1
+    while at < len(said):
+        text = said[at].text
+        if not text.strip():
+            if not _goes_on(said, at, shape):
+                break
+            at += 1
+            continue
+        if "Traceback (most" in text and at > head:
+            break
+        frame = plain(text) or notebook(text)
+        kind = "frame" if frame else _kind(text, shape)
+        if frame:
+            frames.append(frame)
+            shape = shape if shape.indent is not None else _shape(text, shape)
+        elif kind == "end":
+            whole, after = message(said, at)
+            return Read((error(whole, frames, said[at].number),), after)
+        elif kind == "other":
+            break
+        elif kind == "code":
+            _mark(frames, text)
+        at += 1
+        seen = at
+    # without its last line it tells its class in a notebook, or what it raises
+    last = frames[-1].code if frames else ""
+    text = named["type"] if named else last if last.startswith(("raise ", "assert ")) else ""
+    found = (error(text, frames, said[head].number),) if text else ()
+    return Read(found, max(seen, head + 1))
+
+
+def error(text: str, frames: Sequence[Frame], number: int) -> ErrorText:
+    """Return the error that a message states, with the class that its first line names."""
+    first = text.partition("\n")[0]
+    found = TYPE.match(first)
+    named = found["type"] if found else first.partition(":")[0]
+    return ErrorText(
+        text=text,
+        where=f"line {number}",
+        type=named if " " not in named else "",
+        frames=tuple(frames[-MOST_FRAMES:]),
+    )
+
+
+def _shape(text: str, before: _Shape) -> _Shape:
+    return _Shape(indent=len(text) - len(text.lstrip()), loose=before.loose or plain(text) is None)
+
+
+def _kind(text: str, shape: _Shape) -> Kind:
+    """Tell what a line of a traceback is that states no place."""
+    if shape.loose and ARROW.match(text):
+        return "code"
+    if shape.loose and NUMBERED.match(text):
+        return "skip"
+    if _ends(text, shape):
+        return "end"
+    if _SKIPPED.match(text) or shape.loose:
+        return "skip"
+    return "code" if text[:1] in " \t" else "other"
+
+
+def _ends(text: str, shape: _Shape) -> bool:
+    """Tell the last line of a traceback by where it begins, and by its class."""
+    shallow = shape.indent is None or len(text) - len(text.lstrip()) < max(shape.indent, 1)
+    if TYPE.match(text.strip()):
+        return shape.loose or shallow
+    if shape.loose or shape.indent is None or not shallow or _SKIPPED.match(text):
+        return False
+    return bool(_UNKNOWN_CLASS.match(text))
+
+
+def _goes_on(said: Sequence[Said], at: int, shape: _Shape) -> bool:
+    """Tell whether a traceback goes on after a blank line: notebooks have some, and lines pasted apart."""
+    after = next((one.text for one in said[at + 1 : at + 3] if one.text.strip()), "")
+    if shape.loose:
+        return bool(after)
+    return bool(plain(after) or TYPE.match(after.strip()))
+
+
+def _mark(frames: list[Frame], text: str) -> None:
+    """Give the last frame its line of code."""
+    if not frames or frames[-1].code:
+        return
+    arrow = ARROW.match(text)
+    line = int(arrow["line"]) if arrow else None
+    code = (arrow["code"] or "" if arrow else text).strip()[:300]
+    frames[-1] = msgspec.structs.replace(frames[-1], line=frames[-1].line or line, code=code)
 
 
 class Found(NamedTuple):
@@ -25,14 +224,16 @@ class Found(NamedTuple):
 
 def tracebacks(said: Sequence[Said]) -> Found:
     """Return the errors that the tracebacks in these lines end with. Linear; never raises."""
-    streams: dict[str, list[Said]] = {}
-    for one in said:
-        name = one.stream if one.stream in streams or len(streams) < MOST_STREAMS else ""
-        streams.setdefault(name, []).append(one)
     found: list[ErrorText] = []
     taken: set[int] = set()
-    for stream in streams.values():
-        _walk(_without_sides(stream), found, taken)
+    for stream in by_stream(said):
+        at = 0
+        while at < len(stream):
+            read = _begun(stream, at)
+            if read:
+                found += read.errors
+                taken.update(one.number for one in stream[at : read.after])
+            at = max(read.after if read else 0, at + 1)
     once: dict[tuple[str, str, int | None], ErrorText] = {}
     for error in sorted(found, key=lambda error: int(error.where[5:])):
         last = error.frames[-1] if error.frames else None
@@ -40,46 +241,15 @@ def tracebacks(said: Sequence[Said]) -> Found:
     return Found(tuple(once.values()), frozenset(taken))
 
 
-def _without_sides(said: list[Said]) -> list[Said]:
-    """Take away the sides of exception groups and of boxes drawn with plain characters."""
-    grouped = boxed = False
-    out: list[Said] = []
-    for one in said:
-        text = one.text
-        side = text.lstrip()[:1]
-        if "Traceback (most" in text:
-            grouped = grouped or "Exception Group" in text
-            boxed = boxed or (side == "+" and bool(BOX_HEAD.match(text)))
-        if grouped and side in ("|", "+"):
-            text = _GROUP_SIDE.sub("", text, count=1)
-        elif boxed and side == "|":
-            text = unboxed(text, "|")
-        out.append(one if text is one.text else one._replace(text=text))
-    return out
-
-
-def _walk(said: Sequence[Said], found: list[ErrorText], taken: set[int]) -> None:
-    at = 0
-    while at < len(said):
-        read = _begun(said, at)
-        if read is None:
-            at += 1
-            continue
-        found += read.errors
-        taken.update(one.number for one in said[at : read.after])
-        at = max(read.after, at + 1)
-
-
 def _begun(said: Sequence[Said], at: int) -> Read | None:
     """Read what begins at this line; None where nothing does."""
     text = said[at].text
-    if "Traceback (most" in text and HEAD.search(text):
+    if HEAD in text:
         if "File " in text and (lines := flattened(text)):
             inner = trace([said[at]._replace(text=line) for line in lines], 0)
             return Read(inner.errors, at + 1)
         return trace(said, at)
-    if ("File " in text or text[:5] in ("Cell ", "Input", "<ipyt")) and (
-        layout.plain(text) or layout.notebook(text)
-    ):
+    frame = "File " in text or text[:5] in ("Cell ", "Input", "<ipyt")
+    if frame and (plain(text) or notebook(text)):
         return trace(said, at, headless=True)
     return None

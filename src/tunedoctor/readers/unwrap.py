@@ -3,7 +3,7 @@
 import re
 from collections.abc import Sequence
 
-from tunedoctor.lazy import pattern
+from tunedoctor.readers.paste import shape
 
 NARROWEST, WIDEST = 68, 160
 """Widths at which a text is taken to be wrapped."""
@@ -14,34 +14,18 @@ USUAL = (72, 76, 78, 79, 80, 100, 120)
 """Widths of mail and of terminals."""
 TERMINALS = (80, 100, 120)
 """Widths at which a terminal breaks words."""
-_GOES_ON = pattern(r"[a-z0-9_./\\+=-]")
+_GOES_ON = shape("wrap.goes_on")
 
-STARTS = pattern(
-    r"\s*(?:File \"|Traceback|<ipython-input|Cell In|During handling|The above exception"
-    r"|[-*•#$>+|│╭╰✔✓✖✘⠿]|`{3}|\[(?:pip3?|conda|rank\d|\d{4}-\d\d-\d\d |(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun) [A-Z])"
-    r"|\(\w+ pid=|\d{4}-\d\d-\d\d|\d\d:\d\d:\d\d|[A-Za-z_.]{0,80}(?:Error|Exception|Warning)\b\s*[:(]"
-    r"|(?:ERROR|WARNING|INFO|DEBUG|error|warning|note|hint)\b|[A-Za-z][\w .()/+-]{1,50}(?::|={1,2})(?:\s|\d|$)"
-    r"|[\w.@-]{1,60}(?::?\s{2,}\S|\s?\.{4})|[A-Z_]{2,40}=|==\(|\\{2}"
-    r"|frame #\d|Requirement already|Collecting |Downloading |\S{1,40}\s*=>|\d{1,6} \|"
-    r"|(?:/|~/|[A-Z]:\\)\S{0,300}:\d{1,7}:)"
-)
+STARTS = shape("wrap.starts")
 """How a line begins that continues none."""
-SECOND = pattern(
-    r"CUDA kernel errors|For debugging consider|Compile with `TORCH_USE|Search for `cuda|Device-side assertion"
-    r"|HIP kernel errors|Last error:|If you do not|If you are|Please |ncclSystemError"
-)
+SECOND = shape("wrap.second")
 """Lines of their own that a message goes on with."""
-_LITTLE = pattern(
-    r"(?:an?|and|are|as|at|be|but|by|can|for|from|has|have|if|in|is|its?|no|not|of|on|only|or|so|than|that|the"
-    r"|then|there|this|to|was|were|which|will|with|you|your)\Z"
-)
+_LITTLE = shape("wrap.little")
 """Words that sentences are held together with: two of them that meet at a break are two words."""
-_REST = pattern(r"[a-z][\w'-]{0,30}(?:[ .,;:)]|$)(?!\s*[=<>~])|[:,;)](?:\s|$)")
-"""How the rest of a broken word begins, which is no row of a list."""
-_PATH = pattern(r"[\"']?(?:/|~/|[A-Z]:\\)\S{3,300}\Z")
+_PATH = shape("wrap.path")
 """A row of a list of files."""
-_COMMAND = pattern(r"""\s-c\s(["']).{1,200}\1\Z""")
-_TABLE = pattern(r"\s*(?:[|+│┃╭╰┏┗├]|[-=~━─]{8})|.{0,200}(?:[|│┃+]|[-=~━─]{8})$")
+_COMMAND = shape("wrap.command")
+_TABLE = shape("wrap.table")
 
 
 def unwrapped(lines: list[str], numbers: Sequence[int] = ()) -> tuple[list[str], Sequence[int]]:
@@ -60,10 +44,6 @@ def unwrapped(lines: list[str], numbers: Sequence[int] = ()) -> tuple[list[str],
     loose = [i for i in full if not _is_new(lines[i], lines[i + 1], full=True)]
     # a terminal breaks at its width and nowhere else; a blank there is lost
     sharp = sum(len(lines[i]) >= width - 1 for i in pairs) >= len(pairs) - len(pairs) // 4
-    if sharp and width in TERMINALS and len(loose) <= len(full) // 2:
-        # the rest of a broken word can look like a name and its value: "Plat", "form: Linux"
-        torn = [i for i in full if lines[i][-1].isalnum() and _REST.match(lines[i + 1])]
-        loose = full if len(torn) >= FEWEST and len(torn) > len(full) // 2 else loose
     hard = sharp and len(loose) > len(full) // 2
     if not hard:  # every text has a longest line: where a new one follows, nothing is broken
         news = set(full) - set(loose)

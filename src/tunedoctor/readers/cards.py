@@ -1,0 +1,280 @@
+"""GPUs as drivers, torch and people name them, and their drivers. Shapes of names are `card` of outputs.json."""
+
+import re
+from collections.abc import Sequence
+from functools import cache, lru_cache
+from typing import Literal, NamedTuple
+
+from tunedoctor.facts import (
+    AmdGpu,
+    AmdGpus,
+    AppleGpu,
+    Fact,
+    Host,
+    IntelGpu,
+    NvidiaDriver,
+    NvidiaGpu,
+    NvidiaGpus,
+)
+from tunedoctor.readers.names import Collected, Said, size, told
+from tunedoctor.readers.paste import search, shape
+from tunedoctor.tables.gpus import amd_gfx_by_name, amd_like, named_as, nvidia_by_name, nvidia_like
+from tunedoctor.tables.load import table
+
+Vendor = Literal["nvidia", "amd", "intel", "apple"]
+
+
+class Card(NamedTuple):
+    """One kind of GPU that a text names."""
+
+    vendor: Vendor
+    name: str
+    capability: str = ""
+    gfx: str = ""
+    memory: int | None = None
+    """Bytes."""
+    times: int = 1
+
+
+_MOST = 64
+"""Cards of one text, and of one name."""
+
+
+@cache
+def _models() -> frozenset[str]:
+    """Words of NVIDIA's names that mean a model by themselves: A100, T4."""
+    names = " ".join(name for row in table("gpus")["nvidia"] for name in row["names"])
+    return frozenset(re.findall(r"[a-z]{1,2}\d{1,4}[a-z]?\b", names.lower()))
+
+
+def cards_in(text: str) -> tuple[Card, ...]:
+    """Return the GPUs that a text names, in order: "2x RTX 3090 24GB", "NVIDIA A100-SXM4-80GB", "RX6800, ROCm 5.4"."""
+    return _cards(" ".join(text[:600].split()))
+
+
+@lru_cache(maxsize=512)
+def _cards(text: str) -> tuple[Card, ...]:
+    whole = shape("card.remark").sub("", text.strip().strip("`'\""))
+    if model := nvidia_by_name(whole):
+        return (Card("nvidia", whole, model.compute_capability),)
+    found: list[Card] = []
+    for piece in shape("card.between").split(text)[:_MOST]:
+        card, last = _card(piece.strip()), found[-1] if found else None
+        if card and last and card.name == card.gfx and last.vendor == "amd":
+            found[-1] = last._replace(gfx=card.gfx)
+        elif card is not None:
+            found.append(card)
+        elif last and last.memory is None and "RAM" not in piece.split():
+            found[-1] = last._replace(memory=size(piece))
+    return tuple(found)
+
+
+def _card(text: str) -> Card | None:
+    if model := nvidia_by_name(text):
+        return Card("nvidia", text, model.compute_capability)
+    if found := shape("card.apple").search(text):
+        return Card("apple", f"Apple {found[0].removeprefix('Apple').strip()}")
+    count = shape("card.times").search(text)
+    times = max(1, min(_MOST, int(next(filter(None, count.groups()))))) if count else 1
+    memory = size(re.sub(r"\d+\s?GB\s+RAM\b", "", text) if "RAM" in text else text)
+    gfx, found = shape("card.gfx").search(text), shape("card.amd").search(text)
+    theirs = text[:7].lower().startswith(("nvidia", "geforce"))
+    if gfx or (found and found[0].strip() and not theirs):
+        return _amd(found[0].strip() if found else "", gfx[0] if gfx else "", memory, times)
+    of_intel = any(word in text for word in ("Intel", "Arc", "Data Center"))
+    if of_intel and (found := shape("card.intel").search(text)):
+        return Card("intel", found[0].strip(), memory=memory, times=times)
+    named = (one for one in shape("card.nvidia").finditer(text) if _is_model(one["model"]))
+    made = shape("card.maker").match(text)
+    if found := next(named, None) or shape("card.bare").match(text):
+        bare = found.lastgroup == "bare"
+        name = found["bare"] if bare else found[0].strip()
+        if memory is None or "GB" in name:
+            memory = size(text[found.end() :])
+        capability = _capability(name)
+        if made and name.lower() in made[1].lower():  # the driver's full name
+            whole = nvidia_by_name(made[1])
+            name = made[1] if whole else re.sub(r"\s+\d{1,3}\s?GB\Z", "", made[1])
+        return Card("nvidia", name, capability, memory=memory, times=times)
+    known = made is not None and any(map(str.isdigit, made[1]))
+    return Card("nvidia", made[1], memory=memory, times=times) if made and known else None
+
+
+def _is_model(word: str | None) -> bool:
+    return word is None or word.lower() in _models()
+
+
+def _written(name: str) -> str:
+    """Return a name as makers write it: "RTX 3060 Ti" for "rtx3060ti"."""
+    titles = {"ti": " Ti", "super": " SUPER"}
+    return shape("card.written").sub(
+        lambda m: f"{m[1]} " if m[1] else titles.get(m[2].lower(), f" {m[2].upper()}"), name
+    )
+
+
+def _capability(name: str) -> str:
+    """Return what all models of these words have in common, or ""."""
+    small = name.lower()
+    if "jetson" in small or small.startswith(("orin", "xavier", "thor")):
+        families: dict[str, str] = table("labels")["jetson"]
+        return next((families[family] for family in families if family in small), "")
+    words = _written(name)
+    for one in dict.fromkeys((words, words.upper(), shape("card.form").sub("", words))):
+        exact = nvidia_by_name(one)
+        kinds = {m.compute_capability for m in ([exact] if exact else nvidia_like(one))}
+        if len(kinds) == 1:
+            return kinds.pop()
+    return ""
+
+
+def _amd(name: str, gfx: str, memory: int | None, times: int) -> Card:
+    words = _written(name)
+    short = re.sub(r"(?i)\b(?:AMD|ATI|Radeon|Instinct|Graphics|RX|\(TM\))\b", "", words).strip()
+    kinds = {gfx or amd_gfx_by_name(words)} - {""} or set(amd_like(words).values())
+    if not kinds and len(short) > len("RX"):
+        kinds = set(amd_like(short).values())
+    gfx = kinds.pop() if len(kinds) == 1 else ""
+    return Card("amd", name or gfx, gfx=gfx, memory=memory, times=times)
+
+
+MOST = 64
+"""GPUs of one machine that are kept."""
+SOURCE = "report"
+_WORDS_TYPED, _WORDS_PRINTED = 70, 400
+"""Characters of a value that can be a list of GPUs; what is longer is prose."""
+_LONGEST_DRIVER = 40
+_LONGEST_SENTENCE = 600
+_SENTENCES = ("own", "board", "item")
+"""Sentences in the first person; boards that a program runs on; points of a list that are a card's name."""
+
+
+def gpus(said: Collected, cards: Sequence[Card], host: Host | None) -> list[Fact]:
+    """Make the GPUs of each vendor, and NVIDIA's driver, unless all are of others."""
+    nvidia = [c for c in cards if c.vendor == "nvidia"]
+    amd = [c for c in cards if c.vendor == "amd"]
+    intel = tuple(dict.fromkeys(c.name for c in cards if c.vendor == "intel"))
+    capability = said.value("capability") or ""
+    if not cards and capability and said.all("seen") and not said.first("gfx", "torch_hip"):
+        nvidia = [Card("nvidia", f"GPU of compute capability {capability}", capability)]
+    facts: list[Fact] = [_nvidia(nvidia, said, capability)] if nvidia else []
+    if amd or (said.first("gfx") and not nvidia):
+        facts += _amd_facts(amd, said)
+    if intel and not nvidia:
+        discrete = any(named_as("intel_discrete", name) for name in intel)
+        facts.append(IntelGpu(names=intel, discrete=discrete))
+    others = bool(facts) and not nvidia
+    if host and host.os == "macos" and host.machine == "arm64":  # every such Mac has one
+        told_ = "\n".join(one.value for one in said.all("cpu", "gpu", "device_used"))
+        chip = re.search(r"Apple M\d(?: \w{3,5})?", told_)
+        facts.append(AppleGpu(name=chip[0] if chip else "Apple"))
+    return facts if others else facts + _driver(said)
+
+
+def cards_of(said: Collected, lines: Sequence[str]) -> list[Card]:
+    """Take the numbered list if there is one, else the longest of the ways of telling; else what sentences name."""
+    numbered: dict[int, Card] = {}
+    lists: list[list[Card]] = []
+    for key in ("device_used", "gpu", "accelerator"):
+        plain: list[Card] = []
+        for one in said.all(key)[: 3 * MOST]:
+            found = _of(one)
+            if one.gpu and found:
+                for number in one.gpu.split(","):
+                    numbered.setdefault(int(number), found[0]._replace(times=1))
+            else:
+                # one that a later line tells again, in more or fewer words, is no further one
+                before = [card.name for card in plain] if key == "gpu" else []
+                plain += [c for c in found if not any(c.name in b or b in c.name for b in before)]
+        lists.append(plain)
+    if not numbered and not any(lists):
+        lists.append([card for name in in_sentences(lines) for card in cards_in(name)])
+    longest = max([numbered[number] for number in sorted(numbered)], *lists, key=len)
+    spread = [card._replace(times=1) for card in longest for _ in range(card.times)][:MOST]
+    times = said.value("gpu_count") or 0
+    if len(spread) < times <= MOST and len({c.name for c in spread}) == 1:
+        return spread[:1] * times
+    return spread
+
+
+def in_sentences(lines: Sequence[str]) -> tuple[str, ...]:
+    """Return the GPU that sentences in the first person or points of a list name, where they name one model only.
+
+    "I'm on Ubuntu with an RTX 4090": the weakest word of all.
+    """
+    found: dict[str, str] = {}
+    for line in lines:
+        if (
+            len(line) > _LONGEST_SENTENCE
+            or " " not in line
+            or not search("line.card", line.lower())
+        ):
+            continue
+        for one in (one for name in _SENTENCES for one in shape(f"card.{name}").finditer(line)):
+            for card in cards_in(next(filter(None, one.groups()))):
+                if card.capability or card.gfx:
+                    found.setdefault(f"{card.vendor} {card.name.lower()}", card.name)
+    return tuple(found.values()) if len(found) == 1 else ()
+
+
+def _of(one: Said) -> tuple[Card, ...]:
+    value = told(one.value)
+    if not value or len(value) > (_WORDS_TYPED if one.typed else _WORDS_PRINTED):
+        return ()
+    return cards_in(value)
+
+
+def _nvidia(cards: list[Card], said: Collected, capability: str) -> NvidiaGpus:
+    alike = len({c.name for c in cards}) == 1
+    memory = said.value("gpu_memory") if alike else None
+    mig = [int(one.gpu) for one in said.all("mig")]
+    return NvidiaGpus(
+        gpus=tuple(
+            NvidiaGpu(
+                index=number,
+                name=card.name,
+                compute_capability=(capability if alike else "") or card.capability,
+                memory_total=card.memory or memory,
+                mig=True if number in mig else None,
+                mig_instances=mig.count(number),
+                unified_memory=bool((model := nvidia_by_name(card.name)) and model.unified),
+            )
+            for number, card in enumerate(cards)
+        ),
+        source=SOURCE,
+    )
+
+
+def _amd_facts(cards: list[Card], said: Collected) -> list[Fact]:
+    gfx, memory = said.value("gfx") or "", said.value("gpu_memory")
+    if not cards:
+        return [AmdGpus(gpus=(AmdGpu(index=0, gfx=gfx, memory_total=memory),))] if gfx else []
+    alike = len({c.name for c in cards}) == 1
+    nameless = [card for card in cards if not card.gfx]
+    mine = gfx if len(nameless) == 1 and gfx not in {card.gfx for card in cards} else ""
+    made = tuple(
+        AmdGpu(
+            index=number,
+            gfx=card.gfx or (gfx if alike else mine),
+            name=card.name if card.name != card.gfx else "",
+            memory_total=card.memory or (memory if alike else None),
+            integrated=bool(shape("card.integrated").search(card.name)),
+        )
+        for number, card in enumerate(cards)
+    )
+    return [AmdGpus(gpus=made)]
+
+
+def _driver(said: Collected) -> list[Fact]:
+    """Take numbers as NVIDIA gives them to drivers: three digits, a dot; a branch alone from 300 on."""
+    for one in said.all("driver"):
+        value = told(one.value)
+        prose = one.typed and len(value) > _LONGEST_DRIVER
+        other = prose or search("driver.of_others", value)
+        found = None if other else search("driver.number", value[:200])
+        if found:
+            cuda = search("driver.cuda", value[:200]) if found["version"] else None
+            version = found["version"] or found["branch"]
+            library = said.first("driver_library")
+            told_ = cuda[1] if cuda else ""
+            return [NvidiaDriver(version, source=SOURCE, cuda=told_, library=library)]
+    return []

@@ -1,0 +1,228 @@
+"""The operating system, by `system` of outputs.json; facts that labels fill field by field; variables."""
+
+import re
+from contextlib import suppress
+from typing import Any, Literal
+
+import msgspec
+
+from tunedoctor import facts as kinds
+from tunedoctor.facts import Fact, Host
+from tunedoctor.probes.settings import environment
+from tunedoctor.readers.names import NOTHING, Collected, told, yes_or_no
+from tunedoctor.readers.paste import search
+from tunedoctor.tables.load import table
+from tunedoctor.versions import parts
+
+Os = Literal["linux", "windows", "macos", "other"]
+_WINDOWS_11, _WSL_2 = 22000, 18362
+"""First builds of Windows 11 and of Windows with WSL 2."""
+_OLDEST = (2, 17)
+"""Oldest glibc that torch and Python 3.8 and newer from conda ran on."""
+_LONGEST_TYPED, _LONGEST, _EARLY = 60, 200, 40
+"""Characters: a system is named early in what is told of it."""
+_DARWIN = ((25, 1), (20, -9))
+"""Least release of Darwin, what macOS counts more: Darwin 20 to 24 are macOS 11 to 15; 25 is macOS 26."""
+_FAMILIES: tuple[Os, ...] = ("windows", "macos", "linux")
+
+
+def _search(name: str, text: str) -> re.Match[str] | None:
+    return search(f"system.{name}", text.lower()) if text else None
+
+
+def family_of(text: str) -> Os | None:
+    """Return the family of systems that a text names, None for none."""
+    found: Os | None = next((one for one in _FAMILIES if _search(one, text)), None)
+    return "linux" if found == "windows" and _search("in_windows", text) else found
+
+
+def host(said: Collected) -> Host | None:
+    """Return the Host of every value that speaks of the system; None where none does."""
+    named = [v for one in said.all("os") if family_of(v := _system(one.value, typed=one.typed))]
+    named.sort(key=lambda one: one.lower() in ("linux", *_FAMILIES))
+    macs = (told(one.value) for one in said.all("machine", "model", "gpu", "cpu"))
+    named += [m for m in macs if len(m) <= _LONGEST_TYPED and family_of(m) == "macos"]
+    asked = [one.value for one in said.all("platform", "kernel")]
+    platforms = [told(one) for one in asked if _search("platform", one.strip())]
+    build, version, python = said.first("windows_build"), said.first("mac"), said.first("python")
+    mac = version and re.fullmatch(r"\d{2}(?:\.\d{1,3}){1,2}", version)
+    numbers = (f"Windows-10-{build}" if build else "", f"macOS {version}" if mac else "")
+    both = " ".join([*named[:2], *platforms[:3], *numbers]).strip()
+    family = family_of(both) or family_of(python if "[" in python else "")
+    machines = _search("linux_machine", said.first("machine"))
+    model = _model(said, both)
+    shown = platforms or machines or said.first("libc") or model
+    if _of_wsl(said) or (family is None and shown):
+        family = "linux"
+    if family is None:
+        return None
+    platform = platforms[0][:120] if platforms else ""
+    kernel = search("system.kernel", platform)
+    machine = _machine(both, python, said)
+    translated = machine == "x86_64" or any("x86_64" in one for one in platforms)
+    # under Rosetta the processor can be called VirtualApple
+    apple = any(v.value.startswith(("Apple", "VirtualApple")) for v in said.all("cpu", "gpu"))
+    rosetta = family == "macos" and translated and (machine == "arm64" or apple)
+    distro = _search("distribution", both) if family == "linux" else None
+    libc = _libc(said, both, distro) if family == "linux" else None
+    return Host(
+        os=family,
+        name=_name(family, named[0] if named else "", both),
+        distro=table("labels")["distribution_ids"].get(distro[1], distro[1]) if distro else "",
+        distro_version=(distro[2] or "") if distro else "",
+        kernel=kernel[1] if kernel else platform,
+        machine="arm64" if rosetta else machine,
+        libc=libc[0] if libc else "",
+        libc_version=libc[1] if libc else "",
+        macos_version=_mac_version(both) if family == "macos" else "",
+        wsl=_wsl(both, said),
+        model=model,
+        rosetta=rosetta,
+    )
+
+
+def _libc(
+    said: Collected, both: str, distro: re.Match[str] | None
+) -> tuple[Literal["glibc", "musl", ""], str]:
+    """Return the C library and its version; where only the release of the system is told, what that ships."""
+    found = _search("libc", said.first("libc")) or _search("libc", both)
+    if found and found[1] == "musl":
+        return "musl", found[2] or ""
+    # an older one is a symbol version that builds of Python tell in platform.platform()
+    if found and parts(found[2]) >= _OLDEST:
+        return "glibc", found[2]
+    name, version = (distro[1], distro[2] or "") if distro else ("", "")
+    shipped = table("labels")["glibc"].get(name, {})
+    plain = shipped.get(version) or shipped.get(version.partition(".")[0], "")
+    return ("glibc", plain) if plain else ("", "")
+
+
+def _name(family: Os, told_: str, both: str) -> str:
+    name = re.sub(r"(?i)\s*\((?:x86_64|amd64|aarch64|arm64)\)$", "", told_)[:80]
+    if family == "windows":
+        build, edition = (
+            re.search(r"10\.0\.(\d{5})", both),
+            re.search(r"Windows [\w .]{1,40}", name),
+        )
+        if build and int(build[1]) >= _WINDOWS_11 and "server" not in both.lower():
+            return "Windows 11"
+        return edition[0].strip() if edition else "Windows 10" if build and not name else "Windows"
+    if family == "macos" and (not re.search(r"\d", name) or name.startswith(("Darwin", "Apple M"))):
+        return f"macOS {_mac_version(both)}".strip()
+    return name or "Linux"
+
+
+def _system(value: str, *, typed: bool) -> str:
+    plain = told(value)
+    prose = len(plain) > (_LONGEST_TYPED if typed else _LONGEST) or not family_of(plain[:_EARLY])
+    return "" if prose else plain
+
+
+def _machine(both: str, python: str, said: Collected) -> str:
+    for text in (both, *(one.value for one in said.all("machine")), python):
+        if found := _search("machine", text):
+            name = found[1].replace("x86-64", "x86_64")
+            return "x86_64" if name == "i386" and _search("macos", both) else name
+    if _search("intel_mac", both):
+        return "x86_64"
+    chips = " ".join(one.value for one in said.all("cpu", "gpu", "os", "model", "machine"))
+    return "arm64" if _search("arm_chip", chips) else ""
+
+
+def _wsl(both: str, said: Collected) -> Literal[0, 1, 2]:
+    answers = [one.value for one in said.all("wsl") if yes_or_no(one.value) is not False]
+    low, number = both.lower(), _of_wsl(said)
+    if number:
+        return number
+    if found := _search("wsl", " ".join([both, *(f"wsl {one}" for one in answers)])):
+        return 1 if found[1] == "1" else 2
+    if "microsoft" in low and "microsoft windows" not in low:
+        return 2 if "standard" in low else 1
+    return 0
+
+
+def _of_wsl(said: Collected) -> Literal[0, 1, 2]:
+    """Return which WSL the list of distributions names, or the one that an old Windows has."""
+    build = said.first("windows_build").rpartition(".")[2]
+    if said.all("wsl_word") and build and int(build) < _WSL_2:
+        return 1
+    return {"1": 1, "2": 2}.get(said.first("wsl_list"), 0)  # type: ignore[return-value]
+
+
+def _mac_version(both: str) -> str:
+    found = _search("mac_version", both)
+    if found and not found[1].startswith("10.16"):
+        return found[1]
+    darwin = _search("darwin", both)
+    number = int(darwin[1]) if darwin else 0
+    return next((str(number + more) for least, more in _DARWIN if number >= least), "")
+
+
+def _model(said: Collected, both: str) -> str:
+    named = " ".join(one.value for one in said.all("model", "gpu", "os"))
+    if found := _search("jetson", named):
+        return named[found.start() : found.end()].strip()
+    if _search("tegra", f"{both} {named}"):
+        return "NVIDIA Jetson"
+    return "NVIDIA Jetson" if "jetpack" in named.lower() else ""
+
+
+_LONGEST_VALUE = 4000
+_VISIBLE = frozenset({"CUDA_VISIBLE_DEVICES", "HIP_VISIBLE_DEVICES", "ROCR_VISIBLE_DEVICES"})
+_WORDS = 3
+"""Most words of a variable's value: what has more is prose about it."""
+
+
+def filled(said: Collected) -> list[Fact]:
+    """Make the facts whose fields `fills` of a label names, with those of `facts` in the table beside them.
+
+    "NAME=WORD" there is WORD where field NAME is told, "NAME=" what that field has. A fact that lacks a field which it
+    must have is left out.
+    """
+    rows: dict[str, dict[str, Any]] = {}
+    for key, row in table("labels")["labels"].items():
+        value = said.value(key) if "fills" in row else None
+        if value is not None:
+            fact, _, field = row["fills"].partition(".")
+            rows.setdefault(fact, {}).setdefault(field, value)
+    found: list[Fact] = []
+    for fact, row in rows.items():
+        fields = dict(row)
+        for field, word in table("labels")["facts"].get(fact, {}).items():
+            other, depends, plain = str(word).partition("=")
+            if not depends or other in row:
+                fields.setdefault(field, (plain or row[other]) if depends else word)
+        with suppress(msgspec.ValidationError):
+            found.append(msgspec.convert(fields, getattr(kinds, fact)))
+    return found
+
+
+def variables(said: Collected, shown: int) -> list[Fact]:
+    """Make the Environment of "NAME=value" and "NAME: value"; names that steer nothing are left out.
+
+    `shown`: number of GPUs where the report lists those that torch counted, from 0; numbers of further ones then say
+    nothing. 0 where it lists all.
+    """
+    found: dict[str, str] = {}
+    # set in the shell, not handed on to programs
+    missing = tuple(one.value for one in said.all("not exported"))
+    for key in said.beginning("env "):
+        name = key.removeprefix("env ")
+        values = (one.value.strip().strip("\"'") for one in said.all(key))
+        value = next((value for value in values if _is_value(value)), None)
+        if value is not None and not any(part in name for part in missing):
+            found[name] = value[:_LONGEST_VALUE]
+    for name in _VISIBLE & found.keys() if shown else ():
+        numbers = [int(n) for n in re.findall(r"\b\d{1,3}\b", found[name][:200])]
+        if numbers and max(numbers) >= shown:
+            del found[name]
+    taken = environment(variables=found)
+    return [taken] if taken.variables or missing else []
+
+
+def _is_value(text: str) -> bool:
+    """Tell whether a text is a value: not a word for none, not a reference, not a sentence."""
+    reference = "$" in text[:40].partition(":")[0] or text.startswith("%")
+    sentence = len(text.split(maxsplit=_WORDS)) > _WORDS and ("; " in text or ", " in text)
+    nothing = text and (text.lower() in NOTHING or text.lower() == "(nothing)")
+    return not nothing and not reference and not sentence

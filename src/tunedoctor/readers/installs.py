@@ -1,0 +1,284 @@
+"""Read what lists, installers, checks and guards tell of packages, and why an install failed.
+
+All of it goes into one ledger in the order of the text, so that what was installed later replaces what a list showed
+before. What is only wanted is never stated to be there.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Iterator
+from typing import Literal
+
+import msgspec
+from msgspec.structs import replace
+
+from tunedoctor import facts as kinds
+from tunedoctor.readers.ledger import (
+    VERSION,
+    Entry,
+    Said,
+    Statement,
+    Text,
+    compact,
+    final_state,
+    joined,
+    normalised,
+    version_of_wheel,
+)
+from tunedoctor.readers.lists import in_memory, in_passing, listed, shown, torch_told
+from tunedoctor.readers.merge import NoTorch, filled
+from tunedoctor.readers.paste import shape
+
+
+def packages_said(text: Text) -> Iterator[Entry | kinds.BrokenDistribution]:
+    """Yield the packages and the broken distributions of all such sentences."""
+    for said in text.said("there"):
+        fields = said.fields
+        wants = (
+            normalised(fields["wants"]) + compact(fields.get("spec", ""))
+            if "wants" in fields
+            else ""
+        )
+        listed = [token.rpartition("-")[::2] for token in fields.get("list", "").split()]
+        for name, version in listed or [(fields["name"], fields["version"])]:
+            if version[:1].isdigit():
+                yield Entry(
+                    said.line,
+                    normalised(name),
+                    version.rstrip(".-"),
+                    installer=fields.get("installer", ""),
+                    location=fields.get("place", ""),
+                    requires=(wants,) if wants else (),
+                    removed="removed" in fields,
+                    weak="weak" in fields,
+                )
+    yield from map(_broken, text.said("broken"))
+
+
+def _broken(said: Said) -> kinds.BrokenDistribution:
+    if "name" in said.fields:
+        name = normalised(said.fields["name"])
+        return kinds.BrokenDistribution(name=name, problem="no version", detail=said.text)
+    # pip leaves the first letter out and puts a dash: "-orch" is what is left of torch, the folder is ~orch
+    folder = "~" + said.fields["rest"].removeprefix("-").partition("-")[0]
+    return kinds.BrokenDistribution(
+        name=folder, problem="leftover", detail=folder, location=said.fields["place"]
+    )
+
+
+_MOST = 200
+"""Floors of other Pythons that are kept."""
+
+
+def refused(text: Text) -> tuple[kinds.Refusal, ...]:
+    """Return one refusal for each requirement, what several lines tell of it put together."""
+    found: dict[tuple[str, str], kinds.Refusal] = {}
+    for one in _each(text):
+        before = found.get((one.name, one.specifier))
+        found[one.name, one.specifier] = one if before is None else _filled(before, one)
+    asked = {said.fields["index"] for said in text.said("variant")} if found else set()
+    index = asked.pop() if len(asked) == 1 else ""
+    # uv names no index: it is the one of a variant, where the text asks that alone
+    return tuple(
+        replace(one, index=one.index or index)
+        if one.installer == "uv" and one.offered is None
+        else one
+        for one in found.values()
+    )
+
+
+def _each(text: Text) -> Iterator[kinds.Refusal]:
+    said = [one.fields for one in text.said("refused")]
+    rows = [one.fields for one in text.said("floor")] if said else []
+    floors = [(row["version"], compact(row["spec"])) for row in rows][:_MOST]
+    for fields in said:
+        file = fields.get("file", "")
+        name, version = version_of_wheel(file) if file else (fields["name"], fields.get("version"))
+        spec = compact(fields.get("spec", "").strip(" ()") or (f"=={version}" if version else ""))
+        tags = tuple(one.strip(" `") for one in fields.get("tags", "").split(",") if one)
+        of_file = ("-".join(file.removesuffix(".whl").split("-")[-3:]),) if file else ()
+        offered = _offered(fields["offered"]) if "offered" in fields else () if tags else None
+        own = tuple(
+            one
+            for one in (floors if fields["installer"] == "pip" else ())
+            if not spec or spec == f"=={one[0]}" or not offered
+        )
+        yield msgspec.convert(
+            {
+                "name": normalised(name),
+                "specifier": spec,
+                "reason": _reason(fields, spec, offered, own),
+                "offered": offered,
+                "python_floors": own,
+                "tag": fields.get("tag", ""),
+                "wheel_tags": tags or of_file,
+                "index": fields.get("index", ""),
+                "installer": fields["installer"],
+            },
+            kinds.Refusal,
+        )
+
+
+def _reason(
+    fields: dict[str, str],
+    spec: str,
+    offered: tuple[str, ...] | None,
+    floors: tuple[tuple[str, str], ...],
+) -> str:
+    if floors and (not offered or any(spec == f"=={version}" for version, _ in floors)):
+        return "python"
+    kind = fields.get("kind", "")
+    if kind:
+        return "platform" if kind == "platform" else "python" if "version" in kind else "abi"
+    if "reason" in fields:
+        return fields["reason"]
+    if fields["installer"] == "uv":
+        return "version" if spec else "nothing"
+    return "unknown" if offered is None else "version" if offered else "nothing"
+
+
+def _filled(one: kinds.Refusal, other: kinds.Refusal) -> kinds.Refusal:
+    return replace(
+        filled(one, other),
+        offered=other.offered if one.offered is None else one.offered,
+        wheel_tags=tuple(dict.fromkeys((*one.wheel_tags, *other.wheel_tags))),
+    )
+
+
+def _offered(told: str) -> tuple[str, ...]:
+    """Return the versions of "2.0.0, 2.0.1"; () for "none"."""
+    versions = (one.strip() for one in told.split(","))
+    return tuple(one for one in versions if re.fullmatch(VERSION, one))
+
+
+_PLATFORM = shape("piece.platform")
+_MACHINES = {
+    "windows": {"x86_64": "amd64", "": "x86"},
+    "macos": {"universal2": "", "fat64": "", "aarch64": "arm64"},
+}
+"""What the machine of a tag is called there."""
+_NAMES = {"linux": "Linux", "windows": "Windows", "macos": "macOS"}
+_NARROW = ("i686", "i386", "armv7l", "armv6l", "armv7", "x86")
+
+
+def host_of(tag: str) -> kinds.Host | None:
+    """Read manylinux_2_17_x86_64, macosx_14_0_arm64, win_amd64, linux-aarch64 of uv; None for others."""
+    found = _PLATFORM.fullmatch(tag.replace("-", "_"))
+    if found is None:
+        return None
+    system: Literal["linux", "windows", "macos"]
+    system = "linux" if found["linux"] else "macos" if found["macos"] else "windows"
+    machine, release = found["machine"] or "", (found["release"] or "").replace("_", ".")
+    floor = (found["floor"] or "").replace("_", ".")
+    return kinds.Host(
+        os=system,
+        name=f"{_NAMES[system]} {release}".strip(),
+        machine=_MACHINES.get(system, {}).get(machine, machine),
+        libc=("musl" if found["libc"] == "musl" else "glibc") if floor else "",
+        libc_version=floor,
+        macos_version=release,
+    )
+
+
+def surroundings(text: Text) -> list[kinds.Fact]:
+    """Return the Interpreter and the Host that the lines of an installer show; none of which they show two."""
+    refused = "is not a supported wheel" in text.text
+    hosts: list[kinds.Host] = []
+    versions: list[str] = []
+    free: set[str] = set()
+    prefix, narrow = "", False
+    for said in text.said("runs"):
+        fields = said.fields
+        if "fetched" in fields and refused:
+            continue
+        digits = fields.get("digits", "")
+        version = fields.get("version", "") or (f"{digits[0]}.{digits[1:]}" if digits else "")
+        versions += [version] if version else []
+        free |= {version} if "free" in fields else set()
+        prefix = fields.get("place", prefix)
+        narrow = narrow or "narrow" in fields
+        host = host_of(fields.get("platform", "").partition(".")[0])
+        if host is not None and "fetched" in fields:
+            # what a wheel's tag says of glibc and macOS is a floor, not what is there
+            host = replace(host, name=_NAMES[host.os], libc="", libc_version="", macos_version="")
+        hosts += [host] if host is not None else []
+    one = len({(host.os, host.machine) for host in hosts}) == 1
+    told = max(hosts, key=lambda h: (h.libc, h.macos_version)) if one else None
+    facts: list[kinds.Fact] = [told] if told is not None else []
+    bits = 32 if narrow or (told is not None and told.machine in _NARROW) else 64
+    minors = Counter(".".join(version.split(".")[:2]) for version in versions)
+    exact = max(versions, key=lambda v: v.count(".")) if len(minors) == 1 else ""
+    if exact or bits == 32:
+        windows = told is not None and told.os == "windows"
+        facts.append(
+            kinds.Interpreter(
+                executable="",
+                version=exact,
+                bits=bits,
+                free_threaded=any(exact.startswith(version) for version in free),
+                machine=told.machine if told is not None else "",
+                platform="win32" if bits == 32 and windows else "",
+                prefix=prefix if prefix.startswith(("/", "~")) or prefix[1:2] == ":" else "",
+            )
+        )
+    return facts
+
+
+MOST = 2000
+"""Distributions and requirements that are kept of one text."""
+
+
+def read(lines: list[str]) -> list[kinds.Fact]:
+    """Return Packages, the TorchBuild among them, Wanted, IndexAnswer, Interpreter, Host and messages of installers."""
+    text = joined(lines)
+    refusals = refused(text)
+    asked = {f"{one.name}{one.specifier}" for one in refusals}
+    told: list[Statement] = [
+        *listed(lines, asked),
+        *shown(lines),
+        *packages_said(text),
+        *in_passing(lines),
+    ]
+    facts = _facts(told, lines, text)
+    if refusals:
+        facts.append(kinds.IndexAnswer(refusals=refusals[:MOST]))
+    return [*facts, *surroundings(text), *_messages(text)]
+
+
+def _messages(text: Text) -> list[kinds.Fact]:
+    """Return the messages of installers that stand on several lines."""
+    found = [
+        kinds.ErrorText(text=said.text, where=f"line {said.line + 1}")
+        for said in text.said("error")
+        if "wrapped" not in said.fields or said.last > said.line
+    ]
+    return [kinds.Errors(errors=tuple(found[:MOST]))] if found else []
+
+
+def _facts(told: list[Statement], lines: list[str], text: Text) -> list[kinds.Fact]:
+    facts: list[kinds.Fact] = []
+    last = final_state(one for one in told if isinstance(one, Entry))
+    broken = dict.fromkeys(one for one in told if isinstance(one, kinds.BrokenDistribution))
+    wanted = dict.fromkeys(one for one in told if isinstance(one, kinds.Requirement))
+    state = {name: one for name, one in last.items() if not one.removed}
+    if state or broken:
+        rows = list(state.items())[:MOST]
+        facts.append(
+            kinds.Packages(
+                distributions=tuple(one.distribution for _, one in rows),
+                broken=tuple(broken)[:MOST],
+                # conda calls torch by another name
+                conda={"pytorch" if n == "torch" else n: one.conda for n, one in rows if one.conda},
+                in_memory=in_memory(lines, text, state),
+                complete=False,
+            )
+        )
+    build = torch_told(state)
+    if build is not None:
+        facts.append(build)
+    elif "torch" not in state and "torch" in last:
+        facts.append(NoTorch(why="the text tells that torch is not installed"))
+    facts += [one for one in told if isinstance(one, kinds.Interpreter)]
+    if wanted:
+        facts.append(kinds.Wanted(requirements=tuple(wanted)[:MOST]))
+    return facts

@@ -1,0 +1,193 @@
+"""What a text says of packages: rows of installer_messages.json over the joined text; names; the last word on each."""
+
+import re
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator
+from functools import cache, lru_cache
+from typing import Any, NamedTuple
+
+from tunedoctor.facts import BrokenDistribution, Distribution, Interpreter, Requirement
+from tunedoctor.lazy import pattern, possible
+from tunedoctor.readers.paste import shape as expression
+from tunedoctor.tables.load import table
+from tunedoctor.versions import normalised as pep503
+
+NAME = r"[A-Za-z](?:[\w.-]{0,98}[A-Za-z0-9])?"
+VERSION = r"\d[\w.+!-]{0,60}"
+_CLAUSE = r"(?:===|==|~=|!=|<=|>=|<|>)\s{0,3}[\w.*+!-]{1,60}"
+SPECIFIER = rf"{_CLAUSE}(?:\s{{0,3}},\s{{0,3}}{_CLAUSE}){{0,9}}"
+_NVIDIA_WHEEL = re.compile(r"nvidia-[a-z0-9-]{2,40}-cu\d{2}$")
+_SDIST = re.compile(rf"({NAME})-(\d[\w.+!]{{0,60}})(?:\.tar\.gz|\.zip)$")
+
+
+@lru_cache(maxsize=4096)
+def normalised(name: str) -> str:
+    """Return a name as PEP 503 has it, by the name under which it is installed: PyTorch is torch."""
+    plain = pep503(name.strip()).strip("-")
+    return str(table("distributions")["aliases"].get(plain, plain))
+
+
+@cache
+def _names(*keys: str) -> frozenset[str]:
+    return frozenset(name for key in keys for name in table("distributions")[key])
+
+
+def known(name: str) -> bool:
+    """Tell whether a normalised name belongs to the stack."""
+    return name in _names("stack", "listed") or _NVIDIA_WHEEL.match(name) is not None
+
+
+def no_package(name: str) -> bool:
+    """Tell the first word of lines that look like rows of a list and are none."""
+    return name in _names("not_packages")
+
+
+def compact(specifier: str) -> str:
+    """Return a specifier without blanks and without a comma at its end."""
+    return "".join(specifier.split()).strip(",").rstrip(".")
+
+
+def version_of_wheel(file: str) -> tuple[str, str]:
+    """Split the name of a wheel or sdist: ("torch", "2.6.0+cu124"); ("", "") where it is none."""
+    plain = re.split("[#?]", file.replace("%2B", "+").replace("%2b", "+"), maxsplit=1)[0]
+    plain = re.split(r"[\\/]", plain.rstrip("/"))[-1].removesuffix(".metadata")
+    pieces = plain.split("-")
+    if plain.endswith(".whl"):
+        return (normalised(pieces[0]), pieces[1]) if len(pieces) >= 5 else ("", "")
+    found = _SDIST.match(plain)
+    return (normalised(found[1]), found[2]) if found else ("", "")
+
+
+_PREFIX = expression("piece.prefix")
+_STARTS = "[#|│0123456789"
+"""How a prefix begins."""
+_SLOT = re.compile(r"\{(?=[a-z:])([a-z]*)(?::([a-z]+))?\}")
+LONGEST_LINE = 100_000
+"""Characters of a line that are looked at."""
+
+
+class Said(NamedTuple):
+    """A row that a text holds."""
+
+    line: int
+    """From 0."""
+    last: int
+    """The line on which it ends."""
+    text: str
+    fields: dict[str, str]
+    """Slots that the text filled, over what the row tells whatever the text."""
+
+
+class Text(NamedTuple):
+    """The text with single blanks in place of line ends, and where each line starts in it."""
+
+    text: str
+    starts: list[int]
+
+    def line(self, position: int) -> int:
+        """Return the number of the line, from 0, that holds a position."""
+        return max(0, bisect_right(self.starts, position) - 1)
+
+    def said(self, fact: str) -> Iterator[Said]:
+        """Yield what the rows of a fact match, row by row in the order of the table."""
+        for row, always in _rows()[fact]:
+            if not possible(row, self.text) or always.get("within", "") not in self.text:
+                continue
+            for found in row.finditer(self.text):
+                slots = {slot: told for slot, told in found.groupdict().items() if told is not None}
+                first, last = self.line(found.start()), self.line(found.end() - 1)
+                yield Said(first, last, found[0].strip(), {**always, **slots})
+
+
+def joined(lines: list[str]) -> Text:
+    """Join lines by a blank, prefixes of logs left out; a line that ends in a hyphen goes on at once."""
+    starts: list[int] = []
+    pieces: list[str] = []
+    position = 0
+    for line in lines:
+        words = line[:LONGEST_LINE].split()
+        if words and words[0][0] in _STARTS:
+            words = _PREFIX.sub("", line[:LONGEST_LINE], count=1).split()
+        piece = " ".join(words)
+        starts.append(position)
+        if not piece:
+            piece = "\n"
+        elif not (piece.endswith("-") and piece[-2:-1].isalnum()):
+            piece += " "
+        pieces.append(piece)
+        position += len(piece)
+    return Text("".join(pieces), starts)
+
+
+@cache
+def _rows() -> dict[str, list[tuple[re.Pattern[str], dict[str, str]]]]:
+    """Return the rows by the fact that they fill, those of one line by their shape."""
+    found: dict[str, list[tuple[re.Pattern[str], dict[str, str]]]] = {}
+    for row in table("installer_messages")["rows"]:
+        name = row["shape"] if row["fact"] == "line" else row["fact"]
+        found.setdefault(name, []).append((wording(row), row.get("always", {})))
+    return found
+
+
+@cache
+def shape(name: str) -> re.Pattern[str]:
+    """Return what a line of this shape matches."""
+    return _rows()[name][0][0]
+
+
+def wording(row: dict[str, Any]) -> re.Pattern[str]:
+    """Return what finds a row in a joined text, or in a line where it is the shape of one."""
+    return pattern(_filled(row["text"]))
+
+
+@cache
+def _type(name: str) -> str:
+    own = {"name": NAME, "version": VERSION, "spec": SPECIFIER}
+    return own.get(name) or _filled(table("installer_messages")["types"][name])
+
+
+def _filled(text: str) -> str:
+    def group(slot: re.Match[str]) -> str:
+        start = f"?P<{slot[1]}>" if slot[1] else "?:"
+        return f"({start}{_type(slot[2] or slot[1])})"
+
+    return _SLOT.sub(group, text)
+
+
+class Entry(NamedTuple):
+    """One statement about one package."""
+
+    line: int
+    """Line of the text, from 0: a later statement replaces an earlier one."""
+    name: str
+    """Normalised."""
+    version: str
+    """Empty where none is told."""
+    installer: str = ""
+    location: str = ""
+    requires: tuple[str, ...] = ()
+    editable: bool = False
+    removed: bool = False
+    """It was uninstalled."""
+    weak: bool = False
+    """Told in passing, by an error text or a lock file: counts only where no list and no installer tells."""
+    conda: str = ""
+    """ "version build" of a conda package."""
+
+    @property
+    def distribution(self) -> Distribution:
+        """The fact that it states."""
+        told = self._asdict()
+        return Distribution(**{name: told[name] for name in _TOLD})
+
+
+_TOLD = ("name", "version", "installer", "location", "requires", "editable")
+
+
+Statement = Entry | Requirement | BrokenDistribution | Interpreter
+"""What readers of lists and of installers' words tell."""
+
+
+def final_state(entries: Iterable[Entry]) -> dict[str, Entry]:
+    """Return the last word on each package, by name, also of those that went."""
+    return {one.name: one for one in sorted(entries, key=lambda e: (not e.weak, e.line))}

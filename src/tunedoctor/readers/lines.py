@@ -1,0 +1,250 @@
+"""Find names with values in lines, however they are set, in one pass.
+
+"- name: value", columns, dots, tables, typed by hand; several in a line; GPUs below a title; rows of versions: "peft
+main, transformers 4.57.6, torch 2.13.0, python 3.12"; and lines of a known form, `forms` of outputs.json.
+"""
+
+from collections.abc import Iterator, Sequence
+
+from tunedoctor.readers.cards import cards_in
+from tunedoctor.readers.names import (
+    NOTHING,
+    Said,
+    bare,
+    begins_a_name,
+    key_of,
+    names_in,
+    normal,
+    version,
+)
+from tunedoctor.readers.paste import Paste, search, shape
+from tunedoctor.tables.load import table
+
+_SHORTEST, _LONGEST = 4, 1200
+"""Characters of a line that are read."""
+_LONGEST_FORM, _LONGEST_ROW, _LONGEST_PART, _MOST_PARTS = 2000, 300, 60, 24
+_LONGEST_TYPED, _LONGEST_SEGMENTED = 160, 500
+_WORDS = 6
+"""Most words of a name that stands without a separator."""
+_OF_LOG = ("[", "INFO", "WARN", "ERROR", "DEBUG")
+_MARKS = (",", ";", "|", "•", "·", " / ", " on ")
+_ALONE = ("windows", "ubuntu", "macos", "debian", "fedora", "centos")
+"""Systems that stand alone in a line; between the parts of a row stands a mark."""
+
+
+def in_forms(paste: Paste) -> Iterator[Said]:
+    """Yield what lines of known form say, then rows of versions."""
+    for line, row, found in paste.each("forms", longest=_LONGEST_FORM):
+        for name, value in found.groupdict().items():
+            if value is not None:
+                yield from (one._replace(line=line) for one in _of_form(name, value, row))
+    seen: set[str] = set()
+    for number, text in enumerate(paste.lines):
+        if _SHORTEST <= len(text) <= _LONGEST_ROW and text not in seen:
+            seen.add(text)
+            yield from (one._replace(line=number) for one in _row(text))
+
+
+def in_lines(lines: Sequence[str]) -> Iterator[Said]:
+    """Yield what names with values say, in order."""
+    place = _Place()
+    for number, line in enumerate(lines):
+        if _SHORTEST <= len(line) <= _LONGEST and not line.isspace():
+            # what the driver's own tool prints is the driver's CUDA, not that of torch
+            of_driver = "NVIDIA-SMI" in line
+            for one in place.named(line):
+                if one.key != "cuda_plain" or not of_driver:
+                    yield one._replace(line=number)
+
+
+class _Place:
+    """Where in a report a line stands, below which title, in which section; and what was read before."""
+
+    def __init__(self) -> None:
+        self._title = self._section = ""
+        self._depth = -1
+        self._gpus = -1
+        """How many GPUs stand above a line in a list of them; -1 outside of one."""
+        self._gpu = "0"
+        """The number of the GPU above."""
+        self._seen: set[tuple[str, str]] = set()
+
+    def named(self, line: str) -> Iterator[Said]:
+        """Yield what names with values say: below a title, else in the line."""
+        below = self._title
+        if self._enters(line):
+            return
+        if below and (one := _pair(below, line, "")):
+            yield one._replace(typed=True)
+        yield from self._listed(line)
+        if "MIG" in line and search("line.mig", line):
+            yield Said("mig", line.strip(), self._gpu)
+        if (self._section, line) in self._seen:  # says nothing new
+            return
+        self._seen.add((self._section, line))
+        for one in _segments(line, self._section):
+            yield one
+            self._gpu = one.gpu if one.gpu.isdigit() else self._gpu
+            if one.key == "torch" and not one.typed:
+                # rows that stand deeper than the one of torch speak of its build, as in bitsandbytes' report
+                self._section, self._depth = "pytorch", _depth(line) + 1
+
+    def _enters(self, line: str) -> bool:
+        """Take note of a line; tell whether it is the head of a section or a title, and nothing else."""
+        opened = search("line.section", line) if line.rstrip().endswith((":", "{")) else None
+        marked = line.lstrip().startswith(("#", "**"))
+        titled = search("line.heading", " ".join(line.split())) if marked else None
+        self._title = (titled["name"] or titled["bold"]) if titled else ""
+        if opened:
+            self._section, self._depth = opened[1].lower(), _depth(line)
+        elif self._section and _depth(line) < self._depth:
+            self._section = ""
+        return bool(opened or titled)
+
+    def _listed(self, line: str) -> Iterator[Said]:
+        """Yield the GPU of a line in a list of them."""
+        opened = search("line.list", line)
+        if opened:
+            self._gpus = 0
+        elif self._gpus < 0:
+            return
+        text = opened["value"].strip() if opened else line.strip()
+        if text and cards_in(text) and (opened or not search("line.next", line)):
+            yield Said("gpu", text, str(self._gpus))
+            self._gpus += 1
+        elif not opened:
+            self._gpus = -1
+
+
+def _depth(line: str) -> int:
+    return len(line) - len(line.lstrip())
+
+
+def headless(line: str) -> str:
+    """Return a line without what stands before its words."""
+    text = line.lstrip()
+    if not text[:1].isalpha():
+        text = _without("line.head", line)
+    if text[:1].isdigit() or text.startswith(_OF_LOG):
+        text = _without("line.head", _without("line.log", text))
+    return text
+
+
+def _without(row: str, line: str) -> str:
+    return shape(row).sub("", line, count=1)
+
+
+def _segments(line: str, section: str) -> list[Said]:
+    """Several names in one line: "OS: Ubuntu 22.04, GPU: RTX 3090, Python 3.10", or in columns."""
+    known = names_in(line)
+    if not known and not section and "_" not in line:
+        return []
+    whole = _of_line(line, section)
+    if (known == 1 and "_" not in line) or len(line) > _LONGEST_SEGMENTED:
+        return whole
+    parts = [part for part in shape("line.segments").split(line.strip())[:16] if part.strip()]
+    said = [one for part in parts for one in _of_line(part, section)] if len(parts) > 1 else []
+    return said if len({one.key for one in said}) > 1 or not whole else whole
+
+
+def _of_line(line: str, section: str) -> list[Said]:
+    text = headless(line)
+    if found := search("line.split", text):
+        if said := _pair(found["name"].strip(), found["value"], section):
+            return [said]
+        if found["colon"] and not text[found.end("colon") :][:1].isdigit():  # a time is none
+            return []
+    return _typed(text)
+
+
+def _pair(name: str, value: str, section: str) -> Said | None:
+    """Return what a name with a value says; None where the name is not known."""
+    raw = bare(name)
+    value = value.strip().removesuffix("|").removesuffix("│").strip()
+    if raw.startswith(("export ", "set ", "ENV ", "$env:")):
+        return None
+    plain = normal(raw)
+    if key := section and table("labels")["sections"][section].get(plain):
+        return Said(key, value)
+    if "_" in raw and search("line.env", raw):
+        return Said(f"env {raw}", value)
+    key, index = key_of(raw) if begins_a_name(plain) else ("", "")
+    name, _, rest = value.partition(":")
+    if (
+        key == "gpu" and rest and key_of(name)[0] == "gpu"
+    ):  # "GPU models and configuration: GPU 0: …"
+        return Said(key, rest.strip(), key_of(name)[1])
+    return Said(key, value, index) if key else None
+
+
+def _typed(text: str) -> list[Said]:
+    """Names without a separator: "PyTorch version 1.5.0", "GPU RTX 3060 12GB", "Driver version     470.82"."""
+    # "[pip] numpy==1.26" says nothing of pip
+    if len(text) > _LONGEST_TYPED or text.startswith("["):
+        return []
+    if not begins_a_name(text) or key_of(text)[0]:
+        return []
+    words = text.split()
+    for count in range(min(_WORDS, len(words) - 1), 0, -1):
+        value = " ".join(words[count:])
+        key, index = key_of(" ".join(words[:count]))
+        if key and (key.startswith("library ") or value.lower() not in NOTHING | {"version"}):
+            return [Said(key, value, index, typed=True)]
+    return []
+
+
+def _of_form(name: str, value: str, row: str) -> Iterator[Said]:
+    """Yield what a group of a form says: its name is a label, or a label and a unit of memory."""
+    key, _, how = name.rpartition("_")
+    if key == "kind":
+        yield Said("torch_kind", how)
+    elif name.startswith("lib_"):
+        yield Said(f"library {name.removeprefix('lib_')}", value.rstrip("."))
+    else:
+        unit = how in ("kb", "mb", "gb")
+        yield Said(key, f"{value} {how}") if unit else Said(name, value)
+    if name in table("labels")["proof"]:
+        yield Said("seen", row)
+
+
+def _row(line: str) -> Sequence[Said]:
+    """Return the versions, system, GPU and RAM of a row; where a part is a sentence, nothing of it counts."""
+    low = line.lower()
+    if not any(map(str.isdigit, line)) or not (
+        any(mark in line for mark in _MARKS) or any(name in low for name in _ALONE)
+    ):
+        return ()
+    plain = headless(line).strip().strip("`.*")
+    title = search("line.title", plain)
+    if title and not key_of(title[0])[0]:
+        plain = plain[title.end() :]
+    parts = [part for part in shape("line.dividers").split(plain) if part][:_MOST_PARTS]
+    if len(parts) > 1 and all(shape("line.target").fullmatch(part.strip()) for part in parts):
+        return ()  # what a build has code for; no machine is told by names of targets alone
+    said: list[Said] = []
+    for part in parts:
+        one = _fragment(part) or _versioned(part)
+        if one is not None:
+            said.append(one)
+        elif not search("line.neutral", part):
+            return ()
+    return said if len(said) > 1 or (len(parts) == 1 and said and said[0].key == "os") else ()
+
+
+def _versioned(part: str) -> Said | None:
+    """Return a library, torch or Python with its version."""
+    found = search("line.part", " ".join(part.split())) if begins_a_name(part) else None
+    if found is None or not version(found["value"]):
+        return None
+    key = key_of(found["name"].strip())[0]
+    known = key in ("torch", "python", "driver") or key.startswith("library ")
+    return Said(key, found["value"]) if known else None
+
+
+def _fragment(part: str) -> Said | None:
+    """Return a system, a GPU or a size of RAM that stands alone between commas."""
+    for key in ("libc", "os", "cpu", "ram", "gpu") if len(part) <= _LONGEST_PART else ():
+        if found := search(f"alone_{key}", part):
+            value = found.groupdict().get("value", part)
+            return Said(key, value) if key != "gpu" or cards_in(part) else None
+    return None

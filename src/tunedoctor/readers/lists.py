@@ -1,0 +1,358 @@
+"""Lists of packages: pip and conda list, poetry show, freeze, requirements, pip show; what they tell of torch."""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Literal, NamedTuple
+
+from tunedoctor.facts import InMemory, Interpreter, Requirement, TorchBuild
+from tunedoctor.readers.ledger import (
+    Entry,
+    Statement,
+    Text,
+    compact,
+    known,
+    no_package,
+    normalised,
+    shape,
+)
+from tunedoctor.readers.names import version as version_in
+from tunedoctor.readers.paste import shape as expression
+from tunedoctor.readers.prompts import typed_in
+from tunedoctor.readers.session import answers
+from tunedoctor.tables.wheels import cuda_of
+from tunedoctor.versions import parts
+
+_EXACT = ("pinned", "at", "typed")
+_MARKS = expression("piece.marks")
+_PYTHON_BUILD = expression("piece.python_build")
+
+
+class Row(NamedTuple):
+    """One line of a list."""
+
+    line: int
+    text: str
+    shape: str
+    """ "row" of a table, one of `_EXACT`, "loose", "option"."""
+    found: re.Match[str] | None
+
+    def told(self, field: str) -> str:
+        """Return what the line holds of a field, "" for nothing."""
+        return (self.found.groupdict().get(field) or "") if self.found is not None else ""
+
+    @property
+    def name(self) -> str:
+        """Normalised."""
+        return normalised(self.told("name"))
+
+    @property
+    def version(self) -> str:
+        """Empty where none is told."""
+        return self.told("version").lstrip("-").rstrip(".-")
+
+
+class Block(NamedTuple):
+    """Rows that stand together."""
+
+    rows: list[Row]
+    kind: str = ""
+    """pip or conda, by the header of a table."""
+    before: str = ""
+    """The two lines in front of it."""
+
+
+def listed(lines: list[str], refused: set[str]) -> Iterator[Statement]:
+    """Yield what all lists in these lines tell: packages, what is wanted, and the interpreter of a conda list.
+
+    `refused` are requirements that an installer could not meet, "torch==2.9.1+cu128": a block that names one is what
+    was asked for, not what is there.
+    """
+    python = ""
+    for block in _blocks(lines):
+        last = block.before.rpartition("\n")[2]
+        if block.rows[0].shape == "row":
+            found = list(_table(block))
+            yield from found
+            if block.kind == "conda" or any(one.conda for one in found):
+                python = next((row.version for row in block.rows if row.name == "python"), python)
+        elif not shape("neither").search(last):
+            if _is_asked(block, last, refused):
+                yield from filter(None, map(_wanted, block.rows))
+            else:
+                yield from _frozen(block)
+    if python:
+        places = [at["prefix"] for line in lines if (at := shape("prefix").search(line))]
+        yield Interpreter(
+            executable="",
+            version=python,
+            kind="conda" if places else "unknown",
+            prefix=places[-1] if places else "",
+        )
+
+
+def _blocks(lines: list[str]) -> Iterator[Block]:
+    """Yield the lines that stand together: a header begins a block, another line ends it, and a blank one a table."""
+    block = Block([])
+    front = ["", ""]
+    for number, line in enumerate([*lines, "\0"]):
+        head = _header(line)
+        table = bool(block.kind or (block.rows and block.rows[0].shape == "row"))
+        row = None if head else _row(number, line, among=bool(block.rows) and not table)
+        if row is not None and block.rows and table != (row.shape == "row"):
+            yield block
+            block, table = Block([]), False
+        if row is not None:
+            if not block.rows and not block.kind:
+                block = block._replace(before="\n".join(front))
+            block.rows.append(row)
+        elif line.strip() if not table else (head or block.rows or not shape("ruler").match(line)):
+            if block.rows:
+                yield block
+            block = Block([], head)
+        front = [*front[-1:], line[:300]] if line.strip() else front
+
+
+def _header(line: str) -> str:
+    """Return what kind of table a header begins; "" for other lines."""
+    kinds = ("pip", "conda") if len(line) <= 200 and "ersion" in line.lower() else ()
+    return next((kind for kind in kinds if shape(f"{kind} head").match(line)), "")
+
+
+def _row(number: int, text: str, *, among: bool) -> Row | None:
+    """Return a line of a list; a bare word is one only `among` requirements."""
+    if not text or len(text) > 700:
+        return None
+    marked = bool(_MARKS.search(text))
+    exact = _EXACT if marked else ()
+    for name in (*exact, "row") if len(text) <= 400 else exact:
+        if found := shape(name).match(text):
+            return Row(number, text, name, found)
+    word = among and " " not in text.strip()
+    if marked and shape("option").match(text):
+        return Row(number, text, "option", None)
+    if (marked or word) and (found := shape("loose").match(text)):
+        return Row(number, text, "loose", found) if found["spec"] or word else None
+    return None
+
+
+def _table(block: Block) -> Iterator[Entry]:
+    """Yield the packages of a table."""
+    names = [row.name for row in block.rows]
+    several = len(names) >= 3 and any(map(known, names))
+    for row in block.rows:
+        rest = row.told("rest").rstrip()
+        found, place = shape("build").match(rest), shape("place").search(rest)
+        build, at = (found["build"] if found else ""), (place[0] if place else "")
+        plain = not rest or bool(build) or rest.strip().startswith(at or "\0")
+        if "(!)" in row.told("gap") or not (
+            block.kind or _counts(row, block, plain=plain, several=several, build=build)
+        ):
+            continue
+        if not build or block.kind == "pip" or at:
+            pip = "pip" if block.kind == "pip" else ""
+            yield Entry(row.line, row.name, row.version, pip, at, editable=bool(at))
+        elif build[:4] in ("pypi", "<pip") or (found and found["channel"] == "pypi"):
+            yield Entry(row.line, row.name, row.version, "pip")
+        elif row.name != "python" and (known(row.name) or _PYTHON_BUILD.match(build)):
+            told = f"{row.version} {build}"
+            yield Entry(row.line, row.name, row.version, "conda", conda=told)
+
+
+def _counts(row: Row, block: Block, *, plain: bool, several: bool, build: str) -> bool:
+    """Tell a row of a list from a line of prose or a log that only looks like one.
+
+    A row keeps to the columns of its block; free text behind the version is a description, not `plain`.
+    """
+    if no_package(row.name) and not (row.name == "python" and build):
+        return False
+    if shape("asked").search(block.before.rpartition("\n")[2]):
+        return False
+    gap, dotted = len(row.told("gap")), "." in row.version
+    if not several:
+        return known(row.name) and dotted and plain
+    if plain:
+        return dotted or gap > 1 or len(block.rows) > 5
+    return gap > 1 or row.told("rest").startswith("  ")
+
+
+def _is_asked(block: Block, last: str, refused: set[str]) -> bool:
+    """Tell what somebody wants from what a freeze prints; `last` is the line in front of it."""
+    for one in block.rows:
+        loose = one.shape == "loose" and (one.told("spec") or known(one.name))
+        marks = one.shape == "option" or "# via" in one.text or one.text.rstrip().endswith("\\")
+        unmet = one.shape == "pinned" and f"{one.name}=={one.told('version')}" in refused
+        if loose or marks or unmet:
+            return True
+    if shape("freeze").search(block.before) and not re.search(r"-r\s+\S*\.txt", block.before):
+        return False
+    return bool(shape("file").search(block.before) or shape("install").search(last))
+
+
+def _wanted(one: Row) -> Requirement | None:
+    found = shape("loose").match(one.text)
+    name, spec = (normalised(found["name"]), found["spec"] or "") if found else ("", "")
+    if not name or (not any(map(str.isdigit, spec)) if spec else not known(name)):
+        return None
+    return Requirement(name=name, specifier=compact(spec), by="a requirements file")
+
+
+def _frozen(block: Block) -> Iterator[Entry]:
+    """Yield the packages of a freeze; a lone line counts if it names the stack or stands below such a command."""
+    exact = [one for one in block.rows if one.shape in _EXACT]
+    pinned = [one for one in exact if one.shape != "typed"]
+    several = len(pinned) >= 3 or (pinned and shape("freeze").search(block.before) is not None)
+    if not several and not any(known(one.name) for one in exact):
+        return
+    for one in exact:
+        if one.shape != "typed" or known(one.name):
+            yield Entry(
+                one.line, one.name, one.told("version"), "" if one.shape == "typed" else "pip"
+            )
+
+
+_LONGEST_SENTENCE = 600
+_SURE = {"Location", "Requires", "Required-by", "Summary", "Home-page"}
+""" "Name:" and "Version:" alone stand in many texts."""
+
+
+def shown(lines: list[str]) -> Iterator[Entry]:
+    """Yield `pip show` blocks: Name, then Version, then the rest in any order."""
+    name, start, values = "", 0, dict[str, str]()
+    for number, line in enumerate([*lines, "Name: end"]):
+        rule = not line.strip() or line.startswith("---")
+        if ":" not in line and not rule:
+            continue
+        if (named := shape("name").match(line)) is not None or (name and rule):
+            version = values.get("Version", "")
+            if version[:1].isdigit() and (known(name) or not _SURE.isdisjoint(values)):
+                editable = values.get("Editable project location", "")
+                requires = (one for one in values.get("Requires", "").split(",") if one.strip())
+                yield Entry(
+                    start,
+                    name,
+                    version,
+                    installer=values.get("Installer", "pip"),
+                    location=editable or values.get("Location", ""),
+                    editable=bool(editable),
+                    requires=tuple(map(normalised, requires)),
+                )
+            name, start, values = normalised(named["name"]) if named else "", number, {}
+        elif name and (field := shape("field").match(line)) is not None:
+            values.setdefault(field["key"], field["value"].strip())
+
+
+def in_passing(lines: list[str]) -> Iterator[Entry]:
+    """Yield the packages that sentences state to be there, two or more of the stack with exact versions.
+
+    They count only where no list tells. A sentence about what to install, what is required or what helped tells of
+    other versions than those that fail.
+    """
+    for number, line in enumerate(lines):
+        form = "pin" if "==" in line else "brackets" if "(" in line else ""
+        if not form or len(line) > _LONGEST_SENTENCE:
+            continue
+        pins = [(normalised(p["name"]), p["version"]) for p in shape(form).finditer(line)]
+        stack = [(name, version) for name, version in pins if known(name)]
+        if len(dict(stack)) < 2 or len(dict(stack)) < len(stack):
+            continue
+        if shape("own").search(line) and not shape("advised").search(line):
+            yield from (Entry(number, name, version, weak=True) for name, version in stack)
+
+
+_ASKS = (".__version__", ".__file__", "version(")
+_LONGEST_TYPED = 1000
+
+
+def in_memory(lines: Sequence[str], text: Text, state: Mapping[str, Entry]) -> tuple[InMemory, ...]:
+    """Return the libraries whose imported version is another one than the list's; in a later install either counts.
+
+    `state` is what lists and installers tell, by name of the distribution.
+    """
+    if not state or not any(ask in line for line in lines for ask in _ASKS):
+        return ()
+    for held in text.said("held"):
+        old, new = held.fields["version"], held.fields["installed"]
+        if old != new:
+            package = normalised(held.fields["name"])
+            return (InMemory(name=package, version=old, installed=new, notebook=True),)
+    last = max((n for n, line in enumerate(lines) if _installs(line[:_LONGEST_TYPED])), default=-1)
+    versions: dict[str, tuple[str, int]] = {}
+    files: dict[str, str] = {}
+    for one in answers(lines):
+        kind, _, name = one.key.partition(" ")
+        name = name or kind
+        if kind == "file":
+            files[name] = one.value
+        elif kind in ("library", "torch") and (version := version_in(one.value)):
+            versions[name] = version, one.line
+    return tuple(
+        InMemory(
+            name=name,
+            version=version,
+            installed=state[name].conda.partition(" ")[0] or state[name].version,
+            file=files.get(name, ""),
+            notebook=bool(shape("notebook").match(lines[line][:_LONGEST_TYPED])),
+        )
+        for name, (version, line) in versions.items()
+        if name in state and line > last and _differ(version, state[name])
+    )
+
+
+def _installs(line: str) -> bool:
+    """Tell whether a line installs: a command, or its result; an advice to install does not."""
+    done = line.lstrip().startswith("Successfully ")
+    return done or bool(shape("installs").search(typed_in(line)))
+
+
+def _differ(version: str, listed: Entry) -> bool:
+    told = listed.conda.partition(" ")[0] or listed.version
+    return bool(told) and not listed.weak and version.partition("+")[0] != told.partition("+")[0]
+
+
+_KINDS: dict[str, Literal["cuda", "rocm", "xpu", "cpu"]] = {
+    "cu": "cuda",
+    "ro": "rocm",
+    "xp": "xpu",
+    "cp": "cpu",
+}
+"""How a variant begins -> what it computes on."""
+
+
+def torch_told(state: Mapping[str, Entry]) -> TorchBuild | None:
+    """Return the build of the torch in a list; None where there is none or its version is not told.
+
+    A version without a label shows no build; then the conda build string decides, or the one CUDA runtime wheel that is
+    installed beside it.
+    """
+    row = state.get("torch")
+    if row is None or not row.version:
+        return None
+    label = shape("label").match(row.version.partition("+")[2])
+    other = _by_conda(row.conda, state) if row.conda else _by_wheels(state)
+    variant = label[0].rstrip(".") if label else other
+    return TorchBuild(
+        version=row.version,
+        cuda=cuda_of(variant),
+        hip=variant.removeprefix("rocm") if variant.startswith("rocm") else "",
+        accelerator=_KINDS.get(variant[:2], "unknown"),
+        variant="" if row.conda else variant,
+        conda=bool(row.conda),
+        location=row.location,
+    )
+
+
+def _by_conda(told: str, state: Mapping[str, Entry]) -> str:
+    found = shape("conda cuda").search(told.partition(" ")[2])
+    if found and not found["cpu"]:
+        return "cu" + "".join(filter(None, found.groups()))
+    mutex = state.get("pytorch-mutex")
+    cpu = found or "cpuonly" in state or (mutex is not None and mutex.conda.endswith(" cpu"))
+    return "cpu" if cpu else ""
+
+
+def _by_wheels(state: Mapping[str, Entry]) -> str:
+    """Return the variant of the one CUDA runtime wheel; "" where there is none, or more than one."""
+    names = (f"nvidia-cuda-runtime{end}" for end in ("", "-cu13", "-cu12"))
+    releases = {parts(state[name].version)[:2] for name in names if name in state}
+    digits = "".join(map(str, releases.pop())) if len(releases) == 1 else ""
+    return f"cu{digits}" if len(digits) > 2 else ""

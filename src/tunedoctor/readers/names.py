@@ -1,0 +1,220 @@
+"""What a report says, under the labels of labels.json: names, and values read by the kind of a label."""
+
+import re
+from collections.abc import Callable, Iterable
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+from tunedoctor.readers.paste import search, shape
+from tunedoctor.tables.load import table
+
+NOTHING = frozenset(table("labels")["nothing"])
+"""Values, in lower case, that tell nothing of the thing they stand for."""
+_LONGEST = 400
+_UNITS = {"k": 10, "m": 20, "g": 30, "t": 40}
+_LEAST_RAM, _MOST_RAM = 1 << 30, 1 << 46
+"""Sizes of RAM that a report can mean."""
+
+
+def bare(value: str) -> str:
+    """Return a value without the quotes, marks and commas around it."""
+    return value.strip().rstrip(",").strip("`'\"* \t").removesuffix("\\").strip()
+
+
+def told(value: str) -> str:
+    """Return a value without quotes and closing commas; "" where it tells nothing."""
+    plain = bare(value)
+    return "" if plain.lower() in NOTHING else plain
+
+
+def yes_or_no(value: str) -> bool | None:
+    """Read a truth value as tools and people write it; None for any other text."""
+    text = bare(value).lower()
+    words = text.rstrip(".!").split()
+    word = words[0].strip("(),[]") if words else ""
+    if word in table("labels")["yes"]:
+        return True
+    return False if text == "not available" or word in table("labels")["no"] else None
+
+
+def size(value: str) -> int | None:
+    """Return the first size in a text, in bytes; GB counts as GiB, as tools that print GB of memory mean it."""
+    found = shape("kind.size").search(value[:300])
+    power = _UNITS[(found[2] or found[3]).lower()] if found else 0
+    return int(float(found[1]) * (1 << power)) or None if found else None
+
+
+def ram(value: str) -> int | None:
+    """Return a size that the memory of a machine can have, None for one of a GPU."""
+    of_gpu = ("VRAM" in value or "GPU" in value) and "RAM" not in value.replace("VRAM", "")
+    found = None if of_gpu else size(value)
+    return found if found and _LEAST_RAM <= found <= _MOST_RAM else None
+
+
+def instead(value: str) -> str:
+    """Return what is there: of "3.10.16 (you have 3.10.12)", as a build for another version says, the latter."""
+    return value[:300].partition("(you have ")[2].partition(")")[0] or value
+
+
+def version(value: str, *, whole: bool = False) -> str | None:
+    """Return the version that a value begins with, None for none: "'2.7.1+cu126'", "v1.2", "0.6 @/path".
+
+    `whole`: nothing but a remark in brackets stands behind it.
+    """
+    found = shape("kind.version").match(instead(value[:_LONGEST]))
+    after = shape("kind.benign").match(found["rest"]) if found else None
+    if found is None or after is None or (whole and found["rest"].strip() and not after["aside"]):
+        return None
+    return found["version"]
+
+
+@lru_cache(maxsize=1024)
+def of_kind(kind: str, value: str) -> Any:  # noqa: ANN401  each kind has its type
+    """Return what a value is, read as one of a kind; None where it has not the form of it."""
+    if reader := _READERS.get(kind):
+        return reader(value)
+    found = shape(f"kind.{kind}").search(told(value)[:_LONGEST])
+    return ".".join(filter(None, found.groups())) if found else None
+
+
+def _number(value: str, most: int = 9999) -> int | None:
+    plain = bare(value)
+    number = plain.isascii() and plain.isdigit() and len(plain) <= len(str(most))
+    return int(plain) or None if number else None
+
+
+_READERS: dict[str, Callable[[str], object]] = {
+    "version": version,
+    "yes_or_no": yes_or_no,
+    "size": size,
+    "ram": ram,
+    "number": _number,
+    "count": lambda value: _number(value, most=1 << 31),
+    "compiler": lambda value: "gcc" if told(value) else "" if value.strip() else None,
+    "text": lambda value: told(value)[:120] or None,
+}
+
+
+MOST_SAID = 5_000
+"""Values that are kept: a longer text repeats itself."""
+
+
+class Said(NamedTuple):
+    """A value under the label that its name stands for."""
+
+    key: str
+    value: str
+    gpu: str = ""
+    """Of a GPU: "0", "0,1,2"."""
+    line: int = 0
+    typed: bool = False
+    """Written without a separator, as people do: the value counts only where it is whole."""
+
+
+class Collected:
+    """What was said, by label, in order; each value once."""
+
+    def __init__(self, said: Iterable[Said]) -> None:
+        """Sort by label."""
+        self._by_key: dict[str, list[Said]] = {}
+        seen: set[tuple[str, str, str]] = set()
+        for one in said:
+            mark = (one.key, one.value, one.gpu)
+            if mark not in seen:
+                seen.add(mark)
+                self._by_key.setdefault(one.key, []).append(one)
+            if len(seen) > MOST_SAID:
+                return
+
+    def all(self, *keys: str) -> list[Said]:
+        """Return all that was said under these labels: of the first, then of the second and so on."""
+        return [one for key in keys for one in self._by_key.get(key, ())]
+
+    def first(self, *keys: str) -> str:
+        """Return the first value that tells something, or ""."""
+        return next((v for one in self.all(*keys) if (v := told(one.value))), "")
+
+    def value(self, *keys: str) -> Any:  # noqa: ANN401  each kind has its type
+        """Return the first value that has the form of its label's kind, read as such; None for none."""
+        labels = table("labels")["labels"]
+        found = (of_kind(labels[key]["kind"], one.value) for key in keys for one in self.all(key))
+        return next((one for one in found if one is not None), None)
+
+    def beginning(self, start: str) -> list[str]:
+        """Return the labels that begin so, in order of the alphabet."""
+        return sorted(key for key in self._by_key if key.startswith(start))
+
+
+_OWNS = ("your", "my", "the", "current", "installed", "local", "used", "exact")
+_EDGES = "`'\"*•·|│> \t#~=+,[]{}"
+
+
+@lru_cache(maxsize=4096)
+def normal(name: str) -> str:
+    """Return a name in lower case, without marks, questions and the word version at its end."""
+    text = name.lower()
+    if "(" in text or "?" in text:
+        text = shape("name.asking").sub(" ", text)
+    text = text.replace("`", "").replace("**", "").strip(_EDGES)
+    text = text.removesuffix(".__version__").removesuffix(".version")
+    if not text.isascii():
+        text = "".join(c for c in text if c.isascii() or c.isalpha())
+    spaced = " ".join(text.replace("_", " ").replace("-", " ").split())
+    plain = shape("name.ends").sub("", spaced) if "ver" in spaced or "版本" in spaced else spaced
+    first, _, rest = plain.partition(" ")
+    return (rest if rest and first in _OWNS else plain).strip() or spaced
+
+
+_TABLE = table("labels")
+_KEYS: dict[str, str] = {
+    name: key for key, row in _TABLE["labels"].items() for name in row["names"]
+}
+_LIBRARIES: dict[str, str] = {
+    **{one.replace("-", " "): one for one in _TABLE["libraries"]},
+    **_TABLE["aliases"],
+}
+_LETTERS = re.compile(r"[^\W\d_]+")
+
+
+def _first_letters(text: str) -> str:
+    found = _LETTERS.search(text)
+    return found[0].lower() if found else ""
+
+
+_NUMBERED = ("gpu", "device", "cuda", "xpu")
+"""Names that a GPU's number follows."""
+_BEGINNINGS = frozenset(map(_first_letters, (*_KEYS, *_LIBRARIES, *_NUMBERED, *_OWNS)))
+_OF_PART = {"compute capability": "capability", "memory": "gpu_memory", "vram": "gpu_memory"}
+_OF_PART["arch"] = "capability"
+
+
+def begins_a_name(text: str) -> bool:
+    """Tell whether the first letters of a text are those of any known name: most lines of a text are done with that."""
+    return _first_letters(text) in _BEGINNINGS
+
+
+def key_of(name: str) -> tuple[str, str]:
+    """Return the label that a name stands for, and of a GPU its number(s); "" where the name is not known.
+
+    The label of a library is "library NAME", NAME that of its distribution.
+    """
+    plain = normal(name)
+    if plain in _KEYS:
+        return _KEYS[plain], ""
+    if plain.startswith(_NUMBERED) and (numbered := search("name.of_gpu", plain)):
+        return _OF_PART.get(numbered[2] or "", "gpu"), re.sub(r"\s", "", numbered[1])
+    library = library_of(name)
+    return (f"library {library}" if library else ""), ""
+
+
+def library_of(name: str) -> str:
+    """Return the distribution that a name stands for; "" where it is none of the stack."""
+    plain = normal(name)
+    return _LIBRARIES.get(plain, "") or _LIBRARIES.get(plain.replace(".", " "), "")
+
+
+def names_in(text: str) -> int:
+    """Return how many words of a text are the first letters of a known name; 2 where a script has no blanks."""
+    if not text.isascii():
+        return 2
+    return sum(word in _BEGINNINGS for word in _LETTERS.findall(text.lower()))

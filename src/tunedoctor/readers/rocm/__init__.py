@@ -1,1 +1,0 @@
-"""Readers of what ROCm's tools print."""

@@ -1,0 +1,239 @@
+"""Which Python a program ran in, which interpreter each command starts, and how an `import torch` ended."""
+
+import re
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from itertools import islice, takewhile
+from typing import NamedTuple
+
+from tunedoctor.facts import (
+    Errors,
+    ErrorText,
+    Fact,
+    Interpreter,
+    Launcher,
+    Launchers,
+    Runtime,
+    Stage,
+    Target,
+)
+from tunedoctor.facts.target import PrefixKind
+from tunedoctor.readers.paste import LONGEST, Paste, search, shape
+from tunedoctor.readers.prompts import flat, typed_in
+from tunedoctor.tables.load import table
+
+_PACKAGES = ("site-packages", "dist-packages")
+_LONGEST, _LONGEST_LIST, _FURTHEST = 600, 4000, 60
+"""Characters of a line, of a list; lines of a list that is printed one entry a line."""
+_MOST_OF_LINE = 4
+"""Paths of one line that are read."""
+_OLDEST, _YOUNGEST = (2, 6), (3, 30)
+
+
+class _Place(NamedTuple):
+    version: str
+    kind: PrefixKind
+    bits: int
+
+
+def read(lines: list[str]) -> list[Fact]:
+    """Return an Interpreter where all paths of the text tell one version, and one with the folders of a search path."""
+    found = [one for line in lines for one in _places(line[:_LONGEST])]
+    facts: list[Fact] = []
+    if len({one.version for one in found}) == 1:
+        kinds: Counter[PrefixKind] = Counter(one.kind for one in found if one.kind != "unknown")
+        kind: PrefixKind = kinds.most_common(1)[0][0] if kinds else "unknown"
+        bits = min(one.bits for one in found)
+        facts.append(Interpreter(executable="", version=found[0].version, kind=kind, bits=bits))
+    return facts + _search_path(lines)
+
+
+def _places(line: str) -> Iterator[_Place]:
+    """Yield version, kind and bits for each path that shows them."""
+    if "ython3" not in line and "ython2" not in line:
+        return
+    for found in islice(shape("python_path.unix").finditer(line), _MOST_OF_LINE):
+        # what belongs to the system, as a gdb or an apt hook, runs under the system's own Python
+        if _likely(found["version"]) and found["rest"] != "config":
+            yield _Place(found["version"], kind_of(found[0]), 64)
+    for found in islice(shape("python_path.windows").finditer(line), _MOST_OF_LINE):
+        version = f"{found['major']}.{found['minor']}"
+        if _likely(version):
+            yield _Place(version, kind_of(line[: found.end()]), 32 if found["bits"] else 64)
+
+
+def kind_of(path: str) -> PrefixKind:
+    """Return what kind of environment a path inside of it shows."""
+    shapes = table("labels")["prefixes"]
+    return next((kind for kind, shape in shapes if re.search(shape, path)), "unknown")
+
+
+def _likely(version: str) -> bool:
+    major, _, minor = version.partition(".")
+    return _OLDEST <= (int(major), int(minor)) <= _YOUNGEST
+
+
+def _search_path(lines: list[str]) -> list[Fact]:
+    """Return an Interpreter with the first list of two package folders, on one line or as `python -m site` has it."""
+    for number, line in enumerate(lines):
+        listed = line[:_LONGEST_LIST]
+        if line.strip() == "sys.path = [":
+            listed = " ".join(lines[number + 1 : number + _FURTHEST]).partition("]")[0]
+        elif "packages" not in line or not line.lstrip(" \t`>*-=|").startswith("["):
+            continue
+        found = tuple(
+            one[1].replace("\\\\", "\\") for one in shape("python_path.entry").finditer(listed)
+        )
+        tells = next((one for folder in found for one in _places(f"{folder}/lib/")), None)
+        if tells and sum(folder.endswith(_PACKAGES) for folder in found) > 1:
+            kind = kind_of(found[-1])
+            return [Interpreter(executable="", version=tells.version, kind=kind, path=found)]
+    return []
+
+
+OWN = "$CONDA_PREFIX/bin/python"
+_MOST_LAUNCHERS = 4
+
+
+class _Left(NamedTuple):
+    """Commands that leave the active environment."""
+
+    folder: str
+    """Where it lies, as it was activated; its name where that is not shown."""
+    foreign: list[Launcher]
+
+
+def interpreters(paste: Paste) -> list[Fact]:
+    """Return Target, Interpreter and Launchers where a command is shown to leave the active environment; else []."""
+    name = next((one.env for one in reversed(paste.shown) if one.env and one.env != "base"), "")
+    folder, foreign = _by_path(paste, name) if name else _by_build(paste)
+    if not foreign:
+        return []
+    windows = any("\\" in path for path in (folder, *(one.path for one in foreign)))
+    python = folder + ("\\Scripts\\python.exe" if windows else "/bin/python") if name else OWN
+    by, version = "VIRTUAL_ENV" if name else "CONDA_PREFIX", paste.first("interpreter.python")
+    return [
+        Target(asked=folder, chosen_by=by, python=python),
+        Interpreter(python, version=version, prefix=folder, kind="venv" if name else "conda"),
+        Launchers(launchers=tuple(foreign[:_MOST_LAUNCHERS])),
+    ]
+
+
+def _inside(path: str, name: str) -> bool:
+    return f"/{name.lower()}/" in path.replace("\\", "/").lower()
+
+
+def _by_path(paste: Paste, name: str) -> _Left:
+    """Take the paths that `which` gave for several names; only the first of each is started."""
+    found: list[Launcher] = []
+    inside, folder = False, name
+    for one in paste.shown:
+        command = flat(one.command)
+        made, asked = search("interpreter.activate", command), search("interpreter.which", command)
+        folder = made[1] if made and made[2].lower() == name.lower() else folder
+        told = [search("interpreter.path", line[:LONGEST]) for line in one.output] if asked else []
+        for program in asked[1].split() if asked else ():
+            named = re.compile(rf"[/\\]{program}[\d.]*(?:\.exe)?$")
+            path = next((match[1] for match in told if match and named.search(match[1])), "")
+            plain = program.rstrip("3")  # pip3 is pip
+            if path and _inside(path, name):
+                inside = inside or plain == "python"
+            elif path:
+                found.append(Launcher(plain, path=path, in_target=False))
+    # where python itself lies elsewhere, the name in the prompt tells nothing of folders
+    shown = folder != name and any(one.name == "python" for one in found)
+    return _Left(folder, found if inside or shown else [])
+
+
+def _by_build(paste: Paste) -> _Left:
+    """Compare the Python of a failed setup.py with the conda environment that a text says it activates.
+
+    conda calls an environment as its folder; a prompt of venv's can have any name.
+    """
+    python = paste.first("interpreter.builds")
+    names = {
+        found[1]
+        for hit in paste.each("interpreter.conda_activate")
+        for found in hit.found.re.finditer(paste.line(hit.line))
+    }
+    name = names.pop() if len(names) == 1 else "base"
+    of_base = python and search("interpreter.conda_base", python)
+    left = of_base and name != "base" and not _inside(python, name)
+    return _Left(name, [Launcher(name="python", path=python, in_target=False)] if left else [])
+
+
+_FAR = 12
+"""Lines below a command in which its end stands; a warning can stand before it."""
+_STACK = 60
+_LONGEST_REMARK = 200
+_BY_STATUS = {132: "SIGILL", 134: "SIGABRT", 135: "SIGBUS", 139: "SIGSEGV"}
+"""Exit statuses of a shell: 128 and the number of the signal."""
+_NO_ANSWER = 124
+"""The exit status of `timeout` where the limit was reached. Source: manual page of GNU timeout."""
+
+
+def import_torch(paste: Paste) -> list[Fact]:
+    """Return a Runtime whose first stage crashed or hung, or an Errors of a first CUDA call that hangs."""
+    for line, row, found in paste.each("import"):
+        # nothing but the import, and at most its version: what comes after can fail for other reasons
+        if row == "typed" and typed_in(paste.line(line)).rstrip("; ") != "import torch":
+            continue
+        below = [paste.line(number) for number in range(line + 1, line + 1 + _STACK)]
+        if stage := _stage(row, found, paste.line(line), below):
+            return [Runtime(stages=(stage,))]
+    for line, _, _ in paste.each("first_cuda_call"):
+        hangs = paste.has("import_words.hangs") and line
+        if hangs and search("import.stack", paste.line(line - 1)):
+            text = f"{paste.line(line).strip()} does not return"
+            return [Errors(errors=(ErrorText(text=text, where=f"line {line + 1}"),))]
+    return []
+
+
+def _stage(  # noqa: PLR0911  each form of the text has an end of its own
+    row: str, found: re.Match[str], line: str, below: Sequence[str]
+) -> Stage | None:
+    """Return how an import ended by its line and those below it; None where it went on."""
+    signals = table("outputs")["signals"]
+    if row == "expired":
+        return Stage("import torch", "hung", seconds=float(found["seconds"]))
+    if row == "limit":
+        seconds = int(found["seconds"]) * (60.0 if found["unit"] == "m" else 1.0)
+        gone = _status(line, below[:_FAR]) == _NO_ANSWER
+        return Stage("import torch", "hung", seconds=seconds) if gone else None
+    if row == "fatal":
+        inside = any(search("import_words.frame", line) for line in below)
+        return _crashed(signals[found[1].lower()]) if inside else None
+    if row == "stack":
+        start = 1 if search("import.stack", below[0]) else 0
+        own = takewhile(
+            lambda line: line.strip() and not search("import.stack", line), below[start:]
+        )
+        frame = next((line for line in own if search("import_words.frame", line)), "").strip()
+        return Stage("import torch", "hung", error=frame) if frame else None
+    for one in takewhile(lambda one: not typed_in(one), below[:_FAR]):
+        if end := search("import_words.signal", one):
+            return _crashed(signals.get(end[1].lower(), end[1].upper()))
+    if ended := _BY_STATUS.get(_status(line, below[:_FAR])):
+        return _crashed(ended)
+    first = next(filter(str.strip, below), "")
+    remark = first.lstrip().startswith("#") or not typed_in(first)
+    told = remark and len(first) < _LONGEST_REMARK and search("import_words.hangs", first)
+    return Stage("import torch", "hung") if told or row == "sentence" else None
+
+
+def _status(line: str, below: Sequence[str]) -> int:
+    """Return the exit status that an `echo $?` on the line of a command or below it printed, 0 where none did."""
+    asked = "echo" in line.rpartition(";")[2]
+    for one in below:
+        if asked or one.lstrip().startswith(("rc=", "exit status ", "exit code ")):
+            number = re.search(r"(?<!\w)(?:rc=)?(\d{1,5})\s*$", one)
+            return int(number[1]) if number else 0
+        command = typed_in(one)
+        asked = command.rstrip("; ") in ("echo $?", "echo $status", "echo $LASTEXITCODE")
+        if command and not asked:
+            break
+    return 0
+
+
+def _crashed(signal: str) -> Stage:
+    return Stage("import torch", "crashed", error=f"signal {signal}")

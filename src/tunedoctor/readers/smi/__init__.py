@@ -1,1 +1,0 @@
-"""The formats of nvidia-smi, one file each."""

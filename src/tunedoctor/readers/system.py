@@ -1,0 +1,258 @@
+"""Find what the system's own tools printed in any text: disks, containers and their images, shared libraries.
+
+What tells of a container without its command is `containers` of outputs.json.
+"""
+
+import re
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+from tunedoctor.facts import (
+    Container,
+    Disk,
+    Disks,
+    Errors,
+    ErrorText,
+    Fact,
+    Host,
+    LibraryPath,
+    LibraryShadow,
+    PciBus,
+    SharedMemory,
+    TorchBuild,
+)
+from tunedoctor.readers.hardware import bus, hung, intel, kernel_log, module, rocm_devices
+from tunedoctor.readers.paste import LONGEST, Paste, bytes_of, search
+from tunedoctor.readers.prompts import flat
+from tunedoctor.readers.runs import import_torch, interpreters
+from tunedoctor.tables.load import table
+
+_SHM = "/dev/shm"  # noqa: S108  named, not written to
+_TMP = "/tmp"  # noqa: S108  as above
+_HOMES = ("/home", "/root", "/workspace", "/")
+
+
+def disks(paste: Paste) -> list[Fact]:
+    """Return the shared memory, and the file systems of the temporary folder and the home folder."""
+    rows: dict[str, tuple[int, int, str]] = {}
+    for row in paste.all("df"):
+        if total := bytes_of(row["total"], "k"):
+            free = bytes_of(row["free"], "k") or 0
+            rows.setdefault(row["mount"], (free, total, row["device"]))
+    shm = rows.pop(_SHM, None)
+    facts: list[Fact] = [SharedMemory(total=shm[1], free=min(shm[:2]))] if shm else []
+    tmp = next((one for one in (_TMP, "/") if one in rows), "")
+    found = [Disk("tmp", _TMP, *rows[tmp])] if tmp else []
+    home = next((one for one in _HOMES if one in rows and one != tmp), "")
+    found += [Disk("work", home, *rows[home])] if home else []
+    return [*facts, Disks(disks=tuple(found))] if found else facts
+
+
+_MOST_OF_ANSWER = 40
+"""Lines of an answer in a format of one's own."""
+_LONGEST_RUN = 1000
+_KINDS = {
+    "podman": "podman",
+    "apptainer": "apptainer",
+    "singularity": "apptainer",
+    "kubectl": "kubernetes",
+}
+
+
+def container(paste: Paste) -> Container | None:
+    """Return the container of a paste, and whether a GPU was asked for; None where it tells of none."""
+    return _inspected(paste) or _started(paste) or _told(paste)
+
+
+def _container(program: str, evidence: str, *, gpu_asked: bool | None = None) -> Container:
+    return Container(_KINDS.get(program, "docker"), evidence=evidence, gpu_asked=gpu_asked)
+
+
+def _inspected(paste: Paste) -> Container | None:
+    """Read `docker inspect`, whole or by a format, and `kubectl get` that show that no GPU was asked for."""
+    for one in paste.shown:
+        asks = search("container.asks", flat(one.command))
+        told = " ".join(one.output[:_MOST_OF_ANSWER])[:LONGEST].lstrip()
+        if asks and search("container.no_gpu", told):
+            return _container(asks[1], f"{asks[1]} {asks[2]}", gpu_asked=False)
+    if paste.has("container.none_asked") and not paste.has("container.runtime"):
+        return _container("docker", "docker inspect", gpu_asked=False)
+    return None
+
+
+def _started(paste: Paste) -> Container | None:
+    """Read the last command that starts or enters one.
+
+    A command that only tries a GPU out (nvidia-smi in a bare image) does not put the rest of a paste inside.
+    """
+    for one in reversed(paste.shown):
+        command = flat(one.command)
+        if run := search("container.run", command):
+            program, verb, rest = run.groups()
+            inside = verb == "run" and not search("container.tries", rest)
+            if inside or (verb == "exec" and program in ("apptainer", "singularity")):
+                asked = search("container.gpu", f" {rest}") or program.startswith("nvidia-docker")
+                return _container(program, f"{program} {verb}", gpu_asked=bool(asked))
+        entered = search("container.enters", command)
+        left = any(hit.line > one.line for hit in paste.each("container.left"))
+        if entered and not left and any(paste.lines[one.line + 1 :]):
+            return _container(entered[1], f"{entered[1]} exec")
+    return None
+
+
+def _told(paste: Paste) -> Container | None:
+    """Read a compose file, the limits of a pod or the name of a host in a prompt.
+
+    Last take the word of a text on where it failed, if what failed there is what fails without a GPU in a container.
+    """
+    for row in table("outputs")["containers"]["rows"]:
+        if all(paste.has(f"container.{name}") for name in row["told"]):
+            asked = row.get("asked")
+            asked = paste.has(f"container.{asked}") if isinstance(asked, str) else asked
+            return Container(row["kind"], evidence=row["evidence"], gpu_asked=asked)
+    return None
+
+
+def killed(paste: Paste) -> Errors | None:
+    """Return an error where the engine says that the kernel ended the container for memory."""
+    lines = [hit.line + 1 for hit in paste.each("container.killed")]
+    asked = (one for one in paste.shown if ".State.OOMKilled" in one.command)
+    lines += [one.line + 2 for one in asked if "true" in " ".join(one.output[:1]).split()]
+    said = ErrorText(text="docker inspect: OOMKilled: true", where=f"line {min(lines, default=0)}")
+    return Errors(errors=(said,)) if lines else None
+
+
+def image(paste: Paste) -> list[Fact]:
+    """Return Container, Host and TorchBuild as the images of a Dockerfile and of `docker run` tell them."""
+    named = paste.each("image", longest=_LONGEST_RUN)
+    files = [found["image"] for _, row, found in named if row == "of_file"]
+    facts: list[Fact] = [Container("docker", evidence=f"FROM {files[-1][:150]}")] if files else []
+    if named and search("image_words.musl", named[-1].found["image"]):
+        facts.append(Host(os="linux", name="Alpine", distro="alpine", libc="musl"))
+    builds = (_torch(found["image"]) for _, _, found in reversed(named))
+    build = next(filter(None, builds), None)
+    # a version that the text states itself; where it is another one, the image was changed
+    stated = {found[1] for found in paste.all("image_words.torch")} if build else set()
+    if build and stated <= {build.version}:
+        facts.append(build)
+    return facts
+
+
+def _torch(name: str) -> TorchBuild | None:
+    """Return the PyTorch build that an image's name states; None where it states none."""
+    for row in table("labels")["images"]:
+        if found := re.search(row["form"], name):
+            version, stack = found["torch"], found["stack"] or ""
+            if row["accelerator"] == "rocm":
+                variant = f"rocm{stack}" if stack else ""
+                return TorchBuild(version=version, hip=stack, accelerator="rocm", variant=variant)
+            variant = f"cu{stack.replace('.', '')}" if stack else ""
+            build = TorchBuild(version=version, cuda=stack, accelerator="cuda", variant=variant)
+            return build if stack else TorchBuild(version=version, accelerator="unknown")
+    return None
+
+
+_MOST_LACKING = 60
+_MOST_ROWS = 4000
+_MISSING = "not found"
+
+
+class _Row(NamedTuple):
+    """One library that a file wants."""
+
+    whose: str
+    """The file, or the command that asked for it."""
+    library: str
+    number: str
+    place: str
+    line: int
+
+    @property
+    def of_torch(self) -> bool:
+        """The file names the folders of its own wheels; others count on torch to have loaded what they need."""
+        return bool(search("library.own", self.whose))
+
+
+def libraries(paste: Paste) -> list[Fact]:
+    """Return LibraryPath with foreign libraries that a wheel's library would load, and Errors for those not found."""
+    rows = list(_rows(paste))[:_MOST_ROWS]
+    shadows = {
+        one.library: LibraryShadow(one.library, one.place, one.number.lstrip("."))
+        for one in rows
+        if one.of_torch and one.place.startswith("/") and not search("library.site", one.place)
+        if search("library.of_wheels", one.library)
+    }
+    lacking = _lacking(rows)
+    facts: list[Fact] = [LibraryPath(shadows=tuple(shadows.values()))] if shadows else []
+    return [*facts, Errors(errors=lacking)] if lacking else facts
+
+
+def _rows(paste: Paste) -> Iterator[_Row]:
+    """Yield what ldd lists, each with the file above it that it was asked for."""
+    if not paste.has("ldd.row"):
+        return
+    whose = ""
+    commands = {one.line: one.command for one in paste.shown}
+    above = {hit.line: hit.found for hit in paste.each("ldd.row")}
+    for number in sorted({*commands, *above}):
+        if number in above:
+            library, version, place = above[number].groups()
+            yield _Row(whose, library, version, place, number + 1)
+        else:
+            whose = commands[number] if search("library.asked", commands[number]) else ""
+
+
+def _lacking(rows: Sequence[_Row]) -> tuple[ErrorText, ...]:
+    """Return what is not found; of extensions only what torch brings under another number.
+
+    What torch brings under the same number it has loaded before an extension is.
+    """
+    loaded = {r.library: r.number for r in reversed(rows) if r.of_torch and r.place != _MISSING}
+    found: dict[str, ErrorText] = {}
+    for one in (row for row in rows if row.place == _MISSING):
+        text = f"{one.library}.so{one.number} => not found"
+        if search("library.site", one.whose) and not one.of_torch:
+            own = loaded.get(one.library, one.number)
+            files = (word.rpartition("/")[2] for word in one.whose.split() if ".so" in word)
+            if own == one.number:
+                continue
+            text = f"{next(files, 'an extension')}: {text}; torch loads {one.library}.so{own}"
+        found.setdefault(text, ErrorText(text=text, where=f"line {one.line}"))
+    return tuple(found.values())[:_MOST_LACKING]
+
+
+_MOST = 100
+_LONGEST = 1500
+"""Characters of a line: container engines put all that went wrong on one."""
+
+
+def read(lines: list[str]) -> list[Fact]:
+    """Return the facts of machine, kernel, container and interpreter that the lines tell. Never raises."""
+    paste = Paste(lines)
+    on_bus = bus(paste)
+    single: list[Fact | None] = [
+        container(paste),
+        killed(paste),
+        PciBus(devices=on_bus.devices) if on_bus.devices else None,
+        module(paste, on_bus),
+        rocm_devices(paste),
+        intel(paste, on_bus),
+        _said(paste),
+        kernel_log(paste),
+    ]
+    found = [one for one in single if one is not None]
+    several = (image, disks, libraries, interpreters, import_torch)
+    return [*found, *(fact for reader in several for fact in reader(paste))]
+
+
+def _said(paste: Paste) -> Errors | None:
+    """Return one Errors fact with the messages of `said`, each once; None where there are none."""
+    by_line: dict[int, str] = {}
+    for line, _, found in paste.each("said", longest=_LONGEST):
+        by_line.setdefault(line, found[0])
+    errors: dict[str, ErrorText] = {}
+    for line, text in by_line.items():
+        if len(errors) < _MOST:
+            errors.setdefault(text, ErrorText(text=text, where=f"line {line + 1}"))
+    told = (*errors.values(), *hung(paste))
+    return Errors(errors=told) if told else None

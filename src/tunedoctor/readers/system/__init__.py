@@ -1,1 +1,0 @@
-"""Readers of what the system's own tools print."""
