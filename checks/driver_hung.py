@@ -1,17 +1,17 @@
-from tunedoctor.api import Facts, Finding, check, heard, worded
+from tunedoctor import api
 
 
-@check("driver-hung")
-def driver_hung(facts: Facts) -> Finding | None:
+@api.check("driver-hung")
+def driver_hung(facts: api.Facts) -> api.Finding | None:
     """NVML hung, or nvidia-smi did where NVML did not answer well; else a text that says so."""
     answer = facts.nvidia_answer
     asked = {"NVML": answer.nvml, "nvidia-smi": answer.smi}
     stuck = [name for name, how in asked.items() if how == "hung" and answer.nvml != "ok"]
-    said = heard(facts.errors, "driver-hung")
-    waits = "" if said else heard(facts.errors, "driver-hung/waits")
+    said = api.heard(facts.errors, "driver-hung")
+    waits = "" if said else api.heard(facts.errors, "driver-hung/waits")
     if not stuck and not said and not waits:
         return None
-    return worded(
+    return api.worded(
         "driver-hung:stuck" if stuck else "driver-hung:waits" if waits else "",
         "driver-hung",
         said=said or waits,

@@ -1,8 +1,8 @@
-from tunedoctor.api import Finding, Runtime, check, expression, worded
+from tunedoctor import api
 
 
-@check("gpu-does-not-compute")
-def gpu_does_not_compute(runtime: Runtime) -> Finding | None:
+@api.check("gpu-does-not-compute")
+def gpu_does_not_compute(runtime: api.Runtime) -> api.Finding | None:
     """Take the first stage `matmul DEVICE DTYPE` that went wrong."""
     failed = [
         stage
@@ -10,7 +10,7 @@ def gpu_does_not_compute(runtime: Runtime) -> Finding | None:
         if stage.name.startswith("matmul ")
         and not stage.name.startswith("matmul cpu")
         and stage.outcome in ("failed", "crashed", "hung")
-        and not expression("gpu-does-not-compute/of-the-build").search(
+        and not api.expression("gpu-does-not-compute/of-the-build").search(
             f"{stage.error_type} {stage.error}"
         )
     ]
@@ -20,7 +20,7 @@ def gpu_does_not_compute(runtime: Runtime) -> Finding | None:
     _, device, dtype = (*first.name.split(" "), "", "")[:3]
     text = (first.error.strip().splitlines() or [first.outcome])[-1][:200]
     wrong = "is off by" in text
-    return worded(
+    return api.worded(
         "gpu-does-not-compute",
         "gpu-does-not-compute:wrong" if wrong else "gpu-does-not-compute:else",
         found=f"{device} in {dtype}: {text}",

@@ -1,15 +1,15 @@
-from tunedoctor.api import Facts, Finding, NvidiaGpus, check, gib, listed, visible_gpus, worded
+from tunedoctor import api
 
 SHARE = 0.3
 """Part of the memory that has to be taken before it is worth a word."""
 
 
-@check("gpu-memory-taken")
-def gpu_memory_taken(facts: Facts, gpus: NvidiaGpus) -> Finding | None:
+@api.check("gpu-memory-taken")
+def gpu_memory_taken(facts: api.Facts, gpus: api.NvidiaGpus) -> api.Finding | None:
     """Take the GPU that is fullest."""
     full = [
         (1 - free / total, card, free, total)
-        for card in visible_gpus(gpus.gpus, facts.environment)
+        for card in api.visible_gpus(gpus.gpus, facts.environment)
         if (total := card.memory_total) and (free := card.memory_free) is not None
         if not card.unified_memory
     ]
@@ -18,16 +18,16 @@ def gpu_memory_taken(facts: Facts, gpus: NvidiaGpus) -> Finding | None:
     _, card, free, total = max(full, key=lambda one: one[0])
     biggest = sorted(card.processes, key=lambda p: p.memory or 0, reverse=True)
     python = bool(biggest) and "python" in biggest[0].name.lower() and biggest[0].pid > 1
-    return worded(
+    return api.worded(
         "gpu-memory-taken:python" if python else "gpu-memory-taken:else",
         "gpu-memory-taken",
         index=card.index,
         name=card.name,
-        free=gib(free),
-        total=gib(total),
+        free=api.gib(free),
+        total=api.gib(total),
         pid=biggest[0].pid if biggest else 0,
-        holders=listed(
-            f"{one.name or 'process'} ({one.pid}{', ' + gib(one.memory) if one.memory else ''})"
+        holders=api.listed(
+            f"{one.name or 'process'} ({one.pid}{', ' + api.gib(one.memory) if one.memory else ''})"
             for one in biggest[:4]
         ),
     )

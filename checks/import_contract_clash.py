@@ -1,59 +1,36 @@
 from collections.abc import Iterable
 
-from tunedoctor.api import (
-    BrokenContract,
-    Errors,
-    ErrorText,
-    Facts,
-    Finding,
-    Packages,
-    Unknown,
-    broken_contracts,
-    broken_pairs,
-    brought_by,
-    check,
-    clauses,
-    contract_cure,
-    distribution_of,
-    listed,
-    needed_library,
-    pinned,
-    pip,
-    together,
-    unmet,
-    versions_of,
-    worded,
-)
+from tunedoctor import api
 
 
-@check("import-contract-clash")
+@api.check("import-contract-clash")
 def import_contract_clash(
-    facts: Facts, packages: Packages | Unknown | None
-) -> Finding | Unknown | None:
+    facts: api.Facts, packages: api.Packages | api.Unknown | None
+) -> api.Finding | api.Unknown | None:
     """Tell of broken contracts, but for pairs of which library-version-clash knows more: rows, what is declared."""
-    versions = versions_of(facts.packages, facts.torch)
-    rows = broken_pairs(
+    versions = api.versions_of(facts.packages, facts.torch)
+    rows = api.broken_pairs(
         "library-version-clash", facts.packages, facts.torch, facts.environment, facts.errors
     )
     covered = [set(one.versions) for one in rows]
     covered += [
         {one.owner.name, one.name}
-        for one in unmet(facts.packages, facts.interpreter, facts.host, facts.torch)
+        for one in api.unmet(facts.packages, facts.interpreter, facts.host, facts.torch)
         if not one.too_new or one.owner.name == "transformers"
     ]
     # broken-install tells of these
     damaged = {one.name for one in facts.packages.broken}
     left = [
         one
-        for one in broken_contracts(facts.contracts, versions)
+        for one in api.broken_contracts(facts.contracts, versions)
         if not any({one.library, one.neighbour} <= names for names in covered)
         and damaged.isdisjoint({one.library, one.neighbour})
         and (one.kind, one.module) != ("missing", "torch")  # torch-missing tells
     ]
     if not left:
-        return packages if isinstance(packages, Unknown) else None
+        return packages if isinstance(packages, api.Unknown) else None
     stops = [one for one in left if one.kind != "keyword"]
-    main = [one for one in stops if needed_library(one.led_by or one.library)]
+    main = [one for one in stops if api.needed_library(one.led_by or one.library)]
     shown = main or stops or left
     first = shown[0]
     pairs = list(dict.fromkeys((one.library, _named(one)) for one in shown))
@@ -63,22 +40,22 @@ def import_contract_clash(
     if altered:
         # other files than the release's: no other release is needed
         cure = (f"{name}=={version}" for name, version in altered.items())
-        command = pip(facts.interpreter, "install", "--force-reinstall", "--no-deps", *cure)
+        command = api.pip(facts.interpreter, "install", "--force-reinstall", "--no-deps", *cure)
     else:
         change = _change(facts, shown, versions)
         newer = any(spec == "*" and name in versions for name, spec in change.items())
         options = ("--upgrade",) if newer else ()
-        command = pip(facts.interpreter, "install", *options, *pinned(change))
+        command = api.pip(facts.interpreter, "install", *options, *api.pinned(change))
     case = "altered" if altered else "missing" if first.kind == "missing" else "clash"
-    return worded(
+    return api.worded(
         f"import-contract-clash/{case}",
         "import-contract-clash",
         severity="error" if main else "warning",
         cure=command,
         evidence=tuple(f"{one.file} line {one.line}" for one in shown if one.file)[:3],
-        pairs=clauses(_found(shown, pair, versions) for pair in pairs),
+        pairs=api.clauses(_found(shown, pair, versions) for pair in pairs),
         altered=next(iter(altered), ""),
-        files=listed(altered, 2),
+        files=api.listed(altered, 2),
         library=first.library,
         other=pairs[0][1],
         neighbour=first.neighbour,
@@ -88,16 +65,18 @@ def import_contract_clash(
     )
 
 
-def _named(one: BrokenContract) -> str:
+def _named(one: api.BrokenContract) -> str:
     """Return the distribution that brings what is asked."""
-    return one.neighbour or brought_by(one.module.partition(".")[0])
+    return one.neighbour or api.brought_by(one.module.partition(".")[0])
 
 
-def _found(shown: Iterable[BrokenContract], pair: tuple[str, str], versions: dict[str, str]) -> str:
+def _found(
+    shown: Iterable[api.BrokenContract], pair: tuple[str, str], versions: dict[str, str]
+) -> str:
     some = [one for one in shown if (one.library, _named(one)) == pair]
     first = some[0]
-    who = together({first.library: versions.get(first.library, "")})
-    what = listed((one.name or one.module for one in some), 2)
+    who = api.together({first.library: versions.get(first.library, "")})
+    what = api.listed((one.name or one.module for one in some), 2)
     whom = f"{pair[1]} {versions.get(pair[1], '')}".strip()
     place = f" from {first.module}" if first.name else ""
     kinds = {
@@ -108,7 +87,7 @@ def _found(shown: Iterable[BrokenContract], pair: tuple[str, str], versions: dic
     return kinds.get(first.kind, f"{who} imports {what}{place}, which {whom} does not have")
 
 
-def _says(one: BrokenContract) -> str:
+def _says(one: api.BrokenContract) -> str:
     call = one.module.rpartition(".")[2]
     kinds = {
         "name": f"ImportError: cannot import name '{one.name}' from '{one.module}'",
@@ -119,18 +98,18 @@ def _says(one: BrokenContract) -> str:
 
 
 def _change(
-    facts: Facts, shown: Iterable[BrokenContract], versions: dict[str, str]
+    facts: api.Facts, shown: Iterable[api.BrokenContract], versions: dict[str, str]
 ) -> dict[str, str]:
     """Return what to install: what is missing, what keeps the contract, else what rows of known errors say."""
     change: dict[str, str] = {}
     for one in shown:
         if one.kind == "missing":
-            change[distribution_of(one.module) or one.library] = "*"
+            change[api.distribution_of(one.module) or one.library] = "*"
             continue
-        fits = contract_cure(one, versions)
+        fits = api.contract_cure(one, versions)
         if "*" in fits.values():  # no release is known to fit
-            said = Errors(errors=(ErrorText(text=_says(one)),))
-            rows = broken_pairs(
+            said = api.Errors(errors=(api.ErrorText(text=_says(one)),))
+            rows = api.broken_pairs(
                 "library-version-clash", facts.packages, facts.torch, facts.environment, said
             )
             told = (r.row.fix for r in rows if r.said and one.neighbour in r.row.fix)

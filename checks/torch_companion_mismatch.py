@@ -2,21 +2,7 @@ import re
 from datetime import date
 from typing import NamedTuple
 
-from tunedoctor.api import (
-    Facts,
-    Finding,
-    Unmet,
-    check,
-    companion_install,
-    companions,
-    heard,
-    matched,
-    minor,
-    pip,
-    unmet,
-    within,
-    worded,
-)
+from tunedoctor import api
 
 LAST_TORCHAUDIO = ">=2.11"
 """From here on torchaudio names no torch: its last release goes with newer ones too."""
@@ -34,22 +20,22 @@ class _Bad(NamedTuple):
     """The release that would fit, "" where not known."""
 
 
-@check("torch-companion-mismatch")
-def torch_companion_mismatch(facts: Facts) -> Finding | None:
+@api.check("torch-companion-mismatch")
+def torch_companion_mismatch(facts: api.Facts) -> api.Finding | None:
     """Compare releases, then declared pins, then labels; an error text decides where these are silent."""
     # what libmamba says where it has a companion for another CUDA alone
-    if asked := matched(facts.errors, "torch-companion-mismatch/conda-cuda"):
+    if asked := api.matched(facts.errors, "torch-companion-mismatch/conda-cuda"):
         what = f"{asked['name']}={asked['version']} pytorch-cuda={asked['cuda']}"
         key = "torch-companion-mismatch/from-conda"
-        return worded(key, said=asked[0], name=asked["name"], what=what)
+        return api.worded(key, said=asked[0], name=asked["name"], what=what)
     bad = _judged_all(facts) if facts.torch and facts.packages else {}
     said = {
         name: text
         for name in COMPANIONS
-        if (text := heard(facts.errors, f"torch-companion-mismatch/{name}"))
+        if (text := api.heard(facts.errors, f"torch-companion-mismatch/{name}"))
         and not _of_release(facts, name)
     }
-    conflict = heard(facts.errors, "torch-companion-mismatch/conflict")
+    conflict = api.heard(facts.errors, "torch-companion-mismatch/conflict")
     if conflict and not bad:
         said.setdefault(conflict.partition(" ")[0], conflict)
     chosen = next((one for name, one in bad.items() if name != "xformers"), None)
@@ -57,7 +43,7 @@ def torch_companion_mismatch(facts: Facts) -> Finding | None:
         name = next(iter(said))
         torch = facts.torch.named if facts.torch else "torch of another release"
         found = " ".join((name, *facts.packages.version(name).split(), "beside", torch))
-        own = companions(facts.torch.version).get(name, "") if facts.torch else ""
+        own = api.companions(facts.torch.version).get(name, "") if facts.torch else ""
         chosen = bad.get(name) or _Bad(name, found, own)
         chosen = chosen._replace(found=f"{chosen.found}: the error '{said[name]}'")
     chosen = chosen or next(iter(bad.values()), None)
@@ -66,22 +52,22 @@ def torch_companion_mismatch(facts: Facts) -> Finding | None:
     there = facts.packages.get(chosen.name)
     fits = chosen.name != "xformers" and facts.torch and chosen.version
     plain = chosen.version.partition("+")[0]
-    return worded(
+    return api.worded(
         "torch-companion-mismatch",
         f"torch-companion-mismatch/{chosen.name}",
         "torch-companion-mismatch:one" if fits else "torch-companion-mismatch:none",
         found="; ".join(dict.fromkeys([chosen.found, *(one.found for one in bad.values())])),
         said=said.get(chosen.name, ""),
-        cure=companion_install(facts.interpreter, facts.torch, chosen.name, plain)
+        cure=api.companion_install(facts.interpreter, facts.torch, chosen.name, plain)
         if fits
-        else pip(facts.interpreter, "uninstall", chosen.name),
+        else api.pip(facts.interpreter, "uninstall", chosen.name),
         evidence=(there.location if there else "",),
         name=chosen.name,
     )
 
 
-def _judged_all(facts: Facts) -> dict[str, _Bad]:
-    every = unmet(facts.packages, facts.interpreter, facts.host, facts.torch, names=COMPANIONS)
+def _judged_all(facts: api.Facts) -> dict[str, _Bad]:
+    every = api.unmet(facts.packages, facts.interpreter, facts.host, facts.torch, names=COMPANIONS)
     pins = {one.owner.name: one for one in every if one.name == "torch" and one.installed}
     bad: dict[str, _Bad] = {}
     for name in COMPANIONS:
@@ -94,26 +80,30 @@ def _judged_all(facts: Facts) -> dict[str, _Bad]:
     return bad
 
 
-def _of_release(facts: Facts, name: str) -> bool:
+def _of_release(facts: api.Facts, name: str) -> bool:
     """Tell a companion of the very release of torch on a Mac, whose wheels come in one variant."""
-    own = companions(facts.torch.version).get(name, "") if facts.torch else ""
+    own = api.companions(facts.torch.version).get(name, "") if facts.torch else ""
     version = facts.packages.version(name)
-    same = bool(own and version) and minor(version) == minor(own)
+    same = bool(own and version) and api.minor(version) == api.minor(own)
     return same and facts.host.os == "macos"
 
 
-def _judged(facts: Facts, name: str, version: str, pin: Unmet | None) -> _Bad | None:
+def _judged(facts: api.Facts, name: str, version: str, pin: api.Unmet | None) -> _Bad | None:
     """Tell what is wrong with a companion; None where it fits or nobody knows."""
     torch = facts.torch.version
     if night := _nightly(torch):
         return _other_night(name, version, torch, night)
     if re.search(r"\da0\+|\+git[0-9a-f]{6,40}$", torch):
         return None  # built from a commit before the release, by a vendor that builds its companions likewise
-    own = companions(torch).get(name, "")
-    if name == "torchaudio" and within(version, LAST_TORCHAUDIO) and within(torch, LAST_TORCHAUDIO):
+    own = api.companions(torch).get(name, "")
+    if (
+        name == "torchaudio"
+        and api.within(version, LAST_TORCHAUDIO)
+        and api.within(torch, LAST_TORCHAUDIO)
+    ):
         own = version.partition("+")[0]
     beside = f"{name} {version} beside torch {torch}"
-    if own and name != "xformers" and minor(version) != minor(own):
+    if own and name != "xformers" and api.minor(version) != api.minor(own):
         return _Bad(name, f"{beside}; that torch goes with {name} {own}", own)
     # a pin on another patch release of the same minor breaks nothing
     if pin is not None and not own:
@@ -141,7 +131,7 @@ def _other_night(name: str, version: str, torch: str, night: date) -> _Bad | Non
     return _Bad(name, f"{name} {version} beside the nightly torch {torch}", "")
 
 
-def _odd_label(facts: Facts, name: str, version: str) -> str:
+def _odd_label(facts: api.Facts, name: str, version: str) -> str:
     """Tell of two variants that do not go together; "" where they do."""
     torch = facts.torch
     label, mine = _label(version), _label(torch.version)

@@ -1,18 +1,18 @@
-from tunedoctor.api import Facts, Finding, check, expression, heard, worded
+from tunedoctor import api
 
 NODE = "/dev/nvidia-uvm"
 SETTLE = "nvidia-smi; ls -l /dev/nvidia-uvm; sudo dmesg | grep -E 'NVRM|Xid|uvm' | tail"
 
 
-@check("uvm-module-broken")
-def uvm_module_broken(facts: Facts) -> Finding | None:
+@api.check("uvm-module-broken")
+def uvm_module_broken(facts: api.Facts) -> api.Finding | None:
     """Go by a missing node where nothing makes it on demand, and by CUDA's own words."""
-    state, reload = facts.nvidia_module, expression("uvm-module-broken/reloads")
+    state, reload = facts.nvidia_module, api.expression("uvm-module-broken/reloads")
     reloads = any(reload.search(command) for command in facts.typed.commands)
     if (facts.runtime.gpu_works and not reloads) or facts.host.wsl or facts.nvidia_answer.says(18):
         return None
-    named = heard(facts.errors, "uvm-module-broken/own")
-    said = named or heard(facts.errors, "uvm-module-broken")
+    named = api.heard(facts.errors, "uvm-module-broken/own")
+    said = named or api.heard(facts.errors, "uvm-module-broken")
     nodes = state.missing_nodes if state.loaded else ()
     lacks = NODE in nodes and "/dev/nvidiactl" not in nodes
     # outside of a container the first CUDA program loads the module, by nvidia-modprobe
@@ -21,7 +21,7 @@ def uvm_module_broken(facts: Facts) -> Finding | None:
         return None
     case = "node" if lacks and facts.container else "probe" if lacks else "module"
     loaded = {True: "loaded", False: "not loaded", None: ""}[state.uvm_loaded]
-    return worded(
+    return api.worded(
         f"uvm-module-broken:{case}",
         "uvm-module-broken",
         said=said,

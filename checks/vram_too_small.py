@@ -1,65 +1,52 @@
-from tunedoctor.api import (
-    Facts,
-    Finding,
-    Shortage,
-    advise,
-    check,
-    gib,
-    heard,
-    shortage,
-    table,
-    tell,
-    visible_gpus,
-    worded,
-)
+from tunedoctor import api
 
 GIB = 1 << 30
 ENOUGH = 30
 """GiB from which on there is no note."""
 
 
-@check("vram-too-small")
-def vram_too_small(facts: Facts) -> Finding | None:
+@api.check("vram-too-small")
+def vram_too_small(facts: api.Facts) -> api.Finding | None:
     """Call it an error where a run ended so; else name what fits, below 30 GiB."""
-    sure = heard(facts.errors, "vram-too-small")
-    said = sure or heard(facts.errors, "vram-too-small/guess")
+    sure = api.heard(facts.errors, "vram-too-small")
+    said = sure or api.heard(facts.errors, "vram-too-small/guess")
     name, size = _largest(facts)
-    short = shortage(facts.errors) if said else None
+    short = api.shortage(facts.errors) if said else None
     if short and (finding := _held(facts, short, said)):
         return finding
     if said:
-        return worded(
+        return api.worded(
             "vram-too-small",
             said=said,
             settle="" if sure else "nvidia-smi",
             name=name,
-            size=gib(size) if size else "",
+            size=api.gib(size) if size else "",
         )
     return _note(name, size) if 0 < size < ENOUGH * GIB else None
 
 
-def _held(facts: Facts, short: Shortage, said: str) -> Finding | None:
+def _held(facts: api.Facts, short: api.Shortage, said: str) -> api.Finding | None:
     """Tell of memory that is there and held: by other programs, or by torch's own cache in pieces."""
     if short.by_others:
         who = [*map(str, short.processes[:3])]
-        return worded(
+        return api.worded(
             "vram-too-small/by-others:told" if who else "vram-too-small/by-others:else",
             "vram-too-small/by-others",
             said=said,
-            total=gib(short.total),
-            others=gib(short.others),
+            total=api.gib(short.total),
+            others=api.gib(short.others),
             first=next(iter(who), ""),
             who=", ".join(who),
         )
     if short.by_pieces:
-        unused = gib(short.unused)
-        return worded("vram-too-small/in-pieces", said=said, host=facts.host, unused=unused)
+        unused = api.gib(short.unused)
+        return api.worded("vram-too-small/in-pieces", said=said, facts=facts, unused=unused)
     return None
 
 
-def _note(name: str, size: int) -> Finding:
+def _note(name: str, size: int) -> api.Finding:
     """Name the largest models that fit, by the table that doctor fit's own reckoning gave."""
-    found = table("what_fits")
+    found = api.table("what_fits")
     methods = {"QLoRA of models": "qlora", "LoRA in 16 bits": "lora", "full": "full"}
     largest = {
         words: [tier["size"] for tier in found["tiers"] if tier[key] * GIB <= size][-1:]
@@ -67,20 +54,22 @@ def _note(name: str, size: int) -> Finding:
     }
     said = [f"{words} up to {one[0]}" for words, one in largest.items() if one]
     most = largest["QLoRA of models"]
-    return worded(
+    return api.worded(
         "vram-too-small/note",
-        found=f"{name} has {gib(size)}: {', '.join(said) or 'too little for a model of 0.6B'}",
-        cure=tell("doctor fit") if not most else advise(f"Use QLoRA for models up to {most[0]}"),
-        size=gib(size),
+        found=f"{name} has {api.gib(size)}: {', '.join(said) or 'too little for a model of 0.6B'}",
+        cure=api.tell("doctor fit")
+        if not most
+        else api.advise(f"Use QLoRA for models up to {most[0]}"),
+        size=api.gib(size),
         seq=found["seq"],
     )
 
 
-def _largest(facts: Facts) -> tuple[str, int]:
+def _largest(facts: api.Facts) -> tuple[str, int]:
     """Return name and bytes of the largest GPU; of one that shares the RAM the RAM."""
     sizes = [
         (card.name, card.memory_total or (facts.ram.usable if card.unified_memory else 0))
-        for card in visible_gpus(facts.nvidia.gpus, facts.environment)
+        for card in api.visible_gpus(facts.nvidia.gpus, facts.environment)
     ]
     discrete = [gpu for gpu in facts.amd.gpus if not gpu.integrated]
     sizes += [(gpu.name or gpu.gfx, gpu.memory_total or 0) for gpu in discrete]

@@ -1,31 +1,19 @@
-from tunedoctor.api import (
-    Facts,
-    Finding,
-    Launcher,
-    brought_by,
-    check,
-    expression,
-    heard,
-    matched,
-    python,
-    within,
-    worded,
-)
+from tunedoctor import api
 
 BRINGS = {"pip": "pip", "accelerate": "accelerate", "torchrun": "torch", "python": ""}
-OF_PYTHON = expression("wrong-interpreter/of-python")
+OF_PYTHON = api.expression("wrong-interpreter/of-python")
 
 
-@check("wrong-interpreter")
-def wrong_interpreter(facts: Facts) -> Finding | None:
+@api.check("wrong-interpreter")
+def wrong_interpreter(facts: api.Facts) -> api.Finding | None:
     """Only of an activated environment: there the user expects its commands. In a report, an error denies a list."""
     denied = _denied(facts) or _elsewhere(facts) or _running(facts) or _imported(facts)
     if denied is not None:
         return denied
-    if gone := matched(facts.errors, "wrong-interpreter/launcher"):
+    if gone := api.matched(facts.errors, "wrong-interpreter/launcher"):
         said = gone.string.partition("\n")[0][:140]
         name = next(filter(None, gone.groups()))
-        return worded("wrong-interpreter/gone", said=said, python=name)
+        return api.worded("wrong-interpreter/gone", said=said, python=name)
     active = facts.interpreter and facts.target.chosen_by in ("VIRTUAL_ENV", "CONDA_PREFIX")
     foreign = [
         one
@@ -35,7 +23,7 @@ def wrong_interpreter(facts: Facts) -> Finding | None:
     if not foreign:
         return None
     first = min(foreign, key=lambda one: [*BRINGS].index(one.name))
-    return worded(
+    return api.worded(
         "wrong-interpreter",
         f"wrong-interpreter/{first.name}",
         evidence=tuple(one.path for one in foreign[:4]),
@@ -43,16 +31,16 @@ def wrong_interpreter(facts: Facts) -> Finding | None:
         path=first.path,
         starts=first.interpreter,
         prefix=facts.interpreter.prefix,
-        python=python(facts.interpreter),
+        python=api.python(facts.interpreter),
     )
 
 
-def _elsewhere(facts: Facts) -> Finding | None:
+def _elsewhere(facts: api.Facts) -> api.Finding | None:
     """Tell of a requirement that the listed package fulfils, in another Python's folder than what failed."""
     for one in facts.request.requirements:
         there = facts.packages.get(one.name)
         mine = OF_PYTHON.search(there.location) if there else None
-        if there is None or mine is None or not within(there.version, one.specifier):
+        if there is None or mine is None or not api.within(there.version, one.specifier):
             continue
         for error in facts.errors.errors:
             found = (OF_PYTHON.search(frame.file) for frame in error.frames)
@@ -65,7 +53,7 @@ def _elsewhere(facts: Facts) -> Finding | None:
     return None
 
 
-def _running(facts: Facts) -> Finding | None:
+def _running(facts: api.Facts) -> api.Finding | None:
     """Tell of a library that a new process imports in another version than the one that pip or conda lists."""
     for one in facts.packages.in_memory:
         if not one.notebook:
@@ -75,10 +63,10 @@ def _running(facts: Facts) -> Finding | None:
     return None
 
 
-def _imported(facts: Facts) -> Finding | None:
+def _imported(facts: api.Facts) -> api.Finding | None:
     """Tell of a torch that one command imported and another one missed."""
     stage = facts.runtime.stage("import torch")
-    said = heard(facts.errors, "wrong-interpreter/imported")
+    said = api.heard(facts.errors, "wrong-interpreter/imported")
     if stage is None or stage.outcome != "ok" or not said or _isolated(facts):
         return None
     root = next((c for c in facts.typed.commands if c.startswith("sudo ")), "")
@@ -89,28 +77,28 @@ def _imported(facts: Facts) -> Finding | None:
     ).saying(said)
 
 
-def _two(found: str) -> Finding:
-    return worded("wrong-interpreter/two", found=found)
+def _two(found: str) -> api.Finding:
+    return api.worded("wrong-interpreter/two", found=found)
 
 
-def _isolated(facts: Facts) -> bool:
+def _isolated(facts: api.Facts) -> bool:
     """Tell a build in isolation, which has none of the packages around it: there the error says nothing."""
-    return matched(facts.errors, "wrong-interpreter/isolated") is not None
+    return api.matched(facts.errors, "wrong-interpreter/isolated") is not None
 
 
-def _denied(facts: Facts) -> Finding | None:
+def _denied(facts: api.Facts) -> api.Finding | None:
     """Tell of a module that an error calls missing and that a list, shown by a command, has."""
-    lists = expression("wrong-interpreter/lists")
+    lists = api.expression("wrong-interpreter/lists")
     listing = next((c for c in facts.typed.commands if lists.search(c)), "")
     if not listing or _isolated(facts):
         return None
     for error in facts.errors.errors:
-        missing = expression("wrong-interpreter/no-module").search(error.text)
-        name = brought_by(missing[1]) if missing else ""
+        missing = api.expression("wrong-interpreter/no-module").search(error.text)
+        name = api.brought_by(missing[1]) if missing else ""
         there = facts.packages.get(name)
         broken = any(b.name == name for b in facts.packages.broken)
         if missing and there and not broken and error.where.startswith("line "):
-            return worded(
+            return api.worded(
                 "wrong-interpreter/denied",
                 said=missing[0],
                 listing=listing[:60],
@@ -120,7 +108,7 @@ def _denied(facts: Facts) -> Finding | None:
     return None
 
 
-def _expected(facts: Facts, one: Launcher) -> bool:
+def _expected(facts: api.Facts, one: api.Launcher) -> bool:
     """Tell a command that the target ought to bring itself; a venv without pip is common."""
     name = BRINGS[one.name]
     return not name or not facts.packages.complete or facts.packages.get(name) is not None

@@ -8,7 +8,7 @@ that the code names as `facts.nvidia`, an empty one where it is absent or unknow
 
 from collections.abc import Callable
 from functools import cache
-from types import CodeType, FunctionType, NoneType, UnionType
+from types import CodeType, FunctionType, ModuleType, NoneType, UnionType
 from typing import Any, NamedTuple, TypeVar, get_args
 
 from tunedoctor.facts import Absent, Fact, Unknown
@@ -71,12 +71,11 @@ def call(
 
     `facts` is handed over as the view of the snapshot, and knows afterwards what was asked for last.
     """
-    given: dict[str, object] = {}
     view = facts or Facts(snapshot)
+    hints = function.__annotations__.items()
+    given: dict[str, object] = {name: view for name, hint in hints if hint is Facts}
     for name, want in wants(function, len(first)).items():
-        owner, _, field = name.partition(".")
-        if field:
-            given[owner] = view
+        if "." in name:
             continue
         fact: object = snapshot.get(want.kind)
         if isinstance(fact, Absent):
@@ -99,7 +98,9 @@ def _named(function: Callable[..., Any], seen: set[object]) -> set[str]:
         code = codes.pop()
         names.update(code.co_names)
         codes += [one for one in code.co_consts if isinstance(one, CodeType)]
-    called = (function.__globals__.get(name) for name in names)
+    known = function.__globals__
+    spaces = [known, *(vars(one) for n in names if isinstance(one := known.get(n), ModuleType))]
+    called = [space[name] for space in spaces for name in names if name in space]
     found = names & FIELDS.keys()
     for one in called:
         if isinstance(one, FunctionType) and one not in seen:

@@ -3,20 +3,26 @@
 A key is the id of a check, with a part behind "/"; a part can have a case of it behind ":".
 """
 
+import re
+from collections.abc import Callable, Mapping
 from functools import cache
+from string import Formatter
+from typing import Any
 
 import msgspec
 
 from tunedoctor.cure import Cure, Who, advise, pip, set_variable, tell
-from tunedoctor.facts import Errors, Host, Interpreter, Unknown
+from tunedoctor.facts import Errors, Unknown
 from tunedoctor.findings import Finding, Severity
 from tunedoctor.lazy import pattern
 from tunedoctor.messages.match import heard
+from tunedoctor.snapshot import Facts
 from tunedoctor.tables.load import table
+from tunedoctor.wording import gib, listed
 
 _OPTIONAL = pattern(r"\[([^\[\]]*\{[^\[\]]*)\]")
 """A part in brackets that has slots is left out where one of them is empty."""
-_SLOT = pattern(r"\{(\w+)")
+_SLOT = pattern(r"\{([\w.]+)")
 
 
 class Words(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -40,7 +46,33 @@ class Words(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 @cache
 def _words(key: str) -> Words:
-    return msgspec.convert(table("words")["rows"][key], Words)
+    """Return the words of a key; a case that the file does not have says nothing."""
+    rows = table("words")["rows"]
+    return msgspec.convert(rows.get(key, {}) if ":" in key else rows[key], Words)
+
+
+class _Filler(Formatter):
+    """Fills slots with what is given, then fields of the facts; {size:gib} and {names:listed} are as people read."""
+
+    shown: Mapping[str, Callable[[Any], str]] = {"gib": gib, "listed": listed}
+
+    def __init__(self, given: Mapping[str, object], facts: Facts | None) -> None:
+        self.given, self.facts = given, facts
+
+    def get_value(self, key: int | str, *_: object) -> object:
+        return self.given[str(key)] if key in self.given else getattr(self.facts, str(key))
+
+    def format_field(self, value: object, format_spec: str) -> str:
+        return self.shown.get(format_spec, str)(value)
+
+    def filled(self, text: str) -> str:
+        """Leave out parts in brackets that have an empty slot, and fill the others."""
+
+        def part(found: re.Match[str]) -> str:
+            values = (self.get_field(name, (), {})[0] for name in _SLOT.findall(found[1]))
+            return found[1] if all(values) else ""
+
+        return self.format(_OPTIONAL.sub(part, text))
 
 
 def worded(  # noqa: PLR0913  the parts of a finding
@@ -54,23 +86,15 @@ def worded(  # noqa: PLR0913  the parts of a finding
     settle: str = "",
     evidence: tuple[str, ...] = (),
     severity: Severity | None = None,
-    interpreter: Interpreter | Unknown | None = None,
-    host: Host | Unknown | None = None,
-    **slots: object,
+    facts: Facts | None = None,
+    **given: object,
 ) -> Finding:
     """Return a finding in the words of rows; what is given goes before them, a later row adds to an earlier one.
 
-    Without words for it, what was found is the error that was said.
+    Without words for it, what was found is the error that was said. Slots are what is given, or facts: {torch.named}.
     """
     rows = [_words(key) for key in keys if key]
-    slots["said"] = said
-
-    def filled(text: str) -> str:
-        shown = _OPTIONAL.sub(
-            lambda part: part[1] if all(slots[name] for name in _SLOT.findall(part[1])) else "",
-            text,
-        )
-        return shown.format(**slots)
+    filled = _Filler({**given, "said": said}, facts).filled
 
     def part(name: str) -> str:
         return filled(next((text for row in rows if (text := getattr(row, name))), ""))
@@ -79,10 +103,11 @@ def worded(  # noqa: PLR0913  the parts of a finding
         row = next(row for row in rows if row.tell or row.advise or row.pip or row.variable)
         if row.pip:
             verb, *arguments = map(filled, row.pip)
-            return pip(interpreter, "install" if verb == "install" else "uninstall", *arguments)
+            start = facts.interpreter if facts else None
+            return pip(start, "install" if verb == "install" else "uninstall", *arguments)
         if row.variable:
             name, value = (*map(filled, row.variable), None)[:2]
-            return set_variable(host, name or "", value)
+            return set_variable(facts.host if facts else None, name or "", value)
         return (
             tell(filled(row.tell), row.who)
             if row.tell
