@@ -19,7 +19,6 @@ def conda_binary_clash(facts: api.Facts) -> api.Finding | None:
     beside = f"mkl {mkl} beside {facts.torch.named} of conda" if mkl and facts.torch else ""
     return api.worded(
         "conda-binary-clash",
-        severity="error" if said else "warning",
         found="; ".join(filter(None, (beside, f"the error '{said}'" if said else ""))),
         said=said,
     )

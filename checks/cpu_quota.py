@@ -11,9 +11,10 @@ def cpu_quota(facts: api.Facts, cpu: api.Cpu) -> api.Finding | None:
     heeds = threads is not None and threads.isdigit() and int(threads) <= granted
     if cpu.quota is None or granted * 2 > cpu.usable or heeds:
         return None
+    found = f"a quota of {cpu.quota:g} processors; programs count {cpu.usable}"
     return api.worded(
         "cpu-quota",
-        found=f"a quota of {cpu.quota:g} processors; programs count {cpu.usable}",
+        found=found,
         cure=api.set_variable(facts.host, "OMP_NUM_THREADS", str(granted)),
         granted=granted,
     )

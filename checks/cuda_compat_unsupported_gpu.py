@@ -19,10 +19,9 @@ def cuda_compat_unsupported_gpu(facts: api.Facts) -> api.Finding | None:
         "cuda-compat-unsupported-gpu",
         said=said,
         cure=api.set_variable(None, "LD_LIBRARY_PATH", kept or None),
-        evidence=(file,),
         subject=f"the error '{said}'" if said else geforce[0],
-        driver=facts.nvidia_driver.version,
         file=file,
+        facts=facts,
     )
 
 

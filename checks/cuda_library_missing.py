@@ -50,7 +50,7 @@ def _from_error(facts: api.Facts, library: str, package: str, lost: list[api.Unm
     stem, _, number = library.removeprefix("lib").partition(".so")
     major = number.strip(".").split(".")[0]
     own = str((api.parts(facts.torch.cuda) or ("",))[0])
-    name, module = facts.torch.named if facts.torch else "torch", api.brought_by(package)
+    module = api.brought_by(package)
     # of these alone the number of the file is that of CUDA
     numbered = stem.startswith(("cudart", "cublas")) and major.isdigit()
     if stem in ("torch_cuda", "c10_cuda"):
@@ -68,17 +68,14 @@ def _from_error(facts: api.Facts, library: str, package: str, lost: list[api.Unm
         wheel = f"nvidia-{WHEEL.get(stem, stem.partition('_')[0])}" + (f"-cu{own}" if own else "")
         needed = [one.wanted for one in lost] or ([wheel] if own in ("11", "12") else ["torch"])
         case, cure = "wheel", api.pip(facts.interpreter, "install", "--force-reinstall", *needed)
-    what = f"import {package}" if package else "an import"
     return api.worded(
         f"cuda-library-missing/{case}",
         "cuda-library-missing/stops",
         cure=cure,
         library=library,
-        what=what,
-        wants=f"{what} wants {library}, and no such file is found",
-        torch=name,
+        what=f"import {package}" if package else "an import",
         own=own,
-        cuda=facts.torch.cuda,
+        facts=facts,
     )
 
 

@@ -21,13 +21,7 @@ def driver_library_mismatch(facts: api.Facts) -> api.Finding | None:
         f"driver-library-mismatch:{case}",
         "driver-library-mismatch:inside" if inside else "driver-library-mismatch:else",
         "driver-library-mismatch:open" if by_cuda and not refused and not differ else "",
+        "driver-library-mismatch:read" if driver else "",
         said=said,
-        evidence=(
-            driver.source or "/sys/module/nvidia/version",
-            "libcuda.so.1, libnvidia-ml.so.1",
-        )
-        if driver
-        else (),
-        module=driver.version,
-        library=driver.library,
+        facts=facts,
     )

@@ -49,38 +49,30 @@ def _state(facts: api.Facts, cards: tuple[api.PciDevice, ...]) -> api.Finding:
     # the driver's own libraries or tools are installed, though they fail
     libraries = answer.says(9) or answer.nvml in ("error", "hung", "crashed")
     words: dict[str, Any] = {
+        "facts": facts,
         "names": api.listed(map(_name, cards)) or "an NVIDIA GPU",
         "kernel": f"kernel {facts.host.kernel}" if facts.host.kernel else "the running kernel",
         "there": "is installed and not loaded" if state.on_disk else "is not loaded",
         "place": _place(facts),
     }
     if cards and all(card.driver in VIRTUAL for card in cards):
-        slots = api.listed(card.slot for card in cards)
+        slots = [card.slot for card in cards]
         return api.worded("driver-missing/virtual", **words, by=cards[0].driver, slots=slots)
     if state.on_disk is False and libraries:
-        cure = api.rebuild_module(facts.host)
-        return api.worded("driver-missing/no-module", cure=cure.cure, **words, note=cure.note)
+        way = api.rebuild_module(facts.host)
+        return api.worded("driver-missing/no-module", cure=way.cure, **words, note=way.note)
     if state.on_disk is False or (state.on_disk is None and not libraries):
         old = bool(models) and all(model and model.last_branch for model in models)
-        install = api.install_driver(facts.host, old_card=old, container=facts.container)
-        return api.worded(
-            "driver-missing/not-installed",
-            cure=install.cure,
-            cure_note=install.note,
-            **words,
-            lacks=f"for {words['kernel']}" if state.on_disk is False else "is loaded",
-            owner="nouveau" if state.nouveau else "",
-        )
+        words["way"] = api.install_driver(facts.host, old_card=old, container=facts.container)
+        words["lacks"] = f"for {words['kernel']}" if state.on_disk is False else "is loaded"
+        owner = "nouveau" if state.nouveau else ""
+        return api.worded("driver-missing/not-installed", **words, owner=owner)
     if state.nouveau:
-        dracut = facts.host.distro in DRACUT
-        images = "sudo dracut --force" if dracut else "sudo update-initramfs -u"
-        return api.worded("driver-missing/nouveau", **words, images=images)
+        case = "driver-missing/nouveau:dracut" if facts.host.distro in DRACUT else ""
+        return api.worded(case, "driver-missing/nouveau", **words)
     if state.secure_boot:
-        akmods = facts.host.distro in ("fedora", "nobara")
-        key = "/etc/pki/akmods/certs/public_key.der" if akmods else "/var/lib/dkms/mok.pub"
-        case = "signed" if facts.host.distro == "ubuntu" else "own-key"
-        keys = ("driver-missing/secure-boot", f"driver-missing/secure-boot:{case}")
-        return api.worded(*keys, **words, key=key)
+        case = f"driver-missing/secure-boot:{facts.host.distro}"
+        return api.worded(case, "driver-missing/secure-boot", **words)
     return api.worded("driver-missing", **words)
 
 

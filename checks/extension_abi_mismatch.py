@@ -51,8 +51,10 @@ def extension_abi_mismatch(facts: api.Facts) -> api.Finding | None:
         return None
     return api.worded(
         "extension-abi-mismatch/label",
-        found=f"flash-attn {version} was built for torch {label[1]}; {facts.torch.named} is installed",
         cure=_rebuild(facts, "flash-attn"),
+        version=version,
+        label=label[1],
+        facts=facts,
     )
 
 
@@ -80,10 +82,10 @@ def _from_symbol(facts: api.Facts, path: str, symbol: str) -> api.Finding:
         stem=stem,
         file=f"{stem}.so" if symbol else f"{stem}.pyd",
         symbol=symbol[:90] or "a procedure",
-        torch=facts.torch.named,
         built=abis[0],
         has=abis[1],
         other="" if abis[0] else facts.torch.named,
+        facts=facts,
     )
 
 

@@ -35,5 +35,5 @@ def fabric_manager_missing(facts: api.Facts) -> api.Finding | None:
         switches=f"{switches} NVSwitch{'es' if switches > 1 else ''}" if switches else "",
         state=state,
         branch=(api.parts(facts.nvidia_driver.version) or (OWN_BRANCH,))[0],
-        driver=facts.nvidia_driver.version,
+        facts=facts,
     )

@@ -14,8 +14,5 @@ def file_limit(facts: api.Facts, limit: api.FileLimit) -> api.Finding | None:
             cure=api.tell(f"ulimit -n {min(65536, limit.hard) if limit.hard > 0 else 65536}"),
         )
     if facts.container and limit.soft >= HUGE:
-        return api.worded(
-            "file-limit/huge",
-            found=f"{limit.soft} open files in a {facts.container.kind} container",
-        )
+        return api.worded("file-limit/huge", facts=facts)
     return None

@@ -33,9 +33,4 @@ def glibc_too_old(facts: api.Facts) -> api.Finding | None:
     floor = api.glibc_floor(torch.version, torch.variant, where)
     if api.at_least(have, floor):
         return None
-    return api.worded(
-        key,
-        found=f"{torch.named} needs glibc {floor}; {facts.host.name} has {have}",
-        means=f'import torch stops with "version `GLIBC_{floor}\' not found"',
-        facts=facts,
-    )
+    return api.worded("glibc-too-old/floor", key, floor=floor, facts=facts)

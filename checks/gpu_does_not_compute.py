@@ -20,9 +20,6 @@ def gpu_does_not_compute(runtime: api.Runtime) -> api.Finding | None:
     _, device, dtype = (*first.name.split(" "), "", "")[:3]
     text = (first.error.strip().splitlines() or [first.outcome])[-1][:200]
     wrong = "is off by" in text
-    return api.worded(
-        "gpu-does-not-compute",
-        "gpu-does-not-compute:wrong" if wrong else "gpu-does-not-compute:else",
-        found=f"{device} in {dtype}: {text}",
-        evidence=(f"doctor check --deep, stage '{first.name}'",),
-    )
+    case = "gpu-does-not-compute:wrong" if wrong else "gpu-does-not-compute:else"
+    found = f"{device} in {dtype}: {text}"
+    return api.worded("gpu-does-not-compute", case, found=found, stage=first)

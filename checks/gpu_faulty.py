@@ -55,10 +55,9 @@ def _past(facts: api.Facts, xid: api.Xid, asks: str, name: str) -> api.Finding:
     answers = any(card.slot == xid.slot for card in facts.nvidia.gpus)
     past = asks == "idle" or (answers and asks in ("reset", "reboot"))
     return api.worded(
-        f"gpu-faulty/logged:{asks}" if asks in ("replace", "power", "idle") else "",
+        f"gpu-faulty/logged:{asks}",
         "gpu-faulty/logged",
         severity="warning" if past else "error",
-        number=xid.number,
-        slot=xid.slot,
+        xid=xid,
         name=name,
     )

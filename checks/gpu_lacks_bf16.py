@@ -22,10 +22,5 @@ def gpu_lacks_bf16(facts: api.Facts) -> api.Finding | None:
     # a Trainer says so where no GPU is seen as well: it names Ampere only where one is
     setup = api.heard(facts.errors, "gpu-lacks-bf16/anywhere")
     anywhere = setup and not names and not api.heard(facts.errors, "gpu-lacks-bf16/ampere")
-    return api.worded(
-        "gpu-lacks-bf16",
-        "gpu-lacks-bf16:anywhere" if anywhere else "",
-        severity="error" if said else None,
-        found=names,
-        said=said,
-    )
+    case = "gpu-lacks-bf16:anywhere" if anywhere else ""
+    return api.worded("gpu-lacks-bf16", case, found=names, said=said)

@@ -8,23 +8,20 @@ SHARE = 0.3
 def gpu_memory_taken(facts: api.Facts, gpus: api.NvidiaGpus) -> api.Finding | None:
     """Take the GPU that is fullest."""
     full = [
-        (1 - free / total, card, free, total)
+        (1 - free / total, card)
         for card in api.visible_gpus(gpus.gpus, facts.environment)
         if (total := card.memory_total) and (free := card.memory_free) is not None
         if not card.unified_memory
     ]
     if not full or max(full, key=lambda one: one[0])[0] <= SHARE:
         return None
-    _, card, free, total = max(full, key=lambda one: one[0])
+    _, card = max(full, key=lambda one: one[0])
     biggest = sorted(card.processes, key=lambda p: p.memory or 0, reverse=True)
     python = bool(biggest) and "python" in biggest[0].name.lower() and biggest[0].pid > 1
     return api.worded(
         "gpu-memory-taken:python" if python else "gpu-memory-taken:else",
         "gpu-memory-taken",
-        index=card.index,
-        name=card.name,
-        free=api.gib(free),
-        total=api.gib(total),
+        card=card,
         pid=biggest[0].pid if biggest else 0,
         holders=api.listed(
             f"{one.name or 'process'} ({one.pid}{', ' + api.gib(one.memory) if one.memory else ''})"

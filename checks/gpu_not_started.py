@@ -10,7 +10,7 @@ def gpu_not_started(facts: api.Facts) -> api.Finding | None:
     said = named or api.heard(facts.errors, "gpu-not-started")
     if facts.nvidia.gpus:
         return None
-    answer = facts.nvidia_answer
+    answer, driver = facts.nvidia_answer, facts.nvidia_driver
     # nvidia-smi reached the driver and was given no GPU; in WSL that has reasons of its own
     none = answer.smi_code == 6 and "No devices" in answer.smi_text and not facts.host.wsl
     if none and not said and not facts.pci and not facts.container:
@@ -20,33 +20,26 @@ def gpu_not_started(facts: api.Facts) -> api.Finding | None:
         return None
     models = [model for card in cards if (model := api.nvidia_by_pci(card.device))]
     names = api.listed(model.name for model in models) or "the NVIDIA GPU"
-    driver = facts.nvidia_driver
     old = any(model.last_branch for model in models)
     floor = "570" if any(api.parts(m.compute_capability) >= (10,) for m in models) else ""
-    cure = api.install_driver(
-        facts.host, "580" if floor else "", old_card=old, container=facts.container
-    )
-    why = ""
+    why = f"the error '{said}'" if said else "/proc/driver/nvidia/gpus is empty"
+    needs = ""
     if driver and floor and not api.at_least(driver.version, floor):
-        why = f"{names} needs driver {floor} or newer"
+        needs = f"driver {floor} or newer"
     elif driver.open_module and old:
-        why = f"{names} needs the proprietary module"
+        needs = "the proprietary module"
     elif driver.open_module is False and any(m.module == "open" for m in models):
-        why = f"{names} needs the open module"
+        needs = "the open module"
     elif not named and not floor and not old:
-        return api.worded(
-            "gpu-not-started/no-reason:said" if said else "gpu-not-started/no-reason:listed",
-            "gpu-not-started/no-reason",
-            said=said,
-            number=driver.version or "not known",
-            names=names,
-        )
+        case = "gpu-not-started/no-reason:said" if said else "gpu-not-started/no-reason:listed"
+        number = driver.version or "not known"
+        return api.worded(case, "gpu-not-started/no-reason", said=said, number=number, names=names)
+    wanted = "580" if floor else ""
     return api.worded(
         "gpu-not-started",
-        said="" if why else said,
-        cure=cure.cure,
-        cure_note=cure.note,
-        why=why or (f"the error '{said}'" if said else "/proc/driver/nvidia/gpus is empty"),
+        said="" if needs else said,
+        way=api.install_driver(facts.host, wanted, old_card=old, container=facts.container),
+        why=f"{names} needs {needs}" if needs else why,
         driver=f"driver {driver.version}" if driver.version else "the driver",
         kind={True: "open", False: "proprietary", None: ""}[driver.open_module],
     )

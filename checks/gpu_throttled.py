@@ -23,7 +23,5 @@ def gpu_throttled(gpus: api.NvidiaGpus) -> api.Finding | None:
             f"GPU {card.index} ({card.name}): {api.listed(WORDS.get(r, r) for r in card.throttle)}"
             for card in slow[:4]
         ),
-        cure_note="hardware slowdown without heat comes from the supply"
-        if power
-        else f"until then a lower power limit helps: sudo nvidia-smi -i {slow[0].index} -pl WATTS",
+        index=slow[0].index,
     )

@@ -23,30 +23,26 @@ def gpu_too_new_for_torch(facts: api.Facts) -> api.Finding | None:
     if seen is not None and seen.works:
         title = "This PyTorch has no code for one GPU, which is newer"
         return api.one_of_several(title, found, seen, facts.host)
-    driver = facts.nvidia_driver.version
-    fit = api.rebuild_cuda(facts.host, facts.interpreter, facts.torch, driver, capabilities)
-    later = api.rebuild_cuda(facts.host, facts.interpreter, facts.torch, "", capabilities)
-    key = note = floor = ""
-    cure: api.Cure | None = None
-    if fit:
-        cure, note = fit.cure, fit.note
-    elif later:
+    own = (facts.host, facts.interpreter, facts.torch)
+    way = api.rebuild_cuda(*own, facts.nvidia_driver.version, capabilities)
+    later = None if way else api.rebuild_cuda(*own, "", capabilities)
+    note = floor = ""
+    if later:
         floor = api.driver_floor(api.cuda_of(later.variant), windows=facts.host.windows_driver)
-        install = api.install_driver(facts.host, floor, container=facts.container)
-        key, cure = "gpu-too-new-for-torch:driver", install.cure
-        note = f"{install.note}; then {later.cure.command}"
+        way = api.install_driver(facts.host, floor, container=facts.container)
+        note = f"{way.note}; then {later.cure.command}"
     return api.worded(
-        key,
+        "gpu-too-new-for-torch:driver" if later else "",
         "gpu-too-new-for-torch",
+        "gpu-too-new-for-torch:code" if way else "",
         "gpu-too-new-for-torch:jetson" if "8.7" in capabilities else "",
-        means=api.NO_KERNEL if cure else "",
-        cure=cure,
+        way=way,
         cure_note=note,
-        evidence=(seen.source if seen else "",),
+        source=seen.source if seen else "",
         cards=found,
-        driver=driver,
         floor=floor,
         archs=";".join(capabilities),
+        facts=facts,
     )
 
 

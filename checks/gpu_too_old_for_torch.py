@@ -38,15 +38,14 @@ def gpu_too_old_for_torch(facts: api.Facts) -> api.Finding | None:
     never = any(api.parts(c) < (5,) for c in capabilities)
     return api.worded(
         "gpu-too-old-for-torch",
+        "gpu-too-old-for-torch:code" if fit else "",
         "gpu-too-old-for-torch:never" if never else "gpu-too-old-for-torch:dropped",
         # an extension built without code for the card ends with the same words
         "gpu-too-old-for-torch:image" if image else "",
         found=found,
         said=said or image,
-        means=api.NO_KERNEL if fit else "",
-        cure=fit.cure if fit else None,
-        cure_note=fit.note if fit else "",
-        evidence=(seen.source if seen else "",),
+        way=fit,
+        source=seen.source if seen else "",
     )
 
 

@@ -25,6 +25,5 @@ def hub_cache_permission(facts: api.Facts) -> api.Finding | None:
         severity="note" if offline and not said else "error",
         said=said,
         cure=cure,
-        evidence=(folder,),
         folder=folder,
     )

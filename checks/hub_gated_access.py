@@ -15,14 +15,5 @@ def hub_gated_access(errors: api.Errors) -> api.Finding | None:
         ),
         "",
     )
-    fine = "fine-grained" in said
-    return api.worded(
-        "hub-gated-access",
-        said=said,
-        cure=api.advise("Switch on access to public gated repositories for this token")
-        if fine
-        else api.advise(f"Accept the licence of {page or 'the model'} on its page"),
-        cure_note="in the account's token settings"
-        if fine
-        else "with the account that hf auth whoami names; a fine-grained token also needs the right to gated models",
-    )
+    case = "hub-gated-access:fine" if "fine-grained" in said else ""
+    return api.worded(case, "hub-gated-access", said=said, page=page)

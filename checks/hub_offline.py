@@ -15,7 +15,6 @@ def hub_offline(facts: api.Facts) -> api.Finding | None:
     said, name = said or unreached, (on or VARIABLES)[0]
     return api.worded(
         "hub-offline",
-        severity="error" if said else None,
         found="" if said else f"{name} is '{facts.environment.get(name)}'",
         said=said,
         facts=facts,

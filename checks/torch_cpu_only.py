@@ -31,21 +31,17 @@ def torch_cpu_only(  # noqa: PLR0911  each vendor, and what was said
     if served.get(kind):
         return None
     if usable:
-        return _nvidia(facts, name, usable).saying(said)
+        return _nvidia(facts, name, usable, said)
     if discrete and reached:
-        return _amd(facts, name, discrete).saying(said)
+        return _amd(facts, name, discrete, said)
     if arcs or (intel.discrete and kind == "cpu"):
-        return _intel(facts, name, api.listed(intel.names), arc=bool(arcs)).saying(said)
+        return _intel(facts, name, said, arc=bool(arcs))
     if said and kind == "unknown":
-        return _from_text(facts, said)
+        on_intel = "xpu" in said.lower()
+        return (
+            _intel(facts, "", said, arc=True) if on_intel else _on_nvidia("from-text", said, name)
+        )
     return _of_no_gpu(facts, name, said, absent=nvidia is None, told=host is not None)
-
-
-def _from_text(facts: api.Facts, said: str) -> api.Finding:
-    if "xpu" in said.lower():
-        asked = "an Intel GPU, as the job asks for one"
-        return _intel(facts, f"the error '{said}'", asked, arc=True).saying(said)
-    return _on_nvidia("from-text", said=said, name=f"the error '{said}'")
 
 
 def _of_no_gpu(
@@ -109,49 +105,44 @@ def _what(build: api.TorchBuild) -> str:
     return kinds.get(build.accelerator, "a CPU build")
 
 
-def _nvidia(facts: api.Facts, name: str, usable: list[api.NvidiaGpu]) -> api.Finding:
+def _nvidia(facts: api.Facts, name: str, usable: list[api.NvidiaGpu], said: str) -> api.Finding:
     capabilities = tuple({card.compute_capability for card in usable})
     small = max(card.memory_total or SMALL for card in usable) < SMALL
     card, driver = usable[0].name, facts.nvidia_driver.version
     fit = api.rebuild_cuda(facts.host, facts.interpreter, facts.torch, driver, capabilities)
     found = f"{name}; the machine has {f'{len(usable)} x ' if len(usable) > 1 else ''}{card}"
-    if fit is None:
-        install = api.install_driver(facts.host)
-        return api.Finding(
-            found=f"{found} under driver {driver or 'not known'}",
-            cure=install.cure,
-            cure_note=f"{install.note}; no CUDA build fits the present driver; then `doctor check` names one",
-        )
-    return api.Finding(
-        severity="note" if small else "error",
-        found=found,
-        cure=fit.cure,
-        cure_note=fit.note,
-        evidence=(facts.torch.file,),
-    )
+    if fit:
+        severity: api.Severity = "note" if small else "error"
+        key = "torch-cpu-only"
+        return api.worded(key, severity=severity, said=said, found=found, way=fit, facts=facts)
+    found += f" under driver {driver or 'not known'}"
+    way = api.install_driver(facts.host)
+    note = f"{way.note}; no CUDA build fits the present driver; then `doctor check` names one"
+    return api.worded(said=said, found=found, way=way, cure_note=note)
 
 
-def _amd(facts: api.Facts, name: str, chips: list[api.AmdGpu]) -> api.Finding:
-    told_by = facts.amd.told_by
+def _amd(facts: api.Facts, name: str, chips: list[api.AmdGpu], said: str) -> api.Finding:
     # the name first: a tool prints the target of an override, or of an early stepping
     gfx = tuple(dict.fromkeys(filter(None, (api.amd_gfx_by_name(c.name) or c.gfx for c in chips))))
     fit = api.rocm_build(facts.host, facts.interpreter, facts.torch, gfx)
     return api.worded(
         "torch-cpu-only/amd",
-        severity="error" if fit.on_index or (told_by and fit.of_amd) else "note",
-        cure=fit.cure,
-        cure_note=fit.note,
-        evidence=(facts.torch.file,),
+        severity="error" if fit.on_index or (facts.amd.told_by and fit.of_amd) else "note",
+        said=said,
+        way=fit,
         name=name,
-        cards=api.listed(dict.fromkeys(chip.name or chip.gfx for chip in chips)),
-        told_by=told_by,
+        cards=dict.fromkeys(chip.name or chip.gfx for chip in chips),
+        facts=facts,
     )
 
 
-def _intel(facts: api.Facts, name: str, chips: str, *, arc: bool) -> api.Finding:
+def _intel(facts: api.Facts, name: str, said: str, *, arc: bool) -> api.Finding:
     return api.worded(
+        "" if name else "torch-cpu-only:xpu",
         "torch-cpu-only/intel",
         severity="error" if arc else "note",
-        found=f"{name}; the machine has {chips}",
+        said=said,
         cure=api.rebuild_xpu(facts.host, facts.interpreter, facts.torch),
+        name=name,
+        facts=facts,
     )

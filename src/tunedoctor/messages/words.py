@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Mapping
 from functools import cache
 from string import Formatter
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 
@@ -42,6 +42,22 @@ class Words(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     settle: str = ""
     evidence: tuple[str, ...] = ()
     severity: Severity | None = None
+    said_severity: Severity | None = None
+    """Where an error says it."""
+
+
+class Way(Protocol):
+    """What is done and what it costs, as a choice of a build or a driver gives it."""
+
+    @property
+    def cure(self) -> Cure:
+        """Return the steps."""
+        ...
+
+    @property
+    def note(self) -> str:
+        """Return who does it and what it costs."""
+        ...
 
 
 @cache
@@ -63,7 +79,8 @@ class _Filler(Formatter):
         return self.given[str(key)] if key in self.given else getattr(self.facts, str(key))
 
     def format_field(self, value: object, format_spec: str) -> str:
-        return self.shown.get(format_spec, str)(value)
+        """Show a value; {name:or the GPU} is that text where it is empty."""
+        return self.shown.get(format_spec, str)(value or format_spec.partition("or ")[2] or value)
 
     def filled(self, text: str) -> str:
         """Leave out parts in brackets that have an empty slot, and fill the others."""
@@ -83,6 +100,7 @@ def worded(  # noqa: PLR0913  the parts of a finding
     means: str = "",
     cure: Cure | None = None,
     cure_note: str = "",
+    way: Way | None = None,
     settle: str = "",
     evidence: tuple[str, ...] = (),
     severity: Severity | None = None,
@@ -99,8 +117,13 @@ def worded(  # noqa: PLR0913  the parts of a finding
     def part(name: str) -> str:
         return filled(next((text for row in rows if (text := getattr(row, name))), ""))
 
+    def level(row: Words) -> Severity | None:
+        return (said and row.said_severity) or row.severity
+
     def steps() -> Cure:
-        row = next(row for row in rows if row.tell or row.advise or row.pip or row.variable)
+        row = next(
+            (row for row in rows if row.tell or row.advise or row.pip or row.variable), Words()
+        )
         if row.pip:
             verb, *arguments = map(filled, row.pip)
             start = facts.interpreter if facts else None
@@ -108,21 +131,19 @@ def worded(  # noqa: PLR0913  the parts of a finding
         if row.variable:
             name, value = (*map(filled, row.variable), None)[:2]
             return set_variable(facts.host if facts else None, name or "", value)
-        return (
-            tell(filled(row.tell), row.who)
-            if row.tell
-            else advise(filled(row.advise), row.who or "user")
-        )
+        if row.advise and not row.tell:
+            return advise(filled(row.advise), row.who or "user")
+        return tell(filled(row.tell), row.who) if row.tell else Cure()
 
     return Finding(
         title=title or part("title"),
         found=found or part("found") or f"the error '{said}'",
         means=means or part("means"),
-        cure=steps() if cure is None else cure,
-        cure_note=cure_note or part("cure_note"),
+        cure=cure or (way.cure if way else steps()),
+        cure_note=cure_note or (way.note if way else part("cure_note")),
         settle=settle or part("settle"),
-        evidence=evidence or next((row.evidence for row in rows if row.evidence), ()),
-        severity=severity or next((row.severity for row in rows if row.severity), None),
+        evidence=evidence or next((tuple(map(filled, r.evidence)) for r in rows if r.evidence), ()),
+        severity=severity or next((worst for row in rows if (worst := level(row))), None),
         said=said,
     )
 
