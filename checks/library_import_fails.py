@@ -30,15 +30,15 @@ def library_import_fails(facts: api.Facts, runtime: api.Runtime) -> api.Finding 
     # of a chain of exceptions the innermost, which comes first, tells
     message = next((one for one in lines if one.strip() and not one.startswith("  ")), "")
     return api.worded(
+        "library-import-fails/main" if main else "",
         "library-import-fails",
-        severity="error" if main else "warning",
         facts=facts,
         evidence=tuple(one.strip() for one in lines if one.strip().startswith("File "))[-3:],
         module=module,
         name=api.brought_by(module),
         stage=first.name,
         last=(message or first.error.strip() or first.outcome)[:200],
-        others=api.listed(stage.name for stage in bad if stage is not first),
+        others=[stage.name for stage in bad if stage is not first],
         ends="waits" if first.outcome == "hung" else "stops",
     )
 

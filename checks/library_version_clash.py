@@ -108,12 +108,11 @@ def _suspected(facts: api.Facts) -> api.Finding | None:
     if api.first_transformers(one.said.partition("'")[2].partition("'")[0]):
         return None
     options = BUILT_HERE.get(one.other, ())
+    newer = api.pip(facts.interpreter, "install", "--upgrade", *options, one.other)
     return api.worded(
         "library-version-clash/suspected",
         said=one.said,
-        cure=api.advise(OF_TORCH)
-        if one.other == "triton"
-        else api.pip(facts.interpreter, "install", "--upgrade", *options, one.other),
+        cure=api.advise(OF_TORCH) if one.other == "triton" else newer,
         pip_check=api.pip_line(facts.interpreter, "check"),
         other=one.other,
     )

@@ -33,13 +33,12 @@ def _finding(shadows: list[api.Shadow], severity: api.Severity) -> api.Finding |
         "local-file-shadowing",
         severity=severity,
         evidence=tuple(s.path for s in shadows[:4]),
-        module=first.module,
+        first=first,
         kind="library" if api.distribution_of(first.module) else "standard module",
-        path=first.path,
         renamed=_renamed(first.path),
         hides=first.hides or f"an installed {first.module}",
         how=HOW[first.where],
-        others=api.listed(s.module for s in shadows[1:]),
+        others=[s.module for s in shadows[1:]],
     )
 
 
@@ -54,12 +53,7 @@ def _from_copies(facts: api.Facts) -> api.Finding | None:
             api.distribution_of(one.name.replace("-", "_")) and one.version != one.winner_version
         )
         if known and one.hidden_by in facts.interpreter.pythonpath:
-            return api.worded(
-                "local-file-shadowing/copies",
-                found=f"{one.name} {one.winner_version} in {one.hidden_by} wins over {one.version} in {one.location}",
-                evidence=(one.hidden_by,),
-                facts=facts,
-            )
+            return api.worded("local-file-shadowing/copies", copy=one, facts=facts)
     return None
 
 
@@ -78,15 +72,12 @@ def _strays(facts: api.Facts) -> api.Finding | None:
     first, held = found[0]
     died = any(one.outcome in ("failed", "crashed") for one in facts.runtime.stages)
     return api.worded(
+        "local-file-shadowing/strays:died" if died else "",
+        "local-file-shadowing/strays:by" if first.by else "",
         "local-file-shadowing/strays",
-        severity="error" if died else "warning",
-        cure=api.tell(f"mv '{first.by}' '{first.by}.off'") if first.by else None,
-        evidence=(first.by, first.file),
-        module=first.module,
-        file=first.file,
-        held=f"{held.name} {held.version} in {held.location}",
-        by=first.by,
-        others=api.listed(one.module for one, _ in found[1:]),
+        first=first,
+        held=held,
+        others=[one.module for one, _ in found[1:]],
     )
 
 

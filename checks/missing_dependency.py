@@ -46,7 +46,7 @@ def missing_dependency(facts: api.Facts) -> api.Finding | None:
             "missing-dependency/from-error",
             said=said,
             cure=api.pip(facts.interpreter, "install", *asked),
-            names=api.listed(asked),
+            names=asked,
         )
     lacks = None if pairs and pairs[0].row.severity == "error" else _amdsmi(facts)
     if lacks or pairs:

@@ -93,11 +93,6 @@ def _declared(facts: api.Facts, numpy: str) -> api.Finding | None:
             plain = line.startswith("numpy") and ";" not in line and "<2" in wanted
             if plain and api.within(numpy, wanted) is api.within("2.0.0", wanted) is False:
                 return api.worded(
-                    "numpy-abi/declared",
-                    facts=facts,
-                    owner=one.name,
-                    version=one.version,
-                    wanted=wanted,
-                    numpy=numpy,
+                    "numpy-abi/declared", facts=facts, owner=one, wanted=wanted, numpy=numpy
                 )
     return None

@@ -15,9 +15,5 @@ def pagefile_too_small(facts: api.Facts) -> api.Finding | None:
     seen = [f"the error '{said}'"] if said else []
     seen += [f"{api.gib(free)} of the commit limit is left"] if free is not None else []
     seen += [f"RAM and page file together are {api.gib(total)}"] if total else []
-    return api.worded(
-        "pagefile-too-small",
-        severity="error" if said else "note" if cpu else None,
-        found="; ".join(seen),
-        said=said,
-    )
+    case = "pagefile-too-small:cpu" if cpu else ""
+    return api.worded("pagefile-too-small", case, found="; ".join(seen), said=said)

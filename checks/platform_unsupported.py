@@ -46,14 +46,7 @@ def _tcc_under_wsl(facts: api.Facts) -> api.Finding | None:
     if not cards:
         model = any(gpu.driver_model for gpu in gpus)
         return None if model else api.worded("platform-unsupported/kept-from-wsl", said=BLOCKED)
-    card = cards[0]
-    return api.worded(
-        "platform-unsupported/tcc",
-        said=BLOCKED,
-        name=card.name,
-        model=card.driver_model,
-        index=card.index,
-    )
+    return api.worded("platform-unsupported/tcc", said=BLOCKED, card=cards[0])
 
 
 def _newer_than_last(facts: api.Facts) -> bool:

@@ -17,6 +17,5 @@ def python_headers_missing(facts: api.Facts) -> api.Finding | None:
         "python-headers-missing",
         said=said,
         numbers=".".join(map(str, api.parts(own.version)[:2])) if own else "3",
-        include=own.include or "the include folder",
-        version=own.version,
+        facts=facts,
     )

@@ -79,13 +79,8 @@ def _absent(own: api.Interpreter, where: api.Family) -> str:
 
 def _patch(own: api.Interpreter, torch: str) -> api.Finding:
     uv = own.kind in ("venv", "standalone")
-    return api.worded(
-        "python-unsupported/3-13-8",
-        cure=api.tell("uv python upgrade 3.13" if uv else "conda install python=3.13.9"),
-        version=own.version,
-        executable=own.executable,
-        torch=torch,
-    )
+    cure = api.tell("uv python upgrade 3.13" if uv else "conda install python=3.13.9")
+    return api.worded("python-unsupported/3-13-8", cure=cure, own=own, torch=torch)
 
 
 def _from_errors(facts: api.Facts) -> api.Finding | None:

@@ -22,27 +22,14 @@ def quantisation_library_mismatch(facts: api.Facts) -> api.Finding | None:
     version, said = facts.packages.version("bitsandbytes"), api.heard(facts.errors, ID)
     lacks = _lacks(facts, version)
     if lacks or said:
-        return api.worded(
-            "quantisation-library-mismatch/no-binary" if lacks else ID,
-            said=said,
-            facts=facts,
-            lacks=lacks,
-            version=version,
-        )
+        key = "quantisation-library-mismatch/no-binary" if lacks else ID
+        return api.worded(key, said=said, facts=facts, lacks=lacks, version=version)
     check_ = api.pip_line(facts.interpreter, "check")
-    for loosely in (False, True):
-        for one in api.misfits(facts.errors, loosely=loosely):
-            if mine := MINE & ({one.other} if loosely else {one.owner, one.other}):
-                return api.worded(
-                    "quantisation-library-mismatch/suspected"
-                    if loosely
-                    else "quantisation-library-mismatch/misfit",
-                    said=one.said,
-                    cure=_fitting(facts, max(mine), facts.torch.version),
-                    settle=check_ if loosely else "",
-                    owner=one.owner,
-                    other=one.other,
-                )
+    for part, settle in (("misfit", ""), ("suspected", check_)):
+        for one in api.misfits(facts.errors, loosely=part == "suspected"):
+            if mine := MINE & {one.owner, one.other}:
+                cure = _fitting(facts, max(mine), facts.torch.version)
+                return api.worded(f"{ID}/{part}", said=one.said, cure=cure, settle=settle, one=one)
     if kernels := api.matched(facts.errors, "quantisation-library-mismatch/kernels"):
         return api.worded(
             "quantisation-library-mismatch/kernels",

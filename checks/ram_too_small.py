@@ -30,26 +30,26 @@ def ram_too_small(facts: api.Facts) -> api.Finding | None:
             "ram-too-small",
             "ram-too-small:kills" if kills else "ram-too-small:limit",
             cure=_raise(facts),
-            evidence=(place,),
+            facts=facts,
             seen=seen,
             kills=kills,
         )
-    return _note(size, seen, place) if size < ENOUGH * GIB else None
+    return _note(facts, seen) if size < ENOUGH * GIB else None
 
 
-def _note(size: int, seen: str, place: str) -> api.Finding:
+def _note(facts: api.Facts, seen: str) -> api.Finding:
     """Name the largest models that can be loaded and merged, by the table that doctor fit's own reckoning gave."""
-    tiers = api.table("what_fits")["tiers"]
+    tiers, size = api.table("what_fits")["tiers"], facts.ram.usable
     merged = [tier for tier in tiers if tier["merging"] * GIB <= size]
     beyond = next((tier for tier in tiers if tier not in merged), None)
     enough = f"enough to merge adapters into models up to {merged[-1]['size']}" if merged else ""
     more = f"{beyond['size']} takes {beyond['merging']:.0f} GiB" if beyond else ""
     return api.worded(
         "ram-too-small/note",
-        found=f"{seen}: {'; '.join(filter(None, (enough, more)))}",
-        evidence=(place,),
-        size=api.gib(size),
+        seen=seen,
+        fits="; ".join(filter(None, (enough, more))),
         most=merged[-1]["size"] if merged else "0.6B",
+        facts=facts,
     )
 
 

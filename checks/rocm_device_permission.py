@@ -22,7 +22,7 @@ def rocm_device_permission(facts: api.Facts) -> api.Finding | None:
         "rocm-device-permission:guess" if guess else "",
         said=said,
         evidence=files[:4],
-        files=api.listed(files),
-        lacking=api.listed(rocm.groups_missing),
+        files=files,
+        facts=facts,
         groups=",".join(rocm.groups_missing or ("render", "video")),
     )

@@ -33,7 +33,7 @@ def rocm_driver_not_bound(facts: api.Facts) -> api.Finding | None:
         evidence=("/sys/bus/pci/devices", "/dev/kfd") if facts.pci else (),
         where="on the host of this container; " if facts.container else "",
         card=_name(unbound[0]) if mine else "",
-        held=api.listed(sorted({card.driver or "no driver" for card in unbound})),
+        held=sorted({card.driver or "no driver" for card in unbound}),
     )
 
 

@@ -2,8 +2,12 @@ import re
 
 from tunedoctor import api
 
-VISIBLE = "HIP_VISIBLE_DEVICES"
-VARIABLES = (VISIBLE, "ROCR_VISIBLE_DEVICES", "CUDA_VISIBLE_DEVICES", "GPU_DEVICE_ORDINAL")
+VARIABLES = (
+    "HIP_VISIBLE_DEVICES",
+    "ROCR_VISIBLE_DEVICES",
+    "CUDA_VISIBLE_DEVICES",
+    "GPU_DEVICE_ORDINAL",
+)
 
 
 @api.check("rocm-igpu-confusion")
@@ -23,12 +27,9 @@ def rocm_igpu_confusion(facts: api.Facts) -> api.Finding | None:
     counted = len([d for d in facts.runtime.devices if d.kind == "rocm"])
     if not both or hidden or facts.torch.accelerator != "rocm" or 0 < counted <= len(cards):
         return None
-    return api.worded(
-        "rocm-igpu-confusion",
-        cure=api.set_variable(facts.host, VISIBLE, ",".join(str(gpu.index) for gpu in cards)),
-        chips=api.listed(map(_named, chips)),
-        cards=api.listed(map(_named, cards)),
-    )
+    indexes = ",".join(str(gpu.index) for gpu in cards)
+    shown = {"chips": map(_named, chips), "cards": map(_named, cards)}
+    return api.worded("rocm-igpu-confusion", indexes=indexes, **shown, facts=facts)
 
 
 def _named(gpu: api.AmdGpu) -> str:
@@ -44,13 +45,8 @@ def _landed(
     card = next((gpu for gpu in cards if gpu.gfx), None)
     if named is None or card is None or not api.amd_integrated(named[0]):
         return None
-    return api.worded(
-        "rocm-igpu-confusion/landed",
-        said=said,
-        cure=api.set_variable(facts.host, VISIBLE, str(card.index if chips else 1)),
-        gfx=named[0],
-        card=_named(card),
-    )
+    words = {"gfx": named[0], "card": _named(card), "index": str(card.index if chips else 1)}
+    return api.worded("rocm-igpu-confusion/landed", said=said, **words, facts=facts)
 
 
 def _first_is_integrated(facts: api.Facts, cards: list[api.AmdGpu]) -> api.Finding | None:
@@ -62,14 +58,9 @@ def _first_is_integrated(facts: api.Facts, cards: list[api.AmdGpu]) -> api.Findi
     first = min(facts.amd.gpus, key=lambda gpu: gpu.index, default=None)
     if not died or first is None or not cards or not first.integrated:
         return None
-    return api.worded(
-        "rocm-igpu-confusion/first-is-integrated",
-        "" if full else "rocm-igpu-confusion/first-is-integrated:died",
-        said=died,
-        cure=api.set_variable(None, VISIBLE, str(cards[0].index)),
-        first=first.name or first.gfx,
-        index=cards[0].index,
-    )
+    case = "" if full else "rocm-igpu-confusion/first-is-integrated:died"
+    key, name = "rocm-igpu-confusion/first-is-integrated", first.name or first.gfx
+    return api.worded(key, case, said=died, first=name, card=cards[0])
 
 
 def _from_text(facts: api.Facts) -> api.Finding | None:

@@ -44,8 +44,7 @@ def rocm_override_wrong(facts: api.Facts) -> api.Finding | None:  # noqa: PLR091
         cure=api.set_variable(facts.host, NAME, wanted or None),
         evidence=(NAME, f"{facts.torch.named} has code for {api.listed(sorted(archs), 6)}"),
         value=value,
-        name=gpu.name or "the GPU",
-        gfx=gpu.gfx,
+        gpu=gpu,
         fits=f"takes {wanted}" if wanted else "no value fits",
     )
 
@@ -75,13 +74,7 @@ def _not_passed(facts: api.Facts, gpus: api.AmdGpus) -> api.Finding | None:
     if gpu is None or not facts.torch or not named or gpu.gfx in archs:
         return None
     wanted = _wanted(gpu.gfx)
-    return api.worded(
-        "rocm-override-wrong/not-passed",
-        cure=api.set_variable(facts.host, NAME, wanted),
-        name=gpu.name or "the GPU",
-        gfx=gpu.gfx,
-        wanted=wanted,
-    )
+    return api.worded("rocm-override-wrong/not-passed", gpu=gpu, wanted=wanted, facts=facts)
 
 
 def _needless(facts: api.Facts, value: str, gpu: api.AmdGpu, *, crosses: bool) -> api.Finding:
@@ -91,8 +84,7 @@ def _needless(facts: api.Facts, value: str, gpu: api.AmdGpu, *, crosses: bool) -
         facts=facts,
         value=value,
         target=_target(value),
-        name=gpu.name or "the GPU",
-        gfx=gpu.gfx,
+        gpu=gpu,
     )
 
 

@@ -25,8 +25,7 @@ def rocm_path_with_space(facts: api.Facts, torch: api.TorchBuild) -> api.Finding
         "rocm-path-with-space",
         severity="warning" if place and place == work else "error",
         said=said,
-        evidence=(place or program,),
-        torch=torch.named,
         hip=".".join(torch.hip.split(".")[:2]),
         place=place or program,
+        facts=facts,
     )

@@ -20,11 +20,10 @@ def rocm_wsl_runtime_library(
     ubuntu = next((one for one in libraries if one.startswith("/usr/lib/")), "")
     return api.worded(
         "rocm-wsl-runtime-library:also" if ubuntu else "",
+        "rocm-wsl-runtime-library:failed" if failed else "",
         "rocm-wsl-runtime-library",
-        severity="error" if failed else "warning",
         cure=api.tell(f"rm {shlex.quote(folder)}/libhsa-runtime64.so*", who="root"),
-        evidence=("/dev/dxg", folder),
-        torch=torch.named,
         folder=folder,
         ubuntu=ubuntu,
+        facts=facts,
     )

@@ -27,10 +27,7 @@ def toolkit_build_mismatch(facts: api.Facts) -> api.Finding | None:
     return api.worded(
         "toolkit-build-mismatch:differ" if differ else "",
         "toolkit-build-mismatch:release" if release else "toolkit-build-mismatch:else",
-        severity="error" if said else "note",
         said=said,
-        evidence=(facts.compilers.nvcc,),
         release=release,
-        nvcc=nvcc,
-        cuda=cuda,
+        facts=facts,
     )

@@ -15,15 +15,14 @@ def torch_missing(
     return api.worded(
         "torch-missing/absent:fits" if fit.cure else "torch-missing/absent:none",
         "torch-missing/absent",
-        cure=fit.cure or api.tell("python3.12 -m venv ~/train"),
+        cure=fit.cure,
         evidence=own.site_packages,
-        executable=own.executable,
-        version=own.version,
         kind="" if own.kind == "unknown" else own.kind,
         note=fit.note.replace(", no reboot", ""),
-        why=fit.why or "no torch build fits this Python and system",
+        why=fit.why,
         managed="the system" if own.externally_managed else "",
         doctor="the doctor's own" if facts.packages.get("tunedoctor") else "",
+        facts=facts,
     )
 
 

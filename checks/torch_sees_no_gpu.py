@@ -16,7 +16,7 @@ def torch_sees_no_gpu(facts: api.Facts, runtime: api.Runtime) -> api.Finding | N
     return api.worded(
         "torch-sees-no-gpu",
         "" if runtime.torch_file else "torch-sees-no-gpu:report",
-        evidence=(runtime.torch_file,),
+        facts=facts,
         name=f"torch {runtime.torch_version}".strip(),
         reason=(runtime.gpu_error.splitlines() or [""])[0][:160],
         gpus=api.counted(names),

@@ -14,12 +14,7 @@ def transformers_too_old_for_model(facts: api.Facts, errors: api.Errors) -> api.
         return _finding(facts, "rope_type", rope[:70], ROPE_TYPE_SINCE, have)
     if file := api.tokenizer_file(errors, facts.packages):
         return api.worded(
-            "transformers-too-old-for-model/of-file",
-            said=file.said,
-            facts=facts,
-            tokenizers=file.tokenizers,
-            transformers=file.transformers,
-            have=file.have,
+            "transformers-too-old-for-model/of-file", said=file.said, facts=facts, file=file
         )
     for error in errors.errors:
         if not_yet := api.expression("transformers-too-old-for-model/not-yet").search(error.text):

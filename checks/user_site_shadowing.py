@@ -122,11 +122,7 @@ def _folder(file: str) -> str:
 
 
 def _finding(facts: api.Facts, found: str, place: str, settle: str = "") -> api.Finding:
+    key = "user-site-shadowing:seen"
     return api.worded(
-        "user-site-shadowing",
-        severity="error",
-        found=found,
-        evidence=(place,),
-        settle=settle,
-        facts=facts,
+        key, "user-site-shadowing", found=found, place=place, settle=settle, facts=facts
     )

@@ -33,14 +33,12 @@ def _held(facts: api.Facts, short: api.Shortage, said: str) -> api.Finding | Non
             "vram-too-small/by-others:told" if who else "vram-too-small/by-others:else",
             "vram-too-small/by-others",
             said=said,
-            total=api.gib(short.total),
-            others=api.gib(short.others),
+            short=short,
             first=next(iter(who), ""),
             who=", ".join(who),
         )
     if short.by_pieces:
-        unused = api.gib(short.unused)
-        return api.worded("vram-too-small/in-pieces", said=said, facts=facts, unused=unused)
+        return api.worded("vram-too-small/in-pieces", said=said, facts=facts, short=short)
     return None
 
 
@@ -55,12 +53,12 @@ def _note(name: str, size: int) -> api.Finding:
     said = [f"{words} up to {one[0]}" for words, one in largest.items() if one]
     most = largest["QLoRA of models"]
     return api.worded(
+        "vram-too-small/note" if most else "vram-too-small/note:none",
         "vram-too-small/note",
-        found=f"{name} has {api.gib(size)}: {', '.join(said) or 'too little for a model of 0.6B'}",
-        cure=api.tell("doctor fit")
-        if not most
-        else api.advise(f"Use QLoRA for models up to {most[0]}"),
-        size=api.gib(size),
+        name=name,
+        size=size,
+        fits=", ".join(said),
+        most="".join(most),
         seq=found["seq"],
     )
 

@@ -27,11 +27,9 @@ def wrong_interpreter(facts: api.Facts) -> api.Finding | None:
         "wrong-interpreter",
         f"wrong-interpreter/{first.name}",
         evidence=tuple(one.path for one in foreign[:4]),
-        name=first.name,
-        path=first.path,
-        starts=first.interpreter,
-        prefix=facts.interpreter.prefix,
+        first=first,
         python=api.python(facts.interpreter),
+        facts=facts,
     )
 
 
