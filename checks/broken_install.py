@@ -45,7 +45,7 @@ def broken_install(
             return found
     if isinstance(packages, api.Unknown):
         return packages
-    return _leftovers([one for one in faults if one.problem == "leftover"])
+    return _leftovers(facts, [one for one in faults if one.problem == "leftover"])
 
 
 def _faulty(facts: api.Facts, real: list[api.BrokenDistribution]) -> api.Finding:
@@ -57,7 +57,7 @@ def _faulty(facts: api.Facts, real: list[api.BrokenDistribution]) -> api.Finding
         cure = api.same_torch(facts.interpreter, facts.torch.version or version, label)
     if first.name == "torch" and not version:
         cure = api.torch_install(facts).cure.with_flag("--force-reinstall") or cure
-    return api.worded(
+    return facts.worded(
         "broken-install/faulty",
         found=api.clauses(
             f"{b.name}: {WHAT[b.problem]} ({b.detail}) in {b.location}" for b in real
@@ -75,7 +75,7 @@ def _reinstall(facts: api.Facts, name: str, version: str) -> api.Cure:
     if name in ("torchvision", "torchaudio") and facts.torch and plain:
         return api.companion_install(facts.interpreter, facts.torch, name, plain)
     pin = f"{name}=={plain}" if plain else name
-    return api.pip(facts.interpreter, "install", "--force-reinstall", "--no-deps", pin)
+    return facts.pip("install", "--force-reinstall", "--no-deps", pin)
 
 
 def _told(
@@ -83,7 +83,7 @@ def _told(
 ) -> api.Finding:
     keys = (f"broken-install/{part}", f"broken-install/{part}:{case}" if case else "")
     slots: dict[str, Any] = {"name": name, **more}
-    return api.worded(*keys, said=said, facts=facts, settle=settle, **slots)
+    return facts.worded(*keys, said=said, settle=settle, **slots)
 
 
 def _from_error(facts: api.Facts, error: api.ErrorText) -> api.Finding | None:
@@ -165,7 +165,7 @@ def _part_missing(facts: api.Facts, error: api.ErrorText) -> api.Finding | None:
     ):
         return None
     version = facts.packages.version(name)
-    return api.worded(
+    return facts.worded(
         "broken-install/part-missing",
         said=found[0],
         cure=_reinstall(facts, name, version),
@@ -176,12 +176,12 @@ def _part_missing(facts: api.Facts, error: api.ErrorText) -> api.Finding | None:
     )
 
 
-def _leftovers(faults: list[api.BrokenDistribution]) -> api.Finding | None:
+def _leftovers(facts: api.Facts, faults: list[api.BrokenDistribution]) -> api.Finding | None:
     stack = [b for b in faults if b.name.lstrip("~").replace("_", "-").startswith(REMAINS)]
     shown = stack or faults
     if not shown:
         return None
-    return api.worded(
+    return facts.worded(
         "broken-install/leftovers",
         severity="warning" if stack else "note",
         found=f"{api.listed(b.name for b in shown)} in {shown[0].location}",

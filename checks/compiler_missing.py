@@ -7,18 +7,18 @@ OTHERS = [f"compiler-missing/{tool}" for tool in ("nvcc", "rocm", "oneapi", "nin
 @api.check("compiler-missing")
 def compiler_missing(facts: api.Facts) -> api.Finding | None:
     """Believe an error first; else find Triton beside a GPU without a compiler on Linux."""
-    said = api.heard(facts.errors, "compiler-missing")
-    if other := api.if_heard(facts.errors, *OTHERS):
+    said = facts.heard("compiler-missing")
+    if other := facts.if_heard(*OTHERS):
         return other
     if "-lcuda" in said:
-        return api.worded("compiler-missing/libcuda", said=said)
+        return facts.worded("compiler-missing/libcuda", said=said)
     version = next(filter(None, map(facts.packages.version, api.TRITON)), "")
     gpu, linux = facts.nvidia or facts.amd, facts.host.os in ("linux", "")
     lacks = facts.compilers and facts.compilers.cc == "" and not facts.environment.get("CC")
     if not said and not (lacks and version and gpu and linux):
         return None
     system = f"compiler-missing:{facts.host.distro if facts.host else 'debian'}"
-    return api.worded(
+    return facts.worded(
         "compiler-missing:said" if said else "compiler-missing:not-on-path",
         "compiler-missing:windows" if _windows(facts, said) else system,
         "compiler-missing:root",

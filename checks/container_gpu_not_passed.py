@@ -17,10 +17,10 @@ def container_gpu_not_passed(facts: api.Facts) -> api.Finding | None:
         (4, "kept", "Insufficient Permissions"),
     ):
         if facts.nvidia_answer.says(code):
-            return api.worded(f"container-gpu-not-passed/{part}", said=said, facts=facts)
+            return facts.worded(f"container-gpu-not-passed/{part}", said=said)
     shown = bool(facts.nvidia.gpus)
     # the GPUs that a report lists can be the host's, shown beside the failure in the container
-    asked_in_vain = facts.container.gpu_asked and (not shown or api.heard(facts.errors, UNSEEN[0]))
+    asked_in_vain = facts.container.gpu_asked and (not shown or facts.heard(UNSEEN[0]))
     if facts.container.gpu_asked is False or asked_in_vain:
         early = _from_start(facts)
         if early or not shown:
@@ -34,12 +34,11 @@ def _by_devices(facts: api.Facts) -> api.Finding | None:
     """Compare the host's modules with the device files that the container has."""
     build = facts.torch.accelerator
     if {*facts.nvidia_module.missing_nodes} >= NODES and build not in ("rocm", "xpu"):
-        return api.worded(
+        return facts.worded(
             "container-gpu-not-passed/nvidia",
             *_command(facts, "nvidia"),
             severity="note" if build == "cpu" else "error",
             evidence=("/sys/module/nvidia", "/dev", facts.container.evidence),
-            facts=facts,
             setting=repr(facts.environment.get("NVIDIA_VISIBLE_DEVICES")).replace("None", ""),
         )
     if facts.rocm.kfd != "missing":
@@ -47,17 +46,16 @@ def _by_devices(facts: api.Facts) -> api.Finding | None:
     driven = any(card.driver == "amdgpu" for card in facts.pci.of("1002"))
     # what a tool reaches is passed in
     if driven and not facts.amd.told_by and build == "rocm":
-        return api.worded(
+        return facts.worded(
             "container-gpu-not-passed/amd",
             *_command(facts, "amd"),
             evidence=("/sys/bus/pci/devices", "/dev/kfd", facts.container.evidence),
-            facts=facts,
             name=facts.amd.gpus[0].name if facts.amd.gpus else "",
         )
     # rocminfo inside finds the host's module loaded, and no device file
-    loaded = api.heard(facts.errors, "container-gpu-not-passed/loaded")
+    loaded = facts.heard("container-gpu-not-passed/loaded")
     key = "container-gpu-not-passed/loaded"
-    return api.worded(key, *_command(facts, "amd"), said=loaded, facts=facts) if loaded else None
+    return facts.worded(key, *_command(facts, "amd"), said=loaded) if loaded else None
 
 
 def _command(facts: api.Facts, vendor: str) -> tuple[str, str]:
@@ -72,14 +70,14 @@ def _in_words(facts: api.Facts) -> api.Finding | None:
     A scheduler gives a GPU only to a pod that asks for it. Source: Docker, "Enable GPU access with Docker Compose";
     enroot's doc/standard-hooks.md, 98-nvidia.sh.
     """
-    kind, said = facts.container.kind, api.heard(facts.errors, *UNSEEN)
+    kind, said = facts.container.kind, facts.heard(*UNSEEN)
     known = kind in ("docker", "enroot", "kubernetes") and facts.container.evidence == "the text"
-    return api.worded(f"container-gpu-not-passed/{kind}", said=said) if known and said else None
+    return facts.worded(f"container-gpu-not-passed/{kind}", said=said) if known and said else None
 
 
 def _from_start(facts: api.Facts) -> api.Finding | None:
     """Take the command of a report that started the container, and what shows that there is no GPU in it."""
-    said = api.heard(facts.errors, *UNSEEN)
+    said = facts.heard(*UNSEEN)
     seen = f"the error '{said}'" if said else "torch.cuda.is_available() is False"
     desktop = facts.container.evidence == "Docker Desktop"
     blind = facts.runtime.gpu_available is False
@@ -90,27 +88,24 @@ def _from_start(facts: api.Facts) -> api.Finding | None:
     vendor = "amd" if amd else "nvidia"
     if desktop:
         case = f"container-gpu-not-passed/desktop:{vendor}"
-        return api.worded(case, "container-gpu-not-passed/desktop", said=said, seen=seen)
-    return api.worded(
+        return facts.worded(case, "container-gpu-not-passed/desktop", said=said, seen=seen)
+    return facts.worded(
         "container-gpu-not-passed/start",
         *_command(facts, vendor),
         said=said,
         seen=seen,
         toolkit="" if amd else "nvidia-container-toolkit",
-        facts=facts,
     )
 
 
 def _from_text(facts: api.Facts, *, bus: bool = True) -> api.Finding | None:
     """NVIDIA's images print this at their start; nothing else does."""
-    if refused := api.if_heard(
-        facts.errors, *(f"container-gpu-not-passed/{one}" for one in REFUSALS)
-    ):
+    if refused := facts.if_heard(*(f"container-gpu-not-passed/{one}" for one in REFUSALS)):
         return refused
     parts = ("container-gpu-not-passed/detected", "container-gpu-not-passed/not-injected")
-    said = api.heard(facts.errors, *parts)
+    said = facts.heard(*parts)
     if not said or (bus and facts.pci):
         return None
     # crun is podman's runtime, and podman takes --gpus without doing anything
     engine = f"container-gpu-not-passed/nvidia:{'podman' if '`' in said else 'docker'}"
-    return api.worded("container-gpu-not-passed/detected", engine, said=said)
+    return facts.worded("container-gpu-not-passed/detected", engine, said=said)

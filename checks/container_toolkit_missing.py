@@ -8,15 +8,15 @@ def container_toolkit_missing(
     facts: api.Facts, errors: api.Errors | api.Unknown
 ) -> api.Finding | None:
     """Only by what an engine said."""
-    if cdi := api.if_heard(errors, "container-toolkit-missing/cdi"):
+    if cdi := facts.if_heard("container-toolkit-missing/cdi"):
         return cdi
     said = api.heard(errors, "container-toolkit-missing/no-driver")
     if not said:
         return None
     if "amd" in said.lower():
-        return api.worded("container-toolkit-missing/amd", said=said)
+        return facts.worded("container-toolkit-missing/amd", said=said)
     podman, dnf = facts.container.kind == "podman", facts.host.distro in DNF
-    return api.worded(
+    return facts.worded(
         "container-toolkit-missing",
         "container-toolkit-missing:podman" if podman else "container-toolkit-missing:docker",
         said=said,

@@ -12,9 +12,9 @@ def cpu_quota(facts: api.Facts, cpu: api.Cpu) -> api.Finding | None:
     if cpu.quota is None or granted * 2 > cpu.usable or heeds:
         return None
     found = f"a quota of {cpu.quota:g} processors; programs count {cpu.usable}"
-    return api.worded(
+    return facts.worded(
         "cpu-quota",
         found=found,
-        cure=api.set_variable(facts.host, "OMP_NUM_THREADS", str(granted)),
+        cure=facts.set_variable("OMP_NUM_THREADS", str(granted)),
         granted=granted,
     )

@@ -6,7 +6,7 @@ def cuda_compat_unsupported_gpu(facts: api.Facts) -> api.Finding | None:
     """Error 804 decides; so does a libcuda from a compat folder, newer than the module, on a GeForce card."""
     if facts.runtime.gpu_works:
         return None
-    said, file = api.heard(facts.errors, "cuda-compat-unsupported-gpu"), _compat_file(facts)
+    said, file = facts.heard("cuda-compat-unsupported-gpu"), _compat_file(facts)
     geforce = [card.name for card in facts.nvidia.gpus if "GeForce" in card.name]
     # the driver's own libcuda, newer than the module that is still loaded, ends in 804 too
     if not file and (not said or facts.nvidia_answer.says(18)):
@@ -15,13 +15,12 @@ def cuda_compat_unsupported_gpu(facts: api.Facts) -> api.Finding | None:
         return None
     folders = (facts.environment.get("LD_LIBRARY_PATH") or "").split(":")
     kept = ":".join(folder for folder in folders if folder and "/compat" not in folder)
-    return api.worded(
+    return facts.worded(
         "cuda-compat-unsupported-gpu",
         said=said,
         cure=api.set_variable(None, "LD_LIBRARY_PATH", kept or None),
         subject=f"the error '{said}'" if said else geforce[0],
         file=file,
-        facts=facts,
     )
 
 

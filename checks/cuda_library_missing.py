@@ -25,16 +25,16 @@ def cuda_library_missing(facts: api.Facts) -> api.Finding | None:
                 library = next(filter(None, found.groups()))
                 return _from_error(facts, library, _importer(error), lost)
     # the linker's error in a build: what follows, a module that is not found, is its result
-    if linker := api.matched(facts.errors, "cuda-library-missing/linker"):
-        return api.worded("cuda-library-missing/unlinked", said=linker[0], what=linker[1])
+    if linker := facts.matched("cuda-library-missing/linker"):
+        return facts.worded("cuda-library-missing/unlinked", said=linker[0], what=linker[1])
     stage = facts.runtime.stage("import torch")
     if not lost or (stage is not None and stage.outcome == "ok"):
         return None
-    return api.worded(
+    return facts.worded(
         "cuda-library-missing",
         found=f"torch {lost[0].owner.version} requires {api.listed(one.wanted for one in lost)}, "
         f"which {'is' if len(lost) == 1 else 'are'} not installed",
-        cure=api.pip(facts.interpreter, "install", *(one.wanted for one in lost)),
+        cure=facts.pip("install", *(one.wanted for one in lost)),
     )
 
 
@@ -54,28 +54,27 @@ def _from_error(facts: api.Facts, library: str, package: str, lost: list[api.Unm
     # of these alone the number of the file is that of CUDA
     numbered = stem.startswith(("cudart", "cublas")) and major.isdigit()
     if stem in ("torch_cuda", "c10_cuda"):
-        case, cure = "no-cuda-build", api.pip(facts.interpreter, "uninstall", module)
+        case, cure = "no-cuda-build", facts.pip("uninstall", module)
         cure = cure if package else api.advise("Remove the package whose import fails")
     elif own and numbered and major != own:
-        case, cure = "other-major", api.pip(facts.interpreter, "install", *ANEW, module)
+        case, cure = "other-major", facts.pip("install", *ANEW, module)
         other = f"Install the package whose import fails in its build for CUDA {own}"
         cure = cure if package else api.advise(other)
     elif not own and not lost and package != "torch":
-        case, cure = "unknown", api.pip(facts.interpreter, "install", *ANEW, module)
+        case, cure = "unknown", facts.pip("install", *ANEW, module)
         case = case if package else "nameless"
         cure = cure if package else api.tell("python -c 'import torch; print(torch.version.cuda)'")
     else:
         wheel = f"nvidia-{WHEEL.get(stem, stem.partition('_')[0])}" + (f"-cu{own}" if own else "")
         needed = [one.wanted for one in lost] or ([wheel] if own in ("11", "12") else ["torch"])
-        case, cure = "wheel", api.pip(facts.interpreter, "install", "--force-reinstall", *needed)
-    return api.worded(
+        case, cure = "wheel", facts.pip("install", "--force-reinstall", *needed)
+    return facts.worded(
         f"cuda-library-missing/{case}",
         "cuda-library-missing/stops",
         cure=cure,
         library=library,
         what=f"import {package}" if package else "an import",
         own=own,
-        facts=facts,
     )
 
 

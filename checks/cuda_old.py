@@ -13,4 +13,4 @@ def cuda_old(
     fit = api.rebuild_cuda(*own, None, driver.version, capabilities) if all(own) else None
     if fit is None or not api.at_least(api.cuda_of(fit.variant), "12.0"):
         return None
-    return api.worded("cuda-old", way=fit, facts=facts)
+    return facts.worded("cuda-old", way=fit)

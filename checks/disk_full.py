@@ -8,10 +8,10 @@ MODEL = 20 * GIB
 @api.check("disk-full")
 def disk_full(facts: api.Facts) -> api.Finding | None:
     """Go by what is free: below 1 GiB an error or a warning, below 20 GiB for models a note."""
-    said = api.heard(facts.errors, "disk-full")
+    said = facts.heard("disk-full")
     if said and api.speaks_of_shared_memory(said, facts.errors):
         said = ""
-    guess = "" if said else api.heard(facts.errors, "disk-full/guess")
+    guess = "" if said else facts.heard("disk-full/guess")
     said = said or guess
     found = sorted(facts.disks.disks, key=lambda disk: disk.free)
     low = [d for d in found if d.free < GIB]
@@ -22,7 +22,7 @@ def disk_full(facts: api.Facts) -> api.Finding | None:
     other = f"{best.path}/hf" if best is not None and best.use == "work" else ""
     named = [d for d in full if d.use in ("hf-cache", "tmp")]
     if worst := next(iter(named or full), None):
-        return api.worded(
+        return facts.worded(
             "" if worst.hint else "disk-full/full:shown",
             f"disk-full/full:{worst.use}",
             "disk-full/full",
@@ -33,7 +33,7 @@ def disk_full(facts: api.Facts) -> api.Finding | None:
             disk=worst,
         )
     if said and "shm" not in said:
-        return api.worded(
+        return facts.worded(
             "disk-full",
             "disk-full:guess" if guess else "",
             said=said,
@@ -47,12 +47,12 @@ def disk_full(facts: api.Facts) -> api.Finding | None:
         if small:
             part, name, folder = "small", "TMPDIR", "/var/tmp"  # noqa: S108  a usual place on disk
         cure = _moved(facts, disk.hint or name, folder)
-        return api.worded(f"disk-full/{part}", cure=cure, evidence=(disk.path,), disk=disk)
+        return facts.worded(f"disk-full/{part}", cure=cure, evidence=(disk.path,), disk=disk)
     return None
 
 
 def _moved(facts: api.Facts, name: str, folder: str) -> api.Cure:
     """Set the variable to a folder with room; where none is known the user names it."""
     if folder:
-        return api.set_variable(facts.host, name, folder)
-    return api.tell(api.set_variable(facts.host, name, "/path/on/a/larger/disk").command)
+        return facts.set_variable(name, folder)
+    return api.tell(facts.set_variable(name, "/path/on/a/larger/disk").command)

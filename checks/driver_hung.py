@@ -7,11 +7,11 @@ def driver_hung(facts: api.Facts) -> api.Finding | None:
     answer = facts.nvidia_answer
     asked = {"NVML": answer.nvml, "nvidia-smi": answer.smi}
     stuck = [name for name, how in asked.items() if how == "hung" and answer.nvml != "ok"]
-    said = api.heard(facts.errors, "driver-hung")
-    waits = "" if said else api.heard(facts.errors, "driver-hung/waits")
+    said = facts.heard("driver-hung")
+    waits = "" if said else facts.heard("driver-hung/waits")
     if not stuck and not said and not waits:
         return None
-    return api.worded(
+    return facts.worded(
         "driver-hung:stuck" if stuck else "driver-hung:waits" if waits else "",
         "driver-hung",
         said=said or waits,

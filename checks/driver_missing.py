@@ -57,23 +57,23 @@ def _state(facts: api.Facts, cards: tuple[api.PciDevice, ...]) -> api.Finding:
     }
     if cards and all(card.driver in VIRTUAL for card in cards):
         slots = [card.slot for card in cards]
-        return api.worded("driver-missing/virtual", **words, by=cards[0].driver, slots=slots)
+        return facts.worded("driver-missing/virtual", **words, by=cards[0].driver, slots=slots)
     if state.on_disk is False and libraries:
         way = api.rebuild_module(facts.host)
-        return api.worded("driver-missing/no-module", cure=way.cure, **words, note=way.note)
+        return facts.worded("driver-missing/no-module", cure=way.cure, **words, note=way.note)
     if state.on_disk is False or (state.on_disk is None and not libraries):
         old = bool(models) and all(model and model.last_branch for model in models)
         words["way"] = api.install_driver(facts.host, old_card=old, container=facts.container)
         words["lacks"] = f"for {words['kernel']}" if state.on_disk is False else "is loaded"
         owner = "nouveau" if state.nouveau else ""
-        return api.worded("driver-missing/not-installed", **words, owner=owner)
+        return facts.worded("driver-missing/not-installed", **words, owner=owner)
     if state.nouveau:
         case = "driver-missing/nouveau:dracut" if facts.host.distro in DRACUT else ""
-        return api.worded(case, "driver-missing/nouveau", **words)
+        return facts.worded(case, "driver-missing/nouveau", **words)
     if state.secure_boot:
         case = f"driver-missing/secure-boot:{facts.host.distro}"
-        return api.worded(case, "driver-missing/secure-boot", **words)
-    return api.worded("driver-missing", **words)
+        return facts.worded(case, "driver-missing/secure-boot", **words)
+    return facts.worded("driver-missing", **words)
 
 
 def _place(facts: api.Facts) -> str:
@@ -84,12 +84,12 @@ def _from_text(facts: api.Facts) -> api.Finding | None:
     answer = facts.nvidia_answer
     said = answer.smi_text or answer.nvml_text or "NVML error 9, driver not loaded"
     if not answer.says(9):
-        said = api.heard(facts.errors, "driver-missing/logged", "driver-missing")
-    unseen = "" if said else api.heard(facts.errors, "driver-missing/engine")
+        said = facts.heard("driver-missing/logged", "driver-missing")
+    unseen = "" if said else facts.heard("driver-missing/engine")
     said = said or unseen
     if not said or _served(facts) or facts.host.wsl:
         return None
-    return api.worded(
+    return facts.worded(
         "driver-missing/from-text",
         found=f"the error '{said.splitlines()[0].rstrip(' .')}'",
         said=said,

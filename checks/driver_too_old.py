@@ -10,7 +10,7 @@ def driver_too_old(facts: api.Facts) -> api.Finding | None:
     if facts.runtime.gpu_works:
         return None
     torch, driver, windows = facts.torch, facts.nvidia_driver, facts.host.windows_driver
-    said = api.heard(facts.errors, "driver-too-old")
+    said = facts.heard("driver-too-old")
     floor = "" if windows else BEFORE_11.get(".".join(torch.cuda.split(".")[:2]), "")
     floor = floor or (api.driver_floor(torch.cuda, windows=windows) if torch.cuda else "")
     # JetPack 5 states the release of its own system, as in 35.4.1
@@ -33,7 +33,7 @@ def driver_too_old(facts: api.Facts) -> api.Finding | None:
     install = api.install_driver(facts.host, floor, old_card=old, container=facts.container)
     what = [torch.named] if torch else []
     what += [f"driver {driver.version}"] if driver else []
-    return api.worded(
+    return facts.worded(
         "driver-too-old:low" if low and driver else "driver-too-old:said",
         said=said,
         way=fit or install,
@@ -42,7 +42,6 @@ def driver_too_old(facts: api.Facts) -> api.Finding | None:
         driver=driver.version,
         what=", ".join((*what, "and ")) if what else "",
         offered=offered,
-        facts=facts,
     )
 
 

@@ -41,20 +41,19 @@ def extension_abi_mismatch(facts: api.Facts) -> api.Finding | None:
         name = next((n for n in NAMED.values() if facts.packages.version(n)), "")
         key, symbol = "extension-abi-mismatch/from-bare-symbol", found[1]
         cure = _rebuild(facts, name) if name else api.advise(ANEW)
-        return api.worded(key, said=f"undefined symbol: {symbol}", cure=cure, symbol=symbol[:90])
-    if said := api.heard(facts.errors, "extension-abi-mismatch"):
+        return facts.worded(key, said=f"undefined symbol: {symbol}", cure=cure, symbol=symbol[:90])
+    if said := facts.heard("extension-abi-mismatch"):
         key, cure = "extension-abi-mismatch/deepspeed", _rebuild(facts, "deepspeed")
-        return api.worded(key, said=said, cure=cure)
+        return facts.worded(key, said=said, cure=cure)
     version = facts.packages.version("flash-attn")
     label = re.search(r"torch(\d+\.\d+)", version.partition("+")[2])
     if not facts.torch or label is None or label[1] == api.minor(facts.torch.version):
         return None
-    return api.worded(
+    return facts.worded(
         "extension-abi-mismatch/label",
         cure=_rebuild(facts, "flash-attn"),
         version=version,
         label=label[1],
-        facts=facts,
     )
 
 
@@ -73,7 +72,7 @@ def _from_symbol(facts: api.Facts, path: str, symbol: str) -> api.Finding:
         abis = "the old C++ ABI", "the new one"
     else:
         abis = "", ""
-    return api.worded(
+    return facts.worded(
         f"extension-abi-mismatch/symbol:{name}" if name == "flash-attn" else "",
         "extension-abi-mismatch/symbol",
         cure=_rebuild(facts, of) if of else api.advise(ANEW),
@@ -85,7 +84,6 @@ def _from_symbol(facts: api.Facts, path: str, symbol: str) -> api.Finding:
         built=abis[0],
         has=abis[1],
         other="" if abis[0] else facts.torch.named,
-        facts=facts,
     )
 
 
@@ -98,4 +96,4 @@ def _old_abi(torch: api.TorchBuild) -> bool:
 
 def _rebuild(facts: api.Facts, name: str) -> api.Cure:
     plain = facts.packages.version(name).partition("+")[0]
-    return api.pip(facts.interpreter, "install", *REBUILD, f"{name}=={plain}" if plain else name)
+    return facts.pip("install", *REBUILD, f"{name}=={plain}" if plain else name)

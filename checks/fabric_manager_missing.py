@@ -11,8 +11,8 @@ def fabric_manager_missing(facts: api.Facts) -> api.Finding | None:
     if facts.runtime.gpu_works:
         return None
     waiting = [card for card in facts.nvidia.gpus if card.fabric_state in WAITING]
-    said = api.heard(facts.errors, "fabric-manager-missing")
-    service = api.heard(facts.errors, "fabric-manager-missing/service")
+    said = facts.heard("fabric-manager-missing")
+    service = facts.heard("fabric-manager-missing/service")
     failed = said or facts.runtime.gpu_available is False
     # a text that shows the service and nothing else
     bare = not (facts.pci or facts.nvidia or facts.runtime)
@@ -27,7 +27,7 @@ def fabric_manager_missing(facts: api.Facts) -> api.Finding | None:
         )
     debian = not facts.host or facts.host.distro in ("ubuntu", "debian")
     case = "inside" if facts.container else "debian" if debian else "other"
-    return api.worded(
+    return facts.worded(
         f"fabric-manager-missing:{case}",
         "fabric-manager-missing",
         said=said,
@@ -35,5 +35,4 @@ def fabric_manager_missing(facts: api.Facts) -> api.Finding | None:
         switches=f"{switches} NVSwitch{'es' if switches > 1 else ''}" if switches else "",
         state=state,
         branch=(api.parts(facts.nvidia_driver.version) or (OWN_BRANCH,))[0],
-        facts=facts,
     )

@@ -5,26 +5,25 @@ from tunedoctor import api
 def glibc_too_old(facts: api.Facts) -> api.Finding | None:
     """Believe an error first, then a failed install, then compare with the floor of the installed wheel."""
     have = facts.host.libc_version if facts.host.libc == "glibc" else ""
-    if found := api.matched(facts.errors, "glibc-too-old/needed"):
+    if found := facts.matched("glibc-too-old/needed"):
         by = found[2] or ""
         flash = next((p for p in ("flash_attn", "vllm", "torch") if p in by), "") == "flash_attn"
-        return api.worded(
+        return facts.worded(
             "glibc-too-old/from-error",
             "glibc-too-old/from-error:flash-attn" if flash else "glibc-too-old/from-error:else",
-            facts=facts,
             name=by.replace("\\", "/").rpartition("/")[2] or "a compiled module",
             needed=found[1],
             system=f"glibc {have}" if have else "an older one",
         )
     cxx = api.cxx_too_old(facts.errors, conda=facts.interpreter.kind == "conda")
     if cxx is not None and cxx.whose == "system":
-        return api.worded("glibc-too-old/cxx-library", found=cxx.found, said=cxx.said)
+        return facts.worded("glibc-too-old/cxx-library", found=cxx.found, said=cxx.said)
     why, key = (
         api.refused(facts.index_answer, facts.interpreter, facts.host),
         "glibc-too-old/refused",
     )
     if why is not None and why.cause == "glibc-too-old":
-        return api.worded(key, found=why.found, said=why.found, facts=facts)
+        return facts.worded(key, found=why.found, said=why.found)
     stage, torch = facts.runtime.stage("import torch"), facts.torch
     known = have and facts.interpreter and torch and not torch.conda
     where = api.family(facts.host, facts.interpreter) if known else ""
@@ -33,4 +32,4 @@ def glibc_too_old(facts: api.Facts) -> api.Finding | None:
     floor = api.glibc_floor(torch.version, torch.variant, where)
     if api.at_least(have, floor):
         return None
-    return api.worded("glibc-too-old/floor", key, floor=floor, facts=facts)
+    return facts.worded("glibc-too-old/floor", key, floor=floor)

@@ -33,15 +33,15 @@ def _cure(facts: api.Facts, found: str, gfx: str, archs: tuple[str, ...]) -> api
     use = grade in ("works", "older") or (grade == "stopgap" and not fit.on_index)
     known = override is not None and (override.runs in archs or not archs)
     if override and known and use and facts.host.os != "windows":
-        return api.worded(
+        return facts.worded(
             "gpu-arch-not-in-rocm-build/override",
             found=found,
-            cure=api.set_variable(facts.host, "HSA_OVERRIDE_GFX_VERSION", override.value),
+            cure=facts.set_variable("HSA_OVERRIDE_GFX_VERSION", override.value),
             gfx=gfx,
             runs=override.runs,
             stopgap="a stopgap" if grade == "stopgap" else "",
         )
-    return api.worded(
+    return facts.worded(
         "gpu-arch-not-in-rocm-build/build",
         found=found,
         cure=fit.cure,
@@ -74,7 +74,7 @@ def _archs(facts: api.Facts) -> tuple[str, ...]:
 def _from_text(
     facts: api.Facts, gpus: list[api.AmdGpu], archs: tuple[str, ...]
 ) -> api.Finding | None:
-    said = api.heard(facts.errors, ID)
+    said = facts.heard(ID)
     if not said or "current device: 1" in said:
         return None
     named = api.expression("gpu-arch-not-in-rocm-build/gfx").search(said)
@@ -82,4 +82,4 @@ def _from_text(
     found = f"the error '{said}'" + (f" of {facts.torch.named}" if facts.torch else "")
     if gfx:
         return _cure(facts, f"{found} on {gfx}", gfx, archs).saying(said)
-    return api.worded(ID, found=found, said=said)
+    return facts.worded(ID, found=found, said=said)

@@ -2,7 +2,7 @@ from tunedoctor import api
 
 
 @api.check("gpu-does-not-compute")
-def gpu_does_not_compute(runtime: api.Runtime) -> api.Finding | None:
+def gpu_does_not_compute(facts: api.Facts, runtime: api.Runtime) -> api.Finding | None:
     """Take the first stage `matmul DEVICE DTYPE` that went wrong."""
     failed = [
         stage
@@ -22,4 +22,4 @@ def gpu_does_not_compute(runtime: api.Runtime) -> api.Finding | None:
     wrong = "is off by" in text
     case = "gpu-does-not-compute:wrong" if wrong else "gpu-does-not-compute:else"
     found = f"{device} in {dtype}: {text}"
-    return api.worded("gpu-does-not-compute", case, found=found, stage=first)
+    return facts.worded("gpu-does-not-compute", case, found=found, stage=first)

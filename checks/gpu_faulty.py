@@ -12,31 +12,31 @@ def gpu_faulty(facts: api.Facts) -> api.Finding | None:
     lost = facts.nvidia_answer.says(15)
     newest = next((x for x in reversed(facts.kernel_log.xids) if x.number == 79), None)
     if lost or facts.kernel_log.fell_off_bus or newest:
-        return api.worded(
+        return facts.worded(
             "gpu-faulty/lost",
             said="GPU is lost" if lost else "",
             evidence=("kernel log" if facts.kernel_log else "",),
             slot=newest.slot if newest else "",
             by="the driver answers 'GPU is lost' (15)" if lost else "the kernel log says so",
         )
-    states = (finding for card in facts.nvidia.gpus if (finding := _state(card)))
-    return next(states, None) or _logged(facts) or api.if_heard(facts.errors, "gpu-faulty")
+    states = (finding for card in facts.nvidia.gpus if (finding := _state(facts, card)))
+    return next(states, None) or _logged(facts) or facts.if_heard("gpu-faulty")
 
 
-def _state(card: api.NvidiaGpu) -> api.Finding | None:
+def _state(facts: api.Facts, card: api.NvidiaGpu) -> api.Finding | None:
     """Return what the driver says of a card now."""
     card_is: dict[str, Any] = {"index": card.index, "name": f"GPU {card.index} ({card.name})"}
     if card.remap_failed:
-        return api.worded("gpu-faulty/beyond-repair", **card_is, uuid=card.uuid or "not known")
+        return facts.worded("gpu-faulty/beyond-repair", **card_is, uuid=card.uuid or "not known")
     action = card.recovery_action.upper().replace(" ", "_")
     if action and action not in ("NONE", "N/A"):
         case = "reboot" if "REBOOT" in action else "reset"
-        return api.worded("gpu-faulty/asks", f"gpu-faulty/asks:{case}", **card_is, action=action)
+        return facts.worded("gpu-faulty/asks", f"gpu-faulty/asks:{case}", **card_is, action=action)
     errors, pending = card.ecc_uncorrected, card.remap_pending
     count = f"{errors} uncorrectable memory errors since boot" if errors else ""
     waits = "a faulty memory row waits for a reset to be mapped out" if pending else ""
     faults = "; ".join(filter(None, (count, waits)))
-    return api.worded("gpu-faulty/memory-errors", **card_is, faults=faults) if faults else None
+    return facts.worded("gpu-faulty/memory-errors", **card_is, faults=faults) if faults else None
 
 
 def _logged(facts: api.Facts) -> api.Finding | None:
@@ -54,7 +54,7 @@ def _logged(facts: api.Facts) -> api.Finding | None:
 def _past(facts: api.Facts, xid: api.Xid, asks: str, name: str) -> api.Finding:
     answers = any(card.slot == xid.slot for card in facts.nvidia.gpus)
     past = asks == "idle" or (answers and asks in ("reset", "reboot"))
-    return api.worded(
+    return facts.worded(
         f"gpu-faulty/logged:{asks}",
         "gpu-faulty/logged",
         severity="warning" if past else "error",

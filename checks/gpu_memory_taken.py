@@ -18,7 +18,7 @@ def gpu_memory_taken(facts: api.Facts, gpus: api.NvidiaGpus) -> api.Finding | No
     _, card = max(full, key=lambda one: one[0])
     biggest = sorted(card.processes, key=lambda p: p.memory or 0, reverse=True)
     python = bool(biggest) and "python" in biggest[0].name.lower() and biggest[0].pid > 1
-    return api.worded(
+    return facts.worded(
         "gpu-memory-taken:python" if python else "gpu-memory-taken:else",
         "gpu-memory-taken",
         card=card,

@@ -6,8 +6,8 @@ def gpu_not_started(facts: api.Facts) -> api.Finding | None:
     """Go by an empty list of GPUs beside cards on the bus; else by a text of the driver."""
     cards = [card for card in facts.pci.of("10de") if card.driver in ("nvidia", "")]
     empty = facts.nvidia_module.loaded and facts.nvidia_module.gpus_in_proc == 0 and cards
-    named = api.heard(facts.errors, "gpu-not-started/said-why")
-    said = named or api.heard(facts.errors, "gpu-not-started")
+    named = facts.heard("gpu-not-started/said-why")
+    said = named or facts.heard("gpu-not-started")
     if facts.nvidia.gpus:
         return None
     answer, driver = facts.nvidia_answer, facts.nvidia_driver
@@ -15,7 +15,7 @@ def gpu_not_started(facts: api.Facts) -> api.Finding | None:
     none = answer.smi_code == 6 and "No devices" in answer.smi_text and not facts.host.wsl
     if none and not said and not facts.pci and not facts.container:
         read = next((e.text for e in facts.errors.errors if "No devices" in e.text), "")
-        return api.worded("gpu-not-started/lists-none", said=read)
+        return facts.worded("gpu-not-started/lists-none", said=read)
     if not (empty or said):
         return None
     models = [model for card in cards if (model := api.nvidia_by_pci(card.device))]
@@ -33,9 +33,11 @@ def gpu_not_started(facts: api.Facts) -> api.Finding | None:
     elif not named and not floor and not old:
         case = "gpu-not-started/no-reason:said" if said else "gpu-not-started/no-reason:listed"
         number = driver.version or "not known"
-        return api.worded(case, "gpu-not-started/no-reason", said=said, number=number, names=names)
+        return facts.worded(
+            case, "gpu-not-started/no-reason", said=said, number=number, names=names
+        )
     wanted = "580" if floor else ""
-    return api.worded(
+    return facts.worded(
         "gpu-not-started",
         said="" if needs else said,
         way=api.install_driver(facts.host, wanted, old_card=old, container=facts.container),

@@ -9,14 +9,14 @@ WORDS = {
 
 
 @api.check("gpu-throttled")
-def gpu_throttled(gpus: api.NvidiaGpus) -> api.Finding | None:
+def gpu_throttled(facts: api.Facts, gpus: api.NvidiaGpus) -> api.Finding | None:
     """Take the reasons as the driver gives them."""
     slow = [card for card in gpus.gpus if card.throttle]
     if not slow:
         return None
     reasons = {reason for card in slow for reason in card.throttle}
     power = reasons <= {"power-brake", "hw-slowdown"}
-    return api.worded(
+    return facts.worded(
         "gpu-throttled",
         "gpu-throttled:power" if power else "gpu-throttled:else",
         found="; ".join(

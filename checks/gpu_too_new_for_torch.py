@@ -8,16 +8,16 @@ CU128 = "https://download.pytorch.org/whl/cu128"
 @api.check("gpu-too-new-for-torch")
 def gpu_too_new_for_torch(facts: api.Facts) -> api.Finding | None:
     """Compare each card with the code of the build; where they are not known, read torch's own warning."""
-    seen, image = api.coverage(facts), api.heard(facts.errors, "gpu-too-new-for-torch/no-image")
+    seen, image = api.coverage(facts), facts.heard("gpu-too-new-for-torch/no-image")
     if seen is not None and image:
         seen = _without_ptx(seen)
     cards = seen.too_new if seen else _from_text(facts, image)
     if not cards:
         # a compiler beside torch that does not know the GPU; nobody knows which torch it came with
-        said = api.heard(facts.errors, "gpu-too-new-for-torch/unknown-arch")
+        said = facts.heard("gpu-too-new-for-torch/unknown-arch")
         key = "gpu-too-new-for-torch/unknown-arch"
         newest = api.pip(None, "install", "--upgrade", "torch", index=CU128)
-        return api.worded(key, said=said, cure=newest) if said else None
+        return facts.worded(key, said=said, cure=newest) if said else None
     capabilities = tuple(dict.fromkeys(card.compute_capability for card in cards))
     found = f"{api.cards_named(cards)}; {api.code_of(facts.torch, seen)}"
     if seen is not None and seen.works:
@@ -27,22 +27,22 @@ def gpu_too_new_for_torch(facts: api.Facts) -> api.Finding | None:
     way = api.rebuild_cuda(*own, facts.nvidia_driver.version, capabilities)
     later = None if way else api.rebuild_cuda(*own, "", capabilities)
     note = floor = ""
+    install = None
     if later:
         floor = api.driver_floor(api.cuda_of(later.variant), windows=facts.host.windows_driver)
-        way = api.install_driver(facts.host, floor, container=facts.container)
-        note = f"{way.note}; then {later.cure.command}"
-    return api.worded(
+        install = api.install_driver(facts.host, floor, container=facts.container)
+        note = f"{install.note}; then {later.cure.command}"
+    return facts.worded(
         "gpu-too-new-for-torch:driver" if later else "",
         "gpu-too-new-for-torch",
-        "gpu-too-new-for-torch:code" if way else "",
+        "gpu-too-new-for-torch:code" if way or later else "",
         "gpu-too-new-for-torch:jetson" if "8.7" in capabilities else "",
-        way=way,
+        way=way or install,
         cure_note=note,
         source=seen.source if seen else "",
         cards=found,
         floor=floor,
         archs=";".join(capabilities),
-        facts=facts,
     )
 
 

@@ -8,7 +8,7 @@ KEPT = (7, 5)
 def gpu_too_old_for_torch(facts: api.Facts) -> api.Finding | None:
     """Compare each card with the code of the build; where they are not known, read torch's own warning."""
     seen = api.coverage(facts)
-    said = "" if seen else api.heard(facts.errors, "gpu-too-old-for-torch/too-old")
+    said = "" if seen else facts.heard("gpu-too-old-for-torch/too-old")
     refused = None if seen else api.card_refused(facts.errors)
     cards = seen.too_old if seen else ()
     # what torch refuses below 8.0 is too old for it
@@ -16,9 +16,9 @@ def gpu_too_old_for_torch(facts: api.Facts) -> api.Finding | None:
         cards = (refused,)
     image = ""
     if not cards and not said and not facts.torch:
-        image = api.heard(facts.errors, "gpu-too-old-for-torch/no-image")
+        image = facts.heard("gpu-too-old-for-torch/no-image")
         cards = _old_ones(facts) if image else ()
-    if triton := api.if_heard(facts.errors, "gpu-too-old-for-torch/triton-too-old"):
+    if triton := facts.if_heard("gpu-too-old-for-torch/triton-too-old"):
         return triton
     if not cards and not said:
         return _never_supported(facts)
@@ -36,7 +36,7 @@ def gpu_too_old_for_torch(facts: api.Facts) -> api.Finding | None:
     driver, wanted = facts.nvidia_driver.version, capabilities or ("7.0",)
     fit = api.rebuild_cuda(facts.host, facts.interpreter, facts.torch, driver, wanted)
     never = any(api.parts(c) < (5,) for c in capabilities)
-    return api.worded(
+    return facts.worded(
         "gpu-too-old-for-torch",
         "gpu-too-old-for-torch:code" if fit else "",
         "gpu-too-old-for-torch:never" if never else "gpu-too-old-for-torch:dropped",
@@ -51,13 +51,13 @@ def gpu_too_old_for_torch(facts: api.Facts) -> api.Finding | None:
 
 def _never_supported(facts: api.Facts) -> api.Finding | None:
     """Take a capability that a text itself tells, beside the error of a card without code."""
-    spoken = api.heard(facts.errors, "gpu-too-old-for-torch/spoken")
+    spoken = facts.heard("gpu-too-old-for-torch/spoken")
     parts_ = ("gpu-too-old-for-torch/no-image", "gpu-too-old-for-torch/no-kernel")
-    said = api.heard(facts.errors, *parts_) if spoken else ""
+    said = facts.heard(*parts_) if spoken else ""
     if not said:
         return None
     spoken, said = (words.partition("`")[0].partition(")")[0] for words in (spoken, said))
-    return api.worded("gpu-too-old-for-torch/never-supported", said=said, spoken=spoken[:40])
+    return facts.worded("gpu-too-old-for-torch/never-supported", said=said, spoken=spoken[:40])
 
 
 def _old_ones(facts: api.Facts) -> tuple[api.NvidiaGpu, ...]:

@@ -8,7 +8,7 @@ ON = ("1", "true", "yes", "on")
 @api.check("hub-cache-permission")
 def hub_cache_permission(facts: api.Facts) -> api.Finding | None:
     """Make a note of it where the Hub is switched off, since reading is enough then."""
-    said = api.heard(facts.errors, "hub-cache-permission")
+    said = facts.heard("hub-cache-permission")
     disks = (d for d in facts.disks.disks if d.use == "hf-cache" and not d.writable)
     folder = next((disk.path for disk in disks), "")
     if not folder and not said:
@@ -18,8 +18,8 @@ def hub_cache_permission(facts: api.Facts) -> api.Finding | None:
     quoted = shlex.quote(folder) if folder else "~/.cache/huggingface"
     cure = api.tell(f"sudo chown -R $(id -u):$(id -g) {quoted}")
     if facts.container or windows:
-        cure = api.set_variable(facts.host, "HF_HOME", "C:\\hf" if windows else "/tmp/hf")  # noqa: S108  every container has it
-    return api.worded(
+        cure = facts.set_variable("HF_HOME", "C:\\hf" if windows else "/tmp/hf")  # noqa: S108  every container has it
+    return facts.worded(
         "hub-cache-permission:seen" if folder else "",
         "hub-cache-permission:inside" if facts.container else "hub-cache-permission:else",
         severity="note" if offline and not said else "error",

@@ -2,7 +2,7 @@ from tunedoctor import api
 
 
 @api.check("hub-gated-access")
-def hub_gated_access(errors: api.Errors) -> api.Finding | None:
+def hub_gated_access(facts: api.Facts, errors: api.Errors) -> api.Finding | None:
     """Take the answer 403 and what says that the licence was not accepted."""
     said = api.heard(errors, "hub-gated-access")
     if not said:
@@ -16,4 +16,4 @@ def hub_gated_access(errors: api.Errors) -> api.Finding | None:
         "",
     )
     case = "hub-gated-access:fine" if "fine-grained" in said else ""
-    return api.worded(case, "hub-gated-access", said=said, page=page)
+    return facts.worded(case, "hub-gated-access", said=said, page=page)

@@ -8,10 +8,12 @@ def hub_network(facts: api.Facts, errors: api.Errors) -> api.Finding | None:
     """Tell a certificate that is not trusted from a route that is closed."""
     about = api.Errors(errors=tuple(e for e in errors.errors if PLACE.search(e.text)))
     if tls := api.heard(about, "hub-network/tls") or _tls_of_no_host(errors):
-        return api.worded("hub-network/tls", said=tls, facts=facts)
+        return facts.worded("hub-network/tls", said=tls)
     route, key = api.heard(about, "hub-network/route"), "hub-network/route"
     return (
-        api.worded(key, said=route, mirror=facts.environment.get("HF_ENDPOINT")) if route else None
+        facts.worded(key, said=route, mirror=facts.environment.get("HF_ENDPOINT"))
+        if route
+        else None
     )
 
 

@@ -11,10 +11,10 @@ def hub_no_token(facts: api.Facts, errors: api.Errors) -> api.Finding | None:
         said = api.heard(errors, "hub-no-token")
         if not said:
             refused = api.heard(errors, "hub-no-token/unauthorised")
-            return api.worded("hub-no-token/no-such-name", said=refused)
+            return facts.worded("hub-no-token/no-such-name", said=refused)
     guess = "" if said else api.heard(errors, "hub-no-token/guess")
     if not said and not guess:
         return None
     has = "; HF_TOKEN is set" if facts.environment.get("HF_TOKEN") else ""
     case = "hub-no-token:guess" if guess else ""
-    return api.worded("hub-no-token", case, said=said or guess, set=has)
+    return facts.worded("hub-no-token", case, said=said or guess, set=has)

@@ -40,14 +40,14 @@ def import_contract_clash(
     if altered:
         # other files than the release's: no other release is needed
         cure = (f"{name}=={version}" for name, version in altered.items())
-        command = api.pip(facts.interpreter, "install", "--force-reinstall", "--no-deps", *cure)
+        command = facts.pip("install", "--force-reinstall", "--no-deps", *cure)
     else:
         change = _change(facts, shown, versions)
         newer = any(spec == "*" and name in versions for name, spec in change.items())
         options = ("--upgrade",) if newer else ()
-        command = api.pip(facts.interpreter, "install", *options, *api.pinned(change))
+        command = facts.pip("install", *options, *api.pinned(change))
     case = "altered" if altered else "missing" if first.kind == "missing" else "clash"
-    return api.worded(
+    return facts.worded(
         f"import-contract-clash/{case}",
         "import-contract-clash",
         severity="error" if main else "warning",

@@ -29,10 +29,9 @@ def library_import_fails(facts: api.Facts, runtime: api.Runtime) -> api.Finding 
     module, lines = api.module_of(first.name), first.error.splitlines()
     # of a chain of exceptions the innermost, which comes first, tells
     message = next((one for one in lines if one.strip() and not one.startswith("  ")), "")
-    return api.worded(
+    return facts.worded(
         "library-import-fails/main" if main else "",
         "library-import-fails",
-        facts=facts,
         evidence=tuple(one.strip() for one in lines if one.strip().startswith("File "))[-3:],
         module=module,
         name=api.brought_by(module),

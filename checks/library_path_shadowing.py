@@ -11,8 +11,8 @@ def library_path_shadowing(facts: api.Facts) -> api.Finding | None:
     """Compare the versions of the file that wins and of the wheel's own."""
     cxx = api.cxx_too_old(facts.errors, conda=facts.interpreter.kind == "conda")
     if cxx is not None and cxx.whose == "system before conda":
-        return api.worded("library-path-shadowing/cxx", found=cxx.found, said=cxx.said)
-    said = api.heard(facts.errors, "library-path-shadowing") or api.told(facts.errors, SUBLIBRARY)
+        return facts.worded("library-path-shadowing/cxx", found=cxx.found, said=cxx.said)
+    said = facts.heard("library-path-shadowing") or api.told(facts.errors, SUBLIBRARY)
     shadows = [shadow for shadow in facts.library_path.shadows if _matters(shadow)]
     if not shadows:
         return _from_error(facts, said, open_=_open(facts, said)) if said else None
@@ -28,11 +28,10 @@ def library_path_shadowing(facts: api.Facts) -> api.Finding | None:
             return _from_error(facts, f"{said}'; it is '{first.path}") if said else None
         used, broken = gpu_build, bool(stages & {"failed", "crashed"})
     stub = first.library == "libcuda"
-    return api.worded(
+    return facts.worded(
         "library-path-shadowing:stub" if stub else "library-path-shadowing:foreign",
         "library-path-shadowing",
         severity="error" if used and broken else "warning" if used else "note",
-        facts=facts,
         evidence=tuple(shadow.path for shadow in shadows[:4]),
         library=first.library,
         pair=_pair(first),
@@ -43,7 +42,7 @@ def library_path_shadowing(facts: api.Facts) -> api.Finding | None:
 
 def _from_error(facts: api.Facts, said: str, *, open_: bool = False) -> api.Finding:
     key = "library-path-shadowing/from-error"
-    return api.worded(key, f"{key}:open" if open_ else "", said=said, facts=facts)
+    return facts.worded(key, f"{key}:open" if open_ else "", said=said)
 
 
 def _wheel_of_pytorch(facts: api.Facts) -> bool:
@@ -74,5 +73,5 @@ def _open(facts: api.Facts, said: str) -> bool:
     shown = facts.environment.get("LD_LIBRARY_PATH") or ""
     if SUBLIBRARY in said and not api.expression("library-path-shadowing/of-cuda").search(shown):
         shown = ""
-    told_ = "stub" in said or api.heard(facts.errors, "library-path-shadowing/open")
+    told_ = "stub" in said or facts.heard("library-path-shadowing/open")
     return not shown and not told_

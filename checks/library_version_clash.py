@@ -53,7 +53,7 @@ def library_version_clash(
     fix = api.lasting([(one.fix, one.rests_on) for one in shown], api.known(packages))
     # of names without versions pip leaves what is there, unless it is told to look for newer ones
     newer = () if any(v not in ("", "*") for v in fix.values()) else ("--upgrade",)
-    command = api.pip(facts.interpreter, "install", *newer, *api.pinned(fix)) if fix else api.Cure()
+    command = facts.pip("install", *newer, *api.pinned(fix)) if fix else api.Cure()
     named = [*(one for one in known_ if one in shown), *code, *declared]
     return api.Finding(
         severity=found[0].severity,
@@ -108,8 +108,8 @@ def _suspected(facts: api.Facts) -> api.Finding | None:
     if api.first_transformers(one.said.partition("'")[2].partition("'")[0]):
         return None
     options = BUILT_HERE.get(one.other, ())
-    newer = api.pip(facts.interpreter, "install", "--upgrade", *options, one.other)
-    return api.worded(
+    newer = facts.pip("install", "--upgrade", *options, one.other)
+    return facts.worded(
         "library-version-clash/suspected",
         said=one.said,
         cure=api.advise(OF_TORCH) if one.other == "triton" else newer,
@@ -166,7 +166,7 @@ def _clash(one: api.Unmet, facts: api.Facts) -> _Told:
 
 def _from_pip(facts: api.Facts) -> Iterator[_Told]:
     """Read what pip itself said after an install; torch's companions have a check of their own."""
-    for line in api.readings(facts.errors, "library-version-clash/conflict"):
+    for line in facts.readings("library-version-clash/conflict"):
         owner, version, name, specifier, have = line.groups()
         if owner not in ELSEWHERE:
             yield _Told(
@@ -179,9 +179,9 @@ def _from_pip(facts: api.Facts) -> Iterator[_Told]:
 
 def _from_resolver(facts: api.Facts) -> Iterator[_Told]:
     """Read what a resolver said of two requirements of one package that exclude each other."""
-    asked = [m.groups() for m in api.readings(facts.errors, "library-version-clash/user-asks")]
-    pairs = [m.groups() for m in api.readings(facts.errors, "library-version-clash/poetry")]
-    for depends in api.readings(facts.errors, "library-version-clash/depends"):
+    asked = [m.groups() for m in facts.readings("library-version-clash/user-asks")]
+    pairs = [m.groups() for m in facts.readings("library-version-clash/poetry")]
+    for depends in facts.readings("library-version-clash/depends"):
         pin = next((pin.strip("=") for name, pin in asked if name == depends[3]), "")
         if pin and depends[3] not in ("torch", "python", "numpy"):
             pairs.append((*depends.groups(), "", pin))

@@ -15,21 +15,23 @@ def local_file_shadowing(facts: api.Facts) -> api.Finding | None:
     # live, the folders themselves tell; what runs in the target does not start from the working folder
     errors = () if facts.shadowed else facts.errors.errors
     return (
-        _finding([s for s in libraries if s.hides], "error")
-        or _finding([s for s in standard if s.where != "work"], "error")
+        _finding(facts, [s for s in libraries if s.hides], "error")
+        or _finding(facts, [s for s in standard if s.where != "work"], "error")
         or _strays(facts)
-        or next((told for error in errors if (told := _from_error(error))), None)
-        or _finding(standard, "warning")
+        or next((told for error in errors if (told := _from_error(facts, error))), None)
+        or _finding(facts, standard, "warning")
         or _from_copies(facts)
-        or _finding([s for s in libraries if not s.hides], "note")
+        or _finding(facts, [s for s in libraries if not s.hides], "note")
     )
 
 
-def _finding(shadows: list[api.Shadow], severity: api.Severity) -> api.Finding | None:
+def _finding(
+    facts: api.Facts, shadows: list[api.Shadow], severity: api.Severity
+) -> api.Finding | None:
     if not shadows:
         return None
     first = shadows[0]
-    return api.worded(
+    return facts.worded(
         "local-file-shadowing",
         severity=severity,
         evidence=tuple(s.path for s in shadows[:4]),
@@ -53,7 +55,7 @@ def _from_copies(facts: api.Facts) -> api.Finding | None:
             api.distribution_of(one.name.replace("-", "_")) and one.version != one.winner_version
         )
         if known and one.hidden_by in facts.interpreter.pythonpath:
-            return api.worded("local-file-shadowing/copies", copy=one, facts=facts)
+            return facts.worded("local-file-shadowing/copies", copy=one)
     return None
 
 
@@ -71,7 +73,7 @@ def _strays(facts: api.Facts) -> api.Finding | None:
         return None
     first, held = found[0]
     died = any(one.outcome in ("failed", "crashed") for one in facts.runtime.stages)
-    return api.worded(
+    return facts.worded(
         "local-file-shadowing/strays:died" if died else "",
         "local-file-shadowing/strays:by" if first.by else "",
         "local-file-shadowing/strays",
@@ -89,10 +91,10 @@ def _is_mine(file: str, module: str) -> bool:
     return bool(api.distribution_of(module)) and not installed and not checkout
 
 
-def _mine(part: str, found: re.Match[str]) -> api.Finding:
+def _mine(facts: api.Facts, part: str, found: re.Match[str]) -> api.Finding:
     """Tell of a file of the user's, the second group, which is imported as the module of the first one."""
     folder = re.sub(r"[\\/]__init__\.py$", "", found[2]) if part == "own-folder" else found[2]
-    return api.worded(
+    return facts.worded(
         f"local-file-shadowing/{part}",
         folder=folder,
         renamed=_renamed(folder),
@@ -102,7 +104,7 @@ def _mine(part: str, found: re.Match[str]) -> api.Finding:
     )
 
 
-def _from_error(error: api.ErrorText) -> api.Finding | None:
+def _from_error(facts: api.Facts, error: api.ErrorText) -> api.Finding | None:
     """Take what an error says of a file or folder that has the name of a library or standard module."""
 
     def said(kind: str) -> re.Match[str] | None:
@@ -110,18 +112,18 @@ def _from_error(error: api.ErrorText) -> api.Finding | None:
 
     circular = said("circular")
     if circular and not re.search("(?:site|dist)-packages", circular[2]):
-        return _mine("circular", circular)
+        return _mine(facts, "circular", circular)
     if renamed := said("rename"):
         key, file = "local-file-shadowing/renamed", renamed[1]
         hides = renamed[2] or "the library of that name"
-        return api.worded(key, file=file, hides=hides, renamed=_renamed(file))
+        return facts.worded(key, file=file, hides=hides, renamed=_renamed(file))
     own = said("own-folder")
     if own and _is_mine(own[2], own[1]):
-        return _mine("own-folder", own)
+        return _mine(facts, "own-folder", own)
     for kind in ("plain", "hollow", "nowhere"):
         found = said(kind)
         module = next(filter(None, found.groups())) if found else ""
         known = api.distribution_of(module) or module in sys.stdlib_module_names
         if found and (known or kind == "nowhere"):
-            return api.worded(f"local-file-shadowing/{kind}", said=found[0], module=module)
-    return api.worded("local-file-shadowing/uncompiled") if said("uncompiled") else None
+            return facts.worded(f"local-file-shadowing/{kind}", said=found[0], module=module)
+    return facts.worded("local-file-shadowing/uncompiled") if said("uncompiled") else None

@@ -11,8 +11,8 @@ def macos_too_old(facts: api.Facts) -> api.Finding | None:
     why = api.refused(facts.index_answer, own, facts.host)
     if why is not None and why.cause == "macos-too-old":
         cure = api.torch_install(facts, _wanted(have)).cure
-        return api.worded("macos-too-old/refused", found=why.found, cure=cure or None)
-    said = api.heard(facts.errors, "macos-too-old")
+        return facts.worded("macos-too-old/refused", found=why.found, cure=cure or None)
+    said = facts.heard("macos-too-old")
     floor = _floor(facts) if torch else ""
     arm = own.machine in ("arm64", "")
     below = bool(have and floor and arm) and not api.at_least(have, floor)
@@ -25,7 +25,7 @@ def macos_too_old(facts: api.Facts) -> api.Finding | None:
         return None
     older = api.torch_install(facts, _wanted(have)) if torch and below else None
     fits = older is not None and older.version
-    return api.worded(
+    return facts.worded(
         "macos-too-old/older" if fits else "",
         "macos-too-old",
         found=(f"{torch.named} needs macOS {floor} for the GPU" if floor else f"the error '{said}'")

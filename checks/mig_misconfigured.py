@@ -9,10 +9,8 @@ def mig_misconfigured(facts: api.Facts) -> api.Finding | None:
     split, source = [card for card in facts.nvidia.gpus if card.mig], facts.nvidia.source
     if not split:
         # what a library or the driver's own tools said, where no card in MIG mode is shown
-        return api.if_heard(
-            facts.errors, "mig-misconfigured/read-as-number", "mig-misconfigured/asked"
-        )
-    asserted = api.heard(facts.errors, "mig-misconfigured/assertion")
+        return facts.if_heard("mig-misconfigured/read-as-number", "mig-misconfigured/asked")
+    asserted = facts.heard("mig-misconfigured/assertion")
     if facts.runtime.gpu_works and not asserted:
         return None
     setting = facts.environment.get(VISIBLE) or ""
@@ -23,7 +21,7 @@ def mig_misconfigured(facts: api.Facts) -> api.Finding | None:
         # a report seldom shows the instances: without a failure it proves nothing
         if not failed and (source != "nvml" or named):
             return None
-        return api.worded(
+        return facts.worded(
             "mig-misconfigured/none",
             evidence=(source,),
             gpus=api.listed(str(card.index) for card in split),
@@ -34,10 +32,10 @@ def mig_misconfigured(facts: api.Facts) -> api.Finding | None:
         )
     if not failed or named == 1 or instances == 1:
         return None
-    return api.worded(
+    return facts.worded(
         "mig-misconfigured/unnamed:several" if "MIG-" in setting else "",
         "mig-misconfigured/unnamed",
-        cure=api.tell(api.set_variable(facts.host, VISIBLE, "MIG-UUID").command),
+        cure=api.tell(facts.set_variable(VISIBLE, "MIG-UUID").command),
         found=f"{len(split)} GPUs in MIG mode with {instances} instances; {VISIBLE} is "
         + (f"'{setting}'" if setting else "not set"),
     )

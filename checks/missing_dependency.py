@@ -42,10 +42,10 @@ def missing_dependency(facts: api.Facts) -> api.Finding | None:
     asked = {name: said for name, said in _asked_for(facts).items() if name not in hidden}
     if asked and not any(pair.row.severity == "error" for pair in pairs):
         said = next(iter(asked.values()))
-        return api.worded(
+        return facts.worded(
             "missing-dependency/from-error",
             said=said,
-            cure=api.pip(facts.interpreter, "install", *asked),
+            cure=facts.pip("install", *asked),
             names=asked,
         )
     lacks = None if pairs and pairs[0].row.severity == "error" else _amdsmi(facts)
@@ -98,7 +98,7 @@ def _by_its_name(error: api.ErrorText, match: "re.Match[str]") -> bool:
 def _from_declared(facts: api.Facts, missing: list[api.Unmet]) -> api.Finding:
     first = missing[0]
     optional = first.name in OPTIONAL
-    return api.worded(
+    return facts.worded(
         "missing-dependency/optional" if optional else "missing-dependency/declared",
         title=f"{first.name} is not installed, and the stack needs it"
         if len(missing) == 1 and not optional
@@ -107,7 +107,7 @@ def _from_declared(facts: api.Facts, missing: list[api.Unmet]) -> api.Finding:
             f"{one.owner.name} {one.owner.version} requires {one.wanted}, which is not installed"
             for one in missing
         ),
-        cure=api.pip(facts.interpreter, "install", *(one.wanted for one in missing)),
+        cure=facts.pip("install", *(one.wanted for one in missing)),
         module=first.name.replace("-", "_"),
     )
 
@@ -129,24 +129,20 @@ def _from_row(facts: api.Facts, broken: api.Broken) -> api.Finding:
 def _amdsmi(facts: api.Facts) -> api.Finding | None:
     """Read vLLM's search for a platform: without amdsmi it takes no AMD GPU. Source: vllm/platforms/__init__.py."""
     amd = facts.torch.accelerator == "rocm"
-    none = api.heard(facts.errors, "missing-dependency/none")
-    lacks = api.heard(facts.errors, "missing-dependency/lacks")
-    if not none or not lacks or not (amd or api.heard(facts.errors, "missing-dependency/amdsmi")):
+    none = facts.heard("missing-dependency/none")
+    lacks = facts.heard("missing-dependency/lacks")
+    if not none or not lacks or not (amd or facts.heard("missing-dependency/amdsmi")):
         return None
     settle = "" if amd else "rocminfo | grep gfx"
-    return api.worded("missing-dependency/lacks", said=lacks, settle=settle)
+    return facts.worded("missing-dependency/lacks", said=lacks, settle=settle)
 
 
 def _from_absent(facts: api.Facts, absent: list[str]) -> api.Finding:
     transformers = facts.packages.version("transformers")
     versions = api.good_set(facts.torch.version, transformers, facts.interpreter.version)
-    return api.worded(
+    return facts.worded(
         "missing-dependency/from-absent",
         "missing-dependency/from-absent:set" if versions else "",
         found=f"not installed in the target: {api.listed(absent, 5)}",
-        cure=api.pip(
-            facts.interpreter,
-            "install",
-            *(f"{n}=={versions[n]}" if n in versions else n for n in absent),
-        ),
+        cure=facts.pip("install", *(f"{n}=={versions[n]}" if n in versions else n for n in absent)),
     )

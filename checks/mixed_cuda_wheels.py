@@ -23,20 +23,19 @@ def mixed_cuda_wheels(facts: api.Facts) -> api.Finding | None:
     keep = own or (max(wheel.cuda_major for wheel in shown) if twice else 0)
     foreign = [wheel.name for wheel in shown if keep and wheel.cuda_major != keep]
     mine = [wheel for wheel in shown if wheel.cuda_major == keep]
-    cure = api.pip(facts.interpreter, "uninstall", *foreign)
+    cure = facts.pip("uninstall", *foreign)
     if twice:
         again = (f"{wheel.name}=={wheel.version}" for wheel in mine)
-        return api.worded(
+        return facts.worded(
             "mixed-cuda-wheels:collide" if collide else "mixed-cuda-wheels:twice",
             "mixed-cuda-wheels",
-            said=api.heard(facts.errors, "mixed-cuda-wheels", "mixed-cuda-wheels/symbol"),
-            cure=cure.then(api.pip(facts.interpreter, "install", *ANEW, *again)),
+            said=facts.heard("mixed-cuda-wheels", "mixed-cuda-wheels/symbol"),
+            cure=cure.then(facts.pip("install", *ANEW, *again)),
             wheels=[f"{wheel.name} {wheel.version}" for wheel in shown],
-            facts=facts,
         )
     if mine or not facts.torch or not any(_library(name) in COLLIDE for name in foreign):
         return None
-    return api.worded("mixed-cuda-wheels/other-major", cure=cure, wheels=foreign, facts=facts)
+    return facts.worded("mixed-cuda-wheels/other-major", cure=cure, wheels=foreign)
 
 
 def _library(name: str) -> str:
@@ -47,12 +46,10 @@ def _library(name: str) -> str:
 
 def _from_error(facts: api.Facts) -> api.Finding | None:
     """Tell of an NCCL that lacks a symbol, where nobody knows which wheels are there."""
-    said = api.heard(facts.errors, "mixed-cuda-wheels/symbol")
+    said = facts.heard("mixed-cuda-wheels/symbol")
     hidden = any(shadow.library == "libnccl" for shadow in facts.library_path.shadows)
     if not said or hidden:
         return None
     major = (api.parts(facts.torch.cuda) or (12,))[0]
     listing = api.pip_line(facts.interpreter, "list")
-    return api.worded(
-        "mixed-cuda-wheels/from-error", said=said, major=major, pip_list=listing, facts=facts
-    )
+    return facts.worded("mixed-cuda-wheels/from-error", said=said, major=major, pip_list=listing)

@@ -4,10 +4,10 @@ from tunedoctor import api
 @api.check("nccl-unavailable")
 def nccl_unavailable(facts: api.Facts) -> api.Finding | None:
     """Make a note of the number of GPUs, an error where NCCL was asked for."""
-    said, count = api.heard(facts.errors, "nccl-unavailable"), len(facts.nvidia.gpus)
+    said, count = facts.heard("nccl-unavailable"), len(facts.nvidia.gpus)
     if not said and not (facts.host.os == "windows" and count > 1):
         return None
-    return api.worded(
+    return facts.worded(
         "nccl-unavailable",
         "nccl-unavailable:said" if said else "",
         found="" if said else f"{count} NVIDIA GPUs under Windows",

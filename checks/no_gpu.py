@@ -18,4 +18,4 @@ def no_gpu(
     if cards or radeon or (intel and intel.discrete) or apple or mac:
         return None
     where = "on the PCI bus" if pci and pci.devices else "in this machine"
-    return api.worded("no-gpu", evidence=("/sys/bus/pci/devices" if pci else "",), where=where)
+    return facts.worded("no-gpu", evidence=("/sys/bus/pci/devices" if pci else "",), where=where)

@@ -16,7 +16,7 @@ def numpy_abi(facts: api.Facts) -> api.Finding | None:
     pairs = [one for one in every if one.row.id != "numpy-2-abi-any"]
     numpy = facts.packages.version("numpy")
     two = api.release(numpy)[:1] >= (2,)
-    said = api.heard(facts.errors, "numpy-abi") or _warned(facts)
+    said = facts.heard("numpy-abi") or _warned(facts)
     if pairs and not (said and pairs[0].row.trigger == "symptom"):
         return api.pair_finding(facts, pairs, said)
     capped = _capped(facts, numpy)
@@ -40,14 +40,13 @@ def numpy_abi(facts: api.Facts) -> api.Finding | None:
         and api.expression("numpy-abi/bridge").match(said)
     ):
         # a NumPy 1 that is older than the one torch was built for: NumPy 2 is not the reason
-        return api.worded("numpy-abi/bridge", said=said, facts=facts, numpy=numpy)
+        return facts.worded("numpy-abi/bridge", said=said, numpy=numpy)
     younger = not capped and _numpy_is_older(facts)
-    return api.worded(
+    return facts.worded(
         "numpy-abi",
         "numpy-abi:younger" if younger else "numpy-abi:older",
         found=found + printed,
         said=said,
-        facts=facts,
         numpy=f"numpy{capped[1]}" if capped else "numpy<2",
     )
 
@@ -78,10 +77,10 @@ def _numpy_is_older(facts: api.Facts) -> bool:
 
     A dtype of NumPy 1 takes 96 bytes and one of NumPy 2 takes 88: there the NumPy that runs is the younger one.
     """
-    if stated := api.matched(facts.errors, "numpy-abi/api"):
+    if stated := facts.matched("numpy-abi/api"):
         built, runs = stated[1], stated[2]
         return len(built) == len(runs) and int(built, 16) % 0x1000000 > int(runs, 16) % 0x1000000
-    sizes = api.matched(facts.errors, "numpy-abi/sizes")
+    sizes = facts.matched("numpy-abi/sizes")
     return sizes is not None and sizes[1] != "96" and int(sizes[1]) > int(sizes[2])
 
 
@@ -92,7 +91,5 @@ def _declared(facts: api.Facts, numpy: str) -> api.Finding | None:
             wanted = line[5:].strip().strip("()").replace(" ", "")
             plain = line.startswith("numpy") and ";" not in line and "<2" in wanted
             if plain and api.within(numpy, wanted) is api.within("2.0.0", wanted) is False:
-                return api.worded(
-                    "numpy-abi/declared", facts=facts, owner=one, wanted=wanted, numpy=numpy
-                )
+                return facts.worded("numpy-abi/declared", owner=one, wanted=wanted, numpy=numpy)
     return None

@@ -10,11 +10,11 @@ def platform_unsupported(
     """Judge by family of wheels; an installed torch is left alone, unless one is asked for that never was."""
     if special := _tcc_under_wsl(facts) or _of_device(facts):
         return special
-    if api.heard(facts.errors, "platform-unsupported/stops-at-222"):
+    if facts.heard("platform-unsupported/stops-at-222"):
         return _intel_mac("pip finds torch up to 2.2.2 only, as on an Intel Mac", facts)
-    if loaded := api.heard(facts.errors, "platform-unsupported/musl"):
+    if loaded := facts.heard("platform-unsupported/musl"):
         found = f"the error '{loaded}': the loader of musl, and a file built for glibc"
-        return api.worded("platform-unsupported/musl", found=found)
+        return facts.worded("platform-unsupported/musl", found=found)
     if why := api.refused(facts.index_answer, facts.interpreter, facts.host):
         mine = why.cause == "platform-unsupported"
         return _by_index(facts, why).saying(why.found) if mine else None
@@ -23,15 +23,15 @@ def platform_unsupported(
 
 def _by_index(facts: api.Facts, why: api.Refused) -> api.Finding:
     if why.file:
-        return api.worded("platform-unsupported/other-file", found=why.found)
+        return facts.worded("platform-unsupported/other-file", found=why.found)
     if named := api.expression("platform-unsupported/label").search(why.found):
-        plain = api.pip(facts.interpreter, "install", named[1])
-        return api.worded("platform-unsupported/label-on-a-mac", found=why.found, cure=plain)
+        plain = facts.pip("install", named[1])
+        return facts.worded("platform-unsupported/label-on-a-mac", found=why.found, cure=plain)
     if "Intel Mac" in why.found:
         return _intel_mac(why.found, facts)
     musl = facts.host.libc == "musl" or facts.host.distro == "alpine"
     system = "platform-unsupported/system:musl" if musl else "platform-unsupported/system:else"
-    return api.worded("platform-unsupported/refused", system, found=why.found)
+    return facts.worded("platform-unsupported/refused", system, found=why.found)
 
 
 def _tcc_under_wsl(facts: api.Facts) -> api.Finding | None:
@@ -45,8 +45,8 @@ def _tcc_under_wsl(facts: api.Facts) -> api.Finding | None:
         return None
     if not cards:
         model = any(gpu.driver_model for gpu in gpus)
-        return None if model else api.worded("platform-unsupported/kept-from-wsl", said=BLOCKED)
-    return api.worded("platform-unsupported/tcc", said=BLOCKED, card=cards[0])
+        return None if model else facts.worded("platform-unsupported/kept-from-wsl", said=BLOCKED)
+    return facts.worded("platform-unsupported/tcc", said=BLOCKED, card=cards[0])
 
 
 def _newer_than_last(facts: api.Facts) -> bool:
@@ -64,18 +64,18 @@ def _judged(facts: api.Facts, *, absent: bool) -> api.Finding | None:
     if where == "macos_x86_64" and cpython:
         if host.rosetta:
             found = f"{own.executable} runs under Rosetta as {own.machine}"
-            return api.worded("platform-unsupported/rosetta", found=found)
+            return facts.worded("platform-unsupported/rosetta", found=found)
         wanted = absent or _newer_than_last(facts)
         return _intel_mac(_machine(host, own), facts) if wanted else None
     if not absent or own.bits == 32 or not (own.machine or host.machine):
         return None
     if not cpython:
         found = f"{own.executable} is {own.implementation} {own.version}"
-        return api.worded("platform-unsupported/implementation", found=found)
+        return facts.worded("platform-unsupported/implementation", found=found)
     if where:
         return None
     musl = host.libc == "musl"
-    return api.worded(
+    return facts.worded(
         "platform-unsupported/nothing",
         "platform-unsupported/system:musl" if musl else "platform-unsupported/system:else",
         found=_machine(host, own) + (", whose C library is musl" if musl else ""),
@@ -87,7 +87,7 @@ def _machine(host: api.Host, interpreter: api.Interpreter) -> str:
 
 
 def _intel_mac(found: str, facts: api.Facts) -> api.Finding:
-    return api.worded("platform-unsupported/intel-mac", facts=facts, what=found)
+    return facts.worded("platform-unsupported/intel-mac", what=found)
 
 
 def _of_device(facts: api.Facts) -> api.Finding | None:
@@ -96,10 +96,10 @@ def _of_device(facts: api.Facts) -> api.Finding | None:
     Source: flash-attn, csrc/flash_attn/flash_api.cpp.
     """
     mac = bool(facts.apple) or facts.host.os == "macos"
-    said = api.heard(facts.errors, "platform-unsupported/quantised")
+    said = facts.heard("platform-unsupported/quantised")
     if said and (mac or not facts.host):
         where = "on a Mac" if mac else ""
-        return api.worded("platform-unsupported/quantised", said=said, where=where)
-    said = api.heard(facts.errors, "platform-unsupported/flash")
+        return facts.worded("platform-unsupported/quantised", said=said, where=where)
+    said = facts.heard("platform-unsupported/flash")
     names = api.listed(dict.fromkeys(card.name for card in facts.nvidia.gpus))
-    return api.worded("platform-unsupported/flash", said=said, names=names) if said else None
+    return facts.worded("platform-unsupported/flash", said=said, names=names) if said else None

@@ -9,7 +9,7 @@ def python_32bit(facts: api.Facts) -> api.Finding | None:
     if own.bits != 32 and (why is None or why.cause != "python-32bit"):
         return None
     place = f"{own.executable or 'the interpreter'} is a 32-bit Python {own.version}".strip()
-    return api.worded(
+    return facts.worded(
         "python-32bit:windows" if facts.host.os == "windows" else "python-32bit:else",
         "python-32bit",
         found=place if own.bits == 32 or why is None else why.found,

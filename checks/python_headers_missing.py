@@ -4,18 +4,17 @@ from tunedoctor import api
 @api.check("python-headers-missing")
 def python_headers_missing(facts: api.Facts) -> api.Finding | None:
     """Believe an error first; else find Triton beside a GPU and a compiler without headers on Linux."""
-    said, own = api.heard(facts.errors, "python-headers-missing"), facts.interpreter
+    said, own = facts.heard("python-headers-missing"), facts.interpreter
     gpu = facts.nvidia or facts.amd
     triton = any(facts.packages.get(name) for name in api.TRITON)
     lacks = own.headers is False and facts.compilers.cc
     if not said and not (lacks and triton and gpu and facts.host.os in ("linux", "")):
         return None
     debian = not facts.host or facts.host.distro in ("debian", "ubuntu")
-    return api.worded(
+    return facts.worded(
         "python-headers-missing:debian" if debian else "python-headers-missing:else",
         "python-headers-missing:said" if said else "python-headers-missing:seen",
         "python-headers-missing",
         said=said,
         numbers=".".join(map(str, api.parts(own.version)[:2])) if own else "3",
-        facts=facts,
     )

@@ -5,8 +5,8 @@ RECOMMENDED = "3.11"
 
 
 @api.check("python-old")
-def python_old(interpreter: api.Interpreter) -> api.Finding | None:
+def python_old(facts: api.Facts, interpreter: api.Interpreter) -> api.Finding | None:
     """Compare with the floor of the newest torch."""
     if not interpreter.version or api.at_least(interpreter.version, RECOMMENDED):
         return None
-    return api.worded("python-old", version=interpreter.version)
+    return facts.worded("python-old", version=interpreter.version)

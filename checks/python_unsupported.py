@@ -24,7 +24,7 @@ def python_unsupported(
     why = api.refused(facts.index_answer, own, facts.host)
     if why is not None:
         none = why.file or "from versions: none" in why.found
-        finding = api.worded(
+        finding = facts.worded(
             "python-unsupported/file" if why.file else "python-unsupported/refused",
             found=why.found,
             settle=SETTLE if none and not own else "",
@@ -46,7 +46,7 @@ def _judged(facts: api.Facts, *, absent: bool) -> api.Finding | None:
     where = api.family(facts.host, own) if facts.host else ""
     why = _too_old(own.version, absent=absent) or (_absent(own, where) if absent else "")
     if not why and api.within(own.version, f"=={BROKEN_PATCH}"):
-        return _patch(own, facts.torch.named if facts.torch else "")
+        return _patch(facts, own, facts.torch.named if facts.torch else "")
     installed = facts.packages.get("torch") if facts.torch and not facts.torch.conda else None
     wanted = installed.requires_python if installed else ""
     if not why and wanted and api.within(own.version, wanted) is False:
@@ -55,7 +55,7 @@ def _judged(facts: api.Facts, *, absent: bool) -> api.Finding | None:
     if not why:
         return None
     found = f"{why} ({own.executable})" if own.executable else why
-    return api.worded("python-unsupported", found=found)
+    return facts.worded("python-unsupported", found=found)
 
 
 def _too_old(version: str, *, absent: bool) -> str:
@@ -77,36 +77,36 @@ def _absent(own: api.Interpreter, where: api.Family) -> str:
     return ""
 
 
-def _patch(own: api.Interpreter, torch: str) -> api.Finding:
+def _patch(facts: api.Facts, own: api.Interpreter, torch: str) -> api.Finding:
     uv = own.kind in ("venv", "standalone")
     cure = api.tell("uv python upgrade 3.13" if uv else "conda install python=3.13.9")
-    return api.worded("python-unsupported/3-13-8", cure=cure, own=own, torch=torch)
+    return facts.worded("python-unsupported/3-13-8", cure=cure, own=own, torch=torch)
 
 
 def _from_errors(facts: api.Facts) -> api.Finding | None:
-    if api.heard(facts.errors, "python-unsupported/3-13-8"):
-        return _patch(api.Interpreter(executable="python", version=BROKEN_PATCH), "")
+    if facts.heard("python-unsupported/3-13-8"):
+        return _patch(facts, api.Interpreter(executable="python", version=BROKEN_PATCH), "")
     own = facts.interpreter.version
-    if compiled := api.if_heard(facts.errors, "python-unsupported/compile"):
+    if compiled := facts.if_heard("python-unsupported/compile"):
         return compiled
     if excluded := _excluded_by_pip(facts):
-        return api.worded("python-unsupported/excluded", said=excluded)
-    union = api.heard(facts.errors, "python-unsupported/union")
+        return facts.worded("python-unsupported/excluded", said=excluded)
+    union = facts.heard("python-unsupported/union")
     if union and api.parts(own) and not api.at_least(own, "3.10"):
-        return api.worded("python-unsupported/union", said=union, version=own)
+        return facts.worded("python-unsupported/union", said=union, version=own)
     said = api.told(facts.errors, api.expression("python-unsupported/none-fit").pattern)
     if not said:
         return None
     old = "0.1.2" in said  # sources of 2016 are all that pip offers to a Python without wheels
     settle = "" if facts.interpreter or old else SETTLE
-    return api.worded("python-unsupported/none-fit", said=said, settle=settle, version=own)
+    return facts.worded("python-unsupported/none-fit", said=said, settle=settle, version=own)
 
 
 def _excluded_by_pip(facts: api.Facts) -> str:
     """Return pip's or uv's sentence by which a torch asks for another Python, "" where none says so."""
-    if said := api.heard(facts.errors, "python-unsupported/excluded-by-pip"):
+    if said := facts.heard("python-unsupported/excluded-by-pip"):
         return said
-    asked = re.search(r"torch==(\d[\d.]*\d)", api.heard(facts.errors, "python-unsupported/asked"))
+    asked = re.search(r"torch==(\d[\d.]*\d)", facts.heard("python-unsupported/asked"))
     if asked is None:
         return ""
     return api.told(

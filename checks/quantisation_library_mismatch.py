@@ -19,30 +19,31 @@ def quantisation_library_mismatch(facts: api.Facts) -> api.Finding | None:
     """Known pairs, then the binary for the build's CUDA, then what an error says."""
     if pairs := api.broken_pairs(ID, facts.packages, facts.torch, facts.environment, facts.errors):
         return api.pair_finding(facts, pairs[:1])
-    version, said = facts.packages.version("bitsandbytes"), api.heard(facts.errors, ID)
+    version, said = facts.packages.version("bitsandbytes"), facts.heard(ID)
     lacks = _lacks(facts, version)
     if lacks or said:
         key = "quantisation-library-mismatch/no-binary" if lacks else ID
-        return api.worded(key, said=said, facts=facts, lacks=lacks, version=version)
+        return facts.worded(key, said=said, lacks=lacks, version=version)
     check_ = api.pip_line(facts.interpreter, "check")
     for part, settle in (("misfit", ""), ("suspected", check_)):
         for one in api.misfits(facts.errors, loosely=part == "suspected"):
             if mine := MINE & {one.owner, one.other}:
                 cure = _fitting(facts, max(mine), facts.torch.version)
-                return api.worded(f"{ID}/{part}", said=one.said, cure=cure, settle=settle, one=one)
-    if kernels := api.matched(facts.errors, "quantisation-library-mismatch/kernels"):
-        return api.worded(
+                return facts.worded(
+                    f"{ID}/{part}", said=one.said, cure=cure, settle=settle, one=one
+                )
+    if kernels := facts.matched("quantisation-library-mismatch/kernels"):
+        return facts.worded(
             "quantisation-library-mismatch/kernels",
             said=kernels[0].strip(" :-")[:140],
             settle=api.pip_line(facts.interpreter, "list"),
-            facts=facts,
         )
-    skipped = api.heard(facts.errors, "quantisation-library-mismatch/torchao")
+    skipped = facts.heard("quantisation-library-mismatch/torchao")
     if not skipped:
         return None
-    asked = api.matched(facts.errors, "quantisation-library-mismatch/torch")
+    asked = facts.matched("quantisation-library-mismatch/torch")
     torch = facts.torch.version or (asked[1] if asked else "")
-    return api.worded(
+    return facts.worded(
         "quantisation-library-mismatch/torchao",
         "quantisation-library-mismatch/torchao:own" if api.minor(torch) in TORCHAO_FOR else "",
         said=skipped,
@@ -68,6 +69,4 @@ def _lacks(facts: api.Facts, version: str) -> str:
 
 def _fitting(facts: api.Facts, name: str, torch: str) -> api.Cure:
     own = TORCHAO_FOR.get(api.minor(torch), "") if torch and name == "torchao" else ""
-    return api.pip(
-        facts.interpreter, "install", *([f"{name}=={own}"] if own else ["--upgrade", name])
-    )
+    return facts.pip("install", *([f"{name}=={own}"] if own else ["--upgrade", name]))

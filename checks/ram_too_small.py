@@ -11,13 +11,13 @@ WSL = "Set memory=32GB under [wsl2] in %UserProfile%\\.wslconfig, then run wsl.e
 @api.check("ram-too-small")
 def ram_too_small(facts: api.Facts) -> api.Finding | None:
     """Warn of kills and tiny limits; an error text is an error, all else a note below 62 GiB."""
-    said = api.heard(facts.errors, "ram-too-small")
-    guess = "" if said else api.heard(facts.errors, "ram-too-small/guess")
+    said = facts.heard("ram-too-small")
+    guess = "" if said else facts.heard("ram-too-small/guess")
     size = facts.ram.usable
     if said or guess:
         keys = ("ram-too-small/ended", "ram-too-small/ended:guess" if guess else "")
-        return api.worded(*keys, said=said or guess, size=api.gib(size) if facts.ram else "")
-    if silent := api.heard(facts.errors, "ram-too-small/silent"):
+        return facts.worded(*keys, said=said or guess, size=api.gib(size) if facts.ram else "")
+    if silent := facts.heard("ram-too-small/silent"):
         return _silent(facts, silent)
     if not facts.ram:
         return None
@@ -26,11 +26,10 @@ def ram_too_small(facts: api.Facts) -> api.Finding | None:
     seen = f"{api.gib(size)} of RAM" + (f", the limit in {place}" if limited and place else "")
     kills = facts.ram.oom_kills
     if kills or (limited and size < LEAST_LIMIT):
-        return api.worded(
+        return facts.worded(
             "ram-too-small",
             "ram-too-small:kills" if kills else "ram-too-small:limit",
             cure=_raise(facts),
-            facts=facts,
             seen=seen,
             kills=kills,
         )
@@ -44,12 +43,11 @@ def _note(facts: api.Facts, seen: str) -> api.Finding:
     beyond = next((tier for tier in tiers if tier not in merged), None)
     enough = f"enough to merge adapters into models up to {merged[-1]['size']}" if merged else ""
     more = f"{beyond['size']} takes {beyond['merging']:.0f} GiB" if beyond else ""
-    return api.worded(
+    return facts.worded(
         "ram-too-small/note",
         seen=seen,
         fits="; ".join(filter(None, (enough, more))),
         most=merged[-1]["size"] if merged else "0.6B",
-        facts=facts,
     )
 
 
@@ -60,7 +58,7 @@ def _silent(facts: api.Facts, silent: str) -> api.Finding:
     need = int(float(typed[2]) * 2e9) if typed else 0
     case = "windows" if facts.host.os == "windows" else "else"
     larger = facts.ram and need > facts.ram.usable
-    return api.worded(
+    return facts.worded(
         "ram-too-small/silent",
         "" if larger else f"ram-too-small/silent:{case}",
         silent=silent,

@@ -9,24 +9,18 @@ def rocm_driver_not_bound(facts: api.Facts) -> api.Finding | None:
         return None
     cards = facts.pci.of("1002")
     unbound = [card for card in cards if card.driver is not None and card.driver != "amdgpu"]
-    said = api.heard(facts.errors, "rocm-driver-not-bound")
-    if said.startswith("Bad return status") and api.heard(
-        facts.errors, "rocm-driver-not-bound/nvidia"
-    ):
+    said = facts.heard("rocm-driver-not-bound")
+    if said.startswith("Bad return status") and facts.heard("rocm-driver-not-bound/nvidia"):
         said = ""
-    hip = (
-        facts.torch
-        or facts.runtime.torch_hip
-        or api.heard(facts.errors, "rocm-driver-not-bound/hip")
-    )
+    hip = facts.torch or facts.runtime.torch_hip or facts.heard("rocm-driver-not-bound/hip")
     mine = cards and len(unbound) == len(cards) and (hip or said)
-    gone = api.heard(facts.errors, "rocm-driver-not-bound/no-device")
+    gone = facts.heard("rocm-driver-not-bound/no-device")
     told = not facts.container and (facts.torch or cards)
     if gone and told and not said and all(card.driver is None for card in cards):
         said, cards = gone, ()
     if facts.rocm.kfd == "ok" or not (mine or (said and not cards)):
         return None
-    return api.worded(
+    return facts.worded(
         "rocm-driver-not-bound:bus" if mine else "",
         "rocm-driver-not-bound",
         said=said,

@@ -14,7 +14,7 @@ def rocm_override_wrong(facts: api.Facts) -> api.Finding | None:  # noqa: PLR091
     A report can show that somebody set the variable and that the process did not get it.
     """
     value, gpus = facts.environment.get(NAME), facts.amd
-    crashes = api.heard(facts.errors, "rocm-override-wrong/crashes")
+    crashes = facts.heard("rocm-override-wrong/crashes")
     if not gpus and crashes and (cards := api.amd_on_bus(facts.pci)):
         gpus = api.AmdGpus(gpus=cards)
     if value is None:
@@ -39,9 +39,9 @@ def rocm_override_wrong(facts: api.Facts) -> api.Finding | None:  # noqa: PLR091
         return _needless(facts, value, gpu, crosses=crosses)
     if value == wanted or not gpu.gfx:
         return None
-    return api.worded(
+    return facts.worded(
         "rocm-override-wrong",
-        cure=api.set_variable(facts.host, NAME, wanted or None),
+        cure=facts.set_variable(NAME, wanted or None),
         evidence=(NAME, f"{facts.torch.named} has code for {api.listed(sorted(archs), 6)}"),
         value=value,
         gpu=gpu,
@@ -74,14 +74,13 @@ def _not_passed(facts: api.Facts, gpus: api.AmdGpus) -> api.Finding | None:
     if gpu is None or not facts.torch or not named or gpu.gfx in archs:
         return None
     wanted = _wanted(gpu.gfx)
-    return api.worded("rocm-override-wrong/not-passed", gpu=gpu, wanted=wanted, facts=facts)
+    return facts.worded("rocm-override-wrong/not-passed", gpu=gpu, wanted=wanted)
 
 
 def _needless(facts: api.Facts, value: str, gpu: api.AmdGpu, *, crosses: bool) -> api.Finding:
-    return api.worded(
+    return facts.worded(
         "rocm-override-wrong/needless",
         severity="error" if crosses else "warning",
-        facts=facts,
         value=value,
         target=_target(value),
         gpu=gpu,

@@ -15,17 +15,16 @@ def rocm_path_with_space(facts: api.Facts, torch: api.TorchBuild) -> api.Finding
     work = next((disk.path for disk in facts.disks.disks if disk.use == "work"), "")
     prefix = facts.interpreter.prefix or torch.location
     place = next((path for path in (torch.location, prefix, work) if " " in path), "")
-    said = "" if place else api.heard(facts.errors, "rocm-path-with-space")
+    said = "" if place else facts.heard("rocm-path-with-space")
     # the program is outermost in a traceback
     files = (e.frames[0].file for e in facts.errors.errors if e.frames and said)
     program = next((file for file in files if " " in file), "")
     if not place and not program:
         return None
-    return api.worded(
+    return facts.worded(
         "rocm-path-with-space",
         severity="warning" if place and place == work else "error",
         said=said,
         hip=".".join(torch.hip.split(".")[:2]),
         place=place or program,
-        facts=facts,
     )

@@ -13,17 +13,17 @@ def rocm_unsupported_hardware(facts: api.Facts) -> api.Finding | None:
     other = facts.torch and facts.torch.accelerator != "rocm"
     if other or any(gpu.gfx for gpu in facts.amd.gpus):
         return None
-    stated = api.heard(facts.errors, *STATED)
+    stated = facts.heard(*STATED)
     if not stated and facts.amd.gpus:
         return None
-    said = stated or api.heard(facts.errors, "rocm-unsupported-hardware/unstated")
+    said = stated or facts.heard("rocm-unsupported-hardware/unstated")
     logged = facts.kernel_log.kfd
     line = next((one for one in logged if "not supported" in one or "atomics" in one), "")
     refused = facts.torch and (facts.rocm.kfd == "no memory" or line)
     if not said and not refused:
         return None
     atomics = "atomics" in said or any("atomics" in one for one in logged)
-    return api.worded(
+    return facts.worded(
         "rocm-unsupported-hardware:atomics" if atomics else "rocm-unsupported-hardware:else",
         found=f"the kernel says '{line}'" if line else f"the error '{said}'" if said else NO_MEMORY,
         said=said,

@@ -18,12 +18,11 @@ def rocm_wsl_runtime_library(
     folder = f"{torch.location}/lib" if torch.location else "torch/lib"
     libraries = facts.rocm.hsa_libraries
     ubuntu = next((one for one in libraries if one.startswith("/usr/lib/")), "")
-    return api.worded(
+    return facts.worded(
         "rocm-wsl-runtime-library:also" if ubuntu else "",
         "rocm-wsl-runtime-library:failed" if failed else "",
         "rocm-wsl-runtime-library",
         cure=api.tell(f"rm {shlex.quote(folder)}/libhsa-runtime64.so*", who="root"),
         folder=folder,
         ubuntu=ubuntu,
-        facts=facts,
     )

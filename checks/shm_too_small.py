@@ -15,7 +15,7 @@ def shm_too_small(facts: api.Facts) -> api.Finding | None:
     if not (said or (small and facts.container)) or (memory and not small and not full):
         return None
     idle = facts.torch.accelerator == "cpu" and not facts.nvidia.gpus
-    return api.worded(
+    return facts.worded(
         f"shm-too-small:{facts.container.kind}",
         "shm-too-small",
         severity="error" if said else "note" if idle else None,
@@ -23,6 +23,5 @@ def shm_too_small(facts: api.Facts) -> api.Finding | None:
         said=said,
         evidence=(SHM,) if memory else (),
         size=api.gib(memory.total),
-        facts=facts,
         several="NCCL" if len(facts.nvidia.gpus) > 1 else "",
     )

@@ -14,7 +14,7 @@ def stale_process(facts: api.Facts) -> api.Finding | None:
     for held in facts.packages.in_memory:
         if held.notebook:
             found = f"the kernel has {held.name} {held.version}, and {held.name} {held.installed} is installed"
-            return api.worded("stale-process", found=found)
+            return facts.worded("stale-process", found=found)
     for error in said:
         asks = api.expression("stale-process/asks").search(error.text)
         name, wanted = (asks["name"].lower(), asks["wanted"]) if asks else ("", "")
@@ -22,20 +22,22 @@ def stale_process(facts: api.Facts) -> api.Finding | None:
         alone = wanted and not other.search(error.text.replace(wanted, ""))
         if alone and there and api.within(there, wanted) and not _elsewhere(facts, name):
             found = f"the error asks for {name}{wanted}, and {name} {there} is installed"
-            return api.worded("stale-process", found=found)
-    restart = api.heard(facts.errors, "stale-process/restart")
+            return facts.worded("stale-process", found=found)
+    restart = facts.heard("stale-process/restart")
     if restart and len(said) > 1:
         # an error after an install that the kernel has not seen looks as if nothing were installed
-        return api.worded("stale-process", found=f"the warning '{restart}'", said=restart).proved()
+        return facts.worded(
+            "stale-process", found=f"the warning '{restart}'", said=restart
+        ).proved()
     if gone := api.metadata_gone(facts.errors, facts.typed, replaced=True):
         found = f"the error '{gone.said}', after a cell installed another {gone.name}"
-        return api.worded("stale-process", found=found, said=gone.said)
+        return facts.worded("stale-process", found=found, said=gone.said)
     for error in said:
         own = api.expression("stale-process/own-name").search(error.text)
         text = f"{error.text} {' '.join(frame.file for frame in error.frames)}"
         if own and api.expression("stale-process/notebook").search(text):
             found = f"{own[3]} does not find its own {own[1]} in {own[2]}"
-            return api.worded("stale-process", found=found)
+            return facts.worded("stale-process", found=found)
     return None
 
 

@@ -15,7 +15,7 @@ def target_missing(
         isinstance(interpreter, api.Unknown) and "doctor check --deep" in why
     ):  # its files do not tell
         return interpreter
-    return api.worded(
+    return facts.worded(
         "target-missing",
         found=f"{facts.target.asked}, named by {facts.target.chosen_by}: {why or 'no interpreter is there'}",
     )

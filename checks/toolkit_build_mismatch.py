@@ -5,29 +5,28 @@ from tunedoctor import api
 def toolkit_build_mismatch(facts: api.Facts) -> api.Finding | None:
     """Believe an error first; versions alone are a note, and only beside DeepSpeed."""
     nvcc_said = (f"toolkit-build-mismatch/{one}" for one in ("host", "arch", "standard"))
-    if refused := api.if_heard(facts.errors, *nvcc_said):
+    if refused := facts.if_heard(*nvcc_said):
         return refused
     cuda, nvcc = facts.torch.cuda, facts.compilers.nvcc_version
-    if own := api.matched(facts.errors, "toolkit-build-mismatch/own-build"):
+    if own := facts.matched("toolkit-build-mismatch/own-build"):
         # an extension compiled here by an nvcc that is newer than the CUDA runtime beside torch
         home = api.set_variable(None, "CUDA_HOME", f"/usr/local/cuda-{cuda}")
-        return api.worded(
+        return facts.worded(
             "toolkit-build-mismatch/newer-nvcc",
             said=f"undefined symbol: {own['symbol']}, version {own['library']}",
             cure=home if cuda else api.tell("python -c 'import torch; print(torch.version.cuda)'"),
             toolkit=cuda or "of that release",
             library=own["library"],
         )
-    said = api.heard(facts.errors, "toolkit-build-mismatch")
+    said = facts.heard("toolkit-build-mismatch")
     differ = bool(cuda and nvcc) and api.parts(cuda)[:1] != api.parts(nvcc)[:1]
     if not said and not (differ and facts.packages.get("deepspeed")):
         return None
     wanted = api.expression("toolkit-build-mismatch/wanted").search(said)
     release = ".".join(map(str, api.parts(cuda)[:2])) or (wanted[1] or wanted[2] if wanted else "")
-    return api.worded(
+    return facts.worded(
         "toolkit-build-mismatch:differ" if differ else "",
         "toolkit-build-mismatch:release" if release else "toolkit-build-mismatch:else",
         said=said,
         release=release,
-        facts=facts,
     )

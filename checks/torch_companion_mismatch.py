@@ -24,18 +24,18 @@ class _Bad(NamedTuple):
 def torch_companion_mismatch(facts: api.Facts) -> api.Finding | None:
     """Compare releases, then declared pins, then labels; an error text decides where these are silent."""
     # what libmamba says where it has a companion for another CUDA alone
-    if asked := api.matched(facts.errors, "torch-companion-mismatch/conda-cuda"):
+    if asked := facts.matched("torch-companion-mismatch/conda-cuda"):
         what = f"{asked['name']}={asked['version']} pytorch-cuda={asked['cuda']}"
         key = "torch-companion-mismatch/from-conda"
-        return api.worded(key, said=asked[0], name=asked["name"], what=what)
+        return facts.worded(key, said=asked[0], name=asked["name"], what=what)
     bad = _judged_all(facts) if facts.torch and facts.packages else {}
     said = {
         name: text
         for name in COMPANIONS
-        if (text := api.heard(facts.errors, f"torch-companion-mismatch/{name}"))
+        if (text := facts.heard(f"torch-companion-mismatch/{name}"))
         and not _of_release(facts, name)
     }
-    conflict = api.heard(facts.errors, "torch-companion-mismatch/conflict")
+    conflict = facts.heard("torch-companion-mismatch/conflict")
     if conflict and not bad:
         said.setdefault(conflict.partition(" ")[0], conflict)
     chosen = next((one for name, one in bad.items() if name != "xformers"), None)
@@ -52,7 +52,7 @@ def torch_companion_mismatch(facts: api.Facts) -> api.Finding | None:
     there = facts.packages.get(chosen.name)
     fits = chosen.name != "xformers" and facts.torch and chosen.version
     plain = chosen.version.partition("+")[0]
-    return api.worded(
+    return facts.worded(
         "torch-companion-mismatch",
         f"torch-companion-mismatch/{chosen.name}",
         "torch-companion-mismatch:one" if fits else "torch-companion-mismatch:none",
@@ -60,7 +60,7 @@ def torch_companion_mismatch(facts: api.Facts) -> api.Finding | None:
         said=said.get(chosen.name, ""),
         cure=api.companion_install(facts.interpreter, facts.torch, chosen.name, plain)
         if fits
-        else api.pip(facts.interpreter, "uninstall", chosen.name),
+        else facts.pip("uninstall", chosen.name),
         evidence=(there.location if there else "",),
         name=chosen.name,
     )

@@ -15,7 +15,7 @@ def torch_cpu_only(  # noqa: PLR0911  each vendor, and what was said
     host: api.Host | api.Unknown | None,
 ) -> api.Finding | None:
     """Find a GPU that some build supports and this one does not; an error text decides where facts lack."""
-    said = api.heard(facts.errors, "torch-cpu-only")
+    said = facts.heard("torch-cpu-only")
     kind = facts.torch.accelerator
     if facts.runtime.gpu_works:
         return None
@@ -39,7 +39,9 @@ def torch_cpu_only(  # noqa: PLR0911  each vendor, and what was said
     if said and kind == "unknown":
         on_intel = "xpu" in said.lower()
         return (
-            _intel(facts, "", said, arc=True) if on_intel else _on_nvidia("from-text", said, name)
+            _intel(facts, "", said, arc=True)
+            if on_intel
+            else _on_nvidia(facts, "from-text", said, name)
         )
     return _of_no_gpu(facts, name, said, absent=nvidia is None, told=host is not None)
 
@@ -52,23 +54,23 @@ def _of_no_gpu(
         return None
     if said and not absent and facts.host.os != "macos":
         more = f", and the job asks for CUDA: the error '{said}'"
-        return _on_nvidia("from-text", said=said, name=name + more)
+        return _on_nvidia(facts, "from-text", said=said, name=name + more)
     if facts.runtime.gpu_available is False:
         known = facts.nvidia or facts.amd or facts.intel or facts.host or absent or not told
-        return None if known else _on_nvidia("bare-excerpt", said=said, name=name)
+        return None if known else _on_nvidia(facts, "bare-excerpt", said=said, name=name)
     # somebody has NVIDIA's toolkit and misses CUDA
-    missed = api.heard(facts.errors, "torch-cpu-only/missed")
+    missed = facts.heard("torch-cpu-only/missed")
     if facts.compilers.nvcc_version and missed:
         name += f"; nvcc {facts.compilers.nvcc_version} is installed, and the error '{missed}'"
-        return _on_nvidia("missed", said=missed, name=name)
+        return _on_nvidia(facts, "missed", said=missed, name=name)
     return None
 
 
-def _on_nvidia(part: str, said: str, name: str) -> api.Finding:
+def _on_nvidia(facts: api.Facts, part: str, said: str, name: str) -> api.Finding:
     """Answer where no machine is told: it has an NVIDIA GPU, if any."""
     fit = api.rebuild_cuda(None, None, None, OLDEST_DRIVER, ())
     cure = fit.cure if fit else api.Cure()
-    return api.worded(f"torch-cpu-only/{part}", said=said, cure=cure, name=name)
+    return facts.worded(f"torch-cpu-only/{part}", said=said, cure=cure, name=name)
 
 
 def _trains(gpu: api.AmdGpu, *, told: str) -> bool:
@@ -87,7 +89,7 @@ def _fallen_back(facts: api.Facts) -> api.Finding | None:
         return None
     gpu = [one.gfx or "gfx1100" for one in facts.amd.gpus]
     gpu += [one.compute_capability or "8.9" for one in facts.nvidia.gpus]
-    return api.worded(
+    return facts.worded(
         "torch-cpu-only/fallen-back",
         name=api.python(facts.interpreter),
         install=install[:120],
@@ -114,35 +116,33 @@ def _nvidia(facts: api.Facts, name: str, usable: list[api.NvidiaGpu], said: str)
     if fit:
         severity: api.Severity = "note" if small else "error"
         key = "torch-cpu-only"
-        return api.worded(key, severity=severity, said=said, found=found, way=fit, facts=facts)
+        return facts.worded(key, severity=severity, said=said, found=found, way=fit)
     found += f" under driver {driver or 'not known'}"
     way = api.install_driver(facts.host)
     note = f"{way.note}; no CUDA build fits the present driver; then `doctor check` names one"
-    return api.worded(said=said, found=found, way=way, cure_note=note)
+    return facts.worded(said=said, found=found, way=way, cure_note=note)
 
 
 def _amd(facts: api.Facts, name: str, chips: list[api.AmdGpu], said: str) -> api.Finding:
     # the name first: a tool prints the target of an override, or of an early stepping
     gfx = tuple(dict.fromkeys(filter(None, (api.amd_gfx_by_name(c.name) or c.gfx for c in chips))))
     fit = api.rocm_build(facts.host, facts.interpreter, facts.torch, gfx)
-    return api.worded(
+    return facts.worded(
         "torch-cpu-only/amd",
         severity="error" if fit.on_index or (facts.amd.told_by and fit.of_amd) else "note",
         said=said,
         way=fit,
         name=name,
         cards=dict.fromkeys(chip.name or chip.gfx for chip in chips),
-        facts=facts,
     )
 
 
 def _intel(facts: api.Facts, name: str, said: str, *, arc: bool) -> api.Finding:
-    return api.worded(
+    return facts.worded(
         "" if name else "torch-cpu-only:xpu",
         "torch-cpu-only/intel",
         severity="error" if arc else "note",
         said=said,
         cure=api.rebuild_xpu(facts.host, facts.interpreter, facts.torch),
         name=name,
-        facts=facts,
     )

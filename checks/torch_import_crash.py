@@ -14,7 +14,7 @@ def torch_import_crash(
         return None
     lines = [line.strip() for line in stage.error.splitlines() if line.strip()] or ["no message"]
     same = api.same_torch(facts.interpreter, build.version, build.variant)
-    return api.worded(
+    return facts.worded(
         "torch-import-crash:build" if build else "torch-import-crash:else",
         "torch-import-crash",
         cure=same if build else None,

@@ -9,7 +9,7 @@ def torch_import_hang(facts: api.Facts, runtime: api.Runtime) -> api.Finding | N
         return None
     lines = [line.strip() for line in stage.error.splitlines() if line.strip()]
     place = next((line for line in lines if line.startswith(("File ", "<module> "))), "")
-    return api.worded(
+    return facts.worded(
         "torch-import-hang",
         found=(
             f"import torch gave no answer in {stage.seconds:.0f} s"

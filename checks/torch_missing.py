@@ -12,7 +12,7 @@ def torch_missing(
     if torch is not None or not own:
         return _from_error(facts)
     fit = api.torch_install(facts)
-    return api.worded(
+    return facts.worded(
         "torch-missing/absent:fits" if fit.cure else "torch-missing/absent:none",
         "torch-missing/absent",
         cure=fit.cure,
@@ -22,20 +22,19 @@ def torch_missing(
         why=fit.why,
         managed="the system" if own.externally_managed else "",
         doctor="the doctor's own" if facts.packages.get("tunedoctor") else "",
-        facts=facts,
     )
 
 
 def _from_error(facts: api.Facts) -> api.Finding | None:
     """Believe the error of an import where no list shows a torch; in a build, only where a list shows none."""
-    said, there = api.heard(facts.errors, "torch-missing"), facts.packages.get("torch")
+    said, there = facts.heard("torch-missing"), facts.packages.get("torch")
     if not said or there:
         return None
     errors = [error for error in facts.errors.errors if said in error.text]
     building = api.expression("torch-missing/building")
     built = any(building.search(frame.file) for error in errors for frame in error.frames)
-    built = built or api.matched(facts.errors, "torch-missing/isolated") is not None
+    built = built or facts.matched("torch-missing/isolated") is not None
     if built and not facts.packages.get("pip"):
         return None
     listed = "the list of packages" if facts.packages else ""
-    return api.worded("torch-missing", said=said, listed=listed)
+    return facts.worded("torch-missing", said=said, listed=listed)

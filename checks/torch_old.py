@@ -9,10 +9,7 @@ def torch_old(facts: api.Facts, torch: api.TorchBuild) -> api.Finding | None:
     """Compare with the floor of current libraries."""
     if api.within(torch.version, f"<{RECOMMENDED}") is not True:
         return None
-    fit = api.torch_install(
-        facts,
-        f">={RECOMMENDED}",
-    )
+    fit = api.torch_install(facts, f">={RECOMMENDED}")
     if not fit.cure:
         return None
-    return api.worded("torch-old", cure=fit.cure, version=torch.version)
+    return facts.worded("torch-old", cure=fit.cure, version=torch.version)

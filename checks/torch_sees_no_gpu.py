@@ -13,10 +13,9 @@ def torch_sees_no_gpu(facts: api.Facts, runtime: api.Runtime) -> api.Finding | N
     if not names:
         return None
     # of a pasted report, which tells only a part, the cause is still open
-    return api.worded(
+    return facts.worded(
         "torch-sees-no-gpu",
         "" if runtime.torch_file else "torch-sees-no-gpu:report",
-        facts=facts,
         name=f"torch {runtime.torch_version}".strip(),
         reason=(runtime.gpu_error.splitlines() or [""])[0][:160],
         gpus=api.counted(names),

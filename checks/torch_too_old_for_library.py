@@ -40,25 +40,25 @@ def torch_too_old_for_library(facts: api.Facts) -> api.Finding | None:
         found += f", and {facts.torch.named} is installed" if facts.torch else ""
         means = "the code that asks for it is written for a newer torch"
     elif worst is not None:
-        return api.worded(
+        return facts.worded(
             "torch-too-old-for-library/torch-load",
             severity=worst.row.severity,
             found=f"{api.together(worst.versions)}: transformers refuses torch.load below torch 2.6",
             cure=api.torch_install(facts, ">=2.6").cure
-            or api.pip(facts.interpreter, "install", "transformers<4.52"),
+            or facts.pip("install", "transformers<4.52"),
             evidence=worst.row.source,
         )
     else:
         return None
     fit = api.torch_install(facts, wanted).cure
-    down = api.pip(facts.interpreter, "install", *keep) if keep else api.Cure()
+    down = facts.pip("install", *keep) if keep else api.Cure()
     note = f"or, to keep this torch: {down.command}" if down else "about 3 GB, no reboot"
-    return api.worded(
+    return facts.worded(
         "torch-too-old-for-library",
         found=found if not said or "came with" in found else "",
         said=said,
         means=means,
-        cure=fit or down or api.pip(facts.interpreter, "install", f"torch{wanted}"),
+        cure=fit or down or facts.pip("install", f"torch{wanted}"),
         cure_note=note if fit else "no newer torch fits this Python, driver and GPU",
         evidence=worst.row.source if worst else (),
         settle=settle,
@@ -67,7 +67,7 @@ def torch_too_old_for_library(facts: api.Facts) -> api.Finding | None:
 
 def _asked(facts: api.Facts) -> tuple[str, str] | None:
     """Return what an error says that states a floor of torch itself, and the floor."""
-    said = api.heard(facts.errors, "torch-too-old-for-library/asked")
+    said = facts.heard("torch-too-old-for-library/asked")
     for error in facts.errors.errors if not said else ():
         raised = error.type and not error.type.endswith("Warning") and "you have" not in error.text
         stated = api.expression("torch-too-old-for-library/stated").search(error.text)

@@ -13,9 +13,7 @@ def transformers_too_old_for_model(facts: api.Facts, errors: api.Errors) -> api.
     if rope and not (have and api.at_least(have, ROPE_TYPE_SINCE)):
         return _finding(facts, "rope_type", rope[:70], ROPE_TYPE_SINCE, have)
     if file := api.tokenizer_file(errors, facts.packages):
-        return api.worded(
-            "transformers-too-old-for-model/of-file", said=file.said, facts=facts, file=file
-        )
+        return facts.worded("transformers-too-old-for-model/of-file", said=file.said, file=file)
     for error in errors.errors:
         if not_yet := api.expression("transformers-too-old-for-model/not-yet").search(error.text):
             return _finding(facts, not_yet["model"], not_yet[0], "", not_yet["have"])
@@ -44,11 +42,10 @@ def _model(error: api.ErrorText, *, advised: bool) -> tuple[str, str]:
 
 
 def _finding(facts: api.Facts, model: str, said: str, since: str, have: str) -> api.Finding:
-    return api.worded(
+    return facts.worded(
         "transformers-too-old-for-model/since" if since else "",
         "transformers-too-old-for-model/finding",
         said=said,
-        facts=facts,
         model=model,
         since=since,
         own=f"transformers {have}" if have else "this transformers",

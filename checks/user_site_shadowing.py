@@ -43,7 +43,7 @@ def _hidden(facts: api.Facts) -> api.Finding | None:
     first = hidden[0]
     found = f"{first.name} {first.winner_version} in {site} wins over {first.version} in {first.location}"
     found += f"; also {api.listed(one.name for one in hidden[1:])}" if len(hidden) > 1 else ""
-    return api.worded("user-site-shadowing", found=found, evidence=(site,), facts=facts)
+    return facts.worded("user-site-shadowing", found=found, evidence=(site,))
 
 
 def _by_order(facts: api.Facts) -> api.Finding | None:
@@ -123,6 +123,4 @@ def _folder(file: str) -> str:
 
 def _finding(facts: api.Facts, found: str, place: str, settle: str = "") -> api.Finding:
     key = "user-site-shadowing:seen"
-    return api.worded(
-        key, "user-site-shadowing", found=found, place=place, settle=settle, facts=facts
-    )
+    return facts.worded(key, "user-site-shadowing", found=found, place=place, settle=settle)

@@ -11,8 +11,8 @@ def uvm_module_broken(facts: api.Facts) -> api.Finding | None:
     reloads = any(reload.search(command) for command in facts.typed.commands)
     if (facts.runtime.gpu_works and not reloads) or facts.host.wsl or facts.nvidia_answer.says(18):
         return None
-    named = api.heard(facts.errors, "uvm-module-broken/own")
-    said = named or api.heard(facts.errors, "uvm-module-broken")
+    named = facts.heard("uvm-module-broken/own")
+    said = named or facts.heard("uvm-module-broken")
     nodes = state.missing_nodes if state.loaded else ()
     lacks = NODE in nodes and "/dev/nvidiactl" not in nodes
     # outside of a container the first CUDA program loads the module, by nvidia-modprobe
@@ -21,7 +21,7 @@ def uvm_module_broken(facts: api.Facts) -> api.Finding | None:
         return None
     case = "node" if lacks and facts.container else "probe" if lacks else "module"
     loaded = {True: "loaded", False: "not loaded", None: ""}[state.uvm_loaded]
-    return api.worded(
+    return facts.worded(
         f"uvm-module-broken:{case}",
         "uvm-module-broken",
         said=said,

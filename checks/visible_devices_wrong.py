@@ -11,7 +11,7 @@ HIDES = "hides every GPU"
 def visible_devices_wrong(facts: api.Facts) -> api.Finding | None:
     """Of NVIDIA cards, all hidden or some entry bad; of AMD cards, the same for each variable."""
     # what makes two ranks take one GPU: too many ranks, a variable, or a script that names the device
-    doubled = api.if_heard(facts.errors, "visible-devices-wrong/duplicate")
+    doubled = facts.if_heard("visible-devices-wrong/duplicate")
     if not facts.environment:
         return _from_text(facts) or _ranks(facts) or _beyond(facts) or doubled
     rocm = facts.torch.accelerator == "rocm"
@@ -32,21 +32,20 @@ def _nvidia(facts: api.Facts) -> api.Finding | None:
     if not problem:
         return None
     left = len(api.visible_gpus(cards, facts.environment))
-    said = "" if left else api.heard(facts.errors, "visible-devices-wrong")
+    said = "" if left else facts.heard("visible-devices-wrong")
     return _finding(facts, CUDA, problem, len(cards), said, left)
 
 
 def _nameless(facts: api.Facts) -> api.Finding | None:
     """Find a list that names no GPU of any machine: "all" is a word of NVIDIA_VISIBLE_DEVICES alone."""
-    said, setting = api.heard(facts.errors, "visible-devices-wrong"), facts.environment.get(CUDA)
+    said, setting = facts.heard("visible-devices-wrong"), facts.environment.get(CUDA)
     problem = _problem(setting, 1 << 20, ())
     if not said or not problem:
         return None
-    return api.worded(
+    return facts.worded(
         "visible-devices-wrong/nameless",
         title=f"{CUDA} {HIDES if problem == HIDES else 'names no GPU'}",
         said=said,
-        facts=facts,
         setting=f"{CUDA} is '{setting}': {problem}",
     )
 
@@ -76,13 +75,12 @@ def _finding(
 ) -> api.Finding:
     hides = problem == HIDES
     # hiding all may be meant, unless something asked for a GPU and was told that there is none
-    return api.worded(
+    return facts.worded(
         "visible-devices-wrong:some" if left else "",
         "visible-devices-wrong",
         title="" if left else f"{name} {HIDES if hides else 'names no GPU that exists'}",
         severity="warning" if left or (hides and not said) else "error",
         said=said,
-        facts=facts,
         evidence=(name,),
         name=name,
         setting=f"{name} is '{facts.environment.get(name) or ''}': {problem}",
@@ -98,33 +96,33 @@ def _in_mig(facts: api.Facts) -> bool:
 
 def _from_text(facts: api.Facts) -> api.Finding | None:
     """Where the variables are not known: the driver lists GPUs, and CUDA says there is none."""
-    if passed := api.heard(facts.errors, "visible-devices-wrong/unknown"):
-        return api.worded("visible-devices-wrong/unknown-device", said=passed)
-    said, count = api.heard(facts.errors, "visible-devices-wrong"), len(facts.nvidia.gpus)
+    if passed := facts.heard("visible-devices-wrong/unknown"):
+        return facts.worded("visible-devices-wrong/unknown-device", said=passed)
+    said, count = facts.heard("visible-devices-wrong"), len(facts.nvidia.gpus)
     if not said or not count or _in_mig(facts):
         return None
     names = f"nvidia-smi lists {count} GPU{'s' if count > 1 else ''}"
     # a container that got no GPU says the same, while nvidia-smi ran outside of it
-    return api.worded("visible-devices-wrong/none-seen", said=said, names=names)
+    return facts.worded("visible-devices-wrong/none-seen", said=said, names=names)
 
 
 def _ranks(facts: api.Facts) -> api.Finding | None:
     """Find a launcher that was asked for more processes than there are GPUs."""
-    said = api.heard(facts.errors, "visible-devices-wrong/slot", "visible-devices-wrong/ranks")
+    said = facts.heard("visible-devices-wrong/slot", "visible-devices-wrong/ranks")
     ranks = api.expression("visible-devices-wrong/ranks")
     asked = next((f for c in facts.typed.commands if (f := ranks.search(c))), None)
     if not said or asked is None or _in_mig(facts):
         return None
-    return api.worded("visible-devices-wrong/ranks", said=said, asked=asked[0].strip())
+    return facts.worded("visible-devices-wrong/ranks", said=said, asked=asked[0].strip())
 
 
 def _ordinal(facts: api.Facts) -> api.Finding | None:
     """Find a process that asks for a number beyond the GPUs that the list leaves it: more ranks than GPUs."""
     left = api.entries(facts.environment.get(CUDA) or "")
-    said = api.heard(facts.errors, "visible-devices-wrong/ranks")
+    said = facts.heard("visible-devices-wrong/ranks")
     if not said or not left or any(one.startswith("MIG-") for one in left) or _in_mig(facts):
         return None
-    return api.worded(
+    return facts.worded(
         "visible-devices-wrong/ordinal",
         found=f"{CUDA} is '{','.join(left)}', which leaves {len(left)}; the error '{said}'",
         said=said,
@@ -134,9 +132,9 @@ def _ordinal(facts: api.Facts) -> api.Finding | None:
 
 def _beyond(facts: api.Facts) -> api.Finding | None:
     """Believe a launcher that counted the GPUs itself; CUDA's own words leave open who asked for which."""
-    sure = api.heard(facts.errors, "visible-devices-wrong/counted")
-    said = sure or api.heard(facts.errors, "visible-devices-wrong/ordinal")
+    sure = facts.heard("visible-devices-wrong/counted")
+    said = sure or facts.heard("visible-devices-wrong/ordinal")
     if not said or facts.nvidia:
         return None
     settle = "" if sure else f"nvidia-smi -L; echo ${CUDA}"
-    return api.worded("visible-devices-wrong/beyond", said=said, settle=settle)
+    return facts.worded("visible-devices-wrong/beyond", said=said, settle=settle)

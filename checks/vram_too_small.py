@@ -8,28 +8,28 @@ ENOUGH = 30
 @api.check("vram-too-small")
 def vram_too_small(facts: api.Facts) -> api.Finding | None:
     """Call it an error where a run ended so; else name what fits, below 30 GiB."""
-    sure = api.heard(facts.errors, "vram-too-small")
-    said = sure or api.heard(facts.errors, "vram-too-small/guess")
+    sure = facts.heard("vram-too-small")
+    said = sure or facts.heard("vram-too-small/guess")
     name, size = _largest(facts)
     short = api.shortage(facts.errors) if said else None
     if short and (finding := _held(facts, short, said)):
         return finding
     if said:
-        return api.worded(
+        return facts.worded(
             "vram-too-small",
             said=said,
             settle="" if sure else "nvidia-smi",
             name=name,
             size=api.gib(size) if size else "",
         )
-    return _note(name, size) if 0 < size < ENOUGH * GIB else None
+    return _note(facts, name, size) if 0 < size < ENOUGH * GIB else None
 
 
 def _held(facts: api.Facts, short: api.Shortage, said: str) -> api.Finding | None:
     """Tell of memory that is there and held: by other programs, or by torch's own cache in pieces."""
     if short.by_others:
         who = [*map(str, short.processes[:3])]
-        return api.worded(
+        return facts.worded(
             "vram-too-small/by-others:told" if who else "vram-too-small/by-others:else",
             "vram-too-small/by-others",
             said=said,
@@ -38,11 +38,11 @@ def _held(facts: api.Facts, short: api.Shortage, said: str) -> api.Finding | Non
             who=", ".join(who),
         )
     if short.by_pieces:
-        return api.worded("vram-too-small/in-pieces", said=said, facts=facts, short=short)
+        return facts.worded("vram-too-small/in-pieces", said=said, short=short)
     return None
 
 
-def _note(name: str, size: int) -> api.Finding:
+def _note(facts: api.Facts, name: str, size: int) -> api.Finding:
     """Name the largest models that fit, by the table that doctor fit's own reckoning gave."""
     found = api.table("what_fits")
     methods = {"QLoRA of models": "qlora", "LoRA in 16 bits": "lora", "full": "full"}
@@ -52,7 +52,7 @@ def _note(name: str, size: int) -> api.Finding:
     }
     said = [f"{words} up to {one[0]}" for words, one in largest.items() if one]
     most = largest["QLoRA of models"]
-    return api.worded(
+    return facts.worded(
         "vram-too-small/note" if most else "vram-too-small/note:none",
         "vram-too-small/note",
         name=name,

@@ -20,8 +20,8 @@ def wheel_not_on_index(facts: api.Facts) -> api.Finding | None:
     if number and variants:
         cure = api.tell(f"doctor wheel --torch {number[0]}")
     elif asked.name not in OF_TORCH:
-        cure = api.pip(facts.interpreter, "install", asked.name)
-    return api.worded(
+        cure = facts.pip("install", asked.name)
+    return facts.worded(
         "wheel-not-on-index",
         cure=cure,
         why=why.found,

@@ -12,12 +12,12 @@ def windows_missing_dll(facts: api.Facts, errors: api.Errors | api.Unknown) -> a
         if not found and (
             module := api.expression("windows-missing-dll/not-loaded").search(error.text)
         ):
-            return api.worded("windows-missing-dll/module", said=module[0], module=module[1])
+            return facts.worded("windows-missing-dll/module", said=module[0], module=module[1])
         if not found:
             continue
         name = found[1]
         case = "fbgemm" if name == "fbgemm" else "intel" if name in INTEL else "other"
         version = f" of torch {facts.torch.version}" if facts.torch else ""
         keys = (f"windows-missing-dll:{case}", "windows-missing-dll")
-        return api.worded(*keys, facts=facts, name=name, version=version)
+        return facts.worded(*keys, name=name, version=version)
     return None

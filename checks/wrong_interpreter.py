@@ -10,10 +10,10 @@ def wrong_interpreter(facts: api.Facts) -> api.Finding | None:
     denied = _denied(facts) or _elsewhere(facts) or _running(facts) or _imported(facts)
     if denied is not None:
         return denied
-    if gone := api.matched(facts.errors, "wrong-interpreter/launcher"):
+    if gone := facts.matched("wrong-interpreter/launcher"):
         said = gone.string.partition("\n")[0][:140]
         name = next(filter(None, gone.groups()))
-        return api.worded("wrong-interpreter/gone", said=said, python=name)
+        return facts.worded("wrong-interpreter/gone", said=said, python=name)
     active = facts.interpreter and facts.target.chosen_by in ("VIRTUAL_ENV", "CONDA_PREFIX")
     foreign = [
         one
@@ -23,13 +23,12 @@ def wrong_interpreter(facts: api.Facts) -> api.Finding | None:
     if not foreign:
         return None
     first = min(foreign, key=lambda one: [*BRINGS].index(one.name))
-    return api.worded(
+    return facts.worded(
         "wrong-interpreter",
         f"wrong-interpreter/{first.name}",
         evidence=tuple(one.path for one in foreign[:4]),
         first=first,
         python=api.python(facts.interpreter),
-        facts=facts,
     )
 
 
@@ -45,8 +44,9 @@ def _elsewhere(facts: api.Facts) -> api.Finding | None:
             runs = [place[1] for place in found if place]
             if one.specifier in error.text and runs and mine[1] not in runs:
                 return _two(
+                    facts,
                     f"{one.name} {there.version} is in {there.location}; the error '{error.text[:80]}' "
-                    f"comes from Python {runs[-1]}"
+                    f"comes from Python {runs[-1]}",
                 ).saying(error.text)
     return None
 
@@ -57,31 +57,32 @@ def _running(facts: api.Facts) -> api.Finding | None:
         if not one.notebook:
             place = f" from {one.file}" if one.file else ""
             listed = f"; the list of packages has {one.installed}"
-            return _two(f"python imports {one.name} {one.version}{place}{listed}")
+            return _two(facts, f"python imports {one.name} {one.version}{place}{listed}")
     return None
 
 
 def _imported(facts: api.Facts) -> api.Finding | None:
     """Tell of a torch that one command imported and another one missed."""
     stage = facts.runtime.stage("import torch")
-    said = api.heard(facts.errors, "wrong-interpreter/imported")
+    said = facts.heard("wrong-interpreter/imported")
     if stage is None or stage.outcome != "ok" or not said or _isolated(facts):
         return None
     root = next((c for c in facts.typed.commands if c.startswith("sudo ")), "")
     version = f"torch {facts.runtime.torch_version}".strip()
     return _two(
+        facts,
         f"one command imports {version}, another one says '{said}'"
-        + (f"; `{root[:60]}` starts the Python of root's own PATH" if root else "")
+        + (f"; `{root[:60]}` starts the Python of root's own PATH" if root else ""),
     ).saying(said)
 
 
-def _two(found: str) -> api.Finding:
-    return api.worded("wrong-interpreter/two", found=found)
+def _two(facts: api.Facts, found: str) -> api.Finding:
+    return facts.worded("wrong-interpreter/two", found=found)
 
 
 def _isolated(facts: api.Facts) -> bool:
     """Tell a build in isolation, which has none of the packages around it: there the error says nothing."""
-    return api.matched(facts.errors, "wrong-interpreter/isolated") is not None
+    return facts.matched("wrong-interpreter/isolated") is not None
 
 
 def _denied(facts: api.Facts) -> api.Finding | None:
@@ -96,7 +97,7 @@ def _denied(facts: api.Facts) -> api.Finding | None:
         there = facts.packages.get(name)
         broken = any(b.name == name for b in facts.packages.broken)
         if missing and there and not broken and error.where.startswith("line "):
-            return api.worded(
+            return facts.worded(
                 "wrong-interpreter/denied",
                 said=missing[0],
                 listing=listing[:60],

@@ -8,10 +8,10 @@ def wsl1_no_gpu(facts: api.Facts, host: api.Host) -> api.Finding | None:
         return None
     wants = facts.torch.accelerator in ("cuda", "rocm", "xpu")
     name = f"; torch {facts.torch.version} is built for a GPU" if facts.torch and wants else ""
-    said = api.heard(facts.errors, "wsl1-no-gpu")
+    said = facts.heard("wsl1-no-gpu")
     # whoever runs the tools of the driver wants the GPU
     asked = facts.nvidia_answer.smi == "error"
-    return api.worded(
+    return facts.worded(
         "wsl1-no-gpu",
         severity="error" if wants or said or asked else "note",
         said=said,

@@ -12,7 +12,7 @@ def wsl_container_toolkit_stale(facts: api.Facts, errors: api.Errors) -> api.Fin
     if not said or (facts.host and not windows and "microsoft" not in facts.host.kernel.lower()):
         return None
     where = f" in a {facts.container.kind} container" if facts.container else ""
-    return api.worded(
+    return facts.worded(
         "wsl-container-toolkit-stale",
         said=said,
         settle=""

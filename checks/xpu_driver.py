@@ -6,7 +6,7 @@ from tunedoctor import api
 @api.check("xpu-driver")
 def xpu_driver(facts: api.Facts) -> api.Finding | None:
     """Only for an XPU build, unless an error says it."""
-    said = api.heard(facts.errors, "xpu-driver/oneapi", "xpu-driver/sycl-name", "xpu-driver")
+    said = facts.heard("xpu-driver/oneapi", "xpu-driver/sycl-name", "xpu-driver")
     build, denied = facts.torch.accelerator, facts.intel.render_denied
     if facts.runtime.gpu_works or build not in ("xpu", "unknown"):
         return None
@@ -20,13 +20,11 @@ def xpu_driver(facts: api.Facts) -> api.Finding | None:
         "denied": api.listed(denied),
     }
     if denied:
-        return api.worded("xpu-driver/denied", evidence=denied, **words)
+        return facts.worded("xpu-driver/denied", evidence=denied, **words)
     for part in ("oneapi", "sycl-name"):
-        if (part != "oneapi" or not windows) and (
-            own := api.heard(facts.errors, f"xpu-driver/{part}")
-        ):
-            return api.worded(f"xpu-driver/{part}", said=own, **words)
-    return api.worded(
+        if (part != "oneapi" or not windows) and (own := facts.heard(f"xpu-driver/{part}")):
+            return facts.worded(f"xpu-driver/{part}", said=own, **words)
+    return facts.worded(
         "xpu-driver:windows" if windows else "xpu-driver:lacks" if lacks else "xpu-driver:else",
         "xpu-driver:lacks" if lacks else "",
         "xpu-driver",

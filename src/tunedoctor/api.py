@@ -46,8 +46,7 @@ from tunedoctor.findings import Finding, Severity, check
 from tunedoctor.lazy import pattern
 from tunedoctor.messages.match import heard
 from tunedoctor.messages.reads import expression, expressions, matched, readings
-from tunedoctor.messages.words import if_heard, worded
-from tunedoctor.snapshot import Facts
+from tunedoctor.messages.words import Case as Facts
 from tunedoctor.tables.driver_install import DriverInstall, install_driver, rebuild_module
 from tunedoctor.tables.gpus import (
     amd_gfx_by_name,

@@ -46,7 +46,7 @@ def wants(function: Callable[..., Any], given: int = 0) -> dict[str, Want]:
     found: dict[str, Want] = {}
     for name in function.__code__.co_varnames[given : function.__code__.co_argcount]:
         hint = function.__annotations__.get(name)
-        if hint is Facts:
+        if _is_view(hint):
             for field in sorted(_named(function, set())):
                 found[f"{name}.{field}"] = Want(
                     FIELDS[field], absent=True, unknown=True, known=True
@@ -73,7 +73,7 @@ def call(
     """
     view = facts or Facts(snapshot)
     hints = function.__annotations__.items()
-    given: dict[str, object] = {name: view for name, hint in hints if hint is Facts}
+    given: dict[str, object] = {name: view for name, hint in hints if _is_view(hint)}
     for name, want in wants(function, len(first)).items():
         if "." in name:
             continue
@@ -90,6 +90,14 @@ def call(
     return function(*first, **given)
 
 
+_HEARD = {"heard", "if_heard", "matched", "readings"}
+"""What a check asks of its facts that errors answer."""
+
+
+def _is_view(hint: object) -> bool:
+    return isinstance(hint, type) and issubclass(hint, Facts)
+
+
 def _named(function: Callable[..., Any], seen: set[object]) -> set[str]:
     """Return the fields of Facts that the code of a function names, and that of those which it calls with Facts."""
     seen.add(function)
@@ -101,8 +109,10 @@ def _named(function: Callable[..., Any], seen: set[object]) -> set[str]:
     known = function.__globals__
     spaces = [known, *(vars(one) for n in names if isinstance(one := known.get(n), ModuleType))]
     called = [space[name] for space in spaces for name in names if name in space]
-    found = names & FIELDS.keys()
+    found = names & FIELDS.keys() | ({"errors"} if names & _HEARD else set())
     for one in called:
         if isinstance(one, FunctionType) and one not in seen:
-            found |= _named(one, seen) if Facts in one.__annotations__.values() else set()
+            found |= (
+                _named(one, seen) if any(map(_is_view, one.__annotations__.values())) else set()
+            )
     return found

@@ -9,8 +9,9 @@ from typing import Any
 import tunedoctor.checks
 import tunedoctor.contracts
 from tunedoctor.cure import Cure
-from tunedoctor.messages.words import worded
+from tunedoctor.messages.words import Case
 from tunedoctor.registry import all_checks
+from tunedoctor.snapshot import Snapshot
 from tunedoctor.tables.load import table
 
 READS: dict[str, Any] = table("reads")["rows"]
@@ -54,6 +55,6 @@ def test_words_are_complete_once_their_slots_are_filled() -> None:
         texts = [t for part in row.values() for t in ([part] if isinstance(part, str) else part)]
         slots = {name for text in texts for _, name, _, _ in Formatter().parse(text) if name}
         given = {name.partition(".")[0]: _Any() for name in slots - {"said"}}
-        finding = worded(key, cure=Cure(), **given)
+        finding = Case(Snapshot({})).worded(key, cure=Cure(), **given)
         assert "{" not in finding.title, key
         assert finding.severity in (None, "error", "warning", "note"), key

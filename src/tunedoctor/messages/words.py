@@ -4,18 +4,18 @@ A key is the id of a check, with a part behind "/"; a part can have a case of it
 """
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from string import Formatter
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 import msgspec
 
 from tunedoctor.cure import Cure, Who, advise, pip, set_variable, tell
-from tunedoctor.facts import Errors, Unknown
 from tunedoctor.findings import Finding, Severity
 from tunedoctor.lazy import pattern
 from tunedoctor.messages.match import heard
+from tunedoctor.messages.reads import readings
 from tunedoctor.snapshot import Facts
 from tunedoctor.tables.load import table
 from tunedoctor.wording import gib, listed
@@ -72,7 +72,7 @@ class _Filler(Formatter):
 
     shown: Mapping[str, Callable[[Any], str]] = {"gib": gib, "listed": listed}
 
-    def __init__(self, given: Mapping[str, object], facts: Facts | None) -> None:
+    def __init__(self, given: Mapping[str, object], facts: Facts) -> None:
         self.given, self.facts = given, facts
 
     def get_value(self, key: int | str, *_: object) -> object:
@@ -92,65 +92,89 @@ class _Filler(Formatter):
         return self.format(_OPTIONAL.sub(part, text))
 
 
-def worded(  # noqa: PLR0913  the parts of a finding
-    *keys: str,
-    said: str = "",
-    title: str = "",
-    found: str = "",
-    means: str = "",
-    cure: Cure | None = None,
-    cure_note: str = "",
-    way: Way | None = None,
-    settle: str = "",
-    evidence: tuple[str, ...] = (),
-    severity: Severity | None = None,
-    facts: Facts | None = None,
-    **given: object,
-) -> Finding:
-    """Return a finding in the words of rows; what is given goes before them, a later row adds to an earlier one.
+class Case(Facts):
+    """The facts of a machine as a check takes them, with what errors say, and findings in the words of its file."""
 
-    Without words for it, what was found is the error that was said. Slots are what is given, or facts: {torch.named}.
-    """
-    rows = [_words(key) for key in keys if key]
-    filled = _Filler({**given, "said": said}, facts).filled
+    __slots__ = ()
 
-    def part(name: str) -> str:
-        return filled(next((text for row in rows if (text := getattr(row, name))), ""))
+    def heard(self, *keys: str) -> str:
+        """Return what an error says that a row of these keys matches first; "" where none does."""
+        return heard(self.errors, *keys)
 
-    def level(row: Words) -> Severity | None:
-        return (said and row.said_severity) or row.severity
+    def matched(self, *keys: str) -> re.Match[str] | None:
+        """Return the first match of an expression of these parts in an error."""
+        return next(self.readings(*keys), None)
 
-    def steps() -> Cure:
-        row = next(
-            (row for row in rows if row.tell or row.advise or row.pip or row.variable), Words()
+    def readings(self, *keys: str) -> Iterator[re.Match[str]]:
+        """Yield the matches of the expressions of these parts in each error."""
+        return readings(self.errors, *keys)
+
+    def pip(self, verb: Literal["install", "uninstall"], *arguments: str, index: str = "") -> Cure:
+        """Return pip's command in the target."""
+        return pip(self.interpreter, verb, *arguments, index=index)
+
+    def set_variable(self, name: str, value: str | None) -> Cure:
+        """Return what sets a variable in the shell of this system, or unsets it."""
+        return set_variable(self.host, name, value)
+
+    def worded(  # noqa: PLR0913  the parts of a finding
+        self,
+        *keys: str,
+        said: str = "",
+        title: str = "",
+        found: str = "",
+        means: str = "",
+        cure: Cure | None = None,
+        cure_note: str = "",
+        way: Way | None = None,
+        settle: str = "",
+        evidence: tuple[str, ...] = (),
+        severity: Severity | None = None,
+        **given: object,
+    ) -> Finding:
+        """Return a finding in the words of rows; what is given goes before them, a later row adds to an earlier one.
+
+        Without words for it, what was found is the error that was said. Slots are what is given, or facts.
+        """
+        rows = [_words(key) for key in keys if key]
+        filled = _Filler({**given, "said": said}, self).filled
+
+        def part(name: str) -> str:
+            return filled(next((text for row in rows if (text := getattr(row, name))), ""))
+
+        def level(row: Words) -> Severity | None:
+            return (said and row.said_severity) or row.severity
+
+        def steps() -> Cure:
+            row = next(
+                (row for row in rows if row.tell or row.advise or row.pip or row.variable), Words()
+            )
+            if row.pip:
+                verb, *arguments = map(filled, row.pip)
+                return self.pip("install" if verb == "install" else "uninstall", *arguments)
+            if row.variable:
+                name, value = (*map(filled, row.variable), None)[:2]
+                return self.set_variable(name or "", value)
+            if row.advise and not row.tell:
+                return advise(filled(row.advise), row.who or "user")
+            return tell(filled(row.tell), row.who) if row.tell else Cure()
+
+        return Finding(
+            title=title or part("title"),
+            found=found or part("found") or f"the error '{said}'",
+            means=means or part("means"),
+            cure=cure or (way.cure if way else steps()),
+            cure_note=cure_note or (way.note if way else part("cure_note")),
+            settle=settle or part("settle"),
+            evidence=evidence
+            or next((tuple(map(filled, r.evidence)) for r in rows if r.evidence), ()),
+            severity=severity or next((worst for row in rows if (worst := level(row))), None),
+            said=said,
         )
-        if row.pip:
-            verb, *arguments = map(filled, row.pip)
-            start = facts.interpreter if facts else None
-            return pip(start, "install" if verb == "install" else "uninstall", *arguments)
-        if row.variable:
-            name, value = (*map(filled, row.variable), None)[:2]
-            return set_variable(facts.host if facts else None, name or "", value)
-        if row.advise and not row.tell:
-            return advise(filled(row.advise), row.who or "user")
-        return tell(filled(row.tell), row.who) if row.tell else Cure()
 
-    return Finding(
-        title=title or part("title"),
-        found=found or part("found") or f"the error '{said}'",
-        means=means or part("means"),
-        cure=cure or (way.cure if way else steps()),
-        cure_note=cure_note or (way.note if way else part("cure_note")),
-        settle=settle or part("settle"),
-        evidence=evidence or next((tuple(map(filled, r.evidence)) for r in rows if r.evidence), ()),
-        severity=severity or next((worst for row in rows if (worst := level(row))), None),
-        said=said,
-    )
-
-
-def if_heard(errors: Errors | Unknown | None, *keys: str) -> Finding | None:
-    """Return the finding, in the words of the same key, of the first row that an error matches."""
-    for key in keys:
-        if said := heard(errors, key):
-            return worded(key, said=said)
-    return None
+    def if_heard(self, *keys: str) -> Finding | None:
+        """Return the finding, in the words of the same key, of the first row that an error matches."""
+        for key in keys:
+            if said := self.heard(key):
+                return self.worded(key, said=said)
+        return None
