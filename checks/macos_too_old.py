@@ -5,34 +5,38 @@ MPS_FLOOR = (("2.9", "14.0"), ("2.5", "13.0"), ("1.12", "12.3"))
 
 
 @api.check("macos-too-old")
-def macos_too_old(facts: api.Facts) -> api.Finding | None:
+def macos_too_old(
+    facts: api.Facts,
+    host: api.Host | api.Unknown | None,
+    torch: api.TorchBuild | api.Unknown | None,
+) -> api.Finding | api.Unknown | None:
     """Compare with the floor of the wheel and of MPS."""
-    have, own, torch = facts.host.macos_version, facts.interpreter, facts.torch
-    why = api.refused(facts.index_answer, own, facts.host)
+    have, own = facts.host.macos_version, facts.interpreter
+    why, wanted = api.refused(facts.index_answer, own, facts.host), _wanted(have)
     if why is not None and why.cause == "macos-too-old":
-        cure = api.torch_install(facts, _wanted(have)).cure
-        return facts.worded("macos-too-old/refused", found=why.found, cure=cure or None)
+        cure = api.torch_install(facts, wanted).cure
+        return facts.worded("macos-too-old/refused", found=why.found, cure=cure)
     said = facts.heard("macos-too-old")
-    floor = _floor(facts) if torch else ""
+    floor = _floor(facts) if facts.torch else ""
     arm = own.machine in ("arm64", "")
     below = bool(have and floor and arm) and not api.at_least(have, floor)
     if not said and not (below and facts.host.os == "macos"):
-        return None
+        asked = torch if facts.host.os == "macos" else host
+        return asked if isinstance(asked, api.Unknown) else None
     named = api.expression("macos-too-old/named").search(said)
     if named and have and not api.at_least(have, named[1]):
         floor = floor if below else ""
     elif said and have and floor and api.at_least(have, floor):
         return None
-    older = api.torch_install(facts, _wanted(have)) if torch and below else None
+    older = api.torch_install(facts, wanted) if facts.torch and below else None
     fits = older is not None and older.version
     return facts.worded(
         "macos-too-old/older" if fits else "",
+        "macos-too-old:floor" if floor else "",
         "macos-too-old",
-        found=(f"{torch.named} needs macOS {floor} for the GPU" if floor else f"the error '{said}'")
-        + (f"; this is macOS {have}" if have else ""),
         said=said,
         cure=older.cure if older and fits else None,
-        outdated=said if floor else "",
+        floor=floor,
     )
 
 

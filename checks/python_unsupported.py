@@ -22,14 +22,13 @@ def python_unsupported(
     """Judge the version alone, then with the torch that is or is not there, then what pip said."""
     own = facts.interpreter
     why = api.refused(facts.index_answer, own, facts.host)
+    if why is not None and why.cause != "python-unsupported":
+        return None
     if why is not None:
-        none = why.file or "from versions: none" in why.found
-        finding = facts.worded(
-            "python-unsupported/file" if why.file else "python-unsupported/refused",
-            found=why.found,
-            settle=SETTLE if none and not own else "",
-        )
-        return finding.saying(why.found) if why.cause == "python-unsupported" else None
+        settle = SETTLE if why.file or "from versions: none" in why.found else ""
+        key = "python-unsupported/file" if why.file else "python-unsupported/refused"
+        said = why.found
+        return facts.worded(key, found=said, said=said, settle="" if own else settle)
     if not own:
         return _from_errors(facts)
     stage = facts.runtime.stage("import torch")
@@ -54,8 +53,7 @@ def _judged(facts: api.Facts, *, absent: bool) -> api.Finding | None:
         why = f"{facts.torch.named} requires Python {wanted}; this is {own.version}"
     if not why:
         return None
-    found = f"{why} ({own.executable})" if own.executable else why
-    return facts.worded("python-unsupported", found=found)
+    return facts.worded("python-unsupported", why=why)
 
 
 def _too_old(version: str, *, absent: bool) -> str:
@@ -86,20 +84,20 @@ def _patch(facts: api.Facts, own: api.Interpreter, torch: str) -> api.Finding:
 def _from_errors(facts: api.Facts) -> api.Finding | None:
     if facts.heard("python-unsupported/3-13-8"):
         return _patch(facts, api.Interpreter(executable="python", version=BROKEN_PATCH), "")
-    own = facts.interpreter.version
+    own, excluded = facts.interpreter.version, _excluded_by_pip(facts)
     if compiled := facts.if_heard("python-unsupported/compile"):
         return compiled
-    if excluded := _excluded_by_pip(facts):
+    if excluded:
         return facts.worded("python-unsupported/excluded", said=excluded)
-    union = facts.heard("python-unsupported/union")
-    if union and api.parts(own) and not api.at_least(own, "3.10"):
-        return facts.worded("python-unsupported/union", said=union, version=own)
+    before = api.parts(own) and not api.at_least(own, "3.10")
+    if before and (union := facts.if_heard("python-unsupported/union")):
+        return union
     said = api.told(facts.errors, api.expression("python-unsupported/none-fit").pattern)
     if not said:
         return None
     old = "0.1.2" in said  # sources of 2016 are all that pip offers to a Python without wheels
     settle = "" if facts.interpreter or old else SETTLE
-    return facts.worded("python-unsupported/none-fit", said=said, settle=settle, version=own)
+    return facts.worded("python-unsupported/none-fit", said=said, settle=settle)
 
 
 def _excluded_by_pip(facts: api.Facts) -> str:

@@ -5,7 +5,9 @@ SETTLE = 'python -c "import torch; print(torch.__version__)"'
 
 
 @api.check("torch-too-old-for-library")
-def torch_too_old_for_library(facts: api.Facts) -> api.Finding | None:
+def torch_too_old_for_library(
+    facts: api.Facts, packages: api.Packages | api.Unknown | None
+) -> api.Finding | api.Unknown | None:
     """Take the highest floor, hidden or declared, that the build does not reach."""
     pairs = api.broken_pairs(
         "torch-too-old-for-library", facts.packages, facts.torch, facts.environment, facts.errors
@@ -40,16 +42,13 @@ def torch_too_old_for_library(facts: api.Facts) -> api.Finding | None:
         found += f", and {facts.torch.named} is installed" if facts.torch else ""
         means = "the code that asks for it is written for a newer torch"
     elif worst is not None:
+        key, both = "torch-too-old-for-library/torch-load", api.together(worst.versions)
+        cure, row = api.torch_install(facts, ">=2.6").cure, worst.row
         return facts.worded(
-            "torch-too-old-for-library/torch-load",
-            severity=worst.row.severity,
-            found=f"{api.together(worst.versions)}: transformers refuses torch.load below torch 2.6",
-            cure=api.torch_install(facts, ">=2.6").cure
-            or facts.pip("install", "transformers<4.52"),
-            evidence=worst.row.source,
+            key, severity=row.severity, both=both, cure=cure or None, evidence=row.source
         )
     else:
-        return None
+        return packages if isinstance(packages, api.Unknown) else None
     fit = api.torch_install(facts, wanted).cure
     down = facts.pip("install", *keep) if keep else api.Cure()
     note = f"or, to keep this torch: {down.command}" if down else "about 3 GB, no reboot"
