@@ -28,10 +28,8 @@ def local_file_shadowing(facts: api.Facts) -> api.Finding | None:
 def _finding(
     facts: api.Facts, shadows: list[api.Shadow], severity: api.Severity
 ) -> api.Finding | None:
-    if not shadows:
-        return None
-    first = shadows[0]
-    return facts.worded(
+    first = next(iter(shadows), None)
+    return first and facts.worded(
         "local-file-shadowing",
         severity=severity,
         evidence=tuple(s.path for s in shadows[:4]),

@@ -1,5 +1,8 @@
+from msgspec import structs
+
 from tunedoctor import api
 
+INTEL_MAC = "platform-unsupported/intel-mac"
 BLOCKED = "GPU access blocked by the operating system"
 
 
@@ -11,27 +14,31 @@ def platform_unsupported(
     if special := _tcc_under_wsl(facts) or _of_device(facts):
         return special
     if facts.heard("platform-unsupported/stops-at-222"):
-        return _intel_mac("pip finds torch up to 2.2.2 only, as on an Intel Mac", facts)
-    if loaded := facts.heard("platform-unsupported/musl"):
-        found = f"the error '{loaded}': the loader of musl, and a file built for glibc"
-        return facts.worded("platform-unsupported/musl", found=found)
+        what = "pip finds torch up to 2.2.2 only, as on an Intel Mac"
+        return facts.worded(INTEL_MAC, what=what)
+    if loaded := facts.if_heard("platform-unsupported/musl"):
+        return structs.replace(loaded, said="")
     if why := api.refused(facts.index_answer, facts.interpreter, facts.host):
-        mine = why.cause == "platform-unsupported"
-        return _by_index(facts, why).saying(why.found) if mine else None
+        return _by_index(facts, why) if why.cause == "platform-unsupported" else None
     return _judged(facts, absent=torch is None) if facts.interpreter and facts.host else None
 
 
 def _by_index(facts: api.Facts, why: api.Refused) -> api.Finding:
+    named = api.expression("platform-unsupported/label").search(why.found)
+    key, system = "platform-unsupported/refused", _system(facts)
     if why.file:
-        return facts.worded("platform-unsupported/other-file", found=why.found)
-    if named := api.expression("platform-unsupported/label").search(why.found):
-        plain = facts.pip("install", named[1])
-        return facts.worded("platform-unsupported/label-on-a-mac", found=why.found, cure=plain)
-    if "Intel Mac" in why.found:
-        return _intel_mac(why.found, facts)
+        key = "platform-unsupported/other-file"
+    elif named:
+        key = "platform-unsupported/label-on-a-mac"
+    elif "Intel Mac" in why.found:
+        return facts.worded(INTEL_MAC, said=why.found, what=why.found)
+    return facts.worded(key, system, found=why.found, said=why.found, plain=named and named[1])
+
+
+def _system(facts: api.Facts) -> str:
+    """Return the case of the cure: an image with glibc in place of musl, or another machine."""
     musl = facts.host.libc == "musl" or facts.host.distro == "alpine"
-    system = "platform-unsupported/system:musl" if musl else "platform-unsupported/system:else"
-    return facts.worded("platform-unsupported/refused", system, found=why.found)
+    return "platform-unsupported/system:musl" if musl else "platform-unsupported/system:else"
 
 
 def _tcc_under_wsl(facts: api.Facts) -> api.Finding | None:
@@ -61,33 +68,18 @@ def _newer_than_last(facts: api.Facts) -> bool:
 def _judged(facts: api.Facts, *, absent: bool) -> api.Finding | None:
     own, host = facts.interpreter, facts.host
     where, cpython = api.family(host, own), own.implementation == "cpython"
+    machine = f"{host.name} on {own.machine or host.machine}, Python {own.version}"
     if where == "macos_x86_64" and cpython:
         if host.rosetta:
-            found = f"{own.executable} runs under Rosetta as {own.machine}"
-            return facts.worded("platform-unsupported/rosetta", found=found)
+            return facts.worded("platform-unsupported/rosetta")
         wanted = absent or _newer_than_last(facts)
-        return _intel_mac(_machine(host, own), facts) if wanted else None
-    if not absent or own.bits == 32 or not (own.machine or host.machine):
+        return facts.worded(INTEL_MAC, what=machine) if wanted else None
+    if not absent or own.bits == 32 or not (own.machine or host.machine) or (where and cpython):
         return None
     if not cpython:
-        found = f"{own.executable} is {own.implementation} {own.version}"
-        return facts.worded("platform-unsupported/implementation", found=found)
-    if where:
-        return None
-    musl = host.libc == "musl"
-    return facts.worded(
-        "platform-unsupported/nothing",
-        "platform-unsupported/system:musl" if musl else "platform-unsupported/system:else",
-        found=_machine(host, own) + (", whose C library is musl" if musl else ""),
-    )
-
-
-def _machine(host: api.Host, interpreter: api.Interpreter) -> str:
-    return f"{host.name} on {interpreter.machine or host.machine}, Python {interpreter.version}"
-
-
-def _intel_mac(found: str, facts: api.Facts) -> api.Finding:
-    return facts.worded("platform-unsupported/intel-mac", what=found)
+        return facts.worded("platform-unsupported/implementation")
+    found = machine + (", whose C library is musl" if host.libc == "musl" else "")
+    return facts.worded("platform-unsupported/nothing", _system(facts), found=found)
 
 
 def _of_device(facts: api.Facts) -> api.Finding | None:
@@ -101,5 +93,5 @@ def _of_device(facts: api.Facts) -> api.Finding | None:
         where = "on a Mac" if mac else ""
         return facts.worded("platform-unsupported/quantised", said=said, where=where)
     said = facts.heard("platform-unsupported/flash")
-    names = api.listed(dict.fromkeys(card.name for card in facts.nvidia.gpus))
+    names = dict.fromkeys(card.name for card in facts.nvidia.gpus)
     return facts.worded("platform-unsupported/flash", said=said, names=names) if said else None

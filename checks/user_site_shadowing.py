@@ -1,4 +1,5 @@
 import re
+from collections.abc import Iterator
 
 from tunedoctor import api
 
@@ -20,9 +21,9 @@ def user_site_shadowing(facts: api.Facts) -> api.Finding | None:
             return _finding(facts, found, place[0])
     for one in facts.errors.errors:
         missed, mine = _missed(facts, one), None
-        if api.expression("user-site-shadowing/no-module").search(one.text) is None:
+        if api.expression("wrong-interpreter/no-module").search(one.text) is None:
             mine = _another_version(one) or _binary(one)
-        elif missed and (user := _first(one, USER_SITE)) and (other := _elsewhere(one)):
+        elif missed and (user := next(_places(one), "")) and (other := _elsewhere(one)):
             mine = (f"{missed}; modules come from {user} and {_folder(other[-1])}", user)
         if mine:
             return _finding(facts, *mine).saying(mine[0])
@@ -57,9 +58,9 @@ def _by_order(facts: api.Facts) -> api.Finding | None:
     return _finding(facts, f"sys.path has {user} before {own[-1]}", user, f"ls {user}")
 
 
-def _first(error: api.ErrorText, place: re.Pattern[str]) -> str:
-    """Return the first place of a kind in the files of a traceback."""
-    return next((m[0] for frame in error.frames if (m := place.search(frame.file))), "")
+def _places(error: api.ErrorText) -> Iterator[str]:
+    """Yield the user sites that the files of a traceback lie in."""
+    yield from (m[0] for frame in error.frames if (m := USER_SITE.search(frame.file)))
 
 
 def _elsewhere(error: api.ErrorText) -> list[str]:
@@ -70,7 +71,7 @@ def _elsewhere(error: api.ErrorText) -> list[str]:
 
 def _missed(facts: api.Facts, error: api.ErrorText) -> str:
     """Tell that a module was not found which is installed: another interpreter runs than the one that lists it."""
-    missing = api.expression("user-site-shadowing/no-module").search(error.text)
+    missing = api.expression("wrong-interpreter/no-module").search(error.text)
     name = api.brought_by(missing[1]) if missing else ""
     if missing is None or facts.packages.get(name) is None:
         return ""

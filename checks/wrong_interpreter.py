@@ -1,6 +1,9 @@
 from tunedoctor import api
 
 BRINGS = {"pip": "pip", "accelerate": "accelerate", "torchrun": "torch", "python": ""}
+TWO = "wrong-interpreter/two"
+ISOLATED = "wrong-interpreter/isolated"
+"""A build in isolation has none of the packages around it: there the error says nothing."""
 OF_PYTHON = api.expression("wrong-interpreter/of-python")
 
 
@@ -43,53 +46,34 @@ def _elsewhere(facts: api.Facts) -> api.Finding | None:
             found = (OF_PYTHON.search(frame.file) for frame in error.frames)
             runs = [place[1] for place in found if place]
             if one.specifier in error.text and runs and mine[1] not in runs:
-                return _two(
-                    facts,
-                    f"{one.name} {there.version} is in {there.location}; the error '{error.text[:80]}' "
-                    f"comes from Python {runs[-1]}",
-                ).saying(error.text)
+                key, said = "wrong-interpreter/elsewhere", error.text
+                return facts.worded(
+                    TWO, key, said=said, there=there, words=said[:80], runs=runs[-1]
+                )
     return None
 
 
 def _running(facts: api.Facts) -> api.Finding | None:
     """Tell of a library that a new process imports in another version than the one that pip or conda lists."""
-    for one in facts.packages.in_memory:
-        if not one.notebook:
-            place = f" from {one.file}" if one.file else ""
-            listed = f"; the list of packages has {one.installed}"
-            return _two(facts, f"python imports {one.name} {one.version}{place}{listed}")
-    return None
+    held = next((one for one in facts.packages.in_memory if not one.notebook), None)
+    return facts.worded(TWO, "wrong-interpreter/running", held=held) if held else None
 
 
 def _imported(facts: api.Facts) -> api.Finding | None:
     """Tell of a torch that one command imported and another one missed."""
     stage = facts.runtime.stage("import torch")
     said = facts.heard("wrong-interpreter/imported")
-    if stage is None or stage.outcome != "ok" or not said or _isolated(facts):
+    if stage is None or stage.outcome != "ok" or not said or facts.matched(ISOLATED):
         return None
-    root = next((c for c in facts.typed.commands if c.startswith("sudo ")), "")
-    version = f"torch {facts.runtime.torch_version}".strip()
-    return _two(
-        facts,
-        f"one command imports {version}, another one says '{said}'"
-        + (f"; `{root[:60]}` starts the Python of root's own PATH" if root else ""),
-    ).saying(said)
-
-
-def _two(facts: api.Facts, found: str) -> api.Finding:
-    return facts.worded("wrong-interpreter/two", found=found)
-
-
-def _isolated(facts: api.Facts) -> bool:
-    """Tell a build in isolation, which has none of the packages around it: there the error says nothing."""
-    return facts.matched("wrong-interpreter/isolated") is not None
+    root = next((c[:60] for c in facts.typed.commands if c.startswith("sudo ")), "")
+    return facts.worded(TWO, "wrong-interpreter/imported", said=said, root=root)
 
 
 def _denied(facts: api.Facts) -> api.Finding | None:
     """Tell of a module that an error calls missing and that a list, shown by a command, has."""
     lists = api.expression("wrong-interpreter/lists")
     listing = next((c for c in facts.typed.commands if lists.search(c)), "")
-    if not listing or _isolated(facts):
+    if not listing or facts.matched(ISOLATED):
         return None
     for error in facts.errors.errors:
         missing = api.expression("wrong-interpreter/no-module").search(error.text)
@@ -97,13 +81,8 @@ def _denied(facts: api.Facts) -> api.Finding | None:
         there = facts.packages.get(name)
         broken = any(b.name == name for b in facts.packages.broken)
         if missing and there and not broken and error.where.startswith("line "):
-            return facts.worded(
-                "wrong-interpreter/denied",
-                said=missing[0],
-                listing=listing[:60],
-                shown=f"{name} {there.version}",
-                place=there.location,
-            )
+            key, shown = "wrong-interpreter/denied", listing[:60]
+            return facts.worded(key, said=missing[0], listing=shown, there=there)
     return None
 
 
