@@ -17,6 +17,7 @@ def hub_offline(facts: api.Facts) -> api.Finding | None:
         "hub-offline",
         found="" if said else f"{name} is '{facts.environment.get(name)}'",
         said=said,
+        cure=api.set_variable(facts.host, name, None),
         evidence=tuple(on),
         name=name,
     )
