@@ -159,7 +159,7 @@ def _part_missing(facts: api.Facts, error: api.ErrorText) -> api.Finding | None:
         facts.packages.get(name) is None
         or any(one.module in error.text for one in asked if one.neighbour == name)
         or any(
-            api.broken_pairs(one, facts.packages, facts.torch, None, facts.errors)
+            api.pairs_of(one, facts)
             for one in ("library-version-clash", "quantisation-library-mismatch")
         )
     ):

@@ -8,21 +8,26 @@ def gpu_arch_not_in_rocm_build(facts: api.Facts) -> api.Finding | None:
     """Compare the targets; integrated GPUs count only where there is no other."""
     if facts.torch and facts.torch.accelerator != "rocm":
         return None
-    gpus = _training_gpus(facts)
-    archs = _archs(facts)
+    ran = [d for d in facts.runtime.devices if d.kind == "rocm"]
+    seen = (api.AmdGpu(index=d.index, gfx=d.gfx, name=d.name) for d in ran)
+    every = [*(facts.amd.gpus or seen)]
+    gpus = [gpu for gpu in every if not gpu.integrated] or every
+    version = facts.torch.version
+    # a nightly has what it has: the table is about releases
+    dated = not version or ".dev" in version or ".git" in version
+    archs = api.gfx_targets(facts) or (() if dated else api.rocm_archs(version, facts.torch.hip))
     override = facts.environment.get("HSA_OVERRIDE_GFX_VERSION")
     first = next((gpu for gpu in gpus if gpu.gfx and gpu.gfx not in archs), None)
     name = f"{first.name or 'the GPU'} is {first.gfx}" if first else ""
     torch = facts.torch.named if facts.torch else "this PyTorch"
     if not archs and not override and gpus[:1] == [first] and first:
-        since = api.rocm_archs_since(facts.torch.version) if ".dev" in facts.torch.version else ()
+        since = api.rocm_archs_since(version) if ".dev" in version else ()
         if since and first.gfx not in since:
             found = f"{name}; {torch} is a nightly, and no release since has code for it"
             return _cure(facts, found, first.gfx, ())
     if archs and first and not override:
-        return _cure(
-            facts, f"{name}; {torch} has code for {api.listed(archs, 16)}", first.gfx, archs
-        )
+        found = f"{name}; {torch} has code for {api.listed(archs, 16)}"
+        return _cure(facts, found, first.gfx, archs)
     return None if archs and gpus else _from_text(facts, gpus, archs)
 
 
@@ -45,30 +50,10 @@ def _cure(facts: api.Facts, found: str, gfx: str, archs: tuple[str, ...]) -> api
         "gpu-arch-not-in-rocm-build/build",
         found=found,
         cure=fit.cure,
-        gfx=gfx,
         note=fit.note,
+        gfx=gfx,
         failed=override.value if override and grade == "fails" else "",
     )
-
-
-def _training_gpus(facts: api.Facts) -> list[api.AmdGpu]:
-    seen = (
-        api.AmdGpu(index=d.index, gfx=d.gfx, name=d.name)
-        for d in facts.runtime.devices
-        if d.kind == "rocm"
-    )
-    gpus = [*facts.amd.gpus] or [*seen]
-    return [gpu for gpu in gpus if not gpu.integrated] or gpus
-
-
-def _archs(facts: api.Facts) -> tuple[str, ...]:
-    for archs in (facts.runtime.archs, facts.torch.archs):
-        if targets := dict.fromkeys(a.split(":")[0] for a in archs if a.startswith("gfx")):
-            return tuple(targets)
-    version = facts.torch.version
-    # a nightly has what it has: the table is about releases
-    nightly = not version or ".dev" in version or ".git" in version
-    return () if nightly else api.rocm_archs(version, facts.torch.hip)
 
 
 def _from_text(

@@ -9,9 +9,7 @@ def import_contract_clash(
 ) -> api.Finding | api.Unknown | None:
     """Tell of broken contracts, but for pairs of which library-version-clash knows more: rows, what is declared."""
     versions = api.versions_of(facts.packages, facts.torch)
-    rows = api.broken_pairs(
-        "library-version-clash", facts.packages, facts.torch, facts.environment, facts.errors
-    )
+    rows = api.pairs_of("library-version-clash", facts)
     covered = [set(one.versions) for one in rows]
     covered += [
         {one.owner.name, one.name}

@@ -38,7 +38,7 @@ def library_version_clash(
     facts: api.Facts, packages: api.Packages | api.Unknown | None
 ) -> api.Finding | api.Unknown | None:
     """Join declared clashes and known pairs; the worst gives severity and title."""
-    pairs = _pairs(facts, "library-version-clash")
+    pairs = api.pairs_of("library-version-clash", facts)
     known_ = [_pair(one, api.pair_note(pairs)) for one in pairs]
     declared = [_clash(one, facts) for one in _declared(facts, [set(p.versions) for p in pairs])]
     said = [*([] if facts.packages else _from_pip(facts)), *_from_resolver(facts)]
@@ -76,10 +76,6 @@ def _title(names: Sequence[str]) -> str:
         if names
         else "The code is written for an older PyTorch"
     )
-
-
-def _pairs(facts: api.Facts, id_: str) -> tuple[api.Broken, ...]:
-    return api.broken_pairs(id_, facts.packages, facts.torch, facts.environment, facts.errors)
 
 
 def _pair(one: api.Broken, note: str) -> _Told:
@@ -230,7 +226,7 @@ def _from_code(facts: api.Facts) -> Iterator[_Told]:
         too_old = one.other == "transformers" and api.first_transformers(one.name)
         if too_old or {one.owner, one.other} & QUANTISERS or api.lacks(one.module, one.name, torch):
             continue
-        if not any(pair.said for id_ in others for pair in _pairs(facts, id_)):
+        if not any(pair.said for id_ in others for pair in api.pairs_of(id_, facts)):
             names = (one.owner, one.other)
             means = f"{one.owner} calls what this {one.other} no longer has, or does not have yet"
             found = f"the error '{one.said}' in the code of {one.owner}"

@@ -35,9 +35,7 @@ def missing_dependency(facts: api.Facts) -> api.Finding | None:
     }
     if hard := [one for name, one in declared.items() if name not in OPTIONAL]:
         return _from_declared(facts, hard)
-    pairs = api.broken_pairs(
-        "missing-dependency", facts.packages, facts.torch, facts.environment, facts.errors
-    )
+    pairs = api.pairs_of("missing-dependency", facts)
     hidden = {shadow.module for shadow in facts.shadowed.shadows}
     asked = {name: said for name, said in _asked_for(facts).items() if name not in hidden}
     if asked and not any(pair.row.severity == "error" for pair in pairs):

@@ -10,9 +10,7 @@ COMPILED = frozenset(
 @api.check("numpy-abi")
 def numpy_abi(facts: api.Facts) -> api.Finding | None:
     """Known pairs and an old torch first, then caps that the stack declares, then errors."""
-    every = api.broken_pairs(
-        "numpy-abi", facts.packages, facts.torch, facts.environment, facts.errors
-    )
+    every = api.pairs_of("numpy-abi", facts)
     pairs = [one for one in every if one.row.id != "numpy-2-abi-any"]
     numpy = facts.packages.version("numpy")
     two = api.release(numpy)[:1] >= (2,)
@@ -20,34 +18,22 @@ def numpy_abi(facts: api.Facts) -> api.Finding | None:
     if pairs and not (said and pairs[0].row.trigger == "symptom"):
         return api.pair_finding(facts, pairs, said)
     capped = _capped(facts, numpy)
-    old = (
-        two and facts.host.os == "windows" and api.within(facts.torch.version, f"<{WINDOWS_SINCE}")
-    )
-    printed = f"; '{said}' was printed" if said else ""
-    if old:
-        found = f"{facts.torch.named} with NumPy {numpy}; torch for Windows before {WINDOWS_SINCE} is built for NumPy 1"
-    elif capped:
-        found = f"{capped[0]} requires numpy{capped[1]}, and numpy {numpy} is installed"
-    elif not said:
+    windows = two and facts.host.os == "windows"
+    old = windows and api.within(facts.torch.version, f"<{WINDOWS_SINCE}")
+    if not old and not capped and not said:
         return _declared(facts, numpy)
-    else:
-        found, printed = f"the error '{said}'" + (f", with NumPy {numpy}" if numpy else ""), ""
-    if (
-        not old
-        and not capped
-        and numpy
-        and not two
-        and api.expression("numpy-abi/bridge").match(said)
-    ):
+    one_of_1 = numpy and not two and not old and not capped
+    if one_of_1 and api.expression("numpy-abi/bridge").match(said):
         # a NumPy 1 that is older than the one torch was built for: NumPy 2 is not the reason
         return facts.worded("numpy-abi/bridge", said=said, numpy=numpy)
-    younger = not capped and _numpy_is_older(facts)
     return facts.worded(
+        "numpy-abi:windows" if old else "numpy-abi:capped" if capped else "",
         "numpy-abi",
-        "numpy-abi:younger" if younger else "numpy-abi:older",
-        found=found + printed,
+        "numpy-abi:younger" if not capped and _numpy_is_older(facts) else "numpy-abi:older",
         said=said,
-        numpy=f"numpy{capped[1]}" if capped else "numpy<2",
+        numpy=numpy,
+        by=capped,
+        wanted=capped.wanted if capped else "numpy<2",
     )
 
 
@@ -61,14 +47,13 @@ def _warned(facts: api.Facts) -> str:
     return ""
 
 
-def _capped(facts: api.Facts, numpy: str) -> tuple[str, str] | None:
-    """Return ("name version", specifier) of a compiled package of the stack that no NumPy 2 fits."""
-    for one in api.unmet(
-        facts.packages, facts.interpreter, facts.host, facts.torch, names=COMPILED
-    ):
+def _capped(facts: api.Facts, numpy: str) -> api.Unmet | None:
+    """Return what a compiled package of the stack that no NumPy 2 fits requires."""
+    own = (facts.packages, facts.interpreter, facts.host, facts.torch)
+    for one in api.unmet(*own, names=COMPILED):
         two = one.installed and api.release(numpy)[:1] >= (2,)
         if one.name == "numpy" and two and api.within("2.0.0", one.specifier) is False:
-            return f"{one.owner.name} {one.owner.version}", one.specifier
+            return one
     return None
 
 

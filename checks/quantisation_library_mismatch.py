@@ -17,7 +17,7 @@ ID = "quantisation-library-mismatch"
 @api.check(ID)
 def quantisation_library_mismatch(facts: api.Facts) -> api.Finding | None:
     """Known pairs, then the binary for the build's CUDA, then what an error says."""
-    if pairs := api.broken_pairs(ID, facts.packages, facts.torch, facts.environment, facts.errors):
+    if pairs := api.pairs_of(ID, facts):
         return api.pair_finding(facts, pairs[:1])
     version, said = facts.packages.version("bitsandbytes"), facts.heard(ID)
     lacks = _lacks(facts, version)

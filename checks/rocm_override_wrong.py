@@ -25,11 +25,10 @@ def rocm_override_wrong(facts: api.Facts) -> api.Finding | None:  # noqa: PLR091
     crossed = _crossed(facts, value, gpu) if crashes else None
     if crossed is not None or facts.torch.accelerator != "rocm":
         return crossed
-    computed = any(
-        s.name.startswith("matmul cuda:") and s.outcome == "ok" for s in facts.runtime.stages
-    )
+    ran = (s.name for s in facts.runtime.stages if s.outcome == "ok")
+    computed = any(name.startswith("matmul cuda:") for name in ran)
     target, wanted = _target(value), _wanted(gpu.gfx)
-    archs = _archs(facts) or {*api.rocm_archs(facts.torch.version, facts.torch.hip)}
+    archs = api.gfx_targets(facts) or api.rocm_archs(facts.torch.version, facts.torch.hip)
     if target == gpu.gfx or computed:
         return None
     if gpu.gfx in archs:
@@ -49,11 +48,6 @@ def rocm_override_wrong(facts: api.Facts) -> api.Finding | None:  # noqa: PLR091
     )
 
 
-def _archs(facts: api.Facts) -> set[str]:
-    archs = (*facts.runtime.archs, *facts.torch.archs)
-    return {one.split(":")[0] for one in archs if one.startswith("gfx")}
-
-
 def _crossed(facts: api.Facts, value: str, gpu: api.AmdGpu) -> api.Finding | None:
     """Tell of a crash under a value of another family than the product.
 
@@ -70,7 +64,7 @@ def _not_passed(facts: api.Facts, gpus: api.AmdGpus) -> api.Finding | None:
     """Tell of a GPU that needs the variable, which was asked for or set by hand and is not in the environment."""
     named = any(NAME in command for command in facts.typed.commands)
     gpu = next((g for g in gpus.gpus if not g.integrated and _wanted(g.gfx)), None)
-    archs = {*_archs(facts), *api.rocm_archs(facts.torch.version, facts.torch.hip)}
+    archs = {*api.gfx_targets(facts), *api.rocm_archs(facts.torch.version, facts.torch.hip)}
     if gpu is None or not facts.torch or not named or gpu.gfx in archs:
         return None
     wanted = _wanted(gpu.gfx)

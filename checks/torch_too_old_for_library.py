@@ -9,9 +9,7 @@ def torch_too_old_for_library(
     facts: api.Facts, packages: api.Packages | api.Unknown | None
 ) -> api.Finding | api.Unknown | None:
     """Take the highest floor, hidden or declared, that the build does not reach."""
-    pairs = api.broken_pairs(
-        "torch-too-old-for-library", facts.packages, facts.torch, facts.environment, facts.errors
-    )
+    pairs = api.pairs_of("torch-too-old-for-library", facts)
     declared = [
         (floor, one)
         for one in api.unmet(facts.packages, facts.interpreter, facts.host, facts.torch)

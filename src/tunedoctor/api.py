@@ -19,7 +19,7 @@ from tunedoctor.advice.misfits import (
     tokenizer_file,
 )
 from tunedoctor.advice.out_of_memory import Shortage, shortage
-from tunedoctor.advice.pairs import pair_finding, pair_found, pair_means, pair_note
+from tunedoctor.advice.pairs import pair_finding, pair_found, pair_means, pair_note, pairs_of
 from tunedoctor.advice.shared_memory import (
     SHARED_MEMORY,
     full_shared_memory,
@@ -80,6 +80,7 @@ from tunedoctor.wheels.coverage import (
     code_of,
     coverage,
     entries,
+    gfx_targets,
     one_of_several,
     visible_gpus,
 )

@@ -6,7 +6,7 @@ from tunedoctor.advice.cures import brief, merged, pinned, together
 from tunedoctor.cure import Cure, advise, pip, unset_variable
 from tunedoctor.findings import Finding
 from tunedoctor.snapshot import Facts
-from tunedoctor.tables.known_bad import Broken, Row
+from tunedoctor.tables.known_bad import Broken, Row, broken_pairs
 
 _STAGES = {
     "import": "the import stops",
@@ -14,6 +14,11 @@ _STAGES = {
     "resume": "resuming from a checkpoint stops",
     "model-load": "loading the model stops",
 }
+
+
+def pairs_of(check: str, facts: Facts) -> tuple[Broken, ...]:
+    """Return the rows of a check that what is known of a machine fires."""
+    return broken_pairs(check, facts.packages, facts.torch, facts.environment, facts.errors)
 
 
 def pair_found(one: Broken, said: str = "") -> str:
