@@ -30,12 +30,10 @@ def cuda_library_missing(facts: api.Facts) -> api.Finding | None:
     stage = facts.runtime.stage("import torch")
     if not lost or (stage is not None and stage.outcome == "ok"):
         return None
-    return facts.worded(
-        "cuda-library-missing",
-        found=f"torch {lost[0].owner.version} requires {api.listed(one.wanted for one in lost)}, "
-        f"which {'is' if len(lost) == 1 else 'are'} not installed",
-        cure=facts.pip("install", *(one.wanted for one in lost)),
-    )
+    wanted = [one.wanted for one in lost]
+    verb, by = "are" if wanted[1:] else "is", lost[0].owner.version
+    cure = facts.pip("install", *wanted)
+    return facts.worded("cuda-library-missing", cure=cure, by=by, wanted=wanted, verb=verb)
 
 
 def _required(facts: api.Facts) -> list[api.Unmet]:
@@ -54,16 +52,13 @@ def _from_error(facts: api.Facts, library: str, package: str, lost: list[api.Unm
     # of these alone the number of the file is that of CUDA
     numbered = stem.startswith(("cudart", "cublas")) and major.isdigit()
     if stem in ("torch_cuda", "c10_cuda"):
-        case, cure = "no-cuda-build", facts.pip("uninstall", module)
-        cure = cure if package else api.advise("Remove the package whose import fails")
+        case, cure = "no-cuda-build", facts.pip("uninstall", module) if package else None
     elif own and numbered and major != own:
-        case, cure = "other-major", facts.pip("install", *ANEW, module)
-        other = f"Install the package whose import fails in its build for CUDA {own}"
-        cure = cure if package else api.advise(other)
+        case, cure = "other-major", facts.pip("install", *ANEW, module) if package else None
     elif not own and not lost and package != "torch":
-        case, cure = "unknown", facts.pip("install", *ANEW, module)
-        case = case if package else "nameless"
-        cure = cure if package else api.tell("python -c 'import torch; print(torch.version.cuda)'")
+        case, cure = "nameless", None
+        if package:
+            case, cure = "unknown", facts.pip("install", *ANEW, module)
     else:
         wheel = f"nvidia-{WHEEL.get(stem, stem.partition('_')[0])}" + (f"-cu{own}" if own else "")
         needed = [one.wanted for one in lost] or ([wheel] if own in ("11", "12") else ["torch"])

@@ -7,20 +7,10 @@ PROCEDURE = api.expression("extension-abi-mismatch/procedure")
 NOT_THESE = ("/torch/lib/", "libcudnn", "torchvision", "torchaudio", "/torch/_C")
 """They have checks of their own."""
 ANEW = "Install the extension in front of 'undefined symbol' anew, for this torch"
-NAMED = {
-    "flash_attn": "flash-attn",
-    "flash_attn_2_cuda": "flash-attn",
-    "xformers": "xformers",
-    "vllm": "vllm",
-    "bitsandbytes": "bitsandbytes",
-    "torchao": "torchao",
-    "deepspeed": "deepspeed",
-    "causal_conv1d": "causal-conv1d",
-    "mamba_ssm": "mamba-ssm",
-    "torch_scatter": "torch-scatter",
-    "torch_sparse": "torch-sparse",
-    "selective_scan": "mamba-ssm",
-}
+OWN = ("flash_attn", "xformers", "vllm", "bitsandbytes", "torchao", "deepspeed", "causal_conv1d")
+NAMED = {one: one.replace("_", "-") for one in (*OWN, "mamba_ssm", "torch_scatter", "torch_sparse")}
+NAMED["selective_scan"] = "mamba-ssm"
+"""Part of a path -> what brings it."""
 REBUILD = ("--no-build-isolation", "--no-cache-dir", "--force-reinstall", "--no-deps")
 
 
@@ -65,14 +55,13 @@ def _from_symbol(facts: api.Facts, path: str, symbol: str) -> api.Finding:
     of = next((NAMED[n] for n in NAMED if n in path or n == stem), "")
     of = of or (api.distribution_of(tops[-1]) if tops else "")
     name = of or stem.lstrip("_") or "extension"
-    old = facts.torch and _old_abi(facts.torch)
+    old, case = facts.torch and _old_abi(facts.torch), ""
     if "__cxx11" in symbol and (not facts.torch or old):
-        abis = "the new C++ ABI", "the old one"
+        case = "extension-abi-mismatch/symbol:new"
     elif facts.torch and not old and re.search(r"(?:ERKSs|Ss)", symbol):
-        abis = "the old C++ ABI", "the new one"
-    else:
-        abis = "", ""
+        case = "extension-abi-mismatch/symbol:old"
     return facts.worded(
+        case,
         f"extension-abi-mismatch/symbol:{name}" if name == "flash-attn" else "",
         "extension-abi-mismatch/symbol",
         cure=_rebuild(facts, of) if of else api.advise(ANEW),
@@ -80,10 +69,7 @@ def _from_symbol(facts: api.Facts, path: str, symbol: str) -> api.Finding:
         what=f"{name} {facts.packages.version(name)}".strip(),
         stem=stem,
         file=f"{stem}.so" if symbol else f"{stem}.pyd",
-        symbol=symbol[:90] or "a procedure",
-        built=abis[0],
-        has=abis[1],
-        other="" if abis[0] else facts.torch.named,
+        symbol=symbol[:90],
     )
 
 

@@ -40,13 +40,14 @@ def import_contract_clash(
         cure = (f"{name}=={version}" for name, version in altered.items())
         command = facts.pip("install", "--force-reinstall", "--no-deps", *cure)
     else:
-        change = _change(facts, shown, versions)
+        change = _change(shown, versions)
         newer = any(spec == "*" and name in versions for name, spec in change.items())
         options = ("--upgrade",) if newer else ()
         command = facts.pip("install", *options, *api.pinned(change))
     case = "altered" if altered else "missing" if first.kind == "missing" else "clash"
     return facts.worded(
         f"import-contract-clash/{case}",
+        f"import-contract-clash:{first.kind}",
         "import-contract-clash",
         severity="error" if main else "warning",
         cure=command,
@@ -54,12 +55,10 @@ def import_contract_clash(
         pairs=api.clauses(_found(shown, pair, versions) for pair in pairs),
         altered=next(iter(altered), ""),
         files=api.listed(altered, 2),
-        library=first.library,
+        first=first,
         other=pairs[0][1],
-        neighbour=first.neighbour,
-        module=first.module,
+        call=first.module.rpartition(".")[2],
         where=first.within or f"the import of {first.led_by or first.library}",
-        says=_says(first),
     )
 
 
@@ -85,32 +84,10 @@ def _found(
     return kinds.get(first.kind, f"{who} imports {what}{place}, which {whom} does not have")
 
 
-def _says(one: api.BrokenContract) -> str:
-    call = one.module.rpartition(".")[2]
-    kinds = {
-        "name": f"ImportError: cannot import name '{one.name}' from '{one.module}'",
-        "unreadable": one.name,
-        "keyword": f"TypeError: {call}() got an unexpected keyword argument '{one.name}'",
-    }
-    return kinds.get(one.kind, f"ModuleNotFoundError: No module named '{one.module}'")
-
-
-def _change(
-    facts: api.Facts, shown: Iterable[api.BrokenContract], versions: dict[str, str]
-) -> dict[str, str]:
-    """Return what to install: what is missing, what keeps the contract, else what rows of known errors say."""
+def _change(shown: Iterable[api.BrokenContract], versions: dict[str, str]) -> dict[str, str]:
+    """Return what to install: what is missing, and what keeps the contract."""
     change: dict[str, str] = {}
     for one in shown:
-        if one.kind == "missing":
-            change[api.distribution_of(one.module) or one.library] = "*"
-            continue
-        fits = api.contract_cure(one, versions)
-        if "*" in fits.values():  # no release is known to fit
-            said = api.Errors(errors=(api.ErrorText(text=_says(one)),))
-            rows = api.broken_pairs(
-                "library-version-clash", facts.packages, facts.torch, facts.environment, said
-            )
-            told = (r.row.fix for r in rows if r.said and one.neighbour in r.row.fix)
-            fits = next(told, fits)
-        change.update(fits)
+        missing = {api.distribution_of(one.module) or one.library: "*"}
+        change |= missing if one.kind == "missing" else api.contract_cure(one, versions)
     return change

@@ -10,14 +10,9 @@ STACK = ("transformers", "datasets", "peft", "trl", "accelerate")
 OPTIONAL = frozenset({"hf-xet", "triton", "pytorch-triton", "setuptools", "cuda-bindings"})
 """Declared, yet training runs without them: faster downloads, torch.compile."""
 
-LIBRARIES = {
-    "PIL": "pillow",
-    "TIMM": "timm",
-    "BeautifulSoup": "beautifulsoup4",
-    "GGUF": "gguf",
-    "HQQ": "hqq",
-}
+LIBRARIES = {"BeautifulSoup": "beautifulsoup4"}
 
+CUDA = ("nvidia-", "cuda-toolkit")
 ALONE = 2
 """Errors of a text in which such words are believed."""
 
@@ -25,13 +20,12 @@ ALONE = 2
 @api.check("missing-dependency")
 def missing_dependency(facts: api.Facts) -> api.Finding | None:
     """Tell what is declared and missing, then what an error says, then which libraries are simply absent."""
+    every = api.unmet(facts.packages, facts.interpreter, facts.host, facts.torch)
+    # torch and its CUDA wheels are told elsewhere
     declared = {
         one.name: one
-        for one in api.unmet(facts.packages, facts.interpreter, facts.host, facts.torch)
-        # torch and its CUDA wheels are told elsewhere
-        if not one.installed
-        and one.name != "torch"
-        and not one.name.startswith(("nvidia-", "cuda-toolkit"))
+        for one in every
+        if not (one.installed or one.name == "torch" or one.name.startswith(CUDA))
     }
     if hard := [one for name, one in declared.items() if name not in OPTIONAL]:
         return _from_declared(facts, hard)
@@ -40,12 +34,8 @@ def missing_dependency(facts: api.Facts) -> api.Finding | None:
     asked = {name: said for name, said in _asked_for(facts).items() if name not in hidden}
     if asked and not any(pair.row.severity == "error" for pair in pairs):
         said = next(iter(asked.values()))
-        return facts.worded(
-            "missing-dependency/from-error",
-            said=said,
-            cure=facts.pip("install", *asked),
-            names=asked,
-        )
+        key, cure = "missing-dependency/from-error", facts.pip("install", *asked)
+        return facts.worded(key, said=said, cure=cure, names=asked)
     lacks = None if pairs and pairs[0].row.severity == "error" else _amdsmi(facts)
     if lacks or pairs:
         return lacks or _from_row(facts, pairs[0])
@@ -69,18 +59,12 @@ def _asked_for(facts: api.Facts) -> dict[str, str]:
             for match in api.expression(f"missing-dependency/{kind}").finditer(error.text):
                 module = next(filter(None, match.groups()))
                 plain = module.replace("-", "_")
-                name = (
-                    LIBRARIES.get(module)
-                    or api.distribution_of(plain)
-                    or api.distribution_of(plain.lower())
-                )
+                known = api.distribution_of(plain) or api.distribution_of(plain.lower())
+                name = LIBRARIES.get(module, known)
                 if not name and (kind == "not-found" or _by_its_name(error, match)):
                     name = api.brought_by(module)
-                if (
-                    name
-                    and (name != "torch" or kind == "not-found")
-                    and not facts.packages.get(name)
-                ):
+                meant = name and (name != "torch" or kind == "not-found")
+                if meant and not facts.packages.get(name):
                     found.setdefault(name, match[0])
     return found
 
@@ -94,31 +78,28 @@ def _by_its_name(error: api.ErrorText, match: "re.Match[str]") -> bool:
 
 
 def _from_declared(facts: api.Facts, missing: list[api.Unmet]) -> api.Finding:
-    first = missing[0]
-    optional = first.name in OPTIONAL
+    name = missing[0].name
+    optional = name in OPTIONAL
+    lacks = (
+        f"{one.owner.name} {one.owner.version} requires {one.wanted}, which is not installed"
+        for one in missing
+    )
     return facts.worded(
         "missing-dependency/optional" if optional else "missing-dependency/declared",
-        title=f"{first.name} is not installed, and the stack needs it"
-        if len(missing) == 1 and not optional
-        else "",
-        found=api.clauses(
-            f"{one.owner.name} {one.owner.version} requires {one.wanted}, which is not installed"
-            for one in missing
-        ),
+        found=api.clauses(lacks),
         cure=facts.pip("install", *(one.wanted for one in missing)),
-        module=first.name.replace("-", "_"),
+        alone="" if missing[1:] else name,
+        module=name.replace("-", "_"),
     )
 
 
 def _from_row(facts: api.Facts, broken: api.Broken) -> api.Finding:
-    found = api.pair_finding(facts, [broken])
     row, lacks = broken.row, api.listed(broken.row.absent or broken.row.fix)
+    first = next(iter(broken.versions), "")
     who = api.listed(f"{name} {version}" for name, version in broken.versions.items())
     return structs.replace(
-        found,
-        title=f"Some code of {next(iter(broken.versions), '')} needs {lacks}"
-        if row.severity == "note" and broken.versions
-        else "",
+        api.pair_finding(facts, [broken]),
+        title=f"Some code of {first} needs {lacks}" if row.severity == "note" and first else "",
         found=f"the error '{broken.said}'" if broken.said else f"{who} without {lacks}".strip(),
         cure_note="",
     )
@@ -138,9 +119,7 @@ def _amdsmi(facts: api.Facts) -> api.Finding | None:
 def _from_absent(facts: api.Facts, absent: list[str]) -> api.Finding:
     transformers = facts.packages.version("transformers")
     versions = api.good_set(facts.torch.version, transformers, facts.interpreter.version)
-    return facts.worded(
-        "missing-dependency/from-absent",
-        "missing-dependency/from-absent:set" if versions else "",
-        found=f"not installed in the target: {api.listed(absent, 5)}",
-        cure=facts.pip("install", *(f"{n}=={versions[n]}" if n in versions else n for n in absent)),
-    )
+    cure = facts.pip("install", *(f"{n}=={versions[n]}" if n in versions else n for n in absent))
+    found = f"not installed in the target: {api.listed(absent, 5)}"
+    case = "missing-dependency/from-absent:set" if versions else ""
+    return facts.worded("missing-dependency/from-absent", case, found=found, cure=cure)

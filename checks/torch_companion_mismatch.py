@@ -25,9 +25,8 @@ def torch_companion_mismatch(facts: api.Facts) -> api.Finding | None:
     """Compare releases, then declared pins, then labels; an error text decides where these are silent."""
     # what libmamba says where it has a companion for another CUDA alone
     if asked := facts.matched("torch-companion-mismatch/conda-cuda"):
-        what = f"{asked['name']}={asked['version']} pytorch-cuda={asked['cuda']}"
         key = "torch-companion-mismatch/from-conda"
-        return facts.worded(key, said=asked[0], name=asked["name"], what=what)
+        return facts.worded(key, said=asked[0], **asked.groupdict())
     bad = _judged_all(facts) if facts.torch and facts.packages else {}
     said = {
         name: text
@@ -49,20 +48,21 @@ def torch_companion_mismatch(facts: api.Facts) -> api.Finding | None:
     chosen = chosen or next(iter(bad.values()), None)
     if chosen is None:
         return None
-    there = facts.packages.get(chosen.name)
-    fits = chosen.name != "xformers" and facts.torch and chosen.version
-    plain = chosen.version.partition("+")[0]
+    name, plain = chosen.name, chosen.version.partition("+")[0]
+    there = facts.packages.get(name)
+    fits = name != "xformers" and facts.torch and plain
+    cure = facts.pip("uninstall", name)
+    if fits:
+        cure = api.companion_install(facts.interpreter, facts.torch, name, plain)
     return facts.worded(
         "torch-companion-mismatch",
-        f"torch-companion-mismatch/{chosen.name}",
+        f"torch-companion-mismatch/{name}",
         "torch-companion-mismatch:one" if fits else "torch-companion-mismatch:none",
         found="; ".join(dict.fromkeys([chosen.found, *(one.found for one in bad.values())])),
-        said=said.get(chosen.name, ""),
-        cure=api.companion_install(facts.interpreter, facts.torch, chosen.name, plain)
-        if fits
-        else facts.pip("uninstall", chosen.name),
+        said=said.get(name, ""),
+        cure=cure,
         evidence=(there.location if there else "",),
-        name=chosen.name,
+        name=name,
     )
 
 
@@ -96,12 +96,8 @@ def _judged(facts: api.Facts, name: str, version: str, pin: api.Unmet | None) ->
     if re.search(r"\da0\+|\+git[0-9a-f]{6,40}$", torch):
         return None  # built from a commit before the release, by a vendor that builds its companions likewise
     own = api.companions(torch).get(name, "")
-    if (
-        name == "torchaudio"
-        and api.within(version, LAST_TORCHAUDIO)
-        and api.within(torch, LAST_TORCHAUDIO)
-    ):
-        own = version.partition("+")[0]
+    late = all(api.within(one, LAST_TORCHAUDIO) for one in (version, torch))
+    own = version.partition("+")[0] if name == "torchaudio" and late else own
     beside = f"{name} {version} beside torch {torch}"
     if own and name != "xformers" and api.minor(version) != api.minor(own):
         return _Bad(name, f"{beside}; that torch goes with {name} {own}", own)
