@@ -57,11 +57,10 @@ def _faulty(facts: api.Facts, real: list[api.BrokenDistribution]) -> api.Finding
         cure = api.same_torch(facts.interpreter, facts.torch.version or version, label)
     if first.name == "torch" and not version:
         cure = api.torch_install(facts).cure.with_flag("--force-reinstall") or cure
+    faults = (f"{b.name}: {WHAT[b.problem]} ({b.detail}) in {b.location}" for b in real)
     return facts.worded(
         "broken-install/faulty",
-        found=api.clauses(
-            f"{b.name}: {WHAT[b.problem]} ({b.detail}) in {b.location}" for b in real
-        ),
+        found=api.clauses(faults),
         cure=cure,
         evidence=tuple({f"{b.location}/{b.detail.split(',')[0]}": 1 for b in real})[:4],
         name=first.name,
@@ -78,12 +77,12 @@ def _reinstall(facts: api.Facts, name: str, version: str) -> api.Cure:
     return facts.pip("install", "--force-reinstall", "--no-deps", pin)
 
 
-def _told(
-    facts: api.Facts, part: str, said: str, name: str, settle: str = "", case: str = "", **more: str
-) -> api.Finding:
-    keys = (f"broken-install/{part}", f"broken-install/{part}:{case}" if case else "")
+def _told(facts: api.Facts, keys: str, said: str, name: str, **more: str) -> api.Finding:
+    """Return the finding of a part, "part" or "part:case", for a package."""
+    part = keys.partition(":")[0]
+    case = f"broken-install/{keys}" if part != keys else ""
     slots: dict[str, Any] = {"name": name, **more}
-    return facts.worded(*keys, said=said, settle=settle, **slots)
+    return facts.worded(f"broken-install/{part}", case, said=said, **slots)
 
 
 def _from_error(facts: api.Facts, error: api.ErrorText) -> api.Finding | None:
@@ -101,9 +100,9 @@ def _from_error(facts: api.Facts, error: api.ErrorText) -> api.Finding | None:
             own = error.where.startswith("import ") and facts.packages.version(name)
             show = f"{api.pip_line(facts.interpreter, 'show')} --files {name}"
             settle = "" if own or kind == "uv-read" else show
-            return _told(facts, "cut-short", " ".join(part[0].split())[:140], name, settle)
+            return _told(facts, "cut-short", " ".join(part[0].split())[:140], name, settle=settle)
     if none := api.expression("broken-install/none-found").search(error.text):
-        return _told(facts, "half-removed", none[0], none[1], case="no-version")
+        return _told(facts, "half-removed:no-version", none[0], none[1])
     half = api.expression("broken-install/invalid").search(error.text)
     name = _whole(half[1].lower().replace("_", "-")) if half else ""
     if half is None or name not in STACK:
@@ -111,7 +110,7 @@ def _from_error(facts: api.Facts, error: api.ErrorText) -> api.Finding | None:
     if facts.torch if name == "torch" else facts.packages.version(name):
         # it is whole: pip passes the remains over and says so at each run
         return _told(facts, "left-beside", half[0], name, rest=name[1:].replace("-", "_"))
-    return _told(facts, "half-removed", half[0], name, case="half")
+    return _told(facts, "half-removed:half", half[0], name)
 
 
 def _whole(name: str) -> str:
@@ -155,25 +154,16 @@ def _part_missing(facts: api.Facts, error: api.ErrorText) -> api.Finding | None:
     if not meant or not error.where.startswith(("import ", "transformers ", "trl ")):
         return None
     asked = api.broken_contracts(facts.contracts, api.versions_of(facts.packages, facts.torch))
+    by_pair = ("library-version-clash", "quantisation-library-mismatch")
+    held = facts.packages.get(name)
     if (
-        facts.packages.get(name) is None
+        held is None
         or any(one.module in error.text for one in asked if one.neighbour == name)
-        or any(
-            api.pairs_of(one, facts)
-            for one in ("library-version-clash", "quantisation-library-mismatch")
-        )
+        or any(api.pairs_of(one, facts) for one in by_pair)
     ):
         return None
-    version = facts.packages.version(name)
-    return facts.worded(
-        "broken-install/part-missing",
-        said=found[0],
-        cure=_reinstall(facts, name, version),
-        name=name,
-        version=version,
-        module=module,
-        where=error.where,
-    )
+    key, cure = "broken-install/part-missing", _reinstall(facts, name, held.version)
+    return facts.worded(key, said=found[0], cure=cure, held=held, module=module, where=error.where)
 
 
 def _leftovers(facts: api.Facts, faults: list[api.BrokenDistribution]) -> api.Finding | None:
@@ -182,9 +172,9 @@ def _leftovers(facts: api.Facts, faults: list[api.BrokenDistribution]) -> api.Fi
     if not shown:
         return None
     return facts.worded(
+        "broken-install/leftovers:stack" if stack else "",
         "broken-install/leftovers",
-        severity="warning" if stack else "note",
-        found=f"{api.listed(b.name for b in shown)} in {shown[0].location}",
-        cure=api.tell("rm -r " + " ".join(f"'{b.location}/{b.name}'" for b in shown)),
-        evidence=(shown[0].location,),
+        names=[b.name for b in shown],
+        place=shown[0].location,
+        files=" ".join(f"'{b.location}/{b.name}'" for b in shown),
     )

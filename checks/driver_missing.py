@@ -49,7 +49,6 @@ def _state(facts: api.Facts, cards: tuple[api.PciDevice, ...]) -> api.Finding:
     # the driver's own libraries or tools are installed, though they fail
     libraries = answer.says(9) or answer.nvml in ("error", "hung", "crashed")
     words: dict[str, Any] = {
-        "facts": facts,
         "names": api.listed(map(_name, cards)) or "an NVIDIA GPU",
         "kernel": f"kernel {facts.host.kernel}" if facts.host.kernel else "the running kernel",
         "there": "is installed and not loaded" if state.on_disk else "is not loaded",

@@ -22,9 +22,8 @@ def fabric_manager_missing(facts: api.Facts) -> api.Finding | None:
         return None
     state = f"the service says '{said}'" if said == service else f"CUDA says '{said}'"
     if waiting:
-        state = (
-            f"fabric of GPU {api.listed(str(c.index) for c in waiting)}: {waiting[0].fabric_state}"
-        )
+        indexes = api.listed(str(card.index) for card in waiting)
+        state = f"fabric of GPU {indexes}: {waiting[0].fabric_state}"
     debian = not facts.host or facts.host.distro in ("ubuntu", "debian")
     case = "inside" if facts.container else "debian" if debian else "other"
     return facts.worded(

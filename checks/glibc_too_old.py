@@ -18,10 +18,8 @@ def glibc_too_old(facts: api.Facts) -> api.Finding | None:
     cxx = api.cxx_too_old(facts.errors, conda=facts.interpreter.kind == "conda")
     if cxx is not None and cxx.whose == "system":
         return facts.worded("glibc-too-old/cxx-library", found=cxx.found, said=cxx.said)
-    why, key = (
-        api.refused(facts.index_answer, facts.interpreter, facts.host),
-        "glibc-too-old/refused",
-    )
+    key = "glibc-too-old/refused"
+    why = api.refused(facts.index_answer, facts.interpreter, facts.host)
     if why is not None and why.cause == "glibc-too-old":
         return facts.worded(key, found=why.found, said=why.found)
     stage, torch = facts.runtime.stage("import torch"), facts.torch

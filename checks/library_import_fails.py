@@ -12,13 +12,8 @@ MAIN = (
 @api.check("library-import-fails")
 def library_import_fails(facts: api.Facts, runtime: api.Runtime) -> api.Finding | None:
     """Find stages "import X" that failed, crashed or hung; torch itself has checks of its own."""
-    bad = [
-        stage
-        for stage in runtime.stages
-        if stage.outcome in ("failed", "crashed", "hung")
-        and api.is_import(stage.name)
-        and stage.name != "import torch"
-    ]
+    ended = (one for one in runtime.stages if one.outcome in ("failed", "crashed", "hung"))
+    bad = [one for one in ended if api.is_import(one.name) and one.name != "import torch"]
     if not bad:
         return None
     late = api.late_stages()
@@ -48,7 +43,6 @@ def _blamed(first: api.Stage, bad: Sequence[api.Stage]) -> api.Stage:
     Of a chain of exceptions the first is the cause; what follows tells who asked.
     """
     cause = first.error.partition("\nThe above exception was")[0]
-    files = api.expression("library-import-fails/in-package").findall(
-        cause.partition("\nDuring handling of the above")[0]
-    )
+    cause = cause.partition("\nDuring handling of the above")[0]
+    files = api.expression("library-import-fails/in-package").findall(cause)
     return next((stage for stage in bad if files and api.module_of(stage.name) == files[-1]), first)

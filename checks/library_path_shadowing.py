@@ -1,5 +1,6 @@
 from tunedoctor import api
 
+FROM_ERROR = "library-path-shadowing/from-error"
 SUBLIBRARY = "CUDNN_STATUS_SUBLIBRARY_VERSION_MISMATCH"
 """Parts of two cuDNNs are loaded: one of a search path or of the system, or of wheels that do not go together."""
 EITHER_WAY = frozenset({"libstdc++", "libgomp", "libiomp5"})
@@ -12,37 +13,34 @@ def library_path_shadowing(facts: api.Facts) -> api.Finding | None:
     cxx = api.cxx_too_old(facts.errors, conda=facts.interpreter.kind == "conda")
     if cxx is not None and cxx.whose == "system before conda":
         return facts.worded("library-path-shadowing/cxx", found=cxx.found, said=cxx.said)
-    said = facts.heard("library-path-shadowing") or api.told(facts.errors, SUBLIBRARY)
+    said = facts.heard("library-path-shadowing") or facts.heard("library-path-shadowing/sublibrary")
     shadows = [shadow for shadow in facts.library_path.shadows if _matters(shadow)]
     if not shadows:
-        return _from_error(facts, said, open_=_open(facts, said)) if said else None
+        case = "library-path-shadowing/from-error:open" if _open(facts, said) else ""
+        return facts.worded(FROM_ERROR, case, said=said) if said else None
     first = next((s for s in shadows if s.library == "libcuda"), shadows[0])
     stages = {stage.outcome for stage in facts.runtime.stages}
     gpu_build = facts.torch.accelerator in ("cuda", "rocm")
     # it was run and everything on the GPU went well: the foreign library does
     fine = facts.runtime.gpu_available is True and stages <= {"ok"}
-    used, broken = gpu_build or facts.cuda_wheels or first.library == "libcuda", not fine
-    if not first.own and first.library != "libcuda":
+    stub = first.library == "libcuda"
+    used, broken = gpu_build or facts.cuda_wheels or stub, not fine
+    if not first.own and not stub:
         # nothing to compare with: it stands in for the wheel's own, or for one that was taken out
         if not _wheel_of_pytorch(facts) or (gpu_build and fine):
-            return _from_error(facts, f"{said}'; it is '{first.path}") if said else None
+            it_is = f"{said}'; it is '{first.path}"
+            return facts.worded(FROM_ERROR, said=it_is) if said else None
         used, broken = gpu_build, bool(stages & {"failed", "crashed"})
-    stub = first.library == "libcuda"
     return facts.worded(
         "library-path-shadowing:stub" if stub else "library-path-shadowing:foreign",
         "library-path-shadowing",
         severity="error" if used and broken else "warning" if used else "note",
         evidence=tuple(shadow.path for shadow in shadows[:4]),
-        library=first.library,
-        pair=_pair(first),
-        others=api.listed(shadow.library for shadow in shadows if shadow is not first),
+        first=first,
+        own=first.own or ("the driver's own" if stub else "any that torch brings"),
+        others=[shadow.library for shadow in shadows if shadow is not first],
         ends=f"'{said}'" if said else "'undefined symbol', or a cuDNN error in the first step",
     )
-
-
-def _from_error(facts: api.Facts, said: str, *, open_: bool = False) -> api.Finding:
-    key = "library-path-shadowing/from-error"
-    return facts.worded(key, f"{key}:open" if open_ else "", said=said)
 
 
 def _wheel_of_pytorch(facts: api.Facts) -> bool:
@@ -59,13 +57,6 @@ def _matters(shadow: api.LibraryShadow) -> bool:
         return bool(mine and theirs) and theirs < mine
     size = min(len(mine), len(theirs))
     return size < 2 or mine[:size] != theirs[:size]
-
-
-def _pair(shadow: api.LibraryShadow) -> str:
-    wins = f"{shadow.path} ({shadow.version})" if shadow.version else shadow.path
-    own = f"{shadow.own} ({shadow.own_version})" if shadow.own_version else shadow.own
-    whose = "the driver's own" if shadow.library == "libcuda" else "any that torch brings"
-    return f"{wins} wins over {own or whose}"
 
 
 def _open(facts: api.Facts, said: str) -> bool:

@@ -2,12 +2,7 @@ import re
 
 from tunedoctor import api
 
-VARIABLES = (
-    "HIP_VISIBLE_DEVICES",
-    "ROCR_VISIBLE_DEVICES",
-    "CUDA_VISIBLE_DEVICES",
-    "GPU_DEVICE_ORDINAL",
-)
+VARIABLES = (*(f"{one}_VISIBLE_DEVICES" for one in ("HIP", "ROCR", "CUDA")), "GPU_DEVICE_ORDINAL")
 
 
 @api.check("rocm-igpu-confusion")

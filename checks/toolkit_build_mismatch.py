@@ -10,14 +10,10 @@ def toolkit_build_mismatch(facts: api.Facts) -> api.Finding | None:
     cuda, nvcc = facts.torch.cuda, facts.compilers.nvcc_version
     if own := facts.matched("toolkit-build-mismatch/own-build"):
         # an extension compiled here by an nvcc that is newer than the CUDA runtime beside torch
-        home = api.set_variable(None, "CUDA_HOME", f"/usr/local/cuda-{cuda}")
-        return facts.worded(
-            "toolkit-build-mismatch/newer-nvcc",
-            said=f"undefined symbol: {own['symbol']}, version {own['library']}",
-            cure=home if cuda else api.tell("python -c 'import torch; print(torch.version.cuda)'"),
-            toolkit=cuda or "of that release",
-            library=own["library"],
-        )
+        case = "toolkit-build-mismatch/newer-nvcc:home" if cuda else ""
+        said = f"undefined symbol: {own['symbol']}, version {own['library']}"
+        key, library = "toolkit-build-mismatch/newer-nvcc", own["library"]
+        return facts.worded(case, key, said=said, library=library)
     said = facts.heard("toolkit-build-mismatch")
     differ = bool(cuda and nvcc) and api.parts(cuda)[:1] != api.parts(nvcc)[:1]
     if not said and not (differ and facts.packages.get("deepspeed")):

@@ -9,16 +9,8 @@ def torch_import_hang(facts: api.Facts, runtime: api.Runtime) -> api.Finding | N
         return None
     lines = [line.strip() for line in stage.error.splitlines() if line.strip()]
     place = next((line for line in lines if line.startswith(("File ", "<module> "))), "")
-    return facts.worded(
-        "torch-import-hang",
-        found=(
-            f"import torch gave no answer in {stage.seconds:.0f} s"
-            if stage.seconds
-            else "import torch does not come to its end"
-        )
-        + (f"; it stood at {place}" if place else ""),
-        cure=api.tell(
-            f"{api.python(facts.interpreter)} -X faulthandler -X importtime -c 'import torch'"
-        ),
-        evidence=tuple(lines[:3]),
-    )
+    key, seconds = "torch-import-hang", f"{stage.seconds:.0f}" if stage.seconds else ""
+    case = "torch-import-hang:seconds" if seconds else ""
+    start = api.python(facts.interpreter)
+    shown = tuple(lines[:3])
+    return facts.worded(case, key, seconds=seconds, place=place, python=start, evidence=shown)

@@ -19,6 +19,7 @@ def uvm_module_broken(facts: api.Facts) -> api.Finding | None:
     proven = facts.container or facts.runtime.gpu_available is False
     if not said and not (lacks and proven):
         return None
+    says = f"the message '{named}'" if named else f"CUDA says '{said}'"
     case = "node" if lacks and facts.container else "probe" if lacks else "module"
     loaded = {True: "loaded", False: "not loaded", None: ""}[state.uvm_loaded]
     return facts.worded(
@@ -27,10 +28,6 @@ def uvm_module_broken(facts: api.Facts) -> api.Finding | None:
         said=said,
         settle="" if state or facts.nvidia_answer or named else SETTLE,
         evidence=(NODE, "/sys/module/nvidia_uvm") if state else (),
-        what=f"{NODE} is missing"
-        if lacks
-        else f"the message '{named}'"
-        if named
-        else f"CUDA says '{said}'",
+        what=f"{NODE} is missing" if lacks else says,
         loaded=loaded,
     )
