@@ -1,5 +1,6 @@
 from tunedoctor import api
 
+SAID = {"lost": "Unknown Error", "kept": "Insufficient Permissions"}
 NODES = {"/dev/nvidia0", "/dev/nvidiactl"}
 UNSEEN = ("container-gpu-not-passed/unseen", "container-gpu-not-passed/no-gpu")
 REFUSALS = ("rootless", "no-cgroup", "nothing-to-bring")
@@ -12,12 +13,9 @@ def container_gpu_not_passed(facts: api.Facts) -> api.Finding | None:
         return _from_text(facts)
     # NVML's answers in a container that was given a GPU: 999 after systemd reloaded, 4 under SELinux.
     # Source: NVIDIA Container Toolkit, Troubleshooting
-    for code, part, said in (
-        (999, "lost", "Unknown Error"),
-        (4, "kept", "Insufficient Permissions"),
-    ):
+    for code, part in ((999, "lost"), (4, "kept")):
         if facts.nvidia_answer.says(code):
-            return facts.worded(f"container-gpu-not-passed/{part}", said=said)
+            return facts.worded(f"container-gpu-not-passed/{part}", said=SAID[part])
     shown = bool(facts.nvidia.gpus)
     # the GPUs that a report lists can be the host's, shown beside the failure in the container
     asked_in_vain = facts.container.gpu_asked and (not shown or facts.heard(UNSEEN[0]))

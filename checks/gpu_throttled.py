@@ -16,12 +16,9 @@ def gpu_throttled(facts: api.Facts, gpus: api.NvidiaGpus) -> api.Finding | None:
         return None
     reasons = {reason for card in slow for reason in card.throttle}
     power = reasons <= {"power-brake", "hw-slowdown"}
-    return facts.worded(
-        "gpu-throttled",
-        "gpu-throttled:power" if power else "gpu-throttled:else",
-        found="; ".join(
-            f"GPU {card.index} ({card.name}): {api.listed(WORDS.get(r, r) for r in card.throttle)}"
-            for card in slow[:4]
-        ),
-        index=slow[0].index,
+    found = "; ".join(
+        f"GPU {card.index} ({card.name}): {api.listed(WORDS.get(r, r) for r in card.throttle)}"
+        for card in slow[:4]
     )
+    case = "gpu-throttled:power" if power else "gpu-throttled:else"
+    return facts.worded("gpu-throttled", case, found=found, index=slow[0].index)

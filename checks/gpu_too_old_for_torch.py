@@ -27,12 +27,10 @@ def gpu_too_old_for_torch(facts: api.Facts) -> api.Finding | None:
     if seen is not None and seen.works:
         title = "This PyTorch has no code for one old GPU"
         return api.one_of_several(title, found, seen, facts.host)
-    if image or not cards:
-        found = (
-            f"{api.cards_named(cards)}, and the error '{image}'"
-            if image
-            else f"PyTorch says '{said}'"
-        )
+    if image:
+        found = f"{api.cards_named(cards)}, and the error '{image}'"
+    elif not cards:
+        found = f"PyTorch says '{said}'"
     driver, wanted = facts.nvidia_driver.version, capabilities or ("7.0",)
     fit = api.rebuild_cuda(facts.host, facts.interpreter, facts.torch, driver, wanted)
     never = any(api.parts(c) < (5,) for c in capabilities)

@@ -69,13 +69,10 @@ def library_version_clash(
 
 
 def _title(names: Sequence[str]) -> str:
-    if len(names) > 1:
-        return f"{' and '.join(names)} do not fit together"
-    return (
-        f"The script does not fit {names[0]}"
-        if names
-        else "The code is written for an older PyTorch"
-    )
+    if not names:
+        return "The code is written for an older PyTorch"
+    pair = f"{' and '.join(names)} do not fit together"
+    return pair if len(names) > 1 else f"The script does not fit {names[0]}"
 
 
 def _pair(one: api.Broken, note: str) -> _Told:
@@ -94,14 +91,11 @@ def _pair(one: api.Broken, note: str) -> _Told:
 
 def _suspected(facts: api.Facts) -> api.Finding | None:
     """Suspect the version of a library of which code, that is not named, asks for what it does not have."""
-    one = next(
-        (m for m in api.misfits(facts.errors, loosely=True) if m.other not in QUANTISERS), None
-    )
-    if one is None or (
-        one.other == "tokenizers" and api.tokenizer_file(facts.errors, facts.packages)
-    ):
+    others = (m for m in api.misfits(facts.errors, loosely=True) if m.other not in QUANTISERS)
+    one = next(others, None)
+    if one is None or api.first_transformers(one.said.partition("'")[2].partition("'")[0]):
         return None
-    if api.first_transformers(one.said.partition("'")[2].partition("'")[0]):
+    if one.other == "tokenizers" and api.tokenizer_file(facts.errors, facts.packages):
         return None
     options = BUILT_HERE.get(one.other, ())
     newer = facts.pip("install", "--upgrade", *options, one.other)

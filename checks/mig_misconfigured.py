@@ -16,6 +16,7 @@ def mig_misconfigured(facts: api.Facts) -> api.Finding | None:
     setting = facts.environment.get(VISIBLE) or ""
     named = sum(entry.startswith("MIG-") for entry in api.entries(setting))
     instances = sum(card.mig_instances for card in split)
+    indexes = [str(card.index) for card in split]
     failed = asserted or facts.runtime.gpu_available is False
     if instances == 0 and len(split) == len(facts.nvidia.gpus) and source != "report":
         # a report seldom shows the instances: without a failure it proves nothing
@@ -23,9 +24,8 @@ def mig_misconfigured(facts: api.Facts) -> api.Finding | None:
             return None
         return facts.worded(
             "mig-misconfigured/none",
-            evidence=(source,),
-            gpus=api.listed(str(card.index) for card in split),
-            which=",".join(str(card.index) for card in split),
+            gpus=indexes,
+            which=",".join(indexes),
             name=split[0].name,
             shown="no instance exists" if source == "nvml" else "no instance is shown",
             run="the run" if failed else "",
@@ -36,6 +36,7 @@ def mig_misconfigured(facts: api.Facts) -> api.Finding | None:
         "mig-misconfigured/unnamed:several" if "MIG-" in setting else "",
         "mig-misconfigured/unnamed",
         cure=api.tell(facts.set_variable(VISIBLE, "MIG-UUID").command),
-        found=f"{len(split)} GPUs in MIG mode with {instances} instances; {VISIBLE} is "
-        + (f"'{setting}'" if setting else "not set"),
+        count=len(split),
+        instances=instances,
+        setting=f"'{setting}'" if setting else "not set",
     )

@@ -4,8 +4,6 @@ GIB = 1 << 30
 LEAST_LIMIT = 4 * GIB
 ENOUGH = 62
 """GiB from which on there is no note."""
-SWAP = "sudo fallocate -l 32G /swapfile && sudo chmod 600 /swapfile && sudo mkswap /swapfile && sudo swapon /swapfile"
-WSL = "Set memory=32GB under [wsl2] in %UserProfile%\\.wslconfig, then run wsl.exe --shutdown"
 
 
 @api.check("ram-too-small")
@@ -29,7 +27,8 @@ def ram_too_small(facts: api.Facts) -> api.Finding | None:
         return facts.worded(
             "ram-too-small",
             "ram-too-small:kills" if kills else "ram-too-small:limit",
-            cure=_raise(facts),
+            f"ram-too-small:{facts.container.kind or ('wsl' if facts.host.wsl else 'bare')}",
+            "ram-too-small:container",
             seen=seen,
             kills=kills,
         )
@@ -65,17 +64,4 @@ def _silent(facts: api.Facts, silent: str) -> api.Finding:
         model=typed[1] if typed else "",
         need=f"{need / 1e9:.0f} GB",
         size=api.gib(facts.ram.usable) if facts.ram else "",
-    )
-
-
-def _raise(facts: api.Facts) -> api.Cure:
-    kind = facts.container.kind
-    if kind in ("docker", "podman"):
-        return api.tell(f"{kind} run --memory=32g IMAGE")
-    if kind == "kubernetes":
-        return api.advise("resources: {limits: {memory: 32Gi}}")
-    if facts.host.wsl:
-        return api.advise(WSL)
-    return (
-        api.advise("Raise the memory limit of the container to 32 GiB") if kind else api.tell(SWAP)
     )

@@ -10,12 +10,8 @@ def target_missing(
         return None
     if facts.target.chosen_by == "none":
         return None
-    why = facts.target.problem or (interpreter.why if isinstance(interpreter, api.Unknown) else "")
-    if (
-        isinstance(interpreter, api.Unknown) and "doctor check --deep" in why
-    ):  # its files do not tell
-        return interpreter
-    return facts.worded(
-        "target-missing",
-        found=f"{facts.target.asked}, named by {facts.target.chosen_by}: {why or 'no interpreter is there'}",
-    )
+    unknown = interpreter.why if isinstance(interpreter, api.Unknown) else ""
+    why = facts.target.problem or unknown
+    if isinstance(interpreter, api.Unknown) and "doctor check --deep" in why:
+        return interpreter  # its files do not tell
+    return facts.worded("target-missing", why=why)

@@ -9,7 +9,5 @@ def torch_old(facts: api.Facts, torch: api.TorchBuild) -> api.Finding | None:
     """Compare with the floor of current libraries."""
     if api.within(torch.version, f"<{RECOMMENDED}") is not True:
         return None
-    fit = api.torch_install(facts, f">={RECOMMENDED}")
-    if not fit.cure:
-        return None
-    return facts.worded("torch-old", cure=fit.cure, version=torch.version)
+    cure = api.torch_install(facts, f">={RECOMMENDED}").cure
+    return facts.worded("torch-old", cure=cure, version=torch.version) if cure else None

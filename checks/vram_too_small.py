@@ -15,31 +15,21 @@ def vram_too_small(facts: api.Facts) -> api.Finding | None:
     if short and (finding := _held(facts, short, said)):
         return finding
     if said:
-        return facts.worded(
-            "vram-too-small",
-            said=said,
-            settle="" if sure else "nvidia-smi",
-            name=name,
-            size=api.gib(size) if size else "",
-        )
+        settle, shown = "" if sure else "nvidia-smi", api.gib(size) if size else ""
+        return facts.worded("vram-too-small", said=said, settle=settle, name=name, size=shown)
     return _note(facts, name, size) if 0 < size < ENOUGH * GIB else None
 
 
 def _held(facts: api.Facts, short: api.Shortage, said: str) -> api.Finding | None:
     """Tell of memory that is there and held: by other programs, or by torch's own cache in pieces."""
-    if short.by_others:
-        who = [*map(str, short.processes[:3])]
-        return facts.worded(
-            "vram-too-small/by-others:told" if who else "vram-too-small/by-others:else",
-            "vram-too-small/by-others",
-            said=said,
-            short=short,
-            first=next(iter(who), ""),
-            who=", ".join(who),
-        )
-    if short.by_pieces:
-        return facts.worded("vram-too-small/in-pieces", said=said, short=short)
-    return None
+    if not short.by_others:
+        key = "vram-too-small/in-pieces"
+        return facts.worded(key, said=said, short=short) if short.by_pieces else None
+    who = [*map(str, short.processes[:3])]
+    case = "vram-too-small/by-others:told" if who else "vram-too-small/by-others:else"
+    first, shown = next(iter(who), ""), ", ".join(who)
+    key = "vram-too-small/by-others"
+    return facts.worded(case, key, said=said, short=short, first=first, who=shown)
 
 
 def _note(facts: api.Facts, name: str, size: int) -> api.Finding:
@@ -47,18 +37,18 @@ def _note(facts: api.Facts, name: str, size: int) -> api.Finding:
     found = api.table("what_fits")
     methods = {"QLoRA of models": "qlora", "LoRA in 16 bits": "lora", "full": "full"}
     largest = {
-        words: [tier["size"] for tier in found["tiers"] if tier[key] * GIB <= size][-1:]
+        words: next((one["size"] for one in reversed(found["tiers"]) if one[key] * GIB <= size), "")
         for words, key in methods.items()
     }
-    said = [f"{words} up to {one[0]}" for words, one in largest.items() if one]
+    fits = ", ".join(f"{words} up to {one}" for words, one in largest.items() if one)
     most = largest["QLoRA of models"]
     return facts.worded(
         "vram-too-small/note" if most else "vram-too-small/note:none",
         "vram-too-small/note",
         name=name,
         size=size,
-        fits=", ".join(said),
-        most="".join(most),
+        fits=fits,
+        most=most,
         seq=found["seq"],
     )
 

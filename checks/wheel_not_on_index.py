@@ -16,14 +16,12 @@ def wheel_not_on_index(facts: api.Facts) -> api.Finding | None:
     number = re.search(r"\d+\.\d+\.\d+", asked.specifier)
     row = api.release_row(number[0]) if number and asked.name == "torch" else None
     variants = [one for one in row.variants("linux_x86_64") if one != "xpu"] if row else []
-    cure = api.tell("doctor wheel")
-    if number and variants:
-        cure = api.tell(f"doctor wheel --torch {number[0]}")
-    elif asked.name not in OF_TORCH:
-        cure = facts.pip("install", asked.name)
+    other = not (number and variants) and asked.name not in OF_TORCH
     return facts.worded(
+        "wheel-not-on-index:other" if other else "",
+        "wheel-not-on-index:release" if number and variants else "",
         "wheel-not-on-index",
-        cure=cure,
+        name=asked.name,
         why=why.found,
         release=number[0] if number else "",
         variants=", ".join(variants),

@@ -11,12 +11,6 @@ def wsl_container_toolkit_stale(facts: api.Facts, errors: api.Errors) -> api.Fin
         said = api.heard(errors, "wsl-container-toolkit-stale/unnumbered")
     if not said or (facts.host and not windows and "microsoft" not in facts.host.kernel.lower()):
         return None
-    where = f" in a {facts.container.kind} container" if facts.container else ""
-    return facts.worded(
-        "wsl-container-toolkit-stale",
-        said=said,
-        settle=""
-        if windows or facts.container or "500" in said
-        else "uname -r; docker info | grep -i operating",
-        where=where,
-    )
+    key, sure = "wsl-container-toolkit-stale", windows or facts.container or "500" in said
+    settle = "" if sure else "uname -r; docker info | grep -i operating"
+    return facts.worded(key, said=said, settle=settle)
