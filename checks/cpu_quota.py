@@ -11,10 +11,5 @@ def cpu_quota(facts: api.Facts, cpu: api.Cpu) -> api.Finding | None:
     heeds = threads is not None and threads.isdigit() and int(threads) <= granted
     if cpu.quota is None or granted * 2 > cpu.usable or heeds:
         return None
-    found = f"a quota of {cpu.quota:g} processors; programs count {cpu.usable}"
-    return facts.worded(
-        "cpu-quota",
-        found=found,
-        cure=facts.set_variable("OMP_NUM_THREADS", str(granted)),
-        granted=granted,
-    )
+    quota, count = f"{cpu.quota:g}", str(granted)
+    return facts.worded("cpu-quota", quota=quota, granted=count)

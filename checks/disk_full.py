@@ -29,17 +29,12 @@ def disk_full(facts: api.Facts) -> api.Finding | None:
             severity="error" if named or said else "warning",
             said=said,
             cure=_moved(facts, worst.hint, other) if worst.hint else None,
-            evidence=(worst.path,),
             disk=worst,
         )
     if said and "shm" not in said:
-        return facts.worded(
-            "disk-full",
-            "disk-full:guess" if guess else "",
-            said=said,
-            cure=_moved(facts, "HF_HOME", ""),
-            room="; ".join(f"{api.gib(d.free)} free in {d.path}" for d in found[:3]),
-        )
+        room = "; ".join(f"{api.gib(d.free)} free in {d.path}" for d in found[:3])
+        case, cure = "disk-full:guess" if guess else "", _moved(facts, "HF_HOME", "")
+        return facts.worded("disk-full", case, said=said, cure=cure, room=room)
     small = next((d for d in low if d.use == "tmp"), None)
     cache = next((d for d in found if d.use == "hf-cache" and d.free < MODEL), None)
     if disk := small or cache:
@@ -47,7 +42,7 @@ def disk_full(facts: api.Facts) -> api.Finding | None:
         if small:
             part, name, folder = "small", "TMPDIR", "/var/tmp"  # noqa: S108  a usual place on disk
         cure = _moved(facts, disk.hint or name, folder)
-        return facts.worded(f"disk-full/{part}", cure=cure, evidence=(disk.path,), disk=disk)
+        return facts.worded(f"disk-full/{part}", cure=cure, disk=disk)
     return None
 
 

@@ -47,17 +47,11 @@ def _logged(facts: api.Facts) -> api.Finding | None:
             cleared.add(xid.slot)
         meaning = api.xid_meaning(xid.number, xid.text)
         if meaning is not None and xid.slot not in cleared:
-            return _past(facts, xid, meaning.asks, meaning.name)
+            asks, name = meaning.asks, meaning.name
+            answers = any(card.slot == xid.slot for card in facts.nvidia.gpus)
+            past = asks == "idle" or (answers and asks in ("reset", "reboot"))
+            case = "gpu-faulty/logged:past" if past else ""
+            return facts.worded(
+                case, f"gpu-faulty/logged:{asks}", "gpu-faulty/logged", xid=xid, name=name
+            )
     return None
-
-
-def _past(facts: api.Facts, xid: api.Xid, asks: str, name: str) -> api.Finding:
-    answers = any(card.slot == xid.slot for card in facts.nvidia.gpus)
-    past = asks == "idle" or (answers and asks in ("reset", "reboot"))
-    return facts.worded(
-        f"gpu-faulty/logged:{asks}",
-        "gpu-faulty/logged",
-        severity="warning" if past else "error",
-        xid=xid,
-        name=name,
-    )

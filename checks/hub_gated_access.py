@@ -7,13 +7,6 @@ def hub_gated_access(facts: api.Facts, errors: api.Errors) -> api.Finding | None
     said = api.heard(errors, "hub-gated-access")
     if not said:
         return None
-    page = next(
-        (
-            m[1]
-            for e in errors.errors
-            if (m := api.expression("hub-gated-access/page").search(e.text))
-        ),
-        "",
-    )
+    page = facts.matched("hub-gated-access/page")
     case = "hub-gated-access:fine" if "fine-grained" in said else ""
-    return facts.worded(case, "hub-gated-access", said=said, page=page)
+    return facts.worded(case, "hub-gated-access", said=said, page=page and page[1])

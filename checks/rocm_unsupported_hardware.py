@@ -1,6 +1,5 @@
 from tunedoctor import api
 
-NO_MEMORY = "/dev/kfd gives 'Cannot allocate memory', and no AMD GPU is offered for computing"
 STATED = ("rocm-unsupported-hardware/refused", "rocm-unsupported-hardware/atomics")
 
 
@@ -23,10 +22,13 @@ def rocm_unsupported_hardware(facts: api.Facts) -> api.Finding | None:
     if not said and not refused:
         return None
     atomics = "atomics" in said or any("atomics" in one for one in logged)
+    seen = "kernel log" if line else "/dev/kfd" if facts.rocm else ""
+    case = "logged" if line else "said" if said else "no-memory"
     return facts.worded(
         "rocm-unsupported-hardware:atomics" if atomics else "rocm-unsupported-hardware:else",
-        found=f"the kernel says '{line}'" if line else f"the error '{said}'" if said else NO_MEMORY,
+        f"rocm-unsupported-hardware:{case}",
         said=said,
         settle="" if stated or refused else "sudo dmesg | grep -i kfd",
-        evidence=("kernel log",) if line else ("/dev/kfd",) if facts.rocm else (),
+        evidence=(seen,),
+        line=line,
     )

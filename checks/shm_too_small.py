@@ -1,6 +1,5 @@
 from tunedoctor import api
 
-SHM = "/dev/shm"  # noqa: S108  named, not written to
 ENOUGH = 1 << 30
 """Bytes with which a few workers get along."""
 
@@ -17,11 +16,9 @@ def shm_too_small(facts: api.Facts) -> api.Finding | None:
     idle = facts.torch.accelerator == "cpu" and not facts.nvidia.gpus
     return facts.worded(
         f"shm-too-small:{facts.container.kind}",
+        "shm-too-small:idle" if idle else "",
+        "shm-too-small" if memory else "shm-too-small:unseen",
         "shm-too-small",
-        severity="error" if said else "note" if idle else None,
-        found="" if memory else f"the error '{said}'",
         said=said,
-        evidence=(SHM,) if memory else (),
-        size=api.gib(memory.total),
         several="NCCL" if len(facts.nvidia.gpus) > 1 else "",
     )

@@ -37,12 +37,9 @@ def torch_cpu_only(  # noqa: PLR0911  each vendor, and what was said
     if arcs or (intel.discrete and kind == "cpu"):
         return _intel(facts, name, said, arc=bool(arcs))
     if said and kind == "unknown":
-        on_intel = "xpu" in said.lower()
-        return (
-            _intel(facts, "", said, arc=True)
-            if on_intel
-            else _on_nvidia(facts, "from-text", said, name)
-        )
+        if "xpu" in said.lower():
+            return _intel(facts, "", said, arc=True)
+        return _on_nvidia(facts, "from-text", said, name)
     return _of_no_gpu(facts, name, said, absent=nvidia is None, told=host is not None)
 
 
@@ -69,15 +66,13 @@ def _of_no_gpu(
 def _on_nvidia(facts: api.Facts, part: str, said: str, name: str) -> api.Finding:
     """Answer where no machine is told: it has an NVIDIA GPU, if any."""
     fit = api.rebuild_cuda(None, None, None, OLDEST_DRIVER, ())
-    cure = fit.cure if fit else api.Cure()
-    return facts.worded(f"torch-cpu-only/{part}", said=said, cure=cure, name=name)
+    return facts.worded(f"torch-cpu-only/{part}", said=said, cure=fit and fit.cure, name=name)
 
 
 def _trains(gpu: api.AmdGpu, *, told: str) -> bool:
     """Tell of a GPU that wheels have code for, or that a tool named without its target."""
-    if gpu.integrated and gpu.gfx != HALO:
-        return False
-    return api.named_as("rocm_trains", gpu.gfx) or bool(told and not gpu.gfx)
+    known = api.named_as("rocm_trains", gpu.gfx) or bool(told and not gpu.gfx)
+    return known and (not gpu.integrated or gpu.gfx == HALO)
 
 
 def _fallen_back(facts: api.Facts) -> api.Finding | None:

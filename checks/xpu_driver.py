@@ -17,12 +17,11 @@ def xpu_driver(facts: api.Facts) -> api.Finding | None:
     words: dict[str, Any] = {
         "name": facts.torch.named if facts.torch else "an XPU build",
         "card": api.listed(facts.intel.names) if facts.intel else "the Intel GPU",
-        "denied": api.listed(denied),
     }
     if denied:
         return facts.worded("xpu-driver/denied", evidence=denied, **words)
-    for part in ("oneapi", "sycl-name"):
-        if (part != "oneapi" or not windows) and (own := facts.heard(f"xpu-driver/{part}")):
+    for part in (*(() if windows else ("oneapi",)), "sycl-name"):
+        if own := facts.heard(f"xpu-driver/{part}"):
             return facts.worded(f"xpu-driver/{part}", said=own, **words)
     return facts.worded(
         "xpu-driver:windows" if windows else "xpu-driver:lacks" if lacks else "xpu-driver:else",
