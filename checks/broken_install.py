@@ -19,9 +19,7 @@ REMAINS = tuple(sorted(name[1:] for name in STACK))
 
 
 @api.check("broken-install")
-def broken_install(
-    facts: api.Facts, packages: api.Packages | api.Unknown | None
-) -> api.Finding | api.Unknown | None:
+def broken_install(facts: api.Facts, packages: api.Packages | api.Unknown | None) -> api.Outcome:
     """Take the worst fault of the stack; leftovers of others are a note."""
     faults = sorted(facts.packages.broken, key=lambda b: [*WHAT].index(b.problem))
     real = [

@@ -4,9 +4,7 @@ DNF = ("fedora", "rhel", "rocky", "almalinux", "ol", "centos", "amzn")
 
 
 @api.check("container-toolkit-missing")
-def container_toolkit_missing(
-    facts: api.Facts, errors: api.Errors | api.Unknown
-) -> api.Finding | None:
+def container_toolkit_missing(facts: api.Facts, errors: api.Errors | api.Unknown) -> api.Outcome:
     """Only by what an engine said."""
     if cdi := facts.if_heard("container-toolkit-missing/cdi"):
         return cdi

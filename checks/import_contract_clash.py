@@ -6,7 +6,7 @@ from tunedoctor import api
 @api.check("import-contract-clash")
 def import_contract_clash(
     facts: api.Facts, packages: api.Packages | api.Unknown | None
-) -> api.Finding | api.Unknown | None:
+) -> api.Outcome:
     """Tell of broken contracts, but for pairs of which library-version-clash knows more: rows, what is declared."""
     versions = api.versions_of(facts.packages, facts.torch)
     rows = api.pairs_of("library-version-clash", facts)

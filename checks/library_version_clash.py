@@ -36,7 +36,7 @@ class _Told(NamedTuple):
 @api.check("library-version-clash")
 def library_version_clash(
     facts: api.Facts, packages: api.Packages | api.Unknown | None
-) -> api.Finding | api.Unknown | None:
+) -> api.Outcome:
     """Join declared clashes and known pairs; the worst gives severity and title."""
     pairs = api.pairs_of("library-version-clash", facts)
     known_ = [_pair(one, api.pair_note(pairs)) for one in pairs]

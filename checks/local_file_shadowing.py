@@ -29,7 +29,9 @@ def _finding(
     facts: api.Facts, shadows: list[api.Shadow], severity: api.Severity
 ) -> api.Finding | None:
     first = next(iter(shadows), None)
-    return first and facts.worded(
+    if first is None:
+        return None
+    return facts.worded(
         "local-file-shadowing",
         severity=severity,
         evidence=tuple(s.path for s in shadows[:4]),

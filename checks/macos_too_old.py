@@ -9,7 +9,7 @@ def macos_too_old(
     facts: api.Facts,
     host: api.Host | api.Unknown | None,
     torch: api.TorchBuild | api.Unknown | None,
-) -> api.Finding | api.Unknown | None:
+) -> api.Outcome:
     """Compare with the floor of the wheel and of MPS."""
     have, own = facts.host.macos_version, facts.interpreter
     why, wanted = api.refused(facts.index_answer, own, facts.host), _wanted(have)

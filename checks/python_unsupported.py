@@ -16,9 +16,7 @@ SETTLE = (
 
 
 @api.check("python-unsupported")
-def python_unsupported(
-    facts: api.Facts, torch: api.TorchBuild | api.Unknown | None
-) -> api.Finding | None:
+def python_unsupported(facts: api.Facts, torch: api.TorchBuild | api.Unknown | None) -> api.Outcome:
     """Judge the version alone, then with the torch that is or is not there, then what pip said."""
     own = facts.interpreter
     why = api.refused(facts.index_answer, own, facts.host)

@@ -4,7 +4,7 @@ from tunedoctor import api
 @api.check("target-missing")
 def target_missing(
     facts: api.Facts, interpreter: api.Interpreter | api.Unknown | None
-) -> api.Finding | api.Unknown | None:
+) -> api.Outcome:
     """Find a live target that gave no interpreter."""
     if not facts.target or isinstance(interpreter, api.Interpreter):
         return None

@@ -1,6 +1,6 @@
 import re
 from datetime import date
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from tunedoctor import api
 
@@ -26,7 +26,8 @@ def torch_companion_mismatch(facts: api.Facts) -> api.Finding | None:
     # what libmamba says where it has a companion for another CUDA alone
     if asked := facts.matched("torch-companion-mismatch/conda-cuda"):
         key = "torch-companion-mismatch/from-conda"
-        return facts.worded(key, said=asked[0], **asked.groupdict())
+        slots: dict[str, Any] = asked.groupdict()
+        return facts.worded(key, said=asked[0], **slots)
     bad = _judged_all(facts) if facts.torch and facts.packages else {}
     said = {
         name: text

@@ -2,9 +2,7 @@ from tunedoctor import api
 
 
 @api.check("torch-missing")
-def torch_missing(
-    facts: api.Facts, torch: api.TorchBuild | api.Unknown | None
-) -> api.Finding | None:
+def torch_missing(facts: api.Facts, torch: api.TorchBuild | api.Unknown | None) -> api.Outcome:
     """Absent: no torch on the path of the target. Where nobody looked, the error of its import tells."""
     if isinstance(torch, api.TorchBuild):
         return None

@@ -7,7 +7,7 @@ SETTLE = 'python -c "import torch; print(torch.__version__)"'
 @api.check("torch-too-old-for-library")
 def torch_too_old_for_library(
     facts: api.Facts, packages: api.Packages | api.Unknown | None
-) -> api.Finding | api.Unknown | None:
+) -> api.Outcome:
     """Take the highest floor, hidden or declared, that the build does not reach."""
     pairs = api.pairs_of("torch-too-old-for-library", facts)
     declared = [

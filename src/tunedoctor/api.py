@@ -42,7 +42,7 @@ from tunedoctor.cure import (
     unset_variable,
 )
 from tunedoctor.facts import *  # noqa: F403  the fact types are the vocabulary
-from tunedoctor.findings import Finding, Severity, check
+from tunedoctor.findings import Finding, Outcome, Severity, check
 from tunedoctor.lazy import pattern
 from tunedoctor.messages.match import heard
 from tunedoctor.messages.reads import expression, expressions, matched, readings
