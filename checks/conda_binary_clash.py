@@ -16,9 +16,5 @@ def conda_binary_clash(facts: api.Facts) -> api.Finding | None:
     old = facts.torch.conda and api.within(facts.torch.version, "<2.5")
     if not said and not (mkl and old and api.at_least(mkl, "2024.1")):
         return None
-    beside = f"mkl {mkl} beside {facts.torch.named} of conda" if mkl and facts.torch else ""
-    return facts.worded(
-        "conda-binary-clash",
-        found="; ".join(filter(None, (beside, f"the error '{said}'" if said else ""))),
-        said=said,
-    )
+    case = "" if mkl and facts.torch else "conda-binary-clash:unseen"
+    return facts.worded(case, "conda-binary-clash", said=said, mkl=mkl)

@@ -36,7 +36,6 @@ def _by_devices(facts: api.Facts) -> api.Finding | None:
             "container-gpu-not-passed/nvidia",
             *_command(facts, "nvidia"),
             severity="note" if build == "cpu" else "error",
-            evidence=("/sys/module/nvidia", "/dev", facts.container.evidence),
             setting=repr(facts.environment.get("NVIDIA_VISIBLE_DEVICES")).replace("None", ""),
         )
     if facts.rocm.kfd != "missing":
@@ -44,12 +43,8 @@ def _by_devices(facts: api.Facts) -> api.Finding | None:
     driven = any(card.driver == "amdgpu" for card in facts.pci.of("1002"))
     # what a tool reaches is passed in
     if driven and not facts.amd.told_by and build == "rocm":
-        return facts.worded(
-            "container-gpu-not-passed/amd",
-            *_command(facts, "amd"),
-            evidence=("/sys/bus/pci/devices", "/dev/kfd", facts.container.evidence),
-            name=facts.amd.gpus[0].name if facts.amd.gpus else "",
-        )
+        name = facts.amd.gpus[0].name if facts.amd.gpus else ""
+        return facts.worded("container-gpu-not-passed/amd", *_command(facts, "amd"), name=name)
     # rocminfo inside finds the host's module loaded, and no device file
     loaded = facts.heard("container-gpu-not-passed/loaded")
     key = "container-gpu-not-passed/loaded"

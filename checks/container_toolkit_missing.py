@@ -13,10 +13,7 @@ def container_toolkit_missing(facts: api.Facts, errors: api.Errors | api.Unknown
         return None
     if "amd" in said.lower():
         return facts.worded("container-toolkit-missing/amd", said=said)
-    podman, dnf = facts.container.kind == "podman", facts.host.distro in DNF
-    return facts.worded(
-        "container-toolkit-missing",
-        "container-toolkit-missing:podman" if podman else "container-toolkit-missing:docker",
-        said=said,
-        install="sudo dnf install -y" if dnf else "sudo apt-get install -y",
-    )
+    kind = "podman" if facts.container.kind == "podman" else "docker"
+    install = "sudo dnf install -y" if facts.host.distro in DNF else "sudo apt-get install -y"
+    key = "container-toolkit-missing"
+    return facts.worded(key, f"container-toolkit-missing:{kind}", said=said, install=install)

@@ -88,13 +88,9 @@ def _from_text(facts: api.Facts) -> api.Finding | None:
     said = said or unseen
     if not said or _served(facts) or facts.host.wsl:
         return None
-    return facts.worded(
-        "driver-missing/from-text",
-        found=f"the error '{said.splitlines()[0].rstrip(' .')}'",
-        said=said,
-        settle="nvidia-smi; docker context ls" if unseen else "",
-        place=_place(facts),
-    )
+    settle = "nvidia-smi; docker context ls" if unseen else ""
+    first, key = said.splitlines()[0].rstrip(" ."), "driver-missing/from-text"
+    return facts.worded(key, said=said, first=first, settle=settle, place=_place(facts))
 
 
 def _name(card: api.PciDevice) -> str:

@@ -8,13 +8,10 @@ def glibc_too_old(facts: api.Facts) -> api.Finding | None:
     if found := facts.matched("glibc-too-old/needed"):
         by = found[2] or ""
         flash = next((p for p in ("flash_attn", "vllm", "torch") if p in by), "") == "flash_attn"
-        return facts.worded(
-            "glibc-too-old/from-error",
-            "glibc-too-old/from-error:flash-attn" if flash else "glibc-too-old/from-error:else",
-            name=by.replace("\\", "/").rpartition("/")[2] or "a compiled module",
-            needed=found[1],
-            system=f"glibc {have}" if have else "an older one",
-        )
+        case = "glibc-too-old/from-error:flash-attn" if flash else "glibc-too-old/from-error:else"
+        name = by.replace("\\", "/").rpartition("/")[2]
+        key, system = "glibc-too-old/from-error", f"glibc {have}" if have else "an older one"
+        return facts.worded(key, case, name=name, needed=found[1], system=system)
     cxx = api.cxx_too_old(facts.errors, conda=facts.interpreter.kind == "conda")
     if cxx is not None and cxx.whose == "system":
         return facts.worded("glibc-too-old/cxx-library", found=cxx.found, said=cxx.said)

@@ -38,22 +38,12 @@ def _cure(facts: api.Facts, found: str, gfx: str, archs: tuple[str, ...]) -> api
     use = grade in ("works", "older") or (grade == "stopgap" and not fit.on_index)
     known = override is not None and (override.runs in archs or not archs)
     if override and known and use and facts.host.os != "windows":
-        return facts.worded(
-            "gpu-arch-not-in-rocm-build/override",
-            found=found,
-            cure=facts.set_variable("HSA_OVERRIDE_GFX_VERSION", override.value),
-            gfx=gfx,
-            runs=override.runs,
-            stopgap="a stopgap" if grade == "stopgap" else "",
-        )
-    return facts.worded(
-        "gpu-arch-not-in-rocm-build/build",
-        found=found,
-        cure=fit.cure,
-        note=fit.note,
-        gfx=gfx,
-        failed=override.value if override and grade == "fails" else "",
-    )
+        stopgap = "a stopgap" if grade == "stopgap" else ""
+        key = "gpu-arch-not-in-rocm-build/override"
+        return facts.worded(key, found=found, gfx=gfx, to=override, stopgap=stopgap)
+    failed = override.value if override and grade == "fails" else ""
+    key, cure = "gpu-arch-not-in-rocm-build/build", fit.cure
+    return facts.worded(key, found=found, cure=cure, note=fit.note, gfx=gfx, failed=failed)
 
 
 def _from_text(

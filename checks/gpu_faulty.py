@@ -12,13 +12,10 @@ def gpu_faulty(facts: api.Facts) -> api.Finding | None:
     lost = facts.nvidia_answer.says(15)
     newest = next((x for x in reversed(facts.kernel_log.xids) if x.number == 79), None)
     if lost or facts.kernel_log.fell_off_bus or newest:
-        return facts.worded(
-            "gpu-faulty/lost",
-            said="GPU is lost" if lost else "",
-            evidence=("kernel log" if facts.kernel_log else "",),
-            slot=newest.slot if newest else "",
-            by="the driver answers 'GPU is lost' (15)" if lost else "the kernel log says so",
-        )
+        slot, log = newest.slot if newest else "", "kernel log" if facts.kernel_log else ""
+        key, said = "gpu-faulty/lost", "GPU is lost" if lost else ""
+        by = "the driver answers 'GPU is lost' (15)" if lost else "the kernel log says so"
+        return facts.worded(key, said=said, evidence=(log,), slot=slot, by=by)
     states = (finding for card in facts.nvidia.gpus if (finding := _state(facts, card)))
     return next(states, None) or _logged(facts) or facts.if_heard("gpu-faulty")
 

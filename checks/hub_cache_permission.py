@@ -19,11 +19,7 @@ def hub_cache_permission(facts: api.Facts) -> api.Finding | None:
     cure = api.tell(f"sudo chown -R $(id -u):$(id -g) {quoted}")
     if facts.container or windows:
         cure = facts.set_variable("HF_HOME", "C:\\hf" if windows else "/tmp/hf")  # noqa: S108  every container has it
-    return facts.worded(
-        "hub-cache-permission:seen" if folder else "",
-        "hub-cache-permission:inside" if facts.container else "hub-cache-permission:else",
-        severity="note" if offline and not said else "error",
-        said=said,
-        cure=cure,
-        folder=folder,
-    )
+    case = "hub-cache-permission:inside" if facts.container else "hub-cache-permission:else"
+    level: api.Severity = "note" if offline and not said else "error"
+    seen = "hub-cache-permission:seen" if folder else ""
+    return facts.worded(seen, case, severity=level, said=said, cure=cure, folder=folder)

@@ -13,11 +13,9 @@ def hub_offline(facts: api.Facts) -> api.Finding | None:
     if not on and not said:
         return None
     said, name = said or unreached, (on or VARIABLES)[0]
+    cure, value = api.set_variable(facts.host, name, None), facts.environment.get(name)
+    case = "" if said else "hub-offline:set"
+    shown = tuple(on)
     return facts.worded(
-        "hub-offline",
-        found="" if said else f"{name} is '{facts.environment.get(name)}'",
-        said=said,
-        cure=api.set_variable(facts.host, name, None),
-        evidence=tuple(on),
-        name=name,
+        case, "hub-offline", said=said, cure=cure, evidence=shown, name=name, value=value
     )

@@ -94,14 +94,8 @@ def _is_mine(file: str, module: str) -> bool:
 def _mine(facts: api.Facts, part: str, found: re.Match[str]) -> api.Finding:
     """Tell of a file of the user's, the second group, which is imported as the module of the first one."""
     folder = re.sub(r"[\\/]__init__\.py$", "", found[2]) if part == "own-folder" else found[2]
-    return facts.worded(
-        f"local-file-shadowing/{part}",
-        folder=folder,
-        renamed=_renamed(folder),
-        module=found[1],
-        mine=found[2],
-        words=found[0][:100],
-    )
+    key, renamed, said = f"local-file-shadowing/{part}", _renamed(folder), found[0][:100]
+    return facts.worded(key, folder=folder, renamed=renamed, match=found, words=said)
 
 
 def _from_error(facts: api.Facts, error: api.ErrorText) -> api.Finding | None:

@@ -7,9 +7,5 @@ def nccl_unavailable(facts: api.Facts) -> api.Finding | None:
     said, count = facts.heard("nccl-unavailable"), len(facts.nvidia.gpus)
     if not said and not (facts.host.os == "windows" and count > 1):
         return None
-    return facts.worded(
-        "nccl-unavailable",
-        "nccl-unavailable:said" if said else "",
-        found="" if said else f"{count} NVIDIA GPUs under Windows",
-        said=said,
-    )
+    case = "nccl-unavailable:said" if said else ""
+    return facts.worded(case, "nccl-unavailable", said=said, count=count)

@@ -8,10 +8,6 @@ def python_32bit(facts: api.Facts) -> api.Finding | None:
     why = api.refused(facts.index_answer, own, facts.host)
     if own.bits != 32 and (why is None or why.cause != "python-32bit"):
         return None
-    place = f"{own.executable or 'the interpreter'} is a 32-bit Python {own.version}".strip()
-    return facts.worded(
-        "python-32bit:windows" if facts.host.os == "windows" else "python-32bit:else",
-        "python-32bit",
-        found=place if own.bits == 32 or why is None else why.found,
-        said=why.found if why is not None else "",
-    )
+    case = "python-32bit:windows" if facts.host.os == "windows" else "python-32bit:else"
+    said = why.found if why is not None else ""
+    return facts.worded(case, "python-32bit", found="" if own.bits == 32 else said, said=said)

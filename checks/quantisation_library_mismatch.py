@@ -29,27 +29,21 @@ def quantisation_library_mismatch(facts: api.Facts) -> api.Finding | None:
         for one in api.misfits(facts.errors, loosely=part == "suspected"):
             if mine := MINE & {one.owner, one.other}:
                 cure = _fitting(facts, max(mine), facts.torch.version)
-                return facts.worded(
-                    f"{ID}/{part}", said=one.said, cure=cure, settle=settle, one=one
-                )
+                key, said = f"{ID}/{part}", one.said
+                return facts.worded(key, said=said, cure=cure, settle=settle, one=one)
     if kernels := facts.matched("quantisation-library-mismatch/kernels"):
-        return facts.worded(
-            "quantisation-library-mismatch/kernels",
-            said=kernels[0].strip(" :-")[:140],
-            settle=api.pip_line(facts.interpreter, "list"),
-        )
+        said, listing = kernels[0].strip(" :-")[:140], api.pip_line(facts.interpreter, "list")
+        return facts.worded("quantisation-library-mismatch/kernels", said=said, settle=listing)
     skipped = facts.heard("quantisation-library-mismatch/torchao")
     if not skipped:
         return None
     asked = facts.matched("quantisation-library-mismatch/torch")
     torch = facts.torch.version or (asked[1] if asked else "")
-    return facts.worded(
-        "quantisation-library-mismatch/torchao",
-        "quantisation-library-mismatch/torchao:own" if api.minor(torch) in TORCHAO_FOR else "",
-        said=skipped,
-        cure=_fitting(facts, "torchao", torch),
-        version=facts.packages.version("torchao"),
-    )
+    own = api.minor(torch) in TORCHAO_FOR
+    case = "quantisation-library-mismatch/torchao:own" if own else ""
+    key, version = "quantisation-library-mismatch/torchao", facts.packages.version("torchao")
+    cure = _fitting(facts, "torchao", torch)
+    return facts.worded(key, case, said=skipped, cure=cure, version=version)
 
 
 def _lacks(facts: api.Facts, version: str) -> str:

@@ -42,12 +42,8 @@ def _note(facts: api.Facts, seen: str) -> api.Finding:
     beyond = next((tier for tier in tiers if tier not in merged), None)
     enough = f"enough to merge adapters into models up to {merged[-1]['size']}" if merged else ""
     more = f"{beyond['size']} takes {beyond['merging']:.0f} GiB" if beyond else ""
-    return facts.worded(
-        "ram-too-small/note",
-        seen=seen,
-        fits="; ".join(filter(None, (enough, more))),
-        most=merged[-1]["size"] if merged else "0.6B",
-    )
+    fits, most = "; ".join(filter(None, (enough, more))), merged[-1]["size"] if merged else ""
+    return facts.worded("ram-too-small/note", seen=seen, fits=fits, most=most)
 
 
 def _silent(facts: api.Facts, silent: str) -> api.Finding:
@@ -56,12 +52,12 @@ def _silent(facts: api.Facts, silent: str) -> api.Finding:
     typed = next((m for c in facts.typed.commands if (m := sized.search(c))), None)
     need = int(float(typed[2]) * 2e9) if typed else 0
     case = "windows" if facts.host.os == "windows" else "else"
-    larger = facts.ram and need > facts.ram.usable
+    proved = facts.ram and need > facts.ram.usable
     return facts.worded(
         "ram-too-small/silent",
-        "" if larger else f"ram-too-small/silent:{case}",
+        "" if proved else f"ram-too-small/silent:{case}",
         silent=silent,
-        model=typed[1] if typed else "",
+        model=typed and typed[1],
         need=f"{need / 1e9:.0f} GB",
         size=api.gib(facts.ram.usable) if facts.ram else "",
     )

@@ -72,13 +72,9 @@ def _not_passed(facts: api.Facts, gpus: api.AmdGpus) -> api.Finding | None:
 
 
 def _needless(facts: api.Facts, value: str, gpu: api.AmdGpu, *, crosses: bool) -> api.Finding:
-    return facts.worded(
-        "rocm-override-wrong/needless",
-        severity="error" if crosses else "warning",
-        value=value,
-        target=_target(value),
-        gpu=gpu,
-    )
+    case = "rocm-override-wrong/needless:crosses" if crosses else ""
+    key, target = "rocm-override-wrong/needless", _target(value)
+    return facts.worded(case, key, value=value, target=target, gpu=gpu)
 
 
 def _wanted(gfx: str) -> str:

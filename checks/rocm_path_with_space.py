@@ -21,10 +21,6 @@ def rocm_path_with_space(facts: api.Facts, torch: api.TorchBuild) -> api.Finding
     program = next((file for file in files if " " in file), "")
     if not place and not program:
         return None
-    return facts.worded(
-        "rocm-path-with-space",
-        severity="warning" if place and place == work else "error",
-        said=said,
-        hip=".".join(torch.hip.split(".")[:2]),
-        place=place or program,
-    )
+    case = "rocm-path-with-space:work" if place and place == work else ""
+    hip, key = ".".join(torch.hip.split(".")[:2]), "rocm-path-with-space"
+    return facts.worded(case, key, said=said, hip=hip, place=place or program)

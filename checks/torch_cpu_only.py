@@ -84,13 +84,9 @@ def _fallen_back(facts: api.Facts) -> api.Finding | None:
         return None
     gpu = [one.gfx or "gfx1100" for one in facts.amd.gpus]
     gpu += [one.compute_capability or "8.9" for one in facts.nvidia.gpus]
-    return facts.worded(
-        "torch-cpu-only/fallen-back",
-        name=api.python(facts.interpreter),
-        install=install[:120],
-        gpu=gpu[0],
-        variant="rocm" if facts.amd else "cu",
-    )
+    key, variant = "torch-cpu-only/fallen-back", "rocm" if facts.amd else "cu"
+    name, typed = api.python(facts.interpreter), install[:120]
+    return facts.worded(key, name=name, install=typed, gpu=gpu[0], variant=variant)
 
 
 def _what(build: api.TorchBuild) -> str:

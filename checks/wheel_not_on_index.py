@@ -23,6 +23,6 @@ def wheel_not_on_index(facts: api.Facts) -> api.Finding | None:
         "wheel-not-on-index",
         name=asked.name,
         why=why.found,
-        release=number[0] if number else "",
+        release=number and number[0],
         variants=", ".join(variants),
     )

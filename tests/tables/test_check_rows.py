@@ -34,6 +34,9 @@ class _Any(int):
     def __getattr__(self, name: str) -> "_Any":
         return self
 
+    def __getitem__(self, number: int) -> "_Any":
+        return self
+
     def __iter__(self) -> Iterator[str]:
         return iter(())
 
@@ -53,7 +56,7 @@ def test_words_are_complete_once_their_slots_are_filled() -> None:
     for key, row in WORDS.items():
         texts = [t for part in row.values() for t in ([part] if isinstance(part, str) else part)]
         slots = {name for text in texts for _, name, _, _ in Formatter().parse(text) if name}
-        given = {name.partition(".")[0]: _Any() for name in slots - {"said"}}
+        given = {re.split(r"[.\[]", name)[0]: _Any() for name in slots - {"said"}}
         finding = Case(Snapshot({})).worded(key, cure=Cure(), **given)
         assert "{" not in finding.title, key
         assert finding.severity in (None, "error", "warning", "note"), key
