@@ -11,11 +11,6 @@ def driver_hung(facts: api.Facts) -> api.Finding | None:
     waits = "" if said else facts.heard("driver-hung/waits")
     if not stuck and not said and not waits:
         return None
-    return facts.worded(
-        "driver-hung:stuck" if stuck else "driver-hung:waits" if waits else "",
-        "driver-hung",
-        said=said or waits,
-        evidence=tuple(stuck),
-        stuck=" and ".join(stuck),
-        inside="on the host of this container; " if facts.container else "",
-    )
+    key, names = "driver-hung", " and ".join(stuck)
+    case = f"{key}:stuck" if stuck else f"{key}:waits" if waits else ""
+    return facts.worded(case, key, said=said or waits, evidence=tuple(stuck), stuck=names)

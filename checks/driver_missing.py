@@ -52,7 +52,6 @@ def _state(facts: api.Facts, cards: tuple[api.PciDevice, ...]) -> api.Finding:
         "names": api.listed(map(_name, cards)) or "an NVIDIA GPU",
         "kernel": f"kernel {facts.host.kernel}" if facts.host.kernel else "the running kernel",
         "there": "is installed and not loaded" if state.on_disk else "is not loaded",
-        "place": _place(facts),
     }
     if cards and all(card.driver in VIRTUAL for card in cards):
         slots = [card.slot for card in cards]
@@ -75,10 +74,6 @@ def _state(facts: api.Facts, cards: tuple[api.PciDevice, ...]) -> api.Finding:
     return facts.worded("driver-missing", **words)
 
 
-def _place(facts: api.Facts) -> str:
-    return "on the host of this container: " if facts.container else ""
-
-
 def _from_text(facts: api.Facts) -> api.Finding | None:
     answer = facts.nvidia_answer
     said = answer.smi_text or answer.nvml_text or "NVML error 9, driver not loaded"
@@ -90,7 +85,7 @@ def _from_text(facts: api.Facts) -> api.Finding | None:
         return None
     settle = "nvidia-smi; docker context ls" if unseen else ""
     first, key = said.splitlines()[0].rstrip(" ."), "driver-missing/from-text"
-    return facts.worded(key, said=said, first=first, settle=settle, place=_place(facts))
+    return facts.worded(key, said=said, first=first, settle=settle)
 
 
 def _name(card: api.PciDevice) -> str:

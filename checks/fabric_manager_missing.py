@@ -1,5 +1,6 @@
 from tunedoctor import api
 
+SEEN = "fabric-manager-missing:seen"
 WAITING = ("not started", "in progress")
 OWN_BRANCH = "$(nvidia-smi --query-gpu=driver_version --format=csv,noheader -i 0 | cut -d. -f1)"
 """Where the report does not tell the driver, the machine does."""
@@ -26,12 +27,11 @@ def fabric_manager_missing(facts: api.Facts) -> api.Finding | None:
         state = f"fabric of GPU {indexes}: {waiting[0].fabric_state}"
     debian = not facts.host or facts.host.distro in ("ubuntu", "debian")
     case = "inside" if facts.container else "debian" if debian else "other"
-    return facts.worded(
+    count = f"{switches} NVSwitch{'es' if switches > 1 else ''}" if switches else ""
+    branch = (api.parts(facts.nvidia_driver.version) or (OWN_BRANCH,))[0]
+    keys = (
         f"fabric-manager-missing:{case}",
+        SEEN if facts.nvidia else "",
         "fabric-manager-missing",
-        said=said,
-        evidence=("/sys/bus/pci/devices", "nvidia-smi -q, section Fabric") if facts.nvidia else (),
-        switches=f"{switches} NVSwitch{'es' if switches > 1 else ''}" if switches else "",
-        state=state,
-        branch=(api.parts(facts.nvidia_driver.version) or (OWN_BRANCH,))[0],
     )
+    return facts.worded(*keys, said=said, switches=count, state=state, branch=branch)

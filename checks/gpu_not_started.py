@@ -36,12 +36,8 @@ def gpu_not_started(facts: api.Facts) -> api.Finding | None:
         return facts.worded(
             case, "gpu-not-started/no-reason", said=said, number=number, names=names
         )
-    wanted = "580" if floor else ""
-    return facts.worded(
-        "gpu-not-started",
-        said="" if needs else said,
-        way=api.install_driver(facts.host, wanted, old_card=old, container=facts.container),
-        why=f"{names} needs {needs}" if needs else why,
-        driver=f"driver {driver.version}" if driver.version else "the driver",
-        kind={True: "open", False: "proprietary", None: ""}[driver.open_module],
-    )
+    wanted, name = "580" if floor else "", f"driver {driver.version}" if driver.version else ""
+    way = api.install_driver(facts.host, wanted, old_card=old, container=facts.container)
+    kind = {True: "open", False: "proprietary", None: ""}[driver.open_module]
+    why, said = (f"{names} needs {needs}", "") if needs else (why, said)
+    return facts.worded("gpu-not-started", said=said, way=way, why=why, driver=name, kind=kind)

@@ -10,11 +10,8 @@ def python_headers_missing(facts: api.Facts) -> api.Finding | None:
     lacks = own.headers is False and facts.compilers.cc
     if not said and not (lacks and triton and gpu and facts.host.os in ("linux", "")):
         return None
-    debian = not facts.host or facts.host.distro in ("debian", "ubuntu")
-    return facts.worded(
-        "python-headers-missing:debian" if debian else "python-headers-missing:else",
-        "python-headers-missing:said" if said else "python-headers-missing:seen",
-        "python-headers-missing",
-        said=said,
-        numbers=".".join(map(str, api.parts(own.version)[:2])) if own else "3",
-    )
+    system = "debian" if not facts.host or facts.host.distro in ("debian", "ubuntu") else "else"
+    said_or_seen = "python-headers-missing:said" if said else "python-headers-missing:seen"
+    numbers = ".".join(map(str, api.parts(own.version)[:2])) if own else "3"
+    key = "python-headers-missing"
+    return facts.worded(f"{key}:{system}", said_or_seen, key, said=said, numbers=numbers)

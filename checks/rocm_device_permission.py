@@ -16,12 +16,10 @@ def rocm_device_permission(facts: api.Facts) -> api.Finding | None:
     if (torch and torch.accelerator != "rocm") or not (said or denied):
         return None
     files = (*(["/dev/kfd"] if rocm.kfd == "denied" else []), *rocm.render_denied)
-    return facts.worded(
+    groups, shown = ",".join(rocm.groups_missing or ("render", "video")), files[:4]
+    keys = (
         "rocm-device-permission:inside" if facts.container else "rocm-device-permission:host",
         "rocm-device-permission:denied" if files else "",
         "rocm-device-permission:guess" if guess else "",
-        said=said,
-        evidence=files[:4],
-        files=files,
-        groups=",".join(rocm.groups_missing or ("render", "video")),
     )
+    return facts.worded(*keys, said=said, evidence=shown, files=files, groups=groups)

@@ -20,15 +20,11 @@ def rocm_driver_not_bound(facts: api.Facts) -> api.Finding | None:
         said, cards = gone, ()
     if facts.rocm.kfd == "ok" or not (mine or (said and not cards)):
         return None
-    return facts.worded(
-        "rocm-driver-not-bound:bus" if mine else "",
-        "rocm-driver-not-bound",
-        said=said,
-        evidence=("/sys/bus/pci/devices", "/dev/kfd") if facts.pci else (),
-        where="on the host of this container; " if facts.container else "",
-        card=_name(unbound[0]) if mine else "",
-        held=sorted({card.driver or "no driver" for card in unbound}),
-    )
+    key = "rocm-driver-not-bound"
+    keys = (f"{key}:bus" if mine else "", f"{key}:seen" if facts.pci else "", key)
+    card = _name(unbound[0]) if mine else ""
+    held = sorted({card.driver or "no driver" for card in unbound})
+    return facts.worded(*keys, said=said, card=card, held=held)
 
 
 def _name(card: api.PciDevice) -> str:

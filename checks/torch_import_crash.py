@@ -14,12 +14,12 @@ def torch_import_crash(
         return None
     lines = [line.strip() for line in stage.error.splitlines() if line.strip()] or ["no message"]
     same = api.same_torch(facts.interpreter, build.version, build.variant)
+    places = tuple(line for line in lines if line.startswith("File "))[:3]
     return facts.worded(
         "torch-import-crash:build" if build else "torch-import-crash:else",
         "torch-import-crash",
         cure=same if build else None,
-        evidence=tuple(line for line in lines if line.startswith("File "))[:3],
-        ends="raises" if raised else "ends with",
-        last=lines[-1 if raised else 0][:200],
+        evidence=places,
+        last=f"raises {lines[-1][:200]}" if raised else f"ends with {lines[0][:200]}",
         lacks="the processor" if "SIGILL" in stage.error else "",
     )

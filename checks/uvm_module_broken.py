@@ -1,5 +1,6 @@
 from tunedoctor import api
 
+SEEN = "uvm-module-broken:seen"
 NODE = "/dev/nvidia-uvm"
 SETTLE = "nvidia-smi; ls -l /dev/nvidia-uvm; sudo dmesg | grep -E 'NVRM|Xid|uvm' | tail"
 
@@ -22,12 +23,7 @@ def uvm_module_broken(facts: api.Facts) -> api.Finding | None:
     says = f"the message '{named}'" if named else f"CUDA says '{said}'"
     case = "node" if lacks and facts.container else "probe" if lacks else "module"
     loaded = {True: "loaded", False: "not loaded", None: ""}[state.uvm_loaded]
-    return facts.worded(
-        f"uvm-module-broken:{case}",
-        "uvm-module-broken",
-        said=said,
-        settle="" if state or facts.nvidia_answer or named else SETTLE,
-        evidence=(NODE, "/sys/module/nvidia_uvm") if state else (),
-        what=f"{NODE} is missing" if lacks else says,
-        loaded=loaded,
-    )
+    settle = "" if state or facts.nvidia_answer or named else SETTLE
+    keys = (f"uvm-module-broken:{case}", SEEN if state else "", "uvm-module-broken")
+    what = f"{NODE} is missing" if lacks else says
+    return facts.worded(*keys, said=said, settle=settle, what=what, loaded=loaded)

@@ -70,7 +70,7 @@ def _words(key: str) -> Words:
 class _Filler(Formatter):
     """Fills slots with what is given, then fields of the facts; {size:gib} and {names:listed} are as people read."""
 
-    shown: Mapping[str, Callable[[Any], str]] = {"gib": gib, "listed": listed}
+    shown: Mapping[str, Callable[[Any], str]] = {"gib": gib, "listed": listed, "if": lambda _: ""}
 
     def __init__(self, given: Mapping[str, object], facts: Facts) -> None:
         self.given, self.facts = given, facts
