@@ -58,11 +58,9 @@ def _tcc_under_wsl(facts: api.Facts) -> api.Finding | None:
 
 def _newer_than_last(facts: api.Facts) -> bool:
     """Tell whether a torch is asked for that Intel Macs never had."""
-    return any(
-        one.name == "torch" and api.within(api.LAST_INTEL_MAC, one.specifier) is False
-        for one in facts.request.requirements
-        if ">" in one.specifier or "==" in one.specifier
-    )
+    asked = (one for one in facts.request.requirements if one.name == "torch")
+    bound = (one.specifier for one in asked if ">" in one.specifier or "==" in one.specifier)
+    return any(api.within(api.LAST_INTEL_MAC, specifier) is False for specifier in bound)
 
 
 def _judged(facts: api.Facts, *, absent: bool) -> api.Finding | None:

@@ -1,6 +1,6 @@
 import re
 from datetime import date
-from typing import Any, NamedTuple
+from typing import Any
 
 from tunedoctor import api
 
@@ -11,13 +11,8 @@ NIGHTS = 45
 """Days that nightlies of one set lie apart at most: one that fails to build is taken from an earlier night."""
 
 
-class _Bad(NamedTuple):
-    """A companion that does not fit."""
-
-    name: str
-    found: str
-    version: str
-    """The release that would fit, "" where not known."""
+_Bad = tuple[str, str]
+"""What is wrong with a companion, and the release that would fit, "" where not known."""
 
 
 @api.check("torch-companion-mismatch")
@@ -38,18 +33,17 @@ def torch_companion_mismatch(facts: api.Facts) -> api.Finding | None:
     conflict = facts.heard("torch-companion-mismatch/conflict")
     if conflict and not bad:
         said.setdefault(conflict.partition(" ")[0], conflict)
-    chosen = next((one for name, one in bad.items() if name != "xformers"), None)
-    if said and chosen is None:
+    name = next((one for one in bad if one != "xformers"), "")
+    if said and not name:
         name = next(iter(said))
         torch = facts.torch.named if facts.torch else "torch of another release"
-        found = " ".join((name, *facts.packages.version(name).split(), "beside", torch))
-        own = api.companions(facts.torch.version).get(name, "") if facts.torch else ""
-        chosen = bad.get(name) or _Bad(name, found, own)
-        chosen = chosen._replace(found=f"{chosen.found}: the error '{said[name]}'")
-    chosen = chosen or next(iter(bad.values()), None)
-    if chosen is None:
+        beside = " ".join((name, *facts.packages.version(name).split(), "beside", torch))
+        found, fit = bad.pop(name, (beside, api.companions(facts.torch.version).get(name, "")))
+        bad = {name: (f"{found}: the error '{said[name]}'", fit), **bad}
+    name = name or next(iter(bad), "")
+    if not name:
         return None
-    name, plain = chosen.name, chosen.version.partition("+")[0]
+    plain = bad[name][1].partition("+")[0]
     there = facts.packages.get(name)
     fits = name != "xformers" and facts.torch and plain
     cure = facts.pip("uninstall", name)
@@ -59,7 +53,7 @@ def torch_companion_mismatch(facts: api.Facts) -> api.Finding | None:
         "torch-companion-mismatch",
         f"torch-companion-mismatch/{name}",
         "torch-companion-mismatch:one" if fits else "torch-companion-mismatch:none",
-        found="; ".join(dict.fromkeys([chosen.found, *(one.found for one in bad.values())])),
+        found="; ".join(dict.fromkeys(found for found, _ in (bad[name], *bad.values()))),
         said=said.get(name, ""),
         cure=cure,
         evidence=(there.location if there else "",),
@@ -101,12 +95,12 @@ def _judged(facts: api.Facts, name: str, version: str, pin: api.Unmet | None) ->
     own = version.partition("+")[0] if name == "torchaudio" and late else own
     beside = f"{name} {version} beside torch {torch}"
     if own and name != "xformers" and api.minor(version) != api.minor(own):
-        return _Bad(name, f"{beside}; that torch goes with {name} {own}", own)
+        return f"{beside}; that torch goes with {name} {own}", own
     # a pin on another patch release of the same minor breaks nothing
     if pin is not None and not own:
-        return _Bad(name, f"{beside}; it requires {pin.wanted}", own)
+        return f"{beside}; it requires {pin.wanted}", own
     odd = _odd_label(facts, name, version)
-    return _Bad(name, f"{beside}: {odd}", own or version) if odd else None
+    return (f"{beside}: {odd}", own or version) if odd else None
 
 
 def _nightly(version: str) -> date | None:
@@ -125,7 +119,7 @@ def _other_night(name: str, version: str, torch: str, night: date) -> _Bad | Non
         return None
     if other is None and (name == "xformers" or not re.match(r"\d+\.\d+\.\d+(\+|$)", version)):
         return None
-    return _Bad(name, f"{name} {version} beside the nightly torch {torch}", "")
+    return f"{name} {version} beside the nightly torch {torch}", ""
 
 
 def _odd_label(facts: api.Facts, name: str, version: str) -> str:

@@ -15,11 +15,10 @@ def torch_missing(facts: api.Facts, torch: api.TorchBuild | api.Unknown | None) 
         "torch-missing/absent",
         cure=fit.cure,
         evidence=own.site_packages,
-        kind="" if own.kind == "unknown" else own.kind,
+        kind=own.kind.replace("unknown", ""),
         note=fit.note.replace(", no reboot", ""),
         why=fit.why,
-        managed="the system" if own.externally_managed else "",
-        doctor="the doctor's own" if facts.packages.get("tunedoctor") else "",
+        doctor=facts.packages.get("tunedoctor"),
     )
 
 
@@ -34,5 +33,4 @@ def _from_error(facts: api.Facts) -> api.Finding | None:
     built = built or facts.matched("torch-missing/isolated") is not None
     if built and not facts.packages.get("pip"):
         return None
-    listed = "the list of packages" if facts.packages else ""
-    return facts.worded("torch-missing", said=said, listed=listed)
+    return facts.worded("torch-missing", said=said)

@@ -1,3 +1,5 @@
+from typing import Any
+
 from tunedoctor import api
 
 ROPE_TYPE_SINCE = "4.43.0"
@@ -42,12 +44,7 @@ def _model(error: api.ErrorText, *, advised: bool) -> tuple[str, str]:
 
 
 def _finding(facts: api.Facts, model: str, said: str, since: str, have: str) -> api.Finding:
-    return facts.worded(
-        "transformers-too-old-for-model/since" if since else "",
-        "transformers-too-old-for-model/finding",
-        said=said,
-        model=model,
-        since=since,
-        own=f"transformers {have}" if have else "this transformers",
-        have=have,
-    )
+    case = "transformers-too-old-for-model/since" if since else ""
+    own = f"transformers {have}" if have else "this transformers"
+    words: dict[str, Any] = {"model": model, "since": since, "own": own, "have": have}
+    return facts.worded(case, "transformers-too-old-for-model/finding", said=said, **words)

@@ -16,9 +16,9 @@ def user_site_shadowing(facts: api.Facts) -> api.Finding | None:
     """
     for held in facts.packages.in_memory:
         if place := USER_SITE.search(held.file):
-            found = f"python imports {held.name} {held.version} from {place[0]}; "
-            found += f"the environment's list has {held.installed}"
-            return _finding(facts, found, place[0])
+            found = f"python imports {held.name} {held.version} from {place[0]}"
+            listed = f"the environment's list has {held.installed}"
+            return _finding(facts, f"{found}; {listed}", place[0])
     for one in facts.errors.errors:
         missed, mine = _missed(facts, one), None
         if api.expression("wrong-interpreter/no-module").search(one.text) is None:
@@ -32,19 +32,15 @@ def user_site_shadowing(facts: api.Facts) -> api.Finding | None:
 
 def _hidden(facts: api.Facts) -> api.Finding | None:
     site = facts.interpreter.user_site if facts.interpreter.user_site_on else ""
+    copies = [one for one in facts.packages.copies if one.hidden_by == site != ""]
     hidden = [
         one
-        for one in facts.packages.copies
-        if one.hidden_by == site
-        and one.version != one.winner_version
-        and api.distribution_of(one.name.replace("-", "_"))
+        for one in copies
+        if one.version != one.winner_version and api.distribution_of(one.name.replace("-", "_"))
     ]
-    if not hidden or not site:
-        return None
-    first = hidden[0]
-    found = f"{first.name} {first.winner_version} in {site} wins over {first.version} in {first.location}"
-    found += f"; also {api.listed(one.name for one in hidden[1:])}" if len(hidden) > 1 else ""
-    return facts.worded("user-site-shadowing", found=found, evidence=(site,))
+    others = [one.name for one in hidden[1:]]
+    key, case = "user-site-shadowing", "user-site-shadowing/hidden"
+    return facts.worded(case, key, place=site, copy=hidden[0], others=others) if hidden else None
 
 
 def _by_order(facts: api.Facts) -> api.Finding | None:

@@ -55,10 +55,9 @@ def _note(facts: api.Facts, name: str, size: int) -> api.Finding:
 
 def _largest(facts: api.Facts) -> tuple[str, int]:
     """Return name and bytes of the largest GPU; of one that shares the RAM the RAM."""
-    sizes = [
-        (card.name, card.memory_total or (facts.ram.usable if card.unified_memory else 0))
-        for card in api.visible_gpus(facts.nvidia.gpus, facts.environment)
-    ]
+    cards = api.visible_gpus(facts.nvidia.gpus, facts.environment)
+    shared = facts.ram.usable
+    sizes = [(c.name, c.memory_total or (shared if c.unified_memory else 0)) for c in cards]
     discrete = [gpu for gpu in facts.amd.gpus if not gpu.integrated]
     sizes += [(gpu.name or gpu.gfx, gpu.memory_total or 0) for gpu in discrete]
     sizes = sizes or [(device.name, device.memory_total or 0) for device in facts.runtime.devices]

@@ -18,11 +18,8 @@ def wrong_interpreter(facts: api.Facts) -> api.Finding | None:
         name = next(filter(None, gone.groups()))
         return facts.worded("wrong-interpreter/gone", said=said, python=name)
     active = facts.interpreter and facts.target.chosen_by in ("VIRTUAL_ENV", "CONDA_PREFIX")
-    foreign = [
-        one
-        for one in (facts.launchers.launchers if active else ())
-        if one.name in BRINGS and not one.in_target and _expected(facts, one)
-    ]
+    found = [one for one in facts.launchers.launchers if one.name in BRINGS and not one.in_target]
+    foreign = [one for one in found if active and _expected(facts, one)]
     if not foreign:
         return None
     first = min(foreign, key=lambda one: [*BRINGS].index(one.name))
