@@ -22,14 +22,10 @@ REMAINS = tuple(sorted(name[1:] for name in STACK))
 def broken_install(facts: api.Facts, packages: api.Packages | api.Unknown | None) -> api.Outcome:
     """Take the worst fault of the stack; leftovers of others are a note."""
     faults = sorted(facts.packages.broken, key=lambda b: [*WHAT].index(b.problem))
-    real = [
-        one
-        for one in faults
-        if one.problem != "leftover"
-        and one.name in STACK
-        # metadata of which conda is the owner are common and harmless
-        and not (one.problem == "no metadata" and one.name in facts.packages.conda)
-    ]
+    # metadata of which conda is the owner are common and harmless
+    harmless = {("no metadata", name) for name in facts.packages.conda}
+    ours = [one for one in faults if one.problem != "leftover" and one.name in STACK]
+    real = [one for one in ours if (one.problem, one.name) not in harmless]
     if real:
         return _faulty(facts, real)
     for error in facts.errors.errors:

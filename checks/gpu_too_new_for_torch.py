@@ -50,13 +50,8 @@ def _without_ptx(seen: api.Coverage) -> api.Coverage:
     """Count compiled code alone: a run that says it has none got none from PTX either."""
     compiled = [arch for arch in seen.archs if arch.startswith("sm_")]
     newest = max((api.parts(f"{a[3:-1]}.{a[-1]}") for a in compiled if a[3:].isdigit()), default=())
-    new = tuple(
-        card
-        for card in seen.works
-        if newest
-        and api.parts(card.compute_capability) > newest
-        and api.archs_run(compiled, card.compute_capability) is False
-    )
+    younger = [c for c in seen.works if newest and api.parts(c.compute_capability) > newest]
+    new = tuple(c for c in younger if api.archs_run(compiled, c.compute_capability) is False)
     works = tuple(card for card in seen.works if card not in new)
     return seen._replace(works=works, too_new=(*seen.too_new, *new))
 

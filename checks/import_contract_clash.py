@@ -9,21 +9,21 @@ def import_contract_clash(
 ) -> api.Outcome:
     """Tell of broken contracts, but for pairs of which library-version-clash knows more: rows, what is declared."""
     versions = api.versions_of(facts.packages, facts.torch)
-    rows = api.pairs_of("library-version-clash", facts)
-    covered = [set(one.versions) for one in rows]
+    covered = [{*one.versions} for one in api.pairs_of("library-version-clash", facts)]
+    every = api.unmet(facts.packages, facts.interpreter, facts.host, facts.torch)
     covered += [
         {one.owner.name, one.name}
-        for one in api.unmet(facts.packages, facts.interpreter, facts.host, facts.torch)
+        for one in every
         if not one.too_new or one.owner.name == "transformers"
     ]
-    # broken-install tells of these
+    # broken-install tells of these, and torch-missing of a torch that is not there
     damaged = {one.name for one in facts.packages.broken}
     left = [
         one
         for one in api.broken_contracts(facts.contracts, versions)
         if not any({one.library, one.neighbour} <= names for names in covered)
         and damaged.isdisjoint({one.library, one.neighbour})
-        and (one.kind, one.module) != ("missing", "torch")  # torch-missing tells
+        and (one.kind, one.module) != ("missing", "torch")
     ]
     if not left:
         return packages if isinstance(packages, api.Unknown) else None
@@ -37,20 +37,19 @@ def import_contract_clash(
     altered = {name: version for name, version in installed if "+" not in version}
     if altered:
         # other files than the release's: no other release is needed
-        cure = (f"{name}=={version}" for name, version in altered.items())
-        command = facts.pip("install", "--force-reinstall", "--no-deps", *cure)
+        options = ["--force-reinstall", "--no-deps"]
+        wanted = {name: f"=={version}" for name, version in altered.items()}
     else:
-        change = _change(shown, versions)
-        newer = any(spec == "*" and name in versions for name, spec in change.items())
-        options = ("--upgrade",) if newer else ()
-        command = facts.pip("install", *options, *api.pinned(change))
+        wanted = _change(shown, versions)
+        newer = any(spec == "*" and name in versions for name, spec in wanted.items())
+        options = ["--upgrade"] if newer else []
     case = "altered" if altered else "missing" if first.kind == "missing" else "clash"
     return facts.worded(
         f"import-contract-clash/{case}",
         f"import-contract-clash:{first.kind}",
         "import-contract-clash",
         severity="error" if main else "warning",
-        cure=command,
+        cure=facts.pip("install", *options, *api.pinned(wanted)),
         evidence=tuple(f"{one.file} line {one.line}" for one in shown if one.file)[:3],
         pairs=api.clauses(_found(shown, pair, versions) for pair in pairs),
         altered=next(iter(altered), ""),

@@ -115,16 +115,13 @@ def _declared(facts: api.Facts, covered: list[set[str]]) -> list[api.Unmet]:
 
     def told_elsewhere(one: api.Unmet) -> bool:
         owner, pair = one.owner.name, {one.owner.name, one.name}
+        two = one.name == "numpy" and api.release(one.installed)[:1] >= (2,)
         return (
             any(pair <= names for names in covered)
             or (one.name == "torch" and (owner in ELSEWHERE or not one.too_new))
             or (owner == "torch" and one.too_new)
             # numpy-abi tells what no NumPy 2 meets
-            or (
-                one.name == "numpy"
-                and api.release(one.installed)[:1] >= (2,)
-                and api.within("2.0.0", one.specifier) is False
-            )
+            or (two and api.within("2.0.0", one.specifier) is False)
             # import-contract-clash tells what a neighbour that is too new no longer has
             or (one.too_new and owner not in CHECKS_AT_IMPORT and pair in proved)
         )

@@ -51,10 +51,9 @@ def _renamed(path: str) -> str:
 
 def _from_copies(facts: api.Facts) -> api.Finding | None:
     for one in facts.packages.copies:
-        known = (
-            api.distribution_of(one.name.replace("-", "_")) and one.version != one.winner_version
-        )
-        if known and one.hidden_by in facts.interpreter.pythonpath:
+        known = api.distribution_of(one.name.replace("-", "_"))
+        differs = known and one.version != one.winner_version
+        if differs and one.hidden_by in facts.interpreter.pythonpath:
             return facts.worded("local-file-shadowing/copies", copy=one)
     return None
 
@@ -62,13 +61,9 @@ def _from_copies(facts: api.Facts) -> api.Finding | None:
 def _strays(facts: api.Facts) -> api.Finding | None:
     """Tell of installed packages of which a run imported another copy, from a folder that code put on the path."""
     path = tuple(one + sep for one in facts.interpreter.path for sep in "/\\")
-    found = [
-        (one, held)
-        for one in facts.runtime.strays
-        if (held := facts.packages.get(api.brought_by(one.module)))
-        and not held.editable
-        and not one.file.startswith(path)
-    ]
+    away = (one for one in facts.runtime.strays if not one.file.startswith(path))
+    pairs = ((one, facts.packages.get(api.brought_by(one.module))) for one in away)
+    found = [(one, held) for one, held in pairs if held and not held.editable]
     if not found or not facts.interpreter:
         return None
     first, held = found[0]

@@ -22,11 +22,8 @@ def missing_dependency(facts: api.Facts) -> api.Finding | None:
     """Tell what is declared and missing, then what an error says, then which libraries are simply absent."""
     every = api.unmet(facts.packages, facts.interpreter, facts.host, facts.torch)
     # torch and its CUDA wheels are told elsewhere
-    declared = {
-        one.name: one
-        for one in every
-        if not (one.installed or one.name == "torch" or one.name.startswith(CUDA))
-    }
+    lacks = [one for one in every if not (one.installed or one.name.startswith(CUDA))]
+    declared = {one.name: one for one in lacks if one.name != "torch"}
     if hard := [one for name, one in declared.items() if name not in OPTIONAL]:
         return _from_declared(facts, hard)
     pairs = api.pairs_of("missing-dependency", facts)
@@ -36,9 +33,9 @@ def missing_dependency(facts: api.Facts) -> api.Finding | None:
         said = next(iter(asked.values()))
         key, cure = "missing-dependency/from-error", facts.pip("install", *asked)
         return facts.worded(key, said=said, cure=cure, names=asked)
-    lacks = None if pairs and pairs[0].row.severity == "error" else _amdsmi(facts)
-    if lacks or pairs:
-        return lacks or _from_row(facts, pairs[0])
+    amdsmi = None if pairs and pairs[0].row.severity == "error" else _amdsmi(facts)
+    if amdsmi or pairs:
+        return amdsmi or _from_row(facts, pairs[0])
     gone = {one.name for one in facts.packages.broken} | facts.packages.conda.keys()
     absent = [n for n in STACK if n not in gone and not facts.packages.get(n)]
     if absent and facts.packages.complete:

@@ -24,12 +24,8 @@ def torch_companion_mismatch(facts: api.Facts) -> api.Finding | None:
         slots: dict[str, Any] = asked.groupdict()
         return facts.worded(key, said=asked[0], **slots)
     bad = _judged_all(facts) if facts.torch and facts.packages else {}
-    said = {
-        name: text
-        for name in COMPANIONS
-        if (text := facts.heard(f"torch-companion-mismatch/{name}"))
-        and not _of_release(facts, name)
-    }
+    heard = {one: facts.heard(f"torch-companion-mismatch/{one}") for one in COMPANIONS}
+    said = {one: text for one, text in heard.items() if text and not _of_release(facts, one)}
     conflict = facts.heard("torch-companion-mismatch/conflict")
     if conflict and not bad:
         said.setdefault(conflict.partition(" ")[0], conflict)

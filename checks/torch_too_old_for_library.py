@@ -10,12 +10,10 @@ def torch_too_old_for_library(
 ) -> api.Outcome:
     """Take the highest floor, hidden or declared, that the build does not reach."""
     pairs = api.pairs_of("torch-too-old-for-library", facts)
-    declared = [
-        (floor, one)
-        for one in api.unmet(facts.packages, facts.interpreter, facts.host, facts.torch)
-        if one.name == "torch" and one.installed and one.owner.name not in COMPANIONS
-        if (floor := _floor(one.specifier, one.installed))
-    ]
+    every = api.unmet(facts.packages, facts.interpreter, facts.host, facts.torch)
+    asks = (one for one in every if one.name == "torch" and one.owner.name not in COMPANIONS)
+    floors = ((_floor(one.specifier, one.installed), one) for one in asks if one.installed)
+    declared = [(floor, one) for floor, one in floors if floor]
     worst = pairs[0] if pairs else None
     settle = said = ""
     keep: tuple[str, ...] = ()
