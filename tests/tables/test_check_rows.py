@@ -6,10 +6,13 @@ from pathlib import Path
 from string import Formatter
 from typing import Any
 
+import pytest
+
 import tunedoctor.checks
 import tunedoctor.contracts
 from tunedoctor.cure import Cure
-from tunedoctor.messages.words import Case
+from tunedoctor.facts import Host
+from tunedoctor.messages import words
 from tunedoctor.registry import all_checks
 from tunedoctor.snapshot import Snapshot
 from tunedoctor.tables.load import table
@@ -57,6 +60,25 @@ def test_words_are_complete_once_their_slots_are_filled() -> None:
         texts = [t for part in row.values() for t in ([part] if isinstance(part, str) else part)]
         slots = {name for text in texts for _, name, _, _ in Formatter().parse(text) if name}
         given = {re.split(r"[.\[]", name)[0]: _Any() for name in slots - {"said"}}
-        finding = Case(Snapshot({})).worded(key, cure=Cure(), **given)
+        finding = words.Case(Snapshot({})).worded(key, cure=Cure(), **given)
         assert "{" not in finding.title, key
         assert finding.severity in (None, "error", "warning", "note"), key
+
+
+@pytest.mark.parametrize(
+    ("found", "shown"),
+    [
+        ("{host.name} has {size:gib}", "Ubuntu 24.04 has 2 GiB"),
+        ("{names:listed}[ and {torch.version}]", "a, b and c"),
+        ("{torch.version:or no torch}[ of {host.name}]", "no torch of Ubuntu 24.04"),
+        ("[in Linux{host:if}][ under {container.kind}]: {said}", "in Linux: it failed"),
+    ],
+)
+def test_slots_are_fields_of_facts_and_what_is_given(
+    monkeypatch: pytest.MonkeyPatch, found: str, shown: str
+) -> None:
+    row = words.Words(found=found, tell="df", severity="note", said_severity="error")
+    monkeypatch.setattr(words, "_words", lambda _: row)
+    facts = words.Case(Snapshot.of([Host(os="linux", name="Ubuntu 24.04", machine="x86_64")]))
+    finding = facts.worded("any", said="it failed", size=2 << 30, names=["a", "b", "c"])
+    assert (finding.found, finding.severity, finding.cure.command) == (shown, "error", "df")
