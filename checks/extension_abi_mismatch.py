@@ -55,7 +55,9 @@ def _from_symbol(facts: api.Facts, path: str, symbol: str) -> api.Finding:
     of = next((NAMED[n] for n in NAMED if n in path or n == stem), "")
     of = of or (api.distribution_of(tops[-1]) if tops else "")
     name = of or stem.lstrip("_") or "extension"
-    old, case = facts.torch and _old_abi(facts.torch), ""
+    # the ABI of PyTorch's own Linux wheels; conda's differ
+    last = "<2.6" if facts.torch.variant == "cu126" else "<2.7"
+    old, case = facts.torch and api.within(facts.torch.version, last), ""
     if "__cxx11" in symbol and (not facts.torch or old):
         case = "extension-abi-mismatch/symbol:new"
     elif facts.torch and not old and re.search(r"(?:ERKSs|Ss)", symbol):
@@ -71,13 +73,6 @@ def _from_symbol(facts: api.Facts, path: str, symbol: str) -> api.Finding:
         file=f"{stem}.so" if symbol else f"{stem}.pyd",
         symbol=symbol[:90],
     )
-
-
-def _old_abi(torch: api.TorchBuild) -> bool:
-    """Tell the ABI of PyTorch's own Linux wheels; conda's differ."""
-    if api.within(torch.version, "<2.6"):
-        return True
-    return api.within(torch.version, "<2.7") is True and torch.variant != "cu126"
 
 
 def _rebuild(facts: api.Facts, name: str) -> api.Cure:

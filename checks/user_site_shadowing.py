@@ -1,5 +1,4 @@
 import re
-from collections.abc import Iterator
 
 from tunedoctor import api
 
@@ -21,9 +20,10 @@ def user_site_shadowing(facts: api.Facts) -> api.Finding | None:
             return _finding(facts, f"{found}; {listed}", place[0])
     for one in facts.errors.errors:
         missed, mine = _missed(facts, one), None
+        user = next((m[0] for frame in one.frames if (m := USER_SITE.search(frame.file))), "")
         if api.expression("wrong-interpreter/no-module").search(one.text) is None:
             mine = _another_version(one) or _binary(one)
-        elif missed and (user := next(_places(one), "")) and (other := _elsewhere(one)):
+        elif missed and user and (other := _elsewhere(one)):
             mine = (f"{missed}; modules come from {user} and {_folder(other[-1])}", user)
         if mine:
             return _finding(facts, *mine).saying(mine[0])
@@ -52,11 +52,6 @@ def _by_order(facts: api.Facts) -> api.Finding | None:
     if not own:
         return None
     return _finding(facts, f"sys.path has {user} before {own[-1]}", user, f"ls {user}")
-
-
-def _places(error: api.ErrorText) -> Iterator[str]:
-    """Yield the user sites that the files of a traceback lie in."""
-    yield from (m[0] for frame in error.frames if (m := USER_SITE.search(frame.file)))
 
 
 def _elsewhere(error: api.ErrorText) -> list[str]:

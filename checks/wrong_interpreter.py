@@ -19,7 +19,10 @@ def wrong_interpreter(facts: api.Facts) -> api.Finding | None:
         return facts.worded("wrong-interpreter/gone", said=said, python=name)
     active = facts.interpreter and facts.target.chosen_by in ("VIRTUAL_ENV", "CONDA_PREFIX")
     found = [one for one in facts.launchers.launchers if one.name in BRINGS and not one.in_target]
-    foreign = [one for one in found if active and _expected(facts, one)]
+    # a venv without pip is common: only what the target ought to bring itself
+    absent = [name for name in BRINGS.values() if name and not facts.packages.get(name)]
+    whole = facts.packages.complete
+    foreign = [o for o in found if active and not (whole and BRINGS[o.name] in absent)]
     if not foreign:
         return None
     first = min(foreign, key=lambda one: [*BRINGS].index(one.name))
@@ -81,9 +84,3 @@ def _denied(facts: api.Facts) -> api.Finding | None:
             key, shown = "wrong-interpreter/denied", listing[:60]
             return facts.worded(key, said=missing[0], listing=shown, there=there)
     return None
-
-
-def _expected(facts: api.Facts, one: api.Launcher) -> bool:
-    """Tell a command that the target ought to bring itself; a venv without pip is common."""
-    name = BRINGS[one.name]
-    return not name or not facts.packages.complete or facts.packages.get(name) is not None
