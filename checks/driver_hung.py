@@ -13,4 +13,6 @@ def driver_hung(facts: api.Facts) -> api.Finding | None:
         return None
     key, names = "driver-hung", " and ".join(stuck)
     case = f"{key}:stuck" if stuck else f"{key}:waits" if waits else ""
-    return facts.worded(case, key, said=said or waits, evidence=tuple(stuck), stuck=names)
+    return facts.worded(
+        case, key, said=said or waits, evidence=tuple(stuck), stuck=names, inside=facts.container
+    )
