@@ -67,29 +67,31 @@ def _words(key: str) -> Words:
     return msgspec.convert(rows.get(key, {}) if ":" in key else rows[key], Words)
 
 
+class _Slots(dict[str, object]):
+    """What is given for slots, then fields of the facts."""
+
+    facts: Facts
+
+    def __missing__(self, name: str) -> object:
+        return getattr(self.facts, name)
+
+
 class _Filler(Formatter):
-    """Fills slots with what is given, then fields of the facts; {size:gib} and {names:listed} are as people read."""
+    """Fills slots; {size:gib} and {names:listed} are as people read, {name:or the GPU} is that where it is empty."""
 
     shown: Mapping[str, Callable[[Any], str]] = {"gib": gib, "listed": listed, "if": lambda _: ""}
 
-    def __init__(self, given: Mapping[str, object], facts: Facts) -> None:
-        self.given, self.facts = given, facts
-
-    def get_value(self, key: int | str, *_: object) -> object:
-        return self.given[str(key)] if key in self.given else getattr(self.facts, str(key))
-
     def format_field(self, value: object, format_spec: str) -> str:
-        """Show a value; {name:or the GPU} is that text where it is empty."""
         return self.shown.get(format_spec, str)(value or format_spec.partition("or ")[2] or value)
 
-    def filled(self, text: str) -> str:
+    def filled(self, text: str, slots: _Slots) -> str:
         """Leave out parts in brackets that have an empty slot, and fill the others."""
 
         def part(found: re.Match[str]) -> str:
-            values = (self.get_field(name, (), {})[0] for name in _SLOT.findall(found[1]))
+            values = (self.get_field(name, (), slots)[0] for name in _SLOT.findall(found[1]))
             return found[1] if all(values) else ""
 
-        return self.format(_OPTIONAL.sub(part, text))
+        return self.vformat(_OPTIONAL.sub(part, text), (), slots)
 
 
 class Case(Facts):
@@ -137,7 +139,11 @@ class Case(Facts):
         Without words for it, what was found is the error that was said. Slots are what is given, or facts.
         """
         rows = [_words(key) for key in keys if key]
-        filled = _Filler({**given, "said": said}, self).filled
+        slots = _Slots(given, said=said)
+        slots.facts = self
+
+        def filled(text: str) -> str:
+            return _Filler().filled(text, slots)
 
         def part(name: str) -> str:
             return filled(next((text for row in rows if (text := getattr(row, name))), ""))
