@@ -84,7 +84,7 @@ def _pair(one: api.Broken, note: str) -> _Told:
         one.row.fix,
         one.said,
         frozenset(one.versions.keys() - one.row.fix.keys()),
-        names if len(names) > 1 else [both or names[0]],
+        names if len(names) > 1 or not both else [both],
         note,
     )
 
