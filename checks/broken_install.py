@@ -1,31 +1,7 @@
 import re
 from typing import Any
 
-from tunedoctor.api import (
-    BrokenDistribution,
-    Cure,
-    ErrorText,
-    Facts,
-    Finding,
-    Packages,
-    Unknown,
-    broken_contracts,
-    broken_pairs,
-    brought_by,
-    check,
-    clauses,
-    companion_install,
-    expression,
-    listed,
-    metadata_gone,
-    pip,
-    pip_line,
-    same_torch,
-    tell,
-    torch_install,
-    versions_of,
-    worded,
-)
+from tunedoctor import api
 
 WHAT = {
     "code missing": "its code is missing",
@@ -36,60 +12,49 @@ WHAT = {
     "doubled": "two versions of its metadata lie in one folder",
     "leftover": "remains of an interrupted upgrade",
 }
-STACK = frozenset(
-    {
-        *("torch", "torchvision", "torchaudio", "triton", "numpy", "transformers", "tokenizers"),
-        *("huggingface-hub", "safetensors", "peft", "trl", "accelerate", "datasets", "pyarrow"),
-        *("pandas", "bitsandbytes", "sentencepiece", "flash-attn", "xformers", "deepspeed"),
-        *("torchao", "unsloth", "liger-kernel", "tqdm", "pyyaml", "requests", "regex", "psutil"),
-        *("packaging", "filelock", "jinja2", "sympy", "networkx", "fsspec", "typing-extensions"),
-        *("mpmath", "dill", "multiprocess", "xxhash", "httpx", "pillow", "setuptools"),
-    }
-)
+OF_TORCH = {"sympy", "networkx", "typing-extensions", "mpmath", "setuptools"}
+STACK = frozenset(api.table("probes")["stack"]) | OF_TORCH
 """The stack and what it imports."""
 REMAINS = tuple(sorted(name[1:] for name in STACK))
 
 
-@check("broken-install")
-def broken_install(facts: Facts, packages: Packages | Unknown | None) -> Finding | Unknown | None:
+@api.check("broken-install")
+def broken_install(facts: api.Facts, packages: api.Packages | api.Unknown | None) -> api.Result:
     """Take the worst fault of the stack; leftovers of others are a note."""
     faults = sorted(facts.packages.broken, key=lambda b: [*WHAT].index(b.problem))
-    real = [
-        one
-        for one in faults
-        if one.problem != "leftover"
-        and one.name in STACK
-        # metadata of which conda is the owner are common and harmless
-        and not (one.problem == "no metadata" and one.name in facts.packages.conda)
-    ]
+    # metadata of which conda is the owner are common and harmless
+    harmless = {("no metadata", name) for name in facts.packages.conda}
+    ours = [one for one in faults if one.problem != "leftover" and one.name in STACK]
+    real = [one for one in ours if (one.problem, one.name) not in harmless]
     if real:
         return _faulty(facts, real)
     for error in facts.errors.errors:
         if found := _from_error(facts, error):
             return found
-    if gone := metadata_gone(facts.errors, facts.typed, replaced=False):
+    if gone := api.metadata_gone(facts.errors, facts.typed, replaced=False):
         # it stops pip for every package, not for this one alone
         return _told(facts, "gone", gone.said, gone.name, version=gone.version)
     for error in facts.errors.errors:
         if found := _mixed(facts, error) or _part_missing(facts, error):
             return found
-    if isinstance(packages, Unknown):
+    if isinstance(packages, api.Unknown):
         return packages
-    return _leftovers([one for one in faults if one.problem == "leftover"])
+    return _leftovers(facts, [one for one in faults if one.problem == "leftover"])
 
 
-def _faulty(facts: Facts, real: list[BrokenDistribution]) -> Finding:
+def _faulty(facts: api.Facts, real: list[api.BrokenDistribution]) -> api.Finding:
     first = real[0]
     version = facts.packages.version(first.name)
     cure = _reinstall(facts, first.name, version)
     if first.name == "torch" and (facts.torch or version):
         label = facts.torch.variant if facts.torch else version.partition("+")[2]
-        cure = same_torch(facts.interpreter, facts.torch.version or version, label)
+        cure = api.same_torch(facts.interpreter, facts.torch.version or version, label)
     if first.name == "torch" and not version:
-        cure = torch_install(facts).cure.with_flag("--force-reinstall") or cure
-    return worded(
+        cure = api.torch_install(facts).cure.with_flag("--force-reinstall") or cure
+    faults = (f"{b.name}: {WHAT[b.problem]} ({b.detail}) in {b.location}" for b in real)
+    return facts.worded(
         "broken-install/faulty",
-        found=clauses(f"{b.name}: {WHAT[b.problem]} ({b.detail}) in {b.location}" for b in real),
+        found=api.clauses(faults),
         cure=cure,
         evidence=tuple({f"{b.location}/{b.detail.split(',')[0]}": 1 for b in real})[:4],
         name=first.name,
@@ -98,52 +63,48 @@ def _faulty(facts: Facts, real: list[BrokenDistribution]) -> Finding:
     )
 
 
-def _reinstall(facts: Facts, name: str, version: str) -> Cure:
+def _reinstall(facts: api.Facts, name: str, version: str) -> api.Cure:
     plain = version.partition("+")[0]
     if name in ("torchvision", "torchaudio") and facts.torch and plain:
-        return companion_install(facts.interpreter, facts.torch, name, plain)
+        return api.companion_install(facts.interpreter, facts.torch, name, plain)
     pin = f"{name}=={plain}" if plain else name
-    return pip(facts.interpreter, "install", "--force-reinstall", "--no-deps", pin)
+    return facts.pip("install", "--force-reinstall", "--no-deps", pin)
 
 
-def _told(
-    facts: Facts, part: str, said: str, name: str, settle: str = "", case: str = "", **more: str
-) -> Finding:
-    keys = (f"broken-install/{part}", f"broken-install/{part}:{case}" if case else "")
+def _told(facts: api.Facts, keys: str, said: str, name: str, **more: str) -> api.Finding:
+    """Return the finding of a part, "part" or "part:case", for a package."""
+    part = keys.partition(":")[0]
+    case = f"broken-install/{keys}" if part != keys else ""
     slots: dict[str, Any] = {"name": name, **more}
-    return worded(*keys, said=said, interpreter=facts.interpreter, settle=settle, **slots)
+    return facts.worded(f"broken-install/{part}", case, said=said, **slots)
 
 
-def _from_error(facts: Facts, error: ErrorText) -> Finding | None:
+def _from_error(facts: api.Facts, error: api.ErrorText) -> api.Finding | None:
     for kind in ("cut-file", "no-record", "bad-entry", "busy"):
-        if cut := expression(f"broken-install/{kind}").search(error.text):
-            name = brought_by(cut[1])
+        if cut := api.expression(f"broken-install/{kind}").search(error.text):
+            name = api.brought_by(cut[1])
             name = name if name in STACK else _whole(cut[1].lower())
             if name in STACK:
                 return _told(facts, "cut-file", cut[0], name)
             break
-    if part := expression("broken-install/compiled").search(error.text):
-        name = brought_by(_module(part))
-        # an import that the doctor ran itself in an environment that holds it leaves nothing open
-        own = error.where.startswith("import ") and facts.packages.version(name)
-        settle = "" if own else f"{pip_line(facts.interpreter, 'show')} --files {name}"
-        return _told(facts, "cut-short", " ".join(part[0].split())[:140], name, settle)
-    if part := expression("broken-install/uv-read").search(error.text):
-        return _told(facts, "cut-short", " ".join(part[0].split())[:140], brought_by(_module(part)))
-    return _half_removed(facts, error)
-
-
-def _half_removed(facts: Facts, error: ErrorText) -> Finding | None:
-    if none := expression("broken-install/none-found").search(error.text):
-        return _told(facts, "half-removed", none[0], none[1], case="no-version")
-    half = expression("broken-install/invalid").search(error.text)
+    for kind in ("compiled", "uv-read"):
+        if part := api.expression(f"broken-install/{kind}").search(error.text):
+            name = api.brought_by(_module(part))
+            # an import that the doctor ran itself in an environment that holds it leaves nothing open
+            own = error.where.startswith("import ") and facts.packages.version(name)
+            show = f"{api.pip_line(facts.interpreter, 'show')} --files {name}"
+            settle = "" if own or kind == "uv-read" else show
+            return _told(facts, "cut-short", " ".join(part[0].split())[:140], name, settle=settle)
+    if none := api.expression("broken-install/none-found").search(error.text):
+        return _told(facts, "half-removed:no-version", none[0], none[1])
+    half = api.expression("broken-install/invalid").search(error.text)
     name = _whole(half[1].lower().replace("_", "-")) if half else ""
     if half is None or name not in STACK:
         return None
     if facts.torch if name == "torch" else facts.packages.version(name):
         # it is whole: pip passes the remains over and says so at each run
         return _told(facts, "left-beside", half[0], name, rest=name[1:].replace("-", "_"))
-    return _told(facts, "half-removed", half[0], name, case="half")
+    return _told(facts, "half-removed:half", half[0], name)
 
 
 def _whole(name: str) -> str:
@@ -159,64 +120,55 @@ def _module(part: re.Match[str]) -> str:
     return module or ("numpy" if "numpy" in named else next(filter(None, part.groups()), ""))
 
 
-def _mixed(facts: Facts, error: ErrorText) -> Finding | None:
+def _mixed(facts: api.Facts, error: api.ErrorText) -> api.Finding | None:
     """Find a package whose own file imports a part of it that is not there: files of two releases are mixed."""
-    missing = expression("broken-install/own-part").search(error.text)
+    missing = api.expression("broken-install/own-part").search(error.text)
     last = error.frames[-1].file if error.frames else ""
-    folder = expression("broken-install/of-package").search(last)
+    folder = api.expression("broken-install/of-package").search(last)
     if missing is None or folder is None or folder[1] != missing[1]:
         return None
-    name = brought_by(missing[1])
+    name = api.brought_by(missing[1])
     if name not in STACK or name in ("torch", "numpy"):
         return None
     return _told(facts, "own-part", missing[0], name)
 
 
-def _part_missing(facts: Facts, error: ErrorText) -> Finding | None:
+def _part_missing(facts: api.Facts, error: api.ErrorText) -> api.Finding | None:
     """Find a part of a package that a run missed and that no pair of versions accounts for.
 
     Only of a stage of the doctor's own: a pasted log says little of what is installed.
     """
-    found = expression("broken-install/part").search(error.text)
+    found = api.expression("broken-install/part").search(error.text)
     if found is None or not facts.packages.complete:
         return None
     module = found["part"] or found["folder"]
-    name = brought_by(module)
+    name = api.brought_by(module)
     # a part that lacks can be of another version; a folder without its code is never meant
     meant = name in STACK or found["folder"]
     if not meant or not error.where.startswith(("import ", "transformers ", "trl ")):
         return None
-    asked = broken_contracts(facts.contracts, versions_of(facts.packages, facts.torch))
+    asked = api.broken_contracts(facts.contracts, api.versions_of(facts.packages, facts.torch))
+    by_pair = ("library-version-clash", "quantisation-library-mismatch")
+    held = facts.packages.get(name)
     if (
-        facts.packages.get(name) is None
+        held is None
         or any(one.module in error.text for one in asked if one.neighbour == name)
-        or any(
-            broken_pairs(one, facts.packages, facts.torch, None, facts.errors)
-            for one in ("library-version-clash", "quantisation-library-mismatch")
-        )
+        or any(api.pairs_of(one, facts) for one in by_pair)
     ):
         return None
-    version = facts.packages.version(name)
-    return worded(
-        "broken-install/part-missing",
-        said=found[0],
-        cure=_reinstall(facts, name, version),
-        name=name,
-        version=version,
-        module=module,
-        where=error.where,
-    )
+    key, cure = "broken-install/part-missing", _reinstall(facts, name, held.version)
+    return facts.worded(key, said=found[0], cure=cure, held=held, module=module, where=error.where)
 
 
-def _leftovers(faults: list[BrokenDistribution]) -> Finding | None:
+def _leftovers(facts: api.Facts, faults: list[api.BrokenDistribution]) -> api.Finding | None:
     stack = [b for b in faults if b.name.lstrip("~").replace("_", "-").startswith(REMAINS)]
     shown = stack or faults
     if not shown:
         return None
-    return worded(
+    return facts.worded(
+        "broken-install/leftovers:stack" if stack else "",
         "broken-install/leftovers",
-        severity="warning" if stack else "note",
-        found=f"{listed(b.name for b in shown)} in {shown[0].location}",
-        cure=tell("rm -r " + " ".join(f"'{b.location}/{b.name}'" for b in shown)),
-        evidence=(shown[0].location,),
+        names=[b.name for b in shown],
+        place=shown[0].location,
+        files=" ".join(f"'{b.location}/{b.name}'" for b in shown),
     )

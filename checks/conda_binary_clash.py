@@ -1,35 +1,20 @@
-from tunedoctor.api import (
-    Facts,
-    Finding,
-    at_least,
-    check,
-    cxx_too_old,
-    heard,
-    if_heard,
-    within,
-    worded,
-)
+from tunedoctor import api
 
 
-@check("conda-binary-clash")
-def conda_binary_clash(facts: Facts) -> Finding | None:
+@api.check("conda-binary-clash")
+def conda_binary_clash(facts: api.Facts) -> api.Finding | None:
     """Three errors, or conda's MKL beside an old torch of conda."""
-    if omp := if_heard(facts.errors, "conda-binary-clash/omp"):
+    if omp := facts.if_heard("conda-binary-clash/omp"):
         return omp
-    cxx = cxx_too_old(facts.errors)
+    cxx = api.cxx_too_old(facts.errors)
     if cxx is not None and cxx.whose == "conda":
-        return worded("conda-binary-clash/old-library", found=cxx.found, said=cxx.said)
-    if layer := if_heard(facts.errors, "conda-binary-clash/mkl-fails"):
+        return facts.worded("conda-binary-clash/old-library", found=cxx.found, said=cxx.said)
+    if layer := facts.if_heard("conda-binary-clash/mkl-fails"):
         return layer
-    said = heard(facts.errors, "conda-binary-clash")
+    said = facts.heard("conda-binary-clash")
     mkl = facts.packages.conda.get("mkl", "").partition(" ")[0]
-    old = facts.torch.conda and within(facts.torch.version, "<2.5")
-    if not said and not (mkl and old and at_least(mkl, "2024.1")):
+    old = facts.torch.conda and api.within(facts.torch.version, "<2.5")
+    if not said and not (mkl and old and api.at_least(mkl, "2024.1")):
         return None
-    beside = f"mkl {mkl} beside {facts.torch.named} of conda" if mkl and facts.torch else ""
-    return worded(
-        "conda-binary-clash",
-        severity="error" if said else "warning",
-        found="; ".join(filter(None, (beside, f"the error '{said}'" if said else ""))),
-        said=said,
-    )
+    case = "" if mkl and facts.torch else "conda-binary-clash:unseen"
+    return facts.worded(case, "conda-binary-clash", said=said, mkl=mkl)

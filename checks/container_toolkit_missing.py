@@ -1,22 +1,19 @@
-from tunedoctor.api import Errors, Facts, Finding, Unknown, check, heard, if_heard, worded
+from tunedoctor import api
 
 DNF = ("fedora", "rhel", "rocky", "almalinux", "ol", "centos", "amzn")
 
 
-@check("container-toolkit-missing")
-def container_toolkit_missing(facts: Facts, errors: Errors | Unknown) -> Finding | None:
+@api.check("container-toolkit-missing")
+def container_toolkit_missing(facts: api.Facts, errors: api.Errors | api.Unknown) -> api.Result:
     """Only by what an engine said."""
-    if cdi := if_heard(errors, "container-toolkit-missing/cdi"):
+    if cdi := facts.if_heard("container-toolkit-missing/cdi"):
         return cdi
-    said = heard(errors, "container-toolkit-missing/no-driver")
+    said = api.heard(errors, "container-toolkit-missing/no-driver")
     if not said:
         return None
     if "amd" in said.lower():
-        return worded("container-toolkit-missing/amd", said=said)
-    podman, dnf = facts.container.kind == "podman", facts.host.distro in DNF
-    return worded(
-        "container-toolkit-missing",
-        "container-toolkit-missing:podman" if podman else "container-toolkit-missing:docker",
-        said=said,
-        install="sudo dnf install -y" if dnf else "sudo apt-get install -y",
-    )
+        return facts.worded("container-toolkit-missing/amd", said=said)
+    kind = "podman" if facts.container.kind == "podman" else "docker"
+    install = "sudo dnf install -y" if facts.host.distro in DNF else "sudo apt-get install -y"
+    key = "container-toolkit-missing"
+    return facts.worded(key, f"container-toolkit-missing:{kind}", said=said, install=install)

@@ -1,19 +1,15 @@
 import math
 
-from tunedoctor.api import Cpu, Facts, Finding, check, set_variable, worded
+from tunedoctor import api
 
 
-@check("cpu-quota")
-def cpu_quota(facts: Facts, cpu: Cpu) -> Finding | None:
+@api.check("cpu-quota")
+def cpu_quota(facts: api.Facts, cpu: api.Cpu) -> api.Finding | None:
     """Only a quota that is well below what programs count, and no OMP_NUM_THREADS that heeds it."""
     granted = max(1, math.ceil(cpu.quota)) if cpu.quota is not None else cpu.usable
     threads = facts.environment.get("OMP_NUM_THREADS")
     heeds = threads is not None and threads.isdigit() and int(threads) <= granted
     if cpu.quota is None or granted * 2 > cpu.usable or heeds:
         return None
-    return worded(
-        "cpu-quota",
-        found=f"a quota of {cpu.quota:g} processors; programs count {cpu.usable}",
-        cure=set_variable(facts.host, "OMP_NUM_THREADS", str(granted)),
-        granted=granted,
-    )
+    quota, count = f"{cpu.quota:g}", str(granted)
+    return facts.worded("cpu-quota", quota=quota, granted=count)

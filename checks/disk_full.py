@@ -1,34 +1,17 @@
-from tunedoctor.api import (
-    Cure,
-    Facts,
-    Finding,
-    check,
-    gib,
-    heard,
-    set_variable,
-    speaks_of_shared_memory,
-    tell,
-    worded,
-)
+from tunedoctor import api
 
 GIB = 1 << 30
 MODEL = 20 * GIB
 """A 7B model in bf16 with its tokenizer, and room to unpack."""
-WORDS = {
-    "hf-cache": "the cache of models",
-    "tmp": "the temporary folder",
-    "target": "the environment",
-    "work": "the working folder",
-}
 
 
-@check("disk-full")
-def disk_full(facts: Facts) -> Finding | None:
+@api.check("disk-full")
+def disk_full(facts: api.Facts) -> api.Finding | None:
     """Go by what is free: below 1 GiB an error or a warning, below 20 GiB for models a note."""
-    said = heard(facts.errors, "disk-full")
-    if said and speaks_of_shared_memory(said, facts.errors):
+    said = facts.heard("disk-full")
+    if said and api.speaks_of_shared_memory(said, facts.errors):
         said = ""
-    guess = "" if said else heard(facts.errors, "disk-full/guess")
+    guess = "" if said else facts.heard("disk-full/guess")
     said = said or guess
     found = sorted(facts.disks.disks, key=lambda disk: disk.free)
     low = [d for d in found if d.free < GIB]
@@ -37,47 +20,34 @@ def disk_full(facts: Facts) -> Finding | None:
     roomy = [d for d in found if d.writable and d.free >= 2 * MODEL]
     best = max(roomy, key=lambda disk: disk.free, default=None)
     other = f"{best.path}/hf" if best is not None and best.use == "work" else ""
-    named = ("hf-cache", "tmp")
-    if worst := next((d for d in full if d.use in named), next(iter(full), None)):
-        show = tell(f"du -xh --max-depth=2 {worst.path} | sort -h | tail -20")
-        return worded(
-            "disk-full/full" if worst.hint else "disk-full/full:shown",
+    named = [d for d in full if d.use in ("hf-cache", "tmp")]
+    if worst := next(iter(named or full), None):
+        return facts.worded(
+            "" if worst.hint else "disk-full/full:shown",
+            f"disk-full/full:{worst.use}",
             "disk-full/full",
-            severity="error" if worst.use in named or said else "warning",
+            severity="error" if named or said else "warning",
             said=said,
-            cure=_moved(facts, worst.hint, other) if worst.hint else show,
-            evidence=(worst.path,),
-            what=WORDS[worst.use],
-            free=gib(worst.free),
-            total=gib(worst.total),
-            path=worst.path,
+            cure=_moved(facts, worst.hint, other) if worst.hint else None,
+            disk=worst,
         )
     if said and "shm" not in said:
-        return worded(
-            "disk-full",
-            "disk-full:guess" if guess else "",
-            said=said,
-            cure=_moved(facts, "HF_HOME", ""),
-            room="; ".join(f"{gib(d.free)} free in {d.path}" for d in found[:3]),
-        )
+        room = "; ".join(f"{api.gib(d.free)} free in {d.path}" for d in found[:3])
+        case, cure = "disk-full:guess" if guess else "", _moved(facts, "HF_HOME", "")
+        return facts.worded("disk-full", case, said=said, cure=cure, room=room)
     small = next((d for d in low if d.use == "tmp"), None)
     cache = next((d for d in found if d.use == "hf-cache" and d.free < MODEL), None)
-    disk = small or cache
-    if disk is None:
-        return None
-    folder = "/var/tmp" if small else other  # noqa: S108  a usual place on disk
-    return worded(
-        "disk-full/small" if small else "disk-full/room-for-one",
-        cure=_moved(facts, disk.hint or ("TMPDIR" if small else "HF_HOME"), folder),
-        evidence=(disk.path,),
-        free=gib(disk.free),
-        total=gib(disk.total),
-        path=disk.path,
-    )
+    if disk := small or cache:
+        part, name, folder = ("room-for-one", "HF_HOME", other)
+        if small:
+            part, name, folder = "small", "TMPDIR", "/var/tmp"  # noqa: S108  a usual place on disk
+        cure = _moved(facts, disk.hint or name, folder)
+        return facts.worded(f"disk-full/{part}", cure=cure, disk=disk)
+    return None
 
 
-def _moved(facts: Facts, name: str, folder: str) -> Cure:
+def _moved(facts: api.Facts, name: str, folder: str) -> api.Cure:
     """Set the variable to a folder with room; where none is known the user names it."""
     if folder:
-        return set_variable(facts.host, name, folder)
-    return tell(set_variable(facts.host, name, "/path/on/a/larger/disk").command)
+        return facts.set_variable(name, folder)
+    return api.tell(facts.set_variable(name, "/path/on/a/larger/disk").command)

@@ -1,33 +1,26 @@
-from tunedoctor.api import Facts, Finding, check, expression, heard, parts, worded
+from tunedoctor import api
 
 
-@check("driver-library-mismatch")
-def driver_library_mismatch(facts: Facts) -> Finding | None:
+@api.check("driver-library-mismatch")
+def driver_library_mismatch(facts: api.Facts) -> api.Finding | None:
     """NVML's error 18 or CUDA's 803 decide; two versions alone do where NVML did not say that it is well."""
     answer, driver = facts.nvidia_answer, facts.nvidia_driver
-    refused, said = answer.says(18), heard(facts.errors, "driver-library-mismatch")
-    library = parts(driver.library)
-    differ = len(library) > 1 and library != parts(driver.version)
+    refused, said = answer.says(18), facts.heard("driver-library-mismatch")
+    library = api.parts(driver.library)
+    differ = len(library) > 1 and library != api.parts(driver.version)
     well = answer.nvml == "ok"
     if facts.host.wsl or facts.host.os == "windows" or (well and not said):
         return None
     if not (refused or said or (differ and answer)):
         return None
     # in a container a libcuda of the image is as likely as an update without a reboot
-    by_cuda = expression("driver-library-mismatch/cuda").search(said) is not None
+    by_cuda = api.expression("driver-library-mismatch/cuda").search(said) is not None
     inside = facts.container or by_cuda
     case = "versions" if differ else "nvml" if refused else "said"
-    return worded(
+    return facts.worded(
         f"driver-library-mismatch:{case}",
         "driver-library-mismatch:inside" if inside else "driver-library-mismatch:else",
         "driver-library-mismatch:open" if by_cuda and not refused and not differ else "",
+        "driver-library-mismatch:read" if driver else "",
         said=said,
-        evidence=(
-            driver.source or "/sys/module/nvidia/version",
-            "libcuda.so.1, libnvidia-ml.so.1",
-        )
-        if driver
-        else (),
-        module=driver.version,
-        library=driver.library,
     )

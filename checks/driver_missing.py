@@ -1,19 +1,6 @@
 from typing import Any
 
-from tunedoctor.api import (
-    Facts,
-    Finding,
-    PciDevice,
-    check,
-    expression,
-    heard,
-    install_driver,
-    listed,
-    nvidia_by_pci,
-    parts,
-    rebuild_module,
-    worded,
-)
+from tunedoctor import api
 
 FIRST_MAXWELL = "1340"
 """Lowest PCI device id of Maxwell, GM107; those of Kepler and older lie below. Source: pci.ids."""
@@ -21,8 +8,8 @@ VIRTUAL = ("vfio-pci", "pci-stub")
 DRACUT = ("fedora", "rhel", "almalinux", "rocky", "ol", "centos", "amzn")
 
 
-@check("driver-missing")
-def driver_missing(facts: Facts) -> Finding | None:
+@api.check("driver-missing")
+def driver_missing(facts: api.Facts) -> api.Finding | None:
     """Take the state from the kernel's files; from an error text only where those are not known."""
     if facts.torch.accelerator in ("rocm", "xpu", "mps"):
         return None
@@ -38,89 +25,71 @@ def driver_missing(facts: Facts) -> Finding | None:
     return _state(facts, cards)
 
 
-def _served(facts: Facts) -> bool:
+def _served(facts: api.Facts) -> bool:
     """Tell whether GPUs that a report names were shown by a driver; a name alone is what the user says."""
     shown = any(c.memory_total or c.uuid for c in facts.nvidia.gpus)
     works = facts.runtime.gpu_available or facts.nvidia_driver or shown
     return bool(facts.nvidia and works)
 
 
-def _trains(card: PciDevice) -> bool:
+def _trains(card: api.PciDevice) -> bool:
     """Tell whether a current torch runs on a card: not on Kepler and older, which the table leaves out."""
-    model = nvidia_by_pci(card.device)
+    model = api.nvidia_by_pci(card.device)
     if model is None and card.device and card.device < FIRST_MAXWELL:
         return False
-    if not card.device and expression("driver-missing/old-chip").match(card.name):
+    if not card.device and api.expression("driver-missing/old-chip").match(card.name):
         return False
     capability = model.compute_capability if model else ""
-    return not capability or parts(capability) >= (5,)
+    return not capability or api.parts(capability) >= (5,)
 
 
-def _state(facts: Facts, cards: tuple[PciDevice, ...]) -> Finding:
+def _state(facts: api.Facts, cards: tuple[api.PciDevice, ...]) -> api.Finding:
     state, answer = facts.nvidia_module, facts.nvidia_answer
-    models = [nvidia_by_pci(card.device) for card in cards]
+    models = [api.nvidia_by_pci(card.device) for card in cards]
     # the driver's own libraries or tools are installed, though they fail
     libraries = answer.says(9) or answer.nvml in ("error", "hung", "crashed")
     words: dict[str, Any] = {
-        "names": listed(map(_name, cards)) or "an NVIDIA GPU",
+        "names": api.listed(map(_name, cards)) or "an NVIDIA GPU",
         "kernel": f"kernel {facts.host.kernel}" if facts.host.kernel else "the running kernel",
         "there": "is installed and not loaded" if state.on_disk else "is not loaded",
-        "place": _place(facts),
     }
     if cards and all(card.driver in VIRTUAL for card in cards):
-        slots = listed(card.slot for card in cards)
-        return worded("driver-missing/virtual", **words, by=cards[0].driver, slots=slots)
+        slots = [card.slot for card in cards]
+        return facts.worded("driver-missing/virtual", **words, by=cards[0].driver, slots=slots)
     if state.on_disk is False and libraries:
-        cure = rebuild_module(facts.host)
-        return worded("driver-missing/no-module", cure=cure.cure, **words, note=cure.note)
+        way = api.rebuild_module(facts.host)
+        return facts.worded("driver-missing/no-module", cure=way.cure, **words, note=way.note)
     if state.on_disk is False or (state.on_disk is None and not libraries):
         old = bool(models) and all(model and model.last_branch for model in models)
-        install = install_driver(facts.host, old_card=old, container=facts.container)
-        return worded(
-            "driver-missing/not-installed",
-            cure=install.cure,
-            cure_note=install.note,
-            **words,
-            lacks=f"for {words['kernel']}" if state.on_disk is False else "is loaded",
-            owner="nouveau" if state.nouveau else "",
-        )
+        words["way"] = api.install_driver(facts.host, old_card=old, container=facts.container)
+        words["lacks"] = f"for {words['kernel']}" if state.on_disk is False else "is loaded"
+        owner = "nouveau" if state.nouveau else ""
+        return facts.worded("driver-missing/not-installed", **words, owner=owner)
     if state.nouveau:
-        dracut = facts.host.distro in DRACUT
-        images = "sudo dracut --force" if dracut else "sudo update-initramfs -u"
-        return worded("driver-missing/nouveau", **words, images=images)
+        case = "driver-missing/nouveau:dracut" if facts.host.distro in DRACUT else ""
+        return facts.worded(case, "driver-missing/nouveau", **words)
     if state.secure_boot:
-        akmods = facts.host.distro in ("fedora", "nobara")
-        key = "/etc/pki/akmods/certs/public_key.der" if akmods else "/var/lib/dkms/mok.pub"
-        case = "signed" if facts.host.distro == "ubuntu" else "own-key"
-        keys = ("driver-missing/secure-boot", f"driver-missing/secure-boot:{case}")
-        return worded(*keys, **words, key=key)
-    return worded("driver-missing", **words)
+        case = f"driver-missing/secure-boot:{facts.host.distro}"
+        return facts.worded(case, "driver-missing/secure-boot", **words)
+    return facts.worded("driver-missing", **words)
 
 
-def _place(facts: Facts) -> str:
-    return "on the host of this container: " if facts.container else ""
-
-
-def _from_text(facts: Facts) -> Finding | None:
+def _from_text(facts: api.Facts) -> api.Finding | None:
     answer = facts.nvidia_answer
     said = answer.smi_text or answer.nvml_text or "NVML error 9, driver not loaded"
     if not answer.says(9):
-        said = heard(facts.errors, "driver-missing/logged", "driver-missing")
-    unseen = "" if said else heard(facts.errors, "driver-missing/engine")
+        said = facts.heard("driver-missing/logged", "driver-missing")
+    unseen = "" if said else facts.heard("driver-missing/engine")
     said = said or unseen
     if not said or _served(facts) or facts.host.wsl:
         return None
-    return worded(
-        "driver-missing/from-text",
-        found=f"the error '{said.splitlines()[0].rstrip(' .')}'",
-        said=said,
-        settle="nvidia-smi; docker context ls" if unseen else "",
-        place=_place(facts),
-    )
+    settle = "nvidia-smi; docker context ls" if unseen else ""
+    first, key = said.splitlines()[0].rstrip(" ."), "driver-missing/from-text"
+    return facts.worded(key, said=said, first=first, settle=settle)
 
 
-def _name(card: PciDevice) -> str:
-    model = nvidia_by_pci(card.device)
+def _name(card: api.PciDevice) -> str:
+    model = api.nvidia_by_pci(card.device)
     if model and model.name:
         return model.name
     return f"NVIDIA GPU 10de:{card.device}" if card.device else f"NVIDIA {card.name}".rstrip()

@@ -1,65 +1,43 @@
-from tunedoctor.api import (
-    Facts,
-    Finding,
-    at_least,
-    check,
-    driver_floor,
-    expression,
-    heard,
-    install_driver,
-    parts,
-    rebuild_cuda,
-    visible_gpus,
-    worded,
-)
+from tunedoctor import api
 
 BEFORE_11 = {"10.2": "440.33", "10.1": "418.39", "10.0": "410.48", "9.2": "396.26"}
 """Floors on Linux of releases before minor versions were compatible. Source: CUDA release notes, table of drivers."""
 
 
-@check("driver-too-old")
-def driver_too_old(facts: Facts) -> Finding | None:
+@api.check("driver-too-old")
+def driver_too_old(facts: api.Facts) -> api.Finding | None:
     """Compare the driver with the floor of the build's CUDA major; what torch itself says goes first."""
     if facts.runtime.gpu_works:
         return None
-    said, cuda, driver = (
-        heard(facts.errors, "driver-too-old"),
-        facts.torch.cuda,
-        facts.nvidia_driver,
-    )
-    windows = facts.host.windows_driver
-    floor = "" if windows else BEFORE_11.get(".".join(cuda.split(".")[:2]), "")
-    floor = floor or (driver_floor(cuda, windows=windows) if cuda else "")
+    torch, driver, windows = facts.torch, facts.nvidia_driver, facts.host.windows_driver
+    said = facts.heard("driver-too-old")
+    floor = "" if windows else BEFORE_11.get(".".join(torch.cuda.split(".")[:2]), "")
+    floor = floor or (api.driver_floor(torch.cuda, windows=windows) if torch.cuda else "")
     # JetPack 5 states the release of its own system, as in 35.4.1
-    comparable = parts(driver.version)[:1] >= (100,)
-    low = bool(floor) and comparable and not at_least(driver.version, floor)
+    comparable = api.parts(driver.version)[:1] >= (100,)
+    low = bool(floor) and comparable and not api.at_least(driver.version, floor)
     # a cuda-compat library can raise what the driver offers to the release of the build
-    raised = bool(driver.cuda and facts.torch) and at_least(driver.cuda, cuda)
+    raised = bool(driver.cuda and torch) and api.at_least(driver.cuda, torch.cuda)
     if not said and (not low or raised):
         return None
-    seen = visible_gpus(facts.nvidia.gpus, facts.environment)
+    seen = api.visible_gpus(facts.nvidia.gpus, facts.environment)
     capabilities = tuple({card.compute_capability for card in seen if card.compute_capability})
-    offered = _cuda_of(said)
-    version = driver.version
+    offered, version, fit = _cuda_of(said), driver.version, None
     if not driver and offered:
-        version = driver_floor(f"{parts(offered)[0]}.0", windows=False)
-    fit = None
+        version = api.driver_floor(f"{api.parts(offered)[0]}.0", windows=False)
     if version:
-        fit = rebuild_cuda(facts.host, facts.interpreter, facts.torch, version, capabilities)
-    if fit and facts.torch and fit.cure and fit.variant == facts.torch.variant:
+        fit = api.rebuild_cuda(facts.host, facts.interpreter, torch, version, capabilities)
+    if fit and torch and fit.cure and fit.variant == torch.variant:
         fit = None
-    old = bool(capabilities) and all(parts(c) < (7, 5) for c in capabilities)
-    install = install_driver(facts.host, floor, old_card=old, container=facts.container)
-    what = [facts.torch.named] if facts.torch else []
+    old = bool(capabilities) and all(api.parts(c) < (7, 5) for c in capabilities)
+    install = api.install_driver(facts.host, floor, old_card=old, container=facts.container)
+    what = [torch.named] if torch else []
     what += [f"driver {driver.version}"] if driver else []
-    return worded(
+    return facts.worded(
         "driver-too-old:low" if low and driver else "driver-too-old:said",
         said=said,
-        cure=fit.cure if fit else install.cure,
-        cure_note=f"{fit.note}; or a newer driver: {install.cure.command}" if fit else install.note,
-        evidence=(facts.torch.file, driver.source),
-        torch=facts.torch.named,
-        cuda=cuda,
+        way=fit or install,
+        cure_note=f"{fit.note}; or a newer driver: {install.cure.command}" if fit else "",
         floor=floor,
         driver=driver.version,
         what=", ".join((*what, "and ")) if what else "",
@@ -69,7 +47,7 @@ def driver_too_old(facts: Facts) -> Finding | None:
 
 def _cuda_of(said: str) -> str:
     """Return "12.8" of "found version 12080": that number is a CUDA release, not a driver."""
-    if number := expression("driver-too-old/number").search(said):
+    if number := api.expression("driver-too-old/number").search(said):
         return f"{int(number[1]) // 1000}.{int(number[1]) % 1000 // 10}"
-    offered = expression("driver-too-old/offered").search(said)
+    offered = api.expression("driver-too-old/offered").search(said)
     return offered[1] if offered else ""

@@ -1,21 +1,15 @@
-from tunedoctor.api import Facts, FileLimit, Finding, check, tell, worded
+from tunedoctor import api
 
 LOW = 1024
 HUGE = 1 << 29
 
 
-@check("file-limit")
-def file_limit(facts: Facts, limit: FileLimit) -> Finding | None:
+@api.check("file-limit")
+def file_limit(facts: api.Facts, limit: api.FileLimit) -> api.Finding | None:
     """Below 1024, or about 2^30 in a container."""
     if 0 <= limit.soft < LOW:
-        return worded(
-            "file-limit/low",
-            found=f"{limit.soft} open files, the hard limit is {limit.hard if limit.hard >= 0 else 'not set'}",
-            cure=tell(f"ulimit -n {min(65536, limit.hard) if limit.hard > 0 else 65536}"),
-        )
-    if facts.container and limit.soft >= HUGE:
-        return worded(
-            "file-limit/huge",
-            found=f"{limit.soft} open files in a {facts.container.kind} container",
-        )
-    return None
+        most = min(65536, limit.hard) if limit.hard > 0 else 65536
+        hard = limit.hard if limit.hard >= 0 else "not set"
+        return facts.worded("file-limit/low", hard=hard, most=most)
+    huge = facts.container and limit.soft >= HUGE
+    return facts.worded("file-limit/huge") if huge else None

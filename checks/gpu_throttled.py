@@ -1,4 +1,4 @@
-from tunedoctor.api import Finding, NvidiaGpus, check, listed, worded
+from tunedoctor import api
 
 WORDS = {
     "hw-slowdown": "hardware slowdown",
@@ -8,22 +8,17 @@ WORDS = {
 }
 
 
-@check("gpu-throttled")
-def gpu_throttled(gpus: NvidiaGpus) -> Finding | None:
+@api.check("gpu-throttled")
+def gpu_throttled(facts: api.Facts, gpus: api.NvidiaGpus) -> api.Finding | None:
     """Take the reasons as the driver gives them."""
     slow = [card for card in gpus.gpus if card.throttle]
     if not slow:
         return None
     reasons = {reason for card in slow for reason in card.throttle}
     power = reasons <= {"power-brake", "hw-slowdown"}
-    return worded(
-        "gpu-throttled",
-        "gpu-throttled:power" if power else "gpu-throttled:else",
-        found="; ".join(
-            f"GPU {card.index} ({card.name}): {listed(WORDS.get(r, r) for r in card.throttle)}"
-            for card in slow[:4]
-        ),
-        cure_note="hardware slowdown without heat comes from the supply"
-        if power
-        else f"until then a lower power limit helps: sudo nvidia-smi -i {slow[0].index} -pl WATTS",
+    found = "; ".join(
+        f"GPU {card.index} ({card.name}): {api.listed(WORDS.get(r, r) for r in card.throttle)}"
+        for card in slow[:4]
     )
+    case = "gpu-throttled:power" if power else "gpu-throttled:else"
+    return facts.worded("gpu-throttled", case, found=found, index=slow[0].index)

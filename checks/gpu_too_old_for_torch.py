@@ -1,82 +1,65 @@
-from tunedoctor.api import (
-    NO_KERNEL,
-    Facts,
-    Finding,
-    NvidiaGpu,
-    card_refused,
-    cards_named,
-    check,
-    code_of,
-    coverage,
-    heard,
-    if_heard,
-    one_of_several,
-    parts,
-    rebuild_cuda,
-    worded,
-)
+from tunedoctor import api
 
 KEPT = (7, 5)
 """From here on no build dropped a generation. Source: pytorch, .ci/manywheel/build_cuda.sh by release."""
 
 
-@check("gpu-too-old-for-torch")
-def gpu_too_old_for_torch(facts: Facts) -> Finding | None:
+@api.check("gpu-too-old-for-torch")
+def gpu_too_old_for_torch(facts: api.Facts) -> api.Finding | None:
     """Compare each card with the code of the build; where they are not known, read torch's own warning."""
-    seen = coverage(facts)
-    said = "" if seen else heard(facts.errors, "gpu-too-old-for-torch/too-old")
-    refused = None if seen else card_refused(facts.errors)
+    seen = api.coverage(facts)
+    said = "" if seen else facts.heard("gpu-too-old-for-torch/too-old")
+    refused = None if seen else api.card_refused(facts.errors)
     cards = seen.too_old if seen else ()
     # what torch refuses below 8.0 is too old for it
-    if refused is not None and parts(refused.compute_capability) < (8, 0):
+    if refused is not None and api.parts(refused.compute_capability) < (8, 0):
         cards = (refused,)
     image = ""
     if not cards and not said and not facts.torch:
-        image = heard(facts.errors, "gpu-too-old-for-torch/no-image")
+        image = facts.heard("gpu-too-old-for-torch/no-image")
         cards = _old_ones(facts) if image else ()
-    if triton := if_heard(facts.errors, "gpu-too-old-for-torch/triton-too-old"):
+    if triton := facts.if_heard("gpu-too-old-for-torch/triton-too-old"):
         return triton
     if not cards and not said:
         return _never_supported(facts)
     capabilities = tuple(dict.fromkeys(card.compute_capability for card in cards))
-    found = f"{cards_named(cards)}; {code_of(facts.torch, seen)}"
+    found = f"{api.cards_named(cards)}; {api.code_of(facts.torch, seen)}"
     if seen is not None and seen.works:
         title = "This PyTorch has no code for one old GPU"
-        return one_of_several(title, found, seen, facts.host)
-    if image or not cards:
-        found = (
-            f"{cards_named(cards)}, and the error '{image}'" if image else f"PyTorch says '{said}'"
-        )
+        return api.one_of_several(title, found, seen, facts.host)
+    if image:
+        found = f"{api.cards_named(cards)}, and the error '{image}'"
+    elif not cards:
+        found = f"PyTorch says '{said}'"
     driver, wanted = facts.nvidia_driver.version, capabilities or ("7.0",)
-    fit = rebuild_cuda(facts.host, facts.interpreter, facts.torch, driver, wanted)
-    never = any(parts(c) < (5,) for c in capabilities)
-    return worded(
+    fit = api.rebuild_cuda(facts.host, facts.interpreter, facts.torch, driver, wanted)
+    never = any(api.parts(c) < (5,) for c in capabilities)
+    return facts.worded(
         "gpu-too-old-for-torch",
+        "gpu-too-old-for-torch:code" if fit else "",
         "gpu-too-old-for-torch:never" if never else "gpu-too-old-for-torch:dropped",
         # an extension built without code for the card ends with the same words
         "gpu-too-old-for-torch:image" if image else "",
         found=found,
         said=said or image,
-        means=NO_KERNEL if fit else "",
-        cure=fit.cure if fit else None,
-        cure_note=fit.note if fit else "",
-        evidence=(seen.source if seen else "",),
+        way=fit,
+        source=seen.source if seen else "",
     )
 
 
-def _never_supported(facts: Facts) -> Finding | None:
+def _never_supported(facts: api.Facts) -> api.Finding | None:
     """Take a capability that a text itself tells, beside the error of a card without code."""
-    spoken = heard(facts.errors, "gpu-too-old-for-torch/spoken")
+    spoken = facts.heard("gpu-too-old-for-torch/spoken")
     parts_ = ("gpu-too-old-for-torch/no-image", "gpu-too-old-for-torch/no-kernel")
-    said = heard(facts.errors, *parts_) if spoken else ""
+    said = facts.heard(*parts_) if spoken else ""
     if not said:
         return None
     spoken, said = (words.partition("`")[0].partition(")")[0] for words in (spoken, said))
-    return worded("gpu-too-old-for-torch/never-supported", said=said, spoken=spoken[:40])
+    return facts.worded("gpu-too-old-for-torch/never-supported", said=said, spoken=spoken[:40])
 
 
-def _old_ones(facts: Facts) -> tuple[NvidiaGpu, ...]:
+def _old_ones(facts: api.Facts) -> tuple[api.NvidiaGpu, ...]:
     """Return the cards of a machine that has only old ones: an error of theirs tells of a build that dropped them."""
     cards = facts.nvidia.gpus
-    old = [c for c in cards if c.compute_capability and parts(c.compute_capability) < KEPT]
+    old = [c for c in cards if c.compute_capability and api.parts(c.compute_capability) < KEPT]
     return tuple(old) if len(old) == len(cards) else ()

@@ -1,24 +1,12 @@
-from tunedoctor.api import Errors, Finding, advise, check, expression, heard, worded
+from tunedoctor import api
 
 
-@check("hub-gated-access")
-def hub_gated_access(errors: Errors) -> Finding | None:
+@api.check("hub-gated-access")
+def hub_gated_access(facts: api.Facts, errors: api.Errors) -> api.Finding | None:
     """Take the answer 403 and what says that the licence was not accepted."""
-    said = heard(errors, "hub-gated-access")
+    said = api.heard(errors, "hub-gated-access")
     if not said:
         return None
-    page = next(
-        (m[1] for e in errors.errors if (m := expression("hub-gated-access/page").search(e.text))),
-        "",
-    )
-    fine = "fine-grained" in said
-    return worded(
-        "hub-gated-access",
-        said=said,
-        cure=advise("Switch on access to public gated repositories for this token")
-        if fine
-        else advise(f"Accept the licence of {page or 'the model'} on its page"),
-        cure_note="in the account's token settings"
-        if fine
-        else "with the account that hf auth whoami names; a fine-grained token also needs the right to gated models",
-    )
+    page = facts.matched("hub-gated-access/page")
+    case = "hub-gated-access:fine" if "fine-grained" in said else ""
+    return facts.worded(case, "hub-gated-access", said=said, page=page and page[1])

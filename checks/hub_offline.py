@@ -1,24 +1,21 @@
-from tunedoctor.api import Facts, Finding, check, heard, worded
+from tunedoctor import api
 
 VARIABLES = ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE", "HF_DATASETS_OFFLINE")
 ON = ("1", "true", "yes", "on")
 
 
-@check("hub-offline")
-def hub_offline(facts: Facts) -> Finding | None:
+@api.check("hub-offline")
+def hub_offline(facts: api.Facts) -> api.Finding | None:
     """Make a note of the variable alone, an error where something had to be fetched."""
-    said = heard(facts.errors, "hub-offline")
-    unreached = heard(facts.errors, "hub-offline/unreached")
+    said = facts.heard("hub-offline")
+    unreached = facts.heard("hub-offline/unreached")
     on = [name for name in VARIABLES if (facts.environment.get(name) or "").lower() in ON]
     if not on and not said:
         return None
     said, name = said or unreached, (on or VARIABLES)[0]
-    return worded(
-        "hub-offline",
-        severity="error" if said else None,
-        found="" if said else f"{name} is '{facts.environment.get(name)}'",
-        said=said,
-        host=facts.host,
-        evidence=tuple(on),
-        name=name,
+    cure, value = api.set_variable(facts.host, name, None), facts.environment.get(name)
+    case = "" if said else "hub-offline:set"
+    shown = tuple(on)
+    return facts.worded(
+        case, "hub-offline", said=said, cure=cure, evidence=shown, name=name, value=value
     )

@@ -1,59 +1,34 @@
 from collections.abc import Iterable
 
-from tunedoctor.api import (
-    BrokenContract,
-    Errors,
-    ErrorText,
-    Facts,
-    Finding,
-    Packages,
-    Unknown,
-    broken_contracts,
-    broken_pairs,
-    brought_by,
-    check,
-    clauses,
-    contract_cure,
-    distribution_of,
-    listed,
-    needed_library,
-    pinned,
-    pip,
-    together,
-    unmet,
-    versions_of,
-    worded,
-)
+from tunedoctor import api
 
 
-@check("import-contract-clash")
+@api.check("import-contract-clash")
 def import_contract_clash(
-    facts: Facts, packages: Packages | Unknown | None
-) -> Finding | Unknown | None:
+    facts: api.Facts, packages: api.Packages | api.Unknown | None
+) -> api.Result:
     """Tell of broken contracts, but for pairs of which library-version-clash knows more: rows, what is declared."""
-    versions = versions_of(facts.packages, facts.torch)
-    rows = broken_pairs(
-        "library-version-clash", facts.packages, facts.torch, facts.environment, facts.errors
-    )
-    covered = [set(one.versions) for one in rows]
+    versions = api.versions_of(facts.packages, facts.torch)
+    covered = [{*one.versions} for one in api.pairs_of("library-version-clash", facts)]
+    every = api.unmet(facts.packages, facts.interpreter, facts.host, facts.torch)
     covered += [
         {one.owner.name, one.name}
-        for one in unmet(facts.packages, facts.interpreter, facts.host, facts.torch)
+        for one in every
         if not one.too_new or one.owner.name == "transformers"
     ]
-    # broken-install tells of these
+    # broken-install tells of these, and torch-missing of a torch that is not there
     damaged = {one.name for one in facts.packages.broken}
     left = [
         one
-        for one in broken_contracts(facts.contracts, versions)
+        for one in api.broken_contracts(facts.contracts, versions)
         if not any({one.library, one.neighbour} <= names for names in covered)
         and damaged.isdisjoint({one.library, one.neighbour})
-        and (one.kind, one.module) != ("missing", "torch")  # torch-missing tells
+        and (one.kind, one.module) != ("missing", "torch")
     ]
     if not left:
-        return packages if isinstance(packages, Unknown) else None
+        return packages if isinstance(packages, api.Unknown) else None
     stops = [one for one in left if one.kind != "keyword"]
-    main = [one for one in stops if needed_library(one.led_by or one.library)]
+    main = [one for one in stops if api.needed_library(one.led_by or one.library)]
     shown = main or stops or left
     first = shown[0]
     pairs = list(dict.fromkeys((one.library, _named(one)) for one in shown))
@@ -62,42 +37,42 @@ def import_contract_clash(
     altered = {name: version for name, version in installed if "+" not in version}
     if altered:
         # other files than the release's: no other release is needed
-        cure = (f"{name}=={version}" for name, version in altered.items())
-        command = pip(facts.interpreter, "install", "--force-reinstall", "--no-deps", *cure)
+        options = ["--force-reinstall", "--no-deps"]
+        wanted = {name: f"=={version}" for name, version in altered.items()}
     else:
-        change = _change(facts, shown, versions)
-        newer = any(spec == "*" and name in versions for name, spec in change.items())
-        options = ("--upgrade",) if newer else ()
-        command = pip(facts.interpreter, "install", *options, *pinned(change))
+        wanted = _change(shown, versions)
+        newer = any(spec == "*" and name in versions for name, spec in wanted.items())
+        options = ["--upgrade"] if newer else []
     case = "altered" if altered else "missing" if first.kind == "missing" else "clash"
-    return worded(
+    return facts.worded(
         f"import-contract-clash/{case}",
+        f"import-contract-clash:{first.kind}",
         "import-contract-clash",
         severity="error" if main else "warning",
-        cure=command,
+        cure=facts.pip("install", *options, *api.pinned(wanted)),
         evidence=tuple(f"{one.file} line {one.line}" for one in shown if one.file)[:3],
-        pairs=clauses(_found(shown, pair, versions) for pair in pairs),
+        pairs=api.clauses(_found(shown, pair, versions) for pair in pairs),
         altered=next(iter(altered), ""),
-        files=listed(altered, 2),
-        library=first.library,
+        files=api.listed(altered, 2),
+        first=first,
         other=pairs[0][1],
-        neighbour=first.neighbour,
-        module=first.module,
+        call=first.module.rpartition(".")[2],
         where=first.within or f"the import of {first.led_by or first.library}",
-        says=_says(first),
     )
 
 
-def _named(one: BrokenContract) -> str:
+def _named(one: api.BrokenContract) -> str:
     """Return the distribution that brings what is asked."""
-    return one.neighbour or brought_by(one.module.partition(".")[0])
+    return one.neighbour or api.brought_by(one.module.partition(".")[0])
 
 
-def _found(shown: Iterable[BrokenContract], pair: tuple[str, str], versions: dict[str, str]) -> str:
+def _found(
+    shown: Iterable[api.BrokenContract], pair: tuple[str, str], versions: dict[str, str]
+) -> str:
     some = [one for one in shown if (one.library, _named(one)) == pair]
     first = some[0]
-    who = together({first.library: versions.get(first.library, "")})
-    what = listed((one.name or one.module for one in some), 2)
+    who = api.together({first.library: versions.get(first.library, "")})
+    what = api.listed((one.name or one.module for one in some), 2)
     whom = f"{pair[1]} {versions.get(pair[1], '')}".strip()
     place = f" from {first.module}" if first.name else ""
     kinds = {
@@ -108,32 +83,10 @@ def _found(shown: Iterable[BrokenContract], pair: tuple[str, str], versions: dic
     return kinds.get(first.kind, f"{who} imports {what}{place}, which {whom} does not have")
 
 
-def _says(one: BrokenContract) -> str:
-    call = one.module.rpartition(".")[2]
-    kinds = {
-        "name": f"ImportError: cannot import name '{one.name}' from '{one.module}'",
-        "unreadable": one.name,
-        "keyword": f"TypeError: {call}() got an unexpected keyword argument '{one.name}'",
-    }
-    return kinds.get(one.kind, f"ModuleNotFoundError: No module named '{one.module}'")
-
-
-def _change(
-    facts: Facts, shown: Iterable[BrokenContract], versions: dict[str, str]
-) -> dict[str, str]:
-    """Return what to install: what is missing, what keeps the contract, else what rows of known errors say."""
+def _change(shown: Iterable[api.BrokenContract], versions: dict[str, str]) -> dict[str, str]:
+    """Return what to install: what is missing, and what keeps the contract."""
     change: dict[str, str] = {}
     for one in shown:
-        if one.kind == "missing":
-            change[distribution_of(one.module) or one.library] = "*"
-            continue
-        fits = contract_cure(one, versions)
-        if "*" in fits.values():  # no release is known to fit
-            said = Errors(errors=(ErrorText(text=_says(one)),))
-            rows = broken_pairs(
-                "library-version-clash", facts.packages, facts.torch, facts.environment, said
-            )
-            told = (r.row.fix for r in rows if r.said and one.neighbour in r.row.fix)
-            fits = next(told, fits)
-        change.update(fits)
+        missing = {api.distribution_of(one.module) or one.library: "*"}
+        change |= missing if one.kind == "missing" else api.contract_cure(one, versions)
     return change

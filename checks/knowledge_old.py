@@ -1,13 +1,7 @@
-from tunedoctor.api import Finding, Knowledge, check, worded
+from tunedoctor import api
 
 
-@check("knowledge-old")
-def knowledge_old(knowledge: Knowledge) -> Finding | None:
+@api.check("knowledge-old")
+def knowledge_old(facts: api.Facts, knowledge: api.Knowledge) -> api.Finding | None:
     """Only by its age: a table that was updated is as good as a shipped one."""
-    if not knowledge.old:
-        return None
-    return worded(
-        "knowledge-old",
-        found=f"the wheel table is of {knowledge.date}, {knowledge.days} days old",
-        evidence=(f"{knowledge.source} table",),
-    )
+    return facts.worded("knowledge-old") if knowledge.old else None

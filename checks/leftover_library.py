@@ -1,24 +1,21 @@
 from typing import Any
 
-from tunedoctor.api import Errors, Finding, Unknown, check, expression, worded
+from tunedoctor import api
 
 
-@check("leftover-library")
-def leftover_library(errors: Errors | Unknown) -> Finding | None:
+@api.check("leftover-library")
+def leftover_library(facts: api.Facts, errors: api.Errors | api.Unknown) -> api.Finding | None:
     """Find a library of torch that lacks a symbol of torch, or a cached extension that does."""
-    for error in errors.errors if isinstance(errors, Errors) else ():
-        for part in ("cached", "launcher", "outside", "own"):
-            if found := expression(f"leftover-library/{part}").search(error.text):
-                named: dict[str, Any] = found.groupdict()
-                symbol, file = named.get("symbol") or "", named.get("file") or ""
-                # a symbol of the driver lacks as well where no real libcuda is loaded
-                open_ = part == "cached" and not symbol.startswith("_Z")
-                return worded(
-                    "leftover-library" if part == "own" else f"leftover-library/{part}",
-                    "leftover-library/cached:open" if open_ else "",
-                    said=found[0] if part == "launcher" else "",
-                    evidence=(named.get("cache") or (file if part == "outside" else ""),),
-                    **{**named, "symbol": symbol[:90]},
-                    folder=file.rpartition("/")[0],
-                )
+    for part in ("cached", "launcher", "outside", "own"):
+        if found := api.matched(errors, f"leftover-library/{part}"):
+            named: dict[str, Any] = {"symbol": "", "file": "", **found.groupdict()}
+            # a symbol of the driver lacks as well where no real libcuda is loaded
+            open_ = part == "cached" and not named["symbol"].startswith("_Z")
+            return facts.worded(
+                "leftover-library" if part == "own" else f"leftover-library/{part}",
+                "leftover-library/cached:open" if open_ else "",
+                said=found[0] if part == "launcher" else "",
+                **{**named, "symbol": named["symbol"][:90]},
+                folder=named["file"].rpartition("/")[0],
+            )
     return None

@@ -1,19 +1,6 @@
 from collections.abc import Sequence
 
-from tunedoctor.api import (
-    Facts,
-    Finding,
-    Runtime,
-    Stage,
-    brought_by,
-    check,
-    expression,
-    is_import,
-    late_stages,
-    listed,
-    module_of,
-    worded,
-)
+from tunedoctor import api
 
 MAIN = (
     *("numpy", "transformers", "tokenizers", "safetensors", "huggingface_hub"),
@@ -22,47 +9,40 @@ MAIN = (
 """What a fine-tune imports; others of the stack are a warning."""
 
 
-@check("library-import-fails")
-def library_import_fails(facts: Facts, runtime: Runtime) -> Finding | None:
+@api.check("library-import-fails")
+def library_import_fails(facts: api.Facts, runtime: api.Runtime) -> api.Finding | None:
     """Find stages "import X" that failed, crashed or hung; torch itself has checks of its own."""
-    bad = [
-        stage
-        for stage in runtime.stages
-        if stage.outcome in ("failed", "crashed", "hung")
-        and is_import(stage.name)
-        and stage.name != "import torch"
-    ]
+    ended = (one for one in runtime.stages if one.outcome in ("failed", "crashed", "hung"))
+    bad = [one for one in ended if api.is_import(one.name) and one.name != "import torch"]
     if not bad:
         return None
-    late = late_stages()
-    main = [stage for stage in bad if module_of(stage.name) in MAIN or stage.name in late]
+    late = api.late_stages()
+    main = [stage for stage in bad if api.module_of(stage.name) in MAIN or stage.name in late]
     # what a library loads late fails for another's sake as well: whose plain import fails comes first
     plain = [stage for stage in main if stage.name not in late]
     first = _blamed((plain or main or bad)[0], bad)
-    module, lines = module_of(first.name), first.error.splitlines()
+    module, lines = api.module_of(first.name), first.error.splitlines()
     # of a chain of exceptions the innermost, which comes first, tells
     message = next((one for one in lines if one.strip() and not one.startswith("  ")), "")
-    return worded(
+    return facts.worded(
+        "library-import-fails/main" if main else "",
         "library-import-fails",
-        severity="error" if main else "warning",
-        interpreter=facts.interpreter,
         evidence=tuple(one.strip() for one in lines if one.strip().startswith("File "))[-3:],
         module=module,
-        name=brought_by(module),
+        name=api.brought_by(module),
         stage=first.name,
         last=(message or first.error.strip() or first.outcome)[:200],
-        others=listed(stage.name for stage in bad if stage is not first),
+        others=[stage.name for stage in bad if stage is not first],
         ends="waits" if first.outcome == "hung" else "stops",
     )
 
 
-def _blamed(first: Stage, bad: Sequence[Stage]) -> Stage:
+def _blamed(first: api.Stage, bad: Sequence[api.Stage]) -> api.Stage:
     """Return the stage of the library in whose files the first one ended, where that one fails too.
 
     Of a chain of exceptions the first is the cause; what follows tells who asked.
     """
     cause = first.error.partition("\nThe above exception was")[0]
-    files = expression("library-import-fails/in-package").findall(
-        cause.partition("\nDuring handling of the above")[0]
-    )
-    return next((stage for stage in bad if files and module_of(stage.name) == files[-1]), first)
+    cause = cause.partition("\nDuring handling of the above")[0]
+    files = api.expression("library-import-fails/in-package").findall(cause)
+    return next((stage for stage in bad if files and api.module_of(stage.name) == files[-1]), first)

@@ -1,58 +1,46 @@
 import re
 import sys
 
-from tunedoctor.api import (
-    ErrorText,
-    Facts,
-    Finding,
-    Severity,
-    Shadow,
-    brought_by,
-    check,
-    distribution_of,
-    expression,
-    listed,
-    tell,
-    worded,
-)
+from tunedoctor import api
 
 HOW = {"work": ", from the folder it lies in", "pythonpath": ", by way of PYTHONPATH", "path": ""}
 
 
-@check("local-file-shadowing")
-def local_file_shadowing(facts: Facts) -> Finding | None:
+@api.check("local-file-shadowing")
+def local_file_shadowing(facts: api.Facts) -> api.Finding | None:
     """Libraries first, then standard modules, what a run imported from elsewhere, copies by PYTHONPATH, errors."""
     found = facts.shadowed.shadows
-    libraries = [s for s in found if distribution_of(s.module)]
-    standard = [s for s in found if not distribution_of(s.module)]
+    libraries = [s for s in found if api.distribution_of(s.module)]
+    standard = [s for s in found if not api.distribution_of(s.module)]
     # live, the folders themselves tell; what runs in the target does not start from the working folder
     errors = () if facts.shadowed else facts.errors.errors
     return (
-        _finding([s for s in libraries if s.hides], "error")
-        or _finding([s for s in standard if s.where != "work"], "error")
+        _finding(facts, [s for s in libraries if s.hides], "error")
+        or _finding(facts, [s for s in standard if s.where != "work"], "error")
         or _strays(facts)
-        or next((told for error in errors if (told := _from_error(error))), None)
-        or _finding(standard, "warning")
+        or next((told for error in errors if (told := _from_error(facts, error))), None)
+        or _finding(facts, standard, "warning")
         or _from_copies(facts)
-        or _finding([s for s in libraries if not s.hides], "note")
+        or _finding(facts, [s for s in libraries if not s.hides], "note")
     )
 
 
-def _finding(shadows: list[Shadow], severity: Severity) -> Finding | None:
-    if not shadows:
+def _finding(
+    facts: api.Facts, shadows: list[api.Shadow], severity: api.Severity
+) -> api.Finding | None:
+    first = next(iter(shadows), None)
+    if first is None:
         return None
-    first = shadows[0]
-    return worded(
+    return facts.worded(
         "local-file-shadowing",
         severity=severity,
         evidence=tuple(s.path for s in shadows[:4]),
-        module=first.module,
-        kind="library" if distribution_of(first.module) else "standard module",
-        path=first.path,
+        first=first,
+        kind="library" if api.distribution_of(first.module) else "standard module",
         renamed=_renamed(first.path),
         hides=first.hides or f"an installed {first.module}",
         how=HOW[first.where],
-        others=listed(s.module for s in shadows[1:]),
+        others=[s.module for s in shadows[1:]],
     )
 
 
@@ -61,43 +49,32 @@ def _renamed(path: str) -> str:
     return f"{stem}_mine.{ending}" if dot and "/" not in ending else f"{path}_mine"
 
 
-def _from_copies(facts: Facts) -> Finding | None:
+def _from_copies(facts: api.Facts) -> api.Finding | None:
     for one in facts.packages.copies:
-        known = distribution_of(one.name.replace("-", "_")) and one.version != one.winner_version
-        if known and one.hidden_by in facts.interpreter.pythonpath:
-            return worded(
-                "local-file-shadowing/copies",
-                found=f"{one.name} {one.winner_version} in {one.hidden_by} wins over {one.version} in {one.location}",
-                evidence=(one.hidden_by,),
-                host=facts.host,
-            )
+        known = api.distribution_of(one.name.replace("-", "_"))
+        differs = known and one.version != one.winner_version
+        if differs and one.hidden_by in facts.interpreter.pythonpath:
+            return facts.worded("local-file-shadowing/copies", copy=one)
     return None
 
 
-def _strays(facts: Facts) -> Finding | None:
+def _strays(facts: api.Facts) -> api.Finding | None:
     """Tell of installed packages of which a run imported another copy, from a folder that code put on the path."""
     path = tuple(one + sep for one in facts.interpreter.path for sep in "/\\")
-    found = [
-        (one, held)
-        for one in facts.runtime.strays
-        if (held := facts.packages.get(brought_by(one.module)))
-        and not held.editable
-        and not one.file.startswith(path)
-    ]
+    away = (one for one in facts.runtime.strays if not one.file.startswith(path))
+    pairs = ((one, facts.packages.get(api.brought_by(one.module))) for one in away)
+    found = [(one, held) for one, held in pairs if held and not held.editable]
     if not found or not facts.interpreter:
         return None
     first, held = found[0]
     died = any(one.outcome in ("failed", "crashed") for one in facts.runtime.stages)
-    return worded(
+    return facts.worded(
+        "local-file-shadowing/strays:died" if died else "",
+        "local-file-shadowing/strays:by" if first.by else "",
         "local-file-shadowing/strays",
-        severity="error" if died else "warning",
-        cure=tell(f"mv '{first.by}' '{first.by}.off'") if first.by else None,
-        evidence=(first.by, first.file),
-        module=first.module,
-        file=first.file,
-        held=f"{held.name} {held.version} in {held.location}",
-        by=first.by,
-        others=listed(one.module for one, _ in found[1:]),
+        first=first,
+        held=held,
+        others=[one.module for one, _ in found[1:]],
     )
 
 
@@ -105,43 +82,37 @@ def _is_mine(file: str, module: str) -> bool:
     """Tell a folder or file of the user's that has a library's name; a checkout of that library is none."""
     name = re.escape(module)
     checkout = re.search(rf"[\\/]{name}[\w.-]*[\\/]{name}[\\/]", file)
-    installed = expression("local-file-shadowing/installed").search(file)
-    return bool(distribution_of(module)) and not installed and not checkout
+    installed = api.expression("local-file-shadowing/installed").search(file)
+    return bool(api.distribution_of(module)) and not installed and not checkout
 
 
-def _mine(part: str, found: re.Match[str]) -> Finding:
+def _mine(facts: api.Facts, part: str, found: re.Match[str]) -> api.Finding:
     """Tell of a file of the user's, the second group, which is imported as the module of the first one."""
     folder = re.sub(r"[\\/]__init__\.py$", "", found[2]) if part == "own-folder" else found[2]
-    return worded(
-        f"local-file-shadowing/{part}",
-        folder=folder,
-        renamed=_renamed(folder),
-        module=found[1],
-        mine=found[2],
-        words=found[0][:100],
-    )
+    key, renamed, said = f"local-file-shadowing/{part}", _renamed(folder), found[0][:100]
+    return facts.worded(key, folder=folder, renamed=renamed, match=found, words=said)
 
 
-def _from_error(error: ErrorText) -> Finding | None:
+def _from_error(facts: api.Facts, error: api.ErrorText) -> api.Finding | None:
     """Take what an error says of a file or folder that has the name of a library or standard module."""
 
     def said(kind: str) -> re.Match[str] | None:
-        return expression(f"local-file-shadowing/{kind}").search(error.text)
+        return api.expression(f"local-file-shadowing/{kind}").search(error.text)
 
     circular = said("circular")
     if circular and not re.search("(?:site|dist)-packages", circular[2]):
-        return _mine("circular", circular)
+        return _mine(facts, "circular", circular)
     if renamed := said("rename"):
         key, file = "local-file-shadowing/renamed", renamed[1]
         hides = renamed[2] or "the library of that name"
-        return worded(key, file=file, hides=hides, renamed=_renamed(file))
+        return facts.worded(key, file=file, hides=hides, renamed=_renamed(file))
     own = said("own-folder")
     if own and _is_mine(own[2], own[1]):
-        return _mine("own-folder", own)
+        return _mine(facts, "own-folder", own)
     for kind in ("plain", "hollow", "nowhere"):
         found = said(kind)
         module = next(filter(None, found.groups())) if found else ""
-        known = distribution_of(module) or module in sys.stdlib_module_names
+        known = api.distribution_of(module) or module in sys.stdlib_module_names
         if found and (known or kind == "nowhere"):
-            return worded(f"local-file-shadowing/{kind}", said=found[0], module=module)
-    return worded("local-file-shadowing/uncompiled") if said("uncompiled") else None
+            return facts.worded(f"local-file-shadowing/{kind}", said=found[0], module=module)
+    return facts.worded("local-file-shadowing/uncompiled") if said("uncompiled") else None

@@ -1,15 +1,11 @@
-from tunedoctor.api import Facts, Finding, check, heard, worded
+from tunedoctor import api
 
 
-@check("nccl-unavailable")
-def nccl_unavailable(facts: Facts) -> Finding | None:
+@api.check("nccl-unavailable")
+def nccl_unavailable(facts: api.Facts) -> api.Finding | None:
     """Make a note of the number of GPUs, an error where NCCL was asked for."""
-    said, count = heard(facts.errors, "nccl-unavailable"), len(facts.nvidia.gpus)
+    said, count = facts.heard("nccl-unavailable"), len(facts.nvidia.gpus)
     if not said and not (facts.host.os == "windows" and count > 1):
         return None
-    return worded(
-        "nccl-unavailable",
-        "nccl-unavailable:said" if said else "",
-        found="" if said else f"{count} NVIDIA GPUs under Windows",
-        said=said,
-    )
+    case = "nccl-unavailable:said" if said else ""
+    return facts.worded(case, "nccl-unavailable", said=said, count=count)

@@ -1,25 +1,15 @@
-from tunedoctor.api import (
-    AmdGpus,
-    AppleGpu,
-    Facts,
-    Finding,
-    IntelGpu,
-    NvidiaGpus,
-    PciBus,
-    check,
-    worded,
-)
+from tunedoctor import api
 
 
-@check("no-gpu")
+@api.check("no-gpu")
 def no_gpu(
-    facts: Facts,
-    nvidia: NvidiaGpus | None,
-    amd: AmdGpus | None,
-    intel: IntelGpu | None,
-    apple: AppleGpu | None,
-    pci: PciBus | None,
-) -> Finding | None:
+    facts: api.Facts,
+    nvidia: api.NvidiaGpus | None,
+    amd: api.AmdGpus | None,
+    intel: api.IntelGpu | None,
+    apple: api.AppleGpu | None,
+    pci: api.PciBus | None,
+) -> api.Finding | None:
     """Every vendor has to be known not to be there."""
     gpus = amd.gpus if amd else ()
     radeon = any(not gpu.integrated or gpu.gfx == "gfx1151" for gpu in gpus)
@@ -28,4 +18,4 @@ def no_gpu(
     if cards or radeon or (intel and intel.discrete) or apple or mac:
         return None
     where = "on the PCI bus" if pci and pci.devices else "in this machine"
-    return worded("no-gpu", evidence=("/sys/bus/pci/devices" if pci else "",), where=where)
+    return facts.worded("no-gpu", evidence=("/sys/bus/pci/devices" if pci else "",), where=where)

@@ -1,56 +1,47 @@
-from tunedoctor.api import (
-    LAST_INTEL_MAC,
-    Facts,
-    Finding,
-    Host,
-    Interpreter,
-    Refused,
-    TorchBuild,
-    Unknown,
-    check,
-    expression,
-    family,
-    heard,
-    listed,
-    pip,
-    refused,
-    within,
-    worded,
-)
+from msgspec import structs
 
+from tunedoctor import api
+
+INTEL_MAC = "platform-unsupported/intel-mac"
 BLOCKED = "GPU access blocked by the operating system"
 
 
-@check("platform-unsupported")
-def platform_unsupported(facts: Facts, torch: TorchBuild | Unknown | None) -> Finding | None:
+@api.check("platform-unsupported")
+def platform_unsupported(
+    facts: api.Facts, torch: api.TorchBuild | api.Unknown | None
+) -> api.Finding | None:
     """Judge by family of wheels; an installed torch is left alone, unless one is asked for that never was."""
     if special := _tcc_under_wsl(facts) or _of_device(facts):
         return special
-    if heard(facts.errors, "platform-unsupported/stops-at-222"):
-        return _intel_mac("pip finds torch up to 2.2.2 only, as on an Intel Mac", facts.interpreter)
-    if loaded := heard(facts.errors, "platform-unsupported/musl"):
-        found = f"the error '{loaded}': the loader of musl, and a file built for glibc"
-        return worded("platform-unsupported/musl", found=found)
-    if why := refused(facts.index_answer, facts.interpreter, facts.host):
-        mine = why.cause == "platform-unsupported"
-        return _by_index(facts, why).saying(why.found) if mine else None
+    if facts.heard("platform-unsupported/stops-at-222"):
+        what = "pip finds torch up to 2.2.2 only, as on an Intel Mac"
+        return facts.worded(INTEL_MAC, what=what)
+    if loaded := facts.if_heard("platform-unsupported/musl"):
+        return structs.replace(loaded, said="")
+    if why := api.refused(facts.index_answer, facts.interpreter, facts.host):
+        return _by_index(facts, why) if why.cause == "platform-unsupported" else None
     return _judged(facts, absent=torch is None) if facts.interpreter and facts.host else None
 
 
-def _by_index(facts: Facts, why: Refused) -> Finding:
+def _by_index(facts: api.Facts, why: api.Refused) -> api.Finding:
+    named = api.expression("platform-unsupported/label").search(why.found)
+    key, system = "platform-unsupported/refused", _system(facts)
     if why.file:
-        return worded("platform-unsupported/other-file", found=why.found)
-    if named := expression("platform-unsupported/label").search(why.found):
-        plain = pip(facts.interpreter, "install", named[1])
-        return worded("platform-unsupported/label-on-a-mac", found=why.found, cure=plain)
-    if "Intel Mac" in why.found:
-        return _intel_mac(why.found, facts.interpreter)
+        key = "platform-unsupported/other-file"
+    elif named:
+        key = "platform-unsupported/label-on-a-mac"
+    elif "Intel Mac" in why.found:
+        return facts.worded(INTEL_MAC, said=why.found, what=why.found)
+    return facts.worded(key, system, found=why.found, said=why.found, plain=named and named[1])
+
+
+def _system(facts: api.Facts) -> str:
+    """Return the case of the cure: an image with glibc in place of musl, or another machine."""
     musl = facts.host.libc == "musl" or facts.host.distro == "alpine"
-    system = "platform-unsupported/system:musl" if musl else "platform-unsupported/system:else"
-    return worded("platform-unsupported/refused", system, found=why.found)
+    return "platform-unsupported/system:musl" if musl else "platform-unsupported/system:else"
 
 
-def _tcc_under_wsl(facts: Facts) -> Finding | None:
+def _tcc_under_wsl(facts: api.Facts) -> api.Finding | None:
     """Find a card that Windows drives without a display model: WSL 2 reaches GPUs by WDDM alone.
 
     Source: NVIDIA, CUDA on WSL User Guide.
@@ -61,68 +52,44 @@ def _tcc_under_wsl(facts: Facts) -> Finding | None:
         return None
     if not cards:
         model = any(gpu.driver_model for gpu in gpus)
-        return None if model else worded("platform-unsupported/kept-from-wsl", said=BLOCKED)
-    card = cards[0]
-    return worded(
-        "platform-unsupported/tcc",
-        said=BLOCKED,
-        name=card.name,
-        model=card.driver_model,
-        index=card.index,
-    )
+        return None if model else facts.worded("platform-unsupported/kept-from-wsl", said=BLOCKED)
+    return facts.worded("platform-unsupported/tcc", said=BLOCKED, card=cards[0])
 
 
-def _newer_than_last(facts: Facts) -> bool:
+def _newer_than_last(facts: api.Facts) -> bool:
     """Tell whether a torch is asked for that Intel Macs never had."""
-    return any(
-        one.name == "torch" and within(LAST_INTEL_MAC, one.specifier) is False
-        for one in facts.request.requirements
-        if ">" in one.specifier or "==" in one.specifier
-    )
+    asked = (one for one in facts.request.requirements if one.name == "torch")
+    bound = (one.specifier for one in asked if ">" in one.specifier or "==" in one.specifier)
+    return any(api.within(api.LAST_INTEL_MAC, specifier) is False for specifier in bound)
 
 
-def _judged(facts: Facts, *, absent: bool) -> Finding | None:
+def _judged(facts: api.Facts, *, absent: bool) -> api.Finding | None:
     own, host = facts.interpreter, facts.host
-    where, cpython = family(host, own), own.implementation == "cpython"
+    where, cpython = api.family(host, own), own.implementation == "cpython"
+    machine = f"{host.name} on {own.machine or host.machine}, Python {own.version}"
     if where == "macos_x86_64" and cpython:
         if host.rosetta:
-            found = f"{own.executable} runs under Rosetta as {own.machine}"
-            return worded("platform-unsupported/rosetta", found=found)
+            return facts.worded("platform-unsupported/rosetta")
         wanted = absent or _newer_than_last(facts)
-        return _intel_mac(_machine(host, own), own) if wanted else None
-    if not absent or own.bits == 32 or not (own.machine or host.machine):
+        return facts.worded(INTEL_MAC, what=machine) if wanted else None
+    if not absent or own.bits == 32 or not (own.machine or host.machine) or (where and cpython):
         return None
     if not cpython:
-        found = f"{own.executable} is {own.implementation} {own.version}"
-        return worded("platform-unsupported/implementation", found=found)
-    if where:
-        return None
-    musl = host.libc == "musl"
-    return worded(
-        "platform-unsupported/nothing",
-        "platform-unsupported/system:musl" if musl else "platform-unsupported/system:else",
-        found=_machine(host, own) + (", whose C library is musl" if musl else ""),
-    )
+        return facts.worded("platform-unsupported/implementation")
+    found = machine + (", whose C library is musl" if host.libc == "musl" else "")
+    return facts.worded("platform-unsupported/nothing", _system(facts), found=found)
 
 
-def _machine(host: Host, interpreter: Interpreter) -> str:
-    return f"{host.name} on {interpreter.machine or host.machine}, Python {interpreter.version}"
-
-
-def _intel_mac(found: str, interpreter: Interpreter) -> Finding:
-    return worded("platform-unsupported/intel-mac", interpreter=interpreter, what=found)
-
-
-def _of_device(facts: Facts) -> Finding | None:
+def _of_device(facts: api.Facts) -> api.Finding | None:
     """Find a library that has no kernels for a kind of device, by its own words.
 
     Source: flash-attn, csrc/flash_attn/flash_api.cpp.
     """
     mac = bool(facts.apple) or facts.host.os == "macos"
-    said = heard(facts.errors, "platform-unsupported/quantised")
+    said = facts.heard("platform-unsupported/quantised")
     if said and (mac or not facts.host):
         where = "on a Mac" if mac else ""
-        return worded("platform-unsupported/quantised", said=said, where=where)
-    said = heard(facts.errors, "platform-unsupported/flash")
-    names = listed(dict.fromkeys(card.name for card in facts.nvidia.gpus))
-    return worded("platform-unsupported/flash", said=said, names=names) if said else None
+        return facts.worded("platform-unsupported/quantised", said=said, where=where)
+    said = facts.heard("platform-unsupported/flash")
+    names = dict.fromkeys(card.name for card in facts.nvidia.gpus)
+    return facts.worded("platform-unsupported/flash", said=said, names=names) if said else None

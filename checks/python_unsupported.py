@@ -1,29 +1,7 @@
 import re
 from typing import Any
 
-from tunedoctor.api import (
-    Facts,
-    Family,
-    Finding,
-    Interpreter,
-    TorchBuild,
-    Unknown,
-    at_least,
-    check,
-    expression,
-    family,
-    has_wheel,
-    heard,
-    if_heard,
-    parts,
-    python_tag,
-    refused,
-    table,
-    tell,
-    told,
-    within,
-    worded,
-)
+from tunedoctor import api
 
 OLDEST = "3.8"
 """First Python of torch 2. Source: torch_wheels.json."""
@@ -37,104 +15,97 @@ SETTLE = (
 )
 
 
-@check("python-unsupported")
-def python_unsupported(facts: Facts, torch: TorchBuild | Unknown | None) -> Finding | None:
+@api.check("python-unsupported")
+def python_unsupported(facts: api.Facts, torch: api.TorchBuild | api.Unknown | None) -> api.Result:
     """Judge the version alone, then with the torch that is or is not there, then what pip said."""
     own = facts.interpreter
-    why = refused(facts.index_answer, own, facts.host)
+    why = api.refused(facts.index_answer, own, facts.host)
+    if why is not None and why.cause != "python-unsupported":
+        return None
     if why is not None:
-        none = why.file or "from versions: none" in why.found
-        finding = worded(
-            "python-unsupported/file" if why.file else "python-unsupported/refused",
-            found=why.found,
-            settle=SETTLE if none and not own else "",
-        )
-        return finding.saying(why.found) if why.cause == "python-unsupported" else None
+        settle = SETTLE if why.file or "from versions: none" in why.found else ""
+        key = "python-unsupported/file" if why.file else "python-unsupported/refused"
+        said = why.found
+        return facts.worded(key, found=said, said=said, settle="" if own else settle)
     if not own:
         return _from_errors(facts)
     stage = facts.runtime.stage("import torch")
     if stage is not None and stage.outcome == "ok":
         return None
     judged = _judged(facts, absent=torch is None)
-    return judged or (None if isinstance(torch, TorchBuild) else _from_errors(facts))
+    return judged or (None if isinstance(torch, api.TorchBuild) else _from_errors(facts))
 
 
-def _judged(facts: Facts, *, absent: bool) -> Finding | None:
+def _judged(facts: api.Facts, *, absent: bool) -> api.Finding | None:
     own = facts.interpreter
-    if own.implementation != "cpython" or not parts(own.version):
+    if own.implementation != "cpython" or not api.parts(own.version):
         return None
-    where = family(facts.host, own) if facts.host else ""
+    where = api.family(facts.host, own) if facts.host else ""
     why = _too_old(own.version, absent=absent) or (_absent(own, where) if absent else "")
-    if not why and within(own.version, f"=={BROKEN_PATCH}"):
-        return _patch(own, facts.torch.named if facts.torch else "")
+    if not why and api.within(own.version, f"=={BROKEN_PATCH}"):
+        return _patch(facts, own, facts.torch.named if facts.torch else "")
     installed = facts.packages.get("torch") if facts.torch and not facts.torch.conda else None
     wanted = installed.requires_python if installed else ""
-    if not why and wanted and within(own.version, wanted) is False:
+    if not why and wanted and api.within(own.version, wanted) is False:
         # its own metadata exclude this Python
         why = f"{facts.torch.named} requires Python {wanted}; this is {own.version}"
     if not why:
         return None
-    found = f"{why} ({own.executable})" if own.executable else why
-    return worded("python-unsupported", found=found)
+    return facts.worded("python-unsupported", why=why)
 
 
 def _too_old(version: str, *, absent: bool) -> str:
     """Tell of a Python that has ended; one of the 3.x that has the torch of its time goes on working."""
-    two = parts(version)[:1] < (3,)
-    if at_least(version, OLDEST) or not (absent or two):
+    two = api.parts(version)[:1] < (3,)
+    if api.at_least(version, OLDEST) or not (absent or two):
         return ""
     return f"Python {version} has ended{' in 2020' if two else ''}; torch 2 needs {OLDEST} or newer"
 
 
-def _absent(own: Interpreter, where: Family) -> str:
+def _absent(own: api.Interpreter, where: api.Family) -> str:
     """Tell why no torch can be had for this Python; "" where one can."""
-    if not at_least(own.version, OLDEST_FOR_NEW):
+    if not api.at_least(own.version, OLDEST_FOR_NEW):
         return f"Python {own.version} has ended; no torch since 2.5 and no transformers 5 is built for it"
-    tag = python_tag(own)
-    releases: dict[str, Any] = table("torch_wheels")["releases"]["items"]
-    if where and not any(has_wheel(version, tag, where) for version in releases):
+    tag = api.python_tag(own)
+    releases: dict[str, Any] = api.table("torch_wheels")["releases"]["items"]
+    if where and not any(api.has_wheel(version, tag, where) for version in releases):
         return f"no torch has a wheel for Python {tag} on this system"
     return ""
 
 
-def _patch(own: Interpreter, torch: str) -> Finding:
+def _patch(facts: api.Facts, own: api.Interpreter, torch: str) -> api.Finding:
     uv = own.kind in ("venv", "standalone")
-    return worded(
-        "python-unsupported/3-13-8",
-        cure=tell("uv python upgrade 3.13" if uv else "conda install python=3.13.9"),
-        version=own.version,
-        executable=own.executable,
-        torch=torch,
-    )
+    cure = api.tell("uv python upgrade 3.13" if uv else "conda install python=3.13.9")
+    return facts.worded("python-unsupported/3-13-8", cure=cure, own=own, torch=torch)
 
 
-def _from_errors(facts: Facts) -> Finding | None:
-    if heard(facts.errors, "python-unsupported/3-13-8"):
-        return _patch(Interpreter(executable="python", version=BROKEN_PATCH), "")
-    own = facts.interpreter.version
-    if compiled := if_heard(facts.errors, "python-unsupported/compile"):
+def _from_errors(facts: api.Facts) -> api.Finding | None:
+    if facts.heard("python-unsupported/3-13-8"):
+        return _patch(facts, api.Interpreter(executable="python", version=BROKEN_PATCH), "")
+    own, excluded = facts.interpreter.version, _excluded_by_pip(facts)
+    if compiled := facts.if_heard("python-unsupported/compile"):
         return compiled
-    if excluded := _excluded_by_pip(facts):
-        return worded("python-unsupported/excluded", said=excluded)
-    union = heard(facts.errors, "python-unsupported/union")
-    if union and parts(own) and not at_least(own, "3.10"):
-        return worded("python-unsupported/union", said=union, version=own)
-    said = told(facts.errors, expression("python-unsupported/none-fit").pattern)
+    if excluded:
+        return facts.worded("python-unsupported/excluded", said=excluded)
+    before = api.parts(own) and not api.at_least(own, "3.10")
+    if before and (union := facts.if_heard("python-unsupported/union")):
+        return union
+    said = api.told(facts.errors, api.expression("python-unsupported/none-fit").pattern)
     if not said:
         return None
     old = "0.1.2" in said  # sources of 2016 are all that pip offers to a Python without wheels
     settle = "" if facts.interpreter or old else SETTLE
-    return worded("python-unsupported/none-fit", said=said, settle=settle, version=own)
+    return facts.worded("python-unsupported/none-fit", said=said, settle=settle)
 
 
-def _excluded_by_pip(facts: Facts) -> str:
+def _excluded_by_pip(facts: api.Facts) -> str:
     """Return pip's or uv's sentence by which a torch asks for another Python, "" where none says so."""
-    if said := heard(facts.errors, "python-unsupported/excluded-by-pip"):
+    if said := facts.heard("python-unsupported/excluded-by-pip"):
         return said
-    asked = re.search(r"torch==(\d[\d.]*\d)", heard(facts.errors, "python-unsupported/asked"))
+    asked = re.search(r"torch==(\d[\d.]*\d)", facts.heard("python-unsupported/asked"))
     if asked is None:
         return ""
-    return told(
+    return api.told(
         facts.errors,
         r"Ignored the following versions that require a different python version: [^\n]{0,300}?(?<![\d.])"
         + re.escape(asked[1])

@@ -1,22 +1,4 @@
-from tunedoctor.api import (
-    Cure,
-    Facts,
-    Finding,
-    bitsandbytes_cuda,
-    broken_pairs,
-    check,
-    heard,
-    listed,
-    matched,
-    minor,
-    misfits,
-    pair_finding,
-    parts,
-    pip,
-    pip_line,
-    within,
-    worded,
-)
+from tunedoctor import api
 
 NEAREST = ">=0.50.0"
 """Releases that take a binary of the same CUDA major."""
@@ -32,71 +14,53 @@ MINE = frozenset({"torchao", "bitsandbytes"})
 ID = "quantisation-library-mismatch"
 
 
-@check(ID)
-def quantisation_library_mismatch(facts: Facts) -> Finding | None:
+@api.check(ID)
+def quantisation_library_mismatch(facts: api.Facts) -> api.Finding | None:
     """Known pairs, then the binary for the build's CUDA, then what an error says."""
-    if pairs := broken_pairs(ID, facts.packages, facts.torch, facts.environment, facts.errors):
-        return pair_finding(facts, pairs[:1])
-    version, said = facts.packages.version("bitsandbytes"), heard(facts.errors, ID)
+    if pairs := api.pairs_of(ID, facts):
+        return api.pair_finding(facts, pairs[:1])
+    version, said = facts.packages.version("bitsandbytes"), facts.heard(ID)
     lacks = _lacks(facts, version)
     if lacks or said:
-        return worded(
-            "quantisation-library-mismatch/no-binary" if lacks else ID,
-            said=said,
-            interpreter=facts.interpreter,
-            lacks=lacks,
-            version=version,
-        )
-    check_ = pip_line(facts.interpreter, "check")
-    for loosely in (False, True):
-        for one in misfits(facts.errors, loosely=loosely):
-            if mine := MINE & ({one.other} if loosely else {one.owner, one.other}):
-                return worded(
-                    "quantisation-library-mismatch/suspected"
-                    if loosely
-                    else "quantisation-library-mismatch/misfit",
-                    said=one.said,
-                    cure=_fitting(facts, max(mine), facts.torch.version),
-                    settle=check_ if loosely else "",
-                    owner=one.owner,
-                    other=one.other,
-                )
-    if kernels := matched(facts.errors, "quantisation-library-mismatch/kernels"):
-        return worded(
-            "quantisation-library-mismatch/kernels",
-            said=kernels[0].strip(" :-")[:140],
-            settle=pip_line(facts.interpreter, "list"),
-            interpreter=facts.interpreter,
-        )
-    skipped = heard(facts.errors, "quantisation-library-mismatch/torchao")
+        key = "quantisation-library-mismatch/no-binary" if lacks else ID
+        return facts.worded(key, said=said, lacks=lacks, version=version)
+    check_ = api.pip_line(facts.interpreter, "check")
+    for part, settle in (("misfit", ""), ("suspected", check_)):
+        for one in api.misfits(facts.errors, loosely=part == "suspected"):
+            if mine := MINE & {one.owner, one.other}:
+                cure = _fitting(facts, max(mine), facts.torch.version)
+                key, said = f"{ID}/{part}", one.said
+                return facts.worded(key, said=said, cure=cure, settle=settle, one=one)
+    if kernels := facts.matched("quantisation-library-mismatch/kernels"):
+        said, listing = kernels[0].strip(" :-")[:140], api.pip_line(facts.interpreter, "list")
+        return facts.worded("quantisation-library-mismatch/kernels", said=said, settle=listing)
+    skipped = facts.heard("quantisation-library-mismatch/torchao")
     if not skipped:
         return None
-    asked = matched(facts.errors, "quantisation-library-mismatch/torch")
+    asked = facts.matched("quantisation-library-mismatch/torch")
     torch = facts.torch.version or (asked[1] if asked else "")
-    return worded(
-        "quantisation-library-mismatch/torchao",
-        "quantisation-library-mismatch/torchao:own" if minor(torch) in TORCHAO_FOR else "",
-        said=skipped,
-        cure=_fitting(facts, "torchao", torch),
-        version=facts.packages.version("torchao"),
-    )
+    own = api.minor(torch) in TORCHAO_FOR
+    case = "quantisation-library-mismatch/torchao:own" if own else ""
+    key, version = "quantisation-library-mismatch/torchao", facts.packages.version("torchao")
+    cure = _fitting(facts, "torchao", torch)
+    return facts.worded(key, case, said=skipped, cure=cure, version=version)
 
 
-def _lacks(facts: Facts, version: str) -> str:
+def _lacks(facts: api.Facts, version: str) -> str:
     """Tell that a release holds no binary for the build's CUDA; "" where it does or nobody knows."""
     other = facts.host and (facts.host.os, facts.host.machine) != ("linux", "x86_64")
-    codes = bitsandbytes_cuda(version) if version else ()
+    codes = api.bitsandbytes_cuda(version) if version else ()
     cuda = facts.torch.cuda if facts.torch.accelerator == "cuda" else ""
     if not cuda or other or not codes or facts.environment.get("BNB_CUDA_VERSION"):
         return ""
-    wanted = int("".join(map(str, parts(cuda)[:2])))
-    near = within(version, NEAREST) is True
+    wanted = int("".join(map(str, api.parts(cuda)[:2])))
+    near = api.within(version, NEAREST) is True
     if wanted in codes or (near and any(code // 10 == wanted // 10 for code in codes)):
         return ""
-    have = listed((f"{code // 10}.{code % 10}" for code in codes[-3:]), 3)
+    have = api.listed((f"{code // 10}.{code % 10}" for code in codes[-3:]), 3)
     return f"{facts.torch.named} is built for CUDA {cuda}; bitsandbytes {version} has binaries up to {have}"
 
 
-def _fitting(facts: Facts, name: str, torch: str) -> Cure:
-    own = TORCHAO_FOR.get(minor(torch), "") if torch and name == "torchao" else ""
-    return pip(facts.interpreter, "install", *([f"{name}=={own}"] if own else ["--upgrade", name]))
+def _fitting(facts: api.Facts, name: str, torch: str) -> api.Cure:
+    own = TORCHAO_FOR.get(api.minor(torch), "") if torch and name == "torchao" else ""
+    return facts.pip("install", *([f"{name}=={own}"] if own else ["--upgrade", name]))

@@ -1,32 +1,19 @@
 import re
 
-from tunedoctor.api import (
-    AmdGpu,
-    Facts,
-    Finding,
-    amd_integrated,
-    check,
-    expression,
-    heard,
-    listed,
-    matched,
-    set_variable,
-    worded,
-)
+from tunedoctor import api
 
-VISIBLE = "HIP_VISIBLE_DEVICES"
-VARIABLES = (VISIBLE, "ROCR_VISIBLE_DEVICES", "CUDA_VISIBLE_DEVICES", "GPU_DEVICE_ORDINAL")
+VARIABLES = (*(f"{one}_VISIBLE_DEVICES" for one in ("HIP", "ROCR", "CUDA")), "GPU_DEVICE_ORDINAL")
 
 
-@check("rocm-igpu-confusion")
-def rocm_igpu_confusion(facts: Facts) -> Finding | None:
+@api.check("rocm-igpu-confusion")
+def rocm_igpu_confusion(facts: api.Facts) -> api.Finding | None:
     """Only for a ROCm build; a log that names two devices and fails on the second decides as well."""
     chips = [gpu for gpu in facts.amd.gpus if gpu.integrated]
     cards = [gpu for gpu in facts.amd.gpus if not gpu.integrated]
     both = bool(chips and cards)
     if landed := _landed(facts, chips, cards):
         return landed
-    crashed = both and heard(facts.errors, "rocm-igpu-confusion/crashed")
+    crashed = both and facts.heard("rocm-igpu-confusion/crashed")
     blind = not facts.amd or not (facts.environment or crashed)
     if blind or (both and not facts.torch):
         return _from_text(facts) or _first_is_integrated(facts, cards)
@@ -35,55 +22,44 @@ def rocm_igpu_confusion(facts: Facts) -> Finding | None:
     counted = len([d for d in facts.runtime.devices if d.kind == "rocm"])
     if not both or hidden or facts.torch.accelerator != "rocm" or 0 < counted <= len(cards):
         return None
-    return worded(
-        "rocm-igpu-confusion",
-        cure=set_variable(facts.host, VISIBLE, ",".join(str(gpu.index) for gpu in cards)),
-        chips=listed(map(_named, chips)),
-        cards=listed(map(_named, cards)),
-    )
+    indexes = ",".join(str(gpu.index) for gpu in cards)
+    key, named = "rocm-igpu-confusion", [*map(_named, cards)]
+    return facts.worded(key, indexes=indexes, chips=[*map(_named, chips)], cards=named)
 
 
-def _named(gpu: AmdGpu) -> str:
+def _named(gpu: api.AmdGpu) -> str:
     return f"{gpu.name or gpu.gfx} ({gpu.gfx})"
 
 
-def _landed(facts: Facts, chips: list[AmdGpu], cards: list[AmdGpu]) -> Finding | None:
+def _landed(
+    facts: api.Facts, chips: list[api.AmdGpu], cards: list[api.AmdGpu]
+) -> api.Finding | None:
     """Read for which target rocBLAS had no code: one of a processor, where there is a card."""
-    said = heard(facts.errors, "rocm-igpu-confusion/landed")
+    said = facts.heard("rocm-igpu-confusion/landed")
     named = re.search(r"gfx[0-9a-f]{3,5}", said)
     card = next((gpu for gpu in cards if gpu.gfx), None)
-    if named is None or card is None or not amd_integrated(named[0]):
+    if named is None or card is None or not api.amd_integrated(named[0]):
         return None
-    return worded(
-        "rocm-igpu-confusion/landed",
-        said=said,
-        cure=set_variable(facts.host, VISIBLE, str(card.index if chips else 1)),
-        gfx=named[0],
-        card=_named(card),
-    )
+    key, index = "rocm-igpu-confusion/landed", card.index if chips else 1
+    return facts.worded(key, said=said, gfx=named[0], card=_named(card), index=index)
 
 
-def _first_is_integrated(facts: Facts, cards: list[AmdGpu]) -> Finding | None:
+def _first_is_integrated(facts: api.Facts, cards: list[api.AmdGpu]) -> api.Finding | None:
     """Suspect the integrated GPU where it is the first of two kinds and the program died without a word."""
-    full = heard(facts.errors, "rocm-igpu-confusion/full")
-    died = full or heard(facts.errors, "rocm-igpu-confusion/crashed", "rocm-igpu-confusion/died")
+    full = facts.heard("rocm-igpu-confusion/full")
+    died = full or facts.heard("rocm-igpu-confusion/crashed", "rocm-igpu-confusion/died")
     first = min(facts.amd.gpus, key=lambda gpu: gpu.index, default=None)
     if not died or first is None or not cards or not first.integrated:
         return None
-    return worded(
-        "rocm-igpu-confusion/first-is-integrated",
-        "" if full else "rocm-igpu-confusion/first-is-integrated:died",
-        said=died,
-        cure=set_variable(None, VISIBLE, str(cards[0].index)),
-        first=first.name or first.gfx,
-        index=cards[0].index,
-    )
+    case = "" if full else "rocm-igpu-confusion/first-is-integrated:died"
+    key, name = "rocm-igpu-confusion/first-is-integrated", first.name or first.gfx
+    return facts.worded(key, case, said=died, first=name, card=cards[0])
 
 
-def _from_text(facts: Facts) -> Finding | None:
+def _from_text(facts: api.Facts) -> api.Finding | None:
     """Take a device above 0 without code for the integrated one."""
-    lacks = matched(facts.errors, "rocm-igpu-confusion/function")
-    second = expression("rocm-igpu-confusion/second")
+    lacks = facts.matched("rocm-igpu-confusion/function")
+    second = api.expression("rocm-igpu-confusion/second")
     if not lacks or not any(second.search(error.text) for error in facts.errors.errors):
         return None
-    return worded("rocm-igpu-confusion/from-text", said=lacks[0])
+    return facts.worded("rocm-igpu-confusion/from-text", said=lacks[0])

@@ -2,36 +2,21 @@ import re
 
 from msgspec import structs
 
-from tunedoctor.api import (
-    AmdGpu,
-    AmdGpus,
-    Facts,
-    Finding,
-    amd_gfx_by_name,
-    amd_on_bus,
-    check,
-    heard,
-    listed,
-    parts,
-    rocm_archs,
-    rocm_override,
-    set_variable,
-    worded,
-)
+from tunedoctor import api
 
 NAME = "HSA_OVERRIDE_GFX_VERSION"
 
 
-@check("rocm-override-wrong")
-def rocm_override_wrong(facts: Facts) -> Finding | None:  # noqa: PLR0911  the value, the GPU and the build
+@api.check("rocm-override-wrong")
+def rocm_override_wrong(facts: api.Facts) -> api.Finding | None:  # noqa: PLR0911  the value, the GPU and the build
     """Judge the value against the first discrete GPU; one that is only needless is a warning.
 
     A report can show that somebody set the variable and that the process did not get it.
     """
     value, gpus = facts.environment.get(NAME), facts.amd
-    crashes = heard(facts.errors, "rocm-override-wrong/crashes")
-    if not gpus and crashes and (cards := amd_on_bus(facts.pci)):
-        gpus = AmdGpus(gpus=cards)
+    crashes = facts.heard("rocm-override-wrong/crashes")
+    if not gpus and crashes and (cards := api.amd_on_bus(facts.pci)):
+        gpus = api.AmdGpus(gpus=cards)
     if value is None:
         return _not_passed(facts, gpus)
     if not gpus.gpus:
@@ -40,80 +25,61 @@ def rocm_override_wrong(facts: Facts) -> Finding | None:  # noqa: PLR0911  the v
     crossed = _crossed(facts, value, gpu) if crashes else None
     if crossed is not None or facts.torch.accelerator != "rocm":
         return crossed
-    computed = any(
-        s.name.startswith("matmul cuda:") and s.outcome == "ok" for s in facts.runtime.stages
-    )
+    ran = (s.name for s in facts.runtime.stages if s.outcome == "ok")
+    computed = any(name.startswith("matmul cuda:") for name in ran)
     target, wanted = _target(value), _wanted(gpu.gfx)
-    archs = _archs(facts) or {*rocm_archs(facts.torch.version, facts.torch.hip)}
+    archs = api.gfx_targets(facts) or api.rocm_archs(facts.torch.version, facts.torch.hip)
     if target == gpu.gfx or computed:
         return None
     if gpu.gfx in archs:
-        row = rocm_override(gpu.gfx)
+        row = api.rocm_override(gpu.gfx)
         stopgap = row is not None and row.grade == "stopgap"
         crosses = value != wanted if stopgap else not target or target[:-2] != gpu.gfx[:-2]
         return _needless(facts, value, gpu, crosses=crosses)
     if value == wanted or not gpu.gfx:
         return None
-    return worded(
+    return facts.worded(
         "rocm-override-wrong",
-        cure=set_variable(facts.host, NAME, wanted or None),
-        evidence=(NAME, f"{facts.torch.named} has code for {listed(sorted(archs), 6)}"),
+        cure=facts.set_variable(NAME, wanted or None),
+        evidence=(NAME, f"{facts.torch.named} has code for {api.listed(sorted(archs), 6)}"),
         value=value,
-        name=gpu.name or "the GPU",
-        gfx=gpu.gfx,
+        gpu=gpu,
         fits=f"takes {wanted}" if wanted else "no value fits",
     )
 
 
-def _archs(facts: Facts) -> set[str]:
-    archs = (*facts.runtime.archs, *facts.torch.archs)
-    return {one.split(":")[0] for one in archs if one.startswith("gfx")}
-
-
-def _crossed(facts: Facts, value: str, gpu: AmdGpu) -> Finding | None:
+def _crossed(facts: api.Facts, value: str, gpu: api.AmdGpu) -> api.Finding | None:
     """Tell of a crash under a value of another family than the product.
 
     rocminfo itself shows the target that the variable names; the product tells which it is.
     """
-    real, target = amd_gfx_by_name(gpu.name) if gpu.name else "", _target(value)
+    real, target = api.amd_gfx_by_name(gpu.name) if gpu.name else "", _target(value)
     same = not real or not target or target[:-2] == real[:-2]
     if same or gpu.gfx not in (real, target):
         return None
     return _needless(facts, value, structs.replace(gpu, gfx=real), crosses=True)
 
 
-def _not_passed(facts: Facts, gpus: AmdGpus) -> Finding | None:
+def _not_passed(facts: api.Facts, gpus: api.AmdGpus) -> api.Finding | None:
     """Tell of a GPU that needs the variable, which was asked for or set by hand and is not in the environment."""
     named = any(NAME in command for command in facts.typed.commands)
     gpu = next((g for g in gpus.gpus if not g.integrated and _wanted(g.gfx)), None)
-    archs = {*_archs(facts), *rocm_archs(facts.torch.version, facts.torch.hip)}
+    archs = {*api.gfx_targets(facts), *api.rocm_archs(facts.torch.version, facts.torch.hip)}
     if gpu is None or not facts.torch or not named or gpu.gfx in archs:
         return None
     wanted = _wanted(gpu.gfx)
-    return worded(
-        "rocm-override-wrong/not-passed",
-        cure=set_variable(facts.host, NAME, wanted),
-        name=gpu.name or "the GPU",
-        gfx=gpu.gfx,
-        wanted=wanted,
-    )
+    return facts.worded("rocm-override-wrong/not-passed", gpu=gpu, wanted=wanted)
 
 
-def _needless(facts: Facts, value: str, gpu: AmdGpu, *, crosses: bool) -> Finding:
-    return worded(
-        "rocm-override-wrong/needless",
-        severity="error" if crosses else "warning",
-        host=facts.host,
-        value=value,
-        target=_target(value),
-        name=gpu.name or "the GPU",
-        gfx=gpu.gfx,
-    )
+def _needless(facts: api.Facts, value: str, gpu: api.AmdGpu, *, crosses: bool) -> api.Finding:
+    case = "rocm-override-wrong/needless:crosses" if crosses else ""
+    key, target = "rocm-override-wrong/needless", _target(value)
+    return facts.worded(case, key, value=value, target=target, gpu=gpu)
 
 
 def _wanted(gfx: str) -> str:
     """Return the value that serves a GPU; "" for none."""
-    found = rocm_override(gfx)
+    found = api.rocm_override(gfx)
     return found.value if found is not None and found.grade != "fails" else ""
 
 
@@ -121,5 +87,5 @@ def _target(value: str) -> str:
     """Return the target that a value stands for: "10.3.0" -> gfx1030; "" for no such value."""
     if not re.fullmatch(r"\d{1,2}\.\d{1,3}\.\d{1,3}", value):
         return ""
-    major, minor, step = parts(value)
+    major, minor, step = api.parts(value)
     return f"gfx{major}{minor:x}{step:x}"

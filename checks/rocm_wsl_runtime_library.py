@@ -1,10 +1,12 @@
 import shlex
 
-from tunedoctor.api import Facts, Finding, Host, TorchBuild, check, tell, worded
+from tunedoctor import api
 
 
-@check("rocm-wsl-runtime-library")
-def rocm_wsl_runtime_library(facts: Facts, host: Host, torch: TorchBuild) -> Finding | None:
+@api.check("rocm-wsl-runtime-library")
+def rocm_wsl_runtime_library(
+    facts: api.Facts, host: api.Host, torch: api.TorchBuild
+) -> api.Finding | None:
     """Call it an error where torch was seen to fail; without a run warn of wheels of the PyTorch index."""
     if host.wsl != 2 or torch.accelerator != "rocm":
         return None
@@ -16,13 +18,11 @@ def rocm_wsl_runtime_library(facts: Facts, host: Host, torch: TorchBuild) -> Fin
     folder = f"{torch.location}/lib" if torch.location else "torch/lib"
     libraries = facts.rocm.hsa_libraries
     ubuntu = next((one for one in libraries if one.startswith("/usr/lib/")), "")
-    return worded(
+    return facts.worded(
         "rocm-wsl-runtime-library:also" if ubuntu else "",
+        "rocm-wsl-runtime-library:failed" if failed else "",
         "rocm-wsl-runtime-library",
-        severity="error" if failed else "warning",
-        cure=tell(f"rm {shlex.quote(folder)}/libhsa-runtime64.so*", who="root"),
-        evidence=("/dev/dxg", folder),
-        torch=torch.named,
+        cure=api.tell(f"rm {shlex.quote(folder)}/libhsa-runtime64.so*", who="root"),
         folder=folder,
         ubuntu=ubuntu,
     )

@@ -1,19 +1,17 @@
-from tunedoctor.api import Facts, Finding, Interpreter, Unknown, check, worded
+from tunedoctor import api
 
 
-@check("target-missing")
+@api.check("target-missing")
 def target_missing(
-    facts: Facts, interpreter: Interpreter | Unknown | None
-) -> Finding | Unknown | None:
+    facts: api.Facts, interpreter: api.Interpreter | api.Unknown | None
+) -> api.Result:
     """Find a live target that gave no interpreter."""
-    if not facts.target or isinstance(interpreter, Interpreter):
+    if not facts.target or isinstance(interpreter, api.Interpreter):
         return None
     if facts.target.chosen_by == "none":
         return None
-    why = facts.target.problem or (interpreter.why if isinstance(interpreter, Unknown) else "")
-    if isinstance(interpreter, Unknown) and "doctor check --deep" in why:  # its files do not tell
-        return interpreter
-    return worded(
-        "target-missing",
-        found=f"{facts.target.asked}, named by {facts.target.chosen_by}: {why or 'no interpreter is there'}",
-    )
+    unknown = interpreter.why if isinstance(interpreter, api.Unknown) else ""
+    why = facts.target.problem or unknown
+    if isinstance(interpreter, api.Unknown) and "doctor check --deep" in why:
+        return interpreter  # its files do not tell
+    return facts.worded("target-missing", why=why)

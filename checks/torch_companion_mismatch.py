@@ -1,22 +1,8 @@
 import re
 from datetime import date
-from typing import NamedTuple
+from typing import Any
 
-from tunedoctor.api import (
-    Facts,
-    Finding,
-    Unmet,
-    check,
-    companion_install,
-    companions,
-    heard,
-    matched,
-    minor,
-    pip,
-    unmet,
-    within,
-    worded,
-)
+from tunedoctor import api
 
 LAST_TORCHAUDIO = ">=2.11"
 """From here on torchaudio names no torch: its last release goes with newer ones too."""
@@ -25,63 +11,54 @@ NIGHTS = 45
 """Days that nightlies of one set lie apart at most: one that fails to build is taken from an earlier night."""
 
 
-class _Bad(NamedTuple):
-    """A companion that does not fit."""
-
-    name: str
-    found: str
-    version: str
-    """The release that would fit, "" where not known."""
+_Bad = tuple[str, str]
+"""What is wrong with a companion, and the release that would fit, "" where not known."""
 
 
-@check("torch-companion-mismatch")
-def torch_companion_mismatch(facts: Facts) -> Finding | None:
+@api.check("torch-companion-mismatch")
+def torch_companion_mismatch(facts: api.Facts) -> api.Finding | None:
     """Compare releases, then declared pins, then labels; an error text decides where these are silent."""
     # what libmamba says where it has a companion for another CUDA alone
-    if asked := matched(facts.errors, "torch-companion-mismatch/conda-cuda"):
-        what = f"{asked['name']}={asked['version']} pytorch-cuda={asked['cuda']}"
+    if asked := facts.matched("torch-companion-mismatch/conda-cuda"):
         key = "torch-companion-mismatch/from-conda"
-        return worded(key, said=asked[0], name=asked["name"], what=what)
+        slots: dict[str, Any] = asked.groupdict()
+        return facts.worded(key, said=asked[0], **slots)
     bad = _judged_all(facts) if facts.torch and facts.packages else {}
-    said = {
-        name: text
-        for name in COMPANIONS
-        if (text := heard(facts.errors, f"torch-companion-mismatch/{name}"))
-        and not _of_release(facts, name)
-    }
-    conflict = heard(facts.errors, "torch-companion-mismatch/conflict")
+    heard = {one: facts.heard(f"torch-companion-mismatch/{one}") for one in COMPANIONS}
+    said = {one: text for one, text in heard.items() if text and not _of_release(facts, one)}
+    conflict = facts.heard("torch-companion-mismatch/conflict")
     if conflict and not bad:
         said.setdefault(conflict.partition(" ")[0], conflict)
-    chosen = next((one for name, one in bad.items() if name != "xformers"), None)
-    if said and chosen is None:
+    name = next((one for one in bad if one != "xformers"), "")
+    if said and not name:
         name = next(iter(said))
         torch = facts.torch.named if facts.torch else "torch of another release"
-        found = " ".join((name, *facts.packages.version(name).split(), "beside", torch))
-        own = companions(facts.torch.version).get(name, "") if facts.torch else ""
-        chosen = bad.get(name) or _Bad(name, found, own)
-        chosen = chosen._replace(found=f"{chosen.found}: the error '{said[name]}'")
-    chosen = chosen or next(iter(bad.values()), None)
-    if chosen is None:
+        beside = " ".join((name, *facts.packages.version(name).split(), "beside", torch))
+        found, fit = bad.pop(name, (beside, api.companions(facts.torch.version).get(name, "")))
+        bad = {name: (f"{found}: the error '{said[name]}'", fit), **bad}
+    name = name or next(iter(bad), "")
+    if not name:
         return None
-    there = facts.packages.get(chosen.name)
-    fits = chosen.name != "xformers" and facts.torch and chosen.version
-    plain = chosen.version.partition("+")[0]
-    return worded(
+    plain = bad[name][1].partition("+")[0]
+    there = facts.packages.get(name)
+    fits = name != "xformers" and facts.torch and plain
+    cure = facts.pip("uninstall", name)
+    if fits:
+        cure = api.companion_install(facts.interpreter, facts.torch, name, plain)
+    return facts.worded(
         "torch-companion-mismatch",
-        f"torch-companion-mismatch/{chosen.name}",
+        f"torch-companion-mismatch/{name}",
         "torch-companion-mismatch:one" if fits else "torch-companion-mismatch:none",
-        found="; ".join(dict.fromkeys([chosen.found, *(one.found for one in bad.values())])),
-        said=said.get(chosen.name, ""),
-        cure=companion_install(facts.interpreter, facts.torch, chosen.name, plain)
-        if fits
-        else pip(facts.interpreter, "uninstall", chosen.name),
+        found="; ".join(dict.fromkeys(found for found, _ in (bad[name], *bad.values()))),
+        said=said.get(name, ""),
+        cure=cure,
         evidence=(there.location if there else "",),
-        name=chosen.name,
+        name=name,
     )
 
 
-def _judged_all(facts: Facts) -> dict[str, _Bad]:
-    every = unmet(facts.packages, facts.interpreter, facts.host, facts.torch, names=COMPANIONS)
+def _judged_all(facts: api.Facts) -> dict[str, _Bad]:
+    every = api.unmet(facts.packages, facts.interpreter, facts.host, facts.torch, names=COMPANIONS)
     pins = {one.owner.name: one for one in every if one.name == "torch" and one.installed}
     bad: dict[str, _Bad] = {}
     for name in COMPANIONS:
@@ -94,32 +71,32 @@ def _judged_all(facts: Facts) -> dict[str, _Bad]:
     return bad
 
 
-def _of_release(facts: Facts, name: str) -> bool:
+def _of_release(facts: api.Facts, name: str) -> bool:
     """Tell a companion of the very release of torch on a Mac, whose wheels come in one variant."""
-    own = companions(facts.torch.version).get(name, "") if facts.torch else ""
+    own = api.companions(facts.torch.version).get(name, "") if facts.torch else ""
     version = facts.packages.version(name)
-    same = bool(own and version) and minor(version) == minor(own)
+    same = bool(own and version) and api.minor(version) == api.minor(own)
     return same and facts.host.os == "macos"
 
 
-def _judged(facts: Facts, name: str, version: str, pin: Unmet | None) -> _Bad | None:
+def _judged(facts: api.Facts, name: str, version: str, pin: api.Unmet | None) -> _Bad | None:
     """Tell what is wrong with a companion; None where it fits or nobody knows."""
     torch = facts.torch.version
     if night := _nightly(torch):
         return _other_night(name, version, torch, night)
     if re.search(r"\da0\+|\+git[0-9a-f]{6,40}$", torch):
         return None  # built from a commit before the release, by a vendor that builds its companions likewise
-    own = companions(torch).get(name, "")
-    if name == "torchaudio" and within(version, LAST_TORCHAUDIO) and within(torch, LAST_TORCHAUDIO):
-        own = version.partition("+")[0]
+    own = api.companions(torch).get(name, "")
+    late = all(api.within(one, LAST_TORCHAUDIO) for one in (version, torch))
+    own = version.partition("+")[0] if name == "torchaudio" and late else own
     beside = f"{name} {version} beside torch {torch}"
-    if own and name != "xformers" and minor(version) != minor(own):
-        return _Bad(name, f"{beside}; that torch goes with {name} {own}", own)
+    if own and name != "xformers" and api.minor(version) != api.minor(own):
+        return f"{beside}; that torch goes with {name} {own}", own
     # a pin on another patch release of the same minor breaks nothing
     if pin is not None and not own:
-        return _Bad(name, f"{beside}; it requires {pin.wanted}", own)
+        return f"{beside}; it requires {pin.wanted}", own
     odd = _odd_label(facts, name, version)
-    return _Bad(name, f"{beside}: {odd}", own or version) if odd else None
+    return (f"{beside}: {odd}", own or version) if odd else None
 
 
 def _nightly(version: str) -> date | None:
@@ -138,10 +115,10 @@ def _other_night(name: str, version: str, torch: str, night: date) -> _Bad | Non
         return None
     if other is None and (name == "xformers" or not re.match(r"\d+\.\d+\.\d+(\+|$)", version)):
         return None
-    return _Bad(name, f"{name} {version} beside the nightly torch {torch}", "")
+    return f"{name} {version} beside the nightly torch {torch}", ""
 
 
-def _odd_label(facts: Facts, name: str, version: str) -> str:
+def _odd_label(facts: api.Facts, name: str, version: str) -> str:
     """Tell of two variants that do not go together; "" where they do."""
     torch = facts.torch
     label, mine = _label(version), _label(torch.version)

@@ -1,27 +1,4 @@
-from tunedoctor.api import (
-    AmdGpu,
-    Cure,
-    Facts,
-    Finding,
-    Host,
-    NvidiaGpu,
-    NvidiaGpus,
-    TorchBuild,
-    Unknown,
-    amd_gfx_by_name,
-    check,
-    expression,
-    heard,
-    install_driver,
-    listed,
-    named_as,
-    parts,
-    python,
-    rebuild_cuda,
-    rebuild_xpu,
-    rocm_build,
-    worded,
-)
+from tunedoctor import api
 
 HALO = "gfx1151"
 """Part of a processor, and as good for training as a card."""
@@ -31,95 +8,88 @@ OLDEST_DRIVER = "525.60.13"
 """Floor of all CUDA 12 builds."""
 
 
-@check("torch-cpu-only")
+@api.check("torch-cpu-only")
 def torch_cpu_only(  # noqa: PLR0911  each vendor, and what was said
-    facts: Facts, nvidia: NvidiaGpus | Unknown | None, host: Host | Unknown | None
-) -> Finding | None:
+    facts: api.Facts,
+    nvidia: api.NvidiaGpus | api.Unknown | None,
+    host: api.Host | api.Unknown | None,
+) -> api.Finding | None:
     """Find a GPU that some build supports and this one does not; an error text decides where facts lack."""
-    said = heard(facts.errors, "torch-cpu-only")
+    said = facts.heard("torch-cpu-only")
     kind = facts.torch.accelerator
     if facts.runtime.gpu_works:
         return None
     if kind == "unknown" and not said:
         return _fallen_back(facts)
-    usable = [c for c in facts.nvidia.gpus if parts(c.compute_capability) >= (5,)]
+    usable = [c for c in facts.nvidia.gpus if api.parts(c.compute_capability) >= (5,)]
     discrete = [g for g in facts.amd.gpus if _trains(g, told=facts.amd.told_by)]
     intel = facts.intel
-    arcs = [n for n in intel.names if named_as("arc", n)] if intel.discrete else []
+    arcs = [n for n in intel.names if api.named_as("arc", n)] if intel.discrete else []
     served = {"cuda": bool(usable), "rocm": bool(discrete), "xpu": bool(arcs), "mps": True}
     name = f"{facts.torch.named} is {_what(facts.torch)}" if facts.torch else f"the error '{said}'"
     reached = facts.amd.told_by or not facts.rocm or facts.rocm.kfd in ("ok", "denied")
     if served.get(kind):
         return None
     if usable:
-        return _nvidia(facts, name, usable).saying(said)
+        return _nvidia(facts, name, usable, said)
     if discrete and reached:
-        return _amd(facts, name, discrete).saying(said)
+        return _amd(facts, name, discrete, said)
     if arcs or (intel.discrete and kind == "cpu"):
-        return _intel(facts, name, listed(intel.names), arc=bool(arcs)).saying(said)
+        return _intel(facts, name, said, arc=bool(arcs))
     if said and kind == "unknown":
-        return _from_text(facts, said)
+        if "xpu" in said.lower():
+            return _intel(facts, "", said, arc=True)
+        return _on_nvidia(facts, "from-text", said, name)
     return _of_no_gpu(facts, name, said, absent=nvidia is None, told=host is not None)
 
 
-def _from_text(facts: Facts, said: str) -> Finding:
-    if "xpu" in said.lower():
-        asked = "an Intel GPU, as the job asks for one"
-        return _intel(facts, f"the error '{said}'", asked, arc=True).saying(said)
-    return _on_nvidia("from-text", said=said, name=f"the error '{said}'")
-
-
-def _of_no_gpu(facts: Facts, name: str, said: str, *, absent: bool, told: bool) -> Finding | None:
+def _of_no_gpu(
+    facts: api.Facts, name: str, said: str, *, absent: bool, told: bool
+) -> api.Finding | None:
     """Judge a CPU build where no GPU is known: `absent`, NVIDIA's are known not to be there."""
     if facts.torch.accelerator != "cpu":
         return None
     if said and not absent and facts.host.os != "macos":
         more = f", and the job asks for CUDA: the error '{said}'"
-        return _on_nvidia("from-text", said=said, name=name + more)
+        return _on_nvidia(facts, "from-text", said=said, name=name + more)
     if facts.runtime.gpu_available is False:
         known = facts.nvidia or facts.amd or facts.intel or facts.host or absent or not told
-        return None if known else _on_nvidia("bare-excerpt", said=said, name=name)
+        return None if known else _on_nvidia(facts, "bare-excerpt", said=said, name=name)
     # somebody has NVIDIA's toolkit and misses CUDA
-    missed = heard(facts.errors, "torch-cpu-only/missed")
+    missed = facts.heard("torch-cpu-only/missed")
     if facts.compilers.nvcc_version and missed:
         name += f"; nvcc {facts.compilers.nvcc_version} is installed, and the error '{missed}'"
-        return _on_nvidia("missed", said=missed, name=name)
+        return _on_nvidia(facts, "missed", said=missed, name=name)
     return None
 
 
-def _on_nvidia(part: str, said: str, name: str) -> Finding:
+def _on_nvidia(facts: api.Facts, part: str, said: str, name: str) -> api.Finding:
     """Answer where no machine is told: it has an NVIDIA GPU, if any."""
-    fit = rebuild_cuda(None, None, None, OLDEST_DRIVER, ())
-    cure = fit.cure if fit else Cure()
-    return worded(f"torch-cpu-only/{part}", said=said, cure=cure, name=name)
+    fit = api.rebuild_cuda(None, None, None, OLDEST_DRIVER, ())
+    return facts.worded(f"torch-cpu-only/{part}", said=said, cure=fit and fit.cure, name=name)
 
 
-def _trains(gpu: AmdGpu, *, told: str) -> bool:
+def _trains(gpu: api.AmdGpu, *, told: str) -> bool:
     """Tell of a GPU that wheels have code for, or that a tool named without its target."""
-    if gpu.integrated and gpu.gfx != HALO:
-        return False
-    return named_as("rocm_trains", gpu.gfx) or bool(told and not gpu.gfx)
+    known = api.named_as("rocm_trains", gpu.gfx) or bool(told and not gpu.gfx)
+    return known and (not gpu.integrated or gpu.gfx == HALO)
 
 
-def _fallen_back(facts: Facts) -> Finding | None:
+def _fallen_back(facts: api.Facts) -> api.Finding | None:
     """Tell of an install over several indexes, of which the default one had the build that pip took."""
     cards = bool(facts.amd or facts.nvidia)
-    extra = expression("torch-cpu-only/extra-index")
+    extra = api.expression("torch-cpu-only/extra-index")
     install = next((c for c in facts.typed.commands if extra.search(c)), "")
     if facts.runtime.gpu_available is not False or not cards or not install:
         return None
     gpu = [one.gfx or "gfx1100" for one in facts.amd.gpus]
     gpu += [one.compute_capability or "8.9" for one in facts.nvidia.gpus]
-    return worded(
-        "torch-cpu-only/fallen-back",
-        name=python(facts.interpreter),
-        install=install[:120],
-        gpu=gpu[0],
-        variant="rocm" if facts.amd else "cu",
-    )
+    key, variant = "torch-cpu-only/fallen-back", "rocm" if facts.amd else "cu"
+    name, typed = api.python(facts.interpreter), install[:120]
+    return facts.worded(key, name=name, install=typed, gpu=gpu[0], variant=variant)
 
 
-def _what(build: TorchBuild) -> str:
+def _what(build: api.TorchBuild) -> str:
     kinds = {
         "cuda": f"built for NVIDIA, CUDA {build.cuda}",
         "rocm": "built for AMD, ROCm",
@@ -128,49 +98,42 @@ def _what(build: TorchBuild) -> str:
     return kinds.get(build.accelerator, "a CPU build")
 
 
-def _nvidia(facts: Facts, name: str, usable: list[NvidiaGpu]) -> Finding:
+def _nvidia(facts: api.Facts, name: str, usable: list[api.NvidiaGpu], said: str) -> api.Finding:
     capabilities = tuple({card.compute_capability for card in usable})
     small = max(card.memory_total or SMALL for card in usable) < SMALL
     card, driver = usable[0].name, facts.nvidia_driver.version
-    fit = rebuild_cuda(facts.host, facts.interpreter, facts.torch, driver, capabilities)
+    fit = api.rebuild_cuda(facts.host, facts.interpreter, facts.torch, driver, capabilities)
     found = f"{name}; the machine has {f'{len(usable)} x ' if len(usable) > 1 else ''}{card}"
-    if fit is None:
-        install = install_driver(facts.host)
-        return Finding(
-            found=f"{found} under driver {driver or 'not known'}",
-            cure=install.cure,
-            cure_note=f"{install.note}; no CUDA build fits the present driver; then `doctor check` names one",
-        )
-    return Finding(
-        severity="note" if small else "error",
-        found=found,
-        cure=fit.cure,
-        cure_note=fit.note,
-        evidence=(facts.torch.file,),
-    )
+    if fit:
+        severity: api.Severity = "note" if small else "error"
+        key = "torch-cpu-only"
+        return facts.worded(key, severity=severity, said=said, found=found, way=fit)
+    found += f" under driver {driver or 'not known'}"
+    way = api.install_driver(facts.host)
+    note = f"{way.note}; no CUDA build fits the present driver; then `doctor check` names one"
+    return facts.worded(said=said, found=found, way=way, cure_note=note)
 
 
-def _amd(facts: Facts, name: str, chips: list[AmdGpu]) -> Finding:
-    told_by = facts.amd.told_by
+def _amd(facts: api.Facts, name: str, chips: list[api.AmdGpu], said: str) -> api.Finding:
     # the name first: a tool prints the target of an override, or of an early stepping
-    gfx = tuple(dict.fromkeys(filter(None, (amd_gfx_by_name(c.name) or c.gfx for c in chips))))
-    fit = rocm_build(facts.host, facts.interpreter, facts.torch, gfx)
-    return worded(
+    gfx = tuple(dict.fromkeys(filter(None, (api.amd_gfx_by_name(c.name) or c.gfx for c in chips))))
+    fit = api.rocm_build(facts.host, facts.interpreter, facts.torch, gfx)
+    return facts.worded(
         "torch-cpu-only/amd",
-        severity="error" if fit.on_index or (told_by and fit.of_amd) else "note",
-        cure=fit.cure,
-        cure_note=fit.note,
-        evidence=(facts.torch.file,),
+        severity="error" if fit.on_index or (facts.amd.told_by and fit.of_amd) else "note",
+        said=said,
+        way=fit,
         name=name,
-        cards=listed(dict.fromkeys(chip.name or chip.gfx for chip in chips)),
-        told_by=told_by,
+        cards=dict.fromkeys(chip.name or chip.gfx for chip in chips),
     )
 
 
-def _intel(facts: Facts, name: str, chips: str, *, arc: bool) -> Finding:
-    return worded(
+def _intel(facts: api.Facts, name: str, said: str, *, arc: bool) -> api.Finding:
+    return facts.worded(
+        "" if name else "torch-cpu-only:xpu",
         "torch-cpu-only/intel",
         severity="error" if arc else "note",
-        found=f"{name}; the machine has {chips}",
-        cure=rebuild_xpu(facts.host, facts.interpreter, facts.torch),
+        said=said,
+        cure=api.rebuild_xpu(facts.host, facts.interpreter, facts.torch),
+        name=name,
     )

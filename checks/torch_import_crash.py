@@ -1,10 +1,10 @@
-from tunedoctor.api import Facts, Finding, Runtime, TorchBuild, Unknown, check, same_torch, worded
+from tunedoctor import api
 
 
-@check("torch-import-crash")
+@api.check("torch-import-crash")
 def torch_import_crash(
-    facts: Facts, runtime: Runtime, torch: TorchBuild | Unknown | None
-) -> Finding | None:
+    facts: api.Facts, runtime: api.Runtime, torch: api.TorchBuild | api.Unknown | None
+) -> api.Finding | None:
     """Find a first stage that failed or crashed, though a torch is there."""
     stage = runtime.stage("import torch")
     if stage is None or stage.outcome not in ("failed", "crashed"):
@@ -13,13 +13,13 @@ def torch_import_crash(
     if torch is None or (raised and not build):
         return None
     lines = [line.strip() for line in stage.error.splitlines() if line.strip()] or ["no message"]
-    same = same_torch(facts.interpreter, build.version, build.variant)
-    return worded(
+    same = api.same_torch(facts.interpreter, build.version, build.variant)
+    places = tuple(line for line in lines if line.startswith("File "))[:3]
+    return facts.worded(
         "torch-import-crash:build" if build else "torch-import-crash:else",
         "torch-import-crash",
         cure=same if build else None,
-        evidence=tuple(line for line in lines if line.startswith("File "))[:3],
-        ends="raises" if raised else "ends with",
-        last=lines[-1 if raised else 0][:200],
+        evidence=places,
+        last=f"raises {lines[-1][:200]}" if raised else f"ends with {lines[0][:200]}",
         lacks="the processor" if "SIGILL" in stage.error else "",
     )

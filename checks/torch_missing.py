@@ -1,52 +1,36 @@
-from tunedoctor.api import (
-    Facts,
-    Finding,
-    TorchBuild,
-    Unknown,
-    check,
-    expression,
-    heard,
-    matched,
-    tell,
-    torch_install,
-    worded,
-)
+from tunedoctor import api
 
 
-@check("torch-missing")
-def torch_missing(facts: Facts, torch: TorchBuild | Unknown | None) -> Finding | None:
+@api.check("torch-missing")
+def torch_missing(facts: api.Facts, torch: api.TorchBuild | api.Unknown | None) -> api.Result:
     """Absent: no torch on the path of the target. Where nobody looked, the error of its import tells."""
-    if isinstance(torch, TorchBuild):
+    if isinstance(torch, api.TorchBuild):
         return None
     own = facts.interpreter
     if torch is not None or not own:
         return _from_error(facts)
-    fit = torch_install(facts)
-    return worded(
+    fit = api.torch_install(facts)
+    return facts.worded(
         "torch-missing/absent:fits" if fit.cure else "torch-missing/absent:none",
         "torch-missing/absent",
-        cure=fit.cure or tell("python3.12 -m venv ~/train"),
+        cure=fit.cure,
         evidence=own.site_packages,
-        executable=own.executable,
-        version=own.version,
-        kind="" if own.kind == "unknown" else own.kind,
+        kind=own.kind.replace("unknown", ""),
         note=fit.note.replace(", no reboot", ""),
-        why=fit.why or "no torch build fits this Python and system",
-        managed="the system" if own.externally_managed else "",
-        doctor="the doctor's own" if facts.packages.get("tunedoctor") else "",
+        why=fit.why,
+        doctor=facts.packages.get("tunedoctor"),
     )
 
 
-def _from_error(facts: Facts) -> Finding | None:
+def _from_error(facts: api.Facts) -> api.Finding | None:
     """Believe the error of an import where no list shows a torch; in a build, only where a list shows none."""
-    said, there = heard(facts.errors, "torch-missing"), facts.packages.get("torch")
+    said, there = facts.heard("torch-missing"), facts.packages.get("torch")
     if not said or there:
         return None
     errors = [error for error in facts.errors.errors if said in error.text]
-    building = expression("torch-missing/building")
+    building = api.expression("torch-missing/building")
     built = any(building.search(frame.file) for error in errors for frame in error.frames)
-    built = built or matched(facts.errors, "torch-missing/isolated") is not None
+    built = built or facts.matched("torch-missing/isolated") is not None
     if built and not facts.packages.get("pip"):
         return None
-    listed = "the list of packages" if facts.packages else ""
-    return worded("torch-missing", said=said, listed=listed)
+    return facts.worded("torch-missing", said=said)

@@ -1,18 +1,13 @@
-from tunedoctor.api import Facts, Finding, TorchBuild, check, torch_install, within, worded
+from tunedoctor import api
 
 RECOMMENDED = "2.5"
 """Floor of transformers 5.15. Source: known_bad.json."""
 
 
-@check("torch-old")
-def torch_old(facts: Facts, torch: TorchBuild) -> Finding | None:
+@api.check("torch-old")
+def torch_old(facts: api.Facts, torch: api.TorchBuild) -> api.Finding | None:
     """Compare with the floor of current libraries."""
-    if within(torch.version, f"<{RECOMMENDED}") is not True:
+    if api.within(torch.version, f"<{RECOMMENDED}") is not True:
         return None
-    fit = torch_install(
-        facts,
-        f">={RECOMMENDED}",
-    )
-    if not fit.cure:
-        return None
-    return worded("torch-old", cure=fit.cure, version=torch.version)
+    cure = api.torch_install(facts, f">={RECOMMENDED}").cure
+    return facts.worded("torch-old", cure=cure, version=torch.version) if cure else None

@@ -1,8 +1,8 @@
-from tunedoctor.api import Facts, Finding, Runtime, check, counted, python, worded
+from tunedoctor import api
 
 
-@check("torch-sees-no-gpu")
-def torch_sees_no_gpu(facts: Facts, runtime: Runtime) -> Finding | None:
+@api.check("torch-sees-no-gpu")
+def torch_sees_no_gpu(facts: api.Facts, runtime: api.Runtime) -> api.Finding | None:
     """Go by what torch said of the GPUs that the drivers list."""
     if runtime.gpu_available is not False:
         return None
@@ -13,12 +13,11 @@ def torch_sees_no_gpu(facts: Facts, runtime: Runtime) -> Finding | None:
     if not names:
         return None
     # of a pasted report, which tells only a part, the cause is still open
-    return worded(
+    return facts.worded(
         "torch-sees-no-gpu",
         "" if runtime.torch_file else "torch-sees-no-gpu:report",
-        evidence=(runtime.torch_file,),
         name=f"torch {runtime.torch_version}".strip(),
         reason=(runtime.gpu_error.splitlines() or [""])[0][:160],
-        gpus=counted(names),
-        python=python(facts.interpreter),
+        gpus=api.counted(names),
+        python=api.python(facts.interpreter),
     )

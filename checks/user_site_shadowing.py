@@ -1,62 +1,49 @@
 import re
 
-from tunedoctor.api import (
-    ErrorText,
-    Facts,
-    Finding,
-    brought_by,
-    check,
-    distribution_of,
-    expression,
-    listed,
-    worded,
-)
+from tunedoctor import api
 
-USER_SITE = expression("user-site-shadowing/user-site")
-SITE = expression("user-site-shadowing/site")
-OF_AN_ENVIRONMENT = expression("user-site-shadowing/of-an-environment")
+USER_SITE = api.expression("user-site-shadowing/user-site")
+SITE = api.expression("user-site-shadowing/site")
+OF_AN_ENVIRONMENT = api.expression("user-site-shadowing/of-an-environment")
 
 
-@check("user-site-shadowing")
-def user_site_shadowing(facts: Facts) -> Finding | None:
+@api.check("user-site-shadowing")
+def user_site_shadowing(facts: api.Facts) -> api.Finding | None:
     """Find hidden copies of the stack whose winner lies in the user site and has another version.
 
     In a report the paths of a traceback tell.
     """
     for held in facts.packages.in_memory:
         if place := USER_SITE.search(held.file):
-            found = f"python imports {held.name} {held.version} from {place[0]}; "
-            found += f"the environment's list has {held.installed}"
-            return _finding(facts, found, place[0])
+            found = f"python imports {held.name} {held.version} from {place[0]}"
+            listed = f"the environment's list has {held.installed}"
+            return _finding(facts, f"{found}; {listed}", place[0])
     for one in facts.errors.errors:
         missed, mine = _missed(facts, one), None
-        if expression("user-site-shadowing/no-module").search(one.text) is None:
+        user = next((m[0] for frame in one.frames if (m := USER_SITE.search(frame.file))), "")
+        if api.expression("wrong-interpreter/no-module").search(one.text) is None:
             mine = _another_version(one) or _binary(one)
-        elif missed and (user := _first(one, USER_SITE)) and (other := _elsewhere(one)):
+        elif missed and user and (other := _elsewhere(one)):
             mine = (f"{missed}; modules come from {user} and {_folder(other[-1])}", user)
         if mine:
             return _finding(facts, *mine).saying(mine[0])
     return _launched(facts) or _by_order(facts) or _hidden(facts)
 
 
-def _hidden(facts: Facts) -> Finding | None:
+def _hidden(facts: api.Facts) -> api.Finding | None:
     site = facts.interpreter.user_site if facts.interpreter.user_site_on else ""
+    copies = [one for one in facts.packages.copies if one.hidden_by == site != ""]
     hidden = [
         one
-        for one in facts.packages.copies
-        if one.hidden_by == site
-        and one.version != one.winner_version
-        and distribution_of(one.name.replace("-", "_"))
+        for one in copies
+        if one.version != one.winner_version and api.distribution_of(one.name.replace("-", "_"))
     ]
-    if not hidden or not site:
-        return None
-    first = hidden[0]
-    found = f"{first.name} {first.winner_version} in {site} wins over {first.version} in {first.location}"
-    found += f"; also {listed(one.name for one in hidden[1:])}" if len(hidden) > 1 else ""
-    return worded("user-site-shadowing", found=found, evidence=(site,), host=facts.host)
+    others = [one.name for one in hidden[1:]]
+    key, case = "user-site-shadowing", "user-site-shadowing/hidden"
+    return facts.worded(case, key, place=site, copy=hidden[0], others=others) if hidden else None
 
 
-def _by_order(facts: Facts) -> Finding | None:
+def _by_order(facts: api.Facts) -> api.Finding | None:
     """Suspect what a printed sys.path shows: a package has to lie in both places to be the wrong one."""
     path = [] if facts.interpreter.executable else [*facts.interpreter.path]
     user = next((folder for folder in path if USER_SITE.fullmatch(folder)), "")
@@ -67,32 +54,27 @@ def _by_order(facts: Facts) -> Finding | None:
     return _finding(facts, f"sys.path has {user} before {own[-1]}", user, f"ls {user}")
 
 
-def _first(error: ErrorText, place: re.Pattern[str]) -> str:
-    """Return the first place of a kind in the files of a traceback."""
-    return next((m[0] for frame in error.frames if (m := place.search(frame.file))), "")
-
-
-def _elsewhere(error: ErrorText) -> list[str]:
+def _elsewhere(error: api.ErrorText) -> list[str]:
     """Return the files of a traceback that lie in other site-packages than the user's."""
     files = [frame.file for frame in error.frames]
     return [file for file in files if SITE.search(file) and not USER_SITE.search(file)]
 
 
-def _missed(facts: Facts, error: ErrorText) -> str:
+def _missed(facts: api.Facts, error: api.ErrorText) -> str:
     """Tell that a module was not found which is installed: another interpreter runs than the one that lists it."""
-    missing = expression("user-site-shadowing/no-module").search(error.text)
-    name = brought_by(missing[1]) if missing else ""
+    missing = api.expression("wrong-interpreter/no-module").search(error.text)
+    name = api.brought_by(missing[1]) if missing else ""
     if missing is None or facts.packages.get(name) is None:
         return ""
     return f"'{missing[0]}', and {name} {facts.packages.version(name)} is in the list"
 
 
-def _binary(error: ErrorText) -> tuple[str, str] | None:
+def _binary(error: api.ErrorText) -> tuple[str, str] | None:
     """Return that a binary of the user site was loaded into a torch of another place, and did not fit it."""
-    said = expression("user-site-shadowing/unfit").search(error.text)
-    in_torch = expression("user-site-shadowing/torch-file")
+    said = api.expression("user-site-shadowing/unfit").search(error.text)
+    in_torch = api.expression("user-site-shadowing/torch-file")
     core = next((file for file in _elsewhere(error) if in_torch.search(file)), "")
-    user = expression("user-site-shadowing/user-file")
+    user = api.expression("user-site-shadowing/user-file")
     mine = next((m for frame in error.frames if (m := user.search(frame.file))), None)
     if said is None or mine is None or not core or mine["module"] == "torch":
         return None
@@ -100,9 +82,9 @@ def _binary(error: ErrorText) -> tuple[str, str] | None:
     return f"'{said[0]}': the {module} of {site} is loaded into the torch of {_folder(core)}", site
 
 
-def _launched(facts: Facts) -> Finding | None:
+def _launched(facts: api.Facts) -> api.Finding | None:
     """Tell of a launcher of the user site that missed a package that the environment's list has."""
-    user = expression("user-site-shadowing/user-bin")
+    user = api.expression("user-site-shadowing/user-bin")
     for one in facts.launchers.launchers if facts.packages else ():
         for error in facts.errors.errors if user.search(one.path) and not one.in_target else ():
             if missed := _missed(facts, error):
@@ -111,9 +93,9 @@ def _launched(facts: Facts) -> Finding | None:
     return None
 
 
-def _another_version(error: ErrorText) -> tuple[str, str] | None:
+def _another_version(error: api.ErrorText) -> tuple[str, str] | None:
     """Return that code of an environment got a library of the user site, and missed a name in it."""
-    missed = expression("user-site-shadowing/missed").search(error.text)
+    missed = api.expression("user-site-shadowing/missed").search(error.text)
     importer = next((file for file in _elsewhere(error) if OF_AN_ENVIRONMENT.search(file)), "")
     if missed is None or not importer:
         return None
@@ -131,12 +113,6 @@ def _folder(file: str) -> str:
     return file[: found.end()] if found else file
 
 
-def _finding(facts: Facts, found: str, place: str, settle: str = "") -> Finding:
-    return worded(
-        "user-site-shadowing",
-        severity="error",
-        found=found,
-        evidence=(place,),
-        settle=settle,
-        host=facts.host,
-    )
+def _finding(facts: api.Facts, found: str, place: str, settle: str = "") -> api.Finding:
+    key = "user-site-shadowing:seen"
+    return facts.worded(key, "user-site-shadowing", found=found, place=place, settle=settle)

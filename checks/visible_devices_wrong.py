@@ -1,72 +1,46 @@
 import re
 
-from tunedoctor.api import (
-    Facts,
-    Finding,
-    check,
-    entries,
-    expression,
-    heard,
-    if_heard,
-    tell,
-    visible_gpus,
-    worded,
-)
+from tunedoctor import api
 
 CUDA = "CUDA_VISIBLE_DEVICES"
 AMD = ("ROCR_VISIBLE_DEVICES", "HIP_VISIBLE_DEVICES", CUDA)
 HIDES = "hides every GPU"
+ID = "visible-devices-wrong"
 
 
-@check("visible-devices-wrong")
-def visible_devices_wrong(facts: Facts) -> Finding | None:
+@api.check(ID)
+def visible_devices_wrong(facts: api.Facts) -> api.Finding | None:
     """Of NVIDIA cards, all hidden or some entry bad; of AMD cards, the same for each variable."""
     # what makes two ranks take one GPU: too many ranks, a variable, or a script that names the device
-    doubled = if_heard(facts.errors, "visible-devices-wrong/duplicate")
+    doubled = facts.if_heard("visible-devices-wrong/duplicate")
     if not facts.environment:
         return _from_text(facts) or _ranks(facts) or _beyond(facts) or doubled
-    rocm = facts.torch.accelerator == "rocm"
-    if facts.nvidia.gpus and not rocm:
-        return _nvidia(facts) or doubled
+    rocm, cards = facts.torch.accelerator == "rocm", facts.nvidia.gpus
+    if cards and not rocm:
+        left = len(api.visible_gpus(cards, facts.environment))
+        return _judged(facts, CUDA, len(cards), [c.uuid for c in cards if c.uuid], left) or doubled
     for name in AMD if rocm and facts.amd.gpus else ():
-        count = len(facts.amd.gpus)
-        if problem := _problem(facts.environment.get(name), count, ()):
-            return _finding(facts, name, problem, count)
+        if bad := _judged(facts, name, len(facts.amd.gpus)):
+            return bad
     nameless = None if facts.nvidia or facts.amd else _nameless(facts)
     return nameless or _ordinal(facts) or _ranks(facts) or doubled
 
 
-def _nvidia(facts: Facts) -> Finding | None:
-    cards = facts.nvidia.gpus
-    uuids = tuple(card.uuid for card in cards if card.uuid)
-    problem = _problem(facts.environment.get(CUDA), len(cards), uuids)
-    if not problem:
-        return None
-    left = len(visible_gpus(cards, facts.environment))
-    said = "" if left else heard(facts.errors, "visible-devices-wrong")
-    return _finding(facts, CUDA, problem, len(cards), said, left)
-
-
-def _nameless(facts: Facts) -> Finding | None:
+def _nameless(facts: api.Facts) -> api.Finding | None:
     """Find a list that names no GPU of any machine: "all" is a word of NVIDIA_VISIBLE_DEVICES alone."""
-    said, setting = heard(facts.errors, "visible-devices-wrong"), facts.environment.get(CUDA)
-    problem = _problem(setting, 1 << 20, ())
+    said, setting = facts.heard(ID), facts.environment.get(CUDA)
+    problem = _problem(setting, 1 << 20, [])
     if not said or not problem:
         return None
-    return worded(
-        "visible-devices-wrong/nameless",
-        title=f"{CUDA} {HIDES if problem == HIDES else 'names no GPU'}",
-        said=said,
-        host=facts.host,
-        setting=f"{CUDA} is '{setting}': {problem}",
-    )
+    key, hides = "visible-devices-wrong/nameless", HIDES if problem == HIDES else "names no GPU"
+    return facts.worded(key, said=said, hides=hides, setting=setting, problem=problem)
 
 
-def _problem(setting: str | None, count: int, uuids: tuple[str, ...]) -> str:
+def _problem(setting: str | None, count: int, uuids: list[str]) -> str:
     """Return what is wrong with a list, "" for a good one. Without UUIDs to compare, any UUID is good."""
     if setting is None:
         return ""
-    listed_ = entries(setting)
+    listed_ = api.entries(setting)
     if not listed_ or listed_[0] in ("-1", "NoDevFiles"):
         return HIDES
     for entry in listed_:
@@ -82,72 +56,71 @@ def _problem(setting: str | None, count: int, uuids: tuple[str, ...]) -> str:
     return ""
 
 
-def _finding(
-    facts: Facts, name: str, problem: str, count: int, said: str = "", left: int = 0
-) -> Finding:
-    hides = problem == HIDES
+def _judged(
+    facts: api.Facts, name: str, count: int, uuids: list[str] | None = None, left: int = 0
+) -> api.Finding | None:
+    setting = facts.environment.get(name)
+    problem = _problem(setting, count, uuids or [])
+    if not problem:
+        return None
+    said = "" if left or uuids is None else facts.heard(ID)
     # hiding all may be meant, unless something asked for a GPU and was told that there is none
-    return worded(
+    meant = problem == HIDES and not said
+    return facts.worded(
         "visible-devices-wrong:some" if left else "",
-        "visible-devices-wrong",
-        title="" if left else f"{name} {HIDES if hides else 'names no GPU that exists'}",
-        severity="warning" if left or (hides and not said) else "error",
+        "visible-devices-wrong:meant" if meant else "",
+        ID,
         said=said,
-        host=facts.host,
-        evidence=(name,),
         name=name,
-        setting=f"{name} is '{facts.environment.get(name) or ''}': {problem}",
+        hides=HIDES if problem == HIDES else "names no GPU that exists",
+        setting=f"{name} is '{setting or ''}': {problem}",
         number="1 GPU" if count == 1 else f"{count} GPUs",
         left=left,
         count=count,
     )
 
 
-def _in_mig(facts: Facts) -> bool:
+def _in_mig(facts: api.Facts) -> bool:
     return any(card.mig for card in facts.nvidia.gpus)
 
 
-def _from_text(facts: Facts) -> Finding | None:
+def _from_text(facts: api.Facts) -> api.Finding | None:
     """Where the variables are not known: the driver lists GPUs, and CUDA says there is none."""
-    if passed := heard(facts.errors, "visible-devices-wrong/unknown"):
-        return worded("visible-devices-wrong/unknown-device", said=passed)
-    said, count = heard(facts.errors, "visible-devices-wrong"), len(facts.nvidia.gpus)
+    if passed := facts.if_heard("visible-devices-wrong/unknown"):
+        return passed
+    said, count = facts.heard(ID), len(facts.nvidia.gpus)
     if not said or not count or _in_mig(facts):
         return None
     names = f"nvidia-smi lists {count} GPU{'s' if count > 1 else ''}"
     # a container that got no GPU says the same, while nvidia-smi ran outside of it
-    return worded("visible-devices-wrong/none-seen", said=said, names=names)
+    return facts.worded("visible-devices-wrong/none-seen", said=said, names=names)
 
 
-def _ranks(facts: Facts) -> Finding | None:
+def _ranks(facts: api.Facts) -> api.Finding | None:
     """Find a launcher that was asked for more processes than there are GPUs."""
-    said = heard(facts.errors, "visible-devices-wrong/slot", "visible-devices-wrong/ranks")
-    ranks = expression("visible-devices-wrong/ranks")
+    said = facts.heard("visible-devices-wrong/slot", "visible-devices-wrong/ranks")
+    ranks = api.expression("visible-devices-wrong/ranks")
     asked = next((f for c in facts.typed.commands if (f := ranks.search(c))), None)
     if not said or asked is None or _in_mig(facts):
         return None
-    return worded("visible-devices-wrong/ranks", said=said, asked=asked[0].strip())
+    return facts.worded("visible-devices-wrong/ranks", said=said, asked=asked[0].strip())
 
 
-def _ordinal(facts: Facts) -> Finding | None:
+def _ordinal(facts: api.Facts) -> api.Finding | None:
     """Find a process that asks for a number beyond the GPUs that the list leaves it: more ranks than GPUs."""
-    left = entries(facts.environment.get(CUDA) or "")
-    said = heard(facts.errors, "visible-devices-wrong/ranks")
+    left = api.entries(facts.environment.get(CUDA) or "")
+    said = facts.heard("visible-devices-wrong/ranks")
     if not said or not left or any(one.startswith("MIG-") for one in left) or _in_mig(facts):
         return None
-    return worded(
-        "visible-devices-wrong/ordinal",
-        found=f"{CUDA} is '{','.join(left)}', which leaves {len(left)}; the error '{said}'",
-        said=said,
-        cure=tell(f"torchrun --nproc_per_node={len(left)} SCRIPT"),
-    )
+    key, number = "visible-devices-wrong/ordinal", len(left)
+    return facts.worded(key, said=said, left=",".join(left), number=number)
 
 
-def _beyond(facts: Facts) -> Finding | None:
+def _beyond(facts: api.Facts) -> api.Finding | None:
     """Believe a launcher that counted the GPUs itself; CUDA's own words leave open who asked for which."""
-    sure = heard(facts.errors, "visible-devices-wrong/counted")
-    said = sure or heard(facts.errors, "visible-devices-wrong/ordinal")
+    sure = facts.heard("visible-devices-wrong/counted")
+    said = sure or facts.heard("visible-devices-wrong/ordinal")
     if not said or facts.nvidia:
         return None
     settle = "" if sure else f"nvidia-smi -L; echo ${CUDA}"
-    return worded("visible-devices-wrong/beyond", said=said, settle=settle)
+    return facts.worded("visible-devices-wrong/beyond", said=said, settle=settle)

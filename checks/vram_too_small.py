@@ -1,87 +1,63 @@
-from tunedoctor.api import (
-    Facts,
-    Finding,
-    Shortage,
-    advise,
-    check,
-    gib,
-    heard,
-    shortage,
-    table,
-    tell,
-    visible_gpus,
-    worded,
-)
+from tunedoctor import api
 
 GIB = 1 << 30
 ENOUGH = 30
 """GiB from which on there is no note."""
 
 
-@check("vram-too-small")
-def vram_too_small(facts: Facts) -> Finding | None:
+@api.check("vram-too-small")
+def vram_too_small(facts: api.Facts) -> api.Finding | None:
     """Call it an error where a run ended so; else name what fits, below 30 GiB."""
-    sure = heard(facts.errors, "vram-too-small")
-    said = sure or heard(facts.errors, "vram-too-small/guess")
+    sure = facts.heard("vram-too-small")
+    said = sure or facts.heard("vram-too-small/guess")
     name, size = _largest(facts)
-    short = shortage(facts.errors) if said else None
+    short = api.shortage(facts.errors) if said else None
     if short and (finding := _held(facts, short, said)):
         return finding
     if said:
-        return worded(
-            "vram-too-small",
-            said=said,
-            settle="" if sure else "nvidia-smi",
-            name=name,
-            size=gib(size) if size else "",
-        )
-    return _note(name, size) if 0 < size < ENOUGH * GIB else None
+        settle, shown = "" if sure else "nvidia-smi", api.gib(size) if size else ""
+        return facts.worded("vram-too-small", said=said, settle=settle, name=name, size=shown)
+    return _note(facts, name, size) if 0 < size < ENOUGH * GIB else None
 
 
-def _held(facts: Facts, short: Shortage, said: str) -> Finding | None:
+def _held(facts: api.Facts, short: api.Shortage, said: str) -> api.Finding | None:
     """Tell of memory that is there and held: by other programs, or by torch's own cache in pieces."""
-    if short.by_others:
-        who = [*map(str, short.processes[:3])]
-        return worded(
-            "vram-too-small/by-others:told" if who else "vram-too-small/by-others:else",
-            "vram-too-small/by-others",
-            said=said,
-            total=gib(short.total),
-            others=gib(short.others),
-            first=next(iter(who), ""),
-            who=", ".join(who),
-        )
-    if short.by_pieces:
-        unused = gib(short.unused)
-        return worded("vram-too-small/in-pieces", said=said, host=facts.host, unused=unused)
-    return None
+    if not short.by_others:
+        key = "vram-too-small/in-pieces"
+        return facts.worded(key, said=said, short=short) if short.by_pieces else None
+    who = [*map(str, short.processes[:3])]
+    case = "vram-too-small/by-others:told" if who else "vram-too-small/by-others:else"
+    first, shown = next(iter(who), ""), ", ".join(who)
+    key = "vram-too-small/by-others"
+    return facts.worded(case, key, said=said, short=short, first=first, who=shown)
 
 
-def _note(name: str, size: int) -> Finding:
+def _note(facts: api.Facts, name: str, size: int) -> api.Finding:
     """Name the largest models that fit, by the table that doctor fit's own reckoning gave."""
-    found = table("what_fits")
+    found = api.table("what_fits")
     methods = {"QLoRA of models": "qlora", "LoRA in 16 bits": "lora", "full": "full"}
     largest = {
-        words: [tier["size"] for tier in found["tiers"] if tier[key] * GIB <= size][-1:]
+        words: next((one["size"] for one in reversed(found["tiers"]) if one[key] * GIB <= size), "")
         for words, key in methods.items()
     }
-    said = [f"{words} up to {one[0]}" for words, one in largest.items() if one]
+    fits = ", ".join(f"{words} up to {one}" for words, one in largest.items() if one)
     most = largest["QLoRA of models"]
-    return worded(
+    return facts.worded(
+        "vram-too-small/note" if most else "vram-too-small/note:none",
         "vram-too-small/note",
-        found=f"{name} has {gib(size)}: {', '.join(said) or 'too little for a model of 0.6B'}",
-        cure=tell("doctor fit") if not most else advise(f"Use QLoRA for models up to {most[0]}"),
-        size=gib(size),
+        name=name,
+        size=size,
+        fits=fits,
+        most=most,
         seq=found["seq"],
     )
 
 
-def _largest(facts: Facts) -> tuple[str, int]:
+def _largest(facts: api.Facts) -> tuple[str, int]:
     """Return name and bytes of the largest GPU; of one that shares the RAM the RAM."""
-    sizes = [
-        (card.name, card.memory_total or (facts.ram.usable if card.unified_memory else 0))
-        for card in visible_gpus(facts.nvidia.gpus, facts.environment)
-    ]
+    cards = api.visible_gpus(facts.nvidia.gpus, facts.environment)
+    shared = facts.ram.usable
+    sizes = [(c.name, c.memory_total or (shared if c.unified_memory else 0)) for c in cards]
     discrete = [gpu for gpu in facts.amd.gpus if not gpu.integrated]
     sizes += [(gpu.name or gpu.gfx, gpu.memory_total or 0) for gpu in discrete]
     sizes = sizes or [(device.name, device.memory_total or 0) for device in facts.runtime.devices]

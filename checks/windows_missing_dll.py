@@ -1,23 +1,16 @@
-from tunedoctor.api import Errors, Facts, Finding, Unknown, check, expression, worded
+from tunedoctor import api
 
 INTEL = ("backend_with_compiler", "intel-ext-pt-gpu", "intel-ext-pt-python")
 """DLLs of Intel's extension and its own torch, which want libuv and oneAPI. Source: its installation guide."""
 
 
-@check("windows-missing-dll")
-def windows_missing_dll(facts: Facts, errors: Errors | Unknown) -> Finding | None:
+@api.check("windows-missing-dll")
+def windows_missing_dll(facts: api.Facts, errors: api.Errors | api.Unknown) -> api.Finding | None:
     """Error 126 in a library."""
-    for error in errors.errors if isinstance(errors, Errors) else ():
-        found = expression("windows-missing-dll/failed").search(error.text)
-        if not found and (
-            module := expression("windows-missing-dll/not-loaded").search(error.text)
-        ):
-            return worded("windows-missing-dll/module", said=module[0], module=module[1])
-        if not found:
-            continue
+    if found := api.matched(errors, "windows-missing-dll/failed"):
         name = found[1]
         case = "fbgemm" if name == "fbgemm" else "intel" if name in INTEL else "other"
-        version = f" of torch {facts.torch.version}" if facts.torch else ""
-        keys = (f"windows-missing-dll:{case}", "windows-missing-dll")
-        return worded(*keys, interpreter=facts.interpreter, name=name, version=version)
-    return None
+        return facts.worded(f"windows-missing-dll:{case}", "windows-missing-dll", name=name)
+    module = api.matched(errors, "windows-missing-dll/not-loaded")
+    key = "windows-missing-dll/module"
+    return facts.worded(key, said=module[0], module=module[1]) if module else None

@@ -1,126 +1,86 @@
-from tunedoctor.api import (
-    Facts,
-    Finding,
-    Launcher,
-    brought_by,
-    check,
-    expression,
-    heard,
-    matched,
-    python,
-    within,
-    worded,
-)
+from tunedoctor import api
 
 BRINGS = {"pip": "pip", "accelerate": "accelerate", "torchrun": "torch", "python": ""}
-OF_PYTHON = expression("wrong-interpreter/of-python")
+TWO = "wrong-interpreter/two"
+ISOLATED = "wrong-interpreter/isolated"
+"""A build in isolation has none of the packages around it: there the error says nothing."""
+OF_PYTHON = api.expression("wrong-interpreter/of-python")
 
 
-@check("wrong-interpreter")
-def wrong_interpreter(facts: Facts) -> Finding | None:
+@api.check("wrong-interpreter")
+def wrong_interpreter(facts: api.Facts) -> api.Finding | None:
     """Only of an activated environment: there the user expects its commands. In a report, an error denies a list."""
     denied = _denied(facts) or _elsewhere(facts) or _running(facts) or _imported(facts)
     if denied is not None:
         return denied
-    if gone := matched(facts.errors, "wrong-interpreter/launcher"):
+    if gone := facts.matched("wrong-interpreter/launcher"):
         said = gone.string.partition("\n")[0][:140]
         name = next(filter(None, gone.groups()))
-        return worded("wrong-interpreter/gone", said=said, python=name)
+        return facts.worded("wrong-interpreter/gone", said=said, python=name)
     active = facts.interpreter and facts.target.chosen_by in ("VIRTUAL_ENV", "CONDA_PREFIX")
-    foreign = [
-        one
-        for one in (facts.launchers.launchers if active else ())
-        if one.name in BRINGS and not one.in_target and _expected(facts, one)
-    ]
+    found = [one for one in facts.launchers.launchers if one.name in BRINGS and not one.in_target]
+    # a venv without pip is common: only what the target ought to bring itself
+    absent = [name for name in BRINGS.values() if name and not facts.packages.get(name)]
+    whole = facts.packages.complete
+    foreign = [o for o in found if active and not (whole and BRINGS[o.name] in absent)]
     if not foreign:
         return None
     first = min(foreign, key=lambda one: [*BRINGS].index(one.name))
-    return worded(
+    return facts.worded(
         "wrong-interpreter",
         f"wrong-interpreter/{first.name}",
         evidence=tuple(one.path for one in foreign[:4]),
-        name=first.name,
-        path=first.path,
-        starts=first.interpreter,
-        prefix=facts.interpreter.prefix,
-        python=python(facts.interpreter),
+        first=first,
+        python=api.python(facts.interpreter),
     )
 
 
-def _elsewhere(facts: Facts) -> Finding | None:
+def _elsewhere(facts: api.Facts) -> api.Finding | None:
     """Tell of a requirement that the listed package fulfils, in another Python's folder than what failed."""
     for one in facts.request.requirements:
         there = facts.packages.get(one.name)
         mine = OF_PYTHON.search(there.location) if there else None
-        if there is None or mine is None or not within(there.version, one.specifier):
+        if there is None or mine is None or not api.within(there.version, one.specifier):
             continue
         for error in facts.errors.errors:
             found = (OF_PYTHON.search(frame.file) for frame in error.frames)
             runs = [place[1] for place in found if place]
             if one.specifier in error.text and runs and mine[1] not in runs:
-                return _two(
-                    f"{one.name} {there.version} is in {there.location}; the error '{error.text[:80]}' "
-                    f"comes from Python {runs[-1]}"
-                ).saying(error.text)
+                key, said = "wrong-interpreter/elsewhere", error.text
+                return facts.worded(
+                    TWO, key, said=said, there=there, words=said[:80], runs=runs[-1]
+                )
     return None
 
 
-def _running(facts: Facts) -> Finding | None:
+def _running(facts: api.Facts) -> api.Finding | None:
     """Tell of a library that a new process imports in another version than the one that pip or conda lists."""
-    for one in facts.packages.in_memory:
-        if not one.notebook:
-            place = f" from {one.file}" if one.file else ""
-            listed = f"; the list of packages has {one.installed}"
-            return _two(f"python imports {one.name} {one.version}{place}{listed}")
-    return None
+    held = next((one for one in facts.packages.in_memory if not one.notebook), None)
+    return facts.worded(TWO, "wrong-interpreter/running", held=held) if held else None
 
 
-def _imported(facts: Facts) -> Finding | None:
+def _imported(facts: api.Facts) -> api.Finding | None:
     """Tell of a torch that one command imported and another one missed."""
     stage = facts.runtime.stage("import torch")
-    said = heard(facts.errors, "wrong-interpreter/imported")
-    if stage is None or stage.outcome != "ok" or not said or _isolated(facts):
+    said = facts.heard("wrong-interpreter/imported")
+    if stage is None or stage.outcome != "ok" or not said or facts.matched(ISOLATED):
         return None
-    root = next((c for c in facts.typed.commands if c.startswith("sudo ")), "")
-    version = f"torch {facts.runtime.torch_version}".strip()
-    return _two(
-        f"one command imports {version}, another one says '{said}'"
-        + (f"; `{root[:60]}` starts the Python of root's own PATH" if root else "")
-    ).saying(said)
+    root = next((c[:60] for c in facts.typed.commands if c.startswith("sudo ")), "")
+    return facts.worded(TWO, "wrong-interpreter/imported", said=said, root=root)
 
 
-def _two(found: str) -> Finding:
-    return worded("wrong-interpreter/two", found=found)
-
-
-def _isolated(facts: Facts) -> bool:
-    """Tell a build in isolation, which has none of the packages around it: there the error says nothing."""
-    return matched(facts.errors, "wrong-interpreter/isolated") is not None
-
-
-def _denied(facts: Facts) -> Finding | None:
+def _denied(facts: api.Facts) -> api.Finding | None:
     """Tell of a module that an error calls missing and that a list, shown by a command, has."""
-    lists = expression("wrong-interpreter/lists")
+    lists = api.expression("wrong-interpreter/lists")
     listing = next((c for c in facts.typed.commands if lists.search(c)), "")
-    if not listing or _isolated(facts):
+    if not listing or facts.matched(ISOLATED):
         return None
     for error in facts.errors.errors:
-        missing = expression("wrong-interpreter/no-module").search(error.text)
-        name = brought_by(missing[1]) if missing else ""
+        missing = api.expression("wrong-interpreter/no-module").search(error.text)
+        name = api.brought_by(missing[1]) if missing else ""
         there = facts.packages.get(name)
         broken = any(b.name == name for b in facts.packages.broken)
         if missing and there and not broken and error.where.startswith("line "):
-            return worded(
-                "wrong-interpreter/denied",
-                said=missing[0],
-                listing=listing[:60],
-                shown=f"{name} {there.version}",
-                place=there.location,
-            )
+            key, shown = "wrong-interpreter/denied", listing[:60]
+            return facts.worded(key, said=missing[0], listing=shown, there=there)
     return None
-
-
-def _expected(facts: Facts, one: Launcher) -> bool:
-    """Tell a command that the target ought to bring itself; a venv without pip is common."""
-    name = BRINGS[one.name]
-    return not name or not facts.packages.complete or facts.packages.get(name) is not None

@@ -1,19 +1,14 @@
-from tunedoctor.api import Facts, Finding, Host, check, heard, worded
+from tunedoctor import api
 
 
-@check("wsl1-no-gpu")
-def wsl1_no_gpu(facts: Facts, host: Host) -> Finding | None:
+@api.check("wsl1-no-gpu")
+def wsl1_no_gpu(facts: api.Facts, host: api.Host) -> api.Finding | None:
     """Call it an error where a build for a GPU is installed or one was asked for, else a note."""
     if host.wsl != 1:
         return None
-    wants = facts.torch.accelerator in ("cuda", "rocm", "xpu")
-    name = f"; torch {facts.torch.version} is built for a GPU" if facts.torch and wants else ""
-    said = heard(facts.errors, "wsl1-no-gpu")
+    build = facts.torch.accelerator in ("cuda", "rocm", "xpu") and facts.torch.version
+    said = facts.heard("wsl1-no-gpu")
     # whoever runs the tools of the driver wants the GPU
     asked = facts.nvidia_answer.smi == "error"
-    return worded(
-        "wsl1-no-gpu",
-        severity="error" if wants or said or asked else "note",
-        said=said,
-        found=f"{host.name} runs under WSL 1{name}",
-    )
+    case = "wsl1-no-gpu:wanted" if build or asked else ""
+    return facts.worded(case, "wsl1-no-gpu", said=said, build=build)

@@ -1,12 +1,12 @@
 from typing import Any
 
-from tunedoctor.api import Facts, Finding, check, heard, listed, worded
+from tunedoctor import api
 
 
-@check("xpu-driver")
-def xpu_driver(facts: Facts) -> Finding | None:
+@api.check("xpu-driver")
+def xpu_driver(facts: api.Facts) -> api.Finding | None:
     """Only for an XPU build, unless an error says it."""
-    said = heard(facts.errors, "xpu-driver/oneapi", "xpu-driver/sycl-name", "xpu-driver")
+    said = facts.heard("xpu-driver/oneapi", "xpu-driver/sycl-name", "xpu-driver")
     build, denied = facts.torch.accelerator, facts.intel.render_denied
     if facts.runtime.gpu_works or build not in ("xpu", "unknown"):
         return None
@@ -16,15 +16,14 @@ def xpu_driver(facts: Facts) -> Finding | None:
     windows = facts.host.os == "windows"
     words: dict[str, Any] = {
         "name": facts.torch.named if facts.torch else "an XPU build",
-        "card": listed(facts.intel.names) if facts.intel else "the Intel GPU",
-        "denied": listed(denied),
+        "card": api.listed(facts.intel.names) if facts.intel else "the Intel GPU",
     }
     if denied:
-        return worded("xpu-driver/denied", evidence=denied, **words)
-    for part in ("oneapi", "sycl-name"):
-        if (part != "oneapi" or not windows) and (own := heard(facts.errors, f"xpu-driver/{part}")):
-            return worded(f"xpu-driver/{part}", said=own, **words)
-    return worded(
+        return facts.worded("xpu-driver/denied", evidence=denied, **words)
+    for part in (*(() if windows else ("oneapi",)), "sycl-name"):
+        if own := facts.heard(f"xpu-driver/{part}"):
+            return facts.worded(f"xpu-driver/{part}", said=own, **words)
+    return facts.worded(
         "xpu-driver:windows" if windows else "xpu-driver:lacks" if lacks else "xpu-driver:else",
         "xpu-driver:lacks" if lacks else "",
         "xpu-driver",

@@ -13,6 +13,7 @@ from tunedoctor.advice.cures import (
     pair_found,
     pair_means,
     pair_note,
+    pairs_of,
     pinned,
     together,
 )
@@ -60,11 +61,11 @@ from tunedoctor.cure import (
     tell,
 )
 from tunedoctor.facts import *  # noqa: F403  the fact types are the vocabulary
-from tunedoctor.findings import Finding, Severity, check
+from tunedoctor.findings import Finding, Result, Severity, check
 from tunedoctor.lazy import pattern
 from tunedoctor.messages.match import heard
-from tunedoctor.messages.words import expression, expressions, if_heard, matched, readings, worded
-from tunedoctor.snapshot import Facts
+from tunedoctor.messages.words import Case as Facts
+from tunedoctor.messages.words import expression, expressions, matched, readings
 from tunedoctor.tables.gpus import (
     amd_gfx_by_name,
     amd_integrated,
@@ -97,6 +98,7 @@ from tunedoctor.wheels.coverage import (
     code_of,
     coverage,
     entries,
+    gfx_targets,
     one_of_several,
     visible_gpus,
 )

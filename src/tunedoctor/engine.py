@@ -7,6 +7,7 @@ import msgspec
 from tunedoctor.facts import Absent, Errors, Fact, Knowledge, Target, Unknown
 from tunedoctor.facts.target import NO_ENVIRONMENT
 from tunedoctor.findings import SEVERITIES, Check, Finding, Severity
+from tunedoctor.messages.words import Case
 from tunedoctor.ranking.weigh import outweighed
 from tunedoctor.snapshot import NOT_TOLD, Facts, Snapshot
 from tunedoctor.wiring import NotRun, call, wants
@@ -69,7 +70,7 @@ def diagnose(snapshot: Snapshot, checks: Iterable[Check]) -> Diagnosis:
     unknown: dict[str, str] = {}
     for id_, one in by_id.items():
         try:
-            facts = Facts(snapshot)
+            facts = Case(snapshot)
             outcome = call(one.run, snapshot, facts=facts)
         except Exception as error:  # noqa: BLE001  a crash is the result of this check alone
             unknown[id_] = f"the check itself failed: {type(error).__name__}: {error}"[:300]

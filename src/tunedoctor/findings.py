@@ -9,7 +9,7 @@ from msgspec import structs
 from tunedoctor.cure import Cure
 from tunedoctor.facts import Unknown
 
-Body = Callable[..., "Finding | Unknown | None"]
+Body = Callable[..., "Result"]
 Severity = Literal["error", "warning", "note"]
 SEVERITIES: tuple[Severity, ...] = ("error", "warning", "note")
 LONGEST_TITLE = 60
@@ -57,6 +57,10 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
         )
 
 
+Result = Finding | Unknown | None
+"""What a check returns: None where all is well, Unknown where the facts do not tell."""
+
+
 class Check(msgspec.Struct, frozen=True, kw_only=True):
     """A check as the registry holds it."""
 
@@ -67,7 +71,7 @@ class Check(msgspec.Struct, frozen=True, kw_only=True):
     """Ids of findings that follow from this one."""
     advice: bool = False
     """A recommendation: ranked after what is wrong."""
-    run: Callable[..., Finding | Unknown | None]
+    run: Callable[..., Result]
     origin: str
     """The module it stands in; of one without code its file, checks/NAME.toml."""
     means: str = ""

@@ -8,7 +8,7 @@ that the code names as `facts.nvidia`, an empty one where it is absent or unknow
 
 from collections.abc import Callable
 from functools import cache
-from types import CodeType, FunctionType, NoneType, UnionType
+from types import CodeType, FunctionType, ModuleType, NoneType, UnionType
 from typing import Any, NamedTuple, TypeVar, get_args
 
 from tunedoctor.facts import Absent, Fact, Unknown
@@ -46,7 +46,7 @@ def wants(function: Callable[..., Any], given: int = 0) -> dict[str, Want]:
     found: dict[str, Want] = {}
     for name in function.__code__.co_varnames[given : function.__code__.co_argcount]:
         hint = function.__annotations__.get(name)
-        if hint is Facts:
+        if _is_view(hint):
             for field in sorted(_named(function, set())):
                 found[f"{name}.{field}"] = Want(
                     FIELDS[field], absent=True, unknown=True, known=True
@@ -71,12 +71,11 @@ def call(
 
     `facts` is handed over as the view of the snapshot, and knows afterwards what was asked for last.
     """
-    given: dict[str, object] = {}
     view = facts or Facts(snapshot)
+    hints = function.__annotations__.items()
+    given: dict[str, object] = {name: view for name, hint in hints if _is_view(hint)}
     for name, want in wants(function, len(first)).items():
-        owner, _, field = name.partition(".")
-        if field:
-            given[owner] = view
+        if "." in name:
             continue
         fact: object = snapshot.get(want.kind)
         if isinstance(fact, Absent):
@@ -91,6 +90,14 @@ def call(
     return function(*first, **given)
 
 
+_HEARD = {"heard", "if_heard", "matched", "readings"}
+"""What a check asks of its facts that errors answer."""
+
+
+def _is_view(hint: object) -> bool:
+    return isinstance(hint, type) and issubclass(hint, Facts)
+
+
 def _named(function: Callable[..., Any], seen: set[object]) -> set[str]:
     """Return the fields of Facts that the code of a function names, and that of those which it calls with Facts."""
     seen.add(function)
@@ -99,9 +106,13 @@ def _named(function: Callable[..., Any], seen: set[object]) -> set[str]:
         code = codes.pop()
         names.update(code.co_names)
         codes += [one for one in code.co_consts if isinstance(one, CodeType)]
-    called = (function.__globals__.get(name) for name in names)
-    found = names & FIELDS.keys()
+    known = function.__globals__
+    spaces = [known, *(vars(one) for n in names if isinstance(one := known.get(n), ModuleType))]
+    called = [space[name] for space in spaces for name in names if name in space]
+    found = names & FIELDS.keys() | ({"errors"} if names & _HEARD else set())
     for one in called:
         if isinstance(one, FunctionType) and one not in seen:
-            found |= _named(one, seen) if Facts in one.__annotations__.values() else set()
+            found |= (
+                _named(one, seen) if any(map(_is_view, one.__annotations__.values())) else set()
+            )
     return found

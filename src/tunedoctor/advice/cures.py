@@ -9,7 +9,7 @@ from tunedoctor.findings import Finding
 from tunedoctor.lazy import pattern
 from tunedoctor.snapshot import Facts
 from tunedoctor.tables.gpus import amd_gfx, amd_gfx_by_name
-from tunedoctor.tables.known_bad import Broken, Row
+from tunedoctor.tables.known_bad import Broken, Row, broken_pairs
 from tunedoctor.tables.load import table
 from tunedoctor.versions import narrowed, within
 
@@ -80,6 +80,11 @@ _STAGES = {
     "resume": "resuming from a checkpoint stops",
     "model-load": "loading the model stops",
 }
+
+
+def pairs_of(check: str, facts: Facts) -> tuple[Broken, ...]:
+    """Return the rows of a check that what is known of a machine fires."""
+    return broken_pairs(check, facts.packages, facts.torch, facts.environment, facts.errors)
 
 
 def pair_found(one: Broken, said: str = "") -> str:

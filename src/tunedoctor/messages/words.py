@@ -5,18 +5,21 @@ a part behind "/"; a part can have a case of it behind ":". [reads.PART] are reg
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from functools import cache
-from typing import Any, cast
+from string import Formatter
+from typing import Any, Literal, Protocol, cast
 
 import msgspec
 
 from tunedoctor.cure import Cure, Who, advise, pip, set_variable, tell
-from tunedoctor.facts import Errors, Host, Interpreter, Unknown
+from tunedoctor.facts import Errors, Unknown
 from tunedoctor.findings import Finding, Severity
 from tunedoctor.lazy import pattern
 from tunedoctor.messages.match import heard
+from tunedoctor.snapshot import Facts
 from tunedoctor.tables.load import table
+from tunedoctor.wording import gib, listed
 
 
 class _Expression:
@@ -59,7 +62,7 @@ def matched(errors: Errors | Unknown | None, *keys: str) -> re.Match[str] | None
 
 _OPTIONAL = pattern(r"\[([^\[\]]*\{[^\[\]]*)\]")
 """A part in brackets that has slots is left out where one of them is empty."""
-_SLOT = pattern(r"\{(\w+)")
+_SLOT = pattern(r"\{([\w.]+)")
 
 
 class Words(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -79,75 +82,145 @@ class Words(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     settle: str = ""
     evidence: tuple[str, ...] = ()
     severity: Severity | None = None
+    said_severity: Severity | None = None
+    """Where an error says it."""
+
+
+class Way(Protocol):
+    """What is done and what it costs, as a choice of a build or a driver gives it."""
+
+    @property
+    def cure(self) -> Cure:
+        """Return the steps."""
+        ...
+
+    @property
+    def note(self) -> str:
+        """Return who does it and what it costs."""
+        ...
 
 
 @cache
 def _words(key: str) -> Words:
-    return msgspec.convert(table("words")["rows"][key], Words)
+    """Return the words of a key; a case that the file does not have says nothing."""
+    rows = table("words")["rows"]
+    return msgspec.convert(rows.get(key, {}) if ":" in key else rows[key], Words)
 
 
-def worded(  # noqa: PLR0913  the parts of a finding
-    *keys: str,
-    said: str = "",
-    title: str = "",
-    found: str = "",
-    means: str = "",
-    cure: Cure | None = None,
-    cure_note: str = "",
-    settle: str = "",
-    evidence: tuple[str, ...] = (),
-    severity: Severity | None = None,
-    interpreter: Interpreter | Unknown | None = None,
-    host: Host | Unknown | None = None,
-    **slots: object,
-) -> Finding:
-    """Return a finding in the words of rows; what is given goes before them, a later row adds to an earlier one.
+class _Slots(dict[str, object]):
+    """What is given for slots, then fields of the facts."""
 
-    Without words for it, what was found is the error that was said.
-    """
-    rows = [_words(key) for key in keys if key]
-    slots["said"] = said
+    facts: Facts
 
-    def filled(text: str) -> str:
-        shown = _OPTIONAL.sub(
-            lambda part: part[1] if all(slots[name] for name in _SLOT.findall(part[1])) else "",
-            text,
+    def __missing__(self, name: str) -> object:
+        return getattr(self.facts, name)
+
+
+class _Filler(Formatter):
+    """Fills slots; {size:gib} and {names:listed} are as people read, {name:or the GPU} is that where it is empty."""
+
+    shown: Mapping[str, Callable[[Any], str]] = {"gib": gib, "listed": listed, "if": lambda _: ""}
+
+    def format_field(self, value: object, format_spec: str) -> str:
+        return self.shown.get(format_spec, str)(value or format_spec.partition("or ")[2] or value)
+
+    def filled(self, text: str, slots: _Slots) -> str:
+        """Leave out parts in brackets that have an empty slot, and fill the others."""
+
+        def part(found: re.Match[str]) -> str:
+            values = (self.get_field(name, (), slots)[0] for name in _SLOT.findall(found[1]))
+            return found[1] if all(values) else ""
+
+        return self.vformat(_OPTIONAL.sub(part, text), (), slots)
+
+
+class Case(Facts):
+    """The facts of a machine as a check takes them, with what errors say, and findings in the words of its file."""
+
+    __slots__ = ()
+
+    def heard(self, *keys: str) -> str:
+        """Return what an error says that a row of these keys matches first; "" where none does."""
+        return heard(self.errors, *keys)
+
+    def matched(self, *keys: str) -> re.Match[str] | None:
+        """Return the first match of an expression of these parts in an error."""
+        return next(self.readings(*keys), None)
+
+    def readings(self, *keys: str) -> Iterator[re.Match[str]]:
+        """Yield the matches of the expressions of these parts in each error."""
+        return readings(self.errors, *keys)
+
+    def pip(self, verb: Literal["install", "uninstall"], *arguments: str, index: str = "") -> Cure:
+        """Return pip's command in the target."""
+        return pip(self.interpreter, verb, *arguments, index=index)
+
+    def set_variable(self, name: str, value: str | None) -> Cure:
+        """Return what sets a variable in the shell of this system, or unsets it."""
+        return set_variable(self.host, name, value)
+
+    def worded(  # noqa: PLR0913  the parts of a finding
+        self,
+        *keys: str,
+        said: str = "",
+        title: str = "",
+        found: str = "",
+        means: str = "",
+        cure: Cure | None = None,
+        cure_note: str = "",
+        way: Way | None = None,
+        settle: str = "",
+        evidence: tuple[str, ...] = (),
+        severity: Severity | None = None,
+        **given: object,
+    ) -> Finding:
+        """Return a finding in the words of rows; what is given goes before them, a later row adds to an earlier one.
+
+        Without words for it, what was found is the error that was said. Slots are what is given, or facts.
+        """
+        rows = [_words(key) for key in keys if key]
+        slots = _Slots(given, said=said)
+        slots.facts = self
+
+        def filled(text: str) -> str:
+            return _Filler().filled(text, slots)
+
+        def part(name: str) -> str:
+            return filled(next((text for row in rows if (text := getattr(row, name))), ""))
+
+        def level(row: Words) -> Severity | None:
+            return (said and row.said_severity) or row.severity
+
+        def steps() -> Cure:
+            row = next(
+                (row for row in rows if row.tell or row.advise or row.pip or row.variable), Words()
+            )
+            if row.pip:
+                verb, *arguments = map(filled, row.pip)
+                return self.pip("install" if verb == "install" else "uninstall", *arguments)
+            if row.variable:
+                name, value = (*map(filled, row.variable), None)[:2]
+                return self.set_variable(name or "", value)
+            if row.advise and not row.tell:
+                return advise(filled(row.advise), row.who or "user")
+            return tell(filled(row.tell), row.who) if row.tell else Cure()
+
+        return Finding(
+            title=title or part("title"),
+            found=found or part("found") or f"the error '{said}'",
+            means=means or part("means"),
+            cure=cure or (way.cure if way else steps()),
+            cure_note=cure_note or (way.note if way else part("cure_note")),
+            settle=settle or part("settle"),
+            evidence=evidence
+            or next((tuple(map(filled, r.evidence)) for r in rows if r.evidence), ()),
+            severity=severity or next((worst for row in rows if (worst := level(row))), None),
+            said=said,
         )
-        return shown.format(**slots)
 
-    def part(name: str) -> str:
-        return filled(next((text for row in rows if (text := getattr(row, name))), ""))
-
-    def steps() -> Cure:
-        row = next(row for row in rows if row.tell or row.advise or row.pip or row.variable)
-        if row.pip:
-            verb, *arguments = map(filled, row.pip)
-            return pip(interpreter, "install" if verb == "install" else "uninstall", *arguments)
-        if row.variable:
-            name, value = (*map(filled, row.variable), None)[:2]
-            return set_variable(host, name or "", value)
-        return (
-            tell(filled(row.tell), row.who)
-            if row.tell
-            else advise(filled(row.advise), row.who or "user")
-        )
-
-    return Finding(
-        title=title or part("title"),
-        found=found or part("found") or f"the error '{said}'",
-        means=means or part("means"),
-        cure=steps() if cure is None else cure,
-        cure_note=cure_note or part("cure_note"),
-        settle=settle or part("settle"),
-        evidence=evidence or next((row.evidence for row in rows if row.evidence), ()),
-        severity=severity or next((row.severity for row in rows if row.severity), None),
-        said=said,
-    )
-
-
-def if_heard(errors: Errors | Unknown | None, *keys: str) -> Finding | None:
-    """Return the finding, in the words of the same key, of the first row that an error matches."""
-    for key in keys:
-        if said := heard(errors, key):
-            return worded(key, said=said)
-    return None
+    def if_heard(self, *keys: str) -> Finding | None:
+        """Return the finding, in the words of the same key, of the first row that an error matches."""
+        for key in keys:
+            if said := self.heard(key):
+                return self.worded(key, said=said)
+        return None

@@ -218,3 +218,11 @@ def one_of_several(title: str, found: str, seen: Coverage, host: Host | None) ->
         cure_note="leaves that GPU out",
         evidence=(seen.source,) if seen.source else (),
     )
+
+
+def gfx_targets(facts: Facts) -> tuple[str, ...]:
+    """Return the targets of AMD that a run, else the files of the build, name; () where neither does."""
+    for archs in (facts.runtime.archs, facts.torch.archs):
+        if found := dict.fromkeys(a.split(":")[0] for a in archs if a.startswith("gfx")):
+            return tuple(found)
+    return ()
