@@ -12,7 +12,7 @@ from tunedoctor.facts import Host, Knowledge
 from tunedoctor.findings import Check, Finding
 from tunedoctor.registry import all_checks
 from tunedoctor.render import page, terminal
-from tunedoctor.render.style import Style
+from tunedoctor.render.screen import Screen
 from tunedoctor.report import Report, report_of
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -36,11 +36,11 @@ def _report(case: str) -> Report:
 
 @pytest.mark.parametrize("case", ["healthy-rtx4090", "driver-550-with-cu130"])
 def test_check_screen(case: str) -> None:
-    _same(f"{case}.txt", terminal.render(_report(case), Style()))
+    _same(f"{case}.txt", terminal.render(_report(case), Screen()))
 
 
 def test_ascii_screen() -> None:
-    text = terminal.render(_report("driver-550-with-cu130"), Style(encoding="ascii"))
+    text = terminal.render(_report("driver-550-with-cu130"), Screen(encoding="ascii"))
     assert text.isascii()
     _same("ascii.txt", text)
 
@@ -49,17 +49,17 @@ def test_colour_repeats_the_marks_and_no_more() -> None:
     import re
 
     report = _report("driver-550-with-cu130")
-    coloured = terminal.render(report, Style(colour=True))
-    assert re.sub(r"\x1b\[\d*m", "", coloured) == terminal.render(report, Style())
+    coloured = terminal.render(report, Screen(colour=True))
+    assert re.sub(r"\x1b\[\d*m", "", coloured) == terminal.render(report, Screen())
 
 
 def test_every_line_but_commands_fits_80_columns() -> None:
-    for line in terminal.render(_report("driver-550-with-cu130"), Style()).splitlines():
+    for line in terminal.render(_report("driver-550-with-cu130"), Screen()).splitlines():
         assert len(line) <= 80 or " pip install " in line
 
 
 def test_quiet_keeps_errors_and_the_verdict() -> None:
-    text = terminal.render(_report("driver-550-with-cu130"), Style(), quiet=True)
+    text = terminal.render(_report("driver-550-with-cu130"), Screen(), quiet=True)
     assert "driver-too-old" in text
     assert text.splitlines()[-2].startswith("Next: doctor fix ")
 
@@ -69,11 +69,11 @@ def test_age_of_the_knowledge_and_why_a_newer_one_is_not_used() -> None:
     assert report.knowledge
     for days, says in ((0, "2026-11-24, today"), (1, "2026-11-24, 1 day old")):
         one = replace(report, knowledge=replace(report.knowledge, days=days))
-        assert says in terminal.render(one, Style())
-        assert says not in terminal.render(one, Style(), quiet=True)
+        assert says in terminal.render(one, Screen())
+        assert says not in terminal.render(one, Screen(), quiet=True)
     told = replace(report.knowledge, problem="~/x.json is left out: it is damaged")
-    assert "! ~/x.json is left out" in terminal.render(replace(report, knowledge=told), Style())
-    silent = terminal.render(replace(report, knowledge=None), Style())
+    assert "! ~/x.json is left out" in terminal.render(replace(report, knowledge=told), Screen())
+    silent = terminal.render(replace(report, knowledge=None), Screen())
     assert "as known on" not in silent
 
 
@@ -88,7 +88,7 @@ def test_page() -> None:
         page="First.\n\nWhat it means\n    Long prose that goes on over\n    two lines.\n\nSeen as\n    Error: x\n    y\n",
         origin="",
     )
-    _same("page.txt", page.render(check, "checks/an_id.py", Style()))
+    _same("page.txt", page.render(check, "checks/an_id.py", Screen()))
 
 
 def _never(host: Host) -> Finding | None:

@@ -9,7 +9,7 @@ from typing import Any, NoReturn, cast
 
 import msgspec
 
-_WIDTH = 80
+from tunedoctor.render.screen import columns
 
 
 class _Parser(ArgumentParser):
@@ -26,14 +26,16 @@ class _Parser(ArgumentParser):
 def run(argv: list[str]) -> int:
     """Carry out what `argv` says; returns the exit code, or exits with 2 where it says nothing that can be."""
     known = msgspec.json.decode(Path(__file__).with_name("commands.json").read_bytes())
-    name, *words = argv or ["--help"]
-    if name == "--version":
+    name, *words = argv or ["help"]
+    if name in ("help", "-h", "--help") and words[:1]:
+        name, words = words[0], ["--help"]  # doctor help fit
+    if name in ("help", "-h", "--help"):
+        sys.stdout.write("\n".join([*known["overview"], ""]))
+        return 0
+    if name in ("version", "--version"):
         from tunedoctor import __version__  # noqa: PLC0415
 
         sys.stdout.write(f"tunedoctor {__version__}\n")
-        return 0
-    if name in ("-h", "--help"):
-        sys.stdout.write("\n".join([*known["overview"], ""]))
         return 0
     if name not in known["commands"]:
         from difflib import get_close_matches  # noqa: PLC0415  only on a mistake
@@ -52,7 +54,7 @@ def _given(name: str, words: list[str], known: dict[str, Any]) -> Namespace:
         prog=f"doctor {name}",
         description=command["help"],
         allow_abbrev=False,
-        formatter_class=partial(HelpFormatter, width=_WIDTH, max_help_position=28),
+        formatter_class=partial(HelpFormatter, width=columns(sys.stdout), max_help_position=28),
     )
     for row in rows:
         _add(parser, row)
@@ -64,7 +66,9 @@ def _given(name: str, words: list[str], known: dict[str, Any]) -> Namespace:
     if given.rest and not command.get("takes_rest"):
         parser.error(f"there is no {given.rest[0][:60]!r}")
     for row in rows:
-        _check(row, getattr(given, row["name"]))
+        value = getattr(given, row["name"])
+        _check(row, value)
+        setattr(given, row["name"], tuple(value) if isinstance(value, list) else value)
     return given
 
 

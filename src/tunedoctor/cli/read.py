@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from tunedoctor.cli.options import misuse
 from tunedoctor.reading import open_regular
-from tunedoctor.snapshot import LARGEST
+from tunedoctor.snapshot import LARGEST, Snapshot, SnapshotError, from_json
 
 if TYPE_CHECKING:
     from tunedoctor.readers.digest import Digest
@@ -49,3 +49,11 @@ def read_log(source: str) -> "Digest":
             return from_stream(file)
     except OSError as error:
         misuse(f"{source} can't be read: {error.strerror or error}", "name a file, or - for stdin")
+
+
+def read_snapshot(source: str, writer: str = "doctor snapshot -o FILE") -> Snapshot:
+    """Return the snapshot of a file, or of stdin for "-"; exits with 2 where it is none."""
+    try:
+        return from_json(read_input(source))
+    except SnapshotError as error:
+        misuse(f"{source} is no snapshot: {error}", f"{writer} writes one")
