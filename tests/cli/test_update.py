@@ -86,7 +86,7 @@ def test_an_update_says_what_changed_and_the_next_one_waits(cache: Path, mirror:
     assert "shipped 2026-11-24" in ended.stdout
     again = _update(cache, mirror)
     assert again.returncode == 0
-    assert "--force asks again" in again.stdout
+    assert "--force asks" in again.stdout
     forced = _update(cache, mirror, "--force")
     assert "nothing new" in forced.stdout
 
@@ -229,8 +229,9 @@ def test_new_releases_extend_the_import_contracts(
         ended = _update(cache, mirror, PIP_INDEX_URL=default)
         server.shutdown()
     assert ended.returncode == 0, ended.stderr
-    assert ("trl 99.0: what it imports" in ended.stdout) is not wrong
-    assert ("has another hash than its page states" in ended.stdout) is wrong
+    said = " ".join(ended.stdout.split())
+    assert ("trl 99.0: what it imports" in said) is not wrong
+    assert ("has another hash than its page states" in said) is wrong
 
     def problems(**versions: str) -> list[str]:
         code = "import json, sys; from tunedoctor.contracts.shipped import contract_problems as p; "

@@ -4,9 +4,9 @@ import sys
 import time
 from argparse import Namespace
 
+from tunedoctor.cli.files import read_snapshot
 from tunedoctor.cli.options import Options, misuse
 from tunedoctor.cli.output import judge
-from tunedoctor.cli.read import read_snapshot
 from tunedoctor.cli.target import aim, look, starting
 from tunedoctor.facts import Interpreter
 from tunedoctor.transaction.notice import open_fix

@@ -42,11 +42,11 @@ def command(given: Namespace) -> int:
     python = _startable(given, sources)
     spool = Spool() if given.model else None
     found = survey.Survey(sources, examine.Asked(given.near, 0 if given.model else -1), spool)
-    with spinner() as one:
+    with spinner("reading") as one:
         pythons = (sys.executable, python) if python else (sys.executable,)
         workers = _workers(given.jobs, sources, one)
         found.read(survey.Reader(workers, parquet.reader(pythons), one.watch))
-        one.watch(["the tokenizer"] if given.model else ["the report"])
+        one.watch(["rows by the tokenizer"] if given.model else ["what was counted"])
         report = public(_report(given, found, spool, python, began), this_identity())
     if given.format == "json":
         text = json.render(report)

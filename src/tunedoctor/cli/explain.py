@@ -3,9 +3,9 @@
 from argparse import Namespace
 from collections.abc import Sequence
 
+from tunedoctor.cli.files import read_log
 from tunedoctor.cli.options import Options, misuse
 from tunedoctor.cli.output import screen, write
-from tunedoctor.cli.read import read_log
 from tunedoctor.engine import diagnose
 from tunedoctor.findings import Check
 from tunedoctor.leads import leads_to

@@ -18,9 +18,10 @@ from tunedoctor.transaction.undoing import put_in_order
 
 def command(given: Namespace) -> int:
     """Look, plan, show, ask, carry out; returns the exit code."""
-    for option in ("new", "python", "installer", "script"):
+    for option in ("new", "python", "script"):
         if getattr(given, option) == "":  # as of a variable that is not set: not the same as none
             misuse(f"--{option} is empty", "leave it out, or say what it is to be")
+        setattr(given, option, getattr(given, option) or "")
     given.ids = tuple(dict.fromkeys((*given.ids, *given.only)))
     given.only = ()  # here it names findings, not checks
     options = Options.of(given)

@@ -19,12 +19,13 @@ PATIENCE = 0.3
 class Spinner:
     """What is shown. What it is told before anything is shown counts too."""
 
-    def __init__(self) -> None:
-        """Begin with nothing."""
+    def __init__(self, verb: str) -> None:
+        """Begin with nothing; `verb` stands before the names that `watch` takes."""
         self.total = 0
         """Bytes that there are to read; 0 where that is not known, or nothing is read."""
         self.read = 0
         self.ended = threading.Event()
+        self._verb = verb
         self._stages = [""]
         """Those that have passed, and the one that runs."""
         self._lock = threading.Lock()
@@ -32,11 +33,11 @@ class Spinner:
 
     def watch(self, names: list[str]) -> None:
         """Take the names of what runs now."""
-        self._stages[-1] = clean_text(listed(names, 3))
+        self._stages[-1] = clean_text(f"{self._verb} {listed(names, 3)}".strip())
 
     def step(self, names: list[str]) -> None:
         """Take the stage that runs now, or how far it is; the stages before it stay on the screen."""
-        (text,) = map(clean_text, names)
+        text = clean_text(names[0])
         if not text.startswith(self._stages[-1].partition(",")[0]):
             self._stages.append("")
         self._stages[-1] = text
@@ -55,25 +56,19 @@ class Spinner:
         """Show what runs until all has ended."""
         if self.ended.wait(PATIENCE):
             return
-        from rich.console import Console  # noqa: PLC0415  what is quick does without Rich
-        from rich.progress import (  # noqa: PLC0415
-            BarColumn,
-            DownloadColumn,
-            Progress,
-            SpinnerColumn,
-            TaskProgressColumn,
-            TextColumn,
-            TimeElapsedColumn,
-            TimeRemainingColumn,
-            TransferSpeedColumn,
-        )
+        from rich import progress as rich  # noqa: PLC0415  what is quick does without Rich
+        from rich.console import Console  # noqa: PLC0415
 
-        rate = (BarColumn(20), TaskProgressColumn(), DownloadColumn(), TransferSpeedColumn())
-        # these are no streams of the doctor's, which let no cursor move; the words are clean
-        live = Progress(
-            SpinnerColumn("line", finished_text="[green]✓" if _unicode() else "."),
-            TextColumn("{task.description}", markup=False),
-            *((*rate, TimeRemainingColumn()) if self.total else (TimeElapsedColumn(),)),
+        rate = (
+            *(rich.BarColumn(20), rich.TaskProgressColumn(), rich.DownloadColumn()),
+            *(rich.TransferSpeedColumn(), rich.TimeRemainingColumn()),
+        )
+        unicode = "utf" in (sys.stderr.encoding or "").lower()
+        live = rich.Progress(
+            rich.SpinnerColumn("line", finished_text="[green]✓" if unicode else "."),
+            rich.TextColumn("{task.description}", markup=False),
+            *(rate if self.total else (rich.TimeElapsedColumn(),)),
+            # not the doctor's own stream, which lets no cursor move; the words are clean
             console=Console(file=sys.__stderr__),
             auto_refresh=False,
             transient=True,
@@ -100,14 +95,10 @@ class Spinner:
         live.refresh()
 
 
-def _unicode() -> bool:
-    return "utf" in (sys.stderr.encoding or "").lower()
-
-
 @contextmanager
-def spinner() -> Generator[Spinner]:
+def spinner(verb: str = "") -> Generator[Spinner]:
     """Show what the block does, where stderr is a terminal that can."""
-    one = Spinner()
+    one = Spinner(verb)
     if not sys.stderr.isatty() or os.environ.get("TERM") == "dumb":
         yield one
         return

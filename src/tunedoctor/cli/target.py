@@ -60,5 +60,5 @@ def look(place: Target, **how: bool) -> Snapshot:
     """Take a snapshot, with what `tunedoctor.live.take` may do; say what is being asked where that takes long."""
     from tunedoctor.live import take  # noqa: PLC0415  with it come all probes
 
-    with spinner() as one:
+    with spinner("asking") as one:
         return take(place, watch=one.watch, **how)

@@ -9,12 +9,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 from tunedoctor import child
-from tunedoctor.cli.files import refusal, write_or_exit
+from tunedoctor.cli.files import read_snapshot, refusal, write_or_exit
 from tunedoctor.cli.gpus import here
 from tunedoctor.cli.models import config_file, model_of
 from tunedoctor.cli.options import Options, misuse
 from tunedoctor.cli.output import on_terminal, report_for, write
-from tunedoctor.cli.read import read_snapshot
 from tunedoctor.cli.run import run_command
 from tunedoctor.cli.starter import Chosen, as_smoked, choose, starter
 from tunedoctor.cli.target import aim, look, starting, works

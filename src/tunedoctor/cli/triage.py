@@ -5,9 +5,9 @@ import time
 from argparse import Namespace
 from pathlib import Path
 
+from tunedoctor.cli.files import read_log
 from tunedoctor.cli.options import Options, misuse
 from tunedoctor.cli.output import judge
-from tunedoctor.cli.read import read_log
 from tunedoctor.cli.target import aim, look
 from tunedoctor.readers.read import read_report
 

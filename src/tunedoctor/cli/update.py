@@ -32,8 +32,8 @@ def command(given: Namespace) -> int:
             return _refused(f"{says} says that no network is to be asked", as_json=as_json)
         default, client = asker()
         places = indexes(given.index, default)
-        with spinner() as one:
-            one.watch(["wheel index"])
+        with spinner("reading") as one:
+            one.watch(["the wheel index"])
             mode: Mode = "show" if given.dry_run else "now" if given.force else "due"
             outcome = update(cache_file(), places, datetime.now(UTC), mode, client)
     except UpdateError as error:

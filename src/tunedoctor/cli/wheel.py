@@ -3,9 +3,9 @@
 import sys
 from argparse import Namespace
 
+from tunedoctor.cli.files import read_input
 from tunedoctor.cli.options import misuse, values_of
 from tunedoctor.cli.output import show_all
-from tunedoctor.cli.read import read_input
 from tunedoctor.cli.target import aim, look
 from tunedoctor.facts import Interpreter, Target
 from tunedoctor.probes.knowledge import knowledge

@@ -5,7 +5,6 @@ not pay for it.
 """
 
 import os
-import textwrap
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from io import StringIO
@@ -54,6 +53,8 @@ class Screen:
 
     def wrap(self, text: str, indent: int = 0, first: Part = "", kind: str = "") -> None:
         """Add text with a hanging indent; `first` stands in front of its first line."""
+        import textwrap  # noqa: PLC0415  JSON wraps nothing
+
         head, colour = first if isinstance(first, tuple) else (first, "")
         for paragraph in text.splitlines() or [""]:
             for line in textwrap.wrap(
