@@ -45,8 +45,8 @@ class Traced(msgspec.Struct, frozen=True):
 
 def traced(found: Answer, model: str, shape: Shape, run: Run, place: Target) -> Answer:
     """Put what the tracer finds in the place of the closed form. Exits with 2 where it can't trace that."""
-    if why := _refusal(run, shape):
-        misuse(*why)
+    if refusal := _refusal(run, shape):
+        misuse(*refusal)
     asked = json.dumps(request(_config(model, shape), shape, run))
     argv = [starting(works(place)).python, "-I", "-B", str(SCRIPT)]
     ended = child.run(argv, timeout=_TIMEOUT, stdin=asked, env=os.environ)

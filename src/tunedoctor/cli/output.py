@@ -6,6 +6,8 @@ import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, TextIO, TypeVar
 
+import msgspec
+
 from tunedoctor.cli.options import Options
 from tunedoctor.engine import diagnose
 from tunedoctor.findings import Check
@@ -17,7 +19,7 @@ from tunedoctor.snapshot import Snapshot
 if TYPE_CHECKING:
     from tunedoctor.render.screen import Screen
 
-T = TypeVar("T")
+T = TypeVar("T", bound=msgspec.Struct)
 
 
 def judge(snapshot: Snapshot, options: Options, began: float) -> int:

@@ -32,7 +32,7 @@ class Failed(NamedTuple):
 
 def command(given: Namespace) -> int:
     """Run what the words name; returns what a shell would."""
-    words = given.command[given.command[:1] == ["--"] :]
+    words = given.command[given.command[:1] == ("--",) :]
     return run_command(words, aim(given.target, own=given.own), given.report)
 
 

@@ -49,8 +49,8 @@ def _answer(answer: Answer, screen: Screen) -> None:
     _verdicts(answer, screen)
     _advice(answer, screen)
     s = answer.settings
-    if most := answer.largest:
-        text = f"{most.seq} tokens at batch {s.batch}, or batch {most.batch} at {s.seq} tokens"
+    if one := answer.largest:
+        text = f"{one.seq} tokens at batch {s.batch}, or batch {one.batch} at {s.seq} tokens"
         screen.wrap(text, _INDENT, "  at most")
     if t := answer.time:
         text = f"{t.tokens_per_second:,.0f} tokens/s ({t.low:,.0f} to {t.high:,.0f})"

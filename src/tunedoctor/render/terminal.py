@@ -145,7 +145,7 @@ def _verdict(report: Report, screen: Screen, *, here: bool, partial: bool) -> No
     checks = [f"{many(len(report.passed), 'check')} passed"]
     for number, what in (
         (len(reasons) - bare - deep, "not for this machine"),
-        (deep, "not run (--deep runs them)"),
+        (deep, f"not run (--deep runs {'it' if deep == 1 else 'them'})"),
         (bare, "need an environment"),
         (len(report.unknown), "unknown"),
     ):
@@ -157,8 +157,9 @@ def _verdict(report: Report, screen: Screen, *, here: bool, partial: bool) -> No
     if ready:
         checks += [many(count[s], s) for s in ("warning", "note") if count[s]]
         well = "Ready to fine-tune" + ("" if report.machine.gpus else " on the CPU")
-        said = [] if partial else [(well, "ok"), ": "]
-        screen.line(mark("ok"), " ", *said, f"{', '.join(checks)}{took}")
+        said = f"{', '.join(checks)}{took}"
+        sure = () if partial else ((well, "ok"), (": ", ""))
+        screen.line(mark("ok"), " ", *sure, said)
         if here and report.target.python and not partial:
             screen.line(f"Next: doctor smoke{_there(report)} proves it by a tiny training.")
         return
