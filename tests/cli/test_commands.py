@@ -13,30 +13,13 @@ import jsonschema
 import msgspec
 import pytest
 from museum import snapshot_of
+from typed import doctor
 
 from tunedoctor.redaction import Identity, snapshot_json
 from tunedoctor.report import schema
 from tunedoctor.snapshot import from_json
 
 NOBODY = Identity("", "", "")
-
-
-def doctor(
-    *argv: str, stdin: str | None = None, cwd: Path | None = None, **env: str
-) -> subprocess.CompletedProcess[str]:
-    ended = subprocess.run(
-        [sys.executable, "-m", "tunedoctor", *argv],
-        input=stdin,
-        capture_output=True,
-        text=True,
-        encoding="utf-8",
-        cwd=cwd,
-        env={**os.environ, "PYTHONIOENCODING": "utf-8", **env},
-        timeout=120,
-        check=False,
-    )
-    assert "Traceback" not in ended.stdout + ended.stderr, ended.stderr
-    return ended
 
 
 @pytest.fixture
@@ -99,44 +82,6 @@ def test_snapshot_then_from(tmp_path: Path) -> None:
     assert again["verdict"] == live["verdict"]
     piped = doctor("check", "--from", "-", "--format", "json", stdin=file.read_text())
     assert json.loads(piped.stdout)["verdict"] == live["verdict"]
-
-
-@pytest.mark.parametrize(
-    ("argv", "says"),
-    [
-        (("check", "--from", "/no/such/file"), "/no/such/file"),
-        (("check", "--from", "."), "can't be read"),
-        (("check", "--format", "yaml"), "yaml"),
-        (("check", "--fail-on", "typo"), "typo"),
-        (("check", "--only", "driver-to-old"), "driver-too-old"),
-        (("check", "--skip", "nope"), "nope"),
-        (("check", "--plugin", "nope"), "nope"),
-        (("check", "--deep", "--from", "x"), "--from"),
-        (("explain",), "--list"),
-        (("explain", "nope"), "nope"),
-        (("snapshot", "-o", "/no/such/folder/x"), "/no/such/folder/x"),
-        (("triage", "/no/such/file"), "/no/such/file"),
-        (("frobnicate",), "frobnicate"),
-        (("check", "--frobnicate"), "--frobnicate"),
-    ],
-)
-def test_misuse_names_the_input_and_exits_with_2(argv: tuple[str, ...], says: str) -> None:
-    ended = doctor(*argv)
-    assert ended.returncode == 2
-    assert says in ended.stderr
-    assert ended.stdout == ""
-
-
-@pytest.mark.parametrize(
-    "text", ["", "{}", "[" * 50_000, '{"schema": "doctor.snapshot/1", "facts": {"Host": 1}}']
-)
-def test_a_hostile_snapshot(text: str, tmp_path: Path) -> None:
-    file = tmp_path / "x.json"
-    file.write_text(text)
-    ended = doctor("check", "--from", str(file))
-    assert ended.returncode == 2
-    assert "x.json is no snapshot" in ended.stderr
-    assert len(ended.stderr) < 600
 
 
 def test_a_target_that_is_not_there() -> None:
