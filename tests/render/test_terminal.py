@@ -89,6 +89,17 @@ def test_lines_are_as_long_as_the_terminal_is_wide(width: int) -> None:
     assert re.sub(r"\x1b\[\d*m", "", coloured).splitlines() == lines
 
 
+def test_a_table_with_no_room_wraps_words_and_cuts_no_number() -> None:
+    for width in (20, 40, 80):
+        screen = Screen(width)
+        screen.table(
+            "a word or two|>1,000,000|>tokens/s", [("one two three four", "123,456,789", "5")] * 2
+        )
+        text = screen.text()
+        assert text.count("123,456,789") == 2
+        assert all(word in text for word in ("word", "1,000,000", "tokens/s", "four"))
+
+
 def test_nothing_in_a_text_is_read_as_markup() -> None:
     for colour in (False, True):
         screen = Screen(colour=colour)

@@ -79,8 +79,9 @@ class Spinner:
             live.start()
             self._live = live
         while not self.ended.wait(0.1):
-            with self._lock:
-                self._show(live)
+            if any(self._stages):
+                with self._lock:
+                    self._show(live)
         with self._lock:
             live.stop()
             self._live = None

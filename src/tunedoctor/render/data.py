@@ -110,13 +110,13 @@ def _lengths(found: Lengths, screen: Screen) -> None:
     }[found.by]
     screen.line(("tokens", "bold"), f"  {how}")
     most = max((one.rows for one in found.bars), default=1) or 1
+    size, rows = screen.room(_BAR, 40), list[tuple[str, ...]]()
     for one in found.bars:
-        bar = "█" * round(one.rows / most * _BAR) or ("▏" if one.rows else "")
-        cut = ""
-        if found.seq and one.high > found.seq:
-            cut = "  cut" if one.low > found.seq else "  cut in part"
-        span = f"  {one.low:>7,} - {one.high:<9,}"
-        screen.line(f"{span}{screen.spelled(bar):{_BAR}} {one.rows:,}{cut}")
+        bar = "█" * round(one.rows / most * size) or ("▏" if one.rows else "")
+        cut = "cut in part" if found.seq and one.high > found.seq else ""
+        cut = "cut" if cut and one.low > (found.seq or 0) else cut
+        rows.append(("", f"{one.low:,} -", f"{one.high:,}", bar, f"{one.rows:,}", cut))
+    screen.table("|>|>||>|", rows)
     spread = f"median {found.median:,}, 90 % {found.p90:,}, 99 % {found.p99:,}"
     screen.wrap(f"{spread}, longest {found.longest:,}; {found.tokens:,} in all", 2)
     screen.wrap(f"{found.masked_share:.0%} masked (prompts), {found.learned:,} learned", 2)

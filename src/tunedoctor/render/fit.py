@@ -40,11 +40,12 @@ def _answer(answer: Answer, screen: Screen) -> None:
     low, high = answer.range
     most = max(answer.terms.values(), default=0.0) or 1.0
     terms = sorted(answer.terms.items(), key=lambda item: -item[1])
-    rows = [(f"  {name}", f"{gib:.2f} GiB", _bar(gib / most)) for name, gib in terms]
+    size = screen.room(_BAR, 38)
+    rows = [("", name, f"{gib:.2f} GiB", _bar(gib / most, size)) for name, gib in terms]
     peak = f"{low:.2f} to {high:.2f}; in the phase: {answer.phase}"
-    rows.append(("  peak", f"{answer.peak_gib:.2f} GiB", peak))
+    rows.append(("", "peak", f"{answer.peak_gib:.2f} GiB", peak))
     context = f"{answer.context_gib:g} GiB of it context; and gaps"
-    screen.table("|>|", [*rows, ("  on the card", f"{answer.need_gib:.2f} GiB", context)])
+    screen.table("||>|", [*rows, ("", "on the card", f"{answer.need_gib:.2f} GiB", context)])
     screen.line()
     _verdicts(answer, screen)
     _advice(answer, screen)
@@ -118,12 +119,13 @@ def _machine(found: MachineTable, screen: Screen) -> None:
     free = f"{d.usable:.1f} of {d.total_gib:.1f} GiB free"
     screen.line((d.name, "bold"), f"  {free}; {found.seq} tokens, batch 1, stack {found.stack}")
     screen.line()
+    size = screen.room(_BAR, 56)
     for cell in found.cells:
         name = cell.model.rpartition("/")[2]
         need, longest = f"{cell.need_gib:.1f}", f"{cell.longest or '-'}"
         sign = mark(_MARK[cell.verdict])
         rows.append(
-            (sign, "" if name == last else name, cell.method, need, _bar(cell.share), longest)
+            (sign, "" if name == last else name, cell.method, need, _bar(cell.share, size), longest)
         )
         last = name
     screen.table("|model|method|>GiB|of the free memory|longest seq", rows)
@@ -235,6 +237,6 @@ def _count(number: int) -> str:
     return str(number)
 
 
-def _bar(share: float) -> str:
-    filled = max(0, min(_BAR, round(share * _BAR)))
-    return "█" * (_BAR - 1) + ">" if share > 1 else "█" * filled + "░" * (_BAR - filled)
+def _bar(share: float, size: int) -> str:
+    filled = max(0, min(size, round(share * size)))
+    return "█" * (size - 1) + ">" if share > 1 else "█" * filled + "░" * (size - filled)

@@ -52,15 +52,15 @@ def _packages(plan: Plan, screen: Screen, kept: tuple[str, ...], *, verbose: boo
     moved = [pin for pin in plan.pins if pin.was and pin not in first]
     rest = [pin for pin in plan.pins if not pin.was and pin not in first]
     rows = [
-        ("  ~" if pin.was else "  +", pin.name, _versions(pin, again), _size(pin))
+        ("", "~" if pin.was else "+", pin.name, _versions(pin, again), _size(pin))
         for pin in (*first, *moved, *(rest if verbose or len(rest) == 1 else ()))
     ]
     if len(rest) > 1 and not verbose:
         verb = "it brings" if len(first) == 1 else "they bring"
         said = f"and {len(rest)} that {verb}" if first else _and_more([p.name for p in rest])
-        rows.append(("  +", said, "", _size(*rest)))
+        rows.append(("", "+", said, "", _size(*rest)))
     if rows:
-        screen.table("|||>", rows)
+        screen.table("||||>", rows)
     gone = [name for s in plan.steps if isinstance(s, Remove) for name in s.names]
     for names in ([name] for name in gone) if verbose else [gone] * bool(gone):
         screen.wrap(_and_more(names), 5, "  -")

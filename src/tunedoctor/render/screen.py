@@ -78,14 +78,19 @@ class Screen:
         names = head.split("|")
         titled = any(name.strip(">") for name in names)
         table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), show_header=titled)
-        for name in names:
-            right = name.startswith(">")
-            table.add_column(
-                self._text(name.lstrip(">")), justify="right" if right else "left", no_wrap=right
-            )
-        for row in rows:
-            table.add_row(*map(self._text, row))
+        cells = [[self._text(cell) for cell in row] for row in rows]
+        for number, name in enumerate(names):
+            title, right = self._text(name.lstrip(">")), name.startswith(">")
+            most = max(cell.cell_len for cell in (title, *(row[number] for row in cells)))
+            least = most if right else None  # a number is never cut
+            table.add_column(title, justify="right" if right else "left", min_width=least)
+        for row in cells:
+            table.add_row(*row)
         self._rows.append(table)
+
+    def room(self, most: int, beside: int) -> int:
+        """Return how wide a bar can be where the rest of its line takes `beside`."""
+        return max(8, min(most, self.width - beside))
 
     def text(self) -> str:
         """Return the screen."""
@@ -108,6 +113,7 @@ class Screen:
     def _printed(self) -> "Console":
         """Print on a console that records; nothing is written."""
         from rich.console import Console  # noqa: PLC0415  what is plain does without Rich
+        from rich.text import Text  # noqa: PLC0415
 
         console = Console(
             file=StringIO(),
@@ -118,7 +124,11 @@ class Screen:
             legacy_windows=False,
             highlight=False,
         )
-        rows = (self._text(*row) if isinstance(row, tuple) else row for row in self._rows)
+        rows = [self._text(*row) if isinstance(row, tuple) else row for row in self._rows]
+        for table in rows:
+            if not isinstance(table, Text):  # what has no room sticks out, and is not cut
+                least = console.measure(table, options=console.options.update(max_width=WIDE))
+                table.width = least.minimum if least.minimum > self.width else None
         console.print(*rows, sep="\n", soft_wrap=True)
         return console
 
