@@ -65,10 +65,19 @@ def _given(name: str, words: list[str], known: dict[str, Any]) -> Namespace:
     given.rest = [word for word in rest if word != "--"]
     if given.rest and not command.get("takes_rest"):
         parser.error(f"there is no {given.rest[0][:60]!r}")
+    said: set[str] = set()
     for row in rows:
         value = getattr(given, row["name"])
         _check(row, value)
-        setattr(given, row["name"], tuple(value) if isinstance(value, list) else value)
+        value = tuple(value) if isinstance(value, list) else value
+        setattr(given, row["name"], value)
+        if value not in ((), parser.get_default(row["name"])):
+            said.add(row["name"])
+    for rule in command.get("rules", ()):
+        if said & {*rule["of"]} and (
+            said & {*rule.get("not", ())} or not said & {*rule.get("needs", said)}
+        ):
+            _misuse(*rule["says"].split("; ", 1))
     return given
 
 

@@ -5,7 +5,7 @@ import time
 from argparse import Namespace
 
 from tunedoctor.cli.files import read_snapshot
-from tunedoctor.cli.options import Options, misuse
+from tunedoctor.cli.options import Options
 from tunedoctor.cli.output import judge
 from tunedoctor.cli.target import aim, look, starting
 from tunedoctor.facts import Interpreter
@@ -16,8 +16,6 @@ def command(given: Namespace) -> int:
     """Examine this machine, or a snapshot, and print the report; returns the exit code."""
     options, began = Options.of(given), time.perf_counter()
     if given.source is not None:
-        if given.target is not None or given.own or given.deep:
-            misuse("--from judges a snapshot", "leave out --target, --self and --deep")
         return judge(read_snapshot(given.source), options, began)
     place = aim(given.target, own=given.own)
     if given.deep:

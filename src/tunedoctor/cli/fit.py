@@ -81,8 +81,6 @@ def _run(given: Namespace) -> Run:
 def _devices(given: Namespace) -> tuple[tuple[Device, ...], tuple[str, ...]]:
     """Return the GPUs that are asked about, and what is to be said of them."""
     if given.vram:
-        if given.gpu:
-            misuse("--vram and --gpu both name a card", "leave out one of them")
         card = Device(f"a card of {given.vram:g} GiB", "nvidia", given.vram)
         return (card,) * given.gpus, ()
     if given.gpu:
@@ -124,13 +122,7 @@ def named_card(name: str) -> tuple[Device, tuple[str, ...]]:
 def _prices(given: Namespace, devices: tuple[Device, ...]) -> Prices | None:
     """Return what is known of a training's size and of prices; None where nothing was asked."""
     if not given.tokens:
-        if given.price_per_hour or given.card_price or given.power_price or given.rented:
-            misuse(
-                "prices are told, and no --tokens", "--tokens 20M tells how long the training is"
-            )
         return None
-    if given.rented and not given.price_per_hour:
-        misuse("--rented names a card, and no --price-per-hour", "give its price")
     own = same_name(devices[0].name) if devices else None
     return Prices(
         tokens=tokens_of(given.tokens),

@@ -60,18 +60,11 @@ def _asking(given: Namespace, options: Options, snapshot: Snapshot) -> Asking:
 
 
 def _check(options: Options, given: Namespace) -> None:
-    named = given.own or given.target is not None
-    if given.new and (named or given.ids):
-        misuse("--new makes an environment", "leave out --target and the ids")
-    if not given.new and (given.python or given.packages):
-        misuse("--python and --with are for a new environment", "name its folder with --new")
     if given.script == "-" and options.format == "json":
         misuse("--script - and --format json both write to stdout", "name a file for one")
     asks = not (given.yes or given.dry_run or given.script)
     if asks and (options.format == "json" or not sys.stdin.isatty()):
         misuse("there is nobody to ask", "say --yes to carry it out, or --dry-run to see the plan")
-    if given.no_import and (given.deep or given.smoke):
-        misuse("--no-import runs nothing of the packages", "leave out --deep and --smoke")
     known = {one.id for one in options.checks()}
     for id_ in given.ids:
         if known and id_ not in known:

@@ -75,10 +75,6 @@ def _check(given: Namespace) -> None:
     for place in (given.freeze, given.pyproject):
         if place and place != "-" and (why := refusal(place, MARK, force=given.force)):
             misuse(f"{place} {why}", "name another file, or say --force")
-    if given.platform and (given.own or given.target is not None):
-        misuse(
-            "--platform describes another machine", "leave out --target, or leave out --platform"
-        )
 
 
 def _place(asked: Asked, snapshot: Snapshot | None, known: Asking) -> Place:

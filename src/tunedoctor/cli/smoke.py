@@ -119,13 +119,9 @@ def _check(asked: Asked) -> None:
     """Refuse before any work what can't be run."""
     if not DEVICE.fullmatch(asked.device):
         misuse(f"--device is {asked.device!r}", "choose cpu, cuda (ROCm too), cuda:1, xpu or mps")
-    if bool(asked.model) != bool(asked.data):
-        misuse("--model and --data go together", "name both, or none for the tiny model")
     if asked.model and not (Path(asked.model) / "config.json").is_file():
         misuse(f"{asked.model} holds no config.json", "name the folder of a model")
     if asked.model:
         check_folder(asked.model)
     if asked.data and not Path(asked.data).is_file():
         misuse(f"{asked.data} is no file", "name a .jsonl, .csv or text file")
-    if asked.steps and not asked.model:
-        misuse("--steps is of a model of yours", "name it with --model and --data")

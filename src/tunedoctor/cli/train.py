@@ -37,8 +37,6 @@ _NO_TOML = (3, 11)
 
 def command(given: Namespace) -> int:
     """Write the trainer or a configuration down, or train by the words that are no options; returns the exit code."""
-    if given.source and not given.init:
-        misuse("--from is a snapshot for --init", "leave it out")
     if given.eject:
         return _write(given.eject, whole_trainer(), force=given.force)
     return _init(given) if given.init else train(given, given.rest, check=not given.no_check)

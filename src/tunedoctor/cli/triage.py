@@ -22,8 +22,6 @@ def command(given: Namespace) -> int:
         from tunedoctor.cli.triage_many import triage_many  # noqa: PLC0415
 
         return triage_many(options, sources)
-    if (given.own or given.target is not None) and not given.here:
-        misuse("--target is an environment of this machine", "add --here to look at it too")
     log = read_log(sources[0])
     snapshot = read_report(log.text, log.numbers)
     if given.here:

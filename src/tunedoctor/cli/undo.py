@@ -23,8 +23,6 @@ class Answer(msgspec.Struct, frozen=True, omit_defaults=True):
 
 def command(given: Namespace) -> int:
     """Bring back an earlier state, or list the states; returns the exit code."""
-    if given.listed and given.id:
-        misuse("--list names all states", "leave out the id")
     if given.id == "":
         misuse("the id is empty", "leave it out, or say what it is to be")
     target = typed(needed(aim(given.target, own=given.own)), given.target)

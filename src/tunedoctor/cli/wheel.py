@@ -24,17 +24,9 @@ _HELP = "doctor wheel --help lists the options"
 def command(given: Namespace) -> int:
     """Say which torch is right for this machine or for a described one; returns the exit code."""
     asked = values_of(Asked, given)
-    named = given.own or given.target is not None
     if given.source is not None:
-        if named or any(asked):
-            misuse("--from describes the machine whole", "leave out the other options")
         answers = _of_file(given.source)
     elif asked.platform:
-        if named:
-            misuse(
-                "--platform describes another machine",
-                "leave out --target, or leave out --platform",
-            )
         answers = [_of_options(asked)]
     else:
         answers = [_of_this_machine(asked, aim(given.target, own=given.own))]
