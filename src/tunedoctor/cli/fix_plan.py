@@ -9,7 +9,7 @@ import msgspec
 
 from tunedoctor.agreement import Drafted, drafted
 from tunedoctor.cli.files import refusal, write_or_exit
-from tunedoctor.cli.fix_case import Case, as_shown, end
+from tunedoctor.cli.fix import Case, as_shown, end
 from tunedoctor.cli.options import misuse
 from tunedoctor.cli.output import screen, write
 from tunedoctor.cli.progress import Spinner, spinner
