@@ -3,6 +3,7 @@
 import os
 import sys
 from argparse import Namespace
+from functools import partial
 
 import msgspec
 
@@ -20,7 +21,6 @@ from tunedoctor.planning.goal import RefusedError, asked_for
 from tunedoctor.planning.make import Made, Place
 from tunedoctor.planning.set_answer import Answer, answered
 from tunedoctor.render import set as screens
-from tunedoctor.render.screen import Screen
 from tunedoctor.snapshot import Snapshot
 from tunedoctor.targeting import NO_TARGET
 from tunedoctor.wheels.asked import Asked, blank, over
@@ -58,11 +58,7 @@ def command(given: Namespace) -> int:
     if given.pyproject == "-" and made is not None:
         write(project(answer, made))
     else:
-
-        def render(told: Answer, screen: Screen) -> str:
-            return screens.render(told, screen, verbose=given.verbose)
-
-        show(answer, given.format, render)
+        show(answer, given.format, partial(screens.render, verbose=given.verbose))
     return {"set": 0, "none": 1, "unknown": 2}[answer.verdict]
 
 

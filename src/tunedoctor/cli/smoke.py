@@ -5,6 +5,8 @@ import re
 import threading
 import time
 from argparse import Namespace
+from collections.abc import Callable
+from concurrent.futures import Future
 from functools import partial
 from pathlib import Path
 
@@ -28,29 +30,20 @@ DEVICE = re.compile(r"(cpu|mps|(cuda|xpu)(:\d{1,3})?)?")
 MOST_RANKS = 64
 
 
-class _Taking(threading.Thread):
-    """Takes the snapshot while the script in the target imports."""
+def _taking(place: Target) -> Callable[[], Snapshot]:
+    """Begin to take the snapshot, while the script in the target imports; return what waits for it."""
+    from tunedoctor.live import take  # noqa: PLC0415
 
-    def __init__(self, target: Target) -> None:
-        super().__init__(daemon=True)
-        self.target = target
-        self.snapshot: Snapshot | None = None
-        self.error: BaseException | None = None
+    taken: Future[Snapshot] = Future()
 
-    def run(self) -> None:
-        from tunedoctor.live import take  # noqa: PLC0415
-
+    def run() -> None:
         try:
-            self.snapshot = take(self.target, start=True)
+            taken.set_result(take(place, start=True))
         except BaseException as error:  # noqa: BLE001  raised again where it is wanted
-            self.error = error
+            taken.set_exception(error)
 
-    def taken(self) -> Snapshot:
-        """Wait for the snapshot."""
-        self.join()
-        if self.snapshot is None:
-            raise self.error or RuntimeError
-        return self.snapshot
+    threading.Thread(target=run, daemon=True).start()
+    return taken.result
 
 
 def command(given: Namespace) -> int:
@@ -82,15 +75,14 @@ def command(given: Namespace) -> int:
 
 def _answer(options: Options, asked: Asked, place: Target, snapshot_file: str) -> Answer:
     began = time.perf_counter()
-    taking = _Taking(place)
-    taking.start()
+    taken = _taking(place)
     if place.problem:
-        return not_started(taking.taken(), place.problem)
-    watching = Watching(reader_of(taking.taken))
+        return not_started(taken(), place.problem)
+    watching = Watching(reader_of(taken))
     with spinner() as one:
         runs = run_all(asked, place.python, os.environ, one.step, watching)
     seconds = time.perf_counter() - began
-    found = made(runs, asked, taking.taken(), options.checks(), seconds, watching.readings)
+    found = made(runs, asked, taken(), options.checks(), seconds, watching.readings)
     if snapshot_file:
         write_or_exit(snapshot_file, snapshot_json(found.snapshot, this_identity(shared=True)))
     return found.answer
