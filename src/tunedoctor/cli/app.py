@@ -71,7 +71,7 @@ def _given(name: str, words: list[str], known: dict[str, Any]) -> Namespace:
         _check(row, value)
         value = tuple(value) if isinstance(value, list) else value
         setattr(given, row["name"], value)
-        if value not in ((), parser.get_default(row["name"])):
+        if value not in ((), "", parser.get_default(row["name"])):
             said.add(row["name"])
     for rule in command.get("rules", ()):
         if said & {*rule["of"]} and (
@@ -111,7 +111,8 @@ def _check(row: dict[str, Any], value: Any) -> None:  # noqa: ANN401  of any kin
     """Exit with 2 for what is none of the choices, or no number that can be."""
     choices = row.get("choices")
     if choices and value is not None and value not in choices:
-        _misuse(f"{_flag(row)} is {value!r}", f"choose one of {', '.join(choices)}")
+        said = f"{_flag(row)} is {repr(value) if value else 'empty'}"
+        _misuse(said, f"choose one of {', '.join(choices)}")
     if "from" in row and value != row.get("default", 0) and not row["from"] <= value <= row["to"]:
         _misuse(f"{_flag(row)} is {value}", f"choose {row['from']} to {row['to']}")
 
