@@ -78,8 +78,7 @@ def files_of(sources: Sequence[str]) -> list[str]:
 
 def _rows(options: Options, files: list[str]) -> Generator[Row]:
     work = partial(judged, options)
-    linux = sys.platform == "linux"
-    processors = len(os.sched_getaffinity(0)) if linux else os.cpu_count() or 1
+    processors = len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
     if len(files) <= FEW or processors < 2:
         for file in files:
             yield from work([file])
