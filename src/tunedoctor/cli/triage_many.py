@@ -78,7 +78,7 @@ def files_of(sources: Sequence[str]) -> list[str]:
 
 def _rows(options: Options, files: list[str]) -> Generator[Row]:
     work = partial(judged, options)
-    processors = len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
+    processors = _processors()
     if len(files) <= FEW or processors < 2:
         for file in files:
             yield from work([file])
@@ -140,6 +140,12 @@ def _judged(options: Options, checks: tuple[Check, ...], path: str) -> Row:
 def _problem(options: Options, file: str, problem: str) -> Row:
     as_json = options.format == "jsonl"
     return Row("", line({}, file=file, problem=problem) if as_json else f"{file}  {problem}\n")
+
+
+def _processors() -> int:
+    if sys.platform == "linux":
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def _quiet() -> None:
