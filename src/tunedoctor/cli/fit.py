@@ -2,6 +2,7 @@
 
 import sys
 from argparse import Namespace
+from typing import Any
 
 from tunedoctor.cli.models import model_of
 from tunedoctor.cli.options import misuse
@@ -66,7 +67,7 @@ def _found(given: Namespace) -> Answer | MachineTable | CardTable | OfferTable |
 
 def _run(given: Namespace) -> Run:
     names = dict.fromkeys(one.strip() for one in given.targets.split(",") if one.strip())
-    whole = {
+    whole: dict[str, Any] = {
         **{name: getattr(given, name, None) for name in Run.__struct_fields__},
         "targets": () if [*names] in ([], ["all-linear"]) else tuple(names),
         "quantisation": given.quant,
