@@ -8,7 +8,7 @@ from tunedoctor.engine import diagnose
 from tunedoctor.readers.read import read_report
 from tunedoctor.registry import all_checks
 from tunedoctor.render import terminal
-from tunedoctor.render.style import Style
+from tunedoctor.render.screen import Screen
 from tunedoctor.report import Report, report_of
 from tunedoctor.tables.load import table
 
@@ -39,7 +39,7 @@ def test_what_an_error_resembles_is_named_with_its_line_and_what_settles_it() ->
     assert "gpu-does-not-compute" not in ids, "a symptom of it"
     assert found.suspected[0].because == NO_IMAGE.strip()
     assert found.next == found.suspected[0].settle
-    screen = terminal.render(found, Style(width=80))
+    screen = terminal.render(found, Screen())
     assert "nothing is proved; most likely" in screen
     assert f"settle  {found.next}" in screen
 

@@ -5,13 +5,14 @@ from collections.abc import Callable
 import msgspec
 
 from tunedoctor.facts import Absent, Target
+from tunedoctor.facts.target import NOT_RUN
 from tunedoctor.probes import builtin_probes
 from tunedoctor.probes.imports import remember, with_remembered
 from tunedoctor.probing import examine
 from tunedoctor.snapshot import Snapshot
 from tunedoctor.targeting import here
 
-NOT_DEEP = Absent(why="nothing of the target was run: doctor check --deep does")
+NOT_DEEP = Absent(why=NOT_RUN)
 
 NO_REPORT = Absent(why="only a pasted text tells")
 

@@ -1,5 +1,6 @@
 """How findings put sizes, lists and commands."""
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 
 
@@ -18,6 +19,12 @@ def gib(size: int) -> str:
 def many(number: int, word: str) -> str:
     """Return "1 error" or "3 errors"."""
     return f"{number:,} {word}{'' if number == 1 else 's'}"
+
+
+def counted(names: Iterable[str]) -> list[str]:
+    """Return each name once, with how often it stands there: ["2 x RTX 4090", "T4"]."""
+    times = Counter(names)
+    return [f"{n} \u00d7 {name}" if n > 1 else name for name, n in times.items()]
 
 
 def ago(taken: str) -> str:

@@ -10,18 +10,13 @@ from typing import Any
 import jsonschema
 import pytest
 from torch_target import WHY_NOT, torch_python
+from typed import doctor as run
 
 GOOD = [
     {"messages": [{"role": "user", "content": f"What is {i} and {i}?"}, {"role": "assistant", "content": f"It is {2 * i}."}]}
     for i in range(40)
 ]  # fmt: skip
 PYTHON = torch_python()
-
-
-def run(*argv: str) -> "subprocess.CompletedProcess[str]":
-    return subprocess.run(
-        [sys.executable, "-m", "tunedoctor", *argv], capture_output=True, text=True, check=False
-    )
 
 
 def lines(path: Path, rows: list[Any]) -> str:
@@ -150,25 +145,6 @@ def test_steps_time_and_memory(tmp_path: Path) -> None:
     assert costs["verdict"] == "fits"
     assert 0 < costs["hours_low"] <= costs["hours"] <= costs["hours_high"]
     assert any("estimate" in note for note in found["notes"])
-
-
-@pytest.mark.parametrize(
-    ("argv", "words"),
-    [
-        ([], "wants a file or a folder"),
-        (["nowhere.jsonl"], "is not there"),
-        (["a\x01b"], "is not there"),
-        ([".", "--format", "xml"], "--format is 'xml'"),
-        ([".", "--seq", "-1"], "--seq is -1"),
-        ([".", "--epochs", "0"], "--epochs is 0"),
-        ([".", "--method", "x"], "--method is 'x'"),
-    ],
-)
-def test_misuse(argv: list[str], words: str) -> None:
-    ended = run("data", *argv)
-    assert ended.returncode == 2
-    assert words in ended.stderr
-    assert "Traceback" not in ended.stderr
 
 
 def test_parquet_without_pyarrow_is_said(tmp_path: Path) -> None:

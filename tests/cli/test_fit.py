@@ -1,28 +1,17 @@
 """doctor fit as a command."""
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import jsonschema
 import pytest
 from torch_target import WHY_NOT, torch_target
+from typed import doctor as run
 
 CONFIG = {
     "model_type": "llama", "hidden_size": 4096, "intermediate_size": 14336, "num_hidden_layers": 32,
     "num_attention_heads": 32, "num_key_value_heads": 8, "vocab_size": 128256, "tie_word_embeddings": False,
 }  # fmt: skip
-
-
-def run(*argv: str, stdin: str = "") -> "subprocess.CompletedProcess[str]":
-    return subprocess.run(
-        [sys.executable, "-m", "tunedoctor", *argv],
-        capture_output=True,
-        text=True,
-        input=stdin,
-        check=False,
-    )
 
 
 def fit(*argv: str) -> dict[str, object]:
@@ -40,18 +29,7 @@ def test_an_answer_has_what_it_promises_and_keeps_to_its_schema() -> None:
     terms = found["terms"]
     assert isinstance(terms, dict)
     assert sum(terms.values()) == pytest.approx(found["peak_gib"])
-    for key in (
-        "range",
-        "phase",
-        "ram",
-        "disk",
-        "time",
-        "advice",
-        "largest",
-        "need_gib",
-        "context_gib",
-    ):
-        assert key in found, key
+    assert {"phase", "ram", "disk", "time", "advice", "largest", "need_gib"} <= found.keys()
 
 
 def test_a_folder_a_file_and_stdin_are_one_model(tmp_path: Path) -> None:
@@ -88,40 +66,6 @@ def test_an_unknown_stack_gets_a_range() -> None:
     assert other[0] < known[0] < known[1] < other[1]
 
 
-@pytest.mark.parametrize(
-    ("argv", "words"),
-    [
-        (["lama-3.1-8b"], "is it"),
-        (["Llama-3.1-8B", "--gpu", "RTX 9999"], "RTX 9999"),
-        (["Llama-3.1-8B", "--targets", "q_prj", "--vram", "24"], "q_proj"),
-        (["Llama-3.1-8B", "--method", "lore"], "--method is 'lore'"),
-        (["Llama-3.1-8B", "--seq", "0"], "--seq is 0"),
-        (["Llama-3.1-8B", "--stack", "mine"], "unsloth"),
-        (["Llama-3.1-8B", "--optimizer", "adamm"], "adafactor"),
-        (["Llama-3.1-8B", "--vram", "24", "--gpu", "4090"], "leave out one"),
-        (["nowhere.json"], "nowhere.json"),
-        (["T0_3B"], "catalogue"),
-    ],
-)
-def test_misuse_is_told_in_one_line(argv: list[str], words: str) -> None:
-    ended = run("fit", *argv)
-    assert ended.returncode == 2
-    assert words in ended.stderr
-    assert "Traceback" not in ended.stderr
-    assert ended.stderr.count("\n") == 1
-
-
-@pytest.mark.parametrize(
-    "text", ["", "[", "[]", "null", "{}", '{"hidden_size": "x"}', "[" * 100_000, '{"a": 1e999}']
-)
-def test_a_damaged_config_is_refused(tmp_path: Path, text: str) -> None:
-    (tmp_path / "config.json").write_text(text)
-    ended = run("fit", str(tmp_path), "--vram", "24")
-    assert ended.returncode == 2
-    assert "config.json" in ended.stderr
-    assert "Traceback" not in ended.stderr
-
-
 def test_the_tables_are_printed() -> None:
     article = run("fit", "--article")
     assert "8-12" in article.stdout
@@ -136,12 +80,6 @@ def test_the_tables_are_printed() -> None:
         assert json.loads(run("fit", *argv, "--format", "json").stdout)["schema"].startswith(
             "doctor.fit."
         )
-
-
-def test_exact_refuses_what_it_can_not_trace() -> None:
-    ended = run("fit", "Llama-3.2-1B", "--vram", "24", "--exact", "--stack", "unsloth")
-    assert ended.returncode == 2
-    assert "--exact traces the stacks doctor and hf" in ended.stderr
 
 
 def test_exact_without_torch_in_the_target_says_so(tmp_path: Path) -> None:
@@ -173,9 +111,6 @@ def test_costs_at_home_and_rented_are_told() -> None:
     assert isinstance(costs, dict)
     assert costs["own"]["hours"] > costs["rented"]["hours"]
     assert costs["even_trainings"] > 0
-    ended = run("fit", "Llama-3.1-8B", "--gpu", "RTX 4090", "--price-per-hour", "2.5")
-    assert ended.returncode == 2
-    assert "--tokens" in ended.stderr
 
 
 def test_cards_are_judged_for_one_model() -> None:

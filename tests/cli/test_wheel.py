@@ -1,26 +1,15 @@
 """doctor wheel, as it is typed."""
 
 import json
-import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
 import jsonschema
 import pytest
+from typed import doctor
 
 from tunedoctor.wheels.answer import schema
-
-
-def doctor(*arguments: str, stdin: str = "") -> "subprocess.CompletedProcess[str]":
-    return subprocess.run(
-        [sys.executable, "-m", "tunedoctor", *arguments],
-        input=stdin,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
 
 
 def asked(*options: str) -> dict[str, Any]:
@@ -73,47 +62,6 @@ def test_a_gpu_can_be_left_out() -> None:
     one = asked(*base, "--gpu", "6.1", "--gpu", "8.9", "--without", "6.1")
     assert (both["torch_version"], one["torch_version"]) == ("2.14.1", "2.15.0")
     assert "gpu_ignored" in one["says"]
-
-
-@pytest.mark.parametrize(
-    ("options", "names"),
-    [
-        (["--platform", "solaris"], "--platform is 'solaris'"),
-        (["--gpu", "Voodoo 2"], "no GPU is known as 'Voodoo 2'"),
-        (["--gpu", "8.9", "--without", "7.5"], "--without is '7.5'"),
-        (["--driver", "newest"], "--driver is 'newest'"),
-        (["--torch", "recent"], "torch is 'recent'"),
-        (["--format", "xml"], "--format is 'xml'"),
-        (["--from", "-", "--gpu", "8.9"], "--from describes the machine whole"),
-        (["--platform", "linux", "--target", "."], "--platform describes another machine"),
-        (["--from", "no-such-file.json"], "no-such-file.json can't be read"),
-    ],
-)
-def test_misuse_names_the_input(options: list[str], names: str) -> None:
-    done = doctor("wheel", *options)
-    assert done.returncode == 2
-    assert done.stdout == ""
-    assert names in done.stderr
-    assert len(done.stderr.splitlines()) == 1
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        "",
-        "{",
-        "[1]",
-        '{"platform": "linux"}',
-        '{"platform": 3}',
-        '{"platform": "linux", "python": "3.12", "gpus": 3}',
-        "\x00",
-    ],
-)
-def test_a_description_of_no_use_is_named(text: str) -> None:
-    done = doctor("wheel", "--from", "-", stdin=text)
-    assert done.returncode == 2
-    assert done.stderr.startswith("doctor: -: ")
-    assert len(done.stderr.splitlines()) == 1
 
 
 def test_several_machines_get_a_line_each() -> None:

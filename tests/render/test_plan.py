@@ -19,8 +19,8 @@ from tunedoctor.plan import (
 from tunedoctor.planning.fix_answer import Answer, Treated, exit_code
 from tunedoctor.render.outcome import render_end, render_stage
 from tunedoctor.render.plan import render_plan
+from tunedoctor.render.screen import Screen
 from tunedoctor.render.script import render_script
-from tunedoctor.render.style import Style
 from tunedoctor.transaction.ground import User
 from tunedoctor.transaction.outcome import Outcome
 from tunedoctor.wording import megabytes
@@ -56,9 +56,9 @@ ANSWER = Answer(
 SCREEN = """\
 plan     cures driver-too-old in ~/llm/.venv  (uv, 29 packages)
 
-  ~  torch                         2.9.1+cu130 → 2.9.1+cu126        821 MB
-  ~  triton                        3.5.1 (put in anew)              170 MB
-  +  and 14 that it brings                                          1.4 GB
+  ~  torch                  2.9.1+cu130 → 2.9.1+cu126  821 MB
+  ~  triton                 3.5.1 (put in anew)        170 MB
+  +  and 14 that it brings                             1.4 GB
   -  nvidia-0-cu13 and 12 more
   =  transformers, peft and 84 more
 
@@ -74,12 +74,12 @@ Yours to do
 
 def test_the_screen_of_a_plan() -> None:
     kept = ("transformers", "peft", *(f"p{n}" for n in range(84)))
-    assert render_plan(ANSWER, Style(), kept) == SCREEN
+    assert render_plan(ANSWER, Screen(), kept) == SCREEN
     assert max(map(len, SCREEN.splitlines())) <= 80
-    plain = render_plan(ANSWER, Style(encoding="ascii"), kept)
+    plain = render_plan(ANSWER, Screen(encoding="ascii"), kept)
     assert plain.isascii()
     assert "2.9.1+cu130 -> 2.9.1+cu126" in plain
-    whole = render_plan(ANSWER, Style(), kept, verbose=True)
+    whole = render_plan(ANSWER, Screen(), kept, verbose=True)
     assert all(pin.name in whole for pin in PINS)
 
 
@@ -87,7 +87,7 @@ def test_what_was_asked_for_comes_first() -> None:
     pins = (Pin(name="pandas", version="3.0"), Pin(name="trl", version="1.16.0"))
     pins += (Pin(name="rich", version="15.0"), Pin(name="numpy", version="2.5", was="2.4"))
     plan = Plan(steps=(Install(pins=pins),), asks={"missing-dependency": ("trl",)})
-    lines = render_plan(Answer(end="planned", plan=plan), Style()).splitlines()[2:5]
+    lines = render_plan(Answer(end="planned", plan=plan), Screen()).splitlines()[2:5]
     assert [line.split() for line in lines] == [
         ["+", "trl", "1.16.0"],
         ["~", "numpy", "2.4", "→", "2.5"],
@@ -96,11 +96,11 @@ def test_what_was_asked_for_comes_first() -> None:
 
 
 def test_the_stages_and_the_end() -> None:
-    assert render_stage("fetch", "16 wheels", 48.2, Style()) == (
+    assert render_stage("fetch", "16 wheels", 48.2, Screen()) == (
         "✓ fetched   16 wheels, all hashes match                             48 s\n"
     )
-    assert "fetched   1 wheel, all" in render_stage("fetch", "1 wheels", 1.0, Style())
-    assert render_stage("lock", "", 1.0, Style()) == ""
+    assert "fetched   1 wheel, all" in render_stage("fetch", "1 wheels", 1.0, Screen())
+    assert render_stage("lock", "", 1.0, Screen()) == ""
     outcome = Outcome(end="applied", cured=("driver-too-old",), left=("shm-too-small",))
     applied = Answer(
         end="applied",
@@ -110,7 +110,7 @@ def test_the_stages_and_the_end() -> None:
         left=("shm-too-small",),
         undo="doctor undo",
     )
-    assert render_end(applied, Style()) == "\n✓ 1 cured, 1 left.  Undo with doctor undo\n"
+    assert render_end(applied, Screen()) == "\n✓ 1 cured, 1 left.  Undo with doctor undo\n"
     assert exit_code(applied) == 0
     failed = Answer(
         end="failed",
@@ -120,7 +120,7 @@ def test_the_stages_and_the_end() -> None:
         by_hand=("pip install x", "pip install y"),
         outcome=Outcome(end="failed", log="/home/ada/.venv.doctor-failed.log"),
     )
-    assert render_end(failed, Style()).splitlines()[:6] == [
+    assert render_end(failed, Screen()).splitlines()[:6] == [
         "✗ Failed: the disk is full",
         "  The old state is back.",
         "  to cure  driver-too-old",
@@ -138,18 +138,18 @@ def test_the_stages_and_the_end() -> None:
         undo="doctor undo --target ~/'a b'",
         look="doctor check --target ~/'a b'",
     )
-    said = render_end(new, Style())
+    said = render_end(new, Screen())
     assert "~/a b is ready." in said
     assert said.endswith("  next  doctor check --target ~/'a b'\n")
     refused = Answer(end="refused", findings=(TREATED,), why="it is not yours")
-    assert "Nothing was changed." in render_end(refused, Style())
+    assert "Nothing was changed." in render_end(refused, Screen())
 
 
 @pytest.mark.parametrize("end", ["nothing", "planned", "told", "declined"])
 def test_an_error_that_is_left_fails(end: str) -> None:
     answer = Answer(end=end, findings=(TREATED,))  # type: ignore[arg-type]
     assert exit_code(answer) == (0 if end in ("nothing", "planned") else 1)
-    assert "Nothing" in render_end(answer, Style())
+    assert "Nothing" in render_end(answer, Screen())
 
 
 def test_sizes() -> None:

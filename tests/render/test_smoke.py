@@ -1,7 +1,7 @@
 """The screen of a smoke training."""
 
+from tunedoctor.render.screen import Screen
 from tunedoctor.render.smoke import render
-from tunedoctor.render.style import Style
 from tunedoctor.smoke.answer import Answer, Blame
 from tunedoctor.smoke.stages import SmokeStage
 
@@ -40,7 +40,7 @@ WELL = Answer(
 
 
 def test_a_healthy_screen() -> None:
-    assert render(WELL, Style()) == (
+    assert render(WELL, Screen()) == (
         "target   ~/llm/.venv  Python 3.12.7, torch 2.9.1+cu126, transformers 5.1.0, peft\n"
         "         0.18.0\n"
         "device   cuda:0  NVIDIA GeForce RTX 4090, bfloat16\n"
@@ -69,7 +69,7 @@ def test_a_failure_shows_its_parts_and_quiet_shows_it_alone() -> None:
     )
     bad = _stage("device", outcome="failed", error="RuntimeError: no")
     one = Answer(verdict="findings", stages=(*WELL.stages[:2], bad), blames=(blame,), seconds=3.0)
-    screen = render(one, Style(encoding="ascii"), quiet=True)
+    screen = render(one, Screen(encoding="ascii"), quiet=True)
     assert "import" not in screen
     assert "x device\n    found  RuntimeError: no\n    means  no GPU\n" in screen
     assert "    cause  Driver too old (driver-too-old)\n     cure  pip install it\n" in screen
@@ -80,7 +80,7 @@ def test_a_failure_shows_its_parts_and_quiet_shows_it_alone() -> None:
 
 
 def test_could_not_tell() -> None:
-    screen = render(Answer(verdict="unknown", why="There is no Python."), Style())
+    screen = render(Answer(verdict="unknown", why="There is no Python."), Screen())
     assert (
         "? Could not tell: the smoke training did not start\n  because  There is no Python.\n"
         in screen

@@ -9,7 +9,7 @@ from typing import Any, NoReturn, cast
 
 import msgspec
 
-_WIDTH = 80
+from tunedoctor.render.screen import columns
 
 
 class _Parser(ArgumentParser):
@@ -26,14 +26,16 @@ class _Parser(ArgumentParser):
 def run(argv: list[str]) -> int:
     """Carry out what `argv` says; returns the exit code, or exits with 2 where it says nothing that can be."""
     known = msgspec.json.decode(Path(__file__).with_name("commands.json").read_bytes())
-    name, *words = argv or ["--help"]
-    if name == "--version":
+    name, *words = argv or ["help"]
+    if name in ("help", "-h", "--help") and words[:1]:
+        name, words = words[0], ["--help"]  # doctor help fit
+    if name in ("help", "-h", "--help"):
+        sys.stdout.write("\n".join([*known["overview"], ""]))
+        return 0
+    if name in ("version", "--version"):
         from tunedoctor import __version__  # noqa: PLC0415
 
         sys.stdout.write(f"tunedoctor {__version__}\n")
-        return 0
-    if name in ("-h", "--help"):
-        sys.stdout.write("\n".join([*known["overview"], ""]))
         return 0
     if name not in known["commands"]:
         from difflib import get_close_matches  # noqa: PLC0415  only on a mistake
@@ -52,7 +54,7 @@ def _given(name: str, words: list[str], known: dict[str, Any]) -> Namespace:
         prog=f"doctor {name}",
         description=command["help"],
         allow_abbrev=False,
-        formatter_class=partial(HelpFormatter, width=_WIDTH, max_help_position=28),
+        formatter_class=partial(HelpFormatter, width=columns(sys.stdout), max_help_position=28),
     )
     for row in rows:
         _add(parser, row)
@@ -63,8 +65,19 @@ def _given(name: str, words: list[str], known: dict[str, Any]) -> Namespace:
     given.rest = [word for word in rest if word != "--"]
     if given.rest and not command.get("takes_rest"):
         parser.error(f"there is no {given.rest[0][:60]!r}")
+    said: set[str] = set()
     for row in rows:
-        _check(row, getattr(given, row["name"]))
+        value = getattr(given, row["name"])
+        _check(row, value)
+        value = tuple(value) if isinstance(value, list) else value
+        setattr(given, row["name"], value)
+        if value not in ((), "", parser.get_default(row["name"])):
+            said.add(row["name"])
+    for rule in command.get("rules", ()):
+        if said & {*rule["of"]} and (
+            said & {*rule.get("not", ())} or not said & {*rule.get("needs", said)}
+        ):
+            _misuse(*rule["says"].split("; ", 1))
     return given
 
 
@@ -98,7 +111,8 @@ def _check(row: dict[str, Any], value: Any) -> None:  # noqa: ANN401  of any kin
     """Exit with 2 for what is none of the choices, or no number that can be."""
     choices = row.get("choices")
     if choices and value is not None and value not in choices:
-        _misuse(f"{_flag(row)} is {value!r}", f"choose one of {', '.join(choices)}")
+        said = f"{_flag(row)} is {repr(value) if value else 'empty'}"
+        _misuse(said, f"choose one of {', '.join(choices)}")
     if "from" in row and value != row.get("default", 0) and not row["from"] <= value <= row["to"]:
         _misuse(f"{_flag(row)} is {value}", f"choose {row['from']} to {row['to']}")
 

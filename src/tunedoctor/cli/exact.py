@@ -8,15 +8,15 @@ from typing import Any
 import msgspec
 
 from tunedoctor import child
+from tunedoctor.cli.files import read_input
 from tunedoctor.cli.models import config_file
 from tunedoctor.cli.options import misuse
-from tunedoctor.cli.read import read_input
-from tunedoctor.cli.target import needed, starting
+from tunedoctor.cli.target import starting, works
 from tunedoctor.facts import Target
 from tunedoctor.memory.answer import Answer
 from tunedoctor.memory.band import GIB, context, need
 from tunedoctor.memory.depths import depths
-from tunedoctor.memory.fits import Device, Fit, judged
+from tunedoctor.memory.fits import judged
 from tunedoctor.memory.logits import CHUNK
 from tunedoctor.memory.parsing import LARGEST, parsed
 from tunedoctor.memory.run import Run
@@ -27,6 +27,7 @@ SCRIPT = Path(__file__).parent.parent / "target" / "trace_memory.py"
 _TIMEOUT = 600.0
 _ERROR = 0.01
 """What tracing leaves open: workspaces of kernels that only a GPU has."""
+_LEAVE = "leave out --exact"
 _LOSSES = ("whole", "chunked")
 _OPTIMIZERS = ("adamw", "adamw_fused", "sgd")
 
@@ -44,36 +45,37 @@ class Traced(msgspec.Struct, frozen=True):
 
 def traced(found: Answer, model: str, shape: Shape, run: Run, place: Target) -> Answer:
     """Put what the tracer finds in the place of the closed form. Exits with 2 where it can't trace that."""
-    _refuse(run, shape)
-    asked = request(_config(model, shape), shape, run)
-    ended = child.run(
-        [_python(place), "-I", "-B", str(SCRIPT)],
-        timeout=_TIMEOUT,
-        stdin=json.dumps(asked),
-        env=os.environ,
-    )
-    if not ended.ok:
-        last = ended.err.strip().splitlines()[-1:] or [ended.death]
-        misuse(
-            f"the target could not trace {shape.name}: {last[0][:200]}",
-            "leave out --exact, or name --target",
-        )
+    if refusal := _refusal(run, shape):
+        misuse(*refusal)
+    asked = json.dumps(request(_config(model, shape), shape, run))
+    argv = [starting(works(place)).python, "-I", "-B", str(SCRIPT)]
+    ended = child.run(argv, timeout=_TIMEOUT, stdin=asked, env=os.environ)
+    last = (ended.out if ended.ok else ended.err).strip().splitlines()[-1:]
     try:
-        one = msgspec.json.decode(ended.out.strip().splitlines()[-1], type=Traced)
+        one = msgspec.json.decode(last[0], type=Traced) if ended.ok else Traced()
     except (msgspec.MsgspecError, IndexError):
-        misuse("the target's answer is no trace", "leave out --exact")
-    if one.error:
-        misuse(f"the target could not trace {shape.name}: {one.error[:200]}", "leave out --exact")
+        misuse("the target's answer is no trace", _LEAVE)
+    if why := one.error if ended.ok else (last or [ended.death])[0]:
+        misuse(
+            f"the target could not trace {shape.name}: {why[:200]}", f"{_LEAVE}, or name --target"
+        )
     gib = one.peak / GIB
-    devices = tuple(_again(f.device, gib, run) for f in found.devices)
+    most = gib * (1 + _ERROR)
+    devices = tuple(
+        judged(d, need(gib, run, d.vendor), need(most, run, d.vendor))
+        for d in (f.device for f in found.devices)
+    )
     worst = min(devices, key=lambda f: f.margin_gib) if devices else None
     vendor = worst.device.vendor if worst else "nvidia"
+    note = (
+        f"traced with torch {one.torch} in {one.seconds:.0f} s, two depths carried on to the whole"
+    )
     return msgspec.structs.replace(
         found,
         way="traced",
         closed_form_gib=found.peak_gib,
         peak_gib=gib,
-        range=(gib * (1 - _ERROR), gib * (1 + _ERROR)),
+        range=(gib * (1 - _ERROR), most),
         need_gib=need(gib, run, vendor),
         context_gib=context(vendor),
         phase=max(one.phases, key=lambda name: one.phases[name]),
@@ -81,42 +83,23 @@ def traced(found: Answer, model: str, shape: Shape, run: Run, place: Target) -> 
         terms=found.terms | {"not in the formula": gib - found.peak_gib},
         devices=devices,
         verdict=worst.verdict if worst else None,
-        notes=(
-            *found.notes,
-            f"traced with torch {one.torch} in {one.seconds:.0f} s, two depths carried on to the whole",
-        ),
+        notes=(*found.notes, note),
     )
 
 
-def _again(device: Device, gib: float, run: Run) -> Fit:
-    return judged(
-        device, need(gib, run, device.vendor), need(gib * (1 + _ERROR), run, device.vendor)
-    )
-
-
-def _refuse(run: Run, shape: Shape) -> None:
-    """Exit with 2 for what the tracer has no code of."""
+def _refusal(run: Run, shape: Shape) -> tuple[str, str] | None:
+    """Return what the tracer has no code of, and the way out."""
     if run.attention != "eager" and not shape.sdpa:
-        misuse(
-            f"transformers runs {shape.model_type} in eager attention alone, unless a kernel of its own is there",
-            "--attn eager",
-        )
+        why = "in eager attention alone, unless a kernel of its own is there"
+        return f"transformers runs {shape.model_type} {why}", "--attn eager"
     if run.stack.loss not in _LOSSES:
-        misuse(
-            f"--exact traces the stacks doctor and hf, not {run.stack.name}", "leave out --exact"
-        )
+        return f"--exact traces the stacks doctor and hf, not {run.stack.name}", _LEAVE
     if run.optimizer not in _OPTIMIZERS:
-        misuse(f"--exact traces {', '.join(_OPTIMIZERS)}, not {run.optimizer}", "leave out --exact")
-    if (
-        run.gpus > 1
-        or run.dora
-        or run.accum > 1
-        or (run.method == "qlora" and run.quantisation == "int8")
-    ):
-        misuse(
-            "--exact traces one GPU, without accumulation, DoRA and int8",
-            "leave out --exact",
-        )
+        return f"--exact traces {', '.join(_OPTIMIZERS)}, not {run.optimizer}", _LEAVE
+    int8 = run.method == "qlora" and run.quantisation == "int8"
+    if run.gpus > 1 or run.dora or run.accum > 1 or int8:
+        return "--exact traces one GPU, without accumulation, DoRA and int8", _LEAVE
+    return None
 
 
 def _config(model: str, shape: Shape) -> dict[str, Any]:
@@ -136,6 +119,8 @@ def _config(model: str, shape: Shape) -> dict[str, Any]:
 def request(config: dict[str, Any], shape: Shape, run: Run) -> dict[str, Any]:
     """Return what the script is asked: a config, a run, and the two depths to trace."""
     few, more = depths(shape, run.seq)
+    mixers = [one.mixer for one in shape.layers if one.mixer]
+    kinds = {one.kind for one in mixers}
     return {
         "config": config,
         "method": run.method,
@@ -144,7 +129,7 @@ def request(config: dict[str, Any], shape: Shape, run: Run) -> dict[str, Any]:
         "batch": run.batch,
         "seq": run.seq,
         "precision": run.precision,
-        "attention": run.attention if _attends(shape) else "eager",
+        "attention": run.attention if "attention" in kinds else "eager",
         "checkpointing": run.checkpointing,
         "autocast": run.stack.autocast or run.precision == "mixed",
         "adapter_bytes": run.adapter_bytes,
@@ -153,10 +138,8 @@ def request(config: dict[str, Any], shape: Shape, run: Run) -> dict[str, Any]:
         "optimizer": run.optimizer,
         "double": run.quantisation == "nf4-dq",
         "chunk": CHUNK,
-        "narrow_values": any(
-            one.mixer and one.mixer.expanded_value != one.mixer.query for one in shape.layers
-        ),
-        "whole_scores": any(one.mixer and one.mixer.kernelless for one in shape.layers),
+        "narrow_values": any(one.expanded_value != one.query for one in mixers),
+        "whole_scores": any(one.kernelless for one in mixers),
         "few": few,
         "more": more,
         "layers": shape.depth,
@@ -165,17 +148,5 @@ def request(config: dict[str, Any], shape: Shape, run: Run) -> dict[str, Any]:
 
 def _named(shape: Shape) -> tuple[str, ...]:
     """Return the names of all modules that peft adapts, where it fails on all-linear; () where it doesn't."""
-    if not shape.named_targets:
-        return ()
-    every = (one for layer in shape.layers for one in layer.matrices)
-    return tuple(dict.fromkeys(one.name for one in every if not one.refused))
-
-
-def _attends(shape: Shape) -> bool:
-    return any(one.mixer and one.mixer.kind == "attention" for one in shape.layers)
-
-
-def _python(place: Target) -> str:
-    if needed(place).problem:
-        misuse(place.problem.rstrip("."), "--target names an interpreter or an environment")
-    return starting(place).python
+    every = (one for layer in shape.layers for one in layer.matrices if not one.refused)
+    return tuple(dict.fromkeys(one.name for one in every)) if shape.named_targets else ()

@@ -9,26 +9,28 @@ import msgspec
 
 from tunedoctor.agreement import Drafted, drafted
 from tunedoctor.cli.files import refusal, write_or_exit
-from tunedoctor.cli.fix_case import Case, Wish, as_shown, end
+from tunedoctor.cli.fix import Case, as_shown, end
 from tunedoctor.cli.options import misuse
-from tunedoctor.cli.output import write
-from tunedoctor.cli.progress import spinner
+from tunedoctor.cli.output import screen, write
+from tunedoctor.cli.progress import Spinner, spinner
+from tunedoctor.contracts.requirements import STACK
 from tunedoctor.cure import pip_line, quoted
 from tunedoctor.engine import Found
 from tunedoctor.facts import Interpreter, Packages
-from tunedoctor.installers.tool import Named
 from tunedoctor.plan import NewEnvironment
 from tunedoctor.planning.fix_answer import Answer, End, Treated
 from tunedoctor.planning.planner import Planned, fresh, planned
 from tunedoctor.planning.wanted import RefusedError
-from tunedoctor.render import outcome as end_screen
-from tunedoctor.render import plan as screen
+from tunedoctor.render.outcome import render_stage
+from tunedoctor.render.plan import render_plan
+from tunedoctor.render.screen import mark
 from tunedoctor.render.script import MARK, render_script
 from tunedoctor.state.failure import FailureError
 from tunedoctor.transaction.apply import apply
 from tunedoctor.transaction.change import choose_tool
 from tunedoctor.transaction.ground import Ground, ground_for, ground_of, users
 from tunedoctor.transaction.outcome import Stage, Watch, Ways
+from tunedoctor.wording import megabytes
 
 
 def treat(case: Case, findings: tuple[Found, ...]) -> int:
@@ -58,7 +60,7 @@ def treat(case: Case, findings: tuple[Found, ...]) -> int:
             or ("doctor set", "doctor wheel"),
         )
         return end(case, answer)
-    return (_scripted if case.wish.script else _carried_out)(case, answer, made)
+    return (_scripted if case.given.script else _carried_out)(case, answer, made)
 
 
 def _treated(one: Drafted) -> Treated:
@@ -92,22 +94,22 @@ def _elsewhere(case: Case, findings: tuple[Found, ...]) -> tuple[str, ...]:
 
 def _planned(case: Case, drafts: tuple[Drafted, ...]) -> tuple[Planned, Ground | None]:
     ground = None
-    path = os.path.abspath(Path(case.wish.new).expanduser())  # noqa: PTH100  links stay
+    path = os.path.abspath(Path(case.given.new).expanduser())  # noqa: PTH100  links stay
     # who must not change it is told so before the index is asked
-    if case.wish.new:
+    if case.given.new:
         ground = ground_for(NewEnvironment(path=path))
     elif any(one.changes for one in drafts):
-        ground = ground_of(case.snapshot.get(Interpreter), consent=case.wish.system)
+        ground = ground_of(case.snapshot.get(Interpreter), consent=case.given.system)
     with spinner() as one:
-        one.watch(["the package index"])
-        if case.wish.new:
-            return fresh(case.snapshot, path, case.wish.packages, case.asking), ground
+        one.watch(["resolving with the package index"])
+        if case.given.new:
+            return fresh(case.snapshot, path, case.given.packages, case.asking), ground
         fixes = case.options.fixes()
         return planned(case.snapshot, drafts, case.checks, case.asking, fixes), ground
 
 
 def _scripted(case: Case, answer: Answer, made: Planned) -> int:
-    place, interpreter = case.wish.script, case.snapshot.find(Interpreter)
+    place, interpreter = case.given.script, case.snapshot.find(Interpreter)
     python, prefix = (interpreter.executable, interpreter.prefix) if interpreter else ("", "")
     text = render_script(made.plan, python, prefix, answer.installer or "pip")
     if place == "-":
@@ -119,13 +121,15 @@ def _scripted(case: Case, answer: Answer, made: Planned) -> int:
     if not case.plain:
         return end(case, answer)
     if place != "-":
-        write(screen.render_plan(as_shown(answer), case.style, _kept(case, made)))
-        write(f"{case.style.mark('ok')} wrote {place}; nothing was changed\n")
+        shown = screen()
+        render_plan(as_shown(answer), shown, _kept(case, made))
+        shown.line(mark("ok"), f" wrote {place}; nothing was changed")
+        write(shown.text())
     return 0
 
 
 def _known(case: Case, answer: Answer, made: Planned, ground: Ground | None) -> Answer:
-    tool = choose_tool(_named(case.wish), ground, case.asking.declared).name if ground else ""
+    tool = choose_tool(case.given.installer, ground, case.asking.declared).name if ground else ""
     ban = case.asking.declared.ban
     if made.plan.pins and tool == "pip" and ban and ban.kind == "offline":
         why = f"{ban.who} leaves installers to the cache of uv, and pip is to make the change"
@@ -143,39 +147,32 @@ def _known(case: Case, answer: Answer, made: Planned, ground: Ground | None) -> 
     )
 
 
-def _named(wish: Wish) -> Named | None:
-    return "pip" if wish.installer == "pip" else "uv" if wish.installer == "uv" else None
-
-
 def _carried_out(case: Case, answer: Answer, made: Planned) -> int:
     if case.plain:
-        told = as_shown(answer)
-        kept = _kept(case, made)
-        write(screen.render_plan(told, case.style, kept, verbose=case.options.verbose))
+        kept, verbose = _kept(case, made), case.options.verbose
+        write(render_plan(as_shown(answer), screen(), kept, verbose=verbose))
     if not made.plan.changes:
         return end(case, msgspec.structs.replace(answer, end="told"))
-    if case.wish.dry_run:
+    if case.given.dry_run:
         return end(case, answer)
-    if not case.wish.yes and not _agreed():
+    if not case.given.yes and not _agreed():
         return end(case, msgspec.structs.replace(answer, end="declined"))
     if case.plain:
         write("\n")
+    ways = Ways(
+        deep=case.given.deep,
+        imports=not case.given.no_import,
+        consent=case.given.system,
+        smoke=_smoke if case.given.smoke else None,
+        checks=case.checks,
+        sources=case.asking.best,
+        installer=case.given.installer,
+    )
     try:
-        outcome = apply(
-            made.proved,
-            case.target,
-            case.snapshot,
-            Ways(
-                deep=case.wish.deep,
-                imports=not case.wish.no_import,
-                consent=case.wish.system,
-                smoke=_smoke if case.wish.smoke else None,
-                checks=case.checks,
-                sources=case.asking.best,
-                installer=_named(case.wish),
-            ),
-            _stage(case),
-        )
+        with spinner() as one:
+            one.watch(["preparing"])
+            stage = _stage(case, made, one)
+            outcome = apply(made.proved, case.target, case.snapshot, ways, stage)
     except KeyboardInterrupt as stopped:
         said = " ".join(getattr(stopped, "__notes__", ())) or "Nothing was changed."
         sys.stderr.write(f"\ndoctor: {said}\n")
@@ -196,8 +193,6 @@ def _carried_out(case: Case, answer: Answer, made: Planned) -> int:
 
 def _kept(case: Case, made: Planned) -> tuple[str, ...]:
     """Return what stays as it is, the stack first."""
-    from tunedoctor.contracts.requirements import STACK  # noqa: PLC0415
-
     packages = case.snapshot.find(Packages)
     if packages is None or made.plan.new:
         return ()
@@ -215,10 +210,25 @@ def _agreed() -> bool:
     return said.strip().lower() in ("y", "yes")
 
 
-def _stage(case: Case) -> Watch:
+_NEXT: dict[Stage, str] = {
+    "recover": "fetching {}",
+    "fetch": "saving the old state",
+    "save": "changing packages",
+    "change": "reading what was changed",
+    "verify": "importing its packages",
+    "import": "looking at it again",
+    "prove": "switching",
+}
+"""What goes on after a stage has ended."""
+
+
+def _stage(case: Case, made: Planned, progress: Spinner) -> Watch:
     def watch(stage: Stage, words: str, seconds: float) -> None:
-        if case.plain:
-            write(end_screen.render_stage(stage, words, seconds, case.style))
+        text = render_stage(stage, words, seconds, screen()) if case.plain else ""
+        if text:
+            progress.say(text)
+        if stage in _NEXT:
+            progress.watch([_NEXT[stage].format(megabytes(made.plan.download_bytes))])
 
     return watch
 

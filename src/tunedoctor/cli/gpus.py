@@ -1,13 +1,13 @@
 """The GPUs of a snapshot as devices to train on, and names near one that no card has."""
 
 import re
-from difflib import SequenceMatcher
+from difflib import get_close_matches
 
 from tunedoctor.facts import AmdGpus, AppleGpu, Memory, NvidiaGpus
 from tunedoctor.memory.band import GIB
 from tunedoctor.memory.fits import Device
 from tunedoctor.snapshot import Snapshot
-from tunedoctor.tables.gpus import Card, cards, same_name
+from tunedoctor.tables.gpus import cards, same_name
 
 _METAL = 0.75
 """Part of the RAM that Metal lets a process have by default."""
@@ -39,7 +39,7 @@ def here(snapshot: Snapshot) -> tuple[tuple[Device, ...], tuple[str, ...]]:
 
 
 def _device(name: str, vendor: str, total: int, free: int | None) -> Device:
-    card: Card | None = same_name(name)
+    card = same_name(name)
     return Device(
         name,
         vendor,
@@ -55,17 +55,12 @@ _LIKE = 0.72
 
 
 def cards_near(name: str) -> list[str]:
-    """Return the names of up to three cards that are written much like this."""
+    """Return the names of up to three cards that are written, or begin, much like this."""
     wanted = _plain(name)
-    alike = {card.name: _alike(wanted, _plain(card.name)) for card in cards()}
-    found = [one for one, ratio in alike.items() if ratio >= _LIKE]
-    return sorted(found, key=lambda one: (-alike[one], one))[:3]
-
-
-def _alike(wanted: str, name: str) -> float:
-    """Return how alike two names are, or one and the beginning of the other."""
-    begins = name[: len(wanted) + 1]
-    return max(SequenceMatcher(None, wanted, one).ratio() for one in (name, begins))
+    plain = {_plain(one.name): one.name for one in cards()}
+    begins = {one[: len(wanted) + 1]: whole for one, whole in plain.items()}
+    close = get_close_matches(wanted, [*plain, *begins], 6, _LIKE)
+    return list(dict.fromkeys(plain.get(one) or begins[one] for one in close))[:3]
 
 
 def _plain(name: str) -> str:

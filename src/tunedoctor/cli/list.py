@@ -2,20 +2,23 @@
 
 from argparse import Namespace
 
-from tunedoctor.cli.output import write
+from tunedoctor.cli.output import screen, write
 from tunedoctor.registry import all_checks, all_fixes, installed_plugins
 
 
 def command(_: Namespace) -> int:
     """Print checks, fixes and plug-ins; returns the exit code."""
     checks = sorted(all_checks(), key=lambda c: c.id)
-    lines = [f"{len(checks)} checks"]
-    lines += [f"  {c.id:<30} {c.severity:<8} {c.title}" for c in checks]
     fixes = sorted(all_fixes(), key=lambda f: f.id)
-    lines.append(f"{len(fixes)} fixes")
-    lines += [f"  {f.id:<30} {f.title}" for f in fixes]
-    plugins = installed_plugins()
-    lines.append(f"{len(plugins)} plug-ins (they run only when named: --plugin NAME)")
-    lines += [f"  {name:<30} {module}" for name, module in sorted(plugins.items())]
-    write("\n".join(lines) + "\n")
+    plugins = sorted(installed_plugins().items())
+    shown = screen()
+    for head, rows in (
+        (f"{len(checks)} checks", [(c.id, f"{c.severity:<8} {c.title}") for c in checks]),
+        (f"{len(fixes)} fixes", [(f.id, f.title) for f in fixes]),
+        (f"{len(plugins)} plug-ins (they run only when named: --plugin NAME)", plugins),
+    ):
+        shown.line((head, "bold"))
+        for name, text in rows:
+            shown.line(f"  {name:<30} {text}")
+    write(shown.text())
     return 0

@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from tunedoctor.clean import clean_text
+from tunedoctor.cli.files import read_input
 from tunedoctor.cli.options import misuse
-from tunedoctor.cli.read import read_input
 from tunedoctor.memory.catalogue import named
 from tunedoctor.memory.config import shape_of
 from tunedoctor.memory.parsing import LARGEST, parsed

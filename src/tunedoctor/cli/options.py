@@ -3,7 +3,7 @@
 import sys
 from argparse import Namespace
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple, NoReturn
+from typing import TYPE_CHECKING, NamedTuple, NoReturn, TypeVar
 
 from tunedoctor.clean import clean_text
 from tunedoctor.config import Config, ConfigError, mirrors, read_config
@@ -13,6 +13,9 @@ from tunedoctor.report import FailOn
 
 if TYPE_CHECKING:
     from tunedoctor.fixing import Fix
+
+T = TypeVar("T")
+_LIST = "doctor list names what is installed"
 
 
 class Options(NamedTuple):
@@ -52,7 +55,7 @@ class Options(NamedTuple):
         try:
             checks = all_checks(self.plugins)
         except RegistryError as error:
-            misuse(str(error), "doctor list names what is installed")
+            misuse(str(error), _LIST)
         ids = {one.id for one in checks}
         for id_ in (*self.only, *self.skip):
             if id_ not in ids:
@@ -69,7 +72,13 @@ class Options(NamedTuple):
         try:
             return all_fixes(self.plugins)
         except RegistryError as error:
-            misuse(str(error), "doctor list names what is installed")
+            misuse(str(error), _LIST)
+
+
+def values_of(kind: type[T], given: Namespace) -> T:
+    """Return a struct whose fields have the names of options."""
+    names = kind.__annotations__
+    return kind(**{name: value for name, value in vars(given).items() if name in names})
 
 
 def settings() -> Config:

@@ -1,10 +1,12 @@
-"""Write a report out in the wanted format."""
+"""Write a report or another answer out in the wanted format."""
 
 import os
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, TextIO, TypeVar
+
+import msgspec
 
 from tunedoctor.cli.options import Options
 from tunedoctor.engine import diagnose
@@ -15,9 +17,9 @@ from tunedoctor.report import Report, exit_code, report_of
 from tunedoctor.snapshot import Snapshot
 
 if TYPE_CHECKING:
-    from tunedoctor.render.style import Style
+    from tunedoctor.render.screen import Screen
 
-T = TypeVar("T")
+T = TypeVar("T", bound=msgspec.Struct)
 
 
 def judge(snapshot: Snapshot, options: Options, began: float) -> int:
@@ -55,22 +57,42 @@ def report_for(
 
 def on_terminal(report: Report, options: Options, stream: TextIO) -> str:
     """Return a report as people read it, in what `stream` can show."""
-    from tunedoctor.render import style, terminal  # noqa: PLC0415
+    from tunedoctor.render import terminal  # noqa: PLC0415
 
-    look = style.style_for(stream, os.environ)
     return terminal.render(
-        report, look, verbose=options.verbose, quiet=options.quiet, here=options.here
+        report,
+        screen(stream),
+        verbose=options.verbose,
+        quiet=options.quiet,
+        here=options.here,
+        partial=bool(options.only or options.skip),
     )
 
 
-def show(answer: T, format_: str, screen: Callable[[T, "Style"], str]) -> None:
-    """Write an answer as JSON, or as `screen` makes it for people."""
-    from tunedoctor.render.json import render  # noqa: PLC0415
-    from tunedoctor.render.style import style_for  # noqa: PLC0415
+def screen(stream: TextIO | None = None) -> "Screen":
+    """Return an empty screen for a stream, standard output where none is named."""
+    from tunedoctor.render.screen import screen_for  # noqa: PLC0415
 
-    write(
-        render(answer) if format_ == "json" else screen(answer, style_for(sys.stdout, os.environ))
-    )
+    return screen_for(stream or sys.stdout, os.environ)
+
+
+def show(answer: T, format_: str, render: Callable[[T, "Screen"], str]) -> None:
+    """Write an answer, without what names a person or a machine, as JSON or as a screen."""
+    show_all([answer], format_, render)
+
+
+def show_all(answers: Sequence[T], format_: str, render: Callable[[T, "Screen"], str]) -> None:
+    """Write answers; several as lines of JSON, or screens with an empty line between them."""
+    from tunedoctor.render import json  # noqa: PLC0415
+
+    who = this_identity()
+    told = [public(one, who) for one in answers]
+    if format_ != "json":
+        write("\n".join(render(one, screen()) for one in told))
+    elif len(told) == 1:
+        write(json.render(told[0]))
+    else:
+        write("".join(map(json.line, told)))
 
 
 def write(text: str) -> None:

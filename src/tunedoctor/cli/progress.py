@@ -1,50 +1,106 @@
-"""Say on stderr what is being asked, once it takes longer than 300 ms."""
+"""Live progress on stderr, where that is a terminal, of what takes longer than 300 ms."""
 
+import os
 import sys
 import threading
-import time
 from collections.abc import Generator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
+from tunedoctor.clean import clean_text
 from tunedoctor.wording import listed
 
-FRAMES = "|/-\\"
+if TYPE_CHECKING:
+    from rich.progress import Progress
+
 PATIENCE = 0.3
 
 
 class Spinner:
-    """What the spinner shows; `watch` takes the names of running probes."""
+    """What is shown. What it is told before anything is shown counts too."""
 
-    def __init__(self) -> None:
-        self.asking: list[str] = []
-        self.done = threading.Event()
+    def __init__(self, verb: str) -> None:
+        """Begin with nothing; `verb` stands before the names that `watch` takes."""
+        self.total = 0
+        """Bytes that there are to read; 0 where that is not known, or nothing is read."""
+        self.read = 0
+        self.ended = threading.Event()
+        self._verb = verb
+        self._stages = [""]
+        """Those that have passed, and the one that runs."""
+        self._lock = threading.Lock()
+        self._live: Progress | None = None
 
     def watch(self, names: list[str]) -> None:
-        """Take the names of the probes that run now."""
-        self.asking = names
+        """Take the names of what runs now."""
+        self._stages[-1] = clean_text(f"{self._verb} {listed(names, 3)}".strip())
+
+    def step(self, names: list[str]) -> None:
+        """Take the stage that runs now, or how far it is; the stages before it stay on the screen."""
+        text = clean_text(names[0])
+        if not text.startswith(self._stages[-1].partition(",")[0]):
+            self._stages.append("")
+        self._stages[-1] = text
+
+    def say(self, text: str) -> None:
+        """Write to stdout what stays above that which is live."""
+        with self._lock:
+            if self._live:
+                self._live.stop()
+            sys.stdout.write(text)
+            sys.stdout.flush()
+            if self._live:
+                self._live.start()
 
     def turn(self) -> None:
-        """Turn until done."""
-        if self.done.wait(PATIENCE):
+        """Show what runs until all has ended."""
+        if self.ended.wait(PATIENCE):
             return
-        frame = 0
-        began = time.monotonic() - PATIENCE
-        while not self.done.wait(0.1):
-            took = time.monotonic() - began
-            text = f"{FRAMES[frame % 4]} asking: {listed(self.asking, 3)}  {took:.0f} s"
-            sys.stderr.write(f"\r{text[:78]:<78}")
-            sys.stderr.flush()
-            frame += 1
-        if frame:
-            sys.stderr.write("\r" + " " * 78 + "\r")
-            sys.stderr.flush()
+        from rich import progress as rich  # noqa: PLC0415  what is quick does without Rich
+        from rich.console import Console  # noqa: PLC0415
+
+        rate = (
+            *(rich.BarColumn(20), rich.TaskProgressColumn(), rich.DownloadColumn()),
+            *(rich.TransferSpeedColumn(), rich.TimeRemainingColumn()),
+        )
+        unicode = "utf" in (sys.stderr.encoding or "").lower()
+        live = rich.Progress(
+            rich.SpinnerColumn("line", finished_text="[green]✓" if unicode else "."),
+            rich.TextColumn("{task.description}", markup=False),
+            *(rate if self.total else (rich.TimeElapsedColumn(),)),
+            # not the doctor's own stream, which lets no cursor move; the words are clean
+            console=Console(file=sys.__stderr__),
+            auto_refresh=False,
+            transient=True,
+            redirect_stdout=False,
+            redirect_stderr=False,
+        )
+        with self._lock:
+            live.start()
+            self._live = live
+        while not self.ended.wait(0.1):
+            if any(self._stages):
+                with self._lock:
+                    self._show(live)
+        with self._lock:
+            live.stop()
+            self._live = None
+
+    def _show(self, live: "Progress") -> None:
+        for number, stage in enumerate(self._stages):
+            if number >= len(live.tasks):
+                live.add_task("", total=self.total or None)
+            live.update(live.task_ids[number], description=stage, completed=self.read)
+            if number < len(self._stages) - 1 and not live.tasks[number].finished:
+                live.update(live.task_ids[number], total=1, completed=1)
+        live.refresh()
 
 
 @contextmanager
-def spinner() -> Generator[Spinner]:
-    """Spin while the block runs, where stderr is a terminal."""
-    one = Spinner()
-    if not sys.stderr.isatty():
+def spinner(verb: str = "") -> Generator[Spinner]:
+    """Show what the block does, where stderr is a terminal that can."""
+    one = Spinner(verb)
+    if not sys.stderr.isatty() or os.environ.get("TERM") == "dumb":
         yield one
         return
     thread = threading.Thread(target=one.turn, daemon=True)
@@ -52,5 +108,5 @@ def spinner() -> Generator[Spinner]:
     try:
         yield one
     finally:
-        one.done.set()
+        one.ended.set()
         thread.join(1.0)

@@ -3,13 +3,16 @@
 import os
 import sys
 from argparse import Namespace
+from functools import partial
 
 import msgspec
 
-from tunedoctor.cli.options import Options, misuse
-from tunedoctor.cli.output import write
+from tunedoctor.cli.files import refusal, write_or_exit
+from tunedoctor.cli.options import Options, misuse, values_of
+from tunedoctor.cli.output import show, write
+from tunedoctor.cli.progress import spinner
 from tunedoctor.cli.sources import Consent, asking
-from tunedoctor.cli.target import aim, needed, starting
+from tunedoctor.cli.target import aim, look, needed, starting
 from tunedoctor.facts import Interpreter, Packages, Unknown
 from tunedoctor.installers.asking import Asking
 from tunedoctor.installers.uv import Failed
@@ -17,31 +20,25 @@ from tunedoctor.planning.files import MARK, frozen, project
 from tunedoctor.planning.make import Made, Place
 from tunedoctor.planning.set_answer import Answer, answered
 from tunedoctor.planning.wanted import RefusedError, asked_for
-from tunedoctor.redaction import public, this_identity
+from tunedoctor.render import set as screens
 from tunedoctor.snapshot import Snapshot
 from tunedoctor.targeting import NO_TARGET
 from tunedoctor.wheels.described import Asked, blank, over
-from tunedoctor.wheels.machine import MachineError
+from tunedoctor.wheels.machine import MachineError, driver_unknown, machine_of
 
 _HELP = "doctor set --help lists the options"
-_EXIT = {"set": 0, "none": 1, "unknown": 2}
 
 
 def command(given: Namespace) -> int:
     """Find one set of libraries for what the options name, print and write it; returns the exit code."""
-    where = given.platform, given.arch, given.glibc
-    asked = Asked(*where, python=given.python, driver=given.driver, gpus=tuple(given.gpu))
+    asked = values_of(Asked, given)
     _check(given)
     try:
         names = asked_for(given.packages)
     except RefusedError as error:
         misuse(error.why, _HELP)
     place = NO_TARGET if asked.platform else starting(needed(aim(given.target, own=given.own)))
-    from tunedoctor.cli.progress import spinner  # noqa: PLC0415
-    from tunedoctor.live import take  # noqa: PLC0415
-
-    with spinner():
-        snapshot = None if asked.platform else take(place, read=True)
+    snapshot = None if asked.platform else look(place, read=True)
     interpreter = snapshot.find(Interpreter) if snapshot else None
     somebody = given.format == "terminal" and sys.stdin.isatty() and sys.stdout.isatty()
     known = asking(
@@ -53,18 +50,19 @@ def command(given: Namespace) -> int:
         known.declared = msgspec.structs.replace(known.declared, offline="--offline")
     there = _place(asked, snapshot, known)
     with spinner() as one:
-        one.watch(["the package sources"])
+        one.watch(["resolving with the package sources"])
         answer, made = answered(there, names)
         if made is not None:
             answer = _written(answer, made, given, known)
-    _print(answer, made, given)
-    return _EXIT[answer.verdict]
+    if given.pyproject == "-" and made is not None:
+        write(project(answer, made))
+    else:
+        show(answer, given.format, partial(screens.render, verbose=given.verbose))
+    return {"set": 0, "none": 1, "unknown": 2}[answer.verdict]
 
 
 def _check(given: Namespace) -> None:
     """Refuse before any work what could not be done or written after it."""
-    from tunedoctor.cli.files import refusal  # noqa: PLC0415
-
     if given.pyproject == "-" and given.format == "json":
         misuse("--pyproject - and --format json both write to stdout", "name a file for one")
     if given.freeze == "-":
@@ -72,19 +70,13 @@ def _check(given: Namespace) -> None:
     for place in (given.freeze, given.pyproject):
         if place and place != "-" and (why := refusal(place, MARK, force=given.force)):
             misuse(f"{place} {why}", "name another file, or say --force")
-    if given.platform and (given.own or given.target is not None):
-        misuse(
-            "--platform describes another machine", "leave out --target, or leave out --platform"
-        )
 
 
 def _place(asked: Asked, snapshot: Snapshot | None, known: Asking) -> Place:
     """Return where the set is for: of another machine than this one the findings tell nothing."""
-    from tunedoctor.wheels.machine import driver_unknown, machine_of  # noqa: PLC0415
-
     if snapshot is None:
-        own = f"{sys.version_info.major}.{sys.version_info.minor}"
         try:
+            own = f"{sys.version_info.major}.{sys.version_info.minor}"
             return Place(blank(asked, own)[0], known, whole=True)
         except MachineError as error:
             misuse(str(error), _HELP)
@@ -99,8 +91,7 @@ def _place(asked: Asked, snapshot: Snapshot | None, known: Asking) -> Place:
             "name it with --driver 580.65.06, or --driver none",
         )
     interpreter, packages = snapshot.find(Interpreter), snapshot.get(Packages)
-    own_python = interpreter.version if interpreter else ""
-    if own_python and not own_python.startswith(asked.python.rstrip("t")):
+    if interpreter and not interpreter.version.startswith(asked.python.rstrip("t")):
         return Place(machine, known, whole=True)
     if isinstance(packages, Unknown):
         misuse(
@@ -113,33 +104,15 @@ def _place(asked: Asked, snapshot: Snapshot | None, known: Asking) -> Place:
 
 
 def _written(answer: Answer, made: Made, given: Namespace, known: Asking) -> Answer:
-    from tunedoctor.cli.files import write_or_exit  # noqa: PLC0415
-
     texts: dict[str, str] = {}
     if given.freeze:
         text = frozen(answer, made, os.path.basename(given.freeze), known.resolve)  # noqa: PTH119
         if isinstance(text, Failed):
-            return msgspec.structs.replace(
-                answer, verdict="unknown", why=f"{given.freeze} was not written: {text.text}"
-            )
+            why = f"{given.freeze} was not written: {text.text}"
+            return msgspec.structs.replace(answer, verdict="unknown", why=why)
         texts[given.freeze] = text
     if given.pyproject and given.pyproject != "-":
         texts[given.pyproject] = project(answer, made)
     for place, text in texts.items():
         write_or_exit(place, text)
     return msgspec.structs.replace(answer, files=tuple(texts))
-
-
-def _print(answer: Answer, made: Made | None, given: Namespace) -> None:
-    from tunedoctor.render import set as screen  # noqa: PLC0415
-    from tunedoctor.render import style  # noqa: PLC0415
-    from tunedoctor.render.json import render as as_json  # noqa: PLC0415
-
-    told = public(answer, this_identity())
-    if given.pyproject == "-" and made is not None:
-        write(project(answer, made))
-    elif given.format == "json":
-        write(as_json(told))
-    else:
-        look = style.style_for(sys.stdout, os.environ)
-        write(screen.render(told, look, verbose=given.verbose))

@@ -5,103 +5,87 @@ import re
 import threading
 import time
 from argparse import Namespace
+from collections.abc import Callable
+from concurrent.futures import Future
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from tunedoctor.cli.options import Options, misuse
+from tunedoctor.cli.files import write_or_exit
+from tunedoctor.cli.models import check_folder
+from tunedoctor.cli.options import Options, misuse, values_of
 from tunedoctor.cli.output import show
-from tunedoctor.cli.target import aim, needed, starting
-from tunedoctor.facts import Target
-from tunedoctor.redaction import public, snapshot_json, this_identity
+from tunedoctor.cli.progress import spinner
+from tunedoctor.cli.target import aim, look, needed, starting
+from tunedoctor.facts import AmdGpus, NvidiaGpus, Target
+from tunedoctor.redaction import snapshot_json, this_identity
+from tunedoctor.render import smoke as screen
 from tunedoctor.smoke.answer import Answer, exit_code
 from tunedoctor.smoke.load import Watching, reader_of
 from tunedoctor.smoke.make import Asked, made, not_started, run_all
 from tunedoctor.smoke.script import stage_seconds
+from tunedoctor.snapshot import Snapshot
 from tunedoctor.targeting import NO_TARGET
 
-if TYPE_CHECKING:
-    from tunedoctor.snapshot import Snapshot
-
-_HELP = "doctor smoke --help lists the options"
 DEVICE = re.compile(r"(cpu|mps|(cuda|xpu)(:\d{1,3})?)?")
 MOST_RANKS = 64
 
 
-class _Taking(threading.Thread):
-    """Takes the snapshot while the script in the target imports."""
+def _taking(place: Target) -> Callable[[], Snapshot]:
+    """Begin to take the snapshot, while the script in the target imports; return what waits for it."""
+    from tunedoctor.live import take  # noqa: PLC0415
 
-    def __init__(self, target: Target) -> None:
-        super().__init__(daemon=True)
-        self.target = target
-        self.snapshot: Snapshot | None = None
-        self.error: BaseException | None = None
+    taken: Future[Snapshot] = Future()
 
-    def run(self) -> None:
-        from tunedoctor.live import take  # noqa: PLC0415
-
+    def run() -> None:
         try:
-            self.snapshot = take(self.target, start=True)
+            taken.set_result(take(place, start=True))
         except BaseException as error:  # noqa: BLE001  raised again where it is wanted
-            self.error = error
+            taken.set_exception(error)
 
-    def taken(self) -> "Snapshot":
-        """Wait for the snapshot."""
-        self.join()
-        if self.snapshot is None:
-            raise self.error or RuntimeError
-        return self.snapshot
+    threading.Thread(target=run, daemon=True).start()
+    return taken.result
 
 
 def command(given: Namespace) -> int:
     """Train in the target, print what came of it, and go on to --then-train; returns the exit code."""
-    options, then_train = Options.of(given), given.then_train
-    asked = Asked(
-        device=given.device,
-        model=given.model,
-        data=given.data,
-        steps=given.steps,
-        full=given.full,
+    options, config = Options.of(given), given.then_train
+    asked = values_of(Asked, given)._replace(
         ranks=ranks_of(given.gpus),
         strict=options.strict,
         minutes=given.minutes or (10.0 if given.long else 0.0),
+        seconds=stage_seconds(os.environ),
     )
     _check(asked)
-    if then_train and options.format != "terminal":
+    if config and options.format != "terminal":
         misuse("--then-train prints as it trains", f"leave --format {options.format} out")
-    if then_train and not Path(then_train).is_file():
-        misuse(f"{then_train} is no file", f"doctor train --init {then_train} writes one")
+    if config and not Path(config).is_file():
+        misuse(f"{config} is no file", f"doctor train --init {config} writes one")
     place = starting(needed(aim(given.target, own=given.own)), quiet=options.quiet)
-    code = _smoke(options, asked, place, given.snapshot)
-    if code or not then_train:
+    answer = _answer(options, asked, place, given.snapshot)
+    render = partial(screen.render, verbose=options.verbose, quiet=options.quiet)
+    show(answer, options.format, render)
+    code = exit_code(answer)
+    if code or not config:
         return code
-    from tunedoctor.cli.train import Asked as Training  # noqa: PLC0415
     from tunedoctor.cli.train import train  # noqa: PLC0415
 
-    training = Training(target=given.target, processes=max(1, asked.ranks), own=given.own)
-    return train(training, [then_train])
+    how = Namespace(target=given.target, own=given.own, processes=max(1, asked.ranks))
+    return train(how, (config,))
 
 
-def _smoke(options: Options, asked: Asked, place: Target, snapshot_file: str) -> int:
-    asked = asked._replace(seconds=stage_seconds(os.environ))
+def _answer(options: Options, asked: Asked, place: Target, snapshot_file: str) -> Answer:
     began = time.perf_counter()
-    taking = _Taking(place)
-    taking.start()
+    taken = _taking(place)
     if place.problem:
-        answer = not_started(taking.taken(), place.problem)
-        return _print(answer, options)
-    from tunedoctor.cli.progress import spinner  # noqa: PLC0415
-
-    watching = Watching(reader_of(taking.taken))
+        return not_started(taken(), place.problem)
+    watching = Watching(reader_of(taken))
     with spinner() as one:
-        runs = run_all(asked, place.python, os.environ, one.watch, watching)
+        runs = run_all(asked, place.python, os.environ, one.step, watching)
     seconds = time.perf_counter() - began
-    found = made(runs, asked, taking.taken(), options.checks(), seconds, watching.readings)
+    found = made(runs, asked, taken(), options.checks(), seconds, watching.readings)
     if snapshot_file:
-        from tunedoctor.cli.files import write_or_exit  # noqa: PLC0415
-
         write_or_exit(snapshot_file, snapshot_json(found.snapshot, this_identity(shared=True)))
-    return _print(found.answer, options)
+    return found.answer
 
 
 def ranks_of(text: str) -> int:
@@ -109,12 +93,9 @@ def ranks_of(text: str) -> int:
     if not text:
         return 0
     if text == "all":
-        from tunedoctor.facts import AmdGpus, NvidiaGpus  # noqa: PLC0415
-        from tunedoctor.live import take  # noqa: PLC0415
-
-        snapshot = take(NO_TARGET)
-        nvidia, amd = snapshot.find(NvidiaGpus), snapshot.find(AmdGpus)
-        count = len(nvidia.gpus) if nvidia else len(amd.gpus) if amd else 0
+        snapshot = look(NO_TARGET)
+        found = snapshot.find(NvidiaGpus) or snapshot.find(AmdGpus)
+        count = len(found.gpus) if found else 0
         if count < 2:
             misuse(
                 f"--gpus all finds {count} GPUs",
@@ -130,24 +111,9 @@ def _check(asked: Asked) -> None:
     """Refuse before any work what can't be run."""
     if not DEVICE.fullmatch(asked.device):
         misuse(f"--device is {asked.device!r}", "choose cpu, cuda (ROCm too), cuda:1, xpu or mps")
-    if bool(asked.model) != bool(asked.data):
-        misuse("--model and --data go together", "name both, or none for the tiny model")
     if asked.model and not (Path(asked.model) / "config.json").is_file():
         misuse(f"{asked.model} holds no config.json", "name the folder of a model")
     if asked.model:
-        from tunedoctor.cli.models import check_folder  # noqa: PLC0415
-
         check_folder(asked.model)
     if asked.data and not Path(asked.data).is_file():
         misuse(f"{asked.data} is no file", "name a .jsonl, .csv or text file")
-    if asked.steps and not asked.model:
-        misuse("--steps is of a model of yours", "name it with --model and --data")
-
-
-def _print(answer: Answer, options: Options) -> int:
-    from tunedoctor.render import smoke as screen  # noqa: PLC0415
-
-    told = public(answer, this_identity())
-    screen_of = partial(screen.render, verbose=options.verbose, quiet=options.quiet)
-    show(told, options.format, screen_of)
-    return exit_code(told)

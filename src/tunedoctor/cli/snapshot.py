@@ -5,9 +5,7 @@ from argparse import Namespace
 
 from tunedoctor.cli.files import write_or_exit
 from tunedoctor.cli.output import write
-from tunedoctor.cli.progress import spinner
-from tunedoctor.cli.target import aim, starting
-from tunedoctor.live import take
+from tunedoctor.cli.target import aim, look, starting
 from tunedoctor.redaction import snapshot_json, this_identity
 from tunedoctor.render.json import ascii_of
 
@@ -17,9 +15,7 @@ def command(given: Namespace) -> int:
     out, place = given.output, aim(given.target, own=given.own)
     if given.deep:
         starting(place)
-    with spinner() as one:
-        who = this_identity(shared=not given.keep_host)
-        data = snapshot_json(take(place, deep=given.deep, watch=one.watch), who)
+    data = snapshot_json(look(place, deep=given.deep), this_identity(shared=not given.keep_host))
     if out == "-":
         write(ascii_of(data))
         return 0

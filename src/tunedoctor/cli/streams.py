@@ -12,8 +12,8 @@ from tunedoctor.render.spelling import spelled
 
 GONE = 141
 """Exit status where the reader of standard output went away: what a shell says of a tool that SIGPIPE ended."""
-_OURS = re.compile(r"(\x1b\[(?:[0-2]|3[0-7])m|[\n\t]|^\r)")
-"""What acts on a terminal and is the doctor's own: colours, line ends, the spinner's return."""
+_OURS = re.compile(r"(\x1b\[(?:[0-2]|3[0-7])m|[\n\t])")
+"""What acts on a terminal and is the doctor's own: colours and line ends."""
 
 
 class Stream(io.TextIOWrapper):

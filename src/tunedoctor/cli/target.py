@@ -4,7 +4,9 @@ import shlex
 import sys
 
 from tunedoctor.cli.options import misuse, settings
+from tunedoctor.cli.progress import spinner
 from tunedoctor.facts import Target
+from tunedoctor.snapshot import Snapshot
 from tunedoctor.targeting import ChosenBy, here
 
 _SETTING: ChosenBy = "[tool.doctor] target"
@@ -45,3 +47,18 @@ def starting(place: Target, *, quiet: bool = False) -> Target:
     if place.python and not quiet:
         sys.stderr.write(f"doctor: starts {place.python}, chosen by {place.chosen_by}\n")
     return place
+
+
+def works(place: Target) -> Target:
+    """Return an environment that was named and has an interpreter; exits with 2 where there is none."""
+    if needed(place).problem:
+        misuse(place.problem.rstrip("."), "--target names an interpreter or an environment")
+    return place
+
+
+def look(place: Target, **how: bool) -> Snapshot:
+    """Take a snapshot, with what `tunedoctor.live.take` may do; say what is being asked where that takes long."""
+    from tunedoctor.live import take  # noqa: PLC0415  with it come all probes
+
+    with spinner("asking") as one:
+        return take(place, watch=one.watch, **how)

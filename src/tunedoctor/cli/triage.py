@@ -5,13 +5,11 @@ import time
 from argparse import Namespace
 from pathlib import Path
 
+from tunedoctor.cli.files import read_log
 from tunedoctor.cli.options import Options, misuse
 from tunedoctor.cli.output import judge
-from tunedoctor.cli.read import read_log
-from tunedoctor.cli.target import aim
-from tunedoctor.facts import Target
+from tunedoctor.cli.target import aim, look
 from tunedoctor.readers.read import read_report
-from tunedoctor.snapshot import Snapshot
 
 
 def command(given: Namespace) -> int:
@@ -24,24 +22,12 @@ def command(given: Namespace) -> int:
         from tunedoctor.cli.triage_many import triage_many  # noqa: PLC0415
 
         return triage_many(options, sources)
-    if (given.own or given.target is not None) and not given.here:
-        misuse("--target is an environment of this machine", "add --here to look at it too")
-    (source,) = sources
-    log = read_log(source)
+    log = read_log(sources[0])
     snapshot = read_report(log.text, log.numbers)
     if given.here:
-        snapshot = _with_this_machine(snapshot, aim(given.target, own=given.own))
+        from tunedoctor.readers.merge import joined  # noqa: PLC0415
+
+        snapshot, left_out = joined(snapshot, look(aim(given.target, own=given.own)))
+        for why in left_out:
+            sys.stderr.write(f"doctor: {why}\n")
     return judge(snapshot, options, began)
-
-
-def _with_this_machine(told: Snapshot, place: Target) -> Snapshot:
-    from tunedoctor.cli.progress import spinner  # noqa: PLC0415
-    from tunedoctor.live import take  # noqa: PLC0415
-    from tunedoctor.readers.merge import joined  # noqa: PLC0415
-
-    with spinner() as one:
-        here = take(place, watch=one.watch)
-    both = joined(told, here)
-    for why in both.left_out:
-        sys.stderr.write(f"doctor: {why}\n")
-    return both.snapshot

@@ -2,22 +2,25 @@
 
 import gc
 import os
+import signal
 import sys
 import time
 from collections import Counter, deque
 from collections.abc import Generator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
 from tunedoctor.clean import clean_text
+from tunedoctor.cli.files import opened
 from tunedoctor.cli.options import Options, misuse
 from tunedoctor.cli.output import report_for, write
-from tunedoctor.cli.read import opened
 from tunedoctor.findings import Check
 from tunedoctor.readers.digest import from_stream
 from tunedoctor.readers.read import read_report
-from tunedoctor.render.json import line, problem_line
+from tunedoctor.render.json import line
 
 CHUNK = 16
 """Files that a process is handed at once: what handing over costs is small beside 16 reports."""
@@ -28,16 +31,10 @@ FEW = 8
 class Row(NamedTuple):
     """What came of one file."""
 
-    file: str
     verdict: str
     """ready, findings or unknown; "" where there is no report."""
-    first: str
-    """Id of the first cause, "" without one."""
-    title: str
-    json: str
-    """Its line, where lines of JSON are asked for."""
-    problem: str = ""
-    """Why there is no report."""
+    text: str
+    """What is printed."""
 
 
 def triage_many(options: Options, sources: Sequence[str]) -> int:
@@ -48,20 +45,19 @@ def triage_many(options: Options, sources: Sequence[str]) -> int:
     files = files_of(sources)
     options.checks()  # exits here on an unknown id, not once for each process
     began = time.perf_counter()
-    counted: Counter[str] = Counter()
+    count: Counter[str] = Counter()
     for row in _rows(options, files):
-        counted[row.verdict] += 1
-        write(row.json or _brief(row))
+        count[row.verdict] += 1
+        write(row.text)
     if options.format == "terminal":
-        seconds = time.perf_counter() - began
-        problems = f", {counted['']} not read" if counted[""] else ""
+        not_read = f", {count['']} not read" if count[""] else ""
         write(
-            f"{len(files)} reports: {counted['findings']} with findings, {counted['ready']} ready, "
-            f"{counted['unknown']} cannot be told{problems}   {seconds:.1f} s\n"
+            f"{len(files)} reports: {count['findings']} with findings, {count['ready']} ready, "
+            f"{count['unknown']} cannot be told{not_read}   {time.perf_counter() - began:.1f} s\n"
         )
-    if counted["findings"]:
+    if count["findings"]:
         return 1
-    return 2 if counted["unknown"] or counted[""] else 0
+    return 2 if count["unknown"] or count[""] else 0
 
 
 def files_of(sources: Sequence[str]) -> list[str]:
@@ -81,49 +77,40 @@ def files_of(sources: Sequence[str]) -> list[str]:
 
 
 def _rows(options: Options, files: list[str]) -> Generator[Row]:
-    chunks = [files[at : at + CHUNK] for at in range(0, len(files), CHUNK)]
-    processes = min(len(chunks), _processors())
-    if len(files) <= FEW or processes < 2:
-        for file in files:
-            yield from judged(options, [file])
-        return
-    from concurrent.futures import Future, ProcessPoolExecutor  # noqa: PLC0415  for many files alone
-    from concurrent.futures.process import BrokenProcessPool  # noqa: PLC0415
-
     work = partial(judged, options)
-    waiting: deque[tuple[list[str], Future[list[Row]]]] = deque()
+    processors = _processors()
+    if len(files) <= FEW or processors < 2:
+        for file in files:
+            yield from work([file])
+        return
+    left = deque(files[at : at + CHUNK] for at in range(0, len(files), CHUNK))
+    while left:
+        try:
+            yield from _side_by_side(work, left, min(len(left), processors))
+        except BrokenProcessPool:  # one process was killed, and its pool is lost
+            for file in left.popleft():
+                try:
+                    yield from _side_by_side(work, deque([[file]]), 1)
+                except BrokenProcessPool:
+                    yield _problem(options, file, "the process that read it was killed")
+
+
+def _side_by_side(
+    work: "partial[list[Row]]", left: deque[list[str]], processes: int
+) -> Generator[Row]:
+    """Yield rows in order, and take away from `left` what is done. Raises BrokenProcessPool."""
     pool = ProcessPoolExecutor(processes, initializer=_quiet)
     try:
-        while chunks or waiting:
-            while chunks and len(waiting) < 4 * processes:
-                waiting.append((chunks[0], pool.submit(work, chunks.pop(0))))
-            chunk, future = waiting.popleft()
-            try:
-                yield from future.result()
-            except BrokenProcessPool:
-                # one process was killed, and its pool is lost: what was under way begins again, one by one
-                again = [chunk, *(other for other, _ in waiting)]
-                waiting.clear()
-                pool.shutdown(wait=False, cancel_futures=True)
-                pool = ProcessPoolExecutor(processes, initializer=_quiet)
-                for file in (file for part in again for file in part):
-                    yield _alone(work, file)
-        # all is done, so it costs nothing; without waiting the end of Python races with that of the pool
-        pool.shutdown()
+        begun = deque(pool.submit(work, chunk) for chunk in [*left][: 4 * processes])
+        while begun:
+            rows = begun.popleft().result()
+            left.popleft()
+            if len(left) > len(begun):
+                begun.append(pool.submit(work, left[len(begun)]))
+            yield from rows
     finally:
-        pool.shutdown(wait=False, cancel_futures=True)
-
-
-def _alone(work: "partial[list[Row]]", file: str) -> Row:
-    """Judge one file in a process of its own."""
-    from concurrent.futures import ProcessPoolExecutor  # noqa: PLC0415
-    from concurrent.futures.process import BrokenProcessPool  # noqa: PLC0415
-
-    with ProcessPoolExecutor(1, initializer=_quiet) as pool:
-        try:
-            return pool.submit(work, [file]).result()[0]
-        except BrokenProcessPool:
-            return _problem(work.args[0], file, "the process that read it was killed")
+        # where all is done waiting costs nothing; without it the end of Python races with that of the pool
+        pool.shutdown(wait=not left, cancel_futures=True)
 
 
 def judged(options: Options, files: list[str]) -> list[Row]:
@@ -133,7 +120,7 @@ def judged(options: Options, files: list[str]) -> list[Row]:
 
 
 def _judged(options: Options, checks: tuple[Check, ...], path: str) -> Row:
-    began, file, as_json = time.perf_counter(), clean_text(path), options.format == "jsonl"
+    began, file = time.perf_counter(), clean_text(path)
     try:
         with opened(path) as stream:
             log = from_stream(stream)
@@ -144,21 +131,15 @@ def _judged(options: Options, checks: tuple[Check, ...], path: str) -> Row:
     except Exception as error:  # noqa: BLE001  one file does not end the others
         why = f"could not be judged: {type(error).__name__}: {error}"[:300]
         return _problem(options, file, why)
-    whole = line(report, file) if as_json else ""
-    first = report.findings[0] if report.findings else None
-    return Row(file, report.verdict, first.id if first else "", first.title if first else "", whole)
+    if options.format == "jsonl":
+        return Row(report.verdict, line(report, file=file))
+    first = "".join(f"  {one.id}  {one.title}" for one in report.findings[:1])
+    return Row(report.verdict, f"{file}  {report.verdict}{first}\n")
 
 
 def _problem(options: Options, file: str, problem: str) -> Row:
-    whole = problem_line(file, problem) if options.format == "jsonl" else ""
-    return Row(file, "", "", "", whole, problem)
-
-
-def _brief(row: Row) -> str:
-    if row.problem:
-        return f"{row.file}  {row.problem}\n"
-    cause = f"  {row.first}  {row.title}" if row.first else ""
-    return f"{row.file}  {row.verdict}{cause}\n"
+    as_json = options.format == "jsonl"
+    return Row("", line({}, file=file, problem=problem) if as_json else f"{file}  {problem}\n")
 
 
 def _processors() -> int:
@@ -169,7 +150,5 @@ def _processors() -> int:
 
 def _quiet() -> None:
     """Leave Ctrl-C to the process that prints, and let a SIGTERM end this one plainly."""
-    import signal  # noqa: PLC0415
-
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)

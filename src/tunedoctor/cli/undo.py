@@ -1,65 +1,61 @@
 """doctor undo."""
 
-import os
-import sys
 from argparse import Namespace
 
+import msgspec
+
 from tunedoctor.cli.options import misuse
-from tunedoctor.cli.output import write
+from tunedoctor.cli.output import show
 from tunedoctor.cli.target import aim, needed, typed
-from tunedoctor.redaction import public, this_identity
-from tunedoctor.render.json import render as as_json
-from tunedoctor.render.style import Style, style_for
+from tunedoctor.render.screen import Screen, mark
 from tunedoctor.transaction.outcome import State, Undone
 from tunedoctor.transaction.undoing import list_states, undo
 from tunedoctor.wording import megabytes
 
 
+class Answer(msgspec.Struct, frozen=True, omit_defaults=True):
+    """JSON of doctor undo: what was brought back, or the states that there are."""
+
+    schema: str = ""
+    states: tuple[State, ...] | None = None
+    undone: Undone | None = None
+
+
 def command(given: Namespace) -> int:
     """Bring back an earlier state, or list the states; returns the exit code."""
-    if given.listed and given.id:
-        misuse("--list names all states", "leave out the id")
     if given.id == "":
         misuse("the id is empty", "leave it out, or say what it is to be")
     target = typed(needed(aim(given.target, own=given.own)), given.target)
-    style, who = style_for(sys.stdout, os.environ), this_identity()
-    if given.listed:
-        states = tuple(public(one, who) for one in list_states(target))
-        whole: dict[str, object] = {"schema": "doctor.undo/1", "states": states}
-        write(as_json(whole) if given.format == "json" else _states(states, style))
-        return 0
-    undone = public(undo(target, given.id or ""), who)
-    whole = {"schema": "doctor.undo/1", "undone": undone}
-    write(as_json(whole) if given.format == "json" else _said(undone, style))
-    return 0 if undone.done else 1
+    states = tuple(list_states(target)) if given.listed else None
+    undone = None if given.listed else undo(target, given.id or "")
+    show(Answer("doctor.undo/1", states, undone), given.format, _render)
+    return 0 if undone is None or undone.done else 1
 
 
-def _states(states: tuple[State, ...], style: Style) -> str:
-    if not states:
-        return "No state of this environment is kept.\n"
-    lines: list[str] = []
-    for one in states:
+def _render(answer: Answer, screen: Screen) -> str:
+    if answer.undone is not None:
+        _undone(answer.undone, screen)
+        return screen.text()
+    for one in answer.states or ():
         what = "brought back, and replaced " if one.undone else "before "
-        made = ", ".join(one.changes[:2]) + (
-            f" and {len(one.changes) - 2} more" if len(one.changes) > 2 else ""
-        )
-        text = f"{what}{', '.join(one.cures) or 'a fix'}: {made or 'no packages'}"
-        lines.append(style.plain(f"{one.id}  {one.taken}  {megabytes(one.bytes)}"))
-        lines += style.wrapped(text, 4)
-    return "\n".join(lines) + "\ndoctor undo ID brings one back.\n"
+        more = f" and {len(one.changes) - 2} more" if len(one.changes) > 2 else ""
+        made = f"{', '.join(one.changes[:2])}{more}" or "no packages"
+        screen.line(f"{one.id}  {one.taken}  {megabytes(one.bytes)}")
+        screen.wrap(f"{what}{', '.join(one.cures) or 'a fix'}: {made}", 4)
+    none = "No state of this environment is kept."
+    screen.line("doctor undo ID brings one back." if answer.states else none)
+    return screen.text()
 
 
-def _said(undone: Undone, style: Style) -> str:
-    lines: list[str] = []
-    if undone.recovered:
-        lines += style.wrapped(undone.recovered, 2, f"{style.mark('note')} ")
-    if not undone.done:
-        return "\n".join([*lines, *style.wrapped(undone.why, 2, f"{style.mark('error')} ")]) + "\n"
-    state = undone.state
-    when = f" of {state.taken}" if state else ""
-    lines.append(f"{style.mark('ok')} The state{when} is back.")
+def _undone(one: Undone, screen: Screen) -> None:
+    if one.recovered:
+        screen.wrap(one.recovered, 2, mark("note"))
+    if not one.done:
+        return screen.wrap(one.why, 2, mark("error"))
+    state = one.state
+    screen.line(mark("ok"), f" The state{f' of {state.taken}' if state else ''} is back.")
     if state and state.changes:
-        lines += style.wrapped("undone: " + ", ".join(state.changes[:4]), 2, "")
+        screen.wrap(f"undone: {', '.join(state.changes[:4])}", 2)
     if state and state.folder:
-        lines.append(f"  What it replaced is kept: doctor undo {state.id}")
-    return "\n".join(lines) + "\n"
+        screen.line(f"  What it replaced is kept: doctor undo {state.id}")
+    return None

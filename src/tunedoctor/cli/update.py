@@ -6,7 +6,7 @@ from argparse import Namespace
 from datetime import UTC, datetime
 
 from tunedoctor.cli.options import misuse
-from tunedoctor.cli.output import write
+from tunedoctor.cli.output import screen, write
 from tunedoctor.cli.progress import spinner
 from tunedoctor.cli.sources import asker
 from tunedoctor.installers.sources import own
@@ -17,63 +17,63 @@ from tunedoctor.render.json import render
 from tunedoctor.tables.load import cache_file
 from tunedoctor.wording import listed
 
+SCHEMA = "doctor.update/1"
 MANY = 5
 """Kept builds that are named; the rest is counted."""
 
 
 def command(given: Namespace) -> int:
     """Bring the wheel table up to date and say what changed; returns 0, or 2 where that can't be."""
-    format_ = given.format
+    as_json = given.format == "json"
     # a project's settings can forbid the network; which index is asked is the user's to set
     ban = own(os.environ, sys.prefix, project_file()).ban
-    if says := "--offline" if given.offline else ban.who if ban else "":
-        return _not(f"{says} says that no network is to be asked", format_)
     try:
+        if says := "--offline" if given.offline else ban.who if ban else "":
+            return _refused(f"{says} says that no network is to be asked", as_json=as_json)
         default, client = asker()
         places = indexes(given.index, default)
-    except ValueError as error:
-        misuse(str(error), "name one as in https://download.pytorch.org/whl")
-    mode: Mode = "show" if given.dry_run else "now" if given.force else "due"
-    try:
-        with spinner() as one:
-            one.watch(["wheel index"])
+        with spinner("reading") as one:
+            one.watch(["the wheel index"])
+            mode: Mode = "show" if given.dry_run else "now" if given.force else "due"
             outcome = update(cache_file(), places, datetime.now(UTC), mode, client)
     except UpdateError as error:
-        return _not(str(error), format_)
-    write(_json(outcome) if format_ == "json" else _text(outcome))
+        return _refused(str(error), as_json=as_json)
+    except ValueError as error:
+        misuse(str(error), "name one as in https://download.pytorch.org/whl")
+    write(render({"schema": SCHEMA, **outcome._asdict()}) if as_json else _text(outcome))
     return 0
 
 
-def _not(why: str, format_: str) -> int:
-    if format_ == "json":
+def _refused(why: str, *, as_json: bool) -> int:
+    if as_json:
         write(render({"schema": SCHEMA, "state": "refused", "why": why}))
     else:
         sys.stderr.write(f"doctor: {why}; the wheel table stays as it was\n")
     return 2
 
 
-SCHEMA = "doctor.update/1"
-
-
-def _json(outcome: Outcome) -> str:
-    return render({"schema": SCHEMA, **outcome._asdict()})
-
-
 def _text(outcome: Outcome) -> str:
+    shown = screen()
     if outcome.state == "recent":
-        return f"The wheel table of {outcome.date} was updated within the last day; --force asks again.\n"
-    lines = [f"  {change}" for change in outcome.changes] or ["  nothing new"]
-    head = "Would change:" if outcome.state == "shown" else "The wheel table is up to date:"
-    lines = [head, *lines]
-    if outcome.new:
-        lines.append(
-            f"  of {listed(outcome.new)} the code for GPUs is not told: chosen where nothing older fits"
+        shown.wrap(
+            f"The wheel table of {outcome.date} was updated within the last day; --force asks again."
         )
-    lines += [f"  left out: {one}" for one in outcome.left_out]
-    lines += [f"  not told: {one}" for one in outcome.untold]
-    if outcome.kept:
-        lines.append(f"  kept, though the index does not name it: {listed(outcome.kept, MANY)}")
+        return shown.text()
+    shown.line("Would change:" if outcome.state == "shown" else "The wheel table is up to date:")
+    new = "the code for GPUs is not told: chosen where nothing older fits"
+    for text in (
+        *(outcome.changes or ["nothing new"]),
+        *([f"of {listed(outcome.new)} {new}"] if outcome.new else ()),
+        *(f"left out: {one}" for one in outcome.left_out),
+        *(f"not told: {one}" for one in outcome.untold),
+        *(
+            [f"kept, though the index does not name it: {listed(outcome.kept, MANY)}"]
+            * bool(outcome.kept)
+        ),
+    ):
+        shown.wrap(text, 2)
     dates = f"in use until now {outcome.before}, shipped {outcome.shipped}"
     if outcome.state == "updated":
         dates = f"now of {outcome.date}; {dates}; it lies in {outcome.file}"
-    return "\n".join([*lines, f"Wheel table: {dates}."]) + "\n"
+    shown.wrap(f"Wheel table: {dates}.")
+    return shown.text()

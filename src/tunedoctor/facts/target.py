@@ -6,6 +6,8 @@ from tunedoctor.facts.base import Count, Fact, Part
 
 NO_ENVIRONMENT = "no environment was looked at"
 """Why the facts of a target are absent where nobody named one."""
+NOT_RUN = "nothing of the target was run: doctor check --deep does"
+"""Why what only running packages tell is absent."""
 PrefixKind = Literal["venv", "conda", "system", "standalone", "unknown"]
 
 

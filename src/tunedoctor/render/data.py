@@ -1,74 +1,96 @@
-"""doctor data on a terminal."""
+"""doctor data on a terminal, and the same as one HTML page that needs nothing beside itself."""
 
 from collections.abc import Sequence
 
-from tunedoctor.data.report import Costs, DataFault, Lengths, Report, Spot
-from tunedoctor.render.style import Style
+from tunedoctor.data.report import Costs, DataFault, DataFile, Lengths, Report, Spot
+from tunedoctor.render.screen import Screen, mark
 from tunedoctor.wording import megabytes
 
 _BAR = 40
 _MOST = 6
-"""Places that are shown of a fault; JSON has them all."""
+"""Places that are shown of a fault; the page and JSON have more."""
+_ON_PAGE = 200
+_PAGE = """\
+<!doctype html><html lang="en"><head><meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>doctor data: {verdict}</title><style>{{stylesheet}}
+:root {{{{ color-scheme: light dark; }}}} pre {{{{ white-space: pre-wrap; font: 14px/1.4 ui-monospace, monospace; }}}}
+</style></head><body><pre><code>{{code}}</code></pre></body></html>
+"""
 
 
-def render(report: Report, style: Style) -> str:
+def page(report: Report) -> str:
+    """Return the page, in ASCII: what it is written to has no say in what it holds."""
+    screen = Screen(120, colour=True)
+    _report(report, screen, most=_ON_PAGE)
+    html = screen.html(_PAGE.format(verdict=report.verdict))
+    return html.encode("ascii", "xmlcharrefreplace").decode()
+
+
+def render(report: Report, screen: Screen) -> str:
     """Return the report for a terminal."""
-    lines: list[str] = []
+    _report(report, screen, most=_MOST)
+    return screen.text()
+
+
+def _report(report: Report, screen: Screen, *, most: int) -> None:
     for one in report.files:
-        lines.append(
-            f"{style.paint(style.plain(one.name), 'bold')}  {one.split}, {one.format}, "
-            f"{one.encoding}, {megabytes(one.size)}"
-        )
-        said = [f"{one.rows:,} rows"]
-        if one.unreadable:
-            said.append(f"{one.unreadable:,} unreadable")
-        if one.blank:
-            said.append(f"{one.blank:,} blank")
-        forms = ", ".join(one.forms)
-        lines += style.wrapped(
-            f"{', '.join(said)}; {forms or 'no form'}: {', '.join(one.columns)}", 2
-        )
+        _file(one, screen)
     if report.roles:
-        roles = ", ".join(f"{name} {n:,}" for name, n in list(report.roles.items())[:6])
-        lines += style.wrapped(f"{roles}  (s system, u user, a assistant, t tool)", 9, "  roles")
+        roles = ", ".join(f"{name} {n:,}" for name, n in list(report.roles.items())[:most])
+        screen.row("roles", f"{roles}  (s system, u user, a assistant, t tool)", 9)
     if report.lengths is not None:
-        lines += ["", *_lengths(report.lengths, style)]
+        screen.line()
+        _lengths(report.lengths, screen)
     if report.costs is not None:
-        lines += ["", *_costs(report.costs, style)]
-    lines.append("")
+        screen.line()
+        _costs(report.costs, screen)
+    screen.line()
     for fault in report.faults:
-        lines += _fault(fault, style, several=len(report.files) > 1)
+        _fault(fault, screen, most, several=len(report.files) > 1)
     for note in report.notes:
-        lines += style.wrapped(note, 2, style.mark("note"))
-    lines.append(_verdict(report, style))
-    return "\n".join(line.rstrip() for line in lines) + "\n"
+        screen.wrap(note, 2, mark("note"))
+    counts = [
+        (sum(one.severity == level for one in report.faults), level)
+        for level in ("error", "warning", "note")
+    ]
+    kinds = ", ".join(
+        f"{n} kind{'' if n == 1 else 's'} of {s}{'' if n == 1 else 's'}" for n, s in counts if n
+    )
+    faulty = f", {report.faulty:,} with errors" if report.faulty else ""
+    text = f" {report.rows:,} rows{faulty}; {kinds or 'no faults'}   {report.seconds:.2f} s"
+    screen.line(mark("error" if report.verdict == "faults" else "ok"), text)
 
 
-def _fault(fault: DataFault, style: Style, *, several: bool) -> list[str]:
-    mark = style.mark(fault.severity)
-    lines = [f"{mark} {style.paint(fault.kind, 'bold')}  {fault.count:,} {style.plain(fault.what)}"]
+def _file(one: DataFile, screen: Screen) -> None:
+    about = f"{one.split}, {one.format}, {one.encoding}, {megabytes(one.size)}"
+    screen.line((one.name, "bold"), f"  {about}")
+    said = [f"{one.rows:,} rows"]
+    said += [f"{one.unreadable:,} unreadable"] * bool(one.unreadable)
+    said += [f"{one.blank:,} blank"] * bool(one.blank)
+    forms = ", ".join(one.forms) or "no form"
+    screen.wrap(f"{', '.join(said)}; {forms}: {', '.join(one.columns)}", 2)
+
+
+def _fault(fault: DataFault, screen: Screen, most: int, *, several: bool) -> None:
+    kind = fault.severity
+    screen.line(mark(kind), " ", (fault.kind, "bold"), f"  {fault.count:,} {fault.what}")
     files: dict[str, list[Spot]] = {}
     for one in fault.places:
         files.setdefault(one.file, []).append(one)
-    for name, spots in list(files.items())[:_MOST]:
+    for name, spots in list(files.items())[:most]:
         place = f"{name.replace(chr(92), '/').rpartition('/')[2]} " if several else ""
         numbered = [one.line for one in spots if one.line]
-        if numbered:
-            lines += style.wrapped(f"{place}line {spans(numbered)}", 8, "  where")
-        elif several:
-            lines += style.wrapped(place, 8, "  where")
-        details = [
-            f"{one.line}: {one.detail}" if one.line else one.detail for one in spots if one.detail
-        ]
-        for detail in details[:3]:
-            lines += style.wrapped(detail, 10)
-    if fault.severity == "error":
-        lines += style.wrapped(fault.cure, 8, "  cure")
-    return lines
+        screen.row("where", f"{place}line {spans(numbered, most)}" if numbered else place, 9)
+        detailed = [one for one in spots if one.detail][: max(3, most // 2)]
+        for one in detailed:
+            screen.wrap(f"{one.line}: {one.detail}" if one.line else one.detail, 11)
+    if kind == "error":
+        screen.row("cure", fault.cure, 9)
 
 
 def spans(numbers: Sequence[int], most: int = _MOST) -> str:
-    """Return line numbers as "3, 7-9, 12 and 4 more lines"."""
+    """Return line numbers as "3, 7-9, 12 and 4 more"."""
     found: list[list[int]] = []
     for number in sorted(set(numbers)):
         if found and number == found[-1][1] + 1:
@@ -80,66 +102,44 @@ def spans(numbers: Sequence[int], most: int = _MOST) -> str:
     return ", ".join(shown) + (f" and {left:,} more" if left else "")
 
 
-def _lengths(found: Lengths, style: Style) -> list[str]:
+def _lengths(found: Lengths, screen: Screen) -> None:
     how = {
         "estimate": "estimated from bytes; --model counts with its tokenizer",
         "tokenizer": "counted by the model's tokenizer and template",
         "tokenizer, of a sample": f"counted by the model's tokenizer on {found.counted:,} rows",
     }[found.by]
-    lines = [f"{style.paint('tokens', 'bold')}  {how}"]
+    screen.line(("tokens", "bold"), f"  {how}")
     most = max((one.rows for one in found.bars), default=1) or 1
-    full = "█" if style.unicode else "#"
+    size, rows = screen.room(_BAR, 40), list[tuple[str, ...]]()
     for one in found.bars:
-        size = round(one.rows / most * _BAR)
-        bar = full * size if size or not one.rows else ("▏" if style.unicode else "|")
-        cut = ""
-        if found.seq and one.high > found.seq:
-            cut = "  cut" if one.low > found.seq else "  cut in part"
-        lines.append(f"  {one.low:>7,} - {one.high:<9,}{bar:{_BAR}} {one.rows:,}{cut}")
-    lines.append(
-        f"  median {found.median:,}, 90 % {found.p90:,}, 99 % {found.p99:,}, longest {found.longest:,}; "
-        f"{found.tokens:,} in all"
-    )
-    lines.append(f"  {found.masked_share:.0%} masked (prompts), {found.learned:,} learned")
+        bar = "█" * round(one.rows / most * size) or ("▏" if one.rows else "")
+        cut = "cut in part" if found.seq and one.high > found.seq else ""
+        cut = "cut" if cut and one.low > (found.seq or 0) else cut
+        rows.append(("", f"{one.low:,} -", f"{one.high:,}", bar, f"{one.rows:,}", cut))
+    screen.table("|>|>||>|", rows)
+    spread = f"median {found.median:,}, 90 % {found.p90:,}, 99 % {found.p99:,}"
+    screen.wrap(f"{spread}, longest {found.longest:,}; {found.tokens:,} in all", 2)
+    screen.wrap(f"{found.masked_share:.0%} masked (prompts), {found.learned:,} learned", 2)
     if found.seq:
         text = f"--seq {found.seq:,} cuts {found.cut_rows:,} rows and {found.cut_tokens:,} tokens"
         if found.nothing_left:
             text += f"; of {found.nothing_left:,} rows no answer is left"
-        lines.append(f"  {text}")
-    return lines
+        screen.wrap(text, 2)
 
 
-def _costs(found: Costs, style: Style) -> list[str]:
-    lines = [
-        (
-            f"{style.paint('training', 'bold')}  {style.plain(found.model)}, {found.method}, "
-            f"{found.seq:,} tokens, batch {found.batch}, {found.epochs:g} epochs"
-        ),
-        f"  {found.steps:,} steps over {found.rows:,} rows, {found.tokens:,} tokens; peak {found.peak_gib:.1f} GiB",
-    ]
-    if found.device is not None:
-        time = "its speed is not known"
-        if found.hours is not None and found.hours_low is not None and found.hours_high is not None:
-            time = (
-                f"{_hours(found.hours)} ({_hours(found.hours_low)} to {_hours(found.hours_high)})"
-            )
-        lines.append(f"  {style.plain(found.device)}: {found.verdict}, {time}")
-    else:
-        lines.append("  there is no GPU here to judge by: --gpu NAME names one")
-    return lines
-
-
-def _verdict(report: Report, style: Style) -> str:
-    counts = [
-        (sum(1 for one in report.faults if one.severity == level), level)
-        for level in ("error", "warning", "note")
-    ]
-    said = ", ".join(
-        (f"{n} kind of {name}" if n == 1 else f"{n} kinds of {name}s") for n, name in counts if n
-    )
-    mark = style.mark("error" if report.verdict == "faults" else "ok")
-    faulty = f", {report.faulty:,} with errors" if report.faulty else ""
-    return f"{mark} {report.rows:,} rows{faulty}; {said or 'no faults'}   {report.seconds:.2f} s"
+def _costs(found: Costs, screen: Screen) -> None:
+    run = f"{found.method}, {found.seq:,} tokens, batch {found.batch}, {found.epochs:g} epochs"
+    screen.line(("training", "bold"), f"  {found.model}, {run}")
+    steps = f"{found.steps:,} steps over {found.rows:,} rows, {found.tokens:,} tokens"
+    screen.wrap(f"{steps}; peak {found.peak_gib:.1f} GiB", 2)
+    if found.device is None:
+        screen.wrap("there is no GPU here to judge by: --gpu NAME names one", 2)
+        return
+    time = "its speed is not known"
+    if found.hours is not None and found.hours_low is not None and found.hours_high is not None:
+        likely, low, high = map(_hours, (found.hours, found.hours_low, found.hours_high))
+        time = f"{likely} ({low} to {high})"
+    screen.wrap(f"{found.device}: {found.verdict}, {time}", 2)
 
 
 def _hours(hours: float) -> str:

@@ -1,75 +1,77 @@
 """doctor fit on a terminal."""
 
+from collections.abc import Iterable
+
 from tunedoctor.memory.answer import Answer
-from tunedoctor.memory.buying import OfferTable
-from tunedoctor.memory.costs import Costs, Place
-from tunedoctor.memory.overview import ArticleTable, CardTable, MachineTable
-from tunedoctor.render.style import Style
+from tunedoctor.memory.buying import Offer, OfferTable
+from tunedoctor.memory.costs import Place
+from tunedoctor.memory.overview import ArticleTable, CardRow, CardTable, MachineTable
+from tunedoctor.render.screen import Part, Screen, mark
 
 _MARK = {"fits": "ok", "tight": "warning", "doesn't fit": "error"}
 _BAR = 24
-_LABEL = 22
+_INDENT = 12
 
 
-def render(answer: Answer, style: Style) -> str:
-    """Return the answer for one model."""
-    s = answer.settings
-    lines = [
-        (
-            f"{style.paint(style.plain(answer.model), 'bold')}  {_count(answer.parameters)} parameters, "
-            f"{_count(answer.trained)} train"
-        ),
-        *style.wrapped(_settings(answer), 2),
-        "",
-    ]
-    width = max(answer.terms.values(), default=0.0)
-    for name, gib in sorted(answer.terms.items(), key=lambda item: -item[1]):
-        lines.append(f"  {name:{_LABEL}}{gib:8.2f} GiB  {_bar(gib / width if width else 0, style)}")
+def render(found: object, screen: Screen) -> str:
+    """Return the screen of an answer, or of one of the tables."""
+    match found:
+        case Answer():
+            _answer(found, screen)
+        case MachineTable():
+            _machine(found, screen)
+        case CardTable():
+            _cards(found, screen)
+        case OfferTable():
+            _offers(found, screen)
+        case ArticleTable():
+            _article(found, screen)
+        case _:
+            what = f"no table: {type(found).__name__}"
+            raise TypeError(what)
+    return screen.text()
+
+
+def _answer(answer: Answer, screen: Screen) -> None:
+    counts = f"  {_count(answer.parameters)} parameters, {_count(answer.trained)} train"
+    screen.line((answer.model, "bold"), counts)
+    screen.wrap(_settings(answer), 2)
+    screen.line()
     low, high = answer.range
-    lines += [
-        f"  {'peak':{_LABEL}}{answer.peak_gib:8.2f} GiB  {low:.2f} to {high:.2f}; in the phase: {answer.phase}",
-        f"  {'on the card':{_LABEL}}{answer.need_gib:8.2f} GiB  {answer.context_gib:g} GiB of it context; and gaps",
-        "",
-    ]
-    seen: set[str] = set()
-    for one in answer.devices:
-        usable = one.device.usable
-        text = (
-            f"{style.mark(_MARK[one.verdict])} {one.verdict:11}  {style.plain(one.device.name)}, "
-            f"{usable:.1f} of {one.device.total_gib:.1f} GiB free, "
-            f"{abs(one.margin_gib):.1f} GiB {'left' if one.margin_gib >= 0 else 'lacking'}"
-        )
-        if text not in seen:
-            lines.append(text)
-        seen.add(text)
-    if not answer.devices:
-        lines.append(
-            f"{style.mark('unknown')} there is no GPU here to judge by: --gpu NAME or --vram GIB names one"
-        )
-    lines += _advice(answer, style)
-    if answer.largest is not None:
-        lines.append(
-            f"  at most   {answer.largest.seq} tokens at batch {s.batch}, "
-            f"or batch {answer.largest.batch} at {s.seq} tokens"
-        )
-    if answer.time is not None:
-        t = answer.time
-        lines.append(
-            f"  speed     {t.tokens_per_second:,.0f} tokens/s ({t.low:,.0f} to {t.high:,.0f})"
-        )
-    lines += _costs(answer.costs, style) if answer.costs else []
-    lines.append(
-        f"  RAM       {answer.ram.loading_gib:.0f} GiB while loading, {answer.ram.training_gib:.0f} GiB in training"
-        + (f", {answer.ram.merging_gib:.0f} GiB to merge" if answer.ram.merging_gib else "")
-    )
-    d = answer.disk
-    lines.append(
-        f"  disk      {d.download_gb:.0f} GB of weights, {d.checkpoint_gb:.2g} GB a checkpoint, "
-        f"{d.total_gb:.0f} GB in all"
-    )
+    most = max(answer.terms.values(), default=0.0) or 1.0
+    terms = sorted(answer.terms.items(), key=lambda item: -item[1])
+    size = screen.room(_BAR, 38)
+    rows = [("", name, f"{gib:.2f} GiB", _bar(gib / most, size)) for name, gib in terms]
+    peak = f"{low:.2f} to {high:.2f}; in the phase: {answer.phase}"
+    rows.append(("", "peak", f"{answer.peak_gib:.2f} GiB", peak))
+    context = f"{answer.context_gib:g} GiB of it context; and gaps"
+    screen.table("||>|", [*rows, ("", "on the card", f"{answer.need_gib:.2f} GiB", context)])
+    screen.line()
+    _verdicts(answer, screen)
+    _advice(answer, screen)
+    s = answer.settings
+    if one := answer.largest:
+        text = f"{one.seq} tokens at batch {s.batch}, or batch {one.batch} at {s.seq} tokens"
+        screen.wrap(text, _INDENT, "  at most")
+    if t := answer.time:
+        text = f"{t.tokens_per_second:,.0f} tokens/s ({t.low:,.0f} to {t.high:,.0f})"
+        screen.wrap(text, _INDENT, "  speed")
+    if costs := answer.costs:
+        screen.wrap(_place(costs.own, "of power"), _INDENT, "  own card")
+        if costs.rented:
+            screen.wrap(_place(costs.rented, "of rent"), _INDENT, "  rented")
+        if costs.even_trainings is not None:
+            hours = f", {costs.even_hours:,.0f} hours" if costs.even_hours else ""
+            text = f"pays after {costs.even_trainings:,.0f} such trainings{hours}"
+            screen.wrap(text, _INDENT, "  buying")
+    ram, d = answer.ram, answer.disk
+    merging = f", {ram.merging_gib:.0f} GiB to merge" if ram.merging_gib else ""
+    text = f"{ram.loading_gib:.0f} GiB while loading, {ram.training_gib:.0f} GiB in training"
+    screen.wrap(text + merging, _INDENT, "  RAM")
+    text = f"{d.download_gb:.0f} GB of weights, {d.checkpoint_gb:.2g} GB a checkpoint, {d.total_gb:.0f} GB in all"
+    screen.wrap(text, _INDENT, "  disk")
     for note in answer.notes:
-        lines += style.wrapped(note, 4, f"{style.mark('note')}")
-    return "\n".join(line.rstrip() for line in lines) + "\n"
+        screen.wrap(note, 4, mark("note"))
 
 
 def _settings(answer: Answer) -> str:
@@ -90,95 +92,104 @@ def _settings(answer: Answer) -> str:
     return ", ".join(parts)
 
 
-def _advice(answer: Answer, style: Style) -> list[str]:
+def _verdicts(answer: Answer, screen: Screen) -> None:
+    lines = {
+        f"{one.verdict:11}  {one.device.name}, {one.device.usable:.1f} of {one.device.total_gib:.1f} GiB free, "
+        f"{abs(one.margin_gib):.1f} GiB {'left' if one.margin_gib >= 0 else 'lacking'}": one.verdict
+        for one in answer.devices
+    }
+    for text, verdict in lines.items():
+        screen.line(mark(_MARK[verdict]), f" {text}")
+    if not lines:
+        text = "there is no GPU here to judge by: --gpu NAME or --vram GIB names one"
+        screen.wrap(text, 2, mark("unknown"))
+
+
+def _advice(answer: Answer, screen: Screen) -> None:
     if answer.verdict in (None, "fits"):
-        return []
-    if not answer.advice:
-        return [
-            "  change    nothing that the doctor knows makes it fit: a larger card, or a smaller model"
-        ]
-    lines: list[str] = []
-    for i, one in enumerate(answer.advice):
-        head = "  change" if i == 0 else "  and"
-        lines += style.wrapped(f"{one.words}: {one.peak_gib:.1f} GiB   {one.option}", 12, head)
-    return lines
+        return
+    nothing = "nothing that the doctor knows makes it fit: a larger card, or a smaller model"
+    words = [f"{one.words}: {one.peak_gib:.1f} GiB   {one.option}" for one in answer.advice]
+    for number, text in enumerate(words or [nothing]):
+        screen.wrap(text, _INDENT, "  and" if number else "  change")
 
 
-def screen(found: object, style: Style) -> str:
-    """Return the screen of an answer, or of one of the tables."""
-    match found:
-        case Answer():
-            return render(found, style)
-        case MachineTable():
-            return _machine(found, style)
-        case CardTable():
-            return _cards(found, style)
-        case OfferTable():
-            return _offers(found, style)
-        case ArticleTable():
-            return _article(found, style)
-        case _:
-            what = f"no table: {type(found).__name__}"
-            raise TypeError(what)
-
-
-def _machine(found: MachineTable, style: Style) -> str:
-    d = found.device
-    lines = [
-        (
-            f"{style.paint(style.plain(d.name), 'bold')}  {d.usable:.1f} of {d.total_gib:.1f} GiB free; "
-            f"{found.seq} tokens, batch 1, stack {found.stack}"
-        ),
-        "",
-        f"  {'model':22}{'method':7}{'GiB':>7}  {'of the free memory':{_BAR}}  longest seq",
-    ]
-    last = ""
+def _machine(found: MachineTable, screen: Screen) -> None:
+    d, rows, last = found.device, list[tuple[Part, ...]](), ""
+    free = f"{d.usable:.1f} of {d.total_gib:.1f} GiB free"
+    screen.line((d.name, "bold"), f"  {free}; {found.seq} tokens, batch 1, stack {found.stack}")
+    screen.line()
+    size = screen.room(_BAR, 56)
     for cell in found.cells:
         name = cell.model.rpartition("/")[2]
-        shown = "" if name == last else name[:21]
+        need, longest = f"{cell.need_gib:.1f}", f"{cell.longest or '-'}"
+        sign = mark(_MARK[cell.verdict])
+        rows.append(
+            (sign, "" if name == last else name, cell.method, need, _bar(cell.share, size), longest)
+        )
         last = name
-        longest = f"{cell.longest}" if cell.longest else "-"
-        lines.append(
-            f"{style.mark(_MARK[cell.verdict])} {shown:22}{cell.method:7}{cell.need_gib:7.1f}  "
-            f"{_bar(cell.share, style):{_BAR}}  {longest}"
-        )
-    return "\n".join(line.rstrip() for line in lines) + "\n"
+    screen.table("|model|method|>GiB|of the free memory|longest seq", rows)
 
 
-def _cards(found: CardTable, style: Style) -> str:
-    lines = [
-        f"The largest model that each card trains; {found.seq} tokens, batch 1, stack {found.stack}",
-        "",
-        f"{'card':30}{'GiB':>6}{'W':>6}  {'qlora':>6}{'lora':>6}{'full':>6}{'tokens/s':>10}",
-    ]
-    for one in found.cards:
-        watts = f"{one.watts:.0f}" if one.watts else "?"
-        rate = f"{one.tokens_per_second:,.0f}" if one.tokens_per_second else "?"
-        lines.append(
-            f"{_short(one.name):30}{one.memory_gib:6.0f}{watts:>6}  {_size(one.qlora):>6}{_size(one.lora):>6}"
-            f"{_size(one.full):>6}{rate:>10}"
-        )
-        if one.note:
-            lines += style.wrapped(one.note, 4)
-    lines += ["", "tokens/s of the largest model by the leftmost method that the card has."]
-    return "\n".join(line.rstrip() for line in lines) + "\n"
+def _cards(found: CardTable, screen: Screen) -> None:
+    head = "The largest model that each card trains"
+    screen.wrap(f"{head}; {found.seq} tokens, batch 1, stack {found.stack}")
+    screen.line()
+    screen.table(
+        "card|>GiB|>W|>qlora|>lora|>full|>tokens/s",
+        [
+            (
+                *(_short(one.name), f"{one.memory_gib:.0f}", _number(one.watts)),
+                *map(_size, (one.qlora, one.lora, one.full)),
+                _number(one.tokens_per_second),
+            )
+            for one in found.cards
+        ],
+    )
+    _notes(found.cards, screen)
+    screen.wrap("tokens/s of the largest model by the leftmost method that the card has.")
 
 
-def _costs(found: Costs, style: Style) -> list[str]:
-    """Return a line for each place, and when the card has paid for itself."""
-    lines = [f"  own card  {_place(found.own, 'of power', style)}"]
-    if found.rented:
-        lines.append(f"  rented    {_place(found.rented, 'of rent', style)}")
-    if found.even_trainings is not None:
-        hours = f", {found.even_hours:,.0f} hours" if found.even_hours else ""
-        lines.append(f"  buying    pays after {found.even_trainings:,.0f} such trainings{hours}")
-    return lines
+def _offers(found: OfferTable, screen: Screen) -> None:
+    run = f"{found.method}, {found.batch} x {found.seq} tokens, stack {found.stack}"
+    screen.line((found.model, "bold"), f"  {run}")
+    screen.line()
+    screen.table(
+        "|card|>GiB|>needs|>W|>tokens/s",
+        [
+            (
+                *(mark(_MARK[one.verdict]), _short(one.name)),
+                *(f"{one.memory_gib:.0f}", f"{one.need_gib:.1f}"),
+                *(_number(one.watts), _number(one.tokens_per_second)),
+            )
+            for one in found.offers
+        ],
+    )
+    _notes(found.offers, screen)
+    least = f"the smallest that fits: {found.smallest}"
+    screen.wrap(least if found.smallest else "it fits on none of them")
 
 
-def _place(one: Place, of_what: str, style: Style) -> str:
-    parts = [style.plain(one.device)]
-    if one.verdict != "fits":
-        parts.append(one.verdict)
+def _article(found: ArticleTable, screen: Screen) -> None:
+    head = f"A widely read table, 16 bit, r={found.rank}, beside what these words need"
+    screen.wrap(f"{head}; GB, batch 1, 512 to 2048 tokens")
+    screen.line()
+    screen.table(
+        "size|>LoRA said|>LoRA|>QLoRA|>full said|>full bf16|>full mixed|>weights",
+        [
+            (
+                *(row.size, row.said_lora, _span(row.lora), _span(row.qlora), row.said_full),
+                *(_span(row.full), _span(row.full_mixed), f"{row.weights:.1f}"),
+            )
+            for row in found.rows
+        ],
+    )
+    screen.line()
+    screen.wrap("Its LoRA cells are QLoRA, and its full cells are the weights alone.")
+
+
+def _place(one: Place, of_what: str) -> str:
+    parts = [one.device, *([one.verdict] if one.verdict != "fits" else [])]
     if one.hours is None or one.hours_range is None:
         parts.append("its speed is not known")
     else:
@@ -189,55 +200,24 @@ def _place(one: Place, of_what: str, style: Style) -> str:
     return ", ".join(parts)
 
 
-def _offers(found: OfferTable, style: Style) -> str:
-    lines = [
-        (
-            f"{style.paint(style.plain(found.model), 'bold')}  {found.method}, "
-            f"{found.batch} x {found.seq} tokens, stack {found.stack}"
-        ),
-        "",
-        f"  {'card':30}{'GiB':>6}{'needs':>7}{'W':>6}{'tokens/s':>10}",
-    ]
-    for one in found.offers:
-        watts = f"{one.watts:.0f}" if one.watts else "?"
-        rate = f"{one.tokens_per_second:,.0f}" if one.tokens_per_second else "?"
-        lines.append(
-            f"{style.mark(_MARK[one.verdict])} {_short(one.name):30}{one.memory_gib:6.0f}{one.need_gib:7.1f}"
-            f"{watts:>6}{rate:>10}"
-        )
-        if one.note:
-            lines += style.wrapped(one.note, 4)
-    least = (
-        f"the smallest that fits: {found.smallest}" if found.smallest else "it fits on none of them"
-    )
-    lines += ["", least]
-    return "\n".join(line.rstrip() for line in lines) + "\n"
-
-
 def _short(name: str) -> str:
-    short = name.removeprefix("NVIDIA ").removeprefix("AMD ").removesuffix(" Workstation Edition")
-    return short[:29]
+    return name.removeprefix("NVIDIA ").removeprefix("AMD ").removesuffix(" Workstation Edition")
 
 
-def _article(found: ArticleTable, style: Style) -> str:
-    lines = [
-        f"A widely read table, 16 bit, r={found.rank}, beside what these words need; GB, batch 1, 512 to 2048 tokens",
-        "",
-        (
-            f"{'size':6}{'LoRA said':>10}{'LoRA':>12}{'QLoRA':>12}{'full said':>11}{'full bf16':>12}"
-            f"{'full mixed':>14}{'weights':>9}"
-        ),
-    ]
-    lines += [
-        f"{row.size:6}{row.said_lora:>10}{_span(row.lora):>12}{_span(row.qlora):>12}{row.said_full:>11}"
-        f"{_span(row.full):>12}{_span(row.full_mixed):>14}{row.weights:9.1f}"
-        for row in found.rows
-    ]
-    lines += [
-        "",
-        *style.wrapped("Its LoRA cells are QLoRA, and its full cells are the weights alone.", 0),
-    ]
-    return "\n".join(line.rstrip() for line in lines) + "\n"
+def _notes(rows: Iterable[CardRow | Offer], screen: Screen) -> None:
+    """Add what is to be said of cards, what is said of several once."""
+    notes: dict[str, list[str]] = {}
+    for one in rows:
+        notes.setdefault(one.note, []).append(_short(one.name))
+    screen.line()
+    for note, names in notes.items():
+        if note:
+            screen.wrap(f"{', '.join(names)}: {note}", 2)
+    screen.gap()
+
+
+def _number(value: float | None) -> str:
+    return f"{value:,.0f}" if value else "?"
 
 
 def _span(pair: tuple[float, float]) -> str:
@@ -257,9 +237,6 @@ def _count(number: int) -> str:
     return str(number)
 
 
-def _bar(share: float, style: Style) -> str:
-    full, empty = ("█", "░") if style.unicode else ("#", ".")
-    filled = max(0, min(_BAR, round(share * _BAR)))
-    if share > 1:
-        return full * (_BAR - 1) + ">"
-    return full * filled + empty * (_BAR - filled)
+def _bar(share: float, size: int) -> str:
+    filled = max(0, min(size, round(share * size)))
+    return "█" * (size - 1) + ">" if share > 1 else "█" * filled + "░" * (size - filled)

@@ -2,7 +2,6 @@
 
 import re
 from json import dumps
-from typing import Any
 
 import msgspec
 
@@ -14,21 +13,9 @@ def render(answer: object) -> str:
     return ascii_of(msgspec.json.format(msgspec.json.encode(answer), indent=2))
 
 
-def line(answer: msgspec.Struct, file: str = "") -> str:
-    """Return the answer in one line, `file` in front where it is told."""
-    return _line({"file": file} if file else {}, msgspec.to_builtins(answer))
-
-
-def problem_line(file: str, problem: str) -> str:
-    """Return the line of a file that gave no report."""
-    return _line({"file": file}, {"problem": problem})
-
-
-def _line(*parts: dict[str, Any]) -> str:
-    whole: dict[str, Any] = {}
-    for part in parts:
-        whole |= part
-    return ascii_of(msgspec.json.encode(whole))
+def line(answer: object, **first: str) -> str:
+    """Return the answer in one line, with `first` in front."""
+    return ascii_of(msgspec.json.encode({**first, **msgspec.to_builtins(answer)}))
 
 
 def ascii_of(text: bytes) -> str:

@@ -2,7 +2,7 @@
 
 from tunedoctor.findings import Check
 from tunedoctor.messages.cause import page_of
-from tunedoctor.render.style import Style
+from tunedoctor.render.screen import Screen
 
 SECTIONS = ("What it means", "How it is found", "Cures", "When to ignore it", "Seen as")
 
@@ -21,28 +21,23 @@ def sections(check: Check) -> dict[str, str]:
     return {name: text for name, text in whole.items() if text}
 
 
-def render(check: Check, source: str, style: Style) -> str:
+def render(check: Check, source: str, screen: Screen) -> str:
     """Return the page for a terminal."""
-    lines = [
-        f"{style.paint(check.id, 'bold')}  {style.plain(check.title)}",
-        f"{check.severity}{', advice' if check.advice else ''} · {source}"
-        if style.unicode
-        else f"{check.severity} - {source}",
-        "",
-    ]
-    for name, text in sections(check).items():
+    screen.line((check.id, "bold"), f"  {check.title}")
+    screen.line(f"{check.severity}{', advice' if check.advice else ''} · {source}")
+    screen.line()
+    explained = {"Explains": ", ".join(check.explains)} if check.explains else {}
+    for name, text in {**sections(check), **explained}.items():
         if name:
-            lines.append(style.paint(name, "bold"))
+            screen.line((name, "bold"))
         if name == "Seen as":  # literal error texts keep their lines
-            lines += [f"  {style.plain(line)}" for line in text.splitlines()]
+            for line in text.splitlines():
+                screen.line(f"  {line}")
         else:
             for paragraph in text.split("\n\n"):
-                lines += style.wrapped(" ".join(paragraph.split()), 2)
-        lines.append("")
-    if check.explains:
-        lines.append(style.paint("Explains", "bold"))
-        lines += style.wrapped(", ".join(check.explains), 2)
-        lines.append("")
-    lines.append(f"To leave it out: doctor check --skip {check.id}, or in pyproject.toml:")
-    lines.append(f'  [tool.doctor]\n  skip = ["{check.id}"]')
-    return "\n".join(lines) + "\n"
+                screen.wrap(" ".join(paragraph.split()), 2)
+        screen.line()
+    screen.wrap(f"To leave it out: doctor check --skip {check.id}, or in pyproject.toml:")
+    screen.line("  [tool.doctor]")
+    screen.line(f'  skip = ["{check.id}"]')
+    return screen.text()

@@ -3,45 +3,55 @@
 import shlex
 
 from tunedoctor.cure import Advice, Command
-from tunedoctor.facts.target import NO_ENVIRONMENT
-from tunedoctor.render.style import Style
-from tunedoctor.report import Report, ReportFinding, ReportGpu
-from tunedoctor.wording import ago, gib, listed, many
+from tunedoctor.facts.target import NO_ENVIRONMENT, NOT_RUN
+from tunedoctor.render.screen import BOUND, Screen, mark
+from tunedoctor.report import Report, ReportFinding
+from tunedoctor.wording import ago, counted, gib, listed, many
 
-INDENT = 11
 _FAINT = 0.05
 """Likelihood below which only the first suspect is shown."""
 
 
-def render(
-    report: Report, style: Style, *, verbose: bool = False, quiet: bool = False, here: bool = True
+def render(  # noqa: PLR0913  what the user asked for
+    report: Report,
+    screen: Screen,
+    *,
+    verbose: bool = False,
+    quiet: bool = False,
+    here: bool = True,
+    partial: bool = False,
 ) -> str:
     """Return the screen of a report. `verbose` adds evidence and what passed; `quiet` keeps errors and verdict.
 
-    `here`: it is about this machine.
+    `here`: it is about this machine. `partial`: checks were left out, so it proves nothing as a whole.
     """
-    lines = [*_heading(report, style), ""]
-    shown = [f for f in report.findings if not quiet or f.severity == "error"]
-    symptoms = {s.id: s for s in report.symptoms}
-    for one in shown:
-        brief = one.severity == "note" and not verbose
-        lines += _finding(one, style, symptoms, verbose=verbose, brief=brief)
-        if not brief:
-            lines.append("")
-    if shown and lines[-1]:
-        lines.append("")
+    _heading(report, screen)
+    screen.line()
+    symptoms = {one.id: one for one in report.symptoms}
+    for one in report.findings:
+        if not quiet or one.severity == "error":
+            _finding(one, screen, symptoms, verbose=verbose)
+    screen.gap()
     if not quiet:
-        lines += _suspected(report, style)
-        lines += _unknown(report, style, verbose=verbose)
+        _suspected(report, screen)
+        by_why: dict[str, list[str]] = {}
+        for id_, why in report.unknown.items():
+            by_why.setdefault(why, []).append(id_)
+        for why, ids in by_why.items():
+            screen.wrap(f"{listed(ids, 99 if verbose else 3)}: {why}", 2, "?")
+        screen.gap()
     if verbose:
-        lines += _verbose(report, style)
+        screen.row("passed", ", ".join(report.passed), 9)
+        for id_, why in report.skipped.items():
+            screen.wrap(f"{id_}: {why}", 9, "skipped")
+        screen.gap()
     if not quiet:
-        lines += _remembered(report, style)
-        lines += _knowledge(report, style)
-    return "\n".join([*lines, *_verdict(report, style, here=here)]) + "\n"
+        _ages(report, screen)
+    _verdict(report, screen, here=here, partial=partial)
+    return screen.text()
 
 
-def _heading(report: Report, style: Style) -> list[str]:
+def _heading(report: Report, screen: Screen) -> None:
     target, machine = report.target, report.machine
     what = [f"Python {target.version}"] if target.version else []
     named = [n for n in ("torch", "transformers", "peft") if n in target.packages]
@@ -49,174 +59,130 @@ def _heading(report: Report, style: Style) -> list[str]:
     place = target.asked or target.python or "this report"
     if target.chosen_by == "none":
         place = f"none: {NO_ENVIRONMENT}"
-    gpus = _gpus(machine.gpus, style)
-    if not gpus:
-        gpus = ["no GPU"] if machine.gpus_known else ["GPUs not known"]
-    parts = [machine.system or "system not told", *gpus]
-    if machine.driver:
-        parts.append(f"driver {machine.driver}")
-    if machine.ram:
-        parts.append(f"{gib(machine.ram)} RAM")
-    return [
-        *_items([f"{place} ", *what], style, "target"),
-        *_items(parts, style, "machine"),
-    ]
-
-
-def _items(items: list[str], style: Style, name: str) -> list[str]:
-    """Wrap between items, never inside one; the first, if it ends in a space, is set apart by it."""
-    whole = ", ".join(item.replace(" ", "\u00a0") for item in items).replace("\u00a0, ", "  ")
-    return style.wrapped(whole, 9, name)
-
-
-def _gpus(gpus: tuple[ReportGpu, ...], style: Style) -> list[str]:
-    counted: dict[str, int] = {}
-    for gpu in gpus:
-        name = gpu.name.removeprefix("NVIDIA ").removeprefix("GeForce ")
-        label = f"{name} {gib(gpu.memory)}" if gpu.memory else name
-        counted[label] = counted.get(label, 0) + 1
-    times = "\u00d7" if style.unicode else "x"
-    return [f"{n} {times} {label}" if n > 1 else label for label, n in counted.items()]
+    gpus = counted(
+        name + (f" {gib(gpu.memory)}" if gpu.memory else "")
+        for gpu in machine.gpus
+        for name in [gpu.name.removeprefix("NVIDIA ").removeprefix("GeForce ")]
+    )
+    parts = [machine.system or "system not told"]
+    parts += gpus or ["no GPU" if machine.gpus_known else "GPUs not known"]
+    parts += [f"driver {machine.driver}"] if machine.driver else []
+    parts += [f"{gib(machine.ram)} RAM"] if machine.ram else []
+    # lines end between items, never inside one
+    for name, items in (("target", [f"{place} ", *what]), ("machine", parts)):
+        whole = ", ".join(item.replace(" ", BOUND) for item in items)
+        screen.wrap(whole.replace(f"{BOUND}, ", "  "), 9, name)
 
 
 def _finding(
-    one: ReportFinding,
-    style: Style,
-    symptoms: dict[str, ReportFinding],
-    *,
-    verbose: bool,
-    brief: bool,
-) -> list[str]:
+    one: ReportFinding, screen: Screen, symptoms: dict[str, ReportFinding], *, verbose: bool
+) -> None:
     kind = "unknown" if one.settle else one.severity
-    head = f"{style.mark(kind)} {style.paint(one.id, kind)}  {style.paint(style.plain(one.title), 'bold')}"
-    if brief:
-        return [head, *style.row("found", one.found), *_cure(one, style)]
-    lines = [head, *style.row("found", one.found), *style.row("means", one.means)]
-    lines += _cure(one, style)
+    screen.line(mark(kind), " ", (one.id, kind), "  ", (one.title, "bold"))
+    screen.row("found", one.found)
+    if one.severity == "note" and not verbose:
+        return _cure(one, screen)
+    screen.row("means", one.means)
+    _cure(one, screen)
     if one.settle:
-        lines.append(f"{'settle':>9}  {style.plain(one.settle)}")
+        screen.line(f"{'settle':>9}  {one.settle}")
     if one.explains:
         follow = "follows" if len(one.explains) == 1 else "follow"
-        lines += style.wrapped(f"clears {listed(one.explains)} too, which {follow} from it", INDENT)
+        screen.wrap(f"clears {listed(one.explains)} too, which {follow} from it", 11)
     if verbose:
         for id_ in one.explains:
             if id_ in symptoms:
-                lines += style.wrapped(f"{id_}: {symptoms[id_].found}", INDENT + 2)
-        if one.evidence:
-            lines += style.row("seen", "; ".join(one.evidence))
-    return lines
+                screen.wrap(f"{id_}: {symptoms[id_].found}", 13)
+        screen.row("seen", "; ".join(one.evidence))
+    return screen.line()
 
 
-def _cure(one: ReportFinding, style: Style) -> list[str]:
+def _cure(one: ReportFinding, screen: Screen) -> None:
     """Keep a command whole on one line, however long: a broken line can't be pasted."""
-    if not one.cure.command:
-        return []
-    text, note = style.plain(one.cure.command), one.cure.note
-    command = one.cure.kind == "command"
-    lines = [f"{'cure':>9}  {text}"] if command else style.row("advice", text)
-    if note:
-        if len(lines) == 1 and len(lines[0]) + 3 + len(note) <= style.width:
-            lines[0] += "   " + style.paint(style.plain(note), "dim")
-        else:
-            lines += style.wrapped(note, INDENT)
-    return lines
+    command, note = one.cure.command, one.cure.note
+    if command and one.cure.kind == "command":
+        whole = f"{'cure':>9}  {command}"
+        if note and len(whole) + 3 + len(note) <= screen.width:
+            return screen.line(whole, "   ", (note, "dim"))
+        screen.line(whole)
+    else:
+        screen.row("advice", command)
+    return screen.wrap(note, 11) if command and note else None
 
 
-def _suspected(report: Report, style: Style) -> list[str]:
+def _suspected(report: Report, screen: Screen) -> None:
     """Name what the errors resemble where no error is proved, with the line and the command that settles it."""
     if not report.suspected or any(one.severity == "error" for one in report.findings):
-        return []
-    lines = [f"{style.mark('unknown')} {style.paint('nothing is proved; most likely', 'unknown')}"]
+        return
+    screen.line(mark("unknown"), " ", ("nothing is proved; most likely", "unknown"))
     said = ""
     for one in report.suspected:
         if one.likelihood < _FAINT and said:
             continue
-        lines += style.wrapped(f"{one.likelihood:4.0%}  {one.id}: {one.title}", 8, "  ")
-        lines += style.row("because", one.because if one.because != said else "")
+        screen.wrap(f"{one.likelihood:4.0%}  {one.id}: {one.title}", 8)
+        screen.row("because", one.because if one.because != said else "")
         said = one.because or " "
-        lines.append(f"{'settle':>9}  {style.plain(one.settle)}")
-    return [*lines, ""]
+        screen.line(f"{'settle':>9}  {one.settle}")
+    screen.line()
 
 
-def _unknown(report: Report, style: Style, *, verbose: bool) -> list[str]:
-    """Say what could not be told, one entry for each reason."""
-    if not report.unknown:
-        return []
-    by_why: dict[str, list[str]] = {}
-    for id_, why in report.unknown.items():
-        by_why.setdefault(why, []).append(id_)
-    lines: list[str] = []
-    for why, ids in by_why.items():
-        names = listed(ids, 99 if verbose else 3)
-        lines += (
-            style.wrapped(f"{names}: {why}", 2, "? ") if style.unicode else [f"? {names}: {why}"]
-        )
-    return [*lines, ""]
+def _ages(report: Report, screen: Screen) -> None:
+    """Say in quiet lines how old imports and advice are; and why a newer table is not used."""
+    if report.remembered:
+        text = f"imports as they were {ago(report.remembered)}; doctor check --deep imports again"
+        screen.wrap(text, kind="dim")
+    if one := report.knowledge:
+        age = "today" if one.days == 0 else f"{many(one.days, 'day')} old"
+        screen.wrap(f"PyTorch wheels as known on {one.date}, {age}", kind="dim")
+        if one.problem:
+            screen.wrap(one.problem, 2, "!")
 
 
-def _remembered(report: Report, style: Style) -> list[str]:
-    """Say that imports are those of an earlier look, and how old it is."""
-    if not report.remembered:
-        return []
-    text = f"imports as they were {ago(report.remembered)}; doctor check --deep imports again"
-    return [style.paint(text, "dim")]
-
-
-def _knowledge(report: Report, style: Style) -> list[str]:
-    """Say how old the advice is, in a quiet line; and why a newer table is not used."""
-    one = report.knowledge
-    if one is None:
-        return []
-    age = "today" if one.days == 0 else f"{many(one.days, 'day')} old"
-    lines = [style.paint(f"PyTorch wheels as known on {one.date}, {age}", "dim")]
-    return lines + (style.wrapped(one.problem, 2, "! ") if one.problem else [])
-
-
-def _verbose(report: Report, style: Style) -> list[str]:
-    lines = style.wrapped(", ".join(report.passed), 9, "passed") if report.passed else []
-    for id_, why in report.skipped.items():
-        lines += style.wrapped(f"{id_}: {why}", 9, "skipped")
-    return [*lines, ""] if lines else []
-
-
-def _verdict(report: Report, style: Style, *, here: bool) -> list[str]:
+def _verdict(report: Report, screen: Screen, *, here: bool, partial: bool) -> None:
     count = {s: sum(f.severity == s for f in report.findings) for s in ("error", "warning", "note")}
+    reasons = [*report.skipped.values()]
+    bare, deep = reasons.count(NO_ENVIRONMENT), reasons.count(NOT_RUN)
     checks = [f"{many(len(report.passed), 'check')} passed"]
-    if report.skipped:
-        bare = sum(why == NO_ENVIRONMENT for why in report.skipped.values())
-        checks.append(f"{len(report.skipped) - bare} not for this machine")
-        checks += [f"{bare} need an environment"] if bare else []
-    if report.unknown:
-        checks.append(f"{len(report.unknown)} unknown")
-    words = [many(count["error"], "error"), many(count["warning"], "warning")]
-    if count["note"]:
-        words.append(many(count["note"], "note"))
+    for number, what in (
+        (len(reasons) - bare - deep, "not for this machine"),
+        (deep, f"not run (--deep runs {'it' if deep == 1 else 'them'})"),
+        (bare, "need an environment"),
+        (len(report.unknown), "unknown"),
+    ):
+        checks += [f"{number} {what}"] * bool(number)
+    found = [many(n, s) for s, n in count.items() if n or s != "note"]
     took = f"   {report.seconds:.2f} s" if report.seconds else ""
-    if report.verdict == "ready" and not count["error"]:
+    ready = report.verdict == "ready" and not count["error"]
+    nowhere = report.target.chosen_by == "none"
+    if ready:
         checks += [many(count[s], s) for s in ("warning", "note") if count[s]]
-        ready = "Ready to fine-tune" + ("" if report.machine.gpus else " on the CPU")
-        lines = [f"{style.mark('ok')} {style.paint(ready, 'ok')}: {', '.join(checks)}{took}"]
-        if here and report.target.python:
-            lines.append(f"Next: doctor smoke{_there(report)} proves it by a tiny training.")
-        return lines
-    if report.target.chosen_by == "none":
-        why = f"{style.mark('unknown')} Could not tell, {NO_ENVIRONMENT}: "
-        return [f"{why}{', '.join([*words, *checks])}{took}", *_nearby(report, style)]
-    if report.verdict == "unknown" and not count["error"]:
-        lines = [f"{style.mark('unknown')} Could not tell: {', '.join([*words, *checks])}{took}"]
-        told = any(f.settle for f in report.findings)  # stands with the finding
-        return (
-            [*lines, *style.wrapped(f"Next: {report.next}.", 0)]
-            if report.next and not told
-            else lines
-        )
-    lines = [f"{', '.join([*words, *checks])}{took}"]
-    if report.findings:
-        ways = [f"doctor explain {report.findings[0].id} tells more."]
-        if here and _cured(report):
-            ways.insert(0, f"doctor fix{_there(report)} shows the plan of a cure, and asks first.")
-        lines += [f"{head} {way}" for head, way in zip(("Next:", "     "), ways, strict=False)]
-    return lines
+        well = "Ready to fine-tune" + ("" if report.machine.gpus else " on the CPU")
+        said = f"{', '.join(checks)}{took}"
+        sure = () if partial else ((well, "ok"), (": ", ""))
+        screen.line(mark("ok"), " ", *sure, said)
+        if here and report.target.python and not partial:
+            screen.line(f"Next: doctor smoke{_there(report)} proves it by a tiny training.")
+        return
+    told = f"{', '.join([*found, *checks])}{took}"
+    if nowhere or (report.verdict == "unknown" and not count["error"]):
+        why = f", {NO_ENVIRONMENT}" if nowhere else ""
+        screen.wrap(f"Could not tell{why}: {told}", 2, mark("unknown"))
+        if nowhere:
+            screen.row("nearby", ", ".join(report.target.nearby), 9)
+        if nowhere and report.target.own:
+            screen.wrap(
+                f"{report.target.own} is the doctor's own: --self looks at it", 9, "left out"
+            )
+        # what settles a finding stands with it
+        if nowhere or (report.next and not any(f.settle for f in report.findings)):
+            screen.wrap(f"Next: {report.next}.")
+        return
+    screen.wrap(told)
+    ways = [f"doctor explain {one.id} tells more." for one in report.findings[:1]]
+    if ways and here and _cured(report):
+        ways.insert(0, f"doctor fix{_there(report)} shows the plan of a cure, and asks first.")
+    for head, way in zip(("Next:", "     "), ways, strict=False):
+        screen.line(f"{head} {way}")
 
 
 def _there(report: Report) -> str:
@@ -232,14 +198,3 @@ def _cured(report: Report) -> bool:
     steps = [s for f in report.findings if f.severity != "note" for s in f.cure.steps]
     ours = any(not isinstance(s, (Advice, Command)) for s in steps)
     return bool(report.target.python) and ours
-
-
-def _nearby(report: Report, style: Style) -> list[str]:
-    """Name the environments that could have been meant, and the next step."""
-    target = report.target
-    lines = style.wrapped(", ".join(target.nearby), 9, "nearby") if target.nearby else []
-    if target.own:
-        lines += style.wrapped(
-            f"{target.own} is the doctor's own: --self looks at it", 9, "left out"
-        )
-    return [*lines, *style.wrapped(f"Next: {report.next}.", 0)]

@@ -1,0 +1,163 @@
+"""A screen: lines, wrapped text and tables, as wide and as colourful as the stream can show them.
+
+Rich paints and draws tables, for a pipe too; it is imported where there is one of both, so that a check in a pipe does
+not pay for it.
+"""
+
+import os
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from io import StringIO
+from typing import TYPE_CHECKING, TextIO
+
+from tunedoctor.render.spelling import spelled
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+Part = str | tuple[str, str]
+"""Text, or text with its kind: a severity, ok, unknown, dim or bold."""
+MARKS = {"error": "✗", "warning": "!", "ok": "✓", "unknown": "?", "note": "-"}
+"""They differ in shape; colour only repeats them."""
+COLOURS = {"error": "red", "warning": "yellow", "ok": "green", "unknown": "cyan", "note": ""}
+NARROW, WIDE, PIPE = 40, 200, 80
+BOUND = "\u00a0"
+"""A space where no line ends."""
+
+
+def mark(kind: str) -> tuple[str, str]:
+    """Return the mark of a kind."""
+    return MARKS[kind], kind
+
+
+class Screen:
+    """Collects what is to be shown; `text` returns it."""
+
+    def __init__(self, width: int = PIPE, encoding: str = "utf-8", *, colour: bool = False) -> None:
+        """Begin with nothing."""
+        self.width = width
+        self._colour, self._encoding = colour, encoding
+        self._rows: list[tuple[tuple[str, str], ...] | Table] = []
+
+    def line(self, *parts: Part) -> None:
+        """Add a line that stays whole, however long: a command that is broken can't be pasted."""
+        pairs = (part if isinstance(part, tuple) else (part, "") for part in parts)
+        self._rows.append(tuple((self.spelled(word), kind) for word, kind in pairs))
+
+    def gap(self) -> None:
+        """Add an empty line, unless there is one."""
+        if self._rows and self._rows[-1]:
+            self.line()
+
+    def wrap(self, text: str, indent: int = 0, first: Part = "", kind: str = "") -> None:
+        """Add text with a hanging indent; `first` stands in front of its first line."""
+        import textwrap  # noqa: PLC0415  JSON wraps nothing
+
+        head, colour = first if isinstance(first, tuple) else (first, "")
+        for paragraph in text.splitlines() or [""]:
+            for line in textwrap.wrap(
+                BOUND.join(map(self.spelled, paragraph.split(BOUND))),
+                self.width - indent,
+                break_long_words=False,
+                break_on_hyphens=False,
+            ) or [""]:
+                self.line((head.ljust(indent), colour), (line.replace(BOUND, " "), kind))
+                head = ""
+
+    def row(self, name: str, text: str, indent: int = 11) -> None:
+        """Add text behind a name, which ends two columns before it; nothing where there is no text."""
+        if text.strip():
+            self.wrap(text, indent, f"{name:>{indent - 2}}")
+
+    def table(self, head: str, rows: Iterable[Iterable[Part]]) -> None:
+        """Add a table. `head`: the columns' names between bars; ">" before one aligns it to the right."""
+        from rich.table import Table  # noqa: PLC0415  what has no table does without Rich
+
+        names = head.split("|")
+        titled = any(name.strip(">") for name in names)
+        table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), show_header=titled)
+        cells = [[self._text(cell) for cell in row] for row in rows]
+        for number, name in enumerate(names):
+            title, right = self._text(name.lstrip(">")), name.startswith(">")
+            most = max(cell.cell_len for cell in (title, *(row[number] for row in cells)))
+            least = most if right else None  # a number is never cut
+            table.add_column(title, justify="right" if right else "left", min_width=least)
+        for row in cells:
+            table.add_row(*row)
+        self._rows.append(table)
+
+    def room(self, most: int, beside: int) -> int:
+        """Return how wide a bar can be where the rest of its line takes `beside`."""
+        return max(8, min(most, self.width - beside))
+
+    def text(self) -> str:
+        """Return the screen."""
+        lines = [row for row in self._rows if isinstance(row, tuple)]
+        if not self._colour and len(lines) == len(self._rows):
+            text = "\n".join("".join(word for word, _ in row) for row in lines)
+        else:
+            text = self._printed().export_text(styles=self._colour).removesuffix("\n")
+        return "".join(f"{line.rstrip()}\n" for line in text.split("\n"))
+
+    def spelled(self, text: str) -> str:
+        """Spell out what the stream can't show."""
+        return text if self._encoding == "utf-8" else spelled(text, self._encoding)
+
+    def html(self, page: str) -> str:
+        """Return the screen in a page of HTML, of the form that Rich's export_html takes."""
+        console = self._printed()
+        return console.export_html(code_format=page)
+
+    def _printed(self) -> "Console":
+        """Print on a console that records; nothing is written."""
+        from rich.console import Console  # noqa: PLC0415  what is plain does without Rich
+        from rich.text import Text  # noqa: PLC0415
+
+        console = Console(
+            file=StringIO(),
+            record=True,
+            width=self.width,
+            color_system="standard" if self._colour else None,
+            force_terminal=self._colour,
+            legacy_windows=False,
+            highlight=False,
+        )
+        rows = [self._text(*row) if isinstance(row, tuple) else row for row in self._rows]
+        for table in rows:
+            if not isinstance(table, Text):  # what has no room sticks out, and is not cut
+                least = console.measure(table, options=console.options.update(max_width=WIDE))
+                table.width = least.minimum if least.minimum > self.width else None
+        console.print(*rows, sep="\n", soft_wrap=True)
+        return console
+
+    def _text(self, *parts: Part) -> "Text":
+        from rich.text import Text  # noqa: PLC0415  what is plain does without Rich
+
+        pairs = (part if isinstance(part, tuple) else (part, "") for part in parts)
+        return Text.assemble(
+            *((self.spelled(word), COLOURS.get(kind, kind)) for word, kind in pairs)
+        )
+
+
+def columns(stream: TextIO) -> int:
+    """Return how wide a terminal is, 80 for what is none."""
+    width = 0
+    if stream.isatty():
+        with suppress(OSError, ValueError):
+            width = os.get_terminal_size(stream.fileno()).columns
+    return min(max(width or PIPE, NARROW), WIDE)
+
+
+def screen_for(stream: TextIO, environ: Mapping[str, str]) -> Screen:
+    """Return a screen of a stream: NO_COLOR and FORCE_COLOR hold, an encoding that is not UTF-8 gets ASCII."""
+    encoding = (getattr(stream, "encoding", None) or "ascii").lower().removesuffix("-sig")
+    colour = stream.isatty() and environ.get("TERM") != "dumb"
+    if environ.get("FORCE_COLOR"):
+        colour = environ["FORCE_COLOR"] != "0"
+    return Screen(
+        columns(stream),
+        "utf-8" if encoding in ("utf8", "utf_8") else encoding,
+        colour=colour and not environ.get("NO_COLOR"),
+    )

@@ -1,0 +1,61 @@
+"""What takes long shows on a terminal how far it is, and leaves nothing behind; elsewhere nothing is written."""
+
+import os
+import pty
+import subprocess
+import sys
+
+CODE = """
+import sys, time
+from tunedoctor.cli import streams
+streams.take_over()
+from tunedoctor.cli.progress import spinner
+with spinner("reading") as one:
+    one.watch(["a\\x1b[2Jb"])
+    one.total, one.read = 200, 100
+    time.sleep(0.9)
+    one.say("a line\\n")
+with spinner() as one:
+    for stage in ("import torch", "train", "train, step 3"):
+        one.step([stage])
+    time.sleep(0.7)
+print("rich.progress" in sys.modules)
+"""
+
+
+def _shown(term: str) -> str:
+    master, slave = pty.openpty()
+    env = {**os.environ, "TERM": term, "PYTHONIOENCODING": "utf-8", "COLUMNS": "100"}
+    subprocess.run(
+        [sys.executable, "-c", CODE], stdout=slave, stderr=slave, stdin=slave, env=env, check=True
+    )
+    os.close(slave)
+    said = b""
+    try:
+        while block := os.read(master, 1 << 16):
+            said += block
+    except OSError:
+        pass
+    os.close(master)
+    return said.decode()
+
+
+def test_a_terminal_sees_how_far_it_is() -> None:
+    said = _shown("xterm")
+    assert "reading ab" in said
+    assert "50%" in said
+    assert "\x1b[2Jb" not in said  # what is read acts on no terminal
+    assert "a line\r\n" in said
+    assert "import torch" in said
+    assert "train, step 3" in said
+    assert said.endswith("True\r\n")
+    assert said.count("\x1b[?25h") == said.count("\x1b[?25l") > 1  # the cursor is there again
+
+
+def test_a_dumb_terminal_sees_the_result_alone() -> None:
+    assert _shown("dumb") == "a line\r\nFalse\r\n"
+
+
+def test_a_pipe_gets_the_result_alone() -> None:
+    ended = subprocess.run([sys.executable, "-c", CODE], capture_output=True, text=True, check=True)
+    assert (ended.stdout, ended.stderr) == ("a line\nFalse\n", "")
