@@ -61,15 +61,12 @@ def _warnings(found: dict[str, Any]) -> list[str]:
     return [one["stage"] for one in found["blames"]]
 
 
-def test_refused_bf16_is_a_warning() -> None:
-    found = planted("bf16_refused")
-    assert _warnings(found) == ["kernels bfloat16", "16-bit"]
+def test_what_a_training_can_do_without_is_a_warning() -> None:
+    """Workers that start as on macOS, Windows and Python 3.14 find what they are sent."""
+    found = planted("bf16_refused,losses_by_chance,workers_spawned")
+    assert _warnings(found) == ["kernels bfloat16", "repeat", "16-bit"]
     assert "not implemented for 'BFloat16'" in found["blames"][0]["found"]
-
-
-def test_losses_that_differ_are_a_warning() -> None:
-    found = planted("losses_by_chance")
-    assert _warnings(found) == ["repeat"]
+    assert stages(found)["workers"]["outcome"] == "ok"
 
 
 def _small_shm() -> list[str]:

@@ -32,17 +32,25 @@ def mine() -> Any:
         ("d.jsonl", b"", " holds no sample"),
         ("d.csv", b"prompt,completion\n", " holds no sample"),
         ("d.jsonl", GOOD.encode() + b'{"text": "cut\n', ", line 2: no JSON: Unterminated string"),
-        ("d.jsonl", GOOD.encode() + b'{"text": "caf\xe9"}\n', ", line 2: not UTF-8: "),
+        (
+            "d.jsonl",
+            GOOD.encode() + b'{"text": "caf\xe9"}\n',
+            ", line 2: not UTF-8: ",
+        ),
         ("d.jsonl", GOOD.encode("utf-16"), ", line 1: not UTF-8: "),
         ("d.jsonl", GOOD.encode() + b'["x"]\n', ", line 2: list, where an object is wanted"),
-        ("d.jsonl", b"[" * 100_000, ", line 1: no JSON: brackets too deep"),
-        ("d.jsonl", GOOD.encode() + b'{"why": "x"}\n', ", line 2: a sample has the keys why"),
-        ("d.jsonl", b'{"prompt": 7, "completion": "b"}\n', ", line 1: a sample has the keys"),
-        ("d.jsonl", b'{"messages": ["hello"]}\n', ", line 1: messages that are no objects"),
+        ("d.jsonl", b"[" * 100_000, ", line 1: no JSON: maximum recursion"),
+        ("d.jsonl", GOOD.encode() + b'{"why": "x"}\n', ", line 2: unknown-form: why"),
+        (
+            "d.jsonl",
+            b'{"prompt": 7, "completion": "b"}\n',
+            ", line 1: wrong-type: prompt is a number",
+        ),
+        ("d.jsonl", b'{"messages": ["hello"]}\n', ", line 1: wrong-type: messages, turn 1 is text"),
         ("d.csv", b'prompt,completion\na,b\n"a,b\n', ", line 3: unexpected end of data"),
-        ("d.csv", b"prompt;completion\na;b\n", ", line 2: a sample has the keys"),
+        ("d.csv", b"why;what\na;b\n", ", line 2: unknown-form: what, why"),
         ("d.csv", "prompt,completion\na,b\n".encode("utf-16"), ", line 1: not UTF-8: "),
-        ("d.parquet", b"PAR1\xf3\xf3", ": not UTF-8: "),
+        ("d.parquet", b"PAR1\xf3\xf3", ", 'utf-8' codec can't"),
     ],
 )
 def test_what_is_wrong_stands_with_its_line(
@@ -50,11 +58,10 @@ def test_what_is_wrong_stands_with_its_line(
 ) -> None:
     file = tmp_path / name
     file.write_bytes(content)
-    data: dict[str, Any] = {}
     with pytest.raises(Exception) as raised:
-        mine.read_samples(SimpleNamespace(data=str(file)), data)
+        mine.read_samples(SimpleNamespace(data=str(file)), {})
     assert str(raised.value).startswith(f"{file}{says}")
-    assert data["reason"] == "data-unreadable"
+    assert raised.value.reason == "data-unreadable"  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize(

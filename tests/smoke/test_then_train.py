@@ -39,8 +39,10 @@ def test_the_training_follows(tmp_path: Path, model: str) -> None:
     config = _config(tmp_path, model)
     ended = doctor(torch_target(), "--device", "cpu", "--then-train", str(config))
     assert ended.returncode == 0, ended.stdout + ended.stderr
-    smoked, _, trained = ended.stdout.partition("This environment can fine-tune with LoRA")
-    assert smoked
+    smoked, _, trained = ended.stdout.partition(
+        "✓ This environment can fine-tune with LoRA on the CPU"
+    )
+    assert all(len(line) <= 80 for line in smoked.splitlines())
     assert "loss" in trained
     assert list((tmp_path / "out").rglob("adapter_model.safetensors"))
 

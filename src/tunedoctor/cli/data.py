@@ -4,7 +4,6 @@ import os
 import sys
 import time
 from argparse import Namespace
-from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -14,13 +13,12 @@ from tunedoctor.cli.files import write_or_exit
 from tunedoctor.cli.options import misuse
 from tunedoctor.cli.output import write
 from tunedoctor.cli.progress import spinner
-from tunedoctor.data import examine, many, parquet, survey
-from tunedoctor.data.costs import costs, run_for
-from tunedoctor.data.reading import Workers
+from tunedoctor.data import examine, survey
+from tunedoctor.data.files import files_in, split_of
+from tunedoctor.data.lengths import estimated
+from tunedoctor.data.model import costs, count, described_by
+from tunedoctor.data.repeats import Spool
 from tunedoctor.data.report import Costs, Lengths, Report
-from tunedoctor.data.splits import files_in, split_of
-from tunedoctor.data.spool import Spool
-from tunedoctor.data.tally import Tally
 from tunedoctor.memory.fits import Device
 from tunedoctor.memory.run import Run
 from tunedoctor.memory.shape import MemoryModelError
@@ -56,15 +54,12 @@ def command(given: Namespace) -> int:
     asked = _startable(asked, sources)
     sampled = 0 if asked.model else -1
     spool = Spool() if asked.model else None
-    found = survey.Survey(sources, examine.Asked(asked.near, sampled), spool)
+    size = sum(one.path.stat().st_size for one in sources)
+    jobs = asked.jobs or (min(os.cpu_count() or 1, 8) if size >= survey.ALONE else 1)
+    pythons = tuple(filter(None, (sys.executable, asked.target)))
     with spinner() as one:
-        found.read(
-            survey.Reader(
-                _workers(asked, sources),
-                parquet.reader(tuple(filter(None, (sys.executable, asked.target)))),
-                one.watch,
-            )
-        )
+        how = survey.Asked(examine.Asked(asked.near, sampled), jobs, pythons, one.watch)
+        found = survey.Survey(sources, how, spool)
         one.watch(["the tokenizer"] if asked.model else ["the report"])
         report = _report(asked, found, spool, began)
     _show(report, given.format, given.output)
@@ -111,16 +106,6 @@ def _paths(name: str) -> list[Path]:
     return [path]
 
 
-def _workers(asked: Asked, sources: list[survey.Source]) -> Workers:
-    size = sum(one.path.stat().st_size for one in sources)
-    jobs = asked.jobs or (min(os.cpu_count() or 1, 8) if size >= many.ALONE else 1)
-
-    def work(blocks: Iterable[tuple[bytes, int]], how: examine.Asked) -> Iterator[Tally]:
-        yield from many.side_by_side(blocks, how, jobs)
-
-    return work
-
-
 def _startable(asked: Asked, sources: list[survey.Source]) -> Asked:
     """Put in the place of --target the interpreter that may be started; None where there is none.
 
@@ -143,7 +128,7 @@ def _startable(asked: Asked, sources: list[survey.Source]) -> Asked:
 def _report(asked: Asked, found: survey.Survey, spool: Spool | None, began: float) -> Report:
     seq = asked.seq or None
     notes = list(found.bounded())
-    lengths = survey.estimated(found.tallies, seq)
+    lengths = estimated(found.tallies, seq)
     if lengths is not None and spool is not None:
         lengths = _by_tokenizer(asked, found, spool, lengths, notes)
     cost = _costs(asked, found, lengths, notes) if asked.model and lengths is not None else None
@@ -173,8 +158,6 @@ def _by_tokenizer(
     asked: Asked, found: survey.Survey, spool: Spool, estimate: Lengths, notes: list[str]
 ) -> Lengths:
     """Count with the model's tokenizer; where that can't be, keep the estimate and say why."""
-    from tunedoctor.data.tokens import count, described_by  # noqa: PLC0415
-
     python = asked.target
     counted = count(python, asked.model, spool) if python else "name the environment with --target"
     if isinstance(counted, str):
@@ -187,7 +170,7 @@ def _by_tokenizer(
         found.tallies[file].fault("template", msgspec.json.decode(row)[0], why)
     if not counted.template:
         notes.append("the model has no chat template: turns are counted one after the other")
-    return described_by(counted, estimate, asked.seq or None, whole=spool.whole)
+    return described_by(counted, estimate, asked.seq or None, whole=not spool.mask)
 
 
 def _costs(asked: Asked, found: survey.Survey, lengths: Lengths, notes: list[str]) -> Costs | None:
@@ -203,7 +186,6 @@ def _costs(asked: Asked, found: survey.Survey, lengths: Lengths, notes: list[str
     run = Run(method=asked.method, batch=micro, accum=max(1, asked.batch // micro))  # type: ignore[arg-type]
     try:
         shape = model_of(asked.model)
-        run = run_for(lengths, run, asked.seq or None)
         return costs(shape, run, _devices(asked), lengths, (train, rows), asked.epochs)
     except MemoryModelError as error:
         notes.append(f"steps, time and memory are not reckoned: {error}")

@@ -6,8 +6,7 @@ import importlib
 import warnings
 from typing import TYPE_CHECKING, Any
 
-from .attributes import attempt, reach, text_of
-from .telling import LONGEST, Missing
+from .telling import LONGEST, Missing, attempt, reach, text_of
 
 if TYPE_CHECKING:
     from .telling import Teller
@@ -93,8 +92,9 @@ def matmul(torch: Any, device: str, dtype: str) -> None:
     got = (moved @ moved).float().cpu()
     worst = float((got - want).abs().max() / want.abs().max())
     if not worst <= TOLERANCE[dtype]:  # NaN as well
-        msg = f"the product on {device} is off by {worst:.3g} of the largest number on the CPU"
-        raise ValueError(msg)
+        raise ValueError(
+            f"the product on {device} is off by {worst:.3g} of the largest number on the CPU"
+        )
 
 
 def attention(torch: Any, device: str, data: dict[str, Any]) -> None:
@@ -105,8 +105,7 @@ def attention(torch: Any, device: str, data: dict[str, Any]) -> None:
         module = importlib.import_module("torch.nn.attention")
         backends, choose = module.SDPBackend, module.sdpa_kernel
     except (ImportError, AttributeError):
-        msg = "torch.nn.attention is not there"
-        raise Missing(msg) from None
+        raise Missing("torch.nn.attention is not there") from None
     dtype = torch.float32 if device == "cpu" else torch.float16
     query = torch.ones(1, 2, 64, 64, dtype=dtype, device=device)
     last: Exception | None = None
@@ -136,8 +135,7 @@ def compiled(torch: Any, device: str) -> None:
     """torch.compile of one line."""
     double = reach(torch, "compile")(lambda x: x * 2 + 1)
     if float(double(reach(torch, "ones")(8, device=device)).sum()) != 24.0:
-        msg = "the compiled function gave a wrong result"
-        raise ValueError(msg)
+        raise ValueError("the compiled function gave a wrong result")
 
 
 def device_name(kind: str, index: int) -> str:
