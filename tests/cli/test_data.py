@@ -152,18 +152,15 @@ def test_steps_time_and_memory(tmp_path: Path) -> None:
     assert any("estimate" in note for note in found["notes"])
 
 
-@pytest.mark.parametrize(
-    ("argv", "words"),
-    [
-        ([], "wants a file or a folder"),
-        (["nowhere.jsonl"], "is not there"),
-        (["a\x01b"], "is not there"),
-        ([".", "--format", "xml"], "--format is 'xml'"),
-        ([".", "--seq", "-1"], "--seq is -1"),
-        ([".", "--epochs", "0"], "--epochs is 0"),
-        ([".", "--method", "x"], "--method is 'x'"),
-    ],
-)
+@pytest.mark.parametrize(("argv", "words"), [
+    ([], "wants a file or a folder"),
+    (["nowhere.jsonl"], "is not there"),
+    (["a\x01b"], "is not there"),
+    ([".", "--format", "xml"], "--format is 'xml'"),
+    ([".", "--seq", "-1"], "--seq is -1"),
+    ([".", "--epochs", "0"], "--epochs is 0"),
+    ([".", "--method", "x"], "--method is 'x'"),
+])  # fmt: skip
 def test_misuse(argv: list[str], words: str) -> None:
     ended = run("data", *argv)
     assert ended.returncode == 2

@@ -54,15 +54,12 @@ def test_the_trainer_is_of_python_3_8_and_stands_alone() -> None:
     assert beside == {"torch", "transformers", "peft"}
 
 
-@pytest.mark.parametrize(
-    "device",
-    [
-        None,
-        Device("RTX 4090", "nvidia", 24.0),
-        Device("H100", "nvidia", 80.0),
-        Device("GTX 1650", "nvidia", 4.0),
-    ],
-)
+@pytest.mark.parametrize("device", [
+    None,
+    Device("RTX 4090", "nvidia", 24.0),
+    Device("H100", "nvidia", 80.0),
+    Device("GTX 1650", "nvidia", 4.0),
+])  # fmt: skip
 @pytest.mark.parametrize("model", ["", "Llama-3.1-8B", "Qwen3-0.6B"])
 def test_a_starter_is_valid_and_its_comments_are_the_defaults(
     device: Device | None, model: str
@@ -155,16 +152,13 @@ def test_what_was_changed_since_is_not_written_over(tmp_path: Path, option: str)
     assert file.read_text() != changed
 
 
-@pytest.mark.parametrize(
-    ("arguments", "says"),
-    [
-        ([], "doctor train --init CONFIG.toml writes one"),
-        (["c.toml", "--processes", "0"], "--processes is 0"),
-        (["c.toml", "--target", "nowhere"], "nowhere"),
-        (["--init", "a.toml", "b.toml"], "--init takes a file"),
-        (["--init", "no/folder/c.toml"], "in a folder that is not there"),
-    ],
-)
+@pytest.mark.parametrize(("arguments", "says"), [
+    ([], "doctor train --init CONFIG.toml writes one"),
+    (["c.toml", "--processes", "0"], "--processes is 0"),
+    (["c.toml", "--target", "nowhere"], "nowhere"),
+    (["--init", "a.toml", "b.toml"], "--init takes a file"),
+    (["--init", "no/folder/c.toml"], "in a folder that is not there"),
+])  # fmt: skip
 def test_misuse(tmp_path: Path, arguments: list[str], says: str) -> None:
     ended = doctor(tmp_path, *arguments)
     assert (ended.returncode, ended.stdout) == (2, "")
@@ -205,14 +199,11 @@ def test_old_pythons_get_the_file_as_options(tmp_path: Path) -> None:
     assert _readable(new, given) == given
 
 
-@pytest.mark.parametrize(
-    ("words", "starts"),
-    [
-        (["--model=Llama-3.1-8B"], False),
-        (["--model=Llama-3.1-8B", "--method=qlora", "--checkpointing=true"], True),
-        (["--model=Llama-3.1-8B", "--device=cpu"], True),
-    ],
-)
+@pytest.mark.parametrize(("words", "starts"), [
+    (["--model=Llama-3.1-8B"], False),
+    (["--model=Llama-3.1-8B", "--method=qlora", "--checkpointing=true"], True),
+    (["--model=Llama-3.1-8B", "--device=cpu"], True),
+])  # fmt: skip
 def test_what_cannot_fit_is_refused_with_a_way_out(words: list[str], starts: bool) -> None:
     from tunedoctor.cli.train import _forecast
     from tunedoctor.facts import NvidiaGpu, NvidiaGpus

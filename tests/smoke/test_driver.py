@@ -36,18 +36,15 @@ def bare(tmp_path_factory: pytest.TempPathFactory) -> str:
     return str(folder)
 
 
-@pytest.mark.parametrize(
-    ("name", "text", "outcome", "says"),
-    [
-        ("torch", "import time\ntime.sleep(600)\n", "hung", "no answer in"),
-        ("tokenizers", "import ctypes\nctypes.string_at(0)\n", "crashed", "signal SIGSEGV"),
-        ("transformers", "import os\nos.kill(os.getpid(), 9)\n", "crashed", "signal SIGKILL"),
-        ("safetensors", "import os\nos._exit(3)\n", "crashed", "exit status 3"),
-        ("peft", "__version__ = '0.21.2'\n", "failed", "no attribute 'LoraConfig'"),
-        ("peft", "from peft.tuners import lora\n", "failed", "No module named 'peft.tuners'"),
-        ("transformers", "raise SystemExit('no')\n", "failed", "SystemExit: no"),
-    ],
-)
+@pytest.mark.parametrize(("name", "text", "outcome", "says"), [
+    ("torch", "import time\ntime.sleep(600)\n", "hung", "no answer in"),
+    ("tokenizers", "import ctypes\nctypes.string_at(0)\n", "crashed", "signal SIGSEGV"),
+    ("transformers", "import os\nos.kill(os.getpid(), 9)\n", "crashed", "signal SIGKILL"),
+    ("safetensors", "import os\nos._exit(3)\n", "crashed", "exit status 3"),
+    ("peft", "__version__ = '0.21.2'\n", "failed", "no attribute 'LoraConfig'"),
+    ("peft", "from peft.tuners import lora\n", "failed", "No module named 'peft.tuners'"),
+    ("transformers", "raise SystemExit('no')\n", "failed", "SystemExit: no"),
+])  # fmt: skip
 def test_a_library_that_breaks_on_import_is_named(
     tmp_path: Path, bare: str, name: str, text: str, outcome: str, says: str
 ) -> None:
@@ -102,16 +99,13 @@ def test_bitsandbytes_that_is_not_there_is_skipped_at_once(bare: str) -> None:
     assert only.error == "bitsandbytes is not installed"
 
 
-@pytest.mark.parametrize(
-    ("options", "says"),
-    [
-        (["--data", "x"], "--model and --data go together"),
-        (["--model", "x", "--data", "x"], "x holds no config.json"),
-        (["--steps", "3"], "--steps is of a model of yours"),
-        (["--gpus", "one"], "--gpus is 'one'"),
-        (["--device", "quark"], "--device is 'quark'; choose cpu, cuda"),
-    ],
-)
+@pytest.mark.parametrize(("options", "says"), [
+    (["--data", "x"], "--model and --data go together"),
+    (["--model", "x", "--data", "x"], "x holds no config.json"),
+    (["--steps", "3"], "--steps is of a model of yours"),
+    (["--gpus", "one"], "--gpus is 'one'"),
+    (["--device", "quark"], "--device is 'quark'; choose cpu, cuda"),
+])  # fmt: skip
 def test_misuse_names_the_way_out(bare: str, options: list[str], says: str) -> None:
     ended = doctor(bare, *options)
     assert (ended.returncode, ended.stdout) == (2, "")

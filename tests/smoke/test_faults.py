@@ -17,22 +17,19 @@ from tunedoctor.targeting import choose
 pytestmark = needs_torch
 
 
-@pytest.mark.parametrize(
-    ("fault", "stage", "reason", "says"),
-    [
-        ("adapters_unused", "backward", "no-backward", "depends on no adapter"),
-        ("query_adapters_unused", "backward", "no-backward", "8 of 28 adapters get no gradient"),
-        ("checkpointing", "checkpointing", "no-backward-checkpointing", "28 of 28 adapters"),
-        ("optimizer_of_copies", "optimizer", "optimizer-misses", "holds other tensors"),
-        ("nan_weight", "build", "weight-not-finite", "model.layers.1.mlp.up_proj.weight"),
-        ("base_weight_moves", "base weights", "base-changed", "1 of 20 frozen weights changed"),
-        ("gradients_explode", "train", "gradient-not-finite", "not finite in step 7"),
-        ("file_cut", "save", "file-damaged", "can't be read back"),
-        ("loads_otherwise", "reload", "reload-differs", "other logits"),
-        ("wrong_matmul", "kernels float32", "wrong-numbers", "product of small whole numbers"),
-        ("memory_ends", "train", "", "(Cannot allocate memory) in step 3"),
-    ],
-)
+@pytest.mark.parametrize(("fault", "stage", "reason", "says"), [
+    ("adapters_unused", "backward", "no-backward", "depends on no adapter"),
+    ("query_adapters_unused", "backward", "no-backward", "8 of 28 adapters get no gradient"),
+    ("checkpointing", "checkpointing", "no-backward-checkpointing", "28 of 28 adapters"),
+    ("optimizer_of_copies", "optimizer", "optimizer-misses", "holds other tensors"),
+    ("nan_weight", "build", "weight-not-finite", "model.layers.1.mlp.up_proj.weight"),
+    ("base_weight_moves", "base weights", "base-changed", "1 of 20 frozen weights changed"),
+    ("gradients_explode", "train", "gradient-not-finite", "not finite in step 7"),
+    ("file_cut", "save", "file-damaged", "can't be read back"),
+    ("loads_otherwise", "reload", "reload-differs", "other logits"),
+    ("wrong_matmul", "kernels float32", "wrong-numbers", "product of small whole numbers"),
+    ("memory_ends", "train", "", "(Cannot allocate memory) in step 3"),
+])  # fmt: skip
 def test_a_planted_fault_is_blamed(fault: str, stage: str, reason: str, says: str) -> None:
     found = planted(fault)
     assert found["verdict"] == "findings"

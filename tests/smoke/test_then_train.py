@@ -7,13 +7,10 @@ import pytest
 from smoke.training import PLANTED, doctor, needs_torch, torch_target
 
 
-@pytest.mark.parametrize(
-    ("options", "says"),
-    [
-        (("--then-train", "nowhere.toml"), "doctor train --init nowhere.toml"),
-        (("--then-train", "nowhere.toml", "--format", "json"), "leave --format json out"),
-    ],
-)
+@pytest.mark.parametrize(("options", "says"), [
+    (("--then-train", "nowhere.toml"), "doctor train --init nowhere.toml"),
+    (("--then-train", "nowhere.toml", "--format", "json"), "leave --format json out"),
+])  # fmt: skip
 def test_misuse_is_told_before_any_work(options: tuple[str, ...], says: str) -> None:
     ended = doctor("nowhere", *options)
     assert ended.returncode == 2

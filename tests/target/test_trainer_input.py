@@ -61,29 +61,26 @@ def test_damaged_data(
     assert (ended.code, ended.out) == (2, "")
 
 
-@pytest.mark.parametrize(
-    ("config", "says"),
-    [
-        ("learning_rat = 1", ["line 3", "unknown key 'learning_rat'", "there is: learning_rate"]),
-        ("lora = 1", ["line 3", "unknown key 'lora'"]),
-        ("[train]\nrank = 8", ["line 3", "unknown key 'train'"]),
-        ("rank = 'x'", ["line 3", "rank is 'x'", "int, as in rank = 16"]),
-        ("rank = true", ["line 3", "rank is True"]),
-        ("rank = 0", ["rank is 0", "1 or more"]),
-        ("learning_rate = nan", ["learning_rate is nan"]),
-        ("learning_rate = -1e-3", ["learning_rate is -0.001", "0 or more"]),
-        ("dropout = 1", ["dropout is 1\n", "0 or more, and less than 1"]),
-        ("method = 'lorra'", ["method is 'lorra'", "one of lora qlora full"]),
-        ("packing = 'yes'", ["packing is 'yes'", "bool, as in packing = false"]),
-        ("rank = ", ["c.toml line 3: TOMLDecodeError"]),
-        ("eval_data = 'x'\neval_share = 0.1", ["one of eval_data and eval_share"]),
-        ("eval_share = 0.999", ["eval_share 0.999 leaves no row to learn"]),
-        ("max_length = 2", ["no answer within max_length"]),
-        ("template = 'no.jinja'", ["no.jinja can't be read: FileNotFoundError"]),
-        ("device = 'xpu'", ["torch sees no xpu"]),
-        ("data = 'none.jsonl'", ["none.jsonl can't be read: FileNotFoundError"]),
-    ],
-)
+@pytest.mark.parametrize(("config", "says"), [
+    ("learning_rat = 1", ["line 3", "unknown key 'learning_rat'", "there is: learning_rate"]),
+    ("lora = 1", ["line 3", "unknown key 'lora'"]),
+    ("[train]\nrank = 8", ["line 3", "unknown key 'train'"]),
+    ("rank = 'x'", ["line 3", "rank is 'x'", "int, as in rank = 16"]),
+    ("rank = true", ["line 3", "rank is True"]),
+    ("rank = 0", ["rank is 0", "1 or more"]),
+    ("learning_rate = nan", ["learning_rate is nan"]),
+    ("learning_rate = -1e-3", ["learning_rate is -0.001", "0 or more"]),
+    ("dropout = 1", ["dropout is 1\n", "0 or more, and less than 1"]),
+    ("method = 'lorra'", ["method is 'lorra'", "one of lora qlora full"]),
+    ("packing = 'yes'", ["packing is 'yes'", "bool, as in packing = false"]),
+    ("rank = ", ["c.toml line 3: TOMLDecodeError"]),
+    ("eval_data = 'x'\neval_share = 0.1", ["one of eval_data and eval_share"]),
+    ("eval_share = 0.999", ["eval_share 0.999 leaves no row to learn"]),
+    ("max_length = 2", ["no answer within max_length"]),
+    ("template = 'no.jinja'", ["no.jinja can't be read: FileNotFoundError"]),
+    ("device = 'xpu'", ["torch sees no xpu"]),
+    ("data = 'none.jsonl'", ["none.jsonl can't be read: FileNotFoundError"]),
+])  # fmt: skip
 def test_bad_configuration(
     train: Train, tiny_model: str, tmp_path: Path, config: str, says: list[str]
 ) -> None:
@@ -134,17 +131,14 @@ def test_nothing_said(train: Train) -> None:
     assert (ended.code, "it takes model, data" in ended.err) == (2, True)
 
 
-@pytest.mark.parametrize(
-    ("model", "says"),
-    [
-        ("./nowhere", "nowhere can't be read: FileNotFoundError"),
-        ("nobody/nothing", "model nobody/nothing does not load"),
-        ("empty", "empty/config.json can't be read: FileNotFoundError"),
-        ("no_weights", "model no_weights does not load"),
-        ("bad_json", "model bad_json does not load"),
-        ("x.gguf", "x.gguf can't be read: FileNotFoundError"),
-    ],
-)
+@pytest.mark.parametrize(("model", "says"), [
+    ("./nowhere", "nowhere can't be read: FileNotFoundError"),
+    ("nobody/nothing", "model nobody/nothing does not load"),
+    ("empty", "empty/config.json can't be read: FileNotFoundError"),
+    ("no_weights", "model no_weights does not load"),
+    ("bad_json", "model bad_json does not load"),
+    ("x.gguf", "x.gguf can't be read: FileNotFoundError"),
+])  # fmt: skip
 def test_missing_models(
     train: Train, tiny_model: str, tmp_path: Path, model: str, says: str
 ) -> None:

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import msgspec
 
@@ -71,7 +71,7 @@ def _blame(stage: SmokeStage, findings: Findings, *, strict: bool) -> Blame:
     for first in [] if reason.certain else findings.causes(stage)[:1]:
         cause, cure = f"{first.title}: {first.finding.found}", first.finding.cure.command
         id_ = first.check.id
-    severity = "error" if stage.required or strict else "warning"
+    severity: Literal["error", "warning"] = "error" if stage.required or strict else "warning"
     return Blame(stage.name, severity, found_in(stage), reason.means, cause, cure, id_)
 
 
