@@ -1,6 +1,7 @@
 """What the trainer says of bad input, before it loads any weight."""
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -113,84 +114,59 @@ def test_bad_options(train: Train, option: str) -> None:
     assert "Traceback" not in ended.err
 
 
-def test_a_value_that_stands_apart_is_told_as_such(train: Train) -> None:
+def test_what_is_said_of_the_words_alone(train: Train) -> None:
     ended = train("--seed", "1", code=NO_WEIGHTS)
     assert ended.err == "train: --seed has no value\n  write it as one word: --seed=VALUE\n"
     assert ended.code == 2
-
-
-def test_help(train: Train) -> None:
+    ended = train("--rank=4")
+    assert (ended.code, "it takes model, data" in ended.err) == (2, True)
     ended = train("--help")
     assert (ended.code, ended.err) == (0, "")
     assert "torchrun --nproc-per-node 2 train.py config.toml" in ended.out
     assert "learning_rate" in ended.out
 
 
-def test_nothing_said(train: Train) -> None:
-    ended = train("--rank=4")
-    assert (ended.code, "it takes model, data" in ended.err) == (2, True)
-
-
 @pytest.mark.parametrize(("model", "says"), [
     ("./nowhere", "nowhere can't be read: FileNotFoundError"),
     ("nobody/nothing", "model nobody/nothing does not load"),
-    ("empty", "empty/config.json can't be read: FileNotFoundError"),
+    ("./empty", "empty/config.json can't be read: FileNotFoundError"),
     ("no_weights", "model no_weights does not load"),
     ("bad_json", "model bad_json does not load"),
     ("x.gguf", "x.gguf can't be read: FileNotFoundError"),
 ])  # fmt: skip
-def test_missing_models(
-    train: Train, tiny_model: str, tmp_path: Path, model: str, says: str
-) -> None:
+def test_missing_models(train: Train, tmp_path: Path, model: str, says: str) -> None:
     (tmp_path / "d.jsonl").write_bytes(GOOD)
-    (tmp_path / "empty").mkdir()
-    (tmp_path / "no_weights").mkdir()
-    (tmp_path / "no_weights" / "config.json").write_text("{}")
-    (tmp_path / "bad_json").mkdir()
-    (tmp_path / "bad_json" / "config.json").write_text("{")
-    (tmp_path / "bad_json" / "model.safetensors").touch()
-    ended = train(
-        f"--model={'./empty' if model == 'empty' else model}", "--data=d.jsonl", code=NO_WEIGHTS
-    )
+    for name, files in {"empty": {}, "no_weights": {"config.json": "{}"}, "bad_json": {"config.json": "{", "model.safetensors": ""}}.items():  # fmt: skip
+        (tmp_path / name).mkdir()
+        for file, text in files.items():
+            (tmp_path / name / file).write_text(text)
+    ended = train(f"--model={model}", "--data=d.jsonl", code=NO_WEIGHTS)
     assert says in ended.err
     assert (ended.code, ended.out) == (2, "")
 
 
-def test_weights_that_are_cut_or_lack_a_part(train: Train, tiny_model: str, tmp_path: Path) -> None:
+def test_models_that_are_cut_lack_a_part_or_are_anothers(
+    train: Train, tiny_model: str, tmp_path: Path
+) -> None:
     (tmp_path / "d.jsonl").write_bytes(GOOD)
     whole = Path(tiny_model)
-    for name in ("cut", "lacking"):
-        (tmp_path / name).mkdir()
-        for file in whole.iterdir():
-            (tmp_path / name / file.name).write_bytes(file.read_bytes())
-    weights = (whole / "model.safetensors").read_bytes()
-    (tmp_path / "cut" / "model.safetensors").write_bytes(weights[: len(weights) // 2])
-    assert "model cut does not load" in train("--model=cut", "--data=d.jsonl").err
     config = json.loads((whole / "config.json").read_text())
-    (tmp_path / "lacking" / "config.json").write_text(
-        json.dumps({**config, "num_hidden_layers": 3})
-    )
-    ended = train("--model=lacking", "--data=d.jsonl")
-    assert "model lacking lacks model.layers.2." in ended.err
-    assert ended.code == 2
+    weights = (whole / "model.safetensors").read_bytes()
+    for name, file, content, says in (
+        ("cut", "model.safetensors", weights[: len(weights) // 2], "model cut does not load"),
+        ("lacking", "config.json", {"num_hidden_layers": 3}, "model lacking lacks model.layers.2."),
+        ("other", "config.json", {"vocab_size": 50}, "the model knows 50 tokens"),
+    ):
+        shutil.copytree(whole, tmp_path / name)
+        text = json.dumps({**config, **content}).encode() if isinstance(content, dict) else content
+        (tmp_path / name / file).write_bytes(text)
+        ended = train(f"--model={name}", "--data=d.jsonl")
+        assert (ended.code, says in ended.err) == (2, True), ended.err
+    ended = train(f"--model={tiny_model}", "--data=d.jsonl", "--targets=query_key_value")
+    assert (ended.code, "targets query_key_value" in ended.err) == (2, True)
 
 
-def test_a_template_that_refuses_a_row(train: Train, tiny_model: str, tmp_path: Path) -> None:
-    (tmp_path / "t.jinja").write_text(
-        "{% for m in messages %}{% if m.role == 'system' %}{{ raise_exception('no system here') }}{% endif %}"
-        "{{ m.content }}{% endfor %}"
-    )
-    (tmp_path / "d.jsonl").write_text(
-        chat("user", "assistant") + chat("system", "user", "assistant")
-    )
-    ended = train(f"--model={tiny_model}", "--data=d.jsonl", "--template=t.jinja", code=NO_WEIGHTS)
-    assert "d.jsonl line 2: the chat template refuses it" in ended.err
-    assert "no system here" in ended.err
-    assert ended.code == 2
-
-
-def test_a_tokenizer_that_fails_on_a_row(train: Train, tiny_model: str, tmp_path: Path) -> None:
-    code = """
+PICKY = """
 load = trainer.load_tokenizer
 def picky(config):
     tokenizer, known = load(config)
@@ -202,46 +178,36 @@ def picky(config):
     return tokenizer, known
 trainer.load_tokenizer = picky
 """
-    (tmp_path / "d.jsonl").write_bytes(GOOD + b'{"prompt": "a", "completion": "z"}\n')
-    ended = train(f"--model={tiny_model}", "--data=d.jsonl", code=NO_WEIGHTS + code)
-    assert "d.jsonl line 2: the model's tokenizer refuses this text: " in ended.err
-    assert "knows no z" in ended.err
-    assert (ended.code, "JSON" in ended.err) == (2, False)
+STRICT = (
+    "{% for m in messages %}{% if m.role == 'system' %}{{ raise_exception('no system here') }}{% endif %}"
+    "{{ m.content }}{% endfor %}"
+)
+REWRITES = (
+    "{% for m in messages %}{{ m.role[0] + m.content }}{{ '!' if loop.last }}{% endfor %}"
+    "{% if add_generation_prompt %}a{% endif %}"
+)
+REFUSED = [
+    (chat("user", "assistant") + chat("system", "user", "assistant"), STRICT, "", ["line 2: the chat template refuses it", "no system here"]),
+    (GOOD.decode() + '{"prompt": "a", "completion": "z"}\n', "", PICKY, ["line 2: the model's tokenizer refuses this text: ", "knows no z"]),
+    (chat("user", "assistant", "user", "assistant"), REWRITES, "", ["line 1: the chat template refuses it", "answers = 'last'"]),
+    (chat("system", "user", "assistant"), "none", "", ["line 1: a conversation, and the model has no chat template"]),
+]  # fmt: skip
 
 
-def test_a_template_that_rewrites_earlier_answers(
-    train: Train, tiny_model: str, tmp_path: Path
+@pytest.mark.parametrize(("rows", "template", "code", "says"), REFUSED)
+def test_rows_that_tokenizer_or_template_refuse(
+    train: Train,
+    tiny_model: str,
+    tmp_path: Path,
+    rows: str,
+    template: str,
+    code: str,
+    says: list[str],
 ) -> None:
-    (tmp_path / "t.jinja").write_text(
-        "{% for m in messages %}{{ m.role[0] + m.content }}{{ '!' if loop.last }}{% endfor %}"
-        "{% if add_generation_prompt %}a{% endif %}"
-    )
-    (tmp_path / "d.jsonl").write_text(chat("user", "assistant", "user", "assistant"))
-    options = (f"--model={tiny_model}", "--data=d.jsonl", "--template=t.jinja")
-    ended = train(*options, code=NO_WEIGHTS)
-    assert "line 1: the chat template refuses it" in ended.err
-    assert "answers = 'last'" in ended.err
-
-
-def test_a_conversation_without_a_template(train: Train, tiny_model: str, tmp_path: Path) -> None:
-    (tmp_path / "d.jsonl").write_text(chat("system", "user", "assistant"))
-    ended = train(f"--model={tiny_model}", "--data=d.jsonl", "--template=none", code=NO_WEIGHTS)
-    assert "line 1: a conversation, and the model has no chat template" in ended.err
-
-
-def test_another_models_tokenizer(train: Train, tiny_model: str, tmp_path: Path) -> None:
-    (tmp_path / "m").mkdir()
-    for file in Path(tiny_model).iterdir():
-        (tmp_path / "m" / file.name).write_bytes(file.read_bytes())
-    config = json.loads((tmp_path / "m" / "config.json").read_text())
-    (tmp_path / "m" / "config.json").write_text(json.dumps({**config, "vocab_size": 50}))
-    (tmp_path / "d.jsonl").write_bytes(GOOD)
-    ended = train("--model=m", "--data=d.jsonl", code=NO_WEIGHTS)
-    assert "the model knows 50 tokens" in ended.err
-
-
-def test_targets_that_the_model_lacks(train: Train, tiny_model: str, tmp_path: Path) -> None:
-    (tmp_path / "d.jsonl").write_bytes(GOOD)
-    ended = train(f"--model={tiny_model}", "--data=d.jsonl", "--targets=query_key_value")
+    (tmp_path / "d.jsonl").write_text(rows)
+    (tmp_path / "t.jinja").write_text(template)
+    chosen = template if template == "none" else "t.jinja" if template else "model"
+    words = (f"--model={tiny_model}", "--data=d.jsonl", f"--template={chosen}")
+    ended = train(*words, code=NO_WEIGHTS + code)
+    assert not [word for word in says if word not in ended.err], ended.err
     assert ended.code == 2
-    assert "targets query_key_value" in ended.err

@@ -8,10 +8,9 @@ float32. That is a setting, and told as such.
 
 from __future__ import annotations
 
-import importlib
-import warnings
 from typing import Any, Callable
 
+from ..deep.device import backends
 from ..deep.telling import Missing, Teller, Wrong
 from .lab import Lab, shown
 
@@ -19,7 +18,6 @@ ROUNDOFF = {"float32": 2.0**-24, "bfloat16": 2.0**-8, "float16": 2.0**-11}
 MOST = {"float32": 50.0, "bfloat16": 4.0, "float16": 4.0}
 """Largest error in units of roundoff, as the norm of the difference over the norm of the right answer."""
 TF32 = (2.0**10, 2.0**14)
-BACKENDS = ("FLASH_ATTENTION", "EFFICIENT_ATTENTION", "CUDNN_ATTENTION", "MATH")
 
 
 def stages(tell: Teller, lab: Lab) -> bool:
@@ -119,30 +117,22 @@ def _attention(
     units = {"attention": _error(lab, work, qkv, "attention") / unit}
     data["attention"] = []
     try:
-        module = importlib.import_module("torch.nn.attention")
-        backends, choose = module.SDPBackend, module.sdpa_kernel
-    except (ImportError, AttributeError):  # before torch 2.3
+        found = backends()
+    except Missing:
         return units
-    for name in BACKENDS:
-        short = name.split("_")[0].lower()
+    for name, chosen in found:
 
-        def chosen(*inputs: Any, name: str = name) -> Any:
+        def by_it(*inputs: Any, chosen: Any = chosen) -> Any:
             if inputs[0].dtype == torch.float64:  # the right answer
                 return work(*inputs)
-            with choose(getattr(backends, name)):
+            with chosen:
                 return work(*inputs)
 
-        if not hasattr(backends, name):
-            continue
         try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # they warn why they do not fit
-                units["attention " + short] = _error(lab, chosen, qkv, short + " attention") / unit
+            units["attention " + name] = _error(lab, by_it, qkv, name + " attention") / unit
         except RuntimeError as refused:
-            if "No available kernel" not in str(refused) and "No viable backend" not in str(
-                refused
-            ):
+            if not any(f"No {one} " in str(refused) for one in ("available", "viable")):
                 raise
         else:
-            data["attention"].append(short)
+            data["attention"].append(name)
     return units
