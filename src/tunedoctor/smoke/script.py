@@ -27,7 +27,6 @@ class Step(msgspec.Struct, frozen=True):
 
     number: int = 0
     loss: float | None = None
-    waits: str = ""
     minutes: float | None = None
     """Of a long load."""
 
