@@ -175,13 +175,15 @@ def order_faults(sample: Sample) -> List[Fault]:
     return found
 
 
-def faults_of(sample: Sample) -> List[Fault]:
-    """Return all that keeps a row from being trained on."""
+def faults_of(sample: Sample, *, lenient: bool = False) -> List[Fault]:
+    """Return all that keeps a row from being trained on; `lenient`: but for what the model's template may take."""
     if sample.form == "unknown" or not sample.turns:
         return sample.faults or [("no-answer", "no turns")]
-    empty = [(i, role) for i, (role, text) in enumerate(sample.turns, 1) if not text.strip()]
-    words = ("the text" if role == "text" else f"turn {i} ({role})" for i, role in empty)
-    return [*sample.faults, *order_faults(sample), *(("empty-turn", word) for word in words)]
+    found = [*sample.faults, *order_faults(sample)]
+    for i, (role, text) in enumerate(sample.turns, 1):
+        if not text.strip() and not (lenient and role not in ("assistant", "text")):
+            found.append(("empty-turn", "the text" if role == "text" else f"turn {i} ({role})"))
+    return [one for one in found if not (lenient and one[0] == "role-order")]
 
 
 def talk_of(row: Dict[str, Any], sample: Sample) -> List[Dict[str, Any]]:
