@@ -21,7 +21,9 @@ _CONTROL = re.compile(r"[\x00-\x08\x0b\x0e-\x1f]")
 _CUT_FROM = 200
 """Characters from which an answer that ends inside a sentence seems cut; names and labels are shorter."""
 _SHORT = {"system": "s", "user": "u", "assistant": "a", "tool": "t", "text": "x", "unknown": "?"}
-_NO_OBJECT = {type(None): "null", list: "a list", str: "a string", bool: "true or false"}
+_NO_OBJECT: dict[type, str] = {
+    type(None): "null", list: "a list", str: "a string", bool: "true or false",
+}  # fmt: skip
 _NO_JSON = (
     ("Unterminated string", "a string has no end"),
     ("Expecting property name", "a name in double quotes is missing"),
