@@ -7,8 +7,7 @@ Words are drawn by Zipf's law from 20,000, changed ones from all of them alike.
 
 import random
 
-from tunedoctor.data.prints import sketch
-from tunedoctor.data.repeats import Sketches
+from tunedoctor.data.repeats import Sketches, sketch
 
 SHARES = (0.01, 0.02, 0.03, 0.05, 0.1, 0.2)
 TRIES = 300

@@ -1,6 +1,7 @@
 """doctor data as a command."""
 
 import json
+import os
 import subprocess
 import sys
 from html.parser import HTMLParser
@@ -32,21 +33,15 @@ def report(*argv: str) -> dict[str, Any]:
     return found
 
 
-def test_clean_data(tmp_path: Path) -> None:
-    file = lines(tmp_path / "train.jsonl", GOOD)
-    ended = run("data", file)
+def test_a_report_keeps_to_its_schema(tmp_path: Path) -> None:
+    ended = run("data", lines(tmp_path / "clean.jsonl", GOOD))
     assert ended.returncode == 0, ended.stdout + ended.stderr
     assert "40 rows; no faults" in ended.stdout
     assert "ua 40" in ended.stdout
-
-
-def test_a_report_keeps_to_its_schema(tmp_path: Path) -> None:
     file = lines(tmp_path / "train.jsonl", [*GOOD, {"text": "x"}, [1], GOOD[0]])
     found = report(file, "--seq", "20")
     jsonschema.validate(found, json.loads(run("schema", "data").stdout))
-    assert found["schema"] == "doctor.data/1"
-    assert found["rows"] == 42
-    assert found["duplicates"] == 1
+    assert (found["schema"], found["rows"], found["duplicates"]) == ("doctor.data/1", 42, 1)
     assert found["lengths"]["cut_rows"] > 0
     assert found["lengths"]["by"] == "estimate"
     assert 0 < found["lengths"]["masked_share"] < 1
@@ -158,18 +153,11 @@ def test_parquet_without_pyarrow_is_said(tmp_path: Path) -> None:
 
 MADE = """
 import sys
-from tokenizers import Tokenizer, decoders, models, pre_tokenizers
-from transformers import PreTrainedTokenizerFast
-end = "</s>"
-symbols = sorted(pre_tokenizers.ByteLevel.alphabet())
-made = Tokenizer(models.BPE(vocab={end: 0, **{s: i + 1 for i, s in enumerate(symbols)}}, merges=[]))
-made.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-made.decoder = decoders.ByteLevel()
-one = PreTrainedTokenizerFast(tokenizer_object=made, eos_token=end)
-one.chat_template = (
-    "{% for m in messages %}{% if m['role'] == 'system' %}{{ raise_exception('no system here') }}{% endif %}"
-    "{{ m['role'][0] + ':' + m['content'] + eos_token }}{% endfor %}{% if add_generation_prompt %}a:{% endif %}"
-)
+from trainer_server import tiny
+tiny(sys.argv[1])
+from transformers import AutoTokenizer
+one = AutoTokenizer.from_pretrained(sys.argv[1])
+one.chat_template = one.chat_template.replace("{{", "{% if m['role'] == 'system' %}{{ raise_exception('no system here') }}{% endif %}{{", 1)
 one.save_pretrained(sys.argv[1])
 """
 
@@ -177,7 +165,8 @@ one.save_pretrained(sys.argv[1])
 @pytest.mark.skipif(not PYTHON, reason=WHY_NOT)
 def test_the_models_own_tokenizer_and_template_count(tmp_path: Path) -> None:
     model = tmp_path / "model"
-    subprocess.run([PYTHON, "-c", MADE, str(model)], check=True)
+    env = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1] / "target")}
+    subprocess.run([PYTHON, "-c", MADE, str(model)], check=True, env=env)
     system = {"messages": [{"role": "system", "content": "s"}, *GOOD[7]["messages"]]}
     file = lines(tmp_path / "train.jsonl", [GOOD[1], system])
     found = report(file, "--model", str(model), "--target", PYTHON, "--seq", "22")

@@ -49,15 +49,12 @@ def test_the_trainer_is_of_python_3_8_and_stands_alone() -> None:
     assert beside == {"torch", "transformers", "peft"}
 
 
-@pytest.mark.parametrize(
-    "device",
-    [
-        None,
-        Device("RTX 4090", "nvidia", 24.0),
-        Device("H100", "nvidia", 80.0),
-        Device("GTX 1650", "nvidia", 4.0),
-    ],
-)
+@pytest.mark.parametrize("device", [
+    None,
+    Device("RTX 4090", "nvidia", 24.0),
+    Device("H100", "nvidia", 80.0),
+    Device("GTX 1650", "nvidia", 4.0),
+])  # fmt: skip
 @pytest.mark.parametrize("model", ["", "Llama-3.1-8B", "Qwen3-0.6B"])
 def test_a_starter_is_valid_and_its_comments_are_the_defaults(
     device: Device | None, model: str
@@ -114,15 +111,11 @@ def test_init_reads_the_facts_of_a_smoke(tmp_path: Path) -> None:
         assert (refused.returncode, "snapshot" in refused.stderr) == (2, True)
 
 
-def test_init_takes_what_is_said(tmp_path: Path) -> None:
-    assert (
-        train(tmp_path, "--init", "c.toml", "--model=some/model", "--data=d.jsonl").returncode == 0
-    )
+def test_init_and_eject_write(tmp_path: Path) -> None:
+    words = ("--init", "c.toml", "--model=some/model", "--data=d.jsonl")
+    assert train(tmp_path, *words).returncode == 0
     values = tomllib.loads((tmp_path / "c.toml").read_text())
     assert (values["model"], values["data"]) == ("some/model", "d.jsonl")
-
-
-def test_eject_copies_the_trainer(tmp_path: Path) -> None:
     assert train(tmp_path, "--eject", "train.py").returncode == 0
     assert (tmp_path / "train.py").read_text() == SOURCE
 
@@ -175,14 +168,11 @@ def test_old_pythons_get_the_file_as_options(tmp_path: Path) -> None:
     assert _readable(new, given) == given
 
 
-@pytest.mark.parametrize(
-    ("words", "starts"),
-    [
-        (["--model=Llama-3.1-8B"], False),
-        (["--model=Llama-3.1-8B", "--method=qlora", "--checkpointing=true"], True),
-        (["--model=Llama-3.1-8B", "--device=cpu"], True),
-    ],
-)
+@pytest.mark.parametrize(("words", "starts"), [
+    (["--model=Llama-3.1-8B"], False),
+    (["--model=Llama-3.1-8B", "--method=qlora", "--checkpointing=true"], True),
+    (["--model=Llama-3.1-8B", "--device=cpu"], True),
+])  # fmt: skip
 def test_what_cannot_fit_is_refused_with_a_way_out(words: list[str], starts: bool) -> None:
     from tunedoctor.cli.train import _forecast
     from tunedoctor.facts import NvidiaGpu, NvidiaGpus

@@ -110,17 +110,14 @@ def test_a_document_that_ends_early(tmp_path: Path) -> None:
     assert found.files[0].rows == 8
 
 
-@pytest.mark.parametrize(
-    "text",
-    [
-        json.dumps(ROWS),
-        json.dumps(ROWS, indent=2),
-        json.dumps({"version": "1.0", "data": ROWS}),
-        json.dumps({"data": ROWS, "more": {"a": [1]}}, indent=2),
-        "\n".join(json.dumps(row, indent=2) for row in ROWS),
-        "\n".join(map(json.dumps, ROWS)),
-    ],
-)
+@pytest.mark.parametrize("text", [
+    json.dumps(ROWS),
+    json.dumps(ROWS, indent=2),
+    json.dumps({"version": "1.0", "data": ROWS}),
+    json.dumps({"data": ROWS, "more": {"a": [1]}}, indent=2),
+    "\n".join(json.dumps(row, indent=2) for row in ROWS),
+    "\n".join(map(json.dumps, ROWS)),
+])  # fmt: skip
 def test_documents_of_every_build(tmp_path: Path, text: str) -> None:
     found, faults = faults_of(tmp_path / "a.json", text.encode())
     assert found.files[0].rows == 9

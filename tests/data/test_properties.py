@@ -95,8 +95,8 @@ def test_secrets_of_any_text(text: str) -> None:
 )
 def test_histograms_add_up(counts: dict[int, int], seq: int) -> None:
     bars = lengths.bins(counts)
-    assert sum(rows for _, _, rows in bars) == sum(counts.values())
-    assert all(low <= high for low, high, _ in bars)
+    assert sum(bar.rows for bar in bars) == sum(counts.values())
+    assert all(bar.low <= bar.high for bar in bars)
     rows, tokens = lengths.cut_by(counts, seq)
     assert rows <= sum(counts.values())
     assert tokens == sum(max(0, length - seq) * n for length, n in counts.items())

@@ -6,8 +6,7 @@ from pathlib import Path
 
 from data.survey_of import survey
 
-from tunedoctor.data.prints import digest, sketch
-from tunedoctor.data.repeats import Digests, Sketches
+from tunedoctor.data.repeats import Digests, Sketches, digest, sketch
 
 DRAW = random.Random(5)  # noqa: S311
 WORDS = ["".join(DRAW.choices("abcdefghij", k=5)) for _ in range(3000)]

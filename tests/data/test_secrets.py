@@ -51,16 +51,13 @@ def test_held(name: str, around: str) -> None:
     assert HELD[name] not in str(found)
 
 
-@pytest.mark.parametrize(
-    ("text", "name"),
-    [
-        ("DB_PASSWORD=k3tchUp-77x", "assigned secret"),
-        ("HF_TOKEN: a81kdm2kz9v0", "assigned secret"),
-        ("aws_secret_access_key = wJ4lrXUtnFEMI/K7MDENG/bPxRf1CYZQ", "assigned secret"),
-        ("(415) 555-0132", "phone number"),
-        ("415-555-0132", "phone number"),
-    ],
-)
+@pytest.mark.parametrize(("text", "name"), [
+    ("DB_PASSWORD=k3tchUp-77x", "assigned secret"),
+    ("HF_TOKEN: a81kdm2kz9v0", "assigned secret"),
+    ("aws_secret_access_key = wJ4lrXUtnFEMI/K7MDENG/bPxRf1CYZQ", "assigned secret"),
+    ("(415) 555-0132", "phone number"),
+    ("415-555-0132", "phone number"),
+])  # fmt: skip
 def test_other_ways_to_write_them(text: str, name: str) -> None:
     found = secrets_in(f"It is {text} there.", rules_for(text.encode()))
     assert [said.partition(",")[0] for _, said in found] == [name]

@@ -1,11 +1,15 @@
 """Which form a row has, and its turns."""
 
+import gzip
+import json
+from pathlib import Path
 from typing import Any
 
 import pytest
+from data.survey_of import faults_of as faults_in
 
-from tunedoctor.data.roles import order, order_faults, turn_faults
-from tunedoctor.data.shapes import sample_of
+from tunedoctor.data.examine import cut_answers, order
+from tunedoctor.target.train_rows import faults_of, order_faults, read, sample_of
 
 USER, ANSWER = {"role": "user", "content": "q"}, {"role": "assistant", "content": "a"}
 TURNS = [("user", "q"), ("assistant", "a")]
@@ -33,8 +37,7 @@ FORMS: list[tuple[str, dict[str, Any], list[tuple[str, str]]]] = [
 def test_forms(form: str, row: dict[str, Any], turns: list[tuple[str, str]]) -> None:
     found = sample_of(row)
     assert (found.form, found.turns, found.faults) == (form, turns, [])
-    assert order_faults(found) == []
-    assert turn_faults(found) == []
+    assert faults_of(found) + cut_answers(found) == []
 
 
 def test_calls_of_tools_are_turns() -> None:
@@ -42,8 +45,7 @@ def test_calls_of_tools_are_turns() -> None:
     found = sample_of({"messages": [USER, call, {"role": "tool", "content": "4"}, ANSWER]})
     assert found.faults == []
     assert order(found) == "uata"
-    assert order_faults(found) == []
-    assert turn_faults(found) == []
+    assert faults_of(found) + cut_answers(found) == []
 
 
 ORDERS = {
@@ -75,5 +77,30 @@ def test_answers_that_are_cut_off() -> None:
         ("Paris", False),
         (sentence + "\n- one\n- two", False),
     ):
-        found = turn_faults(sample_of({"prompt": "q", "completion": text}))
+        found = cut_answers(sample_of({"prompt": "q", "completion": text}))
         assert [kind for kind, _ in found] == (["cut-answer"] if cut else []), text
+
+
+FILES = {
+    "a.jsonl": b'\xef\xbb\xbf{"prompt": "a", "completion": "b"}\r\n\n{"messages": [{"from": "human", "value": "q"}, {"from": "gpt", "value": "a"}]}',
+    "b.jsonl": b'{"instruction": "q", "input": "x", "output": "a", "system": "s"}\n{"question": "q", "answer": "a", "id": 1}\n',
+    "c.json": b'[{"text": "x"},\n {"chosen": "a", "rejected": "b"}]',
+    "d.json": b'{"version": "1", "data": [{"text": "x"}, {"text": "y"}]}',
+    "e.json": b'{\n "text": "x"\n}\n{\n "text": "y"\n}\n',
+    "f.json": b'{"text": "x"}\n{"text": "y"}\n',
+    "g.csv": b'prompt;completion\na;b\n\n"c\nc";d\n',
+    "h.csv": b"\n text , id \nabc,1\nabd,2\n",
+    "i.tsv": b"question\tanswer\na\tb\nc\td\n",
+    "j.jsonl.gz": gzip.compress(b'{"text": "x"}\n{"text": "y"}\n'),
+    "k.jsonl": json.dumps({"messages": [{"role": "user", "content": [{"type": "text", "text": "q"}]}, ANSWER]}).encode() + b'\n{"prompt": [{"role": "user", "content": "q"}], "completion": [{"role": "assistant", "content": "a"}]}',
+    "l.jsonl": b'{"prompt": "q", "chosen": "a", "rejected": "b"}\n{"conversation": [{"role": "prompter", "content": "q"}, {"role": "ai", "content": "a"}]}',
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_what_data_passes_train_takes(tmp_path: Path, name: str) -> None:
+    survey, faults = faults_in(tmp_path / name, FILES[name])
+    assert [one.kind for one in faults.values() if one.severity == "error"] == []
+    rows = [row for _, row in read(str(tmp_path / name))]
+    assert [faults_of(sample_of(row)) for row in rows] == [[]] * 2
+    assert survey.files[0].rows == len(rows)

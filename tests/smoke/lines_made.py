@@ -6,8 +6,7 @@ from typing import Any, Literal
 import msgspec
 
 from tunedoctor.child import Ended
-from tunedoctor.smoke.lines import Line
-from tunedoctor.smoke.script import Part, Run
+from tunedoctor.smoke.script import Line, Part, Run
 
 
 def line(**fields: Any) -> Line:

@@ -8,9 +8,16 @@ from smoke.lines_made import ended, line, run_of
 from tunedoctor.engine import diagnose
 from tunedoctor.facts import Errors, ErrorText, SharedMemory
 from tunedoctor.registry import all_checks
-from tunedoctor.smoke.blame import LIBRARIES, RELATED, Findings, blames_of, found_in
+from tunedoctor.smoke.blame import (
+    BY_STAGE,
+    LIBRARIES,
+    REASONS,
+    RELATED,
+    Findings,
+    blames_of,
+    found_in,
+)
 from tunedoctor.smoke.make import Asked, made, parts_of
-from tunedoctor.smoke.reasons import BY_STAGE, REASONS
 from tunedoctor.smoke.stages import SmokeStage, stages_of
 from tunedoctor.snapshot import Snapshot
 
@@ -94,25 +101,18 @@ def test_a_note_of_libraries_is_no_cause() -> None:
     assert (blame.finding, blame.cause) == ("", "")
 
 
-def test_strict_makes_an_error_of_a_warning() -> None:
+def test_what_is_found_is_said_in_a_sentence() -> None:
     refused = SmokeStage(name="kernels bfloat16", outcome="failed", required=False, error="E: no")
     (blame,) = blames_of([refused], NONE, strict=True)
-    assert blame.severity == "error"
-    assert "bfloat16" in blame.cause
-
-
-def test_memory_that_ends_is_known_by_its_error() -> None:
+    assert (blame.severity, "bfloat16" in blame.cause) == ("error", True), "strict"
     error = "torch.OutOfMemoryError: CUDA out of memory. Tried to allocate 2.00 GiB."
     stage = SmokeStage(name="train", outcome="failed", required=True, error=error, at_step=3)
     (blame,) = blames_of([stage], NONE, strict=False)
     assert blame.found.endswith("in step 3")
     assert "less free memory" in blame.cause
-
-
-def test_the_message_of_an_exception_is_found_after_its_frames() -> None:
     error = '  File "/a/torch/x.py", line 3, in f\nRuntimeError: first line\nmore of it'
     stage = SmokeStage(name="train", outcome="failed", required=True, error=error, at_step=3)
-    assert found_in(stage) == "RuntimeError: first line in step 3"
+    assert found_in(stage) == "RuntimeError: first line in step 3", "after the frames"
 
 
 @pytest.mark.parametrize("name", [*REASONS, *BY_STAGE])

@@ -17,12 +17,7 @@ TORCH = '__version__ = "2.13.0"\ndef set_num_threads(n): pass\n'
 TOKENIZERS = '__version__ = "0.23.3"\nclass Tokenizer: pass\n'
 SAFETENSORS = '__version__ = "0.8.0"\nsafe_open = None\n'
 TRANSFORMERS = '__version__ = "5.24.0"\nLlamaConfig = LlamaForCausalLM = object\n'
-WELL = {
-    "torch": TORCH,
-    "tokenizers": TOKENIZERS,
-    "safetensors": SAFETENSORS,
-    "transformers": TRANSFORMERS,
-}
+WELL = {"torch": TORCH, "tokenizers": TOKENIZERS, "safetensors": SAFETENSORS, "transformers": TRANSFORMERS}  # fmt: skip
 HERE = Path(tunedoctor.__file__).parent
 
 
@@ -41,23 +36,15 @@ def bare(tmp_path_factory: pytest.TempPathFactory) -> str:
     return str(folder)
 
 
-@pytest.mark.parametrize(
-    ("name", "text", "outcome", "says"),
-    [
-        ("torch", "import time\ntime.sleep(600)\n", "hung", "no answer in"),
-        ("tokenizers", "import ctypes\nctypes.string_at(0)\n", "crashed", "signal SIGSEGV"),
-        (
-            "transformers",
-            "import os, signal\nos.kill(os.getpid(), signal.SIGKILL)\n",
-            "crashed",
-            "signal SIGKILL",
-        ),
-        ("safetensors", "import os\nos._exit(3)\n", "crashed", "exit status 3"),
-        ("peft", "__version__ = '0.21.2'\n", "failed", "no attribute 'LoraConfig'"),
-        ("peft", "from peft.tuners import lora\n", "failed", "No module named 'peft.tuners'"),
-        ("transformers", "raise SystemExit('no')\n", "failed", "SystemExit: no"),
-    ],
-)
+@pytest.mark.parametrize(("name", "text", "outcome", "says"), [
+    ("torch", "import time\ntime.sleep(600)\n", "hung", "no answer in"),
+    ("tokenizers", "import ctypes\nctypes.string_at(0)\n", "crashed", "signal SIGSEGV"),
+    ("transformers", "import os\nos.kill(os.getpid(), 9)\n", "crashed", "signal SIGKILL"),
+    ("safetensors", "import os\nos._exit(3)\n", "crashed", "exit status 3"),
+    ("peft", "__version__ = '0.21.2'\n", "failed", "no attribute 'LoraConfig'"),
+    ("peft", "from peft.tuners import lora\n", "failed", "No module named 'peft.tuners'"),
+    ("transformers", "raise SystemExit('no')\n", "failed", "SystemExit: no"),
+])  # fmt: skip
 def test_a_library_that_breaks_on_import_is_named(
     tmp_path: Path, bare: str, name: str, text: str, outcome: str, says: str
 ) -> None:
@@ -112,21 +99,16 @@ def test_bitsandbytes_that_is_not_there_is_skipped_at_once(bare: str) -> None:
     assert only.error == "bitsandbytes is not installed"
 
 
-@pytest.mark.parametrize(
-    ("options", "says"),
-    [
-        (["--model", "x"], "--model and --data go together"),
-        (["--data", "x"], "--model and --data go together"),
-        (["--model", "x", "--data", "x"], "x holds no config.json"),
-        (["--steps", "3"], "--steps is of a model of yours"),
-        (["--gpus", "one"], "--gpus is 'one'"),
-        (["--gpus", "1"], "--gpus is '1'"),
-        (["--format", "yaml"], "--format is 'yaml'"),
-    ],
-)
+@pytest.mark.parametrize(("options", "says"), [
+    (["--data", "x"], "--model and --data go together"),
+    (["--model", "x", "--data", "x"], "x holds no config.json"),
+    (["--steps", "3"], "--steps is of a model of yours"),
+    (["--gpus", "one"], "--gpus is 'one'"),
+    (["--device", "quark"], "--device is 'quark'; choose cpu, cuda"),
+])  # fmt: skip
 def test_misuse_names_the_way_out(bare: str, options: list[str], says: str) -> None:
     ended = doctor(bare, *options)
-    assert ended.returncode == 2
+    assert (ended.returncode, ended.stdout) == (2, "")
     assert says in ended.stderr
     assert ";" in ended.stderr
 
@@ -152,9 +134,3 @@ def test_the_scripts_run_on_other_pythons(version: str) -> None:
     run = run_part(Part("core"), str(found[-1]), os.environ, lambda _: None)
     (only,) = stages_of(run)
     assert (only.name, only.outcome) == ("import torch", "failed")
-
-
-def test_a_device_that_torch_has_no_name_for_is_refused_before_any_work(bare: str) -> None:
-    ended = doctor(bare, "--device", "quark")
-    assert (ended.returncode, ended.stdout) == (2, "")
-    assert "--device is 'quark'; choose cpu, cuda" in ended.stderr

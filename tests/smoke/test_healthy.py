@@ -2,32 +2,25 @@
 
 from pathlib import Path
 
-from smoke.training import answer, doctor, needs_torch, planted, stages, torch_target
+from smoke.training import answer, needs_torch, stages, torch_target
 
 from tunedoctor.facts import Runtime, Smoke
 from tunedoctor.snapshot import from_json
 
 pytestmark = needs_torch
 
-WHOLE = (
-    *(
-        "import torch",
-        "import tokenizers",
-        "import safetensors",
-        "import transformers",
-        "import peft",
-    ),
-    *("device", "kernels float32", "kernels bfloat16", "build", "wrap", "forward", "backward"),
-    *("optimizer", "train", "adapters", "base weights", "save", "reload", "merge", "generate"),
-    *("repeat", "checkpointing", "16-bit", "workers"),
-)
+WHOLE = [
+    "import torch", "import tokenizers", "import safetensors", "import transformers", "import peft", "device",
+    "kernels float32", "kernels bfloat16", "build", "wrap", "forward", "backward", "optimizer", "train", "adapters",
+    "base weights", "save", "reload", "merge", "generate", "repeat", "checkpointing", "16-bit", "workers",
+]  # fmt: skip
 
 
 def test_every_stage_is_well_and_the_facts_are_kept(tmp_path: Path) -> None:
     file = tmp_path / "snapshot.json"
     found = answer(torch_target(), "--device", "cpu", "--snapshot", str(file))
     assert found["verdict"] == "ready"
-    assert [one["name"] for one in found["stages"]] == list(WHOLE)
+    assert [one["name"] for one in found["stages"]] == WHOLE
     assert {one["outcome"] for one in found["stages"]} == {"ok"}
     assert found["blames"] == []
     assert found["losses"][0] > 5
@@ -38,25 +31,12 @@ def test_every_stage_is_well_and_the_facts_are_kept(tmp_path: Path) -> None:
     fact = snapshot.find(Smoke)
     assert fact is not None
     assert (fact.device, fact.kind, fact.half) == ("cpu", "cpu", "bfloat16")
-    assert [one.name for one in fact.stages] == list(WHOLE)
+    assert [one.name for one in fact.stages] == WHOLE
     assert list(fact.losses) == found["losses"]
     assert fact.peak == found["peak"] > 100e6
     runtime = snapshot.find(Runtime)
     assert runtime is not None
     assert runtime.torch_version
-
-
-def test_the_screen_ends_with_the_verdict() -> None:
-    ended = doctor(torch_target(), "--device", "cpu")
-    assert ended.returncode == 0
-    last = ended.stdout.splitlines()[-1]
-    assert last.startswith("✓ This environment can fine-tune with LoRA on the CPU")
-    assert all(len(line) <= 80 for line in ended.stdout.splitlines())
-
-
-def test_workers_that_are_spawned_find_what_they_are_sent() -> None:
-    found = planted("workers_spawned")
-    assert stages(found)["workers"]["outcome"] == "ok"
 
 
 def test_two_ranks_train_together_on_the_cpu() -> None:

@@ -16,17 +16,9 @@ from tunedoctor.smoke.script import Part, Run
 from tunedoctor.snapshot import Snapshot
 
 COOL = NvidiaGpu(
-    index=0,
-    name="NVIDIA GeForce RTX 4090",
-    memory_total=24 << 30,
-    compute_capability="8.9",
-    ecc_uncorrected=0,
-    temperature=44,
-    clock=2520,
-    clock_most=3105,
-    power=60,
-    power_limit=450,
-)
+    index=0, name="NVIDIA GeForce RTX 4090", memory_total=24 << 30, compute_capability="8.9", ecc_uncorrected=0,
+    temperature=44, clock=2520, clock_most=3105, power=60, power_limit=450,
+)  # fmt: skip
 WARM = msgspec.structs.replace(COOL, temperature=71, clock=2490, power=447)
 HOT = msgspec.structs.replace(WARM, temperature=92, clock=1100, throttle=("hw-thermal",))
 OLD = Xid(number=31, slot="0000:01:00.0", text="MMU Fault")
@@ -46,20 +38,17 @@ def judged(*readings: Reading) -> dict[str, tuple[str, str]]:
     return {s.name: (s.outcome, s.says or s.error) for s in stages_of_load(load, readings)}
 
 
-def test_a_cool_card_is_well() -> None:
+def test_a_cool_card_is_well_and_a_single_moment_is_no_heat() -> None:
     found = judged(reading(COOL, OLD), reading(WARM, OLD), reading(COOL, OLD))
     assert found["load heat"] == ("ok", "up to 71 °C, 447 of 450 W, 2490 of 3105 MHz")
     assert found["load errors"] == ("ok", "no new memory error, no new Xid")
+    assert judged(reading(COOL), reading(HOT), reading(WARM))["load heat"][0] == "ok"
 
 
 def test_heat_is_told_with_its_reason() -> None:
     outcome, says = judged(reading(COOL), reading(HOT), reading(HOT), reading(WARM))["load heat"]
     assert outcome == "failed"
     assert says == "GPU 0 (NVIDIA GeForce RTX 4090): hw-thermal in 2 of 4 readings, up to 92 °C"
-
-
-def test_a_single_moment_is_no_heat() -> None:
-    assert judged(reading(COOL), reading(HOT), reading(WARM))["load heat"][0] == "ok"
 
 
 def test_new_errors_of_the_hardware_are_an_error() -> None:
@@ -69,10 +58,8 @@ def test_new_errors_of_the_hardware_are_an_error() -> None:
     assert "3 uncorrectable memory errors" in says
     assert "Xid 48 at 0000:01:00.0" in says
     assert "31" not in says
-
-
-def test_an_xid_that_comes_again_is_new() -> None:
-    assert judged(reading(COOL, OLD), reading(COOL, OLD, OLD))["load errors"][0] == "failed"
+    again = judged(reading(COOL, OLD), reading(COOL, OLD, OLD))["load errors"]
+    assert again[0] == "failed", "an Xid that comes again is new"
 
 
 def test_what_nobody_tells_is_not_tried() -> None:

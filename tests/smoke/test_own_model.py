@@ -30,13 +30,10 @@ def test_the_stages_run_on_it(model: str, tmp_path: Path) -> None:
     assert found["libraries"] > 50e6
 
 
-@pytest.mark.parametrize(
-    ("last", "says"),
-    [
-        ('{"text": "cut', "line 2: no JSON: Unterminated string"),
-        ('{"text": "half \\ud800"}', "sample 2: the model's tokenizer or chat template refuses it"),
-    ],
-)
+@pytest.mark.parametrize(("last", "says"), [
+    ('{"text": "cut', "line 2: no JSON: Unterminated string"),
+    ('{"text": "half \\ud800"}', "sample 2: the model's tokenizer or chat template refuses it"),
+])  # fmt: skip
 def test_damaged_data_are_told_before_the_model_is_loaded(
     model: str, tmp_path: Path, last: str, says: str
 ) -> None:

@@ -7,13 +7,10 @@ import pytest
 from smoke.training import PLANTED, doctor, needs_torch, torch_target
 
 
-@pytest.mark.parametrize(
-    ("options", "says"),
-    [
-        (("--then-train", "nowhere.toml"), "doctor train --init nowhere.toml"),
-        (("--then-train", "nowhere.toml", "--format", "json"), "leave --format json out"),
-    ],
-)
+@pytest.mark.parametrize(("options", "says"), [
+    (("--then-train", "nowhere.toml"), "doctor train --init nowhere.toml"),
+    (("--then-train", "nowhere.toml", "--format", "json"), "leave --format json out"),
+])  # fmt: skip
 def test_misuse_is_told_before_any_work(options: tuple[str, ...], says: str) -> None:
     ended = doctor("nowhere", *options)
     assert ended.returncode == 2
@@ -39,8 +36,10 @@ def test_the_training_follows(tmp_path: Path, model: str) -> None:
     config = _config(tmp_path, model)
     ended = doctor(torch_target(), "--device", "cpu", "--then-train", str(config))
     assert ended.returncode == 0, ended.stdout + ended.stderr
-    smoked, _, trained = ended.stdout.partition("This environment can fine-tune with LoRA")
-    assert smoked
+    smoked, _, trained = ended.stdout.partition(
+        "✓ This environment can fine-tune with LoRA on the CPU"
+    )
+    assert all(len(line) <= 80 for line in smoked.splitlines())
     assert "loss" in trained
     assert list((tmp_path / "out").rglob("adapter_model.safetensors"))
 

@@ -37,47 +37,37 @@ def torch_python() -> str:
 
 
 @pytest.fixture(scope="session")
-def server(torch_python: str) -> Iterator["subprocess.Popen[str]"]:
-    script = Path(__file__).parent / "trainer_server.py"
-    with subprocess.Popen(
-        [torch_python, str(script), str(TRAINER)],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
-    ) as child:
-        yield child
+def server(torch_python: str) -> Iterator[Callable[..., Ended]]:
+    """One process in which trainers are forked: what it is asked, and how that ended."""
+    argv = [torch_python, str(Path(__file__).parent / "trainer_server.py"), str(TRAINER)]
+    env = {**os.environ, "OMP_NUM_THREADS": "1"}
+    pipe = subprocess.PIPE
+    with subprocess.Popen(argv, stdin=pipe, stdout=pipe, text=True, env=env) as child:
+        assert child.stdin
+        assert child.stdout
+
+        def ask(folder: Path, arguments: tuple[str, ...], code: str) -> Ended:
+            order = {"arguments": arguments, "code": code, "folder": str(folder)}
+            print(json.dumps(order), file=child.stdin, flush=True)
+            line = child.stdout.readline() if child.stdout else ""
+            assert line, "the trainers' process is gone"
+            return Ended(**json.loads(line))
+
+        yield ask
         child.kill()
 
 
 @pytest.fixture
-def train(server: "subprocess.Popen[str]", tmp_path: Path) -> Train:
-    """Run the trainer in tmp_path: train("--key=value", .., code="what is run before")."""
-
-    def run(*arguments: str, code: str = "") -> Ended:
-        assert server.stdin
-        assert server.stdout
-        order = {"arguments": list(arguments), "code": code, "folder": str(tmp_path)}
-        server.stdin.write(json.dumps(order) + "\n")
-        server.stdin.flush()
-        line = server.stdout.readline()
-        assert line, "the trainers' process is gone"
-        return Ended(**json.loads(line))
-
-    return run
+def train(server: Callable[..., Ended], tmp_path: Path) -> Train:
+    """Run the trainer in tmp_path: train("--key=value", .., code="what is run before")"""
+    return lambda *arguments, code="": server(tmp_path, arguments, code)
 
 
 @pytest.fixture(scope="session")
-def tiny_model(server: "subprocess.Popen[str]", tmp_path_factory: pytest.TempPathFactory) -> str:
+def tiny_model(server: Callable[..., Ended], tmp_path_factory: pytest.TempPathFactory) -> str:
     """A folder with a small Llama and a tokenizer of bytes."""
     folder = tmp_path_factory.mktemp("model")
-    assert server.stdin
-    assert server.stdout
-    order = {"arguments": [], "code": "tiny('.')", "folder": str(folder)}
-    server.stdin.write(json.dumps(order) + "\n")
-    server.stdin.flush()
-    ended = json.loads(server.stdout.readline())
-    assert ended["code"] == 0, ended["err"]
+    done(server(folder, (), "tiny('.')"))
     return str(folder)
 
 
@@ -86,14 +76,9 @@ def options(tiny_model: str, tmp_path: Path) -> list[str]:
     """A run of eight steps with dropout."""
     (tmp_path / "d.jsonl").write_text(DATA)
     common = (
-        "--data=d.jsonl",
-        "--batch=8",
-        "--max-steps=8",
-        "--learning-rate=5e-3",
-        "--dropout=0.1",
-        "--device=cpu",
+        "--data=d.jsonl --batch=8 --max-steps=8 --learning-rate=5e-3 --dropout=0.1 --device=cpu"
     )
-    return [f"--model={tiny_model}", *common]
+    return [f"--model={tiny_model}", *common.split()]
 
 
 def log(folder: Path) -> list[dict[str, Any]]:

@@ -33,14 +33,11 @@ def test_each_is_told_its_place(tmp_path: Path) -> None:
     assert told[0][4] == told[1][4]
 
 
-@pytest.mark.parametrize(
-    ("script", "code"),
-    [
-        ("raise SystemExit(2)", 2),
-        ("import os, time\nif os.environ['RANK'] == '1': os.kill(os.getpid(), 9)", 128 + 9),
-        ("import os, sys\nsys.exit(3 * int(os.environ['RANK']))", 3),
-    ],
-)
+@pytest.mark.parametrize(("script", "code"), [
+    ("raise SystemExit(2)", 2),
+    ("import os, time\nif os.environ['RANK'] == '1': os.kill(os.getpid(), 9)", 128 + 9),
+    ("import os, sys\nsys.exit(3 * int(os.environ['RANK']))", 3),
+])  # fmt: skip
 def test_the_status_is_theirs(tmp_path: Path, script: str, code: int) -> None:
     assert started(tmp_path, script).wait(60) == code
 

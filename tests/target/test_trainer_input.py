@@ -1,6 +1,7 @@
 """What the trainer says of bad input, before it loads any weight."""
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -8,79 +9,48 @@ import pytest
 from .conftest import Train
 
 NO_WEIGHTS = "trainer.load_model = lambda *_: print('WEIGHTS')"
-GOOD = '{"prompt": "a", "completion": "b"}\n'
+GOOD = b'{"prompt": "a", "completion": "b"}\n'
 
 
 def chat(*roles: str) -> str:
     return json.dumps({"messages": [{"role": r, "content": "x"} for r in roles]}) + "\n"
 
 
-@pytest.mark.parametrize(
-    ("name", "content", "says"),
-    [
-        ("d.jsonl", b"", "no row, or no answer"),
-        ("d.jsonl", b"\n\n", "no row, or no answer"),
-        ("d.csv", b"prompt,completion\n", "no row, or no answer"),
-        (
-            "d.jsonl",
-            GOOD.encode() * 2 + b'{"prompt": "a", "comp',
-            "line 3: not JSON in UTF-8: Unterminated string",
-        ),
-        ("d.jsonl", GOOD.encode() + b"{'prompt': 'a'}\n", "line 2: not JSON"),
-        ("d.jsonl", b'{"text": "a\n' + GOOD.encode(), "line 1: not JSON in UTF-8: Unterminated"),
-        ("d.jsonl", GOOD.encode() + b'"text"\n', 'line 2: no row to learn from: "text"'),
-        ("d.jsonl", b'[\n{"text": "a"}\n]\n', "line 1: not JSON"),
-        ("d.jsonl", b'[{"text": "a"}]\n', "line 1: no row to learn from"),
-        (
-            "d.jsonl",
-            GOOD.encode() + b'{"question": "a", "answer": "b"}\n',
-            'line 2: no row to learn from: {"question"',
-        ),
-        ("d.jsonl", b"{}\n", "line 1: no row to learn from: {}"),
-        (
-            "d.jsonl",
-            GOOD.encode() + b'{"text": "caf\xe9"}\n',
-            "line 2: not JSON in UTF-8: 'utf-8' codec can't decode byte 0xe9",
-        ),
-        (
-            "d.jsonl",
-            GOOD.encode("utf-16"),
-            "line 1: not JSON in UTF-8: 'utf-8' codec can't decode byte 0xff",
-        ),
-        (
-            "d.jsonl",
-            b"\x1f\x8b\x08\x00\x00",
-            "line 1: not JSON in UTF-8: 'utf-8' codec can't decode byte 0x8b",
-        ),
-        ("d.jsonl", b"PAR1\x15\x04\x15", "line 1: not JSON"),
-        ("d.jsonl", b"version https://git-lfs.github.com/spec/v1\n", "line 1: not JSON"),
-        ("d.jsonl", b"<!DOCTYPE html>\n", "line 1: not JSON"),
-        ("d.jsonl", GOOD.encode() + b"\0\0\0\0\n", "line 2: not JSON"),
-        ("d.jsonl", b'{"prompt": "a", "completion": null}\n', "line 1: "),
-        (
-            "d.jsonl",
-            b'{"prompt": "a", "completion": ""}\n',
-            "line 1: an answer or text that is empty",
-        ),
-        ("d.jsonl", b'{"prompt": 7, "completion": "b"}\n', "line 1: "),
-        ("d.jsonl", b'{"text": ""}\n', "line 1: an answer or text that is empty"),
-        ("d.jsonl", b'{"messages": []}\n', "line 1: no row to learn from"),
-        ("d.jsonl", b'{"messages": "hello"}\n', "line 1: no row to learn from"),
-        ("d.jsonl", b'{"messages": ["hello"]}\n', "line 1: no row to learn from"),
-        (
-            "d.jsonl",
-            b'{"messages": [{"from": "human", "value": "x"}]}\n',
-            "line 1: no row to learn from",
-        ),
-        ("d.jsonl", chat("user", "bot").encode(), "line 1: a role that is none of system, user"),
-        ("d.jsonl", chat("assistant", "user").encode(), "begins with assistant"),
-        ("d.jsonl", chat("user").encode(), "ends with user"),
-        ("d.csv", b"prompt,completion\na,b\na,b,c\n", "line 3: more cells than columns"),
-        ("d.csv", b"prompt,completion\na\n", "line 2: no row to learn from"),
-        ("d.csv", b'prompt,completion\na,b\n"a,b\n', "line 3: "),
-        ("d.csv", b"question;answer\na;b\n", 'line 2: no row to learn from: {"question;answer"'),
-    ],
-)
+DAMAGED = [
+    ("d.jsonl", b"", "no row, or no answer"),
+    ("d.jsonl", b"\n\n", "no row, or no answer"),
+    ("d.csv", b"prompt,completion\n", "no row, or no answer"),
+    ("d.jsonl", GOOD * 2 + b'{"prompt": "a", "comp', "line 3: no JSON: Unterminated string"),
+    ("d.jsonl", GOOD + b"{'prompt': 'a'}\n", "line 2: no JSON: "),
+    ("d.jsonl", b'{"text": "a\n' + GOOD, "line 1: no JSON: Unterminated"),
+    ("d.jsonl", GOOD + b'"text"\n', 'line 2: no row to learn from: "text"'),
+    ("d.jsonl", b'[\n{"text": "a"}\n]\n', "line 1: no JSON: "),
+    ("d.json", b'[\n{"text": "a"},\n{"text": "a]\n', "line 3: no JSON: "),
+    ("d.jsonl", b'[{"text": "a"}]\n', "line 1: no row to learn from"),
+    ("d.jsonl", GOOD + b'{"why": "a", "then": "b"}\n', "line 2: unknown-form: then, why: {"),
+    ("d.jsonl", b"{}\n", "line 1: unknown-form: no column: {}"),
+    ("d.jsonl", GOOD + b'{"text": "caf\xe9"}\n', "line 2: not UTF-8: 'utf-8' codec can't decode byte 0xe9"),
+    ("d.jsonl", GOOD.decode().encode("utf-16"), "line 1: not UTF-8: 'utf-8' codec can't decode byte 0xff"),
+    ("d.jsonl", b"\x1f\x8b\x08\x00\x00", "line 1: Compressed file ended"),
+    ("d.jsonl", b"PAR1\x15\x04\x15", "line 1: no JSON: "),
+    ("d.jsonl", b"version https://git-lfs.github.com/spec/v1\n", "line 1: no JSON: "),
+    ("d.jsonl", GOOD + b"\0\0\0\0\n", "line 2: no JSON: "),
+    ("d.jsonl", b'{"prompt": "a", "completion": null}\n', "line 1: wrong-type: completion is null"),
+    ("d.jsonl", b'{"prompt": "a", "completion": ""}\n', "line 1: empty-turn: turn 2 (assistant)"),
+    ("d.jsonl", b'{"prompt": 7, "completion": "b"}\n', "line 1: wrong-type: prompt is a number"),
+    ("d.jsonl", b'{"text": ""}\n', "line 1: empty-turn: the text"),
+    ("d.jsonl", b'{"messages": []}\n', "line 1: no-answer: no turns"),
+    ("d.jsonl", b'{"messages": ["hello"]}\n', "line 1: wrong-type: messages, turn 1 is text"),
+    ("d.jsonl", chat("user", "boss").encode(), "line 1: unknown-role: turn 2: 'boss'"),
+    ("d.jsonl", chat("assistant", "user").encode(), "line 1: no-answer: it ends with user"),
+    ("d.csv", b"prompt,completion\na,b\na,b,c\n", "line 3: 3 cells, the header has 2"),
+    ("d.csv", b"prompt,completion\na\n", "line 2: 1 cells"),
+    ("d.csv", b'prompt,completion\na,b\n"a,b\n', "line 3: unexpected end of data"),
+    ("d.csv", b"why;then\na;b\n", "line 2: unknown-form: then, why: {"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "content", "says"), DAMAGED)
 def test_damaged_data(
     train: Train, tiny_model: str, tmp_path: Path, name: str, content: bytes, says: str
 ) -> None:
@@ -92,33 +62,30 @@ def test_damaged_data(
     assert (ended.code, ended.out) == (2, "")
 
 
-@pytest.mark.parametrize(
-    ("config", "says"),
-    [
-        ("learning_rat = 1", ["line 3", "unknown key 'learning_rat'", "there is: learning_rate"]),
-        ("lora = 1", ["line 3", "unknown key 'lora'"]),
-        ("[train]\nrank = 8", ["line 3", "unknown key 'train'"]),
-        ("rank = 'x'", ["line 3", "rank is 'x'", "int, as in rank = 16"]),
-        ("rank = true", ["line 3", "rank is True"]),
-        ("rank = 0", ["rank is 0", "1 or more"]),
-        ("learning_rate = nan", ["learning_rate is nan"]),
-        ("learning_rate = -1e-3", ["learning_rate is -0.001", "0 or more"]),
-        ("dropout = 1", ["dropout is 1\n", "0 or more, and less than 1"]),
-        ("method = 'lorra'", ["method is 'lorra'", "one of lora qlora full"]),
-        ("packing = 'yes'", ["packing is 'yes'", "bool, as in packing = false"]),
-        ("rank = ", ["c.toml line 3: TOMLDecodeError"]),
-        ("eval_data = 'x'\neval_share = 0.1", ["one of eval_data and eval_share"]),
-        ("eval_share = 0.999", ["eval_share 0.999 leaves no row to learn"]),
-        ("max_length = 2", ["no answer within max_length"]),
-        ("template = 'no.jinja'", ["no.jinja can't be read: FileNotFoundError"]),
-        ("device = 'xpu'", ["torch sees no xpu"]),
-        ("data = 'none.jsonl'", ["none.jsonl can't be read: FileNotFoundError"]),
-    ],
-)
+@pytest.mark.parametrize(("config", "says"), [
+    ("learning_rat = 1", ["line 3", "unknown key 'learning_rat'", "there is: learning_rate"]),
+    ("lora = 1", ["line 3", "unknown key 'lora'"]),
+    ("[train]\nrank = 8", ["line 3", "unknown key 'train'"]),
+    ("rank = 'x'", ["line 3", "rank is 'x'", "int, as in rank = 16"]),
+    ("rank = true", ["line 3", "rank is True"]),
+    ("rank = 0", ["rank is 0", "1 or more"]),
+    ("learning_rate = nan", ["learning_rate is nan"]),
+    ("learning_rate = -1e-3", ["learning_rate is -0.001", "0 or more"]),
+    ("dropout = 1", ["dropout is 1\n", "0 or more, and less than 1"]),
+    ("method = 'lorra'", ["method is 'lorra'", "one of lora qlora full"]),
+    ("packing = 'yes'", ["packing is 'yes'", "bool, as in packing = false"]),
+    ("rank = ", ["c.toml line 3: TOMLDecodeError"]),
+    ("eval_data = 'x'\neval_share = 0.1", ["one of eval_data and eval_share"]),
+    ("eval_share = 0.999", ["eval_share 0.999 leaves no row to learn"]),
+    ("max_length = 2", ["no answer within max_length"]),
+    ("template = 'no.jinja'", ["no.jinja can't be read: FileNotFoundError"]),
+    ("device = 'xpu'", ["torch sees no xpu"]),
+    ("data = 'none.jsonl'", ["none.jsonl can't be read: FileNotFoundError"]),
+])  # fmt: skip
 def test_bad_configuration(
     train: Train, tiny_model: str, tmp_path: Path, config: str, says: list[str]
 ) -> None:
-    (tmp_path / "d.jsonl").write_text(GOOD)
+    (tmp_path / "d.jsonl").write_bytes(GOOD)
     (tmp_path / "c.toml").write_text(f"model = {tiny_model!r}\ndata = 'd.jsonl'\n{config}\n")
     ended = train("c.toml", code=NO_WEIGHTS)
     assert ended.code == 2
@@ -147,87 +114,59 @@ def test_bad_options(train: Train, option: str) -> None:
     assert "Traceback" not in ended.err
 
 
-def test_a_value_that_stands_apart_is_told_as_such(train: Train) -> None:
+def test_what_is_said_of_the_words_alone(train: Train) -> None:
     ended = train("--seed", "1", code=NO_WEIGHTS)
     assert ended.err == "train: --seed has no value\n  write it as one word: --seed=VALUE\n"
     assert ended.code == 2
-
-
-def test_help(train: Train) -> None:
+    ended = train("--rank=4")
+    assert (ended.code, "it takes model, data" in ended.err) == (2, True)
     ended = train("--help")
     assert (ended.code, ended.err) == (0, "")
     assert "torchrun --nproc-per-node 2 train.py config.toml" in ended.out
     assert "learning_rate" in ended.out
 
 
-def test_nothing_said(train: Train) -> None:
-    ended = train("--rank=4")
-    assert (ended.code, "it takes model, data" in ended.err) == (2, True)
-
-
-@pytest.mark.parametrize(
-    ("model", "says"),
-    [
-        ("./nowhere", "nowhere can't be read: FileNotFoundError"),
-        ("nobody/nothing", "model nobody/nothing does not load"),
-        ("empty", "empty/config.json can't be read: FileNotFoundError"),
-        ("no_weights", "model no_weights does not load"),
-        ("bad_json", "model bad_json does not load"),
-        ("x.gguf", "x.gguf can't be read: FileNotFoundError"),
-    ],
-)
-def test_missing_models(
-    train: Train, tiny_model: str, tmp_path: Path, model: str, says: str
-) -> None:
-    (tmp_path / "d.jsonl").write_text(GOOD)
-    (tmp_path / "empty").mkdir()
-    (tmp_path / "no_weights").mkdir()
-    (tmp_path / "no_weights" / "config.json").write_text("{}")
-    (tmp_path / "bad_json").mkdir()
-    (tmp_path / "bad_json" / "config.json").write_text("{")
-    (tmp_path / "bad_json" / "model.safetensors").touch()
-    ended = train(
-        f"--model={'./empty' if model == 'empty' else model}", "--data=d.jsonl", code=NO_WEIGHTS
-    )
+@pytest.mark.parametrize(("model", "says"), [
+    ("./nowhere", "nowhere can't be read: FileNotFoundError"),
+    ("nobody/nothing", "model nobody/nothing does not load"),
+    ("./empty", "empty/config.json can't be read: FileNotFoundError"),
+    ("no_weights", "model no_weights does not load"),
+    ("bad_json", "model bad_json does not load"),
+    ("x.gguf", "x.gguf can't be read: FileNotFoundError"),
+])  # fmt: skip
+def test_missing_models(train: Train, tmp_path: Path, model: str, says: str) -> None:
+    (tmp_path / "d.jsonl").write_bytes(GOOD)
+    for name, files in {"empty": {}, "no_weights": {"config.json": "{}"}, "bad_json": {"config.json": "{", "model.safetensors": ""}}.items():  # fmt: skip
+        (tmp_path / name).mkdir()
+        for file, text in files.items():
+            (tmp_path / name / file).write_text(text)
+    ended = train(f"--model={model}", "--data=d.jsonl", code=NO_WEIGHTS)
     assert says in ended.err
     assert (ended.code, ended.out) == (2, "")
 
 
-def test_weights_that_are_cut_or_lack_a_part(train: Train, tiny_model: str, tmp_path: Path) -> None:
-    (tmp_path / "d.jsonl").write_text(GOOD)
+def test_models_that_are_cut_lack_a_part_or_are_anothers(
+    train: Train, tiny_model: str, tmp_path: Path
+) -> None:
+    (tmp_path / "d.jsonl").write_bytes(GOOD)
     whole = Path(tiny_model)
-    for name in ("cut", "lacking"):
-        (tmp_path / name).mkdir()
-        for file in whole.iterdir():
-            (tmp_path / name / file.name).write_bytes(file.read_bytes())
-    weights = (whole / "model.safetensors").read_bytes()
-    (tmp_path / "cut" / "model.safetensors").write_bytes(weights[: len(weights) // 2])
-    assert "model cut does not load" in train("--model=cut", "--data=d.jsonl").err
     config = json.loads((whole / "config.json").read_text())
-    (tmp_path / "lacking" / "config.json").write_text(
-        json.dumps({**config, "num_hidden_layers": 3})
-    )
-    ended = train("--model=lacking", "--data=d.jsonl")
-    assert "model lacking lacks model.layers.2." in ended.err
-    assert ended.code == 2
+    weights = (whole / "model.safetensors").read_bytes()
+    for name, file, content, says in (
+        ("cut", "model.safetensors", weights[: len(weights) // 2], "model cut does not load"),
+        ("lacking", "config.json", {"num_hidden_layers": 3}, "model lacking lacks model.layers.2."),
+        ("other", "config.json", {"vocab_size": 50}, "the model knows 50 tokens"),
+    ):
+        shutil.copytree(whole, tmp_path / name)
+        text = json.dumps({**config, **content}).encode() if isinstance(content, dict) else content
+        (tmp_path / name / file).write_bytes(text)
+        ended = train(f"--model={name}", "--data=d.jsonl")
+        assert (ended.code, says in ended.err) == (2, True), ended.err
+    ended = train(f"--model={tiny_model}", "--data=d.jsonl", "--targets=query_key_value")
+    assert (ended.code, "targets query_key_value" in ended.err) == (2, True)
 
 
-def test_a_template_that_refuses_a_row(train: Train, tiny_model: str, tmp_path: Path) -> None:
-    (tmp_path / "t.jinja").write_text(
-        "{% for m in messages %}{% if m.role == 'system' %}{{ raise_exception('no system here') }}{% endif %}"
-        "{{ m.content }}{% endfor %}"
-    )
-    (tmp_path / "d.jsonl").write_text(
-        chat("user", "assistant") + chat("system", "user", "assistant")
-    )
-    ended = train(f"--model={tiny_model}", "--data=d.jsonl", "--template=t.jinja", code=NO_WEIGHTS)
-    assert "d.jsonl line 2: the chat template refuses it" in ended.err
-    assert "no system here" in ended.err
-    assert ended.code == 2
-
-
-def test_a_tokenizer_that_fails_on_a_row(train: Train, tiny_model: str, tmp_path: Path) -> None:
-    code = """
+PICKY = """
 load = trainer.load_tokenizer
 def picky(config):
     tokenizer, known = load(config)
@@ -239,46 +178,36 @@ def picky(config):
     return tokenizer, known
 trainer.load_tokenizer = picky
 """
-    (tmp_path / "d.jsonl").write_text(GOOD + '{"prompt": "a", "completion": "z"}\n')
-    ended = train(f"--model={tiny_model}", "--data=d.jsonl", code=NO_WEIGHTS + code)
-    assert "d.jsonl line 2: the model's tokenizer refuses this text: " in ended.err
-    assert "knows no z" in ended.err
-    assert (ended.code, "JSON" in ended.err) == (2, False)
+STRICT = (
+    "{% for m in messages %}{% if m.role == 'system' %}{{ raise_exception('no system here') }}{% endif %}"
+    "{{ m.content }}{% endfor %}"
+)
+REWRITES = (
+    "{% for m in messages %}{{ m.role[0] + m.content }}{{ '!' if loop.last }}{% endfor %}"
+    "{% if add_generation_prompt %}a{% endif %}"
+)
+REFUSED = [
+    (chat("user", "assistant") + chat("system", "user", "assistant"), STRICT, "", ["line 2: the chat template refuses it", "no system here"]),
+    (GOOD.decode() + '{"prompt": "a", "completion": "z"}\n', "", PICKY, ["line 2: the model's tokenizer refuses this text: ", "knows no z"]),
+    (chat("user", "assistant", "user", "assistant"), REWRITES, "", ["line 1: the chat template refuses it", "answers = 'last'"]),
+    (chat("system", "user", "assistant"), "none", "", ["line 1: a conversation, and the model has no chat template"]),
+]  # fmt: skip
 
 
-def test_a_template_that_rewrites_earlier_answers(
-    train: Train, tiny_model: str, tmp_path: Path
+@pytest.mark.parametrize(("rows", "template", "code", "says"), REFUSED)
+def test_rows_that_tokenizer_or_template_refuse(
+    train: Train,
+    tiny_model: str,
+    tmp_path: Path,
+    rows: str,
+    template: str,
+    code: str,
+    says: list[str],
 ) -> None:
-    (tmp_path / "t.jinja").write_text(
-        "{% for m in messages %}{{ m.role[0] + m.content }}{{ '!' if loop.last }}{% endfor %}"
-        "{% if add_generation_prompt %}a{% endif %}"
-    )
-    (tmp_path / "d.jsonl").write_text(chat("user", "assistant", "user", "assistant"))
-    options = (f"--model={tiny_model}", "--data=d.jsonl", "--template=t.jinja")
-    ended = train(*options, code=NO_WEIGHTS)
-    assert "line 1: the chat template refuses it" in ended.err
-    assert "answers = 'last'" in ended.err
-
-
-def test_a_conversation_without_a_template(train: Train, tiny_model: str, tmp_path: Path) -> None:
-    (tmp_path / "d.jsonl").write_text(chat("system", "user", "assistant"))
-    ended = train(f"--model={tiny_model}", "--data=d.jsonl", "--template=none", code=NO_WEIGHTS)
-    assert "line 1: a conversation, and the model has no chat template" in ended.err
-
-
-def test_another_models_tokenizer(train: Train, tiny_model: str, tmp_path: Path) -> None:
-    (tmp_path / "m").mkdir()
-    for file in Path(tiny_model).iterdir():
-        (tmp_path / "m" / file.name).write_bytes(file.read_bytes())
-    config = json.loads((tmp_path / "m" / "config.json").read_text())
-    (tmp_path / "m" / "config.json").write_text(json.dumps({**config, "vocab_size": 50}))
-    (tmp_path / "d.jsonl").write_text(GOOD)
-    ended = train("--model=m", "--data=d.jsonl", code=NO_WEIGHTS)
-    assert "the model knows 50 tokens" in ended.err
-
-
-def test_targets_that_the_model_lacks(train: Train, tiny_model: str, tmp_path: Path) -> None:
-    (tmp_path / "d.jsonl").write_text(GOOD)
-    ended = train(f"--model={tiny_model}", "--data=d.jsonl", "--targets=query_key_value")
+    (tmp_path / "d.jsonl").write_text(rows)
+    (tmp_path / "t.jinja").write_text(template)
+    chosen = template if template == "none" else "t.jinja" if template else "model"
+    words = (f"--model={tiny_model}", "--data=d.jsonl", f"--template={chosen}")
+    ended = train(*words, code=NO_WEIGHTS + code)
+    assert not [word for word in says if word not in ended.err], ended.err
     assert ended.code == 2
-    assert "targets query_key_value" in ended.err

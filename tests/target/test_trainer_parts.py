@@ -5,7 +5,7 @@ import pytest
 from .conftest import Train
 
 ROWS = """
-import random
+import random, train_data
 from transformers import AutoModelForCausalLM, AutoTokenizer
 model = AutoModelForCausalLM.from_pretrained({model!r}, dtype=torch.float64)
 tokenizer = AutoTokenizer.from_pretrained({model!r})
@@ -127,7 +127,7 @@ def test_prompts_are_masked(train: Train, tiny_model: str) -> None:
 def learned(row, **changes):
     config = trainer.Config(**{"max_length": 99, **changes})
     def text(ids): return "".join(tokenizer.decode([t]) for t in ids)
-    return [(text(row.ids), text(x for x in row.labels if x != -100)) for row in trainer.encode(row, 1, "x", tokenizer, config)]
+    return [(text(row.ids), text(x for x in row.labels if x != -100)) for row in train_data.encode(row, 1, "x", tokenizer, config)]
 chat = {"messages": [dict(role="system", content="S"), dict(role="user", content="Q"), dict(role="assistant", content="A1"), dict(role="user", content="R"), dict(role="assistant", content="A2")]}
 assert learned(chat) == [("s:S</s>u:Q</s>a:A1</s>u:R</s>a:A2</s>", "A1</s>A2</s>")], learned(chat)
 assert learned(chat, answers="last") == [("s:S</s>u:Q</s>a:A1</s>u:R</s>a:A2</s>", "A2</s>")]
@@ -135,7 +135,7 @@ pair = {"prompt": "Q ", "completion": "A"}
 assert learned(pair) == [("u:Q </s>a:A</s>", "A</s>")]
 assert learned(pair, template="none") == [("Q A</s>", "A</s>")]
 assert learned({"text": "abcdef"}, max_length=4) == [("abcd", "bcd"), ("ef</s>", "f</s>")]
-assert [len(row.ids) for row in trainer.encode(chat, 1, "x", tokenizer, trainer.Config(max_length=20))] == [20]
+assert [len(row.ids) for row in train_data.encode(chat, 1, "x", tokenizer, trainer.Config(max_length=20))] == [20]
 two = trainer.pack([trainer.Row([1], [5, 6, 7], [-100, 6, 7], range(3)), trainer.Row([2], [8, 9], [-100, 9], range(2))], 8)
 ids, labels, places = trainer.collate([*two, trainer.Row([3], [5] * 7, [5] * 7, range(7))], "cpu", True)
 assert ids.tolist() == [[5, 6, 7, 8, 9, 0, 0], [5] * 7]
@@ -152,7 +152,7 @@ config = trainer.Config(batch=4, seed=3)
 seen = [row.lines[0] for step in range(5) for row in trainer.rows_of(step, lines, config)]
 assert sorted(seen[:10]) != seen[:10]
 assert sorted(seen) == sorted([*range(10)] * 2), seen
-assert trainer.order(10, 3, 0) != trainer.order(10, 3, 1) != trainer.order(10, 4, 1)
+assert train_data.order(10, 3, 0) != train_data.order(10, 3, 1) != train_data.order(10, 4, 1)
 """
     proves(train, tiny_model, code)
 

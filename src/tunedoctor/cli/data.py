@@ -4,7 +4,6 @@ import os
 import sys
 import time
 from argparse import Namespace
-from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import msgspec
@@ -13,15 +12,14 @@ from tunedoctor.cli.files import write_or_exit
 from tunedoctor.cli.models import check_folder, config_file, model_of
 from tunedoctor.cli.options import misuse
 from tunedoctor.cli.output import screen, write
-from tunedoctor.cli.progress import Spinner, spinner
+from tunedoctor.cli.progress import spinner
 from tunedoctor.cli.target import aim, look, starting
-from tunedoctor.data import examine, many, parquet, survey
-from tunedoctor.data.costs import costs, run_for
-from tunedoctor.data.reading import Workers
+from tunedoctor.data import examine, survey
+from tunedoctor.data.files import files_in, split_of
+from tunedoctor.data.lengths import estimated
+from tunedoctor.data.model import costs, count, described_by
+from tunedoctor.data.repeats import Spool
 from tunedoctor.data.report import Costs, Lengths, Report
-from tunedoctor.data.splits import files_in, split_of
-from tunedoctor.data.spool import Spool
-from tunedoctor.data.tally import Tally
 from tunedoctor.memory.fits import Device
 from tunedoctor.memory.run import Run
 from tunedoctor.memory.shape import MemoryModelError
@@ -41,11 +39,15 @@ def command(given: Namespace) -> int:
     sources = _sources(given)
     python = _startable(given, sources)
     spool = Spool() if given.model else None
-    found = survey.Survey(sources, examine.Asked(given.near, 0 if given.model else -1), spool)
+    size = sum(one.path.stat().st_size for one in sources)
+    jobs = given.jobs or (min(os.cpu_count() or 1, 8) if size >= survey.ALONE else 1)
+    pythons = (sys.executable, python) if python else (sys.executable,)
     with spinner("reading") as one:
-        pythons = (sys.executable, python) if python else (sys.executable,)
-        workers = _workers(given.jobs, sources, one)
-        found.read(survey.Reader(workers, parquet.reader(pythons), one.watch))
+        if all(source.path.suffix == ".jsonl" for source in sources):
+            one.total = size  # as long as what is read of them
+        rows = examine.Asked(given.near, 0 if given.model else -1)
+        how = survey.Asked(rows, jobs, pythons, one.watch, one.came)
+        found = survey.Survey(sources, how, spool)
         one.watch(["rows by the tokenizer"] if given.model else ["what was counted"])
         report = public(_report(given, found, spool, python, began), this_identity())
     if given.format == "json":
@@ -85,22 +87,6 @@ def _paths(name: str) -> list[Path]:
     return inside
 
 
-def _workers(jobs: int, sources: list[survey.Source], progress: Spinner) -> Workers:
-    size = sum(one.path.stat().st_size for one in sources)
-    jobs = jobs or (min(os.cpu_count() or 1, 8) if size >= many.ALONE else 1)
-    if all(one.path.suffix == ".jsonl" for one in sources):  # as long as what is read of them
-        progress.total = size
-
-    def work(blocks: Iterable[tuple[bytes, int]], how: examine.Asked) -> Iterator[Tally]:
-        yield from many.side_by_side(map(counted, blocks), how, jobs)
-
-    def counted(block: tuple[bytes, int]) -> tuple[bytes, int]:
-        progress.read += len(block[0])
-        return block
-
-    return work
-
-
 def _startable(given: Namespace, sources: list[survey.Source]) -> str:
     """Return the interpreter that may be started, "" where there is none.
 
@@ -122,7 +108,7 @@ def _report(
     given: Namespace, found: survey.Survey, spool: Spool | None, python: str, began: float
 ) -> Report:
     notes = list(found.bounded())
-    lengths, cost = survey.estimated(found.tallies, given.seq or None), None
+    lengths, cost = estimated(found.tallies, given.seq or None), None
     if lengths is not None and spool is not None:
         lengths = _by_tokenizer(given, found, spool, python, lengths, notes)
         cost = _costs(given, found, lengths, notes)
@@ -157,8 +143,6 @@ def _by_tokenizer(  # noqa: PLR0913  all that counting needs
     notes: list[str],
 ) -> Lengths:
     """Count with the model's tokenizer; where that can't be, keep the estimate and say why."""
-    from tunedoctor.data.tokens import count, described_by  # noqa: PLC0415
-
     counted = count(python, given.model, spool) if python else "name the environment with --target"
     if isinstance(counted, str):
         lacks = "the target's tokenizer could not count, so lengths are an estimate"
@@ -169,7 +153,7 @@ def _by_tokenizer(  # noqa: PLR0913  all that counting needs
         found.tallies[file].fault("template", msgspec.json.decode(row)[0], why)
     if not counted.template:
         notes.append("the model has no chat template: turns are counted one after the other")
-    return described_by(counted, estimate, given.seq or None, whole=spool.whole)
+    return described_by(counted, estimate, given.seq or None, whole=not spool.mask)
 
 
 def _costs(
@@ -183,7 +167,6 @@ def _costs(
         run = Run(method=given.method, batch=micro, accum=max(1, given.batch // micro))
         try:
             shape = model_of(given.model)
-            run = run_for(lengths, run, given.seq or None)
             return costs(shape, run, _devices(given.gpu), lengths, (train, rows), given.epochs)
         except MemoryModelError as error:
             why = str(error)

@@ -35,6 +35,10 @@ class Spinner:
         """Take the names of what runs now."""
         self._stages[-1] = clean_text(f"{self._verb} {listed(names, 3)}".strip())
 
+    def came(self, size: int) -> None:
+        """Take the bytes that were read since."""
+        self.read += size
+
     def step(self, names: list[str]) -> None:
         """Take the stage that runs now, or how far it is; the stages before it stay on the screen."""
         text = clean_text(names[0])

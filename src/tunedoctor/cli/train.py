@@ -67,11 +67,15 @@ def train(how: Namespace, arguments: Sequence[str], *, check: bool = True) -> in
 
 
 def whole_trainer() -> str:
-    """Return the trainer as one file: its part without torch stands where it is imported."""
-    trainer, first = (one.read_text(encoding="utf-8") for one in (TRAINER, INPUT))
-    before, _, after = trainer.partition("sys.path.append(")
-    _, _, after = after.partition("# The other part ends here.\n")
-    return before + first.partition("from __future__ import annotations\n\n")[2] + after
+    """Return the trainer as one file: its parts without torch stand where they are imported."""
+    before, _, after = TRAINER.read_text(encoding="utf-8").partition("sys.path.append(")
+    for name in ("input", "rows", "data"):
+        text = TRAINER.with_name(f"train_{name}.py").read_text(encoding="utf-8")
+        lines = text.partition("from __future__ import annotations\n\n")[2].splitlines(
+            keepends=True
+        )
+        before += "".join(one for one in lines if not one.startswith("from train_"))
+    return before + after.partition("# The other parts end here.\n")[2]
 
 
 def _readable_input(arguments: Sequence[str]) -> None:

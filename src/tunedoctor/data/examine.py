@@ -1,25 +1,40 @@
 """One row, or a block of lines, into counts. Pure: a block can be examined in another process."""
 
+import json
 import re
 from typing import Any, NamedTuple
 
 import msgspec
 
 from tunedoctor.data import lengths
-from tunedoctor.data.broken_json import bad_bytes, why_no_json
-from tunedoctor.data.faults import KINDS
-from tunedoctor.data.prints import digest, sketch
-from tunedoctor.data.roles import order, order_faults, turn_faults
+from tunedoctor.data.repeats import digest, sketch
 from tunedoctor.data.secrets import rules_for, secrets_in
-from tunedoctor.data.shapes import Sample, Turn, layout, sample_of
-from tunedoctor.data.tally import Mark, Tally
+from tunedoctor.data.tally import KINDS, Mark, Tally
 from tunedoctor.tables.secrets import Kind
+from tunedoctor.target.train_rows import Fault, Sample, faults_of, layout, sample_of
 
 _DAMAGED = re.compile(
     "\ufffd|\u00c3[\u0080-\u00bf]|\u00e2\u20ac[\u2122\u0153\u009d\u201c\u201d\u00a6]"
 )
 """The replacement character, and UTF-8 that was read as Windows-1252: "Ã©" for an e with an accent."""
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0e-\x1f]")
+_CUT_FROM = 200
+"""Characters from which an answer that ends inside a sentence seems cut; names and labels are shorter."""
+_SHORT = {"system": "s", "user": "u", "assistant": "a", "tool": "t", "text": "x", "unknown": "?"}
+_NO_OBJECT: dict[type, str] = {
+    type(None): "null", list: "a list", str: "a string", bool: "true or false",
+}  # fmt: skip
+_NO_JSON = (
+    ("Unterminated string", "a string has no end"),
+    ("Expecting property name", "a name in double quotes is missing"),
+    ("Expecting ',' delimiter", "a comma or a bracket is missing"),
+    ("Expecting ':' delimiter", "a colon is missing"),
+    ("Expecting value", "a value is missing"),
+    ("Extra data", "more follows the value"),
+    ("Invalid control character", "a control character is not escaped"),
+    ("Invalid \\", "an escape is unknown"),
+    ("Illegal trailing comma", "a comma stands before a closing bracket"),
+)
 _decode = msgspec.json.Decoder().decode
 _encode = msgspec.json.Encoder().encode
 
@@ -36,9 +51,7 @@ def block(data: bytes, first: int, asked: Asked) -> Tally:
     """Examine whole lines of JSON Lines; `first` is the number of the first one."""
     found = Tally()
     rules = rules_for(data)
-    lines = data.split(b"\n")
-    if data.endswith(b"\n"):
-        lines.pop()
+    lines = data.removesuffix(b"\n").split(b"\n")
     found.lines = len(lines)
     for number, line in enumerate(lines, first):
         if not line or line.isspace():
@@ -57,8 +70,11 @@ def block(data: bytes, first: int, asked: Asked) -> Tally:
 
 def _mended(found: Tally, line: bytes, number: int) -> Any:  # noqa: ANN401  JSON
     """Name what is wrong with a line; of one whose bytes alone are, return the row, to look further."""
-    if bad := bad_bytes(line):
-        found.fault("not-utf8", number, bad)
+    try:
+        line.decode("utf-8")
+    except UnicodeDecodeError as error:
+        why = f"byte 0x{line[error.start]:02x} at byte {error.start + 1}"
+        found.fault("not-utf8", number, why)
         try:
             return _decode(line.decode("utf-8", "replace").encode())
         except (ValueError, RecursionError):
@@ -67,42 +83,64 @@ def _mended(found: Tally, line: bytes, number: int) -> Any:  # noqa: ANN401  JSO
     return None
 
 
+def why_no_json(line: bytes) -> str:
+    """Tell what is wrong with a line that a strict parser refused."""
+    text = line.decode("utf-8", "replace").strip()
+    try:
+        json.loads(text, parse_constant=_refuse)
+    except json.JSONDecodeError as error:
+        return f"{_said(error, text)} at column {error.pos + 1}"
+    except RecursionError:
+        return "nested too deep"
+    except ValueError as error:
+        return str(error)[:60]
+    return "an escape of half a character, or a number out of range"
+
+
+def _refuse(name: str) -> object:
+    what = f"{name} is no JSON number"
+    raise ValueError(what)
+
+
+def _said(error: json.JSONDecodeError, text: str) -> str:
+    words = next((ours for theirs, ours in _NO_JSON if error.msg.startswith(theirs)), "no JSON")
+    rest = text[error.pos :]
+    if "'" in rest[:1]:
+        return "single quotes, where JSON has double ones"
+    if rest.startswith(("None", "True")) or text.startswith("False", error.pos):
+        return "Python's None, True or False, where JSON has null, true, false"
+    if words.startswith("a string has no end") or not rest:
+        return f"cut off: {words}"
+    if error.msg == "Extra data" and rest[0] in "{[":
+        return "two values on one line"
+    return words if text[:1] in '{["-0123456789' else "no JSON"
+
+
 def row(found: Tally, number: int, value: object, rules: tuple[Kind, ...], asked: Asked) -> None:
     """Examine one row."""
     if not isinstance(value, dict):
-        found.fault("no-object", number, _short_type(value))
+        found.fault("no-object", number, _NO_OBJECT.get(type(value), "a number"))
         found.unreadable += 1
         return
     found.rows += 1
     found.columns.update(map(str, value))
     sample = sample_of(value)
-    form = sample.form
-    found.forms[form] += 1
-    problems = sample.faults
-    if form != "unknown" and sample.turns:
-        if form != "text":
-            found.orders[order(sample)] += 1
-            problems += order_faults(sample)
-        problems += turn_faults(sample)
-    elif form != "unknown" and not problems:
-        problems.append(("no-answer", "no turns"))
-    text = _measure(found, number, sample, asked) if sample.turns else " ".join(_strings(value))
+    found.forms[sample.form] += 1
+    problems = faults_of(sample) + cut_answers(sample)
+    if sample.turns and sample.form not in ("unknown", "text"):
+        found.orders[order(sample)] += 1
+    strings = {key: text for key, text in value.items() if isinstance(text, str)}
+    text = _measure(found, number, sample, asked) if sample.turns else " ".join(strings.values())
     if rules:
         # other columns aren't trained on, and are handed on with the file all the same
-        read = layout(tuple(value)).columns
-        others = [v for k, v in value.items() if isinstance(v, str) and k not in read]
-        problems += secrets_in("\n".join([text, *others]) if others else text, rules)
+        _, read = layout(tuple(value))
+        others = [text for key, text in strings.items() if key not in read]
+        problems += secrets_in("\n".join([text, *others]), rules)
     if not text.isascii() and _DAMAGED.search(text):
         problems.append(("damaged-text", ""))
     if not text.isprintable() and _CONTROL.search(text):
         problems.append(("control", ""))
-    if problems:
-        _note(found, number, problems)
-
-
-def _note(found: Tally, number: int, problems: list[tuple[str, str]]) -> None:
-    """Note each kind once a row: its first details, and how many more there are."""
-    kinds: dict[str, list[str]] = {}
+    kinds: dict[str, list[str]] = {}  # each is noted once a row
     for kind, detail in problems:
         kinds.setdefault(kind, []).append(detail)
     for kind, details in kinds.items():
@@ -110,6 +148,31 @@ def _note(found: Tally, number: int, problems: list[tuple[str, str]]) -> None:
         more = f" and {len(different) - 3} more" if len(different) > 3 else ""
         found.fault(kind, number, "; ".join(different[:3]) + more)
     found.faulty += any(KINDS[kind].severity == "error" for kind in kinds)
+
+
+def order(sample: Sample) -> str:
+    """Return the roles in short, repeats counted: "s (ua)+"."""
+    letters = "".join(_SHORT[role] for role, _ in sample.turns)
+    rest = letters.removeprefix("s")
+    head = letters[: len(letters) - len(rest)]
+    if len(rest) > 3 and rest == "ua" * (len(rest) // 2):
+        rest = "(ua)+"
+    elif len(rest) > 12:
+        rest = rest[:12] + "+"
+    return f"{head} {rest}".strip()
+
+
+def cut_answers(sample: Sample) -> list[Fault]:
+    """Find answers that end inside a sentence or a code block."""
+    found: list[Fault] = []
+    for i, (role, text) in enumerate(sample.turns, 1):
+        if role == "assistant" and len(text) >= _CUT_FROM and not text.isspace():
+            end = text[-1]
+            if (end.isalpha() and end.isascii() and "\n" not in text[-40:]) or end in ",;:(":
+                found.append(("cut-answer", f"turn {i} ends inside a sentence"))
+            elif text.count("```") % 2:
+                found.append(("cut-answer", f"turn {i} ends inside a code block"))
+    return found
 
 
 def _measure(found: Tally, number: int, sample: Sample, asked: Asked) -> str:
@@ -121,18 +184,16 @@ def _measure(found: Tally, number: int, sample: Sample, asked: Asked) -> str:
     sizes = [lengths.estimate(part) for part in parts]
     tokens = learned = sum(sizes)
     if sample.form != "text":
-        tokens += lengths.of_turns(len(turns))
+        tokens += lengths.TURN * len(turns)
         # two tokens end a turn, and they are learned with an answer
-        learned = sum(
-            n + 2 for n, (role, _) in zip(sizes, turns, strict=True) if role == "assistant"
-        )
+        answers = (n + 2 for n, (role, _) in zip(sizes, turns, strict=True) if role == "assistant")
+        learned = sum(answers)
     found.tokens += tokens
     found.learned += learned
     found.lengths[lengths.rounded(tokens)] += 1
     own = digest(data)
-    found.marks.append(
-        Mark(number, own, _prompt(turns, parts), sketch(data) if asked.near else b"")
-    )
+    prompt = _prompt([role for role, _ in turns], parts)
+    found.marks.append(Mark(number, own, prompt, sketch(data) if asked.near else b""))
     if asked.sampled >= 0:
         key = digest(b"%d:%d" % (number, own))
         if key & asked.sampled == 0:
@@ -140,30 +201,8 @@ def _measure(found: Tally, number: int, sample: Sample, asked: Asked) -> str:
     return "\n".join([text for _, text in turns])
 
 
-def _prompt(turns: list[Turn], parts: list[bytes]) -> int:
+def _prompt(roles: list[str], parts: list[bytes]) -> int:
     """Return the digest of what the user says before the first answer; 0 where that is nothing, or all."""
-    before: list[bytes] = []
-    for (role, _), part in zip(turns, parts, strict=True):
-        if role == "assistant":
-            return digest(b"\n".join(before)) if before else 0
-        if role != "system":
-            before.append(part)
-    return 0
-
-
-def _strings(value: dict[str, Any]) -> list[str]:
-    return [one for one in value.values() if isinstance(one, str)]
-
-
-def _short_type(value: object) -> str:
-    match value:
-        case None:
-            return "null"
-        case list():
-            return "a list"
-        case str():
-            return "a string"
-        case bool():
-            return "true or false"
-        case _:
-            return "a number"
+    end = roles.index("assistant") if "assistant" in roles else 0
+    before = [parts[i] for i in range(end) if roles[i] != "system"]
+    return digest(b"\n".join(before)) if before else 0

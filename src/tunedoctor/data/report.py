@@ -4,7 +4,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from tunedoctor.data.faults import Severity
+Severity = Literal["error", "warning", "note"]
 
 
 class Spot(msgspec.Struct, frozen=True):

@@ -1,20 +1,29 @@
 """All files, part by part, into one report."""
 
-from collections import Counter
+import multiprocessing
+import multiprocessing.pool
+import signal
+from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator
+from itertools import islice
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
-from tunedoctor.data import examine, lengths
-from tunedoctor.data.faults import KINDS
-from tunedoctor.data.parquet import NoPyarrowError
-from tunedoctor.data.reading import Parquet, Workers, open_file, parts
-from tunedoctor.data.repeats import Digests, Sketches
-from tunedoctor.data.report import Bar, DataFault, DataFile, Leak, Lengths, Spot
-from tunedoctor.data.spool import Spool
-from tunedoctor.data.tally import Mark, Tally
+import msgspec
+
+from tunedoctor.data import examine
+from tunedoctor.data.files import EndsEarlyError, Opened, line_blocks, open_file, utf8_blocks
+from tunedoctor.data.records import Element, NoPyarrowError, elements, parquet_rows, records
+from tunedoctor.data.repeats import Digests, Place, Sketches, Spool
+from tunedoctor.data.report import DataFault, DataFile, Leak, Spot
+from tunedoctor.data.secrets import rules_for
+from tunedoctor.data.tally import KINDS, Mark, Tally
 
 _ORDER = {"error": 0, "warning": 1, "note": 2}
+ALONE = 16 << 20
+"""Bytes below which starting processes costs more than it saves."""
+PART = 1000
+"""Rows of a part, where rows are not lines."""
 
 
 class Source(NamedTuple):
@@ -24,56 +33,53 @@ class Source(NamedTuple):
     split: str
 
 
-class Reader(NamedTuple):
-    """What reading needs from outside: workers for lines, and what reads Parquet."""
+class Asked(NamedTuple):
+    """How to read: what rows are examined for, and with what."""
 
-    workers: Workers
-    parquet: Parquet
-    watch: Callable[[list[str]], None]
+    rows: examine.Asked = examine.Asked()
+    jobs: int = 1
+    """Processes that examine JSON Lines."""
+    pythons: tuple[str, ...] = ()
+    """Interpreters that may have pyarrow."""
+    watch: Callable[[list[str]], None] = lambda _: None
     """Takes the name of the file that is being read."""
-
-
-def here(blocks: Iterable[tuple[bytes, int]], asked: examine.Asked) -> Iterator[Tally]:
-    """Examine blocks in this process."""
-    for data, first in blocks:
-        yield examine.block(data, first, asked)
+    came: Callable[[int], None] = lambda _: None
+    """Takes the size in bytes of each block of lines that was read."""
 
 
 class Survey:
     """What all files hold. Memory stays bounded: counts, tables of repeats, and a spool of samples."""
 
-    def __init__(self, sources: list[Source], asked: examine.Asked, spool: Spool | None) -> None:
+    def __init__(self, sources: list[Source], asked: Asked, spool: Spool | None = None) -> None:
         self.sources = sources
         self.asked = asked
         self.spool = spool
         self.files: list[DataFile] = []
         self.tallies: list[Tally] = []
-        self.leaks: Counter[tuple[str, str, str]] = Counter()
+        self.leaks: Counter[tuple[Literal["same row", "same prompt", "much alike"], str, str]]
+        self.leaks = Counter()
         self._rows = Digests()
         self._prompts = Digests()
         self._sketches = Sketches()
         self._several = len({one.split for one in sources}) > 1
+        for number, source in enumerate(sources):
+            asked.watch([source.path.name])
+            self._file(number, source)
 
-    def read(self, reader: Reader) -> None:
-        """Read every file; one that can't be read is a fault, and the others go on."""
-        for number, source in enumerate(self.sources):
-            reader.watch([source.path.name])
-            self._file(number, source, reader)
-
-    def _file(self, number: int, source: Source, reader: Reader) -> None:
-        """Read one file."""
+    def _file(self, number: int, source: Source) -> None:
+        """Read one file; one that can't be read is a fault, and the others go on."""
         whole = Tally()
-        kind, name, size = "unknown", "unknown", 0
+        kind, encoding, size = "unknown", "unknown", 0
         try:
             size = source.path.stat().st_size
             opened = open_file(source.path)
-            kind, name = opened.kind, opened.encoding.name
-            if opened.encoding.name != "utf-8":
-                whole.fault("not-utf8-file", 0, name)
-            elif opened.encoding.mark:
+            kind, encoding = opened.kind, opened.encoding
+            if encoding != "utf-8":
+                whole.fault("not-utf8-file", 0, encoding)
+            elif opened.mark:
                 whole.fault("byte-order-mark", 0)
             with opened.file:
-                for part in parts(source.path, opened, self.asked, reader.workers, reader.parquet):
+                for part in _parts(source.path, opened, self.asked):
                     self._compare(number, part)
                     if self.spool is not None:
                         self.spool.add(number, part.samples)
@@ -85,68 +91,68 @@ class Survey:
         else:
             if not whole.rows and not whole.unreadable:
                 whole.fault("no-rows", 0, "the file is empty" if not size else "")
-        self.files.append(_file(source, whole, kind, name, size))
+        file = DataFile(
+            name=str(source.path),
+            split=source.split,
+            format=kind,
+            encoding=encoding,
+            size=size,
+            lines=whole.lines,
+            blank=whole.blank,
+            unreadable=whole.unreadable,
+            rows=whole.rows,
+            faulty=whole.faulty,
+            forms=dict(whole.forms.most_common()),
+            columns=dict(whole.columns.most_common(50)),
+        )
+        self.files.append(file)
         self.tallies.append(whole)
 
     def _compare(self, file: int, part: Tally) -> None:
         """Compare rows with all before them."""
+        mine = self.sources[file].split
         for mark in part.marks:
+            kind, leak, name = "duplicate", "leak", "same row"
             before = self._rows.first(mark.digest, file, mark.line)
-            if before is not None:
-                kind, leak = "duplicate", "leak"
-            elif (
-                mark.sketch
-                and (before := self._sketches.like(mark.sketch, file, mark.line)) is not None
-            ):
-                kind, leak = "near-duplicate", "near-leak"
-            else:
-                if self._several and mark.prompt:
-                    self._same_prompt(file, mark, part)
+            if before is None and mark.sketch:
+                kind, leak, name = "near-duplicate", "near-leak", "much alike"
+                before = self._sketches.like(mark.sketch, file, mark.line)
+            if before is None:
+                kind, leak, name = "", "leaked-prompt", "same prompt"
+                before = self._same_prompt(file, mark)
+            if before is None:
                 continue
-            where = f"{self.sources[before.file].path.name} " if before.file != file else ""
-            mine, other = self.sources[file].split, self.sources[before.file].split
-            if mine != other:
-                part.fault(leak, mark.line, f"as {where}line {before.line} of {other}")
-                self.leaks["same row" if leak == "leak" else "much alike", other, mine] += 1
-            else:
+            source = self.sources[before.file]
+            where = f"{source.path.name} " if before.file != file else ""
+            if mine != source.split:
+                part.fault(leak, mark.line, f"as {where}line {before.line} of {source.split}")
+                self.leaks[name, source.split, mine] += 1  # type: ignore[index]  # one of three
+            elif kind:
                 part.fault(kind, mark.line, f"as {where}line {before.line}")
 
-    def _same_prompt(self, file: int, mark: Mark, part: Tally) -> None:
-        before = self._prompts.first(mark.prompt, file, mark.line)
-        if before is not None:
-            mine, other = self.sources[file].split, self.sources[before.file].split
-            if mine != other:
-                name = self.sources[before.file].path.name
-                part.fault("leaked-prompt", mark.line, f"as {name} line {before.line} of {other}")
-                self.leaks["same prompt", other, mine] += 1
+    def _same_prompt(self, file: int, mark: Mark) -> Place | None:
+        asks = self._several and mark.prompt
+        return self._prompts.first(mark.prompt, file, mark.line) if asks else None
 
     def faults(self) -> tuple[DataFault, ...]:
         """Return all faults, errors first, each with its places."""
-        self._mixed()
-        found: dict[str, tuple[int, list[Spot]]] = {}
-        for source, tally in zip(self.sources, self.tallies, strict=True):
-            for kind, places in tally.seen.items():
-                count, spots = found.get(kind, (0, []))
-                spots += [Spot(str(source.path), n, text) for n, text in sorted(places.lines)]
-                found[kind] = (count + places.count, spots)
-            if tally.blank:
-                count, spots = found.get("blank", (0, []))
-                found["blank"] = (count + tally.blank, spots)
-        return tuple(
-            DataFault(
-                kind, KINDS[kind].severity, KINDS[kind].what, count, KINDS[kind].cure, tuple(spots)
-            )
-            for kind, (count, spots) in sorted(
-                found.items(), key=lambda item: (_ORDER[KINDS[item[0]].severity], -item[1][0])
-            )
-        )
-
-    def _mixed(self) -> None:
         forms = self.total("forms")
         forms.pop("unknown", None)
-        if len(forms) > 1 and self.tallies and "mixed-forms" not in self.tallies[0].seen:
+        if len(forms) > 1 and "mixed-forms" not in self.tallies[0].seen:
             names = ", ".join(f"{name} {n}" for name, n in forms.most_common(6))
             self.tallies[0].fault("mixed-forms", 0, names)
+        spots: dict[str, list[Spot]] = {}
+        for source, tally in zip(self.sources, self.tallies, strict=True):
+            for kind, places in tally.seen.items():
+                own = (Spot(str(source.path), n, text) for n, text in sorted(places.lines))
+                spots.setdefault(kind, []).extend(own)
+            if tally.blank:
+                spots.setdefault("blank", [])
+        found = (
+            DataFault(kind, one.severity, one.what, self.count(kind), one.cure, tuple(spots[kind]))
+            for kind, one in ((kind, KINDS[kind]) for kind in spots)
+        )
+        return tuple(sorted(found, key=lambda one: (_ORDER[one.severity], -one.count)))
 
     def total(self, name: str) -> "Counter[str]":
         """Return a count over all files: forms, columns or orders."""
@@ -157,14 +163,13 @@ class Survey:
 
     def count(self, kind: str) -> int:
         """Return how often a kind of fault was seen."""
+        if kind == "blank":
+            return sum(tally.blank for tally in self.tallies)
         return sum(tally.seen[kind].count for tally in self.tallies if kind in tally.seen)
 
     def leak_rows(self) -> tuple[Leak, ...]:
         """Return leaks by kind and splits."""
-        return tuple(
-            Leak(kind, (first, second), n)  # type: ignore[arg-type]  # the three kinds above
-            for (kind, first, second), n in self.leaks.most_common()
-        )
+        return tuple(Leak(kind, (a, b), n) for (kind, a, b), n in self.leaks.most_common())
 
     def bounded(self) -> tuple[str, ...]:
         """Return what the bounds of memory left out."""
@@ -178,51 +183,75 @@ class Survey:
         return tuple(notes)
 
 
-def estimated(tallies: Iterable[Tally], seq: int | None) -> Lengths | None:
-    """Return the lengths by estimate; None where no row has any."""
-    counts: Counter[int] = Counter()
-    tokens = learned = 0
-    for tally in tallies:
-        counts.update(tally.lengths)
-        tokens += tally.tokens
-        learned += tally.learned
-    return described(counts, tokens, learned, seq) if counts else None
+def _parts(path: Path, opened: Opened, asked: Asked) -> Iterator[Tally]:
+    """Yield what the parts of a file hold, in order. Raises OSError."""
+    last, too_long = Tally(), list[int]()
+
+    def blocks() -> Iterator[bytes]:
+        try:
+            yield from utf8_blocks(opened)
+        except EndsEarlyError as error:
+            last.fault("ends-early", 0, str(error))
+
+    if opened.kind == "jsonl":
+        yield from _examined(line_blocks(blocks(), too_long), asked)
+        last.lines = last.unreadable = len(too_long)
+        for line in too_long:
+            last.fault("too-long", line)
+    elif opened.kind == "parquet":
+        yield from _of_elements(parquet_rows(path, asked.pythons), asked.rows)
+    else:
+        read = records if opened.kind == "csv" else elements
+        yield from _of_elements(read(blocks()), asked.rows)
+    yield last
 
 
-def described(counts: "Counter[int]", tokens: int, learned: int, seq: int | None) -> Lengths:
-    """Return a histogram as a report has it."""
-    cut_rows, cut_tokens = lengths.cut_by(counts, seq) if seq else (0, 0)
-    return Lengths(
-        by="estimate",
-        counted=sum(counts.values()),
-        tokens=tokens,
-        learned=learned,
-        masked_share=1 - learned / tokens if tokens else 0.0,
-        shortest=min(counts),
-        median=lengths.quantile(counts, 0.5),
-        p90=lengths.quantile(counts, 0.9),
-        p99=lengths.quantile(counts, 0.99),
-        longest=max(counts),
-        seq=seq,
-        cut_rows=cut_rows,
-        cut_tokens=cut_tokens,
-        nothing_left=None,
-        bars=tuple(Bar(*one) for one in lengths.bins(counts)),
-    )
+def _quiet() -> None:
+    """Leave Ctrl-C to the parent, which ends its children."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
-def _file(source: Source, tally: Tally, kind: str, encoding: str, size: int) -> DataFile:
-    return DataFile(
-        name=str(source.path),
-        split=source.split,
-        format=kind,
-        encoding=encoding,
-        size=size,
-        lines=tally.lines,
-        blank=tally.blank,
-        unreadable=tally.unreadable,
-        rows=tally.rows,
-        faulty=tally.faulty,
-        forms=dict(tally.forms.most_common()),
-        columns=dict(tally.columns.most_common(50)),
-    )
+def _examined(blocks: Iterable[tuple[bytes, int]], asked: Asked) -> Iterator[Tally]:
+    """Examine blocks of lines, in order: by children beside this process, which compares the rows that they find."""
+    if asked.jobs < 2:
+        for data, first in blocks:
+            asked.came(len(data))
+            yield examine.block(data, first, asked.rows)
+        return
+    with multiprocessing.get_context("spawn").Pool(asked.jobs, _quiet) as pool:
+        waiting: deque[multiprocessing.pool.AsyncResult[Tally]] = deque()
+        for data, first in blocks:
+            asked.came(len(data))
+            waiting.append(pool.apply_async(examine.block, (data, first, asked.rows)))
+            if len(waiting) > 2 * asked.jobs:
+                yield waiting.popleft().get()
+        while waiting:
+            yield waiting.popleft().get()
+
+
+def _of_elements(rows: Iterable[Element], asked: examine.Asked) -> Iterator[Tally]:
+    rows = iter(rows)
+    while part := list(islice(rows, PART)):
+        found = Tally()
+        rules = rules_for(_bytes([one.value for one in part if one.value is not None]))
+        for one in part:
+            found.lines += 1
+            if one.fault == "blank":
+                found.blank += 1
+            elif one.fault:
+                found.fault(one.fault, one.line, one.detail)
+            if one.fault == "ends-early" and one.detail.startswith("the list has no end"):
+                found.lines -= 1
+            elif one.value is None and one.fault:
+                found.unreadable += one.fault != "blank"
+            else:
+                examine.row(found, one.line, one.value, rules, asked)
+        yield found
+
+
+def _bytes(values: list[object]) -> bytes:
+    """Return all that the values hold, for a search of bytes."""
+    try:
+        return msgspec.json.encode(values)
+    except (ValueError, TypeError, RecursionError, UnicodeError):
+        return repr(values).encode("utf-8", "replace")

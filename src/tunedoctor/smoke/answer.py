@@ -12,7 +12,7 @@ SCHEMA: Literal["doctor.smoke/1"] = "doctor.smoke/1"
 Verdict = Literal["ready", "findings", "unknown"]
 
 
-class Blame(msgspec.Struct, frozen=True, kw_only=True):
+class Blame(msgspec.Struct, frozen=True):
     """What failed, why, and what cures it."""
 
     stage: str

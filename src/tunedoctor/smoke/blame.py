@@ -2,46 +2,40 @@
 
 import re
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Literal, NamedTuple
+
+import msgspec
 
 from tunedoctor.engine import Diagnosis, Found
 from tunedoctor.smoke.answer import Blame
-from tunedoctor.smoke.reasons import BY_STAGE, OTHER, REASONS, Reason
-from tunedoctor.smoke.stages import SmokeStage
+from tunedoctor.smoke.stages import TABLE, SmokeStage
 
 MEMORY = re.compile(
     r"OutOfMemoryError|out of memory|can't allocate memory|not enough memory|^MemoryError|std::bad_alloc",
     re.IGNORECASE | re.MULTILINE,
 )
-
 LIBRARIES = (
-    *(
-        "torch-missing",
-        "library-version-clash",
-        "broken-install",
-        "missing-dependency",
-        "numpy-abi",
-    ),
-    *("torch-import-crash", "torch-import-hang", "library-import-fails"),
+    *("torch-missing", "library-version-clash", "broken-install", "missing-dependency"),
+    *("numpy-abi", "torch-import-crash", "torch-import-hang", "library-import-fails"),
 )
 """Findings of the libraries: they explain what fails in any stage but those of the device."""
 DEVICE = ("device", "kernels", "workers", "compile", "join", "all-reduce", "work", "load")
+RELATED: dict[str, list[str]] = TABLE["related"]
 
-RELATED = {
-    "workers": ("shm-too-small", "file-limit"),
-    "compile": ("compiler-missing", "python-headers-missing"),
-    "device": (
-        "driver-too-old",
-        "driver-hung",
-        "torch-cpu-only",
-        "visible-devices-wrong",
-        "torch-sees-no-gpu",
-    ),
-    "save": ("disk-full",),
-    "load heat": ("gpu-throttled",),
-    "load": ("gpu-faulty", "gpu-does-not-compute"),
-}
-"""Findings that explain a failed stage though they were there before it, by its name or the first word of it."""
+
+class Reason(msgspec.Struct, frozen=True):
+    """What is known of one kind of failure."""
+
+    means: str
+    cause: str = ""
+    cure: str = ""
+    certain: bool = False
+    """The evidence leaves no other cause: findings of the doctor are not asked."""
+
+
+REASONS = msgspec.convert(TABLE["reasons"], dict[str, Reason])
+BY_STAGE = msgspec.convert(TABLE["by_stage"], dict[str, Reason])
+OTHER = Reason("a training stops here with this error")
 
 
 class Findings(NamedTuple):
@@ -73,33 +67,20 @@ def blames_of(
 
 def _blame(stage: SmokeStage, findings: Findings, *, strict: bool) -> Blame:
     reason = reason_of(stage)
-    causes = [] if reason.certain else findings.causes(stage)
     cause, cure, id_ = reason.cause, reason.cure, ""
-    if causes:
-        first = causes[0]
-        cause, cure, id_ = (
-            f"{first.title}: {first.finding.found}",
-            first.finding.cure.command,
-            first.check.id,
-        )
-    return Blame(
-        stage=stage.name,
-        severity="error" if stage.required or strict else "warning",
-        found=found_in(stage),
-        means=reason.means,
-        cause=cause,
-        cure=cure,
-        finding=id_,
-    )
+    for first in [] if reason.certain else findings.causes(stage)[:1]:
+        cause, cure = f"{first.title}: {first.finding.found}", first.finding.cure.command
+        id_ = first.check.id
+    severity: Literal["error", "warning"] = "error" if stage.required or strict else "warning"
+    return Blame(stage.name, severity, found_in(stage), reason.means, cause, cure, id_)
 
 
 def reason_of(stage: SmokeStage) -> Reason:
     """Return what is known of a failure: by its reason, its error text, its stage."""
     if stage.outcome == "failed" and not stage.reason and MEMORY.search(stage.error):
         return REASONS["out-of-memory"]
-    if stage.reason in REASONS:
-        return REASONS[stage.reason]
-    return BY_STAGE.get(stage.name) or BY_STAGE.get(stage.name.split()[0]) or OTHER
+    by_stage = BY_STAGE.get(stage.name) or BY_STAGE.get(stage.name.split()[0]) or OTHER
+    return REASONS.get(stage.reason, by_stage)
 
 
 def found_in(stage: SmokeStage) -> str:
@@ -111,15 +92,9 @@ def found_in(stage: SmokeStage) -> str:
     if stage.rank:
         where += f" on rank {stage.rank}"
     if stage.outcome == "failed":
-        # an exception of libraries has paragraphs; its first line after the frames says most
-        last = _message(lines)
-        return last.removeprefix("Wrong: ") + where
+        # an exception of libraries has paragraphs; its first line after the frames, which are indented, says most
+        start = max((i for i, line in enumerate(lines) if line.startswith("  ")), default=-1) + 1
+        return lines[min(start, len(lines) - 1)].removeprefix("Wrong: ") + where
     frames = [line.strip() for line in lines[1:]]
     at = f", at {frames[0].removeprefix('File ')}" if frames else ""
     return f"{stage.outcome}{where}: {lines[0]}{at}"
-
-
-def _message(lines: list[str]) -> str:
-    """Return the first line of the last exception: frames stand before it, indented."""
-    start = max((i for i, line in enumerate(lines) if line.startswith("  ")), default=-1) + 1
-    return lines[min(start, len(lines) - 1)]

@@ -1,14 +1,14 @@
 """What the driver and the kernel told during a long load: heat, clocks, power, memory errors, Xids."""
 
 import threading
+from collections import Counter
 from collections.abc import Callable, Sequence
-from types import TracebackType
 from typing import Any, NamedTuple, Self
 
 import msgspec
 
 from tunedoctor.facts import Host, KernelLog, NvidiaGpu, NvidiaGpus, PciBus, Xid
-from tunedoctor.smoke.stages import SmokeStage
+from tunedoctor.smoke.stages import SmokeStage, stage
 from tunedoctor.snapshot import Snapshot
 
 EVERY = 5.0
@@ -74,12 +74,7 @@ class Watching:
         self._thread.start()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        at: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         """Take the last reading and end."""
         self._over.set()
         self._thread.join(PATIENCE)
@@ -99,8 +94,7 @@ def reader_of(snapshot: Callable[[], Snapshot]) -> Callable[[], Reading]:
         from tunedoctor.probes.nvidia import nvidia  # noqa: PLC0415
         from tunedoctor.probing import examine  # noqa: PLC0415
 
-        known = snapshot()
-        given = [fact for kind in (Host, PciBus) if (fact := known.find(kind)) is not None]
+        given = [fact for kind in (Host, PciBus) if (fact := snapshot().find(kind)) is not None]
         probes = [one.tunedoctor_probe for one in (nvidia, kernel_log)]  # type: ignore[attr-defined]
         seen = examine(given, probes)
         return Reading(seen.find(NvidiaGpus), seen.find(KernelLog))
@@ -146,17 +140,8 @@ def _card(seen: Sequence[NvidiaGpu]) -> Card:
 
 
 def _new_xids(readings: Sequence[Reading]) -> tuple[Xid, ...]:
-    logs = [one.log for one in readings if one.log]
-    if not logs:
-        return ()
-    left = list(logs[0].xids)
-    new: list[Xid] = []
-    for one in logs[-1].xids:
-        if one in left:
-            left.remove(one)
-        else:
-            new.append(one)
-    return tuple(new)
+    logs = [Counter(one.log.xids) for one in readings if one.log]
+    return tuple((logs[-1] - logs[0]).elements()) if logs else ()
 
 
 def stages_of_load(load: Load, readings: Sequence[Reading]) -> tuple[SmokeStage, ...]:
@@ -167,32 +152,22 @@ def stages_of_load(load: Load, readings: Sequence[Reading]) -> tuple[SmokeStage,
 def _heat(load: Load) -> SmokeStage:
     name = "load heat"
     if not load.cards:
-        why = "no NVIDIA driver tells of heat and clocks"
-        return SmokeStage(name=name, outcome="skipped", required=False, error=why)
+        return stage(name, "skipped", error="no NVIDIA driver tells of heat and clocks")
     hot = [one for one in load.cards if any(count > 1 for count in one.slowed.values())]
+    each: list[str] = []
+    for one in hot[:4]:
+        parts = [f"{why} in {n} of {load.readings} readings" for why, n in one.slowed.items()]
+        warm = f", up to {one.temperature} °C" if one.temperature is not None else ""
+        each.append(f"GPU {one.index} ({one.name}): {', '.join(parts)}{warm}")
     if hot:
-        each = "; ".join(
-            f"GPU {one.index} ({one.name}): "
-            + ", ".join(
-                f"{why} in {count} of {load.readings} readings" for why, count in one.slowed.items()
-            )
-            + (f", up to {one.temperature} °C" if one.temperature is not None else "")
-            for one in hot[:4]
-        )
-        return SmokeStage(
-            name=name, outcome="failed", required=False, error=each, reason="throttled"
-        )
-    return SmokeStage(name=name, outcome="ok", required=False, says=_warmest(load))
-
-
-def _warmest(load: Load) -> str:
+        return stage(name, "failed", error="; ".join(each), reason="throttled")
     one = max(load.cards, key=lambda card: card.temperature or 0)
     parts = [
         f"up to {one.temperature} °C" if one.temperature is not None else "",
         f"{one.power} of {one.power_limit} W" if one.power and one.power_limit else "",
         f"{one.clock} of {one.clock_most} MHz" if one.clock and one.clock_most else "",
     ]
-    return ", ".join(filter(None, parts))
+    return stage(name, "ok", says=", ".join(filter(None, parts)))
 
 
 def _errors(load: Load, *, told: bool) -> SmokeStage:
@@ -205,40 +180,24 @@ def _errors(load: Load, *, told: bool) -> SmokeStage:
     ]
     found += [f"Xid {one.number} at {one.slot or 'a GPU'}: {one.text}" for one in load.xids[:4]]
     if found:
-        text = "; ".join(found)
-        return SmokeStage(
-            name=name, outcome="failed", required=True, error=text, reason="hardware-errors"
-        )
+        return stage(name, "failed", error="; ".join(found), reason="hardware-errors")
     if not counted and not told:
         why = "neither memory errors are counted here, nor is the kernel log readable"
-        return SmokeStage(name=name, outcome="skipped", required=False, error=why)
-    says = ["no new memory error"] if counted else []
-    says += ["no new Xid"] if told else []
-    return SmokeStage(name=name, outcome="ok", required=True, says=", ".join(says))
+        return stage(name, "skipped", error=why)
+    says = ["no new memory error"] * bool(counted) + ["no new Xid"] * told
+    return stage(name, "ok", says=", ".join(says))
 
 
 def facts_of_load(snapshot: Snapshot, readings: Sequence[Reading]) -> Snapshot:
     """Return the snapshot with the GPUs as the load showed them, for the checks to judge."""
-    told = snapshot
     gpus = [one.gpus for one in readings if one.gpus]
-    if gpus:
-        cards = tuple(
-            msgspec.structs.replace(
-                last,
-                throttle=tuple(
-                    sorted(
-                        {
-                            r
-                            for g in gpus
-                            for c in g.gpus
-                            if c.index == last.index
-                            for r in c.throttle
-                        }
-                    )
-                ),
-            )
-            for last in gpus[-1].gpus
-        )
-        told = told.having(msgspec.structs.replace(gpus[-1], gpus=cards))
     logs = [one.log for one in readings if one.log]
-    return told.having(logs[-1]) if logs else told
+    reasons: dict[int, set[str]] = {}
+    for card in (card for one in gpus for card in one.gpus):
+        reasons.setdefault(card.index, set()).update(card.throttle)
+    if gpus:
+        replace = msgspec.structs.replace
+        last = gpus[-1].gpus
+        cards = tuple(replace(one, throttle=tuple(sorted(reasons[one.index]))) for one in last)
+        snapshot = snapshot.having(replace(gpus[-1], gpus=cards))
+    return snapshot.having(logs[-1]) if logs else snapshot

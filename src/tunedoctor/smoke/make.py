@@ -1,9 +1,10 @@
 """Run the smoke training and answer: parts in turn, facts into the Snapshot, verdict, blame."""
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
-from typing import NamedTuple
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -19,29 +20,28 @@ from tunedoctor.facts import (
     TorchBuild,
 )
 from tunedoctor.findings import Check
+from tunedoctor.memory.config import shape_of
+from tunedoctor.memory.parsing import LARGEST, parsed
+from tunedoctor.memory.peak import peak
+from tunedoctor.memory.run import Run as TrainingRun
+from tunedoctor.memory.shape import MemoryModelError
+from tunedoctor.memory.stacks import STACKS
 from tunedoctor.probes.imports import texts
-from tunedoctor.smoke.answer import Answer, Verdict
+from tunedoctor.reading import read_regular
+from tunedoctor.smoke.answer import Answer
 from tunedoctor.smoke.blame import Findings, blames_of
-from tunedoctor.smoke.forecast import forecast
-from tunedoctor.smoke.load import (
-    Load,
-    Reading,
-    Watching,
-    facts_of_load,
-    load_of,
-    stages_of_load,
-)
-from tunedoctor.smoke.script import OVERALL, Part, Run, Watch, arguments_of, run_part
+from tunedoctor.smoke.load import Reading, Watching, facts_of_load, load_of, stages_of_load
+from tunedoctor.smoke.script import OVERALL, Part, Run, Watch, run_part
 from tunedoctor.smoke.stages import SmokeStage, data_of, stages_of
 from tunedoctor.snapshot import Snapshot
 
 NAMED = ("torch", "transformers", "peft", "tokenizers", "safetensors", "accelerate", "bitsandbytes")
-FULL = ("bitsandbytes", "compile")
-"""Parts that take long, and run when all is asked for."""
 PRINTED = re.compile(r"\w+(?:\.\w+)*(?:Error|Exception|Interrupt): ")
 """The last line of a traceback."""
 COMPILING = 180.0
 """Seconds in which a compiler gives no sign."""
+RANK = 8
+"""Of the adapters."""
 
 
 class Asked(NamedTuple):
@@ -68,16 +68,10 @@ class Made(NamedTuple):
 
 def parts_of(asked: Asked) -> tuple[Part, ...]:
     """Return what is to be run, in order."""
-    own = arguments_of(
-        [
-            ("--device", asked.device),
-            ("--model", asked.model),
-            ("--data", asked.data),
-            ("--steps", str(asked.steps or "")),
-        ]
-    )
-    parts = [Part("core", own, seconds=asked.seconds)]
-    device = arguments_of([("--device", asked.device)])
+    device = ("--device", asked.device) if asked.device else ()
+    own = [("--model", asked.model), ("--data", asked.data), ("--steps", str(asked.steps or ""))]
+    words = tuple(word for pair in own if pair[1] for word in pair)
+    parts = [Part("core", device + words, seconds=asked.seconds)]
     if asked.full:
         parts.append(Part("bitsandbytes", device, seconds=asked.seconds))
         parts.append(Part("compile", device, seconds=max(COMPILING, asked.seconds), idle=60.0))
@@ -86,9 +80,8 @@ def parts_of(asked: Asked) -> tuple[Part, ...]:
         overall = 60 * asked.minutes + OVERALL
         parts.append(Part("load", minutes, seconds=asked.seconds, overall=overall))
     if asked.ranks > 1:
-        world = (*device, "--world", str(asked.ranks))
         # ranks that wait for one that never comes do no work, and tell so after a minute
-        parts.append(Part("ranks", world, ranks=asked.ranks, seconds=asked.seconds, idle=120.0))
+        parts.append(Part("ranks", device, ranks=asked.ranks, seconds=asked.seconds, idle=120.0))
     return tuple(parts)
 
 
@@ -117,58 +110,49 @@ def made(  # noqa: PLR0913  all that is known
     readings: Sequence[Reading] = (),
 ) -> Made:
     """Judge the runs beside what is known of machine and target."""
+    if not any(line.begin for run in runs for line in run.lines):
+        said = " ".join(runs[0].ended.err.split())[-300:]
+        why = f"the target did not run the script: {runs[0].ended.death}. {said}".strip()
+        answer = msgspec.structs.replace(not_started(snapshot, why), seconds=round(seconds, 2))
+        return Made(answer, snapshot)
     stages = tuple(one for run in runs for one in stages_of(run))
-    built = data_of(runs[0], "build")
-    load = _load(runs, readings)
+    built, trained = data_of(runs[0], "build"), data_of(runs[0], "train")
     smoke = _smoke(runs, stages, asked)
     told = snapshot.having(smoke, *_facts(runs, stages))
+    loads = [one for one in runs if one.part.name == "load"]
+    load = None
+    if loads:
+        load = load_of(data_of(loads[0], "load"), data_of(loads[0], "load speed"), readings)
     if load:
         stages += stages_of_load(load, readings)
         told = facts_of_load(told, readings)
     findings = Findings(diagnose(snapshot, checks), diagnose(told, checks))
     blames = blames_of(stages, findings, strict=asked.strict)
-    verdict: Verdict = "findings" if any(b.severity == "error" for b in blames) else "ready"
-    if not any(line.begin for run in runs for line in run.lines):
-        return _not_run(runs, snapshot, seconds)
-    return Made(
-        msgspec.structs.replace(
-            _blank(snapshot),
-            verdict=verdict,
-            model=smoke.model,
-            device=smoke.device,
-            device_name=smoke.device_name,
-            half=smoke.half,
-            stages=stages,
-            blames=blames,
-            losses=smoke.losses,
-            tokens_per_second=smoke.tokens_per_second,
-            peak=smoke.peak,
-            memory_total=smoke.memory_total,
-            libraries=_whole(built.get("libraries")),
-            allocated=_whole(data_of(runs[0], "train").get("allocated")),
-            forecast=forecast(asked.model, built) if asked.model else None,
-            ranks=smoke.ranks,
-            load=load,
-            seconds=round(seconds, 2),
-        ),
-        told,
+    answer = msgspec.structs.replace(
+        not_started(snapshot, ""),
+        verdict="findings" if any(b.severity == "error" for b in blames) else "ready",
+        model=smoke.model,
+        device=smoke.device,
+        device_name=smoke.device_name,
+        half=smoke.half,
+        stages=stages,
+        blames=blames,
+        losses=smoke.losses,
+        tokens_per_second=smoke.tokens_per_second,
+        peak=smoke.peak,
+        memory_total=smoke.memory_total,
+        libraries=_whole(built.get("libraries")),
+        allocated=_whole(trained.get("allocated")),
+        forecast=forecast(asked.model, built) if asked.model else None,
+        ranks=smoke.ranks,
+        load=load,
+        seconds=round(seconds, 2),
     )
+    return Made(answer, told)
 
 
 def not_started(snapshot: Snapshot, why: str) -> Answer:
-    """Return the answer where there is nothing to run."""
-    return msgspec.structs.replace(_blank(snapshot), why=why)
-
-
-def _not_run(runs: Sequence[Run], snapshot: Snapshot, seconds: float) -> Made:
-    said = " ".join(runs[0].ended.err.split())[-300:]
-    why = f"the target did not run the script: {runs[0].ended.death}. {said}".strip()
-    answer = msgspec.structs.replace(_blank(snapshot), why=why, seconds=round(seconds, 2))
-    return Made(answer, snapshot)
-
-
-def _blank(snapshot: Snapshot) -> Answer:
-    """Return an answer that tells of the target alone."""
+    """Return the answer where there is nothing to run: it tells of the target alone."""
     target, interpreter = snapshot.find(Target), snapshot.find(Interpreter)
     packages, torch = snapshot.find(Packages), snapshot.find(TorchBuild)
     versions = {d.name: d.version for d in packages.distributions} if packages else {}
@@ -176,10 +160,36 @@ def _blank(snapshot: Snapshot) -> Answer:
         versions["torch"] = torch.version
     return Answer(
         verdict="unknown",
+        why=why,
         target=target.asked if target else "",
         python=interpreter.version if interpreter else "",
         packages={name: versions[name] for name in NAMED if name in versions},
     )
+
+
+def forecast(folder: str, built: Mapping[str, object]) -> int | None:
+    """Return the bytes that the device's allocator hands out at most; None where the model is not understood.
+
+    `built` is what the stage `build` found: the type of the weights, and the tokens of the longest sample.
+    """
+    longest = built.get("longest")
+    if not isinstance(longest, int):
+        return None
+    try:
+        text = read_regular(Path(folder).expanduser() / "config.json", LARGEST)
+        run = TrainingRun(
+            method="lora",
+            rank=RANK,
+            seq=longest,
+            batch=1,
+            checkpointing=False,
+            # LoRA through peft with the loss of transformers, as a Trainer has it
+            stack=STACKS["hf"],
+            precision="fp32" if built.get("dtype") == "float32" else "bf16",
+        )
+        return peak(shape_of(parsed(text), folder), run).total
+    except (OSError, MemoryModelError):
+        return None
 
 
 def _facts(
@@ -188,32 +198,29 @@ def _facts(
     """Return the facts that checks read of a run of the target's packages."""
     types = {line.end: line.type for run in runs for line in run.lines if line.end}
     facts = tuple(one.fact(types.get(one.name, "")) for one in stages)
+    warnings = dict.fromkeys(w for run in runs for line in run.lines for w in line.warnings)
     torch, device = data_of(runs[0], "import torch"), data_of(runs[0], "device")
     runtime = Runtime(
         stages=facts,
         torch_version=str(torch.get("version", "")),
         torch_file=str(torch.get("file", "")),
         gpu_available=True if device.get("kind", "cpu") != "cpu" else None,
-        warnings=tuple(dict.fromkeys(w for run in runs for x in run.lines for w in x.warnings))[
-            :50
-        ],
+        warnings=tuple(warnings)[:50],
     )
-    errors = tuple(error for fact in facts for error in texts(fact))
-    if any(one.bad for one in stages):
-        errors += tuple(error for run in runs for error in _printed(run))
-    return (runtime, Errors(errors=errors)) if errors else (runtime,)
-
-
-def _printed(run: Run) -> tuple[ErrorText, ...]:
-    """Return errors that processes of a run printed: workers and ranks tell theirs on standard error alone."""
-    found = dict.fromkeys(x.strip() for x in run.ended.err.splitlines() if PRINTED.match(x))
-    return tuple(ErrorText(text=text, where=run.part.name) for text in list(found)[-10:])
+    errors = [error for fact in facts for error in texts(fact)]
+    for run in runs if any(one.bad for one in stages) else ():
+        # workers and ranks tell theirs on standard error alone
+        found = dict.fromkeys(x.strip() for x in run.ended.err.splitlines() if PRINTED.match(x))
+        errors += [ErrorText(text=text, where=run.part.name) for text in list(found)[-10:]]
+    return (runtime, Errors(errors=tuple(errors))) if errors else (runtime,)
 
 
 def _smoke(runs: Sequence[Run], stages: Sequence[SmokeStage], asked: Asked) -> Smoke:
     device, train = data_of(runs[0], "device"), data_of(runs[0], "train")
     kernels = data_of(runs[0], f"kernels {device.get('half', '')}")
-    numbers = _numbers(train)
+    speed = train.get("tokens_per_second")
+    lines = [line for run in runs for line in run.lines if line.end == "work" and line.ok]
+    work = {line.rank: float(line.data.get("work", 0.0)) for line in lines}
     return Smoke(
         stages=tuple(one.fact() for one in stages),
         reason=next((one.reason for one in stages if one.bad), ""),
@@ -224,35 +231,12 @@ def _smoke(runs: Sequence[Run], stages: Sequence[SmokeStage], asked: Asked) -> S
         half=str(device.get("half", "")),
         attention=tuple(map(str, kernels.get("attention", ()))),
         losses=tuple(x for x in train.get("losses", ()) if isinstance(x, float)),
-        tokens_per_second=numbers("tokens_per_second"),
+        tokens_per_second=float(speed) if isinstance(speed, (int, float)) else None,
         peak=_whole(train.get("peak")),
         memory_total=_whole(device.get("memory_total")),
-        ranks=_rank_seconds(runs),
+        ranks=tuple(work[rank] for rank in sorted(work)),
     )
 
 
-def _numbers(data: Mapping[str, object]) -> Callable[[str], float | None]:
-    def number(name: str) -> float | None:
-        value = data.get(name)
-        return float(value) if isinstance(value, (int, float)) else None
-
-    return number
-
-
-def _whole(value: object) -> int | None:
+def _whole(value: Any) -> int | None:  # noqa: ANN401  JSON
     return value if isinstance(value, int) and 0 <= value < 2**62 else None
-
-
-def _load(runs: Sequence[Run], readings: Sequence[Reading]) -> Load | None:
-    run = next((one for one in runs if one.part.name == "load"), None)
-    return run and load_of(data_of(run, "load"), data_of(run, "load speed"), readings)
-
-
-def _rank_seconds(runs: Sequence[Run]) -> tuple[float, ...]:
-    found = {
-        line.rank: float(line.data.get("work", 0.0))
-        for run in runs
-        for line in run.lines
-        if line.end == "work" and line.ok
-    }
-    return tuple(found[rank] for rank in sorted(found))

@@ -3,14 +3,15 @@
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
+
+import msgspec
 
 from tunedoctor import child
 from tunedoctor.probes.runtime import GRACE, IDLE, steered
-from tunedoctor.running.deaths import Kills, killed_for_memory, kills_now
-from tunedoctor.smoke.lines import Line, line_of
+from tunedoctor.running.deaths import killed_for_memory, kills_now
 
 SCRIPT = Path(__file__).parent.parent / "target" / "run_smoke.py"
 STAGE = 60.0
@@ -19,6 +20,35 @@ OVERALL = 1800.0
 """Seconds of one part."""
 
 Watch = Callable[[list[str]], None]
+
+
+class Step(msgspec.Struct, frozen=True):
+    """A sign of life inside a stage."""
+
+    number: int = 0
+    loss: float | None = None
+    minutes: float | None = None
+    """Of a long load."""
+
+
+class Line(msgspec.Struct, frozen=True):
+    """One line of a script."""
+
+    begin: str = ""
+    limit: float = 0.0
+    """Seconds of silence that the stage may take."""
+    step: Step | None = None
+    end: str = ""
+    done: bool = False
+    ok: bool = False
+    skipped: bool = False
+    error: str = ""
+    type: str = ""
+    seconds: float = 0.0
+    rank: int = 0
+    warnings: tuple[str, ...] = ()
+    data: dict[str, Any] = {}
+    """What the stage found; each fills other keys."""
 
 
 class Part(NamedTuple):
@@ -57,15 +87,13 @@ def run_part(part: Part, python: str, environment: Mapping[str, str], watch: Wat
 
     def heard(text: str) -> float:
         nonlocal allowed
-        line = line_of(text)
-        if line is None:
+        try:
+            line = msgspec.json.decode(text, type=Line)
+        except (msgspec.DecodeError, RecursionError):  # none of the script's
             words.append(text)
             # the time is over when faulthandler speaks; a library that prints is alive
-            return (
-                GRACE / 2
-                if "most recent call first" in text or text.startswith("  File ")
-                else allowed
-            )
+            over = "most recent call first" in text or text.startswith("  File ")
+            return GRACE / 2 if over else allowed
         lines.append(line)
         if line.begin:
             allowed = max(line.limit, part.seconds) + GRACE
@@ -77,33 +105,23 @@ def run_part(part: Part, python: str, environment: Mapping[str, str], watch: Wat
 
     before = kills_now()
     with tempfile.TemporaryDirectory(prefix="doctor-", ignore_cleanup_errors=True) as scratch:
+        argv = [str(SCRIPT), part.name, "--seconds", str(part.seconds), "--scratch", scratch]
+        if part.ranks > 1:  # a rendezvous of its own on a port that is free
+            torchrun = ["-m", "torch.distributed.run", "--standalone", "--max-restarts", "0"]
+            argv = [*torchrun, "--nproc-per-node", str(part.ranks), *argv]
         ended = child.run_lines(
-            _argv(part, python, scratch),
+            [python, *argv, *part.arguments],
             heard=heard,
             silence=part.seconds + GRACE,
             idle=part.idle,
             timeout=part.overall,
             env={**steered(environment, scratch), "OMP_NUM_THREADS": "1"},
         )
-    return Run(part, tuple(lines), ended, tuple(words), _for_memory(ended, before))
-
-
-def _argv(part: Part, python: str, scratch: str) -> list[str]:
-    script = [str(SCRIPT), part.name, "--seconds", str(part.seconds), "--scratch", scratch]
-    script += part.arguments
-    if part.ranks == 1:
-        return [python, *script]
-    # a rendezvous of its own on a port that is free
-    torchrun = ["-m", "torch.distributed.run", "--standalone", "--max-restarts", "0"]
-    return [python, *torchrun, "--nproc-per-node", str(part.ranks), *script]
-
-
-def _for_memory(ended: child.Ended, before: Kills) -> bool | None:
-    """Tell whether the kernel killed for memory; its counters lag behind the death by a moment."""
-    if ended.ok or sys.platform != "linux":
-        return None
-    time.sleep(0.1)
-    return killed_for_memory(before, kills_now())
+    for_memory = None
+    if not ended.ok and sys.platform == "linux":
+        time.sleep(0.1)  # the kernel's counters lag behind the death
+        for_memory = killed_for_memory(before, kills_now())
+    return Run(part, tuple(lines), ended, tuple(words), for_memory)
 
 
 def stage_seconds(environment: Mapping[str, str]) -> float:
@@ -113,8 +131,3 @@ def stage_seconds(environment: Mapping[str, str]) -> float:
     except ValueError:
         return STAGE
     return seconds if 0.0 < seconds <= OVERALL else STAGE
-
-
-def arguments_of(pairs: Sequence[tuple[str, str]]) -> tuple[str, ...]:
-    """Return the options that are set, as the script takes them."""
-    return tuple(word for name, value in pairs if value for word in (name, value))

@@ -1,5 +1,6 @@
 """Judge each stage of a run: how it went, what it found in words, what it means for training."""
 
+from collections.abc import Mapping
 from typing import Any, Literal
 
 import msgspec
@@ -7,18 +8,12 @@ import msgspec
 from tunedoctor.clean import clean_text
 from tunedoctor.facts import Stage
 from tunedoctor.probes.runtime import frames
-from tunedoctor.smoke.lines import Line
-from tunedoctor.smoke.script import Run
-from tunedoctor.smoke.words import says
+from tunedoctor.smoke.script import Line, Run
+from tunedoctor.tables.load import table
+from tunedoctor.wording import gib, listed
 
 Outcome = Literal["ok", "failed", "crashed", "hung", "skipped"]
-
-OPTIONAL = (
-    *("kernels bfloat16", "kernels float16", "repeat", "16-bit", "workers"),
-    *("import bitsandbytes", "8-bit", "4-bit", "QLoRA step", "compile"),
-    *("load speed", "load heat"),
-)
-"""Stages without which a training is possible: a failure is a warning."""
+TABLE: Any = table("smoke_reasons")
 
 
 class SmokeStage(msgspec.Struct, frozen=True, kw_only=True):
@@ -49,13 +44,12 @@ class SmokeStage(msgspec.Struct, frozen=True, kw_only=True):
 
     def fact(self, kind: str = "") -> Stage:
         """Return the fact of it; `kind` is the type of an exception."""
-        return Stage(
-            name=self.name,
-            outcome=self.outcome,
-            error=self.error,
-            error_type=kind,
-            seconds=self.seconds,
-        )
+        return Stage(self.name, self.outcome, self.error, kind, self.seconds)
+
+
+def stage(name: str, outcome: Outcome, **more: Any) -> SmokeStage:  # noqa: ANN401  its fields
+    """Return a stage; what nothing trains without stands in the table."""
+    return SmokeStage(name=name, outcome=outcome, required=name not in TABLE["optional"], **more)
 
 
 def stages_of(run: Run) -> tuple[SmokeStage, ...]:
@@ -64,14 +58,15 @@ def stages_of(run: Run) -> tuple[SmokeStage, ...]:
     Of several ranks a stage is told once: as the worst of them had it, with the ranks that did not come so far.
     """
     found = [_told(line) for line in run.lines if line.end]
-    ranks = range(run.part.ranks)
-    begun = {rank: _open(run, rank) for rank in ranks}
+    begun = {rank: _open(run, rank) for rank in range(run.part.ranks)}
     if run.part.ranks > 1:
-        found = [_worst(one, found) for one in found if one.rank == 0 or _first_of(one, found)]
+        told: dict[str, list[SmokeStage]] = {}
+        for one in found:
+            told.setdefault(one.name, []).append(one)
+        found = [next((s for s in many if s.bad), min(many, key=_rank)) for many in told.values()]
         failed = next((i for i, one in enumerate(found) if one.bad), None)
         if failed is not None:
-            text = _left_behind(begun, {line.rank for line in run.lines})
-            error = "; ".join(filter(None, [found[failed].error, text]))
+            error = "; ".join(filter(None, [found[failed].error, *_left_behind(run, begun)]))
             found[failed] = msgspec.structs.replace(found[failed], error=error)
             return tuple(found)
     broken = [_broken(run, name, rank) for rank, name in begun.items() if name][:1]
@@ -80,41 +75,31 @@ def stages_of(run: Run) -> tuple[SmokeStage, ...]:
     return tuple(found + broken)
 
 
-def _first_of(one: SmokeStage, found: list[SmokeStage]) -> bool:
-    """Tell whether a stage of another rank is the first telling of it."""
-    return next(other for other in found if other.name == one.name) is one and not any(
-        other.name == one.name and other.rank == 0 for other in found
-    )
+def _rank(one: SmokeStage) -> int:
+    return one.rank
 
 
-def _worst(one: SmokeStage, found: list[SmokeStage]) -> SmokeStage:
-    return next((other for other in found if other.name == one.name and other.bad), one)
-
-
-def _left_behind(begun: dict[int, str], heard: set[int]) -> str:
+def _left_behind(run: Run, begun: dict[int, str]) -> list[str]:
     """Say where ranks stand that told of no end."""
+    heard = {line.rank for line in run.lines}
     silent = [f"rank {rank} said nothing" for rank in begun if rank not in heard]
-    stuck = [
+    return silent + [
         f"rank {rank} stood in {name}" for rank, name in begun.items() if name and rank in heard
     ]
-    return "; ".join(silent + stuck)
 
 
 def _open(run: Run, rank: int) -> str:
     """Return the stage that a rank began and did not end, "" for none."""
     mine = [line for line in run.lines if line.rank == rank]
-    ended = {line.end for line in mine if line.end}
-    begun = [line.begin for line in mine if line.begin]
-    return begun[-1] if begun and begun[-1] not in ended else ""
+    begun = [line.begin for line in mine if line.begin][-1:]
+    return "".join(name for name in begun if name not in {line.end for line in mine})
 
 
 def _told(line: Line) -> SmokeStage:
-    outcome: Outcome = "ok" if line.ok else "skipped" if line.skipped else "failed"
     step, reason = line.data.get("at_step"), str(line.data.get("reason", ""))
-    return SmokeStage(
-        name=line.end,
-        outcome=outcome,
-        required=line.end not in OPTIONAL,
+    return stage(
+        line.end,
+        "ok" if line.ok else "skipped" if line.skipped else "failed",
         seconds=line.seconds,
         says=says(line.end, line.data) if line.ok else "",
         note=clean_text(str(line.data.get("note", ""))),
@@ -129,31 +114,52 @@ def _broken(run: Run, name: str, rank: int) -> SmokeStage:
     hung = run.ended.how == "hung"
     limits = [line.limit for line in run.lines if line.begin == name]
     limit = min(max([run.part.seconds, *limits]), run.ended.seconds or run.part.seconds)
-    how = f"no answer in {limit:.0f} s" if hung else run.ended.death
-    lines = [how, *frames(run.words)]
+    lines = [f"no answer in {limit:.0f} s" if hung else run.ended.death, *frames(run.words)]
     if len(lines) == 1:
         lines += ["  " + one[:300] for one in run.ended.err.splitlines()[-3:] if one.strip()]
     steps = [line.step.number for line in run.lines if line.step and line.step.number]
-    return SmokeStage(
-        name=name,
-        outcome="hung" if hung else "crashed",
-        required=name not in OPTIONAL,
+    killed = "killed-for-memory" if run.for_memory else "killed"
+    return stage(
+        name,
+        "hung" if hung else "crashed",
         seconds=limit if hung else 0.0,
         error=clean_text("\n".join(lines)),
-        reason=_reason_of_death(run),
+        reason="hung" if hung else killed if run.ended.death == "signal SIGKILL" else "crashed",
         at_step=steps[-1] + 1 if steps and name == "train" else None,
         rank=rank,
     )
 
 
-def _reason_of_death(run: Run) -> str:
-    if run.ended.how == "hung":
-        return "hung"
-    if run.ended.death == "signal SIGKILL":
-        return {True: "killed-for-memory", False: "killed"}.get(bool(run.for_memory), "killed")
-    return "crashed"
-
-
 def data_of(run: Run, name: str) -> dict[str, Any]:
     """Return what a stage found; empty where it did not come so far."""
     return next((line.data for line in run.lines if line.end == name), {})
+
+
+def says(name: str, data: Mapping[str, Any]) -> str:
+    """Return what a stage found in a few words; "" where its name says all, and of data that are not known here."""
+    rows = TABLE["says"]
+    words = rows.get(name) or rows.get(name.split(maxsplit=1)[0], "")
+    try:
+        return clean_text(words.format_map({**data, **_derived(data)}))
+    except (KeyError, TypeError, ValueError, IndexError, ZeroDivisionError):
+        return ""
+
+
+def _derived(data: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what the words of a stage say in another way than its data."""
+    found: dict[str, Any] = {}
+    if losses := data.get("losses"):
+        found = {"first": losses[0], "last": losses[-1], "steps": data.get("steps", len(losses))}
+    if "device" in data:
+        gpu = data["device"] != "cpu"
+        found["place"] = f"{data['device']}  {data['name']}" if gpu else "CPU"
+        total = data.get("memory_total")
+        found["memory"] = f", {gib(total)}" if total else ""
+    if "units" in data:
+        found["worst"] = max(data["units"].values())
+        found["backends"] = listed([str(one) for one in data["attention"]], 4)
+    if size := data.get("bytes"):
+        found["size"] = f"{size / 1e6:.1f} MB" if size >= 1e6 else f"{size / 1e3:.0f} kB"
+    if "work" in data:
+        found["milliseconds"] = 1000 * data["work"]
+    return found

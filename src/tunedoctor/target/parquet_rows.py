@@ -19,19 +19,28 @@ def plain(value):
     return value.isoformat() if isinstance(value, (dt.date, dt.time)) else str(value)
 
 
-def bound():
-    """Take no more memory than a sane file needs: a small one can unpack to any size."""
-    try:
-        import resource
-
-        resource.setrlimit(resource.RLIMIT_DATA, (MEMORY, MEMORY))
-    except (ImportError, OSError, ValueError):  # Windows
-        return
+def rows_from(file, start):
+    """Yield batches that reach past row `start`, each with the number of its first row."""
+    before = 0
+    for group in range(file.num_row_groups):
+        rows = file.metadata.row_group(group).num_rows
+        if before + rows > start:
+            for batch in file.iter_batches(batch_size=256, row_groups=[group]):
+                if before + batch.num_rows > start:
+                    yield before, batch
+                before += batch.num_rows
+        else:
+            before += rows
 
 
 def main(path, start, room):
     """Print rows from `start`; exit status 3: no pyarrow, 4: the file can't be read."""
-    bound()
+    try:  # a small file can unpack to any size
+        import resource
+
+        resource.setrlimit(resource.RLIMIT_DATA, (MEMORY, MEMORY))
+    except (ImportError, OSError, ValueError):  # Windows
+        pass
     try:
         from pyarrow import parquet
     except ImportError as error:
@@ -39,30 +48,16 @@ def main(path, start, room):
         return 3
     try:
         file = parquet.ParquetFile(path)
-        total, before, size, row = file.metadata.num_rows, 0, 0, start
-        for group in range(file.num_row_groups):
-            rows = file.metadata.row_group(group).num_rows
-            if before + rows <= start:
-                before += rows
-                continue
-            for batch in file.iter_batches(batch_size=256, row_groups=[group]):
-                if before + batch.num_rows <= start:
-                    before += batch.num_rows
-                    continue
-                for at, one in enumerate(batch.to_pylist(), before):
-                    if at < start:
-                        continue
-                    line = json.dumps(one, default=plain)
-                    sys.stdout.write(line + "\n")
-                    size += len(line)
-                    row = at + 1
-                before += batch.num_rows
-                if size > room:
-                    sys.stderr.write("\n" + json.dumps({"next": row, "rows": total}) + "\n")
-                    return 0
-        sys.stderr.write("\n" + json.dumps({"next": total, "rows": total}) + "\n")
+        row, total, size = start, file.metadata.num_rows, 0
+        for before, batch in rows_from(file, start):
+            for one in batch.to_pylist()[max(0, start - before) :]:
+                size += sys.stdout.write(json.dumps(one, default=plain) + "\n")
+            row = before + batch.num_rows
+            if size > room:
+                break
+        sys.stderr.write("\n" + json.dumps({"next": row, "rows": total}) + "\n")
     except Exception as error:
-        print("{}: {}".format(type(error).__name__, str(error).splitlines()[0]), file=sys.stderr)
+        print(f"{type(error).__name__}: {str(error).splitlines()[0]}", file=sys.stderr)
         return 4
     return 0
 

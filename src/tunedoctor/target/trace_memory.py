@@ -10,23 +10,18 @@ the whole depth along a line. One request a line, one JSON object a line. Python
 peft and nothing else.
 """
 
-import contextlib
 import copy
-import functools
-import importlib.util
+import importlib
 import json
 import os
+import subprocess
 import sys
 import time
 import types
 import weakref
 
-for _name, _value in (
-    ("HF_HUB_OFFLINE", "1"),
-    ("TRANSFORMERS_VERBOSITY", "error"),
-    ("OMP_NUM_THREADS", "1"),
-):
-    os.environ.setdefault(_name, _value)
+os.environ.update(HF_HUB_OFFLINE="1", TRANSFORMERS_VERBOSITY="error")
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 sys.modules["bitsandbytes"] = None  # peft then leaves it out: seconds of import
 
 import torch  # noqa: E402
@@ -95,15 +90,101 @@ class Live(TorchDispatchMode):
         return made
 
 
-@functools.lru_cache(maxsize=None)
-def beside(name):
-    """Return a module that lies beside this file: doctor train's own code, or the stand-ins."""
-    place = os.path.join(os.path.dirname(os.path.abspath(__file__)), name + ".py")
-    spec = importlib.util.spec_from_file_location(name, place)
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module
-    spec.loader.exec_module(module)
-    return module
+# What stands for code that a GPU alone runs: it keeps and makes the same tensors, and computes nothing.
+class FourBitMatmul(torch.autograd.Function):
+    """A matmul of a 4-bit matrix: a copy in the compute type, forward and backward, that is dropped at once."""
+
+    @staticmethod
+    def forward(ctx, x, packed, rows, columns):
+        """Multiply."""
+        ctx.save_for_backward(packed)
+        ctx.sizes = (rows, columns)
+        return torch.nn.functional.linear(x, x.new_empty(rows, columns))
+
+    @staticmethod
+    def backward(ctx, grad):
+        """Take the product back."""
+        return grad.matmul(grad.new_empty(*ctx.sizes)), None, None, None
+
+
+class FourBitLinear(torch.nn.Linear):
+    """Stands for bitsandbytes' Linear4bit: packed weight, and the scales of nf4 with or without double quantisation."""
+
+    def __init__(self, linear, double):
+        torch.nn.Module.__init__(self)
+        self.in_features, self.out_features = linear.in_features, linear.out_features
+        self.bias = linear.bias
+        count = linear.weight.numel()
+        blocks = -(-count // 64)
+
+        def frozen(shape, dtype):
+            empty = torch.empty(shape, dtype=dtype, device=linear.weight.device)
+            return torch.nn.Parameter(empty, requires_grad=False)
+
+        self.weight = frozen(((count + 1) // 2, 1), torch.uint8)
+        self.scales = frozen(blocks, torch.uint8 if double else torch.float32)
+        self.outer = frozen(-(-blocks // 256) + 257 if double else 1, torch.float32)
+
+    def forward(self, x):
+        """Multiply, and add the bias."""
+        y = FourBitMatmul.apply(x, self.weight, self.out_features, self.in_features)
+        return y if self.bias is None else y + self.bias
+
+
+class Attention(torch.autograd.Function):
+    """Stands for the GPU's kernel of attention whose values are narrower than its keys; the CPU has none.
+
+    Keeps q, k, v, the output and the logsumexp, as torch's memory-efficient kernel does.
+    """
+
+    @staticmethod
+    def forward(ctx, query, key, value):
+        """Attend."""
+        batch, heads, tokens, _ = query.shape
+        out = query.new_empty(batch, tokens, heads, value.shape[-1]).transpose(1, 2)
+        sums = query.new_empty(batch, heads, tokens, dtype=torch.float32)
+        ctx.save_for_backward(query, key, value, out, sums)
+        return out
+
+    @staticmethod
+    def backward(ctx, _):
+        """Take it back."""
+        return tuple(torch.empty_like(one) for one in ctx.saved_tensors[:3])
+
+
+def cast(*tensors):
+    """Return tensors in the type that autocast would give them."""
+    half = torch.is_autocast_enabled("cpu")
+    return [one.to(torch.bfloat16) for one in tensors] if half else tensors
+
+
+def attend(query, key, value, *_, **__):
+    """Stand for scaled_dot_product_attention."""
+    return Attention.apply(*cast(query, key, value))
+
+
+def attend_whole(query, key, value, attn_mask=None, dropout_p=0.0, **asked):
+    """Attend as a GPU does where keys have fewer heads than queries: scores are made whole, in fp32.
+
+    A kernel of the CPU takes such heads; none of a GPU does.
+    """
+    causal, scale = asked.get("is_causal", False), asked.get("scale")
+    inputs = (*cast(query, key, value), attn_mask, dropout_p, causal)
+    with torch.autocast("cpu", enabled=False):
+        return torch.ops.aten._scaled_dot_product_attention_math(*inputs, scale=scale)[0]  # noqa: SLF001  its name
+
+
+def dropout(x, p=0.5, training=True, inplace=False):  # noqa: ARG001, FBT002  torch calls it so
+    """Stand for dropout: a GPU keeps a mask of one byte an element, the CPU one in the type of what is dropped."""
+    return torch.native_dropout(x, p, training)[0] if training and p else x
+
+
+def quantise(model, double):
+    """Put 4-bit stand-ins in place of all linear modules but the head."""
+    for module in list(model.modules()):
+        for name, child in list(module.named_children()):
+            if type(child) is torch.nn.Linear and name != "lm_head":
+                setattr(module, name, FourBitLinear(child, double))
 
 
 def adapted(model, asked):
@@ -134,10 +215,9 @@ def to_fake(model):
                     continue
                 if id(tensor) not in made:
                     empty = torch.empty(tensor.shape, dtype=tensor.dtype, device="cpu")
-                    is_parameter = isinstance(tensor, torch.nn.Parameter)
-                    made[id(tensor)] = (
-                        torch.nn.Parameter(empty, tensor.requires_grad) if is_parameter else empty
-                    )
+                    if isinstance(tensor, torch.nn.Parameter):
+                        empty = torch.nn.Parameter(empty, tensor.requires_grad)
+                    made[id(tensor)] = empty
                 place[name] = made[id(tensor)]
 
 
@@ -153,10 +233,7 @@ def configured(asked, layers):
     for key, value in list(vars(config).items()):  # what stands there once for each layer
         if (isinstance(value, list) or key == "hybrid_override_pattern") and len(value) == whole:
             setattr(config, key, value[:layers])
-    for key in (
-        "attention_dropout",
-        "attn_pdrop",
-    ):  # the CPU's kernel knows none; those of GPUs keep a seed
+    for key in ("attention_dropout", "attn_pdrop"):  # the CPU's kernel knows none
         if hasattr(config, key):
             setattr(config, key, 0.0)
     config.num_hidden_layers = layers
@@ -179,7 +256,6 @@ def watched(model, live):
     """Have the backward pass say where it is: the last layer first, then the others, then the embedding."""
     lists = [one for one in model.modules() if isinstance(one, torch.nn.ModuleList)]
     layers = max(lists, key=len)
-    count = len(layers)
 
     def mark(phase):
         def entered(_):
@@ -193,7 +269,7 @@ def watched(model, live):
         return hook
 
     for at, one in enumerate(layers):
-        one.register_forward_hook(mark("layer %d" % (count - 1 - at)))
+        one.register_forward_hook(mark("layer %d" % (len(layers) - 1 - at)))
     model.get_input_embeddings().register_forward_hook(mark("embedding's gradient"))
 
 
@@ -204,31 +280,25 @@ def traced(asked, layers):
 
     # fake tensors hide their values, so that transformers takes any batch for a packed one and builds a mask
     masking_utils.find_packed_sequence_indices = lambda *_, **__: None
-    torch.nn.functional.dropout = beside("stand_ins").dropout
+    torch.nn.functional.dropout = dropout
     attention = "sdpa" if asked["attention"] == "flash" else asked["attention"]
     if asked["narrow_values"] or asked["whole_scores"]:
-        of = beside("stand_ins")
-        attend = of.attend if asked["narrow_values"] else of.attend_whole
-        torch.nn.functional.scaled_dot_product_attention = attend
+        found = attend if asked["narrow_values"] else attend_whole
+        torch.nn.functional.scaled_dot_product_attention = found
     kind = torch.bfloat16 if asked["precision"] == "bf16" else torch.float32
     with torch.device("meta"):
-        model = AutoModelForCausalLM.from_config(
-            configured(asked, layers),
-            dtype=kind,
-            attn_implementation=attention,
-            trust_remote_code=False,
-        )
+        how = {"attn_implementation": attention, "trust_remote_code": False}
+        model = AutoModelForCausalLM.from_config(configured(asked, layers), dtype=kind, **how)
     if asked["method"] == "qlora":
-        beside("stand_ins").quantise(model, asked["double"])
+        quantise(model, asked["double"])
     if asked["method"] != "full":
         model = adapted(model, asked)
     model.train()
     with FakeTensorMode(allow_non_fake_inputs=True):
         to_fake(model)
         if asked["checkpointing"]:
-            model.gradient_checkpointing_enable(
-                gradient_checkpointing_kwargs={"use_reentrant": False}
-            )
+            how = {"use_reentrant": False}
+            model.gradient_checkpointing_enable(gradient_checkpointing_kwargs=how)
             if asked["method"] != "full":
                 model.enable_input_require_grads()
         return stepped(model, asked)
@@ -247,9 +317,7 @@ def stepped(model, asked):
         optimizer = optimizer_of(asked["optimizer"], params)
         live.peaks.clear()
         live.phase = "loss"
-        with (
-            torch.autocast("cpu", torch.bfloat16) if asked["autocast"] else contextlib.nullcontext()
-        ):
+        with torch.autocast("cpu", torch.bfloat16, enabled=asked["autocast"]):
             out, loss = forward(model, ids, asked)
         loss.backward()
         live.phase = "optimizer step"
@@ -269,15 +337,16 @@ def forward(model, ids, asked):
     base = model.get_base_model() if hasattr(model, "get_base_model") else model
     inner = getattr(base, base.base_model_prefix, None) or base.model  # Llama 4 misnames it
     hidden = inner(input_ids=ids, use_cache=False)[0]
-    head = base.get_output_embeddings()
     cap = getattr(base.config, "final_logit_softcapping", None)
     hidden = hidden.reshape(-1, hidden.shape[-1])
     hidden = hidden.index_select(0, torch.arange(hidden.shape[0]))  # the tokens that are learned
     with torch.autocast("cpu", enabled=False):
         hidden = hidden.to(torch.bfloat16) if asked["autocast"] else hidden
-        return None, beside("trainer").ChunkedLoss.apply(
-            hidden, head.weight, ids.reshape(-1), cap, asked["chunk"]
-        )
+        given = (hidden, base.get_output_embeddings().weight, ids.reshape(-1), cap, asked["chunk"])
+        sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+        loss = importlib.import_module("trainer").ChunkedLoss  # doctor train's own
+        del sys.path[0]
+        return None, loss.apply(*given)
 
 
 def named(peaks, period):
@@ -311,7 +380,7 @@ def answered(asked):
 def main():
     """Answer each line of stdin."""
     requests = [json.loads(line) for line in sys.stdin if line.strip()]
-    whole = bool(os.environ.get(WHOLE))
+    whole = WHOLE in os.environ
     if not whole:
         lean()
     for at, asked in enumerate(requests):
@@ -319,20 +388,12 @@ def main():
             found = answered(asked)
         except Exception as error:
             if not whole:  # what was left out can be what lacks
-                begin_anew(requests[at:])
+                text = "\n".join(map(json.dumps, requests[at:]))
+                argv, around = [sys.executable, "-I", __file__], {**os.environ, WHOLE: "1"}
+                ended = subprocess.run(argv, input=text, text=True, env=around, check=False)  # noqa: S603
+                raise SystemExit(ended.returncode) from None
             found = {"error": "%s: %s" % (type(error).__name__, str(error).strip()[:300])}
         print(json.dumps(found), flush=True)
-
-
-def begin_anew(requests):
-    """Answer in a process with all imports."""
-    import subprocess
-
-    text = "\n".join(map(json.dumps, requests))
-    argv = [sys.executable, "-I", os.path.abspath(__file__)]
-    around = {**os.environ, WHOLE: "1"}
-    ended = subprocess.run(argv, input=text, text=True, env=around, check=False)  # noqa: S603
-    raise SystemExit(ended.returncode)
 
 
 if __name__ == "__main__":

@@ -6,15 +6,12 @@ random states and the step's number make a whole checkpoint: a killed run goes o
 
 from __future__ import annotations
 
-import bisect
-import csv
 import functools
 import hashlib
 import importlib
 import json
 import math
 import os
-import random
 import re
 import shutil
 import signal
@@ -23,9 +20,10 @@ import time
 import timeit
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any, Iterator, NamedTuple
+from typing import Any
 
 sys.path.append(os.path.dirname(os.path.abspath(__file__)))
+from train_data import Row, learned, pack, plot, read_data, rows_of  # type: ignore[import-not-found]
 from train_input import (  # type: ignore[import-not-found]
     RANK,
     WORLD,
@@ -41,7 +39,7 @@ from train_input import (  # type: ignore[import-not-found]
 
 if __name__ == "__main__":  # before the seconds that torch takes
     settled(sys.argv[1:])
-# The other part ends here.
+# The other parts end here.
 # whoever loads a pickle: it runs no code
 os.environ.update(TORCH_FORCE_WEIGHTS_ONLY_LOAD="1", TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD="0")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
@@ -54,135 +52,8 @@ from torch.nn.utils.rnn import pad_sequence
 HALF = {"bf16": torch.bfloat16, "fp16": torch.float16}
 FULL = whole.StateDictOptions(full_state_dict=True)
 
-# ---------------------------------------------------------------------------------------- data
-FORMS = """a row is {"prompt": "..", "completion": ".."} or {"text": ".."} or {"messages": [{"role":
-  "user", "content": ".."}, {"role": "assistant", "content": ".."}]}; a line of UTF-8 for each"""
-ROLES, ANSWERS = ("system", "user", "assistant", "tool", "text"), ("assistant", "text")
 
-
-class Row(NamedTuple):
-    """One or several samples: lines they are from, tokens, labels (-100: not learned), positions."""
-
-    lines: list[int]
-    ids: list[int]
-    labels: list[int]
-    places: Any
-
-
-def encode(row: Any, line: int, where: str, tokenizer: Any, config: Config) -> Iterator[Row]:
-    """Check a row of the file, and yield it as tokens; a long text gives several."""
-    try:
-        if "prompt" in row and "completion" in row:
-            talk = [{"role": "user", "content": row["prompt"]}]
-            talk += [{"role": "assistant", "content": row["completion"]}]
-        else:
-            talk = [{"role": "text", "content": row["text"]}] if "text" in row else row["messages"]
-        roles = [one["role"] for one in talk]
-        empty = {one["role"] for one in talk if not one["content"].strip()}
-        wrong = (
-            (None in row and "more cells than columns")
-            or (not {*roles} <= {*ROLES} and f"a role that is none of {', '.join(ROLES)}")
-            or (roles[0] == "assistant" and "begins with assistant")
-            or (roles[-1] not in ANSWERS and f"ends with {roles[-1]}")
-            or (empty & {*ANSWERS} and "an answer or text that is empty")
-        )
-    except (AttributeError, IndexError, KeyError, TypeError):
-        wrong = "no row to learn from"
-    if wrong:
-        stop(f"{where}: {wrong}: {json.dumps(row, skipkeys=True)[:80]}", FORMS)
-
-    plain = functools.partial(tokenizer, add_special_tokens=False)
-    end = [] if tokenizer.eos_token_id is None else [tokenizer.eos_token_id]
-    first, remedy = tokenizer(talk[0]["content"])["input_ids"], "set template to a Jinja file"
-    first = first[:-1] if end and first[-1:] == end else first
-    parts: list[tuple[list[int], bool]] = []  # tokens, and whether they are learned
-    if roles == ["text"]:
-        parts = [(first + end, True)]
-    elif config.template != "none" and tokenizer.chat_template:
-        with or_stop(f"{where}: the chat template refuses it", f"{remedy}, or answers = 'last'"):
-            render = functools.partial(tokenizer.apply_chat_template, tokenize=False)
-            text, done, pieces = render(talk), 0, []
-            for i in range(len(talk) - 1 if config.answers == "last" else 0, len(talk)):
-                if roles[i] == "assistant":
-                    ask, told = render(talk[:i], add_generation_prompt=True), render(talk[: i + 1])
-                    if not (text.startswith(ask) and text.startswith(told) and ask < told):
-                        raise ValueError(i + 1, "is written otherwise when others follow")
-                    pieces += [(text[done : len(ask)], False), (told[len(ask) :], True)]
-                    done = len(told)
-        parts = [(plain(piece)["input_ids"], is_learned) for piece, is_learned in pieces]
-    elif roles == ["user", "assistant"]:
-        parts = [(first, False), (plain(talk[1]["content"])["input_ids"] + end, True)]
-    else:
-        stop(f"{where}: a conversation, and the model has no chat template", remedy)
-    ids = [token for part, _ in parts for token in part]
-    labels = [token if is_learned else -100 for part, is_learned in parts for token in part]
-    for i in range(0, len(ids) if roles == ["text"] else 1, config.max_length):
-        some = ids[i : i + config.max_length]  # nothing foretells the first token
-        yield Row([line], some, [-100, *labels[i + 1 : i + len(some)]], range(len(some)))
-
-
-def read_data(path: str, tokenizer: Any, size: int, config: Config) -> tuple[list[Row], str]:
-    """Read, check and encode a file for a model that knows `size` tokens; returns its sha256 too."""
-    line = 0
-
-    def lines() -> Iterator[str]:
-        nonlocal line
-        for line, part in enumerate(raw.splitlines(keepends=True), 1):  # noqa: B007  nonlocal
-            yield part.decode("utf-8-sig")
-
-    raw = Path(path).read_bytes()
-    csv.field_size_limit(2**31 - 1)
-    is_csv, texts = path.endswith(".csv"), filter(None, map(str.strip, lines()))
-    try:
-        table = csv.DictReader(lines(), strict=True) if is_csv else map(json.loads, texts)
-        found = [(line, row) for row in table]
-    except (ValueError, RecursionError, csv.Error) as error:
-        what = f"not {'CSV' if is_csv else 'JSON'} in UTF-8: {getattr(error, 'msg', error)}"
-        stop(f"{path} line {line}: {what}", FORMS)
-    rows: list[Row] = []
-    for number, row in found:
-        where = f"{path} line {number}"
-        with or_stop(f"{where}: the model's tokenizer refuses this text", "take the line out"):
-            rows += encode(row, number, where, tokenizer, config)
-    full = sum(len(row.ids) == config.max_length for row in rows)
-    dull = len(rows) - len(rows := [row for row in rows if learned([row])])
-    if full:
-        say(f"{path}: {full} samples fill max_length; {dull} are left out, with nothing to learn")
-    if not rows:
-        stop(f"{path}: no row, or no answer within max_length", f"set a larger max_length; {FORMS}")
-    if (most := max(max(row.ids) for row in rows)) >= size:
-        stop(f"the tokenizer gives {most}, the model knows {size} tokens", "take the model's own")
-    return rows, hashlib.sha256(raw).hexdigest()
-
-
-def pack(samples: list[Row], length: int) -> list[Row]:
-    """Put whole samples together in rows of `length` tokens: longest first, where it fits best."""
-    rows: list[tuple[int, int, Row]] = []  # sorted: room that is left, a number, the row
-    for number, one in enumerate(sorted(samples, key=lambda one: -len(one.ids))):
-        at = bisect.bisect(rows, (len(one.ids),))
-        room, n, row = rows.pop(at) if at < len(rows) else (length, number, Row([], [], [], []))
-        bisect.insort(rows, (room - len(one.ids), n, Row(*([*a, *b] for a, b in zip(row, one)))))
-    return [row for _, _, row in rows]
-
-
-@functools.lru_cache(maxsize=4)
-def order(count: int, seed: int, epoch: int) -> list[int]:
-    """Return the order of the rows in an epoch."""
-    return random.Random(f"{seed}/{epoch}").sample(range(count), count)  # noqa: S311
-
-
-def rows_of(step: int, rows: list[Row], config: Config) -> list[Row]:
-    """Return the rows of a step, longest first; epochs follow each other without a gap."""
-    places = (divmod(step * config.batch + i, len(rows)) for i in range(config.batch))
-    picked = [rows[order(len(rows), config.seed, epoch)[at]] for epoch, at in places]
-    return sorted(picked, key=lambda row: -len(row.ids))
-
-
-def learned(rows: list[Row]) -> int:
-    """Count the tokens that are learned."""
-    return sum(label != -100 for row in rows for label in row.labels)
-
-
+# ---------------------------------------------------------------------------------------- loss
 def collate(rows: list[Row], device: Any, packing: bool) -> tuple[Any, Any, Any]:  # noqa: FBT001
     """Return ids, labels and positions, each rows x tokens; padding is last, and needs no mask."""
     ids, labels, places = (
@@ -192,7 +63,6 @@ def collate(rows: list[Row], device: Any, packing: bool) -> tuple[Any, Any, Any]
     return ids, labels, places if packing else None  # of which transformers makes the mask
 
 
-# ---------------------------------------------------------------------------------------- loss
 class ChunkedLoss(torch.autograd.Function):  # type: ignore[misc]
     """Sum over tokens of -log softmax(hidden @ weight.T)[target].
 
@@ -385,19 +255,6 @@ def last_state(config: Config, sha: str) -> tuple[str, dict[str, Any]]:
         if key not in FREE.split() and (old := state["config"].get(key)) != now:
             stop(f"{key} was {old!r} before, now {now!r}", "set it back, or out to a new folder")
     return str(last), state
-
-
-def plot(log: list[dict[str, Any]]) -> str:
-    """Return the losses over the steps as SVG."""
-    losses = [row[key] for row in log for key in ("loss", "eval_loss") if key in row]
-    low, high, last = min(losses), max(losses), log[-1]["step"]
-    text = f"loss (blue) and eval_loss (red), {high:.3g} to {low:.3g}, over {last} steps"
-    svg = '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 640 320">'
-    for key, colour in (("loss", "blue"), ("eval_loss", "red")):
-        places = ((r["step"] / last, (high - r[key]) / (high - low or 1)) for r in log if key in r)
-        dots = " ".join(f"{10 + 620 * x:.1f},{30 + 280 * y:.1f}" for x, y in places)
-        svg += f'<polyline points="{dots}" fill="none" stroke="{colour}"/>'
-    return f'{svg}<text x="10" y="20">{text}</text></svg>'
 
 
 def card(run: Run) -> str:
@@ -599,7 +456,7 @@ class Run:
             with torch.no_grad(), self.cast():
                 loss += float(loss_of(self.model, batch, self.chunk)) * bool(mine)
         self.model.train()
-        return self.summed(loss) / learned(self.held)
+        return float(self.summed(loss) / learned(self.held))
 
     def memory(self) -> float:
         """Return the peak of memory in GiB: the device's, or the process's where that is the CPU."""

@@ -8,6 +8,45 @@ from pathlib import Path
 
 STEPS = [0]
 MODELS = []
+NORM = "model.norm.weight"
+NAN, INFINITE = float("nan"), float("inf")
+
+
+def over(owner, name, make):
+    """Put make(what was there) in the place of a function."""
+    setattr(owner, name, make(getattr(owner, name)))
+
+
+def after_init(change):
+    """Change each Llama that is made."""
+
+    def make(init):
+        def made(self, *a, **k):
+            init(self, *a, **k)
+            change(self)
+
+        return made
+
+    return lambda llama: over(llama.LlamaForCausalLM, "__init__", make)
+
+
+def each_step(change):
+    """Do something before each step of the optimizer, counted from 1."""
+
+    def make(step):
+        def stepped(self, *a, **k):
+            STEPS[0] += 1
+            change(STEPS[0])
+            return step(self, *a, **k)
+
+        return stepped
+
+    return lambda adamw: over(adamw.AdamW, "step", make)
+
+
+def noted(number):
+    """Return one number of the norm of the model that was made last, to change it in place."""
+    return MODELS[-1].get_parameter(NORM).data[number : number + 1]
 
 
 def adapters_unused(layer):
@@ -16,15 +55,16 @@ def adapters_unused(layer):
 
 
 def query_adapters_unused(layer):
-    """Only adapters of queries are forgotten: the others learn."""
-    whole = layer.Linear.forward
+    """Only adapters of queries are forgotten (64 -> 64 are q_proj and o_proj): the others learn."""
 
-    def forward(self, x, *a, **k):
-        # hidden 64 -> 64 are q_proj and o_proj
-        square = self.base_layer.in_features == self.base_layer.out_features
-        return self.base_layer(x) if square else whole(self, x, *a, **k)
+    def make(whole):
+        def forward(self, x, *a, **k):
+            square = self.base_layer.in_features == self.base_layer.out_features
+            return self.base_layer(x) if square else whole(self, x, *a, **k)
 
-    layer.Linear.forward = forward
+        return forward
+
+    over(layer.Linear, "forward", make)
 
 
 def checkpoint_as_it_was(checkpoint):
@@ -33,9 +73,7 @@ def checkpoint_as_it_was(checkpoint):
 
     def old(function, *args, **_):
         inputs = [a for a in args if isinstance(a, torch.Tensor)]
-        if any(a.requires_grad for a in inputs):
-            return function(*args)
-        with torch.no_grad():
+        with torch.set_grad_enabled(any(a.requires_grad for a in inputs)):
             return function(*args)
 
     checkpoint.checkpoint = old
@@ -48,122 +86,50 @@ def no_input_gradients(modeling):
 
 def optimizer_of_copies(adamw):
     """The optimizer holds copies, as one that was made before get_peft_model does."""
-    init = adamw.AdamW.__init__
 
-    def made(self, params, *a, **k):
-        init(self, [p.detach().clone().requires_grad_() for p in params], *a, **k)
+    def make(init):
+        return lambda self, params, *a, **k: init(
+            self, [p.detach().clone().requires_grad_() for p in params], *a, **k
+        )
 
-    adamw.AdamW.__init__ = made
-
-
-def _after_init(llama, change):
-    init = llama.LlamaForCausalLM.__init__
-
-    def made(self, *a, **k):
-        init(self, *a, **k)
-        change(self)
-
-    llama.LlamaForCausalLM.__init__ = made
+    over(adamw.AdamW, "__init__", make)
 
 
-def nan_weight(llama):
-    """One weight is no number."""
-    import torch
-
-    def change(model):
-        with torch.no_grad():
-            model.model.layers[1].mlp.up_proj.weight[3, 5] = float("nan")
-
-    _after_init(llama, change)
-
-
-def models_noted(llama):
-    """Keep the models, so that a step can reach them."""
-    _after_init(llama, MODELS.append)
-
-
-def _each_step(adamw, change):
-    step = adamw.AdamW.step
-
-    def stepped(self, *a, **k):
-        STEPS[0] += 1
-        change(STEPS[0])
-        return step(self, *a, **k)
-
-    adamw.AdamW.step = stepped
-
-
-def base_weight_moves(adamw):
-    """Each step moves one number of a frozen norm by little."""
-    import torch
-
-    def change(_):
-        with torch.no_grad():
-            MODELS[-1].get_parameter("model.norm.weight")[7] += 1e-5
-
-    _each_step(adamw, change)
-
-
-def memory_ends(adamw):
+def memory_ends(number):
     """The third step wants more memory than there is."""
     import torch
 
-    _each_step(adamw, lambda n: torch.empty(1 << 50) if n == 3 else None)
+    return torch.empty(1 << 50) if number == 3 else None
 
 
-def killed(adamw):
-    """What the kernel does when memory ends."""
-    _each_step(adamw, lambda n: os.kill(os.getpid(), signal.SIGKILL) if n == 4 else None)
-
-
-def gradients_explode(adamw):
+def explode(number):
     """From the sixth step on the weights of adapters are infinite."""
-    import torch
-
-    def change(n):
-        if n == 6:
-            with torch.no_grad():
-                for name, p in MODELS[-1].named_parameters():
-                    if "lora_B" in name:
-                        p.fill_(float("inf"))
-
-    _each_step(adamw, change)
-
-
-def bit_flips_under_load(adamw):
-    """After 20 steps of the long load one number of the base changes, as in memory that is too hot."""
-    import torch
-
-    def change(n):
-        if n == 20 and "load" in sys.argv:
-            with torch.no_grad():
-                MODELS[-1].get_parameter("model.norm.weight")[7] *= -2
-
-    _each_step(adamw, change)
+    for name, p in MODELS[-1].named_parameters() if number == 6 else ():
+        if "lora_B" in name:
+            p.data.fill_(INFINITE)
 
 
 def file_cut(safetensors):
     """The last 1000 bytes of a saved file do not reach the disk."""
-    save = safetensors.save_file
 
-    def cut(tensors, filename, *a, **k):
-        save(tensors, filename, *a, **k)
-        os.truncate(filename, Path(filename).stat().st_size - 1000)
+    def make(save):
+        def cut(tensors, filename, *a, **k):
+            save(tensors, filename, *a, **k)
+            os.truncate(filename, Path(filename).stat().st_size - 1000)
 
-    safetensors.save_file = cut
+        return cut
+
+    over(safetensors, "save_file", make)
 
 
 def loads_otherwise(peft_model):
     """A fresh process loads an adapter with a small error."""
-    import torch
-
     load = peft_model.PeftModel.from_pretrained.__func__
 
     def loaded(cls, *a, **k):
         model = load(cls, *a, **k)
-        with torch.no_grad():
-            name = next(n for n, _ in model.named_parameters() if "lora_B" in n)
-            model.get_parameter(name)[0, 0] += 0.01
+        name = next(n for n, _ in model.named_parameters() if "lora_B" in n)
+        model.get_parameter(name).data[0, 0] += 0.01
         return model
 
     if "reload" in sys.argv:
@@ -172,42 +138,32 @@ def loads_otherwise(peft_model):
 
 def wrong_matmul(tensor):
     """Products in float32 are off by a thousandth."""
-    import torch
 
-    right = tensor.Tensor.__matmul__
+    def make(right):
+        return lambda a, b: right(a, b) * (1.001 if str(a.dtype) == "torch.float32" else 1)
 
-    def off(a, b):
-        return right(a, b) * (1.001 if a.dtype == torch.float32 else 1)
-
-    tensor.Tensor.__matmul__ = off
+    over(tensor.Tensor, "__matmul__", make)
 
 
 def bf16_refused(functional):
     """Linear layers have no kernel for bfloat16."""
-    import torch
 
-    right = functional.linear
+    def make(right):
+        def linear(x, *a, **k):
+            if str(x.dtype) == "torch.bfloat16":
+                raise RuntimeError("\"addmm_impl_cpu_\" not implemented for 'BFloat16'")
+            return right(x, *a, **k)
 
-    def linear(x, *a, **k):
-        if x.dtype == torch.bfloat16:
-            raise RuntimeError("\"addmm_impl_cpu_\" not implemented for 'BFloat16'")
-        return right(x, *a, **k)
+        return linear
 
-    functional.linear = linear
+    over(functional, "linear", make)
 
 
-def losses_by_chance(llama):
+def second_differs(model):
     """Weights of two models differ in a thousandth."""
-    import torch
-
-    def change(model):
-        if MODELS:
-            with torch.no_grad():
-                model.model.embed_tokens.weight.mul_(1.001)
-        MODELS.append(model)
-
-    if "reload" not in sys.argv:
-        _after_init(llama, change)
+    if MODELS and "reload" not in sys.argv:
+        model.model.embed_tokens.weight.data.mul_(1.001)
+    MODELS.append(model)
 
 
 def rank_sleeps(distributed):
@@ -216,15 +172,10 @@ def rank_sleeps(distributed):
         distributed.init_process_group = lambda *_, **__: time.sleep(3600)
 
 
-def workers_spawned(multiprocessing):
-    """Workers start as on macOS, Windows and Python 3.14: no fault, but they must find what they are sent."""
-    multiprocessing.set_start_method("spawn")
-
-
 LAYER = "peft.tuners.lora.layer"
 ADAMW = "torch.optim.adamw"
 LLAMA = "transformers.models.llama.modeling_llama"
-
+KEEP = after_init(MODELS.append)
 FAULTS = {
     "adapters_unused": {LAYER: adapters_unused},
     "query_adapters_unused": {LAYER: query_adapters_unused},
@@ -233,17 +184,25 @@ FAULTS = {
         "transformers.modeling_utils": no_input_gradients,
     },
     "optimizer_of_copies": {ADAMW: optimizer_of_copies},
-    "nan_weight": {LLAMA: nan_weight},
-    "base_weight_moves": {LLAMA: models_noted, ADAMW: base_weight_moves},
-    "memory_ends": {ADAMW: memory_ends},
-    "killed": {ADAMW: killed},
-    "gradients_explode": {LLAMA: models_noted, ADAMW: gradients_explode},
-    "bit_flips_under_load": {LLAMA: models_noted, ADAMW: bit_flips_under_load},
+    "nan_weight": {
+        LLAMA: after_init(lambda m: m.model.layers[1].mlp.up_proj.weight.data[3, 5:6].fill_(NAN))
+    },
+    "base_weight_moves": {LLAMA: KEEP, ADAMW: each_step(lambda _: noted(7).add_(1e-5))},
+    "memory_ends": {ADAMW: each_step(memory_ends)},
+    # what the kernel does when memory ends
+    "killed": {ADAMW: each_step(lambda n: n == 4 and os.kill(os.getpid(), signal.SIGKILL))},
+    "gradients_explode": {LLAMA: KEEP, ADAMW: each_step(explode)},
+    # as in memory that is too hot, after 20 steps of the long load
+    "bit_flips_under_load": {
+        LLAMA: KEEP,
+        ADAMW: each_step(lambda n: n == 20 and "load" in sys.argv and noted(7).mul_(-2)),
+    },
     "file_cut": {"safetensors.torch": file_cut},
     "loads_otherwise": {"peft.peft_model": loads_otherwise},
     "wrong_matmul": {"torch._tensor": wrong_matmul},
     "bf16_refused": {"torch.nn.functional": bf16_refused},
-    "losses_by_chance": {LLAMA: losses_by_chance},
-    "workers_spawned": {"multiprocessing": workers_spawned},
+    "losses_by_chance": {LLAMA: after_init(second_differs)},
+    # as on macOS, Windows and Python 3.14: no fault, but workers must find what they are sent
+    "workers_spawned": {"multiprocessing": lambda module: module.set_start_method("spawn")},
     "rank_sleeps": {"torch.distributed": rank_sleeps},
 }

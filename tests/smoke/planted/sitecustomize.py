@@ -1,4 +1,4 @@
-"""Plants one fault in an interpreter: the one that PLANTED names, in the module after whose import it belongs."""
+"""Plants faults in an interpreter: those that PLANTED names, in the modules after whose import they belong."""
 
 import importlib.abc
 import importlib.machinery
@@ -32,4 +32,5 @@ class AfterImport(importlib.abc.MetaPathFinder):
 if os.environ.get("PLANTED"):
     import faults
 
-    sys.meta_path.insert(0, AfterImport(dict(faults.FAULTS[os.environ["PLANTED"]])))
+    for planted in os.environ["PLANTED"].split(","):
+        sys.meta_path.insert(0, AfterImport(dict(faults.FAULTS[planted])))

@@ -1,8 +1,10 @@
 """What calls in the functions of a file pass by keyword, and what a definition takes."""
 
+from __future__ import annotations
+
 import ast
 import re
-from typing import Any, Dict, FrozenSet, Iterator, List, NamedTuple, Optional, Set, Tuple
+from typing import Any, Iterator, NamedTuple
 
 NEED_NOT_RUN = (
     *(ast.Lambda, ast.IfExp, ast.BoolOp),
@@ -29,10 +31,10 @@ class Asks(NamedTuple):
     """As written, without the dots."""
     level: int
     """Dots before it."""
-    names: Tuple[str, ...]
+    names: tuple[str, ...]
     """() for the module alone, one name that is imported, or a path of attributes."""
     attributes: bool = False
-    needs: Tuple[str, ...] = ()
+    needs: tuple[str, ...] = ()
     """Packages without which it is not asked."""
     certain: bool = True
     """Every import of the file asks it, where these are there."""
@@ -41,9 +43,9 @@ class Asks(NamedTuple):
 class Signature(NamedTuple):
     """What a definition takes by keyword."""
 
-    keywords: Optional[FrozenSet[str]]
+    keywords: frozenset[str] | None
     """None where it may take any."""
-    base: Tuple[str, ...] = ()
+    base: tuple[str, ...] = ()
     """The one class, as dotted, that the definition takes the rest from."""
 
 
@@ -54,19 +56,19 @@ class Call(NamedTuple):
     within: str
     """The function: "SFTTrainer.__init__"."""
     called: Asks
-    keywords: Tuple[str, ...]
+    keywords: tuple[str, ...]
 
 
-def dotted(node: Any) -> Tuple[str, ...]:
+def dotted(node: Any) -> tuple[str, ...]:
     """Return the parts of a name with attributes; () of anything else."""
-    path: List[str] = []
+    path: list[str] = []
     while isinstance(node, ast.Attribute):
         path.append(node.attr)
         node = node.value
     return (node.id, *reversed(path)) if isinstance(node, ast.Name) else ()
 
 
-def evaluated(todo: List[ast.expr]) -> Iterator[ast.expr]:
+def evaluated(todo: list[ast.expr]) -> Iterator[ast.expr]:
     """Yield expressions and what they are of, but for what need not run; of a.b.c the whole alone."""
     while todo:
         one = todo.pop()
@@ -83,18 +85,17 @@ def evaluated(todo: List[ast.expr]) -> Iterator[ast.expr]:
             todo.append(root)
 
 
-def stored(node: ast.AST) -> Set[str]:
+def stored(node: ast.AST) -> set[str]:
     """Return the names that anything below a node binds."""
-    return {
-        n.arg
-        if isinstance(n, ast.arg)
-        else n.asname or n.name
-        if isinstance(n, ast.alias)
-        else n.id
+    names = (
+        getattr(n, "arg", "")
+        or getattr(n, "asname", "")
+        or getattr(n, "name", getattr(n, "id", ""))
         for n in ast.walk(node)
         if isinstance(n, (ast.arg, ast.alias))
         or (isinstance(n, ast.Name) and not isinstance(n.ctx, ast.Load))
-    }
+    )
+    return set(names)
 
 
 def signature(node: Any) -> Signature:
@@ -120,12 +121,12 @@ def signature(node: Any) -> Signature:
     return Signature(frozenset(), base) if base and not inits else Signature(None)
 
 
-def _taken(function: Any) -> Optional[FrozenSet[str]]:
+def _taken(function: Any) -> frozenset[str] | None:
     its = function.args
     return None if its.kwarg else frozenset(one.arg for one in [*its.args, *its.kwonlyargs])
 
 
-def calls(tree: ast.Module, bound: Dict[str, Asks]) -> Iterator[Call]:
+def calls(tree: ast.Module, bound: dict[str, Asks]) -> Iterator[Call]:
     """Yield the calls in the functions and methods of a file of what its imports bind."""
     for node in tree.body:
         inner = node.body if isinstance(node, ast.ClassDef) else [node]
@@ -138,9 +139,9 @@ def calls(tree: ast.Module, bound: Dict[str, Asks]) -> Iterator[Call]:
 
 
 def _within(
-    function: Any, name: str, base: Tuple[str, ...], bound: Dict[str, Asks]
+    function: Any, name: str, base: tuple[str, ...], bound: dict[str, Asks]
 ) -> Iterator[Call]:
-    own: Set[str] = set()
+    own: set[str] = set()
     for node in _calls_of(function.body):
         keywords = tuple(one.arg for one in node.keywords if one.arg)
         path = dotted(node.func)
@@ -155,9 +156,9 @@ def _within(
                 yield Call(node.lineno, name, called, keywords)
 
 
-def _calls_of(body: List[ast.stmt]) -> Iterator[Any]:
+def _calls_of(body: list[ast.stmt]) -> Iterator[Any]:
     """Yield the calls that no condition guards that may ask which release is there."""
-    todo: List[List[ast.stmt]] = [body]
+    todo: list[list[ast.stmt]] = [body]
     while todo:
         for node in todo.pop():
             if isinstance(node, ast.If):

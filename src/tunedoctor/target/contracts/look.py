@@ -14,11 +14,13 @@ written anywhere in that package, the answer is "cannot tell", which is no probl
 interpreter that runs this.
 """
 
+from __future__ import annotations
+
 import gc
 import json
 import sys
 import time
-from typing import Any, Dict, FrozenSet, Iterable, List, NamedTuple, Optional, Set, Tuple
+from typing import Any, Iterable, NamedTuple, Tuple
 
 from .world import STANDARD, Place, World, absolute
 
@@ -28,6 +30,7 @@ MOST_PROBLEMS = 40
 MEMORY = 4 << 30
 Problem = Tuple[str, str, str]
 """Kind, module, name."""
+FIELDS = ("kind", "module", "name", "file", "line", "within")
 
 
 class Asked(NamedTuple):
@@ -36,7 +39,7 @@ class Asked(NamedTuple):
     file: str
     line: int
     module: str
-    names: Tuple[str, ...]
+    names: tuple[str, ...]
     attributes: bool = False
     keyword: str = ""
     """Passed to what the names name."""
@@ -46,17 +49,17 @@ class Asked(NamedTuple):
 
 def follow(
     world: World, library: str, entries: Iterable[str], ends: float
-) -> Tuple[List[Asked], bool, List[Place]]:
+) -> tuple[list[Asked], bool, list[Place]]:
     """Follow what an import of `library` runs.
 
     Return what it asks, whether the time `ends` cut it off, and the files of it that could not be read.
     """
-    dark: List[Place] = []
+    dark: list[Place] = []
     there = bool(world.find("torch"))
     starts = [one if "." in one else world.holder(library, one, backends=there) for one in entries]
-    todo: List[str] = []
-    seen: Set[str] = set()
-    asked: List[Asked] = []
+    todo: list[str] = []
+    seen: set[str] = set()
+    asked: list[Asked] = []
 
     def enter(name: str) -> None:
         parts = name.split(".")
@@ -91,10 +94,10 @@ def follow(
 
 def look(
     world: World, library: str, entries: Iterable[str], ends: float
-) -> Tuple[Dict[str, Any], Set[str]]:
+) -> tuple[dict[str, Any], set[str]]:
     """Return the line that tells of a library, and the modules of others that its import runs."""
     asked, cut, dark = follow(world, library, entries, ends)
-    problems: Dict[Problem, Asked] = {}
+    problems: dict[Problem, Asked] = {}
     for place in dark:
         why, number = world.spoilt(place)
         if why:
@@ -110,21 +113,14 @@ def look(
         "asked": len({one[2:4] for one in asked}),
         "cut": cut,
         "problems": [
-            {
-                "kind": kind,
-                "module": module,
-                "name": name,
-                "file": one.file,
-                "line": one.line,
-                "within": one.within,
-            }
-            for (kind, module, name), one in list(problems.items())[:MOST_PROBLEMS]
+            dict(zip(FIELDS, (*key, one.file, one.line, one.within)))
+            for key, one in list(problems.items())[:MOST_PROBLEMS]
         ],
     }
     return line, {one.module for one in asked if not (one.keyword or one.attributes)}
 
 
-def problem(world: World, asked: Asked) -> Optional[Problem]:
+def problem(world: World, asked: Asked) -> Problem | None:
     """Return what a neighbour certainly lacks of what it is asked for."""
     module, names = asked.module, asked.names
     parts = module.split(".")
@@ -160,7 +156,7 @@ def main() -> None:
     seen = {*request["whole"], *STANDARD}
     while ahead:
         seen.update(ahead)
-        beyond: Dict[str, Tuple[FrozenSet[str], str]] = {}
+        beyond: dict[str, tuple[frozenset[str], str]] = {}
         for library, (entries, led_by) in ahead.items():
             line, modules = look(world, library, entries, ends)
             sys.stdout.write(json.dumps({**line, "led_by": led_by}) + "\n")

@@ -1,11 +1,13 @@
 """What one source file binds, runs at import and exports lazily."""
 
+from __future__ import annotations
+
 import ast
 import operator
 import os
 import re
 import sys
-from typing import Any, Callable, Dict, FrozenSet, List, Optional, Set, Tuple
+from typing import Any
 
 from .calls import Asks, Call, Signature, calls, dotted, evaluated, signature, stored
 
@@ -18,13 +20,16 @@ _GUARD = re.compile(
     r"_?is_(torch|transformers|peft|datasets|tokenizers|safetensors|huggingface_hub)_available"
 )
 """Functions that say that a package is there, and ask for no release of it."""
-_COMPARE: Dict[Any, Callable[[Any, Any], Any]] = {
-    ast.Eq: operator.eq,
-    ast.NotEq: operator.ne,
-    ast.Lt: operator.lt,
-    ast.LtE: operator.le,
-    ast.Gt: operator.gt,
-    ast.GtE: operator.ge,
+_COMPARE = {
+    getattr(ast, theirs): getattr(operator, ours)
+    for theirs, ours in (
+        ("Eq", "eq"),
+        ("NotEq", "ne"),
+        ("Lt", "lt"),
+        ("LtE", "le"),
+        ("Gt", "gt"),
+        ("GtE", "ge"),
+    )
 }
 _RUNS, _CAN_RUN, _NEVER = 2, 1, 0
 
@@ -32,30 +37,30 @@ _RUNS, _CAN_RUN, _NEVER = 2, 1, 0
 class Source:
     """A parsed file."""
 
-    def __init__(self, text: bytes, tree: ast.Module, siblings: FrozenSet[str]) -> None:
+    def __init__(self, text: bytes, tree: ast.Module, siblings: frozenset[str]) -> None:
         """Walk a tree without recursion, in time linear in it."""
-        self.names: Set[str] = {
+        self.names: set[str] = {
             w.strip().decode("ascii", "replace")
             for m in _GLOBAL.findall(text)
             for w in m.split(b",")
         }
         """What it could bind at module level, in any branch."""
-        self.promised: Set[str] = set()
+        self.promised: set[str] = set()
         """What it imports for type checkers alone, and has by other means or never."""
-        self.stars: List[Tuple[str, int]] = []
-        self.asks: List[Asks] = []
+        self.stars: list[tuple[str, int]] = []
+        self.asks: list[Asks] = []
         self.compiled = b"AddSerializedFile" in text
         """Made by protoc: a descriptor in bytes holds its names."""
         self.path_made = b"__path__" in text
         """Its folders are chosen by code."""
-        self.bound: Dict[str, Asks] = {}
+        self.bound: dict[str, Asks] = {}
         """Name -> the import that alone binds it."""
-        self.signatures: Dict[str, Signature] = {}
+        self.signatures: dict[str, Signature] = {}
         """Of what is defined here, once and for certain."""
         self._eager = sys.version_info < (3, 14) and b"import annotations" not in text
         self._statements(tree.body)
         self.asks = [one for one in map(self._attributed, self.asks) if one.certain]
-        self.calls: List[Call] = []
+        self.calls: list[Call] = []
         """Calls in functions, with keywords, of what a sibling or a base class brings."""
         brought = {one.module.partition(".")[0] for one in self.bound.values() if not one.level}
         if brought & siblings:
@@ -64,10 +69,10 @@ class Source:
         """It makes names by other means than statements."""
         self.tabled = False
         """These names stand in tables of the file, or in `scans`."""
-        self.scans: List[str] = []
+        self.scans: list[str] = []
         """Folders below its own whose files' __all__ it exports; "" for its own."""
-        self.strings: Set[str] = set()
-        self.lazy: Dict[str, str] = {}
+        self.strings: set[str] = set()
+        self.lazy: dict[str, str] = {}
         """Name that it exports -> the part of the package that holds it."""
         if self.dynamic:
             self._tables(tree)
@@ -80,7 +85,7 @@ class Source:
         names = of.names + ask.names
         return ask._replace(module=of.module, level=of.level, names=names, certain=of.certain)
 
-    def _bind(self, name: str, what: Optional[Asks] = None) -> None:
+    def _bind(self, name: str, what: Asks | None = None) -> None:
         if name in self.names or what is None:
             self.bound.pop(name, None)
             self.signatures.pop(name, None)
@@ -88,8 +93,8 @@ class Source:
             self.bound[name] = what
         self.names.add(name)
 
-    def _statements(self, body: List[ast.stmt]) -> None:
-        todo: List[Tuple[List[ast.stmt], int, Tuple[str, ...]]] = [(body, _RUNS, ())]
+    def _statements(self, body: list[ast.stmt]) -> None:
+        todo: list[tuple[list[ast.stmt], int, tuple[str, ...]]] = [(body, _RUNS, ())]
         while todo:
             statements, runs, needs = todo.pop()
             for node in statements:
@@ -116,7 +121,7 @@ class Source:
                 if runs == _RUNS:
                     self._evaluated(node, needs)
 
-    def _parts(self, node: Any) -> List[Tuple[List[ast.stmt], int]]:
+    def _parts(self, node: Any) -> list[tuple[list[ast.stmt], int]]:
         """Return the bodies of try, with, for, while and match: `finally` is certain, and what no one catches."""
         for part in ("target", "test", "iter"):
             self._targets(getattr(node, part, None))
@@ -133,12 +138,12 @@ class Source:
             (getattr(node, "finalbody", []), _RUNS),
         ]
 
-    def _targets(self, node: Optional[ast.AST]) -> None:
+    def _targets(self, node: ast.AST | None) -> None:
         for one in ast.walk(node) if node is not None else ():
             if isinstance(one, ast.Name) and isinstance(one.ctx, ast.Store):
                 self._bind(one.id)
 
-    def _import(self, node: Any, runs: int, needs: Tuple[str, ...]) -> None:
+    def _import(self, node: Any, runs: int, needs: tuple[str, ...]) -> None:
         plain = isinstance(node, ast.Import)
         module, level = ("", 0) if plain else (node.module or "", node.level)
         for alias in node.names:
@@ -162,9 +167,9 @@ class Source:
             else:
                 self.promised.add(bound)
 
-    def _evaluated(self, node: Any, needs: Tuple[str, ...]) -> None:
+    def _evaluated(self, node: Any, needs: tuple[str, ...]) -> None:
         """Note the attributes of names that a statement looks up when it runs, a class with all of its body."""
-        own: Set[str] = set()
+        own: set[str] = set()
         todo = self._expressions(node)
         for inner in node.body if isinstance(node, ast.ClassDef) else ():
             todo += self._expressions(inner)
@@ -176,9 +181,9 @@ class Source:
                 ask = Asks(one.lineno, path[0], 0, path[1:], attributes=True, needs=needs)
                 self.asks.append(ask)
 
-    def _expressions(self, node: Any) -> List[ast.expr]:
+    def _expressions(self, node: Any) -> list[ast.expr]:
         """Return what a statement evaluates itself."""
-        found: List[Any] = [getattr(node, part, None) for part in ("value", "test", "iter")]
+        found: list[Any] = [getattr(node, part, None) for part in ("value", "test", "iter")]
         found += [*getattr(node, "decorator_list", ()), *getattr(node, "bases", ())]
         found += [one.value for one in getattr(node, "keywords", ())]
         found += [one.context_expr for one in getattr(node, "items", ())[:1]]
@@ -230,7 +235,7 @@ class Source:
             self.lazy.setdefault(part, texts[0].lstrip("."))
 
 
-def parsed(text: bytes, siblings: FrozenSet[str] = frozenset()) -> Optional[Source]:
+def parsed(text: bytes, siblings: frozenset[str] = frozenset()) -> Source | None:
     """Return the Source of a text; None where this interpreter cannot parse it.
 
     Calls are read where the file imports one of `siblings`.
@@ -247,17 +252,17 @@ def _text(node: Any) -> str:
     return value if isinstance(node, ast.Constant) and isinstance(value, str) else ""
 
 
-def guards(test: ast.expr) -> Tuple[str, ...]:
+def guards(test: ast.expr) -> tuple[str, ...]:
     """Return the packages that have to be there for a condition to hold, where it asks for nothing else."""
     both = isinstance(test, ast.BoolOp) and isinstance(test.op, ast.And)
-    tests: List[Any] = test.values if both else [test]  # type: ignore[attr-defined]
+    tests: list[Any] = test.values if both else [test]  # type: ignore[attr-defined]
     plain = [one for one in tests if isinstance(one, ast.Call) and not (one.args or one.keywords)]
     found = [_GUARD.fullmatch(".".join(dotted(one.func)[-1:])) for one in plain]
     whole = len(found) == len(tests) and all(found)
     return tuple(one.group(1) for one in found if one) if whole else ()
 
 
-def decided(test: ast.expr) -> Optional[bool]:
+def decided(test: ast.expr) -> bool | None:
     """Return what a condition is under this interpreter; None where the file alone doesn't tell."""
     turns = 0
     while isinstance(test, ast.UnaryOp) and isinstance(test.op, ast.Not):
@@ -266,7 +271,7 @@ def decided(test: ast.expr) -> Optional[bool]:
     return told if told is None else told is not bool(turns % 2)
 
 
-def _decided(test: ast.expr) -> Optional[bool]:
+def _decided(test: ast.expr) -> bool | None:
     if isinstance(test, ast.Constant):
         return bool(test.value)
     if getattr(test, "attr", getattr(test, "id", "")) == "TYPE_CHECKING":

@@ -1,11 +1,13 @@
 """The modules of a path, and whether they define a name. What counts as defined is whatever a module could bind."""
 
+from __future__ import annotations
+
 import ast
 import os
 import re
 import stat
 import sys
-from typing import Dict, FrozenSet, Iterable, List, NamedTuple, Optional, Sequence, Set, Tuple
+from typing import Iterable, NamedTuple, Sequence
 
 from .source import Source, parsed
 
@@ -16,12 +18,12 @@ MOST_TEXT = 256 << 20
 DEEPEST = 24
 """Parts of a module's name, and stars that lead to stars."""
 ENDINGS = (".so", ".pyd", ".pyc", ".dylib")
-STANDARD = frozenset(getattr(sys, "stdlib_module_names", ())) | {
-    "__main__",
-    *sys.builtin_module_names,
-}
+STANDARD = {"__main__", *getattr(sys, "stdlib_module_names", ()), *sys.builtin_module_names}
 
 _PATCHES = re.compile(rb"\.(\w+)[ \t]*=(?!=)|setattr\([^)\n\"\']{0,100}[\"\'](\w+)[\"\']")
+
+
+_DEFINED = re.compile(rb"^(?:class|def) (\w+)", re.MULTILINE)
 
 
 class Place(NamedTuple):
@@ -30,8 +32,12 @@ class Place(NamedTuple):
     name: str
     file: str
     """Its source; "" where there is none."""
-    folders: Tuple[str, ...]
+    folders: tuple[str, ...]
     """Of a package."""
+
+
+def _decoded(names: Iterable[bytes]) -> set[str]:
+    return {one.decode("ascii", "replace") for one in names}
 
 
 def absolute(place: Place, module: str, level: int) -> str:
@@ -43,35 +49,37 @@ def absolute(place: Place, module: str, level: int) -> str:
     return ".".join([*parts, module] if module else parts)
 
 
+def _read(path: str) -> bytes | None:
+    told = os.stat(path)
+    if not stat.S_ISREG(told.st_mode) or told.st_size > LARGEST:
+        return None
+    with open(path, "rb") as file:
+        return file.read(LARGEST)
+
+
 class World:
     """A path and what was read of it."""
 
     def __init__(
-        self, path: Sequence[str], sites: Iterable[str], siblings: FrozenSet[str] = frozenset()
+        self, path: Sequence[str], sites: Iterable[str], siblings: frozenset[str] = frozenset()
     ) -> None:
         """Take the folders of sys.path; `sites` are those of them that hold distributions.
 
         Calls are read of files that import one of `siblings`.
         """
-        self.siblings = siblings
-        self.path = path
-        self.sites = frozenset(sites)
-        self._listed: Dict[str, FrozenSet[str]] = {}
-        self._places: Dict[str, Optional[Place]] = {}
-        self._gone: Dict[str, bool] = {}
-        self._sources: Dict[str, Optional[Source]] = {}
-        self._texts: Dict[str, List[bytes]] = {}
-        self._exported: Dict[str, Set[str]] = {}
-        self._defined: Dict[Tuple[str, str], Optional[bool]] = {}
+        self.siblings, self.path, self.sites = siblings, path, frozenset(sites)
+        self._listed: dict[str, frozenset[str]] = {}
+        self._places: dict[str, Place | None] = {}
+        self._gone: dict[str, bool] = {}
+        self._sources: dict[str, Source | None] = {}
+        self._texts: dict[str, list[bytes]] = {}
+        self._exported: dict[str, set[str]] = {}
+        self._defined: dict[tuple[str, str], bool | None] = {}
 
-    def read(self, path: str) -> Optional[bytes]:
+    def read(self, path: str) -> bytes | None:
         """Return the bytes of a regular file of bounded size; None for anything else."""
         try:
-            told = os.stat(path)
-            if not stat.S_ISREG(told.st_mode) or told.st_size > LARGEST:
-                return None
-            with open(path, "rb") as file:
-                return file.read(LARGEST)
+            return _read(path)
         except (OSError, ValueError):
             return None
 
@@ -81,7 +89,7 @@ class World:
             folders.sort()
             yield from (os.path.join(place, one) for one in sorted(names) if one.endswith(".py"))
 
-    def listed(self, folder: str) -> FrozenSet[str]:
+    def listed(self, folder: str) -> frozenset[str]:
         """Return the names in a folder."""
         if folder not in self._listed:
             try:
@@ -90,7 +98,7 @@ class World:
                 self._listed[folder] = frozenset()
         return self._listed[folder]
 
-    def find(self, name: str) -> Optional[Place]:
+    def find(self, name: str) -> Place | None:
         """Return where a module lies; None where no folder holds it, which need not mean that it is gone."""
         if name not in self._places:
             parent, _, last = name.rpartition(".")
@@ -99,8 +107,8 @@ class World:
             self._places[name] = self._in(folders, name, last) if last else None
         return self._places[name]
 
-    def _in(self, folders: Iterable[str], name: str, last: str) -> Optional[Place]:
-        spaces: List[str] = []
+    def _in(self, folders: Iterable[str], name: str, last: str) -> Place | None:
+        spaces: list[str] = []
         for folder in folders:
             names = self.listed(folder)
             inner = os.path.join(folder, last)
@@ -159,21 +167,17 @@ class World:
         word = last.encode()
         return any(b"sys.modules" in t and word in t for t in self.package_texts(package))
 
-    def source(self, place: Place) -> Optional[Source]:
+    def source(self, place: Place) -> Source | None:
         """Return the Source of a place; None where there is none, or where it cannot be parsed."""
         if place.file not in self._sources:
             text = self.read(place.file) if place.file else None
             self._sources[place.file] = None if text is None else parsed(text, self.siblings)
         return self._sources[place.file]
 
-    def spoilt(self, place: Place) -> Tuple[str, int]:
+    def spoilt(self, place: Place) -> tuple[str, int]:
         """Return the error with which an import of a file dies before any of it runs, and the line; "" for none."""
         try:
-            told = os.stat(place.file)
-            if not stat.S_ISREG(told.st_mode) or told.st_size > LARGEST:
-                return "", 0
-            with open(place.file, "rb") as file:
-                ast.parse(file.read(LARGEST))
+            ast.parse(_read(place.file) or b"")
         except PermissionError as error:
             return f"PermissionError: {error.strerror}", 0
         except SyntaxError as error:
@@ -204,27 +208,22 @@ class World:
         """Tell whether a package is there, of which a file makes sure before it asks one."""
         return bool(self.find(package))
 
-    def through(self, module: str, names: Tuple[str, ...]) -> Tuple[str, Tuple[str, ...]]:
+    def through(self, module: str, names: tuple[str, ...]) -> tuple[str, tuple[str, ...]]:
         """Return a module and names with those of the names that are modules gone over to the module."""
         while len(names) > 1 and self.find(module + "." + names[0]):
             place = self.find(module)
             source = self.source(place) if place else None
             if source and place and names[0] in source.names:
                 ask = source.bound.get(names[0])
-                if (
-                    not ask
-                    or ask.names != names[:1]
-                    or absolute(place, ask.module, ask.level) != module
-                ):
+                same = ask and ask.names == names[:1]
+                if not (ask and same and absolute(place, ask.module, ask.level) == module):
                     break  # something else of that name
             elif source and names[0] in source.lazy:
                 break
             module, names = module + "." + names[0], names[1:]
         return module, names
 
-    def takes(
-        self, module: str, names: Tuple[str, ...], depth: int = 0
-    ) -> Optional[FrozenSet[str]]:
+    def takes(self, module: str, names: tuple[str, ...], depth: int = 0) -> frozenset[str] | None:
         """Return the keywords that what stands below a module takes; None where that cannot be told."""
         module, names = self.through(module, names)
         if len(names) != 1 or depth > DEEPEST:
@@ -251,14 +250,14 @@ class World:
         """Tell whether it is certain that a module does not define a name."""
         return self._has(module, name, 0) is False
 
-    def _has(self, module: str, name: str, depth: int) -> Optional[bool]:
+    def _has(self, module: str, name: str, depth: int) -> bool | None:
         key = (module, name)
         if key not in self._defined:
             self._defined[key] = None  # while it is asked: stars lead in circles
             self._defined[key] = self._look(module, name, depth)
         return self._defined[key]
 
-    def _look(self, module: str, name: str, depth: int) -> Optional[bool]:
+    def _look(self, module: str, name: str, depth: int) -> bool | None:
         place = self.find(module)
         source = self.source(place) if place else None
         if place is None or source is None or depth > DEEPEST or name.startswith("__"):
@@ -273,7 +272,7 @@ class World:
             return None
         return self._made(place, source, name) if source.dynamic else False
 
-    def _made(self, place: Place, source: Source, name: str) -> Optional[bool]:
+    def _made(self, place: Place, source: Source, name: str) -> bool | None:
         """Tell whether a module that makes names by other means than statements makes this one."""
         folder = os.path.dirname(place.file)
         if any(name in self.exported(os.path.join(folder, one)) for one in source.scans):
@@ -284,46 +283,38 @@ class World:
             return name in self.stand_ins(place)
         return None if self._somewhere(place.name, name) else False
 
-    def exported(self, folder: str) -> Set[str]:
+    def exported(self, folder: str) -> set[str]:
         """Return the names in the `__all__` of all files below a folder, and what their decorators export."""
         if folder not in self._exported:
-            found: Set[bytes] = set()
+            found: set[bytes] = set()
             for text in self.texts(folder):
-                at = text.find(b"__all__")
-                while at >= 0:
-                    end = text.find(b"]", at)
-                    found.update(re.findall(rb"[\"'](\w+)[\"']", text[at:end]))
-                    at = text.find(b"__all__", end) if end >= 0 else -1
+                for part in text.split(b"__all__")[1:]:
+                    found.update(re.findall(rb"[\"'](\w+)[\"']", part.partition(b"]")[0]))
                 if b"@requires" in text or b"@export" in text:
-                    found.update(re.findall(rb"^(?:class|def) (\w+)", text, re.MULTILINE))
-            self._exported[folder] = {one.decode("ascii", "replace") for one in found}
+                    found.update(_DEFINED.findall(text))
+            self._exported[folder] = _decoded(found)
         return self._exported[folder]
 
-    def stand_ins(self, package: Place) -> Set[str]:
+    def stand_ins(self, package: Place) -> set[str]:
         """Return the names that a lazy package has in place of those whose backends are absent."""
         folder = os.path.join(os.path.dirname(package.file), "utils")
         if folder not in self._exported:
             files = [n for n in self.listed(folder) if n.startswith("dummy_") and n.endswith(".py")]
             texts = [self.read(os.path.join(folder, n)) or b"" for n in files]
-            found = {
-                w for t in texts for w in re.findall(rb"^(?:class|def) (\w+)", t, re.MULTILINE)
-            }
-            self._exported[folder] = {one.decode("ascii", "replace") for one in found}
+            self._exported[folder] = _decoded(w for t in texts for w in _DEFINED.findall(t))
         return self._exported[folder]
 
-    def texts(self, folder: str) -> List[bytes]:
+    def texts(self, folder: str) -> list[bytes]:
         """Return the sources below a folder."""
         if folder not in self._texts:
-            found: List[bytes] = []
-            size = 0
+            found, size = self._texts.setdefault(folder, []), 0
             for path in self.below(folder):
-                text = self.read(path) if size < MOST_TEXT else None
-                found += [] if text is None else [text]
-                size += len(text or b"")
-            self._texts[folder] = found
+                text = (self.read(path) if size < MOST_TEXT else None) or b""
+                found.append(text)
+                size += len(text)
         return self._texts[folder]
 
-    def package_texts(self, module: str) -> List[bytes]:
+    def package_texts(self, module: str) -> list[bytes]:
         """Return the sources of the whole package that a module is of."""
         place = self.find(module.partition(".")[0])
         return [text for one in (place.folders if place else ()) for text in self.texts(one)]
@@ -338,10 +329,10 @@ class World:
         )
         return any(word in text and defines.search(text) for text in self.package_texts(module))
 
-    def patches(self, library: str) -> Set[str]:
+    def patches(self, library: str) -> set[str]:
         """Return the names that a library itself sets on other modules: it can make them before it asks for them."""
         key = "patches of " + library
         if key not in self._exported:
-            found = {w for t in self.package_texts(library) for w in _PATCHES.findall(t)}
-            self._exported[key] = {(a or b).decode("ascii", "replace") for a, b in found}
+            found = (w for t in self.package_texts(library) for w in _PATCHES.findall(t))
+            self._exported[key] = _decoded(a or b for a, b in found)
         return self._exported[key]

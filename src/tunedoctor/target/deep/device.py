@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import warnings
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Iterator
 
-from .attributes import attempt, reach, text_of
-from .telling import LONGEST, Missing
+from .telling import LONGEST, Missing, attempt, reach, text_of
 
 if TYPE_CHECKING:
     from .telling import Teller
@@ -36,27 +36,23 @@ def init_gpu(torch: Any, kind: str, data: dict[str, Any]) -> None:
         warnings.simplefilter("always")
         data["available"] = bool(reach(torch, name + ".is_available")())
     reasons = [str(w.message)[:LONGEST] for w in caught]
-    if not kind and data["available"]:
-        data["kind"] = "cuda"
-    if kind in ("cuda", "rocm", "xpu") and not data["available"]:
-        try:
-            reach(torch, name + ".init")()
-        except Missing:
-            pass
-        except Exception as error:  # the very text that is wanted
-            reasons.append((type(error).__name__ + ": " + str(error))[:LONGEST])
-    data["gpu_error"] = "\n".join(dict.fromkeys(reasons)) if not data["available"] else ""
-    for text in reasons if data["available"] else ():
-        warnings.warn(text, UserWarning, stacklevel=1)
+    init = getattr(reach(torch, name), "init", None) if kind in ("cuda", "rocm", "xpu") else None
     if data["available"]:
-        if kind in ("cuda", "rocm", "xpu"):
-            attempt_init = getattr(getattr(torch, name), "init", None)
-            if attempt_init is not None:
-                attempt_init()
+        data["kind"] = kind or "cuda"
+        for text in reasons:
+            warnings.warn(text, UserWarning, stacklevel=1)
+        if init is not None:
+            init()
         count = attempt(torch, name + ".device_count")
         data["count"] = count if isinstance(count, int) else 1
         archs = attempt(torch, name + ".get_arch_list")
         data["archs"] = [str(a) for a in archs] if isinstance(archs, (list, tuple)) else []
+    elif init is not None:
+        try:
+            init()
+        except Exception as error:  # the very text that is wanted
+            reasons.append((type(error).__name__ + ": " + str(error))[:LONGEST])
+    data["gpu_error"] = "\n".join(dict.fromkeys(reasons)) if not data["available"] else ""
 
 
 def describe(torch: Any, kind: str, index: int, data: dict[str, Any]) -> None:
@@ -93,37 +89,46 @@ def matmul(torch: Any, device: str, dtype: str) -> None:
     got = (moved @ moved).float().cpu()
     worst = float((got - want).abs().max() / want.abs().max())
     if not worst <= TOLERANCE[dtype]:  # NaN as well
-        msg = f"the product on {device} is off by {worst:.3g} of the largest number on the CPU"
-        raise ValueError(msg)
+        raise ValueError(
+            f"the product on {device} is off by {worst:.3g} of the largest number on the CPU"
+        )
+
+
+def backends() -> list[tuple[str, Any]]:
+    """Return the back-ends of scaled dot product attention that this torch knows, and what chooses each in a `with`.
+
+    Raises:
+        Missing: before torch 2.3 none can be chosen.
+    """
+    try:
+        module = importlib.import_module("torch.nn.attention")
+        kinds, choose = module.SDPBackend, module.sdpa_kernel
+    except (ImportError, AttributeError):
+        raise Missing("torch.nn.attention is not there") from None
+
+    @contextlib.contextmanager
+    def chosen(kind: Any) -> Iterator[None]:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # they warn why they do not fit
+            with choose(kind):
+                yield
+
+    names = ("FLASH_ATTENTION", "EFFICIENT_ATTENTION", "CUDNN_ATTENTION", "MATH")
+    there = [(name.split("_")[0].lower(), getattr(kinds, name, None)) for name in names]
+    return [(name, chosen(kind)) for name, kind in there if kind is not None]
 
 
 def attention(torch: Any, device: str, data: dict[str, Any]) -> None:
     """Which back-ends of scaled dot product attention run."""
     data["attention"] = []
     run = reach(torch, "nn.functional.scaled_dot_product_attention")
-    try:
-        module = importlib.import_module("torch.nn.attention")
-        backends, choose = module.SDPBackend, module.sdpa_kernel
-    except (ImportError, AttributeError):
-        msg = "torch.nn.attention is not there"
-        raise Missing(msg) from None
     dtype = torch.float32 if device == "cpu" else torch.float16
-    query = torch.ones(1, 2, 64, 64, dtype=dtype, device=device)
     last: Exception | None = None
-    for name in ("flash", "efficient", "cudnn", "math"):
-        backend = getattr(
-            backends,
-            {"cudnn": "CUDNN_ATTENTION", "math": "MATH"}.get(name, name.upper() + "_ATTENTION"),
-            None,
-        )
-        if backend is None:
-            continue
+    for name, chosen in backends():
+        query = torch.ones(1, 2, 64, 64, dtype=dtype, device=device)
         try:
-            # they warn why they do not fit
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")
-                with choose(backend):
-                    float(run(query, query, query).sum())
+            with chosen:
+                float(run(query, query, query).sum())
         except Exception as error:  # this back-end is not for this device
             last = error
         else:
@@ -136,8 +141,7 @@ def compiled(torch: Any, device: str) -> None:
     """torch.compile of one line."""
     double = reach(torch, "compile")(lambda x: x * 2 + 1)
     if float(double(reach(torch, "ones")(8, device=device)).sum()) != 24.0:
-        msg = "the compiled function gave a wrong result"
-        raise ValueError(msg)
+        raise ValueError("the compiled function gave a wrong result")
 
 
 def device_name(kind: str, index: int) -> str:

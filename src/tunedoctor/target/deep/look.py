@@ -17,23 +17,14 @@ import os
 import sys
 from typing import Any
 
-from .attributes import attempt, reach, text_of
 from .device import attention, compiled, device_name, init_gpu, kind_of, run_device
-from .telling import Teller
+from .telling import Teller, attempt, installed, reach, text_of
 
 _OWN = os.path.dirname(os.path.abspath(__file__))
 TABLE = os.path.join(_OWN, "..", "..", "tables", "imports.json")
 MOST_STRAYS = 200
 LARGEST = 1 << 20
 """Bytes of a .pth file that are read."""
-
-
-def installed(module: str) -> bool:
-    """Tell whether the module is found, without importing it."""
-    try:
-        return importlib.util.find_spec(module) is not None
-    except Exception:  # a broken finder or a module without a spec: import will tell
-        return True
 
 
 def import_module(module: str) -> None:
@@ -46,8 +37,7 @@ def import_module(module: str) -> None:
     spec = getattr(found, "__spec__", None)
     if getattr(found, "__file__", None) is None and getattr(spec, "origin", None) is None:
         where = ", ".join(map(str, getattr(found, "__path__", [])))
-        msg = f"{module} is a folder without __init__.py: {where}"
-        raise ImportError(msg, name=module)
+        raise ImportError(f"{module} is a folder without __init__.py: {where}", name=module)
 
 
 def build(torch: Any, data: dict[str, Any]) -> None:
@@ -66,8 +56,7 @@ def bridge(torch: Any) -> None:
     numpy = importlib.import_module("numpy")
     back = reach(torch, "from_numpy")(numpy.ones(3)).numpy()
     if float(back.sum()) != 3.0:
-        msg = f"torch.from_numpy(ones(3)).numpy() gave {back!r}"
-        raise ValueError(msg)
+        raise ValueError(f"torch.from_numpy(ones(3)).numpy() gave {back!r}")
 
 
 def tensor(torch: Any) -> None:
@@ -75,8 +64,7 @@ def tensor(torch: Any) -> None:
     weight = reach(torch, "ones")(8, 8, requires_grad=True)
     (reach(torch, "ones")(8, 8) @ weight).sum().backward()
     if float(weight.grad.sum()) != 512.0:
-        msg = f"the gradient of a product of ones is {weight.grad!r}"
-        raise ValueError(msg)
+        raise ValueError(f"the gradient of a product of ones is {weight.grad!r}")
 
 
 def lazy(module: str, paths: list[str]) -> None:
@@ -195,29 +183,14 @@ def put_by(folder: str, sites: list[str]) -> str:
     return ""
 
 
-def die_with_the_doctor() -> None:
-    """Linux: have the kernel end this process when the doctor is gone, even amid a hang."""
-    try:
-        import ctypes
-
-        ctypes.CDLL(None).prctl(1, 9)  # PR_SET_PDEATHSIG, SIGKILL
-    except Exception:  # not Linux, or no ctypes: the closed stream ends it
-        pass
-
-
 def main() -> None:
     """Read the arguments and run everything."""
     arguments = sys.argv[1:]
-    pairs = list(zip(arguments, arguments[1:]))  # noqa: B905, RUF007  of Python 3.10
+    pairs = list(zip(arguments, arguments[1:]))  # noqa: RUF007  of Python 3.10
     skip = [value for flag, value in pairs if flag == "--skip"]
     also = [value for flag, value in pairs if flag == "--also"]
     seconds = [value for flag, value in pairs if flag == "--seconds"]
-    if sys.platform.startswith("linux"):
-        die_with_the_doctor()
-    tell = Teller(skip, float(seconds[0]) if seconds else 0.0)
+    tell = Teller(float(seconds[0]) if seconds else 0.0, skip)
     torch = run_torch(tell)
     known = run_libraries(tell, also, torch=torch)
-    tell.say(done=True, strays=strays(known))
-    sys.stderr.flush()
-    # no farewell: what libraries do at exit is not what was asked
-    os._exit(0)
+    tell.leave(strays=strays(known))

@@ -1,18 +1,23 @@
-"""Tell of stages on a private copy of standard output: what each found, or the exception it ended with."""
+"""Tell of stages on a private copy of standard output: what each found, or the exception it ended with.
+
+The protocol of the deep probe and of the smoke training: one JSON line before a stage and one after it.
+"""
 
 from __future__ import annotations
 
 import faulthandler
 import importlib
+import importlib.util
 import json
 import os
+import sys
 import time
 import traceback
 import warnings
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
 FRAMES = 3
 """Innermost frames of a traceback that are told."""
@@ -31,23 +36,48 @@ class Missing(Exception):  # noqa: N818  not an error: a stage that can't be tri
     """A function that the stage needs is not there."""
 
 
+class Wrong(Exception):  # noqa: N818  a verdict, not an error of the script
+    """A stage ran and its result is wrong: a word that the doctor's table of blame knows, and the finding."""
+
+    def __init__(self, reason: str, text: str) -> None:
+        super().__init__(text)
+        self.reason = reason
+
+
 class Teller:
     """Runs stages and tells of them on a private stream."""
 
-    def __init__(self, skip: list[str], seconds: float) -> None:
-        """Move standard output to standard error and keep its old end for the telling."""
-        self.skip = skip
-        self.seconds = seconds
+    def __init__(self, seconds: float, skip: Sequence[str] = (), rank: int = 0) -> None:
+        """Move standard output to standard error and keep its old end for the telling.
+
+        Each stage has `seconds` between two signs of life; `rank` is that of torchrun.
+        """
+        self.skip, self.seconds, self.rank = skip, seconds, rank
         self.stream = os.dup(1)
         os.dup2(2, 1)
         self.warnings: list[str] = []
         self.told = 0
         faulthandler.enable(file=self.stream)
         warnings.showwarning = self._warn
+        die_with_the_doctor()
 
     def say(self, **line: Any) -> None:
-        """Write one JSON line in one piece."""
+        """Write one JSON line in one piece, with the rank where there are several."""
+        if self.rank:
+            line["rank"] = self.rank
         os.write(self.stream, json.dumps(line).encode("ascii") + b"\n")
+
+    def alive(self, **line: Any) -> None:
+        """Tell of one step inside a stage; its time limit starts anew."""
+        if self.seconds > 0:
+            faulthandler.dump_traceback_later(self.seconds, file=self.stream)
+        self.say(step=line)
+
+    def leave(self, **line: Any) -> NoReturn:
+        """End without the farewells of libraries, which take 0.3 s, can hang, and are not what was asked."""
+        sys.stderr.flush()
+        self.say(done=True, **line)
+        os._exit(0)
 
     def stage(self, name: str, work: Callable[[dict[str, Any]], None], why_not: str = "") -> bool:
         """Run one stage and return whether it went well; `work` fills in what it found."""
@@ -69,19 +99,30 @@ class Teller:
             failure = {"skipped": True, "error": str(error)}
         except BaseException as error:  # a SystemExit on import is a failure too
             failure = {"error": told(error), "type": type(error).__name__}
-        seconds = time.perf_counter() - began
+            if isinstance(error, Wrong):
+                data["reason"] = error.reason
+        line = {"seconds": round(time.perf_counter() - began, 3), "data": data, **failure}
         faulthandler.cancel_dump_traceback_later()
         new = self.warnings[self.told :]
         self.told += len(new)
-        self.say(
-            end=name, ok=not failure, seconds=round(seconds, 3), data=data, warnings=new, **failure
-        )
+        self.say(end=name, ok=not failure, warnings=new, **line)
         return not failure
 
     def _warn(self, message: Any, category: Any, *_: Any, **__: Any) -> None:
         text = f"{getattr(category, '__name__', category)}: {message}"
         if len(self.warnings) < MOST_WARNINGS and text[:LONGEST] not in self.warnings:
             self.warnings.append(text[:LONGEST])
+
+
+def die_with_the_doctor() -> None:
+    """Linux: have the kernel end this process when the doctor is gone, even amid a hang."""
+    try:
+        import ctypes
+
+        if sys.platform.startswith("linux"):
+            ctypes.CDLL(None).prctl(1, 9)  # PR_SET_PDEATHSIG, SIGKILL
+    except Exception:  # no ctypes: the closed stream ends it
+        pass
 
 
 def told(error: BaseException) -> str:
@@ -114,3 +155,43 @@ def _one(error: BaseException) -> str:
     if len(text) > LONGEST:
         text = text[: LONGEST // 2] + " ... " + text[-LONGEST // 2 :]
     return "\n".join([*lines, text])
+
+
+def installed(module: str) -> bool:
+    """Tell whether the module is found, without importing it."""
+    try:
+        return importlib.util.find_spec(module) is not None
+    except Exception:  # a broken finder or a module without a spec: import will tell
+        return True
+
+
+def reach(root: Any, path: str) -> Any:
+    """Return root.a.b for "a.b".
+
+    Raises:
+        Missing: an attribute is not there.
+    """
+    found = root
+    for name in path.split("."):
+        try:
+            found = getattr(found, name)
+        except AttributeError:
+            raise Missing(f"{getattr(root, '__name__', 'it')} has no {path}") from None
+    return found
+
+
+def attempt(root: Any, path: str, *arguments: Any) -> Any:
+    """Call root.path(*arguments); None where it is not there or fails."""
+    try:
+        return reach(root, path)(*arguments)
+    except Exception:  # an answer less
+        return None
+
+
+def text_of(root: Any, path: str) -> str:
+    """Return root.path as text, "" where it is not there or None."""
+    try:
+        value = reach(root, path)
+    except Missing:
+        return ""
+    return "" if value is None else str(value)

@@ -1,21 +1,23 @@
 """The smoke training itself, stage by stage."""
 
+from __future__ import annotations
+
 import gc
 import os
 import tempfile
-from typing import Any, Callable, Dict, List
+from typing import Any
 
-from ..deep.attributes import attempt
-from . import extras, kernels, mine, recipe, saving, training
-from .lab import Lab, choose_device, import_stages, shut_out
-from .tell import Narrator, shown, wrong
-from .unchanged import Kept
+from ..deep.telling import Teller, Wrong, attempt
+from . import extras, kernels, mine, saving, tiny
+from .lab import Lab, choose_device, finite, import_stages, shown, shut_out
 
 AGAIN = 8
 """Steps that are repeated from the start to see whether the losses are the same."""
+ENOUGH, FEWEST = 0.05, 20
+"""Loss (nats a token) below which the sentences are known by heart, and the least steps."""
 
 
-def core(tell: Narrator, asked: Any) -> None:
+def core(tell: Teller, asked: Any) -> None:
     """Run all stages; what needs a stage that failed is not begun."""
     lab = Lab(asked.device)
     scratch = asked.scratch or tempfile.mkdtemp(prefix="doctor-smoke-")
@@ -30,179 +32,230 @@ def core(tell: Narrator, asked: Any) -> None:
         ):
             Core(tell, lab, asked, fresh, scratch).run()
     finally:
-        fresh.stop()
+        fresh.process.kill()
 
 
 class Core:
     """The stages from the model on, and what they hand to each other."""
 
     def __init__(
-        self, tell: Narrator, lab: Lab, asked: Any, fresh: saving.Fresh, scratch: str
+        self, tell: Teller, lab: Lab, asked: Any, fresh: saving.Fresh, scratch: str
     ) -> None:
         """Keep what the stages share."""
         self.tell, self.lab, self.asked, self.fresh = tell, lab, asked, fresh
         self.folder = os.path.join(scratch, "adapter")
         self.own = bool(asked.model)
-        self.steps = asked.steps or (mine.STEPS if self.own else recipe.STEPS)
-        self.rate = 1e-4 if self.own else recipe.RATE
-        self.enough = 0.0 if self.own else recipe.ENOUGH
+        self.steps = asked.steps or (mine.STEPS if self.own else tiny.STEPS)
+        self.rate = 1e-4 if self.own else tiny.RATE
+        self.enough = 0.0 if self.own else ENOUGH
+        self.rows: Any = ()
+        self.batches: list[tiny.Batch] = []
         self.model: Any = None
-        self.rows: List[List[int]] = []
-        self.pad = 0
-        self.batches: List[recipe.Batch] = []
         self.kept: Any = None
-        self.run_: Any = None
+        self.trained: Any = None
         self.before: Any = None
-        self.merged: Any = None
 
     def run(self) -> None:
-        """Run the stages that build on each other; the first failure ends them."""
-        training_stages: List[Any] = [("data", self.read)] if self.own else []
-        training_stages += [
+        """Run the stages; the first failure ends those that build on each other."""
+        building: list[Any] = [("data", self.read)] if self.own else []
+        building += [
             ("build", self.build),
             ("wrap", self.wrap),
-            ("forward", lambda data: training.forward(self.model, self.batches[0], data)),
-            (
-                "backward",
-                lambda data: training.backward(self.lab, self.model, self.batches[0], data),
-            ),
-            ("optimizer", self.first_step),
+            ("forward", self.forward),
+            ("backward", self.backward),
+            ("optimizer", self.optimizer),
             ("train", self.train),
-            ("adapters", lambda data: training.every_adapter(self.run_, data)),
+            ("adapters", self.adapters),
             ("base weights", self.untouched),
         ]
-        saving_stages: List[Any] = [("save", self.save), ("reload", self.reload)]
+        if not all(self.tell.stage(name, work) for name, work in building):
+            return
+        building = [("save", self.save), ("reload", self.reload)]
         if not self.own:
             # 16-bit weights move by rounding when merged, and five steps teach nothing by heart
-            saving_stages += [("merge", self.merge), ("generate", self.generate)]
-        done = self._each(training_stages)
-        if done:
-            self._each(saving_stages)
-            if not self.own:
-                self._others()
-
-    def _each(self, stages: List[Any]) -> bool:
-        return all(self.tell.stage(name, work) for name, work in stages)
-
-    def _others(self) -> None:
-        """Run what stands alone: a failure of one does not keep the others."""
-        one, losses = self.batches[0], self.run_.losses
-        others: List[Any] = [
+            building += [("merge", self.merge), ("generate", self.generate)]
+        all(self.tell.stage(name, work) for name, work in building)
+        lab, one, losses = self.lab, self.batches[0], self.trained and self.trained.losses
+        alone: list[Any] = [
             ("repeat", self.repeat),
-            ("checkpointing", lambda data: extras.checkpointing(self.lab, one, data)),
-            ("16-bit", lambda data: extras.half(self.lab, one, losses, data)),
-            ("workers", lambda data: extras.workers(self.lab, data)),
+            ("checkpointing", lambda data: extras.checkpointing(lab, one, data)),
+            ("16-bit", lambda data: extras.half(lab, one, losses, data)),
+            ("workers", lambda data: extras.workers(lab, data)),
         ]
-        for name, work in others:
+        for name, work in () if self.own else alone:
             self.tell.stage(name, work)
 
-    def read(self, data: Dict[str, Any]) -> None:
+    def read(self, data: dict[str, Any]) -> None:
         """Read the user's data, before any weight is loaded."""
-        samples = mine.read_samples(self.asked, data)
-        self.rows, self.pad = mine.tokens_of(self.lab, self.asked, samples, data)
+        self.rows = mine.tokens_of(self.lab, self.asked, mine.read_samples(self.asked, data))
 
-    def build(self, data: Dict[str, Any]) -> None:
+    def build(self, data: dict[str, Any]) -> None:
         """Make the model and the batch; every weight is finite."""
         lab = self.lab
         if lab.kind == "cpu":
             data["libraries"] = lab.peak()
         if self.own:
-            self.model, self.batches = mine.of_user(lab, self.asked, self.rows, self.pad)
+            self.model, self.batches = mine.of_user(lab, self.asked, *self.rows)
         else:
-            self.model, self.batches = recipe.base(lab), [recipe.batch(lab)]
+            self.model, self.batches = tiny.llama(lab), [tiny.batch(lab)]
         named = list(self.model.named_parameters())
         data["weights"] = sum(p.numel() for _, p in named)
         data["longest"] = max(len(row) for one in self.batches for row in one.rows)
         data["model"] = type(self.model).__name__
         data["dtype"] = str(named[0][1].dtype).replace("torch.", "")
-        bad = [
-            n for n, p in named if p.is_floating_point() and not bool(lab.torch.isfinite(p).all())
-        ]
+        floats = [(n, p) for n, p in named if p.is_floating_point()]
+        bad = [n for n, p in floats if not bool(lab.torch.isfinite(p).all())]
         if bad:
-            text = "weights are not finite: {}".format(shown(bad))
-            raise wrong(data, "weight-not-finite", text)
+            raise Wrong("weight-not-finite", f"weights are not finite: {shown(bad)}")
 
-    def wrap(self, data: Dict[str, Any]) -> None:
+    def wrap(self, data: dict[str, Any]) -> None:
         """Add the adapters: they alone train, on every linear layer."""
-        self.model = recipe.wrapped(self.lab, self.model)
+        self.model = tiny.wrapped(self.lab, self.model)
         trained = [(n, p) for n, p in self.model.named_parameters() if p.requires_grad]
         data["adapters"] = len(trained)
         data["trained"] = sum(p.numel() for _, p in trained)
         strange = [n for n, _ in trained if "lora_" not in n]
-        if strange or not trained:
-            text = (
-                "peft left weights of the base to train: {}".format(shown(strange))
-                if strange
-                else "peft added no adapter that trains"
-            )
-            raise wrong(data, "wrap-wrong", text)
-        wanted = [n for n, m in self.model.named_modules() if n.endswith("lora_A")]
-        data["layers"] = len(wanted)
-        self.kept = Kept(self.lab.torch, self.model)
+        if strange:
+            raise Wrong("wrap-wrong", f"peft left weights of the base to train: {shown(strange)}")
+        if not trained:
+            raise Wrong("wrap-wrong", "peft added no adapter that trains")
+        data["layers"] = sum(n.endswith("lora_A") for n, _ in self.model.named_modules())
+        self.kept = tiny.Kept(self.lab.torch, self.model)
 
-    def first_step(self, data: Dict[str, Any]) -> None:
-        """Make the optimizer and do its first step."""
-        self.lab.forget_peak()
+    def forward(self, data: dict[str, Any]) -> None:
+        """Compute the loss before any step; it is finite."""
+        loss = float(self.batches[0].loss(self.model).item())
+        data["loss"] = loss if finite(loss) else None
+        if not finite(loss):
+            raise Wrong("loss-not-finite", f"the loss of the first forward is {loss}")
+
+    def backward(self, data: dict[str, Any]) -> None:
+        """Ask one backward of all adapters: each gets a gradient, and no base weight does."""
+        model = self.model
+        model.train()
+        ledger = tiny.Ledger(self.lab.torch, model)
+        loss = self.batches[0].loss(model)
+        if not loss.requires_grad:
+            raise Wrong("no-backward", "the loss depends on no adapter: nothing would train")
+        loss.backward()
+        bad, dead, count = ledger.read(), ledger.dead(), len(ledger.trained)
+        frozen = [(n, p) for n, p in model.named_parameters() if not p.requires_grad]
+        stray = [n for n, p in frozen if p.grad is not None]
+        model.zero_grad()
+        data["adapters"] = count
+        if bad:
+            raise Wrong("gradient-not-finite", f"the gradient of {shown(bad)} is not finite")
+        if dead:
+            text = f"{len(dead)} of {count} adapters get no gradient: {shown(dead)}"
+            raise Wrong("no-backward", text)
+        if stray:
+            raise Wrong("base-trains", f"frozen weights get gradients: {shown(stray)}")
+
+    def optimizer(self, data: dict[str, Any]) -> None:
+        """Make the optimizer and do the first step: each adapter that had a gradient moves."""
+        if self.lab.space:  # the peak is measured anew
+            attempt(self.lab.torch, self.lab.space + ".reset_peak_memory_stats", self.lab.device)
         self.model.train()
-        self.run_ = training.Trained(self.lab, self.model, self.batches, self.rate)
-        training.first_step(self.lab, self.run_, self.steps, data)
+        self.trained = run = tiny.Trained(self.lab, self.model, self.batches, self.rate)
+        before = [p.detach().clone() for _, p in run.ledger.trained]
+        data["loss"] = run.step(self.steps)
+        equal = self.lab.torch.equal
+        same = [n for (n, p), was in zip(run.ledger.trained, before) if equal(p.detach(), was)]
+        still = [n for n in same if n not in run.ledger.missing]
+        if still:
+            held = {id(p) for group in run.optimizer.param_groups for p in group["params"]}
+            strange = [n for n, p in run.ledger.trained if n in still and id(p) not in held]
+            why = (
+                "the optimizer holds other tensors than these"
+                if strange
+                else "the step did nothing"
+            )
+            text = f"{len(still)} of {len(before)} adapters had a gradient and did not move"
+            reason = "optimizer-misses" if strange else "optimizer-idle"
+            raise Wrong(reason, f"{text}: {shown(still)}; {why}")
 
-    def train(self, data: Dict[str, Any]) -> None:
-        """Train until the sentences are known by heart."""
-        training.train(self.run_, self.steps, self.enough, data, self.tell.alive)
+    def train(self, data: dict[str, Any]) -> None:
+        """Train until the sentences are known by heart; the user's model for all steps, which stay finite."""
+        run = self.trained
+        data["losses"] = run.losses
+        while len(run.losses) < self.steps:
+            data["at_step"] = number = len(run.losses) + 1
+            loss = run.step(self.steps)
+            self.tell.alive(number=number, loss=round(loss, 4))
+            if not finite(loss) or run.bad:
+                what = "the gradient of " + shown(run.bad) if run.bad else "the loss"
+                data["losses"] = [x if finite(x) else None for x in run.losses]
+                reason = "gradient-not-finite" if run.bad else "loss-not-finite"
+                raise Wrong(reason, f"{what} is not finite in step {number}")
+            if loss < self.enough and number >= FEWEST:
+                break
+        data.update(
+            tokens_per_second=run.speed(),
+            peak=self.lab.peak(),
+            allocated=self.lab.bytes("max_memory_allocated"),
+            tokens=run.tokens,
+            at_step=len(run.losses),
+            losses=run.told(),
+        )
+        first, last = run.losses[0], run.losses[-1]
+        if self.enough and last >= self.enough:
+            text = f"the loss stays at {last:.3g} after {len(run.losses)} steps, from {first:.3g}"
+            raise Wrong("loss-stays", f"{text}; {self.enough:g} is learned by heart")
 
-    def untouched(self, data: Dict[str, Any]) -> None:
+    def adapters(self, data: dict[str, Any]) -> None:
+        """Ask that each adapter had a gradient other than zero in some step."""
+        ledger = self.trained.ledger
+        data["adapters"] = count = len(ledger.trained)
+        if ledger.missing:
+            names = sorted(ledger.missing)
+            text = f"{len(names)} of {count} adapters never had a gradient: {shown(names)}"
+            raise Wrong("no-backward", text)
+
+    def untouched(self, data: dict[str, Any]) -> None:
         """Compare the base with what it was, bit for bit."""
         other = self.kept.changed(self.model)
-        count = len(self.kept.were)
-        data["weights"] = count
+        data["weights"] = count = len(self.kept.were)
         if other:
-            text = "{} of {} frozen weights changed: {}".format(len(other), count, shown(other))
-            raise wrong(data, "base-changed", text)
+            text = f"{len(other)} of {count} frozen weights changed: {shown(other)}"
+            raise Wrong("base-changed", text)
 
-    def save(self, data: Dict[str, Any]) -> None:
+    def save(self, data: dict[str, Any]) -> None:
         """Save and read back; the logits before are kept."""
         self.before = saving.logits(self.lab, self.model, self.batches[0])
         os.makedirs(self.folder, exist_ok=True)
         saving.save(self.lab, self.model, self.folder, data)
 
-    def reload(self, data: Dict[str, Any]) -> None:
+    def reload(self, data: dict[str, Any]) -> None:
         """Load in the fresh process."""
         if self.own:
             # two copies of a large model have no room
-            self.model = self.run_ = None
+            self.model = self.trained = None
             gc.collect()
             attempt(self.lab.torch, "cuda.empty_cache")
-        saving.reload(self.lab, self.fresh, self.folder, self.before, data, self.tell.alive)
+        question = {"folder": self.folder, "device": self.lab.device}
+        answer = self.fresh.ask(question, self.tell.alive)
+        saving.reload(self.lab, self.fresh, self.folder, self.before, answer, data)
 
-    def merge(self, data: Dict[str, Any]) -> None:
+    def merge(self, data: dict[str, Any]) -> None:
         """Merge the adapters of the tiny model."""
-        self.merged = saving.merge(self.lab, self.model, self.batches[0], self.before, data)
+        self.model = saving.merge(self.lab, self.model, self.batches[0], self.before, data)
 
-    def generate(self, data: Dict[str, Any]) -> None:
+    def generate(self, data: dict[str, Any]) -> None:
         """Recite."""
-        decode: Callable[[List[int]], str] = recipe.tokenizer(self.lab).decode
-        saving.generate(self.lab, self.merged, self.batches[0], decode, data)
+        saving.generate(self.lab, self.model, self.batches[0], data)
 
-    def repeat(self, data: Dict[str, Any]) -> None:
+    def repeat(self, data: dict[str, Any]) -> None:
         """Begin anew: the same losses."""
-        run = training.Trained(
-            self.lab, recipe.wrapped(self.lab, recipe.base(self.lab)), self.batches, self.rate
-        )
+        lab = self.lab
+        run = tiny.Trained(lab, tiny.wrapped(lab, tiny.llama(lab)), self.batches, self.rate)
         run.model.train()
-        for _ in range(min(AGAIN, len(self.run_.losses))):
+        first = self.trained.losses[:AGAIN]
+        for _ in first:
             run.step(self.steps)
-        first = self.run_.losses[: len(run.losses)]
         if run.losses != first:
-            worst = max(abs(a - b) for a, b in zip(run.losses, first))  # noqa: B905
-            data["difference"] = worst
-            if self.lab.kind == "cpu" or not worst < 0.01 * first[0]:
-                text = "the same training gives other losses: by {:.2g} within {} steps".format(
-                    worst, len(first)
-                )
-                raise wrong(data, "not-repeatable", text)
-            data["note"] = (
-                "losses differ by {:.1g}: kernels of this device are not deterministic".format(
-                    worst
-                )
-            )
+            data["difference"] = worst = max(abs(a - b) for a, b in zip(run.losses, first))
+            if lab.kind == "cpu" or not worst < 0.01 * first[0]:
+                text = f"the same training gives other losses: by {worst:.2g} within {len(first)} steps"
+                raise Wrong("not-repeatable", text)
+            why = "kernels of this device are not deterministic"
+            data["note"] = f"losses differ by {worst:.1g}: {why}"

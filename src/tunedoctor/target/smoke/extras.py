@@ -1,82 +1,81 @@
-"""Stages that a training can do without: checkpointing, 16-bit weights, workers that load data."""
+"""Stages that a training can do without: checkpointing, 16-bit weights, workers that load data, bitsandbytes, compile.
+
+The last two run in processes of their own: they take seconds, and what they lack shows only there.
+"""
+
+from __future__ import annotations
 
 import importlib
 import os
-from typing import Any, Dict, List
+import tempfile
+import time
+from typing import Any
 
-from .lab import Lab, needs
-from .recipe import Batch, base, wrapped
-from .tell import Missing, shown, wrong
-from .training import Ledger, Trained
+from ..deep.telling import Missing, Teller, Wrong, installed
+from .lab import Lab, choose_device, import_one, import_stages, needs, shown
+from .tiny import STEPS, Batch, Ledger, Trained, batch, llama, wrapped
 
 SAME = 1e-4
-"""Largest relative difference of a loss or gradient that recomputing makes in float32."""
+"""Largest relative difference of a loss or gradient that recomputing or compiling makes in float32."""
 HALF = 0.1
 """Largest relative difference of the first losses in 16 bits to those in float32; up to 0.02 was seen."""
 PATIENCE = 18
 """Seconds for one item; spawned workers import torch first. Shorter than the doctor takes for a hang."""
 BLOCK = 16 << 20
 """Bytes of one item that a worker sends: two workers with two each in flight need 64 MiB, docker's whole /dev/shm."""
+RANGE = {"8-bit": (0.001, 0.05), "4-bit": (0.02, 0.2)}
+"""Error of outputs as a share of their size: smaller means not quantised, larger wrong. Seen: 0.01 and 0.09."""
+QLORA_STEPS = 6
 
 
-def checkpointing(lab: Lab, one: Batch, data: Dict[str, Any]) -> None:
+def checkpointing(lab: Lab, one: Batch, data: dict[str, Any]) -> None:
     """Recompute activations: same loss, same gradients, and every adapter gets one."""
-    model = wrapped(lab, base(lab))
+    model = wrapped(lab, llama(lab))
     model.train()
-    plain = _gradients(model, one)
+    one.loss(model).backward()
+    plain = {n: p.grad.clone() for n, p in model.named_parameters() if p.grad is not None}
+    model.zero_grad()
     # renamed in transformers 5; the old name leaves with 6
     names = ("activation_checkpointing_enable", "gradient_checkpointing_enable")
     enable = next((getattr(model, n) for n in names if hasattr(model, n)), None)
     if enable is None:
-        msg = "this model has no gradient checkpointing"
-        raise Missing(msg)
+        raise Missing("this model has no gradient checkpointing")
     enable()
     # what trainers do, since frozen embeddings break the chain of gradients
     model.enable_input_require_grads()
-    loss = model(labels=one.labels, **one.inputs()).loss
+    loss = one.loss(model)
     if loss.requires_grad:
         loss.backward()
     ledger = Ledger(lab.torch, model)
     ledger.read()
-    dead = sorted(set(ledger.absent) | {n for n in ledger.missing if "lora_B" in n})
+    dead, count = ledger.dead(), len(ledger.trained)
     if dead:
-        text = "with gradient checkpointing {} of {} adapters get no gradient: {}".format(
-            len(dead), len(ledger.trained), shown(dead)
-        )
-        raise wrong(data, "no-backward-checkpointing", text)
-    worst = max(
+        text = f"with gradient checkpointing {len(dead)} of {count} adapters get no gradient"
+        raise Wrong("no-backward-checkpointing", f"{text}: {shown(dead)}")
+    apart = [
         float((p.grad - plain[n]).norm() / (plain[n].norm() + 1e-12)) for n, p in ledger.trained
-    )
-    data["difference"] = worst
+    ]
+    data["difference"] = worst = max(apart)
     if not worst <= SAME:
-        text = "gradient checkpointing changes gradients by {:.2g} of their size".format(worst)
-        raise wrong(data, "checkpointing-differs", text)
+        text = f"gradient checkpointing changes gradients by {worst:.2g} of their size"
+        raise Wrong("checkpointing-differs", text)
 
 
-def _gradients(model: Any, one: Batch) -> Dict[str, Any]:
-    model(labels=one.labels, **one.inputs()).loss.backward()
-    found = {n: p.grad.clone() for n, p in model.named_parameters() if p.grad is not None}
-    model.zero_grad()
-    return found
-
-
-def half(lab: Lab, one: Batch, wide: List[float], data: Dict[str, Any]) -> None:
+def half(lab: Lab, one: Batch, wide: list[float], data: dict[str, Any]) -> None:
     """Train a base in 16 bits with float32 adapters: the first losses are those of float32, roughly."""
-    data["dtype"] = str(lab.half).replace("torch.", "")
-    run = Trained(lab, wrapped(lab, base(lab, lab.half)), [one], 1e-2)
-    for _ in range(min(4, len(wide))):
-        loss = run.step(120)
+    data["dtype"] = dtype = str(lab.half).replace("torch.", "")
+    run = Trained(lab, wrapped(lab, llama(lab, lab.half)), [one])
+    for _ in wide[:4]:
+        loss = run.step()
         if run.bad or not loss < float("inf"):
             what = "the gradient of " + shown(run.bad) if run.bad else "the loss"
-            text = "{} is not finite in {}".format(what, data["dtype"])
-            raise wrong(data, "half-not-finite", text)
+            raise Wrong("half-not-finite", f"{what} is not finite in {dtype}")
     lab.sync()
-    data["losses"] = [round(x, 4) for x in run.losses]
-    worst = max(abs(a - b) / b for a, b in zip(run.losses, wide))  # noqa: B905
-    data["difference"] = worst
+    data["losses"] = run.told()
+    data["difference"] = worst = max(abs(a - b) / b for a, b in zip(run.losses, wide))
     if not worst <= HALF:
-        text = "losses in {} are off by {:.0%} of those in float32".format(data["dtype"], worst)
-        raise wrong(data, "half-differs", text)
+        text = f"losses in {dtype} are off by {worst:.0%} of those in float32"
+        raise Wrong("half-differs", text)
 
 
 class Blocks:
@@ -91,7 +90,7 @@ class Blocks:
         return importlib.import_module("torch").full((BLOCK // 4,), float(i))
 
 
-def workers(lab: Lab, data: Dict[str, Any]) -> None:
+def workers(lab: Lab, data: dict[str, Any]) -> None:
     """Load data by two worker processes, through shared memory."""
     loader = needs(lab.torch, "utils.data.DataLoader")
     try:
@@ -104,6 +103,102 @@ def workers(lab: Lab, data: Dict[str, Any]) -> None:
     try:
         found = [float(one[-1]) for one in sent]
     except RuntimeError as error:
-        raise wrong(data, "workers-silent", str(error).splitlines()[0]) from error
+        raise Wrong("workers-silent", str(error).splitlines()[0]) from error
     if found != [0.0, 1.0, 2.0, 3.0]:
-        raise wrong(data, "wrong-data", "workers sent {} in place of 0 to 3".format(found))
+        raise Wrong("wrong-data", f"workers sent {found} in place of 0 to 3")
+
+
+def compiling(tell: Teller, asked: Any) -> None:
+    """Compile a forward and its backward, and compare."""
+    lab = Lab(asked.device)
+    if import_one(tell, lab, "torch") and tell.stage(
+        "device", lambda data: choose_device(lab, data)
+    ):
+        tell.stage("compile", lambda data: _compiled(lab, data))
+
+
+def _compiled(lab: Lab, data: dict[str, Any]) -> None:
+    torch = lab.torch
+    torch.manual_seed(0)
+
+    def work(x: Any, w: Any) -> Any:
+        return torch.nn.functional.silu(x @ w).pow(2).mean()
+
+    began = time.perf_counter()
+    x, start = (torch.randn(rows, 64, device=lab.device) for rows in (32, 64))
+    results = []
+    for one in (work, needs(torch, "compile")(work)):
+        w = start.clone().requires_grad_()
+        one(x, w).backward()
+        results.append(w.grad)
+    lab.sync()
+    data["seconds"] = round(time.perf_counter() - began, 1)
+    data["difference"] = worst = float((results[1] - results[0]).norm() / results[0].norm())
+    if not worst <= SAME:
+        raise Wrong("compile-differs", f"the compiled gradient is off by {worst:.2g} of its size")
+
+
+def quantised(tell: Teller, asked: Any) -> None:
+    """Run 8-bit and 4-bit layers, each alone, and steps of QLoRA on the tiny model."""
+    lab = Lab(asked.device)
+    scratch = asked.scratch or tempfile.mkdtemp(prefix="doctor-smoke-")
+    # where it is not installed, nothing else is worth importing
+    if not installed("bitsandbytes"):
+        import_one(tell, lab, "bitsandbytes")
+    elif (
+        import_stages(tell, lab)
+        and import_one(tell, lab, "bitsandbytes")
+        and tell.stage("device", lambda data: choose_device(lab, data))
+    ):
+        tell.stage("8-bit", lambda data: _layer(lab, "8-bit", data))
+        if tell.stage("4-bit", lambda data: _layer(lab, "4-bit", data)):
+            tell.stage("QLoRA step", lambda data: _qlora(lab, scratch, data))
+
+
+def _layer(lab: Lab, kind: str, data: dict[str, Any]) -> None:
+    """Quantise one linear layer; outputs are near those of the full one, and gradients come through."""
+    torch = lab.torch
+    layers = needs(lab.bitsandbytes, "nn")
+    torch.manual_seed(0)
+    full = torch.nn.Linear(256, 512, bias=False)
+    dtype = torch.float32 if lab.kind == "cpu" else torch.float16
+    if kind == "4-bit":
+        settings = {"quant_type": "nf4", "compute_dtype": dtype, "compress_statistics": True}
+        small = needs(layers, "Linear4bit")(256, 512, bias=False, **settings)
+    else:
+        small = needs(layers, "Linear8bitLt")(256, 512, bias=False, has_fp16_weights=False)
+    small.load_state_dict({"weight": full.weight.data.clone()}, strict=False)
+    small = small.to(lab.device)
+    x = torch.randn(16, 256)
+    moved = x.to(lab.device).to(dtype).requires_grad_()
+    found, right = small(moved), full(x)
+    found.float().sum().backward()
+    data["difference"] = error = float((found.detach().float().cpu() - right).norm() / right.norm())
+    low, high = RANGE[kind]
+    if not low <= error <= high:
+        text = f"outputs of a {kind} layer are off by {error:.3g}, where {low} to {high} is usual"
+        raise Wrong("quantised-differs", text)
+    if moved.grad is None or not bool(torch.isfinite(moved.grad).all()):
+        raise Wrong("quantised-differs", f"no finite gradient comes through a {kind} layer")
+
+
+def _qlora(lab: Lab, scratch: str, data: dict[str, Any]) -> None:
+    """Load the tiny model in 4 bits and train adapters for a few steps: the loss falls."""
+    parts = lab.transformers
+    folder = os.path.join(scratch, "base")
+    llama(lab).save_pretrained(folder)
+    four = {"bnb_4bit_quant_type": "nf4", "bnb_4bit_use_double_quant": True}
+    settings = parts.BitsAndBytesConfig(load_in_4bit=True, bnb_4bit_compute_dtype=lab.half, **four)
+    model = parts.LlamaForCausalLM.from_pretrained(
+        folder, quantization_config=settings, device_map={"": lab.device}
+    )
+    model = lab.peft.prepare_model_for_kbit_training(model)
+    run = Trained(lab, wrapped(lab, model), [batch(lab)])
+    run.model.train()
+    for _ in range(QLORA_STEPS):
+        run.step(STEPS)
+    data["losses"] = run.told()
+    first, last, missing = run.losses[0], run.losses[-1], len(run.ledger.missing)
+    if missing or not last < first:
+        text = f"QLoRA does not learn: loss {first:.3g} to {last:.3g}"
+        raise Wrong("loss-stays", f"{text}, {missing} adapters without a gradient")

@@ -1,14 +1,14 @@
 """What all stages share: the imported libraries, the device, the type of numbers."""
 
+from __future__ import annotations
+
 import importlib
 import os
 import sys
-from typing import Any, Dict, List, Optional
+from typing import Any
 
-from ..deep.attributes import attempt, reach, text_of
 from ..deep.device import kind_of
-from ..deep.look import installed
-from .tell import Missing, Narrator, wrong
+from ..deep.telling import Missing, Teller, Wrong, attempt, installed, reach, text_of
 
 QUIET = {
     "HF_HUB_OFFLINE": "1",
@@ -26,146 +26,124 @@ UNASKED = ("bitsandbytes", "torchvision", "torchaudio", "deepspeed")
 """Libraries that peft or transformers load where they are there, though nothing here needs them: bitsandbytes alone
 takes 1.5 s, and a broken one is for its own stage to tell."""
 
+NEEDED = {
+    "torch": (),
+    "tokenizers": ("Tokenizer",),
+    "safetensors": ("safe_open",),
+    # touched, for transformers loads them late
+    "transformers": ("LlamaConfig", "LlamaForCausalLM"),
+    "peft": ("LoraConfig", "get_peft_model", "PeftModel"),
+}
+
 
 class Lab:
-    """The libraries and the device; filled stage by stage."""
+    """The libraries, each under its name, and the device; filled stage by stage."""
 
     def __init__(self, asked_device: str) -> None:
         """Take the device that was asked for, "" for the best there is."""
-        self.torch: Any = None
-        self.transformers: Any = None
-        self.peft: Any = None
-        self.tokenizers: Any = None
-        self.safetensors: Any = None
-        self.bitsandbytes: Any = None
         self.asked_device = asked_device
-        self.device = "cpu"
-        self.kind = "cpu"
+        self.device = self.kind = "cpu"
         self.half: Any = None
         """The 16-bit type that training takes on this device, None for none."""
 
-    def settle(self) -> None:
-        """One thread on the CPU: two that spin on a busy machine take fifty times as long."""
-        os.environ.setdefault("OMP_NUM_THREADS", "1")
-        self.torch.set_num_threads(1)
+    def __getattr__(self, name: str) -> Any:
+        """Refuse a library that was not imported."""
+        raise AttributeError(name)
+
+    @property
+    def space(self) -> str:
+        """The part of torch that speaks for the device; "" for MPS and the CPU."""
+        return {"cuda": "cuda", "rocm": "cuda", "xpu": "xpu"}.get(self.kind, "")
 
     def sync(self) -> None:
         """Wait for the device: its errors come out here, and times are true."""
-        if self.kind in ("cuda", "rocm", "xpu"):
-            space = "xpu" if self.kind == "xpu" else "cuda"
-            reach(self.torch, space + ".synchronize")(self.device)
+        if self.space:
+            reach(self.torch, self.space + ".synchronize")(self.device)
         elif self.kind == "mps":
             reach(self.torch, "mps.synchronize")()
 
-    def forget_peak(self) -> None:
-        """Start to measure the peak anew, where the device can."""
-        space = {"cuda": "cuda", "rocm": "cuda", "xpu": "xpu"}.get(self.kind, "")
-        if space:
-            attempt(self.torch, space + ".reset_peak_memory_stats", self.device)
-
-    def peak(self) -> Optional[int]:
+    def peak(self) -> int | None:
         """Return the most bytes that were taken on the device, of the whole process on the CPU."""
-        if self.kind in ("cuda", "rocm", "xpu"):
-            space = "xpu" if self.kind == "xpu" else "cuda"
-            most = attempt(self.torch, space + ".max_memory_reserved", self.device)
-        elif self.kind == "mps":
+        if self.space:
+            return self.bytes("max_memory_reserved")
+        if self.kind == "mps":
             most = attempt(self.torch, "mps.driver_allocated_memory")
-        else:
-            most = _peak_of_process()
+            return most if isinstance(most, int) else None
+        try:
+            import resource
+
+            most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        except Exception:  # Windows has no such module
+            return None
+        return most if sys.platform == "darwin" else most * 1024
+
+    def bytes(self, name: str) -> int | None:
+        """Return what the device's allocator counts under a name; None where nobody counts it."""
+        most = attempt(self.torch, f"{self.space}.{name}", self.device) if self.space else None
         return most if isinstance(most, int) else None
 
-    def allocated(self) -> Optional[int]:
-        """Return the most bytes that the device's allocator handed out; None where nobody counts them."""
-        space = {"cuda": "cuda", "rocm": "cuda", "xpu": "xpu"}.get(self.kind, "")
-        most = attempt(self.torch, space + ".max_memory_allocated", self.device) if space else None
-        return most if isinstance(most, int) else None
 
-
-def _peak_of_process() -> Optional[int]:
-    try:
-        import resource
-
-        most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    except Exception:  # Windows has no such module
-        return None
-    return most if sys.platform == "darwin" else most * 1024
-
-
-def shut_out(found: Any = sys.modules) -> List[str]:
-    """Keep libraries out that nothing asked for; return those kept out."""
+def shut_out() -> None:
+    """Keep libraries out that nothing asked for."""
     # None in sys.modules: find_spec says that it is not there, an import raises ImportError
-    kept = [name for name in UNASKED if name not in found]
-    for name in kept:
-        found[name] = None
-    return kept
+    for name in UNASKED:
+        sys.modules.setdefault(name, None)  # type: ignore[arg-type]
 
 
-def import_stages(tell: Narrator, lab: Lab) -> bool:
+def import_stages(tell: Teller, lab: Lab) -> bool:
     """Import each library in a stage of its own; False where one failed, and the rest was not tried."""
-    return all(_stage(tell, lab, name, names) for name, names in NEEDED)
+    return all(import_one(tell, lab, name, there=True) for name in NEEDED)
 
 
-def import_one(tell: Narrator, lab: Lab, name: str) -> bool:
+def import_one(tell: Teller, lab: Lab, name: str, *, there: bool = False) -> bool:
     """Import one library in a stage; skipped, and False, where it is not installed."""
-    why_not = "" if installed(name) else name + " is not installed"
-    return _stage(tell, lab, name, dict(NEEDED).get(name, ()), why_not)
+    why_not = "" if there or installed(name) else name + " is not installed"
+    return tell.stage("import " + name, lambda data: import_into(lab, name, data), why_not)
 
 
-def _stage(tell: Narrator, lab: Lab, name: str, names: Any, why_not: str = "") -> bool:
-    return tell.stage("import " + name, lambda data: _import(lab, name, names, data), why_not)
-
-
-NEEDED = (
-    ("torch", ()),
-    ("tokenizers", ("Tokenizer",)),
-    ("safetensors", ("safe_open",)),
-    # touched, for transformers loads them late
-    ("transformers", ("LlamaConfig", "LlamaForCausalLM")),
-    ("peft", ("LoraConfig", "get_peft_model", "PeftModel")),
-)
-
-
-def _import(lab: Lab, name: str, names: Any, data: Dict[str, Any]) -> None:
+def import_into(lab: Lab, name: str, data: dict[str, Any]) -> None:
+    """Import one library."""
     module = importlib.import_module(name)
-    data["version"] = text_of(module, "__version__")
-    data["file"] = text_of(module, "__file__")
-    for one in names:
+    data["version"], data["file"] = text_of(module, "__version__"), text_of(module, "__file__")
+    for one in NEEDED.get(name, ()):
         getattr(module, one)
     setattr(lab, name, module)
-    if name == "torch":
-        lab.settle()
+    if name == "torch":  # two threads that spin on a busy machine take fifty times as long as one
+        os.environ.setdefault("OMP_NUM_THREADS", "1")
+        module.set_num_threads(1)
 
 
-def choose_device(lab: Lab, data: Dict[str, Any]) -> None:
+def choose_device(lab: Lab, data: dict[str, Any]) -> None:
     """Take the device that a trainer takes: CUDA or ROCm, XPU, MPS, else the CPU."""
-    torch = lab.torch
-    kind = kind_of(torch)
-    works = {
-        "cuda": lambda: bool(attempt(torch, "cuda.is_available")),
-        "xpu": lambda: bool(attempt(torch, "xpu.is_available")),
-        "mps": lambda: bool(attempt(torch, "backends.mps.is_available")),
-    }
-    if lab.asked_device:
-        lab.device = lab.asked_device
-    else:
-        best = next((name for name in ("cuda", "xpu", "mps") if works[name]()), "cpu")
+    torch, kind = lab.torch, kind_of(lab.torch)
+    paths = {"cuda": "cuda", "xpu": "xpu", "mps": "backends.mps"}
+    lab.device = lab.asked_device
+    if not lab.device:
+        works = (one for one in paths if attempt(torch, paths[one] + ".is_available"))
+        best = next(works, "cpu")
         lab.device = best + ":0" if best in ("cuda", "xpu") else best
     space = lab.device.split(":")[0]
     lab.kind = "rocm" if space == "cuda" and kind == "rocm" else space
     data.update(device=lab.device, kind=lab.kind, name="CPU")
     if space != "cpu":
-        if space in works and not works[space]():
-            text = "torch {} sees no {} device".format(torch.__version__, space)
-            raise wrong(data, "no-device", text)
+        if space in paths and not attempt(torch, paths[space] + ".is_available"):
+            raise Wrong("no-device", f"torch {torch.__version__} sees no {space} device")
         _describe(lab, space, data)
-    lab.half = _half(lab, data)
+    native = True  # on the CPU always bfloat16, else where the device computes in it
+    if lab.kind == "cuda":
+        # is_bf16_supported counts emulation before compute capability 8.0
+        native = tuple(attempt(torch, "cuda.get_device_capability", lab.device) or (0, 0)) >= (8, 0)
+    elif lab.kind == "rocm":
+        native = bool(attempt(torch, "cuda.is_bf16_supported"))
+    data["half"] = "bfloat16" if native else "float16"
+    lab.half = getattr(torch, data["half"])
     # the first word with the device: a context that can't be made shows here
     if float(torch.ones(8, device=lab.device).sum()) != 8.0:
-        raise wrong(data, "wrong-sum", "the sum of eight ones on {} is not 8".format(lab.device))
+        raise Wrong("wrong-sum", f"the sum of eight ones on {lab.device} is not 8")
     lab.sync()
 
 
-def _describe(lab: Lab, space: str, data: Dict[str, Any]) -> None:
+def _describe(lab: Lab, space: str, data: dict[str, Any]) -> None:
     torch = lab.torch
     if space == "mps":
         data["name"] = "Apple GPU"
@@ -181,20 +159,6 @@ def _describe(lab: Lab, space: str, data: Dict[str, Any]) -> None:
             data["compute_capability"] = "{}.{}".format(*shape)
 
 
-def _half(lab: Lab, data: Dict[str, Any]) -> Any:
-    """Return bfloat16 where the device computes in it, else float16; on the CPU always bfloat16."""
-    torch = lab.torch
-    if lab.kind == "cuda":
-        # is_bf16_supported counts emulation before compute capability 8.0
-        native = tuple(attempt(torch, "cuda.get_device_capability", lab.device) or (0, 0)) >= (8, 0)
-    elif lab.kind == "rocm":
-        native = bool(attempt(torch, "cuda.is_bf16_supported"))
-    else:
-        native = True
-    data["half"] = "bfloat16" if native else "float16"
-    return torch.bfloat16 if native else torch.float16
-
-
 def needs(module: Any, path: str) -> Any:
     """Return module.path, or skip the stage.
 
@@ -205,5 +169,17 @@ def needs(module: Any, path: str) -> Any:
         return reach(module, path)
     except Missing:
         version = text_of(module, "__version__")
-        text = "{} {} has no {}".format(module.__name__, version, path)
-        raise Missing(text) from None
+        raise Missing(f"{module.__name__} {version} has no {path}") from None
+
+
+def shown(names: list[str], most: int = 3) -> str:
+    """Return the first names, short, and how many more there are."""
+    rest = len(names) - most
+    # the same in front of all: base_model.model.model.layers.0.self_attn.q_proj.lora_A.default.weight
+    short = [n.replace("base_model.model.", "").replace(".default.weight", "") for n in names]
+    return ", ".join(short[:most]) + (f" and {rest} more" if rest > 0 else "")
+
+
+def finite(x: float) -> bool:
+    """Tell a number from NaN and the infinite."""
+    return abs(x) < float("inf")

@@ -1,13 +1,14 @@
 """Minutes of load: the same short training again and again, which must give the same losses at the same speed."""
 
+from __future__ import annotations
+
 import statistics
 import time
-from typing import Any, Dict, List, NamedTuple
+from typing import Any
 
-from . import kernels, recipe
-from .lab import Lab, choose_device, import_stages, shut_out
-from .tell import Narrator, wrong
-from .training import Trained
+from ..deep.telling import Teller, Wrong
+from . import kernels, tiny
+from .lab import Lab, choose_device, finite, import_stages, shut_out
 
 STEPS = 8
 """Steps of a round; each round starts from the same adapters."""
@@ -21,24 +22,12 @@ TELLING = 2.0
 """Seconds between two signs of life."""
 FEWEST = 8
 """Rounds without which no word is said on speed."""
+CPU, GPU = (128, 2, 4, 4, 64), (2048, 8, 16, 16, 1024)
+"""Width, layers and heads of the model, rows and tokens of the batch. 0.4 billion weights; rows are halved until they
+fit."""
 
 
-class Size(NamedTuple):
-    """The model and the batch that load a device."""
-
-    hidden: int
-    layers: int
-    heads: int
-    rows: int
-    length: int
-
-
-CPU = Size(128, 2, 4, 4, 64)
-GPU = Size(2048, 8, 16, 16, 1024)
-"""0.4 billion weights; rows are halved until they fit."""
-
-
-def load(tell: Narrator, asked: Any) -> None:
+def load(tell: Teller, asked: Any) -> None:
     """Run the stages of a long load."""
     lab = Lab(asked.device)
     shut_out()
@@ -56,28 +45,28 @@ def load(tell: Narrator, asked: Any) -> None:
 class Rounds:
     """The rounds that were trained, and what they gave."""
 
-    def __init__(self, lab: Lab, seconds: float, tell: Narrator) -> None:
+    def __init__(self, lab: Lab, seconds: float, tell: Teller) -> None:
         """Prepare for so many seconds of load."""
         self.lab, self.seconds, self.tell = lab, seconds, tell
-        self.speeds: List[float] = []
+        self.speeds: list[float] = []
         """Tokens a second, by round."""
 
-    def run(self, data: Dict[str, Any]) -> None:
+    def run(self, data: dict[str, Any]) -> None:
         """Train round after round; each gives the losses of the first."""
         began = told = time.perf_counter()
         run = self._first()
         start = [p.detach().clone() for _, p in run.ledger.trained]
-        first: List[float] = []
+        first: list[float] = []
         worst = 0.0
         while not first or time.perf_counter() - began < self.seconds:
-            losses = self._round(run, start, data)
+            self._round(run, start, data)
+            losses = run.losses
             first = first or losses
-            worst = max(worst, _difference(losses[-1], first[-1]))
-            self._same(losses, first, data)
+            worst = max(worst, self._apart(losses, first))
             if time.perf_counter() - told > TELLING or len(self.speeds) == 1:
                 told = time.perf_counter()
-                minutes = (told - began) / 60
-                self.tell.alive(number=len(self.speeds), loss=losses[-1], minutes=round(minutes, 2))
+                minutes = round((told - began) / 60, 2)
+                self.tell.alive(number=len(self.speeds), loss=losses[-1], minutes=minutes)
         data.update(
             rounds=len(self.speeds),
             minutes=round((time.perf_counter() - began) / 60, 2),
@@ -87,7 +76,7 @@ class Rounds:
             rows=len(run.batches[0].rows),
         )
 
-    def steady(self, data: Dict[str, Any]) -> None:
+    def steady(self, data: dict[str, Any]) -> None:
         """Compare the speed of the last quarter of the rounds with that of the first."""
         rest = self.speeds[1:]  # the first round chooses kernels
         part = max(2, len(rest) // 4)
@@ -95,80 +84,58 @@ class Rounds:
         data.update(before=round(before, 1), after=round(after, 1))
         # neighbours slow a CPU too
         if self.lab.kind != "cpu" and after < FADE * before:
-            text = "{:,.0f} tokens/s at first, {:,.0f} at the end: {:.0%}".format(
-                before, after, after / before
-            )
-            raise wrong(data, "slows-down", text)
+            text = f"{before:,.0f} tokens/s at first, {after:,.0f} at the end: {after / before:.0%}"
+            raise Wrong("slows-down", text)
 
-    def _first(self) -> Trained:
-        """Build the model and find the batch that fits."""
+    def _first(self) -> tiny.Trained:
+        """Build the model, in the 16-bit type of the device, and find the batch that fits."""
         lab = self.lab
-        size = CPU if lab.kind == "cpu" else GPU
-        model = recipe.wrapped(lab, _model(lab, size))
+        width, layers, heads, count, length = CPU if lab.kind == "cpu" else GPU
+        model = tiny.llama(
+            lab,
+            None if lab.kind == "cpu" else lab.half,
+            hidden_size=width,
+            intermediate_size=4 * width,
+            num_hidden_layers=layers,
+            num_attention_heads=heads,
+            num_key_value_heads=heads,
+            max_position_embeddings=length,
+        )
+        model = tiny.wrapped(lab, model)
         model.train()
         lab.torch.manual_seed(2)
-        rows = lab.torch.randint(3, 259, (size.rows, size.length)).tolist()
+        rows = lab.torch.randint(3, 259, (count, length)).tolist()
         while True:
-            batch = recipe.of_rows(lab, rows, recipe.PAD)
+            batch = tiny.of_rows(lab, rows)
             try:
-                model(labels=batch.labels, **batch.inputs()).loss.backward()
+                batch.loss(model).backward()
             except RuntimeError as error:  # torch.OutOfMemoryError is one
                 if len(rows) < 2 or "out of memory" not in str(error):
                     raise
                 rows = rows[: len(rows) // 2]
             else:
                 model.zero_grad()
-                return Trained(lab, model, [batch], recipe.RATE / 10)
+                return tiny.Trained(lab, model, [batch], tiny.RATE / 10)
 
-    def _round(self, run: Trained, start: List[Any], data: Dict[str, Any]) -> List[float]:
+    def _round(self, run: tiny.Trained, start: list[Any], data: dict[str, Any]) -> None:
         with self.lab.torch.no_grad():
-            for (_, p), was in zip(run.ledger.trained, start):  # noqa: B905
+            for (_, p), was in zip(run.ledger.trained, start):
                 p.copy_(was)
-        run.optimizer = recipe.optimizer(self.lab, run.model, run.rate)
-        run.losses, run.times = [], []
+        run.begin()
         data["at_step"] = len(self.speeds) * STEPS
-        for _ in range(STEPS):
+        for number in range(1, STEPS + 1):
             loss = run.step(STEPS)
             data["at_step"] += 1
-            if run.bad or not abs(loss) < float("inf"):
-                text = "round {} is not finite in step {}".format(
-                    len(self.speeds) + 1, len(run.losses)
-                )
-                raise wrong(data, "load-differs", text)
+            if run.bad or not finite(loss):
+                text = f"round {len(self.speeds) + 1} is not finite in step {number}"
+                raise Wrong("load-differs", text)
         self.speeds.append(STEPS * run.tokens / sum(run.times))
-        return run.losses
 
-    def _same(self, losses: List[float], first: List[float], data: Dict[str, Any]) -> None:
+    def _apart(self, losses: list[float], first: list[float]) -> float:
+        """Return how far the last loss of a round is from that of the first; stop where one is too far."""
         exact = self.lab.kind == "cpu"
-        begin, end = _difference(losses[0], first[0]), _difference(losses[-1], first[-1])
+        begin, end = (abs(losses[i] - first[i]) / max(abs(first[i]), 1e-9) for i in (0, -1))
         if begin > (0.0 if exact else ROUNDING) or end > (0.0 if exact else DRIFT):
-            text = (
-                "round {} of the same training gives the loss {:.6g}, the first gave {:.6g}".format(
-                    len(self.speeds), losses[-1], first[-1]
-                )
-            )
-            raise wrong(data, "load-differs", text)
-
-
-def _difference(one: float, other: float) -> float:
-    return abs(one - other) / max(abs(other), 1e-9)
-
-
-def _model(lab: Lab, size: Size) -> Any:
-    """Return a random Llama in the 16-bit type of the device, float32 on the CPU."""
-    lab.torch.manual_seed(0)
-    config = lab.transformers.LlamaConfig(
-        vocab_size=259,
-        hidden_size=size.hidden,
-        intermediate_size=4 * size.hidden,
-        num_hidden_layers=size.layers,
-        num_attention_heads=size.heads,
-        num_key_value_heads=size.heads,
-        max_position_embeddings=size.length,
-        pad_token_id=recipe.PAD,
-        bos_token_id=recipe.BEGIN,
-        eos_token_id=recipe.END,
-    )
-    model = lab.transformers.LlamaForCausalLM(config)
-    dtype = lab.torch.float32 if lab.kind == "cpu" else lab.half
-    return model.to(dtype).to(lab.device)
+            text = f"round {len(self.speeds)} of the same training gives the loss {losses[-1]:.6g}"
+            raise Wrong("load-differs", f"{text}, the first gave {first[-1]:.6g}")
+        return end

@@ -1,23 +1,23 @@
 """The user's own model and a slice of their data, in place of the tiny ones."""
 
-import csv
-import itertools
-import json
-import os
-from typing import Any, Dict, Iterator, List, Tuple
+from __future__ import annotations
 
-from .lab import Lab
-from .recipe import Batch, of_rows
-from .tell import wrong
+import itertools
+import os
+from typing import Any, Iterator
+
+from .. import train_rows
+from ..deep.telling import Wrong
+from .lab import Lab  # noqa: TC001
+from .tiny import Batch, of_rows
 
 MOST_ROWS = 64
 STEPS = 5
 OURS = {"local_files_only": True, "trust_remote_code": False}
-TEXT_KEYS = ("text", "content")
-PAIRS = (("prompt", "completion"), ("instruction", "output"), ("question", "answer"))
+ROWS = (".jsonl", ".json", ".ndjson", ".csv", ".tsv", ".gz")
 
 
-def read_samples(asked: Any, data: Dict[str, Any]) -> List[Dict[str, Any]]:
+def read_samples(asked: Any, data: dict[str, Any]) -> list[dict[str, Any]]:
     """Read up to 64 samples.
 
     Raises:
@@ -25,17 +25,36 @@ def read_samples(asked: Any, data: Dict[str, Any]) -> List[Dict[str, Any]]:
     """
     try:
         found = list(itertools.islice(samples(asked.data), MOST_ROWS))
-    except (OSError, ValueError) as error:
-        raise wrong(data, "data-unreadable", str(error)) from None
+    except OSError as error:
+        raise Wrong("data-unreadable", str(error)) from None
+    except ValueError as error:
+        raise Wrong("data-unreadable", f"{asked.data}, {error}") from None
     if not found:
-        raise wrong(data, "data-unreadable", "{} holds no sample".format(asked.data))
+        raise Wrong("data-unreadable", f"{asked.data} holds no sample")
     data["samples"] = len(found)
     return found
 
 
-def tokens_of(
-    lab: Lab, asked: Any, found: List[Dict[str, Any]], data: Dict[str, Any]
-) -> Tuple[List[List[int]], int]:
+def samples(path: str) -> Iterator[dict[str, Any]]:
+    """Yield the rows of a file, or the paragraphs of a plain text.
+
+    Raises:
+        ValueError: there is no sample where one is wanted; the message names the line.
+    """
+    if os.path.splitext(path)[1].lower() not in ROWS:
+        with open(path, encoding="utf-8-sig") as file:
+            paragraphs = file.read(1 << 20).split("\n\n")
+        yield from ({"text": one.strip()} for one in paragraphs if one.strip())
+        return
+    for line, row in train_rows.read(path):
+        if not isinstance(row, dict):
+            raise ValueError(f"line {line}: {type(row).__name__}, where an object is wanted")  # noqa: TRY004
+        for kind, detail in train_rows.sample_of(row).faults:
+            raise ValueError(f"line {line}: {kind}: {detail}")
+        yield row
+
+
+def tokens_of(lab: Lab, asked: Any, found: list[dict[str, Any]]) -> tuple[list[list[int]], int]:
     """Return the samples as the model's own tokenizer and template write them, and the padding.
 
     Raises:
@@ -44,104 +63,32 @@ def tokens_of(
     reader = lab.transformers.AutoTokenizer.from_pretrained(asked.model, **OURS)
     rows = []
     for number, one in enumerate(found, 1):
+        sample = train_rows.sample_of(one)
         try:
-            row = list(reader(plain(one, reader))["input_ids"])[: asked.length]
+            text = "\n".join(text for _, text in sample.turns)
+            if sample.form in ("messages", "conversations") and getattr(
+                reader, "chat_template", None
+            ):
+                talk = train_rows.talk_of(one, sample)
+                text = reader.apply_chat_template(talk, tokenize=False)
+            row = list(reader(text)["input_ids"])[: asked.length]
         except Exception as error:
-            text = (
-                "{}, sample {}: the model's tokenizer or chat template refuses it: {}: {}".format(
-                    asked.data, number, type(error).__name__, error
-                )
+            where = (
+                f"{asked.data}, sample {number}: the model's tokenizer or chat template refuses it"
             )
-            raise wrong(data, "data-unreadable", text) from None
+            raise Wrong("data-unreadable", f"{where}: {type(error).__name__}: {error}") from None
         if len(row) > 1:
             rows.append(row)
     if not rows:
-        text = "no sample of {} has two tokens".format(asked.data)
-        raise wrong(data, "data-unreadable", text)
+        raise Wrong("data-unreadable", f"no sample of {asked.data} has two tokens")
     pad = reader.pad_token_id if reader.pad_token_id is not None else reader.eos_token_id or 0
     return rows, pad
 
 
-def of_user(lab: Lab, asked: Any, rows: List[List[int]], pad: int) -> Tuple[Any, List[Batch]]:
+def of_user(lab: Lab, asked: Any, rows: list[list[int]], pad: int) -> tuple[Any, list[Batch]]:
     """Load the model in the 16-bit type of the device (float32 on the CPU), and make a batch of each row."""
     dtype = lab.torch.float32 if lab.kind == "cpu" else lab.half
-    model = lab.transformers.AutoModelForCausalLM.from_pretrained(
-        asked.model, torch_dtype=dtype, **OURS
-    ).to(lab.device)
+    load = lab.transformers.AutoModelForCausalLM.from_pretrained
+    model = load(asked.model, torch_dtype=dtype, **OURS).to(lab.device)
     model.config.use_cache = False
     return model, [of_rows(lab, [row], pad) for row in rows[: asked.steps or STEPS]]
-
-
-def samples(path: str) -> Iterator[Dict[str, Any]]:
-    """Read JSON Lines, CSV, or plain text in paragraphs.
-
-    Raises:
-        ValueError: there is no sample where one is wanted; the message names the line.
-    """
-    line = 0
-
-    def lines() -> Iterator[str]:
-        nonlocal line
-        with open(path, "rb") as file:
-            for line, raw in enumerate(file, 1):  # noqa: B007  nonlocal
-                yield raw.decode("utf-8-sig")
-
-    ending = os.path.splitext(path)[1].lower()
-    csv.field_size_limit(2**31 - 1)
-    try:
-        if ending in (".jsonl", ".json", ".ndjson"):
-            rows: Iterator[Any] = map(json.loads, filter(None, map(str.strip, lines())))
-        elif ending == ".csv":
-            rows = iter(csv.DictReader(lines(), strict=True))
-        else:
-            rows = _paragraphs(path)
-        for row in rows:
-            plain(row, None)
-            yield row
-    except UnicodeDecodeError as error:
-        raise _at(path, line, "not UTF-8: {}".format(error)) from None
-    except json.JSONDecodeError as error:
-        raise _at(path, line, "no JSON: {}".format(error.msg)) from None
-    except RecursionError:
-        raise _at(path, line, "no JSON: brackets too deep") from None
-    except (ValueError, csv.Error) as error:
-        raise _at(path, line, str(error)) from None
-
-
-def _at(path: str, line: int, what: str) -> ValueError:
-    return ValueError("{}{}: {}".format(path, ", line {}".format(line) if line else "", what))
-
-
-def _paragraphs(path: str) -> Iterator[Dict[str, Any]]:
-    with open(path, encoding="utf-8-sig") as file:
-        for paragraph in file.read(1 << 20).split("\n\n"):
-            if paragraph.strip():
-                yield {"text": paragraph.strip()}
-
-
-def plain(sample: Any, reader: Any) -> str:
-    """Return the text of a sample; by the model's template where `reader` has one.
-
-    Raises:
-        ValueError: it is no object, or has no text under the keys that are read.
-    """
-    if not isinstance(sample, dict):
-        msg = "{}, where an object is wanted".format(type(sample).__name__)
-        raise ValueError(msg)  # noqa: TRY004  of the file, not of a caller
-    messages = sample.get("messages") or sample.get("conversations")
-    if isinstance(messages, list):
-        if not all(isinstance(m, dict) for m in messages):
-            msg = "messages that are no objects with role and content"
-            raise ValueError(msg)
-        if getattr(reader, "chat_template", None):
-            return str(reader.apply_chat_template(messages, tokenize=False))
-        return "\n".join(str(m.get("content", m.get("value", ""))) for m in messages)
-    texts = {key: text for key, text in sample.items() if isinstance(text, str) and text}
-    for key in TEXT_KEYS:
-        if key in texts:
-            return texts[key]
-    for first, second in PAIRS:
-        if first in texts and second in texts:
-            return "{}\n{}".format(texts[first], texts[second])
-    msg = "a sample has the keys {}; texts under text, messages, or prompt and completion are read"
-    raise ValueError(msg.format(", ".join(map(str, sample))))

@@ -1,0 +1,290 @@
+"""What a row of training data is: its form, its turns, what is wrong with it, and how a chat template writes it.
+
+The one reader of rows of doctor data, train and smoke: what one of them passes, the others take. Needs no torch.
+"""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import json
+import os
+import zlib
+from functools import lru_cache
+from itertools import chain
+from typing import Any, Callable, Dict, Iterator, List, NamedTuple, Tuple
+
+Turn = Tuple[str, str]
+"""Role and text."""
+Fault = Tuple[str, str]
+"""Kind and detail."""
+_ANSWERS = ("output", "response", "completion", "answer")
+LAYOUTS = (
+    ("preference", ("chosen", "rejected")), ("messages", ("messages",)),
+    ("conversations", ("conversations",)), ("conversations", ("conversation",)),
+    *(("instruction", ("instruction", answer)) for answer in _ANSWERS),
+    *(("prompt-completion", pair) for pair in (
+        ("prompt", "completion"), ("prompt", "response"), ("question", "answer"), ("query", "response"),
+        ("question", "response"), ("prompt", "answer"), ("input", "output"), ("source", "target"),
+        ("input", "target"), ("input", "response"), ("query", "answer"), ("prompt", "output"),
+    )),
+    ("text", ("text",)), ("text", ("content",)),
+)  # fmt: skip
+"""Forms, and the columns that make a row one; the first that has all of them counts."""
+_ROLES = {
+    "human": "user", "gpt": "assistant", "bot": "assistant", "model": "assistant", "chatgpt": "assistant",
+    "ai": "assistant", "developer": "system", "function": "tool", "observation": "tool", "ipython": "tool",
+    "system": "system", "user": "user", "assistant": "assistant", "tool": "tool",
+    "function_call": "assistant", "function_response": "tool", "tool_response": "tool", "prompter": "user",
+}  # fmt: skip
+"""Names of roles in use, ShareGPT's among them, and the chat templates' name for them."""
+_TYPES = (
+    (type(None), "null"), (bool, "true or false"), ((int, float), "a number"), (str, "text"), (list, "a list"),
+)  # fmt: skip
+LONGEST_CELL = 2**31 - 1
+
+
+class Sample(NamedTuple):
+    """A row as it is trained on. Of a preference pair the turns end with the chosen answer."""
+
+    form: str
+    turns: List[Turn]
+    faults: List[Fault]
+
+
+class RewrittenError(ValueError):
+    """A template writes an earlier turn otherwise when others follow."""
+
+
+@lru_cache(maxsize=4096)
+def layout(keys: Tuple[str, ...]) -> Tuple[str, Tuple[str, ...]]:
+    """Tell the form by the columns' names, and the columns that it reads."""
+    names = frozenset(keys)
+    for form, columns in LAYOUTS:
+        if names.issuperset(columns):
+            return form, (*columns, "input") if form == "instruction" else columns
+    return "unknown", ()
+
+
+def sample_of(row: Dict[str, Any]) -> Sample:
+    """Read a row; what it lacks is told in its faults, never raised."""
+    form, columns = layout(tuple(row))
+    faults: List[Fault] = []
+    turns: List[Turn] = []
+    if form == "unknown":
+        faults.append(("unknown-form", ", ".join(sorted(row))[:120] or "no column"))
+    elif form == "preference":
+        turns = _preference(row, faults)
+    elif form == "text":
+        turns = [("text", _text(row[columns[0]], columns[0], faults))]
+    elif form in ("messages", "conversations"):
+        turns = _talk(row[columns[0]], columns[0], faults)
+    elif form == "instruction":
+        first = _text(row["instruction"], "instruction", faults)
+        if row.get("input") not in (None, ""):
+            first += "\n" + _text(row["input"], "input", faults)
+        turns = [("user", first), *_side(row, columns[1], "assistant", faults)]
+    else:
+        turns = _side(row, columns[0], "user", faults)
+        turns += _side(row, columns[1], "assistant", faults)
+    system = row.get("system")
+    if form in ("messages", "conversations", "instruction") and isinstance(system, str) and system:
+        turns.insert(0, ("system", system))
+    return Sample(form, turns, faults)
+
+
+def _preference(row: Dict[str, Any], faults: List[Fault]) -> List[Turn]:
+    prompt = next((n for n in ("prompt", "question", "instruction", "input") if n in row), "")
+    before = _side(row, prompt, "user", faults) if prompt else []
+    chosen, rejected = (_side(row, n, "assistant", faults) for n in ("chosen", "rejected"))
+    if chosen == rejected:
+        faults.append(("same-pair", ""))
+    if rejected and not rejected[-1][1].strip():
+        faults.append(("empty-turn", "rejected"))
+    # UltraFeedback and its like give the prompt apart and again as the first turn of both answers
+    return chosen if chosen and chosen[0][0] in ("user", "system") else [*before, *chosen]
+
+
+def _side(row: Dict[str, Any], column: str, role: str, faults: List[Fault]) -> List[Turn]:
+    """Return one side of a pair: a text, or messages as TRL has them."""
+    value = row[column]
+    many = isinstance(value, list)
+    return _talk(value, column, faults) if many else [(role, _text(value, column, faults))]
+
+
+def _talk(value: Any, column: str, faults: List[Fault]) -> List[Turn]:
+    """Read a list of messages, {"role", "content"} or ShareGPT's {"from", "value"}."""
+    if not isinstance(value, list):
+        faults.append(("wrong-type", f"{column} is {_name(value)}, where a list is wanted"))
+        return []
+    turns: List[Turn] = []
+    for i, one in enumerate(value, 1):
+        if not isinstance(one, dict):
+            wrong = f"{column}, turn {i} is {_name(one)}, where an object is wanted"
+            faults.append(("wrong-type", wrong))
+            continue
+        said = one.get("role", one.get("from"))
+        word = repr(said[:30]) if isinstance(said, str) else "no role"
+        role = _ROLES.get(said, "") if isinstance(said, str) else ""
+        if not role:
+            role = _ROLES.get(said.strip().lower(), "") if isinstance(said, str) else ""
+            faults.append(
+                ("unknown-role", f"turn {i}: {word}" + (f" for {role!r}" if role else ""))
+            )
+        text, calls = one.get("content", one.get("value")), _calls(one)
+        text = str(calls) if text is None and calls else _text(text, f"turn {i}", faults)
+        turns.append((role or "unknown", text))
+    return turns
+
+
+def _calls(message: Dict[str, Any]) -> Any:
+    return message.get("tool_calls") or message.get("function_call")
+
+
+def _text(value: Any, where: str, faults: List[Fault]) -> str:
+    if isinstance(value, str):
+        return value
+    if isinstance(value, list) and value:
+        parts = (p.get("text") for p in value if isinstance(p, dict) and p.get("type") == "text")
+        return "\n".join(part for part in parts if isinstance(part, str))
+    faults.append(("wrong-type", f"{where} is {_name(value)}, where text is wanted"))
+    return "" if value is None or isinstance(value, (list, dict)) else str(value)
+
+
+def _name(value: Any) -> str:
+    return next((name for kind, name in _TYPES if isinstance(value, kind)), "an object")
+
+
+def order_faults(sample: Sample) -> List[Fault]:
+    """Find what a strict chat template (Llama's, Mistral's, Gemma's) refuses, and what has nothing to learn."""
+    found: List[Fault] = []
+    last, pair = "", sample.form == "preference"  # whose prompt can be elsewhere
+    for i, (role, _) in enumerate(sample.turns if sample.form != "text" else (), 1):
+        if role == last and role in ("user", "assistant"):
+            found.append(("role-order", f"turns {i - 1} and {i} are both {role}"))
+        elif role == "system" and i > 1:
+            found.append(("role-order", f"turn {i} is system, which stands first or nowhere"))
+        elif role == "assistant" and last in ("", "system") and not pair:
+            found.append(("role-order", "it begins with assistant"))
+        elif role == "tool" and last not in ("assistant", "tool"):
+            found.append(("role-order", f"turn {i} is tool, without a call before it"))
+        last = role
+    if last not in ("", "assistant"):
+        answered = any(role == "assistant" for role, _ in sample.turns)
+        found.append(("no-answer", f"it ends with {last}" if answered else "no turn is assistant"))
+    return found
+
+
+def faults_of(sample: Sample, *, lenient: bool = False) -> List[Fault]:
+    """Return all that keeps a row from being trained on; `lenient`: but for what the model's template may take."""
+    if sample.form == "unknown" or not sample.turns:
+        return sample.faults or [("no-answer", "no turns")]
+    found = [*sample.faults, *order_faults(sample)]
+    for i, (role, text) in enumerate(sample.turns, 1):
+        if not text.strip() and not (lenient and role not in ("assistant", "text")):
+            found.append(("empty-turn", "the text" if role == "text" else f"turn {i} ({role})"))
+    return [one for one in found if not (lenient and one[0] == "role-order")]
+
+
+def talk_of(row: Dict[str, Any], sample: Sample) -> List[Dict[str, Any]]:
+    """Return the turns as a chat template takes them, with what else their messages hold, as calls of tools."""
+    given = row.get("messages")
+    given = given if sample.form == "messages" and len(given or ()) == len(sample.turns) else []
+    talk = []
+    for i, (role, text) in enumerate(sample.turns):
+        own = given[i] if given else {}
+        talk.append({"content": text, **own, "role": role})
+        if not _calls(own):
+            talk[-1]["content"] = text
+    return talk
+
+
+def pieces(
+    talk: List[Any], render: Callable[..., str], *, last: bool = False
+) -> List[Tuple[str, bool]]:
+    """Cut a conversation as the template writes it into texts, and whether they are learned: answers, or the last.
+
+    Raises:
+        RewrittenError: the template writes a turn otherwise when others follow, as Qwen 3's does with thoughts.
+    """
+    whole, done = render(talk), 0
+    found: List[Tuple[str, bool]] = []
+    for i in range(len(talk) - 1 if last else 0, len(talk)):
+        if talk[i]["role"] == "assistant":
+            ask = render(talk[:i], add_generation_prompt=True) if i else ""
+            told = render(talk[: i + 1])
+            if not (whole.startswith(ask) and whole.startswith(told) and len(ask) < len(told)):
+                raise RewrittenError(i + 1, "is written otherwise when others follow")
+            found += [(whole[done : len(ask)], False), (whole[len(ask) : len(told)], True)]
+            done = len(told)
+    return [*found, (whole[done:], False)]
+
+
+def read(path: str) -> Iterator[Tuple[int, Any]]:
+    """Yield the line and the value of each row: JSON on each line, CSV or TSV, one JSON array; each can be gzip.
+
+    Raises:
+        OSError: the file can't be read.
+        ValueError: a row can't be read; the message begins with its line.
+    """
+    line = 0
+    name = os.path.splitext(path.lower())[0] if path.lower().endswith(".gz") else path.lower()
+
+    def lines() -> Iterator[str]:
+        nonlocal line
+        for line, raw in enumerate(file, 1):  # nonlocal
+            yield raw.decode("utf-8-sig" if line == 1 else "utf-8")
+
+    csv.field_size_limit(LONGEST_CELL)
+    with open(path, "rb") as plain:
+        packed = plain.read(2) == b"\x1f\x8b"
+        plain.seek(0)
+        file: Any = gzip.GzipFile(fileobj=plain) if packed else plain
+        try:
+            if name.endswith((".csv", ".tsv")):
+                source = lines()
+                top = next(source, "")
+                table = csv.reader(chain([top], source), delimiter=delimiter_of(top), strict=True)
+                records = filter(None, table)
+                head = [one.strip() for one in next(records, [])]
+                for cells in records:
+                    yield line, _record(head, cells)
+            elif name.endswith(".json"):
+                yield from enumerate(_document("".join(lines())), 1)
+            else:
+                for text in filter(None, map(str.strip, lines())):
+                    yield line, json.loads(text)
+        except (ValueError, RecursionError, EOFError, csv.Error, zlib.error) as error:
+            at = getattr(error, "lineno", line) if name.endswith(".json") else line or 1
+            what = "not UTF-8: " if isinstance(error, UnicodeError) else ""
+            if isinstance(error, (json.JSONDecodeError, RecursionError)):
+                what = "no JSON: "
+            raise ValueError(f"line {at}: {what}{getattr(error, 'msg', '') or error}") from None
+
+
+def _record(head: List[str], cells: List[str]) -> Dict[str, str]:
+    if len(cells) != len(head):
+        raise ValueError(f"{len(cells)} cells, the header has {len(head)}")
+    return dict(zip(head, cells))
+
+
+def delimiter_of(line: str) -> str:
+    """Return what stands between the cells of a CSV file's first line."""
+    return max(",\t;|", key=line.count)
+
+
+def _document(text: str) -> Iterator[Any]:
+    """Yield values that stand one after the other; of an array, and of the list that an object holds, each."""
+    scan, at = json.JSONDecoder().raw_decode, 0
+    text = text.strip()
+    while at < len(text):
+        value, at = scan(text, at)
+        while text[at : at + 1].isspace():
+            at += 1
+        rows = value if isinstance(value, list) else [value]
+        if isinstance(value, dict) and layout(tuple(value))[0] == "unknown":
+            lists = (
+                v for v in value.values() if isinstance(v, list) and v and isinstance(v[0], dict)
+            )
+            rows = next(lists, rows)
+        yield from rows
