@@ -73,9 +73,8 @@ def look_at(
         "seconds": SECONDS,
     }
     ended = child.run(
-        [python, "-I", "-S", str(_SCRIPT)],
+        [python, "-I", "-S", "-B", str(_SCRIPT)],
         timeout=SECONDS + 10.0,
-        env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"},
         stdin=msgspec.json.encode(request).decode(),
     )
     try:

@@ -119,7 +119,7 @@ def lines_of(pins: Iterable[Pin]) -> str:
 
 def _pip(job: Job) -> list[str]:
     # -I leaves the user's site out, which is where pip lies when packages go there
-    return [job.python, "-E" if job.user else "-I", "-m", "pip", "--no-input", "--no-color"]
+    return [job.python, "-E" if job.user else "-I", "-B", "-m", "pip", "--no-input", "--no-color"]
 
 
 _QUIET = ("--progress-bar", "off")

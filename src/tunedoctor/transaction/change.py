@@ -154,7 +154,7 @@ def make(task: Task, new: NewEnvironment) -> Ground:
     """
     journal, ground, python = task.journal, task.ground, new.python or sys.executable
     other = journal.other
-    argv = [python, "-I", "-m", "venv", "--prompt", journal.live.name, str(other)]
+    argv = [python, "-I", "-B", "-m", "venv", "--prompt", journal.live.name, str(other)]
     argv += ["--without-pip"] if task.tool.name == "uv" else []
     job = installers.Job(python, str(journal.wheels))
     _call(task, argv, job, "the environment was not made")
@@ -172,7 +172,7 @@ def _call(
     """Run an installer."""
     env = task.tool.environment(os.environ, job, network=network)
     seconds = installers.FETCH_SECONDS if network else installers.INSTALL_SECONDS
-    env = {**env, "PYTHONDONTWRITEBYTECODE": "1"}
+    env = {**env, "PYTHONDONTWRITEBYTECODE": "1"}  # for what pip starts; -I hides it from pip
     ended = installers.start(argv, env, job.folder, seconds, task.journal.log)
     if not ended.ok:
         said = f"{ended.err}\n{ended.out}" if task.tool.name == "pip" else ended.err
