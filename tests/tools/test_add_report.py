@@ -1,0 +1,66 @@
+"""A labelled report is added by one command, whole or not at all."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+TOOL = Path(__file__).parents[2] / "tools" / "add_report.py"
+LABEL = {
+    "--source": "github.com/ada/llm/issues/7",
+    "--date": "2026-11",
+    "--why": "the index of the build is the CPU's",
+    "--proof": "Maintainer: it went away with the cu130 build.",
+}
+TEXT = "AssertionError: Torch not compiled with CUDA enabled\nfile /home/ada.lovelace/train.py\n"
+
+
+def _add(
+    folder: Path, *words: str, text: str = TEXT, **label: str
+) -> "subprocess.CompletedProcess[str]":
+    told = LABEL | {f"--{name}": value for name, value in label.items()}
+    argv = [sys.executable, str(TOOL), *words, *(w for pair in told.items() for w in pair)]
+    return subprocess.run(
+        [*argv, "--reports", str(folder)], input=text, text=True, capture_output=True, check=False
+    )
+
+
+def test_a_report_costs_one_line(tmp_path: Path) -> None:
+    assert _add(tmp_path, "r001-cpu-build", "torch-cpu-only", "--retold").returncode == 0
+    healthy = {"source": "github.com/ada/llm/issues/8"}
+    more = _add(tmp_path, "r002-how-long", "none", "--healthy", text="How long?\n", **healthy)
+    assert more.returncode == 0, more.stderr
+    one, two = map(json.loads, (tmp_path / "cases_q.jsonl").read_text().splitlines())
+    assert (one["cause"], one["kind"], one["determinable"]) == ("torch-cpu-only", "broken", True)
+    assert (two["cause"], two["kind"], two["determinable"]) == ("none", "healthy", True)
+    written = (tmp_path / "reports" / "r001-cpu-build.txt").read_text()
+    assert "Torch not compiled" in written
+    assert "lovelace" not in written
+
+
+@pytest.mark.parametrize(
+    ("words", "label", "text", "says"),
+    [
+        (("R 1", "torch-cpu-only"), {}, TEXT, "is no id"),
+        (("r001-cpu-build", "torch-cpu-only"), {}, "", "is taken"),
+        (("r003-x", "nothing-of-the-kind"), {"source": "github.com/a/b/issues/1"}, "x", "no cause"),
+        (("r003-x", "torch-cpu-only"), {}, "other", "has been taken"),
+        (("r003-x", "torch-cpu-only"), {"source": "my head"}, "x", "is no thread"),
+        (("r003-x", "torch-cpu-only"), {"date": "yesterday"}, "x", "is no month"),
+        (("r003-x", "torch-cpu-only", "--healthy"), {}, "x", "has no cause"),
+        (("r003-x", "torch-cpu-only"), {"source": "github.com/a/b/issues/1"}, TEXT, "same text"),
+    ],
+)
+def test_what_cannot_stand_is_refused(
+    tmp_path: Path, words: tuple[str, ...], label: dict[str, str], text: str, says: str
+) -> None:
+    assert _add(tmp_path, "r001-cpu-build", "torch-cpu-only").returncode == 0
+    before = (tmp_path / "cases_q.jsonl").read_text()
+    refused = _add(tmp_path, *words, text=text, **label)
+    assert refused.returncode == 1
+    assert says in refused.stderr
+    assert "Traceback" not in refused.stderr
+    assert (tmp_path / "cases_q.jsonl").read_text() == before
+    assert len(list((tmp_path / "reports").iterdir())) == 1
