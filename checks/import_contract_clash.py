@@ -40,7 +40,7 @@ def import_contract_clash(
         options = ["--force-reinstall", "--no-deps"]
         wanted = {name: f"=={version}" for name, version in altered.items()}
     else:
-        wanted = _change(shown, versions)
+        wanted = _change(facts, shown, versions)
         newer = any(spec == "*" and name in versions for name, spec in wanted.items())
         options = ["--upgrade"] if newer else []
     case = "altered" if altered else "missing" if first.kind == "missing" else "clash"
@@ -83,10 +83,23 @@ def _found(
     return kinds.get(first.kind, f"{who} imports {what}{place}, which {whom} does not have")
 
 
-def _change(shown: Iterable[api.BrokenContract], versions: dict[str, str]) -> dict[str, str]:
-    """Return what to install: what is missing, and what keeps the contract."""
+def _change(
+    facts: api.Facts, shown: Iterable[api.BrokenContract], versions: dict[str, str]
+) -> dict[str, str]:
+    """Return what to install: what is missing, what keeps the contract, else what rows of known errors say."""
     change: dict[str, str] = {}
     for one in shown:
-        missing = {api.distribution_of(one.module) or one.library: "*"}
-        change |= missing if one.kind == "missing" else api.contract_cure(one, versions)
+        if one.kind == "missing":
+            change[api.distribution_of(one.module) or one.library] = "*"
+            continue
+        fits = api.contract_cure(one, versions)
+        if one.kind == "module" and "*" in fits.values():  # no release is known to fit
+            text = f"ModuleNotFoundError: No module named '{one.module}'"
+            said = api.Errors(errors=(api.ErrorText(text=text),))
+            rows = api.broken_pairs(
+                "library-version-clash", facts.packages, facts.torch, facts.environment, said
+            )
+            told = (r.row.fix for r in rows if r.said and one.neighbour in r.row.fix)
+            fits = next(told, fits)
+        change |= fits
     return change
