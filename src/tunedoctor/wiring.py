@@ -71,9 +71,10 @@ def call(
 
     `facts` is handed over as the view of the snapshot, and knows afterwards what was asked for last.
     """
-    view = facts or Facts(snapshot)
     hints = function.__annotations__.items()
-    given: dict[str, object] = {name: view for name, hint in hints if _is_view(hint)}
+    given: dict[str, object] = {
+        name: facts or hint(snapshot) for name, hint in hints if _is_view(hint)
+    }
     for name, want in wants(function, len(first)).items():
         if "." in name:
             continue
