@@ -174,15 +174,22 @@ def _verdict(report: Report, screen: Screen, *, here: bool, partial: bool) -> No
                 f"{report.target.own} is the doctor's own: --self looks at it", 9, "left out"
             )
         # what settles a finding stands with it
-        if nowhere or (report.next and not any(f.settle for f in report.findings)):
+        if nowhere:
+            _next(screen, report.next.split(", "))
+        elif report.next and not any(f.settle for f in report.findings):
             screen.wrap(f"Next: {report.next}.")
         return
     screen.wrap(told)
     ways = [f"doctor explain {one.id} tells more." for one in report.findings[:1]]
     if ways and here and _cured(report):
         ways.insert(0, f"doctor fix{_there(report)} shows the plan of a cure, and asks first.")
+    _next(screen, ways)
+
+
+def _next(screen: Screen, ways: list[str]) -> None:
+    """Each on a line of its own: a command that is broken can't be pasted."""
     for head, way in zip(("Next:", "     "), ways, strict=False):
-        screen.line(f"{head} {way}")
+        screen.line(f"{head} {way.removesuffix('.')}.")
 
 
 def _there(report: Report) -> str:
