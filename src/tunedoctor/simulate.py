@@ -30,6 +30,7 @@ from tunedoctor.findings import Check
 from tunedoctor.plan import DeletePath, Install, Plan, SetEnv
 from tunedoctor.probes.packages import cuda_wheels
 from tunedoctor.snapshot import Answer, Snapshot
+from tunedoctor.tables.small import brought_by
 from tunedoctor.tables.wheels import cuda_of
 from tunedoctor.wheels.rules import family, table_archs
 
@@ -122,7 +123,7 @@ def predict(plan: Plan, before: Snapshot, metadata: Mapping[str, Distribution]) 
         Packages: after,
         Environment: _environment(plan, before),
         Runtime: NOT_RUN,
-        ImportContracts: NOT_RUN,
+        ImportContracts: _contracts(plan, before),
         Errors: NOT_RUN,
     }
     if after != packages:
@@ -132,6 +133,18 @@ def predict(plan: Plan, before: Snapshot, metadata: Mapping[str, Distribution]) 
             answers[CudaWheels] = cuda_wheels(after)
         answers[TorchBuild] = _torch(plan, before, after)
     return Snapshot(answers, taken=before.taken)
+
+
+def _contracts(plan: Plan, before: Snapshot) -> ImportContracts | Absent:
+    """Return the broken contracts of which the plan touches neither side; what it touches is not known."""
+    looked = before.find(ImportContracts)
+    touched = {*plan.removed, *(pin.name for pin in plan.pins)}
+    stays = tuple(
+        one
+        for one in (looked.broken if looked else ())
+        if touched.isdisjoint({one.library, one.neighbour, brought_by(one.module.split(".")[0])})
+    )
+    return msgspec.structs.replace(looked, broken=stays) if looked and stays else NOT_RUN
 
 
 def packages_after(
