@@ -136,13 +136,14 @@ def predict(plan: Plan, before: Snapshot, metadata: Mapping[str, Distribution]) 
 
 
 def _contracts(plan: Plan, before: Snapshot) -> ImportContracts | Absent:
-    """Return the broken contracts of which the plan touches neither side; what it touches is not known."""
+    """Return what is missing of imports and the plan neither brings nor takes away; what it touches is not known."""
     looked = before.find(ImportContracts)
     touched = {*plan.removed, *(pin.name for pin in plan.pins)}
     stays = tuple(
         one
         for one in (looked.broken if looked else ())
-        if touched.isdisjoint({one.library, one.neighbour, brought_by(one.module.split(".")[0])})
+        if one.kind == "missing"
+        and touched.isdisjoint({one.library, brought_by(one.module.split(".")[0])})
     )
     return msgspec.structs.replace(looked, broken=stays) if looked and stays else NOT_RUN
 

@@ -151,10 +151,7 @@ def settle(place: Place, asked: Mapping[str, str], drafts: tuple[Drafted, ...] =
             continue
         if (found := one.simulated) is None:
             return one
-        # what no prediction tells is cured where the plan brings all that its cure asks for
-        moved = {pin.name for pin in one.plan.pins}
-        done = {d.id for d in every if asked_for(wishes_of((d,))).keys() <= moved}
-        done = {*found.cured, *(done & {*found.untold})}
+        done = {*found.cured, *found.untold}
         taken = tuple(d for d in every if d in wishes.taken or d.id not in done)
         stays = {*found.bred, *({d.id for d in every} & {*found.left})}
         if taken != wishes.taken:
