@@ -41,7 +41,11 @@ def run(argv: list[str]) -> int:
     if name in ("help", "-h", "--help") and words[:1]:
         name, words = words[0], ["--help"]  # doctor help fit
     if name in ("help", "-h", "--help"):
-        sys.stdout.write("\n".join([*known["overview"], ""]))
+        from textwrap import fill  # noqa: PLC0415  here alone
+
+        wide = columns(sys.stdout)
+        shown = (fill(line, wide, subsequent_indent=" " * 12) for line in known["overview"])
+        sys.stdout.write("\n".join([*shown, ""]))
         return 0
     if name in ("version", "--version"):
         from tunedoctor import __version__  # noqa: PLC0415

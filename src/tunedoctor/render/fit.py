@@ -94,7 +94,7 @@ def _settings(answer: Answer) -> str:
 
 def _verdicts(answer: Answer, screen: Screen) -> None:
     lines = {
-        f"{one.verdict:11}  {one.device.name}, {one.device.usable:.1f} of {one.device.total_gib:.1f} GiB free, "
+        f"{one.verdict:8}  {one.device.name}, {one.device.usable:.1f} of {one.device.total_gib:.1f} GiB free, "
         f"{abs(one.margin_gib):.1f} GiB {'left' if one.margin_gib >= 0 else 'lacking'}": one.verdict
         for one in answer.devices
     }
