@@ -140,7 +140,7 @@ def _damped(found: Iterable[str] | Counter[str]) -> dict[str, float]:
 TABLE = Path(tables.__file__).with_name("ranker.json")
 HEALTHY = "healthy"
 """The label of reports that show no fault."""
-SCALE = 1000
+SCALE = 200
 START, BETWEEN, END = b',"features":{\n', b",\n", b"\n}}\n"
 """What stands around the rows in the table: each is a line, so that none is decoded but those of a text."""
 _NUMBERS = msgspec.json.Decoder(list[int])
@@ -156,7 +156,7 @@ class Model(msgspec.Struct, frozen=True):
     causes: dict[str, float]
     """Cause -> its bias."""
     rows: list[bytes]
-    """A line for each feature, in order: its name, then in thousandths its inverse document frequency, then the place
+    """A line for each feature, in order: its name, then in units of 1 / SCALE its inverse document frequency, then the place
     of a cause and its weight by turns."""
 
     def row(self, feature: str) -> tuple[float, dict[int, float]] | None:
