@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 from readers.rows import FILES, rows, text_of
 
 from tunedoctor.engine import diagnose
+from tunedoctor.readers.paste import Paste
 from tunedoctor.readers.read import Reader, read_report
 from tunedoctor.registry import all_checks
 
@@ -78,8 +79,8 @@ def test_no_text_makes_a_reader_or_a_check_raise(text: str) -> None:
 def test_who_raises_is_heard(monkeypatch: pytest.MonkeyPatch) -> None:
     from tunedoctor.readers import read as module
 
-    def broken(lines: list[str]) -> list[object]:
-        raise ZeroDivisionError(len(lines))
+    def broken(paste: Paste) -> list[object]:
+        raise ZeroDivisionError(len(paste.lines))
 
     monkeypatch.setattr(module, "_READERS", (broken, *module._READERS))
     assert any("ZeroDivisionError" in one for one in _raised("PyTorch version: 2.9.1\n"))

@@ -5,12 +5,13 @@ from collections.abc import Iterator
 from tunedoctor.facts import Errors
 from tunedoctor.messages.cause import page_of
 from tunedoctor.readers import messages
+from tunedoctor.readers.paste import Paste
 from tunedoctor.readers.tidy import tidy
 from tunedoctor.registry import all_checks
 
 
 def texts(text: str) -> list[str]:
-    found = messages.read(tidy(text))
+    found = messages.read(Paste(tidy(text)))
     return [error.text for fact in found if isinstance(fact, Errors) for error in fact.errors]
 
 
@@ -50,7 +51,7 @@ def test_of_many_messages_only_the_long_ones_are_cut() -> None:
     """Checks look through all of them: in sum they are bounded, and the short ones stay whole."""
     short = [f"RuntimeError: CUDA error {i}: out of memory" for i in range(90)]
     long = [f"ValueError: {i} " + f"{i} word " * 250 for i in range(90)]
-    (errors,) = (f for f in messages.read([*short, *long]) if isinstance(f, Errors))
+    (errors,) = (f for f in messages.read(Paste([*short, *long])) if isinstance(f, Errors))
     texts = [error.text for error in errors.errors]
     assert set(short) <= set(texts)
     assert sum(map(len, texts)) <= 60_000 + 3 * len(texts)

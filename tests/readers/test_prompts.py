@@ -4,8 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tunedoctor.readers.prompts import Prompt, prompt, shown, typed
-from tunedoctor.readers.session import answers
+from tunedoctor.readers.prompts import Prompt, answers, prompt, shown, typed
 
 PROMPTS = {
     "$ {}": "",

@@ -10,8 +10,7 @@ from hypothesis import strategies as st
 from tunedoctor.facts import Errors
 from tunedoctor.readers.digest import decoded
 from tunedoctor.readers.read import read_report
-from tunedoctor.readers.tidy import LONGEST_LINE, tidy
-from tunedoctor.readers.unwrap import unwrapped
+from tunedoctor.readers.tidy import LONGEST_LINE, tidy, unwrapped
 
 REPORT = """\
 PyTorch version: 2.9.1+cu130

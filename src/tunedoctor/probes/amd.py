@@ -170,7 +170,9 @@ def told(environ: Mapping[str, str], more: Iterable[Path] = ()) -> AmdGpus | Non
         from tunedoctor.readers.rocm import by_system  # noqa: PLC0415
         from tunedoctor.readers.rocm import read as facts_in  # noqa: PLC0415
 
-        if found := next((fact for fact in facts_in(lines) if isinstance(fact, AmdGpus)), None):
+        if found := next(
+            (fact for fact in facts_in(Paste(lines)) if isinstance(fact, AmdGpus)), None
+        ):
             return replace(found, told_by=tool)
         # a bare list has no names
         if nameless := by_system(Paste(lines)):

@@ -6,7 +6,7 @@ before. What is only wanted is never stated to be there.
 
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Literal
 
 import msgspec
@@ -27,7 +27,7 @@ from tunedoctor.readers.ledger import (
 )
 from tunedoctor.readers.lists import in_memory, in_passing, listed, shown, torch_told
 from tunedoctor.readers.merge import NoTorch, filled
-from tunedoctor.readers.paste import shape
+from tunedoctor.readers.paste import Paste, shape
 
 
 def packages_said(text: Text) -> Iterator[Entry | kinds.BrokenDistribution]:
@@ -228,9 +228,9 @@ MOST = 2000
 """Distributions and requirements that are kept of one text."""
 
 
-def read(lines: list[str]) -> list[kinds.Fact]:
+def read(paste: Paste) -> list[kinds.Fact]:
     """Return Packages, the TorchBuild among them, Wanted, IndexAnswer, Interpreter, Host and messages of installers."""
-    text = joined(lines)
+    lines, text = paste.lines, joined(paste.lines)
     refusals = refused(text)
     asked = {f"{one.name}{one.specifier}" for one in refusals}
     told: list[Statement] = [
@@ -255,7 +255,7 @@ def _messages(text: Text) -> list[kinds.Fact]:
     return [kinds.Errors(errors=tuple(found[:MOST]))] if found else []
 
 
-def _facts(told: list[Statement], lines: list[str], text: Text) -> list[kinds.Fact]:
+def _facts(told: list[Statement], lines: Sequence[str], text: Text) -> list[kinds.Fact]:
     facts: list[kinds.Fact] = []
     last = final_state(one for one in told if isinstance(one, Entry))
     broken = dict.fromkeys(one for one in told if isinstance(one, kinds.BrokenDistribution))

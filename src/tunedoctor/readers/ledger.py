@@ -2,7 +2,7 @@
 
 import re
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cache, lru_cache
 from typing import Any, NamedTuple
 
@@ -99,7 +99,7 @@ class Text(NamedTuple):
                 yield Said(first, last, found[0].strip(), {**always, **slots})
 
 
-def joined(lines: list[str]) -> Text:
+def joined(lines: Sequence[str]) -> Text:
     """Join lines by a blank, prefixes of logs left out; a line that ends in a hyphen goes on at once."""
     starts: list[int] = []
     pieces: list[str] = []

@@ -17,8 +17,7 @@ from tunedoctor.readers.ledger import (
 )
 from tunedoctor.readers.names import version as version_in
 from tunedoctor.readers.paste import shape as expression
-from tunedoctor.readers.prompts import typed_in
-from tunedoctor.readers.session import answers
+from tunedoctor.readers.prompts import answers, typed_in
 from tunedoctor.tables.wheels import cuda_of
 from tunedoctor.versions import parts
 
@@ -61,7 +60,7 @@ class Block(NamedTuple):
     """The two lines in front of it."""
 
 
-def listed(lines: list[str], refused: set[str]) -> Iterator[Statement]:
+def listed(lines: Sequence[str], refused: set[str]) -> Iterator[Statement]:
     """Yield what all lists in these lines tell: packages, what is wanted, and the interpreter of a conda list.
 
     `refused` are requirements that an installer could not meet, "torch==2.9.1+cu128": a block that names one is what
@@ -90,7 +89,7 @@ def listed(lines: list[str], refused: set[str]) -> Iterator[Statement]:
         )
 
 
-def _blocks(lines: list[str]) -> Iterator[Block]:
+def _blocks(lines: Sequence[str]) -> Iterator[Block]:
     """Yield the lines that stand together: a header begins a block, another line ends it, and a blank one a table."""
     block = Block([])
     front = ["", ""]
@@ -215,7 +214,7 @@ _SURE = {"Location", "Requires", "Required-by", "Summary", "Home-page"}
 """ "Name:" and "Version:" alone stand in many texts."""
 
 
-def shown(lines: list[str]) -> Iterator[Entry]:
+def shown(lines: Sequence[str]) -> Iterator[Entry]:
     """Yield `pip show` blocks: Name, then Version, then the rest in any order."""
     name, start, values = "", 0, dict[str, str]()
     for number, line in enumerate([*lines, "Name: end"]):
@@ -241,7 +240,7 @@ def shown(lines: list[str]) -> Iterator[Entry]:
             values.setdefault(field["key"], field["value"].strip())
 
 
-def in_passing(lines: list[str]) -> Iterator[Entry]:
+def in_passing(lines: Sequence[str]) -> Iterator[Entry]:
     """Yield the packages that sentences state to be there, two or more of the stack with exact versions.
 
     They count only where no list tells. A sentence about what to install, what is required or what helped tells of

@@ -13,10 +13,17 @@ from msgspec.structs import replace
 from tunedoctor.facts import Errors, ErrorText, Fact, Frame, Shadow, Shadows
 from tunedoctor.messages.cause import causes
 from tunedoctor.messages.match import matches, shipped
-from tunedoctor.readers.dress import LOOK_UP, TYPE, Said, by_stream, message, undressed
-from tunedoctor.readers.paste import search, shape
-from tunedoctor.readers.tracebacks import tracebacks
-from tunedoctor.readers.unwrap import wrapped
+from tunedoctor.readers.paste import Paste, search, shape
+from tunedoctor.readers.tidy import wrapped
+from tunedoctor.readers.tracebacks import (
+    LOOK_UP,
+    TYPE,
+    Said,
+    by_stream,
+    message,
+    tracebacks,
+    undressed,
+)
 from tunedoctor.tables.load import table
 from tunedoctor.tables.small import distribution_of
 
@@ -76,13 +83,13 @@ _SIDES = "|\u2502 \t\v\f\x1c\x1d\x1e\x1f\x85\n\r"
 """What stands at both ends of a line in a box."""
 
 
-def read(lines: list[str]) -> list[Fact]:
+def read(paste: Paste) -> list[Fact]:
     """Return one Errors fact in the order of the text, and what its tracebacks prove; nothing where none is stated."""
-    said = undressed(lines)
+    said = undressed(paste.lines)
     traces = tracebacks(said)
     known = {line for error in traces.errors for line in error.text.splitlines()}
     once: dict[str, ErrorText] = {}
-    low = "\n".join(lines).lower()
+    low = paste.text.lower()
     signs = [sign for sign in table("sayings")["sayings"] if sign in low]
     for stream in by_stream(said):
         for error in _bare(stream, traces.taken, signs):

@@ -15,7 +15,7 @@ from tunedoctor.readers.lines import in_forms, in_lines
 from tunedoctor.readers.merge import NoTorch
 from tunedoctor.readers.names import Collected, Said, bare, instead, told, version, yes_or_no
 from tunedoctor.readers.paste import Paste, search
-from tunedoctor.readers.session import answers, latest
+from tunedoctor.readers.prompts import answers, latest
 from tunedoctor.versions import normalised
 
 Accelerator = Literal["cuda", "rocm", "xpu", "mps", "cpu", "unknown"]
@@ -184,9 +184,8 @@ def _archs(said: Collected) -> tuple[str, ...]:
 _LONGEST_LISTED = 2000
 
 
-def read(lines: list[str]) -> list[kinds.Fact]:
+def read(paste: Paste) -> list[kinds.Fact]:
     """Return the facts that names with values in these lines tell; nothing where there are none. Never raises."""
-    paste = Paste(lines)
     said = Collected(_all(paste))
     packages, conda = _listed(paste)
     for key in (*said.beginning("library "), "torch"):
@@ -198,7 +197,7 @@ def read(lines: list[str]) -> list[kinds.Fact]:
     facts: list[kinds.Fact] = [system] if system else []
     facts += interpreter(said, system)
     facts += torch(said, system, {name: one.version for name, one in packages.items()}, conda)
-    cards = cards_of(said, lines)
+    cards = cards_of(said, paste.lines)
     facts += gpus(said, cards, system) + filled(said)
     if packages or conda:
         every = tuple(packages.values())

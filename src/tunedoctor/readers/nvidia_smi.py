@@ -182,14 +182,15 @@ def seen(rows: Sequence[Values]) -> Seen:
 SOURCE = "nvidia-smi"
 
 
-def read(lines: list[str]) -> list[Fact]:
+def read(paste: Paste) -> list[Fact]:
     """Return NvidiaDriver, NvidiaGpus and NvidiaAnswer, as far as the lines have them; [] for none.
 
     The driver is also known by the text of /proc/driver/nvidia/version, where that was pasted.
     Sizes are bytes. Of several outputs the one that shows the most GPUs counts. Never raises; takes time in proportion
     to the text.
     """
-    paste = Paste([line.replace("\uff1a", ":").expandtabs(8) for line in lines])
+    if "\t" in paste.text:
+        paste = Paste([line.expandtabs(8) for line in paste.lines])
     outputs = [one for way in (queries, csv_outputs, tables) for one in way(paste)]
     kernel = proc_version(paste.text)
     if kernel and (library := paste.first("nvidia_smi.nvml_library")):

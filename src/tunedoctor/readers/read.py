@@ -29,10 +29,11 @@ from tunedoctor.readers import (
 )
 from tunedoctor.readers.digest import bounded
 from tunedoctor.readers.merge import NoTorch, merged
+from tunedoctor.readers.paste import Paste
 from tunedoctor.readers.tidy import tidied
 from tunedoctor.snapshot import NOT_TOLD, Answer, Snapshot
 
-Reader = Callable[[list[str]], list[Fact]]
+Reader = Callable[[Paste], list[Fact]]
 
 
 def read_report(
@@ -46,10 +47,10 @@ def read_report(
     raised.
     """
     lines, numbers = bounded(*tidied(text, numbers))
-    facts: list[Fact] = []
+    facts, paste = list[Fact](), Paste(lines)
     for reader in _READERS:
         try:
-            facts += reader(lines)
+            facts += reader(paste)
         except Exception as error:  # noqa: BLE001  a crash is the result of that reader alone
             if failed is not None:
                 failed(reader, error)

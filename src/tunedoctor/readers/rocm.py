@@ -160,9 +160,8 @@ _STATES: dict[str, Kfd] = {
 }
 
 
-def read(lines: list[str]) -> list[Fact]:
+def read(paste: Paste) -> list[Fact]:
     """Return AmdGpus, RocmStack and Host (WSL), as far as the lines tell. Never raises."""
-    paste = Paste(lines)
     listed = agents(paste)
     facts, kfd = _stack(paste, agents=bool(listed))
     told = listed or properties(paste)

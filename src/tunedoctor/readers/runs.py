@@ -36,16 +36,16 @@ class _Place(NamedTuple):
     bits: int
 
 
-def read(lines: list[str]) -> list[Fact]:
+def read(paste: Paste) -> list[Fact]:
     """Return an Interpreter where all paths of the text tell one version, and one with the folders of a search path."""
-    found = [one for line in lines for one in _places(line[:_LONGEST])]
+    found = [one for line in paste.lines for one in _places(line[:_LONGEST])]
     facts: list[Fact] = []
     if len({one.version for one in found}) == 1:
         kinds: Counter[PrefixKind] = Counter(one.kind for one in found if one.kind != "unknown")
         kind: PrefixKind = kinds.most_common(1)[0][0] if kinds else "unknown"
         bits = min(one.bits for one in found)
         facts.append(Interpreter(executable="", version=found[0].version, kind=kind, bits=bits))
-    return facts + _search_path(lines)
+    return facts + _search_path(paste.lines)
 
 
 def _places(line: str) -> Iterator[_Place]:
@@ -73,7 +73,7 @@ def _likely(version: str) -> bool:
     return _OLDEST <= (int(major), int(minor)) <= _YOUNGEST
 
 
-def _search_path(lines: list[str]) -> list[Fact]:
+def _search_path(lines: Sequence[str]) -> list[Fact]:
     """Return an Interpreter with the first list of two package folders, on one line or as `python -m site` has it."""
     for number, line in enumerate(lines):
         listed = line[:_LONGEST_LIST]

@@ -226,9 +226,8 @@ _LONGEST = 1500
 """Characters of a line: container engines put all that went wrong on one."""
 
 
-def read(lines: list[str]) -> list[Fact]:
+def read(paste: Paste) -> list[Fact]:
     """Return the facts of machine, kernel, container and interpreter that the lines tell. Never raises."""
-    paste = Paste(lines)
     on_bus = bus(paste)
     single: list[Fact | None] = [
         container(paste),
