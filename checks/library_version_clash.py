@@ -186,9 +186,9 @@ def _from_resolver(facts: api.Facts) -> Iterator[_Told]:
 def _from_check(facts: api.Facts) -> Iterator[_Told]:
     """Read what a library says that compares the version of its neighbour itself, before anything else runs."""
     if one := api.compares(facts.errors):
-        means = f"{one.owner or 'a library'} refuses to run with this {one.name}"
+        means = f"{one.owner or 'a library'} refuses to run with this {one.other}"
         stated = api.expression("library-version-clash/states").match(one.said)
-        fix = {one.name: stated["wanted"] if stated else ""}
+        fix = {one.other: stated["wanted"] if stated else ""}
         yield _Told("error", f"the error '{one.said}'", means, fix, one.said)
 
 

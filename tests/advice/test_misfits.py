@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tunedoctor.advice.misfits import compares, given_up, misfits
+from tunedoctor.advice.told import compares, given_up, misfits
 from tunedoctor.facts import Errors, ErrorText, Frame
 
 SITE = "/opt/env/lib/python3.11/site-packages"
@@ -100,7 +100,7 @@ def test_a_name_that_torch_gave_up(
 def test_a_library_that_compares_versions_is_quoted() -> None:
     one = compares(_error("ImportError: Numba needs NumPy 2.0 or less. Got NumPy 2.1."))
     assert one is not None
-    assert (one.owner, one.name) == ("Numba", "numpy")
+    assert (one.owner, one.other) == ("Numba", "numpy")
     assert compares(_error("ImportError: torch>=2 is required for a normal functioning")) is None
 
 
