@@ -248,13 +248,13 @@ def in_passing(lines: Sequence[str]) -> Iterator[Entry]:
     """
     for number, line in enumerate(lines):
         form = "pin" if "==" in line else "brackets" if "(" in line else ""
-        if not form or len(line) > _LONGEST_SENTENCE:
+        if not form or len(line) > _LONGEST_SENTENCE or not shape("own").search(line):
             continue
         pins = [(normalised(p["name"]), p["version"]) for p in shape(form).finditer(line)]
         stack = [(name, version) for name, version in pins if known(name)]
         if len(dict(stack)) < 2 or len(dict(stack)) < len(stack):
             continue
-        if shape("own").search(line) and not shape("advised").search(line):
+        if not shape("advised").search(line):
             yield from (Entry(number, name, version, weak=True) for name, version in stack)
 
 

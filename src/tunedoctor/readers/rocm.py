@@ -1,20 +1,19 @@
 """Find what ROCm's tools and torch print of AMD GPUs, the compute device, groups and versions."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, Literal
 
 from tunedoctor.facts import AmdGpu, AmdGpus, Fact, Host, RocmStack
-from tunedoctor.readers.paste import Paste, bytes_of, search, shape
+from tunedoctor.readers.names import fields_of
+from tunedoctor.readers.paste import Paste, search, shape
 from tunedoctor.tables.gpus import amd_gfx, amd_gfx_by_name, amd_integrated
-from tunedoctor.tables.load import table
 
 _MOST = 256
 _LONGEST = 40_000
 """Characters of a line: JSON stands on one."""
 _JSON = shape("piece.json")
 """Where a pair of an object begins: each is read as a line."""
-_NOTHING = ("", "n/a", "none", "unknown", "0x0000", "not supported")
 
 Told = dict[str, Any]
 """Fields of a GPU as the table of outputs has them: gfx, name, device (PCI id), slot, memory in bytes, apu."""
@@ -68,8 +67,9 @@ def by_system(paste: Paste) -> dict[int, Told]:
         if hit.row in ("card", "gpu", "gpu_json"):
             current = number
         label, value = told.pop("label", ""), told.pop("value", "")
-        if label:
-            told[label.strip().lower()] = value
+        if label:  # "VRAM Total Memory (B)"
+            name, _, unit = label.lower().partition(" (")
+            told[name.strip()] = f"{value} {unit}"
         if 0 <= number < _MOST:
             found[number] = {**told, **found.get(number, {})}
     return {number: told for number in sorted(found) if (told := _told(found[number]))}
@@ -100,53 +100,8 @@ def gpu_of(told: Told, index: int) -> AmdGpu | None:
 
 
 def _told(values: Mapping[str, str]) -> Told:
-    """Return what labelled values tell of a GPU, as the table of outputs has the labels."""
-    found: Told = {}
-    for field, (kind, *labels) in table("outputs")["amd_gpu"]["fields"].items():
-        said = (_KINDS[kind](label, _value(values[label])) for label in labels if label in values)
-        if one := next(filter(None, said), None):
-            found[field] = one
-    return found
-
-
-def _value(text: str) -> str:
-    """Return a value, or "" for the words that stand for none."""
-    text = text.strip().rstrip("\\,").strip()
-    return "" if text.lower() in _NOTHING else text[:120]
-
-
-def _hexadecimal(_: str, text: str) -> str:
-    """Return the four hex digits of "0x744c" or "744c"; "" for anything else."""
-    found = re.fullmatch(r"(?:0x)?([0-9a-fA-F]{4})", text)
-    return found[1].lower() if found else ""
-
-
-def _size(label: str, text: str) -> int | None:
-    """Return the bytes of "16368 MB", or of "VRAM Total Memory (B)" by its label; "MB" is MiB in these tools."""
-    return bytes_of(text, label.partition("(")[2])
-
-
-def _slot(_: str, text: str) -> str:
-    """Return the slot of "0000:03:00.0", or of the number that HSA makes of it."""
-    if text.isdecimal():
-        place = int(text)
-        return f"0000:{place >> 8 & 255:02x}:{place >> 3 & 31:02x}.{place & 7}" if place else ""
-    found = re.search(r"\b([0-9a-f]{4}:[0-9a-f]{2}:[0-9a-f]{2}\.[0-7])\b", text.lower())
-    return found[1] if found else ""
-
-
-def _gfx(_: str, text: str) -> str:
-    found = search("amd_words.gfx", text)
-    return found[0] if found else ""
-
-
-_KINDS: Mapping[str, Callable[[str, str], Any]] = {
-    "name": lambda label, text: "" if _hexadecimal(label, text) else text,
-    "hexadecimal": _hexadecimal,
-    "gfx": _gfx,
-    "slot": _slot,
-    "size": _size,
-}
+    """Return what labelled values tell of a GPU."""
+    return {field: one for field, one in fields_of("amd_gpu", values).items() if one}
 
 
 Kfd = Literal["ok", "missing", "denied", "refused", "no memory", "not tried"]
