@@ -1,6 +1,5 @@
 """GPUs as drivers, torch and people name them, and their drivers. Shapes of names are `card` of outputs.json."""
 
-import re
 from collections.abc import Sequence
 from functools import cache, lru_cache
 from typing import Literal, NamedTuple
@@ -44,7 +43,7 @@ _MOST = 64
 def _models() -> frozenset[str]:
     """Words of NVIDIA's names that mean a model by themselves: A100, T4."""
     names = " ".join(name for row in table("gpus")["nvidia"] for name in row["names"])
-    return frozenset(re.findall(r"[a-z]{1,2}\d{1,4}[a-z]?\b", names.lower()))
+    return frozenset(shape("card.model").findall(names.lower()))
 
 
 def cards_in(text: str) -> tuple[Card, ...]:
@@ -76,7 +75,7 @@ def _card(text: str) -> Card | None:
         return Card("apple", f"Apple {found[0].removeprefix('Apple').strip()}")
     count = shape("card.times").search(text)
     times = max(1, min(_MOST, int(next(filter(None, count.groups()))))) if count else 1
-    memory = size(re.sub(r"\d+\s?GB\s+RAM\b", "", text) if "RAM" in text else text)
+    memory = size(shape("card.ram").sub("", text))
     gfx, found = shape("card.gfx").search(text), shape("card.amd").search(text)
     theirs = text[:7].lower().startswith(("nvidia", "geforce"))
     if gfx or (found and found[0].strip() and not theirs):
@@ -94,7 +93,7 @@ def _card(text: str) -> Card | None:
         capability = _capability(name)
         if made and name.lower() in made[1].lower():  # the driver's full name
             whole = nvidia_by_name(made[1])
-            name = made[1] if whole else re.sub(r"\s+\d{1,3}\s?GB\Z", "", made[1])
+            name = made[1] if whole else shape("card.size").sub("", made[1])
         return Card("nvidia", name, capability, memory=memory, times=times)
     known = made is not None and any(map(str.isdigit, made[1]))
     return Card("nvidia", made[1], memory=memory, times=times) if made and known else None
@@ -129,7 +128,7 @@ def _capability(name: str) -> str:
 
 def _amd(name: str, gfx: str, memory: int | None, times: int) -> Card:
     words = _written(name)
-    short = re.sub(r"(?i)\b(?:AMD|ATI|Radeon|Instinct|Graphics|RX|\(TM\))\b", "", words).strip()
+    short = shape("card.makers").sub("", words).strip()
     kinds = {gfx or amd_gfx_by_name(words)} - {""} or set(amd_like(words).values())
     if not kinds and len(short) > len("RX"):
         kinds = set(amd_like(short).values())
@@ -165,7 +164,7 @@ def gpus(said: Collected, cards: Sequence[Card], host: Host | None) -> list[Fact
     others = bool(facts) and not nvidia
     if host and host.os == "macos" and host.machine == "arm64":  # every such Mac has one
         told_ = "\n".join(one.value for one in said.all("cpu", "gpu", "device_used"))
-        chip = re.search(r"Apple M\d(?: \w{3,5})?", told_)
+        chip = search("card.chip", told_)
         facts.append(AppleGpu(name=chip[0] if chip else "Apple"))
     return facts if others else facts + _driver(said)
 

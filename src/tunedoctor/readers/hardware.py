@@ -7,7 +7,7 @@ from msgspec.structs import replace
 
 from tunedoctor.facts import ErrorText, IntelGpu, KernelLog, NvidiaModule, PciDevice, RocmStack
 from tunedoctor.readers.nvidia_smi import failures
-from tunedoctor.readers.paste import Paste, rows, search
+from tunedoctor.readers.paste import Paste, rows, search, shape
 from tunedoctor.tables.load import table
 
 _DISPLAY, _BRIDGE = "0300", "0680"
@@ -42,7 +42,7 @@ def bus(paste: Paste) -> Bus:
             if found[current].driver is None:  # it would stand above
                 found[current] = replace(found[current], driver="")
             if found[current].vendor == "10de":
-                on_disk = on_disk or bool(re.search(r"\bnvidia(?:_\w+)?(?:,|\s|$)", match[1]))
+                on_disk = on_disk or bool(search("pci.nvidia", match[1]))
     # others are, say, the screen of a server
     tells = any(one.vendor in ("10de", "1002", "8086") for one in found.values())
     return Bus(tuple(found.values()), on_disk) if tells else Bus(_lshw(paste))
@@ -60,7 +60,7 @@ def _lshw(paste: Paste) -> tuple[PciDevice, ...]:
     found = []
     for one in blocks:
         settings, place = one.get("configuration", ""), one.get("bus info", "")
-        driver = re.search(r"\bdriver=([\w-]{1,40})", settings)
+        driver = search("pci.bound", settings)
         bound = driver[1] if driver else "" if settings or "UNCL" in one["unclaimed"] else None
         slot, name = place.removeprefix("pci@"), one.get("product", "")
         found.append(_device(name, slot, _DISPLAY, bound, one.get("vendor", "")))
@@ -222,7 +222,7 @@ def _path(node: re.Match[str]) -> str:
 def _own(paste: Paste) -> tuple[str, frozenset[str]] | None:
     """Return the user's name and groups as `id` or `groups` told them."""
     for told in paste.all("devices.id", longest=2500):
-        return told[1], frozenset(re.findall(r"\d{1,10}\(([^)\n]{1,60})\)", told[2]))
+        return told[1], frozenset(shape("pci.group").findall(told[2]))
     for one in paste.shown:
         if one.command.split()[:1] == ["groups"] and one.output:
             words = one.output[0].partition(" : ")[2] or one.output[0]

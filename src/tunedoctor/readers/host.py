@@ -10,7 +10,7 @@ from tunedoctor import facts as kinds
 from tunedoctor.facts import Fact, Host
 from tunedoctor.probes.settings import environment
 from tunedoctor.readers.names import NOTHING, Collected, told, yes_or_no
-from tunedoctor.readers.paste import search
+from tunedoctor.readers.paste import search, shape
 from tunedoctor.tables.load import table
 from tunedoctor.versions import parts
 
@@ -45,7 +45,7 @@ def host(said: Collected) -> Host | None:
     asked = [one.value for one in said.all("platform", "kernel")]
     platforms = [told(one) for one in asked if _search("platform", one.strip())]
     build, version, python = said.first("windows_build"), said.first("mac"), said.first("python")
-    mac = version and re.fullmatch(r"\d{2}(?:\.\d{1,3}){1,2}", version)
+    mac = version and shape("system.mac_release").match(version)
     numbers = (f"Windows-10-{build}" if build else "", f"macOS {version}" if mac else "")
     both = " ".join([*named[:2], *platforms[:3], *numbers]).strip()
     family = family_of(both) or family_of(python if "[" in python else "")
@@ -98,16 +98,15 @@ def _libc(
 
 
 def _name(family: Os, told_: str, both: str) -> str:
-    name = re.sub(r"(?i)\s*\((?:x86_64|amd64|aarch64|arm64)\)$", "", told_)[:80]
+    name = shape("system.of_machine").sub("", told_)[:80]
     if family == "windows":
-        build, edition = (
-            re.search(r"10\.0\.(\d{5})", both),
-            re.search(r"Windows [\w .]{1,40}", name),
-        )
+        build, edition = search("system.build", both), search("system.edition", name)
         if build and int(build[1]) >= _WINDOWS_11 and "server" not in both.lower():
             return "Windows 11"
         return edition[0].strip() if edition else "Windows 10" if build and not name else "Windows"
-    if family == "macos" and (not re.search(r"\d", name) or name.startswith(("Darwin", "Apple M"))):
+    if family == "macos" and (
+        not any(map(str.isdigit, name)) or name.startswith(("Darwin", "Apple M"))
+    ):
         return f"macOS {_mac_version(both)}".strip()
     return name or "Linux"
 
@@ -213,7 +212,7 @@ def variables(said: Collected, shown: int) -> list[Fact]:
         if value is not None and not any(part in name for part in missing):
             found[name] = value[:_LONGEST_VALUE]
     for name in _VISIBLE & found.keys() if shown else ():
-        numbers = [int(n) for n in re.findall(r"\b\d{1,3}\b", found[name][:200])]
+        numbers = [int(n) for n in shape("system.numbers").findall(found[name][:200])]
         if numbers and max(numbers) >= shown:
             del found[name]
     taken = environment(variables=found)

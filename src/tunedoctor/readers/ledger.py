@@ -16,8 +16,8 @@ NAME = r"[A-Za-z](?:[\w.-]{0,98}[A-Za-z0-9])?"
 VERSION = r"\d[\w.+!-]{0,60}"
 _CLAUSE = r"(?:===|==|~=|!=|<=|>=|<|>)\s{0,3}[\w.*+!-]{1,60}"
 SPECIFIER = rf"{_CLAUSE}(?:\s{{0,3}},\s{{0,3}}{_CLAUSE}){{0,9}}"
-_NVIDIA_WHEEL = re.compile(r"nvidia-[a-z0-9-]{2,40}-cu\d{2}$")
-_SDIST = re.compile(rf"({NAME})-(\d[\w.+!]{{0,60}})(?:\.tar\.gz|\.zip)$")
+_NVIDIA_WHEEL = expression("piece.nvidia_wheel")
+_SDIST = expression("piece.sdist")
 
 
 @lru_cache(maxsize=4096)
@@ -49,8 +49,8 @@ def compact(specifier: str) -> str:
 
 def version_of_wheel(file: str) -> tuple[str, str]:
     """Split the name of a wheel or sdist: ("torch", "2.6.0+cu124"); ("", "") where it is none."""
-    plain = re.split("[#?]", file.replace("%2B", "+").replace("%2b", "+"), maxsplit=1)[0]
-    plain = re.split(r"[\\/]", plain.rstrip("/"))[-1].removesuffix(".metadata")
+    plain = file.replace("%2B", "+").replace("%2b", "+").partition("#")[0].partition("?")[0]
+    plain = plain.replace("\\", "/").rstrip("/").rpartition("/")[2].removesuffix(".metadata")
     pieces = plain.split("-")
     if plain.endswith(".whl"):
         return (normalised(pieces[0]), pieces[1]) if len(pieces) >= 5 else ("", "")

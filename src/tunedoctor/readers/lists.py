@@ -182,7 +182,7 @@ def _is_asked(block: Block, last: str, refused: set[str]) -> bool:
         unmet = one.shape == "pinned" and f"{one.name}=={one.told('version')}" in refused
         if loose or marks or unmet:
             return True
-    if shape("freeze").search(block.before) and not re.search(r"-r\s+\S*\.txt", block.before):
+    if shape("freeze").search(block.before) and not expression("piece.option").search(block.before):
         return False
     return bool(shape("file").search(block.before) or shape("install").search(last))
 

@@ -4,7 +4,6 @@ Names are found wherever they stand and by whatever tool they were printed; a va
 of its kind, so that prose gives nothing. Where a report tells a thing twice, the first has the word.
 """
 
-import re
 from collections.abc import Iterable, Iterator
 from typing import Literal
 
@@ -14,7 +13,7 @@ from tunedoctor.readers.host import filled, host, variables
 from tunedoctor.readers.lines import in_forms, in_lines
 from tunedoctor.readers.merge import NoTorch
 from tunedoctor.readers.names import Collected, Said, bare, instead, told, version, yes_or_no
-from tunedoctor.readers.paste import Paste, search
+from tunedoctor.readers.paste import Paste, search, shape
 from tunedoctor.readers.prompts import answers, latest
 from tunedoctor.versions import normalised
 
@@ -95,7 +94,7 @@ def _build(
         name = conda_build(conda)
     # a plain "CUDA" is that of torch where a script that asks torch for more told it
     keys = ("torch_cuda", "cuda_plain") if said.all("available") else ("torch_cuda",)
-    built = re.search(r"cuda(\d{1,2}\.\d{1,2})", name)
+    built = search("piece.conda_cuda", name)
     cuda = said.value(*(keys[:1] if label else keys)) or ""
     if not cuda:
         cuda = f"{label[2:-1]}.{label[-1]}" if label.startswith("cu") else built[1] if built else ""
@@ -174,8 +173,8 @@ def _answers(said: Collected) -> Iterable[bool]:
 def _archs(said: Collected) -> tuple[str, ...]:
     """Compiled architectures; of "-gencode;arch=compute_80,code=sm_80" what code says."""
     for one in said.all("archs"):
-        text = " ".join(re.findall(r"code=(\w{4,12})", one.value)) or one.value
-        found = re.findall(r"\b(?:sm_\d{2,3}[af]?|compute_\d{2,3}|gfx[0-9a-f]{3,5})\b", text)
+        text = " ".join(shape("piece.code").findall(one.value)) or one.value
+        found = shape("piece.archs").findall(text)
         if found:
             return tuple(dict.fromkeys(found))
     return ()

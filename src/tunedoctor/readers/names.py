@@ -1,6 +1,5 @@
 """What a report says, under the labels of labels.json: names, and values read by the kind of a label."""
 
-import re
 from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -251,7 +250,7 @@ _LIBRARIES: dict[str, str] = {
     **{one.replace("-", " "): one for one in _TABLE["libraries"]},
     **_TABLE["aliases"],
 }
-_LETTERS = re.compile(r"[^\W\d_]+")
+_LETTERS = shape("piece.letters")
 
 
 def _first_letters(text: str) -> str:
@@ -280,7 +279,7 @@ def key_of(name: str) -> tuple[str, str]:
     if plain in _KEYS:
         return _KEYS[plain], ""
     if plain.startswith(_NUMBERED) and (numbered := search("name.of_gpu", plain)):
-        return _OF_PART.get(numbered[2] or "", "gpu"), re.sub(r"\s", "", numbered[1])
+        return _OF_PART.get(numbered[2] or "", "gpu"), "".join(numbered[1].split())
     library = library_of(name)
     return (f"library {library}" if library else ""), ""
 

@@ -13,12 +13,12 @@ from typing import Literal, NamedTuple
 from tunedoctor.facts import Fact, Typed
 from tunedoctor.lazy import pattern
 from tunedoctor.readers.names import Said, bare, library_of
-from tunedoctor.readers.paste import Paste, search, shape
+from tunedoctor.readers.paste import Paste, rows, search, shape
 from tunedoctor.tables.load import table
 
 LONGEST = 1000
 """Characters of a line that are looked at."""
-_SIGN = re.compile(r"[>$#%!\u276f\u279c\u03bb]|\.\.\.|In ?\[")
+_SIGN = shape("prompt.sign")
 """No prompt is without one of them; quick to look for."""
 _MOST = 200
 """Commands that are kept."""
@@ -138,9 +138,6 @@ def _begins(line: str) -> bool:
 _LONGEST_SHOWN = 500
 _LONGEST_OUTPUT = 400
 """Lines of one output that are kept."""
-_TITLE = pattern(
-    r"^\s{0,4}(?:#{1,6} |[-*] |\*\*)?`{1,2}\$? ?([a-z][\w./-]{1,30}(?: [^`]{1,120})?)`{1,2}:?\*{0,2}:?\s*$"
-)
 
 
 class Shown(NamedTuple):
@@ -176,7 +173,7 @@ def shown(lines: Sequence[str]) -> list[Shown]:
 
 def _at(line: str) -> tuple[str, str] | None:
     """Return the command of a line and the active environment; None where no shell was asked."""
-    if "`" in line and (title := _TITLE.match(line)):
+    if "`" in line and (title := shape("prompt.title").match(line)):
         return title[1].strip(), ""
     found = prompt(line)
     if found and found.sure and (found.kind == "shell" or found.typed[0] in "!%"):
@@ -198,7 +195,8 @@ def _whole(lines: Sequence[str], number: int, command: str) -> str:
 
 def flat(command: str) -> str:
     """Return a command on one line."""
-    return re.sub(r"\s*[\\`^]?\n\s*", " ", command)
+    *front, last = command.split("\n")
+    return " ".join([*(one.strip().rstrip("\\`^").rstrip() for one in front), last.lstrip()])
 
 
 _EXPRESSIONS: list[tuple[str, str]] = table("labels")["expressions"]
@@ -262,8 +260,8 @@ def _of_line(line: str, lines: Sequence[str], number: int) -> Iterator[Said]:
 def _asked(command: str, below: Sequence[str]) -> Iterator[Said]:
     """Pair a command of a shell with the line below it, unless another prompt stands there or the text ends."""
     value = next((line.strip() for line in below if not typed_in(line)), None)
-    for key, source in table("labels")["commands"]:
-        asked = re.match(source, command)
+    for row in rows("asked"):
+        key, asked = row.name.rstrip("_"), row.pattern.match(command)
         name = asked.groupdict().get("name", "") if asked else ""
         if asked and key == "not exported":
             if value is None or value.strip("()[]<># ").lower() in _EMPTY:
@@ -285,7 +283,7 @@ def _set(command: str, *, prompted: bool) -> Iterator[Said]:
 
 def _expressions(source: str, lines: Sequence[str], number: int, *, repl: bool) -> Iterator[Said]:
     """Pair the expressions that a statement prints with the lines that it printed."""
-    groups = re.findall(r"print\(((?:[^()]|\([^()]{0,60}\)){0,300})\)", source)
+    groups = shape("session.print").findall(source)
     if not groups and repl and "=" not in source.replace("==", ""):
         groups = [source]
     wanted = [keys for one in groups if (keys := [*map(_key, _EXPRESSION.finditer(one))])]
@@ -295,7 +293,7 @@ def _expressions(source: str, lines: Sequence[str], number: int, *, repl: bool) 
     for line in lines[number + 1 : number + 1 + _FAR]:
         if typed_in(line) or search("session.failed", line):
             break
-        text = re.sub(r"\A\s{0,40}Out\[\d{1,5}\]:\s?", "", line).strip()
+        text = shape("session.out").sub("", line).strip()
         aside = "Warning" in text or text.startswith(("return ", "warnings.", "File "))
         if text and not aside:
             printed.append(text)
@@ -322,8 +320,7 @@ def _split(keys: list[str], text: str) -> Iterator[Said]:
     if len(keys) > 1:
         if text[0] == "(" and text[-1] == ")" and len(text) > len("()"):
             text = text[1:-1]  # a prompt prints several values as a tuple
-        whole = r"\[[^\]]{0,400}\]|\([^)]{0,60}\)|'[^']{0,200}'|\"[^\"]{0,200}\"|[^\s,]+"
-        values = re.findall(whole, text[:1000])
+        values = shape("session.values").findall(text[:1000])
         if "gpu" in keys and len(values) > len(keys):
             at, after = keys.index("gpu"), len(values) - len(keys) + keys.index("gpu") + 1
             values[at:after] = [" ".join(values[at:after])]

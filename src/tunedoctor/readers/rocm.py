@@ -1,6 +1,5 @@
 """Find what ROCm's tools and torch print of AMD GPUs, the compute device, groups and versions."""
 
-import re
 from collections.abc import Mapping
 from typing import Any, Literal
 
@@ -83,7 +82,7 @@ def gpu_of(told: Told, index: int) -> AmdGpu | None:
         from tunedoctor.probes.amd import name_of  # noqa: PLC0415  seldom needed, and dear
 
         name = name_of(device, memory or 0)
-    inner = re.search(r"\[([^\]]{3,80})\]", name)  # "Arcturus GL-XL [Instinct MI100]"
+    inner = search("piece.inner", name)  # "Arcturus GL-XL [Instinct MI100]"
     by_name = amd_gfx_by_name(name) or (amd_gfx_by_name(inner[1]) if inner else "")
     gfx = known or amd_gfx(device) or by_name
     if not gfx and not name:
@@ -140,7 +139,8 @@ def _stack(paste: Paste, *, agents: bool) -> tuple[list[Fact], Kfd]:
         kfd = _STATES.get(refused, "refused")
     elif not wsl:
         kfd = "missing" if paste.has("kfd.missing") else "ok" if agents else kfd
-    groups = re.findall(r"\w+", " ".join(hit.found[1] for hit in paste.each("rocm_groups")))
+    said = " ".join(hit.found[1] for hit in paste.each("rocm_groups"))
+    groups = "".join(c if c.isalnum() or c == "_" else " " for c in said).split()
     version, driver = _version(paste), paste.first("amd_driver")
     facts: list[Fact] = []
     if kfd != "not tried" or groups or version or driver or wsl:

@@ -4,7 +4,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from itertools import islice, takewhile
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 from tunedoctor.facts import (
     Errors,
@@ -18,7 +18,7 @@ from tunedoctor.facts import (
     Target,
 )
 from tunedoctor.facts.target import PrefixKind
-from tunedoctor.readers.paste import LONGEST, Paste, search, shape
+from tunedoctor.readers.paste import LONGEST, Paste, rows, search, shape
 from tunedoctor.readers.prompts import flat, typed_in
 from tunedoctor.tables.load import table
 
@@ -64,8 +64,8 @@ def _places(line: str) -> Iterator[_Place]:
 
 def kind_of(path: str) -> PrefixKind:
     """Return what kind of environment a path inside of it shows."""
-    shapes = table("labels")["prefixes"]
-    return next((kind for kind, shape in shapes if re.search(shape, path)), "unknown")
+    found = (row.name for row in rows("prefix_kind") if row.pattern.search(path))
+    return cast("PrefixKind", next(found, "unknown"))
 
 
 def _likely(version: str) -> bool:
@@ -133,8 +133,8 @@ def _by_path(paste: Paste, name: str) -> _Left:
         folder = made[1] if made and made[2].lower() == name.lower() else folder
         told = [search("interpreter.path", line[:LONGEST]) for line in one.output] if asked else []
         for program in asked[1].split() if asked else ():
-            named = re.compile(rf"[/\\]{program}[\d.]*(?:\.exe)?$")
-            path = next((match[1] for match in told if match and named.search(match[1])), "")
+            paths = (match[1] for match in told if match)
+            path = next((one for one in paths if _is_program(one, program)), "")
             plain = program.rstrip("3")  # pip3 is pip
             if path and _inside(path, name):
                 inside = inside or plain == "python"
@@ -143,6 +143,11 @@ def _by_path(paste: Paste, name: str) -> _Left:
     # where python itself lies elsewhere, the name in the prompt tells nothing of folders
     shown = folder != name and any(one.name == "python" for one in found)
     return _Left(folder, found if inside or shown else [])
+
+
+def _is_program(path: str, name: str) -> bool:
+    file = path.replace("\\", "/").rpartition("/")[2].removesuffix(".exe")
+    return file.rstrip("0123456789.") == name.rstrip("0123456789.") and file.startswith(name)
 
 
 def _by_build(paste: Paste) -> _Left:
@@ -226,8 +231,8 @@ def _status(line: str, below: Sequence[str]) -> int:
     asked = "echo" in line.rpartition(";")[2]
     for one in below:
         if asked or one.lstrip().startswith(("rc=", "exit status ", "exit code ")):
-            number = re.search(r"(?<!\w)(?:rc=)?(\d{1,5})\s*$", one)
-            return int(number[1]) if number else 0
+            number = one.rpartition("=" if "rc=" in one else " ")[2].strip()
+            return int(number) if number.isdecimal() else 0
         command = typed_in(one)
         asked = command.rstrip("; ") in ("echo $?", "echo $status", "echo $LASTEXITCODE")
         if command and not asked:

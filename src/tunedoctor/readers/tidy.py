@@ -79,7 +79,8 @@ def _without_bars(text: str) -> str:
     """Undo carriage returns: ends of lines, or overwritten progress, of which only the last state is kept."""
     if "\r" not in text:
         return text
-    text = re.sub(r"(?<!\r)\r+\n", "\n", text)
+    *ended, last = text.split("\n")
+    text = "\n".join([*(line.rstrip("\r") for line in ended), last])
     if "\r" not in text:
         return text
     lines: list[str] = []

@@ -11,8 +11,7 @@ from typing import Literal, NamedTuple
 import msgspec
 
 from tunedoctor.facts import ErrorText, Frame
-from tunedoctor.lazy import pattern
-from tunedoctor.readers.paste import shape
+from tunedoctor.readers.paste import rows, shape
 from tunedoctor.readers.tidy import SECOND, STARTS, joined, wrapped
 
 STREAM = shape("dress.stream")
@@ -103,13 +102,7 @@ def _shapes(lines: Sequence[str]) -> frozenset[str]:
 MOST_LINES = 30
 MOST_CHARACTERS = 4000
 
-KINDS = (
-    "Error|Exception|Warning|Interrupt|Exit|ExceptionGroup|Timeout|Refused|Failure|Failed|Aborted"
-    "|NotFound|Unavailable|Iteration|Stop"
-)
-TYPE = pattern(
-    rf"(?P<type>(?:[A-Za-z_]\w{{0,60}}\.){{0,8}}[A-Za-z_]\w{{0,60}}?(?:{KINDS}))\s?(?::\s*(?P<message>.*))?$"
-)
+TYPE = shape("traceback.type")
 """The last line of a traceback: a class, and what it says."""
 LOOK_UP = "(look up to see its traceback):"
 """A line of transformers after which the real error follows."""
@@ -157,21 +150,6 @@ def _is_part(before: str, said: Sequence[Said], at: int, manner: str) -> bool:
 
 PLAIN = shape("traceback.plain")
 """Python's own; faulthandler writes no comma before `in`."""
-_PATH = r"(?:~|[A-Za-z]:)?[\w.<>@+ \\/~-]{0,300}[\w>]"
-_NOTEBOOK = (
-    pattern(
-        r"(?:Cell|Input) In ?\[(?P<cell>\d{0,5}| |\*)\],? "
-        r"(?:line (?P<line>\d{1,6})|in (?P<function>.{1,200}))\s*(?:\(.{0,80}\))?$"
-    ),
-    pattern(rf"File (?P<file>{_PATH}):(?P<line>\d{{1,7}})(?:, in (?P<function>.{{1,400}}))?$"),
-    pattern(
-        r"(?P<file><ipython-input-[\w-]{1,60}>|/tmp/ipykernel_\d{1,9}/\d{1,12}\.py) in (?P<function>.{1,200})$"
-    ),
-    pattern(
-        rf"\[?(?P<file>(?:~|/|[A-Za-z]:\\){_PATH}\.(?:py|pyx|so|pyd))"
-        r"(?:\]\([^)\n]{1,80}\))? in (?P<function>.{1,400})$"
-    ),
-)
 ARROW = shape("traceback.arrow")
 """The line of code that stands in the traceback, marked."""
 NUMBERED = shape("traceback.numbered")
@@ -192,20 +170,16 @@ def notebook(text: str) -> Frame | None:
     line = text.strip()
     if " in " not in line and ", line " not in line and not line.startswith("File "):
         return None
-    for layout in _NOTEBOOK:
-        if found := layout.match(line):
+    for layout in rows("notebook"):
+        if found := layout.pattern.match(line):
             groups = found.groupdict()
             number = groups.get("line")
             return Frame(
                 file=groups.get("file") or f"In[{groups.get('cell') or ''}]",
                 line=int(number) if number else None,
-                function=_name(groups.get("function")),
+                function=(groups.get("function") or "").split("(")[0].strip(),
             )
     return None
-
-
-def _name(function: str | None) -> str:
-    return (function or "").split("(")[0].strip() or (function or "")
 
 
 LONGEST = 20_000
@@ -213,10 +187,6 @@ LONGEST = 20_000
 _HEAD = shape("traceback.head")
 _FRAME = shape("traceback.frame")
 _PLACE = shape("traceback.place")
-_LAST = pattern(
-    rf"\s(?=(?:[A-Za-z_]\w{{0,60}}\.){{0,8}}[A-Za-z_]\w{{0,60}}?(?:{KINDS})(?:: |$|[`'\"]))"
-)
-"""Where the class of the error begins."""
 
 
 def flattened(text: str) -> list[str]:
@@ -229,9 +199,10 @@ def flattened(text: str) -> list[str]:
         return []
     whole = text[head.start() : head.start() + LONGEST]
     first, *frames = _FRAME.split(whole)
-    end = _LAST.search(frames[-1]) if frames else None
-    said = [frames[-1][end.end() :].strip(" `'\"")] if end else []
-    frames[-1:] = [frames[-1][: end.start()]] if end else frames[-1:]
+    last = frames[-1] if frames else ""
+    end = next((at for at, c in enumerate(last) if c == " " and TYPE.match(last, at + 1)), None)
+    said = [last[end:].strip(" `'\"")] if end is not None else []
+    frames[-1:] = [last[:end]] if frames else []
     laid = "\n".join(_PLACE.sub("\\1\n    ", f"  {frame.strip()}", count=1) for frame in frames)
     return [first.rstrip(), *(line.rstrip() for line in laid.splitlines() if line.strip()), *said]
 
