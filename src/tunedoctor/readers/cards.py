@@ -4,17 +4,8 @@ from collections.abc import Sequence
 from functools import cache, lru_cache
 from typing import Literal, NamedTuple
 
-from tunedoctor.facts import (
-    AmdGpu,
-    AmdGpus,
-    AppleGpu,
-    Fact,
-    Host,
-    IntelGpu,
-    NvidiaDriver,
-    NvidiaGpu,
-    NvidiaGpus,
-)
+from tunedoctor import facts as kinds
+from tunedoctor.facts import Fact
 from tunedoctor.readers.names import Collected, Said, size, told
 from tunedoctor.readers.paste import search, shape
 from tunedoctor.tables.gpus import amd_gfx_by_name, amd_like, named_as, nvidia_by_name, nvidia_like
@@ -147,7 +138,7 @@ _SENTENCES = ("own", "board", "item")
 """Sentences in the first person; boards that a program runs on; points of a list that are a card's name."""
 
 
-def gpus(said: Collected, cards: Sequence[Card], host: Host | None) -> list[Fact]:
+def gpus(said: Collected, cards: Sequence[Card], host: kinds.Host | None) -> list[Fact]:
     """Make the GPUs of each vendor, and NVIDIA's driver, unless all are of others."""
     nvidia = [c for c in cards if c.vendor == "nvidia"]
     amd = [c for c in cards if c.vendor == "amd"]
@@ -160,12 +151,12 @@ def gpus(said: Collected, cards: Sequence[Card], host: Host | None) -> list[Fact
         facts += _amd_facts(amd, said)
     if intel and not nvidia:
         discrete = any(named_as("intel_discrete", name) for name in intel)
-        facts.append(IntelGpu(names=intel, discrete=discrete))
+        facts.append(kinds.IntelGpu(names=intel, discrete=discrete))
     others = bool(facts) and not nvidia
     if host and host.os == "macos" and host.machine == "arm64":  # every such Mac has one
         told_ = "\n".join(one.value for one in said.all("cpu", "gpu", "device_used"))
         chip = search("card.chip", told_)
-        facts.append(AppleGpu(name=chip[0] if chip else "Apple"))
+        facts.append(kinds.AppleGpu(name=chip[0] if chip else "Apple"))
     return facts if others else facts + _driver(said)
 
 
@@ -222,13 +213,13 @@ def _of(one: Said) -> tuple[Card, ...]:
     return cards_in(value)
 
 
-def _nvidia(cards: list[Card], said: Collected, capability: str) -> NvidiaGpus:
+def _nvidia(cards: list[Card], said: Collected, capability: str) -> kinds.NvidiaGpus:
     alike = len({c.name for c in cards}) == 1
     memory = said.value("gpu_memory") if alike else None
     mig = [int(one.gpu) for one in said.all("mig")]
-    return NvidiaGpus(
+    return kinds.NvidiaGpus(
         gpus=tuple(
-            NvidiaGpu(
+            kinds.NvidiaGpu(
                 index=number,
                 name=card.name,
                 compute_capability=(capability if alike else "") or card.capability,
@@ -246,12 +237,16 @@ def _nvidia(cards: list[Card], said: Collected, capability: str) -> NvidiaGpus:
 def _amd_facts(cards: list[Card], said: Collected) -> list[Fact]:
     gfx, memory = said.value("gfx") or "", said.value("gpu_memory")
     if not cards:
-        return [AmdGpus(gpus=(AmdGpu(index=0, gfx=gfx, memory_total=memory),))] if gfx else []
+        return (
+            [kinds.AmdGpus(gpus=(kinds.AmdGpu(index=0, gfx=gfx, memory_total=memory),))]
+            if gfx
+            else []
+        )
     alike = len({c.name for c in cards}) == 1
     nameless = [card for card in cards if not card.gfx]
     mine = gfx if len(nameless) == 1 and gfx not in {card.gfx for card in cards} else ""
     made = tuple(
-        AmdGpu(
+        kinds.AmdGpu(
             index=number,
             gfx=card.gfx or (gfx if alike else mine),
             name=card.name if card.name != card.gfx else "",
@@ -260,7 +255,7 @@ def _amd_facts(cards: list[Card], said: Collected) -> list[Fact]:
         )
         for number, card in enumerate(cards)
     )
-    return [AmdGpus(gpus=made)]
+    return [kinds.AmdGpus(gpus=made)]
 
 
 def _driver(said: Collected) -> list[Fact]:
@@ -275,5 +270,5 @@ def _driver(said: Collected) -> list[Fact]:
             version = found["version"] or found["branch"]
             library = said.first("driver_library")
             told_ = cuda[1] if cuda else ""
-            return [NvidiaDriver(version, source=SOURCE, cuda=told_, library=library)]
+            return [kinds.NvidiaDriver(version, source=SOURCE, cuda=told_, library=library)]
     return []

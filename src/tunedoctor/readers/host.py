@@ -7,7 +7,7 @@ from typing import Any, Literal
 import msgspec
 
 from tunedoctor import facts as kinds
-from tunedoctor.facts import Fact, Host
+from tunedoctor.facts import Fact
 from tunedoctor.probes.settings import environment
 from tunedoctor.readers.names import NOTHING, Collected, told, yes_or_no
 from tunedoctor.readers.paste import search, shape
@@ -36,7 +36,7 @@ def family_of(text: str) -> Os | None:
     return "linux" if found == "windows" and _search("in_windows", text) else found
 
 
-def host(said: Collected) -> Host | None:
+def host(said: Collected) -> kinds.Host | None:
     """Return the Host of every value that speaks of the system; None where none does."""
     named = [v for one in said.all("os") if family_of(v := _system(one.value, typed=one.typed))]
     named.sort(key=lambda one: one.lower() in ("linux", *_FAMILIES))
@@ -65,7 +65,7 @@ def host(said: Collected) -> Host | None:
     rosetta = family == "macos" and translated and (machine == "arm64" or apple)
     distro = _search("distribution", both) if family == "linux" else None
     libc = _libc(said, both, distro) if family == "linux" else None
-    return Host(
+    return kinds.Host(
         os=family,
         name=_name(family, named[0] if named else "", both),
         distro=table("labels")["distribution_ids"].get(distro[1], distro[1]) if distro else "",

@@ -11,28 +11,7 @@ from typing import Any, NamedTuple, TypeVar
 from msgspec.structs import fields, replace
 
 from tunedoctor import facts as kinds
-from tunedoctor.facts import (
-    Absent,
-    AmdGpus,
-    Compilers,
-    Distribution,
-    Environment,
-    Errors,
-    Fact,
-    IndexAnswer,
-    Interpreter,
-    Knowledge,
-    NvidiaDriver,
-    NvidiaGpus,
-    Packages,
-    Part,
-    Runtime,
-    Target,
-    TorchBuild,
-    Typed,
-    Unknown,
-    Wanted,
-)
+from tunedoctor.facts import Fact, Part
 from tunedoctor.facts.target import NO_ENVIRONMENT
 from tunedoctor.snapshot import Answer, Snapshot
 from tunedoctor.versions import release
@@ -65,10 +44,10 @@ _NOTHING: tuple[object, ...] = (
 
 
 _ONE_LIST: dict[type[Fact], str] = {
-    Errors: "errors",
-    IndexAnswer: "refusals",
-    Typed: "commands",
-    Wanted: "requirements",
+    kinds.Errors: "errors",
+    kinds.IndexAnswer: "refusals",
+    kinds.Typed: "commands",
+    kinds.Wanted: "requirements",
 }
 """Kinds that hold nothing but a list, and its name: what both tell stands in it once."""
 
@@ -103,7 +82,7 @@ def _worth(value: object, default: object) -> int:
 
 def _build(one: Any, other: Any) -> Any:  # noqa: ANN401  a TorchBuild or an Interpreter
     """Mix no two builds, or interpreters, of one text: parts of one are not true of the other."""
-    unnamed = not one.version or (isinstance(other, Interpreter) and not other.version)
+    unnamed = not one.version or (isinstance(other, kinds.Interpreter) and not other.version)
     return filled(one, other) if unnamed or _same(one.version, other.version) else one
 
 
@@ -119,7 +98,7 @@ def _same(one: str, other: str) -> bool:
     )
 
 
-def _compilers(one: Compilers, other: Compilers) -> Compilers:
+def _compilers(one: kinds.Compilers, other: kinds.Compilers) -> kinds.Compilers:
     """Fill what one does not tell; "" says that there is no such compiler, None that nothing is said of it."""
     both = filled(one, other)
     return replace(
@@ -129,28 +108,28 @@ def _compilers(one: Compilers, other: Compilers) -> Compilers:
     )
 
 
-def _driver(one: NvidiaDriver, other: NvidiaDriver) -> NvidiaDriver:
+def _driver(one: kinds.NvidiaDriver, other: kinds.NvidiaDriver) -> kinds.NvidiaDriver:
     """Take the one that tells of CUDA."""
     first, second = (other, one) if other.cuda and not one.cuda else (one, other)
     return filled(first, second) if first.version == second.version else first
 
 
-def _known(gpus: NvidiaGpus) -> tuple[int, int, int]:
+def _known(gpus: kinds.NvidiaGpus) -> tuple[int, int, int]:
     told = gpus.gpus
     sizes = sum(g.memory_total is not None for g in told)
     return sum(bool(g.compute_capability) for g in told), sizes, len(told)
 
 
-def _packages(one: Packages, other: Packages) -> Packages:
+def _packages(one: kinds.Packages, other: kinds.Packages) -> kinds.Packages:
     """Unite by name; requirements that either tells are kept."""
-    found: dict[str, Distribution] = {d.name: d for d in one.distributions}
+    found: dict[str, kinds.Distribution] = {d.name: d for d in one.distributions}
     for d in other.distributions:
         before = found.get(d.name)
         if before is None:
             found[d.name] = d
         elif before.version in ("", d.version):
             found[d.name] = filled(before, d)
-    return Packages(
+    return kinds.Packages(
         distributions=tuple(found.values()),
         broken=tuple(dict.fromkeys((*one.broken, *other.broken))),
         copies=tuple(dict.fromkeys((*one.copies, *other.copies))),
@@ -161,22 +140,33 @@ def _packages(one: Packages, other: Packages) -> Packages:
 
 
 _MERGES: dict[type[Fact], Callable[[Any, Any], Any]] = {
-    Packages: _packages,
-    Environment: lambda one, other: Environment(variables={**other.variables, **one.variables}),
-    TorchBuild: _build,
-    Interpreter: _build,
-    AmdGpus: lambda one, other: max(one, other, key=lambda found: len(found.gpus)),
-    Compilers: _compilers,
-    NvidiaGpus: lambda one, other: max(one, other, key=_known),
-    NvidiaDriver: _driver,
-    Runtime: lambda one, other: filled(replace(one, stages=(*one.stages, *other.stages)), other),
+    kinds.Packages: _packages,
+    kinds.Environment: lambda one, other: kinds.Environment(
+        variables={**other.variables, **one.variables}
+    ),
+    kinds.TorchBuild: _build,
+    kinds.Interpreter: _build,
+    kinds.AmdGpus: lambda one, other: max(one, other, key=lambda found: len(found.gpus)),
+    kinds.Compilers: _compilers,
+    kinds.NvidiaGpus: lambda one, other: max(one, other, key=_known),
+    kinds.NvidiaDriver: _driver,
+    kinds.Runtime: lambda one, other: filled(
+        replace(one, stages=(*one.stages, *other.stages)), other
+    ),
 }
 
 
 OF_THE_TEXT = (kinds.Errors, kinds.Runtime, kinds.Typed, kinds.Wanted, kinds.IndexAnswer)
 """Kinds that only a run or a text tells."""
 OF_THE_TARGET = (
-    *(Target, Interpreter, TorchBuild, kinds.Packages, kinds.CudaWheels, kinds.Shadows),
+    *(
+        kinds.Target,
+        kinds.Interpreter,
+        kinds.TorchBuild,
+        kinds.Packages,
+        kinds.CudaWheels,
+        kinds.Shadows,
+    ),
     *(
         kinds.Launchers,
         kinds.LibraryPath,
@@ -189,7 +179,7 @@ OF_THE_TARGET = (
 _NOT_ASKED = (kinds.Container, kinds.NvidiaAnswer)
 """Kinds that are absent from a text that does not speak of them, which says nothing of the machine."""
 
-_NOBODY = Absent(why=NO_ENVIRONMENT)
+_NOBODY = kinds.Absent(why=NO_ENVIRONMENT)
 
 
 class Joined(NamedTuple):
@@ -206,29 +196,33 @@ def joined(told: Snapshot, here: Snapshot) -> Joined:
     answers: dict[type[Fact], Answer] = told.answers()
     for kind, answer in here.answers().items():
         stranger = other_target if kind in OF_THE_TARGET else other_machine
-        if kind in OF_THE_TEXT or (stranger and kind is not Knowledge):
+        if kind in OF_THE_TEXT or (stranger and kind is not kinds.Knowledge):
             continue
-        if answer == _NOBODY or (isinstance(answer, Target) and answer.chosen_by == "none"):
+        if answer == _NOBODY or (isinstance(answer, kinds.Target) and answer.chosen_by == "none"):
             continue  # no environment was looked at here: what the text lacks of one stays open
         own = answers.get(kind)
         if isinstance(own, kind) and isinstance(answer, kind):
             answers[kind] = merged(own, answer)
-        elif not isinstance(own, kind) and not (isinstance(own, Absent) and kind not in _NOT_ASKED):
+        elif not isinstance(own, kind) and not (
+            isinstance(own, kinds.Absent) and kind not in _NOT_ASKED
+        ):
             answers[kind] = answer
     left_out = tuple(why for why in (other_machine, other_target) if why)
     return Joined(Snapshot(answers, taken=here.taken, doctor=here.doctor), left_out)
 
 
 def _other_machine(told: Snapshot, here: Snapshot) -> str:
-    theirs, ours = told.find(NvidiaDriver), here.get(NvidiaDriver)
+    theirs, ours = told.find(kinds.NvidiaDriver), here.get(kinds.NvidiaDriver)
     if theirs and theirs.version:
-        if isinstance(ours, Absent):
+        if isinstance(ours, kinds.Absent):
             return f"the text is of a machine with driver {theirs.version}, this one has none"
-        if isinstance(ours, NvidiaDriver) and ours.version and ours.version != theirs.version:
+        if isinstance(ours, kinds.NvidiaDriver) and ours.version and ours.version != theirs.version:
             return f"the text is of a machine with driver {theirs.version}, this one has {ours.version}"
-    cards, own = told.find(NvidiaGpus), here.get(NvidiaGpus)
-    if cards and not isinstance(own, Unknown):
-        names = {_model(card.name) for card in own.gpus} if isinstance(own, NvidiaGpus) else set()
+    cards, own = told.find(kinds.NvidiaGpus), here.get(kinds.NvidiaGpus)
+    if cards and not isinstance(own, kinds.Unknown):
+        names = (
+            {_model(card.name) for card in own.gpus} if isinstance(own, kinds.NvidiaGpus) else set()
+        )
         strange = [card.name for card in cards.gpus if card.name and _model(card.name) not in names]
         if strange:
             return f"the text is of a machine with {strange[0]}, which this one does not have"
@@ -236,8 +230,8 @@ def _other_machine(told: Snapshot, here: Snapshot) -> str:
 
 
 def _other_target(told: Snapshot, here: Snapshot) -> str:
-    torch, own_torch = told.find(TorchBuild), here.find(TorchBuild)
-    python, own_python = told.find(Interpreter), here.find(Interpreter)
+    torch, own_torch = told.find(kinds.TorchBuild), here.find(kinds.TorchBuild)
+    python, own_python = told.find(kinds.Interpreter), here.find(kinds.Interpreter)
     for name, theirs, ours in (
         ("torch", torch.version if torch else "", own_torch.version if own_torch else ""),
         ("Python", python.version if python else "", own_python.version if own_python else ""),

@@ -6,14 +6,8 @@ from typing import Any, NamedTuple
 
 from msgspec.structs import replace
 
-from tunedoctor.facts import (
-    Fact,
-    GpuProcess,
-    NvidiaAnswer,
-    NvidiaDriver,
-    NvidiaGpu,
-    NvidiaGpus,
-)
+from tunedoctor import facts as kinds
+from tunedoctor.facts import Fact
 from tunedoctor.readers.names import counter, driver_model, fields_of, printed, slot
 from tunedoctor.readers.paste import LONGEST, Hit, Paste, bytes_of, search, shape
 from tunedoctor.tables.gpus import nvidia_by_name, nvidia_cut
@@ -33,7 +27,7 @@ class Seen(NamedTuple):
     library: str = ""
     """Version of nvidia-smi itself, which comes with the user-space libraries."""
     cuda: str = ""
-    gpus: tuple[NvidiaGpu, ...] = ()
+    gpus: tuple[kinds.NvidiaGpu, ...] = ()
 
 
 def of_driver(values: Values) -> Seen:
@@ -49,7 +43,7 @@ def of_driver(values: Values) -> Seen:
     )
 
 
-def process(pid: str, name: str, memory: str) -> GpuProcess | None:
+def process(pid: str, name: str, memory: str) -> kinds.GpuProcess | None:
     """Make a process of what is told of it; None where its number is none."""
     number = counter(pid)
     # of its path the last part, for either system; the rest says too much of the machine
@@ -57,7 +51,7 @@ def process(pid: str, name: str, memory: str) -> GpuProcess | None:
     return (
         None
         if number is None
-        else GpuProcess(pid=number, name=printed(program), memory=bytes_of(memory, "m"))
+        else kinds.GpuProcess(pid=number, name=printed(program), memory=bytes_of(memory, "m"))
     )
 
 
@@ -137,7 +131,7 @@ def _query(lines: Sequence[str]) -> Seen:
     )
 
 
-def _of_leaves(index: int, leaves: Sequence[Leaf]) -> NvidiaGpu:
+def _of_leaves(index: int, leaves: Sequence[Leaf]) -> kinds.NvidiaGpu:
     """Make a GPU of its leaves; text and XML name a few of them differently."""
     flat: dict[tuple[str, ...], str] = {}
     for path, value in leaves:
@@ -150,7 +144,7 @@ def _of_leaves(index: int, leaves: Sequence[Leaf]) -> NvidiaGpu:
         "ecc_uncorrected": _uncorrected(flat),
         "throttle": _throttled(flat),
     }
-    return NvidiaGpu(**fields)
+    return kinds.NvidiaGpu(**fields)
 
 
 def _uncorrected(flat: dict[tuple[str, ...], str]) -> int | None:
@@ -180,38 +174,42 @@ _EXIT_LARGEST = 255
 _GOES_ON = ("NVML library version", "Make sure that", "Please also try")
 
 
-def proc_version(text: str) -> NvidiaDriver | None:
+def proc_version(text: str) -> kinds.NvidiaDriver | None:
     """Return the version of the kernel module and its kind, or None where `text` does not tell."""
     found = search("nvidia_smi.nvrm", text)
     if not found:
         return None
-    return NvidiaDriver(found["version"], source=PROC_VERSION, open_module=bool(found["open"]))
+    return kinds.NvidiaDriver(
+        found["version"], source=PROC_VERSION, open_module=bool(found["open"])
+    )
 
 
-def failures(paste: Paste) -> NvidiaAnswer | None:
+def failures(paste: Paste) -> kinds.NvidiaAnswer | None:
     """Return the first failure in a text, or None."""
     for hit in paste.each("nvml_said"):
         if answer := _failure(paste, hit):
             return answer
-    return NvidiaAnswer(smi="missing") if paste.has("nvidia_smi.missing") else None
+    return kinds.NvidiaAnswer(smi="missing") if paste.has("nvidia_smi.missing") else None
 
 
-def _failure(paste: Paste, hit: Hit) -> NvidiaAnswer | None:
+def _failure(paste: Paste, hit: Hit) -> kinds.NvidiaAnswer | None:
     known: dict[str, Any] = table("outputs")["nvml_errors"]
     if hit.row == "asleep":
-        return NvidiaAnswer(smi="hung", smi_text="ps shows nvidia-smi in uninterruptible sleep")
+        return kinds.NvidiaAnswer(
+            smi="hung", smi_text="ps shows nvidia-smi in uninterruptible sleep"
+        )
     if hit.row == "python":
         code, text = known["classes"].get(hit.found[1]), hit.found[2] or hit.found[1]
         how = "missing" if code == 12 else "error"
-        return NvidiaAnswer(nvml=how, nvml_code=code, nvml_text=text) if code else None
+        return kinds.NvidiaAnswer(nvml=how, nvml_code=code, nvml_text=text) if code else None
     below = paste.line(hit.line + 1)
     more = [below.strip()] if below.startswith(_GOES_ON) else []
     text = "\n".join([paste.line(hit.line).strip(), *more])
     if hit.row != "init":
-        return NvidiaAnswer(smi="error", smi_code=int(hit.row), smi_text=text)
+        return kinds.NvidiaAnswer(smi="error", smi_code=int(hit.row), smi_text=text)
     low = hit.found[1].lower()
     code = next((number for words, number in known["words"].items() if words in low), None)
-    return NvidiaAnswer(
+    return kinds.NvidiaAnswer(
         nvml="error",
         nvml_code=code,
         nvml_text=hit.found[1].strip(),
@@ -266,7 +264,9 @@ def _table(hits: Sequence[Hit]) -> Seen:
             last |= {"memory_total": total, "memory_free": free}
         elif last:
             last["mig"] = row_told["mig"] == "Enabled"
-    return of_driver(_values(hits[0]))._replace(gpus=tuple(NvidiaGpu(**g) for g in gpus.values()))
+    return of_driver(_values(hits[0]))._replace(
+        gpus=tuple(kinds.NvidiaGpu(**g) for g in gpus.values())
+    )
 
 
 def _values(hit: Hit) -> dict[str, str]:
@@ -319,7 +319,7 @@ def row_of(fields: Sequence[str], line: str) -> dict[str, str]:
 
 def seen(rows: Sequence[Values]) -> Seen:
     """Make GPUs of rows."""
-    gpus: dict[str, NvidiaGpu] = {}
+    gpus: dict[str, kinds.NvidiaGpu] = {}
     for at, row in enumerate(rows):
         index = counter(row.get("index", "") or row.get("gpu_index", ""))
         fields: dict[str, Any] = {
@@ -327,7 +327,7 @@ def seen(rows: Sequence[Values]) -> Seen:
             "index": at if index is None else index,
         }
         if fields["name"] or fields["uuid"]:
-            gpus.setdefault(fields["uuid"] or str(at), NvidiaGpu(**fields))
+            gpus.setdefault(fields["uuid"] or str(at), kinds.NvidiaGpu(**fields))
     drivers = [one for one in map(of_driver, rows) if one.driver] or [Seen()]
     return drivers[0]._replace(gpus=tuple(gpus.values()))
 
@@ -350,11 +350,13 @@ def read(paste: Paste) -> list[Fact]:
         kernel = replace(kernel, library=library)
     driver, answer = _driver(outputs, kernel), failures(paste)
     base = max(outputs, key=lambda one: len(one.gpus), default=Seen())
-    gpus = NvidiaGpus(gpus=tuple(map(complete, base.gpus)), source=SOURCE) if base.gpus else None
+    gpus = (
+        kinds.NvidiaGpus(gpus=tuple(map(complete, base.gpus)), source=SOURCE) if base.gpus else None
+    )
     return [one for one in (driver, gpus, answer) if one is not None]
 
 
-def complete(gpu: NvidiaGpu) -> NvidiaGpu:
+def complete(gpu: kinds.NvidiaGpu) -> kinds.NvidiaGpu:
     """Fill in what only the table of models knows of a GPU whose driver does not tell."""
     if gpu.name.endswith(CUT):
         capability = gpu.compute_capability or nvidia_cut(gpu.name.removesuffix(CUT))
@@ -369,12 +371,12 @@ def complete(gpu: NvidiaGpu) -> NvidiaGpu:
     )
 
 
-def _driver(outputs: list[Seen], kernel: NvidiaDriver | None) -> NvidiaDriver | None:
+def _driver(outputs: list[Seen], kernel: kinds.NvidiaDriver | None) -> kinds.NvidiaDriver | None:
     first = next((one for one in outputs if one.driver), None)
     if first is None:
         return kernel
     same = [one for one in outputs if one.driver == first.driver]
-    return NvidiaDriver(
+    return kinds.NvidiaDriver(
         version=first.driver,
         source=SOURCE,
         cuda=next((one.cuda for one in same if one.cuda), ""),

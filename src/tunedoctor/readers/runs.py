@@ -6,17 +6,8 @@ from collections.abc import Iterator, Sequence
 from itertools import islice, takewhile
 from typing import NamedTuple, cast
 
-from tunedoctor.facts import (
-    Errors,
-    ErrorText,
-    Fact,
-    Interpreter,
-    Launcher,
-    Launchers,
-    Runtime,
-    Stage,
-    Target,
-)
+from tunedoctor import facts as kinds
+from tunedoctor.facts import Fact
 from tunedoctor.facts.target import PrefixKind
 from tunedoctor.readers.paste import LONGEST, Paste, rows, search, shape
 from tunedoctor.readers.prompts import flat, typed_in
@@ -44,7 +35,9 @@ def read(paste: Paste) -> list[Fact]:
         kinds: Counter[PrefixKind] = Counter(one.kind for one in found if one.kind != "unknown")
         kind: PrefixKind = kinds.most_common(1)[0][0] if kinds else "unknown"
         bits = min(one.bits for one in found)
-        facts.append(Interpreter(executable="", version=found[0].version, kind=kind, bits=bits))
+        facts.append(
+            kinds.Interpreter(executable="", version=found[0].version, kind=kind, bits=bits)
+        )
     return facts + _search_path(paste.lines)
 
 
@@ -87,7 +80,7 @@ def _search_path(lines: Sequence[str]) -> list[Fact]:
         tells = next((one for folder in found for one in _places(f"{folder}/lib/")), None)
         if tells and sum(folder.endswith(_PACKAGES) for folder in found) > 1:
             kind = kind_of(found[-1])
-            return [Interpreter(executable="", version=tells.version, kind=kind, path=found)]
+            return [kinds.Interpreter(executable="", version=tells.version, kind=kind, path=found)]
     return []
 
 
@@ -100,7 +93,7 @@ class _Left(NamedTuple):
 
     folder: str
     """Where it lies, as it was activated; its name where that is not shown."""
-    foreign: list[Launcher]
+    foreign: list[kinds.Launcher]
 
 
 def interpreters(paste: Paste) -> list[Fact]:
@@ -113,9 +106,9 @@ def interpreters(paste: Paste) -> list[Fact]:
     python = folder + ("\\Scripts\\python.exe" if windows else "/bin/python") if name else OWN
     by, version = "VIRTUAL_ENV" if name else "CONDA_PREFIX", paste.first("interpreter.python")
     return [
-        Target(asked=folder, chosen_by=by, python=python),
-        Interpreter(python, version=version, prefix=folder, kind="venv" if name else "conda"),
-        Launchers(launchers=tuple(foreign[:_MOST_LAUNCHERS])),
+        kinds.Target(asked=folder, chosen_by=by, python=python),
+        kinds.Interpreter(python, version=version, prefix=folder, kind="venv" if name else "conda"),
+        kinds.Launchers(launchers=tuple(foreign[:_MOST_LAUNCHERS])),
     ]
 
 
@@ -125,7 +118,7 @@ def _inside(path: str, name: str) -> bool:
 
 def _by_path(paste: Paste, name: str) -> _Left:
     """Take the paths that `which` gave for several names; only the first of each is started."""
-    found: list[Launcher] = []
+    found: list[kinds.Launcher] = []
     inside, folder = False, name
     for one in paste.shown:
         command = flat(one.command)
@@ -139,7 +132,7 @@ def _by_path(paste: Paste, name: str) -> _Left:
             if path and _inside(path, name):
                 inside = inside or plain == "python"
             elif path:
-                found.append(Launcher(plain, path=path, in_target=False))
+                found.append(kinds.Launcher(plain, path=path, in_target=False))
     # where python itself lies elsewhere, the name in the prompt tells nothing of folders
     shown = folder != name and any(one.name == "python" for one in found)
     return _Left(folder, found if inside or shown else [])
@@ -164,7 +157,9 @@ def _by_build(paste: Paste) -> _Left:
     name = names.pop() if len(names) == 1 else "base"
     of_base = python and search("interpreter.conda_base", python)
     left = of_base and name != "base" and not _inside(python, name)
-    return _Left(name, [Launcher(name="python", path=python, in_target=False)] if left else [])
+    return _Left(
+        name, [kinds.Launcher(name="python", path=python, in_target=False)] if left else []
+    )
 
 
 _FAR = 12
@@ -185,26 +180,26 @@ def import_torch(paste: Paste) -> list[Fact]:
             continue
         below = [paste.line(number) for number in range(line + 1, line + 1 + _STACK)]
         if stage := _stage(row, found, paste.line(line), below):
-            return [Runtime(stages=(stage,))]
+            return [kinds.Runtime(stages=(stage,))]
     for line, _, _ in paste.each("first_cuda_call"):
         hangs = paste.has("import_words.hangs") and line
         if hangs and search("import.stack", paste.line(line - 1)):
             text = f"{paste.line(line).strip()} does not return"
-            return [Errors(errors=(ErrorText(text=text, where=f"line {line + 1}"),))]
+            return [kinds.Errors(errors=(kinds.ErrorText(text=text, where=f"line {line + 1}"),))]
     return []
 
 
 def _stage(  # noqa: PLR0911  each form of the text has an end of its own
     row: str, found: re.Match[str], line: str, below: Sequence[str]
-) -> Stage | None:
+) -> kinds.Stage | None:
     """Return how an import ended by its line and those below it; None where it went on."""
     signals = table("outputs")["signals"]
     if row == "expired":
-        return Stage("import torch", "hung", seconds=float(found["seconds"]))
+        return kinds.Stage("import torch", "hung", seconds=float(found["seconds"]))
     if row == "limit":
         seconds = int(found["seconds"]) * (60.0 if found["unit"] == "m" else 1.0)
         gone = _status(line, below[:_FAR]) == _NO_ANSWER
-        return Stage("import torch", "hung", seconds=seconds) if gone else None
+        return kinds.Stage("import torch", "hung", seconds=seconds) if gone else None
     if row == "fatal":
         inside = any(search("import_words.frame", line) for line in below)
         return _crashed(signals[found[1].lower()]) if inside else None
@@ -214,7 +209,7 @@ def _stage(  # noqa: PLR0911  each form of the text has an end of its own
             lambda line: line.strip() and not search("import.stack", line), below[start:]
         )
         frame = next((line for line in own if search("import_words.frame", line)), "").strip()
-        return Stage("import torch", "hung", error=frame) if frame else None
+        return kinds.Stage("import torch", "hung", error=frame) if frame else None
     for one in takewhile(lambda one: not typed_in(one), below[:_FAR]):
         if end := search("import_words.signal", one):
             return _crashed(signals.get(end[1].lower(), end[1].upper()))
@@ -223,7 +218,7 @@ def _stage(  # noqa: PLR0911  each form of the text has an end of its own
     first = next(filter(str.strip, below), "")
     remark = first.lstrip().startswith("#") or not typed_in(first)
     told = remark and len(first) < _LONGEST_REMARK and search("import_words.hangs", first)
-    return Stage("import torch", "hung") if told or row == "sentence" else None
+    return kinds.Stage("import torch", "hung") if told or row == "sentence" else None
 
 
 def _status(line: str, below: Sequence[str]) -> int:
@@ -240,5 +235,5 @@ def _status(line: str, below: Sequence[str]) -> int:
     return 0
 
 
-def _crashed(signal: str) -> Stage:
-    return Stage("import torch", "crashed", error=f"signal {signal}")
+def _crashed(signal: str) -> kinds.Stage:
+    return kinds.Stage("import torch", "crashed", error=f"signal {signal}")
