@@ -111,19 +111,19 @@ def _capability(name: str) -> str:
     words = _written(name)
     for one in dict.fromkeys((words, words.upper(), shape("card.form").sub("", words))):
         exact = nvidia_by_name(one)
-        kinds = {m.compute_capability for m in ([exact] if exact else nvidia_like(one))}
-        if len(kinds) == 1:
-            return kinds.pop()
+        models = {m.compute_capability for m in ([exact] if exact else nvidia_like(one))}
+        if len(models) == 1:
+            return models.pop()
     return ""
 
 
 def _amd(name: str, gfx: str, memory: int | None, times: int) -> Card:
     words = _written(name)
     short = shape("card.makers").sub("", words).strip()
-    kinds = {gfx or amd_gfx_by_name(words)} - {""} or set(amd_like(words).values())
-    if not kinds and len(short) > len("RX"):
-        kinds = set(amd_like(short).values())
-    gfx = kinds.pop() if len(kinds) == 1 else ""
+    models = {gfx or amd_gfx_by_name(words)} - {""} or set(amd_like(words).values())
+    if not models and len(short) > len("RX"):
+        models = set(amd_like(short).values())
+    gfx = models.pop() if len(models) == 1 else ""
     return Card("amd", name or gfx, gfx=gfx, memory=memory, times=times)
 
 

@@ -32,8 +32,8 @@ def read(paste: Paste) -> list[Fact]:
     found = [one for line in paste.lines for one in _places(line[:_LONGEST])]
     facts: list[Fact] = []
     if len({one.version for one in found}) == 1:
-        kinds: Counter[PrefixKind] = Counter(one.kind for one in found if one.kind != "unknown")
-        kind: PrefixKind = kinds.most_common(1)[0][0] if kinds else "unknown"
+        often: Counter[PrefixKind] = Counter(one.kind for one in found if one.kind != "unknown")
+        kind: PrefixKind = max(often, key=often.__getitem__, default="unknown")
         bits = min(one.bits for one in found)
         facts.append(
             kinds.Interpreter(executable="", version=found[0].version, kind=kind, bits=bits)
