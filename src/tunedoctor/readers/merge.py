@@ -101,7 +101,8 @@ def _packages(one: kinds.Packages, other: kinds.Packages) -> kinds.Packages:
             found[d.name] = filled(before, d)
     lists = ("broken", "copies", "in_memory")
     both = {name: (*getattr(one, name), *getattr(other, name)) for name in lists}
-    return kinds.Packages(
+    return replace(
+        one,
         distributions=tuple(found.values()),
         conda={**other.conda, **one.conda},
         complete=one.complete or other.complete,
