@@ -147,17 +147,17 @@ def gpus(said: Collected, cards: Sequence[Card], host: kinds.Host | None) -> lis
     if not cards and capability and said.all("seen") and not said.first("gfx", "torch_hip"):
         nvidia = [Card("nvidia", f"GPU of compute capability {capability}", capability)]
     facts: list[Fact] = [_nvidia(nvidia, said, capability)] if nvidia else []
-    if amd or (said.first("gfx") and not nvidia):
-        facts += _amd_facts(amd, said)
+    if amd or (said.value("gfx") and not nvidia):
+        facts.append(_amd_gpus(amd or [Card("amd", "", gfx=said.value("gfx"))], said))
     if intel and not nvidia:
         discrete = any(named_as("intel_discrete", name) for name in intel)
         facts.append(kinds.IntelGpu(names=intel, discrete=discrete))
-    others = bool(facts) and not nvidia
+    driver = [] if facts and not nvidia else _driver(said)
     if host and host.os == "macos" and host.machine == "arm64":  # every such Mac has one
         told_ = "\n".join(one.value for one in said.all("cpu", "gpu", "device_used"))
         chip = search("card.chip", told_)
         facts.append(kinds.AppleGpu(name=chip[0] if chip else "Apple"))
-    return facts if others else facts + _driver(said)
+    return facts + driver
 
 
 def cards_of(said: Collected, lines: Sequence[str]) -> list[Card]:
@@ -177,7 +177,7 @@ def cards_of(said: Collected, lines: Sequence[str]) -> list[Card]:
                 plain += [c for c in found if not any(c.name in b or b in c.name for b in before)]
         lists.append(plain)
     if not numbered and not any(lists):
-        lists.append([card for name in in_sentences(lines) for card in cards_in(name)])
+        lists.append(in_sentences(lines))
     longest = max([numbered[number] for number in sorted(numbered)], *lists, key=len)
     spread = [card._replace(times=1) for card in longest for _ in range(card.times)][:MOST]
     times = said.value("gpu_count") or 0
@@ -186,24 +186,20 @@ def cards_of(said: Collected, lines: Sequence[str]) -> list[Card]:
     return spread
 
 
-def in_sentences(lines: Sequence[str]) -> tuple[str, ...]:
+def in_sentences(lines: Sequence[str]) -> list[Card]:
     """Return the GPU that sentences in the first person or points of a list name, where they name one model only.
 
     "I'm on Ubuntu with an RTX 4090": the weakest word of all.
     """
-    found: dict[str, str] = {}
-    for line in lines:
-        if (
-            len(line) > _LONGEST_SENTENCE
-            or " " not in line
-            or not search("line.card", line.lower())
-        ):
-            continue
+    found: dict[str, Card] = {}
+    near = (line for line in lines if " " in line and len(line) <= _LONGEST_SENTENCE)
+    for line in (line for line in near if search("line.card", line.lower())):
         for one in (one for name in _SENTENCES for one in shape(f"card.{name}").finditer(line)):
             for card in cards_in(next(filter(None, one.groups()))):
                 if card.capability or card.gfx:
-                    found.setdefault(f"{card.vendor} {card.name.lower()}", card.name)
-    return tuple(found.values()) if len(found) == 1 else ()
+                    plain = card._replace(memory=None, times=1)
+                    found.setdefault(f"{card.vendor} {card.name.lower()}", plain)
+    return [*found.values()] if len(found) == 1 else []
 
 
 def _of(one: Said) -> tuple[Card, ...]:
@@ -234,28 +230,23 @@ def _nvidia(cards: list[Card], said: Collected, capability: str) -> kinds.Nvidia
     )
 
 
-def _amd_facts(cards: list[Card], said: Collected) -> list[Fact]:
+def _amd_gpus(cards: list[Card], said: Collected) -> kinds.AmdGpus:
     gfx, memory = said.value("gfx") or "", said.value("gpu_memory")
-    if not cards:
-        return (
-            [kinds.AmdGpus(gpus=(kinds.AmdGpu(index=0, gfx=gfx, memory_total=memory),))]
-            if gfx
-            else []
-        )
     alike = len({c.name for c in cards}) == 1
     nameless = [card for card in cards if not card.gfx]
     mine = gfx if len(nameless) == 1 and gfx not in {card.gfx for card in cards} else ""
-    made = tuple(
-        kinds.AmdGpu(
-            index=number,
-            gfx=card.gfx or (gfx if alike else mine),
-            name=card.name if card.name != card.gfx else "",
-            memory_total=card.memory or (memory if alike else None),
-            integrated=bool(shape("card.integrated").search(card.name)),
+    return kinds.AmdGpus(
+        gpus=tuple(
+            kinds.AmdGpu(
+                index=number,
+                gfx=card.gfx or (gfx if alike else mine),
+                name=card.name if card.name != card.gfx else "",
+                memory_total=card.memory or (memory if alike else None),
+                integrated=bool(shape("card.integrated").search(card.name)),
+            )
+            for number, card in enumerate(cards)
         )
-        for number, card in enumerate(cards)
     )
-    return [kinds.AmdGpus(gpus=made)]
 
 
 def _driver(said: Collected) -> list[Fact]:
@@ -264,11 +255,8 @@ def _driver(said: Collected) -> list[Fact]:
         value = told(one.value)
         prose = one.typed and len(value) > _LONGEST_DRIVER
         other = prose or search("driver.of_others", value)
-        found = None if other else search("driver.number", value[:200])
-        if found:
+        if not other and (found := search("driver.number", value[:200])):
             cuda = search("driver.cuda", value[:200]) if found["version"] else None
-            version = found["version"] or found["branch"]
-            library = said.first("driver_library")
-            told_ = cuda[1] if cuda else ""
-            return [kinds.NvidiaDriver(version, source=SOURCE, cuda=told_, library=library)]
+            version, library = found["version"] or found["branch"], said.first("driver_library")
+            return [kinds.NvidiaDriver(version, SOURCE, cuda[1] if cuda else "", library)]
     return []
