@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from tunedoctor import facts
 from tunedoctor.advice.cures import (
     amd_on_bus,
-    lasting,
+    merged,
     pair_finding,
     pair_found,
     pair_means,

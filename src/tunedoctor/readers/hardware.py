@@ -199,8 +199,6 @@ def intel(paste: Paste, bus: Bus) -> IntelGpu | None:
 def rocm_devices(paste: Paste) -> RocmStack | None:
     """Return what the files' owners and the user's groups, both told, mean for /dev/kfd and render nodes."""
     nodes = paste.all("devices.node")[:_MOST]
-    if not any("kfd" in one["path"] for one in nodes) and paste.has("devices.no_kfd"):
-        return RocmStack(kfd="missing", dxg=None)
     mine = _own(paste) if nodes else None
     closed = [one for one in nodes if mine is not None and not _may(one, *mine)]
     if not closed:
@@ -223,10 +221,6 @@ def _own(paste: Paste) -> tuple[str, frozenset[str]] | None:
     """Return the user's name and groups as `id` or `groups` told them."""
     for told in paste.all("devices.id", longest=2500):
         return told[1], frozenset(shape("pci.group").findall(told[2]))
-    for one in paste.shown:
-        if one.command.split()[:1] == ["groups"] and one.output:
-            words = one.output[0].partition(" : ")[2] or one.output[0]
-            return "", frozenset(words.split())
     return None
 
 

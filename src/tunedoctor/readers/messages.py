@@ -37,8 +37,6 @@ def states_a_fault(text: str, among: Sequence[str]) -> bool:
         return False
     if search("fault_marks", text):
         return True
-    if "Not Supported" in text:  # what nvidia-smi prints of a figure that a GPU does not have
-        text = shape("fault.cell").sub(" ", text)
     low = text.lower()
     return any(sign in low for sign in among)
 
@@ -139,15 +137,11 @@ def _bare(said: Sequence[Said], taken: frozenset[int], signs: Sequence[str]) -> 
             continue
         label = _LABEL.match(text)
         kind = TYPE.match(text, label.end() if label else 0)
-        start = at
         if kind or text.endswith(LOOK_UP):
             text, at = message(said, at)
             text = text.strip(_SIDES)[label.end() if label and kind else 0 :]
         else:
             text, at = _sentence(said, at)
-        if start and text[0].islower() and not kind and wrapped(said[start - 1].text, one.text):
-            before = said[start - 1].text.strip()
-            text = text if states_a_fault(before, signs) else f"{before} {text}"
         text = _TICKED.sub(_quoted, text) if "`" in text else text
         found.append(
             ErrorText(text=text, where=f"line {one.number}", type=kind["type"] if kind else "")

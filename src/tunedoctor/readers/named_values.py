@@ -87,22 +87,16 @@ def _build(
             best = one
     found = search("torch.label", best)
     label = found[1] if found else ""
-    name = ""
-    if conda:
-        from tunedoctor.probes.torch_build import conda_build  # noqa: PLC0415  few reports list conda's packages
-
-        name = conda_build(conda)
     # a plain "CUDA" is that of torch where a script that asks torch for more told it
     keys = ("torch_cuda", "cuda_plain") if said.all("available") else ("torch_cuda",)
-    built = search("piece.conda_cuda", name)
     cuda = said.value(*(keys[:1] if label else keys)) or ""
     if not cuda:
-        cuda = f"{label[2:-1]}.{label[-1]}" if label.startswith("cu") else built[1] if built else ""
+        cuda = f"{label[2:-1]}.{label[-1]}" if label.startswith("cu") else ""
     hip = said.value("torch_hip") or ""
     none = (bare(one.value).lower() for one in said.all(*keys))
     without = best and any(value in ("none", "could not collect", "null") for value in none)
     accelerator = _by_label(label, best, cuda, hip) or _by_report(said, host)
-    if accelerator == "unknown" and (without or "_cpu" in name or "cpu_" in name):
+    if accelerator == "unknown" and without:
         accelerator = "cpu"
     variant = label or (accelerator if accelerator in ("cpu", "xpu") else "")
     if accelerator == "cuda" and cuda:

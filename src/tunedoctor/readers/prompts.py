@@ -85,8 +85,6 @@ def _of_shell(found: re.Match[str]) -> Prompt | None:
     typed, env, sign = found["typed"].strip(), found["env"] or "", found["sign"]
     if found["windows"]:
         return Prompt("shell", typed, env)
-    if zsh := shape("prompt.zsh").match(typed):
-        typed = zsh["typed"].strip()
     known = known_command(typed)
     if not found["gap"]:
         # "$HOME", "50%", "#pip": no prompt without a blank, unless a command stands there; never in a comment
@@ -173,8 +171,6 @@ def shown(lines: Sequence[str]) -> list[Shown]:
 
 def _at(line: str) -> tuple[str, str] | None:
     """Return the command of a line and the active environment; None where no shell was asked."""
-    if "`" in line and (title := shape("prompt.title").match(line)):
-        return title[1].strip(), ""
     found = prompt(line)
     if found and found.sure and (found.kind == "shell" or found.typed[0] in "!%"):
         return found.typed.lstrip("!%"), found.env
