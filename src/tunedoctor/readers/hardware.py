@@ -199,6 +199,8 @@ def intel(paste: Paste, bus: Bus) -> IntelGpu | None:
 def rocm_devices(paste: Paste) -> RocmStack | None:
     """Return what the files' owners and the user's groups, both told, mean for /dev/kfd and render nodes."""
     nodes = paste.all("devices.node")[:_MOST]
+    if not any("kfd" in one["path"] for one in nodes) and paste.has("devices.no_kfd"):
+        return RocmStack(kfd="missing", dxg=None)
     mine = _own(paste) if nodes else None
     closed = [one for one in nodes if mine is not None and not _may(one, *mine)]
     if not closed:

@@ -17,7 +17,7 @@ from tunedoctor.readers.ledger import (
 )
 from tunedoctor.readers.names import version as version_in
 from tunedoctor.readers.paste import shape as expression
-from tunedoctor.readers.prompts import answers
+from tunedoctor.readers.prompts import answers, typed_in
 from tunedoctor.tables.wheels import cuda_of
 from tunedoctor.versions import parts
 
@@ -272,6 +272,7 @@ def in_memory(lines: Sequence[str], text: Text, state: Mapping[str, Entry]) -> t
         if old != new:
             package = normalised(held.fields["name"])
             return (InMemory(name=package, version=old, installed=new, notebook=True),)
+    last = max((n for n, line in enumerate(lines) if _installs(line[:_LONGEST_TYPED])), default=-1)
     versions: dict[str, tuple[str, int]] = {}
     files: dict[str, str] = {}
     for one in answers(lines):
@@ -290,8 +291,14 @@ def in_memory(lines: Sequence[str], text: Text, state: Mapping[str, Entry]) -> t
             notebook=bool(shape("notebook").match(lines[line][:_LONGEST_TYPED])),
         )
         for name, (version, line) in versions.items()
-        if name in state and _differ(version, state[name])
+        if name in state and line > last and _differ(version, state[name])
     )
+
+
+def _installs(line: str) -> bool:
+    """Tell whether a line installs: a command, or its result; an advice to install does not."""
+    done = line.lstrip().startswith("Successfully ")
+    return done or bool(shape("installs").search(typed_in(line)))
 
 
 def _differ(version: str, listed: Entry) -> bool:

@@ -85,6 +85,8 @@ def _of_shell(found: re.Match[str]) -> Prompt | None:
     typed, env, sign = found["typed"].strip(), found["env"] or "", found["sign"]
     if found["windows"]:
         return Prompt("shell", typed, env)
+    if zsh := shape("prompt.zsh").match(typed):
+        typed = zsh["typed"].strip()
     known = known_command(typed)
     if not found["gap"]:
         # "$HOME", "50%", "#pip": no prompt without a blank, unless a command stands there; never in a comment

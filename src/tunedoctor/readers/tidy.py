@@ -187,6 +187,8 @@ SECOND = shape("wrap.second")
 """Lines of their own that a message goes on with."""
 _LITTLE = shape("wrap.little")
 """Words that sentences are held together with: two of them that meet at a break are two words."""
+_PATH = shape("wrap.path")
+"""A row of a list of files."""
 _COMMAND = shape("wrap.command")
 _TABLE = shape("wrap.table")
 
@@ -302,6 +304,8 @@ def _broken(before: str, after: str, width: int) -> bool:
         return False
     # a command whose quotation has ended is whole
     if _COMMAND.search(before):
+        return False
+    if _PATH.match(after) and (before.endswith(":") or _PATH.match(before)):
         return False
     if after.startswith("  ") or before.endswith(("call last)", "call last):")):
         return False

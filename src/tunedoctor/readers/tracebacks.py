@@ -4,6 +4,7 @@ What launchers and loggers put in front of each line is taken away, and the line
 """
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Literal, NamedTuple
 
@@ -18,6 +19,7 @@ STREAM = shape("dress.stream")
 _LOGGED = shape("dress.plain")
 """What tells nothing of the process: times, levels, places in the code that logged."""
 _MOST, _MOST_STREAMS = 6, 256
+_BEFORE_FRAME = shape("dress.frame")
 _SIDES = ("│", "┃", "║")
 """How boxes draw their sides."""
 
@@ -46,14 +48,19 @@ def by_stream(said: Iterable[Said]) -> list[list[Said]]:
 
 def undressed(lines: Sequence[str]) -> list[Said]:
     """Return each line without its prefixes. Linear; never raises."""
-    return [Said(number, *_one(line)) for number, line in enumerate(lines, 1)]
+    known = _shapes(lines)
+    return [Said(number, *_one(line, known)) for number, line in enumerate(lines, 1)]
 
 
-def _one(line: str) -> tuple[str, str, str]:
+def _one(line: str, shapes: frozenset[str]) -> tuple[str, str, str]:
     stream = manner = ""
     if not line or line.isspace():
         return stream, manner, ""
     text = line[:4000]
+    for known in shapes:
+        if len(text) >= len(known) and _manner(text[: len(known)]) == known:
+            stream, text = text[: len(known)].strip(), text[len(known) :]
+            break
     for _ in range(_MOST):
         if not text.strip():
             break
@@ -78,6 +85,18 @@ def _unboxed(text: str) -> str:
 
 def _manner(text: str) -> str:
     return re.sub(r"\d", "0", text)
+
+
+def _shapes(lines: Sequence[str]) -> frozenset[str]:
+    """Learn prefixes that no table knows from lines that hold a frame of a traceback."""
+    seen: Counter[str] = Counter()
+    for line in lines:
+        if 'File "' not in line or not (found := _BEFORE_FRAME.match(line)):
+            continue
+        pre = found["pre"]
+        if "Traceback" not in pre and _one(f"{pre} x", frozenset())[2].strip() != "x":
+            seen[_manner(pre)] += 1
+    return frozenset(known for known, _ in seen.most_common(8))
 
 
 MOST_LINES = 30
