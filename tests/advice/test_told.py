@@ -4,9 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tunedoctor.advice.cures import amd_on_bus, brief, merged, together
-from tunedoctor.advice.told import counted, shortage, told
-from tunedoctor.facts import Errors, ErrorText, PciBus, PciDevice, Unknown
+from tunedoctor.advice.told import shortage, told
+from tunedoctor.facts import Errors, ErrorText, Unknown
 
 GIB = 1 << 30
 HEAD = "torch.OutOfMemoryError: CUDA out of memory. Tried to allocate 2.00 GiB. "
@@ -81,34 +80,3 @@ def test_who_holds_the_memory(
     assert found.others == others or others is None
     assert found.processes == processes
     assert (found.by_others, found.by_pieces) == (by == "others", by == "pieces")
-
-
-@given(
-    st.lists(st.sampled_from([HEAD, CARD, OTHER, OWN, CACHE, OLD, "1.2.3", " GiB "]), max_size=6)
-)
-def test_glued_sentences_never_raise(parts: list[str]) -> None:
-    found = shortage(_errors("".join(parts)))
-    assert found is None or found.tried >= 0
-
-
-def test_words() -> None:
-    assert counted(["A", "B", "A"]) == "2 x A and B"
-    fixes: list[dict[str, str]] = [{"a": ">=1.1.0"}, {"a": ">=1.3.0", "requests": "*"}]
-    assert merged(fixes) == {"a": ">=1.3.0", "requests": "*"}
-    assert together({"a": "1", "b": "2", "c": "3"}) == "a 1 with b 2 and c 3"
-    assert brief("built for NumPy 1; seen in 14.0. And more.") == "built for NumPy 1"
-    assert len(brief("x" * 500)) <= 160
-
-
-@pytest.mark.parametrize(
-    ("name", "device", "gfx"),
-    [
-        ("Navi 23 [Radeon RX 6600/6600 XT/6600M]", "", ["gfx1032"]),
-        ("Vega 20 [Radeon Pro VII/Radeon Instinct MI50 32GB]", "66a1", ["gfx906"]),
-        ("Ellesmere [Radeon RX 470/480/570/570X/580/580X]", "", ["gfx803"]),
-        ("Starship/Matisse Root Complex", "", []),
-    ],
-)
-def test_the_target_of_an_amd_card_on_the_bus(name: str, device: str, gfx: list[str]) -> None:
-    one = PciDevice("0000:0b:00.0", "1002", device, "030000", None, name=name)
-    assert [gpu.gfx for gpu in amd_on_bus(PciBus(devices=(one,)))] == gfx

@@ -45,14 +45,3 @@ def test_a_long_log_keeps_its_first_and_last_messages() -> None:
     assert len(found) == messages.MOST
     assert found[0] == "ValueError: number 0"
     assert found[-1] == "ValueError: number 999"
-
-
-def test_of_many_messages_only_the_long_ones_are_cut() -> None:
-    """Checks look through all of them: in sum they are bounded, and the short ones stay whole."""
-    short = [f"RuntimeError: CUDA error {i}: out of memory" for i in range(90)]
-    long = [f"ValueError: {i} " + f"{i} word " * 250 for i in range(90)]
-    (errors,) = (f for f in messages.read(Paste([*short, *long])) if isinstance(f, Errors))
-    texts = [error.text for error in errors.errors]
-    assert set(short) <= set(texts)
-    assert sum(map(len, texts)) <= 60_000 + 3 * len(texts)
-    assert len(texts) == 180

@@ -1,9 +1,5 @@
 """One answer to what stands behind a prompt."""
 
-import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-
 from tunedoctor.readers.prompts import Prompt, answers, prompt, shown, typed
 
 PROMPTS = {
@@ -39,20 +35,6 @@ def test_shells() -> None:
         assert [(one.command, one.env) for one in shown([whole])] == [(command, env)]
 
 
-@pytest.mark.parametrize(
-    ("line", "kind", "code", "sure"),
-    [
-        (">>> import torch", "python", "import torch", True),
-        ("... print(1)", "python", "print(1)", False),
-        ("In [3]: import torch", "notebook", "import torch", True),
-        ("!pip list", "notebook", "!pip list", True),
-        ("%env CUDA_VISIBLE_DEVICES=1", "notebook", "%env CUDA_VISIBLE_DEVICES=1", True),
-    ],
-)
-def test_python(line: str, kind: str, code: str, sure: bool) -> None:
-    assert prompt(line) == Prompt(kind, code, sure=sure)  # type: ignore[arg-type]
-
-
 def test_prose_has_such_signs_too() -> None:
     for line in (
         *("# My machine", "# Source code of it", "# which version do I need", "# type: ignore"),
@@ -70,9 +52,3 @@ def test_what_was_answered_is_read_by_all() -> None:
     assert [(one.key, one.value) for one in answers(lines)] == [("python", "Python 3.12.3")]
     assert shown(lines)[0].output == ("Python 3.12.3",)
     assert shown(["!nvidia-smi -L", "GPU 0: x"])[0][:2] == ("nvidia-smi -L", ("GPU 0: x",))
-
-
-@given(st.text(alphabet=st.sampled_from("$#%>()[]@:~/ \\abPSIn.\u276f1"), max_size=200))
-def test_any_text(text: str) -> None:
-    found = prompt(text)
-    assert found is None or (found.typed and found.typed == found.typed.strip())
