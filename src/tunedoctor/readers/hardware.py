@@ -115,11 +115,8 @@ def hung(paste: Paste) -> list[ErrorText]:
 def module(paste: Paste, bus: Bus) -> NvidiaModule | None:
     """Return the state of the module where something says whether it is loaded; else None."""
     names = {found["module"].replace("-", "_") for found in paste.all("lsmod.row")}
-    drivers = [
-        one.driver
-        for one in bus.devices
-        if one.vendor == "10de" and one.device_class.startswith("03")
-    ]
+    cards = (one for one in bus.devices if one.device_class.startswith("03"))
+    drivers = [one.driver for one in cards if one.vendor == "10de"]
     state = next((one for one in _STATES if paste.has(f"kernel.{one}")), "")
     loaded = by_lsmod = _loaded(names, paste)
     if loaded is None and ("nvidia" in drivers or (drivers and None not in drivers)):

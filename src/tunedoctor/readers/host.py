@@ -159,8 +159,6 @@ def _mac_version(both: str) -> str:
 
 def _model(said: Collected, both: str) -> str:
     named = " ".join(one.value for one in said.all("model", "gpu", "os"))
-    if found := _search("jetson", named):
-        return named[found.start() : found.end()].strip()
     if _search("tegra", f"{both} {named}"):
         return "NVIDIA Jetson"
     return "NVIDIA Jetson" if "jetpack" in named.lower() else ""

@@ -97,9 +97,6 @@ def _blocks(lines: Sequence[str]) -> Iterator[Block]:
         head = _header(line)
         table = bool(block.kind or (block.rows and block.rows[0].shape == "row"))
         row = None if head else _row(number, line, among=bool(block.rows) and not table)
-        if row is not None and block.rows and table != (row.shape == "row"):
-            yield block
-            block, table = Block([]), False
         if row is not None:
             if not block.rows and not block.kind:
                 block = block._replace(before="\n".join(front))
@@ -127,8 +124,6 @@ def _row(number: int, text: str, *, among: bool) -> Row | None:
         if found := shape(name).match(text):
             return Row(number, text, name, found)
     word = among and " " not in text.strip()
-    if marked and shape("option").match(text):
-        return Row(number, text, "option", None)
     if (marked or word) and (found := shape("loose").match(text)):
         return Row(number, text, "loose", found) if found["spec"] or word else None
     return None
@@ -176,12 +171,10 @@ def _is_asked(block: Block, last: str, refused: set[str]) -> bool:
     """Tell what somebody wants from what a freeze prints; `last` is the line in front of it."""
     for one in block.rows:
         loose = one.shape == "loose" and (one.told("spec") or known(one.name))
-        marks = one.shape == "option" or "# via" in one.text or one.text.rstrip().endswith("\\")
+        marks = "# via" in one.text or one.text.rstrip().endswith("\\")
         unmet = one.shape == "pinned" and f"{one.name}=={one.told('version')}" in refused
         if loose or marks or unmet:
             return True
-    if shape("freeze").search(block.before) and not expression("piece.option").search(block.before):
-        return False
     return bool(shape("file").search(block.before) or shape("install").search(last))
 
 

@@ -125,8 +125,6 @@ def _by_label(label: str, best: str, cuda: str, hip: str) -> Accelerator | None:
 
 def _by_report(said: Collected, host: kinds.Host | None) -> Accelerator:
     """Go by what the report says around it, the surest first."""
-    if said.first("torch_xpu"):
-        return "xpu"
     if marked := said.first("torch_kind"):
         return "rocm" if marked == "rocm" else "cuda"
     if host is not None and host.os == "macos":
