@@ -299,12 +299,8 @@ def _differ(version: str, listed: Entry) -> bool:
     return bool(told) and not listed.weak and version.partition("+")[0] != told.partition("+")[0]
 
 
-_KINDS: dict[str, Literal["cuda", "rocm", "xpu", "cpu"]] = {
-    "cu": "cuda",
-    "ro": "rocm",
-    "xp": "xpu",
-    "cp": "cpu",
-}
+Accelerator = Literal["cuda", "rocm", "xpu", "mps", "cpu", "unknown"]
+COMPUTES: dict[str, Accelerator] = {"cu": "cuda", "ro": "rocm", "xp": "xpu", "cp": "cpu"}
 """How a variant begins -> what it computes on."""
 
 
@@ -324,7 +320,7 @@ def torch_told(state: Mapping[str, Entry]) -> TorchBuild | None:
         version=row.version,
         cuda=cuda_of(variant),
         hip=variant.removeprefix("rocm") if variant.startswith("rocm") else "",
-        accelerator=_KINDS.get(variant[:2], "unknown"),
+        accelerator=COMPUTES.get(variant[:2], "unknown"),
         variant="" if row.conda else variant,
         conda=bool(row.conda),
         location=row.location,

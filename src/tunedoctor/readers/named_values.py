@@ -5,19 +5,18 @@ of its kind, so that prose gives nothing. Where a report tells a thing twice, th
 """
 
 from collections.abc import Iterable, Iterator
-from typing import Literal
 
 from tunedoctor import facts as kinds
 from tunedoctor.readers.cards import cards_in, cards_of, gpus
 from tunedoctor.readers.host import filled, host, variables
 from tunedoctor.readers.lines import in_forms, in_lines
+from tunedoctor.readers.lists import COMPUTES, Accelerator
 from tunedoctor.readers.merge import NoTorch
 from tunedoctor.readers.names import Collected, Said, bare, instead, told, version, yes_or_no
 from tunedoctor.readers.paste import Paste, search, shape
 from tunedoctor.readers.prompts import answers, latest
+from tunedoctor.tables.wheels import cuda_of
 from tunedoctor.versions import normalised
-
-Accelerator = Literal["cuda", "rocm", "xpu", "mps", "cpu", "unknown"]
 
 _GPU_WORDS = ("cuda", "xpu", "mps", "gpu", "hip", "rocm")
 
@@ -89,13 +88,12 @@ def _build(
     label = found[1] if found else ""
     # a plain "CUDA" is that of torch where a script that asks torch for more told it
     keys = ("torch_cuda", "cuda_plain") if said.all("available") else ("torch_cuda",)
-    cuda = said.value(*(keys[:1] if label else keys)) or ""
-    if not cuda:
-        cuda = f"{label[2:-1]}.{label[-1]}" if label.startswith("cu") else ""
+    cuda = said.value(*(keys[:1] if label else keys)) or cuda_of(label)
     hip = said.value("torch_hip") or ""
     none = (bare(one.value).lower() for one in said.all(*keys))
     without = best and any(value in ("none", "could not collect", "null") for value in none)
-    accelerator = _by_label(label, best, cuda, hip) or _by_report(said, host)
+    by_cuda: Accelerator = "cuda" if cuda or ".nv2" in best else _by_report(said, host)
+    accelerator = "rocm" if hip else COMPUTES.get(label[:2], by_cuda)
     if accelerator == "unknown" and without:
         accelerator = "cpu"
     variant = label or (accelerator if accelerator in ("cpu", "xpu") else "")
@@ -112,15 +110,6 @@ def _build(
         archs=archs,
         archs_source="report" if archs else "",
     )
-
-
-def _by_label(label: str, best: str, cuda: str, hip: str) -> Accelerator | None:
-    """Go by what the build says of itself."""
-    if hip or label.startswith("rocm"):
-        return "rocm"
-    if label in ("cpu", "xpu"):
-        return "cpu" if label == "cpu" else "xpu"
-    return "cuda" if cuda or ".nv2" in best else None
 
 
 def _by_report(said: Collected, host: kinds.Host | None) -> Accelerator:
