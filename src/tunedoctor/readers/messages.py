@@ -86,16 +86,16 @@ _SIDES = "|\u2502 \t\v\f\x1c\x1d\x1e\x1f\x85\n\r"
 def read(paste: Paste) -> list[Fact]:
     """Return one Errors fact in the order of the text, and what its tracebacks prove; nothing where none is stated."""
     said = undressed(paste.lines)
-    traces = tracebacks(said)
-    known = {line for error in traces.errors for line in error.text.splitlines()}
+    raised, taken = tracebacks(said)
+    known = {line for error in raised for line in error.text.splitlines()}
     once: dict[str, ErrorText] = {}
     low = paste.text.lower()
     signs = [sign for sign in table("sayings")["sayings"] if sign in low]
     for stream in by_stream(said):
-        for error in _bare(stream, traces.taken, signs):
+        for error in _bare(stream, taken, signs):
             if error.text not in known:
                 once.setdefault(error.text, error)
-    found = [*traces.errors, *once.values()]
+    found = [*raised, *once.values()]
     found += _in_rows(said, Errors(errors=tuple(found)))
     found.sort(key=lambda error: int(error.where[5:]))
     if len(found) > MOST:
@@ -103,7 +103,7 @@ def read(paste: Paste) -> list[Fact]:
     whole = sum(len(error.text) for error in found) <= _ALTOGETHER
     most = _ALTOGETHER if whole else _ALTOGETHER // len(found)
     found = [replace(error, text=_shortened(error.text, most)) for error in found]
-    return [Errors(errors=tuple(found)), *shadows(traces.errors)] if found else []
+    return [Errors(errors=tuple(found)), *shadows(raised)] if found else []
 
 
 def _in_rows(said: Sequence[Said], told: Errors) -> list[ErrorText]:
@@ -127,7 +127,7 @@ def _shortened(text: str, most: int) -> str:
     return text if len(text) <= most else f"{text[: most // 2]} … {text[-most // 2 :]}"
 
 
-def _bare(said: Sequence[Said], taken: frozenset[int], signs: Sequence[str]) -> list[ErrorText]:
+def _bare(said: Sequence[Said], taken: set[int], signs: Sequence[str]) -> list[ErrorText]:
     """Return the lines of a process that state a fault outside of tracebacks, each with what belongs to it."""
     found: list[ErrorText] = []
     at = 0

@@ -88,14 +88,6 @@ OWN = "$CONDA_PREFIX/bin/python"
 _MOST_LAUNCHERS = 4
 
 
-class _Left(NamedTuple):
-    """Commands that leave the active environment."""
-
-    folder: str
-    """Where it lies, as it was activated; its name where that is not shown."""
-    foreign: list[kinds.Launcher]
-
-
 def interpreters(paste: Paste) -> list[Fact]:
     """Return Target, Interpreter and Launchers where a command is shown to leave the active environment; else []."""
     name = next((one.env for one in reversed(paste.shown) if one.env and one.env != "base"), "")
@@ -114,6 +106,10 @@ def interpreters(paste: Paste) -> list[Fact]:
 
 def _inside(path: str, name: str) -> bool:
     return f"/{name.lower()}/" in path.replace("\\", "/").lower()
+
+
+_Left = tuple[str, list[kinds.Launcher]]
+"""The folder of an environment, its name where that is not shown, and commands that leave it."""
 
 
 def _by_path(paste: Paste, name: str) -> _Left:
@@ -135,7 +131,7 @@ def _by_path(paste: Paste, name: str) -> _Left:
                 found.append(kinds.Launcher(plain, path=path, in_target=False))
     # where python itself lies elsewhere, the name in the prompt tells nothing of folders
     shown = folder != name and any(one.name == "python" for one in found)
-    return _Left(folder, found if inside or shown else [])
+    return folder, found if inside or shown else []
 
 
 def _is_program(path: str, name: str) -> bool:
@@ -157,9 +153,7 @@ def _by_build(paste: Paste) -> _Left:
     name = names.pop() if len(names) == 1 else "base"
     of_base = python and search("interpreter.conda_base", python)
     left = of_base and name != "base" and not _inside(python, name)
-    return _Left(
-        name, [kinds.Launcher(name="python", path=python, in_target=False)] if left else []
-    )
+    return name, [kinds.Launcher("python", path=python, in_target=False)] if left else []
 
 
 _FAR = 12

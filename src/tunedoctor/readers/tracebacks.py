@@ -215,12 +215,8 @@ _UNKNOWN_CLASS = shape("traceback.unknown_class")
 Kind = Literal["frame", "code", "end", "skip", "other"]
 
 
-class Read(NamedTuple):
-    """What was read from one place on."""
-
-    errors: tuple[ErrorText, ...]
-    after: int
-    """The place after it."""
+Read = tuple[tuple[ErrorText, ...], int]
+"""The errors that were read from one place on, and the place after it."""
 
 
 class _Shape(NamedTuple):
@@ -255,7 +251,7 @@ def trace(said: Sequence[Said], head: int, *, headless: bool = False) -> Read:
             shape = shape if shape.indent is not None else _shape(text, shape)
         elif kind == "end":
             whole, after = message(said, at)
-            return Read((error(whole, frames, said[at].number),), after)
+            return (error(whole, frames, said[at].number),), after
         elif kind == "other":
             break
         elif kind == "code":
@@ -266,7 +262,7 @@ def trace(said: Sequence[Said], head: int, *, headless: bool = False) -> Read:
     last = frames[-1].code if frames else ""
     text = named["type"] if named else last if last.startswith(("raise ", "assert ")) else ""
     found = (error(text, frames, said[head].number),) if text else ()
-    return Read(found, max(seen, head + 1))
+    return found, max(seen, head + 1)
 
 
 def error(text: str, frames: Sequence[Frame], number: int) -> ErrorText:
@@ -327,32 +323,25 @@ def _mark(frames: list[Frame], text: str) -> None:
     frames[-1] = msgspec.structs.replace(frames[-1], line=frames[-1].line or line, code=code)
 
 
-class Found(NamedTuple):
-    """What a text's tracebacks say."""
+def tracebacks(said: Sequence[Said]) -> tuple[list[ErrorText], set[int]]:
+    """Return the errors that tracebacks end with, those of all ranks once, and the numbers of lines that belong to any.
 
-    errors: tuple[ErrorText, ...]
-    """In order of their last lines; those that ranks repeat are told once."""
-    taken: frozenset[int]
-    """Numbers of the lines that belong to a traceback or its message, from 1."""
-
-
-def tracebacks(said: Sequence[Said]) -> Found:
-    """Return the errors that the tracebacks in these lines end with. Linear; never raises."""
+    Linear; never raises.
+    """
     found: list[ErrorText] = []
     taken: set[int] = set()
     for stream in by_stream(said):
         at = 0
         while at < len(stream):
-            read = _begun(stream, at)
-            if read:
-                found += read.errors
-                taken.update(one.number for one in stream[at : read.after])
-            at = max(read.after if read else 0, at + 1)
+            errors, after = _begun(stream, at) or ((), at)
+            found += errors
+            taken.update(one.number for one in stream[at:after])
+            at = max(after, at + 1)
     once: dict[tuple[str, str, int | None], ErrorText] = {}
     for error in sorted(found, key=lambda error: int(error.where[5:])):
         last = error.frames[-1] if error.frames else None
         once.setdefault((error.text, last.file if last else "", last.line if last else None), error)
-    return Found(tuple(once.values()), frozenset(taken))
+    return [*once.values()], taken
 
 
 def _begun(said: Sequence[Said], at: int) -> Read | None:
@@ -360,8 +349,7 @@ def _begun(said: Sequence[Said], at: int) -> Read | None:
     text = said[at].text
     if HEAD in text:
         if "File " in text and (lines := flattened(text)):
-            inner = trace([said[at]._replace(text=line) for line in lines], 0)
-            return Read(inner.errors, at + 1)
+            return trace([said[at]._replace(text=line) for line in lines], 0)[0], at + 1
         return trace(said, at)
     frame = "File " in text or text[:5] in ("Cell ", "Input", "<ipyt")
     if frame and (plain(text) or notebook(text)):
