@@ -8,12 +8,12 @@ from tunedoctor import facts as kinds
 from tunedoctor.facts import Fact
 from tunedoctor.ranking.rank import resembled
 from tunedoctor.readers import (
+    hardware,
     installs,
     messages,
     named_values,
     nvidia_smi,
     prompts,
-    rocm,
     runs,
     system,
 )
@@ -70,7 +70,7 @@ _NOT_SPOKEN_OF: dict[type[Fact], Answer] = {
     kinds.NvidiaAnswer: kinds.Absent(why="the report holds no failure of the NVIDIA tools"),
 }
 _READERS: tuple[Reader, ...] = (
-    rocm.read,
+    hardware.rocm,
     system.read,
     named_values.read,
     nvidia_smi.read,
