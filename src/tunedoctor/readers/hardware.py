@@ -63,11 +63,10 @@ def _lshw(paste: Paste) -> tuple[kinds.PciDevice, ...]:
             blocks[-1].setdefault(match["name"], match["value"].strip())
     found = []
     for one in blocks:
-        settings, place = one.get("configuration", ""), one.get("bus info", "")
+        slot, settings = one.get("bus info", "").removeprefix("pci@"), one.get("configuration", "")
         driver = search("pci.bound", settings)
         bound = driver[1] if driver else "" if settings or "UNCL" in one["unclaimed"] else None
-        slot, name = place.removeprefix("pci@"), one.get("product", "")
-        found.append(_device(name, slot, _DISPLAY, bound, one.get("vendor", "")))
+        found.append(_device(one.get("product", ""), slot, _DISPLAY, bound, one.get("vendor", "")))
     return tuple(filter(None, found))
 
 
@@ -202,29 +201,20 @@ def rocm_devices(paste: Paste) -> kinds.RocmStack | None:
     nodes = paste.all("devices.node")[:_MOST]
     if not any("kfd" in one["path"] for one in nodes) and paste.has("devices.no_kfd"):
         return kinds.RocmStack(kfd="missing", dxg=None)
-    mine = _own(paste) if nodes else None
-    closed = [one for one in nodes if mine is not None and not _may(one, *mine)]
+    ids = paste.all("devices.id", longest=2500) if nodes else []
+    mine = [(one[1], frozenset(shape("pci.group").findall(one[2]))) for one in ids[:1]]
+    closed = [one for one in nodes if mine and not _may(one, *mine[0])]
     if not closed:
         return None
+    path = {one: f"/dev/dri/{one['path'].rpartition('/')[2]}" for one in nodes}
     renders = [one for one in nodes if "renderD" in one["path"]]
     return kinds.RocmStack(
         kfd="denied" if any("kfd" in one["path"] for one in closed) else "not tried",
-        render_denied=tuple(_path(one) for one in renders if one in closed),
-        render_nodes=tuple(map(_path, renders)),
+        render_denied=tuple(path[one] for one in renders if one in closed),
+        render_nodes=tuple(path[one] for one in renders),
         groups_missing=tuple(dict.fromkeys(one["name"] for one in closed)),
         dxg=None,
     )
-
-
-def _path(node: re.Match[str]) -> str:
-    return f"/dev/dri/{node['path'].rpartition('/')[2]}"
-
-
-def _own(paste: Paste) -> tuple[str, frozenset[str]] | None:
-    """Return the user's name and groups as `id` or `groups` told them."""
-    for told in paste.all("devices.id", longest=2500):
-        return told[1], frozenset(shape("pci.group").findall(told[2]))
-    return None
 
 
 def _may(node: re.Match[str], user: str, groups: frozenset[str]) -> bool:
@@ -373,18 +363,11 @@ def _stack(paste: Paste, *, agents: bool) -> tuple[list[Fact], Kfd]:
     version, driver = _version(paste), paste.first("amd_driver")
     facts: list[Fact] = []
     if kfd != "not tried" or groups or version or driver or wsl:
-        missing = tuple(dict.fromkeys(groups))
-        facts.append(
-            kinds.RocmStack(
-                kfd, groups_missing=missing, version=version, dxg=wsl or None, driver=driver
-            )
-        )
-    if wsl:
-        facts.append(
-            kinds.Host(os="linux", name="Linux", wsl=1 if paste.has("amd_words.wsl1") else 2)
-        )
-    elif paste.has("wsl2_kernel"):
-        facts.append(kinds.Host(os="linux", name="", wsl=2))
+        more: dict[str, Any] = {"version": version, "dxg": wsl or None, "driver": driver}
+        facts.append(kinds.RocmStack(kfd, groups_missing=tuple(dict.fromkeys(groups)), **more))
+    if wsl or paste.has("wsl2_kernel"):
+        old = wsl and paste.has("amd_words.wsl1")
+        facts.append(kinds.Host(os="linux", name="Linux" if wsl else "", wsl=1 if old else 2))
     return facts, kfd
 
 

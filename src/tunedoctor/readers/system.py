@@ -5,6 +5,7 @@ What tells of a container without its command is `containers` of outputs.json.
 
 import re
 from collections.abc import Iterator, Sequence
+from operator import itemgetter
 from typing import NamedTuple
 
 from tunedoctor import facts as kinds
@@ -134,17 +135,15 @@ def _torch(name: str) -> kinds.TorchBuild | None:
     """Return the PyTorch build that an image's name states; None where it states none."""
     for row in table("labels")["images"]:
         if found := re.search(row["form"], name):
-            version, stack = found["torch"], found["stack"] or ""
-            if row["accelerator"] == "rocm":
-                variant = f"rocm{stack}" if stack else ""
-                return kinds.TorchBuild(
-                    version=version, hip=stack, accelerator="rocm", variant=variant
-                )
-            variant = f"cu{stack.replace('.', '')}" if stack else ""
-            build = kinds.TorchBuild(
-                version=version, cuda=stack, accelerator="cuda", variant=variant
+            stack, rocm = found["stack"] or "", row["accelerator"] == "rocm"
+            variant = f"rocm{stack}" if rocm else f"cu{stack.replace('.', '')}"
+            return kinds.TorchBuild(
+                version=found["torch"],
+                cuda="" if rocm else stack,
+                hip=stack if rocm else "",
+                accelerator="rocm" if rocm else "cuda" if stack else "unknown",
+                variant=variant if stack else "",
             )
-            return build if stack else kinds.TorchBuild(version=version, accelerator="unknown")
     return None
 
 
@@ -163,10 +162,8 @@ class _Row(NamedTuple):
     place: str
     line: int
 
-    @property
-    def of_torch(self) -> bool:
-        """The file names the folders of its own wheels; others count on torch to have loaded what they need."""
-        return bool(search("library.own", self.whose))
+    of_torch: bool
+    """The file names the folders of its own wheels; others count on torch to have loaded what they need."""
 
 
 def libraries(paste: Paste) -> list[Fact]:
@@ -187,15 +184,15 @@ def _rows(paste: Paste) -> Iterator[_Row]:
     """Yield what ldd lists, each with the file above it that it was asked for."""
     if not paste.has("ldd.row"):
         return
-    whose = ""
+    whose, of_torch = "", False
     commands = {one.line: one.command for one in paste.shown}
     above = {hit.line: hit.found for hit in paste.each("ldd.row")}
     for number in sorted({*commands, *above}):
         if number in above:
-            library, version, place = above[number].groups()
-            yield _Row(whose, library, version, place, number + 1)
+            yield _Row(whose, *above[number].groups(), number + 1, of_torch)
         else:
             whose = commands[number] if search("library.asked", commands[number]) else ""
+            of_torch = bool(search("library.own", whose))
 
 
 def _lacking(rows: Sequence[_Row]) -> tuple[kinds.ErrorText, ...]:
@@ -242,12 +239,10 @@ def read(paste: Paste) -> list[Fact]:
 
 def _said(paste: Paste) -> kinds.Errors | None:
     """Return one Errors fact with the messages of `said`, each once; None where there are none."""
-    by_line: dict[int, str] = {}
-    for line, _, found in paste.each("said", longest=_LONGEST):
-        by_line.setdefault(line, found[0])
-    errors: dict[str, kinds.ErrorText] = {}
-    for line, text in by_line.items():
-        if len(errors) < _MOST:
-            errors.setdefault(text, kinds.ErrorText(text=text, where=f"line {line + 1}"))
-    told = (*errors.values(), *hung(paste))
+    said = reversed(paste.each("said", longest=_LONGEST))
+    by_line = {hit.line: hit.found[0] for hit in said}  # of a line what its first row finds
+    places = {text: line for line, text in by_line.items()}
+    first = sorted(places.items(), key=itemgetter(1))[:_MOST]
+    errors = (kinds.ErrorText(text=text, where=f"line {at + 1}") for text, at in first)
+    told = (*errors, *hung(paste))
     return kinds.Errors(errors=told) if told else None
