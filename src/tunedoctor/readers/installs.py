@@ -56,14 +56,11 @@ def packages_said(text: Text) -> Iterator[Entry | kinds.BrokenDistribution]:
 
 
 def _broken(said: Said) -> kinds.BrokenDistribution:
-    if "name" in said.fields:
-        name = normalised(said.fields["name"])
+    if name := normalised(said.fields.get("name", "")):
         return kinds.BrokenDistribution(name=name, problem="no version", detail=said.text)
     # pip leaves the first letter out and puts a dash: "-orch" is what is left of torch, the folder is ~orch
     folder = "~" + said.fields["rest"].removeprefix("-").partition("-")[0]
-    return kinds.BrokenDistribution(
-        name=folder, problem="leftover", detail=folder, location=said.fields["place"]
-    )
+    return kinds.BrokenDistribution(folder, "leftover", folder, location=said.fields["place"])
 
 
 _MOST = 200
@@ -79,12 +76,9 @@ def refused(text: Text) -> tuple[kinds.Refusal, ...]:
     asked = {said.fields["index"] for said in text.said("variant")} if found else set()
     index = asked.pop() if len(asked) == 1 else ""
     # uv names no index: it is the one of a variant, where the text asks that alone
-    return tuple(
-        replace(one, index=one.index or index)
-        if one.installer == "uv" and one.offered is None
-        else one
-        for one in found.values()
-    )
+    bare = {key for key, one in found.items() if one.installer == "uv" and one.offered is None}
+    found |= {key: replace(found[key], index=found[key].index or index) for key in bare}
+    return tuple(found.values())
 
 
 def _each(text: Text) -> Iterator[kinds.Refusal]:
@@ -98,11 +92,8 @@ def _each(text: Text) -> Iterator[kinds.Refusal]:
         tags = tuple(one.strip(" `") for one in fields.get("tags", "").split(",") if one)
         of_file = ("-".join(file.removesuffix(".whl").split("-")[-3:]),) if file else ()
         offered = _offered(fields["offered"]) if "offered" in fields else () if tags else None
-        own = tuple(
-            one
-            for one in (floors if fields["installer"] == "pip" else ())
-            if not spec or spec == f"=={one[0]}" or not offered
-        )
+        near = floors if fields["installer"] == "pip" else []
+        own = tuple(one for one in near if spec in ("", f"=={one[0]}") or not offered)
         yield msgspec.convert(
             {
                 "name": normalised(name),
@@ -233,13 +224,8 @@ def read(paste: Paste) -> list[kinds.Fact]:
     lines, text = paste.lines, joined(paste.lines)
     refusals = refused(text)
     asked = {f"{one.name}{one.specifier}" for one in refusals}
-    told: list[Statement] = [
-        *listed(lines, asked),
-        *shown(lines),
-        *packages_said(text),
-        *in_passing(lines),
-    ]
-    facts = _facts(told, lines, text)
+    lists = [*listed(lines, asked), *shown(lines)]
+    facts = _facts([*lists, *packages_said(text), *in_passing(lines)], lines, text)
     if refusals:
         facts.append(kinds.IndexAnswer(refusals=refusals[:MOST]))
     return [*facts, *surroundings(text), *_messages(text)]
