@@ -97,16 +97,11 @@ def _of_shell(found: re.Match[str]) -> Prompt | None:
 
 def read(paste: Paste) -> list[Fact]:
     """Return one Typed fact with the commands in the order of the text; nothing where none is shown."""
-    commands: list[str] = []
-    goes_on = False
-    for line in paste.lines:
-        # a command goes on after a backslash, a caret or a backtick
-        command = line[:LONGEST].strip().removeprefix("> ") if goes_on else typed(line)
-        if goes_on:
-            commands[-1] = f"{commands[-1][:-2].strip()} {command}"
-        elif command:
+    commands, after = list[str](), 0
+    for number, line in enumerate(paste.lines):
+        if number >= after and (command := typed(line)):
+            command, after = _whole(paste.lines, number, command)
             commands.append(command)
-        goes_on = command.endswith((" \\", " ^", " `"))
     kept = commands if len(commands) <= _MOST else commands[: _MOST // 2] + commands[-_MOST // 2 :]
     return [Typed(commands=tuple(kept))] if kept else []
 
@@ -153,22 +148,17 @@ class Shown(NamedTuple):
 
 def shown(lines: Sequence[str]) -> list[Shown]:
     """Return the commands in order."""
-    starts: list[tuple[int, str, str]] = []
-    after = 0
-    for number, whole in enumerate(lines):
-        found = _at(whole[:_LONGEST_SHOWN]) if number >= after else None
-        if found:
-            command, env = found
-            whole_command = _whole(lines, number, command)
-            after = number + 1 + whole_command.count("\n")
-            starts.append((number, whole_command, env))
-    commands: list[Shown] = []
-    for at, (number, command, name) in enumerate(starts):
-        end = starts[at + 1][0] if at + 1 < len(starts) else len(lines)
-        first = number + 1 + command.count("\n")
-        output = tuple(lines[first : min(end, first + _LONGEST_OUTPUT)])
-        commands.append(Shown(command, output, name, number))
-    return commands
+    found: list[tuple[int, int, str, str]] = []
+    below = 0
+    for number, line in enumerate(lines):
+        if number >= below and (one := _at(line[:_LONGEST_SHOWN])):
+            command, below = _whole(lines, number, one[0])
+            found.append((number, below, command, one[1]))
+    ends = (*(one[0] for one in found[1:]), len(lines))
+    return [
+        Shown(command, tuple(lines[below : min(end, below + _LONGEST_OUTPUT)]), env, number)
+        for (number, below, command, env), end in zip(found, ends, strict=bool(found))
+    ]
 
 
 def _at(line: str) -> tuple[str, str] | None:
@@ -179,22 +169,13 @@ def _at(line: str) -> tuple[str, str] | None:
     return None
 
 
-def _whole(lines: Sequence[str], number: int, command: str) -> str:
-    """Add the lines on which a command goes on, joined by line ends."""
-    parts = [command]
-    while (
-        parts[-1].rstrip().endswith(("\\", "`", "^"))
-        and number + len(parts) < len(lines)
-        and len(parts) < 30
-    ):
-        parts.append(lines[number + len(parts)][:_LONGEST_SHOWN])
-    return "\n".join(parts)
-
-
-def flat(command: str) -> str:
-    """Return a command on one line."""
-    *front, last = command.split("\n")
-    return " ".join([*(one.strip().rstrip("\\`^").rstrip() for one in front), last.lstrip()])
+def _whole(lines: Sequence[str], number: int, command: str) -> tuple[str, int]:
+    """Return a command with the lines on which it goes on, after a backslash or its kin, and the number of the next."""
+    parts, below = [command], number + 1
+    while parts[-1].endswith((" \\", " `", " ^")) and below < min(len(lines), number + 30):
+        parts[-1:] = [parts[-1][:-2], lines[below][:_LONGEST_SHOWN].strip().removeprefix("> ")]
+        below += 1
+    return " ".join(part.strip() for part in parts), below
 
 
 _EXPRESSIONS: list[tuple[str, str]] = table("labels")["expressions"]

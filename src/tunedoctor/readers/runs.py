@@ -10,7 +10,7 @@ from tunedoctor import facts as kinds
 from tunedoctor.facts import Fact
 from tunedoctor.facts.target import PrefixKind
 from tunedoctor.readers.paste import LONGEST, Paste, rows, search, shape
-from tunedoctor.readers.prompts import flat, typed_in
+from tunedoctor.readers.prompts import typed_in
 from tunedoctor.tables.load import table
 
 _PACKAGES = ("site-packages", "dist-packages")
@@ -117,7 +117,7 @@ def _by_path(paste: Paste, name: str) -> _Left:
     found: list[kinds.Launcher] = []
     inside, folder = False, name
     for one in paste.shown:
-        command = flat(one.command)
+        command = one.command
         made, asked = search("interpreter.activate", command), search("interpreter.which", command)
         folder = made[1] if made and made[2].lower() == name.lower() else folder
         told = [search("interpreter.path", line[:LONGEST]) for line in one.output] if asked else []

@@ -12,7 +12,6 @@ from tunedoctor import facts as kinds
 from tunedoctor.facts import Fact
 from tunedoctor.readers.hardware import bus, hung, intel, kernel_log, module, rocm_devices
 from tunedoctor.readers.paste import LONGEST, Paste, bytes_of, search
-from tunedoctor.readers.prompts import flat
 from tunedoctor.readers.runs import import_torch, interpreters
 from tunedoctor.tables.load import table
 
@@ -60,7 +59,7 @@ def _container(program: str, evidence: str, *, gpu_asked: bool | None = None) ->
 def _inspected(paste: Paste) -> kinds.Container | None:
     """Read `docker inspect`, whole or by a format, and `kubectl get` that show that no GPU was asked for."""
     for one in paste.shown:
-        asks = search("container.asks", flat(one.command))
+        asks = search("container.asks", one.command)
         told = " ".join(one.output[:_MOST_OF_ANSWER])[:LONGEST].lstrip()
         if asks and search("container.no_gpu", told):
             return _container(asks[1], f"{asks[1]} {asks[2]}", gpu_asked=False)
@@ -75,7 +74,7 @@ def _started(paste: Paste) -> kinds.Container | None:
     A command that only tries a GPU out (nvidia-smi in a bare image) does not put the rest of a paste inside.
     """
     for one in reversed(paste.shown):
-        command = flat(one.command)
+        command = one.command
         if run := search("container.run", command):
             program, verb, rest = run.groups()
             inside = verb == "run" and not search("container.tries", rest)
