@@ -159,9 +159,8 @@ def _mac_version(both: str) -> str:
 
 def _model(said: Collected, both: str) -> str:
     named = " ".join(one.value for one in said.all("model", "gpu", "os"))
-    if _search("tegra", f"{both} {named}"):
-        return "NVIDIA Jetson"
-    return "NVIDIA Jetson" if "jetpack" in named.lower() else ""
+    jetson = _search("tegra", f"{both} {named}") or "jetpack" in named.lower()
+    return "NVIDIA Jetson" if jetson else ""
 
 
 _LONGEST_VALUE = 4000

@@ -4,7 +4,6 @@ All of it goes into one ledger in the order of the text, so that what was instal
 before. What is only wanted is never stated to be there.
 """
 
-import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Literal
@@ -14,7 +13,6 @@ from msgspec.structs import replace
 
 from tunedoctor import facts as kinds
 from tunedoctor.readers.ledger import (
-    VERSION,
     Entry,
     Said,
     Statement,
@@ -139,7 +137,7 @@ def _filled(one: kinds.Refusal, other: kinds.Refusal) -> kinds.Refusal:
 def _offered(told: str) -> tuple[str, ...]:
     """Return the versions of "2.0.0, 2.0.1"; () for "none"."""
     versions = (one.strip() for one in told.split(","))
-    return tuple(one for one in versions if re.fullmatch(VERSION, one))
+    return tuple(one for one in versions if one[:1].isdigit())
 
 
 _PLATFORM = shape("piece.platform")

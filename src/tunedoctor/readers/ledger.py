@@ -12,10 +12,6 @@ from tunedoctor.readers.paste import shape as expression
 from tunedoctor.tables.load import table
 from tunedoctor.versions import normalised as pep503
 
-NAME = r"[A-Za-z](?:[\w.-]{0,98}[A-Za-z0-9])?"
-VERSION = r"\d[\w.+!-]{0,60}"
-_CLAUSE = r"(?:===|==|~=|!=|<=|>=|<|>)\s{0,3}[\w.*+!-]{1,60}"
-SPECIFIER = rf"{_CLAUSE}(?:\s{{0,3}},\s{{0,3}}{_CLAUSE}){{0,9}}"
 _NVIDIA_WHEEL = expression("piece.nvidia_wheel")
 _SDIST = expression("piece.sdist")
 
@@ -142,8 +138,7 @@ def wording(row: dict[str, Any]) -> re.Pattern[str]:
 
 @cache
 def _type(name: str) -> str:
-    own = {"name": NAME, "version": VERSION, "spec": SPECIFIER}
-    return own.get(name) or _filled(table("installer_messages")["types"][name])
+    return _filled(table("installer_messages")["types"][name])
 
 
 def _filled(text: str) -> str:
