@@ -11,7 +11,7 @@ from tunedoctor.readers.paste import search, shape
 from tunedoctor.tables.gpus import amd_gfx_by_name, amd_like, named_as, nvidia_by_name, nvidia_like
 from tunedoctor.tables.load import table
 
-Vendor = Literal["nvidia", "amd", "intel", "apple"]
+Vendor = Literal["nvidia", "amd", "intel"]
 
 
 class Card(NamedTuple):
@@ -62,8 +62,6 @@ def _cards(text: str) -> tuple[Card, ...]:
 def _card(text: str) -> Card | None:
     if model := nvidia_by_name(text):
         return Card("nvidia", text, model.compute_capability)
-    if found := shape("card.apple").search(text):
-        return Card("apple", f"Apple {found[0].removeprefix('Apple').strip()}")
     count = shape("card.times").search(text)
     times = max(1, min(_MOST, int(next(filter(None, count.groups()))))) if count else 1
     memory = size(shape("card.ram").sub("", text))
@@ -82,9 +80,8 @@ def _card(text: str) -> Card | None:
         if memory is None or "GB" in name:
             memory = size(text[found.end() :])
         capability = _capability(name)
-        if made and name.lower() in made[1].lower():  # the driver's full name
-            whole = nvidia_by_name(made[1])
-            name = made[1] if whole else shape("card.size").sub("", made[1])
+        if made:  # the driver's full name
+            name = shape("card.size").sub("", made[1])
         return Card("nvidia", name, capability, memory=memory, times=times)
     known = made is not None and any(map(str.isdigit, made[1]))
     return Card("nvidia", made[1], memory=memory, times=times) if made and known else None
