@@ -23,27 +23,10 @@ def _errors(*texts: str) -> Errors:
     return Errors(errors=tuple(ErrorText(text=text) for text in texts))
 
 
-@pytest.mark.parametrize(
-    ("texts", "pattern", "said"),
-    [
-        (
-            ["x: The driver is Too Old (found 12080). Please update."],
-            "the driver is",
-            "The driver is Too Old (found 12080)",
-        ),
-        (
-            ["first\nline", "second\n  out of memory. Tried 2.00 GiB. GPU"],
-            r"out of memory(?:\. Tried [\d.]+ \w+)?",
-            "out of memory. Tried 2.00 GiB",
-        ),
-        (["bad set-up, e.g. a variable. More"], "bad", "bad set-up, e.g. a variable"),
-        (["a"], "b", ""),
-    ],
-)
-def test_an_error_is_quoted_from_the_match_to_the_end_of_the_sentence(
-    texts: list[str], pattern: str, said: str
-) -> None:
-    assert told(_errors(*texts), pattern) == said
+def test_an_error_is_quoted_from_the_match_to_the_end_of_the_sentence() -> None:
+    said = _errors("x", "first\n  the driver is Too Old, e.g. 12080 (found). Please update.")
+    assert told(said, "too OLD") == "Too Old, e.g. 12080 (found)"
+    assert told(said, "b") == ""
 
 
 @given(st.lists(st.text(), max_size=5), st.sampled_from(["a", r"\d+", "error", r"^Killed"]))
