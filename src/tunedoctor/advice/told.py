@@ -357,7 +357,9 @@ def _misfit(error: ErrorText) -> Misfit | None:
     file = found.groupdict().get("file")
     if file and not _shape("installed").search(file):
         return None
-    other = brought_by(found["module"]) if named else _brings(found["module"])
+    classes = table("misfits")["classes"].items()
+    of_class = next((library for library, names in classes if found["module"] in names), "")
+    other = brought_by(found["module"]) if named else of_class
     owner = next((o for o in owners(error) if not keyword or o != other), "")
     if not owner or not other or owner == other:
         return None
@@ -385,9 +387,3 @@ def _loose(error: ErrorText) -> Misfit | None:
 
 def _line(text: str) -> str:
     return text.partition(" (/")[0].partition(" (C:")[0].strip(" '\n")[:140]
-
-
-def _brings(name: str) -> str:
-    """Return the distribution of a class that others call; "" for others."""
-    classes = table("misfits")["classes"].items()
-    return next((library for library, names in classes if name in names), "")

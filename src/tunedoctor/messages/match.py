@@ -95,19 +95,15 @@ def expression(text: str, *, pattern: bool = False) -> re.Pattern[str]:
         RowError: a slot is of no type, two stand side by side, or the row has no literal that is long enough.
     """
     if pattern:
-        return _pattern(text)
+        try:
+            return re.compile(text, re.IGNORECASE | re.MULTILINE)
+        except re.error as error:
+            msg = f"it is no regular expression: {error}"
+            raise RowError(msg) from None
     pieces = _pieces(text)
     source = "".join(one.source for one in pieces)
     start, end = (_EDGE if not piece.repeats else "" for piece in (pieces[0], pieces[-1]))
     return re.compile(f"{start}{source}{end}")
-
-
-def _pattern(text: str) -> re.Pattern[str]:
-    try:
-        return re.compile(text, re.IGNORECASE | re.MULTILINE)
-    except re.error as error:
-        msg = f"it is no regular expression: {error}"
-        raise RowError(msg) from None
 
 
 def key_of(text: str, key: str = "") -> str:

@@ -72,7 +72,8 @@ def _card(text: str) -> Card | None:
     of_intel = any(word in text for word in ("Intel", "Arc", "Data Center"))
     if of_intel and (found := shape("card.intel").search(text)):
         return Card("intel", found[0].strip(), memory=memory, times=times)
-    named = (one for one in shape("card.nvidia").finditer(text) if _is_model(one["model"]))
+    each, models = shape("card.nvidia").finditer(text), _models()
+    named = (one for one in each if one["model"] is None or one["model"].lower() in models)
     made = shape("card.maker").match(text)
     if found := next(named, None) or shape("card.bare").match(text):
         bare = found.lastgroup == "bare"
@@ -85,10 +86,6 @@ def _card(text: str) -> Card | None:
         return Card("nvidia", name, capability, memory=memory, times=times)
     known = made is not None and any(map(str.isdigit, made[1]))
     return Card("nvidia", made[1], memory=memory, times=times) if made and known else None
-
-
-def _is_model(word: str | None) -> bool:
-    return word is None or word.lower() in _models()
 
 
 def _written(name: str) -> str:

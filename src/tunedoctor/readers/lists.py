@@ -94,7 +94,9 @@ def _blocks(lines: Sequence[str]) -> Iterator[Block]:
     block = Block([])
     front = ["", ""]
     for number, line in enumerate([*lines, "\0"]):
-        head = _header(line)
+        title = len(line) <= 200 and "ersion" in line.lower()
+        heads = (kind for kind in ("pip", "conda") if title and shape(f"{kind} head").match(line))
+        head = next(heads, "")
         table = bool(block.kind or (block.rows and block.rows[0].shape == "row"))
         row = None if head else _row(number, line, among=bool(block.rows) and not table)
         if row is not None:
@@ -106,12 +108,6 @@ def _blocks(lines: Sequence[str]) -> Iterator[Block]:
                 yield block
             block = Block([], head)
         front = [*front[-1:], line[:300]] if line.strip() else front
-
-
-def _header(line: str) -> str:
-    """Return what kind of table a header begins; "" for other lines."""
-    kinds = ("pip", "conda") if len(line) <= 200 and "ersion" in line.lower() else ()
-    return next((kind for kind in kinds if shape(f"{kind} head").match(line)), "")
 
 
 def _row(number: int, text: str, *, among: bool) -> Row | None:

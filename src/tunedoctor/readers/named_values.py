@@ -4,7 +4,7 @@ Names are found wherever they stand and by whatever tool they were printed; a va
 of its kind, so that prose gives nothing. Where a report tells a thing twice, the first has the word.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 
 from tunedoctor import facts as kinds
 from tunedoctor.readers.cards import cards_in, cards_of, gpus
@@ -12,7 +12,7 @@ from tunedoctor.readers.host import filled, host, variables
 from tunedoctor.readers.lines import in_forms, in_lines
 from tunedoctor.readers.lists import COMPUTES, Accelerator
 from tunedoctor.readers.merge import NoTorch
-from tunedoctor.readers.names import Collected, Said, bare, instead, told, version, yes_or_no
+from tunedoctor.readers.names import Collected, bare, instead, told, version, yes_or_no
 from tunedoctor.readers.paste import Paste, search, shape
 from tunedoctor.readers.prompts import answers, latest
 from tunedoctor.tables.wheels import cuda_of
@@ -166,7 +166,8 @@ _LONGEST_LISTED = 2000
 
 def read(paste: Paste) -> list[kinds.Fact]:
     """Return the facts that names with values in these lines tell; nothing where there are none. Never raises."""
-    said = Collected(_all(paste))
+    lines = paste.lines
+    said = Collected((*latest(answers(lines)), *in_forms(paste), *in_lines(lines)))
     packages, conda = _listed(paste)
     for key in (*said.beginning("library "), "torch"):
         name = key.removeprefix("library ")
@@ -177,7 +178,7 @@ def read(paste: Paste) -> list[kinds.Fact]:
     facts: list[kinds.Fact] = [system] if system else []
     facts += interpreter(said, system)
     facts += torch(said, system, {name: one.version for name, one in packages.items()}, conda)
-    cards = cards_of(said, paste.lines)
+    cards = cards_of(said, lines)
     facts += gpus(said, cards, system) + filled(said)
     if packages or conda:
         every = tuple(packages.values())
@@ -189,12 +190,6 @@ def read(paste: Paste) -> list[kinds.Fact]:
     known = system and (system.kernel or system.machine or system.macos_version or system.model)
     idle = not known and not tools
     return [] if idle and facts == [system] else facts
-
-
-def _all(paste: Paste) -> Iterator[Said]:
-    yield from latest(answers(paste.lines))
-    yield from in_forms(paste)
-    yield from in_lines(paste.lines)
 
 
 def _listed(paste: Paste) -> tuple[dict[str, kinds.Distribution], dict[str, str]]:

@@ -214,9 +214,8 @@ def unwrapped(lines: list[str], numbers: Sequence[int] = ()) -> tuple[list[str],
         news = set(full) - set(loose)
         pairs = [i for i in pairs if i not in news]
     if len(pairs) < FEWEST:
-        pairs, loose = (
-            [i for i in some if not _is_ended(lines[i], lines[i + 1])] for some in (pairs, loose)
-        )
+        ended = {i for i in pairs if lines[i][-1] in ".!?:;]" and lines[i + 1][0].isupper()}
+        pairs, loose = ([i for i in some if i not in ended] for some in (pairs, loose))
     split = [i for i in loose if _splits_a_word(lines[i], lines[i + 1])]
     shown = {re.sub(r"\d", "0", lines[i]) for i in pairs}
     certain = len(shown) >= FEWEST or (width in TERMINALS and bool(split or (hard and loose)))
@@ -242,10 +241,6 @@ def _rest(before: str, after: str, width: int, *, hard: bool, one: bool) -> str:
     if hard and not (one and _is_apart(before, after)):
         return after
     return ("" if _splits_a_word(before, after) else " ") + after.lstrip()
-
-
-def _is_ended(before: str, after: str) -> bool:
-    return before[-1] in ".!?:;]" and after[0].isupper()
 
 
 def _is_apart(before: str, after: str) -> bool:

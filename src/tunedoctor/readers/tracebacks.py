@@ -248,7 +248,8 @@ def trace(said: Sequence[Said], head: int, *, headless: bool = False) -> Read:
         kind = "frame" if frame else _kind(text, shape)
         if frame:
             frames.append(frame)
-            shape = shape if shape.indent is not None else _shape(text, shape)
+            if shape.indent is None:
+                shape = _Shape(len(text) - len(text.lstrip()), shape.loose or plain(text) is None)
         elif kind == "end":
             whole, after = message(said, at)
             return (error(whole, frames, said[at].number),), after
@@ -276,10 +277,6 @@ def error(text: str, frames: Sequence[Frame], number: int) -> ErrorText:
         type=named if " " not in named else "",
         frames=tuple(frames[-MOST_FRAMES:]),
     )
-
-
-def _shape(text: str, before: _Shape) -> _Shape:
-    return _Shape(indent=len(text) - len(text.lstrip()), loose=before.loose or plain(text) is None)
 
 
 def _kind(text: str, shape: _Shape) -> Kind:
