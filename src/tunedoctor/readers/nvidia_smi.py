@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from tunedoctor import facts as kinds
 from tunedoctor.facts import Fact
-from tunedoctor.readers.names import counter, driver_model, fields_of, printed, slot
+from tunedoctor.readers.names import counter, driver_model, fields_of, printed, slot, version
 from tunedoctor.readers.paste import LONGEST, Hit, Paste, bytes_of, search, shape
 from tunedoctor.tables.gpus import nvidia_by_name, nvidia_cut
 from tunedoctor.tables.load import table
@@ -43,22 +43,13 @@ def of_driver(values: Values) -> Seen:
     )
 
 
-def process(pid: str, name: str, memory: str) -> kinds.GpuProcess | None:
-    """Make a process of what is told of it; None where its number is none."""
+def process(pid: str, name: str, memory: str) -> tuple[kinds.GpuProcess, ...]:
+    """Make a process of what is told of it; none where its number is none."""
     number = counter(pid)
     # of its path the last part, for either system; the rest says too much of the machine
-    program = name.replace("\\", "/").rpartition("/")[2]
-    return (
-        None
-        if number is None
-        else kinds.GpuProcess(pid=number, name=printed(program), memory=bytes_of(memory, "m"))
-    )
-
-
-def version(text: str) -> str:
-    """Return the dotted number at the start of `text`, or ""."""
-    found = re.match(r"\s*(\d{1,6}(?:\.\d{1,6}){1,4})", text)
-    return found[1] if found else ""
+    program = printed(name.replace("\\", "/").rpartition("/")[2])
+    size = bytes_of(memory, "m")
+    return () if number is None else (kinds.GpuProcess(pid=number, name=program, memory=size),)
 
 
 Leaf = tuple[tuple[str, ...], str]
@@ -254,8 +245,7 @@ def _table(hits: Sequence[Hit]) -> Seen:
             last = None
             if one := gpus.get(int(row_told["gpu"])):
                 names = ("pid", "program", "memory")
-                found = process(*(row_told.get(name, "") for name in names))
-                one["processes"] += (found,) if found else ()
+                one["processes"] += process(*(row_told.get(name, "") for name in names))
                 one["mig_instances"] += row == "mig_device"
         elif last and row == "memory":
             total = bytes_of(row_told["total"], "m") or 0
