@@ -6,17 +6,15 @@ the one place where a match of a row becomes a finding.
 
 from collections.abc import Callable
 from functools import cache
-from typing import Annotated, Literal, TypeVar
+from typing import Annotated, Literal
 
 import msgspec
 
 from tunedoctor.cure import (
     AnyCureStep,
     Cure,
-    CureStep,
     PipInstall,
     PipUninstall,
-    Starter,
     Who,
     starter,
 )
@@ -79,9 +77,6 @@ def page_of(check: Check) -> str:
     return check.page or table("pages")["rows"].get(check.id, "")
 
 
-_Step = TypeVar("_Step", bound=CureStep)
-
-
 def check_of(
     id_: str, cause: Cause, origin: str, held: Callable[[Errors], tuple[Match, ...]] = matches
 ) -> Check:
@@ -95,7 +90,13 @@ def check_of(
         return Finding(
             found=f"the error '{said}'",
             cure=Cure(
-                tuple(_started(step, start) for step in cause.cure),
+                # pip as it is started in the target
+                tuple(
+                    msgspec.structs.replace(step, **start._asdict())
+                    if isinstance(step, (PipInstall, PipUninstall))
+                    else step
+                    for step in cause.cure
+                ),
                 cause.who,
                 windows=host is not None and host.os == "windows",
             ),
@@ -103,10 +104,3 @@ def check_of(
         )
 
     return told_by(cause, Check(id=id_, run=run, origin=origin, by_words=True))
-
-
-def _started(step: _Step, start: Starter) -> _Step:
-    """Return a step with pip as it is started in the target."""
-    if isinstance(step, (PipInstall, PipUninstall)):
-        return msgspec.structs.replace(step, **start._asdict())
-    return step

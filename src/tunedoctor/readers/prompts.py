@@ -151,22 +151,15 @@ def shown(lines: Sequence[str]) -> list[Shown]:
     found: list[tuple[int, int, str, str]] = []
     below = 0
     for number, line in enumerate(lines):
-        if number >= below and (one := _at(line[:_LONGEST_SHOWN])):
-            command, below = _whole(lines, number, one[0])
-            found.append((number, below, command, one[1]))
+        one = prompt(line[:_LONGEST_SHOWN]) if number >= below else None
+        if one and one.sure and (one.kind == "shell" or one.typed[0] in "!%"):
+            command, below = _whole(lines, number, one.typed.lstrip("!%"))
+            found.append((number, below, command, one.env))
     ends = (*(one[0] for one in found[1:]), len(lines))
     return [
         Shown(command, tuple(lines[below : min(end, below + _LONGEST_OUTPUT)]), env, number)
         for (number, below, command, env), end in zip(found, ends, strict=bool(found))
     ]
-
-
-def _at(line: str) -> tuple[str, str] | None:
-    """Return the command of a line and the active environment; None where no shell was asked."""
-    found = prompt(line)
-    if found and found.sure and (found.kind == "shell" or found.typed[0] in "!%"):
-        return found.typed.lstrip("!%"), found.env
-    return None
 
 
 def _whole(lines: Sequence[str], number: int, command: str) -> tuple[str, int]:

@@ -57,7 +57,9 @@ def tidied(text: str, numbers: Sequence[int]) -> tuple[list[str], Sequence[int]]
     were joined.
     """
     lines = [_bare(line) for line in _characters(text[:LONGEST]).split("\n")]
-    lines, numbers = unwrapped(*_unfolded(_dedented(_unstamped(_unquoted(lines))), numbers))
+    lines = _unstamped(_unquoted(lines))
+    shared = min((len(line) - len(line.lstrip()) for line in lines if line), default=0)
+    lines, numbers = unwrapped(*_unfolded([line[shared:] for line in lines], numbers))
     return without_notices(lines), numbers
 
 
@@ -137,12 +139,6 @@ def _unstamped(lines: list[str]) -> list[str]:
                 for line in lines
             ]
     return lines
-
-
-def _dedented(lines: list[str]) -> list[str]:
-    """Take away the indentation that all lines share."""
-    shared = min((len(line) - len(line.lstrip()) for line in lines if line), default=0)
-    return [line[shared:] for line in lines] if shared else lines
 
 
 def _unfolded(lines: list[str], numbers: Sequence[int]) -> tuple[list[str], Sequence[int]]:
