@@ -6,7 +6,7 @@ the one place where a match of a row becomes a finding.
 
 from collections.abc import Callable
 from functools import cache
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 import msgspec
 
@@ -24,9 +24,7 @@ from tunedoctor.messages.match import Match, matches
 from tunedoctor.tables.load import table
 
 Group = Literal["machine", "driver", "environment", "model", "data", "training", "service"]
-GROUPS: tuple[Group, ...] = (
-    *("machine", "driver", "environment", "model", "data", "training", "service"),
-)
+GROUPS: tuple[Group, ...] = get_args(Group)
 
 
 class CauseError(ValueError):
@@ -57,19 +55,14 @@ def causes() -> dict[str, Cause]:
     return msgspec.convert(table("causes")["rows"], dict[str, Cause])
 
 
+_TOLD = ("title", "explains", "advice", "means", "cure_note", "group")
+
+
 def told_by(cause: Cause, check: Check) -> Check:
     """Return a check with what its file says."""
-    return msgspec.structs.replace(
-        check,
-        title=cause.title,
-        severity=cause.severity or check.severity,
-        explains=cause.explains,
-        advice=cause.advice,
-        means=cause.means,
-        cure_note=cause.cure_note,
-        group=cause.group,
-        settle=cause.settle or check.settle,
-    )
+    told = {name: getattr(cause, name) for name in _TOLD}
+    severity, settle = cause.severity or check.severity, cause.settle or check.settle
+    return msgspec.structs.replace(check, severity=severity, settle=settle, **told)
 
 
 def page_of(check: Check) -> str:
