@@ -31,7 +31,7 @@ _ALWAYS = (kinds.Resembles, kinds.Knowledge)
 """Kinds that are known of each text."""
 
 
-class ReportSuspect(msgspec.Struct, frozen=True, kw_only=True):
+class ReportSuspect(msgspec.Struct, frozen=True):
     """A cause that the words of a report resemble; nothing proves it."""
 
     id: str
@@ -45,13 +45,7 @@ class ReportSuspect(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def _suspect(check: Check, likelihood: float, because: str) -> ReportSuspect:
-    return ReportSuspect(
-        id=check.id,
-        title=check.title,
-        likelihood=round(likelihood, 2),
-        because=because,
-        settle=check.settle,
-    )
+    return ReportSuspect(check.id, check.title, round(likelihood, 2), because, check.settle)
 
 
 def suspected(
@@ -95,14 +89,10 @@ def _ruled_out(one: Check, snapshot: Snapshot) -> bool:
     return sum(known) > len(known) / 2
 
 
-def _text(errors: kinds.Errors) -> str:
-    return "\n".join(one.text for one in errors.errors)[-_ENOUGH:]
-
-
-def doubtful(snapshot: Snapshot) -> bool:
-    """Tell whether an error of a report is one behind which many things stand: then a GPU at work is not all."""
+def doubtful(snapshot: Snapshot) -> str:
+    """Return what to ask where an error of a report is one behind which many things stand: a GPU at work is not all."""
     errors = snapshot.find(kinds.Errors)
-    return errors is not None and question(_text(errors)) != ""
+    return question("\n".join(one.text for one in errors.errors)[-_ENOUGH:]) if errors else ""
 
 
 def ask(snapshot: Snapshot, diagnosis: Diagnosis, leads: Iterable[ReportSuspect] = ()) -> str:
@@ -111,7 +101,7 @@ def ask(snapshot: Snapshot, diagnosis: Diagnosis, leads: Iterable[ReportSuspect]
         if one.finding.settle:
             return one.finding.settle
     errors = snapshot.find(kinds.Errors)
-    if errors and (asked := question(_text(errors))):
+    if asked := doubtful(snapshot):
         return asked
     for lead in leads:
         if lead.likelihood >= _LIKELY:
