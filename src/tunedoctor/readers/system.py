@@ -188,7 +188,8 @@ def _rows(paste: Paste) -> Iterator[_Row]:
     above = {hit.line: hit.found for hit in paste.each("ldd.row")}
     for number in sorted({*commands, *above}):
         if number in above:
-            yield _Row(whose, *above[number].groups(), number + 1, of_torch)
+            library, version, place = above[number].groups()
+            yield _Row(whose, library, version, place, number + 1, of_torch)
         else:
             whose = commands[number] if search("library.asked", commands[number]) else ""
             of_torch = bool(search("library.own", whose))
