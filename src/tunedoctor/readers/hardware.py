@@ -230,8 +230,6 @@ def _may(node: re.Match[str], user: str, groups: frozenset[str]) -> bool:
 _MOST_GPUS = 256
 _LONGEST = 40_000
 """Characters of a line: JSON stands on one."""
-_JSON = shape("piece.json")
-"""Where a pair of an object begins: each is read as a line."""
 
 Told = dict[str, Any]
 """Fields of a GPU as the table of outputs has them: gfx, name, device (PCI id), slot, memory in bytes, apu."""
@@ -275,7 +273,9 @@ def by_system(paste: Paste) -> dict[int, Told]:
     tables = ["rocm_smi"]
     if '"card' in paste.text or '"gpu' in paste.text:
         tables = ["rocm_smi", "rocm_json"]
-        paste = Paste([part for line in paste.lines for part in _JSON.split(line[:_LONGEST])])
+        paste = Paste(
+            [part for line in paste.lines for part in shape("piece.json").split(line[:_LONGEST])]
+        )
     for hit in paste.each(*tables):
         told = hit.found.groupdict()
         if hit.row == "model_row":  # it has the name on the next line

@@ -140,7 +140,6 @@ def _offered(told: str) -> tuple[str, ...]:
     return tuple(one for one in versions if one[:1].isdigit())
 
 
-_PLATFORM = shape("piece.platform")
 _MACHINES = {
     "windows": {"x86_64": "amd64", "": "x86"},
     "macos": {"universal2": "", "fat64": "", "aarch64": "arm64"},
@@ -152,7 +151,7 @@ _NARROW = ("i686", "i386", "armv7l", "armv6l", "armv7", "x86")
 
 def host_of(tag: str) -> kinds.Host | None:
     """Read manylinux_2_17_x86_64, macosx_14_0_arm64, win_amd64, linux-aarch64 of uv; None for others."""
-    found = _PLATFORM.fullmatch(tag.replace("-", "_"))
+    found = shape("piece.platform").fullmatch(tag.replace("-", "_"))
     if found is None:
         return None
     system: Literal["linux", "windows", "macos"]

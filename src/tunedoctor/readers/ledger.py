@@ -12,9 +12,6 @@ from tunedoctor.readers.paste import shape as expression
 from tunedoctor.tables.load import table
 from tunedoctor.versions import normalised as pep503
 
-_NVIDIA_WHEEL = expression("piece.nvidia_wheel")
-_SDIST = expression("piece.sdist")
-
 
 @lru_cache(maxsize=4096)
 def normalised(name: str) -> str:
@@ -30,7 +27,10 @@ def _names(*keys: str) -> frozenset[str]:
 
 def known(name: str) -> bool:
     """Tell whether a normalised name belongs to the stack."""
-    return name in _names("stack", "listed") or _NVIDIA_WHEEL.match(name) is not None
+    return (
+        name in _names("stack", "listed")
+        or expression("piece.nvidia_wheel").match(name) is not None
+    )
 
 
 def no_package(name: str) -> bool:
@@ -50,7 +50,7 @@ def version_of_wheel(file: str) -> tuple[str, str]:
     pieces = plain.split("-")
     if plain.endswith(".whl"):
         return (normalised(pieces[0]), pieces[1]) if len(pieces) >= 5 else ("", "")
-    found = _SDIST.match(plain)
+    found = expression("piece.sdist").match(plain)
     return (normalised(found[1]), found[2]) if found else ("", "")
 
 

@@ -23,7 +23,6 @@ from tunedoctor.versions import parts
 
 _EXACT = ("pinned", "at", "typed")
 _MARKS = expression("piece.marks")
-_PYTHON_BUILD = expression("piece.python_build")
 
 
 class Row(NamedTuple):
@@ -143,7 +142,9 @@ def _table(block: Block) -> Iterator[Entry]:
             yield Entry(row.line, row.name, row.version, pip, at, editable=bool(at))
         elif build[:4] in ("pypi", "<pip") or (found and found["channel"] == "pypi"):
             yield Entry(row.line, row.name, row.version, "pip")
-        elif row.name != "python" and (known(row.name) or _PYTHON_BUILD.match(build)):
+        elif row.name != "python" and (
+            known(row.name) or expression("piece.python_build").match(build)
+        ):
             told = f"{row.version} {build}"
             yield Entry(row.line, row.name, row.version, "conda", conda=told)
 

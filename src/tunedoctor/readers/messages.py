@@ -74,11 +74,8 @@ _LONGEST = 2000
 _ALTOGETHER = 60_000
 """Characters of all messages: every check looks through them."""
 _LONGEST_WORD = 800
-_ENDLESS = shape("message.endless")
 _LABEL = shape("message.label")
 """What the title of a thread has in front of the error that it quotes."""
-_TICKED = shape("message.ticked")
-"""Python's own words with the quotes of Markdown in place of Python's."""
 _SIDES = "|\u2502 \t\v\f\x1c\x1d\x1e\x1f\x85\n\r"
 """What stands at both ends of a line in a box."""
 
@@ -123,7 +120,7 @@ def _in_rows(said: Sequence[Said], told: Errors) -> list[ErrorText]:
 def _shortened(text: str, most: int) -> str:
     """Cut a long message in the middle, and words longer than any path: a name would be sought in them for ever."""
     if len(text) > _LONGEST_WORD:
-        text = _ENDLESS.sub(lambda word: f"{word[0][:500]}…{word[0][-100:]}", text)
+        text = shape("message.endless").sub(lambda word: f"{word[0][:500]}…{word[0][-100:]}", text)
     return text if len(text) <= most else f"{text[: most // 2]} … {text[-most // 2 :]}"
 
 
@@ -144,7 +141,7 @@ def _bare(said: Sequence[Said], taken: set[int], signs: Sequence[str]) -> list[E
             text = text.strip(_SIDES)[label.end() if label and kind else 0 :]
         else:
             text, at = _sentence(said, at)
-        text = _TICKED.sub(_quoted, text) if "`" in text else text
+        text = shape("message.ticked").sub(_quoted, text) if "`" in text else text
         found.append(
             ErrorText(text=text, where=f"line {one.number}", type=kind["type"] if kind else "")
         )

@@ -55,7 +55,6 @@ def process(pid: str, name: str, memory: str) -> tuple[kinds.GpuProcess, ...]:
 Leaf = tuple[tuple[str, ...], str]
 """Names on the way down, in lower case with underscores, and the value."""
 
-_TAG = shape("piece.tag")
 _DEEPEST = 30
 _SECTION = 12
 """Lines below a heading under which a few lines of one GPU say by themselves what is wrong with it."""
@@ -76,7 +75,7 @@ def queries(paste: Paste) -> list[Seen]:
 def _as_text(xml: str) -> Iterator[str]:
     """Write an XML output as the text would be. It is scanned, not parsed: a cut paste is read as far as it goes."""
     above: list[str] = []
-    for tag in _TAG.finditer(xml.partition("</nvidia_smi_log>")[0]):
+    for tag in shape("piece.tag").finditer(xml.partition("</nvidia_smi_log>")[0]):
         closes, name, attributes, value = tag[1], tag[2].lower(), tag[3], " ".join(tag[4].split())
         if closes:
             if name in above[-3:]:  # tolerate a tag whose end was lost

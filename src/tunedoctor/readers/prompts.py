@@ -177,8 +177,6 @@ _EXPRESSION = pattern("|".join(f"(?P<e{i}>{one})" for i, (_, one) in enumerate(_
 _EMPTY = ("", "nothing", "no output", "empty", "none")
 _STARTS = ("python", "export ", "ENV ", "set ", "os.environ", "$env:", "CUDA", "HSA", "HIP")
 """Beginnings of a line without a prompt that is looked at."""
-_TRUTH = shape("piece.truth")
-"""In an answer of theirs; a warning that a terminal broke over two lines stands before it."""
 _YES_OR_NO = frozenset({"available", "xpu_available", "mps_available"})
 _CHANGES = frozenset({"torch", "torch_cuda", "torch_hip", "available", "xpu_available", "archs"})
 """What another torch answers otherwise."""
@@ -270,7 +268,7 @@ def _expressions(source: str, lines: Sequence[str], number: int, *, repl: bool) 
         if text and not aside:
             printed.append(text)
     if _YES_OR_NO.issuperset(key for keys in wanted for key in keys):
-        printed = [text for text in printed if _TRUTH.search(text)]
+        printed = [text for text in printed if shape("piece.truth").search(text)]
     for keys, text in zip(wanted, printed, strict=False):
         yield from _split(keys, text)
 

@@ -19,9 +19,6 @@ CUT = " […] "
 """What stands for the middle of a longer line."""
 _TAIL = 8000
 
-_ESCAPES = shape("tidy.escapes")
-"""Escape sequences, and colours that lost their escape character."""
-_HIDDEN = shape("tidy.hidden")
 _LIKE: dict[int, int | str] = {
     **{wide: wide - 0xFEE0 for wide in range(0xFF01, 0xFF5F)},
     **dict.fromkeys((0xA0, 0x2007, 0x202F, 0x3000, *range(0x2002, 0x200B)), " "),
@@ -31,12 +28,6 @@ _LIKE: dict[int, int | str] = {
     0x2029: "\n",
 }
 """Wide and typographic characters, and what a program printed."""
-_TAG = shape("tidy.tag")
-_BREAK = shape("tidy.break")
-_BOLD = shape("tidy.bold")
-_BAR = shape("tidy.bar")
-_QUOTE = shape("tidy.quote")
-_PROMPT = shape("tidy.prompt")
 _FENCE = shape("tidy.fence")
 _STAMP = shape("tidy.stamp")
 _ANNOUNCED = "Collecting environment information..."
@@ -65,15 +56,15 @@ def tidied(text: str, numbers: Sequence[int]) -> tuple[list[str], Sequence[int]]
 
 def _characters(text: str) -> str:
     """Put in place of each character what a program printed."""
-    text = _ESCAPES.sub("", text)
+    text = shape("tidy.escapes").sub("", text)
     if not text.isascii():
-        text = _HIDDEN.sub("", text.translate(_LIKE))
+        text = shape("tidy.hidden").sub("", text.translate(_LIKE))
     elif "\x00" in text or "\x07" in text:
-        text = _HIDDEN.sub("", text)
+        text = shape("tidy.hidden").sub("", text)
     if "<" in text:
-        text = _TAG.sub("", _BREAK.sub("\n", text))
+        text = shape("tidy.tag").sub("", shape("tidy.break").sub("\n", text))
     if "**" in text:
-        text = _BOLD.sub(r"\1", text)
+        text = shape("tidy.bold").sub(r"\1", text)
     return _without_bars(text)
 
 
@@ -91,7 +82,8 @@ def _without_bars(text: str) -> str:
         lines += [
             state
             for state, after in zip(states, (*states[1:], None), strict=True)
-            if after is None or not (_BAR.search(state) or (not state.strip() and len(states) > 1))
+            if after is None
+            or not (shape("tidy.bar").search(state) or (not state.strip() and len(states) > 1))
         ]
     return "\n".join(lines)
 
@@ -120,9 +112,9 @@ def _unquoted(lines: list[str]) -> list[str]:
 
 
 def _without_quote(line: str) -> str:
-    if _PROMPT.match(line):
+    if shape("tidy.prompt").match(line):
         return line[line.index(">>>") :]
-    found = _QUOTE.match(line)
+    found = shape("tidy.quote").match(line)
     return _bare(line[found.end() :]) if found else line
 
 
@@ -181,11 +173,8 @@ STARTS = shape("wrap.starts")
 """How a line begins that continues none."""
 SECOND = shape("wrap.second")
 """Lines of their own that a message goes on with."""
-_LITTLE = shape("wrap.little")
-"""Words that sentences are held together with: two of them that meet at a break are two words."""
 _PATH = shape("wrap.path")
 """A row of a list of files."""
-_COMMAND = shape("wrap.command")
 _TABLE = shape("wrap.table")
 
 
@@ -242,7 +231,7 @@ def _rest(before: str, after: str, width: int, *, hard: bool, one: bool) -> str:
 def _is_apart(before: str, after: str) -> bool:
     """Tell a word and a number, a quotation or a bracket after it: the break fell between them by chance."""
     last = before.rsplit(maxsplit=1)[-1]
-    if _LITTLE.match(last) and _LITTLE.match(after.split(maxsplit=1)[0]):
+    if shape("wrap.little").match(last) and shape("wrap.little").match(after.split(maxsplit=1)[0]):
         return True
     return last.isalpha() and (
         after[:1].isdigit() or (last.islower() and after[:1].isupper()) or after[:1] in "'\"([<{`"
@@ -294,7 +283,7 @@ def _broken(before: str, after: str, width: int) -> bool:
     if not before.strip() or not after.strip() or _TABLE.match(before) or _TABLE.match(after):
         return False
     # a command whose quotation has ended is whole
-    if _COMMAND.search(before):
+    if shape("wrap.command").search(before):
         return False
     if _PATH.match(after) and (before.endswith(":") or _PATH.match(before)):
         return False
