@@ -33,7 +33,7 @@ def read(paste: Paste) -> list[Fact]:
     facts: list[Fact] = []
     if len({one.version for one in found}) == 1:
         often: Counter[PrefixKind] = Counter(one.kind for one in found if one.kind != "unknown")
-        kind: PrefixKind = max(often, key=often.__getitem__, default="unknown")
+        kind: PrefixKind = often.most_common(1)[0][0] if often else "unknown"
         bits = min(one.bits for one in found)
         facts.append(
             kinds.Interpreter(executable="", version=found[0].version, kind=kind, bits=bits)
