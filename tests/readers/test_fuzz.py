@@ -23,32 +23,10 @@ NVRM: Xid (PCI:0000:01:00): 79,
 Name: gfx1100
 """
 BROKEN = (
-    *(
-        "RuntimeError: CUDA error: ",
-        "[pip3] torch==",
-        "(from versions: ",
-        "none)",
-        "| 0  NVIDIA A100 |",
-    ),
-    *(
-        "\x1b[31m",
-        "libcudart.so.12: cannot open shared object file",
-        "$ pip install ",
-        ">>> ",
-        "+---",
-    ),
-    *(
-        "- `x` version: ",
-        "[rank0]: ",
-        "1.2.3",
-        "===",
-        "\r",
-        "\u3000",
-        "\x00",
-        "\ufeff",
-        "\ud800",
-        "  ",
-    ),
+    *("RuntimeError: CUDA error: ", "[pip3] torch==", "(from versions: ", "none)"),
+    *("| 0  NVIDIA A100 |", "\x1b[31m", "libcudart.so.12: cannot open shared object file"),
+    *("$ pip install ", ">>> ", "+---", "- `x` version: ", "[rank0]: ", "1.2.3", "===", "\r"),
+    *("\u3000", "\x00", "\ufeff", "\ud800", "  "),
 )
 PIECES = (*WHOLE.splitlines(keepends=True), *BROKEN, *"\n()\\\"'{}<>%|\t", "0x")
 
