@@ -58,7 +58,8 @@ def features(lines: Sequence[str]) -> Features:
         "seen": (f"seen:{word}" for word in seen),
         "shape": _shape(lines, bad, raised),
     }
-    return {name: _damped(found) for name, found in blocks.items()}
+    often = {name: Counter(found) for name, found in blocks.items()}
+    return {name: {f: 1 + math.log(n) for f, n in held.items()} for name, held in often.items()}
 
 
 def faults(lines: Sequence[str]) -> list[str]:
@@ -131,10 +132,6 @@ def of_line(line: str) -> list[str]:
 def _words(text: str) -> list[str]:
     low = _FOLDER.sub("/", _HEX.sub("0x0", text.lower()))
     return _WORD.findall(_NUMBER.sub("0", low))
-
-
-def _damped(found: Iterable[str] | Counter[str]) -> dict[str, float]:
-    return {name: 1 + math.log(times) for name, times in Counter(found).items()}
 
 
 TABLE = Path(tables.__file__).with_name("ranker.json")
