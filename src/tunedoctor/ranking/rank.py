@@ -153,8 +153,8 @@ class Model(msgspec.Struct, frozen=True):
     causes: dict[str, float]
     """Cause -> its bias."""
     rows: list[bytes]
-    """A line for each feature, in order: its name, then in units of 1 / SCALE its inverse document frequency, then the place
-    of a cause and its weight by turns."""
+    """A line for each feature, in order: its name, then in units of 1 / SCALE its inverse document frequency, then the
+    place of a cause and its weight by turns."""
 
     def row(self, feature: str) -> tuple[float, dict[int, float]] | None:
         """Return the inverse document frequency of a feature and its weights by places of causes; None for others."""
