@@ -24,11 +24,11 @@ from index.machines import (
 )
 from packaging.requirements import Requirement
 
+from tunedoctor.tables.wheels import releases
 from tunedoctor.versions import parts
-from tunedoctor.wheels.choice import Build, Choice
 from tunedoctor.wheels.commands import REQUIREMENTS, Commands, commands_of
 from tunedoctor.wheels.machine import Machine
-from tunedoctor.wheels.pick import releases
+from tunedoctor.wheels.pick import Build, Choice
 from tunedoctor.wheels.rules import PYTORCH as INDEX
 
 MACHINES = {

@@ -21,9 +21,9 @@ from tunedoctor.probes.settings import (
     together,
     uv_settings,
 )
-from tunedoctor.wheels.choice import Choice
 from tunedoctor.wheels.commands import Commands, Steer, commands_of, steering
 from tunedoctor.wheels.machine import Machine
+from tunedoctor.wheels.pick import Choice
 
 NewGround = Callable[[], Ground]
 POSIX = pytest.mark.skipif(os.name == "nt", reason="the commands for Linux start with env")

@@ -14,8 +14,8 @@ from packaging.version import InvalidVersion, Version
 
 from tunedoctor.child import run
 from tunedoctor.refresh.fetch import host_of
-from tunedoctor.tables.updated import RELEASE, VARIANT
-from tunedoctor.tables.wheels import cuda_of, in_order
+from tunedoctor.tables.updated import RELEASE
+from tunedoctor.tables.wheels import VARIANT, cuda_of, in_order
 from tunedoctor.versions import at_least, parts
 from tunedoctor.wheels.rules import FAMILIES, index_of
 

@@ -15,7 +15,8 @@ from packaging.version import Version
 
 from tunedoctor.contracts.requirements import marker_environment
 from tunedoctor.facts import Interpreter
-from tunedoctor.tables.updated import RELEASE, VARIANT
+from tunedoctor.tables.updated import RELEASE
+from tunedoctor.tables.wheels import VARIANT
 from tunedoctor.versions import holds, normalised, requirement
 
 _LABEL = re.compile(r"cu(?:da)?_?(\d{2})[._]?(\d)")

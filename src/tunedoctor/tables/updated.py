@@ -8,13 +8,12 @@ import msgspec
 from msgspec.structs import astuple
 
 from tunedoctor.tables.small import Contracts
-from tunedoctor.tables.wheels import Release, in_order
+from tunedoctor.tables.wheels import VARIANT, Release, in_order
 
 SCHEMA = "doctor.updated_wheels/4"
 LARGEST = 4 << 20
 """Bytes of the file that are read; a real one has less than 100 kB."""
 
-VARIANT = re.compile(r"(?:cpu|xpu|mps|cu\d{2,3}|rocm\d{1,3}\.\d{1,3}(?:\.\d{1,3})?)")
 RELEASE = re.compile(r"\d{1,4}(?:\.\d{1,4}){1,3}(?:\.post\d{1,3})?")
 _V = VARIANT.pattern
 _CODE = r"(?:[A-Z]\w{0,9}|\d{2,3}[af]?|compute_\d{2,3}|gfx[0-9a-f]{3,5})\??"

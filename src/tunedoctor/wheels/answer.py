@@ -8,10 +8,10 @@ from msgspec.structs import replace
 from tunedoctor.facts import InstallerConfig, Interpreter, Knowledge, TorchBuild
 from tunedoctor.snapshot import Snapshot
 from tunedoctor.tables.wheels import cuda_of
-from tunedoctor.wheels.choice import Action
 from tunedoctor.wheels.choose import choose, near
 from tunedoctor.wheels.commands import Commands, Steer, commands_of, steering
 from tunedoctor.wheels.machine import Machine, label_of
+from tunedoctor.wheels.pick import Action
 from tunedoctor.wheels.rules import driver_floor
 
 SCHEMA: Literal["doctor.wheel/1"] = "doctor.wheel/1"

@@ -6,27 +6,37 @@ CPU is never chosen silently. Rows of the table that nobody verified are taken l
 environment that has a torch, that one where it fits, else the nearest release that does.
 """
 
-import re
 from typing import NamedTuple
 
 from msgspec.structs import replace
 
-from tunedoctor.tables.wheels import Numbers, release_row
+from tunedoctor.tables.wheels import VARIANT, Numbers, release_row, releases
 from tunedoctor.versions import parts, pep440, within
 from tunedoctor.wheels.blocked import (
     asks_for_cpu,
     at_fault,
-    double_ways_out,
     impossible,
     in_the_way,
+    undriven,
     ways_out,
 )
-from tunedoctor.wheels.choice import INSTALLS, Action, Alternative, Build, Choice, Said, say
 from tunedoctor.wheels.machine import Gpu, Machine
-from tunedoctor.wheels.pick import KINDS, Found, allowed, fitting, offered, releases
+from tunedoctor.wheels.pick import (
+    INSTALLS,
+    KINDS,
+    Action,
+    Alternative,
+    Build,
+    Choice,
+    Found,
+    Said,
+    allowed,
+    fitting,
+    offered,
+    say,
+)
 from tunedoctor.wheels.rules import index_of, last_driver
-from tunedoctor.wheels.say_gpus import about_gpus, beside, undriven
-from tunedoctor.wheels.say_release import about_old_gpus, about_release, further
+from tunedoctor.wheels.say import about_gpus, about_old_gpus, about_release, beside, further
 from tunedoctor.wheels.situation import (
     Situation,
     names_of,
@@ -35,8 +45,6 @@ from tunedoctor.wheels.situation import (
     vendor_builds,
 )
 
-_LABEL = re.compile(r"cu\d+|rocm[\d.]+|xpu|cpu")
-
 
 def choose(machine: Machine) -> Choice:
     """Return what to install on a machine, why, and what else there is; never raises on any input."""
@@ -44,7 +52,7 @@ def choose(machine: Machine) -> Choice:
     vendors = [vendor for vendor in KINDS if s.gpus.of(vendor)]
     kind = KINDS[vendors[0]] if vendors else "cpu"
     if early := impossible(s) or at_fault(s, kind):
-        return early.saying(beside(s, early))
+        return early.saying(beside(s, early.torchvision))
     if s.question.family.startswith("macos"):
         choice = _plain(s, "install")
     elif vendors and asks_for_cpu(s):
@@ -56,7 +64,7 @@ def choose(machine: Machine) -> Choice:
         )
         # without a GPU, why it is not in the work is what decides
         choice = choice.saying(about_gpus(s), first=choice.action == "cpu_only")
-    return choice.saying(beside(s, choice))
+    return choice.saying(beside(s, choice.torchvision))
 
 
 def of_build(build: Build, machine: Machine, action: Action = "install") -> Choice:
@@ -131,7 +139,7 @@ def _unfit(s: Situation, vendor: str) -> Choice:  # noqa: PLR0911  one for each 
         return in_the_way(s, ways)
     if vendor != "intel" and (some := _for_some(s, vendor)):
         return some
-    if ways := double_ways_out(s, kind):
+    if ways := ways_out(s, kind, several=True):
         return in_the_way(s, ways)
     key = "gpu_not_supported:here"
     if vendor == "intel":
@@ -188,7 +196,7 @@ def _cpu_as_asked(s: Situation, kind: str) -> Choice:
 def _plain(s: Situation, action: Action, why: Said = ("", "")) -> Choice:
     if found := fitting(s.question, "cpu"):
         return _installed(s, action, found).saying([why], first=True)
-    ways = ways_out(s, "cpu") or double_ways_out(s, "cpu")
+    ways = ways_out(s, "cpu") or ways_out(s, "cpu", several=True)
     return in_the_way(s, ways) if ways else Choice.of("unsupported_platform", [why])
 
 
@@ -212,7 +220,7 @@ def near(machine: Machine, installed: str = "", beside: str = "") -> Near:
     release, _, label = installed.partition("+")
     best = choose(machine)
     inside = bool(release) and (not machine.torch or bool(within(release, machine.torch)))
-    labelled = machine.platform != "macos" and bool(_LABEL.fullmatch(label))
+    labelled = machine.platform != "macos" and bool(VARIANT.fullmatch(label))
     there = Build(release, label)
     index = index_of(label) if labelled else ""
     if inside and (not best.build or not allowed(f"=={release}") or (index and not machine.gpus)):

@@ -15,8 +15,8 @@ from tunedoctor.facts import InstallerConfig
 from tunedoctor.tables.load import table
 from tunedoctor.tables.wheels import release_row
 from tunedoctor.versions import parts
-from tunedoctor.wheels.choice import Build, Choice
 from tunedoctor.wheels.machine import Machine
+from tunedoctor.wheels.pick import Build, Choice
 from tunedoctor.wheels.rules import PYTORCH, index_of
 from tunedoctor.wheels.situation import family_of
 

@@ -17,8 +17,8 @@ from tunedoctor.versions import at_least
 from tunedoctor.wheels.rules import index_of
 
 if TYPE_CHECKING:
-    from tunedoctor.wheels.choice import Choice
     from tunedoctor.wheels.machine import Machine
+    from tunedoctor.wheels.pick import Choice
 
 
 class TorchInstall(NamedTuple):

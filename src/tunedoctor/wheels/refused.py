@@ -6,7 +6,7 @@ from typing import Literal, NamedTuple
 from tunedoctor.facts import Host, IndexAnswer, Interpreter, Refusal, Unknown
 from tunedoctor.lazy import pattern
 from tunedoctor.tables.load import table
-from tunedoctor.tables.wheels import release_row
+from tunedoctor.tables.wheels import release_row, releases
 from tunedoctor.versions import at_least, parts, within
 from tunedoctor.wheels.rules import (
     LAST_INTEL_MAC,
@@ -17,7 +17,6 @@ from tunedoctor.wheels.rules import (
     macos_floor,
     one_spelling,
     python_tag,
-    releases,
 )
 
 Cause = Literal[
@@ -256,7 +255,7 @@ def _below(case: _Case, version: str) -> Refused | None:
     if case.labels:
         labels = ", ".join(sorted(case.labels)[:2])
         return Refused("wheel-not-on-index", f"{end} for {labels}")
-    if parts(version) > parts(releases()[-1]):
+    if parts(version) > releases()[0].parsed.release:
         return Refused("wheel-not-on-index", f"there is no {case.what} yet: {end}")
     return None
 

@@ -1,29 +1,21 @@
-"""What must be said of a build that fits: why it, why no newer one, what a plain install would have given."""
+"""What must be said beside a choice: of the GPUs, the driver, the installer, and of a build that fits.
+
+Sentences, and conditions and order of most, are rows of wheel_words.json; here stand the values of their slots.
+"""
 
 import re
 from collections.abc import Iterable, Iterator
 
-from tunedoctor.tables.wheels import Release
+from tunedoctor.tables.gpus import named_as
+from tunedoctor.tables.load import table
+from tunedoctor.tables.wheels import Release, releases
 from tunedoctor.versions import parts
-from tunedoctor.wheels.choice import Alternative, Said, say
+from tunedoctor.wheels import pick
 from tunedoctor.wheels.machine import Gpu, Machine
-from tunedoctor.wheels.pick import (
-    NEWEST,
-    TURING_ON,
-    Found,
-    allowed,
-    dropped_by,
-    first_release,
-    fitting,
-    in_none,
-    native_gfx,
-    newer_than,
-    of_each,
-    releases,
-    serves,
-    without_code,
-)
+from tunedoctor.wheels.pick import KINDS, NEWEST, Alternative, Found, Said, allowed, fitting, say
+from tunedoctor.wheels.rules import last_driver
 from tunedoctor.wheels.situation import (
+    NOT_DRIVEN,
     Situation,
     affirmed,
     driver_needed,
@@ -32,12 +24,154 @@ from tunedoctor.wheels.situation import (
     is_vgpu,
     names_of,
     newest_driver,
+    override_of_all,
 )
 
+_OPTIONS = re.compile(
+    r"--(?:extra-)?index-url|--index\b|--default-index|--find-links|tool\.uv\.index|(?<!\S)-[if](?=\s)"
+)
 _COMPAT = (525,)
 """Drivers of CUDA 12, one major below what cuda-compat is offered for; nobody reports it on older ones."""
 _ROCM = "linux_x86_64"
 """The one platform with ROCm builds on PyTorch's index."""
+Slots = dict[str, object]
+
+
+def _all_of(topic: str, slots: Slots) -> Iterator[Said]:
+    """Yield the sentences of a topic whose conditions all have a value, in the order of the table."""
+    for key, *conditions in table("wheel_words")["topics"][topic]:
+        if all(slots[one] for one in conditions):
+            yield say(key, **slots)
+
+
+def about_gpus(s: Situation) -> Iterator[Said]:
+    """Yield what the machine's GPUs ask to be said, whatever was chosen."""
+    gpus, machine, out = s.gpus, s.machine, s.gpus.out
+    platform, driver = machine.platform, machine.driver_version
+    waiting = of_nvidia(out(*NOT_DRIVEN))
+    every = (*gpus.nvidia, *waiting)
+    working = gpus.nvidia or gpus.amd or gpus.intel
+    beside = bool(gpus.nvidia and waiting)
+    unlike = len({g.compute_capability for g in every}) > 1
+    no_xpu = names_of(out("not xpu"))
+    amd = gpus.amd if platform == "linux" else ()
+    overridden = [g for g in amd if pick.override_of(g.gfx)]
+    values = " ".join(f"{k}={v}" for k, v in override_of_all(amd).items()) if overridden else ""
+    # nothing to work with: in a container the GPU may be outside
+    alone = in_container(s) or (driver and not waiting)
+    kept_out = working or of_nvidia(out("excluded", "not supported"))
+    outside = alone and not kept_out and platform != "macos"
+    slots: Slots = {
+        "driver": driver,
+        "unsupported": names_of(out("not supported")),
+        "left_out": names_of(out("excluded", "integrated")),
+        "no_xpu": no_xpu,
+        "no_xpu_beside": no_xpu and working,
+        "no_xpu_alone": no_xpu and not working,
+        "dropped": names_of(
+            g for g in out("driver too new") if last_driver(g.compute_capability) == "580"
+        ),
+        "wsl": platform == "wsl" and every,
+        "new": names_of(g for g in every if parts(g.compute_capability) >= (10, 0)),
+        "old": names_of(g for g in every if last_driver(g.compute_capability)),
+        "linux": platform == "linux",
+        "driven": names_of(gpus.nvidia),
+        "waiting": names_of(waiting),
+        "unlike": beside and unlike,
+        "alike": beside and not unlike,
+        "undriven": not driver and (gpus.amd or gpus.intel),
+        "kfd": names_of(amd)
+        if machine.rocm_tools is False or any("kfd" in g.seen_by.lower() for g in amd)
+        else "",
+        "overridden": names_of(overridden),
+        "values": values,
+        "nodes": " (the number is the GPU's Node in rocminfo)" if "VERSION_" in values else "",
+        "outside": outside and not driver and platform != "windows",
+        "driver_outside": outside and driver and platform != "windows",
+        "driver_windows": outside and platform == "windows",
+    }
+    yield from _all_of("gpus", slots)
+    if not beside and len(s.question.capabilities) > 1:
+        yield _together(s, "nvidia")
+    yield from _all_of("waiting", slots)
+    if amd and len(s.question.gfx) > 1:
+        yield _together(s, "amd")
+    yield from _all_of("amd", slots)
+
+
+def of_nvidia(gpus: Iterable[Gpu]) -> tuple[Gpu, ...]:
+    """Return the GPUs of NVIDIA."""
+    return tuple(g for g in gpus if g.vendor == "nvidia")
+
+
+def _together(s: Situation, vendor: str) -> Said:
+    """Say which GPU forces the choice, where another one, alone, would have got a newer release."""
+    gpus, kind = s.gpus.of(vendor), KINDS[vendor]
+    alone = {g.target: fitting(s.question.about(vendor, [g]), kind) for g in gpus if g.target}
+    newest = max((found[0].release.parsed for found in alone.values() if found), default=None)
+    forcing = [
+        g for g in gpus if not (found := alone.get(g.target)) or found[0].release.parsed != newest
+    ]
+    names = names_of(forcing)
+    key = "mixed_gpus:some" if " and " in names else "mixed_gpus:one"
+    if not fitting(s.question, kind):
+        key, names = "mixed_gpus:none", names_of(gpus)
+    elif not forcing or len(forcing) == len(gpus):
+        key, names = "mixed_gpus:all", names_of(gpus)
+    return say(key, gpus=names)
+
+
+def in_container(s: Situation) -> bool:
+    """Tell whether what is known of the environment names a container."""
+    return any(
+        affirmed(value) and named_as("container_words", f"{key} {value}")
+        for key, value in s.machine.env.items()
+    )
+
+
+def beside(s: Situation, torchvision: str) -> Iterator[Said]:
+    """Yield what leads astray beside the choice: installer options, nvcc, cuda-compat, torchvision's Pythons."""
+    env, installer, driver = s.machine.env, s.machine.installer, s.machine.driver_version
+    uv, text = installer.get("tool", "").lower() == "uv", " ".join(installer.values())
+    options = _OPTIONS.findall(text)
+    variables = {key.upper(): value for key, value in env.items()}
+    pip_extra, pip_index = (variables.get(f"PIP_{n}INDEX_URL", "") for n in ("EXTRA_", ""))
+    uv_extra = variables.get("UV_INDEX") or variables.get("UV_EXTRA_INDEX_URL")
+    extra = not uv and ("--extra-index-url" in options or "EXTRA_INDEX" in text)
+    shown = _compat(s) if driver else ""
+    fails = s.gpus.nvidia and not all(map(is_data_centre, s.gpus.nvidia))
+    python = next((v for k, v in env.items() if k.lower().startswith("python_full")), "")
+    whole = s.question.python == "3.14" and parts(python or s.machine.python) == (3, 14, 1)
+    slots: Slots = {
+        "uv_index": (uv and options) or uv_extra,
+        "extra_index": pip_extra or extra,
+        "one_index": options or pip_extra or "download.pytorch.org/whl" in pip_index,
+        "toolkit": any(named_as("toolkit_keys", key) for key in env),
+        "shown": shown,
+        "fails": fails,
+        "serves": not fails,
+        "driver": driver,
+        "gpus": names_of(s.gpus.nvidia),
+        "virtual": virtual(s.machine, ()),
+        "python_3_14_1": whole and (0, 26) <= parts(torchvision)[:2] <= (0, 29),
+    }
+    return _all_of("beside", slots)
+
+
+def _compat(s: Situation) -> str:
+    """Say how cuda-compat shows: on the library path, or by a CUDA number that the driver doesn't have; "" if not."""
+    env = s.machine.env
+    if any(named_as("compat", value) for value in env.values()):
+        return "a cuda-compat library is on the library path, so nvidia-smi shows its CUDA number"
+    shown = next((v for k, v in env.items() if "smi_cuda" in k.lower()), "")
+    rows = table("torch_wheels")["cuda"]["driver_branches"] if s.machine.platform == "linux" else ()
+    for row in rows if parts(shown) else ():
+        known = row.get("confidence") != "unverified" and (row["branch"],) == s.question.driver[:1]
+        most = str(row["max_cuda"])
+        if known and parts(shown) > parts(most):
+            said = f"nvidia-smi shows CUDA {shown}, and this driver has {most} at most"
+            return f"{said}, so a cuda-compat library is at work"
+    return ""
 
 
 def about_release(s: Situation, best: Found) -> Iterator[Said]:
@@ -46,26 +180,30 @@ def about_release(s: Situation, best: Found) -> Iterator[Said]:
     within = [one for one, _ in allowed(q.torch)]
     key = ":newest_in_range" if release is within[0] else ":newest_that_fits"
     key = ":newest" if release is releases()[0] else key
+    key = ":in_one_release" if len(within) == 1 else key
     served = {"cuda": s.gpus.nvidia, "rocm": s.gpus.amd, "xpu": s.gpus.intel}.get(kind, ())
     known = [g for g in served if g.target or g.vendor == "intel"]
     because = [f"holds code for {names_of(known)}"] if known else []
     because += [f"runs on {driver_words(s.machine)}"] if kind == "cuda" else []
     text = f": it {' and '.join(because)}" if because else ""
-    key = ":in_one_release" if len(within) == 1 else key
     yield say(key, build=best.build, wanted=q.torch, because=text)
-    if not best.row.seen or (not best.verified and kind == "cuda"):
-        yield say(":not_seen", build=best.build)
-    if unknown := [g for g in served if g not in known]:
-        key = ":capability_unknown" if kind == "cuda" else ":gfx_unknown"
-        yield say(key, gpus=names_of(unknown))
+    unknown = names_of(g for g in served if g not in known)
+    slots: Slots = {
+        "build": best.build,
+        "unseen": not best.row.seen or (not best.verified and kind == "cuda"),
+        "gpus": unknown,
+        "cuda": unknown and kind == "cuda",
+        "rocm": unknown and kind != "cuda",
+    }
+    yield from _all_of("build", slots)
     if s.gpus.nvidia and kind == "cuda":
         yield from _on_cuda(s, best)
     if s.gpus.amd and kind == "rocm":
         yield from _without_kernels(s)
         if not best.verified and best.row.seen:
             yield say(":gfx_read", targets=", ".join(sorted(q.gfx)))
-    tags = ((one.version, one.pythons(q.family)) for one in newer_than(release, q.torch))
-    gone, left = next(((v, t) for v, t in tags if t and q.python not in t), ("", ()))
+    newer = ((one.version, one.pythons(q.family)) for one in pick.newer_than(release, q.torch))
+    gone, left = next(((v, t) for v, t in newer if t and q.python not in t), ("", ()))
     if gone and q.python == "3.13t":
         yield say("free_threaded_313_dropped")
     elif gone and parts(q.python) < min(map(parts, left)):
@@ -88,7 +226,7 @@ def _on_cuda(s: Situation, best: Found) -> Iterator[Said]:
         yield from opt_ins(s, newer)
     yield from _passed_over(s, best)
     yield from about_old_gpus(s)
-    for one in newer_than(best.release, q.torch):  # seen on the index, and its code was not read
+    for one in pick.newer_than(best.release, q.torch):  # seen on the index, and its code not read
         builds = one.of(q.family, "cuda")
         if q.python in one.pythons(q.family) and builds and builds[-1].carried:
             yield say(":newer_unread", release=one.version)
@@ -102,12 +240,12 @@ def further(s: Situation, best: Found) -> Iterator[Alternative]:
         if newer := _after_driver(s, best):
             yield Alternative(newer.build, driver_needed(s, newer))
             yield from _with_compat(s, best, newer)
-        sure = next((one for one in of_each(q, kind) if one.verified), best)
+        sure = next((one for one in pick.of_each(q, kind) if one.verified), best)
         if not best.verified and sure.build != best.build:
             yield Alternative(sure.build, "whose publication was seen")
     if kind in ("rocm", "xpu"):
-        newest = next(of_each(q, kind), None)  # the newest cards may want it
-        if newest and newest.release in newer_than(best.release, q.torch):
+        newest = next(pick.of_each(q, kind), None)  # the newest cards may want it
+        if newest and newest.release in pick.newer_than(best.release, q.torch):
             yield Alternative(newest.build, "whose publication was not seen")
 
 
@@ -121,18 +259,16 @@ def _after_driver(s: Situation, best: Found) -> Found | None:
 def virtual(machine: Machine, gpus: Iterable[Gpu]) -> bool:
     """Tell whether GPUs are virtual ones, by their names or by what is known of the machine."""
     told = any("vgpu" in key.lower() and affirmed(value) for key, value in machine.env.items())
-    return told or any(is_vgpu(g) for g in gpus)
+    return told or any(map(is_vgpu, gpus))
 
 
 def opt_ins(s: Situation, found: Found) -> Iterator[Said]:
     """Say what else a driver that is too old allows: cuda-compat on data-centre cards, asking on virtual ones."""
     gpus, cuda = s.gpus.nvidia, found.row.cuda
-    allowed_here = s.machine.platform == "linux" and gpus and all(map(is_data_centre, gpus))
+    real = s.machine.platform == "linux" and gpus and all(map(is_data_centre, gpus))
     if virtual(s.machine, gpus):
         yield say("vgpu_ask_admin")
-    elif not allowed_here or newest_driver(gpus) != NEWEST:
-        return
-    elif cuda and s.question.driver >= _COMPAT:
+    elif real and newest_driver(gpus) == NEWEST and cuda and s.question.driver >= _COMPAT:
         yield say("forward_compat_possible", cuda=cuda.replace(".", "-"), build=found.build)
 
 
@@ -143,21 +279,24 @@ def _with_compat(s: Situation, best: Found, newer: Found) -> Iterator[Alternativ
         return
     build: Found | None = newer
     if found := re.search(r"cuda-(\d+\.\d+)/compat", " ".join(paths)):
-        any_driver, toolkit = of_each(s.question._replace(driver=NEWEST), "cuda"), parts(found[1])
-        build = next((b for b in any_driver if b.verified and b.row.toolkit <= toolkit), None)
+        any_driver = pick.of_each(s.question._replace(driver=NEWEST), "cuda")
+        fits = (b for b in any_driver if b.verified and b.row.toolkit <= parts(found[1]))
+        build = next(fits, None)
     if build and build.release.parsed >= best.release.parsed and build.build != best.build:
         yield Alternative(build.build, "with cuda-compat kept on the path (opt-in)")
 
 
 def about_old_gpus(s: Situation) -> Iterator[Said]:
     """Say where CUDA 13 builds, or all builds since some release, hold no code for a GPU."""
-    q = s.question
-    if lacking := [c for c in q.capabilities if in_none("cuda", c, q.family, q.torch, TURING_ON)]:
-        others = any(not in_none("cuda", c, q.family, "", TURING_ON) for c in lacking)
+    q, where = s.question, s.question.family
+    turing_on = (13,)  # CUDA whose builds start at Turing
+    lacking = [c for c in q.capabilities if pick.in_none("cuda", c, where, q.torch, turing_on)]
+    if lacking:
+        others = any(not pick.in_none("cuda", c, where, "", turing_on) for c in lacking)
         inside = f" of torch {q.torch}" if others else ""
         yield say("gpu_not_in_cuda13_builds", inside=inside, gpus=by_capability(s, lacking))
     for capability in sorted(q.capabilities):
-        if ends := dropped_by(capability, q.family, q.torch):
+        if ends := pick.dropped_by(capability, where, q.torch):
             gone, last = ends
             key = "gpu_dropped_in_2_15" if gone.startswith("2.15.") else ":dropped"
             yield say(key, release=gone, gpus=by_capability(s, [capability]), last=last)
@@ -166,7 +305,7 @@ def about_old_gpus(s: Situation) -> Iterator[Said]:
 def about_code(s: Situation, *, newer: bool) -> Iterator[Said]:
     """Say where the releases asked for hold no code for a GPU, on any driver."""
     q = s.question
-    lacking = sorted(c for c in q.capabilities if in_none("cuda", c, q.family, q.torch))
+    lacking = sorted(c for c in q.capabilities if pick.in_none("cuda", c, q.family, q.torch))
     arm, names = q.family == "linux_aarch64", by_capability(s, lacking)
     if lacking:
         yield say("gpu_not_in_this_build:range", wanted=q.torch, gpus=names)
@@ -187,8 +326,8 @@ def about_gfx(s: Situation, *, newer: bool) -> Iterator[Said]:
     q = s.question
     old = [*_without_kernels(s)]
     yield from old
-    targets = {g: native_gfx(g.gfx) for g in s.gpus.amd if g.gfx}
-    lacking = {g: t for g, t in targets.items() if in_none("rocm", t, _ROCM, q.torch)}
+    targets = {g: pick.native_gfx(g.gfx) for g in s.gpus.amd if g.gfx}
+    lacking = {g: t for g, t in targets.items() if pick.in_none("rocm", t, _ROCM, q.torch)}
     names = names_of(lacking)
     if lacking and not old:
         inside = f" of torch {q.torch}" if q.torch else ""
@@ -199,7 +338,7 @@ def about_gfx(s: Situation, *, newer: bool) -> Iterator[Said]:
 
 def _first_with(names: str, kind: str, wanted: frozenset[str], family: str) -> Iterator[Said]:
     """Say which torch was the first with code for GPUs."""
-    if first := first_release(kind, wanted, family):
+    if first := pick.first_release(kind, wanted, family):
         yield say("gpu_too_new_for_torch", gpus=names, release=first)
 
 
@@ -222,12 +361,12 @@ def by_capability(s: Situation, capabilities: Iterable[str]) -> str:
 def _passed_over(s: Situation, best: Found | None) -> Iterator[Said]:
     """Say which build, newer in release or CUDA than the choice and open to this driver, lacks code for a GPU."""
     q = s.question
-    for release, build in without_code(q.capabilities, q.family, q.torch, q.python):
+    for release, build in pick.without_code(q.capabilities, q.family, q.torch, q.python):
         if q.driver < build.drivers[q.windows]:
             continue
         if best is None or release.parsed > best.release.parsed or build.toolkit > best.row.toolkit:
-            lacking = [c for c in q.capabilities if not serves(build, frozenset({c}))]
             name = f"{release.version}+{build.variant}"
+            lacking = pick.lacking(build, q.capabilities)
             yield say("gpu_not_in_this_build", build=name, gpus=by_capability(s, lacking))
             return
 
@@ -236,7 +375,7 @@ def about_system(s: Situation, chosen: Release | None) -> Iterator[Said]:
     """Say where glibc, macOS or an Intel Mac keeps newer releases away."""
     q = s.question
     glibc, macos = s.machine.glibc, s.machine.macos
-    newer = newer_than(chosen, q.torch)
+    newer = pick.newer_than(chosen, q.torch)
     floors = [(r, r.floor(q.family, q.python)) for r in newer if q.python in r.pythons(q.family)]
     if q.glibc != NEWEST and any(q.glibc < floor for _, floor in floors):
         key = "glibc_too_old_for_newer"
@@ -269,21 +408,22 @@ def _of_newer_glibc(s: Situation, chosen: Release | None) -> str:
 
 def _about_default(s: Situation, best: Found) -> Iterator[Said]:
     """Say what a plain install from the default index would have given."""
-    q, release = s.question, best.release
-    gpu = best.row.kind != "cpu"
+    q, release, gpu = s.question, best.release, best.row.kind != "cpu"
     default = release.pypi_default.get(q.family, "")
-    if s.machine.platform == "windows" and gpu:
-        yield say("pypi_windows_is_cpu")
-    if q.family == "linux_aarch64" and gpu:
-        if default == "cpu":
-            yield say("pypi_aarch64_is_cpu", release=release.version)
-        if best.row.variant == "cu124":
-            yield say("no_local_label_on_aarch64", bare=f"=={release.version}")
     build = release.build(q.family, default) if best.row.kind == "cuda" else None
-    if build and (lacking := [c for c in q.capabilities if not serves(build, frozenset({c}))]):
-        names, key = by_capability(s, lacking), "gpu_not_in_pypi_build"
-        yield say(key, release=release.version, variant=default, gpus=names)
     newest = next((r for r, _ in allowed(q.torch) if q.python in r.pythons(q.family)), None)
     plain = newest.pypi_default.get(q.family, "") if newest else ""
-    if s.gpus.nvidia and plain.startswith("cu13") and q.driver < (580,):
-        yield say("pypi_default_needs_580", variant=plain, driver=driver_words(s.machine))
+    arm = q.family == "linux_aarch64" and gpu
+    slots: Slots = {
+        "windows": s.machine.platform == "windows" and gpu,
+        "release": release.version,
+        "arm_cpu": arm and default == "cpu",
+        "arm_cu124": arm and best.row.variant == "cu124",
+        "bare": f"=={release.version}",
+        "default": default,
+        "gpus": by_capability(s, pick.lacking(build, q.capabilities)) if build else "",
+        "newer_default": s.gpus.nvidia and plain.startswith("cu13") and q.driver < (580,),
+        "variant": plain,
+        "driver": driver_words(s.machine) if s.machine.driver_version else "",
+    }
+    return _all_of("default", slots)
