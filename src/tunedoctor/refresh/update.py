@@ -1,9 +1,6 @@
 """One update: ask the indexes, lay what they say over the table in use, store it in the cache: whole or not at all."""
 
-import os
-import tempfile
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from functools import cache, partial
 from pathlib import Path
@@ -16,6 +13,7 @@ from tunedoctor.refresh.fetch import Client, FetchError, RefusedError
 from tunedoctor.refresh.index import Builds, Indexes, Link, Page, Wheel, builds_of, parsed, releases
 from tunedoctor.refresh.merge import Learned, least_files, merged
 from tunedoctor.refresh.metadata import Told, admits, needs, release_of, told
+from tunedoctor.state.folder import keep
 from tunedoctor.tables.load import CARRIED, WHEELS, shipped, wheel_table_with
 from tunedoctor.tables.updated import Overlay, UpdatedError, encoded, laid_over, read
 from tunedoctor.versions import at_least, parts
@@ -122,20 +120,11 @@ def write(file: Path, overlay: Overlay, sources: list[str], now: datetime) -> No
     Raises:
         UpdateError: the folder can't be made or written, or the disk is full.
     """
-    data = encoded(overlay, now.astimezone(UTC).isoformat(timespec="seconds"), sources)
-    name = ""
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=file.parent, prefix=f"{file.name}.", suffix=".part")
-        with os.fdopen(handle, "wb") as stream:
-            stream.write(data)
-            stream.flush()
-            os.fsync(stream.fileno())
-        Path(name).replace(file)
+        data = encoded(overlay, now.astimezone(UTC).isoformat(timespec="seconds"), sources)
+        keep(file, data, alone=False)
     except OSError as error:
-        if name:
-            with suppress(OSError):
-                Path(name).unlink()
         msg = f"{file} can't be written: {error.strerror or error}"
         raise UpdateError(msg) from None
 
