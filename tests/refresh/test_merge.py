@@ -8,8 +8,7 @@ from hypothesis import strategies as st
 from refresh.pages import CU, NEW, File, files_of, page, row_with, torch_files, variants_of
 
 from tunedoctor.refresh.index import Builds, builds_of, parsed, releases
-from tunedoctor.refresh.merge import Learned, Merge, least_files, merged, published
-from tunedoctor.refresh.metadata import Told
+from tunedoctor.refresh.merge import Learned, Merge, Told, least_files, merged, published
 from tunedoctor.tables.load import shipped
 from tunedoctor.tables.updated import Overlay, UpdatedError, checked, decoded, encoded, laid_over
 from tunedoctor.tables.wheels import Release

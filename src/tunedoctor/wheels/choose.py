@@ -6,11 +6,14 @@ CPU is never chosen silently. Rows of the table that nobody verified are taken l
 environment that has a torch, that one where it fits, else the nearest release that does.
 """
 
-from typing import NamedTuple
+from typing import Any, Literal, NamedTuple
 
+import msgspec
 from msgspec.structs import replace
 
-from tunedoctor.tables.wheels import VARIANT, Numbers, release_row, releases
+from tunedoctor.facts import InstallerConfig, Interpreter, Knowledge, TorchBuild
+from tunedoctor.snapshot import Snapshot
+from tunedoctor.tables.wheels import VARIANT, Numbers, cuda_of, release_row, releases
 from tunedoctor.versions import parts, pep440, within
 from tunedoctor.wheels.blocked import (
     asks_for_cpu,
@@ -20,7 +23,8 @@ from tunedoctor.wheels.blocked import (
     undriven,
     ways_out,
 )
-from tunedoctor.wheels.machine import Gpu, Machine
+from tunedoctor.wheels.commands import Commands, Steer, commands_of, steering
+from tunedoctor.wheels.machine import Gpu, Machine, label_of
 from tunedoctor.wheels.pick import (
     INSTALLS,
     KINDS,
@@ -35,7 +39,7 @@ from tunedoctor.wheels.pick import (
     offered,
     say,
 )
-from tunedoctor.wheels.rules import index_of, last_driver
+from tunedoctor.wheels.rules import driver_floor, index_of, last_driver
 from tunedoctor.wheels.say import about_gpus, about_old_gpus, about_release, beside, further
 from tunedoctor.wheels.situation import (
     Situation,
@@ -258,3 +262,91 @@ def _like(best: Choice, machine: Machine, wanted: str) -> Choice | None:
     found = choose(replace(machine, torch=range_))
     same = found.action == best.action or {found.action, best.action} <= {"install", "ask"}
     return found if found.build and same else None
+
+
+SCHEMA: Literal["doctor.wheel/1"] = "doctor.wheel/1"
+_SAME = ("action", "index", "torchvision", "torchaudio", "says", "reasons", "hidden", "environment")
+
+
+class Answer(msgspec.Struct, frozen=True, kw_only=True):
+    """A choice for one machine, with the commands that carry it out."""
+
+    schema: Literal["doctor.wheel/1"] = SCHEMA
+    action: Action
+    torch_version: str | None
+    """None where the action is not an install."""
+    variant: str | None
+    index: str
+    """URL of the wheel index; "PyPI" where the default index has the build."""
+    torchvision: str
+    torchaudio: str
+    alternatives: tuple[str, ...]
+    """Best first: "2.14.1+cu126", or "2.15.0+cu132 with driver 580 or newer"."""
+    says: tuple[str, ...]
+    """Codes of what the user must hear."""
+    reason: str
+    """The deciding sentence."""
+    reasons: tuple[str, ...]
+    """All sentences, the deciding one first."""
+    hidden: tuple[str, ...] = ()
+    """GPUs that the build does not serve."""
+    environment: dict[str, str] = {}
+    """Variables to set for the build to run."""
+    driver_floor: str = ""
+    """Oldest NVIDIA driver for the build."""
+    assumed: tuple[str, ...] = ()
+    """What nobody told of the machine, and was taken for granted."""
+    installed: str = ""
+    """The torch that is in the target now."""
+    installed_fits: bool | None = None
+    """Whether that one can stay; None where there is none, or where it does not tell its variant."""
+    nearest: str = ""
+    """The build nearest to the installed one that fits this machine, where that one doesn't: `doctor fix` takes it."""
+    machine: Machine
+    knowledge: Knowledge | None = None
+    """How old the wheel table is that chose."""
+    commands: Commands | None = None
+    steering: tuple[Steer, ...] = ()
+
+
+def answer(
+    machine: Machine,
+    snapshot: Snapshot | None = None,
+    assumed: tuple[str, ...] = (),
+    knowledge: Knowledge | None = None,
+) -> Answer:
+    """Choose for a machine; `snapshot` shows what is installed and configured here, None where nothing here counts."""
+    choice = choose(machine)
+    interpreter, torch, config = (
+        snapshot.find(kind) if snapshot else None
+        for kind in (Interpreter, TorchBuild, InstallerConfig)
+    )
+    installed = label_of(torch) if torch else ""
+    python = interpreter.executable if interpreter else ""
+    build = choice.build
+    floor = driver_floor(cuda_of(build.variant), windows=machine.windows) if build else ""
+    if machine.driver_supposed and floor:
+        assumed = (*assumed, f"driver {floor} or newer")
+    told = "+" in installed or (installed and machine.platform == "macos")
+    there = near(machine, installed) if told else None
+    return Answer(
+        **{name: getattr(choice, name) for name in _SAME},
+        torch_version=build.torch_version if build else None,
+        variant=build.variant if build else None,
+        alternatives=tuple(f"{one.build} {one.after}".strip() for one in choice.alternatives),
+        reason=choice.reasons[0] if choice.reasons else "",
+        driver_floor=floor,
+        assumed=assumed,
+        installed=installed,
+        installed_fits=there.kept and build is not None if there else None,
+        nearest=str(there.choice.build or "") if there and not there.kept else "",
+        machine=replace(machine, driver_version="") if machine.driver_supposed else machine,
+        knowledge=knowledge,
+        commands=commands_of(choice, machine, installed=installed, python=python, config=config),
+        steering=steering(config, choice, machine, python=python) if config else (),
+    )
+
+
+def schema() -> dict[str, Any]:
+    """Return the JSON Schema of an answer."""
+    return msgspec.json.schema(Answer)
