@@ -104,12 +104,14 @@ def first_transformers(model: str) -> str:
         return known[model]
     if model in data["in_before"]:
         return str(data["before"])
-    plain = _plain(re.sub(r"(?:For[A-Z]\w*|Model|Config|Tokenizer(?:Fast)?|Processor)$", "", model))
-    return next((since for name, since in known.items() if _plain(name) == plain), "")
+    head = model.partition("For")[0].removesuffix("Fast")
+    for end in ("Model", "Config", "Tokenizer", "Processor"):
+        head = head.removesuffix(end)
+    return next((since for name, since in known.items() if _plain(name) == _plain(head)), "")
 
 
 def _plain(name: str) -> str:
-    return re.sub(r"[^a-z0-9]", "", name.lower())
+    return "".join(filter(str.isalnum, name.lower()))
 
 
 # models.json: shapes of popular models
