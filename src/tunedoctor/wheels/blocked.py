@@ -29,13 +29,9 @@ from tunedoctor.wheels.pick import (
 from tunedoctor.wheels.rules import first_driver, last_driver, one_spelling
 from tunedoctor.wheels.say import (
     about_code,
-    about_gfx,
     about_old_gpus,
     about_system,
-    in_container,
-    of_nvidia,
     opt_ins,
-    virtual,
 )
 from tunedoctor.wheels.situation import (
     NOT_DRIVEN,
@@ -45,10 +41,13 @@ from tunedoctor.wheels.situation import (
     driver_words,
     family_of,
     floor_words,
+    in_container,
     jetpack_of,
     names_of,
     newest_driver,
+    of_nvidia,
     tag_of,
+    virtual,
 )
 
 _BEFORE = ("1.13.1", "1.12.1", "1.11.0", "1.10.2", "1.9.1", "1.8.1", "1.7.1", "1.6.0")
@@ -311,7 +310,7 @@ def in_the_way(s: Situation, ways: list[WayOut]) -> Choice:
     asked, key = f" {wanted}" if wanted else "", ":no_label" if same else f":{first.action}"
     slots = {"asked": asked, "wanted": wanted, "bare": bare}
     said = [say(key, **slots, build=best.build, after=first.after)]
-    newer, other = first.action == "use_newer_torch", {"use_older_torch", "fix_requirement"}
+    newer = first.action == "use_newer_torch"
     other_python = next((way for way in ways if way.action == "change_python"), None)
     python_lacks = not any(q.python in r.pythons(q.family) for r, _ in allowed(q.torch))
     if first.action == "upgrade_driver":
@@ -325,10 +324,9 @@ def in_the_way(s: Situation, ways: list[WayOut]) -> Choice:
     upgrade = first.action == "upgrade_driver" and other_python and python_lacks
     if first.action == "change_python" or upgrade:
         said += _no_python(q)
-    if best.row.kind == "cuda" and actions & {"use_newer_torch", *other}:
-        said += about_code(s, newer=newer)
-    if best.row.kind == "rocm":
-        said += about_gfx(s, newer=newer)
+    torch_too = actions & {"use_newer_torch", "use_older_torch", "fix_requirement"}
+    if best.row.kind == "rocm" or (best.row.kind == "cuda" and torch_too):
+        said += about_code(s, best.row.kind, newer=newer)
     said += [*about_system(s, None), *about_old_gpus(s)]
     if label and unlabelled(q.family, label):
         key = "no_local_label_on_aarch64" if q.family == "linux_aarch64" else ":macos_label"

@@ -11,20 +11,20 @@ from tunedoctor.tables.load import table
 from tunedoctor.tables.wheels import Release, releases
 from tunedoctor.versions import parts
 from tunedoctor.wheels import pick
-from tunedoctor.wheels.machine import Gpu, Machine
 from tunedoctor.wheels.pick import KINDS, NEWEST, Alternative, Found, Said, allowed, fitting, say
 from tunedoctor.wheels.rules import last_driver
 from tunedoctor.wheels.situation import (
     NOT_DRIVEN,
     Situation,
-    affirmed,
     driver_needed,
     driver_words,
+    in_container,
     is_data_centre,
-    is_vgpu,
     names_of,
     newest_driver,
+    of_nvidia,
     override_of_all,
+    virtual,
 )
 
 _OPTIONS = re.compile(
@@ -32,8 +32,6 @@ _OPTIONS = re.compile(
 )
 _COMPAT = (525,)
 """Drivers of CUDA 12, one major below what cuda-compat is offered for; nobody reports it on older ones."""
-_ROCM = "linux_x86_64"
-"""The one platform with ROCm builds on PyTorch's index."""
 Slots = dict[str, object]
 
 
@@ -99,11 +97,6 @@ def about_gpus(s: Situation) -> Iterator[Said]:
     yield from _all_of("amd", slots)
 
 
-def of_nvidia(gpus: Iterable[Gpu]) -> tuple[Gpu, ...]:
-    """Return the GPUs of NVIDIA."""
-    return tuple(g for g in gpus if g.vendor == "nvidia")
-
-
 def _together(s: Situation, vendor: str) -> Said:
     """Say which GPU forces the choice, where another one, alone, would have got a newer release."""
     gpus, kind = s.gpus.of(vendor), KINDS[vendor]
@@ -119,14 +112,6 @@ def _together(s: Situation, vendor: str) -> Said:
     elif not forcing or len(forcing) == len(gpus):
         key, names = "mixed_gpus:all", names_of(gpus)
     return say(key, gpus=names)
-
-
-def in_container(s: Situation) -> bool:
-    """Tell whether what is known of the environment names a container."""
-    return any(
-        affirmed(value) and named_as("container_words", f"{key} {value}")
-        for key, value in s.machine.env.items()
-    )
 
 
 def beside(s: Situation, torchvision: str) -> Iterator[Said]:
@@ -256,12 +241,6 @@ def _after_driver(s: Situation, best: Found) -> Found | None:
     return newer[0] if newer and newer[0].release.parsed > best.release.parsed else None
 
 
-def virtual(machine: Machine, gpus: Iterable[Gpu]) -> bool:
-    """Tell whether GPUs are virtual ones, by their names or by what is known of the machine."""
-    told = any("vgpu" in key.lower() and affirmed(value) for key, value in machine.env.items())
-    return told or any(map(is_vgpu, gpus))
-
-
 def opt_ins(s: Situation, found: Found) -> Iterator[Said]:
     """Say what else a driver that is too old allows: cuda-compat on data-centre cards, asking on virtual ones."""
     gpus, cuda = s.gpus.nvidia, found.row.cuda
@@ -302,44 +281,32 @@ def about_old_gpus(s: Situation) -> Iterator[Said]:
             yield say(key, release=gone, gpus=by_capability(s, [capability]), last=last)
 
 
-def about_code(s: Situation, *, newer: bool) -> Iterator[Said]:
-    """Say where the releases asked for hold no code for a GPU, on any driver."""
-    q = s.question
-    lacking = sorted(c for c in q.capabilities if pick.in_none("cuda", c, q.family, q.torch))
-    arm, names = q.family == "linux_aarch64", by_capability(s, lacking)
-    if lacking:
-        yield say("gpu_not_in_this_build:range", wanted=q.torch, gpus=names)
-        if arm:
-            yield say("gpu_not_in_aarch64_builds", gpus=names)
-        if newer:
-            yield from _first_with(names, "cuda", frozenset(lacking), q.family)
-        return
-    inside = allowed(q.torch)
-    if arm and inside and not any(r.of(q.family, "cuda") for r, _ in inside):
-        yield say("pypi_aarch64_is_cpu:range", wanted=q.torch)
-        yield say("gpu_not_in_aarch64_builds:no_cuda", gpus=names_of(s.gpus.nvidia))
-    yield from _passed_over(s, None)
-
-
-def about_gfx(s: Situation, *, newer: bool) -> Iterator[Said]:
-    """Say where the releases asked for hold no code that runs on an AMD GPU."""
-    q = s.question
-    old = [*_without_kernels(s)]
+def about_code(s: Situation, kind: str, *, newer: bool) -> Iterator[Said]:
+    """Say where the releases asked for hold no code of a kind for a GPU, on any driver."""
+    q, rocm = s.question, kind == "rocm"
+    old = [*_without_kernels(s)] if rocm else []
     yield from old
-    targets = {g: pick.native_gfx(g.gfx) for g in s.gpus.amd if g.gfx}
-    lacking = {g: t for g, t in targets.items() if pick.in_none("rocm", t, _ROCM, q.torch)}
-    names = names_of(lacking)
+    family = "linux_x86_64" if rocm else q.family  # the one platform with ROCm builds
+    gpus = s.gpus.amd if rocm else s.gpus.nvidia
+    targets = {g: pick.native_gfx(g.gfx) if rocm else g.target for g in gpus if g.target}
+    lacking = {g: t for g, t in targets.items() if pick.in_none(kind, t, family, q.torch)}
+    names = names_of(lacking) if rocm else by_capability(s, lacking.values())
+    key, arm = "gpu_not_in_this_build", family == "linux_aarch64"
+    inside = f" of torch {q.torch}" if q.torch else ""
     if lacking and not old:
-        inside = f" of torch {q.torch}" if q.torch else ""
-        yield say("gpu_not_in_this_build:rocm", inside=inside, gpus=names)
-    if lacking and newer:
-        yield from _first_with(names, "rocm", frozenset(lacking.values()), _ROCM)
-
-
-def _first_with(names: str, kind: str, wanted: frozenset[str], family: str) -> Iterator[Said]:
-    """Say which torch was the first with code for GPUs."""
-    if first := pick.first_release(kind, wanted, family):
+        yield say(f"{key}:{'rocm' if rocm else 'range'}", inside=inside, wanted=q.torch, gpus=names)
+    if lacking and arm:
+        yield say("gpu_not_in_aarch64_builds", gpus=names)
+    wanted = frozenset(lacking.values())
+    if first := pick.first_release(kind, wanted, family) if lacking and newer else "":
         yield say("gpu_too_new_for_torch", gpus=names, release=first)
+    if lacking or rocm:
+        return
+    within = allowed(q.torch)
+    if arm and within and not any(r.of(family, "cuda") for r, _ in within):
+        yield say("pypi_aarch64_is_cpu:range", wanted=q.torch)
+        yield say("gpu_not_in_aarch64_builds:no_cuda", gpus=names_of(gpus))
+    yield from _passed_over(s, None)
 
 
 def _without_kernels(s: Situation) -> Iterator[Said]:

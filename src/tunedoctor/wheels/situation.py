@@ -248,6 +248,25 @@ def affirmed(value: str) -> bool:
     return value.strip().lower() not in ("", "0", "false", "no", "none")
 
 
+def of_nvidia(gpus: Iterable[Gpu]) -> tuple[Gpu, ...]:
+    """Return the GPUs of NVIDIA."""
+    return tuple(g for g in gpus if g.vendor == "nvidia")
+
+
+def in_container(s: Situation) -> bool:
+    """Tell whether what is known of the environment names a container."""
+    return any(
+        affirmed(value) and named_as("container_words", f"{key} {value}")
+        for key, value in s.machine.env.items()
+    )
+
+
+def virtual(machine: Machine, gpus: Iterable[Gpu]) -> bool:
+    """Tell whether GPUs are virtual ones, by their names or by what is known of the machine."""
+    told = any("vgpu" in key.lower() and affirmed(value) for key, value in machine.env.items())
+    return told or any(map(is_vgpu, gpus))
+
+
 def jetpack_of(machine: Machine) -> int | None:
     """Return the major of JetPack on a Jetson, 0 where only its age is known, None elsewhere or from 7 where not told.
 
