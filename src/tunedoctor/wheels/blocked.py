@@ -81,10 +81,13 @@ def impossible(s: Situation) -> Choice | None:
     named = " ".join([python, *(v for k, v in env.items() if "implementation" in k.lower())])
     bits = next((v for k, v in env.items() if "bits" in k.lower() or "bitness" in k.lower()), "")
     narrow = "32" in bits or named_as("narrow", arch)
+    texts = (*(gpu.name for gpu in machine.gpus), *env.values())
+    apple = any(named_as("apple_silicon", text) for text in texts)
+    apple |= any(named_as("apple_keys", key) and affirmed(value) for key, value in env.items())
     none, jetpack = not s.question.family, jetpack_of(machine)
     so = {
         "other_python": named_as("other_python", named) or (python and not tag_of(python)),
-        "rosetta": machine.platform == "macos" and arch == "x86_64" and _on_apple_silicon(s),
+        "rosetta": machine.platform == "macos" and arch == "x86_64" and apple,
         "narrow_python": narrow and arch in ("x86", "x86_64"),
         "narrow": narrow,
         "musl": none and machine.libc.startswith("musl"),
@@ -103,14 +106,6 @@ def impossible(s: Situation) -> Choice | None:
             more = [("need_64_bit_python", "")] if condition == "narrow" else []
             return Choice.of(action, (said, *more), offered(found, after))
     return None
-
-
-def _on_apple_silicon(s: Situation) -> bool:
-    env = s.machine.env
-    texts = (*(gpu.name for gpu in s.machine.gpus), *env.values())
-    return any(named_as("apple_silicon", text) for text in texts) or any(
-        named_as("apple_keys", key) and affirmed(value) for key, value in env.items()
-    )
 
 
 def at_fault(s: Situation, kind: str) -> Choice | None:

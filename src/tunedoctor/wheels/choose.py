@@ -60,7 +60,11 @@ def choose(machine: Machine) -> Choice:
     if s.question.family.startswith("macos"):
         choice = _plain(s, "install")
     elif vendors and asks_for_cpu(s):
-        choice = _cpu_as_asked(s, kind)
+        wanted = s.question.torch
+        choice = _plain(s, "cpu_only", say(":as_asked_cpu", wanted=wanted))
+        found = fitting(s.question._replace(torch=wanted.replace("+cpu", "")), kind)
+        others = offered(found, "without the label")
+        choice = replace(choice, alternatives=(*choice.alternatives, *others))
     else:
         waiting = bool(s.gpus.left_out or s.machine.driver_version)
         choice = (_for_gpus(s, vendors) if vendors else undriven(s)) or _plain(
@@ -187,14 +191,6 @@ def _for_some(s: Situation, vendor: str) -> Choice | None:
     variable = "CUDA_VISIBLE_DEVICES" if nvidia else "HIP_VISIBLE_DEVICES"
     said = say("no_build_covers_all", gpus=names, variable=variable)
     return choice.saying([said, *about_old_gpus(s)], first=True)
-
-
-def _cpu_as_asked(s: Situation, kind: str) -> Choice:
-    wanted = s.question.torch
-    choice = _plain(s, "cpu_only", say(":as_asked_cpu", wanted=wanted))
-    found = fitting(s.question._replace(torch=wanted.replace("+cpu", "")), kind)
-    others = offered(found, "without the label")
-    return replace(choice, alternatives=(*choice.alternatives, *others))
 
 
 def _plain(s: Situation, action: Action, why: Said = ("", "")) -> Choice:

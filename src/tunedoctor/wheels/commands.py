@@ -290,7 +290,10 @@ def _steers(config: InstallerConfig, pins: Pins, python: str, *, windows: bool) 
         does, harms = _effect(name, value, place, pins, python)
         one = Steer(name, value, place, does, withstood=True)
         if harms:
-            held = not windows or _held_on_windows(one)
+            # where there is no `env`, pip is isolated: of its files it leaves out the user's alone then
+            mine = one.variable or "appdata" in place.lower()
+            pip_holds = mine and option not in ("python", "unreadable")
+            held = not windows or (pip_holds if one.tool == "pip" else not one.variable)
             one = replace(one, withstood=held, cure=_cure(one, held=held, windows=windows))
         found += [one] if does else []
     return found
@@ -317,15 +320,6 @@ def _effect(name: str, value: str, place: str, pins: Pins, python: str) -> tuple
         "unless_labelled": not all(pin.label for pin in pins.packages),
     }.get(row["harms"], row["harms"])
     return row["does"].format(value=value, backend=pins.backend), bool(harms)
-
-
-def _held_on_windows(one: Steer) -> bool:
-    """Tell whether the shielded command withstands a harmful setting where there is no `env`."""
-    if one.tool == "uv":
-        return not one.variable
-    # of its files pip leaves out the user's alone when it is isolated
-    mine = one.variable or "appdata" in one.place.lower()
-    return mine and one.setting not in ("pip.python", "pip.unreadable")
 
 
 def _cure(one: Steer, *, held: bool, windows: bool) -> str:

@@ -343,11 +343,19 @@ def about_system(s: Situation, chosen: Release | None) -> Iterator[Said]:
     q = s.question
     glibc, macos = s.machine.glibc, s.machine.macos
     newer = pick.newer_than(chosen, q.torch)
+    # a CUDA build of the releases in question that glibc alone keeps away
+    kept_away = (
+        f"{release.version}+{b.variant}"
+        for release, labels in (allowed(q.torch) if s.gpus.nvidia and q.glibc != NEWEST else ())
+        for b in (release.of(q.family, "cuda") if chosen in (None, release) else ())
+        if labels is None or b.variant in labels
+        if q.glibc < b.system and q.driver >= b.drivers[q.windows]
+    )
     floors = [(r, r.floor(q.family, q.python)) for r in newer if q.python in r.pythons(q.family)]
     if q.glibc != NEWEST and any(q.glibc < floor for _, floor in floors):
         key = "glibc_too_old_for_newer"
         yield say("glibc_too_old_for_newer:old" if q.glibc < (2, 17) else key, glibc=glibc)
-    elif build := _of_newer_glibc(s, chosen):
+    elif build := next(kept_away, ""):
         yield say("glibc_too_old_for_newer:build", build=build, glibc=glibc)
     late = [(r, floor) for r, floor in floors if q.macos < floor]
     if q.family == "macos_arm64" and late:
@@ -360,17 +368,6 @@ def about_system(s: Situation, chosen: Release | None) -> Iterator[Said]:
                 break
     if q.family == "macos_x86_64" and chosen is not None and newer:
         yield say("intel_mac_ended")
-
-
-def _of_newer_glibc(s: Situation, chosen: Release | None) -> str:
-    """Return a CUDA build of the releases in question that glibc alone keeps away; "" where there is none."""
-    q = s.question
-    for release, labels in allowed(q.torch) if s.gpus.nvidia and q.glibc != NEWEST else ():
-        for build in release.of(q.family, "cuda") if chosen in (None, release) else ():
-            named = labels is None or build.variant in labels
-            if named and q.glibc < build.system and q.driver >= build.drivers[q.windows]:
-                return f"{release.version}+{build.variant}"
-    return ""
 
 
 def _about_default(s: Situation, best: Found) -> Iterator[Said]:
