@@ -13,28 +13,10 @@ from msgspec.structs import replace
 from packaging.version import Version
 
 from tunedoctor.child import run
+from tunedoctor.refresh import index, merge
 from tunedoctor.refresh.fetch import Client, FetchError, RefusedError
-from tunedoctor.refresh.index import (
-    Builds,
-    Indexes,
-    Link,
-    Page,
-    Wheel,
-    builds_of,
-    parsed,
-    releases,
-    wheels_of,
-)
-from tunedoctor.refresh.merge import (
-    Learned,
-    Told,
-    admits,
-    least_files,
-    merged,
-    needs,
-    release_of,
-    told,
-)
+from tunedoctor.refresh.index import Builds, Indexes, Link, Page, Wheel, parsed, releases
+from tunedoctor.refresh.merge import Learned, Told, needs, told
 from tunedoctor.state.folder import keep
 from tunedoctor.tables.load import CARRIED, CONTRACTS, WHEELS, shipped, wheel_table_with
 from tunedoctor.tables.small import Contracts
@@ -93,7 +75,7 @@ def update(
     own = shipped(WHEELS)
     in_use = wheel_table_with(file)
     today = now.astimezone(UTC).date().isoformat()
-    if mode == "due" and _recent(file, now, used=in_use.source == "updated"):
+    if mode == "due" and in_use.source == "updated" and _recent(file, now):
         return Outcome("recent", own["as_of"], in_use.date, in_use.date, str(file))
     if today < in_use.date:
         msg = (
@@ -102,7 +84,7 @@ def update(
         raise UpdateError(msg)
     try:
         said = ask(indexes, in_use.data, client)
-        result = merged(own, in_use.data, said.seen, said.learned, said.files, today)
+        result = merge.merged(own, in_use.data, said.seen, said.learned, said.files, today)
         learned = learned_contracts(in_use.contracts, indexes, client)
         result = result._replace(overlay=replace(result.overlay, contracts=learned.table))
         laid_over(own, result.overlay)  # what can't be read back is not stored
@@ -125,16 +107,13 @@ def update(
     )
 
 
-def _recent(file: Path, now: datetime, *, used: bool) -> bool:
+def _recent(file: Path, now: datetime) -> bool:
     """Tell whether the index was asked within a day before `now`; a time in the future or unreadable is none."""
     try:
-        then = datetime.fromisoformat(read(file).fetched) if used else None
-    except ValueError:  # an UpdatedError is one
+        age = now - datetime.fromisoformat(read(file).fetched)
+    except (ValueError, TypeError):  # an UpdatedError is one; a time without a zone
         return False
-    if then is None:
-        return False
-    then = then if then.tzinfo else then.replace(tzinfo=UTC)
-    return timedelta() <= now - then < timedelta(hours=24)
+    return timedelta() <= age < timedelta(hours=24)
 
 
 def write(file: Path, overlay: Overlay, sources: list[str], now: datetime) -> None:
@@ -175,7 +154,9 @@ def ask(indexes: Indexes, table: Any, client: Client) -> Answer:  # noqa: ANN401
     """
     own = client._replace(hosts=indexes.hosts)
     pages = {
-        project: _page(own, f"{indexes.torch}{project}/", project, least_files(table, project))
+        project: _page(
+            own, f"{indexes.torch}{project}/", project, merge.least_files(table, project)
+        )
         for project in PROJECTS
     }
     links = {project: page.links for project, page in pages.items()}
@@ -183,14 +164,22 @@ def ask(indexes: Indexes, table: Any, client: Client) -> Answer:  # noqa: ANN401
     items = table["releases"]["items"]
     undefault = {v for v in seen if v not in items or "pypi_default" in items[v]["unverified"]}
     unpaired = {v for v in seen if v in items and "torchvision_pair" in items[v]["unverified"]}
-    files_of_variants = {release_of(one.name): one for one in pages["torch"].variants}
+    files_of_variants = {merge.release_of(one.name): one for one in pages["torch"].variants}
     unread = {v for v in files_of_variants if v in seen and _unread(items.get(v))}
     unsure = [v for v in seen if v in undefault | unpaired | unread][-DETAILED:]
     metadata = cache(partial(_metadata, own))
     companions = {
         project: releases(links[project], project, oldest="0.1") for project in PROJECTS[1:]
     }
-    default, untold = _default(indexes, client) if undefault else ({}, [])
+    default: dict[str, Wheels] = {}
+    untold: list[str] = []
+    if undefault and not indexes.default:
+        untold = ["no default index is known: neither pip nor uv is here to name it"]
+    elif undefault:
+        try:
+            default = releases(_page(client, f"{indexes.default}torch/").links)
+        except FetchError as error:
+            untold = [f"the default index was not read: {error}"]
     learned: dict[str, Learned] = {}
     for version in unsure:
         vision, sure = _companion(version, companions["torchvision"], metadata)
@@ -214,7 +203,7 @@ def ask(indexes: Indexes, table: Any, client: Client) -> Answer:  # noqa: ANN401
     files = {project: page.files(project) for project, page in pages.items()}
     sources = [f"{indexes.torch}{project}/" for project in PROJECTS]
     sources += [indexes.default] if default else []
-    builds = {version: builds_of(wheels) for version, wheels in seen.items()}
+    builds = {version: index.builds_of(wheels) for version, wheels in seen.items()}
     return Answer(builds, learned, files, tuple(sources), tuple(untold))
 
 
@@ -247,16 +236,6 @@ def _metadata(client: Client, link: Link) -> bytes:
         return b""
 
 
-def _default(indexes: Indexes, client: Client) -> tuple[dict[str, Wheels], list[str]]:
-    """Return release -> what the default index has of it; without an answer, why."""
-    if not indexes.default:
-        return {}, ["no default index is known: neither pip nor uv is here to name it"]
-    try:
-        return releases(_page(client, f"{indexes.default}torch/").links), []
-    except FetchError as error:
-        return {}, [f"the default index was not read: {error}"]
-
-
 def _variants(seen: Wheels, client: Client) -> dict[str, str]:
     """Return platform family -> CUDA variant of the wheels of the default index, as far as their metadata tells."""
     found: dict[str, str] = {}
@@ -276,7 +255,7 @@ def _companion(torch: str, seen: Mapping[str, Wheels], metadata_of: Metadata) ->
         if metadata := metadata_of(one.link):
             family = one.family if one.family in _FAMILIES else "linux_x86_64"
             python = one.python if at_least(one.python, "3") else "3.12"
-            how = admits(needs(metadata, family, python), torch)
+            how = merge.admits(needs(metadata, family, python), torch)
             if how == "pinned":
                 return version, True
             allows = allows or (version if how == "open" else "")
@@ -362,7 +341,7 @@ def _wheels_of(name: str, indexes: Indexes, client: Client) -> dict[Version, Lin
     url = f"{indexes.default}{name}/"
     links = {one.name: one for one in parsed(client.get(url), url).links if not one.yanked}
     found: dict[Version, Link] = {}
-    for file, version, platforms in wheels_of(name, links):
+    for file, version, platforms in index.wheels_of(name, links):
         fits = any(one == "any" or ("x86_64" in one and "linux" in one) for one in platforms)
         if fits and not version.is_prerelease and not version.local:
             found.setdefault(version, links[file])

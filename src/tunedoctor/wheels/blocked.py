@@ -10,45 +10,11 @@ from tunedoctor.tables.gpus import named_as
 from tunedoctor.tables.load import table
 from tunedoctor.tables.wheels import releases
 from tunedoctor.versions import parts, specifiers
+from tunedoctor.wheels import pick, reasons, situation
 from tunedoctor.wheels.machine import Gpu
-from tunedoctor.wheels.pick import (
-    NEWEST,
-    Action,
-    Alternative,
-    Choice,
-    Found,
-    Question,
-    Said,
-    allowed,
-    fitting,
-    offered,
-    pythons,
-    say,
-    unlabelled,
-)
+from tunedoctor.wheels.pick import NEWEST, Action, Choice, Found, Question, allowed, fitting, say
 from tunedoctor.wheels.rules import first_driver, last_driver, one_spelling
-from tunedoctor.wheels.say import (
-    about_code,
-    about_old_gpus,
-    about_system,
-    opt_ins,
-)
-from tunedoctor.wheels.situation import (
-    NOT_DRIVEN,
-    Situation,
-    affirmed,
-    driver_needed,
-    driver_words,
-    family_of,
-    floor_words,
-    in_container,
-    jetpack_of,
-    names_of,
-    newest_driver,
-    of_nvidia,
-    tag_of,
-    virtual,
-)
+from tunedoctor.wheels.situation import Situation, driver_needed, names_of, newest_driver
 
 _BEFORE = ("1.13.1", "1.12.1", "1.11.0", "1.10.2", "1.9.1", "1.8.1", "1.7.1", "1.6.0")
 """Releases before 2.0, which the table leaves out: none of them runs with today's libraries."""
@@ -83,10 +49,13 @@ def impossible(s: Situation) -> Choice | None:
     narrow = "32" in bits or named_as("narrow", arch)
     texts = (*(gpu.name for gpu in machine.gpus), *env.values())
     apple = any(named_as("apple_silicon", text) for text in texts)
-    apple |= any(named_as("apple_keys", key) and affirmed(value) for key, value in env.items())
-    none, jetpack = not s.question.family, jetpack_of(machine)
+    apple |= any(
+        named_as("apple_keys", key) and situation.affirmed(value) for key, value in env.items()
+    )
+    none, jetpack = not s.question.family, situation.jetpack_of(machine)
     so = {
-        "other_python": named_as("other_python", named) or (python and not tag_of(python)),
+        "other_python": named_as("other_python", named)
+        or (python and not situation.tag_of(python)),
         "rosetta": machine.platform == "macos" and arch == "x86_64" and apple,
         "narrow_python": narrow and arch in ("x86", "x86_64"),
         "narrow": narrow,
@@ -104,7 +73,7 @@ def impossible(s: Situation) -> Choice | None:
             system = machine.arch or "this processor"
             said = say(key, python=python[:40], arch=system, jetpack=jetpack or "6 or older")
             more = [("need_64_bit_python", "")] if condition == "narrow" else []
-            return Choice.of(action, (said, *more), offered(found, after))
+            return Choice.of(action, (said, *more), pick.offered(found, after))
     return None
 
 
@@ -135,11 +104,11 @@ def asks_for_cpu(s: Situation) -> bool:
     return bool(found) and all(labels == frozenset({"cpu"}) for _, labels in found)
 
 
-def alternatives_of(ways: list[WayOut]) -> tuple[Alternative, ...]:
+def alternatives_of(ways: list[WayOut]) -> tuple[pick.Alternative, ...]:
     """Return the best build of each way out; of the first also the one next to what was asked for."""
-    found = [Alternative(way.found[0].build, way.after) for way in ways]
+    found = [pick.Alternative(way.found[0].build, way.after) for way in ways]
     if ways and (nearest := ways[0].nearest) is not None:
-        found.insert(1, Alternative(nearest.build, ways[0].after))
+        found.insert(1, pick.Alternative(nearest.build, ways[0].after))
     return tuple(dict.fromkeys(found))
 
 
@@ -155,15 +124,19 @@ def without_label(wanted: str) -> str:
 
 def undriven(s: Situation) -> Choice | None:
     """Return the answer where GPUs are there but none is driven: what to do about the driver first; None elsewhere."""
-    for why in NOT_DRIVEN:
-        if gpus := of_nvidia(s.gpus.out(why)):
-            return None if why == "no driver" and in_container(s) else _wait_for(s, why, gpus)
+    for why in situation.NOT_DRIVEN:
+        if gpus := situation.of_nvidia(s.gpus.out(why)):
+            return (
+                None
+                if why == "no driver" and situation.in_container(s)
+                else _wait_for(s, why, gpus)
+            )
     amd = [g for g in s.gpus.out("no driver") if g.vendor == "amd"]
-    if not amd or in_container(s):
+    if not amd or situation.in_container(s):
         return None
     found = fitting(s.question.about("amd", amd), "rocm") if any(g.gfx for g in amd) else ()
     said = say(":amdgpu_missing", gpus=names_of(amd))
-    return Choice.of("install_driver", [said], offered(found, "after the driver"))
+    return Choice.of("install_driver", [said], pick.offered(found, "after the driver"))
 
 
 def _wait_for(s: Situation, why: str, gpus: tuple[Gpu, ...]) -> Choice:
@@ -171,7 +144,7 @@ def _wait_for(s: Situation, why: str, gpus: tuple[Gpu, ...]) -> Choice:
     windows, driver = s.question.windows, s.machine.driver_version
     question = s.question.about("nvidia", gpus)
     found = fitting(
-        question._replace(driver=newest_driver(gpus), family=family_of(s.machine)), "cuda"
+        question._replace(driver=newest_driver(gpus), family=situation.family_of(s.machine)), "cuda"
     )
     last = min((one for g in gpus if (one := last_driver(g.compute_capability))), default="")
     first = max((first_driver(g.compute_capability, windows=windows) for g in gpus), key=parts)
@@ -188,13 +161,13 @@ def _wait_for(s: Situation, why: str, gpus: tuple[Gpu, ...]) -> Choice:
         key = "driver_590_dropped_this_gpu" if last == "580" else ":downgrade_driver"
     elif why == "driver too old":
         action, key = "upgrade_driver", "upgrade_driver:gpu"
-        after = f"with driver {floor_words(max(parts(first), floor))} or newer"
+        after = f"with driver {situation.floor_words(max(parts(first), floor))} or newer"
     elif why == "open module":
         key, after = "open_module_excludes_pre_turing:loaded", "with the proprietary module"
     said = [say(key, gpus=names_of(gpus), driver=driver, branch=last, floor=first, need=need)]
-    if why == "driver too old" and virtual(s.machine, gpus):
+    if why == "driver too old" and situation.virtual(s.machine, gpus):
         said.append(say("vgpu_ask_admin"))
-    return Choice.of(action, said, offered(found, after))
+    return Choice.of(action, said, pick.offered(found, after))
 
 
 def ways_out(s: Situation, kind: str, *, several: bool = False) -> list[WayOut]:
@@ -269,7 +242,9 @@ def nearest(python: str) -> list[str]:
         minor = parts(tag)[1]
         return abs(minor - here[1]), minor, tag.endswith("t") != threaded
 
-    others = [tag for tag in pythons() if tag != python and (threaded or not tag.endswith("t"))]
+    others = [
+        tag for tag in pick.pythons() if tag != python and (threaded or not tag.endswith("t"))
+    ]
     return sorted(others, key=distance)
 
 
@@ -309,9 +284,9 @@ def in_the_way(s: Situation, ways: list[WayOut]) -> Choice:
     other_python = next((way for way in ways if way.action == "change_python"), None)
     python_lacks = not any(q.python in r.pythons(q.family) for r, _ in allowed(q.torch))
     if first.action == "upgrade_driver":
-        have = driver_words(s.machine)
+        have = situation.driver_words(s.machine)
         said.append(say("upgrade_driver", driver=have, build=best.build, after=first.after))
-        said += opt_ins(s, best)
+        said += reasons.opt_ins(s, best)
         own = next((r for r in reversed(releases()) if q.python in r.pythons(q.family)), None)
         if other_python and own and other_python.found[0].release.parsed < own.parsed:
             driver, key = s.machine.driver_version, "python_too_new_for_driver"
@@ -321,9 +296,9 @@ def in_the_way(s: Situation, ways: list[WayOut]) -> Choice:
         said += _no_python(q)
     torch_too = actions & {"use_newer_torch", "use_older_torch", "fix_requirement"}
     if best.row.kind == "rocm" or (best.row.kind == "cuda" and torch_too):
-        said += about_code(s, best.row.kind, newer=newer)
-    said += [*about_system(s, None), *about_old_gpus(s)]
-    if label and unlabelled(q.family, label):
+        said += reasons.about_code(s, best.row.kind, newer=newer)
+    said += [*reasons.about_system(s, None), *reasons.about_old_gpus(s)]
+    if label and pick.unlabelled(q.family, label):
         key = "no_local_label_on_aarch64" if q.family == "linux_aarch64" else ":macos_label"
         said.append(say(key, bare=bare))
     if q.family == "macos_x86_64":
@@ -331,7 +306,7 @@ def in_the_way(s: Situation, ways: list[WayOut]) -> Choice:
     return Choice.of(first.action, said, alternatives_of(ways))
 
 
-def _no_python(q: Question) -> Iterator[Said]:
+def _no_python(q: Question) -> Iterator[pick.Said]:
     wanted = f"torch {q.torch}" if q.torch else "torch"
     has = [r.version for r, _ in allowed(q.torch) if q.python in r.pythons(q.family)]
     tags = {t for r, _ in allowed(q.torch) for t in r.pythons(q.family)}

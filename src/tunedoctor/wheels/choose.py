@@ -15,51 +15,25 @@ from tunedoctor.facts import InstallerConfig, Interpreter, Knowledge, TorchBuild
 from tunedoctor.snapshot import Snapshot
 from tunedoctor.tables.wheels import VARIANT, Numbers, cuda_of, release_row, releases
 from tunedoctor.versions import parts, pep440, within
-from tunedoctor.wheels.blocked import (
-    asks_for_cpu,
-    at_fault,
-    impossible,
-    in_the_way,
-    undriven,
-    ways_out,
-)
+from tunedoctor.wheels import blocked, pick, situation
 from tunedoctor.wheels.commands import Commands, Steer, commands_of, steering
 from tunedoctor.wheels.machine import Gpu, Machine, label_of
-from tunedoctor.wheels.pick import (
-    INSTALLS,
-    KINDS,
-    Action,
-    Alternative,
-    Build,
-    Choice,
-    Found,
-    Said,
-    allowed,
-    fitting,
-    offered,
-    say,
-)
+from tunedoctor.wheels.pick import Action, Alternative, Build, Choice, Found, fitting, offered, say
+from tunedoctor.wheels.reasons import about_gpus, about_old_gpus, about_release, beside, further
 from tunedoctor.wheels.rules import driver_floor, index_of, last_driver
-from tunedoctor.wheels.say import about_gpus, about_old_gpus, about_release, beside, further
-from tunedoctor.wheels.situation import (
-    Situation,
-    names_of,
-    override_of_all,
-    situation,
-    vendor_builds,
-)
+from tunedoctor.wheels.situation import Situation, names_of
 
 
 def choose(machine: Machine) -> Choice:
     """Return what to install on a machine, why, and what else there is; never raises on any input."""
-    s = situation(machine)
-    vendors = [vendor for vendor in KINDS if s.gpus.of(vendor)]
-    kind = KINDS[vendors[0]] if vendors else "cpu"
-    if early := impossible(s) or at_fault(s, kind):
+    s = situation.situation(machine)
+    vendors = [vendor for vendor in pick.KINDS if s.gpus.of(vendor)]
+    kind = pick.KINDS[vendors[0]] if vendors else "cpu"
+    if early := blocked.impossible(s) or blocked.at_fault(s, kind):
         return early.saying(beside(s, early.torchvision))
     if s.question.family.startswith("macos"):
         choice = _plain(s, "install")
-    elif vendors and asks_for_cpu(s):
+    elif vendors and blocked.asks_for_cpu(s):
         wanted = s.question.torch
         choice = _plain(s, "cpu_only", say(":as_asked_cpu", wanted=wanted))
         found = fitting(s.question._replace(torch=wanted.replace("+cpu", "")), kind)
@@ -67,7 +41,7 @@ def choose(machine: Machine) -> Choice:
         choice = replace(choice, alternatives=(*choice.alternatives, *others))
     else:
         waiting = bool(s.gpus.left_out or s.machine.driver_version)
-        choice = (_for_gpus(s, vendors) if vendors else undriven(s)) or _plain(
+        choice = (_for_gpus(s, vendors) if vendors else blocked.undriven(s)) or _plain(
             s, "cpu_only" if waiting else "install"
         )
         # without a GPU, why it is not in the work is what decides
@@ -93,12 +67,12 @@ def _installed(s: Situation, action: Action, found: tuple[Found, ...]) -> Choice
     return replace(
         of_build(best.build, s.machine, action),
         alternatives=(*(Alternative(f.build) for f in found[1:]), *further(s, best)),
-        environment=override_of_all(s.gpus.amd) if best.row.kind == "rocm" else {},
+        environment=situation.override_of_all(s.gpus.amd) if best.row.kind == "rocm" else {},
     ).saying(about_release(s, best))
 
 
 def _for_gpus(s: Situation, vendors: list[str]) -> Choice:
-    found = {vendor: fitting(s.question, KINDS[vendor]) for vendor in vendors}
+    found = {vendor: fitting(s.question, pick.KINDS[vendor]) for vendor in vendors}
     fits = {vendor: builds for vendor, builds in found.items() if builds}
     if not fits:
         return _unfit(s, vendors[0])
@@ -129,7 +103,9 @@ def _without(s: Situation, choice: Choice, vendor: str) -> Choice:
         other = replace(other, alternatives=(*other.alternatives, *mine))
         return other.saying([say("two_vendors")])
     said = [say("gpu_ignored:vendor", gpus=names_of(s.gpus.of(vendor)), why=other.reasons[0])]
-    if vendor == "nvidia" and other.action not in INSTALLS:  # the way to it is as good an answer
+    if (
+        vendor == "nvidia" and other.action not in pick.INSTALLS
+    ):  # the way to it is as good an answer
         said += [(code, "") for code in other.says]
         choice = replace(choice, alternatives=(*choice.alternatives, *other.alternatives))
     return choice.saying(said)
@@ -137,18 +113,18 @@ def _without(s: Situation, choice: Choice, vendor: str) -> Choice:
 
 def _unfit(s: Situation, vendor: str) -> Choice:  # noqa: PLR0911  one for each way that is left
     """Answer where no build serves all GPUs of a vendor as things are: what is in the way, else what can't be had."""
-    kind, gpus = KINDS[vendor], s.gpus.of(vendor)
+    kind, gpus = pick.KINDS[vendor], s.gpus.of(vendor)
     if vendor == "amd" and s.question.windows:
         windows = s.machine.platform == "windows"
         said = say("no_rocm_on_windows_index" if windows else ":rocm_on_wsl")
         on_cpu = offered(fitting(s.question, "cpu"), "without the GPU")
         return Choice.of("use_vendor_build", [said], on_cpu)
-    if ways := ways_out(s, kind):
-        return in_the_way(s, ways)
+    if ways := blocked.ways_out(s, kind):
+        return blocked.in_the_way(s, ways)
     if vendor != "intel" and (some := _for_some(s, vendor)):
         return some
-    if ways := ways_out(s, kind, several=True):
-        return in_the_way(s, ways)
+    if ways := blocked.ways_out(s, kind, several=True):
+        return blocked.in_the_way(s, ways)
     key = "gpu_not_supported:here"
     if vendor == "intel":
         key = "gpu_not_supported:xpu_on_arm"
@@ -158,7 +134,7 @@ def _unfit(s: Situation, vendor: str) -> Choice:  # noqa: PLR0911  one for each 
     names = names_of(gpus)
     said = say(key, gpus=names)
     on_cpu = offered(fitting(s.question, "cpu"), "without the GPU")
-    built = vendor == "amd" and all(g.gfx in vendor_builds() for g in gpus)
+    built = vendor == "amd" and all(g.gfx in situation.vendor_builds() for g in gpus)
     if built and s.question.family == "linux_x86_64":
         return Choice.of("use_vendor_build", [say(":vendor_build", gpus=names), said], on_cpu)
     old = any(last_driver(c) == "470" for c in s.question.capabilities)
@@ -169,7 +145,7 @@ def _unfit(s: Situation, vendor: str) -> Choice:  # noqa: PLR0911  one for each 
 
 def _for_some(s: Situation, vendor: str) -> Choice | None:
     """Choose for the newest GPUs of a vendor that one build can serve together, where no build serves all."""
-    kind, nvidia = KINDS[vendor], vendor == "nvidia"
+    kind, nvidia = pick.KINDS[vendor], vendor == "nvidia"
     kept: tuple[Gpu, ...] = ()
     found: tuple[Found, ...] = ()
 
@@ -193,11 +169,11 @@ def _for_some(s: Situation, vendor: str) -> Choice | None:
     return choice.saying([said, *about_old_gpus(s)], first=True)
 
 
-def _plain(s: Situation, action: Action, why: Said = ("", "")) -> Choice:
+def _plain(s: Situation, action: Action, why: pick.Said = ("", "")) -> Choice:
     if found := fitting(s.question, "cpu"):
         return _installed(s, action, found).saying([why], first=True)
-    ways = ways_out(s, "cpu") or ways_out(s, "cpu", several=True)
-    return in_the_way(s, ways) if ways else Choice.of("unsupported_platform", [why])
+    ways = blocked.ways_out(s, "cpu") or blocked.ways_out(s, "cpu", several=True)
+    return blocked.in_the_way(s, ways) if ways else Choice.of("unsupported_platform", [why])
 
 
 class Near(NamedTuple):
@@ -223,7 +199,9 @@ def near(machine: Machine, installed: str = "", beside: str = "") -> Near:
     labelled = machine.platform != "macos" and bool(VARIANT.fullmatch(label))
     there = Build(release, label)
     index = index_of(label) if labelled else ""
-    if inside and (not best.build or not allowed(f"=={release}") or (index and not machine.gpus)):
+    if inside and (
+        not best.build or not pick.allowed(f"=={release}") or (index and not machine.gpus)
+    ):
         return Near(replace(best, build=there, index=index), kept=True)
     if release and (same := _like(best, machine, installed if labelled else release)):
         return Near(replace(same, build=there, index=same.index if labelled else ""), kept=True)
@@ -252,7 +230,7 @@ def nearest(machine: Machine, release: str) -> Choice:
 
 def _like(best: Choice, machine: Machine, wanted: str) -> Choice | None:
     """Return the choice within one release where it serves what the best choice serves."""
-    if not allowed(f"=={wanted}"):
+    if not pick.allowed(f"=={wanted}"):
         return None
     range_ = ",".join(filter(None, (machine.torch, f"=={wanted}")))
     found = choose(replace(machine, torch=range_))

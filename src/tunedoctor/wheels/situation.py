@@ -88,9 +88,9 @@ def family_of(machine: Machine) -> str:
 @lru_cache(maxsize=256)
 def tag_of(python: str) -> str:
     """Return "3.13t" of "3.13.2t", "cp313t" or "3.13"; "" where it is no CPython."""
-    text = re.sub(r"^(?:cp)?3(?=\d{1,2}t?$)", "3.", python.strip().lower())
-    found = re.fullmatch(r"(?:c?python)?[ -]?(\d+\.\d+)(?:\.\d+)?(?:[a-z]+\d+)?(t?)", text)
-    return found[1] + found[2] if found else ""
+    shape = r"(?:c?python|cp)?[ -]?(\d)\.?(\d+)(?:\.\d+)?(?:[a-z]+\d+)?(t?)"
+    found = re.fullmatch(shape, python.strip().lower())
+    return f"{found[1]}.{found[2]}{found[3]}" if found else ""
 
 
 def targets(machine: Machine) -> Targets:

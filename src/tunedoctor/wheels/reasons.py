@@ -10,22 +10,10 @@ from tunedoctor.tables.gpus import named_as
 from tunedoctor.tables.load import table
 from tunedoctor.tables.wheels import Release, releases
 from tunedoctor.versions import parts
-from tunedoctor.wheels import pick
+from tunedoctor.wheels import pick, situation
 from tunedoctor.wheels.pick import KINDS, NEWEST, Alternative, Found, Said, allowed, fitting, say
 from tunedoctor.wheels.rules import last_driver
-from tunedoctor.wheels.situation import (
-    NOT_DRIVEN,
-    Situation,
-    driver_needed,
-    driver_words,
-    in_container,
-    is_data_centre,
-    names_of,
-    newest_driver,
-    of_nvidia,
-    override_of_all,
-    virtual,
-)
+from tunedoctor.wheels.situation import Situation, driver_words, is_data_centre, names_of
 
 _OPTIONS = re.compile(
     r"--(?:extra-)?index-url|--index\b|--default-index|--find-links|tool\.uv\.index|(?<!\S)-[if](?=\s)"
@@ -46,7 +34,7 @@ def about_gpus(s: Situation) -> Iterator[Said]:
     """Yield what the machine's GPUs ask to be said, whatever was chosen."""
     gpus, machine, out = s.gpus, s.machine, s.gpus.out
     platform, driver = machine.platform, machine.driver_version
-    waiting = of_nvidia(out(*NOT_DRIVEN))
+    waiting = situation.of_nvidia(out(*situation.NOT_DRIVEN))
     every = (*gpus.nvidia, *waiting)
     working = gpus.nvidia or gpus.amd or gpus.intel
     beside = bool(gpus.nvidia and waiting)
@@ -54,10 +42,14 @@ def about_gpus(s: Situation) -> Iterator[Said]:
     no_xpu = names_of(out("not xpu"))
     amd = gpus.amd if platform == "linux" else ()
     overridden = [g for g in amd if pick.override_of(g.gfx)]
-    values = " ".join(f"{k}={v}" for k, v in override_of_all(amd).items()) if overridden else ""
+    values = (
+        " ".join(f"{k}={v}" for k, v in situation.override_of_all(amd).items())
+        if overridden
+        else ""
+    )
     # nothing to work with: in a container the GPU may be outside
-    alone = in_container(s) or (driver and not waiting)
-    kept_out = working or of_nvidia(out("excluded", "not supported"))
+    alone = situation.in_container(s) or (driver and not waiting)
+    kept_out = working or situation.of_nvidia(out("excluded", "not supported"))
     outside = alone and not kept_out and platform != "macos"
     slots: Slots = {
         "driver": driver,
@@ -137,7 +129,7 @@ def beside(s: Situation, torchvision: str) -> Iterator[Said]:
         "serves": not fails,
         "driver": driver,
         "gpus": names_of(s.gpus.nvidia),
-        "virtual": virtual(s.machine, ()),
+        "virtual": situation.virtual(s.machine, ()),
         "python_3_14_1": whole and (0, 26) <= parts(torchvision)[:2] <= (0, 29),
     }
     return _all_of("beside", slots)
@@ -206,7 +198,7 @@ def _on_cuda(s: Situation, best: Found) -> Iterator[Said]:
         have = driver_words(s.machine)
         yield say("not_native_for_this_toolkit", driver=have, variant=best.row.variant)
     if newer := _after_driver(s, best):
-        need = driver_needed(s, newer)
+        need = situation.driver_needed(s, newer)
         yield say("upgrade_driver_gives_newer_torch", build=newer.build, need=need)
         yield from opt_ins(s, newer)
     yield from _passed_over(s, best)
@@ -223,7 +215,7 @@ def further(s: Situation, best: Found) -> Iterator[Alternative]:
     q, kind = s.question, best.row.kind
     if s.gpus.nvidia and kind == "cuda":
         if newer := _after_driver(s, best):
-            yield Alternative(newer.build, driver_needed(s, newer))
+            yield Alternative(newer.build, situation.driver_needed(s, newer))
             yield from _with_compat(s, best, newer)
         sure = next((one for one in pick.of_each(q, kind) if one.verified), best)
         if not best.verified and sure.build != best.build:
@@ -236,7 +228,7 @@ def further(s: Situation, best: Found) -> Iterator[Alternative]:
 
 def _after_driver(s: Situation, best: Found) -> Found | None:
     """Return the best build under the newest driver, where it is of a newer release."""
-    q, limit = s.question, newest_driver(s.gpus.nvidia)
+    q, limit = s.question, situation.newest_driver(s.gpus.nvidia)
     newer = fitting(q._replace(driver=limit), "cuda") if q.driver < limit else ()
     return newer[0] if newer and newer[0].release.parsed > best.release.parsed else None
 
@@ -245,9 +237,9 @@ def opt_ins(s: Situation, found: Found) -> Iterator[Said]:
     """Say what else a driver that is too old allows: cuda-compat on data-centre cards, asking on virtual ones."""
     gpus, cuda = s.gpus.nvidia, found.row.cuda
     real = s.machine.platform == "linux" and gpus and all(map(is_data_centre, gpus))
-    if virtual(s.machine, gpus):
+    if situation.virtual(s.machine, gpus):
         yield say("vgpu_ask_admin")
-    elif real and newest_driver(gpus) == NEWEST and cuda and s.question.driver >= _COMPAT:
+    elif real and situation.newest_driver(gpus) == NEWEST and cuda and s.question.driver >= _COMPAT:
         yield say("forward_compat_possible", cuda=cuda.replace(".", "-"), build=found.build)
 
 
