@@ -225,13 +225,6 @@ def test_odd_names_neither_stop_an_update_nor_make_a_table_that_can_not_be_read(
             assert all(part.isdigit() for part in one[3].split(".") if one[3])
 
 
-def test_an_overlay_goes_to_bytes_and_back() -> None:
-    overlay = _merged(torch_files("2.16.0", new_row())).overlay
-    got = decoded(encoded(overlay, "2026-12-24T10:00:00+00:00", ["a", "b"]))
-    assert got.overlay == overlay
-    assert got.sources == ("a", "b")
-
-
 def test_every_shipped_row_has_the_shape_of_an_updated_one() -> None:
     rows = msgspec.convert(TABLE["releases"]["items"], dict[str, Release])
     assert msgspec.json.decode(msgspec.json.encode(rows)) == TABLE["releases"]["items"]
