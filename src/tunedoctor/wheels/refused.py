@@ -50,25 +50,30 @@ def refused(
 
 
 class _Case:
-    """One refusal on one machine."""
+    """One refusal on one machine; sentences and their causes are `refusals` of wheel_words.json."""
 
     def __init__(self, one: Refusal, own: Interpreter | None, host: Host | None) -> None:
-        self.one, self.own, self.host = one, own, host
-        self.what, bare = f"{one.name}{one.specifier}", one.specifier.lstrip("=")
-        pinned = one.specifier.startswith("==") and bare.strip()[:1].isdigit()
-        self.pin = bare.strip().partition("+")[0].partition(",")[0] if pinned else ""
+        self.one, self.own, self.host, self.name = one, own, host, one.name
+        self.what, self.bare = f"{one.name}{one.specifier}", one.specifier.lstrip("=")
+        pinned = one.specifier.startswith("==") and self.bare.strip()[:1].isdigit()
+        self.pin = self.bare.strip().partition("+")[0].partition(",")[0] if pinned else ""
         """The release that is asked for, without its label; "" where none is pinned."""
         self.label = one.specifier.partition("+")[2]
         self.tag = python_tag(own) if own is not None else ""
         self.family: Family = family(host, own) if own is not None and host is not None else ""
         self.offered = one.offered or ()
         self.last = max(self.offered, key=parts, default="")
-        self.labels = {v.partition("+")[2] for v in self.offered} - {""}
-        self.release = release_row(bare) if one.name == "torch" else None
+        self.labels = ", ".join(sorted({v.partition("+")[2] for v in self.offered} - {""})[:2])
+        self.release = release_row(self.bare) if one.name == "torch" else None
         """What the table knows of the torch that is pinned."""
         self.macos = host is not None and host.os == "macos"
         self.python = f"; this is Python {own.version}" if own is not None and own.version else ""
         """The end of a sentence that names the interpreter."""
+
+    def because(self, key: str, cause: Cause | None = None, **slots: object) -> Refused:
+        """Return a sentence with its cause."""
+        known, text = table("wheel_words")["refusals"][key]
+        return Refused(cause or known, text.format(**vars(self), **slots))
 
     def has_wheel(self, version: str) -> bool:
         """Tell whether a release has a wheel here; where the system is not known, for Linux on x86_64."""
@@ -100,39 +105,36 @@ class _Case:
             return self._nothing()
         # what no index has for this Python or system, whatever the release
         if all(v in ("0.1.2", "0.1.2.post1", "0.1.2.post2") for v in self.offered):
-            found = f"pip finds sources of 2016 alone for {self.what}{self.python}"
-            return Refused(self.none_at_all(), found)
+            return self.because("sources of 2016", self.none_at_all())
         if self.macos and self.label.startswith(("cu", "rocm")):
-            found = f"{self.what} is a build for a GPU that no Mac has"
-            return Refused("platform-unsupported", found)
+            return self.because("no gpu of a mac")
         return self._of_versions()
 
     def _by_file(self, tags: str) -> Refused | None:
         """Judge a wheel that was named as a file; another Python is what is meant most where nobody told."""
-        file = f"the file of {self.one.name} {self.one.specifier.lstrip('=')}"
         found = misplaced(tags, self.own, self.host)
         if found is None:
-            said = f"{file} has the tags {tags}, which this Python does not take"
-            return Refused("python-unsupported", said, file=True) if self.own is None else None
+            said = self.because("file", tags=tags)._replace(file=True)
+            return said if self.own is None else None
         there = self.release is None or not self.tag or self.has_wheel(self.pin)
         end = "" if there else f"; torch {self.pin} has none for Python {self.tag}"
-        return Refused(found.cause, f"{file} is {found.found}{end}", file=there)
+        return self.because("misplaced", found.cause, found=found.found, end=end)._replace(
+            file=there
+        )
 
     def _of_others(self) -> Refused | None:
         """Judge a package that has no table of wheels here."""
         one, own = self.one, self.own
         if self.macos and one.name == "triton" and one.reason == "nothing":
             # its wheels are for Linux alone. Source: PyPI, files of triton
-            return Refused("platform-unsupported", "triton has no wheel for macOS")
+            return self.because("triton")
         pin = parts(one.specifier.lstrip("=~>"))
         ended = own is not None and bool(parts(own.version)) and not at_least(own.version, "3.9")
         if ended and pin and one.offered and all(parts(v) < pin for v in one.offered):
-            newest = f"the newest {one.name} that pip offers is {one.offered[-1]}"
-            return Refused("python-unsupported", f"{newest}{self.python}")
+            return self.because("python ended", newest=one.offered[-1])
         for version, floor in one.python_floors if one.reason == "python" else ():
             if not one.specifier or within(version, one.specifier) is not False:
-                said = f"{self.what} requires Python {floor}{self.python}"
-                return Refused("python-unsupported", said)
+                return self.because("python floor", floor=floor)
         return None
 
     def _by_tag(self) -> Refused | None:
@@ -140,29 +142,22 @@ class _Case:
         one, tag, tags = self.one, self.one.tag, self.one.wheel_tags
         if one.reason in ("python", "abi") and (tag or tags):
             has = f"; there are wheels for {', '.join(tags[:6])}" if any(tags) else ""
-            said = f"{self.what} has no wheel for {tag or 'this Python'}{has}"
-            return Refused("python-unsupported", said)
+            return self.because("tag", file_tag=tag or "this Python", more=has)
         if one.reason != "platform" or not tag:
             return None
         have, need = _manylinux(tag), min(filter(None, map(_manylinux, tags)), default=())
-        cause: Cause = "platform-unsupported"
-        more = ""
+        key, some = "platform tag", ", ".join(tags[:4])
         if named_as("narrow_tag", tag):
-            cause = "python-32bit"
+            key = "narrow tag"
         elif have and have < need:
-            cause = "glibc-too-old"
-            more = f", and the ones there are need glibc {'.'.join(map(str, need))}"
+            key = "glibc tag"
         elif tag.startswith("macosx") and "arm64" in tag and "macosx" in " ".join(tags):
-            cause, more = "macos-too-old", f"; there are {', '.join(tags[:4])}"
+            key = "macos tag"
         elif self._elsewhere():
-            cause = "wheel-not-on-index"
-            more = (
-                f" under that name; PyTorch's index has it as {one.specifier.lstrip('=')}+cpu, +cu…: "
-                f"without a label there is {', '.join(tags[:3])} alone"
-            )
+            key, some = "tag of a label", ", ".join(tags[:3])
         elif not (tags or named_as("foreign_tag", tag)):
             return None
-        return Refused(cause, f"{self.what} has no wheel for {tag}{more}")
+        return self.because(key, file_tag=tag, tags=some, glibc=".".join(map(str, need)))
 
     def _elsewhere(self) -> bool:
         """Tell of a system for which the release has wheels with a label, where an index was asked for one without.
@@ -184,8 +179,7 @@ class _Case:
         minor = ".".join(map(str, parts(own.version)[:2])) if own is not None else ""
         last = table("distributions")["last_torch"].get(minor, "")
         if one.name == "torch" and last and parts(self.pin) > parts(last):
-            said = f"{self.what} has no wheel{self.python}: torch {last} is the last"
-            return Refused("python-unsupported", said)
+            return self.because("last of a python", last_torch=last)
         variants = self.release.variants() if self.release is not None else []
         asked = one.index.rpartition("/whl/")[2]
         never = asked.startswith(("cu", "rocm")) and bool(variants) and asked not in variants
@@ -195,13 +189,11 @@ class _Case:
         if one.reason == "abi" or (locked and label in ("", *variants)):
             return None
         if label and one.offered is None:
-            return Refused("wheel-not-on-index", f"no index here has torch {self.pin} for {label}")
+            return self.because("no such label", asked=label)
         if one.offered is not None and one.reason == "nothing":
-            said = f"the index has no {one.name} for this Python and system: '{self.what} (from versions: none)'"
-            return Refused(self.none_at_all(), said)
+            return self.because("from versions: none", self.none_at_all())
         if not one.specifier and self.host and self.none_at_all() == "platform-unsupported":
-            said = f"no index has a wheel of {one.name} for this system that pip takes"
-            return Refused("platform-unsupported", said)
+            return self.because("no index")
         return None
 
     def _of_versions(self) -> Refused | None:
@@ -210,37 +202,32 @@ class _Case:
             floor = self.one.specifier.lstrip(">=").strip().partition(",")[0]
             above = self.one.specifier.startswith(">") and floor[:1].isdigit()
             return self._below(floor) if above else None
-        bases = [v.partition("+")[0] for v in self.offered]
-        first = min(self.offered, key=parts)
-        span = f"{first} to {self.last}" if len(bases) > 1 else self.last
-        has, wanted = f"the index offers {span}", parts(self.pin)
-        if self.pin in bases:
-            return Refused("wheel-not-on-index", f"{self.what} is not there: {has}")
-        if all(parts(base) < wanted for base in bases):
-            return self._below(self.pin)
-        if not all(parts(base) > wanted for base in bases):
-            return Refused("wheel-not-on-index", f"there is no {self.what}: {has}")
+        bases = [parts(v.partition("+")[0]) for v in self.offered]
+        span = f"{min(self.offered, key=parts)} to {self.last}" if len(bases) > 1 else self.last
+        wanted, key = parts(self.pin), "too old for this python"
         # an index of one variant begins with the first release that was built for it
         known = bool(self.tag) and release_row(self.pin) is not None
-        if self.labels and not (known and not self.has_wheel(self.pin)):
-            said = f"{self.what} is older than what this index has: {has}"
-            return Refused("wheel-not-on-index", said)
-        said = f"{self.what} has no wheel for a Python so new{self.python}: {has}"
-        return Refused("python-unsupported", said)
+        if self.pin in (v.partition("+")[0] for v in self.offered):
+            key = "not there"
+        elif all(base < wanted for base in bases):
+            return self._below(self.pin)
+        elif not all(base > wanted for base in bases):
+            key = "no such release"
+        elif self.labels and not (known and not self.has_wheel(self.pin)):
+            key = "older than the index"
+        return self.because(key, span=span)
 
     def _below(self, version: str) -> Refused | None:
         """Judge where only older releases are offered: what ended there, the Python, the system, or the index."""
         last = self.last.partition("+")[0]
-        end = f"{self.what} is not offered, {last} is the last that is"
         version = version if version.count(".") > 1 else f"{version}.0"  # ">=2.3" begins there
         known = self.one.name == "torch" and release_row(version) is not None
         if known and (found := self._ended(version, last)):
-            return found._replace(found=f"{end}: {found.found}")
+            return self.because("ended", found.cause, release_=last, why=found.found)
         if self.labels:
-            labels = ", ".join(sorted(self.labels)[:2])
-            return Refused("wheel-not-on-index", f"{end} for {labels}")
+            return self.because("ended for labels", release_=last)
         if parts(version) > releases()[0].parsed.release:
-            return Refused("wheel-not-on-index", f"there is no {self.what} yet: {end}")
+            return self.because("not yet", release_=last)
         return None
 
     def _ended(self, version: str, last: str) -> Refused | None:
@@ -249,20 +236,18 @@ class _Case:
         # files without a label are those of the default index
         intel_mac = where == "macos_x86_64" or not (where or self.labels)
         if intel_mac and last == LAST_INTEL_MAC:
-            return Refused("platform-unsupported", "as on an Intel Mac")
+            return self.because("intel mac")
         if self.tag and not self.has_wheel(version):
-            return Refused("python-unsupported", f"no wheel of {version} for Python {self.tag}")
+            return self.because("no wheel", version=version)
         linux: Family = where if where.startswith("linux") else "linux_x86_64"
-        cause: Cause = "glibc-too-old"
-        name, have, floor = "glibc", "", ""
+        key, have, floor = "glibc", "", ""
         if host is not None and host.libc == "glibc":
             have, floor = host.libc_version, glibc_floor(version, "cpu", linux)
-        elif host is not None and host.os == "macos" and self.tag:
-            cause, name, have = "macos-too-old", "macOS", host.macos_version
-            floor = macos_floor(version, self.tag)
+        elif self.macos and host is not None and self.tag:
+            key, have, floor = "macos", host.macos_version, macos_floor(version, self.tag)
         if not have or not floor or at_least(have, floor):
             return None
-        return Refused(cause, f"{version} needs {name} {floor}, here is {have}")
+        return self.because(key, version=version, floor=floor, have=have)
 
 
 def _manylinux(tag: str) -> tuple[int, ...]:
