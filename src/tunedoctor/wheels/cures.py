@@ -227,26 +227,19 @@ def install_driver(
     `old_card`: Maxwell, Pascal or Volta, which end with 580.
     """
     wanted = f"driver {floor} or newer" if floor else "driver 580 or newer"
-    if host is not None and host.wsl:
-        todo = advise(f"Install NVIDIA {wanted} in Windows, never inside WSL", "root")
-        note = "administrator; then run `wsl.exe --shutdown` and start WSL again"
-        return DriverInstall(todo, note)
-    if host is not None and host.os == "windows":
-        todo = advise(f"Install NVIDIA {wanted}", "root")
-        return DriverInstall(todo, "administrator; then restart")
-    if host is not None and ("Jetson" in host.model or "DGX" in host.model):
-        todo = advise(f"Install a JetPack or DGX OS release with {wanted}", "root")
-        return DriverInstall(todo, "the driver is part of that system")
-    kind = "proprietary" if old_card else "open"
-    distro, version = (host.distro, host.distro_version) if host is not None else ("", "")
-    for row in table("driver_install")["rows"] if not container else ():
+    rows, kind = table("driver_install"), "proprietary" if old_card else "open"
+    distro, version, place = "", "", "host" if container else "other"
+    if host is not None:
+        board = "board" if "Jetson" in host.model or "DGX" in host.model else place
+        place = "wsl" if host.wsl else "windows" if host.os == "windows" else board
+        distro, version = host.distro, host.distro_version
+    for row in rows["rows"] if place == "other" else ():
         mine = distro in row["ids"] and version.startswith(row["version"])
         if mine and row[kind] and (not (floor and row["branch"]) or at_least(row["branch"], floor)):
             note = "; ".join(filter(None, ("root; needs a reboot", row.get("note"))))
             return DriverInstall(tell(row[kind], "reboot"), note)
-    place = " on the host of this container" if container else ""
-    todo = advise(f"Install NVIDIA {wanted}{place}", "reboot")
-    return DriverInstall(todo, "root; needs a reboot")
+    todo, who, note = rows["elsewhere"][place]
+    return DriverInstall(advise(todo.format(driver=wanted), who), note)
 
 
 def rebuild_module(host: Host | None) -> DriverInstall:
