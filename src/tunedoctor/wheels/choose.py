@@ -11,8 +11,8 @@ from typing import Any, Literal, NamedTuple
 import msgspec
 from msgspec.structs import replace
 
-from tunedoctor.facts import InstallerConfig, Interpreter, Knowledge, TorchBuild
-from tunedoctor.snapshot import Snapshot
+from tunedoctor.facts import InstallerConfig, Knowledge
+from tunedoctor.snapshot import Facts, Snapshot
 from tunedoctor.tables.wheels import VARIANT, Numbers, cuda_of, release_row, releases
 from tunedoctor.versions import parts, pep440, within
 from tunedoctor.wheels import blocked, pick, situation
@@ -290,13 +290,9 @@ def answer(
     knowledge: Knowledge | None = None,
 ) -> Answer:
     """Choose for a machine; `snapshot` shows what is installed and configured here, None where nothing here counts."""
-    choice = choose(machine)
-    interpreter, torch, config = (
-        snapshot.find(kind) if snapshot else None
-        for kind in (Interpreter, TorchBuild, InstallerConfig)
-    )
-    installed = label_of(torch) if torch else ""
-    python = interpreter.executable if interpreter else ""
+    choice, here = choose(machine), snapshot or Snapshot.of(())
+    facts, config = Facts(here), here.find(InstallerConfig)
+    installed, python = label_of(facts.torch), facts.interpreter.executable
     build = choice.build
     floor = driver_floor(cuda_of(build.variant), windows=machine.windows) if build else ""
     if machine.driver_supposed and floor:
