@@ -143,25 +143,13 @@ def _by(vendor: Literal["nvidia", "amd"], column: Literal["names", "pci"]) -> di
     """Return name or PCI device id -> the rows that have it, without those that nobody read."""
     found: dict[str, list[Row]] = {}
     for row in table("gpus")[vendor]:
-        if any(note.startswith(_NOTHING_READ) for note in row["unverified"]):
-            continue
-        for one in row[column]:
+        read = not any(note.startswith(_NOTHING_READ) for note in row["unverified"])
+        doubted = row.get("doubted", ())
+        for one in (i for i in row[column] if i not in doubted) if read else ():
             # PCI probes see the device: rows of NVIDIA may name its subsystem too, those of AMD name the vendor
             key = _key(one) if column == "names" else one.split(":")[vendor == "amd"]
             if row not in (same := found.setdefault(key, [])):
                 same.append(row)
-    if (
-        column == "pci" and vendor == "nvidia"
-    ):  # ids that came after the rows, where one has their name
-        for new in table("gpus")["pci_newer"]:
-            brand, _, device = new["id"].partition(":")
-            named = _by("nvidia", "names").get(_key(new["name"].partition(" ")[2]))
-            if brand == "10de" and device not in found and named:
-                found[device] = named
-    elif column == "pci":  # a note such as "gfx of 1902 parts" doubts one id of a row, not the row
-        notes = "\n".join(note for row in table("gpus")["amd"] for note in row["unverified"])
-        for id_ in re.findall(r"gfx of (\w{4}) parts", notes):
-            found.pop(id_, None)
     return found
 
 
