@@ -64,15 +64,9 @@ def driver_floor(cuda: str, *, windows: bool) -> str:
 
     `windows` is true in WSL 2 as well: the driver there is the one of Windows.
     """
-    wanted = parts(cuda)
     for row in table("torch_wheels")["cuda"]["minor_version_compat"]:
-        low, _, high = row["cuda"].replace(".x", "").partition("-")
-        first = parts(low)
-        inside = first <= wanted[:2] <= parts(high) if high else wanted[: len(first)] == first
-        if wanted and inside:
-            # the table's 580.65.06 is the first public driver of the branch; Jetson Thor reports 580.00
-            floor = row["windows" if windows else "linux"]
-            return "580" if parts(floor)[0] == 580 else str(floor)
+        if parts(row["from"]) <= parts(cuda)[:2] <= parts(row["to"]):
+            return str(row["windows" if windows else "linux"])
     return ""
 
 
@@ -92,13 +86,10 @@ def archs_run(archs: Iterable[str], capability: str, cuda: str = "") -> bool | N
             runs = name.isdigit() and have >= (int(name[:-1]), int(name[-1]))
         elif rule:
             known = True
-            if "only" in rule:
-                runs = capability in rule["only"]
-            elif capability in rule.get("not", ()):
-                lifted = {("70", "7.2"), ("80", "8.7"), ("86", "8.7")}
-                runs = bool(cuda) and at_least(cuda, "13.2") and (name, capability) in lifted
-            else:
-                runs = parts(rule["min"]) <= have < parts(rule["max_excl"])
+            spans = rule["spans"]
+            if cuda and at_least(cuda, "13.2"):
+                spans = rule.get("since_13_2", spans)
+            runs = any(parts(low) <= have < parts(below) for low, below in spans)
         if runs:
             return True
     return False if known else None
