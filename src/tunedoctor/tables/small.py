@@ -2,7 +2,7 @@
 
 import re
 from functools import cache
-from typing import Annotated, Any, Literal, NamedTuple
+from typing import Annotated, Any, Literal
 
 import msgspec
 
@@ -117,7 +117,7 @@ def _plain(name: str) -> str:
 # models.json: shapes of popular models
 
 
-class ModelRow(NamedTuple):
+class ModelRow(msgspec.Struct, frozen=True):
     """One model of the table."""
 
     name: str
@@ -129,10 +129,7 @@ class ModelRow(NamedTuple):
 
 def models() -> tuple[ModelRow, ...]:
     """Return all models of the table, in its order."""
-    rows = table("models")["models"].items()
-    return tuple(
-        ModelRow(name, row["config"], row["params"], row.get("note", "")) for name, row in rows
-    )
+    return rows("models", "models", ModelRow)
 
 
 # modules.json: the distribution that brings a module which code of the stack imports
