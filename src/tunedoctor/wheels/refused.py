@@ -3,7 +3,7 @@
 import re
 from typing import Literal, NamedTuple
 
-from tunedoctor.facts import Host, IndexAnswer, Interpreter, Refusal, Unknown
+from tunedoctor.facts import Host, IndexAnswer, Interpreter, Refusal
 from tunedoctor.tables.gpus import named_as
 from tunedoctor.tables.load import table
 from tunedoctor.tables.wheels import release_row, releases
@@ -40,34 +40,31 @@ class Refused(NamedTuple):
     """A file was named that another Python or system could take: the release itself has one for this machine."""
 
 
-def refused(
-    answer: IndexAnswer | Unknown | None, own: Interpreter | None = None, host: Host | None = None
-) -> Refused | None:
+def refused(answer: IndexAnswer, own: Interpreter, host: Host) -> Refused | None:
     """Return what stands behind the first failed install that can be judged; None where none can."""
-    cases = answer.refusals if isinstance(answer, IndexAnswer) else ()
-    judged = (_Case(one, own or None, host or None).judged() for one in cases)
+    judged = (_Case(one, own, host).judged() for one in answer.refusals)
     return next(filter(None, judged), None)
 
 
 class _Case:
     """One refusal on one machine; sentences and their causes are `refusals` of wheel_words.json."""
 
-    def __init__(self, one: Refusal, own: Interpreter | None, host: Host | None) -> None:
+    def __init__(self, one: Refusal, own: Interpreter, host: Host) -> None:
         self.one, self.own, self.host, self.name = one, own, host, one.name
         self.what, self.bare = f"{one.name}{one.specifier}", one.specifier.lstrip("=")
         pinned = one.specifier.startswith("==") and self.bare.strip()[:1].isdigit()
         self.pin = self.bare.strip().partition("+")[0].partition(",")[0] if pinned else ""
         """The release that is asked for, without its label; "" where none is pinned."""
         self.label = one.specifier.partition("+")[2]
-        self.tag = python_tag(own) if own is not None else ""
-        self.family: Family = family(host, own) if own is not None and host is not None else ""
+        self.tag = python_tag(own)
+        self.family: Family = family(host, own) if own and host else ""
         self.offered = one.offered or ()
         self.last = max(self.offered, key=parts, default="")
         self.labels = ", ".join(sorted({v.partition("+")[2] for v in self.offered} - {""})[:2])
         self.release = release_row(self.bare) if one.name == "torch" else None
         """What the table knows of the torch that is pinned."""
-        self.macos = host is not None and host.os == "macos"
-        self.python = f"; this is Python {own.version}" if own is not None and own.version else ""
+        self.macos = host.os == "macos"
+        self.python = f"; this is Python {own.version}" if own.version else ""
         """The end of a sentence that names the interpreter."""
 
     def because(self, key: str, cause: Cause | None = None, **slots: object) -> Refused:
@@ -82,13 +79,12 @@ class _Case:
     def none_at_all(self) -> Cause:
         """Tell what a Python lacks for which there is no wheel at all: 64 bits, a system, or its version."""
         own, host = self.own, self.host
-        machine = one_spelling((own.machine if own else "") or (host.machine if host else ""))
-        if own is not None and own.bits == 32:
+        machine = one_spelling(own.machine or host.machine)
+        if own.bits == 32:
             return "python-32bit"
-        if host is not None:
-            musl = host.libc == "musl" or host.distro == "alpine"
-            if musl or host.os == "other" or (host.os == "windows" and machine == "arm64"):
-                return "platform-unsupported"
+        musl = host.libc == "musl" or host.distro == "alpine"
+        if musl or host.os == "other" or (host.os == "windows" and machine == "arm64"):
+            return "platform-unsupported"
         if machine in ("x86", "armv6l", "armv7l"):
             return "python-32bit"
         return "platform-unsupported" if named_as("foreign", machine) else "python-unsupported"
@@ -115,7 +111,7 @@ class _Case:
         found = misplaced(tags, self.own, self.host)
         if found is None:
             said = self.because("file", tags=tags)._replace(file=True)
-            return said if self.own is None else None
+            return None if self.own else said
         there = self.release is None or not self.tag or self.has_wheel(self.pin)
         end = "" if there else f"; torch {self.pin} has none for Python {self.tag}"
         return self.because("misplaced", found.cause, found=found.found, end=end)._replace(
@@ -129,7 +125,7 @@ class _Case:
             # its wheels are for Linux alone. Source: PyPI, files of triton
             return self.because("triton")
         pin = parts(one.specifier.lstrip("=~>"))
-        ended = own is not None and bool(parts(own.version)) and not at_least(own.version, "3.9")
+        ended = bool(parts(own.version)) and not at_least(own.version, "3.9")
         if ended and pin and one.offered and all(parts(v) < pin for v in one.offered):
             return self.because("python ended", newest=one.offered[-1])
         for version, floor in one.python_floors if one.reason == "python" else ():
@@ -176,7 +172,7 @@ class _Case:
         """Judge where no version was offered: none at all, or the tool prints no list."""
         one, own = self.one, self.own
         # a pinned release that is younger than the last one for an old Python
-        minor = ".".join(map(str, parts(own.version)[:2])) if own is not None else ""
+        minor = ".".join(map(str, parts(own.version)[:2]))
         last = table("distributions")["last_torch"].get(minor, "")
         if one.name == "torch" and last and parts(self.pin) > parts(last):
             return self.because("last of a python", last_torch=last)
@@ -241,9 +237,9 @@ class _Case:
             return self.because("no wheel", version=version)
         linux: Family = where if where.startswith("linux") else "linux_x86_64"
         key, have, floor = "glibc", "", ""
-        if host is not None and host.libc == "glibc":
+        if host.libc == "glibc":
             have, floor = host.libc_version, glibc_floor(version, "cpu", linux)
-        elif self.macos and host is not None and self.tag:
+        elif self.macos and self.tag:
             key, have, floor = "macos", host.macos_version, macos_floor(version, self.tag)
         if not have or not floor or at_least(have, floor):
             return None
@@ -257,16 +253,16 @@ def _manylinux(tag: str) -> tuple[int, ...]:
     return tuple(map(int, numbers)) if known and all(map(str.isdecimal, numbers)) else ()
 
 
-def misplaced(tags: str, own: Interpreter | None, host: Host | None) -> Refused | None:
+def misplaced(tags: str, own: Interpreter, host: Host) -> Refused | None:
     """Return why a file with the tags "cp311-cp311-linux_x86_64" does not fit; None where nothing speaks against it."""
     python, _, rest = tags.partition("-")
     abi, _, platform = rest.partition("-")
     return _system(platform, host) or _python(python, abi, own)
 
 
-def _system(platform: str, host: Host | None) -> Refused | None:
+def _system(platform: str, host: Host) -> Refused | None:
     family = next((f for word, f in _SYSTEMS.items() if word in platform), "")
-    if host is None or not family or host.os == "other":
+    if not family or host.os not in _SYSTEMS.values():
         return None
     said = f"for {platform}, and this is {host.name or host.os} {host.machine}".rstrip()
     machine = re.sub(r"^(?:(?:many|musl)?linux|macosx)(?:_?\d{1,4}){0,2}_|^win_", "", platform)
@@ -283,10 +279,10 @@ def _system(platform: str, host: Host | None) -> Refused | None:
     return None
 
 
-def _python(python: str, abi: str, own: Interpreter | None) -> Refused | None:
-    have = parts(own.version)[:2] if own is not None else ()
+def _python(python: str, abi: str, own: Interpreter) -> Refused | None:
+    have = parts(own.version)[:2]
     digits = python.removeprefix("cp")
-    if own is None or len(have) < 2 or not (python.startswith("cp") and digits[1:].isdigit()):
+    if len(have) < 2 or not (python.startswith("cp") and digits[1:].isdigit()):
         return None
     wanted = (int(digits[0]), int(digits[1:]))
     fits = have >= wanted if abi == "abi3" else have == wanted
