@@ -11,7 +11,7 @@ from itertools import takewhile
 from typing import NamedTuple
 
 from tunedoctor.cure import set_variable
-from tunedoctor.facts import Environment, Errors, Host, NvidiaGpu, Runtime, TorchBuild, Unknown
+from tunedoctor.facts import Environment, Errors, Host, NvidiaGpu, Runtime, TorchBuild
 from tunedoctor.findings import Finding
 from tunedoctor.lazy import pattern
 from tunedoctor.snapshot import Facts
@@ -25,17 +25,13 @@ def entries(value: str) -> list[str]:
     return [entry.strip() for entry in value.split(",")] if value.strip() else []
 
 
-def visible_gpus(
-    gpus: Iterable[NvidiaGpu], environment: Environment | Unknown | None
-) -> tuple[NvidiaGpu, ...]:
+def visible_gpus(gpus: Iterable[NvidiaGpu], known: Environment) -> tuple[NvidiaGpu, ...]:
     """Return the GPUs that a process started here would see, in the order in which CUDA counts them.
 
     Of unlike cards the order by compute capability stands for that by speed.
     """
-    cards = tuple(gpus)
-    known = environment if isinstance(environment, Environment) else None
-    setting = known.get("CUDA_VISIBLE_DEVICES") if known else None
-    if known is None or setting is None:
+    cards, setting = tuple(gpus), known.get("CUDA_VISIBLE_DEVICES")
+    if setting is None:
         return cards
     if known.get("CUDA_DEVICE_ORDER") != "PCI_BUS_ID" and len({card.name for card in cards}) > 1:
         cards = tuple(sorted(cards, key=lambda c: parts(c.compute_capability), reverse=True))
@@ -178,12 +174,12 @@ def code_of(build: TorchBuild | None, seen: Coverage | None) -> str:
     return f"{name} says that it is not compatible"
 
 
-def card_refused(errors: Errors | Unknown | None) -> NvidiaGpu | None:
+def card_refused(errors: Errors) -> NvidiaGpu | None:
     """Return the card that torch's own warning calls incompatible, or that is outside of the range that it states.
 
     The end of the range holds for its major only: code for 12.0 runs on 12.1, and torch 2.9 warned of that too.
     """
-    text = "\n".join(error.text for error in (errors.errors if isinstance(errors, Errors) else ()))
+    text = "\n".join(error.text for error in errors.errors)
     limits = _RANGE.search(text)
     for card in _CARD.finditer(text):
         name = re.sub(r".*(?:Warning|Error):\s*", "", card["refused"] or card["name"]).strip()

@@ -216,7 +216,7 @@ class DriverInstall(NamedTuple):
 
 
 def install_driver(
-    host: Host | None,
+    host: Host,
     floor: str = "",
     *,
     old_card: bool = False,
@@ -228,13 +228,11 @@ def install_driver(
     """
     wanted = f"driver {floor} or newer" if floor else "driver 580 or newer"
     rows, kind = table("driver_install"), "proprietary" if old_card else "open"
-    distro, version, place = "", "", "host" if container else "other"
-    if host is not None:
-        board = "board" if "Jetson" in host.model or "DGX" in host.model else place
-        place = "wsl" if host.wsl else "windows" if host.os == "windows" else board
-        distro, version = host.distro, host.distro_version
+    place = "board" if "Jetson" in host.model or "DGX" in host.model else "other"
+    place = "host" if container and place == "other" else place
+    place = "wsl" if host.wsl else "windows" if host.os == "windows" else place
     for row in rows["rows"] if place == "other" else ():
-        mine = distro in row["ids"] and version.startswith(row["version"])
+        mine = host.distro in row["ids"] and host.distro_version.startswith(row["version"])
         if mine and row[kind] and (not (floor and row["branch"]) or at_least(row["branch"], floor)):
             note = "; ".join(filter(None, ("root; needs a reboot", row.get("note"))))
             return DriverInstall(tell(row[kind], "reboot"), note)
@@ -242,10 +240,10 @@ def install_driver(
     return DriverInstall(advise(todo.format(driver=wanted), who), note)
 
 
-def rebuild_module(host: Host | None) -> DriverInstall:
+def rebuild_module(host: Host) -> DriverInstall:
     """Return how to build the installed driver's module for the running kernel."""
     for row in table("driver_install")["rebuild"]:
-        if host is not None and host.distro in row["ids"]:
+        if host.distro in row["ids"]:
             return DriverInstall(tell(row["command"], "root"), "root; a few minutes, no reboot")
     command = "sudo dkms autoinstall && sudo modprobe nvidia"
     return DriverInstall(tell(command), "root; a few minutes")
