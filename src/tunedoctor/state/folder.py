@@ -141,7 +141,8 @@ def keep(file: Path, data: bytes, mode: int = 0o600, *, alone: bool = True) -> N
         with suppress(OSError):
             beside.unlink()
         raise
-    sync(file.parent)
+    if alone:  # another's folder need not be readable
+        sync(file.parent)
 
 
 def sync(folder: Path) -> None:

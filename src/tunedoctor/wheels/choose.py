@@ -37,8 +37,7 @@ def choose(machine: Machine) -> Choice:
         wanted = s.question.torch
         choice = _plain(s, "cpu_only", say(":as_asked_cpu", wanted=wanted))
         found = fitting(s.question._replace(torch=wanted.replace("+cpu", "")), kind)
-        others = offered(found, "without the label")
-        choice = replace(choice, alternatives=(*choice.alternatives, *others))
+        choice = choice.offering(*offered(found, "without the label"))
     else:
         waiting = bool(s.gpus.left_out or s.machine.driver_version)
         choice = (_for_gpus(s, vendors) if vendors else blocked.undriven(s)) or _plain(
@@ -100,14 +99,12 @@ def _without(s: Situation, choice: Choice, vendor: str) -> Choice:
     other = _unfit(s, vendor)
     if other.action == "install_partial":
         mine = (Alternative(choice.build),) if choice.build else ()
-        other = replace(other, alternatives=(*other.alternatives, *mine))
-        return other.saying([say("two_vendors")])
+        return other.offering(*mine).saying([say("two_vendors")])
     said = [say("gpu_ignored:vendor", gpus=names_of(s.gpus.of(vendor)), why=other.reasons[0])]
-    if (
-        vendor == "nvidia" and other.action not in pick.INSTALLS
-    ):  # the way to it is as good an answer
+    # the way to NVIDIA's is as good an answer
+    if vendor == "nvidia" and other.action not in pick.INSTALLS:
         said += [(code, "") for code in other.says]
-        choice = replace(choice, alternatives=(*choice.alternatives, *other.alternatives))
+        choice = choice.offering(*other.alternatives)
     return choice.saying(said)
 
 

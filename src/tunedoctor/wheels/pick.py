@@ -93,6 +93,10 @@ class Choice(msgspec.Struct, frozen=True):
         """Return an answer without a build, with what is to be said."""
         return cls(action, alternatives=alternatives).saying(said)
 
+    def offering(self, *more: Alternative) -> "Choice":
+        """Return the choice with more alternatives."""
+        return replace(self, alternatives=(*self.alternatives, *more))
+
     def saying(self, said: Iterable[Said], *, first: bool = False) -> "Choice":
         """Return the choice with more said, before or after what it says already; each code and sentence once."""
         more = tuple(said)
