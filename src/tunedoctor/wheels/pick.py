@@ -7,6 +7,7 @@ from typing import Literal, NamedTuple
 
 import msgspec
 from msgspec.structs import replace
+from packaging.version import Version
 
 from tunedoctor.tables.load import table
 from tunedoctor.tables.small import rocm_override
@@ -343,14 +344,12 @@ def without_code(
 
     Of one release the build that the default index has comes first, and those that were seen before others.
     """
-    rows = [
-        one for one in _in_range("cuda", family, python, torch) if not serves(one[1], capabilities)
-    ]
-    order = {release.version: n for n, (release, _) in enumerate(rows)}
 
-    def place(pair: tuple[Release, Row]) -> tuple[int, bool, bool]:
+    def place(pair: tuple[Release, Row]) -> tuple[Version, bool, bool]:
         release, row = pair
         default = release.pypi_default.get("linux_x86_64", "")
-        return order[release.version], row.variant != default, not row.verified
+        return release.parsed, row.variant == default, row.verified
 
-    return tuple(sorted(rows, key=place))
+    every = _in_range("cuda", family, python, torch)
+    rows = (one for one in every if not serves(one[1], capabilities))
+    return tuple(sorted(rows, key=place, reverse=True))
