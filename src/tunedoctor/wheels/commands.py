@@ -301,25 +301,22 @@ def _steers(config: InstallerConfig, pins: Pins, python: str, *, windows: bool) 
 
 def _effect(name: str, value: str, place: str, pins: Pins, python: str) -> tuple[str, bool]:
     """Return what a setting does to these packages, and whether that harms; "" for nothing."""
-    if name in ("uv.python", "uv.system-python"):
-        end = "; the command names its own" if python else ""
-        return f"names an interpreter{end}", not python
-    if name.endswith(".no-binary"):
-        every = {":all:", "true", "1", *(pin.name for pin in pins.packages)}
-        asked = every & {*value.lower().replace(",", " ").split()}
-        return ("asks for source archives, which no index has of torch" if asked else "", True)
     rows = table("installer_settings")
     own = pins.index and (name != "uv.torch-backend" or pins.backend)
     row = rows["always"].get(name) or rows["own_index" if own else "default_index"].get(name)
     if name in rows["files"]:
         row = None if place.startswith("UV_") else rows["files"][name]
-    if row is None:
+    every = {":all:", "true", "1", *(pin.name for pin in pins.packages)}
+    asked = every & {*value.lower().replace(",", " ").split()}
+    if row is None or (name.endswith(".no-binary") and not asked):
         return "", False
     harms = {
         "pytorch_index": "download.pytorch.org" in value,
         "unless_labelled": not all(pin.label for pin in pins.packages),
+        "unless_named": not python,
     }.get(row["harms"], row["harms"])
-    return row["does"].format(value=value, backend=pins.backend), bool(harms)
+    named = "; the command names its own" if python else ""
+    return row["does"].format(value=value, backend=pins.backend, named=named), bool(harms)
 
 
 def _cure(one: Steer, *, held: bool, windows: bool) -> str:
