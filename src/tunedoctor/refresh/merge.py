@@ -180,9 +180,8 @@ def merged(  # noqa: PLR0913  two tables and what was learned
         cuda = sorted({v for _, v, _ in one if v.startswith("cu")})
         told = learned.get(version, Learned())
         unknown = [v for v in cuda if not _drivers(v, told, in_use)]
-        left_out += [
-            f"{version}+{v}: no driver floor is known for CUDA {cuda_of(v)}" for v in unknown
-        ]
+        no_floor = "no driver floor is known for CUDA"
+        left_out += [f"{version}+{v}: {no_floor} {cuda_of(v)}" for v in unknown]
         old = rows.get(version)
         builds = {key: found for key, found in one.items() if key[1] not in unknown}
         linux = {variant for family, variant, _ in builds if family == "linux_x86_64"}
@@ -252,19 +251,10 @@ def _joined(  # noqa: PLR0913  a row, what was seen and told, two tables
             if variant in told.code and (same.carried or not same.code):
                 builds[at] = replace(builds[at], code=told.code[variant].code, source=_METADATA)
         elif new:
-            code, source = _code(version, family, variant, told, rows)
-            builds.append(
-                Build(
-                    variant=variant,
-                    platform=family,
-                    python=" ".join(new),
-                    floor=floor or (_OLD_GLIBC if family.startswith("linux") else ""),
-                    driver=_drivers(variant, told, in_use) if variant.startswith("cu") else "",
-                    code=code,
-                    source=source,
-                    seen=True,
-                )
-            )
+            oldest = floor or (_OLD_GLIBC if family.startswith("linux") else "")
+            driver = _drivers(variant, told, in_use) if variant.startswith("cu") else ""
+            code = _code(version, family, variant, told, rows)
+            builds.append(Build(variant, family, " ".join(new), oldest, driver, *code, seen=True))
     marks = [mark for mark in row.unverified if mark in unsure]
     return replace(row, unverified=marks, builds=tuple(builds))
 
@@ -325,7 +315,7 @@ def least_files(table: Any, project: str) -> int:  # noqa: ANN401
     """
     counted = int(table["pytorch_index"].get("files", {}).get(project, 0))
     if project != "torch":
-        named = {row[project] for row in table["releases"]["items"].values() if row[project]}
+        named = {row[project] for row in table["releases"]["items"].values()} - {"", None}
         return max(counted, len(named))
     least = 0
     for (version, family, _), build in published(table).items():
