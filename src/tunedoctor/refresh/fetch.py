@@ -72,8 +72,7 @@ class Client(NamedTuple):
     def get(self, url: str, *, whole: bool = True) -> bytes:
         """Return the body of a page; not `whole`: b"" as soon as it answers. A password in the URL is never told.
 
-        Raises:
-            FetchError: refused, unreachable, too large, too slow, cut, or redirected to another host.
+        Raises FetchError: refused, unreachable, too large, too slow, cut, or redirected to another host.
         """
         found: list[bytes | FetchError] = []
 
@@ -100,9 +99,8 @@ class Client(NamedTuple):
     def checked(self, url: str, stated: str) -> bytes:
         """Return a file, checked by the sha256 that a page states, if it states one.
 
-        Raises:
-            FetchError: as `get`.
-            RefusedError: the hash is another.
+        Raises FetchError: as `get`.
+        RefusedError: the hash is another.
         """
         data = self.get(url)
         if stated and sha256(data).hexdigest() != stated:
@@ -191,8 +189,7 @@ class Client(NamedTuple):
 def check(url: str, hosts: frozenset[str], status: int = 0) -> None:
     """Refuse other hosts and other schemes; `status` is that of the answer that leads there.
 
-    Raises:
-        FetchError: the URL is not one to be asked.
+    Raises FetchError: the URL is not one to be asked.
     """
     try:
         parts = urlsplit(url)

@@ -51,8 +51,7 @@ class Indexes(NamedTuple):
 def indexes(asked: str, default: str) -> Indexes:
     """Return the indexes to ask: `asked` or PyTorch's own, and the user's default one, else that of pip and uv.
 
-    Raises:
-        ValueError: `asked` is no HTTP URL.
+    Raises ValueError: `asked` is no HTTP URL.
     """
     torch = asked.strip() or index_of()
     if not _is_url(torch) or "?" in torch or "#" in torch:

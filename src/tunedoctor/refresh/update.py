@@ -69,8 +69,7 @@ def update(
 
     `mode`: `now` asks within a day too; `show` tells what would change and writes nothing.
 
-    Raises:
-        UpdateError: unreachable, refused, or not to be written.
+    Raises UpdateError: unreachable, refused, or not to be written.
     """
     own = shipped(WHEELS)
     in_use = wheel_table_with(file)
@@ -119,8 +118,7 @@ def _recent(file: Path, now: datetime) -> bool:
 def write(file: Path, overlay: Overlay, sources: list[str], now: datetime) -> None:
     """Write beside `file`, then rename: whatever fails leaves the old one as it was.
 
-    Raises:
-        UpdateError: the folder can't be made or written, or the disk is full.
+    Raises UpdateError: the folder can't be made or written, or the disk is full.
     """
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -148,9 +146,8 @@ Wheels = tuple[Wheel, ...]
 def ask(indexes: Indexes, table: Any, client: Client) -> Answer:  # noqa: ANN401  a wheel table
     """Read the pages of torch and its companions, and metadata of the releases that the table does not know.
 
-    Raises:
-        RefusedError: a page is cut, is no page, or names fewer files than the table knows; a hash is wrong.
-        FetchError: PyTorch's index can't be had.
+    Raises RefusedError: a page is cut, is no page, or names fewer files than the table knows; a hash is wrong.
+    FetchError: PyTorch's index can't be had.
     """
     own = client._replace(hosts=indexes.hosts)
     pages = {
@@ -351,8 +348,7 @@ def _wheels_of(name: str, indexes: Indexes, client: Client) -> dict[Version, Lin
 def _extended(known: Any, folder: Path) -> Contracts:  # noqa: ANN401  a table
     """Read wheels in a child of limited time.
 
-    Raises:
-        ValueError: it did not come to its end, or told what no table holds.
+    Raises ValueError: it did not come to its end, or told what no table holds.
     """
     before = folder / "known.json"
     before.write_bytes(msgspec.json.encode(known))

@@ -71,8 +71,7 @@ def entries() -> list[Path]:
 def make_entry(environment: Path) -> Path:
     """Return the entry of an environment, made if need be.
 
-    Raises:
-        FailureError: the folder cannot be made or written, or others can write to it; nothing was changed.
+    Raises FailureError: the folder cannot be made or written, or others can write to it; nothing was changed.
     """
     root = user_folder("STATE")
     entry = root / _name(environment)
@@ -122,8 +121,7 @@ def keep(file: Path, data: bytes, mode: int = 0o600, *, alone: bool = True) -> N
 
     `alone`: nobody else writes it at the same time, and what a killed one left is known by its name.
 
-    Raises:
-        OSError: it could not be written; the one before stands.
+    Raises OSError: it could not be written; the one before stands.
     """
     beside = (
         file.with_suffix(".new") if alone else file.with_name(f"{file.name}.{os.getpid()}.part")
