@@ -76,9 +76,8 @@ def call(
             if not want.absent:
                 return NotRun(fact, want.kind)
             fact = None
-        elif isinstance(fact, Unknown):
-            if not want.unknown:
-                return NotRun(fact, want.kind)
+        elif isinstance(fact, Unknown) and not want.unknown:
+            return NotRun(fact, want.kind)
         given[name] = fact
     return function(*first, **given)
 
