@@ -109,7 +109,7 @@ def update(
 def _recent(file: Path, now: datetime) -> bool:
     """Tell whether the index was asked within a day before `now`; a time in the future or unreadable is none."""
     try:
-        age = now - datetime.fromisoformat(read(file).fetched)
+        age = now - datetime.fromisoformat(read(file)[1])
     except (ValueError, TypeError):  # an UpdatedError is one; a time without a zone
         return False
     return timedelta() <= age < timedelta(hours=24)

@@ -53,15 +53,6 @@ class _File(msgspec.Struct, forbid_unknown_fields=True):
     payload: msgspec.Raw
 
 
-class Updated(msgspec.Struct, frozen=True):
-    """What the cache holds."""
-
-    overlay: Overlay
-    fetched: str
-    """UTC, ISO 8601."""
-    sources: tuple[str, ...]
-
-
 class UpdatedError(ValueError):
     """The file is no updated wheel table; the message says why."""
 
@@ -75,8 +66,11 @@ def encoded(overlay: Overlay, fetched: str, sources: list[str]) -> bytes:
     return msgspec.json.encode(_File(SCHEMA, fetched, sources, digest, msgspec.Raw(payload)))
 
 
-def read(file: Path) -> Updated:
-    """Read and check the file. Raises UpdatedError: unreadable, damaged, of another schema or shape."""
+def read(file: Path) -> tuple[Overlay, str]:
+    """Return what the file holds, and when that was fetched (UTC, ISO 8601).
+
+    Raises UpdatedError: unreadable, damaged, of another schema or shape.
+    """
     try:
         with file.open("rb") as stream:
             return decoded(stream.read(LARGEST + 1))
@@ -85,7 +79,7 @@ def read(file: Path) -> Updated:
         raise UpdatedError(msg) from None
 
 
-def decoded(data: bytes) -> Updated:
+def decoded(data: bytes) -> tuple[Overlay, str]:
     """Check the bytes of the file and return what they hold. Raises UpdatedError: as `read`."""
     from hashlib import sha256  # noqa: PLC0415
 
@@ -99,7 +93,7 @@ def decoded(data: bytes) -> Updated:
         overlay = msgspec.json.decode(file.payload, type=Overlay)
         if not wrong:
             checked(overlay)
-            return Updated(overlay, file.fetched[:40], tuple(file.sources))
+            return overlay, file.fetched[:40]
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         wrong = wrong or f"it is damaged: {str(error)[:120] or type(error).__name__}"
     raise UpdatedError(wrong)
