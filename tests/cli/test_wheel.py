@@ -9,7 +9,7 @@ import jsonschema
 import pytest
 from typed import doctor
 
-from tunedoctor.wheels.answer import schema
+from tunedoctor.wheels.choose import schema
 
 
 def asked(*options: str) -> dict[str, Any]:
