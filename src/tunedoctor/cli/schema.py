@@ -9,6 +9,7 @@ from tunedoctor.render.json import render
 SCHEMAS = {
     "report": "report",
     "wheel": "wheels.choose",
+    "matrix": "wheels.matrix",
     "set": "planning.set_answer",
     "fit": "memory.answer",
     "data": "data.report",
