@@ -36,7 +36,7 @@ not = ["The quorum socket listens"]
 def test_a_sound_file_is_read(tmp_path: Path) -> None:
     file = tmp_path / "port_taken.toml"
     file.write_text(SOUND)
-    cause = read_cause(file)
+    cause = read_cause(file, coded=False)
     assert (cause.group, cause.message[0].certain, len(cause.cure)) == ("training", True, 1)
 
 
@@ -81,7 +81,7 @@ def test_what_is_wrong_is_one_line_with_file_and_key(
         else SOUND.replace(f"The {old}", f"The {new}")
     )
     with pytest.raises(CauseError) as told:
-        read_cause(file)
+        read_cause(file, coded=False)
     assert "port_taken.toml: " in str(told.value)
     assert why in str(told.value)
     assert "\n" not in str(told.value)
