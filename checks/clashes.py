@@ -99,10 +99,9 @@ def _suspected(facts: api.Facts) -> api.Finding | None:
         return None
     if one.other == "tokenizers" and api.tokenizer_file(facts.errors, facts.packages):
         return None
-    options = BUILT_HERE.get(one.other, ())
-    newer = facts.pip("install", "--upgrade", *options, one.other)
+    newer = facts.pip("install", "--upgrade", *BUILT_HERE.get(one.other, ()), one.other)
     return facts.worded(
-        "library-version-clash/suspected",
+        "/suspected",
         said=one.said,
         cure=api.advise(OF_TORCH) if one.other == "triton" else newer,
         pip_check=api.pip_line(facts.interpreter, "check"),
@@ -155,7 +154,7 @@ def _clash(one: api.Unmet, facts: api.Facts) -> _Told:
 
 def _from_pip(facts: api.Facts) -> Iterator[_Told]:
     """Read what pip itself said after an install; torch's companions have a check of their own."""
-    for line in facts.readings("library-version-clash/conflict"):
+    for line in facts.readings("/conflict"):
         owner, version, name, specifier, have = line.groups()
         if owner not in ELSEWHERE:
             yield _Told(
@@ -168,9 +167,9 @@ def _from_pip(facts: api.Facts) -> Iterator[_Told]:
 
 def _from_resolver(facts: api.Facts) -> Iterator[_Told]:
     """Read what a resolver said of two requirements of one package that exclude each other."""
-    asked = [m.groups() for m in facts.readings("library-version-clash/user-asks")]
-    pairs = [m.groups() for m in facts.readings("library-version-clash/poetry")]
-    for depends in facts.readings("library-version-clash/depends"):
+    asked = [m.groups() for m in facts.readings("/user-asks")]
+    pairs = [m.groups() for m in facts.readings("/poetry")]
+    for depends in facts.readings("/depends"):
         pin = next((pin.strip("=") for name, pin in asked if name == depends[3]), "")
         if pin and depends[3] not in ("torch", "python", "numpy"):
             pairs.append((*depends.groups(), "", pin))
@@ -189,7 +188,7 @@ def _from_check(facts: api.Facts) -> Iterator[_Told]:
     """Read what a library says that compares the version of its neighbour itself, before anything else runs."""
     if one := api.compares(facts.errors):
         means = f"{one.owner or 'a library'} refuses to run with this {one.name}"
-        stated = api.expression("library-version-clash/states").match(one.said)
+        stated = facts.expression("/states").match(one.said)
         fix = {one.name: stated["wanted"] if stated else ""}
         yield _Told("error", f"the error '{one.said}'", means, fix, one.said)
 
@@ -236,11 +235,10 @@ COMPILED = frozenset(
 @api.check("numpy-abi")
 def numpy_abi(facts: api.Facts) -> api.Finding | None:
     """Known pairs and an old torch first, then caps that the stack declares, then errors."""
-    every = api.pairs_of("numpy-abi", facts)
-    pairs = [one for one in every if one.row.id != "numpy-2-abi-any"]
+    pairs = [one for one in api.pairs_of("numpy-abi", facts) if one.row.id != "numpy-2-abi-any"]
     numpy = facts.packages.version("numpy")
     two = api.release(numpy)[:1] >= (2,)
-    said = facts.heard("numpy-abi") or _warned(facts)
+    said = facts.heard() or _warned(facts)
     if pairs and not (said and pairs[0].row.trigger == "symptom"):
         return api.pair_finding(facts, pairs, said)
     capped = _capped(facts, numpy)
@@ -248,14 +246,12 @@ def numpy_abi(facts: api.Facts) -> api.Finding | None:
     old = windows and api.within(facts.torch.version, f"<{WINDOWS_SINCE}")
     if not old and not capped and not said:
         return _numpy_declared(facts, numpy)
-    one_of_1 = numpy and not two and not old and not capped
-    if one_of_1 and api.expression("numpy-abi/bridge").match(said):
+    if (numpy and not two and not old and not capped) and facts.expression("/bridge").match(said):
         # a NumPy 1 that is older than the one torch was built for: NumPy 2 is not the reason
-        return facts.worded("numpy-abi/bridge", said=said, numpy=numpy)
+        return facts.worded("/bridge", said=said, numpy=numpy)
     return facts.worded(
-        "numpy-abi:windows" if old else "numpy-abi:capped" if capped else "",
-        "numpy-abi",
-        "numpy-abi:younger" if not capped and _numpy_is_older(facts) else "numpy-abi:older",
+        ":windows" if old else ":capped" if capped else "",
+        ":younger" if not capped and _numpy_is_older(facts) else ":older",
         said=said,
         numpy=numpy,
         by=capped,
@@ -268,7 +264,7 @@ def _warned(facts: api.Facts) -> str:
     bridge = facts.runtime.stage("numpy bridge")
     failed = bridge.error if bridge is not None and bridge.outcome == "failed" else ""
     for text in filter(None, (*facts.runtime.warnings, failed)):
-        if api.expression("numpy-abi/without").search(text):
+        if facts.search("/without", text):
             return text.strip().splitlines()[0].strip()[:120]
     return ""
 
@@ -288,10 +284,10 @@ def _numpy_is_older(facts: api.Facts) -> bool:
 
     A dtype of NumPy 1 takes 96 bytes and one of NumPy 2 takes 88: there the NumPy that runs is the younger one.
     """
-    if stated := facts.matched("numpy-abi/api"):
+    if stated := facts.matched("/api"):
         built, runs = stated[1], stated[2]
         return len(built) == len(runs) and int(built, 16) % 0x1000000 > int(runs, 16) % 0x1000000
-    sizes = facts.matched("numpy-abi/sizes")
+    sizes = facts.matched("/sizes")
     return sizes is not None and sizes[1] != "96" and int(sizes[1]) > int(sizes[2])
 
 
@@ -302,7 +298,7 @@ def _numpy_declared(facts: api.Facts, numpy: str) -> api.Finding | None:
             wanted = line[5:].strip().strip("()").replace(" ", "")
             plain = line.startswith("numpy") and ";" not in line and "<2" in wanted
             if plain and api.within(numpy, wanted) is api.within("2.0.0", wanted) is False:
-                return facts.worded("numpy-abi/declared", owner=one, wanted=wanted, numpy=numpy)
+                return facts.worded("/declared", owner=one, wanted=wanted, numpy=numpy)
     return None
 
 
@@ -317,37 +313,33 @@ TORCHAO_FOR = {
 }
 """torch -> the torchao built for it. Source: torchao's own message and its release notes."""
 MINE = frozenset({"torchao", "bitsandbytes"})
-ID = "quantisation-library-mismatch"
 
 
-@api.check(ID)
+@api.check("quantisation-library-mismatch")
 def quantisation_library_mismatch(facts: api.Facts) -> api.Finding | None:
     """Known pairs, then the binary for the build's CUDA, then what an error says."""
-    if pairs := api.pairs_of(ID, facts):
+    if pairs := api.pairs_of("quantisation-library-mismatch", facts):
         return api.pair_finding(facts, pairs[:1])
-    version, said = facts.packages.version("bitsandbytes"), facts.heard(ID)
+    version, said = facts.packages.version("bitsandbytes"), facts.heard()
     lacks = _lacks(facts, version)
     if lacks or said:
-        key = "quantisation-library-mismatch/no-binary" if lacks else ID
-        return facts.worded(key, said=said, lacks=lacks, version=version)
-    check_ = api.pip_line(facts.interpreter, "check")
-    for part, settle in (("misfit", ""), ("suspected", check_)):
+        return facts.worded("/no-binary" if lacks else "", said=said, lacks=lacks, version=version)
+    for part, settle in (("misfit", ""), ("suspected", api.pip_line(facts.interpreter, "check"))):
         for one in api.misfits(facts.errors, loosely=part == "suspected"):
             if mine := MINE & {one.owner, one.other}:
                 cure = _fitting(facts, max(mine), facts.torch.version)
-                key, said = f"{ID}/{part}", one.said
+                key, said = f"/{part}", one.said
                 return facts.worded(key, said=said, cure=cure, settle=settle, one=one)
-    if kernels := facts.matched("quantisation-library-mismatch/kernels"):
+    if kernels := facts.matched("/kernels"):
         said, listing = kernels[0].strip(" :-")[:140], api.pip_line(facts.interpreter, "list")
-        return facts.worded("quantisation-library-mismatch/kernels", said=said, settle=listing)
-    skipped = facts.heard("quantisation-library-mismatch/torchao")
+        return facts.worded("/kernels", said=said, settle=listing)
+    skipped = facts.heard("/torchao")
     if not skipped:
         return None
-    asked = facts.matched("quantisation-library-mismatch/torch")
+    asked = facts.matched("/torch")
     torch = facts.torch.version or (asked[1] if asked else "")
-    own = api.minor(torch) in TORCHAO_FOR
-    case = "quantisation-library-mismatch/torchao:own" if own else ""
-    key, version = "quantisation-library-mismatch/torchao", facts.packages.version("torchao")
+    case = "/torchao:own" if (api.minor(torch) in TORCHAO_FOR) else ""
+    key, version = "/torchao", facts.packages.version("torchao")
     cure = _fitting(facts, "torchao", torch)
     return facts.worded(key, case, said=skipped, cure=cure, version=version)
 

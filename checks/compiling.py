@@ -2,28 +2,28 @@ import re
 
 from tunedoctor import api
 
-OTHERS = [f"compiler-missing/{tool}" for tool in ("nvcc", "rocm", "oneapi", "ninja")]
+OTHERS = [f"/{tool}" for tool in ("nvcc", "rocm", "oneapi", "ninja")]
 """Builds that lack another tool than a C compiler."""
 
 
 @api.check("compiler-missing")
 def compiler_missing(facts: api.Facts) -> api.Finding | None:
     """Believe an error first; else find Triton beside a GPU without a compiler on Linux."""
-    said = facts.heard("compiler-missing")
+    said = facts.heard()
     if other := facts.if_heard(*OTHERS):
         return other
     if "-lcuda" in said:
-        return facts.worded("compiler-missing/libcuda", said=said)
+        return facts.worded("/libcuda", said=said)
     version = next(filter(None, map(facts.packages.version, api.TRITON)), "")
     gpu, linux = facts.nvidia or facts.amd, facts.host.os in ("linux", "")
     lacks = facts.compilers and facts.compilers.cc == "" and not facts.environment.get("CC")
     if not said and not (lacks and version and gpu and linux):
         return None
-    system = f"compiler-missing:{facts.host.distro if facts.host else 'debian'}"
+    system = f":{facts.host.distro if facts.host else 'debian'}"
     return facts.worded(
-        "compiler-missing:said" if said else "compiler-missing:not-on-path",
-        "compiler-missing:windows" if _windows(facts, said) else system,
-        "compiler-missing:root",
+        ":said" if said else ":not-on-path",
+        ":windows" if _windows(facts, said) else system,
+        ":root",
         said=said,
         version=version,
     )
@@ -34,35 +34,29 @@ def _windows(facts: api.Facts, said: str) -> bool:
     if facts.host:
         return facts.host.os == "windows"
     files = (frame.file for error in facts.errors.errors for frame in error.frames)
-    drive = api.expression("compiler-missing/drive")
-    words = api.expression("compiler-missing/of-windows").search(said)
-    return words is not None or any(drive.match(file) for file in files)
+    drive = facts.expression("/drive")
+    return facts.search("/of-windows", said) is not None or any(drive.match(file) for file in files)
 
 
 @api.check("toolkit-build-mismatch")
 def toolkit_build_mismatch(facts: api.Facts) -> api.Finding | None:
     """Believe an error first; versions alone are a note, and only beside DeepSpeed."""
-    nvcc_said = (f"toolkit-build-mismatch/{one}" for one in ("host", "arch", "standard"))
-    if refused := facts.if_heard(*nvcc_said):
+    if refused := facts.if_heard(*(f"/{one}" for one in ("host", "arch", "standard"))):
         return refused
     cuda, nvcc = facts.torch.cuda, facts.compilers.nvcc_version
-    if own := facts.matched("toolkit-build-mismatch/own-build"):
+    if own := facts.matched("/own-build"):
         # an extension compiled here by an nvcc that is newer than the CUDA runtime beside torch
-        case = "toolkit-build-mismatch/newer-nvcc:home" if cuda else ""
+        case = "/newer-nvcc:home" if cuda else ""
         said = f"undefined symbol: {own['symbol']}, version {own['library']}"
-        key, library = "toolkit-build-mismatch/newer-nvcc", own["library"]
-        return facts.worded(case, key, said=said, library=library)
-    said = facts.heard("toolkit-build-mismatch")
+        return facts.worded(case, "/newer-nvcc", said=said, library=own["library"])
+    said = facts.heard()
     differ = bool(cuda and nvcc) and api.parts(cuda)[:1] != api.parts(nvcc)[:1]
     if not said and not (differ and facts.packages.get("deepspeed")):
         return None
-    wanted = api.expression("toolkit-build-mismatch/wanted").search(said)
+    wanted = facts.search("/wanted", said)
     release = ".".join(map(str, api.parts(cuda)[:2])) or (wanted[1] or wanted[2] if wanted else "")
     return facts.worded(
-        "toolkit-build-mismatch:differ" if differ else "",
-        "toolkit-build-mismatch:release" if release else "toolkit-build-mismatch:else",
-        said=said,
-        release=release,
+        ":differ" if differ else "", ":release" if release else ":else", said=said, release=release
     )
 
 
@@ -82,8 +76,8 @@ REBUILD = ("--no-build-isolation", "--no-cache-dir", "--force-reinstall", "--no-
 def extension_abi_mismatch(facts: api.Facts) -> api.Finding | None:
     """Read the symbol that is missing; without an error, the label of flash-attn."""
     for error in facts.errors.errors:
-        found = api.expression("extension-abi-mismatch/undefined").search(error.text)
-        if found is None or api.expression("extension-abi-mismatch/of-sycl").match(found[2]):
+        found = facts.search("/undefined", error.text)
+        if found is None or facts.expression("/of-sycl").match(found[2]):
             continue
         path = f"/{found[1]}".replace("\\", "/")
         if not any(part in path for part in NOT_THESE):
@@ -93,21 +87,18 @@ def extension_abi_mismatch(facts: api.Facts) -> api.Finding | None:
     if found := OF_TORCH.search(api.told(facts.errors, rf"(?<!: )(?<!\w){OF_TORCH.pattern}")):
         # the extension that is installed, or how to find it
         name = next((n for n in NAMED.values() if facts.packages.version(n)), "")
-        key, symbol = "extension-abi-mismatch/from-bare-symbol", found[1]
+        key, symbol = "/from-bare-symbol", found[1]
         cure = _rebuild(facts, name) if name else api.advise(ANEW)
         return facts.worded(key, said=f"undefined symbol: {symbol}", cure=cure, symbol=symbol[:90])
-    if said := facts.heard("extension-abi-mismatch"):
-        key, cure = "extension-abi-mismatch/deepspeed", _rebuild(facts, "deepspeed")
+    if said := facts.heard():
+        key, cure = "/deepspeed", _rebuild(facts, "deepspeed")
         return facts.worded(key, said=said, cure=cure)
     version = facts.packages.version("flash-attn")
     label = re.search(r"torch(\d+\.\d+)", version.partition("+")[2])
     if not facts.torch or label is None or label[1] == api.minor(facts.torch.version):
         return None
     return facts.worded(
-        "extension-abi-mismatch/label",
-        cure=_rebuild(facts, "flash-attn"),
-        version=version,
-        label=label[1],
+        "/label", cure=_rebuild(facts, "flash-attn"), version=version, label=label[1]
     )
 
 
@@ -115,7 +106,7 @@ def _from_symbol(facts: api.Facts, path: str, symbol: str) -> api.Finding:
     """Tell of an extension; Windows names no symbol, and a module in place of a path."""
     stem = path.replace("\\", "/").rpartition("/")[2].partition(".")[0]
     # of a folder that is not known no guess is given to pip
-    tops = api.expression("extension-abi-mismatch/installed").findall(path)
+    tops = facts.expression("/installed").findall(path)
     of = next((NAMED[n] for n in NAMED if n in path or n == stem), "")
     of = of or (api.distribution_of(tops[-1]) if tops else "")
     name = of or stem.lstrip("_") or "extension"
@@ -123,13 +114,13 @@ def _from_symbol(facts: api.Facts, path: str, symbol: str) -> api.Finding:
     last = "<2.6" if facts.torch.variant == "cu126" else "<2.7"
     old, case = facts.torch and api.within(facts.torch.version, last), ""
     if "__cxx11" in symbol and (not facts.torch or old):
-        case = "extension-abi-mismatch/symbol:new"
+        case = "/symbol:new"
     elif facts.torch and not old and re.search(r"(?:ERKSs|Ss)", symbol):
-        case = "extension-abi-mismatch/symbol:old"
+        case = "/symbol:old"
     return facts.worded(
         case,
-        f"extension-abi-mismatch/symbol:{name}" if name == "flash-attn" else "",
-        "extension-abi-mismatch/symbol",
+        f"/symbol:{name}" if name == "flash-attn" else "",
+        "/symbol",
         cure=_rebuild(facts, of) if of else api.advise(ANEW),
         name=name,
         what=f"{name} {facts.packages.version(name)}".strip(),

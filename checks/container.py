@@ -2,7 +2,7 @@ from tunedoctor import api
 
 SAID = {"lost": "Unknown Error", "kept": "Insufficient Permissions"}
 NODES = {"/dev/nvidia0", "/dev/nvidiactl"}
-UNSEEN = ("container-gpu-not-passed/unseen", "container-gpu-not-passed/no-gpu")
+UNSEEN = ("/unseen", "/no-gpu")
 REFUSALS = ("rootless", "no-cgroup", "nothing-to-bring")
 
 
@@ -15,7 +15,7 @@ def container_gpu_not_passed(facts: api.Facts) -> api.Finding | None:
     # Source: NVIDIA Container Toolkit, Troubleshooting
     for code, part in ((999, "lost"), (4, "kept")):
         if facts.nvidia_answer.says(code):
-            return facts.worded(f"container-gpu-not-passed/{part}", said=SAID[part])
+            return facts.worded(f"/{part}", said=SAID[part])
     shown = bool(facts.nvidia.gpus)
     # the GPUs that a report lists can be the host's, shown beside the failure in the container
     asked_in_vain = facts.container.gpu_asked and (not shown or facts.heard(UNSEEN[0]))
@@ -33,7 +33,7 @@ def _by_devices(facts: api.Facts) -> api.Finding | None:
     build = facts.torch.accelerator
     if {*facts.nvidia_module.missing_nodes} >= NODES and build not in ("rocm", "xpu"):
         return facts.worded(
-            "container-gpu-not-passed/nvidia",
+            "/nvidia",
             *_command(facts, "nvidia"),
             severity="note" if build == "cpu" else "error",
             setting=repr(facts.environment.get("NVIDIA_VISIBLE_DEVICES")).replace("None", ""),
@@ -44,16 +44,15 @@ def _by_devices(facts: api.Facts) -> api.Finding | None:
     # what a tool reaches is passed in
     if driven and not facts.amd.told_by and build == "rocm":
         name = facts.amd.gpus[0].name if facts.amd.gpus else ""
-        return facts.worded("container-gpu-not-passed/amd", *_command(facts, "amd"), name=name)
+        return facts.worded("/amd", *_command(facts, "amd"), name=name)
     # rocminfo inside finds the host's module loaded, and no device file
-    loaded = facts.heard("container-gpu-not-passed/loaded")
-    key = "container-gpu-not-passed/loaded"
-    return facts.worded(key, *_command(facts, "amd"), said=loaded) if loaded else None
+    loaded = facts.heard("/loaded")
+    return facts.worded("/loaded", *_command(facts, "amd"), said=loaded) if loaded else None
 
 
 def _command(facts: api.Facts, vendor: str) -> tuple[str, str]:
     """Return the keys of how a container of this kind is given the GPU, docker's where it is not known."""
-    kind, key = facts.container.kind, f"container-gpu-not-passed/{vendor}"
+    kind, key = facts.container.kind, f"/{vendor}"
     return f"{key}:{kind}", f"{key}:docker"
 
 
@@ -65,7 +64,7 @@ def _in_words(facts: api.Facts) -> api.Finding | None:
     """
     kind, said = facts.container.kind, facts.heard(*UNSEEN)
     known = kind in ("docker", "enroot", "kubernetes") and facts.container.evidence == "the text"
-    return facts.worded(f"container-gpu-not-passed/{kind}", said=said) if known and said else None
+    return facts.worded(f"/{kind}", said=said) if known and said else None
 
 
 def _from_start(facts: api.Facts) -> api.Finding | None:
@@ -80,10 +79,9 @@ def _from_start(facts: api.Facts) -> api.Finding | None:
     amd = facts.torch.accelerator == "rocm" or "HIP" in said
     vendor = "amd" if amd else "nvidia"
     if desktop:
-        case = f"container-gpu-not-passed/desktop:{vendor}"
-        return facts.worded(case, "container-gpu-not-passed/desktop", said=said, seen=seen)
+        return facts.worded(f"/desktop:{vendor}", "/desktop", said=said, seen=seen)
     return facts.worded(
-        "container-gpu-not-passed/start",
+        "/start",
         *_command(facts, vendor),
         said=said,
         seen=seen,
@@ -93,15 +91,14 @@ def _from_start(facts: api.Facts) -> api.Finding | None:
 
 def _from_text(facts: api.Facts, *, bus: bool = True) -> api.Finding | None:
     """NVIDIA's images print this at their start; nothing else does."""
-    if refused := facts.if_heard(*(f"container-gpu-not-passed/{one}" for one in REFUSALS)):
+    if refused := facts.if_heard(*(f"/{one}" for one in REFUSALS)):
         return refused
-    parts = ("container-gpu-not-passed/detected", "container-gpu-not-passed/not-injected")
-    said = facts.heard(*parts)
+    said = facts.heard("/detected", "/not-injected")
     if not said or (bus and facts.pci):
         return None
     # crun is podman's runtime, and podman takes --gpus without doing anything
-    engine = f"container-gpu-not-passed/nvidia:{'podman' if '`' in said else 'docker'}"
-    return facts.worded("container-gpu-not-passed/detected", engine, said=said)
+    engine = f"/nvidia:{'podman' if '`' in said else 'docker'}"
+    return facts.worded("/detected", engine, said=said)
 
 
 DNF = ("fedora", "rhel", "rocky", "almalinux", "ol", "centos", "amzn")
@@ -110,14 +107,13 @@ DNF = ("fedora", "rhel", "rocky", "almalinux", "ol", "centos", "amzn")
 @api.check("container-toolkit-missing")
 def container_toolkit_missing(facts: api.Facts, errors: api.Errors | api.Unknown) -> api.Result:
     """Only by what an engine said."""
-    if cdi := facts.if_heard("container-toolkit-missing/cdi"):
+    if cdi := facts.if_heard("/cdi"):
         return cdi
-    said = api.heard(errors, "container-toolkit-missing/no-driver")
+    said = facts.heard("/no-driver")
     if not said:
         return None
     if "amd" in said.lower():
-        return facts.worded("container-toolkit-missing/amd", said=said)
+        return facts.worded("/amd", said=said)
     kind = "podman" if facts.container.kind == "podman" else "docker"
     install = "sudo dnf install -y" if facts.host.distro in DNF else "sudo apt-get install -y"
-    key = "container-toolkit-missing"
-    return facts.worded(key, f"container-toolkit-missing:{kind}", said=said, install=install)
+    return facts.worded(f":{kind}", said=said, install=install)

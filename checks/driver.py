@@ -9,14 +9,14 @@ def driver_hung(facts: api.Facts) -> api.Finding | None:
     answer = facts.nvidia_answer
     asked = {"NVML": answer.nvml, "nvidia-smi": answer.smi}
     stuck = [name for name, how in asked.items() if how == "hung" and answer.nvml != "ok"]
-    said = facts.heard("driver-hung")
-    waits = "" if said else facts.heard("driver-hung/waits")
+    said = facts.heard()
+    waits = "" if said else facts.heard("/waits")
     if not stuck and not said and not waits:
         return None
-    key, names = "driver-hung", " and ".join(stuck)
-    case = f"{key}:stuck" if stuck else f"{key}:waits" if waits else ""
+    names = " and ".join(stuck)
+    case = ":stuck" if stuck else ":waits" if waits else ""
     return facts.worded(
-        case, key, said=said or waits, evidence=tuple(stuck), stuck=names, inside=facts.container
+        case, said=said or waits, evidence=tuple(stuck), stuck=names, inside=facts.container
     )
 
 
@@ -24,23 +24,21 @@ def driver_hung(facts: api.Facts) -> api.Finding | None:
 def driver_library_mismatch(facts: api.Facts) -> api.Finding | None:
     """NVML's error 18 or CUDA's 803 decide; two versions alone do where NVML did not say that it is well."""
     answer, driver = facts.nvidia_answer, facts.nvidia_driver
-    refused, said = answer.says(18), facts.heard("driver-library-mismatch")
+    refused, said = answer.says(18), facts.heard()
     library = api.parts(driver.library)
     differ = len(library) > 1 and library != api.parts(driver.version)
-    well = answer.nvml == "ok"
-    if facts.host.wsl or facts.host.os == "windows" or (well and not said):
+    if facts.host.wsl or facts.host.os == "windows" or ((answer.nvml == "ok") and not said):
         return None
     if not (refused or said or (differ and answer)):
         return None
     # in a container a libcuda of the image is as likely as an update without a reboot
-    by_cuda = api.expression("driver-library-mismatch/cuda").search(said) is not None
-    inside = facts.container or by_cuda
+    by_cuda = facts.search("/cuda", said) is not None
     case = "versions" if differ else "nvml" if refused else "said"
     return facts.worded(
-        f"driver-library-mismatch:{case}",
-        "driver-library-mismatch:inside" if inside else "driver-library-mismatch:else",
-        "driver-library-mismatch:open" if by_cuda and not refused and not differ else "",
-        "driver-library-mismatch:read" if driver else "",
+        f":{case}",
+        ":inside" if (facts.container or by_cuda) else ":else",
+        ":open" if by_cuda and not refused and not differ else "",
+        ":read" if driver else "",
         said=said,
     )
 
@@ -71,8 +69,7 @@ def driver_missing(facts: api.Facts) -> api.Finding | None:
 def _served(facts: api.Facts) -> bool:
     """Tell whether GPUs that a report names were shown by a driver; a name alone is what the user says."""
     shown = any(c.memory_total or c.uuid for c in facts.nvidia.gpus)
-    works = facts.runtime.gpu_available or facts.nvidia_driver or shown
-    return bool(facts.nvidia and works)
+    return bool(facts.nvidia and (facts.runtime.gpu_available or facts.nvidia_driver or shown))
 
 
 def _trains(card: api.PciDevice) -> bool:
@@ -98,37 +95,36 @@ def _state(facts: api.Facts, cards: tuple[api.PciDevice, ...]) -> api.Finding:
     }
     if cards and all(card.driver in VIRTUAL for card in cards):
         slots = [card.slot for card in cards]
-        return facts.worded("driver-missing/virtual", **words, by=cards[0].driver, slots=slots)
+        return facts.worded("/virtual", **words, by=cards[0].driver, slots=slots)
     if state.on_disk is False and libraries:
         way = api.rebuild_module(facts.host)
-        return facts.worded("driver-missing/no-module", cure=way.cure, **words, note=way.note)
+        return facts.worded("/no-module", cure=way.cure, **words, note=way.note)
     if state.on_disk is False or (state.on_disk is None and not libraries):
         old = bool(models) and all(model and model.last_branch for model in models)
         words["way"] = api.install_driver(facts.host, old_card=old, container=facts.container)
         words["lacks"] = f"for {words['kernel']}" if state.on_disk is False else "is loaded"
-        owner = "nouveau" if state.nouveau else ""
-        return facts.worded("driver-missing/not-installed", **words, owner=owner)
+        return facts.worded("/not-installed", **words, owner="nouveau" if state.nouveau else "")
     if state.nouveau:
-        case = "driver-missing/nouveau:dracut" if facts.host.distro in DRACUT else ""
-        return facts.worded(case, "driver-missing/nouveau", **words)
+        case = "/nouveau:dracut" if facts.host.distro in DRACUT else ""
+        return facts.worded(case, "/nouveau", **words)
     if state.secure_boot:
-        case = f"driver-missing/secure-boot:{facts.host.distro}"
-        return facts.worded(case, "driver-missing/secure-boot", **words)
-    return facts.worded("driver-missing", **words)
+        case = f"/secure-boot:{facts.host.distro}"
+        return facts.worded(case, "/secure-boot", **words)
+    return facts.worded(**words)
 
 
 def _from_text(facts: api.Facts) -> api.Finding | None:
     answer = facts.nvidia_answer
     said = answer.smi_text or answer.nvml_text or "NVML error 9, driver not loaded"
     if not answer.says(9):
-        said = facts.heard("driver-missing/logged", "driver-missing")
-    unseen = "" if said else facts.heard("driver-missing/engine")
+        said = facts.heard("/logged", "")
+    unseen = "" if said else facts.heard("/engine")
     said = said or unseen
     if not said or _served(facts) or facts.host.wsl:
         return None
     settle = "nvidia-smi; docker context ls" if unseen else ""
-    first, key = said.splitlines()[0].rstrip(" ."), "driver-missing/from-text"
-    return facts.worded(key, said=said, first=first, settle=settle)
+    first = said.splitlines()[0].rstrip(" .")
+    return facts.worded("/from-text", said=said, first=first, settle=settle)
 
 
 def _name(card: api.PciDevice) -> str:
@@ -148,7 +144,7 @@ def driver_too_old(facts: api.Facts) -> api.Finding | None:
     if facts.runtime.gpu_works:
         return None
     torch, driver, windows = facts.torch, facts.nvidia_driver, facts.host.windows_driver
-    said = facts.heard("driver-too-old")
+    said = facts.heard()
     floor = "" if windows else BEFORE_11.get(".".join(torch.cuda.split(".")[:2]), "")
     floor = floor or (api.driver_floor(torch.cuda, windows=windows) if torch.cuda else "")
     # JetPack 5 states the release of its own system, as in 35.4.1
@@ -172,7 +168,7 @@ def driver_too_old(facts: api.Facts) -> api.Finding | None:
     what = [torch.named] if torch else []
     what += [f"driver {driver.version}"] if driver else []
     return facts.worded(
-        "driver-too-old:low" if low and driver else "driver-too-old:said",
+        ":low" if low and driver else ":said",
         said=said,
         way=fit or install,
         cure_note=f"{fit.note}; or a newer driver: {install.cure.command}" if fit else "",
@@ -196,7 +192,7 @@ def cuda_compat_unsupported_gpu(facts: api.Facts) -> api.Finding | None:
     """Error 804 decides; so does a libcuda from a compat folder, newer than the module, on a GeForce card."""
     if facts.runtime.gpu_works:
         return None
-    said, file = facts.heard("cuda-compat-unsupported-gpu"), _compat_file(facts)
+    said, file = facts.heard(), _compat_file(facts)
     geforce = [card.name for card in facts.nvidia.gpus if "GeForce" in card.name]
     # the driver's own libcuda, newer than the module that is still loaded, ends in 804 too
     if not file and (not said or facts.nvidia_answer.says(18)):
@@ -221,7 +217,6 @@ def _compat_file(facts: api.Facts) -> str:
     return ""
 
 
-FABRIC_SEEN = "fabric-manager-missing:seen"
 WAITING = ("not started", "in progress")
 OWN_BRANCH = "$(nvidia-smi --query-gpu=driver_version --format=csv,noheader -i 0 | cut -d. -f1)"
 """Where the report does not tell the driver, the machine does."""
@@ -233,8 +228,8 @@ def fabric_manager_missing(facts: api.Facts) -> api.Finding | None:
     if facts.runtime.gpu_works:
         return None
     waiting = [card for card in facts.nvidia.gpus if card.fabric_state in WAITING]
-    said = facts.heard("fabric-manager-missing")
-    service = facts.heard("fabric-manager-missing/service")
+    said = facts.heard()
+    service = facts.heard("/service")
     failed = said or facts.runtime.gpu_available is False
     # a text that shows the service and nothing else
     bare = not (facts.pci or facts.nvidia or facts.runtime)
@@ -250,12 +245,8 @@ def fabric_manager_missing(facts: api.Facts) -> api.Finding | None:
     case = "inside" if facts.container else "debian" if debian else "other"
     count = f"{switches} NVSwitch{'es' if switches > 1 else ''}" if switches else ""
     branch = (api.parts(facts.nvidia_driver.version) or (OWN_BRANCH,))[0]
-    keys = (
-        f"fabric-manager-missing:{case}",
-        FABRIC_SEEN if facts.nvidia else "",
-        "fabric-manager-missing",
-    )
-    return facts.worded(*keys, said=said, switches=count, state=state, branch=branch)
+    seen = ":seen" if facts.nvidia else ""
+    return facts.worded(f":{case}", seen, said=said, switches=count, state=state, branch=branch)
 
 
 @api.check("no-gpu")
@@ -268,17 +259,15 @@ def no_gpu(
     pci: api.PciBus | None,
 ) -> api.Finding | None:
     """Every vendor has to be known not to be there."""
-    gpus = amd.gpus if amd else ()
-    radeon = any(not gpu.integrated or gpu.gfx == "gfx1151" for gpu in gpus)
+    radeon = any(not gpu.integrated or gpu.gfx == "gfx1151" for gpu in (amd.gpus if amd else ()))
     cards = (nvidia and nvidia.gpus) or (pci and pci.of("10de")) or facts.nvidia_driver
     mac = (facts.host.os, facts.host.machine) == ("macos", "arm64")
     if cards or radeon or (intel and intel.discrete) or apple or mac:
         return None
     where = "on the PCI bus" if pci and pci.devices else "in this machine"
-    return facts.worded("no-gpu", evidence=("/sys/bus/pci/devices" if pci else "",), where=where)
+    return facts.worded(evidence=("/sys/bus/pci/devices" if pci else "",), where=where)
 
 
-UVM_SEEN = "uvm-module-broken:seen"
 NODE = "/dev/nvidia-uvm"
 SETTLE = "nvidia-smi; ls -l /dev/nvidia-uvm; sudo dmesg | grep -E 'NVRM|Xid|uvm' | tail"
 
@@ -286,12 +275,12 @@ SETTLE = "nvidia-smi; ls -l /dev/nvidia-uvm; sudo dmesg | grep -E 'NVRM|Xid|uvm'
 @api.check("uvm-module-broken")
 def uvm_module_broken(facts: api.Facts) -> api.Finding | None:
     """Go by a missing node where nothing makes it on demand, and by CUDA's own words."""
-    state, reload = facts.nvidia_module, api.expression("uvm-module-broken/reloads")
+    state, reload = facts.nvidia_module, facts.expression("/reloads")
     reloads = any(reload.search(command) for command in facts.typed.commands)
     if (facts.runtime.gpu_works and not reloads) or facts.host.wsl or facts.nvidia_answer.says(18):
         return None
-    named = facts.heard("uvm-module-broken/own")
-    said = named or facts.heard("uvm-module-broken")
+    named = facts.heard("/own")
+    said = named or facts.heard()
     nodes = state.missing_nodes if state.loaded else ()
     lacks = NODE in nodes and "/dev/nvidiactl" not in nodes
     # outside of a container the first CUDA program loads the module, by nvidia-modprobe
@@ -302,15 +291,15 @@ def uvm_module_broken(facts: api.Facts) -> api.Finding | None:
     case = "node" if lacks and facts.container else "probe" if lacks else "module"
     loaded = {True: "loaded", False: "not loaded", None: ""}[state.uvm_loaded]
     settle = "" if state or facts.nvidia_answer or named else SETTLE
-    keys = (f"uvm-module-broken:{case}", UVM_SEEN if state else "", "uvm-module-broken")
+    seen = ":seen" if state else ""
     what = f"{NODE} is missing" if lacks else says
-    return facts.worded(*keys, said=said, settle=settle, what=what, loaded=loaded)
+    return facts.worded(f":{case}", seen, said=said, settle=settle, what=what, loaded=loaded)
 
 
 @api.check("xpu-driver")
 def xpu_driver(facts: api.Facts) -> api.Finding | None:
     """Only for an XPU build, unless an error says it."""
-    said = facts.heard("xpu-driver/oneapi", "xpu-driver/sycl-name", "xpu-driver")
+    said = facts.heard("/oneapi", "/sycl-name", "")
     build, denied = facts.torch.accelerator, facts.intel.render_denied
     if facts.runtime.gpu_works or build not in ("xpu", "unknown"):
         return None
@@ -323,14 +312,13 @@ def xpu_driver(facts: api.Facts) -> api.Finding | None:
         "card": api.listed(facts.intel.names) if facts.intel else "the Intel GPU",
     }
     if denied:
-        return facts.worded("xpu-driver/denied", evidence=denied, **words)
+        return facts.worded("/denied", evidence=denied, **words)
     for part in (*(() if windows else ("oneapi",)), "sycl-name"):
-        if own := facts.heard(f"xpu-driver/{part}"):
-            return facts.worded(f"xpu-driver/{part}", said=own, **words)
+        if own := facts.heard(f"/{part}"):
+            return facts.worded(f"/{part}", said=own, **words)
     return facts.worded(
-        "xpu-driver:windows" if windows else "xpu-driver:lacks" if lacks else "xpu-driver:else",
-        "xpu-driver:lacks" if lacks else "",
-        "xpu-driver",
+        ":windows" if windows else ":lacks" if lacks else ":else",
+        ":lacks" if lacks else "",
         said=said,
         **words,
     )

@@ -9,17 +9,15 @@ def gpu_does_not_compute(facts: api.Facts, runtime: api.Runtime) -> api.Finding 
     """Take the first stage `matmul DEVICE DTYPE` that went wrong."""
     ended = [one for one in runtime.stages if one.outcome in ("failed", "crashed", "hung")]
     mine = (s for s in ended if s.name.startswith("matmul ") and " cpu" not in s.name)
-    build = api.expression("gpu-does-not-compute/of-the-build")
+    build = facts.expression("/of-the-build")
     failed = [s for s in mine if not build.search(f"{s.error_type} {s.error}")]
     if not failed or all(stage.name.endswith("bfloat16") for stage in failed):
         return None
     first = failed[0]
     _, device, dtype = (*first.name.split(" "), "", "")[:3]
     text = (first.error.strip().splitlines() or [first.outcome])[-1][:200]
-    wrong = "is off by" in text
-    case = "gpu-does-not-compute:wrong" if wrong else "gpu-does-not-compute:else"
     found = f"{device} in {dtype}: {text}"
-    return facts.worded("gpu-does-not-compute", case, found=found, stage=first)
+    return facts.worded(":wrong" if ("is off by" in text) else ":else", found=found, stage=first)
 
 
 TAKEN_BACK = re.compile(r"to 0x0\b|\(None\)\s*$")
@@ -32,27 +30,27 @@ def gpu_faulty(facts: api.Facts) -> api.Finding | None:
     newest = next((x for x in reversed(facts.kernel_log.xids) if x.number == 79), None)
     if lost or facts.kernel_log.fell_off_bus or newest:
         slot, log = newest.slot if newest else "", "kernel log" if facts.kernel_log else ""
-        key, said = "gpu-faulty/lost", "GPU is lost" if lost else ""
+        said = "GPU is lost" if lost else ""
         by = "the driver answers 'GPU is lost' (15)" if lost else "the kernel log says so"
-        return facts.worded(key, said=said, evidence=(log,), slot=slot, by=by)
+        return facts.worded("/lost", said=said, evidence=(log,), slot=slot, by=by)
     states = (finding for card in facts.nvidia.gpus if (finding := _state(facts, card)))
-    return next(states, None) or _logged(facts) or facts.if_heard("gpu-faulty")
+    return next(states, None) or _logged(facts) or facts.if_heard()
 
 
 def _state(facts: api.Facts, card: api.NvidiaGpu) -> api.Finding | None:
     """Return what the driver says of a card now."""
     card_is: dict[str, Any] = {"index": card.index, "name": f"GPU {card.index} ({card.name})"}
     if card.remap_failed:
-        return facts.worded("gpu-faulty/beyond-repair", **card_is, uuid=card.uuid or "not known")
+        return facts.worded("/beyond-repair", **card_is, uuid=card.uuid or "not known")
     action = card.recovery_action.upper().replace(" ", "_")
     if action and action not in ("NONE", "N/A"):
         case = "reboot" if "REBOOT" in action else "reset"
-        return facts.worded("gpu-faulty/asks", f"gpu-faulty/asks:{case}", **card_is, action=action)
+        return facts.worded("/asks", f"/asks:{case}", **card_is, action=action)
     errors, pending = card.ecc_uncorrected, card.remap_pending
     count = f"{errors} uncorrectable memory errors since boot" if errors else ""
     waits = "a faulty memory row waits for a reset to be mapped out" if pending else ""
     faults = "; ".join(filter(None, (count, waits)))
-    return facts.worded("gpu-faulty/memory-errors", **card_is, faults=faults) if faults else None
+    return facts.worded("/memory-errors", **card_is, faults=faults) if faults else None
 
 
 def _logged(facts: api.Facts) -> api.Finding | None:
@@ -66,10 +64,8 @@ def _logged(facts: api.Facts) -> api.Finding | None:
             asks, name = meaning.asks, meaning.name
             answers = any(card.slot == xid.slot for card in facts.nvidia.gpus)
             past = asks == "idle" or (answers and asks in ("reset", "reboot"))
-            case = "gpu-faulty/logged:past" if past else ""
-            return facts.worded(
-                case, f"gpu-faulty/logged:{asks}", "gpu-faulty/logged", xid=xid, name=name
-            )
+            case = "/logged:past" if past else ""
+            return facts.worded(case, f"/logged:{asks}", "/logged", xid=xid, name=name)
     return None
 
 
@@ -79,7 +75,7 @@ OLD = ("gfx103", "gfx101", "gfx900", "gfx906")
 @api.check("gpu-lacks-bf16")
 def gpu_lacks_bf16(facts: api.Facts) -> api.Finding | None:
     """Go by the best GPU of the build's vendor; an error text makes an error of it."""
-    said = facts.heard("gpu-lacks-bf16")
+    said = facts.heard()
     cards = api.visible_gpus(facts.nvidia.gpus, facts.environment)
     told_ = [card for card in cards if card.compute_capability]
     named = [f"{c.name} (compute capability {c.compute_capability})" for c in told_]
@@ -89,14 +85,13 @@ def gpu_lacks_bf16(facts: api.Facts) -> api.Finding | None:
         named = [f"{gpu.name or 'GPU'} ({gpu.gfx})" for gpu in discrete]
         old = all(gpu.gfx.startswith(OLD) for gpu in discrete)
     names = api.listed(dict.fromkeys(named)) if old else ""
-    said = said or (facts.heard("gpu-lacks-bf16/on-old") if names else "")
+    said = said or (facts.heard("/on-old") if names else "")
     if not names and not said:
         return None
     # a Trainer says so where no GPU is seen as well: it names Ampere only where one is
-    setup = facts.heard("gpu-lacks-bf16/anywhere")
-    anywhere = setup and not names and not facts.heard("gpu-lacks-bf16/ampere")
-    case = "gpu-lacks-bf16:anywhere" if anywhere else ""
-    return facts.worded("gpu-lacks-bf16", case, found=names, said=said)
+    setup = facts.heard("/anywhere")
+    case = ":anywhere" if (setup and not names and not facts.heard("/ampere")) else ""
+    return facts.worded(case, found=names, said=said)
 
 
 SHARE = 0.3
@@ -106,10 +101,9 @@ SHARE = 0.3
 @api.check("gpu-memory-taken")
 def gpu_memory_taken(facts: api.Facts, gpus: api.NvidiaGpus) -> api.Finding | None:
     """Take the GPU that is fullest."""
-    cards = api.visible_gpus(gpus.gpus, facts.environment)
     full = [
         (1 - card.memory_free / card.memory_total, card)
-        for card in cards
+        for card in api.visible_gpus(gpus.gpus, facts.environment)
         if card.memory_total and card.memory_free is not None and not card.unified_memory
     ]
     share, card = max(full, key=lambda one: one[0], default=(0, None))
@@ -122,9 +116,8 @@ def gpu_memory_taken(facts: api.Facts, gpus: api.NvidiaGpus) -> api.Finding | No
         f"{p.name or 'process'} ({p.pid}{size})"
         for p, size in zip(biggest[:4], sizes, strict=False)
     ]
-    case = "gpu-memory-taken:python" if python else "gpu-memory-taken:else"
     pid = biggest[0].pid if biggest else 0
-    return facts.worded(case, "gpu-memory-taken", card=card, pid=pid, holders=holders)
+    return facts.worded(":python" if python else ":else", card=card, pid=pid, holders=holders)
 
 
 @api.check("gpu-not-started")
@@ -132,8 +125,8 @@ def gpu_not_started(facts: api.Facts) -> api.Finding | None:
     """Go by an empty list of GPUs beside cards on the bus; else by a text of the driver."""
     cards = [card for card in facts.pci.of("10de") if card.driver in ("nvidia", "")]
     empty = facts.nvidia_module.loaded and facts.nvidia_module.gpus_in_proc == 0 and cards
-    named = facts.heard("gpu-not-started/said-why")
-    said = named or facts.heard("gpu-not-started")
+    named = facts.heard("/said-why")
+    said = named or facts.heard()
     if facts.nvidia.gpus:
         return None
     answer, driver = facts.nvidia_answer, facts.nvidia_driver
@@ -141,7 +134,7 @@ def gpu_not_started(facts: api.Facts) -> api.Finding | None:
     none = answer.smi_code == 6 and "No devices" in answer.smi_text and not facts.host.wsl
     if none and not said and not facts.pci and not facts.container:
         read = next((e.text for e in facts.errors.errors if "No devices" in e.text), "")
-        return facts.worded("gpu-not-started/lists-none", said=read)
+        return facts.worded("/lists-none", said=read)
     if not (empty or said):
         return None
     models = [model for card in cards if (model := api.nvidia_by_pci(card.device))]
@@ -157,16 +150,14 @@ def gpu_not_started(facts: api.Facts) -> api.Finding | None:
     elif driver.open_module is False and any(m.module == "open" for m in models):
         needs = "the open module"
     elif not named and not floor and not old:
-        case = "gpu-not-started/no-reason:said" if said else "gpu-not-started/no-reason:listed"
+        case = "/no-reason:said" if said else "/no-reason:listed"
         number = driver.version or "not known"
-        return facts.worded(
-            case, "gpu-not-started/no-reason", said=said, number=number, names=names
-        )
+        return facts.worded(case, "/no-reason", said=said, number=number, names=names)
     wanted, name = "580" if floor else "", f"driver {driver.version}" if driver.version else ""
     way = api.install_driver(facts.host, wanted, old_card=old, container=facts.container)
     kind = {True: "open", False: "proprietary", None: ""}[driver.open_module]
     why, said = (f"{names} needs {needs}", "") if needs else (why, said)
-    return facts.worded("gpu-not-started", said=said, way=way, why=why, driver=name, kind=kind)
+    return facts.worded(said=said, way=way, why=why, driver=name, kind=kind)
 
 
 WORDS = {
@@ -183,14 +174,12 @@ def gpu_throttled(facts: api.Facts, gpus: api.NvidiaGpus) -> api.Finding | None:
     slow = [card for card in gpus.gpus if card.throttle]
     if not slow:
         return None
-    reasons = {reason for card in slow for reason in card.throttle}
-    power = reasons <= {"power-brake", "hw-slowdown"}
+    power = {reason for card in slow for reason in card.throttle} <= {"power-brake", "hw-slowdown"}
     found = "; ".join(
         f"GPU {card.index} ({card.name}): {api.listed(WORDS.get(r, r) for r in card.throttle)}"
         for card in slow[:4]
     )
-    case = "gpu-throttled:power" if power else "gpu-throttled:else"
-    return facts.worded("gpu-throttled", case, found=found, index=slow[0].index)
+    return facts.worded(":power" if power else ":else", found=found, index=slow[0].index)
 
 
 VISIBLE = "CUDA_VISIBLE_DEVICES"
@@ -202,8 +191,8 @@ def mig_misconfigured(facts: api.Facts) -> api.Finding | None:
     split, source = [card for card in facts.nvidia.gpus if card.mig], facts.nvidia.source
     if not split:
         # what a library or the driver's own tools said, where no card in MIG mode is shown
-        return facts.if_heard("mig-misconfigured/read-as-number", "mig-misconfigured/asked")
-    asserted = facts.heard("mig-misconfigured/assertion")
+        return facts.if_heard("/read-as-number", "/asked")
+    asserted = facts.heard("/assertion")
     if facts.runtime.gpu_works and not asserted:
         return None
     setting = facts.environment.get(VISIBLE) or ""
@@ -216,7 +205,7 @@ def mig_misconfigured(facts: api.Facts) -> api.Finding | None:
         if not failed and (source != "nvml" or named):
             return None
         return facts.worded(
-            "mig-misconfigured/none",
+            "/none",
             gpus=indexes,
             which=",".join(indexes),
             name=split[0].name,
@@ -226,8 +215,8 @@ def mig_misconfigured(facts: api.Facts) -> api.Finding | None:
     if not failed or named == 1 or instances == 1:
         return None
     return facts.worded(
-        "mig-misconfigured/unnamed:several" if "MIG-" in setting else "",
-        "mig-misconfigured/unnamed",
+        "/unnamed:several" if "MIG-" in setting else "",
+        "/unnamed",
         cure=api.tell(facts.set_variable(VISIBLE, "MIG-UUID").command),
         count=len(split),
         instances=instances,
@@ -238,14 +227,13 @@ def mig_misconfigured(facts: api.Facts) -> api.Finding | None:
 CUDA = "CUDA_VISIBLE_DEVICES"
 AMD = ("ROCR_VISIBLE_DEVICES", "HIP_VISIBLE_DEVICES", CUDA)
 HIDES = "hides every GPU"
-ID = "visible-devices-wrong"
 
 
-@api.check(ID)
+@api.check("visible-devices-wrong")
 def visible_devices_wrong(facts: api.Facts) -> api.Finding | None:
     """Of NVIDIA cards, all hidden or some entry bad; of AMD cards, the same for each variable."""
     # what makes two ranks take one GPU: too many ranks, a variable, or a script that names the device
-    doubled = facts.if_heard("visible-devices-wrong/duplicate")
+    doubled = facts.if_heard("/duplicate")
     if not facts.environment:
         return _from_text(facts) or _ranks(facts) or _beyond(facts) or doubled
     rocm, cards = facts.torch.accelerator == "rocm", facts.nvidia.gpus
@@ -261,12 +249,12 @@ def visible_devices_wrong(facts: api.Facts) -> api.Finding | None:
 
 def _nameless(facts: api.Facts) -> api.Finding | None:
     """Find a list that names no GPU of any machine: "all" is a word of NVIDIA_VISIBLE_DEVICES alone."""
-    said, setting = facts.heard(ID), facts.environment.get(CUDA)
+    said, setting = facts.heard(), facts.environment.get(CUDA)
     problem = _problem(setting, 1 << 20, [])
     if not said or not problem:
         return None
-    key, hides = "visible-devices-wrong/nameless", HIDES if problem == HIDES else "names no GPU"
-    return facts.worded(key, said=said, hides=hides, setting=setting, problem=problem)
+    hides = HIDES if problem == HIDES else "names no GPU"
+    return facts.worded("/nameless", said=said, hides=hides, setting=setting, problem=problem)
 
 
 def _problem(setting: str | None, count: int, uuids: list[str]) -> str:
@@ -296,13 +284,12 @@ def _judged(
     problem = _problem(setting, count, uuids or [])
     if not problem:
         return None
-    said = "" if left or uuids is None else facts.heard(ID)
+    said = "" if left or uuids is None else facts.heard()
     # hiding all may be meant, unless something asked for a GPU and was told that there is none
     meant = problem == HIDES and not said
     return facts.worded(
-        "visible-devices-wrong:some" if left else "",
-        "visible-devices-wrong:meant" if meant else "",
-        ID,
+        ":some" if left else "",
+        ":meant" if meant else "",
         said=said,
         name=name,
         hides=HIDES if problem == HIDES else "names no GPU that exists",
@@ -319,41 +306,39 @@ def _in_mig(facts: api.Facts) -> bool:
 
 def _from_text(facts: api.Facts) -> api.Finding | None:
     """Where the variables are not known: the driver lists GPUs, and CUDA says there is none."""
-    if passed := facts.if_heard("visible-devices-wrong/unknown"):
+    if passed := facts.if_heard("/unknown"):
         return passed
-    said, count = facts.heard(ID), len(facts.nvidia.gpus)
+    said, count = facts.heard(), len(facts.nvidia.gpus)
     if not said or not count or _in_mig(facts):
         return None
     names = f"nvidia-smi lists {count} GPU{'s' if count > 1 else ''}"
     # a container that got no GPU says the same, while nvidia-smi ran outside of it
-    return facts.worded("visible-devices-wrong/none-seen", said=said, names=names)
+    return facts.worded("/none-seen", said=said, names=names)
 
 
 def _ranks(facts: api.Facts) -> api.Finding | None:
     """Find a launcher that was asked for more processes than there are GPUs."""
-    said = facts.heard("visible-devices-wrong/slot", "visible-devices-wrong/ranks")
-    ranks = api.expression("visible-devices-wrong/ranks")
+    said = facts.heard("/slot", "/ranks")
+    ranks = facts.expression("/ranks")
     asked = next((f for c in facts.typed.commands if (f := ranks.search(c))), None)
     if not said or asked is None or _in_mig(facts):
         return None
-    return facts.worded("visible-devices-wrong/ranks", said=said, asked=asked[0].strip())
+    return facts.worded("/ranks", said=said, asked=asked[0].strip())
 
 
 def _ordinal(facts: api.Facts) -> api.Finding | None:
     """Find a process that asks for a number beyond the GPUs that the list leaves it: more ranks than GPUs."""
     left = api.entries(facts.environment.get(CUDA) or "")
-    said = facts.heard("visible-devices-wrong/ranks")
+    said = facts.heard("/ranks")
     if not said or not left or any(one.startswith("MIG-") for one in left) or _in_mig(facts):
         return None
-    key, number = "visible-devices-wrong/ordinal", len(left)
-    return facts.worded(key, said=said, left=",".join(left), number=number)
+    return facts.worded("/ordinal", said=said, left=",".join(left), number=len(left))
 
 
 def _beyond(facts: api.Facts) -> api.Finding | None:
     """Believe a launcher that counted the GPUs itself; CUDA's own words leave open who asked for which."""
-    sure = facts.heard("visible-devices-wrong/counted")
-    said = sure or facts.heard("visible-devices-wrong/ordinal")
+    sure = facts.heard("/counted")
+    said = sure or facts.heard("/ordinal")
     if not said or facts.nvidia:
         return None
-    settle = "" if sure else f"nvidia-smi -L; echo ${CUDA}"
-    return facts.worded("visible-devices-wrong/beyond", said=said, settle=settle)
+    return facts.worded("/beyond", said=said, settle="" if sure else f"nvidia-smi -L; echo ${CUDA}")

@@ -8,7 +8,7 @@ ON = ("1", "true", "yes", "on")
 @api.check("hub-cache-permission")
 def hub_cache_permission(facts: api.Facts) -> api.Finding | None:
     """Make a note of it where the Hub is switched off, since reading is enough then."""
-    said = facts.heard("hub-cache-permission")
+    said = facts.heard()
     disks = (d for d in facts.disks.disks if d.use == "hf-cache" and not d.writable)
     folder = next((disk.path for disk in disks), "")
     if not folder and not said:
@@ -19,21 +19,20 @@ def hub_cache_permission(facts: api.Facts) -> api.Finding | None:
     cure = api.tell(f"sudo chown -R $(id -u):$(id -g) {quoted}")
     if facts.container or windows:
         cure = facts.set_variable("HF_HOME", "C:\\hf" if windows else "/tmp/hf")  # noqa: S108  every container has it
-    case = "hub-cache-permission:inside" if facts.container else "hub-cache-permission:else"
+    case = ":inside" if facts.container else ":else"
     level: api.Severity = "note" if offline and not said else "error"
-    seen = "hub-cache-permission:seen" if folder else ""
+    seen = ":seen" if folder else ""
     return facts.worded(seen, case, severity=level, said=said, cure=cure, folder=folder)
 
 
 @api.check("hub-gated-access")
 def hub_gated_access(facts: api.Facts, errors: api.Errors) -> api.Finding | None:
     """Take the answer 403 and what says that the licence was not accepted."""
-    said = api.heard(errors, "hub-gated-access")
+    said = facts.heard()
     if not said:
         return None
-    page = facts.matched("hub-gated-access/page")
-    case = "hub-gated-access:fine" if "fine-grained" in said else ""
-    return facts.worded(case, "hub-gated-access", said=said, page=page and page[1])
+    page = facts.matched("/page")
+    return facts.worded(":fine" if "fine-grained" in said else "", said=said, page=page and page[1])
 
 
 PLACE = api.expression("hub-network/place")
@@ -44,10 +43,9 @@ def hub_network(facts: api.Facts, errors: api.Errors) -> api.Finding | None:
     """Tell a certificate that is not trusted from a route that is closed."""
     about = api.Errors(errors=tuple(e for e in errors.errors if PLACE.search(e.text)))
     if tls := api.heard(about, "hub-network/tls") or _tls_of_no_host(errors):
-        return facts.worded("hub-network/tls", said=tls)
-    key, mirror = "hub-network/route", facts.environment.get("HF_ENDPOINT")
-    route = api.heard(about, key)
-    return facts.worded(key, said=route, mirror=mirror) if route else None
+        return facts.worded("/tls", said=tls)
+    route, mirror = api.heard(about, "hub-network/route"), facts.environment.get("HF_ENDPOINT")
+    return facts.worded("/route", said=route, mirror=mirror) if route else None
 
 
 def _tls_of_no_host(errors: api.Errors) -> str:
@@ -63,20 +61,18 @@ def _tls_of_no_host(errors: api.Errors) -> str:
 @api.check("hub-no-token")
 def hub_no_token(facts: api.Facts, errors: api.Errors) -> api.Finding | None:
     """Take the answer 401 and what says that there is no token."""
-    said = api.heard(errors, "hub-no-token", "hub-no-token/unauthorised")
-    if not said and api.heard(errors, "hub-no-token/not-logged-in"):
-        said = api.heard(errors, "hub-no-token/private")
-    if said and api.expression("hub-no-token/ownerless").search(said):
-        said = api.heard(errors, "hub-no-token")
+    said = facts.heard("", "/unauthorised")
+    if not said and facts.heard("/not-logged-in"):
+        said = facts.heard("/private")
+    if said and facts.search("/ownerless", said):
+        said = facts.heard()
         if not said:
-            refused = api.heard(errors, "hub-no-token/unauthorised")
-            return facts.worded("hub-no-token/no-such-name", said=refused)
-    guess = "" if said else api.heard(errors, "hub-no-token/guess")
+            return facts.worded("/no-such-name", said=facts.heard("/unauthorised"))
+    guess = "" if said else facts.heard("/guess")
     if not said and not guess:
         return None
     has = "; HF_TOKEN is set" if facts.environment.get("HF_TOKEN") else ""
-    case = "hub-no-token:guess" if guess else ""
-    return facts.worded("hub-no-token", case, said=said or guess, set=has)
+    return facts.worded(":guess" if guess else "", said=said or guess, set=has)
 
 
 VARIABLES = ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE", "HF_DATASETS_OFFLINE")
@@ -85,15 +81,12 @@ VARIABLES = ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE", "HF_DATASETS_OFFLINE")
 @api.check("hub-offline")
 def hub_offline(facts: api.Facts) -> api.Finding | None:
     """Make a note of the variable alone, an error where something had to be fetched."""
-    said = facts.heard("hub-offline")
-    unreached = facts.heard("hub-offline/unreached")
+    said = facts.heard()
+    unreached = facts.heard("/unreached")
     on = [name for name in VARIABLES if (facts.environment.get(name) or "").lower() in ON]
     if not on and not said:
         return None
     said, name = said or unreached, (on or VARIABLES)[0]
     cure, value = api.set_variable(facts.host, name, None), facts.environment.get(name)
-    case = "" if said else "hub-offline:set"
-    shown = tuple(on)
-    return facts.worded(
-        case, "hub-offline", said=said, cure=cure, evidence=shown, name=name, value=value
-    )
+    case = "" if said else ":set"
+    return facts.worded(case, said=said, cure=cure, evidence=tuple(on), name=name, value=value)

@@ -48,8 +48,8 @@ def import_contract_clash(
         options = ["--upgrade"] if newer else []
     case = "altered" if altered else "missing" if first.kind == "missing" else "clash"
     return facts.worded(
-        f"import-contract-clash/{case}",
-        f"import-contract-clash:{first.kind}",
+        f"/{case}",
+        f":{first.kind}",
         "import-contract-clash",
         severity="error" if main else "warning",
         cure=facts.pip("install", *options, *api.pinned(wanted)),
@@ -131,7 +131,7 @@ def library_import_fails(facts: api.Facts, runtime: api.Runtime) -> api.Finding 
     # of a chain of exceptions the innermost, which comes first, tells
     message = next((one for one in lines if one.strip() and not one.startswith("  ")), "")
     return facts.worded(
-        "library-import-fails/main" if main else "",
+        "/main" if main else "",
         "library-import-fails",
         evidence=tuple(one.strip() for one in lines if one.strip().startswith("File "))[-3:],
         module=module,
@@ -181,8 +181,8 @@ def missing_dependency(facts: api.Facts) -> api.Finding | None:
     asked = {name: said for name, said in _asked_for(facts).items() if name not in hidden}
     if asked and not any(pair.row.severity == "error" for pair in pairs):
         said = next(iter(asked.values()))
-        key, cure = "missing-dependency/from-error", facts.pip("install", *asked)
-        return facts.worded(key, said=said, cure=cure, names=asked)
+        cure = facts.pip("install", *asked)
+        return facts.worded("/from-error", said=said, cure=cure, names=asked)
     amdsmi = None if pairs and pairs[0].row.severity == "error" else _amdsmi(facts)
     if amdsmi or pairs:
         return amdsmi or _from_row(facts, pairs[0])
@@ -200,10 +200,10 @@ def _asked_for(facts: api.Facts) -> dict[str, str]:
     kinds = ["not-found", "no-module", "no-metadata"]
     kinds += ["advice"] if len(facts.errors.errors) <= ALONE else []
     for error in facts.errors.errors:
-        if api.expression("missing-dependency/in-passing").search(error.text):
+        if facts.search("/in-passing", error.text):
             continue
-        for kind in kinds:
-            for match in api.expression(f"missing-dependency/{kind}").finditer(error.text):
+        for kind, how in ((kind, how) for kind in kinds for how in facts.expressions(f"/{kind}")):
+            for match in how.finditer(error.text):
                 module = next(filter(None, match.groups()))
                 plain = module.replace("-", "_")
                 known = api.distribution_of(plain) or api.distribution_of(plain.lower())
@@ -226,13 +226,12 @@ def _by_its_name(error: api.ErrorText, match: "re.Match[str]") -> bool:
 
 def _from_declared(facts: api.Facts, missing: list[api.Unmet]) -> api.Finding:
     name = missing[0].name
-    optional = name in OPTIONAL
     lacks = (
         f"{one.owner.name} {one.owner.version} requires {one.wanted}, which is not installed"
         for one in missing
     )
     return facts.worded(
-        "missing-dependency/optional" if optional else "missing-dependency/declared",
+        "/optional" if (name in OPTIONAL) else "/declared",
         found=api.clauses(lacks),
         cure=facts.pip("install", *(one.wanted for one in missing)),
         alone="" if missing[1:] else name,
@@ -255,12 +254,10 @@ def _from_row(facts: api.Facts, broken: api.Broken) -> api.Finding:
 def _amdsmi(facts: api.Facts) -> api.Finding | None:
     """Read vLLM's search for a platform: without amdsmi it takes no AMD GPU. Source: vllm/platforms/__init__.py."""
     amd = facts.torch.accelerator == "rocm"
-    none = facts.heard("missing-dependency/none")
-    lacks = facts.heard("missing-dependency/lacks")
-    if not none or not lacks or not (amd or facts.heard("missing-dependency/amdsmi")):
+    lacks = facts.heard("/lacks")
+    if not facts.heard("/none") or not lacks or not (amd or facts.heard("/amdsmi")):
         return None
-    settle = "" if amd else "rocminfo | grep gfx"
-    return facts.worded("missing-dependency/lacks", said=lacks, settle=settle)
+    return facts.worded("/lacks", said=lacks, settle="" if amd else "rocminfo | grep gfx")
 
 
 def _from_absent(facts: api.Facts, absent: list[str]) -> api.Finding:
@@ -268,5 +265,5 @@ def _from_absent(facts: api.Facts, absent: list[str]) -> api.Finding:
     versions = api.good_set(facts.torch.version, transformers, facts.interpreter.version)
     cure = facts.pip("install", *(f"{n}=={versions[n]}" if n in versions else n for n in absent))
     found = f"not installed in the target: {api.listed(absent, 5)}"
-    case = "missing-dependency/from-absent:set" if versions else ""
-    return facts.worded("missing-dependency/from-absent", case, found=found, cure=cure)
+    case = "/from-absent:set" if versions else ""
+    return facts.worded("/from-absent", case, found=found, cure=cure)

@@ -53,7 +53,7 @@ def _faulty(facts: api.Facts, real: list[api.BrokenDistribution]) -> api.Finding
         cure = api.torch_install(facts).cure.with_flag("--force-reinstall") or cure
     faults = (f"{b.name}: {WHAT[b.problem]} ({b.detail}) in {b.location}" for b in real)
     return facts.worded(
-        "broken-install/faulty",
+        "/faulty",
         found=api.clauses(faults),
         cure=cure,
         evidence=tuple({f"{b.location}/{b.detail.split(',')[0]}": 1 for b in real})[:4],
@@ -74,30 +74,29 @@ def _reinstall(facts: api.Facts, name: str, version: str) -> api.Cure:
 def _told(facts: api.Facts, keys: str, said: str, name: str, **more: str) -> api.Finding:
     """Return the finding of a part, "part" or "part:case", for a package."""
     part = keys.partition(":")[0]
-    case = f"broken-install/{keys}" if part != keys else ""
     slots: dict[str, Any] = {"name": name, **more}
-    return facts.worded(f"broken-install/{part}", case, said=said, **slots)
+    return facts.worded(f"/{part}", f"/{keys}" if part != keys else "", said=said, **slots)
 
 
 def _from_error(facts: api.Facts, error: api.ErrorText) -> api.Finding | None:
     for kind in ("cut-file", "no-record", "bad-entry", "busy"):
-        if cut := api.expression(f"broken-install/{kind}").search(error.text):
+        if cut := facts.search(f"/{kind}", error.text):
             name = api.brought_by(cut[1])
             name = name if name in STACK else _whole(cut[1].lower())
             if name in STACK:
                 return _told(facts, "cut-file", cut[0], name)
             break
     for kind in ("compiled", "uv-read"):
-        if part := api.expression(f"broken-install/{kind}").search(error.text):
+        if part := facts.search(f"/{kind}", error.text):
             name = api.brought_by(_module(part))
             # an import that the doctor ran itself in an environment that holds it leaves nothing open
             own = error.where.startswith("import ") and facts.packages.version(name)
             show = f"{api.pip_line(facts.interpreter, 'show')} --files {name}"
             settle = "" if own or kind == "uv-read" else show
             return _told(facts, "cut-short", " ".join(part[0].split())[:140], name, settle=settle)
-    if none := api.expression("broken-install/none-found").search(error.text):
+    if none := facts.search("/none-found", error.text):
         return _told(facts, "half-removed:no-version", none[0], none[1])
-    half = api.expression("broken-install/invalid").search(error.text)
+    half = facts.search("/invalid", error.text)
     name = _whole(half[1].lower().replace("_", "-")) if half else ""
     if half is None or name not in STACK:
         return None
@@ -122,9 +121,8 @@ def _module(part: re.Match[str]) -> str:
 
 def _mixed(facts: api.Facts, error: api.ErrorText) -> api.Finding | None:
     """Find a package whose own file imports a part of it that is not there: files of two releases are mixed."""
-    missing = api.expression("broken-install/own-part").search(error.text)
-    last = error.frames[-1].file if error.frames else ""
-    folder = api.expression("broken-install/of-package").search(last)
+    missing = facts.search("/own-part", error.text)
+    folder = facts.search("/of-package", error.frames[-1].file if error.frames else "")
     if missing is None or folder is None or folder[1] != missing[1]:
         return None
     name = api.brought_by(missing[1])
@@ -138,7 +136,7 @@ def _part_missing(facts: api.Facts, error: api.ErrorText) -> api.Finding | None:
 
     Only of a stage of the doctor's own: a pasted log says little of what is installed.
     """
-    found = api.expression("broken-install/part").search(error.text)
+    found = facts.search("/part", error.text)
     if found is None or not facts.packages.complete:
         return None
     module = found["part"] or found["folder"]
@@ -156,7 +154,7 @@ def _part_missing(facts: api.Facts, error: api.ErrorText) -> api.Finding | None:
         or any(api.pairs_of(one, facts) for one in by_pair)
     ):
         return None
-    key, cure = "broken-install/part-missing", _reinstall(facts, name, held.version)
+    key, cure = "/part-missing", _reinstall(facts, name, held.version)
     return facts.worded(key, said=found[0], cure=cure, held=held, module=module, where=error.where)
 
 
@@ -166,8 +164,8 @@ def _leftovers(facts: api.Facts, faults: list[api.BrokenDistribution]) -> api.Fi
     if not shown:
         return None
     return facts.worded(
-        "broken-install/leftovers:stack" if stack else "",
-        "broken-install/leftovers",
+        "/leftovers:stack" if stack else "",
+        "/leftovers",
         names=[b.name for b in shown],
         place=shown[0].location,
         files=" ".join(f"'{b.location}/{b.name}'" for b in shown),
@@ -178,13 +176,13 @@ def _leftovers(facts: api.Facts, faults: list[api.BrokenDistribution]) -> api.Fi
 def leftover_library(facts: api.Facts, errors: api.Errors | api.Unknown) -> api.Finding | None:
     """Find a library of torch that lacks a symbol of torch, or a cached extension that does."""
     for part in ("cached", "launcher", "outside", "own"):
-        if found := api.matched(errors, f"leftover-library/{part}"):
+        if found := facts.matched(f"/{part}"):
             named: dict[str, Any] = {"symbol": "", "file": "", **found.groupdict()}
             # a symbol of the driver lacks as well where no real libcuda is loaded
             open_ = part == "cached" and not named["symbol"].startswith("_Z")
             return facts.worded(
-                "leftover-library" if part == "own" else f"leftover-library/{part}",
-                "leftover-library/cached:open" if open_ else "",
+                "" if part == "own" else f"/{part}",
+                "/cached:open" if open_ else "",
                 said=found[0] if part == "launcher" else "",
                 **{**named, "symbol": named["symbol"][:90]},
                 folder=named["file"].rpartition("/")[0],

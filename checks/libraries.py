@@ -23,19 +23,18 @@ def cuda_library_missing(facts: api.Facts) -> api.Finding | None:
     lost = _required(facts)
     for error in facts.errors.errors:
         for kind in ("missing", "any-of"):
-            if found := api.expression(f"cuda-library-missing/{kind}").search(error.text):
+            if found := facts.search(f"/{kind}", error.text):
                 library = next(filter(None, found.groups()))
                 return _missing_from_error(facts, library, _importer(error), lost)
     # the linker's error in a build: what follows, a module that is not found, is its result
-    if linker := facts.matched("cuda-library-missing/linker"):
-        return facts.worded("cuda-library-missing/unlinked", said=linker[0], what=linker[1])
+    if linker := facts.matched("/linker"):
+        return facts.worded("/unlinked", said=linker[0], what=linker[1])
     stage = facts.runtime.stage("import torch")
     if not lost or (stage is not None and stage.outcome == "ok"):
         return None
     wanted = [one.wanted for one in lost]
     verb, by = "are" if wanted[1:] else "is", lost[0].owner.version
-    cure = facts.pip("install", *wanted)
-    return facts.worded("cuda-library-missing", cure=cure, by=by, wanted=wanted, verb=verb)
+    return facts.worded(cure=facts.pip("install", *wanted), by=by, wanted=wanted, verb=verb)
 
 
 def _required(facts: api.Facts) -> list[api.Unmet]:
@@ -68,8 +67,8 @@ def _missing_from_error(
         needed = [one.wanted for one in lost] or ([wheel] if own in ("11", "12") else ["torch"])
         case, cure = "wheel", facts.pip("install", "--force-reinstall", *needed)
     return facts.worded(
-        f"cuda-library-missing/{case}",
-        "cuda-library-missing/stops",
+        f"/{case}",
+        "/stops",
         cure=cure,
         library=library,
         what=f"import {package}" if package else "an import",
@@ -117,15 +116,14 @@ def mixed_cuda_wheels(facts: api.Facts) -> api.Finding | None:
     if twice:
         again = (f"{wheel.name}=={wheel.version}" for wheel in mine)
         return facts.worded(
-            "mixed-cuda-wheels:collide" if collide else "mixed-cuda-wheels:twice",
-            "mixed-cuda-wheels",
-            said=facts.heard("mixed-cuda-wheels", "mixed-cuda-wheels/symbol"),
+            ":collide" if collide else ":twice",
+            said=facts.heard("", "/symbol"),
             cure=cure.then(facts.pip("install", *ANEW, *again)),
             wheels=[f"{wheel.name} {wheel.version}" for wheel in shown],
         )
     if mine or not facts.torch or not any(_library(name) in COLLIDE for name in foreign):
         return None
-    return facts.worded("mixed-cuda-wheels/other-major", cure=cure, wheels=foreign)
+    return facts.worded("/other-major", cure=cure, wheels=foreign)
 
 
 def _library(name: str) -> str:
@@ -136,16 +134,16 @@ def _library(name: str) -> str:
 
 def _mixed_from_error(facts: api.Facts) -> api.Finding | None:
     """Tell of an NCCL that lacks a symbol, where nobody knows which wheels are there."""
-    said = facts.heard("mixed-cuda-wheels/symbol")
+    said = facts.heard("/symbol")
     hidden = any(shadow.library == "libnccl" for shadow in facts.library_path.shadows)
     if not said or hidden:
         return None
     major = (api.parts(facts.torch.cuda) or (12,))[0]
     listing = api.pip_line(facts.interpreter, "list")
-    return facts.worded("mixed-cuda-wheels/from-error", said=said, major=major, pip_list=listing)
+    return facts.worded("/from-error", said=said, major=major, pip_list=listing)
 
 
-FROM_ERROR = "library-path-shadowing/from-error"
+FROM_ERROR = "/from-error"
 SUBLIBRARY = "CUDNN_STATUS_SUBLIBRARY_VERSION_MISMATCH"
 """Parts of two cuDNNs are loaded: one of a search path or of the system, or of wheels that do not go together."""
 EITHER_WAY = frozenset({"libstdc++", "libgomp", "libiomp5"})
@@ -157,11 +155,11 @@ def library_path_shadowing(facts: api.Facts) -> api.Finding | None:
     """Compare the versions of the file that wins and of the wheel's own."""
     cxx = api.cxx_too_old(facts.errors, conda=facts.interpreter.kind == "conda")
     if cxx is not None and cxx.whose == "system before conda":
-        return facts.worded("library-path-shadowing/cxx", found=cxx.found, said=cxx.said)
-    said = facts.heard("library-path-shadowing") or facts.heard("library-path-shadowing/sublibrary")
+        return facts.worded("/cxx", found=cxx.found, said=cxx.said)
+    said = facts.heard() or facts.heard("/sublibrary")
     shadows = [shadow for shadow in facts.library_path.shadows if _matters(shadow)]
     if not shadows:
-        case = "library-path-shadowing/from-error:open" if _open(facts, said) else ""
+        case = "/from-error:open" if _open(facts, said) else ""
         return facts.worded(FROM_ERROR, case, said=said) if said else None
     first = next((s for s in shadows if s.library == "libcuda"), shadows[0])
     stages = {stage.outcome for stage in facts.runtime.stages}
@@ -173,12 +171,10 @@ def library_path_shadowing(facts: api.Facts) -> api.Finding | None:
     if not first.own and not stub:
         # nothing to compare with: it stands in for the wheel's own, or for one that was taken out
         if not _wheel_of_pytorch(facts) or (gpu_build and fine):
-            it_is = f"{said}'; it is '{first.path}"
-            return facts.worded(FROM_ERROR, said=it_is) if said else None
+            return facts.worded(FROM_ERROR, said=f"{said}'; it is '{first.path}") if said else None
         used, broken = gpu_build, bool(stages & {"failed", "crashed"})
     return facts.worded(
-        "library-path-shadowing:stub" if stub else "library-path-shadowing:foreign",
-        "library-path-shadowing",
+        ":stub" if stub else ":foreign",
         severity="error" if used and broken else "warning" if used else "note",
         evidence=tuple(shadow.path for shadow in shadows[:4]),
         first=first,
@@ -207,36 +203,33 @@ def _matters(shadow: api.LibraryShadow) -> bool:
 def _open(facts: api.Facts, said: str) -> bool:
     """Tell where a text shows neither a search path nor wheels of two releases."""
     shown = facts.environment.get("LD_LIBRARY_PATH") or ""
-    if SUBLIBRARY in said and not api.expression("library-path-shadowing/of-cuda").search(shown):
+    if SUBLIBRARY in said and not facts.search("/of-cuda", shown):
         shown = ""
-    told_ = "stub" in said or facts.heard("library-path-shadowing/open")
-    return not shown and not told_
+    return not shown and not ("stub" in said or facts.heard("/open"))
 
 
 @api.check("nccl-unavailable")
 def nccl_unavailable(facts: api.Facts) -> api.Finding | None:
     """Make a note of the number of GPUs, an error where NCCL was asked for."""
-    said, count = facts.heard("nccl-unavailable"), len(facts.nvidia.gpus)
+    said, count = facts.heard(), len(facts.nvidia.gpus)
     if not said and not (facts.host.os == "windows" and count > 1):
         return None
-    case = "nccl-unavailable:said" if said else ""
-    return facts.worded(case, "nccl-unavailable", said=said, count=count)
+    return facts.worded(":said" if said else "", said=said, count=count)
 
 
 @api.check("conda-binary-clash")
 def conda_binary_clash(facts: api.Facts) -> api.Finding | None:
     """Three errors, or conda's MKL beside an old torch of conda."""
-    if omp := facts.if_heard("conda-binary-clash/omp"):
+    if omp := facts.if_heard("/omp"):
         return omp
     cxx = api.cxx_too_old(facts.errors)
     if cxx is not None and cxx.whose == "conda":
-        return facts.worded("conda-binary-clash/old-library", found=cxx.found, said=cxx.said)
-    if layer := facts.if_heard("conda-binary-clash/mkl-fails"):
+        return facts.worded("/old-library", found=cxx.found, said=cxx.said)
+    if layer := facts.if_heard("/mkl-fails"):
         return layer
-    said = facts.heard("conda-binary-clash")
+    said = facts.heard()
     mkl = facts.packages.conda.get("mkl", "").partition(" ")[0]
     old = facts.torch.conda and api.within(facts.torch.version, "<2.5")
     if not said and not (mkl and old and api.at_least(mkl, "2024.1")):
         return None
-    case = "" if mkl and facts.torch else "conda-binary-clash:unseen"
-    return facts.worded(case, "conda-binary-clash", said=said, mkl=mkl)
+    return facts.worded("" if mkl and facts.torch else ":unseen", said=said, mkl=mkl)

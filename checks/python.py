@@ -11,25 +11,23 @@ def python_32bit(facts: api.Facts) -> api.Finding | None:
     why = api.refused(facts.index_answer, own, facts.host)
     if own.bits != 32 and (why is None or why.cause != "python-32bit"):
         return None
-    case = "python-32bit:windows" if facts.host.os == "windows" else "python-32bit:else"
+    case = ":windows" if facts.host.os == "windows" else ":else"
     said = why.found if why is not None else ""
-    return facts.worded(case, "python-32bit", found="" if own.bits == 32 else said, said=said)
+    return facts.worded(case, found="" if own.bits == 32 else said, said=said)
 
 
 @api.check("python-headers-missing")
 def python_headers_missing(facts: api.Facts) -> api.Finding | None:
     """Believe an error first; else find Triton beside a GPU and a compiler without headers on Linux."""
-    said, own = facts.heard("python-headers-missing"), facts.interpreter
+    said, own = facts.heard(), facts.interpreter
     gpu = facts.nvidia or facts.amd
     triton = any(facts.packages.get(name) for name in api.TRITON)
     lacks = own.headers is False and facts.compilers.cc
     if not said and not (lacks and triton and gpu and facts.host.os in ("linux", "")):
         return None
     system = "debian" if not facts.host or facts.host.distro in ("debian", "ubuntu") else "else"
-    said_or_seen = "python-headers-missing:said" if said else "python-headers-missing:seen"
     numbers = ".".join(map(str, api.parts(own.version)[:2])) if own else "3"
-    key = "python-headers-missing"
-    return facts.worded(f"{key}:{system}", said_or_seen, key, said=said, numbers=numbers)
+    return facts.worded(f":{system}", ":said" if said else ":seen", said=said, numbers=numbers)
 
 
 RECOMMENDED = "3.11"
@@ -41,7 +39,7 @@ def python_old(facts: api.Facts, interpreter: api.Interpreter) -> api.Finding | 
     """Compare with the floor of the newest torch."""
     if not interpreter.version or api.at_least(interpreter.version, RECOMMENDED):
         return None
-    return facts.worded("python-old", version=interpreter.version)
+    return facts.worded(version=interpreter.version)
 
 
 OLDEST = "3.8"
@@ -65,7 +63,7 @@ def python_unsupported(facts: api.Facts, torch: api.TorchBuild | api.Unknown | N
         return None
     if why is not None:
         settle = SETTLE if why.file or "from versions: none" in why.found else ""
-        key = "python-unsupported/file" if why.file else "python-unsupported/refused"
+        key = "/file" if why.file else "/refused"
         said = why.found
         return facts.worded(key, found=said, said=said, settle="" if own else settle)
     if not own:
@@ -92,7 +90,7 @@ def _judged(facts: api.Facts, *, absent: bool) -> api.Finding | None:
         why = f"{facts.torch.named} requires Python {wanted}; this is {own.version}"
     if not why:
         return None
-    return facts.worded("python-unsupported", why=why)
+    return facts.worded(why=why)
 
 
 def _too_old(version: str, *, absent: bool) -> str:
@@ -117,33 +115,31 @@ def _absent(own: api.Interpreter, where: api.Family) -> str:
 def _patch(facts: api.Facts, own: api.Interpreter, torch: str) -> api.Finding:
     uv = own.kind in ("venv", "standalone")
     cure = api.tell("uv python upgrade 3.13" if uv else "conda install python=3.13.9")
-    return facts.worded("python-unsupported/3-13-8", cure=cure, own=own, torch=torch)
+    return facts.worded("/3-13-8", cure=cure, own=own, torch=torch)
 
 
 def _from_errors(facts: api.Facts) -> api.Finding | None:
-    if facts.heard("python-unsupported/3-13-8"):
+    if facts.heard("/3-13-8"):
         return _patch(facts, api.Interpreter(executable="python", version=BROKEN_PATCH), "")
     own, excluded = facts.interpreter.version, _excluded_by_pip(facts)
-    if compiled := facts.if_heard("python-unsupported/compile"):
+    if compiled := facts.if_heard("/compile"):
         return compiled
     if excluded:
-        return facts.worded("python-unsupported/excluded", said=excluded)
-    before = api.parts(own) and not api.at_least(own, "3.10")
-    if before and (union := facts.if_heard("python-unsupported/union")):
+        return facts.worded("/excluded", said=excluded)
+    if (api.parts(own) and not api.at_least(own, "3.10")) and (union := facts.if_heard("/union")):
         return union
-    said = api.told(facts.errors, api.expression("python-unsupported/none-fit").pattern)
+    said = api.told(facts.errors, facts.expression("/none-fit").pattern)
     if not said:
         return None
     old = "0.1.2" in said  # sources of 2016 are all that pip offers to a Python without wheels
-    settle = "" if facts.interpreter or old else SETTLE
-    return facts.worded("python-unsupported/none-fit", said=said, settle=settle)
+    return facts.worded("/none-fit", said=said, settle="" if facts.interpreter or old else SETTLE)
 
 
 def _excluded_by_pip(facts: api.Facts) -> str:
     """Return pip's or uv's sentence by which a torch asks for another Python, "" where none says so."""
-    if said := facts.heard("python-unsupported/excluded-by-pip"):
+    if said := facts.heard("/excluded-by-pip"):
         return said
-    asked = re.search(r"torch==(\d[\d.]*\d)", facts.heard("python-unsupported/asked"))
+    asked = re.search(r"torch==(\d[\d.]*\d)", facts.heard("/asked"))
     if asked is None:
         return ""
     return api.told(
@@ -167,4 +163,4 @@ def target_missing(
     why = facts.target.problem or unknown
     if isinstance(interpreter, api.Unknown) and "doctor check --deep" in why:
         return interpreter  # its files do not tell
-    return facts.worded("target-missing", why=why)
+    return facts.worded(why=why)

@@ -19,14 +19,13 @@ _Bad = tuple[str, str]
 def torch_companion_mismatch(facts: api.Facts) -> api.Finding | None:
     """Compare releases, then declared pins, then labels; an error text decides where these are silent."""
     # what libmamba says where it has a companion for another CUDA alone
-    if asked := facts.matched("torch-companion-mismatch/conda-cuda"):
-        key = "torch-companion-mismatch/from-conda"
+    if asked := facts.matched("/conda-cuda"):
         slots: dict[str, Any] = asked.groupdict()
-        return facts.worded(key, said=asked[0], **slots)
+        return facts.worded("/from-conda", said=asked[0], **slots)
     bad = _judged_all(facts) if facts.torch and facts.packages else {}
-    heard = {one: facts.heard(f"torch-companion-mismatch/{one}") for one in COMPANION_COMPANIONS}
+    heard = {one: facts.heard(f"/{one}") for one in COMPANION_COMPANIONS}
     said = {one: text for one, text in heard.items() if text and not _of_release(facts, one)}
-    conflict = facts.heard("torch-companion-mismatch/conflict")
+    conflict = facts.heard("/conflict")
     if conflict and not bad:
         said.setdefault(conflict.partition(" ")[0], conflict)
     name = next((one for one in bad if one != "xformers"), "")
@@ -47,8 +46,8 @@ def torch_companion_mismatch(facts: api.Facts) -> api.Finding | None:
         cure = api.companion_install(facts.interpreter, facts.torch, name, plain)
     return facts.worded(
         "torch-companion-mismatch",
-        f"torch-companion-mismatch/{name}",
-        "torch-companion-mismatch:one" if fits else "torch-companion-mismatch:none",
+        f"/{name}",
+        ":one" if fits else ":none",
         found="; ".join(dict.fromkeys(found for found, _ in (bad[name], *bad.values()))),
         said=said.get(name, ""),
         cure=cure,
@@ -179,10 +178,10 @@ def torch_too_old_for_library(
         found += f", and {facts.torch.named} is installed" if facts.torch else ""
         means = "the code that asks for it is written for a newer torch"
     elif worst is not None:
-        key, both = "torch-too-old-for-library/torch-load", api.together(worst.versions)
+        both = api.together(worst.versions)
         cure, row = api.torch_install(facts, ">=2.6").cure, worst.row
         return facts.worded(
-            key, severity=row.severity, both=both, cure=cure or None, evidence=row.source
+            "/torch-load", severity=row.severity, both=both, cure=cure or None, evidence=row.source
         )
     else:
         return packages if isinstance(packages, api.Unknown) else None
@@ -190,7 +189,6 @@ def torch_too_old_for_library(
     down = facts.pip("install", *keep) if keep else api.Cure()
     note = f"or, to keep this torch: {down.command}" if down else "about 3 GB, no reboot"
     return facts.worded(
-        "torch-too-old-for-library",
         found=found if not said or "came with" in found else "",
         said=said,
         means=means,
@@ -203,16 +201,16 @@ def torch_too_old_for_library(
 
 def _asked(facts: api.Facts) -> tuple[str, str] | None:
     """Return what an error says that states a floor of torch itself, and the floor."""
-    said = facts.heard("torch-too-old-for-library/asked")
+    said = facts.heard("/asked")
     for error in facts.errors.errors if not said else ():
         raised = error.type and not error.type.endswith("Warning") and "you have" not in error.text
-        stated = api.expression("torch-too-old-for-library/stated").search(error.text)
+        stated = facts.search("/stated", error.text)
         if raised and stated:
             said = stated[0]
             break
     if not said:
         return None
-    floor = api.expression("torch-too-old-for-library/floor").search(said)
+    floor = facts.search("/floor", said)
     lowest = floor[1] if floor else "2.1.1"
     there = facts.torch and api.at_least(facts.torch.version, lowest)
     return None if there else (said, f">={lowest}")
@@ -223,11 +221,11 @@ def _name_missed(facts: api.Facts) -> tuple[str, str] | None:
 
     torchao and bitsandbytes have a check of their own.
     """
-    theirs = api.expression("torch-too-old-for-library/quantisers")
+    theirs = facts.expression("/quantisers")
     for error in facts.errors.errors:
         if any(theirs.search(frame.file) for frame in error.frames[-1:]):
             continue
-        for missed in api.expressions("torch-too-old-for-library/missed"):
+        for missed in facts.expressions("/missed"):
             if found := missed.search(error.text):
                 named = found.groupdict()
                 name = named.get("name") or f"{named['function']} {named['keyword']}"
@@ -252,15 +250,15 @@ ROPE_TYPE_SINCE = "4.43.0"
 @api.check("transformers-too-old-for-model")
 def transformers_too_old_for_model(facts: api.Facts, errors: api.Errors) -> api.Finding | None:
     """Look the model type of the error up; without a release to compare, the error's own words decide."""
-    advised = api.matched(errors, "transformers-too-old-for-model/update") is not None
+    advised = facts.matched("/update") is not None
     have = facts.packages.version("transformers")
-    rope = api.heard(errors, "transformers-too-old-for-model/llama-31")
+    rope = facts.heard("/llama-31")
     if rope and not (have and api.at_least(have, ROPE_TYPE_SINCE)):
         return _finding(facts, "rope_type", rope[:70], ROPE_TYPE_SINCE, have)
     if file := api.tokenizer_file(errors, facts.packages):
-        return facts.worded("transformers-too-old-for-model/of-file", said=file.said, file=file)
+        return facts.worded("/of-file", said=file.said, file=file)
     for error in errors.errors:
-        if not_yet := api.expression("transformers-too-old-for-model/not-yet").search(error.text):
+        if not_yet := facts.search("/not-yet", error.text):
             return _finding(facts, not_yet["model"], not_yet[0], "", not_yet["have"])
         model, said = _model(error, advised=advised)
         since = api.first_transformers(model) if model else ""
@@ -287,7 +285,6 @@ def _model(error: api.ErrorText, *, advised: bool) -> tuple[str, str]:
 
 
 def _finding(facts: api.Facts, model: str, said: str, since: str, have: str) -> api.Finding:
-    case = "transformers-too-old-for-model/since" if since else ""
     own = f"transformers {have}" if have else "this transformers"
     words: dict[str, Any] = {"model": model, "since": since, "own": own, "have": have}
-    return facts.worded(case, "transformers-too-old-for-model/finding", said=said, **words)
+    return facts.worded("/since" if since else "", "/finding", said=said, **words)

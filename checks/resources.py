@@ -12,7 +12,7 @@ def cpu_quota(facts: api.Facts, cpu: api.Cpu) -> api.Finding | None:
     if cpu.quota is None or granted * 2 > cpu.usable or heeds:
         return None
     quota, count = f"{cpu.quota:g}", str(granted)
-    return facts.worded("cpu-quota", quota=quota, granted=count)
+    return facts.worded(quota=quota, granted=count)
 
 
 GIB = 1 << 30
@@ -23,10 +23,10 @@ MODEL = 20 * GIB
 @api.check("disk-full")
 def disk_full(facts: api.Facts) -> api.Finding | None:
     """Go by what is free: below 1 GiB an error or a warning, below 20 GiB for models a note."""
-    said = facts.heard("disk-full")
+    said = facts.heard()
     if said and api.speaks_of_shared_memory(said, facts.errors):
         said = ""
-    guess = "" if said else facts.heard("disk-full/guess")
+    guess = "" if said else facts.heard("/guess")
     said = said or guess
     found = sorted(facts.disks.disks, key=lambda disk: disk.free)
     low = [d for d in found if d.free < GIB]
@@ -38,9 +38,9 @@ def disk_full(facts: api.Facts) -> api.Finding | None:
     named = [d for d in full if d.use in ("hf-cache", "tmp")]
     if worst := next(iter(named or full), None):
         return facts.worded(
-            "" if worst.hint else "disk-full/full:shown",
-            f"disk-full/full:{worst.use}",
-            "disk-full/full",
+            "" if worst.hint else "/full:shown",
+            f"/full:{worst.use}",
+            "/full",
             severity="error" if named or said else "warning",
             said=said,
             cure=_moved(facts, worst.hint, other) if worst.hint else None,
@@ -48,8 +48,8 @@ def disk_full(facts: api.Facts) -> api.Finding | None:
         )
     if said and "shm" not in said:
         room = "; ".join(f"{api.gib(d.free)} free in {d.path}" for d in found[:3])
-        case, cure = "disk-full:guess" if guess else "", _moved(facts, "HF_HOME", "")
-        return facts.worded("disk-full", case, said=said, cure=cure, room=room)
+        cure = _moved(facts, "HF_HOME", "")
+        return facts.worded(":guess" if guess else "", said=said, cure=cure, room=room)
     small = next((d for d in low if d.use == "tmp"), None)
     cache = next((d for d in found if d.use == "hf-cache" and d.free < MODEL), None)
     if disk := small or cache:
@@ -57,7 +57,7 @@ def disk_full(facts: api.Facts) -> api.Finding | None:
         if small:
             part, name, folder = "small", "TMPDIR", "/var/tmp"  # noqa: S108  a usual place on disk
         cure = _moved(facts, disk.hint or name, folder)
-        return facts.worded(f"disk-full/{part}", cure=cure, disk=disk)
+        return facts.worded(f"/{part}", cure=cure, disk=disk)
     return None
 
 
@@ -77,10 +77,8 @@ def file_limit(facts: api.Facts, limit: api.FileLimit) -> api.Finding | None:
     """Below 1024, or about 2^30 in a container."""
     if 0 <= limit.soft < LOW:
         most = min(65536, limit.hard) if limit.hard > 0 else 65536
-        hard = limit.hard if limit.hard >= 0 else "not set"
-        return facts.worded("file-limit/low", hard=hard, most=most)
-    huge = facts.container and limit.soft >= HUGE
-    return facts.worded("file-limit/huge") if huge else None
+        return facts.worded("/low", hard=limit.hard if limit.hard >= 0 else "not set", most=most)
+    return facts.worded("/huge") if (facts.container and limit.soft >= HUGE) else None
 
 
 LEAST_LIMIT = 4 * GIB
@@ -91,13 +89,13 @@ RAM_ENOUGH = 62
 @api.check("ram-too-small")
 def ram_too_small(facts: api.Facts) -> api.Finding | None:
     """Warn of kills and tiny limits; an error text is an error, all else a note below 62 GiB."""
-    said = facts.heard("ram-too-small")
-    guess = "" if said else facts.heard("ram-too-small/guess")
+    said = facts.heard()
+    guess = "" if said else facts.heard("/guess")
     size = facts.ram.usable
     if said or guess:
-        keys = ("ram-too-small/ended", "ram-too-small/ended:guess" if guess else "")
+        keys = ("/ended", "/ended:guess" if guess else "")
         return facts.worded(*keys, said=said or guess, size=api.gib(size) if facts.ram else "")
-    if silent := facts.heard("ram-too-small/silent"):
+    if silent := facts.heard("/silent"):
         return _silent(facts, silent)
     if not facts.ram:
         return None
@@ -107,10 +105,9 @@ def ram_too_small(facts: api.Facts) -> api.Finding | None:
     kills = facts.ram.oom_kills
     if kills or (limited and size < LEAST_LIMIT):
         return facts.worded(
-            "ram-too-small",
-            "ram-too-small:kills" if kills else "ram-too-small:limit",
-            f"ram-too-small:{facts.container.kind or ('wsl' if facts.host.wsl else 'bare')}",
-            "ram-too-small:container",
+            ":kills" if kills else ":limit",
+            f":{facts.container.kind or ('wsl' if facts.host.wsl else 'bare')}",
+            ":container",
             seen=seen,
             kills=kills,
         )
@@ -125,19 +122,18 @@ def _ram_note(facts: api.Facts, seen: str) -> api.Finding:
     enough = f"enough to merge adapters into models up to {merged[-1]['size']}" if merged else ""
     more = f"{beyond['size']} takes {beyond['merging']:.0f} GiB" if beyond else ""
     fits, most = "; ".join(filter(None, (enough, more))), merged[-1]["size"] if merged else ""
-    return facts.worded("ram-too-small/note", seen=seen, fits=fits, most=most)
+    return facts.worded("/note", seen=seen, fits=fits, most=most)
 
 
 def _silent(facts: api.Facts, silent: str) -> api.Finding:
     """Tell of a load that ended without a word: proved where the model is larger than the RAM, else suspected."""
-    sized = api.expression("ram-too-small/sized")
+    sized = facts.expression("/sized")
     typed = next((m for c in facts.typed.commands if (m := sized.search(c))), None)
     need = int(float(typed[2]) * 2e9) if typed else 0
     case = "windows" if facts.host.os == "windows" else "else"
-    proved = facts.ram and need > facts.ram.usable
     return facts.worded(
-        "ram-too-small/silent",
-        "" if proved else f"ram-too-small/silent:{case}",
+        "/silent",
+        "" if (facts.ram and need > facts.ram.usable) else f"/silent:{case}",
         silent=silent,
         model=typed and typed[1],
         need=f"{need / 1e9:.0f} GB",
@@ -158,12 +154,10 @@ def shm_too_small(facts: api.Facts) -> api.Finding | None:
     full = memory.free is not None and memory.free < SHM_ENOUGH
     if not (said or (small and facts.container)) or (memory and not small and not full):
         return None
-    idle = facts.torch.accelerator == "cpu" and not facts.nvidia.gpus
     return facts.worded(
-        f"shm-too-small:{facts.container.kind}",
-        "shm-too-small:idle" if idle else "",
-        "shm-too-small" if memory else "shm-too-small:unseen",
-        "shm-too-small",
+        f":{facts.container.kind}",
+        ":idle" if (facts.torch.accelerator == "cpu" and not facts.nvidia.gpus) else "",
+        "" if memory else ":unseen",
         said=said,
         several="NCCL" if len(facts.nvidia.gpus) > 1 else "",
     )
@@ -176,27 +170,27 @@ VRAM_ENOUGH = 30
 @api.check("vram-too-small")
 def vram_too_small(facts: api.Facts) -> api.Finding | None:
     """Call it an error where a run ended so; else name what fits, below 30 GiB."""
-    sure = facts.heard("vram-too-small")
-    said = sure or facts.heard("vram-too-small/guess")
+    sure = facts.heard()
+    said = sure or facts.heard("/guess")
     name, size = _largest(facts)
     short = api.shortage(facts.errors) if said else None
     if short and (finding := _held(facts, short, said)):
         return finding
     if said:
         settle, shown = "" if sure else "nvidia-smi", api.gib(size) if size else ""
-        return facts.worded("vram-too-small", said=said, settle=settle, name=name, size=shown)
+        return facts.worded(said=said, settle=settle, name=name, size=shown)
     return _vram_note(facts, name, size) if 0 < size < VRAM_ENOUGH * GIB else None
 
 
 def _held(facts: api.Facts, short: api.Shortage, said: str) -> api.Finding | None:
     """Tell of memory that is there and held: by other programs, or by torch's own cache in pieces."""
     if not short.by_others:
-        key = "vram-too-small/in-pieces"
+        key = "/in-pieces"
         return facts.worded(key, said=said, short=short) if short.by_pieces else None
     who = [*map(str, short.processes[:3])]
-    case = "vram-too-small/by-others:told" if who else "vram-too-small/by-others:else"
+    case = "/by-others:told" if who else "/by-others:else"
     first, shown = next(iter(who), ""), ", ".join(who)
-    key = "vram-too-small/by-others"
+    key = "/by-others"
     return facts.worded(case, key, said=said, short=short, first=first, who=shown)
 
 
@@ -211,8 +205,8 @@ def _vram_note(facts: api.Facts, name: str, size: int) -> api.Finding:
     fits = ", ".join(f"{words} up to {one}" for words, one in largest.items() if one)
     most = largest["QLoRA of models"]
     return facts.worded(
-        "vram-too-small/note" if most else "vram-too-small/note:none",
-        "vram-too-small/note",
+        "/note" if most else "/note:none",
+        "/note",
         name=name,
         size=size,
         fits=fits,
@@ -235,4 +229,4 @@ def _largest(facts: api.Facts) -> tuple[str, int]:
 @api.check("knowledge-old")
 def knowledge_old(facts: api.Facts, knowledge: api.Knowledge) -> api.Finding | None:
     """Only by its age: a table that was updated is as good as a shipped one."""
-    return facts.worded("knowledge-old") if knowledge.old else None
+    return facts.worded() if knowledge.old else None

@@ -5,10 +5,8 @@ from msgspec import structs
 
 from tunedoctor import api
 
-ID = "gpu-arch-not-in-rocm-build"
 
-
-@api.check(ID)
+@api.check("gpu-arch-not-in-rocm-build")
 def gpu_arch_not_in_rocm_build(facts: api.Facts) -> api.Finding | None:
     """Compare the targets; integrated GPUs count only where there is no other."""
     if facts.torch and facts.torch.accelerator != "rocm":
@@ -44,36 +42,35 @@ def _cure(facts: api.Facts, found: str, gfx: str, archs: tuple[str, ...]) -> api
     known = override is not None and (override.runs in archs or not archs)
     if override and known and use and facts.host.os != "windows":
         stopgap = "a stopgap" if grade == "stopgap" else ""
-        key = "gpu-arch-not-in-rocm-build/override"
+        key = "/override"
         return facts.worded(key, found=found, gfx=gfx, to=override, stopgap=stopgap)
     failed = override.value if override and grade == "fails" else ""
-    key, cure = "gpu-arch-not-in-rocm-build/build", fit.cure
+    key, cure = "/build", fit.cure
     return facts.worded(key, found=found, cure=cure, note=fit.note, gfx=gfx, failed=failed)
 
 
 def _arch_from_text(
     facts: api.Facts, gpus: list[api.AmdGpu], archs: tuple[str, ...]
 ) -> api.Finding | None:
-    said = facts.heard(ID)
+    said = facts.heard()
     if not said or "current device: 1" in said:
         return None
-    named = api.expression("gpu-arch-not-in-rocm-build/gfx").search(said)
+    named = facts.search("/gfx", said)
     gfx = gpus[0].gfx if gpus else named[0] if named else ""
     found = f"the error '{said}'" + (f" of {facts.torch.named}" if facts.torch else "")
     if gfx:
         return _cure(facts, f"{found} on {gfx}", gfx, archs).saying(said)
-    return facts.worded(ID, found=found, said=said)
+    return facts.worded(found=found, said=said)
 
 
 @api.check("rocm-device-permission")
 def rocm_device_permission(facts: api.Facts) -> api.Finding | None:
     """Only for a ROCm build, unless an error says it; all render nodes have to be closed."""
     rocm, torch = facts.rocm, facts.torch
-    said = facts.heard("rocm-device-permission")
+    said = facts.heard()
     if rocm.kfd not in ("missing", "no memory", "ok"):
-        said = said or facts.heard("rocm-device-permission/nameless")
-    others = said or facts.heard("rocm-device-permission/others")
-    guess = "" if others else facts.heard("rocm-device-permission/guess")
+        said = said or facts.heard("/nameless")
+    guess = "" if (said or facts.heard("/others")) else facts.heard("/guess")
     said = said or guess
     closed = rocm.render_denied and len(rocm.render_denied) == len(rocm.render_nodes)
     denied = torch and (rocm.kfd == "denied" or closed)
@@ -82,9 +79,9 @@ def rocm_device_permission(facts: api.Facts) -> api.Finding | None:
     files = (*(["/dev/kfd"] if rocm.kfd == "denied" else []), *rocm.render_denied)
     groups, shown = ",".join(rocm.groups_missing or ("render", "video")), files[:4]
     keys = (
-        "rocm-device-permission:inside" if facts.container else "rocm-device-permission:host",
-        "rocm-device-permission:denied" if files else "",
-        "rocm-device-permission:guess" if guess else "",
+        ":inside" if facts.container else ":host",
+        ":denied" if files else "",
+        ":guess" if guess else "",
     )
     return facts.worded(*keys, said=said, evidence=shown, files=files, groups=groups)
 
@@ -97,22 +94,22 @@ def rocm_driver_not_bound(facts: api.Facts) -> api.Finding | None:
         return None
     cards = facts.pci.of("1002")
     unbound = [card for card in cards if card.driver is not None and card.driver != "amdgpu"]
-    said = facts.heard("rocm-driver-not-bound")
-    if said.startswith("Bad return status") and facts.heard("rocm-driver-not-bound/nvidia"):
+    said = facts.heard()
+    if said.startswith("Bad return status") and facts.heard("/nvidia"):
         said = ""
-    hip = facts.torch or facts.runtime.torch_hip or facts.heard("rocm-driver-not-bound/hip")
+    hip = facts.torch or facts.runtime.torch_hip or facts.heard("/hip")
     mine = cards and len(unbound) == len(cards) and (hip or said)
-    gone = facts.heard("rocm-driver-not-bound/no-device")
+    gone = facts.heard("/no-device")
     told = not facts.container and (facts.torch or cards)
     if gone and told and not said and all(card.driver is None for card in cards):
         said, cards = gone, ()
     if facts.rocm.kfd == "ok" or not (mine or (said and not cards)):
         return None
-    key = "rocm-driver-not-bound"
-    keys = (f"{key}:bus" if mine else "", f"{key}:seen" if facts.pci else "", key)
     card = _name(unbound[0]) if mine else ""
     held = sorted({card.driver or "no driver" for card in unbound})
-    return facts.worded(*keys, said=said, card=card, held=held)
+    return facts.worded(
+        ":bus" if mine else "", ":seen" if facts.pci else "", said=said, card=card, held=held
+    )
 
 
 def _name(card: api.PciDevice) -> str:
@@ -132,8 +129,7 @@ def rocm_igpu_confusion(facts: api.Facts) -> api.Finding | None:
     both = bool(chips and cards)
     if landed := _landed(facts, chips, cards):
         return landed
-    crashed = both and facts.heard("rocm-igpu-confusion/crashed")
-    blind = not facts.amd or not (facts.environment or crashed)
+    blind = not facts.amd or not (facts.environment or (both and facts.heard("/crashed")))
     if blind or (both and not facts.torch):
         return _igpu_from_text(facts) or _first_is_integrated(facts, cards)
     hidden = any(facts.environment.get(name) is not None for name in VARIABLES)
@@ -154,34 +150,34 @@ def _landed(
     facts: api.Facts, chips: list[api.AmdGpu], cards: list[api.AmdGpu]
 ) -> api.Finding | None:
     """Read for which target rocBLAS had no code: one of a processor, where there is a card."""
-    said = facts.heard("rocm-igpu-confusion/landed")
+    said = facts.heard("/landed")
     named = re.search(r"gfx[0-9a-f]{3,5}", said)
     card = next((gpu for gpu in cards if gpu.gfx), None)
     if named is None or card is None or not api.amd_integrated(named[0]):
         return None
-    key, index = "rocm-igpu-confusion/landed", card.index if chips else 1
-    return facts.worded(key, said=said, gfx=named[0], card=_named(card), index=index)
+    index = card.index if chips else 1
+    return facts.worded("/landed", said=said, gfx=named[0], card=_named(card), index=index)
 
 
 def _first_is_integrated(facts: api.Facts, cards: list[api.AmdGpu]) -> api.Finding | None:
     """Suspect the integrated GPU where it is the first of two kinds and the program died without a word."""
-    full = facts.heard("rocm-igpu-confusion/full")
-    died = full or facts.heard("rocm-igpu-confusion/crashed", "rocm-igpu-confusion/died")
+    full = facts.heard("/full")
+    died = full or facts.heard("/crashed", "/died")
     first = min(facts.amd.gpus, key=lambda gpu: gpu.index, default=None)
     if not died or first is None or not cards or not first.integrated:
         return None
-    case = "" if full else "rocm-igpu-confusion/first-is-integrated:died"
-    key, name = "rocm-igpu-confusion/first-is-integrated", first.name or first.gfx
-    return facts.worded(key, case, said=died, first=name, card=cards[0])
+    case = "" if full else "/first-is-integrated:died"
+    name = first.name or first.gfx
+    return facts.worded("/first-is-integrated", case, said=died, first=name, card=cards[0])
 
 
 def _igpu_from_text(facts: api.Facts) -> api.Finding | None:
     """Take a device above 0 without code for the integrated one."""
-    lacks = facts.matched("rocm-igpu-confusion/function")
-    second = api.expression("rocm-igpu-confusion/second")
+    lacks = facts.matched("/function")
+    second = facts.expression("/second")
     if not lacks or not any(second.search(error.text) for error in facts.errors.errors):
         return None
-    return facts.worded("rocm-igpu-confusion/from-text", said=lacks[0])
+    return facts.worded("/from-text", said=lacks[0])
 
 
 NAME = "HSA_OVERRIDE_GFX_VERSION"
@@ -194,7 +190,7 @@ def rocm_override_wrong(facts: api.Facts) -> api.Finding | None:  # noqa: PLR091
     A report can show that somebody set the variable and that the process did not get it.
     """
     value, gpus = facts.environment.get(NAME), facts.amd
-    crashes = facts.heard("rocm-override-wrong/crashes")
+    crashes = facts.heard("/crashes")
     if not gpus and crashes and (cards := api.amd_on_bus(facts.pci)):
         gpus = api.AmdGpus(gpus=cards)
     if value is None:
@@ -206,10 +202,9 @@ def rocm_override_wrong(facts: api.Facts) -> api.Finding | None:  # noqa: PLR091
     if crossed is not None or facts.torch.accelerator != "rocm":
         return crossed
     ran = (s.name for s in facts.runtime.stages if s.outcome == "ok")
-    computed = any(name.startswith("matmul cuda:") for name in ran)
     target, wanted = _target(value), _wanted(gpu.gfx)
     archs = api.gfx_targets(facts) or api.rocm_archs(facts.torch.version, facts.torch.hip)
-    if target == gpu.gfx or computed:
+    if target == gpu.gfx or any(name.startswith("matmul cuda:") for name in ran):
         return None
     if gpu.gfx in archs:
         row = api.rocm_override(gpu.gfx)
@@ -219,7 +214,6 @@ def rocm_override_wrong(facts: api.Facts) -> api.Finding | None:  # noqa: PLR091
     if value == wanted or not gpu.gfx:
         return None
     return facts.worded(
-        "rocm-override-wrong",
         cure=facts.set_variable(NAME, wanted or None),
         evidence=(NAME, f"{facts.torch.named} has code for {api.listed(sorted(archs), 6)}"),
         value=value,
@@ -234,8 +228,7 @@ def _crossed(facts: api.Facts, value: str, gpu: api.AmdGpu) -> api.Finding | Non
     rocminfo itself shows the target that the variable names; the product tells which it is.
     """
     real, target = api.amd_gfx_by_name(gpu.name) if gpu.name else "", _target(value)
-    same = not real or not target or target[:-2] == real[:-2]
-    if same or gpu.gfx not in (real, target):
+    if (not real or not target or target[:-2] == real[:-2]) or gpu.gfx not in (real, target):
         return None
     return _needless(facts, value, structs.replace(gpu, gfx=real), crosses=True)
 
@@ -247,14 +240,12 @@ def _not_passed(facts: api.Facts, gpus: api.AmdGpus) -> api.Finding | None:
     archs = {*api.gfx_targets(facts), *api.rocm_archs(facts.torch.version, facts.torch.hip)}
     if gpu is None or not facts.torch or not named or gpu.gfx in archs:
         return None
-    wanted = _wanted(gpu.gfx)
-    return facts.worded("rocm-override-wrong/not-passed", gpu=gpu, wanted=wanted)
+    return facts.worded("/not-passed", gpu=gpu, wanted=_wanted(gpu.gfx))
 
 
 def _needless(facts: api.Facts, value: str, gpu: api.AmdGpu, *, crosses: bool) -> api.Finding:
-    case = "rocm-override-wrong/needless:crosses" if crosses else ""
-    key, target = "rocm-override-wrong/needless", _target(value)
-    return facts.worded(case, key, value=value, target=target, gpu=gpu)
+    case = "/needless:crosses" if crosses else ""
+    return facts.worded(case, "/needless", value=value, target=_target(value), gpu=gpu)
 
 
 def _wanted(gfx: str) -> str:
@@ -285,18 +276,18 @@ def rocm_path_with_space(facts: api.Facts, torch: api.TorchBuild) -> api.Finding
     work = next((disk.path for disk in facts.disks.disks if disk.use == "work"), "")
     prefix = facts.interpreter.prefix or torch.location
     place = next((path for path in (torch.location, prefix, work) if " " in path), "")
-    said = "" if place else facts.heard("rocm-path-with-space")
+    said = "" if place else facts.heard()
     # the program is outermost in a traceback
     files = (e.frames[0].file for e in facts.errors.errors if e.frames and said)
     program = next((file for file in files if " " in file), "")
     if not place and not program:
         return None
-    case = "rocm-path-with-space:work" if place and place == work else ""
-    hip, key = ".".join(torch.hip.split(".")[:2]), "rocm-path-with-space"
-    return facts.worded(case, key, said=said, hip=hip, place=place or program)
+    case = ":work" if place and place == work else ""
+    hip = ".".join(torch.hip.split(".")[:2])
+    return facts.worded(case, said=said, hip=hip, place=place or program)
 
 
-STATED = ("rocm-unsupported-hardware/refused", "rocm-unsupported-hardware/atomics")
+STATED = ("/refused", "/atomics")
 
 
 @api.check("rocm-unsupported-hardware")
@@ -311,21 +302,19 @@ def rocm_unsupported_hardware(facts: api.Facts) -> api.Finding | None:
     stated = facts.heard(*STATED)
     if not stated and facts.amd.gpus:
         return None
-    said = stated or facts.heard("rocm-unsupported-hardware/unstated")
+    said = stated or facts.heard("/unstated")
     logged = facts.kernel_log.kfd
     line = next((one for one in logged if "not supported" in one or "atomics" in one), "")
     refused = facts.torch and (facts.rocm.kfd == "no memory" or line)
     if not said and not refused:
         return None
-    atomics = "atomics" in said or any("atomics" in one for one in logged)
-    seen = "kernel log" if line else "/dev/kfd" if facts.rocm else ""
     case = "logged" if line else "said" if said else "no-memory"
     return facts.worded(
-        "rocm-unsupported-hardware:atomics" if atomics else "rocm-unsupported-hardware:else",
-        f"rocm-unsupported-hardware:{case}",
+        ":atomics" if ("atomics" in said or any("atomics" in one for one in logged)) else ":else",
+        f":{case}",
         said=said,
         settle="" if stated or refused else "sudo dmesg | grep -i kfd",
-        evidence=(seen,),
+        evidence=(("kernel log" if line else "/dev/kfd" if facts.rocm else ""),),
         line=line,
     )
 
@@ -343,12 +332,10 @@ def rocm_wsl_runtime_library(
     if facts.runtime.gpu_works or facts.rocm.dxg is False or not ours:
         return None
     folder = f"{torch.location}/lib" if torch.location else "torch/lib"
-    libraries = facts.rocm.hsa_libraries
-    ubuntu = next((one for one in libraries if one.startswith("/usr/lib/")), "")
+    ubuntu = next((one for one in facts.rocm.hsa_libraries if one.startswith("/usr/lib/")), "")
     return facts.worded(
-        "rocm-wsl-runtime-library:also" if ubuntu else "",
-        "rocm-wsl-runtime-library:failed" if failed else "",
-        "rocm-wsl-runtime-library",
+        ":also" if ubuntu else "",
+        ":failed" if failed else "",
         cure=api.tell(f"rm {shlex.quote(folder)}/libhsa-runtime64.so*", who="root"),
         folder=folder,
         ubuntu=ubuntu,

@@ -33,7 +33,6 @@ def _local_finding(
     if first is None:
         return None
     return facts.worded(
-        "local-file-shadowing",
         severity=severity,
         evidence=tuple(s.path for s in shadows[:4]),
         first=first,
@@ -55,7 +54,7 @@ def _from_copies(facts: api.Facts) -> api.Finding | None:
         known = api.distribution_of(one.name.replace("-", "_"))
         differs = known and one.version != one.winner_version
         if differs and one.hidden_by in facts.interpreter.pythonpath:
-            return facts.worded("local-file-shadowing/copies", copy=one)
+            return facts.worded("/copies", copy=one)
     return None
 
 
@@ -70,9 +69,9 @@ def _strays(facts: api.Facts) -> api.Finding | None:
     first, held = found[0]
     died = any(one.outcome in ("failed", "crashed") for one in facts.runtime.stages)
     return facts.worded(
-        "local-file-shadowing/strays:died" if died else "",
-        "local-file-shadowing/strays:by" if first.by else "",
-        "local-file-shadowing/strays",
+        "/strays:died" if died else "",
+        "/strays:by" if first.by else "",
+        "/strays",
         first=first,
         held=held,
         others=[one.module for one, _ in found[1:]],
@@ -90,23 +89,23 @@ def _is_mine(file: str, module: str) -> bool:
 def _mine(facts: api.Facts, part: str, found: re.Match[str]) -> api.Finding:
     """Tell of a file of the user's, the second group, which is imported as the module of the first one."""
     folder = re.sub(r"[\\/]__init__\.py$", "", found[2]) if part == "own-folder" else found[2]
-    key, renamed, said = f"local-file-shadowing/{part}", _renamed(folder), found[0][:100]
-    return facts.worded(key, folder=folder, renamed=renamed, match=found, words=said)
+    renamed, said = _renamed(folder), found[0][:100]
+    return facts.worded(f"/{part}", folder=folder, renamed=renamed, match=found, words=said)
 
 
 def _from_error(facts: api.Facts, error: api.ErrorText) -> api.Finding | None:
     """Take what an error says of a file or folder that has the name of a library or standard module."""
 
     def said(kind: str) -> re.Match[str] | None:
-        return api.expression(f"local-file-shadowing/{kind}").search(error.text)
+        return facts.search(f"/{kind}", error.text)
 
     circular = said("circular")
     if circular and not re.search("(?:site|dist)-packages", circular[2]):
         return _mine(facts, "circular", circular)
     if renamed := said("rename"):
-        key, file = "local-file-shadowing/renamed", renamed[1]
+        file = renamed[1]
         hides = renamed[2] or "the library of that name"
-        return facts.worded(key, file=file, hides=hides, renamed=_renamed(file))
+        return facts.worded("/renamed", file=file, hides=hides, renamed=_renamed(file))
     own = said("own-folder")
     if own and _is_mine(own[2], own[1]):
         return _mine(facts, "own-folder", own)
@@ -115,8 +114,8 @@ def _from_error(facts: api.Facts, error: api.ErrorText) -> api.Finding | None:
         module = next(filter(None, found.groups())) if found else ""
         known = api.distribution_of(module) or module in sys.stdlib_module_names
         if found and (known or kind == "nowhere"):
-            return facts.worded(f"local-file-shadowing/{kind}", said=found[0], module=module)
-    return facts.worded("local-file-shadowing/uncompiled") if said("uncompiled") else None
+            return facts.worded(f"/{kind}", said=found[0], module=module)
+    return facts.worded("/uncompiled") if said("uncompiled") else None
 
 
 USER_SITE = api.expression("user-site-shadowing/user-site")
@@ -156,7 +155,7 @@ def _hidden(facts: api.Facts) -> api.Finding | None:
         if one.version != one.winner_version and api.distribution_of(one.name.replace("-", "_"))
     ]
     others = [one.name for one in hidden[1:]]
-    key, case = "user-site-shadowing", "user-site-shadowing/hidden"
+    key, case = "user-site-shadowing", "/hidden"
     return facts.worded(case, key, place=site, copy=hidden[0], others=others) if hidden else None
 
 
@@ -201,7 +200,7 @@ def _binary(error: api.ErrorText) -> tuple[str, str] | None:
 
 def _launched(facts: api.Facts) -> api.Finding | None:
     """Tell of a launcher of the user site that missed a package that the environment's list has."""
-    user = api.expression("user-site-shadowing/user-bin")
+    user = facts.expression("/user-bin")
     for one in facts.launchers.launchers if facts.packages else ():
         for error in facts.errors.errors if user.search(one.path) and not one.in_target else ():
             if missed := _missed(facts, error):
@@ -231,8 +230,7 @@ def _folder(file: str) -> str:
 
 
 def _user_finding(facts: api.Facts, found: str, place: str, settle: str = "") -> api.Finding:
-    key = "user-site-shadowing:seen"
-    return facts.worded(key, "user-site-shadowing", found=found, place=place, settle=settle)
+    return facts.worded(":seen", found=found, place=place, settle=settle)
 
 
 OF_PYTHON = api.expression("wrong-interpreter/of-python")
@@ -242,35 +240,35 @@ OF_PYTHON = api.expression("wrong-interpreter/of-python")
 def stale_process(facts: api.Facts) -> api.Finding | None:
     """Compare what an error asks for with what the list of packages has."""
     found, said = next(_signs(facts), ("", ""))
-    finding = facts.worded("stale-process", found=found, said=said) if found else None
+    finding = facts.worded(found=found, said=said) if found else None
     return finding.proved() if finding and found.startswith("the warning") else finding
 
 
 def _signs(facts: api.Facts) -> Iterator[tuple[str, str]]:
     """Yield what tells of it, and the error that says so."""
-    resolver, other = map(api.expression, ("stale-process/resolver", "stale-process/other"))
+    resolver, other = map(facts.expression, ("/resolver", "/other"))
     said = [error for error in facts.errors.errors if not resolver.search(error.text)]
     for held in facts.packages.in_memory:
         if held.notebook:
             there = f"{held.name} {held.installed} is installed"
             yield f"the kernel has {held.name} {held.version}, and {there}", ""
     for error in said:
-        asks = api.expression("stale-process/asks").search(error.text)
+        asks = facts.search("/asks", error.text)
         name, wanted = (asks["name"].lower(), asks["wanted"]) if asks else ("", "")
         there = facts.packages.version(name) if name else ""
         alone = wanted and not other.search(error.text.replace(wanted, ""))
         if alone and there and api.within(there, wanted) and not _stale_elsewhere(facts, name):
             yield f"the error asks for {name}{wanted}, and {name} {there} is installed", ""
-    restart = facts.heard("stale-process/restart")
+    restart = facts.heard("/restart")
     if restart and len(said) > 1:
         # an error after an install that the kernel has not seen looks as if nothing were installed
         yield f"the warning '{restart}'", restart
     if gone := api.metadata_gone(facts.errors, facts.typed, replaced=True):
         yield f"the error '{gone.said}', after a cell installed another {gone.name}", gone.said
     for error in said:
-        own = api.expression("stale-process/own-name").search(error.text)
+        own = facts.search("/own-name", error.text)
         text = f"{error.text} {' '.join(frame.file for frame in error.frames)}"
-        if own and api.expression("stale-process/notebook").search(text):
+        if own and facts.search("/notebook", text):
             yield f"{own[3]} does not find its own {own[1]} in {own[2]}", ""
 
 
@@ -284,8 +282,8 @@ def _stale_elsewhere(facts: api.Facts, name: str) -> bool:
 
 
 BRINGS = {"pip": "pip", "accelerate": "accelerate", "torchrun": "torch", "python": ""}
-TWO = "wrong-interpreter/two"
-ISOLATED = "wrong-interpreter/isolated"
+TWO = "/two"
+ISOLATED = "/isolated"
 """A build in isolation has none of the packages around it: there the error says nothing."""
 
 
@@ -295,10 +293,9 @@ def wrong_interpreter(facts: api.Facts) -> api.Finding | None:
     denied = _denied(facts) or _interpreter_elsewhere(facts) or _running(facts) or _imported(facts)
     if denied is not None:
         return denied
-    if gone := facts.matched("wrong-interpreter/launcher"):
-        said = gone.string.partition("\n")[0][:140]
+    if gone := facts.matched("/launcher"):
         name = next(filter(None, gone.groups()))
-        return facts.worded("wrong-interpreter/gone", said=said, python=name)
+        return facts.worded("/gone", said=gone.string.partition("\n")[0][:140], python=name)
     active = facts.interpreter and facts.target.chosen_by in ("VIRTUAL_ENV", "CONDA_PREFIX")
     found = [one for one in facts.launchers.launchers if one.name in BRINGS and not one.in_target]
     # a venv without pip is common: only what the target ought to bring itself
@@ -310,7 +307,7 @@ def wrong_interpreter(facts: api.Facts) -> api.Finding | None:
     first = min(foreign, key=lambda one: [*BRINGS].index(one.name))
     return facts.worded(
         "wrong-interpreter",
-        f"wrong-interpreter/{first.name}",
+        f"/{first.name}",
         evidence=tuple(one.path for one in foreign[:4]),
         first=first,
         python=api.python(facts.interpreter),
@@ -328,9 +325,9 @@ def _interpreter_elsewhere(facts: api.Facts) -> api.Finding | None:
             found = (OF_PYTHON.search(frame.file) for frame in error.frames)
             runs = [place[1] for place in found if place]
             if one.specifier in error.text and runs and mine[1] not in runs:
-                key, said = "wrong-interpreter/elsewhere", error.text
+                said = error.text
                 return facts.worded(
-                    TWO, key, said=said, there=there, words=said[:80], runs=runs[-1]
+                    TWO, "/elsewhere", said=said, there=there, words=said[:80], runs=runs[-1]
                 )
     return None
 
@@ -338,31 +335,30 @@ def _interpreter_elsewhere(facts: api.Facts) -> api.Finding | None:
 def _running(facts: api.Facts) -> api.Finding | None:
     """Tell of a library that a new process imports in another version than the one that pip or conda lists."""
     held = next((one for one in facts.packages.in_memory if not one.notebook), None)
-    return facts.worded(TWO, "wrong-interpreter/running", held=held) if held else None
+    return facts.worded(TWO, "/running", held=held) if held else None
 
 
 def _imported(facts: api.Facts) -> api.Finding | None:
     """Tell of a torch that one command imported and another one missed."""
     stage = facts.runtime.stage("import torch")
-    said = facts.heard("wrong-interpreter/imported")
+    said = facts.heard("/imported")
     if stage is None or stage.outcome != "ok" or not said or facts.matched(ISOLATED):
         return None
     root = next((c[:60] for c in facts.typed.commands if c.startswith("sudo ")), "")
-    return facts.worded(TWO, "wrong-interpreter/imported", said=said, root=root)
+    return facts.worded(TWO, "/imported", said=said, root=root)
 
 
 def _denied(facts: api.Facts) -> api.Finding | None:
     """Tell of a module that an error calls missing and that a list, shown by a command, has."""
-    lists = api.expression("wrong-interpreter/lists")
+    lists = facts.expression("/lists")
     listing = next((c for c in facts.typed.commands if lists.search(c)), "")
     if not listing or facts.matched(ISOLATED):
         return None
     for error in facts.errors.errors:
-        missing = api.expression("wrong-interpreter/no-module").search(error.text)
+        missing = facts.search("/no-module", error.text)
         name = api.brought_by(missing[1]) if missing else ""
         there = facts.packages.get(name)
         broken = any(b.name == name for b in facts.packages.broken)
         if missing and there and not broken and error.where.startswith("line "):
-            key, shown = "wrong-interpreter/denied", listing[:60]
-            return facts.worded(key, said=missing[0], listing=shown, there=there)
+            return facts.worded("/denied", said=missing[0], listing=listing[:60], there=there)
     return None

@@ -4,7 +4,7 @@ from msgspec import structs
 
 from tunedoctor import api
 
-INTEL_MAC = "platform-unsupported/intel-mac"
+INTEL_MAC = "/intel-mac"
 BLOCKED = "GPU access blocked by the operating system"
 
 
@@ -15,10 +15,9 @@ def platform_unsupported(
     """Judge by family of wheels; an installed torch is left alone, unless one is asked for that never was."""
     if special := _tcc_under_wsl(facts) or _of_device(facts):
         return special
-    if facts.heard("platform-unsupported/stops-at-222"):
-        what = "pip finds torch up to 2.2.2 only, as on an Intel Mac"
-        return facts.worded(INTEL_MAC, what=what)
-    if loaded := facts.if_heard("platform-unsupported/musl"):
+    if facts.heard("/stops-at-222"):
+        return facts.worded(INTEL_MAC, what="pip finds torch up to 2.2.2 only, as on an Intel Mac")
+    if loaded := facts.if_heard("/musl"):
         return structs.replace(loaded, said="")
     if why := api.refused(facts.index_answer, facts.interpreter, facts.host):
         return _by_index(facts, why) if why.cause == "platform-unsupported" else None
@@ -26,12 +25,12 @@ def platform_unsupported(
 
 
 def _by_index(facts: api.Facts, why: api.Refused) -> api.Finding:
-    named = api.expression("platform-unsupported/label").search(why.found)
-    key, system = "platform-unsupported/refused", _system(facts)
+    named = facts.search("/label", why.found)
+    key, system = "/refused", _system(facts)
     if why.file:
-        key = "platform-unsupported/other-file"
+        key = "/other-file"
     elif named:
-        key = "platform-unsupported/label-on-a-mac"
+        key = "/label-on-a-mac"
     elif "Intel Mac" in why.found:
         return facts.worded(INTEL_MAC, said=why.found, what=why.found)
     return facts.worded(key, system, found=why.found, said=why.found, plain=named and named[1])
@@ -40,7 +39,7 @@ def _by_index(facts: api.Facts, why: api.Refused) -> api.Finding:
 def _system(facts: api.Facts) -> str:
     """Return the case of the cure: an image with glibc in place of musl, or another machine."""
     musl = facts.host.libc == "musl" or facts.host.distro == "alpine"
-    return "platform-unsupported/system:musl" if musl else "platform-unsupported/system:else"
+    return "/system:musl" if musl else "/system:else"
 
 
 def _tcc_under_wsl(facts: api.Facts) -> api.Finding | None:
@@ -54,8 +53,8 @@ def _tcc_under_wsl(facts: api.Facts) -> api.Finding | None:
         return None
     if not cards:
         model = any(gpu.driver_model for gpu in gpus)
-        return None if model else facts.worded("platform-unsupported/kept-from-wsl", said=BLOCKED)
-    return facts.worded("platform-unsupported/tcc", said=BLOCKED, card=cards[0])
+        return None if model else facts.worded("/kept-from-wsl", said=BLOCKED)
+    return facts.worded("/tcc", said=BLOCKED, card=cards[0])
 
 
 def _newer_than_last(facts: api.Facts) -> bool:
@@ -71,15 +70,15 @@ def _judged(facts: api.Facts, *, absent: bool) -> api.Finding | None:
     machine = f"{host.name} on {own.machine or host.machine}, Python {own.version}"
     if where == "macos_x86_64" and cpython:
         if host.rosetta:
-            return facts.worded("platform-unsupported/rosetta")
+            return facts.worded("/rosetta")
         wanted = absent or _newer_than_last(facts)
         return facts.worded(INTEL_MAC, what=machine) if wanted else None
     if not absent or own.bits == 32 or not (own.machine or host.machine) or (where and cpython):
         return None
     if not cpython:
-        return facts.worded("platform-unsupported/implementation")
+        return facts.worded("/implementation")
     found = machine + (", whose C library is musl" if host.libc == "musl" else "")
-    return facts.worded("platform-unsupported/nothing", _system(facts), found=found)
+    return facts.worded("/nothing", _system(facts), found=found)
 
 
 def _of_device(facts: api.Facts) -> api.Finding | None:
@@ -88,33 +87,31 @@ def _of_device(facts: api.Facts) -> api.Finding | None:
     Source: flash-attn, csrc/flash_attn/flash_api.cpp.
     """
     mac = bool(facts.apple) or facts.host.os == "macos"
-    said = facts.heard("platform-unsupported/quantised")
+    said = facts.heard("/quantised")
     if said and (mac or not facts.host):
-        where = "on a Mac" if mac else ""
-        return facts.worded("platform-unsupported/quantised", said=said, where=where)
-    said = facts.heard("platform-unsupported/flash")
+        return facts.worded("/quantised", said=said, where="on a Mac" if mac else "")
+    said = facts.heard("/flash")
     names = dict.fromkeys(card.name for card in facts.nvidia.gpus)
-    return facts.worded("platform-unsupported/flash", said=said, names=names) if said else None
+    return facts.worded("/flash", said=said, names=names) if said else None
 
 
 @api.check("glibc-too-old")
 def glibc_too_old(facts: api.Facts) -> api.Finding | None:
     """Believe an error first, then a failed install, then compare with the floor of the installed wheel."""
     have = facts.host.libc_version if facts.host.libc == "glibc" else ""
-    if found := facts.matched("glibc-too-old/needed"):
+    if found := facts.matched("/needed"):
         by = found[2] or ""
         flash = next((p for p in ("flash_attn", "vllm", "torch") if p in by), "") == "flash_attn"
-        case = "glibc-too-old/from-error:flash-attn" if flash else "glibc-too-old/from-error:else"
+        case = "/from-error:flash-attn" if flash else "/from-error:else"
         name = by.replace("\\", "/").rpartition("/")[2]
-        key, system = "glibc-too-old/from-error", f"glibc {have}" if have else "an older one"
-        return facts.worded(key, case, name=name, needed=found[1], system=system)
+        system = f"glibc {have}" if have else "an older one"
+        return facts.worded("/from-error", case, name=name, needed=found[1], system=system)
     cxx = api.cxx_too_old(facts.errors, conda=facts.interpreter.kind == "conda")
     if cxx is not None and cxx.whose == "system":
-        return facts.worded("glibc-too-old/cxx-library", found=cxx.found, said=cxx.said)
-    key = "glibc-too-old/refused"
+        return facts.worded("/cxx-library", found=cxx.found, said=cxx.said)
     why = api.refused(facts.index_answer, facts.interpreter, facts.host)
     if why is not None and why.cause == "glibc-too-old":
-        return facts.worded(key, found=why.found, said=why.found)
+        return facts.worded("/refused", found=why.found, said=why.found)
     stage, torch = facts.runtime.stage("import torch"), facts.torch
     known = have and facts.interpreter and torch and not torch.conda
     where = api.family(facts.host, facts.interpreter) if known else ""
@@ -123,7 +120,7 @@ def glibc_too_old(facts: api.Facts) -> api.Finding | None:
     floor = api.glibc_floor(torch.version, torch.variant, where)
     if api.at_least(have, floor):
         return None
-    return facts.worded("glibc-too-old/floor", key, floor=floor)
+    return facts.worded("/floor", "/refused", floor=floor)
 
 
 MPS_FLOOR = (("2.9", "14.0"), ("2.5", "13.0"), ("1.12", "12.3"))
@@ -140,16 +137,15 @@ def macos_too_old(
     have, own = facts.host.macos_version, facts.interpreter
     why, wanted = api.refused(facts.index_answer, own, facts.host), _wanted(have)
     if why is not None and why.cause == "macos-too-old":
-        cure = api.torch_install(facts, wanted).cure
-        return facts.worded("macos-too-old/refused", found=why.found, cure=cure)
-    said = facts.heard("macos-too-old")
+        return facts.worded("/refused", found=why.found, cure=api.torch_install(facts, wanted).cure)
+    said = facts.heard()
     floor = _floor(facts) if facts.torch else ""
     arm = own.machine in ("arm64", "")
     below = bool(have and floor and arm) and not api.at_least(have, floor)
     if not said and not (below and facts.host.os == "macos"):
         asked = torch if facts.host.os == "macos" else host
         return asked if isinstance(asked, api.Unknown) else None
-    named = api.expression("macos-too-old/named").search(said)
+    named = facts.search("/named", said)
     if named and have and not api.at_least(have, named[1]):
         floor = floor if below else ""
     elif said and have and floor and api.at_least(have, floor):
@@ -157,8 +153,8 @@ def macos_too_old(
     older = api.torch_install(facts, wanted) if facts.torch and below else None
     fits = older is not None and older.version
     return facts.worded(
-        "macos-too-old/older" if fits else "",
-        "macos-too-old:floor" if floor else "",
+        "/older" if fits else "",
+        ":floor" if floor else "",
         "macos-too-old",
         said=said,
         cure=older.cure if older and fits else None,
@@ -194,11 +190,9 @@ def wheel_not_on_index(facts: api.Facts) -> api.Finding | None:
     number = re.search(r"\d+\.\d+\.\d+", asked.specifier)
     row = api.release_row(number[0]) if number and asked.name == "torch" else None
     variants = [one for one in row.variants("linux_x86_64") if one != "xpu"] if row else []
-    other = not (number and variants) and asked.name not in OF_TORCH
     return facts.worded(
-        "wheel-not-on-index:other" if other else "",
-        "wheel-not-on-index:release" if number and variants else "",
-        "wheel-not-on-index",
+        ":other" if (not (number and variants) and asked.name not in OF_TORCH) else "",
+        ":release" if number and variants else "",
         name=asked.name,
         why=why.found,
         release=number and number[0],

@@ -15,7 +15,7 @@ def torch_cpu_only(  # noqa: PLR0911  each vendor, and what was said
     host: api.Host | api.Unknown | None,
 ) -> api.Finding | None:
     """Find a GPU that some build supports and this one does not; an error text decides where facts lack."""
-    said = facts.heard("torch-cpu-only")
+    said = facts.heard()
     kind = facts.torch.accelerator
     if facts.runtime.gpu_works:
         return None
@@ -56,7 +56,7 @@ def _of_no_gpu(
         known = facts.nvidia or facts.amd or facts.intel or facts.host or absent or not told
         return None if known else _on_nvidia(facts, "bare-excerpt", said=said, name=name)
     # somebody has NVIDIA's toolkit and misses CUDA
-    missed = facts.heard("torch-cpu-only/missed")
+    missed = facts.heard("/missed")
     if facts.compilers.nvcc_version and missed:
         name += f"; nvcc {facts.compilers.nvcc_version} is installed, and the error '{missed}'"
         return _on_nvidia(facts, "missed", said=missed, name=name)
@@ -66,7 +66,7 @@ def _of_no_gpu(
 def _on_nvidia(facts: api.Facts, part: str, said: str, name: str) -> api.Finding:
     """Answer where no machine is told: it has an NVIDIA GPU, if any."""
     fit = api.rebuild_cuda(None, None, None, OLDEST_DRIVER, ())
-    return facts.worded(f"torch-cpu-only/{part}", said=said, cure=fit and fit.cure, name=name)
+    return facts.worded(f"/{part}", said=said, cure=fit and fit.cure, name=name)
 
 
 def _trains(gpu: api.AmdGpu, *, told: str) -> bool:
@@ -78,15 +78,15 @@ def _trains(gpu: api.AmdGpu, *, told: str) -> bool:
 def _fallen_back(facts: api.Facts) -> api.Finding | None:
     """Tell of an install over several indexes, of which the default one had the build that pip took."""
     cards = bool(facts.amd or facts.nvidia)
-    extra = api.expression("torch-cpu-only/extra-index")
+    extra = facts.expression("/extra-index")
     install = next((c for c in facts.typed.commands if extra.search(c)), "")
     if facts.runtime.gpu_available is not False or not cards or not install:
         return None
     gpu = [one.gfx or "gfx1100" for one in facts.amd.gpus]
     gpu += [one.compute_capability or "8.9" for one in facts.nvidia.gpus]
-    key, variant = "torch-cpu-only/fallen-back", "rocm" if facts.amd else "cu"
+    variant = "rocm" if facts.amd else "cu"
     name, typed = api.python(facts.interpreter), install[:120]
-    return facts.worded(key, name=name, install=typed, gpu=gpu[0], variant=variant)
+    return facts.worded("/fallen-back", name=name, install=typed, gpu=gpu[0], variant=variant)
 
 
 def _what(build: api.TorchBuild) -> str:
@@ -106,8 +106,7 @@ def _nvidia(facts: api.Facts, name: str, usable: list[api.NvidiaGpu], said: str)
     found = f"{name}; the machine has {f'{len(usable)} x ' if len(usable) > 1 else ''}{card}"
     if fit:
         severity: api.Severity = "note" if small else "error"
-        key = "torch-cpu-only"
-        return facts.worded(key, severity=severity, said=said, found=found, way=fit)
+        return facts.worded(severity=severity, said=said, found=found, way=fit)
     found += f" under driver {driver or 'not known'}"
     way = api.install_driver(facts.host)
     note = f"{way.note}; no CUDA build fits the present driver; then `doctor check` names one"
@@ -119,7 +118,7 @@ def _amd(facts: api.Facts, name: str, chips: list[api.AmdGpu], said: str) -> api
     gfx = tuple(dict.fromkeys(filter(None, (api.amd_gfx_by_name(c.name) or c.gfx for c in chips))))
     fit = api.rocm_build(facts.host, facts.interpreter, facts.torch, gfx)
     return facts.worded(
-        "torch-cpu-only/amd",
+        "/amd",
         severity="error" if fit.on_index or (facts.amd.told_by and fit.of_amd) else "note",
         said=said,
         way=fit,
@@ -130,8 +129,8 @@ def _amd(facts: api.Facts, name: str, chips: list[api.AmdGpu], said: str) -> api
 
 def _intel(facts: api.Facts, name: str, said: str, *, arc: bool) -> api.Finding:
     return facts.worded(
-        "" if name else "torch-cpu-only:xpu",
-        "torch-cpu-only/intel",
+        "" if name else ":xpu",
+        "/intel",
         severity="error" if arc else "note",
         said=said,
         cure=api.rebuild_xpu(facts.host, facts.interpreter, facts.torch),
@@ -151,7 +150,7 @@ def cuda_old(
     fit = api.rebuild_cuda(*own, None, driver.version, capabilities) if all(own) else None
     if fit is None or not api.at_least(api.cuda_of(fit.variant), "12.0"):
         return None
-    return facts.worded("cuda-old", way=fit)
+    return facts.worded(way=fit)
 
 
 NEW = (10, 0)
@@ -162,16 +161,15 @@ CU128 = "https://download.pytorch.org/whl/cu128"
 @api.check("gpu-too-new-for-torch")
 def gpu_too_new_for_torch(facts: api.Facts) -> api.Finding | None:
     """Compare each card with the code of the build; where they are not known, read torch's own warning."""
-    seen, image = api.coverage(facts), facts.heard("gpu-too-new-for-torch/no-image")
+    seen, image = api.coverage(facts), facts.heard("/no-image")
     if seen is not None and image:
         seen = _without_ptx(seen)
     cards = seen.too_new if seen else _from_text(facts, image)
     if not cards:
         # a compiler beside torch that does not know the GPU; nobody knows which torch it came with
-        said = facts.heard("gpu-too-new-for-torch/unknown-arch")
-        key = "gpu-too-new-for-torch/unknown-arch"
+        said = facts.heard("/unknown-arch")
         newest = api.pip(None, "install", "--upgrade", "torch", index=CU128)
-        return facts.worded(key, said=said, cure=newest) if said else None
+        return facts.worded("/unknown-arch", said=said, cure=newest) if said else None
     capabilities = tuple(dict.fromkeys(card.compute_capability for card in cards))
     found = f"{api.cards_named(cards)}; {api.code_of(facts.torch, seen)}"
     if seen is not None and seen.works:
@@ -187,10 +185,9 @@ def gpu_too_new_for_torch(facts: api.Facts) -> api.Finding | None:
         install = api.install_driver(facts.host, floor, container=facts.container)
         note = f"{install.note}; then {later.cure.command}"
     return facts.worded(
-        "gpu-too-new-for-torch:driver" if later else "",
-        "gpu-too-new-for-torch",
-        "gpu-too-new-for-torch:code" if way or later else "",
-        "gpu-too-new-for-torch:jetson" if "8.7" in capabilities else "",
+        ":driver" if later else "",
+        ":code" if way or later else "",
+        ":jetson" if "8.7" in capabilities else "",
         way=way or install,
         cure_note=note,
         source=seen.source if seen else "",
@@ -229,7 +226,7 @@ KEPT = (7, 5)
 def gpu_too_old_for_torch(facts: api.Facts) -> api.Finding | None:
     """Compare each card with the code of the build; where they are not known, read torch's own warning."""
     seen = api.coverage(facts)
-    said = "" if seen else facts.heard("gpu-too-old-for-torch/too-old")
+    said = "" if seen else facts.heard("/too-old")
     refused = None if seen else api.card_refused(facts.errors)
     cards = seen.too_old if seen else ()
     # what torch refuses below 8.0 is too old for it
@@ -237,9 +234,9 @@ def gpu_too_old_for_torch(facts: api.Facts) -> api.Finding | None:
         cards = (refused,)
     image = ""
     if not cards and not said and not facts.torch:
-        image = facts.heard("gpu-too-old-for-torch/no-image")
+        image = facts.heard("/no-image")
         cards = _old_ones(facts) if image else ()
-    if triton := facts.if_heard("gpu-too-old-for-torch/triton-too-old"):
+    if triton := facts.if_heard("/triton-too-old"):
         return triton
     if not cards and not said:
         return _never_supported(facts)
@@ -254,13 +251,11 @@ def gpu_too_old_for_torch(facts: api.Facts) -> api.Finding | None:
         found = f"PyTorch says '{said}'"
     driver, wanted = facts.nvidia_driver.version, capabilities or ("7.0",)
     fit = api.rebuild_cuda(facts.host, facts.interpreter, facts.torch, driver, wanted)
-    never = any(api.parts(c) < (5,) for c in capabilities)
     return facts.worded(
-        "gpu-too-old-for-torch",
-        "gpu-too-old-for-torch:code" if fit else "",
-        "gpu-too-old-for-torch:never" if never else "gpu-too-old-for-torch:dropped",
+        ":code" if fit else "",
+        ":never" if any(api.parts(c) < (5,) for c in capabilities) else ":dropped",
         # an extension built without code for the card ends with the same words
-        "gpu-too-old-for-torch:image" if image else "",
+        ":image" if image else "",
         found=found,
         said=said or image,
         way=fit,
@@ -270,13 +265,12 @@ def gpu_too_old_for_torch(facts: api.Facts) -> api.Finding | None:
 
 def _never_supported(facts: api.Facts) -> api.Finding | None:
     """Take a capability that a text itself tells, beside the error of a card without code."""
-    spoken = facts.heard("gpu-too-old-for-torch/spoken")
-    parts_ = ("gpu-too-old-for-torch/no-image", "gpu-too-old-for-torch/no-kernel")
-    said = facts.heard(*parts_) if spoken else ""
+    spoken = facts.heard("/spoken")
+    said = facts.heard(*("/no-image", "/no-kernel")) if spoken else ""
     if not said:
         return None
     spoken, said = (words.partition("`")[0].partition(")")[0] for words in (spoken, said))
-    return facts.worded("gpu-too-old-for-torch/never-supported", said=said, spoken=spoken[:40])
+    return facts.worded("/never-supported", said=said, spoken=spoken[:40])
 
 
 def _old_ones(facts: api.Facts) -> tuple[api.NvidiaGpu, ...]:
@@ -301,8 +295,7 @@ def torch_import_crash(
     same = api.same_torch(facts.interpreter, build.version, build.variant)
     places = tuple(line for line in lines if line.startswith("File "))[:3]
     return facts.worded(
-        "torch-import-crash:build" if build else "torch-import-crash:else",
-        "torch-import-crash",
+        ":build" if build else ":else",
         cure=same if build else None,
         evidence=places,
         last=f"raises {lines[-1][:200]}" if raised else f"ends with {lines[0][:200]}",
@@ -319,7 +312,7 @@ def torch_import_hang(facts: api.Facts, runtime: api.Runtime) -> api.Finding | N
     lines = [line.strip() for line in stage.error.splitlines() if line.strip()]
     place = next((line for line in lines if line.startswith(("File ", "<module> "))), "")
     key, seconds = "torch-import-hang", f"{stage.seconds:.0f}" if stage.seconds else ""
-    case = "torch-import-hang:seconds" if seconds else ""
+    case = ":seconds" if seconds else ""
     start = api.python(facts.interpreter)
     shown = tuple(lines[:3])
     return facts.worded(case, key, seconds=seconds, place=place, python=start, evidence=shown)
@@ -335,8 +328,8 @@ def torch_missing(facts: api.Facts, torch: api.TorchBuild | api.Unknown | None) 
         return _from_error(facts)
     fit = api.torch_install(facts)
     return facts.worded(
-        "torch-missing/absent:fits" if fit.cure else "torch-missing/absent:none",
-        "torch-missing/absent",
+        "/absent:fits" if fit.cure else "/absent:none",
+        "/absent",
         cure=fit.cure,
         evidence=own.site_packages,
         kind=own.kind.replace("unknown", ""),
@@ -348,16 +341,16 @@ def torch_missing(facts: api.Facts, torch: api.TorchBuild | api.Unknown | None) 
 
 def _from_error(facts: api.Facts) -> api.Finding | None:
     """Believe the error of an import where no list shows a torch; in a build, only where a list shows none."""
-    said, there = facts.heard("torch-missing"), facts.packages.get("torch")
+    said, there = facts.heard(), facts.packages.get("torch")
     if not said or there:
         return None
     errors = [error for error in facts.errors.errors if said in error.text]
-    building = api.expression("torch-missing/building")
+    building = facts.expression("/building")
     built = any(building.search(frame.file) for error in errors for frame in error.frames)
-    built = built or facts.matched("torch-missing/isolated") is not None
+    built = built or facts.matched("/isolated") is not None
     if built and not facts.packages.get("pip"):
         return None
-    return facts.worded("torch-missing", said=said)
+    return facts.worded(said=said)
 
 
 RECOMMENDED = "2.5"
@@ -370,7 +363,7 @@ def torch_old(facts: api.Facts, torch: api.TorchBuild) -> api.Finding | None:
     if api.within(torch.version, f"<{RECOMMENDED}") is not True:
         return None
     cure = api.torch_install(facts, f">={RECOMMENDED}").cure
-    return facts.worded("torch-old", cure=cure, version=torch.version) if cure else None
+    return facts.worded(cure=cure, version=torch.version) if cure else None
 
 
 @api.check("torch-sees-no-gpu")
@@ -386,8 +379,7 @@ def torch_sees_no_gpu(facts: api.Facts, runtime: api.Runtime) -> api.Finding | N
         return None
     # of a pasted report, which tells only a part, the cause is still open
     return facts.worded(
-        "torch-sees-no-gpu",
-        "" if runtime.torch_file else "torch-sees-no-gpu:report",
+        "" if runtime.torch_file else ":report",
         name=f"torch {runtime.torch_version}".strip(),
         reason=(runtime.gpu_error.splitlines() or [""])[0][:160],
         gpus=api.counted(names),

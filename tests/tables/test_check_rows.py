@@ -51,7 +51,7 @@ def test_each_row_is_that_of_a_check_which_uses_it() -> None:
         assert id_ in checks, key
         file = Path(tunedoctor.checks.__path__[0]).parent / source_of(checks[id_])
         chosen = ":" in key and ":{" in file.read_text(encoding="utf-8")  # a case that a fact names
-        assert f'"{key}"' in SOURCES or re.search(f'[":]{part}[":]', SOURCES) or chosen, key
+        assert f'"{key}"' in SOURCES or re.search(f'[":/]{part}[":]', SOURCES) or chosen, key
 
 
 def test_words_are_complete_once_their_slots_are_filled() -> None:
