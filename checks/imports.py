@@ -202,7 +202,7 @@ def _asked_for(facts: api.Facts) -> dict[str, str]:
     for error in facts.errors.errors:
         if facts.search("/in-passing", error.text):
             continue
-        for kind, how in ((kind, how) for kind in kinds for how in facts.expressions(f"/{kind}")):
+        for kind, how in ((one, how) for one in kinds for how in facts.expressions(f"/{one}")):
             for match in how.finditer(error.text):
                 module = next(filter(None, match.groups()))
                 plain = module.replace("-", "_")

@@ -44,8 +44,7 @@ class Drafted(NamedTuple):
     @property
     def sets_variables_alone(self) -> bool:
         """Whether it holds for shells to come alone, so that no check sees it now."""
-        alone = (isinstance(s, (SetEnv, Tell)) for s in self.draft.steps)
-        return self.changes and all(alone)
+        return self.changes and all(isinstance(s, (SetEnv, Tell)) for s in self.draft.steps)
 
 
 def chosen(diagnosis: Diagnosis, ids: Iterable[str]) -> tuple[Found, ...]:

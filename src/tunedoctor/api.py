@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 from tunedoctor import facts
 from tunedoctor.advice.cures import (
     amd_on_bus,
-    brief,
     lasting,
     merged,
     pair_finding,
@@ -17,17 +16,7 @@ from tunedoctor.advice.cures import (
     pinned,
     together,
 )
-from tunedoctor.advice.misfits import (
-    GivenUp,
-    Gone,
-    Misfit,
-    TokenizerFile,
-    compares,
-    given_up,
-    metadata_gone,
-    misfits,
-    tokenizer_file,
-)
+from tunedoctor.advice.misfits import compares, given_up, metadata_gone, misfits, tokenizer_file
 from tunedoctor.advice.told import (
     SHARED_MEMORY,
     Shortage,
@@ -40,13 +29,7 @@ from tunedoctor.advice.told import (
     told,
 )
 from tunedoctor.contracts.requirements import TRITON, Unmet, of_stack, unmet
-from tunedoctor.contracts.shipped import (
-    Lacking,
-    broken_contracts,
-    contract_cure,
-    lacking,
-    needed_library,
-)
+from tunedoctor.contracts.shipped import broken_contracts, contract_cure, lacking, needed_library
 from tunedoctor.cure import (
     Cure,
     PipInstall,
@@ -66,13 +49,7 @@ from tunedoctor.lazy import pattern
 from tunedoctor.messages.match import heard
 from tunedoctor.messages.words import Case as Facts
 from tunedoctor.messages.words import expression, expressions, matched, readings
-from tunedoctor.tables.gpus import (
-    amd_gfx_by_name,
-    amd_integrated,
-    named_as,
-    nvidia_by_name,
-    nvidia_by_pci,
-)
+from tunedoctor.tables.gpus import amd_gfx_by_name, amd_integrated, named_as, nvidia_by_pci
 from tunedoctor.tables.known_bad import Broken, bitsandbytes_cuda, broken_pairs, versions_of
 from tunedoctor.tables.load import table
 from tunedoctor.tables.small import (
@@ -88,13 +65,11 @@ from tunedoctor.tables.small import (
     xid_meaning,
 )
 from tunedoctor.tables.wheels import cuda_of, release_row
-from tunedoctor.versions import at_least, minor, parts, pep440, release, specifiers, within
+from tunedoctor.versions import at_least, minor, parts, pep440, release, within
 from tunedoctor.wheels.coverage import (
-    NO_KERNEL,
     Coverage,
     card_refused,
     cards_named,
-    code_list,
     code_of,
     coverage,
     entries,
@@ -103,9 +78,6 @@ from tunedoctor.wheels.coverage import (
     visible_gpus,
 )
 from tunedoctor.wheels.cures import (
-    DriverInstall,
-    RocmBuild,
-    TorchInstall,
     companion_install,
     install_driver,
     rebuild_cuda,
@@ -129,18 +101,11 @@ from tunedoctor.wheels.rules import (
     python_tag,
     rocm_archs,
     rocm_archs_since,
-    table_archs,
 )
 from tunedoctor.wording import clauses, gib, listed
 
 if TYPE_CHECKING:
-    from tunedoctor.fixing import (
-        Draft,
-        Resolve,
-        fix,
-        install_of,
-        variable_of,
-    )
+    from tunedoctor.fixing import Draft, Resolve, fix, install_of, variable_of
     from tunedoctor.plan import DeletePath, Install, Pin, Remove, SetEnv, Tell, WriteFile
 
 _FOR_FIXES = ("fixing", "plan")

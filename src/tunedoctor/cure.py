@@ -105,8 +105,7 @@ class Cure(msgspec.Struct, frozen=True):
     @property
     def kind(self) -> Literal["command", "advice"]:
         """Tell what a shell takes from what is for people alone."""
-        advice = all(isinstance(step, Advice) for step in self.steps)
-        return "advice" if advice else "command"
+        return "advice" if all(isinstance(step, Advice) for step in self.steps) else "command"
 
     @property
     def command(self) -> str:

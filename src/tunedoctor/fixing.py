@@ -1,6 +1,6 @@
 """What fixes are, what they return, a draft, of which the planner makes a plan, and what they read of a cure."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 import msgspec
@@ -39,7 +39,6 @@ class Fix(msgspec.Struct, frozen=True, kw_only=True):
     """Ids of the findings that it is for; (): any whose cure it can carry out, where no other fix does."""
     run: Callable[..., Draft | None]
     """Takes the finding, then the facts that its parameters name; None: it has nothing for this one."""
-    page: str
     origin: str
     """The module it stands in."""
 
@@ -48,21 +47,13 @@ def fix(
     id: str,  # noqa: A002  the word that users see
     title: str,
     *,
-    cures: tuple[str, ...] | list[str],
+    cures: Sequence[str],
 ) -> Callable[[Body], Body]:
     """Mark a pure function `(finding, facts…) -> Draft | None` as a fix."""
 
     def mark(function: Body) -> Body:
-        import sys  # noqa: PLC0415  only to find the docstring beside the function
-
-        module = sys.modules[function.__module__]
         function.tunedoctor_fix = Fix(  # type: ignore[attr-defined]
-            id=id,
-            title=title,
-            cures=tuple(cures),
-            run=function,
-            page=module.__doc__ or "",
-            origin=function.__module__,
+            id=id, title=title, cures=tuple(cures), run=function, origin=function.__module__
         )
         return function
 
@@ -86,8 +77,7 @@ def variable_of(cure: Cure, interpreter: Interpreter | Unknown | None) -> SetEnv
     """Return the step for a cure that sets or unsets one variable and does nothing else; else None."""
     match cure.steps:
         case (Variable(name=name, value=value),):
-            where = _place(interpreter)
-            return SetEnv(name=name, value=value, where=where, command=cure.command)
+            return SetEnv(name=name, value=value, where=_place(interpreter), command=cure.command)
         case _:
             return None
 

@@ -206,8 +206,7 @@ def _installs(found: list[Install]) -> Iterator[Install]:
         seen |= pins.keys()
         again = tuple(dict.fromkeys(n for one in group for n in one.reinstall))
         if pins:
-            put = tuple(pins.values())
-            yield Install(pins=put, index=index, no_deps=no_deps, reinstall=again)
+            yield Install(pins=tuple(pins.values()), index=index, no_deps=no_deps, reinstall=again)
 
 
 _BUILDS = frozenset({"torch", "torchvision", "torchaudio", "xformers"})

@@ -78,8 +78,7 @@ def source_of(check: Check) -> str:
     """Return the file of a check as the repository names it: checks/driver_too_old.py."""
     if check.by_words:
         return check.origin
-    module = sys.modules[check.origin]
-    return "/".join(Path(module.__file__ or check.origin).parts[-2:])
+    return "/".join(Path(sys.modules[check.origin].__file__ or check.origin).parts[-2:])
 
 
 def _builtin(room: str) -> list[ModuleType]:

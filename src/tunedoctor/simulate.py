@@ -61,9 +61,8 @@ def simulate(
 ) -> Simulated:
     """Judge a plan by the facts that it would leave; `metadata` are those of the pins, by normalised name."""
     several = tuple(checks)
-    old = diagnose(before, several)
     new = diagnose(predict(plan, before, metadata or {}), several)
-    found = compared(old, new, new.unknown.keys() | new.skipped.keys())
+    found = compared(diagnose(before, several), new, new.unknown.keys() | new.skipped.keys())
     return msgspec.structs.replace(found, refused=_refused(plan, found))
 
 
@@ -191,9 +190,8 @@ def _torch(plan: Plan, before: Snapshot, after: Packages) -> TorchBuild | Absent
             return Unknown(why=f"which build torch {version} is, its name does not tell")
         host, interpreter = before.find(Host), before.find(Interpreter)
         where = family(host, interpreter) if host and interpreter else ""
-        archs = table_archs(version, label, where)
         mac = bool(host and host.os == "macos" and interpreter and interpreter.machine == "arm64")
-        return build_of(version, label, mac=mac, archs=archs)
+        return build_of(version, label, mac=mac, archs=table_archs(version, label, where))
     if after.get("torch") is None and isinstance(old, TorchBuild) and not old.conda:
         return Absent(why="torch is not installed in the target")
     return old
