@@ -20,9 +20,10 @@ from tunedoctor.cure import (
     Who,
     starter,
 )
-from tunedoctor.facts import Errors, Host, Interpreter, Known
+from tunedoctor.facts import Errors
 from tunedoctor.findings import Check, Finding, Severity
 from tunedoctor.messages.match import Match, matches
+from tunedoctor.messages.words import Case
 from tunedoctor.tables.load import table
 
 Group = Literal["machine", "driver", "environment", "model", "data", "training", "service"]
@@ -87,17 +88,17 @@ def check_of(
 ) -> Check:
     """Return a cause without code as a check: a certain row that an error holds is its finding."""
 
-    def run(errors: Errors, interpreter: Known[Interpreter], host: Known[Host]) -> Finding | None:
+    def run(errors: Errors, facts: Case) -> Finding | None:
         said = next((m.line for m in held(errors) if m.cause == id_ and m.certain), "")
         if not said:
             return None
-        start = starter(interpreter)
+        start = starter(facts.interpreter)
         return Finding(
             found=f"the error '{said}'",
             cure=Cure(
                 tuple(_started(step, start) for step in cause.cure),
                 cause.who,
-                windows=host is not None and host.os == "windows",
+                windows=facts.host.os == "windows",
             ),
             said=said,
         )
