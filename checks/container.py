@@ -52,8 +52,7 @@ def _by_devices(facts: api.Facts) -> api.Finding | None:
 
 def _command(facts: api.Facts, vendor: str) -> tuple[str, str]:
     """Return the keys of how a container of this kind is given the GPU, docker's where it is not known."""
-    kind, key = facts.container.kind, f"/{vendor}"
-    return f"{key}:{kind}", f"{key}:docker"
+    return f"/run-{vendor}:{facts.container.kind}", f"/run-{vendor}:docker"
 
 
 def _in_words(facts: api.Facts) -> api.Finding | None:
@@ -79,7 +78,7 @@ def _from_start(facts: api.Facts) -> api.Finding | None:
     amd = facts.torch.accelerator == "rocm" or "HIP" in said
     vendor = "amd" if amd else "nvidia"
     if desktop:
-        return facts.worded(f"/desktop:{vendor}", "/desktop", said=said, seen=seen)
+        return facts.worded(f"/desktop:{vendor}", said=said, seen=seen)
     return facts.worded(
         "/start",
         *_command(facts, vendor),
@@ -97,7 +96,7 @@ def _from_text(facts: api.Facts, *, bus: bool = True) -> api.Finding | None:
     if not said or (bus and facts.pci):
         return None
     # crun is podman's runtime, and podman takes --gpus without doing anything
-    engine = f"/nvidia:{'podman' if '`' in said else 'docker'}"
+    engine = f"/run-nvidia:{'podman' if '`' in said else 'docker'}"
     return facts.worded("/detected", engine, said=said)
 
 

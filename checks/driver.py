@@ -108,8 +108,7 @@ def _state(facts: api.Facts, cards: tuple[api.PciDevice, ...]) -> api.Finding:
         case = "/nouveau:dracut" if facts.host.distro in DRACUT else ""
         return facts.worded(case, "/nouveau", **words)
     if state.secure_boot:
-        case = f"/secure-boot:{facts.host.distro}"
-        return facts.worded(case, "/secure-boot", **words)
+        return facts.worded(f"/secure-boot:{facts.host.distro}", **words)
     return facts.worded(**words)
 
 

@@ -45,7 +45,7 @@ def _state(facts: api.Facts, card: api.NvidiaGpu) -> api.Finding | None:
     action = card.recovery_action.upper().replace(" ", "_")
     if action and action not in ("NONE", "N/A"):
         case = "reboot" if "REBOOT" in action else "reset"
-        return facts.worded("/asks", f"/asks:{case}", **card_is, action=action)
+        return facts.worded(f"/asks:{case}", **card_is, action=action)
     errors, pending = card.ecc_uncorrected, card.remap_pending
     count = f"{errors} uncorrectable memory errors since boot" if errors else ""
     waits = "a faulty memory row waits for a reset to be mapped out" if pending else ""
@@ -65,7 +65,7 @@ def _logged(facts: api.Facts) -> api.Finding | None:
             answers = any(card.slot == xid.slot for card in facts.nvidia.gpus)
             past = asks == "idle" or (answers and asks in ("reset", "reboot"))
             case = "/logged:past" if past else ""
-            return facts.worded(case, f"/logged:{asks}", "/logged", xid=xid, name=name)
+            return facts.worded(case, f"/logged:{asks}", xid=xid, name=name)
     return None
 
 
@@ -151,8 +151,7 @@ def gpu_not_started(facts: api.Facts) -> api.Finding | None:
         needs = "the open module"
     elif not named and not floor and not old:
         case = "/no-reason:said" if said else "/no-reason:listed"
-        number = driver.version or "not known"
-        return facts.worded(case, "/no-reason", said=said, number=number, names=names)
+        return facts.worded(case, said=said, number=driver.version or "not known", names=names)
     wanted, name = "580" if floor else "", f"driver {driver.version}" if driver.version else ""
     way = api.install_driver(facts.host, wanted, old_card=old, container=facts.container)
     kind = {True: "open", False: "proprietary", None: ""}[driver.open_module]

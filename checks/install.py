@@ -33,7 +33,7 @@ def broken_install(facts: api.Facts, packages: api.Packages | api.Unknown | None
             return found
     if gone := api.metadata_gone(facts.errors, facts.typed, replaced=False):
         # it stops pip for every package, not for this one alone
-        return _told(facts, "gone", gone.said, gone.name, version=gone.version)
+        return facts.worded("/gone", said=gone.said, name=gone.name, version=gone.version)
     for error in facts.errors.errors:
         if found := _mixed(facts, error) or _part_missing(facts, error):
             return found
@@ -71,20 +71,13 @@ def _reinstall(facts: api.Facts, name: str, version: str) -> api.Cure:
     return facts.pip("install", "--force-reinstall", "--no-deps", pin)
 
 
-def _told(facts: api.Facts, keys: str, said: str, name: str, **more: str) -> api.Finding:
-    """Return the finding of a part, "part" or "part:case", for a package."""
-    part = keys.partition(":")[0]
-    slots: dict[str, Any] = {"name": name, **more}
-    return facts.worded(f"/{part}", f"/{keys}" if part != keys else "", said=said, **slots)
-
-
 def _from_error(facts: api.Facts, error: api.ErrorText) -> api.Finding | None:
     for kind in ("cut-file", "no-record", "bad-entry", "busy"):
         if cut := facts.search(f"/{kind}", error.text):
             name = api.brought_by(cut[1])
             name = name if name in STACK else _whole(cut[1].lower())
             if name in STACK:
-                return _told(facts, "cut-file", cut[0], name)
+                return facts.worded("/cut-file", said=cut[0], name=name)
             break
     for kind in ("compiled", "uv-read"):
         if part := facts.search(f"/{kind}", error.text):
@@ -93,17 +86,19 @@ def _from_error(facts: api.Facts, error: api.ErrorText) -> api.Finding | None:
             own = error.where.startswith("import ") and facts.packages.version(name)
             show = f"{api.pip_line(facts.interpreter, 'show')} --files {name}"
             settle = "" if own or kind == "uv-read" else show
-            return _told(facts, "cut-short", " ".join(part[0].split())[:140], name, settle=settle)
+            said = " ".join(part[0].split())[:140]
+            return facts.worded("/cut-short", said=said, name=name, settle=settle)
     if none := facts.search("/none-found", error.text):
-        return _told(facts, "half-removed:no-version", none[0], none[1])
+        return facts.worded("/half-removed:no-version", said=none[0], name=none[1])
     half = facts.search("/invalid", error.text)
     name = _whole(half[1].lower().replace("_", "-")) if half else ""
     if half is None or name not in STACK:
         return None
     if facts.torch if name == "torch" else facts.packages.version(name):
         # it is whole: pip passes the remains over and says so at each run
-        return _told(facts, "left-beside", half[0], name, rest=name[1:].replace("-", "_"))
-    return _told(facts, "half-removed:half", half[0], name)
+        rest = name[1:].replace("-", "_")
+        return facts.worded("/left-beside", said=half[0], name=name, rest=rest)
+    return facts.worded("/half-removed:half", said=half[0], name=name)
 
 
 def _whole(name: str) -> str:
@@ -128,7 +123,7 @@ def _mixed(facts: api.Facts, error: api.ErrorText) -> api.Finding | None:
     name = api.brought_by(missing[1])
     if name not in STACK or name in ("torch", "numpy"):
         return None
-    return _told(facts, "own-part", missing[0], name)
+    return facts.worded("/own-part", said=missing[0], name=name)
 
 
 def _part_missing(facts: api.Facts, error: api.ErrorText) -> api.Finding | None:
@@ -154,8 +149,10 @@ def _part_missing(facts: api.Facts, error: api.ErrorText) -> api.Finding | None:
         or any(api.pairs_of(one, facts) for one in by_pair)
     ):
         return None
-    key, cure = "/part-missing", _reinstall(facts, name, held.version)
-    return facts.worded(key, said=found[0], cure=cure, held=held, module=module, where=error.where)
+    cure, where = _reinstall(facts, name, held.version), error.where
+    return facts.worded(
+        "/part-missing", said=found[0], cure=cure, held=held, module=module, where=where
+    )
 
 
 def _leftovers(facts: api.Facts, faults: list[api.BrokenDistribution]) -> api.Finding | None:

@@ -40,7 +40,6 @@ def disk_full(facts: api.Facts) -> api.Finding | None:
         return facts.worded(
             "" if worst.hint else "/full:shown",
             f"/full:{worst.use}",
-            "/full",
             severity="error" if named or said else "warning",
             said=said,
             cure=_moved(facts, worst.hint, other) if worst.hint else None,
@@ -206,7 +205,6 @@ def _vram_note(facts: api.Facts, name: str, size: int) -> api.Finding:
     most = largest["QLoRA of models"]
     return facts.worded(
         "/note" if most else "/note:none",
-        "/note",
         name=name,
         size=size,
         fits=fits,

@@ -105,7 +105,7 @@ def glibc_too_old(facts: api.Facts) -> api.Finding | None:
         case = "/from-error:flash-attn" if flash else "/from-error:else"
         name = by.replace("\\", "/").rpartition("/")[2]
         system = f"glibc {have}" if have else "an older one"
-        return facts.worded("/from-error", case, name=name, needed=found[1], system=system)
+        return facts.worded(case, name=name, needed=found[1], system=system)
     cxx = api.cxx_too_old(facts.errors, conda=facts.interpreter.kind == "conda")
     if cxx is not None and cxx.whose == "system":
         return facts.worded("/cxx-library", found=cxx.found, said=cxx.said)

@@ -329,7 +329,6 @@ def torch_missing(facts: api.Facts, torch: api.TorchBuild | api.Unknown | None) 
     fit = api.torch_install(facts)
     return facts.worded(
         "/absent:fits" if fit.cure else "/absent:none",
-        "/absent",
         cure=fit.cure,
         evidence=own.site_packages,
         kind=own.kind.replace("unknown", ""),

@@ -103,8 +103,7 @@ class Way(Protocol):
 @cache
 def _words(key: str) -> Words:
     """Return the words of a key; a case that the file does not have says nothing."""
-    rows = table("words")["rows"]
-    return msgspec.convert(rows.get(key, {}) if ":" in key else rows[key], Words)
+    return msgspec.convert(table("words")["rows"].get(key, {}), Words)
 
 
 class _Slots(dict[str, object]):
@@ -199,12 +198,12 @@ class Case(Facts):
     ) -> Finding:
         """Return a finding in the words of rows; what is given goes before them, a later row adds to an earlier one.
 
-        Where no part is named, the words of the check itself come last. Without words for it, what was found is the
-        error that was said. Slots are what is given, or facts.
+        Behind a case comes what it is a case of: its part, or the check itself, as where no key is given. Without words
+        for it, what was found is the error that was said. Slots are what is given, or facts.
         """
         named = [*filter(None, keys)]
-        whole = [""] if all(key[0] == ":" for key in named) else []
-        rows = [_words(self._key(key)) for key in (*named, *whole)]
+        wholes = (key.partition(":")[0] for key in named or [""])
+        rows = [_words(self._key(key)) for key in dict.fromkeys((*named, *wholes))]
         slots = _Slots(given, said=said)
         slots.facts = self
 
