@@ -14,7 +14,7 @@ from tunedoctor.findings import Check
 from tunedoctor.messages.cause import CauseError, causes, check_of, told_by
 
 if TYPE_CHECKING:
-    from tunedoctor.fixing import Fix
+    from tunedoctor.plan import Fix
 
 GROUP = "tunedoctor.checks"
 """Entry point group of plug-ins: each names a module whose functions are marked as checks or fixes."""

@@ -9,12 +9,11 @@ import msgspec
 from tunedoctor import __version__
 from tunedoctor import facts as kinds
 from tunedoctor.agreement import cures_shown, symptoms_of
-from tunedoctor.cure import AnyCureStep, Cure, Who
 from tunedoctor.engine import Diagnosis, Found
-from tunedoctor.findings import SEVERITIES, Check, Severity
-from tunedoctor.fixing import Fix
+from tunedoctor.findings import SEVERITIES, AnyCureStep, Check, Cure, Severity, Who
 from tunedoctor.lazy import pattern
 from tunedoctor.leads import ReportSuspect, ask, doubtful, suspected
+from tunedoctor.plan import Fix
 from tunedoctor.registry import all_fixes
 from tunedoctor.snapshot import Facts, Snapshot
 from tunedoctor.tables.load import table

@@ -13,8 +13,17 @@ from tunedoctor import api
 from tunedoctor.agreement import Drafted, drafted
 from tunedoctor.engine import diagnose
 from tunedoctor.facts import Interpreter, Packages, Target, Unknown
-from tunedoctor.fixing import Draft, Resolve
-from tunedoctor.plan import AnyStep, DeletePath, Install, Remove, SetEnv, Tell, is_told
+from tunedoctor.plan import (
+    AnyStep,
+    DeletePath,
+    Draft,
+    Install,
+    Remove,
+    Resolve,
+    SetEnv,
+    Tell,
+    is_told,
+)
 from tunedoctor.registry import all_checks, all_fixes, marked
 from tunedoctor.snapshot import Snapshot
 

@@ -10,8 +10,8 @@ import pytest
 
 import tunedoctor.checks
 import tunedoctor.contracts
-from tunedoctor.cure import Cure
 from tunedoctor.facts import Host
+from tunedoctor.findings import Cure
 from tunedoctor.messages import words
 from tunedoctor.registry import all_checks, source_of
 from tunedoctor.snapshot import Snapshot

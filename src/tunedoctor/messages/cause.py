@@ -10,18 +10,20 @@ from typing import Annotated, Literal, TypeVar
 
 import msgspec
 
-from tunedoctor.cure import (
+from tunedoctor.facts import Errors
+from tunedoctor.findings import (
     AnyCureStep,
+    Check,
     Cure,
     CureStep,
+    Finding,
     PipInstall,
     PipUninstall,
+    Severity,
     Starter,
     Who,
     starter,
 )
-from tunedoctor.facts import Errors
-from tunedoctor.findings import Check, Finding, Severity
 from tunedoctor.messages.match import Match, matches
 from tunedoctor.messages.words import Case
 from tunedoctor.tables.load import table

@@ -12,9 +12,8 @@ from typing import Any, Literal, Protocol, cast
 
 import msgspec
 
-from tunedoctor.cure import Cure, Who, advise, pip, set_variable, tell
 from tunedoctor.facts import Errors, Unknown
-from tunedoctor.findings import Finding, Severity
+from tunedoctor.findings import Cure, Finding, Severity, Who, advise, pip, set_variable, tell
 from tunedoctor.lazy import pattern
 from tunedoctor.messages.match import heard
 from tunedoctor.snapshot import Facts, Snapshot

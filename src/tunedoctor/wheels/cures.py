@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from msgspec.structs import replace
 
-from tunedoctor.cure import Cure, PipInstall, PipUninstall, advise, pip, starter, tell
 from tunedoctor.facts import Container, Host, Interpreter, TorchBuild, Unknown
+from tunedoctor.findings import Cure, PipInstall, PipUninstall, advise, pip, starter, tell
 from tunedoctor.snapshot import Facts, Snapshot
 from tunedoctor.tables.load import table
 from tunedoctor.tables.wheels import cuda_of
