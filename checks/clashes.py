@@ -328,8 +328,7 @@ def quantisation_library_mismatch(facts: api.Facts) -> api.Finding | None:
         for one in api.misfits(facts.errors, loosely=part == "suspected"):
             if mine := MINE & {one.owner, one.other}:
                 cure = _fitting(facts, max(mine), facts.torch.version)
-                key, said = f"/{part}", one.said
-                return facts.worded(key, said=said, cure=cure, settle=settle, one=one)
+                return facts.worded(f"/{part}", said=one.said, cure=cure, settle=settle, one=one)
     if kernels := facts.matched("/kernels"):
         said, listing = kernels[0].strip(" :-")[:140], api.pip_line(facts.interpreter, "list")
         return facts.worded("/kernels", said=said, settle=listing)
@@ -338,10 +337,9 @@ def quantisation_library_mismatch(facts: api.Facts) -> api.Finding | None:
         return None
     asked = facts.matched("/torch")
     torch = facts.torch.version or (asked[1] if asked else "")
-    case = "/torchao:own" if (api.minor(torch) in TORCHAO_FOR) else ""
-    key, version = "/torchao", facts.packages.version("torchao")
-    cure = _fitting(facts, "torchao", torch)
-    return facts.worded(key, case, said=skipped, cure=cure, version=version)
+    case = "/torchao:own" if api.minor(torch) in TORCHAO_FOR else "/torchao"
+    version, cure = facts.packages.version("torchao"), _fitting(facts, "torchao", torch)
+    return facts.worded(case, said=skipped, cure=cure, version=version)
 
 
 def _lacks(facts: api.Facts, version: str) -> str:

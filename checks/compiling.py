@@ -91,8 +91,7 @@ def extension_abi_mismatch(facts: api.Facts) -> api.Finding | None:
         cure = _rebuild(facts, name) if name else api.advise(ANEW)
         return facts.worded(key, said=f"undefined symbol: {symbol}", cure=cure, symbol=symbol[:90])
     if said := facts.heard():
-        key, cure = "/deepspeed", _rebuild(facts, "deepspeed")
-        return facts.worded(key, said=said, cure=cure)
+        return facts.worded("/deepspeed", said=said, cure=_rebuild(facts, "deepspeed"))
     version = facts.packages.version("flash-attn")
     label = re.search(r"torch(\d+\.\d+)", version.partition("+")[2])
     if not facts.torch or label is None or label[1] == api.minor(facts.torch.version):

@@ -202,8 +202,7 @@ def cuda_compat_unsupported_gpu(facts: api.Facts) -> api.Finding | None:
     kept = ":".join(folder for folder in folders if folder and "/compat" not in folder)
     cure = api.set_variable(None, "LD_LIBRARY_PATH", kept or None)
     subject = f"the error '{said}'" if said else geforce[0]
-    key = "cuda-compat-unsupported-gpu"
-    return facts.worded(key, said=said, cure=cure, subject=subject, file=file)
+    return facts.worded(said=said, cure=cure, subject=subject, file=file)
 
 
 def _compat_file(facts: api.Facts) -> str:

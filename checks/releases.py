@@ -6,7 +6,7 @@ from tunedoctor import api
 
 LAST_TORCHAUDIO = ">=2.11"
 """From here on torchaudio names no torch: its last release goes with newer ones too."""
-COMPANION_COMPANIONS = ("torchvision", "torchaudio", "xformers")
+COMPANIONS = ("torchvision", "torchaudio", "xformers")
 NIGHTS = 45
 """Days that nightlies of one set lie apart at most: one that fails to build is taken from an earlier night."""
 
@@ -23,7 +23,7 @@ def torch_companion_mismatch(facts: api.Facts) -> api.Finding | None:
         slots: dict[str, Any] = asked.groupdict()
         return facts.worded("/from-conda", said=asked[0], **slots)
     bad = _judged_all(facts) if facts.torch and facts.packages else {}
-    heard = {one: facts.heard(f"/{one}") for one in COMPANION_COMPANIONS}
+    heard = {one: facts.heard(f"/{one}") for one in COMPANIONS}
     said = {one: text for one, text in heard.items() if text and not _of_release(facts, one)}
     conflict = facts.heard("/conflict")
     if conflict and not bad:
@@ -57,12 +57,10 @@ def torch_companion_mismatch(facts: api.Facts) -> api.Finding | None:
 
 
 def _judged_all(facts: api.Facts) -> dict[str, _Bad]:
-    every = api.unmet(
-        facts.packages, facts.interpreter, facts.host, facts.torch, names=COMPANION_COMPANIONS
-    )
+    every = api.unmet(facts.packages, facts.interpreter, facts.host, facts.torch, names=COMPANIONS)
     pins = {one.owner.name: one for one in every if one.name == "torch" and one.installed}
     bad: dict[str, _Bad] = {}
-    for name in COMPANION_COMPANIONS:
+    for name in COMPANIONS:
         version = facts.packages.version(name)
         found = _judged(facts, name, version, pins.get(name)) if version else None
         # what was imported without a fault does fit
@@ -140,7 +138,6 @@ def _label(version: str) -> str:
     return found[1] if found else ""
 
 
-FLOOR_COMPANIONS = frozenset({"torchvision", "torchaudio", "xformers"})
 SETTLE = 'python -c "import torch; print(torch.__version__)"'
 
 
@@ -151,7 +148,7 @@ def torch_too_old_for_library(
     """Take the highest floor, hidden or declared, that the build does not reach."""
     pairs = api.pairs_of("torch-too-old-for-library", facts)
     every = api.unmet(facts.packages, facts.interpreter, facts.host, facts.torch)
-    asks = (one for one in every if one.name == "torch" and one.owner.name not in FLOOR_COMPANIONS)
+    asks = (one for one in every if one.name == "torch" and one.owner.name not in COMPANIONS)
     floors = ((_floor(one.specifier, one.installed), one) for one in asks if one.installed)
     declared = [(floor, one) for floor, one in floors if floor]
     worst = pairs[0] if pairs else None

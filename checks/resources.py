@@ -11,8 +11,7 @@ def cpu_quota(facts: api.Facts, cpu: api.Cpu) -> api.Finding | None:
     heeds = threads is not None and threads.isdigit() and int(threads) <= granted
     if cpu.quota is None or granted * 2 > cpu.usable or heeds:
         return None
-    quota, count = f"{cpu.quota:g}", str(granted)
-    return facts.worded(quota=quota, granted=count)
+    return facts.worded(quota=f"{cpu.quota:g}", granted=str(granted))
 
 
 GIB = 1 << 30
@@ -52,11 +51,9 @@ def disk_full(facts: api.Facts) -> api.Finding | None:
     small = next((d for d in low if d.use == "tmp"), None)
     cache = next((d for d in found if d.use == "hf-cache" and d.free < MODEL), None)
     if disk := small or cache:
-        part, name, folder = ("room-for-one", "HF_HOME", other)
-        if small:
-            part, name, folder = "small", "TMPDIR", "/var/tmp"  # noqa: S108  a usual place on disk
+        name, folder = ("TMPDIR", "/var/tmp") if small else ("HF_HOME", other)  # noqa: S108  a usual place
         cure = _moved(facts, disk.hint or name, folder)
-        return facts.worded(f"/{part}", cure=cure, disk=disk)
+        return facts.worded("/small" if small else "/room-for-one", cure=cure, disk=disk)
     return None
 
 
@@ -184,13 +181,11 @@ def vram_too_small(facts: api.Facts) -> api.Finding | None:
 def _held(facts: api.Facts, short: api.Shortage, said: str) -> api.Finding | None:
     """Tell of memory that is there and held: by other programs, or by torch's own cache in pieces."""
     if not short.by_others:
-        key = "/in-pieces"
-        return facts.worded(key, said=said, short=short) if short.by_pieces else None
+        return facts.worded("/in-pieces", said=said, short=short) if short.by_pieces else None
     who = [*map(str, short.processes[:3])]
     case = "/by-others:told" if who else "/by-others:else"
     first, shown = next(iter(who), ""), ", ".join(who)
-    key = "/by-others"
-    return facts.worded(case, key, said=said, short=short, first=first, who=shown)
+    return facts.worded(case, said=said, short=short, first=first, who=shown)
 
 
 def _vram_note(facts: api.Facts, name: str, size: int) -> api.Finding:

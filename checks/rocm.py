@@ -41,12 +41,11 @@ def _cure(facts: api.Facts, found: str, gfx: str, archs: tuple[str, ...]) -> api
     use = grade in ("works", "older") or (grade == "stopgap" and not fit.on_index)
     known = override is not None and (override.runs in archs or not archs)
     if override and known and use and facts.host.os != "windows":
-        stopgap = "a stopgap" if grade == "stopgap" else ""
-        key = "/override"
-        return facts.worded(key, found=found, gfx=gfx, to=override, stopgap=stopgap)
+        stop = "a stopgap" if grade == "stopgap" else ""
+        return facts.worded("/override", found=found, gfx=gfx, to=override, stopgap=stop)
     failed = override.value if override and grade == "fails" else ""
-    key, cure = "/build", fit.cure
-    return facts.worded(key, found=found, cure=cure, note=fit.note, gfx=gfx, failed=failed)
+    cure, note = fit.cure, fit.note
+    return facts.worded("/build", found=found, cure=cure, note=note, gfx=gfx, failed=failed)
 
 
 def _arch_from_text(
@@ -138,8 +137,7 @@ def rocm_igpu_confusion(facts: api.Facts) -> api.Finding | None:
     if not both or hidden or facts.torch.accelerator != "rocm" or 0 < counted <= len(cards):
         return None
     indexes = ",".join(str(gpu.index) for gpu in cards)
-    key, named = "rocm-igpu-confusion", [*map(_named, cards)]
-    return facts.worded(key, indexes=indexes, chips=[*map(_named, chips)], cards=named)
+    return facts.worded(indexes=indexes, chips=[*map(_named, chips)], cards=[*map(_named, cards)])
 
 
 def _named(gpu: api.AmdGpu) -> str:

@@ -155,8 +155,11 @@ def _hidden(facts: api.Facts) -> api.Finding | None:
         if one.version != one.winner_version and api.distribution_of(one.name.replace("-", "_"))
     ]
     others = [one.name for one in hidden[1:]]
-    key, case = "user-site-shadowing", "/hidden"
-    return facts.worded(case, key, place=site, copy=hidden[0], others=others) if hidden else None
+    return (
+        facts.worded("/hidden", "user-site-shadowing", place=site, copy=hidden[0], others=others)
+        if hidden
+        else None
+    )
 
 
 def _by_order(facts: api.Facts) -> api.Finding | None:

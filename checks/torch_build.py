@@ -311,11 +311,10 @@ def torch_import_hang(facts: api.Facts, runtime: api.Runtime) -> api.Finding | N
         return None
     lines = [line.strip() for line in stage.error.splitlines() if line.strip()]
     place = next((line for line in lines if line.startswith(("File ", "<module> "))), "")
-    key, seconds = "torch-import-hang", f"{stage.seconds:.0f}" if stage.seconds else ""
+    seconds = f"{stage.seconds:.0f}" if stage.seconds else ""
     case = ":seconds" if seconds else ""
     start = api.python(facts.interpreter)
-    shown = tuple(lines[:3])
-    return facts.worded(case, key, seconds=seconds, place=place, python=start, evidence=shown)
+    return facts.worded(case, seconds=seconds, place=place, python=start, evidence=tuple(lines[:3]))
 
 
 @api.check("torch-missing")
