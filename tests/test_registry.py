@@ -53,12 +53,6 @@ def test_every_check_has_its_page_and_every_file_is_used() -> None:
     assert {source_of(one) for one in all_checks() if not one.by_words} == code
 
 
-def test_what_a_check_explains_exists() -> None:
-    ids = {c.id for c in all_checks()}
-    for one in all_checks():
-        assert set(one.explains) <= ids - {one.id}, one.id
-
-
 def test_a_plugin_runs_only_when_named(tmp_path: Path) -> None:
     env = _install(tmp_path, "our-rule")
     listed = _doctor(env, "list")
