@@ -83,9 +83,7 @@ def _folders(
 
 
 @api.fix(
-    "mixed-cuda-wheels",
-    "Take out NVIDIA wheels of another CUDA major",
-    cures=["mixed-cuda-wheels"],
+    "mixed-cuda-wheels", "Take out NVIDIA wheels of another CUDA major", cures=["mixed-cuda-wheels"]
 )
 def mixed_cuda_wheels(
     finding: api.Finding, facts: api.Facts, wheels: api.CudaWheels, packages: api.Packages

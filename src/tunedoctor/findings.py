@@ -7,7 +7,7 @@ two say one thing; nothing reads a command back.
 import re
 import shlex
 from collections.abc import Callable
-from typing import Literal, NamedTuple
+from typing import Literal
 
 import msgspec
 from msgspec import structs
@@ -164,24 +164,20 @@ def python(interpreter: Interpreter | Unknown | None) -> str:
     return shlex.quote(named or "python")
 
 
-class Starter(NamedTuple):
-    """How packages of the target are changed by hand: by its own pip, else by uv, which needs none there."""
+def starter(interpreter: Interpreter | Unknown | None, own: str = "") -> dict[str, str]:
+    """Return how a step is started: by the target's own pip, else by uv, which needs none there.
 
-    pip: str
-    python: str
-
-
-def starter(interpreter: Interpreter | Unknown | None, own: str = "") -> Starter:
-    """Return how pip is started for the target; `own`: its pip, where a shell takes it in a way of its own."""
+    `own`: its pip, where a shell takes it in a way of its own.
+    """
     path = python(interpreter)
     if isinstance(interpreter, Interpreter) and interpreter.pip is False:
-        return Starter("uv pip", path)
-    return Starter(own or f"{path} -m pip", "")
+        return {"pip": "uv pip", "python": path}
+    return {"pip": own or f"{path} -m pip"}
 
 
 def pip_line(interpreter: Interpreter | Unknown | None, verb: str) -> str:
     """Return how a command of pip starts for the target: "… -m pip check"."""
-    return PipStep(**starter(interpreter)._asdict()).line(verb)
+    return PipStep(**starter(interpreter)).line(verb)
 
 
 def pip(
@@ -196,7 +192,7 @@ def pip(
     """
     flags = tuple(a for a in arguments if a.startswith("-"))
     named = tuple(a for a in arguments if not a.startswith("-"))
-    by = starter(interpreter)._asdict()
+    by = starter(interpreter)
     if verb == "uninstall":
         return Cure((PipUninstall(names=named, **by),))
     cure = Cure((PipInstall(requirements=named, index=index, flags=flags, **by),))

@@ -6,24 +6,13 @@ the one place where a match of a row becomes a finding.
 
 from collections.abc import Callable
 from functools import cache
-from typing import Annotated, Literal, TypeVar
+from typing import Annotated, Literal
 
 import msgspec
+from msgspec import structs
 
 from tunedoctor.facts import Errors
-from tunedoctor.findings import (
-    AnyCureStep,
-    Check,
-    Cure,
-    CureStep,
-    Finding,
-    PipInstall,
-    PipUninstall,
-    Severity,
-    Starter,
-    Who,
-    starter,
-)
+from tunedoctor.findings import AnyCureStep, Check, Cure, Finding, PipStep, Severity, Who, starter
 from tunedoctor.messages.match import Match, matches
 from tunedoctor.messages.words import Case
 from tunedoctor.tables.load import table
@@ -64,7 +53,7 @@ def causes() -> dict[str, Cause]:
 
 def told_by(cause: Cause, check: Check) -> Check:
     """Return a check with what its file says."""
-    return msgspec.structs.replace(
+    return structs.replace(
         check,
         title=cause.title,
         severity=cause.severity or check.severity,
@@ -82,9 +71,6 @@ def page_of(check: Check) -> str:
     return check.page or table("pages")["rows"].get(check.id, "")
 
 
-_Step = TypeVar("_Step", bound=CureStep)
-
-
 def check_of(
     id_: str, cause: Cause, origin: str, held: Callable[[Errors], tuple[Match, ...]] = matches
 ) -> Check:
@@ -95,21 +81,13 @@ def check_of(
         if not said:
             return None
         start = starter(facts.interpreter)
+        steps = (
+            structs.replace(one, **start) if isinstance(one, PipStep) else one for one in cause.cure
+        )
         return Finding(
             found=f"the error '{said}'",
-            cure=Cure(
-                tuple(_started(step, start) for step in cause.cure),
-                cause.who,
-                windows=facts.host.os == "windows",
-            ),
+            cure=Cure(tuple(steps), cause.who, windows=facts.host.os == "windows"),
             said=said,
         )
 
     return told_by(cause, Check(id=id_, run=run, origin=origin, by_words=True))
-
-
-def _started(step: _Step, start: Starter) -> _Step:
-    """Return a step with pip as it is started in the target."""
-    if isinstance(step, (PipInstall, PipUninstall)):
-        return msgspec.structs.replace(step, **start._asdict())
-    return step

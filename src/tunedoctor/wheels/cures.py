@@ -194,7 +194,7 @@ def _installed(
         return TorchInstall(why="".join(choice.reasons[:1]))
     windows = machine.platform == "windows"
     pins = pins_of(choice, choice.build, machine, installed)
-    shown = starter(interpreter, pip_of(interpreter.executable, windows=windows))._asdict()
+    shown = starter(interpreter, pip_of(interpreter.executable, windows=windows))
     steps: list[PipInstall | PipUninstall] = []
     if pins.removed:
         steps.append(PipUninstall(names=tuple(pins.removed), **shown))
