@@ -7,7 +7,7 @@ two say one thing; nothing reads a command back.
 import re
 import shlex
 from collections.abc import Callable
-from typing import Literal
+from typing import Literal, TypedDict
 
 import msgspec
 from msgspec import structs
@@ -164,7 +164,14 @@ def python(interpreter: Interpreter | Unknown | None) -> str:
     return shlex.quote(named or "python")
 
 
-def starter(interpreter: Interpreter | Unknown | None, own: str = "") -> dict[str, str]:
+class Starter(TypedDict, total=False):
+    """How a step of pip is started."""
+
+    pip: str
+    python: str
+
+
+def starter(interpreter: Interpreter | Unknown | None, own: str = "") -> Starter:
     """Return how a step is started: by the target's own pip, else by uv, which needs none there.
 
     `own`: its pip, where a shell takes it in a way of its own.
