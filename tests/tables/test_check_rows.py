@@ -57,7 +57,8 @@ def test_each_row_is_that_of_a_check_which_uses_it() -> None:
 def test_words_are_complete_once_their_slots_are_filled() -> None:
     """Each part of each row is a template that a check can fill in."""
     for key, row in WORDS.items():
-        texts = [t for part in row.values() for t in ([part] if isinstance(part, str) else part)]
+        parts = (*row.values(), *WORDS.get(key.partition(":")[0], {}).values())
+        texts = [t for part in parts for t in ([part] if isinstance(part, str) else part)]
         slots = {name for text in texts for _, name, _, _ in Formatter().parse(text) if name}
         given = {re.split(r"[.\[]", name)[0]: _Any() for name in slots - {"said"}}
         finding = words.Case(Snapshot({})).worded(key, cure=Cure(), **given)
