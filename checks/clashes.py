@@ -246,7 +246,7 @@ def numpy_abi(facts: api.Facts) -> api.Finding | None:
     old = windows and api.within(facts.torch.version, f"<{WINDOWS_SINCE}")
     if not old and not capped and not said:
         return _numpy_declared(facts, numpy)
-    if (numpy and not two and not old and not capped) and facts.expression("/bridge").match(said):
+    if numpy and not two and not old and not capped and facts.expression("/bridge").match(said):
         # a NumPy 1 that is older than the one torch was built for: NumPy 2 is not the reason
         return facts.worded("/bridge", said=said, numpy=numpy)
     return facts.worded(

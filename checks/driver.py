@@ -27,7 +27,7 @@ def driver_library_mismatch(facts: api.Facts) -> api.Finding | None:
     refused, said = answer.says(18), facts.heard()
     library = api.parts(driver.library)
     differ = len(library) > 1 and library != api.parts(driver.version)
-    if facts.host.wsl or facts.host.os == "windows" or ((answer.nvml == "ok") and not said):
+    if facts.host.wsl or facts.host.os == "windows" or (answer.nvml == "ok" and not said):
         return None
     if not (refused or said or (differ and answer)):
         return None
@@ -36,7 +36,7 @@ def driver_library_mismatch(facts: api.Facts) -> api.Finding | None:
     case = "versions" if differ else "nvml" if refused else "said"
     return facts.worded(
         f":{case}",
-        ":inside" if (facts.container or by_cuda) else ":else",
+        ":inside" if facts.container or by_cuda else ":else",
         ":open" if by_cuda and not refused and not differ else "",
         ":read" if driver else "",
         said=said,

@@ -17,7 +17,7 @@ def gpu_does_not_compute(facts: api.Facts, runtime: api.Runtime) -> api.Finding 
     _, device, dtype = (*first.name.split(" "), "", "")[:3]
     text = (first.error.strip().splitlines() or [first.outcome])[-1][:200]
     found = f"{device} in {dtype}: {text}"
-    return facts.worded(":wrong" if ("is off by" in text) else ":else", found=found, stage=first)
+    return facts.worded(":wrong" if "is off by" in text else ":else", found=found, stage=first)
 
 
 TAKEN_BACK = re.compile(r"to 0x0\b|\(None\)\s*$")
@@ -90,7 +90,7 @@ def gpu_lacks_bf16(facts: api.Facts) -> api.Finding | None:
         return None
     # a Trainer says so where no GPU is seen as well: it names Ampere only where one is
     setup = facts.heard("/anywhere")
-    case = ":anywhere" if (setup and not names and not facts.heard("/ampere")) else ""
+    case = ":anywhere" if setup and not names and not facts.heard("/ampere") else ""
     return facts.worded(case, found=names, said=said)
 
 

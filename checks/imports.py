@@ -231,7 +231,7 @@ def _from_declared(facts: api.Facts, missing: list[api.Unmet]) -> api.Finding:
         for one in missing
     )
     return facts.worded(
-        "/optional" if (name in OPTIONAL) else "/declared",
+        "/optional" if name in OPTIONAL else "/declared",
         found=api.clauses(lacks),
         cure=facts.pip("install", *(one.wanted for one in missing)),
         alone="" if missing[1:] else name,

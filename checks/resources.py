@@ -74,7 +74,7 @@ def file_limit(facts: api.Facts, limit: api.FileLimit) -> api.Finding | None:
     if 0 <= limit.soft < LOW:
         most = min(65536, limit.hard) if limit.hard > 0 else 65536
         return facts.worded("/low", hard=limit.hard if limit.hard >= 0 else "not set", most=most)
-    return facts.worded("/huge") if (facts.container and limit.soft >= HUGE) else None
+    return facts.worded("/huge") if facts.container and limit.soft >= HUGE else None
 
 
 LEAST_LIMIT = 4 * GIB
@@ -129,7 +129,7 @@ def _silent(facts: api.Facts, silent: str) -> api.Finding:
     case = "windows" if facts.host.os == "windows" else "else"
     return facts.worded(
         "/silent",
-        "" if (facts.ram and need > facts.ram.usable) else f"/silent:{case}",
+        "" if facts.ram and need > facts.ram.usable else f"/silent:{case}",
         silent=silent,
         model=typed and typed[1],
         need=f"{need / 1e9:.0f} GB",
@@ -152,7 +152,7 @@ def shm_too_small(facts: api.Facts) -> api.Finding | None:
         return None
     return facts.worded(
         f":{facts.container.kind}",
-        ":idle" if (facts.torch.accelerator == "cpu" and not facts.nvidia.gpus) else "",
+        ":idle" if facts.torch.accelerator == "cpu" and not facts.nvidia.gpus else "",
         "" if memory else ":unseen",
         said=said,
         several="NCCL" if len(facts.nvidia.gpus) > 1 else "",

@@ -69,7 +69,7 @@ def rocm_device_permission(facts: api.Facts) -> api.Finding | None:
     said = facts.heard()
     if rocm.kfd not in ("missing", "no memory", "ok"):
         said = said or facts.heard("/nameless")
-    guess = "" if (said or facts.heard("/others")) else facts.heard("/guess")
+    guess = "" if said or facts.heard("/others") else facts.heard("/guess")
     said = said or guess
     closed = rocm.render_denied and len(rocm.render_denied) == len(rocm.render_nodes)
     denied = torch and (rocm.kfd == "denied" or closed)
@@ -226,7 +226,7 @@ def _crossed(facts: api.Facts, value: str, gpu: api.AmdGpu) -> api.Finding | Non
     rocminfo itself shows the target that the variable names; the product tells which it is.
     """
     real, target = api.amd_gfx_by_name(gpu.name) if gpu.name else "", _target(value)
-    if (not real or not target or target[:-2] == real[:-2]) or gpu.gfx not in (real, target):
+    if not real or not target or target[:-2] == real[:-2] or gpu.gfx not in (real, target):
         return None
     return _needless(facts, value, structs.replace(gpu, gfx=real), crosses=True)
 
@@ -308,7 +308,7 @@ def rocm_unsupported_hardware(facts: api.Facts) -> api.Finding | None:
         return None
     case = "logged" if line else "said" if said else "no-memory"
     return facts.worded(
-        ":atomics" if ("atomics" in said or any("atomics" in one for one in logged)) else ":else",
+        ":atomics" if "atomics" in said or any("atomics" in one for one in logged) else ":else",
         f":{case}",
         said=said,
         settle="" if stated or refused else "sudo dmesg | grep -i kfd",

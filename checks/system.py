@@ -191,7 +191,7 @@ def wheel_not_on_index(facts: api.Facts) -> api.Finding | None:
     row = api.release_row(number[0]) if number and asked.name == "torch" else None
     variants = [one for one in row.variants("linux_x86_64") if one != "xpu"] if row else []
     return facts.worded(
-        ":other" if (not (number and variants) and asked.name not in OF_TORCH) else "",
+        ":other" if not (number and variants) and asked.name not in OF_TORCH else "",
         ":release" if number and variants else "",
         name=asked.name,
         why=why.found,
