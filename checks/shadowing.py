@@ -1,6 +1,6 @@
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from tunedoctor import api
 
@@ -260,7 +260,8 @@ def _signs(facts: api.Facts) -> Iterator[tuple[str, str]]:
         name, wanted = (asks["name"].lower(), asks["wanted"]) if asks else ("", "")
         there = facts.packages.version(name) if name else ""
         alone = wanted and not other.search(error.text.replace(wanted, ""))
-        if alone and there and api.within(there, wanted) and not _stale_elsewhere(facts, name):
+        away = alone and _elsewhere_than(facts.packages.get(name), facts.errors.errors)
+        if alone and there and api.within(there, wanted) and not away:
             yield f"the error asks for {name}{wanted}, and {name} {there} is installed", ""
     restart = facts.heard("/restart")
     if restart and len(said) > 1:
@@ -275,13 +276,12 @@ def _signs(facts: api.Facts) -> Iterator[tuple[str, str]]:
             yield f"{own[3]} does not find its own {own[1]} in {own[2]}", ""
 
 
-def _stale_elsewhere(facts: api.Facts, name: str) -> bool:
-    """Tell whether the package that is listed lies in another Python's folder than the code that failed."""
-    there = facts.packages.get(name)
+def _elsewhere_than(there: api.Distribution | None, errors: Iterable[api.ErrorText]) -> str:
+    """Return the Python whose folder holds the code that failed, where the package that is listed lies in another's."""
     mine = OF_PYTHON.search(there.location) if there else None
-    files = (frame.file for error in facts.errors.errors for frame in error.frames)
-    runs = {found[1] for file in files if (found := OF_PYTHON.search(file))}
-    return mine is not None and bool(runs) and mine[1] not in runs
+    files = (frame.file for error in errors for frame in error.frames)
+    runs = [found[1] for file in files if (found := OF_PYTHON.search(file))]
+    return runs[-1] if mine and runs and mine[1] not in runs else ""
 
 
 BRINGS = {"pip": "pip", "accelerate": "accelerate", "torchrun": "torch", "python": ""}
@@ -321,16 +321,13 @@ def _interpreter_elsewhere(facts: api.Facts) -> api.Finding | None:
     """Tell of a requirement that the listed package fulfils, in another Python's folder than what failed."""
     for one in facts.request.requirements:
         there = facts.packages.get(one.name)
-        mine = OF_PYTHON.search(there.location) if there else None
-        if there is None or mine is None or not api.within(there.version, one.specifier):
+        if there is None or not api.within(there.version, one.specifier):
             continue
-        for error in facts.errors.errors:
-            found = (OF_PYTHON.search(frame.file) for frame in error.frames)
-            runs = [place[1] for place in found if place]
-            if one.specifier in error.text and runs and mine[1] not in runs:
-                said = error.text
+        for error in (e for e in facts.errors.errors if one.specifier in e.text):
+            said = error.text
+            if runs := _elsewhere_than(there, [error]):
                 return facts.worded(
-                    TWO, "/elsewhere", said=said, there=there, words=said[:80], runs=runs[-1]
+                    TWO, "/elsewhere", said=said, there=there, words=said[:80], runs=runs
                 )
     return None
 
