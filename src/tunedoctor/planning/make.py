@@ -10,9 +10,9 @@ from typing import NamedTuple
 
 from tunedoctor.facts import Interpreter, Packages, TorchBuild
 from tunedoctor.findings import Check
-from tunedoctor.fixing import Fix
 from tunedoctor.installers.asking import Asking
 from tunedoctor.installers.uv import Failed, NoSolution, Pin, Question, Solved, lack
+from tunedoctor.plan import Fix
 from tunedoctor.planning.search import TRIES, Clash, Found, Task, search, speaking
 from tunedoctor.planning.torch_pick import TorchPick, torch_pick
 from tunedoctor.planning.truths import BITSANDBYTES

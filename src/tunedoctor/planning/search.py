@@ -4,8 +4,8 @@ import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from typing import NamedTuple
 
-from tunedoctor.cure import parted
 from tunedoctor.facts import TorchBuild
+from tunedoctor.findings import parted
 from tunedoctor.installers.uv import Failed, NoSolution, Outcome, Pin, Question, Solved
 from tunedoctor.planning.truths import Break, Way, breaks
 from tunedoctor.planning.wanted import GROUP, PAIRED, Wanted, public, said, with_torch
