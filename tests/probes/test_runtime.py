@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from tunedoctor import child
 from tunedoctor.facts import Absent, Errors, Runtime, Stage, Unknown
 from tunedoctor.probes.imports import errors
-from tunedoctor.probes.runtime import Line, Run, fold, frames, paragraphs, runtime_of, steered
+from tunedoctor.probes.runtime import Line, Run, fold, runtime_of
 
 POSIX = pytest.mark.skipif(os.name != "posix", reason="signals are POSIX")
 
@@ -54,16 +54,6 @@ def test_a_crash_at_import_torch_is_told_with_its_place_and_not_tried_again(tmp_
     assert found.stages[-1] == broken
 
 
-def test_a_hang_at_import_torch_is_told_with_its_place(tmp_path: Path) -> None:
-    began = time.monotonic()
-    found = run(tmp_path, "0.5", torch="import time\ntime.sleep(120)")
-    broken = stage(found, "import torch")
-    assert broken.outcome == "hung"
-    assert broken.error.startswith("no answer in 1 s\n")  # twice the limit: a slow stage
-    assert f'{tmp_path / "torch.py"}", line 2 in <module>' in broken.error
-    assert time.monotonic() - began < 30
-
-
 @pytest.mark.parametrize(
     ("code", "seconds", "outcome"),
     [
@@ -100,27 +90,6 @@ def test_what_is_printed_is_among_the_warnings_and_a_flood_is_cut(tmp_path: Path
     assert max(map(len, found.warnings)) <= 1000
 
 
-def test_devices_and_archs_come_from_torch(tmp_path: Path) -> None:
-    torch = """
-class version: cuda = "12.6"; hip = None
-class cuda:
-    is_available = staticmethod(lambda: True)
-    device_count = staticmethod(lambda: 2)
-    get_device_name = staticmethod(lambda i: "NVIDIA L4")
-    get_device_capability = staticmethod(lambda i: (8, 9))
-    get_arch_list = staticmethod(lambda: ["sm_80", "sm_90"])
-    class get_device_properties:
-        def __init__(self, i): self.total_memory = 23 * 2**30
-"""
-    found = run(tmp_path, torch=torch)
-    assert found.gpu_available is True
-    assert found.archs == ("sm_80", "sm_90")
-    assert [d.index for d in found.devices] == [0, 1]
-    device = found.devices[0]
-    assert (device.kind, device.name, device.compute_capability) == ("cuda", "NVIDIA L4", "8.9")
-    assert (device.bf16, device.memory_total) == (True, 23 * 2**30)
-
-
 def test_targets_that_do_not_run() -> None:
     old = runtime_of("/nowhere/python", "3.7.16", {})
     assert old == Absent(why="running the stack needs Python 3.8; the target has 3.7.16")
@@ -128,12 +97,6 @@ def test_targets_that_do_not_run() -> None:
     assert isinstance(gone, Unknown)
     assert "FileNotFoundError" in gone.why
     assert isinstance(runtime_of("/bin/echo", "3.12.0", {}), Unknown)
-
-
-def test_the_run_is_kept_off_the_network_and_the_disk_and_else_the_users() -> None:
-    made = steered({"LD_LIBRARY_PATH": "/x", "HF_HUB_OFFLINE": "0"}, "/scratch")
-    told = [made[name] for name in ("LD_LIBRARY_PATH", "HF_HUB_OFFLINE", "TRITON_CACHE_DIR")]
-    assert told == ["/x", "1", "/scratch"]
 
 
 def test_errors_are_those_of_failed_stages_without_frames(tmp_path: Path) -> None:
@@ -148,53 +111,7 @@ def test_errors_are_those_of_failed_stages_without_frames(tmp_path: Path) -> Non
     ]
 
 
-def test_errors_hold_what_the_gpu_said_and_how_a_stage_died() -> None:
-    found = Runtime(
-        stages=(Stage(name="import peft", outcome="crashed", error="signal SIGILL"),),
-        gpu_error="CUDA error 803",
-    )
-    told = errors(found)
-    assert isinstance(told, Errors)
-    assert [e.text for e in told.errors] == ["signal SIGILL", "CUDA error 803"]
-
-
-def test_no_errors_are_absent() -> None:
-    skipped = Stage(name="tensor", outcome="skipped", error="torch has no ones")
-    assert isinstance(errors(Runtime(stages=(Stage(name="x", outcome="ok"), skipped))), Absent)
-
-
 ENDED = child.Ended("signal", 11, "", "", 1.0)
-
-
-def test_a_run_that_dies_between_stages_does_not_blame_one() -> None:
-    made = fold([Run(lines=(Line(begin="tensor"), Line(end="tensor", ok=True)), ended=ENDED)])
-    assert [(s.name, s.outcome) for s in made.stages] == [
-        ("tensor", "ok"),
-        ("between stages", "crashed"),
-    ]
-
-
-@pytest.mark.parametrize(
-    ("waited", "told"),
-    [(1.5, "no answer in 120 s"), (123.0, "no answer in 120 s"), (20.0, "no answer in 20 s")],
-)
-def test_a_hang_tells_how_long_it_was_waited_for(waited: float, told: str) -> None:
-    ended = child.Ended("hung", 0, "", "", waited)
-    made = fold([Run(lines=(Line(begin="import torch", limit=120.0),), ended=ended)])
-    assert stage(made, "import torch").error == told
-
-
-def test_frames_are_those_of_the_thread_that_fell() -> None:
-    words = [
-        "Fatal Python error: Segmentation fault",
-        "",
-        "Thread 0x01 (most recent call first):",
-        '  File "/x/wait.py", line 1 in wait',
-        "Current thread 0x02 (most recent call first):",
-        '  File "/x/torch/__init__.py", line 9 in load',
-        '  File "<frozen importlib._bootstrap>", line 241 in _call',
-    ]
-    assert frames(words) == ['  File "/x/torch/__init__.py", line 9 in load']
 
 
 lines = st.builds(
@@ -214,11 +131,6 @@ def test_any_telling_makes_a_fact(told: list[Line], words: list[str], err: str, 
     made = fold([Run(lines=tuple(told), ended=ended, words=tuple(words))])
     assert len({s.name for s in made.stages}) == len(made.stages)
     errors(made)
-
-
-@given(st.text())
-def test_paragraphs_lose_no_words(text: str) -> None:
-    assert " ".join(paragraphs(text)).split() == text.split()
 
 
 @POSIX

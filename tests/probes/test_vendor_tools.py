@@ -2,14 +2,10 @@
 
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
 
-from tunedoctor.probes.gpus import SECONDS
-
-SAMPLES = Path(__file__).parents[3] / "shared/samples"
 XPU_SMI = """\
 +-----------+------------------------------------------------------------------+
 | Device ID | Device Information                                               |
@@ -55,8 +51,7 @@ def check(target: Path, tools: dict[str, str], tmp_path: Path) -> subprocess.Com
     for name, said in tools.items():
         (tmp_path / f"{name}.txt").write_text(said)
         tool = tmp_path / name
-        body = "exec sleep 60" if said == "hangs" else f"exec cat '{tmp_path}/{name}.txt'"
-        tool.write_text(f"#!/bin/sh\n{body}\n")
+        tool.write_text(f"#!/bin/sh\nexec cat '{tmp_path}/{name}.txt'\n")
         tool.chmod(0o755)
     return subprocess.run(
         [sys.executable, "-m", "tunedoctor", "check", "--target", str(target)],
@@ -72,11 +67,6 @@ def check(target: Path, tools: dict[str, str], tmp_path: Path) -> subprocess.Com
 @pytest.mark.parametrize(
     ("tools", "named"),
     [
-        ({"rocminfo": "rocminfo_mi300x_docs.txt"}, "AMD Instinct MI300X, says rocminfo"),
-        ({"amd-smi": "amd-smi_static_asic.txt"}, "MI308X, says amd-smi"),
-        ({"amd-smi": "amd-smi_list.txt"}, "AMD GPU, says amd-smi"),
-        ({"rocm-smi": "rocm-smi_json_rx6700xt_612.json"}, "6800M], says rocm-smi"),
-        ({"rocm-smi": "rocm-smi_json_mi100_602.json"}, "says rocm-smi"),
         ({"rocminfo": NO_GPU, "rocm-smi": SMI_W7900}, "Radeon RX 7900 XTX, says rocm-smi"),
         ({"xpu-smi": XPU_SMI}, "Flex 56c0"),
         ({"sycl-ls": SYCL_LS}, "Arc(TM) B580"),
@@ -90,13 +80,7 @@ def check(target: Path, tools: dict[str, str], tmp_path: Path) -> subprocess.Com
 def test_a_cpu_build_beside_a_gpu_that_a_tool_names(
     tools: dict[str, str], named: str, target: Path, tmp_path: Path
 ) -> None:
-    if not SAMPLES.is_dir() and any(text.endswith((".txt", ".json")) for text in tools.values()):
-        pytest.skip(f"{SAMPLES} is not here")
-    said = {
-        name: (SAMPLES / text).read_text() if text.endswith((".txt", ".json")) else text
-        for name, text in tools.items()
-    }
-    ended = check(target, said, tmp_path)
+    ended = check(target, tools, tmp_path)
     assert ("torch-cpu-only" in ended.stdout) is bool(named), ended.stdout + ended.stderr
     assert named in " ".join(ended.stdout.split())
     assert ("✗ torch-cpu-only" in ended.stdout) is bool(named)
@@ -109,10 +93,3 @@ def test_what_a_tool_prints_acts_on_no_terminal(target: Path, tmp_path: Path) ->
     ended = check(target, {"rocm-smi": said * 3000}, tmp_path)
     assert "✗ torch-cpu-only" in ended.stdout
     assert not {"\x1b", "\x07", "\u202e"} & set(ended.stdout)
-
-
-def test_a_tool_that_hangs_costs_its_limit_alone(target: Path, tmp_path: Path) -> None:
-    began = time.monotonic()
-    ended = check(target, {"rocminfo": "hangs", "xpu-smi": XPU_SMI}, tmp_path)
-    assert "✗ torch-cpu-only" in ended.stdout
-    assert time.monotonic() - began < SECONDS + 6
