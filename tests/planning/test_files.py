@@ -63,18 +63,6 @@ def test_frozen_pins_install_with_their_hashes(index: Index, tmp_path: Path) -> 
     assert _uv(*there, "--reinstall", cwd=tmp_path).returncode != 0
 
 
-def test_a_torch_of_its_own_index_stands_in_the_head(index: Index, tmp_path: Path) -> None:
-    text = frozen(*_made(ADA), "requirements.txt", resolve)
-    assert isinstance(text, str)
-    head = [line for line in text.splitlines() if line.startswith("#")]
-    assert "torch==2.15.0+cu132 torchvision==0.29.2 --index-url" in head[1]
-    assert "--no-deps" in head[2]
-    body = "\n".join(line for line in text.splitlines() if not line.startswith("#"))
-    assert "torch" not in body
-    assert "nvidia" not in body
-    assert "transformers==5.24.0" in body
-
-
 def test_without_an_index_and_a_cache_nothing_is_frozen(
     index: Index, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -96,20 +84,3 @@ def test_the_project_of_a_default_index_locks(
     versions = {one["name"]: one["version"] for one in lock["package"]}
     assert versions["torch"] == "2.15.0"
     assert versions["transformers"] == "5.24.0"
-
-
-def test_the_project_takes_torch_alone_from_its_index(index: Index, tmp_path: Path) -> None:
-    data = tomllib.loads(project(*_made(ADA)))
-    assert "torch==2.15.0+cu132" in data["project"]["dependencies"]
-    (own,) = data["tool"]["uv"]["index"]
-    assert own == {
-        "name": "pytorch",
-        "url": "https://download.pytorch.org/whl/cu132",
-        "explicit": True,
-    }
-    assert data["tool"]["uv"]["sources"] == {
-        "torch": {"index": "pytorch"},
-        "torchvision": {"index": "pytorch"},
-    }
-    assert data["project"]["requires-python"] == f"=={PYTHON}.*"
-    assert "x86_64" in data["tool"]["uv"]["environments"][0]

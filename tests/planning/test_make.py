@@ -7,11 +7,10 @@ from museum import names, snapshot_of
 from planning.fakes import ask
 from tunedoctor.agreement import Drafted, chosen, drafted
 from tunedoctor.engine import diagnose
-from tunedoctor.facts import Absent, CondaPrefix, Host, Interpreter, Packages, TorchBuild
-from tunedoctor.fixing import Draft, Resolve
-from tunedoctor.plan import Install, NewEnvironment, Pin, Plan, Remove, SetEnv
+from tunedoctor.facts import CondaPrefix, Host, Interpreter, Packages
+from tunedoctor.fixing import Draft
+from tunedoctor.plan import Install, NewEnvironment, Remove
 from tunedoctor.planning.planner import Planned, fresh, planned
-from tunedoctor.planning.steps import exchanged
 from tunedoctor.planning.wanted import RefusedError
 from tunedoctor.registry import all_checks, all_fixes
 from tunedoctor.snapshot import Snapshot
@@ -42,18 +41,6 @@ def test_another_build_of_torch_brings_its_libraries_and_takes_the_old_ones_alon
     assert made.plan.disk_bytes == 3000
 
 
-def test_a_library_that_goes_with_the_old_torch_is_not_put_in_anew() -> None:
-    """A cure for the torch that was there asks for it; with another torch it goes."""
-    anew = Install(
-        pins=(Pin(name="nvidia-nccl-cu12", version="2.27.7"), Pin(name="peft", version="0.19.0")),
-        reinstall=("nvidia-nccl-cu12",),
-    )
-    made = exchanged(Plan(steps=(anew,)), snapshot_of("two-nccl-majors"))
-    gone = {name for s in made.steps if isinstance(s, Remove) for name in s.names}
-    assert "nvidia-nccl-cu12" in gone
-    assert [pin.name for pin in made.pins] == ["peft"]
-
-
 def test_libraries_that_torch_brings_are_put_in_where_they_differ() -> None:
     snapshot = snapshot_of("cpu-wheel-with-rtx4090")
     packages = snapshot.find(Packages)
@@ -72,17 +59,6 @@ def test_libraries_that_torch_brings_are_put_in_where_they_differ() -> None:
         "triton",
     }, "sympy is the set's to choose, not the index's"
     assert all(p.hashes for p in one.pins)
-
-
-def test_the_resolver_has_the_last_word_on_a_package() -> None:
-    snapshot = snapshot_of("peft-0.17-with-transformers-5")
-    (found,) = chosen(diagnose(snapshot, CHECKS), ())
-    anew = Install(pins=(Pin(name="peft", version="0.17.1", was="0.17.1"),), reinstall=("peft",))
-    mixed = Draft(steps=(Resolve(requirements=("peft>=0.18.0",)), anew, Remove(names=("peft",))))
-    made = planned(snapshot, (Drafted(found, mixed, "both"),), CHECKS, ask({"peft": "0.19.0"}))
-    (one,) = made.plan.changes
-    assert isinstance(one, Install)
-    assert [p.requirement for p in one.pins] == ["peft==0.19.0"]
 
 
 def lacking(snapshot: Snapshot, *gone: str, **versions: str) -> Snapshot:
@@ -109,30 +85,6 @@ def test_what_only_the_old_version_of_a_library_needs_is_not_put_in() -> None:
     kept = lacking(snapshot_of("healthy-rtx4090"), "requests", peft="0.19.0")
     alone = plan(kept, "missing-dependency")
     assert "requests" in {p.name for p in alone.plan.pins}, "the control: where it stays it gets it"
-
-
-def test_what_others_need_is_put_in_beside_what_moves() -> None:
-    snapshot = lacking(snapshot_of("healthy-rtx4090"), "requests", peft="0.17.1", trl="1.16.0")
-    made = plan(snapshot, peft="0.19.0")
-    assert {p.name for p in made.plan.pins} == {"peft", "requests"}
-
-
-def test_a_torch_that_is_not_there_is_a_cure_of_its_own() -> None:
-    snapshot = lacking(snapshot_of("healthy-rtx4090"), "torch", "requests", peft="0.19.0")
-    snapshot = Snapshot({**snapshot.answers(), TorchBuild: Absent(why="torch is not installed")})
-    made = plan(snapshot, "missing-dependency")
-    assert {p.name for p in made.plan.pins} == {"requests"}
-
-
-def test_plans_that_contradict_each_other_are_refused() -> None:
-    snapshot = snapshot_of("peft-0.17-with-transformers-5")
-    (found,) = chosen(diagnose(snapshot, CHECKS), ())
-    several = tuple(
-        Drafted(found, Draft(steps=(Install(pins=(Pin(name="peft", version=v),)),)), v)
-        for v in ("0.18.0", "0.19.0")
-    )
-    with pytest.raises(RefusedError, match=r"contradict each other: peft 0\.18\.0 and peft 0"):
-        planned(snapshot, several, CHECKS, ask())
 
 
 WHOLE = [n for n in names() if snapshot_of(n).find(Interpreter) and snapshot_of(n).find(Host)]
@@ -163,20 +115,6 @@ def test_what_breeds_a_finding_is_refused() -> None:
     draft = Draft(steps=(Remove(names=("nvidia-nccl-cu13", "torch", "transformers")),))
     with pytest.raises(RefusedError, match="it would bring"):
         planned(snapshot, (Drafted(found, draft, "bad"),), CHECKS, ask())
-
-
-def test_variables_are_not_held_against_a_check_of_this_shell() -> None:
-    made = plan(snapshot_of("foreign-cudnn-in-front"))
-    assert [type(s) for s in made.plan.changes] == [SetEnv]
-    assert made.plan.cures == ("library-path-shadowing",)
-    assert made.proved.cures == ()
-
-
-def test_notes_are_cured_where_they_are_named() -> None:
-    diagnosis = diagnose(snapshot_of("numpy-2-under-torch-2.2"), CHECKS)
-    assert [f.check.id for f in chosen(diagnosis, ())] == ["numpy-abi"]
-    assert [f.check.id for f in chosen(diagnosis, ["torch-old"])] == ["torch-old"]
-    assert chosen(diagnosis, ["driver-missing"]) == ()
 
 
 def test_a_new_environment_is_made_with_a_whole_set() -> None:

@@ -40,13 +40,3 @@ def test_nothing_changes_that_could_stay(clashes: list[set[str]], wasted: set[st
     for name in changed:
         assert any(one & changed == {name} for one in clashes), "it could stay"
         assert found.why.get(name, SAID) == SAID
-
-
-def test_no_set_is_said_in_the_resolvers_words() -> None:
-    none = NoSolution("error: No solution found\n  cause: Because a==1\n  hates b")
-    assert asked(lambda _: none) == Clash("Because a==1 hates b", none)
-
-
-def test_a_resolver_that_fails_ends_the_search() -> None:
-    down = Failed("network", "no answer")
-    assert asked(lambda _: down) == down

@@ -7,7 +7,6 @@ from libraries.server import Index
 from recorded.answers import Answers, Told
 
 from tunedoctor.facts import Interpreter, Packages, Target, TorchBuild
-from tunedoctor.installers.uv import Question, Solved
 from tunedoctor.planning.make import Place
 from tunedoctor.planning.set_answer import Answer, answered
 from tunedoctor.planning.truths import firing
@@ -74,13 +73,6 @@ def test_a_fresh_set_is_the_newest_around_the_chosen_torch(index: Index) -> None
     assert "index" not in second
 
 
-def test_bitsandbytes_is_left_out_where_it_has_no_wheel(index: Index) -> None:
-    answer = asked(machine=Machine(platform="macos", arch="arm64", python="3.12", macos="15.1"))
-    assert "bitsandbytes" not in held(answer)
-    assert "no wheel" in answer.dropped["bitsandbytes"]
-    assert "--index-url" not in " ".join(answer.commands.pip)
-
-
 BASE = ("transformers==5.13.1", "tokenizers==0.22.2", "huggingface-hub==1.33.0")
 NUMPY_1 = tuple(one for one in WHOLE if "numpy" not in one)
 
@@ -137,41 +129,6 @@ def test_a_known_break_that_metadata_permit_is_avoided(index: Index) -> None:
     assert not firing(versions)
 
 
-def test_what_the_resolver_would_take_breaks_without_the_table(index: Index) -> None:
-    """Show that the test above can fail: the metadata alone lead into the break."""
-    plain = resolve(Question(requirements=("datasets", "numpy<2"), python="3.12"))
-    assert isinstance(plain, Solved)
-    assert [p.row.id for p in firing({p.name: p.version for p in plain.pins})] == [
-        "pyarrow-26-needs-numpy-2"
-    ]
-
-
-def test_unsloth_and_an_old_torchao_have_no_set(index: Index) -> None:
-    answer = asked("unsloth", "torchao<0.12.5")
-    assert answer.verdict == "none"
-    assert "unsloth-zoo depend on torchao>=0.13.0" in answer.why
-    assert "you require torchao<0.12.5" in answer.why
-    assert answer.way_out == "leave out unsloth or torchao, or ask for other versions"
-    assert "conclude" in answer.details
-
-
-def test_a_library_that_caps_torch_gets_an_older_torch_that_fits_the_machine(index: Index) -> None:
-    answer = asked("unsloth")
-    versions = held(answer)
-    assert versions["torch"] == "2.14.1"
-    assert versions["torchvision"] == "0.29.1"
-    assert answer.torch is not None
-    assert answer.torch.variant == "cu130"
-
-
-def test_a_library_is_added_around_what_is_there(index: Index) -> None:
-    there = packages(*WHOLE, *BASE)
-    answer = asked("trl", there=there, torch=CU130)
-    assert not moved(answer)
-    added = {one.name for one in answer.packages if one.change == "added"}
-    assert added == {"trl", "datasets", "pyarrow", "fsspec"}
-
-
 def test_who_stands_outside_has_a_say(index: Index) -> None:
     there = packages(*WHOLE, *BASE)
     webui = packages("webui==1.0").distributions[0]
@@ -224,27 +181,12 @@ def test_a_torch_newer_than_the_table_is_kept(index: Index) -> None:
     assert "torch" not in moved(answer)
 
 
-def test_a_machine_without_a_build_has_no_set(index: Index) -> None:
-    answer = asked(machine=Machine(platform="linux", arch="riscv64", python="3.12"))
-    assert answer.verdict == "none"
-    assert "PyTorch" in answer.why
-    assert not index.asked
-
-
 @pytest.mark.parametrize("python", ["3.8", "3.9"])
 def test_a_python_that_is_too_old_is_named(index: Index, python: str) -> None:
     old = Machine(platform="linux", arch="x86_64", python=python, glibc="2.28")
     answer = asked("transformers>=5", machine=old)
     assert answer.verdict == "none"
     assert "3.10" in answer.why
-
-
-def test_an_index_that_is_down_leaves_it_unknown(index: Index) -> None:
-    index.close()
-    answer = asked()
-    assert answer.verdict == "unknown"
-    assert "index" in answer.why
-    assert answer.way_out
 
 
 def test_bitsandbytes_is_left_out_where_it_holds_no_code_for_the_gpu(index: Index) -> None:

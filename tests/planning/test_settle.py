@@ -66,12 +66,6 @@ def test_where_no_version_is_in_all_ranges_the_constraints_decide(index: Index) 
     assert pins(plan(old, "peft<0.18")) == {"peft": "0.21.2"}
 
 
-def test_what_cures_by_less_goes_before_the_versions_of_a_cure(index: Index) -> None:
-    old = having("transformers==4.46.3", "peft==0.21.2")
-    assert pins(plan(old)) == {"transformers": "5.24.0"}
-    assert pins(plan(old, "transformers<5.20", "tokenizers<0.23")) == {"transformers": "5.24.0"}
-
-
 def no_5_24(packages: Packages) -> Finding | None:
     """Find a release that no table knows to be bad."""
     bad = packages.version("transformers") == "5.24.0"

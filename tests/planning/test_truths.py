@@ -61,28 +61,6 @@ def test_outside_of_a_range_and_inside_are_all_there_is(
     assert any(out) is not within(version, range_)
 
 
-@given(st.text())
-def test_outside_of_any_text_is_no_error(text: str) -> None:
-    assert all(specifiers(one) is not None for one in outside(text))
-
-
-@given(st.dictionaries(st.sampled_from(sorted(named())), _NUMBERS))
-def test_what_fires_is_about_the_versions_given(versions: dict[str, str]) -> None:
-    for pair in firing(versions):
-        assert set(pair.row.when) <= set(versions)
-        assert pair.row.severity != "note"
-        for name, specifier in pair.row.when.items():
-            assert specifier == "*" or within(versions[name], specifier)
-
-
-def test_torch_and_what_it_brings_never_give_way() -> None:
-    versions = {"transformers": "5.24.0", "torch": "2.5.1", "accelerate": "1.15.0"}
-    (pair,) = firing(versions)
-    ways = remedies(pair, (), frozenset({"torch"}))
-    assert {way.name for way in ways} == {"transformers"}
-    assert ways[0].specifier == "<5.20"
-
-
 def test_what_was_seen_to_cure_comes_first_and_what_is_asked_for_last() -> None:
     (pair,) = firing({"pyarrow": "26.0.1", "numpy": "1.26.4"})
     assert remedies(pair, (), frozenset())[0][:2] == ("numpy", ">=2.0")

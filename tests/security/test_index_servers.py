@@ -171,22 +171,6 @@ def test_an_endless_answer_is_left(serve: Callable[..., Server], tmp_path: Path)
     assert READ in update(tmp_path, one.url)
 
 
-def test_a_slow_answer_is_not_waited_for(serve: Callable[..., Server]) -> None:
-    one, stop = serve(), threading.Event()
-
-    def dripping(handler: BaseHTTPRequestHandler) -> None:
-        handler.send_response(200)
-        handler.end_headers()
-        while not stop.wait(0.2):
-            handler.wfile.write(b".")
-
-    one.answer = dripping
-    assert look(one.url).why == "gave no whole answer in 5 s"
-    stop.set()
-    one.answer = page
-    assert look(one.url).why == ""
-
-
 @pytest.mark.parametrize("name", ["PIP_CERT", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE"])
 def test_a_certificate_that_nobody_knows(
     serve: Callable[..., Server], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
@@ -233,13 +217,6 @@ def test_the_users_proxy_is_taken(
     monkeypatch.setenv("NO_PROXY", "nobody.invalid")
     assert look(url, plain=(("HTTP_PROXY", through),)).why
     assert proxy.asked == []
-
-
-def test_a_proxy_that_refuses_is_told(serve: Callable[..., Server], tmp_path: Path) -> None:
-    proxy = serve()
-    proxy.answer = lambda handler: handler.send_error(407)
-    told = update(tmp_path, "https://nobody.invalid/whl/", HTTPS_PROXY=f"http://{proxy.host}")
-    assert "407" in told
 
 
 def test_a_password_goes_to_its_host_alone_and_is_never_told(serve: Callable[..., Server]) -> None:

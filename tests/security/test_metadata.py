@@ -92,11 +92,6 @@ def test_a_field_that_no_pattern_reads_in_time(env: Path) -> None:
     assert "16203 characters" in broken(report)
 
 
-def test_versions_as_older_packages_write_them_are_no_damage(env: Path) -> None:
-    package(env, "peft", "Requires-Dist: torch (>=1.9.*)\nRequires-Dist: numpy>=1.x ; extra == 'y'")
-    assert "metadata are damaged" not in broken(check(env)[0])
-
-
 @pytest.mark.parametrize(
     "header",
     [
@@ -157,13 +152,6 @@ def test_a_folder_with_more_than_any_is_not_known(env: Path) -> None:
     assert "more entries than any site folder" in text
 
 
-def test_a_hundred_thousand_entries_are_read(env: Path) -> None:
-    here = site(env)
-    for number in range(100_000):
-        (here / f"m{number}.py").symlink_to("/dev/null")
-    assert check(env)[0]["target"]["packages"]["transformers"] == "9.9"
-
-
 @pytest.mark.parametrize(
     "record",
     [
@@ -202,12 +190,6 @@ def test_settings_of_the_doctor_are_read_in_time(env: Path) -> None:
     )
     assert (done.returncode, done.stdout) == (2, "")
     assert "pyproject.toml, [tool.doctor]: a key has more than 19 parts" in done.stderr
-
-
-@pytest.mark.parametrize("name", ["uv.toml", "pyproject.toml"])
-def test_settings_that_never_end_are_none(env: Path, name: str) -> None:
-    os.mkfifo(env.parent / name)
-    assert check(env)[0]["target"]["packages"]
 
 
 def test_names_that_act_on_a_terminal_do_not(env: Path) -> None:

@@ -21,11 +21,9 @@ EVIL = Release("huggingface-hub", "0.36.3", "2026-10-01")
 """Newer than every good one that transformers takes: whoever may offer it wins."""
 STEERS = {
     "pyproject.toml": '[tool.uv]\n[[tool.uv.index]]\nurl = "{url}"\n',
-    "uv.toml": 'find-links = ["./evil"]\n',
     "uv.toml of a ban": 'no-index = true\nfind-links = ["{here}/evil"]\n',
     "uv.toml above": 'extra-index-url = ["{url}"]\n',
-    "requirements.txt": "torch\n--extra-index-url {url}\n",
-    "requirements.txt of links": "-f evil  # the wheels\n",
+    "requirements.txt": "torch\n--extra-index-url {url}\n-f evil  # the wheels\n",
 }
 
 

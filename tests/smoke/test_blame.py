@@ -10,14 +10,12 @@ from tunedoctor.facts import Errors, ErrorText, SharedMemory
 from tunedoctor.registry import all_checks
 from tunedoctor.smoke.blame import (
     BY_STAGE,
-    LIBRARIES,
     REASONS,
-    RELATED,
     Findings,
     blames_of,
     found_in,
 )
-from tunedoctor.smoke.make import Asked, made, parts_of
+from tunedoctor.smoke.make import Asked, made
 from tunedoctor.smoke.stages import SmokeStage, stages_of
 from tunedoctor.snapshot import Snapshot
 
@@ -40,12 +38,6 @@ def test_a_part_that_dies_before_any_stage_is_told() -> None:
     (stage,) = stages_of(run_of([], ended("exit", 1, "bad interpreter")))
     assert (stage.name, stage.outcome) == ("start core", "crashed")
     assert "bad interpreter" in stage.error
-
-
-def test_a_part_that_ends_well_has_no_broken_stage() -> None:
-    lines = [line(begin="device"), line(end="device", ok=True), line(done=True)]
-    (stage,) = stages_of(run_of(lines, ended("exit", 0)))
-    assert stage.outcome == "ok"
 
 
 def test_of_ranks_the_worst_is_told_once_and_who_is_missing() -> None:
@@ -74,11 +66,6 @@ def test_a_finding_of_the_doctor_is_the_cause_of_dead_workers() -> None:
     (blame,) = blames_of([dead], findings, strict=False)
     assert (blame.severity, blame.finding) == ("warning", "shm-too-small")
     assert "64 MiB" in blame.cause
-
-
-def test_findings_that_are_named_exist() -> None:
-    ids = {one.id for one in all_checks(())}
-    assert {*LIBRARIES, *(id_ for related in RELATED.values() for id_ in related)} <= ids
 
 
 def test_libraries_that_clash_are_the_cause_of_a_failed_import() -> None:
@@ -122,13 +109,6 @@ def test_every_reason_says_what_it_means(name: str) -> None:
     assert reason.means
     for bad in ("may ", "might", "please", "invalid", "error occurred", "!"):
         assert bad not in words.lower()
-
-
-def test_parts_are_run_as_asked() -> None:
-    assert [one.name for one in parts_of(Asked())] == ["core"]
-    full = parts_of(Asked(full=True, ranks=2, device="cpu"))
-    assert [one.name for one in full] == ["core", "bitsandbytes", "compile", "ranks"]
-    assert all("--device" in one.arguments for one in full)
 
 
 def test_nothing_told_is_not_well() -> None:

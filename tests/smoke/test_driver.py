@@ -99,20 +99,6 @@ def test_bitsandbytes_that_is_not_there_is_skipped_at_once(bare: str) -> None:
     assert only.error == "bitsandbytes is not installed"
 
 
-@pytest.mark.parametrize(("options", "says"), [
-    (["--data", "x"], "--model and --data go together"),
-    (["--model", "x", "--data", "x"], "x holds no config.json"),
-    (["--steps", "3"], "--steps is of a model of yours"),
-    (["--gpus", "one"], "--gpus is 'one'"),
-    (["--device", "quark"], "--device is 'quark'; choose cpu, cuda"),
-])  # fmt: skip
-def test_misuse_names_the_way_out(bare: str, options: list[str], says: str) -> None:
-    ended = doctor(bare, *options)
-    assert (ended.returncode, ended.stdout) == (2, "")
-    assert says in ended.stderr
-    assert ";" in ended.stderr
-
-
 def test_a_target_that_is_none_is_told(tmp_path: Path) -> None:
     found = answer(str(tmp_path / "gone"))
     assert found["verdict"] == "unknown"

@@ -1,16 +1,13 @@
 """Minutes of load: what is read beside them and how it is judged, and a real one of seconds."""
 
-import itertools
-import threading
-
 import msgspec
 import pytest
 from smoke.lines_made import ended, line
-from smoke.training import answer, doctor, needs_torch, planted, stages, torch_target
+from smoke.training import doctor
 
 from tunedoctor.facts import KernelLog, NvidiaGpu, NvidiaGpus, Xid
 from tunedoctor.registry import all_checks
-from tunedoctor.smoke.load import Reading, Watching, load_of, stages_of_load
+from tunedoctor.smoke.load import Reading, load_of, stages_of_load
 from tunedoctor.smoke.make import Asked, Made, made
 from tunedoctor.smoke.script import Part, Run
 from tunedoctor.snapshot import Snapshot
@@ -67,10 +64,6 @@ def test_what_nobody_tells_is_not_tried() -> None:
     assert {outcome for outcome, _ in found.values()} == {"skipped"}
 
 
-def test_a_load_that_ended_early_has_no_sum() -> None:
-    assert load_of({"at_step": 3}, {}, [reading(COOL)]) is None
-
-
 def _made(*readings: Reading) -> Made:
     lines = (
         line(begin="load", limit=60.0),
@@ -101,42 +94,8 @@ def test_a_double_bit_error_is_the_cards() -> None:
     )
 
 
-def test_readings_are_taken_from_begin_to_end() -> None:
-    count = itertools.count(1)
-    third = threading.Event()
-
-    def read() -> Reading:
-        if next(count) == 3:
-            third.set()
-        return reading(COOL)
-
-    with Watching(read, every=0.001) as watching:
-        assert third.wait(20)
-    assert len(watching.readings) >= 4
-
-
 @pytest.mark.parametrize("minutes", ["-1", "1e9", "nan"])
 def test_minutes_that_are_none_are_misuse(minutes: str) -> None:
     ended_ = doctor("nowhere", f"--minutes={minutes}")
     assert ended_.returncode == 2
     assert "--minutes" in ended_.stderr
-
-
-@needs_torch
-def test_a_short_load_repeats_its_losses() -> None:
-    found = answer(torch_target(), "--device", "cpu", "--minutes", "0.05")
-    assert found["verdict"] == "ready", found["blames"]
-    load = found["load"]
-    assert load["rounds"] >= 1
-    assert load["minutes"] >= 0.05
-    assert load["readings"] >= 2
-    assert stages(found)["load"]["outcome"] == "ok"
-
-
-@needs_torch
-def test_a_number_that_changes_under_load_is_found() -> None:
-    found = planted("bit_flips_under_load", "--device", "cpu", "--minutes", "0.2")
-    assert found["verdict"] == "findings"
-    assert found["blames"][0]["stage"] == "load"
-    assert "round 3 of the same training gives the loss" in found["blames"][0]["found"]
-    assert stages(found)["load"]["reason"] == "load-differs"

@@ -5,8 +5,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-
-from .conftest import Train
+from trainers import Train
 
 NO_WEIGHTS = "trainer.load_model = lambda *_: print('WEIGHTS')"
 GOOD = b'{"prompt": "a", "completion": "b"}\n'

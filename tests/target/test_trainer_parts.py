@@ -1,8 +1,7 @@
 """Loss, masks, packing and order of the trainer, each against a plain way to get the same."""
 
 import pytest
-
-from .conftest import Train
+from trainers import Train
 
 ROWS = """
 import random, train_data

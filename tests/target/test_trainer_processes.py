@@ -5,8 +5,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-
-from .conftest import TRAINER, Train, done, log
+from trainers import TRAINER, Train, done, log
 
 
 @pytest.mark.parametrize("more", [

@@ -7,8 +7,7 @@ import time
 from pathlib import Path
 
 import pytest
-
-from .conftest import DATA, TRAINER, Train, done, log, weights
+from trainers import DATA, TRAINER, Train, done, log, weights
 
 KILL = """
 import os, signal
