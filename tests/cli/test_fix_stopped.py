@@ -45,8 +45,7 @@ def test_ctrl_c_puts_back_and_says_so(make: Make) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "tool"),
-    [("UV_OFFLINE", "uv"), ("PIP_NO_INDEX", "uv"), ("UV_NO_INDEX", "pip")],
+    ("name", "tool"), [("UV_OFFLINE", "uv"), ("PIP_NO_INDEX", "uv"), ("UV_NO_INDEX", "pip")]
 )
 def test_what_forbids_the_network_is_told_before_anything_is_touched(
     make: Make, index: Index, name: str, tool: str, tmp_path: Path

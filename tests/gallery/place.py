@@ -76,10 +76,7 @@ class Place:
         self.alter(folder / "METADATA", lambda t: VERSION.sub(f"Version: {version}", t, count=1))
         stated = self.site / name / "version.py"
         if stated.exists():
-            self.alter(
-                stated,
-                lambda t: STATED.sub(f"__version__ = {version!r}", t, count=1),
-            )
+            self.alter(stated, lambda t: STATED.sub(f"__version__ = {version!r}", t, count=1))
         named = f"{name}-{version}.dist-info"
         self.alter(folder / "RECORD", lambda t: t.replace(folder.name + "/", named + "/"))
         folder.rename(folder.with_name(named))

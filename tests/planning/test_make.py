@@ -88,9 +88,7 @@ def test_what_only_the_old_version_of_a_library_needs_is_not_put_in() -> None:
 
 
 WHOLE = [n for n in names() if snapshot_of(n).find(Interpreter) and snapshot_of(n).find(Host)]
-UNSOLVED = {
-    "deep-error-that-versions-do-not-show": "no trl before 0.20 is on this index",
-}
+UNSOLVED = {"deep-error-that-versions-do-not-show": "no trl before 0.20 is on this index"}
 
 
 @pytest.mark.parametrize("machine", WHOLE)

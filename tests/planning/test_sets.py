@@ -145,11 +145,7 @@ def test_who_stands_outside_has_a_say(index: Index) -> None:
 
 def test_a_torch_that_does_not_work_here_is_changed(index: Index) -> None:
     build = TorchBuild(version="2.14.1+cpu", accelerator="cpu", variant="cpu")
-    there = packages(
-        "torch==2.14.1+cpu",
-        *WHOLE[1:],
-        *BASE,
-    )
+    there = packages("torch==2.14.1+cpu", *WHOLE[1:], *BASE)
     answer = asked(there=there, torch=build)
     assert answer.torch is not None
     assert not answer.torch.kept

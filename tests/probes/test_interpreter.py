@@ -121,9 +121,7 @@ def test_kind_of_a_prefix_and_pep_668(
     (tmp_path / "conda-meta").mkdir()
     (tmp_path / "EXTERNALLY-MANAGED").write_text("[externally-managed]\n")
     found = HERE._replace(
-        prefix=prefix.format(tmp=tmp_path),
-        program=Program(format_, 64, ""),
-        library=str(tmp_path),
+        prefix=prefix.format(tmp=tmp_path), program=Program(format_, 64, ""), library=str(tmp_path)
     )
     told = describe(found)
     assert (told.kind, told.externally_managed) == (kind, True)

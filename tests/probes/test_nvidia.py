@@ -10,20 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tunedoctor.facts import (
-    Absent,
-    NvidiaAnswer,
-    NvidiaDriver,
-    NvidiaGpus,
-    Unknown,
-)
-from tunedoctor.probes.nvidia import (
-    NVML,
-    Answers,
-    Limits,
-    World,
-    look,
-)
+from tunedoctor.facts import Absent, NvidiaAnswer, NvidiaDriver, NvidiaGpus, Unknown
+from tunedoctor.probes.nvidia import NVML, Answers, Limits, World, look
 from tunedoctor.targeting import find_program
 
 Tree = Callable[..., Path]

@@ -8,13 +8,7 @@ from smoke.lines_made import ended, line, run_of
 from tunedoctor.engine import diagnose
 from tunedoctor.facts import Errors, ErrorText, SharedMemory
 from tunedoctor.registry import all_checks
-from tunedoctor.smoke.blame import (
-    BY_STAGE,
-    REASONS,
-    Findings,
-    blames_of,
-    found_in,
-)
+from tunedoctor.smoke.blame import BY_STAGE, REASONS, Findings, blames_of, found_in
 from tunedoctor.smoke.make import Asked, made
 from tunedoctor.smoke.stages import SmokeStage, stages_of
 from tunedoctor.snapshot import Snapshot

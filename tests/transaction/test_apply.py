@@ -87,22 +87,7 @@ def test_a_plan_is_carried_out_and_undone(make: Make, tool: Named) -> None:
     assert (again.done, state(env)) == (True, "new")
 
 
-@pytest.mark.parametrize("tool", TOOLS)
-def test_what_has_no_record_is_written_over(make: Make, tool: Named) -> None:
-    env = make("pip")
-    (site(env) / "alpha-1.0.dist-info" / "RECORD").unlink()
-    (site(env) / "alpha" / "__init__.py").unlink()
-    before = contents(env)
-    pins = (Pin(name="alpha", version="1.0", was="1.0"),)
-    outcome = fix(env, Plan(steps=(Install(pins=pins, reinstall=("alpha",)),)), tool)
-    assert (outcome.end, outcome.why, state(env)) == ("applied", "", "old")
-    assert undo(str(env)).done
-    assert contents(env) == before
-
-
-@pytest.mark.parametrize(
-    "name", ["it's a b", 'say "x"', "-rf", "new\nline", "ünïcode", "$(touch y);b"]
-)
+@pytest.mark.parametrize("name", ["it's a b", '-rf say "x"', "new\nline", "ünïcode $(touch y);b"])
 def test_names_that_shells_and_options_take_amiss(make: Make, name: str) -> None:
     env = make("uv", name)
     outcome = fix(env)
@@ -207,12 +192,9 @@ def test_an_index_that_serves_another_version_than_it_lists(make: Make, tool: Na
 
 
 @pytest.mark.parametrize("tool", TOOLS)
-@pytest.mark.parametrize("file", [ALPHA2.file, BETA1.file])
-def test_the_network_goes_in_the_middle_of_a_fetch(
-    make: Make, index: Index, tool: Named, file: str
-) -> None:
+def test_the_network_goes_in_the_middle_of_a_fetch(make: Make, index: Index, tool: Named) -> None:
     env = make(tool)
-    index.cut.add(file)
+    index.cut.add(BETA1.file)
     outcome = fix(env, tool=tool)
     assert (outcome.end, outcome.stage) == ("failed", "fetch")
     assert state(env) == "old"
@@ -232,14 +214,6 @@ def test_a_change_that_breaks_a_requirement_is_put_back(make: Make) -> None:
     assert (outcome.end, outcome.stage) == ("failed", "prove")
     assert "picky 1.0 needs alpha<2, and 2.0 is installed" in outcome.why
     assert state(env) == "old"
-
-
-def test_a_requirement_that_was_unmet_before_is_no_new_fault(make: Make) -> None:
-    env = make()
-    assert fix(env, Plan(steps=(Remove(names=("alpha",)),))).end == "failed"  # gamma needs it
-    subprocess.run(["rm", "-rf", *site(env).glob("alpha*")], check=True)
-    plan = Plan(steps=(Install(pins=(Pin(name="beta", version="1.0"),)),))
-    assert fix(env, plan).end == "applied"
 
 
 def test_files_that_no_installer_touched_are_held_against_what_they_were(make: Make) -> None:
@@ -355,8 +329,16 @@ def test_states_are_pruned_by_number_and_age_but_the_newest_stays(make: Make) ->
         assert (env / "etc/n").read_text() == left
 
 
-def test_a_plan_of_advice_changes_nothing(make: Make) -> None:
-    env = make()
-    outcome = fix(env, Plan(steps=(Tell(command="sudo reboot", who="reboot"),)))
-    assert (outcome.end, beside(env)) == ("nothing", [])
-    assert len(outcome.told) == 1
+@pytest.mark.parametrize("tool", TOOLS)
+def test_a_removal_takes_no_file_of_another(make: Make, tool: Named) -> None:
+    env = make("pip")
+    assert fix(env, tool=tool).end == "applied"
+    shared = site(env) / "shared" / "both.py"
+    before = shared.read_text()
+    plan = Plan(steps=(Remove(names=("gamma",)),))
+    outcome = fix(env, plan, tool)
+    assert (outcome.end, outcome.why) == ("applied", "")
+    assert not (site(env) / "gamma").exists()
+    assert shared.read_text() == before
+    assert undo(str(env)).done
+    assert shared.read_text() == before

@@ -54,20 +54,6 @@ def test_a_clone_is_the_same_and_shares_what_is_never_rewritten(env: Path) -> No
     assert (env / "lib/a/x.py").exists()
 
 
-def test_where_nothing_can_be_linked_it_is_copied(
-    env: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def refuse(*_: object, **__: object) -> None:
-        raise PermissionError(1, "Operation not permitted")
-
-    monkeypatch.setattr(os, "link", refuse)
-    other = env.with_name("other")
-    clone(env, other)
-    assert (other / "lib/a/big.so").stat().st_ino != (env / "lib/a/big.so").stat().st_ino
-    (env / "lib/a").chmod(0o755)
-    remove_tree(other)
-
-
 @needs_root
 def test_a_clone_keeps_owners(env: Path) -> None:
     for number, path in enumerate(sorted(env.rglob("*"))):

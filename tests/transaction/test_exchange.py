@@ -8,12 +8,11 @@ import pytest
 
 from transaction.conftest import Make
 from transaction.environment import contents, state
-from transaction.test_apply import fix
 from transaction.test_killed import doctor, prove
 from tunedoctor.transaction import tree
 from tunedoctor.transaction.ground import Ground
 from tunedoctor.transaction.journal import Journal, Record
-from tunedoctor.transaction.undoing import put_in_order, swapped, undo
+from tunedoctor.transaction.undoing import put_in_order, swapped
 
 
 @pytest.mark.parametrize("renames", range(4))
@@ -78,12 +77,3 @@ def test_killed_again_while_it_is_put_in_order(make: Make) -> None:
         assert code == -signal.SIGKILL, said
     assert env.exists()
     assert prove(env, "renames", "twice") == "new"
-
-
-def test_a_system_without_exchange(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tree, "exchange", lambda _one, _other: False)
-    env = make()
-    assert fix(env).end == "applied"
-    assert state(env) == "new"
-    assert undo(str(env)).done
-    assert state(env) == "old"

@@ -16,9 +16,6 @@ from transaction.environment import beside, contents, copy, site
 from transaction.test_apply import fix
 from transaction.test_hostile import ROOT, needs_root
 from transaction.test_killed import TESTS
-from tunedoctor.plan import NewEnvironment
-from tunedoctor.state.failure import FailureError
-from tunedoctor.transaction.ground import ground_for
 
 NOBODY = 65534
 
@@ -99,12 +96,3 @@ def test_root_leaves_an_environment_that_is_not_roots(env: Path) -> None:
     assert outcome.by_hand == (f"sudo -u nobody doctor fix --target {env}",)
     assert contents(env) == before
     assert {p: p.lstat().st_uid for p in env.rglob("*")} == owners
-
-
-@pytest.mark.skipif(sys.platform == "win32", reason="the folders of a POSIX system")
-@pytest.mark.parametrize("where", ["/usr/new", "/usr/lib/new", "/bin/new"])
-def test_no_environment_is_made_among_the_systems_files(where: str) -> None:
-    with pytest.raises(FailureError, match="among the files of the system") as refused:
-        ground_for(NewEnvironment(path=where))
-    assert refused.value.refused
-    assert refused.value.by_hand == ("doctor fix --new ./.venv",)
