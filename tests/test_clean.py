@@ -5,7 +5,7 @@ import unicodedata
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tunedoctor.clean import LONGEST, clean_text, cleaned
+from tunedoctor.clean import LONGEST, clean_text
 from tunedoctor.facts import Host
 
 
@@ -29,8 +29,3 @@ def test_long_text_keeps_both_ends() -> None:
     assert len(clean) <= LONGEST
     assert clean.startswith("aaa")
     assert clean.endswith("end")
-
-
-def test_clean_values_stay_the_same_object() -> None:
-    value = ("a", ("b",))
-    assert cleaned(value) is value

@@ -86,12 +86,6 @@ def test_the_outcomes() -> None:
     assert diagnosis.blind == ("d", "e", "f", "g")
 
 
-def test_a_report_that_tells_none_of_its_facts_passes_no_check() -> None:
-    snapshot = Snapshot({Memory: Absent(why="-"), Host: FACTS[Host]})
-    diagnosis = diagnose(snapshot, [a_check("a", run=lenient), a_check("b", run=fine)])
-    assert (diagnosis.passed, [*diagnosis.unknown]) == (("b",), ["a"])
-
-
 @pytest.mark.parametrize(
     ("checks", "order"),
     [

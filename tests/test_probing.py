@@ -3,7 +3,7 @@
 import threading
 import time
 
-from tunedoctor.facts import Absent, Cpu, FileLimit, Host, Memory, Unknown
+from tunedoctor.facts import Cpu, FileLimit, Host, Memory, Unknown
 from tunedoctor.probing import Probe, examine
 
 HOST = Host(os="linux", name="x")
@@ -74,8 +74,3 @@ def test_a_hang_ends_at_the_time_limit_and_what_comes_later_is_ignored() -> None
         answer = snapshot.get(kind)
         assert isinstance(answer, Unknown)
         assert "no answer in" in answer.why
-
-
-def test_absent_passes_on() -> None:
-    snapshot = examine((), [a_probe(lambda: Absent(why="no cpu"), Cpu), AFTER])
-    assert snapshot.get(Memory) == Absent(why="no cpu")

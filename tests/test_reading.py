@@ -10,10 +10,6 @@ import pytest
 from tunedoctor.reading import (
     NotRegularError,
     TooLargeError,
-    fields,
-    line,
-    number,
-    read,
     read_regular,
     read_start,
 )
@@ -27,12 +23,6 @@ def test_a_file_is_read_whole_up_to_the_limit(tmp_path: Path) -> None:
     assert read_start(file, 3) == b"123"
     with pytest.raises(TooLargeError, match="more than 4 bytes"):
         read_regular(file, 4)
-
-
-@pytest.mark.skipif(sys.platform != "linux", reason="/proc is Linux's")
-def test_a_file_without_a_size_is_read_to_its_end() -> None:
-    told = Path("/proc/self/mountinfo").read_bytes()
-    assert read_regular("/proc/self/mountinfo", 1 << 20) == told
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such files in folders")
@@ -57,17 +47,3 @@ def test_all_else_is_an_oserror(tmp_path: Path, name: str) -> None:
     (tmp_path / "loop").symlink_to(tmp_path / "loop")
     with pytest.raises(OSError, match=r"."):
         read_regular(tmp_path / name, 10)
-
-
-def test_small_files_of_proc_and_sys(tmp_path: Path) -> None:
-    assert read(tmp_path / "missing") is read(tmp_path) is read(tmp_path / "nul\0") is None
-    assert line(tmp_path / "missing") == ""
-    file = tmp_path / "file"
-    file.write_bytes(b"\xff" + b"x" * 100)
-    assert read(file, 10) == "\ufffd" + "x" * 9
-    file.write_bytes(b"NVIDIA Jetson AGX Orin\0")  # as the device tree has it
-    assert line(file) == "NVIDIA Jetson AGX Orin"
-    for text, wanted in (("12\n", 12), ("max\n", None), ("-1\n", None), ("²", None), ("", None)):
-        file.write_text(text)
-        assert number(file) == wanted, text
-    assert fields("MemTotal:  16 kB\noom_kill 3\nodd\nlow max\n") == {"MemTotal": 16, "oom_kill": 3}

@@ -81,61 +81,6 @@ def test_a_command_with_the_home_folder_still_means_it(
     assert said.stdout == path
 
 
-@pytest.mark.parametrize(
-    ("text", "shown"),
-    [
-        ("/home/adalove/llm/.venv/bin/python", "~/llm/.venv/bin/python"),
-        # prose keeps its quotes
-        (
-            "No such file: '/home/adalove/x/y.txt', and '/home/adalove' is full",
-            "No such file: '~/x/y.txt', and '~' is full",
-        ),
-    ],
-)
-def test_home_is_a_tilde(text: str, shown: str) -> None:
-    assert redact_text(text, WHO) == shown
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        "nvidia-cublas-cu12 12.6.4.1",
-        "nvidia-cudnn-cu12==9.10.2.21",
-        "torch asks for nvidia-cudnn-cu12 9.10.2.21, and 9.7.1.26 is here",
-        "curand 10.3.9.90 beside 10.3.7.77",
-        "driver 32.0.15.9159",
-        "libcudnn.so.9.10.2",
-        "0000:01:00.0",
-        "torch 2.9.1+cu126",
-        "2026-11-25T10:20:30+00:00",
-        "token: set",
-        "tokenizers=0.22.1 and tokenizers: 0.22.1",
-        "max_tokens=2048000",
-        "127.0.0.1",
-        "/home/ubuntu/x",
-        "/root/x",
-    ],
-)
-def test_what_names_nobody_stays(text: str) -> None:
-    assert redact_text(text, WHO) == text
-
-
-@pytest.mark.parametrize(
-    ("text", "hidden"),
-    [
-        ("password=hunter2hunter2", "hunter2"),
-        ("HF_TOKEN: abcdefghijk", "abcdefghijk"),
-        ("api_key='abcdefghijk'", "abcdefghijk"),
-        ("http://bob:pw@proxy:80/", "bob"),
-        # an address beside wheels is none of theirs
-        ("nvidia-nccl on host at 10.0.0.7", "10.0.0.7"),
-        ("nvidia-nccl on host at 8.8.8.8", "8.8.8.8"),
-    ],
-)
-def test_assigned_secrets_and_addresses_go(text: str, hidden: str) -> None:
-    assert hidden not in redact_text(text, WHO)
-
-
 @given(st.text(max_size=200), st.text(max_size=200))
 def test_any_text_around_does_not_save_a_token(before: str, after: str) -> None:
     token = "hf_AbCdEfGhIjKlMnOpQrStUvWxYz01234567"

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from rows import HERE, holds, made, plant, rows, told
 
-FILES = sorted(str(file.relative_to(HERE)) for file in HERE.glob("*/rows.jsonl"))
+FILES = sorted(str(file.relative_to(HERE)) for file in HERE.rglob("rows.jsonl"))
 ROWS = {name: rows(name) for name in FILES}
 KNOWN = {
     name: {row["define"]: row["as"] for row in of if "define" in row} for name, of in ROWS.items()

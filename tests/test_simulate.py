@@ -4,9 +4,9 @@ import pytest
 from museum import snapshot_of
 
 from tunedoctor.cure import tell
-from tunedoctor.facts import CudaWheels, Distribution, Packages, TorchBuild
+from tunedoctor.facts import Distribution, Packages, TorchBuild
 from tunedoctor.findings import Check, Finding, Severity
-from tunedoctor.plan import DeletePath, Install, Pin, Plan, Remove, SetEnv, Tell
+from tunedoctor.plan import Install, Pin, Plan, Remove
 from tunedoctor.registry import all_checks
 from tunedoctor.simulate import predict, simulate
 from tunedoctor.snapshot import Snapshot
@@ -90,15 +90,6 @@ def test_a_note_that_stays_a_note_is_still_there_and_one_that_grows_is_bred() ->
     assert (same.cured, same.left, same.bred) == ((), ("half",), ())
 
 
-def test_a_library_that_another_does_not_take_is_refused() -> None:
-    before = snapshot_of("healthy-rtx4090")
-    told = Distribution(name="peft", version="9.9", requires=("transformers>=99",))
-    plan = Plan(steps=(Install(pins=(Pin(name="peft", version="9.9"),)),))
-    found = simulate(plan, before, all_checks(), {"peft": told})
-    assert found.bred
-    assert simulate(plan, before, all_checks(), {}).refused == ""
-
-
 def test_the_predicted_build_is_what_its_name_says() -> None:
     before = snapshot_of("healthy-rtx4090")
     for version, index, wants in (
@@ -113,42 +104,3 @@ def test_the_predicted_build_is_what_its_name_says() -> None:
         assert (build.variant, build.cuda, build.accelerator) == wants
     unnamed = predict(Plan(steps=(torch("2.9.1"),)), before, {})
     assert unnamed.find(TorchBuild) is None
-
-
-def test_removing_torch_takes_the_build_and_the_wheels() -> None:
-    before = snapshot_of("driver-550-with-cu130")
-    packages = before.find(Packages)
-    assert packages is not None
-    names = tuple(d.name for d in packages.distributions if d.name.startswith(("torch", "nvidia-")))
-    after = predict(Plan(steps=(Remove(names=names),)), before, {})
-    assert after.find(TorchBuild) is None
-    assert after.find(CudaWheels) is None
-
-
-def test_leftovers_and_doubles_go_with_their_folders() -> None:
-    for name, problem in (("torch-leftover", "leftover"), ("numpy-doubled", "doubled")):
-        before = snapshot_of(name)
-        packages = before.find(Packages)
-        assert packages is not None
-        broken = next(b for b in packages.broken if b.problem == problem)
-        first = broken.detail.split(",")[0].strip()
-        plan = Plan(steps=(DeletePath(path=f"lib/python3.12/site-packages/{first}"),))
-        after = predict(plan, before, {}).find(Packages)
-        assert after is not None
-        assert broken not in after.broken
-
-
-def test_a_variable_is_predicted() -> None:
-    before = snapshot_of("visible-devices-empty")
-    plan = Plan(
-        steps=(SetEnv(name="CUDA_VISIBLE_DEVICES", value=None),), cures=("visible-devices-wrong",)
-    )
-    found = simulate(plan, before, all_checks())
-    assert "visible-devices-wrong" in (*found.cured, *found.untold)
-    assert found.refused == ""
-
-
-def test_advice_alone_is_not_held_to_a_cure() -> None:
-    before = snapshot_of("driver-550-with-cu130")
-    plan = Plan(steps=(Tell(command="sudo reboot", who="reboot"),), cures=("driver-too-old",))
-    assert simulate(plan, before, all_checks()).refused == ""

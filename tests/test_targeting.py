@@ -1,6 +1,5 @@
 """The target is chosen in a fixed order, and what cannot be started is named as such."""
 
-import os
 import platform
 import sys
 from pathlib import Path
@@ -9,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tunedoctor.targeting import choose, which
+from tunedoctor.targeting import choose
 
 
 def interpreter_in(folder: Path, inside: str = "bin/python") -> Path:
@@ -79,17 +78,6 @@ def test_link_is_kept_as_written_and_python_comes_before_python3(tmp_path: Path)
     assert choose("~/env", {"HOME": str(tmp_path)}, "/", sys.executable).python == str(link)
 
 
-def test_name_on_path(tmp_path: Path) -> None:
-    path = interpreter_in(tmp_path, "bin/python9.9")
-    environ = {"PATH": os.pathsep.join(["/nowhere", str(tmp_path / "bin")])}
-    assert choose("python9.9", environ, "/", sys.executable).python == str(path)
-    missing = choose("python9.8", environ, "/", sys.executable)
-    assert (missing.python, missing.problem) == (
-        "",
-        "No folder here and no command on PATH is called python9.8.",
-    )
-
-
 def test_faults_are_told_in_a_sentence(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     (tmp_path / "notes.txt").write_text("no program")
@@ -119,22 +107,6 @@ def test_faults_are_told_in_a_sentence(tmp_path: Path) -> None:
     for asked, problem in problems.items():
         target = choose(asked, {}, str(tmp_path), sys.executable)
         assert (target.python, target.problem) == ("", problem)
-
-
-def test_environments_that_are_none(tmp_path: Path) -> None:
-    gone = choose(None, {"VIRTUAL_ENV": f"{tmp_path}/gone"}, str(tmp_path), sys.executable)
-    why = f"VIRTUAL_ENV names an environment that does not exist: {tmp_path}/gone"
-    assert (gone.python, gone.problem) == ("", why)
-    (tmp_path / ".venv").write_text("name-of-an-environment")
-    assert choose(None, {}, str(tmp_path), sys.executable).chosen_by == "none"
-
-
-def test_which_skips_what_cannot_run(tmp_path: Path) -> None:
-    (tmp_path / "a").mkdir()
-    (tmp_path / "a" / "tool").write_text("")
-    tool = interpreter_in(tmp_path, "b/tool")
-    assert which("tool", {"PATH": f"{tmp_path}/a{os.pathsep}{tmp_path}/b"}) == str(tool)
-    assert which("tool", {}) == ""
 
 
 @given(

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from tunedoctor.facts import Absent, Cpu, Host, Known, Memory, Unknown
-from tunedoctor.snapshot import Facts, Snapshot
-from tunedoctor.wiring import NotRun, call, wants
+from tunedoctor.snapshot import Snapshot
+from tunedoctor.wiring import NotRun, call
 
 HOST = Host(os="linux", name="Debian 13")
 CPU = Cpu(count=2, usable=2)
@@ -60,19 +60,3 @@ def test_an_annotation_that_is_no_fact_is_refused() -> None:
 
     with pytest.raises(TypeError, match="size"):
         call(wrong, Snapshot({}))
-
-
-def of_helper(facts: Facts) -> bool:
-    return bool(facts.ram)
-
-
-def viewed(cpu: Cpu, facts: Facts) -> tuple[str, bool]:
-    return facts.host.name or "none", of_helper(facts)
-
-
-def test_a_view_takes_the_facts_that_the_code_and_its_helpers_name() -> None:
-    assert {want.kind for want in wants(viewed).values()} == {Cpu, Host, Memory}
-    assert call(viewed, Snapshot.of([HOST, CPU])) == ("Debian 13", False)
-    for other in (Absent(why=""), Unknown(why="timed out")):
-        assert call(viewed, Snapshot({Cpu: CPU, Host: other})) == ("none", False)
-    assert call(viewed, Snapshot.of([HOST])) == NotRun(Unknown(why="not looked at"), Cpu)

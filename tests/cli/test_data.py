@@ -48,19 +48,6 @@ def test_a_report_keeps_to_its_schema(tmp_path: Path) -> None:
     assert sum(bar["rows"] for bar in found["lengths"]["bars"]) == 42
 
 
-def test_each_fault_has_its_line(tmp_path: Path) -> None:
-    file = tmp_path / "train.jsonl"
-    good = [json.dumps(row).encode() for row in GOOD]
-    file.write_bytes(b"\n".join([good[0], b"{oops", good[1], b"", b'{"a": "\xff"}', good[2]]))
-    ended = run("data", str(file))
-    assert ended.returncode == 1
-    assert "line 2" in ended.stdout
-    places = {f["kind"]: [p["line"] for p in f["places"]] for f in report(str(file))["faults"]}
-    assert places["no-json"] == [2]
-    assert places["not-utf8"] == [5]
-    assert places["unknown-form"] == [5]
-
-
 def test_a_folder_and_its_splits(tmp_path: Path) -> None:
     lines(tmp_path / "train.jsonl", GOOD)
     lines(tmp_path / "valid.jsonl", GOOD[:2])
@@ -140,15 +127,6 @@ def test_steps_time_and_memory(tmp_path: Path) -> None:
     assert costs["verdict"] == "fits"
     assert 0 < costs["hours_low"] <= costs["hours"] <= costs["hours_high"]
     assert any("estimate" in note for note in found["notes"])
-
-
-def test_parquet_without_pyarrow_is_said(tmp_path: Path) -> None:
-    file = tmp_path / "a.parquet"
-    file.write_bytes(b"PAR1" + b"\0" * 20)
-    found = report(str(file), "--target", sys.executable)
-    (fault,) = found["faults"]
-    assert fault["kind"] in ("no-pyarrow", "unreadable-file")
-    assert "pyarrow" in fault["places"][0]["detail"]
 
 
 MADE = """

@@ -3,14 +3,6 @@
 import pytest
 from typed import doctor
 
-from tunedoctor.cli.explain import is_text
-
-
-def test_an_id_is_looked_up_as_ever() -> None:
-    ended = doctor("explain", "driver-too-old")
-    assert ended.returncode == 0
-    assert ended.stdout.startswith("driver-too-old")
-
 
 @pytest.mark.parametrize("given", [True, False])
 def test_a_text_finds_its_page(given: bool) -> None:
@@ -33,9 +25,3 @@ def test_what_nothing_is_like_says_what_to_paste() -> None:
     ended = doctor("explain", "my cat is ill")
     assert ended.returncode == 2
     assert "doctor triage -" in ended.stderr
-
-
-def test_ids_are_no_texts() -> None:
-    assert not is_text("driver-too-old")
-    assert is_text("Error 803")
-    assert is_text("cudaErrorSystemNotReady")

@@ -42,30 +42,6 @@ def test_a_folder_a_file_and_stdin_are_one_model(tmp_path: Path) -> None:
     assert json.loads(ended.stdout)["peak_gib"] == wanted
 
 
-def test_what_lacks_memory_exits_with_1_and_says_what_to_change() -> None:
-    ended = run("fit", "Llama-3.1-8B", "--vram", "12")
-    assert ended.returncode == 1
-    assert "doesn't fit" in ended.stdout
-    assert "--method qlora" in " ".join(ended.stdout.split())
-
-
-def test_two_gpus_share_by_fsdp() -> None:
-    one = fit(
-        "Llama-3.1-8B", "--method", "full", "--gpu", "H100", "--gpus", "8", "--sharding", "fsdp"
-    )
-    alone = fit("Llama-3.1-8B", "--method", "full", "--gpu", "H100")
-    assert one["verdict"] == "fits"
-    assert alone["verdict"] == "doesn't fit"
-
-
-def test_an_unknown_stack_gets_a_range() -> None:
-    known = fit("Qwen3-4B", "--stack", "hf", "--vram", "24")["range"]
-    other = fit("Qwen3-4B", "--stack", "other", "--vram", "24")["range"]
-    assert isinstance(known, list)
-    assert isinstance(other, list)
-    assert other[0] < known[0] < known[1] < other[1]
-
-
 def test_the_tables_are_printed() -> None:
     article = run("fit", "--article")
     assert "8-12" in article.stdout
@@ -111,13 +87,3 @@ def test_costs_at_home_and_rented_are_told() -> None:
     assert isinstance(costs, dict)
     assert costs["own"]["hours"] > costs["rented"]["hours"]
     assert costs["even_trainings"] > 0
-
-
-def test_cards_are_judged_for_one_model() -> None:
-    ended = run("fit", "Qwen3-14B", "--method", "qlora", "--cards", "--format", "json")
-    found = json.loads(ended.stdout)
-    assert found["schema"] == "doctor.fit.offers/1"
-    assert found["smallest"]
-    screen = run("fit", "Qwen3-14B", "--method", "qlora", "--cards").stdout
-    assert "the smallest that fits" in screen
-    assert all(len(line) <= 80 for line in screen.splitlines())

@@ -54,21 +54,6 @@ def test_the_script_cures_whatever_the_path_is_called(
     assert doctor("check", "--target", str(env)).returncode == 0
 
 
-def test_a_script_for_uv_says_where_it_is_not_there(make: Make, tmp_path: Path) -> None:
-    env = make(*CLASH)
-    place = tmp_path / "cure.sh"
-    assert doctor("fix", "--target", str(env), "--script", str(place)).returncode == 0
-    bare = tmp_path / "bin"
-    bare.mkdir()
-    (bare / "sh").symlink_to("/bin/sh")
-    ran = subprocess.run(
-        ["/bin/sh", place], capture_output=True, text=True, check=False, env={"PATH": str(bare)}
-    )
-    assert ran.returncode == 1
-    assert "pip install uv" in ran.stderr
-    assert version(env, "huggingface_hub") == "1.5.0"
-
-
 def test_the_script_stops_at_the_first_failure(make: Make, tmp_path: Path) -> None:
     env = make(*CLASH)
     place = tmp_path / "cure.sh"

@@ -10,7 +10,6 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 import jsonschema
-import pytest
 from libraries import running
 from libraries.catalogue import Release
 from libraries.environment import installed
@@ -143,32 +142,6 @@ def test_files_are_written_whole_and_only_over_their_own(index: Index, tmp_path:
     assert "mine" in (tmp_path / "pyproject.toml").read_text()
     assert doctor(*argv, "--force", cwd=tmp_path).returncode == 0
     assert (tmp_path / "pyproject.toml").read_text() == first["pyproject.toml"]
-
-
-def test_the_project_goes_to_stdout_alone(index: Index) -> None:
-    ended = doctor(*ADA, "--pyproject", "-")
-    assert ended.returncode == 0
-    assert ended.stdout.startswith("# written by doctor set")
-    assert '"transformers==5.24.0"' in ended.stdout
-
-
-@pytest.mark.parametrize(
-    ("argv", "says"),
-    [
-        (("--format", "yaml"), "--format is 'yaml'"),
-        (("trl @ https://x/y.whl",), "more than a name and versions"),
-        (("--platform", "beos"), "--platform is 'beos'"),
-        (("--freeze", "-"), "--freeze writes a file"),
-        (("--freeze", "no/such/folder/pins.txt"), "in a folder that is not there"),
-        (("--pyproject", "-", "--format", "json"), "both write to stdout"),
-        (("--platform", "linux", "--target", "."), "leave out --target"),
-    ],
-)
-def test_misuse_names_the_input_and_the_way_out(argv: tuple[str, ...], says: str) -> None:
-    ended = doctor(*argv)
-    assert ended.returncode == 2
-    assert says in ended.stderr
-    assert ended.stdout == ""
 
 
 LOOSE = Release("vllm", "0.2.2", "", ("torch>=2.1", "numpy"))

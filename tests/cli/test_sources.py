@@ -246,25 +246,6 @@ def test_who_does_not_answer_is_named_at_once(
     assert took < 30, "nobody waits for every package"
 
 
-def test_each_source_is_told_with_what_it_has(env: Path, serve: Serve, tmp_path: Path) -> None:
-    old = of("huggingface-hub==1.5.0")
-    # of all that could move instead there is one release alone
-    default = serve(*(r for r in WITHOUT if f"{r.name}=={r.version}" in HELD))
-    extra = serve(*old)
-    wheels = house(tmp_path / "wheels", old)
-    ended = fixed(
-        env, UV_DEFAULT_INDEX=default.url, UV_INDEX=f"mine={extra.url}", UV_FIND_LINKS=str(wheels)
-    )
-    assert ended.returncode == 1
-    said = flat(ended.stdout)
-    for told in (
-        f"{default.url} (UV_DEFAULT_INDEX) has no huggingface-hub",
-        f"{extra.url} (UV_INDEX) has huggingface-hub 1.5.0",
-        f"{wheels} (UV_FIND_LINKS) has huggingface-hub 1.5.0",
-    ):
-        assert told in said, said
-
-
 CPU = (
     Release("torch", "2.13.0+cpu", "", ("filelock",)),
     Release("torchvision", "0.28.0+cpu", "", ("torch==2.13.0", "numpy")),
@@ -290,19 +271,3 @@ def test_a_new_environment_takes_the_torch_of_the_users_folder_where_pytorchs_in
     assert pins["torchvision"] == "0.28.0+cpu"
     assert not [name for name in pins if name.startswith("nvidia-")]
     assert all(pin["hashes"] for step in steps for pin in step.get("pins", ()))
-
-
-def test_a_torch_that_is_gone_comes_back_in_the_release_of_its_companion(
-    tmp_path: Path, serve: Serve, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    index = serve(*RELEASES)
-    monkeypatch.setenv("UV_DEFAULT_INDEX", index.url)
-    monkeypatch.setenv("PIP_FIND_LINKS", str(house(tmp_path / "wheels", (*PAIRS, *CPU))))
-    for beside, torch in (("torchvision==0.28.0", "2.13.0+cpu"), ("", "2.14.1+cpu")):
-        pins = (*HELD[2:-1], "huggingface-hub==0.36.2", *filter(None, (beside,)))
-        env = made(tmp_path / torch, index.url, *pins)
-        ended = doctor("fix", "--target", str(env), "--dry-run", "--format", "json", cwd=tmp_path)
-        assert ended.returncode == 0, ended.stdout + ended.stderr
-        steps = json.loads(ended.stdout)["plan"]["steps"]
-        planned = {pin["name"]: pin["version"] for step in steps for pin in step.get("pins", ())}
-        assert planned["torch"] == torch

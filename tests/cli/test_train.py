@@ -9,17 +9,15 @@ import tomllib
 import venv
 from pathlib import Path
 
-import msgspec
 import pytest
 from torch_target import WHY_NOT, torch_target
 from typed import doctor
 
-from tunedoctor.cli.starter import HEADLINE, as_smoked, choose, starter
+from tunedoctor.cli.starter import HEADLINE, choose, starter
 from tunedoctor.cli.train import whole_trainer
 from tunedoctor.facts import Smoke, Stage
 from tunedoctor.memory.catalogue import named
-from tunedoctor.memory.fits import Device, fit
-from tunedoctor.memory.run import Run
+from tunedoctor.memory.fits import Device
 from tunedoctor.redaction import Identity, snapshot_json
 from tunedoctor.snapshot import Snapshot
 
@@ -66,35 +64,6 @@ def test_a_starter_is_valid_and_its_comments_are_the_defaults(
     commented = "\n".join(line.removeprefix("# ") for line in text.splitlines() if " = " in line)
     assert tomllib.loads(commented) == {**keys, **chosen.values}
     assert text.startswith(HEADLINE)
-
-
-def test_what_a_starter_chooses_fits() -> None:
-    for size in (8.0, 12.0, 16.0, 24.0, 80.0):
-        device, shape = Device("card", "nvidia", size), named("Llama-3.1-8B")
-        values = choose(shape, device).values
-        run = Run(
-            method=str(values["method"]),  # type: ignore[arg-type]
-            checkpointing=bool(values["checkpointing"]),
-            batch=int(str(values["micro_batch"])),
-            seq=int(str(values.get("max_length", 1024))),
-        )
-        assert fit(shape, run, device).verdict == "fits" or size == 8.0
-
-
-def test_a_starter_goes_by_what_the_smoke_saw_train() -> None:
-    chosen = choose(named("Qwen3-0.6B"), Device("card", "amd", 24.0))
-    assert as_smoked(chosen, None) == chosen
-    well = [Stage(name=name, outcome="ok") for name in ("train", "16-bit")]
-    smoke = Smoke(stages=tuple(well), kind="rocm", device="cuda:0", half="bfloat16")
-    told = as_smoked(chosen, smoke)
-    assert told.values == {**chosen.values, "device": "cuda", "precision": "bf16"}
-    assert "doctor smoke trained on cuda:0 in bf16" in starter(SOURCE, told).splitlines()[0]
-    for stage, precision in (("16-bit", "fp32"), ("train", None)):
-        stages = tuple(
-            Stage(name=n, outcome="failed" if n == stage else "ok") for n in ("train", "16-bit")
-        )
-        told = as_smoked(chosen, msgspec.structs.replace(smoke, stages=stages))
-        assert told.values.get("precision") == precision
 
 
 def test_init_reads_the_facts_of_a_smoke(tmp_path: Path) -> None:
@@ -156,18 +125,6 @@ def test_the_trainer_is_handed_its_words(tmp_path: Path, more: tuple[str, ...]) 
     ]
 
 
-def test_old_pythons_get_the_file_as_options(tmp_path: Path) -> None:
-    from tunedoctor.cli.train import _readable
-    from tunedoctor.facts import Interpreter
-
-    (tmp_path / "c.toml").write_text("model = 'a b'\npacking = true\nrank = 8\n")
-    given = [str(tmp_path / "c.toml"), "--rank=4"]
-    old = Snapshot({}).having(Interpreter(executable="python", version="3.10.4"))
-    new = Snapshot({}).having(Interpreter(executable="python", version="3.12.0"))
-    assert _readable(old, given) == ["--model=a b", "--packing=true", "--rank=8", "--rank=4"]
-    assert _readable(new, given) == given
-
-
 @pytest.mark.parametrize(("words", "starts"), [
     (["--model=Llama-3.1-8B"], False),
     (["--model=Llama-3.1-8B", "--method=qlora", "--checkpointing=true"], True),
@@ -187,16 +144,6 @@ def test_what_cannot_fit_is_refused_with_a_way_out(words: list[str], starts: boo
     if not starts:
         assert "12.0 GiB" in found.refusal
         assert "method = 'qlora'" in found.refusal
-
-
-def test_what_no_forecast_is_known_for_is_left_to_the_trainer(tmp_path: Path) -> None:
-    from tunedoctor.cli.train import _forecast
-
-    (tmp_path / "c.toml").write_text("rank = ")
-    (tmp_path / "m.gguf").write_bytes(b"GGUF")
-    faulty = (["c.toml"], [str(tmp_path / "c.toml")], ["--model=7B", "--rank=x"], [])
-    for words in (*faulty, [f"--model={tmp_path / 'm.gguf'}"], [f"--model={tmp_path}"]):
-        assert _forecast(Snapshot({}), words, 1) is None
 
 
 @pytest.mark.skipif(not torch_target(), reason=WHY_NOT)

@@ -48,16 +48,6 @@ def test_a_folder_gives_a_line_each_in_order(reports: Path) -> None:
     assert ended.returncode == 1
 
 
-def test_one_file_alone_says_the_same_as_among_many(reports: Path) -> None:
-    alone = json.loads(doctor("triage", str(reports / "01.txt"), "--format", "json").stdout)
-    among = [
-        json.loads(line)
-        for line in doctor("triage", str(reports), "--format", "jsonl").stdout.splitlines()
-    ][1]
-    del alone["seconds"], among["seconds"], among["file"]
-    assert alone == among
-
-
 def test_several_files_for_people(reports: Path) -> None:
     ended = doctor("triage", str(reports / "00.txt"), str(reports / "01.txt"), "no-such-file")
     lines = ended.stdout.splitlines()
@@ -79,16 +69,6 @@ def test_here_fills_in_what_an_error_leaves_open(tmp_path: Path) -> None:
     assert not json.loads(doctor("triage", "-", "--format", "json", stdin=text).stdout)["machine"][
         "ram"
     ]
-
-
-def test_here_without_an_environment_judges_the_text_as_before(tmp_path: Path) -> None:
-    for text in (SICK, "RuntimeError: CUDA error: no kernel image is available\n"):
-        alone, here = (
-            doctor("triage", "-", *more, "--format", "json", stdin=text, cwd=tmp_path)
-            for more in ((), ("--here",))
-        )
-        assert json.loads(here.stdout)["target"]["chosen_by"] == ""
-        assert here.returncode == alone.returncode
 
 
 def test_here_takes_nothing_from_another_machine(tmp_path: Path) -> None:

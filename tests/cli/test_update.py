@@ -80,14 +80,6 @@ def test_an_update_says_what_changed_and_the_next_one_waits(cache: Path, mirror:
     assert "nothing new" in forced.stdout
 
 
-def test_as_json_without_writing(cache: Path, mirror: str) -> None:
-    ended = _update(cache, mirror, "--dry-run", "--format", "json")
-    said = json.loads(ended.stdout)
-    assert (said["schema"], said["state"]) == ("doctor.update/1", "shown")
-    assert said["changes"][-1].startswith("2.16.0")
-    assert not cache.exists()
-
-
 def test_the_choice_and_the_report_use_the_updated_table(cache: Path, mirror: str) -> None:
     _update(cache, mirror)
     report = json.loads(doctor(cache, "check", "--format", "json").stdout)
@@ -139,13 +131,6 @@ def test_offline_nothing_is_asked(
     assert ended.returncode == 2
     assert says in ended.stderr
     assert "the wheel table stays as it was" in ended.stderr
-
-
-def test_a_project_that_is_offline(cache: Path) -> None:
-    (cache.parent / "uv.toml").write_text("offline = true\n")
-    ended = doctor(cache, "update", "--index", "http://127.0.0.1:9/")
-    assert ended.returncode == 2
-    assert f"{cache.parent / 'uv.toml'} says" in ended.stderr
 
 
 def test_what_can_not_be_had_is_told(cache: Path, mirror: str) -> None:

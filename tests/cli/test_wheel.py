@@ -1,7 +1,6 @@
 """doctor wheel, as it is typed."""
 
 import json
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -38,30 +37,6 @@ def test_a_described_machine_gets_its_build(options: list[str], action: str, bui
     assert answer["action"] == action
     assert f"{answer['torch_version']}+{answer['variant']}" == (build or "None+None")
     assert (answer["commands"] is None) == (build == "")
-
-
-def test_what_no_option_tells_is_named() -> None:
-    answer = asked("--platform", "windows", "--gpu", "8.9")
-    own = f"Python {sys.version_info.major}.{sys.version_info.minor}"
-    assert answer["assumed"] == [own, "x86_64", f"driver {answer['driver_floor']} or newer"]
-    assert answer["machine"]["driver_version"] == ""
-    assert "9999" not in json.dumps(answer)
-
-
-def test_options_stand_over_this_machine() -> None:
-    here = asked("--gpu", "none")
-    there = asked("--gpu", "8.9", "--driver", "580.95.05", "--torch", "2.9")
-    assert here["machine"]["platform"] == there["machine"]["platform"]
-    assert here["machine"]["python"] == there["machine"]["python"]
-    assert (there["torch_version"], there["variant"]) == ("2.9.1", "cu128")
-
-
-def test_a_gpu_can_be_left_out() -> None:
-    base = ["--platform", "linux", "--python", "3.12", "--driver", "580.95.05"]
-    both = asked(*base, "--gpu", "6.1", "--gpu", "8.9")
-    one = asked(*base, "--gpu", "6.1", "--gpu", "8.9", "--without", "6.1")
-    assert (both["torch_version"], one["torch_version"]) == ("2.14.1", "2.15.0")
-    assert "gpu_ignored" in one["says"]
 
 
 def test_several_machines_get_a_line_each() -> None:

@@ -2,13 +2,10 @@
 
 import json
 import os
-import shlex
 import subprocess
 import sys
 from pathlib import Path
 
-from tunedoctor.cure import pip
-from tunedoctor.facts import Interpreter
 from tunedoctor.installers.uv import find_uv
 
 
@@ -40,24 +37,3 @@ def test_a_cure_is_printed_for_the_tool_that_the_environment_has(tmp_path: Path)
     assert printed
     for command in printed:
         assert command.startswith(f"uv pip install --python '{without}/bin/python' ")
-
-
-def test_uv_takes_what_is_printed_for_it(tmp_path: Path) -> None:
-    python = str(made(tmp_path / "env", by_uv=True) / "bin" / "python")
-    one = Interpreter(executable=python, version="3.11.7", pip=False)
-    for verb, words in (
-        ("install", ("--upgrade", "--force-reinstall", "--no-deps", "--no-cache-dir", "a<2")),
-        ("install", ("--no-build-isolation", "a==1")),
-        ("uninstall", ("a", "b")),
-    ):
-        argv = shlex.split(pip(one, verb, *words).command)  # type: ignore[arg-type]
-        assert argv[:2] == ["uv", "pip"]
-        ended = subprocess.run(
-            [find_uv(), *argv[1:], "--dry-run", *(["--no-index"] if verb == "install" else [])],
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        # there is no such package, but nothing that uv does not take
-        assert ended.returncode in {0, 1}, ended.stderr
-        assert "unexpected argument" not in ended.stderr

@@ -10,9 +10,7 @@ from data.survey_of import faults_of
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tunedoctor.data import lengths
 from tunedoctor.data.examine import Asked, block, row
-from tunedoctor.data.secrets import secrets_in
 from tunedoctor.data.tally import Tally
 from tunedoctor.tables.secrets import kinds
 
@@ -81,28 +79,3 @@ def test_any_row_is_examined(value: Any) -> None:
     assert found.rows + found.unreadable == 1
     assert sum(found.lengths.values()) == len(found.marks) == len(found.samples)
     assert found.learned <= found.tokens
-
-
-@given(st.text(max_size=400))
-def test_secrets_of_any_text(text: str) -> None:
-    for kind, said in secrets_in(text, kinds("data")):
-        assert kind in ("secret", "personal")
-        assert said.endswith("characters")
-
-
-@given(
-    st.dictionaries(st.integers(0, 200_000), st.integers(1, 50), min_size=1), st.integers(1, 9000)
-)
-def test_histograms_add_up(counts: dict[int, int], seq: int) -> None:
-    bars = lengths.bins(counts)
-    assert sum(bar.rows for bar in bars) == sum(counts.values())
-    assert all(bar.low <= bar.high for bar in bars)
-    rows, tokens = lengths.cut_by(counts, seq)
-    assert rows <= sum(counts.values())
-    assert tokens == sum(max(0, length - seq) * n for length, n in counts.items())
-    assert min(counts) <= lengths.quantile(counts, 0.5) <= max(counts)
-
-
-@given(st.integers(0, 10**9))
-def test_a_rounded_length_is_not_shorter_and_close(length: int) -> None:
-    assert length <= lengths.rounded(length) <= length * 1.01

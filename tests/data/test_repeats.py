@@ -6,7 +6,7 @@ from pathlib import Path
 
 from data.survey_of import survey
 
-from tunedoctor.data.repeats import Digests, Sketches, digest, sketch
+from tunedoctor.data.repeats import Sketches, sketch
 
 DRAW = random.Random(5)  # noqa: S311
 WORDS = ["".join(DRAW.choices("abcdefghij", k=5)) for _ in range(3000)]
@@ -28,15 +28,6 @@ def changed(words: str, count: int) -> str:
     return " ".join(parts)
 
 
-def test_digests_remember_where_each_was_first_while_the_table_grows() -> None:
-    table = Digests()
-    made = [digest(b"%d" % i) for i in range(20_000)]
-    for i, one in enumerate(made):
-        assert table.first(one, i % 7, i) is None
-    for i, one in enumerate(made):
-        assert table.first(one, 0, 0) == (i % 7, i)
-
-
 def test_near_repeats_are_found_and_strangers_are_not() -> None:
     table = Sketches()
     originals = [text() for _ in range(300)]
@@ -46,10 +37,6 @@ def test_near_repeats_are_found_and_strangers_are_not() -> None:
     right = sum(place is not None and place.line == i for i, place in enumerate(found))
     assert right >= 270
     assert all(place is None or place.line in (i, 999) for i, place in enumerate(found))
-
-
-def test_short_rows_have_no_sketch() -> None:
-    assert sketch(b"It is four.") == b""
 
 
 def test_repeats_within_a_file_and_leaks_between_splits(tmp_path: Path) -> None:

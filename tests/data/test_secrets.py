@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from tunedoctor.data.secrets import luhn, rules_for, secrets_in
+from tunedoctor.data.secrets import rules_for, secrets_in
 from tunedoctor.tables.secrets import kinds
 
 RANDOM = "".join(
@@ -51,26 +51,6 @@ def test_held(name: str, around: str) -> None:
     assert HELD[name] not in str(found)
 
 
-@pytest.mark.parametrize(("text", "name"), [
-    ("DB_PASSWORD=k3tchUp-77x", "assigned secret"),
-    ("HF_TOKEN: a81kdm2kz9v0", "assigned secret"),
-    ("aws_secret_access_key = wJ4lrXUtnFEMI/K7MDENG/bPxRf1CYZQ", "assigned secret"),
-    ("(415) 555-0132", "phone number"),
-    ("415-555-0132", "phone number"),
-])  # fmt: skip
-def test_other_ways_to_write_them(text: str, name: str) -> None:
-    found = secrets_in(f"It is {text} there.", rules_for(text.encode()))
-    assert [said.partition(",")[0] for _, said in found] == [name]
-
-
 @pytest.mark.parametrize("text", PLAIN)
 def test_plain(text: str) -> None:
     assert secrets_in(f"It is {text} there.", kinds("data")) == []
-
-
-def test_luhn_refuses_any_changed_digit() -> None:
-    number = "4539148803436467"
-    assert luhn(number)
-    for i in range(1, 16):
-        changed = number[:i] + str((int(number[i]) + 1) % 10) + number[i + 1 :]
-        assert not luhn(changed), i

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from data.survey_of import faults_of as faults_in
 
-from tunedoctor.data.examine import cut_answers, order
+from tunedoctor.data.examine import cut_answers
 from tunedoctor.target.train_rows import faults_of, order_faults, read, sample_of
 
 USER, ANSWER = {"role": "user", "content": "q"}, {"role": "assistant", "content": "a"}
@@ -37,14 +37,6 @@ FORMS: list[tuple[str, dict[str, Any], list[tuple[str, str]]]] = [
 def test_forms(form: str, row: dict[str, Any], turns: list[tuple[str, str]]) -> None:
     found = sample_of(row)
     assert (found.form, found.turns, found.faults) == (form, turns, [])
-    assert faults_of(found) + cut_answers(found) == []
-
-
-def test_calls_of_tools_are_turns() -> None:
-    call = {"role": "assistant", "content": None, "tool_calls": [{"function": {"name": "f"}}]}
-    found = sample_of({"messages": [USER, call, {"role": "tool", "content": "4"}, ANSWER]})
-    assert found.faults == []
-    assert order(found) == "uata"
     assert faults_of(found) + cut_answers(found) == []
 
 

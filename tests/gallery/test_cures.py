@@ -25,7 +25,7 @@ Cases = dict[str, Any]
 ROWS: list[Cases] = rows("gallery/cures.jsonl")
 """`cause` is there before and gone afterwards; without one the target is left, and `says` is the reason.
 
-`run`: it shows only when the packages run; `deep` is false where the metadata claim a CUDA build: its binary is the CPU's.
+`run`: it shows only when the packages run; `deep` is false where metadata claim a CUDA build that the binary is not.
 """
 LOOKS = re.compile(r"home/\.local/state/tunedoctor/[^/]+/looks\.json")
 

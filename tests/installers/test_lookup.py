@@ -7,7 +7,6 @@ from libraries.server import Index
 
 from tunedoctor.installers.asking import Asking
 from tunedoctor.installers.sources import own
-from tunedoctor.installers.uv import Failed, NoSolution
 from tunedoctor.plan import Install, Pin
 
 
@@ -36,23 +35,3 @@ def test_what_comes_along_is_pinned_and_what_serves_stays(index: Index) -> None:
     assert "accelerate" in names
     there = ask(asked, {k: v for k, v in names.items() if k != "peft"})
     assert {pin.name for pin in there.pins} == {"safetensors", "peft"}
-
-
-def test_what_is_known_is_not_asked_again(index: Index) -> None:
-    known = Install(pins=(Pin(name="nobody-has-it", version="1", hashes=("sha256:00",)),))
-    assert Asking(own(os.environ)).look_up(known, sys.executable, {}) == known
-    assert index.asked == []
-
-
-def test_a_version_that_nobody_has(index: Index) -> None:
-    asked = Install(pins=(Pin(name="peft", version="77.0"),))
-    found = Asking(own(os.environ)).look_up(asked, sys.executable, {})
-    assert isinstance(found, NoSolution)
-
-
-def test_an_index_that_does_not_answer(index: Index) -> None:
-    index.close()
-    asked = Install(pins=(Pin(name="peft", version="0.18.1"),))
-    found = Asking(own(os.environ)).look_up(asked, sys.executable, {})
-    assert isinstance(found, Failed)
-    assert found.why == "network"

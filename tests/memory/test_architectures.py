@@ -6,16 +6,13 @@ from typing import Any
 
 import pytest
 
-from tunedoctor.memory.adapters import adapter_elements, targeted
 from tunedoctor.memory.answer import answer
 from tunedoctor.memory.band import band
 from tunedoctor.memory.config import shape_of
 from tunedoctor.memory.depths import depths
 from tunedoctor.memory.parameters import parameters
-from tunedoctor.memory.peak import peak
 from tunedoctor.memory.run import Run
 from tunedoctor.memory.shape import MemoryModelError
-from tunedoctor.memory.stacks import STACKS
 
 KNOWN: dict[str, Any] = json.loads((Path(__file__).parent / "architectures.json").read_text())
 """Configs as the classes of transformers 5.24 have them, with the parameters of their models on the meta device."""
@@ -59,46 +56,6 @@ def test_what_is_not_understood_of_an_unknown_architecture_is_named_and_widens_t
     assert any(key in note and "--exact" in note for note in found.notes)
 
 
-@pytest.mark.parametrize(
-    "more", [{"eos_token_id": 7}, {"rope_theta": 10000}, {"max_position_embeddings": 4096}]
-)
-def test_numbers_that_are_no_sizes_widen_nothing(more: dict[str, Any]) -> None:
-    assert shape_of({**PLAIN, "model_type": "made_up", **more}).unread == ()
-
-
-def test_numbers_that_each_layer_has_of_its_own_count_layer_by_layer() -> None:
-    widths = [1024, 2048] * 6
-    own = shape_of({**PLAIN, "intermediate_size": widths})
-    for width in (1024, 2048):
-        alike = parameters(shape_of({**PLAIN, "intermediate_size": width})).linear
-        assert abs(parameters(own).linear - alike) == 6 * 3 * 512 * 1024
-    assert len(own.layers) == 12
-
-
-def test_layers_that_borrow_keys_and_values_have_no_matrices_for_them() -> None:
-    text = KNOWN["gemma4_text"]["config"]
-    whole = shape_of(text)
-    half = shape_of({**text, "num_kv_shared_layers": 15})
-    names = [m.name for m in half.layers[-1].matrices]
-    assert "q_proj" in names
-    assert "k_proj" not in names
-    assert parameters(half).total < parameters(whole).total
-
-
-def test_adapters_reach_what_stands_beside_the_layers() -> None:
-    shape = shape_of(KNOWN["gemma4_text"]["config"])
-    (beside,) = shape.beside
-    run = Run(rank=8, targets=("per_layer_model_projection",))
-    assert adapter_elements(shape, run) == 8 * (beside.inputs + beside.outputs)
-
-
-def test_a_gate_of_attention_that_shares_its_name_with_experts_gets_no_adapter() -> None:
-    shape = shape_of(KNOWN["afmoe"]["config"])
-    layer = shape.layers[-1]
-    assert "gate_proj" in [m.name for m in layer.matrices]
-    assert "gate_proj" not in [m.name for m in targeted(layer, Run())]
-
-
 def test_encoders_and_recurrences_are_refused_by_what_they_are() -> None:
     bert = {**PLAIN, "model_type": "newbert", "type_vocab_size": 2}
     with pytest.raises(MemoryModelError, match="writes no text"):
@@ -106,35 +63,6 @@ def test_encoders_and_recurrences_are_refused_by_what_they_are() -> None:
     assert shape_of({**bert, "is_decoder": True}).depth == 12
     with pytest.raises(MemoryModelError, match="recurrence"):
         shape_of({**PLAIN, "model_type": "rwkv"})
-
-
-def test_weights_that_lie_quantised_are_told() -> None:
-    shape = shape_of({**PLAIN, "quantization_config": {"quant_method": "fp8"}})
-    assert any("fp8" in note for note in answer(shape, Run(), ()).notes)
-    assert not any("fp8" in note for note in answer(shape, Run(method="qlora"), ()).notes)
-
-
-def test_kernels_of_linear_attention_are_the_lower_end_of_the_range() -> None:
-    shape = shape_of(KNOWN["olmo_hybrid"]["config"])
-    found = band(shape, Run(checkpointing=False, stack=STACKS["hf"]))
-    assert found.low < 0.8 * found.middle
-
-
-def test_what_runs_in_eager_attention_alone_has_that_as_its_upper_end() -> None:
-    shape = shape_of({**PLAIN, "model_type": "granite_swa"})
-    run = Run(checkpointing=False, stack=STACKS["hf"])
-    eager = Run(checkpointing=False, stack=STACKS["hf"], attention="eager")
-    assert band(shape, run).high * 2**30 >= peak(shape, eager).total
-    assert peak(shape, eager).total > 1.2 * peak(shape, run).total
-
-
-def test_parallel_residuals_keep_the_input_of_their_norms_once() -> None:
-    neox = KNOWN["gpt_neox"]["config"]
-    run = Run(checkpointing=False, stack=STACKS["hf"])
-    side = peak(shape_of({**neox, "use_parallel_residual": True}), run).total
-    after = peak(shape_of({**neox, "use_parallel_residual": False}), run).total
-    layers, hidden = neox["num_hidden_layers"], neox["hidden_size"]
-    assert after - side == pytest.approx(layers * 2048 * hidden * 2, rel=0.01)
 
 
 @pytest.mark.parametrize(

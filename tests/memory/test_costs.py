@@ -6,7 +6,6 @@ import pytest
 from tunedoctor.memory.buying import offers
 from tunedoctor.memory.catalogue import named
 from tunedoctor.memory.costs import Prices, costs, tokens_of
-from tunedoctor.memory.fits import Device
 from tunedoctor.memory.overview import device_of
 from tunedoctor.memory.run import Run
 from tunedoctor.memory.shape import MemoryModelError
@@ -38,21 +37,6 @@ def test_a_card_that_never_pays_is_not_said_to() -> None:
     full = msgspec.structs.replace(RUN, method="full")
     assert costs(SHAPE, full, OWN, PRICES).even_trainings is None
     assert costs(SHAPE, full, OWN, PRICES).own.verdict == "doesn't fit"
-
-
-def test_what_is_not_known_is_left_open() -> None:
-    nameless = Device("a card of 24 GiB", "nvidia", 24.0)
-    found = costs(SHAPE, RUN, nameless, Prices(tokens=10**6))
-    assert found.own.hours is None
-    assert found.own.cost is None
-    assert found.rented is None
-
-
-@pytest.mark.parametrize(
-    ("text", "number"), [("20000000", 20_000_000), ("20M", 20_000_000), ("1.5B", 1_500_000_000)]
-)
-def test_tokens_are_read(text: str, number: int) -> None:
-    assert tokens_of(text) == number
 
 
 @pytest.mark.parametrize("text", ["", "0", "-1", "many", "1e9", "9" * 40, "20 T"])

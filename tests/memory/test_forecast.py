@@ -4,7 +4,6 @@ import re
 from pathlib import Path
 from typing import Any
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -29,12 +28,6 @@ def test_defaults_are_those_of_the_trainer() -> None:
     assert run_of(values) == run_of({})
 
 
-def test_words_of_a_command_line_are_numbers_as_well() -> None:
-    words = {"rank": "8", "checkpointing": "true", "max_length": "512", "dropout": "0.1"}
-    plain = {"rank": 8, "checkpointing": True, "max_length": 512, "dropout": 0.1}
-    assert run_of(words) == run_of(plain)
-
-
 def test_what_can_not_fit_is_refused_with_what_would() -> None:
     why = refusal({"method": "lora", "max_length": 2048}, SHAPE, SMALL)
     assert "GiB" in why
@@ -48,22 +41,6 @@ def test_a_micro_batch_that_the_trainer_halves_is_no_reason() -> None:
     config = {"method": "qlora", "micro_batch": 16, "max_length": 4096}
     assert forecast(config, SHAPE, SMALL).verdict == "doesn't fit"
     assert refusal({**config, "max_length": 1024, "checkpointing": True}, SHAPE, SMALL) == ""
-
-
-def test_whole_weights_are_fp32_unless_they_are_to_be_pure() -> None:
-    mixed = forecast({"method": "full", "micro_batch": 1}, SHAPE, LARGE)
-    pure = forecast({"method": "full", "micro_batch": 1, "precision": "pure-bf16"}, SHAPE, LARGE)
-    assert mixed.peak_gib > 1.9 * pure.peak_gib
-
-
-@pytest.mark.parametrize(
-    ("key", "value"),
-    [("method", "lorra"), ("rank", 0), ("rank", "x"), ("max_length", -1), ("dropout", 2), ("dora", "perhaps"),
-     ("precision", 16), ("batch", 10**12), ("micro_batch", 1.5)],
-)  # fmt: skip
-def test_a_faulty_key_is_named(key: str, value: object) -> None:
-    with pytest.raises(MemoryModelError, match=key):
-        run_of({key: value})
 
 
 LEAVES = st.one_of(

@@ -1,29 +1,21 @@
 """A plan, its end and its script, as people read them."""
 
-import subprocess
-from pathlib import Path
-
 import pytest
 
 from tunedoctor.plan import (
-    DeletePath,
     Install,
     NewEnvironment,
     Pin,
     Plan,
     Remove,
-    SetEnv,
     Tell,
-    WriteFile,
 )
 from tunedoctor.planning.fix_answer import Answer, Treated, exit_code
 from tunedoctor.render.outcome import render_end, render_stage
 from tunedoctor.render.plan import render_plan
 from tunedoctor.render.screen import Screen
-from tunedoctor.render.script import render_script
 from tunedoctor.transaction.ground import User
 from tunedoctor.transaction.outcome import Outcome
-from tunedoctor.wording import megabytes
 
 INDEX = "https://download.pytorch.org/whl/cu126"
 PINS = (
@@ -83,18 +75,6 @@ def test_the_screen_of_a_plan() -> None:
     assert all(pin.name in whole for pin in PINS)
 
 
-def test_what_was_asked_for_comes_first() -> None:
-    pins = (Pin(name="pandas", version="3.0"), Pin(name="trl", version="1.16.0"))
-    pins += (Pin(name="rich", version="15.0"), Pin(name="numpy", version="2.5", was="2.4"))
-    plan = Plan(steps=(Install(pins=pins),), asks={"missing-dependency": ("trl",)})
-    lines = render_plan(Answer(end="planned", plan=plan), Screen()).splitlines()[2:5]
-    assert [line.split() for line in lines] == [
-        ["+", "trl", "1.16.0"],
-        ["~", "numpy", "2.4", "→", "2.5"],
-        ["+", "and", "2", "that", "it", "brings"],
-    ]
-
-
 def test_the_stages_and_the_end() -> None:
     assert render_stage("fetch", "16 wheels", 48.2, Screen()) == (
         "✓ fetched   16 wheels, all hashes match                             48 s\n"
@@ -150,66 +130,3 @@ def test_an_error_that_is_left_fails(end: str) -> None:
     answer = Answer(end=end, findings=(TREATED,))  # type: ignore[arg-type]
     assert exit_code(answer) == (0 if end in ("nothing", "planned") else 1)
     assert "Nothing" in render_end(answer, Screen())
-
-
-def test_sizes() -> None:
-    assert [megabytes(n) for n in (0, 999, 12_300, 821_000_000, 2_700_000_000)] == [
-        "0 B",
-        "999 B",
-        "12 kB",
-        "821 MB",
-        "2.7 GB",
-    ]
-
-
-@pytest.mark.parametrize("name", ["a b", "it's", 'say "x"', "-rf", "$(touch no)", "a;b"])
-def test_a_script_holds_any_name(tmp_path: Path, name: str) -> None:
-    prefix = tmp_path / name
-    (prefix / "lib" / name).mkdir(parents=True)
-    (prefix / "lib" / "kept").mkdir()
-    python = prefix / "python"
-    python.write_text(
-        '#!/bin/sh\necho "$@" >> "$(dirname "$0")/log"; cat >> "$(dirname "$0")/log"\n'
-    )
-    python.chmod(0o755)
-    plan = Plan(
-        steps=(
-            DeletePath(path=f"lib/{name}"),
-            Remove(names=("old",)),
-            Install(
-                pins=(
-                    Pin(name="new", version="1", hashes=("sha256:ab",)),
-                    Pin(name="x", version="2"),
-                )
-            ),
-            WriteFile(path="lib/f.txt", text=f"{name}\n"),
-            SetEnv(name="A", value=name, command="export A=1"),
-            Tell(command=f"rm {name}\nreboot"),
-        ),
-        reasons=("two\nlines",),
-    )
-    script = render_script(plan, str(python), str(prefix), "pip")
-    subprocess.run(["sh", "-c", script], check=True, stdin=subprocess.DEVNULL, cwd=tmp_path)
-    assert not (prefix / "lib" / name).exists()
-    assert (prefix / "lib" / "kept").exists()
-    assert (prefix / "lib" / "f.txt").read_text() == f"{name}\n"
-    log = (prefix / "log").read_text().splitlines()
-    assert log == [
-        "-m pip uninstall -y old",
-        "-m pip install --no-deps --only-binary :all: --require-hashes -r /dev/stdin",
-        "new==1 --hash=sha256:ab",
-        "-m pip install --no-deps --only-binary :all: -r /dev/stdin",
-        "x==2",
-    ]
-    assert not (tmp_path / "no").exists()
-
-
-def test_a_script_for_a_new_environment() -> None:
-    plan = Plan(steps=(NewEnvironment(path="/x/new", python="/usr/bin/python3"), *PLAN.steps[1:2]))
-    script = render_script(plan, "", "", "uv")
-    assert "python=/x/new/bin/python" in script
-    assert '/usr/bin/python3 -m venv "$prefix"' in script
-    assert (
-        f"--reinstall-package triton --index-strategy unsafe-best-match --index {INDEX} -r /dev/stdin"
-        in script
-    )

@@ -77,11 +77,3 @@ def test_a_failure_shows_its_parts_and_quiet_shows_it_alone() -> None:
         "device fails   3.0 s\nNext: doctor explain driver-too-old tells more.\n"
     )
     assert screen.isascii()
-
-
-def test_could_not_tell() -> None:
-    screen = render(Answer(verdict="unknown", why="There is no Python."), Screen())
-    assert (
-        "? Could not tell: the smoke training did not start\n  because  There is no Python.\n"
-        in screen
-    )

@@ -52,11 +52,6 @@ def ends(lines: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
     return {line["end"]: line for line in lines if "end" in line}
 
 
-def error_of(folder: Path, torch: str) -> str:
-    """What is told of a torch that dies on import."""
-    return str(ends(tell(folder, torch=torch)[0])["import torch"]["error"])
-
-
 def test_no_torch_is_a_failed_stage(tmp_path: Path) -> None:
     lines, done = tell(tmp_path)
     assert done.returncode == 0
@@ -115,18 +110,6 @@ def test_a_failing_torch_skips_what_needs_it_and_not_the_rest(tmp_path: Path) ->
     assert "torch is a folder without __init__.py" in ends(lines)["import torch"]["error"]
 
 
-def test_of_a_chain_the_first_causes_come_first_and_the_end_is_told(tmp_path: Path) -> None:
-    torch = """
-def fall(n):
-    if n == 0: raise OSError("libx.so.12: no")
-    try: fall(n - 1)
-    except Exception as e: raise RuntimeError(f"level {n}") from e
-fall(9)
-"""
-    plain = [x for x in error_of(tmp_path, torch).splitlines() if x[0] != " "]
-    assert plain == ["OSError: libx.so.12: no", *(f"RuntimeError: level {n}" for n in (1, 2, 9))]
-
-
 @pytest.mark.parametrize("end", [
     "raise SystemExit(3)",
     "raise KeyboardInterrupt",
@@ -147,25 +130,6 @@ def test_prints_and_warnings_do_not_mix_with_the_telling(tmp_path: Path) -> None
     assert "raw" not in done.stdout
     assert ends(lines)["import torch"]["warnings"] == ["UserWarning: NumPy is not there"]
     assert ends(lines)["tensor"]["warnings"] == []
-
-
-def test_the_reason_for_no_gpu_is_told(tmp_path: Path) -> None:
-    torch = """
-import warnings
-class version: cuda = "13.0"
-class cuda:
-    def is_available():
-        warnings.warn("CUDA initialization: The NVIDIA driver on your system is too old (found version 12020).")
-        return False
-    def init(): raise RuntimeError("driver too old (found version 12020)")
-"""
-    lines, _ = tell(tmp_path, torch=torch)
-    stage = ends(lines)["init gpu"]
-    assert (stage["ok"], stage["data"]["available"]) == (True, False)
-    assert stage["data"]["gpu_error"].splitlines() == [
-        "CUDA initialization: The NVIDIA driver on your system is too old (found version 12020).",
-        "RuntimeError: driver too old (found version 12020)",
-    ]
 
 
 def test_neither_the_scripts_folder_nor_the_working_folder_is_searched(tmp_path: Path) -> None:

@@ -152,15 +152,6 @@ def test_ways_to_train(train: Train, options: list[str], tmp_path: Path, more: s
     assert [row["step"] for row in rows] == list(range(13))
 
 
-def test_chunks_and_checkpointing_change_nothing(
-    train: Train, options: list[str], tmp_path: Path
-) -> None:
-    for more in ("--chunk=1024", "--chunk=0", "--checkpointing=true", "--micro-batch=3"):
-        done(train(*options, "--dropout=0", f"--out={more}", more))
-        losses = [[row["loss"] for row in log(tmp_path / x)] for x in (more, "--chunk=1024")]
-        assert losses[0] == pytest.approx(losses[1], rel=1e-4)
-
-
 TALK = {"messages": [{"role": r, "content": "x"} for r in ("system", "user", "assistant")]}
 KINDS = {
     "d.csv": "prompt,completion\n" + 'a,"b, ""c""\nd"\n' * 9,

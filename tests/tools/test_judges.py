@@ -67,16 +67,6 @@ def test_figures_are_written_and_held_against_older_ones(tmp_path: Path) -> None
     assert file.read_bytes() == written
 
 
-def test_a_file_that_is_none_is_named(tmp_path: Path) -> None:
-    bad = tmp_path / "bad.json"
-    for content in ("{", "[]"):
-        bad.write_text(content)
-        ended = _judges("--only", "fit", "--compare", bad)
-        assert ended.returncode == 2
-        assert ended.stderr.count("\n") == 1
-        assert "bad.json" in ended.stderr
-
-
 @pytest.mark.parametrize(
     ("path", "after", "verdict"),
     [
@@ -113,60 +103,3 @@ def test_what_counts_as_worse(figures: ModuleType, path: str, after: Any, verdic
     assert [(one.path, one.verdict) for one in figures.compare(before, new)] == [(path, verdict)]
     assert figures.compare(before, before) == []
     assert json.loads(figures.dumped(new)) == new
-
-
-def test_a_report_is_right_silent_or_wrong(judging: str) -> None:
-    reports = importlib.import_module(f"{judging}.reports")
-    known = reports.cases()
-    broken = "n001-driver-missing-nouveau-fedora"
-    healthy = next(name for name, case in known.items() if case["kind"] == "healthy")
-    other = "vram-too-small"
-    for told, right in (
-        (["driver-missing!"], {"first", "in_three"}),
-        ([f"{other}?", "driver-missing!"], {"in_three", "silent"}),
-        ([other, "driver-missing!"], {"in_three", "wrong"}),
-        ([f"{other}?"], {"silent"}),
-        ([], {"silent"}),
-    ):
-        said = {broken: told, healthy: [f"{other}?"]}
-        found = reports.score([known[broken], known[healthy]], said)
-        assert found.pop("false_on_healthy") == [0, 1]
-        accused = any(one.endswith("!") for one in told)
-        assert found.pop("errors_right", None) == ([1, 1] if accused else None)
-        assert {name for name, (hits, _) in found.items() if hits} == right
-    assert reports.score([known[healthy]], {healthy: [f"{other}!"]}) == {
-        "false_on_healthy": [1, 1],
-        "errors_right": [0, 1],
-    }
-
-
-def test_the_record_of_first_answers_is_of_cases_that_are_there(judging: str) -> None:
-    first_met = importlib.import_module(f"{judging}.first_met")
-    lines = first_met.RECORD.read_text(encoding="utf-8").splitlines()
-    batches = [first_met.Batch(*json.loads(line)) for line in lines]
-    names = [name for batch in batches for name in batch.answers]
-    assert len(names) == len(set(names))
-    assert set(names) <= first_met.cases().keys()
-    assert [batch.date for batch in batches] == sorted(batch.date for batch in batches)
-
-
-def test_a_ranker_is_trained_on_older_batches_alone(
-    judging: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    reports = importlib.import_module(f"{judging}.reports")
-    monkeypatch.setattr(reports, "answers", lambda chosen, _: {case["id"]: [] for case in chosen})
-    ranker = tmp_path / "ranker.py"
-    ranker.write_text(
-        "def train(texts, labels):\n    assert len(texts) == len(labels) > 600\n    return {*texts}\n"
-        "def apply(model, text):\n    assert text not in model\n"
-        "    return [('driver-missing', 1.0), ('healthy', 0.5)]\n"
-    )
-    found = reports.judge(ranker)
-    before, ranked, both, _ = found["newest"].values()
-    healthy = before["false_on_healthy"]
-    assert ranked["false_on_healthy"] == [healthy[1]] * 2
-    assert both["false_on_healthy"] == healthy
-    assert min(both["first"][0], before["first"][0]) > 200 > ranked["first"][0] > 0
-    assert both["silent"][0] == 0 < before["silent"][0]
-    assert sum("ranker" in views for views in found["batches"].values()) == reports.NEWEST
-    assert reports.judge(tmp_path / "none.py")["ranker"] == "none"

@@ -110,23 +110,6 @@ def test_a_table_that_drops_a_row_is_refused(
     assert place.read_bytes() == before
 
 
-def test_doubts_are_free_to_go(place: Path, tmp_path: Path) -> None:
-    candidate = copy.deepcopy(shipped("torch_wheels"))
-    candidate["releases"]["items"]["2.15.0"]["unverified"] = []
-    file = tmp_path / "candidate.json"
-    file.write_text(json.dumps(candidate), encoding="utf-8")
-    assert _run("--table", str(place), "--candidate", str(file)).returncode == 0
-    assert json.loads(place.read_text(encoding="utf-8")) == candidate
-
-
-def test_what_can_not_be_read_is_told(place: Path, tmp_path: Path) -> None:
-    bad = tmp_path / "bad.json"
-    bad.write_text("{")
-    for argv in (("--candidate", str(bad)), ("--candidate", str(tmp_path / "none.json"))):
-        assert _run("--table", str(place), *argv).returncode == 2
-    assert "DOCTOR_OFFLINE" in _run("--table", str(place), DOCTOR_OFFLINE="1").stderr
-
-
 def test_the_shipped_table_is_the_one_that_is_written() -> None:
     spec = importlib.util.spec_from_file_location("regenerate_tables", TOOL)
     assert spec
