@@ -80,26 +80,6 @@ def test_merging_keeps_all_or_says_what_contradicts(plans: list[Plan]) -> None:
     assert not removed & pins.keys()
 
 
-def test_torch_comes_first_and_each_index_once() -> None:
-    rest = Install(pins=(Pin(name="peft", version="0.18.1"),))
-    more = Install(pins=(Pin(name="trl", version="0.20.0"), Pin(name="peft", version="0.18.1")))
-    torch = Install(pins=(Pin(name="torch", version="2.9.1+cu126"),), index=WHEELS)
-    vision = Install(pins=(Pin(name="torchvision", version="0.24.1+cu126"),), index=WHEELS)
-    told = Tell(command="sudo reboot", who="reboot")
-    one = merge(
-        [
-            Plan(steps=(told, rest), cures=("a",), download_bytes=10),
-            Plan(steps=(more, vision), cures=("b", "a"), download_bytes=5),
-            Plan(steps=(torch,), cures=("c",), download_bytes=1),
-            Plan(steps=(torch,), cures=("d",), download_bytes=1),
-        ]
-    )
-    names = [[p.name for p in s.pins] for s in one.steps if isinstance(s, Install)]
-    assert names == [["torch", "torchvision"], ["peft", "trl"]]
-    assert one.steps[-1] == told
-    assert (one.cures, one.download_bytes) == (("a", "b", "c", "d"), 16)
-
-
 @pytest.mark.parametrize(
     ("one", "other", "says"),
     [

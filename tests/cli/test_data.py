@@ -3,7 +3,6 @@
 import json
 import os
 import subprocess
-import sys
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -102,31 +101,6 @@ def test_the_page_stands_alone_and_escapes(tmp_path: Path) -> None:
     assert found.linked == []
     assert found.scripts == 0
     assert "&lt;script&gt;" in page.read_text()
-
-
-def test_several_processes_find_the_same(tmp_path: Path) -> None:
-    rows = [{"text": f"{i} " + f"word{i % 97} " * 60} for i in range(6000)]
-    file = lines(tmp_path / "a.jsonl", [*rows, rows[0], "x"])
-    one, two = (report(file, "--jobs", n) for n in ("1", "2"))
-    one.pop("seconds")
-    two.pop("seconds")
-    assert one == two
-    assert one["duplicates"] == 1
-
-
-def test_steps_time_and_memory(tmp_path: Path) -> None:
-    file = lines(tmp_path / "train.jsonl", GOOD)
-    found = report(
-        file, "--model", "Llama-3.1-8B", "--gpu", "RTX 4090", "--batch", "8", "--epochs", "3",
-        "--target", sys.executable,
-    )  # fmt: skip
-    costs = found["costs"]
-    assert costs["steps"] == 15
-    assert costs["rows"] == 40
-    assert 14 < costs["peak_gib"] < 20
-    assert costs["verdict"] == "fits"
-    assert 0 < costs["hours_low"] <= costs["hours"] <= costs["hours_high"]
-    assert any("estimate" in note for note in found["notes"])
 
 
 MADE = """

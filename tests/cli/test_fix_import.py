@@ -105,29 +105,6 @@ def test_cured_is_what_is_imported(make: Make, bodies: dict[str, str], end: str,
     assert not ways.stdout, "something of the import outlived the fix"
 
 
-@pytest.mark.parametrize(
-    ("bodies", "end", "said"),
-    [
-        (
-            {NEW: DIES},
-            HELD,
-            "import huggingface_hub dies, which it did not before: ImportError: cannot",
-        ),
-        ({"accelerate==1.13.0": DIES}, CURED, "import accelerate: ImportError: cannot"),
-    ],
-    ids=["dies", "other"],
-)
-def test_what_is_changed_in_its_place_is_imported_before(
-    make: Make, bodies: dict[str, str], end: str, said: str
-) -> None:
-    env = make(bodies)
-    (env / ".git").mkdir()  # a project lies in the prefix, which so can't be cloned
-    ended = fix(env)
-    assert "entries, the old state is kept" in ended.stdout
-    assert said in ended.stdout, ended.stdout + ended.stderr
-    assert version(env) == end
-
-
 def test_without_an_import_it_says_what_was_not_proved(make: Make) -> None:
     env = make({NEW: DIES})
     ended = fix(env, "--no-import")
@@ -168,18 +145,6 @@ def test_a_torch_that_dies_is_something_to_cure(make: Make) -> None:
     assert "torch-import-crash" not in doctor("check", *place).stdout, (
         "what changed is not remembered"
     )
-
-
-def test_a_healthy_environment_is_imported_once(make: Make) -> None:
-    env = make({}, (*CLASH[:-1], NEW))
-    first, second = (doctor("fix", "--target", str(env), "--yes") for _ in range(2))
-    assert "importing its packages" in first.stderr
-    assert "importing" not in second.stderr
-    for one in (first, second):
-        assert one.returncode == 0
-        assert "Noth" in one.stdout
-        assert "imported a moment ago" in one.stdout
-    assert "imports as they were" not in doctor("check", "--target", str(env)).stdout
 
 
 @pytest.mark.parametrize(

@@ -100,12 +100,3 @@ def test_check_tells_of_a_fix_that_was_killed(make: Make) -> None:
     assert doctor("check", "--target", str(env)).stderr == ""
     assert doctor("undo", "--target", str(env)).returncode == 0
     assert state(env) == before
-
-
-@pytest.mark.parametrize("option", ["--new", "--script", "--installer", "--python"])
-def test_an_empty_option_is_no_option_left_out(option: str) -> None:
-    """As of a variable that is not set: the environment that happens to be the target is not meant."""
-    ended = doctor("fix", option, "", "--yes")
-    assert (ended.returncode, ended.stdout) == (2, "")
-    assert f"{option} is empty" in ended.stderr
-    assert doctor("undo", "").returncode == 2

@@ -57,11 +57,6 @@ def test_success_says_nothing() -> None:
     assert (ended.returncode, ended.stdout, ended.stderr) == (0, b"out\n", b"err\n")
 
 
-@pytest.mark.parametrize("status", [1, 2, 77, 127, 255])
-def test_the_exit_status_is_that_of_the_command(status: int) -> None:
-    assert python(f"raise SystemExit({status})").returncode == status
-
-
 @pytest.mark.parametrize("name", ["SIGKILL", "SIGSEGV", "SIGTERM", "SIGABRT"])
 def test_a_signal_gives_what_a_shell_gives(name: str) -> None:
     number = signal.Signals[name]

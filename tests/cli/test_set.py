@@ -116,16 +116,6 @@ def test_no_set_is_said_with_the_clash(index: Index) -> None:
     assert data(*ADA, "unsloth", "torchao<0.12.5")["verdict"] == "none"
 
 
-def test_what_could_not_be_told_is_not_a_no(index: Index) -> None:
-    index.close()
-    ended = doctor(*ADA)
-    assert ended.returncode == 2
-    assert "Could not tell" in ended.stdout
-    offline = data(*ADA, "--offline")
-    assert offline["verdict"] == "unknown"
-    assert "offline" in str(offline["why"])
-
-
 def test_files_are_written_whole_and_only_over_their_own(index: Index, tmp_path: Path) -> None:
     argv = (*ADA, "--freeze", "pins.txt", "--pyproject", "pyproject.toml")
     ended = doctor(*argv, cwd=tmp_path)
@@ -169,12 +159,3 @@ def test_a_release_goes_with_its_torch_or_uv_says_why_there_is_none(
     none = data("vllm<0.12", "torch==2.14.1", *there)
     assert none["verdict"] == "none"
     assert "vllm==0.5.0 depends on torch==2.5.1" in " ".join(str(none["details"]).split())
-
-
-def test_pages_that_were_just_read_are_not_asked_for_again(index: Index) -> None:
-    """The index names no time for which they hold, as many a mirror."""
-    data(*ADA)
-    first = len(index.asked)
-    assert first > len(WHOLE), "the control: with an empty cache they are"
-    data(*ADA)
-    assert len(index.asked) - first <= 3, "whether it answers, and what it lacks, is asked anew"

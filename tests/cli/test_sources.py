@@ -1,6 +1,5 @@
 """Where doctor fix and doctor set take wheels from: the user's own sources, served on loopback or lying in a folder."""
 
-import json
 import os
 import socket
 import sys
@@ -191,27 +190,6 @@ def test_a_mirror_of_pytorch_and_of_the_default_index(
     assert "ftp://x" in ended.stderr
 
 
-@pytest.mark.parametrize("alone", [True, False])
-def test_pytorchs_index_is_one_source_among_them(
-    serve: Serve, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, alone: bool
-) -> None:
-    """A torchvision of the wheelhouse is taken; PyTorch's index is out of reach, or has none of it."""
-    default = serve(*RELEASES)
-    env = paired(tmp_path, serve)
-    wheels = house(tmp_path / "wheels", [PAIRS[2]])
-    monkeypatch.setenv("PIP_FIND_LINKS", str(wheels))
-    monkeypatch.setenv("PIP_INDEX_URL", default.url)
-    if alone:
-        monkeypatch.setenv("PIP_NO_INDEX", "1")
-    else:
-        monkeypatch.setenv("DOCTOR_MIRROR_PYTORCH", serve(PAIRS[0], PAIRS[1], kind=Variants).url)
-    ended = fixed(env)
-    assert ended.returncode == 0, ended.stdout + ended.stderr
-    assert version(env, "torchvision") == "0.29.1+cpu"
-    assert not default.asked if alone else True
-    assert "no hash" not in ended.stdout
-
-
 @pytest.mark.parametrize("what", ["closed", "a hole", "no certificate", "half"])
 def test_who_does_not_answer_is_named_at_once(
     env: Path, serve: Serve, monkeypatch: pytest.MonkeyPatch, what: str
@@ -244,30 +222,3 @@ def test_who_does_not_answer_is_named_at_once(
     assert "Nothing was changed" in ended.stdout
     assert version(env) == "1.5.0"
     assert took < 30, "nobody waits for every package"
-
-
-CPU = (
-    Release("torch", "2.13.0+cpu", "", ("filelock",)),
-    Release("torchvision", "0.28.0+cpu", "", ("torch==2.13.0", "numpy")),
-)
-
-
-@pytest.mark.parametrize("more", [(), ("--with", "trl>=1")])
-def test_a_new_environment_takes_the_torch_of_the_users_folder_where_pytorchs_index_is_silent(
-    tmp_path: Path, serve: Serve, monkeypatch: pytest.MonkeyPatch, more: tuple[str, ...]
-) -> None:
-    monkeypatch.setenv("UV_DEFAULT_INDEX", serve(*RELEASES).url)
-    argv = ("fix", "--new", str(tmp_path / "new"), "--dry-run", "--format", "json", *more)
-    refused = doctor(*argv, cwd=tmp_path)
-    assert refused.returncode == 1, "the control: the torch of the default index is for CUDA"
-    assert "is for CUDA, and there is no GPU here" in json.loads(refused.stdout)["why"]
-    assert "-d wheels torch==" in json.loads(refused.stdout)["by_hand"][0]
-    monkeypatch.setenv("PIP_FIND_LINKS", str(house(tmp_path / "wheels", CPU)))
-    ended = doctor(*argv, cwd=tmp_path)
-    assert ended.returncode == 0, ended.stdout + ended.stderr
-    steps = json.loads(ended.stdout)["plan"]["steps"]
-    pins = {pin["name"]: pin["version"] for step in steps for pin in step.get("pins", ())}
-    assert pins["torch"] == "2.13.0+cpu"
-    assert pins["torchvision"] == "0.28.0+cpu"
-    assert not [name for name in pins if name.startswith("nvidia-")]
-    assert all(pin["hashes"] for step in steps for pin in step.get("pins", ()))

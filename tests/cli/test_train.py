@@ -1,13 +1,11 @@
 """doctor train: what it writes, refuses and hands over; the training itself in tests/target/test_trainer_*.py."""
 
 import ast
-import os
-import re
-import subprocess
 import sys
 import tomllib
 import venv
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from torch_target import WHY_NOT, torch_target
@@ -15,11 +13,12 @@ from typed import doctor
 
 from tunedoctor.cli.starter import HEADLINE, choose, starter
 from tunedoctor.cli.train import whole_trainer
-from tunedoctor.facts import Smoke, Stage
 from tunedoctor.memory.catalogue import named
 from tunedoctor.memory.fits import Device
-from tunedoctor.redaction import Identity, snapshot_json
 from tunedoctor.snapshot import Snapshot
+
+if TYPE_CHECKING:
+    import subprocess
 
 SOURCE = whole_trainer()
 
@@ -64,20 +63,6 @@ def test_a_starter_is_valid_and_its_comments_are_the_defaults(
     commented = "\n".join(line.removeprefix("# ") for line in text.splitlines() if " = " in line)
     assert tomllib.loads(commented) == {**keys, **chosen.values}
     assert text.startswith(HEADLINE)
-
-
-def test_init_reads_the_facts_of_a_smoke(tmp_path: Path) -> None:
-    smoke = Smoke(stages=(Stage(name="train", outcome="ok"),), kind="cpu", device_name="CPU")
-    (tmp_path / "s.json").write_bytes(
-        snapshot_json(Snapshot({}).having(smoke), Identity("", "", ""))
-    )
-    assert train(tmp_path, "--init", "c.toml", "--from", "s.json").returncode == 0
-    values = tomllib.loads((tmp_path / "c.toml").read_text())
-    assert (values["device"], values["precision"]) == ("cpu", "fp32")
-    (tmp_path / "d.json").write_text("{}")
-    for words in (["--init", "d.toml", "--from", "d.json"], ["c.toml", "--from", "s.json"]):
-        refused = train(tmp_path, *words)
-        assert (refused.returncode, "snapshot" in refused.stderr) == (2, True)
 
 
 def test_init_and_eject_write(tmp_path: Path) -> None:
@@ -144,25 +129,3 @@ def test_what_cannot_fit_is_refused_with_a_way_out(words: list[str], starts: boo
     if not starts:
         assert "12.0 GiB" in found.refusal
         assert "method = 'qlora'" in found.refusal
-
-
-@pytest.mark.skipif(not torch_target(), reason=WHY_NOT)
-def test_a_dry_run_tells_forecast_and_measure(tmp_path: Path) -> None:
-    from torch_target import torch_python
-
-    code = "from trainer_server import tiny; tiny('m')"
-    subprocess.run(
-        [torch_python(), "-c", code],
-        cwd=tmp_path,
-        check=True,
-        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[1] / "target")},
-    )
-    (tmp_path / "d.jsonl").write_text('{"prompt": "a", "completion": "b"}\n' * 4)
-    words = ["--model=m", "--data=d.jsonl", "--dry-run", "--no-check", "--max-length=64"]
-    ended = train(tmp_path, *words, "--target", torch_target())
-    assert ended.returncode == 0, ended.stderr
-    measured = re.search(r"([\d.]+) GiB at the peak", ended.stdout)
-    foretold = re.search(r"forecast for rows of max_length tokens: ([\d.]+) GiB", ended.stderr)
-    assert measured
-    assert foretold
-    assert float(measured[1]) > float(foretold[1]) > 0, "on the CPU the libraries count too"

@@ -53,12 +53,3 @@ def test_repeats_within_a_file_and_leaks_between_splits(tmp_path: Path) -> None:
     assert {(one.kind, one.rows) for one in found.leak_rows()} == {
         ("same row", 1), ("much alike", 1), ("same prompt", 1),
     }  # fmt: skip
-
-
-def test_the_same_row_in_another_dress_is_the_same(tmp_path: Path) -> None:
-    path = tmp_path / "a.jsonl"
-    path.write_text(
-        '{"prompt":"a b","completion":"c"}\n{"completion": "c", "prompt": "a\\u0020b", "id": 4}\n'
-    )
-    (fault,) = survey((path, "train")).faults()
-    assert (fault.kind, fault.count) == ("duplicate", 1)

@@ -59,20 +59,6 @@ def test_orders_that_templates_refuse(roles: str) -> None:
     assert any(ORDERS[roles] in detail for _, detail in order_faults(found))
 
 
-def test_answers_that_are_cut_off() -> None:
-    sentence = "This is a sentence that says nothing much at all. " * 5
-    for text, cut in (
-        (sentence + "And here it ends in the", True),
-        (sentence + "It has an end.", False),
-        (sentence + "```python\nx = (1)\n", True),
-        (sentence + "```python\nx = 1\n```", False),
-        ("Paris", False),
-        (sentence + "\n- one\n- two", False),
-    ):
-        found = cut_answers(sample_of({"prompt": "q", "completion": text}))
-        assert [kind for kind, _ in found] == (["cut-answer"] if cut else []), text
-
-
 FILES = {
     "a.jsonl": b'\xef\xbb\xbf{"prompt": "a", "completion": "b"}\r\n\n{"messages": [{"from": "human", "value": "q"}, {"from": "gpt", "value": "a"}]}',
     "b.jsonl": b'{"instruction": "q", "input": "x", "output": "a", "system": "s"}\n{"question": "q", "answer": "a", "id": 1}\n',

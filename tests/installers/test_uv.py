@@ -32,17 +32,6 @@ def test_a_solution_has_pins_and_who_wants_them(index: Index) -> None:
     assert set(pins["huggingface-hub"].via) == {"tokenizers", "transformers"}
 
 
-def test_constraints_and_preferred_pins_hold(index: Index) -> None:
-    answer = resolve(
-        ASK._replace(constraints=("numpy<2",), preferred=("transformers==5.13.1", "safetensors==9"))
-    )
-    assert isinstance(answer, Solved)
-    pins = {pin.name: pin.version for pin in answer.pins}
-    assert pins["numpy"] == "1.26.4"
-    assert pins["transformers"] == "5.13.1"
-    assert pins["safetensors"] == "0.8.0"
-
-
 @pytest.mark.parametrize(
     ("question", "word"),
     [

@@ -1,16 +1,14 @@
 """Hours, prices and which card to buy."""
 
-import msgspec
 import pytest
 
-from tunedoctor.memory.buying import offers
 from tunedoctor.memory.catalogue import named
 from tunedoctor.memory.costs import Prices, costs, tokens_of
 from tunedoctor.memory.overview import device_of
 from tunedoctor.memory.run import Run
 from tunedoctor.memory.shape import MemoryModelError
 from tunedoctor.memory.speed import speed
-from tunedoctor.tables.gpus import cards_like, worth_having
+from tunedoctor.tables.gpus import cards_like
 
 SHAPE = named("Llama-3.1-8B")
 RUN = Run(method="qlora")
@@ -31,28 +29,7 @@ def test_hours_are_tokens_by_speed_and_money_is_hours_by_price() -> None:
     assert found.even_trainings == pytest.approx(1800 / (found.rented.cost - found.own.cost))
 
 
-def test_a_card_that_never_pays_is_not_said_to() -> None:
-    dear = msgspec.structs.replace(PRICES, power=300.0)
-    assert costs(SHAPE, RUN, OWN, dear).even_trainings is None
-    full = msgspec.structs.replace(RUN, method="full")
-    assert costs(SHAPE, full, OWN, PRICES).even_trainings is None
-    assert costs(SHAPE, full, OWN, PRICES).own.verdict == "doesn't fit"
-
-
 @pytest.mark.parametrize("text", ["", "0", "-1", "many", "1e9", "9" * 40, "20 T"])
 def test_what_is_no_number_of_tokens_is_refused(text: str) -> None:
     with pytest.raises(MemoryModelError, match="--tokens"):
         tokens_of(text)
-
-
-def test_the_smallest_card_that_fits_is_named_and_amd_cards_with_their_caveat() -> None:
-    found = offers(named("Qwen3-14B"), RUN, worth_having())
-    fitting = [one.memory_gib for one in found.offers if one.verdict == "fits"]
-    chosen = next(one for one in found.offers if one.name == found.smallest)
-    assert chosen.memory_gib == min(fitting)
-    assert all("ROCm" in one.note for one in found.offers if "Radeon" in one.name)
-    assert not any("Apple" in one.name for one in found.offers)
-    none = offers(
-        named("Llama-3.1-70B"), msgspec.structs.replace(RUN, method="full"), worth_having()
-    )
-    assert none.smallest == ""

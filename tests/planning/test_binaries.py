@@ -1,13 +1,10 @@
 """Where bitsandbytes has a binary."""
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from tunedoctor.facts import TorchBuild
 from tunedoctor.planning.make import rocm_gap
 from tunedoctor.planning.truths import cuda_gap, remedies
-from tunedoctor.tables.load import table
 from tunedoctor.versions import within
 from tunedoctor.wheels.machine import Gpu, Machine
 
@@ -41,19 +38,6 @@ def test_releases_without_a_binary_give_way_to_those_with_one(
     assert gap is not None
     assert remedies(gap, (), frozenset({"torch"}))[0].specifier == fix
     assert within(version, fix) is False
-
-
-@given(
-    st.from_regex(r"0\.(4[1-9]|50)\.[0-4]", fullmatch=True),
-    st.sampled_from(["11.8", "12.6", "13.0", "13.2"]),
-)
-def test_the_cure_has_the_binary(version: str, cuda: str) -> None:
-    gap = cuda_gap(version, _build(cuda), LINUX)
-    if gap is not None:
-        (fix,) = gap.row.fix.values()
-        newest = [str(r["since"]) for r in table("known_bad")["bitsandbytes"]["binaries"]][-1]
-        assert within(newest, fix)
-        assert cuda_gap(newest, _build(cuda), LINUX) is None
 
 
 def test_rocm_gpus_that_the_wheel_holds_no_code_for() -> None:

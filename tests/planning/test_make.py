@@ -41,26 +41,6 @@ def test_another_build_of_torch_brings_its_libraries_and_takes_the_old_ones_alon
     assert made.plan.disk_bytes == 3000
 
 
-def test_libraries_that_torch_brings_are_put_in_where_they_differ() -> None:
-    snapshot = snapshot_of("cpu-wheel-with-rtx4090")
-    packages = snapshot.find(Packages)
-    assert packages is not None
-    bare = Packages(
-        distributions=tuple(
-            d for d in packages.distributions if not d.name.startswith(("nvidia-", "triton"))
-        )
-    )
-    made = plan(snapshot.having(bare))
-    (one,) = (s for s in made.plan.steps if isinstance(s, Install))
-    assert {p.name for p in one.pins} == {
-        "torch",
-        "nvidia-cudnn-cu12",
-        "nvidia-nccl-cu12",
-        "triton",
-    }, "sympy is the set's to choose, not the index's"
-    assert all(p.hashes for p in one.pins)
-
-
 def lacking(snapshot: Snapshot, *gone: str, **versions: str) -> Snapshot:
     """Return it without some packages, and with other versions of some."""
     packages = snapshot.find(Packages)
@@ -190,21 +170,3 @@ def test_the_tool_that_keeps_the_prefix_changes_what_it_put_in(
     with pytest.raises(RefusedError) as refused:
         plan(snapshot, peft="0.19.0")
     assert refused.value.by_hand[0].startswith(line)
-
-
-@pytest.mark.parametrize(
-    ("tool", "line"),
-    [
-        ("conda", "conda install -p '/opt/my conda/envs/llm' 'pytorch=2.9.1=cuda128*'"),
-        ("pixi", "pixi add --manifest-path /w/pixi.toml 'pytorch==2.9.1=cuda128*'"),
-    ],
-)
-def test_a_build_of_torch_is_named_as_conda_forge_does(tool: str, line: str) -> None:
-    snapshot = of_conda(snapshot_of("driver-550-with-cu130"), "conda")
-    packages = snapshot.find(Packages)
-    assert packages is not None
-    held = tuple(structs.replace(d, installer="conda") for d in packages.distributions)
-    conda = snapshot.having(structs.replace(packages, distributions=held))
-    with pytest.raises(RefusedError) as refused:
-        plan(kept_by(conda, structs.replace(PIXI, tool=tool)), torch="2.9.1+cu128")
-    assert line in refused.value.by_hand

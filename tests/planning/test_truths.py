@@ -61,12 +61,6 @@ def test_outside_of_a_range_and_inside_are_all_there_is(
     assert any(out) is not within(version, range_)
 
 
-def test_what_was_seen_to_cure_comes_first_and_what_is_asked_for_last() -> None:
-    (pair,) = firing({"pyarrow": "26.0.1", "numpy": "1.26.4"})
-    assert remedies(pair, (), frozenset())[0][:2] == ("numpy", ">=2.0")
-    assert remedies(pair, ("numpy",), frozenset())[0][:2] == ("pyarrow", "<26")
-
-
 def test_a_missing_package_is_the_remedy_where_it_lacks() -> None:
     (pair,) = firing(
         {"transformers": "5.13.1", "tokenizers": "0.22.2", "huggingface-hub": "1.33.0"}

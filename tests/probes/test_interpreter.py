@@ -9,7 +9,6 @@ import sys
 import venv
 from collections.abc import Callable
 from pathlib import Path
-from typing import Literal
 
 import pytest
 
@@ -19,16 +18,6 @@ from tunedoctor.probes.interpreter import Installation, added_by_pth, find
 from tunedoctor.targeting import Program, program
 
 PYENV = Path.home() / ".pyenv" / "versions"
-HERE = Installation(
-    python="/opt/py/bin/python",
-    program=Program("elf", 64, "x86_64"),
-    venv=None,
-    settings={},
-    prefix="/opt/py",
-    library="/opt/py/lib/python3.12",
-    short="3.12",
-    path=(),
-)
 
 
 def describe(found: Installation, **environ: str) -> Interpreter:
@@ -102,31 +91,6 @@ def test_faults_of_an_interpreter(tmp_path: Path) -> None:
     assert why[2].endswith("exit status 1: no encodings")
     assert why[3].endswith("answered what no Python does: 'hello'")
     assert "FileNotFoundError" in why[4]
-
-
-@pytest.mark.parametrize(
-    ("prefix", "format_", "kind"),
-    [
-        ("/usr", "elf", "system"),
-        ("/opt/homebrew/opt/python@3.12", "mach", "system"),
-        ("/home/me/.local/share/uv/python/cpython-3.12", "elf", "standalone"),
-        ("C:\\Program Files\\Python312", "pe", "system"),
-        ("C:\\tools\\py", "pe", "standalone"),
-        ("{tmp}", "elf", "conda"),
-    ],
-)
-def test_kind_of_a_prefix_and_pep_668(
-    prefix: str, format_: Literal["elf", "mach", "pe"], kind: str, tmp_path: Path
-) -> None:
-    (tmp_path / "conda-meta").mkdir()
-    (tmp_path / "EXTERNALLY-MANAGED").write_text("[externally-managed]\n")
-    found = HERE._replace(
-        prefix=prefix.format(tmp=tmp_path), program=Program(format_, 64, ""), library=str(tmp_path)
-    )
-    told = describe(found)
-    assert (told.kind, told.externally_managed) == (kind, True)
-    assert not describe(found._replace(venv="/x")).externally_managed
-    assert not describe(HERE).externally_managed
 
 
 UV = shutil.which("uv", path=str(Path(sys.executable).parent) + os.pathsep + os.environ["PATH"])

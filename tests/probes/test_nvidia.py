@@ -161,19 +161,6 @@ def test_a_library_that_fails(library: Path) -> None:
 
 
 @linux
-def test_a_query(tmp_path: Path) -> None:
-    row = "0, NVIDIA H100 80GB HBM3, GPU-1, 00000000:00:09.0, 590.48.01, 81559, 61263, 9.0, Enabled, 0"
-    answer, driver, gpus = ask(tmp_path, f'{QUERY} echo "{row}"; exit 0;; esac; exit 1')
-    assert answer == NvidiaAnswer(nvml="missing", smi="ok")
-    assert driver == NvidiaDriver(version="590.48.01", source="nvidia-smi")
-    assert isinstance(gpus, NvidiaGpus)
-    (gpu,) = gpus.gpus
-    assert (gpu.slot, gpu.memory_total, gpu.mig) == ("0000:00:09.0", 81559 << 20, True)
-    assert gpus.source == "nvidia-smi"
-    assert times_asked(tmp_path) == 1
-
-
-@linux
 @pytest.mark.parametrize(
     "query",
     [

@@ -46,19 +46,6 @@ def test_ascii_screen() -> None:
     _same("ascii.txt", text)
 
 
-def test_age_of_the_knowledge_and_why_a_newer_one_is_not_used() -> None:
-    report = _report("healthy-rtx4090")
-    assert report.knowledge
-    for days, says in ((0, "2026-11-24, today"), (1, "2026-11-24, 1 day old")):
-        one = replace(report, knowledge=replace(report.knowledge, days=days))
-        assert says in terminal.render(one, Screen())
-        assert says not in terminal.render(one, Screen(), quiet=True)
-    told = replace(report.knowledge, problem="~/x.json is left out: it is damaged")
-    assert "! ~/x.json is left out" in terminal.render(replace(report, knowledge=told), Screen())
-    silent = terminal.render(replace(report, knowledge=None), Screen())
-    assert "as known on" not in silent
-
-
 def test_what_was_not_looked_at_is_not_counted_as_well() -> None:
     report = _report("healthy-rtx4090")
     assert "Ready to fine-tune: " in terminal.render(report, Screen())

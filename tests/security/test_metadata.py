@@ -107,15 +107,6 @@ def test_a_field_that_is_none_is_a_damaged_one(env: Path, header: str) -> None:
     assert "peft: its metadata are damaged" in broken(report)
 
 
-def test_versions_that_python_refuses_to_count(env: Path) -> None:
-    for name, header in {
-        "peft": "Requires-Dist: transformers>=" + "9" * 4000,
-        "trl": "Requires-Dist: transformers; python_version < '" + "9" * 4000 + "'",
-    }.items():
-        package(env, name, header)
-    assert check(env)[0]["target"]["packages"]["trl"] == "9.9"
-
-
 KINDS: dict[str, Callable[[Path], object]] = {
     "a fifo": os.mkfifo,
     "a file without end": lambda place: place.symlink_to("/dev/zero"),
@@ -179,17 +170,6 @@ def test_a_record_is_read_in_time(env: Path, record: str) -> None:
 def test_settings_are_read_in_time(env: Path, place: str, text: str) -> None:
     (env.parent / place).write_text(text)
     assert check(env)[0]["target"]["packages"]
-
-
-def test_settings_of_the_doctor_are_read_in_time(env: Path) -> None:
-    text = "[tool.doctor]\n" + "a." * 400_000 + "a = 1"
-    (env.parent / "pyproject.toml").write_text(text)
-    argv = [sys.executable, "-m", "tunedoctor", "check", "--target", str(env)]
-    done = subprocess.run(
-        argv, capture_output=True, text=True, check=False, timeout=20, cwd=env.parent
-    )
-    assert (done.returncode, done.stdout) == (2, "")
-    assert "pyproject.toml, [tool.doctor]: a key has more than 19 parts" in done.stderr
 
 
 def test_names_that_act_on_a_terminal_do_not(env: Path) -> None:

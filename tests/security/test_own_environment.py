@@ -70,14 +70,6 @@ def test_what_changes_or_runs_wants_a_name(argv: tuple[str, ...], tmp_path: Path
     assert (both.returncode, both.stderr.count("\n")) == (2, 1)
 
 
-def test_a_new_environment_needs_no_other(tmp_path: Path) -> None:
-    """The wheel choice, and a configuration for training, are of the machine."""
-    assert doctor("wheel", cwd=tmp_path).returncode == 0
-    assert doctor("train", "--init", "c.toml", cwd=tmp_path).returncode == 0
-    ended = doctor("fix", "--new", "taken", "--dry-run", cwd=tmp_path, UV_OFFLINE="1")
-    assert "no environment was named" not in ended.stderr
-
-
 def test_names_nearby_neither_act_nor_flood(tmp_path: Path) -> None:
     for name in (".venv-\x1b[31m$(touch x)\u202e", *(f".venv{n:05}" for n in range(3000))):
         (tmp_path / name).mkdir()

@@ -28,12 +28,6 @@ def test_the_kernels_counter_tells_a_kill_for_memory(for_memory: bool | None, re
     assert ("the kernel killed a process for memory" in blame.cause) is (for_memory is True)
 
 
-def test_a_part_that_dies_before_any_stage_is_told() -> None:
-    (stage,) = stages_of(run_of([], ended("exit", 1, "bad interpreter")))
-    assert (stage.name, stage.outcome) == ("start core", "crashed")
-    assert "bad interpreter" in stage.error
-
-
 def test_of_ranks_the_worst_is_told_once_and_who_is_missing() -> None:
     lines = [
         line(begin="join"),
@@ -70,16 +64,6 @@ def test_libraries_that_clash_are_the_cause_of_a_failed_import() -> None:
     stage = SmokeStage(name="import peft", outcome="failed", required=True, error=error)
     (blame,) = blames_of([stage], Findings(before, before), strict=False)
     assert blame.finding == "library-version-clash"
-
-
-def test_a_note_of_libraries_is_no_cause() -> None:
-    """As that datasets and trl are not there, which this training does without."""
-    here = snapshot_of("no-trl")
-    before = diagnose(here, [one for one in all_checks(()) if one.id == "missing-dependency"])
-    assert [one.severity for one in before.causes] == ["note"]
-    stage = SmokeStage(name="build", outcome="failed", required=True, error="KeyError: 1")
-    (blame,) = blames_of([stage], Findings(before, before), strict=False)
-    assert (blame.finding, blame.cause) == ("", "")
 
 
 def test_what_is_found_is_said_in_a_sentence() -> None:

@@ -82,16 +82,6 @@ def test_a_library_that_prints_does_not_disturb(tmp_path: Path, bare: str) -> No
     assert "train" not in {one["name"] for one in found["stages"]}
 
 
-def test_bitsandbytes_is_not_imported_by_accident(tmp_path: Path, bare: str) -> None:
-    texts = {
-        "bitsandbytes": "raise RuntimeError('CUDA Setup failed')\n",
-        "transformers": "try:\n    import bitsandbytes\nexcept ImportError:\n    pass\n"
-        + TRANSFORMERS,
-    }
-    found = answer(bare, PYTHONPATH=_libraries(tmp_path, **texts))
-    assert {s["name"]: s["outcome"] for s in found["stages"]}["import transformers"] == "ok"
-
-
 def test_bitsandbytes_that_is_not_there_is_skipped_at_once(bare: str) -> None:
     part = Part("bitsandbytes")
     (only,) = stages_of(run_part(part, f"{bare}/bin/python", os.environ, lambda _: None))

@@ -1,9 +1,7 @@
 """Minutes of load: what is read beside them and how it is judged, and a real one of seconds."""
 
 import msgspec
-import pytest
 from smoke.lines_made import ended, line
-from smoke.training import doctor
 
 from tunedoctor.facts import KernelLog, NvidiaGpu, NvidiaGpus, Xid
 from tunedoctor.registry import all_checks
@@ -59,11 +57,6 @@ def test_new_errors_of_the_hardware_are_an_error() -> None:
     assert again[0] == "failed", "an Xid that comes again is new"
 
 
-def test_what_nobody_tells_is_not_tried() -> None:
-    found = judged(Reading(None, None), Reading(None, None))
-    assert {outcome for outcome, _ in found.values()} == {"skipped"}
-
-
 def _made(*readings: Reading) -> Made:
     lines = (
         line(begin="load", limit=60.0),
@@ -83,19 +76,3 @@ def test_the_checks_judge_the_card_as_the_load_showed_it() -> None:
     seen = found.snapshot.find(NvidiaGpus)
     assert seen is not None
     assert seen.gpus[0].throttle == ("hw-thermal",)
-
-
-def test_a_double_bit_error_is_the_cards() -> None:
-    found = _made(reading(COOL, OLD), reading(WARM, OLD, NEW))
-    assert found.answer.verdict == "findings"
-    assert (found.answer.blames[0].stage, found.answer.blames[0].finding) == (
-        "load errors",
-        "gpu-faulty",
-    )
-
-
-@pytest.mark.parametrize("minutes", ["-1", "1e9", "nan"])
-def test_minutes_that_are_none_are_misuse(minutes: str) -> None:
-    ended_ = doctor("nowhere", f"--minutes={minutes}")
-    assert ended_.returncode == 2
-    assert "--minutes" in ended_.stderr

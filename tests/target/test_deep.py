@@ -96,20 +96,6 @@ def test_made_up_answers_of_any_shape_do_not_crash_it(tmp_path: Path, answer: st
     assert ends(lines)["device cuda:0"]["ok"]
 
 
-def test_a_failing_torch_skips_what_needs_it_and_not_the_rest(tmp_path: Path) -> None:
-    lines, _ = tell(tmp_path, torch="import no_such_thing", accelerate="", tokenizers="")
-    stages = ends(lines)
-    assert stages["import torch"]["error"].endswith("No module named 'no_such_thing'")
-    assert "torch.py" in stages["import torch"]["error"]
-    assert stages["import accelerate"]["skipped"]
-    assert stages["import tokenizers"]["ok"]
-    assert "tensor" not in stages
-    (tmp_path / "torch.py").unlink()
-    (tmp_path / "torch").mkdir()
-    lines, _ = tell(tmp_path)
-    assert "torch is a folder without __init__.py" in ends(lines)["import torch"]["error"]
-
-
 @pytest.mark.parametrize("end", [
     "raise SystemExit(3)",
     "raise KeyboardInterrupt",

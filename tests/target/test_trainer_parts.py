@@ -124,14 +124,3 @@ assert labels.tolist() == [[-100, 6, 7, -100, 9, -100, -100], [5] * 7]
 assert places.tolist() == [[0, 1, 2, 0, 1, 0, 0], [*range(7)]]
 """
     proves(train, tiny_model, code)
-
-
-def test_the_learning_rate_follows_its_schedule(train: Train, tiny_model: str) -> None:
-    code = """
-def rates(**changes):
-    return [round(trainer.rate(step, 10, trainer.Config(learning_rate=1.0, **changes)), 3) for step in range(10)]
-assert rates(schedule="constant", warmup=0.2) == [0.5] + [1.0] * 9
-assert rates(schedule="linear", warmup=0.0) == [1.0, 0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3, 0.2, 0.1]
-assert rates(schedule="cosine", warmup=0.0)[5] == 0.5
-"""
-    proves(train, tiny_model, code)

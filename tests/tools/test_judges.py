@@ -3,8 +3,6 @@
 import copy
 import importlib
 import json
-import os
-import subprocess
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -13,23 +11,9 @@ from typing import Any
 import pytest
 
 ROOT = Path(__file__).parents[2]
-TOOL = ROOT / "tools" / "judges"
-pytestmark = pytest.mark.skipif(not TOOL.exists(), reason="not a checkout: the tools are not here")
-QUICK = ("--only", "machines", "--only", "fit")
-
-
-def _judges(*argv: str | Path) -> "subprocess.CompletedProcess[str]":
-    ended = subprocess.run(
-        [sys.executable, TOOL, *argv],
-        capture_output=True,
-        text=True,
-        # what is judged is the checkout, whatever is installed
-        env={**os.environ, "PYTHONPATH": str(ROOT / "src")},
-        timeout=120,
-        check=False,
-    )
-    assert "Traceback" not in ended.stderr, ended.stderr
-    return ended
+pytestmark = pytest.mark.skipif(
+    not (ROOT / "tools").exists(), reason="not a checkout: the tools are not here"
+)
 
 
 @pytest.fixture
@@ -42,29 +26,6 @@ def judging(monkeypatch: pytest.MonkeyPatch) -> str:
 @pytest.fixture
 def figures(judging: str) -> ModuleType:
     return importlib.import_module(f"{judging}.figures")
-
-
-def test_figures_are_written_and_held_against_older_ones(tmp_path: Path) -> None:
-    file = tmp_path / "judges.json"
-    ended = _judges(*QUICK, "--out", file)
-    assert ended.returncode == 0, ended.stderr
-    found = json.loads(file.read_text(encoding="utf-8"))
-    assert list(found) == ["machines", "fit"]
-    held, total = found["machines"]["figures"]["expectations"]
-    assert held == total > 900
-    assert f"expectations {held}/{total}" in ended.stdout
-    assert found["machines"]["judged"].keys() == {"date", "commit", "python", "cpus"}
-    assert str(ROOT) not in file.read_text(encoding="utf-8")
-
-    found["machines"]["figures"]["expectations"] = [held + 1, total + 1]
-    better_once = tmp_path / "better_once.json"
-    better_once.write_text(json.dumps(found), encoding="utf-8")
-    written = file.read_bytes()
-    for before, status in ((file, 0), (better_once, 1)):
-        ended = _judges("--only", "machines", "--compare", before)
-        assert ended.returncode == status, ended.stdout
-        assert ("worse    machines.expectations" in ended.stdout) == bool(status)
-    assert file.read_bytes() == written
 
 
 @pytest.mark.parametrize(

@@ -37,6 +37,6 @@ class Index:
         if one is None:
             return None
         if rest.endswith(".metadata"):
-            return Answer("text/plain", metadata(one), cut)
+            return Answer("text/plain", metadata(one), cut=cut)
         self.files.append(rest)
-        return Answer("application/octet-stream", self.other.get(rest, wheel(one)), cut)
+        return Answer("application/octet-stream", self.other.get(rest, wheel(one)), cut=cut)

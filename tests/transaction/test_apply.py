@@ -20,7 +20,7 @@ from transaction.environment import (
     stepping,
 )
 from transaction.index import Index
-from transaction.wheels import ALPHA2, BETA1, LIAR, wheel
+from transaction.wheels import ALPHA2, BETA1, wheel
 from tunedoctor.installers.tool import Named
 from tunedoctor.plan import (
     DeletePath,
@@ -179,16 +179,6 @@ def test_a_file_with_another_hash_is_not_installed(make: Make, index: Index, too
     assert state(env) == "old"
     assert beside(env) == []
     assert Path(outcome.log).read_text()
-
-
-@pytest.mark.parametrize("tool", TOOLS)
-def test_an_index_that_serves_another_version_than_it_lists(make: Make, tool: Named) -> None:
-    env = make(tool)
-    plan = Plan(steps=(Install(pins=(Pin(name="liar", version=LIAR.version),)),))
-    outcome = fix(env, plan, tool)
-    assert outcome.end in ("failed", "refused")
-    assert state(env) == "old"
-    assert not list(site(env).glob("liar*"))
 
 
 @pytest.mark.parametrize("tool", TOOLS)

@@ -5,7 +5,6 @@ import shlex
 import shutil
 from itertools import product
 from pathlib import Path
-from typing import Any, NoReturn
 
 import pytest
 
@@ -16,7 +15,6 @@ from tunedoctor.installers.sources import Sources
 from tunedoctor.installers.tool import Tool
 from tunedoctor.plan import DeletePath, NewEnvironment, Plan
 from tunedoctor.snapshot import Snapshot
-from tunedoctor.transaction import apply as module
 from tunedoctor.transaction.apply import ways_on
 from tunedoctor.transaction.change import Task
 from tunedoctor.transaction.ground import Ground
@@ -67,21 +65,3 @@ def test_where_the_installer_stopped_the_plan_is_given_as_a_script(
     assert again == ["doctor", "fix", "--target", str(env)]
     assert written == [*again, "--installer", "uv", "--script", "cure.sh"]
     assert run == ["sh", "cure.sh"]
-
-
-@pytest.mark.parametrize(
-    ("number", "first"), [(errno.ENOSPC, "df -h"), (errno.EROFS, "ls -ld"), (errno.EIO, "doctor")]
-)
-def test_an_error_of_the_system_has_a_way_on(
-    make: Make, monkeypatch: pytest.MonkeyPatch, number: int, first: str
-) -> None:
-    env = make()
-
-    def fails(*_: Any, **__: Any) -> NoReturn:
-        raise OSError(number, "not today", str(env))
-
-    monkeypatch.setattr(module, "clone", fails)
-    outcome = fix(env)
-    assert (outcome.end, outcome.why) == ("failed", f"not today: {env}")
-    assert outcome.by_hand[0].startswith(first)
-    assert state(env) == "old"

@@ -5,7 +5,6 @@ from pathlib import Path
 
 import pytest
 
-from transaction.test_hostile import needs_root
 from tunedoctor.transaction.tree import clone, own_bytes, remove_tree
 
 OWN = ("bin/tool", "lib/a-1.0.dist-info/RECORD", "lib/a.pth", "pyvenv.cfg", "conda-meta/state")
@@ -52,16 +51,3 @@ def test_a_clone_is_the_same_and_shares_what_is_never_rewritten(env: Path) -> No
     remove_tree(other)
     assert not other.exists()
     assert (env / "lib/a/x.py").exists()
-
-
-@needs_root
-def test_a_clone_keeps_owners(env: Path) -> None:
-    for number, path in enumerate(sorted(env.rglob("*"))):
-        os.chown(path, 1000 + number, 2000 + number, follow_symlinks=False)
-    other = env.with_name("other")
-    clone(env, other)
-    for path in sorted(env.rglob("*")):
-        if path.name != "pipe":
-            twin = (other / path.relative_to(env)).lstat()
-            one = path.lstat()
-            assert (one.st_uid, one.st_gid) == (twin.st_uid, twin.st_gid), path
