@@ -1,14 +1,19 @@
-"""Which form a row has, and its turns."""
+"""Which form a row has and its turns; repeats, leaks and secrets."""
 
 import gzip
 import json
+import random
 from pathlib import Path
 from typing import Any
 
 import pytest
-from data.survey_of import faults_of as faults_in
+from data.test_damage import faults_of as faults_in
+from data.test_damage import survey
 
 from tunedoctor.data.examine import cut_answers
+from tunedoctor.data.repeats import Sketches, sketch
+from tunedoctor.data.secrets import rules_for, secrets_in
+from tunedoctor.tables.secrets import kinds
 from tunedoctor.target.train_rows import faults_of, order_faults, read, sample_of
 
 USER, ANSWER = {"role": "user", "content": "q"}, {"role": "assistant", "content": "a"}
@@ -82,3 +87,99 @@ def test_what_data_passes_train_takes(tmp_path: Path, name: str) -> None:
     rows = [row for _, row in read(str(tmp_path / name))]
     assert [faults_of(sample_of(row)) for row in rows] == [[]] * 2
     assert survey.files[0].rows == len(rows)
+
+
+DRAW = random.Random(5)  # noqa: S311
+WORDS = ["".join(DRAW.choices("abcdefghij", k=5)) for _ in range(3000)]
+
+
+def write(path: Path, rows: list[tuple[str, str]]) -> Path:
+    path.write_text("".join(json.dumps({"prompt": p, "completion": c}) + "\n" for p, c in rows))
+    return path
+
+
+def text(count: int = 100) -> str:
+    return " ".join(DRAW.choices(WORDS, k=count)) + "."
+
+
+def changed(words: str, count: int) -> str:
+    parts = words.split()
+    for i in DRAW.sample(range(len(parts)), count):
+        parts[i] = "other"
+    return " ".join(parts)
+
+
+def test_near_repeats_are_found_and_strangers_are_not() -> None:
+    table = Sketches()
+    originals = [text() for _ in range(300)]
+    for i, one in enumerate(originals):
+        assert table.like(sketch(one.encode()), 0, i) is None
+    found = [table.like(sketch(changed(one, 2).encode()), 0, 999) for one in originals]
+    right = sum(place is not None and place.line == i for i, place in enumerate(found))
+    assert right >= 270
+    assert all(place is None or place.line in (i, 999) for i, place in enumerate(found))
+
+
+def test_repeats_within_a_file_and_leaks_between_splits(tmp_path: Path) -> None:
+    rows = [(f"Question {i}: {text(30)}?", text(60)) for i in range(20)]
+    train = write(tmp_path / "train.jsonl", [*rows, rows[4]])
+    near = (rows[7][0], changed(rows[7][1], 1))
+    test = write(tmp_path / "test.jsonl", [("New?", text()), rows[3], near, (rows[9][0], text())])
+    found = survey((train, "train"), (test, "test"))
+    faults = {one.kind: [(p.line, p.detail) for p in one.places] for one in found.faults()}
+    assert faults["duplicate"] == [(21, "as line 5")]
+    assert faults["leak"] == [(2, "as train.jsonl line 4 of train")]
+    assert faults["near-leak"] == [(3, "as train.jsonl line 8 of train")]
+    assert faults["leaked-prompt"] == [(4, "as train.jsonl line 10 of train")]
+    assert {(one.kind, one.rows) for one in found.leak_rows()} == {
+        ("same row", 1), ("much alike", 1), ("same prompt", 1),
+    }  # fmt: skip
+
+
+RANDOM = "".join(
+    random.Random(3).choices(  # noqa: S311
+        "abcdefghijkmnopqrstuvwxyzABCDEFGHJKLMNPQRSTUVWXYZ23456789", k=80
+    )
+)
+HELD = {
+    "hub token": f"hf_{RANDOM[:34]}",
+    "GitHub token": f"ghp_{RANDOM[:36]}",
+    "GitLab token": f"glpat-{RANDOM[:20]}",
+    "AWS key": "AKIA" + "Q7R2T5W8Z3X6C9V1",
+    "Google key": f"AIza{RANDOM[:35]}",
+    "API key": f"sk-proj-{RANDOM[:48]}",
+    "Slack token": f"xoxb-{RANDOM[:30]}",
+    "signed token": f"eyJ{RANDOM[:20]}.eyJ{RANDOM[20:50]}.{RANDOM[50:]}",
+    "private key": "-----BEGIN RSA PRIVATE KEY-----",
+    "password in an address": "postgres://admin:k3tchUp77@db.firm.net/x",
+    "assigned secret": 'db_password = "k3tchUp-77x"',
+    "e-mail address": "jane.roe+x@mail.firm.co.uk",
+    "card number": "4539 1488 0343 6467",
+    "social security number": "536-22-8145",
+    "phone number": "+44 20 7946 0958",
+    "bank account": "DE89 3704 0044 0532 0130 00",
+}  # fmt: skip
+PLAIN = [
+    "4539 1488 0343 6468", "1234567890123456", "0000 0000 0000 0000", "3.14159265358979323846", "000-12-3456",
+    "user@example.com", "you@test", "sk-learn-and-other-libraries-of-python", 'password = "changeme"', "https://host:8080/a@b",
+    "DE89 3704 0044 0532 0130 01", "hf_short", "2024-01-01 12:00:00", "1 + 2 = 3", "GB12345678", 'password="<password>"',
+    "9789295055025", "192.168.100.200", "password = get_password2(user)", "api_key=os.environ['KEY1']", "PASSWORD=changeme",
+    "max_new_tokens: 1234567890", "secret: see the chapter 12abcdef", "token = tokens2ids.lookup", "415-555-01234",
+    "1-415-555-0132-77", "ISBN 978-0-306-40615-7", "secret_name=projects/p1/secrets/db-1",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", HELD)
+@pytest.mark.parametrize(
+    "around", ["{}", "It is {}, he said.", "a\n{}\nb", "word " * 200 + "{} " + "word " * 200]
+)
+def test_held(name: str, around: str) -> None:
+    text = around.format(HELD[name])
+    found = secrets_in(text, rules_for(text.encode()))
+    assert [said.partition(",")[0] for _, said in found] == [name]
+    assert HELD[name] not in str(found)
+
+
+@pytest.mark.parametrize("text", PLAIN)
+def test_plain(text: str) -> None:
+    assert secrets_in(f"It is {text} there.", kinds("data")) == []

@@ -8,9 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from gallery import machine
-from gallery.base import PYTHON, TORCH, find_python
 from gallery.machine import GPUS, mounted, prepend
-from gallery.place import Place
+from gallery.place import PYTHON, TORCH, Place, find_python
 
 
 def broken(place: Place, steps: list[list[Any]]) -> None:

@@ -10,9 +10,8 @@ from typing import Any
 
 import pytest
 from gallery import damage, doctor, machine, tree
-from gallery.base import TORCH, Base, NoBaseError, find_python
 from gallery.doctor import Said
-from gallery.place import Place, derive, derive_conda, empty
+from gallery.place import TORCH, Base, NoBaseError, Place, derive, derive_conda, empty, find_python
 from gallery.torch_index import TorchIndex, wheels_of
 from rows import rows
 

@@ -6,9 +6,8 @@ from typing import Any
 
 import pytest
 from gallery import doctor, machine
-from gallery.base import Base, NoBaseError
 from gallery.damage import broken
-from gallery.place import Place, derive, empty
+from gallery.place import Base, NoBaseError, Place, derive, empty
 from rows import rows
 
 pytestmark = pytest.mark.gallery

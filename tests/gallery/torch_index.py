@@ -10,7 +10,7 @@ import tempfile
 import zipfile
 from pathlib import Path
 
-from gallery.base import PACKAGES, Base, NoBaseError
+from gallery.place import PACKAGES, Base, NoBaseError
 from loopback import Answer, File, Server, page
 
 HOST = "download.pytorch.org"

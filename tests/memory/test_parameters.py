@@ -1,15 +1,24 @@
-"""Counts of parameters, and shapes from any config."""
+"""Counts of parameters, shapes from any config, and what a configuration of doctor train takes."""
 
 import json
+import re
+from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import tunedoctor
 from tunedoctor.memory.adapters import adapter_elements
+from tunedoctor.memory.answer import answer
+from tunedoctor.memory.band import band
 from tunedoctor.memory.catalogue import named
 from tunedoctor.memory.config import shape_of
+from tunedoctor.memory.depths import depths
 from tunedoctor.memory.families import KNOWN
+from tunedoctor.memory.fits import Device
+from tunedoctor.memory.forecast import forecast, refusal, run_of
 from tunedoctor.memory.parameters import parameters
 from tunedoctor.memory.peak import peak
 from tunedoctor.memory.run import Run
@@ -138,3 +147,133 @@ def test_a_size_is_taken_for_a_model_as_large() -> None:
     assert not named("7B").exact
     with pytest.raises(MemoryModelError, match="config"):
         named("700B")
+
+
+TINY: dict[str, Any] = {
+    "model_type": "llama", "hidden_size": 512, "intermediate_size": 1024, "num_hidden_layers": 4,
+    "num_attention_heads": 8, "num_key_value_heads": 4, "vocab_size": 1000, "tie_word_embeddings": False,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "key", ["hidden_size", "num_hidden_layers", "num_attention_heads", "vocab_size"]
+)
+@pytest.mark.parametrize("value", ["4096", [], {}, 10**30, 1.5, "x", None, -1, True])
+def test_a_faulty_or_lacking_key_is_named(key: str, value: object) -> None:
+    with pytest.raises(MemoryModelError, match=key):
+        shape_of({**TINY, key: value})
+
+
+KNOWN: dict[str, Any] = json.loads((Path(__file__).parent / "architectures.json").read_text())
+"""Configs as the classes of transformers 5.24 have them, with the parameters of their models on the meta device."""
+PLAIN: dict[str, Any] = {
+    "model_type": "llama", "hidden_size": 512, "intermediate_size": 1024, "num_hidden_layers": 12,
+    "num_attention_heads": 8, "num_key_value_heads": 4, "vocab_size": 1000, "hidden_act": "silu",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", KNOWN)
+def test_counts_are_those_of_the_real_class(name: str) -> None:
+    shape = shape_of(KNOWN[name]["config"])
+    assert parameters(shape).total == KNOWN[name]["parameters"]
+    assert sum(parameters(shape)[1:]) == KNOWN[name]["parameters"]
+
+
+def test_an_unknown_architecture_gets_a_wider_range_than_a_known_one() -> None:
+    known, strange = shape_of(PLAIN), shape_of({**PLAIN, "model_type": "made_up"})
+    one, two = band(known, Run()), band(strange, Run())
+    assert strange.unread == ()
+    assert two.low < one.low
+    assert one.high < two.high
+
+
+@pytest.mark.parametrize(
+    ("more", "key"),
+    [
+        ({"latent_rank": 64}, "latent_rank"),
+        ({"widths": [3, 4, 5]}, "widths"),
+        ({"hidden_act": "gelu"}, "hidden_act"),
+        ({"hidden_act": None}, "hidden_act"),
+    ],
+)
+def test_what_is_not_understood_of_an_unknown_architecture_is_named_and_widens_the_range(
+    more: dict[str, Any], key: str
+) -> None:
+    shape = shape_of({**PLAIN, "model_type": "made_up", **more})
+    assert key in shape.unread
+    found = answer(shape, Run(), ())
+    assert found.range[0] < found.peak_gib / 2 < 2 * found.peak_gib < found.range[1]
+    assert any(key in note and "--exact" in note for note in found.notes)
+
+
+def test_encoders_and_recurrences_are_refused_by_what_they_are() -> None:
+    bert = {**PLAIN, "model_type": "newbert", "type_vocab_size": 2}
+    with pytest.raises(MemoryModelError, match="writes no text"):
+        shape_of(bert)
+    assert shape_of({**bert, "is_decoder": True}).depth == 12
+    with pytest.raises(MemoryModelError, match="recurrence"):
+        shape_of({**PLAIN, "model_type": "rwkv"})
+
+
+@pytest.mark.parametrize(
+    ("pattern", "few", "more"),
+    [
+        (["full_attention"] * 12, 2, 3),
+        ((["sliding_attention"] * 5 + ["full_attention"]) * 4 + ["sliding_attention"] * 2, 14, 20),
+        (["sliding_attention", "full_attention"] * 6, 4, 6),
+        (["sliding_attention"] + ["full_attention"] * 11, 2, 3),
+    ],
+)
+def test_the_fewest_layers_are_traced(pattern: list[str], few: int, more: int) -> None:
+    config = {
+        **PLAIN,
+        "num_hidden_layers": len(pattern),
+        "layer_types": pattern,
+        "sliding_window": 512,
+    }
+    assert depths(shape_of(config), 2048) == (few, more)
+
+
+LLAMA = named("Llama-3.1-8B")
+SMALL = (Device("card", "nvidia", 12.0),)
+LARGE = (Device("card", "nvidia", 80.0),)
+OPTIONS = ["method", "rank", "targets", "dora", "dropout", "max_length", "micro_batch", "batch", "optimizer",
+        "precision", "attention", "checkpointing", "chunk", "shard"]  # fmt: skip
+
+
+def test_defaults_are_those_of_the_trainer() -> None:
+    source = (Path(tunedoctor.__file__).parent / "target" / "train_input.py").read_text()
+    said = dict(re.findall(r'^    (\w+): \w+ = (".*?"|\S+)', source, re.MULTILINE))
+    values = {key: said[key].strip('"').lower() for key in OPTIONS if key in said}
+    assert {"method", "rank", "max_length", "micro_batch", "batch", "optimizer"} <= set(values)
+    assert run_of(values) == run_of({})
+
+
+def test_what_can_not_fit_is_refused_with_what_would() -> None:
+    why = refusal({"method": "lora", "max_length": 2048}, LLAMA, SMALL)
+    assert "GiB" in why
+    assert "method = 'qlora'" in why
+    assert "--no-check" in why
+    assert refusal({"method": "lora", "max_length": 2048}, LLAMA, LARGE) == ""
+    assert refusal({"method": "full"}, LLAMA, ()) == ""
+
+
+def test_a_micro_batch_that_the_trainer_halves_is_no_reason() -> None:
+    config = {"method": "qlora", "micro_batch": 16, "max_length": 4096}
+    assert forecast(config, LLAMA, SMALL).verdict == "doesn't fit"
+    assert refusal({**config, "max_length": 1024, "checkpointing": True}, LLAMA, SMALL) == ""
+
+
+VALUES_OF = st.one_of(
+    st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=8), st.lists(st.text())
+)
+
+
+@given(st.dictionaries(st.sampled_from(OPTIONS), VALUES_OF))
+def test_any_configuration_is_read_or_refused_in_a_sentence(config: dict[str, Any]) -> None:
+    try:
+        run = run_of(config)
+    except MemoryModelError as error:
+        assert str(error)
+        return
+    assert run.tokens >= 1

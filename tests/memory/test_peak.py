@@ -1,4 +1,4 @@
-"""The peak of a step: what must hold for any model and run."""
+"""The peak of a step for any model and run; hours and prices; the table behind the notes of doctor check."""
 
 import itertools
 
@@ -10,13 +10,19 @@ from hypothesis import strategies as st
 from tunedoctor.memory.advice import fits_well, largest, smallest
 from tunedoctor.memory.band import band, need
 from tunedoctor.memory.catalogue import named
+from tunedoctor.memory.costs import Prices, costs, tokens_of
 from tunedoctor.memory.fits import Device, fit
 from tunedoctor.memory.optimizer import OPTIMIZERS
-from tunedoctor.memory.overview import SIZES, article_table
+from tunedoctor.memory.overview import SIZES, article_table, device_of
 from tunedoctor.memory.peak import peak
 from tunedoctor.memory.quantised import matrix_bytes
 from tunedoctor.memory.run import Run
+from tunedoctor.memory.shape import MemoryModelError
+from tunedoctor.memory.speed import speed
 from tunedoctor.memory.stacks import STACKS
+from tunedoctor.memory.tiers import tiers
+from tunedoctor.tables.gpus import cards_like
+from tunedoctor.tables.load import table
 from tunedoctor.tables.small import models
 
 GIB = 1 << 30
@@ -143,3 +149,33 @@ def test_the_cells_of_the_article_hold_for_4_bit_and_for_weights_alone() -> None
     assert seventy.qlora[0] > 32
     for row, said in ((seven, 16), (thirteen, 30), (seventy, 145)):
         assert row.weights < said < row.full[0]
+
+
+SHAPE = named("Llama-3.1-8B")
+RUN = Run(method="qlora")
+OWN = device_of(cards_like("RTX 4090")[0])
+RENTED = device_of(cards_like("H100 80GB HBM3")[0])
+PRICES = Prices(tokens=50_000_000, per_hour=2.5, rented=RENTED, card=1800.0, power=0.3, watts=450.0)
+
+
+def test_hours_are_tokens_by_speed_and_money_is_hours_by_price() -> None:
+    found = costs(SHAPE, RUN, OWN, PRICES)
+    rate = speed(SHAPE, RUN, OWN.tflops, OWN.bandwidth_gb_s)
+    assert rate is not None
+    assert found.own.hours == pytest.approx(50_000_000 / rate.tokens_per_second / 3600)
+    assert found.own.cost == pytest.approx(found.own.hours * 0.45 * 0.3)
+    assert found.rented is not None
+    assert found.rented.hours is not None
+    assert found.rented.cost == pytest.approx(found.rented.hours * 2.5)
+    assert found.even_trainings == pytest.approx(1800 / (found.rented.cost - found.own.cost))
+
+
+@pytest.mark.parametrize("text", ["", "0", "-1", "many", "1e9", "9" * 40, "20 T"])
+def test_what_is_no_number_of_tokens_is_refused(text: str) -> None:
+    with pytest.raises(MemoryModelError, match="--tokens"):
+        tokens_of(text)
+
+
+def test_the_table_is_what_is_reckoned() -> None:
+    """`python tools/regenerate_fits.py` writes it anew."""
+    assert table("what_fits")["tiers"] == list(msgspec.to_builtins(tiers()))

@@ -19,8 +19,7 @@ from transaction.environment import (
     state,
     stepping,
 )
-from transaction.index import Index
-from transaction.wheels import ALPHA2, BETA1, wheel
+from transaction.wheels import ALPHA2, BETA1, Index, wheel
 from tunedoctor.installers.tool import Named
 from tunedoctor.plan import (
     DeletePath,

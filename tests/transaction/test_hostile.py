@@ -12,9 +12,8 @@ import pytest
 
 from transaction.conftest import Make
 from transaction.environment import PLAN, apply, beside, contents, copy, site, state
-from transaction.index import Index
 from transaction.test_apply import QUIET, TOOLS, fix, said
-from transaction.wheels import ALPHA2, BETA1
+from transaction.wheels import ALPHA2, BETA1, Index
 from tunedoctor.installers.tool import Named
 from tunedoctor.plan import Install, Pin, Plan, Remove, WriteFile
 from tunedoctor.state.state_folder import make_entry
