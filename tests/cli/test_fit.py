@@ -7,59 +7,9 @@ from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
-import jsonschema
 import pytest
 from torch_target import WHY_NOT, torch_python, torch_target
 from typed import doctor as run
-
-CONFIG = {
-    "model_type": "llama", "hidden_size": 4096, "intermediate_size": 14336, "num_hidden_layers": 32,
-    "num_attention_heads": 32, "num_key_value_heads": 8, "vocab_size": 128256, "tie_word_embeddings": False,
-}  # fmt: skip
-
-
-def fit(*argv: str) -> dict[str, object]:
-    ended = run("fit", *argv, "--format", "json")
-    assert ended.returncode in (0, 1), ended.stderr
-    found = json.loads(ended.stdout)
-    assert isinstance(found, dict)
-    return found
-
-
-def test_an_answer_has_what_it_promises_and_keeps_to_its_schema() -> None:
-    found = fit("Llama-3.1-8B", "--gpu", "RTX 4090")
-    jsonschema.validate(found, json.loads(run("schema", "fit").stdout))
-    assert found["verdict"] == "fits"
-    terms = found["terms"]
-    assert isinstance(terms, dict)
-    assert sum(terms.values()) == pytest.approx(found["peak_gib"])
-    assert {"phase", "ram", "disk", "time", "advice", "largest", "need_gib"} <= found.keys()
-
-
-def test_a_folder_a_file_and_stdin_are_one_model(tmp_path: Path) -> None:
-    file = tmp_path / "config.json"
-    file.write_text(json.dumps(CONFIG))
-    wanted = fit("Llama-3.1-8B", "--vram", "24")["peak_gib"]
-    assert fit(str(tmp_path), "--vram", "24")["peak_gib"] == wanted
-    assert fit(str(file), "--vram", "24")["peak_gib"] == wanted
-    ended = run("fit", "-", "--vram", "24", "--format", "json", stdin=json.dumps(CONFIG))
-    assert json.loads(ended.stdout)["peak_gib"] == wanted
-
-
-def test_the_tables_are_printed() -> None:
-    article = run("fit", "--article")
-    assert "8-12" in article.stdout
-    assert "140+" in article.stdout
-    cards = run("fit", "--cards")
-    assert "RTX 4090" in cards.stdout
-    machine = run("fit", "--vram", "24")
-    assert machine.returncode == 0
-    assert "Llama-3.1-8B" in machine.stdout
-    assert all(len(line) <= 80 for line in machine.stdout.splitlines())
-    for argv in (["--article"], ["--cards"], ["--vram", "24"]):
-        assert json.loads(run("fit", *argv, "--format", "json").stdout)["schema"].startswith(
-            "doctor.fit."
-        )
 
 
 def test_exact_without_torch_in_the_target_says_so(tmp_path: Path) -> None:
@@ -73,13 +23,22 @@ def test_exact_without_torch_in_the_target_says_so(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(not torch_target(), reason=WHY_NOT)
-@pytest.mark.parametrize(
-    ("method", "stack"), [("lora", "hf"), ("qlora", "hf"), ("full", "hf"), ("lora", "doctor")]
-)
-def test_exact_agrees_with_the_closed_form(method: str, stack: str) -> None:
-    target = torch_target()
-    found = fit("SmolLM2-135M", "--method", method, "--seq", "2048", "--stack", stack, "--vram", "24",
-                "--exact", "--target", target)  # fmt: skip
+@pytest.mark.parametrize("method", ["qlora", "full"])
+def test_exact_agrees_with_the_closed_form(method: str) -> None:
+    argv = (
+        "--method",
+        method,
+        "--seq",
+        "2048",
+        "--stack",
+        "hf",
+        "--vram",
+        "24",
+        "--exact",
+        "--format",
+        "json",
+    )
+    found = json.loads(run("fit", "SmolLM2-135M", *argv, "--target", torch_target()).stdout)
     assert found["way"] == "traced"
     assert found["peak_gib"] == pytest.approx(found["closed_form_gib"], rel=0.01)
 
@@ -102,47 +61,6 @@ def report(*argv: str) -> dict[str, Any]:
     found: dict[str, Any] = json.loads(ended.stdout)
     assert (found["verdict"] == "faults") == (ended.returncode == 1)
     return found
-
-
-def test_a_report_keeps_to_its_schema(tmp_path: Path) -> None:
-    ended = run("data", lines(tmp_path / "clean.jsonl", GOOD))
-    assert ended.returncode == 0, ended.stdout + ended.stderr
-    assert "40 rows; no faults" in ended.stdout
-    assert "ua 40" in ended.stdout
-    file = lines(tmp_path / "train.jsonl", [*GOOD, {"text": "x"}, [1], GOOD[0]])
-    found = report(file, "--seq", "20")
-    jsonschema.validate(found, json.loads(run("schema", "data").stdout))
-    assert (found["schema"], found["rows"], found["duplicates"]) == ("doctor.data/1", 42, 1)
-    assert found["lengths"]["cut_rows"] > 0
-    assert found["lengths"]["by"] == "estimate"
-    assert 0 < found["lengths"]["masked_share"] < 1
-    assert sum(bar["rows"] for bar in found["lengths"]["bars"]) == 42
-
-
-def test_a_folder_and_its_splits(tmp_path: Path) -> None:
-    lines(tmp_path / "train.jsonl", GOOD)
-    lines(tmp_path / "valid.jsonl", GOOD[:2])
-    found = report(str(tmp_path))
-    assert {Path(one["name"]).name: one["split"] for one in found["files"]} == {
-        "train.jsonl": "train",
-        "valid.jsonl": "valid",
-    }
-    assert found["leaks"] == [{"kind": "same row", "splits": ["train", "valid"], "rows": 2}]
-    other = lines(tmp_path / "other.jsonl", GOOD[:3])
-    found = report(str(tmp_path / "train.jsonl"), "--test", other)
-    assert found["leaks"][0]["splits"] == ["train", "test"]
-
-
-def test_no_output_holds_a_secret(tmp_path: Path) -> None:
-    token = "hf_" + "aB3dE5gH7jK9mN1pQ3sT5vW7yZ2cF4iL6o"
-    said = ("jane.roe@firm.co.uk", "4539148803436467", token)
-    file = lines(tmp_path / "a.jsonl", [{"text": f"Write to {one} now."} for one in said])
-    for format_ in ("terminal", "json", "html"):
-        ended = run("data", file, "--format", format_)
-        assert ended.returncode == 1
-        assert not any(one in ended.stdout for one in said)
-        assert "hub token" in ended.stdout
-        assert "card number" in ended.stdout
 
 
 class _Page(HTMLParser):

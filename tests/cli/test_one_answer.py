@@ -16,21 +16,7 @@ from libraries.server import Index
 
 __all__ = ["index", "uv_cache"]
 
-NEW = {
-    "torch": "2.14.1+cpu",
-    "filelock": "3.20.0",
-    "numpy": "2.2.6",
-    "safetensors": "0.8.0",
-    "accelerate": "1.15.0",
-    "tokenizers": "0.23.3",
-    "huggingface-hub": "2.4.0",
-    "transformers": "5.24.0",
-    "peft": "0.21.2",
-    "trl": "1.16.0",
-    "datasets": "5.2.0",
-    "pyarrow": "25.0.1",
-    "fsspec": "2026.2.0",
-}
+NEW = dict(pin.split("==") for pin in ["torch==2.14.1+cpu", "filelock==3.20.0", "numpy==2.2.6", "safetensors==0.8.0", "accelerate==1.15.0", "tokenizers==0.23.3", "peft==0.21.2", "huggingface-hub==2.4.0", "transformers==5.24.0", "trl==1.16.0", "datasets==5.2.0", "pyarrow==25.0.1", "fsspec==2026.2.0"])  # fmt: skip
 """A set without a fault."""
 
 
@@ -72,10 +58,8 @@ def made(folder: Path, **other: str) -> Path:
 
 
 OLD = (
-    ({"transformers": "4.46.3"}, {"transformers"}),
     ({"peft": "0.17.1"}, {"peft"}),
     ({"peft": "0.17.1", "transformers": "4.46.3"}, {"peft", "transformers"}),
-    ({"huggingface_hub": "0.36.2"}, {"huggingface-hub"}),
     ({"numpy": "1.26.4", "pyarrow": "26.0.1"}, {"numpy"}),
     ({"pyarrow": "", "transformers": "4.46.3"}, {"pyarrow", "transformers"}),
     ({}, set()),

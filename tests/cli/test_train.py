@@ -65,30 +65,6 @@ def test_a_starter_is_valid_and_its_comments_are_the_defaults(
     assert text.startswith(HEADLINE)
 
 
-def test_init_and_eject_write(tmp_path: Path) -> None:
-    words = ("--init", "c.toml", "--model=some/model", "--data=d.jsonl")
-    assert train(tmp_path, *words).returncode == 0
-    values = tomllib.loads((tmp_path / "c.toml").read_text())
-    assert (values["model"], values["data"]) == ("some/model", "d.jsonl")
-    assert train(tmp_path, "--eject", "train.py").returncode == 0
-    assert (tmp_path / "train.py").read_text() == SOURCE
-
-
-@pytest.mark.parametrize("option", ["--eject", "--init"])
-def test_what_was_changed_since_is_not_written_over(tmp_path: Path, option: str) -> None:
-    file = tmp_path / "file"
-    assert train(tmp_path, option, "file").returncode == 0
-    assert train(tmp_path, option, "file").returncode == 0, "nothing would be lost"
-    changed = file.read_text() + "# and a line of mine\n"
-    file.write_text(changed)
-    refused = train(tmp_path, option, "file")
-    assert (refused.returncode, file.read_text()) == (2, changed)
-    assert "file is there, and holds something else" in refused.stderr
-    assert "--force" in refused.stderr
-    assert train(tmp_path, option, "file", "--force").returncode == 0
-    assert file.read_text() != changed
-
-
 def test_a_target_without_the_libraries_is_told_before_anything_runs(tmp_path: Path) -> None:
     venv.create(tmp_path / "env", with_pip=False, symlinks=True)
     (tmp_path / "d.jsonl").touch()
