@@ -38,17 +38,21 @@ def plant(root: Path, files: dict[str, Any]) -> Path:
     return root
 
 
-def made(value: Any, root: Path, known: dict[str, Any]) -> Any:  # noqa: PLR0911
+def made(value: Any, root: Path, known: dict[str, Any]) -> Any:  # noqa: C901, PLR0911
     """Return what a value of a row stands for."""
     match value:
         case str():
             if value in known:
                 return made(known[value], root, known)
             return root if value == "@root" else value.replace("@root", str(root))
-        case {"bytes": text}:
+        case {"bytes": text} if len(value) == 1:
             return text.encode("latin-1")
-        case {"path": text}:
+        case {"path": text} if len(value) == 1:
             return root / text
+        case {"text": text} if len(value) == 1:
+            return text.replace("@root", str(root))
+        case {"json": as_it_is}:
+            return as_it_is
         case {"call": path, **rest}:
             module, _, name = path.partition(":")
             function = getattr(import_module(f"tunedoctor.{module}"), name)

@@ -88,31 +88,6 @@ def test_merging_keeps_all_or_says_what_contradicts(plans: list[Plan]) -> None:
     assert not removed & pins.keys()
 
 
-@pytest.mark.parametrize(
-    ("one", "other", "says"),
-    [
-        (
-            Install(pins=(Pin(name="peft", version="1"),)),
-            Install(pins=(Pin(name="peft", version="2"),)),
-            "peft 1 and peft 2",
-        ),
-        (
-            Install(pins=(Pin(name="torch", version="2.9.1"),)),
-            Install(pins=(Pin(name="torch", version="2.9.1"),), index=WHEELS),
-            f"torch 2.9.1 and torch 2.9.1 from {WHEELS}",
-        ),
-        (Remove(names=("peft",)), Install(pins=(Pin(name="peft", version="2"),)), "no peft"),
-        (SetEnv(name="A", value="1"), SetEnv(name="A", value=None), "two values for A"),
-        (WriteFile(path="x", text="1"), WriteFile(path="x", text="2"), "the file x"),
-        (NewEnvironment(path="/a"), NewEnvironment(path="/b"), "the new environment"),
-    ],
-)
-def test_contradictions_are_named(one: AnyStep, other: AnyStep, says: str) -> None:
-    with pytest.raises(PlanError, match=r"--only") as caught:
-        merge([Plan(steps=(one,)), Plan(steps=(other,))])
-    assert says in str(caught.value)
-
-
 INDEX = "https://download.pytorch.org/whl/"
 
 

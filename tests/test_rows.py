@@ -1,6 +1,7 @@
 """Rows of cases: each call gives what its row says."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +23,12 @@ def _id(name: str, row: dict[str, Any]) -> str:
 @pytest.mark.parametrize(("name", "row"), CASES, ids=[_id(*one) for one in CASES])
 def test_a_call_gives_what_its_row_says(name: str, row: dict[str, Any], tmp_path: Path) -> None:
     plant(tmp_path, made(row.get("files", {}), Path("@root"), {}))
-    found = made({k: row[k] for k in ("call", "args", "kw") if k in row}, tmp_path, KNOWN[name])
-    wanted = row["gives"]
+    call = {k: row[k] for k in ("call", "args", "kw") if k in row}
+    if "raises" in row:
+        with pytest.raises(Exception, match=re.escape(row["raises"])):
+            made(call, tmp_path, KNOWN[name])
+        return
+    found, wanted = made(call, tmp_path, KNOWN[name]), row["gives"]
     if isinstance(wanted, dict) and "is" in wanted:
         assert type(found).__name__ == wanted["is"], found
         wanted = {k: v for k, v in wanted.items() if k != "is"}

@@ -55,28 +55,9 @@ def test_any_bytes_are_refused(data: bytes) -> None:
         from_json(data)
 
 
-def _with(facts: str, schema: str = SCHEMA) -> str:
-    return f'{{"schema": "{schema}", "facts": {facts}}}'
-
-
 @pytest.mark.parametrize(
-    ("text", "says"),
-    [
-        ("[" * 10_000 + "]" * 10_000, "deep"),
-        ('{"a":' * 100_000 + "1" + "}" * 100_000, "deep"),
-        (_with("{}", "doctor.snapshot/9"), "doctor.snapshot/1"),
-        ('{"facts": {}}', "schema"),
-        (_with('{}, "extra": 1'), "extra"),
-        (_with('{"Horse": {"absent": ""}}'), "Horse"),
-        (_with('{"Host": {"value": {"os": "linux", "name": 5}}}'), "Host"),
-        (_with('{"Host": {"value": {"os": "linux", "name": "", "x": 1}}}'), "x"),
-        (_with('{"Cpu": {"value": {"count": -1, "usable": 1}}}'), "Cpu"),
-        (_with('{"Host": {"absent": "", "unknown": ""}}'), "Host"),
-        (_with('{"Host": 3}'), "facts"),
-        ("", "JSON"),
-        ("\ud800", "JSON"),
-    ],
-)
+    ("text", "says"), [("[" * 10_000 + "]" * 10_000, "deep"), ('{"a":' * 100_000 + "1" + "}" * 100_000, "deep"), ("\ud800", "JSON")]
+)  # fmt: skip
 def test_a_hostile_file_gets_a_clear_error(text: str, says: str) -> None:
     with pytest.raises(SnapshotError) as caught:
         from_json(text.encode("utf-8", "surrogatepass"))

@@ -10,14 +10,13 @@ from hypothesis import strategies as st
 from tunedoctor.memory.advice import fits_well, largest, smallest
 from tunedoctor.memory.band import band, need
 from tunedoctor.memory.catalogue import named
-from tunedoctor.memory.costs import Prices, costs, tokens_of
+from tunedoctor.memory.costs import Prices, costs
 from tunedoctor.memory.fits import Device, fit
 from tunedoctor.memory.optimizer import OPTIMIZERS
 from tunedoctor.memory.overview import SIZES, article_table, device_of
 from tunedoctor.memory.peak import peak
 from tunedoctor.memory.quantised import matrix_bytes
 from tunedoctor.memory.run import Run
-from tunedoctor.memory.shape import MemoryModelError
 from tunedoctor.memory.speed import speed
 from tunedoctor.memory.stacks import STACKS
 from tunedoctor.memory.tiers import tiers
@@ -168,12 +167,6 @@ def test_hours_are_tokens_by_speed_and_money_is_hours_by_price() -> None:
     assert found.rented.hours is not None
     assert found.rented.cost == pytest.approx(found.rented.hours * 2.5)
     assert found.even_trainings == pytest.approx(1800 / (found.rented.cost - found.own.cost))
-
-
-@pytest.mark.parametrize("text", ["", "0", "-1", "many", "1e9", "9" * 40, "20 T"])
-def test_what_is_no_number_of_tokens_is_refused(text: str) -> None:
-    with pytest.raises(MemoryModelError, match="--tokens"):
-        tokens_of(text)
 
 
 def test_the_table_is_what_is_reckoned() -> None:
