@@ -5,6 +5,7 @@
 `files` lie below a folder of the row's own, which "@root" stands for: {"link": ..} is a link, null a folder. A value
 with "call" is what that call gives, with "bytes" bytes, with "path" a path there; "$name" stands for what a row with
 "define" says. A row may tell a part of what is given: some fields of a struct, in "is" its type, in "in" some text.
+"then" calls methods of it.
 """
 
 import json
@@ -61,7 +62,10 @@ def made(value: Any, root: Path, known: dict[str, Any]) -> Any:  # noqa: C901, P
             )
             if isinstance(function, type) and issubclass(function, msgspec.Struct):
                 return msgspec.convert(kw, function)
-            return function(*args, **kw)
+            given = function(*args, **kw)
+            for name, *more in rest.get("then", ()):
+                given = getattr(given, name)(*made(more, root, known))
+            return given
         case dict():
             return {key: made(one, root, known) for key, one in value.items()}
         case list():

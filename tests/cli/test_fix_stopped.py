@@ -11,7 +11,8 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 import pytest
-from cli.test_fix import CLASH, Make, doctor, index, make, state, uv_cache, version
+from cli.test_fix import CLASH, Make, doctor, index, make, uv_cache
+from libraries.running import state, version
 from libraries.server import Index
 
 from tunedoctor.state.state_folder import entry_of

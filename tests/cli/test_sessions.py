@@ -41,9 +41,9 @@ EVIL = Release("huggingface-hub", "0.36.3", "2026-10-01")
 """Newer than every good one that transformers takes: whoever may offer it wins."""
 
 
-def of(names: str, bodies: dict[str, str]) -> list[Release]:
+def of(names: str, bodies: dict[str, str], *, pairs: bool = False) -> list[Release]:
     """Return releases: "*" for all, "-NAME" for all but those, "evil", or "NAME" and "NAME==VERSION" of some."""
-    every = [*RELEASES, *PAIRS] if names != "evil" else [EVIL, *RELEASES]
+    every = [*RELEASES, *(PAIRS if pairs else ()), *((EVIL,) if names == "evil" else ())]
     bad = "huggingface-hub" if names == "evil" else names[1:] if names[:1] == "-" else ""
     some = set(names.split()) if names[:1] not in ("*", "-") and names != "evil" else set()
     kept = [r for r in every if not some or {r.name, f"{r.name}=={r.version}"} & some]
@@ -101,12 +101,11 @@ def served(
     monkeypatch.chdir(tmp_path)
     bodies: dict[str, str] = row.get("bodies", {})
     named = {"@index": "*", **row.get("serve", {})} if "make" in row else {}
-    found = {
-        name: (Variants if what.startswith("variants ") else Index)(
-            of(what.removeprefix("variants "), bodies)
-        )
-        for name, what in named.items()
-    }
+    found: dict[str, Index] = {}
+    for name, what in named.items():
+        kind = Variants if what.startswith("variants ") else Index
+        both = kind is Variants or (name == "@index" and "serve" in row)
+        found[name] = kind(of(what.removeprefix("variants "), bodies, pairs=both))
     yield found
     for one in found.values():
         one.close()

@@ -12,7 +12,6 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 import jsonschema
 from libraries import running
 from libraries.catalogue import Release
-from libraries.environment import installed
 from libraries.fixtures import index, uv_cache
 from libraries.running import made
 from libraries.server import Index
@@ -38,35 +37,6 @@ def data(*argv: str) -> dict[str, object]:
     codes = {"set": 0, "none": 1, "unknown": 2}
     assert ended.returncode == codes[str(found["verdict"])]
     return found
-
-
-def test_a_described_machine_gets_a_set(index: Index) -> None:
-    ended = doctor(*ADA)
-    assert ended.returncode == 0
-    assert "torch==2.15.0+cu132 torchvision==0.29.2 --index-url" in ended.stdout
-    assert ended.stdout.splitlines()[-1].endswith("0 to change, 15 to add")
-    found = data(*ADA)
-    assert found["schema"] == "doctor.set/1"
-    assert found["torch"] == {
-        "version": "2.15.0",
-        "variant": "cu132",
-        "index": "https://download.pytorch.org/whl/cu132",
-        "kept": False,
-    }
-
-
-def test_an_environment_is_read_and_repaired(index: Index, tmp_path: Path) -> None:
-    env = installed(tmp_path / "env", "torch==2.14.1+cpu", *WHOLE, "huggingface-hub==1.5.0")
-    ended = doctor("--target", str(env), "--gpu", "none", "--driver", "none")
-    assert ended.returncode == 0, ended.stdout
-    assert "! huggingface-hub 1.5.0 → 0.36.2" in ended.stdout
-    assert "huggingface-hub==0.36.2 torch==2.14.1" in ended.stdout
-    assert "1 to change, 0 to add" in ended.stdout
-    whole = installed(tmp_path / "whole", "torch==2.14.1+cpu", *WHOLE, "huggingface-hub==0.36.2")
-    ended = doctor("--target", str(whole), "--gpu", "none", "--driver", "none")
-    assert ended.returncode == 0
-    assert ended.stdout.splitlines()[-1].endswith("The set is consistent: nothing to change")
-    assert "pip" not in ended.stdout
 
 
 def _uv(*argv: str) -> str:
@@ -106,32 +76,6 @@ def test_the_printed_commands_make_the_set(index: Index, tmp_path: Path) -> None
     assert "torch==2.14.1" in held
     assert "compatible" in _uv("pip", "check", "--python", str(env))
     assert doctor(*there).stdout.splitlines()[-1].endswith("nothing to change")
-
-
-def test_no_set_is_said_with_the_clash(index: Index) -> None:
-    ended = doctor(*ADA, "unsloth", "torchao<0.12.5")
-    assert ended.returncode == 1
-    assert "No set exists" in ended.stdout
-    assert "unsloth-zoo depend on torchao>=0.13.0" in " ".join(ended.stdout.split())
-    assert data(*ADA, "unsloth", "torchao<0.12.5")["verdict"] == "none"
-
-
-def test_files_are_written_whole_and_only_over_their_own(index: Index, tmp_path: Path) -> None:
-    argv = (*ADA, "--freeze", "pins.txt", "--pyproject", "pyproject.toml")
-    ended = doctor(*argv, cwd=tmp_path)
-    assert ended.returncode == 0, ended.stderr
-    assert "wrote pins.txt" in ended.stdout
-    first = {name: (tmp_path / name).read_text() for name in ("pins.txt", "pyproject.toml")}
-    assert "--hash=sha256:" in first["pins.txt"]
-    assert doctor(*argv, cwd=tmp_path).returncode == 0
-    assert {p.name for p in tmp_path.iterdir()} == set(first)
-    (tmp_path / "pyproject.toml").write_text("[project]\nname = 'mine'\n")
-    ended = doctor(*argv, cwd=tmp_path)
-    assert ended.returncode == 2
-    assert "pyproject.toml is there, and the doctor did not write it" in ended.stderr
-    assert "mine" in (tmp_path / "pyproject.toml").read_text()
-    assert doctor(*argv, "--force", cwd=tmp_path).returncode == 0
-    assert (tmp_path / "pyproject.toml").read_text() == first["pyproject.toml"]
 
 
 LOOSE = Release("vllm", "0.2.2", "", ("torch>=2.1", "numpy"))

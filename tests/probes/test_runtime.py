@@ -1,30 +1,32 @@
-"""The runtime probe on real children with packages made for the case, and its pure parts."""
+"""The deep probe in real children: rows of packages made for the case, and what is told of them."""
 
 import os
 import signal
+import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from rows import holds, plant, rows, told
 
+import tunedoctor
 from tunedoctor import child
-from tunedoctor.facts import Absent, Errors, Runtime, Stage, Unknown
+from tunedoctor.facts import Absent, Runtime, Unknown
 from tunedoctor.probes.imports import errors
 from tunedoctor.probes.runtime import Line, Run, fold, runtime_of
 
 POSIX = pytest.mark.skipif(os.name != "posix", reason="signals are POSIX")
-
+SCRIPT = Path(tunedoctor.__file__).parent / "target" / "deep"
 TORCH = "__version__ = '2.9.1'\nclass version: cuda = None\n"
-CRASH = "import ctypes\ndef fall(): ctypes.string_at(0)\nfall()\n"
 
 
 def run(folder: Path, seconds: str = "20", **files: str) -> Runtime:
     """Run the probe with modules `files` in front of everything else."""
-    for name, text in files.items():
-        (folder / f"{name}.py").write_text(text)
+    plant(folder, {f"{name}.py": text for name, text in files.items()})
     # of the test's own environment nothing but these modules is of interest
     environment = {**os.environ, "PYTHONPATH": str(folder), "TUNEDOCTOR_STAGE_SECONDS": seconds}
     found = runtime_of(sys.executable, "3.11.0", environment)
@@ -32,62 +34,48 @@ def run(folder: Path, seconds: str = "20", **files: str) -> Runtime:
     return found
 
 
-def outcomes(found: Runtime) -> dict[str, str]:
-    """Return stage -> outcome."""
-    return {stage.name: stage.outcome for stage in found.stages}
-
-
-def stage(found: Runtime, name: str) -> Stage:
-    """Return a stage that must be there."""
-    one = found.stage(name)
-    assert one is not None, found.stages
-    return one
-
-
 @POSIX
-def test_a_crash_at_import_torch_is_told_with_its_place_and_not_tried_again(tmp_path: Path) -> None:
-    found = run(tmp_path, torch=CRASH, tokenizers="")
-    broken = stage(found, "import torch")
-    assert broken.outcome == "crashed"
-    assert broken.error.splitlines()[0] == "signal SIGSEGV"
-    assert f'{tmp_path / "torch.py"}", line 2 in fall' in broken.error
-    assert found.stages[-1] == broken
+@pytest.mark.parametrize("row", rows("probes/runtime.jsonl"), ids=lambda row: row["name"])
+def test_what_is_told(row: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    packages, work = tmp_path / "packages", tmp_path / "work"
+    packages.mkdir()
+    work.mkdir()
+    monkeypatch.chdir(work)
+    (work / "torch.py").write_text("raise OSError('it is searched')")
+    found = run(packages, row["seconds"], **row["files"])
+    seen = {one.name: [one.outcome, one.error] for one in found.stages}
+    for name, wanted in row.get("stages", {}).items():
+        assert holds(seen[name][0], wanted[0]), seen
+        assert holds(told(seen[name][1], packages), wanted[1]), seen
+    assert holds(told(found, packages), row.get("gives", {})), found
+    assert not seen.keys() & {*row.get("absent", ())}
+    if "place" in row:
+        place = f'{packages / "torch.py"}", {row["place"]}'
+        assert place in seen["import torch"][1], seen
+    assert row.get("last", found.stages[-1].name) == found.stages[-1].name
+    if "errors" in row:
+        assert holds(told(errors(found), packages), {"errors": row["errors"]})
+    if row.get("unsearched"):
+        assert not [one for one in (work, SCRIPT.parent) if f"'{one}'" in seen["import torch"][1]]
+    assert [p.name for p in packages.iterdir() if p.suffix != ".py"] == [], "nothing is written"
 
 
-@pytest.mark.parametrize(
-    ("code", "seconds", "outcome"),
-    [
-        pytest.param(CRASH, "20", "crashed", marks=POSIX),
-        ("import time; time.sleep(120)", "0.5", "hung"),
-    ],
-)
-def test_after_a_death_later_stages_are_told_as_well(
-    tmp_path: Path, code: str, seconds: str, outcome: str
-) -> None:
-    found = run(tmp_path, seconds, torch=TORCH, safetensors=code, tokenizers="", huggingface_hub="")
-    told = outcomes(found)
-    assert told["import safetensors"] == outcome
-    assert told["import tokenizers"] == told["import huggingface_hub"] == "ok"
-    assert found.torch_version == "2.9.1"
-
-
-def test_a_library_that_ends_the_process_is_told(tmp_path: Path) -> None:
-    text = "import os, sys\nprint('no licence', file=sys.stderr, flush=True)\nos._exit(7)"
-    found = run(tmp_path, torch=TORCH, safetensors=text, huggingface_hub="")
-    broken = stage(found, "import safetensors")
-    assert broken.outcome == "crashed"
-    assert broken.error == "exit status 7\n  no licence"
-    assert outcomes(found)["import huggingface_hub"] == "ok"
-
-
-def test_what_is_printed_is_among_the_warnings_and_a_flood_is_cut(tmp_path: Path) -> None:
-    printed = "import sys, warnings\nprint('Disabling\\nx\\n\\nsecond', file=sys.stderr)\n"
-    found = run(tmp_path, torch=f"{TORCH}{printed}warnings.warn('w')")
-    assert found.warnings == ("UserWarning: w", "Disabling\nx", "second")
+def test_a_flood_of_warnings_is_cut(tmp_path: Path) -> None:
     flood = "import warnings\nfor i in range(500): warnings.warn(str(i) * 2000)"
     found = run(tmp_path, torch=TORCH + flood)
     assert len(found.warnings) == 50
     assert max(map(len, found.warnings)) <= 1000
+
+
+@pytest.mark.parametrize("version", ["3.8.18", "3.9.18", "3.13.0"])
+def test_it_runs_on_old_and_new_pythons(tmp_path: Path, version: str) -> None:
+    python = Path.home() / ".pyenv" / "versions" / version / "bin" / "python"
+    if not python.exists():
+        pytest.skip(f"no Python {version} here")
+    (tmp_path / "torch.py").write_text(TORCH)
+    argv, env = [python, "-S", SCRIPT], {**os.environ, "PYTHONPATH": str(tmp_path)}
+    done = subprocess.run(argv, capture_output=True, text=True, timeout=60, check=False, env=env)
+    assert '\n{"done": true' in done.stdout, done.stderr
 
 
 def test_targets_that_do_not_run() -> None:
@@ -97,21 +85,6 @@ def test_targets_that_do_not_run() -> None:
     assert isinstance(gone, Unknown)
     assert "FileNotFoundError" in gone.why
     assert isinstance(runtime_of("/bin/echo", "3.12.0", {}), Unknown)
-
-
-def test_errors_are_those_of_failed_stages_without_frames(tmp_path: Path) -> None:
-    torch = "try:\n    import nothing_here\nexcept ImportError as e:\n    raise RuntimeError('first\\nsecond') from e"
-    found = run(tmp_path, torch=torch, tokenizers="raise OSError('libx.so.1: cannot open')")
-    told = errors(found)
-    assert isinstance(told, Errors)
-    assert [(e.where, e.text) for e in told.errors] == [
-        ("import torch", "ModuleNotFoundError: No module named 'nothing_here'"),
-        ("import torch", "RuntimeError: first\nsecond"),
-        ("import tokenizers", "OSError: libx.so.1: cannot open"),
-    ]
-
-
-ENDED = child.Ended("signal", 11, "", "", 1.0)
 
 
 lines = st.builds(
