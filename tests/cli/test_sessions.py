@@ -104,7 +104,7 @@ def served(
     found: dict[str, Index] = {}
     for name, what in named.items():
         kind = Variants if what.startswith("variants ") else Index
-        both = kind is Variants or (name == "@index" and "serve" in row)
+        both = kind is Variants or (name == "@index" and "serve" in row and not row.get("default"))
         found[name] = kind(of(what.removeprefix("variants "), bodies, pairs=both))
     yield found
     for one in found.values():
@@ -151,8 +151,7 @@ def env(
         around |= {"UV_DEFAULT_INDEX": url, "PIP_INDEX_URL": url, "UV_NO_CONFIG": "1"}
     for name, value in {**around, **row.get("env", {})}.items():
         monkeypatch.setenv(name, value)
-    for inside in row.get("inside", ()):
-        (next(made.glob("lib/python*/site-packages")) / inside).mkdir()
+    plant(next(made.glob("lib/python*/site-packages")), row.get("inside", {}))
     return made
 
 
