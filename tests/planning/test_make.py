@@ -1,16 +1,20 @@
 """Drafts become one plan, which the simulation judges."""
 
+from typing import Any
+
+import msgspec
 import pytest
 from msgspec import structs
 from museum import names, snapshot_of
+from rows import rows
 
 from planning.fakes import ask
 from tunedoctor.agreement import Drafted, chosen, drafted
 from tunedoctor.engine import diagnose
 from tunedoctor.facts import CondaPrefix, Host, Interpreter, Packages
 from tunedoctor.fixing import Draft
-from tunedoctor.plan import Install, NewEnvironment, Remove
-from tunedoctor.planning.planner import Planned, fresh, planned
+from tunedoctor.plan import Install, Remove
+from tunedoctor.planning.planner import Planned, planned
 from tunedoctor.planning.wanted import RefusedError
 from tunedoctor.registry import all_checks, all_fixes
 from tunedoctor.snapshot import Snapshot
@@ -95,21 +99,6 @@ def test_what_breeds_a_finding_is_refused() -> None:
         planned(snapshot, (Drafted(found, draft, "bad"),), CHECKS, ask())
 
 
-def test_a_new_environment_is_made_with_a_whole_set() -> None:
-    snapshot = snapshot_of("healthy-rtx4090")
-    packages = snapshot.find(Packages)
-    assert packages is not None
-    good = {d.name: d.version for d in packages.distributions if d.name != "torch"}
-    made = fresh(snapshot, "/home/ada/new", ["trl>=1"], ask(good))
-    first, *rest = made.plan.steps
-    assert isinstance(first, NewEnvironment)
-    assert first.path == "/home/ada/new"
-    names = {p.name for s in rest if isinstance(s, Install) for p in s.pins}
-    assert {"torch", "torchvision", "transformers", "peft", "trl", "accelerate"} <= names
-    assert all(p.hashes for p in made.plan.pins)
-    assert not any(p.was for p in made.plan.pins)
-
-
 def of_conda(snapshot: Snapshot, installer: str) -> Snapshot:
     """Return it as a conda environment in which peft was put in by `installer`."""
     packages, interpreter = snapshot.find(Packages), snapshot.find(Interpreter)
@@ -131,42 +120,19 @@ def kept_by(snapshot: Snapshot, prefix: CondaPrefix) -> Snapshot:
     return snapshot.having(structs.replace(packages, prefix=prefix))
 
 
-CONDA, PEFT = CondaPrefix(), "peft-0.17-with-transformers-5"
-PIXI = CondaPrefix(tool="pixi", manifest="/w/pixi.toml", environment="default")
-
-
 @pytest.mark.parametrize(
-    ("prefix", "installer", "line"),
-    [
-        (CONDA, "conda", "conda install -p '/opt/my conda/envs/llm' peft=0.19.0"),
-        (CONDA, "", "conda install -p '/opt/my conda/envs/llm' peft=0.19.0"),
-        (CondaPrefix(tool="mamba"), "conda", "mamba install -p '/opt/my conda/envs/llm' peft="),
-        (PIXI, "conda", "pixi add --manifest-path /w/pixi.toml peft==0.19.0"),
-        (PIXI, "uv", "pixi add --manifest-path /w/pixi.toml --pypi peft==0.19.0"),
-        (
-            structs.replace(PIXI, environment="cuda"),
-            "uv",
-            "pixi add --manifest-path /w/pixi.toml --feature cuda --pypi peft==0.19.0",
-        ),
-        (CondaPrefix(pins=("peft 0.17.*",)), "pip", "change that line of "),
-        (CondaPrefix(pins=("peft=0.18",)), "pip", "change that line of "),
-        (CONDA, "pip", ""),
-        (CONDA, "uv", ""),
-        (CondaPrefix(pins=("peft >=0.18",)), "pip", ""),
-        (CondaPrefix(pins=("peft=0.19",)), "pip", ""),
-        (CondaPrefix(pins=("peft ==0.19.* *_0", "numpy 1.26.*", "[x]")), "pip", ""),
-    ],
+    "row", rows("planning/prefixes.jsonl"), ids=lambda row: row["line"] or row["installer"]
 )
-def test_the_tool_that_keeps_the_prefix_changes_what_it_put_in(
-    prefix: CondaPrefix, installer: str, line: str
-) -> None:
+def test_the_tool_that_keeps_the_prefix_changes_what_it_put_in(row: dict[str, Any]) -> None:
     """Nothing is left to it, and the plan is made, where pip put it in and no pin of conda's is against it."""
-    snapshot = kept_by(of_conda(snapshot_of(PEFT), installer), prefix)
-    if not line:
-        assert [pin.requirement for pin in plan(snapshot, peft="0.19.0").plan.pins] == [
-            "peft==0.19.0"
-        ]
+    prefix = msgspec.convert(row["prefix"], CondaPrefix)
+    snapshot = kept_by(
+        of_conda(snapshot_of("peft-0.17-with-transformers-5"), row["installer"]), prefix
+    )
+    if not row["line"]:
+        made = plan(snapshot, peft="0.19.0")
+        assert [pin.requirement for pin in made.plan.pins] == ["peft==0.19.0"]
         return
     with pytest.raises(RefusedError) as refused:
         plan(snapshot, peft="0.19.0")
-    assert refused.value.by_hand[0].startswith(line)
+    assert refused.value.by_hand[0].startswith(row["line"])

@@ -115,18 +115,14 @@ def look(url: str, **sources: object) -> Heard:
     return found
 
 
-def test_a_redirect_is_followed_on_its_own_host_alone(
-    serve: Callable[..., Hostile], tmp_path: Path
-) -> None:
+def test_a_redirect_is_followed_on_its_own_host_alone(serve: Callable[..., Hostile]) -> None:
     one, other = serve(), serve()
     one.told = to(f"{other.url}torch/")
-    assert "allowed hosts" in update(tmp_path, one.url)
     told = look(one.url)
     assert (told.why, told.place) == ("", f"{other.url}torch/")
     assert "leads to" in told.of("torch")
     assert other.asked == []
     one.told = to("/there/")
-    assert READ in update(tmp_path, one.url)
     assert look(one.url).versions == ("2.9.1+cpu",)
 
 
@@ -137,9 +133,6 @@ def test_https_leads_to_https_alone(serve: Callable[..., Hostile], tmp_path: Pat
     assert f"leads from HTTPS to {plain}" in update(tmp_path, one.url, SSL_CERT_FILE=str(PEM))
     known = {"plain": (("PIP_CERT", str(PEM)),)}
     assert look(one.url, **known).place == f"{plain}there/"
-    one.told = to("/there/")
-    assert READ in update(tmp_path, one.url, SSL_CERT_FILE=str(PEM))
-    assert look(one.url, **known).versions
 
 
 @pytest.mark.parametrize("name", ["PIP_CERT", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE"])
@@ -147,26 +140,20 @@ def test_a_certificate_that_nobody_knows(
     serve: Callable[..., Hostile], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     one = serve(tls=True)
-    assert "certificate verify failed" in update(tmp_path, one.url)
     assert "certificate verify failed" in look(one.url).why
     assert one.asked == []
     monkeypatch.setenv(name, str(PEM))
     assert READ in update(tmp_path, one.url)
     assert look(one.url).versions
     monkeypatch.setenv(name, str(tmp_path / "none.pem"))
-    assert f"{tmp_path / 'none.pem'} holds no certificates" in update(tmp_path, one.url)
     assert "holds no certificates" in look(one.url).why
 
 
-def test_a_host_that_the_user_trusts_and_no_other(
-    serve: Callable[..., Hostile], tmp_path: Path
-) -> None:
+def test_a_host_that_the_user_trusts_and_no_other(serve: Callable[..., Hostile]) -> None:
     one = serve(tls=True)
     for trusted in ("127.0.0.1", one.host):
-        assert READ in update(tmp_path, one.url, PIP_TRUSTED_HOST=trusted)
         assert look(one.url, trusted=(trusted,)).versions
     for other in ("127.0.0.2", "127.0.0.1:9", "0.0.1"):
-        assert "verify failed" in update(tmp_path, one.url, PIP_TRUSTED_HOST=other)
         assert "verify failed" in look(one.url, trusted=(other,)).why
 
 

@@ -11,23 +11,10 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from museum import snapshot_of
 from security.planted import Planted, planted
 
 from tunedoctor.data.secrets import rules_for, secrets_in
-from tunedoctor.facts import (
-    Distribution,
-    Environment,
-    Errors,
-    ErrorText,
-    NvidiaGpu,
-    NvidiaGpus,
-    Packages,
-)
-from tunedoctor.redaction import Identity, redact, redact_text, snapshot_json
-from tunedoctor.snapshot import from_json
+from tunedoctor.redaction import Identity, redact_text
 from tunedoctor.tables.secrets import Kind, expression, kinds
 
 WHO = Identity("/home/adalove", "adalove", "bletchley7")
@@ -140,36 +127,6 @@ def test_what_looks_like_it_stays(kind: Kind, near: str) -> None:
     assert kind.id not in str(secrets_in(text, rules_for(text.encode())))
 
 
-def test_names_in_data_count_as_names_in_text() -> None:
-    data = {
-        "apiKey": "k7-short-one",
-        "nested": {"DB_PASSWORD": ["swordfish"], "cookie": "x=1234567"},
-        "token": "set",
-        "pad_token": "<pad>",
-        "max_tokens": "2048",
-        "id": "hub-no-token",
-    }
-    clean = redact(data, WHO)
-    assert json.loads(json.dumps(clean)) == clean
-    for secret in ("k7-short", "swordfish", "1234567"):
-        assert secret not in str(clean)
-    assert {k: clean[k] for k in ("token", "pad_token", "max_tokens", "id")} == {
-        k: data[k] for k in ("token", "pad_token", "max_tokens", "id")
-    }
-
-
-@settings(max_examples=100)
-@given(
-    st.lists(
-        st.sampled_from([*(t.text for t in TEXTS), "token", "=", ":", " ", '"', "/", "@", "\n"]),
-        max_size=6,
-    )
-)
-def test_twice_is_once_whatever_stands_together(parts: list[str]) -> None:
-    clean = redact_text("".join(parts), WHO)
-    assert redact_text(clean, WHO) == clean
-
-
 SIZE = 8_000
 WORDS = [
     "token", "atoken-", "token=", "token ", '"token":"', "token='", "password is ", "key", "api_key|", "://a", "://a:", "://:@", "a@",
@@ -223,13 +180,6 @@ def test_redaction_costs_in_step_with_the_text(unit: str) -> None:
     assert _grows_in_step(unit)
 
 
-@pytest.mark.parametrize("unit", ["token: ", "password ", '"api_key": '])
-def test_many_names_in_a_long_text_cost_in_step_with_it(unit: str) -> None:
-    """A copy of the text for each name shows at this length alone."""
-    half, whole = (unit * (size // len(unit)) for size in (1 << 19, 1 << 20))
-    assert _cost(whole, _redacting) < 3 * _cost(half, _redacting)
-
-
 @pytest.mark.parametrize("name", ["my env", "it's", 'say "x"', "a;b", "$x", "a(b", "ünï code"])
 @pytest.mark.parametrize(
     "form", ["doctor undo --target {}", "export HF_HOME={}", "{} -m pip check", "x=1 {} '/a b'"]
@@ -252,22 +202,3 @@ def test_a_command_with_the_home_folder_still_means_it(
         check=True,
     )
     assert said.stdout == path
-
-
-def test_a_snapshot_is_written_redacted() -> None:
-    uuid = "GPU-8f3e1b22-1111-2222-3333-444455556666"
-    error = "401 for hf_AbCdEfGhIjKlMnOpQrStUvWxYz on bletchley7 (192.168.1.9)"
-    wheel = Distribution("nvidia-cublas-cu12", "12.6.4.1", location="/home/adalove/v")
-    snapshot = snapshot_of("healthy-rtx4090").having(
-        NvidiaGpus(gpus=(NvidiaGpu(index=0, name="T4", uuid=uuid),)),
-        Environment(variables={"HF_HOME": "/home/adalove/hf"}),
-        Errors(errors=(ErrorText(text=error),)),
-        Packages(distributions=(wheel,)),
-    )
-    data = snapshot_json(snapshot, WHO).decode()
-    for secret in ("8f3e1b22", "adalove", "hf_AbCd", "bletchley7", "192.168.1.9"):
-        assert secret not in data
-    back = from_json(data).find(Packages)
-    assert back is not None
-    # a version is no address
-    assert (back.distributions[0].version, back.distributions[0].location) == ("12.6.4.1", "~/v")

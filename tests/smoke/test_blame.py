@@ -112,13 +112,6 @@ def test_every_reason_says_what_it_means(name: str) -> None:
         assert bad not in words.lower()
 
 
-def test_nothing_told_is_not_well() -> None:
-    found = made([run_of([], ended("exit", 1, "no such file"))], Asked(), Snapshot({}), (), 1.0)
-    assert found.answer.verdict == "unknown"
-    assert "no such file" in found.answer.why
-    msgspec.json.encode(found.answer)
-
-
 COOL = NvidiaGpu(
     index=0, name="NVIDIA GeForce RTX 4090", memory_total=24 << 30, compute_capability="8.9", ecc_uncorrected=0,
     temperature=44, clock=2520, clock_most=3105, power=60, power_limit=450,

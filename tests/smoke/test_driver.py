@@ -13,11 +13,12 @@ import tunedoctor
 from tunedoctor.smoke.script import Part, run_part
 from tunedoctor.smoke.stages import stages_of
 
-TORCH = '__version__ = "2.13.0"\ndef set_num_threads(n): pass\n'
-TOKENIZERS = '__version__ = "0.23.3"\nclass Tokenizer: pass\n'
-SAFETENSORS = '__version__ = "0.8.0"\nsafe_open = None\n'
-TRANSFORMERS = '__version__ = "5.24.0"\nLlamaConfig = LlamaForCausalLM = object\n'
-WELL = {"torch": TORCH, "tokenizers": TOKENIZERS, "safetensors": SAFETENSORS, "transformers": TRANSFORMERS}  # fmt: skip
+WELL = {
+    "torch": '__version__ = "2.13.0"\ndef set_num_threads(n): pass\n',
+    "tokenizers": '__version__ = "0.23.3"\nclass Tokenizer: pass\n',
+    "safetensors": '__version__ = "0.8.0"\nsafe_open = None\n',
+    "transformers": '__version__ = "5.24.0"\nLlamaConfig = LlamaForCausalLM = object\n',
+}
 HERE = Path(tunedoctor.__file__).parent
 
 
@@ -76,7 +77,7 @@ def test_no_torch_is_blamed_by_the_doctors_own_finding(bare: str) -> None:
 
 
 def test_a_library_that_prints_does_not_disturb(tmp_path: Path, bare: str) -> None:
-    loud = 'print("{\\"end\\": \\"train\\", \\"ok\\": true}", flush=True)\n' + TORCH
+    loud = 'print("{\\"end\\": \\"train\\", \\"ok\\": true}", flush=True)\n' + WELL["torch"]
     found = answer(bare, PYTHONPATH=_libraries(tmp_path, torch=loud))
     assert [one["name"] for one in found["stages"]][:2] == ["import torch", "import tokenizers"]
     assert "train" not in {one["name"] for one in found["stages"]}

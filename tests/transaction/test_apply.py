@@ -32,7 +32,6 @@ from tunedoctor.plan import (
     Tell,
     WriteFile,
 )
-from tunedoctor.registry import all_checks
 from tunedoctor.transaction.journal import known
 from tunedoctor.transaction.outcome import Outcome, Stage, Ways
 from tunedoctor.transaction.undoing import list_states, prune, undo
@@ -215,34 +214,6 @@ def test_files_that_no_installer_touched_are_held_against_what_they_were(make: M
     assert "gamma-run of gamma-1.0.dist-info is not what its RECORD says" in outcome.stays
     again = Install(pins=(Pin(name="gamma", version="1.0", was="1.0"),), reinstall=("gamma",))
     assert fix(env, Plan(steps=(again,))).stays == (), "what is put in anew is whole"
-
-
-def test_a_plan_that_cures_nothing_is_put_back(make: Make) -> None:
-    env = make()
-    plan = Plan(steps=PLAN.steps, cures=("torch-missing",))
-    outcome = fix(env, plan, ways=Ways(deep=True, checks=all_checks()))
-    assert (outcome.end, outcome.why) == ("failed", "torch-missing would still be there")
-    assert state(env) == "old"
-    assert (outcome.strategy, outcome.target) == ("switch", str(env))
-
-
-def test_a_smoke_test_decides(make: Make) -> None:
-    env = make()
-    asked: list[str] = []
-
-    def smoke(interpreter: str) -> str:
-        asked.append(interpreter)
-        return "loss is not a number"
-
-    outcome = fix(env, ways=Ways(checks=(), smoke=smoke))
-    assert (outcome.end, outcome.why) == ("failed", "loss is not a number")
-    assert ".venv.doctor-" in asked[0]
-    assert state(env) == "old"
-    # the control: one that passes is told
-    events: list[tuple[Stage, str, float]] = []
-    ways = Ways(checks=(), smoke=lambda _: "")
-    assert apply(PLAN, str(env), ways=ways, watch=lambda *one: events.append(one)).end == "applied"
-    assert [words for stage, words, _ in events if stage == "prove"] == ["a tiny model trains"]
 
 
 def test_a_file_that_is_not_what_its_record_says_is_never_switched_in(make: Make) -> None:
