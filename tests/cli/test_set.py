@@ -1,17 +1,18 @@
-"""doctor set as a user starts it, over an index on loopback."""
+"""doctor set, and one answer of check, fix and set about an environment, with pip and without."""
 
 import json
+import os
 import shlex
 import subprocess
 import sys
 from pathlib import Path
-
-# test files are imported by path: their neighbours are found only so
-sys.path.insert(0, str(Path(__file__).parents[1]))
+from typing import Any
 
 import jsonschema
+import pytest
 from libraries import running
 from libraries.catalogue import Release
+from libraries.environment import installed
 from libraries.fixtures import index, uv_cache
 from libraries.running import made
 from libraries.server import Index
@@ -103,3 +104,102 @@ def test_a_release_goes_with_its_torch_or_uv_says_why_there_is_none(
     none = data("vllm<0.12", "torch==2.14.1", *there)
     assert none["verdict"] == "none"
     assert "vllm==0.5.0 depends on torch==2.5.1" in " ".join(str(none["details"]).split())
+
+
+NEW = dict(pin.split("==") for pin in ["torch==2.14.1+cpu", "filelock==3.20.0", "numpy==2.2.6", "safetensors==0.8.0", "accelerate==1.15.0", "tokenizers==0.23.3", "peft==0.21.2", "huggingface-hub==2.4.0", "transformers==5.24.0", "trl==1.16.0", "datasets==5.2.0", "pyarrow==25.0.1", "fsspec==2026.2.0"])  # fmt: skip
+"""A set without a fault."""
+
+
+def answer_of(*argv: str) -> dict[str, Any]:
+    """Return the answer of a command as JSON."""
+    ended = subprocess.run(
+        [sys.executable, "-m", "tunedoctor", *argv, "--format", "json"],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=240,
+    )
+    assert "Traceback" not in ended.stderr, ended.stderr
+    found: dict[str, Any] = json.loads(ended.stdout)
+    return found
+
+
+def by_set(env: Path) -> dict[str, str]:
+    answer = answer_of("set", "--target", str(env))
+    assert answer["verdict"] == "set", answer["why"]
+    return {p["name"]: p["version"] for p in answer["packages"] if p["change"] != "kept"}
+
+
+def by_fix(env: Path, *ids: str) -> dict[str, Any]:
+    # the packages are names with metadata: nothing of them can be imported
+    return answer_of("fix", *ids, "--dry-run", "--no-import", "--target", str(env))
+
+
+def pins(answer: dict[str, Any]) -> dict[str, str]:
+    assert answer["end"] in ("planned", "nothing"), answer["why"]
+    steps = answer["plan"]["steps"] if answer["plan"] else ()
+    return {p["name"]: p["version"] for s in steps for p in s.get("pins", ())}
+
+
+def made_of(folder: Path, **other: str) -> Path:
+    """Return an environment with other versions of some packages; "" leaves one out."""
+    held = {**NEW, **{name.replace("_", "-"): version for name, version in other.items()}}
+    return installed(folder / "env", *(f"{n}=={v}" for n, v in held.items() if v))
+
+
+OLD = (
+    ({"peft": "0.17.1"}, {"peft"}),
+    ({"peft": "0.17.1", "transformers": "4.46.3"}, {"peft", "transformers"}),
+    ({"numpy": "1.26.4", "pyarrow": "26.0.1"}, {"numpy"}),
+    ({"pyarrow": "", "transformers": "4.46.3"}, {"pyarrow", "transformers"}),
+    ({}, set()),
+)
+"""What is old or gone among the new libraries, and what moves."""
+
+
+@pytest.mark.parametrize(("fault", "moved"), OLD, ids=lambda one: "+".join(sorted(one)) or "whole")
+def test_fix_and_set_change_the_same_and_the_least(
+    index: Index, tmp_path: Path, fault: dict[str, str], moved: set[str]
+) -> None:
+    env = made_of(tmp_path, **fault)
+    found = answer_of("check", "--target", str(env))["findings"]
+    assert any(one["severity"] in ("error", "warning") for one in found) == bool(fault)
+    fixed = by_fix(env)
+    assert pins(fixed).keys() == moved
+    assert pins(fixed) == by_set(env)
+    # fix reads the files of the packages, which are empty here, where check goes by their versions
+    ids = {one["id"] for one in found if one["severity"] == "error"} - {"import-contract-clash"}
+    assert ids <= set(fixed["predicted"])
+
+
+def made_env(folder: Path, *, by_uv: bool) -> Path:
+    maker = [find_uv(), "venv", "--python"] if by_uv else []
+    argv = [*maker, sys.executable] if by_uv else [sys.executable, "-m", "venv"]
+    subprocess.run([*argv, str(folder)], check=True, capture_output=True)
+    return folder
+
+
+def cures(target: Path, home: Path) -> list[str]:
+    argv = [sys.executable, "-m", "tunedoctor", "check", "--format", "json"]
+    told = subprocess.run(
+        [*argv, "--target", str(target)],
+        capture_output=True,
+        check=False,
+        env={**os.environ, "HOME": str(home)},  # paths below it are shown as ~
+    )
+    found = json.loads(told.stdout)["findings"]
+    steps = [(f["cure"]["command"], s) for f in found if f["cure"] for s in f["cure"]["steps"]]
+    return [command for command, step in steps if step["step"] in {"install", "remove"}]
+
+
+def test_a_cure_is_printed_for_the_tool_that_the_environment_has(tmp_path: Path) -> None:
+    with_pip, without = (
+        made_env(tmp_path / "a", by_uv=False),
+        made_env(tmp_path / "b c", by_uv=True),
+    )
+    assert not list(without.rglob("site-packages/pip"))
+    assert all(f"{with_pip}/bin/python -m pip " in one for one in cures(with_pip, tmp_path / "h"))
+    printed = cures(without, tmp_path / "h")
+    assert printed
+    for command in printed:
+        assert command.startswith(f"uv pip install --python '{without}/bin/python' ")

@@ -9,7 +9,7 @@ from pathlib import PurePosixPath
 from typing import Any
 
 import pytest
-from gallery import damage, doctor, machine, tree
+from gallery import damage, doctor, machine
 from gallery.doctor import Said
 from gallery.place import TORCH, Base, NoBaseError, Place, derive, derive_conda, empty, find_python
 from gallery.torch_index import TorchIndex, wheels_of
@@ -30,13 +30,13 @@ LOOKS = re.compile(r"home/\.local/state/tunedoctor/[^/]+/looks\.json")
 
 
 @pytest.fixture(scope="module")
-def known(base: Base) -> Iterator[tree.Known]:
+def known(base: Base) -> Iterator[doctor.Known]:
     """Read the base before and after: its files are shared by all targets."""
-    before = tree.read(base.environment)
-    assert not tree.record_faults(derive(base, "whole").site, before)
+    before = doctor.read(base.environment)
+    assert not doctor.record_faults(derive(base, "whole").site, before)
     shutil.rmtree(base.targets / f"whole-{os.getpid()}")
     yield before
-    assert tree.read(base.environment) == before
+    assert doctor.read(base.environment) == before
 
 
 def _named(row: Cases) -> str:
@@ -101,14 +101,14 @@ def place(request: pytest.FixtureRequest, base: Base) -> Iterator[Place]:
     subprocess.run(["rm", "-rf", str(made.work.parent)], check=True)
 
 
-def test_cured_and_brought_back(cure: Cases, place: Place, known: tree.Known) -> None:
+def test_cured_and_brought_back(cure: Cases, place: Place, known: doctor.Known) -> None:
     """After the fix the doctor says ready and every file is what its RECORD says; after undo all is as before."""
     deep: bool = cure.get("deep", True)
     run = ["--deep"] if cure.get("run") else []
     found = doctor.check(place, deep=bool(run))
     assert cure["cause"] in _all(found), found.report["findings"]
-    before = tree.contents(place.target, known)
-    claimed = set(tree.record_faults(place.site, known))
+    before = doctor.contents(place.target, known)
+    claimed = set(doctor.record_faults(place.site, known))
 
     argv = ["fix", *cure.get("ids", ()), "--yes", "--installer", cure.get("installer", "uv"), *run]
     fixed = doctor.told(place, *argv, "--target", place.named)
@@ -117,7 +117,7 @@ def test_cured_and_brought_back(cure: Cases, place: Place, known: tree.Known) ->
         assert fixed.status == 1, fixed.out
         assert "no answer from the package source" in fixed.report["why"], fixed.out
         assert any("pip download" in one for one in fixed.report["by_hand"]), fixed.out
-        assert not tree.differences(before, tree.contents(place.target, known))
+        assert not doctor.differences(before, doctor.contents(place.target, known))
         return
     assert fixed.report["end"] == "applied", fixed.out
     assert fixed.status == 0, fixed.out
@@ -127,18 +127,18 @@ def test_cured_and_brought_back(cure: Cases, place: Place, known: tree.Known) ->
     assert after.report["verdict"] == "ready", after.report
     assert cure["cause"] not in _all(after), after.report["findings"]
     assert not after.wrong, after.report["findings"]
-    hurt = set(tree.record_faults(place.site, known))
+    hurt = set(doctor.record_faults(place.site, known))
     # what is made up is not what its RECORD says, before and after
     assert hurt <= (set() if deep else claimed)
 
     undone = doctor.told(place, "undo", "--target", place.named)
     assert undone.report["undone"]["done"], undone.out
-    assert not tree.differences(before, tree.contents(place.target, known))
+    assert not doctor.differences(before, doctor.contents(place.target, known))
     again = doctor.check(place, deep=bool(run))
     assert again.findings == found.findings
 
 
-def test_left_as_it_was(left: Cases, place: Place, known: tree.Known) -> None:
+def test_left_as_it_was(left: Cases, place: Place, known: doctor.Known) -> None:
     """What the doctor can't cure it doesn't touch, neither the environment nor what lies around it."""
     folder = place.work.parent
     before = _seen(place, known)
@@ -151,21 +151,21 @@ def test_left_as_it_was(left: Cases, place: Place, known: tree.Known) -> None:
     assert left["says"].lower() in " ".join(shown.stdout.split()).lower(), shown.stdout
     assert left["by_hand"] in shown.stdout, shown.stdout
     assert shown.returncode == fixed.status
-    assert not tree.differences(before, _seen(place, known)), folder
+    assert not doctor.differences(before, _seen(place, known)), folder
 
 
-def _seen(place: Place, known: tree.Known) -> dict[str, str]:
+def _seen(place: Place, known: doctor.Known) -> dict[str, str]:
     """Return the target, the working folder and the home; a target elsewhere has to be small.
 
     What the doctor remembers of a look, in the state folder of the user's own, is left out, and the way to it.
     """
-    every = tree.contents(place.work.parent, known)
+    every = doctor.contents(place.work.parent, known)
     notes = {path for path in every if LOOKS.fullmatch(path)}
     way = {str(folder) for path in notes for folder in PurePosixPath(path).parents}
     found = {k: v for k, v in every.items() if k not in notes | (way - {".", "home"})}
     if place.asked.startswith("/usr"):
         for folder in damage.of_the_system():
-            found |= {f"{folder}/{k}": v for k, v in tree.contents(folder).items()}
+            found |= {f"{folder}/{k}": v for k, v in doctor.contents(folder).items()}
     return found
 
 
@@ -184,7 +184,7 @@ def test_a_missing_environment_is_made_and_taken_back(
     place = empty(base, "new")
     (place.work.parent / "home").mkdir()
     place.variables |= torch_index.variables
-    before = tree.contents(place.work)
+    before = doctor.contents(place.work)
     place.target = place.work / "env"
     argv = ["fix", "--new", str(place.target), "--yes", "--installer", "pip"]
     argv += ["--with", f"torch=={TORCH}"]
@@ -194,7 +194,7 @@ def test_a_missing_environment_is_made_and_taken_back(
     after = doctor.check(place, deep=True)
     assert after.report["verdict"] == "ready", after.report
     assert not after.wrong
-    assert not tree.record_faults(place.site)
+    assert not doctor.record_faults(place.site)
     undone = doctor.told(place, "undo", "--target", str(place.target))
     assert undone.report["undone"]["done"], undone.out
     assert not place.target.exists()
@@ -202,5 +202,5 @@ def test_a_missing_environment_is_made_and_taken_back(
     (kept,) = (path for path in place.work.iterdir() if path.is_dir())
     assert kept.name.startswith("env.doctor-")
     shutil.rmtree(kept)
-    assert tree.contents(place.work).keys() == before.keys()
+    assert doctor.contents(place.work).keys() == before.keys()
     shutil.rmtree(place.work.parent)
