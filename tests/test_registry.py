@@ -1,9 +1,8 @@
 """Built-in checks are found by their files; plug-ins run only when they are named."""
 
-import os
-import subprocess
-import sys
 from pathlib import Path
+
+from typed import doctor
 
 import tunedoctor
 from tunedoctor.registry import all_checks, source_of
@@ -23,23 +22,13 @@ def rule(host: Host) -> Finding | None:
 '''
 
 
-def _install(folder: Path, id_: str, text: str = PLUGIN) -> dict[str, str]:
+def _install(folder: Path, id_: str, text: str = PLUGIN) -> str:
     info = folder / "our_cluster-1.0.dist-info"
     info.mkdir()
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: our-cluster\nVersion: 1.0\n")
     (info / "entry_points.txt").write_text("[tunedoctor.checks]\nour-cluster = our_cluster_rules\n")
     (folder / "our_cluster_rules.py").write_text(text.replace("ID", id_))
-    return {**os.environ, "PYTHONPATH": str(folder)}
-
-
-def _doctor(env: dict[str, str], *argv: str) -> "subprocess.CompletedProcess[str]":
-    return subprocess.run(
-        [sys.executable, "-m", "tunedoctor", *argv],
-        env=env,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    return str(folder)
 
 
 def test_every_file_is_one_check_named_as_it() -> None:
@@ -53,22 +42,23 @@ def test_every_file_is_one_check_named_as_it() -> None:
 
 
 def test_a_plugin_runs_only_when_named(tmp_path: Path) -> None:
-    env = _install(tmp_path, "our-rule")
-    listed = _doctor(env, "list")
+    path = _install(tmp_path, "our-rule")
+    listed = doctor("list", PYTHONPATH=path)
     assert "our-cluster" in listed.stdout
     assert "the plug-in ran" not in listed.stdout
-    assert "the plug-in ran" not in _doctor(env, "check", "--format", "json").stdout
-    named = _doctor(env, "check", "--plugin", "our-cluster", "--only", "our-rule")
+    assert "the plug-in ran" not in doctor("check", "--format", "json", PYTHONPATH=path).stdout
+    named = doctor("check", "--plugin", "our-cluster", "--only", "our-rule", PYTHONPATH=path)
     assert "the plug-in ran" in named.stdout
     assert "our-rule  The host has a name" in named.stdout
-    assert "A cluster rule" in _doctor(env, "explain", "our-rule", "--plugin", "our-cluster").stdout
+    assert (
+        "A cluster rule"
+        in doctor("explain", "our-rule", "--plugin", "our-cluster", PYTHONPATH=path).stdout
+    )
 
 
 def test_a_plugin_that_does_not_load_is_named(tmp_path: Path) -> None:
-    ended = _doctor(
-        _install(tmp_path, "x", "import nothing_of_that_name\n"), "check", "--plugin", "our-cluster"
-    )
+    path = _install(tmp_path, "x", "import nothing_of_that_name\n")
+    ended = doctor("check", "--plugin", "our-cluster", PYTHONPATH=path)
     assert ended.returncode == 2
     assert "our-cluster" in ended.stderr
     assert "nothing_of_that_name" in ended.stderr
-    assert "Traceback" not in ended.stderr

@@ -7,9 +7,6 @@ import sys
 import time
 from pathlib import Path
 
-# test files are imported by path: their neighbours are found only so
-sys.path.insert(0, str(Path(__file__).parents[1]))
-
 import pytest
 from cli.test_fix import CLASH, Make, doctor, index, make, uv_cache
 from libraries.running import state, version

@@ -11,26 +11,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from typed import doctor
 
 REAL = Path(os.path.realpath(sys.executable))
 LIBRARY = "python{}.{}".format(*sys.version_info)
 SECONDS = 30
 """A machine with busy neighbours starts the doctor in a few."""
-
-
-def doctor(*argv: str, cwd: Path, **variables: str) -> "subprocess.CompletedProcess[str]":
-    kept = {k: v for k, v in os.environ.items() if k not in ("VIRTUAL_ENV", "CONDA_PREFIX")}
-    ended = subprocess.run(
-        [sys.executable, "-m", "tunedoctor", *argv],
-        capture_output=True,
-        text=True,
-        cwd=cwd,
-        env={**kept, **variables},
-        timeout=SECONDS,
-        check=False,
-    )
-    assert "Traceback" not in ended.stderr
-    return ended
 
 
 @pytest.fixture
