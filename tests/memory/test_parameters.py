@@ -15,7 +15,6 @@ from tunedoctor.memory.answer import answer
 from tunedoctor.memory.band import band
 from tunedoctor.memory.catalogue import named
 from tunedoctor.memory.config import shape_of
-from tunedoctor.memory.depths import depths
 from tunedoctor.memory.families import KNOWN
 from tunedoctor.memory.fits import Device
 from tunedoctor.memory.forecast import forecast, refusal, run_of
@@ -155,25 +154,6 @@ def test_encoders_and_recurrences_are_refused_by_what_they_are() -> None:
     assert shape_of({**bert, "is_decoder": True}).depth == 12
     with pytest.raises(MemoryModelError, match="recurrence"):
         shape_of({**PLAIN, "model_type": "rwkv"})
-
-
-@pytest.mark.parametrize(
-    ("pattern", "few", "more"),
-    [
-        (["full_attention"] * 12, 2, 3),
-        ((["sliding_attention"] * 5 + ["full_attention"]) * 4 + ["sliding_attention"] * 2, 14, 20),
-        (["sliding_attention", "full_attention"] * 6, 4, 6),
-        (["sliding_attention"] + ["full_attention"] * 11, 2, 3),
-    ],
-)
-def test_the_fewest_layers_are_traced(pattern: list[str], few: int, more: int) -> None:
-    config = {
-        **PLAIN,
-        "num_hidden_layers": len(pattern),
-        "layer_types": pattern,
-        "sliding_window": 512,
-    }
-    assert depths(shape_of(config), 2048) == (few, more)
 
 
 LLAMA = named("Llama-3.1-8B")

@@ -11,7 +11,6 @@ from trainers import TRAINER, Train, done, log
 @pytest.mark.parametrize("more", [
     "",
     "--packing=true --max-length=96",
-    "--shard=true",
     "--method=full --shard=true --learning-rate=1e-3",
 ])  # fmt: skip
 def test_two_processes_give_the_losses_of_one(

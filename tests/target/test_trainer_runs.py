@@ -137,10 +137,10 @@ trainer.ChunkedLoss.backward = staticmethod(lambda ctx, up: (backward(ctx, up)[0
 
 
 WAYS = [
-    "--method=full --learning-rate=1e-3", "--dora=true", "--rslora=true --alpha=8", "--targets=q_proj,v_proj", "--precision=bf16",
-    "--precision=fp16", "--precision=pure-bf16", "--method=full --precision=bf16 --learning-rate=1e-3",
-    "--packing=true --max-length=128 --batch=2", "--packing=true --attention=eager --batch=2 --max-length=128",
-    "--schedule=linear --warmup=0.5 --weight-decay=0.1 --clip=0",
+    "--method=full --learning-rate=1e-3", "--dora=true", "--rslora=true --alpha=8 --targets=q_proj,v_proj", "--precision=bf16",
+    "--precision=fp16 --schedule=linear --warmup=0.5 --weight-decay=0.1 --clip=0",
+    "--method=full --precision=pure-bf16 --learning-rate=1e-3", "--packing=true --max-length=128 --batch=2",
+    "--packing=true --attention=eager --batch=2 --max-length=128",
 ]  # fmt: skip
 
 

@@ -71,16 +71,6 @@ def test_a_new_release_is_written_and_told(index: Index, table: Any, place: Path
     assert (again.returncode, again.stdout.count("+ ")) == (0, 0)
 
 
-def test_a_page_with_fewer_files_is_refused(index: Index, table: Any, place: Path) -> None:
-    index.of_table(table)
-    index.put("torch", torch_files("2.15.0", table["releases"]["items"]["2.15.0"]))
-    before = place.read_bytes()
-    ended = _ask(index, place)
-    assert ended.returncode == 2
-    assert "are known: refused" in ended.stderr
-    assert place.read_bytes() == before
-
-
 @pytest.mark.parametrize(
     ("path", "named"),
     [
