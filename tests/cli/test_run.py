@@ -10,8 +10,10 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
+from rows import rows
 
 DOCTOR = [sys.executable, "-m", "tunedoctor", "run"]
 ENV = {**os.environ, "PYTHONIOENCODING": "utf-8", "COLUMNS": "80"}
@@ -52,30 +54,18 @@ def started(code: str) -> "subprocess.Popen[bytes]":
     return child
 
 
-def test_success_says_nothing() -> None:
-    ended = python("import sys; print('out'); print('err', file=sys.stderr)")
-    assert (ended.returncode, ended.stdout, ended.stderr) == (0, b"out\n", b"err\n")
-
-
-@pytest.mark.parametrize("name", ["SIGKILL", "SIGSEGV", "SIGTERM", "SIGABRT"])
-def test_a_signal_gives_what_a_shell_gives(name: str) -> None:
-    number = signal.Signals[name]
-    ended = python(f"import os; os.kill(os.getpid(), {int(number)})")
-    assert ended.returncode == 128 + number
-    said = ended.stderr.decode()
-    assert (f"was ended by {name}" in said) == (name != "SIGTERM")  # which is a wish, not a fault
-    counters = Path("/proc/vmstat")
-    if name == "SIGKILL" and counters.exists() and "oom_kill " in counters.read_text():
-        assert "killed nothing for memory" in said
-        assert "The system ran out of RAM" not in said
-
-
-def test_a_command_that_is_not_there() -> None:
-    ended = run("--", "no-such-command-anywhere")
-    assert ended.returncode == 127
-    assert b"no-such-command-anywhere" in ended.stderr
-    assert run("--", "/").returncode == 126
-    assert run().returncode == 2
+@pytest.mark.parametrize("row", rows("cli/run.jsonl"), ids=lambda row: row["name"])
+def test_a_command(row: dict[str, Any]) -> None:
+    """A row is a command, or code for Python: its status and what is said on top of it."""
+    argv = row["argv"] if "argv" in row else ["--", "python3", "-c", row["python"]]
+    argv = [sys.executable if one == "python3" else one for one in argv]
+    ended = run(*argv, stdin=row.get("stdin", "").encode())
+    out, err = ended.stdout.decode(), ended.stderr.decode()
+    assert ended.returncode == row["code"], err
+    assert out == row.get("out", out)
+    assert err == row.get("said", err)
+    assert not [word for word in row["err"] if word not in err], err
+    assert not [word for word in row.get("not", ()) if word in err], err
 
 
 def test_neither_a_signal_mask_nor_ignored_signals_are_handed_down() -> None:
@@ -263,11 +253,3 @@ def test_what_is_typed_reaches_the_command_once() -> None:
     assert b"SIGINT\r\n" in said
     assert said.count(b"SIGINT") == 1
     assert b"doctor:" not in said
-
-
-def test_memory_that_the_system_refuses() -> None:
-    limited = f"ulimit -v 300000; {sys.executable} -c 'x = bytearray(10**9)'"
-    ended = run("--", "bash", "-c", limited)
-    assert ended.returncode == 1
-    assert b"MemoryError" in ended.stderr
-    assert b"ram-too-small" in ended.stderr
