@@ -75,7 +75,7 @@ def test_honest_answers_are_believed(tmp_path: Path, name: str) -> None:
 def test_nonsense_is_not_known(tmp_path: Path, fool: str) -> None:
     ended = check(tmp_path, FOOLS[fool])
     assert ended.returncode == 2
-    assert "Could not tell" in ended.stdout
+    assert "GPUs not known" in ended.stdout
     assert "on the CPU" not in ended.stdout
     assert "nvidia-smi" in ended.stdout
     assert all(c.isprintable() or c == "\n" for c in ended.stdout)
