@@ -14,13 +14,15 @@ NAN, INFINITE = float("nan"), float("inf")
 
 
 def over(owner, name, make):
-    """Put make(what was there) in the place of a function, wherever it was imported to."""
+    """Put make(what was there) in the place of a function, also where it was imported to by whatever name."""
     there = getattr(owner, name)
     made = make(there)
     setattr(owner, name, made)
-    for module in [*sys.modules.values()]:
-        if vars(module).get(name) is there:
-            setattr(module, name, made)
+    for called, module in [*sys.modules.items()]:
+        if called.startswith(("transformers.", "peft.")):
+            for its, value in [*vars(module).items()]:
+                if value is there:
+                    setattr(module, its, made)
 
 
 def plant(name):
