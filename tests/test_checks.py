@@ -10,6 +10,7 @@ from museum import diagnosis_of, names, snapshot_of
 from tunedoctor.engine import Found, diagnose
 from tunedoctor.facts import KINDS, Absent, Unknown
 from tunedoctor.findings import SEVERITIES, Check
+from tunedoctor.leads import PASTE
 from tunedoctor.messages.cause import page_of
 from tunedoctor.readers.read import read_report
 from tunedoctor.registry import all_checks
@@ -164,6 +165,8 @@ def test_what_an_error_resembles_is_named_with_its_line_and_what_settles_it() ->
         ("torch.distributed.DistBackendError: NCCL error in: a.cpp:1", "NCCL_DEBUG=INFO"),
         ("Segmentation fault (core dumped)", "faulthandler"),
         ("ValueError: no check knows this", "torch.utils.collect_env"),
+        ("", PASTE),
+        ("all is well\n" * 50, PASTE),
         (ENVIRONMENT.replace("Is CUDA available: True\n", ""), "the run that fails"),
         (ENVIRONMENT + "ValueError: no check knows this", "doctor check --deep"),
     ],

@@ -190,7 +190,7 @@ def _unasked(world: World) -> Absent | Unknown:
     if world.gpus_on_bus:
         why = "an NVIDIA GPU is on the PCI bus, but the NVIDIA kernel module is not loaded"
         return Unknown(why=why)
-    return Absent(why="no NVIDIA GPU on the PCI bus and no NVIDIA driver")
+    return Absent(why="neither an NVIDIA GPU nor its driver is here")
 
 
 def _windows_folders(environ: Mapping[str, str]) -> tuple[str, ...]:

@@ -114,11 +114,12 @@ def smi_query_said(ended: Ended) -> Said | None:
 
 def smi_table_said(ended: Ended) -> Said:
     """Read the plain table."""
-    from tunedoctor.readers.nvidia_smi import read  # noqa: PLC0415  seldom needed
+    from tunedoctor.readers.nvidia_smi import read  # noqa: PLC0415
+    from tunedoctor.readers.paste import Paste  # noqa: PLC0415  seldom needed
 
     if ended.how != "exit" or ended.truncated:
         return _failed(ended)
-    facts = read(ended.out.splitlines())
+    facts = read(Paste(ended.out.splitlines()))
     driver = next((one for one in facts if isinstance(one, NvidiaDriver)), None)
     gpus = next((one.gpus for one in facts if isinstance(one, NvidiaGpus)), ())
     # a table without GPUs was cut off: where there are none, nvidia-smi says so in words
