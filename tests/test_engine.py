@@ -9,7 +9,7 @@ import pytest
 
 from tunedoctor.cure import Cure, tell
 from tunedoctor.engine import Diagnosis, diagnose
-from tunedoctor.facts import Absent, Cpu, FileLimit, Host, Known, Memory, Target, Unknown
+from tunedoctor.facts import Absent, Cpu, FileLimit, Host, Memory, Target, Unknown
 from tunedoctor.findings import Check, Finding, Severity
 from tunedoctor.probing import Probe, examine
 from tunedoctor.snapshot import Snapshot
@@ -149,10 +149,6 @@ def other(host: Host | Unknown | None) -> str:
     return type(host).__name__
 
 
-def known(host: Known[Host]) -> str:
-    return type(host).__name__
-
-
 def both(cpu: Cpu, host: Host) -> tuple[int, str]:
     return cpu.count, host.name
 
@@ -167,7 +163,6 @@ def test_by_annotation_in_any_order() -> None:
         (needed, "", ""),  # not called
         (maybe, "NoneType", ""),
         (other, "NoneType", "Unknown"),
-        (known, "NoneType", "NoneType"),
     ],
 )
 def test_what_each_annotation_takes(

@@ -12,7 +12,7 @@ from cli.test_fix import CLASH, Make, doctor, index, make, uv_cache
 from libraries.running import state, version
 from libraries.server import Index
 
-from tunedoctor.state.state_folder import entry_of
+from tunedoctor.state.folder import entry_of
 
 __all__ = ["index", "make", "uv_cache"]
 

@@ -13,7 +13,7 @@ from cli.test_fix import CLASH, Make, doctor, index, make, uv_cache
 from libraries.running import state, version
 
 from tunedoctor.installers.uv import find_uv
-from tunedoctor.state.state_folder import make_entry
+from tunedoctor.state.folder import make_entry
 from tunedoctor.transaction import tree
 
 __all__ = ["index", "make", "uv_cache"]

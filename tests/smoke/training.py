@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -51,7 +52,10 @@ def planted(server: Callable[..., Any], tmp_path: Path) -> Planted:
         ]
         code = PART.format(fault=fault, planted=str(PLANTED), argv=argv)
         ended = server(tmp_path, (), code)
-        lines = [msgspec.json.decode(x, type=Line) for x in ended.out.splitlines() if x[:1] == "{"]
+        lines: list[Line] = []
+        for text in ended.out.splitlines():
+            with suppress(msgspec.DecodeError):  # none of the script's
+                lines.append(msgspec.json.decode(text, type=Line))
         end = Ended("signal" if ended.code < 0 else "exit", abs(ended.code), "", ended.err)
         return made([Run(Part(part), tuple(lines), end)], Asked(), Snapshot({}), (), 1.0).answer
 

@@ -12,7 +12,7 @@ import pytest
 from transaction.conftest import Make
 from transaction.environment import contents, state
 from transaction.test_killed import doctor, prove
-from tunedoctor.state.failure import FailureError
+from tunedoctor.state.folder import FailureError
 from tunedoctor.transaction import tree
 from tunedoctor.transaction.ground import Ground
 from tunedoctor.transaction.journal import Journal, Record, locked

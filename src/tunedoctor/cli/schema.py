@@ -8,7 +8,7 @@ from tunedoctor.render.json import render
 
 SCHEMAS = {
     "report": "report",
-    "wheel": "wheels.answer",
+    "wheel": "wheels.choose",
     "set": "planning.set_answer",
     "fit": "memory.answer",
     "data": "data.report",

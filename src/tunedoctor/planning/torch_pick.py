@@ -7,12 +7,12 @@ from msgspec.structs import replace
 
 from tunedoctor.facts import TorchBuild
 from tunedoctor.planning.wanted import GROUP, RefusedError
+from tunedoctor.tables.wheels import releases
 from tunedoctor.versions import pep440
-from tunedoctor.wheels.choice import Build
 from tunedoctor.wheels.choose import Near, near
 from tunedoctor.wheels.commands import labels_of
 from tunedoctor.wheels.machine import Machine, label_of
-from tunedoctor.wheels.pick import allowed, releases
+from tunedoctor.wheels.pick import Build, allowed
 
 
 class TorchPick(NamedTuple):

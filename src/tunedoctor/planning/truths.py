@@ -9,7 +9,7 @@ from functools import cache
 from typing import NamedTuple
 
 from tunedoctor.contracts.shipped import contract_problems, contract_ways, needed_library
-from tunedoctor.facts import Distribution, Packages, TorchBuild
+from tunedoctor.facts import Distribution, Packages, TorchBuild, empty
 from tunedoctor.planning.wanted import with_torch
 from tunedoctor.tables.known_bad import Broken, Row, bitsandbytes_cuda, broken_pairs
 from tunedoctor.tables.load import table
@@ -40,7 +40,8 @@ def firing(versions: Mapping[str, str], build: TorchBuild | None = None) -> tupl
     packages = Packages(
         distributions=tuple(Distribution(name=n, version=v) for n, v in versions.items())
     )
-    found = [pair for check in _checks() for pair in broken_pairs(check, packages, build)]
+    torch = build or empty(TorchBuild)
+    found = [pair for check in _checks() for pair in broken_pairs(check, packages, torch)]
     breaks = [pair for pair in found if pair.row.severity != "note"]
     return tuple(sorted(breaks, key=lambda pair: pair.row.severity != "error"))
 
