@@ -1,6 +1,5 @@
 """GPUs as sysfs and the registry of Windows show them, Intel's, and what the kernel log says."""
 
-import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -9,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tunedoctor.facts import Absent, Host, IntelGpu, KernelLog, PciBus, PciDevice
-from tunedoctor.probes import gpus as module
+from tunedoctor import child
+from tunedoctor.child import Ended
+from tunedoctor.facts import Absent, Host, IntelGpu, KernelLog, PciBus, PciDevice, Unknown
 from tunedoctor.probes.gpus import (
     Adapter,
     adapters,
@@ -25,6 +25,7 @@ from tunedoctor.probes.gpus import (
 
 Tree = Callable[..., Path]
 SAMPLES = Path(__file__).parents[3] / "shared" / "samples"
+UNREADABLE = "kernel log not readable by this user"
 LINUX = Host(os="linux", name="Ubuntu 24.04")
 
 
@@ -176,16 +177,24 @@ def test_a_flood_is_cut() -> None:
     assert len(parse_kernel_log("NVRM: Xid (PCI:0000:38:00): 13, x\n" * 50_000).xids) == 3
 
 
-def test_a_log_that_is_left_alone_or_that_nobody_may_read(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("ended", "told"),
+    [
+        (Ended("exit", 0, "[    0.1] NVRM: fallen off the bus", ""), KernelLog(fell_off_bus=True)),
+        (Ended("exit", 1, "", "dmesg: read kernel buffer failed"), Absent(why=UNREADABLE)),
+        (Ended("not started", 0, "", "FileNotFoundError"), Absent(why=UNREADABLE)),
+        (Ended("exit", 0, "Segmentation fault", ""), Unknown(why="dmesg: no kernel log")),
+        (Ended("hung", 0, "", "", 3.0), Unknown(why="dmesg: no answer in 3 s")),
+    ],
+)
+def test_a_log_that_is_read_or_that_nobody_may_read(
+    monkeypatch: pytest.MonkeyPatch, ended: Ended, told: KernelLog | Absent | Unknown
 ) -> None:
+    monkeypatch.setattr(child, "run", lambda *_, **__: ended)
+    gpu = PciDevice(slot="0000:01:00.0", vendor="10de", device="2330", device_class="030200")
+    assert kernel_log(PciBus(devices=(gpu,))) == told
+
+
+def test_a_log_is_left_alone_where_no_gpu_writes_to_it() -> None:
     assert isinstance(kernel_log(PciBus(devices=())), Absent)
     assert isinstance(kernel_log(None), Absent)
-    gpu = PciDevice(slot="0000:01:00.0", vendor="10de", device="2330", device_class="030200")
-
-    def denied(*_: object) -> int:
-        raise PermissionError
-
-    monkeypatch.setattr(os, "open", denied)
-    monkeypatch.setattr(module, "Path", lambda _: tmp_path / "none")
-    assert kernel_log(PciBus(devices=(gpu,))) == Absent(why="kernel log not readable by this user")

@@ -6,7 +6,7 @@ from typing import Any, Literal
 import msgspec
 
 from tunedoctor.child import Ended
-from tunedoctor.smoke.script import Line, Part, Run
+from tunedoctor.probes.runtime import Line, Run
 
 
 def line(**fields: Any) -> Line:
@@ -23,4 +23,4 @@ def run_of(
     lines: Sequence[Line], end: Ended, for_memory: bool | None = None, ranks: int = 1
 ) -> Run:
     """One run of the part "core"."""
-    return Run(Part("core", ranks=ranks), tuple(lines), end, (), for_memory)
+    return Run(tuple(lines), end, name="core", ranks=ranks, for_memory=for_memory)

@@ -8,7 +8,7 @@ from smoke.lines_made import ended, line, run_of
 from tunedoctor.engine import diagnose
 from tunedoctor.facts import Errors, ErrorText, SharedMemory
 from tunedoctor.registry import all_checks
-from tunedoctor.smoke.blame import (
+from tunedoctor.smoke.answer import (
     BY_STAGE,
     LIBRARIES,
     REASONS,

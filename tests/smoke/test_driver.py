@@ -10,8 +10,7 @@ import pytest
 from smoke.training import answer, doctor
 
 import tunedoctor
-from tunedoctor.smoke.script import Part, run_part
-from tunedoctor.smoke.stages import stages_of
+from tunedoctor.smoke.stages import Part, run_part, stages_of
 
 TORCH = '__version__ = "2.13.0"\ndef set_num_threads(n): pass\n'
 TOKENIZERS = '__version__ = "0.23.3"\nclass Tokenizer: pass\n'

@@ -9,10 +9,10 @@ from smoke.lines_made import ended, line
 from smoke.training import answer, doctor, needs_torch, planted, stages, torch_target
 
 from tunedoctor.facts import KernelLog, NvidiaGpu, NvidiaGpus, Xid
+from tunedoctor.probes.runtime import Run
 from tunedoctor.registry import all_checks
 from tunedoctor.smoke.load import Reading, Watching, load_of, stages_of_load
 from tunedoctor.smoke.make import Asked, Made, made
-from tunedoctor.smoke.script import Part, Run
 from tunedoctor.snapshot import Snapshot
 
 COOL = NvidiaGpu(
@@ -77,7 +77,7 @@ def _made(*readings: Reading) -> Made:
         line(end="load", ok=True, data={**RAN, "losses": [5.0]}),
         line(done=True),
     )
-    run = Run(Part("load"), lines, ended("exit"))
+    run = Run(lines, ended("exit"), name="load")
     known = Snapshot.of([NvidiaGpus(gpus=(COOL,)), KernelLog()])
     return made([run], Asked(minutes=10.0), known, all_checks(()), 601.0, readings)
 
