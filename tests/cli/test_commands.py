@@ -15,8 +15,8 @@ import pytest
 from museum import snapshot_of
 from typed import doctor
 
+from tunedoctor.cli.schema import schema_of
 from tunedoctor.redaction import Identity, snapshot_json
-from tunedoctor.report import schema
 from tunedoctor.snapshot import from_json
 
 NOBODY = Identity("", "", "")
@@ -50,7 +50,7 @@ def test_exit_codes(healthy: str, sick: str) -> None:
 def test_the_live_report_keeps_to_its_schema(tmp_path: Path) -> None:
     ended = doctor("check", "--format", "json", cwd=tmp_path)
     report = json.loads(ended.stdout)
-    jsonschema.validate(report, schema())
+    jsonschema.validate(report, schema_of("report"))
     assert ended.returncode == {"ready": 0, "findings": 1, "unknown": 2}[report["verdict"]]
     assert report["schema"] == "doctor.report/1"
     assert report["machine"]["ram"] > 0
@@ -60,7 +60,7 @@ def test_the_live_report_keeps_to_its_schema(tmp_path: Path) -> None:
 
 def test_the_printed_schema_is_the_one_of_the_types() -> None:
     printed = json.loads(doctor("schema").stdout)
-    assert printed == json.loads(msgspec.json.encode(schema()))
+    assert printed == json.loads(msgspec.json.encode(schema_of("report")))
 
 
 def test_the_published_schema_is_the_one_of_the_types() -> None:

@@ -20,7 +20,7 @@ from libraries.fixtures import index, uv_cache
 from libraries.running import HELD, doctor, version
 from libraries.server import Index
 
-from tunedoctor.planning.fix_answer import schema
+from tunedoctor.cli.schema import schema_of
 from tunedoctor.state.state_folder import entry_of
 
 __all__ = ["index", "uv_cache", "version"]
@@ -32,7 +32,7 @@ Make = Callable[..., Path]
 def data(*argv: str) -> dict[str, object]:
     ended = doctor(*argv, "--format", "json")
     found: dict[str, object] = json.loads(ended.stdout)
-    jsonschema.validate(found, schema())
+    jsonschema.validate(found, schema_of("fix"))
     return found
 
 

@@ -9,14 +9,14 @@ import jsonschema
 import pytest
 from typed import doctor
 
-from tunedoctor.wheels.answer import schema
+from tunedoctor.cli.schema import schema_of
 
 
 def asked(*options: str) -> dict[str, Any]:
     done = doctor("wheel", *options, "--format", "json")
     assert done.returncode == 0, done.stderr
     answer: dict[str, Any] = json.loads(done.stdout)
-    jsonschema.validate(answer, schema())
+    jsonschema.validate(answer, schema_of("wheel"))
     return answer
 
 

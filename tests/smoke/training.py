@@ -12,7 +12,7 @@ import jsonschema
 import pytest
 from torch_target import WHY_NOT, torch_target
 
-from tunedoctor.smoke.answer import schema
+from tunedoctor.cli.schema import schema_of
 
 PLANTED = Path(__file__).parent / "planted"
 
@@ -45,7 +45,7 @@ def answer(target: str, *options: str, **more: Any) -> dict[str, Any]:
     """The answer as data, held against its schema and the exit code."""
     ended = doctor(target, "--format", "json", *options, **more)
     found: dict[str, Any] = json.loads(ended.stdout)
-    jsonschema.validate(found, schema())
+    jsonschema.validate(found, schema_of("smoke"))
     assert ended.returncode == {"ready": 0, "findings": 1, "unknown": 2}[found["verdict"]]
     return found
 

@@ -2,27 +2,37 @@
 
 from argparse import Namespace
 from importlib import import_module
+from typing import Any
+
+import msgspec
 
 from tunedoctor.cli.options import misuse
 from tunedoctor.cli.output import write
 from tunedoctor.render.json import render
 
 SCHEMAS = {
-    "report": "report",
-    "wheel": "wheels.answer",
-    "set": "planning.set_answer",
-    "fit": "memory.answer",
-    "data": "data.report",
-    "fix": "planning.fix_answer",
-    "smoke": "smoke.answer",
+    "report": "report.Report",
+    "wheel": "wheels.answer.Answer",
+    "set": "planning.set_answer.Answer",
+    "fit": "memory.answer.Answer",
+    "data": "data.report.Report",
+    "fix": "planning.fix_answer.Answer",
+    "smoke": "smoke.answer.Answer",
 }
-"""Kind of output -> the module whose `schema` describes it."""
+"""Kind of output -> the type that it is written from."""
+
+
+def schema_of(name: str) -> dict[str, Any]:
+    """Return the JSON Schema of a kind of output, made from the types."""
+    module, _, kind = SCHEMAS[name].rpartition(".")
+    found = msgspec.json.schema(getattr(import_module(f"tunedoctor.{module}"), kind))
+    head = {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": f"doctor.{name}/1"}
+    return {**head, **found}
 
 
 def command(given: Namespace) -> int:
     """Print the JSON Schema of a kind of output; returns the exit code."""
-    place = SCHEMAS.get(given.name)
-    if place is None:
+    if given.name not in SCHEMAS:
         misuse(f"there is no schema of {given.name!r}", f"choose one of {', '.join(SCHEMAS)}")
-    write(render(import_module(f"tunedoctor.{place}").schema()))
+    write(render(schema_of(given.name)))
     return 0

@@ -2,7 +2,7 @@
 
 import shlex
 from collections.abc import Collection, Iterator, Mapping
-from typing import Any, Literal, cast
+from typing import Literal, cast
 
 import msgspec
 
@@ -83,12 +83,6 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     def changed(self) -> tuple[Change, ...]:
         """Packages that the commands install."""
         return tuple(one for one in self.packages if one.change != "kept")
-
-
-def schema() -> dict[str, Any]:
-    """Return the JSON Schema of the answer."""
-    found = msgspec.json.schema(Answer)
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **found}
 
 
 def answered(place: Place, asked: Mapping[str, str]) -> tuple[Answer, Made | None]:

@@ -191,16 +191,18 @@ def _looked_up(install: Install, place: Place, there: Mapping[str, str]) -> Inst
     if isinstance(found, NoSolution):
         told = ask.lacking(found.lacked or [pin.name for pin in install.pins], install.index)
         why = "; ".join(filter(None, (found.why(), told, unfit)))
-        raise RefusedError(why, *(_by_hand(install) if index in ask.silent else ()), ban=ban)
+        words = " ".join(
+            ["--no-deps", *(p.requirement for p in install.pins), "--index-url", index]
+        )
+        raise RefusedError(why, *(elsewhere(words) if index in ask.silent else ()), ban=ban)
     again = "doctor fix again, when the package index can be reached"
     raise RefusedError(found.text, *(() if ban else (again,)), ban=ban, silent=True)
 
 
-def _by_hand(install: Install) -> tuple[str, str]:
-    """Return how another machine fetches what an index has that is out of reach here."""
-    words = " ".join(pin.requirement for pin in install.pins)
-    fetch = f"python -m pip download --only-binary :all: --no-deps -d wheels {words}"
+def elsewhere(words: str) -> tuple[str, str]:
+    """Return how another machine fetches what is out of reach here, and what is said here then."""
+    fetch = f"python -m pip download --only-binary :all: -d wheels {words}"
     return (
-        f"{fetch} --index-url {install.index}  # on a machine of this system and Python that reaches it",
+        f"{fetch}  # on a machine of this system and Python that reaches the index",
         'export PIP_FIND_LINKS="$PWD/wheels"  # here, with that folder; then run it again',
     )

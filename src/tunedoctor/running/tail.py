@@ -1,6 +1,7 @@
-"""Keep the beginning and the end of an output, in bounded memory whatever comes."""
+"""Keep the beginning and the end of an output, in bounded memory whatever comes, and make a text of it."""
 
 from collections import deque
+from collections.abc import Sequence
 
 FIRST = 128 << 10
 """Bytes of the beginning: versions and warnings of a start stand there."""
@@ -45,3 +46,17 @@ class Tail:
         first = list(enumerate(bytes(self._first).split(b"\n"), 1))
         at = len(first) + self._left_out
         return first + list(enumerate(b"".join(self._last).split(b"\n"), at))
+
+
+def output_of(tails: Sequence[Tail], shell_words: str) -> tuple[str, tuple[int, ...]]:
+    """Return what is left of the output, and the number of each line in its stream.
+
+    Standard output comes first, then standard error, then what a shell says of the command's death.
+    """
+    from tunedoctor.readers.digest import digest  # noqa: PLC0415  only after a failure
+
+    numbered = [line for tail in tails for line in tail.lines()]
+    if shell_words:
+        numbered.append((numbered[-1][0] + 1 if numbered else 1, shell_words.encode()))
+    short = digest(data.decode("utf-8", "replace") for _, data in numbered)
+    return short.text, tuple(numbered[at - 1][0] for at in short.numbers)

@@ -5,7 +5,7 @@ A cause goes by what the script measured, and by the doctor's findings.
 
 import re
 from collections.abc import Sequence
-from typing import Annotated, Any, Literal, NamedTuple
+from typing import Annotated, Literal, NamedTuple
 
 import msgspec
 
@@ -14,7 +14,6 @@ from tunedoctor.engine import Diagnosis, Found
 from tunedoctor.smoke.load import Load
 from tunedoctor.smoke.stages import TABLE, SmokeStage
 
-SCHEMA: Literal["doctor.smoke/1"] = "doctor.smoke/1"
 Verdict = Literal["ready", "findings", "unknown"]
 
 
@@ -37,7 +36,7 @@ class Blame(msgspec.Struct, frozen=True):
 class Answer(msgspec.Struct, frozen=True, kw_only=True):
     """What `doctor smoke --format json` prints."""
 
-    schema: Literal["doctor.smoke/1"] = SCHEMA
+    schema: Literal["doctor.smoke/1"] = "doctor.smoke/1"
     doctor: str = __version__
     verdict: Verdict
     why: str = ""
@@ -78,15 +77,6 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
 def exit_code(answer: Answer) -> int:
     """Return 0 for ready, 1 for findings, 2 for could not tell."""
     return {"ready": 0, "findings": 1, "unknown": 2}[answer.verdict]
-
-
-def schema() -> dict[str, Any]:
-    """Return the JSON Schema of an answer, made from the types."""
-    return {
-        "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "title": SCHEMA,
-        **msgspec.json.schema(Answer),
-    }
 
 
 MEMORY = re.compile(

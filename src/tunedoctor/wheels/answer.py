@@ -1,6 +1,6 @@
 """What `doctor wheel` answers: plain data that the screen and scripts read. Published as a JSON Schema."""
 
-from typing import Any, Literal
+from typing import Literal
 
 import msgspec
 from msgspec.structs import replace
@@ -14,14 +14,13 @@ from tunedoctor.wheels.commands import Commands, Steer, commands_of, steering
 from tunedoctor.wheels.machine import Machine, label_of
 from tunedoctor.wheels.rules import driver_floor
 
-SCHEMA: Literal["doctor.wheel/1"] = "doctor.wheel/1"
 _SAME = ("action", "index", "torchvision", "torchaudio", "says", "reasons", "hidden", "environment")
 
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True):
     """A choice for one machine, with the commands that carry it out."""
 
-    schema: Literal["doctor.wheel/1"] = SCHEMA
+    schema: Literal["doctor.wheel/1"] = "doctor.wheel/1"
     action: Action
     torch_version: str | None
     """None where the action is not an install."""
@@ -94,8 +93,3 @@ def answer(
         commands=commands_of(choice, machine, installed=installed, python=python, config=config),
         steering=steering(config, choice, machine, python=python) if config else (),
     )
-
-
-def schema() -> dict[str, Any]:
-    """Return the JSON Schema of an answer."""
-    return msgspec.json.schema(Answer)
