@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from tunedoctor.facts import TorchBuild
 from tunedoctor.planning.make import rocm_gap
-from tunedoctor.planning.truths import cuda_gap, remedies
+from tunedoctor.planning.search import cuda_gap, remedies
 from tunedoctor.tables.load import table
 from tunedoctor.versions import within
 from tunedoctor.wheels.machine import Gpu, Machine

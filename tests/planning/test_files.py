@@ -11,9 +11,8 @@ from libraries.server import Index
 from recorded.answers import Answers, Told
 
 from tunedoctor.installers.uv import Failed, find_uv
-from tunedoctor.planning.files import MARK, frozen, project
 from tunedoctor.planning.make import Made, Place
-from tunedoctor.planning.set_answer import Answer, answered
+from tunedoctor.planning.set_answer import MARK, Answer, answered, frozen, project
 from tunedoctor.wheels.machine import Gpu, Machine
 
 PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"

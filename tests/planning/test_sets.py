@@ -9,8 +9,8 @@ from recorded.answers import Answers, Told
 from tunedoctor.facts import Interpreter, Packages, Target, TorchBuild
 from tunedoctor.installers.uv import Question, Solved
 from tunedoctor.planning.make import Place
+from tunedoctor.planning.search import firing
 from tunedoctor.planning.set_answer import Answer, answered
-from tunedoctor.planning.truths import firing
 from tunedoctor.planning.wanted import asked_for
 from tunedoctor.snapshot import Snapshot
 from tunedoctor.wheels.machine import Gpu, Machine

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tunedoctor.planning.truths import firing, named, outside, remedies
+from tunedoctor.planning.search import firing, named, outside, remedies
 from tunedoctor.tables.known_bad import Broken, rows
 from tunedoctor.tables.load import table
 from tunedoctor.versions import pep440, specifiers, within

@@ -15,7 +15,6 @@ from tunedoctor.probes import (
     packages,
     resources,
     site_folder,
-    system,
     torch_build,
 )
 from tunedoctor.probes import (
@@ -63,7 +62,6 @@ def _of_files(text: str) -> None:
 PROMISES: tuple[Callable[[str], object], ...] = (
     lambda text: "\n" not in resources.model_in(text),
     lambda text: isinstance(commands.toolkit_release(text), str),
-    lambda text: isinstance(system.plist_version(text), str),
     lambda text: packages.cuda_major(text, text) >= 0,
     lambda text: packages.cuda_major("nvidia-cublas", text) >= 0,
     lambda text: all(

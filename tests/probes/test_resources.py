@@ -140,12 +140,6 @@ def test_recorded_meminfo_with_a_limit() -> None:
     assert isinstance(from_meminfo("", {}), Unknown)
 
 
-def test_old_kernels_do_not_state_what_is_available() -> None:
-    found = from_meminfo("MemTotal: 100 kB\nMemFree: 10 kB\nCached: 20 kB\nSwapTotal: 8 kB", {})
-    assert isinstance(found, Memory)
-    assert (found.available, found.swap_total, found.usable) == (30 << 10, 8 << 10, 100 << 10)
-
-
 def test_windows_counts_the_page_file_into_the_commit_limit() -> None:
     found = windows_memory(32 * GIB, 20 * GIB, 40 * GIB, 25 * GIB)
     assert isinstance(found, Memory)

@@ -82,7 +82,7 @@ def _looked(argv: Sequence[str], ran: Ran, words: str, place: Target) -> Snapsho
     from tunedoctor.probes.commands import interpreter_of  # noqa: PLC0415
     from tunedoctor.readers.merge import joined  # noqa: PLC0415
     from tunedoctor.readers.read import read_report  # noqa: PLC0415
-    from tunedoctor.running.tail import output_of  # noqa: PLC0415
+    from tunedoctor.running.deaths import output_of  # noqa: PLC0415
 
     told = read_report(*output_of(ran.tails, words))
     meant = place.chosen_by in ("--target", "--self")

@@ -13,17 +13,17 @@ from tunedoctor.findings import Check
 from tunedoctor.fixing import Fix
 from tunedoctor.installers.asking import Asking
 from tunedoctor.installers.uv import Failed, NoSolution, Pin, Question, Solved, lack
-from tunedoctor.planning.search import TRIES, Clash, Found, Task, search, speaking
-from tunedoctor.planning.torch_pick import TorchPick, torch_pick
-from tunedoctor.planning.truths import BITSANDBYTES
+from tunedoctor.planning.search import BITSANDBYTES, TRIES, Clash, Found, Task, search, speaking
 from tunedoctor.planning.wanted import (
     GROUP,
     PAIRED,
     RefusedError,
+    TorchPick,
     Wanted,
     floors,
     public,
     put_outside,
+    torch_pick,
     with_torch,
 )
 from tunedoctor.simulate import build_of

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from functools import partial
 from typing import NamedTuple
 
-from tunedoctor.running.tail import Tail
+from tunedoctor.running.deaths import Tail
 
 
 class NotStartedError(Exception):

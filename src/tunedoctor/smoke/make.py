@@ -134,24 +134,23 @@ def made(  # noqa: PLR0913  all that is known
     answer = msgspec.structs.replace(
         not_started(snapshot, ""),
         verdict="findings" if any(b.severity == "error" for b in blames) else "ready",
-        model=smoke.model,
-        device=smoke.device,
-        device_name=smoke.device_name,
-        half=smoke.half,
         stages=stages,
         blames=blames,
-        losses=smoke.losses,
-        tokens_per_second=smoke.tokens_per_second,
-        peak=smoke.peak,
-        memory_total=smoke.memory_total,
         libraries=_whole(built.get("libraries")),
         allocated=_whole(trained.get("allocated")),
         forecast=forecast(asked.model, built) if asked.model else None,
-        ranks=smoke.ranks,
         load=load,
         seconds=round(seconds, 2),
+        **{name: getattr(smoke, name) for name in _OF_THE_FACT},
     )
     return Made(answer, told)
+
+
+_OF_THE_FACT = (
+    *("model", "device", "device_name", "half", "losses"),
+    *("tokens_per_second", "peak", "memory_total", "ranks"),
+)
+"""Fields that answer and fact share."""
 
 
 def not_started(snapshot: Snapshot, why: str) -> Answer:
