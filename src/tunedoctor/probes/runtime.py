@@ -34,7 +34,8 @@ FRAMES = 6
 OLDEST = "3.8"
 """Python that the script needs."""
 
-SCRIPT = Path(__file__).parent.parent / "target" / "deep"
+TARGET = Path(__file__).parent.parent / "target"
+SCRIPT = str(TARGET / "start.py")
 T = TypeVar("T")
 
 
@@ -209,7 +210,7 @@ def runtime_of(
     import tempfile  # noqa: PLC0415  only a deep check needs it
 
     limit, ends = stage_seconds(environment), time.monotonic() + OVERALL
-    argv = [python, str(SCRIPT), "--seconds", str(limit), *words]
+    argv = [python, SCRIPT, "deep.look", "--seconds", str(limit), *words]
     runs: list[Run] = []
     while len(runs) <= RESTARTS and (left := ends - time.monotonic()) > 0:
         with tempfile.TemporaryDirectory(prefix="doctor-", ignore_cleanup_errors=True) as scratch:
@@ -280,7 +281,7 @@ def fold(runs: Sequence[Run]) -> Runtime:
     )
 
 
-_OURS = (f'"{SCRIPT}{os.sep}', '"<frozen', "importlib/__init__.py")
+_OURS = (f'"{SCRIPT}', f'"{TARGET / "deep"}{os.sep}', '"<frozen', "importlib/__init__.py")
 """Marks of frames of the script and of the import system, which are none of the tested packages."""
 
 

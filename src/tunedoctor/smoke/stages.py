@@ -4,21 +4,19 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 import msgspec
 
 from tunedoctor.clean import clean_text
 from tunedoctor.facts import Stage
-from tunedoctor.probes.runtime import IDLE, STAGE, Line, Run, run_script
+from tunedoctor.probes.runtime import IDLE, SCRIPT, STAGE, Line, Run, run_script
 from tunedoctor.running.deaths import killed_for_memory, kills_now
 from tunedoctor.tables.load import table
 from tunedoctor.wording import gib, listed
 
 Outcome = Literal["ok", "failed", "crashed", "hung", "skipped"]
 TABLE: Any = table("smoke_reasons")
-SCRIPT = Path(__file__).parent.parent / "target" / "run_smoke.py"
 OVERALL = 1800.0
 """Seconds of one part."""
 
@@ -41,7 +39,8 @@ def run_part(
     """Run one part with `python`; `watch` takes words about what runs."""
     before = kills_now()
     with tempfile.TemporaryDirectory(prefix="doctor-", ignore_cleanup_errors=True) as scratch:
-        argv = [str(SCRIPT), part.name, "--seconds", str(part.seconds), "--scratch", scratch]
+        seconds = str(part.seconds)
+        argv = [SCRIPT, "smoke.main", part.name, "--seconds", seconds, "--scratch", scratch]
         if part.ranks > 1:  # a rendezvous of its own on a port that is free
             torchrun = ["-m", "torch.distributed.run", "--standalone", "--max-restarts", "0"]
             argv = [*torchrun, "--nproc-per-node", str(part.ranks), *argv]
