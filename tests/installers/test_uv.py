@@ -15,7 +15,6 @@ from tunedoctor.installers.uv import (
     LONGEST,
     Failed,
     NoSolution,
-    Pin,
     Question,
     Solved,
     pins_of,
@@ -23,6 +22,7 @@ from tunedoctor.installers.uv import (
     why,
 )
 from tunedoctor.installers.uv import resolve as asked
+from tunedoctor.plan import Pin
 
 ASK = Question(requirements=("transformers",), python="3.12", platform="x86_64-manylinux_2_28")
 
@@ -31,8 +31,8 @@ def test_a_solution_has_pins_and_who_wants_them(index: Index) -> None:
     answer = resolve(ASK)
     assert isinstance(answer, Solved)
     pins = {pin.name: pin for pin in answer.pins}
-    assert pins["transformers"] == Pin("transformers", "5.24.0", ())
-    assert pins["tokenizers"] == Pin("tokenizers", "0.23.3", ("transformers",))
+    assert pins["transformers"] == Pin(name="transformers", version="5.24.0")
+    assert pins["tokenizers"] == Pin(name="tokenizers", version="0.23.3", via=("transformers",))
     assert set(pins["huggingface-hub"].via) == {"tokenizers", "transformers"}
 
 
@@ -98,7 +98,7 @@ def test_one_spoiled_release_fails_loudly_or_gives_way(index: Index) -> None:
     index.spoiled.add(filename(release("transformers", "5.24.0")))
     answer = resolve(ASK)
     if isinstance(answer, Solved):
-        assert Pin("transformers", "5.24.0", ()) not in answer.pins
+        assert Pin(name="transformers", version="5.24.0") not in answer.pins
     else:
         assert "transformers" in answer.text
 
@@ -112,7 +112,11 @@ def test_a_program_that_is_not_uv_is_no_answer(uv: str) -> None:
 
 def test_pins_and_who_wants_them() -> None:
     text = "A_x==1   # via b, c\nb==2 ; python_version > '3'  # via -r in.txt, a\nc==3+cpu \\\n    --hash=sha256:0\n# d==4\n"
-    assert pins_of(text) == (Pin("a-x", "1", ("b", "c")), Pin("b", "2"), Pin("c", "3+cpu"))
+    assert pins_of(text) == (
+        Pin(name="a-x", version="1", via=("b", "c")),
+        Pin(name="b", version="2"),
+        Pin(name="c", version="3+cpu"),
+    )
 
 
 def test_warnings_and_escapes_are_not_said() -> None:

@@ -5,7 +5,8 @@ from collections.abc import Callable
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tunedoctor.installers.uv import Failed, NoSolution, Outcome, Pin, Question, Solved
+from tunedoctor.installers.uv import Failed, NoSolution, Outcome, Question, Solved
+from tunedoctor.plan import Pin
 from tunedoctor.planning.search import Clash, Found, Task, search
 from tunedoctor.planning.wanted import Wanted
 
@@ -31,7 +32,9 @@ def test_nothing_changes_that_could_stay(clashes: list[set[str]], wasted: set[st
         if any(one <= held for one in clashes):
             return NoSolution(f"cause: {SAID}")
         gone = wasted | {min(one - held) for one in clashes}
-        return Solved(tuple(Pin(n, "2" if n in gone - held else "1") for n in NAMES), "")
+        return Solved(
+            tuple(Pin(name=n, version="2" if n in gone - held else "1") for n in NAMES), ""
+        )
 
     found = asked(resolve)
     assert isinstance(found, Found)

@@ -13,7 +13,8 @@ from typing import NamedTuple
 from tunedoctor.contracts.shipped import contract_problems, contract_ways, needed_library
 from tunedoctor.cure import parted
 from tunedoctor.facts import Distribution, Packages, TorchBuild
-from tunedoctor.installers.uv import Failed, NoSolution, Outcome, Pin, Question, Solved
+from tunedoctor.installers.uv import Failed, NoSolution, Outcome, Question, Solved
+from tunedoctor.plan import Pin
 from tunedoctor.planning.wanted import GROUP, PAIRED, Wanted, public, said, with_torch
 from tunedoctor.tables.known_bad import Broken, Row, bitsandbytes_cuda, broken_pairs
 from tunedoctor.tables.load import table

@@ -11,8 +11,8 @@ from typing import Literal, cast
 import msgspec
 
 from tunedoctor.facts import Target
-from tunedoctor.installers.uv import Failed, NoSolution, Outcome, Pin, Question
-from tunedoctor.plan import AnyStep, Install, Remove
+from tunedoctor.installers.uv import Failed, NoSolution, Outcome, Question
+from tunedoctor.plan import AnyStep, Install, Pin, Remove
 from tunedoctor.planning.make import Made, Place, question_for
 from tunedoctor.planning.planner import Planned, shown
 from tunedoctor.planning.search import named

@@ -82,13 +82,11 @@ def steps_of(made: Made, place: Place, asked: Collection[str]) -> tuple[Install,
     """
     there, serving = place.there, _serving(made, place.there, asked)
     pins = [
-        Pin(
-            name=one.name,
-            version=pinned(one.name, one.version, made.labels),
-            was=there.get(one.name, ""),
+        msgspec.structs.replace(
+            one, version=pinned(n, one.version, made.labels), was=there.get(n, "")
         )
-        for one in made.moved.values()
-        if one.name in serving
+        for n, one in made.moved.items()
+        if n in serving
     ]
     group = tuple(pin for pin in pins if pin.name in GROUP)
     rest = tuple(pin for pin in pins if pin.name not in GROUP)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from tunedoctor.probes.resources import group_kills
+from tunedoctor.reading import fields, read
 
 SHELL_SAYS = {
     "SIGKILL": "Killed",
@@ -31,18 +32,8 @@ class Kills(NamedTuple):
 
 
 def kills_now() -> Kills:
-    """Read both counters."""
-    return Kills(group_kills(Path("/")), _machine_kills())
-
-
-def _machine_kills() -> int | None:
-    """Return `oom_kill` of /proc/vmstat, which Linux has since 4.13."""
-    try:
-        text = Path("/proc/vmstat").read_text(encoding="ascii", errors="replace")
-    except OSError:
-        return None
-    found = [line.split() for line in text.splitlines() if line.startswith("oom_kill ")]
-    return int(found[0][1]) if found and found[0][1:] and found[0][1].isdecimal() else None
+    """Read both counters; of the machine `oom_kill` of /proc/vmstat, which Linux has since 4.13."""
+    return Kills(group_kills(Path("/")), fields(read("/proc/vmstat") or "").get("oom_kill"))
 
 
 def killed_for_memory(before: Kills, after: Kills) -> bool | None:
