@@ -23,6 +23,7 @@ from typing import NamedTuple
 
 from tunedoctor import advice, checks, readers, tables
 from tunedoctor.readers.digest import bounded
+from tunedoctor.readers.paste import Paste
 from tunedoctor.readers.read import _READERS
 from tunedoctor.readers.tidy import tidy
 
@@ -114,7 +115,7 @@ def timed(text: str, only: str) -> Iterator[tuple[str, float]]:
         if only and name != only:
             continue
         began = time.process_time()
-        reader(lines)
+        reader(Paste(lines))
         took = time.process_time() - began
         whole += took
         yield name, took / size

@@ -25,8 +25,6 @@ class _Told(NamedTuple):
     fix: dict[str, str]
     said: str = ""
     """The error that tells it, "" where versions do."""
-    rests_on: frozenset[str] = frozenset()
-    """Libraries whose present release asks for the fix, and which the fix leaves."""
     names: Sequence[str] = ()
     """The two that do not fit together."""
     note: str = ""
@@ -50,7 +48,7 @@ def library_version_clash(
     if not found:
         return _suspected(facts) or (packages if isinstance(packages, api.Unknown) else None)
     shown = [one for one in found if one.severity == found[0].severity]
-    fix = api.lasting([(one.fix, one.rests_on) for one in shown], api.known(packages))
+    fix = api.merged(one.fix for one in shown)
     # of names without versions pip leaves what is there, unless it is told to look for newer ones
     newer = () if any(v not in ("", "*") for v in fix.values()) else ("--upgrade",)
     command = facts.pip("install", *newer, *api.pinned(fix)) if fix else api.Cure()
@@ -83,7 +81,6 @@ def _pair(one: api.Broken, note: str) -> _Told:
         api.pair_means(one.row),
         one.row.fix,
         one.said,
-        frozenset(one.versions.keys() - one.row.fix.keys()),
         names if len(names) > 1 or not both else [both],
         note,
     )
@@ -146,7 +143,6 @@ def _clash(one: api.Unmet, facts: api.Facts) -> _Told:
         f"{owner} {one.owner.version} requires {one.wanted}, and {one.name} {one.installed} is installed",
         means,
         {one.name: one.specifier},
-        rests_on=frozenset({owner}),
         names=(owner, one.name),
     )
 
@@ -186,9 +182,9 @@ def _from_resolver(facts: api.Facts) -> Iterator[_Told]:
 def _from_check(facts: api.Facts) -> Iterator[_Told]:
     """Read what a library says that compares the version of its neighbour itself, before anything else runs."""
     if one := api.compares(facts.errors):
-        means = f"{one.owner or 'a library'} refuses to run with this {one.name}"
+        means = f"{one.owner or 'a library'} refuses to run with this {one.other}"
         stated = api.expression("library-version-clash/states").match(one.said)
-        fix = {one.name: stated["wanted"] if stated else ""}
+        fix = {one.other: stated["wanted"] if stated else ""}
         yield _Told("error", f"the error '{one.said}'", means, fix, one.said)
 
 

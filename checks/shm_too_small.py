@@ -7,7 +7,7 @@ ENOUGH = 1 << 30
 @api.check("shm-too-small")
 def shm_too_small(facts: api.Facts) -> api.Finding | None:
     """Go by its size in a container; an error text makes an error of it, a CPU build without a GPU a note."""
-    said = api.told(facts.errors, *api.SHARED_MEMORY) or api.full_shared_memory(facts.errors)
+    said = api.shared_memory(facts.errors)
     memory = facts.shared_memory
     small = memory and memory.total < ENOUGH
     full = memory.free is not None and memory.free < ENOUGH

@@ -19,9 +19,10 @@ SRC = Path(tunedoctor.__file__).parent
 LAYERS = (
     ("clean", "versions", "lazy", "reading", "target"),
     ("descendants",),
-    ("facts", "child"),
+    ("facts",),
     ("snapshot", "cure", "findings", "tables", "config", "plan"),
-    ("wiring", "wording", "fixing", "contracts", "state", "messages"),
+    ("wiring", "wording", "fixing", "child", "messages"),
+    ("contracts", "state"),
     ("wheels", "memory", "ranking"),
     ("refresh",),
     ("advice",),

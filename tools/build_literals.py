@@ -13,7 +13,7 @@ import re
 from collections.abc import Iterator
 
 import tunedoctor
-from tunedoctor.advice.misfits import filled
+from tunedoctor.advice.told import expression
 from tunedoctor.engine import diagnose
 from tunedoctor.facts import Errors, ErrorText
 from tunedoctor.lazy import SHIPPED, key_of, read_literals
@@ -36,10 +36,8 @@ def sources() -> Iterator[tuple[str, int]]:
         yield wording(row).pattern, 0
     known = table("misfits")
     for texts in (known["compares"], known["given_up"], known["named"], known["shapes"].values()):
-        yield from ((filled(one), 0) for one in texts)
-    yield from ((filled("|".join(some)), 0) for some in known["of_classes"].values())
-    for one in known["told"].values():
-        yield one.removeprefix("(?i)"), re.IGNORECASE if one.startswith("(?i)") else 0
+        yield from ((one.pattern, one.flags) for one in map(expression, texts))
+    yield from ((expression("|".join(some)).pattern, 0) for some in known["of_classes"].values())
     for module in pkgutil.walk_packages(tunedoctor.__path__, "tunedoctor."):
         if not module.name.startswith(("tunedoctor.target", "tunedoctor.__main__")):
             importlib.import_module(module.name)

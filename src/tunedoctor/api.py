@@ -6,8 +6,6 @@ from typing import TYPE_CHECKING
 from tunedoctor import facts
 from tunedoctor.advice.cures import (
     amd_on_bus,
-    brief,
-    lasting,
     merged,
     pair_finding,
     pair_found,
@@ -17,26 +15,19 @@ from tunedoctor.advice.cures import (
     pinned,
     together,
 )
-from tunedoctor.advice.misfits import (
-    GivenUp,
-    Gone,
-    Misfit,
-    TokenizerFile,
-    compares,
-    given_up,
-    metadata_gone,
-    misfits,
-    tokenizer_file,
-)
 from tunedoctor.advice.told import (
-    SHARED_MEMORY,
     Shortage,
+    compares,
     counted,
     cxx_too_old,
-    full_shared_memory,
+    given_up,
     known,
+    metadata_gone,
+    misfits,
+    shared_memory,
     shortage,
     speaks_of_shared_memory,
+    tokenizer_file,
     told,
 )
 from tunedoctor.contracts.requirements import TRITON, Unmet, of_stack, unmet

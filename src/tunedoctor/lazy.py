@@ -51,7 +51,9 @@ def read_literals(source: str, flags: int) -> tuple[str, ...]:
         return ()
     words = _words(parsed)
     if flags & re.IGNORECASE:
-        words = tuple(map(_small, words))
+        # the longest part of each that is ASCII
+        parts = (re.split(r"[^\x00-\x7f]+", word) for word in words)
+        words = tuple(max(some, key=len).lower() for some in parts)
     return words if all(len(word) >= SHORTEST for word in words) else ()
 
 
@@ -89,11 +91,6 @@ def folded(text: str) -> str:
     if text.isascii():
         return small
     return small.replace("\u0307", "").replace("\u0131", "i").replace("\u017f", "s")
-
-
-def _small(word: str) -> str:
-    """Return the longest part of a word that is ASCII, in small letters."""
-    return max(re.split(r"[^\x00-\x7f]+", word), key=len).lower()
 
 
 def pattern(text: str, flags: int = 0) -> re.Pattern[str]:

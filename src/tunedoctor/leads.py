@@ -6,19 +6,8 @@ from typing import Annotated
 
 import msgspec
 
+from tunedoctor import facts as kinds
 from tunedoctor.engine import Diagnosis, known_of
-from tunedoctor.facts import (
-    Absent,
-    AmdGpus,
-    Errors,
-    Host,
-    Knowledge,
-    NvidiaGpus,
-    Resembles,
-    Runtime,
-    TorchBuild,
-    Unknown,
-)
 from tunedoctor.findings import Check
 from tunedoctor.ranking.weigh import OUTWEIGHED, worth_telling
 from tunedoctor.snapshot import Snapshot
@@ -38,11 +27,11 @@ PASTE = (
 )
 """What to ask for where a text tells nothing."""
 _COLLECT = "python -m torch.utils.collect_env on that machine shows what this text leaves out"
-_ALWAYS = (Resembles, Knowledge)
+_ALWAYS = (kinds.Resembles, kinds.Knowledge)
 """Kinds that are known of each text."""
 
 
-class ReportSuspect(msgspec.Struct, frozen=True, kw_only=True):
+class ReportSuspect(msgspec.Struct, frozen=True):
     """A cause that the words of a report resemble; nothing proves it."""
 
     id: str
@@ -56,13 +45,7 @@ class ReportSuspect(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def _suspect(check: Check, likelihood: float, because: str) -> ReportSuspect:
-    return ReportSuspect(
-        id=check.id,
-        title=check.title,
-        likelihood=round(likelihood, 2),
-        because=because,
-        settle=check.settle,
-    )
+    return ReportSuspect(check.id, check.title, round(likelihood, 2), because, check.settle)
 
 
 def suspected(
@@ -91,7 +74,7 @@ def leads_to(snapshot: Snapshot, checks: Mapping[str, Check]) -> tuple[ReportSus
 
     A symptom is left out where what explains it is at least as likely.
     """
-    told = snapshot.find(Resembles)
+    told = snapshot.find(kinds.Resembles)
     leads: list[ReportSuspect] = []
     for one in told.causes if told else ():
         check = checks.get(one.cause)
@@ -106,14 +89,10 @@ def _ruled_out(one: Check, snapshot: Snapshot) -> bool:
     return sum(known) > len(known) / 2
 
 
-def _text(errors: Errors) -> str:
-    return "\n".join(one.text for one in errors.errors)[-_ENOUGH:]
-
-
-def doubtful(snapshot: Snapshot) -> bool:
-    """Tell whether an error of a report is one behind which many things stand: then a GPU at work is not all."""
-    errors = snapshot.find(Errors)
-    return errors is not None and question(_text(errors)) != ""
+def doubtful(snapshot: Snapshot) -> str:
+    """Return what to ask where an error of a report is one behind which many things stand: a GPU at work is not all."""
+    errors = snapshot.find(kinds.Errors)
+    return question("\n".join(one.text for one in errors.errors)[-_ENOUGH:]) if errors else ""
 
 
 def ask(snapshot: Snapshot, diagnosis: Diagnosis, leads: Iterable[ReportSuspect] = ()) -> str:
@@ -121,16 +100,20 @@ def ask(snapshot: Snapshot, diagnosis: Diagnosis, leads: Iterable[ReportSuspect]
     for one in diagnosis.causes:
         if one.finding.settle:
             return one.finding.settle
-    errors = snapshot.find(Errors)
-    if errors and (asked := question(_text(errors))):
+    errors = snapshot.find(kinds.Errors)
+    if asked := doubtful(snapshot):
         return asked
     for lead in leads:
         if lead.likelihood >= _LIKELY:
             return lead.settle
-    stack = [snapshot.find(kind) for kind in (TorchBuild, Runtime)]
-    machine = [snapshot.find(kind) for kind in (NvidiaGpus, AmdGpus, Host)]
+    stack = [snapshot.find(kind) for kind in (kinds.TorchBuild, kinds.Runtime)]
+    machine = [snapshot.find(kind) for kind in (kinds.NvidiaGpus, kinds.AmdGpus, kinds.Host)]
     if not any(stack) or not any(machine):
-        facts = {type(one) for one in snapshot.answers().values()} - {Absent, Unknown, *_ALWAYS}
+        facts = {type(one) for one in snapshot.answers().values()} - {
+            kinds.Absent,
+            kinds.Unknown,
+            *_ALWAYS,
+        }
         return _COLLECT if facts else PASTE
     if errors is None or not errors.errors:
         return "the run that fails, with all of its traceback, shows what this text leaves out"

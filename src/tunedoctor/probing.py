@@ -4,8 +4,6 @@ A probe is a function marked with the kinds of fact that it finds. Its parameter
 they are known. What it raises, or a time limit that it passes, is the `Unknown` of its facts.
 """
 
-import queue
-import threading
 import time
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
@@ -62,6 +60,9 @@ def examine(
 
     `watch` is told the names of the probes that run whenever that changes.
     """
+    import queue  # noqa: PLC0415  a report asks for no probe
+    import threading  # noqa: PLC0415
+
     answers: dict[type[Fact], Answer] = {type(fact): fact for fact in given}
     waiting = list(probes)
     running: dict[int, tuple[Probe, float]] = {}
@@ -72,9 +73,8 @@ def examine(
             waiting.remove(one)
             running[number] = (one, time.monotonic() + one.seconds)
             snapshot = Snapshot(answers)
-            threading.Thread(
-                target=_work, args=(number, one, snapshot, finished), daemon=True
-            ).start()
+            work = (number, one, snapshot, finished.put)
+            threading.Thread(target=_work, args=work, daemon=True).start()
             number += 1
         if not running:  # what is left waits for itself
             answers.update({k: _RING for one in waiting for k in one.kinds})
@@ -113,7 +113,7 @@ def _work(
     key: int,
     one: Probe,
     snapshot: Snapshot,
-    finished: "queue.Queue[tuple[int, tuple[Answer, ...]]]",
+    finished: Callable[[tuple[int, tuple[Answer, ...]]], None],
 ) -> None:
     found: tuple[Answer, ...]
     try:
@@ -128,4 +128,4 @@ def _work(
     except Exception as error:  # noqa: BLE001  a crash is the result of this probe alone
         why = f"{one.name} failed: {type(error).__name__}: {error}"
         found = (Unknown(why=why[:500]),) * len(one.kinds)
-    finished.put((key, found))
+    finished((key, found))

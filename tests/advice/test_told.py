@@ -1,12 +1,17 @@
-"""Quoting errors, what torch's sentences of an out-of-memory tell, and words that findings on packages share."""
+"""What errors tell several checks, misfits of libraries among it; paths in cures are words of a shell."""
+
+import shlex
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import structs
+from museum import names, snapshot_of
 
-from tunedoctor.advice.cures import amd_on_bus, brief, merged, together
-from tunedoctor.advice.told import counted, shortage, told
-from tunedoctor.facts import Errors, ErrorText, PciBus, PciDevice, Unknown
+from tunedoctor.advice.told import compares, given_up, misfits, shortage, told
+from tunedoctor.engine import diagnose
+from tunedoctor.facts import Errors, ErrorText, Frame, Interpreter, Unknown
+from tunedoctor.registry import all_checks
 
 GIB = 1 << 30
 HEAD = "torch.OutOfMemoryError: CUDA out of memory. Tried to allocate 2.00 GiB. "
@@ -24,27 +29,10 @@ def _errors(*texts: str) -> Errors:
     return Errors(errors=tuple(ErrorText(text=text) for text in texts))
 
 
-@pytest.mark.parametrize(
-    ("texts", "pattern", "said"),
-    [
-        (
-            ["x: The driver is Too Old (found 12080). Please update."],
-            "the driver is",
-            "The driver is Too Old (found 12080)",
-        ),
-        (
-            ["first\nline", "second\n  out of memory. Tried 2.00 GiB. GPU"],
-            r"out of memory(?:\. Tried [\d.]+ \w+)?",
-            "out of memory. Tried 2.00 GiB",
-        ),
-        (["bad set-up, e.g. a variable. More"], "bad", "bad set-up, e.g. a variable"),
-        (["a"], "b", ""),
-    ],
-)
-def test_an_error_is_quoted_from_the_match_to_the_end_of_the_sentence(
-    texts: list[str], pattern: str, said: str
-) -> None:
-    assert told(_errors(*texts), pattern) == said
+def test_an_error_is_quoted_from_the_match_to_the_end_of_the_sentence() -> None:
+    said = _errors("x", "first\n  the driver is Too Old, e.g. 12080 (found). Please update.")
+    assert told(said, "too OLD") == "Too Old, e.g. 12080 (found)"
+    assert told(said, "b") == ""
 
 
 @given(st.lists(st.text(), max_size=5), st.sampled_from(["a", r"\d+", "error", r"^Killed"]))
@@ -83,32 +71,98 @@ def test_who_holds_the_memory(
     assert (found.by_others, found.by_pieces) == (by == "others", by == "pieces")
 
 
-@given(
-    st.lists(st.sampled_from([HEAD, CARD, OTHER, OWN, CACHE, OLD, "1.2.3", " GiB "]), max_size=6)
-)
-def test_glued_sentences_never_raise(parts: list[str]) -> None:
-    found = shortage(_errors("".join(parts)))
-    assert found is None or found.tried >= 0
+SITE = "/opt/env/lib/python3.11/site-packages"
+SIX = "ModuleNotFoundError: No module named 'torch._six'"
+ADAM = "ImportError: cannot import name 'AdamW' from 'transformers'"
 
 
-def test_words() -> None:
-    assert counted(["A", "B", "A"]) == "2 x A and B"
-    fixes: list[dict[str, str]] = [{"a": ">=1.1.0"}, {"a": ">=1.3.0", "requests": "*"}]
-    assert merged(fixes) == {"a": ">=1.3.0", "requests": "*"}
-    assert together({"a": "1", "b": "2", "c": "3"}) == "a 1 with b 2 and c 3"
-    assert brief("built for NumPy 1; seen in 14.0. And more.") == "built for NumPy 1"
-    assert len(brief("x" * 500)) <= 160
+def _error(text: str, *files: str) -> Errors:
+    kind = text.partition(":")[0]
+    frames = tuple(Frame(file=file) for file in files)
+    return Errors((ErrorText(text=text, type=kind if " " not in kind else "", frames=frames),))
 
 
 @pytest.mark.parametrize(
-    ("name", "device", "gfx"),
+    ("text", "files", "pair"),
     [
-        ("Navi 23 [Radeon RX 6600/6600 XT/6600M]", "", ["gfx1032"]),
-        ("Vega 20 [Radeon Pro VII/Radeon Instinct MI50 32GB]", "66a1", ["gfx906"]),
-        ("Ellesmere [Radeon RX 470/480/570/570X/580/580X]", "", ["gfx803"]),
-        ("Starship/Matisse Root Complex", "", []),
+        (
+            f"ImportError: cannot import name '_gone' from 'torchmetrics.utilities' ({SITE}/torchmetrics/utilities.py)",
+            ["/home/user/a.py", f"{SITE}/pytorch_lightning/trainer.py"],
+            ["pytorch-lightning", "torchmetrics"],
+        ),
+        (
+            "TypeError: Accelerator.__init__() got an unexpected keyword argument 'dispatch_batches'",
+            ["C:\\envs\\a\\lib\\site-packages\\transformers\\trainer.py"],
+            ["transformers", "accelerate"],
+        ),
+        (ADAM, ["/home/user/train.py"], []),
+        (ADAM, [f"{SITE}/trl/a.py", "/home/user/train.py"], []),
+        ("ValueError: 3", [f"{SITE}/trl/a.py"], []),
+        ("ImportError: cannot import name 'x' from 'torch'", [], []),
     ],
 )
-def test_the_target_of_an_amd_card_on_the_bus(name: str, device: str, gfx: list[str]) -> None:
-    one = PciDevice("0000:0b:00.0", "1002", device, "030000", None, name=name)
-    assert [gpu.gfx for gpu in amd_on_bus(PciBus(devices=(one,)))] == gfx
+def test_owner_and_other_are_told(text: str, files: list[str], pair: list[str]) -> None:
+    assert [
+        side for one in misfits(_error(text, *files)) for side in (one.owner, one.other)
+    ] == pair
+
+
+@pytest.mark.parametrize(
+    ("text", "library"),
+    [
+        (f"ImportError: cannot import name 'Old' from 'trl' ({SITE}/trl/__init__.py)", ["trl"]),
+        ("ModuleNotFoundError: No module named 'peft.tuners.newest'", ["peft"]),
+        ("AttributeError: module 'huggingface_hub' has no attribute 'gone'", ["huggingface-hub"]),
+        ("ImportError: cannot import name 'Mine' from 'trl' (/home/me/trl.py)", []),
+        ("ModuleNotFoundError: No module named 'pyarrow.lib'", []),
+        ("TypeError: MyModel.__init__() got an unexpected keyword argument 'width'", []),
+        ("FutureWarning: module 'transformers' has no attribute 'x'", []),
+        ("ImportError: cannot import name 'load' from 'datasets' (unknown location)", []),
+    ],
+)
+def test_where_nothing_tells_who_asked_the_library_is_named(text: str, library: list[str]) -> None:
+    assert [one.other for one in misfits(_error(text), loosely=True)] == library
+
+
+@pytest.mark.parametrize(
+    ("text", "file", "torch", "told"),
+    [
+        (SIX, f"{SITE}/deepspeed/a.py", "", ("deepspeed", "2.0")),
+        (SIX, "/home/me/a.py", "2.6.0", ("", "2.0")),
+        (SIX, "/home/me/a.py", "1.13.1", None),
+    ],
+)
+def test_a_name_that_torch_gave_up(
+    text: str, file: str, torch: str, told: tuple[str, str] | None
+) -> None:
+    one = given_up(_error(text, file), torch)
+    assert (one and (one.owner, one.since)) == told
+
+
+@given(st.text(), st.lists(st.text(max_size=60), max_size=4))
+def test_any_text_is_taken(text: str, files: list[str]) -> None:
+    errors = _error(text, *files)
+    assert all(one.owner != one.other for one in misfits(errors))
+    list(misfits(errors, loosely=True))
+    compares(errors)
+
+
+CHECKS = all_checks()
+HOSTILE = "/home/ada/it's my env/.venv"
+
+
+def test_an_interpreter_in_a_cure_is_one_word() -> None:
+    quoted = 0
+    for name in names():
+        snapshot = snapshot_of(name)
+        own = snapshot.find(Interpreter)
+        if own is None or not own.executable.startswith("/"):
+            continue  # nothing that a POSIX shell is to be given
+        moved = structs.replace(own, executable=f"{HOSTILE}/bin/python", prefix=HOSTILE)
+        for found in diagnose(snapshot.having(moved), CHECKS).causes:
+            for line in found.finding.cure.command.splitlines():
+                if "my env" in line:
+                    quoted += 1
+                    words = shlex.split(line)
+                    assert any(HOSTILE in word for word in words), (name, found.check.id, line)
+    assert quoted > 50

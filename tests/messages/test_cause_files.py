@@ -33,13 +33,6 @@ not = ["The quorum socket listens"]
 '''
 
 
-def test_a_sound_file_is_read(tmp_path: Path) -> None:
-    file = tmp_path / "port_taken.toml"
-    file.write_text(SOUND)
-    cause = read_cause(file)
-    assert (cause.group, cause.message[0].certain, len(cause.cure)) == ("training", True, 1)
-
-
 @pytest.mark.parametrize(
     ("old", "new", "why"),
     [
@@ -52,21 +45,17 @@ def test_a_sound_file_is_read(tmp_path: Path) -> None:
         ("[[cure]]", "[[cures]]", "cures"),
         ("source =", "origin =", "message[0]"),
         ("{port:int}", "{port:number}", "message[0]: text: 'number' is no type of slot"),
-        (
-            "quorum socket has failed to listen on any network address. port: 29500",
-            "x",
-            "message[0]: examples",
-        ),
-        (
-            "quorum socket listens",
-            "quorum socket has failed to listen on any network address. port: 1",
-            "message[0]: not",
-        ),
         ("title", "[", "port_taken.toml: "),
         (
             "[[cure]]",
-            "[reads.port]\npatterns = [['port: (x)', 'port: 1']]\n[[cure]]",
-            "reads.port: no expression of it matches 'port: 1'",
+            "[reads.a]\npatterns = [['p: (x)', 'p: 1']]\n[[cure]]",
+            "reads.a: no expression",
+        ),
+        ('examples = ["Dist', 'examples = ["No", "Dist', "message[0]: examples"),
+        (
+            "socket listens",
+            "socket has failed to listen on any network address. port: 1",
+            "message[0]: not",
         ),
         ("[[cure]]", "[words.busy]\nmean = 'x'\n[[cure]]", "mean"),
     ],
@@ -75,11 +64,10 @@ def test_what_is_wrong_is_one_line_with_file_and_key(
     tmp_path: Path, old: str, new: str, why: str
 ) -> None:
     file = tmp_path / "port_taken.toml"
-    file.write_text(
-        SOUND.replace(old, new, 1)
-        if old != "quorum socket has failed to listen on any network address. port: 29500"
-        else SOUND.replace(f"The {old}", f"The {new}")
-    )
+    file.write_text(SOUND)
+    cause = read_cause(file)
+    assert (cause.group, cause.message[0].certain, len(cause.cure)) == ("training", True, 1)
+    file.write_text(SOUND.replace(old, new, 1))
     with pytest.raises(CauseError) as told:
         read_cause(file)
     assert "port_taken.toml: " in str(told.value)

@@ -1,15 +1,19 @@
-"""The ranker: its table is what the labelled texts make, and it accuses no healthy machine."""
+"""The ranker decides as one trained anew; a resemblance suspects where it is sure, and accuses no healthy machine."""
 
 import runpy
 from pathlib import Path
-from time import process_time
 from typing import Any
 
 import pytest
 
+from tunedoctor.engine import diagnose
+from tunedoctor.facts import Errors, ErrorText, Resemblance, Resembles
 from tunedoctor.ranking.rank import Model, features, model, rank, resembled
+from tunedoctor.ranking.weigh import OUTWEIGHED, outweighed, worth_telling
 from tunedoctor.readers.tidy import tidy
 from tunedoctor.registry import all_checks
+from tunedoctor.report import report_of
+from tunedoctor.snapshot import Snapshot
 
 ROOT = Path(__file__).parents[2]
 CHECKS = all_checks()
@@ -45,18 +49,52 @@ def test_any_text_is_ranked(text: list[str]) -> None:
     assert len(rank(features(text))) == len(model().causes)
 
 
-def test_every_cause_says_what_settles_it() -> None:
-    assert all(one.settle for one in CHECKS)
-    assert set(model().causes) - {"healthy"} <= {one.id for one in CHECKS}
+OOM = "RuntimeError: CUDA out of memory. Tried to allocate 2.00 GiB"
 
 
-def test_time_is_in_proportion_to_the_text() -> None:
-    line = "RuntimeError: error /a/b/c 0xdeadbeef not found " * 8
+def _told(said: str, healthy: float = 0.0, **shares: float) -> Snapshot:
+    errors = (ErrorText(text=said, where="line 1"),) if said else ()
+    causes = tuple(Resemblance(name.replace("_", "-"), share) for name, share in shares.items())
+    return Snapshot.of(
+        [Errors(errors=errors), Resembles(causes=causes, healthy=healthy, stopped=False)]
+    )
 
-    def cost(lines: int) -> float:
-        began = process_time()
-        resembled([f"{line}{i}" for i in range(lines)])
-        return process_time() - began
 
-    least = [min(cost(n) for _ in range(3)) for n in (2000, 8000)]
-    assert least[1] < 12 * least[0]
+@pytest.mark.parametrize(
+    ("snapshot", "less"),
+    [
+        (_told(OOM, disk_full=0.9), True),
+        (_told(OOM, healthy=0.9), True),
+        (_told(OOM, disk_full=0.9, vram_too_small=0.02), False),
+        (_told(OOM, disk_full=0.1), False),
+        (_told("", disk_full=0.9), False),
+        (Snapshot.of([Errors(errors=(ErrorText(text=OOM, where="line 1"),))]), False),
+    ],
+)
+def test_a_finding_that_the_errors_do_not_resemble_is_a_suspicion(
+    snapshot: Snapshot, *, less: bool
+) -> None:
+    assert outweighed("vram-too-small", snapshot) is less
+    assert not outweighed("a-cause-that-no-text-taught", snapshot)
+    checks = all_checks(())
+    report = report_of(snapshot, diagnose(snapshot, checks), checks)
+    suspected = {one.id: one for one in report.suspected}
+    if less:
+        assert "vram-too-small" not in {one.id for one in report.findings}
+        assert suspected["vram-too-small"].likelihood == OUTWEIGHED
+        assert report.verdict == "unknown"
+
+
+@pytest.mark.parametrize(
+    ("said", "best", "healthy", "worth"),
+    [
+        (OOM, 0.06, 0.0, True),
+        (OOM, 0.04, 0.0, False),
+        (OOM, 0.2, 0.9, False),
+        ("", 0.9, 0.0, False),
+    ],
+)
+def test_suspects_are_named_where_one_is_likely_and_health_is_not(
+    said: str, best: float, healthy: float, *, worth: bool
+) -> None:
+    assert worth_telling(_told(said, healthy=healthy), best) is worth

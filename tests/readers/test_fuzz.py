@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 from readers.rows import FILES, rows, text_of
 
 from tunedoctor.engine import diagnose
+from tunedoctor.readers.paste import Paste
 from tunedoctor.readers.read import Reader, read_report
 from tunedoctor.registry import all_checks
 
@@ -22,32 +23,10 @@ NVRM: Xid (PCI:0000:01:00): 79,
 Name: gfx1100
 """
 BROKEN = (
-    *(
-        "RuntimeError: CUDA error: ",
-        "[pip3] torch==",
-        "(from versions: ",
-        "none)",
-        "| 0  NVIDIA A100 |",
-    ),
-    *(
-        "\x1b[31m",
-        "libcudart.so.12: cannot open shared object file",
-        "$ pip install ",
-        ">>> ",
-        "+---",
-    ),
-    *(
-        "- `x` version: ",
-        "[rank0]: ",
-        "1.2.3",
-        "===",
-        "\r",
-        "\u3000",
-        "\x00",
-        "\ufeff",
-        "\ud800",
-        "  ",
-    ),
+    *("RuntimeError: CUDA error: ", "[pip3] torch==", "(from versions: ", "none)"),
+    *("| 0  NVIDIA A100 |", "\x1b[31m", "libcudart.so.12: cannot open shared object file"),
+    *("$ pip install ", ">>> ", "+---", "- `x` version: ", "[rank0]: ", "1.2.3", "===", "\r"),
+    *("\u3000", "\x00", "\ufeff", "\ud800", "  "),
 )
 PIECES = (*WHOLE.splitlines(keepends=True), *BROKEN, *"\n()\\\"'{}<>%|\t", "0x")
 
@@ -78,8 +57,8 @@ def test_no_text_makes_a_reader_or_a_check_raise(text: str) -> None:
 def test_who_raises_is_heard(monkeypatch: pytest.MonkeyPatch) -> None:
     from tunedoctor.readers import read as module
 
-    def broken(lines: list[str]) -> list[object]:
-        raise ZeroDivisionError(len(lines))
+    def broken(paste: Paste) -> list[object]:
+        raise ZeroDivisionError(len(paste.lines))
 
     monkeypatch.setattr(module, "_READERS", (broken, *module._READERS))
     assert any("ZeroDivisionError" in one for one in _raised("PyTorch version: 2.9.1\n"))

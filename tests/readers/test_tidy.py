@@ -1,6 +1,5 @@
 """Pasted text becomes what a program printed; lines that a width broke are joined, whole ones stay in every report."""
 
-import textwrap
 from pathlib import Path
 
 import pytest
@@ -10,8 +9,7 @@ from hypothesis import strategies as st
 from tunedoctor.facts import Errors
 from tunedoctor.readers.digest import decoded
 from tunedoctor.readers.read import read_report
-from tunedoctor.readers.tidy import LONGEST_LINE, tidy
-from tunedoctor.readers.unwrap import unwrapped
+from tunedoctor.readers.tidy import LONGEST_LINE, tidy, unwrapped
 
 REPORT = """\
 PyTorch version: 2.9.1+cu130
@@ -80,14 +78,6 @@ def test_a_word_broken_at_the_width_of_a_terminal(width: int) -> None:
         assert tidy("\n".join(text[i : i + width] for i in range(0, len(text), width))) == [text]
 
 
-def test_a_paragraph_wrapped_between_words() -> None:
-    text = (
-        "The NVIDIA driver on your system is too old (found version 12080). Update your GPU driver by "
-        * 6
-    )
-    assert tidy("\n".join(textwrap.wrap(text, 76)))[0] == text.strip()
-
-
 PIECES = st.sampled_from(
     (
         *("\x00", "\x85", "\u2028", "\r", "\r\n", "\n", "\ud800", "\x1b[", "\t", "\x0c"),
@@ -139,26 +129,6 @@ def test_whole_lines_stay() -> None:
             assert (joined, numbers) == (lines, ()), path.stem
 
 
-@pytest.mark.parametrize(
-    "rows",
-    [
-        [f"{'package-' + str(i):<60} 1.{i}.0{'x' * 20}" for i in range(10, 40)],
-        [f"key {i} of a longer kind: {'v' * 60}" for i in range(10, 40)],
-        [
-            'SUPPORT_URL="https://help.example.org/a/page/with/a/long/name/that/goes/on/and/on"',
-            'BUG_REPORT_URL="https://bugs.example.org/a/page/with/a/long/name/that/goes/on/x"',
-        ],
-        [
-            " [WARNING]  async_io requires the dev libaio .so object and headers which are missing",
-            "async_io ............... [NO] ....... [NO]",
-        ],
-    ],
-)
-def test_rows_of_one_width_stay(rows: list[str]) -> None:
-    assert unwrapped(rows) == (rows, ())
-    assert unwrapped(rows * 3) == (rows * 3, ())
-
-
 def test_an_error_below_a_broken_line_keeps_its_number() -> None:
     long = " ".join(f"word{n}" for n in range(60))
     cut = [long[at : at + 80] for at in range(0, len(long), 80)]
@@ -167,3 +137,14 @@ def test_an_error_below_a_broken_line_keeps_its_number() -> None:
     )
     assert errors is not None
     assert errors.errors[0].where == f"line {len(cut) + 2}"
+
+
+def test_a_traceback_in_one_line_of_json_is_laid_out_and_keeps_its_number() -> None:
+    told = (
+        "Traceback (most recent call last):\\n  File \\\"/a/b.py\\\", line 3, in f\\nKeyError: 'x'"
+    )
+    text = f'ok\n{{"log":"{told}\\n","stream":"stderr"}}\nok'
+    errors = read_report(text).find(Errors)
+    assert errors is not None
+    (error,) = errors.errors
+    assert (error.text, error.where, error.frames[0].file) == ("KeyError: 'x'", "line 2", "/a/b.py")

@@ -9,7 +9,8 @@ from collections.abc import Callable
 
 import pytest
 
-from tunedoctor.readers.read import _READERS, read_report
+from tunedoctor.readers.paste import Paste
+from tunedoctor.readers.read import _READERS, Reader, read_report
 from tunedoctor.readers.tidy import tidy
 
 Work = Callable[[], object]
@@ -71,8 +72,8 @@ def _assert_linear(make: Callable[[int], Work]) -> None:
 
 @pytest.mark.parametrize("piece", PIECES)
 def test_every_reader_is_linear_in_the_length_of_a_line(piece: str) -> None:
-    def make(reader: Callable[[list[str]], object]) -> Callable[[int], Work]:
-        return lambda size: lambda: reader([_text(piece, size, size)])
+    def make(reader: Reader) -> Callable[[int], Work]:
+        return lambda size: lambda: reader(Paste([_text(piece, size, size)]))
 
     for reader in _READERS:
         _assert_linear(make(reader))

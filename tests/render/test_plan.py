@@ -140,7 +140,7 @@ def test_the_stages_and_the_end() -> None:
     )
     said = render_end(new, Screen())
     assert "~/a b is ready." in said
-    assert said.endswith("  next  doctor check --target ~/'a b'\n")
+    assert said.endswith("Next: doctor check --target ~/'a b' looks at it.\n")
     refused = Answer(end="refused", findings=(TREATED,), why="it is not yours")
     assert "Nothing was changed." in render_end(refused, Screen())
 

@@ -1,20 +1,23 @@
-"""Ask facts that may be unknown, look for an error text, and tell what it says of memory and of a C++ library.
+"""What errors say to several checks: quoted, of memory, of a C++ library, of libraries that do not fit each other.
 
-Whose memory or library it is: shared memory and no disk, the C++ library that was loaded, who holds the GPU in an
-out-of-memory. Source of the latter: CUDACachingAllocator.cpp of pytorch, the message of OutOfMemoryError: until 2.0
-in brackets, since 2.1 in sentences that name other processes.
+Expressions are rows of misfits.json. Whose memory or library it is: shared memory and no disk, the C++ library that was
+loaded, who holds the GPU in an out-of-memory. Source of the latter: CUDACachingAllocator.cpp of pytorch, the message of
+OutOfMemoryError: until 2.0 in brackets, since 2.1 in sentences that name other processes.
 """
 
 import re
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from functools import cache, lru_cache
 from typing import Literal, NamedTuple, TypeVar
 
-from tunedoctor.facts import Errors, ErrorText, Fact, Unknown
+from tunedoctor.contracts.shipped import owners
+from tunedoctor.facts import Errors, ErrorText, Fact, Packages, Typed, Unknown
 from tunedoctor.lazy import pattern, possible
 from tunedoctor.messages.match import sentence
 from tunedoctor.tables.load import table
+from tunedoctor.tables.small import brought_by, distribution_of, gave_up
+from tunedoctor.versions import at_least, normalised
 from tunedoctor.wording import listed
 
 F = TypeVar("F", bound=Fact)
@@ -49,11 +52,23 @@ def _any_of(patterns: tuple[str, ...]) -> re.Pattern[str]:
     return pattern("|".join(patterns), re.IGNORECASE)
 
 
+def expression(text: str) -> re.Pattern[str]:
+    """Return an expression of the table with what its names stand for."""
+    known, plain = table("misfits"), text.removeprefix("(?i)")
+    flags = re.IGNORECASE if plain != text else 0
+    plain = plain.replace("<place>", known["place"])
+    plain = plain.replace("<library>", f"(?P<library>{'|'.join(known['libraries'])})")
+    return pattern(plain.replace("<any>", f"(?P<library>{known['any']})"), flags)
+
+
 @cache
 def _shape(name: str) -> re.Pattern[str]:
-    """Return an expression for what errors say of memory, of places and of a C++ library."""
-    source = table("misfits")["told"][name]
-    return pattern(source.removeprefix("(?i)"), re.IGNORECASE if "(?i)" in source else 0)
+    return expression(table("misfits")["shapes"][name])
+
+
+@cache
+def _rows(name: str) -> tuple[re.Pattern[str], ...]:
+    return tuple(map(expression, table("misfits")[name]))
 
 
 def counted(names: Iterable[str]) -> str:
@@ -62,24 +77,12 @@ def counted(names: Iterable[str]) -> str:
     return listed(f"{number} x {name}" if number > 1 else name for name, number in numbers.items())
 
 
-SHARED_MEMORY = (
-    r"killed by signal: Bus error",
-    r"workers are out of shared memory",
-    r"(?:creating|opening|attaching to) shared memory segment",
-    r"NCCL WARN .{0,40}posix_fallocate failed",
-    r"failed to (?:extend|create|open|allocate) \S{0,40}/dev/shm/",
-    r"insufficient shared memory",
-    r"unable to (?:open|write to|mmap|resize) .{0,10}file </torch_\d",
-    r"unable to (?:open|write to|mmap).{0,40}shared memory",
-    r"unable to (?:open shared memory object|allocate shared memory)",
-    r"No space left on device: '/(?:dev/shm/|psm_|sem\.)",
-    r"object store is using /tmp instead of /dev/shm because /dev/shm has only",
-    r"(?:shm_open|/dev/shm/).{0,80}No space left on device",
-)
-"""What is said where /dev/shm is full, missing or too small."""
+def shared_memory(errors: Errors | Unknown | None) -> str:
+    """Return what is said where /dev/shm is full, missing or too small; "" where nothing is."""
+    return told(errors, *table("misfits")["shared_memory"]) or _full(errors)
 
 
-def full_shared_memory(errors: Errors | Unknown | None) -> str:
+def _full(errors: Errors | Unknown | None) -> str:
     """Return the error of a writer to /dev/shm that found no room; "" where there is none."""
     for error in raised(errors):
         found = _shape("full").search(error.text)
@@ -92,16 +95,11 @@ def full_shared_memory(errors: Errors | Unknown | None) -> str:
 def speaks_of_shared_memory(said: str, errors: Errors | Unknown | None) -> bool:
     """Tell whether words of a full disk mean /dev/shm: its writer said them, or they name no place beside its error."""
     said = said.rstrip("…")
-    if said in full_shared_memory(errors):
+    if said in _full(errors):
         return True
-    if not isinstance(errors, Errors) or not told(errors, *SHARED_MEMORY):
-        return False
-    full = [
-        error for error in errors.errors if said in error.text and _shape("full").search(error.text)
-    ]
-    return bool(full) and not any(
-        error.frames or _shape("place").search(error.text) for error in full
-    )
+    full = [one for one in raised(errors) if said in one.text and _shape("full").search(one.text)]
+    placed = any(one.frames or _shape("place").search(one.text) for one in full)
+    return bool(full) and not placed and bool(told(errors, *table("misfits")["shared_memory"]))
 
 
 Whose = Literal["system", "conda", "system before conda"]
@@ -122,7 +120,7 @@ def cxx_too_old(errors: Errors | Unknown | None, *, conda: bool = False) -> CxxT
         found = _shape("cxx needed").search(error.text)
         if found is None:
             continue
-        library, by = found["library"], found["by"] or ""
+        library, by = found["file"], found["by"] or ""
         whose: Whose = "system"
         if _shape("of conda").search(library):
             whose = "conda"
@@ -218,3 +216,174 @@ def _bytes(number: str, unit: str) -> int:
         return int(float(number) * _UNITS.get(unit[0], 1))
     except ValueError:  # "1.2.3"
         return 0
+
+
+class Misfit(NamedTuple):
+    """Code of one installed library missed a name, or a keyword, of another."""
+
+    owner: str
+    """Distribution whose code failed; "" where nothing tells."""
+    other: str
+    """Distribution that lacks the name or keyword."""
+    module: str
+    name: str
+    said: str
+
+
+class GivenUp(NamedTuple):
+    """Code asked for a name which this release of torch no longer has."""
+
+    said: str
+    owner: str
+    """Distribution whose code asked; "" for the user's own, or where nothing tells."""
+    since: str
+    """First release of torch without the name."""
+
+
+class Gone(NamedTuple):
+    """Whose metadata were looked for and are gone."""
+
+    name: str
+    version: str
+    said: str
+
+
+class TokenizerFile(NamedTuple):
+    """A tokenizer.json that is written in a newer format than the installed tokenizers reads."""
+
+    said: str
+    tokenizers: str
+    """First release that reads it."""
+    transformers: str
+    """First release that requires that tokenizers."""
+    have: str
+    """What is installed: "tokenizers 0.19.1", else "transformers 4.44.2"."""
+
+
+def misfits(errors: Errors | Unknown | None, *, loosely: bool = False) -> Iterator[Misfit]:
+    """Yield them in the order of the text; `loosely`: those whose caller is not known, instead.
+
+    Not what the user's own code asks for, nor a package that misses a part of itself, nor a file outside of where
+    packages are installed.
+    """
+    for error in raised(errors):
+        if found := _loose(error) if loosely else _misfit(error):
+            yield found
+
+
+def compares(errors: Errors | Unknown | None) -> Misfit | None:
+    """Return the first sentence of a library that compares the version of its neighbour itself; None for none."""
+    for error in raised(errors):
+        if error.type.endswith("Warning") and error.type != "ImportWarning":  # datasets raises it
+            continue
+        for own in _rows("compares"):
+            found = own.search(error.text)
+            if found and "torch" not in {found["name"].lower(), found["owner"].lower()}:
+                other = found["name"].lower().replace(" ", "-")
+                return Misfit(found["owner"], other, "", "", found[0])
+    return None
+
+
+def given_up(errors: Errors | Unknown | None, torch: str) -> GivenUp | None:
+    """Return the first of them; `torch` is the installed release, "" where it is not known."""
+    for error in raised(errors):
+        for shape in _rows("given_up"):
+            found = shape.search(error.text)
+            since = gave_up(found["module"], found["name"], torch) if found else ""
+            if found and since:
+                owner = next(owners(error), "")
+                return GivenUp(found[0], "" if owner == "torch" else owner, since)
+    return None
+
+
+def metadata_gone(
+    errors: Errors | Unknown | None, typed: Typed | Unknown | None, *, replaced: bool
+) -> Gone | None:
+    """Return the first package that an error misses the metadata of; None where there is none.
+
+    `replaced`: only where a cell of the same notebook installed the package, so that the running process remembers the
+    release before; else only where none did.
+    """
+    for error in raised(errors):
+        if found := _shape("metadata gone").search(error.text):
+            name = normalised(found["name"])
+            if _in_notebook(name, typed) == replaced:
+                return Gone(name, found["version"], found[0])
+    return None
+
+
+def tokenizer_file(
+    errors: Errors | Unknown | None, packages: Packages | None
+) -> TokenizerFile | None:
+    """Return what an error and a version prove; None without a version: a file that is damaged gives the same words."""
+    library = packages.version("transformers") if packages else ""
+    reader = packages.version("tokenizers") if packages else ""
+    for words, first, since in table("misfits")["tokenizer_formats"]:
+        old = not at_least(reader, first) if reader else library and not at_least(library, since)
+        if old and (said := told(errors, words)):
+            have = f"tokenizers {reader}" if reader else f"transformers {library}"
+            return TokenizerFile(said, first, since, have)
+    return None
+
+
+@cache
+def _of_classes() -> dict[str, re.Pattern[str]]:
+    return {
+        name: expression("|".join(some)) for name, some in table("misfits")["of_classes"].items()
+    }
+
+
+def _in_notebook(name: str, typed: Typed | Unknown | None) -> bool:
+    word = pattern(rf"(?<![\w-]){re.escape(name).replace('-', '[-_.]')}(?![\w-])", re.IGNORECASE)
+    return any(
+        command.startswith(("!", "%")) and "install" in command and word.search(command)
+        for command in (typed.commands if isinstance(typed, Typed) else ())
+    )
+
+
+def _misfit(error: ErrorText) -> Misfit | None:
+    if any(_shape(one).search(error.text) for one in ("not whole", "left out of a build")):
+        return None
+    keyword = _shape("keyword").search(error.text)
+    named = _shape("name").search(error.text) or _shape("attribute").search(error.text)
+    found = named or keyword
+    if found is None and (pydantic := _shape("pydantic").search(error.text)):
+        owner = next((o for o in owners(error) if not o.startswith("pydantic")), "")
+        name = pydantic["name"] or pydantic["bare"]
+        said = error.text.partition("\n")[0][:120]
+        return Misfit(owner, "pydantic", "pydantic", name, said) if owner else None
+    if found is None:
+        return None
+    file = found.groupdict().get("file")
+    if file and not _shape("installed").search(file):
+        return None
+    classes = table("misfits")["classes"].items()
+    of_class = next((library for library, names in classes if found["module"] in names), "")
+    other = brought_by(found["module"]) if named else of_class
+    owner = next((o for o in owners(error) if not keyword or o != other), "")
+    if not owner or not other or owner == other:
+        return None
+    return Misfit(owner, other, found["module"], found["name"], found[0].partition(" (")[0])
+
+
+def _loose(error: ErrorText) -> Misfit | None:
+    """Judge an error whose caller is not known; warnings tell of nothing that stopped."""
+    text = error.text
+    hidden = "(unknown location)" in text or "partially initialized" in text
+    if hidden or error.type.endswith("Warning"):
+        return None
+    found = next((f for one in _rows("named") if (f := one.search(text)) and error.type), None)
+    placeless = _shape("placeless").search(text)
+    if _shape("quoted").match(text) or (error.type and not error.frames):
+        found = found or placeless
+    if found:
+        library = distribution_of(found["library"]) or found["library"].replace("_", "-")
+        return Misfit("", library, "", "", _line(found[0]))
+    for library, known in _of_classes().items():
+        if call := known.search(text):
+            return Misfit("", library, "", "", _line(call[0]))
+    return None
+
+
+def _line(text: str) -> str:
+    return text.partition(" (/")[0].partition(" (C:")[0].strip(" '\n")[:140]

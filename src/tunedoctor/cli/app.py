@@ -1,7 +1,14 @@
 """The command line: options are rows of commands.json, and `command` of the file of its name carries one out."""
 
+import os
 import sys
-from argparse import ArgumentParser, BooleanOptionalAction, HelpFormatter, Namespace
+from argparse import (
+    Action,
+    ArgumentParser,
+    BooleanOptionalAction,
+    Namespace,
+    RawDescriptionHelpFormatter,
+)
 from functools import partial
 from importlib import import_module
 from pathlib import Path
@@ -26,11 +33,19 @@ class _Parser(ArgumentParser):
 def run(argv: list[str]) -> int:
     """Carry out what `argv` says; returns the exit code, or exits with 2 where it says nothing that can be."""
     known = msgspec.json.decode(Path(__file__).with_name("commands.json").read_bytes())
+    if "_ARGCOMPLETE" in os.environ:
+        from tunedoctor.cli.completion import answer  # noqa: PLC0415  a shell asks, at the tab key
+
+        answer(known, _add)
     name, *words = argv or ["help"]
     if name in ("help", "-h", "--help") and words[:1]:
         name, words = words[0], ["--help"]  # doctor help fit
     if name in ("help", "-h", "--help"):
-        sys.stdout.write("\n".join([*known["overview"], ""]))
+        from textwrap import fill  # noqa: PLC0415  here alone
+
+        wide = columns(sys.stdout)
+        shown = (fill(line, wide, subsequent_indent=" " * 12) for line in known["overview"])
+        sys.stdout.write("\n".join([*shown, ""]))
         return 0
     if name in ("version", "--version"):
         from tunedoctor import __version__  # noqa: PLC0415
@@ -54,7 +69,10 @@ def _given(name: str, words: list[str], known: dict[str, Any]) -> Namespace:
         prog=f"doctor {name}",
         description=command["help"],
         allow_abbrev=False,
-        formatter_class=partial(HelpFormatter, width=columns(sys.stdout), max_help_position=28),
+        epilog="\n".join(["examples:", *(f"  {one}" for one in command["examples"])]),
+        formatter_class=partial(
+            RawDescriptionHelpFormatter, width=columns(sys.stdout), max_help_position=28
+        ),
     )
     for row in rows:
         _add(parser, row)
@@ -85,14 +103,13 @@ def _flag(row: dict[str, Any]) -> str:
     return str(row.get("flag", f"--{row['name'].replace('_', '-')}"))
 
 
-def _add(parser: ArgumentParser, row: dict[str, Any]) -> None:
+def _add(parser: ArgumentParser, row: dict[str, Any]) -> Action:
     text, kind, metavar = row["help"].replace("%", "%%"), row.get("kind"), row.get("metavar")
     if argument := row.get("argument"):
         default: object = row.get("default", [] if argument == "*" else "")
-        parser.add_argument(
+        return parser.add_argument(
             row["name"], nargs=argument, default=default, metavar=metavar, help=text
         )
-        return
     how: dict[str, Any] = {"metavar": metavar, "default": row.get("default", "")}
     if kind == "many":
         how |= {"action": "append", "default": []}
@@ -104,14 +121,15 @@ def _add(parser: ArgumentParser, row: dict[str, Any]) -> None:
     if how["default"] and kind != "pair":
         text += " [default: %(default)s]"
     flags = [row["short"]] if "short" in row else []
-    parser.add_argument(*flags, _flag(row), dest=row["name"], help=text, **how)
+    return parser.add_argument(*flags, _flag(row), dest=row["name"], help=text, **how)
 
 
 def _check(row: dict[str, Any], value: Any) -> None:  # noqa: ANN401  of any kind
     """Exit with 2 for what is none of the choices, or no number that can be."""
     choices = row.get("choices")
     if choices and value is not None and value not in choices:
-        said = f"{_flag(row)} is {repr(value) if value else 'empty'}"
+        name = row["metavar"] if "argument" in row else _flag(row)
+        said = f"{name} is {repr(value) if value else 'empty'}"
         _misuse(said, f"choose one of {', '.join(choices)}")
     if "from" in row and value != row.get("default", 0) and not row["from"] <= value <= row["to"]:
         _misuse(f"{_flag(row)} is {value}", f"choose {row['from']} to {row['to']}")

@@ -107,7 +107,7 @@ def _check(options: Options, given: Namespace) -> None:
         misuse("--script - and --format json both write to stdout", "name a file for one")
     asks = not (given.yes or given.dry_run or given.script)
     if asks and (options.format == "json" or not sys.stdin.isatty()):
-        misuse("there is nobody to ask", "say --yes to carry it out, or --dry-run to see the plan")
+        misuse("not interactive", "pass --yes to apply, or --dry-run to preview")
     known = {one.id for one in options.checks()}
     for id_ in given.ids:
         if known and id_ not in known:

@@ -20,5 +20,6 @@ def command(_: Namespace) -> int:
         shown.line((head, "bold"))
         for name, text in rows:
             shown.line(f"  {name:<30} {text}")
+    shown.next("doctor explain ID tells all about one")
     write(shown.text())
     return 0

@@ -63,7 +63,9 @@ def run_command(
 def _how(name: str, ran: Ran, death: Death, for_memory: bool | None) -> str:  # noqa: FBT001
     took = f"{ran.seconds:.1f} s" if ran.seconds < 100 else f"{ran.seconds / 60:.0f} min"
     how = f"ended with exit status {death.status}"
-    if death.name and death.itself:
+    if death.says:
+        how = f"ended with {shell_words(death, None)},"
+    elif death.name and death.itself:
         how = f"was ended by {death.name}"
     elif death.name:
         how += f", as after {death.name}"

@@ -20,5 +20,7 @@ def command(given: Namespace) -> int:
         write(ascii_of(data))
         return 0
     write_or_exit(out, data, private=True)
-    sys.stderr.write(f"doctor: wrote {out} ({len(data) // 1000} kB, redacted)\n")
+    sys.stderr.write(
+        f"doctor: wrote {out} ({len(data) // 1000} kB, redacted); doctor check --from reads it\n"
+    )
     return 0

@@ -43,7 +43,10 @@ def _render(answer: Answer, screen: Screen) -> str:
         screen.line(f"{one.id}  {one.taken}  {megabytes(one.bytes)}")
         screen.wrap(f"{what}{', '.join(one.cures) or 'a fix'}: {made}", 4)
     none = "No state of this environment is kept."
-    screen.line("doctor undo ID brings one back." if answer.states else none)
+    if answer.states:
+        screen.next("doctor undo ID brings one back")
+    else:
+        screen.line(none)
     return screen.text()
 
 
@@ -58,4 +61,5 @@ def _undone(one: Undone, screen: Screen) -> None:
         screen.wrap(f"undone: {', '.join(state.changes[:4])}", 2)
     if state and state.folder:
         screen.line(f"  What it replaced is kept: doctor undo {state.id}")
+    screen.next("doctor check looks at it again")
     return None

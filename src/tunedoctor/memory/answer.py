@@ -214,7 +214,9 @@ def _notes(shape: Shape, run: Run) -> tuple[str, ...]:  # noqa: C901  one for ea
 
 def _by_likeness(shape: Shape) -> str:
     """Return what is to be said of an architecture that isn't in the table."""
-    what = f"{shape.model_type or 'the architecture'} is not known and is read as Llama's kin"
+    if shape.like:
+        return f"a size alone has no shape: {shape.like} stands for it. A name or a config.json is exact"
+    what = f"unknown architecture{f' {shape.model_type}' if shape.model_type else ''}, treated as Llama-like"
     if shape.unread:
         keys = ", ".join(shape.unread[:6]) + (" ..." if len(shape.unread) > 6 else "")
         what += f"; not understood: {keys}"

@@ -56,7 +56,9 @@ def _sized(text: str, wanted: float, rows: tuple[ModelRow, ...]) -> Shape:
         )
         raise MemoryModelError(what)
     shape = _shape(nearest)
-    return msgspec.structs.replace(shape, name=f"{text} (shape of {nearest.name})", exact=False)
+    return msgspec.structs.replace(
+        shape, name=f"{text} (shape of {nearest.name})", exact=False, like=nearest.name
+    )
 
 
 def _key(name: str) -> str:

@@ -26,7 +26,7 @@ def name_of(model_type: str) -> str:
 
 
 def family_of(model_type: str) -> tuple[Family, bool]:
-    """Return the family of a model type, and whether it is known; who isn't is read as Llama's kin."""
+    """Return the family of a model type, and whether it is known; one that isn't is treated as Llama-like."""
     name = name_of(model_type)
     found = KNOWN.families.get(name) or KNOWN.families.get(name.removesuffix("_text"))
     return (found, True) if found else (Family(), False)

@@ -190,6 +190,8 @@ class Shape(msgspec.Struct, frozen=True):
     """Width of the embedding where it isn't `hidden`."""
     exact: bool = True
     """Every module is known; False where the architecture was read by likeness."""
+    like: str = ""
+    """The model whose shape this is, where only a size was named."""
     named_targets: bool = False
     """peft fails on all-linear: targets have to be named."""
     wide_residual: bool = False

@@ -6,17 +6,15 @@ the one place where a match of a row becomes a finding.
 
 from collections.abc import Callable
 from functools import cache
-from typing import Annotated, Literal, TypeVar
+from typing import Annotated, Literal, get_args
 
 import msgspec
 
 from tunedoctor.cure import (
     AnyCureStep,
     Cure,
-    CureStep,
     PipInstall,
     PipUninstall,
-    Starter,
     Who,
     starter,
 )
@@ -26,9 +24,7 @@ from tunedoctor.messages.match import Match, matches
 from tunedoctor.tables.load import table
 
 Group = Literal["machine", "driver", "environment", "model", "data", "training", "service"]
-GROUPS: tuple[Group, ...] = (
-    *("machine", "driver", "environment", "model", "data", "training", "service"),
-)
+GROUPS: tuple[Group, ...] = get_args(Group)
 
 
 class CauseError(ValueError):
@@ -59,27 +55,19 @@ def causes() -> dict[str, Cause]:
     return msgspec.convert(table("causes")["rows"], dict[str, Cause])
 
 
+_TOLD = ("title", "explains", "advice", "means", "cure_note", "group")
+
+
 def told_by(cause: Cause, check: Check) -> Check:
     """Return a check with what its file says."""
-    return msgspec.structs.replace(
-        check,
-        title=cause.title,
-        severity=cause.severity or check.severity,
-        explains=cause.explains,
-        advice=cause.advice,
-        means=cause.means,
-        cure_note=cause.cure_note,
-        group=cause.group,
-        settle=cause.settle or check.settle,
-    )
+    told = {name: getattr(cause, name) for name in _TOLD}
+    severity, settle = cause.severity or check.severity, cause.settle or check.settle
+    return msgspec.structs.replace(check, severity=severity, settle=settle, **told)
 
 
 def page_of(check: Check) -> str:
     """Return the manual page of a check."""
     return check.page or table("pages")["rows"].get(check.id, "")
-
-
-_Step = TypeVar("_Step", bound=CureStep)
 
 
 def check_of(
@@ -95,7 +83,13 @@ def check_of(
         return Finding(
             found=f"the error '{said}'",
             cure=Cure(
-                tuple(_started(step, start) for step in cause.cure),
+                # pip as it is started in the target
+                tuple(
+                    msgspec.structs.replace(step, **start._asdict())
+                    if isinstance(step, (PipInstall, PipUninstall))
+                    else step
+                    for step in cause.cure
+                ),
                 cause.who,
                 windows=host is not None and host.os == "windows",
             ),
@@ -103,10 +97,3 @@ def check_of(
         )
 
     return told_by(cause, Check(id=id_, run=run, origin=origin, by_words=True))
-
-
-def _started(step: _Step, start: Starter) -> _Step:
-    """Return a step with pip as it is started in the target."""
-    if isinstance(step, (PipInstall, PipUninstall)):
-        return msgspec.structs.replace(step, **start._asdict())
-    return step

@@ -9,7 +9,7 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from functools import cache, lru_cache
-from itertools import pairwise
+from itertools import pairwise, zip_longest
 from typing import NamedTuple
 
 import msgspec
@@ -31,7 +31,7 @@ SHORTEST = 6
 """Characters of the longest literal of a row: what has no such literal would be looked for in each text."""
 _WIDE = 3
 """Slots of a row, at most, that take hundreds of characters: each multiplies the time of a near miss."""
-_SLOT = re.compile(r"\{\{|\{(\w*)(?::([^{}]+))?\}")
+_SLOT = re.compile(r"\{(\w*)(?::([^{}]+))?\}")
 _EDGE = r"(?!(?<=\w)\w)"
 """Not within a word."""
 _WORD = re.compile(r"[a-z0-9_]+")
@@ -59,11 +59,11 @@ class Row(msgspec.Struct, frozen=True, array_like=True):
 
 
 class _Piece(NamedTuple):
-    name: str
-    """Of a slot; "" for a literal and for a slot that is not kept."""
     source: str
-    """Expression of a slot; "" for a literal."""
+    """Its expression."""
     literal: str = ""
+    name: str = ""
+    """Of a slot; "" for one that is not kept."""
     repeats: bool = False
     """A slot of a type: any number of characters."""
     wide: bool = False
@@ -83,11 +83,9 @@ def lines_of(text: str) -> list[str]:
 def lowered(text: str) -> str:
     """Return a text in lower case, character for character."""
     low = text.lower()
-    return (
-        low
-        if len(low) == len(text)
-        else "".join(c if len(c.lower()) > 1 else c.lower() for c in text)
-    )
+    if len(low) == len(text):
+        return low
+    return "".join(c if len(c.lower()) > 1 else c.lower() for c in text)
 
 
 def expression(text: str, *, pattern: bool = False) -> re.Pattern[str]:
@@ -97,26 +95,15 @@ def expression(text: str, *, pattern: bool = False) -> re.Pattern[str]:
         RowError: a slot is of no type, two stand side by side, or the row has no literal that is long enough.
     """
     if pattern:
-        return _pattern(text)
+        try:
+            return re.compile(text, re.IGNORECASE | re.MULTILINE)
+        except re.error as error:
+            msg = f"it is no regular expression: {error}"
+            raise RowError(msg) from None
     pieces = _pieces(text)
-    source = "".join(
-        re.escape(one.literal).replace(r"\ ", r"[ \n]")
-        if not one.source
-        else f"(?P<{one.name}>{one.source})"
-        if one.name
-        else f"(?:{one.source})"
-        for one in pieces
-    )
+    source = "".join(one.source for one in pieces)
     start, end = (_EDGE if not piece.repeats else "" for piece in (pieces[0], pieces[-1]))
     return re.compile(f"{start}{source}{end}")
-
-
-def _pattern(text: str) -> re.Pattern[str]:
-    try:
-        return re.compile(text, re.IGNORECASE | re.MULTILINE)
-    except re.error as error:
-        msg = f"it is no regular expression: {error}"
-        raise RowError(msg) from None
 
 
 def key_of(text: str, key: str = "") -> str:
@@ -157,21 +144,12 @@ def with_anchors(rows: Iterable[Row]) -> list[Row]:
 
 def _pieces(text: str) -> list[_Piece]:
     found: list[_Piece] = []
-    at = 0
-    text = " ".join(text.split())
-    literal = ""
-    for slot in _SLOT.finditer(text):
-        literal += text[at : slot.start()]
-        at = slot.end()
-        if slot[0] == "{{":
-            literal += "{"
-            continue
+    parts = _SLOT.split(" ".join(text.split()).replace("{{", "\0"))
+    for literal, name, kind in zip_longest(parts[::3], parts[1::3], parts[2::3]):
         if literal:
-            found.append(_Piece("", "", lowered(literal)))
-            literal = ""
-        found.append(_slot(slot[1], slot[2] or "name"))
-    literal += text[at:]
-    found += [_Piece("", "", lowered(literal))] if literal else []
+            found.append(_literal(lowered(literal.replace("\0", "{"))))
+        if name is not None:
+            found.append(_slot(name, kind or "name"))
     for one, other in pairwise(found):
         if one.repeats and other.repeats:
             msg = "two slots stand side by side"
@@ -186,15 +164,18 @@ def _pieces(text: str) -> list[_Piece]:
     return found
 
 
+def _literal(text: str) -> _Piece:
+    return _Piece(re.escape(text).replace(r"\ ", r"[ \n]"), text)
+
+
 def _slot(name: str, kind: str) -> _Piece:
-    if "|" in kind:
-        words = sorted(map(lowered, kind.split("|")), key=len, reverse=True)
-        source = "|".join(map(re.escape, words)).replace(r"\ ", r"[ \n]")
-        return _Piece(name, source)
-    if kind not in SLOTS:
+    words = sorted(map(lowered, kind.split("|")), key=len, reverse=True) if "|" in kind else []
+    if not words and kind not in SLOTS:
         msg = f"{kind!r} is no type of slot: {', '.join(SLOTS)}, or words with | between them"
         raise RowError(msg)
-    return _Piece(name, SLOTS[kind], repeats=True, wide=kind in ("path", "text"))
+    source = "|".join(_literal(one).source for one in words) or SLOTS[kind]
+    group = f"(?P<{name}>{source})" if name else f"(?:{source})"
+    return _Piece(group, "", name, repeats=not words, wide=kind in ("path", "text"))
 
 
 LONGEST = 160

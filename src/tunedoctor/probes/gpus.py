@@ -258,7 +258,7 @@ _STAMP = pattern(r"(?m)^(?:<\d+>)?\[ *\d+\.\d+|^\[\w{3} \w{3}|^\d{4}-\d\d-\d\dT"
 def kernel_log(pci: PciBus | Unknown | None) -> KernelLog | Absent | Unknown:
     """Read the log of this boot, where a GPU is on the bus that may have written to it."""
     if not isinstance(pci, PciBus) or not (pci.of(_NVIDIA) or pci.of("1002")):
-        return Absent(why="no NVIDIA or AMD GPU on the PCI bus")
+        return Absent(why="no NVIDIA or AMD GPU is here")
     from tunedoctor.child import run  # noqa: PLC0415  seldom needed
 
     ended = run(["dmesg"], timeout=3.0, limit=_LARGEST)

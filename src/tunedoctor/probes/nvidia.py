@@ -210,7 +210,7 @@ def _unasked(world: World) -> Absent | Unknown:
     if world.gpus_on_bus:
         why = "an NVIDIA GPU is on the PCI bus, but the NVIDIA kernel module is not loaded"
         return Unknown(why=why)
-    return Absent(why="no NVIDIA GPU on the PCI bus and no NVIDIA driver")
+    return Absent(why="neither an NVIDIA GPU nor its driver is here")
 
 
 def _windows_folders(environ: Mapping[str, str]) -> tuple[str, ...]:
@@ -316,11 +316,12 @@ def smi_query_said(ended: Ended) -> Said | None:
 
 def smi_table_said(ended: Ended) -> Said:
     """Read the plain table."""
-    from tunedoctor.readers.nvidia_smi import read  # noqa: PLC0415  seldom needed
+    from tunedoctor.readers.nvidia_smi import read as said_in  # noqa: PLC0415
+    from tunedoctor.readers.paste import Paste  # noqa: PLC0415  seldom needed
 
     if ended.how != "exit" or ended.truncated:
         return _failed(ended)
-    facts = read(ended.out.splitlines())
+    facts = said_in(Paste(ended.out.splitlines()))
     driver = next((one for one in facts if isinstance(one, NvidiaDriver)), None)
     gpus = next((one.gpus for one in facts if isinstance(one, NvidiaGpus)), ())
     # a table without GPUs was cut off: where there are none, nvidia-smi says so in words

@@ -58,7 +58,8 @@ def features(lines: Sequence[str]) -> Features:
         "seen": (f"seen:{word}" for word in seen),
         "shape": _shape(lines, bad, raised),
     }
-    return {name: _damped(found) for name, found in blocks.items()}
+    often = {name: Counter(found) for name, found in blocks.items()}
+    return {name: {f: 1 + math.log(n) for f, n in held.items()} for name, held in often.items()}
 
 
 def faults(lines: Sequence[str]) -> list[str]:
@@ -133,14 +134,10 @@ def _words(text: str) -> list[str]:
     return _WORD.findall(_NUMBER.sub("0", low))
 
 
-def _damped(found: Iterable[str] | Counter[str]) -> dict[str, float]:
-    return {name: 1 + math.log(times) for name, times in Counter(found).items()}
-
-
 TABLE = Path(tables.__file__).with_name("ranker.json")
 HEALTHY = "healthy"
 """The label of reports that show no fault."""
-SCALE = 1000
+SCALE = 200
 START, BETWEEN, END = b',"features":{\n', b",\n", b"\n}}\n"
 """What stands around the rows in the table: each is a line, so that none is decoded but those of a text."""
 _NUMBERS = msgspec.json.Decoder(list[int])
@@ -156,8 +153,8 @@ class Model(msgspec.Struct, frozen=True):
     causes: dict[str, float]
     """Cause -> its bias."""
     rows: list[bytes]
-    """A line for each feature, in order: its name, then in thousandths its inverse document frequency, then the place
-    of a cause and its weight by turns."""
+    """A line for each feature, in order: its name, then in units of 1 / SCALE its inverse document frequency, then the
+    place of a cause and its weight by turns."""
 
     def row(self, feature: str) -> tuple[float, dict[int, float]] | None:
         """Return the inverse document frequency of a feature and its weights by places of causes; None for others."""

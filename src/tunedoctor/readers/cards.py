@@ -1,27 +1,17 @@
 """GPUs as drivers, torch and people name them, and their drivers. Shapes of names are `card` of outputs.json."""
 
-import re
 from collections.abc import Sequence
 from functools import cache, lru_cache
 from typing import Literal, NamedTuple
 
-from tunedoctor.facts import (
-    AmdGpu,
-    AmdGpus,
-    AppleGpu,
-    Fact,
-    Host,
-    IntelGpu,
-    NvidiaDriver,
-    NvidiaGpu,
-    NvidiaGpus,
-)
+from tunedoctor import facts as kinds
+from tunedoctor.facts import Fact
 from tunedoctor.readers.names import Collected, Said, size, told
 from tunedoctor.readers.paste import search, shape
 from tunedoctor.tables.gpus import amd_gfx_by_name, amd_like, named_as, nvidia_by_name, nvidia_like
 from tunedoctor.tables.load import table
 
-Vendor = Literal["nvidia", "amd", "intel", "apple"]
+Vendor = Literal["nvidia", "amd", "intel"]
 
 
 class Card(NamedTuple):
@@ -44,7 +34,7 @@ _MOST = 64
 def _models() -> frozenset[str]:
     """Words of NVIDIA's names that mean a model by themselves: A100, T4."""
     names = " ".join(name for row in table("gpus")["nvidia"] for name in row["names"])
-    return frozenset(re.findall(r"[a-z]{1,2}\d{1,4}[a-z]?\b", names.lower()))
+    return frozenset(shape("card.model").findall(names.lower()))
 
 
 def cards_in(text: str) -> tuple[Card, ...]:
@@ -72,11 +62,9 @@ def _cards(text: str) -> tuple[Card, ...]:
 def _card(text: str) -> Card | None:
     if model := nvidia_by_name(text):
         return Card("nvidia", text, model.compute_capability)
-    if found := shape("card.apple").search(text):
-        return Card("apple", f"Apple {found[0].removeprefix('Apple').strip()}")
     count = shape("card.times").search(text)
     times = max(1, min(_MOST, int(next(filter(None, count.groups()))))) if count else 1
-    memory = size(re.sub(r"\d+\s?GB\s+RAM\b", "", text) if "RAM" in text else text)
+    memory = size(shape("card.ram").sub("", text))
     gfx, found = shape("card.gfx").search(text), shape("card.amd").search(text)
     theirs = text[:7].lower().startswith(("nvidia", "geforce"))
     if gfx or (found and found[0].strip() and not theirs):
@@ -84,7 +72,8 @@ def _card(text: str) -> Card | None:
     of_intel = any(word in text for word in ("Intel", "Arc", "Data Center"))
     if of_intel and (found := shape("card.intel").search(text)):
         return Card("intel", found[0].strip(), memory=memory, times=times)
-    named = (one for one in shape("card.nvidia").finditer(text) if _is_model(one["model"]))
+    each, models = shape("card.nvidia").finditer(text), _models()
+    named = (one for one in each if one["model"] is None or one["model"].lower() in models)
     made = shape("card.maker").match(text)
     if found := next(named, None) or shape("card.bare").match(text):
         bare = found.lastgroup == "bare"
@@ -92,16 +81,11 @@ def _card(text: str) -> Card | None:
         if memory is None or "GB" in name:
             memory = size(text[found.end() :])
         capability = _capability(name)
-        if made and name.lower() in made[1].lower():  # the driver's full name
-            whole = nvidia_by_name(made[1])
-            name = made[1] if whole else re.sub(r"\s+\d{1,3}\s?GB\Z", "", made[1])
+        if made:  # the driver's full name
+            name = shape("card.size").sub("", made[1])
         return Card("nvidia", name, capability, memory=memory, times=times)
     known = made is not None and any(map(str.isdigit, made[1]))
     return Card("nvidia", made[1], memory=memory, times=times) if made and known else None
-
-
-def _is_model(word: str | None) -> bool:
-    return word is None or word.lower() in _models()
 
 
 def _written(name: str) -> str:
@@ -121,19 +105,19 @@ def _capability(name: str) -> str:
     words = _written(name)
     for one in dict.fromkeys((words, words.upper(), shape("card.form").sub("", words))):
         exact = nvidia_by_name(one)
-        kinds = {m.compute_capability for m in ([exact] if exact else nvidia_like(one))}
-        if len(kinds) == 1:
-            return kinds.pop()
+        models = {m.compute_capability for m in ([exact] if exact else nvidia_like(one))}
+        if len(models) == 1:
+            return models.pop()
     return ""
 
 
 def _amd(name: str, gfx: str, memory: int | None, times: int) -> Card:
     words = _written(name)
-    short = re.sub(r"(?i)\b(?:AMD|ATI|Radeon|Instinct|Graphics|RX|\(TM\))\b", "", words).strip()
-    kinds = {gfx or amd_gfx_by_name(words)} - {""} or set(amd_like(words).values())
-    if not kinds and len(short) > len("RX"):
-        kinds = set(amd_like(short).values())
-    gfx = kinds.pop() if len(kinds) == 1 else ""
+    short = shape("card.makers").sub("", words).strip()
+    models = {gfx or amd_gfx_by_name(words)} - {""} or set(amd_like(words).values())
+    if not models and len(short) > len("RX"):
+        models = set(amd_like(short).values())
+    gfx = models.pop() if len(models) == 1 else ""
     return Card("amd", name or gfx, gfx=gfx, memory=memory, times=times)
 
 
@@ -148,7 +132,7 @@ _SENTENCES = ("own", "board", "item")
 """Sentences in the first person; boards that a program runs on; points of a list that are a card's name."""
 
 
-def gpus(said: Collected, cards: Sequence[Card], host: Host | None) -> list[Fact]:
+def gpus(said: Collected, cards: Sequence[Card], host: kinds.Host | None) -> list[Fact]:
     """Make the GPUs of each vendor, and NVIDIA's driver, unless all are of others."""
     nvidia = [c for c in cards if c.vendor == "nvidia"]
     amd = [c for c in cards if c.vendor == "amd"]
@@ -157,17 +141,17 @@ def gpus(said: Collected, cards: Sequence[Card], host: Host | None) -> list[Fact
     if not cards and capability and said.all("seen") and not said.first("gfx", "torch_hip"):
         nvidia = [Card("nvidia", f"GPU of compute capability {capability}", capability)]
     facts: list[Fact] = [_nvidia(nvidia, said, capability)] if nvidia else []
-    if amd or (said.first("gfx") and not nvidia):
-        facts += _amd_facts(amd, said)
+    if amd or (said.value("gfx") and not nvidia):
+        facts.append(_amd_gpus(amd or [Card("amd", "", gfx=said.value("gfx"))], said))
     if intel and not nvidia:
         discrete = any(named_as("intel_discrete", name) for name in intel)
-        facts.append(IntelGpu(names=intel, discrete=discrete))
-    others = bool(facts) and not nvidia
+        facts.append(kinds.IntelGpu(names=intel, discrete=discrete))
+    driver = [] if facts and not nvidia else _driver(said)
     if host and host.os == "macos" and host.machine == "arm64":  # every such Mac has one
         told_ = "\n".join(one.value for one in said.all("cpu", "gpu", "device_used"))
-        chip = re.search(r"Apple M\d(?: \w{3,5})?", told_)
-        facts.append(AppleGpu(name=chip[0] if chip else "Apple"))
-    return facts if others else facts + _driver(said)
+        chip = search("card.chip", told_)
+        facts.append(kinds.AppleGpu(name=chip[0] if chip else "Apple"))
+    return facts + driver
 
 
 def cards_of(said: Collected, lines: Sequence[str]) -> list[Card]:
@@ -187,7 +171,7 @@ def cards_of(said: Collected, lines: Sequence[str]) -> list[Card]:
                 plain += [c for c in found if not any(c.name in b or b in c.name for b in before)]
         lists.append(plain)
     if not numbered and not any(lists):
-        lists.append([card for name in in_sentences(lines) for card in cards_in(name)])
+        lists.append(in_sentences(lines))
     longest = max([numbered[number] for number in sorted(numbered)], *lists, key=len)
     spread = [card._replace(times=1) for card in longest for _ in range(card.times)][:MOST]
     times = said.value("gpu_count") or 0
@@ -196,24 +180,20 @@ def cards_of(said: Collected, lines: Sequence[str]) -> list[Card]:
     return spread
 
 
-def in_sentences(lines: Sequence[str]) -> tuple[str, ...]:
+def in_sentences(lines: Sequence[str]) -> list[Card]:
     """Return the GPU that sentences in the first person or points of a list name, where they name one model only.
 
     "I'm on Ubuntu with an RTX 4090": the weakest word of all.
     """
-    found: dict[str, str] = {}
-    for line in lines:
-        if (
-            len(line) > _LONGEST_SENTENCE
-            or " " not in line
-            or not search("line.card", line.lower())
-        ):
-            continue
+    found: dict[str, Card] = {}
+    near = (line for line in lines if " " in line and len(line) <= _LONGEST_SENTENCE)
+    for line in (line for line in near if search("line.card", line.lower())):
         for one in (one for name in _SENTENCES for one in shape(f"card.{name}").finditer(line)):
             for card in cards_in(next(filter(None, one.groups()))):
                 if card.capability or card.gfx:
-                    found.setdefault(f"{card.vendor} {card.name.lower()}", card.name)
-    return tuple(found.values()) if len(found) == 1 else ()
+                    plain = card._replace(memory=None, times=1)
+                    found.setdefault(f"{card.vendor} {card.name.lower()}", plain)
+    return [*found.values()] if len(found) == 1 else []
 
 
 def _of(one: Said) -> tuple[Card, ...]:
@@ -223,13 +203,13 @@ def _of(one: Said) -> tuple[Card, ...]:
     return cards_in(value)
 
 
-def _nvidia(cards: list[Card], said: Collected, capability: str) -> NvidiaGpus:
+def _nvidia(cards: list[Card], said: Collected, capability: str) -> kinds.NvidiaGpus:
     alike = len({c.name for c in cards}) == 1
     memory = said.value("gpu_memory") if alike else None
     mig = [int(one.gpu) for one in said.all("mig")]
-    return NvidiaGpus(
+    return kinds.NvidiaGpus(
         gpus=tuple(
-            NvidiaGpu(
+            kinds.NvidiaGpu(
                 index=number,
                 name=card.name,
                 compute_capability=(capability if alike else "") or card.capability,
@@ -244,24 +224,23 @@ def _nvidia(cards: list[Card], said: Collected, capability: str) -> NvidiaGpus:
     )
 
 
-def _amd_facts(cards: list[Card], said: Collected) -> list[Fact]:
+def _amd_gpus(cards: list[Card], said: Collected) -> kinds.AmdGpus:
     gfx, memory = said.value("gfx") or "", said.value("gpu_memory")
-    if not cards:
-        return [AmdGpus(gpus=(AmdGpu(index=0, gfx=gfx, memory_total=memory),))] if gfx else []
     alike = len({c.name for c in cards}) == 1
     nameless = [card for card in cards if not card.gfx]
     mine = gfx if len(nameless) == 1 and gfx not in {card.gfx for card in cards} else ""
-    made = tuple(
-        AmdGpu(
-            index=number,
-            gfx=card.gfx or (gfx if alike else mine),
-            name=card.name if card.name != card.gfx else "",
-            memory_total=card.memory or (memory if alike else None),
-            integrated=bool(shape("card.integrated").search(card.name)),
+    return kinds.AmdGpus(
+        gpus=tuple(
+            kinds.AmdGpu(
+                index=number,
+                gfx=card.gfx or (gfx if alike else mine),
+                name=card.name if card.name != card.gfx else "",
+                memory_total=card.memory or (memory if alike else None),
+                integrated=bool(shape("card.integrated").search(card.name)),
+            )
+            for number, card in enumerate(cards)
         )
-        for number, card in enumerate(cards)
     )
-    return [AmdGpus(gpus=made)]
 
 
 def _driver(said: Collected) -> list[Fact]:
@@ -270,11 +249,8 @@ def _driver(said: Collected) -> list[Fact]:
         value = told(one.value)
         prose = one.typed and len(value) > _LONGEST_DRIVER
         other = prose or search("driver.of_others", value)
-        found = None if other else search("driver.number", value[:200])
-        if found:
+        if not other and (found := search("driver.number", value[:200])):
             cuda = search("driver.cuda", value[:200]) if found["version"] else None
-            version = found["version"] or found["branch"]
-            library = said.first("driver_library")
-            told_ = cuda[1] if cuda else ""
-            return [NvidiaDriver(version, source=SOURCE, cuda=told_, library=library)]
+            version, library = found["version"] or found["branch"], said.first("driver_library")
+            return [kinds.NvidiaDriver(version, SOURCE, cuda[1] if cuda else "", library)]
     return []

@@ -11,20 +11,14 @@ from typing import BinaryIO, NamedTuple
 
 from tunedoctor.readers.paste import shape
 
-_MARKS = (
-    (codecs.BOM_UTF8, "utf-8"),
-    (codecs.BOM_UTF32_LE, "utf-32-le"),
-    (codecs.BOM_UTF32_BE, "utf-32-be"),
-    (codecs.BOM_UTF16_LE, "utf-16-le"),
-    (codecs.BOM_UTF16_BE, "utf-16-be"),
-)
+_MARKS = ("utf-8", "utf-32-le", "utf-32-be", "utf-16-le", "utf-16-be")
 _LOOKED_AT = 4096
 
 
 def encoding(start: bytes) -> tuple[str, int]:
     """Return the encoding of a text that begins so, and how many bytes of a mark to pass over."""
-    for mark, name in _MARKS:
-        if start.startswith(mark):
+    for name in _MARKS:
+        if start.startswith(mark := "\ufeff".encode(name)):
             return name, len(mark)
     head = start[:_LOOKED_AT]
     if len(head) >= 4 and head.count(0) > len(head) // 4:
@@ -125,52 +119,31 @@ def digest(lines: Iterable[str], ends: int = FIRST) -> Digest:
 
     `ends` is the number of lines at both ends that are kept whole.
     """
-    kept: list[tuple[int, str]] = []
-    size = 0
-    number = 0
-    source = iter(lines)
-    for line in _cut(source):
-        number += 1
-        kept.append((number, line))
-        size += len(line)
-        if number >= ends or size >= MOST:
-            break
-    middle, last, number = _rest(source, number, ends)
-    known = {at for at, _ in middle}
-    chosen = [*kept, *middle, *((at, line) for at, line in last if at not in known)]
-    chosen.sort(key=lambda one: one[0])
-    return Digest("\n".join(line for _, line in chosen), number, tuple(at for at, _ in chosen))
-
-
-def _rest(
-    source: Iterator[str], number: int, ends: int
-) -> tuple[list[tuple[int, str]], deque[tuple[int, str]], int]:
-    """Return what the rest shows around faults, its last lines, and the number of the last line."""
+    first: list[tuple[int, str]] = []
+    middle: list[tuple[int, str]] = []
     last: deque[tuple[int, str]] = deque()
-    size = last_size = 0
-    found: list[tuple[int, str]] = []
-    done = until = 0
+    first_size = middle_size = last_size = number = done = until = 0
     seen: Counter[str] = Counter()
-    for line in _cut(source):
-        number += 1
+    for number, line in enumerate(_cut(lines), 1):
+        if len(first) < ends and first_size < MOST:
+            first.append((number, line))
+            first_size += len(line)
+            continue
         last.append((number, line))
         last_size += len(line)
         while len(last) > ends or last_size > MOST:
             last_size -= len(last.popleft()[1])
-        full = size >= MOST or len(found) >= MIDDLE
-        if not full and _SIGNS.search(line) and _new(line, seen):
-            fresh = [
-                last[i] for i in range(max(0, len(last) - BEFORE), len(last)) if last[i][0] > done
-            ]
-            until = number + AFTER
-        elif not full and number <= until:
-            fresh = [(number, line)]
-        else:
+        if middle_size >= MOST or len(middle) >= MIDDLE:
             continue
-        found += fresh
-        size += sum(len(text) for _, text in fresh)
-        done = number
-    return found, last, number
+        fresh = [(number, line)] if number <= until else []
+        if _SIGNS.search(line) and _new(line, seen):
+            near = (last[at] for at in range(max(0, len(last) - BEFORE), len(last)))
+            fresh, until = [one for one in near if one[0] > done], number + AFTER
+        middle += fresh
+        middle_size += sum(len(text) for _, text in fresh)
+        done = number if fresh else done
+    chosen = sorted({*first, *middle, *last})
+    return Digest("\n".join(line for _, line in chosen), number, tuple(at for at, _ in chosen))
 
 
 def _new(line: str, seen: Counter[str]) -> bool:

@@ -1,13 +1,17 @@
-"""GPUs on the bus, the kernel's log, the NVIDIA module, device files of ROCm, the tools of Intel."""
+"""GPUs on the bus, the kernel's log, the NVIDIA module, the tools of Intel; AMD's tools, device files and groups."""
 
 import re
-from typing import NamedTuple
+from collections.abc import Mapping
+from typing import Any, Literal, NamedTuple
 
 from msgspec.structs import replace
 
-from tunedoctor.facts import ErrorText, IntelGpu, KernelLog, NvidiaModule, PciDevice, RocmStack
+from tunedoctor import facts as kinds
+from tunedoctor.facts import Fact
+from tunedoctor.readers.names import fields_of
 from tunedoctor.readers.nvidia_smi import failures
-from tunedoctor.readers.paste import Paste, rows, search
+from tunedoctor.readers.paste import Paste, rows, search, shape
+from tunedoctor.tables.gpus import amd_gfx, amd_gfx_by_name, amd_integrated
 from tunedoctor.tables.load import table
 
 _DISPLAY, _BRIDGE = "0300", "0680"
@@ -16,14 +20,14 @@ _DISPLAY, _BRIDGE = "0300", "0680"
 class Bus(NamedTuple):
     """What was listed."""
 
-    devices: tuple[PciDevice, ...] = ()
+    devices: tuple[kinds.PciDevice, ...] = ()
     nvidia_on_disk: bool | None = None
     """The kernel knows a module nvidia for an NVIDIA card; None where not told."""
 
 
 def bus(paste: Paste) -> Bus:
     """Return the devices that lspci, else lshw, lists. A driver is None where the output does not tell of it."""
-    found: dict[str, PciDevice] = {}
+    found: dict[str, kinds.PciDevice] = {}
     on_disk: bool | None = None
     current, at = "", -1
     for line, row, match in paste.each("lspci") if paste.has("lspci.named") else ():
@@ -42,13 +46,13 @@ def bus(paste: Paste) -> Bus:
             if found[current].driver is None:  # it would stand above
                 found[current] = replace(found[current], driver="")
             if found[current].vendor == "10de":
-                on_disk = on_disk or bool(re.search(r"\bnvidia(?:_\w+)?(?:,|\s|$)", match[1]))
+                on_disk = on_disk or bool(search("pci.nvidia", match[1]))
     # others are, say, the screen of a server
     tells = any(one.vendor in ("10de", "1002", "8086") for one in found.values())
     return Bus(tuple(found.values()), on_disk) if tells else Bus(_lshw(paste))
 
 
-def _lshw(paste: Paste) -> tuple[PciDevice, ...]:
+def _lshw(paste: Paste) -> tuple[kinds.PciDevice, ...]:
     blocks: list[dict[str, str]] = []
     inside = False
     for _, row, match in paste.each("lshw"):
@@ -59,17 +63,16 @@ def _lshw(paste: Paste) -> tuple[PciDevice, ...]:
             blocks[-1].setdefault(match["name"], match["value"].strip())
     found = []
     for one in blocks:
-        settings, place = one.get("configuration", ""), one.get("bus info", "")
-        driver = re.search(r"\bdriver=([\w-]{1,40})", settings)
+        slot, settings = one.get("bus info", "").removeprefix("pci@"), one.get("configuration", "")
+        driver = search("pci.bound", settings)
         bound = driver[1] if driver else "" if settings or "UNCL" in one["unclaimed"] else None
-        slot, name = place.removeprefix("pci@"), one.get("product", "")
-        found.append(_device(name, slot, _DISPLAY, bound, one.get("vendor", "")))
+        found.append(_device(one.get("product", ""), slot, _DISPLAY, bound, one.get("vendor", "")))
     return tuple(filter(None, found))
 
 
 def _device(
     name: str, slot: str, code: str, driver: str | None = None, maker: str = ""
-) -> PciDevice | None:
+) -> kinds.PciDevice | None:
     """Return a device by its numbers or the words of its maker; None for one of other makers."""
     ids = search("pci.ids", name)
     words = f"{maker} {name}" if name else ""
@@ -78,7 +81,7 @@ def _device(
     plain = search("pci.name", name)
     name = plain["name"].strip() if plain else name
     number = ids[2].lower() if ids else ""
-    return PciDevice(slot, vendor, number, f"{code}00", driver, name=name) if vendor else None
+    return kinds.PciDevice(slot, vendor, number, f"{code}00", driver, name=name) if vendor else None
 
 
 _TRACE = 40
@@ -89,7 +92,7 @@ _NOT_LOADED = 9
 """The driver is not loaded: as NVML and nvidia-smi number it."""
 
 
-def kernel_log(paste: Paste) -> KernelLog | None:
+def kernel_log(paste: Paste) -> kinds.KernelLog | None:
     """Return what the lines of the kernel tell; None where nothing that is looked for stands in them."""
     lines = [paste.line(hit.line) for hit in paste.each("kernel.line")]
     if not lines:
@@ -97,10 +100,10 @@ def kernel_log(paste: Paste) -> KernelLog | None:
     from tunedoctor.probes.gpus import parse_kernel_log  # noqa: PLC0415  few texts hold the log
 
     parsed = parse_kernel_log("\n".join(lines))
-    return parsed if parsed != KernelLog() else None
+    return parsed if parsed != kinds.KernelLog() else None
 
 
-def hung(paste: Paste) -> list[ErrorText]:
+def hung(paste: Paste) -> list[kinds.ErrorText]:
     """Tell of tasks that the kernel calls hung while NVIDIA's modules are in their trace, or that ask the driver."""
     for line, row, found in paste.each("hung_task"):
         trace = (paste.line(number) for number in range(line, line + _TRACE))
@@ -108,18 +111,15 @@ def hung(paste: Paste) -> list[ErrorText]:
         named = row == "blocked" and search("kernel.nvidia_task", found[0])
         if named or any(search("kernel.in_nvidia", one) for one in trace):
             text = f"{' '.join(found[0].split())} in the NVIDIA driver"
-            return [ErrorText(text=text, where=f"line {line + 1}")]
+            return [kinds.ErrorText(text=text, where=f"line {line + 1}")]
     return []
 
 
-def module(paste: Paste, bus: Bus) -> NvidiaModule | None:
+def module(paste: Paste, bus: Bus) -> kinds.NvidiaModule | None:
     """Return the state of the module where something says whether it is loaded; else None."""
     names = {found["module"].replace("-", "_") for found in paste.all("lsmod.row")}
-    drivers = [
-        one.driver
-        for one in bus.devices
-        if one.vendor == "10de" and one.device_class.startswith("03")
-    ]
+    cards = (one for one in bus.devices if one.device_class.startswith("03"))
+    drivers = [one.driver for one in cards if one.vendor == "10de"]
     state = next((one for one in _STATES if paste.has(f"kernel.{one}")), "")
     loaded = by_lsmod = _loaded(names, paste)
     if loaded is None and ("nvidia" in drivers or (drivers and None not in drivers)):
@@ -134,7 +134,7 @@ def module(paste: Paste, bus: Bus) -> NvidiaModule | None:
         silent = answer is not None and _NOT_LOADED in (answer.nvml_code, answer.smi_code)
         if not silent or (on_disk is None and secure is None):
             return None
-    return NvidiaModule(
+    return kinds.NvidiaModule(
         loaded=bool(loaded),
         on_disk=True if loaded else _STATES[state] if state else on_disk,
         nouveau=nouveau,
@@ -166,7 +166,7 @@ def _on_disk(paste: Paste) -> bool | None:
 _MOST = 64
 
 
-def intel(paste: Paste, bus: Bus) -> IntelGpu | None:
+def intel(paste: Paste, bus: Bus) -> kinds.IntelGpu | None:
     """Return the GPUs that sycl-ls, xpu-smi or the bus names; None where none is one that training can use."""
     by_sycl, by_xpu_smi = paste.all("intel.sycl"), paste.all("intel.xpu_smi")
     on_bus = [one for one in bus.devices if one.vendor == "8086"]
@@ -193,41 +193,28 @@ def intel(paste: Paste, bus: Bus) -> IntelGpu | None:
     if not names:
         return None
     level_zero = any(row["by"] == "level_zero" for row in by_sycl) if by_sycl else None
-    return IntelGpu(names=tuple(names), discrete=discrete, level_zero=level_zero)
+    return kinds.IntelGpu(names=tuple(names), discrete=discrete, level_zero=level_zero)
 
 
-def rocm_devices(paste: Paste) -> RocmStack | None:
+def rocm_devices(paste: Paste) -> kinds.RocmStack | None:
     """Return what the files' owners and the user's groups, both told, mean for /dev/kfd and render nodes."""
     nodes = paste.all("devices.node")[:_MOST]
     if not any("kfd" in one["path"] for one in nodes) and paste.has("devices.no_kfd"):
-        return RocmStack(kfd="missing", dxg=None)
-    mine = _own(paste) if nodes else None
-    closed = [one for one in nodes if mine is not None and not _may(one, *mine)]
+        return kinds.RocmStack(kfd="missing", dxg=None)
+    ids = paste.all("devices.id", longest=2500) if nodes else []
+    mine = [(one[1], frozenset(shape("pci.group").findall(one[2]))) for one in ids[:1]]
+    closed = [one for one in nodes if mine and not _may(one, *mine[0])]
     if not closed:
         return None
+    path = {one: f"/dev/dri/{one['path'].rpartition('/')[2]}" for one in nodes}
     renders = [one for one in nodes if "renderD" in one["path"]]
-    return RocmStack(
+    return kinds.RocmStack(
         kfd="denied" if any("kfd" in one["path"] for one in closed) else "not tried",
-        render_denied=tuple(_path(one) for one in renders if one in closed),
-        render_nodes=tuple(map(_path, renders)),
+        render_denied=tuple(path[one] for one in renders if one in closed),
+        render_nodes=tuple(path[one] for one in renders),
         groups_missing=tuple(dict.fromkeys(one["name"] for one in closed)),
         dxg=None,
     )
-
-
-def _path(node: re.Match[str]) -> str:
-    return f"/dev/dri/{node['path'].rpartition('/')[2]}"
-
-
-def _own(paste: Paste) -> tuple[str, frozenset[str]] | None:
-    """Return the user's name and groups as `id` or `groups` told them."""
-    for told in paste.all("devices.id", longest=2500):
-        return told[1], frozenset(re.findall(r"\d{1,10}\(([^)\n]{1,60})\)", told[2]))
-    for one in paste.shown:
-        if one.command.split()[:1] == ["groups"] and one.output:
-            words = one.output[0].partition(" : ")[2] or one.output[0]
-            return "", frozenset(words.split())
-    return None
 
 
 def _may(node: re.Match[str], user: str, groups: frozenset[str]) -> bool:
@@ -238,3 +225,157 @@ def _may(node: re.Match[str], user: str, groups: frozenset[str]) -> bool:
         or (node["group"].startswith("rw") and node["name"] in groups)
         or (node["own"].startswith("rw") and bool(user) and node["user"] == user)
     )
+
+
+_MOST_GPUS = 256
+_LONGEST = 40_000
+"""Characters of a line: JSON stands on one."""
+
+Told = dict[str, Any]
+"""Fields of a GPU as the table of outputs has them: gfx, name, device (PCI id), slot, memory in bytes, apu."""
+
+
+def agents(paste: Paste) -> list[Told]:
+    """Return the GPUs that rocminfo lists, in order."""
+    found: list[dict[str, str]] = []
+    targets: list[str] = []
+    agent, named = dict[str, str](), True  # the agent whose lines follow; it was named
+    told = "ame:" in paste.text or "gfx" in paste.text
+    for _, row, match in paste.each("rocminfo") if told else ():
+        if row == "agent":
+            agent, named = {}, False
+        elif row == "isa":
+            targets.append(match["isa"])
+        elif row == "name":
+            gfx = search("amd_words.gfx", match["said"].strip())
+            # a processor: what follows is not of the GPU above; only its heading opens another
+            agent, named = {} if named or not gfx else agent, True
+            if gfx and len(found) < _MOST_GPUS:
+                agent["gfx"] = gfx[0]
+                found.append(agent)
+        elif agent:
+            for name, value in match.groupdict().items():
+                agent.setdefault(name, value)
+    return [_told(one) for one in found] or [{"gfx": one} for one in dict.fromkeys(targets)]
+
+
+def properties(paste: Paste) -> list[Told]:
+    """Return the devices as torch prints them: _CudaDeviceProperties(name='…', …, gcnArchName='gfx1100', …)."""
+    lines = paste.all("amd_properties", longest=_LONGEST)
+    each = (one for found in lines for one in found.re.finditer(found.string))
+    return [_told(one.groupdict("")) for one in each][:_MOST_GPUS]
+
+
+def by_system(paste: Paste) -> dict[int, Told]:
+    """Return GPU number -> what rocm-smi or amd-smi says of it; {} where there is no such output."""
+    found: dict[int, dict[str, str]] = {}
+    current = -1
+    tables = ["rocm_smi"]
+    if '"card' in paste.text or '"gpu' in paste.text:
+        tables = ["rocm_smi", "rocm_json"]
+        paste = Paste(
+            [part for line in paste.lines for part in shape("piece.json").split(line[:_LONGEST])]
+        )
+    for hit in paste.each(*tables):
+        told = hit.found.groupdict()
+        if hit.row == "model_row":  # it has the name on the next line
+            below = search("rocm_smi_next.model_row", paste.line(hit.line + 1))
+            told |= below.groupdict() if below else {}
+        number = int(told.pop("gpu", None) or current)
+        if hit.row in ("card", "gpu", "gpu_json"):
+            current = number
+        label, value = told.pop("label", ""), told.pop("value", "")
+        if label:  # "VRAM Total Memory (B)"
+            name, _, unit = label.lower().partition(" (")
+            told[name.strip()] = f"{value} {unit}"
+        if 0 <= number < _MOST_GPUS:
+            found[number] = {**told, **found.get(number, {})}
+    return {number: told for number in sorted(found) if (told := _told(found[number]))}
+
+
+def gpu_of(told: Told, index: int) -> kinds.AmdGpu | None:
+    """Return the fact; None where neither a gfx name nor a product is known."""
+    device, memory, known = told.get("device", ""), told.get("memory"), told.get("gfx", "")
+    name = told.get("name", "")
+    if device and not name:
+        from tunedoctor.probes.amd import name_of  # noqa: PLC0415  seldom needed, and dear
+
+        name = name_of(device, memory or 0)
+    inner = search("piece.inner", name)  # "Arcturus GL-XL [Instinct MI100]"
+    by_name = amd_gfx_by_name(name) or (amd_gfx_by_name(inner[1]) if inner else "")
+    gfx = known or amd_gfx(device) or by_name
+    if not gfx and not name:
+        return None
+    of_cpu = search("amd_words.of_cpu", name) and not gfx.startswith(("gfx9", "gfx12"))
+    return kinds.AmdGpu(
+        index=index,
+        gfx=gfx,
+        name=name,
+        slot=told.get("slot", ""),
+        memory_total=memory,
+        integrated="apu" in told or amd_integrated(gfx) or bool(of_cpu),
+    )
+
+
+def _told(values: Mapping[str, str]) -> Told:
+    """Return what labelled values tell of a GPU."""
+    return {field: one for field, one in fields_of("amd_gpu", values).items() if one}
+
+
+Kfd = Literal["ok", "missing", "denied", "refused", "no memory", "not tried"]
+
+_REFUSALS: dict[str, Kfd] = {
+    "permission denied": "denied",
+    "operation not permitted": "denied",
+    "no such file or directory": "missing",
+    "no such device": "missing",
+    "cannot allocate memory": "no memory",
+}
+
+
+def rocm(paste: Paste) -> list[Fact]:
+    """Return AmdGpus, RocmStack and Host (WSL), as far as the lines tell. Never raises."""
+    listed = agents(paste)
+    facts, kfd = _stack(paste, agents=bool(listed))
+    told = listed or properties(paste)
+    system = list(by_system(paste).values())
+    if len(told) == len(system):  # both count alike
+        told = [{**other, **one} for one, other in zip(told, system, strict=True)]
+    elif not told and kfd not in ("no memory", "refused", "missing"):
+        # what the tools that read /sys list, the compute driver does else not offer
+        told = system
+    gpus = tuple(gpu for at, one in enumerate(told) if (gpu := gpu_of(one, at)) is not None)
+    return [*facts, kinds.AmdGpus(gpus=gpus)] if gpus else facts
+
+
+def _stack(paste: Paste, *, agents: bool) -> tuple[list[Fact], Kfd]:
+    """Return RocmStack and, of WSL, Host, and how the device opened. `agents`: rocminfo listed a GPU, so it did."""
+    # where `ls` shows /dev/dxg, or the installer was asked for WSL, no /dev/kfd is wanted
+    wsl = paste.has("rocm_wsl")
+    refused = paste.first("kfd.open").strip().lower()
+    kfd: Kfd = "not tried"
+    if not wsl and refused:
+        kfd = _REFUSALS.get(refused, "refused")
+    elif not wsl:
+        kfd = "missing" if paste.has("kfd.missing") else "ok" if agents else kfd
+    said = " ".join(hit.found[1] for hit in paste.each("rocm_groups"))
+    groups = "".join(c if c.isalnum() or c == "_" else " " for c in said).split()
+    version, driver = _version(paste), paste.first("amd_driver")
+    facts: list[Fact] = []
+    if kfd != "not tried" or groups or version or driver or wsl:
+        more: dict[str, Any] = {"version": version, "dxg": wsl or None, "driver": driver}
+        facts.append(kinds.RocmStack(kfd, groups_missing=tuple(dict.fromkeys(groups)), **more))
+    if wsl or paste.has("wsl2_kernel"):
+        old = wsl and paste.has("amd_words.wsl1")
+        facts.append(kinds.Host(os="linux", name="Linux" if wsl else "", wsl=1 if old else 2))
+    return facts, kfd
+
+
+def _version(paste: Paste) -> str:
+    """Return the version of ROCm that a tool, a package list or a folder states."""
+    for line, row, found in paste.each("rocm_version"):
+        if row != "asked":
+            return found[1]
+        if bare := search("amd_words.bare_version", paste.line(line + 1)):
+            return bare[1]
+    return ""

@@ -7,10 +7,10 @@ from typing import Any, Literal
 import msgspec
 
 from tunedoctor import facts as kinds
-from tunedoctor.facts import Fact, Host
+from tunedoctor.facts import Fact
 from tunedoctor.probes.settings import environment
 from tunedoctor.readers.names import NOTHING, Collected, told, yes_or_no
-from tunedoctor.readers.paste import search
+from tunedoctor.readers.paste import search, shape
 from tunedoctor.tables.load import table
 from tunedoctor.versions import parts
 
@@ -36,7 +36,7 @@ def family_of(text: str) -> Os | None:
     return "linux" if found == "windows" and _search("in_windows", text) else found
 
 
-def host(said: Collected) -> Host | None:
+def host(said: Collected) -> kinds.Host | None:
     """Return the Host of every value that speaks of the system; None where none does."""
     named = [v for one in said.all("os") if family_of(v := _system(one.value, typed=one.typed))]
     named.sort(key=lambda one: one.lower() in ("linux", *_FAMILIES))
@@ -45,7 +45,7 @@ def host(said: Collected) -> Host | None:
     asked = [one.value for one in said.all("platform", "kernel")]
     platforms = [told(one) for one in asked if _search("platform", one.strip())]
     build, version, python = said.first("windows_build"), said.first("mac"), said.first("python")
-    mac = version and re.fullmatch(r"\d{2}(?:\.\d{1,3}){1,2}", version)
+    mac = version and shape("system.mac_release").match(version)
     numbers = (f"Windows-10-{build}" if build else "", f"macOS {version}" if mac else "")
     both = " ".join([*named[:2], *platforms[:3], *numbers]).strip()
     family = family_of(both) or family_of(python if "[" in python else "")
@@ -65,7 +65,7 @@ def host(said: Collected) -> Host | None:
     rosetta = family == "macos" and translated and (machine == "arm64" or apple)
     distro = _search("distribution", both) if family == "linux" else None
     libc = _libc(said, both, distro) if family == "linux" else None
-    return Host(
+    return kinds.Host(
         os=family,
         name=_name(family, named[0] if named else "", both),
         distro=table("labels")["distribution_ids"].get(distro[1], distro[1]) if distro else "",
@@ -98,16 +98,15 @@ def _libc(
 
 
 def _name(family: Os, told_: str, both: str) -> str:
-    name = re.sub(r"(?i)\s*\((?:x86_64|amd64|aarch64|arm64)\)$", "", told_)[:80]
+    name = shape("system.of_machine").sub("", told_)[:80]
     if family == "windows":
-        build, edition = (
-            re.search(r"10\.0\.(\d{5})", both),
-            re.search(r"Windows [\w .]{1,40}", name),
-        )
+        build, edition = search("system.build", both), search("system.edition", name)
         if build and int(build[1]) >= _WINDOWS_11 and "server" not in both.lower():
             return "Windows 11"
         return edition[0].strip() if edition else "Windows 10" if build and not name else "Windows"
-    if family == "macos" and (not re.search(r"\d", name) or name.startswith(("Darwin", "Apple M"))):
+    if family == "macos" and (
+        not any(map(str.isdigit, name)) or name.startswith(("Darwin", "Apple M"))
+    ):
         return f"macOS {_mac_version(both)}".strip()
     return name or "Linux"
 
@@ -160,11 +159,8 @@ def _mac_version(both: str) -> str:
 
 def _model(said: Collected, both: str) -> str:
     named = " ".join(one.value for one in said.all("model", "gpu", "os"))
-    if found := _search("jetson", named):
-        return named[found.start() : found.end()].strip()
-    if _search("tegra", f"{both} {named}"):
-        return "NVIDIA Jetson"
-    return "NVIDIA Jetson" if "jetpack" in named.lower() else ""
+    jetson = _search("tegra", f"{both} {named}") or "jetpack" in named.lower()
+    return "NVIDIA Jetson" if jetson else ""
 
 
 _LONGEST_VALUE = 4000
@@ -213,7 +209,7 @@ def variables(said: Collected, shown: int) -> list[Fact]:
         if value is not None and not any(part in name for part in missing):
             found[name] = value[:_LONGEST_VALUE]
     for name in _VISIBLE & found.keys() if shown else ():
-        numbers = [int(n) for n in re.findall(r"\b\d{1,3}\b", found[name][:200])]
+        numbers = [int(n) for n in shape("system.numbers").findall(found[name][:200])]
         if numbers and max(numbers) >= shown:
             del found[name]
     taken = environment(variables=found)

@@ -4,9 +4,8 @@ All of it goes into one ledger in the order of the text, so that what was instal
 before. What is only wanted is never stated to be there.
 """
 
-import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Literal
 
 import msgspec
@@ -14,7 +13,6 @@ from msgspec.structs import replace
 
 from tunedoctor import facts as kinds
 from tunedoctor.readers.ledger import (
-    VERSION,
     Entry,
     Said,
     Statement,
@@ -27,7 +25,7 @@ from tunedoctor.readers.ledger import (
 )
 from tunedoctor.readers.lists import in_memory, in_passing, listed, shown, torch_told
 from tunedoctor.readers.merge import NoTorch, filled
-from tunedoctor.readers.paste import shape
+from tunedoctor.readers.paste import Paste, shape
 
 
 def packages_said(text: Text) -> Iterator[Entry | kinds.BrokenDistribution]:
@@ -56,14 +54,11 @@ def packages_said(text: Text) -> Iterator[Entry | kinds.BrokenDistribution]:
 
 
 def _broken(said: Said) -> kinds.BrokenDistribution:
-    if "name" in said.fields:
-        name = normalised(said.fields["name"])
+    if name := normalised(said.fields.get("name", "")):
         return kinds.BrokenDistribution(name=name, problem="no version", detail=said.text)
     # pip leaves the first letter out and puts a dash: "-orch" is what is left of torch, the folder is ~orch
     folder = "~" + said.fields["rest"].removeprefix("-").partition("-")[0]
-    return kinds.BrokenDistribution(
-        name=folder, problem="leftover", detail=folder, location=said.fields["place"]
-    )
+    return kinds.BrokenDistribution(folder, "leftover", folder, location=said.fields["place"])
 
 
 _MOST = 200
@@ -79,12 +74,9 @@ def refused(text: Text) -> tuple[kinds.Refusal, ...]:
     asked = {said.fields["index"] for said in text.said("variant")} if found else set()
     index = asked.pop() if len(asked) == 1 else ""
     # uv names no index: it is the one of a variant, where the text asks that alone
-    return tuple(
-        replace(one, index=one.index or index)
-        if one.installer == "uv" and one.offered is None
-        else one
-        for one in found.values()
-    )
+    bare = {key for key, one in found.items() if one.installer == "uv" and one.offered is None}
+    found |= {key: replace(found[key], index=found[key].index or index) for key in bare}
+    return tuple(found.values())
 
 
 def _each(text: Text) -> Iterator[kinds.Refusal]:
@@ -98,11 +90,8 @@ def _each(text: Text) -> Iterator[kinds.Refusal]:
         tags = tuple(one.strip(" `") for one in fields.get("tags", "").split(",") if one)
         of_file = ("-".join(file.removesuffix(".whl").split("-")[-3:]),) if file else ()
         offered = _offered(fields["offered"]) if "offered" in fields else () if tags else None
-        own = tuple(
-            one
-            for one in (floors if fields["installer"] == "pip" else ())
-            if not spec or spec == f"=={one[0]}" or not offered
-        )
+        near = floors if fields["installer"] == "pip" else []
+        own = tuple(one for one in near if spec in ("", f"=={one[0]}") or not offered)
         yield msgspec.convert(
             {
                 "name": normalised(name),
@@ -148,10 +137,9 @@ def _filled(one: kinds.Refusal, other: kinds.Refusal) -> kinds.Refusal:
 def _offered(told: str) -> tuple[str, ...]:
     """Return the versions of "2.0.0, 2.0.1"; () for "none"."""
     versions = (one.strip() for one in told.split(","))
-    return tuple(one for one in versions if re.fullmatch(VERSION, one))
+    return tuple(one for one in versions if one[:1].isdigit())
 
 
-_PLATFORM = shape("piece.platform")
 _MACHINES = {
     "windows": {"x86_64": "amd64", "": "x86"},
     "macos": {"universal2": "", "fat64": "", "aarch64": "arm64"},
@@ -163,7 +151,7 @@ _NARROW = ("i686", "i386", "armv7l", "armv6l", "armv7", "x86")
 
 def host_of(tag: str) -> kinds.Host | None:
     """Read manylinux_2_17_x86_64, macosx_14_0_arm64, win_amd64, linux-aarch64 of uv; None for others."""
-    found = _PLATFORM.fullmatch(tag.replace("-", "_"))
+    found = shape("piece.platform").fullmatch(tag.replace("-", "_"))
     if found is None:
         return None
     system: Literal["linux", "windows", "macos"]
@@ -228,18 +216,13 @@ MOST = 2000
 """Distributions and requirements that are kept of one text."""
 
 
-def read(lines: list[str]) -> list[kinds.Fact]:
+def read(paste: Paste) -> list[kinds.Fact]:
     """Return Packages, the TorchBuild among them, Wanted, IndexAnswer, Interpreter, Host and messages of installers."""
-    text = joined(lines)
+    lines, text = paste.lines, joined(paste.lines)
     refusals = refused(text)
     asked = {f"{one.name}{one.specifier}" for one in refusals}
-    told: list[Statement] = [
-        *listed(lines, asked),
-        *shown(lines),
-        *packages_said(text),
-        *in_passing(lines),
-    ]
-    facts = _facts(told, lines, text)
+    lists = [*listed(lines, asked), *shown(lines)]
+    facts = _facts([*lists, *packages_said(text), *in_passing(lines)], lines, text)
     if refusals:
         facts.append(kinds.IndexAnswer(refusals=refusals[:MOST]))
     return [*facts, *surroundings(text), *_messages(text)]
@@ -255,7 +238,7 @@ def _messages(text: Text) -> list[kinds.Fact]:
     return [kinds.Errors(errors=tuple(found[:MOST]))] if found else []
 
 
-def _facts(told: list[Statement], lines: list[str], text: Text) -> list[kinds.Fact]:
+def _facts(told: list[Statement], lines: Sequence[str], text: Text) -> list[kinds.Fact]:
     facts: list[kinds.Fact] = []
     last = final_state(one for one in told if isinstance(one, Entry))
     broken = dict.fromkeys(one for one in told if isinstance(one, kinds.BrokenDistribution))

@@ -2,7 +2,7 @@
 
 import re
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cache, lru_cache
 from typing import Any, NamedTuple
 
@@ -11,13 +11,6 @@ from tunedoctor.lazy import pattern, possible
 from tunedoctor.readers.paste import shape as expression
 from tunedoctor.tables.load import table
 from tunedoctor.versions import normalised as pep503
-
-NAME = r"[A-Za-z](?:[\w.-]{0,98}[A-Za-z0-9])?"
-VERSION = r"\d[\w.+!-]{0,60}"
-_CLAUSE = r"(?:===|==|~=|!=|<=|>=|<|>)\s{0,3}[\w.*+!-]{1,60}"
-SPECIFIER = rf"{_CLAUSE}(?:\s{{0,3}},\s{{0,3}}{_CLAUSE}){{0,9}}"
-_NVIDIA_WHEEL = re.compile(r"nvidia-[a-z0-9-]{2,40}-cu\d{2}$")
-_SDIST = re.compile(rf"({NAME})-(\d[\w.+!]{{0,60}})(?:\.tar\.gz|\.zip)$")
 
 
 @lru_cache(maxsize=4096)
@@ -34,7 +27,10 @@ def _names(*keys: str) -> frozenset[str]:
 
 def known(name: str) -> bool:
     """Tell whether a normalised name belongs to the stack."""
-    return name in _names("stack", "listed") or _NVIDIA_WHEEL.match(name) is not None
+    return (
+        name in _names("stack", "listed")
+        or expression("piece.nvidia_wheel").match(name) is not None
+    )
 
 
 def no_package(name: str) -> bool:
@@ -49,12 +45,12 @@ def compact(specifier: str) -> str:
 
 def version_of_wheel(file: str) -> tuple[str, str]:
     """Split the name of a wheel or sdist: ("torch", "2.6.0+cu124"); ("", "") where it is none."""
-    plain = re.split("[#?]", file.replace("%2B", "+").replace("%2b", "+"), maxsplit=1)[0]
-    plain = re.split(r"[\\/]", plain.rstrip("/"))[-1].removesuffix(".metadata")
+    plain = file.replace("%2B", "+").replace("%2b", "+").partition("#")[0].partition("?")[0]
+    plain = plain.replace("\\", "/").rstrip("/").rpartition("/")[2].removesuffix(".metadata")
     pieces = plain.split("-")
     if plain.endswith(".whl"):
         return (normalised(pieces[0]), pieces[1]) if len(pieces) >= 5 else ("", "")
-    found = _SDIST.match(plain)
+    found = expression("piece.sdist").match(plain)
     return (normalised(found[1]), found[2]) if found else ("", "")
 
 
@@ -99,7 +95,7 @@ class Text(NamedTuple):
                 yield Said(first, last, found[0].strip(), {**always, **slots})
 
 
-def joined(lines: list[str]) -> Text:
+def joined(lines: Sequence[str]) -> Text:
     """Join lines by a blank, prefixes of logs left out; a line that ends in a hyphen goes on at once."""
     starts: list[int] = []
     pieces: list[str] = []
@@ -142,8 +138,7 @@ def wording(row: dict[str, Any]) -> re.Pattern[str]:
 
 @cache
 def _type(name: str) -> str:
-    own = {"name": NAME, "version": VERSION, "spec": SPECIFIER}
-    return own.get(name) or _filled(table("installer_messages")["types"][name])
+    return _filled(table("installer_messages")["types"][name])
 
 
 def _filled(text: str) -> str:

@@ -161,8 +161,6 @@ def _pair(name: str, value: str, section: str) -> Said | None:
     """Return what a name with a value says; None where the name is not known."""
     raw = bare(name)
     value = value.strip().removesuffix("|").removesuffix("│").strip()
-    if raw.startswith(("export ", "set ", "ENV ", "$env:")):
-        return None
     plain = normal(raw)
     if key := section and table("labels")["sections"][section].get(plain):
         return Said(key, value)

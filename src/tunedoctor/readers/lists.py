@@ -17,14 +17,12 @@ from tunedoctor.readers.ledger import (
 )
 from tunedoctor.readers.names import version as version_in
 from tunedoctor.readers.paste import shape as expression
-from tunedoctor.readers.prompts import typed_in
-from tunedoctor.readers.session import answers
+from tunedoctor.readers.prompts import answers, typed_in
 from tunedoctor.tables.wheels import cuda_of
 from tunedoctor.versions import parts
 
 _EXACT = ("pinned", "at", "typed")
 _MARKS = expression("piece.marks")
-_PYTHON_BUILD = expression("piece.python_build")
 
 
 class Row(NamedTuple):
@@ -61,7 +59,7 @@ class Block(NamedTuple):
     """The two lines in front of it."""
 
 
-def listed(lines: list[str], refused: set[str]) -> Iterator[Statement]:
+def listed(lines: Sequence[str], refused: set[str]) -> Iterator[Statement]:
     """Yield what all lists in these lines tell: packages, what is wanted, and the interpreter of a conda list.
 
     `refused` are requirements that an installer could not meet, "torch==2.9.1+cu128": a block that names one is what
@@ -90,17 +88,16 @@ def listed(lines: list[str], refused: set[str]) -> Iterator[Statement]:
         )
 
 
-def _blocks(lines: list[str]) -> Iterator[Block]:
+def _blocks(lines: Sequence[str]) -> Iterator[Block]:
     """Yield the lines that stand together: a header begins a block, another line ends it, and a blank one a table."""
     block = Block([])
     front = ["", ""]
     for number, line in enumerate([*lines, "\0"]):
-        head = _header(line)
+        title = len(line) <= 200 and "ersion" in line.lower()
+        heads = (kind for kind in ("pip", "conda") if title and shape(f"{kind} head").match(line))
+        head = next(heads, "")
         table = bool(block.kind or (block.rows and block.rows[0].shape == "row"))
         row = None if head else _row(number, line, among=bool(block.rows) and not table)
-        if row is not None and block.rows and table != (row.shape == "row"):
-            yield block
-            block, table = Block([]), False
         if row is not None:
             if not block.rows and not block.kind:
                 block = block._replace(before="\n".join(front))
@@ -110,12 +107,6 @@ def _blocks(lines: list[str]) -> Iterator[Block]:
                 yield block
             block = Block([], head)
         front = [*front[-1:], line[:300]] if line.strip() else front
-
-
-def _header(line: str) -> str:
-    """Return what kind of table a header begins; "" for other lines."""
-    kinds = ("pip", "conda") if len(line) <= 200 and "ersion" in line.lower() else ()
-    return next((kind for kind in kinds if shape(f"{kind} head").match(line)), "")
 
 
 def _row(number: int, text: str, *, among: bool) -> Row | None:
@@ -128,8 +119,6 @@ def _row(number: int, text: str, *, among: bool) -> Row | None:
         if found := shape(name).match(text):
             return Row(number, text, name, found)
     word = among and " " not in text.strip()
-    if marked and shape("option").match(text):
-        return Row(number, text, "option", None)
     if (marked or word) and (found := shape("loose").match(text)):
         return Row(number, text, "loose", found) if found["spec"] or word else None
     return None
@@ -153,7 +142,9 @@ def _table(block: Block) -> Iterator[Entry]:
             yield Entry(row.line, row.name, row.version, pip, at, editable=bool(at))
         elif build[:4] in ("pypi", "<pip") or (found and found["channel"] == "pypi"):
             yield Entry(row.line, row.name, row.version, "pip")
-        elif row.name != "python" and (known(row.name) or _PYTHON_BUILD.match(build)):
+        elif row.name != "python" and (
+            known(row.name) or expression("piece.python_build").match(build)
+        ):
             told = f"{row.version} {build}"
             yield Entry(row.line, row.name, row.version, "conda", conda=told)
 
@@ -164,8 +155,6 @@ def _counts(row: Row, block: Block, *, plain: bool, several: bool, build: str) -
     A row keeps to the columns of its block; free text behind the version is a description, not `plain`.
     """
     if no_package(row.name) and not (row.name == "python" and build):
-        return False
-    if shape("asked").search(block.before.rpartition("\n")[2]):
         return False
     gap, dotted = len(row.told("gap")), "." in row.version
     if not several:
@@ -179,12 +168,10 @@ def _is_asked(block: Block, last: str, refused: set[str]) -> bool:
     """Tell what somebody wants from what a freeze prints; `last` is the line in front of it."""
     for one in block.rows:
         loose = one.shape == "loose" and (one.told("spec") or known(one.name))
-        marks = one.shape == "option" or "# via" in one.text or one.text.rstrip().endswith("\\")
+        marks = "# via" in one.text or one.text.rstrip().endswith("\\")
         unmet = one.shape == "pinned" and f"{one.name}=={one.told('version')}" in refused
         if loose or marks or unmet:
             return True
-    if shape("freeze").search(block.before) and not re.search(r"-r\s+\S*\.txt", block.before):
-        return False
     return bool(shape("file").search(block.before) or shape("install").search(last))
 
 
@@ -215,7 +202,7 @@ _SURE = {"Location", "Requires", "Required-by", "Summary", "Home-page"}
 """ "Name:" and "Version:" alone stand in many texts."""
 
 
-def shown(lines: list[str]) -> Iterator[Entry]:
+def shown(lines: Sequence[str]) -> Iterator[Entry]:
     """Yield `pip show` blocks: Name, then Version, then the rest in any order."""
     name, start, values = "", 0, dict[str, str]()
     for number, line in enumerate([*lines, "Name: end"]):
@@ -241,7 +228,7 @@ def shown(lines: list[str]) -> Iterator[Entry]:
             values.setdefault(field["key"], field["value"].strip())
 
 
-def in_passing(lines: list[str]) -> Iterator[Entry]:
+def in_passing(lines: Sequence[str]) -> Iterator[Entry]:
     """Yield the packages that sentences state to be there, two or more of the stack with exact versions.
 
     They count only where no list tells. A sentence about what to install, what is required or what helped tells of
@@ -249,13 +236,13 @@ def in_passing(lines: list[str]) -> Iterator[Entry]:
     """
     for number, line in enumerate(lines):
         form = "pin" if "==" in line else "brackets" if "(" in line else ""
-        if not form or len(line) > _LONGEST_SENTENCE:
+        if not form or len(line) > _LONGEST_SENTENCE or not shape("own").search(line):
             continue
         pins = [(normalised(p["name"]), p["version"]) for p in shape(form).finditer(line)]
         stack = [(name, version) for name, version in pins if known(name)]
         if len(dict(stack)) < 2 or len(dict(stack)) < len(stack):
             continue
-        if shape("own").search(line) and not shape("advised").search(line):
+        if not shape("advised").search(line):
             yield from (Entry(number, name, version, weak=True) for name, version in stack)
 
 
@@ -309,12 +296,8 @@ def _differ(version: str, listed: Entry) -> bool:
     return bool(told) and not listed.weak and version.partition("+")[0] != told.partition("+")[0]
 
 
-_KINDS: dict[str, Literal["cuda", "rocm", "xpu", "cpu"]] = {
-    "cu": "cuda",
-    "ro": "rocm",
-    "xp": "xpu",
-    "cp": "cpu",
-}
+Accelerator = Literal["cuda", "rocm", "xpu", "mps", "cpu", "unknown"]
+COMPUTES: dict[str, Accelerator] = {"cu": "cuda", "ro": "rocm", "xp": "xpu", "cp": "cpu"}
 """How a variant begins -> what it computes on."""
 
 
@@ -334,7 +317,7 @@ def torch_told(state: Mapping[str, Entry]) -> TorchBuild | None:
         version=row.version,
         cuda=cuda_of(variant),
         hip=variant.removeprefix("rocm") if variant.startswith("rocm") else "",
-        accelerator=_KINDS.get(variant[:2], "unknown"),
+        accelerator=COMPUTES.get(variant[:2], "unknown"),
         variant="" if row.conda else variant,
         conda=bool(row.conda),
         location=row.location,

@@ -6,33 +6,12 @@ environment, and then nothing of that kind is taken from here.
 """
 
 from collections.abc import Callable
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
 
 from msgspec.structs import fields, replace
 
 from tunedoctor import facts as kinds
-from tunedoctor.facts import (
-    Absent,
-    AmdGpus,
-    Compilers,
-    Distribution,
-    Environment,
-    Errors,
-    Fact,
-    IndexAnswer,
-    Interpreter,
-    Knowledge,
-    NvidiaDriver,
-    NvidiaGpus,
-    Packages,
-    Part,
-    Runtime,
-    Target,
-    TorchBuild,
-    Typed,
-    Unknown,
-    Wanted,
-)
+from tunedoctor.facts import Fact, Part
 from tunedoctor.facts.target import NO_ENVIRONMENT
 from tunedoctor.snapshot import Answer, Snapshot
 from tunedoctor.versions import release
@@ -50,25 +29,13 @@ F = TypeVar("F", bound=Fact)
 P = TypeVar("P", bound=Part)
 
 
-_NOTHING: tuple[object, ...] = (
-    "",
-    "unknown",
-    "other",
-    "not tried",
-    "Linux",
-    "Windows",
-    "macOS",
-    (),
-    {},
-)
+_NOTHING = ("unknown", "other", "not tried", "Linux", "Windows", "macOS")
 """What fields hold where a text told nothing, or only the family of a system."""
-
-
 _ONE_LIST: dict[type[Fact], str] = {
-    Errors: "errors",
-    IndexAnswer: "refusals",
-    Typed: "commands",
-    Wanted: "requirements",
+    kinds.Errors: "errors",
+    kinds.IndexAnswer: "refusals",
+    kinds.Typed: "commands",
+    kinds.Wanted: "requirements",
 }
 """Kinds that hold nothing but a list, and its name: what both tell stands in it once."""
 
@@ -95,140 +62,110 @@ def filled(one: P, other: P) -> P:
 
 
 def _worth(value: object, default: object) -> int:
-    """Return 0 for a value that is not told, 1 for what is true of any, 2 for the rest."""
+    """Return less for a value that says less: -1 for None, 1 for what is true of any system."""
     if value in (None, "", (), {}) or value == default:
-        return 0
+        return -1 if value is None else 0
     return 1 if value in _NOTHING else 2
 
 
 def _build(one: Any, other: Any) -> Any:  # noqa: ANN401  a TorchBuild or an Interpreter
     """Mix no two builds, or interpreters, of one text: parts of one are not true of the other."""
-    unnamed = not one.version or (isinstance(other, Interpreter) and not other.version)
+    unnamed = not one.version or (isinstance(other, kinds.Interpreter) and not other.version)
     return filled(one, other) if unnamed or _same(one.version, other.version) else one
 
 
 def _same(one: str, other: str) -> bool:
     """Tell whether two versions are of one build: equal as far as both go, in local part too where both have one."""
-    numbers, others = release(one), release(other)
-    length = min(len(numbers), len(others))
+    pairs = [*zip(release(one), release(other), strict=False)]
     label, its = one.partition("+")[2], other.partition("+")[2]
-    return (
-        length > 1
-        and numbers[:length] == others[:length]
-        and (not label or not its or label == its)
-    )
+    return len(pairs) > 1 and all(a == b for a, b in pairs) and (not label or its in ("", label))
 
 
-def _compilers(one: Compilers, other: Compilers) -> Compilers:
-    """Fill what one does not tell; "" says that there is no such compiler, None that nothing is said of it."""
-    both = filled(one, other)
-    return replace(
-        both,
-        cc=other.cc if one.cc is None else one.cc,
-        cxx=other.cxx if one.cxx is None else one.cxx,
-    )
-
-
-def _driver(one: NvidiaDriver, other: NvidiaDriver) -> NvidiaDriver:
+def _driver(one: kinds.NvidiaDriver, other: kinds.NvidiaDriver) -> kinds.NvidiaDriver:
     """Take the one that tells of CUDA."""
     first, second = (other, one) if other.cuda and not one.cuda else (one, other)
     return filled(first, second) if first.version == second.version else first
 
 
-def _known(gpus: NvidiaGpus) -> tuple[int, int, int]:
-    told = gpus.gpus
-    sizes = sum(g.memory_total is not None for g in told)
-    return sum(bool(g.compute_capability) for g in told), sizes, len(told)
+def _known(gpus: kinds.NvidiaGpus) -> tuple[int, int, int]:
+    sizes = sum(gpu.memory_total is not None for gpu in gpus.gpus)
+    return sum(bool(gpu.compute_capability) for gpu in gpus.gpus), sizes, len(gpus.gpus)
 
 
-def _packages(one: Packages, other: Packages) -> Packages:
+def _packages(one: kinds.Packages, other: kinds.Packages) -> kinds.Packages:
     """Unite by name; requirements that either tells are kept."""
-    found: dict[str, Distribution] = {d.name: d for d in one.distributions}
+    found: dict[str, kinds.Distribution] = {d.name: d for d in one.distributions}
     for d in other.distributions:
-        before = found.get(d.name)
-        if before is None:
-            found[d.name] = d
-        elif before.version in ("", d.version):
+        before = found.setdefault(d.name, d)
+        if before is not d and before.version in ("", d.version):
             found[d.name] = filled(before, d)
-    return Packages(
+    lists = ("broken", "copies", "in_memory")
+    both = {name: (*getattr(one, name), *getattr(other, name)) for name in lists}
+    return replace(
+        one,
         distributions=tuple(found.values()),
-        broken=tuple(dict.fromkeys((*one.broken, *other.broken))),
-        copies=tuple(dict.fromkeys((*one.copies, *other.copies))),
-        in_memory=tuple(dict.fromkeys((*one.in_memory, *other.in_memory))),
         conda={**other.conda, **one.conda},
         complete=one.complete or other.complete,
+        **{name: tuple(dict.fromkeys(told)) for name, told in both.items()},
     )
 
 
 _MERGES: dict[type[Fact], Callable[[Any, Any], Any]] = {
-    Packages: _packages,
-    Environment: lambda one, other: Environment(variables={**other.variables, **one.variables}),
-    TorchBuild: _build,
-    Interpreter: _build,
-    AmdGpus: lambda one, other: max(one, other, key=lambda found: len(found.gpus)),
-    Compilers: _compilers,
-    NvidiaGpus: lambda one, other: max(one, other, key=_known),
-    NvidiaDriver: _driver,
-    Runtime: lambda one, other: filled(replace(one, stages=(*one.stages, *other.stages)), other),
+    kinds.Packages: _packages,
+    kinds.Environment: lambda a, b: replace(a, variables={**b.variables, **a.variables}),
+    kinds.TorchBuild: _build,
+    kinds.Interpreter: _build,
+    kinds.AmdGpus: lambda a, b: max(a, b, key=lambda found: len(found.gpus)),
+    kinds.NvidiaGpus: lambda a, b: max(a, b, key=_known),
+    kinds.NvidiaDriver: _driver,
+    kinds.Runtime: lambda a, b: filled(replace(a, stages=(*a.stages, *b.stages)), b),
 }
 
 
 OF_THE_TEXT = (kinds.Errors, kinds.Runtime, kinds.Typed, kinds.Wanted, kinds.IndexAnswer)
 """Kinds that only a run or a text tells."""
 OF_THE_TARGET = (
-    *(Target, Interpreter, TorchBuild, kinds.Packages, kinds.CudaWheels, kinds.Shadows),
-    *(
-        kinds.Launchers,
-        kinds.LibraryPath,
-        kinds.Environment,
-        kinds.InstallerConfig,
-        kinds.Compilers,
-    ),
+    *(kinds.Target, kinds.Interpreter, kinds.TorchBuild, kinds.Packages, kinds.CudaWheels),
+    *(kinds.Shadows, kinds.Launchers, kinds.LibraryPath, kinds.Environment),
+    *(kinds.InstallerConfig, kinds.Compilers),
 )
 """Kinds that tell of one Python environment."""
 _NOT_ASKED = (kinds.Container, kinds.NvidiaAnswer)
 """Kinds that are absent from a text that does not speak of them, which says nothing of the machine."""
 
-_NOBODY = Absent(why=NO_ENVIRONMENT)
+_NOBODY = kinds.Absent(why=NO_ENVIRONMENT)
 
 
-class Joined(NamedTuple):
-    """What both tell."""
-
-    snapshot: Snapshot
-    left_out: tuple[str, ...]
-    """Why facts of this machine were left out, a sentence each."""
-
-
-def joined(told: Snapshot, here: Snapshot) -> Joined:
-    """Return the facts of a text, filled in from this machine."""
+def joined(told: Snapshot, here: Snapshot) -> tuple[Snapshot, tuple[str, ...]]:
+    """Return the facts of a text, filled in from this machine, and why facts of it were left out, a sentence each."""
     other_machine, other_target = _other_machine(told, here), _other_target(told, here)
     answers: dict[type[Fact], Answer] = told.answers()
     for kind, answer in here.answers().items():
         stranger = other_target if kind in OF_THE_TARGET else other_machine
-        if kind in OF_THE_TEXT or (stranger and kind is not Knowledge):
+        if kind in OF_THE_TEXT or (stranger and kind is not kinds.Knowledge):
             continue
-        if answer == _NOBODY or (isinstance(answer, Target) and answer.chosen_by == "none"):
+        if answer == _NOBODY or (isinstance(answer, kinds.Target) and answer.chosen_by == "none"):
             continue  # no environment was looked at here: what the text lacks of one stays open
         own = answers.get(kind)
         if isinstance(own, kind) and isinstance(answer, kind):
             answers[kind] = merged(own, answer)
-        elif not isinstance(own, kind) and not (isinstance(own, Absent) and kind not in _NOT_ASKED):
+        elif not isinstance(own, (kind, kinds.Absent) if kind not in _NOT_ASKED else kind):
             answers[kind] = answer
     left_out = tuple(why for why in (other_machine, other_target) if why)
-    return Joined(Snapshot(answers, taken=here.taken, doctor=here.doctor), left_out)
+    return Snapshot(answers, taken=here.taken, doctor=here.doctor), left_out
 
 
 def _other_machine(told: Snapshot, here: Snapshot) -> str:
-    theirs, ours = told.find(NvidiaDriver), here.get(NvidiaDriver)
-    if theirs and theirs.version:
-        if isinstance(ours, Absent):
-            return f"the text is of a machine with driver {theirs.version}, this one has none"
-        if isinstance(ours, NvidiaDriver) and ours.version and ours.version != theirs.version:
-            return f"the text is of a machine with driver {theirs.version}, this one has {ours.version}"
-    cards, own = told.find(NvidiaGpus), here.get(NvidiaGpus)
-    if cards and not isinstance(own, Unknown):
-        names = {_model(card.name) for card in own.gpus} if isinstance(own, NvidiaGpus) else set()
+    theirs, ours = told.find(kinds.NvidiaDriver), here.get(kinds.NvidiaDriver)
+    if theirs and theirs.version and not isinstance(ours, kinds.Unknown):
+        own_driver = ours.version if isinstance(ours, kinds.NvidiaDriver) else "none"
+        if own_driver not in ("", theirs.version):
+            return (
+                f"the text is of a machine with driver {theirs.version}, this one has {own_driver}"
+            )
+    cards, own = told.find(kinds.NvidiaGpus), here.find(kinds.NvidiaGpus)
+    if cards and not isinstance(here.get(kinds.NvidiaGpus), kinds.Unknown):
+        names = {_model(card.name) for card in own.gpus} if own else set[str]()
         strange = [card.name for card in cards.gpus if card.name and _model(card.name) not in names]
         if strange:
             return f"the text is of a machine with {strange[0]}, which this one does not have"
@@ -236,25 +173,16 @@ def _other_machine(told: Snapshot, here: Snapshot) -> str:
 
 
 def _other_target(told: Snapshot, here: Snapshot) -> str:
-    torch, own_torch = told.find(TorchBuild), here.find(TorchBuild)
-    python, own_python = told.find(Interpreter), here.find(Interpreter)
-    for name, theirs, ours in (
-        ("torch", torch.version if torch else "", own_torch.version if own_torch else ""),
-        ("Python", python.version if python else "", own_python.version if own_python else ""),
-    ):
-        if theirs and ours and _differ(theirs, ours):
-            return (
-                f"the text is of an environment with {name} {theirs}, the target has {ours}; "
-                "--target names another"
-            )
+    named: tuple[tuple[type[Any], str], ...] = (
+        (kinds.TorchBuild, "torch"),
+        (kinds.Interpreter, "Python"),
+    )
+    for kind, name in named:
+        theirs, ours = (getattr(one.find(kind), "version", "") for one in (told, here))
+        if theirs and ours and not _same(theirs, ours):
+            which = f"with {name} {theirs}, the target has {ours}"
+            return f"the text is of an environment {which}; --target names another"
     return ""
-
-
-def _differ(one: str, other: str) -> bool:
-    """Tell whether two versions contradict each other: 2.9.1 and 2.9.1+cu128 do not, nor do 3.12 and 3.12.3."""
-    (a, _, local), (b, _, other_local) = one.partition("+"), other.partition("+")
-    parts = zip(a.split("."), b.split("."), strict=False)
-    return any(x != y for x, y in parts) or bool(local and other_local and local != other_local)
 
 
 def _model(name: str) -> str:

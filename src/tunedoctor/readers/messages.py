@@ -13,10 +13,17 @@ from msgspec.structs import replace
 from tunedoctor.facts import Errors, ErrorText, Fact, Frame, Shadow, Shadows
 from tunedoctor.messages.cause import causes
 from tunedoctor.messages.match import matches, shipped
-from tunedoctor.readers.dress import LOOK_UP, TYPE, Said, by_stream, message, undressed
-from tunedoctor.readers.paste import search, shape
-from tunedoctor.readers.tracebacks import tracebacks
-from tunedoctor.readers.unwrap import wrapped
+from tunedoctor.readers.paste import Paste, search, shape
+from tunedoctor.readers.tidy import wrapped
+from tunedoctor.readers.tracebacks import (
+    LOOK_UP,
+    TYPE,
+    Said,
+    by_stream,
+    message,
+    tracebacks,
+    undressed,
+)
 from tunedoctor.tables.load import table
 from tunedoctor.tables.small import distribution_of
 
@@ -67,28 +74,25 @@ _LONGEST = 2000
 _ALTOGETHER = 60_000
 """Characters of all messages: every check looks through them."""
 _LONGEST_WORD = 800
-_ENDLESS = shape("message.endless")
 _LABEL = shape("message.label")
 """What the title of a thread has in front of the error that it quotes."""
-_TICKED = shape("message.ticked")
-"""Python's own words with the quotes of Markdown in place of Python's."""
 _SIDES = "|\u2502 \t\v\f\x1c\x1d\x1e\x1f\x85\n\r"
 """What stands at both ends of a line in a box."""
 
 
-def read(lines: list[str]) -> list[Fact]:
+def read(paste: Paste) -> list[Fact]:
     """Return one Errors fact in the order of the text, and what its tracebacks prove; nothing where none is stated."""
-    said = undressed(lines)
-    traces = tracebacks(said)
-    known = {line for error in traces.errors for line in error.text.splitlines()}
+    said = undressed(paste.lines)
+    raised, taken = tracebacks(said)
+    known = {line for error in raised for line in error.text.splitlines()}
     once: dict[str, ErrorText] = {}
-    low = "\n".join(lines).lower()
+    low = paste.text.lower()
     signs = [sign for sign in table("sayings")["sayings"] if sign in low]
     for stream in by_stream(said):
-        for error in _bare(stream, traces.taken, signs):
+        for error in _bare(stream, taken, signs):
             if error.text not in known:
                 once.setdefault(error.text, error)
-    found = [*traces.errors, *once.values()]
+    found = [*raised, *once.values()]
     found += _in_rows(said, Errors(errors=tuple(found)))
     found.sort(key=lambda error: int(error.where[5:]))
     if len(found) > MOST:
@@ -96,7 +100,7 @@ def read(lines: list[str]) -> list[Fact]:
     whole = sum(len(error.text) for error in found) <= _ALTOGETHER
     most = _ALTOGETHER if whole else _ALTOGETHER // len(found)
     found = [replace(error, text=_shortened(error.text, most)) for error in found]
-    return [Errors(errors=tuple(found)), *shadows(traces.errors)] if found else []
+    return [Errors(errors=tuple(found)), *shadows(raised)] if found else []
 
 
 def _in_rows(said: Sequence[Said], told: Errors) -> list[ErrorText]:
@@ -116,11 +120,11 @@ def _in_rows(said: Sequence[Said], told: Errors) -> list[ErrorText]:
 def _shortened(text: str, most: int) -> str:
     """Cut a long message in the middle, and words longer than any path: a name would be sought in them for ever."""
     if len(text) > _LONGEST_WORD:
-        text = _ENDLESS.sub(lambda word: f"{word[0][:500]}…{word[0][-100:]}", text)
+        text = shape("message.endless").sub(lambda word: f"{word[0][:500]}…{word[0][-100:]}", text)
     return text if len(text) <= most else f"{text[: most // 2]} … {text[-most // 2 :]}"
 
 
-def _bare(said: Sequence[Said], taken: frozenset[int], signs: Sequence[str]) -> list[ErrorText]:
+def _bare(said: Sequence[Said], taken: set[int], signs: Sequence[str]) -> list[ErrorText]:
     """Return the lines of a process that state a fault outside of tracebacks, each with what belongs to it."""
     found: list[ErrorText] = []
     at = 0
@@ -132,16 +136,12 @@ def _bare(said: Sequence[Said], taken: frozenset[int], signs: Sequence[str]) -> 
             continue
         label = _LABEL.match(text)
         kind = TYPE.match(text, label.end() if label else 0)
-        start = at
         if kind or text.endswith(LOOK_UP):
             text, at = message(said, at)
             text = text.strip(_SIDES)[label.end() if label and kind else 0 :]
         else:
             text, at = _sentence(said, at)
-        if start and text[0].islower() and not kind and wrapped(said[start - 1].text, one.text):
-            before = said[start - 1].text.strip()
-            text = text if states_a_fault(before, signs) else f"{before} {text}"
-        text = _TICKED.sub(_quoted, text) if "`" in text else text
+        text = shape("message.ticked").sub(_quoted, text) if "`" in text else text
         found.append(
             ErrorText(text=text, where=f"line {one.number}", type=kind["type"] if kind else "")
         )

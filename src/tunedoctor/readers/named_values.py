@@ -4,21 +4,19 @@ Names are found wherever they stand and by whatever tool they were printed; a va
 of its kind, so that prose gives nothing. Where a report tells a thing twice, the first has the word.
 """
 
-import re
-from collections.abc import Iterable, Iterator
-from typing import Literal
+from collections.abc import Iterable
 
 from tunedoctor import facts as kinds
 from tunedoctor.readers.cards import cards_in, cards_of, gpus
 from tunedoctor.readers.host import filled, host, variables
 from tunedoctor.readers.lines import in_forms, in_lines
+from tunedoctor.readers.lists import COMPUTES, Accelerator
 from tunedoctor.readers.merge import NoTorch
-from tunedoctor.readers.names import Collected, Said, bare, instead, told, version, yes_or_no
-from tunedoctor.readers.paste import Paste, search
-from tunedoctor.readers.session import answers, latest
+from tunedoctor.readers.names import Collected, bare, instead, told, version, yes_or_no
+from tunedoctor.readers.paste import Paste, search, shape
+from tunedoctor.readers.prompts import answers, latest
+from tunedoctor.tables.wheels import cuda_of
 from tunedoctor.versions import normalised
-
-Accelerator = Literal["cuda", "rocm", "xpu", "mps", "cpu", "unknown"]
 
 _GPU_WORDS = ("cuda", "xpu", "mps", "gpu", "hip", "rocm")
 
@@ -88,22 +86,15 @@ def _build(
             best = one
     found = search("torch.label", best)
     label = found[1] if found else ""
-    name = ""
-    if conda:
-        from tunedoctor.probes.torch_build import conda_build  # noqa: PLC0415  few reports list conda's packages
-
-        name = conda_build(conda)
     # a plain "CUDA" is that of torch where a script that asks torch for more told it
     keys = ("torch_cuda", "cuda_plain") if said.all("available") else ("torch_cuda",)
-    built = re.search(r"cuda(\d{1,2}\.\d{1,2})", name)
-    cuda = said.value(*(keys[:1] if label else keys)) or ""
-    if not cuda:
-        cuda = f"{label[2:-1]}.{label[-1]}" if label.startswith("cu") else built[1] if built else ""
+    cuda = said.value(*(keys[:1] if label else keys)) or cuda_of(label)
     hip = said.value("torch_hip") or ""
     none = (bare(one.value).lower() for one in said.all(*keys))
     without = best and any(value in ("none", "could not collect", "null") for value in none)
-    accelerator = _by_label(label, best, cuda, hip) or _by_report(said, host)
-    if accelerator == "unknown" and (without or "_cpu" in name or "cpu_" in name):
+    by_cuda: Accelerator = "cuda" if cuda or ".nv2" in best else _by_report(said, host)
+    accelerator = "rocm" if hip else COMPUTES.get(label[:2], by_cuda)
+    if accelerator == "unknown" and without:
         accelerator = "cpu"
     variant = label or (accelerator if accelerator in ("cpu", "xpu") else "")
     if accelerator == "cuda" and cuda:
@@ -121,19 +112,8 @@ def _build(
     )
 
 
-def _by_label(label: str, best: str, cuda: str, hip: str) -> Accelerator | None:
-    """Go by what the build says of itself."""
-    if hip or label.startswith("rocm"):
-        return "rocm"
-    if label in ("cpu", "xpu"):
-        return "cpu" if label == "cpu" else "xpu"
-    return "cuda" if cuda or ".nv2" in best else None
-
-
 def _by_report(said: Collected, host: kinds.Host | None) -> Accelerator:
     """Go by what the report says around it, the surest first."""
-    if said.first("torch_xpu"):
-        return "xpu"
     if marked := said.first("torch_kind"):
         return "rocm" if marked == "rocm" else "cuda"
     if host is not None and host.os == "macos":
@@ -174,8 +154,8 @@ def _answers(said: Collected) -> Iterable[bool]:
 def _archs(said: Collected) -> tuple[str, ...]:
     """Compiled architectures; of "-gencode;arch=compute_80,code=sm_80" what code says."""
     for one in said.all("archs"):
-        text = " ".join(re.findall(r"code=(\w{4,12})", one.value)) or one.value
-        found = re.findall(r"\b(?:sm_\d{2,3}[af]?|compute_\d{2,3}|gfx[0-9a-f]{3,5})\b", text)
+        text = " ".join(shape("piece.code").findall(one.value)) or one.value
+        found = shape("piece.archs").findall(text)
         if found:
             return tuple(dict.fromkeys(found))
     return ()
@@ -184,10 +164,10 @@ def _archs(said: Collected) -> tuple[str, ...]:
 _LONGEST_LISTED = 2000
 
 
-def read(lines: list[str]) -> list[kinds.Fact]:
+def read(paste: Paste) -> list[kinds.Fact]:
     """Return the facts that names with values in these lines tell; nothing where there are none. Never raises."""
-    paste = Paste(lines)
-    said = Collected(_all(paste))
+    lines = paste.lines
+    said = Collected((*latest(answers(lines)), *in_forms(paste), *in_lines(lines)))
     packages, conda = _listed(paste)
     for key in (*said.beginning("library "), "torch"):
         name = key.removeprefix("library ")
@@ -210,12 +190,6 @@ def read(lines: list[str]) -> list[kinds.Fact]:
     known = system and (system.kernel or system.machine or system.macos_version or system.model)
     idle = not known and not tools
     return [] if idle and facts == [system] else facts
-
-
-def _all(paste: Paste) -> Iterator[Said]:
-    yield from latest(answers(paste.lines))
-    yield from in_forms(paste)
-    yield from in_lines(paste.lines)
 
 
 def _listed(paste: Paste) -> tuple[dict[str, kinds.Distribution], dict[str, str]]:

@@ -1,11 +1,10 @@
 """What a report says, under the labels of labels.json: names, and values read by the kind of a label."""
 
-import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-from tunedoctor.readers.paste import search, shape
+from tunedoctor.readers.paste import bytes_of, search, shape
 from tunedoctor.tables.load import table
 
 NOTHING = frozenset(table("labels")["nothing"])
@@ -83,7 +82,61 @@ def _number(value: str, most: int = 9999) -> int | None:
     return int(plain) or None if number else None
 
 
-_READERS: dict[str, Callable[[str], object]] = {
+def counter(text: str) -> int | None:
+    """Return a whole number, or None."""
+    plain = text.strip()
+    return min(int(plain), 1 << 31) if plain.isdecimal() and len(plain) <= 18 else None
+
+
+def printed(text: str) -> str:
+    """Return a value as tools of GPUs print it; "" for the words that stand for none."""
+    text = text.strip().rstrip("\\,").strip()
+    bare_ = text.strip("[]").lower()
+    return "" if bare_.startswith(_NOT_PRINTED) or "deprecated" in bare_ else text[:120]
+
+
+def slot(text: str) -> str:
+    """Return a bus id as sysfs has it, of "00000000:0C:00.0" or of the number that HSA makes of it; "" for none."""
+    if text.isdecimal():
+        place = int(text)
+        return f"0000:{place >> 8 & 255:02x}:{place >> 3 & 31:02x}.{place & 7}" if place else ""
+    found = shape("piece.slot").search(text.lower())
+    return f"{found[1][-4:]}:{found[2]}" if found else ""
+
+
+def driver_model(text: str) -> str:
+    """Return WDDM, TCC or MCDM, else ""."""
+    word = text.strip().upper()
+    return word if word in ("WDDM", "TCC", "MCDM") else ""
+
+
+def _throttle(text: str) -> tuple[str, ...]:
+    """Return the reasons that are faults, of NVML's bits."""
+    text = text.strip().lower()
+    bits = int(text, 16) if text.startswith("0x") and not set(text[2:19]) - _HEX else 0
+    return tuple(n for bit, n in table("outputs")["throttle"]["bits"].items() if bits & int(bit))
+
+
+def _recovery(text: str) -> str:
+    """Return a recovery action as NVML names it: "Reset" -> "GPU_RESET", "None" -> ""."""
+    word = "_".join(printed(text).upper().split())
+    return {"RESET": "GPU_RESET", "REBOOT": "NODE_REBOOT"}.get(word, word)
+
+
+def _fabric(text: str) -> str:
+    low = text.strip().lower()
+    return low if low == "not supported" else printed(low)
+
+
+def _hexadecimal(text: str) -> str:
+    """Return the four hex digits of "0x744c" or "744c"; "" for anything else."""
+    digits = text.lower().removeprefix("0x")
+    return digits if len(digits) == 4 and not set(digits) - _HEX and digits != "0000" else ""
+
+
+_HEX = set("0123456789abcdef")
+_NOT_PRINTED = ("n/a", "none", "not supported", "unknown", "not found", "not available", "err!")
+_READERS: dict[str, Callable[[str], Any]] = {
     "version": version,
     "yes_or_no": yes_or_no,
     "size": size,
@@ -92,7 +145,31 @@ _READERS: dict[str, Callable[[str], object]] = {
     "count": lambda value: _number(value, most=1 << 31),
     "compiler": lambda value: "gcc" if told(value) else "" if value.strip() else None,
     "text": lambda value: told(value)[:120] or None,
+    # of GPUs, as their tools print them
+    "told": printed,
+    "name": lambda text: "" if _hexadecimal(text) else printed(text),
+    "hexadecimal": _hexadecimal,
+    "target": lambda text: next(iter(shape("amd_words.gfx").findall(text)), ""),
+    "slot": slot,
+    "bytes": lambda text: bytes_of(text, "m"),
+    "counter": counter,
+    "compute": lambda text: text if text.replace(".", "", 1).isdecimal() else "",
+    "switch": lambda text: {"enabled": True, "disabled": False}.get(text.strip().lower()),
+    "yes": lambda text: text.lower() in ("yes", "1"),
+    "recovery": _recovery,
+    "throttle": _throttle,
+    "fabric": _fabric,
+    "driver_model": driver_model,
 }
+
+
+def fields_of(section: str, values: Mapping[str, str]) -> dict[str, Any]:
+    """Return the fields of a GPU that labelled values tell of, as a section of outputs.json has kinds and labels."""
+    found: dict[str, Any] = {}
+    for field, (kind, *labels) in table("outputs")[section]["fields"].items():
+        told_ = (_READERS[kind](values[label]) for label in labels if values.get(label))
+        found[field] = next((one for one in told_ if one not in (None, "")), _READERS[kind](""))
+    return found
 
 
 MOST_SAID = 5_000
@@ -173,7 +250,7 @@ _LIBRARIES: dict[str, str] = {
     **{one.replace("-", " "): one for one in _TABLE["libraries"]},
     **_TABLE["aliases"],
 }
-_LETTERS = re.compile(r"[^\W\d_]+")
+_LETTERS = shape("piece.letters")
 
 
 def _first_letters(text: str) -> str:
@@ -202,7 +279,7 @@ def key_of(name: str) -> tuple[str, str]:
     if plain in _KEYS:
         return _KEYS[plain], ""
     if plain.startswith(_NUMBERED) and (numbered := search("name.of_gpu", plain)):
-        return _OF_PART.get(numbered[2] or "", "gpu"), re.sub(r"\s", "", numbered[1])
+        return _OF_PART.get(numbered[2] or "", "gpu"), "".join(numbered[1].split())
     library = library_of(name)
     return (f"library {library}" if library else ""), ""
 

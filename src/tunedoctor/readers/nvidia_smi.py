@@ -1,67 +1,205 @@
-"""Find what nvidia-smi printed in any text: its table, -L, csv and -q; the driver, and why it fails."""
+"""Find what nvidia-smi printed in any text: its table, -L, csv, -q as text and as XML; the driver, and why it fails."""
 
 import re
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
 
 from msgspec.structs import replace
 
-from tunedoctor.facts import Fact, NvidiaAnswer, NvidiaDriver, NvidiaGpu, NvidiaGpus
-from tunedoctor.readers.nvidia_values import (
-    CUT,
-    Seen,
-    Values,
-    count,
-    driver_model,
-    fields_of,
-    of_driver,
-    process,
-    queries,
-    size,
-    slot,
-    told,
-)
-from tunedoctor.readers.paste import Hit, Paste, search
+from tunedoctor import facts as kinds
+from tunedoctor.facts import Fact
+from tunedoctor.readers.names import counter, driver_model, fields_of, printed, slot, version
+from tunedoctor.readers.paste import LONGEST, Hit, Paste, bytes_of, search, shape
 from tunedoctor.tables.gpus import nvidia_by_name, nvidia_cut
 from tunedoctor.tables.load import table
+
+CUT = "..."
+"""What the table puts at the end of a name that is too long for it."""
+
+Values = Mapping[str, str]
+"""Names such as "memory.total" or "fb_memory_usage.total", and what stands there."""
+
+
+class Seen(NamedTuple):
+    """What one output of nvidia-smi says."""
+
+    driver: str = ""
+    library: str = ""
+    """Version of nvidia-smi itself, which comes with the user-space libraries."""
+    cuda: str = ""
+    gpus: tuple[kinds.NvidiaGpu, ...] = ()
+
+
+def of_driver(values: Values) -> Seen:
+    """Return the versions that values name: since 610 those of the kernel's and the user's part."""
+
+    def first(*names: str) -> str:
+        return next(filter(None, (version(values.get(name, "")) for name in names)), "")
+
+    return Seen(
+        driver=first("kmd_version", "driver_version", "driver"),
+        library=first("library"),
+        cuda=first("cuda_umd_version", "cuda_version", "cuda"),
+    )
+
+
+def process(pid: str, name: str, memory: str) -> tuple[kinds.GpuProcess, ...]:
+    """Make a process of what is told of it; none where its number is none."""
+    number = counter(pid)
+    # of its path the last part, for either system; the rest says too much of the machine
+    program = printed(name.replace("\\", "/").rpartition("/")[2])
+    size = bytes_of(memory, "m")
+    return () if number is None else (kinds.GpuProcess(pid=number, name=program, memory=size),)
+
+
+Leaf = tuple[tuple[str, ...], str]
+"""Names on the way down, in lower case with underscores, and the value."""
+
+_DEEPEST = 30
+_SECTION = 12
+"""Lines below a heading under which a few lines of one GPU say by themselves what is wrong with it."""
+
+
+def queries(paste: Paste) -> list[Seen]:
+    """Return every -q output; each begins with its NVSMI LOG line. A section alone is of one GPU."""
+    starts = [hit.line for hit in paste.each("nvidia_smi.log")]
+    ends = [*starts[1:], len(paste.lines)]
+    found = [_query(paste.lines[a + 1 : b]) for a, b in zip(starts, ends, strict=bool(starts))]
+    for hit in [] if starts else paste.each("nvidia_smi.section")[:1]:
+        lines = paste.lines[hit.line : hit.line + _SECTION]
+        if "orrectable Error  " in paste.line(hit.line + 1):
+            found.append(_query(["GPU", "Product Name : NVIDIA GPU", *lines]))
+    return found + [_query(list(_as_text(one))) for one in paste.text.split("<nvidia_smi_log>")[1:]]
+
+
+def _as_text(xml: str) -> Iterator[str]:
+    """Write an XML output as the text would be. It is scanned, not parsed: a cut paste is read as far as it goes."""
+    above: list[str] = []
+    for tag in shape("piece.tag").finditer(xml.partition("</nvidia_smi_log>")[0]):
+        closes, name, attributes, value = tag[1], tag[2].lower(), tag[3], " ".join(tag[4].split())
+        if closes:
+            if name in above[-3:]:  # tolerate a tag whose end was lost
+                del above[len(above) - 1 - above[::-1].index(name) :]
+        elif name == "gpu":
+            above = ["gpu"]
+            yield f"GPU {attributes.partition('id=')[2].strip(chr(34) + chr(39))}"
+        elif not attributes.rstrip().endswith("/"):
+            yield f"{' ' * len(above)}{name}{' : ' if value else ''}{value}"
+            if len(above) < _DEEPEST:
+                above.append(name)
+
+
+def _query(lines: Sequence[str]) -> Seen:
+    head: dict[str, str] = {}
+    gpus: list[list[Leaf]] = []
+    above: list[tuple[int, str]] = []
+    for whole in lines:
+        line = whole[:LONGEST].rstrip()
+        if gpu := search("nvidia_smi.gpu", line):
+            gpus.append([(("gpu_bus_id",), gpu[1] or "")])
+            above = []
+            continue
+        key, colon, value = line.partition(" : ")
+        name = "_".join("".join(c if c.isalnum() else " " for c in key.lower()).split())
+        if not gpus:
+            if colon:
+                head.setdefault(name, value)
+            continue
+        depth = len(line) - len(line.lstrip())
+        if depth == 0 and not colon and "|" in line:
+            break  # another output follows
+        while above and name and above[-1][0] >= depth and (depth or not colon):
+            above.pop()  # where a paste lost its indents, the last heading stays
+        path = (*(one for _, one in above), name)
+        if colon:
+            gpus[-1].append((path, value.strip()))
+        elif name and len(above) < _DEEPEST:
+            above.append((depth, name))
+            gpus[-1].append((path, ""))
+    return of_driver(head)._replace(
+        gpus=tuple(_of_leaves(at, leaves) for at, leaves in enumerate(gpus))
+    )
+
+
+def _of_leaves(index: int, leaves: Sequence[Leaf]) -> kinds.NvidiaGpu:
+    """Make a GPU of its leaves; text and XML name a few of them differently."""
+    flat: dict[tuple[str, ...], str] = {}
+    for path, value in leaves:
+        if "mig_device" not in path:
+            flat.setdefault(path, value)
+    values = {".".join(path): value for path, value in flat.items()}
+    fields: dict[str, Any] = fields_of("nvidia_gpu", values) | {
+        "index": index,
+        "mig_instances": sum(path[-2:] == ("mig_device", "index") for path, _ in leaves),
+        "ecc_uncorrected": _uncorrected(flat),
+        "throttle": _throttled(flat),
+    }
+    return kinds.NvidiaGpu(**fields)
+
+
+def _uncorrected(flat: dict[tuple[str, ...], str]) -> int | None:
+    """Add up the uncorrectable errors since the driver was loaded; None where none is counted."""
+    counts = [
+        number
+        for path, value in flat.items()
+        if path[:2] == ("ecc_errors", "volatile")
+        and ("uncorrectable" in path[-1] or path[2:] == ("double_bit", "total"))
+        and (number := counter(value)) is not None
+    ]
+    return sum(counts) if counts else None
+
+
+def _throttled(flat: dict[tuple[str, ...], str]) -> tuple[str, ...]:
+    active = {
+        path[-1].removeprefix("clocks_event_reason_").removeprefix("clocks_throttle_reason_")
+        for path, value in flat.items()
+        if path[0] in ("clocks_event_reasons", "clocks_throttle_reasons") and value == "Active"
+    }
+    labels = table("outputs")["throttle"]["labels"]
+    return tuple(word for reason, word in labels.items() if reason in active)
+
 
 PROC_VERSION = "/proc/driver/nvidia/version"
 _EXIT_LARGEST = 255
 _GOES_ON = ("NVML library version", "Make sure that", "Please also try")
 
 
-def proc_version(text: str) -> NvidiaDriver | None:
+def proc_version(text: str) -> kinds.NvidiaDriver | None:
     """Return the version of the kernel module and its kind, or None where `text` does not tell."""
     found = search("nvidia_smi.nvrm", text)
     if not found:
         return None
-    return NvidiaDriver(found["version"], source=PROC_VERSION, open_module=bool(found["open"]))
+    return kinds.NvidiaDriver(
+        found["version"], source=PROC_VERSION, open_module=bool(found["open"])
+    )
 
 
-def failures(paste: Paste) -> NvidiaAnswer | None:
+def failures(paste: Paste) -> kinds.NvidiaAnswer | None:
     """Return the first failure in a text, or None."""
     for hit in paste.each("nvml_said"):
         if answer := _failure(paste, hit):
             return answer
-    return NvidiaAnswer(smi="missing") if paste.has("nvidia_smi.missing") else None
+    return kinds.NvidiaAnswer(smi="missing") if paste.has("nvidia_smi.missing") else None
 
 
-def _failure(paste: Paste, hit: Hit) -> NvidiaAnswer | None:
+def _failure(paste: Paste, hit: Hit) -> kinds.NvidiaAnswer | None:
     known: dict[str, Any] = table("outputs")["nvml_errors"]
     if hit.row == "asleep":
-        return NvidiaAnswer(smi="hung", smi_text="ps shows nvidia-smi in uninterruptible sleep")
+        return kinds.NvidiaAnswer(
+            smi="hung", smi_text="ps shows nvidia-smi in uninterruptible sleep"
+        )
     if hit.row == "python":
         code, text = known["classes"].get(hit.found[1]), hit.found[2] or hit.found[1]
         how = "missing" if code == 12 else "error"
-        return NvidiaAnswer(nvml=how, nvml_code=code, nvml_text=text) if code else None
+        return kinds.NvidiaAnswer(nvml=how, nvml_code=code, nvml_text=text) if code else None
     below = paste.line(hit.line + 1)
     more = [below.strip()] if below.startswith(_GOES_ON) else []
     text = "\n".join([paste.line(hit.line).strip(), *more])
     if hit.row != "init":
-        return NvidiaAnswer(smi="error", smi_code=int(hit.row), smi_text=text)
+        return kinds.NvidiaAnswer(smi="error", smi_code=int(hit.row), smi_text=text)
     low = hit.found[1].lower()
     code = next((number for words, number in known["words"].items() if words in low), None)
-    return NvidiaAnswer(
+    return kinds.NvidiaAnswer(
         nvml="error",
         nvml_code=code,
         nvml_text=hit.found[1].strip(),
@@ -96,7 +234,7 @@ def _table(hits: Sequence[Hit]) -> Seen:
                 "name": " ".join(row_told["name"].split()),
                 "slot": slot(row_told["bus"]),
                 "driver_model": driver_model(row_told["mode"]),
-                "ecc_uncorrected": count(row_told["ecc"]),
+                "ecc_uncorrected": counter(row_told["ecc"]),
                 "mig_instances": 0,
                 "processes": (),
             }
@@ -106,17 +244,18 @@ def _table(hits: Sequence[Hit]) -> Seen:
             last = None
             if one := gpus.get(int(row_told["gpu"])):
                 names = ("pid", "program", "memory")
-                found = process(*(row_told.get(name, "") for name in names))
-                one["processes"] += (found,) if found else ()
+                one["processes"] += process(*(row_told.get(name, "") for name in names))
                 one["mig_instances"] += row == "mig_device"
         elif last and row == "memory":
-            total = size(row_told["total"]) or 0
+            total = bytes_of(row_told["total"], "m") or 0
             # the driver's own reserve is not shown: a few hundred MiB less are free
-            free = max(total - (size(row_told["used"]) or 0), 0)
+            free = max(total - (bytes_of(row_told["used"], "m") or 0), 0)
             last |= {"memory_total": total, "memory_free": free}
         elif last:
             last["mig"] = row_told["mig"] == "Enabled"
-    return of_driver(_values(hits[0]))._replace(gpus=tuple(NvidiaGpu(**g) for g in gpus.values()))
+    return of_driver(_values(hits[0]))._replace(
+        gpus=tuple(kinds.NvidiaGpu(**g) for g in gpus.values())
+    )
 
 
 def _values(hit: Hit) -> dict[str, str]:
@@ -164,17 +303,20 @@ def row_of(fields: Sequence[str], line: str) -> dict[str, str]:
     if not re.fullmatch(r"\d[\d.]{2,20}|\[?\w[\w /]{0,30}\]?", row.get("driver_version", "0.0.0")):
         return {}
     name = row.get("name") or row.get("gpu_name") or row.get("uuid", "-")
-    return row if told(name) else {}
+    return row if printed(name) else {}
 
 
 def seen(rows: Sequence[Values]) -> Seen:
     """Make GPUs of rows."""
-    gpus: dict[str, NvidiaGpu] = {}
+    gpus: dict[str, kinds.NvidiaGpu] = {}
     for at, row in enumerate(rows):
-        index = count(row.get("index", "") or row.get("gpu_index", ""))
-        fields: dict[str, Any] = {**fields_of(row), "index": at if index is None else index}
+        index = counter(row.get("index", "") or row.get("gpu_index", ""))
+        fields: dict[str, Any] = {
+            **fields_of("nvidia_gpu", row),
+            "index": at if index is None else index,
+        }
         if fields["name"] or fields["uuid"]:
-            gpus.setdefault(fields["uuid"] or str(at), NvidiaGpu(**fields))
+            gpus.setdefault(fields["uuid"] or str(at), kinds.NvidiaGpu(**fields))
     drivers = [one for one in map(of_driver, rows) if one.driver] or [Seen()]
     return drivers[0]._replace(gpus=tuple(gpus.values()))
 
@@ -182,25 +324,28 @@ def seen(rows: Sequence[Values]) -> Seen:
 SOURCE = "nvidia-smi"
 
 
-def read(lines: list[str]) -> list[Fact]:
+def read(paste: Paste) -> list[Fact]:
     """Return NvidiaDriver, NvidiaGpus and NvidiaAnswer, as far as the lines have them; [] for none.
 
     The driver is also known by the text of /proc/driver/nvidia/version, where that was pasted.
     Sizes are bytes. Of several outputs the one that shows the most GPUs counts. Never raises; takes time in proportion
     to the text.
     """
-    paste = Paste([line.replace("\uff1a", ":").expandtabs(8) for line in lines])
+    if "\t" in paste.text:
+        paste = Paste([line.expandtabs(8) for line in paste.lines])
     outputs = [one for way in (queries, csv_outputs, tables) for one in way(paste)]
     kernel = proc_version(paste.text)
     if kernel and (library := paste.first("nvidia_smi.nvml_library")):
         kernel = replace(kernel, library=library)
     driver, answer = _driver(outputs, kernel), failures(paste)
     base = max(outputs, key=lambda one: len(one.gpus), default=Seen())
-    gpus = NvidiaGpus(gpus=tuple(map(complete, base.gpus)), source=SOURCE) if base.gpus else None
+    gpus = (
+        kinds.NvidiaGpus(gpus=tuple(map(complete, base.gpus)), source=SOURCE) if base.gpus else None
+    )
     return [one for one in (driver, gpus, answer) if one is not None]
 
 
-def complete(gpu: NvidiaGpu) -> NvidiaGpu:
+def complete(gpu: kinds.NvidiaGpu) -> kinds.NvidiaGpu:
     """Fill in what only the table of models knows of a GPU whose driver does not tell."""
     if gpu.name.endswith(CUT):
         capability = gpu.compute_capability or nvidia_cut(gpu.name.removesuffix(CUT))
@@ -215,12 +360,12 @@ def complete(gpu: NvidiaGpu) -> NvidiaGpu:
     )
 
 
-def _driver(outputs: list[Seen], kernel: NvidiaDriver | None) -> NvidiaDriver | None:
+def _driver(outputs: list[Seen], kernel: kinds.NvidiaDriver | None) -> kinds.NvidiaDriver | None:
     first = next((one for one in outputs if one.driver), None)
     if first is None:
         return kernel
     same = [one for one in outputs if one.driver == first.driver]
-    return NvidiaDriver(
+    return kinds.NvidiaDriver(
         version=first.driver,
         source=SOURCE,
         cuda=next((one.cuda for one in same if one.cuda), ""),

@@ -46,13 +46,13 @@ class Hit(NamedTuple):
 def rows(name: str) -> tuple[Row, ...]:
     """Return the rows of a section ("pci"), or one row ("pci.id")."""
     section, _, one = name.partition(".")
-    every = table("outputs")["rows"][section].items()
-    return tuple(_row(key, source) for key, source in every if not one or key == one)
-
-
-def _row(name: str, source: str) -> Row:
-    flags, plain = re.IGNORECASE if source.startswith("(?i)") else 0, source.removeprefix("(?i)")
-    return Row(name, pattern(plain, flags), literals(plain, flags), bool(flags))
+    found: list[Row] = []
+    for key, source in table("outputs")["rows"][section].items():
+        plain = source.removeprefix("(?i)")
+        flags = re.IGNORECASE if plain != source else 0
+        if one in ("", key):
+            found.append(Row(key, pattern(plain, flags), literals(plain, flags), bool(flags)))
+    return tuple(found)
 
 
 def shape(name: str) -> re.Pattern[str]:

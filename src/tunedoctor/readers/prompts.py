@@ -1,22 +1,24 @@
 """Tell what somebody typed: behind a prompt of a shell, PowerShell, cmd, Python or a notebook; in Dockerfiles; bare.
 
 The one place that knows prompts; their shapes are `prompt` of outputs.json. Many signs of prompts are signs of prose
-too ("50 % of it", "# My machine"): such a line counts for sure only where a command of this trade follows.
+too ("50 % of it", "# My machine"): such a line counts for sure only where a command of this trade follows. And what a
+Python prompt or a shell answered: the expression or command that was typed, then the lines below it.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 from typing import Literal, NamedTuple
 
 from tunedoctor.facts import Fact, Typed
 from tunedoctor.lazy import pattern
-from tunedoctor.readers.paste import shape
+from tunedoctor.readers.names import Said, bare, library_of
+from tunedoctor.readers.paste import Paste, rows, search, shape
 from tunedoctor.tables.load import table
 
 LONGEST = 1000
 """Characters of a line that are looked at."""
-_SIGN = re.compile(r"[>$#%!\u276f\u279c\u03bb]|\.\.\.|In ?\[")
+_SIGN = shape("prompt.sign")
 """No prompt is without one of them; quick to look for."""
 _MOST = 200
 """Commands that are kept."""
@@ -93,18 +95,13 @@ def _of_shell(found: re.Match[str]) -> Prompt | None:
     return Prompt("shell", typed, env, sure or known)
 
 
-def read(lines: list[str]) -> list[Fact]:
+def read(paste: Paste) -> list[Fact]:
     """Return one Typed fact with the commands in the order of the text; nothing where none is shown."""
-    commands: list[str] = []
-    goes_on = False
-    for line in lines:
-        # a command goes on after a backslash, a caret or a backtick
-        command = line[:LONGEST].strip().removeprefix("> ") if goes_on else typed(line)
-        if goes_on:
-            commands[-1] = f"{commands[-1][:-2].strip()} {command}"
-        elif command:
+    commands, after = list[str](), 0
+    for number, line in enumerate(paste.lines):
+        if number >= after and (command := typed(line)):
+            command, after = _whole(paste.lines, number, command)
             commands.append(command)
-        goes_on = command.endswith((" \\", " ^", " `"))
     kept = commands if len(commands) <= _MOST else commands[: _MOST // 2] + commands[-_MOST // 2 :]
     return [Typed(commands=tuple(kept))] if kept else []
 
@@ -116,19 +113,19 @@ def typed(line: str) -> str:
         return ""
     if (found := prompt(line)) and found.sure:
         return found.typed
-    bare = line.strip()
-    of_file = bare.startswith(("RUN ", "FROM ", "ENV ")) and shape("prompt.dockerfile").match(line)
+    plain = line.strip()
+    of_file = plain.startswith(("RUN ", "FROM ", "ENV ")) and shape("prompt.dockerfile").match(line)
     if of_file:
         return of_file["typed"].strip()
     near = len(line) - len(line.lstrip()) <= _FURTHEST
-    return bare if near and _begins(bare) and not shape("prompt.sentence").match(bare) else ""
+    return plain if near and _begins(plain) and not shape("prompt.sentence").match(plain) else ""
 
 
-def _begins(bare: str) -> bool:
+def _begins(line: str) -> bool:
     """Tell whether a line begins with a program and a command of it that installs or runs."""
     programs: dict[str, list[str]] = table("labels")["shell"]["bare"]
-    known = any(name in bare for name in programs)
-    found = shape("prompt.begins").match(bare) if known else None
+    known = any(name in line for name in programs)
+    found = shape("prompt.begins").match(line) if known else None
     verbs = programs.get(found["name"]) if found else None
     return found is not None and verbs is not None and (not verbs or found["verb"] in verbs)
 
@@ -136,9 +133,6 @@ def _begins(bare: str) -> bool:
 _LONGEST_SHOWN = 500
 _LONGEST_OUTPUT = 400
 """Lines of one output that are kept."""
-_TITLE = pattern(
-    r"^\s{0,4}(?:#{1,6} |[-*] |\*\*)?`{1,2}\$? ?([a-z][\w./-]{1,30}(?: [^`]{1,120})?)`{1,2}:?\*{0,2}:?\s*$"
-)
 
 
 class Shown(NamedTuple):
@@ -154,46 +148,158 @@ class Shown(NamedTuple):
 
 def shown(lines: Sequence[str]) -> list[Shown]:
     """Return the commands in order."""
-    starts: list[tuple[int, str, str]] = []
-    after = 0
-    for number, whole in enumerate(lines):
-        found = _at(whole[:_LONGEST_SHOWN]) if number >= after else None
-        if found:
-            command, env = found
-            whole_command = _whole(lines, number, command)
-            after = number + 1 + whole_command.count("\n")
-            starts.append((number, whole_command, env))
-    commands: list[Shown] = []
-    for at, (number, command, name) in enumerate(starts):
-        end = starts[at + 1][0] if at + 1 < len(starts) else len(lines)
-        first = number + 1 + command.count("\n")
-        output = tuple(lines[first : min(end, first + _LONGEST_OUTPUT)])
-        commands.append(Shown(command, output, name, number))
-    return commands
+    found: list[tuple[int, int, str, str]] = []
+    below = 0
+    for number, line in enumerate(lines):
+        one = prompt(line[:_LONGEST_SHOWN]) if number >= below else None
+        if one and one.sure and (one.kind == "shell" or one.typed[0] in "!%"):
+            command, below = _whole(lines, number, one.typed.lstrip("!%"))
+            found.append((number, below, command, one.env))
+    ends = (*(one[0] for one in found[1:]), len(lines))
+    return [
+        Shown(command, tuple(lines[below : min(end, below + _LONGEST_OUTPUT)]), env, number)
+        for (number, below, command, env), end in zip(found, ends, strict=bool(found))
+    ]
 
 
-def _at(line: str) -> tuple[str, str] | None:
-    """Return the command of a line and the active environment; None where no shell was asked."""
-    if "`" in line and (title := _TITLE.match(line)):
-        return title[1].strip(), ""
+def _whole(lines: Sequence[str], number: int, command: str) -> tuple[str, int]:
+    """Return a command with the lines on which it goes on, after a backslash or its kin, and the number of the next."""
+    parts, below = [command], number + 1
+    while parts[-1].endswith((" \\", " `", " ^")) and below < min(len(lines), number + 30):
+        parts[-1:] = [parts[-1][:-2], lines[below][:_LONGEST_SHOWN].strip().removeprefix("> ")]
+        below += 1
+    return " ".join(part.strip() for part in parts), below
+
+
+_EXPRESSIONS: list[tuple[str, str]] = table("labels")["expressions"]
+"""Label, expression."""
+_EXPRESSION = pattern("|".join(f"(?P<e{i}>{one})" for i, (_, one) in enumerate(_EXPRESSIONS)))
+_EMPTY = ("", "nothing", "no output", "empty", "none")
+_STARTS = ("python", "export ", "ENV ", "set ", "os.environ", "$env:", "CUDA", "HSA", "HIP")
+"""Beginnings of a line without a prompt that is looked at."""
+_YES_OR_NO = frozenset({"available", "xpu_available", "mps_available"})
+_CHANGES = frozenset({"torch", "torch_cuda", "torch_hip", "available", "xpu_available", "archs"})
+"""What another torch answers otherwise."""
+_OF_TORCH = frozenset({"torch", "available", "gpu", "capability", "archs"})
+"""What only a torch that was imported answers."""
+_FAR = 12
+"""Lines below a command in which its answer stands."""
+
+
+def answers(lines: Sequence[str]) -> Iterator[Said]:
+    """Yield what was answered, and the variables that were set by what was typed."""
+    for number, line in enumerate(lines):
+        if _SHORTEST <= len(line) <= LONGEST:
+            yield from (one._replace(line=number) for one in _of_line(line, lines, number))
+
+
+def latest(answered: Iterable[Said]) -> Iterator[Said]:
+    """Yield the answers, of a torch that changed its version only the last: what came before is over."""
+    kept = list(answered)
+    versions = [(at, one.value) for at, one in enumerate(kept) if one.key == "torch"]
+    other = [at for at, value in versions if value != versions[-1][1]]
+    since = next(at for at, _ in versions if at > other[-1]) if other else 0
+    yield from (one for at, one in enumerate(kept) if at >= since or one.key not in _CHANGES)
+
+
+def _of_line(line: str, lines: Sequence[str], number: int) -> Iterator[Said]:
+    line = line.lstrip("+ ") if line.startswith("+") else line  # of `set -x`
     found = prompt(line)
-    if found and found.sure and (found.kind == "shell" or found.typed[0] in "!%"):
-        return found.typed.lstrip("!%"), found.env
-    return None
+    below = next((line for line in lines[number + 1 : number + 3] if line.strip()), "")
+    if not found and not line.lstrip().startswith(_STARTS):
+        # a statement without its prompt: an answer only where a value stands below it
+        bare_one = "torch." in line and search("session.statement", line)
+        if bare_one and search("session.value", below):
+            yield from _expressions(line.strip(), lines, number, repl=True)
+        return
+    if environ := search("session.environ", line):
+        yield Said(f"env {environ['name']}", environ["value"])
+    command = found.typed if found else line.strip()
+    went_on = below.lstrip().startswith((">>>", "In ["))
+    if found and found.kind != "shell" and command == "import torch" and went_on:
+        yield Said("ran", "")  # it printed nothing, and raised nothing
+    yield from _set(command, prompted=found is not None)
+    if inline := search("session.inline", command):
+        yield from _expressions(inline["code"], lines, number, repl=False)
+    elif found and found.kind != "shell":
+        yield from _expressions(command, lines, number, repl=True)
+    elif found:
+        yield from _asked(command, lines[number + 1 : number + 2])
 
 
-def _whole(lines: Sequence[str], number: int, command: str) -> str:
-    """Add the lines on which a command goes on, joined by line ends."""
-    parts = [command]
-    while (
-        parts[-1].rstrip().endswith(("\\", "`", "^"))
-        and number + len(parts) < len(lines)
-        and len(parts) < 30
-    ):
-        parts.append(lines[number + len(parts)][:_LONGEST_SHOWN])
-    return "\n".join(parts)
+def _asked(command: str, below: Sequence[str]) -> Iterator[Said]:
+    """Pair a command of a shell with the line below it, unless another prompt stands there or the text ends."""
+    value = next((line.strip() for line in below if not typed_in(line)), None)
+    for row in rows("asked"):
+        key, asked = row.name.rstrip("_"), row.pattern.match(command)
+        name = asked.groupdict().get("name", "") if asked else ""
+        if asked and key == "not exported":
+            if value is None or value.strip("()[]<># ").lower() in _EMPTY:
+                yield Said(key, name.upper())
+        elif asked and value is not None and (value or name):
+            yield Said(f"{key} {name}".strip(), value)
 
 
-def flat(command: str) -> str:
-    """Return a command on one line."""
-    return re.sub(r"\s*[\\`^]?\n\s*", " ", command)
+def _set(command: str, *, prompted: bool) -> Iterator[Said]:
+    """Variables before a command or alone: "export A=1 B=2", "CUDA_VISIBLE_DEVICES=2 python main.py"."""
+    found = search("session.assign", command)
+    if found is None or not (prompted or found["alone"] or search("session.runs", found["rest"])):
+        return
+    rest = found["rest"]
+    while one := search("session.assigned", rest):
+        yield Said(f"env {one['name']}", one["value"].strip("\"'"))
+        rest = rest[one.end() :]
+
+
+def _expressions(source: str, lines: Sequence[str], number: int, *, repl: bool) -> Iterator[Said]:
+    """Pair the expressions that a statement prints with the lines that it printed."""
+    groups = shape("session.print").findall(source)
+    if not groups and repl and "=" not in source.replace("==", ""):
+        groups = [source]
+    wanted = [keys for one in groups if (keys := [*map(_key, _EXPRESSION.finditer(one))])]
+    if not wanted:
+        return
+    printed: list[str] = []
+    for line in lines[number + 1 : number + 1 + _FAR]:
+        if typed_in(line) or search("session.failed", line):
+            break
+        text = shape("session.out").sub("", line).strip()
+        aside = "Warning" in text or text.startswith(("return ", "warnings.", "File "))
+        if text and not aside:
+            printed.append(text)
+    if _YES_OR_NO.issuperset(key for keys in wanted for key in keys):
+        printed = [text for text in printed if shape("piece.truth").search(text)]
+    for keys, text in zip(wanted, printed, strict=False):
+        yield from _split(keys, text)
+
+
+def _key(found: re.Match[str]) -> str:
+    key = _EXPRESSIONS[next(i for i in range(len(_EXPRESSIONS)) if found[f"e{i}"] is not None)][0]
+    name = found["module"] or found["package"] or found["filed"] or ""
+    library = library_of(name)
+    if key == "file":
+        return f"file {library or name}"
+    if key != "library":
+        return key
+    return "torch" if name.lower() == "torch" else f"library {library}" if library else "other"
+
+
+def _split(keys: list[str], text: str) -> Iterator[Said]:
+    """One line for several expressions holds them with spaces between; brackets hold together."""
+    values = [text]
+    if len(keys) > 1:
+        if text[0] == "(" and text[-1] == ")" and len(text) > len("()"):
+            text = text[1:-1]  # a prompt prints several values as a tuple
+        values = shape("session.values").findall(text[:1000])
+        if "gpu" in keys and len(values) > len(keys):
+            at, after = keys.index("gpu"), len(values) - len(keys) + keys.index("gpu") + 1
+            values[at:after] = [" ".join(values[at:after])]
+        if len(values) != len(keys):
+            return
+    for key, value in zip(keys, values, strict=True):
+        if key != "other":
+            yield Said(key, bare(value))
+        if key in _OF_TORCH:
+            yield Said("ran", "")
+        if key in ("gpu", "capability") and any(map(str.isdigit, value)):
+            yield Said("seen", "")

@@ -4,35 +4,26 @@ from collections.abc import Callable, Sequence
 
 from msgspec.structs import replace
 
-from tunedoctor.facts import (
-    KINDS,
-    Absent,
-    Container,
-    Errors,
-    Fact,
-    IndexAnswer,
-    NvidiaAnswer,
-    Packages,
-    Resembles,
-    TorchBuild,
-)
+from tunedoctor import facts as kinds
+from tunedoctor.facts import Fact
 from tunedoctor.ranking.rank import resembled
 from tunedoctor.readers import (
+    hardware,
     installs,
     messages,
     named_values,
     nvidia_smi,
     prompts,
-    rocm,
     runs,
     system,
 )
 from tunedoctor.readers.digest import bounded
 from tunedoctor.readers.merge import NoTorch, merged
+from tunedoctor.readers.paste import Paste
 from tunedoctor.readers.tidy import tidied
 from tunedoctor.snapshot import NOT_TOLD, Answer, Snapshot
 
-Reader = Callable[[list[str]], list[Fact]]
+Reader = Callable[[Paste], list[Fact]]
 
 
 def read_report(
@@ -46,36 +37,40 @@ def read_report(
     raised.
     """
     lines, numbers = bounded(*tidied(text, numbers))
-    facts: list[Fact] = []
+    facts, paste = list[Fact](), Paste(lines)
     for reader in _READERS:
         try:
-            facts += reader(lines)
+            facts += reader(paste)
         except Exception as error:  # noqa: BLE001  a crash is the result of that reader alone
             if failed is not None:
                 failed(reader, error)
-    answers: dict[type[Fact], Answer] = {**dict.fromkeys(KINDS, NOT_TOLD), **_NOT_SPOKEN_OF}
+    answers: dict[type[Fact], Answer] = {**dict.fromkeys(kinds.KINDS, NOT_TOLD), **_NOT_SPOKEN_OF}
     for fact in facts:
         before = answers.get(type(fact))
         answers[type(fact)] = merged(before, fact) if isinstance(before, type(fact)) else fact
-    missing, listed = answers.pop(NoTorch, None), answers.get(Packages)
-    if isinstance(missing, NoTorch) and answers[TorchBuild] is NOT_TOLD:
-        elsewhere = isinstance(listed, Packages) and listed.get(missing.package)
-        answers[TorchBuild] = answers[TorchBuild] if elsewhere else Absent(why=missing.why)
-    errors = answers[Errors]
-    if numbers and isinstance(errors, Errors):
+    missing, listed = answers.pop(NoTorch, None), answers.get(kinds.Packages)
+    if isinstance(missing, NoTorch) and answers[kinds.TorchBuild] is NOT_TOLD:
+        elsewhere = isinstance(listed, kinds.Packages) and listed.get(missing.package)
+        answers[kinds.TorchBuild] = (
+            answers[kinds.TorchBuild] if elsewhere else kinds.Absent(why=missing.why)
+        )
+    errors = answers[kinds.Errors]
+    if numbers and isinstance(errors, kinds.Errors):
         found = ((numbers[int(one.where.removeprefix("line ")) - 1], one) for one in errors.errors)
-        answers[Errors] = Errors(tuple(replace(one, where=f"line {at}") for at, one in found))
-    answers[Resembles] = resembled(lines)
+        answers[kinds.Errors] = kinds.Errors(
+            tuple(replace(one, where=f"line {at}") for at, one in found)
+        )
+    answers[kinds.Resembles] = resembled(lines)
     return Snapshot(answers)
 
 
 _NOT_SPOKEN_OF: dict[type[Fact], Answer] = {
-    Container: Absent(why="the report tells of no container"),
-    IndexAnswer: Absent(why="the report holds no failed install"),
-    NvidiaAnswer: Absent(why="the report holds no failure of the NVIDIA tools"),
+    kinds.Container: kinds.Absent(why="the report tells of no container"),
+    kinds.IndexAnswer: kinds.Absent(why="the report holds no failed install"),
+    kinds.NvidiaAnswer: kinds.Absent(why="the report holds no failure of the NVIDIA tools"),
 }
 _READERS: tuple[Reader, ...] = (
-    rocm.read,
+    hardware.rocm,
     system.read,
     named_values.read,
     nvidia_smi.read,

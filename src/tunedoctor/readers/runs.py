@@ -4,22 +4,13 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from itertools import islice, takewhile
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
-from tunedoctor.facts import (
-    Errors,
-    ErrorText,
-    Fact,
-    Interpreter,
-    Launcher,
-    Launchers,
-    Runtime,
-    Stage,
-    Target,
-)
+from tunedoctor import facts as kinds
+from tunedoctor.facts import Fact
 from tunedoctor.facts.target import PrefixKind
-from tunedoctor.readers.paste import LONGEST, Paste, search, shape
-from tunedoctor.readers.prompts import flat, typed_in
+from tunedoctor.readers.paste import LONGEST, Paste, rows, search, shape
+from tunedoctor.readers.prompts import typed_in
 from tunedoctor.tables.load import table
 
 _PACKAGES = ("site-packages", "dist-packages")
@@ -36,16 +27,18 @@ class _Place(NamedTuple):
     bits: int
 
 
-def read(lines: list[str]) -> list[Fact]:
+def read(paste: Paste) -> list[Fact]:
     """Return an Interpreter where all paths of the text tell one version, and one with the folders of a search path."""
-    found = [one for line in lines for one in _places(line[:_LONGEST])]
+    found = [one for line in paste.lines for one in _places(line[:_LONGEST])]
     facts: list[Fact] = []
     if len({one.version for one in found}) == 1:
-        kinds: Counter[PrefixKind] = Counter(one.kind for one in found if one.kind != "unknown")
-        kind: PrefixKind = kinds.most_common(1)[0][0] if kinds else "unknown"
+        often: Counter[PrefixKind] = Counter(one.kind for one in found if one.kind != "unknown")
+        kind: PrefixKind = often.most_common(1)[0][0] if often else "unknown"
         bits = min(one.bits for one in found)
-        facts.append(Interpreter(executable="", version=found[0].version, kind=kind, bits=bits))
-    return facts + _search_path(lines)
+        facts.append(
+            kinds.Interpreter(executable="", version=found[0].version, kind=kind, bits=bits)
+        )
+    return facts + _search_path(paste.lines)
 
 
 def _places(line: str) -> Iterator[_Place]:
@@ -64,8 +57,8 @@ def _places(line: str) -> Iterator[_Place]:
 
 def kind_of(path: str) -> PrefixKind:
     """Return what kind of environment a path inside of it shows."""
-    shapes = table("labels")["prefixes"]
-    return next((kind for kind, shape in shapes if re.search(shape, path)), "unknown")
+    found = (row.name for row in rows("prefix_kind") if row.pattern.search(path))
+    return cast("PrefixKind", next(found, "unknown"))
 
 
 def _likely(version: str) -> bool:
@@ -73,7 +66,7 @@ def _likely(version: str) -> bool:
     return _OLDEST <= (int(major), int(minor)) <= _YOUNGEST
 
 
-def _search_path(lines: list[str]) -> list[Fact]:
+def _search_path(lines: Sequence[str]) -> list[Fact]:
     """Return an Interpreter with the first list of two package folders, on one line or as `python -m site` has it."""
     for number, line in enumerate(lines):
         listed = line[:_LONGEST_LIST]
@@ -87,20 +80,12 @@ def _search_path(lines: list[str]) -> list[Fact]:
         tells = next((one for folder in found for one in _places(f"{folder}/lib/")), None)
         if tells and sum(folder.endswith(_PACKAGES) for folder in found) > 1:
             kind = kind_of(found[-1])
-            return [Interpreter(executable="", version=tells.version, kind=kind, path=found)]
+            return [kinds.Interpreter(executable="", version=tells.version, kind=kind, path=found)]
     return []
 
 
 OWN = "$CONDA_PREFIX/bin/python"
 _MOST_LAUNCHERS = 4
-
-
-class _Left(NamedTuple):
-    """Commands that leave the active environment."""
-
-    folder: str
-    """Where it lies, as it was activated; its name where that is not shown."""
-    foreign: list[Launcher]
 
 
 def interpreters(paste: Paste) -> list[Fact]:
@@ -113,9 +98,9 @@ def interpreters(paste: Paste) -> list[Fact]:
     python = folder + ("\\Scripts\\python.exe" if windows else "/bin/python") if name else OWN
     by, version = "VIRTUAL_ENV" if name else "CONDA_PREFIX", paste.first("interpreter.python")
     return [
-        Target(asked=folder, chosen_by=by, python=python),
-        Interpreter(python, version=version, prefix=folder, kind="venv" if name else "conda"),
-        Launchers(launchers=tuple(foreign[:_MOST_LAUNCHERS])),
+        kinds.Target(asked=folder, chosen_by=by, python=python),
+        kinds.Interpreter(python, version=version, prefix=folder, kind="venv" if name else "conda"),
+        kinds.Launchers(launchers=tuple(foreign[:_MOST_LAUNCHERS])),
     ]
 
 
@@ -123,26 +108,35 @@ def _inside(path: str, name: str) -> bool:
     return f"/{name.lower()}/" in path.replace("\\", "/").lower()
 
 
+_Left = tuple[str, list[kinds.Launcher]]
+"""The folder of an environment, its name where that is not shown, and commands that leave it."""
+
+
 def _by_path(paste: Paste, name: str) -> _Left:
     """Take the paths that `which` gave for several names; only the first of each is started."""
-    found: list[Launcher] = []
+    found: list[kinds.Launcher] = []
     inside, folder = False, name
     for one in paste.shown:
-        command = flat(one.command)
+        command = one.command
         made, asked = search("interpreter.activate", command), search("interpreter.which", command)
         folder = made[1] if made and made[2].lower() == name.lower() else folder
         told = [search("interpreter.path", line[:LONGEST]) for line in one.output] if asked else []
         for program in asked[1].split() if asked else ():
-            named = re.compile(rf"[/\\]{program}[\d.]*(?:\.exe)?$")
-            path = next((match[1] for match in told if match and named.search(match[1])), "")
+            paths = (match[1] for match in told if match)
+            path = next((one for one in paths if _is_program(one, program)), "")
             plain = program.rstrip("3")  # pip3 is pip
             if path and _inside(path, name):
                 inside = inside or plain == "python"
             elif path:
-                found.append(Launcher(plain, path=path, in_target=False))
+                found.append(kinds.Launcher(plain, path=path, in_target=False))
     # where python itself lies elsewhere, the name in the prompt tells nothing of folders
     shown = folder != name and any(one.name == "python" for one in found)
-    return _Left(folder, found if inside or shown else [])
+    return folder, found if inside or shown else []
+
+
+def _is_program(path: str, name: str) -> bool:
+    file = path.replace("\\", "/").rpartition("/")[2].removesuffix(".exe")
+    return file.rstrip("0123456789.") == name.rstrip("0123456789.") and file.startswith(name)
 
 
 def _by_build(paste: Paste) -> _Left:
@@ -159,7 +153,7 @@ def _by_build(paste: Paste) -> _Left:
     name = names.pop() if len(names) == 1 else "base"
     of_base = python and search("interpreter.conda_base", python)
     left = of_base and name != "base" and not _inside(python, name)
-    return _Left(name, [Launcher(name="python", path=python, in_target=False)] if left else [])
+    return name, [kinds.Launcher("python", path=python, in_target=False)] if left else []
 
 
 _FAR = 12
@@ -180,36 +174,31 @@ def import_torch(paste: Paste) -> list[Fact]:
             continue
         below = [paste.line(number) for number in range(line + 1, line + 1 + _STACK)]
         if stage := _stage(row, found, paste.line(line), below):
-            return [Runtime(stages=(stage,))]
+            return [kinds.Runtime(stages=(stage,))]
     for line, _, _ in paste.each("first_cuda_call"):
         hangs = paste.has("import_words.hangs") and line
         if hangs and search("import.stack", paste.line(line - 1)):
             text = f"{paste.line(line).strip()} does not return"
-            return [Errors(errors=(ErrorText(text=text, where=f"line {line + 1}"),))]
+            return [kinds.Errors(errors=(kinds.ErrorText(text=text, where=f"line {line + 1}"),))]
     return []
 
 
-def _stage(  # noqa: PLR0911  each form of the text has an end of its own
-    row: str, found: re.Match[str], line: str, below: Sequence[str]
-) -> Stage | None:
+def _stage(row: str, found: re.Match[str], line: str, below: Sequence[str]) -> kinds.Stage | None:
     """Return how an import ended by its line and those below it; None where it went on."""
     signals = table("outputs")["signals"]
     if row == "expired":
-        return Stage("import torch", "hung", seconds=float(found["seconds"]))
+        return kinds.Stage("import torch", "hung", seconds=float(found["seconds"]))
     if row == "limit":
         seconds = int(found["seconds"]) * (60.0 if found["unit"] == "m" else 1.0)
         gone = _status(line, below[:_FAR]) == _NO_ANSWER
-        return Stage("import torch", "hung", seconds=seconds) if gone else None
-    if row == "fatal":
-        inside = any(search("import_words.frame", line) for line in below)
-        return _crashed(signals[found[1].lower()]) if inside else None
+        return kinds.Stage("import torch", "hung", seconds=seconds) if gone else None
     if row == "stack":
         start = 1 if search("import.stack", below[0]) else 0
         own = takewhile(
             lambda line: line.strip() and not search("import.stack", line), below[start:]
         )
         frame = next((line for line in own if search("import_words.frame", line)), "").strip()
-        return Stage("import torch", "hung", error=frame) if frame else None
+        return kinds.Stage("import torch", "hung", error=frame) if frame else None
     for one in takewhile(lambda one: not typed_in(one), below[:_FAR]):
         if end := search("import_words.signal", one):
             return _crashed(signals.get(end[1].lower(), end[1].upper()))
@@ -218,7 +207,7 @@ def _stage(  # noqa: PLR0911  each form of the text has an end of its own
     first = next(filter(str.strip, below), "")
     remark = first.lstrip().startswith("#") or not typed_in(first)
     told = remark and len(first) < _LONGEST_REMARK and search("import_words.hangs", first)
-    return Stage("import torch", "hung") if told or row == "sentence" else None
+    return kinds.Stage("import torch", "hung") if told or row == "sentence" else None
 
 
 def _status(line: str, below: Sequence[str]) -> int:
@@ -226,8 +215,8 @@ def _status(line: str, below: Sequence[str]) -> int:
     asked = "echo" in line.rpartition(";")[2]
     for one in below:
         if asked or one.lstrip().startswith(("rc=", "exit status ", "exit code ")):
-            number = re.search(r"(?<!\w)(?:rc=)?(\d{1,5})\s*$", one)
-            return int(number[1]) if number else 0
+            number = one.rpartition("=" if "rc=" in one else " ")[2].strip()
+            return int(number) if number.isdecimal() else 0
         command = typed_in(one)
         asked = command.rstrip("; ") in ("echo $?", "echo $status", "echo $LASTEXITCODE")
         if command and not asked:
@@ -235,5 +224,5 @@ def _status(line: str, below: Sequence[str]) -> int:
     return 0
 
 
-def _crashed(signal: str) -> Stage:
-    return Stage("import torch", "crashed", error=f"signal {signal}")
+def _crashed(signal: str) -> kinds.Stage:
+    return kinds.Stage("import torch", "crashed", error=f"signal {signal}")

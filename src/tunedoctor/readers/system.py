@@ -5,25 +5,13 @@ What tells of a container without its command is `containers` of outputs.json.
 
 import re
 from collections.abc import Iterator, Sequence
+from operator import itemgetter
 from typing import NamedTuple
 
-from tunedoctor.facts import (
-    Container,
-    Disk,
-    Disks,
-    Errors,
-    ErrorText,
-    Fact,
-    Host,
-    LibraryPath,
-    LibraryShadow,
-    PciBus,
-    SharedMemory,
-    TorchBuild,
-)
+from tunedoctor import facts as kinds
+from tunedoctor.facts import Fact
 from tunedoctor.readers.hardware import bus, hung, intel, kernel_log, module, rocm_devices
 from tunedoctor.readers.paste import LONGEST, Paste, bytes_of, search
-from tunedoctor.readers.prompts import flat
 from tunedoctor.readers.runs import import_torch, interpreters
 from tunedoctor.tables.load import table
 
@@ -40,12 +28,12 @@ def disks(paste: Paste) -> list[Fact]:
             free = bytes_of(row["free"], "k") or 0
             rows.setdefault(row["mount"], (free, total, row["device"]))
     shm = rows.pop(_SHM, None)
-    facts: list[Fact] = [SharedMemory(total=shm[1], free=min(shm[:2]))] if shm else []
+    facts: list[Fact] = [kinds.SharedMemory(total=shm[1], free=min(shm[:2]))] if shm else []
     tmp = next((one for one in (_TMP, "/") if one in rows), "")
-    found = [Disk("tmp", _TMP, *rows[tmp])] if tmp else []
+    found = [kinds.Disk("tmp", _TMP, *rows[tmp])] if tmp else []
     home = next((one for one in _HOMES if one in rows and one != tmp), "")
-    found += [Disk("work", home, *rows[home])] if home else []
-    return [*facts, Disks(disks=tuple(found))] if found else facts
+    found += [kinds.Disk("work", home, *rows[home])] if home else []
+    return [*facts, kinds.Disks(disks=tuple(found))] if found else facts
 
 
 _MOST_OF_ANSWER = 40
@@ -59,19 +47,19 @@ _KINDS = {
 }
 
 
-def container(paste: Paste) -> Container | None:
+def container(paste: Paste) -> kinds.Container | None:
     """Return the container of a paste, and whether a GPU was asked for; None where it tells of none."""
     return _inspected(paste) or _started(paste) or _told(paste)
 
 
-def _container(program: str, evidence: str, *, gpu_asked: bool | None = None) -> Container:
-    return Container(_KINDS.get(program, "docker"), evidence=evidence, gpu_asked=gpu_asked)
+def _container(program: str, evidence: str, *, gpu_asked: bool | None = None) -> kinds.Container:
+    return kinds.Container(_KINDS.get(program, "docker"), evidence=evidence, gpu_asked=gpu_asked)
 
 
-def _inspected(paste: Paste) -> Container | None:
+def _inspected(paste: Paste) -> kinds.Container | None:
     """Read `docker inspect`, whole or by a format, and `kubectl get` that show that no GPU was asked for."""
     for one in paste.shown:
-        asks = search("container.asks", flat(one.command))
+        asks = search("container.asks", one.command)
         told = " ".join(one.output[:_MOST_OF_ANSWER])[:LONGEST].lstrip()
         if asks and search("container.no_gpu", told):
             return _container(asks[1], f"{asks[1]} {asks[2]}", gpu_asked=False)
@@ -80,13 +68,13 @@ def _inspected(paste: Paste) -> Container | None:
     return None
 
 
-def _started(paste: Paste) -> Container | None:
+def _started(paste: Paste) -> kinds.Container | None:
     """Read the last command that starts or enters one.
 
     A command that only tries a GPU out (nvidia-smi in a bare image) does not put the rest of a paste inside.
     """
     for one in reversed(paste.shown):
-        command = flat(one.command)
+        command = one.command
         if run := search("container.run", command):
             program, verb, rest = run.groups()
             inside = verb == "run" and not search("container.tries", rest)
@@ -100,7 +88,7 @@ def _started(paste: Paste) -> Container | None:
     return None
 
 
-def _told(paste: Paste) -> Container | None:
+def _told(paste: Paste) -> kinds.Container | None:
     """Read a compose file, the limits of a pod or the name of a host in a prompt.
 
     Last take the word of a text on where it failed, if what failed there is what fails without a GPU in a container.
@@ -109,26 +97,30 @@ def _told(paste: Paste) -> Container | None:
         if all(paste.has(f"container.{name}") for name in row["told"]):
             asked = row.get("asked")
             asked = paste.has(f"container.{asked}") if isinstance(asked, str) else asked
-            return Container(row["kind"], evidence=row["evidence"], gpu_asked=asked)
+            return kinds.Container(row["kind"], evidence=row["evidence"], gpu_asked=asked)
     return None
 
 
-def killed(paste: Paste) -> Errors | None:
+def killed(paste: Paste) -> kinds.Errors | None:
     """Return an error where the engine says that the kernel ended the container for memory."""
     lines = [hit.line + 1 for hit in paste.each("container.killed")]
     asked = (one for one in paste.shown if ".State.OOMKilled" in one.command)
     lines += [one.line + 2 for one in asked if "true" in " ".join(one.output[:1]).split()]
-    said = ErrorText(text="docker inspect: OOMKilled: true", where=f"line {min(lines, default=0)}")
-    return Errors(errors=(said,)) if lines else None
+    said = kinds.ErrorText(
+        text="docker inspect: OOMKilled: true", where=f"line {min(lines, default=0)}"
+    )
+    return kinds.Errors(errors=(said,)) if lines else None
 
 
 def image(paste: Paste) -> list[Fact]:
     """Return Container, Host and TorchBuild as the images of a Dockerfile and of `docker run` tell them."""
     named = paste.each("image", longest=_LONGEST_RUN)
     files = [found["image"] for _, row, found in named if row == "of_file"]
-    facts: list[Fact] = [Container("docker", evidence=f"FROM {files[-1][:150]}")] if files else []
+    facts: list[Fact] = (
+        [kinds.Container("docker", evidence=f"FROM {files[-1][:150]}")] if files else []
+    )
     if named and search("image_words.musl", named[-1].found["image"]):
-        facts.append(Host(os="linux", name="Alpine", distro="alpine", libc="musl"))
+        facts.append(kinds.Host(os="linux", name="Alpine", distro="alpine", libc="musl"))
     builds = (_torch(found["image"]) for _, _, found in reversed(named))
     build = next(filter(None, builds), None)
     # a version that the text states itself; where it is another one, the image was changed
@@ -138,17 +130,19 @@ def image(paste: Paste) -> list[Fact]:
     return facts
 
 
-def _torch(name: str) -> TorchBuild | None:
+def _torch(name: str) -> kinds.TorchBuild | None:
     """Return the PyTorch build that an image's name states; None where it states none."""
     for row in table("labels")["images"]:
         if found := re.search(row["form"], name):
-            version, stack = found["torch"], found["stack"] or ""
-            if row["accelerator"] == "rocm":
-                variant = f"rocm{stack}" if stack else ""
-                return TorchBuild(version=version, hip=stack, accelerator="rocm", variant=variant)
-            variant = f"cu{stack.replace('.', '')}" if stack else ""
-            build = TorchBuild(version=version, cuda=stack, accelerator="cuda", variant=variant)
-            return build if stack else TorchBuild(version=version, accelerator="unknown")
+            stack, rocm = found["stack"] or "", row["accelerator"] == "rocm"
+            variant = f"rocm{stack}" if rocm else f"cu{stack.replace('.', '')}"
+            return kinds.TorchBuild(
+                version=found["torch"],
+                cuda="" if rocm else stack,
+                hip=stack if rocm else "",
+                accelerator="rocm" if rocm else "cuda" if stack else "unknown",
+                variant=variant if stack else "",
+            )
     return None
 
 
@@ -167,48 +161,47 @@ class _Row(NamedTuple):
     place: str
     line: int
 
-    @property
-    def of_torch(self) -> bool:
-        """The file names the folders of its own wheels; others count on torch to have loaded what they need."""
-        return bool(search("library.own", self.whose))
+    of_torch: bool
+    """The file names the folders of its own wheels; others count on torch to have loaded what they need."""
 
 
 def libraries(paste: Paste) -> list[Fact]:
     """Return LibraryPath with foreign libraries that a wheel's library would load, and Errors for those not found."""
     rows = list(_rows(paste))[:_MOST_ROWS]
     shadows = {
-        one.library: LibraryShadow(one.library, one.place, one.number.lstrip("."))
+        one.library: kinds.LibraryShadow(one.library, one.place, one.number.lstrip("."))
         for one in rows
         if one.of_torch and one.place.startswith("/") and not search("library.site", one.place)
         if search("library.of_wheels", one.library)
     }
     lacking = _lacking(rows)
-    facts: list[Fact] = [LibraryPath(shadows=tuple(shadows.values()))] if shadows else []
-    return [*facts, Errors(errors=lacking)] if lacking else facts
+    facts: list[Fact] = [kinds.LibraryPath(shadows=tuple(shadows.values()))] if shadows else []
+    return [*facts, kinds.Errors(errors=lacking)] if lacking else facts
 
 
 def _rows(paste: Paste) -> Iterator[_Row]:
     """Yield what ldd lists, each with the file above it that it was asked for."""
     if not paste.has("ldd.row"):
         return
-    whose = ""
+    whose, of_torch = "", False
     commands = {one.line: one.command for one in paste.shown}
     above = {hit.line: hit.found for hit in paste.each("ldd.row")}
     for number in sorted({*commands, *above}):
         if number in above:
             library, version, place = above[number].groups()
-            yield _Row(whose, library, version, place, number + 1)
+            yield _Row(whose, library, version, place, number + 1, of_torch)
         else:
             whose = commands[number] if search("library.asked", commands[number]) else ""
+            of_torch = bool(search("library.own", whose))
 
 
-def _lacking(rows: Sequence[_Row]) -> tuple[ErrorText, ...]:
+def _lacking(rows: Sequence[_Row]) -> tuple[kinds.ErrorText, ...]:
     """Return what is not found; of extensions only what torch brings under another number.
 
     What torch brings under the same number it has loaded before an extension is.
     """
     loaded = {r.library: r.number for r in reversed(rows) if r.of_torch and r.place != _MISSING}
-    found: dict[str, ErrorText] = {}
+    found: dict[str, kinds.ErrorText] = {}
     for one in (row for row in rows if row.place == _MISSING):
         text = f"{one.library}.so{one.number} => not found"
         if search("library.site", one.whose) and not one.of_torch:
@@ -217,7 +210,7 @@ def _lacking(rows: Sequence[_Row]) -> tuple[ErrorText, ...]:
             if own == one.number:
                 continue
             text = f"{next(files, 'an extension')}: {text}; torch loads {one.library}.so{own}"
-        found.setdefault(text, ErrorText(text=text, where=f"line {one.line}"))
+        found.setdefault(text, kinds.ErrorText(text=text, where=f"line {one.line}"))
     return tuple(found.values())[:_MOST_LACKING]
 
 
@@ -226,14 +219,13 @@ _LONGEST = 1500
 """Characters of a line: container engines put all that went wrong on one."""
 
 
-def read(lines: list[str]) -> list[Fact]:
+def read(paste: Paste) -> list[Fact]:
     """Return the facts of machine, kernel, container and interpreter that the lines tell. Never raises."""
-    paste = Paste(lines)
     on_bus = bus(paste)
     single: list[Fact | None] = [
         container(paste),
         killed(paste),
-        PciBus(devices=on_bus.devices) if on_bus.devices else None,
+        kinds.PciBus(devices=on_bus.devices) if on_bus.devices else None,
         module(paste, on_bus),
         rocm_devices(paste),
         intel(paste, on_bus),
@@ -245,14 +237,12 @@ def read(lines: list[str]) -> list[Fact]:
     return [*found, *(fact for reader in several for fact in reader(paste))]
 
 
-def _said(paste: Paste) -> Errors | None:
+def _said(paste: Paste) -> kinds.Errors | None:
     """Return one Errors fact with the messages of `said`, each once; None where there are none."""
-    by_line: dict[int, str] = {}
-    for line, _, found in paste.each("said", longest=_LONGEST):
-        by_line.setdefault(line, found[0])
-    errors: dict[str, ErrorText] = {}
-    for line, text in by_line.items():
-        if len(errors) < _MOST:
-            errors.setdefault(text, ErrorText(text=text, where=f"line {line + 1}"))
-    told = (*errors.values(), *hung(paste))
-    return Errors(errors=told) if told else None
+    said = reversed(paste.each("said", longest=_LONGEST))
+    by_line = {hit.line: hit.found[0] for hit in said}  # of a line what its first row finds
+    places = {text: line for line, text in by_line.items()}
+    first = sorted(places.items(), key=itemgetter(1))[:_MOST]
+    errors = (kinds.ErrorText(text=text, where=f"line {at + 1}") for text, at in first)
+    told = (*errors, *hung(paste))
+    return kinds.Errors(errors=told) if told else None

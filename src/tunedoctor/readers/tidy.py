@@ -1,12 +1,14 @@
-"""Undo what pasting does to a report: quoting, colours, progress bars, wide punctuation, tags, wrapping, notices."""
+"""Undo what pasting does to a report: quoting, colours, progress bars, wide punctuation, tags, notices, wrapping.
+
+Lines that a terminal or a mail program has wrapped at one width are joined, in whole texts and in single messages; a
+traceback that a log in JSON holds in one line is laid out.
+"""
 
 import re
 from collections import Counter
 from collections.abc import Sequence
 
-from tunedoctor.readers.dress import STREAM
 from tunedoctor.readers.paste import shape
-from tunedoctor.readers.unwrap import FEWEST, unwrapped
 from tunedoctor.tables.load import table
 
 LONGEST = 4_000_000
@@ -17,9 +19,6 @@ CUT = " […] "
 """What stands for the middle of a longer line."""
 _TAIL = 8000
 
-_ESCAPES = shape("tidy.escapes")
-"""Escape sequences, and colours that lost their escape character."""
-_HIDDEN = shape("tidy.hidden")
 _LIKE: dict[int, int | str] = {
     **{wide: wide - 0xFEE0 for wide in range(0xFF01, 0xFF5F)},
     **dict.fromkeys((0xA0, 0x2007, 0x202F, 0x3000, *range(0x2002, 0x200B)), " "),
@@ -29,17 +28,12 @@ _LIKE: dict[int, int | str] = {
     0x2029: "\n",
 }
 """Wide and typographic characters, and what a program printed."""
-_TAG = shape("tidy.tag")
-_BREAK = shape("tidy.break")
-_BOLD = shape("tidy.bold")
-_BAR = shape("tidy.bar")
-_QUOTE = shape("tidy.quote")
-_PROMPT = shape("tidy.prompt")
 _FENCE = shape("tidy.fence")
 _STAMP = shape("tidy.stamp")
 _ANNOUNCED = "Collecting environment information..."
 """What collect_env prints first; a terminal that lost the line's end has the first row behind it."""
 _MOSTLY = 0.8
+_FOLDED = "Traceback (most recent call last):\\n"
 
 
 def tidy(text: str) -> list[str]:
@@ -54,21 +48,23 @@ def tidied(text: str, numbers: Sequence[int]) -> tuple[list[str], Sequence[int]]
     were joined.
     """
     lines = [_bare(line) for line in _characters(text[:LONGEST]).split("\n")]
-    lines, numbers = unwrapped(_dedented(_unstamped(_unquoted(lines))), numbers)
+    lines = _unstamped(_unquoted(lines))
+    shared = min((len(line) - len(line.lstrip()) for line in lines if line), default=0)
+    lines, numbers = unwrapped(*_unfolded([line[shared:] for line in lines], numbers))
     return without_notices(lines), numbers
 
 
 def _characters(text: str) -> str:
     """Put in place of each character what a program printed."""
-    text = _ESCAPES.sub("", text)
+    text = shape("tidy.escapes").sub("", text)
     if not text.isascii():
-        text = _HIDDEN.sub("", text.translate(_LIKE))
+        text = shape("tidy.hidden").sub("", text.translate(_LIKE))
     elif "\x00" in text or "\x07" in text:
-        text = _HIDDEN.sub("", text)
+        text = shape("tidy.hidden").sub("", text)
     if "<" in text:
-        text = _TAG.sub("", _BREAK.sub("\n", text))
+        text = shape("tidy.tag").sub("", shape("tidy.break").sub("\n", text))
     if "**" in text:
-        text = _BOLD.sub(r"\1", text)
+        text = shape("tidy.bold").sub(r"\1", text)
     return _without_bars(text)
 
 
@@ -76,7 +72,8 @@ def _without_bars(text: str) -> str:
     """Undo carriage returns: ends of lines, or overwritten progress, of which only the last state is kept."""
     if "\r" not in text:
         return text
-    text = re.sub(r"(?<!\r)\r+\n", "\n", text)
+    *ended, last = text.split("\n")
+    text = "\n".join([*(line.rstrip("\r") for line in ended), last])
     if "\r" not in text:
         return text
     lines: list[str] = []
@@ -85,7 +82,8 @@ def _without_bars(text: str) -> str:
         lines += [
             state
             for state, after in zip(states, (*states[1:], None), strict=True)
-            if after is None or not (_BAR.search(state) or (not state.strip() and len(states) > 1))
+            if after is None
+            or not (shape("tidy.bar").search(state) or (not state.strip() and len(states) > 1))
         ]
     return "\n".join(lines)
 
@@ -114,15 +112,15 @@ def _unquoted(lines: list[str]) -> list[str]:
 
 
 def _without_quote(line: str) -> str:
-    if _PROMPT.match(line):
+    if shape("tidy.prompt").match(line):
         return line[line.index(">>>") :]
-    found = _QUOTE.match(line)
+    found = shape("tidy.quote").match(line)
     return _bare(line[found.end() :]) if found else line
 
 
 def _unstamped(lines: list[str]) -> list[str]:
     """Take away what a log put in front of nearly all lines: times, or the name of the one process that printed."""
-    for front in (_STAMP, STREAM, _STAMP):
+    for front in (_STAMP, shape("dress.stream"), _STAMP):
         told = [line for line in lines if line]
         names = Counter(found[0].strip() for line in told if (found := front.match(line)))
         enough = len(told) if front is _STAMP and len(told) < FEWEST else _MOSTLY * len(told)
@@ -135,10 +133,20 @@ def _unstamped(lines: list[str]) -> list[str]:
     return lines
 
 
-def _dedented(lines: list[str]) -> list[str]:
-    """Take away the indentation that all lines share."""
-    shared = min((len(line) - len(line.lstrip()) for line in lines if line), default=0)
-    return [line[shared:] for line in lines] if shared else lines
+def _unfolded(lines: list[str], numbers: Sequence[int]) -> tuple[list[str], Sequence[int]]:
+    """Lay out tracebacks that a log in JSON holds in one line, line ends as two characters."""
+    if not any(_FOLDED in line for line in lines):
+        return lines, numbers
+    out: list[tuple[str, int]] = []
+    for at, line in enumerate(lines):
+        front, folded, said = line.partition(_FOLDED)
+        rest = ""
+        if '\\"' in said:  # a string of JSON ends at its first quote that is not escaped
+            said, _, rest = said.replace('\\"', "\0").partition('"')
+        laid = shape("tidy.ends").split(f"{folded}{said}".replace("\0", '"'))
+        number = numbers[at] if at < len(numbers) else at + 1
+        out += [(part, number) for part in ([front, *laid, "", rest] if folded else [line])]
+    return [line for line, _ in out], [number for _, number in out]
 
 
 def without_notices(lines: Sequence[str]) -> list[str]:
@@ -148,3 +156,152 @@ def without_notices(lines: Sequence[str]) -> list[str]:
     if not held:
         return list(lines)
     return ["" if any(map(line.lower().__contains__, held)) else line for line in lines]
+
+
+NARROWEST, WIDEST = 68, 160
+"""Widths at which a text is taken to be wrapped."""
+FEWEST = 3
+"""Broken lines that show a width."""
+
+USUAL = (72, 76, 78, 79, 80, 100, 120)
+"""Widths of mail and of terminals."""
+TERMINALS = (80, 100, 120)
+"""Widths at which a terminal breaks words."""
+_GOES_ON = shape("wrap.goes_on")
+
+STARTS = shape("wrap.starts")
+"""How a line begins that continues none."""
+SECOND = shape("wrap.second")
+"""Lines of their own that a message goes on with."""
+_PATH = shape("wrap.path")
+"""A row of a list of files."""
+_TABLE = shape("wrap.table")
+
+
+def unwrapped(lines: list[str], numbers: Sequence[int] = ()) -> tuple[list[str], Sequence[int]]:
+    """Return the lines with broken ones joined, and for each the number of its first part in the whole text.
+
+    `numbers` are those of `lines`, empty where they count from 1; so are those returned where nothing was joined.
+
+    Only where the whole text keeps to a width and shows it: several times, or by a word broken at a usual width.
+    """
+    free = [len(line) for line in lines if line and not _TABLE.match(line)]
+    width = max(free, default=0)
+    if not NARROWEST <= width <= WIDEST:
+        return lines, numbers
+    pairs = [i for i in range(len(lines) - 1) if _broken(lines[i], lines[i + 1], width)]
+    full = [i for i in pairs if len(lines[i]) == width]
+    loose = [i for i in full if not _is_new(lines[i], lines[i + 1], full=True)]
+    # a terminal breaks at its width and nowhere else; a blank there is lost
+    sharp = sum(len(lines[i]) >= width - 1 for i in pairs) >= len(pairs) - len(pairs) // 4
+    hard = sharp and len(loose) > len(full) // 2
+    if not hard:  # every text has a longest line: where a new one follows, nothing is broken
+        news = set(full) - set(loose)
+        pairs = [i for i in pairs if i not in news]
+    if len(pairs) < FEWEST:
+        ended = {i for i in pairs if lines[i][-1] in ".!?:;]" and lines[i + 1][0].isupper()}
+        pairs, loose = ([i for i in some if i not in ended] for some in (pairs, loose))
+    split = [i for i in loose if _splits_a_word(lines[i], lines[i + 1])]
+    shown = {re.sub(r"\d", "0", lines[i]) for i in pairs}
+    certain = len(shown) >= FEWEST or (width in TERMINALS and bool(split or (hard and loose)))
+    if not certain:
+        return lines, numbers
+    one = len(shown) < FEWEST
+    rests = {i + 1 for i in pairs}
+    kept = [at for at in range(len(lines)) if at not in rests]
+    out = [
+        "".join(
+            _rest(lines[at - 1], lines[at], width, hard=hard, one=one) if at > start else lines[at]
+            for at in range(start, end)
+        )
+        for start, end in zip(kept, (*kept[1:], len(lines)), strict=True)
+    ]
+    return out, [numbers[at] if at < len(numbers) else at + 1 for at in kept]
+
+
+def _rest(before: str, after: str, width: int, *, hard: bool, one: bool) -> str:
+    """Return what a broken line goes on with, behind a blank where the break fell between words."""
+    if len(before) != width:
+        return f" {after.lstrip()}"
+    if hard and not (one and _is_apart(before, after)):
+        return after
+    return ("" if _splits_a_word(before, after) else " ") + after.lstrip()
+
+
+def _is_apart(before: str, after: str) -> bool:
+    """Tell a word and a number, a quotation or a bracket after it: the break fell between them by chance."""
+    last = before.rsplit(maxsplit=1)[-1]
+    if shape("wrap.little").match(last) and shape("wrap.little").match(after.split(maxsplit=1)[0]):
+        return True
+    return last.isalpha() and (
+        after[:1].isdigit() or (last.islower() and after[:1].isupper()) or after[:1] in "'\"([<{`"
+    )
+
+
+def _is_new(before: str, after: str, *, full: bool = False) -> bool:
+    """Tell a line that begins as one of its own does, unless it goes on in a bracket that the line before opened.
+
+    Of a line that is not `full` it must close that bracket.
+    """
+    if not STARTS.match(after):
+        return False
+    opened = before.count("(") > before.count(")")
+    return not (opened and after[:1].islower() and (full or after.count(")") > after.count("(")))
+
+
+def wrapped(before: str, after: str) -> bool:
+    """Tell whether a line of a message goes on in the next one because a usual width was full."""
+    if (
+        not after.strip()
+        or after[:1].isspace()
+        or STARTS.match(after)
+        or SECOND.match(after)
+        or _TABLE.match(after)
+    ):
+        return False
+    size, first = len(before), len(after.split(None, 1)[0])
+    if before[-1:] in ".!?;)" or before.endswith("):"):
+        return False
+    return any(size <= width < size + 1 + first for width in USUAL)
+
+
+def joined(lines: Sequence[str]) -> list[str]:
+    """Return the lines of one message with wrapped ones joined."""
+    out: list[str] = []
+    last = ""
+    for line in lines:
+        if out and wrapped(last, line):
+            together = len(last) in TERMINALS and _splits_a_word(last, line)
+            out[-1] += line.strip() if together else f" {line.strip()}"
+        else:
+            out.append(line)
+        last = line.rstrip()
+    return out
+
+
+def _broken(before: str, after: str, width: int) -> bool:
+    if not before.strip() or not after.strip() or _TABLE.match(before) or _TABLE.match(after):
+        return False
+    # a command whose quotation has ended is whole
+    if shape("wrap.command").search(before):
+        return False
+    if _PATH.match(after) and (before.endswith(":") or _PATH.match(before)):
+        return False
+    if after.startswith("  ") or before.endswith(("call last)", "call last):")):
+        return False
+    first = len(after.split(None, 1)[0])
+    if len(before) < width - 40 and first < 40:
+        return False
+    return len(before) == width or (
+        len(before) + 1 + first > width and not after[:1].isspace() and not _is_new(before, after)
+    )
+
+
+def _splits_a_word(before: str, after: str) -> bool:
+    """Tell whether two lines that meet at a full width are parts of one word: a path, a version, a name."""
+    if before[-1:].isspace() or not _GOES_ON.match(after) or _is_new(before, after, full=True):
+        return False
+    last, first = before.rsplit(maxsplit=1)[-1], after.split(maxsplit=1)[0]
+    return not (
+        last.strip("(),.:'").isalpha() and (first.strip("(),.:'").isalpha() or first[0].isdigit())
+    )

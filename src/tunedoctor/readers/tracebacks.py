@@ -1,32 +1,153 @@
-"""Read Python tracebacks in all their dresses: per rank, chained, grouped, boxed, of notebooks, in one line, cut."""
+"""Read Python tracebacks in all their dresses: per rank, chained, grouped, boxed, of notebooks, in one line, cut.
 
-from collections.abc import Sequence
+What launchers and loggers put in front of each line is taken away, and the lines of one message are taken together.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from typing import Literal, NamedTuple
 
 import msgspec
 
 from tunedoctor.facts import ErrorText, Frame
-from tunedoctor.lazy import pattern
-from tunedoctor.readers.dress import KINDS, TYPE, Said, by_stream, message
-from tunedoctor.readers.paste import shape
+from tunedoctor.readers.paste import rows, shape
+from tunedoctor.readers.tidy import SECOND, STARTS, joined, wrapped
+
+STREAM = shape("dress.stream")
+"""Who printed: the part that tells one process from another."""
+_LOGGED = shape("dress.plain")
+"""What tells nothing of the process: times, levels, places in the code that logged."""
+_MOST, _MOST_STREAMS = 6, 256
+_BEFORE_FRAME = shape("dress.frame")
+_SIDES = ("│", "┃", "║")
+"""How boxes draw their sides."""
+
+
+class Said(NamedTuple):
+    """One line and who printed it."""
+
+    number: int
+    """From 1."""
+    stream: str
+    """The rank or process; "" where the line names none."""
+    manner: str
+    """Shape of what told time, level or place, digits as 0; lines of one record share it, or have none."""
+    text: str
+    """Without what stood in front; indentation is kept."""
+
+
+def by_stream(said: Iterable[Said]) -> list[list[Said]]:
+    """Return the lines of each process apart."""
+    streams: dict[str, list[Said]] = {}
+    for one in said:
+        name = one.stream if one.stream in streams or len(streams) < _MOST_STREAMS else ""
+        streams.setdefault(name, []).append(one)
+    return [*streams.values()]
+
+
+def undressed(lines: Sequence[str]) -> list[Said]:
+    """Return each line without its prefixes. Linear; never raises."""
+    known = _shapes(lines)
+    return [Said(number, *_one(line, known)) for number, line in enumerate(lines, 1)]
+
+
+def _one(line: str, shapes: frozenset[str]) -> tuple[str, str, str]:
+    stream = manner = ""
+    if not line or line.isspace():
+        return stream, manner, ""
+    text = line[:4000]
+    for known in shapes:
+        if len(text) >= len(known) and _manner(text[: len(known)]) == known:
+            stream, text = text[: len(known)].strip(), text[len(known) :]
+            break
+    for _ in range(_MOST):
+        if not text.strip():
+            break
+        if found := STREAM.match(text):
+            stream = found["rank"] or found["pid"] or found["name"]
+        elif found := _LOGGED.match(text):
+            manner += _manner(found[0])
+        else:
+            break
+        text = text[found.end() :]
+    return stream, manner, _unboxed(text)
+
+
+def _unboxed(text: str) -> str:
+    """Return a line without the sides of a box, if it begins with one. Linear in the length."""
+    inner = text.lstrip()
+    if inner[:1] not in _SIDES:
+        return text
+    inner = inner[1:].removeprefix(" ").rstrip()
+    return inner[:-1].rstrip() if inner.endswith(_SIDES) else inner
+
+
+def _manner(text: str) -> str:
+    return re.sub(r"\d", "0", text)
+
+
+def _shapes(lines: Sequence[str]) -> frozenset[str]:
+    """Learn prefixes that no table knows from lines that hold a frame of a traceback."""
+    seen: Counter[str] = Counter()
+    for line in lines:
+        if 'File "' not in line or not (found := _BEFORE_FRAME.match(line)):
+            continue
+        pre = found["pre"]
+        if "Traceback" not in pre and _one(f"{pre} x", frozenset())[2].strip() != "x":
+            seen[_manner(pre)] += 1
+    return frozenset(known for known, _ in seen.most_common(8))
+
+
+MOST_LINES = 30
+MOST_CHARACTERS = 4000
+
+TYPE = shape("traceback.type")
+"""The last line of a traceback: a class, and what it says."""
+LOOK_UP = "(look up to see its traceback):"
+"""A line of transformers after which the real error follows."""
+_MESSAGE_END = shape("dress.end")
+
+
+def message(said: Sequence[Said], start: int) -> tuple[str, int]:
+    """Return the message that begins at `start` and the place after it.
+
+    Lines that a width had broken are joined.
+    """
+    first = said[start]
+    lines = [first.text.strip()]
+    at = start + 1
+    size = len(lines[0])
+    while at < len(said) and len(lines) < MOST_LINES and size < MOST_CHARACTERS:
+        text = said[at].text
+        if not _is_part(lines[-1], said, at, first.manner):
+            break
+        at += 1
+        if text.strip():
+            lines.append(text.rstrip())
+            size += len(text)
+    return "\n".join(line.strip() for line in joined(lines))[:MOST_CHARACTERS], at
+
+
+def _is_part(before: str, said: Sequence[Said], at: int, manner: str) -> bool:
+    text = said[at].text
+    if said[at].manner not in ("", manner):
+        return False
+    if not text.strip():
+        after = said[at + 1].text if at + 1 < len(said) else ""
+        return (
+            before.endswith((LOOK_UP, ":"))
+            and bool(after.strip())
+            and not _MESSAGE_END.match(after)
+        )
+    if _MESSAGE_END.match(text):
+        return False
+    surely = wrapped(before, text) or bool(SECOND.match(text)) or text[:1] in " \t"
+    return surely or not STARTS.match(text) or before.endswith(":")
+
 
 PLAIN = shape("traceback.plain")
 """Python's own; faulthandler writes no comma before `in`."""
-_PATH = r"(?:~|[A-Za-z]:)?[\w.<>@+ \\/~-]{0,300}[\w>]"
-_NOTEBOOK = (
-    pattern(
-        r"(?:Cell|Input) In ?\[(?P<cell>\d{0,5}| |\*)\],? "
-        r"(?:line (?P<line>\d{1,6})|in (?P<function>.{1,200}))\s*(?:\(.{0,80}\))?$"
-    ),
-    pattern(rf"File (?P<file>{_PATH}):(?P<line>\d{{1,7}})(?:, in (?P<function>.{{1,400}}))?$"),
-    pattern(
-        r"(?P<file><ipython-input-[\w-]{1,60}>|/tmp/ipykernel_\d{1,9}/\d{1,12}\.py) in (?P<function>.{1,200})$"
-    ),
-    pattern(
-        rf"\[?(?P<file>(?:~|/|[A-Za-z]:\\){_PATH}\.(?:py|pyx|so|pyd))"
-        r"(?:\]\([^)\n]{1,80}\))? in (?P<function>.{1,400})$"
-    ),
-)
 ARROW = shape("traceback.arrow")
 """The line of code that stands in the traceback, marked."""
 NUMBERED = shape("traceback.numbered")
@@ -47,20 +168,16 @@ def notebook(text: str) -> Frame | None:
     line = text.strip()
     if " in " not in line and ", line " not in line and not line.startswith("File "):
         return None
-    for layout in _NOTEBOOK:
-        if found := layout.match(line):
+    for layout in rows("notebook"):
+        if found := layout.pattern.match(line):
             groups = found.groupdict()
             number = groups.get("line")
             return Frame(
                 file=groups.get("file") or f"In[{groups.get('cell') or ''}]",
                 line=int(number) if number else None,
-                function=_name(groups.get("function")),
+                function=(groups.get("function") or "").split("(")[0].strip(),
             )
     return None
-
-
-def _name(function: str | None) -> str:
-    return (function or "").split("(")[0].strip() or (function or "")
 
 
 LONGEST = 20_000
@@ -68,10 +185,6 @@ LONGEST = 20_000
 _HEAD = shape("traceback.head")
 _FRAME = shape("traceback.frame")
 _PLACE = shape("traceback.place")
-_LAST = pattern(
-    rf"\s(?=(?:[A-Za-z_]\w{{0,60}}\.){{0,8}}[A-Za-z_]\w{{0,60}}?(?:{KINDS})(?:: |$|[`'\"]))"
-)
-"""Where the class of the error begins."""
 
 
 def flattened(text: str) -> list[str]:
@@ -84,9 +197,10 @@ def flattened(text: str) -> list[str]:
         return []
     whole = text[head.start() : head.start() + LONGEST]
     first, *frames = _FRAME.split(whole)
-    end = _LAST.search(frames[-1]) if frames else None
-    said = [frames[-1][end.end() :].strip(" `'\"")] if end else []
-    frames[-1:] = [frames[-1][: end.start()]] if end else frames[-1:]
+    last = frames[-1] if frames else ""
+    end = next((at for at, c in enumerate(last) if c == " " and TYPE.match(last, at + 1)), None)
+    said = [last[end:].strip(" `'\"")] if end is not None else []
+    frames[-1:] = [last[:end]] if frames else []
     laid = "\n".join(_PLACE.sub("\\1\n    ", f"  {frame.strip()}", count=1) for frame in frames)
     return [first.rstrip(), *(line.rstrip() for line in laid.splitlines() if line.strip()), *said]
 
@@ -101,12 +215,8 @@ _UNKNOWN_CLASS = shape("traceback.unknown_class")
 Kind = Literal["frame", "code", "end", "skip", "other"]
 
 
-class Read(NamedTuple):
-    """What was read from one place on."""
-
-    errors: tuple[ErrorText, ...]
-    after: int
-    """The place after it."""
+Read = tuple[tuple[ErrorText, ...], int]
+"""The errors that were read from one place on, and the place after it."""
 
 
 class _Shape(NamedTuple):
@@ -138,10 +248,11 @@ def trace(said: Sequence[Said], head: int, *, headless: bool = False) -> Read:
         kind = "frame" if frame else _kind(text, shape)
         if frame:
             frames.append(frame)
-            shape = shape if shape.indent is not None else _shape(text, shape)
+            if shape.indent is None:
+                shape = _Shape(len(text) - len(text.lstrip()), shape.loose or plain(text) is None)
         elif kind == "end":
             whole, after = message(said, at)
-            return Read((error(whole, frames, said[at].number),), after)
+            return (error(whole, frames, said[at].number),), after
         elif kind == "other":
             break
         elif kind == "code":
@@ -152,7 +263,7 @@ def trace(said: Sequence[Said], head: int, *, headless: bool = False) -> Read:
     last = frames[-1].code if frames else ""
     text = named["type"] if named else last if last.startswith(("raise ", "assert ")) else ""
     found = (error(text, frames, said[head].number),) if text else ()
-    return Read(found, max(seen, head + 1))
+    return found, max(seen, head + 1)
 
 
 def error(text: str, frames: Sequence[Frame], number: int) -> ErrorText:
@@ -166,10 +277,6 @@ def error(text: str, frames: Sequence[Frame], number: int) -> ErrorText:
         type=named if " " not in named else "",
         frames=tuple(frames[-MOST_FRAMES:]),
     )
-
-
-def _shape(text: str, before: _Shape) -> _Shape:
-    return _Shape(indent=len(text) - len(text.lstrip()), loose=before.loose or plain(text) is None)
 
 
 def _kind(text: str, shape: _Shape) -> Kind:
@@ -213,32 +320,25 @@ def _mark(frames: list[Frame], text: str) -> None:
     frames[-1] = msgspec.structs.replace(frames[-1], line=frames[-1].line or line, code=code)
 
 
-class Found(NamedTuple):
-    """What a text's tracebacks say."""
+def tracebacks(said: Sequence[Said]) -> tuple[list[ErrorText], set[int]]:
+    """Return the errors that tracebacks end with, those of all ranks once, and the numbers of lines that belong to any.
 
-    errors: tuple[ErrorText, ...]
-    """In order of their last lines; those that ranks repeat are told once."""
-    taken: frozenset[int]
-    """Numbers of the lines that belong to a traceback or its message, from 1."""
-
-
-def tracebacks(said: Sequence[Said]) -> Found:
-    """Return the errors that the tracebacks in these lines end with. Linear; never raises."""
+    Linear; never raises.
+    """
     found: list[ErrorText] = []
     taken: set[int] = set()
     for stream in by_stream(said):
         at = 0
         while at < len(stream):
-            read = _begun(stream, at)
-            if read:
-                found += read.errors
-                taken.update(one.number for one in stream[at : read.after])
-            at = max(read.after if read else 0, at + 1)
+            errors, after = _begun(stream, at) or ((), at)
+            found += errors
+            taken.update(one.number for one in stream[at:after])
+            at = max(after, at + 1)
     once: dict[tuple[str, str, int | None], ErrorText] = {}
     for error in sorted(found, key=lambda error: int(error.where[5:])):
         last = error.frames[-1] if error.frames else None
         once.setdefault((error.text, last.file if last else "", last.line if last else None), error)
-    return Found(tuple(once.values()), frozenset(taken))
+    return [*once.values()], taken
 
 
 def _begun(said: Sequence[Said], at: int) -> Read | None:
@@ -246,8 +346,7 @@ def _begun(said: Sequence[Said], at: int) -> Read | None:
     text = said[at].text
     if HEAD in text:
         if "File " in text and (lines := flattened(text)):
-            inner = trace([said[at]._replace(text=line) for line in lines], 0)
-            return Read(inner.errors, at + 1)
+            return trace([said[at]._replace(text=line) for line in lines], 0)[0], at + 1
         return trace(said, at)
     frame = "File " in text or text[:5] in ("Cell ", "Input", "<ipyt")
     if frame and (plain(text) or notebook(text)):

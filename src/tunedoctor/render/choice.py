@@ -37,6 +37,8 @@ def render(answer: Answer, screen: Screen) -> str:
         newer = ": doctor update reads what came since" if known.old else ""
         text = f"wheel table of {known.date}, {many(known.days, 'day')} old{newer}"
         screen.wrap(text, kind="warning" if known.old else "dim")
+    if answer.torch_version is not None:
+        screen.next("doctor fix puts it into an environment, and proves it")
     return screen.text()
 
 

@@ -60,6 +60,10 @@ def _report(report: Report, screen: Screen, *, most: int) -> None:
     faulty = f", {report.faulty:,} with errors" if report.faulty else ""
     text = f" {report.rows:,} rows{faulty}; {kinds or 'no faults'}   {report.seconds:.2f} s"
     screen.line(mark("error" if report.verdict == "faults" else "ok"), text)
+    if report.verdict == "faults":
+        screen.next("mend these lines, and run the same again")
+    else:
+        screen.next("doctor train --init CONFIG.toml writes a configuration to train on it")
 
 
 def _file(one: DataFile, screen: Screen) -> None:

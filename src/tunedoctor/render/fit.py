@@ -72,6 +72,10 @@ def _answer(answer: Answer, screen: Screen) -> None:
     screen.wrap(text, _INDENT, "  disk")
     for note in answer.notes:
         screen.wrap(note, 4, mark("note"))
+    if answer.verdict in (None, "doesn't fit"):
+        screen.next("doctor fit MODEL --cards names the cards that hold it")
+    else:
+        screen.next("doctor train --init CONFIG.toml writes a configuration for this machine")
 
 
 def _settings(answer: Answer) -> str:
@@ -94,7 +98,7 @@ def _settings(answer: Answer) -> str:
 
 def _verdicts(answer: Answer, screen: Screen) -> None:
     lines = {
-        f"{one.verdict:11}  {one.device.name}, {one.device.usable:.1f} of {one.device.total_gib:.1f} GiB free, "
+        f"{one.verdict:8}  {one.device.name}, {one.device.usable:.1f} of {one.device.total_gib:.1f} GiB free, "
         f"{abs(one.margin_gib):.1f} GiB {'left' if one.margin_gib >= 0 else 'lacking'}": one.verdict
         for one in answer.devices
     }
@@ -129,6 +133,7 @@ def _machine(found: MachineTable, screen: Screen) -> None:
         )
         last = name
     screen.table("|model|method|>GiB|of the free memory|longest seq", rows)
+    screen.next("doctor fit MODEL tells all about one")
 
 
 def _cards(found: CardTable, screen: Screen) -> None:
@@ -148,6 +153,7 @@ def _cards(found: CardTable, screen: Screen) -> None:
     )
     _notes(found.cards, screen)
     screen.wrap("tokens/s of the largest model by the leftmost method that the card has.")
+    screen.next("doctor fit MODEL --gpu CARD tells all about one")
 
 
 def _offers(found: OfferTable, screen: Screen) -> None:
@@ -168,6 +174,7 @@ def _offers(found: OfferTable, screen: Screen) -> None:
     _notes(found.offers, screen)
     least = f"the smallest that fits: {found.smallest}"
     screen.wrap(least if found.smallest else "it fits on none of them")
+    screen.next("doctor fit MODEL --gpu CARD tells what of it needs the memory")
 
 
 def _article(found: ArticleTable, screen: Screen) -> None:
@@ -186,6 +193,7 @@ def _article(found: ArticleTable, screen: Screen) -> None:
     )
     screen.line()
     screen.wrap("Its LoRA cells are QLoRA, and its full cells are the weights alone.")
+    screen.next("doctor fit MODEL tells what a model of yours needs")
 
 
 def _place(one: Place, of_what: str) -> str:

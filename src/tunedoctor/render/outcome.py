@@ -42,7 +42,7 @@ def render_end(answer: Answer, screen: Screen) -> str:
         _nothing(answer, screen)
     elif answer.end == "planned":
         screen.line("Nothing was changed: this is a dry run.")
-        screen.line("Next: the same without --dry-run, which asks first.")
+        screen.next("the same without --dry-run, which asks first")
     elif answer.end == "declined":
         screen.line("Nothing was changed.")
     elif answer.end == "told":
@@ -108,8 +108,11 @@ def _applied(answer: Answer, outcome: Outcome, screen: Screen) -> None:
     elif outcome.unproved:
         head += ", not proved by import"
     screen.line(mark("ok"), f" {head}.  Undo with {answer.undo}")
-    if new is not None:
-        screen.line(f"  next  {answer.look}")
+    screen.next(
+        f"{answer.look} looks at it"
+        if new is not None
+        else "doctor smoke proves it by a tiny training"
+    )
 
 
 def _failed(answer: Answer, outcome: Outcome | None, screen: Screen) -> None:

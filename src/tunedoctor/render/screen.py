@@ -71,6 +71,11 @@ class Screen:
         if text.strip():
             self.wrap(text, indent, f"{name:>{indent - 2}}")
 
+    def next(self, *ways: str) -> None:
+        """Add what to run next, each on a line of its own: a command that is broken can't be pasted."""
+        for number, way in enumerate(ways[:2]):
+            self.line(f"{'     ' if number else 'Next:'} {way.removesuffix('.')}.")
+
     def table(self, head: str, rows: Iterable[Iterable[Part]]) -> None:
         """Add a table. `head`: the columns' names between bars; ">" before one aligns it to the right."""
         from rich.table import Table  # noqa: PLC0415  what has no table does without Rich

@@ -62,7 +62,9 @@ def _end(answer: Answer, screen: Screen) -> None:
     kinds = Counter(one.change for one in answer.changed)
     if not kinds:
         screen.line(mark("ok"), " ", ("The set is consistent: nothing to change", "ok"))
+        screen.next("doctor smoke proves it by a tiny training")
         return
     gone = f", {kinds['removed']} to remove" if kinds["removed"] else ""
     done = f"A set exists: {kinds['changed']} to change, {kinds['added']} to add{gone}"
     screen.wrap(done, 2, mark("ok"))
+    screen.next("run a line from above, then doctor check --deep proves it")

@@ -138,10 +138,11 @@ def _verdict(answer: Answer, screen: Screen) -> None:
             sentence = "No training begins with these data"
         screen.line(mark("error"), " ", (sentence, "bold"), took)
         if first.finding:
-            screen.line(f"Next: doctor explain {first.finding} tells more.")
+            screen.next(f"doctor explain {first.finding} tells more")
         return
     where = "" if answer.device != "cpu" else " on the CPU"
     screen.line(mark("ok"), " ", (f"This environment can fine-tune with LoRA{where}", "ok"), took)
     warnings = [one.stage for one in answer.blames if one.severity == "warning"]
     if warnings:
         screen.wrap(f"not proven: {', '.join(warnings)}", 2)
+    screen.next("doctor train --init CONFIG.toml writes a configuration for a training")

@@ -161,7 +161,7 @@ def _verdict(report: Report, screen: Screen, *, here: bool, partial: bool) -> No
         sure = () if partial else ((well, "ok"), (": ", ""))
         screen.line(mark("ok"), " ", *sure, said)
         if here and report.target.python and not partial:
-            screen.line(f"Next: doctor smoke{_there(report)} proves it by a tiny training.")
+            screen.next(f"doctor smoke{_there(report)} proves it by a tiny training")
         return
     told = f"{', '.join([*found, *checks])}{took}"
     if nowhere or (report.verdict == "unknown" and not count["error"]):
@@ -175,7 +175,7 @@ def _verdict(report: Report, screen: Screen, *, here: bool, partial: bool) -> No
             )
         # what settles a finding stands with it
         if nowhere:
-            _next(screen, report.next.split(", "))
+            screen.next(*report.next.split(", "))
         elif report.next and not any(f.settle for f in report.findings):
             screen.wrap(f"Next: {report.next}.")
         return
@@ -183,13 +183,7 @@ def _verdict(report: Report, screen: Screen, *, here: bool, partial: bool) -> No
     ways = [f"doctor explain {one.id} tells more." for one in report.findings[:1]]
     if ways and here and _cured(report):
         ways.insert(0, f"doctor fix{_there(report)} shows the plan of a cure, and asks first.")
-    _next(screen, ways)
-
-
-def _next(screen: Screen, ways: list[str]) -> None:
-    """Each on a line of its own: a command that is broken can't be pasted."""
-    for head, way in zip(("Next:", "     "), ways, strict=False):
-        screen.line(f"{head} {way.removesuffix('.')}.")
+    screen.next(*ways)
 
 
 def _there(report: Report) -> str:

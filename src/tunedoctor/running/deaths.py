@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from tunedoctor.probes.resources import group_kills
 from tunedoctor.reading import fields, read
+from tunedoctor.tables.small import windows_status
 
 SHELL_SAYS = {
     "SIGKILL": "Killed",
@@ -18,7 +19,16 @@ SHELL_SAYS = {
     "SIGFPE": "Floating point exception",
 }
 """Signals that a fault ends a process with, and the words of shells for them."""
-ASKED = ("SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT", "SIGPIPE", "SIGUSR1", "SIGUSR2")
+ASKED = (
+    "SIGINT",
+    "SIGTERM",
+    "SIGHUP",
+    "SIGQUIT",
+    "SIGPIPE",
+    "SIGUSR1",
+    "SIGUSR2",
+    "STATUS_CONTROL_C_EXIT",
+)
 """Signals by which somebody ends a process, or the reader of its output goes away: nothing to diagnose."""
 
 
@@ -50,15 +60,19 @@ class Death(NamedTuple):
     status: int
     """As a shell has it: 128 + n for signal n."""
     name: str
-    """Of the signal that ended the command, or a process of it that passed it on; "" for none."""
+    """Of the signal that ended the command, or a process of it that passed it on, or Windows's; "" for none."""
     itself: bool
     """The command itself got the signal; else its status alone tells of one."""
+    says: str = ""
+    """What a status of Windows means."""
 
 
 def death_of(code: int) -> Death:
     """Return the death of a process that ended with `code`; -n stands for signal n."""
     if code < 0:
         return Death(128 - code, _name(-code), itself=True)
+    if row := windows_status(code):
+        return Death(code, row.name, itself=True, says=row.words)
     faults = {128 + signal.Signals[name] for name in SHELL_SAYS if hasattr(signal, name)}
     return Death(code, _name(code - 128) if code in faults else "", itself=False)
 
@@ -70,6 +84,8 @@ def shell_words(death: Death, for_memory: bool | None) -> str:  # noqa: FBT001  
     """
     if death.name == "SIGKILL" and for_memory is False:
         return ""
+    if death.says:
+        return death.says
     return SHELL_SAYS.get(death.name, "")
 
 

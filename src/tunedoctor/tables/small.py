@@ -233,3 +233,25 @@ def xid_meaning(number: int, text: str = "") -> XidMeaning | None:
     meaning = msgspec.convert(row, XidMeaning)
     low = text.lower()
     return None if meaning.says and not any(word in low for word in meaning.says) else meaning
+
+
+class ExitStatus(msgspec.Struct, frozen=True):
+    """How Windows ended a program."""
+
+    status: int
+    name: str
+    says: str
+
+    @property
+    def words(self) -> str:
+        """The name, the number as Windows writes it, and what it means."""
+        return f"{self.name} (0x{self.status:X}): {self.says}"
+
+
+def windows_status(code: int) -> ExitStatus | None:
+    """Return what an exit status of Windows means; None for a program's own, which are small."""
+    if code < 1 << 30:
+        return None
+    return next(
+        (one for one in rows("exit_statuses", "statuses", ExitStatus) if one.status == code), None
+    )

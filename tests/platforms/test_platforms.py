@@ -1,0 +1,163 @@
+"""The doctor where it was not made: on other processors, old systems, in a container with limits, on Windows by Wine.
+
+    pytest -m platforms
+
+Root on Debian; DOCTOR_PLATFORMS names a folder in which the places are kept, else they are made anew: five minutes.
+"""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from platforms.places import Place, container, debian, windows
+
+pytestmark = [
+    pytest.mark.platforms,
+    pytest.mark.skipif(
+        not shutil.which("apt-get") or os.name != "posix" or os.geteuid() != 0,
+        reason="root on Debian makes the places",
+    ),
+]
+ROOT = Path(__file__).parents[2]
+ERROR = "RuntimeError: CUDA error: no kernel image is available for execution on the device\n"
+TOUR = [
+    (0, ["version"]),
+    (2, ["check"]),
+    (2, ["check", "--format", "json"]),
+    (2, ["check", "-v"]),
+    (0, ["snapshot", "-o", "-"]),
+    (2, ["triage", "-", "--format", "json"]),
+    (0, ["wheel"]),
+    (0, ["wheel", "--format", "json"]),
+    (0, ["fit", "7B", "--gpu", "RTX 4090"]),
+    (0, ["list"]),
+    (0, ["explain", "driver-too-old"]),
+    (0, ["explain", ERROR.strip()]),
+    (2, ["fix", "--dry-run"]),
+    (2, ["check", "--deep", "--format", "json"]),
+    (2, ["fit", "no-such-model"]),
+    (2, ["data", "no-such-file.jsonl"]),
+    (0, ["help", "train"]),
+]
+"""Exit status and words of commands that need neither a GPU nor an environment."""
+
+
+@pytest.fixture(scope="session")
+def work(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    kept = os.environ.get("DOCTOR_PLATFORMS")
+    folder = Path(kept) if kept else tmp_path_factory.mktemp("platforms")
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder.resolve()
+
+
+@pytest.fixture(scope="session")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("dist")
+    subprocess.run([sys.executable, "-m", "build", "-q", "-w", "-n", "-o", out, ROOT], check=True)
+    return next(out.glob("*.whl"))
+
+
+@pytest.fixture(scope="session", params=["arm64", "bookworm", "container", "windows"])
+def place(request: pytest.FixtureRequest, work: Path, wheel: Path) -> Place:
+    if request.param == "arm64":
+        return debian(work, "arm64", "trixie", wheel)
+    if request.param == "windows":
+        return windows(work / "windows", wheel)
+    old = debian(work, "amd64", "bookworm", wheel)
+    limits = ("--shm-size=64m", "--memory=2g", "--cpus=1")
+    return old if request.param == "bookworm" else container(work, old, *limits)
+
+
+@pytest.mark.parametrize(("status", "words"), TOUR, ids=lambda value: str(value)[:40])
+def test_a_command_does_there_what_it_does_here(
+    place: Place, status: int, words: list[str]
+) -> None:
+    done = place.run(*words, text=ERROR)
+    assert done.returncode == status, done.stdout + done.stderr
+    assert "Traceback" not in done.stdout + done.stderr
+    assert "\ufffd" not in done.stdout
+    if "json" in words:
+        json.loads(done.stdout)
+    if status == 2 and not done.stdout:
+        assert done.stderr.startswith("doctor: ")
+
+
+def findings(place: Place, *words: str) -> dict[str, dict[str, str]]:
+    """Return the findings of a check there by their ids."""
+    report = json.loads(place.run("check", "--format", "json", *words).stdout)
+    return {one["id"]: one for one in report["findings"]}
+
+
+def test_the_limits_of_a_container_are_found(work: Path, wheel: Path) -> None:
+    base = debian(work, "amd64", "bookworm", wheel)
+    place = container(work, base, "--shm-size=64m", "--memory=2g", "--cpus=1")
+    found = findings(place)
+    assert "64 MiB in a podman container" in found["shm-too-small"]["found"]
+    assert found["ram-too-small"]["found"].startswith("2 GiB")
+    assert "cpu-quota" in found
+
+
+def test_a_program_of_another_processor_is_named_where_nothing_emulates_it(
+    work: Path, wheel: Path
+) -> None:
+    arm = debian(work, "arm64", "trixie", wheel)
+    base = debian(work, "amd64", "bookworm", wheel)
+    place = container(work, base, f"--volume={arm.root}:/arm:ro")
+    found = findings(place, "--target", "/arm/usr/bin/python3")
+    assert "aarch64" in found["target-missing"]["found"]
+
+
+def test_a_python_whose_loader_is_missing_is_named_as_that(work: Path, wheel: Path) -> None:
+    old = debian(work, "amd64", "bullseye", wheel)  # its Python is too old for the doctor
+    base = debian(work, "arm64", "trixie", wheel)
+    python = base.root / "opt/python-amd64"
+    shutil.copy(old.root / "usr/bin/python3.9", python)
+    assert "x86" in findings(base, "--target", "/opt/python-amd64")["target-missing"]["found"]
+
+
+def test_an_old_python_is_a_target(work: Path, wheel: Path) -> None:
+    old = debian(work, "amd64", "bullseye", wheel)
+    words = [sys.executable, "-m", "tunedoctor", "check", "--format", "json", "--target"]
+    done = subprocess.run([*words, old.root / "usr/bin/python3"], capture_output=True, check=False)
+    ids = {one["id"] for one in json.loads(done.stdout)["findings"]}
+    assert {"torch-missing", "python-old"} <= ids
+
+
+def test_the_wheel_of_a_processor(work: Path, wheel: Path) -> None:
+    done = debian(work, "arm64", "trixie", wheel).run("wheel")
+    assert "aarch64" in done.stdout
+
+
+STATUS = 0xC0000135
+
+
+def test_windows_names_the_status_that_it_ends_a_program_with(windows_place: Place) -> None:
+    python = windows_place.doctor[-3]
+    code = f"import os; os._exit({STATUS} - 2**32)"
+    done = windows_place.run("run", "--", python, "-c", code)
+    assert (
+        "STATUS_DLL_NOT_FOUND (0xC0000135): a DLL that the program needs is not there"
+        in done.stderr
+    )
+    assert "137" not in done.stderr
+
+
+def test_windows_has_no_bus_to_read(windows_place: Place) -> None:
+    said = windows_place.run("check", "-v").stdout
+    assert "PCI bus" not in said
+    assert "/dev/shm" not in said
+
+
+def test_paths_with_spaces_are_quoted_for_the_shells_of_windows(windows_place: Place) -> None:
+    (windows_place.root / "my envs").mkdir(exist_ok=True)
+    said = windows_place.run("check", "--target", r"C:\my envs").stdout
+    assert "'" not in next(line for line in said.splitlines() if "Next" in line)
+
+
+@pytest.fixture(scope="session")
+def windows_place(work: Path, wheel: Path) -> Place:
+    return windows(work / "windows", wheel)
