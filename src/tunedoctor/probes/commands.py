@@ -135,15 +135,10 @@ def _named(value: str, folders: list[str]) -> str:
 
 def _nvcc_version(nvcc: str) -> str:
     """Return the CUDA release of an nvcc from the files of its toolkit, else by asking it."""
-    real = Path(nvcc).resolve()
-    script = read(real, 512) or ""  # one in front of it, as Debian has
-    lines = script.splitlines() if script.startswith("#!") else []
-    started = (one[5:].strip().split(" ")[0].strip("\"'") for one in lines if one[:5] == "exec ")
-    wrapped = [Path(one).resolve() for one in started if one.startswith("/")]
-    for toolkit in (one.parent.parent for one in (real, *wrapped)):
-        for name in ("version.json", "version.txt", "include/cuda.h"):
-            if told := toolkit_release(read(toolkit / name) or ""):
-                return told
+    toolkit = Path(nvcc).resolve().parent.parent
+    for name in ("version.json", "version.txt", "include/cuda.h"):
+        if told := toolkit_release(read(toolkit / name) or ""):
+            return told
     from tunedoctor.child import run  # noqa: PLC0415
 
     return toolkit_release(run([nvcc, "--version"], timeout=2, limit=4096).out)
