@@ -10,7 +10,6 @@ from tunedoctor.facts import Errors, ErrorText, SharedMemory
 from tunedoctor.registry import all_checks
 from tunedoctor.smoke.answer import (
     BY_STAGE,
-    LIBRARIES,
     REASONS,
     RELATED,
     Findings,
@@ -18,7 +17,7 @@ from tunedoctor.smoke.answer import (
     found_in,
 )
 from tunedoctor.smoke.make import Asked, made, parts_of
-from tunedoctor.smoke.stages import SmokeStage, stages_of
+from tunedoctor.smoke.stages import TABLE, SmokeStage, stages_of
 from tunedoctor.snapshot import Snapshot
 
 NONE = Findings(diagnose(Snapshot({}), ()), diagnose(Snapshot({}), ()))
@@ -78,7 +77,7 @@ def test_a_finding_of_the_doctor_is_the_cause_of_dead_workers() -> None:
 
 def test_findings_that_are_named_exist() -> None:
     ids = {one.id for one in all_checks(())}
-    assert {*LIBRARIES, *(id_ for related in RELATED.values() for id_ in related)} <= ids
+    assert {*TABLE["libraries"], *(id_ for related in RELATED.values() for id_ in related)} <= ids
 
 
 def test_libraries_that_clash_are_the_cause_of_a_failed_import() -> None:

@@ -8,42 +8,22 @@ from typing import NamedTuple
 
 from tunedoctor.probes.resources import group_kills
 from tunedoctor.reading import fields, read
+from tunedoctor.tables.load import table
 from tunedoctor.tables.small import windows_status
 
-SHELL_SAYS = {
-    "SIGKILL": "Killed",
-    "SIGSEGV": "Segmentation fault",
-    "SIGBUS": "Bus error",
-    "SIGILL": "Illegal instruction",
-    "SIGABRT": "Aborted",
-    "SIGFPE": "Floating point exception",
-}
+SHELL_SAYS: dict[str, str] = table("probes")["shell_says"]
 """Signals that a fault ends a process with, and the words of shells for them."""
-ASKED = (
-    "SIGINT",
-    "SIGTERM",
-    "SIGHUP",
-    "SIGQUIT",
-    "SIGPIPE",
-    "SIGUSR1",
-    "SIGUSR2",
-    "STATUS_CONTROL_C_EXIT",
-)
+ASKED = frozenset(table("probes")["asked_ends"])
 """Signals by which somebody ends a process, or the reader of its output goes away: nothing to diagnose."""
 
 
-class Kills(NamedTuple):
-    """How many processes the kernel has killed for memory; None where it does not tell."""
-
-    group: int | None
-    """In the control groups of this process."""
-    machine: int | None
-    """On the whole machine."""
+Kills = tuple[int | None, int | None]
+"""Processes killed for memory in the control groups of this process, and on the machine; None where nobody tells."""
 
 
 def kills_now() -> Kills:
     """Read both counters; of the machine `oom_kill` of /proc/vmstat, which Linux has since 4.13."""
-    return Kills(group_kills(Path("/")), fields(read("/proc/vmstat") or "").get("oom_kill"))
+    return group_kills(Path("/")), fields(read("/proc/vmstat") or "").get("oom_kill")
 
 
 def killed_for_memory(before: Kills, after: Kills) -> bool | None:

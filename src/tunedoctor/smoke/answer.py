@@ -83,12 +83,6 @@ MEMORY = re.compile(
     r"OutOfMemoryError|out of memory|can't allocate memory|not enough memory|^MemoryError|std::bad_alloc",
     re.IGNORECASE | re.MULTILINE,
 )
-LIBRARIES = (
-    *("torch-missing", "library-version-clash", "broken-install", "missing-dependency"),
-    *("numpy-abi", "torch-import-crash", "torch-import-hang", "library-import-fails"),
-)
-"""Findings of the libraries: they explain what fails in any stage but those of the device."""
-DEVICE = ("device", "kernels", "workers", "compile", "join", "all-reduce", "work", "load")
 RELATED: dict[str, list[str]] = TABLE["related"]
 
 
@@ -118,7 +112,7 @@ class Findings(NamedTuple):
         first = stage.name.split()[0]
         old = {one.check.id for one in self.before.causes}
         ids = RELATED.get(stage.name, RELATED.get(first, ()))
-        libraries = () if first in DEVICE else LIBRARIES
+        libraries = () if first in TABLE["of_device"] else TABLE["libraries"]
         # a note, as of a library that this training does without, breaks nothing
         grave = [one for one in self.after.causes if one.severity != "note"]
         known = [one for one in self.after.causes if one.check.id in ids]
