@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tunedoctor.facts import Absent, Cpu, Host, Known, Memory, Unknown
+from tunedoctor.facts import Absent, Cpu, Host, Memory, Unknown
 from tunedoctor.snapshot import Facts, Snapshot
 from tunedoctor.wiring import NotRun, call, wants
 
@@ -25,10 +25,6 @@ def other(host: Host | Unknown | None) -> str:
     return type(host).__name__
 
 
-def known(host: Known[Host]) -> str:
-    return type(host).__name__
-
-
 def both(cpu: Cpu, host: Host) -> tuple[int, str]:
     return cpu.count, host.name
 
@@ -43,7 +39,6 @@ def test_by_annotation_in_any_order() -> None:
         (needed, "", ""),  # not called
         (maybe, "NoneType", ""),
         (other, "NoneType", "Unknown"),
-        (known, "NoneType", "NoneType"),
     ],
 )
 def test_what_each_annotation_takes(

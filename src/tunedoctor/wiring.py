@@ -1,9 +1,9 @@
 """Give a function the facts that its parameters are annotated with.
 
 Probes, checks and fixes share this. A parameter `gpus: NvidiaGpus` needs that fact; `gpus: NvidiaGpus | None`
-takes None where it is absent, `gpus: Known[NvidiaGpus]` where it is absent or unknown;
-`gpus: NvidiaGpus | Unknown | None` takes both other answers as they are. A parameter `facts: Facts` takes each fact
-that the code names as `facts.nvidia`, an empty one where it is absent or unknown. Keywords keep their defaults.
+takes None where it is absent, `gpus: NvidiaGpus | Unknown | None` both other answers as they are. A parameter
+`facts: Facts` takes each fact that the code names as `facts.nvidia`, an empty one where it is absent or unknown.
+Keywords keep their defaults.
 """
 
 from collections.abc import Callable
@@ -24,9 +24,7 @@ class Want(NamedTuple):
     absent: bool
     """None stands for Absent."""
     unknown: bool
-    """An unknown fact does not keep it from being called."""
-    known: bool
-    """None stands for Unknown as well, which else is handed over."""
+    """An unknown fact does not keep it from being called: it is handed over."""
 
 
 class NotRun(NamedTuple):
@@ -48,19 +46,14 @@ def wants(function: Callable[..., Any], given: int = 0) -> dict[str, Want]:
         hint = function.__annotations__.get(name)
         if _is_view(hint):
             for field in sorted(_named(function, set())):
-                found[f"{name}.{field}"] = Want(
-                    FIELDS[field], absent=True, unknown=True, known=True
-                )
-            continue
-        if known := getattr(hint, "known_kind", None):
-            found[name] = Want(known, absent=True, unknown=True, known=True)
+                found[f"{name}.{field}"] = Want(FIELDS[field], absent=True, unknown=True)
             continue
         options = get_args(hint) if isinstance(hint, UnionType) else (hint,)
         kinds = [o for o in options if o not in (NoneType, Unknown)]
         if len(kinds) != 1 or not (isinstance(kinds[0], type) and issubclass(kinds[0], Fact)):
             msg = f"{function.__module__}: parameter {name!r} is annotated {hint!r}, which is no fact type"
             raise TypeError(msg)
-        found[name] = Want(kinds[0], NoneType in options, Unknown in options, known=False)
+        found[name] = Want(kinds[0], NoneType in options, Unknown in options)
     return found
 
 
@@ -83,10 +76,8 @@ def call(
             if not want.absent:
                 return NotRun(fact, want.kind)
             fact = None
-        elif isinstance(fact, Unknown):
-            if not want.unknown:
-                return NotRun(fact, want.kind)
-            fact = None if want.known else fact
+        elif isinstance(fact, Unknown) and not want.unknown:
+            return NotRun(fact, want.kind)
         given[name] = fact
     return function(*first, **given)
 

@@ -21,7 +21,7 @@ from libraries.running import HELD, doctor, version
 from libraries.server import Index
 
 from tunedoctor.cli.schema import schema_of
-from tunedoctor.state.state_folder import entry_of
+from tunedoctor.state.folder import entry_of
 
 __all__ = ["index", "uv_cache", "version"]
 

@@ -9,7 +9,7 @@ from tunedoctor.facts import Host, InstallerConfig, Interpreter, Knowledge, Torc
 from tunedoctor.render import choice
 from tunedoctor.render.screen import Screen
 from tunedoctor.snapshot import Snapshot
-from tunedoctor.wheels.answer import Answer, answer
+from tunedoctor.wheels.choose import Answer, answer
 from tunedoctor.wheels.described import Asked, blank
 
 GOLDEN = Path(__file__).parent / "golden"

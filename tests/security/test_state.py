@@ -16,7 +16,7 @@ import pytest
 from cli.test_fix import CLASH, Make, doctor, index, make, state, uv_cache, version
 
 from tunedoctor.installers.uv import find_uv
-from tunedoctor.state.state_folder import make_entry
+from tunedoctor.state.folder import make_entry
 from tunedoctor.transaction import tree
 
 __all__ = ["index", "make", "uv_cache"]

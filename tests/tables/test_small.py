@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from tunedoctor.facts import AmdGpu, AmdGpus, Container, Environment, Host, TorchBuild
+from tunedoctor.facts import AmdGpu, AmdGpus, Container, Environment, Host, TorchBuild, empty
 from tunedoctor.registry import all_checks
 from tunedoctor.snapshot import Snapshot
 from tunedoctor.tables.load import table
@@ -127,17 +127,17 @@ def _host(distro: str, version: str = "", **more: object) -> Host:
         (_host("rhel", "10.0"), {}, "dnf install -y nvidia-open"),
         (_host("arch"), {}, "pacman -Syu nvidia-open"),
         (_host("gentoo"), {"floor": "580"}, "Install NVIDIA driver 580 or newer"),
-        (None, {}, "Install NVIDIA driver 580 or newer"),
+        (empty(Host), {}, "Install NVIDIA driver 580 or newer"),
     ],
 )
-def test_how_a_driver_is_installed(host: Host | None, more: dict[str, Any], part: str) -> None:
+def test_how_a_driver_is_installed(host: Host, more: dict[str, Any], part: str) -> None:
     assert part in install_driver(host, **more).cure.command
 
 
 def test_the_module_is_built_with_the_headers_of_the_kernel() -> None:
     assert "linux-headers-$(uname -r)" in rebuild_module(_host("ubuntu")).cure.command
     assert "akmods" in rebuild_module(_host("fedora")).cure.command
-    assert rebuild_module(None).cure.command.startswith("sudo dkms")
+    assert rebuild_module(empty(Host)).cure.command.startswith("sudo dkms")
     for row in table("driver_install")["rows"]:
         assert row["ids"]
         assert row["verified"]

@@ -17,7 +17,7 @@ from transaction.test_apply import QUIET, TOOLS, fix, said
 from transaction.wheels import ALPHA2, BETA1
 from tunedoctor.installers.tool import Named
 from tunedoctor.plan import Install, Pin, Plan, Remove, WriteFile
-from tunedoctor.state.state_folder import make_entry
+from tunedoctor.state.folder import make_entry
 from tunedoctor.transaction.journal import locked
 from tunedoctor.transaction.outcome import Ways
 from tunedoctor.transaction.undoing import list_states, put_in_order, undo

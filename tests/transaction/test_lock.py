@@ -9,7 +9,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from tunedoctor.state.failure import FailureError
+from tunedoctor.state.folder import FailureError
 from tunedoctor.transaction.journal import locked
 
 

@@ -17,7 +17,7 @@ from transaction.test_apply import fix
 from transaction.test_hostile import ROOT, needs_root
 from transaction.test_killed import TESTS
 from tunedoctor.plan import NewEnvironment
-from tunedoctor.state.failure import FailureError
+from tunedoctor.state.folder import FailureError
 from tunedoctor.transaction.ground import ground_for
 
 NOBODY = 65534

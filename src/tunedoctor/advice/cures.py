@@ -84,7 +84,7 @@ def pair_finding(facts: Facts, pairs: Sequence[Broken], said: str = "") -> Findi
     first = pairs[0]
     fix = merged(one.row.fix for one in pairs)
     cure = pip(facts.interpreter, "install", *pinned(fix)) if fix else Cure()
-    if variable := next(iter(first.row.env.get("env_var", ())), ""):
+    if variable := next(iter(first.row.env), ""):
         cure = set_variable(facts.host, str(variable), None)
     return Finding(
         severity=first.row.severity,

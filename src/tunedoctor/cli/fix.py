@@ -28,7 +28,7 @@ from tunedoctor.redaction import public, this_identity
 from tunedoctor.render import json
 from tunedoctor.render.outcome import render_end
 from tunedoctor.snapshot import Snapshot
-from tunedoctor.state.failure import FailureError, failure_of
+from tunedoctor.state.folder import FailureError, failure_of
 from tunedoctor.targeting import here
 from tunedoctor.transaction.undoing import put_in_order
 

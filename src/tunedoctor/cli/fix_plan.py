@@ -26,7 +26,7 @@ from tunedoctor.render.outcome import render_stage
 from tunedoctor.render.plan import render_plan
 from tunedoctor.render.screen import mark
 from tunedoctor.render.script import MARK, render_script
-from tunedoctor.state.failure import FailureError
+from tunedoctor.state.folder import FailureError
 from tunedoctor.transaction.apply import apply
 from tunedoctor.transaction.change import choose_tool
 from tunedoctor.transaction.ground import Ground, ground_for, ground_of, users

@@ -11,7 +11,7 @@ from tunedoctor.render.json import render
 
 SCHEMAS = {
     "report": "report.Report",
-    "wheel": "wheels.answer.Answer",
+    "wheel": "wheels.choose.Answer",
     "set": "planning.set_answer.Answer",
     "fit": "memory.answer.Answer",
     "data": "data.report.Report",

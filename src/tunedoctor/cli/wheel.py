@@ -11,7 +11,7 @@ from tunedoctor.facts import Interpreter, Target
 from tunedoctor.probes.system import knowledge
 from tunedoctor.render import choice
 from tunedoctor.snapshot import SCHEMA, Snapshot, SnapshotError, from_json
-from tunedoctor.wheels.answer import Answer, answer
+from tunedoctor.wheels.choose import Answer, answer
 from tunedoctor.wheels.described import Asked, blank, machines_from, over
 from tunedoctor.wheels.machine import MachineError, driver_unknown, machine_of
 

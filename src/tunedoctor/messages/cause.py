@@ -18,7 +18,7 @@ from tunedoctor.cure import (
     Who,
     starter,
 )
-from tunedoctor.facts import Errors, Host, Interpreter, Known
+from tunedoctor.facts import Errors, Host, Interpreter, Unknown
 from tunedoctor.findings import Check, Finding, Severity
 from tunedoctor.messages.match import Match, matches
 from tunedoctor.tables.load import table
@@ -75,7 +75,9 @@ def check_of(
 ) -> Check:
     """Return a cause without code as a check: a certain row that an error holds is its finding."""
 
-    def run(errors: Errors, interpreter: Known[Interpreter], host: Known[Host]) -> Finding | None:
+    def run(
+        errors: Errors, interpreter: Interpreter | Unknown | None, host: Host | Unknown | None
+    ) -> Finding | None:
         said = next((m.line for m in held(errors) if m.cause == id_ and m.certain), "")
         if not said:
             return None
@@ -91,7 +93,7 @@ def check_of(
                     for step in cause.cure
                 ),
                 cause.who,
-                windows=host is not None and host.os == "windows",
+                windows=isinstance(host, Host) and host.os == "windows",
             ),
             said=said,
         )

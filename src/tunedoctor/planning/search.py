@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from tunedoctor.contracts.shipped import contract_problems, contract_ways, needed_library
 from tunedoctor.cure import parted
-from tunedoctor.facts import Distribution, Packages, TorchBuild
+from tunedoctor.facts import Distribution, Packages, TorchBuild, empty
 from tunedoctor.installers.uv import Failed, NoSolution, Outcome, Question, Solved
 from tunedoctor.plan import Pin
 from tunedoctor.planning.wanted import GROUP, PAIRED, Wanted, public, said, with_torch
@@ -45,7 +45,8 @@ def firing(versions: Mapping[str, str], build: TorchBuild | None = None) -> tupl
     packages = Packages(
         distributions=tuple(Distribution(name=n, version=v) for n, v in versions.items())
     )
-    found = [pair for check in _checks() for pair in broken_pairs(check, packages, build)]
+    torch = build or empty(TorchBuild)
+    found = [pair for check in _checks() for pair in broken_pairs(check, packages, torch)]
     breaks = [pair for pair in found if pair.row.severity != "note"]
     return tuple(sorted(breaks, key=lambda pair: pair.row.severity != "error"))
 

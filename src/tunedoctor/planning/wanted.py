@@ -15,6 +15,7 @@ from tunedoctor.facts import Distribution, Host, Interpreter, Packages
 from tunedoctor.installers.sources import Ban
 from tunedoctor.snapshot import Snapshot
 from tunedoctor.tables.load import table
+from tunedoctor.tables.wheels import releases
 from tunedoctor.versions import normalised, pep440, within
 
 if TYPE_CHECKING:
@@ -24,11 +25,10 @@ import re
 from msgspec.structs import replace
 
 from tunedoctor.facts import TorchBuild
-from tunedoctor.wheels.choice import Build
 from tunedoctor.wheels.choose import Near, near
 from tunedoctor.wheels.commands import labels_of
 from tunedoctor.wheels.machine import Machine, label_of
-from tunedoctor.wheels.pick import allowed, releases
+from tunedoctor.wheels.pick import Build, allowed
 
 CORE = (
     *("torch", "torchvision", "transformers", "tokenizers", "huggingface-hub", "safetensors"),

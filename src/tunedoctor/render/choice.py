@@ -2,7 +2,7 @@
 
 from tunedoctor.render.screen import BOUND, Screen, mark
 from tunedoctor.tables.load import table
-from tunedoctor.wheels.answer import Answer
+from tunedoctor.wheels.choose import Answer
 from tunedoctor.wheels.commands import REQUIREMENTS, Commands
 from tunedoctor.wheels.machine import Gpu, Machine
 from tunedoctor.wording import counted, many

@@ -15,8 +15,7 @@ import msgspec
 
 from tunedoctor.facts import Interpreter
 from tunedoctor.reading import read_regular
-from tunedoctor.state.failure import FailureError
-from tunedoctor.state.state_folder import entry_of, fault, keep, make_entry
+from tunedoctor.state.folder import FailureError, entry_of, fault, keep, make_entry
 
 T = TypeVar("T")
 _LARGEST = 8 << 20

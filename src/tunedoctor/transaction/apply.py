@@ -17,9 +17,8 @@ from tunedoctor.plan import Plan
 from tunedoctor.probes.imports import remember
 from tunedoctor.probes.interpreter import ask
 from tunedoctor.snapshot import Snapshot
-from tunedoctor.state.failure import FailureError, failure_of
+from tunedoctor.state.folder import FailureError, failure_of, make_entry
 from tunedoctor.state.looks import digest
-from tunedoctor.state.state_folder import make_entry
 from tunedoctor.transaction.change import Task, change, choose_tool, fetch, make
 from tunedoctor.transaction.ground import NEW, ground_for, ground_of, users
 from tunedoctor.transaction.journal import Record, locked, new

@@ -17,7 +17,7 @@ from tunedoctor.installers.uv import find_uv, why
 from tunedoctor.plan import DeletePath, Install, NewEnvironment, Plan, SetEnv, WriteFile
 from tunedoctor.reading import read_regular
 from tunedoctor.snapshot import Snapshot
-from tunedoctor.state.failure import FailureError
+from tunedoctor.state.folder import FailureError
 from tunedoctor.tables.load import table
 from tunedoctor.transaction import records
 from tunedoctor.transaction.ground import SCRIPTS, Ground

@@ -41,7 +41,7 @@ from tunedoctor.probes.interpreter import settings_of
 from tunedoctor.probes.runtime import importing, runtime_of
 from tunedoctor.simulate import Simulated, compared, severities
 from tunedoctor.snapshot import Snapshot, from_data, to_data
-from tunedoctor.state.failure import FailureError
+from tunedoctor.state.folder import FailureError
 from tunedoctor.tables.small import module_of
 from tunedoctor.transaction.change import Task
 from tunedoctor.transaction.ground import Ground

@@ -20,7 +20,7 @@ from pathlib import Path
 from tunedoctor.installers.tool import Files
 from tunedoctor.plan import DeletePath, Plan, SetEnv, WriteFile
 from tunedoctor.reading import read_regular
-from tunedoctor.state.failure import FailureError
+from tunedoctor.state.folder import FailureError
 from tunedoctor.transaction.ground import NEW, Ground
 from tunedoctor.transaction.tree import link, remove_tree, replace
 from tunedoctor.versions import normalised

@@ -23,7 +23,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from tunedoctor.reading import read_regular
-from tunedoctor.state.state_folder import POSIX, keep
+from tunedoctor.state.folder import POSIX, keep
 
 MARK = ".doctor-mark"
 _BEGUN = f"{MARK}.new"

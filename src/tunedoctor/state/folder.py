@@ -7,14 +7,50 @@ looks at the environment found.
 import os
 import shlex
 import stat
+from contextlib import suppress
 from pathlib import Path
 from urllib.parse import quote
 
-from tunedoctor.state.failure import FailureError
 from tunedoctor.tables.load import user_folder
 
 POSIX = os.name == "posix"
 """On Windows the access list of the profile keeps others out; modes and numbers of users say nothing there."""
+
+
+class FailureError(Exception):
+    """A step of a transaction did not succeed; the message says why in one sentence.
+
+    `by_hand` are commands that get the user further; without any the stage says which: `by_hand.ways_on`.
+    """
+
+    def __init__(
+        self, why: str, *by_hand: str, refused: bool = False, number: int | None = None
+    ) -> None:
+        super().__init__(why)
+        self.why = why
+        self.by_hand = by_hand
+        self.log = ""
+        """File with the installer's words."""
+        self.refused = refused
+        """Nothing was begun: the plan cannot be carried out here."""
+        self.number = number
+        """errno, where the system said so."""
+
+    @classmethod
+    def when(
+        cls, so: object, why: str, *by_hand: str, refused: bool = False, number: int | None = None
+    ) -> None:
+        """Raise it where something is so."""
+        if so:
+            raise cls(why, *by_hand, refused=refused, number=number)
+
+
+def failure_of(error: FailureError | OSError) -> FailureError:
+    """Return the failure that an error is; of the system's what it said, and of which file."""
+    if isinstance(error, FailureError):
+        return error
+    where = f": {error.filename}" if error.filename else ""
+    return FailureError(f"{error.strerror or error}{where}", number=error.errno)
 
 
 def entry_of(environment: Path) -> Path | None:
@@ -35,8 +71,7 @@ def entries() -> list[Path]:
 def make_entry(environment: Path) -> Path:
     """Return the entry of an environment, made if need be.
 
-    Raises:
-        FailureError: the folder cannot be made or written, or others can write to it; nothing was changed.
+    Raises FailureError: the folder cannot be made or written, or others can write to it; nothing was changed.
     """
     root = user_folder("STATE")
     entry = root / _name(environment)
@@ -81,21 +116,31 @@ def fault(place: Path, *, file: bool = False) -> str:
     return ""
 
 
-def keep(file: Path, text: bytes) -> None:
-    """Put a file into an entry in the place of the one before, whole, and wait until it is on the disk.
+def keep(file: Path, data: bytes, mode: int = 0o600, *, alone: bool = True) -> None:
+    """Put a file in the place of the one before, whole or not at all, and wait until it is on the disk.
 
-    Raises:
-        OSError: it could not be written; the one before stands.
+    `alone`: nobody else writes it at the same time, and what a killed one left is known by its name.
+
+    Raises OSError: it could not be written; the one before stands.
     """
-    beside = file.with_suffix(".new")
+    beside = (
+        file.with_suffix(".new") if alone else file.with_name(f"{file.name}.{os.getpid()}.part")
+    )
     beside.unlink(missing_ok=True)
-    handle = os.open(beside, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
-    with os.fdopen(handle, "wb") as written:
-        written.write(text)
-        written.flush()
-        os.fsync(handle)
-    beside.replace(file)
-    sync(file.parent)
+    handle = os.open(beside, os.O_CREAT | os.O_EXCL | os.O_WRONLY, mode)
+    try:
+        with os.fdopen(handle, "wb") as written:
+            written.write(data)
+            written.flush()
+            os.fsync(handle)
+        beside.chmod(mode)
+        beside.replace(file)
+    except BaseException:
+        with suppress(OSError):
+            beside.unlink()
+        raise
+    if alone:  # another's folder need not be readable
+        sync(file.parent)
 
 
 def sync(folder: Path) -> None:
