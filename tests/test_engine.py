@@ -2,10 +2,9 @@
 
 import pytest
 
-from tunedoctor.cure import Cure, tell
 from tunedoctor.engine import Diagnosis, diagnose
 from tunedoctor.facts import Absent, Cpu, Host, Memory, Target, Unknown
-from tunedoctor.findings import Check, Finding, Severity
+from tunedoctor.findings import Check, Cure, Finding, Severity, tell
 from tunedoctor.snapshot import Snapshot
 
 FINDING = Finding(found="2", means="3", cure=tell("4"))

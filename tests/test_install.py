@@ -81,10 +81,10 @@ def _prove(python: Path, tmp_path: Path, *, editable: bool = False) -> None:
     out = _run(
         str(python),
         "-c",
-        "import tunedoctor.checks.driver_too_old as m; print(m.__name__)",
+        "import tunedoctor.checks.driver as m; print(m.__name__)",
         cwd=tmp_path,
     )
-    assert out.strip() == "tunedoctor.checks.driver_too_old"
+    assert out.strip() == "tunedoctor.checks.driver"
 
 
 PIP = ("-m", "pip", "install", "--no-deps", "--no-build-isolation", "-q")

@@ -22,7 +22,7 @@ FOLDS = f"{int(re.IGNORECASE)} "
         (r"one|two|a{0,3}three", ("one", "two", "three")),
         (r"one|t?|three", ()),
         (r"ab*cde", ("cde",)),
-        (r"a(?=bcd)", ()),
+        (r"a(?=bcd)", ("bcd",)),
         (r"(?<!abc)(?!def)gh", ("gh",)),
         (r"[\]a]\.so\b\d+: not", (": not",)),
         (r"(?P<q>['\"])abc(?P=q)", ("abc",)),

@@ -45,20 +45,12 @@ def _doctor(env: dict[str, str], *argv: str) -> "subprocess.CompletedProcess[str
     )
 
 
-def test_every_file_is_one_check_named_as_it() -> None:
+def test_every_check_has_its_page_and_every_file_is_used() -> None:
     folder = Path(tunedoctor.__file__).parent / "checks"
-    for words, end in ((False, "py"), (True, "toml")):
-        mine = [one for one in all_checks() if one.by_words == words]
-        files = {p.stem.replace("_", "-") for p in folder.glob(f"*.{end}")} - {"--init--"}
-        # beside a check with code there is a file of what errors say
-        assert {one.id for one in mine} <= files <= {one.id for one in all_checks()}
-        assert all(source_of(c) == f"checks/{c.id.replace('-', '_')}.{end}" for c in mine)
-
-
-def test_what_a_check_explains_exists() -> None:
-    ids = {c.id for c in all_checks()}
-    for one in all_checks():
-        assert set(one.explains) <= ids - {one.id}, one.id
+    pages = {p.stem.replace("_", "-") for p in folder.glob("*.toml")}
+    assert {one.id for one in all_checks()} == pages
+    code = {f"checks/{p.name}" for p in folder.glob("*.py")} - {"checks/__init__.py"}
+    assert {source_of(one) for one in all_checks() if not one.by_words} == code
 
 
 def test_a_plugin_runs_only_when_named(tmp_path: Path) -> None:

@@ -3,9 +3,8 @@
 import pytest
 from museum import snapshot_of
 
-from tunedoctor.cure import tell
 from tunedoctor.facts import CudaWheels, Distribution, Packages, TorchBuild
-from tunedoctor.findings import Check, Finding, Severity
+from tunedoctor.findings import Check, Finding, Severity, tell
 from tunedoctor.plan import DeletePath, Install, Pin, Plan, Remove, SetEnv, Tell
 from tunedoctor.registry import all_checks
 from tunedoctor.simulate import predict, simulate

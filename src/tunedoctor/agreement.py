@@ -11,13 +11,20 @@ from typing import NamedTuple
 
 from msgspec import structs
 
-from tunedoctor.cure import AnyCureStep, Command, Cure, PipInstall, advise, parted, tell
 from tunedoctor.engine import Diagnosis, Found
 from tunedoctor.facts import Target
-from tunedoctor.findings import SEVERITIES
-from tunedoctor.fixing import Draft, Fix, Resolve
-from tunedoctor.fixing import tell as told_by
-from tunedoctor.plan import SetEnv, Tell, is_told
+from tunedoctor.findings import (
+    SEVERITIES,
+    AnyCureStep,
+    Command,
+    Cure,
+    PipInstall,
+    advise,
+    parted,
+    tell,
+)
+from tunedoctor.plan import Draft, Fix, Resolve, SetEnv, Tell, is_told
+from tunedoctor.plan import tell as told_by
 from tunedoctor.snapshot import Snapshot
 from tunedoctor.versions import narrowed
 from tunedoctor.wiring import call
@@ -44,8 +51,7 @@ class Drafted(NamedTuple):
     @property
     def sets_variables_alone(self) -> bool:
         """Whether it holds for shells to come alone, so that no check sees it now."""
-        alone = (isinstance(s, (SetEnv, Tell)) for s in self.draft.steps)
-        return self.changes and all(alone)
+        return self.changes and all(isinstance(s, (SetEnv, Tell)) for s in self.draft.steps)
 
 
 def chosen(diagnosis: Diagnosis, ids: Iterable[str]) -> tuple[Found, ...]:

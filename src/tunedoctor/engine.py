@@ -70,7 +70,7 @@ def diagnose(snapshot: Snapshot, checks: Iterable[Check]) -> Diagnosis:
     unknown: dict[str, str] = {}
     for id_, one in by_id.items():
         try:
-            facts = Case(snapshot)
+            facts = Case(snapshot, id_)
             outcome = call(one.run, snapshot, facts=facts)
         except Exception as error:  # noqa: BLE001  a crash is the result of this check alone
             unknown[id_] = f"the check itself failed: {type(error).__name__}: {error}"[:300]

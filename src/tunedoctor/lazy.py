@@ -72,6 +72,8 @@ def _words(parsed: Any) -> tuple[str, ...]:  # noqa: ANN401  the parser's own ty
             found.append(_words(value[3]))
         elif kind == "ATOMIC_GROUP":
             found.append(_words(value))
+        elif kind == "ASSERT":
+            found.append(_words(value[1]))
         elif kind.endswith("_REPEAT") and value[0]:
             found.append(_words(value[2]))
         elif kind == "BRANCH" and all(each := [_words(one) for one in value[1]]):

@@ -71,8 +71,7 @@ def redact_text(text: str, who: Identity, *, addresses: bool = True) -> str:
     text = inert(text)
     if len(text) < 4 or _is_name(text, who):
         return text
-    redacted = _short if len(text) <= _SHORT else _redacted
-    return redacted(text, who, addresses)
+    return (_short if len(text) <= _SHORT else _redacted)(text, who, addresses)
 
 
 def _is_name(text: str, who: Identity) -> bool:
@@ -184,8 +183,7 @@ def _assigned(text: str) -> str:
         if found := shape("value").match(text, hit.start()):
             before = text[max(done, hit.start() - 60) : hit.start()]
             left = _LEFT.match(before)
-            start = hit.start() - len(before) + (left.end() if left else 0)
-            if span := _value(text, start, found):
+            if span := _value(text, hit.start() - len(before) + (left.end() if left else 0), found):
                 out += [text[done : span[0]], hashed("secret", text[span[0] : span[1]])]
                 done = span[1]
     return "".join([*out, text[done:]]) if done else text

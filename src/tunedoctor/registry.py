@@ -14,7 +14,7 @@ from tunedoctor.findings import Check
 from tunedoctor.messages.cause import CauseError, causes, check_of, told_by
 
 if TYPE_CHECKING:
-    from tunedoctor.fixing import Fix
+    from tunedoctor.plan import Fix
 
 GROUP = "tunedoctor.checks"
 """Entry point group of plug-ins: each names a module whose functions are marked as checks or fixes."""
@@ -25,17 +25,16 @@ class RegistryError(ValueError):
 
 
 def all_checks(plugins: Iterable[str] = ()) -> tuple[Check, ...]:
-    """Return built-in checks, by file name, causes without code, and those of the named plug-ins; no other runs.
+    """Return built-in checks, by id, causes without code, and those of the named plug-ins; no other runs.
 
     Raises:
         RegistryError: a plug-in is not there, does not load, or uses an id that is taken.
     """
-    coded = [one for module in _builtin("checks") for one in marked(module, "check")]
-    held = causes()
-    built: list[Check] = [told_by(held[one.id], one) if one.id in held else one for one in coded]
-    bare = held.keys() - {one.id for one in coded}
+    held, coded = causes(), builtin_code()
+    built = [told_by(held[i], one) if i in held else one for i, one in sorted(coded.items())]
     built += [
-        check_of(id_, held[id_], f"checks/{id_.replace('-', '_')}.toml") for id_ in sorted(bare)
+        check_of(id_, held[id_], f"checks/{id_.replace('-', '_')}.toml")
+        for id_ in sorted(held.keys() - coded.keys())
     ]
     modules = _plugins(plugins)
     every: tuple[Check, ...] = _distinct("check", [*built, *(c for m in modules for c in _of(m))])
@@ -43,6 +42,11 @@ def all_checks(plugins: Iterable[str] = ()) -> tuple[Check, ...]:
         msg = f"{untold.id} ({untold.origin}) has no title: neither a .toml of its name nor @check says it"
         raise RegistryError(msg)
     return every
+
+
+def builtin_code() -> dict[str, Check]:
+    """Return what the modules of checks/ decide, by id, without what the files of causes say."""
+    return {one.id: one for module in _builtin("checks") for one in marked(module, "check")}
 
 
 def all_fixes(plugins: Iterable[str] = ()) -> "tuple[Fix, ...]":
@@ -74,8 +78,7 @@ def source_of(check: Check) -> str:
     """Return the file of a check as the repository names it: checks/driver_too_old.py."""
     if check.by_words:
         return check.origin
-    module = sys.modules[check.origin]
-    return "/".join(Path(module.__file__ or check.origin).parts[-2:])
+    return "/".join(Path(sys.modules[check.origin].__file__ or check.origin).parts[-2:])
 
 
 def _builtin(room: str) -> list[ModuleType]:

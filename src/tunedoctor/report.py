@@ -9,14 +9,13 @@ import msgspec
 from tunedoctor import __version__
 from tunedoctor import facts as kinds
 from tunedoctor.agreement import cures_shown, symptoms_of
-from tunedoctor.cure import AnyCureStep, Cure, Who
 from tunedoctor.engine import Diagnosis, Found
-from tunedoctor.findings import SEVERITIES, Check, Severity
-from tunedoctor.fixing import Fix
+from tunedoctor.findings import SEVERITIES, AnyCureStep, Check, Cure, Severity, Who
 from tunedoctor.lazy import pattern
 from tunedoctor.leads import ReportSuspect, ask, doubtful, suspected
+from tunedoctor.plan import Fix
 from tunedoctor.registry import all_fixes
-from tunedoctor.snapshot import Snapshot
+from tunedoctor.snapshot import Facts, Snapshot
 from tunedoctor.tables.load import table
 
 Verdict = Literal["ready", "findings", "unknown"]
@@ -196,30 +195,22 @@ def _verdict(snapshot: Snapshot, diagnosis: Diagnosis, fail_on: FailOn, *, stric
     bar = -1 if least == "never" else SEVERITIES.index(least)
     if any(SEVERITIES.index(f.severity) <= bar for f in diagnosis.causes):
         return "findings"
-    if any(found.finding.settle for found in diagnosis.causes):
-        return "unknown"
+    works = Facts(snapshot).runtime.gpu_works
     if target is None:  # a report tells a part; what it says of a working GPU is all there can be
-        runtime = snapshot.find(kinds.Runtime)
-        works = runtime is not None and runtime.gpu_works
-        works = works and not _raised(snapshot) and not doubtful(snapshot)
-        return "ready" if works else "unknown"
-    if _accelerator_unknown(snapshot):
-        return "unknown"
-    return "unknown" if (diagnosis.unknown if strict else diagnosis.blind) else "ready"
-
-
-def _accelerator_unknown(snapshot: Snapshot) -> bool:
-    """Tell whether nobody knows what would train: no GPU is known, and of some it could not be told."""
-    machine, runtime = machine_of(snapshot), snapshot.find(kinds.Runtime)
-    return not (machine.gpus or machine.gpus_known or (runtime and runtime.gpu_works))
+        sure = works and not _raised(snapshot) and not doubtful(snapshot)
+    else:
+        machine = machine_of(snapshot)
+        trains = machine.gpus or machine.gpus_known or works  # else nobody knows what would train
+        sure = trains and not (diagnosis.unknown if strict else diagnosis.blind)
+    suspects = any(found.finding.settle for found in diagnosis.causes)
+    return "ready" if sure and not suspects else "unknown"
 
 
 def _raised(snapshot: Snapshot) -> bool:
     """Tell whether a report shows an exception that ended something: then a GPU at work is not all there is to say."""
-    errors = snapshot.find(kinds.Errors)
     return any(
         error.type.endswith(("Error", "Exception")) or _BY_SIGNAL.search(error.text)
-        for error in (errors.errors if errors else ())
+        for error in Facts(snapshot).errors.errors
     )
 
 
@@ -234,11 +225,7 @@ def _finding(
         found=one.found,
         means=one.means,
         cure=ReportCure(
-            kind=cure.kind,
-            command=cure.command,
-            note=one.cure_note,
-            who=cure.who,
-            steps=cure.steps,
+            kind=cure.kind, command=cure.command, note=one.cure_note, who=cure.who, steps=cure.steps
         ),
         settle=one.settle,
         explains=explains,
@@ -247,37 +234,33 @@ def _finding(
 
 
 def _target(snapshot: Snapshot) -> ReportTarget:
-    target, interpreter = snapshot.find(kinds.Target), snapshot.find(kinds.Interpreter)
-    packages, torch = snapshot.find(kinds.Packages), snapshot.find(kinds.TorchBuild)
-    versions = {d.name: d.version for d in packages.distributions} if packages else {}
-    if torch:
-        versions["torch"] = torch.version
+    facts = Facts(snapshot)
+    target, interpreter = facts.target, facts.interpreter
+    versions = {d.name: d.version for d in facts.packages.distributions}
+    if facts.torch:
+        versions["torch"] = facts.torch.version
     return ReportTarget(
-        asked=target.asked if target else "",
-        chosen_by=target.chosen_by if target else "",
-        python=interpreter.executable if interpreter else "",
-        version=interpreter.version if interpreter else "",
+        asked=target.asked,
+        chosen_by=target.chosen_by,
+        python=interpreter.executable,
+        version=interpreter.version,
         kind=interpreter.kind if interpreter else "",
-        nearby=target.nearby if target else (),
-        own=target.own if target else "",
+        nearby=target.nearby,
+        own=target.own,
         packages={name: versions[name] for name in table("probes")["shown"] if name in versions},
     )
 
 
 def machine_of(snapshot: Snapshot) -> ReportMachine:
     """Return the main facts of the machine."""
-    host, memory, driver = (
-        snapshot.find(kinds.Host),
-        snapshot.find(kinds.Memory),
-        snapshot.find(kinds.NvidiaDriver),
-    )
+    facts = Facts(snapshot)
     return ReportMachine(
-        system=host.name + (f" in WSL {host.wsl}" if host.wsl else "") if host else "",
-        architecture=host.machine if host else "",
-        ram=memory.usable if memory else None,
+        system=facts.host.name + (f" in WSL {facts.host.wsl}" if facts.host.wsl else ""),
+        architecture=facts.host.machine,
+        ram=facts.ram.usable if facts.ram else None,
         gpus=tuple(_gpus(snapshot)),
         gpus_known=not any(isinstance(snapshot.get(kind), kinds.Unknown) for kind in _GPUS),
-        driver=driver.version if driver else "",
+        driver=facts.nvidia_driver.version,
     )
 
 

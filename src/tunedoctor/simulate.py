@@ -6,26 +6,12 @@ state that is not there yet: findings that rest on it are neither cured nor left
 
 import re
 from collections.abc import Collection, Iterable, Mapping
+from typing import Literal
 
 import msgspec
 
+from tunedoctor import facts as kinds
 from tunedoctor.engine import Diagnosis, diagnose
-from tunedoctor.facts import (
-    Absent,
-    BrokenDistribution,
-    CudaWheels,
-    Distribution,
-    Environment,
-    Errors,
-    Fact,
-    Host,
-    ImportContracts,
-    Interpreter,
-    Packages,
-    Runtime,
-    TorchBuild,
-    Unknown,
-)
 from tunedoctor.findings import Check
 from tunedoctor.plan import DeletePath, Install, Plan, SetEnv
 from tunedoctor.probes.packages import cuda_wheels
@@ -34,7 +20,8 @@ from tunedoctor.tables.small import brought_by
 from tunedoctor.tables.wheels import cuda_of
 from tunedoctor.wheels.rules import family, table_archs
 
-NOT_RUN = Absent(why="it is told when the change is made and run")
+NOT_RUN = kinds.Absent(why="it is told when the change is made and run")
+_KINDS: dict[str, Literal["cuda", "rocm", "xpu"]] = {"cu": "cuda", "ro": "rocm", "xp": "xpu"}
 _VARIANT = re.compile(r"(cu\d{2,3}|rocm\d[\d.]*|xpu|cpu)$")
 
 
@@ -57,13 +44,12 @@ def simulate(
     plan: Plan,
     before: Snapshot,
     checks: Iterable[Check],
-    metadata: Mapping[str, Distribution] | None = None,
+    metadata: Mapping[str, kinds.Distribution] | None = None,
 ) -> Simulated:
     """Judge a plan by the facts that it would leave; `metadata` are those of the pins, by normalised name."""
     several = tuple(checks)
-    old = diagnose(before, several)
     new = diagnose(predict(plan, before, metadata or {}), several)
-    found = compared(old, new, new.unknown.keys() | new.skipped.keys())
+    found = compared(diagnose(before, several), new, new.unknown.keys() | new.skipped.keys())
     return msgspec.structs.replace(found, refused=_refused(plan, found))
 
 
@@ -112,32 +98,32 @@ def severities(one: Diagnosis) -> dict[str, str]:
     return {f.check.id: f.severity for f in found}
 
 
-def predict(plan: Plan, before: Snapshot, metadata: Mapping[str, Distribution]) -> Snapshot:
+def predict(plan: Plan, before: Snapshot, metadata: Mapping[str, kinds.Distribution]) -> Snapshot:
     """Return the facts after a plan; without metadata of a pin its requirements are not known and none is claimed."""
-    packages = before.find(Packages)
+    packages = before.find(kinds.Packages)
     if packages is None or not plan.changes:
         return before
     after = packages_after(plan, packages, metadata)
-    answers: dict[type[Fact], Answer] = {
+    answers: dict[type[kinds.Fact], Answer] = {
         **before.answers(),
-        Packages: after,
-        Environment: _environment(plan, before),
-        Runtime: NOT_RUN,
-        ImportContracts: _contracts(plan, before),
-        Errors: NOT_RUN,
+        kinds.Packages: after,
+        kinds.Environment: _environment(plan, before),
+        kinds.Runtime: NOT_RUN,
+        kinds.ImportContracts: _contracts(plan, before),
+        kinds.Errors: NOT_RUN,
     }
     if after != packages:
         # what the plan leaves alone is as it was told: a snapshot can know other wheels than its packages
         changed = (*plan.removed, *(pin.name for pin in plan.pins))
         if any(name.startswith("nvidia-") for name in changed):
-            answers[CudaWheels] = cuda_wheels(after)
-        answers[TorchBuild] = _torch(plan, before, after)
+            answers[kinds.CudaWheels] = cuda_wheels(after)
+        answers[kinds.TorchBuild] = _torch(plan, before, after)
     return Snapshot(answers, taken=before.taken)
 
 
-def _contracts(plan: Plan, before: Snapshot) -> ImportContracts | Absent:
+def _contracts(plan: Plan, before: Snapshot) -> kinds.ImportContracts | kinds.Absent:
     """Return what is missing of imports and the plan neither brings nor takes away; what it touches is not known."""
-    looked = before.find(ImportContracts)
+    looked = before.find(kinds.ImportContracts)
     touched = {*plan.removed, *(pin.name for pin in plan.pins)}
     stays = tuple(
         one
@@ -149,8 +135,8 @@ def _contracts(plan: Plan, before: Snapshot) -> ImportContracts | Absent:
 
 
 def packages_after(
-    plan: Plan, packages: Packages, metadata: Mapping[str, Distribution]
-) -> Packages:
+    plan: Plan, packages: kinds.Packages, metadata: Mapping[str, kinds.Distribution]
+) -> kinds.Packages:
     """Return the packages after a plan."""
     held = {one.name: one for one in packages.distributions if one.name not in plan.removed}
     for pin in plan.pins:
@@ -159,7 +145,7 @@ def packages_after(
             held[pin.name] = msgspec.structs.replace(told, version=pin.version)
         elif pin.name not in held or held[pin.name].version != pin.version:
             where = old.location if old else ""
-            held[pin.name] = Distribution(name=pin.name, version=pin.version, location=where)
+            held[pin.name] = kinds.Distribution(name=pin.name, version=pin.version, location=where)
     deletes = (step.path for step in plan.steps if isinstance(step, DeletePath))
     deleted = {path.replace("\\", "/").rstrip("/").rpartition("/")[2] for path in deletes}
     touched = {*plan.removed, *(pin.name for pin in plan.pins)}
@@ -170,7 +156,7 @@ def packages_after(
     )
 
 
-def _mended(one: BrokenDistribution, touched: set[str], deleted: set[str]) -> bool:
+def _mended(one: kinds.BrokenDistribution, touched: set[str], deleted: set[str]) -> bool:
     if one.problem == "leftover":
         return one.name in deleted
     if one.problem == "doubled":
@@ -178,9 +164,11 @@ def _mended(one: BrokenDistribution, touched: set[str], deleted: set[str]) -> bo
     return one.name in touched
 
 
-def _torch(plan: Plan, before: Snapshot, after: Packages) -> TorchBuild | Absent | Unknown:
+def _torch(
+    plan: Plan, before: Snapshot, after: kinds.Packages
+) -> kinds.TorchBuild | kinds.Absent | kinds.Unknown:
     """Return the build after a plan: its variant is the label, else the name of its index."""
-    old = before.get(TorchBuild)
+    old = before.get(kinds.TorchBuild)
     installs = (step for step in plan.steps if isinstance(step, Install))
     for index, version in (
         (s.index, p.version) for s in installs for p in s.pins if p.name == "torch"
@@ -188,43 +176,38 @@ def _torch(plan: Plan, before: Snapshot, after: Packages) -> TorchBuild | Absent
         label = version.partition("+")[2] or index.rstrip("/").rpartition("/")[2]
         if _VARIANT.fullmatch(label) is None:
             # of the default index only the table knows which build that is
-            return Unknown(why=f"which build torch {version} is, its name does not tell")
-        host, interpreter = before.find(Host), before.find(Interpreter)
+            return kinds.Unknown(why=f"which build torch {version} is, its name does not tell")
+        host, interpreter = before.find(kinds.Host), before.find(kinds.Interpreter)
         where = family(host, interpreter) if host and interpreter else ""
-        archs = table_archs(version, label, where)
         mac = bool(host and host.os == "macos" and interpreter and interpreter.machine == "arm64")
-        return build_of(version, label, mac=mac, archs=archs)
-    if after.get("torch") is None and isinstance(old, TorchBuild) and not old.conda:
-        return Absent(why="torch is not installed in the target")
+        return build_of(version, label, mac=mac, archs=table_archs(version, label, where))
+    if after.get("torch") is None and isinstance(old, kinds.TorchBuild) and not old.conda:
+        return kinds.Absent(why="torch is not installed in the target")
     return old
 
 
-def build_of(version: str, variant: str, *, mac: bool, archs: tuple[str, ...] = ()) -> TorchBuild:
+def build_of(
+    version: str, variant: str, *, mac: bool, archs: tuple[str, ...] = ()
+) -> kinds.TorchBuild:
     """Return what is known of a build by its name."""
-    cuda, rocm, xpu = (variant.startswith(one) for one in ("cu", "rocm", "xpu"))
-    return TorchBuild(
+    kind = _KINDS.get(variant[:2])
+    return kinds.TorchBuild(
         version=version,
         cuda=cuda_of(variant),
-        hip=variant.removeprefix("rocm") if rocm else "",
-        accelerator="cuda"
-        if cuda
-        else "rocm"
-        if rocm
-        else "xpu"
-        if xpu
-        else "mps"
-        if mac
-        else "cpu",
+        hip=variant.removeprefix("rocm") if kind == "rocm" else "",
+        accelerator=kind or ("mps" if mac else "cpu"),
         variant=variant,
         archs=archs,
         archs_source="table" if archs else "",
     )
 
 
-def _environment(plan: Plan, before: Snapshot) -> Environment | Absent | Unknown:
-    old = before.get(Environment)
+def _environment(plan: Plan, before: Snapshot) -> kinds.Environment | kinds.Absent | kinds.Unknown:
+    old = before.get(kinds.Environment)
     sets = {step.name: step.value for step in plan.steps if isinstance(step, SetEnv)}
     if not sets:
         return old
-    variables = {**(old.variables if isinstance(old, Environment) else {}), **sets}
-    return Environment(variables={n: value for n, value in variables.items() if value is not None})
+    variables = {**(old.variables if isinstance(old, kinds.Environment) else {}), **sets}
+    return kinds.Environment(
+        variables={n: value for n, value in variables.items() if value is not None}
+    )

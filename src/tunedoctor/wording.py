@@ -23,8 +23,7 @@ def many(number: int, word: str) -> str:
 
 def counted(names: Iterable[str]) -> list[str]:
     """Return each name once, with how often it stands there: ["2 x RTX 4090", "T4"]."""
-    times = Counter(names)
-    return [f"{n} \u00d7 {name}" if n > 1 else name for name, n in times.items()]
+    return [f"{n} \u00d7 {name}" if n > 1 else name for name, n in Counter(names).items()]
 
 
 def ago(taken: str) -> str:

@@ -10,10 +10,9 @@ from hypothesis import strategies as st
 from packaging.specifiers import SpecifierSet
 
 from tunedoctor.agreement import chosen, cures_shown, drafted
-from tunedoctor.cure import Cure, parted, pip, tell
 from tunedoctor.engine import Diagnosis, Found, diagnose
 from tunedoctor.facts import Target
-from tunedoctor.findings import Check, Finding, Severity
+from tunedoctor.findings import Check, Cure, Finding, Severity, parted, pip, tell
 from tunedoctor.plan import DeletePath
 from tunedoctor.registry import all_checks, all_fixes
 from tunedoctor.snapshot import Snapshot

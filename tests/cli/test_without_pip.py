@@ -7,8 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tunedoctor.cure import pip
 from tunedoctor.facts import Interpreter
+from tunedoctor.findings import pip
 from tunedoctor.installers.uv import find_uv
 
 

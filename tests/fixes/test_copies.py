@@ -7,8 +7,7 @@ from museum import snapshot_of
 from tunedoctor.agreement import drafted
 from tunedoctor.engine import diagnose
 from tunedoctor.facts import Interpreter, PackageCopy, Packages
-from tunedoctor.fixing import Resolve
-from tunedoctor.plan import SetEnv
+from tunedoctor.plan import Resolve, SetEnv
 from tunedoctor.registry import all_checks, all_fixes
 from tunedoctor.snapshot import Snapshot
 

@@ -8,8 +8,7 @@ from planning.fakes import ask
 from tunedoctor.agreement import Drafted, chosen, drafted
 from tunedoctor.engine import diagnose
 from tunedoctor.facts import Absent, CondaPrefix, Host, Interpreter, Packages, TorchBuild
-from tunedoctor.fixing import Draft, Resolve
-from tunedoctor.plan import Install, NewEnvironment, Pin, Plan, Remove, SetEnv
+from tunedoctor.plan import Draft, Install, NewEnvironment, Pin, Plan, Remove, Resolve, SetEnv
 from tunedoctor.planning.planner import Planned, fresh, planned
 from tunedoctor.planning.steps import exchanged
 from tunedoctor.planning.wanted import RefusedError

@@ -9,11 +9,10 @@ from recorded.answers import Answers
 
 from planning.fakes import ask
 from tunedoctor.agreement import Drafted, chosen, drafted
-from tunedoctor.cure import advise
 from tunedoctor.engine import diagnose
 from tunedoctor.facts import Packages, TorchBuild
-from tunedoctor.findings import Check, Finding
-from tunedoctor.fixing import Draft, Resolve
+from tunedoctor.findings import Check, Finding, advise
+from tunedoctor.plan import Draft, Resolve
 from tunedoctor.planning.planner import Planned, planned
 from tunedoctor.planning.wanted import RefusedError
 from tunedoctor.registry import all_checks, all_fixes

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from tunedoctor.facts import AmdGpu, AmdGpus, Container, Environment, Host, TorchBuild, empty
+from tunedoctor.messages.words import Case
 from tunedoctor.registry import all_checks
 from tunedoctor.snapshot import Snapshot
 from tunedoctor.tables.load import table
@@ -88,6 +89,10 @@ def _machine(gfx: str, override: str = "") -> Snapshot:
     return Snapshot.of([Host(os="linux", name="Ubuntu 24.04"), gpus, build, env])
 
 
+def _found(id_: str, machine: Snapshot) -> Any:
+    return call(CHECKS[id_].run, machine, facts=Case(machine, id_))
+
+
 @pytest.mark.parametrize("row", OVERRIDES, ids=lambda row: row["gfx"])
 def test_choice_and_checks_say_of_an_override_what_the_table_says(row: dict[str, str]) -> None:
     gfx, value, grade = row["gfx"], row["value"], row["grade"]
@@ -97,15 +102,15 @@ def test_choice_and_checks_say_of_an_override_what_the_table_says(row: dict[str,
     assert row["source"] in table("rocm_overrides")["sources"]
     assert [one["gfx"] for one in OVERRIDES].count(gfx) == 1
     assert override_of(gfx) == (value if grade == "works" else "")
-    lacking = call(CHECKS["gpu-arch-not-in-rocm-build"].run, _machine(gfx))
-    cure = lacking.cure.command  # type: ignore[union-attr]
+    lacking = _found("gpu-arch-not-in-rocm-build", _machine(gfx))
+    cure = lacking.cure.command
     # a stopgap is advised only where no build with the target can be had
     advised = grade in ("works", "older") or (grade == "stopgap" and "--index-url" not in cure)
     assert (f"HSA_OVERRIDE_GFX_VERSION={value}" in cure) is advised
-    wrong = call(CHECKS["rocm-override-wrong"].run, _machine(gfx, value))
+    wrong = _found("rocm-override-wrong", _machine(gfx, value))
     assert (wrong is None) is (grade != "fails")
     if wrong is not None:
-        assert "unset HSA_OVERRIDE_GFX_VERSION" in wrong.cure.command  # type: ignore[union-attr]
+        assert "unset HSA_OVERRIDE_GFX_VERSION" in wrong.cure.command
 
 
 def _host(distro: str, version: str = "", **more: object) -> Host:

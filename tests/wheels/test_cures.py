@@ -3,7 +3,6 @@
 import pytest
 from msgspec.structs import replace
 
-from tunedoctor.cure import Cure
 from tunedoctor.engine import diagnose
 from tunedoctor.facts import (
     Fact,
@@ -16,6 +15,7 @@ from tunedoctor.facts import (
     PciDevice,
     TorchBuild,
 )
+from tunedoctor.findings import Cure
 from tunedoctor.readers.read import read_report
 from tunedoctor.registry import all_checks
 from tunedoctor.snapshot import Facts, Snapshot

@@ -3,9 +3,8 @@
 import re
 from collections.abc import Iterable, Mapping, Sequence
 
-from tunedoctor.cure import Cure, advise, pip, set_variable
 from tunedoctor.facts import AmdGpu, PciBus
-from tunedoctor.findings import Finding
+from tunedoctor.findings import Cure, Finding, advise, pip, set_variable
 from tunedoctor.lazy import pattern
 from tunedoctor.snapshot import Facts
 from tunedoctor.tables.gpus import amd_gfx, amd_gfx_by_name

@@ -14,9 +14,9 @@ from tunedoctor.cli.options import misuse
 from tunedoctor.cli.output import screen, write
 from tunedoctor.cli.progress import Spinner, spinner
 from tunedoctor.contracts.requirements import STACK
-from tunedoctor.cure import quoted
 from tunedoctor.engine import Found
 from tunedoctor.facts import Interpreter, Packages
+from tunedoctor.findings import quoted
 from tunedoctor.plan import NewEnvironment
 from tunedoctor.planning.fix_answer import Answer, End, Treated
 from tunedoctor.planning.planner import Planned, fresh, planned

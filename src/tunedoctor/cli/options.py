@@ -12,7 +12,7 @@ from tunedoctor.registry import RegistryError, all_checks, all_fixes
 from tunedoctor.report import FailOn
 
 if TYPE_CHECKING:
-    from tunedoctor.fixing import Fix
+    from tunedoctor.plan import Fix
 
 T = TypeVar("T")
 _LIST = "doctor list names what is installed"

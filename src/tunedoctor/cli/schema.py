@@ -12,6 +12,7 @@ from tunedoctor.render.json import render
 SCHEMAS = {
     "report": "report.Report",
     "wheel": "wheels.choose.Answer",
+    "matrix": "wheels.matrix.Matrix",
     "set": "planning.set_answer.Answer",
     "fit": "memory.answer.Answer",
     "data": "data.report.Report",
@@ -24,9 +25,10 @@ SCHEMAS = {
 def schema_of(name: str) -> dict[str, Any]:
     """Return the JSON Schema of a kind of output, made from the types."""
     module, _, kind = SCHEMAS[name].rpartition(".")
-    found = msgspec.json.schema(getattr(import_module(f"tunedoctor.{module}"), kind))
-    head = {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": f"doctor.{name}/1"}
-    return {**head, **found}
+    answer = getattr(import_module(f"tunedoctor.{module}"), kind)
+    title = next(f.default for f in msgspec.structs.fields(answer) if f.name == "schema")
+    head = {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": title}
+    return {**head, **msgspec.json.schema(answer)}
 
 
 def command(given: Namespace) -> int:

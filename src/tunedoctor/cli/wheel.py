@@ -28,7 +28,13 @@ def command(given: Namespace) -> int:
         answers = [_of_options(asked)]
     else:
         answers = [_of_this_machine(asked, aim(given.target, own=given.own))]
-    show_all(answers, given.format, choice.render)
+    if given.matrix:
+        from tunedoctor.render import matrix as screen  # noqa: PLC0415  for the table alone
+        from tunedoctor.wheels.matrix import matrix  # noqa: PLC0415
+
+        show_all([*map(matrix, answers)], given.format, screen.render)
+    else:
+        show_all(answers, given.format, choice.render)
     return 0
 
 

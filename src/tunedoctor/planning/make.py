@@ -12,10 +12,9 @@ from msgspec.structs import replace
 
 from tunedoctor.facts import Interpreter, Packages, TorchBuild
 from tunedoctor.findings import Check
-from tunedoctor.fixing import Fix
 from tunedoctor.installers.asking import Asking
 from tunedoctor.installers.uv import Failed, NoSolution, Question, Solved, lack
-from tunedoctor.plan import Pin
+from tunedoctor.plan import Fix, Pin
 from tunedoctor.planning.search import BITSANDBYTES, TRIES, Clash, Found, Task, search, speaking
 from tunedoctor.planning.wanted import (
     GROUP,

@@ -12,13 +12,11 @@ from typing import NamedTuple
 import msgspec
 
 from tunedoctor.agreement import Drafted, chosen, drafted
-from tunedoctor.cure import name_of
 from tunedoctor.engine import diagnose
 from tunedoctor.facts import Absent, Packages
-from tunedoctor.findings import Check
-from tunedoctor.fixing import Fix
+from tunedoctor.findings import Check, name_of
 from tunedoctor.installers.asking import Asking
-from tunedoctor.plan import NewEnvironment, Plan
+from tunedoctor.plan import Fix, NewEnvironment, Plan
 from tunedoctor.planning.make import Made, Place, make
 from tunedoctor.planning.steps import (
     exchanged,

@@ -11,8 +11,8 @@ from functools import cache
 from typing import NamedTuple
 
 from tunedoctor.contracts.shipped import contract_problems, contract_ways, needed_library
-from tunedoctor.cure import parted
 from tunedoctor.facts import Distribution, Packages, TorchBuild, empty
+from tunedoctor.findings import parted
 from tunedoctor.installers.uv import Failed, NoSolution, Outcome, Question, Solved
 from tunedoctor.plan import Pin
 from tunedoctor.planning.wanted import GROUP, PAIRED, Wanted, public, said, with_torch

@@ -11,11 +11,10 @@ import msgspec
 
 from tunedoctor.agreement import Drafted
 from tunedoctor.contracts.requirements import marker_environment, requirements
-from tunedoctor.cure import name_of
 from tunedoctor.facts import CondaPrefix, Host, Interpreter, Packages
-from tunedoctor.fixing import Resolve
+from tunedoctor.findings import name_of
 from tunedoctor.installers.uv import NoSolution
-from tunedoctor.plan import AnyStep, Install, Pin, Plan, PlanError, Remove, merge
+from tunedoctor.plan import AnyStep, Install, Pin, Plan, PlanError, Remove, Resolve, merge
 from tunedoctor.planning.make import Made, Place
 from tunedoctor.planning.wanted import GROUP, RefusedError, public, with_torch
 from tunedoctor.snapshot import Snapshot

@@ -14,9 +14,7 @@ _SYSTEMS = {"linux": "Linux", "wsl": "WSL", "windows": "Windows", "macos": "macO
 
 def render(answer: Answer, screen: Screen) -> str:
     """Return the screen of an answer."""
-    screen.wrap(_machine(answer.machine), INDENT, "machine")
-    if answer.assumed:
-        screen.wrap(", ".join(answer.assumed), INDENT, "assumed")
+    head(answer.machine, answer.assumed, screen)
     if answer.installed:
         screen.wrap(_installed(answer), INDENT, "installed")
     screen.line()
@@ -40,6 +38,13 @@ def render(answer: Answer, screen: Screen) -> str:
     if answer.torch_version is not None:
         screen.next("doctor fix puts it into an environment, and proves it")
     return screen.text()
+
+
+def head(machine: Machine, assumed: tuple[str, ...], screen: Screen) -> None:
+    """Say which machine it is about, and what of it nobody told."""
+    screen.wrap(_machine(machine), INDENT, "machine")
+    if assumed:
+        screen.wrap(", ".join(assumed), INDENT, "assumed")
 
 
 def _head(answer: Answer, screen: Screen) -> None:

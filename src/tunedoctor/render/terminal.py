@@ -2,8 +2,8 @@
 
 import shlex
 
-from tunedoctor.cure import Advice, Command
 from tunedoctor.facts.target import NO_ENVIRONMENT, NOT_RUN
+from tunedoctor.findings import Advice, Command
 from tunedoctor.render.screen import BOUND, Screen, mark
 from tunedoctor.report import Report, ReportFinding
 from tunedoctor.wording import ago, counted, gib, listed, many

@@ -11,8 +11,8 @@ from typing import NamedTuple
 import msgspec
 from msgspec.structs import replace
 
-from tunedoctor.cure import quoted
 from tunedoctor.facts import InstallerConfig
+from tunedoctor.findings import quoted
 from tunedoctor.tables.load import table
 from tunedoctor.tables.wheels import release_row
 from tunedoctor.versions import parts

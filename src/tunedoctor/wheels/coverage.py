@@ -10,9 +10,8 @@ from collections.abc import Iterable
 from itertools import takewhile
 from typing import NamedTuple
 
-from tunedoctor.cure import set_variable
 from tunedoctor.facts import Environment, Errors, Host, NvidiaGpu, Runtime, TorchBuild
-from tunedoctor.findings import Finding
+from tunedoctor.findings import Finding, set_variable
 from tunedoctor.lazy import pattern
 from tunedoctor.snapshot import Facts
 from tunedoctor.versions import parts

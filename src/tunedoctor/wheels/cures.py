@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from msgspec.structs import replace
 
-from tunedoctor.cure import Cure, PipInstall, PipUninstall, advise, pip, starter, tell
 from tunedoctor.facts import Container, Host, Interpreter, TorchBuild, Unknown
+from tunedoctor.findings import Cure, PipInstall, PipUninstall, advise, pip, starter, tell
 from tunedoctor.snapshot import Facts, Snapshot
 from tunedoctor.tables.load import table
 from tunedoctor.tables.wheels import cuda_of
@@ -194,7 +194,7 @@ def _installed(
         return TorchInstall(why="".join(choice.reasons[:1]))
     windows = machine.platform == "windows"
     pins = pins_of(choice, choice.build, machine, installed)
-    shown = starter(interpreter, pip_of(interpreter.executable, windows=windows))._asdict()
+    shown = starter(interpreter, pip_of(interpreter.executable, windows=windows))
     steps: list[PipInstall | PipUninstall] = []
     if pins.removed:
         steps.append(PipUninstall(names=tuple(pins.removed), **shown))
