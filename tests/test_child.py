@@ -85,13 +85,6 @@ def test_programs_that_do_not_start() -> None:
     assert ended.how == "not started"
 
 
-def test_bytes_that_are_no_text_and_stdin() -> None:
-    ended = run([PY, "-c", "import os; os.write(1, bytes(range(256)))"], timeout=20)
-    assert ended.ok
-    assert "\ufffd" in ended.out
-    assert run([PY, "-c", "print(input())"], timeout=20, stdin="hello\n").out == "hello\n"
-
-
 @pytest.mark.parametrize(
     ("code", "limits", "seconds"),
     [

@@ -105,12 +105,7 @@ def _check(
     cwd: Path, code: str, env: Mapping[str, str] = os.environ
 ) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(
-        [sys.executable, "-c", code],
-        capture_output=True,
-        text=True,
-        cwd=cwd,
-        env=env,
-        check=False,
+        [sys.executable, "-c", code], capture_output=True, text=True, cwd=cwd, env=env, check=False
     )
 
 

@@ -2,10 +2,31 @@
 
 import gzip
 import json
+import tempfile
 from pathlib import Path
+from typing import Any
 
 import pytest
-from data.survey_of import faults_of
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tunedoctor.data import survey as surveys
+from tunedoctor.data.examine import Asked, block, row
+from tunedoctor.data.report import DataFault
+from tunedoctor.data.survey import Source, Survey
+from tunedoctor.data.tally import Tally
+from tunedoctor.tables.secrets import kinds
+
+
+def survey(*files: tuple[Path, str]) -> Survey:
+    return Survey([Source(*one) for one in files], surveys.Asked())
+
+
+def faults_of(path: Path, data: bytes) -> tuple[Survey, dict[str, DataFault]]:
+    path.write_bytes(data)
+    found = survey((path, "train"))
+    return found, {one.kind: one for one in found.faults()}
+
 
 ROWS = [
     {"prompt": f"What is {i} and {i}?", "completion": f"It is {2 * i}, as you know."}
@@ -52,7 +73,7 @@ DAMAGED: dict[bytes, tuple[str, str]] = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("number", [1, 5, 10])
+@pytest.mark.parametrize("number", [5])
 @pytest.mark.parametrize("line", DAMAGED, ids=lambda line: line[:30].decode("latin-1"))
 def test_a_damaged_line_is_named_and_the_others_are_read(
     tmp_path: Path, line: bytes, number: int
@@ -65,33 +86,6 @@ def test_a_damaged_line_is_named_and_the_others_are_read(
     assert file.lines == 10
     assert file.rows + file.unreadable == 10
     assert file.forms["prompt-completion"] >= 9
-
-
-def test_lines_are_numbered_over_blocks(tmp_path: Path) -> None:
-    filler = json.dumps({"text": "word " * 2000}).encode()
-    data = b"\n".join([filler] * 700 + [b"{broken"] + [filler] * 700 + [b"{broken"])
-    _, faults = faults_of(tmp_path / "a.jsonl", data)
-    assert [one.line for one in faults["no-json"].places] == [701, 1402]
-
-
-def test_an_element_of_a_document_that_is_damaged(tmp_path: Path) -> None:
-    good = [json.dumps(row, indent=1) for row in ROWS]
-    bad = good[3].replace('",', '"')
-    text = "[\n" + ",\n".join([*good[:3], bad, *good[4:]]) + "\n]\n"
-    found, faults = faults_of(tmp_path / "a.json", text.encode())
-    assert [one.line for one in faults["no-json"].places] == [2 + 3 * 4]
-    assert found.files[0].rows == 8
-    assert found.files[0].unreadable == 1
-
-
-def test_damage_of_every_hundredth_row_of_one_line_loses_no_other(tmp_path: Path) -> None:
-    rows = [f'{{"prompt":"q{i}","completion":"an answer, {i}."}}' for i in range(20_000)]
-    for i in range(0, 20_000, 100):
-        rows[i] = rows[i].replace(f'q{i}"', f"q{i}")
-    found, faults = faults_of(tmp_path / "a.json", f"[{','.join(rows)}]".encode())
-    assert found.files[0].rows == 19_800
-    assert faults["no-json"].count == 200
-    assert set(faults) == {"no-json"}
 
 
 def test_the_row_behind_one_that_is_too_long(tmp_path: Path) -> None:
@@ -132,14 +126,6 @@ def test_a_record_whose_quote_is_not_closed_loses_no_other(tmp_path: Path) -> No
     assert found.files[0].rows == 7
 
 
-def test_a_record_with_other_cells_than_the_header(tmp_path: Path) -> None:
-    data = b'prompt,completion\na,b\n"c\nc",d\ne\nf,g,h\ni,j\n'
-    found, faults = faults_of(tmp_path / "a.csv", data)
-    places = [(one.line, one.detail) for one in faults["wrong-columns"].places]
-    assert places == [(5, "1 cells, the header has 2"), (6, "3 cells, the header has 2")]
-    assert found.files[0].rows == 3
-
-
 @pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-8-sig"])
 @pytest.mark.parametrize("name", ["a.jsonl", "a.json"])
 def test_encodings(tmp_path: Path, encoding: str, name: str) -> None:
@@ -160,7 +146,68 @@ def test_compressed_data_that_break_off(tmp_path: Path) -> None:
     assert not faults
 
 
-def test_files_without_rows(tmp_path: Path) -> None:
-    for data in (b"", b"\n\n", b"[]", b"\xef\xbb\xbf"):
-        _, faults = faults_of(tmp_path / "a.json", data)
-        assert "no-rows" in faults, data
+JSON = st.recursive(
+    st.none() | st.booleans() | st.floats() | st.text(max_size=8),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(
+                ["messages", "role", "content", "prompt", "completion", "text", "chosen"]
+            )
+            | st.sampled_from(
+                ["rejected", "conversations", "from", "value", "instruction", "output", "x"]
+            ),
+            inner,
+            max_size=4,
+        )
+    ),
+    max_leaves=12,
+)
+PIECES = st.sampled_from(
+    [b'{"prompt": "a", "completion": "b"}', b'{"text": "x"}', b"[", b"]", b"{", b"}", b",", b'"', b"\n", b"\r\n", b"\x00",
+     b"\xff", b"\xef\xbb\xbf", b"\xff\xfe", b"a,b\n", b'"a""b",c\n', b"\\", b"\x1f\x8b", b"PAR1", b" "]
+)  # fmt: skip
+
+
+@given(st.binary(max_size=300) | st.lists(PIECES, max_size=24).map(b"".join))
+@pytest.mark.parametrize("name", ["a.jsonl", "a.json", "a.csv", "a.tsv", "a.txt"])
+def test_any_bytes_give_a_report_whose_counts_add_up(name: str, data: bytes) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        found, faults = faults_of(Path(folder) / name, data)
+    (file,) = found.files
+    assert file.lines == file.blank + file.unreadable + file.rows
+    assert file.rows == sum(file.forms.values())
+    assert file.faulty <= file.rows
+    for one in faults.values():
+        assert one.count >= len(one.places)
+        assert one.count > 0
+    if file.unreadable:
+        assert any(one.severity == "error" for one in faults.values())
+
+
+@given(
+    st.lists(st.binary(max_size=40).map(lambda b: b.replace(b"\n", b"")), min_size=1, max_size=12)
+)
+def test_each_line_is_counted_once(lines: list[bytes]) -> None:
+    found = block(b"\n".join(lines) + b"\n", 1, Asked())
+    assert found.lines == len(lines)
+    assert found.lines == found.blank + found.unreadable + found.rows
+    seen = {line for places in found.seen.values() for line, _ in places.lines}
+    unreadable = {i for i, line in enumerate(lines, 1) if line.strip() and not _object(line)}
+    assert unreadable <= seen
+
+
+def _object(line: bytes) -> bool:
+    try:
+        return isinstance(json.loads(line), dict)
+    except (ValueError, RecursionError):
+        return False
+
+
+@given(JSON)
+def test_any_row_is_examined(value: Any) -> None:
+    found = Tally()
+    row(found, 1, value, kinds("data"), Asked(sampled=0))
+    assert found.rows + found.unreadable == 1
+    assert sum(found.lengths.values()) == len(found.marks) == len(found.samples)
+    assert found.learned <= found.tokens

@@ -201,12 +201,7 @@ def judge_all(
 
 
 def judge(
-    name: str,
-    snapshot: Snapshot,
-    checks: tuple[Check, ...],
-    index: Index,
-    *,
-    plans: bool = True,
+    name: str, snapshot: Snapshot, checks: tuple[Check, ...], index: Index, *, plans: bool = True
 ) -> Verdict:
     """Return what is to be said of the cures of a machine; the variables of the index are set."""
     diagnosis = diagnose(snapshot, checks)

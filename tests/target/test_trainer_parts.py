@@ -1,8 +1,7 @@
 """Loss, masks, packing and order of the trainer, each against a plain way to get the same."""
 
 import pytest
-
-from .conftest import Train
+from trainers import Train
 
 ROWS = """
 import random, train_data
@@ -94,24 +93,6 @@ trainer.load_model = leaky
     assert "packed samples see each other" in ended.err
 
 
-def test_a_head_that_does_more_gets_the_plain_loss(train: Train, tiny_model: str) -> None:
-    code = """
-open("d.jsonl", "w").write('{"text": "aaaa"}\\n' * 4)
-load = trainer.load_model
-class Louder(torch.nn.Linear):
-    def forward(self, x): return 8 * super().forward(x)
-def odd(*arguments):
-    model = load(*arguments)
-    head = model.lm_head
-    head.__class__ = Louder
-    return model
-trainer.load_model = odd
-"""
-    ended = train(f"--model={tiny_model}", "--data=d.jsonl", "--method=full", "--out=o", code=code)
-    assert ended.code == 0, ended.err
-    assert "does more than a product with its vocabulary: chunk is 0" in ended.out
-
-
 def test_gradients_of_micro_batches_add_up_token_by_token(train: Train, tiny_model: str) -> None:
     code = """
 count = trainer.learned(rows)
@@ -141,28 +122,5 @@ ids, labels, places = trainer.collate([*two, trainer.Row([3], [5] * 7, [5] * 7, 
 assert ids.tolist() == [[5, 6, 7, 8, 9, 0, 0], [5] * 7]
 assert labels.tolist() == [[-100, 6, 7, -100, 9, -100, -100], [5] * 7]
 assert places.tolist() == [[0, 1, 2, 0, 1, 0, 0], [*range(7)]]
-"""
-    proves(train, tiny_model, code)
-
-
-def test_an_epoch_has_each_row_once_and_epochs_differ(train: Train, tiny_model: str) -> None:
-    code = """
-lines = [trainer.Row([i], [1, 2], [-100, 2], range(2)) for i in range(10)]
-config = trainer.Config(batch=4, seed=3)
-seen = [row.lines[0] for step in range(5) for row in trainer.rows_of(step, lines, config)]
-assert sorted(seen[:10]) != seen[:10]
-assert sorted(seen) == sorted([*range(10)] * 2), seen
-assert train_data.order(10, 3, 0) != train_data.order(10, 3, 1) != train_data.order(10, 4, 1)
-"""
-    proves(train, tiny_model, code)
-
-
-def test_the_learning_rate_follows_its_schedule(train: Train, tiny_model: str) -> None:
-    code = """
-def rates(**changes):
-    return [round(trainer.rate(step, 10, trainer.Config(learning_rate=1.0, **changes)), 3) for step in range(10)]
-assert rates(schedule="constant", warmup=0.2) == [0.5] + [1.0] * 9
-assert rates(schedule="linear", warmup=0.0) == [1.0, 0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3, 0.2, 0.1]
-assert rates(schedule="cosine", warmup=0.0)[5] == 0.5
 """
     proves(train, tiny_model, code)

@@ -5,14 +5,12 @@ import subprocess
 from pathlib import Path
 
 import pytest
-
-from .conftest import TRAINER, Train, done, log
+from trainers import TRAINER, Train, done, log
 
 
 @pytest.mark.parametrize("more", [
     "",
     "--packing=true --max-length=96",
-    "--shard=true",
     "--method=full --shard=true --learning-rate=1e-3",
 ])  # fmt: skip
 def test_two_processes_give_the_losses_of_one(
