@@ -30,6 +30,9 @@ class Pin(msgspec.Struct, frozen=True, kw_only=True):
     was: str = ""
     """The version that is there; "" for none."""
     download_bytes: int = 0
+    """Of its largest wheel; 0 where nobody tells."""
+    via: tuple[str, ...] = ()
+    """Who wants it, where the resolver tells; () where it was asked for alone."""
 
     @property
     def requirement(self) -> str:

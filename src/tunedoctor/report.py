@@ -2,7 +2,7 @@
 
 import shlex
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import msgspec
 
@@ -18,7 +18,6 @@ from tunedoctor.registry import all_fixes
 from tunedoctor.snapshot import Facts, Snapshot
 from tunedoctor.tables.load import table
 
-SCHEMA: Literal["doctor.report/1"] = "doctor.report/1"
 Verdict = Literal["ready", "findings", "unknown"]
 FailOn = Literal["error", "warning", "note", "never"]
 _BY_SIGNAL = pattern(
@@ -101,7 +100,7 @@ class ReportMachine(msgspec.Struct, frozen=True, kw_only=True):
 class Report(msgspec.Struct, frozen=True, kw_only=True):
     """What `doctor check --format json` prints."""
 
-    schema: Literal["doctor.report/1"] = SCHEMA
+    schema: Literal["doctor.report/1"] = "doctor.report/1"
     doctor: str = __version__
     verdict: Verdict
     target: ReportTarget
@@ -186,15 +185,6 @@ def _way_on(target: kinds.Target | None) -> str:
 def exit_code(report: Report) -> int:
     """Return 0 for ready, 1 for findings, 2 for could not tell."""
     return {"ready": 0, "findings": 1, "unknown": 2}[report.verdict]
-
-
-def schema() -> dict[str, Any]:
-    """Return the JSON Schema of a report, made from the types."""
-    return {
-        "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "title": SCHEMA,
-        **msgspec.json.schema(Report),
-    }
 
 
 def _verdict(snapshot: Snapshot, diagnosis: Diagnosis, fail_on: FailOn, *, strict: bool) -> Verdict:

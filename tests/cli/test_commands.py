@@ -13,7 +13,7 @@ import jsonschema
 import pytest
 from typed import doctor
 
-from tunedoctor.report import schema
+from tunedoctor.cli.schema import schema_of
 
 
 def test_the_published_schema_is_the_one_of_the_types() -> None:
@@ -82,7 +82,7 @@ def test_a_folder_gives_a_line_each_in_order(reports: Path) -> None:
         "prose.txt",
     ]
     for row in rows[:40]:
-        jsonschema.validate({k: v for k, v in row.items() if k != "file"}, schema())
+        jsonschema.validate({k: v for k, v in row.items() if k != "file"}, schema_of("report"))
     assert [row["findings"][0]["id"] for row in rows[1:40:2]] == ["driver-too-old"] * 20
     assert {row["verdict"] for row in rows[0:40:2]} == {"ready"}
     assert {row["verdict"] for row in rows[40:]} == {"unknown"}

@@ -17,8 +17,8 @@ from libraries.fixtures import index, uv_cache
 from libraries.running import made
 from libraries.server import Index
 
+from tunedoctor.cli.schema import schema_of
 from tunedoctor.installers.uv import find_uv
-from tunedoctor.planning.set_answer import schema
 
 __all__ = ["index", "uv_cache"]
 
@@ -34,7 +34,7 @@ def doctor(*argv: str, cwd: Path | None = None) -> running.Ran:
 def data(*argv: str) -> dict[str, object]:
     ended = doctor(*argv, "--format", "json")
     found: dict[str, object] = json.loads(ended.stdout)
-    jsonschema.validate(found, schema())
+    jsonschema.validate(found, schema_of("set"))
     codes = {"set": 0, "none": 1, "unknown": 2}
     assert ended.returncode == codes[str(found["verdict"])]
     return found

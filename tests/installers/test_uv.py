@@ -14,11 +14,11 @@ from tunedoctor.installers.uv import (
     LONGEST,
     Failed,
     NoSolution,
-    Pin,
     Question,
     Solved,
 )
 from tunedoctor.installers.uv import resolve as asked
+from tunedoctor.plan import Pin
 
 ASK = Question(requirements=("transformers",), python="3.12", platform="x86_64-manylinux_2_28")
 
@@ -27,8 +27,8 @@ def test_a_solution_has_pins_and_who_wants_them(index: Index) -> None:
     answer = resolve(ASK)
     assert isinstance(answer, Solved)
     pins = {pin.name: pin for pin in answer.pins}
-    assert pins["transformers"] == Pin("transformers", "5.24.0", ())
-    assert pins["tokenizers"] == Pin("tokenizers", "0.23.3", ("transformers",))
+    assert pins["transformers"] == Pin(name="transformers", version="5.24.0")
+    assert pins["tokenizers"] == Pin(name="tokenizers", version="0.23.3", via=("transformers",))
     assert set(pins["huggingface-hub"].via) == {"tokenizers", "transformers"}
 
 

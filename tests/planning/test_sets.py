@@ -23,11 +23,10 @@ from tunedoctor.facts import Distribution, Interpreter, Packages, Target, TorchB
 from tunedoctor.findings import Check, Finding, advise
 from tunedoctor.installers.uv import find_uv
 from tunedoctor.plan import Draft, Resolve
-from tunedoctor.planning.files import MARK, frozen, project
 from tunedoctor.planning.make import Made, Place
 from tunedoctor.planning.planner import Planned, planned
-from tunedoctor.planning.set_answer import Answer, answered
-from tunedoctor.planning.truths import firing
+from tunedoctor.planning.search import firing
+from tunedoctor.planning.set_answer import MARK, Answer, answered, frozen, project
 from tunedoctor.planning.wanted import RefusedError, asked_for
 from tunedoctor.registry import all_checks, all_fixes
 from tunedoctor.snapshot import Snapshot

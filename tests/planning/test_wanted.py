@@ -8,10 +8,20 @@ from hypothesis import strategies as st
 from libraries.environment import packages
 
 from tunedoctor.facts import Distribution, Packages, TorchBuild
-from tunedoctor.installers.uv import Failed, NoSolution, Outcome, Pin, Question, Solved
+from tunedoctor.installers.uv import Failed, NoSolution, Outcome, Question, Solved
+from tunedoctor.plan import Pin
 from tunedoctor.planning.make import rocm_gap
-from tunedoctor.planning.search import Clash, Found, Task, search
-from tunedoctor.planning.truths import cuda_gap, firing, named, outside, remedies
+from tunedoctor.planning.search import (
+    Clash,
+    Found,
+    Task,
+    cuda_gap,
+    firing,
+    named,
+    outside,
+    remedies,
+    search,
+)
 from tunedoctor.planning.wanted import CORE, RefusedError, Wanted, asked_for, wanted
 from tunedoctor.snapshot import Snapshot
 from tunedoctor.tables.known_bad import Broken, rows
@@ -148,7 +158,9 @@ def test_nothing_changes_that_could_stay(clashes: list[set[str]], wasted: set[st
         if any(one <= held for one in clashes):
             return NoSolution(f"cause: {SAID}")
         gone = wasted | {min(one - held) for one in clashes}
-        return Solved(tuple(Pin(n, "2" if n in gone - held else "1") for n in NAMES), "")
+        return Solved(
+            tuple(Pin(name=n, version="2" if n in gone - held else "1") for n in NAMES), ""
+        )
 
     found = asked(resolve)
     assert isinstance(found, Found)

@@ -14,11 +14,10 @@ from tunedoctor.probes import (
     gpus,
     interpreter,
     libraries,
-    nvidia_tools,
+    nvidia,
     packages,
     resources,
     site_folder,
-    system,
     torch_build,
 )
 from tunedoctor.probes import settings as probed
@@ -49,14 +48,13 @@ OF_BYTES: tuple[Callable[[bytes], object], ...] = (
 PROMISES: tuple[Callable[[str], object], ...] = (
     lambda text: "\n" not in resources.model_in(text),
     lambda text: isinstance(commands.toolkit_release(text), str),
-    lambda text: isinstance(system.plist_version(text), str),
     lambda text: packages.cuda_major(text, text) >= 0,
     lambda text: all(one.name.startswith("pip.") for one in probed.in_pip_conf(text, "f")),
     lambda text: all(one.name.startswith("uv.") for one in probed.in_uv_toml(text, "f")),
     lambda text: all("\0" not in line for line in interpreter.path_lines(text)),
     lambda text: all(value >= 0 for value in reading.fields(text).values()),
-    lambda text: nvidia_tools.smi_table_said(Ended("exit", 1, text, text)).how in ("ok", "error", "nonsense"),
-    lambda text: nvidia_tools.nvml_said(Ended("exit", 0, text, "")).how in ("ok", "crashed", "error", "missing"),
+    lambda text: nvidia.smi_table_said(Ended("exit", 1, text, text)).how in ("ok", "error", "nonsense"),
+    lambda text: nvidia.nvml_said(Ended("exit", 0, text, "")).how in ("ok", "crashed", "error", "missing"),
 )  # fmt: skip
 
 

@@ -20,7 +20,7 @@ from tunedoctor.probes.imports import errors
 from tunedoctor.probes.runtime import Line, Run, fold, runtime_of
 
 POSIX = pytest.mark.skipif(os.name != "posix", reason="signals are POSIX")
-SCRIPT = Path(tunedoctor.__file__).parent / "target" / "deep"
+SCRIPT = Path(tunedoctor.__file__).parent / "target" / "start.py"
 TORCH = "__version__ = '2.9.1'\nclass version: cuda = None\n"
 
 
@@ -73,7 +73,7 @@ def test_it_runs_on_old_and_new_pythons(tmp_path: Path, version: str) -> None:
     if not python.exists():
         pytest.skip(f"no Python {version} here")
     (tmp_path / "torch.py").write_text(TORCH)
-    argv, env = [python, "-S", SCRIPT], {**os.environ, "PYTHONPATH": str(tmp_path)}
+    argv, env = [python, "-S", SCRIPT, "deep.look"], {**os.environ, "PYTHONPATH": str(tmp_path)}
     done = subprocess.run(argv, capture_output=True, text=True, timeout=60, check=False, env=env)
     assert '\n{"done": true' in done.stdout, done.stderr
 

@@ -10,11 +10,11 @@ from museum import snapshot_of
 from tunedoctor.child import Ended
 from tunedoctor.engine import diagnose
 from tunedoctor.facts import Errors, ErrorText, KernelLog, NvidiaGpu, NvidiaGpus, SharedMemory, Xid
+from tunedoctor.probes.runtime import Line, Run
 from tunedoctor.registry import all_checks
-from tunedoctor.smoke.blame import BY_STAGE, REASONS, Findings, blames_of, found_in
+from tunedoctor.smoke.answer import BY_STAGE, REASONS, Findings, blames_of, found_in
 from tunedoctor.smoke.load import Reading, load_of, stages_of_load
 from tunedoctor.smoke.make import Asked, Made, made
-from tunedoctor.smoke.script import Line, Part, Run
 from tunedoctor.smoke.stages import SmokeStage, stages_of
 from tunedoctor.snapshot import Snapshot
 
@@ -33,7 +33,7 @@ def run_of(
     lines: Sequence[Line], end: Ended, for_memory: bool | None = None, ranks: int = 1
 ) -> Run:
     """One run of the part "core"."""
-    return Run(Part("core", ranks=ranks), tuple(lines), end, (), for_memory)
+    return Run(tuple(lines), end, name="core", ranks=ranks, for_memory=for_memory)
 
 
 NONE = Findings(diagnose(Snapshot({}), ()), diagnose(Snapshot({}), ()))
@@ -165,7 +165,7 @@ def _made(*readings: Reading) -> Made:
         line(end="load", ok=True, data={**RAN, "losses": [5.0]}),
         line(done=True),
     )
-    run = Run(Part("load"), lines, ended("exit"))
+    run = Run(lines, ended("exit"), name="load")
     known = Snapshot.of([NvidiaGpus(gpus=(COOL,)), KernelLog()])
     return made([run], Asked(minutes=10.0), known, all_checks(()), 601.0, readings)
 

@@ -10,8 +10,7 @@ import pytest
 from smoke.training import answer, doctor
 
 import tunedoctor
-from tunedoctor.smoke.script import Part, run_part
-from tunedoctor.smoke.stages import stages_of
+from tunedoctor.smoke.stages import Part, run_part, stages_of
 
 WELL = {
     "torch": '__version__ = "2.13.0"\ndef set_num_threads(n): pass\n',
@@ -104,7 +103,7 @@ def test_the_scripts_run_on_other_pythons(version: str) -> None:
         pytest.skip(f"Python {version} is not installed under ~/.pyenv")
     code = "import sys; sys.dont_write_bytecode = True; [compile(open(f).read(), f, 'exec') for f in sys.argv[1:]]"
     files = [
-        str(HERE / "target" / "run_smoke.py"),
+        str(HERE / "target" / "start.py"),
         *map(str, (HERE / "target" / "smoke").glob("*.py")),
     ]
     subprocess.run([str(found[-1]), "-c", code, *files], check=True)

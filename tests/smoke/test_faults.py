@@ -10,7 +10,7 @@ import pytest
 from smoke.training import PLANTED, Planted, answer, needs_torch, planted, stages, torch_target
 
 from tunedoctor.smoke.make import Asked, made
-from tunedoctor.smoke.script import Part, run_part
+from tunedoctor.smoke.stages import Part, run_part
 from tunedoctor.snapshot import Snapshot
 from tunedoctor.targeting import choose
 

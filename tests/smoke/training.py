@@ -15,9 +15,10 @@ import pytest
 from torch_target import WHY_NOT, torch_target
 
 from tunedoctor.child import Ended
-from tunedoctor.smoke.answer import Answer, schema
+from tunedoctor.cli.schema import schema_of
+from tunedoctor.probes.runtime import SCRIPT, Line, Run
+from tunedoctor.smoke.answer import Answer
 from tunedoctor.smoke.make import Asked, made
-from tunedoctor.smoke.script import SCRIPT, Line, Part, Run
 from tunedoctor.snapshot import Snapshot
 
 PLANTED = Path(__file__).parent / "planted"
@@ -40,7 +41,8 @@ def planted(server: Callable[..., Any], tmp_path: Path) -> Planted:
 
     def run(fault: str, *options: str, part: str = "core") -> Answer:
         argv = [
-            str(SCRIPT),
+            SCRIPT,
+            "smoke.main",
             part,
             "--seconds",
             "60",
@@ -57,7 +59,7 @@ def planted(server: Callable[..., Any], tmp_path: Path) -> Planted:
             with suppress(msgspec.DecodeError):  # none of the script's
                 lines.append(msgspec.json.decode(text, type=Line))
         end = Ended("signal" if ended.code < 0 else "exit", abs(ended.code), "", ended.err)
-        return made([Run(Part(part), tuple(lines), end)], Asked(), Snapshot({}), (), 1.0).answer
+        return made([Run(tuple(lines), end, name=part)], Asked(), Snapshot({}), (), 1.0).answer
 
     return run
 
@@ -80,7 +82,7 @@ def answer(target: str, *options: str, **more: Any) -> dict[str, Any]:
     """The answer as data, held against its schema and the exit code."""
     ended = doctor(target, "--format", "json", *options, **more)
     found: dict[str, Any] = json.loads(ended.stdout)
-    jsonschema.validate(found, schema())
+    jsonschema.validate(found, schema_of("smoke"))
     assert ended.returncode == {"ready": 0, "findings": 1, "unknown": 2}[found["verdict"]]
     return found
 

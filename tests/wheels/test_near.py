@@ -5,8 +5,7 @@ from museum import names, snapshot_of
 
 from tunedoctor.engine import diagnose
 from tunedoctor.facts import TorchBuild
-from tunedoctor.planning.torch_pick import torch_pick
-from tunedoctor.planning.wanted import RefusedError
+from tunedoctor.planning.wanted import RefusedError, torch_pick
 from tunedoctor.registry import all_checks
 from tunedoctor.wheels.choose import near
 from tunedoctor.wheels.described import machine_from

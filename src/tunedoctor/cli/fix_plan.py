@@ -16,10 +16,11 @@ from tunedoctor.cli.progress import Spinner, spinner
 from tunedoctor.contracts.requirements import STACK
 from tunedoctor.engine import Found
 from tunedoctor.facts import Interpreter, Packages
-from tunedoctor.findings import pip_line, quoted
+from tunedoctor.findings import quoted
 from tunedoctor.plan import NewEnvironment
 from tunedoctor.planning.fix_answer import Answer, End, Treated
 from tunedoctor.planning.planner import Planned, fresh, planned
+from tunedoctor.planning.steps import elsewhere
 from tunedoctor.planning.wanted import RefusedError
 from tunedoctor.render.outcome import render_stage
 from tunedoctor.render.plan import render_plan
@@ -48,7 +49,7 @@ def treat(case: Case, findings: tuple[Found, ...]) -> int:
         answer = _known(case, answer, made, ground)
     except (RefusedError, FailureError) as error:
         refused = error if isinstance(error, RefusedError) else None
-        elsewhere = _elsewhere(case, findings) if refused and refused.silent else ()
+        elsewhere = _elsewhere(findings) if refused and refused.silent else ()
         answer = msgspec.structs.replace(
             answer,
             end="refused",
@@ -76,20 +77,13 @@ def _treated(one: Drafted) -> Treated:
     )
 
 
-def _elsewhere(case: Case, findings: tuple[Found, ...]) -> tuple[str, ...]:
-    """Return the commands that fetch the wheels on another machine, and those that use them here."""
+def _elsewhere(findings: tuple[Found, ...]) -> tuple[str, ...]:
+    """Return how another machine fetches what the cures put in."""
     steps = [step for f in findings for step in f.finding.cure.installs]
     words = " ".join(map(quoted, dict.fromkeys(r for step in steps for r in step.requirements)))
-    if not words:
-        return ()
     indexes = dict.fromkeys(step.index for step in steps if step.index)
     words += "".join(f" --extra-index-url {quoted(one)}" for one in indexes)
-    fetch = f"python -m pip download --only-binary :all: -d wheels {words}"
-    put_in = f"{pip_line(case.snapshot.find(Interpreter), 'install')} --no-index --find-links wheels {words}"
-    return (
-        f"{fetch}  # on a machine of this system and Python that reaches an index",
-        f"{put_in}  # here, with that folder",
-    )
+    return elsewhere(words) if steps else ()
 
 
 def _planned(case: Case, drafts: tuple[Drafted, ...]) -> tuple[Planned, Ground | None]:

@@ -1,6 +1,6 @@
 """JSON of `doctor data`: doctor.data/1."""
 
-from typing import Any, Literal
+from typing import Literal
 
 import msgspec
 
@@ -130,9 +130,3 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     costs: Costs | None = None
     notes: tuple[str, ...] = ()
     seconds: float = 0.0
-
-
-def schema() -> dict[str, Any]:
-    """Return the JSON Schema of the report."""
-    found = msgspec.json.schema(Report)
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **found}

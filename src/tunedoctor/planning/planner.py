@@ -17,9 +17,16 @@ from tunedoctor.facts import Absent, Packages
 from tunedoctor.findings import Check, name_of
 from tunedoctor.installers.asking import Asking
 from tunedoctor.plan import Fix, NewEnvironment, Plan
-from tunedoctor.planning.conda_owned import hold_off
 from tunedoctor.planning.make import Made, Place, make
-from tunedoctor.planning.steps import exchanged, fetched, joined, new_torch, steps_of, wishes_of
+from tunedoctor.planning.steps import (
+    exchanged,
+    fetched,
+    hold_off,
+    joined,
+    new_torch,
+    steps_of,
+    wishes_of,
+)
 from tunedoctor.planning.wanted import RefusedError, asked_for, wanted
 from tunedoctor.simulate import Simulated, predict, simulate
 from tunedoctor.snapshot import Snapshot

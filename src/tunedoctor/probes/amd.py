@@ -166,18 +166,11 @@ def _from_adapter(index: int, one: Adapter) -> AmdGpu:
 def told(environ: Mapping[str, str], more: Iterable[Path] = ()) -> AmdGpus | None:
     """Return the GPUs that ROCm's tools list; `more` are folders of ROCm. None where no tool names one."""
     for tool, lines in tools_say(TOOLS, environ, [str(folder / "bin") for folder in more]):
-        from tunedoctor.readers.hardware import by_system, rocm  # noqa: PLC0415
+        from tunedoctor.readers.hardware import rocm  # noqa: PLC0415
         from tunedoctor.readers.paste import Paste  # noqa: PLC0415  seldom needed
 
         if found := next((fact for fact in rocm(Paste(lines)) if isinstance(fact, AmdGpus)), None):
             return replace(found, told_by=tool)
-        # a bare list has no names
-        if nameless := by_system(Paste(lines)):
-            gpus = (
-                AmdGpu(index=at, gfx="", name="AMD GPU", slot=said.get("slot", ""))
-                for at, said in nameless.items()
-            )
-            return AmdGpus(gpus=tuple(gpus), told_by=tool)
     return None
 
 

@@ -149,11 +149,9 @@ def from_meminfo(text: str, limit: Mapping[str, Any]) -> Memory | Unknown:
     total = kib.get("MemTotal")
     if not total:
         return Unknown(why="/proc/meminfo states no MemTotal")
-    # kernels before 3.14 do not state what is available
-    available = kib.get("MemAvailable", kib.get("MemFree", 0) + kib.get("Cached", 0))
     return Memory(
         total=total << 10,
-        available=min(available, total) << 10,
+        available=min(kib.get("MemAvailable", kib.get("MemFree", 0)), total) << 10,
         swap_total=kib.get("SwapTotal", 0) << 10,
         swap_free=kib.get("SwapFree", 0) << 10,
         **limit,

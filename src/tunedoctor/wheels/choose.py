@@ -6,7 +6,7 @@ CPU is never chosen silently. Rows of the table that nobody verified are taken l
 environment that has a torch, that one where it fits, else the nearest release that does.
 """
 
-from typing import Any, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 import msgspec
 from msgspec.structs import replace
@@ -235,14 +235,13 @@ def _like(best: Choice, machine: Machine, wanted: str) -> Choice | None:
     return found if found.build and same else None
 
 
-SCHEMA: Literal["doctor.wheel/1"] = "doctor.wheel/1"
 _SAME = ("action", "index", "torchvision", "torchaudio", "says", "reasons", "hidden", "environment")
 
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True):
     """A choice for one machine, with the commands that carry it out."""
 
-    schema: Literal["doctor.wheel/1"] = SCHEMA
+    schema: Literal["doctor.wheel/1"] = "doctor.wheel/1"
     action: Action
     torch_version: str | None
     """None where the action is not an install."""
@@ -312,8 +311,3 @@ def answer(
         commands=commands_of(choice, machine, installed=installed, python=python, config=config),
         steering=steering(config, choice, machine, python=python) if config else (),
     )
-
-
-def schema() -> dict[str, Any]:
-    """Return the JSON Schema of an answer."""
-    return msgspec.json.schema(Answer)

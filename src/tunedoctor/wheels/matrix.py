@@ -1,7 +1,7 @@
 """The whole wheel table as one machine sees it: each build, what it needs, and what of that this machine lacks."""
 
 from collections.abc import Iterable, Iterator
-from typing import Any, Literal
+from typing import Literal
 
 import msgspec
 
@@ -124,11 +124,3 @@ def _target(compiled: str) -> str:
         return compiled
     digits, letter = (digits, "") if digits[-1].isdigit() else (digits[:-1], digits[-1])
     return f"{digits[:-1]}.{digits[-1]}{letter}" + ("+PTX" if kind == "compute" else "")
-
-
-def schema() -> dict[str, Any]:
-    """Return the JSON Schema of the matrix."""
-    return {
-        "$schema": "https://json-schema.org/draft/2020-12/schema",
-        **msgspec.json.schema(Matrix),
-    }

@@ -1,6 +1,6 @@
 """Run the stack inside the target, stage by stage.
 
-Called as `python deep [--skip STAGE]... [--also MODULE]... [--seconds N] [--imports] [--compile]`;
+Called as `python start.py deep.look [--skip STAGE]... [--also MODULE]... [--seconds N] [--imports] [--compile]`;
 --imports: nothing that starts a GPU. Uses the standard library, the table of imports and the tested
 packages alone; Python 3.8 and newer. A private copy of standard output carries one
 JSON line before a stage and one after it, so that a hang or a crash still tells where; whatever
@@ -20,8 +20,8 @@ from typing import Any
 from .device import attention, compiled, device_name, init_gpu, kind_of, run_device
 from .telling import Teller, attempt, installed, reach, text_of
 
-_OWN = os.path.dirname(os.path.abspath(__file__))
-TABLE = os.path.join(_OWN, "..", "..", "tables", "imports.json")
+_OWN = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+TABLE = os.path.join(os.path.dirname(_OWN), "tables", "imports.json")
 MOST_STRAYS = 200
 LARGEST = 1 << 20
 """Bytes of a .pth file that are read."""

@@ -23,7 +23,7 @@ PARTS = {
 }
 
 
-def main(argv: list[str]) -> NoReturn:
+def main() -> NoReturn:
     """Run one part to its end; the doctor wrote the arguments, so that mistakes are the doctor's."""
     parser = argparse.ArgumentParser()
     parser.add_argument("part", choices=PARTS)
@@ -35,7 +35,7 @@ def main(argv: list[str]) -> NoReturn:
     parser.add_argument("--steps", type=int, default=0, help="of the user's model")
     parser.add_argument("--length", type=int, default=512, help="longest sample of --data, tokens")
     parser.add_argument("--minutes", type=float, default=10.0, help="of load")
-    asked = parser.parse_args(argv)
+    asked = parser.parse_args()
     os.environ.update(QUIET)
     if asked.part == "reload":
         reload_part(asked)

@@ -66,7 +66,8 @@ class Fresh:
         """Start it; its standard error goes to a file in `folder`."""
         self.errors = os.path.join(folder, "fresh.log")
         here = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-        argv = [sys.executable, os.path.join(here, "run_smoke.py"), "reload", *arguments]
+        script = os.path.join(here, "start.py")
+        argv = [sys.executable, script, "smoke.main", "reload", *arguments]
         pipe = subprocess.PIPE
         with open(self.errors, "wb") as log:
             self.process = subprocess.Popen(argv, stdin=pipe, stdout=pipe, stderr=log)  # noqa: S603  own script

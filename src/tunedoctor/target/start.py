@@ -1,4 +1,4 @@
-"""Start the smoke training: `python run_smoke.py PART OPTIONS`, PART and OPTIONS as smoke/main.py has them.
+"""Start a script of this folder: `python start.py MODULE ARGUMENTS`; MODULE is deep.look, contracts.look or smoke.main.
 
 The scripts import each other as the package `doctor_target`, made here of this folder: no folder is put on sys.path, so
 nothing of the user's is shadowed. This stands outside of `if __name__` because worker processes that are spawned
@@ -24,4 +24,4 @@ if PACKAGE not in sys.modules:
 
 if __name__ == "__main__":
     sys.dont_write_bytecode = True
-    importlib.import_module(PACKAGE + ".smoke.main").main(sys.argv[1:])
+    importlib.import_module(PACKAGE + "." + sys.argv.pop(1)).main()
