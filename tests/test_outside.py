@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tunedoctor.clean import LONGEST, clean_text
 from tunedoctor.facts import Host
+from tunedoctor.facts.clean import LONGEST, clean_text
 from tunedoctor.reading import (
     NotRegularError,
     TooLargeError,

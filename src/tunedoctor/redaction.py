@@ -14,7 +14,7 @@ from typing import Any, NamedTuple, TypeVar
 
 import msgspec
 
-from tunedoctor.clean import inert
+from tunedoctor.facts.clean import inert
 from tunedoctor.lazy import pattern
 from tunedoctor.snapshot import Snapshot, to_data
 from tunedoctor.tables.secrets import Kind, bits, expression, mixed, names, present, shape

@@ -5,8 +5,8 @@ from argparse import Namespace
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, NoReturn, TypeVar
 
-from tunedoctor.clean import clean_text
 from tunedoctor.config import Config, ConfigError, mirrors, read_config
+from tunedoctor.facts.clean import clean_text
 from tunedoctor.findings import Check
 from tunedoctor.registry import RegistryError, all_checks, all_fixes
 from tunedoctor.report import FailOn

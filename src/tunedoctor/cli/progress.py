@@ -7,7 +7,7 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from tunedoctor.clean import clean_text
+from tunedoctor.facts.clean import clean_text
 from tunedoctor.wording import listed
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from typing import Annotated, TypeVar, cast
 
 import msgspec
 
-from tunedoctor.clean import cleaned
+from tunedoctor.facts.clean import cleaned
 
 Bytes = Annotated[int, msgspec.Meta(ge=0, le=2**62)]
 """A size in bytes."""

@@ -14,8 +14,8 @@ from typing import NamedTuple
 
 import msgspec
 
-from tunedoctor.clean import clean_text
 from tunedoctor.facts import Packages
+from tunedoctor.facts.clean import clean_text
 from tunedoctor.installers.sources import Source, Sources
 from tunedoctor.installers.uv import Failed, NoSolution, Outcome, Question, Solved, find_uv, resolve
 from tunedoctor.plan import Install, Pin

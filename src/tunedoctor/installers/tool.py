@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 from tunedoctor.child import Ended, run
-from tunedoctor.clean import clean_text
+from tunedoctor.facts.clean import clean_text
 from tunedoctor.installers.sources import Sources
 from tunedoctor.installers.uv import ONLY_WHEELS, uv_pip
 from tunedoctor.plan import Pin

@@ -17,7 +17,7 @@ from typing import Literal, NamedTuple
 import msgspec
 
 from tunedoctor.child import Ended, run
-from tunedoctor.clean import clean_text
+from tunedoctor.facts.clean import clean_text
 from tunedoctor.installers.sources import Sources
 from tunedoctor.plan import Pin
 from tunedoctor.reading import toml

@@ -146,7 +146,7 @@ def tools_say(
         path = find_program(name, environ, more)
         if path and left > 0:
             from tunedoctor.child import run  # noqa: PLC0415  seldom needed
-            from tunedoctor.clean import inert  # noqa: PLC0415
+            from tunedoctor.facts.clean import inert  # noqa: PLC0415
 
             ended = run([path, *arguments], timeout=left, limit=_MOST_SAID)
             left -= ended.seconds

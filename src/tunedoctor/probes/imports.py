@@ -7,7 +7,6 @@ from contextlib import suppress
 import msgspec
 
 from tunedoctor import __version__
-from tunedoctor.clean import clean_text
 from tunedoctor.facts import (
     Absent,
     Errors,
@@ -21,6 +20,7 @@ from tunedoctor.facts import (
     Target,
     Unknown,
 )
+from tunedoctor.facts.clean import clean_text
 from tunedoctor.probing import probe
 from tunedoctor.snapshot import Snapshot
 from tunedoctor.state.looks import Look, read_look, write_look

@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 from urllib.parse import unquote, urlsplit, urlunsplit
 
 from tunedoctor import __version__
-from tunedoctor.clean import clean_text
+from tunedoctor.facts.clean import clean_text
 
 MEBI = 1 << 20
 AGENT = f"tunedoctor/{__version__}"

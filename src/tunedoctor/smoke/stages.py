@@ -8,8 +8,8 @@ from typing import Any, Literal, NamedTuple
 
 import msgspec
 
-from tunedoctor.clean import clean_text
 from tunedoctor.facts import Stage
+from tunedoctor.facts.clean import clean_text
 from tunedoctor.probes.runtime import IDLE, SCRIPT, STAGE, Line, Run, run_script
 from tunedoctor.running.deaths import killed_for_memory, kills_now
 from tunedoctor.tables.load import table

@@ -10,8 +10,8 @@ from typing import Literal, NamedTuple
 
 import msgspec
 
-from tunedoctor.clean import clean_text
 from tunedoctor.facts import Absent, Interpreter, Unknown
+from tunedoctor.facts.clean import clean_text
 from tunedoctor.plan import NewEnvironment
 from tunedoctor.state.folder import FailureError
 

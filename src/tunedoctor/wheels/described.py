@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, get_args
 import msgspec
 from msgspec.structs import replace
 
-from tunedoctor.clean import clean_text as clean
+from tunedoctor.facts.clean import clean_text as clean
 from tunedoctor.tables.gpus import amd_like, named_as, nvidia_like
 from tunedoctor.versions import parts, specifiers
 from tunedoctor.wheels.machine import Gpu, Machine, MachineError, Platform
