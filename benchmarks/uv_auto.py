@@ -16,9 +16,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from tunedoctor.model.versions import at_least, parts, specifiers
 from tunedoctor.tables.load import table
 from tunedoctor.tables.wheels import Release, releases
-from tunedoctor.versions import at_least, parts, specifiers
 from tunedoctor.wheels.choose import choose
 from tunedoctor.wheels.described import machine_from
 from tunedoctor.wheels.machine import Gpu, Machine, MachineError

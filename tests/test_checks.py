@@ -9,9 +9,9 @@ from museum import diagnosis_of, names, snapshot_of
 
 from tunedoctor.engine import Found, diagnose
 from tunedoctor.facts import KINDS, Absent, Unknown
-from tunedoctor.findings import SEVERITIES, Check
 from tunedoctor.leads import PASTE
 from tunedoctor.messages.cause import page_of
+from tunedoctor.model.findings import SEVERITIES, Check
 from tunedoctor.readers.read import read_report
 from tunedoctor.registry import all_checks
 from tunedoctor.render import terminal

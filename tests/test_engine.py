@@ -9,10 +9,10 @@ import pytest
 
 from tunedoctor.engine import Diagnosis, diagnose
 from tunedoctor.facts import Absent, Cpu, FileLimit, Host, Memory, Target, Unknown
-from tunedoctor.findings import Check, Cure, Finding, Severity, tell
+from tunedoctor.model.findings import Check, Cure, Finding, Severity, tell
+from tunedoctor.model.snapshot import Snapshot
+from tunedoctor.model.wiring import NotRun, call
 from tunedoctor.probing import Probe, examine
-from tunedoctor.snapshot import Snapshot
-from tunedoctor.wiring import NotRun, call
 
 FINDING = Finding(found="2", means="3", cure=tell("4"))
 FACTS = {Host: Host(os="linux", name="x"), Cpu: Absent(why="no cpu"), Memory: Unknown(why="hung")}

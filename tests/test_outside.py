@@ -12,13 +12,13 @@ from hypothesis import strategies as st
 
 from tunedoctor.facts import Host
 from tunedoctor.facts.clean import LONGEST, clean_text
+from tunedoctor.model.versions import at_least, parts, release, within
 from tunedoctor.reading import (
     NotRegularError,
     TooLargeError,
     read_regular,
     read_start,
 )
-from tunedoctor.versions import at_least, parts, release, within
 
 
 @given(st.text())

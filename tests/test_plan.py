@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from museum import snapshot_of
 
 from tunedoctor.facts import Distribution, Packages, TorchBuild
-from tunedoctor.findings import Check, Finding, Severity, tell
-from tunedoctor.plan import (
+from tunedoctor.model.findings import Check, Finding, Severity, tell
+from tunedoctor.model.plan import (
     AnyStep,
     DeletePath,
     Install,
@@ -23,9 +23,9 @@ from tunedoctor.plan import (
     WriteFile,
     merge,
 )
+from tunedoctor.model.snapshot import Snapshot
 from tunedoctor.registry import all_checks
 from tunedoctor.simulate import predict, simulate
-from tunedoctor.snapshot import Snapshot
 from tunedoctor.transaction.proof import compare
 
 WHEELS = "https://download.pytorch.org/whl/cu126"

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from museum import names, snapshot_of
 
 from tunedoctor.facts import KINDS, Absent, Unknown
-from tunedoctor.snapshot import SCHEMA, Snapshot, SnapshotError, from_json, to_data
+from tunedoctor.model.snapshot import SCHEMA, Snapshot, SnapshotError, from_json, to_data
 
 
 def _back(snapshot: Snapshot) -> Snapshot:

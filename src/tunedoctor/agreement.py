@@ -13,7 +13,7 @@ from msgspec import structs
 
 from tunedoctor.engine import Diagnosis, Found
 from tunedoctor.facts import Target
-from tunedoctor.findings import (
+from tunedoctor.model.findings import (
     SEVERITIES,
     AnyCureStep,
     Command,
@@ -23,11 +23,11 @@ from tunedoctor.findings import (
     parted,
     tell,
 )
-from tunedoctor.plan import Draft, Fix, Resolve, SetEnv, Tell, is_told
-from tunedoctor.plan import tell as told_by
-from tunedoctor.snapshot import Snapshot
-from tunedoctor.versions import narrowed
-from tunedoctor.wiring import call
+from tunedoctor.model.plan import Draft, Fix, Resolve, SetEnv, Tell, is_told
+from tunedoctor.model.plan import tell as told_by
+from tunedoctor.model.snapshot import Snapshot
+from tunedoctor.model.versions import narrowed
+from tunedoctor.model.wiring import call
 
 
 class Drafted(NamedTuple):

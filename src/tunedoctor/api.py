@@ -31,7 +31,11 @@ from tunedoctor.advice.told import (
 from tunedoctor.contracts.requirements import TRITON, Unmet, of_stack, unmet
 from tunedoctor.contracts.shipped import broken_contracts, contract_cure, lacking, needed_library
 from tunedoctor.facts import *  # noqa: F403  the fact types are the vocabulary
-from tunedoctor.findings import (
+from tunedoctor.lazy import pattern
+from tunedoctor.messages.match import heard
+from tunedoctor.messages.words import Case as Facts
+from tunedoctor.messages.words import expression, expressions, matched, readings
+from tunedoctor.model.findings import (
     Cure,
     Finding,
     PipInstall,
@@ -48,11 +52,7 @@ from tunedoctor.findings import (
     set_variable,
     tell,
 )
-from tunedoctor.lazy import pattern
-from tunedoctor.messages.match import heard
-from tunedoctor.messages.words import Case as Facts
-from tunedoctor.messages.words import expression, expressions, matched, readings
-from tunedoctor.plan import (
+from tunedoctor.model.plan import (
     DeletePath,
     Draft,
     Install,
@@ -66,6 +66,8 @@ from tunedoctor.plan import (
     install_of,
     variable_of,
 )
+from tunedoctor.model.versions import at_least, minor, parts, pep440, release, within
+from tunedoctor.model.wording import clauses, gib, listed
 from tunedoctor.tables.gpus import amd_gfx_by_name, amd_integrated, named_as, nvidia_by_pci
 from tunedoctor.tables.known_bad import Broken, bitsandbytes_cuda, broken_pairs, versions_of
 from tunedoctor.tables.load import table
@@ -82,7 +84,6 @@ from tunedoctor.tables.small import (
     xid_meaning,
 )
 from tunedoctor.tables.wheels import cuda_of, release_row
-from tunedoctor.versions import at_least, minor, parts, pep440, release, within
 from tunedoctor.wheels.coverage import (
     Coverage,
     card_refused,
@@ -119,4 +120,3 @@ from tunedoctor.wheels.rules import (
     rocm_archs,
     rocm_archs_since,
 )
-from tunedoctor.wording import clauses, gib, listed

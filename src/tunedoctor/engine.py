@@ -6,11 +6,11 @@ import msgspec
 
 from tunedoctor.facts import Absent, Errors, Fact, Knowledge, Target, Unknown
 from tunedoctor.facts.target import NO_ENVIRONMENT
-from tunedoctor.findings import SEVERITIES, Check, Finding, Severity
 from tunedoctor.messages.words import Case
+from tunedoctor.model.findings import SEVERITIES, Check, Finding, Severity
+from tunedoctor.model.snapshot import NOT_TOLD, Facts, Snapshot
+from tunedoctor.model.wiring import NotRun, call, wants
 from tunedoctor.ranking.weigh import outweighed
-from tunedoctor.snapshot import NOT_TOLD, Facts, Snapshot
-from tunedoctor.wiring import NotRun, call, wants
 
 _NOBODY = Absent(why=NO_ENVIRONMENT)
 

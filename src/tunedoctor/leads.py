@@ -8,9 +8,9 @@ import msgspec
 
 from tunedoctor import facts as kinds
 from tunedoctor.engine import Diagnosis, known_of
-from tunedoctor.findings import Check
+from tunedoctor.model.findings import Check
+from tunedoctor.model.snapshot import Snapshot
 from tunedoctor.ranking.weigh import OUTWEIGHED, worth_telling
-from tunedoctor.snapshot import Snapshot
 from tunedoctor.tables.small import question
 
 MOST = 3

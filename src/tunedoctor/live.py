@@ -6,10 +6,10 @@ import msgspec
 
 from tunedoctor.facts import Absent, Target
 from tunedoctor.facts.target import NOT_RUN
+from tunedoctor.model.snapshot import Snapshot
 from tunedoctor.probes import builtin_probes
 from tunedoctor.probes.imports import remember, with_remembered
 from tunedoctor.probing import examine
-from tunedoctor.snapshot import Snapshot
 from tunedoctor.targeting import here
 
 NOT_DEEP = Absent(why=NOT_RUN)

@@ -12,8 +12,8 @@ from typing import Any
 import msgspec
 
 from tunedoctor.facts import Absent, Fact, Unknown
-from tunedoctor.snapshot import Answer, Snapshot
-from tunedoctor.wiring import NotRun, call, wants
+from tunedoctor.model.snapshot import Answer, Snapshot
+from tunedoctor.model.wiring import NotRun, call, wants
 
 _RING = Unknown(why="its probe waits for a fact that waits for it")
 

@@ -16,7 +16,7 @@ import msgspec
 
 from tunedoctor.facts.clean import inert
 from tunedoctor.lazy import pattern
-from tunedoctor.snapshot import Snapshot, to_data
+from tunedoctor.model.snapshot import Snapshot, to_data
 from tunedoctor.tables.secrets import Kind, bits, expression, mixed, names, present, shape
 from tunedoctor.tables.secrets import services as services_in
 

@@ -10,11 +10,11 @@ from pathlib import Path
 from types import FunctionType, ModuleType
 from typing import TYPE_CHECKING, Any
 
-from tunedoctor.findings import Check
 from tunedoctor.messages.cause import CauseError, causes, check_of, told_by
+from tunedoctor.model.findings import Check
 
 if TYPE_CHECKING:
-    from tunedoctor.plan import Fix
+    from tunedoctor.model.plan import Fix
 
 GROUP = "tunedoctor.checks"
 """Entry point group of plug-ins: each names a module whose functions are marked as checks or fixes."""

@@ -12,10 +12,10 @@ import msgspec
 
 from tunedoctor import facts as kinds
 from tunedoctor.engine import Diagnosis, diagnose
-from tunedoctor.findings import Check
-from tunedoctor.plan import DeletePath, Install, Plan, SetEnv
+from tunedoctor.model.findings import Check
+from tunedoctor.model.plan import DeletePath, Install, Plan, SetEnv
+from tunedoctor.model.snapshot import Answer, Snapshot
 from tunedoctor.probes.packages import cuda_wheels
-from tunedoctor.snapshot import Answer, Snapshot
 from tunedoctor.tables.small import brought_by
 from tunedoctor.tables.wheels import cuda_of
 from tunedoctor.wheels.rules import family, table_archs

@@ -12,11 +12,11 @@ from packaging.specifiers import SpecifierSet
 from tunedoctor.agreement import chosen, cures_shown, drafted
 from tunedoctor.engine import Diagnosis, Found, diagnose
 from tunedoctor.facts import Target
-from tunedoctor.findings import Check, Cure, Finding, Severity, parted, pip, tell
-from tunedoctor.plan import DeletePath
+from tunedoctor.model.findings import Check, Cure, Finding, Severity, parted, pip, tell
+from tunedoctor.model.plan import DeletePath
+from tunedoctor.model.snapshot import Snapshot
+from tunedoctor.model.versions import narrowed
 from tunedoctor.registry import all_checks, all_fixes
-from tunedoctor.snapshot import Snapshot
-from tunedoctor.versions import narrowed
 
 VERSIONS = [f"{a}.{b}" for a in range(4) for b in range(4)]
 clause = st.tuples(

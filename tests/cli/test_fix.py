@@ -14,7 +14,7 @@ from libraries.running import HELD, doctor, version
 from libraries.server import Index
 
 from tunedoctor.installers.uv import find_uv
-from tunedoctor.plan import Install, Pin, Plan, WriteFile
+from tunedoctor.model.plan import Install, Pin, Plan, WriteFile
 from tunedoctor.render.script import render_script
 
 __all__ = ["index", "make", "uv_cache", "version"]

@@ -15,7 +15,7 @@ from tunedoctor.cli.starter import HEADLINE, choose, starter
 from tunedoctor.cli.train import whole_trainer
 from tunedoctor.memory.catalogue import named
 from tunedoctor.memory.fits import Device
-from tunedoctor.snapshot import Snapshot
+from tunedoctor.model.snapshot import Snapshot
 
 if TYPE_CHECKING:
     import subprocess

@@ -11,8 +11,8 @@ import pytest
 
 from tunedoctor.contracts.shipped import lacking
 from tunedoctor.facts import Errors, ErrorText, Frame
+from tunedoctor.model.versions import within
 from tunedoctor.tables.load import table
-from tunedoctor.versions import within
 
 LIBRARIES: dict[str, Any] = table("import_names")["libraries"]
 SITE = "/opt/venv/lib/python3.11/site-packages"

@@ -7,14 +7,14 @@ import pytest
 from tunedoctor.contracts import shipped
 from tunedoctor.contracts.shipped import contract_cure, contract_problems
 from tunedoctor.facts import Distribution, Interpreter, Packages
-from tunedoctor.findings import Finding
 from tunedoctor.messages.words import Case
+from tunedoctor.model.findings import Finding
+from tunedoctor.model.snapshot import Snapshot
+from tunedoctor.model.versions import pep440, within
+from tunedoctor.model.wiring import call
 from tunedoctor.registry import all_checks
-from tunedoctor.snapshot import Snapshot
 from tunedoctor.tables.load import table
 from tunedoctor.tables.small import good_set
-from tunedoctor.versions import pep440, within
-from tunedoctor.wiring import call
 
 NEWEST = {
     name: releases[-1]

@@ -7,9 +7,9 @@ from museum import snapshot_of
 from tunedoctor.agreement import drafted
 from tunedoctor.engine import diagnose
 from tunedoctor.facts import Interpreter, PackageCopy, Packages
-from tunedoctor.plan import Resolve, SetEnv
+from tunedoctor.model.plan import Resolve, SetEnv
+from tunedoctor.model.snapshot import Snapshot
 from tunedoctor.registry import all_checks, all_fixes
-from tunedoctor.snapshot import Snapshot
 
 CHECKS, FIXES = all_checks(), all_fixes()
 ELSEWHERE = "/home/ada/shared"

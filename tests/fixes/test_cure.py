@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tunedoctor.facts import Host, Interpreter, Unknown
-from tunedoctor.findings import Cure, advise, exact, pip, set_variable, tell
-from tunedoctor.plan import SetEnv, variable_of
+from tunedoctor.model.findings import Cure, advise, exact, pip, set_variable, tell
+from tunedoctor.model.plan import SetEnv, variable_of
 
 VENV = Interpreter(executable="/home/a da/.venv/bin/python", version="3.12.7", kind="venv")
 CONDA = Interpreter(executable="/opt/c/bin/python", version="3.12.7", kind="conda")

@@ -13,7 +13,7 @@ from tunedoctor import api
 from tunedoctor.agreement import Drafted, drafted
 from tunedoctor.engine import diagnose
 from tunedoctor.facts import Interpreter, Packages, Target, Unknown
-from tunedoctor.plan import (
+from tunedoctor.model.plan import (
     AnyStep,
     DeletePath,
     Draft,
@@ -24,8 +24,8 @@ from tunedoctor.plan import (
     Tell,
     is_told,
 )
+from tunedoctor.model.snapshot import Snapshot
 from tunedoctor.registry import all_checks, all_fixes, marked
-from tunedoctor.snapshot import Snapshot
 
 CHECKS, FIXES = all_checks(), all_fixes()
 SITE = "lib/python3.12/site-packages"

@@ -11,7 +11,7 @@ from tunedoctor.installers.asking import Asking
 from tunedoctor.installers.sources import Sources, own
 from tunedoctor.installers.tool import Job, Tool
 from tunedoctor.installers.uv import Failed, NoSolution, Question, Solved
-from tunedoctor.plan import Install, Pin
+from tunedoctor.model.plan import Install, Pin
 
 PEFT = Install(pins=(Pin(name="peft", version="0.18.1"),))
 NO_FILES = {"PIP_CONFIG_FILE": os.devnull, "UV_NO_CONFIG": "1"}

@@ -18,7 +18,7 @@ from tunedoctor.installers.uv import (
     Solved,
 )
 from tunedoctor.installers.uv import resolve as asked
-from tunedoctor.plan import Pin
+from tunedoctor.model.plan import Pin
 
 ASK = Question(requirements=("transformers",), python="3.12", platform="x86_64-manylinux_2_28")
 

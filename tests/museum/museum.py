@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from tunedoctor.engine import Diagnosis, diagnose
+from tunedoctor.model.snapshot import SCHEMA, Snapshot, from_data
 from tunedoctor.registry import all_checks
-from tunedoctor.snapshot import SCHEMA, Snapshot, from_data
 
 MACHINES = Path(__file__).parent / "machines.jsonl"
 

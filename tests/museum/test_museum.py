@@ -7,8 +7,8 @@ from museum import MACHINES, diagnosis_of, expectations, facts_of, load, names, 
 
 from tunedoctor.engine import diagnose
 from tunedoctor.facts import KINDS, Unknown
+from tunedoctor.model.wiring import wants
 from tunedoctor.registry import all_checks
-from tunedoctor.wiring import wants
 
 CHECKS = all_checks()
 

@@ -10,7 +10,7 @@ from packaging.version import Version
 from recorded.answers import Answers, Told
 
 from tunedoctor.installers.uv import NoSolution, Outcome, Question, Solved
-from tunedoctor.plan import Install, Pin
+from tunedoctor.model.plan import Install, Pin
 from tunedoctor.planning.wanted import GROUP
 
 CUDA_12 = ("nvidia-cudnn-cu12==9.10.2.21", "nvidia-nccl-cu12==2.27.5", "triton==3.5.1")

@@ -12,11 +12,11 @@ from planning.fakes import ask
 from tunedoctor.agreement import Drafted, chosen, drafted
 from tunedoctor.engine import diagnose
 from tunedoctor.facts import CondaPrefix, Host, Interpreter, Packages
-from tunedoctor.plan import Draft, Install, Remove
+from tunedoctor.model.plan import Draft, Install, Remove
+from tunedoctor.model.snapshot import Snapshot
 from tunedoctor.planning.planner import Planned, planned
 from tunedoctor.planning.wanted import RefusedError
 from tunedoctor.registry import all_checks, all_fixes
-from tunedoctor.snapshot import Snapshot
 
 CHECKS, FIXES = all_checks(), all_fixes()
 

@@ -14,9 +14,9 @@ from recorded.judge import Printed, Verdict, clash_of, judge_all, printed, sent_
 from recorded.machines import of_museum, of_pairs
 
 from tunedoctor.engine import diagnose
-from tunedoctor.findings import Check
+from tunedoctor.model.findings import Check
+from tunedoctor.model.snapshot import Snapshot
 from tunedoctor.registry import all_checks
-from tunedoctor.snapshot import Snapshot
 
 PAIRS = 40
 PLANNED = 6

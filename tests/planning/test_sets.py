@@ -20,16 +20,16 @@ from planning.fakes import ask
 from tunedoctor.agreement import Drafted, chosen, drafted
 from tunedoctor.engine import diagnose
 from tunedoctor.facts import Distribution, Interpreter, Packages, Target, TorchBuild
-from tunedoctor.findings import Check, Finding, advise
 from tunedoctor.installers.uv import find_uv
-from tunedoctor.plan import Draft, Resolve
+from tunedoctor.model.findings import Check, Finding, advise
+from tunedoctor.model.plan import Draft, Resolve
+from tunedoctor.model.snapshot import Snapshot
 from tunedoctor.planning.make import Made, Place
 from tunedoctor.planning.planner import Planned, planned
 from tunedoctor.planning.search import firing
 from tunedoctor.planning.set_answer import MARK, Answer, answered, frozen, project
 from tunedoctor.planning.wanted import RefusedError, asked_for
 from tunedoctor.registry import all_checks, all_fixes
-from tunedoctor.snapshot import Snapshot
 from tunedoctor.wheels.machine import Gpu, Machine
 
 __all__ = ["index", "uv_cache"]

@@ -9,7 +9,9 @@ from libraries.environment import packages
 
 from tunedoctor.facts import Distribution, Packages, TorchBuild
 from tunedoctor.installers.uv import Failed, NoSolution, Outcome, Question, Solved
-from tunedoctor.plan import Pin
+from tunedoctor.model.plan import Pin
+from tunedoctor.model.snapshot import Snapshot
+from tunedoctor.model.versions import pep440, specifiers, within
 from tunedoctor.planning.make import rocm_gap
 from tunedoctor.planning.search import (
     Clash,
@@ -23,10 +25,8 @@ from tunedoctor.planning.search import (
     search,
 )
 from tunedoctor.planning.wanted import CORE, RefusedError, Wanted, asked_for, wanted
-from tunedoctor.snapshot import Snapshot
 from tunedoctor.tables.known_bad import Broken, rows
 from tunedoctor.tables.load import table
-from tunedoctor.versions import pep440, specifiers, within
 from tunedoctor.wheels.machine import Gpu, Machine
 
 

@@ -22,7 +22,7 @@ from tunedoctor.installers.sources import own
 from tunedoctor.installers.tool import Named
 from tunedoctor.installers.uv import Failed, NoSolution, find_uv
 from tunedoctor.live import take
-from tunedoctor.plan import Install, Remove
+from tunedoctor.model.plan import Install, Remove
 from tunedoctor.planning.planner import fresh, planned
 from tunedoctor.registry import all_checks, all_fixes
 from tunedoctor.transaction.apply import apply

@@ -22,17 +22,17 @@ from recorded.releases import GROUP, catalogue
 from tunedoctor.agreement import chosen, cures_shown, drafted
 from tunedoctor.engine import Diagnosis, Found, diagnose
 from tunedoctor.facts import Distribution, Host, Interpreter, Packages, TorchBuild
-from tunedoctor.findings import Check
 from tunedoctor.installers.sources import own
 from tunedoctor.installers.uv import Failed, NoSolution, Outcome, Question, Solved
 from tunedoctor.installers.uv import resolve as ask_uv
-from tunedoctor.plan import Install, Pin, Plan, Remove
+from tunedoctor.model.findings import Check
+from tunedoctor.model.plan import Install, Pin, Plan, Remove
+from tunedoctor.model.snapshot import Snapshot
 from tunedoctor.planning.make import question_for
 from tunedoctor.planning.planner import planned
 from tunedoctor.planning.wanted import RefusedError
 from tunedoctor.registry import all_fixes
 from tunedoctor.simulate import predict, severities
-from tunedoctor.snapshot import Snapshot
 from tunedoctor.wheels.choose import choose
 from tunedoctor.wheels.machine import MachineError, machine_of
 

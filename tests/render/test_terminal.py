@@ -10,7 +10,7 @@ from museum import snapshot_of
 
 from tunedoctor.engine import diagnose
 from tunedoctor.facts import Host, Knowledge
-from tunedoctor.findings import Check, Finding
+from tunedoctor.model.findings import Check, Finding
 from tunedoctor.registry import all_checks
 from tunedoctor.render import page, terminal
 from tunedoctor.render.screen import Screen

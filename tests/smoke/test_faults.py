@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from smoke.training import PLANTED, Planted, answer, needs_torch, planted, stages, torch_target
 
+from tunedoctor.model.snapshot import Snapshot
 from tunedoctor.smoke.make import Asked, made
 from tunedoctor.smoke.stages import Part, run_part
-from tunedoctor.snapshot import Snapshot
 from tunedoctor.targeting import choose
 
 __all__ = ["planted"]

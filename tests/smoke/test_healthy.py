@@ -16,7 +16,7 @@ from smoke.training import (
 )
 
 from tunedoctor.facts import Runtime, Smoke
-from tunedoctor.snapshot import from_json
+from tunedoctor.model.snapshot import from_json
 
 __all__ = ["planted"]
 

@@ -19,11 +19,11 @@ from tunedoctor.facts import (
     TorchBuild,
     empty,
 )
+from tunedoctor.model.versions import specifiers
 from tunedoctor.registry import all_checks
 from tunedoctor.tables import known_bad
 from tunedoctor.tables.known_bad import Row, bitsandbytes_cuda, broken_pairs, rows
 from tunedoctor.tables.load import table
-from tunedoctor.versions import specifiers
 
 CHECKS = sorted({row["check"] for row in table("known_bad")["rows"]})
 ROWS: list[Row] = [row for check in CHECKS for row in rows(check)]

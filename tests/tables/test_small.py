@@ -6,14 +6,14 @@ import pytest
 
 from tunedoctor.facts import AmdGpu, AmdGpus, Container, Environment, Host, TorchBuild, empty
 from tunedoctor.messages.words import Case
+from tunedoctor.model.snapshot import Snapshot
+from tunedoctor.model.versions import release
+from tunedoctor.model.wiring import call
 from tunedoctor.registry import all_checks
-from tunedoctor.snapshot import Snapshot
 from tunedoctor.tables.load import table
 from tunedoctor.tables.small import first_transformers, gave_up, lacks, rocm_override, xid_meaning
-from tunedoctor.versions import release
 from tunedoctor.wheels.cures import install_driver, rebuild_module
 from tunedoctor.wheels.pick import override_of
-from tunedoctor.wiring import call
 
 SINCE, GONE = table("torch_names")["since"], table("torch_names")["gone"]
 OVERRIDES = table("rocm_overrides")["rows"]

@@ -21,7 +21,7 @@ from transaction.environment import (
 )
 from transaction.wheels import ALPHA2, BETA1, Index, wheel
 from tunedoctor.installers.tool import Named
-from tunedoctor.plan import (
+from tunedoctor.model.plan import (
     DeletePath,
     Install,
     NewEnvironment,

@@ -15,7 +15,7 @@ from transaction.environment import PLAN, apply, beside, contents, copy, site, s
 from transaction.test_apply import QUIET, TOOLS, fix, said
 from transaction.wheels import ALPHA2, BETA1, Index
 from tunedoctor.installers.tool import Named
-from tunedoctor.plan import Install, Pin, Plan, Remove, WriteFile
+from tunedoctor.model.plan import Install, Pin, Plan, Remove, WriteFile
 from tunedoctor.state.folder import make_entry
 from tunedoctor.transaction.journal import locked
 from tunedoctor.transaction.outcome import Ways

@@ -32,8 +32,8 @@ from transaction.test_killed import TESTS
 from transaction.wheels import Index
 from tunedoctor.installers.sources import Sources
 from tunedoctor.installers.tool import Named, Tool
-from tunedoctor.plan import DeletePath, NewEnvironment, Plan, SetEnv
-from tunedoctor.snapshot import Snapshot
+from tunedoctor.model.plan import DeletePath, NewEnvironment, Plan, SetEnv
+from tunedoctor.model.snapshot import Snapshot
 from tunedoctor.transaction.apply import ways_on
 from tunedoctor.transaction.change import Task
 from tunedoctor.transaction.ground import Ground

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from loopback import Answer, File, Loopback, page
 
-from tunedoctor.plan import Pin
+from tunedoctor.model.plan import Pin
 
 
 class Made(NamedTuple):

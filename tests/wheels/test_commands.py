@@ -24,8 +24,8 @@ from index.machines import (
 )
 from packaging.requirements import Requirement
 
+from tunedoctor.model.versions import parts
 from tunedoctor.tables.wheels import releases
-from tunedoctor.versions import parts
 from tunedoctor.wheels.commands import REQUIREMENTS, Commands, commands_of
 from tunedoctor.wheels.machine import Machine
 from tunedoctor.wheels.pick import Build, Choice

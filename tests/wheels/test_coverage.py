@@ -15,7 +15,7 @@ from tunedoctor.facts import (
     TorchBuild,
     empty,
 )
-from tunedoctor.snapshot import Facts, Snapshot
+from tunedoctor.model.snapshot import Facts, Snapshot
 from tunedoctor.wheels.coverage import Coverage, coverage, entries, visible_gpus
 from tunedoctor.wheels.rules import rocm_archs, rocm_archs_since
 

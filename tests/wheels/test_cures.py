@@ -15,10 +15,10 @@ from tunedoctor.facts import (
     PciDevice,
     TorchBuild,
 )
-from tunedoctor.findings import Cure
+from tunedoctor.model.findings import Cure
+from tunedoctor.model.snapshot import Facts, Snapshot
 from tunedoctor.readers.read import read_report
 from tunedoctor.registry import all_checks
-from tunedoctor.snapshot import Facts, Snapshot
 from tunedoctor.wheels.cures import (
     companion_install,
     rebuild_cuda,

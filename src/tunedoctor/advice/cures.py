@@ -4,13 +4,13 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 
 from tunedoctor.facts import AmdGpu, PciBus
-from tunedoctor.findings import Cure, Finding, advise, pip, set_variable
 from tunedoctor.lazy import pattern
-from tunedoctor.snapshot import Facts
+from tunedoctor.model.findings import Cure, Finding, advise, pip, set_variable
+from tunedoctor.model.snapshot import Facts
+from tunedoctor.model.versions import narrowed
 from tunedoctor.tables.gpus import amd_gfx, amd_gfx_by_name
 from tunedoctor.tables.known_bad import Broken, Row, broken_pairs
 from tunedoctor.tables.load import table
-from tunedoctor.versions import narrowed
 
 
 def pinned(requirements: dict[str, str]) -> tuple[str, ...]:

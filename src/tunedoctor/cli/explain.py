@@ -7,9 +7,9 @@ from tunedoctor.cli.files import read_log
 from tunedoctor.cli.options import Options, misuse
 from tunedoctor.cli.output import screen, write
 from tunedoctor.engine import diagnose
-from tunedoctor.findings import Check
 from tunedoctor.leads import leads_to
 from tunedoctor.messages.cause import GROUPS
+from tunedoctor.model.findings import Check
 from tunedoctor.readers.read import read_report
 from tunedoctor.redaction import redact_text, this_identity
 from tunedoctor.registry import source_of

@@ -16,8 +16,9 @@ from tunedoctor.cli.progress import Spinner, spinner
 from tunedoctor.contracts.requirements import STACK
 from tunedoctor.engine import Found
 from tunedoctor.facts import Interpreter, Packages
-from tunedoctor.findings import quoted
-from tunedoctor.plan import NewEnvironment
+from tunedoctor.model.findings import quoted
+from tunedoctor.model.plan import NewEnvironment
+from tunedoctor.model.wording import megabytes
 from tunedoctor.planning.fix_answer import Answer, End, Treated
 from tunedoctor.planning.planner import Planned, fresh, planned
 from tunedoctor.planning.steps import elsewhere
@@ -31,7 +32,6 @@ from tunedoctor.transaction.apply import apply
 from tunedoctor.transaction.change import choose_tool
 from tunedoctor.transaction.ground import Ground, ground_for, ground_of, users
 from tunedoctor.transaction.outcome import Stage, Watch, Ways
-from tunedoctor.wording import megabytes
 
 
 def treat(case: Case, findings: tuple[Found, ...]) -> int:

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, NamedTuple, NoReturn, TypeVar
 
 from tunedoctor.config import Config, ConfigError, mirrors, read_config
 from tunedoctor.facts.clean import clean_text
-from tunedoctor.findings import Check
+from tunedoctor.model.findings import Check
 from tunedoctor.registry import RegistryError, all_checks, all_fixes
 from tunedoctor.report import FailOn
 
 if TYPE_CHECKING:
-    from tunedoctor.plan import Fix
+    from tunedoctor.model.plan import Fix
 
 T = TypeVar("T")
 _LIST = "doctor list names what is installed"

@@ -10,11 +10,11 @@ import msgspec
 
 from tunedoctor.cli.options import Options
 from tunedoctor.engine import diagnose
-from tunedoctor.findings import Check
+from tunedoctor.model.findings import Check
+from tunedoctor.model.snapshot import Snapshot
 from tunedoctor.probes.system import knowledge
 from tunedoctor.redaction import public, this_identity
 from tunedoctor.report import Report, exit_code, report_of
-from tunedoctor.snapshot import Snapshot
 
 if TYPE_CHECKING:
     from tunedoctor.render.screen import Screen

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from tunedoctor.cli.options import Options, misuse
 from tunedoctor.cli.target import aim
 from tunedoctor.facts import Target
+from tunedoctor.model.snapshot import Snapshot
 from tunedoctor.running.command import NotStartedError, Ran, run
 from tunedoctor.running.deaths import (
     ASKED,
@@ -17,7 +18,6 @@ from tunedoctor.running.deaths import (
     kills_now,
     shell_words,
 )
-from tunedoctor.snapshot import Snapshot
 
 
 def command(given: Namespace) -> int:

@@ -17,13 +17,13 @@ from tunedoctor.cli.output import show
 from tunedoctor.cli.progress import spinner
 from tunedoctor.cli.target import aim, look, needed, starting
 from tunedoctor.facts import AmdGpus, NvidiaGpus, Target
+from tunedoctor.model.snapshot import Snapshot
 from tunedoctor.probes.runtime import stage_seconds
 from tunedoctor.redaction import snapshot_json, this_identity
 from tunedoctor.render import smoke as screen
 from tunedoctor.smoke.answer import Answer, exit_code
 from tunedoctor.smoke.load import Watching, reader_of
 from tunedoctor.smoke.make import Asked, made, not_started, run_all
-from tunedoctor.snapshot import Snapshot
 from tunedoctor.targeting import NO_TARGET
 
 DEVICE = re.compile(r"(cpu|mps|(cuda|xpu)(:\d{1,3})?)?")

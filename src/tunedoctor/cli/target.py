@@ -6,7 +6,7 @@ import sys
 from tunedoctor.cli.options import misuse, settings
 from tunedoctor.cli.progress import spinner
 from tunedoctor.facts import Target
-from tunedoctor.snapshot import Snapshot
+from tunedoctor.model.snapshot import Snapshot
 from tunedoctor.targeting import ChosenBy, here
 
 _SETTING: ChosenBy = "[tool.doctor] target"

@@ -21,8 +21,8 @@ from tunedoctor.facts import Interpreter, Packages, Smoke
 from tunedoctor.memory.forecast import forecast
 from tunedoctor.memory.forecast import refusal as too_large
 from tunedoctor.memory.shape import MemoryModelError
+from tunedoctor.model.snapshot import Snapshot
 from tunedoctor.reading import read_regular, toml
-from tunedoctor.snapshot import Snapshot
 from tunedoctor.targeting import NO_TARGET
 
 _LARGEST = 1 << 20

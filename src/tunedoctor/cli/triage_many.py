@@ -17,7 +17,7 @@ from tunedoctor.cli.files import opened
 from tunedoctor.cli.options import Options, misuse
 from tunedoctor.cli.output import report_for, write
 from tunedoctor.facts.clean import clean_text
-from tunedoctor.findings import Check
+from tunedoctor.model.findings import Check
 from tunedoctor.readers.digest import from_stream
 from tunedoctor.readers.read import read_report
 from tunedoctor.render.json import line

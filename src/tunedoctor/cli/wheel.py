@@ -8,9 +8,9 @@ from tunedoctor.cli.options import misuse, values_of
 from tunedoctor.cli.output import show_all
 from tunedoctor.cli.target import aim, look
 from tunedoctor.facts import Interpreter, Target
+from tunedoctor.model.snapshot import SCHEMA, Snapshot, SnapshotError, from_json
 from tunedoctor.probes.system import knowledge
 from tunedoctor.render import choice
-from tunedoctor.snapshot import SCHEMA, Snapshot, SnapshotError, from_json
 from tunedoctor.wheels.choose import Answer, answer
 from tunedoctor.wheels.described import Asked, blank, machines_from, over
 from tunedoctor.wheels.machine import MachineError, driver_unknown, machine_of

@@ -13,10 +13,10 @@ import msgspec
 
 from tunedoctor import child
 from tunedoctor.facts import BrokenContract, ImportContracts, Interpreter, Packages, Unknown
+from tunedoctor.model.versions import at_least, normalised, requirement
 from tunedoctor.reading import read_regular
 from tunedoctor.tables.load import table
 from tunedoctor.tables.small import brought_by, distribution_of
-from tunedoctor.versions import at_least, normalised, requirement
 
 SECONDS = 90.0
 """For all libraries: some 8 of CPU for a common stack."""

@@ -18,7 +18,7 @@ from tunedoctor.facts import Packages
 from tunedoctor.facts.clean import clean_text
 from tunedoctor.installers.sources import Source, Sources
 from tunedoctor.installers.uv import Failed, NoSolution, Outcome, Question, Solved, find_uv, resolve
-from tunedoctor.plan import Install, Pin
+from tunedoctor.model.plan import Install, Pin
 from tunedoctor.refresh.fetch import Client, FetchError, Limits
 from tunedoctor.refresh.index import parsed, standard_index, wheels_of
 

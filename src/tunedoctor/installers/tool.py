@@ -16,7 +16,7 @@ from tunedoctor.child import Ended, run
 from tunedoctor.facts.clean import clean_text
 from tunedoctor.installers.sources import Sources
 from tunedoctor.installers.uv import ONLY_WHEELS, uv_pip
-from tunedoctor.plan import Pin
+from tunedoctor.model.plan import Pin
 
 Named = Literal["uv", "pip"]
 

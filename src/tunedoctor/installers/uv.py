@@ -19,9 +19,9 @@ import msgspec
 from tunedoctor.child import Ended, run
 from tunedoctor.facts.clean import clean_text
 from tunedoctor.installers.sources import Sources
-from tunedoctor.plan import Pin
+from tunedoctor.model.plan import Pin
+from tunedoctor.model.versions import normalised
 from tunedoctor.reading import toml
-from tunedoctor.versions import normalised
 
 LONGEST = 400
 """Characters of an explanation that are shown."""

@@ -12,9 +12,18 @@ import msgspec
 from msgspec import structs
 
 from tunedoctor.facts import Errors
-from tunedoctor.findings import AnyCureStep, Check, Cure, Finding, PipStep, Severity, Who, starter
 from tunedoctor.messages.match import Match, matches
 from tunedoctor.messages.words import Case
+from tunedoctor.model.findings import (
+    AnyCureStep,
+    Check,
+    Cure,
+    Finding,
+    PipStep,
+    Severity,
+    Who,
+    starter,
+)
 from tunedoctor.tables.load import table
 
 Group = Literal["machine", "driver", "environment", "model", "data", "training", "service"]

@@ -8,10 +8,10 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import structs
 
-from tunedoctor.findings import Check
 from tunedoctor.messages.cause import GROUPS, Cause, CauseError, check_of, told_by
 from tunedoctor.messages.match import Matcher, Row, RowError, expression, flat, key_of, with_anchors
 from tunedoctor.messages.words import Words
+from tunedoctor.model.findings import Check
 from tunedoctor.reading import read_regular, toml
 
 LARGEST = 1 << 20

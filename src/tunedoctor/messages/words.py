@@ -13,12 +13,12 @@ from typing import Any, Literal, Protocol, cast
 import msgspec
 
 from tunedoctor.facts import Errors, Unknown
-from tunedoctor.findings import Cure, Finding, Severity, Who, advise, pip, set_variable, tell
 from tunedoctor.lazy import pattern
 from tunedoctor.messages.match import heard
-from tunedoctor.snapshot import Facts, Snapshot
+from tunedoctor.model.findings import Cure, Finding, Severity, Who, advise, pip, set_variable, tell
+from tunedoctor.model.snapshot import Facts, Snapshot
+from tunedoctor.model.wording import gib, listed
 from tunedoctor.tables.load import table
-from tunedoctor.wording import gib, listed
 
 
 class _Expression:

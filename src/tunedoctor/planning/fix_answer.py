@@ -5,7 +5,7 @@ from typing import Literal
 import msgspec
 
 from tunedoctor import __version__
-from tunedoctor.plan import Plan
+from tunedoctor.model.plan import Plan
 from tunedoctor.transaction.ground import User
 from tunedoctor.transaction.outcome import Outcome
 

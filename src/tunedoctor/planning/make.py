@@ -11,10 +11,12 @@ from typing import NamedTuple
 from msgspec.structs import replace
 
 from tunedoctor.facts import Interpreter, Packages, TorchBuild
-from tunedoctor.findings import Check
 from tunedoctor.installers.asking import Asking
 from tunedoctor.installers.uv import Failed, NoSolution, Question, Solved, lack
-from tunedoctor.plan import Fix, Pin
+from tunedoctor.model.findings import Check
+from tunedoctor.model.plan import Fix, Pin
+from tunedoctor.model.snapshot import Snapshot
+from tunedoctor.model.versions import at_least, narrowed, parts
 from tunedoctor.planning.search import BITSANDBYTES, TRIES, Clash, Found, Task, search, speaking
 from tunedoctor.planning.wanted import (
     GROUP,
@@ -29,9 +31,7 @@ from tunedoctor.planning.wanted import (
     with_torch,
 )
 from tunedoctor.simulate import build_of
-from tunedoctor.snapshot import Snapshot
 from tunedoctor.tables.load import table
-from tunedoctor.versions import at_least, narrowed, parts
 from tunedoctor.wheels.machine import Machine
 from tunedoctor.wheels.situation import targets
 

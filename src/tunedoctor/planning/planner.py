@@ -14,9 +14,10 @@ import msgspec
 from tunedoctor.agreement import Drafted, chosen, drafted
 from tunedoctor.engine import diagnose
 from tunedoctor.facts import Absent, Packages
-from tunedoctor.findings import Check, name_of
 from tunedoctor.installers.asking import Asking
-from tunedoctor.plan import Fix, NewEnvironment, Plan
+from tunedoctor.model.findings import Check, name_of
+from tunedoctor.model.plan import Fix, NewEnvironment, Plan
+from tunedoctor.model.snapshot import Snapshot
 from tunedoctor.planning.make import Made, Place, make
 from tunedoctor.planning.steps import (
     exchanged,
@@ -29,7 +30,6 @@ from tunedoctor.planning.steps import (
 )
 from tunedoctor.planning.wanted import RefusedError, asked_for, wanted
 from tunedoctor.simulate import Simulated, predict, simulate
-from tunedoctor.snapshot import Snapshot
 from tunedoctor.wheels.machine import MachineError, machine_of
 
 ROUNDS = 4

@@ -12,13 +12,13 @@ from typing import NamedTuple
 
 from tunedoctor.contracts.shipped import contract_problems, contract_ways, needed_library
 from tunedoctor.facts import Distribution, Packages, TorchBuild, empty
-from tunedoctor.findings import parted
 from tunedoctor.installers.uv import Failed, NoSolution, Outcome, Question, Solved
-from tunedoctor.plan import Pin
+from tunedoctor.model.findings import parted
+from tunedoctor.model.plan import Pin
+from tunedoctor.model.versions import at_least, parts, specifiers, within
 from tunedoctor.planning.wanted import GROUP, PAIRED, Wanted, public, said, with_torch
 from tunedoctor.tables.known_bad import Broken, Row, bitsandbytes_cuda, broken_pairs
 from tunedoctor.tables.load import table
-from tunedoctor.versions import at_least, parts, specifiers, within
 
 
 class Way(NamedTuple):

@@ -12,13 +12,13 @@ import msgspec
 
 from tunedoctor.facts import Target
 from tunedoctor.installers.uv import Failed, NoSolution, Outcome, Question
-from tunedoctor.plan import AnyStep, Install, Pin, Remove
+from tunedoctor.model.plan import AnyStep, Install, Pin, Remove
+from tunedoctor.model.versions import parts
 from tunedoctor.planning.make import Made, Place, question_for
 from tunedoctor.planning.planner import Planned, shown
 from tunedoctor.planning.search import named
 from tunedoctor.planning.steps import pinned
 from tunedoctor.planning.wanted import GROUP, RefusedError
-from tunedoctor.versions import parts
 from tunedoctor.wheels.commands import backend_of
 
 Verdict = Literal["set", "none", "unknown"]

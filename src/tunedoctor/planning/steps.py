@@ -12,13 +12,13 @@ import msgspec
 from tunedoctor.agreement import Drafted
 from tunedoctor.contracts.requirements import marker_environment, requirements
 from tunedoctor.facts import CondaPrefix, Host, Interpreter, Packages
-from tunedoctor.findings import name_of
 from tunedoctor.installers.uv import NoSolution
-from tunedoctor.plan import AnyStep, Install, Pin, Plan, PlanError, Remove, Resolve, merge
+from tunedoctor.model.findings import name_of
+from tunedoctor.model.plan import AnyStep, Install, Pin, Plan, PlanError, Remove, Resolve, merge
+from tunedoctor.model.snapshot import Snapshot
+from tunedoctor.model.versions import normalised, within
 from tunedoctor.planning.make import Made, Place
 from tunedoctor.planning.wanted import GROUP, RefusedError, public, with_torch
-from tunedoctor.snapshot import Snapshot
-from tunedoctor.versions import normalised, within
 
 UNPACKED = 3.0
 """Room that a plan takes, in downloads: the wheel, what is in it, and byte code. torch's wheels grow 1.9-fold."""

@@ -13,10 +13,10 @@ from tunedoctor.contracts.requirements import (
 )
 from tunedoctor.facts import Distribution, Host, Interpreter, Packages
 from tunedoctor.installers.sources import Ban
-from tunedoctor.snapshot import Snapshot
+from tunedoctor.model.snapshot import Snapshot
+from tunedoctor.model.versions import normalised, pep440, within
 from tunedoctor.tables.load import table
 from tunedoctor.tables.wheels import releases
-from tunedoctor.versions import normalised, pep440, within
 
 if TYPE_CHECKING:
     from tunedoctor.planning.planner import Planned

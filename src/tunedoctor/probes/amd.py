@@ -14,11 +14,11 @@ from typing import Any
 from msgspec.structs import replace
 
 from tunedoctor.facts import Absent, AmdGpu, AmdGpus, Host, PciBus, RocmStack, Unknown
+from tunedoctor.model.versions import parts
 from tunedoctor.probes.gpus import Adapter, adapters, denied, may_open, render_nodes, tools_say
 from tunedoctor.probes.libraries import system_folders
 from tunedoctor.probing import probe
 from tunedoctor.reading import fields, line, listed, number, read
-from tunedoctor.versions import parts
 
 _AMD = "1002"
 _NODES = "sys/class/kfd/kfd/topology/nodes"

@@ -9,11 +9,11 @@ from pathlib import Path
 
 from tunedoctor.facts import Compilers, Interpreter, Launcher, Launchers
 from tunedoctor.lazy import pattern
+from tunedoctor.model.versions import parts
 from tunedoctor.probing import probe
 from tunedoctor.reading import read, start
 from tunedoctor.tables.load import table
 from tunedoctor.targeting import which
-from tunedoctor.versions import parts
 
 
 @probe(Launchers)

@@ -15,8 +15,8 @@ import msgspec
 
 from tunedoctor import child
 from tunedoctor.facts import Absent, Interpreter, RunDevice, Runtime, Stage, Stray, Unknown
+from tunedoctor.model.versions import at_least
 from tunedoctor.probing import probe
-from tunedoctor.versions import at_least
 
 OVERALL = 900.0
 """Seconds for all stages, restarts counted in."""

@@ -10,10 +10,10 @@ from typing import Literal
 
 from tunedoctor.facts import Absent, Container, Host, Knowledge
 from tunedoctor.lazy import pattern
+from tunedoctor.model.versions import at_least
 from tunedoctor.probing import probe
 from tunedoctor.reading import line, read
 from tunedoctor.tables.load import WheelTable, table, wheel_table
-from tunedoctor.versions import at_least
 
 WINDOWS_11 = 22000
 """First build of Windows 11; its version number still says 10."""

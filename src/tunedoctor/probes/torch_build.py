@@ -19,9 +19,9 @@ from tunedoctor.facts import (
     TorchBuild,
     Unknown,
 )
+from tunedoctor.model.versions import parts
 from tunedoctor.probing import probe
 from tunedoctor.reading import open_regular, read
-from tunedoctor.versions import parts
 
 LIBRARIES = ("libtorch_python.so", "torch_python.dll")
 """Where the string lies."""

@@ -13,10 +13,10 @@ from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel
 from packaging.version import InvalidVersion, Version
 
 from tunedoctor.child import run
+from tunedoctor.model.versions import at_least, parts
 from tunedoctor.refresh.fetch import host_of
 from tunedoctor.tables.updated import RELEASE
 from tunedoctor.tables.wheels import VARIANT, cuda_of, in_order
-from tunedoctor.versions import at_least, parts
 from tunedoctor.wheels.rules import FAMILIES, index_of
 
 HOSTS = frozenset({"download.pytorch.org", "download-r2.pytorch.org"})

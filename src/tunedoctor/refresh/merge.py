@@ -15,12 +15,12 @@ from packaging.requirements import Requirement
 
 from tunedoctor.contracts.requirements import marker_environment
 from tunedoctor.facts import Interpreter
+from tunedoctor.model.versions import at_least, holds, normalised, parts, requirement, within
 from tunedoctor.refresh.index import Builds, python_order
 from tunedoctor.tables.gpus import named_as
 from tunedoctor.tables.load import CARRIED
 from tunedoctor.tables.updated import RELEASE, Overlay, checked
 from tunedoctor.tables.wheels import VARIANT, Build, Release, cuda_of, in_order
-from tunedoctor.versions import at_least, holds, normalised, parts, requirement, within
 from tunedoctor.wheels.rules import driver_floor
 
 MOST = 100

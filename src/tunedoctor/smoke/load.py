@@ -8,8 +8,8 @@ from typing import Any, NamedTuple, Self
 import msgspec
 
 from tunedoctor.facts import Host, KernelLog, NvidiaGpu, NvidiaGpus, PciBus, Xid
+from tunedoctor.model.snapshot import Snapshot
 from tunedoctor.smoke.stages import SmokeStage, stage
-from tunedoctor.snapshot import Snapshot
 
 EVERY = 5.0
 """Seconds between two readings; each asks the driver in a child of its own."""

@@ -19,20 +19,20 @@ from tunedoctor.facts import (
     Target,
     TorchBuild,
 )
-from tunedoctor.findings import Check
 from tunedoctor.memory.config import shape_of
 from tunedoctor.memory.parsing import LARGEST, parsed
 from tunedoctor.memory.peak import peak
 from tunedoctor.memory.run import Run as TrainingRun
 from tunedoctor.memory.shape import MemoryModelError
 from tunedoctor.memory.stacks import STACKS
+from tunedoctor.model.findings import Check
+from tunedoctor.model.snapshot import Snapshot
 from tunedoctor.probes.imports import texts
 from tunedoctor.probes.runtime import Run
 from tunedoctor.reading import read_regular
 from tunedoctor.smoke.answer import Answer, Findings, blames_of
 from tunedoctor.smoke.load import Reading, Watching, facts_of_load, load_of, stages_of_load
 from tunedoctor.smoke.stages import OVERALL, Part, SmokeStage, data_of, run_part, stages_of
-from tunedoctor.snapshot import Snapshot
 
 NAMED = ("torch", "transformers", "peft", "tokenizers", "safetensors", "accelerate", "bitsandbytes")
 PRINTED = re.compile(r"\w+(?:\.\w+)*(?:Error|Exception|Interrupt): ")

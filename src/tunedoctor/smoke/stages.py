@@ -10,10 +10,10 @@ import msgspec
 
 from tunedoctor.facts import Stage
 from tunedoctor.facts.clean import clean_text
+from tunedoctor.model.wording import gib, listed
 from tunedoctor.probes.runtime import IDLE, SCRIPT, STAGE, Line, Run, run_script
 from tunedoctor.running.deaths import killed_for_memory, kills_now
 from tunedoctor.tables.load import table
-from tunedoctor.wording import gib, listed
 
 Outcome = Literal["ok", "failed", "crashed", "hung", "skipped"]
 TABLE: Any = table("smoke_reasons")

@@ -13,9 +13,9 @@ import msgspec
 
 from tunedoctor.facts import Environment, Errors, ErrorText, Packages, TorchBuild
 from tunedoctor.lazy import pattern
+from tunedoctor.model.versions import pep440, within
 from tunedoctor.tables.load import rows as every
 from tunedoctor.tables.load import table
-from tunedoctor.versions import pep440, within
 
 Severity = Literal["error", "warning", "note"]
 

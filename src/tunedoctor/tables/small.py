@@ -6,8 +6,8 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
+from tunedoctor.model.versions import normalised, pep440, release, within
 from tunedoctor.tables.load import rows, table
-from tunedoctor.versions import normalised, pep440, release, within
 
 
 def defaults_of(model_type: str) -> dict[str, Any]:

@@ -8,8 +8,8 @@ import msgspec
 from packaging.version import Version
 
 from tunedoctor.lazy import pattern
+from tunedoctor.model.versions import parts, pep440
 from tunedoctor.tables.load import CARRIED, table
-from tunedoctor.versions import parts, pep440
 
 Numbers = tuple[int, ...]
 VARIANT = pattern(r"(?:cpu|xpu|mps|cu\d{2,3}|rocm\d{1,3}\.\d{1,3}(?:\.\d{1,3})?)")

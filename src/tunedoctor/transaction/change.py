@@ -14,9 +14,9 @@ import msgspec
 from tunedoctor.installers import tool as installers
 from tunedoctor.installers.sources import Sources
 from tunedoctor.installers.uv import find_uv, why
-from tunedoctor.plan import DeletePath, Install, NewEnvironment, Plan, SetEnv, WriteFile
+from tunedoctor.model.plan import DeletePath, Install, NewEnvironment, Plan, SetEnv, WriteFile
+from tunedoctor.model.snapshot import Snapshot
 from tunedoctor.reading import read_regular
-from tunedoctor.snapshot import Snapshot
 from tunedoctor.state.folder import FailureError
 from tunedoctor.tables.load import table
 from tunedoctor.transaction import records

@@ -12,7 +12,7 @@ import msgspec
 
 from tunedoctor.facts import Absent, Interpreter, Unknown
 from tunedoctor.facts.clean import clean_text
-from tunedoctor.plan import NewEnvironment
+from tunedoctor.model.plan import NewEnvironment
 from tunedoctor.state.folder import FailureError
 
 NEW = "doctor fix --new ./.venv"

@@ -12,9 +12,9 @@ import msgspec
 from msgspec.structs import replace
 
 from tunedoctor.facts import InstallerConfig, Knowledge
-from tunedoctor.snapshot import Facts, Snapshot
+from tunedoctor.model.snapshot import Facts, Snapshot
+from tunedoctor.model.versions import parts, pep440, within
 from tunedoctor.tables.wheels import VARIANT, Numbers, cuda_of, release_row, releases
-from tunedoctor.versions import parts, pep440, within
 from tunedoctor.wheels import blocked, pick, situation
 from tunedoctor.wheels.commands import Commands, Steer, commands_of, steering
 from tunedoctor.wheels.machine import Gpu, Machine, label_of

@@ -12,10 +12,10 @@ import msgspec
 from msgspec.structs import replace
 
 from tunedoctor.facts import InstallerConfig
-from tunedoctor.findings import quoted
+from tunedoctor.model.findings import quoted
+from tunedoctor.model.versions import parts
 from tunedoctor.tables.load import table
 from tunedoctor.tables.wheels import release_row
-from tunedoctor.versions import parts
 from tunedoctor.wheels.machine import Machine
 from tunedoctor.wheels.pick import Build, Choice
 from tunedoctor.wheels.rules import PYTORCH, index_of

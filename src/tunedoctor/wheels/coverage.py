@@ -11,12 +11,12 @@ from itertools import takewhile
 from typing import NamedTuple
 
 from tunedoctor.facts import Environment, Errors, Host, NvidiaGpu, Runtime, TorchBuild
-from tunedoctor.findings import Finding, set_variable
 from tunedoctor.lazy import pattern
-from tunedoctor.snapshot import Facts
-from tunedoctor.versions import parts
+from tunedoctor.model.findings import Finding, set_variable
+from tunedoctor.model.snapshot import Facts
+from tunedoctor.model.versions import parts
+from tunedoctor.model.wording import listed
 from tunedoctor.wheels.rules import Family, archs_run, family, knows, table_archs
-from tunedoctor.wording import listed
 
 
 def entries(value: str) -> list[str]:

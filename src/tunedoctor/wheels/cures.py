@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 from msgspec.structs import replace
 
 from tunedoctor.facts import Container, Host, Interpreter, TorchBuild, Unknown
-from tunedoctor.findings import Cure, PipInstall, PipUninstall, advise, pip, starter, tell
-from tunedoctor.snapshot import Facts, Snapshot
+from tunedoctor.model.findings import Cure, PipInstall, PipUninstall, advise, pip, starter, tell
+from tunedoctor.model.snapshot import Facts, Snapshot
+from tunedoctor.model.versions import at_least
 from tunedoctor.tables.load import table
 from tunedoctor.tables.wheels import cuda_of
-from tunedoctor.versions import at_least
 from tunedoctor.wheels.rules import index_of
 
 if TYPE_CHECKING:

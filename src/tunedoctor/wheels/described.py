@@ -9,8 +9,8 @@ import msgspec
 from msgspec.structs import replace
 
 from tunedoctor.facts.clean import clean_text as clean
+from tunedoctor.model.versions import parts, specifiers
 from tunedoctor.tables.gpus import amd_like, named_as, nvidia_like
-from tunedoctor.versions import parts, specifiers
 from tunedoctor.wheels.machine import Gpu, Machine, MachineError, Platform
 from tunedoctor.wheels.situation import known, with_current_driver
 

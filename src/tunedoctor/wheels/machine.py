@@ -6,7 +6,7 @@ import msgspec
 from msgspec.structs import replace
 
 from tunedoctor.facts import Host, Interpreter, NvidiaDriver, TorchBuild, Unknown
-from tunedoctor.snapshot import Facts, Snapshot
+from tunedoctor.model.snapshot import Facts, Snapshot
 from tunedoctor.tables.gpus import nvidia_by_pci
 from tunedoctor.wheels.rules import python_tag
 

@@ -9,11 +9,11 @@ import msgspec
 from msgspec.structs import replace
 from packaging.version import Version
 
+from tunedoctor.model.versions import parts, specifiers
 from tunedoctor.tables.load import table
 from tunedoctor.tables.small import rocm_override
 from tunedoctor.tables.wheels import Build as Row
 from tunedoctor.tables.wheels import Numbers, Release, releases
-from tunedoctor.versions import parts, specifiers
 from tunedoctor.wheels.machine import Gpu
 from tunedoctor.wheels.rules import archs_run, knows
 

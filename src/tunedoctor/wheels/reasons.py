@@ -6,10 +6,10 @@ Sentences, and conditions and order of most, are rows of wheel_words.json; here 
 import re
 from collections.abc import Iterable, Iterator
 
+from tunedoctor.model.versions import parts
 from tunedoctor.tables.gpus import named_as
 from tunedoctor.tables.load import table
 from tunedoctor.tables.wheels import Release, releases
-from tunedoctor.versions import parts
 from tunedoctor.wheels import pick, situation
 from tunedoctor.wheels.pick import KINDS, NEWEST, Alternative, Found, Said, allowed, fitting, say
 from tunedoctor.wheels.rules import last_driver

@@ -4,10 +4,10 @@ import re
 from typing import Literal, NamedTuple
 
 from tunedoctor.facts import Host, IndexAnswer, Interpreter, Refusal
+from tunedoctor.model.versions import at_least, parts, within
 from tunedoctor.tables.gpus import named_as
 from tunedoctor.tables.load import table
 from tunedoctor.tables.wheels import release_row, releases
-from tunedoctor.versions import at_least, parts, within
 from tunedoctor.wheels.rules import (
     LAST_INTEL_MAC,
     Family,

@@ -11,9 +11,9 @@ from typing import Any, Literal
 
 from tunedoctor.config import mirrors
 from tunedoctor.facts import Host, Interpreter
+from tunedoctor.model.versions import at_least, parts, pep440
 from tunedoctor.tables.load import table
 from tunedoctor.tables.wheels import VARIANT, Build, release_row, releases
-from tunedoctor.versions import at_least, parts, pep440
 
 Family = Literal["linux_x86_64", "linux_aarch64", "win_amd64", "macos_arm64", "macos_x86_64", ""]
 LAST_INTEL_MAC = "2.2.2"

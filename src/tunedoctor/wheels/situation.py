@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from msgspec.structs import replace
 
+from tunedoctor.model.versions import parts
 from tunedoctor.tables.gpus import (
     amd_gfx_by_name,
     amd_integrated,
@@ -16,7 +17,6 @@ from tunedoctor.tables.gpus import (
 )
 from tunedoctor.tables.load import table
 from tunedoctor.tables.wheels import Numbers
-from tunedoctor.versions import parts
 from tunedoctor.wheels.machine import VISIBLE, Gpu, Machine
 from tunedoctor.wheels.pick import KINDS, NEWEST, Found, Question, override_of
 from tunedoctor.wheels.rules import first_driver, last_driver, one_spelling, platform_family

@@ -14,7 +14,7 @@ from msgspec import structs
 
 from tunedoctor.facts import Host, Interpreter, Unknown
 from tunedoctor.lazy import pattern
-from tunedoctor.versions import normalised
+from tunedoctor.model.versions import normalised
 
 Who = Literal["user", "root", "reboot"]
 """Who carries it out: root can be an administrator; reboot: root, and the machine starts anew."""

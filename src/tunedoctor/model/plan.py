@@ -9,7 +9,7 @@ from typing import Literal, TypeVar
 import msgspec
 
 from tunedoctor.facts import Interpreter, Packages, Unknown
-from tunedoctor.findings import Cure, Finding, PipInstall, Variable, Who, exact, name_of
+from tunedoctor.model.findings import Cure, Finding, PipInstall, Variable, Who, exact, name_of
 
 Place = Literal["activate", "conda", "printed"]
 

@@ -12,7 +12,7 @@ from types import CodeType, FunctionType, ModuleType, NoneType, UnionType
 from typing import Any, NamedTuple, TypeVar, get_args
 
 from tunedoctor.facts import Absent, Fact, Unknown
-from tunedoctor.snapshot import FIELDS, Facts, Snapshot
+from tunedoctor.model.snapshot import FIELDS, Facts, Snapshot
 
 T = TypeVar("T")
 
