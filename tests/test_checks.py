@@ -7,16 +7,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from museum import diagnosis_of, names, snapshot_of
 
-from tunedoctor.engine import Found, diagnose
+from tunedoctor.diagnosis.engine import Found, diagnose
+from tunedoctor.diagnosis.leads import PASTE
+from tunedoctor.diagnosis.registry import all_checks
+from tunedoctor.diagnosis.report import Report, report_of
 from tunedoctor.facts import KINDS, Absent, Unknown
-from tunedoctor.leads import PASTE
 from tunedoctor.messages.cause import page_of
 from tunedoctor.model.findings import SEVERITIES, Check
 from tunedoctor.readers.read import read_report
-from tunedoctor.registry import all_checks
 from tunedoctor.render import terminal
 from tunedoctor.render.screen import Screen
-from tunedoctor.report import Report, report_of
 
 CHECKS = all_checks()
 KIND_NAMES = [kind.__name__ for kind in KINDS]

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tunedoctor.engine import Diagnosis, diagnose
+from tunedoctor.diagnosis.engine import Diagnosis, diagnose
 from tunedoctor.facts import Absent, Cpu, FileLimit, Host, Memory, Target, Unknown
 from tunedoctor.model.findings import Check, Cure, Finding, Severity, tell
 from tunedoctor.model.snapshot import Snapshot

@@ -118,7 +118,7 @@ def test_a_check_loads_nothing_heavy(tmp_path: Path) -> None:
     )
     ended = _check(tmp_path, code)
     loaded = set(json.loads(ended.stderr.splitlines()[-1]))
-    assert "tunedoctor.engine" in loaded
+    assert "tunedoctor.diagnosis.engine" in loaded
     assert not loaded & HEAVY
 
 

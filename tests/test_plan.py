@@ -7,6 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from museum import snapshot_of
 
+from tunedoctor.diagnosis.registry import all_checks
+from tunedoctor.diagnosis.simulate import predict, simulate
 from tunedoctor.facts import Distribution, Packages, TorchBuild
 from tunedoctor.model.findings import Check, Finding, Severity, tell
 from tunedoctor.model.plan import (
@@ -24,8 +26,6 @@ from tunedoctor.model.plan import (
     merge,
 )
 from tunedoctor.model.snapshot import Snapshot
-from tunedoctor.registry import all_checks
-from tunedoctor.simulate import predict, simulate
 from tunedoctor.transaction.proof import compare
 
 WHEELS = "https://download.pytorch.org/whl/cu126"

@@ -5,7 +5,7 @@ from pathlib import Path
 from typed import doctor
 
 import tunedoctor
-from tunedoctor.registry import all_checks, source_of
+from tunedoctor.diagnosis.registry import all_checks, source_of
 
 PLUGIN = '''\
 """A cluster rule.

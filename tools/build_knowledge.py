@@ -11,10 +11,10 @@ from pathlib import Path
 
 import msgspec
 
+from tunedoctor.diagnosis.registry import builtin_code
 from tunedoctor.messages.cause import Cause, CauseError
 from tunedoctor.messages.file import CauseFile, id_of, read_cause, rows_of, words_of
 from tunedoctor.messages.match import Row, with_anchors
-from tunedoctor.registry import builtin_code
 
 ROOT = Path(__file__).parents[1]
 TABLES = ROOT / "src" / "tunedoctor" / "tables"

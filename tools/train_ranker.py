@@ -22,6 +22,7 @@ from sklearn.feature_extraction import DictVectorizer
 from sklearn.feature_extraction.text import TfidfTransformer
 from sklearn.svm import LinearSVC
 
+from tunedoctor.diagnosis.registry import all_checks
 from tunedoctor.messages.file import read_cause
 from tunedoctor.ranking.rank import (
     BETWEEN,
@@ -38,7 +39,6 @@ from tunedoctor.ranking.rank import (
     scores,
 )
 from tunedoctor.readers.tidy import tidy
-from tunedoctor.registry import all_checks
 from tunedoctor.render.page import sections
 
 ROOT = Path(__file__).parents[1]

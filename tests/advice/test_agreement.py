@@ -9,14 +9,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from packaging.specifiers import SpecifierSet
 
-from tunedoctor.agreement import chosen, cures_shown, drafted
-from tunedoctor.engine import Diagnosis, Found, diagnose
+from tunedoctor.diagnosis.agreement import chosen, cures_shown, drafted
+from tunedoctor.diagnosis.engine import Diagnosis, Found, diagnose
+from tunedoctor.diagnosis.registry import all_checks, all_fixes
 from tunedoctor.facts import Target
 from tunedoctor.model.findings import Check, Cure, Finding, Severity, parted, pip, tell
 from tunedoctor.model.plan import DeletePath
 from tunedoctor.model.snapshot import Snapshot
 from tunedoctor.model.versions import narrowed
-from tunedoctor.registry import all_checks, all_fixes
 
 VERSIONS = [f"{a}.{b}" for a in range(4) for b in range(4)]
 clause = st.tuples(

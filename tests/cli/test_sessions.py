@@ -26,7 +26,7 @@ from museum import snapshot_of
 from rows import holds, plant, rows
 
 from tunedoctor.cli.app import run
-from tunedoctor.redaction import Identity, snapshot_json
+from tunedoctor.diagnosis.redaction import Identity, snapshot_json
 
 __all__ = ["uv_cache"]
 CLOSED = "http://127.0.0.1:9/simple"

@@ -6,13 +6,13 @@ import pytest
 
 from tunedoctor.contracts import shipped
 from tunedoctor.contracts.shipped import contract_cure, contract_problems
+from tunedoctor.diagnosis.registry import all_checks
 from tunedoctor.facts import Distribution, Interpreter, Packages
 from tunedoctor.messages.words import Case
 from tunedoctor.model.findings import Finding
 from tunedoctor.model.snapshot import Snapshot
 from tunedoctor.model.versions import pep440, within
 from tunedoctor.model.wiring import call
-from tunedoctor.registry import all_checks
 from tunedoctor.tables.load import table
 from tunedoctor.tables.small import good_set
 

@@ -4,12 +4,12 @@ import pytest
 from msgspec import structs
 from museum import snapshot_of
 
-from tunedoctor.agreement import drafted
-from tunedoctor.engine import diagnose
+from tunedoctor.diagnosis.agreement import drafted
+from tunedoctor.diagnosis.engine import diagnose
+from tunedoctor.diagnosis.registry import all_checks, all_fixes
 from tunedoctor.facts import Interpreter, PackageCopy, Packages
 from tunedoctor.model.plan import Resolve, SetEnv
 from tunedoctor.model.snapshot import Snapshot
-from tunedoctor.registry import all_checks, all_fixes
 
 CHECKS, FIXES = all_checks(), all_fixes()
 ELSEWHERE = "/home/ada/shared"

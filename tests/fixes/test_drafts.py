@@ -10,8 +10,9 @@ import pytest
 from museum import diagnosis_of, names, snapshot_of
 
 from tunedoctor import api
-from tunedoctor.agreement import Drafted, drafted
-from tunedoctor.engine import diagnose
+from tunedoctor.diagnosis.agreement import Drafted, drafted
+from tunedoctor.diagnosis.engine import diagnose
+from tunedoctor.diagnosis.registry import all_checks, all_fixes, marked
 from tunedoctor.facts import Interpreter, Packages, Target, Unknown
 from tunedoctor.model.plan import (
     AnyStep,
@@ -25,7 +26,6 @@ from tunedoctor.model.plan import (
     is_told,
 )
 from tunedoctor.model.snapshot import Snapshot
-from tunedoctor.registry import all_checks, all_fixes, marked
 
 CHECKS, FIXES = all_checks(), all_fixes()
 SITE = "lib/python3.12/site-packages"

@@ -9,14 +9,14 @@ from museum import names, snapshot_of
 from rows import rows
 
 from planning.fakes import ask
-from tunedoctor.agreement import Drafted, chosen, drafted
-from tunedoctor.engine import diagnose
+from tunedoctor.diagnosis.agreement import Drafted, chosen, drafted
+from tunedoctor.diagnosis.engine import diagnose
+from tunedoctor.diagnosis.registry import all_checks, all_fixes
 from tunedoctor.facts import CondaPrefix, Host, Interpreter, Packages
 from tunedoctor.model.plan import Draft, Install, Remove
 from tunedoctor.model.snapshot import Snapshot
 from tunedoctor.planning.planner import Planned, planned
 from tunedoctor.planning.wanted import RefusedError
-from tunedoctor.registry import all_checks, all_fixes
 
 CHECKS, FIXES = all_checks(), all_fixes()
 

@@ -13,10 +13,10 @@ from recorded.index import Index, serving
 from recorded.judge import Printed, Verdict, clash_of, judge_all, printed, sent_to
 from recorded.machines import of_museum, of_pairs
 
-from tunedoctor.engine import diagnose
+from tunedoctor.diagnosis.engine import diagnose
+from tunedoctor.diagnosis.registry import all_checks
 from tunedoctor.model.findings import Check
 from tunedoctor.model.snapshot import Snapshot
-from tunedoctor.registry import all_checks
 
 PAIRS = 40
 PLANNED = 6

@@ -17,8 +17,9 @@ from recorded.answers import Answers, Told
 from rows import holds, rows
 
 from planning.fakes import ask
-from tunedoctor.agreement import Drafted, chosen, drafted
-from tunedoctor.engine import diagnose
+from tunedoctor.diagnosis.agreement import Drafted, chosen, drafted
+from tunedoctor.diagnosis.engine import diagnose
+from tunedoctor.diagnosis.registry import all_checks, all_fixes
 from tunedoctor.facts import Distribution, Interpreter, Packages, Target, TorchBuild
 from tunedoctor.installers.uv import find_uv
 from tunedoctor.model.findings import Check, Finding, advise
@@ -29,7 +30,6 @@ from tunedoctor.planning.planner import Planned, planned
 from tunedoctor.planning.search import firing
 from tunedoctor.planning.set_answer import MARK, Answer, answered, frozen, project
 from tunedoctor.planning.wanted import RefusedError, asked_for
-from tunedoctor.registry import all_checks, all_fixes
 from tunedoctor.wheels.machine import Gpu, Machine
 
 __all__ = ["index", "uv_cache"]

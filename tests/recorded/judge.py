@@ -19,8 +19,10 @@ from packaging.requirements import Requirement
 from recorded.answers import Answers, Told
 from recorded.index import Index
 from recorded.releases import GROUP, catalogue
-from tunedoctor.agreement import chosen, cures_shown, drafted
-from tunedoctor.engine import Diagnosis, Found, diagnose
+from tunedoctor.diagnosis.agreement import chosen, cures_shown, drafted
+from tunedoctor.diagnosis.engine import Diagnosis, Found, diagnose
+from tunedoctor.diagnosis.registry import all_fixes
+from tunedoctor.diagnosis.simulate import predict, severities
 from tunedoctor.facts import Distribution, Host, Interpreter, Packages, TorchBuild
 from tunedoctor.installers.sources import own
 from tunedoctor.installers.uv import Failed, NoSolution, Outcome, Question, Solved
@@ -31,8 +33,6 @@ from tunedoctor.model.snapshot import Snapshot
 from tunedoctor.planning.make import question_for
 from tunedoctor.planning.planner import planned
 from tunedoctor.planning.wanted import RefusedError
-from tunedoctor.registry import all_fixes
-from tunedoctor.simulate import predict, severities
 from tunedoctor.wheels.choose import choose
 from tunedoctor.wheels.machine import MachineError, machine_of
 

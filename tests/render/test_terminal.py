@@ -8,13 +8,13 @@ import pytest
 from msgspec.structs import replace
 from museum import snapshot_of
 
-from tunedoctor.engine import diagnose
+from tunedoctor.diagnosis.engine import diagnose
+from tunedoctor.diagnosis.registry import all_checks
+from tunedoctor.diagnosis.report import Report, report_of
 from tunedoctor.facts import Host, Knowledge
 from tunedoctor.model.findings import Check, Finding
-from tunedoctor.registry import all_checks
 from tunedoctor.render import page, terminal
 from tunedoctor.render.screen import Screen
-from tunedoctor.report import Report, report_of
 
 GOLDEN = Path(__file__).parent / "golden"
 

@@ -13,11 +13,11 @@ from typing import Any
 import pytest
 from rows import rows
 
-from tunedoctor.engine import Diagnosis, diagnose
+from tunedoctor.diagnosis.engine import Diagnosis, diagnose
+from tunedoctor.diagnosis.registry import all_checks
+from tunedoctor.diagnosis.report import report_of
 from tunedoctor.facts import Errors
 from tunedoctor.readers.read import read_report
-from tunedoctor.registry import all_checks
-from tunedoctor.report import report_of
 
 HERE = Path(__file__).parent
 BATCHES = sorted(file.name for file in HERE.glob("cases*.jsonl"))

@@ -14,13 +14,13 @@ import pytest
 from security.planted import Planted, planted
 
 from tunedoctor.data.secrets import rules_for, secrets_in
-from tunedoctor.redaction import Identity, redact_text
+from tunedoctor.diagnosis.redaction import Identity, redact_text
 from tunedoctor.tables.secrets import Kind, expression, kinds
 
 WHO = Identity("/home/adalove", "adalove", "bletchley7")
 TEXTS = planted()
 DOCTOR = "from tunedoctor.__main__ import main; main()"
-CARELESS = f"import tunedoctor.redaction as r; r.redact = lambda data, *_: data; {DOCTOR}"
+CARELESS = f"import tunedoctor.diagnosis.redaction as r; r.redact = lambda data, *_: data; {DOCTOR}"
 """The control: the same command, were there no redaction."""
 
 

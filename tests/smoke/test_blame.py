@@ -8,11 +8,11 @@ import pytest
 from museum import snapshot_of
 
 from tunedoctor.child import Ended
-from tunedoctor.engine import diagnose
+from tunedoctor.diagnosis.engine import diagnose
+from tunedoctor.diagnosis.registry import all_checks
 from tunedoctor.facts import Errors, ErrorText, KernelLog, NvidiaGpu, NvidiaGpus, SharedMemory, Xid
 from tunedoctor.model.snapshot import Snapshot
 from tunedoctor.probes.runtime import Line, Run
-from tunedoctor.registry import all_checks
 from tunedoctor.smoke.answer import BY_STAGE, REASONS, Findings, blames_of, found_in
 from tunedoctor.smoke.load import Reading, load_of, stages_of_load
 from tunedoctor.smoke.make import Asked, Made, made

@@ -10,11 +10,11 @@ import pytest
 
 import tunedoctor.checks
 import tunedoctor.contracts
+from tunedoctor.diagnosis.registry import all_checks, source_of
 from tunedoctor.facts import Host
 from tunedoctor.messages import words
 from tunedoctor.model.findings import Cure
 from tunedoctor.model.snapshot import Snapshot
-from tunedoctor.registry import all_checks, source_of
 from tunedoctor.tables.load import table
 
 READS: dict[str, Any] = table("reads")["rows"]

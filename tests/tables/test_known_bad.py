@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tunedoctor.diagnosis.registry import all_checks
 from tunedoctor.facts import (
     Distribution,
     Environment,
@@ -20,7 +21,6 @@ from tunedoctor.facts import (
     empty,
 )
 from tunedoctor.model.versions import specifiers
-from tunedoctor.registry import all_checks
 from tunedoctor.tables import known_bad
 from tunedoctor.tables.known_bad import Row, bitsandbytes_cuda, broken_pairs, rows
 from tunedoctor.tables.load import table

@@ -4,12 +4,12 @@ from typing import Any
 
 import pytest
 
+from tunedoctor.diagnosis.registry import all_checks
 from tunedoctor.facts import AmdGpu, AmdGpus, Container, Environment, Host, TorchBuild, empty
 from tunedoctor.messages.words import Case
 from tunedoctor.model.snapshot import Snapshot
 from tunedoctor.model.versions import release
 from tunedoctor.model.wiring import call
-from tunedoctor.registry import all_checks
 from tunedoctor.tables.load import table
 from tunedoctor.tables.small import first_transformers, gave_up, lacks, rocm_override, xid_meaning
 from tunedoctor.wheels.cures import install_driver, rebuild_module

@@ -3,7 +3,8 @@
 import pytest
 from msgspec.structs import replace
 
-from tunedoctor.engine import diagnose
+from tunedoctor.diagnosis.engine import diagnose
+from tunedoctor.diagnosis.registry import all_checks
 from tunedoctor.facts import (
     Fact,
     Host,
@@ -18,7 +19,6 @@ from tunedoctor.facts import (
 from tunedoctor.model.findings import Cure
 from tunedoctor.model.snapshot import Facts, Snapshot
 from tunedoctor.readers.read import read_report
-from tunedoctor.registry import all_checks
 from tunedoctor.wheels.cures import (
     companion_install,
     rebuild_cuda,

@@ -9,13 +9,14 @@ from typing import NamedTuple
 
 import msgspec
 
-from tunedoctor.agreement import chosen, drafted
 from tunedoctor.cli.options import Options, misuse
 from tunedoctor.cli.output import screen, write
 from tunedoctor.cli.progress import spinner
 from tunedoctor.cli.sources import Consent, asking
 from tunedoctor.cli.target import aim, look, needed, starting, typed
-from tunedoctor.engine import Found, diagnose
+from tunedoctor.diagnosis.agreement import chosen, drafted
+from tunedoctor.diagnosis.engine import Found, diagnose
+from tunedoctor.diagnosis.redaction import public, this_identity
 from tunedoctor.facts import Interpreter, Packages, Runtime
 from tunedoctor.installers.asking import Asking
 from tunedoctor.installers.sources import Sources
@@ -25,7 +26,6 @@ from tunedoctor.model.snapshot import Snapshot
 from tunedoctor.planning.fix_answer import Answer, exit_code
 from tunedoctor.probes.imports import looked, remembered
 from tunedoctor.probes.runtime import importing, runtime_of
-from tunedoctor.redaction import public, this_identity
 from tunedoctor.render import json
 from tunedoctor.render.outcome import render_end
 from tunedoctor.state.folder import FailureError, failure_of

@@ -7,14 +7,14 @@ from pathlib import Path
 
 import msgspec
 
-from tunedoctor.agreement import Drafted, drafted
 from tunedoctor.cli.files import refusal, write_or_exit
 from tunedoctor.cli.fix import Case, as_shown, end
 from tunedoctor.cli.options import misuse
 from tunedoctor.cli.output import screen, write
 from tunedoctor.cli.progress import Spinner, spinner
 from tunedoctor.contracts.requirements import STACK
-from tunedoctor.engine import Found
+from tunedoctor.diagnosis.agreement import Drafted, drafted
+from tunedoctor.diagnosis.engine import Found
 from tunedoctor.facts import Interpreter, Packages
 from tunedoctor.model.findings import quoted
 from tunedoctor.model.plan import NewEnvironment

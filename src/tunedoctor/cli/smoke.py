@@ -16,10 +16,10 @@ from tunedoctor.cli.options import Options, misuse, values_of
 from tunedoctor.cli.output import show
 from tunedoctor.cli.progress import spinner
 from tunedoctor.cli.target import aim, look, needed, starting
+from tunedoctor.diagnosis.redaction import snapshot_json, this_identity
 from tunedoctor.facts import AmdGpus, NvidiaGpus, Target
 from tunedoctor.model.snapshot import Snapshot
 from tunedoctor.probes.runtime import stage_seconds
-from tunedoctor.redaction import snapshot_json, this_identity
 from tunedoctor.render import smoke as screen
 from tunedoctor.smoke.answer import Answer, exit_code
 from tunedoctor.smoke.load import Watching, reader_of

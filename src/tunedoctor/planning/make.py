@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from msgspec.structs import replace
 
+from tunedoctor.diagnosis.simulate import build_of
 from tunedoctor.facts import Interpreter, Packages, TorchBuild
 from tunedoctor.installers.asking import Asking
 from tunedoctor.installers.uv import Failed, NoSolution, Question, Solved, lack
@@ -30,7 +31,6 @@ from tunedoctor.planning.wanted import (
     torch_pick,
     with_torch,
 )
-from tunedoctor.simulate import build_of
 from tunedoctor.tables.load import table
 from tunedoctor.wheels.machine import Machine
 from tunedoctor.wheels.situation import targets

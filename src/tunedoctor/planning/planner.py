@@ -11,8 +11,9 @@ from typing import NamedTuple
 
 import msgspec
 
-from tunedoctor.agreement import Drafted, chosen, drafted
-from tunedoctor.engine import diagnose
+from tunedoctor.diagnosis.agreement import Drafted, chosen, drafted
+from tunedoctor.diagnosis.engine import diagnose
+from tunedoctor.diagnosis.simulate import Simulated, predict, simulate
 from tunedoctor.facts import Absent, Packages
 from tunedoctor.installers.asking import Asking
 from tunedoctor.model.findings import Check, name_of
@@ -29,7 +30,6 @@ from tunedoctor.planning.steps import (
     wishes_of,
 )
 from tunedoctor.planning.wanted import RefusedError, asked_for, wanted
-from tunedoctor.simulate import Simulated, predict, simulate
 from tunedoctor.wheels.machine import MachineError, machine_of
 
 ROUNDS = 4

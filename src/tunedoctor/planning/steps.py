@@ -9,8 +9,8 @@ from collections.abc import Collection, Iterable, Mapping
 
 import msgspec
 
-from tunedoctor.agreement import Drafted
 from tunedoctor.contracts.requirements import marker_environment, requirements
+from tunedoctor.diagnosis.agreement import Drafted
 from tunedoctor.facts import CondaPrefix, Host, Interpreter, Packages
 from tunedoctor.installers.uv import NoSolution
 from tunedoctor.model.findings import name_of

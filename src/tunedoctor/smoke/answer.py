@@ -10,7 +10,7 @@ from typing import Annotated, Literal, NamedTuple
 import msgspec
 
 from tunedoctor import __version__
-from tunedoctor.engine import Diagnosis, Found
+from tunedoctor.diagnosis.engine import Diagnosis, Found
 from tunedoctor.smoke.load import Load
 from tunedoctor.smoke.stages import TABLE, SmokeStage
 

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from tunedoctor.engine import diagnose
+from tunedoctor.diagnosis.engine import diagnose
 from tunedoctor.facts import (
     Errors,
     ErrorText,

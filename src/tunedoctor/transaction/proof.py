@@ -10,7 +10,8 @@ from itertools import chain
 import msgspec
 
 from tunedoctor.contracts.requirements import unmet
-from tunedoctor.engine import Diagnosis, diagnose
+from tunedoctor.diagnosis.engine import Diagnosis, diagnose
+from tunedoctor.diagnosis.simulate import Simulated, compared, severities
 from tunedoctor.facts import (
     Absent,
     Errors,
@@ -41,7 +42,6 @@ from tunedoctor.probes.imports import (
 )
 from tunedoctor.probes.interpreter import settings_of
 from tunedoctor.probes.runtime import importing, runtime_of
-from tunedoctor.simulate import Simulated, compared, severities
 from tunedoctor.state.folder import FailureError
 from tunedoctor.tables.small import module_of
 from tunedoctor.transaction.change import Task

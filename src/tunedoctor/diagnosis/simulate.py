@@ -11,7 +11,7 @@ from typing import Literal
 import msgspec
 
 from tunedoctor import facts as kinds
-from tunedoctor.engine import Diagnosis, diagnose
+from tunedoctor.diagnosis.engine import Diagnosis, diagnose
 from tunedoctor.model.findings import Check
 from tunedoctor.model.plan import DeletePath, Install, Plan, SetEnv
 from tunedoctor.model.snapshot import Answer, Snapshot

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from msgspec import structs
 
-from tunedoctor.engine import Diagnosis, Found
+from tunedoctor.diagnosis.engine import Diagnosis, Found
 from tunedoctor.facts import Target
 from tunedoctor.model.findings import (
     SEVERITIES,

@@ -8,14 +8,14 @@ import msgspec
 
 from tunedoctor import __version__
 from tunedoctor import facts as kinds
-from tunedoctor.agreement import cures_shown, symptoms_of
-from tunedoctor.engine import Diagnosis, Found
+from tunedoctor.diagnosis.agreement import cures_shown, symptoms_of
+from tunedoctor.diagnosis.engine import Diagnosis, Found
+from tunedoctor.diagnosis.leads import ReportSuspect, ask, doubtful, suspected
+from tunedoctor.diagnosis.registry import all_fixes
 from tunedoctor.lazy import pattern
-from tunedoctor.leads import ReportSuspect, ask, doubtful, suspected
 from tunedoctor.model.findings import SEVERITIES, AnyCureStep, Check, Cure, Severity, Who
 from tunedoctor.model.plan import Fix
 from tunedoctor.model.snapshot import Facts, Snapshot
-from tunedoctor.registry import all_fixes
 from tunedoctor.tables.load import table
 
 Verdict = Literal["ready", "findings", "unknown"]

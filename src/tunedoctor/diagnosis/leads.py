@@ -7,7 +7,7 @@ from typing import Annotated
 import msgspec
 
 from tunedoctor import facts as kinds
-from tunedoctor.engine import Diagnosis, known_of
+from tunedoctor.diagnosis.engine import Diagnosis, known_of
 from tunedoctor.model.findings import Check
 from tunedoctor.model.snapshot import Snapshot
 from tunedoctor.ranking.weigh import OUTWEIGHED, worth_telling
