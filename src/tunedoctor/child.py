@@ -37,7 +37,7 @@ class Ended(msgspec.Struct, frozen=True):
 
     @property
     def death(self) -> str:
-        """How it ended, in words: "signal SIGSEGV", "exit status 3", "no answer in 5.0 s", what Windows means."""
+        """How it ended, in words: "signal SIGSEGV", "exit status 3", "no answer in 5.0 s"."""
         if self.how == "signal":
             known = {int(one): one.name for one in signal.Signals}
             return f"signal {known.get(self.code, self.code)}"
@@ -46,10 +46,7 @@ class Ended(msgspec.Struct, frozen=True):
             "flooded": "more output than any answer has",
             "not started": self.err,
         }
-        from tunedoctor.tables.small import windows_status  # noqa: PLC0415  of a failure alone
-
-        meant = windows_status(self.code)
-        return words.get(self.how, meant.words if meant else f"exit status {self.code}")
+        return words.get(self.how, f"exit status {self.code}")
 
 
 def run(  # noqa: PLR0913  each is a knob of one child
