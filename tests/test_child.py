@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tunedoctor.child import Ended, run, run_lines
+from tunedoctor.system.child import Ended, run, run_lines
 
 PY = sys.executable
 POSIX = pytest.mark.skipif(os.name != "posix", reason="signals and process groups are POSIX")

@@ -12,7 +12,7 @@ from tunedoctor.facts import Absent, Cpu, FileLimit, Host, Memory, Target, Unkno
 from tunedoctor.model.findings import Check, Cure, Finding, Severity, tell
 from tunedoctor.model.snapshot import Snapshot
 from tunedoctor.model.wiring import NotRun, call
-from tunedoctor.probing import Probe, examine
+from tunedoctor.probes.probing import Probe, examine
 
 FINDING = Finding(found="2", means="3", cure=tell("4"))
 FACTS = {Host: Host(os="linux", name="x"), Cpu: Absent(why="no cpu"), Memory: Unknown(why="hung")}

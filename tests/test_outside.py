@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from tunedoctor.facts import Host
 from tunedoctor.facts.clean import LONGEST, clean_text
 from tunedoctor.model.versions import at_least, parts, release, within
-from tunedoctor.reading import (
+from tunedoctor.system.reading import (
     NotRegularError,
     TooLargeError,
     read_regular,

@@ -7,7 +7,7 @@ from pathlib import Path
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tunedoctor.targeting import choose
+from tunedoctor.probes.targeting import choose
 
 
 def interpreter_in(folder: Path, inside: str = "bin/python") -> Path:

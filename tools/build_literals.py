@@ -17,7 +17,7 @@ from tunedoctor.advice.told import expression
 from tunedoctor.diagnosis.engine import diagnose
 from tunedoctor.diagnosis.registry import all_checks
 from tunedoctor.facts import Errors, ErrorText
-from tunedoctor.lazy import SHIPPED, key_of, read_literals
+from tunedoctor.model.lazy import SHIPPED, key_of, read_literals
 from tunedoctor.model.snapshot import Snapshot
 from tunedoctor.readers.ledger import wording
 from tunedoctor.tables.load import table

@@ -31,7 +31,6 @@ from tunedoctor.advice.told import (
 from tunedoctor.contracts.requirements import TRITON, Unmet, of_stack, unmet
 from tunedoctor.contracts.shipped import broken_contracts, contract_cure, lacking, needed_library
 from tunedoctor.facts import *  # noqa: F403  the fact types are the vocabulary
-from tunedoctor.lazy import pattern
 from tunedoctor.messages.match import heard
 from tunedoctor.messages.words import Case as Facts
 from tunedoctor.messages.words import expression, expressions, matched, readings
@@ -52,6 +51,7 @@ from tunedoctor.model.findings import (
     set_variable,
     tell,
 )
+from tunedoctor.model.lazy import pattern
 from tunedoctor.model.plan import (
     DeletePath,
     Draft,

@@ -22,9 +22,9 @@ from tunedoctor.installers.asking import Asking
 from tunedoctor.installers.sources import own
 from tunedoctor.installers.tool import Named
 from tunedoctor.installers.uv import Failed, NoSolution, find_uv
-from tunedoctor.live import take
 from tunedoctor.model.plan import Install, Remove
 from tunedoctor.planning.planner import fresh, planned
+from tunedoctor.probes.live import take
 from tunedoctor.transaction.apply import apply
 from tunedoctor.transaction.outcome import Ways
 from tunedoctor.transaction.undoing import undo

@@ -6,8 +6,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tunedoctor import reading
-from tunedoctor.child import Ended
 from tunedoctor.facts import Packages
 from tunedoctor.probes import (
     commands,
@@ -21,6 +19,8 @@ from tunedoctor.probes import (
     torch_build,
 )
 from tunedoctor.probes import settings as probed
+from tunedoctor.system import reading
+from tunedoctor.system.child import Ended
 
 PIECES = st.sampled_from([
     "simd_count 1\n", "gfx_target_version 110000\n", "NVRM: Xid (PCI:0000:01:00): 79, ", "kfd ", "a.py,sha256=x,3\n", '"a', ",",

@@ -15,7 +15,7 @@ import pytest
 from tunedoctor.facts import Interpreter, Target, Unknown
 from tunedoctor.probes import interpreter as probe
 from tunedoctor.probes.interpreter import Installation, added_by_pth, find
-from tunedoctor.targeting import Program, program
+from tunedoctor.probes.targeting import Program, program
 
 PYENV = Path.home() / ".pyenv" / "versions"
 

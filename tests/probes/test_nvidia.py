@@ -12,7 +12,7 @@ import pytest
 
 from tunedoctor.facts import Absent, NvidiaAnswer, NvidiaDriver, NvidiaGpus, Unknown
 from tunedoctor.probes.nvidia import NVML, Answers, Limits, World, look
-from tunedoctor.targeting import find_program
+from tunedoctor.probes.targeting import find_program
 
 Tree = Callable[..., Path]
 SAMPLES = Path(__file__).parent.parent / "samples" / "smi"

@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 from rows import holds, plant, rows, told
 
 import tunedoctor
-from tunedoctor import child
 from tunedoctor.facts import Absent, Runtime, Unknown
 from tunedoctor.probes.imports import errors
 from tunedoctor.probes.runtime import Line, Run, fold, runtime_of
+from tunedoctor.system import child
 
 POSIX = pytest.mark.skipif(os.name != "posix", reason="signals are POSIX")
 SCRIPT = Path(tunedoctor.__file__).parent / "target" / "start.py"

@@ -101,7 +101,7 @@ def test_what_a_hung_interpreter_leaves_is_ended(tmp_path: Path) -> None:
 def test_who_floods_is_ended_before_the_limit_of_time() -> None:
     code = """
 import sys, time
-from tunedoctor.child import run, run_lines
+from tunedoctor.system.child import run, run_lines
 flood = [sys.executable, "-IS", "-c", "import os\\nwhile True: os.write({}, b'x' * 65535 + bytes([10]))"]
 for fd in "12":
     argv = [*flood[:-1], flood[-1].format(fd)]
@@ -128,7 +128,7 @@ def test_side_by_side_children_keep_what_is_theirs() -> None:
     """One child ends; the daemon of another that still runs answers it."""
     code = """
 import os, subprocess, sys, threading
-from tunedoctor.child import run
+from tunedoctor.system.child import run
 helped = '''
 import os, sys, time
 read, write = os.pipe()

@@ -7,7 +7,6 @@ import msgspec
 import pytest
 from museum import snapshot_of
 
-from tunedoctor.child import Ended
 from tunedoctor.diagnosis.engine import diagnose
 from tunedoctor.diagnosis.registry import all_checks
 from tunedoctor.facts import Errors, ErrorText, KernelLog, NvidiaGpu, NvidiaGpus, SharedMemory, Xid
@@ -17,6 +16,7 @@ from tunedoctor.smoke.answer import BY_STAGE, REASONS, Findings, blames_of, foun
 from tunedoctor.smoke.load import Reading, load_of, stages_of_load
 from tunedoctor.smoke.make import Asked, Made, made
 from tunedoctor.smoke.stages import SmokeStage, stages_of
+from tunedoctor.system.child import Ended
 
 
 def line(**fields: Any) -> Line:

@@ -10,9 +10,9 @@ import pytest
 from smoke.training import PLANTED, Planted, answer, needs_torch, planted, stages, torch_target
 
 from tunedoctor.model.snapshot import Snapshot
+from tunedoctor.probes.targeting import choose
 from tunedoctor.smoke.make import Asked, made
 from tunedoctor.smoke.stages import Part, run_part
-from tunedoctor.targeting import choose
 
 __all__ = ["planted"]
 pytestmark = needs_torch

@@ -47,7 +47,7 @@ NOBODY = 65534
 FIX = f"""
 import json, os, sys
 from transaction.environment import PLAN, apply
-from tunedoctor.live import take
+from tunedoctor.probes.live import take
 from tunedoctor.transaction.outcome import Ways
 before = take(sys.argv[1])  # the interpreter can lie where nobody but root gets to
 if os.geteuid() == 0:

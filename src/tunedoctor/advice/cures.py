@@ -4,8 +4,8 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 
 from tunedoctor.facts import AmdGpu, PciBus
-from tunedoctor.lazy import pattern
 from tunedoctor.model.findings import Cure, Finding, advise, pip, set_variable
+from tunedoctor.model.lazy import pattern
 from tunedoctor.model.snapshot import Facts
 from tunedoctor.model.versions import narrowed
 from tunedoctor.tables.gpus import amd_gfx, amd_gfx_by_name

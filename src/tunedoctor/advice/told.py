@@ -13,8 +13,8 @@ from typing import Literal, NamedTuple, TypeVar
 
 from tunedoctor.contracts.shipped import owners
 from tunedoctor.facts import Errors, ErrorText, Fact, Packages, Typed, Unknown
-from tunedoctor.lazy import pattern, possible
 from tunedoctor.messages.match import sentence
+from tunedoctor.model.lazy import pattern, possible
 from tunedoctor.model.versions import at_least, normalised
 from tunedoctor.model.wording import listed
 from tunedoctor.tables.load import table

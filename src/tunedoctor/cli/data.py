@@ -24,9 +24,9 @@ from tunedoctor.diagnosis.redaction import public, this_identity
 from tunedoctor.memory.fits import Device
 from tunedoctor.memory.run import Run
 from tunedoctor.memory.shape import MemoryModelError
+from tunedoctor.probes.targeting import NO_TARGET
 from tunedoctor.render import data as screens
 from tunedoctor.render import json
-from tunedoctor.targeting import NO_TARGET
 
 
 def command(given: Namespace) -> int:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from tunedoctor.cli.options import misuse
 from tunedoctor.model.snapshot import LARGEST, Snapshot, SnapshotError, from_json
-from tunedoctor.reading import open_regular
+from tunedoctor.system.reading import open_regular
 
 if TYPE_CHECKING:
     from tunedoctor.readers.digest import Digest

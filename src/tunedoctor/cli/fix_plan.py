@@ -229,8 +229,8 @@ def _stage(case: Case, made: Planned, progress: Spinner) -> Watch:
 
 def _smoke(python: str) -> str:
     """Train a tiny model with the changed environment; return why it is not good, or ""."""
-    from tunedoctor.child import run  # noqa: PLC0415
     from tunedoctor.smoke.answer import Answer as Smoked  # noqa: PLC0415
+    from tunedoctor.system.child import run  # noqa: PLC0415
 
     argv = [sys.executable, "-m", "tunedoctor", "smoke", "--target", python, "--format", "json"]
     ended = run(argv, timeout=900.0, env=dict(os.environ))

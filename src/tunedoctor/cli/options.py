@@ -5,11 +5,11 @@ from argparse import Namespace
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, NoReturn, TypeVar
 
-from tunedoctor.config import Config, ConfigError, mirrors, read_config
 from tunedoctor.diagnosis.registry import RegistryError, all_checks, all_fixes
 from tunedoctor.diagnosis.report import FailOn
 from tunedoctor.facts.clean import clean_text
 from tunedoctor.model.findings import Check
+from tunedoctor.tables.config import Config, ConfigError, mirrors, read_config
 
 if TYPE_CHECKING:
     from tunedoctor.model.plan import Fix

@@ -80,8 +80,8 @@ def _how(name: str, ran: Ran, death: Death, for_memory: bool | None) -> str:  # 
 
 def _looked(argv: Sequence[str], ran: Ran, words: str, place: Target) -> Snapshot:
     """Return what the output tells, joined with what is here."""
-    from tunedoctor.live import take  # noqa: PLC0415  only after a failure
     from tunedoctor.probes.commands import interpreter_of  # noqa: PLC0415
+    from tunedoctor.probes.live import take  # noqa: PLC0415  only after a failure
     from tunedoctor.readers.merge import joined  # noqa: PLC0415
     from tunedoctor.readers.read import read_report  # noqa: PLC0415
     from tunedoctor.running.deaths import output_of  # noqa: PLC0415

@@ -20,8 +20,8 @@ from tunedoctor.model.snapshot import Snapshot
 from tunedoctor.planning.make import Made, Place
 from tunedoctor.planning.set_answer import MARK, Answer, answered, frozen, project
 from tunedoctor.planning.wanted import RefusedError, asked_for
+from tunedoctor.probes.targeting import NO_TARGET
 from tunedoctor.render import set as screens
-from tunedoctor.targeting import NO_TARGET
 from tunedoctor.wheels.described import Asked, blank, over
 from tunedoctor.wheels.machine import MachineError, driver_unknown, machine_of
 

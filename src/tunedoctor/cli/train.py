@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from tunedoctor import child
 from tunedoctor.cli.files import read_snapshot, refusal, write_or_exit
 from tunedoctor.cli.gpus import here
 from tunedoctor.cli.models import config_file, model_of
@@ -22,8 +21,9 @@ from tunedoctor.memory.forecast import forecast
 from tunedoctor.memory.forecast import refusal as too_large
 from tunedoctor.memory.shape import MemoryModelError
 from tunedoctor.model.snapshot import Snapshot
-from tunedoctor.reading import read_regular, toml
-from tunedoctor.targeting import NO_TARGET
+from tunedoctor.probes.targeting import NO_TARGET
+from tunedoctor.system import child
+from tunedoctor.system.reading import read_regular, toml
 
 _LARGEST = 1 << 20
 """Bytes of a configuration."""

@@ -11,10 +11,10 @@ from typing import Literal
 
 import msgspec
 
-from tunedoctor import child
 from tunedoctor.facts import BrokenContract, ImportContracts, Interpreter, Packages, Unknown
 from tunedoctor.model.versions import at_least, normalised, requirement
-from tunedoctor.reading import read_regular
+from tunedoctor.system import child
+from tunedoctor.system.reading import read_regular
 from tunedoctor.tables.load import table
 from tunedoctor.tables.small import brought_by, distribution_of
 

@@ -14,8 +14,8 @@ import msgspec
 from packaging.version import Version
 
 from tunedoctor.facts import BrokenContract, Errors, ErrorText, ImportContracts
-from tunedoctor.lazy import pattern
 from tunedoctor.messages.match import Match, matches
+from tunedoctor.model.lazy import pattern
 from tunedoctor.model.versions import normalised, pep440
 from tunedoctor.tables.load import table
 from tunedoctor.tables.small import Contracts, brought_by, distribution_of, first_transformers

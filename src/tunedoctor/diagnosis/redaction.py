@@ -15,7 +15,7 @@ from typing import Any, NamedTuple, TypeVar
 import msgspec
 
 from tunedoctor.facts.clean import inert
-from tunedoctor.lazy import pattern
+from tunedoctor.model.lazy import pattern
 from tunedoctor.model.snapshot import Snapshot, to_data
 from tunedoctor.tables.secrets import Kind, bits, expression, mixed, names, present, shape
 from tunedoctor.tables.secrets import services as services_in

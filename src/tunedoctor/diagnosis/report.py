@@ -12,8 +12,8 @@ from tunedoctor.diagnosis.agreement import cures_shown, symptoms_of
 from tunedoctor.diagnosis.engine import Diagnosis, Found
 from tunedoctor.diagnosis.leads import ReportSuspect, ask, doubtful, suspected
 from tunedoctor.diagnosis.registry import all_fixes
-from tunedoctor.lazy import pattern
 from tunedoctor.model.findings import SEVERITIES, AnyCureStep, Check, Cure, Severity, Who
+from tunedoctor.model.lazy import pattern
 from tunedoctor.model.plan import Fix
 from tunedoctor.model.snapshot import Facts, Snapshot
 from tunedoctor.tables.load import table

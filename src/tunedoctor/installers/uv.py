@@ -16,12 +16,12 @@ from typing import Literal, NamedTuple
 
 import msgspec
 
-from tunedoctor.child import Ended, run
 from tunedoctor.facts.clean import clean_text
 from tunedoctor.installers.sources import Sources
 from tunedoctor.model.plan import Pin
 from tunedoctor.model.versions import normalised
-from tunedoctor.reading import toml
+from tunedoctor.system.child import Ended, run
+from tunedoctor.system.reading import toml
 
 LONGEST = 400
 """Characters of an explanation that are shown."""

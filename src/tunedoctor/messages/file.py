@@ -12,7 +12,7 @@ from tunedoctor.messages.cause import GROUPS, Cause, CauseError, check_of, told_
 from tunedoctor.messages.match import Matcher, Row, RowError, expression, flat, key_of, with_anchors
 from tunedoctor.messages.words import Words
 from tunedoctor.model.findings import Check
-from tunedoctor.reading import read_regular, toml
+from tunedoctor.system.reading import read_regular, toml
 
 LARGEST = 1 << 20
 """Bytes of a file."""

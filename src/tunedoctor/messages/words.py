@@ -13,9 +13,9 @@ from typing import Any, Literal, Protocol, cast
 import msgspec
 
 from tunedoctor.facts import Errors, Unknown
-from tunedoctor.lazy import pattern
 from tunedoctor.messages.match import heard
 from tunedoctor.model.findings import Cure, Finding, Severity, Who, advise, pip, set_variable, tell
+from tunedoctor.model.lazy import pattern
 from tunedoctor.model.snapshot import Facts, Snapshot
 from tunedoctor.model.wording import gib, listed
 from tunedoctor.tables.load import table

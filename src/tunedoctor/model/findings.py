@@ -13,7 +13,7 @@ import msgspec
 from msgspec import structs
 
 from tunedoctor.facts import Host, Interpreter, Unknown
-from tunedoctor.lazy import pattern
+from tunedoctor.model.lazy import pattern
 from tunedoctor.model.versions import normalised
 
 Who = Literal["user", "root", "reboot"]

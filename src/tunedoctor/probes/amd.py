@@ -17,8 +17,8 @@ from tunedoctor.facts import Absent, AmdGpu, AmdGpus, Host, PciBus, RocmStack, U
 from tunedoctor.model.versions import parts
 from tunedoctor.probes.gpus import Adapter, adapters, denied, may_open, render_nodes, tools_say
 from tunedoctor.probes.libraries import system_folders
-from tunedoctor.probing import probe
-from tunedoctor.reading import fields, line, listed, number, read
+from tunedoctor.probes.probing import probe
+from tunedoctor.system.reading import fields, line, listed, number, read
 
 _AMD = "1002"
 _NODES = "sys/class/kfd/kfd/topology/nodes"

@@ -8,12 +8,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from tunedoctor.facts import Compilers, Interpreter, Launcher, Launchers
-from tunedoctor.lazy import pattern
+from tunedoctor.model.lazy import pattern
 from tunedoctor.model.versions import parts
-from tunedoctor.probing import probe
-from tunedoctor.reading import read, start
+from tunedoctor.probes.probing import probe
+from tunedoctor.probes.targeting import which
+from tunedoctor.system.reading import read, start
 from tunedoctor.tables.load import table
-from tunedoctor.targeting import which
 
 
 @probe(Launchers)
@@ -139,7 +139,7 @@ def _nvcc_version(nvcc: str) -> str:
     for name in ("version.json", "version.txt", "include/cuda.h"):
         if told := toolkit_release(read(toolkit / name) or ""):
             return told
-    from tunedoctor.child import run  # noqa: PLC0415
+    from tunedoctor.system.child import run  # noqa: PLC0415
 
     return toolkit_release(run([nvcc, "--version"], timeout=2, limit=4096).out)
 

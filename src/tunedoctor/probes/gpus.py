@@ -22,13 +22,13 @@ from tunedoctor.facts import (
     Unknown,
     Xid,
 )
-from tunedoctor.lazy import pattern
+from tunedoctor.model.lazy import pattern
 from tunedoctor.probes.libraries import find_library
+from tunedoctor.probes.probing import probe
 from tunedoctor.probes.system import mac_processor
-from tunedoctor.probing import probe
-from tunedoctor.reading import line, listed, start
+from tunedoctor.probes.targeting import find_program
+from tunedoctor.system.reading import line, listed, start
 from tunedoctor.tables.load import table
-from tunedoctor.targeting import find_program
 
 _GPU_CLASSES = ("03", "12")
 """Base classes of display controllers and of processing accelerators."""
@@ -145,8 +145,8 @@ def tools_say(
     for name, arguments in tools.items():
         path = find_program(name, environ, more)
         if path and left > 0:
-            from tunedoctor.child import run  # noqa: PLC0415  seldom needed
             from tunedoctor.facts.clean import inert  # noqa: PLC0415
+            from tunedoctor.system.child import run  # noqa: PLC0415  seldom needed
 
             ended = run([path, *arguments], timeout=left, limit=_MOST_SAID)
             left -= ended.seconds
@@ -259,7 +259,7 @@ def kernel_log(pci: PciBus | Unknown | None) -> KernelLog | Absent | Unknown:
     """Read the log of this boot, where a GPU is on the bus that may have written to it."""
     if not isinstance(pci, PciBus) or not (pci.of(_NVIDIA) or pci.of("1002")):
         return Absent(why="no NVIDIA or AMD GPU is here")
-    from tunedoctor.child import run  # noqa: PLC0415  seldom needed
+    from tunedoctor.system.child import run  # noqa: PLC0415  seldom needed
 
     ended = run(["dmesg"], timeout=3.0, limit=_LARGEST)
     if ended.ok and _STAMP.search(ended.out):

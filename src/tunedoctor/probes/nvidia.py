@@ -13,7 +13,6 @@ from typing import NamedTuple
 
 import msgspec
 
-from tunedoctor.child import Ended, run
 from tunedoctor.facts import (
     Absent,
     Host,
@@ -26,10 +25,11 @@ from tunedoctor.facts import (
 )
 from tunedoctor.probes.gpus import cards
 from tunedoctor.probes.libraries import WSL_FOLDER, find_library, library_version
-from tunedoctor.probing import probe
-from tunedoctor.reading import line, read
+from tunedoctor.probes.probing import probe
+from tunedoctor.probes.targeting import find_program
+from tunedoctor.system.child import Ended, run
+from tunedoctor.system.reading import line, read
 from tunedoctor.tables.load import table
-from tunedoctor.targeting import find_program
 
 NVML = "libnvidia-ml.so.1"
 CUDA = "libcuda.so.1"

@@ -20,6 +20,7 @@ from tunedoctor.facts import (
     Unknown,
 )
 from tunedoctor.model.versions import parts, requirement
+from tunedoctor.probes.probing import probe
 from tunedoctor.probes.site_folder import (
     SiteFolder,
     editable_home,
@@ -27,8 +28,14 @@ from tunedoctor.probes.site_folder import (
     module_there,
     read_folder,
 )
-from tunedoctor.probing import probe
-from tunedoctor.reading import NotRegularError, TooLargeError, listed, read, read_regular, start
+from tunedoctor.system.reading import (
+    NotRegularError,
+    TooLargeError,
+    listed,
+    read,
+    read_regular,
+    start,
+)
 from tunedoctor.tables.load import table
 
 _SHOWN = 5

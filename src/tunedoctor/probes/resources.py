@@ -24,9 +24,9 @@ from tunedoctor.facts import (
     Target,
     Unknown,
 )
+from tunedoctor.probes.probing import probe
 from tunedoctor.probes.system import mac_processor
-from tunedoctor.probing import probe
-from tunedoctor.reading import fields, line, number, read
+from tunedoctor.system.reading import fields, line, number, read
 
 NO_LIMIT = 2**60
 """Version 1 has no word for "no limit": it states 2**63 rounded down to a page."""

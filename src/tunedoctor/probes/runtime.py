@@ -13,10 +13,10 @@ from typing import Any, Literal, NamedTuple, TypeVar
 
 import msgspec
 
-from tunedoctor import child
 from tunedoctor.facts import Absent, Interpreter, RunDevice, Runtime, Stage, Stray, Unknown
 from tunedoctor.model.versions import at_least
-from tunedoctor.probing import probe
+from tunedoctor.probes.probing import probe
+from tunedoctor.system import child
 
 OVERALL = 900.0
 """Seconds for all stages, restarts counted in."""

@@ -18,7 +18,7 @@ import msgspec
 
 from tunedoctor.facts import BrokenDistribution, Distribution
 from tunedoctor.model.versions import LONGEST, normalised, parts
-from tunedoctor.reading import TooLargeError, start
+from tunedoctor.system.reading import TooLargeError, start
 
 _BLOCK = 32 * 1024
 _MOST = 256 * 1024

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Literal
 
 from tunedoctor.facts import Absent, Container, Host, Knowledge
-from tunedoctor.lazy import pattern
+from tunedoctor.model.lazy import pattern
 from tunedoctor.model.versions import at_least
-from tunedoctor.probing import probe
-from tunedoctor.reading import line, read
+from tunedoctor.probes.probing import probe
+from tunedoctor.system.reading import line, read
 from tunedoctor.tables.load import WheelTable, table, wheel_table
 
 WINDOWS_11 = 22000
@@ -71,7 +71,7 @@ def linux_host(
 
 def _musl_version(loader: Path) -> str:
     """Return the version that musl's loader prints when it is started alone."""
-    from tunedoctor.child import run  # noqa: PLC0415  few systems have musl
+    from tunedoctor.system.child import run  # noqa: PLC0415  few systems have musl
 
     said = run([str(loader)], timeout=2, limit=4096).err.splitlines()
     return next((one[8:].strip() for one in said if one.startswith("Version ")), "")
@@ -110,7 +110,7 @@ def windows_host(version: tuple[int, int, int], machine: str, *, server: bool) -
 
 
 def _macos(kernel: str, machine: str) -> Host:
-    from tunedoctor.child import run  # noqa: PLC0415
+    from tunedoctor.system.child import run  # noqa: PLC0415
 
     # the kernel shows 10.16 to programs built for an old macOS, unless this variable says no
     environment = {**os.environ, "SYSTEM_VERSION_COMPAT": "0"}
@@ -138,7 +138,7 @@ def mac_processor() -> str:
 
 def _sysctl(name: str) -> str:
     """Return a kernel setting of macOS; "" where there is none of that name."""
-    from tunedoctor.child import run  # noqa: PLC0415
+    from tunedoctor.system.child import run  # noqa: PLC0415
 
     return run(["/usr/sbin/sysctl", "-n", name], timeout=2, limit=4096).out.strip()
 

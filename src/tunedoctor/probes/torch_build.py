@@ -20,8 +20,8 @@ from tunedoctor.facts import (
     Unknown,
 )
 from tunedoctor.model.versions import parts
-from tunedoctor.probing import probe
-from tunedoctor.reading import open_regular, read
+from tunedoctor.probes.probing import probe
+from tunedoctor.system.reading import open_regular, read
 
 LIBRARIES = ("libtorch_python.so", "torch_python.dll")
 """Where the string lies."""

@@ -12,9 +12,9 @@ from packaging.tags import Tag
 from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
 from packaging.version import InvalidVersion, Version
 
-from tunedoctor.child import run
 from tunedoctor.model.versions import at_least, parts
 from tunedoctor.refresh.fetch import host_of
+from tunedoctor.system.child import run
 from tunedoctor.tables.updated import RELEASE
 from tunedoctor.tables.wheels import VARIANT, cuda_of, in_order
 from tunedoctor.wheels.rules import FAMILIES, index_of

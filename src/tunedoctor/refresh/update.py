@@ -12,13 +12,13 @@ import msgspec
 from msgspec.structs import replace
 from packaging.version import Version
 
-from tunedoctor.child import run
 from tunedoctor.model.versions import at_least, parts
 from tunedoctor.refresh import index, merge
 from tunedoctor.refresh.fetch import Client, FetchError, RefusedError
 from tunedoctor.refresh.index import Builds, Indexes, Link, Page, Wheel, parsed, releases
 from tunedoctor.refresh.merge import Learned, Told, needs, told
 from tunedoctor.state.folder import keep
+from tunedoctor.system.child import run
 from tunedoctor.tables.load import CARRIED, CONTRACTS, WHEELS, shipped, wheel_table_with
 from tunedoctor.tables.small import Contracts
 from tunedoctor.tables.updated import Overlay, UpdatedError, encoded, laid_over, read

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from tunedoctor.probes.resources import group_kills
-from tunedoctor.reading import fields, read
+from tunedoctor.system.reading import fields, read
 from tunedoctor.tables.load import table
 from tunedoctor.tables.small import windows_status
 

@@ -29,10 +29,10 @@ from tunedoctor.model.findings import Check
 from tunedoctor.model.snapshot import Snapshot
 from tunedoctor.probes.imports import texts
 from tunedoctor.probes.runtime import Run
-from tunedoctor.reading import read_regular
 from tunedoctor.smoke.answer import Answer, Findings, blames_of
 from tunedoctor.smoke.load import Reading, Watching, facts_of_load, load_of, stages_of_load
 from tunedoctor.smoke.stages import OVERALL, Part, SmokeStage, data_of, run_part, stages_of
+from tunedoctor.system.reading import read_regular
 
 NAMED = ("torch", "transformers", "peft", "tokenizers", "safetensors", "accelerate", "bitsandbytes")
 PRINTED = re.compile(r"\w+(?:\.\w+)*(?:Error|Exception|Interrupt): ")

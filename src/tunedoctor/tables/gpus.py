@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from tunedoctor.lazy import pattern
+from tunedoctor.model.lazy import pattern
 from tunedoctor.tables.load import rows, table
 
 Row = dict[str, Any]

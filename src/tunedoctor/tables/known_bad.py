@@ -12,7 +12,7 @@ from typing import Literal, NamedTuple
 import msgspec
 
 from tunedoctor.facts import Environment, Errors, ErrorText, Packages, TorchBuild
-from tunedoctor.lazy import pattern
+from tunedoctor.model.lazy import pattern
 from tunedoctor.model.versions import pep440, within
 from tunedoctor.tables.load import rows as every
 from tunedoctor.tables.load import table

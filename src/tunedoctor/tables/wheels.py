@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 from packaging.version import Version
 
-from tunedoctor.lazy import pattern
+from tunedoctor.model.lazy import pattern
 from tunedoctor.model.versions import parts, pep440
 from tunedoctor.tables.load import CARRIED, table
 

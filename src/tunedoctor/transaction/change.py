@@ -16,8 +16,8 @@ from tunedoctor.installers.sources import Sources
 from tunedoctor.installers.uv import find_uv, why
 from tunedoctor.model.plan import DeletePath, Install, NewEnvironment, Plan, SetEnv, WriteFile
 from tunedoctor.model.snapshot import Snapshot
-from tunedoctor.reading import read_regular
 from tunedoctor.state.folder import FailureError
+from tunedoctor.system.reading import read_regular
 from tunedoctor.tables.load import table
 from tunedoctor.transaction import records
 from tunedoctor.transaction.ground import SCRIPTS, Ground

@@ -25,7 +25,6 @@ from tunedoctor.facts import (
 )
 from tunedoctor.facts import target as target_facts
 from tunedoctor.facts.target import Compilers, Environment, InstallerConfig, Target
-from tunedoctor.live import NOT_DEEP, take
 from tunedoctor.model.findings import Check
 from tunedoctor.model.plan import Plan, SetEnv
 from tunedoctor.model.snapshot import Snapshot, from_data, to_data
@@ -41,6 +40,7 @@ from tunedoctor.probes.imports import (
     worse,
 )
 from tunedoctor.probes.interpreter import settings_of
+from tunedoctor.probes.live import NOT_DEEP, take
 from tunedoctor.probes.runtime import importing, runtime_of
 from tunedoctor.state.folder import FailureError
 from tunedoctor.tables.small import module_of

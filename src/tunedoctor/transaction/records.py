@@ -20,8 +20,8 @@ from pathlib import Path
 from tunedoctor.installers.tool import Files
 from tunedoctor.model.plan import DeletePath, Plan, SetEnv, WriteFile
 from tunedoctor.model.versions import normalised
-from tunedoctor.reading import read_regular
 from tunedoctor.state.folder import FailureError
+from tunedoctor.system.reading import read_regular
 from tunedoctor.transaction.ground import NEW, Ground
 from tunedoctor.transaction.tree import link, remove_tree, replace
 

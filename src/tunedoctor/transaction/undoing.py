@@ -19,8 +19,8 @@ from pathlib import Path
 
 import msgspec
 
+from tunedoctor.probes.targeting import here
 from tunedoctor.state.folder import FailureError, failure_of, sync
-from tunedoctor.targeting import here
 from tunedoctor.transaction import tree
 from tunedoctor.transaction.journal import DamagedError, Journal, Then, changed_by, known, locked
 from tunedoctor.transaction.outcome import State, Undone

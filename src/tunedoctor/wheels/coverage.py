@@ -11,8 +11,8 @@ from itertools import takewhile
 from typing import NamedTuple
 
 from tunedoctor.facts import Environment, Errors, Host, NvidiaGpu, Runtime, TorchBuild
-from tunedoctor.lazy import pattern
 from tunedoctor.model.findings import Finding, set_variable
+from tunedoctor.model.lazy import pattern
 from tunedoctor.model.snapshot import Facts
 from tunedoctor.model.versions import parts
 from tunedoctor.model.wording import listed

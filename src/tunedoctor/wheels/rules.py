@@ -9,9 +9,9 @@ from collections.abc import Iterable
 from functools import cache, lru_cache
 from typing import Any, Literal
 
-from tunedoctor.config import mirrors
 from tunedoctor.facts import Host, Interpreter
 from tunedoctor.model.versions import at_least, parts, pep440
+from tunedoctor.tables.config import mirrors
 from tunedoctor.tables.load import table
 from tunedoctor.tables.wheels import VARIANT, Build, release_row, releases
 

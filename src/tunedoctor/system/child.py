@@ -15,7 +15,7 @@ from typing import IO, Literal
 
 import msgspec
 
-from tunedoctor import descendants
+from tunedoctor.system import descendants
 
 
 class Ended(msgspec.Struct, frozen=True):

@@ -16,7 +16,7 @@ import msgspec
 
 from tunedoctor.facts import Target
 from tunedoctor.facts.target import NO_ENVIRONMENT
-from tunedoctor.reading import listed, start
+from tunedoctor.system.reading import listed, start
 
 ChosenBy = Literal[
     "--target",

@@ -10,7 +10,7 @@ from typing import Any, Literal, TypeVar
 
 import msgspec
 
-from tunedoctor.reading import read_regular, toml
+from tunedoctor.system.reading import read_regular, toml
 from tunedoctor.tables.load import user_folder
 
 _LARGEST = 1 << 20

@@ -14,7 +14,7 @@ from typing import Any, cast
 
 import msgspec
 
-SHIPPED = Path(__file__).parent / "tables" / "literals.json"
+SHIPPED = Path(__file__).parents[1] / "tables" / "literals.json"
 """Words by expression, as tools/build_literals.py read them."""
 SHORTEST = 2
 """Characters of a word that is worth looking for."""

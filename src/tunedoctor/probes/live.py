@@ -9,8 +9,8 @@ from tunedoctor.facts.target import NOT_RUN
 from tunedoctor.model.snapshot import Snapshot
 from tunedoctor.probes import builtin_probes
 from tunedoctor.probes.imports import remember, with_remembered
-from tunedoctor.probing import examine
-from tunedoctor.targeting import here
+from tunedoctor.probes.probing import examine
+from tunedoctor.probes.targeting import here
 
 NOT_DEEP = Absent(why=NOT_RUN)
 

@@ -9,7 +9,7 @@ import os
 import stat
 from typing import Any, BinaryIO
 
-from tunedoctor.lazy import pattern
+from tunedoctor.model.lazy import pattern
 
 _FLAGS = (
     os.O_RDONLY
