@@ -106,6 +106,8 @@ BROKEN = {
     "l477-guanaco-gated-or-offline": 4,
     "m212-medsam-colab-zmq": 3,
     "o1170-panml-flan-t5-results": 3,
+    "v350-tpk-nvcc-113-conda-toolkit-102": 1,
+    "y632-bmtrain-cuda121-torch118-zh": 1,
 }
 """Reports that somebody pasted with broken lines, or whose author broke them himself, and how many."""
 MISJOINED = {
@@ -115,6 +117,7 @@ MISJOINED = {
     "m296-miniconda-import-pytorch": 1,  # two steps of a list
     "o1102-kohya-sdxl-compass-cpu": 2,  # columns of a log of one width
     "o2118-dkms-6-8-0-44-autoinstall-failed": 5,  # DKMS's own lines
+    "v053-hcgf-gbk-windows": 1,  # a word of the user below an error
 }
 """What is joined today and should not be; one that stays whole must leave the list."""
 

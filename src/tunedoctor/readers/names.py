@@ -130,7 +130,7 @@ def _fabric(text: str) -> str:
 
 def _hexadecimal(text: str) -> str:
     """Return the four hex digits of "0x744c" or "744c"; "" for anything else."""
-    digits = text.lower().removeprefix("0x")
+    digits = text.strip().lower().removeprefix("0x")
     return digits if len(digits) == 4 and not set(digits) - _HEX and digits != "0000" else ""
 
 
