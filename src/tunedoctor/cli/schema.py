@@ -10,7 +10,7 @@ from tunedoctor.cli.output import write
 from tunedoctor.render.json import render
 
 SCHEMAS = {
-    "report": "report.Report",
+    "report": "diagnosis.report.Report",
     "wheel": "wheels.choose.Answer",
     "matrix": "wheels.matrix.Matrix",
     "set": "planning.set_answer.Answer",
