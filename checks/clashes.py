@@ -25,6 +25,8 @@ class _Told(NamedTuple):
     fix: dict[str, str]
     said: str = ""
     """The error that tells it, "" where versions do."""
+    rests_on: frozenset[str] = frozenset()
+    """Libraries whose present release asks for the fix, and which the fix leaves."""
     names: Sequence[str] = ()
     """The two that do not fit together."""
     note: str = ""
@@ -50,7 +52,7 @@ def library_version_clash(
     if not found:
         return _suspected(facts) or (packages if isinstance(packages, api.Unknown) else None)
     shown = [one for one in found if one.severity == found[0].severity]
-    fix = api.merged(one.fix for one in shown)
+    fix = api.lasting([(one.fix, one.rests_on) for one in shown], api.known(packages))
     # of names without versions pip leaves what is there, unless it is told to look for newer ones
     newer = () if any(v not in ("", "*") for v in fix.values()) else ("--upgrade",)
     command = facts.pip("install", *newer, *api.pinned(fix)) if fix else api.Cure()
@@ -83,6 +85,7 @@ def _pair(one: api.Broken, note: str) -> _Told:
         api.pair_means(one.row),
         one.row.fix,
         one.said,
+        frozenset(one.versions.keys() - one.row.fix.keys()),
         names if len(names) > 1 or not both else [both],
         note,
     )
@@ -144,6 +147,7 @@ def _clash(one: api.Unmet, facts: api.Facts) -> _Told:
         f"{owner} {one.owner.version} requires {one.wanted}, and {one.name} {one.installed} is installed",
         means,
         {one.name: one.specifier},
+        rests_on=frozenset({owner}),
         names=(owner, one.name),
     )
 

@@ -4,6 +4,7 @@
 from tunedoctor import facts
 from tunedoctor.advice.cures import (
     amd_on_bus,
+    lasting,
     merged,
     pair_finding,
     pair_found,

@@ -3,11 +3,11 @@
 import re
 from collections.abc import Iterable, Mapping, Sequence
 
-from tunedoctor.facts import AmdGpu, PciBus
+from tunedoctor.facts import AmdGpu, Packages, PciBus
 from tunedoctor.model.findings import Cure, Finding, advise, pip, set_variable
 from tunedoctor.model.lazy import pattern
 from tunedoctor.model.snapshot import Facts
-from tunedoctor.model.versions import narrowed
+from tunedoctor.model.versions import narrowed, within
 from tunedoctor.tables.gpus import amd_gfx, amd_gfx_by_name
 from tunedoctor.tables.known_bad import Broken, Row, broken_pairs
 from tunedoctor.tables.load import table
@@ -41,6 +41,36 @@ def merged(fixes: Iterable[Mapping[str, str]]) -> dict[str, str]:
             found.setdefault(name, []).append(spec if spec != "*" else "")
     joined = {name: ",".join(dict.fromkeys(filter(None, specs))) for name, specs in found.items()}
     return {name: (narrowed([spec]) or spec) or "*" for name, spec in joined.items()}
+
+
+_Fix = tuple[Mapping[str, str], frozenset[str]]
+"""Ranges by name, and the libraries whose present release asks for them."""
+
+
+def lasting(fixes: Sequence[_Fix], packages: Packages | None) -> dict[str, str]:
+    """Join fixes. What was said of a release falls away where another fix moves that library to another release."""
+    pending, kept = list(fixes), list[_Fix]()
+    while pending:
+        free = [
+            one
+            for one in pending
+            if not any(_moves(other, one, packages) for other in pending if other is not one)
+        ] or pending[:1]
+        kept += free
+        pending = [
+            one
+            for one in pending
+            if one not in free and not any(_moves(other, one, packages) for other in free)
+        ]
+    return merged(fix for fix, _ in kept)
+
+
+def _moves(one: _Fix, other: _Fix, packages: Packages | None) -> bool:
+    """Tell whether `one` takes away a release on which `other` rests."""
+    return packages is not None and any(
+        within(packages.version(name), one[0][name].replace("*", "")) is False
+        for name in other[1] & one[0].keys()
+    )
 
 
 _STAGES = {
