@@ -127,7 +127,7 @@ def test_the_scripts_run_on_other_pythons(version: str) -> None:
         pytest.skip(f"Python {version} is not installed under ~/.pyenv")
     code = "import sys; sys.dont_write_bytecode = True; [compile(open(f).read(), f, 'exec') for f in sys.argv[1:]]"
     files = [
-        str(HERE / "target" / "run_smoke.py"),
+        str(HERE / "target" / "start.py"),
         *map(str, (HERE / "target" / "smoke").glob("*.py")),
     ]
     subprocess.run([str(found[-1]), "-c", code, *files], check=True)

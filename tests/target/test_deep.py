@@ -11,7 +11,7 @@ import pytest
 
 import tunedoctor
 
-SCRIPT = Path(tunedoctor.__file__).parent / "target" / "deep"
+SCRIPT = Path(tunedoctor.__file__).parent / "target" / "start.py"
 
 MADE_UP_TORCH = """
 __version__ = "2.6.0+cu124"
@@ -36,7 +36,7 @@ def tell(
     for name, text in files.items():
         (folder / f"{name}.py").write_text(text)
     done = subprocess.run(
-        [python, "-S", str(SCRIPT), *arguments],
+        [python, "-S", str(SCRIPT), "deep", "--seconds", "0", *arguments],
         capture_output=True,
         text=True,
         timeout=60,

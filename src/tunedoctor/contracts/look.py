@@ -22,7 +22,7 @@ SECONDS = 90.0
 """For all libraries: some 8 of CPU for a common stack."""
 OLDEST = "3.8"
 """Python that the script needs."""
-_SCRIPT = Path(__file__).parent.parent / "target" / "contracts"
+_SCRIPT = Path(__file__).parent.parent / "target" / "start.py"
 _LARGEST_RECORD = 8 << 20
 _Read = Callable[[str, str], bytes]
 """Location and metadata of a distribution -> its RECORD; empty where it has none."""
@@ -73,7 +73,7 @@ def look_at(
         "seconds": SECONDS,
     }
     ended = child.run(
-        [python, "-I", "-S", "-B", str(_SCRIPT)],
+        [python, "-I", "-S", "-B", str(_SCRIPT), "contracts"],
         timeout=SECONDS + 10.0,
         stdin=msgspec.json.encode(request).decode(),
     )

@@ -1,6 +1,6 @@
 """Run the stack inside the target, in a child, and tell what it said: only `--deep` does so.
 
-`target/deep` tells of each stage before and after it. A stage that stays silent too long is
+`target/deep.py` tells of each stage before and after it. A stage that stays silent too long is
 hung; where the child dies, the stage that was begun last crashed. After a crash or a hang of a
 stage other than `import torch` the script starts again without it, so that later stages are told.
 """
@@ -34,7 +34,7 @@ FRAMES = 6
 OLDEST = "3.8"
 """Python that the script needs."""
 
-SCRIPT = Path(__file__).parent.parent / "target" / "deep"
+SCRIPT = Path(__file__).parent.parent / "target" / "start.py"
 
 
 class Data(msgspec.Struct, frozen=True):
@@ -129,7 +129,7 @@ def runtime_of(
         return max(line.limit, limit) + GRACE
 
     ends = time.monotonic() + OVERALL
-    argv = [python, str(SCRIPT), "--seconds", str(limit), *words]
+    argv = [python, str(SCRIPT), "deep", "--seconds", str(limit), *words]
     runs: list[Run] = []
     while len(runs) <= RESTARTS and (left := ends - time.monotonic()) > 0:
         lines.clear()
@@ -230,7 +230,10 @@ def broken(run: Run) -> Stage:
     )
 
 
-_OURS = (f'"{SCRIPT}{os.sep}', '"<frozen', "importlib/__init__.py")
+_OURS = (
+    *(f'"{SCRIPT.with_name(one)}"' for one in ("deep.py", "telling.py", "start.py")),
+    *('"<frozen', "importlib/__init__.py"),
+)
 """Marks of frames of the script and of the import system, which are none of the tested packages."""
 
 

@@ -13,7 +13,7 @@ from tunedoctor import child
 from tunedoctor.probes.runtime import GRACE, IDLE, steered
 from tunedoctor.running.deaths import killed_for_memory, kills_now
 
-SCRIPT = Path(__file__).parent.parent / "target" / "run_smoke.py"
+SCRIPT = Path(__file__).parent.parent / "target" / "start.py"
 STAGE = 60.0
 """Seconds without a word inside a stage; the script grants imports twice that, and says so."""
 OVERALL = 1800.0

@@ -11,8 +11,8 @@ import tempfile
 import time
 from typing import Any
 
-from ..deep.telling import Missing, Teller, Wrong, installed
-from .lab import Lab, choose_device, import_one, import_stages, needs, shown
+from ..telling import Missing, Teller, Wrong, installed
+from .lab import NEEDED, Lab, began, needs, shown
 from .tiny import STEPS, Batch, Ledger, Trained, batch, llama, wrapped
 
 SAME = 1e-4
@@ -111,10 +111,8 @@ def workers(lab: Lab, data: dict[str, Any]) -> None:
 def compiling(tell: Teller, asked: Any) -> None:
     """Compile a forward and its backward, and compare."""
     lab = Lab(asked.device)
-    if import_one(tell, lab, "torch") and tell.stage(
-        "device", lambda data: choose_device(lab, data)
-    ):
-        tell.stage("compile", lambda data: _compiled(lab, data))
+    if began(tell, lab, "torch"):
+        tell.stage("compile", _compiled, lab)
 
 
 def _compiled(lab: Lab, data: dict[str, Any]) -> None:
@@ -143,16 +141,11 @@ def quantised(tell: Teller, asked: Any) -> None:
     lab = Lab(asked.device)
     scratch = asked.scratch or tempfile.mkdtemp(prefix="doctor-smoke-")
     # where it is not installed, nothing else is worth importing
-    if not installed("bitsandbytes"):
-        import_one(tell, lab, "bitsandbytes")
-    elif (
-        import_stages(tell, lab)
-        and import_one(tell, lab, "bitsandbytes")
-        and tell.stage("device", lambda data: choose_device(lab, data))
-    ):
-        tell.stage("8-bit", lambda data: _layer(lab, "8-bit", data))
-        if tell.stage("4-bit", lambda data: _layer(lab, "4-bit", data)):
-            tell.stage("QLoRA step", lambda data: _qlora(lab, scratch, data))
+    first = NEEDED if installed("bitsandbytes") else ()
+    if began(tell, lab, *first, "bitsandbytes"):
+        tell.stage("8-bit", _layer, lab, "8-bit")
+        if tell.stage("4-bit", _layer, lab, "4-bit"):
+            tell.stage("QLoRA step", _qlora, lab, scratch)
 
 
 def _layer(lab: Lab, kind: str, data: dict[str, Any]) -> None:

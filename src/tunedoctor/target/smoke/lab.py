@@ -7,8 +7,8 @@ import os
 import sys
 from typing import Any
 
-from ..deep.device import kind_of
-from ..deep.telling import Missing, Teller, Wrong, attempt, installed, reach, text_of
+from ..deep import kind_of
+from ..telling import Missing, Teller, Wrong, attempt, installed, reach, text_of
 
 QUIET = {
     "HF_HUB_OFFLINE": "1",
@@ -83,22 +83,22 @@ class Lab:
         return most if isinstance(most, int) else None
 
 
-def shut_out() -> None:
-    """Keep libraries out that nothing asked for."""
+def quiet(asked_for: str = "") -> None:
+    """Keep the network out, and libraries that nothing asked for."""
+    os.environ.update(QUIET)
     # None in sys.modules: find_spec says that it is not there, an import raises ImportError
-    for name in UNASKED:
+    for name in {*UNASKED} - {asked_for}:
         sys.modules.setdefault(name, None)  # type: ignore[arg-type]
 
 
-def import_stages(tell: Teller, lab: Lab) -> bool:
-    """Import each library in a stage of its own; False where one failed, and the rest was not tried."""
-    return all(import_one(tell, lab, name, there=True) for name in NEEDED)
-
-
-def import_one(tell: Teller, lab: Lab, name: str, *, there: bool = False) -> bool:
-    """Import one library in a stage; skipped, and False, where it is not installed."""
-    why_not = "" if there or installed(name) else name + " is not installed"
-    return tell.stage("import " + name, lambda data: import_into(lab, name, data), why_not)
+def began(tell: Teller, lab: Lab, *names: str, choose: bool = True) -> bool:
+    """Import libraries and choose the device, each in a stage of its own; False where one failed."""
+    quiet(names[-1] if names else "")
+    for name in names or NEEDED:
+        why_not = "" if name in NEEDED or installed(name) else name + " is not installed"
+        if not tell.stage("import " + name, import_into, lab, name, why_not=why_not):
+            return False
+    return not choose or tell.stage("device", choose_device, lab)
 
 
 def import_into(lab: Lab, name: str, data: dict[str, Any]) -> None:

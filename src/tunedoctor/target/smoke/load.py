@@ -6,9 +6,9 @@ import statistics
 import time
 from typing import Any
 
-from ..deep.telling import Teller, Wrong
+from ..telling import Teller, Wrong
 from . import kernels, tiny
-from .lab import Lab, choose_device, finite, import_stages, shut_out
+from .lab import Lab, began, finite
 
 STEPS = 8
 """Steps of a round; each round starts from the same adapters."""
@@ -30,16 +30,10 @@ fit."""
 def load(tell: Teller, asked: Any) -> None:
     """Run the stages of a long load."""
     lab = Lab(asked.device)
-    shut_out()
     rounds = Rounds(lab, asked.minutes * 60, tell)
-    if (
-        import_stages(tell, lab)
-        and tell.stage("device", lambda data: choose_device(lab, data))
-        and kernels.stages(tell, lab)
-        and tell.stage("load", rounds.run)
-    ):
+    if began(tell, lab) and kernels.stages(tell, lab) and tell.stage("load", rounds.run):
         few = "too few rounds to compare" if len(rounds.speeds) < FEWEST else ""
-        tell.stage("load speed", rounds.steady, few)
+        tell.stage("load speed", rounds.steady, why_not=few)
 
 
 class Rounds:

@@ -7,7 +7,7 @@ import os
 from typing import Any, Iterator
 
 from .. import train_rows
-from ..deep.telling import Wrong
+from ..telling import Wrong
 from .lab import Lab  # noqa: TC001
 from .tiny import Batch, of_rows
 

@@ -10,8 +10,10 @@ import threading
 import time
 from typing import Any
 
-from ..deep.telling import Wrong
-from .lab import Lab, shown
+from .. import telling
+from ..telling import Wrong
+from . import mine, tiny
+from .lab import NEEDED, Lab, choose_device, import_into, quiet, shown
 from .tiny import PAD, Batch, tokenizer
 
 MERGE = 1e-3
@@ -66,7 +68,7 @@ class Fresh:
         """Start it; its standard error goes to a file in `folder`."""
         self.errors = os.path.join(folder, "fresh.log")
         here = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-        argv = [sys.executable, os.path.join(here, "run_smoke.py"), "reload", *arguments]
+        argv = [sys.executable, os.path.join(here, "start.py"), "reload", *arguments]
         pipe = subprocess.PIPE
         with open(self.errors, "wb") as log:
             self.process = subprocess.Popen(argv, stdin=pipe, stdout=pipe, stderr=log)  # noqa: S603  own script
@@ -99,6 +101,37 @@ class Fresh:
             last = [line.strip() for line in log.read()[-4000:].splitlines() if line.strip()]
         end = "gave no answer" if code is None else f"ended with {code}"
         return end + (": " + last[-1] if last else "")
+
+
+def fresh_part(tell: telling.Teller, asked: Any) -> None:
+    """Be the fresh process: import, wait for the question on standard input, load, compute, answer."""
+    try:
+        answer = _answer(asked)
+    except BaseException as error:
+        answer = {"error": telling.told(error).splitlines()[-1]}
+    tell.say(answer=answer)
+
+
+def _answer(asked: Any) -> dict[str, Any]:
+    lab = Lab(asked.device)
+    quiet()
+    for name in NEEDED:
+        import_into(lab, name, {})
+    question = json.loads(sys.stdin.readline() or "{}")
+    if not question:
+        return {}
+    began = time.perf_counter()
+    lab.asked_device = question["device"]
+    choose_device(lab, {})
+    if asked.model:
+        rows, pad = mine.tokens_of(lab, asked, mine.read_samples(asked, {}))
+        model, batches = mine.of_user(lab, asked, rows, pad)
+    else:
+        model, batches = tiny.llama(lab), [tiny.batch(lab)]
+    loaded = lab.peft.PeftModel.from_pretrained(model, question["folder"])
+    found = logits(lab, loaded, batches[0])
+    lab.torch.save(found, os.path.join(question["folder"], "logits.pt"))
+    return {"seconds": round(time.perf_counter() - began, 3)}
 
 
 def reload(  # noqa: PLR0913  what the two processes share

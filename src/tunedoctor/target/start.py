@@ -1,0 +1,67 @@
+"""Start one of the doctor's scripts in the target: `python start.py PART OPTIONS`.
+
+The scripts import each other as the package `doctor_target`, made here of this folder: no folder is put on sys.path, so
+nothing of the user's is shadowed. This stands outside of `if __name__` because worker processes that are spawned
+run this file again before they look for what they were sent. All but "contracts" tell of their stages as telling.py
+has it.
+"""
+
+import importlib
+import importlib.util
+import os
+import sys
+from typing import List
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+PACKAGE = "doctor_target"
+PARTS = {
+    "contracts": "contracts.look.main",
+    "deep": "deep.deep",
+    "core": "smoke.core.core",
+    "bitsandbytes": "smoke.extras.quantised",
+    "compile": "smoke.extras.compiling",
+    "ranks": "smoke.ranks.ranks",
+    "load": "smoke.load.load",
+    "reload": "smoke.saving.fresh_part",
+}
+
+if PACKAGE not in sys.modules:
+    if sys.path and os.path.abspath(sys.path[0] or ".") == HERE:
+        del sys.path[0]
+    spec = importlib.util.spec_from_file_location(
+        PACKAGE, os.path.join(HERE, "__init__.py"), submodule_search_locations=[HERE]
+    )
+    if spec is not None:
+        sys.modules[PACKAGE] = importlib.util.module_from_spec(spec)
+
+
+def main(part: str, argv: List[str]) -> None:
+    """Run one part to its end; the doctor wrote the arguments, so that mistakes are the doctor's."""
+    module, _, name = PARTS[part].rpartition(".")
+    if part == "contracts":  # it reads its request, and starts as little as it can
+        importlib.import_module(f"{PACKAGE}.{module}").main()
+        return
+    import argparse
+
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--seconds", type=float, default=60.0, help="limit of a silent stage")
+    parser.add_argument("--skip", action="append", default=[], help="a stage")
+    parser.add_argument("--also", action="append", default=[], help="a module besides the stack")
+    parser.add_argument("--imports", action="store_true", help="nothing that starts a GPU")
+    parser.add_argument("--device", default="", help="as torch calls it; empty: the best there is")
+    parser.add_argument("--scratch", default="", help="an empty folder for what is saved")
+    parser.add_argument("--model", default="", help="folder of the user's model")
+    parser.add_argument("--data", default="", help="the user's text: .jsonl, .csv or plain")
+    parser.add_argument("--steps", type=int, default=0, help="of the user's model")
+    parser.add_argument("--length", type=int, default=512, help="longest sample of --data, tokens")
+    parser.add_argument("--minutes", type=float, default=10.0, help="of load")
+    asked = parser.parse_args(argv)
+    rank = int(os.environ.get("RANK", "0")) if part == "ranks" else 0
+    tell = importlib.import_module(PACKAGE + ".telling").Teller(asked.seconds, asked.skip, rank)
+    work = getattr(importlib.import_module(f"{PACKAGE}.{module}"), name)
+    tell.leave(**(work(tell, asked) or {}))
+
+
+if __name__ == "__main__":
+    sys.dont_write_bytecode = True
+    main(sys.argv[1], sys.argv[2:])
