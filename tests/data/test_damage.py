@@ -26,14 +26,14 @@ DAMAGED: dict[bytes, tuple[str, str]] = {
     b'{"prompt": "a", "completion": None}': ("no-json", "Python's None"),
     b'{"prompt": "a", "completion": NaN}': ("no-json", "NaN"),
     b'{"prompt": "a", "completion": "b",}': ("no-json", ""),
-    b'{"prompt": "a" "completion": "b"}': ("no-json", "a comma"),
+    b'{"prompt": "a" "completion": "b"}': ("no-json", "',' delimiter"),
     b'{"prompt": "a", "completion": "b"}{"prompt": "c", "completion": "d"}': ("no-json", "two values"),
     b'{"prompt": "a\tb", "completion": "c"}': ("no-json", "control character"),
     b'{"prompt": "a", "completion": "\\x41"}': ("no-json", "escape"),
     b"<html>504 Gateway Time-out</html>": ("no-json", ""),
     b"[" * 100_000: ("no-json", "nested too deep"),
     b"[1, 2]": ("no-object", "a list"),
-    b'"text"': ("no-object", "a string"),
+    b'"text"': ("no-object", "text"),
     b"null": ("no-object", "null"),
     b'{"prompt": "caf\xe9", "completion": "It is closed."}': ("not-utf8", "0xe9"),
     b'{"foo": "a"}': ("unknown-form", "foo"),
@@ -67,100 +67,55 @@ def test_a_damaged_line_is_named_and_the_others_are_read(
     assert file.forms["prompt-completion"] >= 9
 
 
-def test_lines_are_numbered_over_blocks(tmp_path: Path) -> None:
-    filler = json.dumps({"text": "word " * 2000}).encode()
-    data = b"\n".join([filler] * 700 + [b"{broken"] + [filler] * 700 + [b"{broken"])
-    _, faults = faults_of(tmp_path / "a.jsonl", data)
-    assert [one.line for one in faults["no-json"].places] == [701, 1402]
+FILLER = json.dumps({"text": "word " * 2000}).encode()
+ELEMENTS = [json.dumps(row, indent=1) for row in ROWS]
+WHOLE = "[\n" + ",\n".join(ELEMENTS) + "\n]\n"
+ONE_LINE = [f'{{"prompt":"q{i}","completion":"an answer, {i}."}}' for i in range(20_000)]
+BROKEN = [one.replace('","', ',"', 1) if i % 100 == 0 else one for i, one in enumerate(ONE_LINE)]
+RECORDS = [
+    "prompt,completion",
+    *(f"What is {i}?,It is {i}." for i in range(3)),
+    'What is "3?,"It is 3.',
+    "What is 4?,It is 4.",
+]
+NUMBERS = gzip.compress(
+    b"\n".join(b'{"text": "%d is a number."}' % (i * 7919) for i in range(20_000))
+)
+MB = "word " * 8_000_000
+CASES: dict[str, tuple[str, bytes, int, dict[str, list[int]]]] = {
+    "numbers over blocks": ("a.jsonl", b"\n".join(([FILLER] * 700 + [b"{broken"]) * 2), 1400, {"no-json": [701, 1402], "duplicate": []}),
+    "an element": ("a.json", WHOLE.replace(ELEMENTS[3], ELEMENTS[3].replace('",', '"')).encode(), 8, {"no-json": [14]}),
+    "every hundredth": ("a.json", f"[{','.join(BROKEN)}]".encode(), 19_800, {"no-json": [1] * 200}),
+    "too long an element": ("a.json", f'[{{"text": "{MB}"}},{{"text": "It is read."}}]'.encode(), 1, {"no-json": [1]}),
+    "too long a line": ("a.jsonl", f'{{"text": "{MB}"}}\n{{"text": "It is read."}}'.encode(), 1, {"too-long": [1]}),
+    "ends early": ("a.json", WHOLE[:-30].encode(), 8, {"ends-early": []}),
+    "a quote is open": ("a.csv", "\n".join(RECORDS).encode(), 4, {"broken-quote": [5]}),
+    "other cells": ("a.csv", b'prompt,completion\na,b\n"c\nc",d\ne\nf,g,h\ni,j\n', 3, {"wrong-columns": [5, 6]}),
+    "gzip": ("a.jsonl.gz", NUMBERS, 20_000, {}),
+    "list": ("a.json", json.dumps(ROWS).encode(), 9, {}),
+    "list of lines": ("a.json", json.dumps(ROWS, indent=2).encode(), 9, {}),
+    "a list that is held": ("a.json", json.dumps({"version": "1.0", "data": ROWS}).encode(), 9, {}),
+    "more behind it": ("a.json", json.dumps({"data": ROWS, "more": {"a": [1]}}, indent=2).encode(), 9, {}),
+    "objects": ("a.json", "\n".join(json.dumps(row, indent=2) for row in ROWS).encode(), 9, {}),
+    "lines": ("a.json", b"\n".join(LINES), 9, {}),
+    **{f"nothing {one!r}": ("a.json", one, 0, {"no-rows": [0]}) for one in (b"", b"\n\n", b"[]", b"\xef\xbb\xbf")},
+    **{f"{code} {name}": (name, text.encode(code), 9, {"byte-order-mark" if code == "utf-8-sig" else "not-utf8-file": [0]})
+       for code in ("utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-8-sig")
+       for name, text in (("a.json", WHOLE), ("a.jsonl", "\n".join(map(json.dumps, ROWS))))},
+}  # fmt: skip
 
 
-def test_an_element_of_a_document_that_is_damaged(tmp_path: Path) -> None:
-    good = [json.dumps(row, indent=1) for row in ROWS]
-    bad = good[3].replace('",', '"')
-    text = "[\n" + ",\n".join([*good[:3], bad, *good[4:]]) + "\n]\n"
-    found, faults = faults_of(tmp_path / "a.json", text.encode())
-    assert [one.line for one in faults["no-json"].places] == [2 + 3 * 4]
-    assert found.files[0].rows == 8
-    assert found.files[0].unreadable == 1
-
-
-def test_damage_of_every_hundredth_row_of_one_line_loses_no_other(tmp_path: Path) -> None:
-    rows = [f'{{"prompt":"q{i}","completion":"an answer, {i}."}}' for i in range(20_000)]
-    for i in range(0, 20_000, 100):
-        rows[i] = rows[i].replace(f'q{i}"', f"q{i}")
-    found, faults = faults_of(tmp_path / "a.json", f"[{','.join(rows)}]".encode())
-    assert found.files[0].rows == 19_800
-    assert faults["no-json"].count == 200
-    assert set(faults) == {"no-json"}
-
-
-def test_the_row_behind_one_that_is_too_long(tmp_path: Path) -> None:
-    long = "word " * 8_000_000
-    for name, start, between, end in (("a.json", "[", ",", "]"), ("a.jsonl", "", "\n", "")):
-        text = f'{start}{{"text": "{long}"}}{between}{{"text": "It is read."}}{end}'
-        found, faults = faults_of(tmp_path / name, text.encode())
-        assert (found.files[0].rows, found.files[0].unreadable) == (1, 1)
-        assert [one.line for one in (faults.get("too-long") or faults["no-json"]).places] == [1]
-
-
-def test_a_document_that_ends_early(tmp_path: Path) -> None:
-    text = json.dumps(ROWS, indent=1)
-    found, faults = faults_of(tmp_path / "a.json", text[: len(text) - 30].encode())
-    assert "ends-early" in faults
-    assert found.files[0].rows == 8
-
-
-@pytest.mark.parametrize("text", [
-    json.dumps(ROWS),
-    json.dumps(ROWS, indent=2),
-    json.dumps({"version": "1.0", "data": ROWS}),
-    json.dumps({"data": ROWS, "more": {"a": [1]}}, indent=2),
-    "\n".join(json.dumps(row, indent=2) for row in ROWS),
-    "\n".join(map(json.dumps, ROWS)),
-])  # fmt: skip
-def test_documents_of_every_build(tmp_path: Path, text: str) -> None:
-    found, faults = faults_of(tmp_path / "a.json", text.encode())
-    assert found.files[0].rows == 9
-    assert not faults
-
-
-def test_a_record_whose_quote_is_not_closed_loses_no_other(tmp_path: Path) -> None:
-    rows = ["prompt,completion", *(f"What is {i}?,It is {i}." for i in range(8))]
-    rows[4] = 'What is "3?,"It is 3.'
-    found, faults = faults_of(tmp_path / "a.csv", "\n".join(rows).encode())
-    assert [one.line for one in faults["broken-quote"].places] == [5]
-    assert found.files[0].rows == 7
-
-
-def test_a_record_with_other_cells_than_the_header(tmp_path: Path) -> None:
-    data = b'prompt,completion\na,b\n"c\nc",d\ne\nf,g,h\ni,j\n'
-    found, faults = faults_of(tmp_path / "a.csv", data)
-    places = [(one.line, one.detail) for one in faults["wrong-columns"].places]
-    assert places == [(5, "1 cells, the header has 2"), (6, "3 cells, the header has 2")]
-    assert found.files[0].rows == 3
-
-
-@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-8-sig"])
-@pytest.mark.parametrize("name", ["a.jsonl", "a.json"])
-def test_encodings(tmp_path: Path, encoding: str, name: str) -> None:
-    text = json.dumps(ROWS) if name == "a.json" else "\n".join(map(json.dumps, ROWS))
-    found, faults = faults_of(tmp_path / name, text.encode(encoding))
-    assert found.files[0].rows == 9
-    assert set(faults) == ({"byte-order-mark"} if encoding == "utf-8-sig" else {"not-utf8-file"})
+@pytest.mark.parametrize("case", CASES)
+def test_what_is_read_and_what_is_told_with_its_line(tmp_path: Path, case: str) -> None:
+    name, data, rows, wanted = CASES[case]
+    found, faults = faults_of(tmp_path / name, data)
+    assert found.files[0].rows == rows
+    assert faults.keys() - {"blank", "byte-order-mark"} == wanted.keys() - {"byte-order-mark"}
+    for kind, lines in wanted.items():
+        assert not lines or [one.line for one in faults[kind].places] == lines
 
 
 def test_compressed_data_that_break_off(tmp_path: Path) -> None:
-    lines = [json.dumps({"text": f"{i * 7919} is a number."}).encode() for i in range(20_000)]
-    whole = gzip.compress(b"\n".join(lines))
-    found, faults = faults_of(tmp_path / "a.jsonl.gz", whole[: len(whole) // 2])
+    found, faults = faults_of(tmp_path / "a.jsonl.gz", NUMBERS[: len(NUMBERS) // 2])
     assert "ends-early" in faults
     assert found.files[0].rows > 5000
-    found, faults = faults_of(tmp_path / "a.jsonl.gz", whole)
-    assert found.files[0].rows == 20_000
-    assert not faults
-
-
-def test_files_without_rows(tmp_path: Path) -> None:
-    for data in (b"", b"\n\n", b"[]", b"\xef\xbb\xbf"):
-        _, faults = faults_of(tmp_path / "a.json", data)
-        assert "no-rows" in faults, data

@@ -11,25 +11,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tunedoctor.data import lengths
-from tunedoctor.data.examine import Asked, block, row
-from tunedoctor.data.secrets import secrets_in
-from tunedoctor.data.tally import Tally
+from tunedoctor.data.examine import Asked, Tally, block, row
 from tunedoctor.tables.secrets import kinds
 
+NAMES = ["messages", "role", "content", "prompt", "completion", "text", "chosen", "rejected", "from", "value", "instruction", "output", "x"]  # fmt: skip
 JSON = st.recursive(
     st.none() | st.booleans() | st.floats() | st.text(max_size=8),
     lambda inner: (
-        st.lists(inner, max_size=3)
-        | st.dictionaries(
-            st.sampled_from(
-                ["messages", "role", "content", "prompt", "completion", "text", "chosen"]
-            )
-            | st.sampled_from(
-                ["rejected", "conversations", "from", "value", "instruction", "output", "x"]
-            ),
-            inner,
-            max_size=4,
-        )
+        st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(NAMES), inner, max_size=4)
     ),
     max_leaves=12,
 )
@@ -77,17 +66,10 @@ def _object(line: bytes) -> bool:
 @given(JSON)
 def test_any_row_is_examined(value: Any) -> None:
     found = Tally()
-    row(found, 1, value, kinds("data"), Asked(sampled=0))
+    row(found, 1, value, kinds("data"), Asked(sampled=True))
     assert found.rows + found.unreadable == 1
     assert sum(found.lengths.values()) == len(found.marks) == len(found.samples)
     assert found.learned <= found.tokens
-
-
-@given(st.text(max_size=400))
-def test_secrets_of_any_text(text: str) -> None:
-    for kind, said in secrets_in(text, kinds("data")):
-        assert kind in ("secret", "personal")
-        assert said.endswith("characters")
 
 
 @given(
@@ -101,8 +83,4 @@ def test_histograms_add_up(counts: dict[int, int], seq: int) -> None:
     assert rows <= sum(counts.values())
     assert tokens == sum(max(0, length - seq) * n for length, n in counts.items())
     assert min(counts) <= lengths.quantile(counts, 0.5) <= max(counts)
-
-
-@given(st.integers(0, 10**9))
-def test_a_rounded_length_is_not_shorter_and_close(length: int) -> None:
-    assert length <= lengths.rounded(length) <= length * 1.01
+    assert all(x <= lengths.rounded(x) <= x * 1.01 for x in counts)

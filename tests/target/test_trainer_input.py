@@ -17,36 +17,17 @@ def chat(*roles: str) -> str:
 
 
 DAMAGED = [
-    ("d.jsonl", b"", "no row, or no answer"),
     ("d.jsonl", b"\n\n", "no row, or no answer"),
-    ("d.csv", b"prompt,completion\n", "no row, or no answer"),
     ("d.jsonl", GOOD * 2 + b'{"prompt": "a", "comp', "line 3: no JSON: Unterminated string"),
-    ("d.jsonl", GOOD + b"{'prompt': 'a'}\n", "line 2: no JSON: "),
-    ("d.jsonl", b'{"text": "a\n' + GOOD, "line 1: no JSON: Unterminated"),
     ("d.jsonl", GOOD + b'"text"\n', 'line 2: no row to learn from: "text"'),
-    ("d.jsonl", b'[\n{"text": "a"}\n]\n', "line 1: no JSON: "),
     ("d.json", b'[\n{"text": "a"},\n{"text": "a]\n', "line 3: no JSON: "),
-    ("d.jsonl", b'[{"text": "a"}]\n', "line 1: no row to learn from"),
     ("d.jsonl", GOOD + b'{"why": "a", "then": "b"}\n', "line 2: unknown-form: then, why: {"),
-    ("d.jsonl", b"{}\n", "line 1: unknown-form: no column: {}"),
     ("d.jsonl", GOOD + b'{"text": "caf\xe9"}\n', "line 2: not UTF-8: 'utf-8' codec can't decode byte 0xe9"),
-    ("d.jsonl", GOOD.decode().encode("utf-16"), "line 1: not UTF-8: 'utf-8' codec can't decode byte 0xff"),
     ("d.jsonl", b"\x1f\x8b\x08\x00\x00", "line 1: Compressed file ended"),
-    ("d.jsonl", b"PAR1\x15\x04\x15", "line 1: no JSON: "),
-    ("d.jsonl", b"version https://git-lfs.github.com/spec/v1\n", "line 1: no JSON: "),
-    ("d.jsonl", GOOD + b"\0\0\0\0\n", "line 2: no JSON: "),
-    ("d.jsonl", b'{"prompt": "a", "completion": null}\n', "line 1: wrong-type: completion is null"),
     ("d.jsonl", b'{"prompt": "a", "completion": ""}\n', "line 1: empty-turn: turn 2 (assistant)"),
-    ("d.jsonl", b'{"prompt": 7, "completion": "b"}\n', "line 1: wrong-type: prompt is a number"),
-    ("d.jsonl", b'{"text": ""}\n', "line 1: empty-turn: the text"),
-    ("d.jsonl", b'{"messages": []}\n', "line 1: no-answer: no turns"),
-    ("d.jsonl", b'{"messages": ["hello"]}\n', "line 1: wrong-type: messages, turn 1 is text"),
-    ("d.jsonl", chat("user", "boss").encode(), "line 1: unknown-role: turn 2: 'boss'"),
     ("d.jsonl", chat("assistant", "user").encode(), "line 1: no-answer: it ends with user"),
     ("d.csv", b"prompt,completion\na,b\na,b,c\n", "line 3: 3 cells, the header has 2"),
-    ("d.csv", b"prompt,completion\na\n", "line 2: 1 cells"),
     ("d.csv", b'prompt,completion\na,b\n"a,b\n', "line 3: unexpected end of data"),
-    ("d.csv", b"why;then\na;b\n", "line 2: unknown-form: then, why: {"),
 ]  # fmt: skip
 
 
@@ -64,13 +45,10 @@ def test_damaged_data(
 
 @pytest.mark.parametrize(("config", "says"), [
     ("learning_rat = 1", ["line 3", "unknown key 'learning_rat'", "there is: learning_rate"]),
-    ("lora = 1", ["line 3", "unknown key 'lora'"]),
     ("[train]\nrank = 8", ["line 3", "unknown key 'train'"]),
     ("rank = 'x'", ["line 3", "rank is 'x'", "int, as in rank = 16"]),
-    ("rank = true", ["line 3", "rank is True"]),
     ("rank = 0", ["rank is 0", "1 or more"]),
     ("learning_rate = nan", ["learning_rate is nan"]),
-    ("learning_rate = -1e-3", ["learning_rate is -0.001", "0 or more"]),
     ("dropout = 1", ["dropout is 1\n", "0 or more, and less than 1"]),
     ("method = 'lorra'", ["method is 'lorra'", "one of lora qlora full"]),
     ("packing = 'yes'", ["packing is 'yes'", "bool, as in packing = false"]),

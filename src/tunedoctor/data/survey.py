@@ -7,19 +7,25 @@ from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import msgspec
 
-from tunedoctor.data import examine
+from tunedoctor.data import examine, lengths
+from tunedoctor.data.examine import KINDS, Mark, Tally
 from tunedoctor.data.files import EndsEarlyError, Opened, line_blocks, open_file, utf8_blocks
 from tunedoctor.data.records import Element, NoPyarrowError, elements, parquet_rows, records
 from tunedoctor.data.repeats import Digests, Place, Sketches, Spool
-from tunedoctor.data.report import DataFault, DataFile, Leak, Spot
+from tunedoctor.data.report import DataFault, DataFile, Leak, LeakKind, Lengths, Spot
 from tunedoctor.data.secrets import rules_for
-from tunedoctor.data.tally import KINDS, Mark, Tally
 
 _ORDER = {"error": 0, "warning": 1, "note": 2}
+_REPEATS: dict[LeakKind, tuple[str, str]] = {
+    "same row": ("duplicate", "leak"),
+    "much alike": ("near-duplicate", "near-leak"),
+    "same prompt": ("", "leaked-prompt"),
+}
+"""The faults that a repeat is: within a split, and of another one's row."""
 ALONE = 16 << 20
 """Bytes below which starting processes costs more than it saves."""
 PART = 1000
@@ -56,8 +62,8 @@ class Survey:
         self.spool = spool
         self.files: list[DataFile] = []
         self.tallies: list[Tally] = []
-        self.leaks: Counter[tuple[Literal["same row", "same prompt", "much alike"], str, str]]
-        self.leaks = Counter()
+        self.notes: list[str] = []
+        self._leaks: Counter[tuple[LeakKind, str, str]] = Counter()
         self._rows = Digests()
         self._prompts = Digests()
         self._sketches = Sketches()
@@ -91,19 +97,16 @@ class Survey:
         else:
             if not whole.rows and not whole.unreadable:
                 whole.fault("no-rows", 0, "the file is empty" if not size else "")
+        counts = ("lines", "blank", "unreadable", "rows", "faulty")
         file = DataFile(
             name=str(source.path),
             split=source.split,
             format=kind,
             encoding=encoding,
             size=size,
-            lines=whole.lines,
-            blank=whole.blank,
-            unreadable=whole.unreadable,
-            rows=whole.rows,
-            faulty=whole.faulty,
             forms=dict(whole.forms.most_common()),
             columns=dict(whole.columns.most_common(50)),
+            **{one: getattr(whole, one) for one in counts},
         )
         self.files.append(file)
         self.tallies.append(whole)
@@ -112,27 +115,24 @@ class Survey:
         """Compare rows with all before them."""
         mine = self.sources[file].split
         for mark in part.marks:
-            kind, leak, name = "duplicate", "leak", "same row"
-            before = self._rows.first(mark.digest, file, mark.line)
-            if before is None and mark.sketch:
-                kind, leak, name = "near-duplicate", "near-leak", "much alike"
-                before = self._sketches.like(mark.sketch, file, mark.line)
-            if before is None:
-                kind, leak, name = "", "leaked-prompt", "same prompt"
-                before = self._same_prompt(file, mark)
+            before, kind = self._earlier(file, mark)
             if before is None:
                 continue
-            source = self.sources[before.file]
+            source, (fault, leak) = self.sources[before.file], _REPEATS[kind]
             where = f"{source.path.name} " if before.file != file else ""
             if mine != source.split:
                 part.fault(leak, mark.line, f"as {where}line {before.line} of {source.split}")
-                self.leaks[name, source.split, mine] += 1  # type: ignore[index]  # one of three
-            elif kind:
-                part.fault(kind, mark.line, f"as {where}line {before.line}")
+                self._leaks[kind, source.split, mine] += 1
+            elif fault:
+                part.fault(fault, mark.line, f"as {where}line {before.line}")
 
-    def _same_prompt(self, file: int, mark: Mark) -> Place | None:
+    def _earlier(self, file: int, mark: Mark) -> tuple[Place | None, LeakKind]:
+        if before := self._rows.first(mark.digest, file, mark.line):
+            return before, "same row"
+        if mark.sketch and (before := self._sketches.like(mark.sketch, file, mark.line)):
+            return before, "much alike"
         asks = self._several and mark.prompt
-        return self._prompts.first(mark.prompt, file, mark.line) if asks else None
+        return self._prompts.first(mark.prompt, file, mark.line) if asks else None, "same prompt"
 
     def faults(self) -> tuple[DataFault, ...]:
         """Return all faults, errors first, each with its places."""
@@ -169,18 +169,29 @@ class Survey:
 
     def leak_rows(self) -> tuple[Leak, ...]:
         """Return leaks by kind and splits."""
-        return tuple(Leak(kind, (a, b), n) for (kind, a, b), n in self.leaks.most_common())
+        return tuple(Leak(kind, (a, b), n) for (kind, a, b), n in self._leaks.most_common())
 
-    def bounded(self) -> tuple[str, ...]:
+    def lengths(self, seq: int) -> Lengths | None:
+        """Return the lengths by estimate; None where no row has any."""
+        counts: Counter[int] = Counter()
+        for tally in self.tallies:
+            counts.update(tally.lengths)
+        tokens, learned = (
+            sum(getattr(one, x) for one in self.tallies) for x in ("tokens", "learned")
+        )
+        return lengths.described(counts, tokens, learned, seq) if counts else None
+
+    def bounded(self) -> list[str]:
         """Return what the bounds of memory left out."""
-        notes: list[str] = []
-        if self._rows.full or self._prompts.full:
-            notes.append(
-                f"repeats are looked for among the first {self._rows.held:,} different rows"
-            )
-        if self._sketches.rows > len(self._sketches):
-            notes.append(f"near repeats are looked for among the last {len(self._sketches):,} rows")
-        return tuple(notes)
+        least, last, among = (
+            self._rows.held,
+            len(self._sketches),
+            "repeats are looked for among the",
+        )
+        notes = [f"{among} first {least:,} different rows"] * (
+            self._rows.full or self._prompts.full
+        )
+        return notes + [f"near {among} last {last:,} rows"] * (self._sketches.rows > last)
 
 
 def _parts(path: Path, opened: Opened, asked: Asked) -> Iterator[Tally]:
