@@ -49,8 +49,8 @@ def command(given: Namespace) -> int:
         found = survey.Survey(sources, how, spool)
         one.watch(["rows by the tokenizer"] if given.model else ["what was counted"])
         report = public(_report(given, found, python, began), this_identity())
-    renders = {"json": json.render, "html": screens.page}
-    text = renders.get(given.format, lambda one: screens.render(one, screen()))(report)
+    render = {"json": json.render, "html": screens.page}.get(given.format)
+    text = render(report) if render else screens.render(report, screen())
     if given.output:
         write_or_exit(given.output, text, "name another file with -o")
     else:

@@ -18,7 +18,7 @@ from tunedoctor.memory.run import Run
 from tunedoctor.memory.shape import Shape
 from tunedoctor.memory.speed import speed
 
-SCRIPT = Path(__file__).parent.parent / "target" / "count_tokens.py"
+SCRIPT = Path(__file__).parent.parent / "target" / "start.py"
 _TIMEOUT = 900.0
 _STEP = 64
 """Tokens to whose multiple a longest row is rounded up."""
@@ -38,7 +38,7 @@ def count(python: str, model: str, spool: Spool) -> Counted | str:
     with tempfile.TemporaryDirectory(prefix="doctor-", ignore_cleanup_errors=True) as scratch:
         place = Path(scratch) / "rows.jsonl"
         place.write_bytes(b"".join(data + b"\n" for _, _, data in spool.rows))
-        argv = [python, "-I", "-B", str(SCRIPT), model, str(place)]
+        argv = [python, "-I", "-B", str(SCRIPT), "tokens", model, str(place)]
         ended = child.run(argv, timeout=_TIMEOUT, env={**os.environ, "HF_HUB_OFFLINE": "1"})
     if not ended.ok:
         return (ended.err.strip().splitlines()[-1:] or [ended.death])[0][:200]

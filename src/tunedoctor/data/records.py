@@ -33,7 +33,7 @@ _TALKS = ("messages", "conversations", "conversation", "chosen", "rejected", "pr
 _KEY = re.compile(r'\{\s*"([^"\\]{1,200})"\s*:')
 _BETWEEN = re.compile(r"[\s,]*")
 _BAD = re.compile("[\udc80-\udcff]")
-SCRIPT = Path(__file__).parent.parent / "target" / "parquet_rows.py"
+SCRIPT = Path(__file__).parent.parent / "target" / "start.py"
 AT_ONCE = 16 << 20
 _LIMIT = 256 << 20
 """Bytes of one answer: a batch of large rows goes past AT_ONCE."""
@@ -254,7 +254,7 @@ def parquet_rows(path: Path, pythons: tuple[str, ...]) -> Iterator[Element]:
         if not left:
             what = "Parquet is read by pyarrow, which neither the doctor's environment nor the target has"
             raise NoPyarrowError(what)
-        argv = [left[0], "-I", "-B", str(SCRIPT), str(path), str(start), str(AT_ONCE)]
+        argv = [left[0], "-I", "-B", str(SCRIPT), "parquet", str(path), str(start), str(AT_ONCE)]
         ended = child.run(argv, timeout=600.0, env=os.environ, limit=_LIMIT)
         if ended.how == "exit" and ended.code == _NO_PYARROW and start == 0:
             left.pop(0)

@@ -64,15 +64,13 @@ def init_gpu(torch: Any, kind: str, state: dict[str, Any], data: dict[str, Any])
     data["gpu_error"] = "\n".join(dict.fromkeys(reasons)) if not data["available"] else ""
 
 
-def describe(torch: Any, kind: str, index: int, data: dict[str, Any]) -> None:
-    """Note what torch says of one device."""
+def described(torch: Any, kind: str, index: int) -> dict[str, Any]:
+    """Return what torch says of one device."""
     device: dict[str, Any] = {"kind": kind, "index": index, "name": ""}
-    data["device"] = device
     if kind == "mps":
-        device["name"] = "Apple GPU"
         size = attempt(torch, "mps.recommended_max_memory")
-        device["memory_total"] = size if isinstance(size, int) else None
-        return
+        memory = size if isinstance(size, int) else None
+        return {**device, "name": "Apple GPU", "memory_total": memory}
     space = "xpu" if kind == "xpu" else "cuda"
     name = attempt(torch, space + ".get_device_name", index)
     shape = attempt(torch, space + ".get_device_capability", index) if space == "cuda" else None
@@ -87,6 +85,12 @@ def describe(torch: Any, kind: str, index: int, data: dict[str, Any]) -> None:
         device["gfx"] = str(getattr(properties, "gcnArchName", "")).split(":")[0]
     size = getattr(properties, "total_memory", None)
     device["memory_total"] = size if isinstance(size, int) and size >= 0 else None
+    return device
+
+
+def describe(torch: Any, kind: str, index: int, data: dict[str, Any]) -> None:
+    """Note what torch says of one device."""
+    data["device"] = described(torch, kind, index)
 
 
 def matmul(torch: Any, device: str, dtype: str, _: object) -> None:

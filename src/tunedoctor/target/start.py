@@ -2,20 +2,24 @@
 
 The scripts import each other as the package `doctor_target`, made here of this folder: no folder is put on sys.path, so
 nothing of the user's is shadowed. This stands outside of `if __name__` because worker processes that are spawned
-run this file again before they look for what they were sent. All but "contracts" tell of their stages as telling.py
-has it.
+run this file again before they look for what they were sent. Those that are not ALONE tell of stages by telling.py.
 """
 
 import importlib
 import importlib.util
 import os
 import sys
-from typing import List
+from typing import Any, List
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 PACKAGE = "doctor_target"
-PARTS = {
+ALONE = {
     "contracts": "contracts.look.main",
+    "parquet": "data_parts.parquet",
+    "tokens": "data_parts.tokens",
+}
+"""They print an answer, and start as little as they can."""
+PARTS = {
     "deep": "deep.deep",
     "core": "smoke.core.core",
     "bitsandbytes": "smoke.extras.quantised",
@@ -35,12 +39,24 @@ if PACKAGE not in sys.modules:
         sys.modules[PACKAGE] = importlib.util.module_from_spec(spec)
 
 
+def alone(part: str, argv: List[str]) -> int:
+    """Run a part of ALONE; returns 3 where a library is not there, 4 where it fails, and says why."""
+    try:
+        work(ALONE[part])(*argv)
+    except Exception as error:
+        print(f"{type(error).__name__}: {error}".splitlines()[0], file=sys.stderr)
+        return 3 if isinstance(error, ImportError) else 4
+    return 0
+
+
+def work(place: str) -> Any:
+    """Return a function of the scripts."""
+    module, _, name = place.rpartition(".")
+    return getattr(importlib.import_module(f"{PACKAGE}.{module}"), name)
+
+
 def main(part: str, argv: List[str]) -> None:
-    """Run one part to its end; the doctor wrote the arguments, so that mistakes are the doctor's."""
-    module, _, name = PARTS[part].rpartition(".")
-    if part == "contracts":  # it reads its request, and starts as little as it can
-        importlib.import_module(f"{PACKAGE}.{module}").main()
-        return
+    """Run a part of PARTS to its end; the doctor wrote the arguments, so that mistakes are the doctor's."""
     import argparse
 
     parser = argparse.ArgumentParser()
@@ -57,11 +73,12 @@ def main(part: str, argv: List[str]) -> None:
     parser.add_argument("--minutes", type=float, default=10.0, help="of load")
     asked = parser.parse_args(argv)
     rank = int(os.environ.get("RANK", "0")) if part == "ranks" else 0
-    tell = importlib.import_module(PACKAGE + ".telling").Teller(asked.seconds, asked.skip, rank)
-    work = getattr(importlib.import_module(f"{PACKAGE}.{module}"), name)
-    tell.leave(**(work(tell, asked) or {}))
+    tell = work("telling.Teller")(asked.seconds, asked.skip, rank)
+    tell.leave(**(work(PARTS[part])(tell, asked) or {}))
 
 
 if __name__ == "__main__":
     sys.dont_write_bytecode = True
+    if sys.argv[1] in ALONE:
+        sys.exit(alone(sys.argv[1], sys.argv[2:]))
     main(sys.argv[1], sys.argv[2:])

@@ -177,7 +177,8 @@ def reach(root: Any, path: str) -> Any:
         try:
             found = getattr(found, name)
         except AttributeError:
-            raise Missing(f"{getattr(root, '__name__', 'it')} has no {path}") from None
+            of = f"{getattr(root, '__name__', 'it')} {getattr(root, '__version__', '')}".strip()
+            raise Missing(f"{of} has no {path}") from None
     return found
 
 

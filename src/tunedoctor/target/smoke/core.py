@@ -168,8 +168,7 @@ class Core:
             data["at_step"] = number = len(run.losses) + 1
             loss = run.step(self.steps)
             self.tell.alive(number=number, loss=round(loss, 4))
-            if not finite(loss) or run.bad:
-                what = "the gradient of " + shown(run.bad) if run.bad else "the loss"
+            if what := run.unsound():
                 data["losses"] = [x if finite(x) else None for x in run.losses]
                 reason = "gradient-not-finite" if run.bad else "loss-not-finite"
                 raise Wrong(reason, f"{what} is not finite in step {number}")

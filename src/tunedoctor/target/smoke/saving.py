@@ -105,22 +105,22 @@ class Fresh:
 
 def fresh_part(tell: telling.Teller, asked: Any) -> None:
     """Be the fresh process: import, wait for the question on standard input, load, compute, answer."""
+    answer = {}
     try:
-        answer = _answer(asked)
+        _load(asked)
     except BaseException as error:
         answer = {"error": telling.told(error).splitlines()[-1]}
     tell.say(answer=answer)
 
 
-def _answer(asked: Any) -> dict[str, Any]:
+def _load(asked: Any) -> None:
     lab = Lab(asked.device)
     quiet()
     for name in NEEDED:
         import_into(lab, name, {})
     question = json.loads(sys.stdin.readline() or "{}")
     if not question:
-        return {}
-    began = time.perf_counter()
+        return
     lab.asked_device = question["device"]
     choose_device(lab, {})
     if asked.model:
@@ -131,7 +131,6 @@ def _answer(asked: Any) -> dict[str, Any]:
     loaded = lab.peft.PeftModel.from_pretrained(model, question["folder"])
     found = logits(lab, loaded, batches[0])
     lab.torch.save(found, os.path.join(question["folder"], "logits.pt"))
-    return {"seconds": round(time.perf_counter() - began, 3)}
 
 
 def reload(  # noqa: PLR0913  what the two processes share
@@ -143,7 +142,6 @@ def reload(  # noqa: PLR0913  what the two processes share
     if answer.get("error"):
         raise Wrong("reload-failed", "the fresh process says " + answer["error"])
     after = lab.torch.load(os.path.join(folder, "logits.pt"), weights_only=True)
-    data["seconds"] = answer.get("seconds")
     if after.shape != before.shape:
         text = f"shapes of logits: {tuple(before.shape)} saved, {tuple(after.shape)} loaded"
         raise Wrong("reload-differs", text)
