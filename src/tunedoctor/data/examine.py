@@ -115,11 +115,14 @@ class Asked(NamedTuple):
 
 
 def block(data: bytes, first: int, asked: Asked) -> Tally:
-    """Examine whole lines of JSON Lines; `first` is the number of the first one."""
-    found = Tally()
-    rules = rules_for(data)
+    """Examine whole lines of JSON Lines; `first` is the number of the first one. b"": a line that is too long."""
+    found, rules = Tally(), rules_for(data)
     lines = data.removesuffix(b"\n").split(b"\n")
     found.lines = len(lines)
+    if not data:
+        found.unreadable = 1
+        found.fault("too-long", first)
+        return found
     for number, line in enumerate(lines, first):
         if not line or line.isspace():
             found.blank += 1

@@ -162,8 +162,8 @@ def _raw(file: IO[bytes], skip: int) -> Iterator[bytes]:
         raise EndsEarlyError(why)
 
 
-def line_blocks(chunks: Iterable[bytes], too_long: list[int]) -> Iterator[tuple[bytes, int]]:
-    """Cut chunks at line ends into whole lines, with the number of the first; longer lines are only numbered.
+def line_blocks(chunks: Iterable[bytes]) -> Iterator[tuple[bytes, int]]:
+    """Cut chunks at line ends into whole lines, with the number of the first; b"" is a line that is too long.
 
     Old Mac line ends (a lone CR) count as none, as in every JSONL reader.
     """
@@ -185,7 +185,7 @@ def line_blocks(chunks: Iterable[bytes], too_long: list[int]) -> Iterator[tuple[
         else:
             pending += here
             if len(pending) > LONGEST:
-                too_long.append(number)
+                yield b"", number
                 pending, skipping = b"", True
     if pending:
         yield pending, number

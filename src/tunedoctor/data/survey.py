@@ -196,7 +196,7 @@ class Survey:
 
 def _parts(path: Path, opened: Opened, asked: Asked) -> Iterator[Tally]:
     """Yield what the parts of a file hold, in order. Raises OSError."""
-    last, too_long = Tally(), list[int]()
+    last = Tally()
 
     def blocks() -> Iterator[bytes]:
         try:
@@ -205,21 +205,13 @@ def _parts(path: Path, opened: Opened, asked: Asked) -> Iterator[Tally]:
             last.fault("ends-early", 0, str(error))
 
     if opened.kind == "jsonl":
-        yield from _examined(line_blocks(blocks(), too_long), asked)
-        last.lines = last.unreadable = len(too_long)
-        for line in too_long:
-            last.fault("too-long", line)
+        yield from _examined(line_blocks(blocks()), asked)
     elif opened.kind == "parquet":
         yield from _of_elements(parquet_rows(path, asked.pythons), asked.rows)
     else:
         read = records if opened.kind == "csv" else elements
         yield from _of_elements(read(blocks()), asked.rows)
     yield last
-
-
-def _quiet() -> None:
-    """Leave Ctrl-C to the parent, which ends its children."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def _examined(blocks: Iterable[tuple[bytes, int]], asked: Asked) -> Iterator[Tally]:
@@ -229,7 +221,9 @@ def _examined(blocks: Iterable[tuple[bytes, int]], asked: Asked) -> Iterator[Tal
             asked.came(len(data))
             yield examine.block(data, first, asked.rows)
         return
-    with multiprocessing.get_context("spawn").Pool(asked.jobs, _quiet) as pool:
+    # Ctrl-C is left to the parent, which ends its children
+    quiet = (signal.signal, (signal.SIGINT, signal.SIG_IGN))
+    with multiprocessing.get_context("spawn").Pool(asked.jobs, *quiet) as pool:
         waiting: deque[multiprocessing.pool.AsyncResult[Tally]] = deque()
         for data, first in blocks:
             asked.came(len(data))
