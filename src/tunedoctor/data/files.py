@@ -10,7 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import IO, NamedTuple
 
-from tunedoctor.reading import open_regular
+from tunedoctor.reading import encoding, open_regular
 
 _NAMES = {
     "test": "test|heldout|held[_-]out|holdout",
@@ -26,13 +26,6 @@ LONGEST = 32 << 20
 _HEAD = 1 << 16
 _ROOM, _GROWTH = 16 << 20, 100
 """Bytes that any file may unpack to, and how many times its size: text seldom unpacks to twenty times."""
-_MARKS = (
-    (codecs.BOM_UTF8, "utf-8"),
-    (codecs.BOM_UTF32_LE, "utf-32-le"),  # which begins with that of UTF-16
-    (codecs.BOM_UTF32_BE, "utf-32-be"),
-    (codecs.BOM_UTF16_LE, "utf-16-le"),
-    (codecs.BOM_UTF16_BE, "utf-16-be"),
-)
 _BROKEN = (EOFError, zlib.error, gzip.BadGzipFile)
 
 
@@ -46,7 +39,8 @@ class Opened(NamedTuple):
     file: IO[bytes]
     kind: str
     encoding: str
-    mark: bytes
+    mark: int
+    """Bytes of its mark."""
 
 
 def split_of(path: Path, asked: str = "") -> str:
@@ -86,26 +80,14 @@ def open_file(path: Path) -> Opened:
         while len(head) < _HEAD and (block := _reader(file)(_HEAD)):
             head += block
     file.seek(0)
-    encoding, mark = _encoding(head)
+    code, mark = encoding(head)
     kind, end = "csv", ending(path)
     if head.startswith(b"PAR1") or end == ".parquet":
         kind = "parquet"
     elif end not in (".csv", ".tsv"):
-        text = head[len(mark) :].decode(encoding, "replace")
+        text = head[mark:].decode(code, "replace")
         kind = "json" if _is_document(text, end) else "jsonl"
-    return Opened(file, kind, encoding, mark)
-
-
-def _encoding(head: bytes) -> tuple[str, bytes]:
-    """Tell how a file is written by its first bytes: its mark, or the zeros that UTF-16 of ASCII has."""
-    for mark, name in _MARKS:
-        if head.startswith(mark):
-            return name, mark
-    part = head[:4096]
-    even, odd, many = part[::2].count(0), part[1::2].count(0), len(part) // 8
-    if len(part) >= 4 and odd > many and even < odd // 8:
-        return "utf-16-le", b""
-    return "utf-16-be" if len(part) >= 4 and even > many and odd < even // 8 else "utf-8", b""
+    return Opened(file, kind, code, mark)
 
 
 def _is_document(text: str, end: str) -> bool:
@@ -127,7 +109,7 @@ def utf8_blocks(opened: Opened) -> Iterator[bytes]:
 
     What UTF-16 or UTF-32 can't decode becomes U+FFFD. Raises EndsEarlyError, OSError.
     """
-    raw = _raw(opened.file, len(opened.mark))
+    raw = _raw(opened.file, opened.mark)
     if opened.encoding == "utf-8":
         yield from raw
         return
