@@ -13,6 +13,8 @@ from tunedoctor.target.train_rows import faults_of, order_faults, read, sample_o
 
 USER, ANSWER = {"role": "user", "content": "q"}, {"role": "assistant", "content": "a"}
 TURNS = [("user", "q"), ("assistant", "a")]
+SHARED = [{"from": "human", "value": "q"}, {"from": "gpt", "value": "a"}]
+OTHER = [USER, {**ANSWER, "content": "b"}]
 FORMS: list[tuple[str, dict[str, Any], list[tuple[str, str]]]] = [
     ("prompt-completion", {"prompt": "q", "completion": "a"}, TURNS),
     ("prompt-completion", {"question": "q", "answer": "a", "id": 1}, TURNS),
@@ -23,13 +25,12 @@ FORMS: list[tuple[str, dict[str, Any], list[tuple[str, str]]]] = [
     ("messages", {"messages": [USER, ANSWER]}, TURNS),
     ("messages", {"messages": [{"role": "user", "content": [{"type": "text", "text": "q"}]}, ANSWER]}, TURNS),
     ("messages", {"messages": [{"role": "user", "content": [{"type": "image"}, {"type": "text", "text": "q"}]}, ANSWER]}, TURNS),
-    ("conversations", {"conversations": [{"from": "human", "value": "q"}, {"from": "gpt", "value": "a"}]}, TURNS),
-    ("conversations", {"system": "s", "conversations": [{"from": "human", "value": "q"}, {"from": "gpt", "value": "a"}]},
-     [("system", "s"), *TURNS]),
+    ("conversations", {"conversations": SHARED}, TURNS),
+    ("conversations", {"system": "s", "conversations": SHARED}, [("system", "s"), *TURNS]),
     ("text", {"text": "q"}, [("text", "q")]),
     ("preference", {"prompt": "q", "chosen": "a", "rejected": "b"}, TURNS),
-    ("preference", {"chosen": [USER, ANSWER], "rejected": [USER, {**ANSWER, "content": "b"}]}, TURNS),
-    ("preference", {"prompt": "q", "chosen": [USER, ANSWER], "rejected": [USER, {**ANSWER, "content": "b"}]}, TURNS),
+    ("preference", {"chosen": [USER, ANSWER], "rejected": OTHER}, TURNS),
+    ("preference", {"prompt": "q", "chosen": [USER, ANSWER], "rejected": OTHER}, TURNS),
 ]  # fmt: skip
 
 
@@ -93,6 +94,7 @@ FILES = {
     "i.tsv": b"question\tanswer\na\tb\nc\td\n",
     "j.jsonl.gz": gzip.compress(b'{"text": "x"}\n{"text": "y"}\n'),
     "k.jsonl": json.dumps({"messages": [{"role": "user", "content": [{"type": "text", "text": "q"}]}, ANSWER]}).encode() + b'\n{"prompt": [{"role": "user", "content": "q"}], "completion": [{"role": "assistant", "content": "a"}]}',
+    "m.jsonl": ("\ufeff" + '{"prompt": "a\u2028b", "completion": "\u00fc"}\r\n' * 2).encode(),
     "l.jsonl": b'{"prompt": "q", "chosen": "a", "rejected": "b"}\n{"conversation": [{"role": "prompter", "content": "q"}, {"role": "ai", "content": "a"}]}',
 }  # fmt: skip
 

@@ -162,24 +162,6 @@ def test_chunks_and_checkpointing_change_nothing(
         assert losses[0] == pytest.approx(losses[1], rel=1e-4)
 
 
-TALK = {"messages": [{"role": r, "content": "x"} for r in ("system", "user", "assistant")]}
-KINDS = {
-    "d.csv": "prompt,completion\n" + 'a,"b, ""c""\nd"\n' * 9,
-    "t.jsonl": '{"text": "a line of text"}\n' * 9,
-    "m.jsonl": json.dumps(TALK) + '\n{"chosen": "a", "rejected": "b"}\n',
-    "s.json": '[{"conversations": [{"from": "human", "value": "q"}, {"from": "gpt", "value": "a"}]}]',
-    "b.jsonl": "\ufeff" + '{"prompt": "\u2028", "completion": "ü"}\r\n' * 3,
-}
-
-
-@pytest.mark.parametrize("name", KINDS)
-def test_kinds_of_data(train: Train, options: list[str], tmp_path: Path, name: str) -> None:
-    (tmp_path / name).write_bytes(KINDS[name].encode())
-    more = (f"--data={name}", f"--eval-data={name}", "--max-steps=2", "--eval-every=1")
-    done(train(*options, *more))
-    assert [("eval_loss" in row) for row in log(tmp_path / "out")] == [True] * 3
-
-
 def test_what_a_run_leaves(
     train: Train, options: list[str], tmp_path: Path, tiny_model: str
 ) -> None:

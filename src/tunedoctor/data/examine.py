@@ -10,8 +10,8 @@ import msgspec
 
 from tunedoctor.data import lengths
 from tunedoctor.data.repeats import digest, sketch
-from tunedoctor.data.report import Severity
 from tunedoctor.data.secrets import rules_for, secrets_in
+from tunedoctor.findings import Severity
 from tunedoctor.tables import secrets
 from tunedoctor.tables.load import table
 from tunedoctor.target.train_rows import Fault, Sample, faults_of, kind_of, layout, sample_of

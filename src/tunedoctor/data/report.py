@@ -4,7 +4,8 @@ from typing import Any, Literal
 
 import msgspec
 
-Severity = Literal["error", "warning", "note"]
+from tunedoctor.findings import Severity
+
 LeakKind = Literal["same row", "same prompt", "much alike"]
 
 
