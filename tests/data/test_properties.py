@@ -50,8 +50,8 @@ def test_any_bytes_give_a_report_whose_counts_add_up(name: str, data: bytes) -> 
 def test_each_line_is_counted_once(lines: list[bytes]) -> None:
     found = block(b"\n".join(lines) + b"\n", 1, Asked())
     assert found.lines == len(lines)
-    assert found.lines == found.blank + found.unreadable + found.rows
-    seen = {line for places in found.seen.values() for line, _ in places.lines}
+    assert found.lines == found.seen["blank"] + found.unreadable + found.rows
+    seen = {line for lines in found.places.values() for line, _ in lines}
     unreadable = {i for i, line in enumerate(lines, 1) if line.strip() and not _object(line)}
     assert unreadable <= seen
 

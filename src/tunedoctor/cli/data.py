@@ -107,8 +107,8 @@ def _report(given: Namespace, found: survey.Survey, python: str, began: float) -
     if lengths is not None and lengths.cut_rows and found.tallies:
         share = lengths.cut_tokens / max(lengths.tokens, 1)
         found.tallies[0].fault("too-long-for-seq", 0, f"{share:.1%} of all tokens are cut off")
-        found.tallies[0].seen["too-long-for-seq"].count = lengths.cut_rows
-    faults = found.faults()
+        found.tallies[0].seen["too-long-for-seq"] = lengths.cut_rows
+    faults, seen = found.faults(), found.total("seen")
     return Report(
         verdict="faults" if any(one.severity == "error" for one in faults) else "clean",
         rows=sum(one.rows for one in found.files),
@@ -116,8 +116,8 @@ def _report(given: Namespace, found: survey.Survey, python: str, began: float) -
         files=tuple(found.files),
         faults=faults,
         roles=dict(found.total("orders").most_common(20)),
-        duplicates=found.count("duplicate"),
-        near_duplicates=found.count("near-duplicate") if given.near else None,
+        duplicates=seen["duplicate"],
+        near_duplicates=seen["near-duplicate"] if given.near else None,
         leaks=found.leak_rows(),
         lengths=lengths,
         costs=cost,

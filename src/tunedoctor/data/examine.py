@@ -53,20 +53,11 @@ class Mark(NamedTuple):
     sketch: bytes
 
 
-@dataclass(slots=True)
-class Places:
-    """Where one kind of fault was seen in one file."""
-
-    count: int = 0
-    lines: list[tuple[int, str]] = field(default_factory=list)
-
-
 @dataclass
 class Tally:
     """Counts of lines, of rows, and of what the rows hold."""
 
     lines: int = 0
-    blank: int = 0
     unreadable: int = 0
     """Lines, elements or records of which no row could be made."""
     rows: int = 0
@@ -74,7 +65,10 @@ class Tally:
     """Rows, read, with an error."""
     tokens: int = 0
     learned: int = 0
-    seen: dict[str, Places] = field(default_factory=dict)
+    seen: Counter[str] = field(default_factory=Counter)
+    """Faults by kind, and blank lines."""
+    places: dict[str, list[tuple[int, str]]] = field(default_factory=dict)
+    """Lines with what is wrong there, by kind."""
     forms: Counter[str] = field(default_factory=Counter)
     columns: Counter[str] = field(default_factory=Counter)
     orders: Counter[str] = field(default_factory=Counter)
@@ -85,20 +79,20 @@ class Tally:
 
     def fault(self, kind: str, line: int, detail: str = "") -> None:
         """Note a fault of a line; line 0 is the whole file."""
-        self._take(kind, 1, [(line, detail)])
+        self.seen[kind] += 1
+        self._keep(kind, [(line, detail)])
 
-    def _take(self, kind: str, count: int, lines: list[tuple[int, str]]) -> None:
-        if (mine := self.seen.get(kind)) is None:
-            mine = self.seen[kind] = Places()
-        mine.count += count
-        mine.lines += lines[: MOST_PLACES - len(mine.lines)]
+    def _keep(self, kind: str, lines: list[tuple[int, str]]) -> None:
+        mine = self.places.setdefault(kind, [])
+        mine += lines[: MOST_PLACES - len(mine)]
 
     def merge(self, other: "Tally") -> None:
         """Add the counts of a later part of the same file; its marks and samples are left to the caller."""
-        for name in ("lines", "blank", "unreadable", "rows", "faulty", "tokens", "learned"):
+        for name in ("lines", "unreadable", "rows", "faulty", "tokens", "learned"):
             setattr(self, name, getattr(self, name) + getattr(other, name))
-        for kind, places in other.seen.items():
-            self._take(kind, places.count, places.lines)
+        self.seen.update(other.seen)
+        for kind, lines in other.places.items():
+            self._keep(kind, lines)
         for what in ("forms", "columns", "orders"):
             mine: Counter[str] = getattr(self, what)
             for name, n in getattr(other, what).items():
@@ -125,7 +119,7 @@ def block(data: bytes, first: int, asked: Asked) -> Tally:
         return found
     for number, line in enumerate(lines, first):
         if not line or line.isspace():
-            found.blank += 1
+            found.seen["blank"] += 1
             continue
         try:
             value = _decode(line)

@@ -7,7 +7,7 @@ from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -97,13 +97,14 @@ class Survey:
         else:
             if not whole.rows and not whole.unreadable:
                 whole.fault("no-rows", 0, "the file is empty" if not size else "")
-        counts = ("lines", "blank", "unreadable", "rows", "faulty")
+        counts = ("lines", "unreadable", "rows", "faulty")
         file = DataFile(
             name=str(source.path),
             split=source.split,
             format=kind,
             encoding=encoding,
             size=size,
+            blank=whole.seen["blank"],
             forms=dict(whole.forms.most_common()),
             columns=dict(whole.columns.most_common(50)),
             **{one: getattr(whole, one) for one in counts},
@@ -141,31 +142,22 @@ class Survey:
         if len(forms) > 1 and "mixed-forms" not in self.tallies[0].seen:
             names = ", ".join(f"{name} {n}" for name, n in forms.most_common(6))
             self.tallies[0].fault("mixed-forms", 0, names)
-        spots: dict[str, list[Spot]] = {}
-        for source, tally in zip(self.sources, self.tallies, strict=True):
-            for kind, places in tally.seen.items():
-                own = (Spot(str(source.path), n, text) for n, text in sorted(places.lines))
-                spots.setdefault(kind, []).extend(own)
-            if tally.blank:
-                spots.setdefault("blank", [])
-        found = (
-            DataFault(kind, one.severity, one.what, self.count(kind), one.cure, tuple(spots[kind]))
-            for kind, one in ((kind, KINDS[kind]) for kind in spots)
-        )
+        found = [self._fault(*one) for one in self.total("seen").items()]
         return tuple(sorted(found, key=lambda one: (_ORDER[one.severity], -one.count)))
 
-    def total(self, name: str) -> "Counter[str]":
-        """Return a count over all files: forms, columns or orders."""
-        found: Counter[str] = Counter()
+    def _fault(self, kind: str, count: int) -> DataFault:
+        files = zip(self.sources, self.tallies, strict=True)
+        held = ((str(source.path), sorted(tally.places.get(kind, ()))) for source, tally in files)
+        spots = tuple(Spot(path, *one) for path, lines in held for one in lines)
+        one = KINDS[kind]
+        return DataFault(kind, one.severity, one.what, count, one.cure, spots)
+
+    def total(self, name: str) -> "Counter[Any]":
+        """Return a count over all files: seen, forms, columns, orders or lengths."""
+        found: Counter[Any] = Counter()
         for tally in self.tallies:
             found.update(getattr(tally, name))
         return found
-
-    def count(self, kind: str) -> int:
-        """Return how often a kind of fault was seen."""
-        if kind == "blank":
-            return sum(tally.blank for tally in self.tallies)
-        return sum(tally.seen[kind].count for tally in self.tallies if kind in tally.seen)
 
     def leak_rows(self) -> tuple[Leak, ...]:
         """Return leaks by kind and splits."""
@@ -173,9 +165,7 @@ class Survey:
 
     def lengths(self, seq: int) -> Lengths | None:
         """Return the lengths by estimate; None where no row has any."""
-        counts: Counter[int] = Counter()
-        for tally in self.tallies:
-            counts.update(tally.lengths)
+        counts = self.total("lengths")
         tokens, learned = (
             sum(getattr(one, x) for one in self.tallies) for x in ("tokens", "learned")
         )
@@ -242,7 +232,7 @@ def _of_elements(rows: Iterable[Element], asked: examine.Asked) -> Iterator[Tall
         for one in part:
             found.lines += 1
             if one.fault == "blank":
-                found.blank += 1
+                found.seen["blank"] += 1
             elif one.fault:
                 found.fault(one.fault, one.line, one.detail)
             if one.fault == "ends-early" and one.detail.startswith("the list has no end"):
