@@ -12,6 +12,16 @@ NO_WEIGHTS = "trainer.load_model = lambda *_: print('WEIGHTS')"
 GOOD = b'{"prompt": "a", "completion": "b"}\n'
 
 
+def refused(train: Train, *words: str, says: list[str], code: str = "") -> None:
+    """It ends with 2 before any weight is loaded, says what is wrong and a remedy."""
+    ended = train(*words, code=NO_WEIGHTS + code)
+    assert not [word for word in says if word not in ended.err], ended.err
+    assert ended.code == 2
+    assert ended.err.startswith("train: ")
+    assert len(ended.err.splitlines()) >= 2
+    assert "WEIGHTS" not in ended.out
+
+
 def chat(*roles: str) -> str:
     return json.dumps({"messages": [{"role": r, "content": "x"} for r in roles]}) + "\n"
 
@@ -36,11 +46,7 @@ def test_damaged_data(
     train: Train, tiny_model: str, tmp_path: Path, name: str, content: bytes, says: str
 ) -> None:
     (tmp_path / name).write_bytes(content)
-    ended = train(f"--model={tiny_model}", f"--data={name}", code=NO_WEIGHTS)
-    assert says in ended.err
-    assert ended.err.startswith(f"train: {name}")
-    assert len(ended.err.splitlines()) >= 2, "a remedy"
-    assert (ended.code, ended.out) == (2, "")
+    refused(train, f"--model={tiny_model}", f"--data={name}", says=[f"train: {name}", says])
 
 
 @pytest.mark.parametrize(("config", "says"), [
@@ -65,11 +71,7 @@ def test_bad_configuration(
 ) -> None:
     (tmp_path / "d.jsonl").write_bytes(GOOD)
     (tmp_path / "c.toml").write_text(f"model = {tiny_model!r}\ndata = 'd.jsonl'\n{config}\n")
-    ended = train("c.toml", code=NO_WEIGHTS)
-    assert ended.code == 2
-    assert ended.err.startswith("train: ")
-    assert not [word for word in says if word not in ended.err], ended.err
-    assert "WEIGHTS" not in ended.out
+    refused(train, "c.toml", says=says)
 
 
 def test_options_stand_over_the_file(train: Train, tiny_model: str, tmp_path: Path) -> None:
@@ -82,14 +84,9 @@ def test_options_stand_over_the_file(train: Train, tiny_model: str, tmp_path: Pa
     assert (ended.code, ended.out) == (7, "7 4 True 1.0 d\n")
 
 
-@pytest.mark.parametrize(
-    "option", ["--rank", "--rank=", "--rank=4.5", "--packing=yes", "--no-such=1", "missing.toml"]
-)
+@pytest.mark.parametrize("option", ["--rank", "--rank=", "--rank=4.5", "--packing=yes", "--no-such=1", "missing.toml"])  # fmt: skip
 def test_bad_options(train: Train, option: str) -> None:
-    ended = train(option, code=NO_WEIGHTS)
-    assert ended.code == 2
-    assert option.partition("=")[0].lstrip("-") in ended.err
-    assert "Traceback" not in ended.err
+    refused(train, option, says=[option.partition("=")[0].lstrip("-")])
 
 
 def test_what_is_said_of_the_words_alone(train: Train) -> None:
@@ -118,9 +115,7 @@ def test_missing_models(train: Train, tmp_path: Path, model: str, says: str) -> 
         (tmp_path / name).mkdir()
         for file, text in files.items():
             (tmp_path / name / file).write_text(text)
-    ended = train(f"--model={model}", "--data=d.jsonl", code=NO_WEIGHTS)
-    assert says in ended.err
-    assert (ended.code, ended.out) == (2, "")
+    refused(train, f"--model={model}", "--data=d.jsonl", says=[says])
 
 
 def test_models_that_are_cut_lack_a_part_or_are_anothers(
@@ -174,18 +169,10 @@ REFUSED = [
 
 @pytest.mark.parametrize(("rows", "template", "code", "says"), REFUSED)
 def test_rows_that_tokenizer_or_template_refuse(
-    train: Train,
-    tiny_model: str,
-    tmp_path: Path,
-    rows: str,
-    template: str,
-    code: str,
-    says: list[str],
-) -> None:
+    train: Train, tiny_model: str, tmp_path: Path, rows: str, template: str, code: str, says: list[str]
+) -> None:  # fmt: skip
     (tmp_path / "d.jsonl").write_text(rows)
     (tmp_path / "t.jinja").write_text(template)
     chosen = template if template == "none" else "t.jinja" if template else "model"
     words = (f"--model={tiny_model}", "--data=d.jsonl", f"--template={chosen}")
-    ended = train(*words, code=NO_WEIGHTS + code)
-    assert not [word for word in says if word not in ended.err], ended.err
-    assert ended.code == 2
+    refused(train, *words, says=says, code=code)
