@@ -29,10 +29,6 @@ _ROOM, _GROWTH = 16 << 20, 100
 _BROKEN = (EOFError, zlib.error, gzip.BadGzipFile)
 
 
-class EndsEarlyError(Exception):
-    """A compressed file ends or breaks before its end."""
-
-
 class Opened(NamedTuple):
     """A file that is open, and what it is."""
 
@@ -104,12 +100,12 @@ def _is_document(text: str, end: str) -> bool:
     return bare.endswith((",", "[", "{")) and not rest.lstrip().startswith("{")
 
 
-def utf8_blocks(opened: Opened) -> Iterator[bytes]:
-    """Yield the file's content behind its mark as UTF-8, about BLOCK bytes at a time.
+def utf8_blocks(opened: Opened, broken: Callable[[str], None]) -> Iterator[bytes]:
+    """Yield the file's content behind its mark as UTF-8, about BLOCK bytes at a time. Raises OSError.
 
-    What UTF-16 or UTF-32 can't decode becomes U+FFFD. Raises EndsEarlyError, OSError.
+    What UTF-16 or UTF-32 can't decode becomes U+FFFD; `broken` is told why a compressed file ends before its end.
     """
-    raw = _raw(opened.file, opened.mark)
+    raw = _raw(opened.file, opened.mark, broken)
     if opened.encoding == "utf-8":
         yield from raw
         return
@@ -124,24 +120,24 @@ def _reader(file: IO[bytes]) -> Callable[[int], bytes]:
     return file.read1 if isinstance(file, gzip.GzipFile) else file.read
 
 
-def _raw(file: IO[bytes], skip: int) -> Iterator[bytes]:
-    read, parts, why = _reader(file), b"", ""
+def _raw(file: IO[bytes], skip: int, broken: Callable[[str], None]) -> Iterator[bytes]:
+    read, parts = _reader(file), b""
     total, most = 0, max(_ROOM, _GROWTH * os.fstat(file.fileno()).st_size)
     block = b"-"
     while block:
         try:
             block = read(BLOCK)
         except _BROKEN:
-            why, block = "the compressed data break off", b""
+            broken("the compressed data break off")
+            block = b""
         total += len(block)
         if total > most:
-            why, block = f"it unpacks to more than {_GROWTH} times its size", b""
+            broken(f"it unpacks to more than {_GROWTH} times its size")
+            block = b""
         parts += block
         if len(parts) >= BLOCK or not block:
             yield parts[skip:]
             parts, skip = b"", 0
-    if why:
-        raise EndsEarlyError(why)
 
 
 def line_blocks(chunks: Iterable[bytes]) -> Iterator[tuple[bytes, int]]:

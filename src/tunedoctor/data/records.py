@@ -12,7 +12,7 @@ import json
 import os
 import re
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -89,8 +89,10 @@ class _Window:
         self.fill()
 
 
-def elements(blocks: Iterable[bytes]) -> Iterator[Element]:  # noqa: C901  one loop over a text
-    """Yield each row of a document with the line where it begins."""
+def elements(  # noqa: C901  one loop over a text
+    blocks: Iterable[bytes], broken: Callable[[str], None]
+) -> Iterator[Element]:
+    """Yield each row of a document with the line where it begins; `broken` is told of a list without an end."""
     window = _Window(blocks)
     window.skip()
     held = _HOLDER.match(window.text, window.at)
@@ -124,8 +126,7 @@ def elements(blocks: Iterable[bytes]) -> Iterator[Element]:  # noqa: C901  one l
             key = next(iter(value))
         window.move(end)
     if inside:
-        why = f"the list has no end; {count} rows came before"
-        yield Element(window.line, None, "ends-early", why)
+        broken(f"the list has no end; {count} rows came before")
 
 
 def _good(line: int, value: object, bad: re.Match[str] | None) -> Element:

@@ -5,6 +5,7 @@ import multiprocessing.pool
 import signal
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -13,7 +14,7 @@ import msgspec
 
 from tunedoctor.data import examine, lengths
 from tunedoctor.data.examine import KINDS, Mark, Tally
-from tunedoctor.data.files import EndsEarlyError, Opened, line_blocks, open_file, utf8_blocks
+from tunedoctor.data.files import Opened, line_blocks, open_file, utf8_blocks
 from tunedoctor.data.records import Element, NoPyarrowError, elements, parquet_rows, records
 from tunedoctor.data.repeats import Digests, Place, Sketches, Spool
 from tunedoctor.data.report import DataFault, DataFile, Leak, LeakKind, Lengths, Spot
@@ -187,20 +188,15 @@ class Survey:
 def _parts(path: Path, opened: Opened, asked: Asked) -> Iterator[Tally]:
     """Yield what the parts of a file hold, in order. Raises OSError."""
     last = Tally()
-
-    def blocks() -> Iterator[bytes]:
-        try:
-            yield from utf8_blocks(opened)
-        except EndsEarlyError as error:
-            last.fault("ends-early", 0, str(error))
-
+    broken = partial(last.fault, "ends-early", 0)
+    blocks = utf8_blocks(opened, broken)
     if opened.kind == "jsonl":
-        yield from _examined(line_blocks(blocks()), asked)
+        yield from _examined(line_blocks(blocks), asked)
     elif opened.kind == "parquet":
         yield from _of_elements(parquet_rows(path, asked.pythons), asked.rows)
     else:
-        read = records if opened.kind == "csv" else elements
-        yield from _of_elements(read(blocks()), asked.rows)
+        rows = records(blocks) if opened.kind == "csv" else elements(blocks, broken)
+        yield from _of_elements(rows, asked.rows)
     yield last
 
 
@@ -235,9 +231,7 @@ def _of_elements(rows: Iterable[Element], asked: examine.Asked) -> Iterator[Tall
                 found.seen["blank"] += 1
             elif one.fault:
                 found.fault(one.fault, one.line, one.detail)
-            if one.fault == "ends-early" and one.detail.startswith("the list has no end"):
-                found.lines -= 1
-            elif one.value is None and one.fault:
+            if one.value is None and one.fault:
                 found.unreadable += one.fault != "blank"
             else:
                 examine.row(found, one.line, one.value, rules, asked)
