@@ -56,12 +56,14 @@ class Core:
         learning = [*[self.data] * self.own, *learning, self.adapters, self.base_weights]
         if not self.all(*learning):
             return
-        if self.own:
-            # 16-bit weights move by rounding when merged, and five steps teach nothing by heart
-            self.all(self.save, self.reload)
-            return
-        self.all(self.save, self.reload, self.merge, self.generate)
         tell, lab, one = self.tell, self.lab, self.batches[0]
+        saved = self.all(self.save, self.reload)
+        if (
+            self.own
+        ):  # 16-bit weights move by rounding when merged, and five steps teach nothing by heart
+            return
+        if saved and self.all(self.merge):
+            tell.stage("generate", saving.generate, lab, self.model, one)
         tell.stage("repeat", self.repeat)
         tell.stage("checkpointing", extras.checkpointing, lab, one)
         tell.stage("16-bit", extras.half, lab, one, self.trained.losses)
@@ -178,7 +180,6 @@ class Core:
             tokens_per_second=run.speed(),
             peak=self.lab.peak(),
             allocated=self.lab.bytes("max_memory_allocated"),
-            tokens=run.tokens,
             at_step=len(run.losses),
             losses=run.told(),
         )
@@ -224,10 +225,6 @@ class Core:
     def merge(self, data: dict[str, Any]) -> None:
         """Merge the adapters of the tiny model."""
         self.model = saving.merge(self.lab, self.model, self.batches[0], self.before, data)
-
-    def generate(self, data: dict[str, Any]) -> None:
-        """Recite."""
-        saving.generate(self.lab, self.model, self.batches[0], data)
 
     def repeat(self, data: dict[str, Any]) -> None:
         """Begin anew: the same losses."""
