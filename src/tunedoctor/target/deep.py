@@ -39,7 +39,6 @@ def kind_of(torch: Any) -> str:
 
 def init_gpu(torch: Any, kind: str, state: dict[str, Any], data: dict[str, Any]) -> None:
     """Ask whether the GPU works and, if not, why; `state` gets the kind and the number of those that do."""
-    data["kind"] = kind
     name = {"mps": "backends.mps", "xpu": "xpu"}.get(kind, "cuda")
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
@@ -47,13 +46,12 @@ def init_gpu(torch: Any, kind: str, state: dict[str, Any], data: dict[str, Any])
     reasons = [str(w.message)[:LONGEST] for w in caught]
     init = getattr(reach(torch, name), "init", None) if kind in ("cuda", "rocm", "xpu") else None
     if data["available"]:
-        data["kind"] = kind or "cuda"
         for text in reasons:
             warnings.warn(text, UserWarning, stacklevel=1)
         if init is not None:
             init()
         count = attempt(torch, name + ".device_count")
-        state.update(kind=data["kind"], count=count if isinstance(count, int) else 1)
+        state.update(kind=kind or "cuda", count=count if isinstance(count, int) else 1)
         archs = attempt(torch, name + ".get_arch_list")
         data["archs"] = [str(a) for a in archs] if isinstance(archs, (list, tuple)) else []
     elif init is not None:
@@ -172,7 +170,7 @@ def build(torch: Any, data: dict[str, Any]) -> None:
     """Note what torch says it is."""
     data["version"] = text_of(torch, "__version__")
     data["file"] = text_of(torch, "__file__")
-    for name in ("cuda", "hip", "xpu"):
+    for name in ("cuda", "hip"):
         data[name] = text_of(torch, "version." + name)
     # not get_arch_list: that asks the driver first, which can hang
     flags = attempt(torch, "_C._cuda_getArchFlags")

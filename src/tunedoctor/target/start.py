@@ -69,7 +69,6 @@ def main(part: str, argv: List[str]) -> None:
     parser.add_argument("--model", default="", help="folder of the user's model")
     parser.add_argument("--data", default="", help="the user's text: .jsonl, .csv or plain")
     parser.add_argument("--steps", type=int, default=0, help="of the user's model")
-    parser.add_argument("--length", type=int, default=512, help="longest sample of --data, tokens")
     parser.add_argument("--minutes", type=float, default=10.0, help="of load")
     asked = parser.parse_args(argv)
     rank = int(os.environ.get("RANK", "0")) if part == "ranks" else 0
