@@ -53,11 +53,12 @@ def train(how: Namespace, arguments: Sequence[str], *, check: bool = True) -> in
     if check and not _ready(snapshot, options):
         return 1
     found = None if "--merge" in arguments else _forecast(snapshot, arguments, how.processes)
-    if found and found[1] and check:
-        sys.stderr.write(f"doctor: {found[1]}\n")
+    peak, refusal = found or (0.0, "")
+    if refusal and check:
+        sys.stderr.write(f"doctor: {refusal}\n")
         return 1
     if found and "--dry-run" in arguments:
-        text = f"forecast for rows of max_length tokens: {found[0]:.3g} GiB beside libraries"
+        text = f"forecast for rows of max_length tokens: {peak:.3g} GiB beside libraries"
         sys.stderr.write(f"doctor: {text}\n")
     many = [str(LAUNCHER), str(how.processes)] if how.processes > 1 else []
     trainer = [*many, str(TRAINER)]
@@ -70,10 +71,8 @@ def whole_trainer() -> str:
     before, _, after = TRAINER.read_text(encoding="utf-8").partition("sys.path.append(")
     for name in ("input", "rows", "data"):
         text = TRAINER.with_name(f"train_{name}.py").read_text(encoding="utf-8")
-        lines = text.partition("from __future__ import annotations\n\n")[2].splitlines(
-            keepends=True
-        )
-        before += "".join(one for one in lines if not one.startswith("from train_"))
+        lines = text.partition("from __future__ import annotations\n\n")[2].split("\n")
+        before += "\n".join(one for one in lines if not one.startswith("from train_"))
     return before + after.partition("# The other parts end here.\n")[2]
 
 
@@ -101,20 +100,18 @@ def _ready(snapshot: Snapshot, options: Options) -> bool:
     return True
 
 
-def _forecast(
-    snapshot: Snapshot, arguments: Sequence[str], processes: int
-) -> tuple[float, str] | None:
+def _forecast(snapshot: Snapshot, words: Sequence[str], count: int) -> tuple[float, str] | None:
     """Return the GiB that a training takes, and why it can't start; None where the model or a fault lets none know."""
     try:
-        config = _values(arguments)
+        config = _values(words)
         model = str(config.get("model", ""))
         path = config_file(model)
         if path and not (path.suffix == ".json" and path.is_file()):  # a .gguf, or a faulty folder
             return None
         devices = () if config.get("device") == "cpu" else here(snapshot)[0]
         shape = model_of(model)
-        found = forecast(config, shape, devices, processes)
-        return found.peak_gib, too_large(config, shape, devices, processes)
+        found = forecast(config, shape, devices, count)
+        return found.peak_gib, too_large(config, shape, devices, count)
     except (MemoryModelError, OSError, ValueError):  # the trainer tells what, with its line
         return None
 
