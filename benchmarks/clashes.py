@@ -32,11 +32,11 @@ from recorded.index import Index, serving  # noqa: E402
 from recorded.judge import current, sent_to, state  # noqa: E402
 from recorded.releases import GROUP, catalogue  # noqa: E402
 
-from tunedoctor.engine import diagnose  # noqa: E402
-from tunedoctor.live import take  # noqa: E402
-from tunedoctor.registry import all_checks  # noqa: E402
-from tunedoctor.simulate import severities  # noqa: E402
-from tunedoctor.targeting import here  # noqa: E402
+from tunedoctor.diagnosis.engine import diagnose  # noqa: E402
+from tunedoctor.diagnosis.registry import all_checks  # noqa: E402
+from tunedoctor.diagnosis.simulate import severities  # noqa: E402
+from tunedoctor.probes.live import take  # noqa: E402
+from tunedoctor.probes.targeting import here  # noqa: E402
 
 UV = uv.find_uv_bin()
 DOCTOR = [sys.executable, "-m", "tunedoctor"]

@@ -25,8 +25,8 @@ from packaging.version import Version
 from tunedoctor.contracts.look import look_at
 from tunedoctor.contracts.shipped import contract_problems
 from tunedoctor.facts import BrokenContract, Distribution, ImportContracts, Packages
+from tunedoctor.model.versions import normalised, within
 from tunedoctor.tables.load import table
-from tunedoctor.versions import normalised, within
 
 IMPORTED = ("transformers", "peft", "trl", "datasets", "diffusers", "accelerate")
 CHECKED = {"transformers", "tokenizers"}  # the one refuses other releases of the other by itself

@@ -10,10 +10,10 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from tunedoctor.engine import diagnose
+from tunedoctor.diagnosis.engine import diagnose
+from tunedoctor.diagnosis.registry import all_checks
+from tunedoctor.diagnosis.report import Report, report_of
 from tunedoctor.readers.read import read_report
-from tunedoctor.registry import all_checks
-from tunedoctor.report import Report, report_of
 
 Case = dict[str, Any]
 

@@ -112,7 +112,7 @@ def snapshots() -> list[Any]:
     """Return the snapshots of the museum as plain data."""
     import museum  # noqa: PLC0415  the museum's own module, when it is asked for
 
-    from tunedoctor.snapshot import to_data  # noqa: PLC0415
+    from tunedoctor.model.snapshot import to_data  # noqa: PLC0415
 
     return [to_data(museum.snapshot_of(name)) for name in museum.names()]
 

@@ -53,7 +53,8 @@ def warm_up() -> None:
 
 def listen_to_faults(place: Path) -> None:
     """Hear of what checks, probes and readers raise, which the doctor catches."""
-    from tunedoctor import engine, probing  # noqa: PLC0415  not where another command is run
+    from tunedoctor.diagnosis import engine  # noqa: PLC0415  not where another command is run
+    from tunedoctor.probes import probing  # noqa: PLC0415  not where another command is run
     from tunedoctor.readers import read  # noqa: PLC0415
 
     engine.call = noted(engine.call, place)  # type: ignore[attr-defined]

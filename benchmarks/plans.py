@@ -22,7 +22,7 @@ from recorded.index import serving  # noqa: E402  tests are no package
 from recorded.judge import Verdict, judge_all, sent_to  # noqa: E402
 from recorded.machines import of_museum, of_pairs  # noqa: E402
 
-from tunedoctor.registry import all_checks  # noqa: E402
+from tunedoctor.diagnosis.registry import all_checks  # noqa: E402
 
 
 def main() -> None:

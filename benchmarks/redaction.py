@@ -23,7 +23,7 @@ sys.path.insert(0, str(HERE.parent / "tests"))
 
 from security.planted import planted  # noqa: E402  beside the tests
 
-from tunedoctor.redaction import Identity, redact_text  # noqa: E402
+from tunedoctor.diagnosis.redaction import Identity, redact_text  # noqa: E402
 
 WHO = Identity("/home/adalove", "adalove", "bletchley7")
 STAND_IN = re.compile(r"(secret|login|uuid|mac|serial|ip|user|host|mail)-[0-9a-f]{6}")

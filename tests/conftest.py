@@ -1,13 +1,19 @@
-"""What all tests share: the doctor's own cache and state are empty, and signals do what they do in a shell.
+"""What all tests share: folders of the doctor's own that are empty, signals as in a shell, and a target that trains.
 
 Properties have no deadline: a busy neighbour is no fault, and what has to be fast is measured in CPU time.
 """
 
+import json
+import os
 import signal
-from collections.abc import Iterator
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
+import torch_target
 from hypothesis import HealthCheck, settings
+from trainers import DATA, TRAINER, Ended, Train, done
 
 settings.register_profile("doctor", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("doctor")
@@ -30,3 +36,54 @@ def _signals_as_in_a_shell() -> None:
         if number is not None and signal.getsignal(number) is signal.SIG_IGN:
             own = signal.default_int_handler if name == "SIGINT" else signal.SIG_DFL
             signal.signal(number, own)
+
+
+@pytest.fixture(scope="session")
+def torch_python() -> str:
+    """Return the interpreter that trainers run in."""
+    return torch_target.torch_python() or pytest.skip(torch_target.WHY_NOT)
+
+
+@pytest.fixture(scope="session")
+def server(torch_python: str) -> Iterator[Callable[..., Ended]]:
+    """One process in which trainers are forked: what it is asked, and how that ended."""
+    argv = [torch_python, str(Path(__file__).parent / "target" / "trainer_server.py"), str(TRAINER)]
+    env = {**os.environ, "OMP_NUM_THREADS": "1"}
+    pipe = subprocess.PIPE
+    with subprocess.Popen(argv, stdin=pipe, stdout=pipe, text=True, env=env) as child:
+        assert child.stdin
+        assert child.stdout
+
+        def ask(folder: Path, arguments: tuple[str, ...], code: str) -> Ended:
+            order = {"arguments": arguments, "code": code, "folder": str(folder)}
+            print(json.dumps(order), file=child.stdin, flush=True)
+            line = child.stdout.readline() if child.stdout else ""
+            assert line, "the trainers' process is gone"
+            return Ended(**json.loads(line))
+
+        yield ask
+        child.kill()
+
+
+@pytest.fixture
+def train(server: Callable[..., Ended], tmp_path: Path) -> Train:
+    """Run the trainer in tmp_path: train("--key=value", .., code="what is run before")"""
+    return lambda *arguments, code="": server(tmp_path, arguments, code)
+
+
+@pytest.fixture(scope="session")
+def tiny_model(server: Callable[..., Ended], tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A folder with a small Llama and a tokenizer of bytes."""
+    folder = tmp_path_factory.mktemp("model")
+    done(server(folder, (), "tiny('.')"))
+    return str(folder)
+
+
+@pytest.fixture
+def options(tiny_model: str, tmp_path: Path) -> list[str]:
+    """A run of eight steps with dropout."""
+    (tmp_path / "d.jsonl").write_text(DATA)
+    common = (
+        "--data=d.jsonl --batch=8 --max-steps=8 --learning-rate=5e-3 --dropout=0.1 --device=cpu"
+    )
+    return [f"--model={tiny_model}", *common.split()]

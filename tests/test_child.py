@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tunedoctor.child import Ended, run, run_lines
+from tunedoctor.system.child import Ended, run, run_lines
 
 PY = sys.executable
 POSIX = pytest.mark.skipif(os.name != "posix", reason="signals and process groups are POSIX")
@@ -83,13 +83,6 @@ def test_programs_that_do_not_start() -> None:
     assert run([PY, "a\0b"], timeout=1).how == "not started"
     ended = run_lines(["/nowhere/python"], heard=lambda _: 1.0, silence=1.0, timeout=1.0)
     assert ended.how == "not started"
-
-
-def test_bytes_that_are_no_text_and_stdin() -> None:
-    ended = run([PY, "-c", "import os; os.write(1, bytes(range(256)))"], timeout=20)
-    assert ended.ok
-    assert "\ufffd" in ended.out
-    assert run([PY, "-c", "print(input())"], timeout=20, stdin="hello\n").out == "hello\n"
 
 
 @pytest.mark.parametrize(

@@ -17,24 +17,18 @@ import tunedoctor
 
 SRC = Path(tunedoctor.__file__).parent
 LAYERS = (
-    ("clean", "versions", "lazy", "reading", "target"),
-    ("descendants",),
-    ("facts",),
-    ("snapshot", "cure", "findings", "tables", "config", "plan"),
-    ("wiring", "wording", "fixing", "child", "messages"),
-    ("contracts", "state"),
-    ("wheels", "memory", "ranking"),
-    ("refresh",),
-    ("advice",),
+    ("facts", "target"),
+    ("model",),
+    ("system",),
+    ("tables",),
+    ("memory", "messages", "state"),
+    ("contracts", "data", "ranking", "wheels"),
+    ("advice", "refresh"),
     ("api",),
     ("checks", "fixes"),
-    ("engine", "registry", "probing"),
-    ("leads", "agreement"),
-    ("report",),
-    ("redaction", "targeting", "readers", "probes"),
-    ("installers",),
-    ("running", "smoke", "simulate", "data"),
-    ("live",),
+    ("readers", "probes"),
+    ("diagnosis", "installers"),
+    ("running", "smoke"),
     ("transaction", "planning"),
     ("render",),
     ("cli",),
@@ -110,12 +104,7 @@ def _check(
     cwd: Path, code: str, env: Mapping[str, str] = os.environ
 ) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(
-        [sys.executable, "-c", code],
-        capture_output=True,
-        text=True,
-        cwd=cwd,
-        env=env,
-        check=False,
+        [sys.executable, "-c", code], capture_output=True, text=True, cwd=cwd, env=env, check=False
     )
 
 
@@ -128,7 +117,7 @@ def test_a_check_loads_nothing_heavy(tmp_path: Path) -> None:
     )
     ended = _check(tmp_path, code)
     loaded = set(json.loads(ended.stderr.splitlines()[-1]))
-    assert "tunedoctor.engine" in loaded
+    assert "tunedoctor.diagnosis.engine" in loaded
     assert not loaded & HEAVY
 
 

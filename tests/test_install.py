@@ -39,17 +39,8 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
             shutil.copy2(from_, to)
     _run("git", "init", "-q", cwd=place)
     _run("git", "add", "-A", cwd=place)
-    _run(
-        "git",
-        "-c",
-        "user.name=t",
-        "-c",
-        "user.email=t@example.invalid",
-        "commit",
-        "-qm",
-        "all",
-        cwd=place,
-    )
+    who = ("-c", "user.name=t", "-c", "user.email=t@example.invalid")
+    _run("git", *who, "commit", "-qm", "all", cwd=place)
     return place
 
 
@@ -81,25 +72,25 @@ def _prove(python: Path, tmp_path: Path, *, editable: bool = False) -> None:
     out = _run(
         str(python),
         "-c",
-        "import tunedoctor.checks.driver_too_old as m; print(m.__name__)",
+        "import tunedoctor.checks.driver as m; print(m.__name__)",
         cwd=tmp_path,
     )
-    assert out.strip() == "tunedoctor.checks.driver_too_old"
+    assert out.strip() == "tunedoctor.checks.driver"
 
 
 PIP = ("-m", "pip", "install", "--no-deps", "--no-build-isolation", "-q")
 
 
-def test_from_another_folder(source: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("way", ["another folder", "editable", "git"])
+def test_pip_installs(source: Path, tmp_path: Path, way: str) -> None:
+    words = {
+        "another folder": [str(source)],
+        "editable": ["-e", "."],
+        "git": [f"git+file://{source}"],
+    }
     python = _fresh(tmp_path / "venv")
-    _run(str(python), *PIP, str(source), cwd=tmp_path)
-    _prove(python, tmp_path)
-
-
-def test_editable(source: Path, tmp_path: Path) -> None:
-    python = _fresh(tmp_path / "venv")
-    _run(str(python), *PIP, "-e", ".", cwd=source)
-    _prove(python, tmp_path, editable=True)
+    _run(str(python), *PIP, *words[way], cwd=source if way == "editable" else tmp_path)
+    _prove(python, tmp_path, editable=way == "editable")
 
 
 def test_sdist_then_wheel(source: Path, tmp_path: Path) -> None:
@@ -113,12 +104,6 @@ def test_sdist_then_wheel(source: Path, tmp_path: Path) -> None:
     again = _fresh(tmp_path / "again")
     _run(str(again), *PIP, str(sdist), cwd=tmp_path)
     _prove(again, tmp_path)
-
-
-def test_from_git(source: Path, tmp_path: Path) -> None:
-    python = _fresh(tmp_path / "venv")
-    _run(str(python), *PIP, f"git+file://{source}", cwd=tmp_path)
-    _prove(python, tmp_path)
 
 
 def test_the_links_are_committed() -> None:

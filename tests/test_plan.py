@@ -1,12 +1,17 @@
-"""Several plans made into one."""
+"""Several plans made into one, and what a plan would leave on machines of the museum."""
 
 import string
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from museum import snapshot_of
 
-from tunedoctor.plan import (
+from tunedoctor.diagnosis.registry import all_checks
+from tunedoctor.diagnosis.simulate import predict, simulate
+from tunedoctor.facts import Distribution, Packages, TorchBuild
+from tunedoctor.model.findings import Check, Finding, Severity, tell
+from tunedoctor.model.plan import (
     AnyStep,
     DeletePath,
     Install,
@@ -20,6 +25,8 @@ from tunedoctor.plan import (
     WriteFile,
     merge,
 )
+from tunedoctor.model.snapshot import Snapshot
+from tunedoctor.transaction.proof import compare
 
 WHEELS = "https://download.pytorch.org/whl/cu126"
 NAMES = st.sampled_from(["torch", "torchvision", "numpy", "peft", "accelerate"])
@@ -80,46 +87,95 @@ def test_merging_keeps_all_or_says_what_contradicts(plans: list[Plan]) -> None:
     assert not removed & pins.keys()
 
 
-def test_torch_comes_first_and_each_index_once() -> None:
-    rest = Install(pins=(Pin(name="peft", version="0.18.1"),))
-    more = Install(pins=(Pin(name="trl", version="0.20.0"), Pin(name="peft", version="0.18.1")))
-    torch = Install(pins=(Pin(name="torch", version="2.9.1+cu126"),), index=WHEELS)
-    vision = Install(pins=(Pin(name="torchvision", version="0.24.1+cu126"),), index=WHEELS)
-    told = Tell(command="sudo reboot", who="reboot")
-    one = merge(
-        [
-            Plan(steps=(told, rest), cures=("a",), download_bytes=10),
-            Plan(steps=(more, vision), cures=("b", "a"), download_bytes=5),
-            Plan(steps=(torch,), cures=("c",), download_bytes=1),
-            Plan(steps=(torch,), cures=("d",), download_bytes=1),
-        ]
-    )
-    names = [[p.name for p in s.pins] for s in one.steps if isinstance(s, Install)]
-    assert names == [["torch", "torchvision"], ["peft", "trl"]]
-    assert one.steps[-1] == told
-    assert (one.cures, one.download_bytes) == (("a", "b", "c", "d"), 16)
+INDEX = "https://download.pytorch.org/whl/"
+
+
+def torch(version: str, index: str = "") -> Install:
+    return Install(pins=(Pin(name="torch", version=version),), index=index)
+
+
+def plan_for(before: Snapshot, build: str, cures: tuple[str, ...]) -> Plan:
+    """Take the wheels of another CUDA out and put the build in, with the companions that are there."""
+    packages = before.find(Packages)
+    assert packages is not None
+    gone = tuple(d.name for d in packages.distributions if d.name.startswith("nvidia-"))
+    steps = (*((Remove(names=gone),) if gone else ()), torch(f"2.9.1+{build}", INDEX + build))
+    return Plan(steps=steps, cures=cures)
 
 
 @pytest.mark.parametrize(
-    ("one", "other", "says"),
+    ("machine", "build", "cures", "says"),
     [
+        ("driver-550-with-cu130", "cu126", ("driver-too-old",), ""),
         (
-            Install(pins=(Pin(name="peft", version="1"),)),
-            Install(pins=(Pin(name="peft", version="2"),)),
-            "peft 1 and peft 2",
+            "driver-550-with-cu130",
+            "cu132",
+            ("driver-too-old",),
+            "driver-too-old would still be there",
         ),
-        (
-            Install(pins=(Pin(name="torch", version="2.9.1"),)),
-            Install(pins=(Pin(name="torch", version="2.9.1"),), index=WHEELS),
-            f"torch 2.9.1 and torch 2.9.1 from {WHEELS}",
-        ),
-        (Remove(names=("peft",)), Install(pins=(Pin(name="peft", version="2"),)), "no peft"),
-        (SetEnv(name="A", value="1"), SetEnv(name="A", value=None), "two values for A"),
-        (WriteFile(path="x", text="1"), WriteFile(path="x", text="2"), "the file x"),
-        (NewEnvironment(path="/a"), NewEnvironment(path="/b"), "the new environment"),
+        ("healthy-rtx4090", "cpu", (), "it would bring in torch-"),
     ],
 )
-def test_contradictions_are_named(one: AnyStep, other: AnyStep, says: str) -> None:
-    with pytest.raises(PlanError, match=r"--only") as caught:
-        merge([Plan(steps=(one,)), Plan(steps=(other,))])
-    assert says in str(caught.value)
+def test_a_build_is_refused_that_cures_nothing_or_breeds_a_finding(
+    machine: str, build: str, cures: tuple[str, ...], says: str
+) -> None:
+    before = snapshot_of(machine)
+    found = simulate(plan_for(before, build, cures), before, all_checks())
+    assert found.refused.startswith(says)
+    assert bool(found.refused) is bool(says)
+    assert {*cures} <= {*(found.left if says else found.cured)}
+
+
+def half(packages: Packages) -> Finding | None:
+    """An error without alpha, a note without beta."""
+    lacks = "alpha" if not packages.get("alpha") else "beta" if not packages.get("beta") else ""
+    severity: Severity = "error" if lacks == "alpha" else "note"
+    return Finding(found=lacks, means="m", cure=tell("c"), severity=severity) if lacks else None
+
+
+HALF = Check(
+    id="half", title="h", severity="error", explains=(), advice=False, run=half, page="", origin=""
+)
+
+
+def has(*names: str) -> Snapshot:
+    return Snapshot.of(
+        [Packages(distributions=tuple(Distribution(name=n, version="1") for n in names))]
+    )
+
+
+def test_an_error_of_which_a_note_is_left_is_cured() -> None:
+    plan = Plan(steps=(Install(pins=(Pin(name="alpha", version="1"),)),), cures=("half",))
+    found = simulate(plan, has("gamma"), [HALF])
+    assert (found.cured, found.left, found.bred, found.refused) == (("half",), (), (), "")
+    proof, _ = compare(has("gamma"), has("gamma", "alpha"), [HALF])
+    assert (proof.cured, proof.left, proof.bred) == (("half",), (), ())
+
+
+def test_a_note_that_stays_a_note_is_still_there_and_one_that_grows_is_bred() -> None:
+    gone = Plan(steps=(Remove(names=("gamma",)),), cures=("half",))
+    found = simulate(gone, has("gamma", "alpha"), [HALF])
+    assert (found.cured, found.left) == ((), ("half",))
+    assert found.refused == "half would still be there"
+    proof, _ = compare(has("alpha"), has("alpha", "gamma"), [HALF])
+    assert (proof.cured, proof.left) == ((), ("half",))
+    worse, _ = compare(has("alpha"), has("gamma"), [HALF])
+    assert (worse.cured, worse.left, worse.bred) == ((), ("half",), ("half",))
+    same, _ = compare(has("gamma"), has("gamma"), [HALF])
+    assert (same.cured, same.left, same.bred) == ((), ("half",), ())
+
+
+def test_the_predicted_build_is_what_its_name_says() -> None:
+    before = snapshot_of("healthy-rtx4090")
+    for version, index, wants in (
+        ("2.9.1+cu126", INDEX + "cu126", ("cu126", "12.6", "cuda")),
+        ("2.9.1", INDEX + "cu126/", ("cu126", "12.6", "cuda")),
+        ("2.9.1+cpu", INDEX + "cpu", ("cpu", "", "cpu")),
+        ("2.9.1+rocm6.4", INDEX + "rocm6.4", ("rocm6.4", "", "rocm")),
+        ("2.9.1+xpu", INDEX + "xpu", ("xpu", "", "xpu")),
+    ):
+        build = predict(Plan(steps=(torch(version, index),)), before, {}).find(TorchBuild)
+        assert build is not None
+        assert (build.variant, build.cuda, build.accelerator) == wants
+    unnamed = predict(Plan(steps=(torch("2.9.1"),)), before, {})
+    assert unnamed.find(TorchBuild) is None

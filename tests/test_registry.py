@@ -1,15 +1,11 @@
 """Built-in checks are found by their files; plug-ins run only when they are named."""
 
-import os
-import subprocess
-import sys
 from pathlib import Path
 
-import pytest
+from typed import doctor
 
 import tunedoctor
-from tunedoctor import registry
-from tunedoctor.registry import RegistryError, all_checks, source_of
+from tunedoctor.diagnosis.registry import all_checks, source_of
 
 PLUGIN = '''\
 """A cluster rule.
@@ -26,70 +22,41 @@ def rule(host: Host) -> Finding | None:
 '''
 
 
-def _install(folder: Path, id_: str, text: str = PLUGIN) -> dict[str, str]:
+def _install(folder: Path, id_: str, text: str = PLUGIN) -> str:
     info = folder / "our_cluster-1.0.dist-info"
     info.mkdir()
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: our-cluster\nVersion: 1.0\n")
     (info / "entry_points.txt").write_text("[tunedoctor.checks]\nour-cluster = our_cluster_rules\n")
     (folder / "our_cluster_rules.py").write_text(text.replace("ID", id_))
-    return {**os.environ, "PYTHONPATH": str(folder)}
+    return str(folder)
 
 
-def _doctor(env: dict[str, str], *argv: str) -> "subprocess.CompletedProcess[str]":
-    return subprocess.run(
-        [sys.executable, "-m", "tunedoctor", *argv],
-        env=env,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-
-
-def test_every_file_is_one_check_named_as_it() -> None:
+def test_every_check_has_its_page_and_every_file_is_used() -> None:
     folder = Path(tunedoctor.__file__).parent / "checks"
-    for words, end in ((False, "py"), (True, "toml")):
-        mine = [one for one in all_checks() if one.by_words == words]
-        files = {p.stem.replace("_", "-") for p in folder.glob(f"*.{end}")} - {"--init--"}
-        # beside a check with code there is a file of what errors say
-        assert {one.id for one in mine} <= files <= {one.id for one in all_checks()}
-        assert all(source_of(c) == f"checks/{c.id.replace('-', '_')}.{end}" for c in mine)
-
-
-def test_what_a_check_explains_exists() -> None:
-    ids = {c.id for c in all_checks()}
-    for one in all_checks():
-        assert set(one.explains) <= ids - {one.id}, one.id
+    pages = {p.stem.replace("_", "-") for p in folder.glob("*.toml")}
+    assert {one.id for one in all_checks()} == pages
+    code = {f"checks/{p.name}" for p in folder.glob("*.py")} - {"checks/__init__.py"}
+    assert {source_of(one) for one in all_checks() if not one.by_words} == code
 
 
 def test_a_plugin_runs_only_when_named(tmp_path: Path) -> None:
-    env = _install(tmp_path, "our-rule")
-    listed = _doctor(env, "list")
+    path = _install(tmp_path, "our-rule")
+    listed = doctor("list", PYTHONPATH=path)
     assert "our-cluster" in listed.stdout
     assert "the plug-in ran" not in listed.stdout
-    assert "the plug-in ran" not in _doctor(env, "check", "--format", "json").stdout
-    named = _doctor(env, "check", "--plugin", "our-cluster", "--only", "our-rule")
+    assert "the plug-in ran" not in doctor("check", "--format", "json", PYTHONPATH=path).stdout
+    named = doctor("check", "--plugin", "our-cluster", "--only", "our-rule", PYTHONPATH=path)
     assert "the plug-in ran" in named.stdout
     assert "our-rule  The host has a name" in named.stdout
-    assert "A cluster rule" in _doctor(env, "explain", "our-rule", "--plugin", "our-cluster").stdout
-
-
-def test_a_plugin_can_not_take_the_id_of_a_check(tmp_path: Path) -> None:
-    ended = _doctor(_install(tmp_path, "driver-too-old"), "check", "--plugin", "our-cluster")
-    assert ended.returncode == 2
-    assert "two checks are called driver-too-old" in ended.stderr
+    assert (
+        "A cluster rule"
+        in doctor("explain", "our-rule", "--plugin", "our-cluster", PYTHONPATH=path).stdout
+    )
 
 
 def test_a_plugin_that_does_not_load_is_named(tmp_path: Path) -> None:
-    ended = _doctor(
-        _install(tmp_path, "x", "import nothing_of_that_name\n"), "check", "--plugin", "our-cluster"
-    )
+    path = _install(tmp_path, "x", "import nothing_of_that_name\n")
+    ended = doctor("check", "--plugin", "our-cluster", PYTHONPATH=path)
     assert ended.returncode == 2
     assert "our-cluster" in ended.stderr
     assert "nothing_of_that_name" in ended.stderr
-    assert "Traceback" not in ended.stderr
-
-
-def test_a_name_that_is_not_installed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(registry, "installed_plugins", lambda: {"a": "b"})
-    with pytest.raises(RegistryError, match="installed: a"):
-        all_checks(["nope"])

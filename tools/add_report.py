@@ -15,8 +15,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from tunedoctor.redaction import Identity, redact_text
-from tunedoctor.registry import all_checks
+from tunedoctor.diagnosis.redaction import Identity, redact_text
+from tunedoctor.diagnosis.registry import all_checks
 
 REPORTS = Path(__file__).parents[1] / "tests" / "reports"
 _ID = re.compile(r"[a-z]+\d{3,4}(-[a-z0-9]+)+")

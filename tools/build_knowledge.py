@@ -11,6 +11,7 @@ from pathlib import Path
 
 import msgspec
 
+from tunedoctor.diagnosis.registry import builtin_code
 from tunedoctor.messages.cause import Cause, CauseError
 from tunedoctor.messages.file import CauseFile, id_of, read_cause, rows_of, words_of
 from tunedoctor.messages.match import Row, with_anchors
@@ -46,7 +47,11 @@ def read() -> dict[str, CauseFile]:
     Raises:
         CauseError: a file is not sound.
     """
-    return {id_of(file): read_cause(file) for file in sorted((ROOT / "checks").glob("*.toml"))}
+    coded = builtin_code()
+    return {
+        id_of(file): read_cause(file, coded=id_of(file) in coded)
+        for file in sorted((ROOT / "checks").glob("*.toml"))
+    }
 
 
 def tables(held: dict[str, CauseFile]) -> dict[str, bytes]:

@@ -14,12 +14,12 @@ from collections.abc import Iterator
 
 import tunedoctor
 from tunedoctor.advice.told import expression
-from tunedoctor.engine import diagnose
+from tunedoctor.diagnosis.engine import diagnose
+from tunedoctor.diagnosis.registry import all_checks
 from tunedoctor.facts import Errors, ErrorText
-from tunedoctor.lazy import SHIPPED, key_of, read_literals
+from tunedoctor.model.lazy import SHIPPED, key_of, read_literals
+from tunedoctor.model.snapshot import Snapshot
 from tunedoctor.readers.ledger import wording
-from tunedoctor.registry import all_checks
-from tunedoctor.snapshot import Snapshot
 from tunedoctor.tables.load import table
 
 

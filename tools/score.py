@@ -27,7 +27,7 @@ from corpus import judged  # noqa: E402  after the path
 from damage import DAMAGE  # noqa: E402
 from judging.reports import family_of, kind  # noqa: E402
 
-from tunedoctor.report import Report  # noqa: E402
+from tunedoctor.diagnosis.report import Report  # noqa: E402
 
 Case = dict[str, Any]
 BINS = (0.0, 0.2, 0.4, 0.6, 0.8, 1.01)

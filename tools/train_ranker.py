@@ -22,7 +22,8 @@ from sklearn.feature_extraction import DictVectorizer
 from sklearn.feature_extraction.text import TfidfTransformer
 from sklearn.svm import LinearSVC
 
-from tunedoctor.messages.file import id_of, read_cause
+from tunedoctor.diagnosis.registry import all_checks
+from tunedoctor.messages.file import read_cause
 from tunedoctor.ranking.rank import (
     BETWEEN,
     END,
@@ -38,7 +39,6 @@ from tunedoctor.ranking.rank import (
     scores,
 )
 from tunedoctor.readers.tidy import tidy
-from tunedoctor.registry import all_checks
 from tunedoctor.render.page import sections
 
 ROOT = Path(__file__).parents[1]
@@ -121,10 +121,11 @@ def _of_causes() -> Iterator[tuple[str, str]]:
         yield f"{check.title}\n{check.means}", check.id
         for line in sections(check).get("Seen as", "").splitlines() if not check.by_words else ():
             yield line, check.id
-    for file in sorted((ROOT / "checks").glob("*.toml")):
-        cause = read_cause(file)
-        for text in (text for one in cause.message for text in one.examples if not cause.coded):
-            yield text, id_of(file)
+    bare = [check.id for check in all_checks() if check.by_words]
+    for id_ in bare:
+        file = ROOT / "checks" / f"{id_.replace('-', '_')}.toml"
+        for text in (t for one in read_cause(file, coded=False).message for t in one.examples):
+            yield text, id_
 
 
 def train(texts: Sequence[str], labels: Sequence[str]) -> Model:

@@ -1,8 +1,6 @@
 """All that a check or a fix may import, built in or from a plug-in."""
 
 # pyright: reportUnusedImport=false
-from typing import TYPE_CHECKING
-
 from tunedoctor import facts
 from tunedoctor.advice.cures import (
     amd_on_bus,
@@ -31,18 +29,20 @@ from tunedoctor.advice.told import (
     told,
 )
 from tunedoctor.contracts.requirements import TRITON, Unmet, of_stack, unmet
-from tunedoctor.contracts.shipped import (
-    Lacking,
-    broken_contracts,
-    contract_cure,
-    lacking,
-    needed_library,
-)
-from tunedoctor.cure import (
+from tunedoctor.contracts.shipped import broken_contracts, contract_cure, lacking, needed_library
+from tunedoctor.facts import *  # noqa: F403  the fact types are the vocabulary
+from tunedoctor.messages.match import heard
+from tunedoctor.messages.words import Case as Facts
+from tunedoctor.messages.words import expression, expressions, matched, readings
+from tunedoctor.model.findings import (
     Cure,
+    Finding,
     PipInstall,
     PipUninstall,
+    Result,
+    Severity,
     advise,
+    check,
     exact,
     name_of,
     pip,
@@ -51,19 +51,24 @@ from tunedoctor.cure import (
     set_variable,
     tell,
 )
-from tunedoctor.facts import *  # noqa: F403  the fact types are the vocabulary
-from tunedoctor.findings import Finding, Result, Severity, check
-from tunedoctor.lazy import pattern
-from tunedoctor.messages.match import heard
-from tunedoctor.messages.words import Case as Facts
-from tunedoctor.messages.words import expression, expressions, matched, readings
-from tunedoctor.tables.gpus import (
-    amd_gfx_by_name,
-    amd_integrated,
-    named_as,
-    nvidia_by_name,
-    nvidia_by_pci,
+from tunedoctor.model.lazy import pattern
+from tunedoctor.model.plan import (
+    DeletePath,
+    Draft,
+    Install,
+    Pin,
+    Remove,
+    Resolve,
+    SetEnv,
+    Tell,
+    WriteFile,
+    fix,
+    install_of,
+    variable_of,
 )
+from tunedoctor.model.versions import at_least, minor, parts, pep440, release, within
+from tunedoctor.model.wording import clauses, gib, listed
+from tunedoctor.tables.gpus import amd_gfx_by_name, amd_integrated, named_as, nvidia_by_pci
 from tunedoctor.tables.known_bad import Broken, bitsandbytes_cuda, broken_pairs, versions_of
 from tunedoctor.tables.load import table
 from tunedoctor.tables.small import (
@@ -79,13 +84,10 @@ from tunedoctor.tables.small import (
     xid_meaning,
 )
 from tunedoctor.tables.wheels import cuda_of, release_row
-from tunedoctor.versions import at_least, minor, parts, pep440, release, specifiers, within
 from tunedoctor.wheels.coverage import (
-    NO_KERNEL,
     Coverage,
     card_refused,
     cards_named,
-    code_list,
     code_of,
     coverage,
     entries,
@@ -94,9 +96,6 @@ from tunedoctor.wheels.coverage import (
     visible_gpus,
 )
 from tunedoctor.wheels.cures import (
-    DriverInstall,
-    RocmBuild,
-    TorchInstall,
     companion_install,
     install_driver,
     rebuild_cuda,
@@ -120,31 +119,4 @@ from tunedoctor.wheels.rules import (
     python_tag,
     rocm_archs,
     rocm_archs_since,
-    table_archs,
 )
-from tunedoctor.wording import clauses, gib, listed
-
-if TYPE_CHECKING:
-    from tunedoctor.fixing import (
-        Draft,
-        Resolve,
-        fix,
-        install_of,
-        variable_of,
-    )
-    from tunedoctor.plan import DeletePath, Install, Pin, Remove, SetEnv, Tell, WriteFile
-
-_FOR_FIXES = ("fixing", "plan")
-"""What fixes alone use: loaded when one asks for it, since a check pays for every module."""
-
-
-def __getattr__(name: str) -> object:
-    """Load what fixes use."""
-    from importlib import import_module  # noqa: PLC0415  fixes alone need it
-
-    for room in _FOR_FIXES if name[0] != "_" else ():
-        module = import_module(f"tunedoctor.{room}")
-        if name in vars(module):
-            return getattr(module, name)
-    msg = f"module {__name__!r} has no attribute {name!r}"
-    raise AttributeError(msg)

@@ -9,15 +9,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from packaging.specifiers import SpecifierSet
 
-from tunedoctor.agreement import chosen, cures_shown, drafted
-from tunedoctor.cure import Cure, parted, pip, tell
-from tunedoctor.engine import Diagnosis, Found, diagnose
+from tunedoctor.diagnosis.agreement import chosen, cures_shown, drafted
+from tunedoctor.diagnosis.engine import Diagnosis, Found, diagnose
+from tunedoctor.diagnosis.registry import all_checks, all_fixes
 from tunedoctor.facts import Target
-from tunedoctor.findings import Check, Finding, Severity
-from tunedoctor.plan import DeletePath
-from tunedoctor.registry import all_checks, all_fixes
-from tunedoctor.snapshot import Snapshot
-from tunedoctor.versions import narrowed
+from tunedoctor.model.findings import Check, Cure, Finding, Severity, parted, pip, tell
+from tunedoctor.model.plan import DeletePath
+from tunedoctor.model.snapshot import Snapshot
+from tunedoctor.model.versions import narrowed
 
 VERSIONS = [f"{a}.{b}" for a in range(4) for b in range(4)]
 clause = st.tuples(

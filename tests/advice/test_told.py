@@ -9,9 +9,9 @@ from msgspec import structs
 from museum import names, snapshot_of
 
 from tunedoctor.advice.told import compares, given_up, misfits, shortage, told
-from tunedoctor.engine import diagnose
+from tunedoctor.diagnosis.engine import diagnose
+from tunedoctor.diagnosis.registry import all_checks
 from tunedoctor.facts import Errors, ErrorText, Frame, Interpreter, Unknown
-from tunedoctor.registry import all_checks
 
 GIB = 1 << 30
 HEAD = "torch.OutOfMemoryError: CUDA out of memory. Tried to allocate 2.00 GiB. "

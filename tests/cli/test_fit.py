@@ -1,85 +1,15 @@
-"""doctor fit as a command."""
+"""doctor fit and doctor data as commands."""
 
 import json
+import os
+import subprocess
+from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 
-import jsonschema
 import pytest
-from torch_target import WHY_NOT, torch_target
+from torch_target import WHY_NOT, torch_python, torch_target
 from typed import doctor as run
-
-CONFIG = {
-    "model_type": "llama", "hidden_size": 4096, "intermediate_size": 14336, "num_hidden_layers": 32,
-    "num_attention_heads": 32, "num_key_value_heads": 8, "vocab_size": 128256, "tie_word_embeddings": False,
-}  # fmt: skip
-
-
-def fit(*argv: str) -> dict[str, object]:
-    ended = run("fit", *argv, "--format", "json")
-    assert ended.returncode in (0, 1), ended.stderr
-    found = json.loads(ended.stdout)
-    assert isinstance(found, dict)
-    return found
-
-
-def test_an_answer_has_what_it_promises_and_keeps_to_its_schema() -> None:
-    found = fit("Llama-3.1-8B", "--gpu", "RTX 4090")
-    jsonschema.validate(found, json.loads(run("schema", "fit").stdout))
-    assert found["verdict"] == "fits"
-    terms = found["terms"]
-    assert isinstance(terms, dict)
-    assert sum(terms.values()) == pytest.approx(found["peak_gib"])
-    assert {"phase", "ram", "disk", "time", "advice", "largest", "need_gib"} <= found.keys()
-
-
-def test_a_folder_a_file_and_stdin_are_one_model(tmp_path: Path) -> None:
-    file = tmp_path / "config.json"
-    file.write_text(json.dumps(CONFIG))
-    wanted = fit("Llama-3.1-8B", "--vram", "24")["peak_gib"]
-    assert fit(str(tmp_path), "--vram", "24")["peak_gib"] == wanted
-    assert fit(str(file), "--vram", "24")["peak_gib"] == wanted
-    ended = run("fit", "-", "--vram", "24", "--format", "json", stdin=json.dumps(CONFIG))
-    assert json.loads(ended.stdout)["peak_gib"] == wanted
-
-
-def test_what_lacks_memory_exits_with_1_and_says_what_to_change() -> None:
-    ended = run("fit", "Llama-3.1-8B", "--vram", "12")
-    assert ended.returncode == 1
-    assert "doesn't fit" in ended.stdout
-    assert "--method qlora" in " ".join(ended.stdout.split())
-
-
-def test_two_gpus_share_by_fsdp() -> None:
-    one = fit(
-        "Llama-3.1-8B", "--method", "full", "--gpu", "H100", "--gpus", "8", "--sharding", "fsdp"
-    )
-    alone = fit("Llama-3.1-8B", "--method", "full", "--gpu", "H100")
-    assert one["verdict"] == "fits"
-    assert alone["verdict"] == "doesn't fit"
-
-
-def test_an_unknown_stack_gets_a_range() -> None:
-    known = fit("Qwen3-4B", "--stack", "hf", "--vram", "24")["range"]
-    other = fit("Qwen3-4B", "--stack", "other", "--vram", "24")["range"]
-    assert isinstance(known, list)
-    assert isinstance(other, list)
-    assert other[0] < known[0] < known[1] < other[1]
-
-
-def test_the_tables_are_printed() -> None:
-    article = run("fit", "--article")
-    assert "8-12" in article.stdout
-    assert "140+" in article.stdout
-    cards = run("fit", "--cards")
-    assert "RTX 4090" in cards.stdout
-    machine = run("fit", "--vram", "24")
-    assert machine.returncode == 0
-    assert "Llama-3.1-8B" in machine.stdout
-    assert all(len(line) <= 80 for line in machine.stdout.splitlines())
-    for argv in (["--article"], ["--cards"], ["--vram", "24"]):
-        assert json.loads(run("fit", *argv, "--format", "json").stdout)["schema"].startswith(
-            "doctor.fit."
-        )
 
 
 def test_exact_without_torch_in_the_target_says_so(tmp_path: Path) -> None:
@@ -93,31 +23,119 @@ def test_exact_without_torch_in_the_target_says_so(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(not torch_target(), reason=WHY_NOT)
-@pytest.mark.parametrize(
-    ("method", "stack"), [("lora", "hf"), ("qlora", "hf"), ("full", "hf"), ("lora", "doctor")]
-)
-def test_exact_agrees_with_the_closed_form(method: str, stack: str) -> None:
-    target = torch_target()
-    found = fit("SmolLM2-135M", "--method", method, "--seq", "2048", "--stack", stack, "--vram", "24",
-                "--exact", "--target", target)  # fmt: skip
+@pytest.mark.parametrize("method", ["qlora", "full"])
+def test_exact_agrees_with_the_closed_form(method: str) -> None:
+    argv = (
+        "--method",
+        method,
+        "--seq",
+        "2048",
+        "--stack",
+        "hf",
+        "--vram",
+        "24",
+        "--exact",
+        "--format",
+        "json",
+    )
+    found = json.loads(run("fit", "SmolLM2-135M", *argv, "--target", torch_target()).stdout)
     assert found["way"] == "traced"
     assert found["peak_gib"] == pytest.approx(found["closed_form_gib"], rel=0.01)
 
 
-def test_costs_at_home_and_rented_are_told() -> None:
-    found = fit("Llama-3.1-8B", "--gpu", "RTX 4090", "--tokens", "50M", "--price-per-hour", "2.5",
-                "--rented", "H100", "--card-price", "1800", "--power-price", "0.3")  # fmt: skip
-    costs = found["costs"]
-    assert isinstance(costs, dict)
-    assert costs["own"]["hours"] > costs["rented"]["hours"]
-    assert costs["even_trainings"] > 0
+GOOD = [
+    {"messages": [{"role": "user", "content": f"What is {i} and {i}?"}, {"role": "assistant", "content": f"It is {2 * i}."}]}
+    for i in range(40)
+]  # fmt: skip
+PYTHON = torch_python()
 
 
-def test_cards_are_judged_for_one_model() -> None:
-    ended = run("fit", "Qwen3-14B", "--method", "qlora", "--cards", "--format", "json")
-    found = json.loads(ended.stdout)
-    assert found["schema"] == "doctor.fit.offers/1"
-    assert found["smallest"]
-    screen = run("fit", "Qwen3-14B", "--method", "qlora", "--cards").stdout
-    assert "the smallest that fits" in screen
-    assert all(len(line) <= 80 for line in screen.splitlines())
+def lines(path: Path, rows: list[Any]) -> str:
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return str(path)
+
+
+def report(*argv: str) -> dict[str, Any]:
+    ended = run("data", *argv, "--format", "json")
+    assert ended.returncode in (0, 1), ended.stderr
+    found: dict[str, Any] = json.loads(ended.stdout)
+    assert (found["verdict"] == "faults") == (ended.returncode == 1)
+    return found
+
+
+class _Page(HTMLParser):
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.linked: list[str] = []
+        self.scripts = 0
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.scripts += tag == "script"
+        self.linked += [v or "" for k, v in attrs if k in ("src", "href")]
+        if tag != "meta":
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+
+def test_the_page_stands_alone_and_escapes(tmp_path: Path) -> None:
+    row = {"<script>alert(1)</script>": "x"}
+    file = lines(tmp_path / "a&b<i>.jsonl", [*GOOD, row])
+    page = tmp_path / "page.html"
+    assert run("data", file, "--format", "html", "-o", str(page)).returncode == 1
+    found = _Page()
+    found.feed(page.read_text())
+    assert found.open == []
+    assert found.linked == []
+    assert found.scripts == 0
+    assert "&lt;script&gt;" in page.read_text()
+
+
+MADE = """
+import sys
+from trainer_server import tiny
+tiny(sys.argv[1])
+from transformers import AutoTokenizer
+one = AutoTokenizer.from_pretrained(sys.argv[1])
+one.chat_template = one.chat_template.replace("{{", "{% if m['role'] == 'system' %}{{ raise_exception('no system here') }}{% endif %}{{", 1)
+one.save_pretrained(sys.argv[1])
+"""
+
+
+@pytest.mark.skipif(not PYTHON, reason=WHY_NOT)
+def test_the_models_own_tokenizer_and_template_count(tmp_path: Path) -> None:
+    model = tmp_path / "model"
+    env = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1] / "target")}
+    subprocess.run([PYTHON, "-c", MADE, str(model)], check=True, env=env)
+    system = {"messages": [{"role": "system", "content": "s"}, *GOOD[7]["messages"]]}
+    file = lines(tmp_path / "train.jsonl", [GOOD[1], system])
+    found = report(file, "--model", str(model), "--target", PYTHON, "--seq", "22")
+    sizes = found["lengths"]
+    # bytes are tokens, and the end of a turn is one: u:What is 1 and 1?</s>a:It is 2.</s>
+    assert sizes["by"] == "tokenizer"
+    assert (sizes["counted"], sizes["tokens"], sizes["learned"]) == (1, 2 + 16 + 1 + 2 + 8 + 1, 9)
+    assert (sizes["cut_rows"], sizes["cut_tokens"], sizes["nothing_left"]) == (1, 8, 0)
+    template = next(one for one in found["faults"] if one["kind"] == "template")
+    assert [(one["line"], one["detail"]) for one in template["places"]] == [(2, "no system here")]
+    shorter = report(file, "--model", str(model), "--target", PYTHON, "--seq", "21")
+    assert shorter["lengths"]["nothing_left"] == 1
+
+
+@pytest.mark.skipif(not PYTHON, reason=f"{WHY_NOT}, which could have pyarrow")
+def test_parquet_is_read_by_the_target(tmp_path: Path) -> None:
+    source = lines(tmp_path / "a.jsonl", [{"text": f"row {i} " + "x" * 5000} for i in range(8000)])
+    write = (
+        "import sys, pyarrow.json as j, pyarrow.parquet as p; "
+        "p.write_table(j.read_json(sys.argv[1]), sys.argv[2], row_group_size=700)"
+    )
+    file = tmp_path / "a.parquet"
+    made = subprocess.run(
+        [PYTHON, "-c", write, source, str(file)], capture_output=True, check=False
+    )
+    if made.returncode:
+        pytest.skip("the target has no pyarrow")
+    found = report(str(file), "--target", PYTHON)
+    assert found["rows"] == 8000
+    assert not found["duplicates"]

@@ -4,14 +4,15 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
-# test files are imported by path: their neighbours are found only so
-sys.path.insert(0, str(Path(__file__).parents[1]))
-
 import pytest
-from cli.test_fix import CLASH, Make, doctor, index, make, state, uv_cache
+from cli.test_fix import CLASH, Make, doctor, index, make, uv_cache
+from libraries.running import state, version
 from libraries.server import Index
+
+from tunedoctor.state.folder import entry_of
 
 __all__ = ["index", "make", "uv_cache"]
 
@@ -42,24 +43,6 @@ def test_ctrl_c_puts_back_and_says_so(make: Make) -> None:
     assert state(env) == before
     kept = {path.name for path in env.parent.iterdir()} - {env.name}
     assert all(name.endswith("failed.log") for name in kept), kept
-
-
-@pytest.mark.parametrize(
-    ("name", "tool"),
-    [("UV_OFFLINE", "uv"), ("PIP_NO_INDEX", "uv"), ("UV_NO_INDEX", "pip")],
-)
-def test_what_forbids_the_network_is_told_before_anything_is_touched(
-    make: Make, index: Index, name: str, tool: str, tmp_path: Path
-) -> None:
-    env = make(*CLASH, pip=tool == "pip")
-    before, asked = state(env.parent), len(index.asked)
-    argv = ["fix", "--target", str(env), "--yes", "--installer", tool]
-    ended = doctor(*argv, **{name: "1", "UV_CACHE_DIR": str(tmp_path / "empty")})
-    assert ended.returncode == 1, ended.stdout
-    assert f"unset {name}" in ended.stdout
-    assert "Nothing was changed" in ended.stdout
-    assert state(env.parent) == before
-    assert len(index.asked) == asked
 
 
 def test_what_uv_holds_in_its_cache_cures_offline(make: Make, index: Index) -> None:
@@ -103,10 +86,35 @@ def test_check_tells_of_a_fix_that_was_killed(make: Make) -> None:
     assert state(env) == before
 
 
-@pytest.mark.parametrize("option", ["--new", "--script", "--installer", "--python"])
-def test_an_empty_option_is_no_option_left_out(option: str) -> None:
-    """As of a variable that is not set: the environment that happens to be the target is not meant."""
-    ended = doctor("fix", option, "", "--yes")
-    assert (ended.returncode, ended.stdout) == (2, "")
-    assert f"{option} is empty" in ended.stderr
-    assert doctor("undo", "").returncode == 2
+def test_a_doctor_that_is_killed_amid_the_import_leaves_the_old_state(
+    make: Make, tmp_path: Path
+) -> None:
+    flag, env = tmp_path / "flag", make(*CLASH)
+    # what is put in is imported from the copy, in which the old code still stands for what was not changed
+    for code in env.glob("lib/python*/site-packages/transformers/__init__.py"):
+        code.write_text(
+            f"import pathlib, time; pathlib.Path({str(flag)!r}).touch(); time.sleep(60)"
+        )
+    argv = [sys.executable, "-m", "tunedoctor", "fix", "--target", str(env), "--yes"]
+    with subprocess.Popen(argv, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as one:
+        ends = time.monotonic() + 60
+        while not flag.exists():
+            assert one.poll() is None
+            assert time.monotonic() < ends
+            time.sleep(0.05)
+        one.send_signal(signal.SIGKILL)
+    assert version(env) == "1.5.0"
+    doctor("undo", "--target", str(env))
+    assert [p.name for p in env.parent.iterdir()] == [env.name]
+    assert version(env) == "1.5.0"
+
+
+def test_a_damaged_memory_of_imports_is_none(make: Make) -> None:
+    env = make("torch==2.14.1", "numpy==2.2.6", "nvidia-nccl-cu13==2.30.7", "filelock==3.20.0")
+    for code in env.glob("lib/python*/site-packages/torch/__init__.py"):
+        code.write_text("raise ImportError('undefined symbol: _ZN3c10')")
+    for text in (b"{", b'{"imports": 3}', b"\xff", b"[" * 100_000):
+        assert "torch-import-crash" in doctor("fix", "--target", str(env), "--dry-run").stdout
+        assert "torch-import-crash" in doctor("check", "--target", str(env)).stdout
+        (entry_of(env) / "looks.json").write_bytes(text)
+        assert "torch-import-crash" not in doctor("check", "--target", str(env)).stdout

@@ -54,8 +54,3 @@ def test_a_terminal_sees_how_far_it_is() -> None:
 
 def test_a_dumb_terminal_sees_the_result_alone() -> None:
     assert _shown("dumb") == "a line\r\nFalse\r\n"
-
-
-def test_a_pipe_gets_the_result_alone() -> None:
-    ended = subprocess.run([sys.executable, "-c", CODE], capture_output=True, text=True, check=True)
-    assert (ended.stdout, ended.stderr) == ("a line\nFalse\n", "")

@@ -6,14 +6,15 @@ import pytest
 
 from tunedoctor.contracts import shipped
 from tunedoctor.contracts.shipped import contract_cure, contract_problems
+from tunedoctor.diagnosis.registry import all_checks
 from tunedoctor.facts import Distribution, Interpreter, Packages
-from tunedoctor.findings import Finding
-from tunedoctor.registry import all_checks
-from tunedoctor.snapshot import Snapshot
+from tunedoctor.messages.words import Case
+from tunedoctor.model.findings import Finding
+from tunedoctor.model.snapshot import Snapshot
+from tunedoctor.model.versions import pep440, within
+from tunedoctor.model.wiring import call
 from tunedoctor.tables.load import table
 from tunedoctor.tables.small import good_set
-from tunedoctor.versions import pep440, within
-from tunedoctor.wiring import call
 
 NEWEST = {
     name: releases[-1]
@@ -35,7 +36,7 @@ def find(versions: dict[str, str]) -> Finding | None:
     facts = Snapshot.of(
         [Packages(distributions=held), Interpreter(executable="python", version="3.12.1")]
     )
-    told = call(check.run, facts)
+    told = call(check.run, facts, facts=Case(facts, check.id))
     assert told is None or isinstance(told, Finding), told
     return told
 

@@ -2,10 +2,30 @@
 
 import gzip
 import json
+import tempfile
 from pathlib import Path
+from typing import Any
 
 import pytest
-from data.survey_of import faults_of
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tunedoctor.data import survey as surveys
+from tunedoctor.data.examine import Asked, Tally, block, row
+from tunedoctor.data.report import DataFault
+from tunedoctor.data.survey import Source, Survey
+from tunedoctor.tables.secrets import kinds
+
+
+def survey(*files: tuple[Path, str]) -> Survey:
+    return Survey([Source(*one) for one in files], surveys.Asked())
+
+
+def faults_of(path: Path, data: bytes) -> tuple[Survey, dict[str, DataFault]]:
+    path.write_bytes(data)
+    found = survey((path, "train"))
+    return found, {one.kind: one for one in found.faults()}
+
 
 ROWS = [
     {"prompt": f"What is {i} and {i}?", "completion": f"It is {2 * i}, as you know."}
@@ -52,7 +72,7 @@ DAMAGED: dict[bytes, tuple[str, str]] = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("number", [1, 5, 10])
+@pytest.mark.parametrize("number", [5])
 @pytest.mark.parametrize("line", DAMAGED, ids=lambda line: line[:30].decode("latin-1"))
 def test_a_damaged_line_is_named_and_the_others_are_read(
     tmp_path: Path, line: bytes, number: int
@@ -67,55 +87,126 @@ def test_a_damaged_line_is_named_and_the_others_are_read(
     assert file.forms["prompt-completion"] >= 9
 
 
-FILLER = json.dumps({"text": "word " * 2000}).encode()
-ELEMENTS = [json.dumps(row, indent=1) for row in ROWS]
-WHOLE = "[\n" + ",\n".join(ELEMENTS) + "\n]\n"
-ONE_LINE = [f'{{"prompt":"q{i}","completion":"an answer, {i}."}}' for i in range(20_000)]
-BROKEN = [one.replace('","', ',"', 1) if i % 100 == 0 else one for i, one in enumerate(ONE_LINE)]
-RECORDS = [
-    "prompt,completion",
-    *(f"What is {i}?,It is {i}." for i in range(3)),
-    'What is "3?,"It is 3.',
-    "What is 4?,It is 4.",
-]
-NUMBERS = gzip.compress(
-    b"\n".join(b'{"text": "%d is a number."}' % (i * 7919) for i in range(20_000))
-)
-MB = "word " * 8_000_000
-CASES: dict[str, tuple[str, bytes, int, dict[str, list[int]]]] = {
-    "numbers over blocks": ("a.jsonl", b"\n".join(([FILLER] * 700 + [b"{broken"]) * 2), 1400, {"no-json": [701, 1402], "duplicate": []}),
-    "an element": ("a.json", WHOLE.replace(ELEMENTS[3], ELEMENTS[3].replace('",', '"')).encode(), 8, {"no-json": [14]}),
-    "every hundredth": ("a.json", f"[{','.join(BROKEN)}]".encode(), 19_800, {"no-json": [1] * 200}),
-    "too long an element": ("a.json", f'[{{"text": "{MB}"}},{{"text": "It is read."}}]'.encode(), 1, {"no-json": [1]}),
-    "too long a line": ("a.jsonl", f'{{"text": "{MB}"}}\n{{"text": "It is read."}}'.encode(), 1, {"too-long": [1]}),
-    "ends early": ("a.json", WHOLE[:-30].encode(), 8, {"ends-early": []}),
-    "a quote is open": ("a.csv", "\n".join(RECORDS).encode(), 4, {"broken-quote": [5]}),
-    "other cells": ("a.csv", b'prompt,completion\na,b\n"c\nc",d\ne\nf,g,h\ni,j\n', 3, {"wrong-columns": [5, 6]}),
-    "gzip": ("a.jsonl.gz", NUMBERS, 20_000, {}),
-    "list": ("a.json", json.dumps(ROWS).encode(), 9, {}),
-    "list of lines": ("a.json", json.dumps(ROWS, indent=2).encode(), 9, {}),
-    "a list that is held": ("a.json", json.dumps({"version": "1.0", "data": ROWS}).encode(), 9, {}),
-    "more behind it": ("a.json", json.dumps({"data": ROWS, "more": {"a": [1]}}, indent=2).encode(), 9, {}),
-    "objects": ("a.json", "\n".join(json.dumps(row, indent=2) for row in ROWS).encode(), 9, {}),
-    "lines": ("a.json", b"\n".join(LINES), 9, {}),
-    **{f"nothing {one!r}": ("a.json", one, 0, {"no-rows": [0]}) for one in (b"", b"\n\n", b"[]", b"\xef\xbb\xbf")},
-    **{f"{code} {name}": (name, text.encode(code), 9, {"byte-order-mark" if code == "utf-8-sig" else "not-utf8-file": [0]})
-       for code in ("utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-8-sig")
-       for name, text in (("a.json", WHOLE), ("a.jsonl", "\n".join(map(json.dumps, ROWS))))},
-}  # fmt: skip
+def test_the_row_behind_one_that_is_too_long(tmp_path: Path) -> None:
+    long = "word " * 8_000_000
+    for name, start, between, end in (("a.json", "[", ",", "]"), ("a.jsonl", "", "\n", "")):
+        text = f'{start}{{"text": "{long}"}}{between}{{"text": "It is read."}}{end}'
+        found, faults = faults_of(tmp_path / name, text.encode())
+        assert (found.files[0].rows, found.files[0].unreadable) == (1, 1)
+        assert [one.line for one in (faults.get("too-long") or faults["no-json"]).places] == [1]
 
 
-@pytest.mark.parametrize("case", CASES)
-def test_what_is_read_and_what_is_told_with_its_line(tmp_path: Path, case: str) -> None:
-    name, data, rows, wanted = CASES[case]
-    found, faults = faults_of(tmp_path / name, data)
-    assert found.files[0].rows == rows
-    assert faults.keys() - {"blank", "byte-order-mark"} == wanted.keys() - {"byte-order-mark"}
-    for kind, lines in wanted.items():
-        assert not lines or [one.line for one in faults[kind].places] == lines
+def test_a_document_that_ends_early(tmp_path: Path) -> None:
+    text = json.dumps(ROWS, indent=1)
+    found, faults = faults_of(tmp_path / "a.json", text[: len(text) - 30].encode())
+    assert "ends-early" in faults
+    assert found.files[0].rows == 8
+
+
+@pytest.mark.parametrize("text", [
+    json.dumps(ROWS),
+    json.dumps(ROWS, indent=2),
+    json.dumps({"version": "1.0", "data": ROWS}),
+    json.dumps({"data": ROWS, "more": {"a": [1]}}, indent=2),
+    "\n".join(json.dumps(row, indent=2) for row in ROWS),
+    "\n".join(map(json.dumps, ROWS)),
+])  # fmt: skip
+def test_documents_of_every_build(tmp_path: Path, text: str) -> None:
+    found, faults = faults_of(tmp_path / "a.json", text.encode())
+    assert found.files[0].rows == 9
+    assert not faults
+
+
+def test_a_record_whose_quote_is_not_closed_loses_no_other(tmp_path: Path) -> None:
+    rows = ["prompt,completion", *(f"What is {i}?,It is {i}." for i in range(8))]
+    rows[4] = 'What is "3?,"It is 3.'
+    found, faults = faults_of(tmp_path / "a.csv", "\n".join(rows).encode())
+    assert [one.line for one in faults["broken-quote"].places] == [5]
+    assert found.files[0].rows == 7
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-8-sig"])
+@pytest.mark.parametrize("name", ["a.jsonl", "a.json"])
+def test_encodings(tmp_path: Path, encoding: str, name: str) -> None:
+    text = json.dumps(ROWS) if name == "a.json" else "\n".join(map(json.dumps, ROWS))
+    found, faults = faults_of(tmp_path / name, text.encode(encoding))
+    assert found.files[0].rows == 9
+    assert set(faults) == ({"byte-order-mark"} if encoding == "utf-8-sig" else {"not-utf8-file"})
 
 
 def test_compressed_data_that_break_off(tmp_path: Path) -> None:
-    found, faults = faults_of(tmp_path / "a.jsonl.gz", NUMBERS[: len(NUMBERS) // 2])
+    lines = [json.dumps({"text": f"{i * 7919} is a number."}).encode() for i in range(20_000)]
+    whole = gzip.compress(b"\n".join(lines))
+    found, faults = faults_of(tmp_path / "a.jsonl.gz", whole[: len(whole) // 2])
     assert "ends-early" in faults
     assert found.files[0].rows > 5000
+    found, faults = faults_of(tmp_path / "a.jsonl.gz", whole)
+    assert found.files[0].rows == 20_000
+    assert not faults
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.floats() | st.text(max_size=8),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(
+                ["messages", "role", "content", "prompt", "completion", "text", "chosen"]
+            )
+            | st.sampled_from(
+                ["rejected", "conversations", "from", "value", "instruction", "output", "x"]
+            ),
+            inner,
+            max_size=4,
+        )
+    ),
+    max_leaves=12,
+)
+PIECES = st.sampled_from(
+    [b'{"prompt": "a", "completion": "b"}', b'{"text": "x"}', b"[", b"]", b"{", b"}", b",", b'"', b"\n", b"\r\n", b"\x00",
+     b"\xff", b"\xef\xbb\xbf", b"\xff\xfe", b"a,b\n", b'"a""b",c\n', b"\\", b"\x1f\x8b", b"PAR1", b" "]
+)  # fmt: skip
+
+
+@given(st.binary(max_size=300) | st.lists(PIECES, max_size=24).map(b"".join))
+@pytest.mark.parametrize("name", ["a.jsonl", "a.json", "a.csv", "a.tsv", "a.txt"])
+def test_any_bytes_give_a_report_whose_counts_add_up(name: str, data: bytes) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        found, faults = faults_of(Path(folder) / name, data)
+    (file,) = found.files
+    assert file.lines == file.blank + file.unreadable + file.rows
+    assert file.rows == sum(file.forms.values())
+    assert file.faulty <= file.rows
+    for one in faults.values():
+        assert one.count >= len(one.places)
+        assert one.count > 0
+    if file.unreadable:
+        assert any(one.severity == "error" for one in faults.values())
+
+
+@given(
+    st.lists(st.binary(max_size=40).map(lambda b: b.replace(b"\n", b"")), min_size=1, max_size=12)
+)
+def test_each_line_is_counted_once(lines: list[bytes]) -> None:
+    found = block(b"\n".join(lines) + b"\n", 1, Asked())
+    assert found.lines == len(lines)
+    assert found.lines == found.seen["blank"] + found.unreadable + found.rows
+    seen = {line for places in found.places.values() for line, _ in places}
+    unreadable = {i for i, line in enumerate(lines, 1) if line.strip() and not _object(line)}
+    assert unreadable <= seen
+
+
+def _object(line: bytes) -> bool:
+    try:
+        return isinstance(json.loads(line), dict)
+    except (ValueError, RecursionError):
+        return False
+
+
+@given(JSON)
+def test_any_row_is_examined(value: Any) -> None:
+    found = Tally()
+    row(found, 1, value, kinds("data"), Asked(sampled=True))
+    assert found.rows + found.unreadable == 1
+    assert sum(found.lengths.values()) == len(found.marks) == len(found.samples)
+    assert found.learned <= found.tokens

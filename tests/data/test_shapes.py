@@ -1,87 +1,18 @@
-"""Which form a row has, and its turns."""
+"""Which form a row has and its turns; repeats, leaks and secrets."""
 
 import gzip
 import json
+import random
 from pathlib import Path
-from typing import Any
 
 import pytest
-from data.survey_of import faults_of as faults_in
+from data.test_damage import faults_of as faults_in
+from data.test_damage import survey
 
-from tunedoctor.data.examine import cut_answers, order
-from tunedoctor.target.train_rows import faults_of, order_faults, read, sample_of
+from tunedoctor.data.repeats import Sketches, sketch
+from tunedoctor.target.train_rows import faults_of, read, sample_of
 
 USER, ANSWER = {"role": "user", "content": "q"}, {"role": "assistant", "content": "a"}
-TURNS = [("user", "q"), ("assistant", "a")]
-SHARED = [{"from": "human", "value": "q"}, {"from": "gpt", "value": "a"}]
-OTHER = [USER, {**ANSWER, "content": "b"}]
-FORMS: list[tuple[str, dict[str, Any], list[tuple[str, str]]]] = [
-    ("prompt-completion", {"prompt": "q", "completion": "a"}, TURNS),
-    ("prompt-completion", {"question": "q", "answer": "a", "id": 1}, TURNS),
-    ("prompt-completion", {"prompt": [USER], "completion": [ANSWER]}, TURNS),
-    ("instruction", {"instruction": "q", "output": "a", "input": ""}, TURNS),
-    ("instruction", {"instruction": "q", "output": "a"}, TURNS),
-    ("instruction", {"instruction": "q", "input": "x", "output": "a"}, [("user", "q\nx"), TURNS[1]]),
-    ("messages", {"messages": [USER, ANSWER]}, TURNS),
-    ("messages", {"messages": [{"role": "user", "content": [{"type": "text", "text": "q"}]}, ANSWER]}, TURNS),
-    ("messages", {"messages": [{"role": "user", "content": [{"type": "image"}, {"type": "text", "text": "q"}]}, ANSWER]}, TURNS),
-    ("conversations", {"conversations": SHARED}, TURNS),
-    ("conversations", {"system": "s", "conversations": SHARED}, [("system", "s"), *TURNS]),
-    ("text", {"text": "q"}, [("text", "q")]),
-    ("preference", {"prompt": "q", "chosen": "a", "rejected": "b"}, TURNS),
-    ("preference", {"chosen": [USER, ANSWER], "rejected": OTHER}, TURNS),
-    ("preference", {"prompt": "q", "chosen": [USER, ANSWER], "rejected": OTHER}, TURNS),
-]  # fmt: skip
-
-
-@pytest.mark.parametrize(("form", "row", "turns"), FORMS)
-def test_forms(form: str, row: dict[str, Any], turns: list[tuple[str, str]]) -> None:
-    found = sample_of(row)
-    assert (found.form, found.turns, found.faults) == (form, turns, [])
-    assert faults_of(found) + cut_answers(found) == []
-
-
-def test_calls_of_tools_are_turns() -> None:
-    call = {"role": "assistant", "content": None, "tool_calls": [{"function": {"name": "f"}}]}
-    found = sample_of({"messages": [USER, call, {"role": "tool", "content": "4"}, ANSWER]})
-    assert found.faults == []
-    assert order(found) == "uata"
-    assert faults_of(found) + cut_answers(found) == []
-
-
-ORDERS = {
-    "uu": "turns 1 and 2 are both user",
-    "uaa": "turns 2 and 3 are both assistant",
-    "us": "turn 2 is system",
-    "a": "begins with assistant",
-    "sa": "begins with assistant",
-    "ut": "turn 2 is tool",
-    "uau": "ends with user",
-    "su": "no turn is assistant",
-}
-ROLE = {"u": "user", "a": "assistant", "s": "system", "t": "tool"}
-
-
-@pytest.mark.parametrize("roles", ORDERS)
-def test_orders_that_templates_refuse(roles: str) -> None:
-    found = sample_of({"messages": [{"role": ROLE[one], "content": "x"} for one in roles]})
-    assert any(ORDERS[roles] in detail for _, detail in order_faults(found))
-
-
-def test_answers_that_are_cut_off() -> None:
-    sentence = "This is a sentence that says nothing much at all. " * 5
-    for text, cut in (
-        (sentence + "And here it ends in the", True),
-        (sentence + "It has an end.", False),
-        (sentence + "```python\nx = (1)\n", True),
-        (sentence + "```python\nx = 1\n```", False),
-        ("Paris", False),
-        (sentence + "\n- one\n- two", False),
-    ):
-        found = cut_answers(sample_of({"prompt": "q", "completion": text}))
-        assert [kind for kind, _ in found] == (["cut-answer"] if cut else []), text
-
-
 FILES = {
     "a.jsonl": b'\xef\xbb\xbf{"prompt": "a", "completion": "b"}\r\n\n{"messages": [{"from": "human", "value": "q"}, {"from": "gpt", "value": "a"}]}',
     "b.jsonl": b'{"instruction": "q", "input": "x", "output": "a", "system": "s"}\n{"question": "q", "answer": "a", "id": 1}\n',
@@ -94,7 +25,6 @@ FILES = {
     "i.tsv": b"question\tanswer\na\tb\nc\td\n",
     "j.jsonl.gz": gzip.compress(b'{"text": "x"}\n{"text": "y"}\n'),
     "k.jsonl": json.dumps({"messages": [{"role": "user", "content": [{"type": "text", "text": "q"}]}, ANSWER]}).encode() + b'\n{"prompt": [{"role": "user", "content": "q"}], "completion": [{"role": "assistant", "content": "a"}]}',
-    "m.jsonl": ("\ufeff" + '{"prompt": "a\u2028b", "completion": "\u00fc"}\r\n' * 2).encode(),
     "l.jsonl": b'{"prompt": "q", "chosen": "a", "rejected": "b"}\n{"conversation": [{"role": "prompter", "content": "q"}, {"role": "ai", "content": "a"}]}',
 }  # fmt: skip
 
@@ -106,3 +36,50 @@ def test_what_data_passes_train_takes(tmp_path: Path, name: str) -> None:
     rows = [row for _, row in read(str(tmp_path / name))]
     assert [faults_of(sample_of(row)) for row in rows] == [[]] * 2
     assert survey.files[0].rows == len(rows)
+
+
+DRAW = random.Random(5)  # noqa: S311
+WORDS = ["".join(DRAW.choices("abcdefghij", k=5)) for _ in range(3000)]
+
+
+def write(path: Path, rows: list[tuple[str, str]]) -> Path:
+    path.write_text("".join(json.dumps({"prompt": p, "completion": c}) + "\n" for p, c in rows))
+    return path
+
+
+def text(count: int = 100) -> str:
+    return " ".join(DRAW.choices(WORDS, k=count)) + "."
+
+
+def changed(words: str, count: int) -> str:
+    parts = words.split()
+    for i in DRAW.sample(range(len(parts)), count):
+        parts[i] = "other"
+    return " ".join(parts)
+
+
+def test_near_repeats_are_found_and_strangers_are_not() -> None:
+    table = Sketches()
+    originals = [text() for _ in range(300)]
+    for i, one in enumerate(originals):
+        assert table.like(sketch(one.encode()), 0, i) is None
+    found = [table.like(sketch(changed(one, 2).encode()), 0, 999) for one in originals]
+    right = sum(place is not None and place.line == i for i, place in enumerate(found))
+    assert right >= 270
+    assert all(place is None or place.line in (i, 999) for i, place in enumerate(found))
+
+
+def test_repeats_within_a_file_and_leaks_between_splits(tmp_path: Path) -> None:
+    rows = [(f"Question {i}: {text(30)}?", text(60)) for i in range(20)]
+    train = write(tmp_path / "train.jsonl", [*rows, rows[4]])
+    near = (rows[7][0], changed(rows[7][1], 1))
+    test = write(tmp_path / "test.jsonl", [("New?", text()), rows[3], near, (rows[9][0], text())])
+    found = survey((train, "train"), (test, "test"))
+    faults = {one.kind: [(p.line, p.detail) for p in one.places] for one in found.faults()}
+    assert faults["duplicate"] == [(21, "as line 5")]
+    assert faults["leak"] == [(2, "as train.jsonl line 4 of train")]
+    assert faults["near-leak"] == [(3, "as train.jsonl line 8 of train")]
+    assert faults["leaked-prompt"] == [(4, "as train.jsonl line 10 of train")]
+    assert {(one.kind, one.rows) for one in found.leak_rows()} == {
+        ("same row", 1), ("much alike", 1), ("same prompt", 1),
+    }  # fmt: skip

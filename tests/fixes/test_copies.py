@@ -4,13 +4,12 @@ import pytest
 from msgspec import structs
 from museum import snapshot_of
 
-from tunedoctor.agreement import drafted
-from tunedoctor.engine import diagnose
+from tunedoctor.diagnosis.agreement import drafted
+from tunedoctor.diagnosis.engine import diagnose
+from tunedoctor.diagnosis.registry import all_checks, all_fixes
 from tunedoctor.facts import Interpreter, PackageCopy, Packages
-from tunedoctor.fixing import Resolve
-from tunedoctor.plan import SetEnv
-from tunedoctor.registry import all_checks, all_fixes
-from tunedoctor.snapshot import Snapshot
+from tunedoctor.model.plan import Resolve, SetEnv
+from tunedoctor.model.snapshot import Snapshot
 
 CHECKS, FIXES = all_checks(), all_fixes()
 ELSEWHERE = "/home/ada/shared"

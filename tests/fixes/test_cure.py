@@ -7,10 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tunedoctor.cure import Cure, advise, exact, pip, set_variable, tell
 from tunedoctor.facts import Host, Interpreter, Unknown
-from tunedoctor.fixing import variable_of
-from tunedoctor.plan import SetEnv
+from tunedoctor.model.findings import Cure, advise, exact, pip, set_variable, tell
+from tunedoctor.model.plan import SetEnv, variable_of
 
 VENV = Interpreter(executable="/home/a da/.venv/bin/python", version="3.12.7", kind="venv")
 CONDA = Interpreter(executable="/opt/c/bin/python", version="3.12.7", kind="conda")

@@ -1,16 +1,11 @@
 """The base environment of the gallery, built once."""
 
 import os
-import sys
 from pathlib import Path
 
 import pytest
-
-# test files are imported by path: their neighbours are found only so
-sys.path.insert(0, str(Path(__file__).parents[1]))
-
-from gallery.base import Base, NoBaseError, build, wheelhouse
 from gallery.doctor import SOURCES
+from gallery.place import Base, NoBaseError, build, wheelhouse
 
 
 @pytest.fixture(scope="session")

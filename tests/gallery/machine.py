@@ -1,6 +1,7 @@
-"""A machine that is made up: an nvidia-smi that answers as asked, and an NVML library of the same mind."""
+"""Machines that are made up: tools and a library that tell of one NVIDIA GPU, and what the kernel shows of a Radeon."""
 
 import json
+import shlex
 import shutil
 import subprocess
 import sys
@@ -9,52 +10,84 @@ from typing import NamedTuple
 
 from gallery.place import Place
 
+SOURCE = Path(__file__).parents[1] / "probes" / "fake_nvml.c"
+
 
 class Gpu(NamedTuple):
     """An NVIDIA GPU as its driver would describe it."""
 
     name: str
-    capability: str
+    capability: tuple[int, int]
     memory: int
     """MiB."""
-    device: str
-    """PCI device id, four hex digits."""
 
 
-RTX_4090 = Gpu("NVIDIA GeForce RTX 4090", "8.9", 24564, "2684")
-RTX_5090 = Gpu("NVIDIA GeForce RTX 5090", "12.0", 32607, "2B85")
-GTX_1080 = Gpu("NVIDIA GeForce GTX 1080", "6.1", 8192, "1B80")
+GPUS = {
+    "RTX_4090": Gpu("NVIDIA GeForce RTX 4090", (8, 9), 24564),
+    "RTX_5090": Gpu("NVIDIA GeForce RTX 5090", (12, 0), 32607),
+    "GTX_1080": Gpu("NVIDIA GeForce GTX 1080", (6, 1), 8192),
+}
 CUDA = {390: "9.1", 470: "11.4", 535: "12.2", 550: "12.4", 570: "12.8", 580: "13.0"}
 """Newest CUDA of a driver branch."""
+SMI = """
+import sys
+values = {
+    "index": "0", "name": NAME, "driver_version": DRIVER, "compute_cap": CAPABILITY, "uuid": "GPU-1", "memory.total": MEMORY,
+    "memory.free": MEMORY - 300, "memory.used": 300, "pci.bus_id": "00000000:01:00.0", "mig.mode.current": "[N/A]",
+}
+query = next((a.split("=", 1)[1] for a in sys.argv if a.startswith("--query-gpu=")), "")
+if query:
+    print(", ".join(str(values.get(one.strip(), "[N/A]")) for one in query.split(",")))
+else:
+    print(f"| NVIDIA-SMI {DRIVER:<22} Driver Version: {DRIVER:<14} CUDA Version: {CUDA:<8} |")
+    print(f"|   0  {NAME:<30} Off |   00000000:01:00.0 Off |                  N/A |")
+    print(f"|  0%   40C    P8             25W /  320W |     300MiB / {MEMORY}MiB |      0%      Default |")
+"""
 
 
-def nvidia(place: Place, gpu: Gpu, driver: str, *, library: bool = True) -> None:
+def smi(place: Place, gpu: str, driver: str) -> None:
+    """Put a fake nvidia-smi on PATH."""
+    one, cuda = GPUS[gpu], CUDA[int(driver.partition(".")[0])]
+    told = {"NAME": one.name, "DRIVER": driver, "CUDA": cuda, "MEMORY": one.memory}
+    told["CAPABILITY"] = ".".join(map(str, one.capability))
+    values = "".join(f"{name} = {json.dumps(value)}\n" for name, value in told.items())
+    _program(place, f"#!{sys.executable} -ISE\n{values}{SMI}")
+
+
+def nvidia(place: Place, gpu: str, driver: str) -> None:
     """Put a fake nvidia-smi on PATH and, where there is a C compiler, a fake NVML beside it."""
-    bins = place.work.parent / "bin"
-    bins.mkdir(exist_ok=True)
-    place.bins.append(bins)
-    cuda = CUDA[int(driver.split(".", maxsplit=1)[0])]
-    said = {"driver": driver, "cuda": cuda, **gpu._asdict()}
-    smi = bins / "nvidia-smi"
-    smi.write_text(f"#!{sys.executable} -ISE\nSAID = {json.dumps(said)}\n{SMI}")
-    smi.chmod(0o755)
+    smi(place, gpu, driver)
     compiler = shutil.which("cc") or shutil.which("gcc")
-    if library and compiler:
-        libraries = place.work.parent / "driver"
-        libraries.mkdir(exist_ok=True)
-        source = libraries / "nvml.c"
-        source.write_text(nvml(gpu, driver, cuda))
-        made = str(libraries / "libnvidia-ml.so.1")
-        subprocess.run([compiler, "-shared", "-fPIC", "-o", made, str(source)], check=True)
-        prepend(place, libraries)
+    if compiler:
+        one, (major, minor) = GPUS[gpu], CUDA[int(driver.partition(".")[0])].split(".")
+        told = {
+            "NAME": f'"{one.name}"',
+            "DRIVER": f'"{driver}"',
+            "CUDA": int(major) * 1000 + int(minor) * 10,
+        }
+        told |= {
+            "MAJOR": one.capability[0],
+            "MINOR": one.capability[1],
+            "TOTAL": f"{one.memory << 20}ULL",
+        }
+        folder = place.work.parent / "driver"
+        folder.mkdir(exist_ok=True)
+        defined = [f"-D{name}={value}" for name, value in told.items()]
+        made = ["-shared", "-fPIC", "-o", str(folder / "libnvidia-ml.so.1"), str(SOURCE)]
+        subprocess.run([compiler, "-DONE", *defined, *made], check=True)
+        prepend(place, folder)
 
 
 def hung(place: Place) -> None:
     """Put an nvidia-smi on PATH that never answers."""
+    _program(place, "#!/bin/sh\nexec sleep 600\n")
+
+
+def _program(place: Place, text: str) -> None:
     bins = place.work.parent / "bin"
     bins.mkdir(exist_ok=True)
     place.bins.append(bins)
-    (bins / "nvidia-smi").write_text("#!/bin/sh\nexec sleep 600\n")
+    (bins / "nvidia-smi").write_text(text)
     (bins / "nvidia-smi").chmod(0o755)
 
 
@@ -64,126 +97,70 @@ def prepend(place: Place, folder: Path) -> None:
     place.variables["LD_LIBRARY_PATH"] = f"{folder}:{before}" if before else str(folder)
 
 
-SMI = '''
-import sys
-asked = sys.argv[1:]
-values = {
-    "index": "0", "count": "1", "name": SAID["name"], "gpu_name": SAID["name"],
-    "driver_version": SAID["driver"], "compute_cap": SAID["capability"],
-    "memory.total": f"{SAID['memory']} MiB", "memory.free": f"{SAID['memory'] - 300} MiB",
-    "memory.used": "300 MiB", "pci.bus_id": "00000000:01:00.0", "gpu_bus_id": "00000000:01:00.0",
-    "uuid": "GPU-11111111-2222-3333-4444-555555555555", "mig.mode.current": "[N/A]",
-}
-query = next((a.split("=", 1)[1] for a in asked if a.startswith("--query-gpu=")), "")
-formats = next((a for a in asked if a.startswith("--format=")), "")
-if query:
-    fields = [f.strip() for f in query.split(",")]
-    if "noheader" not in formats:
-        print(", ".join(fields))
-    row = ", ".join(values.get(f, "[N/A]") for f in fields)
-    print(row.replace(" MiB", "") if "nounits" in formats else row)
-elif any(a.startswith("--query") for a in asked):
-    pass
-elif "-L" in asked or "--list-gpus" in asked:
-    print(f"GPU 0: {SAID['name']} (UUID: {values['uuid']})")
-elif "-x" in asked:
-    print(f"""<?xml version="1.0" ?>
-<!DOCTYPE nvidia_smi_log SYSTEM "nvsmi_device_v12.dtd">
-<nvidia_smi_log>
-\\t<driver_version>{SAID['driver']}</driver_version>
-\\t<cuda_version>{SAID['cuda']}</cuda_version>
-\\t<attached_gpus>1</attached_gpus>
-\\t<gpu id="00000000:01:00.0">
-\\t\\t<product_name>{SAID['name']}</product_name>
-\\t\\t<mig_mode>
-\\t\\t\\t<current_mig>N/A</current_mig>
-\\t\\t\\t<pending_mig>N/A</pending_mig>
-\\t\\t</mig_mode>
-\\t\\t<uuid>{values['uuid']}</uuid>
-\\t\\t<pci>
-\\t\\t\\t<pci_device_id>{SAID['device']}10DE</pci_device_id>
-\\t\\t\\t<pci_bus_id>00000000:01:00.0</pci_bus_id>
-\\t\\t</pci>
-\\t\\t<fb_memory_usage>
-\\t\\t\\t<total>{values['memory.total']}</total>
-\\t\\t\\t<reserved>0 MiB</reserved>
-\\t\\t\\t<used>300 MiB</used>
-\\t\\t\\t<free>{values['memory.free']}</free>
-\\t\\t</fb_memory_usage>
-\\t\\t<processes>
-\\t\\t</processes>
-\\t</gpu>
-</nvidia_smi_log>""")
-elif "--version" in asked:
-    print(f"NVIDIA-SMI version  : {SAID['driver']}")
-    print(f"NVML version        : {SAID['driver'].split('.')[0]}")
-    print(f"DRIVER version      : {SAID['driver']}")
-    print(f"CUDA Version        : {SAID['cuda']}")
-else:
-    head = f"| NVIDIA-SMI {SAID['driver']:<22} Driver Version: {SAID['driver']:<14} CUDA Version: {SAID['cuda']:<8} |"
-    line = "+" + "-" * 41 + "+" + "-" * 24 + "+" + "-" * 22 + "+"
-    print("Tue Nov 24 12:00:00 2026       ")
-    print("+" + "-" * 89 + "+")
-    print(head)
-    print(line)
-    print("| GPU  Name                 Persistence-M | Bus-Id          Disp.A | Volatile Uncorr. ECC |")
-    print("| Fan  Temp   Perf          Pwr:Usage/Cap |           Memory-Usage | GPU-Util  Compute M. |")
-    print("|                                         |                        |               MIG M. |")
-    print(line.replace("-", "=").replace("+", "|", 1)[:-1] + "|")
-    print(f"|   0  {SAID['name']:<30} Off |   00000000:01:00.0 Off |                  N/A |")
-    print(f"|  0%   40C    P8             25W /  320W | {'300MiB':>9} / {str(SAID['memory']) + 'MiB':>9} |      0%      Default |")
-    print("|                                         |                        |                  N/A |")
-    print(line)
-'''
+def has_nvidia() -> bool:
+    """Tell whether this machine has an NVIDIA driver of its own: no other can be made up then."""
+    return Path("/proc/driver/nvidia").exists() or Path("/dev/nvidiactl").exists()
 
 
-def nvml(gpu: Gpu, driver: str, cuda: str) -> str:
-    """Return C source of the NVML functions that tell of one GPU."""
-    major, minor = gpu.capability.split(".")
-    runtime = int(cuda.split(".", maxsplit=1)[0]) * 1000 + int(cuda.split(".")[1]) * 10
-    size = gpu.memory << 20
-    return f"""
-#include <stdio.h>
-#include <string.h>
-typedef unsigned int u; typedef unsigned long long ull;
-static int one;
-static int put(char *to, u size, const char *text) {{ snprintf(to, size, "%s", text); return 0; }}
-int nvmlInit(void) {{ return 0; }}
-int nvmlInit_v2(void) {{ return 0; }}
-int nvmlInitWithFlags(u f) {{ return 0; }}
-int nvmlShutdown(void) {{ return 0; }}
-const char *nvmlErrorString(int c) {{ return c == 3 ? "Not Supported" : "Unknown Error"; }}
-int nvmlSystemGetDriverVersion(char *v, u n) {{ return put(v, n, "{driver}"); }}
-int nvmlSystemGetNVMLVersion(char *v, u n) {{ return put(v, n, "{driver.split(".", maxsplit=1)[0]}.{driver}"); }}
-int nvmlSystemGetCudaDriverVersion(int *v) {{ *v = {runtime}; return 0; }}
-int nvmlSystemGetCudaDriverVersion_v2(int *v) {{ *v = {runtime}; return 0; }}
-int nvmlDeviceGetCount(u *n) {{ *n = 1; return 0; }}
-int nvmlDeviceGetCount_v2(u *n) {{ *n = 1; return 0; }}
-int nvmlDeviceGetHandleByIndex(u i, void **d) {{ *d = &one; return i ? 2 : 0; }}
-int nvmlDeviceGetHandleByIndex_v2(u i, void **d) {{ *d = &one; return i ? 2 : 0; }}
-int nvmlDeviceGetIndex(void *d, u *i) {{ *i = 0; return 0; }}
-int nvmlDeviceGetName(void *d, char *v, u n) {{ return put(v, n, "{gpu.name}"); }}
-int nvmlDeviceGetUUID(void *d, char *v, u n)
-{{ return put(v, n, "GPU-11111111-2222-3333-4444-555555555555"); }}
-int nvmlDeviceGetCudaComputeCapability(void *d, int *a, int *b) {{ *a = {major}; *b = {minor}; return 0; }}
-int nvmlDeviceGetMemoryInfo(void *d, ull *m)
-{{ m[0] = {size}ULL; m[1] = {size - (300 << 20)}ULL; m[2] = {300 << 20}ULL; return 0; }}
-struct memory2 {{ u version; ull total, reserved, free, used; }};
-int nvmlDeviceGetMemoryInfo_v2(void *d, struct memory2 *m)
-{{ m->total = {size}ULL; m->reserved = 0; m->free = {size - (300 << 20)}ULL; m->used = {300 << 20}ULL; return 0; }}
-struct pci {{ char old[16]; u domain, bus, device, id, sub; char bus_id[32]; }};
-static int pci(struct pci *p)
-{{
-    memset(p, 0, sizeof *p);
-    p->bus = 1; p->id = 0x{gpu.device}10DE;
-    put(p->old, 16, "0000:01:00.0");
-    return put(p->bus_id, 32, "00000000:01:00.0");
-}}
-int nvmlDeviceGetPciInfo_v2(void *d, struct pci *p) {{ return pci(p); }}
-int nvmlDeviceGetPciInfo_v3(void *d, struct pci *p) {{ return pci(p); }}
-int nvmlDeviceGetMigMode(void *d, u *a, u *b) {{ return 3; }}
-int nvmlDeviceGetComputeRunningProcesses(void *d, u *n, void *p) {{ *n = 0; return 0; }}
-int nvmlDeviceGetComputeRunningProcesses_v2(void *d, u *n, void *p) {{ *n = 0; return 0; }}
-int nvmlDeviceGetComputeRunningProcesses_v3(void *d, u *n, void *p) {{ *n = 0; return 0; }}
-int nvmlDeviceGetTotalEccErrors(void *d, int t, int c, ull *n) {{ return 3; }}
+def mounted(place: Place, commands: str) -> None:
+    """Have shell commands run in a mount space of the doctor's own, before it starts."""
+    place.before = ["unshare", "--mount", "/bin/sh", "-ec", f'{commands}\nexec "$@"', "sh"]
+
+
+def can_mount() -> bool:
+    """Tell whether this user may mount in a mount space of its own."""
+    if sys.platform != "linux" or not shutil.which("unshare"):
+        return False
+    probe = ["unshare", "--mount", "mount", "-t", "tmpfs", "tmpfs", "/mnt"]
+    return subprocess.run(probe, capture_output=True, check=False).returncode == 0
+
+
+def on_the_bus(place: Place, vendor: str, device: str) -> None:
+    """Have a graphics card on the PCI bus that no driver has taken."""
+    bus = _slot(place.work.parent / "pci", "0000:01:00.0", vendor, device).parent
+    mounted(place, f"mount --bind {shlex.quote(str(bus))} /sys/bus/pci/devices")
+
+
+def _slot(bus: Path, name: str, vendor: str, device: str) -> Path:
+    slot = bus / name
+    slot.mkdir(parents=True)
+    for file, value in {"vendor": vendor, "device": device, "class": "030000"}.items():
+        (slot / file).write_text(f"0x{value}\n")
+    return slot
+
+
+RADEON = {
+    "cpu_cores_count": 0, "simd_count": 144, "gfx_target_version": 100300, "device_id": 0x73BF, "location_id": 768, "domain": 0,
+    "drm_render_minor": 128,
+}  # fmt: skip
+"""An RX 6800 XT, gfx1030."""
+MEMORY = 16368 << 20
+
+
+def radeon(place: Place) -> None:
+    """Put a card on the PCI bus, among the processors of KFD, and into /dev."""
+    root = place.work.parent / "kernel"
+    slot = _slot(root / "pci", "0000:03:00.0", "1002", f"{RADEON['device_id']:x}")
+    (slot / "driver").symlink_to("../../../bus/pci/drivers/amdgpu")
+    node, drm = root / "class/kfd/kfd/topology/nodes/1", root / "class/drm/renderD128/device"
+    (node / "mem_banks" / "0").mkdir(parents=True)
+    drm.mkdir(parents=True)
+    (node / "properties").write_text("".join(f"{k} {v}\n" for k, v in RADEON.items()))
+    (node / "mem_banks/0/properties").write_text(f"heap_type 1\nsize_in_bytes {MEMORY}\n")
+    (drm / "mem_info_vram_total").write_text(f"{MEMORY}\n")
+    (drm / "vendor").write_text("0x1002\n")
+    (root / "dev").mkdir()
+    mounted(place, COMMANDS.format(root=shlex.quote(str(root)), dev=shlex.quote(str(root / "dev"))))
+
+
+COMMANDS = """
+mount -t tmpfs tmpfs {dev}
+mkdir {dev}/dri {dev}/shm {dev}/pts
+for one in null zero full random urandom tty; do : > {dev}/$one; mount --bind /dev/$one {dev}/$one; done
+mount --bind /dev/shm {dev}/shm
+for one in kfd dri/renderD128; do : > {dev}/$one; mount --bind /dev/null {dev}/$one; done
+ln -s /proc/self/fd {dev}/fd
+mount --rbind {dev} /dev
+mount --bind {root}/pci /sys/bus/pci/devices
+mount --bind {root}/class /sys/class
 """

@@ -6,58 +6,65 @@ import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import PurePosixPath
+from typing import Any
 
 import pytest
-from gallery import damage, doctor, faults, tree
-from gallery.base import TORCH, Base, NoBaseError, find_python
-from gallery.cures import CURES, LEFT, Builds, Cure, Left
+from gallery import damage, doctor, machine
 from gallery.doctor import Said
-from gallery.place import Place, derive, derive_conda, empty
+from gallery.place import TORCH, Base, NoBaseError, Place, derive, derive_conda, empty, find_python
 from gallery.torch_index import TorchIndex, wheels_of
+from rows import rows
 
 pytestmark = pytest.mark.gallery
 
 START = {"base": derive, "conda": derive_conda, "nothing": empty}
 ROOT = damage.is_root()
-MOUNTS = damage.can_mount()
+MOUNTS = machine.can_mount()
+Cases = dict[str, Any]
+ROWS: list[Cases] = rows("gallery/cures.jsonl")
+"""`cause` is there before and gone afterwards; without one the target is left, and `says` is the reason.
+
+`run`: it shows only when the packages run; `deep` is false where metadata claim a CUDA build that the binary is not.
+"""
 LOOKS = re.compile(r"home/\.local/state/tunedoctor/[^/]+/looks\.json")
 
 
 @pytest.fixture(scope="module")
-def known(base: Base) -> Iterator[tree.Known]:
+def known(base: Base) -> Iterator[doctor.Known]:
     """Read the base before and after: its files are shared by all targets."""
-    before = tree.read(base.environment)
-    assert not tree.record_faults(derive(base, "whole").site, before)
+    before = doctor.read(base.environment)
+    assert not doctor.record_faults(derive(base, "whole").site, before)
     shutil.rmtree(base.targets / f"whole-{os.getpid()}")
     yield before
-    assert tree.read(base.environment) == before
+    assert doctor.read(base.environment) == before
 
 
-@pytest.fixture(params=CURES, ids=lambda c: c.name)
-def cure(request: pytest.FixtureRequest) -> Cure:
+def _named(row: Cases) -> str:
+    return str(row["name"])
+
+
+@pytest.fixture(params=[row for row in ROWS if "cause" in row], ids=_named)
+def cure(request: pytest.FixtureRequest) -> Cases:
     """Return one that is cured after the other."""
-    one: Cure = request.param
-    _here(made_up_gpu=one.made_up_gpu, mounts=one.mounts)
-    return one
+    return _here(request.param)
 
 
-@pytest.fixture(params=LEFT, ids=lambda c: c.name)
-def left(request: pytest.FixtureRequest) -> Left:
+@pytest.fixture(params=[row for row in ROWS if "says" in row], ids=_named)
+def left(request: pytest.FixtureRequest) -> Cases:
     """Return one that is left alone after the other."""
-    one: Left = request.param
-    _here(made_up_gpu=one.made_up_gpu, mounts=one.mounts)
-    if one.name == "no-network" and doctor.SOURCES == "wheelhouse":
-        pytest.skip("the folder of wheels cures it without any network")
-    if one.root and not ROOT:
-        pytest.skip("giving files away takes root")
-    return one
+    return _here(request.param)
 
 
-def _here(*, made_up_gpu: bool, mounts: bool) -> None:
-    if made_up_gpu and faults.has_nvidia():
+def _here(row: Cases) -> Cases:
+    if row.get("gpu") and machine.has_nvidia():
         pytest.skip("this machine has an NVIDIA driver of its own")
-    if mounts and not MOUNTS:
+    if row.get("mounts") and not MOUNTS:
         pytest.skip("this system lets this user mount nothing")
+    if row["name"] == "no-network" and doctor.SOURCES == "wheelhouse":
+        pytest.skip("the folder of wheels cures it without any network")
+    if row.get("root") and not ROOT:
+        pytest.skip("giving files away takes root")
+    return row
 
 
 @pytest.fixture(scope="module")
@@ -78,13 +85,14 @@ def torch_index(base: Base) -> Iterator[TorchIndex | None]:
 @pytest.fixture
 def place(request: pytest.FixtureRequest, base: Base) -> Iterator[Place]:
     """Build the target, and take it away after the test."""
-    case: Cure | Left = request.getfixturevalue(
-        "cure" if "cure" in request.fixturenames else "left"
-    )
-    made = START[case.start](base, case.name)
+    case: Cases = request.getfixturevalue("cure" if "cure" in request.fixturenames else "left")
+    made = START[case.get("start", "base")](base, case["name"])
     (made.work.parent / "home").mkdir()
-    _broken(made, case.build)
-    if isinstance(case, Cure) and case.torch_index:
+    try:
+        damage.broken(made, case["build"])
+    except NoBaseError as error:
+        pytest.skip(str(error))
+    if case.get("torch_index"):
         index: TorchIndex | None = request.getfixturevalue("torch_index")
         if index is None:
             pytest.skip("PyTorch's index can't be played: a proxy is set, or pip has another torch")
@@ -93,78 +101,71 @@ def place(request: pytest.FixtureRequest, base: Base) -> Iterator[Place]:
     subprocess.run(["rm", "-rf", str(made.work.parent)], check=True)
 
 
-def _broken(place: Place, build: Builds) -> None:
-    try:
-        for step in build:
-            step(place)
-    except NoBaseError as error:
-        pytest.skip(str(error))
-
-
-def test_cured_and_brought_back(cure: Cure, place: Place, known: tree.Known) -> None:
+def test_cured_and_brought_back(cure: Cases, place: Place, known: doctor.Known) -> None:
     """After the fix the doctor says ready and every file is what its RECORD says; after undo all is as before."""
-    run = ["--deep"] if cure.run else []
-    found = doctor.check(place, deep=cure.run)
-    assert cure.cause in _all(found), found.report["findings"]
-    before = tree.contents(place.target, known)
-    claimed = set(tree.record_faults(place.site, known))
+    deep: bool = cure.get("deep", True)
+    run = ["--deep"] if cure.get("run") else []
+    found = doctor.check(place, deep=bool(run))
+    assert cure["cause"] in _all(found), found.report["findings"]
+    before = doctor.contents(place.target, known)
+    claimed = set(doctor.record_faults(place.site, known))
 
-    argv = ["fix", *cure.ids, "--yes", "--installer", cure.installer, *run]
+    argv = ["fix", *cure.get("ids", ()), "--yes", "--installer", cure.get("installer", "uv"), *run]
     fixed = doctor.told(place, *argv, "--target", place.named)
     if doctor.SOURCES == "nothing" and fixed.report["end"] == "refused":
         # what needs no package is cured all the same
         assert fixed.status == 1, fixed.out
         assert "no answer from the package source" in fixed.report["why"], fixed.out
         assert any("pip download" in one for one in fixed.report["by_hand"]), fixed.out
-        assert not tree.differences(before, tree.contents(place.target, known))
+        assert not doctor.differences(before, doctor.contents(place.target, known))
         return
     assert fixed.report["end"] == "applied", fixed.out
     assert fixed.status == 0, fixed.out
     assert "Traceback" not in fixed.err
 
-    after = doctor.check(place, deep=cure.deep, variables=doctor.activated(place))
+    after = doctor.check(place, deep=deep, variables=doctor.activated(place))
     assert after.report["verdict"] == "ready", after.report
-    assert cure.cause not in _all(after), after.report["findings"]
+    assert cure["cause"] not in _all(after), after.report["findings"]
     assert not after.wrong, after.report["findings"]
-    hurt = set(tree.record_faults(place.site, known))
+    hurt = set(doctor.record_faults(place.site, known))
     # what is made up is not what its RECORD says, before and after
-    assert hurt <= (set() if cure.deep else claimed)
+    assert hurt <= (set() if deep else claimed)
 
     undone = doctor.told(place, "undo", "--target", place.named)
     assert undone.report["undone"]["done"], undone.out
-    assert not tree.differences(before, tree.contents(place.target, known))
-    again = doctor.check(place, deep=cure.run)
+    assert not doctor.differences(before, doctor.contents(place.target, known))
+    again = doctor.check(place, deep=bool(run))
     assert again.findings == found.findings
 
 
-def test_left_as_it_was(left: Left, place: Place, known: tree.Known) -> None:
+def test_left_as_it_was(left: Cases, place: Place, known: doctor.Known) -> None:
     """What the doctor can't cure it doesn't touch, neither the environment nor what lies around it."""
     folder = place.work.parent
     before = _seen(place, known)
-    argv = ["fix", "--yes", *(["--deep"] if left.run else [])]
+    argv = ["fix", "--yes", *(["--deep"] if left.get("run") else [])]
     argv += ["--new", place.new] if place.new else ["--target", place.named]
     fixed = doctor.told(place, *argv)
-    assert fixed.report["end"] == left.end, fixed.out
+    assert fixed.report["end"] == left.get("end", "told"), fixed.out
     assert "Traceback" not in fixed.err
     shown = doctor.run(place, *argv)
-    assert left.says.lower() in " ".join(shown.stdout.split()).lower(), shown.stdout
-    assert left.by_hand in shown.stdout, shown.stdout
+    assert left["says"].lower() in " ".join(shown.stdout.split()).lower(), shown.stdout
+    assert left["by_hand"] in shown.stdout, shown.stdout
     assert shown.returncode == fixed.status
-    assert not tree.differences(before, _seen(place, known)), folder
+    assert not doctor.differences(before, _seen(place, known)), folder
 
 
-def _seen(place: Place, known: tree.Known) -> dict[str, str]:
+def _seen(place: Place, known: doctor.Known) -> dict[str, str]:
     """Return the target, the working folder and the home; a target elsewhere has to be small.
 
     What the doctor remembers of a look, in the state folder of the user's own, is left out, and the way to it.
     """
-    every = tree.contents(place.work.parent, known)
+    every = doctor.contents(place.work.parent, known)
     notes = {path for path in every if LOOKS.fullmatch(path)}
     way = {str(folder) for path in notes for folder in PurePosixPath(path).parents}
     found = {k: v for k, v in every.items() if k not in notes | (way - {".", "home"})}
     if place.asked.startswith("/usr"):
         for folder in damage.of_the_system():
-            found |= {f"{folder}/{k}": v for k, v in tree.contents(folder).items()}
+            found |= {f"{folder}/{k}": v for k, v in doctor.contents(folder).items()}
     return found
 
 
@@ -183,7 +184,7 @@ def test_a_missing_environment_is_made_and_taken_back(
     place = empty(base, "new")
     (place.work.parent / "home").mkdir()
     place.variables |= torch_index.variables
-    before = tree.contents(place.work)
+    before = doctor.contents(place.work)
     place.target = place.work / "env"
     argv = ["fix", "--new", str(place.target), "--yes", "--installer", "pip"]
     argv += ["--with", f"torch=={TORCH}"]
@@ -193,7 +194,7 @@ def test_a_missing_environment_is_made_and_taken_back(
     after = doctor.check(place, deep=True)
     assert after.report["verdict"] == "ready", after.report
     assert not after.wrong
-    assert not tree.record_faults(place.site)
+    assert not doctor.record_faults(place.site)
     undone = doctor.told(place, "undo", "--target", str(place.target))
     assert undone.report["undone"]["done"], undone.out
     assert not place.target.exists()
@@ -201,5 +202,5 @@ def test_a_missing_environment_is_made_and_taken_back(
     (kept,) = (path for path in place.work.iterdir() if path.is_dir())
     assert kept.name.startswith("env.doctor-")
     shutil.rmtree(kept)
-    assert tree.contents(place.work).keys() == before.keys()
+    assert doctor.contents(place.work).keys() == before.keys()
     shutil.rmtree(place.work.parent)

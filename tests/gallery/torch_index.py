@@ -10,9 +10,8 @@ import tempfile
 import zipfile
 from pathlib import Path
 
-from gallery.base import PACKAGES, Base, NoBaseError
-from index.proxy import Answer, Proxy
-from loopback import File, page
+from gallery.place import PACKAGES, Base, NoBaseError
+from loopback import Answer, File, Server, page
 
 HOST = "download.pytorch.org"
 VARIANT = "cpu"
@@ -24,7 +23,7 @@ class TorchIndex:
 
     def __init__(self, wheels: Path) -> None:
         self.wheels = {path.name: path for path in sorted(wheels.glob("*.whl"))}
-        self._proxy = Proxy(lambda _, path: self.answer(path), HOST.__eq__)
+        self._proxy = Server(lambda _, path: self.answer(path), HOST.__eq__)
         self._folder = tempfile.TemporaryDirectory()
         roots = Path(self._folder.name, "roots.pem")
         shutil.copyfile(SYSTEM_ROOTS, roots)

@@ -1,8 +1,8 @@
 """Machines to choose a build for; the indexes have files for what is chosen."""
 
-from tunedoctor.wheels.choice import Choice
 from tunedoctor.wheels.choose import choose
 from tunedoctor.wheels.machine import Gpu, Machine, Platform
+from tunedoctor.wheels.pick import Choice
 
 
 def machine(

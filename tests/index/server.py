@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import quote
 
+from loopback import Answer, Server
+
 from index.catalogue import (
     DEFAULT,
     FILES,
@@ -21,7 +23,6 @@ from index.catalogue import (
     on_poisoned,
     on_pytorch,
 )
-from index.proxy import Answer, Proxy
 from index.wheels import Wheel
 
 _HOSTS = (PYTORCH, FILES, DEFAULT, POISONED)
@@ -49,7 +50,7 @@ def serving(folder: Path) -> Iterator[Served]:
         # what isn't there is forbidden on PyTorch's index, and not found elsewhere
         return Answer("text/plain", status=403 if host in (PYTORCH, FILES) else 404)
 
-    proxy, pem = Proxy(answer), folder / "authority.pem"
+    proxy, pem = Server(answer), folder / "authority.pem"
     proxy.authority.cert_pem.write_to_path(str(pem))
     try:
         yield Served(proxy.url, pem)

@@ -2,18 +2,16 @@
 
 import os
 import sys
-from pathlib import Path
 
 import pytest
 from libraries.fixtures import resolve
 from libraries.server import Index
 
 from tunedoctor.installers.asking import Asking
-from tunedoctor.installers.sources import Ban, Sources, own, sources
+from tunedoctor.installers.sources import Sources, own
 from tunedoctor.installers.tool import Job, Tool
 from tunedoctor.installers.uv import Failed, NoSolution, Question, Solved
-from tunedoctor.plan import Install, Pin
-from tunedoctor.probes.settings import in_pip_conf, in_uv_toml
+from tunedoctor.model.plan import Install, Pin
 
 PEFT = Install(pins=(Pin(name="peft", version="0.18.1"),))
 NO_FILES = {"PIP_CONFIG_FILE": os.devnull, "UV_NO_CONFIG": "1"}
@@ -82,49 +80,3 @@ def test_what_one_is_told_is_said_to_both(name: str) -> None:
         assert "pw" not in " ".join(tool.fetch(job))
     without = Tool("pip", known).environment({}, job, network=False)
     assert not {"PIP_FIND_LINKS", "PIP_EXTRA_INDEX_URL", "PIP_INDEX_URL"} & {*without}
-
-
-@pytest.mark.parametrize("own_", ["UV_DEFAULT_INDEX", "UV_INDEX_URL"])
-def test_the_index_of_pip_is_taken_where_uv_has_none(own_: str) -> None:
-    mirror = "https://mirror/simple"
-    assert of(PIP_INDEX_URL=mirror).said({})["UV_DEFAULT_INDEX"] == mirror
-    both = of(PIP_INDEX_URL=mirror, **{own_: "https://own"}).said({})
-    assert both["UV_DEFAULT_INDEX"] == both["PIP_INDEX_URL"] == "https://own"
-
-
-def test_nothing_else_steers_what_is_installed_or_where() -> None:
-    kept = {"UV_CACHE_DIR": "/c", "UV_INDEX_MINE_PASSWORD": "x", "PIP_CERT": "/p", "HOME": "/h"}
-    steering = ("UV_TORCH_BACKEND", "UV_OVERRIDE", "UV_SYSTEM_PYTHON", "UV_INDEX_URL", "PIP_TARGET")
-    steering += ("PIP_USER", "PIP_CONSTRAINT", "PIP_NO_DEPS", "VIRTUAL_ENV", "PYTHONPATH")
-    env = Sources().said({**kept, **dict.fromkeys(steering, "1")})
-    assert env.items() >= kept.items()
-    assert not {*steering} & {*env}
-
-
-def test_pip_fetches_nothing_where_uv_is_to_be_offline() -> None:
-    assert of(UV_OFFLINE="1").said({})["PIP_NO_INDEX"] == "1"
-    assert "PIP_NO_INDEX" not in of(UV_OFFLINE="no").said({})
-
-
-def test_who_forbids_is_named_and_how_to_lift_it() -> None:
-    file = Path("/etc/pip.conf")
-    known = sources(in_pip_conf("[global]\nno-index = true\n", str(file)), {})
-    assert known.ban == Ban("no-index", str(file))
-    assert known.ban.told("peft was not found").startswith(
-        f"{file} is set so that no index is asked"
-    )
-    assert known.ban.lifted == "# take no-index out of /etc/pip.conf"
-    assert of(UV_OFFLINE="1", PIP_NO_INDEX="1").ban == Ban("offline", "UV_OFFLINE")
-    assert of().ban is None
-
-
-def test_lists_of_uv_join_and_the_nearest_comes_first() -> None:
-    near = '[[index]]\nname = "n"\nurl = "https://n.test"\n[[index]]\nurl = "https://x.test"\nexplicit = true\n'
-    far = '[[index]]\nurl = "https://far.test"\n[[index]]\nurl = "https://d.test"\ndefault = true\n'
-    known = sources([*in_uv_toml(far, "/far/uv.toml"), *in_uv_toml(near, "/near/uv.toml")], {})
-    assert [(one.name, one.url) for one in known.extra] == [
-        ("n", "https://n.test"),
-        ("", "https://far.test"),
-    ]
-    assert known.index is not None
-    assert (known.index.url, known.index.place) == ("https://d.test", "/far/uv.toml")

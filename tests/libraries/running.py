@@ -1,5 +1,6 @@
 """Real environments with wheels of an index on loopback, and the doctor run on them from outside."""
 
+import hashlib
 import os
 import subprocess
 import sys
@@ -58,3 +59,17 @@ def version(env: Path, name: str = "huggingface_hub") -> str:
     """Return the version that an environment holds."""
     (info,) = env.glob(f"lib/python*/site-packages/{name}-*.dist-info")
     return info.name.removesuffix(".dist-info").rpartition("-")[2]
+
+
+def state(folder: Path) -> str:
+    """Return a hash over every file, folder and link of a tree, byte code left out."""
+    found = hashlib.sha256()
+    for path in sorted(folder.rglob("*")):
+        if "__pycache__" in path.parts or path.suffix == ".pyc":
+            continue
+        found.update(os.fsencode(path.relative_to(folder)))
+        if path.is_symlink():
+            found.update(os.fsencode(path.readlink()))
+        elif path.is_file():
+            found.update(path.read_bytes())
+    return found.hexdigest()

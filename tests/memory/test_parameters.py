@@ -1,15 +1,23 @@
-"""Counts of parameters, and shapes from any config."""
+"""Counts of parameters, shapes from any config, and what a configuration of doctor train takes."""
 
 import json
+import re
+from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import tunedoctor
 from tunedoctor.memory.adapters import adapter_elements
+from tunedoctor.memory.answer import answer
+from tunedoctor.memory.band import band
 from tunedoctor.memory.catalogue import named
 from tunedoctor.memory.config import shape_of
 from tunedoctor.memory.families import KNOWN
+from tunedoctor.memory.fits import Device
+from tunedoctor.memory.forecast import forecast, refusal, run_of
 from tunedoctor.memory.parameters import parameters
 from tunedoctor.memory.peak import peak
 from tunedoctor.memory.run import Run
@@ -22,86 +30,6 @@ def test_counts_are_exact_for_every_model_of_the_catalogue(row: ModelRow) -> Non
     found = parameters(shape_of(row.config, row.name))
     assert found.total == row.params
     assert sum(found[1:]) == found.total
-
-
-@pytest.mark.parametrize(
-    ("rank", "targets", "elements"),
-    [
-        # trainable parameters that PEFT's own benchmark prints for Llama-3.2-3B
-        (32, ("q_proj", "v_proj"), 9_175_040),
-        (64, ("q_proj", "v_proj"), 18_350_080),
-        (10, ("gate_proj", "up_proj", "down_proj"), 9_461_760),
-    ],
-)
-def test_adapters_are_counted_as_peft_counts_them(
-    rank: int, targets: tuple[str, ...], elements: int
-) -> None:
-    assert adapter_elements(named("Llama-3.2-3B"), Run(rank=rank, targets=targets)) == elements
-
-
-def test_dora_adds_a_magnitude_for_each_output() -> None:
-    run = Run(rank=32, targets=("q_proj", "v_proj"), dora=True)
-    assert adapter_elements(named("Llama-3.2-3B"), run) == 9_289_728
-
-
-MIXTRAL = {
-    "model_type": "mixtral", "hidden_size": 4096, "intermediate_size": 14336, "num_hidden_layers": 32,
-    "num_attention_heads": 32, "num_key_value_heads": 8, "num_local_experts": 8, "num_experts_per_tok": 2,
-    "vocab_size": 32000, "tie_word_embeddings": False,
-}  # fmt: skip
-DEEPSEEK_V3 = {
-    "model_type": "deepseek_v3", "hidden_size": 7168, "intermediate_size": 18432, "moe_intermediate_size": 2048,
-    "num_hidden_layers": 61, "num_attention_heads": 128, "num_key_value_heads": 128, "n_shared_experts": 1,
-    "n_routed_experts": 256, "kv_lora_rank": 512, "q_lora_rank": 1536, "qk_rope_head_dim": 64, "v_head_dim": 128,
-    "qk_nope_head_dim": 128, "num_experts_per_tok": 8, "first_k_dense_replace": 3, "vocab_size": 129280,
-    "tie_word_embeddings": False,
-}  # fmt: skip
-GPT2 = {
-    "model_type": "gpt2",
-    "n_embd": 768,
-    "n_layer": 12,
-    "n_head": 12,
-    "vocab_size": 50257,
-    "n_positions": 1024,
-}
-MAMBA = {"model_type": "mamba", "hidden_size": 768, "num_hidden_layers": 24, "state_size": 16, "vocab_size": 50280,
-         "intermediate_size": 1536, "conv_kernel": 4, "time_step_rank": 48, "use_conv_bias": True}  # fmt: skip
-FALCON = {"model_type": "falcon", "hidden_size": 4544, "num_hidden_layers": 32, "num_attention_heads": 71,
-          "multi_query": True, "parallel_attn": True, "bias": False, "vocab_size": 65024}  # fmt: skip
-
-
-@pytest.mark.parametrize(
-    ("config", "published"),
-    [
-        (MIXTRAL, 46_702_792_704),
-        (DEEPSEEK_V3, 671_026_404_352),
-        (GPT2, 124_439_808),
-        (MAMBA, 129_135_360),
-        (FALCON, 6_921_720_704),
-    ],
-    ids=["mixtral", "mla", "gpt2", "mamba", "falcon"],
-)
-def test_other_architectures_count_to_their_published_totals(
-    config: dict[str, object], published: int
-) -> None:
-    assert parameters(shape_of(config)).total == published
-
-
-def test_the_text_part_of_a_multimodal_config_is_the_model() -> None:
-    text = named("google/gemma-3-4b-it")
-    whole = shape_of(
-        {
-            "model_type": "gemma3",
-            "text_config": {
-                "model_type": "gemma3_text", "hidden_size": 2560, "num_hidden_layers": 34, "num_attention_heads": 8,
-                "num_key_value_heads": 4, "head_dim": 256, "intermediate_size": 10240, "vocab_size": 262144,
-            },
-            "vision_config": {"hidden_size": 1152, "num_hidden_layers": 27, "intermediate_size": 4304, "patch_size": 14},
-        }
-    )  # fmt: skip
-    counts = parameters(whole)
-    assert counts.total - counts.outside == parameters(text).total
-    assert 0.38e9 < counts.outside < 0.45e9  # SigLIP is 0.41e9 with its projector
 
 
 KEYS = [
@@ -162,7 +90,112 @@ def test_a_size_is_taken_for_a_model_as_large() -> None:
         named("700B")
 
 
-def test_a_name_that_nobody_has_gets_near_ones() -> None:
-    with pytest.raises(MemoryModelError, match=r"Llama-3\.1-8B"):
-        named("lama-3.1-8b")
-    assert named("llama-3.1-8b-instruct") == named("meta-llama/Llama-3.1-8B")
+TINY: dict[str, Any] = {
+    "model_type": "llama", "hidden_size": 512, "intermediate_size": 1024, "num_hidden_layers": 4,
+    "num_attention_heads": 8, "num_key_value_heads": 4, "vocab_size": 1000, "tie_word_embeddings": False,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "key", ["hidden_size", "num_hidden_layers", "num_attention_heads", "vocab_size"]
+)
+@pytest.mark.parametrize("value", ["4096", [], {}, 10**30, 1.5, "x", None, -1, True])
+def test_a_faulty_or_lacking_key_is_named(key: str, value: object) -> None:
+    with pytest.raises(MemoryModelError, match=key):
+        shape_of({**TINY, key: value})
+
+
+KNOWN: dict[str, Any] = json.loads((Path(__file__).parent / "architectures.json").read_text())
+"""Configs as the classes of transformers 5.24 have them, with the parameters of their models on the meta device."""
+PLAIN: dict[str, Any] = {
+    "model_type": "llama", "hidden_size": 512, "intermediate_size": 1024, "num_hidden_layers": 12,
+    "num_attention_heads": 8, "num_key_value_heads": 4, "vocab_size": 1000, "hidden_act": "silu",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", KNOWN)
+def test_counts_are_those_of_the_real_class(name: str) -> None:
+    shape = shape_of(KNOWN[name]["config"])
+    assert parameters(shape).total == KNOWN[name]["parameters"]
+    assert sum(parameters(shape)[1:]) == KNOWN[name]["parameters"]
+
+
+def test_an_unknown_architecture_gets_a_wider_range_than_a_known_one() -> None:
+    known, strange = shape_of(PLAIN), shape_of({**PLAIN, "model_type": "made_up"})
+    one, two = band(known, Run()), band(strange, Run())
+    assert strange.unread == ()
+    assert two.low < one.low
+    assert one.high < two.high
+
+
+@pytest.mark.parametrize(
+    ("more", "key"),
+    [
+        ({"latent_rank": 64}, "latent_rank"),
+        ({"widths": [3, 4, 5]}, "widths"),
+        ({"hidden_act": "gelu"}, "hidden_act"),
+        ({"hidden_act": None}, "hidden_act"),
+    ],
+)
+def test_what_is_not_understood_of_an_unknown_architecture_is_named_and_widens_the_range(
+    more: dict[str, Any], key: str
+) -> None:
+    shape = shape_of({**PLAIN, "model_type": "made_up", **more})
+    assert key in shape.unread
+    found = answer(shape, Run(), ())
+    assert found.range[0] < found.peak_gib / 2 < 2 * found.peak_gib < found.range[1]
+    assert any(key in note and "--exact" in note for note in found.notes)
+
+
+def test_encoders_and_recurrences_are_refused_by_what_they_are() -> None:
+    bert = {**PLAIN, "model_type": "newbert", "type_vocab_size": 2}
+    with pytest.raises(MemoryModelError, match="writes no text"):
+        shape_of(bert)
+    assert shape_of({**bert, "is_decoder": True}).depth == 12
+    with pytest.raises(MemoryModelError, match="recurrence"):
+        shape_of({**PLAIN, "model_type": "rwkv"})
+
+
+LLAMA = named("Llama-3.1-8B")
+SMALL = (Device("card", "nvidia", 12.0),)
+LARGE = (Device("card", "nvidia", 80.0),)
+OPTIONS = ["method", "rank", "targets", "dora", "dropout", "max_length", "micro_batch", "batch", "optimizer",
+        "precision", "attention", "checkpointing", "chunk", "shard"]  # fmt: skip
+
+
+def test_defaults_are_those_of_the_trainer() -> None:
+    source = (Path(tunedoctor.__file__).parent / "target" / "train_input.py").read_text()
+    said = dict(re.findall(r'^    (\w+): \w+ = (".*?"|\S+)', source, re.MULTILINE))
+    values = {key: said[key].strip('"').lower() for key in OPTIONS if key in said}
+    assert {"method", "rank", "max_length", "micro_batch", "batch", "optimizer"} <= set(values)
+    assert run_of(values) == run_of({})
+
+
+def test_what_can_not_fit_is_refused_with_what_would() -> None:
+    why = refusal({"method": "lora", "max_length": 2048}, LLAMA, SMALL)
+    assert "GiB" in why
+    assert "method = 'qlora'" in why
+    assert "--no-check" in why
+    assert refusal({"method": "lora", "max_length": 2048}, LLAMA, LARGE) == ""
+    assert refusal({"method": "full"}, LLAMA, ()) == ""
+
+
+def test_a_micro_batch_that_the_trainer_halves_is_no_reason() -> None:
+    config = {"method": "qlora", "micro_batch": 16, "max_length": 4096}
+    assert forecast(config, LLAMA, SMALL).verdict == "doesn't fit"
+    assert refusal({**config, "max_length": 1024, "checkpointing": True}, LLAMA, SMALL) == ""
+
+
+VALUES_OF = st.one_of(
+    st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=8), st.lists(st.text())
+)
+
+
+@given(st.dictionaries(st.sampled_from(OPTIONS), VALUES_OF))
+def test_any_configuration_is_read_or_refused_in_a_sentence(config: dict[str, Any]) -> None:
+    try:
+        run = run_of(config)
+    except MemoryModelError as error:
+        assert str(error)
+        return
+    assert run.tokens >= 1

@@ -65,11 +65,11 @@ def test_what_is_wrong_is_one_line_with_file_and_key(
 ) -> None:
     file = tmp_path / "port_taken.toml"
     file.write_text(SOUND)
-    cause = read_cause(file)
+    cause = read_cause(file, coded=False)
     assert (cause.group, cause.message[0].certain, len(cause.cure)) == ("training", True, 1)
     file.write_text(SOUND.replace(old, new, 1))
     with pytest.raises(CauseError) as told:
-        read_cause(file)
+        read_cause(file, coded=False)
     assert "port_taken.toml: " in str(told.value)
     assert why in str(told.value)
     assert "\n" not in str(told.value)

@@ -11,12 +11,12 @@ from typing import Any
 
 import pytest
 
-from tunedoctor.engine import diagnose
+from tunedoctor.diagnosis.engine import diagnose
+from tunedoctor.diagnosis.registry import all_checks
+from tunedoctor.diagnosis.report import report_of
 from tunedoctor.facts import Errors, ErrorText
 from tunedoctor.messages.match import RowError, expression, flat, key_of, matches, shipped
 from tunedoctor.readers.read import read_report
-from tunedoctor.registry import all_checks
-from tunedoctor.report import report_of
 from tunedoctor.tables.load import table
 
 ROOT = Path(__file__).parents[2]

@@ -5,9 +5,9 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from tunedoctor.engine import Diagnosis, diagnose
-from tunedoctor.registry import all_checks
-from tunedoctor.snapshot import SCHEMA, Snapshot, from_data
+from tunedoctor.diagnosis.engine import Diagnosis, diagnose
+from tunedoctor.diagnosis.registry import all_checks
+from tunedoctor.model.snapshot import SCHEMA, Snapshot, from_data
 
 MACHINES = Path(__file__).parent / "machines.jsonl"
 

@@ -5,10 +5,10 @@ import json
 import pytest
 from museum import MACHINES, diagnosis_of, expectations, facts_of, load, names, snapshot_of
 
-from tunedoctor.engine import diagnose
+from tunedoctor.diagnosis.engine import diagnose
+from tunedoctor.diagnosis.registry import all_checks
 from tunedoctor.facts import KINDS, Unknown
-from tunedoctor.registry import all_checks
-from tunedoctor.wiring import wants
+from tunedoctor.model.wiring import wants
 
 CHECKS = all_checks()
 

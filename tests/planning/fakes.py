@@ -9,9 +9,8 @@ from packaging.specifiers import SpecifierSet
 from packaging.version import Version
 from recorded.answers import Answers, Told
 
-from tunedoctor.installers.uv import NoSolution, Outcome, Pin, Question, Solved
-from tunedoctor.plan import Install
-from tunedoctor.plan import Pin as Planned
+from tunedoctor.installers.uv import NoSolution, Outcome, Question, Solved
+from tunedoctor.model.plan import Install, Pin
 from tunedoctor.planning.wanted import GROUP
 
 CUDA_12 = ("nvidia-cudnn-cu12==9.10.2.21", "nvidia-nccl-cu12==2.27.5", "triton==3.5.1")
@@ -32,7 +31,7 @@ def ask(versions: Mapping[str, str] | None = None, sizes: int = 1000) -> Answers
             )
             if not version:
                 return _none(name, several)
-            pins.append(Pin(name, version))
+            pins.append(Pin(name=name, version=version))
         return Solved(tuple(pins), "")
 
     def look_up(install: Install, python: str, installed: Mapping[str, str]) -> Install:
@@ -43,8 +42,8 @@ def ask(versions: Mapping[str, str] | None = None, sizes: int = 1000) -> Answers
             for line in CUDA_12 if "/cu12" in install.index else ():
                 name, version = line.split("==")
                 if installed.get(name) != version:
-                    pins.append(Planned(name=name, version=version))
-            pins.append(Planned(name="sympy", version="1.14.0"))
+                    pins.append(Pin(name=name, version=version))
+            pins.append(Pin(name="sympy", version="1.14.0"))
         label = install.index.rpartition("/")[2]
         held = (
             msgspec.structs.replace(

@@ -1,20 +1,22 @@
 """Drafts become one plan, which the simulation judges."""
 
+from typing import Any
+
+import msgspec
 import pytest
 from msgspec import structs
 from museum import names, snapshot_of
+from rows import rows
 
 from planning.fakes import ask
-from tunedoctor.agreement import Drafted, chosen, drafted
-from tunedoctor.engine import diagnose
-from tunedoctor.facts import Absent, CondaPrefix, Host, Interpreter, Packages, TorchBuild
-from tunedoctor.fixing import Draft, Resolve
-from tunedoctor.plan import Install, NewEnvironment, Pin, Plan, Remove, SetEnv
-from tunedoctor.planning.planner import Planned, fresh, planned
-from tunedoctor.planning.steps import exchanged
+from tunedoctor.diagnosis.agreement import Drafted, chosen, drafted
+from tunedoctor.diagnosis.engine import diagnose
+from tunedoctor.diagnosis.registry import all_checks, all_fixes
+from tunedoctor.facts import CondaPrefix, Host, Interpreter, Packages
+from tunedoctor.model.plan import Draft, Install, Remove
+from tunedoctor.model.snapshot import Snapshot
+from tunedoctor.planning.planner import Planned, planned
 from tunedoctor.planning.wanted import RefusedError
-from tunedoctor.registry import all_checks, all_fixes
-from tunedoctor.snapshot import Snapshot
 
 CHECKS, FIXES = all_checks(), all_fixes()
 
@@ -40,49 +42,6 @@ def test_another_build_of_torch_brings_its_libraries_and_takes_the_old_ones_alon
     assert made.simulated.cured == ("driver-too-old",)
     assert made.plan.download_bytes == 1000
     assert made.plan.disk_bytes == 3000
-
-
-def test_a_library_that_goes_with_the_old_torch_is_not_put_in_anew() -> None:
-    """A cure for the torch that was there asks for it; with another torch it goes."""
-    anew = Install(
-        pins=(Pin(name="nvidia-nccl-cu12", version="2.27.7"), Pin(name="peft", version="0.19.0")),
-        reinstall=("nvidia-nccl-cu12",),
-    )
-    made = exchanged(Plan(steps=(anew,)), snapshot_of("two-nccl-majors"))
-    gone = {name for s in made.steps if isinstance(s, Remove) for name in s.names}
-    assert "nvidia-nccl-cu12" in gone
-    assert [pin.name for pin in made.pins] == ["peft"]
-
-
-def test_libraries_that_torch_brings_are_put_in_where_they_differ() -> None:
-    snapshot = snapshot_of("cpu-wheel-with-rtx4090")
-    packages = snapshot.find(Packages)
-    assert packages is not None
-    bare = Packages(
-        distributions=tuple(
-            d for d in packages.distributions if not d.name.startswith(("nvidia-", "triton"))
-        )
-    )
-    made = plan(snapshot.having(bare))
-    (one,) = (s for s in made.plan.steps if isinstance(s, Install))
-    assert {p.name for p in one.pins} == {
-        "torch",
-        "nvidia-cudnn-cu12",
-        "nvidia-nccl-cu12",
-        "triton",
-    }, "sympy is the set's to choose, not the index's"
-    assert all(p.hashes for p in one.pins)
-
-
-def test_the_resolver_has_the_last_word_on_a_package() -> None:
-    snapshot = snapshot_of("peft-0.17-with-transformers-5")
-    (found,) = chosen(diagnose(snapshot, CHECKS), ())
-    anew = Install(pins=(Pin(name="peft", version="0.17.1", was="0.17.1"),), reinstall=("peft",))
-    mixed = Draft(steps=(Resolve(requirements=("peft>=0.18.0",)), anew, Remove(names=("peft",))))
-    made = planned(snapshot, (Drafted(found, mixed, "both"),), CHECKS, ask({"peft": "0.19.0"}))
-    (one,) = made.plan.changes
-    assert isinstance(one, Install)
-    assert [p.requirement for p in one.pins] == ["peft==0.19.0"]
 
 
 def lacking(snapshot: Snapshot, *gone: str, **versions: str) -> Snapshot:
@@ -111,34 +70,8 @@ def test_what_only_the_old_version_of_a_library_needs_is_not_put_in() -> None:
     assert "requests" in {p.name for p in alone.plan.pins}, "the control: where it stays it gets it"
 
 
-def test_what_others_need_is_put_in_beside_what_moves() -> None:
-    snapshot = lacking(snapshot_of("healthy-rtx4090"), "requests", peft="0.17.1", trl="1.16.0")
-    made = plan(snapshot, peft="0.19.0")
-    assert {p.name for p in made.plan.pins} == {"peft", "requests"}
-
-
-def test_a_torch_that_is_not_there_is_a_cure_of_its_own() -> None:
-    snapshot = lacking(snapshot_of("healthy-rtx4090"), "torch", "requests", peft="0.19.0")
-    snapshot = Snapshot({**snapshot.answers(), TorchBuild: Absent(why="torch is not installed")})
-    made = plan(snapshot, "missing-dependency")
-    assert {p.name for p in made.plan.pins} == {"requests"}
-
-
-def test_plans_that_contradict_each_other_are_refused() -> None:
-    snapshot = snapshot_of("peft-0.17-with-transformers-5")
-    (found,) = chosen(diagnose(snapshot, CHECKS), ())
-    several = tuple(
-        Drafted(found, Draft(steps=(Install(pins=(Pin(name="peft", version=v),)),)), v)
-        for v in ("0.18.0", "0.19.0")
-    )
-    with pytest.raises(RefusedError, match=r"contradict each other: peft 0\.18\.0 and peft 0"):
-        planned(snapshot, several, CHECKS, ask())
-
-
 WHOLE = [n for n in names() if snapshot_of(n).find(Interpreter) and snapshot_of(n).find(Host)]
-UNSOLVED = {
-    "deep-error-that-versions-do-not-show": "no trl before 0.20 is on this index",
-}
+UNSOLVED = {"deep-error-that-versions-do-not-show": "no trl before 0.20 is on this index"}
 
 
 @pytest.mark.parametrize("machine", WHOLE)
@@ -165,35 +98,6 @@ def test_what_breeds_a_finding_is_refused() -> None:
         planned(snapshot, (Drafted(found, draft, "bad"),), CHECKS, ask())
 
 
-def test_variables_are_not_held_against_a_check_of_this_shell() -> None:
-    made = plan(snapshot_of("foreign-cudnn-in-front"))
-    assert [type(s) for s in made.plan.changes] == [SetEnv]
-    assert made.plan.cures == ("library-path-shadowing",)
-    assert made.proved.cures == ()
-
-
-def test_notes_are_cured_where_they_are_named() -> None:
-    diagnosis = diagnose(snapshot_of("numpy-2-under-torch-2.2"), CHECKS)
-    assert [f.check.id for f in chosen(diagnosis, ())] == ["numpy-abi"]
-    assert [f.check.id for f in chosen(diagnosis, ["torch-old"])] == ["torch-old"]
-    assert chosen(diagnosis, ["driver-missing"]) == ()
-
-
-def test_a_new_environment_is_made_with_a_whole_set() -> None:
-    snapshot = snapshot_of("healthy-rtx4090")
-    packages = snapshot.find(Packages)
-    assert packages is not None
-    good = {d.name: d.version for d in packages.distributions if d.name != "torch"}
-    made = fresh(snapshot, "/home/ada/new", ["trl>=1"], ask(good))
-    first, *rest = made.plan.steps
-    assert isinstance(first, NewEnvironment)
-    assert first.path == "/home/ada/new"
-    names = {p.name for s in rest if isinstance(s, Install) for p in s.pins}
-    assert {"torch", "torchvision", "transformers", "peft", "trl", "accelerate"} <= names
-    assert all(p.hashes for p in made.plan.pins)
-    assert not any(p.was for p in made.plan.pins)
-
-
 def of_conda(snapshot: Snapshot, installer: str) -> Snapshot:
     """Return it as a conda environment in which peft was put in by `installer`."""
     packages, interpreter = snapshot.find(Packages), snapshot.find(Interpreter)
@@ -215,60 +119,19 @@ def kept_by(snapshot: Snapshot, prefix: CondaPrefix) -> Snapshot:
     return snapshot.having(structs.replace(packages, prefix=prefix))
 
 
-CONDA, PEFT = CondaPrefix(), "peft-0.17-with-transformers-5"
-PIXI = CondaPrefix(tool="pixi", manifest="/w/pixi.toml", environment="default")
-
-
 @pytest.mark.parametrize(
-    ("prefix", "installer", "line"),
-    [
-        (CONDA, "conda", "conda install -p '/opt/my conda/envs/llm' peft=0.19.0"),
-        (CONDA, "", "conda install -p '/opt/my conda/envs/llm' peft=0.19.0"),
-        (CondaPrefix(tool="mamba"), "conda", "mamba install -p '/opt/my conda/envs/llm' peft="),
-        (PIXI, "conda", "pixi add --manifest-path /w/pixi.toml peft==0.19.0"),
-        (PIXI, "uv", "pixi add --manifest-path /w/pixi.toml --pypi peft==0.19.0"),
-        (
-            structs.replace(PIXI, environment="cuda"),
-            "uv",
-            "pixi add --manifest-path /w/pixi.toml --feature cuda --pypi peft==0.19.0",
-        ),
-        (CondaPrefix(pins=("peft 0.17.*",)), "pip", "change that line of "),
-        (CondaPrefix(pins=("peft=0.18",)), "pip", "change that line of "),
-        (CONDA, "pip", ""),
-        (CONDA, "uv", ""),
-        (CondaPrefix(pins=("peft >=0.18",)), "pip", ""),
-        (CondaPrefix(pins=("peft=0.19",)), "pip", ""),
-        (CondaPrefix(pins=("peft ==0.19.* *_0", "numpy 1.26.*", "[x]")), "pip", ""),
-    ],
+    "row", rows("planning/prefixes.jsonl"), ids=lambda row: row["line"] or row["installer"]
 )
-def test_the_tool_that_keeps_the_prefix_changes_what_it_put_in(
-    prefix: CondaPrefix, installer: str, line: str
-) -> None:
+def test_the_tool_that_keeps_the_prefix_changes_what_it_put_in(row: dict[str, Any]) -> None:
     """Nothing is left to it, and the plan is made, where pip put it in and no pin of conda's is against it."""
-    snapshot = kept_by(of_conda(snapshot_of(PEFT), installer), prefix)
-    if not line:
-        assert [pin.requirement for pin in plan(snapshot, peft="0.19.0").plan.pins] == [
-            "peft==0.19.0"
-        ]
+    prefix = msgspec.convert(row["prefix"], CondaPrefix)
+    snapshot = kept_by(
+        of_conda(snapshot_of("peft-0.17-with-transformers-5"), row["installer"]), prefix
+    )
+    if not row["line"]:
+        made = plan(snapshot, peft="0.19.0")
+        assert [pin.requirement for pin in made.plan.pins] == ["peft==0.19.0"]
         return
     with pytest.raises(RefusedError) as refused:
         plan(snapshot, peft="0.19.0")
-    assert refused.value.by_hand[0].startswith(line)
-
-
-@pytest.mark.parametrize(
-    ("tool", "line"),
-    [
-        ("conda", "conda install -p '/opt/my conda/envs/llm' 'pytorch=2.9.1=cuda128*'"),
-        ("pixi", "pixi add --manifest-path /w/pixi.toml 'pytorch==2.9.1=cuda128*'"),
-    ],
-)
-def test_a_build_of_torch_is_named_as_conda_forge_does(tool: str, line: str) -> None:
-    snapshot = of_conda(snapshot_of("driver-550-with-cu130"), "conda")
-    packages = snapshot.find(Packages)
-    assert packages is not None
-    held = tuple(structs.replace(d, installer="conda") for d in packages.distributions)
-    conda = snapshot.having(structs.replace(packages, distributions=held))
-    with pytest.raises(RefusedError) as refused:
-        plan(kept_by(conda, structs.replace(PIXI, tool=tool)), torch="2.9.1+cu128")
-    assert line in refused.value.by_hand
+    assert refused.value.by_hand[0].startswith(row["line"])

@@ -1,7 +1,7 @@
 """Cures of all findings of a machine can be met together, and the plan cures and breeds nothing: by real metadata.
 
-On the machines of the museum with two findings or more, and on pairs of draws over healthy ones. What does not hold yet
-is expected to fail, strictly: who mends it takes the mark away. benchmarks/plans.py prints the figures.
+On one machine of the museum for each set of findings whose cures install, and on pairs of draws over healthy ones.
+benchmarks/plans.py judges all machines and 300 pairs, and prints the figures.
 """
 
 from collections.abc import Iterator
@@ -10,20 +10,20 @@ from pathlib import Path
 
 import pytest
 from recorded.index import Index, serving
-from recorded.judge import Printed, Verdict, clash_of, judge_all, sent_to
+from recorded.judge import Printed, Verdict, clash_of, judge_all, printed, sent_to
 from recorded.machines import of_museum, of_pairs
 
-from tunedoctor.registry import all_checks
-from tunedoctor.snapshot import Snapshot
+from tunedoctor.diagnosis.engine import diagnose
+from tunedoctor.diagnosis.registry import all_checks
+from tunedoctor.model.findings import Check
+from tunedoctor.model.snapshot import Snapshot
 
-PAIRS = 300
-PLANNED = 12
+PAIRS = 40
+PLANNED = 6
 """Pairs of which a plan is made: that takes seconds."""
-
-missing = pytest.mark.xfail(
-    strict=True,
-    reason="two pairs of 300 clash by what releases require, which no check has the time to ask",
-)
+TWO = "known-bad transformers-5.1-needs-torch-2.4 + known-bad nccl-cu12-cu13-collision"
+KNOWN = {"museum": [], "pairs": [f"healthy-visible-second: {TWO}"]}
+"""Machines whose cures clash by what releases require, which no check has the time to ask."""
 
 
 @pytest.fixture(scope="module")
@@ -32,12 +32,21 @@ def index(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Index]:
         yield one
 
 
+def kinds(checks: tuple[Check, ...]) -> Iterator[tuple[str, Snapshot]]:
+    """Yield the first machine with each set of findings whose cures install."""
+    seen: set[tuple[str, ...]] = {()}
+    for name, snapshot in of_museum(checks):
+        ids = printed(diagnose(snapshot, checks), snapshot).ids
+        if ids not in seen:
+            seen.add(ids)
+            yield name, snapshot
+
+
 @pytest.fixture(scope="module")
 def museum(index: Index) -> list[Verdict]:
     checks = all_checks()
-    found = judge_all(of_museum(checks), checks, index)
-    assert len(found) >= 160
-    assert sum(bool(one.faults) for one in found) >= 40
+    found = judge_all(kinds(checks), checks, index)
+    assert sum(bool(one.faults) for one in found) >= 20
     return found
 
 
@@ -59,26 +68,14 @@ def unplanned(one: Verdict) -> bool:
     return bool(one.faults) and one.end not in ("planned", "")
 
 
-def test_cures_of_a_machine_can_be_met_together(museum: list[Verdict]) -> None:
-    assert named([one for one in museum if one.clash]) == []
-
-
-@missing
-def test_cures_of_two_clashes_can_be_met_together(pairs: list[Verdict]) -> None:
-    assert named([one for one in pairs if one.clash]) == []
-
-
-def test_each_machine_gets_a_plan(museum: list[Verdict]) -> None:
-    assert named([one for one in museum if unplanned(one)]) == []
-
-
-def test_two_clashes_get_a_plan(pairs: list[Verdict]) -> None:
-    assert named([one for one in pairs if unplanned(one)]) == []
-
-
 @pytest.mark.parametrize("drawn_from", ["museum", "pairs"])
-def test_a_plan_cures_and_breeds_nothing(drawn_from: str, request: pytest.FixtureRequest) -> None:
-    made = [one for one in request.getfixturevalue(drawn_from) if one.end == "planned"]
+def test_cures_can_be_met_together_by_a_plan_that_breeds_nothing(
+    drawn_from: str, request: pytest.FixtureRequest
+) -> None:
+    several: list[Verdict] = request.getfixturevalue(drawn_from)
+    assert [one.name for one in several if one.clash] == KNOWN[drawn_from], named(several)
+    assert named([one for one in several if unplanned(one)]) == []
+    made = [one for one in several if one.end == "planned"]
     assert len(made) >= 5
     assert named([one for one in made if one.left or one.bred]) == []
 

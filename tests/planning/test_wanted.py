@@ -1,24 +1,33 @@
-"""What a set is asked to hold."""
+"""What a set is asked to hold, the table of breaks as constraints, and the least that changes."""
+
+from collections.abc import Callable
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from libraries.environment import packages
 
-from tunedoctor.facts import Distribution, Packages
-from tunedoctor.planning.make import question_for
-from tunedoctor.planning.wanted import CORE, ESSENTIAL, RefusedError, asked_for, floors, wanted
-from tunedoctor.snapshot import Snapshot
-from tunedoctor.wheels.machine import Machine
-
-
-def test_words_become_names_and_versions() -> None:
-    assert asked_for(["trl", "Huggingface_Hub <2", "peft>=0.18,!=0.19"]) == {
-        "trl": "",
-        "huggingface-hub": "<2",
-        "peft": "!=0.19,>=0.18",
-    }
-    assert asked_for(["trl>1", "trl<2"]) == {"trl": ">1,<2"}
+from tunedoctor.facts import Distribution, Packages, TorchBuild
+from tunedoctor.installers.uv import Failed, NoSolution, Outcome, Question, Solved
+from tunedoctor.model.plan import Pin
+from tunedoctor.model.snapshot import Snapshot
+from tunedoctor.model.versions import pep440, specifiers, within
+from tunedoctor.planning.make import rocm_gap
+from tunedoctor.planning.search import (
+    Clash,
+    Found,
+    Task,
+    cuda_gap,
+    firing,
+    named,
+    outside,
+    remedies,
+    search,
+)
+from tunedoctor.planning.wanted import CORE, RefusedError, Wanted, asked_for, wanted
+from tunedoctor.tables.known_bad import Broken, rows
+from tunedoctor.tables.load import table
+from tunedoctor.wheels.machine import Gpu, Machine
 
 
 @pytest.mark.parametrize(
@@ -48,15 +57,6 @@ def test_an_empty_environment_gets_the_core() -> None:
     assert want.installed["numpy"] == "2.2.6"
 
 
-def test_an_environment_that_trains_gets_no_more_than_it_needs() -> None:
-    want = wanted(
-        {}, Snapshot({}).having(packages("torch==2.14.1+cu130", "peft==0.21.2", "rich==15.0"))
-    )
-    assert not want.fresh
-    assert set(want.roots) == {*ESSENTIAL, "peft"}
-    assert want.installed["torch"] == "2.14.1"
-
-
 def test_editable_installs_stand_outside_and_their_needs_hold() -> None:
     there = packages("torch==2.14.1", "huggingface-hub==1.33.0")
     mine = Distribution(
@@ -74,29 +74,142 @@ def test_what_does_not_hold_today_is_not_asked_for() -> None:
     assert wanted({}, snapshot).outside["webui"] == ()
 
 
-def test_floors_are_those_of_the_oldest_set_that_trained() -> None:
-    assert floors()["datasets"] == "3.6.0"
-    assert "torch" not in floors()
+ROWS = [
+    row
+    for check in {r["check"] for r in table("known_bad")["rows"]}
+    for row in rows(check)
+    if row.trigger != "symptom"
+]
+_NUMBERS = st.lists(st.integers(0, 60), min_size=1, max_size=3).map(lambda n: ".".join(map(str, n)))
+
+
+def _inside(specifier: str) -> str:
+    """Return a version within a specifier, near its bounds."""
+    if specifier == "*":
+        return "1.0"
+    bounds = [c.version.replace(".*", "") for c in specifiers(specifier) or ()]
+    tries = [*bounds, *(f"{b}.1" for b in bounds), "0.0.1", "1.0", "999"]
+    tries += [
+        f"{'.'.join(b.split('.')[:-1])}.{int(b.split('.')[-1]) - 1}" for b in bounds if b[-1] != "0"
+    ]
+    return next(t for t in tries if pep440(t) and within(t, specifier))
+
+
+def test_every_row_that_versions_fire_can_be_met_and_left() -> None:
+    assert len(ROWS) > 40
+    for row in ROWS:
+        versions = {name: _inside(spec) for name, spec in row.when.items()}
+        ways = remedies(Broken(row, versions, ""), (), frozenset())
+        two_of_torch = all(name not in named() for name in row.when)
+        any_version = row.when and all(spec == "*" for spec in row.when.values())
+        assert ways or two_of_torch or any_version or row.env, row.id
+        for way in ways:
+            assert way.specifier == "" or specifiers(way.specifier) is not None, row.id
+
+
+@given(st.sampled_from(ROWS), st.data())
+def test_a_remedy_leads_out_of_the_row(row: object, data: st.DataObject) -> None:
+    when: dict[str, str] = row.when  # type: ignore[attr-defined]
+    versions = {name: _inside(spec) for name, spec in when.items()}
+    for way in remedies(Broken(row, versions, ""), (), frozenset()):  # type: ignore[arg-type]
+        if way.specifier in outside(when.get(way.name, "")):
+            version = data.draw(_NUMBERS)
+            if within(version, way.specifier):
+                assert within(version, when[way.name]) is False
+
+
+@given(_NUMBERS, _NUMBERS, _NUMBERS, st.sampled_from([">=", ">"]), st.sampled_from(["<", "<="]))
+def test_outside_of_a_range_and_inside_are_all_there_is(
+    low: str, high: str, version: str, floor: str, cap: str
+) -> None:
+    range_ = f"{floor}{low},{cap}{high}"
+    out = [within(version, one) for one in outside(range_)]
+    assert any(out) is not within(version, range_)
+
+
+def test_a_missing_package_is_the_remedy_where_it_lacks() -> None:
+    (pair,) = firing(
+        {"transformers": "5.13.1", "tokenizers": "0.22.2", "huggingface-hub": "1.33.0"}
+    )
+    assert pair.row.absent == ("accelerate",)
+    first = remedies(pair, (), frozenset())[0]
+    assert (first.name, first.specifier) == ("accelerate", "")
+
+
+NAMES = "abcde"
+SAID = "Because it clashes, it cannot be."
+PINS = dict.fromkeys(NAMES, "1")
+
+
+def asked(resolve: Callable[[Question], Outcome]) -> Found | Clash | Failed:
+    return search(Task(Wanted((), {}, PINS), Question(tuple(NAMES)), resolve, iter(range(9))))
+
+
+@settings(deadline=None)
+@given(
+    st.lists(st.sets(st.sampled_from(NAMES), min_size=1, max_size=3), max_size=6),
+    st.sets(st.sampled_from(NAMES)),
+)
+def test_nothing_changes_that_could_stay(clashes: list[set[str]], wasted: set[str]) -> None:
+    """Of each clash one package must change; the resolver changes what need not besides."""
+
+    def resolve(question: Question) -> Outcome:
+        held = {line.partition("==")[0] for line in question.constraints}
+        if any(one <= held for one in clashes):
+            return NoSolution(f"cause: {SAID}")
+        gone = wasted | {min(one - held) for one in clashes}
+        return Solved(
+            tuple(Pin(name=n, version="2" if n in gone - held else "1") for n in NAMES), ""
+        )
+
+    found = asked(resolve)
+    assert isinstance(found, Found)
+    changed = {pin.name for pin in found.pins if pin.version == "2"}
+    assert all(one & changed for one in clashes)
+    for name in changed:
+        assert any(one & changed == {name} for one in clashes), "it could stay"
+        assert found.why.get(name, SAID) == SAID
+
+
+LINUX = "x86_64-manylinux_2_28"
+
+
+def _build(cuda: str) -> TorchBuild:
+    return TorchBuild(version="2.14.1", cuda=cuda, accelerator="cuda")
 
 
 @pytest.mark.parametrize(
-    ("machine", "name"),
+    ("version", "cuda", "fix"),
     [
-        (Machine(platform="linux", arch="x86_64", python="3.12"), "x86_64-manylinux_2_28"),
-        (Machine(platform="wsl", arch="x86_64", python="3.12", glibc="2.35"), "x86_64-manylinux_2_35"),
-        (Machine(platform="linux", arch="aarch64", python="3.12", glibc="2.29"), "aarch64-manylinux_2_28"),
-        (Machine(platform="linux", arch="x86_64", python="3.12", glibc="2.99"), "x86_64-manylinux_2_40"),
-        (Machine(platform="linux", arch="x86_64", python="3.12", glibc="2.5"), "x86_64-manylinux_2_17"),
-        (Machine(platform="linux", arch="x86_64", python="3.12", libc="musl"), "x86_64-unknown-linux-musl"),
-        (Machine(platform="windows", arch="AMD64", python="3.12"), "x86_64-pc-windows-msvc"),
-        (Machine(platform="macos", arch="arm64", python="3.12"), "aarch64-apple-darwin"),
+        ("0.46.1", "13.0", ">=0.48.0"),
+        ("0.49.2", "13.2", ">=0.50.0"),
+        ("0.50.2", "13.2", ""),
+        ("0.50.2", "12.9", ""),
+        ("0.50.2", "11.7", ""),
+        ("0.49.2", "11.7", ">=0.50.0"),
+        ("0.45.3", "12.8", ""),
+        ("0.45.0", "12.8", ">=0.45.3"),
     ],
-)  # fmt: skip
-def test_platforms_as_uv_names_them(machine: Machine, name: str) -> None:
-    assert question_for(machine).platform == name
+)
+def test_releases_without_a_binary_give_way_to_those_with_one(
+    version: str, cuda: str, fix: str
+) -> None:
+    gap = cuda_gap(version, _build(cuda), LINUX)
+    if not fix:
+        assert gap is None
+        return
+    assert gap is not None
+    assert remedies(gap, (), frozenset({"torch"}))[0].specifier == fix
+    assert within(version, fix) is False
 
 
-def test_pythons_and_macos_as_uv_takes_them() -> None:
-    mac = Machine(platform="macos", arch="arm64", python="3.13t", macos="15.1")
-    assert (question_for(mac).python, question_for(mac).macos) == ("3.13", "15.1")
-    assert question_for(Machine(platform="linux", arch="x86_64", python="3.12")).macos == ""
+def test_rocm_gpus_that_the_wheel_holds_no_code_for() -> None:
+    def machine(gfx: str) -> Machine:
+        return Machine(
+            platform="linux", arch="x86_64", python="3.12", gpus=(Gpu(vendor="amd", gfx=gfx),)
+        )
+
+    assert rocm_gap(machine("gfx1100"), "rocm7.2") == {}
+    assert "gfx1030 with ROCm 7.2" in rocm_gap(machine("gfx1030"), "rocm7.2")["bitsandbytes"]
+    assert rocm_gap(machine("gfx1030"), "cpu") == {}
+    assert "ROCm 6.2" in rocm_gap(machine("gfx1100"), "rocm6.2")["bitsandbytes"]

@@ -14,17 +14,17 @@ from libraries.server import Index
 from museum import snapshot_of
 from recorded.answers import Answers, Told
 
-from tunedoctor.agreement import chosen, drafted
-from tunedoctor.engine import diagnose
+from tunedoctor.diagnosis.agreement import chosen, drafted
+from tunedoctor.diagnosis.engine import diagnose
+from tunedoctor.diagnosis.registry import all_checks, all_fixes
 from tunedoctor.facts import NvidiaDriver, NvidiaGpus, Packages, PciBus, TorchBuild
 from tunedoctor.installers.asking import Asking
 from tunedoctor.installers.sources import own
 from tunedoctor.installers.tool import Named
 from tunedoctor.installers.uv import Failed, NoSolution, find_uv
-from tunedoctor.live import take
-from tunedoctor.plan import Install, Remove
+from tunedoctor.model.plan import Install, Remove
 from tunedoctor.planning.planner import fresh, planned
-from tunedoctor.registry import all_checks, all_fixes
+from tunedoctor.probes.live import take
 from tunedoctor.transaction.apply import apply
 from tunedoctor.transaction.outcome import Ways
 from tunedoctor.transaction.undoing import undo

@@ -1,9 +1,22 @@
 /* A part of NVML that does what FAKE_NVML says: ok, hang, hang late, crash, lost, none, or an error number.
-   With -DFULL it has more functions: GPU 0 is a sick one with MIG, GPU 1 supports none of them. */
+   With -DFULL it has more functions: GPU 0 is a sick one with MIG, GPU 1 supports none of them.
+   With -DONE there is one GPU: its NAME, MAJOR, MINOR, TOTAL, and DRIVER and CUDA are told to the compiler. */
 #include <stdlib.h>
 #include <string.h>
 #include <stdio.h>
 #include <unistd.h>
+
+#ifndef ONE
+#define GPUS 2
+#define DRIVER "570.86.15"
+#define CUDA 12080
+#define NAME "NVIDIA GeForce RTX 4090"
+#define MAJOR 8
+#define MINOR 9
+#define TOTAL 25757220864ULL
+#else
+#define GPUS 1
+#endif
 
 typedef struct { unsigned long long total, free, used; } memory;
 
@@ -15,9 +28,9 @@ int nvmlInitWithFlags(unsigned flags) {
     return atoi(mode());
 }
 int nvmlShutdown(void) { return 0; }
-int nvmlSystemGetDriverVersion(char *out, unsigned n) { strncpy(out, "570.86.15", n); return 0; }
-int nvmlSystemGetCudaDriverVersion_v2(int *out) { *out = 12080; return 0; }
-int nvmlDeviceGetCount_v2(unsigned *out) { *out = strcmp(mode(), "none") ? 2 : 0; return 0; }
+int nvmlSystemGetDriverVersion(char *out, unsigned n) { strncpy(out, DRIVER, n); return 0; }
+int nvmlSystemGetCudaDriverVersion_v2(int *out) { *out = CUDA; return 0; }
+int nvmlDeviceGetCount_v2(unsigned *out) { *out = strcmp(mode(), "none") ? GPUS : 0; return 0; }
 int nvmlDeviceGetHandleByIndex_v2(unsigned i, void **out) {
     if (i == 1 && !strcmp(mode(), "lost")) return 15;
     if (i == 1 && !strcmp(mode(), "hang late")) for (;;) pause();
@@ -25,17 +38,17 @@ int nvmlDeviceGetHandleByIndex_v2(unsigned i, void **out) {
     return 0;
 }
 int nvmlDeviceGetName(void *h, char *out, unsigned n) {
-    strncpy(out, (size_t)h == 1 ? "NVIDIA GeForce RTX 4090" : "NVIDIA GB10", n);
+    strncpy(out, (size_t)h == 1 ? NAME : "NVIDIA GB10", n);
     return 0;
 }
 int nvmlDeviceGetMemoryInfo(void *h, memory *out) {
     if ((size_t)h != 1) return 3;
-    out->total = 25757220864ULL; out->free = 25000000000ULL; out->used = 757220864ULL;
+    out->total = TOTAL; out->used = 757220864ULL; out->free = TOTAL - out->used;
     return 0;
 }
 int nvmlDeviceGetCudaComputeCapability(void *h, int *major, int *minor) {
     if ((size_t)h != 1) return 3;
-    *major = 8; *minor = 9;
+    *major = MAJOR; *minor = MINOR;
     return 0;
 }
 const char *nvmlErrorString(int code) { return code == 18 ? "Driver/library version mismatch" : "Some error"; }

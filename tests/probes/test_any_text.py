@@ -2,96 +2,110 @@
 
 from collections.abc import Callable
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tunedoctor import reading
 from tunedoctor.facts import Packages
 from tunedoctor.probes import (
     commands,
     gpus,
     interpreter,
     libraries,
+    nvidia,
     packages,
     resources,
     site_folder,
-    system,
     torch_build,
 )
-from tunedoctor.probes import (
-    settings as probed,
+from tunedoctor.probes import settings as probed
+from tunedoctor.system import reading
+from tunedoctor.system.child import Ended
+
+PIECES = st.sampled_from([
+    "simd_count 1\n", "gfx_target_version 110000\n", "NVRM: Xid (PCI:0000:01:00): 79, ", "kfd ", "a.py,sha256=x,3\n", '"a', ",",
+    "\x1b", "\u2028", "|", "#!/bin/sh\n'''exec' ", "\0", "/", "Name: a\n", "[global]\n", "index-url = x\n", "NAME=", "release 12.4",
+    "MemTotal: 3 kB\n", '{"code": 15}', '{"gpus": [0]}', "NVIDIA-SMI 550.54", "Driver Version: ",
+])  # fmt: skip
+PARSERS: tuple[Callable[[str], object], ...] = (
+    torch_build.assignments,
+    lambda text: torch_build.from_files(text, "/t", Packages(distributions=()), text),
+    lambda text: torch_build.variant_of(text, "cuda", cuda=text, hip=text, xpu=text),
+    lambda text: libraries.split(text, "/where"),
+    site_folder.parse_requires_txt,
+    gpus.parse_kernel_log,
+    lambda text: resources.from_meminfo(text, {}),
+    probed.without_credentials,
 )
-
-NONE = Packages(distributions=())
-PIECES = st.sampled_from(
-    [
-        *(
-            "simd_count 1\n",
-            "gfx_target_version 110000\n",
-            "NVRM: Xid (PCI:0000:01:00): 79, ",
-            "kfd ",
-        ),
-        *("a.py,sha256=x,3\n", '"a', ",", "\x1b", "\u2028", "|", "#!/bin/sh\n'''exec' ", "\0", "/"),
-        *(
-            "Name: a\n",
-            "[global]\n",
-            "index-url = x\n",
-            "NAME=",
-            "release 12.4",
-            "MemTotal: 3 kB\n",
-        ),
-    ]
+OF_BYTES: tuple[Callable[[bytes], object], ...] = (
+    lambda data: torch_build.find_flags(data, 0, len(data)),
+    lambda data: torch_build.read_only_data(b"\x7fELF\x02\x01" + data),
+    lambda data: commands.script_interpreter(b"#!" + data),
+    site_folder.parse,
+    site_folder.parse_direct_url,
+    site_folder.expected,
 )
-
-
-def _of_files(text: str) -> None:
-    torch_build.assignments(text)
-    torch_build.from_files(text, "/t", NONE, text)
-    torch_build.variant_of(text, "cuda", cuda=text, hip=text, xpu=text)
-    torch_build.find_flags(text.encode(), 0, len(text.encode()))
-    torch_build.read_only_data(b"\x7fELF\x02\x01" + text.encode())
-    commands.script_interpreter(b"#!" + text.encode())
-    libraries.split(text, "/where")
-    site_folder.parse(text.encode())
-    site_folder.parse_requires_txt(text)
-    site_folder.parse_direct_url(text.encode())
-    gpus.parse_kernel_log(text)
-    resources.from_meminfo(text, {})
-    probed.without_credentials(text)
-
-
 PROMISES: tuple[Callable[[str], object], ...] = (
     lambda text: "\n" not in resources.model_in(text),
     lambda text: isinstance(commands.toolkit_release(text), str),
-    lambda text: isinstance(system.plist_version(text), str),
     lambda text: packages.cuda_major(text, text) >= 0,
-    lambda text: packages.cuda_major("nvidia-cublas", text) >= 0,
-    lambda text: all(
-        one.name.startswith(("pip.", "uv."))
-        for parse in (probed.in_pip_conf, probed.in_uv_toml)
-        for one in parse(text, "f")
-    ),
+    lambda text: all(one.name.startswith("pip.") for one in probed.in_pip_conf(text, "f")),
+    lambda text: all(one.name.startswith("uv.") for one in probed.in_uv_toml(text, "f")),
     lambda text: all("\0" not in line for line in interpreter.path_lines(text)),
     lambda text: all(value >= 0 for value in reading.fields(text).values()),
-    lambda text: all(size >= 0 for size in site_folder.expected(text.encode())[1].values()),
-    lambda text: all(all(names) for names in site_folder.expected(text.encode())[0].values()),
-)
+    lambda text: nvidia.smi_table_said(Ended("exit", 1, text, text)).how in ("ok", "error", "nonsense"),
+    lambda text: nvidia.nvml_said(Ended("exit", 0, text, "")).how in ("ok", "crashed", "error", "missing"),
+)  # fmt: skip
 
 
 @settings(max_examples=400)
 @given(st.text() | st.lists(PIECES | st.text(max_size=9), max_size=30).map("".join))
 def test_any_text(text: str) -> None:
     text = text.encode("utf-8", "replace").decode()
-    _of_files(text)
+    for parse in PARSERS:
+        parse(text)
     for number, holds in enumerate(PROMISES):
         assert holds(text), number
 
 
 @given(st.binary(max_size=300))
 def test_any_bytes(data: bytes) -> None:
-    torch_build.find_flags(data, 0, len(data))
-    torch_build.read_only_data(b"\x7fELF\x02\x01" + data)
-    commands.script_interpreter(b"#!" + data)
-    site_folder.parse(data)
-    site_folder.parse_direct_url(data)
-    site_folder.expected(data)
+    for parse in OF_BYTES:
+        parse(data)
+
+
+@given(st.dictionaries(st.text(), st.text() | st.integers() | st.binary()))
+def test_any_values_of_the_registry(values: dict[str, object]) -> None:
+    found = gpus.from_values(values)
+    assert found is None or len(found.vendor) == 4
+
+
+@given(st.dictionaries(st.text(), st.text()))
+def test_no_other_variable_comes_through(variables: dict[str, str]) -> None:
+    for name in probed.environment(variables=variables).variables:
+        known = name in probed.NAMES or name.startswith(probed.PREFIXES)
+        assert known or name.upper().endswith("_PROXY")
+
+
+WORD = st.text("abcdefghijklmnopqrstuvwxyz0123456789-._~!$&()*+=:%", min_size=1)
+
+
+@given(WORD, WORD)
+def test_no_password_comes_through(user: str, password: str) -> None:
+    url = f"x https://{user}:{password}SECRET@host.test/simple y"
+    assert "SECRET" not in probed.without_credentials(url)
+
+
+@pytest.mark.parametrize(
+    "name", ["HF_TOKEN", "NVIDIA_API_KEY", "https_proxy", "UV_INDEX_A_PASSWORD"]
+)
+def test_of_secrets_and_proxies_only_that_they_are_set(name: str) -> None:
+    shown = {
+        "CUDA_VISIBLE_DEVICES": "0,1",
+        "LD_LIBRARY_PATH": "/opt/cuda",
+        "HSA_OVERRIDE_GFX_VERSION": "",
+    }
+    others = {"HOME": "/home/me", "AWS_ACCESS_KEY_ID": "secret", name: "http://me:pw@p.test"}
+    index = {"PIP_INDEX_URL": "https://me:pw@index.test/simple"}
+    found = probed.environment(variables={**shown, **others, **index}).variables
+    assert found == {**shown, name: "set", "PIP_INDEX_URL": "https://index.test/simple"}

@@ -9,26 +9,15 @@ import sys
 import venv
 from collections.abc import Callable
 from pathlib import Path
-from typing import Literal
 
 import pytest
 
 from tunedoctor.facts import Interpreter, Target, Unknown
 from tunedoctor.probes import interpreter as probe
-from tunedoctor.probes.interpreter import Installation, added_by_pth, find, settings_of
-from tunedoctor.targeting import Program, program
+from tunedoctor.probes.interpreter import Installation, added_by_pth, find
+from tunedoctor.probes.targeting import Program, program
 
 PYENV = Path.home() / ".pyenv" / "versions"
-HERE = Installation(
-    python="/opt/py/bin/python",
-    program=Program("elf", 64, "x86_64"),
-    venv=None,
-    settings={},
-    prefix="/opt/py",
-    library="/opt/py/lib/python3.12",
-    short="3.12",
-    path=(),
-)
 
 
 def describe(found: Installation, **environ: str) -> Interpreter:
@@ -76,23 +65,6 @@ def test_path_of_a_real_venv(
     assert not found.externally_managed
 
 
-@pytest.mark.parametrize(
-    "python", ["/usr/bin/python3", *sorted(map(str, PYENV.glob("3.*/bin/python")))]
-)
-def test_path_of_installed_pythons(python: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    if not Path(python).exists():
-        pytest.skip(f"{python} is not there")
-    monkeypatch.delenv("PYTHONPATH", raising=False)
-    monkeypatch.delenv("PYTHONNOUSERSITE", raising=False)
-    found = probe.interpreter(Target(asked=python, chosen_by="--target", python=python))
-    assert isinstance(found, Interpreter)
-    home = {"HOME": str(Path.home())}
-    assert list(found.path) == list(dict.fromkeys(plain_start(python, env=home)))
-    assert found.kind == ("system" if python.startswith("/usr/") else "standalone")
-    assert found.machine
-    assert found.headers is not None
-
-
 def test_old_python_is_named_as_what_it_is() -> None:
     found = sorted(PYENV.glob("2.7.*/bin/python"))
     if not found:
@@ -121,70 +93,6 @@ def test_faults_of_an_interpreter(tmp_path: Path) -> None:
     assert "FileNotFoundError" in why[4]
 
 
-def test_user_site_can_be_switched_off(tmp_path: Path) -> None:
-    site = tmp_path / "lib" / "python3.12" / "site-packages"
-    site.mkdir(parents=True)
-    base = {"PYTHONUSERBASE": str(tmp_path)}
-    assert describe(HERE, **base).user_site_on
-    assert describe(HERE, **base).site_packages == (str(site),)
-    assert not describe(HERE, **base, PYTHONNOUSERSITE="1").user_site_on
-    assert not probe.describe(HERE, base, "/where", same_user=False).user_site_on
-    assert not describe(HERE, PYTHONUSERBASE=str(tmp_path / "gone")).user_site_on
-
-
-@pytest.mark.parametrize(
-    ("prefix", "format_", "kind"),
-    [
-        ("/usr", "elf", "system"),
-        ("/opt/homebrew/opt/python@3.12", "mach", "system"),
-        ("/home/me/.local/share/uv/python/cpython-3.12", "elf", "standalone"),
-        ("C:\\Program Files\\Python312", "pe", "system"),
-        ("C:\\tools\\py", "pe", "standalone"),
-        ("{tmp}", "elf", "conda"),
-    ],
-)
-def test_kind_of_a_prefix_and_pep_668(
-    prefix: str, format_: Literal["elf", "mach", "pe"], kind: str, tmp_path: Path
-) -> None:
-    (tmp_path / "conda-meta").mkdir()
-    (tmp_path / "EXTERNALLY-MANAGED").write_text("[externally-managed]\n")
-    found = HERE._replace(
-        prefix=prefix.format(tmp=tmp_path),
-        program=Program(format_, 64, ""),
-        library=str(tmp_path),
-    )
-    told = describe(found)
-    assert (told.kind, told.externally_managed) == (kind, True)
-    assert not describe(found._replace(venv="/x")).externally_managed
-    assert not describe(HERE).externally_managed
-
-
-def test_pythonpath_with_empty_entries() -> None:
-    assert probe.search_path(":/a:", "/where", windows=False) == ("/where", "/a")
-    assert probe.search_path("lib", "/where", windows=False) == ("/where/lib",)
-    assert probe.search_path("", "/where", windows=False) == ()
-
-
-def test_pyvenv_cfg(tmp_path: Path) -> None:
-    def includes(text: str) -> bool:
-        (tmp_path / "pyvenv.cfg").write_text(text)
-        home = str(tmp_path)
-        return describe(HERE._replace(venv=home, settings=settings_of(home))).system_site
-
-    assert includes("home = /usr\nInclude-System-Site-Packages = TRUE\n")
-    assert not includes("include-system-site-packages = false\n")
-    assert not includes("")
-    assert not describe(HERE).system_site
-
-
-INSTALLED = sorted(
-    {
-        "/usr/bin/python3",
-        os.path.realpath(sys.executable),
-        *map(str, PYENV.glob("3.*/bin/python")),
-        *map(str, PYENV.glob("3.*/bin/python3.*[0-9m]")),
-    }
-)
 UV = shutil.which("uv", path=str(Path(sys.executable).parent) + os.pathsep + os.environ["PATH"])
 
 
@@ -244,13 +152,6 @@ def differences(python: str) -> list[tuple[str, object, object]]:
     return [one for one in pairs if one[1] != one[2]]
 
 
-@pytest.mark.parametrize("python", INSTALLED)
-def test_an_installed_python(python: str) -> None:
-    if not Path(python).exists():
-        pytest.skip(f"{python} is not there")
-    assert differences(python) == []
-
-
 def made(*argv: str) -> Callable[[str, Path], None]:
     def make(python: str, home: Path) -> None:
         first = UV if argv[0] == "uv" else python
@@ -283,11 +184,16 @@ KINDS = {
 }
 
 
-@pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("base", ["/usr/bin/python3", *map(str, PYENV.glob("3.*/bin/python"))])
-def test_a_virtual_environment(kind: str, base: str, tmp_path: Path) -> None:
-    if not Path(base).exists() or (kind.startswith("uv") and "/3.6" in base):
-        pytest.skip(f"{base} is not there, or too old for uv")
+BASES = ["/usr/bin/python3", *sorted(map(str, PYENV.glob("3.*/bin/python")))]
+PAIRS = {*((kind, BASES[-1]) for kind in KINDS), *(("venv", base) for base in BASES)}
+
+
+@pytest.mark.parametrize(("kind", "base"), sorted(PAIRS))
+def test_a_python_and_a_virtual_environment_of_it(kind: str, base: str, tmp_path: Path) -> None:
+    """Each Python that is installed here in one kind of environment, and each kind of one."""
+    if not Path(base).exists():
+        pytest.skip(f"{base} is not there")
+    assert differences(base) == []
     KINDS[kind](base, tmp_path / "env")
     assert differences(str(tmp_path / "env" / "bin" / "python")) == []
 
@@ -314,14 +220,14 @@ def windows_program(machine: int) -> bytes:
 
 def test_the_layout_of_windows(tmp_path: Path) -> None:
     base, home = tmp_path / "Python312", tmp_path / "env"
-    for folder in (
-        base / "Lib",
-        base / "DLLs",
-        base / "Include",
-        home / "Scripts",
-        home / "Lib" / "site-packages",
+    for inside in (
+        "Python312/Lib",
+        "Python312/DLLs",
+        "Python312/Include",
+        "env/Scripts",
+        "env/Lib/site-packages",
     ):
-        folder.mkdir(parents=True)
+        (tmp_path / inside).mkdir(parents=True)
     (base / "python312.dll").write_bytes(b"x\0" + b"3.12.7\0")
     (base / "Lib" / "os.py").touch()
     for place in (base / "python.exe", home / "Scripts" / "python.exe"):

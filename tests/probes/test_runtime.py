@@ -1,30 +1,32 @@
-"""The runtime probe on real children with packages made for the case, and its pure parts."""
+"""The deep probe in real children: rows of packages made for the case, and what is told of them."""
 
 import os
 import signal
+import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from rows import holds, plant, rows, told
 
-from tunedoctor import child
-from tunedoctor.facts import Absent, Errors, Runtime, Stage, Unknown
+import tunedoctor
+from tunedoctor.facts import Absent, Runtime, Unknown
 from tunedoctor.probes.imports import errors
-from tunedoctor.probes.runtime import Line, Run, fold, frames, paragraphs, runtime_of, steered
+from tunedoctor.probes.runtime import Line, Run, fold, runtime_of
+from tunedoctor.system import child
 
 POSIX = pytest.mark.skipif(os.name != "posix", reason="signals are POSIX")
-
+SCRIPT = Path(tunedoctor.__file__).parent / "target" / "start.py"
 TORCH = "__version__ = '2.9.1'\nclass version: cuda = None\n"
-CRASH = "import ctypes\ndef fall(): ctypes.string_at(0)\nfall()\n"
 
 
 def run(folder: Path, seconds: str = "20", **files: str) -> Runtime:
     """Run the probe with modules `files` in front of everything else."""
-    for name, text in files.items():
-        (folder / f"{name}.py").write_text(text)
+    plant(folder, {f"{name}.py": text for name, text in files.items()})
     # of the test's own environment nothing but these modules is of interest
     environment = {**os.environ, "PYTHONPATH": str(folder), "TUNEDOCTOR_STAGE_SECONDS": seconds}
     found = runtime_of(sys.executable, "3.11.0", environment)
@@ -32,93 +34,48 @@ def run(folder: Path, seconds: str = "20", **files: str) -> Runtime:
     return found
 
 
-def outcomes(found: Runtime) -> dict[str, str]:
-    """Return stage -> outcome."""
-    return {stage.name: stage.outcome for stage in found.stages}
-
-
-def stage(found: Runtime, name: str) -> Stage:
-    """Return a stage that must be there."""
-    one = found.stage(name)
-    assert one is not None, found.stages
-    return one
-
-
 @POSIX
-def test_a_crash_at_import_torch_is_told_with_its_place_and_not_tried_again(tmp_path: Path) -> None:
-    found = run(tmp_path, torch=CRASH, tokenizers="")
-    broken = stage(found, "import torch")
-    assert broken.outcome == "crashed"
-    assert broken.error.splitlines()[0] == "signal SIGSEGV"
-    assert f'{tmp_path / "torch.py"}", line 2 in fall' in broken.error
-    assert found.stages[-1] == broken
+@pytest.mark.parametrize("row", rows("probes/runtime.jsonl"), ids=lambda row: row["name"])
+def test_what_is_told(row: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    packages, work = tmp_path / "packages", tmp_path / "work"
+    packages.mkdir()
+    work.mkdir()
+    monkeypatch.chdir(work)
+    (work / "torch.py").write_text("raise OSError('it is searched')")
+    found = run(packages, row["seconds"], **row["files"])
+    seen = {one.name: [one.outcome, one.error] for one in found.stages}
+    for name, wanted in row.get("stages", {}).items():
+        assert holds(seen[name][0], wanted[0]), seen
+        assert holds(told(seen[name][1], packages), wanted[1]), seen
+    assert holds(told(found, packages), row.get("gives", {})), found
+    assert not seen.keys() & {*row.get("absent", ())}
+    if "place" in row:
+        place = f'{packages / "torch.py"}", {row["place"]}'
+        assert place in seen["import torch"][1], seen
+    assert row.get("last", found.stages[-1].name) == found.stages[-1].name
+    if "errors" in row:
+        assert holds(told(errors(found), packages), {"errors": row["errors"]})
+    if row.get("unsearched"):
+        assert not [one for one in (work, SCRIPT.parent) if f"'{one}'" in seen["import torch"][1]]
+    assert [p.name for p in packages.iterdir() if p.suffix != ".py"] == [], "nothing is written"
 
 
-def test_a_hang_at_import_torch_is_told_with_its_place(tmp_path: Path) -> None:
-    began = time.monotonic()
-    found = run(tmp_path, "0.5", torch="import time\ntime.sleep(120)")
-    broken = stage(found, "import torch")
-    assert broken.outcome == "hung"
-    assert broken.error.startswith("no answer in 1 s\n")  # twice the limit: a slow stage
-    assert f'{tmp_path / "torch.py"}", line 2 in <module>' in broken.error
-    assert time.monotonic() - began < 30
-
-
-@pytest.mark.parametrize(
-    ("code", "seconds", "outcome"),
-    [
-        pytest.param(CRASH, "20", "crashed", marks=POSIX),
-        ("import time; time.sleep(120)", "0.5", "hung"),
-    ],
-)
-def test_after_a_death_later_stages_are_told_as_well(
-    tmp_path: Path, code: str, seconds: str, outcome: str
-) -> None:
-    found = run(tmp_path, seconds, torch=TORCH, safetensors=code, tokenizers="", huggingface_hub="")
-    told = outcomes(found)
-    assert told["import safetensors"] == outcome
-    assert told["import tokenizers"] == told["import huggingface_hub"] == "ok"
-    assert found.torch_version == "2.9.1"
-
-
-def test_a_library_that_ends_the_process_is_told(tmp_path: Path) -> None:
-    text = "import os, sys\nprint('no licence', file=sys.stderr, flush=True)\nos._exit(7)"
-    found = run(tmp_path, torch=TORCH, safetensors=text, huggingface_hub="")
-    broken = stage(found, "import safetensors")
-    assert broken.outcome == "crashed"
-    assert broken.error == "exit status 7\n  no licence"
-    assert outcomes(found)["import huggingface_hub"] == "ok"
-
-
-def test_what_is_printed_is_among_the_warnings_and_a_flood_is_cut(tmp_path: Path) -> None:
-    printed = "import sys, warnings\nprint('Disabling\\nx\\n\\nsecond', file=sys.stderr)\n"
-    found = run(tmp_path, torch=f"{TORCH}{printed}warnings.warn('w')")
-    assert found.warnings == ("UserWarning: w", "Disabling\nx", "second")
+def test_a_flood_of_warnings_is_cut(tmp_path: Path) -> None:
     flood = "import warnings\nfor i in range(500): warnings.warn(str(i) * 2000)"
     found = run(tmp_path, torch=TORCH + flood)
     assert len(found.warnings) == 50
     assert max(map(len, found.warnings)) <= 1000
 
 
-def test_devices_and_archs_come_from_torch(tmp_path: Path) -> None:
-    torch = """
-class version: cuda = "12.6"; hip = None
-class cuda:
-    is_available = staticmethod(lambda: True)
-    device_count = staticmethod(lambda: 2)
-    get_device_name = staticmethod(lambda i: "NVIDIA L4")
-    get_device_capability = staticmethod(lambda i: (8, 9))
-    get_arch_list = staticmethod(lambda: ["sm_80", "sm_90"])
-    class get_device_properties:
-        def __init__(self, i): self.total_memory = 23 * 2**30
-"""
-    found = run(tmp_path, torch=torch)
-    assert found.gpu_available is True
-    assert found.archs == ("sm_80", "sm_90")
-    assert [d.index for d in found.devices] == [0, 1]
-    device = found.devices[0]
-    assert (device.kind, device.name, device.compute_capability) == ("cuda", "NVIDIA L4", "8.9")
-    assert (device.bf16, device.memory_total) == (True, 23 * 2**30)
+@pytest.mark.parametrize("version", ["3.8.18", "3.9.18", "3.13.0"])
+def test_it_runs_on_old_and_new_pythons(tmp_path: Path, version: str) -> None:
+    python = Path.home() / ".pyenv" / "versions" / version / "bin" / "python"
+    if not python.exists():
+        pytest.skip(f"no Python {version} here")
+    (tmp_path / "torch.py").write_text(TORCH)
+    argv, env = [python, "-S", SCRIPT, "deep"], {**os.environ, "PYTHONPATH": str(tmp_path)}
+    done = subprocess.run(argv, capture_output=True, text=True, timeout=60, check=False, env=env)
+    assert '\n{"done": true' in done.stdout, done.stderr
 
 
 def test_targets_that_do_not_run() -> None:
@@ -128,73 +85,6 @@ def test_targets_that_do_not_run() -> None:
     assert isinstance(gone, Unknown)
     assert "FileNotFoundError" in gone.why
     assert isinstance(runtime_of("/bin/echo", "3.12.0", {}), Unknown)
-
-
-def test_the_run_is_kept_off_the_network_and_the_disk_and_else_the_users() -> None:
-    made = steered({"LD_LIBRARY_PATH": "/x", "HF_HUB_OFFLINE": "0"}, "/scratch")
-    told = [made[name] for name in ("LD_LIBRARY_PATH", "HF_HUB_OFFLINE", "TRITON_CACHE_DIR")]
-    assert told == ["/x", "1", "/scratch"]
-
-
-def test_errors_are_those_of_failed_stages_without_frames(tmp_path: Path) -> None:
-    torch = "try:\n    import nothing_here\nexcept ImportError as e:\n    raise RuntimeError('first\\nsecond') from e"
-    found = run(tmp_path, torch=torch, tokenizers="raise OSError('libx.so.1: cannot open')")
-    told = errors(found)
-    assert isinstance(told, Errors)
-    assert [(e.where, e.text) for e in told.errors] == [
-        ("import torch", "ModuleNotFoundError: No module named 'nothing_here'"),
-        ("import torch", "RuntimeError: first\nsecond"),
-        ("import tokenizers", "OSError: libx.so.1: cannot open"),
-    ]
-
-
-def test_errors_hold_what_the_gpu_said_and_how_a_stage_died() -> None:
-    found = Runtime(
-        stages=(Stage(name="import peft", outcome="crashed", error="signal SIGILL"),),
-        gpu_error="CUDA error 803",
-    )
-    told = errors(found)
-    assert isinstance(told, Errors)
-    assert [e.text for e in told.errors] == ["signal SIGILL", "CUDA error 803"]
-
-
-def test_no_errors_are_absent() -> None:
-    skipped = Stage(name="tensor", outcome="skipped", error="torch has no ones")
-    assert isinstance(errors(Runtime(stages=(Stage(name="x", outcome="ok"), skipped))), Absent)
-
-
-ENDED = child.Ended("signal", 11, "", "", 1.0)
-
-
-def test_a_run_that_dies_between_stages_does_not_blame_one() -> None:
-    made = fold([Run(lines=(Line(begin="tensor"), Line(end="tensor", ok=True)), ended=ENDED)])
-    assert [(s.name, s.outcome) for s in made.stages] == [
-        ("tensor", "ok"),
-        ("between stages", "crashed"),
-    ]
-
-
-@pytest.mark.parametrize(
-    ("waited", "told"),
-    [(1.5, "no answer in 120 s"), (123.0, "no answer in 120 s"), (20.0, "no answer in 20 s")],
-)
-def test_a_hang_tells_how_long_it_was_waited_for(waited: float, told: str) -> None:
-    ended = child.Ended("hung", 0, "", "", waited)
-    made = fold([Run(lines=(Line(begin="import torch", limit=120.0),), ended=ended)])
-    assert stage(made, "import torch").error == told
-
-
-def test_frames_are_those_of_the_thread_that_fell() -> None:
-    words = [
-        "Fatal Python error: Segmentation fault",
-        "",
-        "Thread 0x01 (most recent call first):",
-        '  File "/x/wait.py", line 1 in wait',
-        "Current thread 0x02 (most recent call first):",
-        '  File "/x/torch/__init__.py", line 9 in load',
-        '  File "<frozen importlib._bootstrap>", line 241 in _call',
-    ]
-    assert frames(words) == ['  File "/x/torch/__init__.py", line 9 in load']
 
 
 lines = st.builds(
@@ -214,11 +104,6 @@ def test_any_telling_makes_a_fact(told: list[Line], words: list[str], err: str, 
     made = fold([Run(lines=tuple(told), ended=ended, words=tuple(words))])
     assert len({s.name for s in made.stages}) == len(made.stages)
     errors(made)
-
-
-@given(st.text())
-def test_paragraphs_lose_no_words(text: str) -> None:
-    assert " ".join(paragraphs(text)).split() == text.split()
 
 
 @POSIX

@@ -9,14 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from tunedoctor.facts import Distribution, Interpreter, Packages, Shadow, Target
+from tunedoctor.facts import Interpreter, Packages, Shadow, Target
 from tunedoctor.probes.interpreter import interpreter
 from tunedoctor.probes.packages import packages
-from tunedoctor.probes.shadows import Place, places, shadows
+from tunedoctor.probes.shadows import shadows
 
 Install = Callable[..., Path]
-STDLIB = "/base/lib/python3.12"
-SUFFIX = ".cpython-312-x86_64-linux-gnu.so"
 
 
 class World:
@@ -37,7 +35,7 @@ class World:
             executable="/e/bin/python",
             version="3.12.1",
             stdlib=str(self.stdlib),
-            soabi=SUFFIX[1:-3],
+            soabi="cpython-312-x86_64-linux-gnu",
             path=tuple(map(str, (*ahead, self.stdlib, self.site, *behind))),
             site_packages=(str(self.site), *map(str, behind)),
             pythonpath=tuple(map(str, ahead)),
@@ -61,82 +59,11 @@ def test_file_in_the_working_folder(world: World, install: Install) -> None:
     install(world.site, "transformers", "5.0")
     for name in ("transformers.py", "random.py"):
         (world.work / name).write_text("mine\n")
-    assert world.look() == (
-        Shadow(
-            module="random",
-            path=str(world.work / "random.py"),
-            hides=str(world.stdlib / "random.py"),
-            where="work",
-        ),
-        Shadow(
-            module="transformers",
-            path=str(world.work / "transformers.py"),
-            hides=str(world.site / "transformers"),
-            where="work",
-        ),
-    )
-
-
-@pytest.mark.parametrize(
-    "name", ["torch/__init__.py", f"torch/__init__{SUFFIX}", f"torch{SUFFIX}", "torch.abi3.so"]
-)
-def test_packages_and_extensions_hide(world: World, install: Install, name: str) -> None:
-    install(world.site, "torch", "2.9.1")
-    (world.work / name).parent.mkdir(exist_ok=True)
-    (world.work / name).touch()
-    assert [one.module for one in world.look()] == ["torch"]
-
-
-def test_file_of_another_abi_and_folder_without_init_hide_nothing(
-    world: World, install: Install
-) -> None:
-    for name in ("torch", "datasets"):
-        install(world.site, name, "2.9.1")
-    (world.work / "torch.cpython-39-x86_64-linux-gnu.so").touch()
-    (world.work / "train.py").touch()
-    for name in ("datasets", "queue"):
-        (world.work / name).mkdir()
-    assert world.look() == ()
-    assert world.look(work=world.site) == ()  # nor does a working folder that is on the path
-
-
-def test_folder_without_init_wins_where_the_code_is_gone(world: World, install: Install) -> None:
-    info = install(world.site, "datasets", "4.0", record=False)
-    (world.site / "datasets" / "__init__.py").unlink()
-    (world.site / "datasets").rmdir()
-    (world.work / "datasets").mkdir()
-    expected = Shadow(module="datasets", path=str(world.work / "datasets"), hides="", where="work")
-    assert world.look() == (expected,)
-    (info / "METADATA").unlink()
-    info.joinpath("INSTALLER").unlink()
-    info.rmdir()
-    assert world.look() == ()  # not installed and not needed: a folder of data
-
-
-def test_empty_folder_of_a_library_that_everyone_needs(world: World) -> None:
-    (world.work / "transformers").mkdir()
-    assert [(one.module, one.hides) for one in world.look()] == [("transformers", "")]
-
-
-def test_pythonpath(world: World, install: Install) -> None:
-    install(world.site, "numpy", "2.3")
-    tools = world.root / "tools"
-    (tools / "numpy").mkdir(parents=True)
-    (tools / "numpy" / "__init__.py").touch()
-    (tools / "code.py").write_text("other\n")
-    assert [(one.module, one.where) for one in world.look(tools)] == [
-        ("code", "pythonpath"),
-        ("numpy", "pythonpath"),
-    ]
-
-
-def test_pythonpath_with_the_same_standard_module_or_what_nobody_else_brings(world: World) -> None:
-    tools = world.root / "tools"
-    (tools / "peft").mkdir(parents=True)
-    (tools / "peft/__init__.py").touch()
-    (tools / "code.py").write_text("# code\n")
-    (world.work / "select.py").touch()  # a module that is built in cannot be hidden
-    assert world.look(tools) == ()
+    random, transformers = world.look()
+    assert random.hides == str(world.stdlib / "random.py")
+    assert transformers == Shadow(
+        module="transformers", path=str(world.work / "transformers.py"), hides=str(world.site / "transformers"), where="work"
+    )  # fmt: skip
 
 
 def test_second_installed_copy_is_no_shadow_and_a_stray_package_is(
@@ -169,14 +96,6 @@ def test_editable_install(world: World, install: Install) -> None:
     assert [(one.module, one.hides) for one in world.look()] == [("trl", str(home))]
 
 
-def test_doctors_own_checkout(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(Path(__file__).parents[2])
-    monkeypatch.delenv("PYTHONPATH", raising=False)
-    own = interpreter(Target(asked="", chosen_by="own", python=sys.executable))
-    assert isinstance(own, Interpreter)
-    assert shadows(own, packages(own)).shadows == ()
-
-
 ORACLE = """
 import json, sys
 from importlib.machinery import PathFinder
@@ -205,22 +124,3 @@ def test_agrees_with_a_real_import(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         found = {one.module for one in shadows(own, told, work=folder).shadows}
         elsewhere = PathFinder.find_spec(module, list(own.path)) is not None
         assert (module in found) == (origin.startswith(folder) and elsewhere), (folder, origin)
-
-
-def test_order_of_places() -> None:
-    one = Interpreter(
-        executable="/e",
-        version="3.12.1",
-        stdlib=STDLIB,
-        path=("/pp", STDLIB, f"{STDLIB}/lib-dynload", f"{STDLIB}/site-packages"),
-        site_packages=(f"{STDLIB}/site-packages",),
-        pythonpath=("/pp",),
-    )
-    numpy = Distribution(name="numpy", version="2", location=f"{STDLIB}/site-packages")
-    assert places(one, [numpy], "/nowhere") == (
-        Place(folder="/nowhere", where="work"),
-        Place(folder="/pp", where="pythonpath"),
-        Place(folder=STDLIB, where="path", standard=True),
-        Place(folder=f"{STDLIB}/lib-dynload", where="path", standard=True),
-        Place(folder=f"{STDLIB}/site-packages", where="path", owned=frozenset({"numpy"})),
-    )

@@ -6,14 +6,14 @@ from typing import Any
 
 import pytest
 
-from tunedoctor.engine import diagnose
+from tunedoctor.diagnosis.engine import diagnose
+from tunedoctor.diagnosis.registry import all_checks
+from tunedoctor.diagnosis.report import report_of
 from tunedoctor.facts import Errors, ErrorText, Resemblance, Resembles
+from tunedoctor.model.snapshot import Snapshot
 from tunedoctor.ranking.rank import Model, features, model, rank, resembled
 from tunedoctor.ranking.weigh import OUTWEIGHED, outweighed, worth_telling
 from tunedoctor.readers.tidy import tidy
-from tunedoctor.registry import all_checks
-from tunedoctor.report import report_of
-from tunedoctor.snapshot import Snapshot
 
 ROOT = Path(__file__).parents[2]
 CHECKS = all_checks()

@@ -5,10 +5,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from readers.rows import FILES, rows, text_of
 
-from tunedoctor.engine import diagnose
+from tunedoctor.diagnosis.engine import diagnose
+from tunedoctor.diagnosis.registry import all_checks
 from tunedoctor.readers.paste import Paste
 from tunedoctor.readers.read import Reader, read_report
-from tunedoctor.registry import all_checks
 
 CHECKS = all_checks()
 LINES = sorted(

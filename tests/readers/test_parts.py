@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from tunedoctor.diagnosis.registry import all_checks
 from tunedoctor.facts import Compilers, Errors, ErrorText, Fact, Interpreter, Memory, TorchBuild
 from tunedoctor.messages.cause import page_of
 from tunedoctor.readers import messages
@@ -13,7 +14,6 @@ from tunedoctor.readers.merge import merged
 from tunedoctor.readers.paste import Paste
 from tunedoctor.readers.prompts import Prompt, answers, prompt, shown, typed
 from tunedoctor.readers.tidy import tidy
-from tunedoctor.registry import all_checks
 from tunedoctor.tables.load import table
 
 

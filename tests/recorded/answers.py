@@ -6,7 +6,7 @@ from typing import NamedTuple
 from tunedoctor.installers.asking import Asking
 from tunedoctor.installers.sources import Sources
 from tunedoctor.installers.uv import Failed, NoSolution, Outcome, Question
-from tunedoctor.plan import Install
+from tunedoctor.model.plan import Install
 
 LookUp = Callable[[Install, str, Mapping[str, str]], Install | NoSolution | Failed]
 

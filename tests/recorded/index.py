@@ -16,7 +16,7 @@ from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
-from index.proxy import Answer, Proxy
+from loopback import Answer, Server
 
 from recorded.releases import Catalogue, Release, catalogue, sha256
 
@@ -31,7 +31,7 @@ class Index(NamedTuple):
     proxy: str
     asked: list[str]
     """Paths in order."""
-    server: Proxy
+    server: Server
 
     def torch_url(self, variant: str) -> str:
         """Return the index of PyTorch's builds of a variant, without a proxy."""
@@ -72,7 +72,7 @@ def serving(several: Catalogue | None = None) -> Iterator[Index]:
         asked.append(path.strip("/").removeprefix(f"{own}/"))
         return answers(asked[-1]) or Answer("text/plain", status=404, lasting=True)
 
-    proxy = Proxy(answer)
+    proxy = Server(answer)
     try:
         yield Index(f"{proxy.url}/{own}/simple", proxy.url, asked, proxy)
     finally:

@@ -19,20 +19,20 @@ from packaging.requirements import Requirement
 from recorded.answers import Answers, Told
 from recorded.index import Index
 from recorded.releases import GROUP, catalogue
-from tunedoctor.agreement import chosen, cures_shown, drafted
-from tunedoctor.engine import Diagnosis, Found, diagnose
+from tunedoctor.diagnosis.agreement import chosen, cures_shown, drafted
+from tunedoctor.diagnosis.engine import Diagnosis, Found, diagnose
+from tunedoctor.diagnosis.registry import all_fixes
+from tunedoctor.diagnosis.simulate import predict, severities
 from tunedoctor.facts import Distribution, Host, Interpreter, Packages, TorchBuild
-from tunedoctor.findings import Check
 from tunedoctor.installers.sources import own
 from tunedoctor.installers.uv import Failed, NoSolution, Outcome, Question, Solved
 from tunedoctor.installers.uv import resolve as ask_uv
-from tunedoctor.plan import Install, Pin, Plan, Remove
+from tunedoctor.model.findings import Check
+from tunedoctor.model.plan import Install, Pin, Plan, Remove
+from tunedoctor.model.snapshot import Snapshot
 from tunedoctor.planning.make import question_for
 from tunedoctor.planning.planner import planned
 from tunedoctor.planning.wanted import RefusedError
-from tunedoctor.registry import all_fixes
-from tunedoctor.simulate import predict, severities
-from tunedoctor.snapshot import Snapshot
 from tunedoctor.wheels.choose import choose
 from tunedoctor.wheels.machine import MachineError, machine_of
 
@@ -201,12 +201,7 @@ def judge_all(
 
 
 def judge(
-    name: str,
-    snapshot: Snapshot,
-    checks: tuple[Check, ...],
-    index: Index,
-    *,
-    plans: bool = True,
+    name: str, snapshot: Snapshot, checks: tuple[Check, ...], index: Index, *, plans: bool = True
 ) -> Verdict:
     """Return what is to be said of the cures of a machine; the variables of the index are set."""
     diagnosis = diagnose(snapshot, checks)

@@ -8,10 +8,10 @@ import museum
 from recorded.clashes import CORE, Draw, Drawer, drawn, environment
 from recorded.judge import current, found_of, holding
 from recorded.releases import catalogue
-from tunedoctor.engine import diagnose
+from tunedoctor.diagnosis.engine import diagnose
 from tunedoctor.facts import Interpreter, Packages
-from tunedoctor.findings import Check
-from tunedoctor.snapshot import Snapshot
+from tunedoctor.model.findings import Check
+from tunedoctor.model.snapshot import Snapshot
 
 SEED = 13
 

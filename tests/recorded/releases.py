@@ -127,8 +127,7 @@ class Catalogue:
             return dict(found)
         return {
             f"{one.version}+{variant}": one._replace(
-                version=f"{one.version}+{variant}",
-                requires=self._brings(one, variant),
+                version=f"{one.version}+{variant}", requires=self._brings(one, variant)
             )
             for one in found.values()
         }

@@ -8,7 +8,7 @@ from http.server import BaseHTTPRequestHandler
 from typing import Any, NamedTuple
 from urllib.parse import quote
 
-from tunedoctor.versions import at_least
+from tunedoctor.model.versions import at_least
 
 PLATFORMS = {"linux_x86_64": "x86_64", "linux_aarch64": "aarch64"}
 Answer = Callable[[BaseHTTPRequestHandler], None]

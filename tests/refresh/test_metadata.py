@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tunedoctor.refresh.metadata import Told, admits, needs, release_of, told
+from tunedoctor.refresh.merge import Told, admits, needs, release_of, told
 
 NEW = b"""Metadata-Version: 2.4
 Name: torch

@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 
 from tunedoctor.facts import Host, InstallerConfig, Interpreter, Knowledge, TorchBuild
+from tunedoctor.model.snapshot import Snapshot
 from tunedoctor.render import choice
 from tunedoctor.render.screen import Screen
-from tunedoctor.snapshot import Snapshot
-from tunedoctor.wheels.answer import Answer, answer
+from tunedoctor.wheels.choose import Answer, answer
 from tunedoctor.wheels.described import Asked, blank
 
 GOLDEN = Path(__file__).parent / "golden"

@@ -8,13 +8,13 @@ import pytest
 from msgspec.structs import replace
 from museum import snapshot_of
 
-from tunedoctor.engine import diagnose
+from tunedoctor.diagnosis.engine import diagnose
+from tunedoctor.diagnosis.registry import all_checks
+from tunedoctor.diagnosis.report import Report, report_of
 from tunedoctor.facts import Host, Knowledge
-from tunedoctor.findings import Check, Finding
-from tunedoctor.registry import all_checks
+from tunedoctor.model.findings import Check, Finding
 from tunedoctor.render import page, terminal
 from tunedoctor.render.screen import Screen
-from tunedoctor.report import Report, report_of
 
 GOLDEN = Path(__file__).parent / "golden"
 
@@ -46,25 +46,6 @@ def test_ascii_screen() -> None:
     _same("ascii.txt", text)
 
 
-def test_quiet_keeps_errors_and_the_verdict() -> None:
-    text = terminal.render(_report("driver-550-with-cu130"), Screen(), quiet=True)
-    assert "driver-too-old" in text
-    assert text.splitlines()[-2].startswith("Next: doctor fix ")
-
-
-def test_age_of_the_knowledge_and_why_a_newer_one_is_not_used() -> None:
-    report = _report("healthy-rtx4090")
-    assert report.knowledge
-    for days, says in ((0, "2026-11-24, today"), (1, "2026-11-24, 1 day old")):
-        one = replace(report, knowledge=replace(report.knowledge, days=days))
-        assert says in terminal.render(one, Screen())
-        assert says not in terminal.render(one, Screen(), quiet=True)
-    told = replace(report.knowledge, problem="~/x.json is left out: it is damaged")
-    assert "! ~/x.json is left out" in terminal.render(replace(report, knowledge=told), Screen())
-    silent = terminal.render(replace(report, knowledge=None), Screen())
-    assert "as known on" not in silent
-
-
 def test_what_was_not_looked_at_is_not_counted_as_well() -> None:
     report = _report("healthy-rtx4090")
     assert "Ready to fine-tune: " in terminal.render(report, Screen())
@@ -87,17 +68,6 @@ def test_lines_are_as_long_as_the_terminal_is_wide(width: int) -> None:
     assert max(map(len, lines)) >= min(width, 80) - 12
     coloured = terminal.render(report, Screen(width, colour=True))
     assert re.sub(r"\x1b\[\d*m", "", coloured).splitlines() == lines
-
-
-def test_a_table_with_no_room_wraps_words_and_cuts_no_number() -> None:
-    for width in (20, 40, 80):
-        screen = Screen(width)
-        screen.table(
-            "a word or two|>1,000,000|>tokens/s", [("one two three four", "123,456,789", "5")] * 2
-        )
-        text = screen.text()
-        assert text.count("123,456,789") == 2
-        assert all(word in text for word in ("word", "1,000,000", "tokens/s", "four"))
 
 
 def test_nothing_in_a_text_is_read_as_markup() -> None:

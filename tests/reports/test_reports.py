@@ -11,46 +11,19 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+from rows import rows
 
-from tunedoctor.engine import Diagnosis, diagnose
+from tunedoctor.diagnosis.engine import Diagnosis, diagnose
+from tunedoctor.diagnosis.registry import all_checks
+from tunedoctor.diagnosis.report import report_of
 from tunedoctor.facts import Errors
 from tunedoctor.readers.read import read_report
-from tunedoctor.registry import all_checks
-from tunedoctor.report import report_of
 
 HERE = Path(__file__).parent
 BATCHES = sorted(file.name for file in HERE.glob("cases*.jsonl"))
 FLOORS: dict[str, dict[str, list[int]]] = json.loads((HERE / "floors.json").read_text("utf-8"))
 
-CURES = {
-    # the banner shows torch's own frames, and no version of pyarrow
-    "g040-joy-caption-numpy-211": '"numpy<2"',
-    "g041-mistral-finetune-array-api-only": '"numpy<2"',
-    # the name is gone since that release: a newer one has it no more
-    "g034-internvl-llama-attention-classes": '"transformers<4.48"',
-    "g038-trl-vllm-worker-extension-cls": "--upgrade",
-    # 2.9 and newer have no MPS on macOS 13, though their wheels install there
-    "g056-mps-macos-1374-210-nightly": "torch==2.8.0",
-    # the driver, whose version the package has to have, is not told
-    "g057-a100-802-two-environments": "--query-gpu=driver_version",
-    "g054-arc140v-i-have-gcc": "VisualStudio",
-    # which package is imported is not told, so none is named
-    "g029-vllm-cu129-wants-cudart13": "Install the package whose import fails",
-    # the list is of what the build has code for, and not of GPUs
-    "g059-rocm-780m-sdk-targets": "get_arch_list()",
-    # no processor is told: it is the commonest one, for which there are wheels
-    "n173-cpu-only-transformers-env": "torch==2.7.0+cu126",
-    "f029-falcon3-nightly-cu124-two-5090": "+cu128",
-    "g008-exllama-form-1080ti-p100": "torch==2.7.0+cu126",
-    # the error states the one range that is wanted
-    "m004-tokenizers-0203-with-transformers447": '"tokenizers>=0.21,<0.22"',
-    "n252-macos-pip-212-on-13": "torch==2.8.0",
-    # the name of a module or a file is no name of a package
-    "n271-abi-lmcache-old": "Install the extension",
-    "g026-flashinfer-ngc-2408-parse-schema": "flashinfer-python",
-    "q064-llamacpp-python-libcudart12": "torch.version.cuda",
-    "n331-compiler-cl-missing": "VisualStudio",
-}
+CURES = {row["id"]: row["cure"] for row in rows("reports/cures.jsonl")}
 """What the cure of the first finding holds, where a wrong one would do harm."""
 
 QUOTED = re.compile(r"'([^'\n…]{12,160})'")
@@ -63,10 +36,6 @@ QUOTING = {
 """Some whose findings quote an error of the run."""
 
 Case = dict[str, Any]
-
-
-def _cases(name: str) -> list[Case]:
-    return [json.loads(line) for line in (HERE / name).read_text(encoding="utf-8").splitlines()]
 
 
 def _quoting(errors: Errors | None, diagnosis: Diagnosis) -> list[bool]:
@@ -84,7 +53,7 @@ def _quoting(errors: Errors | None, diagnosis: Diagnosis) -> list[bool]:
 def test_a_batch_is_told_as_well_as_before(name: str, score: ModuleType) -> None:
     """One diagnosis a case: its cause, the right cure where one is noted, and that what is quoted is said."""
     checks, told = all_checks(()), []
-    for case in _cases(name):
+    for case in rows(f"reports/{name}"):
         snapshot = read_report((HERE / "reports" / f"{case['id']}.txt").read_text("utf-8"))
         diagnosis = diagnose(snapshot, checks)
         report = report_of(snapshot, diagnosis, checks)
@@ -120,6 +89,6 @@ def test_a_gpu_at_work_is_not_all_where_something_ended(end: str, corpus: Module
 
 
 def test_what_is_known_of_a_case_is_of_one() -> None:
-    have = {case["id"] for name in BATCHES for case in _cases(name)}
+    have = {case["id"] for name in BATCHES for case in rows(f"reports/{name}")}
     assert have >= CURES.keys() | QUOTING
     assert {path.stem for path in (HERE / "reports").iterdir()} == have

@@ -5,8 +5,7 @@ import random
 import re
 import string
 from pathlib import Path
-from re import _parser as parser  # type: ignore[attr-defined]
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 _LETTERS = string.ascii_letters
 _ALPHABETS = {
@@ -48,56 +47,3 @@ def _made(row: dict[str, str], seed: int) -> Planted:
     text = re.sub(r"\{([AaenhHUbp])(\d+)\}", fill, row["text"])
     hidden = tuple(re.findall(r"«(.*?)»", text, re.DOTALL))
     return Planted(row["kind"], re.sub("[«»]", "", text), hidden)
-
-
-def sample(pattern: str, seed: str, flags: int = 0) -> str:
-    """Return a text that an expression matches; lookarounds are left out."""
-    return _sample(parser.parse(pattern, flags), random.Random(seed), {})  # noqa: S311  as above
-
-
-def _sample(items: Any, draw: random.Random, groups: dict[int, str]) -> str:
-    made = ""
-    for op, value in items:
-        match str(op):
-            case "LITERAL":
-                made += chr(value)
-            case "NOT_LITERAL" | "ANY":
-                made += "x"
-            case "IN":
-                made += draw.choice(_members(value))
-            case "BRANCH":
-                made += _sample(draw.choice(value[1]), draw, groups)
-            case "SUBPATTERN":
-                inner = _sample(value[3], draw, groups)
-                groups[value[0] or 0] = inner
-                made += inner
-            case "GROUPREF":
-                made += groups[value]
-            case "MAX_REPEAT" | "MIN_REPEAT" | "POSSESSIVE_REPEAT":
-                least, most, inner = value
-                for _ in range(min(least + draw.randint(0, 3), most)):
-                    made += _sample(inner, draw, groups)
-            case _:
-                pass  # anchors and lookarounds
-    return made
-
-
-_CLASSES = {"WORD": _LETTERS + string.digits, "DIGIT": string.digits, "SPACE": " "}
-
-
-def _members(items: Any) -> str:
-    chars = ""
-    for op, value in items:
-        match str(op):
-            case "LITERAL":
-                chars += chr(value)
-            case "RANGE":
-                chars += "".join(map(chr, range(value[0], value[1] + 1)))
-            case "CATEGORY":
-                name = str(value).removeprefix("CATEGORY_")
-                chars += _CLASSES.get(name, _LETTERS)
-            case _:
-                pass
-    if str(items[0][0]) == "NEGATE":
-        return "".join(c for c in _LETTERS + string.digits + "_" if c not in chars)
-    return chars

@@ -6,13 +6,12 @@ import pickle
 import shutil
 import subprocess
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from trainers import Train
 
-Train = Callable[..., Any]
 BRANDED = "code ran"
 
 
@@ -53,12 +52,7 @@ def checkpoint(train: Train, options: list[str], tmp_path: Path) -> Path:
 
 def test_a_changed_file_is_named(train: Train, options: list[str], checkpoint: Path) -> None:
     again = [*options, "--max-steps=4", "--resume=true"]
-    for name in (
-        "adapter_model.safetensors",
-        "trainer_state.safetensors",
-        "trainer_state.json",
-        "adapter_config.json",
-    ):
+    for name in ("adapter_model.safetensors", "trainer_state.json"):
         place = checkpoint / name
         whole = place.read_bytes()
         place.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
@@ -153,8 +147,7 @@ def test_a_forged_result_is_not_merged(
 OUTS = ("file", "file/below", "/dev/null/x", "/proc/none/x", "dangling")
 
 
-@pytest.mark.parametrize("out", OUTS)
-@pytest.mark.parametrize("way", ["doctor", "alone"])
+@pytest.mark.parametrize(("out", "way"), [*((out, "alone") for out in OUTS), (OUTS[0], "doctor")])
 def test_an_out_that_cannot_be_is_told_before_anything_is_loaded(
     torch_python: str, options: list[str], tmp_path: Path, out: str, way: str
 ) -> None:

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shlex
 import subprocess
 import sys
 import time
@@ -10,18 +11,16 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from security.planted import Planted, planted, sample
+from security.planted import Planted, planted
 
 from tunedoctor.data.secrets import rules_for, secrets_in
-from tunedoctor.redaction import Identity, redact, redact_text
+from tunedoctor.diagnosis.redaction import Identity, redact_text
 from tunedoctor.tables.secrets import Kind, expression, kinds
 
 WHO = Identity("/home/adalove", "adalove", "bletchley7")
 TEXTS = planted()
 DOCTOR = "from tunedoctor.__main__ import main; main()"
-CARELESS = f"import tunedoctor.redaction as r; r.redact = lambda data, *_: data; {DOCTOR}"
+CARELESS = f"import tunedoctor.diagnosis.redaction as r; r.redact = lambda data, *_: data; {DOCTOR}"
 """The control: the same command, were there no redaction."""
 
 
@@ -117,23 +116,6 @@ def _id(kind: Kind) -> str:
     return f"{kind.id}-{kind.source[:20]}"
 
 
-@pytest.mark.parametrize("kind", [k for k in KINDS if k.kind == "secret"], ids=_id)
-def test_each_row_finds_what_it_is_for(kind: Kind) -> None:
-    if not kind.token:
-        return  # by name or place: planted.jsonl has those
-    for seed in ("a", "b", "c"):
-        made = sample(kind.pattern, seed)
-        if expression(kind).fullmatch(made) is None or len(made) < 12:
-            continue  # the sample lacks what a lookaround asks for
-        clean = redact_text(f"x '{made}' y", WHO)
-        hidden = expression(kind).search(made)
-        assert hidden is not None
-        if kind.floor or kind.mixed:
-            continue  # a drawn word can be too plain
-        part = hidden["s"] if "s" in hidden.groupdict() else made
-        assert len(part) < 8 or part not in clean
-
-
 @pytest.mark.parametrize(
     ("kind", "near"),
     [(k, near) for k in KINDS for near in k.near],
@@ -145,164 +127,19 @@ def test_what_looks_like_it_stays(kind: Kind, near: str) -> None:
     assert kind.id not in str(secrets_in(text, rules_for(text.encode())))
 
 
-READABLE = """
-torch 2.5.0a0+git1234abc and 2.6.0.dev20241112+cu126 and 0.9.2+g1a2b3c4d5e
-torch==2.9.1 --hash=sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08
-    --hash=sha256:3a7bd3e2360a3d29eea436fcfb7e44c735d117c42d1c1835420b6b9942dd4f1b \\
-git+https://github.com/huggingface/transformers@d7a6008b03c7afba001444f2d7a4cfde9ef6d498
-commit 8792f06161c2e0240a9762eab61e41cfb3ea5580
-/root/.cache/huggingface/hub/models--x--y/snapshots/0e9e39f249a16976918f6564b8830bc894c89659/config.json
-/root/.cache/huggingface/hub/models--x--y/blobs/9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08
-nvidia_cublas_cu12-12.6.4.1-py3-none-manylinux2014_x86_64.whl
-flash_attn-2.7.4.post1+cu12torch2.6cxx11abiFALSE-cp311-cp311-linux_x86_64.whl
-undefined symbol: _ZN3c106detail14torchCheckFailEPKcS2_jRKNSt7__cxx1112basic_stringIcSt11char_traitsIcESaIcEEE
-undefined symbol: _ZNK3c1011StorageImpl27throw_data_ptr_access_errorEv, __ZNK2at6Tensor12is_meta_implEv
-ampere_fp16_s16816gemm_fp16_128x128_ldg8_f2f_stages_64x3_nn failed
-Cijk_Ailk_Bljk_HHS_BH_MT128x128x16_SE_1LDSB0_APM1_ABV0_ACED0_AF0EM1 is missing
-at 0x7f3b2c1d4e5f and 0x00007ffd12345678, sm_90a gfx90a:sramecc+:xnack- gfx1100
-GPU 00000000:41:00.0, 0000:01:00.0, PCI 8086:7d55, 10de:2684
-tokenizer.pad_token = tokenizer.eos_token; pad_token: <pad>, bos_token_id: 151643, max_new_tokens=2048
-Token indices sequence length is longer than the specified maximum sequence length (5123 > 2048)
-token: set, HF_TOKEN: set, password: none, session: closed, key: value, secret is not set
-from_pretrained(name, token=token, revision=revision, use_auth_token=use_auth_token)
-KeyError: 'model.layers.0.self_attn.q_proj.weight'
-Qwen2ForCausalLM meta-llama/Llama-3.1-8B-Instruct unsloth/DeepSeek-R1-Distill-Qwen-32B-bnb-4bit
-libcudart.so.12, libtorch_cuda_linalg.so, libgomp-7c85b1e2.so.1, memcpy@GLIBC_2.14, GLIBCXX_3.4.30
-pip 24.0 from /usr/lib/python3/dist-packages/pip (python 3.11)
-actions/checkout@v4 react@18.2.0 pytorch/pytorch:2.5.1-cuda12.4-cudnn9-runtime
-std::string c10::Error at::native::add c10::cuda::c10_cuda_check torch::jit::load
-2025-11-25 10:20:30,123 and 10:20:30 and 127.0.0.1:29500 and ::1 and 0.0.0.0
-HSA_OVERRIDE_GFX_VERSION=10.3.0 CUDA_VISIBLE_DEVICES=0,1 PYTORCH_CUDA_ALLOC_CONF=expandable_segments:True
-driver 550.127.08, CUDA 12.4, 5.15.0-1066-aws, cudnn 9.1.0.70, nvidia-cudnn-cu12==9.1.0.70
-/usr/local/lib/python3.11/site-packages/torch/nn/modules/module.py", line 1773, in _wrapped_call_impl
-conda install -p /opt/conda/envs/x pytorch; mkdir -p /tmp/x; python -m pip install -U torch
-docker run --gpus all -v $PWD:/workspace -w /workspace -u 1000 nvcr.io/nvidia/pytorch:24.10-py3
-(ubuntu@localhost) root@localhost:~# nvidia-smi
-""".strip().splitlines()
-
-
-@pytest.mark.parametrize("text", READABLE)
-def test_what_people_need_stays_readable(text: str) -> None:
-    assert redact_text(text, WHO) == text
-
-
-def test_names_in_data_count_as_names_in_text() -> None:
-    data = {
-        "apiKey": "k7-short-one",
-        "nested": {"DB_PASSWORD": ["swordfish"], "cookie": "x=1234567"},
-        "token": "set",
-        "pad_token": "<pad>",
-        "max_tokens": "2048",
-        "id": "hub-no-token",
-    }
-    clean = redact(data, WHO)
-    assert json.loads(json.dumps(clean)) == clean
-    for secret in ("k7-short", "swordfish", "1234567"):
-        assert secret not in str(clean)
-    assert {k: clean[k] for k in ("token", "pad_token", "max_tokens", "id")} == {
-        k: data[k] for k in ("token", "pad_token", "max_tokens", "id")
-    }
-
-
-def test_equal_secrets_have_equal_stand_ins() -> None:
-    token = "hf_" + "aB3dE5gH7j" * 3
-    texts = (
-        f"HF_TOKEN={token}",
-        f"--token {token}",
-        f"the {token} there",
-        f'{{"token": "{token}"}}',
-    )
-    found = {re.search(r"secret-[0-9a-f]{6}", redact_text(text, WHO)) for text in texts}
-    assert len({one[0] for one in found if one}) == 1
-
-
-@settings(max_examples=100)
-@given(
-    st.lists(
-        st.sampled_from([*(t.text for t in TEXTS), "token", "=", ":", " ", '"', "/", "@", "\n"]),
-        max_size=6,
-    )
-)
-def test_twice_is_once_whatever_stands_together(parts: list[str]) -> None:
-    clean = redact_text("".join(parts), WHO)
-    assert redact_text(clean, WHO) == clean
-
-
 SIZE = 8_000
 WORDS = [
-    *(
-        "token",
-        "atoken-",
-        "token=",
-        "token ",
-        '"token":"',
-        "token='",
-        "password is ",
-        "key",
-        "api_key|",
-    ),
-    *(
-        "://a",
-        "://a:",
-        "://:@",
-        "a@",
-        "a:b@",
-        "@",
-        "a.",
-        "/home/",
-        "/home/a ",
-        "[",
-        "A",
-        "0:",
-        "::",
-        "f:",
-    ),
-    *(
-        "docker login -p x",
-        "=",
-        "\\",
-        '"',
-        "-",
-        "Aa1",
-        "aA1/",
-        "Aa1=",
-        "machine a login b ",
-        "a.internal",
-    ),
-    *(
-        "?key=",
-        "host: ",
-        "user: ",
-        "-----BEGIN RSA PRIVATE KEY-----",
-        "bearer ",
-        "Nov 25 10:00:00 a ",
-    ),
-    *(
-        "authorization: ",
-        "cookie: a=",
-        "C:\\Users\\a ",
-        "MII",
-        "curl ",
-        "linux ",
-        "1.",
-        "-eyJ",
-        "é",
-        "a1" * 8 + " ",
-    ),
-]
+    "token", "atoken-", "token=", "token ", '"token":"', "token='", "password is ", "key", "api_key|", "://a", "://a:", "://:@", "a@",
+    "a:b@", "@", "a.", "/home/", "/home/a ", "[", "A", "0:", "::", "f:", "docker login -p x", "=", "\\", '"', "-", "Aa1", "aA1/",
+    "Aa1=", "machine a login b ", "a.internal", "?key=", "host: ", "user: ", "-----BEGIN RSA PRIVATE KEY-----", "bearer ",
+    "Nov 25 10:00:00 a ", "authorization: ", "cookie: a=", "C:\\Users\\a ", "MII", "curl ", "linux ", "1.", "-eyJ", "é", "a1" * 8 + " ",
+]  # fmt: skip
 
 
 def _adversaries(kind: Kind) -> Iterator[str]:
     """Make what an expression of a kind likes to begin and cannot end, of its own words and letters."""
-    whole = sample(kind.pattern, kind.id)
-    word = kind.words[0]
-    yield from {
-        whole[:-1],
-        whole[: len(whole) // 2],
-        f'"{word}',
-        f"{word}={word}",
-        word + whole[-1:],
-    }
+    for word in kind.words:
+        yield from (word, f'"{word}', f"{word}={word}", f"{word}-", f"{word} a1")
 
 
 def _cost(text: str, work: Callable[[str], object]) -> float:
@@ -343,13 +180,25 @@ def test_redaction_costs_in_step_with_the_text(unit: str) -> None:
     assert _grows_in_step(unit)
 
 
-def test_a_path_of_tokens_takes_no_time() -> None:
-    """It took 14 s once: every start of a name was tried with every end of it."""
-    assert _cost("HF_HOME=/x/a" + "token-a" * 400, _redacting) < 0.5
-
-
-@pytest.mark.parametrize("unit", ["token: ", "password ", '"api_key": '])
-def test_many_names_in_a_long_text_cost_in_step_with_it(unit: str) -> None:
-    """A copy of the text for each name shows at this length alone."""
-    half, whole = (unit * (size // len(unit)) for size in (1 << 19, 1 << 20))
-    assert _cost(whole, _redacting) < 3 * _cost(half, _redacting)
+@pytest.mark.parametrize("name", ["my env", "it's", 'say "x"', "a;b", "$x", "a(b", "ünï code"])
+@pytest.mark.parametrize(
+    "form", ["doctor undo --target {}", "export HF_HOME={}", "{} -m pip check", "x=1 {} '/a b'"]
+)
+def test_a_command_with_the_home_folder_still_means_it(
+    name: str, form: str, tmp_path: Path
+) -> None:
+    """What is shown is pasted: a shell of that user makes the same words of it."""
+    who = Identity(home=str(tmp_path), user="", host="")
+    path = f"{tmp_path}/{name}/.venv"
+    shown = redact_text(form.format(shlex.quote(path)), who)
+    assert str(tmp_path) not in shown
+    word = shown.removeprefix(form.partition("{}")[0]).removesuffix(form.partition("{}")[2])
+    said = subprocess.run(
+        ["sh", "-c", f'x={word}; printf %s "$x"'],
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+        env={**os.environ, "HOME": str(tmp_path)},
+        check=True,
+    )
+    assert said.stdout == path

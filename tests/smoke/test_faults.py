@@ -1,4 +1,4 @@
-"""Faults planted in a real target: each is found, and blamed on its stage. Five seconds each: they train."""
+"""Faults planted in a real target: each is found, and blamed on its stage."""
 
 import os
 import shutil
@@ -7,13 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from smoke.training import PLANTED, answer, needs_torch, planted, stages, torch_target
+from smoke.training import PLANTED, Planted, answer, needs_torch, planted, stages, torch_target
 
+from tunedoctor.model.snapshot import Snapshot
+from tunedoctor.probes.targeting import choose
 from tunedoctor.smoke.make import Asked, made
-from tunedoctor.smoke.script import Part, run_part
-from tunedoctor.snapshot import Snapshot
-from tunedoctor.targeting import choose
+from tunedoctor.smoke.stages import Part, run_part
 
+__all__ = ["planted"]
 pytestmark = needs_torch
 
 
@@ -30,87 +31,71 @@ pytestmark = needs_torch
     ("wrong_matmul", "kernels float32", "wrong-numbers", "product of small whole numbers"),
     ("memory_ends", "train", "", "(Cannot allocate memory) in step 3"),
 ])  # fmt: skip
-def test_a_planted_fault_is_blamed(fault: str, stage: str, reason: str, says: str) -> None:
+def test_a_planted_fault_is_blamed(
+    planted: Planted, fault: str, stage: str, reason: str, says: str
+) -> None:
     found = planted(fault)
-    assert found["verdict"] == "findings"
-    blame = found["blames"][0]
-    assert blame["stage"] == stage
-    assert says in blame["found"]
-    assert blame["means"]
-    assert blame["cause"]
-    assert blame["cure"]
-    failed = stages(found)[stage]
-    assert (failed["outcome"], failed["reason"]) == ("failed", reason)
-    others = [one for one in found["stages"] if one["name"] != stage]
-    assert {one["outcome"] for one in others} == {"ok"}
+    assert found.verdict == "findings"
+    blame = found.blames[0]
+    assert (blame.stage, says in blame.found) == (stage, True)
+    assert all((blame.means, blame.cause, blame.cure))
+    told = {one.name: (one.outcome, one.reason) for one in found.stages}
+    assert told.pop(stage) == ("failed", reason)
+    assert {outcome for outcome, _ in told.values()} == {"ok"}
 
 
-def test_a_kill_tells_the_step() -> None:
+def test_a_kill_tells_the_step(planted: Planted) -> None:
     found = planted("killed")
-    last = found["stages"][-1]
-    assert (last["name"], last["outcome"], last["at_step"]) == ("train", "crashed", 4)
-    assert found["blames"][0]["found"] == "crashed in step 4: signal SIGKILL"
+    last = found.stages[-1]
+    assert (last.name, last.outcome, last.at_step) == ("train", "crashed", 4)
+    assert found.blames[0].found == "crashed in step 4: signal SIGKILL"
 
 
-def _warnings(found: dict[str, Any]) -> list[str]:
-    assert found["verdict"] == "ready"
-    assert {one["severity"] for one in found["blames"]} == {"warning"}
-    return [one["stage"] for one in found["blames"]]
-
-
-def test_what_a_training_can_do_without_is_a_warning() -> None:
-    """Workers that start as on macOS, Windows and Python 3.14 find what they are sent."""
-    found = planted("bf16_refused,losses_by_chance,workers_spawned")
-    assert _warnings(found) == ["kernels bfloat16", "repeat", "16-bit"]
-    assert "not implemented for 'BFloat16'" in found["blames"][0]["found"]
-    assert stages(found)["workers"]["outcome"] == "ok"
+def test_a_number_that_changes_under_load_is_found(planted: Planted) -> None:
+    found = planted("bit_flips_under_load", "--minutes", "0.1", part="load")
+    assert (found.verdict, found.blames[0].stage) == ("findings", "load")
+    assert "of the same training gives the loss" in found.blames[0].found
+    assert [one.reason for one in found.stages if one.name == "load"] == ["load-differs"]
 
 
 def _small_shm() -> list[str]:
     script = 'mount -t tmpfs -o size=8m tmpfs /dev/shm && exec "$@"'
-    return ["unshare", "--user", "--map-root-user", "--mount", "sh", "-c", script, "sh"]
+    argv = ["unshare", "--user", "--map-root-user", "--mount", "sh", "-c", script, "sh"]
+    there = shutil.which("unshare")
+    return argv if there and not subprocess.run([*argv, "true"], check=False).returncode else []
 
 
-def test_small_shared_memory_is_blamed_on_the_workers() -> None:
-    if (
-        not shutil.which("unshare")
-        or subprocess.run([*_small_shm(), "true"], check=False).returncode
-    ):
-        pytest.skip("this user can't mount a small /dev/shm in a namespace of its own")
-    found = answer(torch_target(), before=_small_shm())
-    assert _warnings(found) == ["workers"]
-    assert found["blames"][0]["finding"] == "shm-too-small"
-    assert "8 MiB" in found["blames"][0]["cause"]
-    assert found["blames"][0]["cure"]
+def test_what_a_training_can_do_without_is_a_warning() -> None:
+    """Through the command; where this user may, in a namespace whose shared memory is too small for workers."""
+    small = _small_shm()
+    env: dict[str, Any] = {"PLANTED": "bf16_refused,losses_by_chance", "PYTHONPATH": str(PLANTED)}
+    found = answer(torch_target(), before=small, **env)
+    assert found["verdict"] == "ready", found["blames"]
+    blames = {one["stage"]: one for one in found["blames"]}
+    assert {one["severity"] for one in blames.values()} == {"warning"}
+    assert {*blames} == {"kernels bfloat16", "repeat", "16-bit", *(["workers"] if small else [])}
+    assert "not implemented for 'BFloat16'" in blames["kernels bfloat16"]["found"]
+    if small:
+        assert blames["workers"]["finding"] == "shm-too-small"
+        assert "8 MiB" in blames["workers"]["cause"]
 
 
 def test_a_rank_that_never_joins_is_named() -> None:
-    found = answer(
-        torch_target(),
-        *("--gpus", "2", "--device", "cpu"),
-        PLANTED="rank_sleeps",
-        PYTHONPATH=str(PLANTED),
-        TUNEDOCTOR_STAGE_SECONDS="24",
-    )
+    env = {"PYTHONPATH": str(PLANTED), "TUNEDOCTOR_STAGE_SECONDS": "15"}
+    found = answer(torch_target(), "--gpus", "2", "--device", "cpu", PLANTED="rank_sleeps", **env)
     blame = found["blames"][0]
-    assert blame["stage"] == "join"
+    assert (blame["stage"], "firewall" in blame["cause"]) == ("join", True)
     assert "rank 1 stood in join" in blame["found"]
-    assert "firewall" in blame["cause"]
+    assert stages(found)["train"]["outcome"] == "ok"
 
 
 def test_a_missing_compiler_is_blamed(tmp_path: Path) -> None:
     python = choose(torch_target(), {}, str(tmp_path), "").python
-    without = {
-        **os.environ,
-        "PATH": str(tmp_path),
-        "CXX": "no-such-compiler",
-        "CC": "no-such-compiler",
-    }
+    without = {**os.environ, "PATH": str(tmp_path), "CXX": "no-such-one", "CC": "no-such-one"}
     part = Part("compile", ("--device", "cpu"), seconds=180.0, idle=60.0)
     run = run_part(part, python, without, lambda _: None)
     found = made([run], Asked(), Snapshot({}), (), 1.0).answer
-    assert found.verdict == "ready"
     (blame,) = found.blames
-    assert (blame.stage, blame.severity) == ("compile", "warning")
+    assert (found.verdict, blame.stage, blame.severity) == ("ready", "compile", "warning")
     assert "ompiler" in blame.found
     assert "no working compiler" in blame.cause

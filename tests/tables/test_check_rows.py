@@ -10,11 +10,11 @@ import pytest
 
 import tunedoctor.checks
 import tunedoctor.contracts
-from tunedoctor.cure import Cure
+from tunedoctor.diagnosis.registry import all_checks, source_of
 from tunedoctor.facts import Host
 from tunedoctor.messages import words
-from tunedoctor.registry import all_checks
-from tunedoctor.snapshot import Snapshot
+from tunedoctor.model.findings import Cure
+from tunedoctor.model.snapshot import Snapshot
 from tunedoctor.tables.load import table
 
 READS: dict[str, Any] = table("reads")["rows"]
@@ -45,19 +45,20 @@ class _Any(int):
 
 
 def test_each_row_is_that_of_a_check_which_uses_it() -> None:
-    ids = {check.id for check in all_checks()}
+    checks = {check.id: check for check in all_checks()}
     for key in KEYS:
         id_, part = re.split("[/:]", key)[0], re.escape(re.split("[/:]", key)[-1])
-        assert id_ in ids, key
-        file = Path(tunedoctor.checks.__path__[0], f"{id_.replace('-', '_')}.py")
+        assert id_ in checks, key
+        file = Path(tunedoctor.checks.__path__[0]).parent / source_of(checks[id_])
         chosen = ":" in key and ":{" in file.read_text(encoding="utf-8")  # a case that a fact names
-        assert f'"{key}"' in SOURCES or re.search(f'[":]{part}[":]', SOURCES) or chosen, key
+        assert f'"{key}"' in SOURCES or re.search(f'[":/]{part}[":]', SOURCES) or chosen, key
 
 
 def test_words_are_complete_once_their_slots_are_filled() -> None:
     """Each part of each row is a template that a check can fill in."""
     for key, row in WORDS.items():
-        texts = [t for part in row.values() for t in ([part] if isinstance(part, str) else part)]
+        parts = (*row.values(), *WORDS.get(key.partition(":")[0], {}).values())
+        texts = [t for part in parts for t in ([part] if isinstance(part, str) else part)]
         slots = {name for text in texts for _, name, _, _ in Formatter().parse(text) if name}
         given = {re.split(r"[.\[]", name)[0]: _Any() for name in slots - {"said"}}
         finding = words.Case(Snapshot({})).worded(key, cure=Cure(), **given)

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tunedoctor.diagnosis.registry import all_checks
 from tunedoctor.facts import (
     Distribution,
     Environment,
@@ -17,16 +18,16 @@ from tunedoctor.facts import (
     ErrorText,
     Packages,
     TorchBuild,
-    Unknown,
+    empty,
 )
-from tunedoctor.registry import all_checks
+from tunedoctor.model.versions import specifiers
 from tunedoctor.tables import known_bad
 from tunedoctor.tables.known_bad import Row, bitsandbytes_cuda, broken_pairs, rows
 from tunedoctor.tables.load import table
-from tunedoctor.versions import specifiers
 
 CHECKS = sorted({row["check"] for row in table("known_bad")["rows"]})
 ROWS: list[Row] = [row for check in CHECKS for row in rows(check)]
+BARE = empty(TorchBuild)
 GOOD = table("good_sets")["sets"]
 
 
@@ -43,7 +44,8 @@ def _errors(*texts: str) -> Errors:
 
 def _ids(check: str, versions: dict[str, str], **more: object) -> list[str]:
     complete = bool(more.pop("complete", True))
-    found = broken_pairs(check, _packages(versions, complete=complete), **more)  # type: ignore[arg-type]
+    known: dict[str, Any] = {"torch": BARE, **more}
+    found = broken_pairs(check, _packages(versions, complete=complete), **known)
     return [one.row.id for one in found]
 
 
@@ -102,7 +104,7 @@ TEXT = "TypeError: SFTConfig.__init__() got an unexpected keyword argument 'max_
             ["bnb-empty-override"],
         ),
         (QUANT, {"bitsandbytes": "0.50.2"}, {"environment": Environment(variables={})}, []),
-        (QUANT, {"bitsandbytes": "0.50.2"}, {"environment": Unknown(why="x")}, []),
+        (QUANT, {"bitsandbytes": "0.50.2"}, {}, []),
         (
             QUANT,
             {"bitsandbytes": "0.44.1", "triton": "3.1.0"},
@@ -132,18 +134,18 @@ def test_the_build_knows_the_release_better_than_the_metadata() -> None:
 
 def test_a_text_alone_decides_where_no_version_is_known() -> None:
     said = _errors("ImportError: cannot import name 'HybridCache' from 'transformers'")
-    found = broken_pairs("library-version-clash", Unknown(why="not told"), errors=said)
+    found = broken_pairs("library-version-clash", empty(Packages), BARE, errors=said)
     assert found[0].row.id == "peft-0.16-0.17-hybridcache"
     assert found[0].versions == {}
     vague = _errors("KeyError: 'past_key_values'")
-    assert broken_pairs("library-version-clash", None, errors=vague) == ()
+    assert broken_pairs("library-version-clash", empty(Packages), BARE, errors=vague) == ()
 
 
 @given(st.text(max_size=300), st.text(max_size=20), st.sampled_from(CHECKS))
 def test_no_text_and_no_version_makes_it_fall(text: str, version: str, check: str) -> None:
     names = ("transformers", "peft", "trl", "torch", "bitsandbytes", "numpy")
     packages = _packages(dict.fromkeys(names, version))
-    broken_pairs(check, packages, errors=_errors(text))
+    broken_pairs(check, packages, BARE, errors=_errors(text))
 
 
 def test_binaries_of_bitsandbytes() -> None:
@@ -170,8 +172,8 @@ def test_all_rules_cost_little() -> None:
     versions = {n: "5.1.0" for row in ROWS for n in row.names}
     packages = _packages(versions)
     for check in CHECKS:
-        broken_pairs(check, packages)
+        broken_pairs(check, packages, BARE)
     begun = time.process_time()
     for check in CHECKS:
-        broken_pairs(check, packages)
+        broken_pairs(check, packages, BARE)
     assert time.process_time() - begun < 0.006

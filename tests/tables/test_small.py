@@ -4,15 +4,16 @@ from typing import Any
 
 import pytest
 
-from tunedoctor.facts import AmdGpu, AmdGpus, Container, Environment, Host, TorchBuild
-from tunedoctor.registry import all_checks
-from tunedoctor.snapshot import Snapshot
+from tunedoctor.diagnosis.registry import all_checks
+from tunedoctor.facts import AmdGpu, AmdGpus, Container, Environment, Host, TorchBuild, empty
+from tunedoctor.messages.words import Case
+from tunedoctor.model.snapshot import Snapshot
+from tunedoctor.model.versions import release
+from tunedoctor.model.wiring import call
 from tunedoctor.tables.load import table
 from tunedoctor.tables.small import first_transformers, gave_up, lacks, rocm_override, xid_meaning
-from tunedoctor.versions import release
 from tunedoctor.wheels.cures import install_driver, rebuild_module
 from tunedoctor.wheels.pick import override_of
-from tunedoctor.wiring import call
 
 SINCE, GONE = table("torch_names")["since"], table("torch_names")["gone"]
 OVERRIDES = table("rocm_overrides")["rows"]
@@ -88,6 +89,10 @@ def _machine(gfx: str, override: str = "") -> Snapshot:
     return Snapshot.of([Host(os="linux", name="Ubuntu 24.04"), gpus, build, env])
 
 
+def _found(id_: str, machine: Snapshot) -> Any:
+    return call(CHECKS[id_].run, machine, facts=Case(machine, id_))
+
+
 @pytest.mark.parametrize("row", OVERRIDES, ids=lambda row: row["gfx"])
 def test_choice_and_checks_say_of_an_override_what_the_table_says(row: dict[str, str]) -> None:
     gfx, value, grade = row["gfx"], row["value"], row["grade"]
@@ -97,15 +102,15 @@ def test_choice_and_checks_say_of_an_override_what_the_table_says(row: dict[str,
     assert row["source"] in table("rocm_overrides")["sources"]
     assert [one["gfx"] for one in OVERRIDES].count(gfx) == 1
     assert override_of(gfx) == (value if grade == "works" else "")
-    lacking = call(CHECKS["gpu-arch-not-in-rocm-build"].run, _machine(gfx))
-    cure = lacking.cure.command  # type: ignore[union-attr]
+    lacking = _found("gpu-arch-not-in-rocm-build", _machine(gfx))
+    cure = lacking.cure.command
     # a stopgap is advised only where no build with the target can be had
     advised = grade in ("works", "older") or (grade == "stopgap" and "--index-url" not in cure)
     assert (f"HSA_OVERRIDE_GFX_VERSION={value}" in cure) is advised
-    wrong = call(CHECKS["rocm-override-wrong"].run, _machine(gfx, value))
+    wrong = _found("rocm-override-wrong", _machine(gfx, value))
     assert (wrong is None) is (grade != "fails")
     if wrong is not None:
-        assert "unset HSA_OVERRIDE_GFX_VERSION" in wrong.cure.command  # type: ignore[union-attr]
+        assert "unset HSA_OVERRIDE_GFX_VERSION" in wrong.cure.command
 
 
 def _host(distro: str, version: str = "", **more: object) -> Host:
@@ -127,17 +132,17 @@ def _host(distro: str, version: str = "", **more: object) -> Host:
         (_host("rhel", "10.0"), {}, "dnf install -y nvidia-open"),
         (_host("arch"), {}, "pacman -Syu nvidia-open"),
         (_host("gentoo"), {"floor": "580"}, "Install NVIDIA driver 580 or newer"),
-        (None, {}, "Install NVIDIA driver 580 or newer"),
+        (empty(Host), {}, "Install NVIDIA driver 580 or newer"),
     ],
 )
-def test_how_a_driver_is_installed(host: Host | None, more: dict[str, Any], part: str) -> None:
+def test_how_a_driver_is_installed(host: Host, more: dict[str, Any], part: str) -> None:
     assert part in install_driver(host, **more).cure.command
 
 
 def test_the_module_is_built_with_the_headers_of_the_kernel() -> None:
     assert "linux-headers-$(uname -r)" in rebuild_module(_host("ubuntu")).cure.command
     assert "akmods" in rebuild_module(_host("fedora")).cure.command
-    assert rebuild_module(None).cure.command.startswith("sudo dkms")
+    assert rebuild_module(empty(Host)).cure.command.startswith("sudo dkms")
     for row in table("driver_install")["rows"]:
         assert row["ids"]
         assert row["verified"]

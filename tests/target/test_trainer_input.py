@@ -3,75 +3,39 @@
 import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
-
-from .conftest import Train
+from rows import rows
+from trainers import Train
 
 NO_WEIGHTS = "trainer.load_model = lambda *_: print('WEIGHTS')"
 GOOD = b'{"prompt": "a", "completion": "b"}\n'
-
-
-def refused(train: Train, *words: str, says: list[str], code: str = "") -> None:
-    """It ends with 2 before any weight is loaded, says what is wrong and a remedy."""
-    ended = train(*words, code=NO_WEIGHTS + code)
-    assert not [word for word in says if word not in ended.err], ended.err
-    assert ended.code == 2
-    assert ended.err.startswith("train: ")
-    assert len(ended.err.splitlines()) >= 2
-    assert "WEIGHTS" not in ended.out
 
 
 def chat(*roles: str) -> str:
     return json.dumps({"messages": [{"role": r, "content": "x"} for r in roles]}) + "\n"
 
 
-DAMAGED = [
-    ("d.jsonl", b"\n\n", "no row, or no answer"),
-    ("d.jsonl", GOOD * 2 + b'{"prompt": "a", "comp', "line 3: no JSON: Unterminated string"),
-    ("d.jsonl", GOOD + b'"text"\n', 'line 2: no row to learn from: "text"'),
-    ("d.json", b'[\n{"text": "a"},\n{"text": "a]\n', "line 3: no JSON: "),
-    ("d.jsonl", GOOD + b'{"why": "a", "then": "b"}\n', "line 2: unknown-form: then, why: {"),
-    ("d.jsonl", GOOD + b'{"text": "caf\xe9"}\n', "line 2: not UTF-8: 'utf-8' codec can't decode byte 0xe9"),
-    ("d.jsonl", b"\x1f\x8b\x08\x00\x00", "line 1: Compressed file ended"),
-    ("d.jsonl", b'{"prompt": "a", "completion": ""}\n', "line 1: empty-turn: turn 2 (assistant)"),
-    ("d.jsonl", chat("assistant", "user").encode(), "line 1: no-answer: it ends with user"),
-    ("d.csv", b"prompt,completion\na,b\na,b,c\n", "line 3: 3 cells, the header has 2"),
-    ("d.csv", b'prompt,completion\na,b\n"a,b\n', "line 3: unexpected end of data"),
-]  # fmt: skip
-
-
-@pytest.mark.parametrize(("name", "content", "says"), DAMAGED)
-def test_damaged_data(
-    train: Train, tiny_model: str, tmp_path: Path, name: str, content: bytes, says: str
+@pytest.mark.parametrize("row", rows("target/refused.jsonl"), ids=lambda row: row["says"][0][:40])
+def test_what_is_refused(
+    row: dict[str, Any], train: Train, tiny_model: str, tmp_path: Path
 ) -> None:
-    (tmp_path / name).write_bytes(content)
-    refused(train, f"--model={tiny_model}", f"--data={name}", says=[f"train: {name}", says])
-
-
-@pytest.mark.parametrize(("config", "says"), [
-    ("learning_rat = 1", ["line 3", "unknown key 'learning_rat'", "there is: learning_rate"]),
-    ("[train]\nrank = 8", ["line 3", "unknown key 'train'"]),
-    ("rank = 'x'", ["line 3", "rank is 'x'", "int, as in rank = 16"]),
-    ("rank = 0", ["rank is 0", "1 or more"]),
-    ("learning_rate = nan", ["learning_rate is nan"]),
-    ("dropout = 1", ["dropout is 1\n", "0 or more, and less than 1"]),
-    ("method = 'lorra'", ["method is 'lorra'", "one of lora qlora full"]),
-    ("packing = 'yes'", ["packing is 'yes'", "bool, as in packing = false"]),
-    ("rank = ", ["c.toml line 3: TOMLDecodeError"]),
-    ("eval_data = 'x'\neval_share = 0.1", ["one of eval_data and eval_share"]),
-    ("eval_share = 0.999", ["eval_share 0.999 leaves no row to learn"]),
-    ("max_length = 2", ["no answer within max_length"]),
-    ("template = 'no.jinja'", ["no.jinja can't be read: FileNotFoundError"]),
-    ("device = 'xpu'", ["torch sees no xpu"]),
-    ("data = 'none.jsonl'", ["none.jsonl can't be read: FileNotFoundError"]),
-])  # fmt: skip
-def test_bad_configuration(
-    train: Train, tiny_model: str, tmp_path: Path, config: str, says: list[str]
-) -> None:
+    """A row is a file of damaged data, lines of a configuration, or words; each is told with a way out."""
     (tmp_path / "d.jsonl").write_bytes(GOOD)
-    (tmp_path / "c.toml").write_text(f"model = {tiny_model!r}\ndata = 'd.jsonl'\n{config}\n")
-    refused(train, "c.toml", says=says)
+    words = row.get("argv", [])
+    if "bytes" in row:
+        (tmp_path / row["file"]).write_bytes(row["bytes"].encode("latin-1"))
+        words = [f"--model={tiny_model}", f"--data={row['file']}"]
+    elif "config" in row:
+        head = f"model = {tiny_model!r}\ndata = 'd.jsonl'\n"
+        (tmp_path / "c.toml").write_text(f"{head}{row['config']}\n")
+        words = ["c.toml"]
+    ended = train(*words, code=NO_WEIGHTS)
+    assert (ended.code, "WEIGHTS" in ended.out) == (2, False)
+    assert not [word for word in row["says"] if word not in ended.err], ended.err
+    assert ended.err.startswith("train: ")
+    assert len(ended.err.splitlines()) >= 2, "a remedy"
 
 
 def test_options_stand_over_the_file(train: Train, tiny_model: str, tmp_path: Path) -> None:
@@ -84,17 +48,7 @@ def test_options_stand_over_the_file(train: Train, tiny_model: str, tmp_path: Pa
     assert (ended.code, ended.out) == (7, "7 4 True 1.0 d\n")
 
 
-@pytest.mark.parametrize("option", ["--rank", "--rank=", "--rank=4.5", "--packing=yes", "--no-such=1", "missing.toml"])  # fmt: skip
-def test_bad_options(train: Train, option: str) -> None:
-    refused(train, option, says=[option.partition("=")[0].lstrip("-")])
-
-
-def test_what_is_said_of_the_words_alone(train: Train) -> None:
-    ended = train("--seed", "1", code=NO_WEIGHTS)
-    assert ended.err == "train: --seed has no value\n  write it as one word: --seed=VALUE\n"
-    assert ended.code == 2
-    ended = train("--rank=4")
-    assert (ended.code, "it takes model, data" in ended.err) == (2, True)
+def test_help_names_the_keys(train: Train) -> None:
     ended = train("--help")
     assert (ended.code, ended.err) == (0, "")
     assert "torchrun --nproc-per-node 2 train.py config.toml" in ended.out
@@ -115,7 +69,9 @@ def test_missing_models(train: Train, tmp_path: Path, model: str, says: str) -> 
         (tmp_path / name).mkdir()
         for file, text in files.items():
             (tmp_path / name / file).write_text(text)
-    refused(train, f"--model={model}", "--data=d.jsonl", says=[says])
+    ended = train(f"--model={model}", "--data=d.jsonl", code=NO_WEIGHTS)
+    assert says in ended.err
+    assert (ended.code, ended.out) == (2, "")
 
 
 def test_models_that_are_cut_lack_a_part_or_are_anothers(
@@ -169,10 +125,18 @@ REFUSED = [
 
 @pytest.mark.parametrize(("rows", "template", "code", "says"), REFUSED)
 def test_rows_that_tokenizer_or_template_refuse(
-    train: Train, tiny_model: str, tmp_path: Path, rows: str, template: str, code: str, says: list[str]
-) -> None:  # fmt: skip
+    train: Train,
+    tiny_model: str,
+    tmp_path: Path,
+    rows: str,
+    template: str,
+    code: str,
+    says: list[str],
+) -> None:
     (tmp_path / "d.jsonl").write_text(rows)
     (tmp_path / "t.jinja").write_text(template)
     chosen = template if template == "none" else "t.jinja" if template else "model"
     words = (f"--model={tiny_model}", "--data=d.jsonl", f"--template={chosen}")
-    refused(train, *words, says=says, code=code)
+    ended = train(*words, code=NO_WEIGHTS + code)
+    assert not [word for word in says if word not in ended.err], ended.err
+    assert ended.code == 2

@@ -1,8 +1,7 @@
 """Loss, masks, packing and order of the trainer, each against a plain way to get the same."""
 
 import pytest
-
-from .conftest import Train, done
+from trainers import Train
 
 ROWS = """
 import random, train_data
@@ -21,20 +20,29 @@ def near(a, b, tolerance):
 """
 
 
-PROOFS = {
-    "the chunked loss is the loss": """
+def proves(train: Train, model: str, code: str) -> None:
+    ended = train(code=ROWS.format(model=model) + code)
+    assert ended.code == 0, ended.err
+
+
+@pytest.mark.parametrize("cap", [None, 5.0])
+def test_the_chunked_loss_is_the_loss(train: Train, tiny_model: str, cap: float | None) -> None:
+    code = f"""
 h, w = torch.randn(37, 24, requires_grad=True), torch.randn(101, 24, requires_grad=True)
-y = torch.randint(0, 101, (37,))
-for cap in (None, 5.0):
-    z = torch.nn.functional.linear(h, w)
-    z = cap * torch.tanh(z / cap) if cap else z
-    want = torch.nn.functional.cross_entropy(z, y, reduction="sum")
-    for chunk in (1, 10, 37, 100):
-        got = trainer.ChunkedLoss.apply(h, w, y, cap, chunk)
-        near([got], [want], 1e-5)
-        near(torch.autograd.grad(3 * got, (h, w)), [3 * g for g in torch.autograd.grad(want, (h, w), retain_graph=True)], 1e-4)
-""",
-    "it gives what the models own loss gives": """
+y, cap = torch.randint(0, 101, (37,)), {cap}
+z = torch.nn.functional.linear(h, w)
+z = cap * torch.tanh(z / cap) if cap else z
+want = torch.nn.functional.cross_entropy(z, y, reduction="sum")
+for chunk in (1, 10, 37, 100):
+    got = trainer.ChunkedLoss.apply(h, w, y, cap, chunk)
+    near([got], [want], 1e-5)
+    near(torch.autograd.grad(3 * got, (h, w)), [3 * g for g in torch.autograd.grad(want, (h, w), retain_graph=True)], 1e-4)
+"""
+    proves(train, tiny_model, code)
+
+
+def test_it_gives_what_the_models_own_loss_gives(train: Train, tiny_model: str) -> None:
+    code = """
 batch = trainer.collate(rows[:8], "cpu", False)
 ours = trainer.loss_of(model, batch, 7) / trainer.learned(rows[:8])
 mask = torch.zeros_like(batch[0])
@@ -42,8 +50,12 @@ for i, row in enumerate(rows[:8]): mask[i, : len(row.ids)] = 1
 theirs = model(input_ids=batch[0], attention_mask=mask, labels=batch[1]).loss
 near([ours.double()], [theirs.double()], 1e-5)
 near(gradients(ours), gradients(theirs), 1e-5)
-""",
-    "packed samples do not see each other": """
+"""
+    proves(train, tiny_model, code)
+
+
+def test_packed_samples_do_not_see_each_other(train: Train, tiny_model: str) -> None:
+    code = """
 rows = [row._replace(lines=[i]) for i, row in enumerate(rows)]
 packed = trainer.pack(rows, 64)
 assert max(len(row.ids) for row in packed) <= 64
@@ -57,53 +69,8 @@ a = trainer.loss_of(model, trainer.collate(packed, "cpu", True), 50)
 b = trainer.loss_of(model, trainer.collate(rows, "cpu", False), 50)
 near([a], [b], 1e-4)
 near(gradients(a), gradients(b), 1e-3)
-""",
-    "gradients of micro batches add up token by token": """
-count = trainer.learned(rows)
-one = gradients(trainer.loss_of(model, trainer.collate(rows, "cpu", False), 64) / count)
-parts = [gradients(trainer.loss_of(model, trainer.collate(p, "cpu", False), 64) / count) for p in (rows[:5], rows[5:6], rows[6:])]
-near(one, [sum(x) for x in zip(*parts)], 1e-6)
-""",
-    "prompts are masked": """
-def learned(row, **changes):
-    config = trainer.Config(**{"max_length": 99, **changes})
-    def text(ids): return "".join(tokenizer.decode([t]) for t in ids)
-    return [(text(row.ids), text(x for x in row.labels if x != -100)) for row in train_data.encode(row, 1, "x", tokenizer, config)]
-chat = {"messages": [dict(role="system", content="S"), dict(role="user", content="Q"), dict(role="assistant", content="A1"), dict(role="user", content="R"), dict(role="assistant", content="A2")]}
-assert learned(chat) == [("s:S</s>u:Q</s>a:A1</s>u:R</s>a:A2</s>", "A1</s>A2</s>")], learned(chat)
-assert learned(chat, answers="last") == [("s:S</s>u:Q</s>a:A1</s>u:R</s>a:A2</s>", "A2</s>")]
-pair = {"prompt": "Q ", "completion": "A"}
-assert learned(pair) == [("u:Q </s>a:A</s>", "A</s>")]
-assert learned(pair, template="none") == [("Q A</s>", "A</s>")]
-assert learned({"text": "abcdef"}, max_length=4) == [("abcd", "bcd"), ("ef</s>", "f</s>")]
-assert [len(row.ids) for row in train_data.encode(chat, 1, "x", tokenizer, trainer.Config(max_length=20))] == [20]
-two = trainer.pack([trainer.Row([1], [5, 6, 7], [-100, 6, 7], range(3)), trainer.Row([2], [8, 9], [-100, 9], range(2))], 8)
-ids, labels, places = trainer.collate([*two, trainer.Row([3], [5] * 7, [5] * 7, range(7))], "cpu", True)
-assert ids.tolist() == [[5, 6, 7, 8, 9, 0, 0], [5] * 7]
-assert labels.tolist() == [[-100, 6, 7, -100, 9, -100, -100], [5] * 7]
-assert places.tolist() == [[0, 1, 2, 0, 1, 0, 0], [*range(7)]]
-""",
-    "an epoch has each row once and epochs differ": """
-lines = [trainer.Row([i], [1, 2], [-100, 2], range(2)) for i in range(10)]
-config = trainer.Config(batch=4, seed=3)
-seen = [row.lines[0] for step in range(5) for row in trainer.rows_of(step, lines, config)]
-assert sorted(seen[:10]) != seen[:10]
-assert sorted(seen) == sorted([*range(10)] * 2), seen
-assert train_data.order(10, 3, 0) != train_data.order(10, 3, 1) != train_data.order(10, 4, 1)
-""",
-    "the learning rate follows its schedule": """
-def rates(**changes):
-    return [round(trainer.rate(step, 10, trainer.Config(learning_rate=1.0, **changes)), 3) for step in range(10)]
-assert rates(schedule="constant", warmup=0.2) == [0.5] + [1.0] * 9
-assert rates(schedule="linear", warmup=0.0) == [1.0, 0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3, 0.2, 0.1]
-assert rates(schedule="cosine", warmup=0.0)[5] == 0.5
-""",
-}
-
-
-@pytest.mark.parametrize("name", PROOFS)
-def test_what_is_proved(train: Train, tiny_model: str, name: str) -> None:
-    done(train(code=ROWS.format(model=tiny_model) + PROOFS[name]))
+"""
+    proves(train, tiny_model, code)
 
 
 def test_packing_where_samples_would_see_each_other_is_refused(
@@ -126,19 +93,34 @@ trainer.load_model = leaky
     assert "packed samples see each other" in ended.err
 
 
-def test_a_head_that_does_more_gets_the_plain_loss(train: Train, tiny_model: str) -> None:
+def test_gradients_of_micro_batches_add_up_token_by_token(train: Train, tiny_model: str) -> None:
     code = """
-open("d.jsonl", "w").write('{"text": "aaaa"}\\n' * 4)
-load = trainer.load_model
-class Louder(torch.nn.Linear):
-    def forward(self, x): return 8 * super().forward(x)
-def odd(*arguments):
-    model = load(*arguments)
-    head = model.lm_head
-    head.__class__ = Louder
-    return model
-trainer.load_model = odd
+count = trainer.learned(rows)
+one = gradients(trainer.loss_of(model, trainer.collate(rows, "cpu", False), 64) / count)
+parts = [gradients(trainer.loss_of(model, trainer.collate(p, "cpu", False), 64) / count) for p in (rows[:5], rows[5:6], rows[6:])]
+near(one, [sum(x) for x in zip(*parts)], 1e-6)
 """
-    ended = train(f"--model={tiny_model}", "--data=d.jsonl", "--method=full", "--out=o", code=code)
-    assert ended.code == 0, ended.err
-    assert "does more than a product with its vocabulary: chunk is 0" in ended.out
+    proves(train, tiny_model, code)
+
+
+def test_prompts_are_masked(train: Train, tiny_model: str) -> None:
+    code = """
+def learned(row, **changes):
+    config = trainer.Config(**{"max_length": 99, **changes})
+    def text(ids): return "".join(tokenizer.decode([t]) for t in ids)
+    return [(text(row.ids), text(x for x in row.labels if x != -100)) for row in train_data.encode(row, 1, "x", tokenizer, config)]
+chat = {"messages": [dict(role="system", content="S"), dict(role="user", content="Q"), dict(role="assistant", content="A1"), dict(role="user", content="R"), dict(role="assistant", content="A2")]}
+assert learned(chat) == [("s:S</s>u:Q</s>a:A1</s>u:R</s>a:A2</s>", "A1</s>A2</s>")], learned(chat)
+assert learned(chat, answers="last") == [("s:S</s>u:Q</s>a:A1</s>u:R</s>a:A2</s>", "A2</s>")]
+pair = {"prompt": "Q ", "completion": "A"}
+assert learned(pair) == [("u:Q </s>a:A</s>", "A</s>")]
+assert learned(pair, template="none") == [("Q A</s>", "A</s>")]
+assert learned({"text": "abcdef"}, max_length=4) == [("abcd", "bcd"), ("ef</s>", "f</s>")]
+assert [len(row.ids) for row in train_data.encode(chat, 1, "x", tokenizer, trainer.Config(max_length=20))] == [20]
+two = trainer.pack([trainer.Row([1], [5, 6, 7], [-100, 6, 7], range(3)), trainer.Row([2], [8, 9], [-100, 9], range(2))], 8)
+ids, labels, places = trainer.collate([*two, trainer.Row([3], [5] * 7, [5] * 7, range(7))], "cpu", True)
+assert ids.tolist() == [[5, 6, 7, 8, 9, 0, 0], [5] * 7]
+assert labels.tolist() == [[-100, 6, 7, -100, 9, -100, -100], [5] * 7]
+assert places.tolist() == [[0, 1, 2, 0, 1, 0, 0], [*range(7)]]
+"""
+    proves(train, tiny_model, code)

@@ -6,8 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
-from .conftest import TRAINER, Train, done, log
+from trainers import TRAINER, Train, done, log
 
 
 def run(folder: Path, *argv: str) -> None:
@@ -20,7 +19,6 @@ def run(folder: Path, *argv: str) -> None:
 @pytest.mark.parametrize("more", [
     "",
     "--packing=true --max-length=96",
-    "--shard=true",
     "--method=full --shard=true --learning-rate=1e-3",
 ])  # fmt: skip
 def test_two_processes_give_the_losses_of_one(

@@ -7,8 +7,7 @@ import time
 from pathlib import Path
 
 import pytest
-
-from .conftest import DATA, TRAINER, Train, done, log, weights
+from trainers import DATA, TRAINER, Train, done, log, weights
 
 KILL = """
 import os, signal
@@ -138,10 +137,10 @@ trainer.ChunkedLoss.backward = staticmethod(lambda ctx, up: (backward(ctx, up)[0
 
 
 WAYS = [
-    "--method=full --learning-rate=1e-3", "--dora=true", "--rslora=true --alpha=8", "--targets=q_proj,v_proj", "--precision=bf16",
-    "--precision=fp16", "--precision=pure-bf16", "--method=full --precision=bf16 --learning-rate=1e-3",
-    "--packing=true --max-length=128 --batch=2", "--packing=true --attention=eager --batch=2 --max-length=128",
-    "--schedule=linear --warmup=0.5 --weight-decay=0.1 --clip=0",
+    "--method=full --learning-rate=1e-3", "--dora=true", "--rslora=true --alpha=8 --targets=q_proj,v_proj", "--precision=bf16",
+    "--precision=fp16 --schedule=linear --warmup=0.5 --weight-decay=0.1 --clip=0",
+    "--method=full --precision=pure-bf16 --learning-rate=1e-3", "--packing=true --max-length=128 --batch=2",
+    "--packing=true --attention=eager --batch=2 --max-length=128",
 ]  # fmt: skip
 
 
@@ -153,13 +152,22 @@ def test_ways_to_train(train: Train, options: list[str], tmp_path: Path, more: s
     assert [row["step"] for row in rows] == list(range(13))
 
 
-def test_chunks_and_checkpointing_change_nothing(
-    train: Train, options: list[str], tmp_path: Path
-) -> None:
-    for more in ("--chunk=1024", "--chunk=0", "--checkpointing=true", "--micro-batch=3"):
-        done(train(*options, "--dropout=0", f"--out={more}", more))
-        losses = [[row["loss"] for row in log(tmp_path / x)] for x in (more, "--chunk=1024")]
-        assert losses[0] == pytest.approx(losses[1], rel=1e-4)
+TALK = {"messages": [{"role": r, "content": "x"} for r in ("system", "user", "assistant")]}
+KINDS = {
+    "d.csv": "prompt,completion\n" + 'a,"b, ""c""\nd"\n' * 9,
+    "t.jsonl": '{"text": "a line of text"}\n' * 9,
+    "m.jsonl": json.dumps(TALK) + '\n{"chosen": "a", "rejected": "b"}\n',
+    "s.json": '[{"conversations": [{"from": "human", "value": "q"}, {"from": "gpt", "value": "a"}]}]',
+    "b.jsonl": "\ufeff" + '{"prompt": "\u2028", "completion": "ü"}\r\n' * 3,
+}
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_kinds_of_data(train: Train, options: list[str], tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_bytes(KINDS[name].encode())
+    more = (f"--data={name}", f"--eval-data={name}", "--max-steps=2", "--eval-every=1")
+    done(train(*options, *more))
+    assert [("eval_loss" in row) for row in log(tmp_path / "out")] == [True] * 3
 
 
 def test_what_a_run_leaves(

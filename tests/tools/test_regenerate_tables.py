@@ -71,16 +71,6 @@ def test_a_new_release_is_written_and_told(index: Index, table: Any, place: Path
     assert (again.returncode, again.stdout.count("+ ")) == (0, 0)
 
 
-def test_a_page_with_fewer_files_is_refused(index: Index, table: Any, place: Path) -> None:
-    index.of_table(table)
-    index.put("torch", torch_files("2.15.0", table["releases"]["items"]["2.15.0"]))
-    before = place.read_bytes()
-    ended = _ask(index, place)
-    assert ended.returncode == 2
-    assert "are known: refused" in ended.stderr
-    assert place.read_bytes() == before
-
-
 @pytest.mark.parametrize(
     ("path", "named"),
     [
@@ -108,23 +98,6 @@ def test_a_table_that_drops_a_row_is_refused(
     assert "rows would be dropped" in ended.stderr
     assert named in [line.strip() for line in ended.stderr.splitlines()]
     assert place.read_bytes() == before
-
-
-def test_doubts_are_free_to_go(place: Path, tmp_path: Path) -> None:
-    candidate = copy.deepcopy(shipped("torch_wheels"))
-    candidate["releases"]["items"]["2.15.0"]["unverified"] = []
-    file = tmp_path / "candidate.json"
-    file.write_text(json.dumps(candidate), encoding="utf-8")
-    assert _run("--table", str(place), "--candidate", str(file)).returncode == 0
-    assert json.loads(place.read_text(encoding="utf-8")) == candidate
-
-
-def test_what_can_not_be_read_is_told(place: Path, tmp_path: Path) -> None:
-    bad = tmp_path / "bad.json"
-    bad.write_text("{")
-    for argv in (("--candidate", str(bad)), ("--candidate", str(tmp_path / "none.json"))):
-        assert _run("--table", str(place), *argv).returncode == 2
-    assert "DOCTOR_OFFLINE" in _run("--table", str(place), DOCTOR_OFFLINE="1").stderr
 
 
 def test_the_shipped_table_is_the_one_that_is_written() -> None:

@@ -12,8 +12,7 @@ from pathlib import Path
 import pytest
 
 from transaction.environment import copy, install, python
-from transaction.index import Index
-from transaction.wheels import ALL
+from transaction.wheels import ALL, Index
 
 Make = Callable[[str], Path]
 _HEAVY = shutil.ignore_patterns(

@@ -10,13 +10,13 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from transaction.wheels import ALPHA2, BETA1, pin
+from tunedoctor.diagnosis.registry import all_checks
 from tunedoctor.installers.sources import own
 from tunedoctor.installers.tool import Named
 from tunedoctor.installers.uv import find_uv
-from tunedoctor.live import take
-from tunedoctor.plan import Install, Plan
-from tunedoctor.registry import all_checks
-from tunedoctor.snapshot import Snapshot
+from tunedoctor.model.plan import Install, Plan
+from tunedoctor.model.snapshot import Snapshot
+from tunedoctor.probes.live import take
 from tunedoctor.transaction import apply as module
 from tunedoctor.transaction.journal import Journal, Record
 from tunedoctor.transaction.outcome import Clock, Outcome, Stage, Watch, Ways

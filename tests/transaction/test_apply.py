@@ -19,10 +19,9 @@ from transaction.environment import (
     state,
     stepping,
 )
-from transaction.index import Index
-from transaction.wheels import ALPHA2, BETA1, LIAR, wheel
+from transaction.wheels import ALPHA2, BETA1, Index, wheel
 from tunedoctor.installers.tool import Named
-from tunedoctor.plan import (
+from tunedoctor.model.plan import (
     DeletePath,
     Install,
     NewEnvironment,
@@ -33,7 +32,6 @@ from tunedoctor.plan import (
     Tell,
     WriteFile,
 )
-from tunedoctor.registry import all_checks
 from tunedoctor.transaction.journal import known
 from tunedoctor.transaction.outcome import Outcome, Stage, Ways
 from tunedoctor.transaction.undoing import list_states, prune, undo
@@ -87,22 +85,7 @@ def test_a_plan_is_carried_out_and_undone(make: Make, tool: Named) -> None:
     assert (again.done, state(env)) == (True, "new")
 
 
-@pytest.mark.parametrize("tool", TOOLS)
-def test_what_has_no_record_is_written_over(make: Make, tool: Named) -> None:
-    env = make("pip")
-    (site(env) / "alpha-1.0.dist-info" / "RECORD").unlink()
-    (site(env) / "alpha" / "__init__.py").unlink()
-    before = contents(env)
-    pins = (Pin(name="alpha", version="1.0", was="1.0"),)
-    outcome = fix(env, Plan(steps=(Install(pins=pins, reinstall=("alpha",)),)), tool)
-    assert (outcome.end, outcome.why, state(env)) == ("applied", "", "old")
-    assert undo(str(env)).done
-    assert contents(env) == before
-
-
-@pytest.mark.parametrize(
-    "name", ["it's a b", 'say "x"', "-rf", "new\nline", "ünïcode", "$(touch y);b"]
-)
+@pytest.mark.parametrize("name", ["it's a b", '-rf say "x"', "new\nline", "ünïcode $(touch y);b"])
 def test_names_that_shells_and_options_take_amiss(make: Make, name: str) -> None:
     env = make("uv", name)
     outcome = fix(env)
@@ -197,22 +180,9 @@ def test_a_file_with_another_hash_is_not_installed(make: Make, index: Index, too
 
 
 @pytest.mark.parametrize("tool", TOOLS)
-def test_an_index_that_serves_another_version_than_it_lists(make: Make, tool: Named) -> None:
+def test_the_network_goes_in_the_middle_of_a_fetch(make: Make, index: Index, tool: Named) -> None:
     env = make(tool)
-    plan = Plan(steps=(Install(pins=(Pin(name="liar", version=LIAR.version),)),))
-    outcome = fix(env, plan, tool)
-    assert outcome.end in ("failed", "refused")
-    assert state(env) == "old"
-    assert not list(site(env).glob("liar*"))
-
-
-@pytest.mark.parametrize("tool", TOOLS)
-@pytest.mark.parametrize("file", [ALPHA2.file, BETA1.file])
-def test_the_network_goes_in_the_middle_of_a_fetch(
-    make: Make, index: Index, tool: Named, file: str
-) -> None:
-    env = make(tool)
-    index.cut.add(file)
+    index.cut.add(BETA1.file)
     outcome = fix(env, tool=tool)
     assert (outcome.end, outcome.stage) == ("failed", "fetch")
     assert state(env) == "old"
@@ -234,14 +204,6 @@ def test_a_change_that_breaks_a_requirement_is_put_back(make: Make) -> None:
     assert state(env) == "old"
 
 
-def test_a_requirement_that_was_unmet_before_is_no_new_fault(make: Make) -> None:
-    env = make()
-    assert fix(env, Plan(steps=(Remove(names=("alpha",)),))).end == "failed"  # gamma needs it
-    subprocess.run(["rm", "-rf", *site(env).glob("alpha*")], check=True)
-    plan = Plan(steps=(Install(pins=(Pin(name="beta", version="1.0"),)),))
-    assert fix(env, plan).end == "applied"
-
-
 def test_files_that_no_installer_touched_are_held_against_what_they_were(make: Make) -> None:
     env = make()
     command = env / "bin" / "gamma-run"
@@ -252,34 +214,6 @@ def test_files_that_no_installer_touched_are_held_against_what_they_were(make: M
     assert "gamma-run of gamma-1.0.dist-info is not what its RECORD says" in outcome.stays
     again = Install(pins=(Pin(name="gamma", version="1.0", was="1.0"),), reinstall=("gamma",))
     assert fix(env, Plan(steps=(again,))).stays == (), "what is put in anew is whole"
-
-
-def test_a_plan_that_cures_nothing_is_put_back(make: Make) -> None:
-    env = make()
-    plan = Plan(steps=PLAN.steps, cures=("torch-missing",))
-    outcome = fix(env, plan, ways=Ways(deep=True, checks=all_checks()))
-    assert (outcome.end, outcome.why) == ("failed", "torch-missing would still be there")
-    assert state(env) == "old"
-    assert (outcome.strategy, outcome.target) == ("switch", str(env))
-
-
-def test_a_smoke_test_decides(make: Make) -> None:
-    env = make()
-    asked: list[str] = []
-
-    def smoke(interpreter: str) -> str:
-        asked.append(interpreter)
-        return "loss is not a number"
-
-    outcome = fix(env, ways=Ways(checks=(), smoke=smoke))
-    assert (outcome.end, outcome.why) == ("failed", "loss is not a number")
-    assert ".venv.doctor-" in asked[0]
-    assert state(env) == "old"
-    # the control: one that passes is told
-    events: list[tuple[Stage, str, float]] = []
-    ways = Ways(checks=(), smoke=lambda _: "")
-    assert apply(PLAN, str(env), ways=ways, watch=lambda *one: events.append(one)).end == "applied"
-    assert [words for stage, words, _ in events if stage == "prove"] == ["a tiny model trains"]
 
 
 def test_a_file_that_is_not_what_its_record_says_is_never_switched_in(make: Make) -> None:
@@ -355,8 +289,16 @@ def test_states_are_pruned_by_number_and_age_but_the_newest_stays(make: Make) ->
         assert (env / "etc/n").read_text() == left
 
 
-def test_a_plan_of_advice_changes_nothing(make: Make) -> None:
-    env = make()
-    outcome = fix(env, Plan(steps=(Tell(command="sudo reboot", who="reboot"),)))
-    assert (outcome.end, beside(env)) == ("nothing", [])
-    assert len(outcome.told) == 1
+@pytest.mark.parametrize("tool", TOOLS)
+def test_a_removal_takes_no_file_of_another(make: Make, tool: Named) -> None:
+    env = make("pip")
+    assert fix(env, tool=tool).end == "applied"
+    shared = site(env) / "shared" / "both.py"
+    before = shared.read_text()
+    plan = Plan(steps=(Remove(names=("gamma",)),))
+    outcome = fix(env, plan, tool)
+    assert (outcome.end, outcome.why) == ("applied", "")
+    assert not (site(env) / "gamma").exists()
+    assert shared.read_text() == before
+    assert undo(str(env)).done
+    assert shared.read_text() == before

@@ -1,6 +1,9 @@
-"""Two renames stand in for the exchange, and can be finished from wherever they stopped."""
+"""Two renames stand in for the exchange; clones share what is never rewritten; one doctor at a time."""
 
+import os
 import signal
+import subprocess
+import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -8,12 +11,13 @@ import pytest
 
 from transaction.conftest import Make
 from transaction.environment import contents, state
-from transaction.test_apply import fix
 from transaction.test_killed import doctor, prove
+from tunedoctor.state.folder import FailureError
 from tunedoctor.transaction import tree
 from tunedoctor.transaction.ground import Ground
-from tunedoctor.transaction.journal import Journal, Record
-from tunedoctor.transaction.undoing import put_in_order, swapped, undo
+from tunedoctor.transaction.journal import Journal, Record, locked
+from tunedoctor.transaction.tree import clone, own_bytes, remove_tree
+from tunedoctor.transaction.undoing import put_in_order, swapped
 
 
 @pytest.mark.parametrize("renames", range(4))
@@ -80,10 +84,65 @@ def test_killed_again_while_it_is_put_in_order(make: Make) -> None:
     assert prove(env, "renames", "twice") == "new"
 
 
-def test_a_system_without_exchange(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tree, "exchange", lambda _one, _other: False)
-    env = make()
-    assert fix(env).end == "applied"
-    assert state(env) == "new"
-    assert undo(str(env)).done
-    assert state(env) == "old"
+OWN = ("bin/tool", "lib/a-1.0.dist-info/RECORD", "lib/a.pth", "pyvenv.cfg", "conda-meta/state")
+
+
+@pytest.fixture
+def env(tmp_path: Path) -> Path:
+    root = tmp_path / "env"
+    for name in (*OWN, "lib/a/x.py", "lib/a/big.so", "bin/python-copy"):
+        path = root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"z" * (2 << 20) if name.endswith(("so", "copy")) else name.encode())
+    (root / "bin/tool").chmod(0o755)
+    (root / "bin/python").symlink_to("/usr/bin/python3")
+    (root / "lib64").symlink_to("lib")
+    (root / "gone").symlink_to("nowhere")
+    os.mkfifo(root / "lib/pipe")
+    os.utime(root / "lib/a/x.py", ns=(1, 1_000_000_007))
+    os.utime(root / "lib/a", ns=(1, 2_000_000_009))
+    (root / "lib/a").chmod(0o555)
+    return root
+
+
+def test_a_clone_is_the_same_and_shares_what_is_never_rewritten(env: Path) -> None:
+    other = env.with_name("other")
+    assert clone(env, other) == len(OWN) + 3 + 3
+    for path in env.rglob("*"):
+        twin = other / path.relative_to(env)
+        if path.name == "pipe":
+            assert not twin.exists()
+        elif path.is_symlink():
+            assert twin.readlink() == path.readlink()
+        else:
+            one, two = path.stat(), twin.stat()
+            assert (one.st_mode, one.st_mtime_ns) == (two.st_mode, two.st_mtime_ns), path
+            if path.is_file():
+                assert path.read_bytes() == twin.read_bytes()
+    for name in OWN:
+        assert (env / name).stat().st_nlink == 1, name
+    shared = (other / "lib/a/x.py").stat()
+    assert shared.st_nlink == 2 or shared.st_ino != (env / "lib/a/x.py").stat().st_ino
+    assert own_bytes(other) <= sum(len(name) for name in OWN) or shared.st_nlink == 1
+    (env / "lib/a").chmod(0o755)
+    remove_tree(other)
+    assert not other.exists()
+    assert (env / "lib/a/x.py").exists()
+
+
+def test_a_lock_is_held_and_let_go(tmp_path: Path) -> None:
+    for _ in range(2):
+        with locked(tmp_path):
+            with pytest.raises(FailureError, match=f"process {os.getpid()} on"), locked(tmp_path):
+                pass
+            with pytest.raises(FailureError), locked(tmp_path):
+                pass
+
+
+def test_a_lock_of_a_dead_process_is_taken_over(tmp_path: Path) -> None:
+    code = "import os, sys; from pathlib import Path; from tunedoctor.transaction.journal import locked\n"
+    code += "with locked(Path(sys.argv[1])): os._exit(0)"
+    subprocess.run([sys.executable, "-c", code, tmp_path], check=True)
+    assert (tmp_path / "holder").exists()
+    with locked(tmp_path):
+        pass

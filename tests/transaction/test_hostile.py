@@ -12,12 +12,11 @@ import pytest
 
 from transaction.conftest import Make
 from transaction.environment import PLAN, apply, beside, contents, copy, site, state
-from transaction.index import Index
 from transaction.test_apply import QUIET, TOOLS, fix, said
-from transaction.wheels import ALPHA2, BETA1
+from transaction.wheels import ALPHA2, BETA1, Index
 from tunedoctor.installers.tool import Named
-from tunedoctor.plan import Install, Pin, Plan, Remove, WriteFile
-from tunedoctor.state.state_folder import make_entry
+from tunedoctor.model.plan import Install, Pin, Plan, Remove, WriteFile
+from tunedoctor.state.folder import make_entry
 from tunedoctor.transaction.journal import locked
 from tunedoctor.transaction.outcome import Ways
 from tunedoctor.transaction.undoing import list_states, put_in_order, undo
@@ -39,7 +38,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 
 
 @needs_root
-@pytest.mark.parametrize("free", [0, 4, 12, 32, 80, 160, 400, 4000])
+@pytest.mark.parametrize("free", [0, 12, 80, 400, 4000])
 def test_a_disk_that_fills_up(make: Make, small_disk: Path, free: int) -> None:
     """`free` is in KiB: from a first line of the journal that does not fit to a fix that does."""
     env = copy(make(), small_disk / ".venv")
@@ -55,14 +54,6 @@ def test_a_disk_that_fills_up(make: Make, small_disk: Path, free: int) -> None:
         assert beside(env) == []
     assert state(env) == "old"
     assert (outcome.end == "applied") >= (free == 4000)
-
-
-def test_a_plan_that_takes_more_than_is_free_is_refused(make: Make) -> None:
-    env = make()
-    outcome = fix(env, Plan(steps=PLAN.steps, disk_bytes=10**18))
-    assert outcome.end == "refused"
-    assert outcome.why.endswith("this takes 1000000000 GB")
-    assert beside(env) == []
 
 
 @needs_root
@@ -91,17 +82,6 @@ def test_targets_that_are_none(make: Make, tmp_path: Path) -> None:
         outcome = said(apply(PLAN, target, ways=QUIET))
         assert outcome.end == "refused", target
         assert outcome.why
-
-
-def test_a_link_to_an_environment_is_followed(make: Make) -> None:
-    env = make()
-    link = env.with_name("link")
-    link.symlink_to(env.name)
-    assert fix(link).end == "applied"
-    assert link.is_symlink()
-    assert state(env) == "new"
-    assert undo(str(link)).done
-    assert state(env) == "old"
 
 
 def test_a_second_doctor_waits_for_nobody(make: Make) -> None:
@@ -203,21 +183,6 @@ def test_an_older_stash_comes_back_by_way_of_the_newer_ones(make: Make) -> None:
     assert undo(str(env), older.id).done
     assert contents(env) == before
     assert list_states(str(env)) == ()
-
-
-def test_the_last_fix_is_undone_whichever_way_each_was_made(make: Make) -> None:
-    env = make()
-    before = contents(env)
-    assert fix(env, Plan(steps=(Remove(names=("gamma",)),))).strategy == "switch"
-    between = contents(env)
-    (env / "pyproject.toml").write_text("")
-    assert fix(env, Plan(steps=(Remove(names=("alpha",)),))).strategy == "stash"
-    assert [one.strategy for one in list_states(str(env))] == ["stash", "switch"]
-    assert undo(str(env)).done
-    (env / "pyproject.toml").unlink()
-    assert contents(env) == between
-    assert undo(str(env)).done
-    assert contents(env) == before
 
 
 @pytest.mark.parametrize("tool", TOOLS)

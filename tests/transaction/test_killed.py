@@ -84,7 +84,7 @@ def test_killed_at_a_step(make: Make, tool: str, strategy: str, at: str) -> None
     assert after == before
 
 
-@pytest.mark.parametrize("at", SAVED)
+@pytest.mark.parametrize("at", ["begin", "save", "changing", "prove", "done"])
 def test_killed_in_a_prefix_of_conda(prefix: Path, at: str) -> None:
     env = as_conda(prefix)
     before = contents(env)
@@ -150,7 +150,7 @@ def at_random(make: Make, tool: str, strategy: str, seed: int) -> str:
     return prove(env, strategy, f"{tool} {strategy} seed {seed}")
 
 
-@pytest.mark.parametrize("seed", range(20))
+@pytest.mark.parametrize("seed", range(12))
 def test_killed_at_a_random_moment(make: Make, seed: int) -> None:
     at_random(make, "uv", ("switch", "backup", "stash")[seed % 3], seed)
 

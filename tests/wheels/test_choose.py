@@ -8,9 +8,9 @@ from typing import Any, NamedTuple, get_args
 import pytest
 
 from tunedoctor.tables.load import table
-from tunedoctor.wheels.choice import Action
 from tunedoctor.wheels.choose import choose
 from tunedoctor.wheels.described import machine_from
+from tunedoctor.wheels.pick import Action
 
 GPUS: dict[str, dict[str, Any]] = {
     "GT 710": {"name": "NVIDIA GeForce GT 710", "compute_capability": "3.5"},

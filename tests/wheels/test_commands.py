@@ -24,11 +24,11 @@ from index.machines import (
 )
 from packaging.requirements import Requirement
 
-from tunedoctor.versions import parts
-from tunedoctor.wheels.choice import Build, Choice
+from tunedoctor.model.versions import parts
+from tunedoctor.tables.wheels import releases
 from tunedoctor.wheels.commands import REQUIREMENTS, Commands, commands_of
 from tunedoctor.wheels.machine import Machine
-from tunedoctor.wheels.pick import releases
+from tunedoctor.wheels.pick import Build, Choice
 from tunedoctor.wheels.rules import PYTORCH as INDEX
 
 MACHINES = {
@@ -157,16 +157,6 @@ def test_uv_takes_a_variant_that_it_has_no_backend_for(ground: NewGround) -> Non
     holds(one, "2.14.1+cu126")
 
 
-def test_a_build_that_is_not_there_ends_in_an_error(ground: NewGround) -> None:
-    choice = Choice("install", Build("2.14.1", "cu118"), "0.29.1", index=f"{INDEX}cu118")
-    commands = commands_of(choice, CU126)
-    assert commands is not None
-    one = ground()
-    assert one.run(commands.pip[-1]).returncode == 1
-    assert one.run(commands.uv_pip[-1]).returncode == 1
-    assert one.installed("torch") == {}
-
-
 def _choices(here: Machine) -> list[Choice]:
     """Return a choice for each release and variant of the table."""
     return [
@@ -293,16 +283,6 @@ def test_the_other_build_takes_its_place(
     assert list(one.installed("triton", "triton_rocm")) == ["triton" if cuda else "triton_rocm"]
 
 
-@pytest.mark.parametrize("tool", ["pip", "uv"])
-def test_a_pin_without_label_alone_would_change_nothing(ground: NewGround, tool: str) -> None:
-    """This is why the commands reinstall: pip and uv count another variant of the same version as there."""
-    one = ground()
-    _first(one, "torch==2.5.1+cu118 torchvision==0.20.1+cu118", "cu118")
-    commands = printed(CU124_ARM, installed="", python=one.python)
-    one.run_all(commands.pip if tool == "pip" else commands.uv_pip)
-    assert one.installed("torch")["torch"][0] == "2.5.1+cu118"
-
-
 def test_nothing_is_reinstalled_without_need() -> None:
     for installed in ("2.14.1+cu130", "2.14.1", "2.9.1+cu128", ""):
         commands = printed(CU126, installed=installed)
@@ -312,14 +292,3 @@ def test_nothing_is_reinstalled_without_need() -> None:
     commands = printed(CU124_ARM, installed="2.5.1+cpu")
     assert ["--force-reinstall --no-deps" in line for line in commands.pip] == [True, False]
     assert "--reinstall " not in commands.uv_pip[0], "gigabytes of dependencies stay"
-
-
-def test_what_is_there_already_is_left_alone(ground: NewGround) -> None:
-    one = ground()
-    commands = printed(CU118, installed="2.5.1+cu118", python=one.python)
-    one.run_all((*commands.pip, *commands.pip))
-    assert (
-        printed(CPU, installed="2.15.0+cpu", python="").pip
-        == printed(CPU, installed="", python="").pip
-    )
-    assert DEFAULT not in {v[1] for v in one.installed("torch", "torchvision").values()}

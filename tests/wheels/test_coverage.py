@@ -13,8 +13,9 @@ from tunedoctor.facts import (
     Runtime,
     Stage,
     TorchBuild,
+    empty,
 )
-from tunedoctor.snapshot import Facts, Snapshot
+from tunedoctor.model.snapshot import Facts, Snapshot
 from tunedoctor.wheels.coverage import Coverage, coverage, entries, visible_gpus
 from tunedoctor.wheels.rules import rocm_archs, rocm_archs_since
 
@@ -119,7 +120,7 @@ def test_the_list_ends_at_its_first_bad_entry(
     assert _indexes(setting, gpus) == left
     by_bus = [0] if (setting, gpus) == ("0", MIXED) else left
     assert _indexes(setting, gpus, CUDA_DEVICE_ORDER="PCI_BUS_ID") == by_bus
-    assert visible_gpus(gpus, None) == gpus
+    assert visible_gpus(gpus, empty(Environment)) == gpus
 
 
 @given(st.text())

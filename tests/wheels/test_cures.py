@@ -3,8 +3,8 @@
 import pytest
 from msgspec.structs import replace
 
-from tunedoctor.cure import Cure
-from tunedoctor.engine import diagnose
+from tunedoctor.diagnosis.engine import diagnose
+from tunedoctor.diagnosis.registry import all_checks
 from tunedoctor.facts import (
     Fact,
     Host,
@@ -16,9 +16,9 @@ from tunedoctor.facts import (
     PciDevice,
     TorchBuild,
 )
+from tunedoctor.model.findings import Cure
+from tunedoctor.model.snapshot import Facts, Snapshot
 from tunedoctor.readers.read import read_report
-from tunedoctor.registry import all_checks
-from tunedoctor.snapshot import Facts, Snapshot
 from tunedoctor.wheels.cures import (
     companion_install,
     rebuild_cuda,

@@ -56,11 +56,6 @@ def test_an_error_names_the_field(fields: dict[str, object], named: str) -> None
         machine_from({**PLAIN, **fields})
 
 
-@pytest.mark.parametrize("driver", [None, "", "none", "N/A"])
-def test_no_driver(driver: str | None) -> None:
-    assert machine_from({**PLAIN, "driver_version": driver}).driver_version == ""
-
-
 def test_one_object_a_list_and_lines() -> None:
     one = machine_from(PLAIN)
     text = json.dumps(PLAIN)

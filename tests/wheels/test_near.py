@@ -3,11 +3,10 @@
 import pytest
 from museum import names, snapshot_of
 
-from tunedoctor.engine import diagnose
+from tunedoctor.diagnosis.engine import diagnose
+from tunedoctor.diagnosis.registry import all_checks
 from tunedoctor.facts import TorchBuild
-from tunedoctor.planning.torch_pick import torch_pick
-from tunedoctor.planning.wanted import RefusedError
-from tunedoctor.registry import all_checks
+from tunedoctor.planning.wanted import RefusedError, torch_pick
 from tunedoctor.wheels.choose import near
 from tunedoctor.wheels.described import machine_from
 from tunedoctor.wheels.machine import machine_of

@@ -23,12 +23,12 @@ from wheels.machines import (
     words,
 )
 
+from tunedoctor.model.versions import at_least, parts
 from tunedoctor.tables.load import table
-from tunedoctor.versions import at_least, parts
-from tunedoctor.wheels.choice import INSTALLS, Build
 from tunedoctor.wheels.choose import choose
 from tunedoctor.wheels.described import machine_from, machines_from
 from tunedoctor.wheels.machine import Gpu, Machine, MachineError
+from tunedoctor.wheels.pick import INSTALLS, Build
 
 FAMILIES = {
     ("linux", "x86_64"): "linux_x86_64",

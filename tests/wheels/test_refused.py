@@ -6,9 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tunedoctor.facts import Host, IndexAnswer, Interpreter, Refusal
+from tunedoctor.facts import Host, IndexAnswer, Interpreter, Refusal, empty
 from tunedoctor.wheels.refused import misplaced, refused
 
+NO_PYTHON, NO_HOST = empty(Interpreter), empty(Host)
 PY312 = Interpreter(executable="", version="3.12.4", machine="x86_64")
 WIN_ARM = Host(os="windows", name="Windows 11", machine="ARM64")
 
@@ -72,7 +73,9 @@ X86 = "manylinux_2_28_x86_64"
     ],
 )
 def test_the_cause(fields: dict[str, Any], cause: str) -> None:
-    found = refused(IndexAnswer(refusals=(Refusal(**{"name": "torch", **fields}),)))
+    found = refused(
+        IndexAnswer(refusals=(Refusal(**{"name": "torch", **fields}),)), NO_PYTHON, NO_HOST
+    )
     assert (found.cause if found else "") == cause
 
 
@@ -80,8 +83,8 @@ def test_the_system_tells_why_there_is_none() -> None:
     none = IndexAnswer(refusals=(Refusal(name="torch", reason="nothing", offered=()),))
     arm = Interpreter(executable="", version="3.12.4", machine="ARM64")
     assert refused(none, arm, WIN_ARM)[0] == "platform-unsupported"  # type: ignore[index]
-    assert refused(none, PY312)[0] == "python-unsupported"  # type: ignore[index]
-    assert refused(None) is None
+    assert refused(none, PY312, NO_HOST)[0] == "python-unsupported"  # type: ignore[index]
+    assert refused(empty(IndexAnswer), PY312, NO_HOST) is None
 
 
 VERSIONS = st.from_regex(r"\d\.\d{1,2}\.\d(\+cu\d{3})?", fullmatch=True)
@@ -98,8 +101,8 @@ def test_any_answer(
     name: str, specifier: str, offered: tuple[str, ...] | None, reason: str, tag: str
 ) -> None:
     one = Refusal(name=name, specifier=specifier, reason=reason, offered=offered, tag=tag)  # type: ignore[arg-type]
-    for own in (None, PY312):
-        for host in (None, WIN_ARM, Host(os="linux", name="x", machine="x86_64")):
+    for own in (NO_PYTHON, PY312):
+        for host in (NO_HOST, WIN_ARM, Host(os="linux", name="x", machine="x86_64")):
             refused(IndexAnswer(refusals=(one,)), own, host)
 
 
@@ -114,7 +117,7 @@ FREE = Interpreter(executable="", version="3.13.1", free_threaded=True)
 @pytest.mark.parametrize(
     ("tags", "own", "host", "cause"),
     [
-        ("cp311-cp311-linux_x86_64", PYTHON, None, "python-unsupported"),
+        ("cp311-cp311-linux_x86_64", PYTHON, NO_HOST, "python-unsupported"),
         ("cp313-cp313-manylinux_2_28_x86_64", FREE, LINUX, "python-unsupported"),
         ("cp312-cp312-linux_x86_64", PYTHON, MAC, "platform-unsupported"),
         ("cp312-cp312-manylinux_2_28_aarch64", PYTHON, LINUX, "platform-unsupported"),
@@ -126,12 +129,10 @@ FREE = Interpreter(executable="", version="3.13.1", free_threaded=True)
         ("cp38-abi3-linux_x86_64", PYTHON, LINUX, None),
         ("py3-none-any", PYTHON, LINUX, None),
         ("py3-none-win_amd64", PYTHON, LINUX, "platform-unsupported"),
-        ("cp311-cp311-linux_x86_64", None, None, None),
+        ("cp311-cp311-linux_x86_64", NO_PYTHON, NO_HOST, None),
         ("", PYTHON, LINUX, None),
     ],
 )
-def test_what_does_not_fit(
-    tags: str, own: Interpreter | None, host: Host | None, cause: str | None
-) -> None:
+def test_what_does_not_fit(tags: str, own: Interpreter, host: Host, cause: str | None) -> None:
     found = misplaced(tags, own, host)
     assert (found.cause if found else None) == cause

@@ -5,7 +5,6 @@ import os
 import re
 import sys
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 from index.catalogue import DEFAULT, POISONED, PYTORCH
@@ -21,9 +20,9 @@ from tunedoctor.probes.settings import (
     together,
     uv_settings,
 )
-from tunedoctor.wheels.choice import Choice
 from tunedoctor.wheels.commands import Commands, Steer, commands_of, steering
 from tunedoctor.wheels.machine import Machine
+from tunedoctor.wheels.pick import Choice
 
 NewGround = Callable[[], Ground]
 POSIX = pytest.mark.skipif(os.name == "nt", reason="the commands for Linux start with env")
@@ -295,12 +294,3 @@ def test_those_that_are_not_withstood_come_first() -> None:
     found = steering(config, chosen(CU126_WINDOWS), CU126_WINDOWS)
     assert [one.setting for one in found] == ["uv.override", "pip.target", "uv.index"]
     assert steering(config, Choice("upgrade_driver"), CPU) == (), "without a build"
-
-
-def test_the_machines_own_settings_are_left_out(ground: NewGround, tmp_path: Path) -> None:
-    """The environments of these tests see no configuration but the one that a test leaves there."""
-    one = ground()
-    assert _config(one, {}).settings == {}
-    done = one.run("python -m pip config list")
-    assert "extra-index-url" not in done.stdout
-    assert "constraint" not in done.stdout

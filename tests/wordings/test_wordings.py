@@ -18,9 +18,9 @@ from typing import Any
 
 import pytest
 
-from tunedoctor.engine import Found, diagnose
+from tunedoctor.diagnosis.engine import Found, diagnose
+from tunedoctor.diagnosis.registry import all_checks
 from tunedoctor.readers.read import read_report
-from tunedoctor.registry import all_checks
 
 HERE = Path(__file__).parent
 CHECKS = all_checks()

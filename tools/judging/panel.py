@@ -15,8 +15,8 @@ import museum
 import startup
 import vram
 
-from tunedoctor.engine import diagnose
-from tunedoctor.registry import all_checks
+from tunedoctor.diagnosis.engine import diagnose
+from tunedoctor.diagnosis.registry import all_checks
 from tunedoctor.wheels.choose import choose
 from tunedoctor.wheels.described import machine_from
 

@@ -3,15 +3,14 @@
 import re
 from collections.abc import Iterable, Mapping, Sequence
 
-from tunedoctor.cure import Cure, advise, pip, set_variable
 from tunedoctor.facts import AmdGpu, PciBus
-from tunedoctor.findings import Finding
-from tunedoctor.lazy import pattern
-from tunedoctor.snapshot import Facts
+from tunedoctor.model.findings import Cure, Finding, advise, pip, set_variable
+from tunedoctor.model.lazy import pattern
+from tunedoctor.model.snapshot import Facts
+from tunedoctor.model.versions import narrowed
 from tunedoctor.tables.gpus import amd_gfx, amd_gfx_by_name
 from tunedoctor.tables.known_bad import Broken, Row, broken_pairs
 from tunedoctor.tables.load import table
-from tunedoctor.versions import narrowed
 
 
 def pinned(requirements: dict[str, str]) -> tuple[str, ...]:
@@ -84,7 +83,7 @@ def pair_finding(facts: Facts, pairs: Sequence[Broken], said: str = "") -> Findi
     first = pairs[0]
     fix = merged(one.row.fix for one in pairs)
     cure = pip(facts.interpreter, "install", *pinned(fix)) if fix else Cure()
-    if variable := next(iter(first.row.env.get("env_var", ())), ""):
+    if variable := next(iter(first.row.env), ""):
         cure = set_variable(facts.host, str(variable), None)
     return Finding(
         severity=first.row.severity,

@@ -13,12 +13,12 @@ from typing import Literal, NamedTuple, TypeVar
 
 from tunedoctor.contracts.shipped import owners
 from tunedoctor.facts import Errors, ErrorText, Fact, Packages, Typed, Unknown
-from tunedoctor.lazy import pattern, possible
 from tunedoctor.messages.match import sentence
+from tunedoctor.model.lazy import pattern, possible
+from tunedoctor.model.versions import at_least, normalised
+from tunedoctor.model.wording import listed
 from tunedoctor.tables.load import table
 from tunedoctor.tables.small import brought_by, distribution_of, gave_up
-from tunedoctor.versions import at_least, normalised
-from tunedoctor.wording import listed
 
 F = TypeVar("F", bound=Fact)
 

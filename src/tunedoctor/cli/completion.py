@@ -40,7 +40,7 @@ class _Words(NamedTuple):
 
 
 def _ids() -> Iterable[str]:
-    from tunedoctor.registry import all_checks  # noqa: PLC0415
+    from tunedoctor.diagnosis.registry import all_checks  # noqa: PLC0415
 
     return (one.id for one in all_checks())
 

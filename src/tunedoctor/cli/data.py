@@ -19,13 +19,13 @@ from tunedoctor.data.files import files_in, split_of
 from tunedoctor.data.model import costs, count, described_by
 from tunedoctor.data.repeats import Spool
 from tunedoctor.data.report import Costs, Lengths, Report
+from tunedoctor.diagnosis.redaction import public, this_identity
 from tunedoctor.memory.fits import Device
 from tunedoctor.memory.run import Run
 from tunedoctor.memory.shape import MemoryModelError
-from tunedoctor.redaction import public, this_identity
+from tunedoctor.probes.targeting import NO_TARGET
 from tunedoctor.render import data as screens
 from tunedoctor.render import json
-from tunedoctor.targeting import NO_TARGET
 
 
 def command(given: Namespace) -> int:

@@ -7,7 +7,6 @@ from typing import Any
 
 import msgspec
 
-from tunedoctor import child
 from tunedoctor.cli.files import read_input
 from tunedoctor.cli.models import config_file
 from tunedoctor.cli.options import misuse
@@ -21,6 +20,7 @@ from tunedoctor.memory.logits import CHUNK
 from tunedoctor.memory.parsing import LARGEST, parsed
 from tunedoctor.memory.run import Run
 from tunedoctor.memory.shape import MemoryModelError, Shape
+from tunedoctor.system import child
 from tunedoctor.tables.small import models
 
 SCRIPT = Path(__file__).parent.parent / "target" / "trace_memory.py"

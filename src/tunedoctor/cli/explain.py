@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from tunedoctor.cli.files import read_log
 from tunedoctor.cli.options import Options, misuse
 from tunedoctor.cli.output import screen, write
-from tunedoctor.engine import diagnose
-from tunedoctor.findings import Check
-from tunedoctor.leads import leads_to
+from tunedoctor.diagnosis.engine import diagnose
+from tunedoctor.diagnosis.leads import leads_to
+from tunedoctor.diagnosis.redaction import redact_text, this_identity
+from tunedoctor.diagnosis.registry import source_of
 from tunedoctor.messages.cause import GROUPS
+from tunedoctor.model.findings import Check
 from tunedoctor.readers.read import read_report
-from tunedoctor.redaction import redact_text, this_identity
-from tunedoctor.registry import source_of
 from tunedoctor.render import page
 
 _ON = (

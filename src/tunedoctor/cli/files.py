@@ -2,13 +2,13 @@
 
 import os
 import sys
-from contextlib import AbstractContextManager, nullcontext, suppress
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from tunedoctor.cli.options import misuse
-from tunedoctor.reading import open_regular
-from tunedoctor.snapshot import LARGEST, Snapshot, SnapshotError, from_json
+from tunedoctor.model.snapshot import LARGEST, Snapshot, SnapshotError, from_json
+from tunedoctor.system.reading import open_regular
 
 if TYPE_CHECKING:
     from tunedoctor.readers.digest import Digest
@@ -78,22 +78,13 @@ def write_whole(name: str, text: str | bytes, *, private: bool = False) -> None:
 
     A device or a FIFO is written to. `private`: for the user alone to read.
     """
-    import tempfile  # noqa: PLC0415  a check writes none
+    from tunedoctor.state.folder import keep  # noqa: PLC0415  a check writes none
 
     place, data = Path(name), text if isinstance(text, bytes) else text.encode("utf-8", "replace")
     if place.exists() and not place.is_file() and not place.is_dir():
         place.write_bytes(data)
-        return
-    handle, part = tempfile.mkstemp(dir=place.parent, prefix=place.name, suffix=".part")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-        Path(part).chmod(0o600 if private else 0o644)
-        Path(part).replace(place)
-    except BaseException:
-        with suppress(OSError):
-            Path(part).unlink()
-        raise
+    else:
+        keep(place, data, 0o600 if private else 0o644, alone=False)
 
 
 def write_or_exit(

@@ -25,9 +25,9 @@ from tunedoctor.memory.overview import (
 from tunedoctor.memory.run import Run
 from tunedoctor.memory.shape import MemoryModelError
 from tunedoctor.memory.stacks import stack_named
+from tunedoctor.probes.targeting import NO_TARGET
 from tunedoctor.render import fit as screen
 from tunedoctor.tables.gpus import cards_like, same_name, worth_having
-from tunedoctor.targeting import NO_TARGET
 
 
 def command(given: Namespace) -> int:

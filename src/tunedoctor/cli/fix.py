@@ -9,27 +9,27 @@ from typing import NamedTuple
 
 import msgspec
 
-from tunedoctor.agreement import chosen, drafted
 from tunedoctor.cli.options import Options, misuse
 from tunedoctor.cli.output import screen, write
 from tunedoctor.cli.progress import spinner
 from tunedoctor.cli.sources import Consent, asking
 from tunedoctor.cli.target import aim, look, needed, starting, typed
-from tunedoctor.engine import Found, diagnose
+from tunedoctor.diagnosis.agreement import chosen, drafted
+from tunedoctor.diagnosis.engine import Found, diagnose
+from tunedoctor.diagnosis.redaction import public, this_identity
 from tunedoctor.facts import Interpreter, Packages, Runtime
-from tunedoctor.findings import Check
 from tunedoctor.installers.asking import Asking
 from tunedoctor.installers.sources import Sources
-from tunedoctor.plan import Install
+from tunedoctor.model.findings import Check
+from tunedoctor.model.plan import Install
+from tunedoctor.model.snapshot import Snapshot
 from tunedoctor.planning.fix_answer import Answer, exit_code
 from tunedoctor.probes.imports import looked, remembered
 from tunedoctor.probes.runtime import importing, runtime_of
-from tunedoctor.redaction import public, this_identity
+from tunedoctor.probes.targeting import here
 from tunedoctor.render import json
 from tunedoctor.render.outcome import render_end
-from tunedoctor.snapshot import Snapshot
-from tunedoctor.state.failure import FailureError, failure_of
-from tunedoctor.targeting import here
+from tunedoctor.state.folder import FailureError, failure_of
 from tunedoctor.transaction.undoing import put_in_order
 
 _UNSEEN = "nothing was imported (--no-import): whether its packages start was not seen"

@@ -7,30 +7,31 @@ from pathlib import Path
 
 import msgspec
 
-from tunedoctor.agreement import Drafted, drafted
 from tunedoctor.cli.files import refusal, write_or_exit
 from tunedoctor.cli.fix import Case, as_shown, end
 from tunedoctor.cli.options import misuse
 from tunedoctor.cli.output import screen, write
 from tunedoctor.cli.progress import Spinner, spinner
 from tunedoctor.contracts.requirements import STACK
-from tunedoctor.cure import pip_line, quoted
-from tunedoctor.engine import Found
+from tunedoctor.diagnosis.agreement import Drafted, drafted
+from tunedoctor.diagnosis.engine import Found
 from tunedoctor.facts import Interpreter, Packages
-from tunedoctor.plan import NewEnvironment
+from tunedoctor.model.findings import quoted
+from tunedoctor.model.plan import NewEnvironment
+from tunedoctor.model.wording import megabytes
 from tunedoctor.planning.fix_answer import Answer, End, Treated
 from tunedoctor.planning.planner import Planned, fresh, planned
+from tunedoctor.planning.steps import elsewhere
 from tunedoctor.planning.wanted import RefusedError
 from tunedoctor.render.outcome import render_stage
 from tunedoctor.render.plan import render_plan
 from tunedoctor.render.screen import mark
 from tunedoctor.render.script import MARK, render_script
-from tunedoctor.state.failure import FailureError
+from tunedoctor.state.folder import FailureError
 from tunedoctor.transaction.apply import apply
 from tunedoctor.transaction.change import choose_tool
 from tunedoctor.transaction.ground import Ground, ground_for, ground_of, users
 from tunedoctor.transaction.outcome import Stage, Watch, Ways
-from tunedoctor.wording import megabytes
 
 
 def treat(case: Case, findings: tuple[Found, ...]) -> int:
@@ -48,7 +49,7 @@ def treat(case: Case, findings: tuple[Found, ...]) -> int:
         answer = _known(case, answer, made, ground)
     except (RefusedError, FailureError) as error:
         refused = error if isinstance(error, RefusedError) else None
-        elsewhere = _elsewhere(case, findings) if refused and refused.silent else ()
+        elsewhere = _elsewhere(findings) if refused and refused.silent else ()
         answer = msgspec.structs.replace(
             answer,
             end="refused",
@@ -76,20 +77,13 @@ def _treated(one: Drafted) -> Treated:
     )
 
 
-def _elsewhere(case: Case, findings: tuple[Found, ...]) -> tuple[str, ...]:
-    """Return the commands that fetch the wheels on another machine, and those that use them here."""
+def _elsewhere(findings: tuple[Found, ...]) -> tuple[str, ...]:
+    """Return how another machine fetches what the cures put in."""
     steps = [step for f in findings for step in f.finding.cure.installs]
     words = " ".join(map(quoted, dict.fromkeys(r for step in steps for r in step.requirements)))
-    if not words:
-        return ()
     indexes = dict.fromkeys(step.index for step in steps if step.index)
     words += "".join(f" --extra-index-url {quoted(one)}" for one in indexes)
-    fetch = f"python -m pip download --only-binary :all: -d wheels {words}"
-    put_in = f"{pip_line(case.snapshot.find(Interpreter), 'install')} --no-index --find-links wheels {words}"
-    return (
-        f"{fetch}  # on a machine of this system and Python that reaches an index",
-        f"{put_in}  # here, with that folder",
-    )
+    return elsewhere(words) if steps else ()
 
 
 def _planned(case: Case, drafts: tuple[Drafted, ...]) -> tuple[Planned, Ground | None]:
@@ -235,8 +229,8 @@ def _stage(case: Case, made: Planned, progress: Spinner) -> Watch:
 
 def _smoke(python: str) -> str:
     """Train a tiny model with the changed environment; return why it is not good, or ""."""
-    from tunedoctor.child import run  # noqa: PLC0415
     from tunedoctor.smoke.answer import Answer as Smoked  # noqa: PLC0415
+    from tunedoctor.system.child import run  # noqa: PLC0415
 
     argv = [sys.executable, "-m", "tunedoctor", "smoke", "--target", python, "--format", "json"]
     ended = run(argv, timeout=900.0, env=dict(os.environ))

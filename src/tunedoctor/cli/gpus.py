@@ -6,7 +6,7 @@ from difflib import get_close_matches
 from tunedoctor.facts import AmdGpus, AppleGpu, Memory, NvidiaGpus
 from tunedoctor.memory.band import GIB
 from tunedoctor.memory.fits import Device
-from tunedoctor.snapshot import Snapshot
+from tunedoctor.model.snapshot import Snapshot
 from tunedoctor.tables.gpus import cards, same_name
 
 _METAL = 0.75

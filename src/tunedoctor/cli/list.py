@@ -3,7 +3,7 @@
 from argparse import Namespace
 
 from tunedoctor.cli.output import screen, write
-from tunedoctor.registry import all_checks, all_fixes, installed_plugins
+from tunedoctor.diagnosis.registry import all_checks, all_fixes, installed_plugins
 
 
 def command(_: Namespace) -> int:

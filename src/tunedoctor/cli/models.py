@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from tunedoctor.clean import clean_text
 from tunedoctor.cli.files import read_input
 from tunedoctor.cli.options import misuse
+from tunedoctor.facts.clean import clean_text
 from tunedoctor.memory.catalogue import named
 from tunedoctor.memory.config import shape_of
 from tunedoctor.memory.parsing import LARGEST, parsed

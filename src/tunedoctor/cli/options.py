@@ -5,14 +5,14 @@ from argparse import Namespace
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, NoReturn, TypeVar
 
-from tunedoctor.clean import clean_text
-from tunedoctor.config import Config, ConfigError, mirrors, read_config
-from tunedoctor.findings import Check
-from tunedoctor.registry import RegistryError, all_checks, all_fixes
-from tunedoctor.report import FailOn
+from tunedoctor.diagnosis.registry import RegistryError, all_checks, all_fixes
+from tunedoctor.diagnosis.report import FailOn
+from tunedoctor.facts.clean import clean_text
+from tunedoctor.model.findings import Check
+from tunedoctor.tables.config import Config, ConfigError, mirrors, read_config
 
 if TYPE_CHECKING:
-    from tunedoctor.fixing import Fix
+    from tunedoctor.model.plan import Fix
 
 T = TypeVar("T")
 _LIST = "doctor list names what is installed"

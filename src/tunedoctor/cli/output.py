@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, TextIO, TypeVar
 import msgspec
 
 from tunedoctor.cli.options import Options
-from tunedoctor.engine import diagnose
-from tunedoctor.findings import Check
+from tunedoctor.diagnosis.engine import diagnose
+from tunedoctor.diagnosis.redaction import public, this_identity
+from tunedoctor.diagnosis.report import Report, exit_code, report_of
+from tunedoctor.model.findings import Check
+from tunedoctor.model.snapshot import Snapshot
 from tunedoctor.probes.system import knowledge
-from tunedoctor.redaction import public, this_identity
-from tunedoctor.report import Report, exit_code, report_of
-from tunedoctor.snapshot import Snapshot
 
 if TYPE_CHECKING:
     from tunedoctor.render.screen import Screen

@@ -7,8 +7,8 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from tunedoctor.clean import clean_text
-from tunedoctor.wording import listed
+from tunedoctor.facts.clean import clean_text
+from tunedoctor.model.wording import listed
 
 if TYPE_CHECKING:
     from rich.progress import Progress

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from tunedoctor.cli.options import Options, misuse
 from tunedoctor.cli.target import aim
 from tunedoctor.facts import Target
+from tunedoctor.model.snapshot import Snapshot
 from tunedoctor.running.command import NotStartedError, Ran, run
 from tunedoctor.running.deaths import (
     ASKED,
@@ -17,7 +18,6 @@ from tunedoctor.running.deaths import (
     kills_now,
     shell_words,
 )
-from tunedoctor.snapshot import Snapshot
 
 
 def command(given: Namespace) -> int:
@@ -80,11 +80,11 @@ def _how(name: str, ran: Ran, death: Death, for_memory: bool | None) -> str:  # 
 
 def _looked(argv: Sequence[str], ran: Ran, words: str, place: Target) -> Snapshot:
     """Return what the output tells, joined with what is here."""
-    from tunedoctor.live import take  # noqa: PLC0415  only after a failure
+    from tunedoctor.probes.commands import interpreter_of  # noqa: PLC0415
+    from tunedoctor.probes.live import take  # noqa: PLC0415  only after a failure
     from tunedoctor.readers.merge import joined  # noqa: PLC0415
     from tunedoctor.readers.read import read_report  # noqa: PLC0415
-    from tunedoctor.running.interpreter import interpreter_of  # noqa: PLC0415
-    from tunedoctor.running.told import output_of  # noqa: PLC0415
+    from tunedoctor.running.deaths import output_of  # noqa: PLC0415
 
     told = read_report(*output_of(ran.tails, words))
     meant = place.chosen_by in ("--target", "--self")

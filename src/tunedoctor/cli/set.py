@@ -16,13 +16,12 @@ from tunedoctor.cli.target import aim, look, needed, starting
 from tunedoctor.facts import Interpreter, Packages, Unknown
 from tunedoctor.installers.asking import Asking
 from tunedoctor.installers.uv import Failed
-from tunedoctor.planning.files import MARK, frozen, project
+from tunedoctor.model.snapshot import Snapshot
 from tunedoctor.planning.make import Made, Place
-from tunedoctor.planning.set_answer import Answer, answered
+from tunedoctor.planning.set_answer import MARK, Answer, answered, frozen, project
 from tunedoctor.planning.wanted import RefusedError, asked_for
+from tunedoctor.probes.targeting import NO_TARGET
 from tunedoctor.render import set as screens
-from tunedoctor.snapshot import Snapshot
-from tunedoctor.targeting import NO_TARGET
 from tunedoctor.wheels.described import Asked, blank, over
 from tunedoctor.wheels.machine import MachineError, driver_unknown, machine_of
 

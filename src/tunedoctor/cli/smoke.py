@@ -16,15 +16,15 @@ from tunedoctor.cli.options import Options, misuse, values_of
 from tunedoctor.cli.output import show
 from tunedoctor.cli.progress import spinner
 from tunedoctor.cli.target import aim, look, needed, starting
+from tunedoctor.diagnosis.redaction import snapshot_json, this_identity
 from tunedoctor.facts import AmdGpus, NvidiaGpus, Target
-from tunedoctor.redaction import snapshot_json, this_identity
+from tunedoctor.model.snapshot import Snapshot
+from tunedoctor.probes.runtime import stage_seconds
+from tunedoctor.probes.targeting import NO_TARGET
 from tunedoctor.render import smoke as screen
 from tunedoctor.smoke.answer import Answer, exit_code
 from tunedoctor.smoke.load import Watching, reader_of
 from tunedoctor.smoke.make import Asked, made, not_started, run_all
-from tunedoctor.smoke.script import stage_seconds
-from tunedoctor.snapshot import Snapshot
-from tunedoctor.targeting import NO_TARGET
 
 DEVICE = re.compile(r"(cpu|mps|(cuda|xpu)(:\d{1,3})?)?")
 MOST_RANKS = 64
@@ -32,7 +32,7 @@ MOST_RANKS = 64
 
 def _taking(place: Target) -> Callable[[], Snapshot]:
     """Begin to take the snapshot, while the script in the target imports; return what waits for it."""
-    from tunedoctor.live import take  # noqa: PLC0415
+    from tunedoctor.probes.live import take  # noqa: PLC0415
 
     taken: Future[Snapshot] = Future()
 

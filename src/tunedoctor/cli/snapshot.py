@@ -6,7 +6,7 @@ from argparse import Namespace
 from tunedoctor.cli.files import write_or_exit
 from tunedoctor.cli.output import write
 from tunedoctor.cli.target import aim, look, starting
-from tunedoctor.redaction import snapshot_json, this_identity
+from tunedoctor.diagnosis.redaction import snapshot_json, this_identity
 from tunedoctor.render.json import ascii_of
 
 

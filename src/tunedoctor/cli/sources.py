@@ -8,14 +8,14 @@ from typing import NamedTuple
 
 import msgspec
 
-from tunedoctor.clean import clean_text
 from tunedoctor.cli.options import settings
-from tunedoctor.config import mirrors
 from tunedoctor.facts import Packages
+from tunedoctor.facts.clean import clean_text
 from tunedoctor.installers.asking import Asking
 from tunedoctor.installers.sources import Source, Sources, sources
 from tunedoctor.probes.settings import Setting, of_folder, settings_of, without_credentials
 from tunedoctor.refresh.fetch import Client
+from tunedoctor.tables.config import mirrors
 
 
 class Consent(NamedTuple):

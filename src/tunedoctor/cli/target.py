@@ -6,8 +6,8 @@ import sys
 from tunedoctor.cli.options import misuse, settings
 from tunedoctor.cli.progress import spinner
 from tunedoctor.facts import Target
-from tunedoctor.snapshot import Snapshot
-from tunedoctor.targeting import ChosenBy, here
+from tunedoctor.model.snapshot import Snapshot
+from tunedoctor.probes.targeting import ChosenBy, here
 
 _SETTING: ChosenBy = "[tool.doctor] target"
 
@@ -57,8 +57,8 @@ def works(place: Target) -> Target:
 
 
 def look(place: Target, **how: bool) -> Snapshot:
-    """Take a snapshot, with what `tunedoctor.live.take` may do; say what is being asked where that takes long."""
-    from tunedoctor.live import take  # noqa: PLC0415  with it come all probes
+    """Take a snapshot, with what `live.take` may do; say what is being asked where that takes long."""
+    from tunedoctor.probes.live import take  # noqa: PLC0415  with it come all probes
 
     with spinner("asking") as one:
         return take(place, watch=one.watch, **how)

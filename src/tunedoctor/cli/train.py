@@ -7,7 +7,6 @@ from argparse import Namespace
 from collections.abc import Sequence
 from pathlib import Path
 
-from tunedoctor import child
 from tunedoctor.cli.files import read_snapshot, refusal, write_or_exit
 from tunedoctor.cli.gpus import here
 from tunedoctor.cli.models import config_file, model_of
@@ -20,9 +19,10 @@ from tunedoctor.facts import Interpreter, Packages, Smoke
 from tunedoctor.memory.forecast import forecast
 from tunedoctor.memory.forecast import refusal as too_large
 from tunedoctor.memory.shape import MemoryModelError
-from tunedoctor.reading import read_regular, toml
-from tunedoctor.snapshot import Snapshot
-from tunedoctor.targeting import NO_TARGET
+from tunedoctor.model.snapshot import Snapshot
+from tunedoctor.probes.targeting import NO_TARGET
+from tunedoctor.system import child
+from tunedoctor.system.reading import read_regular, toml
 
 _LARGEST = 1 << 20
 """Bytes of a configuration."""

@@ -13,11 +13,11 @@ from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
-from tunedoctor.clean import clean_text
 from tunedoctor.cli.files import opened
 from tunedoctor.cli.options import Options, misuse
 from tunedoctor.cli.output import report_for, write
-from tunedoctor.findings import Check
+from tunedoctor.facts.clean import clean_text
+from tunedoctor.model.findings import Check
 from tunedoctor.readers.digest import from_stream
 from tunedoctor.readers.read import read_report
 from tunedoctor.render.json import line

@@ -7,10 +7,10 @@ import msgspec
 from tunedoctor.cli.options import misuse
 from tunedoctor.cli.output import show
 from tunedoctor.cli.target import aim, needed, typed
+from tunedoctor.model.wording import megabytes
 from tunedoctor.render.screen import Screen, mark
 from tunedoctor.transaction.outcome import State, Undone
 from tunedoctor.transaction.undoing import list_states, undo
-from tunedoctor.wording import megabytes
 
 
 class Answer(msgspec.Struct, frozen=True, omit_defaults=True):

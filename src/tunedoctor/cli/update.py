@@ -10,12 +10,12 @@ from tunedoctor.cli.output import screen, write
 from tunedoctor.cli.progress import spinner
 from tunedoctor.cli.sources import asker
 from tunedoctor.installers.sources import own
+from tunedoctor.model.wording import listed
 from tunedoctor.probes.settings import project_file
 from tunedoctor.refresh.index import indexes
 from tunedoctor.refresh.update import Mode, Outcome, UpdateError, update
 from tunedoctor.render.json import render
 from tunedoctor.tables.load import cache_file
-from tunedoctor.wording import listed
 
 SCHEMA = "doctor.update/1"
 MANY = 5

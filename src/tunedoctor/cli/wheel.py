@@ -8,10 +8,10 @@ from tunedoctor.cli.options import misuse, values_of
 from tunedoctor.cli.output import show_all
 from tunedoctor.cli.target import aim, look
 from tunedoctor.facts import Interpreter, Target
+from tunedoctor.model.snapshot import SCHEMA, Snapshot, SnapshotError, from_json
 from tunedoctor.probes.system import knowledge
 from tunedoctor.render import choice
-from tunedoctor.snapshot import SCHEMA, Snapshot, SnapshotError, from_json
-from tunedoctor.wheels.answer import Answer, answer
+from tunedoctor.wheels.choose import Answer, answer
 from tunedoctor.wheels.described import Asked, blank, machines_from, over
 from tunedoctor.wheels.machine import MachineError, driver_unknown, machine_of
 
@@ -28,7 +28,13 @@ def command(given: Namespace) -> int:
         answers = [_of_options(asked)]
     else:
         answers = [_of_this_machine(asked, aim(given.target, own=given.own))]
-    show_all(answers, given.format, choice.render)
+    if given.matrix:
+        from tunedoctor.render import matrix as screen  # noqa: PLC0415  for the table alone
+        from tunedoctor.wheels.matrix import matrix  # noqa: PLC0415
+
+        show_all([*map(matrix, answers)], given.format, screen.render)
+    else:
+        show_all(answers, given.format, choice.render)
     return 0
 
 

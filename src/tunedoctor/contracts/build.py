@@ -22,10 +22,10 @@ from typing import Any
 
 from packaging.version import Version
 
+from tunedoctor.model.versions import normalised
 from tunedoctor.tables.load import shipped
 from tunedoctor.target.contracts.look import Asked, follow, problem
 from tunedoctor.target.contracts.world import LARGEST, World
-from tunedoctor.versions import normalised
 
 ROOT = "/wheel"
 MINUTES = 10 * 60.0

@@ -11,18 +11,18 @@ from typing import Literal
 
 import msgspec
 
-from tunedoctor import child
 from tunedoctor.facts import BrokenContract, ImportContracts, Interpreter, Packages, Unknown
-from tunedoctor.reading import read_regular
+from tunedoctor.model.versions import at_least, normalised, requirement
+from tunedoctor.system import child
+from tunedoctor.system.reading import read_regular
 from tunedoctor.tables.load import table
 from tunedoctor.tables.small import brought_by, distribution_of
-from tunedoctor.versions import at_least, normalised, requirement
 
 SECONDS = 90.0
 """For all libraries: some 8 of CPU for a common stack."""
 OLDEST = "3.8"
 """Python that the script needs."""
-_SCRIPT = Path(__file__).parent.parent / "target" / "start.py"
+_SCRIPT = str(Path(__file__).parent.parent / "target" / "start.py")
 _LARGEST_RECORD = 8 << 20
 _Read = Callable[[str, str], bytes]
 """Location and metadata of a distribution -> its RECORD; empty where it has none."""
@@ -73,7 +73,7 @@ def look_at(
         "seconds": SECONDS,
     }
     ended = child.run(
-        [python, "-I", "-S", "-B", str(_SCRIPT), "contracts"],
+        [python, "-I", "-S", "-B", _SCRIPT, "contracts"],
         timeout=SECONDS + 10.0,
         stdin=msgspec.json.encode(request).decode(),
     )

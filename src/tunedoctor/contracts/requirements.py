@@ -7,8 +7,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 from tunedoctor.facts import Distribution, Host, Interpreter, Packages, TorchBuild
+from tunedoctor.model.versions import holds, normalised, parts, release, requirement, within
 from tunedoctor.tables.load import table
-from tunedoctor.versions import holds, normalised, parts, release, requirement, within
 
 _KNOWN = table("distributions")
 STACK = frozenset(_KNOWN["stack"])

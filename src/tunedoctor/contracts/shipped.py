@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, NamedTuple
 import msgspec
 from packaging.version import Version
 
-from tunedoctor.facts import BrokenContract, Errors, ErrorText, ImportContracts, Unknown
-from tunedoctor.lazy import pattern
+from tunedoctor.facts import BrokenContract, Errors, ErrorText, ImportContracts
 from tunedoctor.messages.match import Match, matches
+from tunedoctor.model.lazy import pattern
+from tunedoctor.model.versions import normalised, pep440
 from tunedoctor.tables.load import table
 from tunedoctor.tables.small import Contracts, brought_by, distribution_of, first_transformers
-from tunedoctor.versions import normalised, pep440
 
 if TYPE_CHECKING:
     import re
@@ -55,12 +55,10 @@ def contract_problems(versions: Mapping[str, str]) -> tuple[BrokenContract, ...]
 
 
 def broken_contracts(
-    looked: ImportContracts | Unknown | None, versions: Mapping[str, str]
+    looked: ImportContracts, versions: Mapping[str, str]
 ) -> tuple[BrokenContract, ...]:
     """Return what a look at the files found, else what the table knows of the installed releases."""
-    if looked and isinstance(looked, ImportContracts):
-        return looked.broken
-    return contract_problems(versions)
+    return looked.broken if looked else contract_problems(versions)
 
 
 def contract_cure(one: BrokenContract, versions: Mapping[str, str]) -> dict[str, str]:
@@ -194,14 +192,13 @@ class Lacking(NamedTuple):
         return f"or change the script: {self.library} no longer has {self.name or self.place}"
 
 
-def lacking(errors: Errors | Unknown | None, versions: Mapping[str, str]) -> Iterator[Lacking]:
+def lacking(errors: Errors, versions: Mapping[str, str]) -> Iterator[Lacking]:
     """Yield what errors name, in their order; `versions`: name -> installed release.
 
     Nothing is claimed of a name that no release, or each one, is known to have, nor of a release that has it.
     """
     for match in matches(errors):
-        asks = (match.cause, match.part) == ("library-version-clash", "asks")
-        if asks and isinstance(errors, Errors):
+        if (match.cause, match.part) == ("library-version-clash", "asks"):
             error = errors.errors[match.where[0]]
             file = error.text.partition("' (")[2].partition(")")[0]
             # a circle of imports, or a file that no installer put there, is no matter of releases

@@ -11,7 +11,7 @@ import msgspec
 from tunedoctor.data import lengths
 from tunedoctor.data.repeats import digest, sketch
 from tunedoctor.data.secrets import rules_for, secrets_in
-from tunedoctor.findings import Severity
+from tunedoctor.model.findings import Severity
 from tunedoctor.tables import secrets
 from tunedoctor.tables.load import table
 from tunedoctor.target.train_rows import Fault, Sample, faults_of, kind_of, layout, sample_of

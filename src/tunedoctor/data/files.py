@@ -10,7 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import IO, NamedTuple
 
-from tunedoctor.reading import encoding, open_regular
+from tunedoctor.system.reading import encoding, open_regular
 
 _NAMES = {
     "test": "test|heldout|held[_-]out|holdout",

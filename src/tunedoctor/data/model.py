@@ -8,7 +8,6 @@ from pathlib import Path
 
 import msgspec
 
-from tunedoctor import child
 from tunedoctor.data import lengths
 from tunedoctor.data.repeats import Spool
 from tunedoctor.data.report import Costs, Lengths
@@ -17,6 +16,7 @@ from tunedoctor.memory.fits import Device
 from tunedoctor.memory.run import Run
 from tunedoctor.memory.shape import Shape
 from tunedoctor.memory.speed import speed
+from tunedoctor.system import child
 
 SCRIPT = Path(__file__).parent.parent / "target" / "start.py"
 _TIMEOUT = 900.0

@@ -18,7 +18,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from tunedoctor import child
+from tunedoctor.system import child
 from tunedoctor.target.train_rows import delimiter_of
 
 WINDOW = 1 << 20

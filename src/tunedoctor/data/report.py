@@ -1,10 +1,10 @@
 """JSON of `doctor data`: doctor.data/1."""
 
-from typing import Any, Literal
+from typing import Literal
 
 import msgspec
 
-from tunedoctor.findings import Severity
+from tunedoctor.model.findings import Severity
 
 LeakKind = Literal["same row", "same prompt", "much alike"]
 
@@ -132,9 +132,3 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     costs: Costs | None = None
     notes: tuple[str, ...] = ()
     seconds: float = 0.0
-
-
-def schema() -> dict[str, Any]:
-    """Return the JSON Schema of the report."""
-    found = msgspec.json.schema(Report)
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **found}

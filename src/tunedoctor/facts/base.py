@@ -3,11 +3,11 @@
 `Absent` and `Unknown` are the two other answers that a probe or a reader may give.
 """
 
-from typing import TYPE_CHECKING, Annotated, ClassVar, TypeAlias, TypeVar, cast
+from typing import Annotated, TypeVar, cast
 
 import msgspec
 
-from tunedoctor.clean import cleaned
+from tunedoctor.facts.clean import cleaned
 
 Bytes = Annotated[int, msgspec.Meta(ge=0, le=2**62)]
 """A size in bytes."""
@@ -81,19 +81,3 @@ class Unknown(Fact, frozen=True):
 
 
 F = TypeVar("F", bound=Fact)
-
-if TYPE_CHECKING:
-    Known: TypeAlias = F | None
-else:
-
-    class Known:
-        """Annotation of a parameter that takes a fact, and None where it is absent or unknown."""
-
-        made: ClassVar[dict[type[Fact], "Known"]] = {}
-
-        def __init__(self, kind: type[Fact]) -> None:
-            self.known_kind = kind
-
-        def __class_getitem__(cls, kind: type[Fact]) -> "Known":
-            """Return the one annotation of a kind: typing's own cost a check three milliseconds."""
-            return cls.made.get(kind) or cls.made.setdefault(kind, cls(kind))

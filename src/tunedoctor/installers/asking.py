@@ -14,12 +14,11 @@ from typing import NamedTuple
 
 import msgspec
 
-from tunedoctor.clean import clean_text
 from tunedoctor.facts import Packages
+from tunedoctor.facts.clean import clean_text
 from tunedoctor.installers.sources import Source, Sources
 from tunedoctor.installers.uv import Failed, NoSolution, Outcome, Question, Solved, find_uv, resolve
-from tunedoctor.installers.uv import Pin as Found
-from tunedoctor.plan import Install, Pin
+from tunedoctor.model.plan import Install, Pin
 from tunedoctor.refresh.fetch import Client, FetchError, Limits
 from tunedoctor.refresh.index import parsed, standard_index, wheels_of
 
@@ -93,14 +92,13 @@ class Asking:
             told, was = asked.get(one.name), installed.get(one.name, "")
             if told is None and was == one.version and one.name not in again:
                 continue
-            told = told or Pin(name=one.name, version=one.version, was=was)
+            told = told or msgspec.structs.replace(one, was=was)
             # of a folder uv gives no hashes where it need not open the wheel
             hashes = told.hashes or one.hashes or self._hashes(one)
-            known_of = {"version": one.version, "hashes": hashes, "download_bytes": one.size}
-            pins.append(msgspec.structs.replace(told, **known_of))
+            pins.append(msgspec.structs.replace(one, was=told.was, via=told.via, hashes=hashes))
         return msgspec.structs.replace(install, pins=tuple(pins), no_deps=True)
 
-    def _hashes(self, pin: Found) -> tuple[str, ...]:
+    def _hashes(self, pin: Pin) -> tuple[str, ...]:
         """Return the hashes of a package's wheels in the user's folders."""
         hashes: list[str] = []
         for folder in (one.folder for one in self.declared.links if one.folder):

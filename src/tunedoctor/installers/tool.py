@@ -12,11 +12,11 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-from tunedoctor.child import Ended, run
-from tunedoctor.clean import clean_text
+from tunedoctor.facts.clean import clean_text
 from tunedoctor.installers.sources import Sources
 from tunedoctor.installers.uv import ONLY_WHEELS, uv_pip
-from tunedoctor.plan import Pin
+from tunedoctor.model.plan import Pin
+from tunedoctor.system.child import Ended, run
 
 Named = Literal["uv", "pip"]
 

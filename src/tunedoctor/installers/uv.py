@@ -16,11 +16,12 @@ from typing import Literal, NamedTuple
 
 import msgspec
 
-from tunedoctor.child import Ended, run
-from tunedoctor.clean import clean_text
+from tunedoctor.facts.clean import clean_text
 from tunedoctor.installers.sources import Sources
-from tunedoctor.reading import toml
-from tunedoctor.versions import normalised
+from tunedoctor.model.plan import Pin
+from tunedoctor.model.versions import normalised
+from tunedoctor.system.child import Ended, run
+from tunedoctor.system.reading import toml
 
 LONGEST = 400
 """Characters of an explanation that are shown."""
@@ -30,19 +31,6 @@ _LACKED = re.compile(
     rf"(?:no versions? of|only(?: the following versions of)?) {_NAME}"
     rf"|{_NAME} (?:ha(?:s|ve) no (?:usable )?wheels?\b|was not found in the )"
 )
-
-
-class Pin(NamedTuple):
-    """A package of a solution."""
-
-    name: str
-    version: str
-    via: tuple[str, ...] = ()
-    """Who wants it; () where it was asked for alone."""
-    hashes: tuple[str, ...] = ()
-    """Of all its files: "sha256:…"."""
-    size: int = 0
-    """Bytes of its largest wheel; 0 where nobody tells."""
 
 
 class NoSolution(NamedTuple):
@@ -252,7 +240,7 @@ def pins_of(text: str) -> tuple[Pin, ...]:
     for found in filter(None, map(_PIN.match, text.splitlines())):
         owners = "" if "-r " in (found[3] or "") else found[3] or ""
         via = tuple(filter(None, map(str.strip, owners.split(","))))
-        pins.append(Pin(normalised(found[1]), found[2], via))
+        pins.append(Pin(name=normalised(found[1]), version=found[2], via=via))
     return tuple(pins)
 
 
@@ -264,11 +252,12 @@ def locked(text: str) -> tuple[Pin, ...]:
         return ()
     return tuple(
         Pin(
-            normalised(one.name),
-            one.version,
-            (),
-            tuple(f"sha256:{f.hashes['sha256']}" for f in one.wheels if "sha256" in f.hashes),
-            max((f.size for f in one.wheels), default=0),
+            name=normalised(one.name),
+            version=one.version,
+            hashes=tuple(
+                f"sha256:{f.hashes['sha256']}" for f in one.wheels if "sha256" in f.hashes
+            ),
+            download_bytes=max((f.size for f in one.wheels), default=0),
         )
         for one in found.packages
     )

@@ -1,6 +1,6 @@
 """The whole answer of doctor fit for one model and one run."""
 
-from typing import Any, Literal
+from typing import Literal
 
 import msgspec
 
@@ -243,9 +243,3 @@ def _reaching(shape: Shape, run: Run) -> list[str]:
             "peft reaches experts with target_parameters"
         )
     return found
-
-
-def schema() -> dict[str, Any]:
-    """Return the JSON Schema of the answer."""
-    found = msgspec.json.schema(Answer)
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **found}

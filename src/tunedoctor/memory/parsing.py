@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from tunedoctor.clean import clean_text, cleaned
+from tunedoctor.facts.clean import clean_text, cleaned
 from tunedoctor.memory.shape import MemoryModelError
 
 LARGEST = 2 << 20

@@ -9,18 +9,21 @@ from functools import cache
 from typing import Annotated, Literal, get_args
 
 import msgspec
+from msgspec import structs
 
-from tunedoctor.cure import (
+from tunedoctor.facts import Errors
+from tunedoctor.messages.match import Match, matches
+from tunedoctor.messages.words import Case
+from tunedoctor.model.findings import (
     AnyCureStep,
+    Check,
     Cure,
-    PipInstall,
-    PipUninstall,
+    Finding,
+    PipStep,
+    Severity,
     Who,
     starter,
 )
-from tunedoctor.facts import Errors, Host, Interpreter, Known
-from tunedoctor.findings import Check, Finding, Severity
-from tunedoctor.messages.match import Match, matches
 from tunedoctor.tables.load import table
 
 Group = Literal["machine", "driver", "environment", "model", "data", "training", "service"]
@@ -75,24 +78,17 @@ def check_of(
 ) -> Check:
     """Return a cause without code as a check: a certain row that an error holds is its finding."""
 
-    def run(errors: Errors, interpreter: Known[Interpreter], host: Known[Host]) -> Finding | None:
+    def run(errors: Errors, facts: Case) -> Finding | None:
         said = next((m.line for m in held(errors) if m.cause == id_ and m.certain), "")
         if not said:
             return None
-        start = starter(interpreter)
+        start = starter(facts.interpreter)
+        steps = (
+            structs.replace(one, **start) if isinstance(one, PipStep) else one for one in cause.cure
+        )
         return Finding(
             found=f"the error '{said}'",
-            cure=Cure(
-                # pip as it is started in the target
-                tuple(
-                    msgspec.structs.replace(step, **start._asdict())
-                    if isinstance(step, (PipInstall, PipUninstall))
-                    else step
-                    for step in cause.cure
-                ),
-                cause.who,
-                windows=host is not None and host.os == "windows",
-            ),
+            cure=Cure(tuple(steps), cause.who, windows=facts.host.os == "windows"),
             said=said,
         )
 

@@ -8,11 +8,11 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import structs
 
-from tunedoctor.findings import Check
 from tunedoctor.messages.cause import GROUPS, Cause, CauseError, check_of, told_by
 from tunedoctor.messages.match import Matcher, Row, RowError, expression, flat, key_of, with_anchors
 from tunedoctor.messages.words import Words
-from tunedoctor.reading import read_regular, toml
+from tunedoctor.model.findings import Check
+from tunedoctor.system.reading import read_regular, toml
 
 LARGEST = 1 << 20
 """Bytes of a file."""
@@ -58,8 +58,8 @@ class CauseFile(Cause, frozen=True, forbid_unknown_fields=True):
     message: tuple[Message, ...] = ()
 
 
-def read_cause(file: Path, *, coded: bool | None = None) -> CauseFile:
-    """Read and examine checks/NAME.toml; code finds the cause where NAME.py stands beside it, unless it is told.
+def read_cause(file: Path, *, coded: bool) -> CauseFile:
+    """Read and examine checks/NAME.toml; `coded`: code finds the cause.
 
     Raises:
         CauseError: the file is no TOML, a key is not known, has no value or a wrong one, or a row is not sound.
@@ -71,7 +71,6 @@ def read_cause(file: Path, *, coded: bool | None = None) -> CauseFile:
         why = getattr(error, "strerror", None) or str(error).replace("$.", "")
         msg = f"{file}: {why}"
         raise CauseError(msg) from None
-    coded = file.with_suffix(".py").is_file() if coded is None else coded
     for key in _NEEDED if coded else _OF_BARE:
         if not getattr(found, key):
             msg = f"{file}: {key}: there is none"
@@ -146,7 +145,7 @@ def checks_of(files: Sequence[Path], coded: Sequence[Check]) -> list[Check]:
         CauseError: a file is not sound.
     """
     ids = {one.id for one in coded}
-    read = {id_of(file): read_cause(file, coded=id_of(file) in ids or None) for file in files}
+    read = {id_of(file): read_cause(file, coded=id_of(file) in ids) for file in files}
     rows = [row for id_, cause in read.items() for row in rows_of(id_, cause)]
     matcher = Matcher(with_anchors(rows))
 

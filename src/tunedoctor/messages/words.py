@@ -12,14 +12,13 @@ from typing import Any, Literal, Protocol, cast
 
 import msgspec
 
-from tunedoctor.cure import Cure, Who, advise, pip, set_variable, tell
 from tunedoctor.facts import Errors, Unknown
-from tunedoctor.findings import Finding, Severity
-from tunedoctor.lazy import pattern
 from tunedoctor.messages.match import heard
-from tunedoctor.snapshot import Facts
+from tunedoctor.model.findings import Cure, Finding, Severity, Who, advise, pip, set_variable, tell
+from tunedoctor.model.lazy import pattern
+from tunedoctor.model.snapshot import Facts, Snapshot
+from tunedoctor.model.wording import gib, listed
 from tunedoctor.tables.load import table
-from tunedoctor.wording import gib, listed
 
 
 class _Expression:
@@ -103,8 +102,7 @@ class Way(Protocol):
 @cache
 def _words(key: str) -> Words:
     """Return the words of a key; a case that the file does not have says nothing."""
-    rows = table("words")["rows"]
-    return msgspec.convert(rows.get(key, {}) if ":" in key else rows[key], Words)
+    return msgspec.convert(table("words")["rows"].get(key, {}), Words)
 
 
 class _Slots(dict[str, object]):
@@ -135,13 +133,36 @@ class _Filler(Formatter):
 
 
 class Case(Facts):
-    """The facts of a machine as a check takes them, with what errors say, and findings in the words of its file."""
+    """The facts of a machine as a check takes them, with what errors say, and findings in the words of its file.
 
-    __slots__ = ()
+    A key is "/part" or "/part:case" of the check, ":case" of what it says without a part, or "id/part" of another one.
+    """
+
+    __slots__ = ("id",)
+
+    def __init__(self, snapshot: Snapshot, id_: str = "") -> None:
+        """Read the facts of a snapshot for the check of this id."""
+        super().__init__(snapshot)
+        self.id = id_
+
+    def _key(self, key: str) -> str:
+        return f"{self.id}{key}" if key[:1] in ("", "/", ":") else key
 
     def heard(self, *keys: str) -> str:
-        """Return what an error says that a row of these keys matches first; "" where none does."""
-        return heard(self.errors, *keys)
+        """Return what an error says that a row of these keys, or one without a part, matches first; "" for none."""
+        return heard(self.errors, *map(self._key, keys or ("",)))
+
+    def expression(self, key: str) -> re.Pattern[str]:
+        """Return the one regular expression of a part."""
+        return expression(self._key(key))
+
+    def expressions(self, key: str) -> tuple[re.Pattern[str], ...]:
+        """Return the regular expressions of a part."""
+        return expressions(self._key(key))
+
+    def search(self, key: str, text: str) -> re.Match[str] | None:
+        """Return where a text holds what the expression of a part finds."""
+        return expression(self._key(key)).search(text)
 
     def matched(self, *keys: str) -> re.Match[str] | None:
         """Return the first match of an expression of these parts in an error."""
@@ -149,7 +170,7 @@ class Case(Facts):
 
     def readings(self, *keys: str) -> Iterator[re.Match[str]]:
         """Yield the matches of the expressions of these parts in each error."""
-        return readings(self.errors, *keys)
+        return readings(self.errors, *map(self._key, keys))
 
     def pip(self, verb: Literal["install", "uninstall"], *arguments: str, index: str = "") -> Cure:
         """Return pip's command in the target."""
@@ -176,9 +197,12 @@ class Case(Facts):
     ) -> Finding:
         """Return a finding in the words of rows; what is given goes before them, a later row adds to an earlier one.
 
-        Without words for it, what was found is the error that was said. Slots are what is given, or facts.
+        Behind a case comes what it is a case of: its part, or the check itself, as where no key is given. Without words
+        for it, what was found is the error that was said. Slots are what is given, or facts.
         """
-        rows = [_words(key) for key in keys if key]
+        named = [*filter(None, keys)]
+        wholes = (key.partition(":")[0] for key in named or [""])
+        rows = [_words(self._key(key)) for key in dict.fromkeys((*named, *wholes))]
         slots = _Slots(given, said=said)
         slots.facts = self
 
@@ -220,7 +244,7 @@ class Case(Facts):
 
     def if_heard(self, *keys: str) -> Finding | None:
         """Return the finding, in the words of the same key, of the first row that an error matches."""
-        for key in keys:
+        for key in keys or ("",):
             if said := self.heard(key):
                 return self.worded(key, said=said)
         return None

@@ -1,15 +1,14 @@
 """The answer of `doctor fix`: plain data, published as a JSON Schema."""
 
-from typing import Any, Literal
+from typing import Literal
 
 import msgspec
 
 from tunedoctor import __version__
-from tunedoctor.plan import Plan
+from tunedoctor.model.plan import Plan
 from tunedoctor.transaction.ground import User
 from tunedoctor.transaction.outcome import Outcome
 
-SCHEMA: Literal["doctor.fix/1"] = "doctor.fix/1"
 End = Literal["nothing", "planned", "told", "declined", "applied", "refused", "failed"]
 """nothing: there is nothing to cure. planned: a dry run. told: all that is left is the user's to do. In each case but
 applied the environment is what it was."""
@@ -36,7 +35,7 @@ class Treated(msgspec.Struct, frozen=True, kw_only=True):
 class Answer(msgspec.Struct, frozen=True, kw_only=True):
     """What `doctor fix --format json` prints."""
 
-    schema: Literal["doctor.fix/1"] = SCHEMA
+    schema: Literal["doctor.fix/1"] = "doctor.fix/1"
     doctor: str = __version__
     end: End
     target: str = ""
@@ -87,11 +86,3 @@ def exit_code(answer: Answer) -> int:
         if one.severity == "error" and one.id not in cured and one.held == "check"
     ]
     return 0 if answer.end in ("applied", "told") and not left else 1
-
-
-def schema() -> dict[str, Any]:
-    """Return the JSON Schema of an answer, made from the types."""
-    return {
-        "$schema": "https://json-schema.org/draft/2020-12/schema",
-        **msgspec.json.schema(Answer),
-    }

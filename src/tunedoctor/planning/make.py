@@ -8,28 +8,30 @@ release, an older one that fits the machine is tried.
 from collections.abc import Container, Iterable, Iterator
 from typing import NamedTuple
 
+from msgspec.structs import replace
+
+from tunedoctor.diagnosis.simulate import build_of
 from tunedoctor.facts import Interpreter, Packages, TorchBuild
-from tunedoctor.findings import Check
-from tunedoctor.fixing import Fix
 from tunedoctor.installers.asking import Asking
-from tunedoctor.installers.uv import Failed, NoSolution, Pin, Question, Solved, lack
-from tunedoctor.planning.search import TRIES, Clash, Found, Task, search, speaking
-from tunedoctor.planning.torch_pick import TorchPick, torch_pick
-from tunedoctor.planning.truths import BITSANDBYTES
+from tunedoctor.installers.uv import Failed, NoSolution, Question, Solved, lack
+from tunedoctor.model.findings import Check
+from tunedoctor.model.plan import Fix, Pin
+from tunedoctor.model.snapshot import Snapshot
+from tunedoctor.model.versions import at_least, narrowed, parts
+from tunedoctor.planning.search import BITSANDBYTES, TRIES, Clash, Found, Task, search, speaking
 from tunedoctor.planning.wanted import (
     GROUP,
     PAIRED,
     RefusedError,
+    TorchPick,
     Wanted,
     floors,
     public,
     put_outside,
+    torch_pick,
     with_torch,
 )
-from tunedoctor.simulate import build_of
-from tunedoctor.snapshot import Snapshot
 from tunedoctor.tables.load import table
-from tunedoctor.versions import at_least, narrowed, parts
 from tunedoctor.wheels.machine import Machine
 from tunedoctor.wheels.situation import targets
 
@@ -320,9 +322,9 @@ def rocm_gap(machine: Machine, variant: str) -> dict[str, str]:
 def _real(pin: Pin, torch: TorchPick) -> Pin:
     """Put the build that is there in the place of the release that stood in for it."""
     if pin.name == "torch":
-        return pin._replace(version=torch.version)
+        return replace(pin, version=torch.version)
     # of a folder of wheels the companions come with their label
-    return pin._replace(version=pin.version.partition("+")[0]) if pin.name in PAIRED else pin
+    return replace(pin, version=public(pin.version)) if pin.name in PAIRED else pin
 
 
 _SETTLES = {

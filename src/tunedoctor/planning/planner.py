@@ -11,20 +11,25 @@ from typing import NamedTuple
 
 import msgspec
 
-from tunedoctor.agreement import Drafted, chosen, drafted
-from tunedoctor.cure import name_of
-from tunedoctor.engine import diagnose
+from tunedoctor.diagnosis.agreement import Drafted, chosen, drafted
+from tunedoctor.diagnosis.engine import diagnose
+from tunedoctor.diagnosis.simulate import Simulated, predict, simulate
 from tunedoctor.facts import Absent, Packages
-from tunedoctor.findings import Check
-from tunedoctor.fixing import Fix
 from tunedoctor.installers.asking import Asking
-from tunedoctor.plan import NewEnvironment, Plan
-from tunedoctor.planning.conda_owned import hold_off
+from tunedoctor.model.findings import Check, name_of
+from tunedoctor.model.plan import Fix, NewEnvironment, Plan
+from tunedoctor.model.snapshot import Snapshot
 from tunedoctor.planning.make import Made, Place, make
-from tunedoctor.planning.steps import exchanged, fetched, joined, new_torch, steps_of, wishes_of
+from tunedoctor.planning.steps import (
+    exchanged,
+    fetched,
+    hold_off,
+    joined,
+    new_torch,
+    steps_of,
+    wishes_of,
+)
 from tunedoctor.planning.wanted import RefusedError, asked_for, wanted
-from tunedoctor.simulate import Simulated, predict, simulate
-from tunedoctor.snapshot import Snapshot
 from tunedoctor.wheels.machine import MachineError, machine_of
 
 ROUNDS = 4

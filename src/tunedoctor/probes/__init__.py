@@ -4,7 +4,7 @@ from importlib import import_module
 from pathlib import Path
 from types import FunctionType
 
-from tunedoctor.probing import Probe
+from tunedoctor.probes.probing import Probe
 
 
 def builtin_probes(*, deep: bool) -> tuple[Probe, ...]:

@@ -14,11 +14,11 @@ from typing import Any
 from msgspec.structs import replace
 
 from tunedoctor.facts import Absent, AmdGpu, AmdGpus, Host, PciBus, RocmStack, Unknown
+from tunedoctor.model.versions import parts
 from tunedoctor.probes.gpus import Adapter, adapters, denied, may_open, render_nodes, tools_say
 from tunedoctor.probes.libraries import system_folders
-from tunedoctor.probing import probe
-from tunedoctor.reading import fields, line, listed, number, read
-from tunedoctor.versions import parts
+from tunedoctor.probes.probing import probe
+from tunedoctor.system.reading import fields, line, listed, number, read
 
 _AMD = "1002"
 _NODES = "sys/class/kfd/kfd/topology/nodes"
@@ -166,18 +166,11 @@ def _from_adapter(index: int, one: Adapter) -> AmdGpu:
 def told(environ: Mapping[str, str], more: Iterable[Path] = ()) -> AmdGpus | None:
     """Return the GPUs that ROCm's tools list; `more` are folders of ROCm. None where no tool names one."""
     for tool, lines in tools_say(TOOLS, environ, [str(folder / "bin") for folder in more]):
-        from tunedoctor.readers.hardware import by_system, rocm  # noqa: PLC0415
+        from tunedoctor.readers.hardware import rocm  # noqa: PLC0415
         from tunedoctor.readers.paste import Paste  # noqa: PLC0415  seldom needed
 
         if found := next((fact for fact in rocm(Paste(lines)) if isinstance(fact, AmdGpus)), None):
             return replace(found, told_by=tool)
-        # a bare list has no names
-        if nameless := by_system(Paste(lines)):
-            gpus = (
-                AmdGpu(index=at, gfx="", name="AMD GPU", slot=said.get("slot", ""))
-                for at, said in nameless.items()
-            )
-            return AmdGpus(gpus=tuple(gpus), told_by=tool)
     return None
 
 

@@ -1,19 +1,19 @@
 """What the shell would start: commands of the stack with their interpreters, and compilers."""
 # paths are compared as strings, links as written
-# ruff: noqa: PTH118, PTH120, PTH123, PTH202
+# ruff: noqa: PTH100, PTH110, PTH118, PTH120, PTH123, PTH202
 
 import os
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from tunedoctor.facts import Compilers, Interpreter, Launcher, Launchers
-from tunedoctor.lazy import pattern
-from tunedoctor.probing import probe
-from tunedoctor.reading import read, start
+from tunedoctor.model.lazy import pattern
+from tunedoctor.model.versions import parts
+from tunedoctor.probes.probing import probe
+from tunedoctor.probes.targeting import which
+from tunedoctor.system.reading import read, start
 from tunedoctor.tables.load import table
-from tunedoctor.targeting import which
-from tunedoctor.versions import parts
 
 
 @probe(Launchers)
@@ -135,16 +135,11 @@ def _named(value: str, folders: list[str]) -> str:
 
 def _nvcc_version(nvcc: str) -> str:
     """Return the CUDA release of an nvcc from the files of its toolkit, else by asking it."""
-    real = Path(nvcc).resolve()
-    script = read(real, 512) or ""  # one in front of it, as Debian has
-    lines = script.splitlines() if script.startswith("#!") else []
-    started = (one[5:].strip().split(" ")[0].strip("\"'") for one in lines if one[:5] == "exec ")
-    wrapped = [Path(one).resolve() for one in started if one.startswith("/")]
-    for toolkit in (one.parent.parent for one in (real, *wrapped)):
-        for name in ("version.json", "version.txt", "include/cuda.h"):
-            if told := toolkit_release(read(toolkit / name) or ""):
-                return told
-    from tunedoctor.child import run  # noqa: PLC0415
+    toolkit = Path(nvcc).resolve().parent.parent
+    for name in ("version.json", "version.txt", "include/cuda.h"):
+        if told := toolkit_release(read(toolkit / name) or ""):
+            return told
+    from tunedoctor.system.child import run  # noqa: PLC0415
 
     return toolkit_release(run([nvcc, "--version"], timeout=2, limit=4096).out)
 
@@ -154,3 +149,32 @@ def toolkit_release(text: str) -> str:
     if not (found := _RELEASE.search(text)):
         return ""
     return found[1] or f"{int(found[2]) // 1000}.{int(found[2]) % 1000 // 10}"
+
+
+_BEFORE = frozenset(table("probes")["starters"])
+"""Commands that start the command among their arguments."""
+_MOST = 16
+"""Arguments that are looked through."""
+
+
+def interpreter_of(argv: Sequence[str]) -> str | None:
+    """Return the path of the Python that a command starts, links kept; None where that can't be told."""
+    if _base(argv[0]).lower().removesuffix(".exe") not in _BEFORE:
+        return _python_of(argv[0])
+    words = (w for w in argv[1:_MOST] if not (_base(w) in _BEFORE or w[:1] == "-" or "=" in w))
+    return next(filter(None, map(_python_of, words)), None)
+
+
+def _python_of(word: str) -> str | None:
+    """Return the Python that a command is, or that the first lines of its script name."""
+    from shutil import which as found  # noqa: PLC0415  for `doctor run` alone
+
+    if (path := found(word)) is None:
+        return None
+    path = os.path.abspath(path)  # links are kept
+    if _base(path).lower().removesuffix(".exe").rstrip("0123456789.t") in ("python", "pypy"):
+        return path
+    python = script_interpreter(start(path, 4096) or b"")
+    if python.startswith("env:"):
+        python = found(python.removeprefix("env:")) or ""
+    return python if python and os.path.exists(python) else None

@@ -1,4 +1,4 @@
-"""GPUs on the PCI bus or in the registry of Windows; those of Intel and Apple; what the kernel log says of them.
+"""GPUs on the PCI bus or in the registry of Windows; those of Intel and Apple; the kernel's log and NVIDIA's module.
 
 No tool wakes a sleeping card: sysfs tells. Tools of vendors are asked where files show no GPU.
 """
@@ -16,18 +16,19 @@ from tunedoctor.facts import (
     Host,
     IntelGpu,
     KernelLog,
+    NvidiaModule,
     PciBus,
     PciDevice,
     Unknown,
     Xid,
 )
-from tunedoctor.lazy import pattern
+from tunedoctor.model.lazy import pattern
 from tunedoctor.probes.libraries import find_library
+from tunedoctor.probes.probing import probe
 from tunedoctor.probes.system import mac_processor
-from tunedoctor.probing import probe
-from tunedoctor.reading import line, number
+from tunedoctor.probes.targeting import find_program
+from tunedoctor.system.reading import line, listed, start
 from tunedoctor.tables.load import table
-from tunedoctor.targeting import find_program
 
 _GPU_CLASSES = ("03", "12")
 """Base classes of display controllers and of processing accelerators."""
@@ -144,8 +145,8 @@ def tools_say(
     for name, arguments in tools.items():
         path = find_program(name, environ, more)
         if path and left > 0:
-            from tunedoctor.child import run  # noqa: PLC0415  seldom needed
-            from tunedoctor.clean import inert  # noqa: PLC0415
+            from tunedoctor.facts.clean import inert  # noqa: PLC0415
+            from tunedoctor.system.child import run  # noqa: PLC0415  seldom needed
 
             ended = run([path, *arguments], timeout=left, limit=_MOST_SAID)
             left -= ended.seconds
@@ -241,7 +242,8 @@ _MOST = 200
 """Lines of each sort that are kept, the newest."""
 _ALIKE = 3
 """Xid lines of one number and one GPU that are kept: a sick GPU writes thousands."""
-_RECORDS = 50_000
+_LARGEST = 16 << 20
+"""Bytes of a log, of which the newest count."""
 
 _XID = pattern(r"NVRM: Xid \((?:PCI:)?([0-9a-fA-F:.]{4,20})\): (\d{1,5})(?:, ?(.*))?")
 _KFD = pattern(
@@ -257,10 +259,14 @@ def kernel_log(pci: PciBus | Unknown | None) -> KernelLog | Absent | Unknown:
     """Read the log of this boot, where a GPU is on the bus that may have written to it."""
     if not isinstance(pci, PciBus) or not (pci.of(_NVIDIA) or pci.of("1002")):
         return Absent(why="no NVIDIA or AMD GPU is here")
-    text = _kmsg(Path("/dev/kmsg")) or _dmesg(Path("/proc/sys/kernel/dmesg_restrict"))
-    if isinstance(text, Unknown):
-        return text
-    return parse_kernel_log(text) if text else Absent(why="kernel log not readable by this user")
+    from tunedoctor.system.child import run  # noqa: PLC0415  seldom needed
+
+    ended = run(["dmesg"], timeout=3.0, limit=_LARGEST)
+    if ended.ok and _STAMP.search(ended.out):
+        return parse_kernel_log(ended.out)
+    if ended.ok or ended.how not in ("exit", "not started"):
+        return Unknown(why=f"dmesg: {'no kernel log' if ended.ok else ended.death}")
+    return Absent(why="kernel log not readable by this user")
 
 
 def parse_kernel_log(text: str) -> KernelLog:
@@ -297,38 +303,58 @@ def _slot(text: str) -> str:
     return f"{domain[-4:]}:{rest[0]}:{rest[1]}.{function or 0}"
 
 
-def _kmsg(device: Path) -> str:
-    """Return what /dev/kmsg holds now, "" where this user may not read it. Never waits."""
-    if sys.platform == "win32":
-        return ""
+_SECURE_BOOT = "firmware/efi/efivars/SecureBoot-8be4df61-93ca-11d2-aa0d-00e098032b8c"
+_MODULE = pattern(
+    r"nvidia(?:-(?:current|open|tesla|legacy|\d)[\w.-]*?)?\.ko(?:\.(?:xz|gz|zst|bz2))?"
+)
+"""Names that distributions give the driver; nvidiafb and nvidia-wmi-* are the kernel's own."""
+
+
+@probe(NvidiaModule)
+def nvidia_module(
+    host: Host, pci: PciBus | Unknown | None, *, root: Path = Path("/")
+) -> NvidiaModule | Absent:
+    """Look into /sys, /proc, /dev and, for a module that is not loaded, /lib/modules."""
+    if host.os != "linux":
+        return Absent(why="not Linux")
+    if host.wsl:
+        return Absent(why="in WSL the driver is that of Windows")
+    gpu_on_bus = isinstance(pci, PciBus) and bool(pci.of(_NVIDIA))
+    modules, dev, kernel = root / "sys/module", root / "dev", host.kernel
+    told = root / "proc/driver/nvidia/gpus"
+    loaded = (modules / "nvidia").is_dir()
+    if not loaded and not gpu_on_bus:
+        return Absent(why="no NVIDIA GPU on the PCI bus and no NVIDIA module loaded")
+    # a container may be given any card, so only the lack of all of them counts
+    wanted = [*(cards(dev) or ["nvidia0"]), "nvidiactl", "nvidia-uvm"]
+    there = {
+        name: os.access(dev / name, os.R_OK | os.W_OK) for name in wanted if (dev / name).exists()
+    }
+    asked = loaded and gpu_on_bus
+    secure = start(root / "sys" / _SECURE_BOOT, 64)  # in a container it cannot be read
+    return NvidiaModule(
+        loaded=loaded,
+        on_disk=loaded or bool(kernel and _on_disk(root / "lib/modules" / kernel)),
+        nouveau=(modules / "nouveau").is_dir(),
+        secure_boot=None if secure is None else secure[-1:] == b"\1",
+        uvm_loaded=(modules / "nvidia_uvm").is_dir() if loaded else None,
+        missing_nodes=tuple(f"/dev/{n}" for n in wanted if n not in there) if asked else (),
+        denied_nodes=tuple(f"/dev/{n}" for n, open_ in there.items() if not open_) if asked else (),
+        gpus_in_proc=len(listed(told)) if loaded and told.is_dir() else None,
+    )
+
+
+def cards(dev: Path) -> list[str]:
+    """Return the names of the cards' device files."""
+    return [name for name in listed(dev) if name.startswith("nvidia") and name[6:].isdecimal()]
+
+
+def _on_disk(modules: Path) -> bool:
+    """Tell whether the driver is among the modules that modprobe finds under /lib/modules/RELEASE."""
     try:
-        handle = os.open(device, os.O_RDONLY | os.O_NONBLOCK)
+        with (modules / "modules.dep").open(errors="replace") as index:
+            paths = (one.partition(":")[0] for one in index)
+            named = (one for one in paths if _MODULE.fullmatch(one.rpartition("/")[2]))
+            return any((modules / one).exists() for one in named)
     except OSError:
-        return ""
-    parts: list[bytes] = []
-    try:
-        for _ in range(_RECORDS):
-            try:
-                record = os.read(handle, 8192)
-            except BrokenPipeError:
-                continue  # the record was overwritten; the next read goes on
-            except OSError:
-                break  # EAGAIN: that was the last
-            if not record:
-                break
-            parts.append(record if record.endswith(b"\n") else record + b"\n")
-    finally:
-        os.close(handle)
-    return b"".join(parts).decode("utf-8", "replace")
-
-
-def _dmesg(restrict: Path) -> str | Unknown:
-    """Ask dmesg, which needs no device file, where the kernel lets every user read its log."""
-    from tunedoctor.child import run  # noqa: PLC0415  seldom needed
-
-    if number(restrict) != 0:
-        return ""
-    ended = run(["dmesg"], timeout=3.0)
-    if ended.how not in ("exit", "not started") or (ended.ok and not _STAMP.search(ended.out)):
-        return Unknown(why=f"dmesg: {'no kernel log' if ended.ok else ended.death}")
-    return ended.out if ended.ok else ""
+        return False

@@ -7,7 +7,6 @@ from contextlib import suppress
 import msgspec
 
 from tunedoctor import __version__
-from tunedoctor.clean import clean_text
 from tunedoctor.facts import (
     Absent,
     Errors,
@@ -21,8 +20,9 @@ from tunedoctor.facts import (
     Target,
     Unknown,
 )
-from tunedoctor.probing import probe
-from tunedoctor.snapshot import Snapshot
+from tunedoctor.facts.clean import clean_text
+from tunedoctor.model.snapshot import Snapshot
+from tunedoctor.probes.probing import probe
 from tunedoctor.state.looks import Look, read_look, write_look
 from tunedoctor.tables.load import table
 from tunedoctor.tables.small import is_import, module_of

@@ -16,13 +16,13 @@ from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
-from tunedoctor import child
 from tunedoctor.facts import Absent, Interpreter, Target, Unknown
 from tunedoctor.facts.target import NO_ENVIRONMENT, PrefixKind
-from tunedoctor.probing import probe
-from tunedoctor.reading import listed, read, start
+from tunedoctor.probes.probing import probe
+from tunedoctor.probes.targeting import Program, program, this_machine
+from tunedoctor.system import child
+from tunedoctor.system.reading import listed, read, start
 from tunedoctor.tables.load import table
-from tunedoctor.targeting import Program, program, this_machine
 
 _WHO = "import sys; print(sys.executable); print(getattr(sys, 'base_prefix', sys.prefix))"
 """Nothing of site-packages is imported, and Python 2.7 can run it."""

@@ -19,8 +19,8 @@ from tunedoctor.facts import (
     Packages,
     Unknown,
 )
-from tunedoctor.probing import probe
-from tunedoctor.reading import listed, start
+from tunedoctor.probes.probing import probe
+from tunedoctor.system.reading import listed, start
 from tunedoctor.tables.load import table
 
 WSL_FOLDER = "usr/lib/wsl/lib"

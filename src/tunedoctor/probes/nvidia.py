@@ -1,7 +1,7 @@
-"""The NVIDIA driver, its kernel modules and its GPUs: files first, then NVML, then nvidia-smi.
+"""The NVIDIA driver, how it answers, and its GPUs: files first, then NVML, then nvidia-smi.
 
-Files tell the driver's version for nothing. NVML and nvidia-smi are asked wherever they are, even where
-no NVIDIA GPU is on the bus: in WSL and in containers the bus does not show it.
+Files tell the driver's version for nothing. NVML and nvidia-smi are asked wherever they are, each in a child with a
+time limit, even where no NVIDIA GPU is on the bus: in WSL and in containers the bus does not show it.
 """
 
 import os
@@ -18,27 +18,53 @@ from tunedoctor.facts import (
     Host,
     NvidiaAnswer,
     NvidiaDriver,
+    NvidiaGpu,
     NvidiaGpus,
-    NvidiaModule,
     PciBus,
     Unknown,
 )
-from tunedoctor.lazy import pattern
+from tunedoctor.probes.gpus import cards
 from tunedoctor.probes.libraries import WSL_FOLDER, find_library, library_version
-from tunedoctor.probes.nvidia_tools import MISSING, Said, ask_nvml, ask_smi
-from tunedoctor.probing import probe
-from tunedoctor.reading import line, listed, read, start
-from tunedoctor.targeting import find_program
+from tunedoctor.probes.probing import probe
+from tunedoctor.probes.targeting import find_program
+from tunedoctor.system.child import Ended, run
+from tunedoctor.system.reading import line, read
+from tunedoctor.tables.load import table
 
 NVML = "libnvidia-ml.so.1"
 CUDA = "libcuda.so.1"
 _NOT_LOADED = (9, 12)
 """NVML's numbers for: driver not loaded, library not found."""
 _NO_DEVICES = 6
+FIELDS: list[str] = table("probes")["smi_fields"]
+_LINES = 4
+"""Lines of a failure that are kept."""
+MOST_GPUS = 256
+"""No machine has more."""
+_LEAST = 0.5
 
 Answers = tuple[
     NvidiaAnswer | Absent, NvidiaDriver | Absent | Unknown, NvidiaGpus | Absent | Unknown
 ]
+
+
+class Said(msgspec.Struct, frozen=True, kw_only=True):
+    """What NVML or nvidia-smi answered; each line of the child that asks NVML is a part of one."""
+
+    how: str = ""
+    """As in the fact NvidiaAnswer."""
+    code: int | None = None
+    text: str = ""
+    driver: str = ""
+    cuda: str = ""
+    library: str = ""
+    gpus: tuple[NvidiaGpu, ...] = ()
+    count: int | None = None
+    """Number of GPUs that NVML counts; None where it did not get that far."""
+
+
+MISSING = Said(how="missing")
+"""It is not here."""
 
 
 class Limits(NamedTuple):
@@ -89,7 +115,7 @@ def read_world(
         driver=None if elsewhere == "WSL" else driver_files(root),
         library=next((one for one in versions if "." in one), ""),  # in WSL the files have none
         gpus_on_bus=gpus_on_bus,
-        nodes=bool(_cards(root / "dev")),
+        nodes=bool(cards(root / "dev")),
         elsewhere=elsewhere,
     )
 
@@ -132,14 +158,8 @@ def conclude(world: World, nvml: Said, smi: Said) -> Answers:
     """Make the three answers of what was said."""
     answer: NvidiaAnswer | Absent = Absent(why="neither NVML nor nvidia-smi is here")
     if nvml != MISSING or smi != MISSING:
-        answer = NvidiaAnswer(
-            nvml=nvml.how,
-            nvml_code=nvml.code,
-            nvml_text=nvml.text,
-            smi=smi.how,
-            smi_code=smi.code,
-            smi_text=smi.text,
-        )
+        both = nvml.how, nvml.code, nvml.text, smi.how, smi.code, smi.text
+        answer = NvidiaAnswer(*both)
     silent = _silence(nvml, smi)
     return answer, _driver(world, nvml, smi, silent), _gpus(world, nvml, smi, silent)
 
@@ -221,72 +241,115 @@ def find_nvml(root: Path, environ: Mapping[str, str]) -> bool:
     return True
 
 
-_SECURE_BOOT = "firmware/efi/efivars/SecureBoot-8be4df61-93ca-11d2-aa0d-00e098032b8c"
-_MODULE = pattern(
-    r"nvidia(?:-(?:current|open|tesla|legacy|\d)[\w.-]*?)?\.ko(?:\.(?:xz|gz|zst|bz2))?"
-)
-"""Names that distributions give the driver; nvidiafb and nvidia-wmi-* are the kernel's own."""
-_PLACES = ("updates", "extra", "weak-updates", "misc", "kernel/nvidia", "kernel/drivers/video")
-_MOST = 20_000
-"""Folder entries that a search looks at."""
+def ask_nvml(seconds: float, environ: Mapping[str, str]) -> Said:
+    """Ask NVML in a child for at most `seconds`."""
+    from importlib.util import find_spec  # noqa: PLC0415  seldom needed
+
+    spec = find_spec("pynvml")
+    if spec is None or spec.origin is None:
+        return Said(how="not asked", text="the package nvidia-ml-py is not installed")
+    script, folder = Path(__file__).with_name("nvml_child.py"), str(Path(spec.origin).parent)
+    argv = [sys.executable, "-I", "-S", str(script), folder]
+    return nvml_said(run(argv, timeout=seconds, env=environ))
 
 
-@probe(NvidiaModule)
-def nvidia_module(
-    host: Host, pci: PciBus | Unknown | None, *, root: Path = Path("/")
-) -> NvidiaModule | Absent:
-    """Look into /sys, /proc, /dev and, for a module that is not loaded, /lib/modules."""
-    if host.os != "linux":
-        return Absent(why="not Linux")
-    if host.wsl:
-        return Absent(why="in WSL the driver is that of Windows")
-    gpu_on_bus = isinstance(pci, PciBus) and bool(pci.of("10de"))
-    modules, dev, kernel = root / "sys/module", root / "dev", host.kernel
-    told = root / "proc/driver/nvidia/gpus"
-    loaded = (modules / "nvidia").is_dir()
-    if not loaded and not gpu_on_bus:
-        return Absent(why="no NVIDIA GPU on the PCI bus and no NVIDIA module loaded")
-    # a container may be given any card, so only the lack of all of them counts
-    wanted = [*(_cards(dev) or ["nvidia0"]), "nvidiactl", "nvidia-uvm"]
-    there = {
-        name: os.access(dev / name, os.R_OK | os.W_OK) for name in wanted if (dev / name).exists()
-    }
-    asked = loaded and gpu_on_bus
-    secure = start(root / "sys" / _SECURE_BOOT, 64)  # in a container it cannot be read
-    return NvidiaModule(
-        loaded=loaded,
-        on_disk=loaded or bool(kernel and _on_disk(root / "lib/modules" / kernel)),
-        nouveau=(modules / "nouveau").is_dir(),
-        secure_boot=None if secure is None else secure[-1:] == b"\1",
-        uvm_loaded=(modules / "nvidia_uvm").is_dir() if loaded else None,
-        missing_nodes=tuple(f"/dev/{n}" for n in wanted if n not in there) if asked else (),
-        denied_nodes=tuple(f"/dev/{n}" for n, open_ in there.items() if not open_) if asked else (),
-        gpus_in_proc=len(listed(told)) if loaded and told.is_dir() else None,
+def nvml_said(ended: Ended) -> Said:
+    """Read what the child printed before it ended. Lines of others, as of a stub library, are passed over."""
+    lines = [line for text in ended.out.splitlines() if (line := _line(text))]
+    failure = next((line for line in lines if line.code is not None), None)
+    told = next((line for line in lines if line.driver or line.count is not None), Said())
+    gpus = tuple(gpu for line in lines for gpu in line.gpus)
+    code, text = (failure.code, failure.text) if failure else (None, "")
+    if ended.how == "hung":
+        how, code, text = "hung", None, f"no answer in {ended.seconds:.0f} s"
+    elif ended.how == "not started":
+        how, text = "not asked", ended.err
+    elif failure:
+        how = "missing" if code == _NOT_LOADED[1] else "error"
+    elif any(line.how == "done" for line in lines):
+        how = "ok" if len(gpus) == told.count and not ended.truncated else "nonsense"
+        text = "" if how == "ok" else f"it counts {told.count} GPUs and tells of {len(gpus)}"
+    else:
+        last = ended.err.strip().rpartition("\n")[2]
+        how, text = "crashed", ": ".join(filter(None, (ended.death, last[:300])))
+    return msgspec.structs.replace(told, how=how, code=code, text=text, gpus=gpus)
+
+
+def _line(text: str) -> Said | None:
+    try:
+        return msgspec.json.decode(text, type=Said) if text.startswith("{") else None
+    except (msgspec.DecodeError, UnicodeError, RecursionError):
+        return None
+
+
+def ask_smi(path: str, seconds: float) -> Said:
+    """Ask the nvidia-smi at `path`, for at most `seconds` in all."""
+    end = time.monotonic() + seconds
+    query = [path, f"--query-gpu={','.join(FIELDS)}", "--format=csv,noheader,nounits"]
+    first = run(query, timeout=seconds)
+    said = smi_query_said(first)
+    left = end - time.monotonic()
+    if said is not None or left < _LEAST:
+        return said or _failed(first)
+    return smi_table_said(run([path], timeout=left))
+
+
+def smi_query_said(ended: Ended) -> Said | None:
+    """Read the answer to the query; None where this nvidia-smi did not understand it."""
+    from tunedoctor.readers.nvidia_smi import (  # noqa: PLC0415
+        complete,
+        row_of,
+        seen,
     )
 
+    if ended.how != "exit" or ended.truncated:
+        return _failed(ended)
+    lines = [line for line in ended.out.splitlines() if line.strip()]
+    rows = [row_of(FIELDS, line) for line in lines]
+    if rows and all(row and row["index"].isdecimal() for row in rows):
+        what = seen(rows[: MOST_GPUS + 1])
+        if len(rows) > MOST_GPUS or len({gpu.index for gpu in what.gpus}) < len(rows):
+            return _failed(ended)
+        return Said(how="ok", driver=what.driver, gpus=tuple(map(complete, what.gpus)))
+    return _failed(ended) if _failure(ended) else None
 
-def _cards(dev: Path) -> list[str]:
-    """Return the names of the cards' device files."""
-    return [name for name in listed(dev) if name.startswith("nvidia") and name[6:].isdecimal()]
+
+def smi_table_said(ended: Ended) -> Said:
+    """Read the plain table."""
+    from tunedoctor.readers.nvidia_smi import read as said_in  # noqa: PLC0415
+    from tunedoctor.readers.paste import Paste  # noqa: PLC0415  seldom needed
+
+    if ended.how != "exit" or ended.truncated:
+        return _failed(ended)
+    facts = said_in(Paste(ended.out.splitlines()))
+    driver = next((one for one in facts if isinstance(one, NvidiaDriver)), None)
+    gpus = next((one.gpus for one in facts if isinstance(one, NvidiaGpus)), ())
+    # a table without GPUs was cut off: where there are none, nvidia-smi says so in words
+    said = Said(how="ok", gpus=gpus) if 0 < len(gpus) <= MOST_GPUS else _failed(ended)
+    if driver is None:
+        return said
+    told = {"driver": driver.version, "cuda": driver.cuda, "library": driver.library}
+    return msgspec.structs.replace(said, **told)
 
 
-def _on_disk(modules: Path) -> bool:
-    """Tell whether the driver lies under /lib/modules/RELEASE."""
-    try:
-        with (modules / "modules.dep").open(errors="replace") as index:
-            for one in index:
-                path = one.partition(":")[0]
-                if _MODULE.fullmatch(path.rpartition("/")[2]) and (modules / path).exists():
-                    return True
-    except OSError:
-        pass
-    # depmod may not have run yet
-    seen = 0
-    for place in _PLACES:
-        for _, folders, files in os.walk(modules / place):
-            if any(_MODULE.fullmatch(name) for name in files):
-                return True
-            seen += len(folders) + len(files)
-            if seen > _MOST:
-                return False
-    return False
+def _failure(ended: Ended) -> NvidiaAnswer | None:
+    from tunedoctor.readers.nvidia_smi import failures  # noqa: PLC0415
+    from tunedoctor.readers.paste import Paste  # noqa: PLC0415  seldom needed
+
+    return failures(Paste([*ended.out.splitlines(), *ended.err.splitlines()]))
+
+
+def _failed(ended: Ended) -> Said:
+    if ended.how == "hung":
+        return Said(how="hung", text=f"no answer in {ended.seconds:.0f} s")
+    if ended.how == "signal":
+        return Said(how="crashed", text=ended.death)
+    if ended.how == "not started":
+        return Said(how="error", text=ended.err)
+    known = None if ended.truncated else _failure(ended)
+    lines = [line for line in (*ended.out.splitlines(), *ended.err.splitlines()) if line.strip()]
+    text = "\n".join(lines[:_LINES])[:1000]
+    if known is None:
+        what = f"{len(lines)} lines, first '{text[:60]}'" if lines else "nothing"
+        return Said(how="nonsense", text=f"it printed what nvidia-smi never does: {what}")
+    return Said(how="error", code=ended.code or known.smi_code, text=text)

@@ -19,6 +19,8 @@ from tunedoctor.facts import (
     Packages,
     Unknown,
 )
+from tunedoctor.model.versions import parts, requirement
+from tunedoctor.probes.probing import probe
 from tunedoctor.probes.site_folder import (
     SiteFolder,
     editable_home,
@@ -26,10 +28,15 @@ from tunedoctor.probes.site_folder import (
     module_there,
     read_folder,
 )
-from tunedoctor.probing import probe
-from tunedoctor.reading import NotRegularError, TooLargeError, listed, read, read_regular, start
+from tunedoctor.system.reading import (
+    NotRegularError,
+    TooLargeError,
+    listed,
+    read,
+    read_regular,
+    start,
+)
 from tunedoctor.tables.load import table
-from tunedoctor.versions import parts, requirement
 
 _SHOWN = 5
 """Files that a finding names."""

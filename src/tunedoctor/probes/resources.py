@@ -24,9 +24,9 @@ from tunedoctor.facts import (
     Target,
     Unknown,
 )
+from tunedoctor.probes.probing import probe
 from tunedoctor.probes.system import mac_processor
-from tunedoctor.probing import probe
-from tunedoctor.reading import fields, line, number, read
+from tunedoctor.system.reading import fields, line, number, read
 
 NO_LIMIT = 2**60
 """Version 1 has no word for "no limit": it states 2**63 rounded down to a page."""
@@ -149,11 +149,9 @@ def from_meminfo(text: str, limit: Mapping[str, Any]) -> Memory | Unknown:
     total = kib.get("MemTotal")
     if not total:
         return Unknown(why="/proc/meminfo states no MemTotal")
-    # kernels before 3.14 do not state what is available
-    available = kib.get("MemAvailable", kib.get("MemFree", 0) + kib.get("Cached", 0))
     return Memory(
         total=total << 10,
-        available=min(available, total) << 10,
+        available=min(kib.get("MemAvailable", kib.get("MemFree", 0)), total) << 10,
         swap_total=kib.get("SwapTotal", 0) << 10,
         swap_free=kib.get("SwapFree", 0) << 10,
         **limit,

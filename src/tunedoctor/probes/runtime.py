@@ -9,14 +9,14 @@ import os
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple, TypeVar
 
 import msgspec
 
-from tunedoctor import child
 from tunedoctor.facts import Absent, Interpreter, RunDevice, Runtime, Stage, Stray, Unknown
-from tunedoctor.probing import probe
-from tunedoctor.versions import at_least
+from tunedoctor.model.versions import at_least
+from tunedoctor.probes.probing import probe
+from tunedoctor.system import child
 
 OVERALL = 900.0
 """Seconds for all stages, restarts counted in."""
@@ -34,11 +34,13 @@ FRAMES = 6
 OLDEST = "3.8"
 """Python that the script needs."""
 
-SCRIPT = Path(__file__).parent.parent / "target" / "start.py"
+TARGET = Path(__file__).parent.parent / "target"
+SCRIPT = str(TARGET / "start.py")
+T = TypeVar("T")
 
 
 class Data(msgspec.Struct, frozen=True):
-    """What a stage found; each stage fills other fields."""
+    """What a stage of the deep probe found; each stage fills other fields."""
 
     version: str = ""
     cuda: str = ""
@@ -52,12 +54,22 @@ class Data(msgspec.Struct, frozen=True):
     attention: tuple[str, ...] = ()
 
 
+class Step(msgspec.Struct, frozen=True):
+    """A sign of life inside a stage of training."""
+
+    number: int = 0
+    loss: float | None = None
+    minutes: float | None = None
+    """Of a long load."""
+
+
 class Line(msgspec.Struct, frozen=True):
-    """One line of the script."""
+    """One line of a script that tells of stages: the deep probe, or a part of the smoke training."""
 
     begin: str = ""
     limit: float = 0.0
-    """Seconds that the stage may take."""
+    """Seconds of silence that the stage may take."""
+    step: Step | None = None
     end: str = ""
     done: bool = False
     ok: bool = False
@@ -65,27 +77,115 @@ class Line(msgspec.Struct, frozen=True):
     error: str = ""
     type: str = ""
     seconds: float = 0.0
+    rank: int = 0
     warnings: tuple[str, ...] = ()
-    data: Data = Data()
+    data: dict[str, Any] = {}
+    """What the stage found; each fills other keys."""
     strays: tuple[Stray, ...] = ()
+
+    @property
+    def outcome(self) -> Literal["ok", "skipped", "failed"]:
+        """How a stage ended."""
+        return "ok" if self.ok else "skipped" if self.skipped else "failed"
 
 
 class Run(NamedTuple):
-    """One run of the script: its lines, how it ended, and what else it said."""
+    """One run of a script: its lines, how it ended, and what else it said."""
 
     lines: tuple[Line, ...]
     ended: child.Ended
     words: tuple[str, ...] = ()
-    """Lines of faulthandler."""
+    """Lines of faulthandler, and of libraries that write past Python."""
+    seconds: float = STAGE
+    """Of silence that a stage may take."""
+    name: str = ""
+    """Of the part of the smoke training."""
+    ranks: int = 1
+    for_memory: bool | None = None
+    """The kernel killed for memory meanwhile; None where nobody told."""
+
+    @property
+    def done(self) -> bool:
+        """Every rank came to its end."""
+        return sum(one.done for one in self.lines) >= self.ranks
+
+    def stands_in(self, rank: int = 0) -> str:
+        """Return the stage that a rank began last and did not end, "" for none."""
+        mine = [line for line in self.lines if line.rank == rank]
+        begun = [line.begin for line in mine if line.begin][-1:]
+        return "".join(name for name in begun if name not in {line.end for line in mine})
 
     @property
     def broke_in(self) -> str:
         """The stage in which the child died or hung; "" where it came to its end."""
-        if self.lines and self.lines[-1].done:
-            return ""
-        begun = [one.begin for one in self.lines if one.begin]
-        finished = {one.end for one in self.lines if one.end}
-        return begun[-1] if begun and begun[-1] not in finished else "between stages"
+        return "" if self.done else self.stands_in() or "between stages"
+
+    def death(self, stage: str) -> tuple[float, str]:
+        """Return the limit that it passed in a stage, 0 of a crash, and how it broke and where Python stood."""
+        hung = self.ended.how == "hung"
+        limit = max([self.seconds, *(one.limit for one in self.lines if one.begin == stage)])
+        # shorter than GRACE is only the wait after faulthandler spoke, at the end of the limit
+        if self.ended.seconds >= GRACE:
+            limit = min(limit, self.ended.seconds)
+        lines = [f"no answer in {limit:.0f} s" if hung else self.ended.death, *frames(self.words)]
+        if len(lines) == 1:
+            lines += ["  " + one[:300] for one in self.ended.err.splitlines()[-3:] if one.strip()]
+        return limit if hung else 0.0, "\n".join(lines)
+
+
+def stage_seconds(environment: Mapping[str, str]) -> float:
+    """Return the limit of a silent stage: TUNEDOCTOR_STAGE_SECONDS, else a minute."""
+    try:
+        seconds = float(environment.get("TUNEDOCTOR_STAGE_SECONDS", ""))
+    except ValueError:
+        return STAGE
+    return seconds if 0.0 < seconds <= OVERALL else STAGE
+
+
+def run_script(  # noqa: PLR0913  each is a knob of one child
+    argv: Sequence[str],
+    environment: Mapping[str, str],
+    scratch: str,
+    *,
+    seconds: float,
+    overall: float,
+    idle: float = IDLE,
+    watch: Callable[[list[str]], None] | None = None,
+) -> Run:
+    """Run a script that tells of stages, `scratch` its folder; `watch` takes words about what runs."""
+    lines: list[Line] = []
+    words: list[str] = []
+    allowed = seconds + GRACE
+
+    def heard(text: str) -> float:
+        nonlocal allowed
+        try:
+            line = msgspec.json.decode(text, type=Line)
+        except (msgspec.DecodeError, RecursionError):  # none of the script's
+            words.append(text)
+            # the time is over when faulthandler speaks; a library that prints is alive
+            over = "most recent call first" in text or text.startswith("  File ")
+            return GRACE / 2 if over else allowed
+        lines.append(line)
+        told = line.begin
+        if told:
+            allowed = max(line.limit, seconds) + GRACE
+        elif line.step is not None and line.step.loss is not None:
+            what = "training, step" if line.step.minutes is None else "load, round"
+            told = f"{what} {line.step.number}, loss {line.step.loss:.2f}"
+        if watch and told:
+            watch([told])
+        return allowed
+
+    ended = child.run_lines(
+        argv,
+        heard=heard,
+        silence=allowed,
+        idle=idle,
+        timeout=overall,
+        env=steered(environment, scratch),
+    )
+    return Run(tuple(lines), ended, tuple(words), seconds)
 
 
 @probe(Runtime, seconds=OVERALL + 20.0, deep=True)
@@ -107,43 +207,15 @@ def runtime_of(
     """
     if not at_least(version, OLDEST):
         return Absent(why=f"running the stack needs Python {OLDEST}; the target has {version}")
-    try:
-        limit = float(environment.get("TUNEDOCTOR_STAGE_SECONDS", ""))
-    except ValueError:
-        limit = STAGE
-    limit = limit if 0.0 < limit <= OVERALL else STAGE
     import tempfile  # noqa: PLC0415  only a deep check needs it
 
-    lines: list[Line] = []
-    others: list[str] = []
-
-    def heard(text: str) -> float:
-        try:
-            line = msgspec.json.decode(text, type=Line)
-        except (msgspec.DecodeError, RecursionError):
-            others.append(text)
-            return GRACE / 2
-        lines.append(line)
-        if watch and line.begin:
-            watch([line.begin])
-        return max(line.limit, limit) + GRACE
-
-    ends = time.monotonic() + OVERALL
-    argv = [python, str(SCRIPT), "deep", "--seconds", str(limit), *words]
+    limit, ends = stage_seconds(environment), time.monotonic() + OVERALL
+    argv = [python, SCRIPT, "deep", "--seconds", str(limit), *words]
     runs: list[Run] = []
     while len(runs) <= RESTARTS and (left := ends - time.monotonic()) > 0:
-        lines.clear()
-        others.clear()
         with tempfile.TemporaryDirectory(prefix="doctor-", ignore_cleanup_errors=True) as scratch:
-            ended = child.run_lines(
-                argv,
-                heard=heard,
-                silence=limit + GRACE,
-                idle=IDLE,
-                timeout=left,
-                env=steered(environment, scratch),
-            )
-        runs.append(Run(tuple(lines), ended, tuple(others)))
+            one = run_script(argv, environment, scratch, seconds=limit, overall=left, watch=watch)
+        runs.append(one)
         # what neither told nor began a stage would end so again
         if runs[-1].broke_in in ("", "import torch", "between stages"):
             break
@@ -181,17 +253,14 @@ def fold(runs: Sequence[Run]) -> Runtime:
     for run in runs:
         for line in run.lines:
             if line.end and line.end not in stages:
-                stages[line.end] = Stage(
-                    name=line.end,
-                    outcome="ok" if line.ok else "skipped" if line.skipped else "failed",
-                    error=line.error,
-                    error_type=line.type,
-                    seconds=line.seconds,
-                )
-                datas.append(line.data)
+                told = line.error, line.type, line.seconds
+                stages[line.end] = Stage(line.end, line.outcome, *told)
+                datas.append(_as(line.data, Data) or Data())
                 warnings += line.warnings
         if run.broke_in and run.broke_in not in stages:
-            stages[run.broke_in] = broken(run)
+            limit, error = run.death(run.broke_in)
+            how: Literal["hung", "crashed"] = "hung" if limit else "crashed"
+            stages[run.broke_in] = Stage(run.broke_in, how, error, seconds=limit)
     warnings += paragraphs(runs[0].ended.err)
     distinct = list(dict.fromkeys(w.strip()[:LONGEST] for w in warnings if w.strip()))
     build = next((d for d in datas if d.version or d.file), Data())
@@ -205,33 +274,15 @@ def fold(runs: Sequence[Run]) -> Runtime:
         gpu_available=gpu.available,
         gpu_error=gpu.gpu_error,
         archs=build.archs or gpu.archs,
-        devices=tuple(d for data in datas if (d := _device(data.device)) is not None),
+        devices=tuple(d for data in datas if (d := _as(data.device, RunDevice)) is not None),
         attention=next((d.attention for d in datas if d.attention), ()),
         warnings=tuple(distinct[:MOST_WARNINGS]),
         strays=next((line.strays for run in runs for line in run.lines if line.strays), ()),
     )
 
 
-def broken(run: Run) -> Stage:
-    """Tell how a run broke, with the place where Python stood."""
-    hung = run.ended.how == "hung"
-    limit = max((one.limit for one in run.lines if one.begin == run.broke_in), default=STAGE)
-    # shorter than GRACE is only the wait after faulthandler spoke, at the end of the limit
-    if hung and run.ended.seconds >= GRACE:
-        limit = min(limit, run.ended.seconds)
-    lines = [f"no answer in {limit:.0f} s" if hung else run.ended.death, *frames(run.words)]
-    if len(lines) == 1:
-        lines += ["  " + one[:300] for one in run.ended.err.splitlines()[-3:] if one.strip()]
-    return Stage(
-        name=run.broke_in,
-        outcome="hung" if hung else "crashed",
-        error="\n".join(lines),
-        seconds=limit if hung else 0.0,
-    )
-
-
 _OURS = (
-    *(f'"{SCRIPT.with_name(one)}"' for one in ("deep.py", "telling.py", "start.py")),
+    *(f'"{TARGET / one}"' for one in ("deep.py", "telling.py", "start.py")),
     *('"<frozen', "importlib/__init__.py"),
 )
 """Marks of frames of the script and of the import system, which are none of the tested packages."""
@@ -259,8 +310,8 @@ def paragraphs(text: str) -> list[str]:
     return [one.rstrip("\n") for one in found if one]
 
 
-def _device(told: Any) -> RunDevice | None:  # noqa: ANN401
+def _as(told: Any, kind: type[T]) -> T | None:  # noqa: ANN401  JSON
     try:
-        return msgspec.convert(told, RunDevice) if told else None
+        return msgspec.convert(told, kind) if told else None
     except msgspec.ValidationError:
         return None

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from tunedoctor.facts import Environment, InstallerConfig, Interpreter, Unknown
-from tunedoctor.probing import probe
-from tunedoctor.reading import read, toml
+from tunedoctor.probes.probing import probe
+from tunedoctor.system.reading import read, toml
 from tunedoctor.tables.load import table
 
 SET = "set"

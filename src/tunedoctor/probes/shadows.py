@@ -13,8 +13,8 @@ from itertools import islice
 from typing import Literal, NamedTuple
 
 from tunedoctor.facts import Distribution, Interpreter, Packages, Shadow, Shadows, Unknown
+from tunedoctor.probes.probing import probe
 from tunedoctor.probes.site_folder import editable_home
-from tunedoctor.probing import probe
 from tunedoctor.tables.load import table
 
 LIBRARIES: dict[str, str] = {

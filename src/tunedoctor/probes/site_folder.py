@@ -17,8 +17,8 @@ from typing import NamedTuple
 import msgspec
 
 from tunedoctor.facts import BrokenDistribution, Distribution
-from tunedoctor.reading import TooLargeError, start
-from tunedoctor.versions import LONGEST, normalised, parts
+from tunedoctor.model.versions import LONGEST, normalised, parts
+from tunedoctor.system.reading import TooLargeError, start
 
 _BLOCK = 32 * 1024
 _MOST = 256 * 1024

@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Literal
 
 from tunedoctor.facts import Absent, Container, Host, Knowledge
-from tunedoctor.lazy import pattern
-from tunedoctor.probing import probe
-from tunedoctor.reading import line, read
+from tunedoctor.model.lazy import pattern
+from tunedoctor.model.versions import at_least
+from tunedoctor.probes.probing import probe
+from tunedoctor.system.reading import line, read
 from tunedoctor.tables.load import WheelTable, table, wheel_table
-from tunedoctor.versions import at_least, parts
 
 WINDOWS_11 = 22000
 """First build of Windows 11; its version number still says 10."""
@@ -71,7 +71,7 @@ def linux_host(
 
 def _musl_version(loader: Path) -> str:
     """Return the version that musl's loader prints when it is started alone."""
-    from tunedoctor.child import run  # noqa: PLC0415  few systems have musl
+    from tunedoctor.system.child import run  # noqa: PLC0415  few systems have musl
 
     said = run([str(loader)], timeout=2, limit=4096).err.splitlines()
     return next((one[8:].strip() for one in said if one.startswith("Version ")), "")
@@ -101,7 +101,7 @@ def model(root: Path) -> str:
 def windows_host(version: tuple[int, int, int], machine: str, *, server: bool) -> Host:
     """Make the fact of Windows' own numbers: major, minor and build."""
     major, minor, build = version
-    name = f"Windows {major}" if major >= 10 else f"Windows {major}.{minor}"
+    name = f"Windows {major}"
     if server:
         name = f"Windows Server {SERVERS.get(build, f'build {build}')}"
     elif build >= WINDOWS_11:
@@ -110,16 +110,13 @@ def windows_host(version: tuple[int, int, int], machine: str, *, server: bool) -
 
 
 def _macos(kernel: str, machine: str) -> Host:
-    version = plist_version(read("/System/Library/CoreServices/SystemVersion.plist") or "")
-    if not version or parts(version)[:2] == (10, 16):
-        # the kernel shows 10.16 to programs built for an old macOS, unless this variable says no
-        from tunedoctor.child import run  # noqa: PLC0415
+    from tunedoctor.system.child import run  # noqa: PLC0415
 
-        environment = {**os.environ, "SYSTEM_VERSION_COMPAT": "0"}
-        told = run(["/usr/bin/sw_vers", "-productVersion"], timeout=2, env=environment, limit=4096)
-        version = told.out.strip() if told.ok else ""
-    rosetta = _sysctl("sysctl.proc_translated")[:1] == b"\1"
-    return macos_host(version, kernel, machine, rosetta=rosetta)
+    # the kernel shows 10.16 to programs built for an old macOS, unless this variable says no
+    environment = {**os.environ, "SYSTEM_VERSION_COMPAT": "0"}
+    told = run(["/usr/bin/sw_vers", "-productVersion"], timeout=2, env=environment, limit=4096)
+    rosetta = _sysctl("sysctl.proc_translated") == "1"
+    return macos_host(told.out.strip() if told.ok else "", kernel, machine, rosetta=rosetta)
 
 
 def macos_host(version: str, kernel: str, machine: str, *, rosetta: bool) -> Host:
@@ -134,27 +131,16 @@ def macos_host(version: str, kernel: str, machine: str, *, rosetta: bool) -> Hos
     )
 
 
-def plist_version(text: str) -> str:
-    """Return ProductVersion of SystemVersion.plist; "" where it has none."""
-    behind = text.partition("<key>ProductVersion</key>")[2]
-    return behind.partition("<string>")[2].partition("</string>")[0].strip()
-
-
 def mac_processor() -> str:
     """Return the name of a Mac's processor; "" on other systems."""
-    told = _sysctl("machdep.cpu.brand_string") if sys.platform == "darwin" else b""
-    return told.partition(b"\0")[0].decode("utf-8", "replace")
+    return _sysctl("machdep.cpu.brand_string") if sys.platform == "darwin" else ""
 
 
-def _sysctl(name: str) -> bytes:
-    """Return a kernel setting of macOS as it holds it; nothing where there is none of that name."""
-    import ctypes  # noqa: PLC0415  3 ms that only macOS needs
+def _sysctl(name: str) -> str:
+    """Return a kernel setting of macOS; "" where there is none of that name."""
+    from tunedoctor.system.child import run  # noqa: PLC0415
 
-    size = ctypes.c_size_t(1024)
-    room = ctypes.create_string_buffer(size.value)
-    ask = ctypes.CDLL(None).sysctlbyname
-    failed = ask(name.encode(), room, ctypes.byref(size), None, ctypes.c_size_t(0))
-    return b"" if failed else room.raw[: size.value]
+    return run(["/usr/sbin/sysctl", "-n", name], timeout=2, limit=4096).out.strip()
 
 
 @probe(Container)

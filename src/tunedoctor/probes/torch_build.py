@@ -19,9 +19,9 @@ from tunedoctor.facts import (
     TorchBuild,
     Unknown,
 )
-from tunedoctor.probing import probe
-from tunedoctor.reading import open_regular, read
-from tunedoctor.versions import parts
+from tunedoctor.model.versions import parts
+from tunedoctor.probes.probing import probe
+from tunedoctor.system.reading import open_regular, read
 
 LIBRARIES = ("libtorch_python.so", "torch_python.dll")
 """Where the string lies."""

@@ -4,7 +4,7 @@ The figures are those at which the most was right on reports that neither rules 
 """
 
 from tunedoctor.facts import Errors, Resembles
-from tunedoctor.snapshot import Snapshot
+from tunedoctor.model.snapshot import Snapshot
 
 _LEAST = 0.05
 """Likelihood of the best suspect below which an error resembles nothing: many are of the user's own code."""

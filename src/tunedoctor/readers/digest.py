@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import BinaryIO, NamedTuple
 
 from tunedoctor.readers.paste import shape
-from tunedoctor.reading import encoding
+from tunedoctor.system.reading import encoding
 
 
 def decoded(data: bytes) -> str:

@@ -8,11 +8,11 @@ import msgspec
 
 from tunedoctor import facts as kinds
 from tunedoctor.facts import Fact
+from tunedoctor.model.versions import parts
 from tunedoctor.probes.settings import environment
 from tunedoctor.readers.names import NOTHING, Collected, told, yes_or_no
 from tunedoctor.readers.paste import search, shape
 from tunedoctor.tables.load import table
-from tunedoctor.versions import parts
 
 Os = Literal["linux", "windows", "macos", "other"]
 _WINDOWS_11, _WSL_2 = 22000, 18362

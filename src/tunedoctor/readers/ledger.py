@@ -7,10 +7,10 @@ from functools import cache, lru_cache
 from typing import Any, NamedTuple
 
 from tunedoctor.facts import BrokenDistribution, Distribution, Interpreter, Requirement
-from tunedoctor.lazy import pattern, possible
+from tunedoctor.model.lazy import pattern, possible
+from tunedoctor.model.versions import normalised as pep503
 from tunedoctor.readers.paste import shape as expression
 from tunedoctor.tables.load import table
-from tunedoctor.versions import normalised as pep503
 
 
 @lru_cache(maxsize=4096)

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Literal, NamedTuple
 
 from tunedoctor.facts import InMemory, Interpreter, Requirement, TorchBuild
+from tunedoctor.model.versions import parts
 from tunedoctor.readers.ledger import (
     Entry,
     Statement,
@@ -19,7 +20,6 @@ from tunedoctor.readers.names import version as version_in
 from tunedoctor.readers.paste import shape as expression
 from tunedoctor.readers.prompts import answers, typed_in
 from tunedoctor.tables.wheels import cuda_of
-from tunedoctor.versions import parts
 
 _EXACT = ("pinned", "at", "typed")
 _MARKS = expression("piece.marks")

@@ -13,8 +13,8 @@ from msgspec.structs import fields, replace
 from tunedoctor import facts as kinds
 from tunedoctor.facts import Fact, Part
 from tunedoctor.facts.target import NO_ENVIRONMENT
-from tunedoctor.snapshot import Answer, Snapshot
-from tunedoctor.versions import release
+from tunedoctor.model.snapshot import Answer, Snapshot
+from tunedoctor.model.versions import release
 
 
 class NoTorch(Fact, frozen=True):

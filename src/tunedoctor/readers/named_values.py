@@ -7,6 +7,7 @@ of its kind, so that prose gives nothing. Where a report tells a thing twice, th
 from collections.abc import Iterable
 
 from tunedoctor import facts as kinds
+from tunedoctor.model.versions import normalised
 from tunedoctor.readers.cards import cards_in, cards_of, gpus
 from tunedoctor.readers.host import filled, host, variables
 from tunedoctor.readers.lines import in_forms, in_lines
@@ -16,7 +17,6 @@ from tunedoctor.readers.names import Collected, bare, instead, told, version, ye
 from tunedoctor.readers.paste import Paste, search, shape
 from tunedoctor.readers.prompts import answers, latest
 from tunedoctor.tables.wheels import cuda_of
-from tunedoctor.versions import normalised
 
 _GPU_WORDS = ("cuda", "xpu", "mps", "gpu", "hip", "rocm")
 

@@ -12,7 +12,7 @@ from itertools import accumulate
 from operator import itemgetter
 from typing import TYPE_CHECKING, NamedTuple
 
-from tunedoctor.lazy import folded, literals, pattern
+from tunedoctor.model.lazy import folded, literals, pattern
 from tunedoctor.tables.load import table
 
 if TYPE_CHECKING:

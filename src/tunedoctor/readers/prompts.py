@@ -11,7 +11,7 @@ from functools import lru_cache
 from typing import Literal, NamedTuple
 
 from tunedoctor.facts import Fact, Typed
-from tunedoctor.lazy import pattern
+from tunedoctor.model.lazy import pattern
 from tunedoctor.readers.names import Said, bare, library_of
 from tunedoctor.readers.paste import Paste, rows, search, shape
 from tunedoctor.tables.load import table

@@ -6,6 +6,7 @@ from msgspec.structs import replace
 
 from tunedoctor import facts as kinds
 from tunedoctor.facts import Fact
+from tunedoctor.model.snapshot import NOT_TOLD, Answer, Snapshot
 from tunedoctor.ranking.rank import resembled
 from tunedoctor.readers import (
     hardware,
@@ -21,7 +22,6 @@ from tunedoctor.readers.digest import bounded
 from tunedoctor.readers.merge import NoTorch, merged
 from tunedoctor.readers.paste import Paste
 from tunedoctor.readers.tidy import tidied
-from tunedoctor.snapshot import NOT_TOLD, Answer, Snapshot
 
 Reader = Callable[[Paste], list[Fact]]
 

@@ -183,7 +183,9 @@ def import_torch(paste: Paste) -> list[Fact]:
     return []
 
 
-def _stage(row: str, found: re.Match[str], line: str, below: Sequence[str]) -> kinds.Stage | None:
+def _stage(  # noqa: PLR0911  each form of the text has an end of its own
+    row: str, found: re.Match[str], line: str, below: Sequence[str]
+) -> kinds.Stage | None:
     """Return how an import ended by its line and those below it; None where it went on."""
     signals = table("outputs")["signals"]
     if row == "expired":
@@ -192,6 +194,9 @@ def _stage(row: str, found: re.Match[str], line: str, below: Sequence[str]) -> k
         seconds = int(found["seconds"]) * (60.0 if found["unit"] == "m" else 1.0)
         gone = _status(line, below[:_FAR]) == _NO_ANSWER
         return kinds.Stage("import torch", "hung", seconds=seconds) if gone else None
+    if row == "fatal":
+        inside = any(search("import_words.frame", line) for line in below)
+        return _crashed(signals[found[1].lower()]) if inside else None
     if row == "stack":
         start = 1 if search("import.stack", below[0]) else 0
         own = takewhile(

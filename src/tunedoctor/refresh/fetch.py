@@ -13,13 +13,12 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Mapping
-from email.message import Message
 from hashlib import sha256
-from typing import IO, NamedTuple
+from typing import Any, NamedTuple
 from urllib.parse import unquote, urlsplit, urlunsplit
 
 from tunedoctor import __version__
-from tunedoctor.clean import clean_text
+from tunedoctor.facts.clean import clean_text
 
 MEBI = 1 << 20
 AGENT = f"tunedoctor/{__version__}"
@@ -73,8 +72,7 @@ class Client(NamedTuple):
     def get(self, url: str, *, whole: bool = True) -> bytes:
         """Return the body of a page; not `whole`: b"" as soon as it answers. A password in the URL is never told.
 
-        Raises:
-            FetchError: refused, unreachable, too large, too slow, cut, or redirected to another host.
+        Raises FetchError: refused, unreachable, too large, too slow, cut, or redirected to another host.
         """
         found: list[bytes | FetchError] = []
 
@@ -101,9 +99,8 @@ class Client(NamedTuple):
     def checked(self, url: str, stated: str) -> bytes:
         """Return a file, checked by the sha256 that a page states, if it states one.
 
-        Raises:
-            FetchError: as `get`.
-            RefusedError: the hash is another.
+        Raises FetchError: as `get`.
+        RefusedError: the hash is another.
         """
         data = self.get(url)
         if stated and sha256(data).hexdigest() != stated:
@@ -192,8 +189,7 @@ class Client(NamedTuple):
 def check(url: str, hosts: frozenset[str], status: int = 0) -> None:
     """Refuse other hosts and other schemes; `status` is that of the answer that leads there.
 
-    Raises:
-        FetchError: the URL is not one to be asked.
+    Raises FetchError: the URL is not one to be asked.
     """
     try:
         parts = urlsplit(url)
@@ -225,21 +221,14 @@ class _Redirects(urllib.request.HTTPRedirectHandler):
     def __init__(self, hosts: frozenset[str]) -> None:
         self.hosts = hosts
 
-    def redirect_request(  # noqa: PLR0913  the signature of the base
-        self,
-        req: urllib.request.Request,
-        fp: IO[bytes],
-        code: int,
-        msg: str,
-        headers: Message,
-        newurl: str,
-    ) -> urllib.request.Request | None:
+    def redirect_request(self, *args: Any) -> urllib.request.Request | None:  # noqa: ANN401  those of the base
         """Follow only to allowed hosts, and never from HTTPS to HTTP; a password stays with its host."""
+        req, _, code, _, _, newurl = args
         check(newurl, self.hosts, code)
         if req.full_url.startswith("https:") and not newurl.startswith("https:"):
             place = _plain(newurl)
             raise FetchError(req.full_url, f"leads from HTTPS to {place[:200]}", code, place)
-        new = super().redirect_request(req, fp, code, msg, headers, newurl)  # type: ignore[arg-type]
+        new = super().redirect_request(*args)
         if new and host_of(newurl) != host_of(req.full_url):
             new.remove_header("Authorization")
         return new

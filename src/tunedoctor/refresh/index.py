@@ -12,11 +12,11 @@ from packaging.tags import Tag
 from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
 from packaging.version import InvalidVersion, Version
 
-from tunedoctor.child import run
+from tunedoctor.model.versions import at_least, parts
 from tunedoctor.refresh.fetch import host_of
-from tunedoctor.tables.updated import RELEASE, VARIANT
-from tunedoctor.tables.wheels import cuda_of, in_order
-from tunedoctor.versions import at_least, parts
+from tunedoctor.system.child import run
+from tunedoctor.tables.updated import RELEASE
+from tunedoctor.tables.wheels import VARIANT, cuda_of, in_order
 from tunedoctor.wheels.rules import FAMILIES, index_of
 
 HOSTS = frozenset({"download.pytorch.org", "download-r2.pytorch.org"})
@@ -25,17 +25,12 @@ LONGEST = 2000
 """Characters of a link; longer ones are no file names."""
 OLDEST = "2.0.0"
 """First release that the table holds."""
-_URL = re.compile(r"https?://[^\s/?#]+(?:/[^\s?#]*)?")
 _TAG = re.compile(r"""<(a|base)\s((?:[^<>"']|"[^"<]{0,4000}"|'[^'<]{0,4000}')*+)>""", re.IGNORECASE)
 _ATTRIBUTE = re.compile(
     r"""([a-z][a-z0-9-]*)(?:\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s"'<>]+)))?""", re.IGNORECASE
 )
-_END = re.compile(r"</html\s*>", re.IGNORECASE)
 _LABELS = {"manylinux1": "2.5", "manylinux2010": "2.12", "manylinux2014": "2.17"}
 """Old names of platform tags -> glibc: PEP 513, 571, 599."""
-_PLATFORM = re.compile(
-    r"(?:linux|manylinux(?:1|2010|2014|_2_\d{1,3})|macosx_\d{1,3}_\d{1,3})_(?P<arch>x86_64|aarch64|arm64)"
-)
 
 
 class Indexes(NamedTuple):
@@ -56,17 +51,21 @@ class Indexes(NamedTuple):
 def indexes(asked: str, default: str) -> Indexes:
     """Return the indexes to ask: `asked` or PyTorch's own, and the user's default one, else that of pip and uv.
 
-    Raises:
-        ValueError: `asked` is no HTTP URL.
+    Raises ValueError: `asked` is no HTTP URL.
     """
     torch = asked.strip() or index_of()
-    if not _URL.fullmatch(torch):
+    if not _is_url(torch) or "?" in torch or "#" in torch:
         msg = f"{torch[:100]!r} is no URL of an index"
         raise ValueError(msg)
     default = default or standard_index()
     # a folder in its place has no pages
-    default = f"{default.rstrip('/')}/" if _URL.match(default) else ""
+    default = f"{default.rstrip('/')}/" if _is_url(default) else ""
     return Indexes(torch.rstrip("/") + "/", default)
+
+
+def _is_url(text: str) -> bool:
+    scheme, _, rest = text.partition("://")
+    return scheme in ("http", "https") and bool(rest.partition("/")[0]) and text.split() == [text]
 
 
 def standard_index(uv: str = "uv") -> str:
@@ -149,7 +148,8 @@ def _of_html(data: bytes) -> _Tags:
         for name, *values in _ATTRIBUTE.findall(inside[: LONGEST * 4]):
             found.setdefault(name.lower(), unescape("".join(values)))  # of two the first counts
         rows.append((tag, found))
-    return rows, _END.search(text) is not None
+    _, end, after = text.lower().partition("</html")
+    return rows, bool(end) and after.lstrip()[:1] == ">"
 
 
 class _File(msgspec.Struct, rename="kebab"):
@@ -242,9 +242,14 @@ def wheels_of(project: str, files: Iterable[str]) -> Iterator[tuple[str, Version
 def _family(platform: str) -> str:
     if platform in ("any", "win_amd64"):
         return platform
-    found = _PLATFORM.fullmatch(platform)
-    system = "macos" if platform.startswith("macosx") else "linux"
-    family = f"{system}_{found['arch']}" if found else ""
+    arch = next((one for one in ("x86_64", "aarch64", "arm64") if platform.endswith(one)), "none")
+    name, *numbers = platform.removesuffix(arch).rstrip("_").split("_")
+    floored = len(numbers) == 2 and all(one.isdecimal() and len(one) < 4 for one in numbers)
+    if not (
+        floored if name in ("manylinux", "macosx") else name in ("linux", *_LABELS) and not numbers
+    ):
+        return ""
+    family = f"{'macos' if name == 'macosx' else 'linux'}_{arch}"
     return family if family in FAMILIES else ""
 
 

@@ -1,18 +1,132 @@
-"""The table in use and what pages say -> the rows that change. Pure. A row or a part of one is never dropped."""
+"""What files beside wheels tell, and with that and the table in use what pages say -> the rows that change. Pure.
+
+Beside wheels: METADATA (PEP 566, 658), of whose requirements come CUDA, torch and gfx targets, and the variants of a
+release (PEP 825), NAME-VERSION-variants.json, which tells, as pages do not, for which GPUs a wheel holds code; its
+providers are never run. A row or a part of one is never dropped.
+"""
 
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import msgspec
 from msgspec.structs import replace
+from packaging.metadata import parse_email
+from packaging.requirements import Requirement
 
+from tunedoctor.contracts.requirements import marker_environment
+from tunedoctor.facts import Interpreter
+from tunedoctor.model.versions import at_least, holds, normalised, parts, requirement, within
 from tunedoctor.refresh.index import Builds, python_order
-from tunedoctor.refresh.metadata import Told
+from tunedoctor.tables.gpus import named_as
 from tunedoctor.tables.load import CARRIED
-from tunedoctor.tables.updated import Overlay, checked
-from tunedoctor.tables.wheels import Build, Release, cuda_of, in_order
-from tunedoctor.versions import at_least, parts
+from tunedoctor.tables.updated import RELEASE, Overlay, checked
+from tunedoctor.tables.wheels import VARIANT, Build, Release, cuda_of, in_order
 from tunedoctor.wheels.rules import driver_floor
+
+MOST = 100
+"""Targets of one build."""
+
+
+class Needs(NamedTuple):
+    """The requirements of a wheel that hold on one platform, without extras."""
+
+    requirements: tuple[Requirement, ...]
+
+    @property
+    def variant(self) -> str:
+        """The CUDA variant that the wheel is of: by its cuda-toolkit, else by its CUDA runtime; "cpu" without."""
+        for start in ("cuda-toolkit", "nvidia-cuda-runtime"):
+            for one in self.requirements:
+                for exact in one.specifier if normalised(one.name).startswith(start) else ():
+                    variant = "cu" + "".join(map(str, parts(exact.version)[:2]))
+                    return variant if len(variant) == 5 and exact.operator == "==" else "cpu"
+        return "cpu"
+
+    @property
+    def gfx(self) -> tuple[str, ...]:
+        """Targets (gfx942 …) named by the extras of the rocm package: rocm[device-gfx942]; () for device-all."""
+        extras = {e for one in self.requirements if one.name.lower() == "rocm" for e in one.extras}
+        devices = (e.removeprefix("device-") for e in extras if e.startswith("device-"))
+        return tuple(sorted(d for d in devices if named_as("gfx", d)))
+
+
+def needs(metadata: bytes, family: str, python: str) -> Needs:
+    """Read Requires-Dist of a METADATA file for a platform family and Python ("3.12"); unreadable lines are left."""
+    version, platform = f"{python.rstrip('t')}.1", family.replace("_", "-", 1)
+    machine = platform.partition("-")[2]
+    own = Interpreter(executable="", version=version, platform=platform, machine=machine)
+    lines = map(requirement, parse_email(metadata)[0].get("requires_dist", []))
+    environment = marker_environment(own, None)
+    return Needs(tuple(one for one in lines if one and holds(one, environment)))
+
+
+def admits(one: Needs, torch: str) -> str:
+    """Return how a companion holds torch: "pinned" to exactly this release, "open" if it allows it, else ""."""
+    for wanted in one.requirements:
+        if wanted.name.lower() == "torch":
+            # a wheel of one variant can name its label: ==2.16.0+cu132
+            bare = ",".join(str(each).partition("+")[0] for each in wanted.specifier)
+            if not within(torch, bare):
+                return ""
+            return "pinned" if "==" in bare else "open"
+    return "open"
+
+
+class Told(NamedTuple):
+    """What a file of variants says of a build."""
+
+    code: str
+    """As in the column of the wheel table: "75 80 90 compute_120"."""
+    cuda: str = ""
+    """Oldest CUDA of the driver: "12.8"; "" where none is named."""
+
+
+class _File(msgspec.Struct):
+    variants: dict[str, dict[str, dict[str, list[str]]]] = {}
+    """Label -> namespace -> feature -> values."""
+
+
+def release_of(name: str) -> str:
+    """Return the release of "torch-2.16.0-variants.json"; "" for other files."""
+    version = name.removeprefix("torch-").removesuffix("-variants.json")
+    whole = name == f"torch-{version}-variants.json" and RELEASE.fullmatch(version)
+    return version if whole else ""
+
+
+def told(data: bytes) -> dict[str, Told]:
+    """Return variant (cu132, rocm10.0) -> what is said; one that two labels tell differently is left out.
+
+    Raises ValueError: it is no such file.
+    """
+    try:
+        file = msgspec.json.decode(data, type=_File)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        msg = f"it is no variants.json: {str(error)[:120]}"
+        raise ValueError(msg) from None
+    found: dict[str, set[Told]] = {}
+    for label, properties in file.variants.items():
+        nvidia, amd = properties.get("nvidia", {}), properties.get("amd", {})
+        cuda = next(iter(nvidia.get("cuda_version_lower_bound", ())), "")
+        own = f"cu{cuda.replace('.', '', 1)}"
+        cuda = cuda if VARIANT.fullmatch(own) and cuda_of(own) == cuda else ""
+        code = [word for value in nvidia.get("sm_arch", ()) for word in _words(value)]
+        code += [one for values in amd.values() for one in values if named_as("gfx", one)]
+        # the variant that a label names (cu129, cuda12.9, cuda_12_9), else the one of its CUDA
+        named = label.replace("cuda", "cu").replace("_", "").replace(".", "")
+        variant = next(filter(VARIANT.fullmatch, (label, named, own if cuda else "")), "")
+        if variant and code and len(code) <= MOST:
+            found.setdefault(variant, set()).add(Told(" ".join(code), cuda))
+    return {variant: ones.pop() for variant, ones in found.items() if len(ones) == 1}
+
+
+def _words(value: str) -> list[str]:
+    """Return "75" of 75_real, "compute_120" of 120_virtual, both of CMake's bare 120; targets as 90a count not."""
+    number, _, kind = value.partition("_")
+    if not (number.isdigit() and len(number) in (2, 3)):
+        return []
+    both = [number, f"compute_{number}"]
+    return {"": both, "real": both[:1], "virtual": both[1:]}.get(kind, [])
+
 
 _PAGES = "index_pages"
 """Source of a build of which no list of code is known."""
@@ -65,9 +179,8 @@ def merged(  # noqa: PLR0913  two tables and what was learned
         cuda = sorted({v for _, v, _ in one if v.startswith("cu")})
         told = learned.get(version, Learned())
         unknown = [v for v in cuda if not _drivers(v, told, in_use)]
-        left_out += [
-            f"{version}+{v}: no driver floor is known for CUDA {cuda_of(v)}" for v in unknown
-        ]
+        no_floor = "no driver floor is known for CUDA"
+        left_out += [f"{version}+{v}: {no_floor} {cuda_of(v)}" for v in unknown]
         old = rows.get(version)
         builds = {key: found for key, found in one.items() if key[1] not in unknown}
         linux = {variant for family, variant, _ in builds if family == "linux_x86_64"}
@@ -137,19 +250,10 @@ def _joined(  # noqa: PLR0913  a row, what was seen and told, two tables
             if variant in told.code and (same.carried or not same.code):
                 builds[at] = replace(builds[at], code=told.code[variant].code, source=_METADATA)
         elif new:
-            code, source = _code(version, family, variant, told, rows)
-            builds.append(
-                Build(
-                    variant=variant,
-                    platform=family,
-                    python=" ".join(new),
-                    floor=floor or (_OLD_GLIBC if family.startswith("linux") else ""),
-                    driver=_drivers(variant, told, in_use) if variant.startswith("cu") else "",
-                    code=code,
-                    source=source,
-                    seen=True,
-                )
-            )
+            oldest = floor or (_OLD_GLIBC if family.startswith("linux") else "")
+            driver = _drivers(variant, told, in_use) if variant.startswith("cu") else ""
+            code = _code(version, family, variant, told, rows)
+            builds.append(Build(variant, family, " ".join(new), oldest, driver, *code, seen=True))
     marks = [mark for mark in row.unverified if mark in unsure]
     return replace(row, unverified=marks, builds=tuple(builds))
 
@@ -210,7 +314,7 @@ def least_files(table: Any, project: str) -> int:  # noqa: ANN401
     """
     counted = int(table["pytorch_index"].get("files", {}).get(project, 0))
     if project != "torch":
-        named = {row[project] for row in table["releases"]["items"].values() if row[project]}
+        named = {row[project] for row in table["releases"]["items"].values()} - {"", None}
         return max(counted, len(named))
     least = 0
     for (version, family, _), build in published(table).items():

@@ -1,24 +1,27 @@
 """One update: ask the indexes, lay what they say over the table in use, store it in the cache: whole or not at all."""
 
-import os
+import sys
 import tempfile
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from functools import cache, partial
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
+import msgspec
 from msgspec.structs import replace
+from packaging.version import Version
 
-from tunedoctor.refresh.contracts import learned_contracts
+from tunedoctor.model.versions import at_least, parts
+from tunedoctor.refresh import index, merge
 from tunedoctor.refresh.fetch import Client, FetchError, RefusedError
-from tunedoctor.refresh.index import Builds, Indexes, Link, Page, Wheel, builds_of, parsed, releases
-from tunedoctor.refresh.merge import Learned, least_files, merged
-from tunedoctor.refresh.metadata import Told, admits, needs, release_of, told
-from tunedoctor.tables.load import CARRIED, WHEELS, shipped, wheel_table_with
+from tunedoctor.refresh.index import Builds, Indexes, Link, Page, Wheel, parsed, releases
+from tunedoctor.refresh.merge import Learned, Told, needs, told
+from tunedoctor.state.folder import keep
+from tunedoctor.system.child import run
+from tunedoctor.tables.load import CARRIED, CONTRACTS, WHEELS, shipped, wheel_table_with
+from tunedoctor.tables.small import Contracts
 from tunedoctor.tables.updated import Overlay, UpdatedError, encoded, laid_over, read
-from tunedoctor.versions import at_least, parts
 from tunedoctor.wheels.rules import FAMILIES
 
 Mode = Literal["due", "now", "show"]
@@ -66,13 +69,12 @@ def update(
 
     `mode`: `now` asks within a day too; `show` tells what would change and writes nothing.
 
-    Raises:
-        UpdateError: unreachable, refused, or not to be written.
+    Raises UpdateError: unreachable, refused, or not to be written.
     """
     own = shipped(WHEELS)
     in_use = wheel_table_with(file)
     today = now.astimezone(UTC).date().isoformat()
-    if mode == "due" and _recent(file, now, used=in_use.source == "updated"):
+    if mode == "due" and in_use.source == "updated" and _recent(file, now):
         return Outcome("recent", own["as_of"], in_use.date, in_use.date, str(file))
     if today < in_use.date:
         msg = (
@@ -81,7 +83,7 @@ def update(
         raise UpdateError(msg)
     try:
         said = ask(indexes, in_use.data, client)
-        result = merged(own, in_use.data, said.seen, said.learned, said.files, today)
+        result = merge.merged(own, in_use.data, said.seen, said.learned, said.files, today)
         learned = learned_contracts(in_use.contracts, indexes, client)
         result = result._replace(overlay=replace(result.overlay, contracts=learned.table))
         laid_over(own, result.overlay)  # what can't be read back is not stored
@@ -104,38 +106,25 @@ def update(
     )
 
 
-def _recent(file: Path, now: datetime, *, used: bool) -> bool:
+def _recent(file: Path, now: datetime) -> bool:
     """Tell whether the index was asked within a day before `now`; a time in the future or unreadable is none."""
     try:
-        then = datetime.fromisoformat(read(file).fetched) if used else None
-    except ValueError:  # an UpdatedError is one
+        age = now - datetime.fromisoformat(read(file)[1])
+    except (ValueError, TypeError):  # an UpdatedError is one; a time without a zone
         return False
-    if then is None:
-        return False
-    then = then if then.tzinfo else then.replace(tzinfo=UTC)
-    return timedelta() <= now - then < timedelta(hours=24)
+    return timedelta() <= age < timedelta(hours=24)
 
 
 def write(file: Path, overlay: Overlay, sources: list[str], now: datetime) -> None:
     """Write beside `file`, then rename: whatever fails leaves the old one as it was.
 
-    Raises:
-        UpdateError: the folder can't be made or written, or the disk is full.
+    Raises UpdateError: the folder can't be made or written, or the disk is full.
     """
-    data = encoded(overlay, now.astimezone(UTC).isoformat(timespec="seconds"), sources)
-    name = ""
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=file.parent, prefix=f"{file.name}.", suffix=".part")
-        with os.fdopen(handle, "wb") as stream:
-            stream.write(data)
-            stream.flush()
-            os.fsync(stream.fileno())
-        Path(name).replace(file)
+        data = encoded(overlay, now.astimezone(UTC).isoformat(timespec="seconds"), sources)
+        keep(file, data, alone=False)
     except OSError as error:
-        if name:
-            with suppress(OSError):
-                Path(name).unlink()
         msg = f"{file} can't be written: {error.strerror or error}"
         raise UpdateError(msg) from None
 
@@ -157,13 +146,14 @@ Wheels = tuple[Wheel, ...]
 def ask(indexes: Indexes, table: Any, client: Client) -> Answer:  # noqa: ANN401  a wheel table
     """Read the pages of torch and its companions, and metadata of the releases that the table does not know.
 
-    Raises:
-        RefusedError: a page is cut, is no page, or names fewer files than the table knows; a hash is wrong.
-        FetchError: PyTorch's index can't be had.
+    Raises RefusedError: a page is cut, is no page, or names fewer files than the table knows; a hash is wrong.
+    FetchError: PyTorch's index can't be had.
     """
     own = client._replace(hosts=indexes.hosts)
     pages = {
-        project: _page(own, f"{indexes.torch}{project}/", project, least_files(table, project))
+        project: _page(
+            own, f"{indexes.torch}{project}/", project, merge.least_files(table, project)
+        )
         for project in PROJECTS
     }
     links = {project: page.links for project, page in pages.items()}
@@ -171,14 +161,22 @@ def ask(indexes: Indexes, table: Any, client: Client) -> Answer:  # noqa: ANN401
     items = table["releases"]["items"]
     undefault = {v for v in seen if v not in items or "pypi_default" in items[v]["unverified"]}
     unpaired = {v for v in seen if v in items and "torchvision_pair" in items[v]["unverified"]}
-    files_of_variants = {release_of(one.name): one for one in pages["torch"].variants}
+    files_of_variants = {merge.release_of(one.name): one for one in pages["torch"].variants}
     unread = {v for v in files_of_variants if v in seen and _unread(items.get(v))}
     unsure = [v for v in seen if v in undefault | unpaired | unread][-DETAILED:]
     metadata = cache(partial(_metadata, own))
     companions = {
         project: releases(links[project], project, oldest="0.1") for project in PROJECTS[1:]
     }
-    default, untold = _default(indexes, client) if undefault else ({}, [])
+    default: dict[str, Wheels] = {}
+    untold: list[str] = []
+    if undefault and not indexes.default:
+        untold = ["no default index is known: neither pip nor uv is here to name it"]
+    elif undefault:
+        try:
+            default = releases(_page(client, f"{indexes.default}torch/").links)
+        except FetchError as error:
+            untold = [f"the default index was not read: {error}"]
     learned: dict[str, Learned] = {}
     for version in unsure:
         vision, sure = _companion(version, companions["torchvision"], metadata)
@@ -202,7 +200,7 @@ def ask(indexes: Indexes, table: Any, client: Client) -> Answer:  # noqa: ANN401
     files = {project: page.files(project) for project, page in pages.items()}
     sources = [f"{indexes.torch}{project}/" for project in PROJECTS]
     sources += [indexes.default] if default else []
-    builds = {version: builds_of(wheels) for version, wheels in seen.items()}
+    builds = {version: index.builds_of(wheels) for version, wheels in seen.items()}
     return Answer(builds, learned, files, tuple(sources), tuple(untold))
 
 
@@ -235,16 +233,6 @@ def _metadata(client: Client, link: Link) -> bytes:
         return b""
 
 
-def _default(indexes: Indexes, client: Client) -> tuple[dict[str, Wheels], list[str]]:
-    """Return release -> what the default index has of it; without an answer, why."""
-    if not indexes.default:
-        return {}, ["no default index is known: neither pip nor uv is here to name it"]
-    try:
-        return releases(_page(client, f"{indexes.default}torch/").links), []
-    except FetchError as error:
-        return {}, [f"the default index was not read: {error}"]
-
-
 def _variants(seen: Wheels, client: Client) -> dict[str, str]:
     """Return platform family -> CUDA variant of the wheels of the default index, as far as their metadata tells."""
     found: dict[str, str] = {}
@@ -264,7 +252,7 @@ def _companion(torch: str, seen: Mapping[str, Wheels], metadata_of: Metadata) ->
         if metadata := metadata_of(one.link):
             family = one.family if one.family in _FAMILIES else "linux_x86_64"
             python = one.python if at_least(one.python, "3") else "3.12"
-            how = admits(needs(metadata, family, python), torch)
+            how = merge.admits(needs(metadata, family, python), torch)
             if how == "pinned":
                 return version, True
             allows = allows or (version if how == "open" else "")
@@ -281,3 +269,92 @@ def _gfx(seen: Wheels, metadata_of: Metadata) -> dict[str, Told]:
     one_of = {one.variant: one for one in reversed(seen) if one.variant.startswith("rocm")}
     found = {v: needs(metadata_of(o.link), "linux_x86_64", o.python).gfx for v, o in one_of.items()}
     return {variant: Told(" ".join(gfx)) for variant, gfx in found.items() if gfx}
+
+
+SECONDS = 900.0
+"""For the reading of all wheels: some 60 of CPU where every library has a new release."""
+_LARGEST = 64 << 20
+"""Bytes of a wheel; the largest of the table has 17 MiB."""
+
+
+class NewContracts(NamedTuple):
+    """What wheels told."""
+
+    table: Contracts | None
+    """None where nothing is new: the table in use stays."""
+    changes: tuple[str, ...] = ()
+    untold: tuple[str, ...] = ()
+
+
+def learned_contracts(before: Any, indexes: Indexes, client: Client) -> NewContracts:  # noqa: ANN401  a table
+    """Extend the table in use by the newest release of each of its libraries; `before`: an updated one, or None.
+
+    A new release and the newest known one of each library are read, so that what either asks and lacks is told.
+    """
+    known = shipped(CONTRACTS)
+    if before and before["as_of"] >= known["as_of"]:
+        known = before
+    kept = msgspec.convert(known, Contracts) if known is before else None
+    untold: list[str] = []
+    found: dict[str, dict[Version, Link]] = {}
+    for name in known["releases"] if indexes.default else ():
+        try:
+            found[name] = _wheels_of(name, indexes, client)
+        except FetchError as error:
+            if not error.status:  # the next would take as long
+                untold.append(str(error))
+                break
+    last = {name: Version(known["releases"][name][-1]) for name in found}
+    newest = {name: max(links, default=Version("0")) for name, links in found.items()}
+    young = {name: version for name, version in newest.items() if version > last[name]}
+    table = kept
+    with tempfile.TemporaryDirectory(prefix="doctor-", ignore_cleanup_errors=True) as folder:
+        large = client._replace(limits=client.limits._replace(size=_LARGEST))
+        for name, links in found.items() if young else ():
+            for version in {last[name], young.get(name, last[name])} & links.keys():
+                link = links[version]
+                try:
+                    data = large.checked(link.url, link.sha256)
+                    Path(folder, Path(link.name).name).write_bytes(data)
+                except (FetchError, RefusedError) as error:
+                    untold.append(str(error))
+        try:
+            table = _extended(known, Path(folder)) if young else kept
+        except ValueError as error:
+            untold.append(str(error))
+            young = {}
+    changes = [
+        f"{name} {version}: what it imports of others, and they of it"
+        for name, version in young.items()
+        if table and str(version) in table.releases.get(name, ())
+    ]
+    more = f", and {len(untold) - 1} more" if len(untold) > 1 else ""
+    brief = [f"import contracts of new releases: {untold[0]}{more}"] if untold else []
+    return NewContracts(table, tuple(changes), tuple(brief))
+
+
+def _wheels_of(name: str, indexes: Indexes, client: Client) -> dict[Version, Link]:
+    """Return the releases of a library that this machine or any can read: release -> wheel."""
+    url = f"{indexes.default}{name}/"
+    links = {one.name: one for one in parsed(client.get(url), url).links if not one.yanked}
+    found: dict[Version, Link] = {}
+    for file, version, platforms in index.wheels_of(name, links):
+        fits = any(one == "any" or ("x86_64" in one and "linux" in one) for one in platforms)
+        if fits and not version.is_prerelease and not version.local:
+            found.setdefault(version, links[file])
+    return found
+
+
+def _extended(known: Any, folder: Path) -> Contracts:  # noqa: ANN401  a table
+    """Read wheels in a child of limited time.
+
+    Raises ValueError: it did not come to its end, or told what no table holds.
+    """
+    before = folder / "known.json"
+    before.write_bytes(msgspec.json.encode(known))
+    argv = [sys.executable, "-P", "-m", "tunedoctor.contracts.build", str(before), str(folder)]
+    ended = run(argv, timeout=SECONDS)
+    if not ended.ok:
+        msg = f"reading wheels: {ended.death} {ended.err.strip()[-200:]}".strip()
+        raise ValueError(msg)
+    return msgspec.json.decode(ended.out, type=Contracts)

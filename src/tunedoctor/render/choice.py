@@ -1,11 +1,11 @@
 """The screen of a wheel choice: what to do, why, what else there is, and the commands."""
 
+from tunedoctor.model.wording import counted, many
 from tunedoctor.render.screen import BOUND, Screen, mark
 from tunedoctor.tables.load import table
-from tunedoctor.wheels.answer import Answer
+from tunedoctor.wheels.choose import Answer
 from tunedoctor.wheels.commands import REQUIREMENTS, Commands
 from tunedoctor.wheels.machine import Gpu, Machine
-from tunedoctor.wording import counted, many
 
 INDENT = 11
 NONE = Commands((), (), "", "", "")
@@ -14,9 +14,7 @@ _SYSTEMS = {"linux": "Linux", "wsl": "WSL", "windows": "Windows", "macos": "macO
 
 def render(answer: Answer, screen: Screen) -> str:
     """Return the screen of an answer."""
-    screen.wrap(_machine(answer.machine), INDENT, "machine")
-    if answer.assumed:
-        screen.wrap(", ".join(answer.assumed), INDENT, "assumed")
+    head(answer.machine, answer.assumed, screen)
     if answer.installed:
         screen.wrap(_installed(answer), INDENT, "installed")
     screen.line()
@@ -40,6 +38,13 @@ def render(answer: Answer, screen: Screen) -> str:
     if answer.torch_version is not None:
         screen.next("doctor fix puts it into an environment, and proves it")
     return screen.text()
+
+
+def head(machine: Machine, assumed: tuple[str, ...], screen: Screen) -> None:
+    """Say which machine it is about, and what of it nobody told."""
+    screen.wrap(_machine(machine), INDENT, "machine")
+    if assumed:
+        screen.wrap(", ".join(assumed), INDENT, "assumed")
 
 
 def _head(answer: Answer, screen: Screen) -> None:

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 
 from tunedoctor.data.report import Costs, DataFault, DataFile, Lengths, Report, Spot
+from tunedoctor.model.wording import megabytes
 from tunedoctor.render.screen import Screen, mark
-from tunedoctor.wording import megabytes
 
 _BAR = 40
 _MOST = 6

@@ -1,7 +1,7 @@
 """The manual page of a check."""
 
-from tunedoctor.findings import Check
 from tunedoctor.messages.cause import page_of
+from tunedoctor.model.findings import Check
 from tunedoctor.render.screen import Screen
 
 SECTIONS = ("What it means", "How it is found", "Cures", "When to ignore it", "Seen as")

@@ -2,10 +2,10 @@
 
 from collections.abc import Iterable, Sequence
 
-from tunedoctor.plan import DeletePath, Install, Pin, Plan, Remove, SetEnv, Tell, WriteFile
+from tunedoctor.model.plan import DeletePath, Install, Pin, Plan, Remove, SetEnv, Tell, WriteFile
+from tunedoctor.model.wording import many, megabytes
 from tunedoctor.planning.fix_answer import Answer
 from tunedoctor.render.screen import Screen, mark
-from tunedoctor.wording import many, megabytes
 
 MOST = 12
 """Lines of an explanation that are shown without being asked for."""

@@ -3,7 +3,7 @@
 import shlex
 from collections.abc import Iterator
 
-from tunedoctor.plan import (
+from tunedoctor.model.plan import (
     DeletePath,
     Install,
     NewEnvironment,

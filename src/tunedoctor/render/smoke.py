@@ -4,10 +4,10 @@ from collections.abc import Sequence
 
 import msgspec
 
+from tunedoctor.model.wording import gib
 from tunedoctor.render.screen import Screen, mark
 from tunedoctor.smoke.answer import Answer, Blame
 from tunedoctor.smoke.stages import SmokeStage
-from tunedoctor.wording import gib
 
 NAME = 17
 SECONDS = 72

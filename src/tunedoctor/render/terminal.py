@@ -2,11 +2,11 @@
 
 import shlex
 
-from tunedoctor.cure import Advice, Command
+from tunedoctor.diagnosis.report import Report, ReportFinding
 from tunedoctor.facts.target import NO_ENVIRONMENT, NOT_RUN
+from tunedoctor.model.findings import Advice, Command
+from tunedoctor.model.wording import ago, counted, gib, listed, many
 from tunedoctor.render.screen import BOUND, Screen, mark
-from tunedoctor.report import Report, ReportFinding
-from tunedoctor.wording import ago, counted, gib, listed, many
 
 _FAINT = 0.05
 """Likelihood below which only the first suspect is shown."""

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from functools import partial
 from typing import NamedTuple
 
-from tunedoctor.running.tail import Tail
+from tunedoctor.running.deaths import Tail
 
 
 class NotStartedError(Exception):
@@ -40,8 +40,13 @@ def run(argv: Sequence[str]) -> Ran:
 
 
 def _run_posix(argv: Sequence[str]) -> Ran:
-    from tunedoctor.running.signals import Passing  # noqa: PLC0415  not on Windows
-    from tunedoctor.running.streams import Pump, fit, open_streams, own_terminal  # noqa: PLC0415
+    from tunedoctor.running.streams import (  # noqa: PLC0415  not on Windows
+        Passing,
+        Pump,
+        fit,
+        open_streams,
+        own_terminal,
+    )
 
     passing = Passing(own_group=not own_terminal())
     began = time.monotonic()

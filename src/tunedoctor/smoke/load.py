@@ -8,8 +8,8 @@ from typing import Any, NamedTuple, Self
 import msgspec
 
 from tunedoctor.facts import Host, KernelLog, NvidiaGpu, NvidiaGpus, PciBus, Xid
+from tunedoctor.model.snapshot import Snapshot
 from tunedoctor.smoke.stages import SmokeStage, stage
-from tunedoctor.snapshot import Snapshot
 
 EVERY = 5.0
 """Seconds between two readings; each asks the driver in a child of its own."""
@@ -92,7 +92,7 @@ def reader_of(snapshot: Callable[[], Snapshot]) -> Callable[[], Reading]:
     def read() -> Reading:
         from tunedoctor.probes.gpus import kernel_log  # noqa: PLC0415  for long loads alone
         from tunedoctor.probes.nvidia import nvidia  # noqa: PLC0415
-        from tunedoctor.probing import examine  # noqa: PLC0415
+        from tunedoctor.probes.probing import examine  # noqa: PLC0415
 
         given = [fact for kind in (Host, PciBus) if (fact := snapshot().find(kind)) is not None]
         probes = [one.tunedoctor_probe for one in (nvidia, kernel_log)]  # type: ignore[attr-defined]

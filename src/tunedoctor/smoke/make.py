@@ -1,14 +1,14 @@
 """Run the smoke training and answer: parts in turn, facts into the Snapshot, verdict, blame."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import msgspec
 
-from tunedoctor.engine import diagnose
+from tunedoctor.diagnosis.engine import diagnose
 from tunedoctor.facts import (
     Errors,
     ErrorText,
@@ -19,21 +19,20 @@ from tunedoctor.facts import (
     Target,
     TorchBuild,
 )
-from tunedoctor.findings import Check
 from tunedoctor.memory.config import shape_of
 from tunedoctor.memory.parsing import LARGEST, parsed
 from tunedoctor.memory.peak import peak
 from tunedoctor.memory.run import Run as TrainingRun
 from tunedoctor.memory.shape import MemoryModelError
 from tunedoctor.memory.stacks import STACKS
+from tunedoctor.model.findings import Check
+from tunedoctor.model.snapshot import Snapshot
 from tunedoctor.probes.imports import texts
-from tunedoctor.reading import read_regular
-from tunedoctor.smoke.answer import Answer
-from tunedoctor.smoke.blame import Findings, blames_of
+from tunedoctor.probes.runtime import Run
+from tunedoctor.smoke.answer import Answer, Findings, blames_of
 from tunedoctor.smoke.load import Reading, Watching, facts_of_load, load_of, stages_of_load
-from tunedoctor.smoke.script import OVERALL, Part, Run, Watch, run_part
-from tunedoctor.smoke.stages import SmokeStage, data_of, stages_of
-from tunedoctor.snapshot import Snapshot
+from tunedoctor.smoke.stages import OVERALL, Part, SmokeStage, data_of, run_part, stages_of
+from tunedoctor.system.reading import read_regular
 
 NAMED = ("torch", "transformers", "peft", "tokenizers", "safetensors", "accelerate", "bitsandbytes")
 PRINTED = re.compile(r"\w+(?:\.\w+)*(?:Error|Exception|Interrupt): ")
@@ -86,7 +85,11 @@ def parts_of(asked: Asked) -> tuple[Part, ...]:
 
 
 def run_all(
-    asked: Asked, python: str, environment: Mapping[str, str], watch: Watch, watching: Watching
+    asked: Asked,
+    python: str,
+    environment: Mapping[str, str],
+    watch: Callable[[list[str]], None],
+    watching: Watching,
 ) -> list[Run]:
     """Run the parts in turn; the first failure of what nothing trains without ends it.
 
@@ -119,7 +122,7 @@ def made(  # noqa: PLR0913  all that is known
     built, trained = data_of(runs[0], "build"), data_of(runs[0], "train")
     smoke = _smoke(runs, stages, asked)
     told = snapshot.having(smoke, *_facts(runs, stages))
-    loads = [one for one in runs if one.part.name == "load"]
+    loads = [one for one in runs if one.name == "load"]
     load = None
     if loads:
         load = load_of(data_of(loads[0], "load"), data_of(loads[0], "load speed"), readings)
@@ -131,24 +134,23 @@ def made(  # noqa: PLR0913  all that is known
     answer = msgspec.structs.replace(
         not_started(snapshot, ""),
         verdict="findings" if any(b.severity == "error" for b in blames) else "ready",
-        model=smoke.model,
-        device=smoke.device,
-        device_name=smoke.device_name,
-        half=smoke.half,
         stages=stages,
         blames=blames,
-        losses=smoke.losses,
-        tokens_per_second=smoke.tokens_per_second,
-        peak=smoke.peak,
-        memory_total=smoke.memory_total,
         libraries=_whole(built.get("libraries")),
         allocated=_whole(trained.get("allocated")),
         forecast=forecast(asked.model, built) if asked.model else None,
-        ranks=smoke.ranks,
         load=load,
         seconds=round(seconds, 2),
+        **{name: getattr(smoke, name) for name in _OF_THE_FACT},
     )
     return Made(answer, told)
+
+
+_OF_THE_FACT = (
+    *("model", "device", "device_name", "half", "losses"),
+    *("tokens_per_second", "peak", "memory_total", "ranks"),
+)
+"""Fields that answer and fact share."""
 
 
 def not_started(snapshot: Snapshot, why: str) -> Answer:
@@ -211,7 +213,7 @@ def _facts(
     for run in runs if any(one.bad for one in stages) else ():
         # workers and ranks tell theirs on standard error alone
         found = dict.fromkeys(x.strip() for x in run.ended.err.splitlines() if PRINTED.match(x))
-        errors += [ErrorText(text=text, where=run.part.name) for text in list(found)[-10:]]
+        errors += [ErrorText(text=text, where=run.name) for text in list(found)[-10:]]
     return (runtime, Errors(errors=tuple(errors))) if errors else (runtime,)
 
 

@@ -1,19 +1,63 @@
-"""Judge each stage of a run: how it went, what it found in words, what it means for training."""
+"""Run a part of the smoke training in the target, and judge its stages: how each went, and what it found in words."""
 
-from collections.abc import Mapping
-from typing import Any, Literal
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Mapping
+from typing import Any, Literal, NamedTuple
 
 import msgspec
 
-from tunedoctor.clean import clean_text
 from tunedoctor.facts import Stage
-from tunedoctor.probes.runtime import frames
-from tunedoctor.smoke.script import Line, Run
+from tunedoctor.facts.clean import clean_text
+from tunedoctor.model.wording import gib, listed
+from tunedoctor.probes.runtime import IDLE, SCRIPT, STAGE, Line, Run, run_script
+from tunedoctor.running.deaths import killed_for_memory, kills_now
 from tunedoctor.tables.load import table
-from tunedoctor.wording import gib, listed
 
 Outcome = Literal["ok", "failed", "crashed", "hung", "skipped"]
 TABLE: Any = table("smoke_reasons")
+OVERALL = 1800.0
+"""Seconds of one part."""
+
+
+class Part(NamedTuple):
+    """A part of the smoke training: its arguments and limits."""
+
+    name: str
+    arguments: tuple[str, ...] = ()
+    ranks: int = 1
+    seconds: float = STAGE
+    """Without a word inside a stage; the script grants imports twice that, and says so."""
+    idle: float = IDLE
+    overall: float = OVERALL
+
+
+def run_part(
+    part: Part, python: str, environment: Mapping[str, str], watch: Callable[[list[str]], None]
+) -> Run:
+    """Run one part with `python`; `watch` takes words about what runs."""
+    before = kills_now()
+    with tempfile.TemporaryDirectory(prefix="doctor-", ignore_cleanup_errors=True) as scratch:
+        seconds = str(part.seconds)
+        argv = [SCRIPT, part.name, "--seconds", seconds, "--scratch", scratch]
+        if part.ranks > 1:  # a rendezvous of its own on a port that is free
+            torchrun = ["-m", "torch.distributed.run", "--standalone", "--max-restarts", "0"]
+            argv = [*torchrun, "--nproc-per-node", str(part.ranks), *argv]
+        run = run_script(
+            [python, *argv, *part.arguments],
+            {**environment, "OMP_NUM_THREADS": "1"},
+            scratch,
+            seconds=part.seconds,
+            overall=part.overall,
+            idle=part.idle,
+            watch=watch,
+        )
+    for_memory = None
+    if not run.ended.ok and sys.platform == "linux":
+        time.sleep(0.1)  # the kernel's counters lag behind the death
+        for_memory = killed_for_memory(before, kills_now())
+    return run._replace(name=part.name, ranks=part.ranks, for_memory=for_memory)
 
 
 class SmokeStage(msgspec.Struct, frozen=True, kw_only=True):
@@ -58,12 +102,15 @@ def stages_of(run: Run) -> tuple[SmokeStage, ...]:
     Of several ranks a stage is told once: as the worst of them had it, with the ranks that did not come so far.
     """
     found = [_told(line) for line in run.lines if line.end]
-    begun = {rank: _open(run, rank) for rank in range(run.part.ranks)}
-    if run.part.ranks > 1:
+    begun = {rank: run.stands_in(rank) for rank in range(run.ranks)}
+    if run.ranks > 1:
         told: dict[str, list[SmokeStage]] = {}
         for one in found:
             told.setdefault(one.name, []).append(one)
-        found = [next((s for s in many if s.bad), min(many, key=_rank)) for many in told.values()]
+        found = [
+            next((s for s in many if s.bad), min(many, key=lambda one: one.rank))
+            for many in told.values()
+        ]
         failed = next((i for i, one in enumerate(found) if one.bad), None)
         if failed is not None:
             error = "; ".join(filter(None, [found[failed].error, *_left_behind(run, begun)]))
@@ -71,12 +118,8 @@ def stages_of(run: Run) -> tuple[SmokeStage, ...]:
             return tuple(found)
     broken = [_broken(run, name, rank) for rank, name in begun.items() if name][:1]
     if not run.done and not broken and not any(one.bad for one in found):
-        broken = [_broken(run, f"start {run.part.name}", 0)]
+        broken = [_broken(run, f"start {run.name}", 0)]
     return tuple(found + broken)
-
-
-def _rank(one: SmokeStage) -> int:
-    return one.rank
 
 
 def _left_behind(run: Run, begun: dict[int, str]) -> list[str]:
@@ -88,18 +131,11 @@ def _left_behind(run: Run, begun: dict[int, str]) -> list[str]:
     ]
 
 
-def _open(run: Run, rank: int) -> str:
-    """Return the stage that a rank began and did not end, "" for none."""
-    mine = [line for line in run.lines if line.rank == rank]
-    begun = [line.begin for line in mine if line.begin][-1:]
-    return "".join(name for name in begun if name not in {line.end for line in mine})
-
-
 def _told(line: Line) -> SmokeStage:
     step, reason = line.data.get("at_step"), str(line.data.get("reason", ""))
     return stage(
         line.end,
-        "ok" if line.ok else "skipped" if line.skipped else "failed",
+        line.outcome,
         seconds=line.seconds,
         says=says(line.end, line.data) if line.ok else "",
         note=clean_text(str(line.data.get("note", ""))),
@@ -111,20 +147,15 @@ def _told(line: Line) -> SmokeStage:
 
 
 def _broken(run: Run, name: str, rank: int) -> SmokeStage:
-    hung = run.ended.how == "hung"
-    limits = [line.limit for line in run.lines if line.begin == name]
-    limit = min(max([run.part.seconds, *limits]), run.ended.seconds or run.part.seconds)
-    lines = [f"no answer in {limit:.0f} s" if hung else run.ended.death, *frames(run.words)]
-    if len(lines) == 1:
-        lines += ["  " + one[:300] for one in run.ended.err.splitlines()[-3:] if one.strip()]
+    limit, error = run.death(name)
     steps = [line.step.number for line in run.lines if line.step and line.step.number]
     killed = "killed-for-memory" if run.for_memory else "killed"
     return stage(
         name,
-        "hung" if hung else "crashed",
-        seconds=limit if hung else 0.0,
-        error=clean_text("\n".join(lines)),
-        reason="hung" if hung else killed if run.ended.death == "signal SIGKILL" else "crashed",
+        "hung" if limit else "crashed",
+        seconds=limit,
+        error=clean_text(error),
+        reason="hung" if limit else killed if run.ended.death == "signal SIGKILL" else "crashed",
         at_step=steps[-1] + 1 if steps and name == "train" else None,
         rank=rank,
     )

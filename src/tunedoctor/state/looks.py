@@ -14,9 +14,8 @@ from typing import Any, TypeVar
 import msgspec
 
 from tunedoctor.facts import Interpreter
-from tunedoctor.reading import read_regular
-from tunedoctor.state.failure import FailureError
-from tunedoctor.state.state_folder import entry_of, fault, keep, make_entry
+from tunedoctor.state.folder import FailureError, entry_of, fault, keep, make_entry
+from tunedoctor.system.reading import read_regular
 
 T = TypeVar("T")
 _LARGEST = 8 << 20

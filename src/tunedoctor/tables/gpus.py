@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from tunedoctor.lazy import pattern
+from tunedoctor.model.lazy import pattern
 from tunedoctor.tables.load import rows, table
 
 Row = dict[str, Any]
@@ -117,20 +117,24 @@ def _only(rows: Iterable[Row], column: str) -> str:
 
 def _key(name: str) -> str:
     """Old drivers leave "NVIDIA " or "AMD " out; torch adds the profile of a MIG device."""
-    name = re.sub(r" MIG \d+[cg]\..*$", "", name.strip()[:200])
-    return re.sub(r"^(?:NVIDIA|AMD) ", "", name)
+    name = name.strip()[:200].partition(" MIG ")[0]
+    return name.removeprefix("NVIDIA ").removeprefix("AMD ")
 
 
-_FAMILY = pattern(r"^(?:GeForce|Tesla|Quadro|Radeon|Instinct) ")
+def _model_of(name: str) -> str:
+    """Return the name without its family, in small letters."""
+    family, _, rest = name.partition(" ")
+    known = rest and family in ("GeForce", "Tesla", "Quadro", "Radeon", "Instinct")
+    return (rest if known else name).lower()
 
 
 def _like(index: dict[str, list[Row]], words: str) -> list[list[Row]]:
-    wanted = _FAMILY.sub("", _key(words)).lower()
+    wanted = _model_of(_key(words))
     if not wanted:
         return []
     whole = pattern(rf"(?<![a-z0-9]){re.escape(wanted)}(?![a-z0-9])")
     hit = {name: rows for name, rows in index.items() if whole.search(name.lower())}
-    exact = [rows for name, rows in hit.items() if _FAMILY.sub("", name).lower() == wanted]
+    exact = [rows for name, rows in hit.items() if _model_of(name) == wanted]
     return exact or list(hit.values())
 
 
@@ -139,25 +143,13 @@ def _by(vendor: Literal["nvidia", "amd"], column: Literal["names", "pci"]) -> di
     """Return name or PCI device id -> the rows that have it, without those that nobody read."""
     found: dict[str, list[Row]] = {}
     for row in table("gpus")[vendor]:
-        if any(note.startswith(_NOTHING_READ) for note in row["unverified"]):
-            continue
-        for one in row[column]:
+        read = not any(note.startswith(_NOTHING_READ) for note in row["unverified"])
+        doubted = row.get("doubted", ())
+        for one in (i for i in row[column] if i not in doubted) if read else ():
             # PCI probes see the device: rows of NVIDIA may name its subsystem too, those of AMD name the vendor
             key = _key(one) if column == "names" else one.split(":")[vendor == "amd"]
             if row not in (same := found.setdefault(key, [])):
                 same.append(row)
-    if (
-        column == "pci" and vendor == "nvidia"
-    ):  # ids that came after the rows, where one has their name
-        for new in table("gpus")["pci_newer"]:
-            brand, _, device = new["id"].partition(":")
-            named = _by("nvidia", "names").get(_key(new["name"].partition(" ")[2]))
-            if brand == "10de" and device not in found and named:
-                found[device] = named
-    elif column == "pci":  # a note such as "gfx of 1902 parts" doubts one id of a row, not the row
-        notes = "\n".join(note for row in table("gpus")["amd"] for note in row["unverified"])
-        for id_ in re.findall(r"gfx of (\w{4}) parts", notes):
-            found.pop(id_, None)
     return found
 
 
@@ -215,9 +207,9 @@ def cards_like(words: str) -> tuple[Card, ...]:
 
 
 def _words(text: str) -> list[str]:
-    spaced = re.sub(r"(\d)\s+(gb|gib)\b", r"\1gb", text.lower()[:120]).replace("gib", "gb")
-    spaced = re.sub(r"\b(rtx|rx|gtx)(\d)", r"\1 \2", spaced)
-    spaced = re.sub(r"(\d{4})(ti|super|xtx|xt|gre)\b", r"\1 \2", spaced)
+    spaced = text.lower()[:120]
+    for shape, spelt in table("cards")["spellings"]:
+        spaced = re.sub(shape, spelt, spaced)
     return [one for one in re.findall(r"[a-z0-9]+", spaced) if one not in table("cards")["brands"]]
 
 

@@ -7,15 +7,15 @@ facts in `env` too; "symptom" rows fire only where an error text says so, since 
 import re
 from collections.abc import Mapping
 from functools import cache
-from typing import Any, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 import msgspec
 
-from tunedoctor.facts import Environment, Errors, Packages, TorchBuild, Unknown
-from tunedoctor.lazy import pattern
+from tunedoctor.facts import Environment, Errors, ErrorText, Packages, TorchBuild
+from tunedoctor.model.lazy import pattern
+from tunedoctor.model.versions import pep440, within
 from tunedoctor.tables.load import rows as every
 from tunedoctor.tables.load import table
-from tunedoctor.versions import pep440, within
 
 Severity = Literal["error", "warning", "note"]
 
@@ -37,7 +37,10 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     """Installed, and outside."""
     absent: tuple[str, ...] = ()
     """Not installed."""
-    env: dict[str, Any] = {}
+    env: dict[str, str] = {}
+    """Variables that have these values."""
+    no_cuda: bool = False
+    """The build has no CUDA for sure; of other builds the packages cannot tell whether there is a GPU."""
     symptom: str = ""
     """Regular expression over an error text."""
     cause: str = ""
@@ -78,28 +81,25 @@ def rows(check: str) -> tuple[Row, ...]:
 
 def broken_pairs(
     check: str,
-    packages: Packages | Unknown | None,
-    torch: TorchBuild | Unknown | None = None,
-    environment: Environment | Unknown | None = None,
-    errors: Errors | Unknown | None = None,
+    packages: Packages,
+    torch: TorchBuild,
+    environment: Environment | None = None,
+    errors: Errors | None = None,
 ) -> tuple[Broken, ...]:
     """Return the rows of a check that fire, errors first, in the order of the table.
 
     The release of torch is that of the build where there is one. Where packages are not told, or in part only, a
     package that is not named may have any version: then an error text decides, if no other cause has the same.
     """
-    build = torch if isinstance(torch, TorchBuild) else None
-    told = packages if isinstance(packages, Packages) else None
-    installed = versions_of(told, build)
-    texts = [one.text for one in errors.errors] if isinstance(errors, Errors) else []
+    installed, seen = versions_of(packages, torch), errors.errors if errors else ()
     found: list[Broken] = []
     for row in rows(check):
-        fits = _versions_fit(row, installed, complete=told is not None and told.complete)
-        belied = _belied(row, installed, errors) if fits is False else ""
-        said = _said(row, texts) if belied or fits is not False else ""
-        fires = row.trigger == "versions" or (
-            row.trigger == "versions+env" and _facts_fit(row.env, build, environment)
-        )
+        fits = _versions_fit(row, installed, complete=packages.complete)
+        belied = _belied(row, installed, seen) if fits is False else ""
+        said = _said(row, seen) if belied or fits is not False else ""
+        holds = all(environment and environment.get(n) == v for n, v in row.env.items())
+        holds = holds and (not row.no_cuda or torch.accelerator in ("cpu", "mps"))
+        fires = row.trigger == "versions" or (row.trigger == "versions+env" and holds)
         if belied or (fits and (said or fires)) or (fits is None and said and not row.generic):
             versions = {n: installed[n] for n in row.names if n in installed}
             if belied:
@@ -110,12 +110,10 @@ def broken_pairs(
     return tuple(found)
 
 
-def versions_of(packages: Packages | None, torch: TorchBuild | None) -> dict[str, str]:
+def versions_of(packages: Packages, torch: TorchBuild) -> dict[str, str]:
     """Return name -> version; torch as its own files state it, since metadata lack the local label."""
-    found = {one.name: one.version for one in packages.distributions} if packages else {}
-    if torch is not None and torch.version:
-        found["torch"] = torch.version
-    return found
+    found = {one.name: one.version for one in packages.distributions}
+    return found | ({"torch": torch.version} if torch.version else {})
 
 
 def _versions_fit(row: Row, installed: Mapping[str, str], *, complete: bool) -> bool | None:
@@ -134,24 +132,20 @@ def _versions_fit(row: Row, installed: Mapping[str, str], *, complete: bool) -> 
     return None if unknown else True
 
 
-def _belied(row: Row, installed: Mapping[str, str], errors: Errors | Unknown | None) -> str:
+def _belied(row: Row, installed: Mapping[str, str], errors: tuple[ErrorText, ...]) -> str:
     """Return the package of a row whose stated version the traceback gives the lie; "" for none.
 
     The error is the row's own, the other versions are those of the row, and the frame that failed lies in the package.
     """
-    if row.generic or not row.symptom or not isinstance(errors, Errors):
-        return ""
     there = {name: spec for name, spec in row.when.items() if name in installed}
     off = [n for n, spec in there.items() if spec != "*" and not _inside(installed[n], spec)]
     if len(off) != 1 or len(there) < 2 or row.when_not or row.absent:
         return ""
     folder = off[0].replace("-", "_")
-    for error in errors.errors:
-        if error.frames and _expression(row.symptom).search(error.text):
-            file = error.frames[-1].file.replace("\\", "/")
-            if f"/{folder}/" in file:
-                return off[0]
-    return ""
+    own = [one for one in errors if one.frames] if row.symptom and not row.generic else []
+    failed = (e.frames[-1].file for e in own if _expression(row.symptom).search(e.text))
+    inside = any(f"/{folder}/" in file.replace("\\", "/") for file in failed)
+    return off[0] if inside else ""
 
 
 @cache
@@ -166,31 +160,14 @@ def _expression(symptom: str) -> re.Pattern[str]:
     return pattern(symptom)
 
 
-def _said(row: Row, texts: list[str]) -> str:
+def _said(row: Row, errors: tuple[ErrorText, ...]) -> str:
     """Return the line of an error from where the row's expression matches."""
-    for text in texts if row.symptom else ():
+    for text in (one.text for one in errors if row.symptom):
         if found := _expression(row.symptom).search(text):
             end = text.find("\n", found.end())
             line = text[found.start() : end if end >= 0 else None]
             return " ".join(line.split())[:160]
     return ""
-
-
-def _facts_fit(
-    env: Mapping[str, Any], torch: TorchBuild | None, environment: Environment | Unknown | None
-) -> bool:
-    """Tell whether the facts of `env` are known to hold; a key that nobody knows does not."""
-    for key, want in env.items():
-        if key == "env_var":
-            told = environment if isinstance(environment, Environment) else None
-            holds = told is not None and all(told.get(name) == v for name, v in want.items())
-        else:
-            # a build without CUDA for sure has none; of other builds the packages cannot tell
-            none = torch is not None and torch.accelerator in ("cpu", "mps")
-            holds = key == "cuda_available" and want is False and none
-        if not holds:
-            return False
-    return True
 
 
 def bitsandbytes_cuda(version: str) -> tuple[int, ...]:

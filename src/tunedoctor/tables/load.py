@@ -74,14 +74,14 @@ def wheel_table_with(file: Path) -> WheelTable:
     from tunedoctor.tables.updated import UpdatedError, laid_over, read  # noqa: PLC0415  few have it
 
     try:
-        updated = read(file)
-        if updated.overlay.as_of < date:
+        overlay, _ = read(file)
+        if overlay.as_of < date:
             return own  # this doctor is newer than the last update
-        merged = laid_over(data, updated.overlay)
+        merged = laid_over(data, overlay)
     except UpdatedError as error:
         return own._replace(problem=f"{file} is left out: {error}")
-    contracts = msgspec.to_builtins(updated.overlay.contracts)
-    return WheelTable(merged, updated.overlay.as_of, "updated", contracts=contracts)
+    contracts = msgspec.to_builtins(overlay.contracts)
+    return WheelTable(merged, overlay.as_of, "updated", contracts=contracts)
 
 
 _MAC = {"CACHE": "Caches", "STATE": "Application Support", "CONFIG": "Application Support"}

@@ -8,7 +8,7 @@ from typing import Literal
 
 import msgspec
 
-from tunedoctor.tables.load import table
+from tunedoctor.tables.load import rows, table
 
 Use = Literal["text", "data"]
 
@@ -56,8 +56,7 @@ class Kind(msgspec.Struct, frozen=True):
 @cache
 def kinds(use: Use) -> tuple[Kind, ...]:
     """Return the kinds that redaction ("text") or `doctor data` looks for, in that order."""
-    every = msgspec.convert(table("secrets")["kinds"], tuple[Kind, ...])
-    return tuple(one for one in every if one.use in (use, "both"))
+    return tuple(one for one in rows("secrets", "kinds", Kind) if one.use in (use, "both"))
 
 
 @cache

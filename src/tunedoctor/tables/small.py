@@ -1,24 +1,19 @@
-"""The small tables, a question or two each; what a table holds stands in its own `how_to_read` or source."""
+"""The small tables, a question or two each, in the order of their names; what one holds stands in the table itself."""
 
 import re
 from functools import cache
-from typing import Annotated, Any, Literal, NamedTuple
+from typing import Annotated, Any, Literal
 
 import msgspec
 
+from tunedoctor.model.versions import normalised, pep440, release, within
 from tunedoctor.tables.load import rows, table
-from tunedoctor.versions import normalised, pep440, release, within
-
-# config_defaults.json: what transformers' config classes fill in
 
 
 def defaults_of(model_type: str) -> dict[str, Any]:
     """Return the values of a model type's config class; {} where they are not known."""
     found: dict[str, Any] = table("config_defaults")["types"].get(model_type, {})
     return found
-
-
-# good_sets.json: versions that resolve and train together
 
 
 def good_set(torch: str = "", transformers: str = "", python: str = "") -> dict[str, str]:
@@ -39,8 +34,6 @@ def good_set(torch: str = "", transformers: str = "", python: str = "") -> dict[
             return row
     return {}
 
-
-# import_contracts.json: names that releases of a library import from a neighbour, and releases of it that lack them
 
 Name = Annotated[str, msgspec.Meta(pattern=r"\A[a-z0-9][a-z0-9-]{0,80}\Z")]
 Release = Annotated[str, msgspec.Meta(pattern=r"\A\d[\w.!]{0,40}\Z")]
@@ -71,9 +64,6 @@ class Contracts(msgspec.Struct, frozen=True):
     as_of: str = ""
 
 
-# imports.json: what is imported of a stack, and the stages that tell of it
-
-
 @cache
 def late_stages() -> frozenset[str]:
     """Return the stages of what a library loads only when it is asked for: "trl SFTTrainer"."""
@@ -90,9 +80,6 @@ def module_of(stage: str) -> str:
     return stage.removeprefix("import ").partition(" ")[0]
 
 
-# model_types.json: the first transformers that knew a model type
-
-
 def first_transformers(model: str) -> str:
     """Return the first release that knows a model type ("qwen3" -> "4.51.0"), or a class of it ("Qwen3ForCausalLM").
 
@@ -104,18 +91,17 @@ def first_transformers(model: str) -> str:
         return known[model]
     if model in data["in_before"]:
         return str(data["before"])
-    plain = _plain(re.sub(r"(?:For[A-Z]\w*|Model|Config|Tokenizer(?:Fast)?|Processor)$", "", model))
-    return next((since for name, since in known.items() if _plain(name) == plain), "")
+    head = model.partition("For")[0].removesuffix("Fast")
+    for end in ("Model", "Config", "Tokenizer", "Processor"):
+        head = head.removesuffix(end)
+    return next((since for name, since in known.items() if _plain(name) == _plain(head)), "")
 
 
 def _plain(name: str) -> str:
-    return re.sub(r"[^a-z0-9]", "", name.lower())
+    return "".join(filter(str.isalnum, name.lower()))
 
 
-# models.json: shapes of popular models
-
-
-class ModelRow(NamedTuple):
+class ModelRow(msgspec.Struct, frozen=True):
     """One model of the table."""
 
     name: str
@@ -127,13 +113,7 @@ class ModelRow(NamedTuple):
 
 def models() -> tuple[ModelRow, ...]:
     """Return all models of the table, in its order."""
-    rows = table("models")["models"].items()
-    return tuple(
-        ModelRow(name, row["config"], row["params"], row.get("note", "")) for name, row in rows
-    )
-
-
-# modules.json: the distribution that brings a module which code of the stack imports
+    return rows("models", "models", ModelRow)
 
 
 def distribution_of(module: str) -> str:
@@ -153,16 +133,10 @@ def brought_by(module: str) -> str:
     return distribution_of(module) or normalised(module.partition(".")[0])
 
 
-# questions.json: what to ask of an error behind which many things stand
-
-
 def question(text: str) -> str:
     """Return what to ask for, of a text that does not tell; "" where no row knows it."""
     known = table("questions")["questions"]
     return next((q["ask"] for q in known if re.search(q["pattern"], text, re.IGNORECASE)), "")
-
-
-# rocm_overrides.json: the HSA_OVERRIDE_GFX_VERSION under which an AMD GPU runs a sibling's code
 
 
 class Override(msgspec.Struct, frozen=True):
@@ -186,9 +160,6 @@ def rocm_override(gfx: str) -> Override | None:
     return next((row for row in rows("rocm_overrides", "rows", Override) if row.gfx == gfx), None)
 
 
-# torch_names.json: the torch release that was the first to have, or to lack, a name that libraries call
-
-
 def lacks(module: str, name: str, torch: str) -> str:
     """Return the release that brought a name which a torch does not have; "" where it has it or nobody knows.
 
@@ -207,9 +178,6 @@ def gave_up(module: str, name: str, torch: str) -> str:
     """
     since: str = table("torch_names")["gone"].get(f"{module}.{name}", "")
     return since if since and (not torch or within(torch, f">={since}") is True) else ""
-
-
-# xids.json: what an Xid of the kernel log asks for
 
 
 class XidMeaning(msgspec.Struct, frozen=True):

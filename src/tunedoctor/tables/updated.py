@@ -8,13 +8,12 @@ import msgspec
 from msgspec.structs import astuple
 
 from tunedoctor.tables.small import Contracts
-from tunedoctor.tables.wheels import Release, in_order
+from tunedoctor.tables.wheels import VARIANT, Release, in_order
 
 SCHEMA = "doctor.updated_wheels/4"
 LARGEST = 4 << 20
 """Bytes of the file that are read; a real one has less than 100 kB."""
 
-VARIANT = re.compile(r"(?:cpu|xpu|mps|cu\d{2,3}|rocm\d{1,3}\.\d{1,3}(?:\.\d{1,3})?)")
 RELEASE = re.compile(r"\d{1,4}(?:\.\d{1,4}){1,3}(?:\.post\d{1,3})?")
 _V = VARIANT.pattern
 _CODE = r"(?:[A-Z]\w{0,9}|\d{2,3}[af]?|compute_\d{2,3}|gfx[0-9a-f]{3,5})\??"
@@ -54,15 +53,6 @@ class _File(msgspec.Struct, forbid_unknown_fields=True):
     payload: msgspec.Raw
 
 
-class Updated(msgspec.Struct, frozen=True):
-    """What the cache holds."""
-
-    overlay: Overlay
-    fetched: str
-    """UTC, ISO 8601."""
-    sources: tuple[str, ...]
-
-
 class UpdatedError(ValueError):
     """The file is no updated wheel table; the message says why."""
 
@@ -76,8 +66,11 @@ def encoded(overlay: Overlay, fetched: str, sources: list[str]) -> bytes:
     return msgspec.json.encode(_File(SCHEMA, fetched, sources, digest, msgspec.Raw(payload)))
 
 
-def read(file: Path) -> Updated:
-    """Read and check the file. Raises UpdatedError: unreadable, damaged, of another schema or shape."""
+def read(file: Path) -> tuple[Overlay, str]:
+    """Return what the file holds, and when that was fetched (UTC, ISO 8601).
+
+    Raises UpdatedError: unreadable, damaged, of another schema or shape.
+    """
     try:
         with file.open("rb") as stream:
             return decoded(stream.read(LARGEST + 1))
@@ -86,7 +79,7 @@ def read(file: Path) -> Updated:
         raise UpdatedError(msg) from None
 
 
-def decoded(data: bytes) -> Updated:
+def decoded(data: bytes) -> tuple[Overlay, str]:
     """Check the bytes of the file and return what they hold. Raises UpdatedError: as `read`."""
     from hashlib import sha256  # noqa: PLC0415
 
@@ -100,7 +93,7 @@ def decoded(data: bytes) -> Updated:
         overlay = msgspec.json.decode(file.payload, type=Overlay)
         if not wrong:
             checked(overlay)
-            return Updated(overlay, file.fetched[:40], tuple(file.sources))
+            return overlay, file.fetched[:40]
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         wrong = wrong or f"it is damaged: {str(error)[:120] or type(error).__name__}"
     raise UpdatedError(wrong)

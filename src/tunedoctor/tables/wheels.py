@@ -7,10 +7,12 @@ from typing import Any
 import msgspec
 from packaging.version import Version
 
+from tunedoctor.model.lazy import pattern
+from tunedoctor.model.versions import parts, pep440
 from tunedoctor.tables.load import CARRIED, table
-from tunedoctor.versions import parts, pep440
 
 Numbers = tuple[int, ...]
+VARIANT = pattern(r"(?:cpu|xpu|mps|cu\d{2,3}|rocm\d{1,3}\.\d{1,3}(?:\.\d{1,3})?)")
 _NEVER = "999999"
 
 
@@ -208,3 +210,10 @@ def release_row(version: str) -> Release | None:
     rows: dict[str, Any] = table("torch_wheels")["releases"]["items"]
     row = rows.get(one.base_version) if one else None
     return msgspec.convert({**row, "version": one.base_version}, Release) if one and row else None
+
+
+@cache
+def releases() -> tuple[Release, ...]:
+    """Return all releases of the table, newest first."""
+    rows = map(release_row, reversed(in_order(table("torch_wheels")["releases"]["items"])))
+    return tuple(one for one in rows if one is not None)

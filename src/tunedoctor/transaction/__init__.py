@@ -8,7 +8,7 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
-from tunedoctor.state.state_folder import entry_of
+from tunedoctor.state.folder import entry_of
 
 
 def open_fix(prefix: str, sites: Iterable[str]) -> str:

@@ -13,13 +13,13 @@ from typing import Any
 import msgspec
 
 from tunedoctor.facts import Interpreter, Unknown
-from tunedoctor.plan import Plan
+from tunedoctor.model.plan import Plan
+from tunedoctor.model.snapshot import Snapshot
+from tunedoctor.model.wording import megabytes
 from tunedoctor.probes.imports import remember
 from tunedoctor.probes.interpreter import ask
-from tunedoctor.snapshot import Snapshot
-from tunedoctor.state.failure import FailureError, failure_of
+from tunedoctor.state.folder import FailureError, failure_of, make_entry
 from tunedoctor.state.looks import digest
-from tunedoctor.state.state_folder import make_entry
 from tunedoctor.transaction.change import Task, change, choose_tool, fetch, make
 from tunedoctor.transaction.ground import NEW, ground_for, ground_of, users
 from tunedoctor.transaction.journal import Record, locked, new
@@ -28,7 +28,6 @@ from tunedoctor.transaction.proof import hold, look_before, no_target, prove
 from tunedoctor.transaction.records import entries, faults, reach
 from tunedoctor.transaction.tree import clone, fresh_mark, mark, remove_marked, to_disk
 from tunedoctor.transaction.undoing import drop, kept, prune, recover, swap
-from tunedoctor.wording import megabytes
 
 _REQUIREMENT = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*(==[A-Za-z0-9.!+_-]+)?")
 """What an installer takes for nothing but a package: it stands beside options."""

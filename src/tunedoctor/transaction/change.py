@@ -14,10 +14,10 @@ import msgspec
 from tunedoctor.installers import tool as installers
 from tunedoctor.installers.sources import Sources
 from tunedoctor.installers.uv import find_uv, why
-from tunedoctor.plan import DeletePath, Install, NewEnvironment, Plan, SetEnv, WriteFile
-from tunedoctor.reading import read_regular
-from tunedoctor.snapshot import Snapshot
-from tunedoctor.state.failure import FailureError
+from tunedoctor.model.plan import DeletePath, Install, NewEnvironment, Plan, SetEnv, WriteFile
+from tunedoctor.model.snapshot import Snapshot
+from tunedoctor.state.folder import FailureError
+from tunedoctor.system.reading import read_regular
 from tunedoctor.tables.load import table
 from tunedoctor.transaction import records
 from tunedoctor.transaction.ground import SCRIPTS, Ground

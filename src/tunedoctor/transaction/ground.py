@@ -10,10 +10,10 @@ from typing import Literal, NamedTuple
 
 import msgspec
 
-from tunedoctor.clean import clean_text
 from tunedoctor.facts import Absent, Interpreter, Unknown
-from tunedoctor.plan import NewEnvironment
-from tunedoctor.state.failure import FailureError
+from tunedoctor.facts.clean import clean_text
+from tunedoctor.model.plan import NewEnvironment
+from tunedoctor.state.folder import FailureError
 
 NEW = "doctor fix --new ./.venv"
 SCRIPTS = "Scripts" if sys.platform == "win32" else "bin"

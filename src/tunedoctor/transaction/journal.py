@@ -18,9 +18,8 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
-from tunedoctor.reading import read_regular
-from tunedoctor.state.failure import FailureError
-from tunedoctor.state.state_folder import entries, entry_of, keep
+from tunedoctor.state.folder import FailureError, entries, entry_of, keep
+from tunedoctor.system.reading import read_regular
 from tunedoctor.transaction.ground import Ground
 
 TOKEN = ".doctor-"  # noqa: S105  no secret: a part of names

@@ -6,10 +6,10 @@ from typing import Literal, NamedTuple
 
 import msgspec
 
-from tunedoctor.findings import Check
 from tunedoctor.installers.sources import Sources
 from tunedoctor.installers.tool import Named
-from tunedoctor.plan import SetEnv, Tell
+from tunedoctor.model.findings import Check
+from tunedoctor.model.plan import SetEnv, Tell
 from tunedoctor.transaction.ground import Strategy, User
 
 End = Literal["applied", "nothing", "refused", "failed"]

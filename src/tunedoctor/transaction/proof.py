@@ -10,7 +10,8 @@ from itertools import chain
 import msgspec
 
 from tunedoctor.contracts.requirements import unmet
-from tunedoctor.engine import Diagnosis, diagnose
+from tunedoctor.diagnosis.engine import Diagnosis, diagnose
+from tunedoctor.diagnosis.simulate import Simulated, compared, severities
 from tunedoctor.facts import (
     Absent,
     Errors,
@@ -24,9 +25,10 @@ from tunedoctor.facts import (
 )
 from tunedoctor.facts import target as target_facts
 from tunedoctor.facts.target import Compilers, Environment, InstallerConfig, Target
-from tunedoctor.findings import Check
-from tunedoctor.live import NOT_DEEP, take
-from tunedoctor.plan import Plan, SetEnv
+from tunedoctor.model.findings import Check
+from tunedoctor.model.plan import Plan, SetEnv
+from tunedoctor.model.snapshot import Snapshot, from_data, to_data
+from tunedoctor.model.versions import pep440, specifiers
 from tunedoctor.probes.imports import (
     Answer,
     deaths,
@@ -38,16 +40,14 @@ from tunedoctor.probes.imports import (
     worse,
 )
 from tunedoctor.probes.interpreter import settings_of
+from tunedoctor.probes.live import NOT_DEEP, take
 from tunedoctor.probes.runtime import importing, runtime_of
-from tunedoctor.simulate import Simulated, compared, severities
-from tunedoctor.snapshot import Snapshot, from_data, to_data
-from tunedoctor.state.failure import FailureError
+from tunedoctor.state.folder import FailureError
 from tunedoctor.tables.small import module_of
 from tunedoctor.transaction.change import Task
 from tunedoctor.transaction.ground import Ground
 from tunedoctor.transaction.outcome import Outcome
 from tunedoctor.transaction.records import faults, info_folders, name_of, rows
-from tunedoctor.versions import pep440, specifiers
 
 _OF_THE_MACHINE = (Target, Launchers, Environment, InstallerConfig, Compilers)
 """Facts of the target's subject that its packages do not change, or that hold for its own path alone."""

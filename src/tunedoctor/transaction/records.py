@@ -18,12 +18,12 @@ from contextlib import suppress
 from pathlib import Path
 
 from tunedoctor.installers.tool import Files
-from tunedoctor.plan import DeletePath, Plan, SetEnv, WriteFile
-from tunedoctor.reading import read_regular
-from tunedoctor.state.failure import FailureError
+from tunedoctor.model.plan import DeletePath, Plan, SetEnv, WriteFile
+from tunedoctor.model.versions import normalised
+from tunedoctor.state.folder import FailureError
+from tunedoctor.system.reading import read_regular
 from tunedoctor.transaction.ground import NEW, Ground
 from tunedoctor.transaction.tree import link, remove_tree, replace
-from tunedoctor.versions import normalised
 
 _LARGEST = 4 << 20
 """Bytes of a command; what is larger is a program of its own."""

@@ -22,8 +22,8 @@ from collections.abc import Collection
 from contextlib import suppress
 from pathlib import Path
 
-from tunedoctor.reading import read_regular
-from tunedoctor.state.state_folder import POSIX, keep
+from tunedoctor.state.folder import POSIX, keep
+from tunedoctor.system.reading import read_regular
 
 MARK = ".doctor-mark"
 _BEGUN = f"{MARK}.new"

@@ -19,9 +19,8 @@ from pathlib import Path
 
 import msgspec
 
-from tunedoctor.state.failure import FailureError, failure_of
-from tunedoctor.state.state_folder import sync
-from tunedoctor.targeting import here
+from tunedoctor.probes.targeting import here
+from tunedoctor.state.folder import FailureError, failure_of, sync
 from tunedoctor.transaction import tree
 from tunedoctor.transaction.journal import DamagedError, Journal, Then, changed_by, known, locked
 from tunedoctor.transaction.outcome import State, Undone

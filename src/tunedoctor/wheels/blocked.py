@@ -3,45 +3,21 @@
 Conditions are lifted in the order in which giving way costs least. Each has its sentence in wheel_words.json.
 """
 
-import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from tunedoctor.model.versions import parts, specifiers
 from tunedoctor.tables.gpus import named_as
-from tunedoctor.versions import parts, specifiers
-from tunedoctor.wheels.choice import Action, Alternative, Choice, Said, say
-from tunedoctor.wheels.pick import (
-    NEWEST,
-    Found,
-    Question,
-    allowed,
-    fitting,
-    offered,
-    pythons,
-    releases,
-    unlabelled,
-)
-from tunedoctor.wheels.rules import one_spelling
-from tunedoctor.wheels.say_release import (
-    about_code,
-    about_gfx,
-    about_old_gpus,
-    about_system,
-    opt_ins,
-)
-from tunedoctor.wheels.situation import (
-    Situation,
-    affirmed,
-    driver_needed,
-    driver_words,
-    jetpack_of,
-    newest_driver,
-    tag_of,
-)
+from tunedoctor.tables.load import table
+from tunedoctor.tables.wheels import releases
+from tunedoctor.wheels import pick, reasons, situation
+from tunedoctor.wheels.machine import Gpu
+from tunedoctor.wheels.pick import NEWEST, Action, Choice, Found, Question, allowed, fitting, say
+from tunedoctor.wheels.rules import first_driver, last_driver, one_spelling
+from tunedoctor.wheels.situation import Situation, driver_needed, names_of, newest_driver
 
 _BEFORE = ("1.13.1", "1.12.1", "1.11.0", "1.10.2", "1.9.1", "1.8.1", "1.7.1", "1.6.0")
 """Releases before 2.0, which the table leaves out: none of them runs with today's libraries."""
-_LABEL = re.compile(r"\+([A-Za-z0-9.]+)")
 
 
 class WayOut(NamedTuple):
@@ -57,74 +33,48 @@ class WayOut(NamedTuple):
 
 
 class _Lifted(NamedTuple):
-    """A question with one condition less."""
+    """A question with one condition less, and what that takes; of the driver the build that fits tells it."""
 
     action: Action
     question: Question
     after: str = ""
 
-    def needs(self, s: Situation, found: Found) -> str:
-        """Say what a build takes that fits it."""
-        return driver_needed(s, found) if self.action == "upgrade_driver" else self.after
 
-
-def impossible(s: Situation) -> Choice | None:  # noqa: PLR0911  one for each obstacle
+def impossible(s: Situation) -> Choice | None:
     """Return the answer for a machine that no index choice can help: its Python, system or processor; or None."""
-    machine, arch = s.machine, one_spelling(s.machine.arch)
-    python, env = machine.python, machine.env
-
-    def answer(
-        action: Action,
-        said: Said,
-        *more: Said,
-        family: str = "",
-        after: str = "",
-        kind: str = "cpu",
-    ) -> Choice:
-        """Return an answer, with what a Python for another platform family would get."""
-        found = fitting(s.question._replace(family=family), kind) if family else ()
-        return Choice.of(action, (said, *more), offered(found, after))
-
+    machine, env, arch = s.machine, s.machine.env, one_spelling(s.machine.arch)
+    python, windows = machine.python, machine.platform == "windows"
     named = " ".join([python, *(v for k, v in env.items() if "implementation" in k.lower())])
     bits = next((v for k, v in env.items() if "bits" in k.lower() or "bitness" in k.lower()), "")
-    if named_as("other_python", named) or (python and not tag_of(python)):
-        return answer("change_python", say("python_not_supported:cpython", python=python[:40]))
-    if machine.platform == "macos" and arch == "x86_64" and _on_apple_silicon(s):
-        after = "on an arm64 Python"
-        return answer("change_python", say("rosetta_python"), family="macos_arm64", after=after)
-    if "32" in bits or re.fullmatch(r"x86|arm|armv[5-7].*|armhf", arch):
-        if arch in ("x86", "x86_64"):
-            return answer(
-                "change_python",
-                say("need_64_bit_python"),
-                family="win_amd64" if machine.platform == "windows" else "linux_x86_64",
-                after="on a 64-bit Python",
-                kind="cuda" if s.gpus.nvidia else "cpu",
-            )
-        narrow = say("no_wheel_for_arch:32_bit")
-        return answer("unsupported_platform", narrow, ("need_64_bit_python", ""))
-    if not s.question.family:
-        if machine.libc.startswith("musl"):
-            return answer("unsupported_platform", say("musl"))
-        if machine.platform == "windows" and arch == "arm64":
-            said, after = say("no_wheel_for_arch:windows"), "on an x86_64 Python"
-            return answer("unsupported_platform", said, family="win_amd64", after=after)
-        said = say("no_wheel_for_arch", arch=machine.arch or "this processor")
-        return answer("unsupported_platform", said)
-    jetpack = jetpack_of(machine)
-    if jetpack is None or jetpack >= 7:
-        return None
-    # another driver stack, for which only NVIDIA and the Jetson community build
-    said = say("jetson_needs_vendor_wheels", jetpack=jetpack or "6 or older")
-    return answer("use_vendor_build", said)
-
-
-def _on_apple_silicon(s: Situation) -> bool:
-    env = s.machine.env
-    texts = (*(gpu.name for gpu in s.machine.gpus), *env.values())
-    return any(named_as("apple_silicon", text) for text in texts) or any(
-        named_as("apple_keys", key) and affirmed(value) for key, value in env.items()
+    narrow = "32" in bits or named_as("narrow", arch)
+    texts = (*(gpu.name for gpu in machine.gpus), *env.values())
+    apple = any(named_as("apple_silicon", text) for text in texts)
+    apple |= any(
+        named_as("apple_keys", key) and situation.affirmed(value) for key, value in env.items()
     )
+    none, jetpack = not s.question.family, situation.jetpack_of(machine)
+    so = {
+        "other_python": named_as("other_python", named)
+        or (python and not situation.tag_of(python)),
+        "rosetta": machine.platform == "macos" and arch == "x86_64" and apple,
+        "narrow_python": narrow and arch in ("x86", "x86_64"),
+        "narrow": narrow,
+        "musl": none and machine.libc.startswith("musl"),
+        "windows_arm": none and windows and arch == "arm64",
+        "no_family": none,
+        "jetson": jetpack is not None and jetpack < 7,
+    }
+    for condition, action, key, family, after in table("wheel_words")["obstacles"]:
+        if so[condition]:
+            where = "win_amd64" if condition == "narrow_python" and windows else family
+            cuda = condition == "narrow_python" and s.gpus.nvidia
+            other = s.question._replace(family=where)
+            found = fitting(other, "cuda" if cuda else "cpu") if where else ()
+            system = machine.arch or "this processor"
+            said = say(key, python=python[:40], arch=system, jetpack=jetpack or "6 or older")
+            more = [("need_64_bit_python", "")] if condition == "narrow" else []
+            return Choice.of(action, (said, *more), pick.offered(found, after))
+    return None
 
 
 def at_fault(s: Situation, kind: str) -> Choice | None:
@@ -143,7 +93,7 @@ def at_fault(s: Situation, kind: str) -> Choice | None:
         release = bare[0][0]
         has = ", ".join(release.variants(s.question.family)) or "none"
         said = say(":no_such_label", release=release.version, label=label, has=has)
-    ways = ways_out(s, kind) or double_ways_out(s, kind)
+    ways = ways_out(s, kind) or ways_out(s, kind, several=True)
     action: Action = "use_newer_torch" if old else "fix_requirement"
     return Choice.of(action, [said], alternatives_of(ways))
 
@@ -154,52 +104,90 @@ def asks_for_cpu(s: Situation) -> bool:
     return bool(found) and all(labels == frozenset({"cpu"}) for _, labels in found)
 
 
-def alternatives_of(ways: list[WayOut]) -> tuple[Alternative, ...]:
+def alternatives_of(ways: list[WayOut]) -> tuple[pick.Alternative, ...]:
     """Return the best build of each way out; of the first also the one next to what was asked for."""
-    found = [Alternative(way.found[0].build, way.after) for way in ways]
+    found = [pick.Alternative(way.found[0].build, way.after) for way in ways]
     if ways and (nearest := ways[0].nearest) is not None:
-        found.insert(1, Alternative(nearest.build, ways[0].after))
+        found.insert(1, pick.Alternative(nearest.build, ways[0].after))
     return tuple(dict.fromkeys(found))
 
 
 def label_of(wanted: str) -> str:
     """Return "cu124" of "==2.6.0+cu124"; "" where no label is asked for."""
-    found = _LABEL.search(wanted)
-    return found[1] if found else ""
+    return wanted.partition("+")[2].partition(",")[0].strip()
 
 
 def without_label(wanted: str) -> str:
     """Return "==2.6.0" of "==2.6.0+cu124"."""
-    return _LABEL.sub("", wanted)
+    return ",".join(one.partition("+")[0] for one in wanted.split(","))
 
 
-def ways_out(s: Situation, kind: str) -> list[WayOut]:
+def undriven(s: Situation) -> Choice | None:
+    """Return the answer where GPUs are there but none is driven: what to do about the driver first; None elsewhere."""
+    for why in situation.NOT_DRIVEN:
+        if gpus := situation.of_nvidia(s.gpus.out(why)):
+            return (
+                None
+                if why == "no driver" and situation.in_container(s)
+                else _wait_for(s, why, gpus)
+            )
+    amd = [g for g in s.gpus.out("no driver") if g.vendor == "amd"]
+    if not amd or situation.in_container(s):
+        return None
+    found = fitting(s.question.about("amd", amd), "rocm") if any(g.gfx for g in amd) else ()
+    said = say(":amdgpu_missing", gpus=names_of(amd))
+    return Choice.of("install_driver", [said], pick.offered(found, "after the driver"))
+
+
+def _wait_for(s: Situation, why: str, gpus: tuple[Gpu, ...]) -> Choice:
+    """Say which driver the GPUs wait for, and what fits once it drives them."""
+    windows, driver = s.question.windows, s.machine.driver_version
+    question = s.question.about("nvidia", gpus)
+    found = fitting(
+        question._replace(driver=newest_driver(gpus), family=situation.family_of(s.machine)), "cuda"
+    )
+    last = min((one for g in gpus if (one := last_driver(g.compute_capability))), default="")
+    first = max((first_driver(g.compute_capability, windows=windows) for g in gpus), key=parts)
+    floor = found[0].row.drivers[windows] if found else ()
+    need = f" (branch {last})" if last else ""
+    if floor:
+        need = f" ({floor[0]} to {last})" if last else f" ({floor[0]} or newer)"
+    action: Action = "install_driver"
+    after = f"after driver branch {last}" if last else "after the driver"
+    place = "wsl" if s.machine.platform == "wsl" else "none"
+    key = f"nvidia_driver_missing:{'broken' if driver else place}"
+    if why == "driver too new":
+        action, after = "downgrade_driver", f"with driver branch {last}"
+        key = "driver_590_dropped_this_gpu" if last == "580" else ":downgrade_driver"
+    elif why == "driver too old":
+        action, key = "upgrade_driver", "upgrade_driver:gpu"
+        after = f"with driver {situation.floor_words(max(parts(first), floor))} or newer"
+    elif why == "open module":
+        key, after = "open_module_excludes_pre_turing:loaded", "with the proprietary module"
+    said = [say(key, gpus=names_of(gpus), driver=driver, branch=last, floor=first, need=need)]
+    if why == "driver too old" and situation.virtual(s.machine, gpus):
+        said.append(say("vgpu_ask_admin"))
+    return Choice.of(action, said, pick.offered(found, after))
+
+
+def ways_out(s: Situation, kind: str, *, several: bool = False) -> list[WayOut]:
     """Return what lifting one condition gives, in order; [] where no single one helps.
 
-    Of several Pythons the nearest that helps is enough.
+    Of several Pythons the nearest that helps is enough. `several`: what lifting two gives, or all of them.
     """
     found: dict[Action, WayOut] = {}
-    for step in _lifted(s, s.question):
-        if step.action not in found and (builds := fitting(step.question, kind)):
-            action = _direction(step.action, s.question.torch, builds[0])
-            newer = action == "use_newer_torch"
-            next_ = _nearest_newer(s.question, builds[0], kind) if newer else None
-            found[step.action] = WayOut(action, builds, step.needs(s, builds[0]), next_)
-    return list(found.values())
-
-
-def double_ways_out(s: Situation, kind: str) -> list[WayOut]:
-    """Return what lifting two conditions gives, or all of them, for where no single one helps."""
-    found: dict[Action, WayOut] = {}
-    for first in _lifted(s, s.question):
-        for second in _lifted(s, first.question):
-            if second.action == first.action or first.action in found:
-                continue
-            if builds := fitting(second.question, kind):
-                needs = [step.needs(s, builds[0]) for step in (first, second)]
-                action = _direction(first.action, s.question.torch, builds[0])
-                found[first.action] = WayOut(action, builds, " and ".join(filter(None, needs)))
-    if found:
+    for path in _paths(s, several=several):
+        first = path[0].action
+        if first in found or not (builds := fitting(path[-1].question, kind)):
+            continue
+        action, best = _direction(first, s.question.torch, builds[0]), builds[0]
+        needs = (
+            driver_needed(s, best) if one.action == "upgrade_driver" else one.after for one in path
+        )
+        newer = action == "use_newer_torch" and not several
+        next_ = _nearest_newer(s.question, best, kind) if newer else None
+        found[first] = WayOut(action, builds, " and ".join(filter(None, needs)), next_)
+    if found or not several:
         return list(found.values())
     current = s.question._replace(
         torch="", glibc=NEWEST, macos=NEWEST, driver=newest_driver(s.gpus.nvidia)
@@ -211,6 +199,17 @@ def double_ways_out(s: Situation, kind: str) -> list[WayOut]:
                 after += f", {driver_needed(s, builds[0])}"
             return [WayOut("change_python", builds, after)]
     return []
+
+
+def _paths(s: Situation, *, several: bool) -> Iterator[tuple[_Lifted, ...]]:
+    """Yield what to lift: each condition by itself, or each pair."""
+    for first in _lifted(s, s.question):
+        if not several:
+            yield (first,)
+            continue
+        for second in _lifted(s, first.question):
+            if second.action != first.action:
+                yield first, second
 
 
 def _lifted(s: Situation, q: Question) -> Iterator[_Lifted]:
@@ -243,7 +242,9 @@ def nearest(python: str) -> list[str]:
         minor = parts(tag)[1]
         return abs(minor - here[1]), minor, tag.endswith("t") != threaded
 
-    others = [tag for tag in pythons() if tag != python and (threaded or not tag.endswith("t"))]
+    others = [
+        tag for tag in pick.pythons() if tag != python and (threaded or not tag.endswith("t"))
+    ]
     return sorted(others, key=distance)
 
 
@@ -265,7 +266,7 @@ def _direction(action: Action, wanted: str, found: Found) -> Action:
     if inside := [release.parsed for release, _ in allowed(wanted)]:
         older = found.release.parsed <= max(inside)
     else:
-        numbers = [parts(n) for n in re.findall(r"\d+(?:\.\d+)*", wanted)]
+        numbers = (parts(one.version) for one in specifiers(wanted) or ())
         older = any(n > releases()[0].parsed.release for n in numbers)
     return "use_older_torch" if older else "use_newer_torch"
 
@@ -276,40 +277,28 @@ def in_the_way(s: Situation, ways: list[WayOut]) -> Choice:
     best, actions = first.found[0], {way.action for way in ways}
     label, bare = label_of(wanted), without_label(wanted)
     same = first.action == "fix_requirement" and best.build.variant == label
-    said = [
-        say(
-            ":no_label" if same else f":{first.action}",
-            asked=f" {wanted}" if wanted else "",
-            wanted=wanted,
-            bare=bare,
-            build=best.build,
-            after=first.after,
-        )
-    ]
+    asked, key = f" {wanted}" if wanted else "", ":no_label" if same else f":{first.action}"
+    slots = {"asked": asked, "wanted": wanted, "bare": bare}
+    said = [say(key, **slots, build=best.build, after=first.after)]
+    newer = first.action == "use_newer_torch"
     other_python = next((way for way in ways if way.action == "change_python"), None)
     python_lacks = not any(q.python in r.pythons(q.family) for r, _ in allowed(q.torch))
     if first.action == "upgrade_driver":
-        have = driver_words(s.machine)
+        have = situation.driver_words(s.machine)
         said.append(say("upgrade_driver", driver=have, build=best.build, after=first.after))
-        said += opt_ins(s, best)
+        said += reasons.opt_ins(s, best)
         own = next((r for r in reversed(releases()) if q.python in r.pythons(q.family)), None)
         if other_python and own and other_python.found[0].release.parsed < own.parsed:
             driver, key = s.machine.driver_version, "python_too_new_for_driver"
             said.append(say(key, python=q.python, release=own.version, driver=driver))
-    if first.action == "change_python" or (
-        first.action == "upgrade_driver" and other_python and python_lacks
-    ):
+    upgrade = first.action == "upgrade_driver" and other_python and python_lacks
+    if first.action == "change_python" or upgrade:
         said += _no_python(q)
-    if best.row.kind == "cuda" and actions & {
-        "use_older_torch",
-        "use_newer_torch",
-        "fix_requirement",
-    }:
-        said += about_code(s, newer=first.action == "use_newer_torch")
-    if best.row.kind == "rocm":
-        said += about_gfx(s, newer=first.action == "use_newer_torch")
-    said += [*about_system(s, None), *about_old_gpus(s)]
-    if label and unlabelled(q.family, label):
+    torch_too = actions & {"use_newer_torch", "use_older_torch", "fix_requirement"}
+    if best.row.kind == "rocm" or (best.row.kind == "cuda" and torch_too):
+        said += reasons.about_code(s, best.row.kind, newer=newer)
+    said += [*reasons.about_system(s, None), *reasons.about_old_gpus(s)]
+    if label and pick.unlabelled(q.family, label):
         key = "no_local_label_on_aarch64" if q.family == "linux_aarch64" else ":macos_label"
         said.append(say(key, bare=bare))
     if q.family == "macos_x86_64":
@@ -317,7 +306,7 @@ def in_the_way(s: Situation, ways: list[WayOut]) -> Choice:
     return Choice.of(first.action, said, alternatives_of(ways))
 
 
-def _no_python(q: Question) -> Iterator[Said]:
+def _no_python(q: Question) -> Iterator[pick.Said]:
     wanted = f"torch {q.torch}" if q.torch else "torch"
     has = [r.version for r, _ in allowed(q.torch) if q.python in r.pythons(q.family)]
     tags = {t for r, _ in allowed(q.torch) for t in r.pythons(q.family)}

@@ -6,57 +6,46 @@ CPU is never chosen silently. Rows of the table that nobody verified are taken l
 environment that has a torch, that one where it fits, else the nearest release that does.
 """
 
-import re
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
+import msgspec
 from msgspec.structs import replace
 
-from tunedoctor.tables.wheels import Numbers, release_row
-from tunedoctor.versions import parts, pep440, within
-from tunedoctor.wheels.blocked import (
-    asks_for_cpu,
-    at_fault,
-    double_ways_out,
-    impossible,
-    in_the_way,
-    ways_out,
-)
-from tunedoctor.wheels.choice import INSTALLS, Action, Alternative, Build, Choice, Said, say
-from tunedoctor.wheels.machine import Gpu, Machine
-from tunedoctor.wheels.pick import KINDS, Found, allowed, fitting, offered, releases
-from tunedoctor.wheels.rules import index_of, last_driver
-from tunedoctor.wheels.say_gpus import about_gpus, beside, undriven
-from tunedoctor.wheels.say_release import about_old_gpus, about_release, further
-from tunedoctor.wheels.situation import (
-    Situation,
-    names_of,
-    override_of_all,
-    situation,
-    vendor_builds,
-)
-
-_LABEL = re.compile(r"cu\d+|rocm[\d.]+|xpu|cpu")
+from tunedoctor.facts import InstallerConfig, Knowledge
+from tunedoctor.model.snapshot import Facts, Snapshot
+from tunedoctor.model.versions import parts, pep440, within
+from tunedoctor.tables.wheels import VARIANT, Numbers, cuda_of, release_row, releases
+from tunedoctor.wheels import blocked, pick, situation
+from tunedoctor.wheels.commands import Commands, Steer, commands_of, steering
+from tunedoctor.wheels.machine import Gpu, Machine, label_of
+from tunedoctor.wheels.pick import Action, Alternative, Build, Choice, Found, fitting, offered, say
+from tunedoctor.wheels.reasons import about_gpus, about_old_gpus, about_release, beside, further
+from tunedoctor.wheels.rules import driver_floor, index_of, last_driver
+from tunedoctor.wheels.situation import Situation, names_of
 
 
 def choose(machine: Machine) -> Choice:
     """Return what to install on a machine, why, and what else there is; never raises on any input."""
-    s = situation(machine)
-    vendors = [vendor for vendor in KINDS if s.gpus.of(vendor)]
-    kind = KINDS[vendors[0]] if vendors else "cpu"
-    if early := impossible(s) or at_fault(s, kind):
-        return early.saying(beside(s, early))
+    s = situation.situation(machine)
+    vendors = [vendor for vendor in pick.KINDS if s.gpus.of(vendor)]
+    kind = pick.KINDS[vendors[0]] if vendors else "cpu"
+    if early := blocked.impossible(s) or blocked.at_fault(s, kind):
+        return early.saying(beside(s, early.torchvision))
     if s.question.family.startswith("macos"):
         choice = _plain(s, "install")
-    elif vendors and asks_for_cpu(s):
-        choice = _cpu_as_asked(s, kind)
+    elif vendors and blocked.asks_for_cpu(s):
+        wanted = s.question.torch
+        choice = _plain(s, "cpu_only", say(":as_asked_cpu", wanted=wanted))
+        found = fitting(s.question._replace(torch=wanted.replace("+cpu", "")), kind)
+        choice = choice.offering(*offered(found, "without the label"))
     else:
         waiting = bool(s.gpus.left_out or s.machine.driver_version)
-        choice = (_for_gpus(s, vendors) if vendors else undriven(s)) or _plain(
+        choice = (_for_gpus(s, vendors) if vendors else blocked.undriven(s)) or _plain(
             s, "cpu_only" if waiting else "install"
         )
         # without a GPU, why it is not in the work is what decides
         choice = choice.saying(about_gpus(s), first=choice.action == "cpu_only")
-    return choice.saying(beside(s, choice))
+    return choice.saying(beside(s, choice.torchvision))
 
 
 def of_build(build: Build, machine: Machine, action: Action = "install") -> Choice:
@@ -77,12 +66,12 @@ def _installed(s: Situation, action: Action, found: tuple[Found, ...]) -> Choice
     return replace(
         of_build(best.build, s.machine, action),
         alternatives=(*(Alternative(f.build) for f in found[1:]), *further(s, best)),
-        environment=override_of_all(s.gpus.amd) if best.row.kind == "rocm" else {},
+        environment=situation.override_of_all(s.gpus.amd) if best.row.kind == "rocm" else {},
     ).saying(about_release(s, best))
 
 
 def _for_gpus(s: Situation, vendors: list[str]) -> Choice:
-    found = {vendor: fitting(s.question, KINDS[vendor]) for vendor in vendors}
+    found = {vendor: fitting(s.question, pick.KINDS[vendor]) for vendor in vendors}
     fits = {vendor: builds for vendor, builds in found.items() if builds}
     if not fits:
         return _unfit(s, vendors[0])
@@ -110,29 +99,29 @@ def _without(s: Situation, choice: Choice, vendor: str) -> Choice:
     other = _unfit(s, vendor)
     if other.action == "install_partial":
         mine = (Alternative(choice.build),) if choice.build else ()
-        other = replace(other, alternatives=(*other.alternatives, *mine))
-        return other.saying([say("two_vendors")])
+        return other.offering(*mine).saying([say("two_vendors")])
     said = [say("gpu_ignored:vendor", gpus=names_of(s.gpus.of(vendor)), why=other.reasons[0])]
-    if vendor == "nvidia" and other.action not in INSTALLS:  # the way to it is as good an answer
+    # the way to NVIDIA's is as good an answer
+    if vendor == "nvidia" and other.action not in pick.INSTALLS:
         said += [(code, "") for code in other.says]
-        choice = replace(choice, alternatives=(*choice.alternatives, *other.alternatives))
+        choice = choice.offering(*other.alternatives)
     return choice.saying(said)
 
 
 def _unfit(s: Situation, vendor: str) -> Choice:  # noqa: PLR0911  one for each way that is left
     """Answer where no build serves all GPUs of a vendor as things are: what is in the way, else what can't be had."""
-    kind, gpus = KINDS[vendor], s.gpus.of(vendor)
+    kind, gpus = pick.KINDS[vendor], s.gpus.of(vendor)
     if vendor == "amd" and s.question.windows:
         windows = s.machine.platform == "windows"
         said = say("no_rocm_on_windows_index" if windows else ":rocm_on_wsl")
         on_cpu = offered(fitting(s.question, "cpu"), "without the GPU")
         return Choice.of("use_vendor_build", [said], on_cpu)
-    if ways := ways_out(s, kind):
-        return in_the_way(s, ways)
+    if ways := blocked.ways_out(s, kind):
+        return blocked.in_the_way(s, ways)
     if vendor != "intel" and (some := _for_some(s, vendor)):
         return some
-    if ways := double_ways_out(s, kind):
-        return in_the_way(s, ways)
+    if ways := blocked.ways_out(s, kind, several=True):
+        return blocked.in_the_way(s, ways)
     key = "gpu_not_supported:here"
     if vendor == "intel":
         key = "gpu_not_supported:xpu_on_arm"
@@ -142,7 +131,7 @@ def _unfit(s: Situation, vendor: str) -> Choice:  # noqa: PLR0911  one for each 
     names = names_of(gpus)
     said = say(key, gpus=names)
     on_cpu = offered(fitting(s.question, "cpu"), "without the GPU")
-    built = vendor == "amd" and all(g.gfx in vendor_builds() for g in gpus)
+    built = vendor == "amd" and all(g.gfx in situation.vendor_builds() for g in gpus)
     if built and s.question.family == "linux_x86_64":
         return Choice.of("use_vendor_build", [say(":vendor_build", gpus=names), said], on_cpu)
     old = any(last_driver(c) == "470" for c in s.question.capabilities)
@@ -153,7 +142,7 @@ def _unfit(s: Situation, vendor: str) -> Choice:  # noqa: PLR0911  one for each 
 
 def _for_some(s: Situation, vendor: str) -> Choice | None:
     """Choose for the newest GPUs of a vendor that one build can serve together, where no build serves all."""
-    kind, nvidia = KINDS[vendor], vendor == "nvidia"
+    kind, nvidia = pick.KINDS[vendor], vendor == "nvidia"
     kept: tuple[Gpu, ...] = ()
     found: tuple[Found, ...] = ()
 
@@ -177,19 +166,11 @@ def _for_some(s: Situation, vendor: str) -> Choice | None:
     return choice.saying([said, *about_old_gpus(s)], first=True)
 
 
-def _cpu_as_asked(s: Situation, kind: str) -> Choice:
-    wanted = s.question.torch
-    choice = _plain(s, "cpu_only", say(":as_asked_cpu", wanted=wanted))
-    found = fitting(s.question._replace(torch=wanted.replace("+cpu", "")), kind)
-    others = offered(found, "without the label")
-    return replace(choice, alternatives=(*choice.alternatives, *others))
-
-
-def _plain(s: Situation, action: Action, why: Said = ("", "")) -> Choice:
+def _plain(s: Situation, action: Action, why: pick.Said = ("", "")) -> Choice:
     if found := fitting(s.question, "cpu"):
         return _installed(s, action, found).saying([why], first=True)
-    ways = ways_out(s, "cpu") or double_ways_out(s, "cpu")
-    return in_the_way(s, ways) if ways else Choice.of("unsupported_platform", [why])
+    ways = blocked.ways_out(s, "cpu") or blocked.ways_out(s, "cpu", several=True)
+    return blocked.in_the_way(s, ways) if ways else Choice.of("unsupported_platform", [why])
 
 
 class Near(NamedTuple):
@@ -212,10 +193,12 @@ def near(machine: Machine, installed: str = "", beside: str = "") -> Near:
     release, _, label = installed.partition("+")
     best = choose(machine)
     inside = bool(release) and (not machine.torch or bool(within(release, machine.torch)))
-    labelled = machine.platform != "macos" and bool(_LABEL.fullmatch(label))
+    labelled = machine.platform != "macos" and bool(VARIANT.fullmatch(label))
     there = Build(release, label)
     index = index_of(label) if labelled else ""
-    if inside and (not best.build or not allowed(f"=={release}") or (index and not machine.gpus)):
+    if inside and (
+        not best.build or not pick.allowed(f"=={release}") or (index and not machine.gpus)
+    ):
         return Near(replace(best, build=there, index=index), kept=True)
     if release and (same := _like(best, machine, installed if labelled else release)):
         return Near(replace(same, build=there, index=same.index if labelled else ""), kept=True)
@@ -244,9 +227,87 @@ def nearest(machine: Machine, release: str) -> Choice:
 
 def _like(best: Choice, machine: Machine, wanted: str) -> Choice | None:
     """Return the choice within one release where it serves what the best choice serves."""
-    if not allowed(f"=={wanted}"):
+    if not pick.allowed(f"=={wanted}"):
         return None
     range_ = ",".join(filter(None, (machine.torch, f"=={wanted}")))
     found = choose(replace(machine, torch=range_))
     same = found.action == best.action or {found.action, best.action} <= {"install", "ask"}
     return found if found.build and same else None
+
+
+_SAME = ("action", "index", "torchvision", "torchaudio", "says", "reasons", "hidden", "environment")
+
+
+class Answer(msgspec.Struct, frozen=True, kw_only=True):
+    """A choice for one machine, with the commands that carry it out."""
+
+    schema: Literal["doctor.wheel/1"] = "doctor.wheel/1"
+    action: Action
+    torch_version: str | None
+    """None where the action is not an install."""
+    variant: str | None
+    index: str
+    """URL of the wheel index; "PyPI" where the default index has the build."""
+    torchvision: str
+    torchaudio: str
+    alternatives: tuple[str, ...]
+    """Best first: "2.14.1+cu126", or "2.15.0+cu132 with driver 580 or newer"."""
+    says: tuple[str, ...]
+    """Codes of what the user must hear."""
+    reason: str
+    """The deciding sentence."""
+    reasons: tuple[str, ...]
+    """All sentences, the deciding one first."""
+    hidden: tuple[str, ...] = ()
+    """GPUs that the build does not serve."""
+    environment: dict[str, str] = {}
+    """Variables to set for the build to run."""
+    driver_floor: str = ""
+    """Oldest NVIDIA driver for the build."""
+    assumed: tuple[str, ...] = ()
+    """What nobody told of the machine, and was taken for granted."""
+    installed: str = ""
+    """The torch that is in the target now."""
+    installed_fits: bool | None = None
+    """Whether that one can stay; None where there is none, or where it does not tell its variant."""
+    nearest: str = ""
+    """The build nearest to the installed one that fits this machine, where that one doesn't: `doctor fix` takes it."""
+    machine: Machine
+    knowledge: Knowledge | None = None
+    """How old the wheel table is that chose."""
+    commands: Commands | None = None
+    steering: tuple[Steer, ...] = ()
+
+
+def answer(
+    machine: Machine,
+    snapshot: Snapshot | None = None,
+    assumed: tuple[str, ...] = (),
+    knowledge: Knowledge | None = None,
+) -> Answer:
+    """Choose for a machine; `snapshot` shows what is installed and configured here, None where nothing here counts."""
+    choice, here = choose(machine), snapshot or Snapshot.of(())
+    facts, config = Facts(here), here.find(InstallerConfig)
+    installed, python = label_of(facts.torch), facts.interpreter.executable
+    build = choice.build
+    floor = driver_floor(cuda_of(build.variant), windows=machine.windows) if build else ""
+    if machine.driver_supposed and floor:
+        assumed = (*assumed, f"driver {floor} or newer")
+    told = "+" in installed or (installed and machine.platform == "macos")
+    there = near(machine, installed) if told else None
+    return Answer(
+        **{name: getattr(choice, name) for name in _SAME},
+        torch_version=build.torch_version if build else None,
+        variant=build.variant if build else None,
+        alternatives=tuple(f"{one.build} {one.after}".strip() for one in choice.alternatives),
+        reason=choice.reasons[0] if choice.reasons else "",
+        driver_floor=floor,
+        assumed=assumed,
+        installed=installed,
+        installed_fits=there.kept and build is not None if there else None,
+        nearest=str(there.choice.build or "") if there and not there.kept else "",
+        machine=replace(machine, driver_version="") if machine.driver_supposed else machine,
+        knowledge=knowledge,
+        commands=commands_of(choice, machine, installed=installed, python=python, config=config),
+        steering=steering(config, choice, machine, python=python) if config else (),
+    )

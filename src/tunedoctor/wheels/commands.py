@@ -9,14 +9,15 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 import msgspec
+from msgspec.structs import replace
 
-from tunedoctor.cure import quoted
 from tunedoctor.facts import InstallerConfig
+from tunedoctor.model.findings import quoted
+from tunedoctor.model.versions import parts
 from tunedoctor.tables.load import table
 from tunedoctor.tables.wheels import release_row
-from tunedoctor.versions import parts
-from tunedoctor.wheels.choice import Build, Choice
 from tunedoctor.wheels.machine import Machine
+from tunedoctor.wheels.pick import Build, Choice
 from tunedoctor.wheels.rules import PYTORCH, index_of
 from tunedoctor.wheels.situation import family_of
 
@@ -166,17 +167,15 @@ class Steer(msgspec.Struct, frozen=True):
     cure: str = ""
     """How the command keeps it away, or what to undo where it can't; "" where the setting does no harm."""
 
+    @property
+    def tool(self) -> str:
+        """Whose setting it is: pip, uv."""
+        return self.setting.partition(".")[0]
 
-class _Shield(NamedTuple):
-    """Words around a command; all empty where nothing sways it."""
-
-    before_pip: str = ""
-    """With a space at its end: "env -u PIP_TARGET "."""
-    pip: tuple[str, ...] = ()
-    """Options of `pip install`."""
-    before_uv: str = ""
-    uv: tuple[str, ...] = ()
-    """Options of uv."""
+    @property
+    def variable(self) -> bool:
+        """Tell whether a variable of the environment states it, not a file."""
+        return self.place.startswith(("PIP_", "UV_"))
 
 
 def commands_of(
@@ -196,12 +195,13 @@ def commands_of(
     if choice.build is None:
         return None
     pins, windows = pins_of(choice, choice.build, machine, installed), machine.platform == "windows"
-    found = _steers(config, pins, python, windows=windows) if config else ()
-    around = _shield(found, windows=windows)
+    found = _steers(config, pins, python, windows=windows) if config else []
+    (before_pip, pip_words), (before_uv, uv_words) = (
+        _shield(found, tool, windows=windows) for tool in ("pip", "uv")
+    )
     wanted = " ".join(map(quoted, pins.requirements))
     there = f" --python {_shell_path(python, windows=windows)}" if python else ""
-    pip = pip_of(python, windows=windows, before=around.before_pip)
-    uv = f"{around.before_uv}uv pip"
+    pip, uv = pip_of(python, windows=windows, before=before_pip), f"{before_uv}uv pip"
     index = [f"--index-url {pins.index}"] if pins.index else []
     # not as --index-url, which UV_DEFAULT_INDEX beats; a backend beats UV_INDEX and uv.toml
     own = [f"--index {pins.index}"] if pins.index else []
@@ -211,45 +211,42 @@ def commands_of(
     pip_first = [f"{pip} uninstall -y {' '.join(pins.removed)}"] if pins.removed else []
     if pins.replaced:
         anew = [str(pin) for pin in pins.packages if pin.name in pins.replaced]
-        words = ["install --force-reinstall --no-deps", *anew, *index, *around.pip]
+        words = ["install --force-reinstall --no-deps", *anew, *index, *pip_words]
         pip_first.append(" ".join([pip, *words]))
-    removal = [f"{uv} uninstall{there}", *pins.removed, *around.uv]
+    removal = [f"{uv} uninstall{there}", *pins.removed, *uv_words]
     uv_first = [" ".join(removal)] if pins.removed else []
 
     def pip_install(*words: str) -> str:
-        return " ".join([pip, "install", *words, *around.pip])
+        return " ".join([pip, "install", *words, *pip_words])
 
     def uv_install(*words: str) -> str:
-        return " ".join([f"{uv} install{there}", *words, *again, *own, *around.uv])
+        return " ".join([f"{uv} install{there}", *words, *again, *own, *uv_words])
 
     # an image is Linux on every system: on a Mac it gets the CPU build of that release
-    image = f" --index-url {index_of('cpu')}" if machine.platform == "macos" else ""
-    image = image or "".join(f" {one}" for one in index)
+    image = [f"--index-url {index_of('cpu')}"] if machine.platform == "macos" else index
     variables = [f"ENV {name}={value}" for name, value in sorted(choice.environment.items())]
+    run = " ".join(["RUN python -m pip install --no-cache-dir", wanted, *image])
     # pip drops other indexes at the --index-url of a file; uv does not, and is told the backend
     from_file = pip_install("-r", REQUIREMENTS), *uv_first, uv_install("-r", REQUIREMENTS)
     runs = [f"# {run}" for run in (*pip_first, *from_file)]
     return Commands(
         pip=(*pip_first, pip_install(wanted, *index)),
         uv_pip=(*uv_first, uv_install(wanted)),
-        uv_project=_uv_project(pins, around, again),
-        dockerfile="\n".join(
-            [*variables, f"RUN python -m pip install --no-cache-dir {wanted}{image}\n"]
-        ),
+        uv_project=_uv_project(pins, f"{before_uv}uv add", [*again, *uv_words]),
+        dockerfile="\n".join([*variables, run, ""]),
         requirements="\n".join([*runs, *index, *pins.requirements, ""]),
     )
 
 
-def _uv_project(pins: Pins, around: _Shield, again: list[str]) -> str:
+def _uv_project(pins: Pins, add: str, more: list[str]) -> str:
     """Return the block, which is TOML; how to run it stands in its last line as a comment.
 
     The index is explicit: a plain one would capture all that it mirrors. Triton of ROCm and XPU is on no other index,
     and sources hold for what a project names itself: so it is named.
     """
     triton = [pins.triton] if pins.triton else []
-    added = map(quoted, [*pins.requirements, *triton])
     # --no-config leaves the block itself in force
-    run = " ".join([f"# {around.before_uv}uv add", *added, *again, *around.uv])
+    run = " ".join([f"# {add}", *map(quoted, [*pins.requirements, *triton]), *more])
     if not pins.index:
         return f"{run}\n"
     label = "pytorch-" + pins.index.rpartition("/")[2].replace(".", "-")
@@ -291,78 +288,62 @@ def _steers(config: InstallerConfig, pins: Pins, python: str, *, windows: bool) 
         if value.lower() in switches["off"] and option in switches["names"]:
             continue
         does, harms = _effect(name, value, place, pins, python)
-        held = not harms or not windows or _held_on_windows(name, place)
-        cure = _cure(name, place, held=held, windows=windows) if harms else ""
-        found += [Steer(name, value, place, does, withstood=held, cure=cure)] if does else []
+        one = Steer(name, value, place, does, withstood=True)
+        if harms:
+            # where there is no `env`, pip is isolated: of its files it leaves out the user's alone then
+            mine = one.variable or "appdata" in place.lower()
+            pip_holds = mine and option not in ("python", "unreadable")
+            held = not windows or (pip_holds if one.tool == "pip" else not one.variable)
+            one = replace(one, withstood=held, cure=_cure(one, held=held, windows=windows))
+        found += [one] if does else []
     return found
 
 
 def _effect(name: str, value: str, place: str, pins: Pins, python: str) -> tuple[str, bool]:
     """Return what a setting does to these packages, and whether that harms; "" for nothing."""
-    if name in ("uv.python", "uv.system-python"):
-        end = "; the command names its own" if python else ""
-        return f"names an interpreter{end}", not python
-    if name.endswith(".no-binary"):
-        every = {":all:", "true", "1", *(pin.name for pin in pins.packages)}
-        asked = every & {*value.lower().replace(",", " ").split()}
-        return ("asks for source archives, which no index has of torch" if asked else "", True)
     rows = table("installer_settings")
     own = pins.index and (name != "uv.torch-backend" or pins.backend)
     row = rows["always"].get(name) or rows["own_index" if own else "default_index"].get(name)
     if name in rows["files"]:
         row = None if place.startswith("UV_") else rows["files"][name]
-    if row is None:
+    every = {":all:", "true", "1", *(pin.name for pin in pins.packages)}
+    asked = every & {*value.lower().replace(",", " ").split()}
+    if row is None or (name.endswith(".no-binary") and not asked):
         return "", False
     harms = {
         "pytorch_index": "download.pytorch.org" in value,
         "unless_labelled": not all(pin.label for pin in pins.packages),
+        "unless_named": not python,
     }.get(row["harms"], row["harms"])
-    return row["does"].format(value=value, backend=pins.backend), bool(harms)
+    named = "; the command names its own" if python else ""
+    return row["does"].format(value=value, backend=pins.backend, named=named), bool(harms)
 
 
-def _variable(place: str) -> bool:
-    """Tell whether a variable of the environment states a setting, not a file."""
-    return place.startswith(("PIP_", "UV_"))
-
-
-def _held_on_windows(name: str, place: str) -> bool:
-    """Tell whether the shielded command withstands a harmful setting where there is no `env`."""
-    if name.startswith("uv."):
-        return not _variable(place)
-    # of its files pip leaves out the user's alone when it is isolated
-    mine = _variable(place) or "appdata" in place.lower()
-    return mine and name not in ("pip.python", "pip.unreadable")
-
-
-def _cure(name: str, place: str, *, held: bool, windows: bool) -> str:
-    tool, _, option = name.partition(".")
+def _cure(one: Steer, *, held: bool, windows: bool) -> str:
+    option, place, pip = one.setting.partition(".")[2], one.place, one.tool == "pip"
     if not held:
-        if _variable(place):
+        if one.variable:
             return f"remove the variable {place} before the command"
         return f"mend {place}" if option == "unreadable" else f"take {option} out of {place}"
-    if tool == "pip" and windows:
+    if pip and windows:
         return "the command is --isolated: without pip's variables (certificates, proxies too) and your pip.ini"
-    files = "configuration files of pip" if tool == "pip" else "configuration files"
-    return f"the command goes without {place if _variable(place) else files}"
+    files = f"configuration files{' of pip' if pip else ''}"
+    return f"the command goes without {place if one.variable else files}"
 
 
-def _shield(found: Iterable[Steer], *, windows: bool) -> _Shield:
-    """Return the least that keeps harmful settings away.
+def _shield(found: Iterable[Steer], tool: str, *, windows: bool) -> tuple[str, tuple[str, ...]]:
+    """Return the least that keeps harmful settings away: words before a command of a tool, and its options.
 
     Variables one by one where there is `env`, so that certificates and proxies stay. PowerShell and cmd have no
     common way: there pip gets --isolated, which drops all its variables and the user's file.
     """
-    harms = [one for one in found if one.cure]
-    pip = [one for one in harms if one.setting.startswith("pip.")]
-    uv = [one for one in harms if one.setting.startswith("uv.")]
-    uv_files = ("--no-config",) if any(not _variable(one.place) for one in uv) else ()
+    harms = [one for one in found if one.cure and one.tool == tool]
+    files = any(not one.variable for one in harms)
+    options = ("--no-config",) if tool == "uv" and files else ()
     if windows:
-        return _Shield(pip=("--isolated",) if any(o.withstood for o in pip) else (), uv=uv_files)
-    words = []
-    for some, nothing in ((pip, "PIP_CONFIG_FILE=/dev/null"), (uv, "")):
-        names = dict.fromkeys(one.place for one in some if _variable(one.place))
-        unset = [f"-u {shlex.quote(name)}" for name in names]
-        files = nothing and any(not _variable(one.place) for one in some)
-        words.append(" ".join([*unset, nothing] if files else unset))
-    before = [f"env {one} " if one else "" for one in words]
-    return _Shield(before_pip=before[0], before_uv=before[1], uv=uv_files)
+        isolated = tool == "pip" and any(one.withstood for one in harms)
+        return "", ("--isolated",) if isolated else options
+    names = dict.fromkeys(one.place for one in harms if one.variable)
+    words = [f"-u {shlex.quote(name)}" for name in names]
+    words += ["PIP_CONFIG_FILE=/dev/null"] if tool == "pip" and files else []
+    return " ".join(["env", *words, ""]) if words else "", options

@@ -10,14 +10,13 @@ from collections.abc import Iterable
 from itertools import takewhile
 from typing import NamedTuple
 
-from tunedoctor.cure import set_variable
-from tunedoctor.facts import Environment, Errors, Host, NvidiaGpu, Runtime, TorchBuild, Unknown
-from tunedoctor.findings import Finding
-from tunedoctor.lazy import pattern
-from tunedoctor.snapshot import Facts
-from tunedoctor.versions import parts
+from tunedoctor.facts import Environment, Errors, Host, NvidiaGpu, Runtime, TorchBuild
+from tunedoctor.model.findings import Finding, set_variable
+from tunedoctor.model.lazy import pattern
+from tunedoctor.model.snapshot import Facts
+from tunedoctor.model.versions import parts
+from tunedoctor.model.wording import listed
 from tunedoctor.wheels.rules import Family, archs_run, family, knows, table_archs
-from tunedoctor.wording import listed
 
 
 def entries(value: str) -> list[str]:
@@ -25,17 +24,13 @@ def entries(value: str) -> list[str]:
     return [entry.strip() for entry in value.split(",")] if value.strip() else []
 
 
-def visible_gpus(
-    gpus: Iterable[NvidiaGpu], environment: Environment | Unknown | None
-) -> tuple[NvidiaGpu, ...]:
+def visible_gpus(gpus: Iterable[NvidiaGpu], known: Environment) -> tuple[NvidiaGpu, ...]:
     """Return the GPUs that a process started here would see, in the order in which CUDA counts them.
 
     Of unlike cards the order by compute capability stands for that by speed.
     """
-    cards = tuple(gpus)
-    known = environment if isinstance(environment, Environment) else None
-    setting = known.get("CUDA_VISIBLE_DEVICES") if known else None
-    if known is None or setting is None:
+    cards, setting = tuple(gpus), known.get("CUDA_VISIBLE_DEVICES")
+    if setting is None:
         return cards
     if known.get("CUDA_DEVICE_ORDER") != "PCI_BUS_ID" and len({card.name for card in cards}) > 1:
         cards = tuple(sorted(cards, key=lambda c: parts(c.compute_capability), reverse=True))
@@ -75,25 +70,21 @@ def coverage(facts: Facts) -> Coverage | None:
     torch, runtime = facts.torch, facts.runtime
     cuda = torch.cuda or runtime.torch_cuda
     cards = [card for card in _cards(facts) if card.compute_capability]
-    if not cuda or not cards:
-        return None
-    archs, source = _archs(facts)
-    if not archs and torch.conda:
+    archs, source = _archs(facts) if cuda and cards else ((), "")
+    if not (cuda and cards) or (not archs and torch.conda):
         return None  # conda builds of old releases carry PTX that nobody wrote down
     known = bool(archs)
-    works: list[NvidiaGpu] = []
-    new: list[NvidiaGpu] = []
-    old: list[NvidiaGpu] = []
+    found: dict[str, list[NvidiaGpu]] = {"works": [], "new": [], "old": []}
     for card in cards:
-        runs = _seen_to_run(card, cards, runtime)
-        if runs is None:
-            runs = archs_run(archs, card.compute_capability, cuda)
-        if runs is None and _is_before(cuda, card.compute_capability):
+        capability = card.compute_capability
+        runs = _seen_to_run(card, cards, runtime) or archs_run(archs, capability, cuda)
+        if runs is None and _is_before(cuda, capability):
             runs = False
         known = known or runs is not None
-        too_new = is_too_new(card.compute_capability, archs, cuda)
-        (works if runs is not False else new if too_new else old).append(card)
-    return Coverage(tuple(works), tuple(new), tuple(old), archs, source) if known else None
+        lacks = "new" if is_too_new(capability, archs, cuda) else "old"
+        found["works" if runs is not False else lacks].append(card)
+    works, new, old = map(tuple, found.values())
+    return Coverage(works, new, old, archs, source) if known else None
 
 
 def _cards(facts: Facts) -> tuple[NvidiaGpu, ...]:
@@ -137,29 +128,22 @@ def _archs(facts: Facts) -> tuple[tuple[str, ...], str]:
     torch, host, own = facts.torch, facts.host, facts.interpreter
     if any(a.startswith("sm_") for a in facts.runtime.archs):
         return facts.runtime.archs, "torch.cuda.get_arch_list()"
-    if not torch:
-        return (), ""
     if any(a.startswith("sm_") for a in torch.archs):
         return torch.archs, torch.location or torch.archs_source
-    where: Family = "linux_x86_64"
+    where: Family = "win_amd64" if host.os == "windows" else "linux_x86_64"
     if host and own and (own.machine or host.os == "macos"):
         where = family(host, own)
-    elif host.os == "windows":
-        where = "win_amd64"
-    archs = () if torch.conda else table_archs(torch.version, torch.variant, where)
+    archs = table_archs(torch.version, torch.variant, where) if torch and not torch.conda else ()
     return archs, "the table of PyTorch wheels" if archs else ""
 
 
-def _seen_to_run(card: NvidiaGpu, cards: list[NvidiaGpu], runtime: Runtime) -> bool | None:
-    """Return what a computation on the card showed; torch's numbers are matched by capability."""
+def _seen_to_run(card: NvidiaGpu, cards: list[NvidiaGpu], runtime: Runtime) -> bool:
+    """Tell whether a computation was seen to go well on the card; torch's numbers are matched by capability."""
     same = [d for d in runtime.devices if d.compute_capability == card.compute_capability]
     if not same and len(cards) == 1 and len(runtime.devices) == 1:
         same = list(runtime.devices)
-    for device in same:
-        stage = runtime.stage(f"matmul cuda:{device.index} float32")
-        if stage is not None and stage.outcome == "ok":
-            return True
-    return None
+    stages = (runtime.stage(f"matmul cuda:{device.index} float32") for device in same)
+    return any(stage is not None and stage.outcome == "ok" for stage in stages)
 
 
 NO_KERNEL = (
@@ -189,12 +173,12 @@ def code_of(build: TorchBuild | None, seen: Coverage | None) -> str:
     return f"{name} says that it is not compatible"
 
 
-def card_refused(errors: Errors | Unknown | None) -> NvidiaGpu | None:
+def card_refused(errors: Errors) -> NvidiaGpu | None:
     """Return the card that torch's own warning calls incompatible, or that is outside of the range that it states.
 
     The end of the range holds for its major only: code for 12.0 runs on 12.1, and torch 2.9 warned of that too.
     """
-    text = "\n".join(error.text for error in (errors.errors if isinstance(errors, Errors) else ()))
+    text = "\n".join(error.text for error in errors.errors)
     limits = _RANGE.search(text)
     for card in _CARD.finditer(text):
         name = re.sub(r".*(?:Warning|Error):\s*", "", card["refused"] or card["name"]).strip()

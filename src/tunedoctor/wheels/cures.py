@@ -8,17 +8,17 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from msgspec.structs import replace
 
-from tunedoctor.cure import Cure, PipInstall, PipUninstall, advise, pip, starter, tell
 from tunedoctor.facts import Container, Host, Interpreter, TorchBuild, Unknown
-from tunedoctor.snapshot import Facts, Snapshot
+from tunedoctor.model.findings import Cure, PipInstall, PipUninstall, advise, pip, starter, tell
+from tunedoctor.model.snapshot import Facts, Snapshot
+from tunedoctor.model.versions import at_least
 from tunedoctor.tables.load import table
 from tunedoctor.tables.wheels import cuda_of
-from tunedoctor.versions import at_least
 from tunedoctor.wheels.rules import index_of
 
 if TYPE_CHECKING:
-    from tunedoctor.wheels.choice import Choice
     from tunedoctor.wheels.machine import Machine
+    from tunedoctor.wheels.pick import Choice
 
 
 class TorchInstall(NamedTuple):
@@ -194,7 +194,7 @@ def _installed(
         return TorchInstall(why="".join(choice.reasons[:1]))
     windows = machine.platform == "windows"
     pins = pins_of(choice, choice.build, machine, installed)
-    shown = starter(interpreter, pip_of(interpreter.executable, windows=windows))._asdict()
+    shown = starter(interpreter, pip_of(interpreter.executable, windows=windows))
     steps: list[PipInstall | PipUninstall] = []
     if pins.removed:
         steps.append(PipUninstall(names=tuple(pins.removed), **shown))
@@ -216,7 +216,7 @@ class DriverInstall(NamedTuple):
 
 
 def install_driver(
-    host: Host | None,
+    host: Host,
     floor: str = "",
     *,
     old_card: bool = False,
@@ -227,32 +227,23 @@ def install_driver(
     `old_card`: Maxwell, Pascal or Volta, which end with 580.
     """
     wanted = f"driver {floor} or newer" if floor else "driver 580 or newer"
-    if host is not None and host.wsl:
-        todo = advise(f"Install NVIDIA {wanted} in Windows, never inside WSL", "root")
-        note = "administrator; then run `wsl.exe --shutdown` and start WSL again"
-        return DriverInstall(todo, note)
-    if host is not None and host.os == "windows":
-        todo = advise(f"Install NVIDIA {wanted}", "root")
-        return DriverInstall(todo, "administrator; then restart")
-    if host is not None and ("Jetson" in host.model or "DGX" in host.model):
-        todo = advise(f"Install a JetPack or DGX OS release with {wanted}", "root")
-        return DriverInstall(todo, "the driver is part of that system")
-    kind = "proprietary" if old_card else "open"
-    distro, version = (host.distro, host.distro_version) if host is not None else ("", "")
-    for row in table("driver_install")["rows"] if not container else ():
-        mine = distro in row["ids"] and version.startswith(row["version"])
+    rows, kind = table("driver_install"), "proprietary" if old_card else "open"
+    place = "board" if "Jetson" in host.model or "DGX" in host.model else "other"
+    place = "host" if container and place == "other" else place
+    place = "wsl" if host.wsl else "windows" if host.os == "windows" else place
+    for row in rows["rows"] if place == "other" else ():
+        mine = host.distro in row["ids"] and host.distro_version.startswith(row["version"])
         if mine and row[kind] and (not (floor and row["branch"]) or at_least(row["branch"], floor)):
             note = "; ".join(filter(None, ("root; needs a reboot", row.get("note"))))
             return DriverInstall(tell(row[kind], "reboot"), note)
-    place = " on the host of this container" if container else ""
-    todo = advise(f"Install NVIDIA {wanted}{place}", "reboot")
-    return DriverInstall(todo, "root; needs a reboot")
+    todo, who, note = rows["elsewhere"][place]
+    return DriverInstall(advise(todo.format(driver=wanted), who), note)
 
 
-def rebuild_module(host: Host | None) -> DriverInstall:
+def rebuild_module(host: Host) -> DriverInstall:
     """Return how to build the installed driver's module for the running kernel."""
     for row in table("driver_install")["rebuild"]:
-        if host is not None and host.distro in row["ids"]:
+        if host.distro in row["ids"]:
             return DriverInstall(tell(row["command"], "root"), "root; a few minutes, no reboot")
     command = "sudo dkms autoinstall && sudo modprobe nvidia"
     return DriverInstall(tell(command), "root; a few minutes")

@@ -8,9 +8,9 @@ from typing import Any, NamedTuple, get_args
 import msgspec
 from msgspec.structs import replace
 
-from tunedoctor.clean import clean_text as clean
-from tunedoctor.tables.gpus import amd_like, nvidia_like
-from tunedoctor.versions import parts, specifiers
+from tunedoctor.facts.clean import clean_text as clean
+from tunedoctor.model.versions import parts, specifiers
+from tunedoctor.tables.gpus import amd_like, named_as, nvidia_like
 from tunedoctor.wheels.machine import Gpu, Machine, MachineError, Platform
 from tunedoctor.wheels.situation import known, with_current_driver
 
@@ -18,7 +18,6 @@ MOST_GPUS = 256
 """More than any machine has; a longer list is a mistake."""
 MOST_MEMORY = 100_000
 """GiB, above which a number is a mistake and tells nothing."""
-_DEEP = "it is nested too deep for a machine"
 _NO_DRIVER = ("none", "null", "no", "n/a", "[n/a]", "-")
 _TEXTS = ("platform", "arch", "python", "glibc", "libc", "macos", "driver_version", "torch")
 _GPU_TEXTS = ("name", "vendor", "compute_capability", "gfx", "seen_by")
@@ -26,12 +25,19 @@ _LOWER = ("platform", "libc", "vendor", "gfx")
 _Row = dict[str, Any]
 
 
+def _refuse(so: object, message: str) -> None:
+    """Raise MachineError where something is so."""
+    if so:
+        raise MachineError(message)
+
+
 def machines_from(text: str) -> list[Machine]:
     """Return the machines of a JSON object, of a list of them, or of one object a line. Raises MachineError."""
     try:
         data = json.loads(text)
     except RecursionError as error:
-        raise MachineError(_DEEP) from error
+        msg = "it is nested too deep for a machine"
+        raise MachineError(msg) from error
     except ValueError:
         data = []
         for number, line in enumerate(text.splitlines(), 1):
@@ -41,9 +47,7 @@ def machines_from(text: str) -> list[Machine]:
                 msg = f"line {number} is no JSON of a machine: {error}"
                 raise MachineError(msg) from error
     rows = data if isinstance(data, list) else [data]
-    if not rows:
-        msg = "it is empty: a JSON object with platform, arch, python … belongs there"
-        raise MachineError(msg)
+    _refuse(not rows, "it is empty: a JSON object with platform, arch, python … belongs there")
     return [machine_from(row) for row in rows]
 
 
@@ -58,19 +62,15 @@ def machine_from(row: object) -> Machine:
     said = {key: _text(row, key) for key in _TEXTS}
     if said["driver_version"].lower() in _NO_DRIVER:
         said["driver_version"] = ""
-    gpus = row.get("gpus") or []
-    wrong = ""
-    if said["platform"] not in get_args(Platform):
-        wrong = f"platform is {said['platform']!r}: one of {', '.join(get_args(Platform))}"
-    elif not said["python"]:
-        wrong = "python is missing: as in 3.12, or 3.13t where it is free-threaded"
-    elif not isinstance(gpus, list) or len(gpus) > MOST_GPUS:
-        wrong = f"gpus is no list of at most {MOST_GPUS} GPUs"
-    elif said["driver_version"] and not parts(said["driver_version"]):
-        driver = said["driver_version"][:60]
-        wrong = f"driver_version is {driver!r}: as in 580.65.06, or null where there is none"
-    if wrong:
-        raise MachineError(wrong)
+    gpus, platforms, driver = row.get("gpus") or [], get_args(Platform), said["driver_version"]
+    known_platform = said["platform"] in platforms
+    _refuse(not known_platform, f"platform is {said['platform']!r}: one of {', '.join(platforms)}")
+    wrong = "python is missing: as in 3.12, or 3.13t where it is free-threaded"
+    _refuse(not said["python"], wrong)
+    listed = isinstance(gpus, list) and len(gpus) <= MOST_GPUS
+    _refuse(not listed, f"gpus is no list of at most {MOST_GPUS} GPUs")
+    wrong = f"driver_version is {driver[:60]!r}: as in 580.65.06, or null where there is none"
+    _refuse(driver and not parts(driver), wrong)
     said["arch"] = said["arch"] or ("arm64" if said["platform"] == "macos" else "x86_64")
     said["torch"] = wanted(said["torch"])
     tools = row.get("rocm_tools")
@@ -85,14 +85,11 @@ def machine_from(row: object) -> Machine:
 
 def wanted(torch: str) -> str:
     """Return a wanted range as a specifier: "2.6" means "==2.6.*". Raises MachineError."""
-    text = re.sub(r"^(?:py)?torch(?![\w.-])\s*", "", torch.strip())
-    if re.fullmatch(r"\d+(\.\d+)?", text):
-        text = f"=={text}.*"
-    elif re.fullmatch(r"\d+\.\d+\.\d+(\+[A-Za-z0-9.]+)?", text):
-        text = f"=={text}"
-    if specifiers(text) is None:
-        msg = f"torch is {torch!r}: a range such as >=2.6 or ==2.14.1 belongs there"
-        raise MachineError(msg)
+    text = torch.strip().removeprefix("py").removeprefix("torch").strip()
+    if text[:1].isdigit():
+        text = f"=={text}" if "+" in text or text.count(".") > 1 else f"=={text}.*"
+    wrong = f"torch is {torch!r}: a range such as >=2.6 or ==2.14.1 belongs there"
+    _refuse(specifiers(text) is None, wrong)
     return text
 
 
@@ -101,38 +98,32 @@ def _gpu(number: int, row: object) -> _Row:
         msg = f"gpus[{number}] is no JSON object"
         raise MachineError(msg)
     said = {key: _text(row, key) for key in _GPU_TEXTS}
-    capability = said["compute_capability"]
-    if capability and len(parts(capability)) < 2:
-        msg = f"gpus[{number}].compute_capability is {capability!r}: as in 8.9"
-        raise MachineError(msg)
-    memory = row.get("memory_gib")
+    capability, memory = said["compute_capability"], row.get("memory_gib")
+    wrong = f"gpus[{number}].compute_capability is {capability!r}: as in 8.9"
+    _refuse(capability and len(parts(capability)) < 2, wrong)
     sized = memory if isinstance(memory, int | float) and 0 < memory < MOST_MEMORY else 0
     return {**said, "excluded": row.get("excluded") is True, "memory_gib": float(sized)}
 
 
 def _text(row: _Row, key: str) -> str:
     """Return a cleaned string; numbers are taken as they are written. Raises MachineError."""
-    value = row.get(key)
-    if value is None:
-        return ""
-    if isinstance(value, str | int | float) and not isinstance(value, bool):
-        text = clean(str(value)).strip()
-        return text.lower() if key in _LOWER else text
-    msg = f"{key} is {type(value).__name__}: a string belongs there"
-    raise MachineError(msg)
+    value = "" if row.get(key) is None else row[key]
+    wrong = f"{key} is {type(value).__name__}: a string belongs there"
+    _refuse(not isinstance(value, str | int | float) or isinstance(value, bool), wrong)
+    text = clean(str(value)).strip()
+    return text.lower() if key in _LOWER else text
 
 
 def _strings(row: _Row, key: str) -> dict[str, str]:
     value = row.get(key) or {}
     if isinstance(value, str):
         return {"args": clean(value)}
-    if not isinstance(value, dict):
-        msg = f"{key} is no JSON object"
-        raise MachineError(msg)
+    _refuse(not isinstance(value, dict), f"{key} is no JSON object")
     try:
         return {clean(str(k)): clean(str(v)) for k, v in value.items() if v is not None}
     except RecursionError as error:
-        raise MachineError(_DEEP) from error
+        msg = "it is nested too deep for a machine"
+        raise MachineError(msg) from error
 
 
 class Asked(NamedTuple):
@@ -201,15 +192,10 @@ def _without(gpus: tuple[Gpu, ...], words: Iterable[str]) -> tuple[Gpu, ...]:
     """Mark the GPUs that the user leaves out, by compute capability, gfx target or a part of the name."""
     for word in words:
         named = word.strip().lower()
-        hit = [
-            g
-            for g in gpus
-            if named and (named in (g.compute_capability, g.gfx) or named in g.name.lower())
-        ]
-        if not hit:
-            have = ", ".join(g.name for g in gpus) or "none"
-            msg = f"--without is {word[:60]!r}, and no GPU is called so; the GPUs are: {have}"
-            raise MachineError(msg)
+        hit = {g for g in gpus if named and (named == g.target or named in g.name.lower())}
+        have = ", ".join(g.name for g in gpus) or "none"
+        wrong = f"--without is {word[:60]!r}, and no GPU is called so; the GPUs are: {have}"
+        _refuse(not hit, wrong)
         gpus = tuple(replace(g, excluded=True) if g in hit else g for g in gpus)
     return gpus
 
@@ -221,9 +207,10 @@ def _none(words: Iterable[str]) -> bool:
 def _numbers(text: str, option: str, example: str) -> str:
     """Return a version that begins with a digit; raises MachineError on anything else."""
     plain = text.strip()
-    if plain and not (plain[0].isdigit() and len(plain) < 40 and plain.isascii()):
-        msg = f"{option} is {text[:60]!r}: a version such as {example} belongs there"
-        raise MachineError(msg)
+    fits = plain[:1].isdigit() and len(plain) < 40 and plain.isascii()
+    _refuse(
+        plain and not fits, f"{option} is {text[:60]!r}: a version such as {example} belongs there"
+    )
     return plain
 
 
@@ -237,11 +224,11 @@ def _named(text: str) -> Gpu:
     if found := re.fullmatch(r"(?:sm_?|compute_|cc)?(\d{1,2})\.?(\d)[af]?", word):
         capability = f"{found[1]}.{found[2]}"
         return Gpu(f"compute capability {capability}", "nvidia", capability)
-    if re.fullmatch(r"gfx[0-9a-f]{3,5}", word):
+    if named_as("gfx", word):
         return Gpu(word, "amd", gfx=word)
     if word in ("xpu", "intel"):
         return Gpu("Intel Arc", "intel", xpu=True)
-    if re.fullmatch(r"[ab]\d{2,3}m?", word) and not nvidia_like(text):
+    if named_as("arc_model", word) and not nvidia_like(text):
         text = f"Intel Arc {text.upper()}"
     gpu = known(Gpu(name=text))
     if gpu.vendor == "intel" or gpu.target:
@@ -254,8 +241,7 @@ def _named(text: str) -> Gpu:
         name, kind = names[0] if len(names) == 1 else text, kinds.pop()
         return Gpu(name, "nvidia", kind) if nvidia else Gpu(name, "amd", gfx=kind)
     ways = "its compute capability (8.9), its gfx target (gfx1100) or its full name"
-    msg = f"no GPU is known as {text[:60]!r}: give {ways}"
-    if kinds:
-        some = ", ".join(names[:4])
-        msg = f"several kinds of GPU are called {text[:60]!r} ({some} ...): give {ways}"
-    raise MachineError(msg)
+    some = (
+        f"several kinds of GPU are called {text[:60]!r} ({', '.join(names[:4])} ...): give {ways}"
+    )
+    raise MachineError(some if kinds else f"no GPU is known as {text[:60]!r}: give {ways}")

@@ -5,21 +5,8 @@ from typing import Literal
 import msgspec
 from msgspec.structs import replace
 
-from tunedoctor.facts import (
-    AmdGpus,
-    Container,
-    Environment,
-    Host,
-    IntelGpu,
-    Interpreter,
-    LibraryPath,
-    NvidiaDriver,
-    NvidiaGpus,
-    PciBus,
-    TorchBuild,
-    Unknown,
-)
-from tunedoctor.snapshot import Snapshot
+from tunedoctor.facts import Host, Interpreter, NvidiaDriver, TorchBuild, Unknown
+from tunedoctor.model.snapshot import Facts, Snapshot
 from tunedoctor.tables.gpus import nvidia_by_pci
 from tunedoctor.wheels.rules import python_tag
 
@@ -105,31 +92,25 @@ def machine_of(snapshot: Snapshot, torch: str = "") -> Machine:
 
     Raises MachineError where the system or the target's Python isn't known.
     """
-    host, interpreter = snapshot.find(Host), snapshot.find(Interpreter)
-    if interpreter is None:
-        answer = snapshot.get(Interpreter)
+    facts, answer = Facts(snapshot), snapshot.get(Interpreter)
+    if not isinstance(answer, Interpreter):
         why = answer.why if isinstance(answer, Unknown) else "it is not there"
         what = f"the target's Python could not be asked: {why}"
         raise MachineError(what)
-    if host is None or host.os == "other":
+    if not facts.host or facts.host.os == "other":
         what = "this system is not known: Linux, WSL, Windows and macOS have wheels"
         raise MachineError(what)
-    driver, amd, intel = (
-        snapshot.find(NvidiaDriver),
-        snapshot.find(AmdGpus),
-        snapshot.find(IntelGpu),
-    )
-    gpus = [*_nvidia(snapshot)]
-    for card in amd.gpus if amd else ():
-        memory = (card.memory_total or 0) / 2**30
-        gpus.append(Gpu(card.name or card.gfx, "amd", gfx=card.gfx, memory_gib=memory))
-    if intel:
-        gpus += [Gpu(name=name, vendor="intel", xpu=intel.discrete) for name in intel.names]
+    amd, intel = facts.amd.gpus, facts.intel
+    gpus = [
+        *_nvidia(facts),
+        *(Gpu(c.name or c.gfx, "amd", gfx=c.gfx, memory_gib=_gib(c.memory_total)) for c in amd),
+        *(Gpu(name, "intel", xpu=intel.discrete) for name in intel.names),
+    ]
     return replace(
-        of_host(host, interpreter, tuple(gpus)),
-        driver_version=driver.version if driver else "",
+        of_host(facts.host, answer, tuple(gpus)),
+        driver_version=facts.nvidia_driver.version,
         torch=torch,
-        env=_environment(snapshot, host, interpreter, gpus),
+        env=_environment(facts, gpus),
     )
 
 
@@ -162,17 +143,19 @@ def driver_unknown(snapshot: Snapshot) -> bool:
     return isinstance(snapshot.get(NvidiaDriver), Unknown)
 
 
-def _nvidia(snapshot: Snapshot) -> list[Gpu]:
+def _gib(size: int | None) -> float:
+    return (size or 0) / 2**30
+
+
+def _nvidia(facts: Facts) -> list[Gpu]:
     """Return the GPUs that the driver offers, and those that only the bus shows."""
-    driven, bus = snapshot.find(NvidiaGpus), snapshot.find(PciBus)
-    cards = driven.gpus if driven else ()
+    cards = facts.nvidia.gpus
     found = [
-        Gpu(c.name, "nvidia", c.compute_capability, memory_gib=(c.memory_total or 0) / 2**30)
-        for c in cards
+        Gpu(c.name, "nvidia", c.compute_capability, memory_gib=_gib(c.memory_total)) for c in cards
     ]
     slots = {_slot(one.slot) for one in cards}
     # a driver that tells no slots leaves the count alone to compare by
-    others = [one for one in (bus.of("10de") if bus else ()) if _slot(one.slot) not in slots]
+    others = [one for one in facts.pci.of("10de") if _slot(one.slot) not in slots]
     for device in others[len(cards) if "" in slots else 0 :]:
         model = nvidia_by_pci(device.device)
         name = model.name if model else f"NVIDIA device {device.device}"
@@ -186,21 +169,18 @@ def _slot(slot: str) -> str:
     return slot.lower().partition(":")[2] if slot.count(":") > 1 else slot.lower()
 
 
-def _environment(
-    snapshot: Snapshot, host: Host, interpreter: Interpreter, gpus: list[Gpu]
-) -> dict[str, str]:
-    environment, path = snapshot.find(Environment), snapshot.find(LibraryPath)
-    container = snapshot.find(Container)
-    nvidia = snapshot.find(NvidiaDriver) or any(g.vendor == "nvidia" for g in gpus)
+def _environment(facts: Facts, gpus: list[Gpu]) -> dict[str, str]:
+    host, own = facts.host, facts.interpreter
+    nvidia = facts.nvidia_driver or any(g.vendor == "nvidia" for g in gpus)
+    compat = ":".join(f for f in facts.library_path.folders if "compat" in f)
     found = {
-        "python_full_version": interpreter.version,
-        "implementation": interpreter.implementation,
-        **{name: environment.get(name) if environment else None for name in VISIBLE},
-        "LD_LIBRARY_PATH": ":".join(f for f in (path.folders if path else ()) if "compat" in f)
-        or None,
-        "python_bits": str(interpreter.bits) if interpreter.bits != 64 else None,
+        "python_full_version": own.version,
+        "implementation": own.implementation,
+        **{name: facts.environment.get(name) for name in VISIBLE},
+        "LD_LIBRARY_PATH": compat or None,
+        "python_bits": str(own.bits) if own.bits != 64 else None,
         "rosetta": "1" if host.rosetta else None,
         "model": host.model if "Jetson" in host.model else None,
-        "container": container.kind if container is not None and nvidia else None,
+        "container": facts.container.kind if facts.container and nvidia else None,
     }
     return {name: value for name, value in found.items() if value is not None}

@@ -1,25 +1,117 @@
-"""The builds that fit a question: the rows of the wheel table, filtered and sorted."""
+"""The builds that fit a question, rows of the wheel table, filtered and sorted; and the answer made of them."""
 
 from collections.abc import Iterable, Iterator
 from functools import cache, lru_cache
 from itertools import takewhile
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
+import msgspec
+from msgspec.structs import replace
+from packaging.version import Version
+
+from tunedoctor.model.versions import parts, specifiers
 from tunedoctor.tables.load import table
 from tunedoctor.tables.small import rocm_override
 from tunedoctor.tables.wheels import Build as Row
-from tunedoctor.tables.wheels import Numbers, Release, in_order, release_row
-from tunedoctor.versions import parts, specifiers
-from tunedoctor.wheels.choice import Alternative, Build
+from tunedoctor.tables.wheels import Numbers, Release, releases
 from tunedoctor.wheels.machine import Gpu
 from tunedoctor.wheels.rules import archs_run, knows
+
+Action = Literal[
+    "install",
+    "install_partial",
+    "ask",
+    "upgrade_driver",
+    "downgrade_driver",
+    "install_driver",
+    "use_newer_torch",
+    "use_older_torch",
+    "change_python",
+    "upgrade_os",
+    "use_vendor_build",
+    "build_from_source",
+    "cpu_only",
+    "fix_requirement",
+    "unsupported_platform",
+]
+
+Said = tuple[str, str]
+"""A message code and its sentence; either can be empty."""
+INSTALLS = frozenset({"install", "install_partial", "ask", "cpu_only"})
+"""Actions that come with a build to install."""
+
+
+def say(key: str, **slots: object) -> Said:
+    """Return a sentence of wheel_words.json with its slots filled in, and its code: the key up to a colon."""
+    sentence: str = table("wheel_words")["sentences"][key]
+    return key.partition(":")[0], sentence.format(**slots)
+
+
+class Build(msgspec.Struct, frozen=True):
+    """A wheel: ("2.14.1", "cu126")."""
+
+    torch_version: str
+    variant: str
+    """cu126, rocm7.2, xpu, cpu, or mps for the wheel of macOS on Apple silicon."""
+
+    def __str__(self) -> str:
+        """Return "2.14.1+cu126"."""
+        return f"{self.torch_version}+{self.variant}"
+
+
+class Alternative(msgspec.Struct, frozen=True):
+    """Another build, and what it takes: "with driver 580 or newer"; "" where it needs nothing else."""
+
+    build: Build
+    after: str = ""
+
+
+class Choice(msgspec.Struct, frozen=True):
+    """What to do about PyTorch on a machine."""
+
+    action: Action
+    build: Build | None = None
+    """None where the action is not an install."""
+    torchvision: str = ""
+    torchaudio: str = ""
+    index: str = ""
+    """URL of the wheel index; "PyPI" where the default index has the build and there is nothing to choose."""
+    alternatives: tuple[Alternative, ...] = ()
+    """Best first."""
+    says: tuple[str, ...] = ()
+    """Codes of what the user must hear; `reasons` puts them into words."""
+    reasons: tuple[str, ...] = ()
+    """Sentences, the deciding one first."""
+    hidden: tuple[str, ...] = ()
+    """Names of GPUs that the build does not serve."""
+    environment: dict[str, str] = {}
+    """Variables to set for it to run: HSA_OVERRIDE_GFX_VERSION."""
+
+    @classmethod
+    def of(
+        cls, action: Action, said: Iterable[Said], alternatives: tuple[Alternative, ...] = ()
+    ) -> "Choice":
+        """Return an answer without a build, with what is to be said."""
+        return cls(action, alternatives=alternatives).saying(said)
+
+    def offering(self, *more: Alternative) -> "Choice":
+        """Return the choice with more alternatives."""
+        return replace(self, alternatives=(*self.alternatives, *more))
+
+    def saying(self, said: Iterable[Said], *, first: bool = False) -> "Choice":
+        """Return the choice with more said, before or after what it says already; each code and sentence once."""
+        more = tuple(said)
+        says = [code for code, _ in more if code]
+        reasons = [sentence for _, sentence in more if sentence]
+        says = [*says, *self.says] if first else [*self.says, *says]
+        reasons = [*reasons, *self.reasons] if first else [*self.reasons, *reasons]
+        return replace(self, says=tuple(dict.fromkeys(says)), reasons=tuple(dict.fromkeys(reasons)))
+
 
 NEWEST: Numbers = (999999,)
 """A driver, glibc or macOS that is newer than every floor."""
 KINDS = {"nvidia": "cuda", "amd": "rocm", "intel": "xpu"}
 """Vendor -> kind of its builds."""
-TURING_ON = (13,)
-"""CUDA whose builds start at Turing."""
 Rows = tuple[tuple[Release, tuple[Row, ...]], ...]
 
 
@@ -73,13 +165,6 @@ def offered(found: tuple[Found, ...], after: str = "") -> tuple[Alternative, ...
 
 
 @cache
-def releases() -> tuple[Release, ...]:
-    """Return all releases of the table, newest first."""
-    rows = map(release_row, reversed(in_order(table("torch_wheels")["releases"]["items"])))
-    return tuple(one for one in rows if one is not None)
-
-
-@cache
 def pythons() -> tuple[str, ...]:
     """Return every Python tag that some release has a wheel for, oldest first."""
     tags = {tag for release in releases() for one in release.builds for tag in one.pythons}
@@ -111,6 +196,11 @@ def serves(row: Row, wanted: frozenset[str]) -> bool:
     if row.kind == "rocm":
         return wanted <= row.targets
     return row.kind != "cuda" or all(archs_run(row.codes, one, row.cuda) for one in wanted)
+
+
+def lacking(row: Row, capabilities: Iterable[str]) -> list[str]:
+    """Return the compute capabilities that a build has no code for."""
+    return [one for one in capabilities if not serves(row, frozenset({one}))]
 
 
 def fitting(q: Question, kind: str) -> tuple[Found, ...]:
@@ -254,14 +344,12 @@ def without_code(
 
     Of one release the build that the default index has comes first, and those that were seen before others.
     """
-    rows = [
-        one for one in _in_range("cuda", family, python, torch) if not serves(one[1], capabilities)
-    ]
-    order = {release.version: n for n, (release, _) in enumerate(rows)}
 
-    def place(pair: tuple[Release, Row]) -> tuple[int, bool, bool]:
+    def place(pair: tuple[Release, Row]) -> tuple[Version, bool, bool]:
         release, row = pair
         default = release.pypi_default.get("linux_x86_64", "")
-        return order[release.version], row.variant != default, not row.verified
+        return release.parsed, row.variant == default, row.verified
 
-    return tuple(sorted(rows, key=place))
+    every = _in_range("cuda", family, python, torch)
+    rows = (one for one in every if not serves(one[1], capabilities))
+    return tuple(sorted(rows, key=place, reverse=True))

@@ -3,11 +3,11 @@
 import re
 from typing import Literal, NamedTuple
 
-from tunedoctor.facts import Host, IndexAnswer, Interpreter, Refusal, Unknown
-from tunedoctor.lazy import pattern
+from tunedoctor.facts import Host, IndexAnswer, Interpreter, Refusal
+from tunedoctor.model.versions import at_least, parts, within
+from tunedoctor.tables.gpus import named_as
 from tunedoctor.tables.load import table
-from tunedoctor.tables.wheels import release_row
-from tunedoctor.versions import at_least, parts, within
+from tunedoctor.tables.wheels import release_row, releases
 from tunedoctor.wheels.rules import (
     LAST_INTEL_MAC,
     Family,
@@ -17,7 +17,6 @@ from tunedoctor.wheels.rules import (
     macos_floor,
     one_spelling,
     python_tag,
-    releases,
 )
 
 Cause = Literal[
@@ -28,11 +27,8 @@ Cause = Literal[
     "glibc-too-old",
     "macos-too-old",
 ]
-_ANCIENT = pattern(r"0\.1\.2(?:\.post\d)?$")
-"""Sources of 2016: all that the default index offers a Python for which torch has no wheel."""
 _TORCH = frozenset({"torch", "torchvision", "torchaudio", "xformers"})
-_NARROW = pattern(r"win32$|i[36]86$|armv[67]l$|linux_armv|musllinux_.*armv")
-_FOREIGN = pattern(r"musllinux|win_arm64|ppc64|s390x|riscv|freebsd|macosx_\d+_\d+_x86_64|any_arm")
+_SYSTEMS = {"linux": "linux", "macosx": "macos", "win": "windows"}
 
 
 class Refused(NamedTuple):
@@ -44,26 +40,37 @@ class Refused(NamedTuple):
     """A file was named that another Python or system could take: the release itself has one for this machine."""
 
 
-class _Case:
-    """One refusal on one machine."""
+def refused(answer: IndexAnswer, own: Interpreter, host: Host) -> Refused | None:
+    """Return what stands behind the first failed install that can be judged; None where none can."""
+    judged = (_Case(one, own, host).judged() for one in answer.refusals)
+    return next(filter(None, judged), None)
 
-    def __init__(self, one: Refusal, own: Interpreter | None, host: Host | None) -> None:
-        self.one, self.own, self.host = one, own, host
-        self.what = f"{one.name}{one.specifier}"
-        pin = re.match(r"===?\s*(\d[\w.]*)(?:\+(\w[\w.]*))?", one.specifier)
-        self.pin = pin[1] if pin else ""
+
+class _Case:
+    """One refusal on one machine; sentences and their causes are `refusals` of wheel_words.json."""
+
+    def __init__(self, one: Refusal, own: Interpreter, host: Host) -> None:
+        self.one, self.own, self.host, self.name = one, own, host, one.name
+        self.what, self.bare = f"{one.name}{one.specifier}", one.specifier.lstrip("=")
+        pinned = one.specifier.startswith("==") and self.bare.strip()[:1].isdigit()
+        self.pin = self.bare.strip().partition("+")[0].partition(",")[0] if pinned else ""
         """The release that is asked for, without its label; "" where none is pinned."""
         self.label = one.specifier.partition("+")[2]
-        self.tag = python_tag(own) if own is not None else ""
-        self.family: Family = family(host, own) if own is not None and host is not None else ""
+        self.tag = python_tag(own)
+        self.family: Family = family(host, own) if own and host else ""
         self.offered = one.offered or ()
         self.last = max(self.offered, key=parts, default="")
-        self.labels = {v.partition("+")[2] for v in self.offered} - {""}
-        self.release = release_row(one.specifier.lstrip("=")) if one.name == "torch" else None
+        self.labels = ", ".join(sorted({v.partition("+")[2] for v in self.offered} - {""})[:2])
+        self.release = release_row(self.bare) if one.name == "torch" else None
         """What the table knows of the torch that is pinned."""
-        self.macos = host is not None and host.os == "macos"
-        self.python = f"; this is Python {own.version}" if own is not None and own.version else ""
+        self.macos = host.os == "macos"
+        self.python = f"; this is Python {own.version}" if own.version else ""
         """The end of a sentence that names the interpreter."""
+
+    def because(self, key: str, cause: Cause | None = None, **slots: object) -> Refused:
+        """Return a sentence with its cause."""
+        known, text = table("wheel_words")["refusals"][key]
+        return Refused(cause or known, text.format(**vars(self), **slots))
 
     def has_wheel(self, version: str) -> bool:
         """Tell whether a release has a wheel here; where the system is not known, for Linux on x86_64."""
@@ -72,227 +79,190 @@ class _Case:
     def none_at_all(self) -> Cause:
         """Tell what a Python lacks for which there is no wheel at all: 64 bits, a system, or its version."""
         own, host = self.own, self.host
-        if own is not None and own.bits == 32:
+        machine = one_spelling(own.machine or host.machine)
+        if own.bits == 32:
             return "python-32bit"
-        machine = one_spelling((own.machine if own else "") or (host.machine if host else ""))
-        if host is not None:
-            musl = host.libc == "musl" or host.distro == "alpine"
-            if musl or host.os == "other" or (host.os == "windows" and machine == "arm64"):
-                return "platform-unsupported"
+        musl = host.libc == "musl" or host.distro == "alpine"
+        if musl or host.os == "other" or (host.os == "windows" and machine == "arm64"):
+            return "platform-unsupported"
         if machine in ("x86", "armv6l", "armv7l"):
             return "python-32bit"
-        foreign = machine.startswith(("ppc", "s390", "riscv", "mips", "loong"))
-        return "platform-unsupported" if foreign else "python-unsupported"
+        return "platform-unsupported" if named_as("foreign", machine) else "python-unsupported"
 
+    def judged(self) -> Refused | None:
+        """Say why there was no file; None where nothing tells."""
+        one = self.one
+        if one.installer == "pip" and one.wheel_tags:
+            return self._by_file(one.wheel_tags[0])
+        by_tag = self._by_tag()
+        if by_tag is not None or one.name not in _TORCH:
+            return by_tag or self._of_others()
+        if not one.offered:
+            return self._nothing()
+        # what no index has for this Python or system, whatever the release
+        if all(v in ("0.1.2", "0.1.2.post1", "0.1.2.post2") for v in self.offered):
+            return self.because("sources of 2016", self.none_at_all())
+        if self.macos and self.label.startswith(("cu", "rocm")):
+            return self.because("no gpu of a mac")
+        return self._of_versions()
 
-def refused(
-    answer: IndexAnswer | Unknown | None, own: Interpreter | None = None, host: Host | None = None
-) -> Refused | None:
-    """Return what stands behind the first failed install that can be judged; None where none can."""
-    for one in answer.refusals if isinstance(answer, IndexAnswer) else ():
-        if found := _judged(_Case(one, own or None, host or None)):
-            return found
-    return None
-
-
-def _judged(case: _Case) -> Refused | None:
-    one = case.one
-    if one.installer == "pip" and one.wheel_tags:
-        return _by_file(case, one.wheel_tags[0])
-    by_tag = _by_tag(case)
-    if by_tag is not None or one.name not in _TORCH:
-        return by_tag or _of_others(case)
-    if not one.offered:
-        return _nothing(case)
-    # what no index has for this Python or system, whatever the release
-    if all(_ANCIENT.match(v) for v in case.offered):
-        found = f"pip finds sources of 2016 alone for {case.what}{case.python}"
-        return Refused(case.none_at_all(), found)
-    if case.macos and case.label.startswith(("cu", "rocm")):
-        return Refused("platform-unsupported", f"{case.what} is a build for a GPU that no Mac has")
-    return _of_versions(case)
-
-
-def _by_file(case: _Case, tags: str) -> Refused | None:
-    """Judge a wheel that was named as a file by its tags; another Python is what is meant most where nobody told."""
-    file = f"the file of {case.one.name} {case.one.specifier.lstrip('=')}"
-    found = misplaced(tags, case.own, case.host)
-    if found is None:
-        said = f"{file} has the tags {tags}, which this Python does not take"
-        return Refused("python-unsupported", said, file=True) if case.own is None else None
-    there = case.release is None or not case.tag or case.has_wheel(case.pin)
-    end = "" if there else f"; torch {case.pin} has none for Python {case.tag}"
-    return Refused(found.cause, f"{file} is {found.found}{end}", file=there)
-
-
-def _of_others(case: _Case) -> Refused | None:
-    """Judge a package that has no table of wheels here."""
-    one, own = case.one, case.own
-    if case.macos and one.name == "triton" and one.reason == "nothing":
-        # its wheels are for Linux alone. Source: PyPI, files of triton
-        return Refused("platform-unsupported", "triton has no wheel for macOS")
-    pin = parts(one.specifier.lstrip("=~>"))
-    ended = own is not None and bool(parts(own.version)) and not at_least(own.version, "3.9")
-    if ended and pin and one.offered and all(parts(v) < pin for v in one.offered):
-        newest = f"the newest {one.name} that pip offers is {one.offered[-1]}"
-        return Refused("python-unsupported", f"{newest}{case.python}")
-    for version, floor in one.python_floors if one.reason == "python" else ():
-        if not one.specifier or within(version, one.specifier) is not False:
-            said = f"{case.what} requires Python {floor}{case.python}"
-            return Refused("python-unsupported", said)
-    return None
-
-
-def _by_tag(case: _Case) -> Refused | None:
-    """Judge by the tags that the installer names."""
-    one, tag, tags = case.one, case.one.tag, case.one.wheel_tags
-    if one.reason in ("python", "abi") and (tag or tags):
-        has = f"; there are wheels for {', '.join(tags[:6])}" if any(tags) else ""
-        said = f"{case.what} has no wheel for {tag or 'this Python'}{has}"
-        return Refused("python-unsupported", said)
-    if one.reason != "platform" or not tag:
-        return None
-    have, need = _manylinux(tag), min(filter(None, map(_manylinux, tags)), default=())
-    cause: Cause = "platform-unsupported"
-    more = ""
-    if _NARROW.search(tag):
-        cause = "python-32bit"
-    elif have and have < need:
-        cause = "glibc-too-old"
-        more = f", and the ones there are need glibc {'.'.join(map(str, need))}"
-    elif tag.startswith("macosx") and "arm64" in tag and "macosx" in " ".join(tags):
-        cause, more = "macos-too-old", f"; there are {', '.join(tags[:4])}"
-    elif _elsewhere(case):
-        cause = "wheel-not-on-index"
-        more = (
-            f" under that name; PyTorch's index has it as {one.specifier.lstrip('=')}+cpu, +cu…: "
-            f"without a label there is {', '.join(tags[:3])} alone"
+    def _by_file(self, tags: str) -> Refused | None:
+        """Judge a wheel that was named as a file; another Python is what is meant most where nobody told."""
+        found = misplaced(tags, self.own, self.host)
+        if found is None:
+            said = self.because("file", tags=tags)._replace(file=True)
+            return None if self.own else said
+        there = self.release is None or not self.tag or self.has_wheel(self.pin)
+        end = "" if there else f"; torch {self.pin} has none for Python {self.tag}"
+        return self.because("misplaced", found.cause, found=found.found, end=end)._replace(
+            file=there
         )
-    elif not (tags or _FOREIGN.search(tag)):
+
+    def _of_others(self) -> Refused | None:
+        """Judge a package that has no table of wheels here."""
+        one, own = self.one, self.own
+        if self.macos and one.name == "triton" and one.reason == "nothing":
+            # its wheels are for Linux alone. Source: PyPI, files of triton
+            return self.because("triton")
+        pin = parts(one.specifier.lstrip("=~>"))
+        ended = bool(parts(own.version)) and not at_least(own.version, "3.9")
+        if ended and pin and one.offered and all(parts(v) < pin for v in one.offered):
+            return self.because("python ended", newest=one.offered[-1])
+        for version, floor in one.python_floors if one.reason == "python" else ():
+            if not one.specifier or within(version, one.specifier) is not False:
+                return self.because("python floor", floor=floor)
         return None
-    return Refused(cause, f"{case.what} has no wheel for {tag}{more}")
 
+    def _by_tag(self) -> Refused | None:
+        """Judge by the tags that the installer names."""
+        one, tag, tags = self.one, self.one.tag, self.one.wheel_tags
+        if one.reason in ("python", "abi") and (tag or tags):
+            has = f"; there are wheels for {', '.join(tags[:6])}" if any(tags) else ""
+            return self.because("tag", file_tag=tag or "this Python", more=has)
+        if one.reason != "platform" or not tag:
+            return None
+        have, need = _manylinux(tag), min(filter(None, map(_manylinux, tags)), default=())
+        key, some = "platform tag", ", ".join(tags[:4])
+        if named_as("narrow_tag", tag):
+            key = "narrow tag"
+        elif have and have < need:
+            key = "glibc tag"
+        elif tag.startswith("macosx") and "arm64" in tag and "macosx" in " ".join(tags):
+            key = "macos tag"
+        elif self._elsewhere():
+            key, some = "tag of a label", ", ".join(tags[:3])
+        elif not (tags or named_as("foreign_tag", tag)):
+            return None
+        return self.because(key, file_tag=tag, tags=some, glibc=".".join(map(str, need)))
 
-def _elsewhere(case: _Case) -> bool:
-    """Tell of a system for which the release has wheels with a label, where an index was asked for one without.
+    def _elsewhere(self) -> bool:
+        """Tell of a system for which the release has wheels with a label, where an index was asked for one without.
 
-    PyTorch's index names the files for Linux and Windows 2.6.0+cu124, and those for macOS or Arm 2.6.0.
-    """
-    tag, tags, release = case.one.tag, case.one.wheel_tags, case.release
-    linux = "linux" in tag and tag.endswith("x86_64")
-    where = "win_amd64" if tag == "win_amd64" else "linux_x86_64" if linux else ""
-    mine = any(t == tag or (linux and "linux" in t and "x86_64" in t) for t in tags)
-    if release is None or not where or case.label or mine:
-        return False
-    return any(release.of(where, kind) for kind in ("cuda", "rocm"))
+        PyTorch's index names the files for Linux and Windows 2.6.0+cu124, and those for macOS or Arm 2.6.0.
+        """
+        tag, tags, release = self.one.tag, self.one.wheel_tags, self.release
+        linux = "linux" in tag and tag.endswith("x86_64")
+        where = "win_amd64" if tag == "win_amd64" else "linux_x86_64" if linux else ""
+        mine = any(t == tag or (linux and "linux" in t and "x86_64" in t) for t in tags)
+        if release is None or not where or self.label or mine:
+            return False
+        return any(release.of(where, kind) for kind in ("cuda", "rocm"))
+
+    def _nothing(self) -> Refused | None:
+        """Judge where no version was offered: none at all, or the tool prints no list."""
+        one, own = self.one, self.own
+        # a pinned release that is younger than the last one for an old Python
+        minor = ".".join(map(str, parts(own.version)[:2]))
+        last = table("distributions")["last_torch"].get(minor, "")
+        if one.name == "torch" and last and parts(self.pin) > parts(last):
+            return self.because("last of a python", last_torch=last)
+        variants = self.release.variants() if self.release is not None else []
+        asked = one.index.rpartition("/whl/")[2]
+        never = asked.startswith(("cu", "rocm")) and bool(variants) and asked not in variants
+        label = self.label or (asked if never and one.reason == "version" else "")
+        # what poetry locked was on the index: no file of it is for this Python or system
+        locked = one.installer == "poetry" and one.reason == "platform"
+        if one.reason == "abi" or (locked and label in ("", *variants)):
+            return None
+        if label and one.offered is None:
+            return self.because("no such label", asked=label)
+        if one.offered is not None and one.reason == "nothing":
+            return self.because("from versions: none", self.none_at_all())
+        if not one.specifier and self.host and self.none_at_all() == "platform-unsupported":
+            return self.because("no index")
+        return None
+
+    def _of_versions(self) -> Refused | None:
+        """Judge where other versions are offered than the one that is asked for."""
+        if not self.pin:
+            floor = self.one.specifier.lstrip(">=").strip().partition(",")[0]
+            above = self.one.specifier.startswith(">") and floor[:1].isdigit()
+            return self._below(floor) if above else None
+        bases = [parts(v.partition("+")[0]) for v in self.offered]
+        span = f"{min(self.offered, key=parts)} to {self.last}" if len(bases) > 1 else self.last
+        wanted, key = parts(self.pin), "too old for this python"
+        # an index of one variant begins with the first release that was built for it
+        known = bool(self.tag) and release_row(self.pin) is not None
+        if self.pin in (v.partition("+")[0] for v in self.offered):
+            key = "not there"
+        elif all(base < wanted for base in bases):
+            return self._below(self.pin)
+        elif not all(base > wanted for base in bases):
+            key = "no such release"
+        elif self.labels and not (known and not self.has_wheel(self.pin)):
+            key = "older than the index"
+        return self.because(key, span=span)
+
+    def _below(self, version: str) -> Refused | None:
+        """Judge where only older releases are offered: what ended there, the Python, the system, or the index."""
+        last = self.last.partition("+")[0]
+        version = version if version.count(".") > 1 else f"{version}.0"  # ">=2.3" begins there
+        known = self.one.name == "torch" and release_row(version) is not None
+        if known and (found := self._ended(version, last)):
+            return self.because("ended", found.cause, release_=last, why=found.found)
+        if self.labels:
+            return self.because("ended for labels", release_=last)
+        if parts(version) > releases()[0].parsed.release:
+            return self.because("not yet", release_=last)
+        return None
+
+    def _ended(self, version: str, last: str) -> Refused | None:
+        """Tell what a known release asks for and this machine lacks."""
+        where, host = self.family, self.host
+        # files without a label are those of the default index
+        intel_mac = where == "macos_x86_64" or not (where or self.labels)
+        if intel_mac and last == LAST_INTEL_MAC:
+            return self.because("intel mac")
+        if self.tag and not self.has_wheel(version):
+            return self.because("no wheel", version=version)
+        linux: Family = where if where.startswith("linux") else "linux_x86_64"
+        key, have, floor = "glibc", "", ""
+        if host.libc == "glibc":
+            have, floor = host.libc_version, glibc_floor(version, "cpu", linux)
+        elif self.macos and self.tag:
+            key, have, floor = "macos", host.macos_version, macos_floor(version, self.tag)
+        if not have or not floor or at_least(have, floor):
+            return None
+        return self.because(key, version=version, floor=floor, have=have)
 
 
 def _manylinux(tag: str) -> tuple[int, ...]:
-    found = re.search(r"manylinux_(\d+)_(\d+)", tag)
-    return (int(found[1]), int(found[2])) if found else ()
+    """Return the glibc of "manylinux_2_28_x86_64"; () where it names none."""
+    _, known, rest = tag.partition("manylinux_")
+    numbers = rest.split("_")[:2]
+    return tuple(map(int, numbers)) if known and all(map(str.isdecimal, numbers)) else ()
 
 
-def _nothing(case: _Case) -> Refused | None:
-    """Judge where no version was offered: none at all, or the tool prints no list."""
-    one, own = case.one, case.own
-    # a pinned release that is younger than the last one for an old Python
-    minor = ".".join(map(str, parts(own.version)[:2])) if own is not None else ""
-    last = table("distributions")["last_torch"].get(minor, "")
-    if one.name == "torch" and last and parts(case.pin) > parts(last):
-        said = f"{case.what} has no wheel{case.python}: torch {last} is the last"
-        return Refused("python-unsupported", said)
-    variants = case.release.variants() if case.release is not None else []
-    asked = one.index.rpartition("/whl/")[2]
-    never = asked.startswith(("cu", "rocm")) and bool(variants) and asked not in variants
-    label = case.label or (asked if never and one.reason == "version" else "")
-    # what poetry locked was on the index: no file of it is for this Python or system
-    locked = one.installer == "poetry" and one.reason == "platform"
-    if one.reason == "abi" or (locked and label in ("", *variants)):
-        return None
-    if label and one.offered is None:
-        return Refused("wheel-not-on-index", f"no index here has torch {case.pin} for {label}")
-    if one.offered is not None and one.reason == "nothing":
-        said = f"the index has no {one.name} for this Python and system: '{case.what} (from versions: none)'"
-        return Refused(case.none_at_all(), said)
-    if not one.specifier and case.host is not None and case.none_at_all() == "platform-unsupported":
-        said = f"no index has a wheel of {one.name} for this system that pip takes"
-        return Refused("platform-unsupported", said)
-    return None
-
-
-def _of_versions(case: _Case) -> Refused | None:
-    """Judge where other versions are offered than the one that is asked for."""
-    if not case.pin:
-        floor = re.match(r">=?\s*(\d[\w.]*)", case.one.specifier)
-        return _below(case, floor[1]) if floor else None
-    bases = [v.partition("+")[0] for v in case.offered]
-    first = min(case.offered, key=parts)
-    span = f"{first} to {case.last}" if len(bases) > 1 else case.last
-    has = f"the index offers {span}"
-    wanted = parts(case.pin)
-    if case.pin in bases:
-        return Refused("wheel-not-on-index", f"{case.what} is not there: {has}")
-    if all(parts(base) < wanted for base in bases):
-        return _below(case, case.pin)
-    if not all(parts(base) > wanted for base in bases):
-        return Refused("wheel-not-on-index", f"there is no {case.what}: {has}")
-    # an index of one variant begins with the first release that was built for it
-    known = bool(case.tag) and release_row(case.pin) is not None
-    if case.labels and not (known and not case.has_wheel(case.pin)):
-        said = f"{case.what} is older than what this index has: {has}"
-        return Refused("wheel-not-on-index", said)
-    said = f"{case.what} has no wheel for a Python so new{case.python}: {has}"
-    return Refused("python-unsupported", said)
-
-
-def _below(case: _Case, version: str) -> Refused | None:
-    """Judge where only older releases are offered: what ended there, the Python, the system, or the index."""
-    last = case.last.partition("+")[0]
-    end = f"{case.what} is not offered, {last} is the last that is"
-    version = version if version.count(".") > 1 else f"{version}.0"  # ">=2.3" begins there
-    known = case.one.name == "torch" and release_row(version) is not None
-    if known and (found := _ended(case, version, last)):
-        return found._replace(found=f"{end}: {found.found}")
-    if case.labels:
-        labels = ", ".join(sorted(case.labels)[:2])
-        return Refused("wheel-not-on-index", f"{end} for {labels}")
-    if parts(version) > parts(releases()[-1]):
-        return Refused("wheel-not-on-index", f"there is no {case.what} yet: {end}")
-    return None
-
-
-def _ended(case: _Case, version: str, last: str) -> Refused | None:
-    """Tell what a known release asks for and this machine lacks."""
-    where, host, lacks = case.family, case.host, f"no wheel of {version} for Python {case.tag}"
-    # files without a label are those of the default index
-    intel_mac = where == "macos_x86_64" or not (where or case.labels)
-    if intel_mac and last == LAST_INTEL_MAC:
-        return Refused("platform-unsupported", "as on an Intel Mac")
-    if case.tag and not case.has_wheel(version):
-        return Refused("python-unsupported", lacks)
-    if host is not None and host.libc == "glibc" and host.libc_version:
-        floor = glibc_floor(version, "cpu", where if where.startswith("linux") else "linux_x86_64")
-        if not at_least(host.libc_version, floor):
-            said = f"{version} needs glibc {floor}, here is {host.libc_version}"
-            return Refused("glibc-too-old", said)
-    elif host is not None and host.os == "macos" and host.macos_version and case.tag:
-        floor = macos_floor(version, case.tag)
-        if floor and not at_least(host.macos_version, floor):
-            said = f"{version} needs macOS {floor}, here is {host.macos_version}"
-            return Refused("macos-too-old", said)
-    return None
-
-
-def misplaced(tags: str, own: Interpreter | None, host: Host | None) -> Refused | None:
+def misplaced(tags: str, own: Interpreter, host: Host) -> Refused | None:
     """Return why a file with the tags "cp311-cp311-linux_x86_64" does not fit; None where nothing speaks against it."""
     python, _, rest = tags.partition("-")
     abi, _, platform = rest.partition("-")
     return _system(platform, host) or _python(python, abi, own)
 
 
-def _system(platform: str, host: Host | None) -> Refused | None:
+def _system(platform: str, host: Host) -> Refused | None:
     family = next((f for word, f in _SYSTEMS.items() if word in platform), "")
-    if host is None or not family or host.os == "other":
+    if not family or host.os not in _SYSTEMS.values():
         return None
     said = f"for {platform}, and this is {host.name or host.os} {host.machine}".rstrip()
     machine = re.sub(r"^(?:(?:many|musl)?linux|macosx)(?:_?\d{1,4}){0,2}_|^win_", "", platform)
@@ -309,13 +279,10 @@ def _system(platform: str, host: Host | None) -> Refused | None:
     return None
 
 
-_SYSTEMS = {"linux": "linux", "macosx": "macos", "win": "windows"}
-
-
-def _python(python: str, abi: str, own: Interpreter | None) -> Refused | None:
-    have = parts(own.version)[:2] if own is not None else ()
+def _python(python: str, abi: str, own: Interpreter) -> Refused | None:
+    have = parts(own.version)[:2]
     digits = python.removeprefix("cp")
-    if own is None or len(have) < 2 or not (python.startswith("cp") and digits[1:].isdigit()):
+    if len(have) < 2 or not (python.startswith("cp") and digits[1:].isdigit()):
         return None
     wanted = (int(digits[0]), int(digits[1:]))
     fits = have >= wanted if abi == "abi3" else have == wanted

@@ -5,24 +5,20 @@ on the same major capability from its own minor upwards, with the exceptions tha
 counted, since release wheels carry next to none.
 """
 
-import re
 from collections.abc import Iterable
 from functools import cache, lru_cache
 from typing import Any, Literal
 
-from tunedoctor.config import mirrors
 from tunedoctor.facts import Host, Interpreter
-from tunedoctor.lazy import pattern
+from tunedoctor.model.versions import at_least, parts, pep440
+from tunedoctor.tables.config import mirrors
 from tunedoctor.tables.load import table
-from tunedoctor.tables.wheels import release_row
-from tunedoctor.versions import at_least, parts, pep440
+from tunedoctor.tables.wheels import VARIANT, Build, release_row, releases
 
 Family = Literal["linux_x86_64", "linux_aarch64", "win_amd64", "macos_arm64", "macos_x86_64", ""]
 LAST_INTEL_MAC = "2.2.2"
 """Last torch with a wheel for macOS on x86_64."""
 PYTORCH = "https://download.pytorch.org/whl/"
-_PLAIN_ROCM = pattern(r"rocm\d{1,2}(?:\.\d{1,2}){1,2}")
-"""The local part of a build of PyTorch's index; AMD's own (TheRock) goes on with a date, and has other targets."""
 _FAMILIES: dict[tuple[str, str], Family] = {
     ("linux", "x86_64"): "linux_x86_64",
     ("linux", "arm64"): "linux_aarch64",
@@ -31,6 +27,8 @@ _FAMILIES: dict[tuple[str, str], Family] = {
     ("macos", "x86_64"): "macos_x86_64",
 }
 FAMILIES = tuple(_FAMILIES.values())
+_SPELT = {"amd64": "x86_64", "x64": "x86_64", "aarch64": "arm64", "win32": "x86"}
+_SPELT |= dict.fromkeys(("i386", "i486", "i586", "i686"), "x86")
 
 
 def index_of(variant: str = "") -> str:
@@ -55,17 +53,10 @@ def platform_family(platform: str, arch: str) -> Family:
     return _FAMILIES.get(("linux" if platform == "wsl" else platform, one_spelling(arch)), "")
 
 
-@lru_cache(maxsize=256)
 def one_spelling(arch: str) -> str:
     """Return an architecture as x86_64, arm64 or x86; others as they are."""
     arch = arch.strip().lower()
-    spellings = {"amd64": "x86_64", "x64": "x86_64", "aarch64": "arm64"}
-    return "x86" if re.fullmatch(r"i[3-6]86|x86|win32", arch) else spellings.get(arch, arch)
-
-
-def releases() -> tuple[str, ...]:
-    """Return all torch releases of the table, oldest first."""
-    return tuple(table("torch_wheels")["releases"]["items"])
+    return _SPELT.get(arch, arch)
 
 
 def driver_floor(cuda: str, *, windows: bool) -> str:
@@ -73,15 +64,9 @@ def driver_floor(cuda: str, *, windows: bool) -> str:
 
     `windows` is true in WSL 2 as well: the driver there is the one of Windows.
     """
-    wanted = parts(cuda)
     for row in table("torch_wheels")["cuda"]["minor_version_compat"]:
-        low, _, high = row["cuda"].replace(".x", "").partition("-")
-        first = parts(low)
-        inside = first <= wanted[:2] <= parts(high) if high else wanted[: len(first)] == first
-        if wanted and inside:
-            # the table's 580.65.06 is the first public driver of the branch; Jetson Thor reports 580.00
-            floor = row["windows" if windows else "linux"]
-            return "580" if parts(floor)[0] == 580 else str(floor)
+        if parts(row["from"]) <= parts(cuda)[:2] <= parts(row["to"]):
+            return str(row["windows" if windows else "linux"])
     return ""
 
 
@@ -95,28 +80,30 @@ def archs_run(archs: Iterable[str], capability: str, cuda: str = "") -> bool | N
     have, known = parts(capability), False
     for arch in archs:
         name = arch.removeprefix("sm_").removeprefix("compute_").rstrip("af")
+        runs, rule = False, requirement.get(name) if have else None
         if arch.startswith("compute_"):
             known = True
-            if name.isdigit() and have >= (int(name[:-1]), int(name[-1])):
-                return True
-        elif have and (rule := requirement.get(name)):
+            runs = name.isdigit() and have >= (int(name[:-1]), int(name[-1]))
+        elif rule:
             known = True
-            if "only" in rule:
-                runs = capability in rule["only"]
-            elif capability in rule.get("not", ()):
-                lifted = {("70", "7.2"), ("80", "8.7"), ("86", "8.7")}
-                runs = bool(cuda) and at_least(cuda, "13.2") and (name, capability) in lifted
-            else:
-                runs = parts(rule["min"]) <= have < parts(rule["max_excl"])
-            if runs:
-                return True
+            spans = rule["spans"]
+            if cuda and at_least(cuda, "13.2"):
+                spans = rule.get("since_13_2", spans)
+            runs = any(parts(low) <= have < parts(below) for low, below in spans)
+        if runs:
+            return True
     return False if known else None
+
+
+def build_of(version: str, where: str, variant: str) -> Build | None:
+    """Return a row of the wheel table; None where it has none."""
+    row = release_row(version)
+    return row.build(where, variant) if row else None
 
 
 def table_archs(version: str, variant: str, where: Family) -> tuple[str, ...]:
     """Return the architectures (sm_80 …) of a release wheel, sure ones alone; () where the table has none."""
-    row = release_row(version)
-    build = row.build(where, variant) if row else None
+    build = build_of(version, where, variant)
     return tuple(one for one, sure in build.compiled if sure) if build and build.cuda else ()
 
 
@@ -135,13 +122,18 @@ def rocm_archs(version: str, hip: str) -> tuple[str, ...]:
 def rocm_archs_since(version: str) -> tuple[str, ...]:
     """Return the gfx targets of all ROCm releases from a nightly's own on; () where that is newer than the table.
 
-    A nightly of PyTorch's index has some of them, and none besides.
+    A nightly of PyTorch's index has some of them, and none besides. AMD's own (TheRock), whose label goes on with a
+    date, has others.
     """
     one = pep440(version)
-    if one is None or not one.local or not _PLAIN_ROCM.fullmatch(one.local):
+    if (
+        one is None
+        or not (one.local or "").startswith("rocm")
+        or not VARIANT.fullmatch(one.local or "")
+    ):
         return ()
-    rows = [release_row(v) for v in releases() if parts(v) >= one.release]
-    builds = [b for row in rows if row for b in row.of("linux_x86_64", "rocm")]
+    newer = [row for row in reversed(releases()) if row.parsed.release >= one.release]
+    builds = [b for row in newer for b in row.of("linux_x86_64", "rocm")]
     return tuple(dict.fromkeys(target for b in builds for target, _ in b.compiled))
 
 
@@ -158,9 +150,9 @@ def python_tag(interpreter: Interpreter) -> str:
 
 def glibc_floor(version: str, variant: str, where: Family) -> str:
     """Return the glibc that a Linux wheel needs; of a release that is newer than the table, that of its newest."""
-    newest = releases()[-1]
-    row = release_row(newest if parts(version) > parts(newest) else version)
-    build = (row.build(where, variant) or row.build(where, "cpu")) if row else None
+    newest = releases()[0].version
+    version = newest if parts(version) > parts(newest) else version
+    build = build_of(version, where, variant) or build_of(version, where, "cpu")
     return build.floor if build else ""
 
 

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from msgspec.structs import replace
 
+from tunedoctor.model.versions import parts
 from tunedoctor.tables.gpus import (
     amd_gfx_by_name,
     amd_integrated,
@@ -16,9 +17,8 @@ from tunedoctor.tables.gpus import (
 )
 from tunedoctor.tables.load import table
 from tunedoctor.tables.wheels import Numbers
-from tunedoctor.versions import parts
 from tunedoctor.wheels.machine import VISIBLE, Gpu, Machine
-from tunedoctor.wheels.pick import NEWEST, Found, Question, override_of
+from tunedoctor.wheels.pick import KINDS, NEWEST, Found, Question, override_of
 from tunedoctor.wheels.rules import first_driver, last_driver, one_spelling, platform_family
 
 OLDEST = (3, 7)
@@ -88,18 +88,16 @@ def family_of(machine: Machine) -> str:
 @lru_cache(maxsize=256)
 def tag_of(python: str) -> str:
     """Return "3.13t" of "3.13.2t", "cp313t" or "3.13"; "" where it is no CPython."""
-    text = python.strip().lower()
-    if short := re.fullmatch(r"(?:cp)?3(\d{1,2})(t?)", text):
-        return f"3.{short[1]}{short[2]}"
-    found = re.fullmatch(r"(?:c?python)?[ -]?(\d+\.\d+)(?:\.\d+)?(?:[a-z]+\d+)?(t?)", text)
-    return found[1] + found[2] if found else ""
+    shape = r"(?:c?python|cp)?[ -]?(\d)\.?(\d+)(?:\.\d+)?(?:[a-z]+\d+)?(t?)"
+    found = re.fullmatch(shape, python.strip().lower())
+    return f"{found[1]}.{found[2]}{found[3]}" if found else ""
 
 
 def targets(machine: Machine) -> Targets:
     """Sort the GPUs of a machine."""
     gpus = [known(gpu) for gpu in machine.gpus]
     hidden = _hidden(gpus, machine.env)
-    found: dict[str, list[Gpu]] = {"nvidia": [], "amd": [], "intel": []}
+    found: dict[str, list[Gpu]] = {vendor: [] for vendor in KINDS}
     left: list[tuple[Gpu, str]] = []
     for place, gpu in enumerate(gpus):
         why = "excluded" if gpu.excluded or place in hidden else _why_out(gpu, machine, gpus)
@@ -162,20 +160,15 @@ def _why_out(gpu: Gpu, machine: Machine, gpus: Iterable[Gpu]) -> str:
     # the open kernel module is loaded: as is said, or as a GPU that isn't driven lets conclude
     told = any("module" in k.lower() and "open" in v.lower() for k, v in machine.env.items())
     new = any(g.vendor == "nvidia" and parts(g.compute_capability) >= (10, 0) for g in gpus)
-    why = ""
-    if capability and capability < OLDEST:
-        why = "not supported"
-    elif not driver:
-        why = "no driver"
-    elif last and driver >= _FIRST_WITHOUT[last]:
-        why = "driver too new"
-    elif first and driver < first:
-        why = "driver too old"
-    elif last and machine.platform == "linux" and (told or (undriven and new)):
-        why = "open module"
-    elif undriven:
-        why = "no driver"
-    return why
+    open_module = last and machine.platform == "linux" and (told or (undriven and new))
+    reasons = {
+        "not supported": capability and capability < OLDEST,
+        "no driver": not driver,
+        "driver too new": last and driver >= _FIRST_WITHOUT[last],
+        "driver too old": driver < first,
+        "open module": open_module,
+    }
+    return next((why for why, so in reasons.items() if so), "no driver" if undriven else "")
 
 
 def _hidden(gpus: list[Gpu], env: dict[str, str]) -> set[int]:
@@ -255,6 +248,25 @@ def affirmed(value: str) -> bool:
     return value.strip().lower() not in ("", "0", "false", "no", "none")
 
 
+def of_nvidia(gpus: Iterable[Gpu]) -> tuple[Gpu, ...]:
+    """Return the GPUs of NVIDIA."""
+    return tuple(g for g in gpus if g.vendor == "nvidia")
+
+
+def in_container(s: Situation) -> bool:
+    """Tell whether what is known of the environment names a container."""
+    return any(
+        affirmed(value) and named_as("container_words", f"{key} {value}")
+        for key, value in s.machine.env.items()
+    )
+
+
+def virtual(machine: Machine, gpus: Iterable[Gpu]) -> bool:
+    """Tell whether GPUs are virtual ones, by their names or by what is known of the machine."""
+    told = any("vgpu" in key.lower() and affirmed(value) for key, value in machine.env.items())
+    return told or any(map(is_vgpu, gpus))
+
+
 def jetpack_of(machine: Machine) -> int | None:
     """Return the major of JetPack on a Jetson, 0 where only its age is known, None elsewhere or from 7 where not told.
 
@@ -265,16 +277,14 @@ def jetpack_of(machine: Machine) -> int | None:
     text = " ".join(words)
     if named := re.search(r"JetPack[\s_]*(?:SDK\s*)?(\d+)", text, re.IGNORECASE):
         return int(named[1])
-    if named := re.search(
-        r"(?:\bR|L4T\s*(?:R|release)?\s*|^)(\d{2})(?:\b|_|\.)", text, re.IGNORECASE
-    ):
+    l4t = r"(?:\bR|L4T\s*(?:R|release)?\s*|^)(\d{2})(?:\b|_|\.)"
+    if named := re.search(l4t, text, re.IGNORECASE):
         return _JETPACK_OF_L4T.get(int(named[1]), 7 if int(named[1]) > 36 else 0)
-    if any(g.compute_capability == "11.0" for g in machine.gpus):
+    boards = {g.compute_capability for g in machine.gpus}
+    if "11.0" in boards:
         return 7 if arm else None
-    jetson = bool(words) or any(
-        g.compute_capability in ("5.3", "6.2", "7.2", "8.7") or named_as("jetson", g.name)
-        for g in machine.gpus
-    )
+    jetson = any(named_as("jetson", g.name) for g in machine.gpus)
+    jetson = jetson or bool(words or boards & {"5.3", "6.2", "7.2", "8.7"})
     if not (jetson and arm and machine.platform == "linux"):
         return None
     return None if parts(machine.driver_version) >= (580,) else 0

@@ -1,5 +1,6 @@
 """The faults: for each a module and what to do to it when it has been imported. Runs in the target."""
 
+import importlib
 import os
 import signal
 import sys
@@ -13,8 +14,21 @@ NAN, INFINITE = float("nan"), float("inf")
 
 
 def over(owner, name, make):
-    """Put make(what was there) in the place of a function."""
-    setattr(owner, name, make(getattr(owner, name)))
+    """Put make(what was there) in the place of a function, also where it was imported to by whatever name."""
+    there = getattr(owner, name)
+    made = make(there)
+    setattr(owner, name, made)
+    for called, module in [*sys.modules.items()]:
+        if called.startswith(("transformers.", "peft.")):
+            for its, value in [*vars(module).items()]:
+                if value is there:
+                    setattr(module, its, made)
+
+
+def plant(name):
+    """Plant a fault in modules that are imported."""
+    for module, change in FAULTS[name].items():
+        change(importlib.import_module(module))
 
 
 def after_init(change):
@@ -76,7 +90,7 @@ def checkpoint_as_it_was(checkpoint):
         with torch.set_grad_enabled(any(a.requires_grad for a in inputs)):
             return function(*args)
 
-    checkpoint.checkpoint = old
+    over(checkpoint, "checkpoint", lambda _: old)
 
 
 def no_input_gradients(modeling):

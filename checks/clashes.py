@@ -1,0 +1,358 @@
+from collections.abc import Iterator, Sequence
+from itertools import islice
+from typing import NamedTuple
+
+from tunedoctor import api
+
+ELSEWHERE = frozenset({"torchvision", "torchaudio", "xformers"})
+"""What these require of torch is told by torch-companion-mismatch."""
+CHECKS_AT_IMPORT = frozenset({"transformers"})
+"""It compares its requirements when it is imported and raises ImportError."""
+QUANTISERS = frozenset({"bitsandbytes", "torchao"})
+"""quantisation-library-mismatch tells of them."""
+NEWER_CODE = "Take a release of the code that asks for it which knows this torch"
+OF_TORCH = "Upgrade the library that imports it; the release of triton is torch's own"
+BUILT_HERE = {"flash-attn": ("--no-build-isolation",)}
+"""Options of pip for what is compiled against the torch that is there."""
+
+
+class _Told(NamedTuple):
+    """One clash in words."""
+
+    severity: api.Severity
+    found: str
+    means: str
+    fix: dict[str, str]
+    said: str = ""
+    """The error that tells it, "" where versions do."""
+    names: Sequence[str] = ()
+    """The two that do not fit together."""
+    note: str = ""
+    proved: bool = False
+
+
+@api.check("library-version-clash")
+def library_version_clash(
+    facts: api.Facts, packages: api.Packages | api.Unknown | None
+) -> api.Result:
+    """Join declared clashes and known pairs; the worst gives severity and title."""
+    pairs = api.pairs_of("library-version-clash", facts)
+    known_ = [_pair(one, api.pair_note(pairs)) for one in pairs]
+    declared = [
+        _clash(one, facts) for one in _clash_declared(facts, [set(p.versions) for p in pairs])
+    ]
+    said = [*([] if facts.packages else _from_pip(facts)), *_from_resolver(facts)]
+    if not (pairs or declared or said):
+        said = [*_from_check(facts)]
+    code = [] if pairs else [*islice(_from_code(facts), 1)]
+    order = ("error", "warning", "note").index
+    found = sorted([*code, *known_, *declared, *said], key=lambda one: order(one.severity))
+    if not found:
+        return _suspected(facts) or (packages if isinstance(packages, api.Unknown) else None)
+    shown = [one for one in found if one.severity == found[0].severity]
+    fix = api.merged(one.fix for one in shown)
+    # of names without versions pip leaves what is there, unless it is told to look for newer ones
+    newer = () if any(v not in ("", "*") for v in fix.values()) else ("--upgrade",)
+    command = facts.pip("install", *newer, *api.pinned(fix)) if fix else api.Cure()
+    named = [*(one for one in known_ if one in shown), *code, *declared]
+    return api.Finding(
+        severity=found[0].severity,
+        title=_title(named[0].names) if named else "",
+        found=api.clauses(one.found for one in shown),
+        means=shown[0].means,
+        said=next((one.said for one in shown if one.said), ""),
+        certain=any(one.proved for one in code),
+        cure=command or api.advise(next(filter(None, (p.row.fix_text for p in pairs)), NEWER_CODE)),
+        cure_note=shown[0].note if len(shown) == 1 else "",
+        evidence=tuple(dict.fromkeys(s for p in pairs for s in p.row.source))[:4],
+    )
+
+
+def _title(names: Sequence[str]) -> str:
+    if not names:
+        return "The code is written for an older PyTorch"
+    pair = f"{' and '.join(names)} do not fit together"
+    return pair if len(names) > 1 else f"The script does not fit {names[0]}"
+
+
+def _pair(one: api.Broken, note: str) -> _Told:
+    names, both = one.row.names[:2], api.together(one.versions)
+    return _Told(
+        one.row.severity,
+        f"the error '{one.said}', with {both}" if one.said and both else api.pair_found(one),
+        api.pair_means(one.row),
+        one.row.fix,
+        one.said,
+        names if len(names) > 1 or not both else [both],
+        note,
+    )
+
+
+def _suspected(facts: api.Facts) -> api.Finding | None:
+    """Suspect the version of a library of which code, that is not named, asks for what it does not have."""
+    others = (m for m in api.misfits(facts.errors, loosely=True) if m.other not in QUANTISERS)
+    one = next(others, None)
+    if one is None or api.first_transformers(one.said.partition("'")[2].partition("'")[0]):
+        return None
+    if one.other == "tokenizers" and api.tokenizer_file(facts.errors, facts.packages):
+        return None
+    newer = facts.pip("install", "--upgrade", *BUILT_HERE.get(one.other, ()), one.other)
+    return facts.worded(
+        "/suspected",
+        said=one.said,
+        cure=api.advise(OF_TORCH) if one.other == "triton" else newer,
+        pip_check=api.pip_line(facts.interpreter, "check"),
+        other=one.other,
+    )
+
+
+def _clash_declared(facts: api.Facts, covered: list[set[str]]) -> list[api.Unmet]:
+    """Return clashes that metadata declare; those with a check of their own are left out."""
+    versions = api.versions_of(facts.packages, facts.torch)
+    proved = [{b.library, b.neighbour} for b in api.broken_contracts(facts.contracts, versions)]
+
+    def told_elsewhere(one: api.Unmet) -> bool:
+        owner, pair = one.owner.name, {one.owner.name, one.name}
+        two = one.name == "numpy" and api.release(one.installed)[:1] >= (2,)
+        return (
+            any(pair <= names for names in covered)
+            or (one.name == "torch" and (owner in ELSEWHERE or not one.too_new))
+            or (owner == "torch" and one.too_new)
+            # numpy-abi tells what no NumPy 2 meets
+            or (two and api.within("2.0.0", one.specifier) is False)
+            # import-contract-clash tells what a neighbour that is too new no longer has
+            or (one.too_new and owner not in CHECKS_AT_IMPORT and pair in proved)
+        )
+
+    every = api.unmet(facts.packages, facts.interpreter, facts.host, facts.torch)
+    return [one for one in every if one.installed and not told_elsewhere(one)]
+
+
+def _clash(one: api.Unmet, facts: api.Facts) -> _Told:
+    owner = one.owner.name
+    stops = not (one.too_new or owner == "torch")
+    has = "no longer has" if one.too_new else "does not have yet"
+    means = f"{owner} calls what {one.name} {one.installed} {has}"
+    if owner in CHECKS_AT_IMPORT:
+        means = f"import {owner} stops: '{one.wanted} is required for a normal functioning of this module'"
+        stops = True
+    elif one.own_part:
+        means = f"import {owner} stops: it takes no other release of its own part"
+        stops = api.of_stack(owner, facts.packages)
+    return _Told(
+        "error" if stops else "warning",
+        f"{owner} {one.owner.version} requires {one.wanted}, and {one.name} {one.installed} is installed",
+        means,
+        {one.name: one.specifier},
+        names=(owner, one.name),
+    )
+
+
+def _from_pip(facts: api.Facts) -> Iterator[_Told]:
+    """Read what pip itself said after an install; torch's companions have a check of their own."""
+    for line in facts.readings("/conflict"):
+        owner, version, name, specifier, have = line.groups()
+        if owner not in ELSEWHERE:
+            yield _Told(
+                "error" if owner in CHECKS_AT_IMPORT else "warning",
+                f"{owner} {version} requires {name}{specifier}, and {name} {have} is installed",
+                f"{owner} calls what {name} {have} does not have",
+                {name: specifier.rstrip(", ")},
+            )
+
+
+def _from_resolver(facts: api.Facts) -> Iterator[_Told]:
+    """Read what a resolver said of two requirements of one package that exclude each other."""
+    asked = [m.groups() for m in facts.readings("/user-asks")]
+    pairs = [m.groups() for m in facts.readings("/poetry")]
+    for depends in facts.readings("/depends"):
+        pin = next((pin.strip("=") for name, pin in asked if name == depends[3]), "")
+        if pin and depends[3] not in ("torch", "python", "numpy"):
+            pairs.append((*depends.groups(), "", pin))
+    for owner, version, name, specifier, _, pin in dict.fromkeys(pairs):
+        wanted = specifier.rstrip(", ")
+        if owner not in ELSEWHERE and api.within(pin, wanted) is False:
+            yield _Told(
+                "error",
+                f"{owner} {version} requires {name}{wanted}, and {name}=={pin} is asked for",
+                "the install stops: no set of versions meets both",
+                {name: wanted},
+            )
+
+
+def _from_check(facts: api.Facts) -> Iterator[_Told]:
+    """Read what a library says that compares the version of its neighbour itself, before anything else runs."""
+    if one := api.compares(facts.errors):
+        means = f"{one.owner or 'a library'} refuses to run with this {one.other}"
+        stated = facts.expression("/states").match(one.said)
+        fix = {one.other: stated["wanted"] if stated else ""}
+        yield _Told("error", f"the error '{one.said}'", means, fix, one.said)
+
+
+def _from_code(facts: api.Facts) -> Iterator[_Told]:
+    """Yield what an error says of code that another release of a library fits.
+
+    First a name that torch gave up, then one that other releases have, then what no other check knows better.
+    """
+    torch = facts.torch.version
+    gone = api.given_up(facts.errors, torch)
+    if gone and gone.owner not in QUANTISERS:
+        who = gone.owner or "the code that asks for it"
+        found = f"the error '{gone.said}'" + (f" in the code of {who}" if gone.owner else "")
+        means = f"{who} is written for a torch before {gone.since}, which gave it up"
+        yield _Told("error", found, means, {gone.owner: ""} if gone.owner else {}, gone.said)
+    for lack in api.lacking(facts.errors, api.versions_of(facts.packages, facts.torch)):
+        if lack.library not in QUANTISERS:
+            yield _Told(
+                *("error", lack.found, lack.means, lack.fix, lack.said),
+                names=(lack.asker or "the script", lack.library),
+                note=lack.note,
+                proved=True,
+            )
+    others = ("numpy-abi", "torch-too-old-for-library", "missing-dependency")
+    for one in api.misfits(facts.errors):
+        too_old = one.other == "transformers" and api.first_transformers(one.name)
+        if too_old or {one.owner, one.other} & QUANTISERS or api.lacks(one.module, one.name, torch):
+            continue
+        if not any(pair.said for id_ in others for pair in api.pairs_of(id_, facts)):
+            names = (one.owner, one.other)
+            means = f"{one.owner} calls what this {one.other} no longer has, or does not have yet"
+            found = f"the error '{one.said}' in the code of {one.owner}"
+            yield _Told("error", found, means, dict.fromkeys(names, ""), one.said, names=names)
+
+
+WINDOWS_SINCE = "2.4.1"
+"""First torch for Windows that was built for NumPy 2; elsewhere 2.3. Source: torch_wheels.json, numpy."""
+COMPILED = frozenset(
+    {"torch", "torchvision", "torchaudio", "pyarrow", "pandas", "tokenizers", "datasets"}
+)
+
+
+@api.check("numpy-abi")
+def numpy_abi(facts: api.Facts) -> api.Finding | None:
+    """Known pairs and an old torch first, then caps that the stack declares, then errors."""
+    pairs = [one for one in api.pairs_of("numpy-abi", facts) if one.row.id != "numpy-2-abi-any"]
+    numpy = facts.packages.version("numpy")
+    two = api.release(numpy)[:1] >= (2,)
+    said = facts.heard() or _warned(facts)
+    if pairs and not (said and pairs[0].row.trigger == "symptom"):
+        return api.pair_finding(facts, pairs, said)
+    capped = _capped(facts, numpy)
+    windows = two and facts.host.os == "windows"
+    old = windows and api.within(facts.torch.version, f"<{WINDOWS_SINCE}")
+    if not old and not capped and not said:
+        return _numpy_declared(facts, numpy)
+    if numpy and not two and not old and not capped and facts.expression("/bridge").match(said):
+        # a NumPy 1 that is older than the one torch was built for: NumPy 2 is not the reason
+        return facts.worded("/bridge", said=said, numpy=numpy)
+    return facts.worded(
+        ":windows" if old else ":capped" if capped else "",
+        ":younger" if not capped and _numpy_is_older(facts) else ":older",
+        said=said,
+        numpy=numpy,
+        by=capped,
+        wanted=capped.wanted if capped else "numpy<2",
+    )
+
+
+def _warned(facts: api.Facts) -> str:
+    """Return the warning of an import that went on without NumPy."""
+    bridge = facts.runtime.stage("numpy bridge")
+    failed = bridge.error if bridge is not None and bridge.outcome == "failed" else ""
+    for text in filter(None, (*facts.runtime.warnings, failed)):
+        if facts.search("/without", text):
+            return text.strip().splitlines()[0].strip()[:120]
+    return ""
+
+
+def _capped(facts: api.Facts, numpy: str) -> api.Unmet | None:
+    """Return what a compiled package of the stack that no NumPy 2 fits requires."""
+    own = (facts.packages, facts.interpreter, facts.host, facts.torch)
+    for one in api.unmet(*own, names=COMPILED):
+        two = one.installed and api.release(numpy)[:1] >= (2,)
+        if one.name == "numpy" and two and api.within("2.0.0", one.specifier) is False:
+            return one
+    return None
+
+
+def _numpy_is_older(facts: api.Facts) -> bool:
+    """Tell a binary that was built for a younger NumPy than the one that runs, both of them 1.x or both 2.x.
+
+    A dtype of NumPy 1 takes 96 bytes and one of NumPy 2 takes 88: there the NumPy that runs is the younger one.
+    """
+    if stated := facts.matched("/api"):
+        built, runs = stated[1], stated[2]
+        return len(built) == len(runs) and int(built, 16) % 0x1000000 > int(runs, 16) % 0x1000000
+    sizes = facts.matched("/sizes")
+    return sizes is not None and sizes[1] != "96" and int(sizes[1]) > int(sizes[2])
+
+
+def _numpy_declared(facts: api.Facts, numpy: str) -> api.Finding | None:
+    """Tell of further packages that declare a NumPy below 2."""
+    for one in facts.packages.distributions if numpy else ():
+        for line in one.requires if one.name not in COMPILED else ():
+            wanted = line[5:].strip().strip("()").replace(" ", "")
+            plain = line.startswith("numpy") and ";" not in line and "<2" in wanted
+            if plain and api.within(numpy, wanted) is api.within("2.0.0", wanted) is False:
+                return facts.worded("/declared", owner=one, wanted=wanted, numpy=numpy)
+    return None
+
+
+NEAREST = ">=0.50.0"
+"""Releases that take a binary of the same CUDA major."""
+TORCHAO_FOR = {
+    "2.7": "0.12.0",
+    "2.8": "0.13.0",
+    "2.9": "0.14.1",
+    "2.10": "0.16.0",
+    "2.11": "0.17.0",
+}
+"""torch -> the torchao built for it. Source: torchao's own message and its release notes."""
+MINE = frozenset({"torchao", "bitsandbytes"})
+
+
+@api.check("quantisation-library-mismatch")
+def quantisation_library_mismatch(facts: api.Facts) -> api.Finding | None:
+    """Known pairs, then the binary for the build's CUDA, then what an error says."""
+    if pairs := api.pairs_of("quantisation-library-mismatch", facts):
+        return api.pair_finding(facts, pairs[:1])
+    version, said = facts.packages.version("bitsandbytes"), facts.heard()
+    lacks = _lacks(facts, version)
+    if lacks or said:
+        return facts.worded("/no-binary" if lacks else "", said=said, lacks=lacks, version=version)
+    for part, settle in (("misfit", ""), ("suspected", api.pip_line(facts.interpreter, "check"))):
+        for one in api.misfits(facts.errors, loosely=part == "suspected"):
+            if mine := MINE & {one.owner, one.other}:
+                cure = _fitting(facts, max(mine), facts.torch.version)
+                return facts.worded(f"/{part}", said=one.said, cure=cure, settle=settle, one=one)
+    if kernels := facts.matched("/kernels"):
+        said, listing = kernels[0].strip(" :-")[:140], api.pip_line(facts.interpreter, "list")
+        return facts.worded("/kernels", said=said, settle=listing)
+    skipped = facts.heard("/torchao")
+    if not skipped:
+        return None
+    asked = facts.matched("/torch")
+    torch = facts.torch.version or (asked[1] if asked else "")
+    case = "/torchao:own" if api.minor(torch) in TORCHAO_FOR else "/torchao"
+    version, cure = facts.packages.version("torchao"), _fitting(facts, "torchao", torch)
+    return facts.worded(case, said=skipped, cure=cure, version=version)
+
+
+def _lacks(facts: api.Facts, version: str) -> str:
+    """Tell that a release holds no binary for the build's CUDA; "" where it does or nobody knows."""
+    other = facts.host and (facts.host.os, facts.host.machine) != ("linux", "x86_64")
+    codes = api.bitsandbytes_cuda(version) if version else ()
+    cuda = facts.torch.cuda if facts.torch.accelerator == "cuda" else ""
+    if not cuda or other or not codes or facts.environment.get("BNB_CUDA_VERSION"):
+        return ""
+    wanted = int("".join(map(str, api.parts(cuda)[:2])))
+    near = api.within(version, NEAREST) is True
+    if wanted in codes or (near and any(code // 10 == wanted // 10 for code in codes)):
+        return ""
+    have = api.listed((f"{code // 10}.{code % 10}" for code in codes[-3:]), 3)
+    return f"{facts.torch.named} is built for CUDA {cuda}; bitsandbytes {version} has binaries up to {have}"
+
+
+def _fitting(facts: api.Facts, name: str, torch: str) -> api.Cure:
+    own = TORCHAO_FOR.get(api.minor(torch), "") if torch and name == "torchao" else ""
+    return facts.pip("install", *([f"{name}=={own}"] if own else ["--upgrade", name]))

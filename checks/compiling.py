@@ -1,0 +1,134 @@
+import re
+
+from tunedoctor import api
+
+OTHERS = [f"/{tool}" for tool in ("nvcc", "rocm", "oneapi", "ninja")]
+"""Builds that lack another tool than a C compiler."""
+
+
+@api.check("compiler-missing")
+def compiler_missing(facts: api.Facts) -> api.Finding | None:
+    """Believe an error first; else find Triton beside a GPU without a compiler on Linux."""
+    said = facts.heard()
+    if other := facts.if_heard(*OTHERS):
+        return other
+    if "-lcuda" in said:
+        return facts.worded("/libcuda", said=said)
+    version = next(filter(None, map(facts.packages.version, api.TRITON)), "")
+    gpu, linux = facts.nvidia or facts.amd, facts.host.os in ("linux", "")
+    lacks = facts.compilers and facts.compilers.cc == "" and not facts.environment.get("CC")
+    if not said and not (lacks and version and gpu and linux):
+        return None
+    system = f":{facts.host.distro if facts.host else 'debian'}"
+    return facts.worded(
+        ":said" if said else ":not-on-path",
+        ":windows" if _windows(facts, said) else system,
+        ":root",
+        said=said,
+        version=version,
+    )
+
+
+def _windows(facts: api.Facts, said: str) -> bool:
+    """Tell Windows by the system, by the words of the error, or by a file in its traceback."""
+    if facts.host:
+        return facts.host.os == "windows"
+    files = (frame.file for error in facts.errors.errors for frame in error.frames)
+    drive = facts.expression("/drive")
+    return facts.search("/of-windows", said) is not None or any(drive.match(file) for file in files)
+
+
+@api.check("toolkit-build-mismatch")
+def toolkit_build_mismatch(facts: api.Facts) -> api.Finding | None:
+    """Believe an error first; versions alone are a note, and only beside DeepSpeed."""
+    if refused := facts.if_heard(*(f"/{one}" for one in ("host", "arch", "standard"))):
+        return refused
+    cuda, nvcc = facts.torch.cuda, facts.compilers.nvcc_version
+    if own := facts.matched("/own-build"):
+        # an extension compiled here by an nvcc that is newer than the CUDA runtime beside torch
+        case = "/newer-nvcc:home" if cuda else ""
+        said = f"undefined symbol: {own['symbol']}, version {own['library']}"
+        return facts.worded(case, "/newer-nvcc", said=said, library=own["library"])
+    said = facts.heard()
+    differ = bool(cuda and nvcc) and api.parts(cuda)[:1] != api.parts(nvcc)[:1]
+    if not said and not (differ and facts.packages.get("deepspeed")):
+        return None
+    wanted = facts.search("/wanted", said)
+    release = ".".join(map(str, api.parts(cuda)[:2])) or (wanted[1] or wanted[2] if wanted else "")
+    return facts.worded(
+        ":differ" if differ else "", ":release" if release else ":else", said=said, release=release
+    )
+
+
+OF_TORCH = api.expression("extension-abi-mismatch/of-torch")
+PROCEDURE = api.expression("extension-abi-mismatch/procedure")
+NOT_THESE = ("/torch/lib/", "libcudnn", "torchvision", "torchaudio", "/torch/_C")
+"""They have checks of their own."""
+ANEW = "Install the extension in front of 'undefined symbol' anew, for this torch"
+OWN = ("flash_attn", "xformers", "vllm", "bitsandbytes", "torchao", "deepspeed", "causal_conv1d")
+NAMED = {one: one.replace("_", "-") for one in (*OWN, "mamba_ssm", "torch_scatter", "torch_sparse")}
+NAMED["selective_scan"] = "mamba-ssm"
+"""Part of a path -> what brings it."""
+REBUILD = ("--no-build-isolation", "--no-cache-dir", "--force-reinstall", "--no-deps")
+
+
+@api.check("extension-abi-mismatch")
+def extension_abi_mismatch(facts: api.Facts) -> api.Finding | None:
+    """Read the symbol that is missing; without an error, the label of flash-attn."""
+    for error in facts.errors.errors:
+        found = facts.search("/undefined", error.text)
+        if found is None or facts.expression("/of-sycl").match(found[2]):
+            continue
+        path = f"/{found[1]}".replace("\\", "/")
+        if not any(part in path for part in NOT_THESE):
+            return _from_symbol(facts, found[1], found[2])
+    if found := PROCEDURE.search(api.told(facts.errors, PROCEDURE.pattern)):
+        return _from_symbol(facts, found[1], "")
+    if found := OF_TORCH.search(api.told(facts.errors, rf"(?<!: )(?<!\w){OF_TORCH.pattern}")):
+        # the extension that is installed, or how to find it
+        name = next((n for n in NAMED.values() if facts.packages.version(n)), "")
+        key, symbol = "/from-bare-symbol", found[1]
+        cure = _rebuild(facts, name) if name else api.advise(ANEW)
+        return facts.worded(key, said=f"undefined symbol: {symbol}", cure=cure, symbol=symbol[:90])
+    if said := facts.heard():
+        return facts.worded("/deepspeed", said=said, cure=_rebuild(facts, "deepspeed"))
+    version = facts.packages.version("flash-attn")
+    label = re.search(r"torch(\d+\.\d+)", version.partition("+")[2])
+    if not facts.torch or label is None or label[1] == api.minor(facts.torch.version):
+        return None
+    return facts.worded(
+        "/label", cure=_rebuild(facts, "flash-attn"), version=version, label=label[1]
+    )
+
+
+def _from_symbol(facts: api.Facts, path: str, symbol: str) -> api.Finding:
+    """Tell of an extension; Windows names no symbol, and a module in place of a path."""
+    stem = path.replace("\\", "/").rpartition("/")[2].partition(".")[0]
+    # of a folder that is not known no guess is given to pip
+    tops = facts.expression("/installed").findall(path)
+    of = next((NAMED[n] for n in NAMED if n in path or n == stem), "")
+    of = of or (api.distribution_of(tops[-1]) if tops else "")
+    name = of or stem.lstrip("_") or "extension"
+    # the ABI of PyTorch's own Linux wheels; conda's differ
+    last = "<2.6" if facts.torch.variant == "cu126" else "<2.7"
+    old, case = facts.torch and api.within(facts.torch.version, last), ""
+    if "__cxx11" in symbol and (not facts.torch or old):
+        case = "/symbol:new"
+    elif facts.torch and not old and re.search(r"(?:ERKSs|Ss)", symbol):
+        case = "/symbol:old"
+    return facts.worded(
+        case,
+        f"/symbol:{name}" if name == "flash-attn" else "",
+        "/symbol",
+        cure=_rebuild(facts, of) if of else api.advise(ANEW),
+        name=name,
+        what=f"{name} {facts.packages.version(name)}".strip(),
+        stem=stem,
+        file=f"{stem}.so" if symbol else f"{stem}.pyd",
+        symbol=symbol[:90],
+    )
+
+
+def _rebuild(facts: api.Facts, name: str) -> api.Cure:
+    plain = facts.packages.version(name).partition("+")[0]
+    return facts.pip("install", *REBUILD, f"{name}=={plain}" if plain else name)

@@ -1,0 +1,118 @@
+from tunedoctor import api
+
+SAID = {"lost": "Unknown Error", "kept": "Insufficient Permissions"}
+NODES = {"/dev/nvidia0", "/dev/nvidiactl"}
+UNSEEN = ("/unseen", "/no-gpu")
+REFUSALS = ("rootless", "no-cgroup", "nothing-to-bring")
+
+
+@api.check("container-gpu-not-passed")
+def container_gpu_not_passed(facts: api.Facts) -> api.Finding | None:
+    """Compare what the host has with the device files of the container; a CPU build makes a note of it."""
+    if not facts.container:
+        return _from_text(facts)
+    # NVML's answers in a container that was given a GPU: 999 after systemd reloaded, 4 under SELinux.
+    # Source: NVIDIA Container Toolkit, Troubleshooting
+    for code, part in ((999, "lost"), (4, "kept")):
+        if facts.nvidia_answer.says(code):
+            return facts.worded(f"/{part}", said=SAID[part])
+    shown = bool(facts.nvidia.gpus)
+    # the GPUs that a report lists can be the host's, shown beside the failure in the container
+    asked_in_vain = facts.container.gpu_asked and (not shown or facts.heard(UNSEEN[0]))
+    if facts.container.gpu_asked is False or asked_in_vain:
+        early = _from_start(facts)
+        if early or not shown:
+            return early or _from_text(facts, bus=False)
+    if shown:
+        return None
+    return _in_words(facts) or _by_devices(facts) or _from_text(facts)
+
+
+def _by_devices(facts: api.Facts) -> api.Finding | None:
+    """Compare the host's modules with the device files that the container has."""
+    build = facts.torch.accelerator
+    if {*facts.nvidia_module.missing_nodes} >= NODES and build not in ("rocm", "xpu"):
+        return facts.worded(
+            "/nvidia",
+            *_command(facts, "nvidia"),
+            severity="note" if build == "cpu" else "error",
+            setting=repr(facts.environment.get("NVIDIA_VISIBLE_DEVICES")).replace("None", ""),
+        )
+    if facts.rocm.kfd != "missing":
+        return None
+    driven = any(card.driver == "amdgpu" for card in facts.pci.of("1002"))
+    # what a tool reaches is passed in
+    if driven and not facts.amd.told_by and build == "rocm":
+        name = facts.amd.gpus[0].name if facts.amd.gpus else ""
+        return facts.worded("/amd", *_command(facts, "amd"), name=name)
+    # rocminfo inside finds the host's module loaded, and no device file
+    loaded = facts.heard("/loaded")
+    return facts.worded("/loaded", *_command(facts, "amd"), said=loaded) if loaded else None
+
+
+def _command(facts: api.Facts, vendor: str) -> tuple[str, str]:
+    """Return the keys of how a container of this kind is given the GPU, docker's where it is not known."""
+    return f"/run-{vendor}:{facts.container.kind}", f"/run-{vendor}:docker"
+
+
+def _in_words(facts: api.Facts) -> api.Finding | None:
+    """Believe a text that shows by its form that it failed in a container: the host can have all that is needed.
+
+    A scheduler gives a GPU only to a pod that asks for it. Source: Docker, "Enable GPU access with Docker Compose";
+    enroot's doc/standard-hooks.md, 98-nvidia.sh.
+    """
+    kind, said = facts.container.kind, facts.heard(*UNSEEN)
+    known = kind in ("docker", "enroot", "kubernetes") and facts.container.evidence == "the text"
+    return facts.worded(f"/{kind}", said=said) if known and said else None
+
+
+def _from_start(facts: api.Facts) -> api.Finding | None:
+    """Take the command of a report that started the container, and what shows that there is no GPU in it."""
+    said = facts.heard(*UNSEEN)
+    seen = f"the error '{said}'" if said else "torch.cuda.is_available() is False"
+    desktop = facts.container.evidence == "Docker Desktop"
+    blind = facts.runtime.gpu_available is False
+    cpu = facts.torch.accelerator == "cpu"
+    if not (said or blind) or cpu or (facts.container.gpu_asked and not desktop):
+        return None
+    amd = facts.torch.accelerator == "rocm" or "HIP" in said
+    vendor = "amd" if amd else "nvidia"
+    if desktop:
+        return facts.worded(f"/desktop:{vendor}", said=said, seen=seen)
+    return facts.worded(
+        "/start",
+        *_command(facts, vendor),
+        said=said,
+        seen=seen,
+        toolkit="" if amd else "nvidia-container-toolkit",
+    )
+
+
+def _from_text(facts: api.Facts, *, bus: bool = True) -> api.Finding | None:
+    """NVIDIA's images print this at their start; nothing else does."""
+    if refused := facts.if_heard(*(f"/{one}" for one in REFUSALS)):
+        return refused
+    said = facts.heard("/detected", "/not-injected")
+    if not said or (bus and facts.pci):
+        return None
+    # crun is podman's runtime, and podman takes --gpus without doing anything
+    engine = f"/run-nvidia:{'podman' if '`' in said else 'docker'}"
+    return facts.worded("/detected", engine, said=said)
+
+
+DNF = ("fedora", "rhel", "rocky", "almalinux", "ol", "centos", "amzn")
+
+
+@api.check("container-toolkit-missing")
+def container_toolkit_missing(facts: api.Facts, errors: api.Errors | api.Unknown) -> api.Result:
+    """Only by what an engine said."""
+    if cdi := facts.if_heard("/cdi"):
+        return cdi
+    said = facts.heard("/no-driver")
+    if not said:
+        return None
+    if "amd" in said.lower():
+        return facts.worded("/amd", said=said)
+    kind = "podman" if facts.container.kind == "podman" else "docker"
+    install = "sudo dnf install -y" if facts.host.distro in DNF else "sudo apt-get install -y"
+    return facts.worded(f":{kind}", said=said, install=install)

@@ -1,0 +1,343 @@
+import re
+from typing import Any
+
+from tunedoctor import api
+
+
+@api.check("gpu-does-not-compute")
+def gpu_does_not_compute(facts: api.Facts, runtime: api.Runtime) -> api.Finding | None:
+    """Take the first stage `matmul DEVICE DTYPE` that went wrong."""
+    ended = [one for one in runtime.stages if one.outcome in ("failed", "crashed", "hung")]
+    mine = (s for s in ended if s.name.startswith("matmul ") and " cpu" not in s.name)
+    build = facts.expression("/of-the-build")
+    failed = [s for s in mine if not build.search(f"{s.error_type} {s.error}")]
+    if not failed or all(stage.name.endswith("bfloat16") for stage in failed):
+        return None
+    first = failed[0]
+    _, device, dtype = (*first.name.split(" "), "", "")[:3]
+    text = (first.error.strip().splitlines() or [first.outcome])[-1][:200]
+    found = f"{device} in {dtype}: {text}"
+    return facts.worded(":wrong" if "is off by" in text else ":else", found=found, stage=first)
+
+
+TAKEN_BACK = re.compile(r"to 0x0\b|\(None\)\s*$")
+
+
+@api.check("gpu-faulty")
+def gpu_faulty(facts: api.Facts) -> api.Finding | None:
+    """Worst first: lost, beyond repair, in need of a reset now, then what the log says of the past."""
+    lost = facts.nvidia_answer.says(15)
+    newest = next((x for x in reversed(facts.kernel_log.xids) if x.number == 79), None)
+    if lost or facts.kernel_log.fell_off_bus or newest:
+        slot, log = newest.slot if newest else "", "kernel log" if facts.kernel_log else ""
+        said = "GPU is lost" if lost else ""
+        by = "the driver answers 'GPU is lost' (15)" if lost else "the kernel log says so"
+        return facts.worded("/lost", said=said, evidence=(log,), slot=slot, by=by)
+    states = (finding for card in facts.nvidia.gpus if (finding := _state(facts, card)))
+    return next(states, None) or _logged(facts) or facts.if_heard()
+
+
+def _state(facts: api.Facts, card: api.NvidiaGpu) -> api.Finding | None:
+    """Return what the driver says of a card now."""
+    card_is: dict[str, Any] = {"index": card.index, "name": f"GPU {card.index} ({card.name})"}
+    if card.remap_failed:
+        return facts.worded("/beyond-repair", **card_is, uuid=card.uuid or "not known")
+    action = card.recovery_action.upper().replace(" ", "_")
+    if action and action not in ("NONE", "N/A"):
+        case = "reboot" if "REBOOT" in action else "reset"
+        return facts.worded(f"/asks:{case}", **card_is, action=action)
+    errors, pending = card.ecc_uncorrected, card.remap_pending
+    count = f"{errors} uncorrectable memory errors since boot" if errors else ""
+    waits = "a faulty memory row waits for a reset to be mapped out" if pending else ""
+    faults = "; ".join(filter(None, (count, waits)))
+    return facts.worded("/memory-errors", **card_is, faults=faults) if faults else None
+
+
+def _logged(facts: api.Facts) -> api.Finding | None:
+    """Return what the log of this boot says, unless a later Xid 154 took it back."""
+    cleared: set[str] = set()
+    for xid in reversed(facts.kernel_log.xids):
+        if xid.number == 154 and TAKEN_BACK.search(xid.text):
+            cleared.add(xid.slot)
+        meaning = api.xid_meaning(xid.number, xid.text)
+        if meaning is not None and xid.slot not in cleared:
+            asks, name = meaning.asks, meaning.name
+            answers = any(card.slot == xid.slot for card in facts.nvidia.gpus)
+            past = asks == "idle" or (answers and asks in ("reset", "reboot"))
+            case = "/logged:past" if past else ""
+            return facts.worded(case, f"/logged:{asks}", xid=xid, name=name)
+    return None
+
+
+OLD = ("gfx103", "gfx101", "gfx900", "gfx906")
+
+
+@api.check("gpu-lacks-bf16")
+def gpu_lacks_bf16(facts: api.Facts) -> api.Finding | None:
+    """Go by the best GPU of the build's vendor; an error text makes an error of it."""
+    said = facts.heard()
+    cards = api.visible_gpus(facts.nvidia.gpus, facts.environment)
+    told_ = [card for card in cards if card.compute_capability]
+    named = [f"{c.name} (compute capability {c.compute_capability})" for c in told_]
+    old = all(api.parts(card.compute_capability) < (8, 0) for card in told_)
+    if facts.torch.accelerator == "rocm":
+        discrete = [gpu for gpu in facts.amd.gpus if not gpu.integrated]
+        named = [f"{gpu.name or 'GPU'} ({gpu.gfx})" for gpu in discrete]
+        old = all(gpu.gfx.startswith(OLD) for gpu in discrete)
+    names = api.listed(dict.fromkeys(named)) if old else ""
+    said = said or (facts.heard("/on-old") if names else "")
+    if not names and not said:
+        return None
+    # a Trainer says so where no GPU is seen as well: it names Ampere only where one is
+    setup = facts.heard("/anywhere")
+    case = ":anywhere" if setup and not names and not facts.heard("/ampere") else ""
+    return facts.worded(case, found=names, said=said)
+
+
+SHARE = 0.3
+"""Part of the memory that has to be taken before it is worth a word."""
+
+
+@api.check("gpu-memory-taken")
+def gpu_memory_taken(facts: api.Facts, gpus: api.NvidiaGpus) -> api.Finding | None:
+    """Take the GPU that is fullest."""
+    full = [
+        (1 - card.memory_free / card.memory_total, card)
+        for card in api.visible_gpus(gpus.gpus, facts.environment)
+        if card.memory_total and card.memory_free is not None and not card.unified_memory
+    ]
+    share, card = max(full, key=lambda one: one[0], default=(0, None))
+    if card is None or share <= SHARE:
+        return None
+    biggest = sorted(card.processes, key=lambda p: p.memory or 0, reverse=True)
+    python = bool(biggest) and "python" in biggest[0].name.lower() and biggest[0].pid > 1
+    sizes = [f", {api.gib(one.memory)}" if one.memory else "" for one in biggest]
+    holders = [
+        f"{p.name or 'process'} ({p.pid}{size})"
+        for p, size in zip(biggest[:4], sizes, strict=False)
+    ]
+    pid = biggest[0].pid if biggest else 0
+    return facts.worded(":python" if python else ":else", card=card, pid=pid, holders=holders)
+
+
+@api.check("gpu-not-started")
+def gpu_not_started(facts: api.Facts) -> api.Finding | None:
+    """Go by an empty list of GPUs beside cards on the bus; else by a text of the driver."""
+    cards = [card for card in facts.pci.of("10de") if card.driver in ("nvidia", "")]
+    empty = facts.nvidia_module.loaded and facts.nvidia_module.gpus_in_proc == 0 and cards
+    named = facts.heard("/said-why")
+    said = named or facts.heard()
+    if facts.nvidia.gpus:
+        return None
+    answer, driver = facts.nvidia_answer, facts.nvidia_driver
+    # nvidia-smi reached the driver and was given no GPU; in WSL that has reasons of its own
+    none = answer.smi_code == 6 and "No devices" in answer.smi_text and not facts.host.wsl
+    if none and not said and not facts.pci and not facts.container:
+        read = next((e.text for e in facts.errors.errors if "No devices" in e.text), "")
+        return facts.worded("/lists-none", said=read)
+    if not (empty or said):
+        return None
+    models = [model for card in cards if (model := api.nvidia_by_pci(card.device))]
+    names = api.listed(model.name for model in models) or "the NVIDIA GPU"
+    old = any(model.last_branch for model in models)
+    floor = "570" if any(api.parts(m.compute_capability) >= (10,) for m in models) else ""
+    why = f"the error '{said}'" if said else "/proc/driver/nvidia/gpus is empty"
+    needs = ""
+    if driver and floor and not api.at_least(driver.version, floor):
+        needs = f"driver {floor} or newer"
+    elif driver.open_module and old:
+        needs = "the proprietary module"
+    elif driver.open_module is False and any(m.module == "open" for m in models):
+        needs = "the open module"
+    elif not named and not floor and not old:
+        case = "/no-reason:said" if said else "/no-reason:listed"
+        return facts.worded(case, said=said, number=driver.version or "not known", names=names)
+    wanted, name = "580" if floor else "", f"driver {driver.version}" if driver.version else ""
+    way = api.install_driver(facts.host, wanted, old_card=old, container=facts.container)
+    kind = {True: "open", False: "proprietary", None: ""}[driver.open_module]
+    why, said = (f"{names} needs {needs}", "") if needs else (why, said)
+    return facts.worded(said=said, way=way, why=why, driver=name, kind=kind)
+
+
+WORDS = {
+    "hw-slowdown": "hardware slowdown",
+    "hw-thermal": "thermal slowdown by the hardware",
+    "sw-thermal": "thermal slowdown by the driver",
+    "power-brake": "power brake of the supply",
+}
+
+
+@api.check("gpu-throttled")
+def gpu_throttled(facts: api.Facts, gpus: api.NvidiaGpus) -> api.Finding | None:
+    """Take the reasons as the driver gives them."""
+    slow = [card for card in gpus.gpus if card.throttle]
+    if not slow:
+        return None
+    power = {reason for card in slow for reason in card.throttle} <= {"power-brake", "hw-slowdown"}
+    found = "; ".join(
+        f"GPU {card.index} ({card.name}): {api.listed(WORDS.get(r, r) for r in card.throttle)}"
+        for card in slow[:4]
+    )
+    return facts.worded(":power" if power else ":else", found=found, index=slow[0].index)
+
+
+VISIBLE = "CUDA_VISIBLE_DEVICES"
+
+
+@api.check("mig-misconfigured")
+def mig_misconfigured(facts: api.Facts) -> api.Finding | None:
+    """No instance on any MIG GPU, or a run that failed without naming one of several."""
+    split, source = [card for card in facts.nvidia.gpus if card.mig], facts.nvidia.source
+    if not split:
+        # what a library or the driver's own tools said, where no card in MIG mode is shown
+        return facts.if_heard("/read-as-number", "/asked")
+    asserted = facts.heard("/assertion")
+    if facts.runtime.gpu_works and not asserted:
+        return None
+    setting = facts.environment.get(VISIBLE) or ""
+    named = sum(entry.startswith("MIG-") for entry in api.entries(setting))
+    instances = sum(card.mig_instances for card in split)
+    indexes = [str(card.index) for card in split]
+    failed = asserted or facts.runtime.gpu_available is False
+    if instances == 0 and len(split) == len(facts.nvidia.gpus) and source != "report":
+        # a report seldom shows the instances: without a failure it proves nothing
+        if not failed and (source != "nvml" or named):
+            return None
+        return facts.worded(
+            "/none",
+            gpus=indexes,
+            which=",".join(indexes),
+            name=split[0].name,
+            shown="no instance exists" if source == "nvml" else "no instance is shown",
+            run="the run" if failed else "",
+        )
+    if not failed or named == 1 or instances == 1:
+        return None
+    return facts.worded(
+        "/unnamed:several" if "MIG-" in setting else "",
+        "/unnamed",
+        cure=api.tell(facts.set_variable(VISIBLE, "MIG-UUID").command),
+        count=len(split),
+        instances=instances,
+        setting=f"'{setting}'" if setting else "not set",
+    )
+
+
+CUDA = "CUDA_VISIBLE_DEVICES"
+AMD = ("ROCR_VISIBLE_DEVICES", "HIP_VISIBLE_DEVICES", CUDA)
+HIDES = "hides every GPU"
+
+
+@api.check("visible-devices-wrong")
+def visible_devices_wrong(facts: api.Facts) -> api.Finding | None:
+    """Of NVIDIA cards, all hidden or some entry bad; of AMD cards, the same for each variable."""
+    # what makes two ranks take one GPU: too many ranks, a variable, or a script that names the device
+    doubled = facts.if_heard("/duplicate")
+    if not facts.environment:
+        return _from_text(facts) or _ranks(facts) or _beyond(facts) or doubled
+    rocm, cards = facts.torch.accelerator == "rocm", facts.nvidia.gpus
+    if cards and not rocm:
+        left = len(api.visible_gpus(cards, facts.environment))
+        return _judged(facts, CUDA, len(cards), [c.uuid for c in cards if c.uuid], left) or doubled
+    for name in AMD if rocm and facts.amd.gpus else ():
+        if bad := _judged(facts, name, len(facts.amd.gpus)):
+            return bad
+    nameless = None if facts.nvidia or facts.amd else _nameless(facts)
+    return nameless or _ordinal(facts) or _ranks(facts) or doubled
+
+
+def _nameless(facts: api.Facts) -> api.Finding | None:
+    """Find a list that names no GPU of any machine: "all" is a word of NVIDIA_VISIBLE_DEVICES alone."""
+    said, setting = facts.heard(), facts.environment.get(CUDA)
+    problem = _problem(setting, 1 << 20, [])
+    if not said or not problem:
+        return None
+    hides = HIDES if problem == HIDES else "names no GPU"
+    return facts.worded("/nameless", said=said, hides=hides, setting=setting, problem=problem)
+
+
+def _problem(setting: str | None, count: int, uuids: list[str]) -> str:
+    """Return what is wrong with a list, "" for a good one. Without UUIDs to compare, any UUID is good."""
+    if setting is None:
+        return ""
+    listed_ = api.entries(setting)
+    if not listed_ or listed_[0] in ("-1", "NoDevFiles"):
+        return HIDES
+    for entry in listed_:
+        if re.fullmatch(r"[0-9]{1,6}", entry):
+            if int(entry) >= count:
+                return f"{entry} is beyond the last GPU, {count - 1}"
+        elif entry.startswith("GPU-"):
+            if len(uuids) == count and not any(uuid.startswith(entry) for uuid in uuids):
+                return f"no GPU here has the UUID {entry}"
+        elif not entry.startswith("MIG-"):
+            # an entry such as -1 after good ones ends the list on purpose
+            return "" if entry == "-1" else f"'{entry}' is neither an index nor a UUID"
+    return ""
+
+
+def _judged(
+    facts: api.Facts, name: str, count: int, uuids: list[str] | None = None, left: int = 0
+) -> api.Finding | None:
+    setting = facts.environment.get(name)
+    problem = _problem(setting, count, uuids or [])
+    if not problem:
+        return None
+    said = "" if left or uuids is None else facts.heard()
+    # hiding all may be meant, unless something asked for a GPU and was told that there is none
+    meant = problem == HIDES and not said
+    return facts.worded(
+        ":some" if left else "",
+        ":meant" if meant else "",
+        said=said,
+        name=name,
+        hides=HIDES if problem == HIDES else "names no GPU that exists",
+        setting=f"{name} is '{setting or ''}': {problem}",
+        number="1 GPU" if count == 1 else f"{count} GPUs",
+        left=left,
+        count=count,
+    )
+
+
+def _in_mig(facts: api.Facts) -> bool:
+    return any(card.mig for card in facts.nvidia.gpus)
+
+
+def _from_text(facts: api.Facts) -> api.Finding | None:
+    """Where the variables are not known: the driver lists GPUs, and CUDA says there is none."""
+    if passed := facts.if_heard("/unknown"):
+        return passed
+    said, count = facts.heard(), len(facts.nvidia.gpus)
+    if not said or not count or _in_mig(facts):
+        return None
+    names = f"nvidia-smi lists {count} GPU{'s' if count > 1 else ''}"
+    # a container that got no GPU says the same, while nvidia-smi ran outside of it
+    return facts.worded("/none-seen", said=said, names=names)
+
+
+def _ranks(facts: api.Facts) -> api.Finding | None:
+    """Find a launcher that was asked for more processes than there are GPUs."""
+    said = facts.heard("/slot", "/ranks")
+    ranks = facts.expression("/ranks")
+    asked = next((f for c in facts.typed.commands if (f := ranks.search(c))), None)
+    if not said or asked is None or _in_mig(facts):
+        return None
+    return facts.worded("/ranks", said=said, asked=asked[0].strip())
+
+
+def _ordinal(facts: api.Facts) -> api.Finding | None:
+    """Find a process that asks for a number beyond the GPUs that the list leaves it: more ranks than GPUs."""
+    left = api.entries(facts.environment.get(CUDA) or "")
+    said = facts.heard("/ranks")
+    if not said or not left or any(one.startswith("MIG-") for one in left) or _in_mig(facts):
+        return None
+    return facts.worded("/ordinal", said=said, left=",".join(left), number=len(left))
+
+
+def _beyond(facts: api.Facts) -> api.Finding | None:
+    """Believe a launcher that counted the GPUs itself; CUDA's own words leave open who asked for which."""
+    sure = facts.heard("/counted")
+    said = sure or facts.heard("/ordinal")
+    if not said or facts.nvidia:
+        return None
+    return facts.worded("/beyond", said=said, settle="" if sure else f"nvidia-smi -L; echo ${CUDA}")

@@ -1,0 +1,92 @@
+import shlex
+
+from tunedoctor import api
+
+ON = ("1", "true", "yes", "on")
+
+
+@api.check("hub-cache-permission")
+def hub_cache_permission(facts: api.Facts) -> api.Finding | None:
+    """Make a note of it where the Hub is switched off, since reading is enough then."""
+    said = facts.heard()
+    disks = (d for d in facts.disks.disks if d.use == "hf-cache" and not d.writable)
+    folder = next((disk.path for disk in disks), "")
+    if not folder and not said:
+        return None
+    offline = (facts.environment.get("HF_HUB_OFFLINE") or "0").lower() in ON
+    windows = facts.host.os == "windows"
+    quoted = shlex.quote(folder) if folder else "~/.cache/huggingface"
+    cure = api.tell(f"sudo chown -R $(id -u):$(id -g) {quoted}")
+    if facts.container or windows:
+        cure = facts.set_variable("HF_HOME", "C:\\hf" if windows else "/tmp/hf")  # noqa: S108  every container has it
+    case = ":inside" if facts.container else ":else"
+    level: api.Severity = "note" if offline and not said else "error"
+    seen = ":seen" if folder else ""
+    return facts.worded(seen, case, severity=level, said=said, cure=cure, folder=folder)
+
+
+@api.check("hub-gated-access")
+def hub_gated_access(facts: api.Facts, errors: api.Errors) -> api.Finding | None:
+    """Take the answer 403 and what says that the licence was not accepted."""
+    said = facts.heard()
+    if not said:
+        return None
+    page = facts.matched("/page")
+    return facts.worded(":fine" if "fine-grained" in said else "", said=said, page=page and page[1])
+
+
+PLACE = api.expression("hub-network/place")
+
+
+@api.check("hub-network")
+def hub_network(facts: api.Facts, errors: api.Errors) -> api.Finding | None:
+    """Tell a certificate that is not trusted from a route that is closed."""
+    about = api.Errors(errors=tuple(e for e in errors.errors if PLACE.search(e.text)))
+    if tls := api.heard(about, "hub-network/tls") or _tls_of_no_host(errors):
+        return facts.worded("/tls", said=tls)
+    route, mirror = api.heard(about, "hub-network/route"), facts.environment.get("HF_ENDPOINT")
+    return facts.worded("/route", said=route, mirror=mirror) if route else None
+
+
+def _tls_of_no_host(errors: api.Errors) -> str:
+    """Return a failed handshake that names no host, where the same text or its frames speak of the Hub."""
+    host = api.expression("hub-network/host")
+    files = (frame.file for error in errors.errors for frame in error.frames)
+    speaks = any(PLACE.search(error.text) for error in errors.errors)
+    speaks = speaks or any("huggingface_hub" in file for file in files)
+    bare = tuple(error for error in errors.errors if not host.search(error.text))
+    return api.heard(api.Errors(errors=bare), "hub-network/tls") if speaks else ""
+
+
+@api.check("hub-no-token")
+def hub_no_token(facts: api.Facts, errors: api.Errors) -> api.Finding | None:
+    """Take the answer 401 and what says that there is no token."""
+    said = facts.heard("", "/unauthorised")
+    if not said and facts.heard("/not-logged-in"):
+        said = facts.heard("/private")
+    if said and facts.search("/ownerless", said):
+        said = facts.heard()
+        if not said:
+            return facts.worded("/no-such-name", said=facts.heard("/unauthorised"))
+    guess = "" if said else facts.heard("/guess")
+    if not said and not guess:
+        return None
+    has = "; HF_TOKEN is set" if facts.environment.get("HF_TOKEN") else ""
+    return facts.worded(":guess" if guess else "", said=said or guess, set=has)
+
+
+VARIABLES = ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE", "HF_DATASETS_OFFLINE")
+
+
+@api.check("hub-offline")
+def hub_offline(facts: api.Facts) -> api.Finding | None:
+    """Make a note of the variable alone, an error where something had to be fetched."""
+    said = facts.heard()
+    unreached = facts.heard("/unreached")
+    on = [name for name in VARIABLES if (facts.environment.get(name) or "").lower() in ON]
+    if not on and not said:
+        return None
+    said, name = said or unreached, (on or VARIABLES)[0]
+    cure, value = api.set_variable(facts.host, name, None), facts.environment.get(name)
+    case = "" if said else ":set"
+    return facts.worded(case, said=said, cure=cure, evidence=tuple(on), name=name, value=value)

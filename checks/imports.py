@@ -1,0 +1,269 @@
+import re  # noqa: TC003  its Match, in annotations
+from collections.abc import Iterable, Sequence
+
+from msgspec import structs
+
+from tunedoctor import api
+
+
+@api.check("import-contract-clash")
+def import_contract_clash(
+    facts: api.Facts, packages: api.Packages | api.Unknown | None
+) -> api.Result:
+    """Tell of broken contracts, but for pairs of which library-version-clash knows more: rows, what is declared."""
+    versions = api.versions_of(facts.packages, facts.torch)
+    covered = [{*one.versions} for one in api.pairs_of("library-version-clash", facts)]
+    every = api.unmet(facts.packages, facts.interpreter, facts.host, facts.torch)
+    covered += [
+        {one.owner.name, one.name}
+        for one in every
+        if not one.too_new or one.owner.name == "transformers"
+    ]
+    # broken-install tells of these, and torch-missing of a torch that is not there
+    damaged = {one.name for one in facts.packages.broken}
+    left = [
+        one
+        for one in api.broken_contracts(facts.contracts, versions)
+        if not any({one.library, one.neighbour} <= names for names in covered)
+        and damaged.isdisjoint({one.library, one.neighbour})
+        and (one.kind, one.module) != ("missing", "torch")
+    ]
+    if not left:
+        return packages if isinstance(packages, api.Unknown) else None
+    stops = [one for one in left if one.kind != "keyword"]
+    main = [one for one in stops if api.needed_library(one.led_by or one.library)]
+    shown = main or stops or left
+    first = shown[0]
+    pairs = list(dict.fromkeys((one.library, _named(one)) for one in shown))
+    # of a labelled build the index is not told: it takes the way of releases
+    installed = ((name, versions.get(name, "+")) for one in shown for name in one.altered)
+    altered = {name: version for name, version in installed if "+" not in version}
+    if altered:
+        # other files than the release's: no other release is needed
+        options = ["--force-reinstall", "--no-deps"]
+        wanted = {name: f"=={version}" for name, version in altered.items()}
+    else:
+        wanted = _change(facts, shown, versions)
+        newer = any(spec == "*" and name in versions for name, spec in wanted.items())
+        options = ["--upgrade"] if newer else []
+    case = "altered" if altered else "missing" if first.kind == "missing" else "clash"
+    return facts.worded(
+        f"/{case}",
+        f":{first.kind}",
+        "import-contract-clash",
+        severity="error" if main else "warning",
+        cure=facts.pip("install", *options, *api.pinned(wanted)),
+        evidence=tuple(f"{one.file} line {one.line}" for one in shown if one.file)[:3],
+        pairs=api.clauses(_found(shown, pair, versions) for pair in pairs),
+        altered=next(iter(altered), ""),
+        files=api.listed(altered, 2),
+        first=first,
+        other=pairs[0][1],
+        call=first.module.rpartition(".")[2],
+        where=first.within or f"the import of {first.led_by or first.library}",
+    )
+
+
+def _named(one: api.BrokenContract) -> str:
+    """Return the distribution that brings what is asked."""
+    return one.neighbour or api.brought_by(one.module.partition(".")[0])
+
+
+def _found(
+    shown: Iterable[api.BrokenContract], pair: tuple[str, str], versions: dict[str, str]
+) -> str:
+    some = [one for one in shown if (one.library, _named(one)) == pair]
+    first = some[0]
+    who = api.together({first.library: versions.get(first.library, "")})
+    what = api.listed((one.name or one.module for one in some), 2)
+    whom = f"{pair[1]} {versions.get(pair[1], '')}".strip()
+    place = f" from {first.module}" if first.name else ""
+    kinds = {
+        "missing": f"{who} imports {first.module}, which is not installed and not declared",
+        "unreadable": f"{first.file} of {who} cannot be imported: {first.name}",
+        "keyword": f"{who} passes {what} to {first.module}, which {whom} does not take",
+    }
+    return kinds.get(first.kind, f"{who} imports {what}{place}, which {whom} does not have")
+
+
+def _change(
+    facts: api.Facts, shown: Iterable[api.BrokenContract], versions: dict[str, str]
+) -> dict[str, str]:
+    """Return what to install: what is missing, what keeps the contract, else what rows of known errors say."""
+    change: dict[str, str] = {}
+    for one in shown:
+        if one.kind == "missing":
+            change[api.distribution_of(one.module) or one.library] = "*"
+            continue
+        fits = api.contract_cure(one, versions)
+        if one.kind == "module" and "*" in fits.values():  # no release is known to fit
+            text = f"ModuleNotFoundError: No module named '{one.module}'"
+            said = api.Errors(errors=(api.ErrorText(text=text),))
+            rows = api.broken_pairs(
+                "library-version-clash", facts.packages, facts.torch, facts.environment, said
+            )
+            told = (r.row.fix for r in rows if r.said and one.neighbour in r.row.fix)
+            fits = next(told, fits)
+        change |= fits
+    return change
+
+
+MAIN = (
+    *("numpy", "transformers", "tokenizers", "safetensors", "huggingface_hub"),
+    *("accelerate", "peft", "trl", "datasets"),
+)
+"""What a fine-tune imports; others of the stack are a warning."""
+
+
+@api.check("library-import-fails")
+def library_import_fails(facts: api.Facts, runtime: api.Runtime) -> api.Finding | None:
+    """Find stages "import X" that failed, crashed or hung; torch itself has checks of its own."""
+    ended = (one for one in runtime.stages if one.outcome in ("failed", "crashed", "hung"))
+    bad = [one for one in ended if api.is_import(one.name) and one.name != "import torch"]
+    if not bad:
+        return None
+    late = api.late_stages()
+    main = [stage for stage in bad if api.module_of(stage.name) in MAIN or stage.name in late]
+    # what a library loads late fails for another's sake as well: whose plain import fails comes first
+    plain = [stage for stage in main if stage.name not in late]
+    first = _blamed((plain or main or bad)[0], bad)
+    module, lines = api.module_of(first.name), first.error.splitlines()
+    # of a chain of exceptions the innermost, which comes first, tells
+    message = next((one for one in lines if one.strip() and not one.startswith("  ")), "")
+    return facts.worded(
+        "/main" if main else "",
+        "library-import-fails",
+        evidence=tuple(one.strip() for one in lines if one.strip().startswith("File "))[-3:],
+        module=module,
+        name=api.brought_by(module),
+        stage=first.name,
+        last=(message or first.error.strip() or first.outcome)[:200],
+        others=[stage.name for stage in bad if stage is not first],
+        ends="waits" if first.outcome == "hung" else "stops",
+    )
+
+
+def _blamed(first: api.Stage, bad: Sequence[api.Stage]) -> api.Stage:
+    """Return the stage of the library in whose files the first one ended, where that one fails too.
+
+    Of a chain of exceptions the first is the cause; what follows tells who asked.
+    """
+    cause = first.error.partition("\nThe above exception was")[0]
+    cause = cause.partition("\nDuring handling of the above")[0]
+    files = api.expression("library-import-fails/in-package").findall(cause)
+    return next((stage for stage in bad if files and api.module_of(stage.name) == files[-1]), first)
+
+
+STACK = ("transformers", "datasets", "peft", "trl", "accelerate")
+"""What a fine-tune script imports besides torch."""
+
+OPTIONAL = frozenset({"hf-xet", "triton", "pytorch-triton", "setuptools", "cuda-bindings"})
+"""Declared, yet training runs without them: faster downloads, torch.compile."""
+
+LIBRARIES = {"BeautifulSoup": "beautifulsoup4"}
+
+CUDA = ("nvidia-", "cuda-toolkit")
+ALONE = 2
+"""Errors of a text in which such words are believed."""
+
+
+@api.check("missing-dependency")
+def missing_dependency(facts: api.Facts) -> api.Finding | None:
+    """Tell what is declared and missing, then what an error says, then which libraries are simply absent."""
+    every = api.unmet(facts.packages, facts.interpreter, facts.host, facts.torch)
+    # torch and its CUDA wheels are told elsewhere
+    lacks = [one for one in every if not (one.installed or one.name.startswith(CUDA))]
+    declared = {one.name: one for one in lacks if one.name != "torch"}
+    if hard := [one for name, one in declared.items() if name not in OPTIONAL]:
+        return _from_declared(facts, hard)
+    pairs = api.pairs_of("missing-dependency", facts)
+    hidden = {shadow.module for shadow in facts.shadowed.shadows}
+    asked = {name: said for name, said in _asked_for(facts).items() if name not in hidden}
+    if asked and not any(pair.row.severity == "error" for pair in pairs):
+        said = next(iter(asked.values()))
+        cure = facts.pip("install", *asked)
+        return facts.worded("/from-error", said=said, cure=cure, names=asked)
+    amdsmi = None if pairs and pairs[0].row.severity == "error" else _amdsmi(facts)
+    if amdsmi or pairs:
+        return amdsmi or _from_row(facts, pairs[0])
+    gone = {one.name for one in facts.packages.broken} | facts.packages.conda.keys()
+    absent = [n for n in STACK if n not in gone and not facts.packages.get(n)]
+    if absent and facts.packages.complete:
+        return _from_absent(facts, absent)
+    return _from_declared(facts, [*declared.values()]) if declared else None
+
+
+def _asked_for(facts: api.Facts) -> dict[str, str]:
+    """Return distribution -> what the error says, for known modules whose distribution is not installed."""
+    found: dict[str, str] = {}
+    # an advice to install stands in errors of other causes too: alone, it is believed
+    kinds = ["not-found", "no-module", "no-metadata"]
+    kinds += ["advice"] if len(facts.errors.errors) <= ALONE else []
+    for error in facts.errors.errors:
+        if facts.search("/in-passing", error.text):
+            continue
+        for kind, how in ((one, how) for one in kinds for how in facts.expressions(f"/{one}")):
+            for match in how.finditer(error.text):
+                module = next(filter(None, match.groups()))
+                plain = module.replace("-", "_")
+                known = api.distribution_of(plain) or api.distribution_of(plain.lower())
+                name = LIBRARIES.get(module, known)
+                if not name and (kind == "not-found" or _by_its_name(error, match)):
+                    name = api.brought_by(module)
+                meant = name and (name != "torch" or kind == "not-found")
+                if meant and not facts.packages.get(name):
+                    found.setdefault(name, match[0])
+    return found
+
+
+def _by_its_name(error: api.ErrorText, match: "re.Match[str]") -> bool:
+    """Tell what nobody knows here and is its own distribution: an advice has pip install it, or transformers asks."""
+    if api.expression("missing-dependency/installs").search(match[0]):
+        return match.string[match.end() : match.end() + 1] not in tuple("+:/.[")
+    whole = match.string[match.start() :].startswith(f"No module named '{match[1]}'")
+    return whole and error.text.startswith("RuntimeError: Failed to import ")
+
+
+def _from_declared(facts: api.Facts, missing: list[api.Unmet]) -> api.Finding:
+    name = missing[0].name
+    lacks = (
+        f"{one.owner.name} {one.owner.version} requires {one.wanted}, which is not installed"
+        for one in missing
+    )
+    return facts.worded(
+        "/optional" if name in OPTIONAL else "/declared",
+        found=api.clauses(lacks),
+        cure=facts.pip("install", *(one.wanted for one in missing)),
+        alone="" if missing[1:] else name,
+        module=name.replace("-", "_"),
+    )
+
+
+def _from_row(facts: api.Facts, broken: api.Broken) -> api.Finding:
+    row, lacks = broken.row, api.listed(broken.row.absent or broken.row.fix)
+    first = next(iter(broken.versions), "")
+    who = api.listed(f"{name} {version}" for name, version in broken.versions.items())
+    return structs.replace(
+        api.pair_finding(facts, [broken]),
+        title=f"Some code of {first} needs {lacks}" if row.severity == "note" and first else "",
+        found=f"the error '{broken.said}'" if broken.said else f"{who} without {lacks}".strip(),
+        cure_note="",
+    )
+
+
+def _amdsmi(facts: api.Facts) -> api.Finding | None:
+    """Read vLLM's search for a platform: without amdsmi it takes no AMD GPU. Source: vllm/platforms/__init__.py."""
+    amd = facts.torch.accelerator == "rocm"
+    lacks = facts.heard("/lacks")
+    if not facts.heard("/none") or not lacks or not (amd or facts.heard("/amdsmi")):
+        return None
+    return facts.worded("/lacks", said=lacks, settle="" if amd else "rocminfo | grep gfx")
+
+
+def _from_absent(facts: api.Facts, absent: list[str]) -> api.Finding:
+    transformers = facts.packages.version("transformers")
+    versions = api.good_set(facts.torch.version, transformers, facts.interpreter.version)
+    cure = facts.pip("install", *(f"{n}=={versions[n]}" if n in versions else n for n in absent))
+    found = f"not installed in the target: {api.listed(absent, 5)}"
+    case = "/from-absent:set" if versions else ""
+    return facts.worded("/from-absent", case, found=found, cure=cure)

@@ -1,0 +1,187 @@
+import re
+from typing import Any
+
+from tunedoctor import api
+
+WHAT = {
+    "code missing": "its code is missing",
+    "files missing": "files are missing",
+    "no metadata": "its metadata are missing",
+    "damaged metadata": "its metadata are damaged",
+    "no version": "its metadata state no version",
+    "doubled": "two versions of its metadata lie in one folder",
+    "leftover": "remains of an interrupted upgrade",
+}
+OF_TORCH = {"sympy", "networkx", "typing-extensions", "mpmath", "setuptools"}
+STACK = frozenset(api.table("probes")["stack"]) | OF_TORCH
+"""The stack and what it imports."""
+REMAINS = tuple(sorted(name[1:] for name in STACK))
+
+
+@api.check("broken-install")
+def broken_install(facts: api.Facts, packages: api.Packages | api.Unknown | None) -> api.Result:
+    """Take the worst fault of the stack; leftovers of others are a note."""
+    faults = sorted(facts.packages.broken, key=lambda b: [*WHAT].index(b.problem))
+    # metadata of which conda is the owner are common and harmless
+    harmless = {("no metadata", name) for name in facts.packages.conda}
+    ours = [one for one in faults if one.problem != "leftover" and one.name in STACK]
+    real = [one for one in ours if (one.problem, one.name) not in harmless]
+    if real:
+        return _faulty(facts, real)
+    for error in facts.errors.errors:
+        if found := _from_error(facts, error):
+            return found
+    if gone := api.metadata_gone(facts.errors, facts.typed, replaced=False):
+        # it stops pip for every package, not for this one alone
+        return facts.worded("/gone", said=gone.said, name=gone.name, version=gone.version)
+    for error in facts.errors.errors:
+        if found := _mixed(facts, error) or _part_missing(facts, error):
+            return found
+    if isinstance(packages, api.Unknown):
+        return packages
+    return _leftovers(facts, [one for one in faults if one.problem == "leftover"])
+
+
+def _faulty(facts: api.Facts, real: list[api.BrokenDistribution]) -> api.Finding:
+    first = real[0]
+    version = facts.packages.version(first.name)
+    cure = _reinstall(facts, first.name, version)
+    if first.name == "torch" and (facts.torch or version):
+        label = facts.torch.variant if facts.torch else version.partition("+")[2]
+        cure = api.same_torch(facts.interpreter, facts.torch.version or version, label)
+    if first.name == "torch" and not version:
+        cure = api.torch_install(facts).cure.with_flag("--force-reinstall") or cure
+    faults = (f"{b.name}: {WHAT[b.problem]} ({b.detail}) in {b.location}" for b in real)
+    return facts.worded(
+        "/faulty",
+        found=api.clauses(faults),
+        cure=cure,
+        evidence=tuple({f"{b.location}/{b.detail.split(',')[0]}": 1 for b in real})[:4],
+        name=first.name,
+        what=WHAT[first.problem],
+        module=first.name.replace("-", "_"),
+    )
+
+
+def _reinstall(facts: api.Facts, name: str, version: str) -> api.Cure:
+    plain = version.partition("+")[0]
+    if name in ("torchvision", "torchaudio") and facts.torch and plain:
+        return api.companion_install(facts.interpreter, facts.torch, name, plain)
+    pin = f"{name}=={plain}" if plain else name
+    return facts.pip("install", "--force-reinstall", "--no-deps", pin)
+
+
+def _from_error(facts: api.Facts, error: api.ErrorText) -> api.Finding | None:
+    for kind in ("cut-file", "no-record", "bad-entry", "busy"):
+        if cut := facts.search(f"/{kind}", error.text):
+            name = api.brought_by(cut[1])
+            name = name if name in STACK else _whole(cut[1].lower())
+            if name in STACK:
+                return facts.worded("/cut-file", said=cut[0], name=name)
+            break
+    for kind in ("compiled", "uv-read"):
+        if part := facts.search(f"/{kind}", error.text):
+            name = api.brought_by(_module(part))
+            # an import that the doctor ran itself in an environment that holds it leaves nothing open
+            own = error.where.startswith("import ") and facts.packages.version(name)
+            show = f"{api.pip_line(facts.interpreter, 'show')} --files {name}"
+            settle = "" if own or kind == "uv-read" else show
+            said = " ".join(part[0].split())[:140]
+            return facts.worded("/cut-short", said=said, name=name, settle=settle)
+    if none := facts.search("/none-found", error.text):
+        return facts.worded("/half-removed:no-version", said=none[0], name=none[1])
+    half = facts.search("/invalid", error.text)
+    name = _whole(half[1].lower().replace("_", "-")) if half else ""
+    if half is None or name not in STACK:
+        return None
+    if facts.torch if name == "torch" else facts.packages.version(name):
+        # it is whole: pip passes the remains over and says so at each run
+        rest = name[1:].replace("-", "_")
+        return facts.worded("/left-beside", said=half[0], name=name, rest=rest)
+    return facts.worded("/half-removed:half", said=half[0], name=name)
+
+
+def _whole(name: str) -> str:
+    """Return the name of the stack that pip's ~ has taken the first letter from, or the name as it is."""
+    return next((n for n in sorted(STACK) if n[1:] == name), name)
+
+
+def _module(part: re.Match[str]) -> str:
+    """Return the module of a compiled part, or the package of which uv speaks."""
+    named = {key: value for key, value in part.groupdict().items() if value}
+    module = next((named[n] for n in ("package", "torch", "other", "mac") if n in named), "")
+    module = module or named.get("from", "").partition(".")[0]
+    return module or ("numpy" if "numpy" in named else next(filter(None, part.groups()), ""))
+
+
+def _mixed(facts: api.Facts, error: api.ErrorText) -> api.Finding | None:
+    """Find a package whose own file imports a part of it that is not there: files of two releases are mixed."""
+    missing = facts.search("/own-part", error.text)
+    folder = facts.search("/of-package", error.frames[-1].file if error.frames else "")
+    if missing is None or folder is None or folder[1] != missing[1]:
+        return None
+    name = api.brought_by(missing[1])
+    if name not in STACK or name in ("torch", "numpy"):
+        return None
+    return facts.worded("/own-part", said=missing[0], name=name)
+
+
+def _part_missing(facts: api.Facts, error: api.ErrorText) -> api.Finding | None:
+    """Find a part of a package that a run missed and that no pair of versions accounts for.
+
+    Only of a stage of the doctor's own: a pasted log says little of what is installed.
+    """
+    found = facts.search("/part", error.text)
+    if found is None or not facts.packages.complete:
+        return None
+    module = found["part"] or found["folder"]
+    name = api.brought_by(module)
+    # a part that lacks can be of another version; a folder without its code is never meant
+    meant = name in STACK or found["folder"]
+    if not meant or not error.where.startswith(("import ", "transformers ", "trl ")):
+        return None
+    asked = api.broken_contracts(facts.contracts, api.versions_of(facts.packages, facts.torch))
+    by_pair = ("library-version-clash", "quantisation-library-mismatch")
+    held = facts.packages.get(name)
+    if (
+        held is None
+        or any(one.module in error.text for one in asked if one.neighbour == name)
+        or any(api.pairs_of(one, facts) for one in by_pair)
+    ):
+        return None
+    cure, where = _reinstall(facts, name, held.version), error.where
+    return facts.worded(
+        "/part-missing", said=found[0], cure=cure, held=held, module=module, where=where
+    )
+
+
+def _leftovers(facts: api.Facts, faults: list[api.BrokenDistribution]) -> api.Finding | None:
+    stack = [b for b in faults if b.name.lstrip("~").replace("_", "-").startswith(REMAINS)]
+    shown = stack or faults
+    if not shown:
+        return None
+    return facts.worded(
+        "/leftovers:stack" if stack else "",
+        "/leftovers",
+        names=[b.name for b in shown],
+        place=shown[0].location,
+        files=" ".join(f"'{b.location}/{b.name}'" for b in shown),
+    )
+
+
+@api.check("leftover-library")
+def leftover_library(facts: api.Facts, errors: api.Errors | api.Unknown) -> api.Finding | None:
+    """Find a library of torch that lacks a symbol of torch, or a cached extension that does."""
+    for part in ("cached", "launcher", "outside", "own"):
+        if found := facts.matched(f"/{part}"):
+            named: dict[str, Any] = {"symbol": "", "file": "", **found.groupdict()}
+            # a symbol of the driver lacks as well where no real libcuda is loaded
+            open_ = part == "cached" and not named["symbol"].startswith("_Z")
+            return facts.worded(
+                "" if part == "own" else f"/{part}",
+                "/cached:open" if open_ else "",
+                said=found[0] if part == "launcher" else "",
+                **{**named, "symbol": named["symbol"][:90]},
+                folder=named["file"].rpartition("/")[0],
+            )
+    return None

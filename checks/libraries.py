@@ -1,0 +1,235 @@
+from collections import defaultdict
+
+from tunedoctor import api
+
+WHEEL = {
+    "cudart": "cuda-runtime",
+    "cublasLt": "cublas",
+    "nvJitLink": "nvjitlink",
+    "nvrtc": "cuda-nvrtc",
+    "cupti": "cuda-cupti",
+    "cusparseLt": "cusparselt",
+    "nvToolsExt": "nvtx",
+    "nvshmem_host": "nvshmem",
+}
+LOADERS = ("torch", "nvidia")
+"""They load what others bring."""
+ANEW = ("--force-reinstall", "--no-deps")
+
+
+@api.check("cuda-library-missing")
+def cuda_library_missing(facts: api.Facts) -> api.Finding | None:
+    """Believe an error first; then what torch requires and does not have, if it was not seen to import."""
+    lost = _required(facts)
+    for error in facts.errors.errors:
+        for kind in ("missing", "any-of"):
+            if found := facts.search(f"/{kind}", error.text):
+                library = next(filter(None, found.groups()))
+                return _missing_from_error(facts, library, _importer(error), lost)
+    # the linker's error in a build: what follows, a module that is not found, is its result
+    if linker := facts.matched("/linker"):
+        return facts.worded("/unlinked", said=linker[0], what=linker[1])
+    stage = facts.runtime.stage("import torch")
+    if not lost or (stage is not None and stage.outcome == "ok"):
+        return None
+    wanted = [one.wanted for one in lost]
+    verb, by = "are" if wanted[1:] else "is", lost[0].owner.version
+    return facts.worded(cure=facts.pip("install", *wanted), by=by, wanted=wanted, verb=verb)
+
+
+def _required(facts: api.Facts) -> list[api.Unmet]:
+    """Return the nvidia-* wheels that a CUDA build of torch requires and does not get; conda brings them itself."""
+    if facts.torch.accelerator != "cuda" or facts.torch.conda:
+        return []
+    every = api.unmet(facts.packages, facts.interpreter, facts.host, facts.torch, names=("torch",))
+    return [one for one in every if one.name.startswith("nvidia-") and not one.installed]
+
+
+def _missing_from_error(
+    facts: api.Facts, library: str, package: str, lost: list[api.Unmet]
+) -> api.Finding:
+    stem, _, number = library.removeprefix("lib").partition(".so")
+    major = number.strip(".").split(".")[0]
+    own = str((api.parts(facts.torch.cuda) or ("",))[0])
+    module = api.brought_by(package)
+    # of these alone the number of the file is that of CUDA
+    numbered = stem.startswith(("cudart", "cublas")) and major.isdigit()
+    if stem in ("torch_cuda", "c10_cuda"):
+        case, cure = "no-cuda-build", facts.pip("uninstall", module) if package else None
+    elif own and numbered and major != own:
+        case, cure = "other-major", facts.pip("install", *ANEW, module) if package else None
+    elif not own and not lost and package != "torch":
+        case, cure = "nameless", None
+        if package:
+            case, cure = "unknown", facts.pip("install", *ANEW, module)
+    else:
+        wheel = f"nvidia-{WHEEL.get(stem, stem.partition('_')[0])}" + (f"-cu{own}" if own else "")
+        needed = [one.wanted for one in lost] or ([wheel] if own in ("11", "12") else ["torch"])
+        case, cure = "wheel", facts.pip("install", "--force-reinstall", *needed)
+    return facts.worded(
+        f"/{case}",
+        "/stops",
+        cure=cure,
+        library=library,
+        what=f"import {package}" if package else "an import",
+        own=own,
+    )
+
+
+def _importer(error: api.ErrorText) -> str:
+    """Return the module whose own library wants the one that is missing; "" where nothing tells of a known one.
+
+    No name of a module is given to pip that is not known to be a package's.
+    """
+    if error.where.startswith("import "):
+        return error.where.removeprefix("import ")
+    installed = api.expression("cuda-library-missing/installed")
+    files = [*(frame.file for frame in error.frames), error.text]
+    tops = [top for file in files for top in installed.findall(file)]
+    others = [top for top in reversed(tops) if top not in LOADERS]
+    if not others:
+        return "torch" if tops else ""
+    return next((top for top in others if api.distribution_of(top)), "")
+
+
+COLLIDE = ("nvidia-nccl", "nvidia-cudnn")
+"""Wheels of these for two majors own the same files. Source: their RECORDs."""
+
+
+@api.check("mixed-cuda-wheels")
+def mixed_cuda_wheels(facts: api.Facts) -> api.Finding | None:
+    """Find one library in two majors; else wheels whose major is not that of torch."""
+    if not facts.cuda_wheels:
+        return _mixed_from_error(facts)
+    own = (api.parts(facts.torch.cuda) or (0,))[0]
+    by_library = defaultdict[str, list[api.CudaWheel]](list)
+    for wheel in facts.cuda_wheels.wheels:
+        if wheel.cuda_major:
+            by_library[_library(wheel.name)].append(wheel)
+    twice = {n: ws for n, ws in by_library.items() if len({w.cuda_major for w in ws}) > 1}
+    collide = {n: ws for n, ws in twice.items() if n in COLLIDE}
+    shown = [wheel for ws in (collide or twice or by_library).values() for wheel in ws]
+    keep = own or (max(wheel.cuda_major for wheel in shown) if twice else 0)
+    foreign = [wheel.name for wheel in shown if keep and wheel.cuda_major != keep]
+    mine = [wheel for wheel in shown if wheel.cuda_major == keep]
+    cure = facts.pip("uninstall", *foreign)
+    if twice:
+        again = (f"{wheel.name}=={wheel.version}" for wheel in mine)
+        return facts.worded(
+            ":collide" if collide else ":twice",
+            said=facts.heard("", "/symbol"),
+            cure=cure.then(facts.pip("install", *ANEW, *again)),
+            wheels=[f"{wheel.name} {wheel.version}" for wheel in shown],
+        )
+    if mine or not facts.torch or not any(_library(name) in COLLIDE for name in foreign):
+        return None
+    return facts.worded("/other-major", cure=cure, wheels=foreign)
+
+
+def _library(name: str) -> str:
+    """Return "nvidia-nccl" of "nvidia-nccl-cu12"."""
+    head, _, tail = name.rpartition("-cu")
+    return head if head and tail.isdigit() else name
+
+
+def _mixed_from_error(facts: api.Facts) -> api.Finding | None:
+    """Tell of an NCCL that lacks a symbol, where nobody knows which wheels are there."""
+    said = facts.heard("/symbol")
+    hidden = any(shadow.library == "libnccl" for shadow in facts.library_path.shadows)
+    if not said or hidden:
+        return None
+    major = (api.parts(facts.torch.cuda) or (12,))[0]
+    listing = api.pip_line(facts.interpreter, "list")
+    return facts.worded("/from-error", said=said, major=major, pip_list=listing)
+
+
+FROM_ERROR = "/from-error"
+SUBLIBRARY = "CUDNN_STATUS_SUBLIBRARY_VERSION_MISMATCH"
+"""Parts of two cuDNNs are loaded: one of a search path or of the system, or of wheels that do not go together."""
+EITHER_WAY = frozenset({"libstdc++", "libgomp", "libiomp5"})
+"""Newer is as good as the own one: only an older one breaks."""
+
+
+@api.check("library-path-shadowing")
+def library_path_shadowing(facts: api.Facts) -> api.Finding | None:
+    """Compare the versions of the file that wins and of the wheel's own."""
+    cxx = api.cxx_too_old(facts.errors, conda=facts.interpreter.kind == "conda")
+    if cxx is not None and cxx.whose == "system before conda":
+        return facts.worded("/cxx", found=cxx.found, said=cxx.said)
+    said = facts.heard() or facts.heard("/sublibrary")
+    shadows = [shadow for shadow in facts.library_path.shadows if _matters(shadow)]
+    if not shadows:
+        case = "/from-error:open" if _open(facts, said) else ""
+        return facts.worded(FROM_ERROR, case, said=said) if said else None
+    first = next((s for s in shadows if s.library == "libcuda"), shadows[0])
+    stages = {stage.outcome for stage in facts.runtime.stages}
+    gpu_build = facts.torch.accelerator in ("cuda", "rocm")
+    # it was run and everything on the GPU went well: the foreign library does
+    fine = facts.runtime.gpu_available is True and stages <= {"ok"}
+    stub = first.library == "libcuda"
+    used, broken = gpu_build or facts.cuda_wheels or stub, not fine
+    if not first.own and not stub:
+        # nothing to compare with: it stands in for the wheel's own, or for one that was taken out
+        if not _wheel_of_pytorch(facts) or (gpu_build and fine):
+            return facts.worded(FROM_ERROR, said=f"{said}'; it is '{first.path}") if said else None
+        used, broken = gpu_build, bool(stages & {"failed", "crashed"})
+    return facts.worded(
+        ":stub" if stub else ":foreign",
+        severity="error" if used and broken else "warning" if used else "note",
+        evidence=tuple(shadow.path for shadow in shadows[:4]),
+        first=first,
+        own=first.own or ("the driver's own" if stub else "any that torch brings"),
+        others=[shadow.library for shadow in shadows if shadow is not first],
+        ends=f"'{said}'" if said else "'undefined symbol', or a cuDNN error in the first step",
+    )
+
+
+def _wheel_of_pytorch(facts: api.Facts) -> bool:
+    """Tell a release wheel, which brings its own cuDNN, from builds of conda and of vendors."""
+    version = None if facts.torch.conda else api.pep440(facts.torch.version)
+    plain = version is not None and not version.is_prerelease
+    return plain and api.release_row(facts.torch.version) is not None
+
+
+def _matters(shadow: api.LibraryShadow) -> bool:
+    """Tell a library that differs, or that nobody can compare, from one of the same version."""
+    mine, theirs = api.parts(shadow.own_version), api.parts(shadow.version)
+    if shadow.library in EITHER_WAY:
+        return bool(mine and theirs) and theirs < mine
+    size = min(len(mine), len(theirs))
+    return size < 2 or mine[:size] != theirs[:size]
+
+
+def _open(facts: api.Facts, said: str) -> bool:
+    """Tell where a text shows neither a search path nor wheels of two releases."""
+    shown = facts.environment.get("LD_LIBRARY_PATH") or ""
+    if SUBLIBRARY in said and not facts.search("/of-cuda", shown):
+        shown = ""
+    return not shown and not ("stub" in said or facts.heard("/open"))
+
+
+@api.check("nccl-unavailable")
+def nccl_unavailable(facts: api.Facts) -> api.Finding | None:
+    """Make a note of the number of GPUs, an error where NCCL was asked for."""
+    said, count = facts.heard(), len(facts.nvidia.gpus)
+    if not said and not (facts.host.os == "windows" and count > 1):
+        return None
+    return facts.worded(":said" if said else "", said=said, count=count)
+
+
+@api.check("conda-binary-clash")
+def conda_binary_clash(facts: api.Facts) -> api.Finding | None:
+    """Three errors, or conda's MKL beside an old torch of conda."""
+    if omp := facts.if_heard("/omp"):
+        return omp
+    cxx = api.cxx_too_old(facts.errors)
+    if cxx is not None and cxx.whose == "conda":
+        return facts.worded("/old-library", found=cxx.found, said=cxx.said)
+    if layer := facts.if_heard("/mkl-fails"):
+        return layer
+    said = facts.heard()
+    mkl = facts.packages.conda.get("mkl", "").partition(" ")[0]
+    old = facts.torch.conda and api.within(facts.torch.version, "<2.5")
+    if not said and not (mkl and old and api.at_least(mkl, "2024.1")):
+        return None
+    return facts.worded("" if mkl and facts.torch else ":unseen", said=said, mkl=mkl)

@@ -1,0 +1,166 @@
+import re
+from typing import Any
+
+from tunedoctor import api
+
+
+@api.check("python-32bit")
+def python_32bit(facts: api.Facts) -> api.Finding | None:
+    """Find a pointer of 32 bits, or an install that failed for such a Python."""
+    own = facts.interpreter
+    why = api.refused(facts.index_answer, own, facts.host)
+    if own.bits != 32 and (why is None or why.cause != "python-32bit"):
+        return None
+    case = ":windows" if facts.host.os == "windows" else ":else"
+    said = why.found if why is not None else ""
+    return facts.worded(case, found="" if own.bits == 32 else said, said=said)
+
+
+@api.check("python-headers-missing")
+def python_headers_missing(facts: api.Facts) -> api.Finding | None:
+    """Believe an error first; else find Triton beside a GPU and a compiler without headers on Linux."""
+    said, own = facts.heard(), facts.interpreter
+    gpu = facts.nvidia or facts.amd
+    triton = any(facts.packages.get(name) for name in api.TRITON)
+    lacks = own.headers is False and facts.compilers.cc
+    if not said and not (lacks and triton and gpu and facts.host.os in ("linux", "")):
+        return None
+    system = "debian" if not facts.host or facts.host.distro in ("debian", "ubuntu") else "else"
+    numbers = ".".join(map(str, api.parts(own.version)[:2])) if own else "3"
+    return facts.worded(f":{system}", ":said" if said else ":seen", said=said, numbers=numbers)
+
+
+RECOMMENDED = "3.11"
+"""Floor of torch 2.15. Source: torch_wheels.json."""
+
+
+@api.check("python-old")
+def python_old(facts: api.Facts, interpreter: api.Interpreter) -> api.Finding | None:
+    """Compare with the floor of the newest torch."""
+    if not interpreter.version or api.at_least(interpreter.version, RECOMMENDED):
+        return None
+    return facts.worded(version=interpreter.version)
+
+
+OLDEST = "3.8"
+"""First Python of torch 2. Source: torch_wheels.json."""
+OLDEST_FOR_NEW = "3.9"
+"""Below it transformers 5 and torch 2.5 and newer have nothing."""
+BROKEN_PATCH = "3.13.8"
+"""Source: a regression of this CPython release, gone in 3.13.9; a report confirmed by the fix."""
+SETTLE = (
+    'python -c "import platform as p, struct as s; '
+    "print(p.python_version(), 8 * s.calcsize('P'), p.platform(), p.machine())\""
+)
+
+
+@api.check("python-unsupported")
+def python_unsupported(facts: api.Facts, torch: api.TorchBuild | api.Unknown | None) -> api.Result:
+    """Judge the version alone, then with the torch that is or is not there, then what pip said."""
+    own = facts.interpreter
+    why = api.refused(facts.index_answer, own, facts.host)
+    if why is not None and why.cause != "python-unsupported":
+        return None
+    if why is not None:
+        settle = SETTLE if why.file or "from versions: none" in why.found else ""
+        key = "/file" if why.file else "/refused"
+        said = why.found
+        return facts.worded(key, found=said, said=said, settle="" if own else settle)
+    if not own:
+        return _from_errors(facts)
+    stage = facts.runtime.stage("import torch")
+    if stage is not None and stage.outcome == "ok":
+        return None
+    judged = _judged(facts, absent=torch is None)
+    return judged or (None if isinstance(torch, api.TorchBuild) else _from_errors(facts))
+
+
+def _judged(facts: api.Facts, *, absent: bool) -> api.Finding | None:
+    own = facts.interpreter
+    if own.implementation != "cpython" or not api.parts(own.version):
+        return None
+    where = api.family(facts.host, own) if facts.host else ""
+    why = _too_old(own.version, absent=absent) or (_absent(own, where) if absent else "")
+    if not why and api.within(own.version, f"=={BROKEN_PATCH}"):
+        return _patch(facts, own, facts.torch.named if facts.torch else "")
+    installed = facts.packages.get("torch") if facts.torch and not facts.torch.conda else None
+    wanted = installed.requires_python if installed else ""
+    if not why and wanted and api.within(own.version, wanted) is False:
+        # its own metadata exclude this Python
+        why = f"{facts.torch.named} requires Python {wanted}; this is {own.version}"
+    if not why:
+        return None
+    return facts.worded(why=why)
+
+
+def _too_old(version: str, *, absent: bool) -> str:
+    """Tell of a Python that has ended; one of the 3.x that has the torch of its time goes on working."""
+    two = api.parts(version)[:1] < (3,)
+    if api.at_least(version, OLDEST) or not (absent or two):
+        return ""
+    return f"Python {version} has ended{' in 2020' if two else ''}; torch 2 needs {OLDEST} or newer"
+
+
+def _absent(own: api.Interpreter, where: api.Family) -> str:
+    """Tell why no torch can be had for this Python; "" where one can."""
+    if not api.at_least(own.version, OLDEST_FOR_NEW):
+        return f"Python {own.version} has ended; no torch since 2.5 and no transformers 5 is built for it"
+    tag = api.python_tag(own)
+    releases: dict[str, Any] = api.table("torch_wheels")["releases"]["items"]
+    if where and not any(api.has_wheel(version, tag, where) for version in releases):
+        return f"no torch has a wheel for Python {tag} on this system"
+    return ""
+
+
+def _patch(facts: api.Facts, own: api.Interpreter, torch: str) -> api.Finding:
+    uv = own.kind in ("venv", "standalone")
+    cure = api.tell("uv python upgrade 3.13" if uv else "conda install python=3.13.9")
+    return facts.worded("/3-13-8", cure=cure, own=own, torch=torch)
+
+
+def _from_errors(facts: api.Facts) -> api.Finding | None:
+    if facts.heard("/3-13-8"):
+        return _patch(facts, api.Interpreter(executable="python", version=BROKEN_PATCH), "")
+    own, excluded = facts.interpreter.version, _excluded_by_pip(facts)
+    if compiled := facts.if_heard("/compile"):
+        return compiled
+    if excluded:
+        return facts.worded("/excluded", said=excluded)
+    if (api.parts(own) and not api.at_least(own, "3.10")) and (union := facts.if_heard("/union")):
+        return union
+    said = api.told(facts.errors, facts.expression("/none-fit").pattern)
+    if not said:
+        return None
+    old = "0.1.2" in said  # sources of 2016 are all that pip offers to a Python without wheels
+    return facts.worded("/none-fit", said=said, settle="" if facts.interpreter or old else SETTLE)
+
+
+def _excluded_by_pip(facts: api.Facts) -> str:
+    """Return pip's or uv's sentence by which a torch asks for another Python, "" where none says so."""
+    if said := facts.heard("/excluded-by-pip"):
+        return said
+    asked = re.search(r"torch==(\d[\d.]*\d)", facts.heard("/asked"))
+    if asked is None:
+        return ""
+    return api.told(
+        facts.errors,
+        r"Ignored the following versions that require a different python version: [^\n]{0,300}?(?<![\d.])"
+        + re.escape(asked[1])
+        + r" Requires-Python",
+    )
+
+
+@api.check("target-missing")
+def target_missing(
+    facts: api.Facts, interpreter: api.Interpreter | api.Unknown | None
+) -> api.Result:
+    """Find a live target that gave no interpreter."""
+    if not facts.target or isinstance(interpreter, api.Interpreter):
+        return None
+    if facts.target.chosen_by == "none":
+        return None
+    unknown = interpreter.why if isinstance(interpreter, api.Unknown) else ""
+    why = facts.target.problem or unknown
+    if isinstance(interpreter, api.Unknown) and "doctor check --deep" in why:
+        return interpreter  # its files do not tell
+    return facts.worded(why=why)

@@ -1,0 +1,287 @@
+import re
+from datetime import date
+from typing import Any
+
+from tunedoctor import api
+
+LAST_TORCHAUDIO = ">=2.11"
+"""From here on torchaudio names no torch: its last release goes with newer ones too."""
+COMPANIONS = ("torchvision", "torchaudio", "xformers")
+NIGHTS = 45
+"""Days that nightlies of one set lie apart at most: one that fails to build is taken from an earlier night."""
+
+
+_Bad = tuple[str, str]
+"""What is wrong with a companion, and the release that would fit, "" where not known."""
+
+
+@api.check("torch-companion-mismatch")
+def torch_companion_mismatch(facts: api.Facts) -> api.Finding | None:
+    """Compare releases, then declared pins, then labels; an error text decides where these are silent."""
+    # what libmamba says where it has a companion for another CUDA alone
+    if asked := facts.matched("/conda-cuda"):
+        slots: dict[str, Any] = asked.groupdict()
+        return facts.worded("/from-conda", said=asked[0], **slots)
+    bad = _judged_all(facts) if facts.torch and facts.packages else {}
+    heard = {one: facts.heard(f"/{one}") for one in COMPANIONS}
+    said = {one: text for one, text in heard.items() if text and not _of_release(facts, one)}
+    conflict = facts.heard("/conflict")
+    if conflict and not bad:
+        said.setdefault(conflict.partition(" ")[0], conflict)
+    name = next((one for one in bad if one != "xformers"), "")
+    if said and not name:
+        name = next(iter(said))
+        torch = facts.torch.named if facts.torch else "torch of another release"
+        beside = " ".join((name, *facts.packages.version(name).split(), "beside", torch))
+        found, fit = bad.pop(name, (beside, api.companions(facts.torch.version).get(name, "")))
+        bad = {name: (f"{found}: the error '{said[name]}'", fit), **bad}
+    name = name or next(iter(bad), "")
+    if not name:
+        return None
+    plain = bad[name][1].partition("+")[0]
+    there = facts.packages.get(name)
+    fits = name != "xformers" and facts.torch and plain
+    cure = facts.pip("uninstall", name)
+    if fits:
+        cure = api.companion_install(facts.interpreter, facts.torch, name, plain)
+    return facts.worded(
+        "torch-companion-mismatch",
+        f"/{name}",
+        ":one" if fits else ":none",
+        found="; ".join(dict.fromkeys(found for found, _ in (bad[name], *bad.values()))),
+        said=said.get(name, ""),
+        cure=cure,
+        evidence=(there.location if there else "",),
+        name=name,
+    )
+
+
+def _judged_all(facts: api.Facts) -> dict[str, _Bad]:
+    every = api.unmet(facts.packages, facts.interpreter, facts.host, facts.torch, names=COMPANIONS)
+    pins = {one.owner.name: one for one in every if one.name == "torch" and one.installed}
+    bad: dict[str, _Bad] = {}
+    for name in COMPANIONS:
+        version = facts.packages.version(name)
+        found = _judged(facts, name, version, pins.get(name)) if version else None
+        # what was imported without a fault does fit
+        stage = facts.runtime.stage(f"import {name}")
+        if found is not None and not (stage and stage.outcome == "ok"):
+            bad[name] = found
+    return bad
+
+
+def _of_release(facts: api.Facts, name: str) -> bool:
+    """Tell a companion of the very release of torch on a Mac, whose wheels come in one variant."""
+    own = api.companions(facts.torch.version).get(name, "") if facts.torch else ""
+    version = facts.packages.version(name)
+    same = bool(own and version) and api.minor(version) == api.minor(own)
+    return same and facts.host.os == "macos"
+
+
+def _judged(facts: api.Facts, name: str, version: str, pin: api.Unmet | None) -> _Bad | None:
+    """Tell what is wrong with a companion; None where it fits or nobody knows."""
+    torch = facts.torch.version
+    if night := _nightly(torch):
+        return _other_night(name, version, torch, night)
+    if re.search(r"\da0\+|\+git[0-9a-f]{6,40}$", torch):
+        return None  # built from a commit before the release, by a vendor that builds its companions likewise
+    own = api.companions(torch).get(name, "")
+    late = all(api.within(one, LAST_TORCHAUDIO) for one in (version, torch))
+    own = version.partition("+")[0] if name == "torchaudio" and late else own
+    beside = f"{name} {version} beside torch {torch}"
+    if own and name != "xformers" and api.minor(version) != api.minor(own):
+        return f"{beside}; that torch goes with {name} {own}", own
+    # a pin on another patch release of the same minor breaks nothing
+    if pin is not None and not own:
+        return f"{beside}; it requires {pin.wanted}", own
+    odd = _odd_label(facts, name, version)
+    return (f"{beside}: {odd}", own or version) if odd else None
+
+
+def _nightly(version: str) -> date | None:
+    """Return the night of "2.10.0.dev20250929"; None for a release."""
+    found = re.search(r"\.dev(\d{8})", version)
+    try:
+        return date.fromisoformat(found[1]) if found else None
+    except ValueError:
+        return None
+
+
+def _other_night(name: str, version: str, torch: str, night: date) -> _Bad | None:
+    """Judge beside a nightly: its companions keep numbers of their own, so that only their nights tell."""
+    other = _nightly(version)
+    if other is not None and abs((other - night).days) <= NIGHTS:
+        return None
+    if other is None and (name == "xformers" or not re.match(r"\d+\.\d+\.\d+(\+|$)", version)):
+        return None
+    return f"{name} {version} beside the nightly torch {torch}", ""
+
+
+def _odd_label(facts: api.Facts, name: str, version: str) -> str:
+    """Tell of two variants that do not go together; "" where they do."""
+    torch = facts.torch
+    label, mine = _label(version), _label(torch.version)
+    plain_linux = (facts.host.os, facts.host.machine) == ("linux", "x86_64")
+    if name != "xformers" and mine == "cpu" and (label or (plain_linux and not torch.conda)):
+        # without a label it is the default index's build for Linux, which links CUDA
+        return "" if label == "cpu" else f"a {label or 'CUDA'} build beside a CPU build"
+    if torch.accelerator in ("cuda", "rocm") and label == "cpu":
+        return f"a CPU build beside a {torch.variant or torch.accelerator} build"
+    if label and mine and label[:2] != mine[:2]:
+        return f"built for {label}, and torch for {mine}"
+    return ""
+
+
+def _label(version: str) -> str:
+    """Return cu126, rocm6.3, cpu or "" of a version; "+pt22cu121" names its torch in front."""
+    found = re.search(r"(cu\d+|rocm[\d.]+|cpu|xpu)$", version.partition("+")[2])
+    return found[1] if found else ""
+
+
+SETTLE = 'python -c "import torch; print(torch.__version__)"'
+
+
+@api.check("torch-too-old-for-library")
+def torch_too_old_for_library(
+    facts: api.Facts, packages: api.Packages | api.Unknown | None
+) -> api.Result:
+    """Take the highest floor, hidden or declared, that the build does not reach."""
+    pairs = api.pairs_of("torch-too-old-for-library", facts)
+    every = api.unmet(facts.packages, facts.interpreter, facts.host, facts.torch)
+    asks = (one for one in every if one.name == "torch" and one.owner.name not in COMPANIONS)
+    floors = ((_floor(one.specifier, one.installed), one) for one in asks if one.installed)
+    declared = [(floor, one) for floor, one in floors if floor]
+    worst = pairs[0] if pairs else None
+    settle = said = ""
+    keep: tuple[str, ...] = ()
+    if worst is not None and worst.row.severity == "error":
+        wanted, both = worst.row.fix.get("torch", ""), api.together(worst.versions)
+        said = "" if both else worst.said
+        found = f"{both}: transformers counts a torch below {wanted.lstrip('>=')} as not installed"
+        keep = api.pinned(worst.row.fix_alt)
+        # a torch that is missing, or whose import fails, counts as not found in the same words
+        settle = SETTLE if not both and "is required but found" not in worst.said else ""
+        means = f"'{worst.row.says}', and from_pretrained stops: no model can be loaded"
+    elif declared:
+        wanted, one = max(declared, key=lambda f: api.release(f[0].lstrip(">=")))
+        found = f"{one.owner.name} {one.owner.version} requires {one.wanted}, and torch {one.installed} is installed"
+        means = f"{one.owner.name} calls what torch {one.installed} does not have yet"
+    elif asked := _asked(facts):
+        said, wanted = asked
+        found, means = "", "the import, or the call that asks for it, stops"
+    elif missed := _name_missed(facts):
+        said, since = missed
+        wanted, found = f">={since}", f"the error '{said}': it came with torch {since}"
+        found += f", and {facts.torch.named} is installed" if facts.torch else ""
+        means = "the code that asks for it is written for a newer torch"
+    elif worst is not None:
+        both = api.together(worst.versions)
+        cure, row = api.torch_install(facts, ">=2.6").cure, worst.row
+        return facts.worded(
+            "/torch-load", severity=row.severity, both=both, cure=cure or None, evidence=row.source
+        )
+    else:
+        return packages if isinstance(packages, api.Unknown) else None
+    fit = api.torch_install(facts, wanted).cure
+    down = facts.pip("install", *keep) if keep else api.Cure()
+    note = f"or, to keep this torch: {down.command}" if down else "about 3 GB, no reboot"
+    return facts.worded(
+        found=found if not said or "came with" in found else "",
+        said=said,
+        means=means,
+        cure=fit or down or facts.pip("install", f"torch{wanted}"),
+        cure_note=note if fit else "no newer torch fits this Python, driver and GPU",
+        evidence=worst.row.source if worst else (),
+        settle=settle,
+    )
+
+
+def _asked(facts: api.Facts) -> tuple[str, str] | None:
+    """Return what an error says that states a floor of torch itself, and the floor."""
+    said = facts.heard("/asked")
+    for error in facts.errors.errors if not said else ():
+        raised = error.type and not error.type.endswith("Warning") and "you have" not in error.text
+        stated = facts.search("/stated", error.text)
+        if raised and stated:
+            said = stated[0]
+            break
+    if not said:
+        return None
+    floor = facts.search("/floor", said)
+    lowest = floor[1] if floor else "2.1.1"
+    there = facts.torch and api.at_least(facts.torch.version, lowest)
+    return None if there else (said, f">={lowest}")
+
+
+def _name_missed(facts: api.Facts) -> tuple[str, str] | None:
+    """Return what an error says of a public name of torch that this torch does not have, and since when it is there.
+
+    torchao and bitsandbytes have a check of their own.
+    """
+    theirs = facts.expression("/quantisers")
+    for error in facts.errors.errors:
+        if any(theirs.search(frame.file) for frame in error.frames[-1:]):
+            continue
+        for missed in facts.expressions("/missed"):
+            if found := missed.search(error.text):
+                named = found.groupdict()
+                name = named.get("name") or f"{named['function']} {named['keyword']}"
+                if since := api.lacks(named.get("module") or "", name, facts.torch.version):
+                    return found[0], since
+    return None
+
+
+def _floor(specifier: str, installed: str) -> str:
+    """Return the floor of a specifier that the installed version does not reach, as ">=2.4"; "" for none."""
+    for one in specifier.split(","):
+        floor = one.lstrip(">~=").replace(".*", "")
+        if one[:1] in (">", "~", "=") and api.release(installed) < api.release(floor):
+            return f">={floor}"
+    return ""
+
+
+ROPE_TYPE_SINCE = "4.43.0"
+"""First to read the rope_scaling of Llama 3.1. Source: its release notes."""
+
+
+@api.check("transformers-too-old-for-model")
+def transformers_too_old_for_model(facts: api.Facts, errors: api.Errors) -> api.Finding | None:
+    """Look the model type of the error up; without a release to compare, the error's own words decide."""
+    advised = facts.matched("/update") is not None
+    have = facts.packages.version("transformers")
+    rope = facts.heard("/llama-31")
+    if rope and not (have and api.at_least(have, ROPE_TYPE_SINCE)):
+        return _finding(facts, "rope_type", rope[:70], ROPE_TYPE_SINCE, have)
+    if file := api.tokenizer_file(errors, facts.packages):
+        return facts.worded("/of-file", said=file.said, file=file)
+    for error in errors.errors:
+        if not_yet := facts.search("/not-yet", error.text):
+            return _finding(facts, not_yet["model"], not_yet[0], "", not_yet["have"])
+        model, said = _model(error, advised=advised)
+        since = api.first_transformers(model) if model else ""
+        # where this release knows it, something else hides it
+        known = since and have and api.at_least(have, since)
+        if model and not known and (since or advised):
+            return _finding(facts, model, said, since, have)
+    return None
+
+
+def _model(error: api.ErrorText, *, advised: bool) -> tuple[str, str]:
+    """Return the model type or class that an error names, and its words."""
+    for named in api.expressions("transformers-too-old-for-model/named"):
+        if found := named.search(error.text):
+            return found[1], found[0]
+    key = api.expression("transformers-too-old-for-model/key").search(error.text)
+    in_config = any("configuration_auto" in f.file for f in error.frames)
+    # the rest of the traceback is cut off: a model type as a key, asked for where a model is loaded
+    loading = not error.frames or "from_pretrained(" in error.frames[-1].code
+    typed = key is not None and loading and any(c in key[1] for c in "_0123456789")
+    if key and (advised or in_config or (typed and api.first_transformers(key[1]))):
+        return key[1], key[0]
+    return "", ""
+
+
+def _finding(facts: api.Facts, model: str, said: str, since: str, have: str) -> api.Finding:
+    own = f"transformers {have}" if have else "this transformers"
+    words: dict[str, Any] = {"model": model, "since": since, "own": own, "have": have}
+    return facts.worded("/since" if since else "", "/finding", said=said, **words)

@@ -1,0 +1,340 @@
+import re
+import shlex
+
+from msgspec import structs
+
+from tunedoctor import api
+
+
+@api.check("gpu-arch-not-in-rocm-build")
+def gpu_arch_not_in_rocm_build(facts: api.Facts) -> api.Finding | None:
+    """Compare the targets; integrated GPUs count only where there is no other."""
+    if facts.torch and facts.torch.accelerator != "rocm":
+        return None
+    ran = [d for d in facts.runtime.devices if d.kind == "rocm"]
+    seen = (api.AmdGpu(index=d.index, gfx=d.gfx, name=d.name) for d in ran)
+    every = [*(facts.amd.gpus or seen)]
+    gpus = [gpu for gpu in every if not gpu.integrated] or every
+    version = facts.torch.version
+    # a nightly has what it has: the table is about releases
+    dated = not version or ".dev" in version or ".git" in version
+    archs = api.gfx_targets(facts) or (() if dated else api.rocm_archs(version, facts.torch.hip))
+    override = facts.environment.get("HSA_OVERRIDE_GFX_VERSION")
+    first = next((gpu for gpu in gpus if gpu.gfx and gpu.gfx not in archs), None)
+    name = f"{first.name or 'the GPU'} is {first.gfx}" if first else ""
+    torch = facts.torch.named if facts.torch else "this PyTorch"
+    if not archs and not override and gpus[:1] == [first] and first:
+        since = api.rocm_archs_since(version) if ".dev" in version else ()
+        if since and first.gfx not in since:
+            found = f"{name}; {torch} is a nightly, and no release since has code for it"
+            return _cure(facts, found, first.gfx, ())
+    if archs and first and not override:
+        found = f"{name}; {torch} has code for {api.listed(archs, 16)}"
+        return _cure(facts, found, first.gfx, archs)
+    return None if archs and gpus else _arch_from_text(facts, gpus, archs)
+
+
+def _cure(facts: api.Facts, found: str, gfx: str, archs: tuple[str, ...]) -> api.Finding:
+    override = api.rocm_override(gfx)
+    grade = override.grade if override else ""
+    fit = api.rocm_build(facts.host, facts.interpreter, facts.torch, (gfx,))
+    use = grade in ("works", "older") or (grade == "stopgap" and not fit.on_index)
+    known = override is not None and (override.runs in archs or not archs)
+    if override and known and use and facts.host.os != "windows":
+        stop = "a stopgap" if grade == "stopgap" else ""
+        return facts.worded("/override", found=found, gfx=gfx, to=override, stopgap=stop)
+    failed = override.value if override and grade == "fails" else ""
+    cure, note = fit.cure, fit.note
+    return facts.worded("/build", found=found, cure=cure, note=note, gfx=gfx, failed=failed)
+
+
+def _arch_from_text(
+    facts: api.Facts, gpus: list[api.AmdGpu], archs: tuple[str, ...]
+) -> api.Finding | None:
+    said = facts.heard()
+    if not said or "current device: 1" in said:
+        return None
+    named = facts.search("/gfx", said)
+    gfx = gpus[0].gfx if gpus else named[0] if named else ""
+    found = f"the error '{said}'" + (f" of {facts.torch.named}" if facts.torch else "")
+    if gfx:
+        return _cure(facts, f"{found} on {gfx}", gfx, archs).saying(said)
+    return facts.worded(found=found, said=said)
+
+
+@api.check("rocm-device-permission")
+def rocm_device_permission(facts: api.Facts) -> api.Finding | None:
+    """Only for a ROCm build, unless an error says it; all render nodes have to be closed."""
+    rocm, torch = facts.rocm, facts.torch
+    said = facts.heard()
+    if rocm.kfd not in ("missing", "no memory", "ok"):
+        said = said or facts.heard("/nameless")
+    guess = "" if said or facts.heard("/others") else facts.heard("/guess")
+    said = said or guess
+    closed = rocm.render_denied and len(rocm.render_denied) == len(rocm.render_nodes)
+    denied = torch and (rocm.kfd == "denied" or closed)
+    if (torch and torch.accelerator != "rocm") or not (said or denied):
+        return None
+    files = (*(["/dev/kfd"] if rocm.kfd == "denied" else []), *rocm.render_denied)
+    groups, shown = ",".join(rocm.groups_missing or ("render", "video")), files[:4]
+    keys = (
+        ":inside" if facts.container else ":host",
+        ":denied" if files else "",
+        ":guess" if guess else "",
+    )
+    return facts.worded(*keys, said=said, evidence=shown, files=files, groups=groups)
+
+
+@api.check("rocm-driver-not-bound")
+def rocm_driver_not_bound(facts: api.Facts) -> api.Finding | None:
+    """Only for a ROCm build, unless an error says it, and never in WSL, which has no /dev/kfd."""
+    build = facts.torch.accelerator if facts.torch else "rocm"
+    if facts.host.wsl or (facts.host and facts.host.os != "linux") or build != "rocm":
+        return None
+    cards = facts.pci.of("1002")
+    unbound = [card for card in cards if card.driver is not None and card.driver != "amdgpu"]
+    said = facts.heard()
+    if said.startswith("Bad return status") and facts.heard("/nvidia"):
+        said = ""
+    hip = facts.torch or facts.runtime.torch_hip or facts.heard("/hip")
+    mine = cards and len(unbound) == len(cards) and (hip or said)
+    gone = facts.heard("/no-device")
+    told = not facts.container and (facts.torch or cards)
+    if gone and told and not said and all(card.driver is None for card in cards):
+        said, cards = gone, ()
+    if facts.rocm.kfd == "ok" or not (mine or (said and not cards)):
+        return None
+    card = _name(unbound[0]) if mine else ""
+    held = sorted({card.driver or "no driver" for card in unbound})
+    return facts.worded(
+        ":bus" if mine else "", ":seen" if facts.pci else "", said=said, card=card, held=held
+    )
+
+
+def _name(card: api.PciDevice) -> str:
+    """Name a card by its id and slot; a report has a name instead, and no slot from some tools."""
+    name = f"AMD GPU 1002:{card.device}" if card.device else card.name or "the AMD GPU"
+    return f"{name} at {card.slot}" if card.slot else name
+
+
+VARIABLES = (*(f"{one}_VISIBLE_DEVICES" for one in ("HIP", "ROCR", "CUDA")), "GPU_DEVICE_ORDINAL")
+
+
+@api.check("rocm-igpu-confusion")
+def rocm_igpu_confusion(facts: api.Facts) -> api.Finding | None:
+    """Only for a ROCm build; a log that names two devices and fails on the second decides as well."""
+    chips = [gpu for gpu in facts.amd.gpus if gpu.integrated]
+    cards = [gpu for gpu in facts.amd.gpus if not gpu.integrated]
+    both = bool(chips and cards)
+    if landed := _landed(facts, chips, cards):
+        return landed
+    blind = not facts.amd or not (facts.environment or (both and facts.heard("/crashed")))
+    if blind or (both and not facts.torch):
+        return _igpu_from_text(facts) or _first_is_integrated(facts, cards)
+    hidden = any(facts.environment.get(name) is not None for name in VARIABLES)
+    # torch may leave the integrated GPU out by itself: then nothing is wrong
+    counted = len([d for d in facts.runtime.devices if d.kind == "rocm"])
+    if not both or hidden or facts.torch.accelerator != "rocm" or 0 < counted <= len(cards):
+        return None
+    indexes = ",".join(str(gpu.index) for gpu in cards)
+    return facts.worded(indexes=indexes, chips=[*map(_named, chips)], cards=[*map(_named, cards)])
+
+
+def _named(gpu: api.AmdGpu) -> str:
+    return f"{gpu.name or gpu.gfx} ({gpu.gfx})"
+
+
+def _landed(
+    facts: api.Facts, chips: list[api.AmdGpu], cards: list[api.AmdGpu]
+) -> api.Finding | None:
+    """Read for which target rocBLAS had no code: one of a processor, where there is a card."""
+    said = facts.heard("/landed")
+    named = re.search(r"gfx[0-9a-f]{3,5}", said)
+    card = next((gpu for gpu in cards if gpu.gfx), None)
+    if named is None or card is None or not api.amd_integrated(named[0]):
+        return None
+    index = card.index if chips else 1
+    return facts.worded("/landed", said=said, gfx=named[0], card=_named(card), index=index)
+
+
+def _first_is_integrated(facts: api.Facts, cards: list[api.AmdGpu]) -> api.Finding | None:
+    """Suspect the integrated GPU where it is the first of two kinds and the program died without a word."""
+    full = facts.heard("/full")
+    died = full or facts.heard("/crashed", "/died")
+    first = min(facts.amd.gpus, key=lambda gpu: gpu.index, default=None)
+    if not died or first is None or not cards or not first.integrated:
+        return None
+    case = "" if full else "/first-is-integrated:died"
+    name = first.name or first.gfx
+    return facts.worded("/first-is-integrated", case, said=died, first=name, card=cards[0])
+
+
+def _igpu_from_text(facts: api.Facts) -> api.Finding | None:
+    """Take a device above 0 without code for the integrated one."""
+    lacks = facts.matched("/function")
+    second = facts.expression("/second")
+    if not lacks or not any(second.search(error.text) for error in facts.errors.errors):
+        return None
+    return facts.worded("/from-text", said=lacks[0])
+
+
+NAME = "HSA_OVERRIDE_GFX_VERSION"
+
+
+@api.check("rocm-override-wrong")
+def rocm_override_wrong(facts: api.Facts) -> api.Finding | None:  # noqa: PLR0911  the value, the GPU and the build
+    """Judge the value against the first discrete GPU; one that is only needless is a warning.
+
+    A report can show that somebody set the variable and that the process did not get it.
+    """
+    value, gpus = facts.environment.get(NAME), facts.amd
+    crashes = facts.heard("/crashes")
+    if not gpus and crashes and (cards := api.amd_on_bus(facts.pci)):
+        gpus = api.AmdGpus(gpus=cards)
+    if value is None:
+        return _not_passed(facts, gpus)
+    if not gpus.gpus:
+        return None
+    gpu = next((g for g in gpus.gpus if not g.integrated), gpus.gpus[0])
+    crossed = _crossed(facts, value, gpu) if crashes else None
+    if crossed is not None or facts.torch.accelerator != "rocm":
+        return crossed
+    ran = (s.name for s in facts.runtime.stages if s.outcome == "ok")
+    target, wanted = _target(value), _wanted(gpu.gfx)
+    archs = api.gfx_targets(facts) or api.rocm_archs(facts.torch.version, facts.torch.hip)
+    if target == gpu.gfx or any(name.startswith("matmul cuda:") for name in ran):
+        return None
+    if gpu.gfx in archs:
+        row = api.rocm_override(gpu.gfx)
+        stopgap = row is not None and row.grade == "stopgap"
+        crosses = value != wanted if stopgap else not target or target[:-2] != gpu.gfx[:-2]
+        return _needless(facts, value, gpu, crosses=crosses)
+    if value == wanted or not gpu.gfx:
+        return None
+    return facts.worded(
+        cure=facts.set_variable(NAME, wanted or None),
+        evidence=(NAME, f"{facts.torch.named} has code for {api.listed(sorted(archs), 6)}"),
+        value=value,
+        gpu=gpu,
+        fits=f"takes {wanted}" if wanted else "no value fits",
+    )
+
+
+def _crossed(facts: api.Facts, value: str, gpu: api.AmdGpu) -> api.Finding | None:
+    """Tell of a crash under a value of another family than the product.
+
+    rocminfo itself shows the target that the variable names; the product tells which it is.
+    """
+    real, target = api.amd_gfx_by_name(gpu.name) if gpu.name else "", _target(value)
+    if not real or not target or target[:-2] == real[:-2] or gpu.gfx not in (real, target):
+        return None
+    return _needless(facts, value, structs.replace(gpu, gfx=real), crosses=True)
+
+
+def _not_passed(facts: api.Facts, gpus: api.AmdGpus) -> api.Finding | None:
+    """Tell of a GPU that needs the variable, which was asked for or set by hand and is not in the environment."""
+    named = any(NAME in command for command in facts.typed.commands)
+    gpu = next((g for g in gpus.gpus if not g.integrated and _wanted(g.gfx)), None)
+    archs = {*api.gfx_targets(facts), *api.rocm_archs(facts.torch.version, facts.torch.hip)}
+    if gpu is None or not facts.torch or not named or gpu.gfx in archs:
+        return None
+    return facts.worded("/not-passed", gpu=gpu, wanted=_wanted(gpu.gfx))
+
+
+def _needless(facts: api.Facts, value: str, gpu: api.AmdGpu, *, crosses: bool) -> api.Finding:
+    case = "/needless:crosses" if crosses else ""
+    return facts.worded(case, "/needless", value=value, target=_target(value), gpu=gpu)
+
+
+def _wanted(gfx: str) -> str:
+    """Return the value that serves a GPU; "" for none."""
+    found = api.rocm_override(gfx)
+    return found.value if found is not None and found.grade != "fails" else ""
+
+
+def _target(value: str) -> str:
+    """Return the target that a value stands for: "10.3.0" -> gfx1030; "" for no such value."""
+    if not re.fullmatch(r"\d{1,2}\.\d{1,3}\.\d{1,3}", value):
+        return ""
+    major, minor, step = api.parts(value)
+    return f"gfx{major}{minor:x}{step:x}"
+
+
+@api.check("rocm-path-with-space")
+def rocm_path_with_space(facts: api.Facts, torch: api.TorchBuild) -> api.Finding | None:
+    """Look at the environment's path, then at the working folder, unless a computation was seen to work.
+
+    In a report the paths of the traceback tell, where it ends in the error that this fault gives.
+    """
+    if torch.accelerator != "rocm" or api.parts(torch.hip)[:1] != (6,):
+        return None
+    stages = (s for s in facts.runtime.stages if s.name.startswith("matmul cuda:"))
+    if any(stage.outcome == "ok" for stage in stages):
+        return None
+    work = next((disk.path for disk in facts.disks.disks if disk.use == "work"), "")
+    prefix = facts.interpreter.prefix or torch.location
+    place = next((path for path in (torch.location, prefix, work) if " " in path), "")
+    said = "" if place else facts.heard()
+    # the program is outermost in a traceback
+    files = (e.frames[0].file for e in facts.errors.errors if e.frames and said)
+    program = next((file for file in files if " " in file), "")
+    if not place and not program:
+        return None
+    case = ":work" if place and place == work else ""
+    hip = ".".join(torch.hip.split(".")[:2])
+    return facts.worded(case, said=said, hip=hip, place=place or program)
+
+
+STATED = ("/refused", "/atomics")
+
+
+@api.check("rocm-unsupported-hardware")
+def rocm_unsupported_hardware(facts: api.Facts) -> api.Finding | None:
+    """Only where no AMD GPU is offered for computing, and for a ROCm build, unless an error says it.
+
+    An offered GPU has a target (gfx); lspci and rocm-smi list the refused ones too.
+    """
+    other = facts.torch and facts.torch.accelerator != "rocm"
+    if other or any(gpu.gfx for gpu in facts.amd.gpus):
+        return None
+    stated = facts.heard(*STATED)
+    if not stated and facts.amd.gpus:
+        return None
+    said = stated or facts.heard("/unstated")
+    logged = facts.kernel_log.kfd
+    line = next((one for one in logged if "not supported" in one or "atomics" in one), "")
+    refused = facts.torch and (facts.rocm.kfd == "no memory" or line)
+    if not said and not refused:
+        return None
+    case = "logged" if line else "said" if said else "no-memory"
+    return facts.worded(
+        ":atomics" if "atomics" in said or any("atomics" in one for one in logged) else ":else",
+        f":{case}",
+        said=said,
+        settle="" if stated or refused else "sudo dmesg | grep -i kfd",
+        evidence=(("kernel log" if line else "/dev/kfd" if facts.rocm else ""),),
+        line=line,
+    )
+
+
+@api.check("rocm-wsl-runtime-library")
+def rocm_wsl_runtime_library(
+    facts: api.Facts, host: api.Host, torch: api.TorchBuild
+) -> api.Finding | None:
+    """Call it an error where torch was seen to fail; without a run warn of wheels of the PyTorch index."""
+    if host.wsl != 2 or torch.accelerator != "rocm":
+        return None
+    failed = facts.runtime.gpu_available is False
+    # AMD's own wheels carry a local label such as rocm7.2.1.lw or rocmsdk
+    ours = failed or torch.variant
+    if facts.runtime.gpu_works or facts.rocm.dxg is False or not ours:
+        return None
+    folder = f"{torch.location}/lib" if torch.location else "torch/lib"
+    ubuntu = next((one for one in facts.rocm.hsa_libraries if one.startswith("/usr/lib/")), "")
+    return facts.worded(
+        ":also" if ubuntu else "",
+        ":failed" if failed else "",
+        cure=api.tell(f"rm {shlex.quote(folder)}/libhsa-runtime64.so*", who="root"),
+        folder=folder,
+        ubuntu=ubuntu,
+    )

@@ -1,0 +1,364 @@
+import re
+import sys
+from collections.abc import Iterable, Iterator
+
+from tunedoctor import api
+
+HOW = {"work": ", from the folder it lies in", "pythonpath": ", by way of PYTHONPATH", "path": ""}
+
+
+@api.check("local-file-shadowing")
+def local_file_shadowing(facts: api.Facts) -> api.Finding | None:
+    """Libraries first, then standard modules, what a run imported from elsewhere, copies by PYTHONPATH, errors."""
+    found = facts.shadowed.shadows
+    libraries = [s for s in found if api.distribution_of(s.module)]
+    standard = [s for s in found if not api.distribution_of(s.module)]
+    # live, the folders themselves tell; what runs in the target does not start from the working folder
+    errors = () if facts.shadowed else facts.errors.errors
+    return (
+        _local_finding(facts, [s for s in libraries if s.hides], "error")
+        or _local_finding(facts, [s for s in standard if s.where != "work"], "error")
+        or _strays(facts)
+        or next((told for error in errors if (told := _from_error(facts, error))), None)
+        or _local_finding(facts, standard, "warning")
+        or _from_copies(facts)
+        or _local_finding(facts, [s for s in libraries if not s.hides], "note")
+    )
+
+
+def _local_finding(
+    facts: api.Facts, shadows: list[api.Shadow], severity: api.Severity
+) -> api.Finding | None:
+    first = next(iter(shadows), None)
+    if first is None:
+        return None
+    return facts.worded(
+        severity=severity,
+        evidence=tuple(s.path for s in shadows[:4]),
+        first=first,
+        kind="library" if api.distribution_of(first.module) else "standard module",
+        renamed=_renamed(first.path),
+        hides=first.hides or f"an installed {first.module}",
+        how=HOW[first.where],
+        others=[s.module for s in shadows[1:]],
+    )
+
+
+def _renamed(path: str) -> str:
+    stem, dot, ending = path.rpartition(".")
+    return f"{stem}_mine.{ending}" if dot and "/" not in ending else f"{path}_mine"
+
+
+def _from_copies(facts: api.Facts) -> api.Finding | None:
+    for one in facts.packages.copies:
+        known = api.distribution_of(one.name.replace("-", "_"))
+        differs = known and one.version != one.winner_version
+        if differs and one.hidden_by in facts.interpreter.pythonpath:
+            return facts.worded("/copies", copy=one)
+    return None
+
+
+def _strays(facts: api.Facts) -> api.Finding | None:
+    """Tell of installed packages of which a run imported another copy, from a folder that code put on the path."""
+    path = tuple(one + sep for one in facts.interpreter.path for sep in "/\\")
+    away = (one for one in facts.runtime.strays if not one.file.startswith(path))
+    pairs = ((one, facts.packages.get(api.brought_by(one.module))) for one in away)
+    found = [(one, held) for one, held in pairs if held and not held.editable]
+    if not found or not facts.interpreter:
+        return None
+    first, held = found[0]
+    died = any(one.outcome in ("failed", "crashed") for one in facts.runtime.stages)
+    return facts.worded(
+        "/strays:died" if died else "",
+        "/strays:by" if first.by else "",
+        "/strays",
+        first=first,
+        held=held,
+        others=[one.module for one, _ in found[1:]],
+    )
+
+
+def _is_mine(file: str, module: str) -> bool:
+    """Tell a folder or file of the user's that has a library's name; a checkout of that library is none."""
+    name = re.escape(module)
+    checkout = re.search(rf"[\\/]{name}[\w.-]*[\\/]{name}[\\/]", file)
+    installed = api.expression("local-file-shadowing/installed").search(file)
+    return bool(api.distribution_of(module)) and not installed and not checkout
+
+
+def _mine(facts: api.Facts, part: str, found: re.Match[str]) -> api.Finding:
+    """Tell of a file of the user's, the second group, which is imported as the module of the first one."""
+    folder = re.sub(r"[\\/]__init__\.py$", "", found[2]) if part == "own-folder" else found[2]
+    renamed, said = _renamed(folder), found[0][:100]
+    return facts.worded(f"/{part}", folder=folder, renamed=renamed, match=found, words=said)
+
+
+def _from_error(facts: api.Facts, error: api.ErrorText) -> api.Finding | None:
+    """Take what an error says of a file or folder that has the name of a library or standard module."""
+
+    def said(kind: str) -> re.Match[str] | None:
+        return facts.search(f"/{kind}", error.text)
+
+    circular = said("circular")
+    if circular and not re.search("(?:site|dist)-packages", circular[2]):
+        return _mine(facts, "circular", circular)
+    if renamed := said("rename"):
+        file = renamed[1]
+        hides = renamed[2] or "the library of that name"
+        return facts.worded("/renamed", file=file, hides=hides, renamed=_renamed(file))
+    own = said("own-folder")
+    if own and _is_mine(own[2], own[1]):
+        return _mine(facts, "own-folder", own)
+    for kind in ("plain", "hollow", "nowhere"):
+        found = said(kind)
+        module = next(filter(None, found.groups())) if found else ""
+        known = api.distribution_of(module) or module in sys.stdlib_module_names
+        if found and (known or kind == "nowhere"):
+            return facts.worded(f"/{kind}", said=found[0], module=module)
+    return facts.worded("/uncompiled") if said("uncompiled") else None
+
+
+USER_SITE = api.expression("user-site-shadowing/user-site")
+SITE = api.expression("user-site-shadowing/site")
+OF_AN_ENVIRONMENT = api.expression("user-site-shadowing/of-an-environment")
+
+
+@api.check("user-site-shadowing")
+def user_site_shadowing(facts: api.Facts) -> api.Finding | None:
+    """Find hidden copies of the stack whose winner lies in the user site and has another version.
+
+    In a report the paths of a traceback tell.
+    """
+    for held in facts.packages.in_memory:
+        if place := USER_SITE.search(held.file):
+            found = f"python imports {held.name} {held.version} from {place[0]}"
+            listed = f"the environment's list has {held.installed}"
+            return _user_finding(facts, f"{found}; {listed}", place[0])
+    for one in facts.errors.errors:
+        missed, mine = _missed(facts, one), None
+        user = next((m[0] for frame in one.frames if (m := USER_SITE.search(frame.file))), "")
+        if api.expression("wrong-interpreter/no-module").search(one.text) is None:
+            mine = _another_version(one) or _binary(one)
+        elif missed and user and (other := _user_elsewhere(one)):
+            mine = (f"{missed}; modules come from {user} and {_folder(other[-1])}", user)
+        if mine:
+            return _user_finding(facts, *mine).saying(mine[0])
+    return _launched(facts) or _by_order(facts) or _hidden(facts)
+
+
+def _hidden(facts: api.Facts) -> api.Finding | None:
+    site = facts.interpreter.user_site if facts.interpreter.user_site_on else ""
+    copies = [one for one in facts.packages.copies if one.hidden_by == site != ""]
+    hidden = [
+        one
+        for one in copies
+        if one.version != one.winner_version and api.distribution_of(one.name.replace("-", "_"))
+    ]
+    others = [one.name for one in hidden[1:]]
+    return (
+        facts.worded("/hidden", "user-site-shadowing", place=site, copy=hidden[0], others=others)
+        if hidden
+        else None
+    )
+
+
+def _by_order(facts: api.Facts) -> api.Finding | None:
+    """Suspect what a printed sys.path shows: a package has to lie in both places to be the wrong one."""
+    path = [] if facts.interpreter.executable else [*facts.interpreter.path]
+    user = next((folder for folder in path if USER_SITE.fullmatch(folder)), "")
+    later = path[path.index(user) + 1 :] if user else []
+    own = [folder for folder in later if OF_AN_ENVIRONMENT.search(folder) and SITE.search(folder)]
+    if not own:
+        return None
+    return _user_finding(facts, f"sys.path has {user} before {own[-1]}", user, f"ls {user}")
+
+
+def _user_elsewhere(error: api.ErrorText) -> list[str]:
+    """Return the files of a traceback that lie in other site-packages than the user's."""
+    files = [frame.file for frame in error.frames]
+    return [file for file in files if SITE.search(file) and not USER_SITE.search(file)]
+
+
+def _missed(facts: api.Facts, error: api.ErrorText) -> str:
+    """Tell that a module was not found which is installed: another interpreter runs than the one that lists it."""
+    missing = api.expression("wrong-interpreter/no-module").search(error.text)
+    name = api.brought_by(missing[1]) if missing else ""
+    if missing is None or facts.packages.get(name) is None:
+        return ""
+    return f"'{missing[0]}', and {name} {facts.packages.version(name)} is in the list"
+
+
+def _binary(error: api.ErrorText) -> tuple[str, str] | None:
+    """Return that a binary of the user site was loaded into a torch of another place, and did not fit it."""
+    said = api.expression("user-site-shadowing/unfit").search(error.text)
+    in_torch = api.expression("user-site-shadowing/torch-file")
+    core = next((file for file in _user_elsewhere(error) if in_torch.search(file)), "")
+    user = api.expression("user-site-shadowing/user-file")
+    mine = next((m for frame in error.frames if (m := user.search(frame.file))), None)
+    if said is None or mine is None or not core or mine["module"] == "torch":
+        return None
+    module, site = mine["module"], mine["site"]
+    return f"'{said[0]}': the {module} of {site} is loaded into the torch of {_folder(core)}", site
+
+
+def _launched(facts: api.Facts) -> api.Finding | None:
+    """Tell of a launcher of the user site that missed a package that the environment's list has."""
+    user = facts.expression("/user-bin")
+    for one in facts.launchers.launchers if facts.packages else ():
+        for error in facts.errors.errors if user.search(one.path) and not one.in_target else ():
+            if missed := _missed(facts, error):
+                found = f"{one.name} is {one.path}: {missed}"
+                return _user_finding(facts, found, one.path).saying(found)
+    return None
+
+
+def _another_version(error: api.ErrorText) -> tuple[str, str] | None:
+    """Return that code of an environment got a library of the user site, and missed a name in it."""
+    missed = api.expression("user-site-shadowing/missed").search(error.text)
+    importer = next((file for file in _user_elsewhere(error) if OF_AN_ENVIRONMENT.search(file)), "")
+    if missed is None or not importer:
+        return None
+    module = (missed[1] or missed[2]).partition(".")[0]
+    inside = re.compile(rf"site-packages[\\/]{re.escape(module)}[\\/]")
+    for place in (error.text, *(frame.file for frame in error.frames)):
+        if (user := USER_SITE.search(place)) and inside.search(place):
+            site = user[0].lstrip("(")
+            return f"'{missed[0]}': {_folder(importer)} imports the {module} of {site}", site
+    return None
+
+
+def _folder(file: str) -> str:
+    found = SITE.search(file)
+    return file[: found.end()] if found else file
+
+
+def _user_finding(facts: api.Facts, found: str, place: str, settle: str = "") -> api.Finding:
+    return facts.worded(":seen", found=found, place=place, settle=settle)
+
+
+OF_PYTHON = api.expression("wrong-interpreter/of-python")
+
+
+@api.check("stale-process")
+def stale_process(facts: api.Facts) -> api.Finding | None:
+    """Compare what an error asks for with what the list of packages has."""
+    found, said = next(_signs(facts), ("", ""))
+    finding = facts.worded(found=found, said=said) if found else None
+    return finding.proved() if finding and found.startswith("the warning") else finding
+
+
+def _signs(facts: api.Facts) -> Iterator[tuple[str, str]]:
+    """Yield what tells of it, and the error that says so."""
+    resolver, other = map(facts.expression, ("/resolver", "/other"))
+    said = [error for error in facts.errors.errors if not resolver.search(error.text)]
+    for held in facts.packages.in_memory:
+        if held.notebook:
+            there = f"{held.name} {held.installed} is installed"
+            yield f"the kernel has {held.name} {held.version}, and {there}", ""
+    for error in said:
+        asks = facts.search("/asks", error.text)
+        name, wanted = (asks["name"].lower(), asks["wanted"]) if asks else ("", "")
+        there = facts.packages.version(name) if name else ""
+        alone = wanted and not other.search(error.text.replace(wanted, ""))
+        away = alone and _elsewhere_than(facts.packages.get(name), facts.errors.errors)
+        if alone and there and api.within(there, wanted) and not away:
+            yield f"the error asks for {name}{wanted}, and {name} {there} is installed", ""
+    restart = facts.heard("/restart")
+    if restart and len(said) > 1:
+        # an error after an install that the kernel has not seen looks as if nothing were installed
+        yield f"the warning '{restart}'", restart
+    if gone := api.metadata_gone(facts.errors, facts.typed, replaced=True):
+        yield f"the error '{gone.said}', after a cell installed another {gone.name}", gone.said
+    for error in said:
+        own = facts.search("/own-name", error.text)
+        text = f"{error.text} {' '.join(frame.file for frame in error.frames)}"
+        if own and facts.search("/notebook", text):
+            yield f"{own[3]} does not find its own {own[1]} in {own[2]}", ""
+
+
+def _elsewhere_than(there: api.Distribution | None, errors: Iterable[api.ErrorText]) -> str:
+    """Return the Python whose folder holds the code that failed, where the package that is listed lies in another's."""
+    mine = OF_PYTHON.search(there.location) if there else None
+    files = (frame.file for error in errors for frame in error.frames)
+    runs = [found[1] for file in files if (found := OF_PYTHON.search(file))]
+    return runs[-1] if mine and runs and mine[1] not in runs else ""
+
+
+BRINGS = {"pip": "pip", "accelerate": "accelerate", "torchrun": "torch", "python": ""}
+TWO = "/two"
+ISOLATED = "/isolated"
+"""A build in isolation has none of the packages around it: there the error says nothing."""
+
+
+@api.check("wrong-interpreter")
+def wrong_interpreter(facts: api.Facts) -> api.Finding | None:
+    """Only of an activated environment: there the user expects its commands. In a report, an error denies a list."""
+    denied = _denied(facts) or _interpreter_elsewhere(facts) or _running(facts) or _imported(facts)
+    if denied is not None:
+        return denied
+    if gone := facts.matched("/launcher"):
+        name = next(filter(None, gone.groups()))
+        return facts.worded("/gone", said=gone.string.partition("\n")[0][:140], python=name)
+    active = facts.interpreter and facts.target.chosen_by in ("VIRTUAL_ENV", "CONDA_PREFIX")
+    found = [one for one in facts.launchers.launchers if one.name in BRINGS and not one.in_target]
+    # a venv without pip is common: only what the target ought to bring itself
+    absent = [name for name in BRINGS.values() if name and not facts.packages.get(name)]
+    whole = facts.packages.complete
+    foreign = [o for o in found if active and not (whole and BRINGS[o.name] in absent)]
+    if not foreign:
+        return None
+    first = min(foreign, key=lambda one: [*BRINGS].index(one.name))
+    return facts.worded(
+        "wrong-interpreter",
+        f"/{first.name}",
+        evidence=tuple(one.path for one in foreign[:4]),
+        first=first,
+        python=api.python(facts.interpreter),
+    )
+
+
+def _interpreter_elsewhere(facts: api.Facts) -> api.Finding | None:
+    """Tell of a requirement that the listed package fulfils, in another Python's folder than what failed."""
+    for one in facts.request.requirements:
+        there = facts.packages.get(one.name)
+        if there is None or not api.within(there.version, one.specifier):
+            continue
+        for error in (e for e in facts.errors.errors if one.specifier in e.text):
+            said = error.text
+            if runs := _elsewhere_than(there, [error]):
+                return facts.worded(
+                    TWO, "/elsewhere", said=said, there=there, words=said[:80], runs=runs
+                )
+    return None
+
+
+def _running(facts: api.Facts) -> api.Finding | None:
+    """Tell of a library that a new process imports in another version than the one that pip or conda lists."""
+    held = next((one for one in facts.packages.in_memory if not one.notebook), None)
+    return facts.worded(TWO, "/running", held=held) if held else None
+
+
+def _imported(facts: api.Facts) -> api.Finding | None:
+    """Tell of a torch that one command imported and another one missed."""
+    stage = facts.runtime.stage("import torch")
+    said = facts.heard("/imported")
+    if stage is None or stage.outcome != "ok" or not said or facts.matched(ISOLATED):
+        return None
+    root = next((c[:60] for c in facts.typed.commands if c.startswith("sudo ")), "")
+    return facts.worded(TWO, "/imported", said=said, root=root)
+
+
+def _denied(facts: api.Facts) -> api.Finding | None:
+    """Tell of a module that an error calls missing and that a list, shown by a command, has."""
+    lists = facts.expression("/lists")
+    listing = next((c for c in facts.typed.commands if lists.search(c)), "")
+    if not listing or facts.matched(ISOLATED):
+        return None
+    for error in facts.errors.errors:
+        missing = facts.search("/no-module", error.text)
+        name = api.brought_by(missing[1]) if missing else ""
+        there = facts.packages.get(name)
+        broken = any(b.name == name for b in facts.packages.broken)
+        if missing and there and not broken and error.where.startswith("line "):
+            return facts.worded("/denied", said=missing[0], listing=listing[:60], there=there)
+    return None

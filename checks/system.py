@@ -1,0 +1,200 @@
+import re
+
+from msgspec import structs
+
+from tunedoctor import api
+
+INTEL_MAC = "/intel-mac"
+BLOCKED = "GPU access blocked by the operating system"
+
+
+@api.check("platform-unsupported")
+def platform_unsupported(
+    facts: api.Facts, torch: api.TorchBuild | api.Unknown | None
+) -> api.Finding | None:
+    """Judge by family of wheels; an installed torch is left alone, unless one is asked for that never was."""
+    if special := _tcc_under_wsl(facts) or _of_device(facts):
+        return special
+    if facts.heard("/stops-at-222"):
+        return facts.worded(INTEL_MAC, what="pip finds torch up to 2.2.2 only, as on an Intel Mac")
+    if loaded := facts.if_heard("/musl"):
+        return structs.replace(loaded, said="")
+    if why := api.refused(facts.index_answer, facts.interpreter, facts.host):
+        return _by_index(facts, why) if why.cause == "platform-unsupported" else None
+    return _judged(facts, absent=torch is None) if facts.interpreter and facts.host else None
+
+
+def _by_index(facts: api.Facts, why: api.Refused) -> api.Finding:
+    named = facts.search("/label", why.found)
+    key, system = "/refused", _system(facts)
+    if why.file:
+        key = "/other-file"
+    elif named:
+        key = "/label-on-a-mac"
+    elif "Intel Mac" in why.found:
+        return facts.worded(INTEL_MAC, said=why.found, what=why.found)
+    return facts.worded(key, system, found=why.found, said=why.found, plain=named and named[1])
+
+
+def _system(facts: api.Facts) -> str:
+    """Return the case of the cure: an image with glibc in place of musl, or another machine."""
+    musl = facts.host.libc == "musl" or facts.host.distro == "alpine"
+    return "/system:musl" if musl else "/system:else"
+
+
+def _tcc_under_wsl(facts: api.Facts) -> api.Finding | None:
+    """Find a card that Windows drives without a display model: WSL 2 reaches GPUs by WDDM alone.
+
+    Source: NVIDIA, CUDA on WSL User Guide.
+    """
+    gpus = facts.nvidia.gpus
+    cards = [gpu for gpu in gpus if gpu.driver_model in ("TCC", "MCDM")]
+    if not facts.nvidia_answer.says(17):
+        return None
+    if not cards:
+        model = any(gpu.driver_model for gpu in gpus)
+        return None if model else facts.worded("/kept-from-wsl", said=BLOCKED)
+    return facts.worded("/tcc", said=BLOCKED, card=cards[0])
+
+
+def _newer_than_last(facts: api.Facts) -> bool:
+    """Tell whether a torch is asked for that Intel Macs never had."""
+    asked = (one for one in facts.request.requirements if one.name == "torch")
+    bound = (one.specifier for one in asked if ">" in one.specifier or "==" in one.specifier)
+    return any(api.within(api.LAST_INTEL_MAC, specifier) is False for specifier in bound)
+
+
+def _judged(facts: api.Facts, *, absent: bool) -> api.Finding | None:
+    own, host = facts.interpreter, facts.host
+    where, cpython = api.family(host, own), own.implementation == "cpython"
+    machine = f"{host.name} on {own.machine or host.machine}, Python {own.version}"
+    if where == "macos_x86_64" and cpython:
+        if host.rosetta:
+            return facts.worded("/rosetta")
+        wanted = absent or _newer_than_last(facts)
+        return facts.worded(INTEL_MAC, what=machine) if wanted else None
+    if not absent or own.bits == 32 or not (own.machine or host.machine) or (where and cpython):
+        return None
+    if not cpython:
+        return facts.worded("/implementation")
+    found = machine + (", whose C library is musl" if host.libc == "musl" else "")
+    return facts.worded("/nothing", _system(facts), found=found)
+
+
+def _of_device(facts: api.Facts) -> api.Finding | None:
+    """Find a library that has no kernels for a kind of device, by its own words.
+
+    Source: flash-attn, csrc/flash_attn/flash_api.cpp.
+    """
+    mac = bool(facts.apple) or facts.host.os == "macos"
+    said = facts.heard("/quantised")
+    if said and (mac or not facts.host):
+        return facts.worded("/quantised", said=said, where="on a Mac" if mac else "")
+    said = facts.heard("/flash")
+    names = dict.fromkeys(card.name for card in facts.nvidia.gpus)
+    return facts.worded("/flash", said=said, names=names) if said else None
+
+
+@api.check("glibc-too-old")
+def glibc_too_old(facts: api.Facts) -> api.Finding | None:
+    """Believe an error first, then a failed install, then compare with the floor of the installed wheel."""
+    have = facts.host.libc_version if facts.host.libc == "glibc" else ""
+    if found := facts.matched("/needed"):
+        by = found[2] or ""
+        flash = next((p for p in ("flash_attn", "vllm", "torch") if p in by), "") == "flash_attn"
+        case = "/from-error:flash-attn" if flash else "/from-error:else"
+        name = by.replace("\\", "/").rpartition("/")[2]
+        system = f"glibc {have}" if have else "an older one"
+        return facts.worded(case, name=name, needed=found[1], system=system)
+    cxx = api.cxx_too_old(facts.errors, conda=facts.interpreter.kind == "conda")
+    if cxx is not None and cxx.whose == "system":
+        return facts.worded("/cxx-library", found=cxx.found, said=cxx.said)
+    why = api.refused(facts.index_answer, facts.interpreter, facts.host)
+    if why is not None and why.cause == "glibc-too-old":
+        return facts.worded("/refused", found=why.found, said=why.found)
+    stage, torch = facts.runtime.stage("import torch"), facts.torch
+    known = have and facts.interpreter and torch and not torch.conda
+    where = api.family(facts.host, facts.interpreter) if known else ""
+    if not where.startswith("linux") or (stage is not None and stage.outcome == "ok"):
+        return None
+    floor = api.glibc_floor(torch.version, torch.variant, where)
+    if api.at_least(have, floor):
+        return None
+    return facts.worded("/floor", "/refused", floor=floor)
+
+
+MPS_FLOOR = (("2.9", "14.0"), ("2.5", "13.0"), ("1.12", "12.3"))
+"""torch -> macOS that MPS needs. Source: reports confirmed against platform tags of the wheels."""
+
+
+@api.check("macos-too-old")
+def macos_too_old(
+    facts: api.Facts,
+    host: api.Host | api.Unknown | None,
+    torch: api.TorchBuild | api.Unknown | None,
+) -> api.Result:
+    """Compare with the floor of the wheel and of MPS."""
+    have, own = facts.host.macos_version, facts.interpreter
+    why, wanted = api.refused(facts.index_answer, own, facts.host), _wanted(have)
+    if why is not None and why.cause == "macos-too-old":
+        return facts.worded("/refused", found=why.found, cure=api.torch_install(facts, wanted).cure)
+    said = facts.heard()
+    floor = _floor(facts) if facts.torch else ""
+    arm = own.machine in ("arm64", "")
+    below = bool(have and floor and arm) and not api.at_least(have, floor)
+    if not said and not (below and facts.host.os == "macos"):
+        asked = torch if facts.host.os == "macos" else host
+        return asked if isinstance(asked, api.Unknown) else None
+    named = facts.search("/named", said)
+    if named and have and not api.at_least(have, named[1]):
+        floor = floor if below else ""
+    elif said and have and floor and api.at_least(have, floor):
+        return None
+    older = api.torch_install(facts, wanted) if facts.torch and below else None
+    fits = older is not None and older.version
+    return facts.worded(
+        "/older" if fits else "",
+        ":floor" if floor else "",
+        "macos-too-old",
+        said=said,
+        cure=older.cure if older and fits else None,
+        floor=floor,
+    )
+
+
+def _floor(facts: api.Facts) -> str:
+    """Return the higher of both floors."""
+    own, version = facts.interpreter, facts.torch.version
+    wheel = api.macos_floor(version, api.python_tag(own)) if own else ""
+    mps = next((f for since, f in MPS_FLOOR if api.release(version) >= api.release(since)), "")
+    return max((f for f in (wheel, mps) if f), key=api.release, default="")
+
+
+def _wanted(have: str) -> str:
+    """Return the releases whose MPS runs on this macOS; "" where all do, or none."""
+    above = [since for since, floor in MPS_FLOOR if not api.at_least(have, floor)]
+    return f"<{above[-1]}" if above and len(above) < len(MPS_FLOOR) else ""
+
+
+OF_TORCH = ("torch", "torchvision", "torchaudio")
+
+
+@api.check("wheel-not-on-index")
+def wheel_not_on_index(facts: api.Facts) -> api.Finding | None:
+    """Only where the Python and the system have wheels of the release."""
+    why = api.refused(facts.index_answer, facts.interpreter, facts.host)
+    if why is None or why.cause != "wheel-not-on-index":
+        return None
+    refusals = facts.index_answer.refusals
+    asked = next((one for one in refusals if one.name == "torch"), refusals[0])
+    number = re.search(r"\d+\.\d+\.\d+", asked.specifier)
+    row = api.release_row(number[0]) if number and asked.name == "torch" else None
+    variants = [one for one in row.variants("linux_x86_64") if one != "xpu"] if row else []
+    return facts.worded(
+        ":other" if not (number and variants) and asked.name not in OF_TORCH else "",
+        ":release" if number and variants else "",
+        name=asked.name,
+        why=why.found,
+        release=number and number[0],
+        variants=", ".join(variants),
+    )

@@ -1,0 +1,385 @@
+from tunedoctor import api
+
+HALO = "gfx1151"
+"""Part of a processor, and as good for training as a card."""
+SMALL = 4 << 30
+"""Bytes of GPU memory below which a CPU build is no fault."""
+OLDEST_DRIVER = "525.60.13"
+"""Floor of all CUDA 12 builds."""
+
+
+@api.check("torch-cpu-only")
+def torch_cpu_only(  # noqa: PLR0911  each vendor, and what was said
+    facts: api.Facts,
+    nvidia: api.NvidiaGpus | api.Unknown | None,
+    host: api.Host | api.Unknown | None,
+) -> api.Finding | None:
+    """Find a GPU that some build supports and this one does not; an error text decides where facts lack."""
+    said = facts.heard()
+    kind = facts.torch.accelerator
+    if facts.runtime.gpu_works:
+        return None
+    if kind == "unknown" and not said:
+        return _fallen_back(facts)
+    usable = [c for c in facts.nvidia.gpus if api.parts(c.compute_capability) >= (5,)]
+    discrete = [g for g in facts.amd.gpus if _trains(g, told=facts.amd.told_by)]
+    intel = facts.intel
+    arcs = [n for n in intel.names if api.named_as("arc", n)] if intel.discrete else []
+    served = {"cuda": bool(usable), "rocm": bool(discrete), "xpu": bool(arcs), "mps": True}
+    name = f"{facts.torch.named} is {_what(facts.torch)}" if facts.torch else f"the error '{said}'"
+    reached = facts.amd.told_by or not facts.rocm or facts.rocm.kfd in ("ok", "denied")
+    if served.get(kind):
+        return None
+    if usable:
+        return _nvidia(facts, name, usable, said)
+    if discrete and reached:
+        return _amd(facts, name, discrete, said)
+    if arcs or (intel.discrete and kind == "cpu"):
+        return _intel(facts, name, said, arc=bool(arcs))
+    if said and kind == "unknown":
+        if "xpu" in said.lower():
+            return _intel(facts, "", said, arc=True)
+        return _on_nvidia(facts, "from-text", said, name)
+    return _of_no_gpu(facts, name, said, absent=nvidia is None, told=host is not None)
+
+
+def _of_no_gpu(
+    facts: api.Facts, name: str, said: str, *, absent: bool, told: bool
+) -> api.Finding | None:
+    """Judge a CPU build where no GPU is known: `absent`, NVIDIA's are known not to be there."""
+    if facts.torch.accelerator != "cpu":
+        return None
+    if said and not absent and facts.host.os != "macos":
+        more = f", and the job asks for CUDA: the error '{said}'"
+        return _on_nvidia(facts, "from-text", said=said, name=name + more)
+    if facts.runtime.gpu_available is False:
+        known = facts.nvidia or facts.amd or facts.intel or facts.host or absent or not told
+        return None if known else _on_nvidia(facts, "bare-excerpt", said=said, name=name)
+    # somebody has NVIDIA's toolkit and misses CUDA
+    missed = facts.heard("/missed")
+    if facts.compilers.nvcc_version and missed:
+        name += f"; nvcc {facts.compilers.nvcc_version} is installed, and the error '{missed}'"
+        return _on_nvidia(facts, "missed", said=missed, name=name)
+    return None
+
+
+def _on_nvidia(facts: api.Facts, part: str, said: str, name: str) -> api.Finding:
+    """Answer where no machine is told: it has an NVIDIA GPU, if any."""
+    fit = api.rebuild_cuda(None, None, None, OLDEST_DRIVER, ())
+    return facts.worded(f"/{part}", said=said, cure=fit and fit.cure, name=name)
+
+
+def _trains(gpu: api.AmdGpu, *, told: str) -> bool:
+    """Tell of a GPU that wheels have code for, or that a tool named without its target."""
+    known = api.named_as("rocm_trains", gpu.gfx) or bool(told and not gpu.gfx)
+    return known and (not gpu.integrated or gpu.gfx == HALO)
+
+
+def _fallen_back(facts: api.Facts) -> api.Finding | None:
+    """Tell of an install over several indexes, of which the default one had the build that pip took."""
+    cards = bool(facts.amd or facts.nvidia)
+    extra = facts.expression("/extra-index")
+    install = next((c for c in facts.typed.commands if extra.search(c)), "")
+    if facts.runtime.gpu_available is not False or not cards or not install:
+        return None
+    gpu = [one.gfx or "gfx1100" for one in facts.amd.gpus]
+    gpu += [one.compute_capability or "8.9" for one in facts.nvidia.gpus]
+    variant = "rocm" if facts.amd else "cu"
+    name, typed = api.python(facts.interpreter), install[:120]
+    return facts.worded("/fallen-back", name=name, install=typed, gpu=gpu[0], variant=variant)
+
+
+def _what(build: api.TorchBuild) -> str:
+    kinds = {
+        "cuda": f"built for NVIDIA, CUDA {build.cuda}",
+        "rocm": "built for AMD, ROCm",
+        "xpu": "built for Intel, XPU",
+    }
+    return kinds.get(build.accelerator, "a CPU build")
+
+
+def _nvidia(facts: api.Facts, name: str, usable: list[api.NvidiaGpu], said: str) -> api.Finding:
+    capabilities = tuple({card.compute_capability for card in usable})
+    small = max(card.memory_total or SMALL for card in usable) < SMALL
+    card, driver = usable[0].name, facts.nvidia_driver.version
+    fit = api.rebuild_cuda(facts.host, facts.interpreter, facts.torch, driver, capabilities)
+    found = f"{name}; the machine has {f'{len(usable)} x ' if len(usable) > 1 else ''}{card}"
+    if fit:
+        severity: api.Severity = "note" if small else "error"
+        return facts.worded(severity=severity, said=said, found=found, way=fit)
+    found += f" under driver {driver or 'not known'}"
+    way = api.install_driver(facts.host)
+    note = f"{way.note}; no CUDA build fits the present driver; then `doctor check` names one"
+    return facts.worded(said=said, found=found, way=way, cure_note=note)
+
+
+def _amd(facts: api.Facts, name: str, chips: list[api.AmdGpu], said: str) -> api.Finding:
+    # the name first: a tool prints the target of an override, or of an early stepping
+    gfx = tuple(dict.fromkeys(filter(None, (api.amd_gfx_by_name(c.name) or c.gfx for c in chips))))
+    fit = api.rocm_build(facts.host, facts.interpreter, facts.torch, gfx)
+    return facts.worded(
+        "/amd",
+        severity="error" if fit.on_index or (facts.amd.told_by and fit.of_amd) else "note",
+        said=said,
+        way=fit,
+        name=name,
+        cards=dict.fromkeys(chip.name or chip.gfx for chip in chips),
+    )
+
+
+def _intel(facts: api.Facts, name: str, said: str, *, arc: bool) -> api.Finding:
+    return facts.worded(
+        "" if name else ":xpu",
+        "/intel",
+        severity="error" if arc else "note",
+        said=said,
+        cure=api.rebuild_xpu(facts.host, facts.interpreter, facts.torch),
+        name=name,
+    )
+
+
+@api.check("cuda-old")
+def cuda_old(
+    facts: api.Facts, torch: api.TorchBuild, driver: api.NvidiaDriver, gpus: api.NvidiaGpus
+) -> api.Finding | None:
+    """Only where a newer build would run on every GPU under this driver."""
+    capabilities = tuple({card.compute_capability for card in gpus.gpus if card.compute_capability})
+    if not torch.cuda or api.parts(torch.cuda) >= (12,) or not capabilities:
+        return None
+    own = (facts.host, facts.interpreter)
+    fit = api.rebuild_cuda(*own, None, driver.version, capabilities) if all(own) else None
+    if fit is None or not api.at_least(api.cuda_of(fit.variant), "12.0"):
+        return None
+    return facts.worded(way=fit)
+
+
+NEW = (10, 0)
+"""From here on builds before torch 2.7 hold no code. Source: pytorch, .ci/manywheel/build_cuda.sh by release."""
+CU128 = "https://download.pytorch.org/whl/cu128"
+
+
+@api.check("gpu-too-new-for-torch")
+def gpu_too_new_for_torch(facts: api.Facts) -> api.Finding | None:
+    """Compare each card with the code of the build; where they are not known, read torch's own warning."""
+    seen, image = api.coverage(facts), facts.heard("/no-image")
+    if seen is not None and image:
+        seen = _without_ptx(seen)
+    cards = seen.too_new if seen else _from_text(facts, image)
+    if not cards:
+        # a compiler beside torch that does not know the GPU; nobody knows which torch it came with
+        said = facts.heard("/unknown-arch")
+        newest = api.pip(None, "install", "--upgrade", "torch", index=CU128)
+        return facts.worded("/unknown-arch", said=said, cure=newest) if said else None
+    capabilities = tuple(dict.fromkeys(card.compute_capability for card in cards))
+    found = f"{api.cards_named(cards)}; {api.code_of(facts.torch, seen)}"
+    if seen is not None and seen.works:
+        title = "This PyTorch has no code for one GPU, which is newer"
+        return api.one_of_several(title, found, seen, facts.host)
+    own = (facts.host, facts.interpreter, facts.torch)
+    way = api.rebuild_cuda(*own, facts.nvidia_driver.version, capabilities)
+    later = None if way else api.rebuild_cuda(*own, "", capabilities)
+    note = floor = ""
+    install = None
+    if later:
+        floor = api.driver_floor(api.cuda_of(later.variant), windows=facts.host.windows_driver)
+        install = api.install_driver(facts.host, floor, container=facts.container)
+        note = f"{install.note}; then {later.cure.command}"
+    return facts.worded(
+        ":driver" if later else "",
+        ":code" if way or later else "",
+        ":jetson" if "8.7" in capabilities else "",
+        way=way or install,
+        cure_note=note,
+        source=seen.source if seen else "",
+        cards=found,
+        floor=floor,
+        archs=";".join(capabilities),
+    )
+
+
+def _without_ptx(seen: api.Coverage) -> api.Coverage:
+    """Count compiled code alone: a run that says it has none got none from PTX either."""
+    compiled = [arch for arch in seen.archs if arch.startswith("sm_")]
+    newest = max((api.parts(f"{a[3:-1]}.{a[-1]}") for a in compiled if a[3:].isdigit()), default=())
+    younger = [c for c in seen.works if newest and api.parts(c.compute_capability) > newest]
+    new = tuple(c for c in younger if api.archs_run(compiled, c.compute_capability) is False)
+    works = tuple(card for card in seen.works if card not in new)
+    return seen._replace(works=works, too_new=(*seen.too_new, *new))
+
+
+def _from_text(facts: api.Facts, image: str) -> tuple[api.NvidiaGpu, ...]:
+    """Return the card that torch's warning refuses, or those of a machine that has only new ones, by their error."""
+    refused = api.card_refused(facts.errors)
+    # 8.0 and newer were never dropped
+    if refused is not None and api.parts(refused.compute_capability) >= (8, 0):
+        return (refused,)
+    cards = facts.nvidia.gpus if image and not facts.torch else ()
+    new = [c for c in cards if c.compute_capability and api.parts(c.compute_capability) >= NEW]
+    return tuple(new) if len(new) == len(cards) else ()
+
+
+KEPT = (7, 5)
+"""From here on no build dropped a generation. Source: pytorch, .ci/manywheel/build_cuda.sh by release."""
+
+
+@api.check("gpu-too-old-for-torch")
+def gpu_too_old_for_torch(facts: api.Facts) -> api.Finding | None:
+    """Compare each card with the code of the build; where they are not known, read torch's own warning."""
+    seen = api.coverage(facts)
+    said = "" if seen else facts.heard("/too-old")
+    refused = None if seen else api.card_refused(facts.errors)
+    cards = seen.too_old if seen else ()
+    # what torch refuses below 8.0 is too old for it
+    if refused is not None and api.parts(refused.compute_capability) < (8, 0):
+        cards = (refused,)
+    image = ""
+    if not cards and not said and not facts.torch:
+        image = facts.heard("/no-image")
+        cards = _old_ones(facts) if image else ()
+    if triton := facts.if_heard("/triton-too-old"):
+        return triton
+    if not cards and not said:
+        return _never_supported(facts)
+    capabilities = tuple(dict.fromkeys(card.compute_capability for card in cards))
+    found = f"{api.cards_named(cards)}; {api.code_of(facts.torch, seen)}"
+    if seen is not None and seen.works:
+        title = "This PyTorch has no code for one old GPU"
+        return api.one_of_several(title, found, seen, facts.host)
+    if image:
+        found = f"{api.cards_named(cards)}, and the error '{image}'"
+    elif not cards:
+        found = f"PyTorch says '{said}'"
+    driver, wanted = facts.nvidia_driver.version, capabilities or ("7.0",)
+    fit = api.rebuild_cuda(facts.host, facts.interpreter, facts.torch, driver, wanted)
+    return facts.worded(
+        ":code" if fit else "",
+        ":never" if any(api.parts(c) < (5,) for c in capabilities) else ":dropped",
+        # an extension built without code for the card ends with the same words
+        ":image" if image else "",
+        found=found,
+        said=said or image,
+        way=fit,
+        source=seen.source if seen else "",
+    )
+
+
+def _never_supported(facts: api.Facts) -> api.Finding | None:
+    """Take a capability that a text itself tells, beside the error of a card without code."""
+    spoken = facts.heard("/spoken")
+    said = facts.heard(*("/no-image", "/no-kernel")) if spoken else ""
+    if not said:
+        return None
+    spoken, said = (words.partition("`")[0].partition(")")[0] for words in (spoken, said))
+    return facts.worded("/never-supported", said=said, spoken=spoken[:40])
+
+
+def _old_ones(facts: api.Facts) -> tuple[api.NvidiaGpu, ...]:
+    """Return the cards of a machine that has only old ones: an error of theirs tells of a build that dropped them."""
+    cards = facts.nvidia.gpus
+    old = [c for c in cards if c.compute_capability and api.parts(c.compute_capability) < KEPT]
+    return tuple(old) if len(old) == len(cards) else ()
+
+
+@api.check("torch-import-crash")
+def torch_import_crash(
+    facts: api.Facts, runtime: api.Runtime, torch: api.TorchBuild | api.Unknown | None
+) -> api.Finding | None:
+    """Find a first stage that failed or crashed, though a torch is there."""
+    stage = runtime.stage("import torch")
+    if stage is None or stage.outcome not in ("failed", "crashed"):
+        return None
+    raised, build = stage.outcome == "failed", facts.torch
+    if torch is None or (raised and not build):
+        return None
+    lines = [line.strip() for line in stage.error.splitlines() if line.strip()] or ["no message"]
+    same = api.same_torch(facts.interpreter, build.version, build.variant)
+    places = tuple(line for line in lines if line.startswith("File "))[:3]
+    return facts.worded(
+        ":build" if build else ":else",
+        cure=same if build else None,
+        evidence=places,
+        last=f"raises {lines[-1][:200]}" if raised else f"ends with {lines[0][:200]}",
+        lacks="the processor" if "SIGILL" in stage.error else "",
+    )
+
+
+@api.check("torch-import-hang")
+def torch_import_hang(facts: api.Facts, runtime: api.Runtime) -> api.Finding | None:
+    """Find a first stage that hung."""
+    stage = runtime.stage("import torch")
+    if stage is None or stage.outcome != "hung":
+        return None
+    lines = [line.strip() for line in stage.error.splitlines() if line.strip()]
+    place = next((line for line in lines if line.startswith(("File ", "<module> "))), "")
+    seconds = f"{stage.seconds:.0f}" if stage.seconds else ""
+    case = ":seconds" if seconds else ""
+    start = api.python(facts.interpreter)
+    return facts.worded(case, seconds=seconds, place=place, python=start, evidence=tuple(lines[:3]))
+
+
+@api.check("torch-missing")
+def torch_missing(facts: api.Facts, torch: api.TorchBuild | api.Unknown | None) -> api.Result:
+    """Absent: no torch on the path of the target. Where nobody looked, the error of its import tells."""
+    if isinstance(torch, api.TorchBuild):
+        return None
+    own = facts.interpreter
+    if torch is not None or not own:
+        return _from_error(facts)
+    fit = api.torch_install(facts)
+    return facts.worded(
+        "/absent:fits" if fit.cure else "/absent:none",
+        cure=fit.cure,
+        evidence=own.site_packages,
+        kind=own.kind.replace("unknown", ""),
+        note=fit.note.replace(", no reboot", ""),
+        why=fit.why,
+        doctor=facts.packages.get("tunedoctor"),
+    )
+
+
+def _from_error(facts: api.Facts) -> api.Finding | None:
+    """Believe the error of an import where no list shows a torch; in a build, only where a list shows none."""
+    said, there = facts.heard(), facts.packages.get("torch")
+    if not said or there:
+        return None
+    errors = [error for error in facts.errors.errors if said in error.text]
+    building = facts.expression("/building")
+    built = any(building.search(frame.file) for error in errors for frame in error.frames)
+    built = built or facts.matched("/isolated") is not None
+    if built and not facts.packages.get("pip"):
+        return None
+    return facts.worded(said=said)
+
+
+RECOMMENDED = "2.5"
+"""Floor of transformers 5.15. Source: known_bad.json."""
+
+
+@api.check("torch-old")
+def torch_old(facts: api.Facts, torch: api.TorchBuild) -> api.Finding | None:
+    """Compare with the floor of current libraries."""
+    if api.within(torch.version, f"<{RECOMMENDED}") is not True:
+        return None
+    cure = api.torch_install(facts, f">={RECOMMENDED}").cure
+    return facts.worded(cure=cure, version=torch.version) if cure else None
+
+
+@api.check("torch-sees-no-gpu")
+def torch_sees_no_gpu(facts: api.Facts, runtime: api.Runtime) -> api.Finding | None:
+    """Go by what torch said of the GPUs that the drivers list."""
+    if runtime.gpu_available is not False:
+        return None
+    names = [card.name for card in facts.nvidia.gpus]
+    names += [gpu.name or gpu.gfx for gpu in facts.amd.gpus if not gpu.integrated]
+    if facts.intel.discrete and runtime.stage("import torch"):
+        names += facts.intel.names
+    if not names:
+        return None
+    # of a pasted report, which tells only a part, the cause is still open
+    return facts.worded(
+        "" if runtime.torch_file else ":report",
+        name=f"torch {runtime.torch_version}".strip(),
+        reason=(runtime.gpu_error.splitlines() or [""])[0][:160],
+        gpus=api.counted(names),
+        python=api.python(facts.interpreter),
+    )

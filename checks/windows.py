@@ -1,0 +1,75 @@
+from tunedoctor import api
+
+LEAST = 8 << 30
+"""Bytes: two workers with the CUDA libraries."""
+
+
+@api.check("pagefile-too-small")
+def pagefile_too_small(facts: api.Facts) -> api.Finding | None:
+    """Go by what is left; WinError 1455, in whatever language, makes an error of it."""
+    cpu = facts.torch.accelerator == "cpu"
+    said = facts.heard()
+    free, total = facts.ram.commit_free, facts.ram.commit_total
+    if not said and (free is None or free >= LEAST):
+        return None
+    seen = [f"the error '{said}'"] if said else []
+    seen += [f"{api.gib(free)} of the commit limit is left"] if free is not None else []
+    seen += [f"RAM and page file together are {api.gib(total)}"] if total else []
+    return facts.worded(":cpu" if cpu else "", found="; ".join(seen), said=said)
+
+
+INTEL = ("backend_with_compiler", "intel-ext-pt-gpu", "intel-ext-pt-python")
+"""DLLs of Intel's extension and its own torch, which want libuv and oneAPI. Source: its installation guide."""
+
+
+@api.check("windows-missing-dll")
+def windows_missing_dll(facts: api.Facts, errors: api.Errors | api.Unknown) -> api.Finding | None:
+    """Error 126 in a library."""
+    if found := facts.matched("/failed"):
+        name = found[1]
+        case = "fbgemm" if name == "fbgemm" else "intel" if name in INTEL else "other"
+        return facts.worded(f":{case}", name=name)
+    module = facts.matched("/not-loaded")
+    return facts.worded("/module", said=module[0], module=module[1]) if module else None
+
+
+@api.check("windows-vcredist")
+def windows_vcredist(facts: api.Facts, errors: api.Errors | api.Unknown) -> api.Finding | None:
+    """Error 1114 in a library of torch."""
+    if absent := facts.if_heard("/absent"):
+        return absent
+    stated = facts.heard("/stated")
+    if stated and facts.heard():
+        found = f"the warning '{stated}', and a DLL that does not load"
+        return facts.worded("/absent", found=found, said=stated)
+    failed = facts.matched("/failed")
+    if stated or failed is None:
+        return facts.if_heard("/stated")
+    return facts.worded(dll=failed[1], build=facts.torch and facts.torch.named)
+
+
+@api.check("wsl1-no-gpu")
+def wsl1_no_gpu(facts: api.Facts, host: api.Host) -> api.Finding | None:
+    """Call it an error where a build for a GPU is installed or one was asked for, else a note."""
+    if host.wsl != 1:
+        return None
+    build = facts.torch.accelerator in ("cuda", "rocm", "xpu") and facts.torch.version
+    said = facts.heard()
+    # whoever runs the tools of the driver wants the GPU
+    asked = facts.nvidia_answer.smi == "error"
+    return facts.worded(":wanted" if build or asked else "", said=said, build=build)
+
+
+@api.check("wsl-container-toolkit-stale")
+def wsl_container_toolkit_stale(facts: api.Facts, errors: api.Errors) -> api.Finding | None:
+    """Only error 500, and only where the system is not known to be another than WSL."""
+    said = facts.heard()
+    windows = facts.host.os == "windows" or bool(facts.host.wsl)
+    if not said and (windows or facts.container or not facts.host):
+        # a kernel that a module lacks has the same name: only where a container starts CUDA is this one meant
+        said = facts.heard("/unnumbered")
+    if not said or (facts.host and not windows and "microsoft" not in facts.host.kernel.lower()):
+        return None
+    sure = windows or facts.container or "500" in said
+    settle = "" if sure else "uname -r; docker info | grep -i operating"
+    return facts.worded(said=said, settle=settle)

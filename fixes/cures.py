@@ -1,0 +1,220 @@
+"""The fixes: each chooses what to do about a finding, from facts alone; nothing here runs anything."""
+
+import shlex
+from pathlib import PurePath
+
+from tunedoctor import api
+
+COMPANIONS = ("torchvision", "torchaudio")
+CUDA = ("nvidia-", "cuda-")
+"""Wheels that torch alone chooses: the version is that of its own metadata."""
+METADATA = api.pattern(r"(\S+\.(?:dist|egg)-info) (?:has no METADATA|states no version)")
+"""How the facts name metadata that say nothing: installers don't take them away."""
+
+
+@api.fix(
+    "broken-packages",
+    "Put in anew what is not whole",
+    cures=["broken-install", "torch-import-crash", "library-import-fails", "cuda-library-missing"],
+)
+def broken_packages(
+    finding: api.Finding,
+    packages: api.Packages,
+    interpreter: api.Interpreter,
+    torch: api.TorchBuild | None,
+) -> api.Draft | None:
+    """Put in anew what is not whole, in the version that is there, and delete what an interrupted upgrade left.
+
+    Of metadata that lie there twice, those of the version that is not in use go as well.
+    """
+    told = [b for b in packages.broken if b.name in finding.found]
+    if any(not PurePath(one.location).is_relative_to(interpreter.prefix or "?") for one in told):
+        return None  # it lies outside of the environment
+    paths = [(path, one.problem) for one in told for path in _folders(one, packages, interpreter)]
+    steps: list[api.DeletePath | api.Install | api.Resolve] = [
+        api.DeletePath(path=path, why=why) for path, why in paths
+    ]
+    lines = [*finding.cure.installs]
+    names = {api.name_of(r) for line in lines for r in line.requirements}
+    for one in told:
+        if one.problem != "leftover" and one.name not in names:
+            lines += _again(one.name, packages, interpreter, torch).installs
+    unknown = {one.name for one in told if one.problem in ("no metadata", "no version")}
+    for line in lines:
+        wanted = tuple(map(api.name_of, line.requirements))
+        if not line.anew and not unknown.issuperset(wanted):
+            return None
+        # of what version it is nobody can tell: the resolver says which one fits the others
+        steps.append(
+            (api.install_of(line, packages) if line.anew else None)
+            or api.Resolve(requirements=wanted)
+        )
+    return api.Draft(steps=tuple(steps), reason=finding.found) if steps else None
+
+
+def _again(
+    name: str, packages: api.Packages, interpreter: api.Interpreter, torch: api.TorchBuild | None
+) -> api.Cure:
+    """Return what puts a further broken package in anew."""
+    plain = packages.version(name).partition("+")[0]
+    if torch is not None and name == "torch":
+        return api.same_torch(interpreter, torch.version, torch.variant)
+    if torch is not None and name in COMPANIONS and plain:
+        return api.companion_install(interpreter, torch, name, plain)
+    pin = f"{name}=={plain}" if plain else name
+    return api.pip(interpreter, "install", "--force-reinstall", "--no-deps", pin)
+
+
+def _folders(
+    one: api.BrokenDistribution, packages: api.Packages, interpreter: api.Interpreter
+) -> list[str]:
+    """Return what is to be deleted, relative to the environment."""
+    names: list[str] = []
+    if one.problem == "leftover":
+        names = [one.name]
+    elif one.problem == "doubled":
+        held = packages.get(one.name)
+        own = held.metadata if held is not None else ""
+        names = [part for part in (p.strip() for p in one.detail.split(",")) if part != own]
+    elif told := METADATA.match(one.detail):
+        names = [told[1]]
+    inside = PurePath(one.location).relative_to(interpreter.prefix)
+    return [(inside / PurePath(name).name).as_posix() for name in names if name]
+
+
+@api.fix(
+    "mixed-cuda-wheels", "Take out NVIDIA wheels of another CUDA major", cures=["mixed-cuda-wheels"]
+)
+def mixed_cuda_wheels(
+    finding: api.Finding, facts: api.Facts, wheels: api.CudaWheels, packages: api.Packages
+) -> api.Draft | None:
+    """Remove what the finding names; the same library of the other major is put in anew, and what torch lacks too."""
+    removes = (line for line in finding.cure.pip if isinstance(line, api.PipUninstall))
+    gone = tuple(name for line in removes for name in line.names)
+    if not gone:
+        return None
+    hidden = {_stem(wheel.name) for wheel in wheels.wheels if wheel.name in gone}
+    hurt = [w for w in wheels.wheels if w.name not in gone and _stem(w.name) in hidden]
+    pins = [api.Pin(name=w.name, version=w.version, was=w.version) for w in hurt]
+    pins += [
+        api.Pin(name=pair[0], version=pair[1])
+        for one in api.unmet(packages, facts.interpreter, facts.host, facts.torch, ["torch"])
+        if not one.installed and (pair := api.exact(one.wanted)) and pair[0].startswith("nvidia-")
+    ]
+    put = api.Install(pins=tuple(pins), reinstall=tuple(w.name for w in hurt))
+    return api.Draft(steps=(api.Remove(names=gone), *([put] if pins else [])), reason=finding.found)
+
+
+def _stem(name: str) -> str:
+    """Return "nvidia-nccl" of "nvidia-nccl-cu12"."""
+    head, _, tail = name.rpartition("-cu")
+    return head if head and tail.isdigit() else name
+
+
+@api.fix("steps", "Carry out the cure as it stands", cures=())
+def steps(finding: api.Finding, facts: api.Facts) -> api.Draft | None:
+    """Set the variable, or ask for the versions; nothing where the cure is of another kind.
+
+    A copy from another folder that wins over the environment's own is kept away first: no install reaches behind it.
+    """
+    there, own, cure = facts.packages, facts.interpreter, finding.cure
+    named = {api.name_of(r) for line in cure.installs for r in line.requirements}
+    apart, behind = None, False
+    if there and own.kind in ("venv", "conda"):
+        user = {own.user_site} if own.user_site_on else set[str]()
+        hiding = {c.hidden_by for c in there.copies if c.name in named}
+        if hiding & {*own.pythonpath}:
+            apart = facts.set_variable("PYTHONPATH", None)
+        elif hiding & user:
+            apart = facts.set_variable("PYTHONNOUSERSITE", "1")
+        else:
+            others = {*own.pythonpath, *user}
+            behind = any(d.name in named and d.location in others for d in there.distributions)
+    if variable := api.variable_of(apart or cure, own):
+        return api.Draft(steps=(variable,), reason=finding.found)
+    found = _steps(cure, there, named) if there and not behind else ()
+    return api.Draft(steps=found, reason=finding.found) if found else None
+
+
+def _steps(
+    cure: api.Cure, there: api.Packages, named: set[str]
+) -> tuple[api.Install | api.Remove | api.Resolve, ...]:
+    """Return what goes in or out alone, as torchvision for a torch that stays; else what the resolver is asked for."""
+    alone = [
+        api.Remove(names=line.names)
+        if not isinstance(line, api.PipInstall)
+        else api.install_of(line, there)
+        if line.no_deps
+        else None
+        for line in cure.pip
+    ]
+    if not named & {one.name for one in there.broken} and all(alone):
+        return tuple(step for step in alone if step)
+    lines = [line for line in cure.installs if not line.anew]
+    wanted = [(one, line.upgrade) for line in lines for one in line.requirements]
+    pins = dict(pair for one, _ in wanted if one.startswith(CUDA) and (pair := api.exact(one)))
+    rest = tuple(
+        _newer(one, there) if upgrade else one
+        for one, upgrade in wanted
+        if api.name_of(one) not in pins
+    )
+    put = api.Install(pins=tuple(api.Pin(name=name, version=v) for name, v in pins.items()))
+    return (*([put] if pins else []), *([api.Resolve(requirements=rest)] if rest else []))
+
+
+def _newer(one: str, packages: api.Packages) -> str:
+    """Return "peft>0.17.1" of "peft", where that one is there: without a range, an upgrade wants a newer one."""
+    there = packages.version(api.name_of(one)).partition("+")[0]
+    return f"{one}>{there}" if there and one == api.name_of(one) else one
+
+
+@api.fix("tell-new", "Say how to make an environment", cures=["target-missing"])
+def tell_new(finding: api.Finding, target: api.Target) -> api.Draft:
+    """Print the finding's own command, and the one that makes a ready environment, there where nothing is."""
+    place = target.asked if "does not exist" in target.problem else "./.venv"
+    new = f"doctor fix --new {shlex.quote(place)}"
+    steps = (
+        api.Tell(command=finding.cure.command, why=finding.cure_note),
+        api.Tell(
+            command=new, why="makes an environment with the whole stack; its folder must be free"
+        ),
+    )
+    return api.Draft(steps=steps, reason=finding.found)
+
+
+@api.fix(
+    "torch-build",
+    "Install the torch build that fits",
+    cures=[
+        "torch-missing",
+        "torch-cpu-only",
+        "driver-too-old",
+        "gpu-too-new-for-torch",
+        "gpu-too-old-for-torch",
+        "gpu-arch-not-in-rocm-build",
+        "glibc-too-old",
+        "macos-too-old",
+        "windows-missing-dll",
+        "platform-unsupported",
+        "torch-too-old-for-library",
+        "torch-old",
+        "cuda-old",
+    ],
+)
+def torch_build(finding: api.Finding, packages: api.Packages | None) -> api.Draft | None:
+    """Take the build that the finding names; a cure that installs no torch is another fix's."""
+    held = {one.name for one in packages.distributions} if packages is not None else set[str]()
+    lines = (line.requirements for line in reversed(finding.cure.installs))
+    wanted = next((line for line in lines if "torch" in map(api.name_of, line)), ())
+    # versions of companions are the resolver's to say; new ones come with a new torch alone
+    own = [one for one in wanted if api.name_of(one) not in COMPANIONS]
+    if "torch" not in held:
+        if held & {*COMPANIONS}:
+            # their own release is nearer than the newest
+            own = ["torch" if api.name_of(one) == "torch" else one for one in own]
+        own += [name for name in map(api.name_of, wanted) if name == "torchvision"]
+    return (
+        api.Draft(steps=(api.Resolve(requirements=tuple(own)),), reason=finding.found)
+        if own
+        else None
+    )

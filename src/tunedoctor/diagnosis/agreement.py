@@ -1,0 +1,137 @@
+"""Which cures are carried out, and what is shown of them: `doctor check` and `doctor fix` go by the same answer.
+
+A check knows its own finding alone. What follows from another finding goes with that one's cure. What no fix carries
+out is the user's to run. Two findings can ask one package for versions that exclude each other; no line that is pasted
+meets both, so these name the planner, which moves more than one package.
+"""
+
+import shlex
+from collections.abc import Callable, Iterable, Sequence
+from typing import NamedTuple
+
+from msgspec import structs
+
+from tunedoctor.diagnosis.engine import Diagnosis, Found
+from tunedoctor.facts import Target
+from tunedoctor.model.findings import (
+    SEVERITIES,
+    AnyCureStep,
+    Command,
+    Cure,
+    PipInstall,
+    advise,
+    parted,
+    tell,
+)
+from tunedoctor.model.plan import Draft, Fix, Resolve, SetEnv, Tell, is_told
+from tunedoctor.model.plan import tell as told_by
+from tunedoctor.model.snapshot import Snapshot
+from tunedoctor.model.versions import narrowed
+from tunedoctor.model.wiring import call
+
+
+class Drafted(NamedTuple):
+    """A finding and what a fix would do about it."""
+
+    found: Found
+    draft: Draft
+    fix: str
+    """Id of the fix."""
+
+    @property
+    def id(self) -> str:
+        """Id of the finding."""
+        return self.found.check.id
+
+    @property
+    def changes(self) -> bool:
+        """Whether it changes the environment; else it only tells."""
+        return any(isinstance(s, Resolve) or not is_told(s) for s in self.draft.steps)
+
+    @property
+    def sets_variables_alone(self) -> bool:
+        """Whether it holds for shells to come alone, so that no check sees it now."""
+        return self.changes and all(isinstance(s, (SetEnv, Tell)) for s in self.draft.steps)
+
+
+def chosen(diagnosis: Diagnosis, ids: Iterable[str]) -> tuple[Found, ...]:
+    """Return the findings of these ids, causes or symptoms; without ids, the causes that are no notes."""
+    wanted_ids = tuple(ids)
+    if not wanted_ids:
+        return tuple(f for f in diagnosis.causes if f.severity != "note")
+    every = (*diagnosis.causes, *symptoms_of(diagnosis))
+    return tuple(one for one in every if one.check.id in wanted_ids)
+
+
+def symptoms_of(diagnosis: Diagnosis) -> tuple[Found, ...]:
+    """Return the findings that follow from a cause, each once."""
+    every = (one for several in diagnosis.symptoms.values() for one in several)
+    return tuple({one.check.id: one for one in every}.values())
+
+
+def drafted(
+    findings: Iterable[Found], snapshot: Snapshot, fixes: Iterable[Fix]
+) -> tuple[Drafted, ...]:
+    """Return a draft for each finding: of the first fix that changes something, else of the first that tells.
+
+    What is only suspected is told alone: a change on a suspicion can cure nothing. Of a finding that no fix is for its
+    own cure is told.
+    """
+    several = sorted(fixes, key=lambda one: not one.cures)
+    made: list[Drafted] = []
+    for found in findings:
+        suited = [fix for fix in several if not fix.cures or found.check.id in fix.cures]
+        drafts = ((fix.id, call(fix.run, snapshot, found.finding)) for fix in suited)
+        every = [Drafted(found, one, id_) for id_, one in drafts if isinstance(one, Draft)]
+        changing = [one for one in every if one.changes and not found.finding.settle]
+        telling = [one for one in every if not one.changes]
+        made.append(next(iter((*changing, *telling)), Drafted(found, told_by(found.finding), "")))
+    return tuple(made)
+
+
+def cures_shown(
+    diagnosis: Diagnosis, snapshot: Snapshot, fixes: Callable[[], Iterable[Fix]]
+) -> dict[str, Cure]:
+    """Return id -> the cure that is shown, of causes and symptoms; a note narrows no error's.
+
+    Where no environment was looked at, as in a report, nothing can be carried out: each cause keeps its own.
+    """
+    target = snapshot.find(Target)
+    ours = [one for one in diagnosis.causes if one.finding.cure.ours]
+    if target and ours:
+        ours = [one.found for one in drafted(ours, snapshot, fixes()) if one.changes]
+    shown = {
+        one.check.id: advise(f"Cure {cause}: it follows from that")
+        for cause, several in reversed(diagnosis.symptoms.items())
+        for one in several
+    }
+    for one in diagnosis.causes:
+        cure = one.finding.cure
+        if one in ours and cure.installs:
+            rank = SEVERITIES.index(one.severity)
+            beside = [o.finding.cure for o in ours if SEVERITIES.index(o.severity) <= rank]
+            cure = _narrowed(cure, beside, target)
+        elif cure.ours and one not in ours:
+            cure = structs.replace(cure, steps=(Command(command=cure.command),))
+        shown[one.check.id] = cure
+    return shown
+
+
+def _narrowed(cure: Cure, beside: Sequence[Cure], target: Target | None) -> Cure:
+    """Return it with the range that all cures beside it leave, or the planner, where ranges alone do not do."""
+    asked: dict[str, list[str]] = {}
+    for one in (step for other in beside for step in other.installs):
+        for name, specifier in map(parted, one.requirements):
+            asked.setdefault(name, []).append(specifier)
+    steps: list[AnyCureStep] = []
+    for step in cure.steps:
+        if not isinstance(step, PipInstall):
+            steps.append(step)
+            continue
+        left = {text: narrowed(asked[parted(text)[0]]) for text in step.requirements}
+        if None in left.values():
+            there = f" --target {shlex.quote(target.asked)}" if target and target.asked else ""
+            return tell(f"doctor fix{there}")
+        words = (text.removesuffix(parted(text)[1]) + (left[text] or "") for text in left)
+        steps.append(structs.replace(step, requirements=tuple(words)))
+    return structs.replace(cure, steps=tuple(steps))

@@ -1,0 +1,181 @@
+"""Evaluate checks on a snapshot and tell causes from symptoms."""
+
+from collections.abc import Iterable
+
+import msgspec
+
+from tunedoctor.facts import Absent, Errors, Fact, Knowledge, Target, Unknown
+from tunedoctor.facts.target import NO_ENVIRONMENT
+from tunedoctor.messages.words import Case
+from tunedoctor.model.findings import SEVERITIES, Check, Finding, Severity
+from tunedoctor.model.snapshot import NOT_TOLD, Facts, Snapshot
+from tunedoctor.model.wiring import NotRun, call, wants
+from tunedoctor.ranking.weigh import outweighed
+
+_NOBODY = Absent(why=NO_ENVIRONMENT)
+
+
+class Found(msgspec.Struct, frozen=True):
+    """A finding with the check that made it."""
+
+    check: Check
+    finding: Finding
+
+    @property
+    def severity(self) -> Severity:
+        """Its own severity, else that of the check; what is only suspected is a warning at most."""
+        severity = self.finding.severity or self.check.severity
+        return "warning" if severity == "error" and self.finding.settle else severity
+
+    @property
+    def claims(self) -> bool:
+        """Whether it claims a fault that a text can outweigh: a recommendation stands whatever a text resembles."""
+        severity = self.finding.severity or self.check.severity
+        fault = severity == "error" or (severity == "warning" and not self.check.advice)
+        return fault and not self.finding.certain
+
+    @property
+    def title(self) -> str:
+        """Its own title, else that of the check."""
+        return self.finding.title or self.check.title
+
+
+class Diagnosis(msgspec.Struct, frozen=True):
+    """What the checks say of a snapshot."""
+
+    causes: tuple[Found, ...]
+    """Findings that no other finding explains, worst first."""
+    symptoms: dict[str, tuple[Found, ...]]
+    """id of a cause -> findings that follow from it."""
+    passed: tuple[str, ...]
+    skipped: dict[str, str]
+    """id -> why it is not for this machine."""
+    unknown: dict[str, str]
+    """id -> why it could not tell."""
+    blind: tuple[str, ...] = ()
+    """Ids of unknown checks whose finding would be an error."""
+    quiet: tuple[str, ...] = ()
+    """Ids of checks that found nothing by the facts there are, whether that says that all is well or not."""
+    outweighed: tuple[Found, ...] = ()
+    """Of a report: what was found, though its errors resemble another cause. It is only suspected."""
+
+
+def diagnose(snapshot: Snapshot, checks: Iterable[Check]) -> Diagnosis:
+    """Run every check; a check that raises could not tell."""
+    by_id = {one.id: one for one in checks}
+    found: dict[str, Found] = {}
+    passed: list[str] = []
+    quiet: list[str] = []
+    skipped: dict[str, str] = {}
+    unknown: dict[str, str] = {}
+    for id_, one in by_id.items():
+        try:
+            facts = Case(snapshot, id_)
+            outcome = call(one.run, snapshot, facts=facts)
+        except Exception as error:  # noqa: BLE001  a crash is the result of this check alone
+            unknown[id_] = f"the check itself failed: {type(error).__name__}: {error}"[:300]
+            continue
+        quiet += [id_] if outcome is None else []
+        match outcome:
+            case NotRun() | None if one.by_words:
+                continue  # nothing said it, which tells nothing
+            case NotRun(why=Absent(why=why)):
+                skipped[id_] = why
+            case NotRun(why=other):
+                unknown[id_] = other.why
+            case Unknown(why=why):
+                unknown[id_] = why
+            case None if why := _nothing_known(one, snapshot, facts):
+                unknown[id_] = why
+            case None if _NOBODY in map(snapshot.get, kinds_of(one)):
+                skipped[id_] = _NOBODY.why
+            case None:
+                passed.append(id_)
+            case finding:
+                found[id_] = Found(one, finding.told_by(one))
+    claimed = [id_ for id_, one in found.items() if one.claims and outweighed(id_, snapshot)]
+    less = [found.pop(id_) for id_ in claimed]
+    below = {id_: _follow(id_, by_id, found) for id_ in found}
+    explained = _explained(below)
+    causes = sorted(
+        found.keys() - explained,
+        key=lambda id_: _rank(found[id_], len(below[id_]), said=bool(found[id_].finding.said)),
+    )
+    return Diagnosis(
+        causes=tuple(found[id_] for id_ in causes),
+        symptoms={
+            id_: tuple(
+                sorted((found[s] for s in below[id_] if s in explained), key=lambda f: _rank(f, 0))
+            )
+            for id_ in causes
+        },
+        passed=tuple(passed),
+        skipped=skipped,
+        unknown=unknown,
+        blind=tuple(id_ for id_ in unknown if by_id[id_].severity == "error"),
+        outweighed=tuple(less),
+        quiet=tuple(quiet),
+    )
+
+
+def _rank(
+    one: Found, explains: int, *, said: bool = False
+) -> tuple[int, bool, bool, bool, int, str]:
+    """Worst first; then what an error of the run says, which blocks it, before what versions tell; words alone last."""
+    severity = SEVERITIES.index(one.severity)
+    return (severity, one.check.advice, not said, one.check.by_words, -explains, one.check.id)
+
+
+def _follow(id_: str, checks: dict[str, Check], found: dict[str, Found]) -> set[str]:
+    """Ids of findings that follow from `id_`: a note does not account for what stops training."""
+    one = found[id_]  # a suspected cause accounts for its symptoms like a proved one
+    own = SEVERITIES.index(one.finding.severity or one.check.severity)
+    reached = _reach(id_, checks) & found.keys()
+    return {one for one in reached if own <= SEVERITIES.index(found[one].severity)}
+
+
+def _reach(id_: str, checks: dict[str, Check]) -> set[str]:
+    """Ids that follow from `id_`, over any number of steps, itself left out."""
+    seen: set[str] = set()
+    todo = list(checks[id_].explains)
+    while todo:
+        one = todo.pop()
+        if one not in seen:
+            seen.add(one)
+            todo += checks[one].explains if one in checks else ()
+    return seen - {id_}
+
+
+def _explained(below: dict[str, set[str]]) -> set[str]:
+    """Return the ids that another finding explains; two that explain each other are both causes."""
+    return {
+        symptom
+        for cause, symptoms in below.items()
+        for symptom in symptoms
+        if cause not in below[symptom]
+    }
+
+
+def _nothing_known(one: Check, snapshot: Snapshot, facts: Facts) -> str:
+    """Return why a check that takes unknown facts had nothing to go on; "" where it had something.
+
+    Of a pasted text it stopped where the last fact that it asked for is not told, or where it asked for errors alone;
+    and it saw nothing where none of its facts is told.
+    """
+    answers = [snapshot.get(kind) for kind in kinds_of(one)]
+    if NOT_TOLD in answers and (facts.last is NOT_TOLD or facts.last is snapshot.get(Errors)):
+        return NOT_TOLD.why
+    if all(isinstance(answer, Unknown) for answer in answers):
+        return next((one.why for one in answers if isinstance(one, Unknown)), "")
+    return "" if snapshot.find(Target) or any(known_of(one, snapshot)) else NOT_TOLD.why
+
+
+def kinds_of(one: Check) -> list[type[Fact]]:
+    """Return the kinds of facts that a check takes."""
+    return [want.kind for want in wants(one.run).values()]
+
+
+def known_of(one: Check, snapshot: Snapshot) -> list[bool]:
+    """Return for each fact that a check takes, errors apart, whether it is there."""
+    kinds = (kind for kind in kinds_of(one) if kind not in (Errors, Knowledge))
+    return [snapshot.find(kind) is not None for kind in kinds]

@@ -1,0 +1,129 @@
+"""Find checks and fixes: those built in, then those of plug-ins that the configuration names.
+
+A check is a module with a function, or a cause's file without one.
+"""
+
+import sys
+from collections.abc import Iterable
+from importlib import import_module
+from pathlib import Path
+from types import FunctionType, ModuleType
+from typing import TYPE_CHECKING, Any
+
+from tunedoctor.messages.cause import CauseError, causes, check_of, told_by
+from tunedoctor.model.findings import Check
+
+if TYPE_CHECKING:
+    from tunedoctor.model.plan import Fix
+
+GROUP = "tunedoctor.checks"
+"""Entry point group of plug-ins: each names a module whose functions are marked as checks or fixes."""
+
+
+class RegistryError(ValueError):
+    """Checks or plug-ins do not fit together; the message says how."""
+
+
+def all_checks(plugins: Iterable[str] = ()) -> tuple[Check, ...]:
+    """Return built-in checks, by id, causes without code, and those of the named plug-ins; no other runs.
+
+    Raises:
+        RegistryError: a plug-in is not there, does not load, or uses an id that is taken.
+    """
+    held, coded = causes(), builtin_code()
+    built = [told_by(held[i], one) if i in held else one for i, one in sorted(coded.items())]
+    built += [
+        check_of(id_, held[id_], f"checks/{id_.replace('-', '_')}.toml")
+        for id_ in sorted(held.keys() - coded.keys())
+    ]
+    modules = _plugins(plugins)
+    every: tuple[Check, ...] = _distinct("check", [*built, *(c for m in modules for c in _of(m))])
+    if untold := next((one for one in every if not one.title), None):
+        msg = f"{untold.id} ({untold.origin}) has no title: neither a .toml of its name nor @check says it"
+        raise RegistryError(msg)
+    return every
+
+
+def builtin_code() -> dict[str, Check]:
+    """Return what the modules of checks/ decide, by id, without what the files of causes say."""
+    return {one.id: one for module in _builtin("checks") for one in marked(module, "check")}
+
+
+def all_fixes(plugins: Iterable[str] = ()) -> "tuple[Fix, ...]":
+    """Return the fixes of the named plug-ins, then those built in: what somebody names comes first.
+
+    Raises:
+        RegistryError: a plug-in is not there, does not load, or uses an id that is taken.
+    """
+    modules = [*_plugins(plugins), *_builtin("fixes")]
+    return _distinct("fix", [one for module in modules for one in marked(module, "fix")])
+
+
+def marked(module: ModuleType, kind: str) -> list[Any]:
+    """Return what stands at the functions that a module defines and marks as of a kind, in order of definition."""
+    # an expression, asked for an attribute, would compile itself
+    functions = (value for value in vars(module).values() if isinstance(value, FunctionType))
+    found = (vars(function).get(f"tunedoctor_{kind}") for function in functions)
+    return [one for one in found if one is not None and one.origin == module.__name__]
+
+
+def installed_plugins() -> dict[str, str]:
+    """Return the plug-ins installed beside the doctor, name -> module. Nothing of them is run."""
+    from importlib.metadata import entry_points  # noqa: PLC0415  100 ms, and few have plug-ins
+
+    return {point.name: point.value for point in entry_points(group=GROUP)}
+
+
+def source_of(check: Check) -> str:
+    """Return the file of a check as the repository names it: checks/driver_too_old.py."""
+    if check.by_words:
+        return check.origin
+    return "/".join(Path(sys.modules[check.origin].__file__ or check.origin).parts[-2:])
+
+
+def _builtin(room: str) -> list[ModuleType]:
+    package = import_module(f"tunedoctor.{room}")
+    names = (p.stem for place in package.__path__ for p in Path(place).glob("*.py"))
+    return [import_module(f"{package.__name__}.{name}") for name in sorted({*names} - {"__init__"})]
+
+
+def _plugins(names: Iterable[str]) -> list[ModuleType]:
+    found: list[ModuleType] = []
+    installed = installed_plugins() if (wanted := tuple(names)) else {}
+    for name in wanted:
+        if name not in installed:
+            msg = f"no plug-in is called {name!r}; installed: {', '.join(installed) or 'none'}"
+            raise RegistryError(msg)
+        try:
+            found.append(import_module(installed[name]))
+        except Exception as error:
+            msg = f"plug-in {name!r} ({installed[name]}) does not load: {type(error).__name__}: {error}"
+            raise RegistryError(msg) from error
+    return found
+
+
+def _of(module: ModuleType) -> list[Check]:
+    """Return the checks of a plug-in; causes' files are those of its package, or one named as its module."""
+    coded = marked(module, "check")
+    code = Path(module.__file__ or "")
+    packed = "." in module.__name__ or code.stem == "__init__"
+    files = sorted(code.parent.glob("*.toml" if packed else f"{code.stem}.toml"))
+    if not files:
+        return coded
+    from tunedoctor.messages.file import checks_of  # noqa: PLC0415  few plug-ins have any
+
+    try:
+        return checks_of(files, coded)
+    except CauseError as error:
+        raise RegistryError(str(error)) from None
+
+
+def _distinct(kind: str, found: Iterable[Any]) -> tuple[Any, ...]:
+    seen: dict[str, Any] = {}
+    for one in found:
+        if one.id in seen:
+            what = "two checks" if kind == "check" else "two fixes"
+            msg = f"{what} are called {one.id}: {seen[one.id].origin} and {one.origin}"
+            raise RegistryError(msg)
+        seen[one.id] = one
+    return tuple(seen.values())

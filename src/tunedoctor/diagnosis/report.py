@@ -1,0 +1,283 @@
+"""The report of a diagnosis: plain data that every renderer and every script reads. Published as a JSON Schema."""
+
+import shlex
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Annotated, Literal
+
+import msgspec
+
+from tunedoctor import __version__
+from tunedoctor import facts as kinds
+from tunedoctor.diagnosis.agreement import cures_shown, symptoms_of
+from tunedoctor.diagnosis.engine import Diagnosis, Found
+from tunedoctor.diagnosis.leads import ReportSuspect, ask, doubtful, suspected
+from tunedoctor.diagnosis.registry import all_fixes
+from tunedoctor.model.findings import SEVERITIES, AnyCureStep, Check, Cure, Severity, Who
+from tunedoctor.model.lazy import pattern
+from tunedoctor.model.plan import Fix
+from tunedoctor.model.snapshot import Facts, Snapshot
+from tunedoctor.tables.load import table
+
+Verdict = Literal["ready", "findings", "unknown"]
+FailOn = Literal["error", "warning", "note", "never"]
+_BY_SIGNAL = pattern(
+    r"exitcode\s{0,4}[:=] ?-\d|[Ss]ignal \d{1,2} \(SIG[A-Z]{3,4}\)|[Ss]egmentation fault|\(core dumped\)"
+    r"|exits with return code = -\d"
+)
+"""How launchers and shells tell of a process that a signal ended."""
+
+
+class ReportCure(msgspec.Struct, frozen=True, kw_only=True):
+    """What cures a finding."""
+
+    kind: Literal["command", "advice"]
+    command: str
+    """A line for a shell, printed from the steps; of advice, words for people."""
+    note: str = ""
+    """What it costs, or what else to know."""
+    who: Who = "user"
+    steps: tuple[AnyCureStep, ...] = ()
+
+
+class ReportFinding(msgspec.Struct, frozen=True, kw_only=True):
+    """A finding in a report."""
+
+    id: str
+    severity: Severity
+    title: str
+    found: str
+    means: str
+    cure: ReportCure
+    settle: str = ""
+    """The cause is suspected: what to run to settle it. "" where it is proved."""
+    explains: tuple[str, ...] = ()
+    """Ids of the findings of this report that follow from it."""
+    evidence: tuple[str, ...] = ()
+
+
+class ReportTarget(msgspec.Struct, frozen=True, kw_only=True):
+    """The environment that was looked at."""
+
+    asked: str = ""
+    chosen_by: str = ""
+    python: str = ""
+    """Path of the interpreter."""
+    version: str = ""
+    kind: str = ""
+    packages: dict[str, str] = {}
+    """Versions of the libraries of the stack that are installed."""
+    nearby: tuple[str, ...] = ()
+    """Where `chosen_by` is "none", and only the machine was looked at: environments in the working folder."""
+    own: str = ""
+    """And the doctor's own environment, where it is active or stands there."""
+
+
+class ReportGpu(msgspec.Struct, frozen=True, kw_only=True):
+    """A GPU of the machine."""
+
+    vendor: Literal["nvidia", "amd", "intel", "apple"]
+    name: str
+    memory: int | None = None
+    """Bytes."""
+    capability: str = ""
+    """Compute capability or gfx target."""
+
+
+class ReportMachine(msgspec.Struct, frozen=True, kw_only=True):
+    """The machine that was looked at."""
+
+    system: str = ""
+    architecture: str = ""
+    ram: int | None = None
+    """Bytes that a process can have: the limit of the control group counts."""
+    gpus: tuple[ReportGpu, ...] = ()
+    gpus_known: bool = True
+    """False where nobody could say which GPUs there are."""
+    driver: str = ""
+    """Version of the NVIDIA driver."""
+
+
+class Report(msgspec.Struct, frozen=True, kw_only=True):
+    """What `doctor check --format json` prints."""
+
+    schema: Literal["doctor.report/1"] = "doctor.report/1"
+    doctor: str = __version__
+    verdict: Verdict
+    target: ReportTarget
+    machine: ReportMachine
+    findings: tuple[ReportFinding, ...]
+    """Causes, worst first."""
+    symptoms: tuple[ReportFinding, ...]
+    """Findings that follow from a cause."""
+    passed: tuple[str, ...]
+    skipped: dict[str, str]
+    """id -> why it is not for this machine."""
+    unknown: dict[str, str]
+    """id -> why it could not tell."""
+    suspected: tuple[ReportSuspect, ...] = ()
+    """Of a report: what its errors resemble besides the findings, likeliest first; three at most."""
+    next: str = ""
+    """Of a report that does not tell, and where no environment was named: what to run or to ask for."""
+    knowledge: kinds.Knowledge | None = None
+    """How old the table of PyTorch wheels is that the advice rests on; null: not told."""
+    remembered: str = ""
+    """When the packages were imported, ISO 8601, where findings go by an earlier deep look; "" where they do not."""
+    seconds: Annotated[float, msgspec.Meta(ge=0)] = 0.0
+    """From start to verdict, by the clock."""
+
+
+_GPUS = (kinds.NvidiaGpus, kinds.AmdGpus, kinds.IntelGpu, kinds.AppleGpu)
+
+
+def report_of(  # noqa: PLR0913  two of them are what the user asked for
+    snapshot: Snapshot,
+    diagnosis: Diagnosis,
+    checks: Iterable[Check] = (),
+    fixes: Callable[[], Iterable[Fix]] = all_fixes,
+    *,
+    fail_on: FailOn = "error",
+    strict: bool = False,
+    seconds: float = 0.0,
+) -> Report:
+    """Put a diagnosis and the main facts together.
+
+    `checks`: those of the diagnosis, for what the errors of a report that does not tell can mean. `fixes`: those that
+    are at hand, loaded where a cure asks for them.
+    `fail_on`: the least severity that makes the verdict `findings`. `strict`: warnings count, and any check that
+    could not tell makes the verdict `unknown`; else only those do that would find an error.
+    """
+    verdict = _verdict(snapshot, diagnosis, fail_on, strict=strict)
+    target = snapshot.find(kinds.Target)
+    open_ = verdict == "unknown" and target is None
+    leads = () if verdict == "ready" else suspected(snapshot, diagnosis, checks)
+    cures = cures_shown(diagnosis, snapshot, fixes)
+    return Report(
+        verdict=verdict,
+        target=_target(snapshot),
+        machine=machine_of(snapshot),
+        findings=tuple(
+            _finding(f, cures, tuple(s.check.id for s in diagnosis.symptoms[f.check.id]))
+            for f in diagnosis.causes
+        ),
+        symptoms=tuple(_finding(one, cures) for one in symptoms_of(diagnosis)),
+        passed=diagnosis.passed,
+        skipped=diagnosis.skipped,
+        unknown=diagnosis.unknown,
+        suspected=leads,
+        next=ask(snapshot, diagnosis, leads) if open_ else _way_on(target),
+        knowledge=snapshot.find(kinds.Knowledge),
+        remembered=getattr(snapshot.find(kinds.Runtime), "remembered", ""),
+        seconds=round(seconds, 3),
+    )
+
+
+def _way_on(target: kinds.Target | None) -> str:
+    """Return what to run where no environment was named; "" where one was looked at."""
+    if target is None or target.chosen_by != "none":
+        return ""
+    if target.nearby:
+        return f"doctor check --target {shlex.quote(target.nearby[0])} looks at it"
+    return (
+        "doctor check --target PATH looks at an environment, doctor fix --new ~/llm/.venv makes one"
+    )
+
+
+def exit_code(report: Report) -> int:
+    """Return 0 for ready, 1 for findings, 2 for could not tell."""
+    return {"ready": 0, "findings": 1, "unknown": 2}[report.verdict]
+
+
+def _verdict(snapshot: Snapshot, diagnosis: Diagnosis, fail_on: FailOn, *, strict: bool) -> Verdict:
+    target = snapshot.find(kinds.Target)
+    if target and target.problem:
+        return "unknown"
+    least = "warning" if strict and fail_on == "error" else fail_on
+    bar = -1 if least == "never" else SEVERITIES.index(least)
+    if any(SEVERITIES.index(f.severity) <= bar for f in diagnosis.causes):
+        return "findings"
+    works = Facts(snapshot).runtime.gpu_works
+    if target is None:  # a report tells a part; what it says of a working GPU is all there can be
+        sure = works and not _raised(snapshot) and not doubtful(snapshot)
+    else:
+        machine = machine_of(snapshot)
+        trains = machine.gpus or machine.gpus_known or works  # else nobody knows what would train
+        sure = trains and not (diagnosis.unknown if strict else diagnosis.blind)
+    suspects = any(found.finding.settle for found in diagnosis.causes)
+    return "ready" if sure and not suspects else "unknown"
+
+
+def _raised(snapshot: Snapshot) -> bool:
+    """Tell whether a report shows an exception that ended something: then a GPU at work is not all there is to say."""
+    return any(
+        error.type.endswith(("Error", "Exception")) or _BY_SIGNAL.search(error.text)
+        for error in Facts(snapshot).errors.errors
+    )
+
+
+def _finding(
+    found: Found, cures: Mapping[str, Cure], explains: tuple[str, ...] = ()
+) -> ReportFinding:
+    one, cure = found.finding, cures[found.check.id]
+    return ReportFinding(
+        id=found.check.id,
+        severity=found.severity,
+        title=found.title,
+        found=one.found,
+        means=one.means,
+        cure=ReportCure(
+            kind=cure.kind, command=cure.command, note=one.cure_note, who=cure.who, steps=cure.steps
+        ),
+        settle=one.settle,
+        explains=explains,
+        evidence=one.evidence,
+    )
+
+
+def _target(snapshot: Snapshot) -> ReportTarget:
+    facts = Facts(snapshot)
+    target, interpreter = facts.target, facts.interpreter
+    versions = {d.name: d.version for d in facts.packages.distributions}
+    if facts.torch:
+        versions["torch"] = facts.torch.version
+    return ReportTarget(
+        asked=target.asked,
+        chosen_by=target.chosen_by,
+        python=interpreter.executable,
+        version=interpreter.version,
+        kind=interpreter.kind if interpreter else "",
+        nearby=target.nearby,
+        own=target.own,
+        packages={name: versions[name] for name in table("probes")["shown"] if name in versions},
+    )
+
+
+def machine_of(snapshot: Snapshot) -> ReportMachine:
+    """Return the main facts of the machine."""
+    facts = Facts(snapshot)
+    return ReportMachine(
+        system=facts.host.name + (f" in WSL {facts.host.wsl}" if facts.host.wsl else ""),
+        architecture=facts.host.machine,
+        ram=facts.ram.usable if facts.ram else None,
+        gpus=tuple(_gpus(snapshot)),
+        gpus_known=not any(isinstance(snapshot.get(kind), kinds.Unknown) for kind in _GPUS),
+        driver=facts.nvidia_driver.version,
+    )
+
+
+def _gpus(snapshot: Snapshot) -> Iterator[ReportGpu]:
+    for kind in _GPUS:
+        match snapshot.find(kind):
+            case kinds.NvidiaGpus(gpus=gpus):
+                for g in gpus:
+                    size, code = g.memory_total, g.compute_capability
+                    yield ReportGpu(vendor="nvidia", name=g.name, memory=size, capability=code)
+            case kinds.AmdGpus(gpus=cards):
+                for card in cards:
+                    name, size = card.name or card.gfx, card.memory_total
+                    yield ReportGpu(vendor="amd", name=name, memory=size, capability=card.gfx)
+            case kinds.IntelGpu(discrete=True, names=names):
+                yield from (ReportGpu(vendor="intel", name=name) for name in names)
+            case kinds.AppleGpu(name=name):
+                yield ReportGpu(vendor="apple", name=name)
+            case _:
+                pass

@@ -1,0 +1,213 @@
+"""Predict what a plan leaves, and refuse it where that is no better: pure, before anything is fetched.
+
+Predicted are packages, the PyTorch build, the CUDA wheels and the variables. What only a run tells is not known of a
+state that is not there yet: findings that rest on it are neither cured nor left, the proof after the change decides.
+"""
+
+import re
+from collections.abc import Collection, Iterable, Mapping
+from typing import Literal
+
+import msgspec
+
+from tunedoctor import facts as kinds
+from tunedoctor.diagnosis.engine import Diagnosis, diagnose
+from tunedoctor.model.findings import Check
+from tunedoctor.model.plan import DeletePath, Install, Plan, SetEnv
+from tunedoctor.model.snapshot import Answer, Snapshot
+from tunedoctor.probes.packages import cuda_wheels
+from tunedoctor.tables.small import brought_by
+from tunedoctor.tables.wheels import cuda_of
+from tunedoctor.wheels.rules import family, table_archs
+
+NOT_RUN = kinds.Absent(why="it is told when the change is made and run")
+_KINDS: dict[str, Literal["cuda", "rocm", "xpu"]] = {"cu": "cuda", "ro": "rocm", "xp": "xpu"}
+_VARIANT = re.compile(r"(cu\d{2,3}|rocm\d[\d.]*|xpu|cpu)$")
+
+
+class Simulated(msgspec.Struct, frozen=True):
+    """What the checks say of the predicted state."""
+
+    cured: tuple[str, ...]
+    """Findings that were there and are gone, or of which a note is left."""
+    left: tuple[str, ...]
+    """Findings that stay."""
+    bred: tuple[str, ...]
+    """Errors and warnings that come in."""
+    untold: tuple[str, ...]
+    """Findings that were there and whose check cannot tell of the predicted state."""
+    refused: str = ""
+    """Why the plan is of no use, in one sentence; "" where it is."""
+
+
+def simulate(
+    plan: Plan,
+    before: Snapshot,
+    checks: Iterable[Check],
+    metadata: Mapping[str, kinds.Distribution] | None = None,
+) -> Simulated:
+    """Judge a plan by the facts that it would leave; `metadata` are those of the pins, by normalised name."""
+    several = tuple(checks)
+    new = diagnose(predict(plan, before, metadata or {}), several)
+    found = compared(diagnose(before, several), new, new.unknown.keys() | new.skipped.keys())
+    return msgspec.structs.replace(found, refused=_refused(plan, found))
+
+
+def compared(
+    old: Diagnosis,
+    new: Diagnosis,
+    cannot: Collection[str],
+    grades: Collection[str] = ("error", "warning"),
+) -> Simulated:
+    """Compare what the checks say before and after; a check that could not tell of the state before accuses nobody.
+
+    `cannot`: checks that cannot tell of the state after. `grades`: the severities of findings that must not come in.
+    """
+    had, has = severities(old), severities(new)
+    cured = tuple(i for i in cured_of(had, has) if i not in cannot)
+    bred = tuple(
+        i
+        for i, severity in has.items()
+        if severity in grades and (i not in had or (severity == "error" != had[i]))
+        if i not in old.unknown
+    )
+    left = tuple(i for i in has if i not in cured)
+    return Simulated(cured, left, bred, tuple(i for i in had if i in cannot))
+
+
+def _refused(plan: Plan, found: Simulated) -> str:
+    if found.bred:
+        return f"it would bring in {' and '.join(found.bred[:3])}"
+    if plan.changes and plan.cures and not {*plan.cures} & {*found.cured, *found.untold}:
+        return f"{' and '.join(plan.cures[:3])} would still be there"
+    return ""
+
+
+def cured_of(had: Mapping[str, str], has: Mapping[str, str]) -> tuple[str, ...]:
+    """Return what is cured, by the severities before and after: what is gone, and what is a note and was more.
+
+    A note is advice: that a library is missing which would be good to have is no fault that stayed.
+    """
+    eased = {i for i, now in has.items() if now == "note" and had.get(i) != "note"}
+    return tuple(i for i in had if i not in has or i in eased)
+
+
+def severities(one: Diagnosis) -> dict[str, str]:
+    """Return the findings of a diagnosis, causes and symptoms, with their severity."""
+    found = [*one.causes, *(s for several in one.symptoms.values() for s in several)]
+    return {f.check.id: f.severity for f in found}
+
+
+def predict(plan: Plan, before: Snapshot, metadata: Mapping[str, kinds.Distribution]) -> Snapshot:
+    """Return the facts after a plan; without metadata of a pin its requirements are not known and none is claimed."""
+    packages = before.find(kinds.Packages)
+    if packages is None or not plan.changes:
+        return before
+    after = packages_after(plan, packages, metadata)
+    answers: dict[type[kinds.Fact], Answer] = {
+        **before.answers(),
+        kinds.Packages: after,
+        kinds.Environment: _environment(plan, before),
+        kinds.Runtime: NOT_RUN,
+        kinds.ImportContracts: _contracts(plan, before),
+        kinds.Errors: NOT_RUN,
+    }
+    if after != packages:
+        # what the plan leaves alone is as it was told: a snapshot can know other wheels than its packages
+        changed = (*plan.removed, *(pin.name for pin in plan.pins))
+        if any(name.startswith("nvidia-") for name in changed):
+            answers[kinds.CudaWheels] = cuda_wheels(after)
+        answers[kinds.TorchBuild] = _torch(plan, before, after)
+    return Snapshot(answers, taken=before.taken)
+
+
+def _contracts(plan: Plan, before: Snapshot) -> kinds.ImportContracts | kinds.Absent:
+    """Return what is missing of imports and the plan neither brings nor takes away; what it touches is not known."""
+    looked = before.find(kinds.ImportContracts)
+    touched = {*plan.removed, *(pin.name for pin in plan.pins)}
+    stays = tuple(
+        one
+        for one in (looked.broken if looked else ())
+        if one.kind == "missing"
+        and touched.isdisjoint({one.library, brought_by(one.module.split(".")[0])})
+    )
+    return msgspec.structs.replace(looked, broken=stays) if looked and stays else NOT_RUN
+
+
+def packages_after(
+    plan: Plan, packages: kinds.Packages, metadata: Mapping[str, kinds.Distribution]
+) -> kinds.Packages:
+    """Return the packages after a plan."""
+    held = {one.name: one for one in packages.distributions if one.name not in plan.removed}
+    for pin in plan.pins:
+        old, told = packages.get(pin.name), metadata.get(pin.name)
+        if told is not None:
+            held[pin.name] = msgspec.structs.replace(told, version=pin.version)
+        elif pin.name not in held or held[pin.name].version != pin.version:
+            where = old.location if old else ""
+            held[pin.name] = kinds.Distribution(name=pin.name, version=pin.version, location=where)
+    deletes = (step.path for step in plan.steps if isinstance(step, DeletePath))
+    deleted = {path.replace("\\", "/").rstrip("/").rpartition("/")[2] for path in deletes}
+    touched = {*plan.removed, *(pin.name for pin in plan.pins)}
+    return msgspec.structs.replace(
+        packages,
+        distributions=tuple(held[name] for name in sorted(held)),
+        broken=tuple(b for b in packages.broken if not _mended(b, touched, deleted)),
+    )
+
+
+def _mended(one: kinds.BrokenDistribution, touched: set[str], deleted: set[str]) -> bool:
+    if one.problem == "leftover":
+        return one.name in deleted
+    if one.problem == "doubled":
+        return len({part.strip() for part in one.detail.split(",")} - deleted) < 2
+    return one.name in touched
+
+
+def _torch(
+    plan: Plan, before: Snapshot, after: kinds.Packages
+) -> kinds.TorchBuild | kinds.Absent | kinds.Unknown:
+    """Return the build after a plan: its variant is the label, else the name of its index."""
+    old = before.get(kinds.TorchBuild)
+    installs = (step for step in plan.steps if isinstance(step, Install))
+    for index, version in (
+        (s.index, p.version) for s in installs for p in s.pins if p.name == "torch"
+    ):
+        label = version.partition("+")[2] or index.rstrip("/").rpartition("/")[2]
+        if _VARIANT.fullmatch(label) is None:
+            # of the default index only the table knows which build that is
+            return kinds.Unknown(why=f"which build torch {version} is, its name does not tell")
+        host, interpreter = before.find(kinds.Host), before.find(kinds.Interpreter)
+        where = family(host, interpreter) if host and interpreter else ""
+        mac = bool(host and host.os == "macos" and interpreter and interpreter.machine == "arm64")
+        return build_of(version, label, mac=mac, archs=table_archs(version, label, where))
+    if after.get("torch") is None and isinstance(old, kinds.TorchBuild) and not old.conda:
+        return kinds.Absent(why="torch is not installed in the target")
+    return old
+
+
+def build_of(
+    version: str, variant: str, *, mac: bool, archs: tuple[str, ...] = ()
+) -> kinds.TorchBuild:
+    """Return what is known of a build by its name."""
+    kind = _KINDS.get(variant[:2])
+    return kinds.TorchBuild(
+        version=version,
+        cuda=cuda_of(variant),
+        hip=variant.removeprefix("rocm") if kind == "rocm" else "",
+        accelerator=kind or ("mps" if mac else "cpu"),
+        variant=variant,
+        archs=archs,
+        archs_source="table" if archs else "",
+    )
+
+
+def _environment(plan: Plan, before: Snapshot) -> kinds.Environment | kinds.Absent | kinds.Unknown:
+    old = before.get(kinds.Environment)
+    sets = {step.name: step.value for step in plan.steps if isinstance(step, SetEnv)}
+    if not sets:
+        return old
+    variables = {**(old.variables if isinstance(old, kinds.Environment) else {}), **sets}
+    return kinds.Environment(
+        variables={n: value for n, value in variables.items() if value is not None}
+    )

@@ -1,0 +1,1 @@
+"""What is spoken everywhere: findings and cures, plans, versions, snapshots, and who is given which facts."""

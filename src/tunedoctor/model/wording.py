@@ -1,0 +1,65 @@
+"""How findings put sizes, lists and commands."""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+
+
+def gib(size: int) -> str:
+    """Return bytes as people read them: "24 GiB", "1.5 GiB", "64 MiB"."""
+    if size < 1 << 30:
+        return f"{size / (1 << 20):.0f} MiB"
+    value = size / (1 << 30)
+    return (
+        f"{value:.1f} GiB"
+        if value < 10 and abs(value - round(value)) > 0.05
+        else f"{value:.0f} GiB"
+    )
+
+
+def many(number: int, word: str) -> str:
+    """Return "1 error" or "3 errors"."""
+    return f"{number:,} {word}{'' if number == 1 else 's'}"
+
+
+def counted(names: Iterable[str]) -> list[str]:
+    """Return each name once, with how often it stands there: ["2 x RTX 4090", "T4"]."""
+    return [f"{n} \u00d7 {name}" if n > 1 else name for name, n in Counter(names).items()]
+
+
+def ago(taken: str) -> str:
+    """Return how long ago an ISO 8601 time was: "a moment ago", "5 min ago", "3 h ago", "2 days ago"."""
+    from datetime import UTC, datetime  # noqa: PLC0415  few have something to date
+
+    try:
+        minutes = (datetime.now(UTC) - datetime.fromisoformat(taken)).total_seconds() / 60
+    except (ValueError, TypeError):  # no time, or one without its zone
+        return "some time ago"
+    for size, name in ((1440, "day"), (60, "h"), (1, "min")):
+        if minutes >= size:
+            count = int(minutes // size)
+            return f"{count} {name}{'s' if name == 'day' and count > 1 else ''} ago"
+    return "a moment ago"
+
+
+def megabytes(size: int) -> str:
+    """Return "2.7 GB", "821 MB", "12 kB"."""
+    for unit, name in ((1e9, "GB"), (1e6, "MB"), (1e3, "kB")):
+        if size >= unit:
+            value = size / unit
+            return f"{value:.1f} {name}" if value < 10 else f"{value:.0f} {name}"
+    return f"{size} B"
+
+
+def clauses(texts: Iterable[str], most: int = 3) -> str:
+    """Return "a; b; c; and 7 more"."""
+    named = [*texts]
+    more = [f"and {len(named) - most} more"] if len(named) > most else []
+    return "; ".join([*named[:most], *more])
+
+
+def listed(items: Iterable[str], most: int = 4) -> str:
+    """Return "a, b and c", or "a, b, c, d and 7 more"."""
+    names: Sequence[str] = list(items)
+    if len(names) > most:
+        return f"{', '.join(names[:most])} and {len(names) - most} more"
+    return " and ".join([", ".join(names[:-1]), names[-1]]) if len(names) > 1 else "".join(names)

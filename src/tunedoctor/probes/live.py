@@ -1,0 +1,46 @@
+"""Take a snapshot of this machine and a target."""
+
+from collections.abc import Callable
+
+import msgspec
+
+from tunedoctor.facts import Absent, Target
+from tunedoctor.facts.target import NOT_RUN
+from tunedoctor.model.snapshot import Snapshot
+from tunedoctor.probes import builtin_probes
+from tunedoctor.probes.imports import remember, with_remembered
+from tunedoctor.probes.probing import examine
+from tunedoctor.probes.targeting import here
+
+NOT_DEEP = Absent(why=NOT_RUN)
+
+NO_REPORT = Absent(why="only a pasted text tells")
+
+NO_SMOKE = Absent(why="nothing was trained: doctor smoke does")
+
+
+def take(  # noqa: PLR0913  what may be done with the target, one by one
+    asked: Target | str | None,
+    *,
+    deep: bool = False,
+    read: bool = False,
+    start: bool = False,
+    passing: bool = False,
+    watch: Callable[[list[str]], None] | None = None,
+) -> Snapshot:
+    """Examine the machine and a target: one that was chosen, or the one that `asked` names.
+
+    Nothing of the target is started but where `start`, `read` or `deep` say so. `read`: files of its libraries are
+    read, by its interpreter; `deep`: its packages are run as well. What takes seconds is remembered, but not of a
+    `passing` state.
+    """
+    target = asked if isinstance(asked, Target) else here(asked)
+    read = read or deep
+    target = msgspec.structs.replace(target, start=start or read, read=read, anew=deep)
+    told = dict.fromkeys(("IndexAnswer", "Typed", "Wanted"), NO_REPORT) | {"Smoke": NO_SMOKE}
+    snapshot = examine((target,), builtin_probes(deep=deep), watch).having(**told)
+    if read and not passing:
+        remember(snapshot)
+    if deep:
+        return snapshot
+    return with_remembered(snapshot.having(Runtime=NOT_DEEP, Errors=NOT_DEEP))

@@ -1,0 +1,131 @@
+"""Run probes side by side, each with a time limit, and collect their answers in a Snapshot.
+
+A probe is a function marked with the kinds of fact that it finds. Its parameters are facts too: it starts when
+they are known. What it raises, or a time limit that it passes, is the `Unknown` of its facts.
+"""
+
+import time
+from collections.abc import Callable, Iterable
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+
+from tunedoctor.facts import Absent, Fact, Unknown
+from tunedoctor.model.snapshot import Answer, Snapshot
+from tunedoctor.model.wiring import NotRun, call, wants
+
+_RING = Unknown(why="its probe waits for a fact that waits for it")
+
+
+class Probe(msgspec.Struct, frozen=True, kw_only=True):
+    """A probe as the runner holds it."""
+
+    kinds: tuple[type[Fact], ...]
+    run: Callable[..., Any]
+    seconds: float
+    """Time limit, from its start."""
+    deep: bool
+    """It executes packages of the target."""
+
+    @property
+    def name(self) -> str:
+        """Name of the function, for people."""
+        return self.run.__name__.replace("_", " ")
+
+
+def probe(
+    *kinds: type[Fact], seconds: float = 5.0, deep: bool = False
+) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Mark a function as a probe for `kinds`; it returns one answer for each, in that order.
+
+    With several kinds it returns a tuple. An answer is the fact, Absent or Unknown.
+    """
+
+    def mark(function: Callable[..., Any]) -> Callable[..., Any]:
+        function.tunedoctor_probe = Probe(  # type: ignore[attr-defined]
+            kinds=kinds, run=function, seconds=seconds, deep=deep
+        )
+        return function
+
+    return mark
+
+
+def examine(
+    given: Iterable[Fact],
+    probes: Iterable[Probe],
+    watch: Callable[[list[str]], None] | None = None,
+) -> Snapshot:
+    """Run `probes` around the facts `given` (the Target first of all) and return what they found.
+
+    `watch` is told the names of the probes that run whenever that changes.
+    """
+    import queue  # noqa: PLC0415  a report asks for no probe
+    import threading  # noqa: PLC0415
+
+    answers: dict[type[Fact], Answer] = {type(fact): fact for fact in given}
+    waiting = list(probes)
+    running: dict[int, tuple[Probe, float]] = {}
+    finished: queue.Queue[tuple[int, tuple[Answer, ...]]] = queue.Queue()
+    number = 0
+    while waiting or running:
+        for one in _ready(waiting, [one for one, _ in running.values()], answers):
+            waiting.remove(one)
+            running[number] = (one, time.monotonic() + one.seconds)
+            snapshot = Snapshot(answers)
+            work = (number, one, snapshot, finished.put)
+            threading.Thread(target=_work, args=work, daemon=True).start()
+            number += 1
+        if not running:  # what is left waits for itself
+            answers.update({k: _RING for one in waiting for k in one.kinds})
+            break
+        if watch:
+            watch([one.name for one, _ in running.values()])
+        soonest = min(end for _, end in running.values()) - time.monotonic()
+        try:
+            key, found = finished.get(timeout=max(soonest, 0.0))
+        except queue.Empty:
+            for key, (one, end) in list(running.items()):
+                if end <= time.monotonic():
+                    del running[key]
+                    late = Unknown(why=f"{one.name}: no answer in {one.seconds:.0f} s")
+                    answers.update(dict.fromkeys(one.kinds, late))
+            continue
+        if key in running:  # else it came after its time limit
+            one, _ = running.pop(key)
+            answers.update(zip(one.kinds, found, strict=True))
+    return Snapshot(answers, taken=datetime.now(UTC).isoformat(timespec="seconds"))
+
+
+def _ready(
+    waiting: list[Probe], running: list[Probe], answers: dict[type[Fact], Answer]
+) -> list[Probe]:
+    """Return the probes whose facts are answered, or will be by nobody."""
+    coming = {kind for one in (*waiting, *running) for kind in one.kinds}
+    return [
+        one
+        for one in waiting
+        if all(want.kind in answers or want.kind not in coming for want in wants(one.run).values())
+    ]
+
+
+def _work(
+    key: int,
+    one: Probe,
+    snapshot: Snapshot,
+    finished: Callable[[tuple[int, tuple[Answer, ...]]], None],
+) -> None:
+    found: tuple[Answer, ...]
+    try:
+        outcome = call(one.run, snapshot)
+        if isinstance(outcome, NotRun):
+            outcome = (outcome.why,) * len(one.kinds)
+        found = outcome if isinstance(outcome, tuple) else (outcome,)
+        for kind, answer in zip(one.kinds, found, strict=True):
+            if not isinstance(answer, (kind, Absent, Unknown)):
+                msg = f"it answered {answer!r} for {kind.__name__}"
+                raise TypeError(msg)  # noqa: TRY301  becomes the Unknown below
+    except Exception as error:  # noqa: BLE001  a crash is the result of this probe alone
+        why = f"{one.name} failed: {type(error).__name__}: {error}"
+        found = (Unknown(why=why[:500]),) * len(one.kinds)
+    finished((key, found))

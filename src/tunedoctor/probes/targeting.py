@@ -1,0 +1,247 @@
+"""Choose the target: the interpreter that the doctor looks at.
+
+Links are never followed into a path that is kept: the link inside a venv is what makes it a venv.
+"""
+# paths stay the strings that the user knows
+# ruff: noqa: PTH110, PTH112, PTH113, PTH114, PTH115, PTH116, PTH118, PTH120, PTH122, PTH206
+
+import errno
+import os
+import struct
+import sys
+from collections.abc import Iterable, Mapping
+from typing import Literal, NamedTuple
+
+import msgspec
+
+from tunedoctor.facts import Target
+from tunedoctor.facts.target import NO_ENVIRONMENT
+from tunedoctor.system.reading import listed, start
+
+ChosenBy = Literal[
+    "--target",
+    "--self",
+    "--new",
+    "[tool.doctor] target",
+    "VIRTUAL_ENV",
+    "CONDA_PREFIX",
+    "./.venv",
+    "none",
+]
+NO_TARGET = Target(asked="", chosen_by="none", problem=f"{NO_ENVIRONMENT}.")
+"""The machine alone is to be looked at."""
+_MOST_NEARBY = 5
+
+INSIDE = (
+    os.path.join("bin", "python"),
+    os.path.join("Scripts", "python.exe"),
+    "python.exe",
+    os.path.join("bin", "python3"),
+)
+"""Where an environment folder keeps its interpreter, in the order of trying."""
+_MARKS = ("pyvenv.cfg", "conda-meta")
+_ACTIVE: tuple[ChosenBy, ...] = ("VIRTUAL_ENV", "CONDA_PREFIX")
+
+_RUNS = {"x86_64": ("x86_64", "i686", ""), "aarch64": ("aarch64", "armv7l", "")}
+"""Programs that a processor with Linux runs by itself."""
+_EMULATORS = "/proc/sys/fs/binfmt_misc"
+
+
+def choose(
+    asked: str | None,
+    environ: Mapping[str, str],
+    cwd: str,
+    own_executable: str,
+    by: ChosenBy = "--target",
+) -> Target:
+    """Return the target; where there is no usable interpreter its `problem` says why.
+
+    `asked` is the value of --target, or of what `by` names: an interpreter, the folder of an environment, or a name
+    on PATH. The environment of `own_executable`, the doctor's, is chosen only where it is asked for.
+    """
+    if asked is not None:
+        return _asked(asked, environ, cwd, by)
+    found: dict[ChosenBy, str] = {}
+    for name in _ACTIVE:
+        if folder := environ.get(name):
+            found[name] = _absolute(folder, cwd)
+    if os.path.isdir(folder := os.path.join(cwd, ".venv")):
+        found["./.venv"] = folder
+    for chosen_by, folder in found.items():
+        if not is_own(folder, own_executable):
+            return _environment(folder, chosen_by)
+    names = _environments_in(cwd)
+    others = [n for n in names if not is_own(os.path.join(cwd, n), own_executable)]
+    own = next((one for one in (*found.values(), *names) if one not in others), "")
+    return msgspec.structs.replace(NO_TARGET, nearby=tuple(others[:_MOST_NEARBY]), own=own)
+
+
+def here(asked: str | None, by: ChosenBy = "--target") -> Target:
+    """Choose by the variables and the working folder of this process."""
+    return choose(asked, os.environ, os.getcwd(), sys.executable, by)  # noqa: PTH109
+
+
+def is_own(folder: str, own_executable: str) -> bool:
+    """Tell whether a folder is the environment that the doctor itself runs in."""
+    inside = os.path.dirname(own_executable)
+    return os.path.realpath(folder) in {
+        os.path.realpath(p) for p in (inside, os.path.dirname(inside))
+    }
+
+
+def _environments_in(cwd: str) -> list[str]:
+    """Return the environments that stand in the working folder under one of the usual names, as "./venv"."""
+    names = [n for n in listed(cwd) if n.startswith(".venv") or n in ("venv", "env")]
+    return [
+        os.path.join(".", name)
+        for name in names[: 4 * _MOST_NEARBY]
+        if any(os.path.exists(os.path.join(cwd, name, mark)) for mark in _MARKS)
+    ]
+
+
+def _asked(asked: str, environ: Mapping[str, str], cwd: str, by: ChosenBy) -> Target:
+    if not asked.strip() or "\0" in asked:
+        return _target(asked, by, f"{by} names no interpreter or folder.")
+    path = _absolute(_home(asked, environ), cwd)
+    if os.path.isdir(path):
+        return _environment(path, by)
+    named = os.path.dirname(asked) == ""
+    if named and (on_path := which(asked, environ)):
+        return _interpreter(on_path, by)
+    if named and not os.path.lexists(path):
+        return _target(asked, by, f"No folder here and no command on PATH is called {asked}.")
+    return _interpreter(path, by)
+
+
+def which(name: str, environ: Mapping[str, str]) -> str:
+    """Return the file that a shell would start for `name`, or "". Links are not resolved."""
+    windows = sys.platform == "win32"
+    endings = environ.get("PATHEXT", ".COM;.EXE;.BAT;.CMD").split(";") if windows else [""]
+    if windows and os.path.splitext(name)[1].upper() in [e.upper() for e in endings]:
+        endings = [""]
+    for folder in environ.get("PATH", "").split(os.pathsep):
+        for ending in endings:
+            path = os.path.join(folder, name + ending)
+            if folder and os.path.isfile(path) and os.access(path, os.X_OK):
+                return path
+    return ""
+
+
+def find_program(name: str, environ: Mapping[str, str], more: Iterable[str] = ()) -> str:
+    """Return the program that PATH names first, then that of the folders `more`; "" for none.
+
+    The working folder is never searched, though an empty or a relative entry of PATH would mean it.
+    """
+    folders = filter(os.path.isabs, (*environ.get("PATH", "").split(os.pathsep), *more))
+    return which(name, {**environ, "PATH": os.pathsep.join(folders)})
+
+
+def _environment(folder: str, by: ChosenBy) -> Target:
+    """Look into the folder of an environment."""
+    if not os.path.isdir(folder):
+        what = "is not a folder" if os.path.lexists(folder) else "does not exist"
+        name = "The environment" if by == "--target" else f"{by} names an environment that"
+        return _target(folder, by, f"{name} {what}: {folder}")
+    places = [os.path.join(folder, inside) for inside in INSIDE]
+    found = [*filter(os.path.isfile, places), *filter(os.path.lexists, places)]
+    if not found:
+        return _target(folder, by, f"There is no Python interpreter in {folder}.")
+    return _interpreter(found[0], by, asked=folder)
+
+
+def _interpreter(path: str, by: ChosenBy, asked: str = "") -> Target:
+    problem = _fault(path)
+    return _target(asked or path, by, problem, "" if problem else path)
+
+
+def _target(asked: str, by: ChosenBy, problem: str, python: str = "") -> Target:
+    return Target(asked=asked, chosen_by=by, python=python, problem=problem)
+
+
+def _fault(path: str) -> str:
+    """Say in one sentence why a file cannot be started as an interpreter; "" where it can."""
+    if os.path.islink(path) and not os.path.exists(path):
+        gone = os.path.join(os.path.dirname(path), os.readlink(path))
+        try:
+            os.stat(path)
+        except OSError as error:
+            if error.errno == errno.ELOOP:
+                return f"{path} is a link that leads back to itself."
+        return f"{path} is a link to {gone}, which is gone."
+    if not os.path.isfile(path):
+        return f"{path} {'is no file' if os.path.exists(path) else 'does not exist'}."
+    if not os.access(path, os.X_OK):
+        return f"{path} is not executable by this user."
+    return _no_program(path)
+
+
+def _no_program(path: str) -> str:
+    head = start(path, HEAD) or b""  # programs may be unreadable, a Windows alias cannot be opened
+    made = program(head)
+    if head and not (made or head.startswith(b"#!")):
+        return f"{path} is no program that this system can start."
+    own = this_machine() if made and made.format == "elf" else ""
+    if made is None or made.machine in _RUNS.get(own, (made.machine,)):
+        return ""
+    emulated = any(name.startswith("qemu-") for name in listed(_EMULATORS))
+    return "" if emulated else f"{path} is a program for {made.machine}, and this machine is {own}."
+
+
+def _absolute(path: str, cwd: str) -> str:
+    """Join with `cwd`; tidy only where no `..` could climb out of a link."""
+    joined = os.path.join(cwd, path)
+    return joined if ".." in joined.split(os.sep) else os.path.normpath(joined)
+
+
+def _home(path: str, environ: Mapping[str, str]) -> str:
+    home = environ.get("HOME") or environ.get("USERPROFILE")
+    return home + path[1:] if home and path.startswith(("~/", "~\\")) else path
+
+
+HEAD = 4096
+"""Bytes of a file that hold its head."""
+_ELF = {
+    3: "i686",
+    21: "ppc64le",
+    22: "s390x",
+    40: "armv7l",
+    62: "x86_64",
+    183: "aarch64",
+    243: "riscv64",
+}
+_MACH = {0x01000007: "x86_64", 0x0100000C: "arm64"}
+_PE = {0x014C: "x86", 0x8664: "amd64", 0xAA64: "arm64"}
+
+
+class Program(NamedTuple):
+    """A program that a system starts by itself."""
+
+    format: Literal["elf", "mach", "pe"]
+    bits: int
+    machine: str
+    """As the system calls it: x86_64, amd64 on Windows; "" where it is another, or one of several."""
+
+
+def this_machine() -> str:
+    """Return the processor as the kernel names it; "" on Windows."""
+    return "" if sys.platform == "win32" else os.uname().machine
+
+
+def program(head: bytes) -> Program | None:
+    """Return what the first bytes of a file tell; None where they are no program's, or cut off."""
+    try:
+        if head.startswith(b"\x7fELF"):
+            (code,) = struct.unpack_from("<H" if head[5] == 1 else ">H", head, 18)
+            return Program("elf", 64 if head[4] == 2 else 32, _ELF.get(code, ""))
+        if head.startswith((b"\xcf\xfa\xed\xfe", b"\xce\xfa\xed\xfe")):
+            (code,) = struct.unpack_from("<I", head, 4)
+            return Program("mach", 64 if head[0] == 0xCF else 32, _MACH.get(code, ""))
+        if head.startswith(b"\xca\xfe\xba\xbe"):
+            return Program("mach", 64, "")
+        if head.startswith(b"MZ"):
+            mark, code = struct.unpack_from("<4sH", head, struct.unpack_from("<I", head, 60)[0])
+            if mark == b"PE\0\0":
+                return Program("pe", 32 if code == 0x014C else 64, _PE.get(code, ""))
+    except (struct.error, IndexError):
+        pass
+    return None

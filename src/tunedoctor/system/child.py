@@ -1,0 +1,335 @@
+"""Run a child process that cannot hang, flood or outlive the doctor."""
+
+import math
+import os
+import queue
+import select
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from typing import IO, Literal
+
+import msgspec
+
+from tunedoctor.system import descendants
+
+
+class Ended(msgspec.Struct, frozen=True):
+    """How a child ended."""
+
+    how: Literal["exit", "signal", "hung", "flooded", "not started"]
+    code: int
+    """Exit status, signal number, or 0."""
+    out: str
+    """Standard output, at most `limit` bytes, undecodable bytes replaced."""
+    err: str
+    seconds: float = 0.0
+    truncated: bool = False
+
+    @property
+    def ok(self) -> bool:
+        """It ended by itself with status 0."""
+        return self.how == "exit" and self.code == 0
+
+    @property
+    def death(self) -> str:
+        """How it ended, in words: "signal SIGSEGV", "exit status 3", "no answer in 5.0 s"."""
+        if self.how == "signal":
+            known = {int(one): one.name for one in signal.Signals}
+            return f"signal {known.get(self.code, self.code)}"
+        words = {
+            "hung": f"no answer in {self.seconds:.0f} s",
+            "flooded": "more output than any answer has",
+            "not started": self.err,
+        }
+        return words.get(self.how, f"exit status {self.code}")
+
+
+def run(  # noqa: PLR0913  each is a knob of one child
+    argv: Sequence[str],
+    *,
+    timeout: float,
+    env: Mapping[str, str] | None = None,
+    cwd: str | None = None,
+    stdin: str = "",
+    limit: int = 4 << 20,
+) -> Ended:
+    """Run `argv` (never through a shell) for at most `timeout` seconds, then kill it and all that it started.
+
+    Keeps at most `limit` bytes of each stream; what comes after is read and thrown away, and one that prints
+    FLOOD bytes is ended. Never raises for what the child does.
+    """
+    began = time.monotonic()
+    child = _start(argv, env, cwd, subprocess.PIPE if stdin else subprocess.DEVNULL)
+    if isinstance(child, Ended):
+        return child
+    readers = _readers(child, limit)
+    if child.stdin:  # a child that does not read it must not hold the doctor
+        threading.Thread(target=_feed, args=(child.stdin, stdin.encode()), daemon=True).start()
+    try:
+        hung = _waited(child, timeout)
+    finally:
+        descendants.end(child)
+    return _ended(child, readers, began, hung)
+
+
+def run_lines(  # noqa: PLR0913  each is a knob of one child
+    argv: Sequence[str],
+    *,
+    heard: Callable[[str], float],
+    silence: float,
+    timeout: float,
+    idle: float = math.inf,
+    env: Mapping[str, str] | None = None,
+    cwd: str | None = None,
+    limit: int = 4 << 20,
+) -> Ended:
+    """Run `argv` as `run` does and hand each line of standard output to `heard` as it comes.
+
+    `heard` returns how many seconds of silence may follow that line; `silence` may come before the
+    first. Who stays silent longer, does no work for `idle` seconds, or passes `timeout` altogether,
+    is hung: `seconds` then tells which limit. It gets SIGABRT first, so that faulthandler can say
+    where it stands. Of standard error the first `limit` bytes are kept; lines after as many go unheard.
+    """
+    began = time.monotonic()
+    child = _start(argv, env, cwd, subprocess.DEVNULL)
+    if isinstance(child, Ended):
+        return child
+    out, err = _readers(child, limit)
+    lines, hung = _Lines(heard, silence, child.pid), 0.0
+    try:
+        while not hung:
+            try:
+                block = out.blocks.get(timeout=_TICK)
+            except queue.Empty:
+                # a grandchild may hold the pipe after the child is gone: no end of file then
+                if child.poll() is not None:
+                    break
+            else:
+                if not block:
+                    break
+                lines.feed(block)
+            hung = lines.passed(idle) or (timeout if time.monotonic() - began > timeout else 0.0)
+        if hung == idle:
+            _ask_where(child)
+        elif not hung:
+            hung = _waited(child, lines.allowed)
+    finally:
+        descendants.end(child)
+    lines.feed(out.rest())
+    if not out.truncated:
+        lines.close()
+    return _ended(child, (out, err), began, hung)
+
+
+def _waited(child: "subprocess.Popen[bytes]", seconds: float) -> float:
+    """Wait for a child; return the seconds if they passed before it ended, else 0."""
+    try:
+        child.wait(seconds)
+    except subprocess.TimeoutExpired:
+        return seconds
+    return 0.0
+
+
+def _ask_where(child: "subprocess.Popen[bytes]") -> None:
+    """Let faulthandler write where a child stands."""
+    if sys.platform == "win32":
+        return
+    with suppress(OSError, subprocess.TimeoutExpired):
+        child.send_signal(signal.SIGABRT)
+        child.wait(1.0)
+
+
+_TICK = 0.1
+"""Seconds between two looks at a silent child."""
+_LAST = 5.0
+"""Seconds in which what a dead child left in its pipes is read; no full pipe takes as long."""
+FLOOD = 64 << 20
+"""Bytes of a stream after which a child is ended: no answer has as many."""
+
+
+def _start(
+    argv: Sequence[str], env: Mapping[str, str] | None, cwd: str | None, stdin: int
+) -> "subprocess.Popen[bytes] | Ended":
+    try:
+        return descendants.start(argv, env=env, cwd=cwd, stdin=stdin)
+    except (OSError, ValueError) as error:
+        return Ended("not started", 0, "", f"{type(error).__name__}: {error}")
+
+
+def _feed(pipe: IO[bytes], text: bytes) -> None:
+    with suppress(OSError, ValueError):
+        pipe.write(text)
+        pipe.close()
+
+
+def _ended(
+    child: "subprocess.Popen[bytes]", readers: "Sequence[_Reader]", began: float, hung: float
+) -> Ended:
+    """Tell how a child ended; `hung`: the limit that it passed, in seconds, or 0."""
+    out, err = (one.rest().decode("utf-8", "replace") for one in readers)
+    cut = any(one.truncated for one in readers)
+    seconds, code = hung or time.monotonic() - began, child.returncode or 0
+    flooded = any(one.flooded for one in readers)
+    if flooded or hung:
+        return Ended("flooded" if flooded else "hung", 0, out, err, seconds, cut)
+    return Ended("signal" if code < 0 else "exit", abs(code), out, err, seconds, cut)
+
+
+class _Lines:
+    """Cuts blocks into lines, hands each on, and knows how long ago the last one came."""
+
+    def __init__(self, heard: Callable[[str], float], silence: float, pid: int) -> None:
+        self.allowed = silence
+        """Seconds of silence that may follow."""
+        self._heard = heard
+        self._pid = pid
+        self._open: list[bytes] = []
+        """Parts of the line that has no end yet."""
+        self._last = time.monotonic()
+        self._idleness = _Idleness(pid)
+
+    def feed(self, block: bytes) -> None:
+        """Hand on the lines that end in a block."""
+        *whole, rest = block.split(b"\n")
+        for line in whole:
+            text = b"".join((*self._open, line)).decode("utf-8", "replace")
+            self._open.clear()
+            self.allowed = self._heard(text.rstrip("\r"))
+        if whole:  # what was said is work
+            self._last, self._idleness = time.monotonic(), _Idleness(self._pid)
+        self._open += [rest] if rest else []
+
+    def close(self) -> None:
+        """Hand on a last line without an end."""
+        if self._open:
+            self.feed(b"\n")
+
+    def passed(self, idle: float) -> float:
+        """Return which limit of silence or of idleness was passed, in seconds; 0 where none was."""
+        silent = time.monotonic() - self._last
+        if silent > self.allowed:
+            return self.allowed
+        # the first second is nobody's hang, and psutil is not for short runs
+        return idle if silent > 1.0 and self._idleness.seconds() > idle else 0.0
+
+
+def _readers(child: "subprocess.Popen[bytes]", limit: int) -> "list[_Reader]":
+    return [_Reader(child, one, limit) for one in (child.stdout, child.stderr) if one]
+
+
+class _Reader:
+    """Reads one stream in a thread of its own, and keeps the first `limit` bytes.
+
+    On a busy machine the thread comes late. What a dead child wrote lies in the pipe: `rest` reads it to its end, or,
+    where a descendant still holds the pipe, to where it is empty.
+    """
+
+    def __init__(self, child: "subprocess.Popen[bytes]", stream: IO[bytes], limit: int) -> None:
+        self.truncated = False
+        self.flooded = False
+        self.blocks: queue.SimpleQueue[bytes] = queue.SimpleQueue()
+        """What is kept, and b"" at the end of the stream."""
+        self._child = child
+        self._stream = stream
+        self._room, self._most = limit, FLOOD
+        self._turn = threading.Lock()
+        """Held from the look whether there is something until it is kept."""
+        self._thread = threading.Thread(target=self._read, daemon=True)
+        self._thread.start()
+
+    def _read(self) -> None:
+        while self._next() is not False:
+            self._there(None)
+
+    def _there(self, most: float | None) -> bool:
+        """Wait for bytes or the end, at most so many milliseconds; Windows tells in the reading alone."""
+        if sys.platform == "win32":
+            return True
+        poll = select.poll()
+        poll.register(self._stream, select.POLLIN)
+        return bool(poll.poll(most))
+
+    def _next(self) -> bool | None:
+        """Keep what is there; None where nothing is, False at the end."""
+        with self._turn:
+            try:
+                if not self._there(0.0):
+                    return None
+                block = os.read(self._stream.fileno(), 1 << 16)
+            except (OSError, ValueError):
+                block = b""
+            kept = block[: self._room]
+            self.truncated |= len(kept) < len(block)
+            self._room -= len(kept)
+            self._most -= len(block)
+            if kept or not block:
+                self.blocks.put(kept)
+            if self._most < 0 and not self.flooded:
+                self.flooded = True
+                descendants.kill(self._child)
+            return bool(block)
+
+    def rest(self) -> bytes:
+        """Return what was kept and not taken yet, of a child that is gone."""
+        ends = time.monotonic() + _LAST
+        if sys.platform == "win32":  # its job is ended, so that nobody holds the pipe
+            self._thread.join(_LAST)
+        else:
+            while self._next() and time.monotonic() < ends:
+                pass
+        return b"".join(self.blocks.get_nowait() for _ in range(self.blocks.qsize()))
+
+
+_LEAST = 0.05
+"""Seconds of processor time that count as work between two looks."""
+
+
+class _Idleness:
+    """Tells a process that waits for nothing that will come from one that works slowly.
+
+    Work is processor time, bytes read or written, or a wait for the disk, of the process and its children. An import
+    from a cold network drive is slow for a minute and works all the while; a deadlock or an endless sleep does none
+    of it. Where the system does not tell, a process always works.
+    """
+
+    def __init__(self, pid: int) -> None:
+        self.pid = pid
+        self._work: tuple[float, int] | None = None
+        self._since = time.monotonic()
+        self._looked = 0.0
+
+    def seconds(self) -> float:
+        """Return for how many seconds no work was seen; looks once a second at most."""
+        now = time.monotonic()
+        if now - self._looked < 1.0:
+            return self._looked - self._since
+        self._looked = now
+        work, before = self._now(), self._work
+        if work is None or before is None or work[0] - before[0] > _LEAST or work[1] != before[1]:
+            self._work, self._since = work, now
+        return now - self._since
+
+    def _now(self) -> tuple[float, int] | None:
+        """Return processor seconds and bytes moved so far; None where that is not told, or it waits for a disk."""
+        import psutil  # noqa: PLC0415  only for long runs
+
+        seconds, moved = 0.0, 0
+        try:
+            parent = psutil.Process(self.pid)
+            for one in (parent, *parent.children(recursive=True)):
+                if one.status() == psutil.STATUS_DISK_SLEEP:
+                    return None
+                times = one.cpu_times()
+                seconds += times.user + times.system
+                if hasattr(one, "io_counters"):
+                    counters = one.io_counters()
+                    moved += int(getattr(counters, "read_chars", counters.read_bytes))
+                    moved += counters.write_bytes
+        except (psutil.Error, OSError):
+            return None
+        return seconds, moved

@@ -1,0 +1,166 @@
+"""Read a file of somebody else's: a regular file, of a size that is sane, or an OSError that says why not.
+
+A folder from outside can hold a FIFO, which never ends, a link to a device, whose opening alone acts, or a file without
+end. Bare calls: hundreds of small files are read, and a file object costs more than the reading.
+"""
+
+import errno
+import os
+import stat
+from typing import Any, BinaryIO
+
+from tunedoctor.model.lazy import pattern
+
+_FLAGS = (
+    os.O_RDONLY
+    | getattr(os, "O_BINARY", 0)
+    | getattr(os, "O_NONBLOCK", 0)
+    | getattr(os, "O_NOCTTY", 0)
+    | getattr(os, "O_CLOEXEC", 0)
+)
+_PIECE = 1 << 16
+_PART = r"""(?:[\w-]++|"[^"\n]*+"|'[^'\n]*+')"""
+_LONG_KEY = pattern(rf"(?<![\w-]){_PART}(?:[ \t]*+\.[ \t]*+{_PART}){{19}}")
+
+
+class NotRegularError(OSError):
+    """A FIFO, a device, a socket or a folder."""
+
+
+class TooLargeError(OSError):
+    """A file with more bytes than a sane one has."""
+
+
+def read_regular(path: str | os.PathLike[str], limit: int) -> bytes:
+    """Return the bytes of a regular file, links followed; TooLargeError where it has more than `limit`.
+
+    Raises OSError and nothing else; its `strerror` says why in words.
+    """
+    text = read_start(path, limit + 1)
+    if len(text) > limit:
+        raise TooLargeError(errno.EFBIG, f"more than {limit} bytes", os.fspath(path))
+    return text
+
+
+def read_start(path: str | os.PathLike[str], most: int) -> bytes:
+    """Return the first `most` bytes of a regular file, links followed, or all where it has fewer.
+
+    Raises OSError and nothing else.
+    """
+    handle, size = _open(path)
+    try:
+        # files of /proc tell no size and come in pieces
+        parts = [os.read(handle, min(most, size or _PIECE))]
+        have = len(parts[0])
+        while parts[-1] and have < most and have != size:
+            parts.append(os.read(handle, min(most - have, _PIECE)))
+            have += len(parts[-1])
+        return b"".join(parts)
+    finally:
+        os.close(handle)
+
+
+def start(path: str | os.PathLike[str], most: int) -> bytes | None:
+    """Return at most `most` first bytes of a regular file; None where it cannot be read."""
+    try:
+        return read_start(path, most)
+    except OSError:
+        return None
+
+
+def read(path: str | os.PathLike[str], limit: int = 1 << 16) -> str | None:
+    """Return at most `limit` bytes as text, bad bytes replaced; None where it cannot be read."""
+    text = start(path, limit)
+    return None if text is None else text.decode("utf-8", "replace")
+
+
+def line(path: str | os.PathLike[str]) -> str:
+    """Return the text without spaces and NULs at its ends; "" where it cannot be read."""
+    return (read(path, 4096) or "").strip(" \t\r\n\0")
+
+
+def number(path: str | os.PathLike[str]) -> int | None:
+    """Return the decimal number that a file holds; None where it holds none."""
+    return _digits(line(path))
+
+
+def listed(folder: str | os.PathLike[str]) -> list[str]:
+    """Return the names in a folder, sorted; none where it cannot be read."""
+    try:
+        return sorted(os.listdir(folder))  # noqa: PTH208  names alone
+    except (OSError, ValueError):
+        return []
+
+
+def fields(text: str) -> dict[str, int]:
+    """Return name -> number of lines such as "oom_kill 3" and "MemTotal: 16 kB", unit left out."""
+    words = (one.split() for one in text.splitlines())
+    found = {one[0].rstrip(":"): _digits(one[1]) for one in words if len(one) > 1}
+    return {name: value for name, value in found.items() if value is not None}
+
+
+def _digits(text: str) -> int | None:
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= 20 else None
+
+
+def open_regular(path: str | os.PathLike[str], limit: int = 0) -> BinaryIO:
+    """Open a regular file of at most `limit` bytes, 0: of any size, that is not read whole. Raises OSError alone."""
+    handle, size = _open(path)
+    if limit and size > limit:
+        os.close(handle)
+        raise TooLargeError(errno.EFBIG, f"more than {limit} bytes", os.fspath(path))
+    return os.fdopen(handle, "rb")
+
+
+def toml(text: str) -> dict[str, Any]:
+    """Return parsed TOML, in time linear in the text: tomllib's goes with the cube of a key's parts.
+
+    Raises ValueError for what is no TOML, or has a longer key than any.
+    """
+    import tomllib  # noqa: PLC0415  8 ms, and few have such a file
+
+    if _LONG_KEY.search(text):
+        msg = "a key has more than 19 parts"
+        raise ValueError(msg)
+    try:
+        return tomllib.loads(text)
+    except RecursionError:
+        msg = "its values lie too deep in each other"
+        raise ValueError(msg) from None
+
+
+def _open(path: str | os.PathLike[str]) -> tuple[int, int]:
+    """Return the handle of a regular file and the size that it tells, in bytes."""
+    try:
+        _refuse_other(path, os.stat(path).st_mode)  # noqa: PTH116  before it is opened: a device would act
+        handle = os.open(path, _FLAGS)
+    except ValueError as error:  # a NUL or a lone surrogate in the path
+        raise OSError(errno.EINVAL, str(error), os.fspath(path)) from None
+    told = os.fstat(handle)
+    try:
+        _refuse_other(path, told.st_mode)  # it was exchanged in between
+    except NotRegularError:
+        os.close(handle)
+        raise
+    return handle, told.st_size
+
+
+def _refuse_other(path: str | os.PathLike[str], mode: int) -> None:
+    if not stat.S_ISREG(mode):
+        kind = "a folder" if stat.S_ISDIR(mode) else "no regular file"
+        raise NotRegularError(errno.EINVAL, kind, os.fspath(path))
+
+
+def encoding(start: bytes) -> tuple[str, int]:
+    """Return the encoding of a text that begins so, and how many bytes of a mark to pass over.
+
+    Without a mark it goes by the zeros that UTF-16 of ASCII has.
+    """
+    for name in ("utf-8", "utf-32-le", "utf-32-be", "utf-16-le", "utf-16-be"):
+        if start.startswith(mark := "\ufeff".encode(name)):
+            return name, len(mark)
+    part = start[:4096]
+    even, odd, many = part[::2].count(0), part[1::2].count(0), len(part) // 8
+    if len(part) >= 4 and odd > many and even < odd // 8:
+        return "utf-16-le", 0
+    return "utf-16-be" if len(part) >= 4 and even > many and odd < even // 8 else "utf-8", 0

@@ -1,0 +1,126 @@
+"""The whole wheel table as one machine sees it: each build, what it needs, and what of that this machine lacks."""
+
+from collections.abc import Iterable, Iterator
+from typing import Literal
+
+import msgspec
+
+from tunedoctor.facts import Knowledge
+from tunedoctor.tables.wheels import Build, Release
+from tunedoctor.wheels.choose import Answer
+from tunedoctor.wheels.machine import Machine
+from tunedoctor.wheels.pick import KINDS, Question, allowed, lacking, native_gfx, serves
+from tunedoctor.wheels.situation import floor_words, situation
+
+_VENDORS = {kind: vendor for vendor, kind in KINDS.items()}
+
+
+class MatrixRow(msgspec.Struct, frozen=True, kw_only=True):
+    """A build for the machine's platform."""
+
+    torch: str
+    variant: str
+    """cu126, rocm7.2, xpu, cpu, or mps."""
+    pythons: tuple[str, ...]
+    """Tags with a wheel: "3.13", "3.13t"."""
+    system: str
+    """Oldest glibc or macOS; "" on Windows."""
+    driver: str
+    """Oldest NVIDIA driver; "" for builds without CUDA."""
+    code: tuple[str, ...]
+    """Compute capabilities or gfx targets that it holds code for."""
+    verified: bool
+    """Its publication was seen and its list of code was read."""
+    lacks: tuple[str, ...]
+    """What of it this machine does not meet; () where it runs here."""
+    chosen: bool
+    """`doctor wheel` takes it for this machine."""
+
+
+class Matrix(msgspec.Struct, frozen=True, kw_only=True):
+    """All builds for a machine's platform, newest release first."""
+
+    schema: Literal["doctor.wheel-matrix/1"] = "doctor.wheel-matrix/1"
+    machine: Machine
+    assumed: tuple[str, ...]
+    """What nobody told of the machine, and was taken for granted."""
+    rows: tuple[MatrixRow, ...]
+    knowledge: Knowledge | None = None
+
+
+def matrix(answer: Answer) -> Matrix:
+    """Return the builds of the releases that an answer chose among, with what its machine lacks for each."""
+    s = situation(answer.machine)
+    vendors = frozenset(vendor for vendor in KINDS if s.gpus.of(vendor))
+    chosen = (answer.torch_version, answer.variant)
+    rows = (_row(s.question, vendors, *pair, chosen) for pair in _builds(s.question))
+    return Matrix(
+        machine=answer.machine,
+        assumed=answer.assumed,
+        rows=tuple(rows),
+        knowledge=answer.knowledge,
+    )
+
+
+def _builds(q: Question) -> Iterator[tuple[Release, Build]]:
+    for release, labels in allowed(q.torch):
+        for kind in ("cuda", "rocm", "xpu", "cpu"):
+            for row in release.of(q.family, kind):
+                if labels is None or row.variant in labels:
+                    yield release, row
+
+
+def _row(
+    q: Question,
+    vendors: frozenset[str],
+    release: Release,
+    row: Build,
+    chosen: tuple[str | None, str | None],
+) -> MatrixRow:
+    floor = row.drivers[q.windows]
+    return MatrixRow(
+        torch=release.version,
+        variant=row.variant,
+        pythons=tuple(row.python.split()),
+        system=row.floor,
+        driver=floor_words(floor) if floor else "",
+        code=tuple(sorted({_target(one) for one, _ in row.compiled}, key=_number)),
+        verified=row.verified or row.kind != "cuda",
+        lacks=tuple(_lacks(q, vendors, row)),
+        chosen=(release.version, row.variant) == chosen,
+    )
+
+
+def _lacks(q: Question, vendors: Iterable[str], row: Build) -> Iterator[str]:
+    mac = q.family.startswith("macos")
+    if q.python and q.python not in row.pythons:
+        yield f"no wheel for Python {q.python}"
+    if (q.macos if mac else q.glibc) < row.system:
+        yield f"{'macOS' if mac else 'glibc'} {row.floor}"
+    if row.kind == "cpu":
+        return
+    if _VENDORS[row.kind] not in vendors:
+        yield f"no {'Intel' if row.kind == 'xpu' else _VENDORS[row.kind].upper()} GPU"
+        return
+    if q.driver < row.drivers[q.windows]:
+        yield f"driver {floor_words(row.drivers[q.windows])}"
+    if row.kind == "cuda":
+        code = lacking(row, sorted(q.capabilities))
+    else:
+        wanted = sorted(map(native_gfx, q.gfx)) if row.kind == "rocm" else []
+        code = [one for one in wanted if not serves(row, frozenset({one}))]
+    if code:
+        yield f"code for {', '.join(code)}"
+
+
+def _number(target: str) -> int:
+    return int(target.removeprefix("gfx").partition("+")[0].replace(".", ""), 16)
+
+
+def _target(compiled: str) -> str:
+    """Return "8.9" of sm_89, "9.0+PTX" of compute_90, and a gfx target as it is."""
+    kind, _, digits = compiled.rpartition("_")
+    if not kind:
+        return compiled
+    digits, letter = (digits, "") if digits[-1].isdigit() else (digits[:-1], digits[-1])
+    return f"{digits[:-1]}.{digits[-1]}{letter}" + ("+PTX" if kind == "compute" else "")

@@ -1,0 +1,385 @@
+"""What must be said beside a choice: of the GPUs, the driver, the installer, and of a build that fits.
+
+Sentences, and conditions and order of most, are rows of wheel_words.json; here stand the values of their slots.
+"""
+
+import re
+from collections.abc import Iterable, Iterator
+
+from tunedoctor.model.versions import parts
+from tunedoctor.tables.gpus import named_as
+from tunedoctor.tables.load import table
+from tunedoctor.tables.wheels import Release, releases
+from tunedoctor.wheels import pick, situation
+from tunedoctor.wheels.pick import KINDS, NEWEST, Alternative, Found, Said, allowed, fitting, say
+from tunedoctor.wheels.rules import last_driver
+from tunedoctor.wheels.situation import Situation, driver_words, is_data_centre, names_of
+
+_OPTIONS = re.compile(
+    r"--(?:extra-)?index-url|--index\b|--default-index|--find-links|tool\.uv\.index|(?<!\S)-[if](?=\s)"
+)
+_COMPAT = (525,)
+"""Drivers of CUDA 12, one major below what cuda-compat is offered for; nobody reports it on older ones."""
+Slots = dict[str, object]
+
+
+def _all_of(topic: str, slots: Slots) -> Iterator[Said]:
+    """Yield the sentences of a topic whose conditions all have a value, in the order of the table."""
+    for key, *conditions in table("wheel_words")["topics"][topic]:
+        if all(slots[one] for one in conditions):
+            yield say(key, **slots)
+
+
+def about_gpus(s: Situation) -> Iterator[Said]:
+    """Yield what the machine's GPUs ask to be said, whatever was chosen."""
+    gpus, machine, out = s.gpus, s.machine, s.gpus.out
+    platform, driver = machine.platform, machine.driver_version
+    waiting = situation.of_nvidia(out(*situation.NOT_DRIVEN))
+    every = (*gpus.nvidia, *waiting)
+    working = gpus.nvidia or gpus.amd or gpus.intel
+    beside = bool(gpus.nvidia and waiting)
+    unlike = len({g.compute_capability for g in every}) > 1
+    no_xpu = names_of(out("not xpu"))
+    amd = gpus.amd if platform == "linux" else ()
+    overridden = [g for g in amd if pick.override_of(g.gfx)]
+    values = (
+        " ".join(f"{k}={v}" for k, v in situation.override_of_all(amd).items())
+        if overridden
+        else ""
+    )
+    # nothing to work with: in a container the GPU may be outside
+    alone = situation.in_container(s) or (driver and not waiting)
+    kept_out = working or situation.of_nvidia(out("excluded", "not supported"))
+    outside = alone and not kept_out and platform != "macos"
+    slots: Slots = {
+        "driver": driver,
+        "unsupported": names_of(out("not supported")),
+        "left_out": names_of(out("excluded", "integrated")),
+        "no_xpu": no_xpu,
+        "no_xpu_beside": no_xpu and working,
+        "no_xpu_alone": no_xpu and not working,
+        "dropped": names_of(
+            g for g in out("driver too new") if last_driver(g.compute_capability) == "580"
+        ),
+        "wsl": platform == "wsl" and every,
+        "new": names_of(g for g in every if parts(g.compute_capability) >= (10, 0)),
+        "old": names_of(g for g in every if last_driver(g.compute_capability)),
+        "linux": platform == "linux",
+        "driven": names_of(gpus.nvidia),
+        "waiting": names_of(waiting),
+        "unlike": beside and unlike,
+        "alike": beside and not unlike,
+        "undriven": not driver and (gpus.amd or gpus.intel),
+        "kfd": names_of(amd)
+        if machine.rocm_tools is False or any("kfd" in g.seen_by.lower() for g in amd)
+        else "",
+        "overridden": names_of(overridden),
+        "values": values,
+        "nodes": " (the number is the GPU's Node in rocminfo)" if "VERSION_" in values else "",
+        "outside": outside and not driver and platform != "windows",
+        "driver_outside": outside and driver and platform != "windows",
+        "driver_windows": outside and platform == "windows",
+    }
+    yield from _all_of("gpus", slots)
+    if not beside and len(s.question.capabilities) > 1:
+        yield _together(s, "nvidia")
+    yield from _all_of("waiting", slots)
+    if amd and len(s.question.gfx) > 1:
+        yield _together(s, "amd")
+    yield from _all_of("amd", slots)
+
+
+def _together(s: Situation, vendor: str) -> Said:
+    """Say which GPU forces the choice, where another one, alone, would have got a newer release."""
+    gpus, kind = s.gpus.of(vendor), KINDS[vendor]
+    alone = {g.target: fitting(s.question.about(vendor, [g]), kind) for g in gpus if g.target}
+    newest = max((found[0].release.parsed for found in alone.values() if found), default=None)
+    forcing = [
+        g for g in gpus if not (found := alone.get(g.target)) or found[0].release.parsed != newest
+    ]
+    names = names_of(forcing)
+    key = "mixed_gpus:some" if " and " in names else "mixed_gpus:one"
+    if not fitting(s.question, kind):
+        key, names = "mixed_gpus:none", names_of(gpus)
+    elif not forcing or len(forcing) == len(gpus):
+        key, names = "mixed_gpus:all", names_of(gpus)
+    return say(key, gpus=names)
+
+
+def beside(s: Situation, torchvision: str) -> Iterator[Said]:
+    """Yield what leads astray beside the choice: installer options, nvcc, cuda-compat, torchvision's Pythons."""
+    env, installer, driver = s.machine.env, s.machine.installer, s.machine.driver_version
+    uv, text = installer.get("tool", "").lower() == "uv", " ".join(installer.values())
+    options = _OPTIONS.findall(text)
+    variables = {key.upper(): value for key, value in env.items()}
+    pip_extra, pip_index = (variables.get(f"PIP_{n}INDEX_URL", "") for n in ("EXTRA_", ""))
+    uv_extra = variables.get("UV_INDEX") or variables.get("UV_EXTRA_INDEX_URL")
+    extra = not uv and ("--extra-index-url" in options or "EXTRA_INDEX" in text)
+    shown = _compat(s) if driver else ""
+    fails = s.gpus.nvidia and not all(map(is_data_centre, s.gpus.nvidia))
+    python = next((v for k, v in env.items() if k.lower().startswith("python_full")), "")
+    whole = s.question.python == "3.14" and parts(python or s.machine.python) == (3, 14, 1)
+    slots: Slots = {
+        "uv_index": (uv and options) or uv_extra,
+        "extra_index": pip_extra or extra,
+        "one_index": options or pip_extra or "download.pytorch.org/whl" in pip_index,
+        "toolkit": any(named_as("toolkit_keys", key) for key in env),
+        "shown": shown,
+        "fails": fails,
+        "serves": not fails,
+        "driver": driver,
+        "gpus": names_of(s.gpus.nvidia),
+        "virtual": situation.virtual(s.machine, ()),
+        "python_3_14_1": whole and (0, 26) <= parts(torchvision)[:2] <= (0, 29),
+    }
+    return _all_of("beside", slots)
+
+
+def _compat(s: Situation) -> str:
+    """Say how cuda-compat shows: on the library path, or by a CUDA number that the driver doesn't have; "" if not."""
+    env = s.machine.env
+    if any(named_as("compat", value) for value in env.values()):
+        return "a cuda-compat library is on the library path, so nvidia-smi shows its CUDA number"
+    shown = next((v for k, v in env.items() if "smi_cuda" in k.lower()), "")
+    rows = table("torch_wheels")["cuda"]["driver_branches"] if s.machine.platform == "linux" else ()
+    for row in rows if parts(shown) else ():
+        known = row.get("confidence") != "unverified" and (row["branch"],) == s.question.driver[:1]
+        most = str(row["max_cuda"])
+        if known and parts(shown) > parts(most):
+            said = f"nvidia-smi shows CUDA {shown}, and this driver has {most} at most"
+            return f"{said}, so a cuda-compat library is at work"
+    return ""
+
+
+def about_release(s: Situation, best: Found) -> Iterator[Said]:
+    """Yield what to say of a build that fits, the deciding sentence first."""
+    q, kind, release = s.question, best.row.kind, best.release
+    within = [one for one, _ in allowed(q.torch)]
+    key = ":newest_in_range" if release is within[0] else ":newest_that_fits"
+    key = ":newest" if release is releases()[0] else key
+    key = ":in_one_release" if len(within) == 1 else key
+    served = {"cuda": s.gpus.nvidia, "rocm": s.gpus.amd, "xpu": s.gpus.intel}.get(kind, ())
+    known = [g for g in served if g.target or g.vendor == "intel"]
+    because = [f"holds code for {names_of(known)}"] if known else []
+    because += [f"runs on {driver_words(s.machine)}"] if kind == "cuda" else []
+    text = f": it {' and '.join(because)}" if because else ""
+    yield say(key, build=best.build, wanted=q.torch, because=text)
+    unknown = names_of(g for g in served if g not in known)
+    slots: Slots = {
+        "build": best.build,
+        "unseen": not best.row.seen or (not best.verified and kind == "cuda"),
+        "gpus": unknown,
+        "cuda": unknown and kind == "cuda",
+        "rocm": unknown and kind != "cuda",
+    }
+    yield from _all_of("build", slots)
+    if s.gpus.nvidia and kind == "cuda":
+        yield from _on_cuda(s, best)
+    if s.gpus.amd and kind == "rocm":
+        yield from _without_kernels(s)
+        if not best.verified and best.row.seen:
+            yield say(":gfx_read", targets=", ".join(sorted(q.gfx)))
+    newer = ((one.version, one.pythons(q.family)) for one in pick.newer_than(release, q.torch))
+    gone, left = next(((v, t) for v, t in newer if t and q.python not in t), ("", ()))
+    if gone and q.python == "3.13t":
+        yield say("free_threaded_313_dropped")
+    elif gone and parts(q.python) < min(map(parts, left)):
+        yield say("python_old", release=gone, python=q.python)
+    yield from about_system(s, release)
+    yield from _about_default(s, best)
+    if release.numpy_abi.get(s.machine.system) == 1:
+        yield say("numpy_lt_2", release=release.version)
+
+
+def _on_cuda(s: Situation, best: Found) -> Iterator[Said]:
+    """Say what a newer driver would give, and which newer builds lack code or were not read."""
+    q = s.question
+    if not best.native:
+        have = driver_words(s.machine)
+        yield say("not_native_for_this_toolkit", driver=have, variant=best.row.variant)
+    if newer := _after_driver(s, best):
+        need = situation.driver_needed(s, newer)
+        yield say("upgrade_driver_gives_newer_torch", build=newer.build, need=need)
+        yield from opt_ins(s, newer)
+    yield from _passed_over(s, best)
+    yield from about_old_gpus(s)
+    for one in pick.newer_than(best.release, q.torch):  # seen on the index, and its code not read
+        builds = one.of(q.family, "cuda")
+        if q.python in one.pythons(q.family) and builds and builds[-1].carried:
+            yield say(":newer_unread", release=one.version)
+            break
+
+
+def further(s: Situation, best: Found) -> Iterator[Alternative]:
+    """Yield the builds of other releases: after a newer driver, and those that are surer or newer than the best."""
+    q, kind = s.question, best.row.kind
+    if s.gpus.nvidia and kind == "cuda":
+        if newer := _after_driver(s, best):
+            yield Alternative(newer.build, situation.driver_needed(s, newer))
+            yield from _with_compat(s, best, newer)
+        sure = next((one for one in pick.of_each(q, kind) if one.verified), best)
+        if not best.verified and sure.build != best.build:
+            yield Alternative(sure.build, "whose publication was seen")
+    if kind in ("rocm", "xpu"):
+        newest = next(pick.of_each(q, kind), None)  # the newest cards may want it
+        if newest and newest.release in pick.newer_than(best.release, q.torch):
+            yield Alternative(newest.build, "whose publication was not seen")
+
+
+def _after_driver(s: Situation, best: Found) -> Found | None:
+    """Return the best build under the newest driver, where it is of a newer release."""
+    q, limit = s.question, situation.newest_driver(s.gpus.nvidia)
+    newer = fitting(q._replace(driver=limit), "cuda") if q.driver < limit else ()
+    return newer[0] if newer and newer[0].release.parsed > best.release.parsed else None
+
+
+def opt_ins(s: Situation, found: Found) -> Iterator[Said]:
+    """Say what else a driver that is too old allows: cuda-compat on data-centre cards, asking on virtual ones."""
+    gpus, cuda = s.gpus.nvidia, found.row.cuda
+    real = s.machine.platform == "linux" and gpus and all(map(is_data_centre, gpus))
+    if situation.virtual(s.machine, gpus):
+        yield say("vgpu_ask_admin")
+    elif real and situation.newest_driver(gpus) == NEWEST and cuda and s.question.driver >= _COMPAT:
+        yield say("forward_compat_possible", cuda=cuda.replace(".", "-"), build=found.build)
+
+
+def _with_compat(s: Situation, best: Found, newer: Found) -> Iterator[Alternative]:
+    """Yield what the cuda-compat library on the path opens: the newest build of a toolkit no newer than it."""
+    paths = [value for value in s.machine.env.values() if "/compat" in value]
+    if not paths or not all(map(is_data_centre, s.gpus.nvidia)):
+        return
+    build: Found | None = newer
+    if found := re.search(r"cuda-(\d+\.\d+)/compat", " ".join(paths)):
+        any_driver = pick.of_each(s.question._replace(driver=NEWEST), "cuda")
+        fits = (b for b in any_driver if b.verified and b.row.toolkit <= parts(found[1]))
+        build = next(fits, None)
+    if build and build.release.parsed >= best.release.parsed and build.build != best.build:
+        yield Alternative(build.build, "with cuda-compat kept on the path (opt-in)")
+
+
+def about_old_gpus(s: Situation) -> Iterator[Said]:
+    """Say where CUDA 13 builds, or all builds since some release, hold no code for a GPU."""
+    q, where = s.question, s.question.family
+    turing_on = (13,)  # CUDA whose builds start at Turing
+    lacking = [c for c in q.capabilities if pick.in_none("cuda", c, where, q.torch, turing_on)]
+    if lacking:
+        others = any(not pick.in_none("cuda", c, where, "", turing_on) for c in lacking)
+        inside = f" of torch {q.torch}" if others else ""
+        yield say("gpu_not_in_cuda13_builds", inside=inside, gpus=by_capability(s, lacking))
+    for capability in sorted(q.capabilities):
+        if ends := pick.dropped_by(capability, where, q.torch):
+            gone, last = ends
+            key = "gpu_dropped_in_2_15" if gone.startswith("2.15.") else ":dropped"
+            yield say(key, release=gone, gpus=by_capability(s, [capability]), last=last)
+
+
+def about_code(s: Situation, kind: str, *, newer: bool) -> Iterator[Said]:
+    """Say where the releases asked for hold no code of a kind for a GPU, on any driver."""
+    q, rocm = s.question, kind == "rocm"
+    old = [*_without_kernels(s)] if rocm else []
+    yield from old
+    family = "linux_x86_64" if rocm else q.family  # the one platform with ROCm builds
+    gpus = s.gpus.amd if rocm else s.gpus.nvidia
+    targets = {g: pick.native_gfx(g.gfx) if rocm else g.target for g in gpus if g.target}
+    lacking = {g: t for g, t in targets.items() if pick.in_none(kind, t, family, q.torch)}
+    names = names_of(lacking) if rocm else by_capability(s, lacking.values())
+    key, arm = "gpu_not_in_this_build", family == "linux_aarch64"
+    inside = f" of torch {q.torch}" if q.torch else ""
+    if lacking and not old:
+        yield say(f"{key}:{'rocm' if rocm else 'range'}", inside=inside, wanted=q.torch, gpus=names)
+    if lacking and arm:
+        yield say("gpu_not_in_aarch64_builds", gpus=names)
+    wanted = frozenset(lacking.values())
+    if first := pick.first_release(kind, wanted, family) if lacking and newer else "":
+        yield say("gpu_too_new_for_torch", gpus=names, release=first)
+    if lacking or rocm:
+        return
+    within = allowed(q.torch)
+    if arm and within and not any(r.of(family, "cuda") for r, _ in within):
+        yield say("pypi_aarch64_is_cpu:range", wanted=q.torch)
+        yield say("gpu_not_in_aarch64_builds:no_cuda", gpus=names_of(gpus))
+    yield from _passed_over(s, None)
+
+
+def _without_kernels(s: Situation) -> Iterator[Said]:
+    if old := sorted({g.gfx for g in s.gpus.amd} & {"gfx906", "gfx900"}):
+        yield say("rocblas_dropped_gfx906", targets=" and ".join(old))
+
+
+def by_capability(s: Situation, capabilities: Iterable[str]) -> str:
+    """Return the names of the GPUs with these compute capabilities."""
+    wanted = set(capabilities)
+    names = dict.fromkeys(
+        g.name if g.compute_capability in g.name else f"{g.name} ({g.compute_capability})".strip()
+        for g in s.gpus.nvidia
+        if g.compute_capability in wanted
+    )
+    return " and ".join(names)
+
+
+def _passed_over(s: Situation, best: Found | None) -> Iterator[Said]:
+    """Say which build, newer in release or CUDA than the choice and open to this driver, lacks code for a GPU."""
+    q = s.question
+    for release, build in pick.without_code(q.capabilities, q.family, q.torch, q.python):
+        if q.driver < build.drivers[q.windows]:
+            continue
+        if best is None or release.parsed > best.release.parsed or build.toolkit > best.row.toolkit:
+            name = f"{release.version}+{build.variant}"
+            lacking = pick.lacking(build, q.capabilities)
+            yield say("gpu_not_in_this_build", build=name, gpus=by_capability(s, lacking))
+            return
+
+
+def about_system(s: Situation, chosen: Release | None) -> Iterator[Said]:
+    """Say where glibc, macOS or an Intel Mac keeps newer releases away."""
+    q = s.question
+    glibc, macos = s.machine.glibc, s.machine.macos
+    newer = pick.newer_than(chosen, q.torch)
+    # a CUDA build of the releases in question that glibc alone keeps away
+    kept_away = (
+        f"{release.version}+{b.variant}"
+        for release, labels in (allowed(q.torch) if s.gpus.nvidia and q.glibc != NEWEST else ())
+        for b in (release.of(q.family, "cuda") if chosen in (None, release) else ())
+        if labels is None or b.variant in labels
+        if q.glibc < b.system and q.driver >= b.drivers[q.windows]
+    )
+    floors = [(r, r.floor(q.family, q.python)) for r in newer if q.python in r.pythons(q.family)]
+    if q.glibc != NEWEST and any(q.glibc < floor for _, floor in floors):
+        key = "glibc_too_old_for_newer"
+        yield say("glibc_too_old_for_newer:old" if q.glibc < (2, 17) else key, glibc=glibc)
+    elif build := next(kept_away, ""):
+        yield say("glibc_too_old_for_newer:build", build=build, glibc=glibc)
+    late = [(r, floor) for r, floor in floors if q.macos < floor]
+    if q.family == "macos_arm64" and late:
+        lowest = ".".join(map(str, min(floor for _, floor in late)))
+        yield say("macos_too_old_for_newer", floor=lowest, macos=macos)
+        for release, own in late:
+            if min(b.system for b in release.of(q.family, "cpu")) <= q.macos:
+                tag, version = ".".join(map(str, own)), release.version
+                yield say("macos_tag", release=version, python=q.python, floor=tag)
+                break
+    if q.family == "macos_x86_64" and chosen is not None and newer:
+        yield say("intel_mac_ended")
+
+
+def _about_default(s: Situation, best: Found) -> Iterator[Said]:
+    """Say what a plain install from the default index would have given."""
+    q, release, gpu = s.question, best.release, best.row.kind != "cpu"
+    default = release.pypi_default.get(q.family, "")
+    build = release.build(q.family, default) if best.row.kind == "cuda" else None
+    newest = next((r for r, _ in allowed(q.torch) if q.python in r.pythons(q.family)), None)
+    plain = newest.pypi_default.get(q.family, "") if newest else ""
+    arm = q.family == "linux_aarch64" and gpu
+    slots: Slots = {
+        "windows": s.machine.platform == "windows" and gpu,
+        "release": release.version,
+        "arm_cpu": arm and default == "cpu",
+        "arm_cu124": arm and best.row.variant == "cu124",
+        "bare": f"=={release.version}",
+        "default": default,
+        "gpus": by_capability(s, pick.lacking(build, q.capabilities)) if build else "",
+        "newer_default": s.gpus.nvidia and plain.startswith("cu13") and q.driver < (580,),
+        "variant": plain,
+        "driver": driver_words(s.machine) if s.machine.driver_version else "",
+    }
+    return _all_of("default", slots)

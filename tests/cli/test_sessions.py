@@ -1,0 +1,201 @@
+"""Sessions as rows: what is typed in a folder, one command after the other, and what each says and leaves.
+
+A row has `files` (and of `museum` snapshots) in its folder "@root", and `steps`: `argv` as typed, `stdin`, `env`; the
+exit `code` (null: any), words in `out` and `err`, words in neither (`not`), `json` of the output (as in tests/rows.py),
+the `schema` that it keeps to. A row with `make` has an environment "@env" of releases of an index on loopback, whose
+code is `bodies`; after a step it has `version` of some packages, or is `as_before`. `serve` names further indexes, and
+takes all settings away; `houses` are folders of wheels; `asked` tells who was asked; `then` is written after a step.
+"""
+
+import json
+import os
+import socket
+import sys
+from collections.abc import Iterator
+from io import BytesIO, TextIOWrapper
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+from libraries import running
+from libraries.catalogue import RELEASES, Release
+from libraries.fixtures import uv_cache
+from libraries.server import Index, Variants
+from museum import snapshot_of
+from rows import holds, plant, rows
+
+from tunedoctor.cli.app import run
+from tunedoctor.diagnosis.redaction import Identity, snapshot_json
+
+__all__ = ["uv_cache"]
+CLOSED = "http://127.0.0.1:9/simple"
+"""Nobody listens there."""
+ROWS = [*rows("cli/sessions.jsonl"), *rows("cli/sources.jsonl")]
+PAIRS = (
+    Release("torch", "2.14.1+cpu", "", ("filelock",)),
+    Release("torchvision", "0.20.1", "", ("numpy",)),
+    Release("torchvision", "0.29.1+cpu", "", ("torch==2.14.1", "numpy")),
+)
+EVIL = Release("huggingface-hub", "0.36.3", "2026-10-01")
+"""Newer than every good one that transformers takes: whoever may offer it wins."""
+
+
+def of(names: str, bodies: dict[str, str], *, pairs: bool = False) -> list[Release]:
+    """Return releases: "*" for all, "-NAME" for all but those, "evil", or "NAME" and "NAME==VERSION" of some."""
+    every = [*RELEASES, *(PAIRS if pairs else ()), *((EVIL,) if names == "evil" else ())]
+    bad = "huggingface-hub" if names == "evil" else names[1:] if names[:1] == "-" else ""
+    some = set(names.split()) if names[:1] not in ("*", "-") and names != "evil" else set()
+    kept = [r for r in every if not some or {r.name, f"{r.name}=={r.version}"} & some]
+    kept = [r for r in kept if r.name != bad or r is EVIL]
+    return [r._replace(body=bodies.get(f"{r.name}=={r.version}", "")) for r in kept]
+
+
+class Said:
+    """A row that is carried out: in this process, or, where there is an environment, through the command."""
+
+    def __init__(
+        self, row: dict[str, Any], root: Path, env: Path | None, places: dict[str, str]
+    ) -> None:
+        self.row, self.env, self.root = row, env, root
+        self.places = {"@root": str(root), "@env": str(env), **places}
+
+    def named(self, value: Any) -> Any:
+        """Return a value of the row with the names of its places."""
+        text = json.dumps(value)
+        for name, place in self.places.items():
+            text = text.replace(name, place)
+        return json.loads(text)
+
+    def started(
+        self, step: dict[str, Any], patch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    ) -> tuple[int, str, str]:
+        """Return the exit code of a step, and both streams."""
+        argv, env = self.named(step["argv"]), self.named(step.get("env", {}))
+        if self.env:
+            cwd = self.root / step.get("cwd", "")
+            ended = running.doctor(*argv, cwd=cwd, **{"COLUMNS": "200", **env})
+            return ended.returncode, ended.stdout, ended.stderr
+        with patch.context() as inner:
+            for name, value in env.items():
+                inner.setenv(name, value)
+            stdin = self.named(step.get("stdin", "")).encode()
+            inner.setattr(sys, "stdin", TextIOWrapper(BytesIO(stdin)))
+            try:
+                code = run(argv)
+            except SystemExit as ended:
+                code = int(ended.code or 0)
+            said = capsys.readouterr()
+        return code, said.out, said.err
+
+
+@pytest.fixture
+def served(
+    row: dict[str, Any], uv_cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[dict[str, Index]]:
+    """The indexes of a row by name; nothing of this machine's own settings is left."""
+    steering = ("PIP_", "UV_", "XDG_", "DOCTOR_MIRROR", "VIRTUAL_ENV", "CONDA_PREFIX")
+    for name in tuple(os.environ):
+        if name.startswith(steering) or name.lower().endswith("_proxy"):
+            monkeypatch.delenv(name)
+    monkeypatch.chdir(tmp_path)
+    bodies: dict[str, str] = row.get("bodies", {})
+    named = {"@index": "*", **row.get("serve", {})} if "make" in row else {}
+    found: dict[str, Index] = {}
+    for name, what in named.items():
+        kind = Variants if what.startswith("variants ") else Index
+        both = kind is Variants or (name == "@index" and "serve" in row and not row.get("default"))
+        found[name] = kind(of(what.removeprefix("variants "), bodies, pairs=both))
+    yield found
+    for one in found.values():
+        one.close()
+
+
+@pytest.fixture
+def hole() -> Iterator[str]:
+    """Return the URL of a port that takes no connection and refuses none."""
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        one.listen(0)
+        with socket.create_connection(one.getsockname()):
+            yield f"http://127.0.0.1:{one.getsockname()[1]}/simple"
+
+
+@pytest.fixture
+def env(
+    row: dict[str, Any],
+    served: dict[str, Index],
+    uv_cache: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Path | None:
+    """The environment of a row that wants one, and the variables around it."""
+    if "make" not in row:
+        return None
+    url = served["@index"].url
+    # code that differs must not come out of the cache of another row
+    cache = tmp_path / "uv" if "bodies" in row else uv_cache
+    around = {
+        "UV_CACHE_DIR": str(cache),
+        "DOCTOR_STATE": str(tmp_path / "state"),
+        "PIP_NO_CACHE_DIR": "1",
+    }
+    pins = [pin for one in row["make"] for pin in (running.HELD if one == "HELD" else [one])]
+    made = running.made(tmp_path / "work", url, *pins, pip=row.get("pip", False))
+    if "serve" in row:  # what no test serves is out of reach, and is known to be at once
+        (tmp_path / "home").mkdir()
+        around |= {"HOME": str(tmp_path / "home"), "XDG_CONFIG_DIRS": str(tmp_path / "etc")}
+        around |= {"DOCTOR_MIRROR_PYTORCH": CLOSED} if not row.get("mirror") else {}
+        around |= {"PIP_INDEX_URL": url} if row.get("default") else {}
+    else:
+        around |= {"UV_DEFAULT_INDEX": url, "PIP_INDEX_URL": url, "UV_NO_CONFIG": "1"}
+    for name, value in {**around, **row.get("env", {})}.items():
+        monkeypatch.setenv(name, value)
+    plant(next(made.glob("lib/python*/site-packages")), row.get("inside", {}))
+    return made
+
+
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: row["name"])
+def test_a_session(
+    row: dict[str, Any],
+    env: Path | None,
+    served: dict[str, Index],
+    hole: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    places = {"@closed": CLOSED, "@hole": hole, **{name: one.url for name, one in served.items()}}
+    places["@tls"] = places.get("@good", "").replace("http:", "https:")
+    session = Said(row, tmp_path, env, places)
+    plant(tmp_path, session.named(row.get("files", {})))
+    for folder, names in row.get("houses", {}).items():
+        running.house(tmp_path / folder, of(names, {}))
+    for file, machine in row.get("museum", {}).items():
+        (tmp_path / file).write_bytes(snapshot_json(snapshot_of(machine), Identity("", "", "")))
+    before = running.state(env) if env else ""
+    for step in row["steps"]:
+        code, out, err = session.started(step, monkeypatch, capsys)
+        told = f"{step['argv']}\n{out}\n{err}"
+        assert "Traceback" not in out + err, told
+        assert step.get("code", 0) in (code, None), told
+        flat = {"out": " ".join(out.split()), "err": " ".join(err.split())}
+        for stream, text in flat.items():
+            assert not [w for w in session.named(step.get(stream, [])) if w not in text], told
+        assert not [w for w in session.named(step.get("not", [])) if w in out + err], told
+        if "json" in step or "schema" in step:
+            found = json.loads(out)
+            assert holds(found, session.named(step.get("json", {}))), told
+        if "schema" in step:
+            run(["schema", *step["schema"]])
+            jsonschema.validate(found, json.loads(capsys.readouterr().out))
+        for name, version in step.get("version", {}).items():
+            assert running.version(env, name) == version, told
+        for name, was_asked in step.get("asked", {}).items():
+            assert (
+                any("hugging" in path or "torch" in path for path in served[name].asked)
+                is was_asked
+            ), told
+        plant(tmp_path, session.named(step.get("then", {})))
+        if env and step.get("as_before"):
+            assert running.state(env) == before, told

@@ -1,0 +1,80 @@
+"""What rows can't tell: answers of this machine, refusals of its system, and what a probe leaves open."""
+
+import os
+import resource
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tunedoctor.facts import Absent, Interpreter, Memory, SharedMemory, Target, Unknown
+from tunedoctor.probes.amd import groups_missing, open_kfd, rocm_stack
+from tunedoctor.probes.gpus import parse_kernel_log
+from tunedoctor.probes.resources import cpu, disks, file_limit, memory, shared_memory
+from tunedoctor.probes.system import host
+
+Tree = Callable[..., Path]
+
+
+def test_memory_processors_and_limits_of_this_machine(tmp_path: Path) -> None:
+    assert host().machine
+    assert 1 <= cpu().usable <= cpu().count
+    ram, shared, files = memory(), shared_memory(folder=str(tmp_path)), file_limit()
+    assert isinstance(ram, Memory)
+    assert isinstance(shared, SharedMemory)
+    assert not isinstance(files, Absent)
+    assert 0 < (ram.available or 0) <= ram.total
+    assert 0 < (shared.free or 0) <= shared.total
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    assert [files.soft, files.hard] == [-1 if n == resource.RLIM_INFINITY else n for n in limits]
+
+
+def test_the_target_is_where_its_interpreter_says_else_what_was_asked(tmp_path: Path) -> None:
+    (tmp_path / "python").touch()
+    asked = Target(asked=str(tmp_path / "python"), chosen_by="--target")
+    one = Interpreter(executable="x", version="3.12.7", prefix=f"{tmp_path}/env")
+    for told, place in ((one, f"{tmp_path}/env"), (Unknown(why="it hung"), str(tmp_path))):
+        found = {disk.use: disk.path for disk in disks(asked, told).disks}
+        assert set(found) == {"hf-cache", "tmp", "target", "work"}
+        assert found["target"] == place
+    assert "target" not in {disk.use for disk in disks(Unknown(why="x"), None).disks}
+
+
+def test_the_compute_device_is_opened_and_closed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "kfd").touch()
+    closed: list[int] = []
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "close", closed.append)
+        assert open_kfd(tmp_path / "kfd") == "ok"
+    os.close(*closed)
+    numbers = iter((6, 13, 1, 22, 12))  # ENXIO, EACCES, EPERM, EINVAL, ENOMEM
+
+    def fails(*_: object) -> int:
+        raise OSError(next(numbers), "")
+
+    monkeypatch.setattr(os, "open", fails)
+    told = [open_kfd(tmp_path) for _ in range(5)]
+    assert told == ["missing", "denied", "denied", "refused", "no memory"]
+
+
+def test_nodes_of_others_are_left_out_and_refusals_are_told(
+    tree: Tree, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    vendors = {"renderD128": "0x10de", "renderD129": "0x1002", "renderD130": "0x1002"}
+    files = {f"sys/class/drm/{n}/device/vendor": f"{vendor}\n" for n, vendor in vendors.items()}
+    root = tree({**files, **{f"dev/dri/{name}": "" for name in (*vendors, "card0")}, "dev/kfd": ""})
+    found = rocm_stack(root, "7.2.0", ("/x",), lambda path: path.name != "renderD130")
+    nodes = [root / "dev/dri" / name for name in ("renderD129", "renderD130")]
+    assert (found.kfd, found.render_nodes) == ("ok", tuple(map(str, nodes)))
+    assert found.render_denied == (str(nodes[1]),)
+    assert groups_missing([*nodes, root / "missing"]) == ()
+    owner = nodes[0].stat().st_gid
+    monkeypatch.setattr(os, "getgroups", list)
+    monkeypatch.setattr(os, "getegid", lambda: owner + 1)
+    assert len(groups_missing(nodes)) == 1
+
+
+def test_a_flood_of_the_kernel_log_is_cut() -> None:
+    assert len(parse_kernel_log("NVRM: Xid (PCI:0000:38:00): 13, x\n" * 50_000).xids) == 3
