@@ -100,8 +100,8 @@ def test_what_cannot_fit_is_refused_with_a_way_out(words: list[str], starts: boo
     )
     found = _forecast(Snapshot({}).having(NvidiaGpus(gpus=(card,))), words, 1)
     assert found
-    assert found.peak_gib > 4
-    assert (found.refusal == "") is starts
-    if not starts:
-        assert "12.0 GiB" in found.refusal
-        assert "method = 'qlora'" in found.refusal
+    peak, refusal = found
+    assert peak > 4
+    assert (refusal == "") is starts
+    assert starts or "12.0 GiB" in refusal
+    assert starts or "method = 'qlora'" in refusal

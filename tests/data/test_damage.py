@@ -11,10 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tunedoctor.data import survey as surveys
-from tunedoctor.data.examine import Asked, block, row
+from tunedoctor.data.examine import Asked, Tally, block, row
 from tunedoctor.data.report import DataFault
 from tunedoctor.data.survey import Source, Survey
-from tunedoctor.data.tally import Tally
 from tunedoctor.tables.secrets import kinds
 
 
@@ -47,14 +46,14 @@ DAMAGED: dict[bytes, tuple[str, str]] = {
     b'{"prompt": "a", "completion": None}': ("no-json", "Python's None"),
     b'{"prompt": "a", "completion": NaN}': ("no-json", "NaN"),
     b'{"prompt": "a", "completion": "b",}': ("no-json", ""),
-    b'{"prompt": "a" "completion": "b"}': ("no-json", "a comma"),
+    b'{"prompt": "a" "completion": "b"}': ("no-json", "',' delimiter"),
     b'{"prompt": "a", "completion": "b"}{"prompt": "c", "completion": "d"}': ("no-json", "two values"),
     b'{"prompt": "a\tb", "completion": "c"}': ("no-json", "control character"),
     b'{"prompt": "a", "completion": "\\x41"}': ("no-json", "escape"),
     b"<html>504 Gateway Time-out</html>": ("no-json", ""),
     b"[" * 100_000: ("no-json", "nested too deep"),
     b"[1, 2]": ("no-object", "a list"),
-    b'"text"': ("no-object", "a string"),
+    b'"text"': ("no-object", "text"),
     b"null": ("no-object", "null"),
     b'{"prompt": "caf\xe9", "completion": "It is closed."}': ("not-utf8", "0xe9"),
     b'{"foo": "a"}': ("unknown-form", "foo"),
@@ -191,8 +190,8 @@ def test_any_bytes_give_a_report_whose_counts_add_up(name: str, data: bytes) -> 
 def test_each_line_is_counted_once(lines: list[bytes]) -> None:
     found = block(b"\n".join(lines) + b"\n", 1, Asked())
     assert found.lines == len(lines)
-    assert found.lines == found.blank + found.unreadable + found.rows
-    seen = {line for places in found.seen.values() for line, _ in places.lines}
+    assert found.lines == found.seen["blank"] + found.unreadable + found.rows
+    seen = {line for places in found.places.values() for line, _ in places}
     unreadable = {i for i, line in enumerate(lines, 1) if line.strip() and not _object(line)}
     assert unreadable <= seen
 
@@ -207,7 +206,7 @@ def _object(line: bytes) -> bool:
 @given(JSON)
 def test_any_row_is_examined(value: Any) -> None:
     found = Tally()
-    row(found, 1, value, kinds("data"), Asked(sampled=0))
+    row(found, 1, value, kinds("data"), Asked(sampled=True))
     assert found.rows + found.unreadable == 1
     assert sum(found.lengths.values()) == len(found.marks) == len(found.samples)
     assert found.learned <= found.tokens

@@ -73,7 +73,7 @@ def test_it_runs_on_old_and_new_pythons(tmp_path: Path, version: str) -> None:
     if not python.exists():
         pytest.skip(f"no Python {version} here")
     (tmp_path / "torch.py").write_text(TORCH)
-    argv, env = [python, "-S", SCRIPT, "deep.look"], {**os.environ, "PYTHONPATH": str(tmp_path)}
+    argv, env = [python, "-S", SCRIPT, "deep"], {**os.environ, "PYTHONPATH": str(tmp_path)}
     done = subprocess.run(argv, capture_output=True, text=True, timeout=60, check=False, env=env)
     assert '\n{"done": true' in done.stdout, done.stderr
 

@@ -42,7 +42,6 @@ def planted(server: Callable[..., Any], tmp_path: Path) -> Planted:
     def run(fault: str, *options: str, part: str = "core") -> Answer:
         argv = [
             SCRIPT,
-            "smoke.main",
             part,
             "--seconds",
             "60",

@@ -3,9 +3,17 @@
 import os
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 from trainers import TRAINER, Train, done, log
+
+
+def run(folder: Path, *argv: str) -> None:
+    env = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(TRAINER.parent)}
+    more: dict[str, Any] = {"capture_output": True, "text": True, "timeout": 300}
+    ended = subprocess.run(argv, cwd=folder, env=env, check=False, **more)
+    assert ended.returncode == 0, ended.stderr[-3000:]
 
 
 @pytest.mark.parametrize("more", [
@@ -26,16 +34,7 @@ def test_two_processes_give_the_losses_of_one(
     torchrun = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
     argv = [torch_python, *torchrun, str(TRAINER), *options]
     for steps in (["--max-steps=2"], []) if "--shard=true" in more else ([],):
-        ended = subprocess.run(
-            [*argv, *steps, "--out=two"],
-            cwd=tmp_path,
-            capture_output=True,
-            text=True,
-            timeout=300,
-            check=False,
-            env={**os.environ, "OMP_NUM_THREADS": "1"},
-        )
-        assert ended.returncode == 0, ended.stderr[-3000:]
+        run(tmp_path, *argv, *steps, "--out=two")
     for one, two in zip(log(tmp_path / "one"), log(tmp_path / "two"), strict=True):
         assert {key: two[key] for key in one} == pytest.approx(one, rel=1e-3)
 
@@ -51,24 +50,14 @@ def test_four_bits_learn_after_an_evaluation(
     done(train(code="tiny('wide', 64)"))
     options = [*options, "--model=wide", "--method=qlora", "--dropout=0", "--max-steps=2"]
     planted = "import sys, trainer; trainer.Run.{} = lambda self: {}; trainer.main(sys.argv[1:])"
-    blind, faulty = (
-        planted.format("check_model", "None"),
-        planted.format("rest", "self.model.eval()"),
-    )
-    for name, argv in (
-        ("seen", [str(TRAINER)]),
-        ("blind", ["-c", blind]),
-        ("faulty", ["-c", faulty]),
-    ):
-        ended = subprocess.run(
-            [torch_python, *argv, *options, f"--out={name}"],
-            cwd=tmp_path,
-            env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(TRAINER.parent)},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert ended.returncode == 0, ended.stderr[-2000:]
+    blind = planted.format("check_model", "None")
+    faulty = planted.format("rest", "self.model.eval()")
+    for name, argv in {
+        "seen": [str(TRAINER)],
+        "blind": ["-c", blind],
+        "faulty": ["-c", faulty],
+    }.items():
+        run(tmp_path, torch_python, *argv, *options, f"--out={name}")
     seen, unseen, wrong = (log(tmp_path / name) for name in ("seen", "blind", "faulty"))
     for ours, plain in zip(seen, unseen, strict=True):  # its 4-bit sums vary by 0.5 % between runs
         assert ours == pytest.approx(plain, rel=0.02)

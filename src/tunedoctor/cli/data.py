@@ -16,7 +16,6 @@ from tunedoctor.cli.progress import spinner
 from tunedoctor.cli.target import aim, look, starting
 from tunedoctor.data import examine, survey
 from tunedoctor.data.files import files_in, split_of
-from tunedoctor.data.lengths import estimated
 from tunedoctor.data.model import costs, count, described_by
 from tunedoctor.data.repeats import Spool
 from tunedoctor.data.report import Costs, Lengths, Report
@@ -45,17 +44,13 @@ def command(given: Namespace) -> int:
     with spinner("reading") as one:
         if all(source.path.suffix == ".jsonl" for source in sources):
             one.total = size  # as long as what is read of them
-        rows = examine.Asked(given.near, 0 if given.model else -1)
+        rows = examine.Asked(given.near, bool(given.model))
         how = survey.Asked(rows, jobs, pythons, one.watch, one.came)
         found = survey.Survey(sources, how, spool)
         one.watch(["rows by the tokenizer"] if given.model else ["what was counted"])
-        report = public(_report(given, found, spool, python, began), this_identity())
-    if given.format == "json":
-        text = json.render(report)
-    elif given.format == "html":
-        text = screens.page(report)
-    else:
-        text = screens.render(report, screen())
+        report = public(_report(given, found, python, began), this_identity())
+    render = {"json": json.render, "html": screens.page}.get(given.format)
+    text = render(report) if render else screens.render(report, screen())
     if given.output:
         write_or_exit(given.output, text, "name another file with -o")
     else:
@@ -104,19 +99,16 @@ def _startable(given: Namespace, sources: list[survey.Source]) -> str:
     return place.python
 
 
-def _report(
-    given: Namespace, found: survey.Survey, spool: Spool | None, python: str, began: float
-) -> Report:
-    notes = list(found.bounded())
-    lengths, cost = estimated(found.tallies, given.seq or None), None
-    if lengths is not None and spool is not None:
-        lengths = _by_tokenizer(given, found, spool, python, lengths, notes)
-        cost = _costs(given, found, lengths, notes)
+def _report(given: Namespace, found: survey.Survey, python: str, began: float) -> Report:
+    lengths, cost = found.lengths(given.seq), None
+    if lengths is not None and found.spool is not None:
+        lengths = _by_tokenizer(given, found, found.spool, python, lengths)
+        cost = _costs(given, found, lengths)
     if lengths is not None and lengths.cut_rows and found.tallies:
         share = lengths.cut_tokens / max(lengths.tokens, 1)
         found.tallies[0].fault("too-long-for-seq", 0, f"{share:.1%} of all tokens are cut off")
-        found.tallies[0].seen["too-long-for-seq"].count = lengths.cut_rows
-    faults = found.faults()
+        found.tallies[0].seen["too-long-for-seq"] = lengths.cut_rows
+    faults, seen = found.faults(), found.total("seen")
     return Report(
         verdict="faults" if any(one.severity == "error" for one in faults) else "clean",
         rows=sum(one.rows for one in found.files),
@@ -124,41 +116,34 @@ def _report(
         files=tuple(found.files),
         faults=faults,
         roles=dict(found.total("orders").most_common(20)),
-        duplicates=found.count("duplicate"),
-        near_duplicates=found.count("near-duplicate") if given.near else None,
+        duplicates=seen["duplicate"],
+        near_duplicates=seen["near-duplicate"] if given.near else None,
         leaks=found.leak_rows(),
         lengths=lengths,
         costs=cost,
-        notes=tuple(notes),
+        notes=(*found.bounded(), *found.notes),
         seconds=time.perf_counter() - began,
     )
 
 
-def _by_tokenizer(  # noqa: PLR0913  all that counting needs
-    given: Namespace,
-    found: survey.Survey,
-    spool: Spool,
-    python: str,
-    estimate: Lengths,
-    notes: list[str],
+def _by_tokenizer(
+    given: Namespace, found: survey.Survey, spool: Spool, python: str, estimate: Lengths
 ) -> Lengths:
     """Count with the model's tokenizer; where that can't be, keep the estimate and say why."""
     counted = count(python, given.model, spool) if python else "name the environment with --target"
     if isinstance(counted, str):
         lacks = "the target's tokenizer could not count, so lengths are an estimate"
-        notes.append(f"{lacks}: {counted}")
+        found.notes.append(f"{lacks}: {counted}")
         return estimate
     for index, why in counted.refused.items():
         _, file, row = spool.rows[int(index)]
         found.tallies[file].fault("template", msgspec.json.decode(row)[0], why)
     if not counted.template:
-        notes.append("the model has no chat template: turns are counted one after the other")
-    return described_by(counted, estimate, given.seq or None, whole=not spool.mask)
+        found.notes.append("the model has no chat template: turns are counted one after the other")
+    return described_by(counted, estimate, given.seq, whole=not spool.mask)
 
 
-def _costs(
-    given: Namespace, found: survey.Survey, lengths: Lengths, notes: list[str]
-) -> Costs | None:
+def _costs(given: Namespace, found: survey.Survey, lengths: Lengths) -> Costs | None:
     place, why = config_file(given.model), "the model has no config.json"
     if given.model != "-" and (place is None or place.is_file()):
         rows = sum(one.rows for one in found.files)
@@ -170,7 +155,7 @@ def _costs(
             return costs(shape, run, _devices(given.gpu), lengths, (train, rows), given.epochs)
         except MemoryModelError as error:
             why = str(error)
-    notes.append(f"steps, time and memory are not reckoned: {why}")
+    found.notes.append(f"steps, time and memory are not reckoned: {why}")
     return None
 
 

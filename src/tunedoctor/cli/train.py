@@ -6,7 +6,6 @@ import time
 from argparse import Namespace
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
 
 from tunedoctor.cli.files import read_snapshot, refusal, write_or_exit
 from tunedoctor.cli.gpus import here
@@ -54,11 +53,12 @@ def train(how: Namespace, arguments: Sequence[str], *, check: bool = True) -> in
     if check and not _ready(snapshot, options):
         return 1
     found = None if "--merge" in arguments else _forecast(snapshot, arguments, how.processes)
-    if found and found.refusal and check:
-        sys.stderr.write(f"doctor: {found.refusal}\n")
+    peak, refusal = found or (0.0, "")
+    if refusal and check:
+        sys.stderr.write(f"doctor: {refusal}\n")
         return 1
     if found and "--dry-run" in arguments:
-        text = f"forecast for rows of max_length tokens: {found.peak_gib:.3g} GiB beside libraries"
+        text = f"forecast for rows of max_length tokens: {peak:.3g} GiB beside libraries"
         sys.stderr.write(f"doctor: {text}\n")
     many = [str(LAUNCHER), str(how.processes)] if how.processes > 1 else []
     trainer = [*many, str(TRAINER)]
@@ -71,10 +71,8 @@ def whole_trainer() -> str:
     before, _, after = TRAINER.read_text(encoding="utf-8").partition("sys.path.append(")
     for name in ("input", "rows", "data"):
         text = TRAINER.with_name(f"train_{name}.py").read_text(encoding="utf-8")
-        lines = text.partition("from __future__ import annotations\n\n")[2].splitlines(
-            keepends=True
-        )
-        before += "".join(one for one in lines if not one.startswith("from train_"))
+        lines = text.partition("from __future__ import annotations\n\n")[2].split("\n")
+        before += "\n".join(one for one in lines if not one.startswith("from train_"))
     return before + after.partition("# The other parts end here.\n")[2]
 
 
@@ -102,25 +100,18 @@ def _ready(snapshot: Snapshot, options: Options) -> bool:
     return True
 
 
-class _Forecast(NamedTuple):
-    """What a training takes, and why it can't start; "" where it can."""
-
-    peak_gib: float
-    refusal: str
-
-
-def _forecast(snapshot: Snapshot, arguments: Sequence[str], processes: int) -> _Forecast | None:
-    """Return the memory forecast; None where none is known: of the model, or of a faulty configuration."""
+def _forecast(snapshot: Snapshot, words: Sequence[str], count: int) -> tuple[float, str] | None:
+    """Return the GiB that a training takes, and why it can't start; None where the model or a fault lets none know."""
     try:
-        config = _values(arguments)
+        config = _values(words)
         model = str(config.get("model", ""))
         path = config_file(model)
         if path and not (path.suffix == ".json" and path.is_file()):  # a .gguf, or a faulty folder
             return None
         devices = () if config.get("device") == "cpu" else here(snapshot)[0]
         shape = model_of(model)
-        found = forecast(config, shape, devices, processes)
-        return _Forecast(found.peak_gib, too_large(config, shape, devices, processes))
+        found = forecast(config, shape, devices, count)
+        return found.peak_gib, too_large(config, shape, devices, count)
     except (MemoryModelError, OSError, ValueError):  # the trainer tells what, with its line
         return None
 
@@ -128,12 +119,17 @@ def _forecast(snapshot: Snapshot, arguments: Sequence[str], processes: int) -> _
 def _values(arguments: Sequence[str]) -> dict[str, object]:
     """Return the configuration: files, and options over them. Raises OSError, and ValueError for what is no TOML."""
     values: dict[str, object] = {}
-    for path in [one for one in arguments if not one.startswith("--")]:
+    files, words = _words(arguments)
+    for path in files:
         values |= toml(read_regular(path, _LARGEST).decode("utf-8-sig"))
-    for key, is_set, word in [one[2:].partition("=") for one in arguments if one.startswith("--")]:
-        if is_set:
-            values[key.replace("-", "_")] = word
-    return values
+    return values | {key: word for key, word in words.items() if word}
+
+
+def _words(arguments: Sequence[str]) -> tuple[list[str], dict[str, str]]:
+    """Return the files, and the options by their keys; "" of one without a value."""
+    pairs = (one[2:].partition("=") for one in arguments if one.startswith("--"))
+    words = {key.replace("-", "_"): word for key, _, word in pairs}
+    return [one for one in arguments if not one.startswith("--")], words
 
 
 def _readable(snapshot: Snapshot, arguments: Sequence[str]) -> Sequence[str]:
@@ -142,7 +138,7 @@ def _readable(snapshot: Snapshot, arguments: Sequence[str]) -> Sequence[str]:
     version = tuple(int(x) for x in found.version.split(".")[:2]) if found else _NO_TOML
     if version >= _NO_TOML:
         return arguments
-    files = [one for one in arguments if not one.startswith("--")]
+    files, _ = _words(arguments)
     try:
         values = _values(files)
     except (OSError, ValueError) as error:
@@ -153,22 +149,25 @@ def _readable(snapshot: Snapshot, arguments: Sequence[str]) -> Sequence[str]:
 
 
 def _init(given: Namespace) -> int:
-    files = [one for one in given.rest if not one.startswith("--")]
-    pairs = [one[2:].partition("=") for one in given.rest if one.startswith("--")]
-    words: dict[str, object] = {key.replace("-", "_"): value for key, _, value in pairs}
+    files, words = _words(given.rest)
     if len(files) > 1 or set(words) - {"model", "data", "out"}:
         misuse("--init takes a file, --model, --data and --out", "edit what it writes")
     smoke = "doctor smoke --snapshot FILE"
     snapshot = read_snapshot(given.source, smoke) if given.source else look(NO_TARGET)
     devices, _ = here(snapshot)
     try:
-        shape = model_of(str(words["model"])) if "model" in words else None
+        shape = model_of(words["model"]) if "model" in words else None
     except MemoryModelError:  # a model that no forecast is known for can still be trained
         shape = None
     chosen = choose(shape, max(devices, key=lambda one: one.usable, default=None))
     chosen = as_smoked(chosen, snapshot.find(Smoke))
-    basic: dict[str, object] = {"model": "MODEL", "data": "train.jsonl", "out": "out"}
-    values = {**basic, **chosen.values, **words}
+    values: dict[str, object] = {
+        "model": "MODEL",
+        "data": "train.jsonl",
+        "out": "out",
+        **chosen.values,
+        **words,
+    }
     text = starter(INPUT.read_text(encoding="utf-8"), Chosen(values, chosen.why))
     return _write(files[0] if files else "config.toml", text, force=given.force)
 

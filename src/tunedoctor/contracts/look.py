@@ -73,7 +73,7 @@ def look_at(
         "seconds": SECONDS,
     }
     ended = child.run(
-        [python, "-I", "-S", "-B", _SCRIPT, "contracts.look"],
+        [python, "-I", "-S", "-B", _SCRIPT, "contracts"],
         timeout=SECONDS + 10.0,
         stdin=msgspec.json.encode(request).decode(),
     )

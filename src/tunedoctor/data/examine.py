@@ -1,7 +1,9 @@
-"""One row, or a block of lines, into counts. Pure: a block can be examined in another process."""
+"""One row, or a block of lines, into counts, which add up. Pure: a block can be examined in another process."""
 
 import json
 import re
+from collections import Counter
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import msgspec
@@ -9,9 +11,10 @@ import msgspec
 from tunedoctor.data import lengths
 from tunedoctor.data.repeats import digest, sketch
 from tunedoctor.data.secrets import rules_for, secrets_in
-from tunedoctor.data.tally import KINDS, Mark, Tally
-from tunedoctor.tables.secrets import Kind
-from tunedoctor.target.train_rows import Fault, Sample, faults_of, layout, sample_of
+from tunedoctor.model.findings import Severity
+from tunedoctor.tables import secrets
+from tunedoctor.tables.load import table
+from tunedoctor.target.train_rows import Fault, Sample, faults_of, kind_of, layout, sample_of
 
 _DAMAGED = re.compile(
     "\ufffd|\u00c3[\u0080-\u00bf]|\u00e2\u20ac[\u2122\u0153\u009d\u201c\u201d\u00a6]"
@@ -21,41 +24,102 @@ _CONTROL = re.compile(r"[\x00-\x08\x0b\x0e-\x1f]")
 _CUT_FROM = 200
 """Characters from which an answer that ends inside a sentence seems cut; names and labels are shorter."""
 _SHORT = {"system": "s", "user": "u", "assistant": "a", "tool": "t", "text": "x", "unknown": "?"}
-_NO_OBJECT: dict[type, str] = {
-    type(None): "null", list: "a list", str: "a string", bool: "true or false",
-}  # fmt: skip
-_NO_JSON = (
-    ("Unterminated string", "a string has no end"),
-    ("Expecting property name", "a name in double quotes is missing"),
-    ("Expecting ',' delimiter", "a comma or a bracket is missing"),
-    ("Expecting ':' delimiter", "a colon is missing"),
-    ("Expecting value", "a value is missing"),
-    ("Extra data", "more follows the value"),
-    ("Invalid control character", "a control character is not escaped"),
-    ("Invalid \\", "an escape is unknown"),
-    ("Illegal trailing comma", "a comma stands before a closing bracket"),
-)
 _decode = msgspec.json.Decoder().decode
 _encode = msgspec.json.Encoder().encode
+MOST_NAMES = 500
+"""Different columns, forms or orders of roles that are told apart."""
+MOST_PLACES = 10_000
+"""Places that are kept of one kind of fault in one file; the count goes on."""
+
+
+class Kind(msgspec.Struct, frozen=True):
+    """A kind of fault: `what` follows a count of lines or rows."""
+
+    severity: Severity
+    what: str
+    cure: str
+
+
+KINDS = msgspec.convert(table("data_faults")["kinds"], dict[str, Kind])
+
+
+class Mark(NamedTuple):
+    """What a row is known by when it is compared with others."""
+
+    line: int
+    digest: int
+    prompt: int
+    """Digest of what comes before the first answer; 0 where that is nothing."""
+    sketch: bytes
+
+
+@dataclass
+class Tally:
+    """Counts of lines, of rows, and of what the rows hold."""
+
+    lines: int = 0
+    unreadable: int = 0
+    """Lines, elements or records of which no row could be made."""
+    rows: int = 0
+    faulty: int = 0
+    """Rows, read, with an error."""
+    tokens: int = 0
+    learned: int = 0
+    seen: Counter[str] = field(default_factory=Counter)
+    """Faults by kind, and blank lines."""
+    places: dict[str, list[tuple[int, str]]] = field(default_factory=dict)
+    """Lines with what is wrong there, by kind."""
+    forms: Counter[str] = field(default_factory=Counter)
+    columns: Counter[str] = field(default_factory=Counter)
+    orders: Counter[str] = field(default_factory=Counter)
+    lengths: Counter[int] = field(default_factory=Counter)
+    marks: list[Mark] = field(default_factory=list)
+    samples: list[tuple[int, bytes]] = field(default_factory=list)
+    """Rows for the model's tokenizer: a number to choose by, and the turns as JSON."""
+
+    def fault(self, kind: str, line: int, detail: str = "") -> None:
+        """Note a fault of a line; line 0 is the whole file."""
+        self.seen[kind] += 1
+        self._keep(kind, [(line, detail)])
+
+    def _keep(self, kind: str, lines: list[tuple[int, str]]) -> None:
+        mine = self.places.setdefault(kind, [])
+        mine += lines[: MOST_PLACES - len(mine)]
+
+    def merge(self, other: "Tally") -> None:
+        """Add the counts of a later part of the same file; its marks and samples are left to the caller."""
+        for name in ("lines", "unreadable", "rows", "faulty", "tokens", "learned"):
+            setattr(self, name, getattr(self, name) + getattr(other, name))
+        self.seen.update(other.seen)
+        for kind, lines in other.places.items():
+            self._keep(kind, lines)
+        for what in ("forms", "columns", "orders"):
+            mine: Counter[str] = getattr(self, what)
+            for name, n in getattr(other, what).items():
+                mine[name if name in mine or len(mine) < MOST_NAMES else "other ones"] += n
+        self.lengths.update(other.lengths)
 
 
 class Asked(NamedTuple):
     """What a row is examined for."""
 
     near: bool = True
-    sampled: int = -1
-    """Rows whose digest's low bits of this mask are 0 are handed on for the tokenizer; -1: none."""
+    sampled: bool = False
+    """Rows are handed on for the tokenizer."""
 
 
 def block(data: bytes, first: int, asked: Asked) -> Tally:
-    """Examine whole lines of JSON Lines; `first` is the number of the first one."""
-    found = Tally()
-    rules = rules_for(data)
+    """Examine whole lines of JSON Lines; `first` is the number of the first one. b"": a line that is too long."""
+    found, rules = Tally(), rules_for(data)
     lines = data.removesuffix(b"\n").split(b"\n")
     found.lines = len(lines)
+    if not data:
+        found.unreadable = 1
+        found.fault("too-long", first)
+        return found
     for number, line in enumerate(lines, first):
         if not line or line.isspace():
-            found.blank += 1
+            found.seen["blank"] += 1
             continue
         try:
             value = _decode(line)
@@ -103,23 +167,24 @@ def _refuse(name: str) -> object:
 
 
 def _said(error: json.JSONDecodeError, text: str) -> str:
-    words = next((ours for theirs, ours in _NO_JSON if error.msg.startswith(theirs)), "no JSON")
     rest = text[error.pos :]
-    if "'" in rest[:1]:
+    if rest.startswith("'"):
         return "single quotes, where JSON has double ones"
-    if rest.startswith(("None", "True")) or text.startswith("False", error.pos):
+    if rest.startswith(("None", "True", "False")):
         return "Python's None, True or False, where JSON has null, true, false"
-    if words.startswith("a string has no end") or not rest:
-        return f"cut off: {words}"
+    if not rest or error.msg.startswith("Unterminated"):
+        return "cut off"
     if error.msg == "Extra data" and rest[0] in "{[":
         return "two values on one line"
-    return words if text[:1] in '{["-0123456789' else "no JSON"
+    return error.msg if text[:1] in '{["-0123456789' else "no JSON"
 
 
-def row(found: Tally, number: int, value: object, rules: tuple[Kind, ...], asked: Asked) -> None:
+def row(
+    found: Tally, number: int, value: object, rules: tuple[secrets.Kind, ...], asked: Asked
+) -> None:
     """Examine one row."""
     if not isinstance(value, dict):
-        found.fault("no-object", number, _NO_OBJECT.get(type(value), "a number"))
+        found.fault("no-object", number, kind_of(value))
         found.unreadable += 1
         return
     found.rows += 1
@@ -194,10 +259,9 @@ def _measure(found: Tally, number: int, sample: Sample, asked: Asked) -> str:
     own = digest(data)
     prompt = _prompt([role for role, _ in turns], parts)
     found.marks.append(Mark(number, own, prompt, sketch(data) if asked.near else b""))
-    if asked.sampled >= 0:
+    if asked.sampled:
         key = digest(b"%d:%d" % (number, own))
-        if key & asked.sampled == 0:
-            found.samples.append((key, _encode([number, sample.form, turns])))
+        found.samples.append((key, _encode([number, sample.form, turns])))
     return "\n".join([text for _, text in turns])
 
 

@@ -10,7 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import IO, NamedTuple
 
-from tunedoctor.system.reading import open_regular
+from tunedoctor.system.reading import encoding, open_regular
 
 _NAMES = {
     "test": "test|heldout|held[_-]out|holdout",
@@ -26,18 +26,7 @@ LONGEST = 32 << 20
 _HEAD = 1 << 16
 _ROOM, _GROWTH = 16 << 20, 100
 """Bytes that any file may unpack to, and how many times its size: text seldom unpacks to twenty times."""
-_MARKS = (
-    (codecs.BOM_UTF8, "utf-8"),
-    (codecs.BOM_UTF32_LE, "utf-32-le"),  # which begins with that of UTF-16
-    (codecs.BOM_UTF32_BE, "utf-32-be"),
-    (codecs.BOM_UTF16_LE, "utf-16-le"),
-    (codecs.BOM_UTF16_BE, "utf-16-be"),
-)
 _BROKEN = (EOFError, zlib.error, gzip.BadGzipFile)
-
-
-class EndsEarlyError(Exception):
-    """A compressed file ends or breaks before its end."""
 
 
 class Opened(NamedTuple):
@@ -46,7 +35,8 @@ class Opened(NamedTuple):
     file: IO[bytes]
     kind: str
     encoding: str
-    mark: bytes
+    mark: int
+    """Bytes of its mark."""
 
 
 def split_of(path: Path, asked: str = "") -> str:
@@ -86,26 +76,14 @@ def open_file(path: Path) -> Opened:
         while len(head) < _HEAD and (block := _reader(file)(_HEAD)):
             head += block
     file.seek(0)
-    encoding, mark = _encoding(head)
+    code, mark = encoding(head)
     kind, end = "csv", ending(path)
     if head.startswith(b"PAR1") or end == ".parquet":
         kind = "parquet"
     elif end not in (".csv", ".tsv"):
-        text = head[len(mark) :].decode(encoding, "replace")
+        text = head[mark:].decode(code, "replace")
         kind = "json" if _is_document(text, end) else "jsonl"
-    return Opened(file, kind, encoding, mark)
-
-
-def _encoding(head: bytes) -> tuple[str, bytes]:
-    """Tell how a file is written by its first bytes: its mark, or the zeros that UTF-16 of ASCII has."""
-    for mark, name in _MARKS:
-        if head.startswith(mark):
-            return name, mark
-    part = head[:4096]
-    even, odd, many = part[::2].count(0), part[1::2].count(0), len(part) // 8
-    if len(part) >= 4 and odd > many and even < odd // 8:
-        return "utf-16-le", b""
-    return "utf-16-be" if len(part) >= 4 and even > many and odd < even // 8 else "utf-8", b""
+    return Opened(file, kind, code, mark)
 
 
 def _is_document(text: str, end: str) -> bool:
@@ -122,12 +100,12 @@ def _is_document(text: str, end: str) -> bool:
     return bare.endswith((",", "[", "{")) and not rest.lstrip().startswith("{")
 
 
-def utf8_blocks(opened: Opened) -> Iterator[bytes]:
-    """Yield the file's content behind its mark as UTF-8, about BLOCK bytes at a time.
+def utf8_blocks(opened: Opened, broken: Callable[[str], None]) -> Iterator[bytes]:
+    """Yield the file's content behind its mark as UTF-8, about BLOCK bytes at a time. Raises OSError.
 
-    What UTF-16 or UTF-32 can't decode becomes U+FFFD. Raises EndsEarlyError, OSError.
+    What UTF-16 or UTF-32 can't decode becomes U+FFFD; `broken` is told why a compressed file ends before its end.
     """
-    raw = _raw(opened.file, len(opened.mark))
+    raw = _raw(opened.file, opened.mark, broken)
     if opened.encoding == "utf-8":
         yield from raw
         return
@@ -142,28 +120,28 @@ def _reader(file: IO[bytes]) -> Callable[[int], bytes]:
     return file.read1 if isinstance(file, gzip.GzipFile) else file.read
 
 
-def _raw(file: IO[bytes], skip: int) -> Iterator[bytes]:
-    read, parts, why = _reader(file), b"", ""
+def _raw(file: IO[bytes], skip: int, broken: Callable[[str], None]) -> Iterator[bytes]:
+    read, parts = _reader(file), b""
     total, most = 0, max(_ROOM, _GROWTH * os.fstat(file.fileno()).st_size)
     block = b"-"
     while block:
         try:
             block = read(BLOCK)
         except _BROKEN:
-            why, block = "the compressed data break off", b""
+            broken("the compressed data break off")
+            block = b""
         total += len(block)
         if total > most:
-            why, block = f"it unpacks to more than {_GROWTH} times its size", b""
+            broken(f"it unpacks to more than {_GROWTH} times its size")
+            block = b""
         parts += block
         if len(parts) >= BLOCK or not block:
             yield parts[skip:]
             parts, skip = b"", 0
-    if why:
-        raise EndsEarlyError(why)
 
 
-def line_blocks(chunks: Iterable[bytes], too_long: list[int]) -> Iterator[tuple[bytes, int]]:
-    """Cut chunks at line ends into whole lines, with the number of the first; longer lines are only numbered.
+def line_blocks(chunks: Iterable[bytes]) -> Iterator[tuple[bytes, int]]:
+    """Cut chunks at line ends into whole lines, with the number of the first; b"" is a line that is too long.
 
     Old Mac line ends (a lone CR) count as none, as in every JSONL reader.
     """
@@ -185,7 +163,7 @@ def line_blocks(chunks: Iterable[bytes], too_long: list[int]) -> Iterator[tuple[
         else:
             pending += here
             if len(pending) > LONGEST:
-                too_long.append(number)
+                yield b"", number
                 pending, skipping = b"", True
     if pending:
         yield pending, number

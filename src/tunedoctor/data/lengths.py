@@ -1,11 +1,10 @@
 """Lengths in tokens: an estimate from bytes, a histogram of bounded size, and what a limit cuts."""
 
-from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from itertools import pairwise
+from typing import Literal
 
 from tunedoctor.data.report import Bar, Lengths
-from tunedoctor.data.tally import Tally
 
 _LETTERS = bytes(c for c in range(128) if chr(c).isalpha())
 _DIGITS = b"0123456789"
@@ -73,34 +72,31 @@ def bins(counts: Mapping[int, int]) -> list[Bar]:
     return [Bar(a, b - 1, n) for (a, b), n in zip(pairwise(edges), rows, strict=True)]
 
 
-def estimated(tallies: Iterable[Tally], seq: int | None) -> Lengths | None:
-    """Return the lengths by estimate; None where no row has any."""
-    counts: Counter[int] = Counter()
-    tokens = learned = 0
-    for tally in tallies:
-        counts.update(tally.lengths)
-        tokens += tally.tokens
-        learned += tally.learned
-    return described(counts, tokens, learned, seq) if counts else None
-
-
-def described(counts: "Counter[int]", tokens: int, learned: int, seq: int | None) -> Lengths:
-    """Return a histogram as a report has it."""
+def described(  # noqa: PLR0913  each is known apart
+    counts: Mapping[int, int],
+    tokens: int,
+    learned: int,
+    seq: int,
+    by: Literal["estimate", "tokenizer", "tokenizer, of a sample"] = "estimate",
+    nothing_left: int | None = None,
+    times: float = 1.0,
+) -> Lengths:
+    """Return a histogram as a report has it; sums are of all rows, `times` those that were counted."""
     cut_rows, cut_tokens = cut_by(counts, seq) if seq else (0, 0)
     return Lengths(
-        by="estimate",
+        by=by,
         counted=sum(counts.values()),
-        tokens=tokens,
-        learned=learned,
+        tokens=round(tokens * times),
+        learned=round(learned * times),
         masked_share=1 - learned / tokens if tokens else 0.0,
         shortest=min(counts),
         median=quantile(counts, 0.5),
         p90=quantile(counts, 0.9),
         p99=quantile(counts, 0.99),
         longest=max(counts),
-        seq=seq,
-        cut_rows=cut_rows,
-        cut_tokens=cut_tokens,
-        nothing_left=None,
+        seq=seq or None,
+        cut_rows=round(cut_rows * times),
+        cut_tokens=round(cut_tokens * times),
+        nothing_left=None if nothing_left is None else round(nothing_left * times),
         bars=tuple(bins(counts)),
     )

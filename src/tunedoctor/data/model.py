@@ -18,7 +18,7 @@ from tunedoctor.memory.shape import Shape
 from tunedoctor.memory.speed import speed
 from tunedoctor.system import child
 
-SCRIPT = Path(__file__).parent.parent / "target" / "count_tokens.py"
+SCRIPT = Path(__file__).parent.parent / "target" / "start.py"
 _TIMEOUT = 900.0
 _STEP = 64
 """Tokens to whose multiple a longest row is rounded up."""
@@ -38,7 +38,7 @@ def count(python: str, model: str, spool: Spool) -> Counted | str:
     with tempfile.TemporaryDirectory(prefix="doctor-", ignore_cleanup_errors=True) as scratch:
         place = Path(scratch) / "rows.jsonl"
         place.write_bytes(b"".join(data + b"\n" for _, _, data in spool.rows))
-        argv = [python, "-I", "-B", str(SCRIPT), model, str(place)]
+        argv = [python, "-I", "-B", str(SCRIPT), "tokens", model, str(place)]
         ended = child.run(argv, timeout=_TIMEOUT, env={**os.environ, "HF_HUB_OFFLINE": "1"})
     if not ended.ok:
         return (ended.err.strip().splitlines()[-1:] or [ended.death])[0][:200]
@@ -49,24 +49,20 @@ def count(python: str, model: str, spool: Spool) -> Counted | str:
     return found if len(found.rows) == len(spool.rows) else "it counted other rows"
 
 
-def described_by(found: Counted, estimate: Lengths, seq: int | None, *, whole: bool) -> Lengths:
+def described_by(found: Counted, estimate: Lengths, seq: int, *, whole: bool) -> Lengths:
     """Return the lengths as counted; of a sample, tokens of all rows in the sample's proportion."""
     rows = [one for i, one in enumerate(found.rows) if str(i) not in found.refused]
     if not rows:
         return estimate
-    counts = Counter(lengths.rounded(one[0]) for one in rows)
-    tokens, learned = sum(one[0] for one in rows), sum(one[1] for one in rows)
-    one = lengths.described(counts, tokens, learned, seq)
-    lost = sum(first >= seq or not some for _, some, first in rows) if seq else 0
-    times = 1.0 if whole else estimate.counted / len(rows)
-    return msgspec.structs.replace(
-        one,
-        by="tokenizer" if whole else "tokenizer, of a sample",
-        tokens=round(tokens * times),
-        learned=round(learned * times),
-        cut_rows=round(one.cut_rows * times),
-        cut_tokens=round(one.cut_tokens * times),
-        nothing_left=round(lost * times) if seq else None,
+    lost = sum(first >= seq or not some for _, some, first in rows) if seq else None
+    return lengths.described(
+        Counter(lengths.rounded(one[0]) for one in rows),
+        sum(one[0] for one in rows),
+        sum(one[1] for one in rows),
+        seq,
+        "tokenizer" if whole else "tokenizer, of a sample",
+        lost,
+        1.0 if whole else estimate.counted / len(rows),
     )
 
 

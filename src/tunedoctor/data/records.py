@@ -12,7 +12,7 @@ import json
 import os
 import re
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -33,7 +33,7 @@ _TALKS = ("messages", "conversations", "conversation", "chosen", "rejected", "pr
 _KEY = re.compile(r'\{\s*"([^"\\]{1,200})"\s*:')
 _BETWEEN = re.compile(r"[\s,]*")
 _BAD = re.compile("[\udc80-\udcff]")
-SCRIPT = Path(__file__).parent.parent / "target" / "parquet_rows.py"
+SCRIPT = Path(__file__).parent.parent / "target" / "start.py"
 AT_ONCE = 16 << 20
 _LIMIT = 256 << 20
 """Bytes of one answer: a batch of large rows goes past AT_ONCE."""
@@ -89,8 +89,10 @@ class _Window:
         self.fill()
 
 
-def elements(blocks: Iterable[bytes]) -> Iterator[Element]:  # noqa: C901  one loop over a text
-    """Yield each row of a document with the line where it begins."""
+def elements(  # noqa: C901  one loop over a text
+    blocks: Iterable[bytes], broken: Callable[[str], None]
+) -> Iterator[Element]:
+    """Yield each row of a document with the line where it begins; `broken` is told of a list without an end."""
     window = _Window(blocks)
     window.skip()
     held = _HOLDER.match(window.text, window.at)
@@ -124,8 +126,7 @@ def elements(blocks: Iterable[bytes]) -> Iterator[Element]:  # noqa: C901  one l
             key = next(iter(value))
         window.move(end)
     if inside:
-        why = f"the list has no end; {count} rows came before"
-        yield Element(window.line, None, "ends-early", why)
+        broken(f"the list has no end; {count} rows came before")
 
 
 def _good(line: int, value: object, bad: re.Match[str] | None) -> Element:
@@ -254,7 +255,7 @@ def parquet_rows(path: Path, pythons: tuple[str, ...]) -> Iterator[Element]:
         if not left:
             what = "Parquet is read by pyarrow, which neither the doctor's environment nor the target has"
             raise NoPyarrowError(what)
-        argv = [left[0], "-I", "-B", str(SCRIPT), str(path), str(start), str(AT_ONCE)]
+        argv = [left[0], "-I", "-B", str(SCRIPT), "parquet", str(path), str(start), str(AT_ONCE)]
         ended = child.run(argv, timeout=600.0, env=os.environ, limit=_LIMIT)
         if ended.how == "exit" and ended.code == _NO_PYARROW and start == 0:
             left.pop(0)

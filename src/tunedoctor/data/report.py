@@ -4,7 +4,9 @@ from typing import Literal
 
 import msgspec
 
-Severity = Literal["error", "warning", "note"]
+from tunedoctor.model.findings import Severity
+
+LeakKind = Literal["same row", "same prompt", "much alike"]
 
 
 class Spot(msgspec.Struct, frozen=True):
@@ -82,7 +84,7 @@ class Lengths(msgspec.Struct, frozen=True, kw_only=True):
 class Leak(msgspec.Struct, frozen=True):
     """Rows of one split in another."""
 
-    kind: Literal["same row", "same prompt", "much alike"]
+    kind: LeakKind
     splits: tuple[str, str]
     rows: int
 

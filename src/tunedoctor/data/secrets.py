@@ -7,7 +7,6 @@ remainder of 97.
 
 import re
 from collections.abc import Iterator
-from functools import cache
 
 from tunedoctor.tables.secrets import Kind, bits, expression, kinds, present
 
@@ -48,8 +47,7 @@ def _holds(kind: Kind, text: str) -> bool:
     return bits(text) >= kind.floor and (not kind.check or _CHECKS[kind.check](text))
 
 
-_DIGITS = re.compile(rb"[0-9][0-9 -]{3}")
-_DIGITS_IN_TEXT = re.compile(r"[0-9][0-9 -]{3}")
+_DIGITS = re.compile(r"[0-9][0-9 -]{3}")
 _MOST = 500
 """Findings of one row that are told: a row of nothing but addresses takes no minutes."""
 _LONG = b"a" * 16
@@ -57,19 +55,11 @@ _LONG = b"a" * 16
 _AS_LONG = bytes(97 if chr(c).isalnum() or c in b"-_" else 32 for c in range(128)) + b" " * 128
 
 
-@cache
-def _others() -> tuple[tuple[Kind, ...], dict[str, bytes]]:
-    """Return the kinds that are no long words, and their words in bytes."""
-    others = tuple(k for k in kinds("data") if not k.token)
-    return others, {word: word.encode() for k in others for word in k.words}
-
-
 def rules_for(block: bytes) -> tuple[Kind, ...]:
     """Return the kinds that can be in a block, all its rows together."""
-    others, in_bytes = _others()
-    digits = _DIGITS.search(block) is not None
-    there = {word for word, data in in_bytes.items() if data in block}
-    found = [k for k in others if (digits if not k.words else not there.isdisjoint(k.words))]
+    others = [k for k in kinds("data") if not k.token]
+    there = {word for k in others for word in k.words if word.encode() in block}
+    found = [k for k in others if not k.words or not there.isdisjoint(k.words)]
     if long := b" ".join(_long_words(block)).decode("utf-8", "replace"):
         found += [k for k in present(long, "data") if k.token]
     return tuple(found)
@@ -90,7 +80,7 @@ def secrets_in(text: str, rules: tuple[Kind, ...]) -> list[tuple[str, str]]:
     """Return the kind and the name of what a text holds, with its length and never itself."""
     found: list[tuple[str, str]] = []
     spans: list[tuple[int, int]] = []
-    digits = _DIGITS_IN_TEXT.search(text) is not None
+    digits = _DIGITS.search(text) is not None
     for rule in rules:
         if not (any(word in text for word in rule.words) if rule.words else digits):
             continue

@@ -5,21 +5,28 @@ import multiprocessing.pool
 import signal
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 
-from tunedoctor.data import examine
-from tunedoctor.data.files import EndsEarlyError, Opened, line_blocks, open_file, utf8_blocks
+from tunedoctor.data import examine, lengths
+from tunedoctor.data.examine import KINDS, Mark, Tally
+from tunedoctor.data.files import Opened, line_blocks, open_file, utf8_blocks
 from tunedoctor.data.records import Element, NoPyarrowError, elements, parquet_rows, records
 from tunedoctor.data.repeats import Digests, Place, Sketches, Spool
-from tunedoctor.data.report import DataFault, DataFile, Leak, Spot
+from tunedoctor.data.report import DataFault, DataFile, Leak, LeakKind, Lengths, Spot
 from tunedoctor.data.secrets import rules_for
-from tunedoctor.data.tally import KINDS, Mark, Tally
 
 _ORDER = {"error": 0, "warning": 1, "note": 2}
+_REPEATS: dict[LeakKind, tuple[str, str]] = {
+    "same row": ("duplicate", "leak"),
+    "much alike": ("near-duplicate", "near-leak"),
+    "same prompt": ("", "leaked-prompt"),
+}
+"""The faults that a repeat is: within a split, and of another one's row."""
 ALONE = 16 << 20
 """Bytes below which starting processes costs more than it saves."""
 PART = 1000
@@ -56,8 +63,8 @@ class Survey:
         self.spool = spool
         self.files: list[DataFile] = []
         self.tallies: list[Tally] = []
-        self.leaks: Counter[tuple[Literal["same row", "same prompt", "much alike"], str, str]]
-        self.leaks = Counter()
+        self.notes: list[str] = []
+        self._leaks: Counter[tuple[LeakKind, str, str]] = Counter()
         self._rows = Digests()
         self._prompts = Digests()
         self._sketches = Sketches()
@@ -91,19 +98,17 @@ class Survey:
         else:
             if not whole.rows and not whole.unreadable:
                 whole.fault("no-rows", 0, "the file is empty" if not size else "")
+        counts = ("lines", "unreadable", "rows", "faulty")
         file = DataFile(
             name=str(source.path),
             split=source.split,
             format=kind,
             encoding=encoding,
             size=size,
-            lines=whole.lines,
-            blank=whole.blank,
-            unreadable=whole.unreadable,
-            rows=whole.rows,
-            faulty=whole.faulty,
+            blank=whole.seen["blank"],
             forms=dict(whole.forms.most_common()),
             columns=dict(whole.columns.most_common(50)),
+            **{one: getattr(whole, one) for one in counts},
         )
         self.files.append(file)
         self.tallies.append(whole)
@@ -112,27 +117,24 @@ class Survey:
         """Compare rows with all before them."""
         mine = self.sources[file].split
         for mark in part.marks:
-            kind, leak, name = "duplicate", "leak", "same row"
-            before = self._rows.first(mark.digest, file, mark.line)
-            if before is None and mark.sketch:
-                kind, leak, name = "near-duplicate", "near-leak", "much alike"
-                before = self._sketches.like(mark.sketch, file, mark.line)
-            if before is None:
-                kind, leak, name = "", "leaked-prompt", "same prompt"
-                before = self._same_prompt(file, mark)
+            before, kind = self._earlier(file, mark)
             if before is None:
                 continue
-            source = self.sources[before.file]
+            source, (fault, leak) = self.sources[before.file], _REPEATS[kind]
             where = f"{source.path.name} " if before.file != file else ""
             if mine != source.split:
                 part.fault(leak, mark.line, f"as {where}line {before.line} of {source.split}")
-                self.leaks[name, source.split, mine] += 1  # type: ignore[index]  # one of three
-            elif kind:
-                part.fault(kind, mark.line, f"as {where}line {before.line}")
+                self._leaks[kind, source.split, mine] += 1
+            elif fault:
+                part.fault(fault, mark.line, f"as {where}line {before.line}")
 
-    def _same_prompt(self, file: int, mark: Mark) -> Place | None:
+    def _earlier(self, file: int, mark: Mark) -> tuple[Place | None, LeakKind]:
+        if before := self._rows.first(mark.digest, file, mark.line):
+            return before, "same row"
+        if mark.sketch and (before := self._sketches.like(mark.sketch, file, mark.line)):
+            return before, "much alike"
         asks = self._several and mark.prompt
-        return self._prompts.first(mark.prompt, file, mark.line) if asks else None
+        return self._prompts.first(mark.prompt, file, mark.line) if asks else None, "same prompt"
 
     def faults(self) -> tuple[DataFault, ...]:
         """Return all faults, errors first, each with its places."""
@@ -141,74 +143,61 @@ class Survey:
         if len(forms) > 1 and "mixed-forms" not in self.tallies[0].seen:
             names = ", ".join(f"{name} {n}" for name, n in forms.most_common(6))
             self.tallies[0].fault("mixed-forms", 0, names)
-        spots: dict[str, list[Spot]] = {}
-        for source, tally in zip(self.sources, self.tallies, strict=True):
-            for kind, places in tally.seen.items():
-                own = (Spot(str(source.path), n, text) for n, text in sorted(places.lines))
-                spots.setdefault(kind, []).extend(own)
-            if tally.blank:
-                spots.setdefault("blank", [])
-        found = (
-            DataFault(kind, one.severity, one.what, self.count(kind), one.cure, tuple(spots[kind]))
-            for kind, one in ((kind, KINDS[kind]) for kind in spots)
-        )
+        found = [self._fault(*one) for one in self.total("seen").items()]
         return tuple(sorted(found, key=lambda one: (_ORDER[one.severity], -one.count)))
 
-    def total(self, name: str) -> "Counter[str]":
-        """Return a count over all files: forms, columns or orders."""
-        found: Counter[str] = Counter()
+    def _fault(self, kind: str, count: int) -> DataFault:
+        files = zip(self.sources, self.tallies, strict=True)
+        held = ((str(source.path), sorted(tally.places.get(kind, ()))) for source, tally in files)
+        spots = tuple(Spot(path, *one) for path, lines in held for one in lines)
+        one = KINDS[kind]
+        return DataFault(kind, one.severity, one.what, count, one.cure, spots)
+
+    def total(self, name: str) -> "Counter[Any]":
+        """Return a count over all files: seen, forms, columns, orders or lengths."""
+        found: Counter[Any] = Counter()
         for tally in self.tallies:
             found.update(getattr(tally, name))
         return found
 
-    def count(self, kind: str) -> int:
-        """Return how often a kind of fault was seen."""
-        if kind == "blank":
-            return sum(tally.blank for tally in self.tallies)
-        return sum(tally.seen[kind].count for tally in self.tallies if kind in tally.seen)
-
     def leak_rows(self) -> tuple[Leak, ...]:
         """Return leaks by kind and splits."""
-        return tuple(Leak(kind, (a, b), n) for (kind, a, b), n in self.leaks.most_common())
+        return tuple(Leak(kind, (a, b), n) for (kind, a, b), n in self._leaks.most_common())
 
-    def bounded(self) -> tuple[str, ...]:
+    def lengths(self, seq: int) -> Lengths | None:
+        """Return the lengths by estimate; None where no row has any."""
+        counts = self.total("lengths")
+        tokens, learned = (
+            sum(getattr(one, x) for one in self.tallies) for x in ("tokens", "learned")
+        )
+        return lengths.described(counts, tokens, learned, seq) if counts else None
+
+    def bounded(self) -> list[str]:
         """Return what the bounds of memory left out."""
-        notes: list[str] = []
-        if self._rows.full or self._prompts.full:
-            notes.append(
-                f"repeats are looked for among the first {self._rows.held:,} different rows"
-            )
-        if self._sketches.rows > len(self._sketches):
-            notes.append(f"near repeats are looked for among the last {len(self._sketches):,} rows")
-        return tuple(notes)
+        least, last, among = (
+            self._rows.held,
+            len(self._sketches),
+            "repeats are looked for among the",
+        )
+        notes = [f"{among} first {least:,} different rows"] * (
+            self._rows.full or self._prompts.full
+        )
+        return notes + [f"near {among} last {last:,} rows"] * (self._sketches.rows > last)
 
 
 def _parts(path: Path, opened: Opened, asked: Asked) -> Iterator[Tally]:
     """Yield what the parts of a file hold, in order. Raises OSError."""
-    last, too_long = Tally(), list[int]()
-
-    def blocks() -> Iterator[bytes]:
-        try:
-            yield from utf8_blocks(opened)
-        except EndsEarlyError as error:
-            last.fault("ends-early", 0, str(error))
-
+    last = Tally()
+    broken = partial(last.fault, "ends-early", 0)
+    blocks = utf8_blocks(opened, broken)
     if opened.kind == "jsonl":
-        yield from _examined(line_blocks(blocks(), too_long), asked)
-        last.lines = last.unreadable = len(too_long)
-        for line in too_long:
-            last.fault("too-long", line)
+        yield from _examined(line_blocks(blocks), asked)
     elif opened.kind == "parquet":
         yield from _of_elements(parquet_rows(path, asked.pythons), asked.rows)
     else:
-        read = records if opened.kind == "csv" else elements
-        yield from _of_elements(read(blocks()), asked.rows)
+        rows = records(blocks) if opened.kind == "csv" else elements(blocks, broken)
+        yield from _of_elements(rows, asked.rows)
     yield last
-
-
-def _quiet() -> None:
-    """Leave Ctrl-C to the parent, which ends its children."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def _examined(blocks: Iterable[tuple[bytes, int]], asked: Asked) -> Iterator[Tally]:
@@ -218,7 +207,9 @@ def _examined(blocks: Iterable[tuple[bytes, int]], asked: Asked) -> Iterator[Tal
             asked.came(len(data))
             yield examine.block(data, first, asked.rows)
         return
-    with multiprocessing.get_context("spawn").Pool(asked.jobs, _quiet) as pool:
+    # Ctrl-C is left to the parent, which ends its children
+    quiet = (signal.signal, (signal.SIGINT, signal.SIG_IGN))
+    with multiprocessing.get_context("spawn").Pool(asked.jobs, *quiet) as pool:
         waiting: deque[multiprocessing.pool.AsyncResult[Tally]] = deque()
         for data, first in blocks:
             asked.came(len(data))
@@ -237,12 +228,10 @@ def _of_elements(rows: Iterable[Element], asked: examine.Asked) -> Iterator[Tall
         for one in part:
             found.lines += 1
             if one.fault == "blank":
-                found.blank += 1
+                found.seen["blank"] += 1
             elif one.fault:
                 found.fault(one.fault, one.line, one.detail)
-            if one.fault == "ends-early" and one.detail.startswith("the list has no end"):
-                found.lines -= 1
-            elif one.value is None and one.fault:
+            if one.value is None and one.fault:
                 found.unreadable += one.fault != "blank"
             else:
                 examine.row(found, one.line, one.value, rules, asked)

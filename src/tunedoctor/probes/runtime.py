@@ -1,6 +1,6 @@
 """Run the stack inside the target, in a child, and tell what it said: only `--deep` does so.
 
-`target/deep` tells of each stage before and after it. A stage that stays silent too long is
+`target/deep.py` tells of each stage before and after it. A stage that stays silent too long is
 hung; where the child dies, the stage that was begun last crashed. After a crash or a hang of a
 stage other than `import torch` the script starts again without it, so that later stages are told.
 """
@@ -210,7 +210,7 @@ def runtime_of(
     import tempfile  # noqa: PLC0415  only a deep check needs it
 
     limit, ends = stage_seconds(environment), time.monotonic() + OVERALL
-    argv = [python, SCRIPT, "deep.look", "--seconds", str(limit), *words]
+    argv = [python, SCRIPT, "deep", "--seconds", str(limit), *words]
     runs: list[Run] = []
     while len(runs) <= RESTARTS and (left := ends - time.monotonic()) > 0:
         with tempfile.TemporaryDirectory(prefix="doctor-", ignore_cleanup_errors=True) as scratch:
@@ -281,7 +281,10 @@ def fold(runs: Sequence[Run]) -> Runtime:
     )
 
 
-_OURS = (f'"{SCRIPT}', f'"{TARGET / "deep"}{os.sep}', '"<frozen', "importlib/__init__.py")
+_OURS = (
+    *(f'"{TARGET / one}"' for one in ("deep.py", "telling.py", "start.py")),
+    *('"<frozen', "importlib/__init__.py"),
+)
 """Marks of frames of the script and of the import system, which are none of the tested packages."""
 
 

@@ -10,24 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import BinaryIO, NamedTuple
 
 from tunedoctor.readers.paste import shape
-
-_MARKS = ("utf-8", "utf-32-le", "utf-32-be", "utf-16-le", "utf-16-be")
-_LOOKED_AT = 4096
-
-
-def encoding(start: bytes) -> tuple[str, int]:
-    """Return the encoding of a text that begins so, and how many bytes of a mark to pass over."""
-    for name in _MARKS:
-        if start.startswith(mark := "\ufeff".encode(name)):
-            return name, len(mark)
-    head = start[:_LOOKED_AT]
-    if len(head) >= 4 and head.count(0) > len(head) // 4:
-        odd, even = head[1::2].count(0), head[::2].count(0)
-        if odd > 4 * even:
-            return "utf-16-le", 0
-        if even > 4 * odd:
-            return "utf-16-be", 0
-    return "utf-8", 0
+from tunedoctor.system.reading import encoding
 
 
 def decoded(data: bytes) -> str:

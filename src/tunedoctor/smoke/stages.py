@@ -40,7 +40,7 @@ def run_part(
     before = kills_now()
     with tempfile.TemporaryDirectory(prefix="doctor-", ignore_cleanup_errors=True) as scratch:
         seconds = str(part.seconds)
-        argv = [SCRIPT, "smoke.main", part.name, "--seconds", seconds, "--scratch", scratch]
+        argv = [SCRIPT, part.name, "--seconds", seconds, "--scratch", scratch]
         if part.ranks > 1:  # a rendezvous of its own on a port that is free
             torchrun = ["-m", "torch.distributed.run", "--standalone", "--max-restarts", "0"]
             argv = [*torchrun, "--nproc-per-node", str(part.ranks), *argv]

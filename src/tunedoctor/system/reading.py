@@ -149,3 +149,18 @@ def _refuse_other(path: str | os.PathLike[str], mode: int) -> None:
     if not stat.S_ISREG(mode):
         kind = "a folder" if stat.S_ISDIR(mode) else "no regular file"
         raise NotRegularError(errno.EINVAL, kind, os.fspath(path))
+
+
+def encoding(start: bytes) -> tuple[str, int]:
+    """Return the encoding of a text that begins so, and how many bytes of a mark to pass over.
+
+    Without a mark it goes by the zeros that UTF-16 of ASCII has.
+    """
+    for name in ("utf-8", "utf-32-le", "utf-32-be", "utf-16-le", "utf-16-be"):
+        if start.startswith(mark := "\ufeff".encode(name)):
+            return name, len(mark)
+    part = start[:4096]
+    even, odd, many = part[::2].count(0), part[1::2].count(0), len(part) // 8
+    if len(part) >= 4 and odd > many and even < odd // 8:
+        return "utf-16-le", 0
+    return "utf-16-be" if len(part) >= 4 and even > many and odd < even // 8 else "utf-8", 0

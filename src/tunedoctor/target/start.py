@@ -1,17 +1,33 @@
-"""Start a script of this folder: `python start.py MODULE ARGUMENTS`; MODULE is deep.look, contracts.look or smoke.main.
+"""Start one of the doctor's scripts in the target: `python start.py PART OPTIONS`.
 
 The scripts import each other as the package `doctor_target`, made here of this folder: no folder is put on sys.path, so
 nothing of the user's is shadowed. This stands outside of `if __name__` because worker processes that are spawned
-run this file again before they look for what they were sent.
+run this file again before they look for what they were sent. Those that are not ALONE tell of stages by telling.py.
 """
 
 import importlib
 import importlib.util
 import os
 import sys
+from typing import Any, List
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 PACKAGE = "doctor_target"
+ALONE = {
+    "contracts": "contracts.look.main",
+    "parquet": "data_parts.parquet",
+    "tokens": "data_parts.tokens",
+}
+"""They print an answer, and start as little as they can."""
+PARTS = {
+    "deep": "deep.deep",
+    "core": "smoke.core.core",
+    "bitsandbytes": "smoke.extras.quantised",
+    "compile": "smoke.extras.compiling",
+    "ranks": "smoke.ranks.ranks",
+    "load": "smoke.load.load",
+    "reload": "smoke.saving.fresh_part",
+}
 
 if PACKAGE not in sys.modules:
     if sys.path and os.path.abspath(sys.path[0] or ".") == HERE:
@@ -22,6 +38,46 @@ if PACKAGE not in sys.modules:
     if spec is not None:
         sys.modules[PACKAGE] = importlib.util.module_from_spec(spec)
 
+
+def alone(part: str, argv: List[str]) -> int:
+    """Run a part of ALONE; returns 3 where a library is not there, 4 where it fails, and says why."""
+    try:
+        work(ALONE[part])(*argv)
+    except Exception as error:
+        print(f"{type(error).__name__}: {error}".splitlines()[0], file=sys.stderr)
+        return 3 if isinstance(error, ImportError) else 4
+    return 0
+
+
+def work(place: str) -> Any:
+    """Return a function of the scripts."""
+    module, _, name = place.rpartition(".")
+    return getattr(importlib.import_module(f"{PACKAGE}.{module}"), name)
+
+
+def main(part: str, argv: List[str]) -> None:
+    """Run a part of PARTS to its end; the doctor wrote the arguments, so that mistakes are the doctor's."""
+    import argparse
+
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--seconds", type=float, default=60.0, help="limit of a silent stage")
+    parser.add_argument("--skip", action="append", default=[], help="a stage")
+    parser.add_argument("--also", action="append", default=[], help="a module besides the stack")
+    parser.add_argument("--imports", action="store_true", help="nothing that starts a GPU")
+    parser.add_argument("--device", default="", help="as torch calls it; empty: the best there is")
+    parser.add_argument("--scratch", default="", help="an empty folder for what is saved")
+    parser.add_argument("--model", default="", help="folder of the user's model")
+    parser.add_argument("--data", default="", help="the user's text: .jsonl, .csv or plain")
+    parser.add_argument("--steps", type=int, default=0, help="of the user's model")
+    parser.add_argument("--minutes", type=float, default=10.0, help="of load")
+    asked = parser.parse_args(argv)
+    rank = int(os.environ.get("RANK", "0")) if part == "ranks" else 0
+    tell = work("telling.Teller")(asked.seconds, asked.skip, rank)
+    tell.leave(**(work(PARTS[part])(tell, asked) or {}))
+
+
 if __name__ == "__main__":
     sys.dont_write_bytecode = True
-    importlib.import_module(PACKAGE + "." + sys.argv.pop(1)).main()
+    if sys.argv[1] in ALONE:
+        sys.exit(alone(sys.argv[1], sys.argv[2:]))
+    main(sys.argv[1], sys.argv[2:])

@@ -274,7 +274,7 @@ def watched(model, live):
 
 
 def traced(asked, layers):
-    """Return the peak of each phase of a step in bytes, what lies there always, and the number of trained elements."""
+    """Return the peak of each phase of a step in bytes, and the number of trained elements."""
     from torch._subclasses.fake_tensor import FakeTensorMode
     from transformers import AutoModelForCausalLM, masking_utils
 
@@ -309,7 +309,6 @@ def stepped(model, asked):
     live = Live()
     for one in (*model.parameters(), *model.buffers()):
         live.add(one)
-    static = live.now
     params = [one for one in model.parameters() if one.requires_grad]
     watched(model, live)
     ids = torch.zeros(asked["batch"], asked["seq"], dtype=torch.long)
@@ -326,7 +325,7 @@ def stepped(model, asked):
         if optimizer:
             optimizer.step()
         del out, loss
-    return live.peaks, static, sum(one.numel() for one in params)
+    return live.peaks, sum(one.numel() for one in params)
 
 
 def forward(model, ids, asked):
@@ -366,13 +365,13 @@ def answered(asked):
     few, more, whole = asked["few"], asked["more"], asked["layers"]
     period = max(1, more - few)
     one = named(traced(asked, few)[0], period) if few < more else {}
-    peaks, static, trained = traced(asked, more)
+    peaks, trained = traced(asked, more)
     two, phases = named(peaks, period), {}
     for name, size in two.items():
         slope = (size - one[name]) / (more - few) if name in one else 0
         phases[name] = int(size + slope * (whole - more))
     return {
-        "phases": phases, "peak": max(phases.values()), "trained_at": [more, trained], "static_at": [more, static],
+        "phases": phases, "peak": max(phases.values()), "trained_at": [more, trained],
         "torch": torch.__version__, "seconds": time.time() - began,
     }  # fmt: skip
 

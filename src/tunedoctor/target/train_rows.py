@@ -115,12 +115,12 @@ def _side(row: Dict[str, Any], column: str, role: str, faults: List[Fault]) -> L
 def _talk(value: Any, column: str, faults: List[Fault]) -> List[Turn]:
     """Read a list of messages, {"role", "content"} or ShareGPT's {"from", "value"}."""
     if not isinstance(value, list):
-        faults.append(("wrong-type", f"{column} is {_name(value)}, where a list is wanted"))
+        faults.append(("wrong-type", f"{column} is {kind_of(value)}, where a list is wanted"))
         return []
     turns: List[Turn] = []
     for i, one in enumerate(value, 1):
         if not isinstance(one, dict):
-            wrong = f"{column}, turn {i} is {_name(one)}, where an object is wanted"
+            wrong = f"{column}, turn {i} is {kind_of(one)}, where an object is wanted"
             faults.append(("wrong-type", wrong))
             continue
         said = one.get("role", one.get("from"))
@@ -147,11 +147,12 @@ def _text(value: Any, where: str, faults: List[Fault]) -> str:
     if isinstance(value, list) and value:
         parts = (p.get("text") for p in value if isinstance(p, dict) and p.get("type") == "text")
         return "\n".join(part for part in parts if isinstance(part, str))
-    faults.append(("wrong-type", f"{where} is {_name(value)}, where text is wanted"))
+    faults.append(("wrong-type", f"{where} is {kind_of(value)}, where text is wanted"))
     return "" if value is None or isinstance(value, (list, dict)) else str(value)
 
 
-def _name(value: Any) -> str:
+def kind_of(value: Any) -> str:
+    """Name the type of a value as JSON has it."""
     return next((name for kind, name in _TYPES if isinstance(value, kind)), "an object")
 
 

@@ -20,17 +20,10 @@ _GUARD = re.compile(
     r"_?is_(torch|transformers|peft|datasets|tokenizers|safetensors|huggingface_hub)_available"
 )
 """Functions that say that a package is there, and ask for no release of it."""
-_COMPARE = {
-    getattr(ast, theirs): getattr(operator, ours)
-    for theirs, ours in (
-        ("Eq", "eq"),
-        ("NotEq", "ne"),
-        ("Lt", "lt"),
-        ("LtE", "le"),
-        ("Gt", "gt"),
-        ("GtE", "ge"),
-    )
-}
+_COMPARE: dict[type, Any] = {
+    ast.Eq: operator.eq, ast.NotEq: operator.ne, ast.Lt: operator.lt, ast.LtE: operator.le,
+    ast.Gt: operator.gt, ast.GtE: operator.ge,
+}  # fmt: skip
 _RUNS, _CAN_RUN, _NEVER = 2, 1, 0
 
 

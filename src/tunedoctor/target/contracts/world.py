@@ -21,8 +21,6 @@ ENDINGS = (".so", ".pyd", ".pyc", ".dylib")
 STANDARD = {"__main__", *getattr(sys, "stdlib_module_names", ()), *sys.builtin_module_names}
 
 _PATCHES = re.compile(rb"\.(\w+)[ \t]*=(?!=)|setattr\([^)\n\"\']{0,100}[\"\'](\w+)[\"\']")
-
-
 _DEFINED = re.compile(rb"^(?:class|def) (\w+)", re.MULTILINE)
 
 

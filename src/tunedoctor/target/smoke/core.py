@@ -7,9 +7,9 @@ import os
 import tempfile
 from typing import Any
 
-from ..deep.telling import Teller, Wrong, attempt
+from ..telling import Teller, Wrong, attempt
 from . import extras, kernels, mine, saving, tiny
-from .lab import Lab, choose_device, finite, import_stages, shown, shut_out
+from .lab import Lab, began, finite, shown
 
 AGAIN = 8
 """Steps that are repeated from the start to see whether the losses are the same."""
@@ -23,13 +23,8 @@ def core(tell: Teller, asked: Any) -> None:
     scratch = asked.scratch or tempfile.mkdtemp(prefix="doctor-smoke-")
     passed = ["--model", asked.model, "--data", asked.data, "--steps", str(asked.steps)]
     fresh = saving.Fresh(passed if asked.model else [], scratch)
-    shut_out()
     try:
-        if (
-            import_stages(tell, lab)
-            and tell.stage("device", lambda data: choose_device(lab, data))
-            and kernels.stages(tell, lab)
-        ):
+        if began(tell, lab) and kernels.stages(tell, lab):
             Core(tell, lab, asked, fresh, scratch).run()
     finally:
         fresh.process.kill()
@@ -57,35 +52,28 @@ class Core:
 
     def run(self) -> None:
         """Run the stages; the first failure ends those that build on each other."""
-        building: list[Any] = [("data", self.read)] if self.own else []
-        building += [
-            ("build", self.build),
-            ("wrap", self.wrap),
-            ("forward", self.forward),
-            ("backward", self.backward),
-            ("optimizer", self.optimizer),
-            ("train", self.train),
-            ("adapters", self.adapters),
-            ("base weights", self.untouched),
-        ]
-        if not all(self.tell.stage(name, work) for name, work in building):
+        learning = [self.build, self.wrap, self.forward, self.backward, self.optimizer, self.train]
+        learning = [*[self.data] * self.own, *learning, self.adapters, self.base_weights]
+        if not self.all(*learning):
             return
-        building = [("save", self.save), ("reload", self.reload)]
-        if not self.own:
-            # 16-bit weights move by rounding when merged, and five steps teach nothing by heart
-            building += [("merge", self.merge), ("generate", self.generate)]
-        all(self.tell.stage(name, work) for name, work in building)
-        lab, one, losses = self.lab, self.batches[0], self.trained and self.trained.losses
-        alone: list[Any] = [
-            ("repeat", self.repeat),
-            ("checkpointing", lambda data: extras.checkpointing(lab, one, data)),
-            ("16-bit", lambda data: extras.half(lab, one, losses, data)),
-            ("workers", lambda data: extras.workers(lab, data)),
-        ]
-        for name, work in () if self.own else alone:
-            self.tell.stage(name, work)
+        tell, lab, one = self.tell, self.lab, self.batches[0]
+        saved = self.all(self.save, self.reload)
+        if (
+            self.own
+        ):  # 16-bit weights move by rounding when merged, and five steps teach nothing by heart
+            return
+        if saved and self.all(self.merge):
+            tell.stage("generate", saving.generate, lab, self.model, one)
+        tell.stage("repeat", self.repeat)
+        tell.stage("checkpointing", extras.checkpointing, lab, one)
+        tell.stage("16-bit", extras.half, lab, one, self.trained.losses)
+        tell.stage("workers", extras.workers, lab)
 
-    def read(self, data: dict[str, Any]) -> None:
+    def all(self, *works: Any) -> bool:
+        """Run stages that are called as their methods are, until one fails."""
+        return all(self.tell.stage(one.__name__.replace("_", " "), one) for one in works)
+
+    def data(self, data: dict[str, Any]) -> None:
         """Read the user's data, before any weight is loaded."""
         self.rows = mine.tokens_of(self.lab, self.asked, mine.read_samples(self.asked, data))
 
@@ -182,8 +170,7 @@ class Core:
             data["at_step"] = number = len(run.losses) + 1
             loss = run.step(self.steps)
             self.tell.alive(number=number, loss=round(loss, 4))
-            if not finite(loss) or run.bad:
-                what = "the gradient of " + shown(run.bad) if run.bad else "the loss"
+            if what := run.unsound():
                 data["losses"] = [x if finite(x) else None for x in run.losses]
                 reason = "gradient-not-finite" if run.bad else "loss-not-finite"
                 raise Wrong(reason, f"{what} is not finite in step {number}")
@@ -193,7 +180,6 @@ class Core:
             tokens_per_second=run.speed(),
             peak=self.lab.peak(),
             allocated=self.lab.bytes("max_memory_allocated"),
-            tokens=run.tokens,
             at_step=len(run.losses),
             losses=run.told(),
         )
@@ -211,7 +197,7 @@ class Core:
             text = f"{len(names)} of {count} adapters never had a gradient: {shown(names)}"
             raise Wrong("no-backward", text)
 
-    def untouched(self, data: dict[str, Any]) -> None:
+    def base_weights(self, data: dict[str, Any]) -> None:
         """Compare the base with what it was, bit for bit."""
         other = self.kept.changed(self.model)
         data["weights"] = count = len(self.kept.were)
@@ -239,10 +225,6 @@ class Core:
     def merge(self, data: dict[str, Any]) -> None:
         """Merge the adapters of the tiny model."""
         self.model = saving.merge(self.lab, self.model, self.batches[0], self.before, data)
-
-    def generate(self, data: dict[str, Any]) -> None:
-        """Recite."""
-        saving.generate(self.lab, self.model, self.batches[0], data)
 
     def repeat(self, data: dict[str, Any]) -> None:
         """Begin anew: the same losses."""

@@ -11,8 +11,8 @@ import tempfile
 import time
 from typing import Any
 
-from ..deep.telling import Missing, Teller, Wrong, installed
-from .lab import Lab, choose_device, import_one, import_stages, needs, shown
+from ..telling import Missing, Teller, Wrong, installed, reach
+from .lab import NEEDED, Lab, began, shown
 from .tiny import STEPS, Batch, Ledger, Trained, batch, llama, wrapped
 
 SAME = 1e-4
@@ -66,9 +66,8 @@ def half(lab: Lab, one: Batch, wide: list[float], data: dict[str, Any]) -> None:
     data["dtype"] = dtype = str(lab.half).replace("torch.", "")
     run = Trained(lab, wrapped(lab, llama(lab, lab.half)), [one])
     for _ in wide[:4]:
-        loss = run.step()
-        if run.bad or not loss < float("inf"):
-            what = "the gradient of " + shown(run.bad) if run.bad else "the loss"
+        run.step()
+        if what := run.unsound():
             raise Wrong("half-not-finite", f"{what} is not finite in {dtype}")
     lab.sync()
     data["losses"] = run.told()
@@ -90,14 +89,9 @@ class Blocks:
         return importlib.import_module("torch").full((BLOCK // 4,), float(i))
 
 
-def workers(lab: Lab, data: dict[str, Any]) -> None:
+def workers(lab: Lab, _: object) -> None:
     """Load data by two worker processes, through shared memory."""
-    loader = needs(lab.torch, "utils.data.DataLoader")
-    try:
-        room = os.statvfs("/dev/shm")  # noqa: S108  that very place
-        data["shared_free"] = room.f_bavail * room.f_frsize
-    except (OSError, AttributeError):  # not on this system
-        pass
+    loader = reach(lab.torch, "utils.data.DataLoader")
     # what a worker can't send it tells on standard error alone, and the one who waits is not told
     sent = loader(Blocks(), batch_size=None, num_workers=2, timeout=PATIENCE)
     try:
@@ -111,10 +105,8 @@ def workers(lab: Lab, data: dict[str, Any]) -> None:
 def compiling(tell: Teller, asked: Any) -> None:
     """Compile a forward and its backward, and compare."""
     lab = Lab(asked.device)
-    if import_one(tell, lab, "torch") and tell.stage(
-        "device", lambda data: choose_device(lab, data)
-    ):
-        tell.stage("compile", lambda data: _compiled(lab, data))
+    if began(tell, lab, "torch"):
+        tell.stage("compile", _compiled, lab)
 
 
 def _compiled(lab: Lab, data: dict[str, Any]) -> None:
@@ -127,7 +119,7 @@ def _compiled(lab: Lab, data: dict[str, Any]) -> None:
     began = time.perf_counter()
     x, start = (torch.randn(rows, 64, device=lab.device) for rows in (32, 64))
     results = []
-    for one in (work, needs(torch, "compile")(work)):
+    for one in (work, reach(torch, "compile")(work)):
         w = start.clone().requires_grad_()
         one(x, w).backward()
         results.append(w.grad)
@@ -143,30 +135,25 @@ def quantised(tell: Teller, asked: Any) -> None:
     lab = Lab(asked.device)
     scratch = asked.scratch or tempfile.mkdtemp(prefix="doctor-smoke-")
     # where it is not installed, nothing else is worth importing
-    if not installed("bitsandbytes"):
-        import_one(tell, lab, "bitsandbytes")
-    elif (
-        import_stages(tell, lab)
-        and import_one(tell, lab, "bitsandbytes")
-        and tell.stage("device", lambda data: choose_device(lab, data))
-    ):
-        tell.stage("8-bit", lambda data: _layer(lab, "8-bit", data))
-        if tell.stage("4-bit", lambda data: _layer(lab, "4-bit", data)):
-            tell.stage("QLoRA step", lambda data: _qlora(lab, scratch, data))
+    first = NEEDED if installed("bitsandbytes") else ()
+    if began(tell, lab, *first, "bitsandbytes"):
+        tell.stage("8-bit", _layer, lab, "8-bit")
+        if tell.stage("4-bit", _layer, lab, "4-bit"):
+            tell.stage("QLoRA step", _qlora, lab, scratch)
 
 
 def _layer(lab: Lab, kind: str, data: dict[str, Any]) -> None:
     """Quantise one linear layer; outputs are near those of the full one, and gradients come through."""
     torch = lab.torch
-    layers = needs(lab.bitsandbytes, "nn")
+    layers = reach(lab.bitsandbytes, "nn")
     torch.manual_seed(0)
     full = torch.nn.Linear(256, 512, bias=False)
     dtype = torch.float32 if lab.kind == "cpu" else torch.float16
     if kind == "4-bit":
         settings = {"quant_type": "nf4", "compute_dtype": dtype, "compress_statistics": True}
-        small = needs(layers, "Linear4bit")(256, 512, bias=False, **settings)
+        small = reach(layers, "Linear4bit")(256, 512, bias=False, **settings)
     else:
-        small = needs(layers, "Linear8bitLt")(256, 512, bias=False, has_fp16_weights=False)
+        small = reach(layers, "Linear8bitLt")(256, 512, bias=False, has_fp16_weights=False)
     small.load_state_dict({"weight": full.weight.data.clone()}, strict=False)
     small = small.to(lab.device)
     x = torch.randn(16, 256)

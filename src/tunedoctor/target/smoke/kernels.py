@@ -10,8 +10,8 @@ from __future__ import annotations
 
 from typing import Any, Callable
 
-from ..deep.device import backends
-from ..deep.telling import Missing, Teller, Wrong
+from ..deep import backends
+from ..telling import Missing, Teller, Wrong
 from .lab import Lab, shown
 
 ROUNDOFF = {"float32": 2.0**-24, "bfloat16": 2.0**-8, "float16": 2.0**-11}
@@ -22,11 +22,11 @@ TF32 = (2.0**10, 2.0**14)
 
 def stages(tell: Teller, lab: Lab) -> bool:
     """Compare each type in a stage of its own; False where float32 is wrong."""
-    good = tell.stage("kernels float32", lambda data: compare(lab, "float32", data))
+    good = tell.stage("kernels float32", compare, lab, "float32")
     # float16 on a CPU trains nobody's model
     others = ("bfloat16",) if lab.kind == "cpu" else ("bfloat16", "float16")
     for name in others:
-        tell.stage("kernels " + name, lambda data, n=name: compare(lab, n, data))  # type: ignore[misc]
+        tell.stage("kernels " + name, compare, lab, name)
     return good
 
 

@@ -7,8 +7,8 @@ import os
 import sys
 from typing import Any
 
-from ..deep.device import kind_of
-from ..deep.telling import Missing, Teller, Wrong, attempt, installed, reach, text_of
+from ..deep import described, kind_of
+from ..telling import Teller, Wrong, attempt, installed, reach, text_of
 
 QUIET = {
     "HF_HUB_OFFLINE": "1",
@@ -83,22 +83,22 @@ class Lab:
         return most if isinstance(most, int) else None
 
 
-def shut_out() -> None:
-    """Keep libraries out that nothing asked for."""
+def quiet(asked_for: str = "") -> None:
+    """Keep the network out, and libraries that nothing asked for."""
+    os.environ.update(QUIET)
     # None in sys.modules: find_spec says that it is not there, an import raises ImportError
-    for name in UNASKED:
+    for name in {*UNASKED} - {asked_for}:
         sys.modules.setdefault(name, None)  # type: ignore[arg-type]
 
 
-def import_stages(tell: Teller, lab: Lab) -> bool:
-    """Import each library in a stage of its own; False where one failed, and the rest was not tried."""
-    return all(import_one(tell, lab, name, there=True) for name in NEEDED)
-
-
-def import_one(tell: Teller, lab: Lab, name: str, *, there: bool = False) -> bool:
-    """Import one library in a stage; skipped, and False, where it is not installed."""
-    why_not = "" if there or installed(name) else name + " is not installed"
-    return tell.stage("import " + name, lambda data: import_into(lab, name, data), why_not)
+def began(tell: Teller, lab: Lab, *names: str, choose: bool = True) -> bool:
+    """Import libraries and choose the device, each in a stage of its own; False where one failed."""
+    quiet(names[-1] if names else "")
+    for name in names or NEEDED:
+        why_not = "" if name in NEEDED or installed(name) else name + " is not installed"
+        if not tell.stage("import " + name, import_into, lab, name, why_not=why_not):
+            return False
+    return not choose or tell.stage("device", choose_device, lab)
 
 
 def import_into(lab: Lab, name: str, data: dict[str, Any]) -> None:
@@ -125,51 +125,19 @@ def choose_device(lab: Lab, data: dict[str, Any]) -> None:
     space = lab.device.split(":")[0]
     lab.kind = "rocm" if space == "cuda" and kind == "rocm" else space
     data.update(device=lab.device, kind=lab.kind, name="CPU")
+    native: Any = True  # on the CPU always bfloat16, else where the device computes in it
     if space != "cpu":
         if space in paths and not attempt(torch, paths[space] + ".is_available"):
             raise Wrong("no-device", f"torch {torch.__version__} sees no {space} device")
-        _describe(lab, space, data)
-    native = True  # on the CPU always bfloat16, else where the device computes in it
-    if lab.kind == "cuda":
-        # is_bf16_supported counts emulation before compute capability 8.0
-        native = tuple(attempt(torch, "cuda.get_device_capability", lab.device) or (0, 0)) >= (8, 0)
-    elif lab.kind == "rocm":
-        native = bool(attempt(torch, "cuda.is_bf16_supported"))
+        found = described(torch, lab.kind, int(lab.device.partition(":")[2] or 0))
+        data.update(name=found["name"] or space, memory_total=found["memory_total"])
+        native = lab.kind not in ("cuda", "rocm") or found.get("bf16")
     data["half"] = "bfloat16" if native else "float16"
     lab.half = getattr(torch, data["half"])
     # the first word with the device: a context that can't be made shows here
     if float(torch.ones(8, device=lab.device).sum()) != 8.0:
         raise Wrong("wrong-sum", f"the sum of eight ones on {lab.device} is not 8")
     lab.sync()
-
-
-def _describe(lab: Lab, space: str, data: dict[str, Any]) -> None:
-    torch = lab.torch
-    if space == "mps":
-        data["name"] = "Apple GPU"
-        data["memory_total"] = attempt(torch, "mps.recommended_max_memory")
-        return
-    data["name"] = str(attempt(torch, space + ".get_device_name", lab.device) or space)
-    free = attempt(torch, space + ".mem_get_info", lab.device)
-    if isinstance(free, tuple):
-        data["memory_free"], data["memory_total"] = free
-    if space == "cuda" and lab.kind != "rocm":
-        shape = attempt(torch, "cuda.get_device_capability", lab.device)
-        if isinstance(shape, tuple):
-            data["compute_capability"] = "{}.{}".format(*shape)
-
-
-def needs(module: Any, path: str) -> Any:
-    """Return module.path, or skip the stage.
-
-    Raises:
-        Missing: this release does not have it.
-    """
-    try:
-        return reach(module, path)
-    except Missing:
-        version = text_of(module, "__version__")
-        raise Missing(f"{module.__name__} {version} has no {path}") from None
 
 
 def shown(names: list[str], most: int = 3) -> str:

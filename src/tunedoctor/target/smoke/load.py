@@ -6,9 +6,9 @@ import statistics
 import time
 from typing import Any
 
-from ..deep.telling import Teller, Wrong
+from ..telling import Teller, Wrong
 from . import kernels, tiny
-from .lab import Lab, choose_device, finite, import_stages, shut_out
+from .lab import Lab, began
 
 STEPS = 8
 """Steps of a round; each round starts from the same adapters."""
@@ -30,16 +30,10 @@ fit."""
 def load(tell: Teller, asked: Any) -> None:
     """Run the stages of a long load."""
     lab = Lab(asked.device)
-    shut_out()
     rounds = Rounds(lab, asked.minutes * 60, tell)
-    if (
-        import_stages(tell, lab)
-        and tell.stage("device", lambda data: choose_device(lab, data))
-        and kernels.stages(tell, lab)
-        and tell.stage("load", rounds.run)
-    ):
+    if began(tell, lab) and kernels.stages(tell, lab) and tell.stage("load", rounds.run):
         few = "too few rounds to compare" if len(rounds.speeds) < FEWEST else ""
-        tell.stage("load speed", rounds.steady, few)
+        tell.stage("load speed", rounds.steady, why_not=few)
 
 
 class Rounds:
@@ -57,24 +51,17 @@ class Rounds:
         run = self._first()
         start = [p.detach().clone() for _, p in run.ledger.trained]
         first: list[float] = []
-        worst = 0.0
         while not first or time.perf_counter() - began < self.seconds:
             self._round(run, start, data)
             losses = run.losses
             first = first or losses
-            worst = max(worst, self._apart(losses, first))
+            self._compare(losses, first)
             if time.perf_counter() - told > TELLING or len(self.speeds) == 1:
                 told = time.perf_counter()
                 minutes = round((told - began) / 60, 2)
                 self.tell.alive(number=len(self.speeds), loss=losses[-1], minutes=minutes)
-        data.update(
-            rounds=len(self.speeds),
-            minutes=round((time.perf_counter() - began) / 60, 2),
-            losses=[round(x, 4) for x in first],
-            difference=worst,
-            peak=self.lab.peak(),
-            rows=len(run.batches[0].rows),
-        )
+        minutes = round((time.perf_counter() - began) / 60, 2)
+        data.update(rounds=len(self.speeds), minutes=minutes)
 
     def steady(self, data: dict[str, Any]) -> None:
         """Compare the speed of the last quarter of the rounds with that of the first."""
@@ -124,18 +111,17 @@ class Rounds:
         run.begin()
         data["at_step"] = len(self.speeds) * STEPS
         for number in range(1, STEPS + 1):
-            loss = run.step(STEPS)
+            run.step(STEPS)
             data["at_step"] += 1
-            if run.bad or not finite(loss):
+            if run.unsound():
                 text = f"round {len(self.speeds) + 1} is not finite in step {number}"
                 raise Wrong("load-differs", text)
         self.speeds.append(STEPS * run.tokens / sum(run.times))
 
-    def _apart(self, losses: list[float], first: list[float]) -> float:
-        """Return how far the last loss of a round is from that of the first; stop where one is too far."""
+    def _compare(self, losses: list[float], first: list[float]) -> None:
+        """Stop where the losses of a round are too far from those of the first."""
         exact = self.lab.kind == "cpu"
         begin, end = (abs(losses[i] - first[i]) / max(abs(first[i]), 1e-9) for i in (0, -1))
         if begin > (0.0 if exact else ROUNDING) or end > (0.0 if exact else DRIFT):
             text = f"round {len(self.speeds)} of the same training gives the loss {losses[-1]:.6g}"
             raise Wrong("load-differs", f"{text}, the first gave {first[-1]:.6g}")
-        return end

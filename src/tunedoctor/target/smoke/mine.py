@@ -7,11 +7,12 @@ import os
 from typing import Any, Iterator
 
 from .. import train_rows
-from ..deep.telling import Wrong
+from ..telling import Wrong
 from .lab import Lab  # noqa: TC001
 from .tiny import Batch, of_rows
 
-MOST_ROWS = 64
+MOST_ROWS, LONGEST = 64, 512
+"""Samples, and tokens of one."""
 STEPS = 5
 OURS = {"local_files_only": True, "trust_remote_code": False}
 ROWS = (".jsonl", ".json", ".ndjson", ".csv", ".tsv", ".gz")
@@ -71,7 +72,7 @@ def tokens_of(lab: Lab, asked: Any, found: list[dict[str, Any]]) -> tuple[list[l
             ):
                 talk = train_rows.talk_of(one, sample)
                 text = reader.apply_chat_template(talk, tokenize=False)
-            row = list(reader(text)["input_ids"])[: asked.length]
+            row = list(reader(text)["input_ids"])[:LONGEST]
         except Exception as error:
             where = (
                 f"{asked.data}, sample {number}: the model's tokenizer or chat template refuses it"

@@ -7,9 +7,9 @@ import os
 import time
 from typing import Any
 
-from ..deep.telling import Teller, Wrong
+from ..telling import Teller, Wrong
 from . import tiny
-from .lab import Lab, choose_device, import_stages, shut_out
+from .lab import Lab, began, choose_device
 
 STEPS = 3
 SIZE = 1 << 20
@@ -21,16 +21,10 @@ SLOW = 1.5
 def ranks(tell: Teller, asked: Any) -> None:
     """Run the stages of one rank; who fails leaves with status 1, so that torchrun ends the others."""
     lab = Lab(asked.device)
-    shut_out()
     one = Rank(lab, asked.seconds)
-    stages: dict[str, Any] = {
-        "device": one.device,
-        "join": one.join,
-        "all-reduce": one.reduce,
-        "work": one.work,
-        "DDP": one.together,
-    }
-    if not (import_stages(tell, lab) and all(tell.stage(*stage) for stage in stages.items())):
+    works = (one.device, one.join, one.reduce, one.work, one.together)
+    stages = zip(("device", "join", "all-reduce", "work", "DDP"), works)
+    if not (began(tell, lab, choose=False) and all(tell.stage(*stage) for stage in stages)):
         os._exit(1)
     lab.torch.distributed.destroy_process_group()
 

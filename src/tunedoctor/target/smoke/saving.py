@@ -10,8 +10,10 @@ import threading
 import time
 from typing import Any
 
-from ..deep.telling import Wrong
-from .lab import Lab, shown
+from .. import telling
+from ..telling import Wrong
+from . import mine, tiny
+from .lab import NEEDED, Lab, choose_device, import_into, quiet, shown
 from .tiny import PAD, Batch, tokenizer
 
 MERGE = 1e-3
@@ -66,8 +68,7 @@ class Fresh:
         """Start it; its standard error goes to a file in `folder`."""
         self.errors = os.path.join(folder, "fresh.log")
         here = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-        script = os.path.join(here, "start.py")
-        argv = [sys.executable, script, "smoke.main", "reload", *arguments]
+        argv = [sys.executable, os.path.join(here, "start.py"), "reload", *arguments]
         pipe = subprocess.PIPE
         with open(self.errors, "wb") as log:
             self.process = subprocess.Popen(argv, stdin=pipe, stdout=pipe, stderr=log)  # noqa: S603  own script
@@ -102,6 +103,36 @@ class Fresh:
         return end + (": " + last[-1] if last else "")
 
 
+def fresh_part(tell: telling.Teller, asked: Any) -> None:
+    """Be the fresh process: import, wait for the question on standard input, load, compute, answer."""
+    answer = {}
+    try:
+        _load(asked)
+    except BaseException as error:
+        answer = {"error": telling.told(error).splitlines()[-1]}
+    tell.say(answer=answer)
+
+
+def _load(asked: Any) -> None:
+    lab = Lab(asked.device)
+    quiet()
+    for name in NEEDED:
+        import_into(lab, name, {})
+    question = json.loads(sys.stdin.readline() or "{}")
+    if not question:
+        return
+    lab.asked_device = question["device"]
+    choose_device(lab, {})
+    if asked.model:
+        rows, pad = mine.tokens_of(lab, asked, mine.read_samples(asked, {}))
+        model, batches = mine.of_user(lab, asked, rows, pad)
+    else:
+        model, batches = tiny.llama(lab), [tiny.batch(lab)]
+    loaded = lab.peft.PeftModel.from_pretrained(model, question["folder"])
+    found = logits(lab, loaded, batches[0])
+    lab.torch.save(found, os.path.join(question["folder"], "logits.pt"))
+
+
 def reload(  # noqa: PLR0913  what the two processes share
     lab: Lab, fresh: Fresh, folder: str, before: Any, answer: Any, data: dict[str, Any]
 ) -> None:
@@ -111,7 +142,6 @@ def reload(  # noqa: PLR0913  what the two processes share
     if answer.get("error"):
         raise Wrong("reload-failed", "the fresh process says " + answer["error"])
     after = lab.torch.load(os.path.join(folder, "logits.pt"), weights_only=True)
-    data["seconds"] = answer.get("seconds")
     if after.shape != before.shape:
         text = f"shapes of logits: {tuple(before.shape)} saved, {tuple(after.shape)} loaded"
         raise Wrong("reload-differs", text)

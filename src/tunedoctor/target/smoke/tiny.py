@@ -12,7 +12,7 @@ import statistics
 import time
 from typing import Any, NamedTuple
 
-from .lab import Lab  # noqa: TC001
+from .lab import Lab, finite, shown
 
 SENTENCES = (
     "The doctor says: this machine can train.",
@@ -27,8 +27,6 @@ RATE = 1e-2
 STEPS = 120
 """Most steps; it stops earlier."""
 PAD, BEGIN, END = 0, 1, 2
-SMALL = 1 << 22
-"""Weights of a whole model of which a copy is kept; of larger ones two sums over their bits are."""
 CHUNK = 1 << 24
 
 
@@ -175,6 +173,12 @@ class Trained:
         self.tokens = sum(map(len, one.rows))
         return self.losses[-1]
 
+    def unsound(self) -> str:
+        """Return what of the last step is not finite; "" for nothing."""
+        if self.bad:
+            return "the gradient of " + shown(self.bad)
+        return "" if finite(self.losses[-1]) else "the loss"
+
     def told(self) -> list[float]:
         """Return the losses as the doctor takes them."""
         return [round(x, 4) for x in self.losses]
@@ -186,35 +190,25 @@ class Trained:
 
 
 class Kept:
-    """Frozen weights as they were."""
+    """Frozen weights as they were: two sums over the bits of each."""
 
     def __init__(self, torch: Any, model: Any) -> None:
         """Remember all weights that are no adapter's."""
         self.torch = torch
-        frozen = self._frozen(model)
-        self.copies = sum(p.numel() for p in frozen.values()) <= SMALL
-        self.were = {name: self._seen(p) for name, p in frozen.items()}
+        self.were = self._sums(model)
 
     def changed(self, model: Any) -> list[str]:
         """Return the names of weights that are other bits now, or are gone."""
-        now = self._frozen(model)
-        same = {name for name in self.were if name in now and self._same(name, now[name])}
-        return sorted({*self.were} - same)
+        now = self._sums(model)
+        return sorted(name for name, sums in self.were.items() if now.get(name) != sums)
 
-    @staticmethod
-    def _frozen(model: Any) -> dict[str, Any]:
-        return {n: p.detach() for n, p in model.named_parameters() if "lora_" not in n}
+    def _sums(self, model: Any) -> dict[str, list[tuple[int, int]]]:
+        frozen = ((n, p.detach()) for n, p in model.named_parameters() if "lora_" not in n)
+        return {name: [*map(self._sum, self._chunks(weight))] for name, weight in frozen}
 
-    def _seen(self, tensor: Any) -> Any:
-        if self.copies:
-            return tensor.clone()
-        bits = tensor.contiguous().reshape(-1).view(self.torch.uint8)
-        sums = []
-        for chunk in bits.split(CHUNK):
-            places = self.torch.arange(1, chunk.numel() + 1, device=chunk.device)
-            sums.append((int(chunk.sum(dtype=self.torch.int64)), int((chunk * places).sum())))
-        return sums
+    def _chunks(self, weight: Any) -> Any:
+        return weight.contiguous().reshape(-1).view(self.torch.uint8).split(CHUNK)
 
-    def _same(self, name: str, tensor: Any) -> bool:
-        was, now = self.were[name], self._seen(tensor)
-        return bool(self.torch.equal(was, now) if self.copies else was == now)
+    def _sum(self, chunk: Any) -> tuple[int, int]:
+        places = self.torch.arange(1, chunk.numel() + 1, device=chunk.device)
+        return int(chunk.sum(dtype=self.torch.int64)), int((chunk * places).sum())

@@ -29,7 +29,8 @@ LONGEST = 2000
 MOST_WARNINGS = 50
 SLOW = ("import torch", "import transformers", "transformers Trainer", "init gpu")
 """Stages that get twice the time: they read much from a cold disk, or start many GPUs."""
-_HERE = os.path.dirname(os.path.abspath(__file__)) + os.sep
+_FOLDER = os.path.dirname(os.path.abspath(__file__))
+_OURS = ("<frozen", *(os.path.join(_FOLDER, one) for one in ("telling.py", "deep.py")))
 
 
 class Missing(Exception):  # noqa: N818  not an error: a stage that can't be tried
@@ -79,8 +80,8 @@ class Teller:
         self.say(done=True, **line)
         os._exit(0)
 
-    def stage(self, name: str, work: Callable[[dict[str, Any]], None], why_not: str = "") -> bool:
-        """Run one stage and return whether it went well; `work` fills in what it found."""
+    def stage(self, name: str, work: Callable[..., None], *given: Any, why_not: str = "") -> bool:
+        """Run one stage and return whether it went well; `work` fills what it found in behind what it is given."""
         if name in self.skip:
             return False
         limit = self.seconds * (2 if name in SLOW else 1)
@@ -94,7 +95,7 @@ class Teller:
             faulthandler.dump_traceback_later(limit, file=self.stream)
         began = time.perf_counter()
         try:
-            work(data)
+            work(*given, data)
         except Missing as error:
             failure = {"skipped": True, "error": str(error)}
         except BaseException as error:  # a SystemExit on import is a failure too
@@ -141,7 +142,7 @@ def _one(error: BaseException) -> str:
     frames = [
         f
         for f in traceback.extract_tb(error.__traceback__)
-        if f.filename != importlib.__file__ and not f.filename.startswith(("<frozen", _HERE))
+        if f.filename != importlib.__file__ and not f.filename.startswith(_OURS)
     ]
     lines = [f'  File "{f.filename}", line {f.lineno}, in {f.name}' for f in frames[-FRAMES:]]
     module = getattr(error, "name", None) if isinstance(error, ImportError) else None
@@ -176,7 +177,8 @@ def reach(root: Any, path: str) -> Any:
         try:
             found = getattr(found, name)
         except AttributeError:
-            raise Missing(f"{getattr(root, '__name__', 'it')} has no {path}") from None
+            of = f"{getattr(root, '__name__', 'it')} {getattr(root, '__version__', '')}".strip()
+            raise Missing(f"{of} has no {path}") from None
     return found
 
 

@@ -1,1 +1,0 @@
-"""Run the stack inside the target, stage by stage: the deep probe."""
