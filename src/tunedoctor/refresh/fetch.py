@@ -13,8 +13,9 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Mapping
+from email.message import Message
 from hashlib import sha256
-from typing import Any, NamedTuple
+from typing import IO, NamedTuple
 from urllib.parse import unquote, urlsplit, urlunsplit
 
 from tunedoctor import __version__
@@ -221,14 +222,21 @@ class _Redirects(urllib.request.HTTPRedirectHandler):
     def __init__(self, hosts: frozenset[str]) -> None:
         self.hosts = hosts
 
-    def redirect_request(self, *args: Any) -> urllib.request.Request | None:  # noqa: ANN401  those of the base
+    def redirect_request(  # noqa: PLR0913  the signature of the base
+        self,
+        req: urllib.request.Request,
+        fp: IO[bytes],
+        code: int,
+        msg: str,
+        headers: Message,
+        newurl: str,
+    ) -> urllib.request.Request | None:
         """Follow only to allowed hosts, and never from HTTPS to HTTP; a password stays with its host."""
-        req, _, code, _, _, newurl = args
         check(newurl, self.hosts, code)
         if req.full_url.startswith("https:") and not newurl.startswith("https:"):
             place = _plain(newurl)
             raise FetchError(req.full_url, f"leads from HTTPS to {place[:200]}", code, place)
-        new = super().redirect_request(*args)
+        new = super().redirect_request(req, fp, code, msg, headers, newurl)  # type: ignore[arg-type]
         if new and host_of(newurl) != host_of(req.full_url):
             new.remove_header("Authorization")
         return new

@@ -27,8 +27,13 @@ _FAMILIES: dict[tuple[str, str], Family] = {
     ("macos", "x86_64"): "macos_x86_64",
 }
 FAMILIES = tuple(_FAMILIES.values())
-_SPELT = {"amd64": "x86_64", "x64": "x86_64", "aarch64": "arm64", "win32": "x86"}
-_SPELT |= dict.fromkeys(("i386", "i486", "i586", "i686"), "x86")
+_SPELT = {
+    "amd64": "x86_64",
+    "x64": "x86_64",
+    "aarch64": "arm64",
+    "win32": "x86",
+    **dict.fromkeys(("i386", "i486", "i586", "i686"), "x86"),
+}
 
 
 def index_of(variant: str = "") -> str:
