@@ -18,6 +18,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from tunedoctor.cli.sources import asker
 from tunedoctor.installers.sources import own
 from tunedoctor.probes.settings import project_file
@@ -26,6 +28,7 @@ from tunedoctor.refresh.index import indexes
 from tunedoctor.refresh.merge import merged
 from tunedoctor.refresh.update import ask
 from tunedoctor.tables.updated import UpdatedError, laid_over
+from tunedoctor.tables.wheels import Release
 
 TABLE = Path(__file__).parents[1] / "src" / "tunedoctor" / "tables" / "torch_wheels.json"
 SOURCE = "index_pages"
@@ -40,6 +43,8 @@ def main(argv: list[str] | None = None) -> int:
         old = json.loads(options.table.read_text(encoding="utf-8"))
         if options.candidate:
             new, notes = json.loads(options.candidate.read_text(encoding="utf-8")), []
+            for version, row in new["releases"]["items"].items():
+                _readable(version, row)
         else:
             new, notes = _asked(old, options.index)
     except (OSError, ValueError, FetchError, RefusedError, UpdatedError) as error:
@@ -57,6 +62,14 @@ def main(argv: list[str] | None = None) -> int:
         part.write_text(dumped(new), encoding="utf-8")
         part.replace(options.table)
     return 0
+
+
+def _readable(version: str, row: Any) -> None:  # noqa: ANN401  what a file holds
+    try:
+        msgspec.convert({**row, "version": version}, Release)
+    except msgspec.ValidationError as error:
+        msg = f"release {version} can't be read: {error}"
+        raise ValueError(msg) from None
 
 
 def dumped(table: Any) -> str:  # noqa: ANN401

@@ -39,7 +39,10 @@ def all_checks(plugins: Iterable[str] = ()) -> tuple[Check, ...]:
     modules = _plugins(plugins)
     every: tuple[Check, ...] = _distinct("check", [*built, *(c for m in modules for c in _of(m))])
     if untold := next((one for one in every if not one.title), None):
-        msg = f"{untold.id} ({untold.origin}) has no title: neither a .toml of its name nor @check says it"
+        msg = (
+            f"{untold.id} ({untold.origin}) has no title: neither @check says it nor a .toml of its name, "
+            "which tools/build_knowledge.py reads"
+        )
         raise RegistryError(msg)
     return every
 
