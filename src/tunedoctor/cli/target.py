@@ -37,7 +37,7 @@ def needed(place: Target) -> Target:
         own = f", {place.own}," if place.own else ""
         misuse(
             f"no environment was named, and the doctor's own{own} is left alone",
-            f"--target PATH names one{near}, --self means the doctor's own",
+            f"--target PATH names one{near}, doctor fix --new ~/llm/.venv makes one, --self means the doctor's own",
         )
     return place
 
