@@ -41,11 +41,11 @@ def cases() -> dict[str, Case]:
 
 
 def answers(chosen: list[Case], source: Path) -> Answers:
-    """Return what the code in a folder tells of cases."""
+    """Return what the code in a folder tells of cases, asked as it stood then: names of modules move."""
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "cases.jsonl"
         file.write_text("".join(json.dumps(case) + "\n" for case in chosen), encoding="utf-8")
-        script = ROOT / "benchmarks" / "corpus.py"
+        script = source.parent / "benchmarks" / "corpus.py"
         told = subprocess.run(
             [sys.executable, str(script), str(file), str(REPORTS / "reports")],
             env={**os.environ, "PYTHONPATH": str(source)},
@@ -109,7 +109,7 @@ def _added() -> Iterator[tuple[str, str, str, list[str]]]:
 
 
 def _before(parent: str, chosen: list[Case]) -> Answers:
-    packed = io.BytesIO(_git("archive", parent, "src", "checks", "fixes"))
+    packed = io.BytesIO(_git("archive", parent, "src", "checks", "fixes", "benchmarks"))
     with tempfile.TemporaryDirectory() as folder, tarfile.open(fileobj=packed) as archive:
         archive.extractall(folder, filter="data")
         return answers(chosen, Path(folder) / "src")
