@@ -40,6 +40,6 @@ def _cells(row: MatrixRow, *, first: bool) -> tuple[Part, ...]:
 
 
 def _span(some: tuple[str, ...]) -> str:
-    """Return the ends of a list, and how long it is where that is more than two."""
+    """Return the ends of a list, without free-threaded Pythons and PTX."""
     plain = [one for one in some if one[-1] != "t" and "+" not in one]
     return f"{plain[0]} - {plain[-1]}" if len(plain) > 1 else "".join(plain)

@@ -1,6 +1,7 @@
 """The whole wheel table as one machine sees it: each build, what it needs, and what of that this machine lacks."""
 
 from collections.abc import Iterable, Iterator
+from itertools import chain
 from typing import Literal
 
 import msgspec
@@ -9,7 +10,7 @@ from tunedoctor.facts import Knowledge
 from tunedoctor.tables.wheels import Build, Release
 from tunedoctor.wheels.choose import Answer
 from tunedoctor.wheels.machine import Machine
-from tunedoctor.wheels.pick import KINDS, Question, allowed, lacking, native_gfx, serves
+from tunedoctor.wheels.pick import KINDS, Question, in_range, lacking
 from tunedoctor.wheels.situation import floor_words, situation
 
 _VENDORS = {kind: vendor for vendor, kind in KINDS.items()}
@@ -62,12 +63,10 @@ def matrix(answer: Answer) -> Matrix:
     )
 
 
-def _builds(q: Question) -> Iterator[tuple[Release, Build]]:
-    for release, labels in allowed(q.torch):
-        for kind in ("cuda", "rocm", "xpu", "cpu"):
-            for row in release.of(q.family, kind):
-                if labels is None or row.variant in labels:
-                    yield release, row
+def _builds(q: Question) -> list[tuple[Release, Build]]:
+    """Return the builds in range, newest release first, those of a release by kind."""
+    every = chain(*(in_range(kind, q.family, q.torch) for kind in (*KINDS.values(), "cpu")))
+    return sorted(every, key=lambda pair: pair[0].parsed, reverse=True)
 
 
 def _row(
@@ -104,17 +103,12 @@ def _lacks(q: Question, vendors: Iterable[str], row: Build) -> Iterator[str]:
         return
     if q.driver < row.drivers[q.windows]:
         yield f"driver {floor_words(row.drivers[q.windows])}"
-    if row.kind == "cuda":
-        code = lacking(row, sorted(q.capabilities))
-    else:
-        wanted = sorted(map(native_gfx, q.gfx)) if row.kind == "rocm" else []
-        code = [one for one in wanted if not serves(row, frozenset({one}))]
-    if code:
+    if code := lacking(row, sorted(q.wanted(row.kind))):
         yield f"code for {', '.join(code)}"
 
 
-def _number(target: str) -> int:
-    return int(target.removeprefix("gfx").partition("+")[0].replace(".", ""), 16)
+def _number(target: str) -> tuple[int, str]:
+    return int(target.removeprefix("gfx").partition("+")[0].replace(".", ""), 16), target
 
 
 def _target(compiled: str) -> str:

@@ -198,9 +198,9 @@ def serves(row: Row, wanted: frozenset[str]) -> bool:
     return row.kind != "cuda" or all(archs_run(row.codes, one, row.cuda) for one in wanted)
 
 
-def lacking(row: Row, capabilities: Iterable[str]) -> list[str]:
-    """Return the compute capabilities that a build has no code for."""
-    return [one for one in capabilities if not serves(row, frozenset({one}))]
+def lacking(row: Row, targets: Iterable[str]) -> list[str]:
+    """Return the compute capabilities or gfx targets that a build has no code for."""
+    return [one for one in targets if not serves(row, frozenset({one}))]
 
 
 def fitting(q: Question, kind: str) -> tuple[Found, ...]:
@@ -246,15 +246,17 @@ def of_each(q: Question, kind: str) -> Iterator[Found]:
         yield from fitting(q._replace(torch=f"=={release.version}"), kind)
 
 
-def _in_range(kind: str, family: str, python: str, torch: str) -> Iterator[tuple[Release, Row]]:
-    """Yield the builds in range with a wheel for a Python, newest release first."""
+def in_range(kind: str, family: str, torch: str) -> Iterator[tuple[Release, Row]]:
+    """Yield the builds of a kind in range, newest release first."""
     for release, labels in allowed(torch):
         for row in release.of(family, kind):
-            named = labels is None or (
-                row.variant in labels and not unlabelled(family, row.variant)
-            )
-            if named and python in row.pythons:
+            if labels is None or (row.variant in labels and not unlabelled(family, row.variant)):
                 yield release, row
+
+
+def _for_python(kind: str, family: str, python: str, torch: str) -> Iterator[tuple[Release, Row]]:
+    """Yield those with a wheel for a Python."""
+    return (pair for pair in in_range(kind, family, torch) if python in pair[1].pythons)
 
 
 @lru_cache(maxsize=4096)
@@ -264,7 +266,7 @@ def _with_code(kind: str, family: str, python: str, torch: str, wanted: frozense
     The part of a choice that neither driver nor system changes, which one choice asks for again and again.
     """
     found: dict[tuple[int, str], tuple[Release, list[Row]]] = {}
-    for release, row in _in_range(kind, family, python, torch):
+    for release, row in _for_python(kind, family, python, torch):
         if serves(row, wanted):
             key = _doubt(row, wanted), release.version
             found.setdefault(key, (release, []))[1].append(row)
@@ -350,6 +352,6 @@ def without_code(
         default = release.pypi_default.get("linux_x86_64", "")
         return release.parsed, row.variant == default, row.verified
 
-    every = _in_range("cuda", family, python, torch)
+    every = _for_python("cuda", family, python, torch)
     rows = (one for one in every if not serves(one[1], capabilities))
     return tuple(sorted(rows, key=place, reverse=True))
