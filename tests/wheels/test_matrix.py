@@ -55,3 +55,12 @@ def test_the_screen_marks_the_choice() -> None:
     assert len(marked) == 1
     assert "rocm" in marked[0]
     assert marked[0].endswith("this one")
+
+
+def test_what_the_choice_never_takes_does_not_run_here() -> None:
+    words = [sys.executable, "-m", "tunedoctor", "wheel", "--matrix", "--format", "json"]
+    where = ["--platform=wsl", "--arch=x86_64", "--python=3.12", "--gpu=gfx1100"]
+    done = subprocess.run([*words, *where], capture_output=True, text=True, check=True)
+    rows = [row for row in json.loads(done.stdout)["rows"] if row["variant"].startswith("rocm")]
+    assert rows
+    assert all(row["lacks"] for row in rows)

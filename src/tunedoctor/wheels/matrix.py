@@ -101,6 +101,8 @@ def _lacks(q: Question, vendors: Iterable[str], row: Build) -> Iterator[str]:
     if _VENDORS[row.kind] not in vendors:
         yield f"no {'Intel' if row.kind == 'xpu' else _VENDORS[row.kind].upper()} GPU"
         return
+    if not q.reaches(row.kind):
+        yield "AMD's own builds alone reach it"
     if q.driver < row.drivers[q.windows]:
         yield f"driver {floor_words(row.drivers[q.windows])}"
     if code := lacking(row, sorted(q.wanted(row.kind))):

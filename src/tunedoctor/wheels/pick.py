@@ -137,6 +137,10 @@ class Question(NamedTuple):
             return self._replace(capabilities=targets)
         return self._replace(gfx=targets)
 
+    def reaches(self, kind: str) -> bool:
+        """Tell whether builds of a kind can reach the GPU: under WSL AMD's own builds alone do."""
+        return not (kind == "rocm" and self.windows)
+
     def wanted(self, kind: str) -> frozenset[str]:
         """Return what a build of a kind must hold code for."""
         if kind == "rocm":
@@ -205,7 +209,7 @@ def lacking(row: Row, targets: Iterable[str]) -> list[str]:
 
 def fitting(q: Question, kind: str) -> tuple[Found, ...]:
     """Return the builds of a kind (cuda, rocm, xpu, cpu) that fit, of the newest release that has one, best first."""
-    if kind == "rocm" and q.windows:  # under WSL, AMD's own builds alone reach the GPU
+    if not q.reaches(kind):
         return ()
     here, wanted = q.macos if q.family.startswith("macos") else q.glibc, q.wanted(kind)
 
