@@ -12,7 +12,7 @@ from typing import Any
 
 from tunedoctor.cli.exact import SCRIPT, request
 from tunedoctor.memory.config import shape_of
-from tunedoctor.memory.peak import peak
+from tunedoctor.memory.peak import WORKSPACES, peak
 from tunedoctor.memory.run import Run
 from tunedoctor.memory.stacks import STACKS
 
@@ -114,7 +114,7 @@ def main(argv: list[str]) -> int:
     for (name, title, run), truth, one in zip(cases, real, traced, strict=True):
         both = {
             "traced": one["peak"],
-            "closed form": peak(shape_of(MODELS[name]), run).total,
+            "closed form": peak(shape_of(MODELS[name]), run).total - WORKSPACES,
         }
         for way, size in both.items():
             off[way].append(abs(size / truth - 1))

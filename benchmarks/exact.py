@@ -17,7 +17,7 @@ from tunedoctor.cli.exact import SCRIPT, request
 from tunedoctor.memory.adapters import trained_elements
 from tunedoctor.memory.config import shape_of
 from tunedoctor.memory.parameters import parameters
-from tunedoctor.memory.peak import peak
+from tunedoctor.memory.peak import WORKSPACES, peak
 from tunedoctor.memory.run import Run
 from tunedoctor.memory.shape import MemoryModelError, Shape
 from tunedoctor.memory.stacks import STACKS
@@ -102,7 +102,7 @@ def compared(python: str, configs: dict[str, dict[str, Any]]) -> list[Compared]:
             ):
                 print(f"{name}, {title}: {said} train in {depth} layers, traced {trained}")
             high = max(traced["phases"], key=lambda phase: traced["phases"][phase])
-            row = Compared(name, title, traced["peak"] / GIB, one.total / GIB, (high, one.phase))
+            row = Compared(name, title, (traced["peak"] + WORKSPACES) / GIB, one.total / GIB, (high, one.phase))
             found.append(row)
             print(
                 f"{name:40} {title:21}{row.traced:9.3f}{row.closed:9.3f}{row.off:+8.2%}  {high} / {one.phase}",

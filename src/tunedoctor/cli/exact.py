@@ -16,8 +16,9 @@ from tunedoctor.memory.answer import Answer
 from tunedoctor.memory.band import GIB, context, need
 from tunedoctor.memory.depths import depths
 from tunedoctor.memory.fits import judged
-from tunedoctor.memory.logits import CHUNK
+from tunedoctor.memory.losses import CHUNK
 from tunedoctor.memory.parsing import LARGEST, parsed
+from tunedoctor.memory.peak import WORKSPACES
 from tunedoctor.memory.run import Run
 from tunedoctor.memory.shape import MemoryModelError, Shape
 from tunedoctor.system import child
@@ -59,7 +60,7 @@ def traced(found: Answer, model: str, shape: Shape, run: Run, place: Target) -> 
         misuse(
             f"the target could not trace {shape.name}: {why[:200]}", f"{_LEAVE}, or name --target"
         )
-    gib = one.peak / GIB
+    gib = (one.peak + WORKSPACES) / GIB
     most = gib * (1 + _ERROR)
     devices = tuple(
         judged(d, need(gib, run, d.vendor), need(most, run, d.vendor))
@@ -79,7 +80,7 @@ def traced(found: Answer, model: str, shape: Shape, run: Run, place: Target) -> 
         need_gib=need(gib, run, vendor),
         context_gib=context(vendor),
         phase=max(one.phases, key=lambda name: one.phases[name]),
-        phases={name: size / GIB for name, size in one.phases.items()},
+        phases={name: (size + WORKSPACES) / GIB for name, size in one.phases.items()},
         terms=found.terms | {"not in the formula": gib - found.peak_gib},
         devices=devices,
         verdict=worst.verdict if worst else None,
@@ -137,6 +138,7 @@ def request(config: dict[str, Any], shape: Shape, run: Run) -> dict[str, Any]:
         "keeps_logits": run.stack.keeps_logits,
         "optimizer": run.optimizer,
         "double": run.quantisation == "nf4-dq",
+        "prepared": run.kbit,
         "chunk": CHUNK,
         "narrow_values": any(one.expanded_value != one.query for one in mixers),
         "whole_scores": any(one.kernelless for one in mixers),

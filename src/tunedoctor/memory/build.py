@@ -196,14 +196,14 @@ def finished(
     other += family.learned_activation if feeds else 0
     if mixer and n.dropped:  # two masks of a byte
         mixer = msgspec.structs.replace(mixer, kept=mixer.kept + n.hidden)
+    around = residual_norms(n, family) if feeds else residual_norms(n, family)[:1]
     return Layer(
         repeat=repeat,
         matrices=(*matrices, *own),
-        norms=(
-            *(residual_norms(n, family) if feeds else residual_norms(n, family)[:1]),
-            *norms,
-            *more,
-        ),
+        norms=(*around, *norms, *more),
+        residuals=len(around),
+        after=family.norms_after,
+        parallel=feeds and bool(mixer) and (n.parallel or len(around) == 1),
         mixer=mixer,
         feed=feed,
         gated=family.gated,

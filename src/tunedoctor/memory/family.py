@@ -21,6 +21,8 @@ class Family(msgspec.Struct, frozen=True):
     """Norms of the residual's width in a layer."""
     parallel_norms: int = 2
     """The same where attention and feed-forward part work side by side."""
+    norms_after: bool = False
+    """The two norms stand behind attention and behind the feed-forward part."""
     norm_bias: bool = True
     """Of a LayerNorm."""
     norm_weight: bool = True

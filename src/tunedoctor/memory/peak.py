@@ -1,26 +1,22 @@
 """The peak of a training step: what lies on the GPU in each phase, which phase is the highest, and of what it is made.
 
-Phases of a step after the first, when optimizer states exist: the loss (all that the forward pass kept, and the
-logits), the backward pass at its first layer and at its last one, the sum of a tied embedding's two gradients, and
-the optimizer's step.
+Phases of a step after the first, when optimizer states exist: the forward pass, the loss (all that it kept, and the
+logits), the backward pass at its first layer and at its last one, the embedding's gradient, and the optimizer's step.
 """
 
 from typing import NamedTuple
 
-from tunedoctor.memory.activations import kept
-from tunedoctor.memory.adapters import (
-    adapter_elements,
-    embedding_elements,
-    of_experts,
-    trained_elements,
-)
-from tunedoctor.memory.logits import loss_term
+from tunedoctor.memory.adapters import adapter_elements, embedding_elements, trained_elements
+from tunedoctor.memory.layer import moments
+from tunedoctor.memory.losses import loss_term
 from tunedoctor.memory.optimizer import state_bytes, step_copies
 from tunedoctor.memory.parallel import shares
 from tunedoctor.memory.quantised import weights
 from tunedoctor.memory.run import Run
 from tunedoctor.memory.shape import Shape
-from tunedoctor.memory.transient import transient
+
+WORKSPACES = 2 * 8_519_680
+"""cuBLAS takes a workspace of the allocator in each thread (CUDABlas.cpp, ":4096:2:16:8"): forward and backward."""
 
 
 class Peak(NamedTuple):
@@ -42,19 +38,24 @@ def peak(shape: Shape, run: Run) -> Peak:
     trained = trained_elements(shape, run)
     base = weights(shape, run)
     share = shares(shape, run, base, trained)
-    gradients = int(trained * run.trained_bytes * share.gradients)
-    adapters = adapter_elements(shape, run) * run.adapter_bytes
-    copies = embedding_elements(shape, run) * run.adapter_bytes
+    gradients = run.gradient(trained)
+    adapters = (adapter_elements(shape, run) + embedding_elements(shape, run)) * run.adapter_bytes
     static = {
         "weights": int(base * share.weights),
-        "adapters": int((adapters + copies) * share.weights),
+        "adapters": int(adapters * share.weights),
         "optimizer states": int(state_bytes(shape, run) * share.states),
-        "buffers": share.buffers + int(run.stack.reserve * 2**30),
+        "buffers": share.buffers + int(run.stack.reserve * 2**30) + WORKSPACES,
     }
+    phases = _phases(shape, run, gradients)
+    for name, terms in phases.items():
+        if name == "optimizer step":
+            terms["sharing"] = share.copies
+            continue
+        terms["gathered weights"] = share.gathered
+        if "backward" in name:
+            terms["gradients on their way"] = share.reduced
     if run.accum > 1:  # gradients of the micro-batches before lie there all along
         static["gradients"] = gradients
-    phases = _phases(shape, run, gradients, share.copies)
-    if run.accum > 1:
         phases = {name: terms | {"gradients": 0} for name, terms in phases.items()}
     sums = {name: sum(terms.values()) for name, terms in phases.items()}
     highest = max(sums, key=lambda name: sums[name])
@@ -70,75 +71,57 @@ def peak(shape: Shape, run: Run) -> Peak:
     )
 
 
-def _phases(shape: Shape, run: Run, gradients: int, sharing: int) -> dict[str, dict[str, int]]:
+def _phases(shape: Shape, run: Run, gradients: int) -> dict[str, dict[str, int]]:
     """Return each phase's terms beside what always lies there."""
-    layers = [
-        (one.repeat, kept(one, shape, run).total, transient(one, shape, run))
-        for one in shape.layers
-    ]
-    largest = max((size for _, size, _ in layers), default=0)
-    narrow, tokens = run.activation_bytes, run.tokens
-    stream = (4 if shape.wide_residual else narrow) * tokens * shape.hidden * shape.streams
-    inputs = (
-        2 if run.stack.offloads else 1
-    ) * stream  # of the layer that is taken back, and of the next one
-    if run.checkpointing:
-        saved = 0 if run.stack.offloads else shape.depth * stream
-        working = max((size + more for _, size, more in layers), default=0)
-        last, beside = inputs, 0
-    else:
-        saved = sum(repeat * size for repeat, size, _ in layers)
-        working, last = 0, largest + inputs
-        beside = max((more for _, _, more in layers), default=0)
-    loss = loss_term(shape, run)
-    tail = 4 * tokens * shape.hidden + stream  # the last norm's input in fp32, the head's input
-    if run.accum > 1 and run.method == "full":  # a matrix' gradient before it is added
-        beside += shape.vocab * shape.hidden * run.trained_bytes
+    layers = [(one.repeat, moments(one, shape, run)) for one in shape.layers]
+    again, loss = run.checkpointing, loss_term(shape, run)
+    width = 4 if shape.wide_residual else run.saved_width
+    stream = width * run.tokens * shape.hidden * shape.streams
+    kind = "layer inputs" if again else "activations"
+    saved = stream * shape.depth if again else sum(repeat * one.kept for repeat, one in layers)
+    if again and run.stack.offloads:
+        saved = stream
+    if (
+        not again and run.method != "full" and shape.layers
+    ):  # nothing below the first layer wants a gradient
+        saved -= layers[0][1].kept - moments(shape.layers[0], shape, run, first=True).kept
     casts = _casts(shape, run)
+    whole = run.method == "full"
+    elements = shape.vocab * (shape.embedding or shape.hidden) if whole else 0
+    embedding = elements * run.trained_bytes
+    adding = embedding if run.accum > 1 else 0  # of a matrix' gradient before it is added
+    work = max((one.backward - (0 if again else one.kept) for _, one in layers), default=0)
+    last = max((one.backward - one.gradients for _, one in layers), default=0)
+    ahead = max((one.forward for _, one in layers), default=0)
+    held = {"logits and loss": loss.held}
     found = {
-        "loss": {
-            "autocast copies": casts,
-            "layer inputs" if run.checkpointing else "activations": saved,
-            "logits and loss": loss.peak,
-            "one layer": tail,
-        },
-        "backward, first layer": {
-            "autocast copies": 0 if run.checkpointing else casts,
-            "layer inputs" if run.checkpointing else "activations": saved,
-            "one layer": working + beside,
-            "logits and loss": loss.held,
-        },
+        "forward": {"autocast copies": casts, kind: saved, "one layer": ahead},
+        "loss": {"autocast copies": casts, kind: saved, "logits and loss": loss.peak},
+        "backward, first layer": {kind: saved, "one layer": work + adding, "gradients": loss.gradients, **held},
         "backward, last layer": {
-            "gradients": gradients,
-            "layer inputs" if run.checkpointing else "activations": last,
-            "one layer": working + beside,
-            "logits and loss": loss.held,
+            "gradients": gradients - (0 if shape.tied else run.gradient(elements)),
+            kind: stream if again else 0,
+            "one layer": last + adding,
+            **held,
         },
         "optimizer step": {
             "gradients": gradients,
-            "step copies": step_copies(shape, run) // run.gpus if _sharded(run) else step_copies(shape, run),
-            "sharing": sharing,
+            "step copies": step_copies(shape, run) // (run.gpus if run.sharded else 1),
             "logits and loss": loss.held if run.stack.keeps_logits else 0,
         },
     }  # fmt: skip
-    if run.method == "full" and shape.tied:
-        found["tied embedding's gradient"] = {
+    if whole:  # of a tied one: the head's gradient, the embedding's, and their sum
+        found["embedding's gradient"] = {
             "gradients": gradients,
-            "tied embedding": 2 * shape.vocab * shape.hidden * run.trained_bytes,
-            "logits and loss": loss.held if run.stack.keeps_logits else 0,
+            "tied embedding": (2 if shape.tied else 1) * embedding,
+            **held,
         }
     return found
 
 
 def _casts(shape: Shape, run: Run) -> int:
     """Return the bytes of the 16-bit copies that autocast makes of what trains in fp32, and keeps to its end."""
-    autocast = run.precision == "mixed" or (run.stack.autocast and run.precision == "bf16")
-    if not autocast or run.trained_bytes != 4:
+    if not run.autocast or run.trained_bytes != 4 or run.upcast:
         return 0
-    # adapters of routed experts are copied by peft, layer by layer
-    others = sum(one.repeat * of_experts(one, run).adapters for one in shape.layers)
-    return 2 * (trained_elements(shape, run) - others)
-
-
-def _sharded(run: Run) -> bool:
-    return run.gpus > 1 and run.sharding != "ddp"
+    # without checkpointing, what layers keep has those of the layers
+    return 2 * (trained_elements if run.checkpointing else embedding_elements)(shape, run)

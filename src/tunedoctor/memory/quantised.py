@@ -6,7 +6,7 @@ head; norms, embeddings, biases and 3-D parameters of experts stay as they are.
 
 from tunedoctor.memory.parameters import parameters
 from tunedoctor.memory.run import Quantisation, Run
-from tunedoctor.memory.shape import Matrix, Shape
+from tunedoctor.memory.shape import Shape
 
 _BLOCK = 64
 """Elements that share one scale in nf4."""
@@ -20,6 +20,8 @@ def matrix_bytes(elements: int, outputs: int, kind: Quantisation) -> int:
         return elements + 4 * outputs  # a scale in fp32 for each row
     blocks = -(-elements // _BLOCK)
     packed = -(-elements // 2)
+    if kind == "gptq":  # AutoGPTQ's groups of 128: a scale of 16 bits and a zero of 4
+        return packed + elements * 5 // 256
     if kind == "nf4":
         return packed + 4 * blocks
     return (
@@ -49,15 +51,4 @@ def weights(shape: Shape, run: Run) -> int:
             for one in shape.layers
             if one.experts
         )
-    return packed + rest * (4 if run.prepared else run.weight_bytes)
-
-
-def dequantised(shape: Shape, run: Run) -> int:
-    """Return the bytes of the copy in the compute type that a matmul of the largest quantised matrix makes."""
-    if run.method != "qlora" or run.quantisation == "int8":
-        return 0  # int8 matmuls work on the int8 weights
-    return max((m.size for m in _quantised(shape)), default=0) * run.activation_bytes
-
-
-def _quantised(shape: Shape) -> list[Matrix]:
-    return [m for one in shape.layers for m in one.matrices]
+    return packed + rest * run.rest_bytes

@@ -8,8 +8,9 @@ from tunedoctor.memory.stacks import STACKS, Stack
 
 Method = Literal["lora", "qlora", "full"]
 Attention = Literal["eager", "sdpa", "flash"]
-Quantisation = Literal["nf4-dq", "nf4", "int8"]
+Quantisation = Literal["nf4-dq", "nf4", "gptq", "int8"]
 Precision = Literal["bf16", "mixed", "fp32"]
+Offload = Literal["none", "optimizer", "all"]
 Sharding = Literal["ddp", "zero1", "zero2", "zero3", "fsdp"]
 
 
@@ -34,14 +35,19 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     precision: Precision = "bf16"
     """bf16: weights, gradients and optimizer states of what trains in 16 bit; mixed: fp32 weights under autocast."""
     quantisation: Quantisation = "nf4-dq"
-    prepared: bool = False
-    """peft's prepare_model_for_kbit_training made embeddings, head and norms fp32."""
+    prepared: bool | None = None
+    """peft's prepare_model_for_kbit_training made embeddings, head and norms fp32, and with them the residual stream;
+    None: as the stack does."""
     embeddings: bool = False
     """Embeddings and head train whole beside the adapters (modules_to_save)."""
     padded: bool = False
     """The batch has padding, so that attention gets a mask."""
     gpus: int = 1
     sharding: Sharding = "ddp"
+    offload: Offload = "none"
+    """What lies in the host's memory: the optimizer's states, or the weights as well."""
+    half: Literal["bf16", "fp16"] = "bf16"
+    """The 16-bit type."""
 
     @property
     def tokens(self) -> int:
@@ -49,14 +55,55 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
         return self.batch * self.seq
 
     @property
-    def weight_bytes(self) -> int:
-        """Bytes of an element of the base model that isn't quantised."""
-        return 2 if self.precision == "bf16" else 4
+    def autocast(self) -> bool:
+        """Whether the forward pass runs under torch.autocast."""
+        return self.precision == "mixed" or (self.stack.autocast and self.precision == "bf16")
 
     @property
-    def activation_bytes(self) -> int:
-        """Bytes of an element of an activation."""
+    def sharded(self) -> bool:
+        """Whether weights or optimizer states are divided among GPUs."""
+        return self.gpus > 1 and self.sharding != "ddp"
+
+    @property
+    def upcast(self) -> bool:
+        """Whether accelerate has made what trains under FSDP fp32."""
+        narrow = self.precision == "bf16" and self.stack.autocast
+        return self.stack.wide_sharded and self.sharded and self.sharding == "fsdp" and narrow
+
+    @property
+    def kbit(self) -> bool:
+        """Whether prepare_model_for_kbit_training was called; no library does so with sharded weights."""
+        asked = self.stack.prepared if self.prepared is None else self.prepared
+        return self.method == "qlora" and asked and not self.sharded
+
+    @property
+    def weight_bytes(self) -> int:
+        """Bytes of an element of the base model, as it lies there, that isn't quantised."""
+        return 4 if self.precision != "bf16" or (self.upcast and self.method == "full") else 2
+
+    @property
+    def rest_bytes(self) -> int:
+        """Bytes of an element of norms, embeddings, the head and what else isn't quantised, where it computes."""
+        return 4 if self.precision != "bf16" or self.kbit else 2
+
+    @property
+    def stream_width(self) -> int:
+        """Bytes of an element of the residual stream."""
+        return self.rest_bytes
+
+    @property
+    def saved_width(self) -> int:
+        """Bytes of an element of the stream as it is kept between layers: FSDP casts what a unit is given."""
+        return 4 if self.rest_bytes == 4 or (self.upcast and self.method != "full") else 2
+
+    @property
+    def compute_bytes(self) -> int:
+        """Bytes of an element in which quantised matrices are multiplied."""
         return 4 if self.precision == "fp32" else 2
+
+    def kernel_bytes(self, width: int) -> int:
+        """Bytes of an element of what a matmul takes, of a tensor whose elements are as wide."""
+        return 2 if self.autocast else width
 
     @property
     def adapter_bytes(self) -> int:
@@ -67,3 +114,13 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     def trained_bytes(self) -> int:
         """Bytes of an element of what trains."""
         return self.weight_bytes if self.method == "full" else self.adapter_bytes
+
+    @property
+    def gradient_share(self) -> float:
+        """Part of the gradients that stays on one GPU."""
+        divided = self.sharding in ("zero2", "zero3", "fsdp")
+        return 1 / self.gpus if self.sharded and divided else 1.0
+
+    def gradient(self, elements: int) -> int:
+        """Bytes of the gradient of so many elements that train, on one GPU."""
+        return int(elements * self.trained_bytes * self.gradient_share)

@@ -54,4 +54,4 @@ def _between(scan: Scan) -> int:
 
 
 def _wide(run: Run) -> int:
-    return run.activation_bytes if run.stack.autocast else 4
+    return 2 if run.autocast else 4

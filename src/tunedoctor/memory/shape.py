@@ -145,6 +145,12 @@ class Layer(msgspec.Struct, frozen=True):
     parts: float = 0.0
     """Tensors of the feed-forward part's width that its activation keeps beside the usual ones."""
     experts: Experts | None = None
+    residuals: int = 2
+    """How many of `norms`, the first ones, are of the residual."""
+    after: bool = False
+    """These stand behind attention and behind the feed-forward part."""
+    parallel: bool = False
+    """Attention and feed-forward part read the same normed residual."""
     other: int = 0
     """Elements of parameters that are neither matrices nor norms: routers, convolutions, sinks."""
 

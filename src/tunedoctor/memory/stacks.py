@@ -8,7 +8,15 @@ from tunedoctor.memory.shape import MemoryModelError
 from tunedoctor.tables.load import table
 
 Loss = Literal[
-    "whole", "whole-old", "whole-narrow", "chunked", "chunked-kept", "recomputed", "fused"
+    "whole",
+    "whole-middle",
+    "whole-old",
+    "whole-narrow",
+    "in-place",
+    "chunked",
+    "chunked-kept",
+    "recomputed",
+    "fused",
 ]
 """whole: logits of the batch and a cross-entropy in fp32 (transformers 5); whole-old: with the shifted copy of
 transformers before 4.45; whole-narrow: with that copy, of logits that no code makes fp32 (models with code of their
@@ -27,6 +35,10 @@ class Stack(msgspec.Struct, frozen=True, kw_only=True):
     adapters: Literal[2, 4] = 4
     """Bytes of an adapter's element; peft makes them fp32 where the base is 16 bit."""
     qlora_adapters: Literal[2, 4] = 4
+    prepared: bool = False
+    """QLoRA goes through peft's prepare_model_for_kbit_training."""
+    wide_sharded: bool = False
+    """accelerate makes what trains under FSDP fp32, where it runs under autocast."""
     own_norm: bool = False
     """Its RMSNorm kernel keeps its input, not a copy in fp32."""
     own_feed: bool = False
@@ -35,6 +47,8 @@ class Stack(msgspec.Struct, frozen=True, kw_only=True):
     """With checkpointing, layer inputs lie in host memory."""
     keeps_logits: bool = False
     """The loop still holds the model's output, logits among it, during the backward pass."""
+    returns_wide: bool = False
+    """accelerate gives outputs back in fp32."""
     input_kept: bool = False
     """Each matmul of a 4-bit matrix keeps its input (bitsandbytes before 0.42)."""
     experts_quantised: bool = False

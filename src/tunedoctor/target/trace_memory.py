@@ -54,6 +54,7 @@ def lean():
 
 
 BLOCK = 512
+SOFTMAX_BACK = torch.ops.aten._softmax_backward_data.default  # noqa: SLF001  its name
 
 
 class Live(TorchDispatchMode):
@@ -84,6 +85,9 @@ class Live(TorchDispatchMode):
 
     def __torch_dispatch__(self, func, types, args=(), kwargs=None):
         """Run an operation and count what it made."""
+        # the GPU's kernel makes the product of gradient and output, the CPU's does not (SoftMax.cu)
+        product = args[0] * args[1] if func is SOFTMAX_BACK else None
+        self.add(product)
         made = func(*args, **(kwargs or {}))
         for one in tree_leaves(made):
             self.add(one)
@@ -126,9 +130,11 @@ class FourBitLinear(torch.nn.Linear):
         self.outer = frozen(-(-blocks // 256) + 257 if double else 1, torch.float32)
 
     def forward(self, x):
-        """Multiply, and add the bias."""
-        y = FourBitMatmul.apply(x, self.weight, self.out_features, self.in_features)
-        return y if self.bias is None else y + self.bias
+        """Multiply in 16 bit, and give back the type that came."""
+        y = FourBitMatmul.apply(
+            x.to(torch.bfloat16), self.weight, self.out_features, self.in_features
+        )
+        return (y if self.bias is None else y + self.bias.to(y.dtype)).to(x.dtype)
 
 
 class Attention(torch.autograd.Function):
@@ -199,6 +205,9 @@ def adapted(model, asked):
     )  # fmt: skip
     with torch.device("meta"):
         model = get_peft_model(model, config)
+    if asked["method"] == "qlora" and asked["autocast"]:  # as peft's own module for 4 bits does
+        for one in model.modules():
+            one.cast_input_dtype_enabled = False
     for name, one in model.named_parameters():
         if "lora_" in name:
             one.data = one.data.to(torch.float32 if asked["adapter_bytes"] == 4 else torch.bfloat16)
@@ -291,6 +300,9 @@ def traced(asked, layers):
         model = AutoModelForCausalLM.from_config(configured(asked, layers), dtype=kind, **how)
     if asked["method"] == "qlora":
         quantise(model, asked["double"])
+        for one in model.parameters() if asked["prepared"] else ():
+            if one.dtype == kind:  # as peft's prepare_model_for_kbit_training does
+                one.data = one.data.to(torch.float32)
     if asked["method"] != "full":
         model = adapted(model, asked)
     model.train()
