@@ -102,7 +102,9 @@ def compared(python: str, configs: dict[str, dict[str, Any]]) -> list[Compared]:
             ):
                 print(f"{name}, {title}: {said} train in {depth} layers, traced {trained}")
             high = max(traced["phases"], key=lambda phase: traced["phases"][phase])
-            row = Compared(name, title, (traced["peak"] + WORKSPACES) / GIB, one.total / GIB, (high, one.phase))
+            row = Compared(
+                name, title, (traced["peak"] + WORKSPACES) / GIB, one.total / GIB, (high, one.phase)
+            )
             found.append(row)
             print(
                 f"{name:40} {title:21}{row.traced:9.3f}{row.closed:9.3f}{row.off:+8.2%}  {high} / {one.phase}",

@@ -12,8 +12,8 @@ from tunedoctor.cli.models import config_file
 from tunedoctor.cli.options import misuse
 from tunedoctor.cli.target import starting, works
 from tunedoctor.facts import Target
-from tunedoctor.memory.answer import Answer
-from tunedoctor.memory.band import GIB, context, need
+from tunedoctor.memory.answer import Answer, spread
+from tunedoctor.memory.band import GIB, Band, context, need
 from tunedoctor.memory.depths import depths
 from tunedoctor.memory.fits import judged
 from tunedoctor.memory.losses import CHUNK
@@ -61,13 +61,13 @@ def traced(found: Answer, model: str, shape: Shape, run: Run, place: Target) -> 
             f"the target could not trace {shape.name}: {why[:200]}", f"{_LEAVE}, or name --target"
         )
     gib = (one.peak + WORKSPACES) / GIB
-    most = gib * (1 + _ERROR)
-    devices = tuple(
-        judged(d, need(gib, run, d.vendor), need(most, run, d.vendor))
-        for d in (f.device for f in found.devices)
-    )
+    spare = found.reserved_gib - found.peak_gib
+    around = Band(gib * (1 - _ERROR), gib, gib * (1 + _ERROR), max(0.0, spare))
+    devices = tuple(judged(f.device, around) for f in found.devices)
     worst = min(devices, key=lambda f: f.margin_gib) if devices else None
     vendor = worst.device.vendor if worst else "nvidia"
+    taken = need(around, vendor)
+    shown = worst.need_gib if worst else taken.middle
     note = (
         f"traced with torch {one.torch} in {one.seconds:.0f} s, two depths carried on to the whole"
     )
@@ -76,8 +76,10 @@ def traced(found: Answer, model: str, shape: Shape, run: Run, place: Target) -> 
         way="traced",
         closed_form_gib=found.peak_gib,
         peak_gib=gib,
-        range=(gib * (1 - _ERROR), most),
-        need_gib=need(gib, run, vendor),
+        peak_range=(around.low, around.high),
+        reserved_gib=shown - context(vendor),
+        range=spread(taken, worst),
+        need_gib=shown,
         context_gib=context(vendor),
         phase=max(one.phases, key=lambda name: one.phases[name]),
         phases={name: (size + WORKSPACES) / GIB for name, size in one.phases.items()},

@@ -8,6 +8,7 @@ from tunedoctor.cli.models import model_of
 from tunedoctor.cli.options import misuse
 from tunedoctor.cli.output import show
 from tunedoctor.cli.target import aim, look
+from tunedoctor.facts import Packages
 from tunedoctor.memory.answer import Answer, answer
 from tunedoctor.memory.buying import OfferTable, offers
 from tunedoctor.memory.costs import Prices, tokens_of
@@ -24,7 +25,15 @@ from tunedoctor.memory.overview import (
 )
 from tunedoctor.memory.run import Run
 from tunedoctor.memory.shape import MemoryModelError
-from tunedoctor.memory.stacks import stack_named
+from tunedoctor.memory.stacks import (
+    LIBRARIES,
+    STACKS,
+    changed,
+    of_releases,
+    stack_named,
+    versions_of,
+)
+from tunedoctor.model.snapshot import Snapshot
 from tunedoctor.probes.targeting import NO_TARGET
 from tunedoctor.render import fit as screen
 from tunedoctor.tables.gpus import cards_like, same_name, worth_having
@@ -41,22 +50,31 @@ def command(given: Namespace) -> int:
 
 
 def _found(given: Namespace) -> Answer | MachineTable | CardTable | OfferTable | ArticleTable:
-    run = _run(given)
     if given.article:
         return article_table()
-    if given.cards and not given.model:
+    shape = model_of(given.model) if given.model else None
+    place = NO_TARGET if given.stack == STACKS["doctor"].name else aim(given.target, own=given.own)
+    named = given.gpu or given.vram or given.cards
+    snapshot = None if named and place.chosen_by == "none" else look(place)
+    run = _run(given, snapshot, shape.model_type if shape else "")
+    if shape is None and given.cards:
         return card_table(worth_having(), run)
-    if not given.model:
-        devices, _ = _devices(given)
+    if shape is None:
+        devices, _ = _devices(given, snapshot)
         if devices:
             return machine_table(max(devices, key=lambda one: one.usable), run)
         says = "there is no GPU here; --gpu NAME or --vram GIB asks for one"
         sys.stderr.write(f"doctor: {says}\n")
         return card_table(worth_having(), run)
-    shape = model_of(given.model)
     if given.cards:
         return offers(shape, run, worth_having())
-    devices, notes = _devices(given)
+    devices, notes = _devices(given, snapshot)
+    if releases := _installed(snapshot):
+        said = ", ".join(f"{name} {version}" for name, version in releases.items())
+        notes = (
+            *notes,
+            f"{given.stack} is reckoned as it is with {said}, which the environment holds",
+        )
     found = answer(shape, run, devices, notes, _prices(given, devices))
     if given.exact:
         from tunedoctor.cli.exact import traced  # noqa: PLC0415
@@ -65,21 +83,40 @@ def _found(given: Namespace) -> Answer | MachineTable | CardTable | OfferTable |
     return found
 
 
-def _run(given: Namespace) -> Run:
+def _installed(snapshot: Snapshot | None) -> dict[str, str]:
+    """Return releases of the libraries that make a difference, as an environment has them."""
+    packages = snapshot.find(Packages) if snapshot else None
+    found = {name: packages.version(name) for name in LIBRARIES} if packages else {}
+    return {name: version for name, version in found.items() if version}
+
+
+def _run(given: Namespace, snapshot: Snapshot | None, model_type: str) -> Run:
     names = dict.fromkeys(one.strip() for one in given.targets.split(",") if one.strip())
+    half = given.precision == "fp16"
     whole: dict[str, Any] = {
         **{name: getattr(given, name, None) for name in Run.__struct_fields__},
         "targets": () if [*names] in ([], ["all-linear"]) else tuple(names),
         "quantisation": given.quant,
+        "precision": "bf16" if half else given.precision,
+        "half": "fp16" if half else "bf16",
     }
+    asked = {name: getattr(given, name) for name in ("autocast", "experts_quantised")}
+    asked["loss"] = None if given.loss == "stack" else given.loss
+    if given.adapter_bits:
+        asked |= dict.fromkeys(("adapters", "qlora_adapters"), 2 if given.adapter_bits < 32 else 4)
     try:
-        whole |= {"stack": stack_named(given.stack), "optimizer": optimizer_name(given.optimizer)}
+        versions = {**_installed(snapshot), **versions_of(given.releases)}
+        stack = of_releases(stack_named(given.stack), versions, model_type)
+        stack = changed(stack, {name: value for name, value in asked.items() if value is not None})
+        whole |= {"stack": stack, "optimizer": optimizer_name(given.optimizer)}
     except MemoryModelError as error:
         misuse(str(error), "doctor fit --help lists the options")
     return Run(**{name: value for name, value in whole.items() if value is not None})
 
 
-def _devices(given: Namespace) -> tuple[tuple[Device, ...], tuple[str, ...]]:
+def _devices(
+    given: Namespace, snapshot: Snapshot | None
+) -> tuple[tuple[Device, ...], tuple[str, ...]]:
     """Return the GPUs that are asked about, and what is to be said of them."""
     if given.vram:
         card = Device(f"a card of {given.vram:g} GiB", "nvidia", given.vram)
@@ -89,7 +126,7 @@ def _devices(given: Namespace) -> tuple[tuple[Device, ...], tuple[str, ...]]:
         return (card,) * given.gpus, notes
     from tunedoctor.cli.gpus import here  # noqa: PLC0415
 
-    devices, notes = here(look(NO_TARGET))
+    devices, notes = here(snapshot or look(NO_TARGET))
     if 1 < len(devices) < given.gpus:
         misuse(
             f"--gpus is {given.gpus}, and here are {len(devices)}",

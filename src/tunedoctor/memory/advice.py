@@ -112,7 +112,7 @@ def _mild_first(run: Run, gpus: int) -> list[Maker]:
 
 
 def _loss(run: Run, _: Shape) -> Change | None:
-    if run.stack.loss not in ("whole", "whole-old"):
+    if not run.stack.loss.startswith("whole"):
         return None
     words = "use a loss that works in chunks, as doctor train does: the same loss, no logits of the whole batch"
     return Change(msgspec.structs.replace(run, stack=STACKS["doctor"]), words, "--stack doctor")

@@ -6,7 +6,7 @@ import msgspec
 
 from tunedoctor.memory.adapters import check_targets, of_experts, reach, targeted
 from tunedoctor.memory.advice import Largest, largest, smallest
-from tunedoctor.memory.band import GIB, band, by_kernels, context, holds_mamba, need, reserve
+from tunedoctor.memory.band import GIB, Need, band, by_kernels, context, holds_mamba, need
 from tunedoctor.memory.costs import Costs, Prices, costs
 from tunedoctor.memory.fits import Device, Fit, Verdict, fit
 from tunedoctor.memory.host import disk, ram
@@ -73,8 +73,12 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     settings: Settings
     peak_gib: float
     """What torch's allocator must hand out at the peak, on each GPU; the context excluded."""
-    range: tuple[float, float]
+    peak_range: tuple[float, float]
     """The same with the prediction's own error; of an unknown stack, the least and the most that one spends."""
+    reserved_gib: float
+    """What the allocator will have taken from the card: gaps among it, which it gives back where the card is short."""
+    range: tuple[float, float]
+    """Of need_gib: from the lower end with no gap, to the upper end with twice the gaps, or all that the card has."""
     phase: str
     """The phase of a step that peaks."""
     terms: dict[str, float]
@@ -83,10 +87,8 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     """GiB of each phase."""
     context_gib: float
     """Of the driver's context, outside the allocator."""
-    reserve: float
-    """Factor of what the allocator takes from the card over what it hands out."""
     need_gib: float
-    """peak_gib x reserve + context_gib, and blocks that an old loss leaves behind."""
+    """reserved_gib + context_gib: what nvidia-smi will show."""
     verdict: Verdict | None
     """On the smallest of the GPUs; None where there is no GPU to judge by."""
     devices: tuple[Fit, ...] = ()
@@ -119,19 +121,22 @@ def answer(
     worst = min(judged, key=lambda one: one.margin_gib) if judged else None
     vendor = worst.device.vendor if worst else "nvidia"
     space, host = disk(shape, run), ram(shape, run)
+    taken = need(around, vendor)
+    shown = worst.need_gib if worst else taken.middle
     return Answer(
         model=shape.name,
         parameters=parameters(shape).total,
         trained=found.trained,
         settings=_settings(run),
         peak_gib=around.middle,
-        range=(around.low, around.high),
+        peak_range=(around.low, around.high),
+        reserved_gib=shown - context(vendor),
+        range=spread(taken, worst),
         phase=found.phase,
         terms={name: size / GIB for name, size in found.terms.items()},
         phases={name: size / GIB for name, size in found.phases.items()},
         context_gib=context(vendor),
-        reserve=reserve(run),
-        need_gib=need(around.middle, run, vendor, around.cached),
+        need_gib=shown,
         verdict=worst.verdict if worst else None,
         devices=judged,
         ram=RamGib(host.loading / GIB, host.training / GIB, host.merging / GIB),
@@ -146,6 +151,15 @@ def answer(
     )
 
 
+def spread(taken: Need, worst: Fit | None) -> tuple[float, float]:
+    """Return the range of what a card shows: all that it has at the most, where the run is sure to fit."""
+    high = taken.high
+    if worst:
+        sure = worst.verdict == "fits"
+        high = min(high, worst.device.usable) if sure else max(taken.safe, worst.need_gib)
+    return min(taken.low, high), high
+
+
 def _settings(run: Run) -> Settings:
     return Settings(
         method=run.method,
@@ -158,7 +172,7 @@ def _settings(run: Run) -> Settings:
         checkpointing=run.checkpointing,
         attention=run.attention,
         stack=run.stack.name,
-        precision=run.precision,
+        precision=run.half if run.precision == "bf16" else run.precision,
         gpus=run.gpus,
         sharding=run.sharding if run.gpus > 1 else None,
     )

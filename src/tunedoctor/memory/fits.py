@@ -4,12 +4,12 @@ from typing import Literal
 
 import msgspec
 
-from tunedoctor.memory.band import band, need
+from tunedoctor.memory.band import Band, band, need
 from tunedoctor.memory.run import Run
 from tunedoctor.memory.shape import Shape
 
 Verdict = Literal["fits", "tight", "doesn't fit"]
-ROOM = 0.95
+ROOM = 0.97
 """Part of the free memory that the upper end of the prediction may take: other programs want some too."""
 
 
@@ -35,28 +35,21 @@ class Fit(msgspec.Struct, frozen=True):
     device: Device
     verdict: Verdict
     need_gib: float
-    """Allocated, reserved beside it, and the context."""
+    """What nvidia-smi will show: gaps of the allocator, which gives back what the card lacks, and the context."""
     margin_gib: float
-    """What is left of the usable memory; below 0 where it lacks."""
+    """What is left of the usable memory at the least; below 0 where it lacks."""
 
 
 def fit(shape: Shape, run: Run, device: Device) -> Fit:
-    """Judge a run on a device: it fits where the upper end of the prediction leaves room."""
-    found = band(shape, run)
-    return judged(
-        device,
-        need(found.middle, run, device.vendor, found.cached),
-        need(found.high, run, device.vendor, found.cached),
-    )
+    """Judge a run on a device."""
+    return judged(device, band(shape, run))
 
 
-def judged(device: Device, middle: float, high: float) -> Fit:
-    """Judge GiB of a card, as predicted and at the upper end of the prediction."""
-    verdict: Verdict
-    if middle > device.usable:
-        verdict = "doesn't fit"
-    elif high <= ROOM * device.usable:
+def judged(device: Device, found: Band) -> Fit:
+    """Judge what is predicted: it fits where its upper end leaves room, and is tight where only the middle does."""
+    needed, usable = need(found, device.vendor), device.usable
+    verdict: Verdict = "tight" if needed.least <= usable else "doesn't fit"
+    if needed.safe <= ROOM * usable:
         verdict = "fits"
-    else:
-        verdict = "tight"
-    return Fit(device, verdict, middle, device.usable - middle)
+    shown = max(needed.least, min(needed.middle, usable))
+    return Fit(device, verdict, shown, usable - needed.least)

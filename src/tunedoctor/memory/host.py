@@ -46,7 +46,7 @@ def ram(shape: Shape, run: Run) -> Ram:
     loading = run.gpus * (_PROCESS + min(weights, _SHARD))
     kind = OPTIMIZERS[run.optimizer]
     pinned = state_bytes(shape, run) if kind.paged else 0
-    if run.stack.offloads and run.checkpointing:
+    if run.offloads:
         pinned += shape.depth * run.tokens * shape.hidden * run.stream_width
     merging = 0 if run.method == "full" else _PROCESS + weights
     return Ram(loading, run.gpus * (_PROCESS + pinned), merging, pinned * run.gpus)

@@ -227,7 +227,7 @@ class _Program(Modules):
             gate, up = (
                 outs if outs[1:] else (op((outs[0],), count, width, view=True) for _ in range(2))
             )
-            if self.run.stack.own_feed:
+            if self.run.own_feed:
                 h = op((gate, up), count, width, saved=(gate, up))
             else:
                 active = op((gate,), count, width, saved=(gate, *waits))

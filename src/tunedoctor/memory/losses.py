@@ -83,12 +83,12 @@ class _Head(Modules):
         count = logits.count
         if self.shape.wide_logits or kind == "whole-old":
             logits = self.cast(logits, 4)
+        if kind == "in-place":
+            op((logits,), 1, 4, saved=(logits,), same=True)
+            return None
         wide = logits if kind == "whole-narrow" else self.cast(logits, 4)
-        if kind == "in-place":  # a kernel that puts the gradient in the place of the logits
-            op((wide,), 1, 4, saved=(wide,))
-            return logits if self.run.stack.keeps_logits else None
         shifted = wide
-        if kind in ("whole-old", "whole-middle", "whole-narrow"):
+        if kind in ("whole-old", "whole-middle", "whole-narrow") and self.run.batch > 1:
             shifted = op((wide,), count, wide.width)  # laid out anew; both are there still
         if kind == "whole-narrow" and self.run.autocast:
             shifted = self.cast(shifted, 4)
@@ -96,8 +96,6 @@ class _Head(Modules):
         del wide, shifted
         op((likely,), 1, 4)
         del likely
-        if self.run.stack.returns_wide:
-            logits = self.tape.leaf(count, 4, grad=False)
         return logits if self.run.stack.keeps_logits else None
 
     def apart(self) -> None:
@@ -108,10 +106,17 @@ class _Head(Modules):
         cap = narrow if self.shape.final_softcap else 0
         made = run.gradient(weight) if self.trains else 0
         match run.stack.loss:
-            case "chunked-kept":
-                part = (12 + cap) * -(-tokens // _TORCHTUNE_CHUNKS) * vocab
-                logits = self._logits(x)
-                op((logits,), 1, 4, saved=(logits,), temp=part, back=part)
+            case (
+                "chunked-kept" | "chunked-wide"
+            ):  # fp32 a chunk at a time, of which log_softmax keeps its output
+                part = -(-tokens // _TORCHTUNE_CHUNKS) * vocab
+                logits, held = self._logits(x), run.stack.loss == "chunked-wide"
+                logits = self.cast(logits, 4) if held else logits
+                if run.compiled:  # made again, a chunk at a time, and the gradient put in its place
+                    op((logits,), 1, 4, saved=(logits,), temp=12 * part, back=12 * part, same=True)
+                    return
+                kept = op((logits,), logits.count, 4, keeps=True, temp=4 * part, back=8 * part)
+                op((kept,), 1, 4, saved=(logits,) if held else ())
             case "chunked":  # line by line of doctor train's ChunkedLoss
                 chunk, wide = min(tokens, CHUNK) * vocab, 4 * weight if self.trains else 0
                 copy = (
@@ -131,8 +136,9 @@ class _Head(Modules):
                     else (self.small(picked.size),)
                 )
                 op((picked,), 1, 4, saved=waits, temp=size, back=wide, made=made)
-            case "recomputed":
+            case "recomputed" | "recomputed-wide":
                 part = (12 + narrow + cap) * min(tokens, _TRL_CHUNK) * vocab
+                part += 4 * weight if run.stack.loss == "recomputed-wide" else 0
                 op((x,), 1, 4, saved=(x,), temp=part, back=part, made=made)
             case _:
                 # Liger: as many chunks as the vocabulary is wider than the hidden states; the gradient is made at once

@@ -33,7 +33,7 @@ class Modules:
         """Normalise."""
         op, kind, full = self.tape.op, self.shape.norm, self.full
         rows, made = self.tokens * norm.rows, self.run.gradient(norm.size) if self.full else 0
-        if self.run.stack.own_norm or kind == "layer":
+        if self.run.own_norm or kind == "layer":
             if kind == "layer" and self.run.autocast:
                 x = self.cast(x, 4)
             return op((x,), x.count, x.width, saved=(x, self.small(8 * rows)), made=made)

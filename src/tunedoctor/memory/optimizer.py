@@ -89,6 +89,9 @@ def step_copies(shape: Shape, run: Run) -> int:
     elements = trained_elements(shape, run)
     if run.sharding.startswith("zero"):  # its kernel is fused
         return 0
+    if run.step_in_backward:
+        largest = max((m.size for one in shape.layers for m in one.matrices), default=0)
+        return kind.copies * run.trained_bytes * max(largest, shape.vocab * shape.hidden)
     if kind.factored:  # the update of one parameter in fp32, its square among it
         largest = shape.vocab * shape.hidden if run.method == "full" or run.embeddings else 0
         return 2 * 4 * max(largest, max((r * c for r, c, _ in _matrices(shape, run)), default=0))

@@ -5,11 +5,10 @@ from typing import Literal
 import msgspec
 
 from tunedoctor.memory.advice import largest_seq
-from tunedoctor.memory.band import need
+from tunedoctor.memory.band import band, need
 from tunedoctor.memory.catalogue import named
 from tunedoctor.memory.fits import Device, Verdict, fit
 from tunedoctor.memory.parameters import parameters
-from tunedoctor.memory.peak import peak
 from tunedoctor.memory.run import Method, Run
 from tunedoctor.memory.speed import speed
 from tunedoctor.memory.stacks import STACKS
@@ -189,7 +188,7 @@ def _article_row(size: str, lora: str, full: str) -> ArticleRow:
         found: list[float] = []
         for seq in (512, 2048):
             one = msgspec.structs.replace(run, seq=seq)
-            found += [need(peak(shape, one).total / 2**30, one) / _GB for shape in shapes]
+            found += [need(band(shape, one)).middle / _GB for shape in shapes]
         return min(found), max(found)
 
     base = Run(rank=64, stack=STACKS["doctor"])

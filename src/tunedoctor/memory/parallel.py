@@ -33,8 +33,8 @@ def shares(shape: Shape, run: Run, base: int, trained: int) -> Shares:
     """Return what one GPU of `run.gpus` holds; `base` is the weights' bytes, `trained` the elements that train."""
     n = run.gpus
     gradient = trained * run.trained_bytes
-    host = {"none": 1, "optimizer": 0, "all": 0}[run.offload]
-    part = {"none": 1, "optimizer": 1, "all": 0}[run.offload]
+    host = 0 if run.offload in ("optimizer", "all") else 1
+    part = 0 if run.offload == "all" else 1
     if n == 1 and not run.sharding.startswith("zero"):
         return Shares(states=host)
     match run.sharding:

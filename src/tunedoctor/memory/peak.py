@@ -6,6 +6,8 @@ logits), the backward pass at its first layer and at its last one, the embedding
 
 from typing import NamedTuple
 
+import msgspec
+
 from tunedoctor.memory.adapters import adapter_elements, embedding_elements, trained_elements
 from tunedoctor.memory.layer import moments
 from tunedoctor.memory.losses import loss_term
@@ -35,6 +37,8 @@ class Peak(NamedTuple):
 
 def peak(shape: Shape, run: Run) -> Peak:
     """Return the peak of training a model so, on one GPU."""
+    if run.stack.untied and shape.tied:
+        shape = msgspec.structs.replace(shape, tied=False)
     trained = trained_elements(shape, run)
     base = weights(shape, run)
     share = shares(shape, run, base, trained)
@@ -44,6 +48,7 @@ def peak(shape: Shape, run: Run) -> Peak:
         "weights": int(base * share.weights),
         "adapters": int(adapters * share.weights),
         "optimizer states": int(state_bytes(shape, run) * share.states),
+        "embedding's gradient": _unused(shape, run),
         "buffers": share.buffers + int(run.stack.reserve * 2**30) + WORKSPACES,
     }
     phases = _phases(shape, run, gradients)
@@ -79,7 +84,7 @@ def _phases(shape: Shape, run: Run, gradients: int) -> dict[str, dict[str, int]]
     stream = width * run.tokens * shape.hidden * shape.streams
     kind = "layer inputs" if again else "activations"
     saved = stream * shape.depth if again else sum(repeat * one.kept for repeat, one in layers)
-    if again and run.stack.offloads:
+    if run.offloads:
         saved = stream
     if (
         not again and run.method != "full" and shape.layers
@@ -117,6 +122,12 @@ def _phases(shape: Shape, run: Run, gradients: int) -> dict[str, dict[str, int]]
             **held,
         }
     return found
+
+
+def _unused(shape: Shape, run: Run) -> int:
+    """Return the bytes of the gradient of an embedding that no optimizer steps."""
+    asked = run.method == "qlora" and run.stack.trains_embedding
+    return 2 * shape.vocab * shape.hidden if asked else 0
 
 
 def _casts(shape: Shape, run: Run) -> int:

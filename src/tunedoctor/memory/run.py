@@ -10,7 +10,7 @@ Method = Literal["lora", "qlora", "full"]
 Attention = Literal["eager", "sdpa", "flash"]
 Quantisation = Literal["nf4-dq", "nf4", "gptq", "int8"]
 Precision = Literal["bf16", "mixed", "fp32"]
-Offload = Literal["none", "optimizer", "all"]
+Offload = Literal["none", "activations", "optimizer", "all"]
 Sharding = Literal["ddp", "zero1", "zero2", "zero3", "fsdp"]
 
 
@@ -43,21 +43,33 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     padded: bool = False
     """The batch has padding, so that attention gets a mask."""
     gpus: int = 1
+    context_parallel: int = 1
+    """GPUs that a sequence is divided among."""
     sharding: Sharding = "ddp"
     offload: Offload = "none"
-    """What lies in the host's memory: the optimizer's states, or the weights as well."""
+    """What lies in the host's memory: inputs of checkpointed layers; the optimizer's states; these and the weights."""
+    compiled: bool = False
+    """torch.compile makes norms and activations again in the backward pass."""
+    step_in_backward: bool = False
+    """Each parameter is stepped as soon as its gradient is there, which is dropped then."""
     half: Literal["bf16", "fp16"] = "bf16"
     """The 16-bit type."""
 
     @property
     def tokens(self) -> int:
-        """Tokens of one micro-batch."""
-        return self.batch * self.seq
+        """Tokens of one micro-batch on one GPU."""
+        return -(-self.batch * self.seq // self.context_parallel)
+
+    @property
+    def kind(self) -> Precision:
+        """The precision, where the stack has a say."""
+        wide = self.stack.wide_full and self.method == "full" and self.precision == "bf16"
+        return "mixed" if wide else self.precision
 
     @property
     def autocast(self) -> bool:
         """Whether the forward pass runs under torch.autocast."""
-        return self.precision == "mixed" or (self.stack.autocast and self.precision == "bf16")
+        return self.kind == "mixed" or (self.stack.autocast and self.kind == "bf16")
 
     @property
     def sharded(self) -> bool:
@@ -67,7 +79,7 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def upcast(self) -> bool:
         """Whether accelerate has made what trains under FSDP fp32."""
-        narrow = self.precision == "bf16" and self.stack.autocast
+        narrow = self.kind == "bf16" and self.stack.autocast
         return self.stack.wide_sharded and self.sharded and self.sharding == "fsdp" and narrow
 
     @property
@@ -79,12 +91,12 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def weight_bytes(self) -> int:
         """Bytes of an element of the base model, as it lies there, that isn't quantised."""
-        return 4 if self.precision != "bf16" or (self.upcast and self.method == "full") else 2
+        return 4 if self.kind != "bf16" or (self.upcast and self.method == "full") else 2
 
     @property
     def rest_bytes(self) -> int:
         """Bytes of an element of norms, embeddings, the head and what else isn't quantised, where it computes."""
-        return 4 if self.precision != "bf16" or self.kbit else 2
+        return 4 if self.kind != "bf16" or self.kbit else 2
 
     @property
     def stream_width(self) -> int:
@@ -99,7 +111,7 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def compute_bytes(self) -> int:
         """Bytes of an element in which quantised matrices are multiplied."""
-        return 4 if self.precision == "fp32" else 2
+        return 4 if self.kind == "fp32" else 2
 
     def kernel_bytes(self, width: int) -> int:
         """Bytes of an element of what a matmul takes, of a tensor whose elements are as wide."""
@@ -116,11 +128,28 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
         return self.weight_bytes if self.method == "full" else self.adapter_bytes
 
     @property
+    def own_norm(self) -> bool:
+        """Whether a norm keeps its input, and no copy in fp32."""
+        return self.stack.own_norm or self.compiled
+
+    @property
+    def own_feed(self) -> bool:
+        """Whether a feed-forward part keeps gate and up alone."""
+        return self.stack.own_feed or self.compiled
+
+    @property
+    def offloads(self) -> bool:
+        """Whether inputs of checkpointed layers lie in host memory."""
+        return self.checkpointing and (self.stack.offloads or self.offload == "activations")
+
+    @property
     def gradient_share(self) -> float:
         """Part of the gradients that stays on one GPU."""
         divided = self.sharding in ("zero2", "zero3", "fsdp")
         return 1 / self.gpus if self.sharded and divided else 1.0
 
     def gradient(self, elements: int) -> int:
-        """Bytes of the gradient of so many elements that train, on one GPU."""
-        return int(elements * self.trained_bytes * self.gradient_share)
+        """Bytes of the gradient of so many elements that train, on one GPU, as long as it stays there."""
+        return (
+            0 if self.step_in_backward else int(elements * self.trained_bytes * self.gradient_share)
+        )

@@ -43,7 +43,7 @@ def _tier(name: str) -> Tier:
     cards: dict[str, float] = {}
     for method in METHODS:
         run = Run(method=method, seq=SEQ, optimizer="adamw_fused")
-        cards[method] = round(need(band(shape, run).high, run) / ROOM, 1)
+        cards[method] = round(need(band(shape, run)).safe / ROOM, 1)
     host = ram(shape, Run(seq=SEQ))
     return Tier(
         size=next(part for part in name.split("-") if part[0].isdigit() and part.endswith("B")),
