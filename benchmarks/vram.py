@@ -18,7 +18,6 @@ import msgspec
 
 from tunedoctor.memory.band import CONTEXT, reserve
 from tunedoctor.memory.catalogue import named
-from tunedoctor.memory.config import shape_of
 from tunedoctor.memory.fits import Device, Fit, fit
 from tunedoctor.memory.optimizer import optimizer_name
 from tunedoctor.memory.parameters import parameters
@@ -28,16 +27,8 @@ from tunedoctor.memory.shape import MemoryModelError, Shape
 from tunedoctor.memory.stacks import STACKS
 
 GIB = 1 << 30
-_EXTRA = Path(__file__).parent / "vram_models.json"
-_OWN = {
-    "llama 2 7b": "llama-2-7b", "llama-3-8b": "llama-3.1-8b", "llama-3-70b": "llama-3.1-70b",
-    "phi-3-mini-4k-instruct": "phi-3.5-mini", "phi-1.5 1.3b": "phi-1.5", "stablelm alpha 3b": "stablelm-base-alpha-3b",
-    "falcon 40b": "falcon-40b", "mistral-7b": "mistral-7b-v0.1", "llama 30b": "llama-30b",
-    "gemma-3-12b": "gemma-3-12b-it", "mistralai/devstral-small-2507": "devstral-small",
-    "swiss-ai/apertus-8b-instruct-2509": "apertus-8b", "arcee-ai/afm-4.5b": "afm-4.5b",
-    "liquidai/lfm2-350m": "lfm2-350m", "allenai/olmo-3-7b-instruct-sft": "olmo-3-7b",
-    "zai-org/glm-4.5-air": "glm-4.5-air", "huggingfacetb/smolvlm2-2.2b-instruct": "smolvlm2-2.2b",
-}  # fmt: skip
+_OWN = {"phi-1.5 1.3b": "phi-1.5", "stablelm alpha 3b": "stablelm-base-alpha-3b", "mistral-7b": "mistral-7b-v0.1",
+        "qwen-1.8b": "qwen-1_8b"}  # fmt: skip
 _DEEPSPEED = 2 * 2e8 * 2 / GIB
 """GiB of ZeRO-2's two buffers of gradients under way (stage_1_and_2.py, overlap_comm): reduce_bucket_size is
 2e8 elements in Qwen's ds_config_zero2.json. ZeRO-3's buffer is hidden x hidden elements there ("auto"): nothing."""
@@ -74,9 +65,8 @@ def source_of(row: dict[str, Any]) -> str:
 
 def shape_for(row: dict[str, Any]) -> Shape:
     """Find the shape of a row's model. Raises MemoryModelError."""
-    extra = json.loads(_EXTRA.read_text())
-    name = _OWN.get(row["model"].lower(), row["model"].lower())
-    shape = shape_of(extra[name], name) if name in extra else named(name)
+    name = row["model"].lower()
+    shape = named(_OWN.get(name, name))
     # litgpt builds a head of its own for every model
     return msgspec.structs.replace(shape, tied=False) if source_of(row) == "litgpt" else shape
 
