@@ -26,10 +26,41 @@ from tunedoctor.tables.small import ModelRow, models
 
 
 @pytest.mark.parametrize("row", models(), ids=lambda row: row.name)
-def test_counts_are_exact_for_every_model_of_the_catalogue(row: ModelRow) -> None:
-    found = parameters(shape_of(row.config, row.name))
-    assert found.total == row.params
+def test_counts_are_those_of_transformers_for_every_model_of_the_catalogue(row: ModelRow) -> None:
+    found = parameters(named(row.name))
+    guessed = "vision_config" in row.config
+    assert found.total == pytest.approx(row.params, rel=0.01 if guessed else 0)
     assert sum(found[1:]) == found.total
+    assert all(named(name).name.endswith(f"(shape of {row.name})") for name in row.alike)
+
+
+@pytest.mark.parametrize(
+    ("name", "row", "stored"),
+    [
+        ("Llama-3.1-8B", "", ""),
+        ("Llama-3.1-8B-Instruct", "meta-llama/Llama-3.1-8B", ""),
+        ("unsloth/Meta-Llama-3.1-8B-Instruct-bnb-4bit", "meta-llama/Llama-3.1-8B", "bitsandbytes"),
+        ("TheBloke/Llama-2-7B-Chat-GPTQ", "meta-llama/Llama-2-7b-hf", "gptq"),
+        ("Qwen/Qwen2.5-Coder-7B-Instruct-AWQ", "Qwen/Qwen2.5-7B", "awq"),
+        ("mistralai/Mistral-7B-Instruct-v0.2", "mistralai/Mistral-7B-v0.2", ""),
+        ("llama3.2 3b it", "meta-llama/Llama-3.2-3B", ""),
+        ("TinyLlama-1.1B", "TinyLlama/TinyLlama-1.1B-Chat-v1.0", ""),
+    ],
+)
+def test_a_variant_has_the_shape_of_its_base(name: str, row: str, stored: str) -> None:
+    found = named(name)
+    assert found.name == (f"{name} (shape of {row})" if row else "meta-llama/Llama-3.1-8B")
+    assert (found.stored, found.exact) == (stored, True)
+
+
+@pytest.mark.parametrize(
+    ("name", "near"),
+    [("Mistral-7B", "Mistral-7B-v0.1 or"), ("glm_4_9b", "glm-4-9b or"), ("lama-3.1-8b", "Llama-3.1-8B"),
+     ("instruct", "'instruct'$"), (" ", "''$")],
+)  # fmt: skip
+def test_what_fits_none_or_several_is_answered_with_near_names(name: str, near: str) -> None:
+    with pytest.raises(MemoryModelError, match=near):
+        named(name)
 
 
 KEYS = [

@@ -54,7 +54,7 @@ def _cards() -> Iterable[str]:
 def _models() -> Iterable[str]:
     from tunedoctor.tables.small import models  # noqa: PLC0415
 
-    return (one.name for one in models())
+    return (name for one in models() for name in (one.name, *one.alike))
 
 
 def _stacks() -> Iterable[str]:

@@ -1,11 +1,13 @@
-"""A shape from what a user calls a model: a name of the catalogue, a size as "7B"."""
+"""A shape from what a user calls a model: a name of the catalogue or a variant of one, a size as "7B"."""
 
 import re
 
 import msgspec
 
 from tunedoctor.memory.config import shape_of
+from tunedoctor.memory.families import KNOWN
 from tunedoctor.memory.shape import MemoryModelError, Shape
+from tunedoctor.tables.load import table
 from tunedoctor.tables.small import ModelRow, models
 
 _SIZE = re.compile(r"^(\d{1,4}(?:\.\d{1,3})?)\s*([bBmM])$")
@@ -17,26 +19,39 @@ _TYPICAL = ("meta-llama/Llama-2-7b-hf", "meta-llama/Llama-2-13b-hf", "meta-llama
 
 
 def named(text: str) -> Shape:
-    """Return the shape of a model of the catalogue, or of the one that is as large as "7B" says.
+    """Return the shape of a model of the catalogue, of a variant of one, or of one that is as large as "7B" says.
 
-    Raises MemoryModelError, with near names, where there is none.
+    A name is taken without its owner and without the words of the catalogue that stand for a stage of training or for a
+    packing: these leave the shape as it is. Raises MemoryModelError, with near names, where not exactly one fits.
     """
     rows = models()
     wanted = text.strip()
     if size := _SIZE.match(wanted):
         return _sized(wanted, float(size[1]) * (1e9 if size[2] in "bB" else 1e6), rows)
-    found = [row for row in rows if _key(row.name) == _key(wanted)]
-    found = found or [row for row in rows if _short(row.name) == _short(wanted)]
-    if len(found) >= 1:
-        return _shape(found[0])
-    near = _near(wanted, rows)
+    for told in (str.lower, _bare, _short):
+        asked = told(wanted)
+        found = [row for row in rows if asked in (told(row.name), *map(told, row.alike))]
+        if asked and len(found) == 1:
+            return _variant(wanted, found[0])
+    near = [row.name for row in found] or _near(_short(wanted), rows)
     hint = f" (is it {' or '.join(near)}?)" if near else ""
     what = f"no model of the catalogue is called {wanted[:80]!r}{hint}"
     raise MemoryModelError(what)
 
 
-def _shape(row: ModelRow) -> Shape:
-    return shape_of(row.config, row.name)
+def _variant(wanted: str, row: ModelRow) -> Shape:
+    """Return the shape of a row for a name that is its own, or a variant of that."""
+    if _bare(wanted) == _bare(row.name):
+        return _shape(row)
+    packing: dict[str, str] = table("models")["words"]
+    stored = next((packing[word] for word in _words(wanted) if packing.get(word)), "")
+    shape = _shape(row, f"{wanted[:200]} (shape of {row.name})")
+    return msgspec.structs.replace(shape, stored=stored or shape.stored)
+
+
+def _shape(row: ModelRow, name: str = "") -> Shape:
+    shape = shape_of(row.config, name or row.name)
+    return msgspec.structs.replace(shape, outside=row.outside) if row.outside else shape
 
 
 def _sized(text: str, wanted: float, rows: tuple[ModelRow, ...]) -> Shape:
@@ -47,7 +62,9 @@ def _sized(text: str, wanted: float, rows: tuple[ModelRow, ...]) -> Shape:
             _TYPICAL.index(row.name) if row.name in _TYPICAL else len(_TYPICAL),
         )
 
-    dense = [row for row in rows if "num_experts" not in row.config]
+    dense = [
+        row for row in rows if not (row.outside or set(row.config) & set(KNOWN.keys["experts"]))
+    ]
     nearest = min(dense, key=distance)
     ratio = max(nearest.params / wanted, wanted / nearest.params)
     if ratio > _BETWEEN:
@@ -55,31 +72,29 @@ def _sized(text: str, wanted: float, rows: tuple[ModelRow, ...]) -> Shape:
             f"the catalogue has no model of about {text} parameters to go by; give its config.json"
         )
         raise MemoryModelError(what)
-    shape = _shape(nearest)
-    return msgspec.structs.replace(
-        shape, name=f"{text} (shape of {nearest.name})", exact=False, like=nearest.name
-    )
+    shape = _shape(nearest, f"{text} (shape of {nearest.name})")
+    return msgspec.structs.replace(shape, exact=False, like=nearest.name)
 
 
-def _key(name: str) -> str:
-    return re.sub(r"[\s_]+", "-", name.strip().lower())
+def _bare(name: str) -> str:
+    """Return a name without its owner."""
+    return name.strip().lower().rpartition("/")[2]
 
 
-_ENDS = re.compile(r"-(?:hf|instruct|it|chat|base|pt)$")
+def _words(name: str) -> list[str]:
+    """Return the words of a name: "mistralai/Mistral-7B-Instruct-v0.3" -> mistral, 7b, instruct, v0.3."""
+    return _bare(name).replace("_", "-").replace(" ", "-").split("-")
 
 
 def _short(name: str) -> str:
-    """Return a name without its owner and without -hf, -instruct and the like."""
-    found = _key(name).rpartition("/")[2]
-    found = re.sub(r"-v1\.0$", "", found)
-    while (cut := _ENDS.sub("", found)) != found:
-        found = cut
-    return re.sub(r"^meta-", "", found)
+    """Return what names the shape: "Meta-Llama-3.1-8B-Instruct" and "llama3.1-8b" are both "llama3.1-8b"."""
+    idle: dict[str, str] = table("models")["words"]
+    return "".join(word for word in _words(name) if word not in idle)
 
 
 def _near(wanted: str, rows: tuple[ModelRow, ...]) -> list[str]:
     from difflib import get_close_matches  # noqa: PLC0415  only on a mistake
 
-    shorts = {_short(row.name): row.name for row in rows}
-    inside = [full for short, full in shorts.items() if len(wanted) > 2 and _short(wanted) in short]
-    return inside[:3] or [shorts[one] for one in get_close_matches(_short(wanted), shorts, 2)]
+    shorts = {_short(name): name for row in rows for name in (*row.alike, row.name)}
+    inside = [full for short, full in shorts.items() if len(wanted) > 2 and wanted in short]
+    return inside[:3] or [shorts[one] for one in get_close_matches(wanted, shorts, 2)]

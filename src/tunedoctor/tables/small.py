@@ -108,12 +108,23 @@ class ModelRow(msgspec.Struct, frozen=True):
     config: dict[str, Any]
     """Keys and values as its config.json has them."""
     params: int
+    outside: int = 0
+    """Elements of its towers for pictures and sound, which are not in the config."""
+    alike: tuple[str, ...] = ()
+    """Models whose config has the same keys and values."""
+    like: str = ""
+    """The row before it that has all keys which are not in its own config."""
     note: str = ""
 
 
+@cache
 def models() -> tuple[ModelRow, ...]:
-    """Return all models of the table, in its order."""
-    return rows("models", "models", ModelRow)
+    """Return all models of the table, in its order, each with all keys of its config."""
+    found: dict[str, ModelRow] = {}
+    for row in rows("models", "models", ModelRow):
+        base = found[row.like].config if row.like else {}
+        found[row.name] = msgspec.structs.replace(row, config={**base, **row.config})
+    return tuple(found.values())
 
 
 def distribution_of(module: str) -> str:
