@@ -106,6 +106,8 @@ def case_of(row: Row) -> Case | str:
         return f"method {row['method']}"
     if not (row.get("seq") and row.get("batch") and row.get("stack")):
         return "no length, batch or stack"
+    if "foak" in row["stack"]:
+        return "kernels of fms-acceleration"
     if "fp32/bf16 mixed" in (row.get("precision") or ""):
         return "encoder-decoder"
     try:
@@ -163,14 +165,15 @@ def _run(row: Row, shape: Shape) -> Run:
         "dropout": 0.05 if row["stack"] == "litgpt" and method != "full" else 0.0,
         "stack": _stack(row, shape),
     }
-    return Run(**values, **_flags(row)) if row["stack"] != "qwen" else _qwen(row, Run(**values))
+    values |= _flags(row)
+    return Run(**values) if row["stack"] != "qwen" else _qwen(row, Run(**values))
 
 
 _OPTIMIZERS = {
     "AdamW fused": "adamw_fused",
     "AdamW8bit": "adamw_8bit",
     "AdamW": "adamw",
-    "paged AdamW8bit": "paged_adamw_8bit",
+    "PagedAdamW8bit": "paged_adamw_8bit",
 }
 
 

@@ -101,12 +101,13 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def stream_width(self) -> int:
         """Bytes of an element of the residual stream."""
-        return self.rest_bytes
+        wide = self.stack.wide_stream and self.method == "full" and not self.sharded
+        return 4 if wide else self.rest_bytes
 
     @property
     def saved_width(self) -> int:
         """Bytes of an element of the stream as it is kept between layers: FSDP casts what a unit is given."""
-        return 4 if self.rest_bytes == 4 or (self.upcast and self.method != "full") else 2
+        return 4 if self.upcast and self.method != "full" else self.stream_width
 
     @property
     def compute_bytes(self) -> int:

@@ -36,6 +36,8 @@ class Stack(msgspec.Struct, frozen=True, kw_only=True):
     """QLoRA goes through peft's prepare_model_for_kbit_training."""
     wide_full: bool = False
     """What trains is fp32 in full fine-tunes, whatever the model was loaded as."""
+    wide_stream: bool = False
+    """Norms and embeddings are fp32 in full fine-tunes, and with them the residual stream."""
     wide_sharded: bool = False
     """accelerate makes what trains under FSDP fp32, where it runs under autocast."""
     own_norm: bool = False
