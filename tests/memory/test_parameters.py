@@ -174,7 +174,7 @@ def test_what_is_not_understood_of_an_unknown_architecture_is_named_and_widens_t
     shape = shape_of({**PLAIN, "model_type": "made_up", **more})
     assert key in shape.unread
     found = answer(shape, Run(), ())
-    assert found.range[0] < found.peak_gib / 2 < 2 * found.peak_gib < found.range[1]
+    assert found.peak_range[0] < found.peak_gib / 2 < 2 * found.peak_gib < found.peak_range[1]
     assert any(key in note and "--exact" in note for note in found.notes)
 
 

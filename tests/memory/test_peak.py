@@ -88,10 +88,10 @@ def test_the_band_holds_its_middle_and_an_unknown_stack_the_known_ones(name: str
     ("name", "run", "gib"),
     [
         # traced with the real model classes under torch's fake tensors, Hugging Face's loss, 2048 tokens, rank 16
-        ("meta-llama/Llama-3.2-1B", Run(method="qlora", stack=STACKS["hf"]), 4.66),
-        ("Qwen/Qwen3-4B", Run(method="qlora", stack=STACKS["hf"]), 7.28),
-        ("google/gemma-3-4b-it", Run(method="qlora", stack=STACKS["hf"]), 10.49),
-        ("meta-llama/Llama-3.1-8B", Run(method="qlora", stack=STACKS["hf"]), 9.75),
+        ("meta-llama/Llama-3.2-1B", Run(method="qlora", prepared=False, stack=STACKS["hf"]), 4.66),
+        ("Qwen/Qwen3-4B", Run(method="qlora", prepared=False, stack=STACKS["hf"]), 7.28),
+        ("google/gemma-3-4b-it", Run(method="qlora", prepared=False, stack=STACKS["hf"]), 10.49),
+        ("meta-llama/Llama-3.1-8B", Run(method="qlora", prepared=False, stack=STACKS["hf"]), 9.75),
         ("meta-llama/Llama-3.1-8B", Run(method="lora", stack=STACKS["hf"]), 19.40),
     ],
 )
@@ -125,7 +125,7 @@ def test_what_lacks_memory_is_never_said_to_fit() -> None:
         found = fit(shape, Run(), Device("card", "nvidia", size))
         assert (found.margin_gib < 0) == (found.verdict == "doesn't fit")
         if found.verdict == "fits":
-            assert need(band(shape, Run()).high, Run()) <= 0.95 * size
+            assert need(band(shape, Run())).safe <= 0.97 * size
 
 
 def test_a_card_that_others_use_has_only_what_is_free() -> None:

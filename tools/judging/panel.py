@@ -55,16 +55,20 @@ def wheels() -> Figures:
 
 
 def fit() -> Figures:
-    """Return how far predicted memory is off measured memory, and what fits in vain."""
-    if not (rows := _recorded("measured_vram.jsonl")):
-        return {"usable": "shared/cases/measured_vram.jsonl is not beside the checkout"}
+    """Return how far predicted memory is off measured memory, what fits in vain, and what ran and is refused."""
+    files = [vram.ROWS, SHARED / "cases" / "measured_vram.jsonl"]
+    rows = vram.rows_of(file for file in files if file.is_file())
     usable, _ = vram.cases(rows)
-    groups = vram.groups([case for case in usable if case.row["peak_gib"]])
+    groups = vram.groups(
+        [case for case in usable if case.row.get("gib") and case.row["outcome"] == "ran"]
+    )
+    stated = [case for case in usable if case.row["stated"]]
     found: Figures = {"usable": [len(usable), len(rows)]}
-    found["false_fits"] = len(vram.false_fits(usable))
+    found["false_fits"] = len(vram.false_fits(stated))
+    found["refused"] = len(vram.refused(stated))
     for name in ("known", "all"):
         cases, *errors = vram.off(groups[name])
-        named = zip(("median_error", "p90_error", "worst_error"), errors, strict=True)
+        named = zip(("median_error", "p90_error", "worst_error", "inside"), errors, strict=True)
         found[name] = {"cases": cases, **{k: round(v, 4) for k, v in named}}
     return found
 

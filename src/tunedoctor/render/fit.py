@@ -50,7 +50,7 @@ def _answer(answer: Answer, screen: Screen) -> None:
     _verdicts(answer, screen)
     _advice(answer, screen)
     s = answer.settings
-    if one := answer.largest:
+    if (one := answer.largest) and one.seq:
         text = f"{one.seq} tokens at batch {s.batch}, or batch {one.batch} at {s.seq} tokens"
         screen.wrap(text, _INDENT, "  at most")
     if t := answer.time:
