@@ -62,7 +62,13 @@ class _Program(Modules):
         self.around, self.inner = layer.norms[: layer.residuals], layer.norms[layer.residuals :]
 
     def __call__(self, hidden: Tensor) -> Tensor:
-        """Return the stream after it."""
+        """Return the stream after it; of several side by side, one passes the layer and the others are corrected."""
+        if self.shape.streams == 1:
+            return self._one(hidden)
+        own = self.tape.op((hidden,), self.tokens * self.shape.hidden, hidden.width, view=True)
+        return self.tape.op((hidden, self._one(own)), hidden.count, hidden.width)
+
+    def _one(self, hidden: Tensor) -> Tensor:
         around, layer = self.around, self.layer
         before, behind = around[:1], around[1:2] if around[2:] else ()
         if layer.after:
