@@ -13,10 +13,10 @@ from msgspec.structs import replace
 
 from tunedoctor.facts import InstallerConfig
 from tunedoctor.model.findings import quoted
+from tunedoctor.model.machine import Machine
 from tunedoctor.model.versions import parts
 from tunedoctor.tables.load import table
 from tunedoctor.tables.wheels import release_row
-from tunedoctor.wheels.machine import Machine
 from tunedoctor.wheels.pick import Build, Choice
 from tunedoctor.wheels.rules import PYTORCH, index_of
 from tunedoctor.wheels.situation import family_of
@@ -25,7 +25,7 @@ REQUIREMENTS = "requirements-torch.txt"
 """The name under which the requirements file is to be kept."""
 
 
-class Pin(NamedTuple):
+class Labelled(NamedTuple):
     """One package at one version."""
 
     name: str
@@ -41,7 +41,7 @@ class Pin(NamedTuple):
 class Pins(msgspec.Struct, frozen=True):
     """What one install takes."""
 
-    packages: tuple[Pin, ...]
+    packages: tuple[Labelled, ...]
     """torch first, then torchvision and torchaudio where they belong to the release."""
     index: str
     """URL of the one index; "" for the default index."""
@@ -71,7 +71,7 @@ def pins_of(choice: Choice, build: Build, machine: Machine, installed: str = "")
     # torchaudio ended with 2.11: what later releases find there was built for that one
     if parts(choice.torchaudio)[:2] == release[:2]:
         versions["torchaudio"] = choice.torchaudio
-    packages = tuple(Pin(name, v, labels[name]) for name, v in versions.items() if v)
+    packages = tuple(Labelled(name, v, labels[name]) for name, v in versions.items() if v)
     there, _, variant = installed.partition("+")
     same = there == build.torch_version and variant != build.variant and not default
     # without a label it came from the default index, which has CUDA builds

@@ -17,7 +17,7 @@ from tunedoctor.tables.wheels import cuda_of
 from tunedoctor.wheels.rules import index_of
 
 if TYPE_CHECKING:
-    from tunedoctor.wheels.machine import Machine
+    from tunedoctor.model.machine import Machine
     from tunedoctor.wheels.pick import Choice
 
 
@@ -61,7 +61,7 @@ def torch_install(facts: Facts, wanted: str = "") -> TorchInstall:
     if host.os == "other":
         return TorchInstall()
     from tunedoctor.wheels.choose import near  # noqa: PLC0415
-    from tunedoctor.wheels.machine import machine_of  # noqa: PLC0415
+    from tunedoctor.wheels.described import machine_of  # noqa: PLC0415
     from tunedoctor.wheels.situation import with_current_driver  # noqa: PLC0415
 
     gpus = (nvidia, facts.nvidia_driver, facts.amd, facts.intel, facts.pci)
@@ -151,8 +151,8 @@ def _rebuilt(  # noqa: PLR0913  a machine that is known in parts
     driver: str = "",
 ) -> TorchInstall | None:
     """Return the nearest build for all GPUs of a vendor; what is not known is taken as the commonest: Linux, 3.12."""
+    from tunedoctor.model.machine import Gpu, of_host  # noqa: PLC0415
     from tunedoctor.wheels.choose import nearest  # noqa: PLC0415
-    from tunedoctor.wheels.machine import Gpu, of_host  # noqa: PLC0415
     from tunedoctor.wheels.pick import KINDS  # noqa: PLC0415
     from tunedoctor.wheels.situation import with_current_driver  # noqa: PLC0415
 
