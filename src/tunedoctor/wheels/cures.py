@@ -199,7 +199,7 @@ def _installed(
     if pins.removed:
         steps.append(PipUninstall(names=tuple(pins.removed), **shown))
     if pins.replaced:
-        again = tuple(str(pin) for pin in pins.packages if pin.name in pins.replaced)
+        again = tuple(pin.requirement for pin in pins.packages if pin.name in pins.replaced)
         steps.append(PipInstall(requirements=again, index=pins.index, flags=_ANEW[::-1], **shown))
     steps.append(PipInstall(requirements=tuple(pins.requirements), index=pins.index, **shown))
     build = choice.build
