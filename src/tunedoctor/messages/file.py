@@ -70,13 +70,13 @@ def read_cause(file: Path, *, coded: bool) -> CauseFile:
     try:
         found = msgspec.convert(toml(read_regular(file, LARGEST).decode()), CauseFile)
         msgspec.convert(words_of("", found), dict[str, Words])
-        why = next(_faults(found, coded=coded), "")
     except (OSError, ValueError) as error:
         why = getattr(error, "strerror", None) or str(error).replace("$.", "")
-    if why:
-        msg = f"{file}: {why}"
-        raise CauseError(msg)
-    return msgspec.structs.replace(found, coded=coded)
+    else:
+        if not (why := next(_faults(found, coded=coded), "")):
+            return structs.replace(found, coded=coded)
+    msg = f"{file}: {why}"
+    raise CauseError(msg)
 
 
 def _faults(cause: CauseFile, *, coded: bool) -> Iterator[str]:
