@@ -12,9 +12,9 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from tunedoctor.model.machine import Gpu, Machine
 from tunedoctor.wheels.choose import choose
 from tunedoctor.wheels.described import machines_from
-from tunedoctor.wheels.machine import Gpu, Machine
 
 SECONDS = 3.0
 

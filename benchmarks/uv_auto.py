@@ -16,12 +16,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from tunedoctor.model.machine import Gpu, Machine, MachineError
 from tunedoctor.model.versions import at_least, parts, specifiers
 from tunedoctor.tables.load import table
 from tunedoctor.tables.wheels import Release, releases
 from tunedoctor.wheels.choose import choose
 from tunedoctor.wheels.described import machine_from
-from tunedoctor.wheels.machine import Gpu, Machine, MachineError
 from tunedoctor.wheels.pick import native_gfx, serves
 from tunedoctor.wheels.situation import Situation, jetpack_of, known, situation
 

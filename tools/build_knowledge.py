@@ -13,13 +13,19 @@ import msgspec
 
 from tunedoctor.diagnosis.registry import builtin_code
 from tunedoctor.messages.cause import Cause, CauseError
-from tunedoctor.messages.file import CauseFile, id_of, read_cause, rows_of, words_of
+from tunedoctor.messages.file import (
+    CauseFile,
+    id_of,
+    page_of,
+    read_cause,
+    reads_of,
+    rows_of,
+    words_of,
+)
 from tunedoctor.messages.match import Row, with_anchors
 
 ROOT = Path(__file__).parents[1]
 TABLES = ROOT / "src" / "tunedoctor" / "tables"
-_SHOWN = 5
-"""Texts, at most, that a page shows as seen."""
 _LEGENDS = {
     "causes": "Causes as checks/NAME.toml tell of them, by id",
     "pages": "Their manual pages, which doctor explain alone reads",
@@ -60,14 +66,10 @@ def tables(held: dict[str, CauseFile]) -> dict[str, bytes]:
         id_: Cause(*(getattr(file, key) for key in Cause.__struct_fields__))
         for id_, file in held.items()
     }
-    pages = {id_: _page(file) for id_, file in held.items()}
+    pages = {id_: page_of(file) for id_, file in held.items()}
     coded = {id_: file for id_, file in held.items() if file.coded}
     words = {key: row for id_, file in coded.items() for key, row in words_of(id_, file).items()}
-    reads = {
-        f"{id_}/{part}": [how for how, _ in one.patterns]
-        for id_, file in coded.items()
-        for part, one in file.reads.items()
-    }
+    reads = {key: row for id_, file in coded.items() for key, row in reads_of(id_, file).items()}
     rows = with_anchors([row for id_, file in held.items() for row in rows_of(id_, file)])
     return {
         "causes": _lines("causes", causes),
@@ -76,13 +78,6 @@ def tables(held: dict[str, CauseFile]) -> dict[str, bytes]:
         "reads": _lines("reads", reads),
         "messages": _lines("messages", rows),
     }
-
-
-def _page(cause: CauseFile) -> str:
-    examples = (text for one in cause.message for text in one.examples[:1])
-    seen = [*dict.fromkeys((*cause.seen, *examples))][:_SHOWN]
-    lines = "".join(f"    {line}\n" for text in seen for line in text.splitlines())
-    return f"{cause.page.strip()}\n\nSeen as\n{lines}"
 
 
 def _lines(name: str, rows: Mapping[str, object] | Sequence[Row]) -> bytes:

@@ -53,6 +53,7 @@ from tunedoctor.model.findings import (
     tell,
 )
 from tunedoctor.model.lazy import pattern
+from tunedoctor.model.machine import python_tag
 from tunedoctor.model.plan import (
     DeletePath,
     Draft,
@@ -117,7 +118,6 @@ from tunedoctor.wheels.rules import (
     glibc_floor,
     has_wheel,
     macos_floor,
-    python_tag,
     rocm_archs,
     rocm_archs_since,
 )

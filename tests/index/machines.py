@@ -1,7 +1,7 @@
 """Machines to choose a build for; the indexes have files for what is chosen."""
 
+from tunedoctor.model.machine import Gpu, Machine, Platform
 from tunedoctor.wheels.choose import choose
-from tunedoctor.wheels.machine import Gpu, Machine, Platform
 from tunedoctor.wheels.pick import Choice
 
 

@@ -23,6 +23,7 @@ from tunedoctor.diagnosis.registry import all_checks, all_fixes
 from tunedoctor.facts import Distribution, Interpreter, Packages, Target, TorchBuild
 from tunedoctor.installers.uv import find_uv
 from tunedoctor.model.findings import Check, Finding, advise
+from tunedoctor.model.machine import Gpu, Machine
 from tunedoctor.model.plan import Draft, Resolve
 from tunedoctor.model.snapshot import Snapshot
 from tunedoctor.planning.make import Made, Place
@@ -30,7 +31,6 @@ from tunedoctor.planning.planner import Planned, planned
 from tunedoctor.planning.search import firing
 from tunedoctor.planning.set_answer import MARK, Answer, answered, frozen, project
 from tunedoctor.planning.wanted import RefusedError, asked_for
-from tunedoctor.wheels.machine import Gpu, Machine
 
 __all__ = ["index", "uv_cache"]
 

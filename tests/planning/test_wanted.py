@@ -9,6 +9,7 @@ from libraries.environment import packages
 
 from tunedoctor.facts import Distribution, Packages, TorchBuild
 from tunedoctor.installers.uv import Failed, NoSolution, Outcome, Question, Solved
+from tunedoctor.model.machine import Gpu, Machine
 from tunedoctor.model.plan import Pin
 from tunedoctor.model.snapshot import Snapshot
 from tunedoctor.model.versions import pep440, specifiers, within
@@ -27,7 +28,6 @@ from tunedoctor.planning.search import (
 from tunedoctor.planning.wanted import CORE, RefusedError, Wanted, asked_for, wanted
 from tunedoctor.tables.known_bad import Broken, rows
 from tunedoctor.tables.load import table
-from tunedoctor.wheels.machine import Gpu, Machine
 
 
 @pytest.mark.parametrize(

@@ -28,13 +28,14 @@ from tunedoctor.installers.sources import own
 from tunedoctor.installers.uv import Failed, NoSolution, Outcome, Question, Solved
 from tunedoctor.installers.uv import resolve as ask_uv
 from tunedoctor.model.findings import Check
+from tunedoctor.model.machine import MachineError
 from tunedoctor.model.plan import Install, Pin, Plan, Remove
 from tunedoctor.model.snapshot import Snapshot
 from tunedoctor.planning.make import question_for
 from tunedoctor.planning.planner import planned
 from tunedoctor.planning.wanted import RefusedError
 from tunedoctor.wheels.choose import choose
-from tunedoctor.wheels.machine import MachineError, machine_of
+from tunedoctor.wheels.described import machine_of
 
 UV = uv.find_uv_bin()
 _WHEELS = "/whl/"

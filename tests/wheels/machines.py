@@ -2,7 +2,7 @@
 
 from hypothesis import strategies as st
 
-from tunedoctor.wheels.machine import Gpu, Machine
+from tunedoctor.model.machine import Gpu, Machine
 
 NVIDIA = {
     "3.5": "NVIDIA GeForce GT 710",

@@ -24,10 +24,10 @@ from index.machines import (
 )
 from packaging.requirements import Requirement
 
+from tunedoctor.model.machine import Machine
 from tunedoctor.model.versions import parts
 from tunedoctor.tables.wheels import releases
 from tunedoctor.wheels.commands import REQUIREMENTS, Commands, commands_of
-from tunedoctor.wheels.machine import Machine
 from tunedoctor.wheels.pick import Build, Choice
 from tunedoctor.wheels.rules import PYTORCH as INDEX
 

@@ -4,8 +4,8 @@ import json
 
 import pytest
 
+from tunedoctor.model.machine import MachineError
 from tunedoctor.wheels.described import machine_from, machines_from, wanted
-from tunedoctor.wheels.machine import MachineError
 
 PLAIN = {"platform": "linux", "arch": "x86_64", "python": "3.12", "driver_version": "580.65.06"}
 

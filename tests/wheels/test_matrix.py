@@ -7,8 +7,9 @@ import sys
 import museum
 import pytest
 
+from tunedoctor.model.machine import MachineError
 from tunedoctor.wheels.choose import Answer, answer
-from tunedoctor.wheels.machine import MachineError, machine_of
+from tunedoctor.wheels.described import machine_of
 from tunedoctor.wheels.matrix import matrix
 
 

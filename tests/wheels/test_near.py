@@ -8,8 +8,7 @@ from tunedoctor.diagnosis.registry import all_checks
 from tunedoctor.facts import TorchBuild
 from tunedoctor.planning.wanted import RefusedError, torch_pick
 from tunedoctor.wheels.choose import near
-from tunedoctor.wheels.described import machine_from
-from tunedoctor.wheels.machine import machine_of
+from tunedoctor.wheels.described import machine_from, machine_of
 
 LINUX = {"platform": "linux", "arch": "x86_64", "glibc": "2.39", "python": "3.12"}
 H100 = {"name": "NVIDIA H100", "compute_capability": "9.0"}

@@ -23,11 +23,11 @@ from wheels.machines import (
     words,
 )
 
+from tunedoctor.model.machine import Gpu, Machine, MachineError
 from tunedoctor.model.versions import at_least, parts
 from tunedoctor.tables.load import table
 from tunedoctor.wheels.choose import choose
 from tunedoctor.wheels.described import machine_from, machines_from
-from tunedoctor.wheels.machine import Gpu, Machine, MachineError
 from tunedoctor.wheels.pick import INSTALLS, Build
 
 FAMILIES = {

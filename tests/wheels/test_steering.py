@@ -13,6 +13,7 @@ from index.machines import CPU, CU126, CU126_WINDOWS, CU132, MAC, chosen
 from index.wheels import HERE, build
 
 from tunedoctor.facts import InstallerConfig
+from tunedoctor.model.machine import Machine
 from tunedoctor.probes.settings import (
     STEERING,
     pip_settings,
@@ -21,7 +22,6 @@ from tunedoctor.probes.settings import (
     uv_settings,
 )
 from tunedoctor.wheels.commands import Commands, Steer, commands_of, steering
-from tunedoctor.wheels.machine import Machine
 from tunedoctor.wheels.pick import Choice
 
 NewGround = Callable[[], Ground]

@@ -3,51 +3,28 @@
 import re
 from difflib import get_close_matches
 
-from tunedoctor.facts import AmdGpus, AppleGpu, Memory, NvidiaGpus
 from tunedoctor.memory.band import GIB
 from tunedoctor.memory.fits import Device
+from tunedoctor.model.machine import OwnGpu, gpus_of
 from tunedoctor.model.snapshot import Snapshot
 from tunedoctor.tables.gpus import cards, same_name
-
-_METAL = 0.75
-"""Part of the RAM that Metal lets a process have by default."""
 
 
 def here(snapshot: Snapshot) -> tuple[tuple[Device, ...], tuple[str, ...]]:
     """Return this machine's GPUs whose memory is known, and notes on those whose isn't."""
-    memory = snapshot.find(Memory)
-    found: list[Device] = []
-    notes: list[str] = []
-    nvidia = snapshot.find(NvidiaGpus)
-    for gpu in nvidia.gpus if nvidia else ():
-        total = memory.usable if gpu.unified_memory and memory else gpu.memory_total
-        free = memory.available if gpu.unified_memory and memory else gpu.memory_free
-        if total:
-            found.append(_device(gpu.name, "nvidia", total, free))
-        else:
-            notes.append(f"the driver does not tell the memory of {gpu.name}: name it with --vram")
-    amd = snapshot.find(AmdGpus)
-    found += [
-        _device(one.name or one.gfx, "amd", one.memory_total, None)
-        for one in (amd.gpus if amd else ())
-        if one.memory_total and not one.integrated
+    gpus = gpus_of(snapshot)
+    notes = [
+        f"the driver does not tell the memory of {one.name}: name it with --vram"
+        for one in gpus
+        if one.vendor == "nvidia" and not one.room
     ]
-    apple = snapshot.find(AppleGpu)
-    if apple is not None and memory is not None:
-        found.append(_device(apple.name, "apple", int(memory.total * _METAL), None))
-    return tuple(found), tuple(notes)
+    return tuple(_device(one, one.room) for one in gpus if one.room), tuple(notes)
 
 
-def _device(name: str, vendor: str, total: int, free: int | None) -> Device:
-    card = same_name(name)
-    return Device(
-        name,
-        vendor,
-        total / GIB,
-        None if free is None else free / GIB,
-        card.bandwidth_gb_s if card else None,
-        card.tflops if card else None,
-    )
+def _device(gpu: OwnGpu, room: int) -> Device:
+    free, card = None if gpu.free is None else gpu.free / GIB, same_name(gpu.name)
+    speed = (card.bandwidth_gb_s, card.tflops) if card else (None, None)
+    return Device(gpu.name, gpu.vendor, room / GIB, free, *speed)
 
 
 _LIKE = 0.72

@@ -13,17 +13,17 @@ from tunedoctor.cli.output import show, write
 from tunedoctor.cli.progress import spinner
 from tunedoctor.cli.sources import Consent, asking
 from tunedoctor.cli.target import aim, look, needed, starting
-from tunedoctor.facts import Interpreter, Packages, Unknown
+from tunedoctor.facts import Interpreter, NvidiaDriver, Packages, Unknown
 from tunedoctor.installers.asking import Asking
 from tunedoctor.installers.uv import Failed
+from tunedoctor.model.machine import MachineError
 from tunedoctor.model.snapshot import Snapshot
 from tunedoctor.planning.make import Made, Place
 from tunedoctor.planning.set_answer import MARK, Answer, answered, frozen, project
 from tunedoctor.planning.wanted import RefusedError, asked_for
 from tunedoctor.probes.targeting import NO_TARGET
 from tunedoctor.render import set as screens
-from tunedoctor.wheels.described import Asked, blank, over
-from tunedoctor.wheels.machine import MachineError, driver_unknown, machine_of
+from tunedoctor.wheels.described import Asked, blank, machine_of, over
 
 _HELP = "doctor set --help lists the options"
 
@@ -79,7 +79,7 @@ def _place(asked: Asked, snapshot: Snapshot | None, known: Asking) -> Place:
             return Place(blank(asked, own)[0], known, whole=True)
         except MachineError as error:
             misuse(str(error), _HELP)
-    sure = not driver_unknown(snapshot)
+    sure = not isinstance(snapshot.get(NvidiaDriver), Unknown)
     try:
         machine = over(machine_of(snapshot), asked, driver_known=sure)
     except MachineError as error:

@@ -7,13 +7,13 @@ from tunedoctor.cli.files import read_input
 from tunedoctor.cli.options import misuse, values_of
 from tunedoctor.cli.output import show_all
 from tunedoctor.cli.target import aim, look
-from tunedoctor.facts import Interpreter, Target
+from tunedoctor.facts import Interpreter, NvidiaDriver, Target, Unknown
+from tunedoctor.model.machine import MachineError
 from tunedoctor.model.snapshot import SCHEMA, Snapshot, SnapshotError, from_json
 from tunedoctor.probes.system import knowledge
 from tunedoctor.render import choice
 from tunedoctor.wheels.choose import Answer, answer
-from tunedoctor.wheels.described import Asked, blank, machines_from, over
-from tunedoctor.wheels.machine import MachineError, driver_unknown, machine_of
+from tunedoctor.wheels.described import Asked, blank, machine_of, machines_from, over
 
 OWN_PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
 _HELP = "doctor wheel --help lists the options"
@@ -66,7 +66,7 @@ def _of_options(asked: Asked) -> Answer:
 
 def _of_this_machine(asked: Asked, place: Target) -> Answer:
     snapshot = look(place)
-    known = not driver_unknown(snapshot)
+    known = not isinstance(snapshot.get(NvidiaDriver), Unknown)
     snapshot, assumed = _with_a_python(snapshot)
     assumed = () if asked.python else assumed
     try:

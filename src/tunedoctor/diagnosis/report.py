@@ -1,7 +1,7 @@
 """The report of a diagnosis: plain data that every renderer and every script reads. Published as a JSON Schema."""
 
 import shlex
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Annotated, Literal
 
 import msgspec
@@ -14,6 +14,7 @@ from tunedoctor.diagnosis.leads import ReportSuspect, ask, doubtful, suspected
 from tunedoctor.diagnosis.registry import all_fixes
 from tunedoctor.model.findings import SEVERITIES, AnyCureStep, Check, Cure, Severity, Who
 from tunedoctor.model.lazy import pattern
+from tunedoctor.model.machine import gpus_of
 from tunedoctor.model.plan import Fix
 from tunedoctor.model.snapshot import Facts, Snapshot
 from tunedoctor.tables.load import table
@@ -79,7 +80,7 @@ class ReportGpu(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     memory: int | None = None
     """Bytes."""
-    capability: str = ""
+    target: str = msgspec.field(default="", name="capability")
     """Compute capability or gfx target."""
 
 
@@ -254,30 +255,12 @@ def _target(snapshot: Snapshot) -> ReportTarget:
 def machine_of(snapshot: Snapshot) -> ReportMachine:
     """Return the main facts of the machine."""
     facts = Facts(snapshot)
+    gpus = [one for one in gpus_of(snapshot) if one.xpu is not False]
     return ReportMachine(
         system=facts.host.name + (f" in WSL {facts.host.wsl}" if facts.host.wsl else ""),
         architecture=facts.host.machine,
         ram=facts.ram.usable if facts.ram else None,
-        gpus=tuple(_gpus(snapshot)),
+        gpus=msgspec.convert(gpus, tuple[ReportGpu, ...], from_attributes=True),
         gpus_known=not any(isinstance(snapshot.get(kind), kinds.Unknown) for kind in _GPUS),
         driver=facts.nvidia_driver.version,
     )
-
-
-def _gpus(snapshot: Snapshot) -> Iterator[ReportGpu]:
-    for kind in _GPUS:
-        match snapshot.find(kind):
-            case kinds.NvidiaGpus(gpus=gpus):
-                for g in gpus:
-                    size, code = g.memory_total, g.compute_capability
-                    yield ReportGpu(vendor="nvidia", name=g.name, memory=size, capability=code)
-            case kinds.AmdGpus(gpus=cards):
-                for card in cards:
-                    name, size = card.name or card.gfx, card.memory_total
-                    yield ReportGpu(vendor="amd", name=name, memory=size, capability=card.gfx)
-            case kinds.IntelGpu(discrete=True, names=names):
-                yield from (ReportGpu(vendor="intel", name=name) for name in names)
-            case kinds.AppleGpu(name=name):
-                yield ReportGpu(vendor="apple", name=name)
-            case _:
-                pass

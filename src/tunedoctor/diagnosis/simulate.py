@@ -6,7 +6,6 @@ state that is not there yet: findings that rest on it are neither cured nor left
 
 import re
 from collections.abc import Collection, Iterable, Mapping
-from typing import Literal
 
 import msgspec
 
@@ -17,11 +16,10 @@ from tunedoctor.model.plan import DeletePath, Install, Plan, SetEnv
 from tunedoctor.model.snapshot import Answer, Snapshot
 from tunedoctor.probes.packages import cuda_wheels
 from tunedoctor.tables.small import brought_by
-from tunedoctor.tables.wheels import cuda_of
+from tunedoctor.tables.wheels import COMPUTES, cuda_of
 from tunedoctor.wheels.rules import family, table_archs
 
 NOT_RUN = kinds.Absent(why="it is told when the change is made and run")
-_KINDS: dict[str, Literal["cuda", "rocm", "xpu"]] = {"cu": "cuda", "ro": "rocm", "xp": "xpu"}
 _VARIANT = re.compile(r"(cu\d{2,3}|rocm\d[\d.]*|xpu|cpu)$")
 
 
@@ -190,12 +188,12 @@ def build_of(
     version: str, variant: str, *, mac: bool, archs: tuple[str, ...] = ()
 ) -> kinds.TorchBuild:
     """Return what is known of a build by its name."""
-    kind = _KINDS.get(variant[:2])
+    kind = COMPUTES.get(variant[:2], "cpu")
     return kinds.TorchBuild(
         version=version,
         cuda=cuda_of(variant),
         hip=variant.removeprefix("rocm") if kind == "rocm" else "",
-        accelerator=kind or ("mps" if mac else "cpu"),
+        accelerator="mps" if mac and kind == "cpu" else kind,
         variant=variant,
         archs=archs,
         archs_source="table" if archs else "",

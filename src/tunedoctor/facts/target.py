@@ -8,6 +8,7 @@ NO_ENVIRONMENT = "no environment was looked at"
 """Why the facts of a target are absent where nobody named one."""
 NOT_RUN = "nothing of the target was run: doctor check --deep does"
 """Why what only running packages tell is absent."""
+Accelerator = Literal["cuda", "rocm", "xpu", "mps", "cpu", "unknown"]
 PrefixKind = Literal["venv", "conda", "system", "standalone", "unknown"]
 
 
@@ -188,7 +189,7 @@ class TorchBuild(Fact, frozen=True):
     hip: str = ""
     """HIP release of a ROCm build: "6.3.42131"."""
     xpu: str = ""
-    accelerator: Literal["cuda", "rocm", "xpu", "mps", "cpu", "unknown"] = "unknown"
+    accelerator: Accelerator = "unknown"
     variant: str = ""
     """Name of the wheel variant: cu126, rocm6.3, xpu, cpu; empty where not known."""
     location: str = ""

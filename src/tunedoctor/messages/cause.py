@@ -4,7 +4,6 @@ Its file, checks/NAME.toml, holds all that is said of it. One that has no code h
 the one place where a match of a row becomes a finding.
 """
 
-from collections.abc import Callable
 from functools import cache
 from typing import Annotated, Literal, get_args
 
@@ -12,7 +11,7 @@ import msgspec
 from msgspec import structs
 
 from tunedoctor.facts import Errors
-from tunedoctor.messages.match import Match, matches
+from tunedoctor.messages.match import matches
 from tunedoctor.messages.words import Case
 from tunedoctor.model.findings import (
     AnyCureStep,
@@ -73,13 +72,11 @@ def page_of(check: Check) -> str:
     return check.page or table("pages")["rows"].get(check.id, "")
 
 
-def check_of(
-    id_: str, cause: Cause, origin: str, held: Callable[[Errors], tuple[Match, ...]] = matches
-) -> Check:
+def check_of(id_: str, cause: Cause, origin: str) -> Check:
     """Return a cause without code as a check: a certain row that an error holds is its finding."""
 
     def run(errors: Errors, facts: Case) -> Finding | None:
-        said = next((m.line for m in held(errors) if m.cause == id_ and m.certain), "")
+        said = next((m.line for m in matches(errors) if m.cause == id_ and m.certain), "")
         if not said:
             return None
         start = starter(facts.interpreter)

@@ -1,7 +1,7 @@
-"""A cause's file, checks/NAME.toml, read with every mistake named; those of a plug-in as checks."""
+"""A cause's file, checks/NAME.toml, read with every mistake named; those of a plug-in join the package's tables."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -9,16 +9,19 @@ import msgspec
 from msgspec import structs
 
 from tunedoctor.messages.cause import GROUPS, Cause, CauseError, check_of, told_by
-from tunedoctor.messages.match import Matcher, Row, RowError, expression, flat, key_of, with_anchors
+from tunedoctor.messages.match import Row, RowError, add, expression, flat, key_of, with_anchors
 from tunedoctor.messages.words import Words
 from tunedoctor.model.findings import Check
 from tunedoctor.system.reading import read_regular, toml
+from tunedoctor.tables.load import table
 
 LARGEST = 1 << 20
 """Bytes of a file."""
 _NEEDED = ("title", "severity", "group", "page")
 _OF_BARE = (*_NEEDED, "means", "cure", "message")
 """What the file of a cause without code says."""
+_SHOWN = 5
+"""Texts, at most, that a page shows as seen."""
 
 
 class Message(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -69,42 +72,39 @@ def read_cause(file: Path, *, coded: bool) -> CauseFile:
         msgspec.convert(words_of("", found), dict[str, Words])
     except (OSError, ValueError) as error:
         why = getattr(error, "strerror", None) or str(error).replace("$.", "")
-        msg = f"{file}: {why}"
-        raise CauseError(msg) from None
-    for key in _NEEDED if coded else _OF_BARE:
-        if not getattr(found, key):
-            msg = f"{file}: {key}: there is none"
-            raise CauseError(msg)
-    if coded and found.cure:
-        msg = f"{file}: cure: its code says that"
-        raise CauseError(msg)
-    if found.group not in GROUPS:
-        msg = f"{file}: group: {found.group!r} is none of {', '.join(GROUPS)}"
-        raise CauseError(msg)
-    for number, one in enumerate(found.message):
-        if why := _unsound(one):
-            msg = f"{file}: message[{number}]: {why}"
-            raise CauseError(msg)
-    for part, read in found.reads.items():
-        if lost := next((said for how, said in read.patterns if not re.search(how, said)), ""):
-            msg = f"{file}: reads.{part}: no expression of it matches {lost!r}"
-            raise CauseError(msg)
-    return msgspec.structs.replace(found, coded=coded)
+    else:
+        if not (why := next(_faults(found, coded=coded), "")):
+            return structs.replace(found, coded=coded)
+    msg = f"{file}: {why}"
+    raise CauseError(msg)
+
+
+def _faults(cause: CauseFile, *, coded: bool) -> Iterator[str]:
+    needed, useless = (_NEEDED, ("cure",)) if coded else (_OF_BARE, ("words", "reads"))
+    yield from (f"{key}: there is none" for key in needed if not getattr(cause, key))
+    if cause.group not in GROUPS:
+        yield f"group: {cause.group!r} is none of {', '.join(GROUPS)}"
+    rows = enumerate(cause.message)
+    yield from (f"message[{number}]: {why}" for number, m in rows if (why := _unsound(m)))
+    read = ((part, pair) for part, one in cause.reads.items() for pair in one.patterns)
+    yield from (f"reads.{part}: {why}" for part, pair in read if (why := _unread(*pair)))
+    why = "its code says that" if coded else "there is no code that says it"
+    yield from (f"{key}: {why}" for key in useless if getattr(cause, key))
+
+
+def _unread(how: str, said: str) -> str:
+    try:
+        return "" if re.search(how, said) else f"no expression of it matches {said!r}"
+    except re.error as error:
+        return f"{how!r} is no regular expression: {error}"
 
 
 def rows_of(id_: str, cause: CauseFile) -> list[Row]:
     """Return the rows of a cause; the anchors come when all rows are known."""
     return [
-        Row(
-            id_,
-            m.part,
-            m.certain and not cause.coded,
-            m.text or m.pattern,
-            key_of(m.text, m.key),
-            "",
-            bool(m.pattern),
-        )
+        Row(id_, m.part, proves, m.text or m.pattern, key_of(m.text, m.key), "", bool(m.pattern))
         for m in cause.message
+        for proves in [m.certain and not cause.coded]
     ]
 
 
@@ -116,6 +116,19 @@ def words_of(id_: str, cause: CauseFile) -> dict[str, dict[str, Any]]:
         id_: whole,
         **{f"{id_}{'' if key[0] == ':' else '/'}{key}": v for key, v in parts.items()},
     }
+
+
+def reads_of(id_: str, cause: CauseFile) -> dict[str, list[str]]:
+    """Return the regular expressions of parts by "id/part"."""
+    return {f"{id_}/{part}": [how for how, _ in r.patterns] for part, r in cause.reads.items()}
+
+
+def page_of(cause: CauseFile) -> str:
+    """Return the manual page, with what errors say of the cause."""
+    examples = (text for one in cause.message for text in one.examples[:1])
+    seen = [*dict.fromkeys((*cause.seen, *examples))][:_SHOWN]
+    lines = "".join(f"    {line}\n" for text in seen for line in text.splitlines())
+    return f"{cause.page.strip()}\n\nSeen as\n{lines}"
 
 
 def id_of(file: Path) -> str:
@@ -139,24 +152,18 @@ def _unsound(one: Message) -> str:
 
 
 def checks_of(files: Sequence[Path], coded: Sequence[Check]) -> list[Check]:
-    """Return checks with code as files tell of them, and the causes that have none.
+    """Return a plug-in's checks as its files tell of them, and its causes without code.
 
-    Raises:
-        CauseError: a file is not sound.
+    Their words, expressions and messages join those of the package. Raises CauseError: a file is not sound.
     """
-    ids = {one.id for one in coded}
-    read = {id_of(file): read_cause(file, coded=id_of(file) in ids) for file in files}
-    rows = [row for id_, cause in read.items() for row in rows_of(id_, cause)]
-    matcher = Matcher(with_anchors(rows))
-
-    told = [_paged(read[one.id], one) if one.id in read else one for one in coded]
-    bare = [
-        _paged(cause, check_of(id_, cause, str(file), matcher.of))
-        for file, (id_, cause) in zip(files, read.items(), strict=True)
-        if not cause.coded
-    ]
-    return [*told, *bare]
-
-
-def _paged(cause: CauseFile, check: Check) -> Check:
-    return structs.replace(told_by(cause, check), page=cause.page)
+    by_id = {one.id: one for one in coded}
+    told: dict[str, Check] = {}
+    for file in files:
+        id_ = id_of(file)
+        cause = read_cause(file, coded=id_ in by_id)
+        check = told_by(cause, by_id.get(id_) or check_of(id_, cause, str(file)))
+        told[id_] = structs.replace(check, page=page_of(cause))
+        table("words")["rows"].update(words_of(id_, cause))
+        table("reads")["rows"].update(reads_of(id_, cause))
+        add(with_anchors(rows_of(id_, cause)))
+    return [*(told.pop(one.id, one) for one in coded), *told.values()]

@@ -210,15 +210,6 @@ class Matcher:
         self._anchored: dict[str, list[Row]] = defaultdict(list)
         for row in rows:
             self._anchored[row.anchor].append(row)
-        # every check asks about the same errors
-        self._of = lru_cache(maxsize=4)(self._in_all)
-
-    def of(self, errors: Errors) -> tuple[Match, ...]:
-        """Return what errors hold, in the order of the text; of those that were just asked about, at once."""
-        return self._of(tuple(error.text for error in errors.errors))
-
-    def _in_all(self, texts: tuple[str, ...]) -> tuple[Match, ...]:
-        return tuple(one for n, text in enumerate(texts) for one in self.matches(text, n))
 
     def _found(self, low: str) -> Iterator[tuple[Row, re.Match[str]]]:
         """Yield the rows that a flat text holds, looked for around their keys."""
@@ -255,17 +246,32 @@ class Matcher:
         return sorted(found, key=lambda one: (one.where, -len(one.row)))
 
 
+_OF_PLUGINS: dict[Row, None] = {}
+
+
+def add(rows: Iterable[Row]) -> None:
+    """Have rows of a plug-in looked for beside those of the package."""
+    _OF_PLUGINS.update(dict.fromkeys(rows))
+    shipped.cache_clear()
+    _in_all.cache_clear()
+
+
 @cache
 def shipped() -> Matcher:
-    """Return the matcher of the package's rows, read at the first error that is asked about."""
-    return Matcher(msgspec.convert(table("messages")["rows"], list[Row]))
+    """Return the matcher of all rows, read at the first error that is asked about."""
+    return Matcher([*msgspec.convert(table("messages")["rows"], list[Row]), *_OF_PLUGINS])
 
 
 def matches(errors: Errors | Unknown | None) -> tuple[Match, ...]:
-    """Return what the errors hold of the package's rows, in the order of the text."""
+    """Return what the errors hold of all rows, in the order of the text."""
     if not isinstance(errors, Errors) or not errors.errors:
         return ()
-    return shipped().of(errors)
+    return _in_all(tuple(error.text for error in errors.errors))
+
+
+@lru_cache(maxsize=4)  # every check asks about the same errors
+def _in_all(texts: tuple[str, ...]) -> tuple[Match, ...]:
+    return tuple(one for n, text in enumerate(texts) for one in shipped().matches(text, n))
 
 
 def heard(errors: Errors | Unknown | None, *keys: str) -> str:

@@ -15,6 +15,7 @@ from tunedoctor.facts import Interpreter, Packages, TorchBuild
 from tunedoctor.installers.asking import Asking
 from tunedoctor.installers.uv import Failed, NoSolution, Question, Solved, lack
 from tunedoctor.model.findings import Check
+from tunedoctor.model.machine import Machine
 from tunedoctor.model.plan import Fix, Pin
 from tunedoctor.model.snapshot import Snapshot
 from tunedoctor.model.versions import at_least, narrowed, parts
@@ -32,7 +33,6 @@ from tunedoctor.planning.wanted import (
     with_torch,
 )
 from tunedoctor.tables.load import table
-from tunedoctor.wheels.machine import Machine
 from tunedoctor.wheels.situation import targets
 
 _TRIES = 8

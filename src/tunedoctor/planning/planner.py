@@ -17,6 +17,7 @@ from tunedoctor.diagnosis.simulate import Simulated, predict, simulate
 from tunedoctor.facts import Absent, Packages
 from tunedoctor.installers.asking import Asking
 from tunedoctor.model.findings import Check, name_of
+from tunedoctor.model.machine import MachineError
 from tunedoctor.model.plan import Fix, NewEnvironment, Plan
 from tunedoctor.model.snapshot import Snapshot
 from tunedoctor.planning.make import Made, Place, make
@@ -30,7 +31,7 @@ from tunedoctor.planning.steps import (
     wishes_of,
 )
 from tunedoctor.planning.wanted import RefusedError, asked_for, wanted
-from tunedoctor.wheels.machine import MachineError, machine_of
+from tunedoctor.wheels.described import machine_of
 
 ROUNDS = 4
 """Sets that are judged: each takes in the wishes of what the last one left."""

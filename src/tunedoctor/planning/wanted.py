@@ -25,10 +25,11 @@ import re
 from msgspec.structs import replace
 
 from tunedoctor.facts import TorchBuild
+from tunedoctor.model.machine import Machine
 from tunedoctor.wheels.choose import Near, near
 from tunedoctor.wheels.commands import labels_of
-from tunedoctor.wheels.machine import Machine, label_of
 from tunedoctor.wheels.pick import Build, allowed
+from tunedoctor.wheels.situation import label_of
 
 CORE = (
     *("torch", "torchvision", "transformers", "tokenizers", "huggingface-hub", "safetensors"),

@@ -5,12 +5,12 @@ import os
 import re
 import struct
 from pathlib import Path
-from typing import Literal
 
 import msgspec
 
 from tunedoctor.facts import (
     Absent,
+    Accelerator,
     AmdGpus,
     Interpreter,
     NvidiaGpus,
@@ -75,8 +75,6 @@ def read_only_data(data: bytes | mmap.mmap) -> tuple[int, int] | None:
         pass
     return None
 
-
-Accelerator = Literal["cuda", "rocm", "xpu", "mps", "cpu", "unknown"]
 
 _ASSIGNED = re.compile(
     r"^(\w+)\s*(?::[^=\n]+)?=\s*(?:'([^'\n]*)'|\"([^\"\n]*)\"|(None|True|False))\s*$", re.MULTILINE

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 from tunedoctor.facts import InMemory, Interpreter, Requirement, TorchBuild
 from tunedoctor.model.versions import parts
@@ -19,7 +19,7 @@ from tunedoctor.readers.ledger import (
 from tunedoctor.readers.names import version as version_in
 from tunedoctor.readers.paste import shape as expression
 from tunedoctor.readers.prompts import answers, typed_in
-from tunedoctor.tables.wheels import cuda_of
+from tunedoctor.tables.wheels import COMPUTES, cuda_of
 
 _EXACT = ("pinned", "at", "typed")
 _MARKS = expression("piece.marks")
@@ -294,11 +294,6 @@ def _installs(line: str) -> bool:
 def _differ(version: str, listed: Entry) -> bool:
     told = listed.conda.partition(" ")[0] or listed.version
     return bool(told) and not listed.weak and version.partition("+")[0] != told.partition("+")[0]
-
-
-Accelerator = Literal["cuda", "rocm", "xpu", "mps", "cpu", "unknown"]
-COMPUTES: dict[str, Accelerator] = {"cu": "cuda", "ro": "rocm", "xp": "xpu", "cp": "cpu"}
-"""How a variant begins -> what it computes on."""
 
 
 def torch_told(state: Mapping[str, Entry]) -> TorchBuild | None:

@@ -109,11 +109,12 @@ def _in_rows(said: Sequence[Said], told: Errors) -> list[ErrorText]:
     Their rows are literal: neither the form of the line nor where a width broke it matters.
     """
     known = {(one.cause, one.row) for one in matches(told)}
+    bare = {id_ for id_, cause in causes().items() if not cause.coded}
     lines = [one for one in said if one.text.strip()]
     return [
         ErrorText(text=one.line, where=f"line {lines[one.where[1]].number}")
         for one in shipped().matches("\n".join(line.text for line in lines))
-        if not causes()[one.cause].coded and (one.cause, one.row) not in known
+        if one.cause in bare and (one.cause, one.row) not in known
     ]
 
 

@@ -11,12 +11,11 @@ from tunedoctor.model.versions import normalised
 from tunedoctor.readers.cards import cards_in, cards_of, gpus
 from tunedoctor.readers.host import filled, host, variables
 from tunedoctor.readers.lines import in_forms, in_lines
-from tunedoctor.readers.lists import COMPUTES, Accelerator
 from tunedoctor.readers.merge import NoTorch
 from tunedoctor.readers.names import Collected, bare, instead, told, version, yes_or_no
 from tunedoctor.readers.paste import Paste, search, shape
 from tunedoctor.readers.prompts import answers, latest
-from tunedoctor.tables.wheels import cuda_of
+from tunedoctor.tables.wheels import COMPUTES, cuda_of
 
 _GPU_WORDS = ("cuda", "xpu", "mps", "gpu", "hip", "rocm")
 
@@ -92,7 +91,7 @@ def _build(
     hip = said.value("torch_hip") or ""
     none = (bare(one.value).lower() for one in said.all(*keys))
     without = best and any(value in ("none", "could not collect", "null") for value in none)
-    by_cuda: Accelerator = "cuda" if cuda or ".nv2" in best else _by_report(said, host)
+    by_cuda: kinds.Accelerator = "cuda" if cuda or ".nv2" in best else _by_report(said, host)
     accelerator = "rocm" if hip else COMPUTES.get(label[:2], by_cuda)
     if accelerator == "unknown" and without:
         accelerator = "cpu"
@@ -112,7 +111,7 @@ def _build(
     )
 
 
-def _by_report(said: Collected, host: kinds.Host | None) -> Accelerator:
+def _by_report(said: Collected, host: kinds.Host | None) -> kinds.Accelerator:
     """Go by what the report says around it, the surest first."""
     if marked := said.first("torch_kind"):
         return "rocm" if marked == "rocm" else "cuda"

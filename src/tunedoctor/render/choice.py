@@ -1,11 +1,11 @@
 """The screen of a wheel choice: what to do, why, what else there is, and the commands."""
 
+from tunedoctor.model.machine import Gpu, Machine
 from tunedoctor.model.wording import counted, many
 from tunedoctor.render.screen import BOUND, Screen, mark
 from tunedoctor.tables.load import table
 from tunedoctor.wheels.choose import Answer
 from tunedoctor.wheels.commands import REQUIREMENTS, Commands
-from tunedoctor.wheels.machine import Gpu, Machine
 
 INDENT = 11
 NONE = Commands((), (), "", "", "")

@@ -11,10 +11,9 @@ import msgspec
 
 from tunedoctor import __version__
 from tunedoctor.diagnosis.engine import Diagnosis, Found
+from tunedoctor.diagnosis.report import Verdict
 from tunedoctor.smoke.load import Load
 from tunedoctor.smoke.stages import TABLE, SmokeStage
-
-Verdict = Literal["ready", "findings", "unknown"]
 
 
 class Blame(msgspec.Struct, frozen=True):

@@ -4,18 +4,17 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Mapping
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 
-from tunedoctor.facts import Stage
+from tunedoctor.facts import Outcome, Stage
 from tunedoctor.facts.clean import clean_text
 from tunedoctor.model.wording import gib, listed
 from tunedoctor.probes.runtime import IDLE, SCRIPT, STAGE, Line, Run, run_script
 from tunedoctor.running.deaths import killed_for_memory, kills_now
 from tunedoctor.tables.load import table
 
-Outcome = Literal["ok", "failed", "crashed", "hung", "skipped"]
 TABLE: Any = table("smoke_reasons")
 OVERALL = 1800.0
 """Seconds of one part."""

@@ -12,12 +12,11 @@ from typing import Literal, NamedTuple
 import msgspec
 
 from tunedoctor.facts import Environment, Errors, ErrorText, Packages, TorchBuild
+from tunedoctor.model.findings import Severity
 from tunedoctor.model.lazy import pattern
 from tunedoctor.model.versions import pep440, within
 from tunedoctor.tables.load import rows as every
 from tunedoctor.tables.load import table
-
-Severity = Literal["error", "warning", "note"]
 
 
 class Row(msgspec.Struct, frozen=True, kw_only=True):

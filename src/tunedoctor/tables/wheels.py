@@ -7,11 +7,14 @@ from typing import Any
 import msgspec
 from packaging.version import Version
 
+from tunedoctor.facts import Accelerator
 from tunedoctor.model.lazy import pattern
 from tunedoctor.model.versions import parts, pep440
 from tunedoctor.tables.load import CARRIED, table
 
 Numbers = tuple[int, ...]
+COMPUTES: dict[str, Accelerator] = {"cu": "cuda", "ro": "rocm", "xp": "xpu", "cp": "cpu"}
+"""How a variant begins -> what it computes on."""
 VARIANT = pattern(r"(?:cpu|xpu|mps|cu\d{2,3}|rocm\d{1,3}\.\d{1,3}(?:\.\d{1,3})?)")
 _NEVER = "999999"
 
@@ -36,8 +39,7 @@ class Build(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=
     @cached_property
     def kind(self) -> str:
         """cuda, rocm, xpu, cpu (and that of macOS is cpu too)."""
-        kinds = {"cu": "cuda", "ro": "rocm", "xp": "xpu"}
-        return kinds.get(self.variant[:2], "cpu")
+        return COMPUTES.get(self.variant[:2], "cpu")
 
     @cached_property
     def pythons(self) -> frozenset[str]:

@@ -6,12 +6,12 @@ Conditions are lifted in the order in which giving way costs least. Each has its
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from tunedoctor.model.machine import Gpu
 from tunedoctor.model.versions import parts, specifiers
 from tunedoctor.tables.gpus import named_as
 from tunedoctor.tables.load import table
 from tunedoctor.tables.wheels import releases
 from tunedoctor.wheels import pick, reasons, situation
-from tunedoctor.wheels.machine import Gpu
 from tunedoctor.wheels.pick import NEWEST, Action, Choice, Found, Question, allowed, fitting, say
 from tunedoctor.wheels.rules import first_driver, last_driver, one_spelling
 from tunedoctor.wheels.situation import Situation, driver_needed, names_of, newest_driver

@@ -12,16 +12,16 @@ import msgspec
 from msgspec.structs import replace
 
 from tunedoctor.facts import InstallerConfig, Knowledge
+from tunedoctor.model.machine import Gpu, Machine
 from tunedoctor.model.snapshot import Facts, Snapshot
 from tunedoctor.model.versions import parts, pep440, within
 from tunedoctor.tables.wheels import VARIANT, Numbers, cuda_of, release_row, releases
 from tunedoctor.wheels import blocked, pick, situation
 from tunedoctor.wheels.commands import Commands, Steer, commands_of, steering
-from tunedoctor.wheels.machine import Gpu, Machine, label_of
 from tunedoctor.wheels.pick import Action, Alternative, Build, Choice, Found, fitting, offered, say
 from tunedoctor.wheels.reasons import about_gpus, about_old_gpus, about_release, beside, further
 from tunedoctor.wheels.rules import driver_floor, index_of, last_driver
-from tunedoctor.wheels.situation import Situation, names_of
+from tunedoctor.wheels.situation import Situation, label_of, names_of
 
 
 def choose(machine: Machine) -> Choice:

@@ -6,17 +6,17 @@ Settings of pip and uv that steer an install are kept away from them: tables/ins
 import re
 import shlex
 from collections.abc import Iterable
-from typing import NamedTuple
 
 import msgspec
 from msgspec.structs import replace
 
 from tunedoctor.facts import InstallerConfig
 from tunedoctor.model.findings import quoted
+from tunedoctor.model.machine import Machine
+from tunedoctor.model.plan import Pin
 from tunedoctor.model.versions import parts
 from tunedoctor.tables.load import table
 from tunedoctor.tables.wheels import release_row
-from tunedoctor.wheels.machine import Machine
 from tunedoctor.wheels.pick import Build, Choice
 from tunedoctor.wheels.rules import PYTORCH, index_of
 from tunedoctor.wheels.situation import family_of
@@ -25,24 +25,11 @@ REQUIREMENTS = "requirements-torch.txt"
 """The name under which the requirements file is to be kept."""
 
 
-class Pin(NamedTuple):
-    """One package at one version."""
-
-    name: str
-    version: str
-    label: str = ""
-    """Local label: "cu126"; "" where the file carries none, or where nobody saw whether it does."""
-
-    def __str__(self) -> str:
-        """Return "torch==2.14.1+cu126"."""
-        return f"{self.name}=={self.version}" + (f"+{self.label}" if self.label else "")
-
-
 class Pins(msgspec.Struct, frozen=True):
     """What one install takes."""
 
     packages: tuple[Pin, ...]
-    """torch first, then torchvision and torchaudio where they belong to the release."""
+    """torch first, then torchvision and torchaudio where they belong to the release; with a label if one was seen."""
     index: str
     """URL of the one index; "" for the default index."""
     backend: str
@@ -59,7 +46,7 @@ class Pins(msgspec.Struct, frozen=True):
     @property
     def requirements(self) -> tuple[str, ...]:
         """Requirements as a requirements file has them."""
-        return (*map(str, self.packages), *(["numpy<2"] if self.numpy1 else []))
+        return (*(pin.requirement for pin in self.packages), *(["numpy<2"] if self.numpy1 else []))
 
 
 def pins_of(choice: Choice, build: Build, machine: Machine, installed: str = "") -> Pins:
@@ -71,7 +58,11 @@ def pins_of(choice: Choice, build: Build, machine: Machine, installed: str = "")
     # torchaudio ended with 2.11: what later releases find there was built for that one
     if parts(choice.torchaudio)[:2] == release[:2]:
         versions["torchaudio"] = choice.torchaudio
-    packages = tuple(Pin(name, v, labels[name]) for name, v in versions.items() if v)
+    packages = tuple(
+        Pin(name=name, version=f"{version}+{labels[name]}".rstrip("+"))
+        for name, version in versions.items()
+        if version
+    )
     there, _, variant = installed.partition("+")
     same = there == build.torch_version and variant != build.variant and not default
     # without a label it came from the default index, which has CUDA builds
@@ -83,7 +74,7 @@ def pins_of(choice: Choice, build: Build, machine: Machine, installed: str = "")
         backend=backend_of(choice.index, build.variant),
         numpy1=row is not None and row.numpy_abi.get(machine.system) == 1,
         triton=new if new != "triton" else "",
-        replaced=tuple(pin.name for pin in packages if same and not pin.label),
+        replaced=tuple(pin.name for pin in packages if same and "+" not in pin.version),
         removed=(old,) if old and new and old != new else (),
     )
 
@@ -210,7 +201,7 @@ def commands_of(
     # first what stands in the way is removed, and what pip would leave as it is comes anew
     pip_first = [f"{pip} uninstall -y {' '.join(pins.removed)}"] if pins.removed else []
     if pins.replaced:
-        anew = [str(pin) for pin in pins.packages if pin.name in pins.replaced]
+        anew = [pin.requirement for pin in pins.packages if pin.name in pins.replaced]
         words = ["install --force-reinstall --no-deps", *anew, *index, *pip_words]
         pip_first.append(" ".join([pip, *words]))
     removal = [f"{uv} uninstall{there}", *pins.removed, *uv_words]
@@ -312,7 +303,7 @@ def _effect(name: str, value: str, place: str, pins: Pins, python: str) -> tuple
         return "", False
     harms = {
         "pytorch_index": "download.pytorch.org" in value,
-        "unless_labelled": not all(pin.label for pin in pins.packages),
+        "unless_labelled": not all("+" in pin.version for pin in pins.packages),
         "unless_named": not python,
     }.get(row["harms"], row["harms"])
     named = "; the command names its own" if python else ""

@@ -17,7 +17,7 @@ from tunedoctor.tables.wheels import cuda_of
 from tunedoctor.wheels.rules import index_of
 
 if TYPE_CHECKING:
-    from tunedoctor.wheels.machine import Machine
+    from tunedoctor.model.machine import Machine
     from tunedoctor.wheels.pick import Choice
 
 
@@ -61,7 +61,7 @@ def torch_install(facts: Facts, wanted: str = "") -> TorchInstall:
     if host.os == "other":
         return TorchInstall()
     from tunedoctor.wheels.choose import near  # noqa: PLC0415
-    from tunedoctor.wheels.machine import machine_of  # noqa: PLC0415
+    from tunedoctor.wheels.described import machine_of  # noqa: PLC0415
     from tunedoctor.wheels.situation import with_current_driver  # noqa: PLC0415
 
     gpus = (nvidia, facts.nvidia_driver, facts.amd, facts.intel, facts.pci)
@@ -151,8 +151,8 @@ def _rebuilt(  # noqa: PLR0913  a machine that is known in parts
     driver: str = "",
 ) -> TorchInstall | None:
     """Return the nearest build for all GPUs of a vendor; what is not known is taken as the commonest: Linux, 3.12."""
+    from tunedoctor.model.machine import Gpu, of_host  # noqa: PLC0415
     from tunedoctor.wheels.choose import nearest  # noqa: PLC0415
-    from tunedoctor.wheels.machine import Gpu, of_host  # noqa: PLC0415
     from tunedoctor.wheels.pick import KINDS  # noqa: PLC0415
     from tunedoctor.wheels.situation import with_current_driver  # noqa: PLC0415
 
@@ -199,7 +199,7 @@ def _installed(
     if pins.removed:
         steps.append(PipUninstall(names=tuple(pins.removed), **shown))
     if pins.replaced:
-        again = tuple(str(pin) for pin in pins.packages if pin.name in pins.replaced)
+        again = tuple(pin.requirement for pin in pins.packages if pin.name in pins.replaced)
         steps.append(PipInstall(requirements=again, index=pins.index, flags=_ANEW[::-1], **shown))
     steps.append(PipInstall(requirements=tuple(pins.requirements), index=pins.index, **shown))
     build = choice.build

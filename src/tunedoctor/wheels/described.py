@@ -1,17 +1,19 @@
-"""A machine described in JSON or by options: read with errors that name the field and the way out."""
+"""A machine off a snapshot, or described in JSON or by options: errors name the field and the way out."""
 
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple, get_args
 
 import msgspec
 from msgspec.structs import replace
 
+from tunedoctor.facts import Interpreter, Unknown
 from tunedoctor.facts.clean import clean_text as clean
+from tunedoctor.model.machine import VISIBLE, Gpu, Machine, MachineError, Platform, gpus_of, of_host
+from tunedoctor.model.snapshot import Facts, Snapshot
 from tunedoctor.model.versions import parts, specifiers
-from tunedoctor.tables.gpus import amd_like, named_as, nvidia_like
-from tunedoctor.wheels.machine import Gpu, Machine, MachineError, Platform
+from tunedoctor.tables.gpus import amd_like, named_as, nvidia_by_pci, nvidia_like
 from tunedoctor.wheels.situation import known, with_current_driver
 
 MOST_GPUS = 256
@@ -29,6 +31,63 @@ def _refuse(so: object, message: str) -> None:
     """Raise MachineError where something is so."""
     if so:
         raise MachineError(message)
+
+
+def machine_of(snapshot: Snapshot, torch: str = "") -> Machine:
+    """Return the machine and target of a snapshot, with the wanted range of releases.
+
+    Raises MachineError where the system or the target's Python isn't known.
+    """
+    facts, answer = Facts(snapshot), snapshot.get(Interpreter)
+    host, python = facts.host, facts.interpreter
+    why = answer.why if isinstance(answer, Unknown) else "it is not there"
+    _refuse(not python, f"the target's Python could not be asked: {why}")
+    wrong = "this system is not known: Linux, WSL, Windows and macOS have wheels"
+    _refuse(not host or host.os == "other", wrong)
+    own = [one for one in gpus_of(snapshot) if one.vendor != "apple"]
+    nvidia = [one for one in own if one.vendor == "nvidia"]
+    gpus = [*nvidia, *_undriven(facts), *own[len(nvidia) :]]
+    return replace(
+        of_host(host, python, msgspec.convert(gpus, tuple[Gpu, ...], from_attributes=True)),
+        driver_version=facts.nvidia_driver.version,
+        torch=torch,
+        env=_environment(facts, gpus),
+    )
+
+
+def _undriven(facts: Facts) -> Iterator[Gpu]:
+    """Yield the GPUs of NVIDIA that the bus shows and the driver does not offer."""
+    cards = facts.nvidia.gpus
+    slots = {_slot(one.slot) for one in cards}
+    # a driver that tells no slots leaves the count alone to compare by
+    others = [one for one in facts.pci.of("10de") if _slot(one.slot) not in slots]
+    for device in others[len(cards) if "" in slots else 0 :]:
+        model = nvidia_by_pci(device.device)
+        name = model.name if model else f"NVIDIA device {device.device}"
+        capability = model.compute_capability if model else ""
+        yield Gpu(name, "nvidia", capability, seen_by="PCI bus only")
+
+
+def _slot(slot: str) -> str:
+    """Return bus and device of "00000000:01:00.0", however long its domain is."""
+    return slot.lower().partition(":")[2] if slot.count(":") > 1 else slot.lower()
+
+
+def _environment(facts: Facts, gpus: list[Gpu]) -> dict[str, str]:
+    host, own = facts.host, facts.interpreter
+    nvidia = facts.nvidia_driver or any(g.vendor == "nvidia" for g in gpus)
+    compat = ":".join(f for f in facts.library_path.folders if "compat" in f)
+    found = {
+        "python_full_version": own.version,
+        "implementation": own.implementation,
+        **{name: facts.environment.get(name) for name in VISIBLE},
+        "LD_LIBRARY_PATH": compat or None,
+        "python_bits": str(own.bits) if own.bits != 64 else None,
+        "rosetta": "1" if host.rosetta else None,
+        "model": host.model if "Jetson" in host.model else None,
+        "container": facts.container.kind if facts.container and nvidia else None,
+    }
+    return {name: value for name, value in found.items() if value is not None}
 
 
 def machines_from(text: str) -> list[Machine]:

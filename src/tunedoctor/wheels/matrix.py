@@ -7,9 +7,9 @@ from typing import Literal
 import msgspec
 
 from tunedoctor.facts import Knowledge
+from tunedoctor.model.machine import Machine
 from tunedoctor.tables.wheels import Build, Release
 from tunedoctor.wheels.choose import Answer
-from tunedoctor.wheels.machine import Machine
 from tunedoctor.wheels.pick import KINDS, Question, in_range, lacking
 from tunedoctor.wheels.situation import floor_words, situation
 

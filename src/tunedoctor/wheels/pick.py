@@ -9,12 +9,12 @@ import msgspec
 from msgspec.structs import replace
 from packaging.version import Version
 
+from tunedoctor.model.machine import Gpu
 from tunedoctor.model.versions import parts, specifiers
 from tunedoctor.tables.load import table
 from tunedoctor.tables.small import rocm_override
 from tunedoctor.tables.wheels import Build as Row
 from tunedoctor.tables.wheels import Numbers, Release, releases
-from tunedoctor.wheels.machine import Gpu
 from tunedoctor.wheels.rules import archs_run, knows
 
 Action = Literal[

@@ -4,6 +4,7 @@ import re
 from typing import Literal, NamedTuple
 
 from tunedoctor.facts import Host, IndexAnswer, Interpreter, Refusal
+from tunedoctor.model.machine import python_tag
 from tunedoctor.model.versions import at_least, parts, within
 from tunedoctor.tables.gpus import named_as
 from tunedoctor.tables.load import table
@@ -16,7 +17,6 @@ from tunedoctor.wheels.rules import (
     has_wheel,
     macos_floor,
     one_spelling,
-    python_tag,
 )
 
 Cause = Literal[

@@ -148,11 +148,6 @@ def has_wheel(version: str, python: str, where: Family) -> bool:
     return row is not None and python in row.pythons(where)
 
 
-def python_tag(interpreter: Interpreter) -> str:
-    """Return "3.12" or "3.14t", as the table names Pythons."""
-    return ".".join(map(str, parts(interpreter.version)[:2])) + "t" * interpreter.free_threaded
-
-
 def glibc_floor(version: str, variant: str, where: Family) -> str:
     """Return the glibc that a Linux wheel needs; of a release that is newer than the table, that of its newest."""
     newest = releases()[0].version

@@ -7,6 +7,8 @@ from typing import NamedTuple
 
 from msgspec.structs import replace
 
+from tunedoctor.facts import TorchBuild
+from tunedoctor.model.machine import VISIBLE, Gpu, Machine
 from tunedoctor.model.versions import parts
 from tunedoctor.tables.gpus import (
     amd_gfx_by_name,
@@ -17,7 +19,6 @@ from tunedoctor.tables.gpus import (
 )
 from tunedoctor.tables.load import table
 from tunedoctor.tables.wheels import Numbers
-from tunedoctor.wheels.machine import VISIBLE, Gpu, Machine
 from tunedoctor.wheels.pick import KINDS, NEWEST, Found, Question, override_of
 from tunedoctor.wheels.rules import first_driver, last_driver, one_spelling, platform_family
 
@@ -215,6 +216,12 @@ def with_current_driver(machine: Machine) -> Machine:
     gpus = targets(replace(machine, driver_version="1"))
     supposed = floor_words(newest_driver(gpus.nvidia))
     return replace(machine, driver_version=supposed, driver_supposed=True)
+
+
+def label_of(torch: TorchBuild) -> str:
+    """Return "2.14.1+cu130": the wheels of the default index say their variant in torch/version.py alone."""
+    release = torch.version.partition("+")[0]
+    return f"{release}+{torch.variant}" if release and torch.variant else torch.version
 
 
 def names_of(gpus: Iterable[Gpu]) -> str:

@@ -1,14 +1,13 @@
-"""What of a machine decides which PyTorch build fits: the input of the choice, and how a snapshot shows it."""
+"""A machine and its GPUs as the choice of a build, the forecast of memory and the report see them."""
 
 from typing import Literal
 
 import msgspec
 from msgspec.structs import replace
 
-from tunedoctor.facts import Host, Interpreter, NvidiaDriver, TorchBuild, Unknown
+from tunedoctor.facts import AmdGpu, Host, Interpreter, NvidiaGpu
 from tunedoctor.model.snapshot import Facts, Snapshot
-from tunedoctor.tables.gpus import nvidia_by_pci
-from tunedoctor.wheels.rules import python_tag
+from tunedoctor.model.versions import parts
 
 Platform = Literal["linux", "wsl", "windows", "macos"]
 VISIBLE = {
@@ -17,6 +16,8 @@ VISIBLE = {
     "ROCR_VISIBLE_DEVICES": "amd",
 }
 """Variables that hide GPUs, and whose."""
+_METAL = 0.75
+"""Part of the RAM that Metal lets a process have by default."""
 _ON_ARM_ALONE = ("7.2", "8.7", "11.0", "12.1")
 """Xavier, Orin, Thor and GB10, whose GPU and ARM processor are one part."""
 
@@ -48,6 +49,20 @@ class Gpu(msgspec.Struct, frozen=True):
     def target(self) -> str:
         """What code is compiled for: the compute capability or gfx target; "" where neither is known."""
         return self.compute_capability or self.gfx
+
+    @property
+    def memory(self) -> int | None:
+        """Bytes; None where not known."""
+        return int(self.memory_gib * 2**30) or None
+
+
+class OwnGpu(Gpu, frozen=True, kw_only=True):
+    """A GPU of the machine that was looked at, with what a training can have of its memory, in bytes."""
+
+    room: int | None = None
+    """Where nothing else runs, RAM that it shares counted; None where nobody tells, or it is part of a processor."""
+    free: int | None = None
+    """What other programs leave of that."""
 
 
 class Machine(msgspec.Struct, frozen=True):
@@ -87,33 +102,6 @@ class Machine(msgspec.Struct, frozen=True):
         return "linux" if self.platform == "wsl" else self.platform
 
 
-def machine_of(snapshot: Snapshot, torch: str = "") -> Machine:
-    """Return the machine and target of a snapshot, with the wanted range of releases.
-
-    Raises MachineError where the system or the target's Python isn't known.
-    """
-    facts, answer = Facts(snapshot), snapshot.get(Interpreter)
-    if not isinstance(answer, Interpreter):
-        why = answer.why if isinstance(answer, Unknown) else "it is not there"
-        what = f"the target's Python could not be asked: {why}"
-        raise MachineError(what)
-    if not facts.host or facts.host.os == "other":
-        what = "this system is not known: Linux, WSL, Windows and macOS have wheels"
-        raise MachineError(what)
-    amd, intel = facts.amd.gpus, facts.intel
-    gpus = [
-        *_nvidia(facts),
-        *(Gpu(c.name or c.gfx, "amd", gfx=c.gfx, memory_gib=_gib(c.memory_total)) for c in amd),
-        *(Gpu(name, "intel", xpu=intel.discrete) for name in intel.names),
-    ]
-    return replace(
-        of_host(facts.host, answer, tuple(gpus)),
-        driver_version=facts.nvidia_driver.version,
-        torch=torch,
-        env=_environment(facts, gpus),
-    )
-
-
 def of_host(host: Host, interpreter: Interpreter, gpus: tuple[Gpu, ...] = ()) -> Machine:
     """Return what a host and a Python tell of the machine, and these GPUs, without a driver.
 
@@ -132,55 +120,35 @@ def of_host(host: Host, interpreter: Interpreter, gpus: tuple[Gpu, ...] = ()) ->
     )
 
 
-def label_of(torch: TorchBuild) -> str:
-    """Return "2.14.1+cu130": the wheels of the default index say their variant in torch/version.py alone."""
-    release = torch.version.partition("+")[0]
-    return f"{release}+{torch.variant}" if release and torch.variant else torch.version
+def gpus_of(snapshot: Snapshot) -> tuple[OwnGpu, ...]:
+    """Return the GPUs that drivers offer, NVIDIA's first."""
+    facts = Facts(snapshot)
+    ram, apple = facts.ram, facts.apple
 
+    def nvidia(card: NvidiaGpu) -> OwnGpu:
+        code, size, free = card.compute_capability, card.memory_total, card.memory_free
+        gpu = OwnGpu(card.name, "nvidia", code, memory_gib=_gib(size), room=size, free=free)
+        shares = card.unified_memory and ram
+        return replace(gpu, room=ram.usable, free=ram.available) if shares else gpu
 
-def driver_unknown(snapshot: Snapshot) -> bool:
-    """Tell whether nobody could say which NVIDIA driver there is, or whether there is one."""
-    return isinstance(snapshot.get(NvidiaDriver), Unknown)
+    def amd(card: AmdGpu) -> OwnGpu:
+        name, size = card.name or card.gfx, card.memory_total
+        room = None if card.integrated else size
+        return OwnGpu(name, "amd", gfx=card.gfx, memory_gib=_gib(size), room=room)
+
+    of_metal = int(ram.total * _METAL) if ram else None
+    return (
+        *map(nvidia, facts.nvidia.gpus),
+        *map(amd, facts.amd.gpus),
+        *(OwnGpu(name, "intel", xpu=facts.intel.discrete) for name in facts.intel.names),
+        *([OwnGpu(apple.name, "apple", room=of_metal)] if apple else []),
+    )
 
 
 def _gib(size: int | None) -> float:
     return (size or 0) / 2**30
 
 
-def _nvidia(facts: Facts) -> list[Gpu]:
-    """Return the GPUs that the driver offers, and those that only the bus shows."""
-    cards = facts.nvidia.gpus
-    found = [
-        Gpu(c.name, "nvidia", c.compute_capability, memory_gib=_gib(c.memory_total)) for c in cards
-    ]
-    slots = {_slot(one.slot) for one in cards}
-    # a driver that tells no slots leaves the count alone to compare by
-    others = [one for one in facts.pci.of("10de") if _slot(one.slot) not in slots]
-    for device in others[len(cards) if "" in slots else 0 :]:
-        model = nvidia_by_pci(device.device)
-        name = model.name if model else f"NVIDIA device {device.device}"
-        capability = model.compute_capability if model else ""
-        found.append(Gpu(name, "nvidia", capability, seen_by="PCI bus only"))
-    return found
-
-
-def _slot(slot: str) -> str:
-    """Return bus and device of "00000000:01:00.0", however long its domain is."""
-    return slot.lower().partition(":")[2] if slot.count(":") > 1 else slot.lower()
-
-
-def _environment(facts: Facts, gpus: list[Gpu]) -> dict[str, str]:
-    host, own = facts.host, facts.interpreter
-    nvidia = facts.nvidia_driver or any(g.vendor == "nvidia" for g in gpus)
-    compat = ":".join(f for f in facts.library_path.folders if "compat" in f)
-    found = {
-        "python_full_version": own.version,
-        "implementation": own.implementation,
-        **{name: facts.environment.get(name) for name in VISIBLE},
-        "LD_LIBRARY_PATH": compat or None,
-        "python_bits": str(own.bits) if own.bits != 64 else None,
-        "rosetta": "1" if host.rosetta else None,
-        "model": host.model if "Jetson" in host.model else None,
-        "container": facts.container.kind if facts.container and nvidia else None,
-    }
-    return {name: value for name, value in found.items() if value is not None}
+def python_tag(interpreter: Interpreter) -> str:
+    """Return "3.12" or "3.14t", as the table names Pythons."""
+    return ".".join(map(str, parts(interpreter.version)[:2])) + "t" * interpreter.free_threaded
