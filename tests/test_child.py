@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 
 import pytest
+from typed import gone
 
 from tunedoctor.system.child import Ended, run, run_lines
 
@@ -25,20 +26,6 @@ def say(code: str, *, silence: float = 60.0, **limits: float) -> tuple[list[str]
     given = {"silence": 60.0, "timeout": 90.0, **limits}
     argv = [PY, "-S", "-u", "-c", code]
     return lines, run_lines(argv, heard=heard, **given)  # type: ignore[arg-type]
-
-
-def gone(pid: int) -> bool:
-    """Tell whether a process ends in time; one that is dead and not yet reaped has."""
-    for _ in range(100):
-        stat = Path(f"/proc/{pid}/stat")
-        try:
-            os.kill(pid, 0)
-            if stat.exists() and stat.read_text().rsplit(")", 1)[1].split()[0] == "Z":
-                return True
-        except (ProcessLookupError, FileNotFoundError):
-            return True
-        time.sleep(0.05)
-    return False
 
 
 def test_output_and_status() -> None:

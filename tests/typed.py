@@ -1,8 +1,9 @@
-"""A command of the doctor as a user types it."""
+"""A command of the doctor as a user types it, and whether a process ends."""
 
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 
@@ -26,3 +27,17 @@ def doctor(
     )
     assert "Traceback" not in ended.stdout + ended.stderr, ended.stderr
     return ended
+
+
+def gone(pid: int) -> bool:
+    """Tell whether a process ends in time; one that is dead and not yet reaped has."""
+    for _ in range(100):
+        stat = Path(f"/proc/{pid}/stat")
+        try:
+            os.kill(pid, 0)
+            if stat.exists() and stat.read_text().rsplit(")", 1)[1].split()[0] == "Z":
+                return True
+        except (ProcessLookupError, FileNotFoundError):
+            return True
+        time.sleep(0.05)
+    return False

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
+from contextlib import ExitStack
 from itertools import product
 from pathlib import Path
 
@@ -17,17 +18,19 @@ import pytest
 from transaction.conftest import Make
 from transaction.environment import (
     PLAN,
-    apply,
+    QUIET,
     as_conda,
     beside,
-    contents,
     copy,
+    fix,
+    out,
     python,
     site,
     state,
+    unchanged,
 )
-from transaction.test_apply import QUIET, fix, said
-from transaction.test_hostile import ROOT, needs_root
+from transaction.test_apply import TOOLS
+from transaction.test_hostile import ROOT, mounted, needs_root
 from transaction.test_killed import TESTS
 from transaction.wheels import Index
 from tunedoctor.installers.sources import Sources
@@ -42,19 +45,16 @@ from tunedoctor.transaction.outcome import Clock, Stage, Ways
 from tunedoctor.transaction.undoing import list_states, undo
 
 NOBODY = 65534
-
-
 FIX = f"""
 import json, os, sys
-from transaction.environment import PLAN, apply
+from transaction.environment import fix
 from tunedoctor.probes.live import take
-from tunedoctor.transaction.outcome import Ways
 before = take(sys.argv[1])  # the interpreter can lie where nobody but root gets to
 if os.geteuid() == 0:
     os.setgroups([])
     os.setresgid({NOBODY}, {NOBODY}, {NOBODY})
     os.setresuid({NOBODY}, {NOBODY}, {NOBODY})
-o = apply(PLAN, sys.argv[1], before=before, ways=Ways(checks=()))
+o = fix(sys.argv[1], before=before)
 print(json.dumps([o.end, o.why, o.by_hand]))
 """
 """A fix by a user who is not root; all that starts the target's interpreter was done before."""
@@ -62,14 +62,7 @@ print(json.dumps([o.end, o.why, o.by_hand]))
 
 def as_nobody(env: Path) -> tuple[str, str, list[str]]:
     path = os.pathsep.join([str(TESTS), os.environ.get("PYTHONPATH", "")])
-    ended = subprocess.run(
-        [sys.executable, "-c", FIX, env],
-        capture_output=True,
-        text=True,
-        check=True,
-        env={**os.environ, "PYTHONPATH": path},
-    )
-    end, why, by_hand = json.loads(ended.stdout)
+    end, why, by_hand = json.loads(out(sys.executable, "-c", FIX, env, PYTHONPATH=path))
     return end, why, by_hand
 
 
@@ -88,37 +81,28 @@ def given_away(env: Path) -> None:
 
 
 def test_a_read_only_site_packages_is_refused_for_who_is_not_root(env: Path) -> None:
-    before = contents(env)
     if ROOT:
         given_away(env)
-    site(env).chmod(0o555)
-    end, why, by_hand = as_nobody(env)
-    site(env).chmod(0o755)
-    assert end == "refused"
-    assert why == f"{site(env)} is not writable by this user"
+    with unchanged(env):
+        site(env).chmod(0o555)
+        end, why, by_hand = as_nobody(env)
+        site(env).chmod(0o755)
+    assert (end, why) == ("refused", f"{site(env)} is not writable by this user")
     assert by_hand[0] == "doctor fix --new ./.venv"
-    assert contents(env) == before
     assert beside(env) == []
 
 
 @needs_root
-def test_who_is_not_root_leaves_an_environment_of_root(env: Path) -> None:
-    before = contents(env)
-    end, why, by_hand = as_nobody(env)
-    assert (end, by_hand) == ("refused", [f"sudo -u root doctor fix --target {env}"])
-    assert "belongs to root" in why
-    assert contents(env) == before
-
-
-@needs_root
-def test_root_leaves_an_environment_that_is_not_roots(env: Path) -> None:
-    given_away(env)
-    before = contents(env)
-    owners = {p: p.lstat().st_uid for p in env.rglob("*")}
-    outcome = fix(env)
-    assert outcome.end == "refused"
-    assert outcome.by_hand == (f"sudo -u nobody doctor fix --target {env}",)
-    assert contents(env) == before
+def test_each_user_leaves_an_environment_of_another(env: Path) -> None:
+    with unchanged(env):
+        end, why, by_hand = as_nobody(env)
+        assert (end, by_hand) == ("refused", [f"sudo -u root doctor fix --target {env}"])
+        assert "belongs to root" in why
+        given_away(env)
+        owners = {p: p.lstat().st_uid for p in env.rglob("*")}
+        outcome = fix(env)
+        assert outcome.end == "refused"
+        assert outcome.by_hand == (f"sudo -u nobody doctor fix --target {env}",)
     assert {p: p.lstat().st_uid for p in env.rglob("*")} == owners
 
 
@@ -126,15 +110,12 @@ STAGES: tuple[Stage, ...] = Stage.__args__  # type: ignore[attr-defined]
 NUMBERS = (None, errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EIO)
 
 
-def ground(prefix: Path) -> Ground:
-    return Ground("switch", prefix, "bin/python", prefix / "lib", prefix / "bin")
-
-
 def test_there_is_a_way_on_from_everywhere() -> None:
     new = Plan(steps=(NewEnvironment(path="/a b/c"), *PLAN.steps))
     place = Journal(Path("/a b/.venv"), "0", Path("/state"))
-    tool, before = Tool("pip", Sources()), Snapshot({})
-    known = Task(PLAN, ground(place.live), tool, place, before, Ways(), Clock(print))
+    ground = Ground("switch", place.live, "bin/python", place.live / "lib", place.live / "bin")
+    tool = Tool("pip", Sources())
+    known = Task(PLAN, ground, tool, place, Snapshot({}), Ways(), Clock(print))
     starts = ((PLAN, None), (PLAN, known), (new, None))
     for (plan, task), stage, number, target in product(starts, STAGES, NUMBERS, (None, "./my env")):
         ways = ways_on(plan, target, stage, task, number)
@@ -149,7 +130,6 @@ def test_where_the_installer_stopped_the_plan_is_given_as_a_script(
 ) -> None:
     env = make("uv", "it's a b")
     (env / "left over").mkdir()
-    steps = (DeletePath(path="left over"), *PLAN.steps)
 
     def step(name: str) -> None:
         if name == "changing":  # what was fetched is gone, and the installer finds nothing
@@ -158,7 +138,7 @@ def test_where_the_installer_stopped_the_plan_is_given_as_a_script(
                 folder.mkdir()
             monkeypatch.setenv("UV_CACHE_DIR", str(env.parent / "no cache"))
 
-    outcome = fix(env, Plan(steps=steps), step=step)
+    outcome = fix(env, Plan(steps=(DeletePath(path="left over"), *PLAN.steps)), step=step)
     assert (outcome.end, outcome.stage) == ("failed", "change")
     assert state(env) == "old"
     assert (env / "left over").is_dir()
@@ -168,49 +148,46 @@ def test_where_the_installer_stopped_the_plan_is_given_as_a_script(
     assert run == ["sh", "cure.sh"]
 
 
-CONSENT = Ways(checks=(), consent=True)
+CONSENT = QUIET._replace(consent=True)
 
 
-@pytest.mark.parametrize("tool", ["uv", "pip"])
+@pytest.mark.parametrize("tool", TOOLS)
 def test_a_python_of_its_own_is_changed_with_consent_alone(prefix: Path, tool: Named) -> None:
-    before = contents(site(prefix))
-    refused = apply(PLAN, str(prefix), installer=tool, ways=QUIET)
-    assert refused.end == "refused"
-    assert "no environment of its own" in refused.why
-    assert contents(site(prefix)) == before
-    done = apply(PLAN, str(prefix), installer=tool, ways=CONSENT)
-    assert (done.end, done.why, done.strategy) == ("applied", "", "stash")
-    assert state(prefix) == "new"
-    assert undo(str(prefix)).done
-    assert contents(site(prefix)) == before
+    with unchanged(site(prefix)):
+        refused = fix(prefix, tool=tool)
+        assert refused.end == "refused"
+        assert "no environment of its own" in refused.why
+    with unchanged(site(prefix)):
+        done = fix(prefix, tool=tool, ways=CONSENT)
+        assert (done.end, done.why, done.strategy) == ("applied", "", "stash")
+        assert state(prefix) == "new"
+        assert undo(str(prefix)).done
     assert state(prefix) == "old"
 
 
 def test_what_conda_looks_after_is_backed_up(prefix: Path) -> None:
     as_conda(prefix)
-    before = contents(prefix)
     steps = (*PLAN.steps, SetEnv(name="HF_HOME", value="/data/hf", where="conda"))
-    failed = apply(Plan(steps=steps), str(prefix), ways=Ways(checks=(), smoke=lambda _: "no"))
-    assert (failed.end, failed.why) == ("failed", "no")
-    assert contents(prefix) == before
-    done = apply(Plan(steps=steps), str(prefix), ways=QUIET)
-    assert (done.end, done.why, done.strategy) == ("applied", "", "backup")
-    assert state(prefix) == "new"
-    held = json.loads((prefix / "conda-meta" / "state").read_text())
-    assert held == {"env_vars": {"OTHER": "kept", "HF_HOME": "/data/hf"}}
-    assert undo(str(prefix)).done
-    assert contents(prefix) == before
+    with unchanged(prefix):
+        failed = fix(prefix, Plan(steps=steps), ways=QUIET._replace(smoke=lambda _: "no"))
+        assert (failed.end, failed.why) == ("failed", "no")
+    with unchanged(prefix):
+        done = fix(prefix, Plan(steps=steps))
+        assert (done.end, done.why, done.strategy) == ("applied", "", "backup")
+        assert state(prefix) == "new"
+        held = json.loads((prefix / "conda-meta" / "state").read_text())
+        assert held == {"env_vars": {"OTHER": "kept", "HF_HOME": "/data/hf"}}
+        assert undo(str(prefix)).done
     assert [n for n in beside(prefix) if n.endswith(".aside")] == []
 
 
 def test_externally_managed_is_refused_whatever_the_consent(prefix: Path) -> None:
     mark = next(prefix.glob("lib/python*")) / "EXTERNALLY-MANAGED"
     mark.write_text("[externally-managed]\nError=no\n")
-    before = contents(prefix)
-    outcome = apply(PLAN, str(prefix), ways=CONSENT)
+    with unchanged(prefix):
+        outcome = fix(prefix, ways=CONSENT)
     assert outcome.end == "refused"
     assert "belongs to the system" in outcome.why
-    assert contents(prefix) == before
 
 
 @pytest.fixture
@@ -218,49 +195,33 @@ def user_site(
     prefix: Path, index: Index, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Path]:
     """Return the user's own user_site, which holds alpha 1; that of the Python is empty and read-only."""
-    base = tmp_path / "user's own"
+    base, own = tmp_path / "user's own", site(prefix)
     monkeypatch.setenv("PYTHONUSERBASE", str(base))
-    (own,) = prefix.glob("lib/python*/site-packages")
-    subprocess.run([python(prefix), "-m", "pip", "uninstall", "-qy", "alpha", "gamma"], check=True)
-    argv = [python(prefix), "-m", "pip", "install", "-q", "--user", "--no-warn-script-location"]
-    subprocess.run([*argv, "alpha==1.0"], check=True)
-    if os.geteuid() == 0:  # the mode keeps nobody out who is root
-        if subprocess.run(["mount", "--bind", own, own], check=False).returncode:
-            pytest.skip("this system lets nobody mount")
-        subprocess.run(["mount", "-o", "remount,ro,bind", own], check=True)
-    else:
-        own.chmod(0o555)
-    version = f"python{sys.version_info.major}.{sys.version_info.minor}"
-    yield base / "lib" / version / "site-packages"
-    if os.geteuid() == 0:
-        subprocess.run(["umount", "--lazy", own], check=True)
-    else:
-        own.chmod(0o755)
-
-
-def versions(prefix: Path) -> str:
-    code = "import alpha, beta; print(alpha.__version__, beta.__version__, alpha.__file__)"
-    ended = subprocess.run(
-        [python(prefix), "-c", code], capture_output=True, text=True, check=False
+    pip = (python(prefix), "-m", "pip")
+    subprocess.run([*pip, "uninstall", "-qy", "alpha", "gamma"], check=True)
+    subprocess.run(
+        [*pip, "install", "-q", "--user", "--no-warn-script-location", "alpha==1.0"], check=True
     )
-    return ended.stdout.strip()
+    with ExitStack() as stack:
+        if ROOT:  # the mode keeps nobody out who is root
+            stack.enter_context(mounted("--bind", own, own, remount="ro"))
+        else:
+            own.chmod(0o555)
+            stack.callback(own.chmod, 0o755)
+        yield base / "lib" / own.parent.name / "site-packages"
 
 
 def test_the_users_own_packages_are_changed_and_brought_back(user_site: Path, prefix: Path) -> None:
-    before, commands = contents(user_site), contents(user_site.parents[2] / "bin")
-    refused = said(apply(PLAN, str(prefix), ways=Ways(checks=())))
-    assert refused.end == "refused"
-    assert contents(user_site) == before
-    done = said(apply(PLAN, str(prefix), ways=CONSENT))
-    assert (done.end, done.why, done.strategy) == ("applied", "", "stash")
-    assert versions(prefix) == f"2.0 1.0 {user_site / 'alpha/__init__.py'}"
-    ran = subprocess.run(
-        [user_site.parents[2] / "bin" / "alpha-run"], capture_output=True, text=True, check=False
-    )
-    assert ran.stdout.strip() == "2.0"
-    (kept,) = list_states(str(prefix))
-    assert kept.changes == ("alpha 1.0 -> 2.0", "beta 1.0")
-    assert undo(str(prefix)).done
-    assert contents(user_site) == before
-    assert contents(user_site.parents[2] / "bin") == commands
+    commands = user_site.parents[2] / "bin"
+    with unchanged(user_site):
+        assert fix(prefix, tool=None).end == "refused"
+    with unchanged(user_site, commands):
+        done = fix(prefix, tool=None, ways=CONSENT)
+        assert (done.end, done.why, done.strategy) == ("applied", "", "stash")
+        code = "import alpha, beta; print(alpha.__version__, beta.__version__, alpha.__file__)"
+        assert out(python(prefix), "-c", code) == f"2.0 1.0 {user_site / 'alpha/__init__.py'}"
+        assert out(commands / "alpha-run") == "2.0"
+        (kept,) = list_states(str(prefix))
+        assert kept.changes == ("alpha 1.0 -> 2.0", "beta 1.0")
+        assert undo(str(prefix)).done
     assert beside(user_site) == []
