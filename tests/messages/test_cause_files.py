@@ -1,11 +1,9 @@
-"""A cause's file: what is wrong with it is one line that names file and key; a plug-in ships its own."""
+"""A cause's file: what is wrong with it is one line that names file and key; a plug-in ships its own, and code."""
 
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from typed import doctor, plugin
 
 from tunedoctor.messages.cause import CauseError
 from tunedoctor.messages.file import read_cause
@@ -31,6 +29,11 @@ source = "TCPStore of torch 2.6"
 examples = ["DistNetworkError: The quorum socket has failed to listen on any network address. port: 29500, code: -98"]
 not = ["The quorum socket listens"]
 '''
+SAID = (
+    "DistNetworkError: The quorum socket has failed to listen on any network address. port: 29500\n"
+)
+READS, WORDS = "[reads.a]\npatterns = [['p: (x)', 'p: 1']]\n", "[words.busy]\nmean = 'x'\n"
+FAILED = "socket has failed to listen on any network address. port: 1"
 
 
 @pytest.mark.parametrize(
@@ -46,18 +49,10 @@ not = ["The quorum socket listens"]
         ("source =", "origin =", "message[0]"),
         ("{port:int}", "{port:number}", "message[0]: text: 'number' is no type of slot"),
         ("title", "[", "port_taken.toml: "),
-        (
-            "[[cure]]",
-            "[reads.a]\npatterns = [['p: (x)', 'p: 1']]\n[[cure]]",
-            "reads.a: no expression",
-        ),
+        ("[[cure]]", f"{READS}[[cure]]", "reads.a: no expression"),
         ('examples = ["Dist', 'examples = ["No", "Dist', "message[0]: examples"),
-        (
-            "socket listens",
-            "socket has failed to listen on any network address. port: 1",
-            "message[0]: not",
-        ),
-        ("[[cure]]", "[words.busy]\nmean = 'x'\n[[cure]]", "mean"),
+        ("socket listens", FAILED, "message[0]: not"),
+        ("[[cure]]", f"{WORDS}[[cure]]", "mean"),
     ],
 )
 def test_what_is_wrong_is_one_line_with_file_and_key(
@@ -75,69 +70,75 @@ def test_what_is_wrong_is_one_line_with_file_and_key(
     assert "\n" not in str(told.value)
 
 
-def _plugin(folder: Path, text: str) -> dict[str, str]:
-    info = folder / "our_causes-1.0.dist-info"
-    info.mkdir()
-    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: our-causes\nVersion: 1.0\n")
-    (info / "entry_points.txt").write_text("[tunedoctor.checks]\nour-causes = our_causes\n")
-    (folder / "our_causes").mkdir()
-    (folder / "our_causes" / "__init__.py").touch()
-    (folder / "our_causes" / "port_taken.toml").write_text(text)
-    return {**os.environ, "PYTHONPATH": str(folder)}
-
-
-def _doctor(env: dict[str, str], *argv: str, said: str = "") -> "subprocess.CompletedProcess[str]":
-    return subprocess.run(
-        [sys.executable, "-m", "tunedoctor", *argv],
-        env=env,
-        input=said,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-
-
 def test_a_plugin_ships_a_cause_as_a_file(tmp_path: Path) -> None:
-    env = _plugin(tmp_path, SOUND)
-    text = "DistNetworkError: The quorum socket has failed to listen on any network address. port: 29500\n"
-    without = _doctor(env, "triage", "-", said=text)
+    path = plugin(tmp_path, port_taken__toml=SOUND)
+    without = doctor("triage", "-", stdin=SAID, PYTHONPATH=path)
     assert "\nport-taken" not in without.stdout
-    named = _doctor(env, "triage", "-", "--plugin", "our-causes", said=text)
+    named = doctor("triage", "-", "--plugin", "ours", stdin=SAID, PYTHONPATH=path)
     assert "port-taken  The rendezvous port is taken" in named.stdout
     assert "export MASTER_PORT=29501" in named.stdout
     assert named.returncode == 1
-    page = _doctor(env, "explain", "port-taken", "--plugin", "our-causes").stdout
+    page = doctor("explain", "port-taken", "--plugin", "ours", PYTHONPATH=path).stdout
     assert "The first rank listens on MASTER_PORT" in page
-    assert "port-taken" not in _doctor(env, "check", "--plugin", "our-causes", "--self").stdout
-
-
-def test_a_plugin_s_file_that_is_not_sound_is_one_line(tmp_path: Path) -> None:
-    env = _plugin(tmp_path, SOUND.replace("{port:int}", "{port:number}"))
-    ended = _doctor(env, "check", "--plugin", "our-causes")
-    assert ended.returncode == 2
-    assert "port_taken.toml: message[0]: text" in ended.stderr
-    assert len(ended.stderr.splitlines()) == 1
+    quiet = doctor("check", "--plugin", "ours", "--self", PYTHONPATH=path)
+    assert "port-taken" not in quiet.stdout
 
 
 CODED = """\
 from tunedoctor.api import Finding, Host, check, tell
+print("the plug-in ran")
 
 @check("port-taken")
 def port_taken(host: Host) -> Finding | None:
     return Finding(found=host.name, cure=tell("y"))
 """
+WORDS_OF_IT = SOUND.partition("[[cure]]")[0]
+ALL_IN_CODE = f'''"""A rule.
+
+What it means
+    The first rank listens on MASTER_PORT.
+"""
+{CODED}'''.replace('taken")', 'taken", "The rendezvous port is taken")').replace(
+    "cure=", "means='so no rank trains', cure="
+)
 
 
-def test_a_file_says_all_that_the_code_of_a_plugin_leaves_out(tmp_path: Path) -> None:
-    words, _, _ = SOUND.partition("[[cure]]")
-    env = _plugin(tmp_path, words)
-    (tmp_path / "our_causes" / "__init__.py").write_text(CODED)
-    told = _doctor(env, "check", "--plugin", "our-causes", "--only", "port-taken")
-    assert "port-taken  The rendezvous port is taken" in told.stdout
-    assert "so no rank trains" in told.stdout
-    page = _doctor(env, "explain", "port-taken", "--plugin", "our-causes").stdout
+@pytest.mark.parametrize(
+    "files",
+    [{"__init____py": CODED, "port_taken__toml": WORDS_OF_IT}, {"__init____py": ALL_IN_CODE}],
+    ids=["words in a file", "all in code"],
+)
+def test_the_code_of_a_plugin_runs_only_when_it_is_named(
+    tmp_path: Path, files: dict[str, str]
+) -> None:
+    path = plugin(tmp_path, **files)
+    listed = doctor("list", PYTHONPATH=path).stdout
+    assert "ours" in listed
+    assert "the plug-in ran" not in listed
+    assert "the plug-in ran" not in doctor("check", "--format", "json", PYTHONPATH=path).stdout
+    told = doctor("check", "--plugin", "ours", "--only", "port-taken", PYTHONPATH=path).stdout
+    for part in (
+        "the plug-in ran",
+        "port-taken  The rendezvous port is taken",
+        "so no rank trains",
+    ):
+        assert part in told
+    page = doctor("explain", "port-taken", "--plugin", "ours", PYTHONPATH=path).stdout
     assert "The first rank listens on MASTER_PORT" in page
-    (tmp_path / "our_causes" / "port_taken.toml").unlink()
-    ended = _doctor(env, "check", "--plugin", "our-causes")
+
+
+@pytest.mark.parametrize(
+    ("files", "why"),
+    [
+        ({"__init____py": "import nothing_of_that_name\n"}, ("ours", "nothing_of_that_name")),
+        ({"__init____py": CODED}, ("port-taken (ours) has no title",)),
+        ({"port_taken__toml": SOUND.replace(":int}", ":number}")}, ("port_taken.toml: message[0]: text",)),
+    ],
+)  # fmt: skip
+def test_a_plugin_that_is_not_sound_is_named(
+    tmp_path: Path, files: dict[str, str], why: tuple[str, ...]
+) -> None:
+    ended = doctor("check", "--plugin", "ours", PYTHONPATH=plugin(tmp_path, **files))
     assert ended.returncode == 2
-    assert "port-taken (our_causes) has no title" in ended.stderr
+    assert all(word in ended.stderr for word in why), ended.stderr
+    assert len(ended.stderr.splitlines()) == 1

