@@ -1,73 +1,28 @@
-"""Pasted text becomes what a program printed; lines that a width broke are joined, whole ones stay in every report."""
+"""Lines that a width broke are joined, whole ones stay in every report; a log of any length is read within bounds."""
 
+import io
+import subprocess
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from rows import rows
 
-from tunedoctor.facts import Errors
-from tunedoctor.readers.digest import decoded
+from tunedoctor.facts import Errors, ErrorText
+from tunedoctor.readers.digest import FIRST, MOST, MOST_LINES, WHOLE, bounded, digest, from_stream
 from tunedoctor.readers.read import read_report
 from tunedoctor.readers.tidy import LONGEST_LINE, tidy, unwrapped
 
-REPORT = """\
-PyTorch version: 2.9.1+cu130
-GPU models and configuration: GPU 0: NVIDIA GeForce RTX 4090
-  File "x.py", line 3, in <module>
-    import torch"""
-LINES = REPORT.split("\n")
-TORN = (
-    "ERROR: Could not find a version that satisfies the requirement torch==2.12.0 (from versions: "
-    "2.2.0, 2.2.1, 2.2.2, 2.3.0, 2.3.1, 2.4.0, 2.4.1)"
-)
+FAULT = "RuntimeError: CUDA error: no kernel image is available for execution on the device"
 
 
-@pytest.mark.parametrize(
-    "pasted",
-    [
-        REPORT.replace("\n", "\r\n"),
-        REPORT.replace("\n", "\r\r\n"),
-        *("\n".join(f"{front}{line}" for line in LINES) for front in ("> ", ">> > ", "      ")),
-        *("\n".join(f"{esc}[31m{line}{esc}[0m" for line in LINES) for esc in ("\x1b", "")),
-        "\x1b]0;a title\x07" + REPORT,
-        REPORT.replace(" ", "\u00a0"),
-        REPORT.replace("version", "ver\u200bsion"),
-        REPORT.replace(":", "\uff1a"),
-        REPORT.replace('"', "\u201c"),
-        REPORT.replace("PyTorch version:", "**PyTorch version:**"),
-        "\n".join(f"2024-05-01T12:00:00.1234567Z {line}" for line in LINES),
-        *(
-            decoded(REPORT.encode(name))
-            for name in ("utf-16", "utf-16-le", "utf-16-be", "utf-8-sig")
-        ),
-    ],
-)
-def test_damage_is_undone(pasted: str) -> None:
-    assert tidy(pasted) == LINES
-
-
-@pytest.mark.parametrize(
-    ("pasted", "printed"),
-    [
-        (
-            f"<details><summary>A</summary>\n```shell\n{REPORT}\n```\n</details>",
-            ["A", "", *LINES, "", ""],
-        ),
-        (
-            "Collecting environment information..." + 180 * " " + "PyTorch: 2.9.1",
-            ["PyTorch: 2.9.1"],
-        ),
-        ("in <module> of <string> <fill in> a<b>c", ["in <module> of <string> <fill in> a<b>c"]),
-        ("> >>> import torch\n> 2.1\n", [">>> import torch", "2.1", ""]),
-        ("  1%|   | 1/9\r 50%|█  | 5/9\r100%|███| 9/9\nError: x", ["100%|███| 9/9", "Error: x"]),
-        ("  1%|   | 1/9\rRuntimeError: x\r  2%| | 2/9\n", ["RuntimeError: x", "  2%| | 2/9", ""]),
-        ("a: 1\rb: 2\r", ["a: 1", "b: 2", ""]),
-        (f"{TORN[:80]}\n{TORN[80:]}", [TORN]),
-    ],
-)
-def test_what_stands_around_it_goes(pasted: str, printed: list[str]) -> None:
-    assert tidy(pasted) == printed
+def errors_of(text: str, numbers: tuple[int, ...] = ()) -> tuple[ErrorText, ...]:
+    found = read_report(text, numbers).find(Errors)
+    assert found is not None
+    return found.errors
 
 
 @pytest.mark.parametrize("width", [80, 100, 120])
@@ -95,59 +50,94 @@ def test_any_text_is_tidied(text: str) -> None:
 def test_one_endless_line_keeps_its_ends() -> None:
     (line,) = tidy("begin " + "x" * 3_900_000 + " end")
     assert (line[:7], line[-5:], len(line) < LONGEST_LINE + 10) == ("begin x", "x end", True)
-
-
-REPORTS = Path(__file__).parents[1] / "reports" / "reports"
-BROKEN = {
-    "n620-toolkit-conda-nvcc": 1,
-    "j074-sleapnn-a770-journey-table": 7,
-    "k086-hubname-pygmalion-folder-missing": 3,
-    "l155-llama2-deepspeed-all-tensors": 3,
-    "l477-guanaco-gated-or-offline": 4,
-    "m212-medsam-colab-zmq": 3,
-    "o1170-panml-flan-t5-results": 3,
-    "v350-tpk-nvcc-113-conda-toolkit-102": 1,
-    "y632-bmtrain-cuda121-torch118-zh": 1,
-}
-"""Reports that somebody pasted with broken lines, or whose author broke them himself, and how many."""
-MISJOINED = {
-    "l024-trl-ppo-readme-gpt2": 1,  # two paragraphs
-    "l263-validators-gating-model": 3,  # words that stood on two lines lose the blank between them
-    "m265-trainner-309-of-500000": 7,  # rows of a log, each with its time
-    "m296-miniconda-import-pytorch": 1,  # two steps of a list
-    "o1102-kohya-sdxl-compass-cpu": 2,  # columns of a log of one width
-    "o2118-dkms-6-8-0-44-autoinstall-failed": 5,  # DKMS's own lines
-    "v053-hcgf-gbk-windows": 1,  # a word of the user below an error
-}
-"""What is joined today and should not be; one that stays whole must leave the list."""
+    data = b"a" * (WHOLE * 3) + b"\n" + FAULT.encode() + b"\n"
+    assert FAULT in from_stream(io.BytesIO(data)).text
 
 
 def test_whole_lines_stay() -> None:
-    for path in sorted(REPORTS.glob("*.txt")):
+    """`joined.jsonl`: in which reports lines were broken; a "wrong" one that stays whole must leave the list."""
+    fewer = {row["report"]: row["fewer"] for row in rows("readers/joined.jsonl")}
+    for path in sorted((Path(__file__).parents[1] / "reports" / "reports").glob("*.txt")):
         lines = [line.rstrip() for line in path.read_text(encoding="utf-8").split("\n")]
         joined, numbers = unwrapped(lines)
-        if fewer := (BROKEN | MISJOINED).get(path.stem):
-            assert len(joined) == len(lines) - fewer == len(numbers), path.stem
+        if path.stem in fewer:
+            assert len(joined) == len(lines) - fewer[path.stem] == len(numbers), path.stem
         else:
             assert (joined, numbers) == (lines, ()), path.stem
 
 
-def test_an_error_below_a_broken_line_keeps_its_number() -> None:
+def test_an_error_below_a_broken_line_or_in_a_line_of_json_keeps_its_number() -> None:
     long = " ".join(f"word{n}" for n in range(60))
     cut = [long[at : at + 80] for at in range(0, len(long), 80)]
-    errors = read_report("\n".join([*cut, "", "RuntimeError: CUDA error: out of memory"])).find(
-        Errors
-    )
-    assert errors is not None
-    assert errors.errors[0].where == f"line {len(cut) + 2}"
-
-
-def test_a_traceback_in_one_line_of_json_is_laid_out_and_keeps_its_number() -> None:
+    (error,) = errors_of("\n".join([*cut, "", "RuntimeError: CUDA error: out of memory"]))
+    assert error.where == f"line {len(cut) + 2}"
     told = (
         "Traceback (most recent call last):\\n  File \\\"/a/b.py\\\", line 3, in f\\nKeyError: 'x'"
     )
-    text = f'ok\n{{"log":"{told}\\n","stream":"stderr"}}\nok'
-    errors = read_report(text).find(Errors)
-    assert errors is not None
-    (error,) = errors.errors
+    (error,) = errors_of(f'ok\n{{"log":"{told}\\n","stream":"stderr"}}\nok')
     assert (error.text, error.where, error.frames[0].file) == ("KeyError: 'x'", "line 2", "/a/b.py")
+
+
+def log(lines: int) -> Iterator[str]:
+    for i in range(1, lines + 1):
+        yield f"2024-05-01 12:00:00,123 INFO trainer.py:12] step {i} loss 0.{i % 97}"
+
+
+def test_a_fault_anywhere_is_kept_with_its_number() -> None:
+    places = (1, 2500, 50_000, 99_990)
+    lines = list(log(100_000))
+    for at in places:
+        lines[at - 1] = f"{FAULT} {at}"
+    found = digest(lines)
+    assert found.lines == 100_000
+    assert len(found.text.split("\n")) == len(found.numbers) < 2 * FIRST + 800
+    wanted = [(f"{FAULT} {at}", f"line {at}") for at in places]
+    assert [(e.text, e.where) for e in errors_of(found.text, found.numbers)] == wanted
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        ["x" * 5_000_000] * 3,
+        ["RuntimeError: " + "y" * 9000] * 3000,
+        [f"Error: {'z' * i}" for i in range(5000)],
+    ],
+)
+def test_the_digest_is_bounded(lines: list[str]) -> None:
+    assert len(digest(lines).text) < 3 * MOST + 20_000
+
+
+def test_memory_is_bounded_whatever_the_length(tmp_path: Path) -> None:
+    path, block = tmp_path / "long.log", "\n".join(log(8000))
+    blocks = (block.replace("INFO", f"INFO {n}") for n in range(60))
+    path.write_text("\n".join([*blocks, FAULT, ""]))
+    assert path.stat().st_size > 25 << 20
+    code = (
+        "import resource, sys\n"
+        "from pathlib import Path\n"
+        "from tunedoctor.readers.digest import from_stream\n"
+        "from tunedoctor.readers.read import read_report\n"
+        "with Path(sys.argv[1]).open('rb') as file: found = from_stream(file)\n"
+        "assert read_report(found.text, found.numbers) is not None\n"
+        # the peak of rusage outlives exec, and would be that of the tests' own process
+        "status = Path('/proc/self/status')\n"
+        "peak = (status.read_text().partition('VmHWM:')[2].split()[0] if status.exists()\n"
+        "        else resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)\n"
+        "print(found.lines, peak)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(path)], capture_output=True, text=True, check=True
+    )
+    lines, peak = map(int, done.stdout.split())
+    assert lines == 60 * 8000 + 2
+    assert peak * (1 if sys.platform == "darwin" else 1024) < 200 << 20
+
+
+def test_a_text_of_many_short_lines_is_cut_to_those_that_tell() -> None:
+    lines = [f"step {i}" for i in range(1, 40_001)]
+    lines[20_000] = FAULT
+    kept, numbers = bounded(lines, ())
+    assert FAULT in kept
+    assert len(kept) == len(numbers) <= MOST_LINES
+    assert all(lines[at - 1] == line for at, line in zip(numbers, kept, strict=True))
+    assert [error.where for error in errors_of("\n".join(lines))] == ["line 20001"]
