@@ -5,7 +5,7 @@ from typing import Any
 import msgspec
 import pytest
 from msgspec import structs
-from museum import names, snapshot_of
+from museum import altered, diagnosis_of, names, snapshot_of
 from rows import rows
 
 from planning.fakes import ask
@@ -44,29 +44,26 @@ def test_another_build_of_torch_brings_its_libraries_and_takes_the_old_ones_alon
     assert made.plan.disk_bytes == 3000
 
 
-def lacking(snapshot: Snapshot, *gone: str, **versions: str) -> Snapshot:
-    """Return it without some packages, and with other versions of some."""
-    packages = snapshot.find(Packages)
-    assert packages is not None
-    kept = tuple(
-        structs.replace(d, version=versions[d.name], requires=("requests>=2",))
-        if d.name in versions
-        else d
-        for d in packages.distributions
-        if d.name not in gone
-    )
-    return snapshot.having(structs.replace(packages, distributions=kept))
-
-
 def test_what_only_the_old_version_of_a_library_needs_is_not_put_in() -> None:
-    snapshot = lacking(snapshot_of("healthy-rtx4090"), "requests", peft="0.17.1")
-    made = plan(snapshot, peft="0.19.0")
+    def lacking(version: str) -> Snapshot:
+        """Return a machine without requests, which its peft needs."""
+        peft = {"version": version, "requires": ("requests>=2",)}
+        return altered(
+            snapshot_of("healthy-rtx4090"),
+            Packages,
+            distributions=lambda several: tuple(
+                structs.replace(one, **peft) if one.name == "peft" else one
+                for one in several
+                if one.name != "requests"
+            ),
+        )
+
+    made = plan(lacking("0.17.1"), peft="0.19.0")
     assert set(made.plan.cures) == {"library-version-clash", "missing-dependency"}
     assert [p.requirement for p in made.plan.pins] == ["peft==0.19.0"]
     assert made.simulated is not None
     assert {"library-version-clash", "missing-dependency"} <= set(made.simulated.cured)
-    kept = lacking(snapshot_of("healthy-rtx4090"), "requests", peft="0.19.0")
-    alone = plan(kept, "missing-dependency")
+    alone = plan(lacking("0.19.0"), "missing-dependency")
     assert "requests" in {p.name for p in alone.plan.pins}, "the control: where it stays it gets it"
 
 
@@ -74,20 +71,19 @@ WHOLE = [n for n in names() if snapshot_of(n).find(Interpreter) and snapshot_of(
 UNSOLVED = {"deep-error-that-versions-do-not-show": "no trl before 0.20 is on this index"}
 
 
-@pytest.mark.parametrize("machine", WHOLE)
-def test_every_machine_gets_a_plan_that_the_checks_approve(machine: str) -> None:
+def test_every_machine_gets_a_plan_that_the_checks_approve() -> None:
     """What is drafted for errors and warnings is planned, and cures what it is for, as far as a prediction tells."""
-    snapshot = snapshot_of(machine)
-    drafts = drafted(chosen(diagnose(snapshot, CHECKS), ()), snapshot, FIXES)
-    if machine in UNSOLVED:
-        with pytest.raises(RefusedError):
-            planned(snapshot, drafts, CHECKS, ask())
-        return
-    made = planned(snapshot, drafts, CHECKS, ask())
-    assert set(made.plan.cures) == {one.id for one in drafts if one.changes}
-    assert all(p.hashes for p in made.plan.pins)
-    if made.simulated is not None:
-        assert made.simulated.bred == ()
+    for machine in WHOLE:
+        snapshot = snapshot_of(machine)
+        drafts = drafted(chosen(diagnosis_of(machine), ()), snapshot, FIXES)
+        if machine in UNSOLVED:
+            with pytest.raises(RefusedError):
+                planned(snapshot, drafts, CHECKS, ask())
+            continue
+        made = planned(snapshot, drafts, CHECKS, ask())
+        assert set(made.plan.cures) == {one.id for one in drafts if one.changes}, machine
+        assert all(p.hashes for p in made.plan.pins), machine
+        assert made.simulated is None or made.simulated.bred == (), machine
 
 
 def test_what_breeds_a_finding_is_refused() -> None:
@@ -98,36 +94,22 @@ def test_what_breeds_a_finding_is_refused() -> None:
         planned(snapshot, (Drafted(found, draft, "bad"),), CHECKS, ask())
 
 
-def of_conda(snapshot: Snapshot, installer: str) -> Snapshot:
-    """Return it as a conda environment in which peft was put in by `installer`."""
-    packages, interpreter = snapshot.find(Packages), snapshot.find(Interpreter)
-    assert packages is not None
-    assert interpreter is not None
-    held = tuple(
-        structs.replace(d, installer=installer) if d.name == "peft" else d
-        for d in packages.distributions
-    )
-    conda = {"peft": "0.17.1 pyhd8ed1ab_0", "python": "3.12.7 hc5c86c4_0"}
-    return snapshot.having(structs.replace(packages, distributions=held, conda=conda)).having(
-        structs.replace(interpreter, kind="conda", prefix="/opt/my conda/envs/llm")
-    )
-
-
-def kept_by(snapshot: Snapshot, prefix: CondaPrefix) -> Snapshot:
-    packages = snapshot.find(Packages)
-    assert packages is not None
-    return snapshot.having(structs.replace(packages, prefix=prefix))
-
-
 @pytest.mark.parametrize(
     "row", rows("planning/prefixes.jsonl"), ids=lambda row: row["line"] or row["installer"]
 )
 def test_the_tool_that_keeps_the_prefix_changes_what_it_put_in(row: dict[str, Any]) -> None:
     """Nothing is left to it, and the plan is made, where pip put it in and no pin of conda's is against it."""
-    prefix = msgspec.convert(row["prefix"], CondaPrefix)
-    snapshot = kept_by(
-        of_conda(snapshot_of("peft-0.17-with-transformers-5"), row["installer"]), prefix
+    snapshot = altered(
+        snapshot_of("peft-0.17-with-transformers-5"),
+        Packages,
+        conda={"peft": "0.17.1 pyhd8ed1ab_0", "python": "3.12.7 hc5c86c4_0"},
+        prefix=msgspec.convert(row["prefix"], CondaPrefix),
+        distributions=lambda several: tuple(
+            structs.replace(d, installer=row["installer"]) if d.name == "peft" else d
+            for d in several
+        ),
     )
+    snapshot = altered(snapshot, Interpreter, kind="conda", prefix="/opt/my conda/envs/llm")
     if not row["line"]:
         made = plan(snapshot, peft="0.19.0")
         assert [pin.requirement for pin in made.plan.pins] == ["peft==0.19.0"]

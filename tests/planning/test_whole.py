@@ -9,7 +9,7 @@ from pathlib import Path
 import msgspec
 import pytest
 from libraries.catalogue import RELEASES, Release
-from libraries.fixtures import uv_cache
+from libraries.fixtures import index, uv_cache
 from libraries.server import Index
 from museum import snapshot_of
 from recorded.answers import Answers, Told
@@ -17,7 +17,7 @@ from recorded.answers import Answers, Told
 from tunedoctor.diagnosis.agreement import chosen, drafted
 from tunedoctor.diagnosis.engine import diagnose
 from tunedoctor.diagnosis.registry import all_checks, all_fixes
-from tunedoctor.facts import NvidiaDriver, NvidiaGpus, Packages, PciBus, TorchBuild
+from tunedoctor.facts import NvidiaDriver, NvidiaGpus, PciBus, TorchBuild
 from tunedoctor.installers.asking import Asking
 from tunedoctor.installers.sources import own
 from tunedoctor.installers.tool import Named
@@ -29,7 +29,7 @@ from tunedoctor.transaction.apply import apply
 from tunedoctor.transaction.outcome import Ways
 from tunedoctor.transaction.undoing import undo
 
-__all__ = ["uv_cache"]
+__all__ = ["index", "uv_cache"]
 
 BUILDS = (
     Release("torch", "2.14.1+cpu", "", ("filelock",)),
@@ -43,20 +43,11 @@ OLD = ("torch==2.14.1", "nvidia-nccl-cu13==2.30.7", "filelock==3.20.0", "numpy==
 
 
 @pytest.fixture
-def indexes(uv_cache: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Index, Index]]:
-    """The default index, and one that stands in for PyTorch's."""
-    plain = Index(RELEASES)
-    wheels = Index((*BUILDS, *(r for r in RELEASES if r.name in ("filelock", "numpy"))))
-    for name in ("UV_INDEX", "UV_EXTRA_INDEX_URL", "UV_INDEX_URL", "UV_FIND_LINKS", "VIRTUAL_ENV"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.delenv("PIP_FIND_LINKS", raising=False)
-    monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
-    monkeypatch.setenv("UV_DEFAULT_INDEX", plain.url)
-    monkeypatch.setenv("UV_CACHE_DIR", str(uv_cache))
-    monkeypatch.setenv("UV_NO_CONFIG", "1")
-    yield plain, wheels
-    plain.close()
-    wheels.close()
+def wheels(index: Index) -> Iterator[Index]:
+    """An index that stands in for PyTorch's, beside the default one."""
+    one = Index((*BUILDS, *(r for r in RELEASES if r.name in ("filelock", "numpy"))))
+    yield one
+    one.close()
 
 
 def asking(wheels: Index) -> Asking:
@@ -73,44 +64,33 @@ def asking(wheels: Index) -> Asking:
     return Answers(Told(live.resolve, stand_in, live.declared))
 
 
-def python(env: Path) -> str:
-    return str(env / "bin" / "python")
-
-
 def versions(env: Path) -> dict[str, str]:
     (site,) = env.glob("lib/python*/site-packages")
     found = (p.name.removesuffix(".dist-info").rpartition("-") for p in site.glob("*.dist-info"))
     return {name: version for name, _, version in found}
 
 
-def test_torch_is_put_in_for_the_driver(indexes: tuple[Index, Index], tmp_path: Path) -> None:
+def test_torch_is_put_in_for_the_driver(wheels: Index, tmp_path: Path) -> None:
     env = tmp_path / "env"
     subprocess.run([find_uv(), "venv", "-q", "-p", sys.executable, env], check=True, cwd=tmp_path)
-    argv = [find_uv(), "pip", "install", "-q", "--no-deps", "--python", python(env), *OLD]
+    argv = [find_uv(), "pip", "install", "-q", "--no-deps", "--python", str(env), *OLD]
     subprocess.run(argv, check=True, cwd=tmp_path)
     before = versions(env)
     card = snapshot_of("driver-550-with-cu130")
-    taken = take(str(env))
     facts = [card.find(kind) for kind in (NvidiaDriver, NvidiaGpus, PciBus)]
     build = TorchBuild(version="2.14.1+cu130", cuda="13.0", variant="cu130", accelerator="cuda")
-    snapshot = taken.having(build, *(fact for fact in facts if fact is not None))
+    snapshot = take(str(env)).having(build, *(fact for fact in facts if fact is not None))
     checks = all_checks()
-    diagnosis = diagnose(snapshot, checks)
-    found = chosen(diagnosis, ["driver-too-old"])
-    drafts = drafted(found, snapshot, all_fixes())
-    made = planned(snapshot, drafts, checks, asking(indexes[1]))
+    found = chosen(diagnose(snapshot, checks), ["driver-too-old"])
+    made = planned(snapshot, drafted(found, snapshot, all_fixes()), checks, asking(wheels))
     assert Remove(names=("nvidia-nccl-cu13",)) in made.plan.steps
     assert {(p.name, p.was, p.version) for p in made.plan.pins} == {
         ("torch", "2.14.1", "2.14.1+cu126"),
         ("nvidia-nccl-cu12", "", "2.27.5"),
     }
     assert made.plan.download_bytes > 0
-    outcome = apply(
-        msgspec.structs.replace(made.proved, cures=()),  # the wheel's code does not tell its CUDA
-        str(env),
-        snapshot,
-        Ways(sources=own(os.environ)),
-    )
+    plan = msgspec.structs.replace(made.proved, cures=())  # the wheel's code does not tell its CUDA
+    outcome = apply(plan, str(env), snapshot, Ways(sources=own(os.environ)))
     assert (outcome.end, outcome.why) == ("applied", "")
     after = versions(env)
     assert after["torch"] == "2.14.1+cu126"
@@ -122,13 +102,13 @@ def test_torch_is_put_in_for_the_driver(indexes: tuple[Index, Index], tmp_path: 
 
 @pytest.mark.parametrize("tool", ["uv", "pip"])
 def test_an_environment_from_nothing(
-    indexes: tuple[Index, Index], tmp_path: Path, tool: Named, monkeypatch: pytest.MonkeyPatch
+    index: Index, wheels: Index, tmp_path: Path, tool: Named, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("PIP_INDEX_URL", indexes[0].url)
+    monkeypatch.setenv("PIP_INDEX_URL", index.url)
     monkeypatch.setenv("PIP_NO_CACHE_DIR", "1")
     env = tmp_path / "a new one"
-    made = fresh(take(sys.executable), str(env), ("trl",), asking(indexes[1]))
     before = take(sys.executable)
+    made = fresh(before, str(env), ("trl",), asking(wheels))
     ways = Ways(checks=all_checks(), sources=own(os.environ), installer=tool)
     outcome = apply(made.plan, None, before, ways)
     assert (outcome.end, outcome.why) == ("applied", ""), outcome
@@ -136,8 +116,6 @@ def test_an_environment_from_nothing(
     assert there["torch"].startswith("2.15.0")
     assert {"transformers", "peft", "trl", "accelerate", "datasets", "torchvision"} <= set(there)
     after = take(str(env))
-    packages = after.find(Packages)
-    assert packages is not None
     wrong = [f.check.id for f in diagnose(after, all_checks()).causes if f.severity == "error"]
     assert wrong == []
     assert undo(str(env)).done
