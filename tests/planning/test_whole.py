@@ -9,7 +9,6 @@ from pathlib import Path
 import msgspec
 import pytest
 from libraries.catalogue import RELEASES, Release
-from libraries.fixtures import index, uv_cache
 from libraries.server import Index
 from museum import snapshot_of
 from recorded.answers import Answers, Told
@@ -28,8 +27,6 @@ from tunedoctor.probes.live import take
 from tunedoctor.transaction.apply import apply
 from tunedoctor.transaction.outcome import Ways
 from tunedoctor.transaction.undoing import undo
-
-__all__ = ["index", "uv_cache"]
 
 BUILDS = (
     Release("torch", "2.14.1+cpu", "", ("filelock",)),
