@@ -66,7 +66,6 @@ def index(shared_index: Index, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) 
     yield shared_index
     shared_index.other.clear()
     shared_index.cut.clear()
-    shared_index.files.clear()
 
 
 @pytest.fixture

@@ -41,9 +41,14 @@ def fix(
     tool: Named | None = "uv",
     ways: Ways = QUIET,
     step: Callable[[str], None] | None = None,
+    end: str = "",
+    why: str = "",
     **more: Any,
 ) -> Outcome:
-    """Carry out a plan, from the sources of the variables; a refusal or a failure gives its reason and a way on."""
+    """Carry out a plan, from the sources of the variables; a refusal or a failure gives its reason and a way on.
+
+    `end`: how it has to end, with the stage of a failure ("failed fetch"); `why` is in its reason.
+    """
     fresh = plan.new is not None
     before = more.pop("before", None)
     before = before or take(None if fresh else str(target), read=not fresh, start=True)
@@ -52,6 +57,8 @@ def fix(
         outcome = module.apply(plan, str(target), before, ways, **more)
     if outcome.end in ("refused", "failed"):
         assert all((outcome.why, outcome.by_hand, *outcome.by_hand)), outcome
+    assert f"{outcome.end} {outcome.stage}".startswith(end), outcome
+    assert why in outcome.why if why or outcome.end != "applied" else not outcome.why, outcome
     return outcome
 
 
