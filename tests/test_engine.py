@@ -2,6 +2,7 @@
 
 import threading
 import time
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -14,71 +15,55 @@ from tunedoctor.model.wiring import call
 from tunedoctor.probes.probing import Probe, examine
 
 FINDING = Finding(found="2", means="3", cure=tell("4"))
+NOTE = Finding(found="2", means="", cure=Cure(), severity="note", title="other")
+TOLD = FINDING.saying("out of memory")
 HOST = Host(os="linux", name="x")
 FACTS = {Host: HOST, Cpu: Absent(why="no cpu"), Memory: Unknown(why="hung")}
 SNAPSHOT = Snapshot({**FACTS, Target: Target(asked="", chosen_by="")})
 
 
-def found(host: Host) -> Finding | None:
-    return FINDING if host.name else None
+def taking(kind: Any, answer: Any) -> Callable[[Any], Any]:
+    """Return what takes one fact, and answers so or raises it."""
 
+    def run(fact: Any) -> Any:
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
 
-def told(host: Host) -> Finding:
-    return FINDING.saying(f"{host.name}: out of memory")
-
-
-def fine(host: Host) -> Finding | None:
-    return None if host.name else FINDING
-
-
-def absent(cpu: Cpu) -> Finding | None:
-    return FINDING if cpu.count else None
-
-
-def maybe(cpu: Cpu | None, host: Host) -> Finding | None:
-    return None if cpu else FINDING.saying(host.name)
-
-
-def unknown(memory: Memory) -> Finding | None:
-    return FINDING if memory.total else None
-
-
-def lenient(memory: Memory | Unknown | None) -> Finding | None:
-    return FINDING if isinstance(memory, Memory) else None
-
-
-def unsure(host: Host) -> Finding | Unknown | None:
-    return Unknown(why=f"{host.name} does not say")
-
-
-def raises(host: Host) -> Finding | None:
-    raise KeyError(host.name)
-
-
-def note(host: Host) -> Finding | None:
-    return Finding(found=host.name, means="", cure=Cure(), severity="note", title="other")
+    run.__annotations__["fact"] = kind
+    return run
 
 
 def a_check(
-    id_: str, explains: str = "", run: Any = found, severity: Severity = "error", **more: bool
+    id_: str, explains: str = "", answer: Any = FINDING, severity: Severity = "error", **more: Any
 ) -> Check:
+    run = taking(more.pop("kind", Host), answer)
     return Check(id=id_, severity=severity, explains=tuple(explains), run=run, origin="", **more)
 
 
 def test_the_outcomes() -> None:
-    runs = (found, fine, absent, unknown, raises, lenient, unsure, maybe, note)
-    diagnosis = diagnose(SNAPSHOT, [a_check(run.__name__, run=run) for run in runs])
-    assert [(one.check.id, one.severity, one.title) for one in diagnosis.causes] == [
-        ("maybe", "error", ""),
-        ("found", "error", ""),
-        ("note", "note", "other"),
-    ]
-    assert diagnosis.passed == ("fine",)
-    assert diagnosis.skipped == {"absent": "no cpu"}
-    why = {"unknown": "hung", "lenient": "hung", "unsure": "x does not say"}
+    diagnosis = diagnose(
+        SNAPSHOT,
+        [
+            a_check("a"),
+            a_check("b", answer=None),
+            a_check("c", kind=Cpu),
+            a_check("d", kind=Memory),
+            a_check("e", answer=KeyError("x")),
+            a_check("f", answer=None, kind=Memory | Unknown | None),
+            a_check("g", answer=Unknown(why="x does not say")),
+            a_check("h", kind=Cpu | None),
+            a_check("i", answer=NOTE),
+        ],
+    )
+    told = [(one.check.id, one.severity, one.title) for one in diagnosis.causes]
+    assert told == [("a", "error", ""), ("h", "error", ""), ("i", "note", "other")]
+    assert diagnosis.passed == ("b",)
+    assert diagnosis.skipped == {"c": "no cpu"}
+    why = {"d": "hung", "f": "hung", "g": "x does not say"}
     assert why.items() <= diagnosis.unknown.items()
-    assert "KeyError" in diagnosis.unknown["raises"]
-    assert diagnosis.blind == ("unknown", "raises", "lenient", "unsure")
+    assert "KeyError" in diagnosis.unknown["e"]
+    assert diagnosis.blind == ("d", "e", "f", "g")
 
 
 def test_an_annotation_that_is_no_fact_is_refused() -> None:
@@ -92,7 +77,7 @@ def test_an_annotation_that_is_no_fact_is_refused() -> None:
     ("checks", "order"),
     [
         ([a_check("a", "b"), a_check("b", "c"), a_check("c")], ["a"]),
-        ([a_check("a", "b"), a_check("b", "c", fine), a_check("c")], ["a"]),
+        ([a_check("a", "b"), a_check("b", "c", None), a_check("c")], ["a"]),
         ([a_check("a", "b", severity="note"), a_check("b")], ["b", "a"]),
         ([a_check("a", "b"), a_check("b", "a")], ["a", "b"]),
         (
@@ -106,7 +91,7 @@ def test_an_annotation_that_is_no_fact_is_refused() -> None:
         ),
         # what goes by an error of the run leads its equals
         (
-            [a_check("a"), a_check("b", run=told), a_check("c", "", told, "warning")],
+            [a_check("a"), a_check("b", "", TOLD), a_check("c", "", TOLD, "warning")],
             ["b", "a", "c"],
         ),
     ],
@@ -116,28 +101,11 @@ def test_causes_lead_worst_first(checks: list[Check], order: list[str]) -> None:
     assert [one.check.id for one in diagnosis.causes] == order
     if order == ["a"]:  # a symptom of a symptom stands below the cause
         below = [one.check.id for one in diagnosis.symptoms["a"]]
-        assert below == [one.id for one in checks if one.id != "a" and one.run is not fine]
+        assert below == [one.id for one in checks if one.id != "a" and one.run(HOST)]
 
 
 def a_probe(run: Any, *kinds: type, seconds: float = 5.0) -> Probe:
     return Probe(kinds=kinds, run=run, seconds=seconds, deep=False)
-
-
-def of_cpu(cpu: Cpu) -> Memory:
-    return Memory(total=cpu.count, available=1)
-
-
-def of_memory(memory: Memory) -> Cpu:
-    return Cpu(count=memory.total, usable=1)
-
-
-def of_host(host: Host) -> Cpu:
-    return Cpu(count=len(host.name), usable=1)
-
-
-def broken() -> Cpu:
-    msg = "no such file"
-    raise OSError(msg)
 
 
 def late() -> Host:
@@ -145,7 +113,9 @@ def late() -> Host:
     return HOST
 
 
-LIMIT, AFTER = FileLimit(soft=1, hard=1), a_probe(of_cpu, Memory)
+ONE, LIMIT, TOTAL = Cpu(count=1, usable=1), FileLimit(soft=1, hard=1), Memory(total=1, available=1)
+AFTER, THERE = a_probe(taking(Cpu, TOTAL), Memory), a_probe(lambda: HOST, Host)
+BROKEN = a_probe(taking(Host, OSError("no such file")), Cpu)
 
 
 @pytest.mark.parametrize(
@@ -153,17 +123,19 @@ LIMIT, AFTER = FileLimit(soft=1, hard=1), a_probe(of_cpu, Memory)
     [
         # one waits for the facts that it needs
         (
-            [AFTER, a_probe(of_host, Cpu), a_probe(lambda: LIMIT, FileLimit), a_probe(late, Host)],
-            [Memory(total=1, available=1), Cpu(count=1, usable=1), LIMIT, HOST],
+            [
+                AFTER,
+                a_probe(taking(Host, ONE), Cpu),
+                a_probe(lambda: LIMIT, FileLimit),
+                a_probe(late, Host),
+            ],
+            [TOTAL, ONE, LIMIT, HOST],
         ),
         # those that wait for each other or for nobody end as unknown
-        ([a_probe(of_memory, Cpu), AFTER], [Memory, Cpu]),
+        ([a_probe(taking(Memory, ONE), Cpu), AFTER], [Memory, Cpu]),
         ([AFTER], [Memory]),
         # a crash or a wrong answer is the unknown of that fact alone
-        (
-            [a_probe(broken, Cpu), a_probe(lambda: HOST, Host), a_probe(lambda: (HOST,), Memory)],
-            [Cpu, HOST, Memory],
-        ),
+        ([BROKEN, THERE, a_probe(lambda: (HOST,), Memory)], [Cpu, HOST, Memory]),
         ([a_probe(lambda: HOST, Cpu)], [Cpu]),
     ],
 )
@@ -177,7 +149,7 @@ def test_probes_side_by_side(probes: list[Probe], facts: list[Fact | type[Fact]]
 
 
 def test_a_crash_says_why() -> None:
-    answer = examine((), [a_probe(broken, Cpu)]).get(Cpu)
+    answer = examine((), [BROKEN, THERE]).get(Cpu)
     assert isinstance(answer, Unknown)
     assert "no such file" in answer.why
 
@@ -187,7 +159,7 @@ def test_a_hang_ends_at_the_time_limit_and_what_comes_later_is_ignored() -> None
 
     def hangs() -> tuple[Cpu, FileLimit]:
         release.wait(10)
-        return Cpu(count=1, usable=1), LIMIT
+        return ONE, LIMIT
 
     began = time.monotonic()
     snapshot = examine((), [a_probe(hangs, Cpu, FileLimit, seconds=0.2), AFTER])
