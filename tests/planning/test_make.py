@@ -13,7 +13,7 @@ from tunedoctor.diagnosis.agreement import Drafted, chosen, drafted
 from tunedoctor.diagnosis.engine import diagnose
 from tunedoctor.diagnosis.registry import all_checks, all_fixes
 from tunedoctor.facts import CondaPrefix, Host, Interpreter, Packages
-from tunedoctor.model.plan import Draft, Install, Remove
+from tunedoctor.model.plan import Draft, Remove
 from tunedoctor.model.snapshot import Snapshot
 from tunedoctor.planning.planner import Planned, planned
 from tunedoctor.planning.wanted import RefusedError
@@ -23,25 +23,7 @@ CHECKS, FIXES = all_checks(), all_fixes()
 
 def plan(snapshot: Snapshot, *ids: str, **versions: str) -> Planned:
     findings = chosen(diagnose(snapshot, CHECKS), ids)
-    told = {name.replace("_", "-"): version for name, version in versions.items()}
-    return planned(snapshot, drafted(findings, snapshot, FIXES), CHECKS, ask(told))
-
-
-def test_another_build_of_torch_brings_its_libraries_and_takes_the_old_ones_along() -> None:
-    made = plan(snapshot_of("driver-550-with-cu130"))
-    removes = [s for s in made.plan.steps if isinstance(s, Remove)]
-    installs = [s for s in made.plan.steps if isinstance(s, Install)]
-    assert removes == [Remove(names=("nvidia-cublas-cu12",))]
-    (one,) = installs
-    assert one.index == "https://download.pytorch.org/whl/cu128"
-    assert one.no_deps
-    assert [p.requirement for p in one.pins] == ["torch==2.9.1+cu128"]
-    assert one.pins[0].was == "2.9.1"
-    assert made.plan.cures == ("driver-too-old",)
-    assert made.simulated is not None
-    assert made.simulated.cured == ("driver-too-old",)
-    assert made.plan.download_bytes == 1000
-    assert made.plan.disk_bytes == 3000
+    return planned(snapshot, drafted(findings, snapshot, FIXES), CHECKS, ask(**versions))
 
 
 def test_what_only_the_old_version_of_a_library_needs_is_not_put_in() -> None:

@@ -85,7 +85,8 @@ def test_torch_is_put_in_for_the_driver(wheels: Index, tmp_path: Path) -> None:
         ("torch", "2.14.1", "2.14.1+cu126"),
         ("nvidia-nccl-cu12", "", "2.27.5"),
     }
-    assert made.plan.download_bytes > 0
+    assert made.plan.cures == ("driver-too-old",)
+    assert made.plan.disk_bytes == 3 * made.plan.download_bytes > 0
     plan = msgspec.structs.replace(made.proved, cures=())  # the wheel's code does not tell its CUDA
     outcome = apply(plan, str(env), snapshot, Ways(sources=own(os.environ)))
     assert (outcome.end, outcome.why) == ("applied", "")
