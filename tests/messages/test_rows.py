@@ -1,10 +1,7 @@
 """Rows are their own tests: each example is matched by its row, and no certain row of another cause claims it."""
 
-import json
 import re
 import runpy
-import subprocess
-import sys
 from pathlib import Path
 from time import process_time
 from typing import Any
@@ -100,18 +97,3 @@ def test_a_text_costs_few_milliseconds() -> None:
     for text in texts:
         shipped().matches(text)
     assert (process_time() - began) / len(texts) < 0.01
-
-
-def test_a_plain_check_reads_no_row(tmp_path: Path) -> None:
-    code = (
-        "import sys; sys.argv = ['doctor', 'check', '--self', '--format', 'json']\n"
-        "import tunedoctor.tables.load as load\nheld = load.shipped\n"
-        "load.shipped = lambda name: (print('read', name, file=sys.stderr), held(name))[1]\n"
-        "from tunedoctor.__main__ import main\nmain()"
-    )
-    ended = subprocess.run(
-        [sys.executable, "-c", code], check=False, capture_output=True, text=True, cwd=tmp_path
-    )
-    assert "read causes" in ended.stderr
-    assert "read messages" not in ended.stderr
-    assert json.loads(ended.stdout)["findings"] is not None

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 import sys
 from pathlib import Path
 
@@ -31,8 +32,12 @@ TOOLS: tuple[Named, ...] = ("uv", "pip")
 
 @pytest.mark.parametrize("tool", TOOLS)
 def test_a_plan_is_carried_out_and_undone(make: Make, tool: Named) -> None:
+    """alpha 2 writes over a file that gamma brought and that stays: a hard link would change both states."""
     env = make(tool)
     events: list[str] = []
+    stale = site(env) / "alpha/__pycache__/stale.pyc"  # byte code is believed by time and size
+    stale.parent.mkdir()
+    stale.touch()
     with unchanged(env):
         outcome = fix(env, tool=tool, watch=lambda stage, *_: events.append(stage))
         assert (outcome.end, outcome.why, state(env)) == ("applied", "", "new")
@@ -43,8 +48,11 @@ def test_a_plan_is_carried_out_and_undone(make: Make, tool: Named) -> None:
         (kept,) = list_states(str(env))
         assert kept.folder.startswith(str(env.parent / ".venv.doctor-"))
         assert kept.bytes > 0
+        assert (site(env) / "shared/both.py").read_text() == "from alpha 2\n"
+        assert not stale.exists()
         undone = undo(str(env))
         assert (undone.done, undone.why, state(env)) == (True, "", "old")
+    assert stale.exists()
     again = undo(str(env), kept.id)
     assert (again.done, state(env)) == (True, "new")
 
@@ -60,20 +68,6 @@ def test_names_that_shells_and_options_take_amiss(make: Make, name: str) -> None
         assert (outcome.end, outcome.why, state(env)) == ("applied", "", "new")
     if outcome.end == "applied":
         assert undo(str(env)).done
-
-
-def test_the_old_state_keeps_its_own_files(make: Make) -> None:
-    """alpha 2 writes over a file that gamma brought and that stays: a hard link would change both states."""
-    env = make()
-    stale = site(env) / "alpha/__pycache__/stale.pyc"  # byte code is believed by time and size
-    stale.parent.mkdir()
-    stale.touch()
-    outcome = fix(env)
-    assert outcome.state is not None
-    old = site(Path(outcome.state.folder))
-    assert (site(env) / "shared/both.py").read_text() == "from alpha 2\n"
-    assert (old / "shared/both.py").read_text() == "from gamma 1\n"
-    assert (stale.exists(), (old / "alpha/__pycache__/stale.pyc").exists()) == (False, True)
 
 
 def test_a_clone_is_the_same_and_shares_what_is_never_rewritten(tmp_path: Path) -> None:
@@ -223,7 +217,8 @@ def test_a_new_environment_is_made_from_nothing(index: Index, tmp_path: Path, to
     assert out(path / "bin/alpha-run") == "2.0"
     where = 'cd /; . "$0/bin/activate"; python -c "import sys; print(sys.prefix)"'
     assert out("bash", "-c", where, path) == str(path)
-    fix(path, plan, tool, end="refused", why=f"{path} is there already")
+    again = fix(path, plan, tool, end="refused", why=f"{path} is there already")
+    assert shlex.split(again.by_hand[0])[-1] == str(path)
     assert undo(str(path)).done
     assert not path.exists()
 

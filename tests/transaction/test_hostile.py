@@ -1,6 +1,5 @@
 """Disks that are full, targets of others or of none, others at work: never worse, and a way on."""
 
-import errno
 import json
 import os
 import shlex
@@ -12,7 +11,6 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from itertools import product
 from pathlib import Path
 
 import pytest
@@ -35,25 +33,18 @@ from transaction.environment import (
 from transaction.test_apply import TOOLS
 from transaction.test_killed import TESTS
 from transaction.wheels import ALPHA2, BETA1, Index
-from tunedoctor.installers.sources import Sources
-from tunedoctor.installers.tool import Named, Tool
+from tunedoctor.installers.tool import Named
 from tunedoctor.model.plan import (
     DeletePath,
     Install,
-    NewEnvironment,
     Pin,
     Plan,
     Remove,
     SetEnv,
     WriteFile,
 )
-from tunedoctor.model.snapshot import Snapshot
 from tunedoctor.state.folder import make_entry
-from tunedoctor.transaction.apply import ways_on
-from tunedoctor.transaction.change import Task
-from tunedoctor.transaction.ground import Ground
-from tunedoctor.transaction.journal import Journal, locked
-from tunedoctor.transaction.outcome import Clock, Stage, Ways
+from tunedoctor.transaction.journal import locked
 from tunedoctor.transaction.undoing import list_states, put_in_order, undo
 
 FAILS = QUIET._replace(smoke=lambda _: "no")
@@ -273,25 +264,6 @@ def test_each_user_leaves_an_environment_of_another(env: Path) -> None:
     assert {p: p.lstat().st_uid for p in env.rglob("*")} == owners
 
 
-STAGES: tuple[Stage, ...] = Stage.__args__  # type: ignore[attr-defined]
-NUMBERS = (None, errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EIO)
-
-
-def test_there_is_a_way_on_from_everywhere() -> None:
-    new = Plan(steps=(NewEnvironment(path="/a b/c"), *PLAN.steps))
-    place = Journal(Path("/a b/.venv"), "0", Path("/state"))
-    ground = Ground("switch", place.live, "bin/python", place.live / "lib", place.live / "bin")
-    tool = Tool("pip", Sources())
-    known = Task(PLAN, ground, tool, place, Snapshot({}), Ways(), Clock(print))
-    starts = ((PLAN, None), (PLAN, known), (new, None))
-    for (plan, task), stage, number, target in product(starts, STAGES, NUMBERS, (None, "./my env")):
-        ways = ways_on(plan, target, stage, task, number)
-        assert ways
-        for one in ways:
-            words = shlex.split(one)
-            assert not {"a", "b/c", "env", "b/.venv"} & set(words), one  # a path is one word
-
-
 def test_where_the_installer_stopped_the_plan_is_given_as_a_script(
     make: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -329,6 +301,10 @@ def test_a_python_of_its_own_is_changed_with_consent_alone(prefix: Path, tool: N
         assert state(prefix) == "new"
         assert undo(str(prefix)).done
     assert state(prefix) == "old"
+    mark = site(prefix).parent / "EXTERNALLY-MANAGED"
+    mark.write_text("[externally-managed]\nError=no\n")
+    with unchanged(prefix):
+        fix(prefix, tool=tool, ways=CONSENT, end="refused", why="belongs to the system")
 
 
 def test_what_conda_looks_after_is_backed_up(prefix: Path) -> None:
@@ -344,13 +320,6 @@ def test_what_conda_looks_after_is_backed_up(prefix: Path) -> None:
         assert held == {"env_vars": {"OTHER": "kept", "HF_HOME": "/data/hf"}}
         assert undo(str(prefix)).done
     assert [n for n in beside(prefix) if n.endswith(".aside")] == []
-
-
-def test_externally_managed_is_refused_whatever_the_consent(prefix: Path) -> None:
-    mark = next(prefix.glob("lib/python*")) / "EXTERNALLY-MANAGED"
-    mark.write_text("[externally-managed]\nError=no\n")
-    with unchanged(prefix):
-        fix(prefix, ways=CONSENT, end="refused", why="belongs to the system")
 
 
 @pytest.fixture
