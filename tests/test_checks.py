@@ -137,6 +137,7 @@ def report(text: str) -> Report:
 
 
 def test_what_an_error_resembles_is_named_with_its_line_and_what_settles_it() -> None:
+    assert report(ENVIRONMENT).verdict == "ready"
     found = report(NO_IMAGE)
     ids = [one.id for one in found.suspected]
     assert found.verdict == "unknown"
@@ -166,7 +167,6 @@ def test_what_an_error_resembles_is_named_with_its_line_and_what_settles_it() ->
     ],
 )
 def test_the_next_thing_to_ask_for(text: str, asked: str) -> None:
-    assert report(ENVIRONMENT).verdict == "ready"
     found = report(text)
     assert found.verdict == "unknown"
     assert asked in found.next

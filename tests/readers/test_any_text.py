@@ -19,7 +19,7 @@ from tunedoctor.readers.paste import Paste
 from tunedoctor.readers.read import _READERS, Reader, read_report
 from tunedoctor.readers.tidy import tidy
 
-Work = Callable[[], object]
+Work = Callable[[str], object]
 
 SMALL = 1 << 13
 MOST = 10
@@ -57,53 +57,40 @@ def _text(piece: str, size: int, length: int) -> str:
     return "\n".join(f"{line}{n}" for n in range(max(size // (length + 1), 1)))
 
 
-def _cpu(work: Work) -> float:
-    began = time.process_time()
-    work()
-    return time.process_time() - began
+def _linear(work: Work, text: Callable[[int], str]) -> None:
+    def cpu(size: int) -> float:
+        began = time.process_time()
+        work(text(size))
+        return time.process_time() - began
 
-
-def _assert_linear(make: Callable[[int], Work]) -> None:
     ratio = 0.0
     for _ in range(4):
-        large = _cpu(make(4 * SMALL))
+        large = cpu(4 * SMALL)
         if large <= MOST * FLOOR:
             return
-        work = make(SMALL)
-        ratio = large / max(_cpu(work), _cpu(work), FLOOR)
+        ratio = large / max(cpu(SMALL), cpu(SMALL), FLOOR)
         if ratio <= MOST:
             return
     pytest.fail(f"{ratio:.1f} times the time for 4 times the text")
 
 
-@pytest.mark.parametrize("piece", PIECES)
-def test_every_reader_is_linear_in_the_length_of_a_line(piece: str) -> None:
-    def make(reader: Reader) -> Callable[[int], Work]:
-        return lambda size: lambda: reader(Paste([_text(piece, size, size)]))
-
-    for reader in _READERS:
-        _assert_linear(make(reader))
-
-
-@pytest.mark.parametrize("piece", PIECES[::2])
-def test_triage_is_linear_in_the_number_of_lines(piece: str) -> None:
-    _assert_linear(lambda size: lambda: read_report(_text(piece, size, 20)))
-    _assert_linear(lambda size: lambda: read_report(_text(piece, size, 1000)))
+@pytest.mark.parametrize("number", range(len(PIECES)))
+def test_time_is_linear_in_the_length_of_a_line_and_in_the_number_of_lines(number: int) -> None:
+    piece = PIECES[number]
+    works: list[Work] = [tidy, *(lambda text, own=own: own(Paste([text])) for own in _READERS)]
+    for work in works:
+        _linear(work, lambda size: _text(piece, size, size))
+    _linear(read_report, lambda size: _text(piece, size, (20, 1000)[number % 2]))
 
 
 @pytest.mark.parametrize("block", BLOCKS)
-def test_triage_is_linear_in_the_number_of_blocks(block: str) -> None:
-    _assert_linear(lambda size: lambda: read_report(block * (size // len(block))))
-
-
-@pytest.mark.parametrize("piece", PIECES)
-def test_tidying_is_linear_in_the_length_of_a_line(piece: str) -> None:
-    _assert_linear(lambda size: lambda: tidy(_text(piece, size, size)))
+def test_time_is_linear_in_the_number_of_blocks(block: str) -> None:
+    _linear(read_report, lambda size: block * (size // len(block)))
 
 
 def test_a_square_would_be_noticed() -> None:
     with pytest.raises(pytest.fail.Exception):
-        _assert_linear(lambda size: lambda: [0 for _ in range((size >> 4) ** 2 * 2)])
+        _linear(lambda text: [0 for _ in range((len(text) >> 4) ** 2 * 2)], "x".__mul__)
 
 
 CHECKS = all_checks()

@@ -122,8 +122,13 @@ def stepping(step: Callable[[str], None] | None) -> Generator[None]:
         Journal.save, Clock.begin = save, begin  # type: ignore[method-assign]
 
 
-def state(env: Path) -> str:
-    """Return "old" or "new", proved by metadata, RECORD hashes, imports and commands; else what is wrong."""
+def state(env: Path, before: dict[str, object] | None = None) -> str:
+    """Return "old" or "new", proved by metadata, RECORD hashes, imports and commands; else what is wrong.
+
+    Where every file is what it was `before`, the state is the old one.
+    """
+    if before == contents(env):
+        return "old"
     folder = site(env)
     wrong = [p.name for p in folder.glob("~*")]
     have: dict[str, str] = {}
@@ -158,10 +163,12 @@ def beside(env: Path) -> list[str]:
     return sorted(p.name for p in env.parent.iterdir() if ".doctor-" in p.name)
 
 
-def contents(folder: Path) -> dict[str, bytes]:
-    """Return every file of a tree, byte code left out."""
+def contents(folder: Path) -> dict[str, object]:
+    """Return every file of a tree and where links lead, byte code left out."""
     return {
-        str(p.relative_to(folder)): p.read_bytes() if p.is_file() and not p.is_symlink() else b"-"
+        str(p.relative_to(folder)): p.readlink()
+        if p.is_symlink()
+        else p.is_file() and p.read_bytes()
         for p in sorted(folder.rglob("*"))
         if "__pycache__" not in p.parts
     }

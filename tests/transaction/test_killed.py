@@ -58,14 +58,14 @@ def slain(env: Path, tool: str, way: str, at: str) -> None:
     assert child.returncode == -signal.SIGKILL, said
 
 
-def prove(env: Path, *, left: bool = False) -> str:
+def prove(env: Path, before: dict[str, object], *, left: bool = False) -> str:
     """Hold the environment to old or new, and bring it to the old state; `left`: what was undone lies beside it."""
     put_in_order(str(env))
-    end = state(env)
+    end = state(env, before)
     assert end in ("old", "new")
     if end == "new":
         assert undo(str(env)).done
-        assert state(env) == "old"
+        assert contents(env) == before
     elif not left:
         assert beside(env) == []
         assert list_states(str(env)) == ()
@@ -98,17 +98,17 @@ def test_killed_at_a_step(
     slain(env, tool, way, at)
     assert env.exists() != (at == "rename#1")
     if way == "switch":  # the live one is whole at once, before anything puts it in order
-        assert state(env) in ("old", "new")
-    assert prove(env, left=undoing) == end
-    assert contents(env) == before
+        assert state(env, before) in ("old", "new")
+    assert prove(env, before, left=undoing) == end
 
 
 def test_killed_again_while_it_is_put_in_order(make: Make) -> None:
     env = make("uv")
+    before = contents(env)
     slain(env, "uv", "switch+renames", "rename#1")
     slain(env, "uv", "order+renames", "rename#1")
     assert env.exists()
-    assert prove(env) == "new"
+    assert prove(env, before) == "new"
 
 
 @cache
@@ -120,7 +120,7 @@ def _length(tool: str, way: str) -> list[float]:
 
 def at_random(request: pytest.FixtureRequest, tool: str, way: str, seed: int) -> None:
     env = placed(request, "project" if way == "stash" else "venv", tool)
-    known = _length(tool, way)
+    before, known = contents(env), _length(tool, way)
     if first := not known:
         began = time.monotonic()
         applied(env, tool, way)
@@ -130,7 +130,7 @@ def at_random(request: pytest.FixtureRequest, tool: str, way: str, seed: int) ->
     time.sleep(random.Random(seed).uniform(0.0, known[0]))  # noqa: S311
     child.kill()
     child.communicate()
-    prove(env, left=first)
+    prove(env, before, left=first)
 
 
 @pytest.mark.parametrize("seed", range(12))
