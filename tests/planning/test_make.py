@@ -1,22 +1,46 @@
-"""Drafts become one plan, which the simulation judges."""
+"""Drafts become one plan, which the simulation judges; another torch and a new environment, carried out and proved."""
 
+import os
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
+from libraries.catalogue import RELEASES, Release
+from libraries.server import Index
 from msgspec import structs
 from museum import altered, diagnosis_of, names, snapshot_of
+from recorded.answers import Answers, Told
 from rows import rows
 
 from planning.fakes import ask
 from tunedoctor.diagnosis.agreement import Drafted, chosen, drafted
 from tunedoctor.diagnosis.engine import diagnose
 from tunedoctor.diagnosis.registry import all_checks, all_fixes
-from tunedoctor.facts import CondaPrefix, Host, Interpreter, Packages
-from tunedoctor.model.plan import Draft, Remove
+from tunedoctor.facts import (
+    CondaPrefix,
+    Host,
+    Interpreter,
+    NvidiaDriver,
+    NvidiaGpus,
+    Packages,
+    PciBus,
+    TorchBuild,
+)
+from tunedoctor.installers.asking import Asking
+from tunedoctor.installers.sources import own
+from tunedoctor.installers.uv import Failed, NoSolution, find_uv
+from tunedoctor.model.plan import Draft, Install, Remove
 from tunedoctor.model.snapshot import Snapshot
-from tunedoctor.planning.planner import Planned, planned
+from tunedoctor.planning.planner import Planned, fresh, planned
 from tunedoctor.planning.wanted import RefusedError
+from tunedoctor.probes.live import take
+from tunedoctor.transaction.apply import apply
+from tunedoctor.transaction.outcome import Ways
+from tunedoctor.transaction.undoing import undo
 
 CHECKS, FIXES = all_checks(), all_fixes()
 
@@ -99,3 +123,90 @@ def test_the_tool_that_keeps_the_prefix_changes_what_it_put_in(row: dict[str, An
     with pytest.raises(RefusedError) as refused:
         plan(snapshot, peft="0.19.0")
     assert refused.value.by_hand[0].startswith(row["line"])
+
+
+BUILDS = (
+    Release("torch", "2.14.1+cpu", "", ("filelock",)),
+    Release("torch", "2.15.0+cpu", "", ("filelock",), ">=3.11"),
+    Release("torch", "2.14.1+cu126", "", ("filelock", "nvidia-nccl-cu12==2.27.5")),
+    Release("nvidia-nccl-cu12", "2.27.5", ""),
+    Release("torchvision", "0.29.1+cu126", "", ("torch==2.14.1", "numpy")),
+    Release("torchvision", "0.29.2+cpu", "", ("torch>=2.14.0", "numpy")),
+)
+OLD = ("torch==2.14.1", "nvidia-nccl-cu13==2.30.7", "filelock==3.20.0", "numpy==2.2.6")
+
+
+@pytest.fixture
+def wheels(index: Index) -> Iterator[Index]:
+    """An index that stands in for PyTorch's, beside the default one."""
+    one = Index((*BUILDS, *(r for r in RELEASES if r.name in ("filelock", "numpy"))))
+    yield one
+    one.close()
+
+
+def asking(wheels: Index) -> Asking:
+    """Return the live questions, those to PyTorch's index put to the stand-in."""
+
+    def stand_in(
+        install: Install, python: str, installed: Mapping[str, str]
+    ) -> Install | NoSolution | Failed:
+        if install.index.startswith("https://download.pytorch.org/whl/"):
+            install = msgspec.structs.replace(install, index=wheels.url)
+        return Asking(own(os.environ)).look_up(install, python, installed)
+
+    live = Asking(own(os.environ))
+    return Answers(Told(live.resolve, stand_in, live.declared))
+
+
+def versions(env: Path) -> dict[str, str]:
+    (site,) = env.glob("lib/python*/site-packages")
+    found = (p.name.removesuffix(".dist-info").rpartition("-") for p in site.glob("*.dist-info"))
+    return {name: version for name, _, version in found}
+
+
+def test_torch_is_put_in_for_the_driver(wheels: Index, tmp_path: Path) -> None:
+    env = tmp_path / "env"
+    subprocess.run([find_uv(), "venv", "-q", "-p", sys.executable, env], check=True, cwd=tmp_path)
+    argv = [find_uv(), "pip", "install", "-q", "--no-deps", "--python", str(env), *OLD]
+    subprocess.run(argv, check=True, cwd=tmp_path)
+    before = versions(env)
+    card = snapshot_of("driver-550-with-cu130")
+    facts = [card.find(kind) for kind in (NvidiaDriver, NvidiaGpus, PciBus)]
+    build = TorchBuild(version="2.14.1+cu130", cuda="13.0", variant="cu130", accelerator="cuda")
+    snapshot = take(str(env)).having(build, *(fact for fact in facts if fact is not None))
+    checks = all_checks()
+    found = chosen(diagnose(snapshot, checks), ["driver-too-old"])
+    made = planned(snapshot, drafted(found, snapshot, all_fixes()), checks, asking(wheels))
+    assert Remove(names=("nvidia-nccl-cu13",)) in made.plan.steps
+    assert {(p.name, p.was, p.version) for p in made.plan.pins} == {
+        ("torch", "2.14.1", "2.14.1+cu126"),
+        ("nvidia-nccl-cu12", "", "2.27.5"),
+    }
+    assert made.plan.cures == ("driver-too-old",)
+    assert made.plan.disk_bytes == 3 * made.plan.download_bytes > 0
+    plan = msgspec.structs.replace(made.proved, cures=())  # the wheel's code does not tell its CUDA
+    outcome = apply(plan, str(env), snapshot, Ways(sources=own(os.environ)))
+    assert (outcome.end, outcome.why) == ("applied", "")
+    after = versions(env)
+    assert after["torch"] == "2.14.1+cu126"
+    assert "nvidia_nccl_cu13" not in after
+    assert after["nvidia_nccl_cu12"] == "2.27.5"
+    assert undo(str(env)).done
+    assert versions(env) == before
+
+
+def test_an_environment_from_nothing(wheels: Index, tmp_path: Path) -> None:
+    env = tmp_path / "a new one"
+    before = take(sys.executable)
+    made = fresh(before, str(env), ("trl",), asking(wheels))
+    ways = Ways(checks=all_checks(), sources=own(os.environ))
+    outcome = apply(made.plan, None, before, ways)
+    assert (outcome.end, outcome.why) == ("applied", ""), outcome
+    there = versions(env)
+    assert there["torch"].startswith("2.15.0")
+    assert {"transformers", "peft", "trl", "accelerate", "datasets", "torchvision"} <= set(there)
+    after = take(str(env))
+    wrong = [f.check.id for f in diagnose(after, all_checks()).causes if f.severity == "error"]
+    assert wrong == []
+    assert undo(str(env)).done
+    assert not env.exists()

@@ -20,7 +20,7 @@ TESTS = Path(__file__).parents[1]
 KILLS = (
     ("venv", "uv", "switch", "begin fetch save change changing verify prove switch swapping", "old"),
     ("venv", "uv", "switch", "exchange start done prune", "new"),
-    ("venv", "pip", "switch", "changing swapping", "old"),
+    ("venv", "pip", "switch", "changing", "old"),
     ("project", "uv", "stash", "begin fetch save change changing verify prove", "old"),
     ("project", "uv", "stash", "done prune", "new"),
     ("conda", "uv", "fix", "begin save changing prove", "old"),
@@ -133,7 +133,7 @@ def at_random(request: pytest.FixtureRequest, tool: str, way: str, seed: int) ->
     prove(env, before, left=first)
 
 
-@pytest.mark.parametrize("seed", range(12))
+@pytest.mark.parametrize("seed", range(6))
 def test_killed_at_a_random_moment(request: pytest.FixtureRequest, seed: int) -> None:
     at_random(request, "uv", ("switch", "backup", "stash")[seed % 3], seed)
 
