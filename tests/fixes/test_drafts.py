@@ -5,11 +5,9 @@ import subprocess
 import sys
 from types import ModuleType
 
-import museum
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from msgspec import structs
 from msgspec.structs import replace
 from museum import altered, diagnosis_of, names, snapshot_of
 from packaging.specifiers import SpecifierSet
@@ -299,7 +297,7 @@ def test_an_error_keeps_its_line_beside_a_note() -> None:
 
 @pytest.mark.parametrize("settle", ["", "python -m pip check"])
 def test_what_is_suspected_is_for_the_user_to_run(settle: str) -> None:
-    snapshot = museum.snapshot_of("healthy-foreign-pip-not-activated")
+    snapshot = snapshot_of("healthy-foreign-pip-not-activated")
     (cure,) = shown([found(0, OLDER, "warning", settle)], snapshot)
     assert cure.ours is not bool(settle)
     assert cure.command == 'python -m pip install "trl<0.12"'
@@ -309,8 +307,8 @@ def test_what_is_shown_as_a_step_of_the_doctor_is_a_goal_of_fix() -> None:
     """For every machine of the museum with an environment, by the words of the report and the drafts of a fix."""
     wrong: list[tuple[str, str, str]] = []
     goals = 0
-    for name in museum.names():
-        snapshot, diagnosis = museum.snapshot_of(name), museum.diagnosis_of(name)
+    for name in names():
+        snapshot, diagnosis = snapshot_of(name), diagnosis_of(name)
         if snapshot.find(Target) is None:
             continue
         notes = tuple(one.check.id for one in diagnosis.causes if one.severity == "note")
@@ -341,7 +339,7 @@ def test_what_is_shown_as_a_step_of_the_doctor_is_a_goal_of_fix() -> None:
 def test_what_no_fix_carries_out_is_no_step_of_the_doctor(
     name: str, id_: str, kind: str, words: str
 ) -> None:
-    diagnosis, snapshot = museum.diagnosis_of(name), museum.snapshot_of(name)
+    diagnosis, snapshot = diagnosis_of(name), snapshot_of(name)
     cure = cures_shown(diagnosis, snapshot, all_fixes)[id_]
     assert not cure.ours
     assert (cure.kind, words in cure.command) == (kind, True), cure.command
@@ -349,12 +347,12 @@ def test_what_no_fix_carries_out_is_no_step_of_the_doctor(
 
 def test_an_interpreter_in_a_cure_is_one_word() -> None:
     hostile, quoted = "/home/ada/it's my env/.venv", 0
-    for name in museum.names():
-        snapshot = museum.snapshot_of(name)
+    for name in names():
+        snapshot = snapshot_of(name)
         own = snapshot.find(Interpreter)
         if own is None or not own.executable.startswith("/"):
             continue  # nothing that a POSIX shell is to be given
-        moved = structs.replace(own, executable=f"{hostile}/bin/python", prefix=hostile)
+        moved = replace(own, executable=f"{hostile}/bin/python", prefix=hostile)
         for one in diagnose(snapshot.having(moved), CHECKS).causes:
             for line in one.finding.cure.command.splitlines():
                 if "my env" in line:

@@ -23,6 +23,7 @@ from tunedoctor.model.plan import (
     Tell,
     WriteFile,
 )
+from tunedoctor.probes.live import take
 from tunedoctor.transaction.journal import known
 from tunedoctor.transaction.tree import clone, own_bytes, remove_tree
 from tunedoctor.transaction.undoing import list_states, prune, undo
@@ -135,11 +136,12 @@ def test_paths_that_lead_out_are_refused(make: Make, tmp_path: Path) -> None:
     outside.mkdir()
     (outside / "x").write_text("kept")
     (env / "leads-out").symlink_to(outside)
+    before = take(str(env), start=True)
     with unchanged(env, outside):
         for path in ("../x", "/etc/passwd", "a/../../x", "", ".", "leads-out/x", "x\0y"):
             for step in (DeletePath(path=path), WriteFile(path=path, text="bad")):
                 why = "leads out of the environment"
-                fix(env, Plan(steps=(step,)), end="refused", why=why)
+                fix(env, Plan(steps=(step,)), end="refused", why=why, before=before)
     assert beside(env) == []
 
 

@@ -43,6 +43,7 @@ from tunedoctor.model.plan import (
     SetEnv,
     WriteFile,
 )
+from tunedoctor.probes.live import take
 from tunedoctor.state.folder import make_entry
 from tunedoctor.transaction.journal import locked
 from tunedoctor.transaction.undoing import list_states, put_in_order, undo
@@ -135,10 +136,11 @@ def test_an_installer_does_not_outlive_a_doctor_that_is_killed(tmp_path: Path) -
 
 def test_a_package_that_is_asked_for_under_a_hostile_name(make: Make) -> None:
     env = make()
+    before = take(str(env), start=True)
     with unchanged(env):
         for name in ("--index-url=http://x", "-r/etc/passwd", "a\nb", "alpha; rm -rf /", "../x"):
             for step in (Install(pins=(Pin(name=name, version="1.0"),)), Remove(names=(name,))):
-                fix(env, Plan(steps=(step,)), end="refused")
+                fix(env, Plan(steps=(step,)), end="refused", before=before)
 
 
 @pytest.mark.parametrize("tool", TOOLS)
