@@ -200,7 +200,7 @@ def test_what_an_environment_asks_for() -> None:
     assert empty.installed["numpy"] == "2.2.6"
     # editable installs stand outside and their needs hold
     hub, needs = ("torch==2.14.1", "huggingface-hub==1.33.0"), ("huggingface-hub<2",)
-    mine = Distribution(name="peft", version="0.22.0.dev0", requires=needs, editable=True)
+    mine = Distribution(name="peft", version="0.22.0", requires=needs, editable=True)
     own = want(there=hub, more=mine)
     assert ("peft" in own.roots, own.limits) == (False, needs)
     # what does not hold today is not asked for
