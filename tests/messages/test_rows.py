@@ -7,6 +7,7 @@ from time import process_time
 from typing import Any
 
 import pytest
+from rows import rows
 from typed import doctor, plugin
 
 from tunedoctor.diagnosis.engine import diagnose
@@ -79,9 +80,9 @@ def test_every_cause_has_its_file_and_every_file_is_used() -> None:
 
 def test_time_is_in_proportion_to_the_text() -> None:
     """What is worst for a row: its beginning again and again, without its end."""
-    rows = table("messages")["rows"]
+    of_table = table("messages")["rows"]
     slow: list[str] = []
-    for _, _, _, text, key, _, pattern in rows:
+    for _, _, _, text, key, _, pattern in of_table:
         row = expression(text, pattern=pattern)
         starts = [key[:-1]] if pattern else re.split(r"\{[^{}]*\}", text)
         seed = flat(" x ".join(starts[:-1] or starts)) + " "
@@ -132,41 +133,19 @@ not = ["The quorum socket listens"]
 SAID = (
     "DistNetworkError: The quorum socket has failed to listen on any network address. port: 29500\n"
 )
-READS, WORDS = "[reads.a]\npatterns = [['p: (x)', 'p: 1']]\n", "[words.busy]\nmean = 'x'\n"
-FAILED = "socket has failed to listen on any network address. port: 1"
 
 
-@pytest.mark.parametrize(
-    ("old", "new", "why"),
-    [
-        ('title = "The rendezvous port is taken"\n', "", "title: there is none"),
-        ('"training"', '"trainings"', "group: 'trainings' is none of"),
-        ('"error"', '"fatal"', "severity"),
-        ("settle", "settel", "settel"),
-        ('step = "setenv"', 'step = "set"', "cure[0]"),
-        ('value = "29501"', "value = 29501", "cure[0].value"),
-        ("[[cure]]", "[[cures]]", "cures"),
-        ("source =", "origin =", "message[0]"),
-        ("{port:int}", "{port:number}", "message[0]: text: 'number' is no type of slot"),
-        ("title", "[", "port_taken.toml: "),
-        ("[[cure]]", f"{READS}[[cure]]", "reads.a: no expression"),
-        ('examples = ["Dist', 'examples = ["No", "Dist', "message[0]: examples"),
-        ("socket listens", FAILED, "message[0]: not"),
-        ("[[cure]]", f"{WORDS}[[cure]]", "mean"),
-    ],
-)
-def test_what_is_wrong_is_one_line_with_file_and_key(
-    tmp_path: Path, old: str, new: str, why: str
-) -> None:
+@pytest.mark.parametrize("row", rows("messages/unsound.jsonl"), ids=lambda row: row["why"])
+def test_what_is_wrong_is_one_line_with_file_and_key(tmp_path: Path, row: dict[str, str]) -> None:
     file = tmp_path / "port_taken.toml"
     file.write_text(SOUND)
     cause = read_cause(file, coded=False)
     assert (cause.group, cause.message[0].certain, len(cause.cure)) == ("training", True, 1)
-    file.write_text(SOUND.replace(old, new, 1))
+    file.write_text(SOUND.replace(row["old"], row["new"], 1))
     with pytest.raises(CauseError) as told:
         read_cause(file, coded=False)
     assert "port_taken.toml: " in str(told.value)
-    assert why in str(told.value)
+    assert row["why"] in str(told.value)
     assert "\n" not in str(told.value)
 
 

@@ -4,15 +4,10 @@ On one machine of the museum for each set of findings whose cures install, and o
 benchmarks/plans.py judges all machines and 300 pairs, and prints the figures.
 """
 
-import subprocess
-import sys
 from collections.abc import Iterator
-from importlib.metadata import distributions
 from itertools import islice
-from pathlib import Path
 
 import pytest
-import uv
 from recorded.index import Index, serving
 from recorded.judge import Printed, Verdict, clash_of, judge_all, printed, sent_to
 from recorded.machines import of_museum, of_pairs
@@ -74,18 +69,3 @@ def test_the_judge_tells_what_cannot_be_met(index: Index) -> None:
     impossible = Printed(("one",), (*several, "transformers>=4.47.1,>=4.56.2"))
     assert "No solution found" in clash_of(impossible, bare, index)
     assert clash_of(Printed(("one",), several), bare, index) == ""
-
-
-def test_the_index_serves_what_was_recorded(index: Index, tmp_path: Path) -> None:
-    """Both installers take wheels of either index, with the metadata of the real ones."""
-    place = tmp_path / "env"
-    wheels = "https://download.pytorch.org/whl/cu126"
-    put = [uv.find_uv_bin(), "pip", "install", "-q", "--target", str(place), "--no-deps"]
-    subprocess.run([*put, "torch==2.9.1", "--default-index", wheels], check=True)
-    pip = [sys.executable, "-m", "pip", "install", "-q", "--target", str(place), "--no-deps"]
-    subprocess.run([*pip, "trl==0.12.2"], check=True)
-    there = {one.name: one for one in distributions(path=[str(place)])}
-    versions = {name: one.version for name, one in there.items()}
-    assert versions == {"torch": "2.9.1+cu126", "trl": "0.12.2"}
-    assert any("nvidia-cublas-cu12==12.6" in line for line in there["torch"].requires or ())
-    assert any(line.startswith("transformers") for line in there["trl"].requires or ())

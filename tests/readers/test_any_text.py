@@ -22,6 +22,8 @@ from tunedoctor.readers.paste import Paste
 from tunedoctor.readers.read import _READERS, Reader, read_report
 from tunedoctor.readers.tidy import LONGEST_LINE, tidy, unwrapped
 
+PIECES: dict[str, list[str]] = {row["of"]: row["text"] for row in lines_of("readers/pieces.jsonl")}
+"""What once was slow or fell over, and what has runs of blanks, brackets and separators."""
 FAULT = "RuntimeError: CUDA error: no kernel image is available for execution on the device"
 
 
@@ -39,16 +41,7 @@ def test_a_word_broken_at_the_width_of_a_terminal(width: int) -> None:
         assert tidy("\n".join(text[i : i + width] for i in range(0, len(text), width))) == [text]
 
 
-PIECES = st.sampled_from(
-    (
-        *("\x00", "\x85", "\u2028", "\r", "\r\n", "\n", "\ud800", "\x1b[", "\t", "\x0c"),
-        *("> ", "   ", "a" * 80, "b " * 39, "| ", "```", "`", "(", "Error: x", "**", "<br>"),
-        *("2024-05-01T12:00:00Z ", "[rank0]: ", "rank_0 | "),
-    )
-)
-
-
-@given(st.one_of(st.text(), st.lists(PIECES, max_size=60).map("".join)))
+@given(st.one_of(st.text(), st.lists(st.sampled_from(PIECES["damage"]), max_size=60).map("".join)))
 def test_any_text_is_tidied(text: str) -> None:
     assert all(line == line.rstrip() and "\n" not in line for line in tidy(text))
 
@@ -157,29 +150,6 @@ TIMES = 10
 FLOOR = 0.003
 """CPU seconds below which nothing is compared."""
 
-PIECES = (
-    *(": ", "; ", " ", "( ", "((a) ", "\t", "-", "=", "| ", "\u2502 ", "a b", "A_", "0.", "\\ "),
-    *("Device: ", "Accelerator: (", "kfd kfd ", "a: b:\n", "NVRM: ", "requires ", "torch==2 "),
-    *("Because a depends on b and ", "GPU 0: NVIDIA A100 ", "pip install a ", "user@host:~$ "),
-    *('File "a", line 1, in ', "Traceback (most recent call last)", "Error: ", "gfx90a "),
-    *("/usr/lib/python3.11/", "PyTorch version: ", "version ", "-L", "--gpus all ", "[rank0]: "),
-)
-
-BLOCKS = (
-    *("E   x: y\n", "| a | b |\n", "RuntimeError: x\n  y\n", "ERROR: " * 12 + "\n", "---> 1 a\n"),
-    *("Traceback (most recent call last):\n\n", "a" * 79 + "\n", "[rank0]: " * 30 + "\n"),
-    *('  File "a.py", line 3, in f\n    foo()\n', "(look up to see its traceback):\n"),
-    *("/" * 60 + " in " + "/" * 60 + "\n", "|" * 1000 + "\n", "[" * 500 + "\n", " " * 2000 + "\n"),
-    *(
-        "dependencies = [\n",
-        "- pip:\n",
-        "Name: torch\nVersion: 2.1\n",
-        '{"name":"a","version":"1",',
-    ),
-    *("torch" + 480 * " " + "x 1\n", "'torch" + 60 * "'a" + "\n", "=NVSMI LOG=\n", "<gpu id='"),
-    *("| 0  x | 0000:01:00.0 | 0 |\n", "name, uuid, " * 3 + "\n", "\x1b]", "nvidia-smi" + " " * 50),
-)
-
 
 def _text(piece: str, size: int, length: int) -> str:
     """Return lines of a length, no two alike, that begin with a word."""
@@ -204,16 +174,16 @@ def _linear(work: Work, text: Callable[[int], str]) -> None:
     pytest.fail(f"{ratio:.1f} times the time for 4 times the text")
 
 
-@pytest.mark.parametrize("number", range(len(PIECES)))
+@pytest.mark.parametrize("number", range(len(PIECES["lines"])))
 def test_time_is_linear_in_the_length_of_a_line_and_in_the_number_of_lines(number: int) -> None:
-    piece = PIECES[number]
+    piece = PIECES["lines"][number]
     works: list[Work] = [tidy, *(lambda text, own=own: own(Paste([text])) for own in _READERS)]
     for work in works:
         _linear(work, lambda size: _text(piece, size, size))
     _linear(read_report, lambda size: _text(piece, size, (20, 1000)[number % 2]))
 
 
-@pytest.mark.parametrize("block", BLOCKS)
+@pytest.mark.parametrize("block", PIECES["blocks"])
 def test_time_is_linear_in_the_number_of_blocks(block: str) -> None:
     _linear(read_report, lambda size: block * (size // len(block)))
 
@@ -227,21 +197,6 @@ CHECKS = all_checks()
 LINES = sorted(
     {line for file in FILES for row in rows(file) for line in (text_of(row) or "").split("\n")}
 )
-REPORT = """\
-Traceback (most recent call last):
-  File "/a/b.py", line 1, in f
-PyTorch version: 2.9.1+cu130
-torch 2.1 requires numpy<2, but you have numpy 2.0 which is incompatible.
-NVRM: Xid (PCI:0000:01:00): 79,
-Name: gfx1100
-"""
-BROKEN = (
-    *("RuntimeError: CUDA error: ", "[pip3] torch==", "(from versions: ", "none)"),
-    *("| 0  NVIDIA A100 |", "\x1b[31m", "libcudart.so.12: cannot open shared object file"),
-    *("$ pip install ", ">>> ", "+---", "- `x` version: ", "[rank0]: ", "1.2.3", "===", "\r"),
-    *("\u3000", "\x00", "\ufeff", "\ud800", "  "),
-)
-BITS = (*REPORT.splitlines(keepends=True), *BROKEN, *"\n()\\\"'{}<>%|\t", "0x")
 
 
 def _raised(text: str) -> list[str]:
@@ -260,7 +215,7 @@ def _raised(text: str) -> list[str]:
 @settings(max_examples=300)
 @given(
     st.text()
-    | st.lists(st.sampled_from(BITS) | st.text(max_size=12), max_size=60).map("".join)
+    | st.lists(st.sampled_from(PIECES["bits"]) | st.text(max_size=12), max_size=60).map("".join)
     | st.lists(st.sampled_from(LINES) | st.text(max_size=40), max_size=60).map("\n".join)
 )
 def test_no_text_makes_a_reader_or_a_check_raise(text: str) -> None:
