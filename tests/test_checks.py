@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from museum import diagnosis_of, names, snapshot_of
+from rows import rows
 
 from tunedoctor.diagnosis.engine import diagnose
-from tunedoctor.diagnosis.leads import PASTE
 from tunedoctor.diagnosis.registry import all_checks
 from tunedoctor.diagnosis.report import Report, report_of
 from tunedoctor.facts import KINDS, Absent, Cpu, Fact, FileLimit, Host, Memory, Target, Unknown
@@ -283,16 +283,6 @@ def test_manual_pages() -> None:
 
 
 NO_IMAGE = "RuntimeError: CUDA error: no kernel image is available for execution on the device\n"
-ENVIRONMENT = """Collecting environment information...
-PyTorch version: 2.9.1+cu128
-Is debug build: False
-CUDA used to build PyTorch: 12.8
-OS: Ubuntu 24.04 LTS (x86_64)
-Python version: 3.12.3 (64-bit runtime)
-Is CUDA available: True
-GPU models and configuration: GPU 0: NVIDIA GeForce RTX 4090
-Nvidia driver version: 575.57.08
-"""
 
 
 def report(text: str) -> Report:
@@ -301,7 +291,6 @@ def report(text: str) -> Report:
 
 
 def test_what_an_error_resembles_is_named_with_its_line_and_what_settles_it() -> None:
-    assert report(ENVIRONMENT).verdict == "ready"
     found = report(NO_IMAGE)
     ids = [one.id for one in found.suspected]
     assert found.verdict == "unknown"
@@ -314,23 +303,8 @@ def test_what_an_error_resembles_is_named_with_its_line_and_what_settles_it() ->
     assert f"settle  {found.next}" in screen
 
 
-@pytest.mark.parametrize(
-    ("text", "asked"),
-    [
-        ("RuntimeError: CUDA error: device-side assert triggered", "CUDA_LAUNCH_BLOCKING=1"),
-        ("torch.distributed.DistBackendError: NCCL error in: a.cpp:1", "NCCL_DEBUG=INFO"),
-        ("Segmentation fault (core dumped)", "faulthandler"),
-        ("ValueError: no check knows this", "torch.utils.collect_env"),
-        # a GPU at work is not all beside an error of many meanings
-        (ENVIRONMENT + "INFO No available shared memory broadcast block found in 60 seconds.", ""),
-        (ENVIRONMENT + "RuntimeError: CUDA error: device-side assert triggered", ""),
-        ("", PASTE),
-        ("all is well\n" * 50, PASTE),
-        (ENVIRONMENT.replace("Is CUDA available: True\n", ""), "the run that fails"),
-        (ENVIRONMENT + "ValueError: no check knows this", "doctor check --deep"),
-    ],
-)
-def test_the_next_thing_to_ask_for(text: str, asked: str) -> None:
-    found = report(text)
-    assert found.verdict == "unknown"
-    assert asked in found.next
+@pytest.mark.parametrize("row", rows("asked.jsonl"))
+def test_the_next_thing_to_ask_for(row: dict[str, str]) -> None:
+    found = report(row["text"])
+    assert found.verdict == row["verdict"]
+    assert row["asks"] in found.next
