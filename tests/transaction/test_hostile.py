@@ -34,15 +34,7 @@ from transaction.test_apply import TOOLS
 from transaction.test_killed import TESTS
 from transaction.wheels import ALPHA2, BETA1, Index
 from tunedoctor.installers.tool import Named
-from tunedoctor.model.plan import (
-    DeletePath,
-    Install,
-    Pin,
-    Plan,
-    Remove,
-    SetEnv,
-    WriteFile,
-)
+from tunedoctor.model.plan import DeletePath, Install, Pin, Plan, Remove, SetEnv, WriteFile
 from tunedoctor.probes.live import take
 from tunedoctor.state.folder import make_entry
 from tunedoctor.transaction.journal import locked
