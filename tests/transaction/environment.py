@@ -9,6 +9,7 @@ from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 from transaction.wheels import ALPHA2, BETA1, pin
 from tunedoctor.installers.sources import own
@@ -40,7 +41,7 @@ def fix(
     plan: Plan = PLAN,
     tool: Named | None = "uv",
     ways: Ways = QUIET,
-    step: Callable[[str], None] | None = None,
+    step: Callable[[str], None] = lambda _: None,
     end: str = "",
     why: str = "",
     **more: Any,
@@ -49,8 +50,7 @@ def fix(
 
     `end`: how it has to end, with the stage of a failure ("failed fetch"); `why` is in its reason.
     """
-    fresh = plan.new is not None
-    before = more.pop("before", None)
+    fresh, before = plan.new is not None, more.pop("before", None)
     before = before or take(None if fresh else str(target), read=not fresh, start=True)
     ways = ways._replace(sources=own(os.environ), installer=tool)
     with stepping(step):
@@ -101,25 +101,20 @@ def as_conda(prefix: Path) -> Path:
 
 
 @contextmanager
-def stepping(step: Callable[[str], None] | None) -> Generator[None]:
+def stepping(step: Callable[[str], None]) -> Generator[None]:
     """Call a function with the name of each step of a journal that is on the disk, and of each stage."""
     save, begin = Journal.save, Clock.begin
 
     def saved(self: Journal, record: Record) -> None:
         save(self, record)
-        if step:
-            step(record.step)
+        step(record.step)
 
     def begun(self: Clock, stage: Stage) -> None:
         begin(self, stage)
-        if step:
-            step(stage)
+        step(stage)
 
-    Journal.save, Clock.begin = saved, begun  # type: ignore[method-assign]
-    try:
+    with patch.object(Journal, "save", saved), patch.object(Clock, "begin", begun):
         yield
-    finally:
-        Journal.save, Clock.begin = save, begin  # type: ignore[method-assign]
 
 
 def state(env: Path, before: dict[str, object] | None = None) -> str:
