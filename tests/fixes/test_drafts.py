@@ -218,7 +218,6 @@ def test_bash_takes_it_as_it_is() -> None:
     assert subprocess.run(shell, capture_output=True, text=True, check=True).stdout == value
 
 
-CHECKS = all_checks()
 SEVERITIES: tuple[Severity, ...] = ("error", "warning", "note")
 VERSIONS = [f"{a}.{b}" for a in range(4) for b in range(4)]
 clause = st.tuples(

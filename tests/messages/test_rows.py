@@ -222,10 +222,6 @@ def test_a_plugin_that_is_not_sound_is_named(
     assert len(ended.stderr.splitlines()) == 1
 
 
-ROOT = Path(__file__).parents[2]
-CHECKS = all_checks()
-
-
 def test_the_table_decides_as_one_that_is_trained_anew() -> None:
     trainer = runpy.run_path(str(ROOT / "tools" / "train_ranker.py"))
     texts, labels = zip(*trainer["labelled"](), strict=True)
@@ -237,15 +233,11 @@ def test_the_table_decides_as_one_that_is_trained_anew() -> None:
 
 
 def test_likelihoods_add_up_and_the_line_stands_in_the_text() -> None:
-    text = [
-        "pip list",
-        "torch 2.9.0+cpu",
-        "AssertionError: Torch not compiled with CUDA enabled",
-        "",
-    ]
+    said = "AssertionError: Torch not compiled with CUDA enabled"
+    text = ["pip list", "torch 2.9.0+cpu", said, ""]
     assert sum(share for _, share in rank(features(text))) == pytest.approx(1.0)
     best = resembled(text).causes[0]
-    assert (best.cause, best.because) == ("torch-cpu-only", text[2])
+    assert (best.cause, best.because) == ("torch-cpu-only", said)
 
 
 @pytest.mark.parametrize("text", [[], [""], ["all is well"], ["x" * 100_000], ["\x00", "é" * 50]])
@@ -280,8 +272,7 @@ def test_a_finding_that_the_errors_do_not_resemble_is_a_suspicion(
 ) -> None:
     assert outweighed("vram-too-small", snapshot) is less
     assert not outweighed("a-cause-that-no-text-taught", snapshot)
-    checks = all_checks(())
-    report = report_of(snapshot, diagnose(snapshot, checks), checks)
+    report = report_of(snapshot, diagnose(snapshot, CHECKS), CHECKS)
     suspected = {one.id: one for one in report.suspected}
     if less:
         assert "vram-too-small" not in {one.id for one in report.findings}
