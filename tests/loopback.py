@@ -4,13 +4,16 @@ As a proxy it speaks TLS in the tunnels that clients ask for (CONNECT), with cer
 not its own to answer is passed on.
 """
 
+import base64
 import hashlib
+import io
 import json
 import secrets
 import select
 import socket
 import ssl
 import threading
+import zipfile
 from collections.abc import Callable, Iterable
 from functools import cached_property
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -199,3 +202,18 @@ def page(name: str, files: Iterable[File]) -> Answer:
     versions = [one.version for one in rows]
     data = {"meta": {"api-version": "1.1"}, "name": name, "files": listed, "versions": versions}
     return Answer("application/vnd.pypi.simple.v1+json", json.dumps(data).encode())
+
+
+def packed(info: str, files: dict[str, str]) -> bytes:
+    """Return the wheel of these files, path -> text, whose metadata lie in a folder `info`."""
+    record = f"{info}/RECORD,,\n"
+    held = io.BytesIO()
+    with zipfile.ZipFile(held, "w") as archive:
+        for name, text in files.items():
+            entry = zipfile.ZipInfo(name)
+            entry.external_attr = (0o100755 if "/scripts/" in name else 0o100644) << 16
+            archive.writestr(entry, text)
+            digest = base64.urlsafe_b64encode(hashlib.sha256(text.encode()).digest())
+            record += f"{name},sha256={digest.decode().rstrip('=')},{len(text)}\n"
+        archive.writestr(zipfile.ZipInfo(f"{info}/RECORD"), record)
+    return held.getvalue()

@@ -5,10 +5,11 @@
 `files` lie below a folder of the row's own, which "@root" stands for: {"link": ..} is a link, null a folder. A value
 with "call" is what that call gives, with "bytes" bytes, with "path" a path there; "$name" stands for what a row with
 "define" says. A row may tell a part of what is given: some fields of a struct, in "is" its type, in "in" some text.
-"then" calls methods of it.
+"then" calls methods of it, or is the name of a field.
 """
 
 import json
+from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -60,12 +61,13 @@ def made(value: Any, root: Path, known: dict[str, Any]) -> Any:  # noqa: C901, P
             args, kw = (
                 made(rest.get(part, none), root, known) for part, none in (("args", []), ("kw", {}))
             )
-            if isinstance(function, type) and issubclass(function, msgspec.Struct):
-                return msgspec.convert(kw, function)
-            given = function(*args, **kw)
-            for name, *more in rest.get("then", ()):
-                given = getattr(given, name)(*made(more, root, known))
-            return given
+            struct = isinstance(function, type) and issubclass(function, msgspec.Struct)
+            given = msgspec.convert(kw, function) if struct else function(*args, **kw)
+            for step in rest.get("then", ()):
+                name, *more = [step] if isinstance(step, str) else step
+                given = getattr(given, name)
+                given = given if isinstance(step, str) else given(*made(more, root, known))
+            return list(given) if isinstance(given, Iterator) else given
         case dict():
             return {key: made(one, root, known) for key, one in value.items()}
         case list():

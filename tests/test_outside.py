@@ -1,24 +1,26 @@
-"""What comes from outside: strings, files and versions can't steer a terminal, stall a read or break a comparison."""
+"""What comes from outside: strings, files, versions, targets, snapshots can't steer a terminal, stall or raise."""
 
+import json
 import os
+import platform
 import socket
 import sys
 import unicodedata
 from pathlib import Path
+from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from museum import names, snapshot_of
 
-from tunedoctor.facts import Host
+from tunedoctor.facts import KINDS, Absent, Unknown
 from tunedoctor.facts.clean import LONGEST, clean_text
+from tunedoctor.model.snapshot import SCHEMA, Snapshot, SnapshotError, from_json, to_data
 from tunedoctor.model.versions import at_least, parts, release, within
-from tunedoctor.system.reading import (
-    NotRegularError,
-    TooLargeError,
-    read_regular,
-    read_start,
-)
+from tunedoctor.probes.targeting import choose
+from tunedoctor.system.reading import NotRegularError, read_regular
 
 
 @given(st.text())
@@ -30,27 +32,11 @@ def test_nothing_that_acts_is_left(text: str) -> None:
     assert clean_text(clean) == clean
 
 
-def test_what_steers_a_terminal_goes_whole() -> None:
-    assert clean_text("a\x1b[31;1mred\x1b[0m\x1b]0;title\x07b") == "aredb"
-    assert clean_text("safe\u202egpj.exe") == "safegpj.exe"
-    assert Host(os="linux", name="Ub\x1b[2Jun\x00tu").name == "Ubuntu"
-
-
 def test_long_text_keeps_both_ends() -> None:
     clean = clean_text("a" * 10**6 + "end")
     assert len(clean) <= LONGEST
     assert clean.startswith("aaa")
     assert clean.endswith("end")
-
-
-def test_a_file_is_read_whole_up_to_the_limit(tmp_path: Path) -> None:
-    file = tmp_path / "file"
-    file.write_bytes(b"12345")
-    (tmp_path / "link").symlink_to(file)
-    assert read_regular(file, 5) == read_regular(tmp_path / "link", 9) == b"12345"
-    assert read_start(file, 3) == b"123"
-    with pytest.raises(TooLargeError, match="more than 4 bytes"):
-        read_regular(file, 4)
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such files in folders")
@@ -92,3 +78,78 @@ def test_any_text_has_parts_or_none(text: str) -> None:
     assert isinstance(parts(text), tuple)
     assert isinstance(release(text), tuple)
     assert within(text, ">=1") in (True, False, None)
+
+
+def test_programs_that_can_not_be_started(tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("no program")
+    foreign = {"x86_64": 183, "aarch64": 62}.get(platform.machine(), 0)
+    elf = b"\x7fELF\2\1".ljust(18, b"\0") + foreign.to_bytes(2, "little") + bytes(44)
+    (tmp_path / "foreign").write_bytes(elf)
+    (tmp_path / "foreign").chmod(0o755)
+    name = {183: "aarch64", 62: "x86_64"}[foreign]
+    problems = {"./notes.txt": f"{tmp_path}/notes.txt is not executable by this user."}
+    if not list(Path("/proc/sys/fs/binfmt_misc").glob("qemu-*")):  # an emulator starts it
+        told = f"is a program for {name}, and this machine is {platform.machine()}."
+        problems["./foreign"] = f"{tmp_path}/foreign {told}"
+    for asked, problem in problems.items():
+        target = choose(asked, {}, str(tmp_path), sys.executable)
+        assert (target.python, target.problem) == ("", problem)
+
+
+@given(
+    st.text(max_size=60), st.dictionaries(st.sampled_from(["PATH", "HOME"]), st.text(max_size=30))
+)
+def test_never_raises(asked: str, environ: dict[str, str]) -> None:
+    target = choose(asked, environ, "/", sys.executable)
+    assert bool(target.python) != bool(target.problem)
+
+
+def _back(snapshot: Snapshot) -> Snapshot:
+    return from_json(msgspec.json.encode(to_data(snapshot)))
+
+
+def test_there_and_back() -> None:
+    for name in names():
+        assert _back(snapshot_of(name)) == snapshot_of(name), name
+
+
+@given(
+    st.dictionaries(
+        st.sampled_from(KINDS), st.builds(Absent, why=st.text()) | st.builds(Unknown, why=st.text())
+    )
+)
+def test_the_other_answers_there_and_back(answers: dict[Any, Any]) -> None:
+    assert _back(Snapshot(answers)) == Snapshot(answers)
+
+
+@given(
+    st.recursive(
+        st.none() | st.booleans() | st.integers() | st.text(),
+        lambda x: st.lists(x) | st.dictionaries(st.text(), x),
+    )
+)
+def test_any_json_is_read_or_refused(data: Any) -> None:
+    for raw in (
+        data,
+        {"schema": SCHEMA, "facts": data},
+        {"schema": SCHEMA, "facts": {"Host": {"value": data}}},
+    ):
+        try:
+            from_json(json.dumps(raw))
+        except SnapshotError as error:
+            assert 0 < len(str(error)) < 500
+
+
+@given(st.binary(max_size=200))
+def test_any_bytes_are_refused(data: bytes) -> None:
+    with pytest.raises(SnapshotError):
+        from_json(data)
+
+
+@pytest.mark.parametrize(
+    ("text", "says"), [("[" * 10_000 + "]" * 10_000, "deep"), ('{"a":' * 100_000 + "1" + "}" * 100_000, "deep"), ("\ud800", "JSON")]
+)  # fmt: skip
+def test_a_hostile_file_gets_a_clear_error(text: str, says: str) -> None:
+    with pytest.raises(SnapshotError) as caught:
+        from_json(text.encode("utf-8", "surrogatepass"))
+    assert says in str(caught.value)

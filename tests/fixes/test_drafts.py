@@ -1,74 +1,77 @@
-"""What the fixes would do about the machines of the museum: each curable finding is changed, each other one told."""
+"""What fixes do about the machines of the museum; cures as steps, of which those are shown that a fix carries out."""
 
-import json
+import shlex
+import subprocess
 import sys
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
-import msgspec
 import pytest
-from museum import diagnosis_of, names, snapshot_of
+from hypothesis import given
+from hypothesis import strategies as st
+from msgspec.structs import replace
+from museum import altered, diagnosis_of, names, snapshot_of
+from packaging.specifiers import SpecifierSet
+from rows import holds, rows
+from rows import told as data_of
 
 from tunedoctor import api
-from tunedoctor.diagnosis.agreement import Drafted, drafted
-from tunedoctor.diagnosis.engine import diagnose
+from tunedoctor.advice.told import compares, misfits, told
+from tunedoctor.diagnosis.agreement import Drafted, chosen, cures_shown, drafted
+from tunedoctor.diagnosis.engine import Diagnosis, Found, diagnose
 from tunedoctor.diagnosis.registry import all_checks, all_fixes, marked
-from tunedoctor.facts import Interpreter, Packages, Target, Unknown
+from tunedoctor.facts import (
+    Errors,
+    ErrorText,
+    Frame,
+    Interpreter,
+    PackageCopy,
+    Packages,
+    Target,
+    Unknown,
+)
+from tunedoctor.model.findings import (
+    Check,
+    Cure,
+    Finding,
+    Severity,
+    parted,
+    pip,
+    set_variable,
+    tell,
+)
 from tunedoctor.model.plan import (
-    AnyStep,
     DeletePath,
     Draft,
+    Fix,
     Install,
-    Remove,
     Resolve,
     SetEnv,
     Tell,
     is_told,
+    variable_of,
 )
 from tunedoctor.model.snapshot import Snapshot
+from tunedoctor.model.versions import narrowed
 
 CHECKS, FIXES = all_checks(), all_fixes()
-SITE = "lib/python3.12/site-packages"
 
 
-def drafts(machine: str) -> dict[str, Drafted]:
-    snapshot = snapshot_of(machine)
-    causes = diagnosis_of(machine).causes
-    return {one.id: one for one in drafted(causes, snapshot, FIXES)}
+def made(snapshot: Snapshot, fixes: tuple[Fix, ...] = FIXES) -> dict[str, Drafted]:
+    """Return the drafts for a machine, by the ids of their findings."""
+    found = drafted(diagnose(snapshot, CHECKS).causes, snapshot, fixes)
+    return {one.id: one for one in found}
 
 
-def brief(step: AnyStep | Resolve) -> str:
-    match step:
-        case Resolve(requirements=words):
-            return f"resolve {' '.join(words)}"
-        case Install(pins=pins, reinstall=again):
-            words = (p.requirement + (" anew" if p.name in again else "") for p in pins)
-            return f"install {' '.join(words)}"
-        case Remove(names=gone):
-            return f"remove {' '.join(gone)}"
-        case DeletePath(path=path):
-            return f"delete {path}"
-        case SetEnv(name=name, value=value, where=where):
-            return f"{where} {name}" + ("" if value is None else f"={value}")
-        case Tell(command=command, who=who):
-            return f"tell {who}: {command}"
-        case _:
-            raise AssertionError(step)
-
-
-ROWS = [
-    json.loads(line) for line in Path(__file__).with_name("drafts.jsonl").open(encoding="utf-8")
-]
-"""Machine, finding, and what is done, or who is told."""
-
-
-@pytest.mark.parametrize("row", ROWS, ids=lambda row: row["machine"])
-def test_what_is_done_about_a_finding(row: dict[str, str]) -> None:
-    one = drafts(row["machine"])[row["finding"]]
+@pytest.mark.parametrize("row", rows("fixes/drafts.jsonl"), ids=lambda row: row["machine"])
+def test_what_is_done_about_a_finding(row: dict[str, Any]) -> None:
+    """A row: machine, finding, and what is done, or who is told."""
+    one = made(snapshot_of(row["machine"]))[row["finding"]]
     assert one.draft.reason
     assert one.changes is ("does" in row)
     if one.changes:
-        assert "; ".join(map(brief, one.draft.steps)) == row["does"]
+        assert holds(data_of(one.draft.steps, Path("/env")), row["does"])
     else:
         (step,) = one.draft.steps
         assert isinstance(step, Tell)
@@ -76,25 +79,23 @@ def test_what_is_done_about_a_finding(row: dict[str, str]) -> None:
 
 
 def test_every_cause_of_every_machine_is_treated() -> None:
-    all_made = []
     for machine in names():
         causes = diagnosis_of(machine).causes
-        made = drafted(causes, snapshot_of(machine), FIXES)
-        assert [one.id for one in made] == [one.check.id for one in causes], machine
-        all_made += made
-    for one in all_made:
-        assert one.draft.steps or one.found.finding.cure.kind == "advice", one
-        told = [s.command for s in one.draft.steps if not isinstance(s, Resolve) and is_told(s)]
-        assert all(told)
-        if one.found.finding.settle:
-            assert not one.changes, "a suspicion changes nothing"
-        for step in one.draft.steps:
-            if isinstance(step, DeletePath):
-                assert not step.path.startswith(("/", ".."))
-            if isinstance(step, Install):
-                assert all(pin.version for pin in step.pins)
-            # no command of the system, of a container or of another account is ever a change
-            assert not (one.changes and "sudo" in str(step))
+        several = drafted(causes, snapshot_of(machine), FIXES)
+        assert [one.id for one in several] == [one.check.id for one in causes], machine
+        for one in several:
+            assert one.draft.steps or one.found.finding.cure.kind == "advice", one
+            # a suspicion changes nothing
+            assert not (one.found.finding.settle and one.changes), one
+            for step in one.draft.steps:
+                if isinstance(step, DeletePath):
+                    assert not step.path.startswith(("/", ".."))
+                if isinstance(step, Install):
+                    assert all(pin.version for pin in step.pins)
+                if not isinstance(step, Resolve) and is_told(step):
+                    assert step.command
+                # no command of the system, of a container or of another account is ever a change
+                assert not (one.changes and "sudo" in str(step))
 
 
 def test_every_fix_has_a_check() -> None:
@@ -103,20 +104,13 @@ def test_every_fix_has_a_check() -> None:
 
 
 def test_what_lies_outside_the_environment_is_told_alone() -> None:
-    snapshot = snapshot_of("numpy-doubled")
-    packages = snapshot.find(Packages)
-    assert packages is not None
-    moved = tuple(
-        msgspec.structs.replace(b, location="/home/ada/.local/lib/python3.12/site-packages")
-        for b in packages.broken
+    own = "/home/ada/.local/lib/python3.12/site-packages"
+    snapshot = altered(
+        snapshot_of("numpy-doubled"),
+        Packages,
+        broken=lambda several: tuple(replace(one, location=own) for one in several),
     )
-    snapshot = snapshot.having(msgspec.structs.replace(packages, broken=moved))
-    (one,) = (
-        d
-        for d in drafted(diagnose(snapshot, CHECKS).causes, snapshot, FIXES)
-        if d.id == "broken-install"
-    )
-    assert not one.changes
+    assert not made(snapshot)["broken-install"].changes
 
 
 def test_a_fix_of_a_plugin_comes_before_those_built_in() -> None:
@@ -132,8 +126,7 @@ def test_a_fix_of_a_plugin_comes_before_those_built_in() -> None:
         (one,) = marked(module, "fix")
     finally:
         del sys.modules["mine"]
-    snapshot = snapshot_of("driver-secure-boot")
-    (first, *_) = drafted(diagnose(snapshot, CHECKS).causes, snapshot, (one, *FIXES))
+    first = next(iter(made(snapshot_of("driver-secure-boot"), (one, *FIXES)).values()))
     assert first.fix == "mine"
     assert first.draft.steps[0] == Tell(command="mine linux", why=first.found.finding.found)
 
@@ -147,9 +140,221 @@ def test_a_fix_of_a_plugin_comes_before_those_built_in() -> None:
     ],
 )
 def test_a_new_environment_is_offered_where_nothing_is(problem: str, place: str) -> None:
-    fixes = [one for one in FIXES if one.id == "tell-new"]
+    fixes = tuple(one for one in FIXES if one.id == "tell-new")
     target = Target(asked="/home/ada/new env", chosen_by="--target", problem=problem)
     snapshot = Snapshot({Target: target, Interpreter: Unknown(why=problem)})
-    (one,) = drafted(diagnose(snapshot, CHECKS).causes, snapshot, fixes)
+    (one,) = made(snapshot, fixes).values()
     told = [s.command for s in one.draft.steps if isinstance(s, Tell)]
     assert told[1:] == [f"doctor fix --new {place}"]
+
+
+ELSEWHERE = "/home/ada/shared"
+USER = {"user_site": ELSEWHERE, "user_site_on": True}
+
+
+@pytest.mark.parametrize(
+    ("python", "step"),
+    [
+        ({"pythonpath": (ELSEWHERE,)}, ("PYTHONPATH", None, "activate")),
+        ({"kind": "conda", **USER}, ("PYTHONNOUSERSITE", "1", "conda")),
+        # a Python whose packages go to the user site gets the install
+        ({"kind": "system", **USER}, Resolve(requirements=("peft>=0.18.0",))),
+    ],
+)
+def test_a_library_behind_a_copy_is_uncovered_and_not_installed(
+    python: dict[str, object], step: object
+) -> None:
+    """An older peft in another folder hides that of the environment."""
+    found = {"name": "peft", "version": "0.21.2", "location": "/env/site"}
+    copy = PackageCopy(**found, hidden_by=ELSEWHERE, winner_version="0.17.1")
+    snapshot = altered(
+        snapshot_of("peft-0.17-with-transformers-5"),
+        Packages,
+        copies=(copy,),
+        distributions=lambda several: tuple(
+            replace(d, location=ELSEWHERE) if d.name == "peft" else d for d in several
+        ),
+    )
+    snapshot = altered(snapshot, Interpreter, **{"kind": "venv", "pythonpath": (), **python})
+    one = made(snapshot)["library-version-clash"]
+    (found,) = one.draft.steps
+    told = (found.name, found.value, found.where) if isinstance(found, SetEnv) else found
+    assert told == step
+    assert one.sets_variables_alone is isinstance(found, SetEnv)
+
+
+VENV = Interpreter(executable="/home/a da/.venv/bin/python", version="3.12.7", kind="venv")
+INDEX = "https://download.pytorch.org/whl/cu128"
+
+packages = st.from_regex(r"[a-z][a-z0-9]{0,8}(-[a-z0-9]{1,4})?", fullmatch=True)
+specs = st.sampled_from(
+    ["", "==1.2", ">=0.34.0,<1.0", "<2", "~=1.4", "!=3", "[x]>=1", ";python_version<'3'"]
+)
+paths = st.text(st.characters(min_codepoint=32, max_codepoint=126), min_size=1, max_size=30)
+
+
+@given(st.lists(st.builds(str.__add__, packages, specs), min_size=1, max_size=4), paths)
+def test_a_shell_reads_the_words_of_a_step(wanted: list[str], place: str) -> None:
+    own = Interpreter(executable=f"/{place}/python", version="3.12.7")
+    cure = pip(own, "install", "--upgrade", *wanted, index=INDEX)
+    words = shlex.split(cure.command)
+    expected = [f"/{place}/python", "-m", "pip", "install", "--upgrade", *wanted]
+    assert words == [*expected, "--index-url", INDEX]
+    assert cure.installs[0].requirements == tuple(wanted)
+    assert cure.installs[0].upgrade
+
+
+@given(st.text(st.characters(codec="ascii", min_codepoint=32), max_size=30))
+def test_bash_sets_the_value_of_a_step(value: str) -> None:
+    cure = set_variable(None, "HF_HOME", value)
+    assert shlex.split(cure.command) == ["export", f"HF_HOME={value}"]
+    step = variable_of(cure, VENV)
+    assert step == SetEnv(name="HF_HOME", value=value, where="activate", command=cure.command)
+
+
+def test_bash_takes_it_as_it_is() -> None:
+    value = "GPU-1 'x' $HOME"
+    shell = ["bash", "-c", f'{set_variable(None, "NAME", value).command}; printf %s "$NAME"']
+    assert subprocess.run(shell, capture_output=True, text=True, check=True).stdout == value
+
+
+SEVERITIES: tuple[Severity, ...] = ("error", "warning", "note")
+VERSIONS = [f"{a}.{b}" for a in range(4) for b in range(4)]
+clause = st.tuples(
+    st.sampled_from([">=", "<", "==", "!=", "<=", ">"]), st.sampled_from(VERSIONS)
+).map("".join)
+ranges = st.lists(clause, max_size=3, unique=True).map(",".join)
+asked_of = st.dictionaries(
+    st.sampled_from(["peft", "trl", "torch"]), ranges, min_size=1, max_size=2
+)
+findings = st.tuples(st.sampled_from(range(3)), asked_of)
+OLDER = pip(None, "install", "trl<0.12")
+
+
+def found(number: int, cure: Cure, severity: Severity, settle: str = "") -> Found:
+    check = Check(id=f"c{number}", severity=severity, run=lambda: None, origin="")
+    return Found(check, Finding(found="f", means="m", cure=cure, settle=settle))
+
+
+def shown(causes: list[Found], snapshot: Snapshot = Snapshot.of([])) -> list[Cure]:  # noqa: B008
+    """Return the cures that are shown of causes, where there is no environment if none is named."""
+    whole = Diagnosis(tuple(causes), {one.check.id: () for one in causes}, (), {}, {})
+    return [*cures_shown(whole, snapshot, all_fixes).values()]
+
+
+@given(st.lists(ranges, max_size=3))
+def test_a_narrowed_range_allows_what_all_of_them_allow(several: list[str]) -> None:
+    left = narrowed(several)
+    for version in VERSIONS:
+        meets = all(version in SpecifierSet(one) for one in several)
+        assert meets is (left is not None and version in SpecifierSet(left))
+
+
+@given(st.lists(findings, min_size=1, max_size=4))
+def test_printed_lines_never_contradict_each_other(
+    several: list[tuple[int, dict[str, str]]],
+) -> None:
+    several.sort(key=lambda one: one[0])
+    cures = [pip(None, "install", *(n + s for n, s in one.items())) for _, one in several]
+    causes = [found(i, cure, SEVERITIES[several[i][0]]) for i, cure in enumerate(cures)]
+    asked: dict[str, list[str]] = {}
+    for before, cure in zip(cures, shown(causes), strict=True):
+        if cure == tell("doctor fix"):
+            continue
+        parts = [parted(one) for one in cure.installs[0].requirements]
+        assert [n for n, _ in parts] == [parted(r)[0] for r in before.installs[0].requirements]
+        assert shlex.split(cure.command)[3] == "install"
+        for name, specifier in parts:
+            asked.setdefault(name, []).append(specifier)
+    assert None not in [narrowed(specifiers) for specifiers in asked.values()]
+
+
+def test_an_error_keeps_its_line_beside_a_note() -> None:
+    note = found(1, pip(None, "install", "trl>=1.0"), "note")
+    one, other = shown([found(0, OLDER, "error"), note])
+    assert one.command == 'python -m pip install "trl<0.12"'
+    assert other.command == "doctor fix"
+
+
+@pytest.mark.parametrize("settle", ["", "python -m pip check"])
+def test_what_is_suspected_is_for_the_user_to_run(settle: str) -> None:
+    snapshot = snapshot_of("healthy-foreign-pip-not-activated")
+    (cure,) = shown([found(0, OLDER, "warning", settle)], snapshot)
+    assert cure.ours is not bool(settle)
+    assert cure.command == 'python -m pip install "trl<0.12"'
+
+
+def test_what_is_shown_as_a_step_of_the_doctor_is_a_goal_of_fix() -> None:
+    """For every machine of the museum with an environment, by the words of the report and the drafts of a fix."""
+    wrong: list[tuple[str, str, str]] = []
+    goals = 0
+    for name in names():
+        snapshot, diagnosis = snapshot_of(name), diagnosis_of(name)
+        if snapshot.find(Target) is None:
+            continue
+        notes = tuple(one.check.id for one in diagnosis.causes if one.severity == "note")
+        taken = (*chosen(diagnosis, ()), *(chosen(diagnosis, notes) if notes else ()))
+        # a note is carried out where it is named
+        changed = {
+            one.id: one.draft for one in drafted(taken, snapshot, all_fixes()) if one.changes
+        }
+        for id_, cure in cures_shown(diagnosis, snapshot, all_fixes).items():
+            # files of broken installs are deleted by a line for the shell as well
+            files = all(isinstance(s, DeletePath) for s in getattr(changed.get(id_), "steps", "?"))
+            goals += id_ in changed
+            if (cure.ours or cure.command.startswith("doctor fix") or files) != (id_ in changed):
+                wrong.append((name, id_, cure.command))
+    assert wrong == []
+    assert goals >= 80
+
+
+@pytest.mark.parametrize(
+    ("name", "id_", "kind", "words"),
+    [
+        ("python-3.13.8", "torch-import-crash", "advice", "Cure python-unsupported: it follows"),
+        ("flash-attn-undefined-symbol", "extension-abi-mismatch", "command", "-m pip install"),
+        ("flash-attn-undefined-symbol", "library-import-fails", "advice", "Cure extension-abi"),
+        ("rosetta-python", "missing-dependency", "advice", "Cure "),
+    ],
+)
+def test_what_no_fix_carries_out_is_no_step_of_the_doctor(
+    name: str, id_: str, kind: str, words: str
+) -> None:
+    diagnosis, snapshot = diagnosis_of(name), snapshot_of(name)
+    cure = cures_shown(diagnosis, snapshot, all_fixes)[id_]
+    assert not cure.ours
+    assert (cure.kind, words in cure.command) == (kind, True), cure.command
+
+
+def test_an_interpreter_in_a_cure_is_one_word() -> None:
+    hostile, quoted = "/home/ada/it's my env/.venv", 0
+    for name in names():
+        snapshot = snapshot_of(name)
+        own = snapshot.find(Interpreter)
+        if own is None or not own.executable.startswith("/"):
+            continue  # nothing that a POSIX shell is to be given
+        moved = replace(own, executable=f"{hostile}/bin/python", prefix=hostile)
+        for one in diagnose(snapshot.having(moved), CHECKS).causes:
+            for line in one.finding.cure.command.splitlines():
+                if "my env" in line:
+                    quoted += 1
+                    assert any(hostile in w for w in shlex.split(line)), (name, one.check.id, line)
+    assert quoted > 50
+
+
+@given(
+    st.lists(st.text(), max_size=5),
+    st.lists(st.text(max_size=60), max_size=4),
+    st.sampled_from(["a", r"\d+", "error", r"^Killed"]),
+)
+def test_of_any_text_one_short_line_is_told(texts: list[str], files: list[str], seen: str) -> None:
+    frames = tuple(Frame(file=file) for file in files)
+    errors = Errors(
+        tuple(ErrorText(text, type=text.partition(":")[0], frames=frames) for text in texts)
+    )
+    said = told(errors, seen)
+    assert len(said) <= 160
+    assert "\n" not in said
+    assert all(one.owner != one.other for one in misfits(errors))
+    list(misfits(errors, loosely=True))
+    compares(errors)

@@ -1,14 +1,10 @@
 """The index: PEP 691 JSON with hashes, upload times and separate metadata, over HTTP on a free port of loopback."""
 
-import base64
-import hashlib
-import io
 import threading
-import zipfile
 from collections.abc import Iterable
 from functools import cache
 
-from loopback import Answer, File, Loopback, SilentError, page
+from loopback import Answer, File, Loopback, SilentError, packed, page
 
 from libraries.catalogue import Release
 
@@ -50,15 +46,7 @@ def wheel(one: Release) -> bytes:
     }
     if one.name == "torch":
         files["torch/version.py"] = f"__version__ = '{one.version}'\ncuda = None\nhip = None\n"
-    record = ""
-    held = io.BytesIO()
-    with zipfile.ZipFile(held, "w") as archive:
-        for name, text in files.items():
-            archive.writestr(zipfile.ZipInfo(name), text)
-            digest = base64.urlsafe_b64encode(hashlib.sha256(text.encode()).digest())
-            record += f"{name},sha256={digest.decode().rstrip('=')},{len(text)}\n"
-        archive.writestr(zipfile.ZipInfo(f"{info}/RECORD"), f"{record}{info}/RECORD,,\n")
-    return held.getvalue()
+    return packed(info, files)
 
 
 class Index:

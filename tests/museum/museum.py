@@ -5,8 +5,11 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from msgspec.structs import replace
+
 from tunedoctor.diagnosis.engine import Diagnosis, diagnose
 from tunedoctor.diagnosis.registry import all_checks
+from tunedoctor.facts import Fact
 from tunedoctor.model.snapshot import SCHEMA, Snapshot, from_data
 
 MACHINES = Path(__file__).parent / "machines.jsonl"
@@ -44,6 +47,14 @@ def facts_of(name: str) -> dict[str, Any]:
 def snapshot_of(name: str) -> Snapshot:
     """Return the snapshot of a case."""
     return from_data({"schema": SCHEMA, "facts": facts_of(name)})
+
+
+def altered(snapshot: Snapshot, kind: type[Fact], /, **fields: Any) -> Snapshot:
+    """Return it with other fields of one fact; a function makes the new value of the old one."""
+    fact = snapshot.find(kind)
+    assert fact is not None
+    new = {k: v(getattr(fact, k)) if callable(v) else v for k, v in fields.items()}
+    return snapshot.having(replace(fact, **new))
 
 
 @cache

@@ -2,8 +2,8 @@
 
 from collections.abc import Mapping
 
-import msgspec
 from libraries.catalogue import RELEASES
+from msgspec.structs import replace
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 from packaging.version import Version
@@ -13,70 +13,37 @@ from tunedoctor.installers.uv import NoSolution, Outcome, Question, Solved
 from tunedoctor.model.plan import Install, Pin
 from tunedoctor.planning.wanted import GROUP
 
-CUDA_12 = ("nvidia-cudnn-cu12==9.10.2.21", "nvidia-nccl-cu12==2.27.5", "triton==3.5.1")
-"""What torch for CUDA 12 brings from its index."""
 
-
-def ask(versions: Mapping[str, str] | None = None, sizes: int = 1000) -> Answers:
+def ask(**versions: str) -> Answers:
     """Return answers: what is installed stays, unless `versions` names another or a bound excludes it."""
-    known = dict(versions or {})
 
     def resolve(question: Question) -> Outcome:
-        ranges = _ranges(question)
-        there = dict(line.split("==") for line in question.preferred)
-        pins: list[Pin] = []
-        for name, several in ranges.items():
-            version = _chosen(
-                name, ",".join(filter(None, several)), known.get(name, there.get(name, ""))
+        there = dict(line.split("==") for line in question.preferred) | versions
+        ranges = {Requirement(line).name: list[str]() for line in question.requirements}
+        for one in map(Requirement, (*question.requirements, *question.constraints)):
+            if one.name in ranges and one.specifier:
+                ranges[one.name].append(str(one.specifier))
+        chosen = {n: _chosen(n, ",".join(of), there.get(n, "")) for n, of in ranges.items()}
+        for name in (name for name, version in chosen.items() if not version):
+            both = " and ".join(f"{name}{one}" for one in ranges[name])
+            return NoSolution(
+                f"Because you require {both}, we can conclude that your requirements are unsatisfiable."
             )
-            if not version:
-                return _none(name, several)
-            pins.append(Pin(name=name, version=version))
-        return Solved(tuple(pins), "")
+        return Solved(tuple(Pin(name=n, version=version) for n, version in chosen.items()), "")
 
     def look_up(install: Install, python: str, installed: Mapping[str, str]) -> Install:
-        del python
-        pins = list(install.pins)
-        torch = next((p for p in pins if p.name == "torch"), None)
-        if torch is not None and not install.no_deps:
-            for line in CUDA_12 if "/cu12" in install.index else ():
-                name, version = line.split("==")
-                if installed.get(name) != version:
-                    pins.append(Pin(name=name, version=version))
-            pins.append(Pin(name="sympy", version="1.14.0"))
         label = install.index.rpartition("/")[2]
-        held = (
-            msgspec.structs.replace(
-                p,
-                version=f"{p.version}+{label}"
-                if label and p.name in GROUP and "+" not in p.version
-                else p.version,
-                hashes=(f"sha256:{p.name}",),
-                download_bytes=sizes,
+
+        def held(pin: Pin) -> Pin:
+            labelled = label and pin.name in GROUP and "+" not in pin.version
+            version = f"{pin.version}+{label}" if labelled else pin.version
+            return replace(
+                pin, version=version, hashes=(f"sha256:{pin.name}",), download_bytes=1000
             )
-            for p in pins
-        )
-        return msgspec.structs.replace(install, pins=tuple(held), no_deps=True)
+
+        return replace(install, pins=tuple(map(held, install.pins)), no_deps=True)
 
     return Answers(Told(resolve, look_up))
-
-
-def _ranges(question: Question) -> dict[str, list[str]]:
-    ranges: dict[str, list[str]] = {}
-    for line in (*question.requirements, *question.constraints):
-        one = Requirement(line)
-        if line in question.requirements or one.name in ranges:
-            ranges.setdefault(one.name, []).append(str(one.specifier))
-    return ranges
-
-
-def _none(name: str, several: list[str]) -> NoSolution:
-    """Say it as uv does."""
-    both = " and ".join(f"{name}{one}" for one in several if one)
-    return NoSolution(
-        "No solution found when resolving dependencies:\n  Because you require "
-        f"{both}, we can conclude that your requirements are unsatisfiable."
-    )
 
 
 def _chosen(name: str, specifier: str, there: str) -> str:

@@ -1,72 +1,95 @@
-"""Drafts become one plan, which the simulation judges."""
+"""Plans are made of drafts and of each other, judged by a simulation, carried out with real wheels, and proved."""
 
+import os
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from libraries.catalogue import RELEASES, Release
+from libraries.server import Index
 from msgspec import structs
-from museum import names, snapshot_of
+from museum import altered, diagnosis_of, names, snapshot_of
+from recorded.answers import Answers, Told
 from rows import rows
 
 from planning.fakes import ask
 from tunedoctor.diagnosis.agreement import Drafted, chosen, drafted
 from tunedoctor.diagnosis.engine import diagnose
 from tunedoctor.diagnosis.registry import all_checks, all_fixes
-from tunedoctor.facts import CondaPrefix, Host, Interpreter, Packages
-from tunedoctor.model.plan import Draft, Install, Remove
+from tunedoctor.diagnosis.simulate import predict, simulate
+from tunedoctor.facts import (
+    CondaPrefix,
+    Distribution,
+    Host,
+    Interpreter,
+    NvidiaDriver,
+    NvidiaGpus,
+    Packages,
+    PciBus,
+    TorchBuild,
+)
+from tunedoctor.installers.asking import Asking
+from tunedoctor.installers.sources import own
+from tunedoctor.installers.uv import Failed, NoSolution, find_uv
+from tunedoctor.model.findings import Check, Finding, Severity, tell
+from tunedoctor.model.plan import (
+    AnyStep,
+    DeletePath,
+    Draft,
+    Install,
+    NewEnvironment,
+    Pin,
+    Plan,
+    PlanError,
+    Remove,
+    SetEnv,
+    Tell,
+    WriteFile,
+    merge,
+)
 from tunedoctor.model.snapshot import Snapshot
-from tunedoctor.planning.planner import Planned, planned
+from tunedoctor.planning.planner import Planned, fresh, planned
 from tunedoctor.planning.wanted import RefusedError
+from tunedoctor.probes.live import take
+from tunedoctor.transaction.apply import apply
+from tunedoctor.transaction.outcome import Ways
+from tunedoctor.transaction.proof import compare
+from tunedoctor.transaction.undoing import undo
 
 CHECKS, FIXES = all_checks(), all_fixes()
 
 
 def plan(snapshot: Snapshot, *ids: str, **versions: str) -> Planned:
     findings = chosen(diagnose(snapshot, CHECKS), ids)
-    told = {name.replace("_", "-"): version for name, version in versions.items()}
-    return planned(snapshot, drafted(findings, snapshot, FIXES), CHECKS, ask(told))
-
-
-def test_another_build_of_torch_brings_its_libraries_and_takes_the_old_ones_along() -> None:
-    made = plan(snapshot_of("driver-550-with-cu130"))
-    removes = [s for s in made.plan.steps if isinstance(s, Remove)]
-    installs = [s for s in made.plan.steps if isinstance(s, Install)]
-    assert removes == [Remove(names=("nvidia-cublas-cu12",))]
-    (one,) = installs
-    assert one.index == "https://download.pytorch.org/whl/cu128"
-    assert one.no_deps
-    assert [p.requirement for p in one.pins] == ["torch==2.9.1+cu128"]
-    assert one.pins[0].was == "2.9.1"
-    assert made.plan.cures == ("driver-too-old",)
-    assert made.simulated is not None
-    assert made.simulated.cured == ("driver-too-old",)
-    assert made.plan.download_bytes == 1000
-    assert made.plan.disk_bytes == 3000
-
-
-def lacking(snapshot: Snapshot, *gone: str, **versions: str) -> Snapshot:
-    """Return it without some packages, and with other versions of some."""
-    packages = snapshot.find(Packages)
-    assert packages is not None
-    kept = tuple(
-        structs.replace(d, version=versions[d.name], requires=("requests>=2",))
-        if d.name in versions
-        else d
-        for d in packages.distributions
-        if d.name not in gone
-    )
-    return snapshot.having(structs.replace(packages, distributions=kept))
+    return planned(snapshot, drafted(findings, snapshot, FIXES), CHECKS, ask(**versions))
 
 
 def test_what_only_the_old_version_of_a_library_needs_is_not_put_in() -> None:
-    snapshot = lacking(snapshot_of("healthy-rtx4090"), "requests", peft="0.17.1")
-    made = plan(snapshot, peft="0.19.0")
+    def lacking(version: str) -> Snapshot:
+        """Return a machine without requests, which its peft needs."""
+        peft = {"version": version, "requires": ("requests>=2",)}
+        return altered(
+            snapshot_of("healthy-rtx4090"),
+            Packages,
+            distributions=lambda several: tuple(
+                structs.replace(one, **peft) if one.name == "peft" else one
+                for one in several
+                if one.name != "requests"
+            ),
+        )
+
+    made = plan(lacking("0.17.1"), peft="0.19.0")
     assert set(made.plan.cures) == {"library-version-clash", "missing-dependency"}
     assert [p.requirement for p in made.plan.pins] == ["peft==0.19.0"]
     assert made.simulated is not None
     assert {"library-version-clash", "missing-dependency"} <= set(made.simulated.cured)
-    kept = lacking(snapshot_of("healthy-rtx4090"), "requests", peft="0.19.0")
-    alone = plan(kept, "missing-dependency")
+    alone = plan(lacking("0.19.0"), "missing-dependency")
     assert "requests" in {p.name for p in alone.plan.pins}, "the control: where it stays it gets it"
 
 
@@ -74,20 +97,19 @@ WHOLE = [n for n in names() if snapshot_of(n).find(Interpreter) and snapshot_of(
 UNSOLVED = {"deep-error-that-versions-do-not-show": "no trl before 0.20 is on this index"}
 
 
-@pytest.mark.parametrize("machine", WHOLE)
-def test_every_machine_gets_a_plan_that_the_checks_approve(machine: str) -> None:
+def test_every_machine_gets_a_plan_that_the_checks_approve() -> None:
     """What is drafted for errors and warnings is planned, and cures what it is for, as far as a prediction tells."""
-    snapshot = snapshot_of(machine)
-    drafts = drafted(chosen(diagnose(snapshot, CHECKS), ()), snapshot, FIXES)
-    if machine in UNSOLVED:
-        with pytest.raises(RefusedError):
-            planned(snapshot, drafts, CHECKS, ask())
-        return
-    made = planned(snapshot, drafts, CHECKS, ask())
-    assert set(made.plan.cures) == {one.id for one in drafts if one.changes}
-    assert all(p.hashes for p in made.plan.pins)
-    if made.simulated is not None:
-        assert made.simulated.bred == ()
+    for machine in WHOLE:
+        snapshot = snapshot_of(machine)
+        drafts = drafted(chosen(diagnosis_of(machine), ()), snapshot, FIXES)
+        if machine in UNSOLVED:
+            with pytest.raises(RefusedError):
+                planned(snapshot, drafts, CHECKS, ask())
+            continue
+        made = planned(snapshot, drafts, CHECKS, ask())
+        assert set(made.plan.cures) == {one.id for one in drafts if one.changes}, machine
+        assert all(p.hashes for p in made.plan.pins), machine
+        assert made.simulated is None or made.simulated.bred == (), machine
 
 
 def test_what_breeds_a_finding_is_refused() -> None:
@@ -98,36 +120,22 @@ def test_what_breeds_a_finding_is_refused() -> None:
         planned(snapshot, (Drafted(found, draft, "bad"),), CHECKS, ask())
 
 
-def of_conda(snapshot: Snapshot, installer: str) -> Snapshot:
-    """Return it as a conda environment in which peft was put in by `installer`."""
-    packages, interpreter = snapshot.find(Packages), snapshot.find(Interpreter)
-    assert packages is not None
-    assert interpreter is not None
-    held = tuple(
-        structs.replace(d, installer=installer) if d.name == "peft" else d
-        for d in packages.distributions
-    )
-    conda = {"peft": "0.17.1 pyhd8ed1ab_0", "python": "3.12.7 hc5c86c4_0"}
-    return snapshot.having(structs.replace(packages, distributions=held, conda=conda)).having(
-        structs.replace(interpreter, kind="conda", prefix="/opt/my conda/envs/llm")
-    )
-
-
-def kept_by(snapshot: Snapshot, prefix: CondaPrefix) -> Snapshot:
-    packages = snapshot.find(Packages)
-    assert packages is not None
-    return snapshot.having(structs.replace(packages, prefix=prefix))
-
-
 @pytest.mark.parametrize(
     "row", rows("planning/prefixes.jsonl"), ids=lambda row: row["line"] or row["installer"]
 )
 def test_the_tool_that_keeps_the_prefix_changes_what_it_put_in(row: dict[str, Any]) -> None:
     """Nothing is left to it, and the plan is made, where pip put it in and no pin of conda's is against it."""
-    prefix = msgspec.convert(row["prefix"], CondaPrefix)
-    snapshot = kept_by(
-        of_conda(snapshot_of("peft-0.17-with-transformers-5"), row["installer"]), prefix
+    snapshot = altered(
+        snapshot_of("peft-0.17-with-transformers-5"),
+        Packages,
+        conda={"peft": "0.17.1 pyhd8ed1ab_0", "python": "3.12.7 hc5c86c4_0"},
+        prefix=msgspec.convert(row["prefix"], CondaPrefix),
+        distributions=lambda several: tuple(
+            structs.replace(d, installer=row["installer"]) if d.name == "peft" else d
+            for d in several
+        ),
     )
+    snapshot = altered(snapshot, Interpreter, kind="conda", prefix="/opt/my conda/envs/llm")
     if not row["line"]:
         made = plan(snapshot, peft="0.19.0")
         assert [pin.requirement for pin in made.plan.pins] == ["peft==0.19.0"]
@@ -135,3 +143,233 @@ def test_the_tool_that_keeps_the_prefix_changes_what_it_put_in(row: dict[str, An
     with pytest.raises(RefusedError) as refused:
         plan(snapshot, peft="0.19.0")
     assert refused.value.by_hand[0].startswith(row["line"])
+
+
+BUILDS = (
+    Release("torch", "2.14.1+cpu", "", ("filelock",)),
+    Release("torch", "2.15.0+cpu", "", ("filelock",), ">=3.11"),
+    Release("torch", "2.14.1+cu126", "", ("filelock", "nvidia-nccl-cu12==2.27.5")),
+    Release("nvidia-nccl-cu12", "2.27.5", ""),
+    Release("torchvision", "0.29.1+cu126", "", ("torch==2.14.1", "numpy")),
+    Release("torchvision", "0.29.2+cpu", "", ("torch>=2.14.0", "numpy")),
+)
+OLD = ("torch==2.14.1", "nvidia-nccl-cu13==2.30.7", "filelock==3.20.0", "numpy==2.2.6")
+
+
+@pytest.fixture
+def wheels(index: Index) -> Iterator[Index]:
+    """An index that stands in for PyTorch's, beside the default one."""
+    one = Index((*BUILDS, *(r for r in RELEASES if r.name in ("filelock", "numpy"))))
+    yield one
+    one.close()
+
+
+def asking(wheels: Index) -> Asking:
+    """Return the live questions, those to PyTorch's index put to the stand-in."""
+
+    def stand_in(
+        install: Install, python: str, installed: Mapping[str, str]
+    ) -> Install | NoSolution | Failed:
+        if install.index.startswith("https://download.pytorch.org/whl/"):
+            install = msgspec.structs.replace(install, index=wheels.url)
+        return Asking(own(os.environ)).look_up(install, python, installed)
+
+    live = Asking(own(os.environ))
+    return Answers(Told(live.resolve, stand_in, live.declared))
+
+
+def versions(env: Path) -> dict[str, str]:
+    (site,) = env.glob("lib/python*/site-packages")
+    found = (p.name.removesuffix(".dist-info").rpartition("-") for p in site.glob("*.dist-info"))
+    return {name: version for name, _, version in found}
+
+
+def test_torch_is_put_in_for_the_driver(wheels: Index, tmp_path: Path) -> None:
+    env = tmp_path / "env"
+    subprocess.run([find_uv(), "venv", "-q", "-p", sys.executable, env], check=True, cwd=tmp_path)
+    argv = [find_uv(), "pip", "install", "-q", "--no-deps", "--python", str(env), *OLD]
+    subprocess.run(argv, check=True, cwd=tmp_path)
+    before = versions(env)
+    card = snapshot_of("driver-550-with-cu130")
+    facts = [card.find(kind) for kind in (NvidiaDriver, NvidiaGpus, PciBus)]
+    build = TorchBuild(version="2.14.1+cu130", cuda="13.0", variant="cu130", accelerator="cuda")
+    snapshot = take(str(env)).having(build, *(fact for fact in facts if fact is not None))
+    checks = all_checks()
+    found = chosen(diagnose(snapshot, checks), ["driver-too-old"])
+    made = planned(snapshot, drafted(found, snapshot, all_fixes()), checks, asking(wheels))
+    assert Remove(names=("nvidia-nccl-cu13",)) in made.plan.steps
+    assert {(p.name, p.was, p.version) for p in made.plan.pins} == {
+        ("torch", "2.14.1", "2.14.1+cu126"),
+        ("nvidia-nccl-cu12", "", "2.27.5"),
+    }
+    assert made.plan.cures == ("driver-too-old",)
+    assert made.plan.disk_bytes == 3 * made.plan.download_bytes > 0
+    plan = msgspec.structs.replace(made.proved, cures=())  # the wheel's code does not tell its CUDA
+    outcome = apply(plan, str(env), snapshot, Ways(sources=own(os.environ)))
+    assert (outcome.end, outcome.why) == ("applied", "")
+    after = versions(env)
+    assert after["torch"] == "2.14.1+cu126"
+    assert "nvidia_nccl_cu13" not in after
+    assert after["nvidia_nccl_cu12"] == "2.27.5"
+    assert undo(str(env)).done
+    assert versions(env) == before
+
+
+def test_an_environment_from_nothing(wheels: Index, tmp_path: Path) -> None:
+    env = tmp_path / "a new one"
+    before = take(sys.executable)
+    made = fresh(before, str(env), ("trl",), asking(wheels))
+    ways = Ways(checks=all_checks(), sources=own(os.environ))
+    outcome = apply(made.plan, None, before, ways)
+    assert (outcome.end, outcome.why) == ("applied", ""), outcome
+    there = versions(env)
+    assert there["torch"].startswith("2.15.0")
+    assert {"transformers", "peft", "trl", "accelerate", "datasets", "torchvision"} <= set(there)
+    after = take(str(env))
+    wrong = [f.check.id for f in diagnose(after, all_checks()).causes if f.severity == "error"]
+    assert wrong == []
+    assert undo(str(env)).done
+    assert not env.exists()
+
+
+INDEX = "https://download.pytorch.org/whl/"
+NAMES = st.sampled_from(["torch", "torchvision", "numpy", "peft", "accelerate"])
+WORDS = st.text(max_size=12)
+TUPLES = st.lists(WORDS, max_size=2).map(tuple)
+SOME = st.lists(NAMES, min_size=1, max_size=2).map(tuple)
+BYTES = st.integers(0, 2**40)
+PINS = st.builds(
+    Pin,
+    name=NAMES,
+    version=st.sampled_from(["1.0", "2.0+cu126"]),
+    hashes=TUPLES,
+    was=st.sampled_from(["", "0.9"]),
+    download_bytes=BYTES,
+)
+INSTALLS = st.builds(
+    Install,
+    pins=st.lists(PINS, min_size=1, max_size=3, unique_by=lambda p: p.name).map(tuple),
+    index=st.sampled_from(["", f"{INDEX}cu126"]),
+    no_deps=st.booleans(),
+    reinstall=st.just(()) | SOME,
+)
+STEPS: st.SearchStrategy[AnyStep] = st.one_of(
+    INSTALLS,
+    st.builds(Remove, names=SOME),
+    st.builds(WriteFile, path=WORDS, text=WORDS),
+    st.builds(DeletePath, path=WORDS, why=WORDS),
+    st.builds(SetEnv, name=st.sampled_from(["A", "B"]), value=st.none() | WORDS),
+    st.builds(Tell, command=WORDS, why=WORDS, who=st.sampled_from(["user", "root", "reboot"])),
+    st.builds(NewEnvironment, path=WORDS, python=WORDS),
+)
+SEVERAL = st.lists(STEPS, max_size=4).map(tuple)
+PLANS = st.builds(
+    Plan, steps=SEVERAL, cures=TUPLES, reasons=TUPLES, download_bytes=BYTES, disk_bytes=BYTES
+)
+
+
+@given(st.lists(PLANS, max_size=4))
+def test_merging_keeps_all_or_says_what_contradicts(plans: list[Plan]) -> None:
+    try:
+        one = merge(plans)
+    except PlanError as error:
+        assert "--only" in str(error)
+        return
+    pins: dict[str, str] = {}
+    for pin in one.pins:
+        assert pin.name not in pins, "a package twice"
+        pins[pin.name] = pin.version
+    for plan in plans:
+        assert {p.name: p.version for p in plan.pins}.items() <= pins.items()
+        assert set(plan.cures) <= set(one.cures)
+        assert set(plan.told) <= set(one.told)
+    installs = [s for s in one.steps if isinstance(s, Install)]
+    assert len({(i.index, i.no_deps) for i in installs}) == len(installs)
+    assert merge([one]) == one
+    removed = {n for s in one.steps if isinstance(s, Remove) for n in s.names}
+    assert not removed & pins.keys()
+
+
+def torch(version: str, index: str = "") -> Install:
+    return Install(pins=(Pin(name="torch", version=version),), index=index)
+
+
+@pytest.mark.parametrize(
+    ("machine", "build", "cures", "says"),
+    [
+        ("driver-550-with-cu130", "cu126", ("driver-too-old",), ""),
+        ("driver-550-with-cu130", "cu132", ("driver-too-old",), "driver-too-old would still be"),
+        ("healthy-rtx4090", "cpu", (), "it would bring in torch-"),
+    ],
+)
+def test_a_build_is_refused_that_cures_nothing_or_breeds_a_finding(
+    machine: str, build: str, cures: tuple[str, ...], says: str
+) -> None:
+    """The wheels of another CUDA are taken out, and the build is put in."""
+    before = snapshot_of(machine)
+    packages = before.find(Packages)
+    assert packages is not None
+    gone = tuple(d.name for d in packages.distributions if d.name.startswith("nvidia-"))
+    steps = (*((Remove(names=gone),) if gone else ()), torch(f"2.9.1+{build}", INDEX + build))
+    found = simulate(Plan(steps=steps, cures=cures), before, all_checks())
+    assert found.refused.startswith(says)
+    assert bool(found.refused) is bool(says)
+    assert {*cures} <= {*(found.left if says else found.cured)}
+
+
+def half(packages: Packages) -> Finding | None:
+    """An error without alpha, a note without beta."""
+    lacks = "alpha" if not packages.get("alpha") else "beta" if not packages.get("beta") else ""
+    severity: Severity = "error" if lacks == "alpha" else "note"
+    return Finding(found=lacks, means="m", cure=tell("c"), severity=severity) if lacks else None
+
+
+HALF = Check(id="half", title="h", run=half, origin="")
+
+
+def has(names: str) -> Snapshot:
+    held = tuple(Distribution(name=name, version="1") for name in names.split())
+    return Snapshot.of([Packages(distributions=held)])
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "cured", "left", "bred"),
+    [
+        # an error of which a note is left is cured
+        ("gamma", "gamma alpha", ("half",), (), ()),
+        # a note that stays a note is still there
+        ("gamma alpha", "alpha", (), ("half",), ()),
+        ("alpha", "alpha gamma", (), ("half",), ()),
+        # a note that grows is bred
+        ("alpha", "gamma", (), ("half",), ("half",)),
+        ("gamma", "gamma", (), ("half",), ()),
+    ],
+)
+def test_what_is_left_before_it_is_done_and_after(
+    before: str, after: str, cured: tuple[str, ...], left: tuple[str, ...], bred: tuple[str, ...]
+) -> None:
+    proof, _ = compare(has(before), has(after), [HALF])
+    assert (proof.cured, proof.left, proof.bred) == (cured, left, bred)
+    gone, new = {*before.split()} - {*after.split()}, {*after.split()} - {*before.split()}
+    steps = (
+        *(Remove(names=(name,)) for name in gone),
+        *(Install(pins=(Pin(name=name, version="1"),)) for name in new),
+    )
+    found = simulate(Plan(steps=steps, cures=("half",)), has(before), [HALF])
+    assert (found.cured, found.left, bool(found.refused)) == (cured, left, bool(left and steps))
+
+
+def test_the_predicted_build_is_what_its_name_says() -> None:
+    before = snapshot_of("healthy-rtx4090")
+    for version, index, wants in (
+        ("2.9.1+cu126", INDEX + "cu126", ("cu126", "12.6", "cuda")),
+        ("2.9.1", INDEX + "cu126/", ("cu126", "12.6", "cuda")),
+        ("2.9.1+cpu", INDEX + "cpu", ("cpu", "", "cpu")),
+        ("2.9.1+rocm6.4", INDEX + "rocm6.4", ("rocm6.4", "", "rocm")),
+        ("2.9.1+xpu", INDEX + "xpu", ("xpu", "", "xpu")),
+    ):
+        build = predict(Plan(steps=(torch(version, index),)), before, {}).find(TorchBuild)
+        assert build is not None
+        assert (build.variant, build.cuda, build.accelerator) == wants
+    unnamed = predict(Plan(steps=(torch("2.9.1"),)), before, {})
+    assert unnamed.find(TorchBuild) is None

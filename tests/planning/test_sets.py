@@ -1,4 +1,4 @@
-"""Sets and goals that collide, by real uv over an index on loopback; the files of a set, given to their tools."""
+"""What a set is asked to hold and the least that changes, by real uv over loopback; goals that collide."""
 
 import json
 import subprocess
@@ -9,8 +9,10 @@ from typing import Any
 
 import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from libraries.environment import packages
-from libraries.fixtures import index, resolve, uv_cache
+from libraries.fixtures import resolve
 from libraries.server import Index
 from museum import snapshot_of
 from recorded.answers import Answers, Told
@@ -21,18 +23,19 @@ from tunedoctor.diagnosis.agreement import Drafted, chosen, drafted
 from tunedoctor.diagnosis.engine import diagnose
 from tunedoctor.diagnosis.registry import all_checks, all_fixes
 from tunedoctor.facts import Distribution, Interpreter, Packages, Target, TorchBuild
-from tunedoctor.installers.uv import find_uv
+from tunedoctor.installers.uv import NoSolution, Outcome, Question, Solved, find_uv
 from tunedoctor.model.findings import Check, Finding, advise
 from tunedoctor.model.machine import Gpu, Machine
-from tunedoctor.model.plan import Draft, Resolve
+from tunedoctor.model.plan import Draft, Pin, Resolve
 from tunedoctor.model.snapshot import Snapshot
+from tunedoctor.model.versions import pep440, specifiers, within
 from tunedoctor.planning.make import Made, Place
 from tunedoctor.planning.planner import Planned, planned
-from tunedoctor.planning.search import firing
+from tunedoctor.planning.search import Found, Task, firing, named, outside, remedies, search
 from tunedoctor.planning.set_answer import MARK, Answer, answered, frozen, project
-from tunedoctor.planning.wanted import RefusedError, asked_for
-
-__all__ = ["index", "uv_cache"]
+from tunedoctor.planning.wanted import CORE, RefusedError, Wanted, asked_for, wanted
+from tunedoctor.tables import known_bad
+from tunedoctor.tables.load import table
 
 ADA = Machine(
     platform="linux", arch="x86_64", python="3.12", glibc="2.39", libc="glibc", driver_version="580.65.06",
@@ -78,34 +81,30 @@ def having(*pins: str) -> Snapshot:
     return snapshot_of("torch-missing-without-gpu").having(build, there)
 
 
-def uv() -> Answers:
-    return ask().but(resolve=resolve)
-
-
-def plan(snapshot: Snapshot, *ranges: str, checks: tuple[Check, ...] = CHECKS) -> Planned:
+def plan(snapshot: Snapshot, *ranges: str, more: tuple[Check, ...] = ()) -> Planned:
     """Plan for the finding that is there, with cures that each ask for a range besides its own."""
     found = chosen(diagnose(snapshot, CHECKS), ())
-    drafts = drafted(found, snapshot, FIXES)
-    more = (Draft(steps=(Resolve(requirements=(one,)),), reason="made up") for one in ranges)
-    several = (*drafts, *(Drafted(found[0], one, "made-up") for one in more))
-    return planned(snapshot, several, checks, uv(), FIXES)
+    drafts = (Draft(steps=(Resolve(requirements=(one,)),), reason="made up") for one in ranges)
+    made_up = (Drafted(found[0], one, "made-up") for one in drafts)
+    several = (*drafted(found, snapshot, FIXES), *made_up)
+    return planned(snapshot, several, (*CHECKS, *more), ask().but(resolve=resolve), FIXES)
 
 
-def pins(made: Planned) -> dict[str, str]:
-    return {pin.name: pin.version for pin in made.plan.pins}
-
-
-def test_what_cures_without_the_versions_of_a_cure_is_taken(index: Index) -> None:
-    old = having("transformers==5.24.0", "peft==0.17.1")
-    assert pins(plan(old)) == {"peft": "0.21.2"}
-    assert pins(plan(old, "peft<0.20", "peft!=0.19.1")) == {"peft": "0.21.2"}
-
-
-def test_where_no_version_is_in_all_ranges_the_constraints_decide(index: Index) -> None:
-    old = having("transformers==5.24.0", "peft==0.17.1")
-    assert pins(plan(old, "peft<0.18", "peft>=0.19")) == {"peft": "0.21.2"}
-    # the control: alone, the range that excludes the cure is asked for and gives way too
-    assert pins(plan(old, "peft<0.18")) == {"peft": "0.21.2"}
+@pytest.mark.parametrize(
+    "ranges",
+    [
+        # what cures without the versions of a cure is taken
+        (),
+        ("peft<0.20", "peft!=0.19.1"),
+        # where no version is in all ranges the constraints decide
+        ("peft<0.18", "peft>=0.19"),
+        # the control: alone, the range that excludes the cure is asked for and gives way too
+        ("peft<0.18",),
+    ],
+)
+def test_ranges_of_cures_give_way_to_what_cures(index: Index, ranges: tuple[str, ...]) -> None:
+    made = plan(having("transformers==5.24.0", "peft==0.17.1"), *ranges)
+    assert [pin.requirement for pin in made.plan.pins] == ["peft==0.21.2"]
 
 
 def no_5_24(packages: Packages) -> Finding | None:
@@ -114,23 +113,13 @@ def no_5_24(packages: Packages) -> Finding | None:
     return Finding(found="5.24.0", means="m", cure=advise("wait")) if bad else None
 
 
-BAD = Check(
-    id="bad-release",
-    title="t",
-    severity="error",
-    explains=(),
-    advice=False,
-    run=no_5_24,
-    page="",
-    origin="",
-)
-
-
 def test_a_set_that_would_bring_a_finding_gives_way_to_the_next(index: Index) -> None:
     old = having("transformers==4.46.3", "peft==0.21.2")
-    assert pins(plan(old))["transformers"] == "5.24.0", "the control: without the check it is taken"
-    made = plan(old, checks=(*CHECKS, BAD))
-    assert pins(made)["transformers"] in ("5.13.1", "4.57.6")
+    taken = {pin.requirement for pin in plan(old).plan.pins}
+    assert "transformers==5.24.0" in taken, "the control: without the check it is taken"
+    made = plan(old, more=(Check(id="bad-release", run=no_5_24, origin=""),))
+    taken = {pin.requirement for pin in made.plan.pins}
+    assert taken & {"transformers==5.13.1", "transformers==4.57.6"}
     assert made.simulated is not None
     assert made.simulated.bred == ()
 
@@ -143,25 +132,22 @@ def test_the_resolver_says_itself_why_there_is_none(index: Index) -> None:
     assert "we can conclude" in error.value.details
 
 
-PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
-BY_UV = Answers(Told(resolve, lambda install, *_: install))
-MAC = Machine(platform="macos", arch="arm64", python=PYTHON, macos="15.1")
-
-
-def _made(machine: Machine) -> tuple[Answer, Made]:
-    answer, made = answered(Place(machine, BY_UV, whole=True), {})
+def for_macos() -> tuple[Answer, Made]:
+    python = f"{sys.version_info.major}.{sys.version_info.minor}"
+    machine = Machine(platform="macos", arch="arm64", python=python, macos="15.1")
+    answer, made = answered(Place(machine, ASK, whole=True), {})
     assert made is not None
     return answer, made
 
 
-def _uv(*argv: str, cwd: Path) -> "subprocess.CompletedProcess[str]":
+def uv(*argv: str, cwd: Path) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(
         [find_uv(), *argv], cwd=cwd, capture_output=True, text=True, check=False, timeout=120
     )
 
 
 def test_frozen_pins_install_with_their_hashes(index: Index, tmp_path: Path) -> None:
-    text = frozen(*_made(MAC), "requirements.txt", resolve)
+    text = frozen(*for_macos(), "requirements.txt", resolve)
     assert isinstance(text, str)
     assert text.startswith(MARK)
     pins = [line for line in text.splitlines() if "==" in line and not line.startswith("#")]
@@ -169,27 +155,135 @@ def test_frozen_pins_install_with_their_hashes(index: Index, tmp_path: Path) -> 
     assert text.count("--hash=sha256:") >= len(pins)
     assert any(line.startswith("torch==2.15.0 ") for line in pins)
     (tmp_path / "requirements.txt").write_text(text)
-    assert _uv("venv", "-q", "-p", sys.executable, "env", cwd=tmp_path).returncode == 0
+    assert uv("venv", "-q", "-p", sys.executable, "env", cwd=tmp_path).returncode == 0
     there = ("pip", "install", "--python", "env", "--require-hashes", "-r", "requirements.txt")
     # the set is one for macOS, where torch is on the default index: its wheels here fit every system
     there += ("--python-platform", "aarch64-apple-darwin")
-    ended = _uv(*there, cwd=tmp_path)
+    ended = uv(*there, cwd=tmp_path)
     assert ended.returncode == 0, ended.stderr
-    held = _uv("pip", "freeze", "--python", "env", cwd=tmp_path).stdout
+    held = uv("pip", "freeze", "--python", "env", cwd=tmp_path).stdout
     assert "transformers==5.24.0" in held
 
     (tmp_path / "requirements.txt").write_text(text.replace("--hash=sha256:", "--hash=sha256:0", 1))
-    assert _uv(*there, "--reinstall", cwd=tmp_path).returncode != 0
+    assert uv(*there, "--reinstall", cwd=tmp_path).returncode != 0
 
 
 def test_the_project_of_a_default_index_locks(
     index: Index, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("UV_NO_CONFIG")
-    (tmp_path / "pyproject.toml").write_text(project(*_made(MAC)))
-    ended = _uv("lock", cwd=tmp_path)
+    (tmp_path / "pyproject.toml").write_text(project(*for_macos()))
+    ended = uv("lock", cwd=tmp_path)
     assert ended.returncode == 0, ended.stderr
     lock = tomllib.loads((tmp_path / "uv.lock").read_text())
     versions = {one["name"]: one["version"] for one in lock["package"]}
     assert versions["torch"] == "2.15.0"
     assert versions["transformers"] == "5.24.0"
+
+
+@given(st.text())
+def test_any_word_is_read_or_refused(word: str) -> None:
+    try:
+        found = asked_for([word])
+    except RefusedError:
+        return
+    assert len(found) == 1
+
+
+def test_what_an_environment_asks_for() -> None:
+    def want(*words: str, there: tuple[str, ...], more: Distribution | None = None) -> Wanted:
+        held = packages(*there).distributions + ((more,) if more else ())
+        return wanted(asked_for(words), Snapshot({}).having(Packages(distributions=held)))
+
+    empty = want("unsloth", there=("pip==25.0", "numpy==2.2.6"))
+    assert (empty.fresh, set(empty.roots)) == (True, {*CORE, "unsloth"})
+    assert empty.installed["numpy"] == "2.2.6"
+    # editable installs stand outside and their needs hold
+    hub, needs = ("torch==2.14.1", "huggingface-hub==1.33.0"), ("huggingface-hub<2",)
+    mine = Distribution(name="peft", version="0.22.0", requires=needs, editable=True)
+    own = want(there=hub, more=mine)
+    assert ("peft" in own.roots, own.limits) == (False, needs)
+    # what does not hold today is not asked for
+    old = Distribution(name="webui", version="1.0", requires=("huggingface-hub<1",))
+    assert want(there=hub, more=old).outside["webui"] == ()
+
+
+ROWS = [
+    row
+    for check in {r["check"] for r in table("known_bad")["rows"]}
+    for row in known_bad.rows(check)
+    if row.trigger != "symptom"
+]
+_NUMBERS = st.lists(st.integers(0, 60), min_size=1, max_size=3).map(lambda n: ".".join(map(str, n)))
+
+
+def near(specifier: str) -> list[str]:
+    """Return versions at the bounds of a specifier, just below and above them."""
+    bounds = [c.version.replace(".*", "") for c in specifiers(specifier) or ()]
+    below = (one.rpartition(".") for one in bounds if one[-1] != "0")
+    tries = [*bounds, *(f"{b}.1" for b in bounds), "0.0.1", "1.0", "999"]
+    tries += [f"{head}{dot}{int(last) - 1}" for head, dot, last in below]
+    return [one for one in tries if pep440(one)]
+
+
+def test_every_row_that_versions_fire_can_be_met_and_left() -> None:
+    assert len(ROWS) > 40
+    for row in ROWS:
+        when = {
+            n: next(v for v in near(s) if s == "*" or within(v, s)) for n, s in row.when.items()
+        }
+        ways = remedies(known_bad.Broken(row, when, ""), (), frozenset())
+        two_of_torch = all(name not in named() for name in row.when)
+        any_version = row.when and all(spec == "*" for spec in row.when.values())
+        assert ways or two_of_torch or any_version or row.env, row.id
+        for way in ways:
+            assert way.specifier == "" or specifiers(way.specifier) is not None, row.id
+            if way.specifier in outside(range_ := row.when.get(way.name, "")):
+                led = [one for one in near(range_) if within(one, way.specifier)]
+                assert not any(within(one, range_) for one in led), row.id
+
+
+@given(_NUMBERS, _NUMBERS, _NUMBERS, st.sampled_from([">=", ">"]), st.sampled_from(["<", "<="]))
+def test_outside_of_a_range_and_inside_are_all_there_is(
+    low: str, high: str, version: str, floor: str, cap: str
+) -> None:
+    range_ = f"{floor}{low},{cap}{high}"
+    out = [within(version, one) for one in outside(range_)]
+    assert any(out) is not within(version, range_)
+
+
+def test_a_missing_package_is_the_remedy_where_it_lacks() -> None:
+    there = {"transformers": "5.13.1", "tokenizers": "0.22.2", "huggingface-hub": "1.33.0"}
+    (pair,) = firing(there)
+    assert pair.row.absent == ("accelerate",)
+    first = remedies(pair, (), frozenset())[0]
+    assert (first.name, first.specifier) == ("accelerate", "")
+
+
+NAMES = "abcde"
+SAID = "Because it clashes, it cannot be."
+
+
+@given(
+    st.lists(st.sets(st.sampled_from(NAMES), min_size=1, max_size=3), max_size=6),
+    st.sets(st.sampled_from(NAMES)),
+)
+def test_nothing_changes_that_could_stay(clashes: list[set[str]], wasted: set[str]) -> None:
+    """Of each clash one package must change; the resolver changes what need not besides."""
+
+    def resolve(question: Question) -> Outcome:
+        held = {line.partition("==")[0] for line in question.constraints}
+        if any(one <= held for one in clashes):
+            return NoSolution(f"cause: {SAID}")
+        gone = wasted | {min(one - held) for one in clashes}
+        pins = (Pin(name=n, version="2" if n in gone - held else "1") for n in NAMES)
+        return Solved(tuple(pins), "")
+
+    want = Wanted((), {}, dict.fromkeys(NAMES, "1"))
+    found = search(Task(want, Question(tuple(NAMES)), resolve, iter(range(9))))
+    assert isinstance(found, Found)
+    changed = {pin.name for pin in found.pins if pin.version == "2"}
+    assert all(one & changed for one in clashes)
+    for name in changed:
+        assert any(one & changed == {name} for one in clashes), "it could stay"
+        assert found.why.get(name, SAID) == SAID

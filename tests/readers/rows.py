@@ -59,13 +59,13 @@ def told(text: str) -> dict[str, Any]:
 
 def _plain(value: object) -> Any:
     if isinstance(value, msgspec.Struct):
-        fields = {
-            f.name: (getattr(value, f.name), f.default) for f in msgspec.structs.fields(value)
+        told = {
+            f.name: _plain(one)
+            for f in msgspec.structs.fields(value)
+            if (one := getattr(value, f.name)) != f.default
         }
-        told = {name: _plain(one) for name, (one, default) in fields.items() if one != default}
-        return (
-            {type(value).__name__.lower(): told} if isinstance(value, (Absent, Unknown)) else told
-        )
+        answer = isinstance(value, (Absent, Unknown))
+        return {type(value).__name__.lower(): told} if answer else told
     if isinstance(value, (list, tuple)):
         return [_plain(one) for one in value]
     return msgspec.to_builtins(value)

@@ -1,5 +1,6 @@
-"""What people paste is read as the rows say, however it was pasted."""
+"""What people paste is read as the rows say, however it was pasted; what checks and installers say is read."""
 
+import time
 from collections.abc import Callable
 from copy import deepcopy
 from itertools import groupby
@@ -7,6 +8,15 @@ from pathlib import Path
 
 import pytest
 from readers.rows import FILES, PLACES, Row, rows, text_of, told
+
+from tunedoctor.diagnosis.registry import all_checks
+from tunedoctor.facts import Errors
+from tunedoctor.messages.cause import page_of
+from tunedoctor.readers import messages
+from tunedoctor.readers.ledger import joined, wording
+from tunedoctor.readers.paste import Paste
+from tunedoctor.readers.tidy import tidy
+from tunedoctor.tables.load import table
 
 ROWS = {file.stem: rows(file) for file in FILES}
 ALL = [row for area in ROWS.values() for row in area]
@@ -81,3 +91,59 @@ def test_lines_of_a_build_are_read() -> None:
 def test_no_recorded_output_is_left_out() -> None:
     read = {Path(row.get("shared") or row.get("file", "")).name for row in ROWS["gpus"]}
     assert read >= {file.name for file in PLACES["shared"].glob("nvidia-smi_*")}
+
+
+def texts(text: str) -> list[str]:
+    found = messages.read(Paste(tidy(text)))
+    return [error.text for fact in found if isinstance(fact, Errors) for error in fact.errors]
+
+
+NOT_OF_A_LOG = (
+    *("no answer in", "(32-bit runtime)", "rocminfo finds", "WSL environment detected", "HW "),
+)
+
+
+def test_what_the_checks_say_is_seen_is_read() -> None:
+    pages = [
+        page_of(one) for one in all_checks() if not one.by_words
+    ]  # theirs are sought everywhere
+    lines = [line for page in pages for line in page.partition("Seen as\n")[2].splitlines()]
+    seen = [one.strip() for one in lines if one[:1] == " " and one.strip()]
+    seen = [one for one in seen if not one.startswith(NOT_OF_A_LOG)]
+    assert len(seen) > 100
+    lost = [line for line in seen if not texts(line)]
+    assert len(lost) <= len(seen) // 25, lost
+
+
+def test_a_long_log_keeps_its_first_and_last_messages() -> None:
+    found = texts("".join(f"ValueError: number {i}\n\n" for i in range(1000)))
+    assert len(found) == messages.MOST
+    assert (found[0], found[-1]) == ("ValueError: number 0", "ValueError: number 999")
+
+
+SAID = table("installer_messages")["rows"]
+
+
+def test_messages_of_installers_have_a_source_and_find_their_examples() -> None:
+    for row in SAID:
+        assert row["source"]
+        assert row["examples"]
+        for example in row["examples"]:
+            text = example if row["fact"] == "line" else joined([example]).text
+            assert wording(row).search(text), (row["text"], example)
+
+
+def test_messages_of_installers_take_linear_time() -> None:
+    """Near misses, each example without its end: one row that takes a square is seen in the sum of all."""
+
+    def spent(row: Row, times: int) -> float:
+        text = joined(["".join(f"{one[:-4]} " * times for one in row["examples"])]).text
+        own = wording(row)
+        began = time.process_time()
+        list(own.finditer(text))
+        return time.process_time() - began
+
+    def ratio(row: Row) -> float:
+        return spent(row, 240) / max(spent(row, 60), spent(row, 60), 0.003)
+
+    assert [row["text"] for row in SAID if min(ratio(row), ratio(row), ratio(row)) > 10] == []

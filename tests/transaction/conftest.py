@@ -11,22 +11,14 @@ from pathlib import Path
 
 import pytest
 
-from transaction.environment import copy, install, python
+from transaction.environment import copy, install, out, python
 from transaction.wheels import ALL, Index
 
-Make = Callable[[str], Path]
+Make = Callable[..., Path]
 _HEAVY = shutil.ignore_patterns(
-    "test",
-    "tests",
-    "idlelib",
-    "tkinter",
-    "turtledemo",
-    "__pycache__",
-    "site-packages",
-    "config-*",
-    "*.a",
+    *("test", "tests", "idlelib", "tkinter", "turtledemo", "__pycache__", "site-packages"),
+    *("config-*", "*.a"),
 )
-_DROPPED = ("UV_INDEX", "UV_EXTRA_INDEX_URL", "UV_INDEX_URL", "UV_FIND_LINKS", "PIP_FIND_LINKS")
 
 
 @pytest.fixture(scope="session")
@@ -43,9 +35,8 @@ def template(tmp_path_factory: pytest.TempPathFactory, shared_index: Index) -> M
 
     @cache
     def made(tool: str) -> Path:
-        env = {k: v for k, v in os.environ.items() if k not in _DROPPED}
         if tool == "pip":
-            subprocess.run([sys.executable, "-m", "venv", folder / tool], check=True, env=env)
+            subprocess.run([sys.executable, "-m", "venv", folder / tool], check=True)
         else:
             venv.create(folder / tool, with_pip=False, symlinks=True)
         with pytest.MonkeyPatch.context() as patch:
@@ -59,19 +50,22 @@ def template(tmp_path_factory: pytest.TempPathFactory, shared_index: Index) -> M
 @pytest.fixture
 def index(shared_index: Index, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Index]:
     """The index, honest again after each test, and both installers pointed at it with an empty cache."""
-    for name in _DROPPED:
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("UV_DEFAULT_INDEX", shared_index.url)
-    monkeypatch.setenv("PIP_INDEX_URL", shared_index.url)
-    monkeypatch.setenv("PIP_RETRIES", "0")
-    monkeypatch.setenv("PIP_NO_CACHE_DIR", "1")
-    monkeypatch.setenv("UV_CACHE_DIR", str(tmp_path / "uv-cache"))
-    monkeypatch.setenv("UV_NO_CONFIG", "1")
-    monkeypatch.setenv("UV_HTTP_RETRIES", "0")
+    for name in [name for name in os.environ if name.startswith(("PIP_", "UV_"))]:
+        monkeypatch.delenv(name)
+    told = {
+        "UV_DEFAULT_INDEX": shared_index.url,
+        "PIP_INDEX_URL": shared_index.url,
+        "UV_CACHE_DIR": str(tmp_path / "uv-cache"),
+        "PIP_NO_CACHE_DIR": "1",
+        "UV_NO_CONFIG": "1",
+        "UV_HTTP_RETRIES": "0",
+        "PIP_RETRIES": "0",
+    }
+    for name, value in told.items():
+        monkeypatch.setenv(name, value)
     yield shared_index
     shared_index.other.clear()
     shared_index.cut.clear()
-    shared_index.files.clear()
 
 
 @pytest.fixture
@@ -79,13 +73,13 @@ def make(template: Make, tmp_path: Path, index: Index) -> Make:
     """Return a function that makes an environment with the old packages."""
 
     def made(tool: str = "uv", name: str = ".venv") -> Path:
-        folder = tmp_path / "project"
-        folder.mkdir(exist_ok=True)
-        if name.startswith((".", "env")):
-            return copy(template(tool), folder / name)
-        venv.create(folder / name, with_pip=False, symlinks=True)
-        install(folder / name, "alpha==1.0", "gamma==1.0")
-        return folder / name
+        env = tmp_path / "project" / name
+        env.parent.mkdir(exist_ok=True)
+        if name == ".venv":
+            return copy(template(tool), env)
+        venv.create(env, with_pip=False, symlinks=True)
+        install(env, "alpha==1.0", "gamma==1.0")
+        return env
 
     return made
 
@@ -97,19 +91,15 @@ def relocated(tmp_path_factory: pytest.TempPathFactory) -> Path:
     source = Path(sys.base_prefix)
     prefix = tmp_path_factory.mktemp("relocated") / "base"
     (prefix / "bin").mkdir(parents=True)
-    shutil.copytree(
-        source / "lib" / version, prefix / "lib" / version, ignore=_HEAVY, symlinks=True
-    )
-    for library in source.glob("lib/libpython*"):
-        shutil.copy2(library, prefix / "lib", follow_symlinks=False)
+    library = prefix / "lib" / version
+    shutil.copytree(source / "lib" / version, library, ignore=_HEAVY, symlinks=True)
+    for shared in source.glob("lib/libpython*"):
+        shutil.copy2(shared, prefix / "lib", follow_symlinks=False)
     shutil.copy2(Path(source, "bin", version).resolve(), prefix / "bin" / "python")
-    (prefix / "lib" / version / "site-packages").mkdir()
-    code = "import sys, ensurepip; print(sys.prefix)"
-    said = subprocess.run(
-        [python(prefix), "-I", "-c", code], capture_output=True, text=True, check=False
-    )
-    if said.stdout.strip() != str(prefix):
-        pytest.skip(f"this Python does not run from elsewhere: {said.stdout}{said.stderr[-200:]}")
+    (library / "site-packages").mkdir()
+    said = out(python(prefix), "-I", "-c", "import sys, ensurepip; print(sys.prefix)")
+    if said != str(prefix):
+        pytest.skip(f"this Python does not run from elsewhere: {said}")
     subprocess.run([python(prefix), "-I", "-m", "ensurepip"], check=True, capture_output=True)
     return prefix
 

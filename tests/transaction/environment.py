@@ -8,40 +8,58 @@ import sys
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
+from unittest.mock import patch
 
 from transaction.wheels import ALPHA2, BETA1, pin
-from tunedoctor.diagnosis.registry import all_checks
 from tunedoctor.installers.sources import own
 from tunedoctor.installers.tool import Named
 from tunedoctor.installers.uv import find_uv
 from tunedoctor.model.plan import Install, Plan
-from tunedoctor.model.snapshot import Snapshot
 from tunedoctor.probes.live import take
 from tunedoctor.transaction import apply as module
 from tunedoctor.transaction.journal import Journal, Record
-from tunedoctor.transaction.outcome import Clock, Outcome, Stage, Watch, Ways
+from tunedoctor.transaction.outcome import Clock, Outcome, Stage, Ways
 from tunedoctor.transaction.records import faults
 
 OLD = {"alpha": "1.0", "gamma": "1.0"}
 NEW = {"alpha": "2.0", "beta": "1.0", "gamma": "1.0"}
+QUIET = Ways()
 PLAN = Plan(steps=(Install(pins=(pin(ALPHA2, "1.0"), pin(BETA1))),))
 
 
-def apply(
-    plan: Plan,
-    target: str | None,
-    *,
-    installer: Named | None = None,
-    ways: Ways | None = None,
-    before: Snapshot | None = None,
-    watch: Watch = lambda *_: None,
+def out(*argv: object, **env: str) -> str:
+    """Return what a program says."""
+    ended = subprocess.run(
+        [*map(str, argv)], capture_output=True, text=True, check=False, env={**os.environ, **env}
+    )
+    return (ended.stdout + ended.stderr[-200:]).strip()
+
+
+def fix(
+    target: Path | str,
+    plan: Plan = PLAN,
+    tool: Named | None = "uv",
+    ways: Ways = QUIET,
+    step: Callable[[str], None] = lambda _: None,
+    end: str = "",
+    why: str = "",
+    **more: Any,
 ) -> Outcome:
-    """Carry out a plan on what the target is now, from the sources that the variables name."""
-    deep, fresh = bool(ways and ways.deep), plan.new is not None
-    if before is None:
-        before = take(None if fresh else target, deep=deep, read=not fresh, start=True)
-    ways = (ways or Ways(checks=all_checks()))._replace(sources=own(os.environ))
-    return module.apply(plan, target, before, ways._replace(installer=installer), watch)
+    """Carry out a plan, from the sources of the variables; a refusal or a failure gives its reason and a way on.
+
+    `end`: how it has to end, with the stage of a failure ("failed fetch"); `why` is in its reason.
+    """
+    fresh, before = plan.new is not None, more.pop("before", None)
+    before = before or take(None if fresh else str(target), read=not fresh, start=True)
+    ways = ways._replace(sources=own(os.environ), installer=tool)
+    with stepping(step):
+        outcome = module.apply(plan, str(target), before, ways, **more)
+    if outcome.end in ("refused", "failed"):
+        assert all((outcome.why, outcome.by_hand, *outcome.by_hand)), outcome
+    assert f"{outcome.end} {outcome.stage}".startswith(end), outcome
+    assert why in outcome.why if why or outcome.end != "applied" else not outcome.why, outcome
+    return outcome
 
 
 def install(env: Path, *pins: str) -> None:
@@ -83,31 +101,31 @@ def as_conda(prefix: Path) -> Path:
 
 
 @contextmanager
-def stepping(step: Callable[[str], None] | None) -> Generator[None]:
+def stepping(step: Callable[[str], None]) -> Generator[None]:
     """Call a function with the name of each step of a journal that is on the disk, and of each stage."""
     save, begin = Journal.save, Clock.begin
 
     def saved(self: Journal, record: Record) -> None:
         save(self, record)
-        if step:
-            step(record.step)
+        step(record.step)
 
     def begun(self: Clock, stage: Stage) -> None:
         begin(self, stage)
-        if step:
-            step(stage)
+        step(stage)
 
-    Journal.save, Clock.begin = saved, begun  # type: ignore[method-assign]
-    try:
+    with patch.object(Journal, "save", saved), patch.object(Clock, "begin", begun):
         yield
-    finally:
-        Journal.save, Clock.begin = save, begin  # type: ignore[method-assign]
 
 
-def state(env: Path) -> str:
-    """Return "old" or "new", proved by metadata, RECORD hashes, imports and commands; else what is wrong."""
+def state(env: Path, before: dict[str, object] | None = None) -> str:
+    """Return "old" or "new", proved by metadata, RECORD hashes, imports and commands; else what is wrong.
+
+    Where every file is what it was `before`, the state is the old one.
+    """
+    if before == contents(env):
+        return "old"
     folder = site(env)
-    wrong = [p.name for p in folder.iterdir() if p.name.startswith("~")]
+    wrong = [p.name for p in folder.glob("~*")]
     have: dict[str, str] = {}
     for info in sorted(folder.glob("*.dist-info")):
         name, _, version = info.name.removesuffix(".dist-info").rpartition("-")
@@ -121,25 +139,17 @@ def state(env: Path) -> str:
         copied = OLD.get(name) == version
         wrong += [f for f in faults(folder, {name}) if not (copied and f.startswith(fine))]
     which = "old" if have == OLD else "new" if have == NEW else f"mixed {have}"
-    code = f"import sys\nfor n in {sorted(have)!r}: m = __import__(n); s = __import__(n + '_single'); print(n, m.__version__, s.version)"
+    code = f"for n in {[*have]!r}: m = __import__(n); s = __import__(n + '_single'); print(n, m.__version__, s.version)"
     # -B: versions that come within a second have the same time and size, and bytecode of the old one would count
-    ended = subprocess.run(
-        [python(env), "-I", "-B", "-c", code], capture_output=True, text=True, check=False
-    )
-    if ended.stdout.split() != [w for n in sorted(have) for w in (n, have[n], have[n])]:
-        wrong.append(f"imports: {ended.stdout} {ended.stderr[-200:]}")
+    said = out(python(env), "-I", "-B", "-c", code)
+    if said.split() != [w for n, version in have.items() for w in (n, version, version)]:
+        wrong.append(f"imports: {said}")
     for name, version in have.items():
-        for command in (f"{name}-run", f"{name}-say"):
-            path = env / "bin" / command
-            said = (
-                subprocess.run([path], capture_output=True, text=True, check=False)
-                if path.exists()
-                else None
-            )
-            if said is None or said.stdout.strip() != version:
-                wrong.append(f"{command}: {said and said.stdout + said.stderr[-200:]}")
+        for path in (env / "bin" / f"{name}-run", env / "bin" / f"{name}-say"):
+            if (said := out(path) if path.exists() else "gone") != version:
+                wrong.append(f"{path.name}: {said}")
             elif b".doctor-" in path.read_bytes():
-                wrong.append(f"{command} names the clone")
+                wrong.append(f"{path.name} names the clone")
     return f"{which} but {wrong}" if wrong else which
 
 
@@ -148,14 +158,20 @@ def beside(env: Path) -> list[str]:
     return sorted(p.name for p in env.parent.iterdir() if ".doctor-" in p.name)
 
 
-def contents(folder: Path) -> dict[str, bytes]:
-    """Return every file of a tree, byte code left out."""
+def contents(folder: Path) -> dict[str, object]:
+    """Return every file of a tree and where links lead, byte code left out."""
     return {
-        str(p.relative_to(folder)): p.read_bytes() if p.is_file() and not p.is_symlink() else b"-"
+        str(p.relative_to(folder)): p.readlink()
+        if p.is_symlink()
+        else p.is_file() and p.read_bytes()
         for p in sorted(folder.rglob("*"))
         if "__pycache__" not in p.parts
     }
 
 
-def interpreter() -> str:
-    return sys.executable
+@contextmanager
+def unchanged(*folders: Path) -> Generator[None]:
+    """Hold every file below folders to what it was."""
+    before = [*map(contents, folders)]
+    yield
+    assert [*map(contents, folders)] == before

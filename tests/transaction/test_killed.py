@@ -2,7 +2,6 @@
 
 import os
 import random
-import shutil
 import signal
 import subprocess
 import sys
@@ -17,16 +16,31 @@ from transaction.conftest import Make
 from transaction.environment import as_conda, beside, contents, state
 from tunedoctor.transaction.undoing import list_states, put_in_order, undo
 
-SAVED = ("begin", "fetch", "save", "change", "changing", "verify", "prove", "done", "prune")
-SWITCH = (*SAVED, "switch", "swapping", "exchange", "start")
-NEW = ("exchange", "start", "done", "prune")
 TESTS = Path(__file__).parents[1]
+KILLS = (
+    ("venv", "uv", "switch", "begin fetch save change changing verify prove switch swapping", "old"),
+    ("venv", "uv", "switch", "exchange start done prune", "new"),
+    ("venv", "pip", "switch", "changing", "old"),
+    ("project", "uv", "stash", "begin fetch save change changing verify prove", "old"),
+    ("project", "uv", "stash", "done prune", "new"),
+    ("conda", "uv", "fix", "begin save changing prove", "old"),
+    ("conda", "uv", "fix", "done", "new"),
+    # what fails is put back
+    ("conda", "uv", "fix+fails", "changing swapping exchange gone", "old"),
+    ("venv", "uv", "backup+renames+fails", "rename#1 rename#2 swapping gone", "old"),
+    # the next start finishes what stands half way: the new state was proved
+    ("venv", "uv", "switch+renames", "rename#1 rename#2 rename#3", "new"),
+    ("venv", "uv", "undo", "exchange undone", "old"),
+    ("venv", "uv", "undo", "swapping", "new"),
+    ("venv", "uv", "undo+renames", "rename#1 rename#2", "old"),
+    ("project", "uv", "undo", "restoring", "old"),
+)  # fmt: skip
 
 
-def start(env: Path, tool: str, strategy: str, at: str = "-") -> "subprocess.Popen[str]":
+def start(env: Path, tool: str, way: str, at: str = "-") -> "subprocess.Popen[str]":
     path = os.pathsep.join([str(TESTS), os.environ.get("PYTHONPATH", "")])
     return subprocess.Popen(
-        [sys.executable, killed.__file__, env, tool, strategy, at],
+        [sys.executable, killed.__file__, env, tool, way, at],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -34,130 +48,101 @@ def start(env: Path, tool: str, strategy: str, at: str = "-") -> "subprocess.Pop
     )
 
 
-def doctor(env: Path, tool: str, strategy: str, at: str = "-") -> "tuple[int, str]":
-    child = start(env, tool, strategy, at)
-    out, _ = child.communicate()
-    return child.returncode, out
+def applied(env: Path, tool: str, way: str) -> None:
+    assert start(env, tool, way).communicate()[0].startswith("applied")
 
 
-def prove(env: Path, strategy: str, at: str) -> str:
-    """Hold the environment to old or new, and bring it to the old state whichever it is."""
-    if strategy == "switch":
-        # the live one is whole at once, before anything puts it in order
-        assert state(env) in ("old", "new"), at
+def slain(env: Path, tool: str, way: str, at: str) -> None:
+    child = start(env, tool, way, at)
+    said, _ = child.communicate()
+    assert child.returncode == -signal.SIGKILL, said
+
+
+def prove(env: Path, before: dict[str, object], *, left: bool = False) -> str:
+    """Hold the environment to old or new, and bring it to the old state; `left`: what was undone lies beside it."""
     put_in_order(str(env))
-    end = state(env)
-    assert end in ("old", "new"), (at, end)
+    end = state(env, before)
+    assert end in ("old", "new")
     if end == "new":
         assert undo(str(env)).done
-        assert state(env) == "old"
-    else:
-        assert beside(env) == [], at
+        assert contents(env) == before
+    elif not left:
+        assert beside(env) == []
         assert list_states(str(env)) == ()
     assert put_in_order(str(env)) == ""
     return end
 
 
-def placed(make: Make, tool: str, strategy: str) -> Path:
+def placed(request: pytest.FixtureRequest, place: str, tool: str = "uv") -> Path:
+    if place == "conda":
+        return as_conda(request.getfixturevalue("prefix"))
+    make: Make = request.getfixturevalue("make")
     env = make(tool)
-    if strategy == "stash":  # an environment in the folder of a project stays where it is
+    if place == "project":  # an environment in the folder of a project stays where it is
         (env / ".git").mkdir()
     return env
 
 
 @pytest.mark.parametrize(
-    ("tool", "strategy", "at"),
-    [
-        *(("uv", "switch", at) for at in SWITCH),
-        *(("pip", "switch", at) for at in ("changing", "swapping")),
-        *(("uv", "stash", at) for at in SAVED),
-    ],
+    ("place", "tool", "way", "at", "end"),
+    [(*rest, at, end) for *rest, steps, end in KILLS for at in steps.split()],
 )
-def test_killed_at_a_step(make: Make, tool: str, strategy: str, at: str) -> None:
-    env = placed(make, tool, strategy)
+def test_killed_at_a_step(
+    request: pytest.FixtureRequest, place: str, tool: str, way: str, at: str, end: str
+) -> None:
+    env = placed(request, place, tool)
     before = contents(env)
-    code, said = doctor(env, tool, strategy, at)
-    assert code == -signal.SIGKILL, said
-    end = prove(env, strategy, at)
-    assert end == ("new" if at in NEW else "old")
-    after = contents(env)
-    assert after == before
+    undoing = way.startswith("undo")
+    if undoing:
+        applied(env, tool, "fix")
+    slain(env, tool, way, at)
+    assert env.exists() != (at == "rename#1")
+    if way == "switch":  # the live one is whole at once, before anything puts it in order
+        assert state(env, before) in ("old", "new")
+    assert prove(env, before, left=undoing) == end
 
 
-@pytest.mark.parametrize("at", ["begin", "save", "changing", "prove", "done"])
-def test_killed_in_a_prefix_of_conda(prefix: Path, at: str) -> None:
-    env = as_conda(prefix)
+def test_killed_again_while_it_is_put_in_order(make: Make) -> None:
+    env = make("uv")
     before = contents(env)
-    code, said = doctor(env, "uv", "switch", at)
-    assert code == -signal.SIGKILL, said
-    assert prove(env, "backup", at) == ("new" if at in NEW else "old")
-    assert contents(env) == before
-
-
-@pytest.mark.parametrize("at", ["changing", "swapping", "exchange", "gone"])
-def test_killed_while_a_prefix_of_conda_is_put_back(prefix: Path, at: str) -> None:
-    env = as_conda(prefix)
-    before = contents(env)
-    code, said = doctor(env, "uv", "switch+fails", at)
-    assert code == -signal.SIGKILL, said
-    assert prove(env, "backup", at) == "old"
-    assert contents(env) == before
-
-
-@pytest.mark.parametrize("at", ["swapping", "exchange", "undone"])
-def test_killed_while_undoing(make: Make, at: str) -> None:
-    env = make()
-    assert doctor(env, "uv", "switch")[1].startswith("applied")
-    code, said = doctor(env, "uv", "undo", at)
-    assert code == -signal.SIGKILL, said
-    put_in_order(str(env))
-    assert state(env) == ("new" if at == "swapping" else "old")
-    if at == "swapping":
-        assert undo(str(env)).done
-    assert state(env) == "old"
-
-
-def test_killed_while_undoing_a_stash(make: Make) -> None:
-    env = placed(make, "uv", "stash")
-    assert doctor(env, "uv", "stash")[1].startswith("applied")
-    assert state(env) == "new"
-    code, said = doctor(env, "uv", "undo", "restoring")
-    assert code == -signal.SIGKILL, said
-    assert put_in_order(str(env))
-    assert state(env) == "old"
+    slain(env, "uv", "switch+renames", "rename#1")
+    slain(env, "uv", "order+renames", "rename#1")
+    assert env.exists()
+    assert prove(env, before) == "new"
 
 
 @cache
-def _length(tool: str, strategy: str) -> list[float]:
+def _length(tool: str, way: str) -> list[float]:
     """Return where the seconds are kept that a fix takes which nobody kills."""
-    del tool, strategy
+    del tool, way
     return []
 
 
-def at_random(make: Make, tool: str, strategy: str, seed: int) -> str:
-    known = _length(tool, strategy)
-    if not known:
-        whole = placed(make, tool, strategy)
+def at_random(request: pytest.FixtureRequest, tool: str, way: str, seed: int) -> None:
+    env = placed(request, "project" if way == "stash" else "venv", tool)
+    before, known = contents(env), _length(tool, way)
+    if first := not known:
         began = time.monotonic()
-        assert doctor(whole, tool, strategy)[1].startswith("applied")
+        applied(env, tool, way)
         known.append(time.monotonic() - began)
-        shutil.rmtree(whole.parent)
-    env = placed(make, tool, strategy)
-    child = start(env, tool, strategy)
+        assert undo(str(env)).done
+    child = start(env, tool, way)
     time.sleep(random.Random(seed).uniform(0.0, known[0]))  # noqa: S311
     child.kill()
     child.communicate()
-    return prove(env, strategy, f"{tool} {strategy} seed {seed}")
+    prove(env, before, left=first)
 
 
-@pytest.mark.parametrize("seed", range(12))
-def test_killed_at_a_random_moment(make: Make, seed: int) -> None:
-    at_random(make, "uv", ("switch", "backup", "stash")[seed % 3], seed)
+@pytest.mark.parametrize("seed", range(6))
+def test_killed_at_a_random_moment(request: pytest.FixtureRequest, seed: int) -> None:
+    at_random(request, "uv", ("switch", "backup", "stash")[seed % 3], seed)
 
 
 @pytest.mark.crash
 @pytest.mark.parametrize("seed", range(20))
-@pytest.mark.parametrize("strategy", ["switch", "backup", "stash"])
+@pytest.mark.parametrize("way", ["switch", "backup", "stash"])
 @pytest.mark.parametrize("tool", ["uv", "pip"])
-def test_killed_at_many_random_moments(make: Make, tool: str, strategy: str, seed: int) -> None:
-    at_random(make, tool, strategy, 1000 + seed)
+def test_killed_at_many_random_moments(
+    request: pytest.FixtureRequest, tool: str, way: str, seed: int
+) -> None:
+    at_random(request, tool, way, 1000 + seed)

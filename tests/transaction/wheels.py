@@ -1,14 +1,11 @@
-"""Wheels of the transaction tests, and an index that can lie, fall silent and cut off."""
+"""Wheels of the transaction tests, and an index that can lie and cut off."""
 
-import base64
 import hashlib
-import io
-import zipfile
 from collections.abc import Iterable
 from functools import cache
 from typing import NamedTuple
 
-from loopback import Answer, File, Loopback, page
+from loopback import Answer, File, Loopback, packed, page
 
 from tunedoctor.model.plan import Pin
 
@@ -19,8 +16,6 @@ class Made(NamedTuple):
     requires: tuple[str, ...] = ()
     shared: str = ""
     """Text of a file that several wheels bring."""
-    claims: str = ""
-    """Version that the metadata state, where that is another one."""
     data: str = ""
     """Text of files that go below the prefix, beside site-packages."""
 
@@ -33,50 +28,35 @@ ALPHA1 = Made("alpha", "1.0")
 ALPHA2 = Made("alpha", "2.0", ("beta>=1",), "from alpha 2\n")
 BETA1 = Made("beta", "1.0", data="of beta\n")
 GAMMA1 = Made("gamma", "1.0", ("alpha",), "from gamma 1\n")
-LIAR = Made("liar", "2.0", claims="1.0")
 PICKY = Made("picky", "1.0", ("alpha<2",))
-ALL = (ALPHA1, ALPHA2, BETA1, GAMMA1, LIAR, PICKY)
+ALL = (ALPHA1, ALPHA2, BETA1, GAMMA1, PICKY)
+
+
+def metadata(one: Made) -> str:
+    requires = "".join(f"Requires-Dist: {r}\n" for r in one.requires)
+    return f"Metadata-Version: 2.1\nName: {one.name}\nVersion: {one.version}\n{requires}\n"
 
 
 @cache
 def wheel(one: Made) -> bytes:
-    version = one.claims or one.version
-    info = f"{one.name}-{one.version}.dist-info"
-    requires = "".join(f"Requires-Dist: {r}\n" for r in one.requires)
-    script = f"#!python\nimport {one.name}; print({one.name}.__version__)\n"
+    name, whole = one.name, f"{one.name}-{one.version}"
     files = {
-        f"{one.name}/__init__.py": f'__version__ = "{one.version}"\n',
-        f"{one.name}/blob.bin": f"{one.name} {one.version} " * 4000,
-        f"{one.name}/sub/deep.py": "value = 1\n",
-        f"{one.name}_single.py": f'version = "{one.version}"\n',
-        f"{one.name}-{one.version}.data/scripts/{one.name}-say": script,
-        f"{info}/METADATA": f"Metadata-Version: 2.1\nName: {one.name}\nVersion: {version}\n{requires}\n",
-        f"{info}/WHEEL": "Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
-        f"{info}/entry_points.txt": f"[console_scripts]\n{one.name}-run = {one.name}.sub.main:main\n",
-        f"{one.name}/sub/__init__.py": "",
-        f"{one.name}/sub/main.py": f"import {one.name}\ndef main():\n    print({one.name}.__version__)\n",
+        f"{name}/__init__.py": f'__version__ = "{one.version}"\n',
+        f"{name}/blob.bin": f"{name} {one.version} " * 4000,
+        f"{name}/sub/deep.py": "value = 1\n",
+        f"{name}_single.py": f'version = "{one.version}"\n',
+        f"{whole}.data/scripts/{name}-say": f"#!python\nimport {name}; print({name}.__version__)\n",
+        f"{whole}.dist-info/METADATA": metadata(one),
+        f"{whole}.dist-info/WHEEL": "Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+        f"{whole}.dist-info/entry_points.txt": f"[console_scripts]\n{name}-run = {name}.sub.main:main\n",
+        f"{name}/sub/__init__.py": "",
+        f"{name}/sub/main.py": f"import {name}\ndef main():\n    print({name}.__version__)\n",
+        "shared/both.py": one.shared,
+        f"{whole}.data/data/share/{name}/told.txt": one.data,
+        f"{whole}.data/headers/{name}.h": one.data,
     }
-    if one.shared:
-        files["shared/both.py"] = one.shared
-    if one.data:
-        files[f"{one.name}-{one.version}.data/data/share/{one.name}/told.txt"] = one.data
-        files[f"{one.name}-{one.version}.data/headers/{one.name}.h"] = one.data
-    record = ""
-    held = io.BytesIO()
-    with zipfile.ZipFile(held, "w") as archive:
-        for name, text in files.items():
-            entry = zipfile.ZipInfo(name)
-            entry.external_attr = (0o100755 if "/scripts/" in name else 0o100644) << 16
-            archive.writestr(entry, text)
-            digest = base64.urlsafe_b64encode(hashlib.sha256(text.encode()).digest())
-            record += f"{name},sha256={digest.decode().rstrip('=')},{len(text)}\n"
-        archive.writestr(zipfile.ZipInfo(f"{info}/RECORD"), f"{record}{info}/RECORD,,\n")
-    return held.getvalue()
-
-
-def metadata(one: Made) -> bytes:
-    with zipfile.ZipFile(io.BytesIO(wheel(one))) as archive:
-        return archive.read(f"{one.name}-{one.version}.dist-info/METADATA")
+    kept = {path: text for path, text in files.items() if text or path.startswith(f"{name}/")}
+    return packed(f"{whole}.dist-info", kept)
 
 
 def pin(one: Made, was: str = "") -> Pin:
@@ -85,7 +65,7 @@ def pin(one: Made, was: str = "") -> Pin:
     return Pin(name=one.name, version=one.version, hashes=(f"sha256:{digest}",), was=was)
 
 
-class Index:
+class Index(Loopback):
     """A running index."""
 
     def __init__(self, wheels: Iterable[Made]) -> None:
@@ -94,27 +74,14 @@ class Index:
         """File name -> what is sent instead, under the hash that is listed."""
         self.cut: set[str] = set()
         """File names whose connection ends in the middle."""
-        self.files: list[str] = []
-        """Wheels that were asked for."""
-        self._loop = Loopback(self._answer)
-
-    @property
-    def url(self) -> str:
-        return self._loop.url
-
-    def close(self) -> None:
-        self._loop.close()
+        super().__init__(self._answer)
 
     def _answer(self, kind: str, rest: str) -> Answer | None:
-        cut = rest in self.cut
         if kind == "simple":
             found = [one for one in self.wheels.values() if one.name == rest]
-            files = [File(one.file, one.version, wheel(one)) for one in found]
-            return page(rest, files)._replace(cut=cut) if found else None
+            return page(rest, [File(one.file, one.version, wheel(one)) for one in found])
         one = self.wheels.get(rest.removesuffix(".metadata"))
         if one is None:
             return None
-        if rest.endswith(".metadata"):
-            return Answer("text/plain", metadata(one), cut=cut)
-        self.files.append(rest)
-        return Answer("application/octet-stream", self.other.get(rest, wheel(one)), cut=cut)
+        told = metadata(one).encode() if rest.endswith(".metadata") else wheel(one)
+        return Answer("application/octet-stream", self.other.get(rest, told), cut=rest in self.cut)
