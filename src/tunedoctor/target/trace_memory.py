@@ -28,6 +28,12 @@ import torch  # noqa: E402
 from torch.utils._python_dispatch import TorchDispatchMode  # noqa: E402
 from torch.utils._pytree import tree_leaves  # noqa: E402
 
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, HERE)
+import trace_parts  # noqa: E402
+
+del sys.path[0]
+
 WHOLE = "DOCTOR_TRACE_WHOLE"
 """Set in the environment: nothing is left out of the imports."""
 
@@ -94,103 +100,12 @@ class Live(TorchDispatchMode):
         return made
 
 
-# What stands for code that a GPU alone runs: it keeps and makes the same tensors, and computes nothing.
-class FourBitMatmul(torch.autograd.Function):
-    """A matmul of a 4-bit matrix: a copy in the compute type, forward and backward, that is dropped at once."""
-
-    @staticmethod
-    def forward(ctx, x, packed, rows, columns):
-        """Multiply."""
-        ctx.save_for_backward(packed)
-        ctx.sizes = (rows, columns)
-        return torch.nn.functional.linear(x, x.new_empty(rows, columns))
-
-    @staticmethod
-    def backward(ctx, grad):
-        """Take the product back."""
-        return grad.matmul(grad.new_empty(*ctx.sizes)), None, None, None
-
-
-class FourBitLinear(torch.nn.Linear):
-    """Stands for bitsandbytes' Linear4bit: packed weight, and the scales of nf4 with or without double quantisation."""
-
-    def __init__(self, linear, double):
-        torch.nn.Module.__init__(self)
-        self.in_features, self.out_features = linear.in_features, linear.out_features
-        self.bias = linear.bias
-        count = linear.weight.numel()
-        blocks = -(-count // 64)
-
-        def frozen(shape, dtype):
-            empty = torch.empty(shape, dtype=dtype, device=linear.weight.device)
-            return torch.nn.Parameter(empty, requires_grad=False)
-
-        self.weight = frozen(((count + 1) // 2, 1), torch.uint8)
-        self.scales = frozen(blocks, torch.uint8 if double else torch.float32)
-        self.outer = frozen(-(-blocks // 256) + 257 if double else 1, torch.float32)
-
-    def forward(self, x):
-        """Multiply in 16 bit, and give back the type that came."""
-        y = FourBitMatmul.apply(
-            x.to(torch.bfloat16), self.weight, self.out_features, self.in_features
-        )
-        return (y if self.bias is None else y + self.bias.to(y.dtype)).to(x.dtype)
-
-
-class Attention(torch.autograd.Function):
-    """Stands for the GPU's kernel of attention whose values are narrower than its keys; the CPU has none.
-
-    Keeps q, k, v, the output and the logsumexp, as torch's memory-efficient kernel does.
-    """
-
-    @staticmethod
-    def forward(ctx, query, key, value):
-        """Attend."""
-        batch, heads, tokens, _ = query.shape
-        out = query.new_empty(batch, tokens, heads, value.shape[-1]).transpose(1, 2)
-        sums = query.new_empty(batch, heads, tokens, dtype=torch.float32)
-        ctx.save_for_backward(query, key, value, out, sums)
-        return out
-
-    @staticmethod
-    def backward(ctx, _):
-        """Take it back."""
-        return tuple(torch.empty_like(one) for one in ctx.saved_tensors[:3])
-
-
-def cast(*tensors):
-    """Return tensors in the type that autocast would give them."""
-    half = torch.is_autocast_enabled("cpu")
-    return [one.to(torch.bfloat16) for one in tensors] if half else tensors
-
-
-def attend(query, key, value, *_, **__):
-    """Stand for scaled_dot_product_attention."""
-    return Attention.apply(*cast(query, key, value))
-
-
-def attend_whole(query, key, value, attn_mask=None, dropout_p=0.0, **asked):
-    """Attend as a GPU does where keys have fewer heads than queries: scores are made whole, in fp32.
-
-    A kernel of the CPU takes such heads; none of a GPU does.
-    """
-    causal, scale = asked.get("is_causal", False), asked.get("scale")
-    inputs = (*cast(query, key, value), attn_mask, dropout_p, causal)
-    with torch.autocast("cpu", enabled=False):
-        return torch.ops.aten._scaled_dot_product_attention_math(*inputs, scale=scale)[0]  # noqa: SLF001  its name
-
-
-def dropout(x, p=0.5, training=True, inplace=False):  # noqa: ARG001, FBT002  torch calls it so
-    """Stand for dropout: a GPU keeps a mask of one byte an element, the CPU one in the type of what is dropped."""
-    return torch.native_dropout(x, p, training)[0] if training and p else x
-
-
 def quantise(model, double):
     """Put 4-bit stand-ins in place of all linear modules but the head."""
     for module in list(model.modules()):
         for name, child in list(module.named_children()):
             if type(child) is torch.nn.Linear and name != "lm_head":
-                setattr(module, name, FourBitLinear(child, double))
+                setattr(module, name, trace_parts.FourBitLinear(child, double))
 
 
 def adapted(model, asked):
@@ -287,16 +202,16 @@ def traced(asked, layers):
     from torch._subclasses.fake_tensor import FakeTensorMode
     from transformers import AutoModelForCausalLM, masking_utils
 
-    # fake tensors hide their values, so that transformers takes any batch for a packed one and builds a mask
+    # fake tensors hide their values, and any batch would pass for a packed one, which has a mask
     masking_utils.find_packed_sequence_indices = lambda *_, **__: None
-    torch.nn.functional.dropout = dropout
-    attention = "sdpa" if asked["attention"] == "flash" else asked["attention"]
+    torch.nn.functional.dropout = trace_parts.dropout
     if asked["narrow_values"] or asked["whole_scores"]:
-        found = attend if asked["narrow_values"] else attend_whole
+        found = trace_parts.attend if asked["narrow_values"] else trace_parts.attend_whole
         torch.nn.functional.scaled_dot_product_attention = found
     kind = torch.bfloat16 if asked["precision"] == "bf16" else torch.float32
+    attention = "eager" if asked["attention"] == "eager" else "sdpa"
+    how = {"attn_implementation": attention, "trust_remote_code": False}
     with torch.device("meta"):
-        how = {"attn_implementation": attention, "trust_remote_code": False}
         model = AutoModelForCausalLM.from_config(configured(asked, layers), dtype=kind, **how)
     if asked["method"] == "qlora":
         quantise(model, asked["double"])
@@ -309,10 +224,9 @@ def traced(asked, layers):
     with FakeTensorMode(allow_non_fake_inputs=True):
         to_fake(model)
         if asked["checkpointing"]:
-            how = {"use_reentrant": False}
-            model.gradient_checkpointing_enable(gradient_checkpointing_kwargs=how)
-            if asked["method"] != "full":
-                model.enable_input_require_grads()
+            model.gradient_checkpointing_enable({"use_reentrant": False})
+        if asked["checkpointing"] and asked["method"] != "full":
+            model.enable_input_require_grads()
         return stepped(model, asked)
 
 
@@ -354,7 +268,7 @@ def forward(model, ids, asked):
     with torch.autocast("cpu", enabled=False):
         hidden = hidden.to(torch.bfloat16) if asked["autocast"] else hidden
         given = (hidden, base.get_output_embeddings().weight, ids.reshape(-1), cap, asked["chunk"])
-        sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+        sys.path.insert(0, HERE)
         loss = importlib.import_module("trainer").ChunkedLoss  # doctor train's own
         del sys.path[0]
         return None, loss.apply(*given)
@@ -362,12 +276,13 @@ def forward(model, ids, asked):
 
 def named(peaks, period):
     """Put the layers of the first and of the last period together."""
-    layers = {int(key[6:]): size for key, size in peaks.items() if key.startswith("layer ")}
-    found = {key: size for key, size in peaks.items() if not key.startswith("layer ")}
+    found = dict(peaks)
+    layers = {int(key[6:]): found.pop(key) for key in peaks if key.startswith("layer ")}
     if layers:
-        deepest = max(layers)
         found["backward, first layer"] = max(s for i, s in layers.items() if i < period)
-        found["backward, last layer"] = max(s for i, s in layers.items() if i > deepest - period)
+        found["backward, last layer"] = max(
+            s for i, s in layers.items() if i > max(layers) - period
+        )
     return found
 
 
@@ -378,8 +293,8 @@ def answered(asked):
     period = max(1, more - few)
     one = named(traced(asked, few)[0], period) if few < more else {}
     peaks, trained = traced(asked, more)
-    two, phases = named(peaks, period), {}
-    for name, size in two.items():
+    phases = {}
+    for name, size in named(peaks, period).items():
         slope = (size - one[name]) / (more - few) if name in one else 0
         phases[name] = int(size + slope * (whole - more))
     return {
@@ -391,16 +306,17 @@ def answered(asked):
 def main():
     """Answer each line of stdin."""
     requests = [json.loads(line) for line in sys.stdin if line.strip()]
-    whole = WHOLE in os.environ
-    if not whole:
-        lean()
+    whole = WHOLE in os.environ or lean()
     for at, asked in enumerate(requests):
         try:
             found = answered(asked)
         except Exception as error:
             if not whole:  # what was left out can be what lacks
-                text = "\n".join(map(json.dumps, requests[at:]))
-                argv, around = [sys.executable, "-I", __file__], {**os.environ, WHOLE: "1"}
+                text, argv = (
+                    "\n".join(map(json.dumps, requests[at:])),
+                    [sys.executable, "-I", __file__],
+                )
+                around = {**os.environ, WHOLE: "1"}
                 ended = subprocess.run(argv, input=text, text=True, env=around, check=False)  # noqa: S603
                 raise SystemExit(ended.returncode) from None
             found = {"error": "%s: %s" % (type(error).__name__, str(error).strip()[:300])}
