@@ -18,6 +18,7 @@ SCHEMAS = {
     "data": "data.report.Report",
     "fix": "planning.fix_answer.Answer",
     "smoke": "smoke.answer.Answer",
+    "envs": "probes.environments.Environments",
 }
 """Kind of output -> the type that it is written from."""
 
