@@ -1,10 +1,10 @@
 """Small wheels, built in memory: the names, versions and metadata of real ones, and a module that tells its build."""
 
 import hashlib
-import io
-import zipfile
 from typing import NamedTuple
 
+from libraries.catalogue import Release
+from loopback import wheel
 from packaging.tags import sys_tags
 
 HERE = str(next(iter(sys_tags())))
@@ -44,20 +44,8 @@ def build(
 ) -> Wheel:
     """Make a wheel whose `<name>/version.py` says the build (torch's own habit) and the index that it came from."""
     folder = name.replace("-", "_")
-    info = f"{folder}-{version}.dist-info"
-    lines = ["Metadata-Version: 2.1", f"Name: {name}", f"Version: {version}"]
-    metadata = "\n".join([*lines, *(f"Requires-Dist: {one}" for one in requires), ""]).encode()
-    code = f"__version__ = {build_of or version!r}\norigin = {origin!r}\n".encode()
-    wheel = f"Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: false\nTag: {tag}\n".encode()
-    files = {
-        f"{folder}/__init__.py": b"",
-        f"{folder}/version.py": code,
-        f"{info}/METADATA": metadata,
-        f"{info}/WHEEL": wheel,
-    }
-    record = "".join(f"{file},,\n" for file in [*files, f"{info}/RECORD"]).encode()
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w") as archive:
-        for file, content in {**files, f"{info}/RECORD": record}.items():
-            archive.writestr(zipfile.ZipInfo(file), content)
-    return Wheel(name, version, tag, buffer.getvalue(), metadata)
+    metadata = Release(name, version, requires=requires).metadata
+    code = f"__version__ = {build_of or version!r}\norigin = {origin!r}\n"
+    files = {f"{folder}/__init__.py": "", f"{folder}/version.py": code}
+    data = wheel(f"{folder}-{version}", tag, metadata, files)
+    return Wheel(name, version, tag, data, metadata.encode())

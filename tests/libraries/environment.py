@@ -4,7 +4,6 @@ import venv
 from pathlib import Path
 
 from libraries.catalogue import release
-from libraries.server import metadata
 from tunedoctor.facts import Distribution, Packages
 
 
@@ -32,7 +31,7 @@ def installed(folder: Path, *pins: str) -> Path:
         one = release(name, version.partition("+")[0])._replace(version=version)
         info = site / f"{module}-{version}.dist-info"
         info.mkdir()
-        (info / "METADATA").write_text(metadata(one))
+        (info / "METADATA").write_text(one.metadata)
         (info / "RECORD").write_text(f"{module}/__init__.py,,\n")
         (site / module).mkdir()
         (site / module / "__init__.py").touch()

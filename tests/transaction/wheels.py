@@ -1,13 +1,11 @@
 """Wheels of the transaction tests, and an index that can lie, fall silent and cut off."""
 
-import base64
 import hashlib
-import io
-import zipfile
 from collections.abc import Iterable
 from functools import cache
 from typing import NamedTuple
 
+import loopback
 from loopback import Answer, File, Loopback, page
 
 from tunedoctor.model.plan import Pin
@@ -38,45 +36,32 @@ PICKY = Made("picky", "1.0", ("alpha<2",))
 ALL = (ALPHA1, ALPHA2, BETA1, GAMMA1, LIAR, PICKY)
 
 
+def metadata(one: Made) -> str:
+    requires = "".join(f"Requires-Dist: {r}\n" for r in one.requires)
+    version = one.claims or one.version
+    return f"Metadata-Version: 2.1\nName: {one.name}\nVersion: {version}\n{requires}\n"
+
+
 @cache
 def wheel(one: Made) -> bytes:
-    version = one.claims or one.version
-    info = f"{one.name}-{one.version}.dist-info"
-    requires = "".join(f"Requires-Dist: {r}\n" for r in one.requires)
+    stem = f"{one.name}-{one.version}"
     script = f"#!python\nimport {one.name}; print({one.name}.__version__)\n"
     files = {
         f"{one.name}/__init__.py": f'__version__ = "{one.version}"\n',
         f"{one.name}/blob.bin": f"{one.name} {one.version} " * 4000,
         f"{one.name}/sub/deep.py": "value = 1\n",
         f"{one.name}_single.py": f'version = "{one.version}"\n',
-        f"{one.name}-{one.version}.data/scripts/{one.name}-say": script,
-        f"{info}/METADATA": f"Metadata-Version: 2.1\nName: {one.name}\nVersion: {version}\n{requires}\n",
-        f"{info}/WHEEL": "Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
-        f"{info}/entry_points.txt": f"[console_scripts]\n{one.name}-run = {one.name}.sub.main:main\n",
+        f"{stem}.data/scripts/{one.name}-say": script,
+        f"{stem}.dist-info/entry_points.txt": f"[console_scripts]\n{one.name}-run = {one.name}.sub.main:main\n",
         f"{one.name}/sub/__init__.py": "",
         f"{one.name}/sub/main.py": f"import {one.name}\ndef main():\n    print({one.name}.__version__)\n",
     }
     if one.shared:
         files["shared/both.py"] = one.shared
     if one.data:
-        files[f"{one.name}-{one.version}.data/data/share/{one.name}/told.txt"] = one.data
-        files[f"{one.name}-{one.version}.data/headers/{one.name}.h"] = one.data
-    record = ""
-    held = io.BytesIO()
-    with zipfile.ZipFile(held, "w") as archive:
-        for name, text in files.items():
-            entry = zipfile.ZipInfo(name)
-            entry.external_attr = (0o100755 if "/scripts/" in name else 0o100644) << 16
-            archive.writestr(entry, text)
-            digest = base64.urlsafe_b64encode(hashlib.sha256(text.encode()).digest())
-            record += f"{name},sha256={digest.decode().rstrip('=')},{len(text)}\n"
-        archive.writestr(zipfile.ZipInfo(f"{info}/RECORD"), f"{record}{info}/RECORD,,\n")
-    return held.getvalue()
-
-
-def metadata(one: Made) -> bytes:
-    with zipfile.ZipFile(io.BytesIO(wheel(one))) as archive:
-        return archive.read(f"{one.name}-{one.version}.dist-info/METADATA")
+        files[f"{stem}.data/data/share/{one.name}/told.txt"] = one.data
+        files[f"{stem}.data/headers/{one.name}.h"] = one.data
+    return loopback.wheel(stem, "py3-none-any", metadata(one), files)
 
 
 def pin(one: Made, was: str = "") -> Pin:
@@ -115,6 +100,6 @@ class Index:
         if one is None:
             return None
         if rest.endswith(".metadata"):
-            return Answer("text/plain", metadata(one), cut=cut)
+            return Answer("text/plain", metadata(one).encode(), cut=cut)
         self.files.append(rest)
         return Answer("application/octet-stream", self.other.get(rest, wheel(one)), cut=cut)
