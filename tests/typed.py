@@ -1,4 +1,4 @@
-"""A command of the doctor as a user types it."""
+"""A command of the doctor as a user types it, and tools of its developers."""
 
 import os
 import signal
@@ -6,6 +6,7 @@ import subprocess
 import sys
 from io import BytesIO, TextIOWrapper
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -72,3 +73,10 @@ def inside(
 def _alarm(*_: object) -> None:
     msg = "it takes more than a minute"
     raise TimeoutError(msg)
+
+
+def tool(name: str) -> Any:
+    """Return a tool of the developers as a module; there is one in a checkout alone."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(Path(__file__).parents[1] / "tools")
+        return pytest.importorskip(name)

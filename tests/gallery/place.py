@@ -139,6 +139,11 @@ class Place:
         return self.asked or str(self.target)
 
     @property
+    def root(self) -> Path:
+        """The folder of all that: env, work, home."""
+        return self.work.parent
+
+    @property
     def caches(self) -> Path:
         """Where installers keep what they fetched: beside the targets."""
         return self.work.parents[2] / "caches"
@@ -186,19 +191,16 @@ class Place:
 
 def derive(base: Base, name: str) -> Place:
     """Copy the base by hard links to a place of its own."""
-    folder = base.targets / f"{name}-{os.getpid()}"
-    shutil.rmtree(folder, ignore_errors=True)
-    target = folder / "env"
-    shutil.copytree(base.environment, target, symlinks=True, copy_function=_link)
-    _rename(target, str(base.environment))
-    return _place(folder, target)
+    place = empty(base, name)
+    shutil.copytree(base.environment, place.target, symlinks=True, copy_function=_link)
+    _rename(place.target, str(base.environment))
+    return place
 
 
 def derive_conda(base: Base, name: str) -> Place:
     """Make a prefix as conda lays it out: an interpreter of its own, and the packages of the base."""
-    folder = base.targets / f"{name}-{os.getpid()}"
-    shutil.rmtree(folder, ignore_errors=True)
-    target = folder / "env"
+    place = empty(base, name)
+    target = place.target
     python = base.environment.joinpath("bin", "python").resolve()
     library = python.parents[1] / "lib" / PYTHON
     (target / "bin").mkdir(parents=True)
@@ -217,16 +219,16 @@ def derive_conda(base: Base, name: str) -> Place:
     _rename(target, str(base.environment))
     (target / "conda-meta").mkdir()
     (target / "conda-meta" / "history").write_text("==> 2026-11-25 10:00:00 <==\n")
-    return _place(folder, target)
+    return place
 
 
 def _rename(target: Path, old: str) -> None:
     """Let commands of the copy start the interpreter of the copy."""
     for script in (target / "bin").iterdir():
-        if script.is_file() and not script.is_symlink() and old in (text := _text(script)):
-            mode = script.stat().st_mode
+        if script.is_file() and not script.is_symlink() and old.encode() in script.read_bytes():
+            mode, data = script.stat().st_mode, script.read_bytes()
             script.unlink()
-            script.write_text(text.replace(old, str(target)))
+            script.write_bytes(data.replace(old.encode(), os.fsencode(target)))
             script.chmod(mode)
 
 
@@ -234,13 +236,9 @@ def empty(base: Base, name: str) -> Place:
     """Return a place without an environment."""
     folder = base.targets / f"{name}-{os.getpid()}"
     shutil.rmtree(folder, ignore_errors=True)
-    return _place(folder, folder / "env")
-
-
-def _place(folder: Path, target: Path) -> Place:
-    work = folder / "work"
-    work.mkdir(parents=True)
-    return Place(target=target, work=work)
+    for one in ("work", "home"):
+        (folder / one).mkdir(parents=True)
+    return Place(target=folder / "env", work=folder / "work")
 
 
 def _link(source: str, goal: str) -> None:
@@ -248,10 +246,3 @@ def _link(source: str, goal: str) -> None:
         os.link(source, goal)
     except OSError:
         shutil.copy2(source, goal)
-
-
-def _text(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8")
-    except UnicodeDecodeError:
-        return ""
