@@ -91,8 +91,7 @@ def activated(place: Place) -> dict[str, str]:
 
     Conda's own activation reads the variables of the prefix from conda-meta/state.
     """
-    state = place.target / "conda-meta" / "state"
-    if (place.target / "conda-meta").is_dir():
+    if (state := place.target / "conda-meta" / "state").parent.is_dir():
         held: dict[str, str] = json.loads(state.read_text())["env_vars"] if state.exists() else {}
         both = {**_shell(place), **held, "CONDA_PREFIX": str(place.target)}
         return {name: value for name, value in both.items() if value != "***unset***"}
@@ -130,7 +129,6 @@ def _shell(place: Place) -> dict[str, str]:
     }
 
 
-BLOCK = 1 << 20
 Known = Mapping[int, str]
 """Inode -> sha256 of a file of the base."""
 NOTHING: Known = {}
@@ -144,12 +142,7 @@ def read(folder: Path) -> dict[int, str]:
 
 def contents(folder: Path, known: Known = NOTHING) -> dict[str, str]:
     """Return relative path -> kind, mode, owner and digest of all that lies below a folder, the folder included."""
-    found = {".": _told(folder, known)}
-    for here, folders, files in os.walk(folder):
-        for name in (*folders, *files):
-            path = Path(here, name)
-            found[str(path.relative_to(folder))] = _told(path, known)
-    return found
+    return {str(p.relative_to(folder)): _told(p, known) for p in (folder, *folder.rglob("*"))}
 
 
 def differences(before: dict[str, str], after: dict[str, str]) -> list[str]:
@@ -173,7 +166,10 @@ def record_faults(site: Path, known: Known = NOTHING) -> list[str]:
         for path, digest in wanted:
             if not path.is_file():
                 found.append(f"{path} of {info.name} is not there")
-            elif f"sha256={_coded(_of(path, known))}" != digest:
+            elif (
+                base64.urlsafe_b64encode(bytes.fromhex(_of(path, known)))
+                != f"{digest[7:]}=".encode()
+            ):
                 found.append(f"{path} of {info.name} is not what its RECORD says")
     return found
 
@@ -191,12 +187,5 @@ def _of(path: Path, known: Known) -> str:
 
 
 def _digest(path: Path) -> str:
-    value = hashlib.sha256()
     with path.open("rb") as file:
-        while block := file.read(BLOCK):
-            value.update(block)
-    return value.hexdigest()
-
-
-def _coded(digest: str) -> str:
-    return base64.urlsafe_b64encode(bytes.fromhex(digest)).decode().rstrip("=")
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,6 +1,5 @@
 """Small wheels, built in memory: the names, versions and metadata of real ones, and a module that tells its build."""
 
-import hashlib
 from typing import NamedTuple
 
 from libraries.catalogue import Release
@@ -26,11 +25,6 @@ class Wheel(NamedTuple):
     def file(self) -> str:
         """Name of the file: "torch-2.14.1+cu126-cp311-cp311-linux_x86_64.whl"."""
         return f"{self.name.replace('-', '_')}-{self.version}-{self.tag}.whl"
-
-    @property
-    def sha256(self) -> str:
-        """Hash of the file."""
-        return hashlib.sha256(self.data).hexdigest()
 
 
 def build(

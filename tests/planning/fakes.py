@@ -7,7 +7,7 @@ from libraries.catalogue import RELEASES
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 from packaging.version import Version
-from recorded.answers import Answers, Told
+from recorded.answers import Answers
 
 from tunedoctor.installers.uv import NoSolution, Outcome, Question, Solved
 from tunedoctor.model.plan import Install, Pin
@@ -58,7 +58,7 @@ def ask(versions: Mapping[str, str] | None = None, sizes: int = 1000) -> Answers
         )
         return msgspec.structs.replace(install, pins=tuple(held), no_deps=True)
 
-    return Answers(Told(resolve, look_up))
+    return Answers(resolve, look_up)
 
 
 def _ranges(question: Question) -> dict[str, list[str]]:

@@ -13,7 +13,7 @@ from libraries.environment import packages
 from libraries.fixtures import index, resolve, uv_cache
 from libraries.server import Index
 from museum import snapshot_of
-from recorded.answers import Answers, Told
+from recorded.answers import Answers
 from rows import holds, rows
 
 from planning.fakes import ask
@@ -38,7 +38,7 @@ ADA = Machine(
     platform="linux", arch="x86_64", python="3.12", glibc="2.39", libc="glibc", driver_version="580.65.06",
     gpus=(Gpu(name="NVIDIA GeForce RTX 4090", vendor="nvidia", compute_capability="8.9"),),
 )  # fmt: skip
-ASK = Answers(Told(resolve, lambda install, *_: install, lacking="who has what"))
+ASK = Answers(resolve, lambda install, *_: install, lacking="who has what")
 
 
 @pytest.mark.parametrize("row", rows("planning/sets.jsonl"), ids=lambda row: row["name"])
@@ -144,7 +144,7 @@ def test_the_resolver_says_itself_why_there_is_none(index: Index) -> None:
 
 
 PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
-BY_UV = Answers(Told(resolve, lambda install, *_: install))
+BY_UV = Answers(resolve, lambda install, *_: install)
 MAC = Machine(platform="macos", arch="arm64", python=PYTHON, macos="15.1")
 
 

@@ -12,7 +12,7 @@ from libraries.catalogue import RELEASES, Release
 from libraries.fixtures import uv_cache
 from libraries.server import Index
 from museum import snapshot_of
-from recorded.answers import Answers, Told
+from recorded.answers import Answers
 
 from tunedoctor.diagnosis.agreement import chosen, drafted
 from tunedoctor.diagnosis.engine import diagnose
@@ -70,7 +70,7 @@ def asking(wheels: Index) -> Asking:
         return Asking(own(os.environ)).look_up(install, python, installed)
 
     live = Asking(own(os.environ))
-    return Answers(Told(live.resolve, stand_in, live.declared))
+    return Answers(live.resolve, stand_in, live.declared)
 
 
 def python(env: Path) -> str:

@@ -16,7 +16,7 @@ import msgspec
 import uv
 from packaging.requirements import Requirement
 
-from recorded.answers import Answers, Told
+from recorded.answers import Answers
 from recorded.index import Index
 from recorded.releases import GROUP, catalogue
 from tunedoctor.diagnosis.agreement import chosen, cures_shown, drafted
@@ -37,7 +37,6 @@ from tunedoctor.wheels.choose import choose
 from tunedoctor.wheels.machine import MachineError, machine_of
 
 UV = uv.find_uv_bin()
-_WHEELS = "/whl/"
 
 
 class Printed(NamedTuple):
@@ -91,17 +90,12 @@ def found_of(diagnosis: Diagnosis) -> list[Found]:
 
 def printed(diagnosis: Diagnosis, snapshot: Snapshot) -> Printed:
     """Return what the printed cures install: the one place that knows how a cure holds requirements."""
-    ids: list[str] = []
-    wanted: list[str] = []
-    variants: list[str] = []
-    for id_, cure in cures_shown(diagnosis, snapshot, all_fixes).items():
-        lines = cure.installs
-        named = [r for step in lines for r in step.requirements]
-        if named:
-            ids.append(id_)
-            wanted += named
-            variants += [step.index.rpartition("/")[2] for step in lines if _WHEELS in step.index]
-    return Printed(tuple(ids), tuple(dict.fromkeys(wanted)), tuple(dict.fromkeys(variants)))
+    shown = cures_shown(diagnosis, snapshot, all_fixes).items()
+    lines = {i: cure.installs for i, cure in shown if any(s.requirements for s in cure.installs)}
+    steps = [step for several in lines.values() for step in several]
+    wanted = dict.fromkeys(one for step in steps for one in step.requirements)
+    named = dict.fromkeys(s.index.rpartition("/")[2] for s in steps if "/whl/" in s.index)
+    return Printed(tuple(lines), tuple(wanted), tuple(named))
 
 
 def resolve(question: Question) -> Outcome:
@@ -123,22 +117,15 @@ def plan(snapshot: Snapshot, diagnosis: Diagnosis, checks: tuple[Check, ...]) ->
         # the interpreter of a recorded machine is not there to be asked
         del python
         kept = () if install.no_deps else tuple(f"{n}=={v}" for n, v in installed.items() if v)
-        answer = resolve(
-            where._replace(
-                requirements=tuple(pin.requirement for pin in install.pins),
-                preferred=kept,
-                dependencies=not install.no_deps,
-                index_url=install.index,
-            )
-        )
+        wanted = tuple(pin.requirement for pin in install.pins)
+        asked_for = where._replace(requirements=wanted, preferred=kept, index_url=install.index)
+        answer = resolve(asked_for._replace(dependencies=not install.no_deps))
         if not isinstance(answer, Solved):
             return answer
         asked = {pin.name: pin for pin in install.pins}
         pins = tuple(
             msgspec.structs.replace(
-                asked.get(one.name, Pin(name=one.name, version=one.version)),
-                version=one.version,
-                hashes=("sha256:0",),
+                asked.get(one.name, one), version=one.version, hashes=("sha256:0",)
             )
             for one in answer.pins
             if one.name in asked or installed.get(one.name) != one.version
@@ -147,7 +134,7 @@ def plan(snapshot: Snapshot, diagnosis: Diagnosis, checks: tuple[Check, ...]) ->
 
     drafts = drafted(chosen(diagnosis, ()), snapshot, all_fixes())
     try:
-        made = planned(snapshot, drafts, checks, Answers(Told(resolve, look_up)), all_fixes())
+        made = planned(snapshot, drafts, checks, Answers(resolve, look_up), all_fixes())
     except RefusedError as error:
         return Planned("refused", why=error.why)
     return Planned("planned" if made.plan.changes else "nothing", made.plan)
@@ -162,13 +149,9 @@ def clash_of(wanted: Printed, snapshot: Snapshot, index: Index) -> str:
     argv += ["--python-platform", _platform(host), "--index-strategy", "unsafe-best-match"]
     argv += [word for variant in wanted.variants for word in ("--index", index.torch_url(variant))]
     with tempfile.TemporaryDirectory() as empty:
+        lines = "".join(f"{one}\n" for one in wanted.requirements if _has_wheels(one))
         ended = subprocess.run(
-            argv,
-            input="".join(f"{one}\n" for one in wanted.requirements if _has_wheels(one)),
-            cwd=empty,
-            capture_output=True,
-            text=True,
-            check=False,
+            argv, input=lines, cwd=empty, capture_output=True, text=True, check=False
         )
     return ended.stderr.strip() if ended.returncode else ""
 
@@ -180,11 +163,8 @@ def _has_wheels(requirement: str) -> bool:
 
 def _platform(host: Host | None) -> str:
     if host is None or host.os == "linux":
-        return (
-            "x86_64-manylinux_2_40"
-            if not host or host.machine != "aarch64"
-            else "aarch64-manylinux_2_40"
-        )
+        arm = host is not None and host.machine == "aarch64"
+        return f"{'aarch64' if arm else 'x86_64'}-manylinux_2_40"
     return "x86_64-pc-windows-msvc" if host.os == "windows" else "aarch64-apple-darwin"
 
 
@@ -283,20 +263,14 @@ def state(base: Snapshot, versions: Mapping[str, str]) -> Snapshot:
     gone = tuple(d.name for d in there.distributions if d.name not in versions)
     label = versions.get("torch", "").partition("+")[2]
     steps = (Remove(names=gone), Install(pins=pins, index=f"/whl/{label}" if label else ""))
-    bare = base.having(Packages(distributions=()))
-    location = next((d.location for d in there.distributions), "")
-    placed = {
-        n: msgspec.structs.replace(one, location=location)
-        for n, one in metadata(pins, bare).items()
-    }
+    where = next((d.location for d in there.distributions), "")
+    told = metadata(pins, base.having(Packages(distributions=())))
+    placed = {n: msgspec.structs.replace(one, location=where) for n, one in told.items()}
     return predict(Plan(steps=steps), base, placed)
 
 
 def sent_to(index: Index, folder: Path) -> "patch.dict[str]":
     """Return what sets the variables of an index for a while, and takes away those that lead elsewhere."""
-    kept = {
-        k: v
-        for k, v in os.environ.items()
-        if not k.startswith(("UV_", "PIP_")) and "VIRTUAL_ENV" not in k
-    }
+    away = ("UV_", "PIP_", "VIRTUAL_ENV")
+    kept = {k: v for k, v in os.environ.items() if not k.startswith(away)}
     return patch.dict(os.environ, {**kept, **index.variables(folder)}, clear=True)
