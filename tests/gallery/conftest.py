@@ -35,12 +35,12 @@ def base(pytestconfig: pytest.Config) -> Base:
 
 
 @pytest.fixture(scope="session")
-def torch_index(base: Base) -> Iterator[TorchIndex]:
+def torch_index(base: Base, tmp_path_factory: pytest.TempPathFactory) -> Iterator[TorchIndex]:
     """Return PyTorch's index as it is played."""
     if any(name.upper() == "HTTPS_PROXY" for name in os.environ):
         pytest.skip("PyTorch's index can't be played: a proxy is set")
     try:
-        index = TorchIndex(wheels_of(base))
+        index = TorchIndex(wheels_of(base), tmp_path_factory.mktemp("roots"))
     except NoBaseError as error:
         pytest.skip(f"PyTorch's index can't be played: {error}")
     yield index

@@ -56,11 +56,10 @@ def wheelhouse(base: Base) -> Path:
     folder = base.folder / "wheelhouse"
     note = folder / "whole"
     if not note.exists() or note.read_text() != "\n".join(BROUGHT):
-        python = str(base.environment / "bin" / "python")
-        argv = [python, "-m", "pip", "freeze", "--all"]
-        pins = subprocess.run(argv, capture_output=True, text=True, check=True).stdout.split("\n")
+        pip = [str(base.environment / "bin" / "python"), "-m", "pip"]
+        pins = subprocess.check_output([*pip, "freeze", "--all"], text=True).splitlines()
         own = [one for one in pins if "==" in one]
-        _run(python, "-m", "pip", "download", "-q", "--no-deps", "-d", str(folder), *own, *BROUGHT)
+        run(*pip, "download", "-q", "--no-deps", "-d", str(folder), *own, *BROUGHT)
         note.write_text("\n".join(BROUGHT))
     return folder
 
@@ -79,8 +78,8 @@ def build(folder: Path) -> Base:
     python = find_python()
     shutil.rmtree(base.environment, ignore_errors=True)
     base.folder.mkdir(parents=True, exist_ok=True)
-    _run(python, "-m", "venv", str(base.environment))
-    _run(str(base.environment / "bin" / "python"), "-m", "pip", "install", "--quiet", *PACKAGES)
+    run(python, "-m", "venv", str(base.environment))
+    run(str(base.environment / "bin" / "python"), "-m", "pip", "install", "--quiet", *PACKAGES)
     note.write_text(wanted)
     return base
 
@@ -92,18 +91,15 @@ def find_python(version: str = PYTHON) -> str:
         NoBaseError: there is none.
     """
     kept = Path.home() / ".pyenv" / "versions"
-    number = version.removeprefix("python")
-    for one in (*sorted(kept.glob(f"{number}.*/bin/python"), reverse=True), shutil.which(version)):
-        if (
-            one
-            and subprocess.run([one, "-c", ""], capture_output=True, check=False).returncode == 0
-        ):
+    found = kept.glob(f"{version.removeprefix('python')}.*/bin/python")
+    for one in (*sorted(found, reverse=True), shutil.which(version)):
+        if one and not subprocess.run([one, "-c", ""], capture_output=True, check=False).returncode:
             return str(one)
     msg = f"there is no {version}"
     raise NoBaseError(msg)
 
 
-def _run(*argv: str) -> None:
+def run(*argv: str) -> None:
     environment = {k: v for k, v in os.environ.items() if k not in ("PYTHONPATH", "VIRTUAL_ENV")}
     done = subprocess.run(argv, capture_output=True, text=True, check=False, env=environment)
     if done.returncode:

@@ -14,6 +14,7 @@ from unittest.mock import patch
 
 import msgspec
 import uv
+from libraries.fixtures import resolve
 from packaging.requirements import Requirement
 
 from recorded.answers import Answers
@@ -24,9 +25,7 @@ from tunedoctor.diagnosis.engine import Diagnosis, Found, diagnose
 from tunedoctor.diagnosis.registry import all_fixes
 from tunedoctor.diagnosis.simulate import predict, severities
 from tunedoctor.facts import Distribution, Host, Interpreter, Packages, TorchBuild
-from tunedoctor.installers.sources import own
-from tunedoctor.installers.uv import Failed, NoSolution, Outcome, Question, Solved
-from tunedoctor.installers.uv import resolve as ask_uv
+from tunedoctor.installers.uv import Failed, NoSolution, Question, Solved
 from tunedoctor.model.findings import Check
 from tunedoctor.model.plan import Install, Pin, Plan, Remove
 from tunedoctor.model.snapshot import Snapshot
@@ -96,11 +95,6 @@ def printed(diagnosis: Diagnosis, snapshot: Snapshot) -> Printed:
     wanted = dict.fromkeys(one for step in steps for one in step.requirements)
     named = dict.fromkeys(s.index.rpartition("/")[2] for s in steps if "/whl/" in s.index)
     return Printed(tuple(lines), tuple(wanted), tuple(named))
-
-
-def resolve(question: Question) -> Outcome:
-    """Ask uv over the sources of this process's variables."""
-    return ask_uv(question, own(os.environ))
 
 
 def plan(snapshot: Snapshot, diagnosis: Diagnosis, checks: tuple[Check, ...]) -> Planned:

@@ -156,3 +156,16 @@ def test_the_attacks_are_real(tmp_path: Path) -> None:
         re.search(r";.*\bextra\s*(?:==|in\b)", ("b; " + "extra;" * 2700)[:size], re.DOTALL)
         took.append(time.process_time() - began)
     assert took[1] > 8 * took[0]
+
+
+BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the fuzzer reads /proc and rusage of Linux")
+@pytest.mark.skipif(not BENCHMARKS.exists(), reason="not a checkout: no benchmarks here")
+def test_a_few_cases_of_the_fuzzer_are_without_fault(tmp_path: Path) -> None:
+    argv = [sys.executable, BENCHMARKS / "fuzz.py", "--cases=24", "--round=3", "--minutes=1"]
+    ended = subprocess.run([*argv, "--seed=1"], capture_output=True, cwd=tmp_path, check=False)
+    told = json.loads(ended.stdout)
+    assert (ended.returncode, told["faults"]) == (0, {})
+    assert len(told["commands"]) >= 4, "cases of several commands"
