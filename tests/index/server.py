@@ -18,11 +18,11 @@ from index.catalogue import (
     POISONED,
     PYTORCH,
     VARIANTS,
+    Wheel,
     on_default,
     on_poisoned,
     on_pytorch,
 )
-from index.wheels import Wheel
 
 _HOSTS = (PYTORCH, FILES, DEFAULT, POISONED)
 Pages = dict[str, Answer]
