@@ -13,11 +13,7 @@ from rows import plant
 
 
 def broken(place: Place, steps: list[list[Any]]) -> None:
-    """Do to a place what a row of cases says; in words of it, {target} and others are its folders.
-
-    Raises:
-        NoBaseError: an old Python is wanted and not there.
-    """
+    """Do to a place what a row of cases says; in words of it, {target} and others are its folders."""
     names = ("target", "work", "caches", "root")
     folders = {name: getattr(place, name) for name in names}
     for name, *arguments in steps:
@@ -148,7 +144,7 @@ def wheels(place: Place, *named: str) -> None:
 def foreign_cudnn(place: Place) -> None:
     """Put an older cuDNN in front of the wheel's, as a system toolkit does."""
     wheels(place, "nvidia-cudnn-cu12 9.10.2.21")
-    folder = place.work.parent / "cuda" / "lib64"
+    folder = place.root / "cuda" / "lib64"
     folder.mkdir(parents=True)
     (folder / "libcudnn.so.9.1.0").write_bytes(b"\x7fELF")
     (folder / "libcudnn.so.9").symlink_to("libcudnn.so.9.1.0")

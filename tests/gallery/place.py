@@ -48,11 +48,7 @@ BROUGHT = ("nvidia-cuda-runtime==13.0.96", "bitsandbytes")
 
 
 def wheelhouse(base: Base) -> Path:
-    """Return a folder with a wheel of each package of the base and of what cures bring, for machines without network.
-
-    Raises:
-        NoBaseError: pip can't fetch them.
-    """
+    """Return a folder with a wheel of each package of the base and of what cures bring, for want of a network."""
     folder = base.folder / "wheelhouse"
     note = folder / "whole"
     if not note.exists() or note.read_text() != "\n".join(BROUGHT):
@@ -65,11 +61,7 @@ def wheelhouse(base: Base) -> Path:
 
 
 def build(folder: Path) -> Base:
-    """Build the base in `folder`, or return the one that is there.
-
-    Raises:
-        NoBaseError: no Python 3.11, or pip can't install the packages.
-    """
+    """Build the base in `folder`, or return the one that is there."""
     base = Base(folder.resolve())
     note = base.folder / "base.txt"
     wanted = "\n".join(PACKAGES)
@@ -85,11 +77,7 @@ def build(folder: Path) -> Base:
 
 
 def find_python(version: str = PYTHON) -> str:
-    """Return a Python of that version that starts.
-
-    Raises:
-        NoBaseError: there is none.
-    """
+    """Return a Python of that version that starts."""
     kept = Path.home() / ".pyenv" / "versions"
     found = kept.glob(f"{version.removeprefix('python')}.*/bin/python")
     for one in (*sorted(found, reverse=True), shutil.which(version)):

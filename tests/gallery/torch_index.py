@@ -52,11 +52,7 @@ class TorchIndex(Server):
 
 
 def wheels_of(base: Base) -> Path:
-    """Return the folder with the wheels of torch and what it needs, as pip took them for the base.
-
-    Raises:
-        NoBaseError: pip doesn't find them, or they are of another build.
-    """
+    """Return the folder with the wheels of torch and what it needs, as pip took them for the base."""
     folder = base.folder / "wheels"
     if not any(folder.glob("torchvision-*.whl")):
         pip = (str(base.environment / "bin" / "python"), "-m", "pip", "download", "--quiet")

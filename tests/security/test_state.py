@@ -7,10 +7,12 @@ import socket
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
+from tempfile import mkdtemp
 
 import pytest
 from cli.test_fix import CLASH, Make, doctor, index, make, uv_cache
 from libraries.running import state, version
+from rows import plant
 
 from tunedoctor.installers.uv import find_uv
 from tunedoctor.state.folder import make_entry
@@ -20,17 +22,14 @@ __all__ = ["index", "make", "uv_cache"]
 
 ID = "20261101T101500000000-0badc0de"[:26]
 MARK = "0123456789abcdef" * 2
-ROOT = hasattr(os, "geteuid") and os.geteuid() == 0
-needs_root = pytest.mark.skipif(not ROOT, reason="giving files away takes root")
 
 
 @pytest.fixture
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A home folder that has something to lose, and a state folder of its own."""
     home = tmp_path / "home"
-    for name in ("Documents/thesis.tex", ".ssh/authorized_keys", "Documents/deep/er.txt"):
-        (home / name).parent.mkdir(parents=True, exist_ok=True)
-        (home / name).write_text(name)
+    names = ("Documents/thesis.tex", ".ssh/authorized_keys", "Documents/deep/er.txt")
+    plant(home, {name: name for name in names})
     monkeypatch.setenv("HOME", str(home))
     monkeypatch.setenv("DOCTOR_STATE", str(tmp_path / "state"))
     return home
@@ -155,30 +154,23 @@ def test_a_kept_state_that_somebody_replaced_is_not_swapped_in(make: Make, home:
     assert version(env, "huggingface_hub") == "1.5.0"
 
 
-def linked(folder: Path) -> None:
-    (folder.parent / "elsewhere").mkdir(mode=0o700)
-    folder.symlink_to(folder.parent / "elsewhere")
-
-
-def open_to_all(folder: Path) -> None:
-    folder.mkdir()
-    folder.chmod(0o777)
-
-
-def foreign(folder: Path) -> None:
-    folder.mkdir(mode=0o700)
-    os.chown(folder, 65534, 65534)
+WRONG: dict[str, Callable[[Path], object]] = {
+    "a file": Path.touch,
+    "a link": lambda folder: folder.symlink_to(mkdtemp(dir=folder.parent)),
+    "open to all": lambda folder: (folder.mkdir(), folder.chmod(0o777)),
+    "of another": lambda folder: (folder.mkdir(mode=0o700), os.chown(folder, 65534, 65534)),
+}
 
 
 @pytest.mark.skipif(os.name == "nt", reason="modes and owners are of POSIX")
-@pytest.mark.parametrize(
-    "wrong", [Path.touch, linked, open_to_all, pytest.param(foreign, marks=needs_root)]
-)
+@pytest.mark.parametrize("wrong", WRONG)
 def test_without_a_state_folder_of_its_own_fix_refuses_first(
-    make: Make, home: Path, tmp_path: Path, wrong: Callable[[Path], None]
+    make: Make, home: Path, tmp_path: Path, wrong: str
 ) -> None:
+    if wrong == "of another" and os.geteuid() != 0:
+        pytest.skip("giving files away takes root")
     env = make(*CLASH, name=".venv")
-    wrong(tmp_path / "state")
+    WRONG[wrong](tmp_path / "state")
     before, beside = state(env), sorted(env.parent.iterdir())
     ended = doctor("fix", "-y", "--target", str(env))
     said = "".join((ended.stdout + ended.stderr).split())
