@@ -9,7 +9,7 @@ import tempfile
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 from unittest.mock import patch
 
 import msgspec
@@ -46,14 +46,6 @@ class Printed(NamedTuple):
     requirements: tuple[str, ...]
     variants: tuple[str, ...] = ()
     """Of PyTorch's indexes that are named: "cu128"."""
-
-
-class Planned(NamedTuple):
-    """What the doctor's plan does, or why there is none."""
-
-    end: Literal["planned", "nothing", "refused", "failed"]
-    plan: Plan | None = None
-    why: str = ""
 
 
 class Verdict(NamedTuple):
@@ -97,12 +89,14 @@ def printed(diagnosis: Diagnosis, snapshot: Snapshot) -> Printed:
     return Printed(tuple(lines), tuple(wanted), tuple(named))
 
 
-def plan(snapshot: Snapshot, diagnosis: Diagnosis, checks: tuple[Check, ...]) -> Planned:
-    """Return the doctor's plan: the one place that knows how the planner is called."""
+def plan(
+    snapshot: Snapshot, diagnosis: Diagnosis, checks: tuple[Check, ...]
+) -> tuple[str, Plan | None, str]:
+    """Return how planning ended, the doctor's plan, or why there is none: the one caller of the planner."""
     try:
         machine = machine_of(snapshot)
     except MachineError as error:
-        return Planned("nothing", why=str(error))
+        return "nothing", None, str(error)
     where = question_for(machine)
 
     def look_up(
@@ -130,8 +124,8 @@ def plan(snapshot: Snapshot, diagnosis: Diagnosis, checks: tuple[Check, ...]) ->
     try:
         made = planned(snapshot, drafts, checks, Answers(resolve, look_up), all_fixes())
     except RefusedError as error:
-        return Planned("refused", why=error.why)
-    return Planned("planned" if made.plan.changes else "nothing", made.plan)
+        return "refused", None, error.why
+    return "planned" if made.plan.changes else "nothing", made.plan, ""
 
 
 def clash_of(wanted: Printed, snapshot: Snapshot, index: Index) -> str:
@@ -189,11 +183,11 @@ def judge(
     lacks = snapshot.find(Packages) is None or snapshot.find(Interpreter) is None
     if not plans or not faults or lacks:
         return found
-    made = plan(snapshot, diagnosis, checks)
-    found = found._replace(end=made.end, why=made.why)
-    if made.plan is None or made.end != "planned":
+    end, made, why = plan(snapshot, diagnosis, checks)
+    found = found._replace(end=end, why=why)
+    if made is None or end != "planned":
         return found
-    after = diagnose(predict(made.plan, snapshot, metadata(made.plan.pins, snapshot)), checks)
+    after = diagnose(predict(made, snapshot, metadata(made.pins, snapshot)), checks)
     has = severities(after)
     told = {i for i in has if has[i] != "note"}
     return found._replace(
