@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from trainers import Train
+from trainers import Ended, Train
 from typed import doctor
 
 BRANDED = "code ran"
@@ -42,6 +42,12 @@ def sealed(folder: Path) -> None:
         if one.suffix not in (".md", ".svg") and one.name != "digests.json"
     }
     (folder / "digests.json").write_text(json.dumps(told))
+
+
+def refused(ended: Ended, says: str, folder: Path) -> None:
+    """Check that it said so in its own words, and that no code ran."""
+    assert (ended.code, says in ended.err, "Traceback" in ended.err) == (2, True, False), ended.err
+    assert not (folder / "ran").exists()
 
 
 @pytest.fixture
@@ -92,9 +98,7 @@ def test_a_forged_checkpoint_runs_no_code(
         if name != "digests.json":
             sealed(checkpoint)
         ended = train(*options, "--max-steps=4", "--resume=true")
-        assert (ended.code, "Traceback" in ended.err) == (2, False), (name, ended.err)
-        assert "step-0000002 does not load" in ended.err, name
-        assert not (tmp_path / "ran").exists(), name
+        refused(ended, "step-0000002 does not load", tmp_path)
 
 
 @pytest.fixture
@@ -109,8 +113,7 @@ def test_a_forged_model_runs_no_code(
     (model / "model.safetensors").unlink()
     (model / "pytorch_model.bin").write_bytes(forged)
     ended = train(*options, "--model=m", f"--method={method}")
-    assert (ended.code, "model m does not load" in ended.err) == (2, True), ended.err
-    assert not (tmp_path / "ran").exists()
+    refused(ended, "model m does not load", tmp_path)
 
 
 def test_code_beside_a_model_is_not_run(
@@ -128,9 +131,7 @@ def test_code_beside_a_model_is_not_run(
     )
     assert (tmp_path / "ran").exists(), "the control: trusted, it runs"
     (tmp_path / "ran").unlink()
-    ended = train(*options, "--model=m")
-    assert (ended.code, "model m does not load" in ended.err) == (2, True), ended.err
-    assert not (tmp_path / "ran").exists()
+    refused(train(*options, "--model=m"), "model m does not load", tmp_path)
 
 
 def test_a_forged_result_is_not_merged(
@@ -142,9 +143,7 @@ def test_a_forged_result_is_not_merged(
     (final / "adapter_model.safetensors").unlink()
     (final / "adapter_model.bin").write_bytes(forged)
     sealed(final)
-    ended = train(*options, "--merge")
-    assert (ended.code, "no model.safetensors" in ended.err) == (2, True)
-    assert not (tmp_path / "ran").exists()
+    refused(train(*options, "--merge"), "no model.safetensors", tmp_path)
 
 
 @pytest.mark.parametrize("out", ["file", "file/below", "/dev/null/x", "/proc/none/x", "dangling"])
