@@ -7,10 +7,9 @@ import sys
 from collections.abc import Callable
 
 import pytest
-from index.catalogue import DEFAULT, POISONED, PYTORCH
+from index.catalogue import DEFAULT, HERE, POISONED, PYTORCH, build
 from index.ground import Ground
 from index.machines import CPU, CU126, CU126_WINDOWS, CU132, MAC, chosen
-from index.wheels import HERE, build
 
 from tunedoctor.facts import InstallerConfig
 from tunedoctor.model.machine import Machine
