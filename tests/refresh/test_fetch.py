@@ -86,12 +86,6 @@ def test_a_redirect_to_a_foreign_host_is_not_followed(index: Index, scheme: str)
             foreign.accept()
 
 
-@pytest.mark.parametrize("url", ["http://other.example/", "file:///etc/passwd", "http://[::1", ""])
-def test_other_hosts_are_not_asked(index: Index, url: str) -> None:
-    with pytest.raises(FetchError, match="allowed hosts"):
-        client(index).get(url)
-
-
 def test_a_port_that_nobody_listens_on_and_certificates_that_are_none(
     index: Index, monkeypatch: pytest.MonkeyPatch
 ) -> None:
