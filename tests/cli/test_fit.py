@@ -1,7 +1,7 @@
 """doctor fit and doctor data where they take the target's torch, tokenizer and pyarrow."""
 
 import json
-import os
+import shutil
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -35,22 +35,14 @@ def report(*argv: str) -> dict[str, Any]:
     return found
 
 
-MADE = """
-import sys
-from trainer_server import tiny
-tiny(sys.argv[1])
-from transformers import AutoTokenizer
-one = AutoTokenizer.from_pretrained(sys.argv[1])
-one.chat_template = one.chat_template.replace("{{", "{% if m['role'] == 'system' %}{{ raise_exception('no system here') }}{% endif %}{{", 1)
-one.save_pretrained(sys.argv[1])
-"""
+NO_SYSTEM = "{% if m['role'] == 'system' %}{{ raise_exception('no system here') }}{% endif %}{{"
 
 
-@pytest.mark.skipif(not PYTHON, reason=WHY_NOT)
-def test_the_models_own_tokenizer_and_template_count(tmp_path: Path) -> None:
-    model = tmp_path / "model"
-    env = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1] / "target")}
-    subprocess.run([PYTHON, "-c", MADE, str(model)], check=True, env=env)
+def test_the_models_own_tokenizer_and_template_count(tiny_model: str, tmp_path: Path) -> None:
+    model = Path(shutil.copytree(tiny_model, tmp_path / "model"))
+    for file in (model / "chat_template.jinja", model / "tokenizer_config.json"):
+        if file.is_file():
+            file.write_text(file.read_text().replace("{{", NO_SYSTEM, 1))
     roles = {"system": "s", "user": "What is 1 and 1?", "assistant": "It is 2."}
     turns = [{"role": role, "content": text} for role, text in roles.items()]
     file = lines(tmp_path / "train.jsonl", [{"messages": turns[1:]}, {"messages": turns}])
