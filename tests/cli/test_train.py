@@ -10,11 +10,9 @@ from torch_target import WHY_NOT, torch_target
 from typed import doctor
 
 from tunedoctor.cli.starter import HEADLINE, choose, starter
-from tunedoctor.cli.train import _forecast, whole_trainer
-from tunedoctor.facts import NvidiaGpu, NvidiaGpus
+from tunedoctor.cli.train import whole_trainer
 from tunedoctor.memory.catalogue import named
 from tunedoctor.memory.fits import Device
-from tunedoctor.model.snapshot import Snapshot
 
 SOURCE = whole_trainer()
 TREE = ast.parse(SOURCE, feature_version=(3, 8))
@@ -56,19 +54,3 @@ def test_the_trainer_is_handed_its_words(tmp_path: Path, more: tuple[str, ...]) 
         "train: c.toml line 3: rank is 'x'",
         "  it takes int, as in rank = 16",
     ]
-
-
-@pytest.mark.parametrize(("words", "starts"), [
-    (["--model=Llama-3.1-8B"], False),
-    (["--model=Llama-3.1-8B", "--method=qlora", "--checkpointing=true"], True),
-    (["--model=Llama-3.1-8B", "--device=cpu"], True),
-])  # fmt: skip
-def test_what_cannot_fit_is_refused_with_a_way_out(words: list[str], starts: bool) -> None:
-    card = NvidiaGpu(index=0, name="RTX 3060", memory_total=12 << 30, memory_free=12 << 30)
-    found = _forecast(Snapshot({}).having(NvidiaGpus(gpus=(card,))), words, 1)
-    assert found
-    peak, refusal = found
-    assert peak > 4
-    assert (refusal == "") is starts
-    assert starts or "12.0 GiB" in refusal
-    assert starts or "method = 'qlora'" in refusal

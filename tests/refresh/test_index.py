@@ -1,14 +1,12 @@
-"""What help texts and pages say, of whatever bytes they are."""
+"""What pages say, of whatever bytes they are."""
 
 import json
-from typing import Any, NamedTuple
+from typing import Any
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tunedoctor.refresh import index
-from tunedoctor.refresh.index import HOSTS, Indexes, Link, parsed, standard_index, wheel_of
+from tunedoctor.refresh.index import HOSTS, Indexes, Link, parsed, wheel_of
 from tunedoctor.refresh.merge import admits, needs, told
 
 BASE = "https://index.example/whl/torch/"
@@ -17,25 +15,8 @@ HREF = f"/whl/cu132/{NAME.replace('+', '%2B')}"
 DIGEST = "ab" * 32
 
 
-@pytest.mark.parametrize(
-    ("text", "url"),
-    [
-        ("Base URL (default\n   https://a.example/simple). This", "https://a.example/simple/"),
-        ("index (by default: <https://b.example/simple>) [env]", "https://b.example/simple/"),
-        ("nothing of the kind", ""),
-    ],
-)
-def test_the_standard_index_stands_in_help_texts(
-    text: str, url: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    assert standard_index().endswith("/simple/"), "that of the real pip"
+def test_pytorchs_own_hosts_are_asked_together() -> None:
     assert Indexes("https://download.pytorch.org/whl/", "").hosts == HOSTS
-
-    class Ended(NamedTuple):
-        out: str
-
-    monkeypatch.setattr(index, "run", lambda *_, **__: Ended(text))
-    assert standard_index() == url
 
 
 def test_json_says_the_same_as_html_and_a_cut_page_is_not_whole() -> None:
