@@ -189,7 +189,8 @@ def test_a_session(
     for file, machine in row.get("museum", {}).items():
         (tmp_path / file).write_bytes(snapshot_json(snapshot_of(machine), Identity("", "", "")))
     before = running.state(env) if env else ""
-    for step in filled(row["steps"], places):
+    for plain in row["steps"]:
+        step = filled(plain, places)
         argv, variables = step["argv"], step.get("env", {})
         if env:
             there = tmp_path / step.get("cwd", "")
@@ -209,7 +210,7 @@ def test_a_session(
             jsonschema.validate(json.loads(out), schema_of(*step["schema"] or ["report"]))
         for name, version in step.get("version", {}).items():
             assert running.version(env, name) == version, told
-        for name, was_asked in step.get("asked", {}).items():
+        for name, was_asked in plain.get("asked", {}).items():
             asked = [one for one in served[name].asked if "hugging" in one or "torch" in one]
             assert bool(asked) is was_asked, told
         plant(tmp_path, step.get("then", {}))
