@@ -1,4 +1,4 @@
-"""Real environments with wheels of an index on loopback, and the doctor run on them from outside."""
+"""Real environments with wheels of an index on loopback."""
 
 import hashlib
 import os
@@ -7,12 +7,9 @@ import sys
 from collections.abc import Iterable
 from pathlib import Path
 
-from typed import Ran, doctor
-
 from libraries.catalogue import Release
 from tunedoctor.installers.uv import find_uv
 
-__all__ = ["Ran", "doctor"]
 HELD = ("torch==2.14.1", "nvidia-nccl-cu13==2.30.7", "filelock==3.20.0", "numpy==2.2.6")
 HELD += ("safetensors==0.8.0", "accelerate==1.13.0", "tokenizers==0.22.2", "transformers==4.57.6")
 HELD += ("huggingface-hub==1.5.0",)
