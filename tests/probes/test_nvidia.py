@@ -5,7 +5,6 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -14,7 +13,6 @@ from tunedoctor.facts import Absent, NvidiaAnswer, NvidiaDriver, NvidiaGpus, Unk
 from tunedoctor.probes.nvidia import NVML, Answers, Limits, World, look
 from tunedoctor.probes.targeting import find_program
 
-Tree = Callable[..., Path]
 SAMPLES = Path(__file__).parent.parent / "samples" / "smi"
 NOTHING, ON_BUS = World(), World(gpus_on_bus=1)
 DRIVER = NvidiaDriver(version="570.86.15", source="/sys/module/nvidia/version", open_module=True)
