@@ -2,7 +2,6 @@
 
 import os
 import signal
-import subprocess
 import sys
 import time
 from pathlib import Path
@@ -65,17 +64,6 @@ def test_a_flood_of_warnings_is_cut(tmp_path: Path) -> None:
     found = run(tmp_path, torch=TORCH + flood)
     assert len(found.warnings) == 50
     assert max(map(len, found.warnings)) <= 1000
-
-
-@pytest.mark.parametrize("version", ["3.8.18", "3.9.18", "3.13.0"])
-def test_it_runs_on_old_and_new_pythons(tmp_path: Path, version: str) -> None:
-    python = Path.home() / ".pyenv" / "versions" / version / "bin" / "python"
-    if not python.exists():
-        pytest.skip(f"no Python {version} here")
-    (tmp_path / "torch.py").write_text(TORCH)
-    argv, env = [python, "-S", SCRIPT, "deep"], {**os.environ, "PYTHONPATH": str(tmp_path)}
-    done = subprocess.run(argv, capture_output=True, text=True, timeout=60, check=False, env=env)
-    assert '\n{"done": true' in done.stdout, done.stderr
 
 
 def test_targets_that_do_not_run() -> None:
