@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from importlib import import_module
 from io import BytesIO, TextIOWrapper
 from pathlib import Path
 from typing import Any
@@ -44,9 +45,9 @@ def doctor(*argv: str, stdin: str = "", cwd: Path | None = None, **env: str) -> 
     return ended
 
 
-def gone(pid: int) -> bool:
+def gone(pid: int, tries: int = 100) -> bool:
     """Tell whether a process ends in time; one that is dead and not yet reaped has."""
-    for _ in range(100):
+    for _ in range(tries):
         stat = Path(f"/proc/{pid}/stat")
         try:
             os.kill(pid, 0)
@@ -101,8 +102,11 @@ def _alarm(*_: object) -> None:
     raise TimeoutError(msg)
 
 
-def tool(name: str) -> Any:
-    """Return a tool of the developers as a module; there is one in a checkout alone."""
+def tool(name: str, folder: str = "tools") -> Any:
+    """Return a program of the developers as a module; there is one in a checkout alone."""
+    place = Path(__file__).parents[1] / folder
+    if not place.is_dir():
+        pytest.skip(f"not a checkout: {folder} is not here", allow_module_level=True)
     with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(Path(__file__).parents[1] / "tools")
-        return pytest.importorskip(name)
+        patch.syspath_prepend(place)
+        return import_module(name)

@@ -3,16 +3,13 @@
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 import typed
 from refresh.pages import NEW, Index, files_of, row_with, torch_files
 
 from tunedoctor.tables.load import shipped
-
-if TYPE_CHECKING:
-    import subprocess
 
 
 @pytest.fixture(scope="module")
@@ -26,7 +23,7 @@ def mirror() -> Iterator[str]:
     index.close()
 
 
-def doctor(cache: Path, *argv: str, **env: str) -> "subprocess.CompletedProcess[str]":
+def doctor(cache: Path, *argv: str, **env: str) -> typed.Ran:
     return typed.doctor(*argv, cwd=cache.parent, DOCTOR_CACHE=str(cache), **env)
 
 

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from rows import holds, plant, rows, told
+from typed import gone
 
 import tunedoctor
 from tunedoctor.facts import Absent, Runtime, Unknown
@@ -111,13 +112,7 @@ def test_the_doctors_death_ends_the_run(tmp_path: Path) -> None:
     finally:
         os.kill(doctor, signal.SIGKILL)
         os.waitpid(doctor, 0)
-    for _ in range(100):
-        state = Path(f"/proc/{pid}/stat")
-        if not state.exists() or state.read_text().rsplit(")", 1)[1].split()[0] == "Z":
-            return
-        time.sleep(0.05)
-    os.kill(pid, signal.SIGKILL)
-    pytest.fail("the child outlived the doctor")
+    assert gone(pid), "the child outlived the doctor"
 
 
 def wait_for(note: Path) -> int:

@@ -4,13 +4,11 @@ import os
 import signal
 import subprocess
 import sys
-import time
-from contextlib import suppress
 from pathlib import Path
 
 import pytest
 from rows import plant
-from typed import doctor
+from typed import doctor, gone
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the tricks are Linux's")
 
@@ -53,14 +51,7 @@ def left(script: Path) -> list[str]:
     living: list[str] = []
     for line in script.with_name(f"{script.name}.note").read_text().splitlines():
         pid, _, trick = line.partition(" ")
-        for _ in range(10):
-            status = Path(f"/proc/{pid}/stat")
-            with suppress(OSError):
-                if status.read_text().rpartition(")")[2].split()[0] != "Z":
-                    time.sleep(0.05)
-                    continue
-            break
-        else:
+        if not gone(int(pid), tries=10):
             living.append(trick)
             os.kill(int(pid), signal.SIGKILL)
     return living

@@ -14,6 +14,7 @@ from typing import Any
 import jsonschema
 import msgspec
 import pytest
+import typed
 from rows import plant
 from torch_target import WHY_NOT, torch_target
 
@@ -33,13 +34,8 @@ PLANTED = str(Path(__file__).parent / "planted")
 needs_torch = pytest.mark.skipif(not torch_target(), reason=WHY_NOT)
 
 
-def doctor(target: str, *options: str, **environment: str) -> "subprocess.CompletedProcess[str]":
-    clean = {k: v for k, v in os.environ.items() if k not in ("PLANTED", "PYTHONPATH")}
-    argv = [sys.executable, "-m", "tunedoctor", "smoke", "--target", target, *options]
-    env, how = {**clean, **environment}, {"encoding": "utf-8", "timeout": 300}
-    ended = subprocess.run(argv, capture_output=True, check=False, env=env, **how)
-    assert "Traceback" not in ended.stderr, ended.stderr
-    return ended
+def doctor(target: str, *options: str, **environment: str) -> typed.Ran:
+    return typed.doctor("smoke", "--target", target, *options, **environment)
 
 
 def answer(target: str, *options: str, **more: str) -> dict[str, Any]:
