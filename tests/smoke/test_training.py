@@ -23,6 +23,7 @@ from tunedoctor.cli.schema import schema_of
 from tunedoctor.diagnosis.registry import all_checks
 from tunedoctor.facts import Runtime, SharedMemory, Smoke
 from tunedoctor.facts.base import Fact
+from tunedoctor.memory.peak import WORKSPACES
 from tunedoctor.model.snapshot import Snapshot, from_json
 from tunedoctor.probes.runtime import SCRIPT, Line, Run
 from tunedoctor.smoke.answer import Answer
@@ -324,8 +325,8 @@ def test_the_stages_run_on_a_model_and_data_of_the_users(
     assert (found.verdict, len(found.losses), says["data"]) == ("ready", 3, "3 samples")
     assert says["build"].startswith("LlamaForCausalLM")
     assert [*says][-1] == "reload"
-    # 26,880 weights in float32, and little beside them
-    assert 26_880 * 4 < (found.forecast or 0) < 4e6
+    # 26,880 weights in float32, and little beside them and what cuBLAS takes
+    assert 26_880 * 4 < (found.forecast or 0) - WORKSPACES < 4e6
     assert (found.libraries or 0) > 50e6
     data.write_text('{"text": "well"}\n{"text": "half \\ud800"}')
     found = planted("", Asked(model=tiny_model, data=str(data)))
