@@ -13,6 +13,8 @@ from tunedoctor.memory.config import shape_of
 from tunedoctor.memory.run import Run
 from tunedoctor.memory.stacks import STACKS
 
+TRAINED = (0, 4, 5, 6, 7, 8, 12, 15, 18, 22, 26)
+"""Settings of the benchmark that train in a second: each method, model, precision, loss, DoRA, dropout and packing."""
 BASE: dict[str, Any] = {
     "hidden_size": 512, "intermediate_size": 1536, "num_hidden_layers": 6, "num_attention_heads": 8,
     "num_key_value_heads": 4, "head_dim": 64, "vocab_size": 4096, "tie_word_embeddings": False,
@@ -54,6 +56,16 @@ def compared() -> dict[tuple[str, str], Any]:
     exact.RUNS = RUNS
     rows = exact.compared(torch_python(), {name: config_of(name) for name in CONFIGS})
     return {(row.model, row.run): row for row in rows}
+
+
+def test_the_trainer_takes_what_is_reckoned() -> None:
+    """Each block that the CPU's allocator hands out in two real steps is counted."""
+    if not torch_python():
+        pytest.skip(WHY_NOT)
+    allocator = tool("allocator", "benchmarks")
+    cases = [allocator.TRAINED[at] for at in TRAINED]
+    for case, truth, found in allocator.trained(torch_python(), cases):
+        assert found == pytest.approx(truth, rel=0.02), case
 
 
 @pytest.mark.parametrize("run", RUNS)
