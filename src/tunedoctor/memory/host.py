@@ -27,8 +27,9 @@ _SHARD = 50 * 10**9
 """Bytes of one file of weights, as save_pretrained of transformers 5 cuts them (5 GB in 4)."""
 KEPT = 3
 """Checkpoints that lie on the disk at once: two kept, one being written, since writes are atomic."""
-_TOKEN = 48
-"""Of a token of doctor train's rows: a place in two lists (ids, labels), 8 each, and the int that both hold, 32."""
+_TOKEN = 60
+"""Of a token of doctor train's rows: a place in two lists (ids, labels), 8 each, the int that both hold, 32, and 6 of
+text twice: the rows as they were read, and the file for its hash. Measured. Packing copies the lists: 33 more."""
 _GGUF_ENTRY = 4096
 """Of an entry of a GGUF file's vocabulary: gguf's reader keeps arrays for its text, score and type. Measured."""
 
