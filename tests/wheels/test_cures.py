@@ -55,27 +55,27 @@ def _torch(version: str) -> TorchBuild:
 def test_the_nearest_release_with_a_build_that_fits(
     installed: str, driver: str, capabilities: tuple[str, ...], build: str
 ) -> None:
-    fit = rebuild_cuda(LINUX, PYTHON, _torch(installed), driver, capabilities)
+    fit = rebuild_cuda((LINUX, PYTHON, _torch(installed)), driver, capabilities)
     assert (f"{fit.version}+{fit.variant}" if fit else "") == build
     for host in (MAC, MUSL):
-        assert rebuild_cuda(host, PYTHON, _torch(installed), driver, capabilities) is None
+        assert rebuild_cuda((host, PYTHON, _torch(installed)), driver, capabilities) is None
 
 
 def test_the_label_is_named_so_that_pip_does_not_keep_the_old_build() -> None:
-    fit = rebuild_cuda(LINUX, PYTHON, _torch("2.9.1+cpu"), "550.144.03", ("8.9",))
+    fit = rebuild_cuda((LINUX, PYTHON, _torch("2.9.1+cpu")), "550.144.03", ("8.9",))
     assert fit is not None
     assert fit.cure.command == (
         "'/my env/bin/python' -m pip install torch==2.9.1+cu128 torchvision==0.24.1+cu128 "
         "torchaudio==2.9.1+cu128 --index-url https://download.pytorch.org/whl/cu128"
     )
-    assert "torch==2.9.1+xpu" in rebuild_xpu(LINUX, PYTHON, _torch("2.9.1+cpu")).command
+    assert "torch==2.9.1+xpu" in rebuild_xpu((LINUX, PYTHON, _torch("2.9.1+cpu"))).command
 
 
 def test_unknown_facts_name_no_release() -> None:
-    fit = rebuild_cuda(None, None, None, "525.60.13", ())
+    fit = rebuild_cuda((None, None, None), "525.60.13", ())
     assert fit is not None
     assert fit.variant.startswith("cu12")
-    for command in (fit.cure.command, rebuild_xpu(None, None, None).command):
+    for command in (fit.cure.command, rebuild_xpu((None, None, None)).command):
         assert command.startswith("python -m pip")
         assert "torch==" not in command
     command = torch_install(Facts(Snapshot.of(())), wanted=">=2.6").cure.command
@@ -152,5 +152,5 @@ def test_the_build_that_has_code_for_an_amd_gpu(gfx: str, command: str, note: st
 
 
 def test_no_build_for_linux_on_windows() -> None:
-    found = rocm_build(WINDOWS, PYTHON, _torch("2.9.1+cpu"), ("gfx1100",))
+    found = rocm_build((WINDOWS, PYTHON, _torch("2.9.1+cpu")), ("gfx1100",))
     assert (found.on_index, "torch[device-gfx1100]" in found.cure.command) == (False, True)

@@ -51,7 +51,6 @@ class WheelWorld(World):
     """The modules of one wheel, beside an empty torch."""
 
     def __init__(self, wheel: Path) -> None:
-        """Read its names."""
         super().__init__([ROOT], [ROOT], frozenset(ENTRIES))
         self._wheel = zipfile.ZipFile(wheel)
         self._files = {f"{ROOT}/{one}": one for one in self._wheel.namelist()}

@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import cache
 from hashlib import sha256
 from pathlib import Path
-from typing import Literal
 
 import msgspec
 
@@ -28,17 +27,6 @@ _Read = Callable[[str, str], bytes]
 """Location and metadata of a distribution -> its RECORD; empty where it has none."""
 
 
-class Problem(msgspec.Struct, frozen=True):
-    """A problem as the script tells of it."""
-
-    kind: Literal["name", "module", "missing", "keyword", "unreadable"]
-    module: str
-    name: str
-    file: str
-    line: int
-    within: str
-
-
 class Line(msgspec.Struct, frozen=True):
     """What the script tells of one library."""
 
@@ -47,7 +35,7 @@ class Line(msgspec.Struct, frozen=True):
     """The library whose import runs it; "" for one of the table."""
     asked: int
     cut: bool
-    problems: tuple[Problem, ...]
+    problems: tuple[BrokenContract, ...]
 
 
 def contracts_of(interpreter: Interpreter, packages: Packages) -> ImportContracts | Unknown:
@@ -119,17 +107,14 @@ def _broken(
         theirs = ("/".join(parts[:count]) for count in range(1, len(parts) + 1))
         files = [f"{path}{end}" for path in theirs for end in (".py", "/__init__.py")]
         places = {asked: files, asks: [file.replace(os.sep, "/")]}
-        yield BrokenContract(
+        yield msgspec.structs.replace(
+            one,
             library=asks,
             led_by=led_by,
             kind="module" if one.kind == "missing" and asked else one.kind,
-            module=one.module,
-            name=one.name,
             neighbour=asked if one.kind != "unreadable" else "",
             file=file,
             altered=tuple(n for n, some in places.items() if _altered(n, some, packages, record)),
-            line=one.line,
-            within=one.within,
         )
 
 

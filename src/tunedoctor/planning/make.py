@@ -138,11 +138,7 @@ def question_for(machine: Machine) -> Question:
 
 
 def make(place: Place, want: Wanted) -> Made:
-    """Return the set.
-
-    Raises:
-        RefusedError: there is none, or nobody could tell.
-    """
+    """Return the set. Raises RefusedError: there is none, or nobody could tell."""
     machine = place.machine
     question = question_for(machine)._replace(excluded=want.own)
     asked = want.asked.get("torch", "")

@@ -154,11 +154,7 @@ def device_name(kind: str, index: int) -> str:
 
 
 def import_module(module: str, _: object) -> None:
-    """Import a module.
-
-    Raises:
-        ImportError: it is an empty folder; or whatever the import raises.
-    """
+    """Import a module. Raises ImportError: it is an empty folder; or whatever the import raises."""
     found = importlib.import_module(module)
     spec = getattr(found, "__spec__", None)
     if getattr(found, "__file__", None) is None and getattr(spec, "origin", None) is None:
@@ -194,11 +190,7 @@ def tensor(torch: Any, _: object) -> None:
 
 
 def lazy(module: str, paths: list[str], _: object) -> None:
-    """Touch names that a library loads late.
-
-    Raises:
-        AttributeError: a name is not there; or whatever the loading raises.
-    """
+    """Touch names that a library loads late. Raises AttributeError, or whatever the loading raises."""
     library = sys.modules[module]
     for path in paths:
         found: Any = library

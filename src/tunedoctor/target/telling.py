@@ -167,11 +167,7 @@ def installed(module: str) -> bool:
 
 
 def reach(root: Any, path: str) -> Any:
-    """Return root.a.b for "a.b".
-
-    Raises:
-        Missing: an attribute is not there.
-    """
+    """Return root.a.b for "a.b". Raises Missing: an attribute is not there."""
     found = root
     for name in path.split("."):
         try:

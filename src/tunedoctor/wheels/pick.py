@@ -66,18 +66,14 @@ class Alternative(msgspec.Struct, frozen=True):
     after: str = ""
 
 
-class Choice(msgspec.Struct, frozen=True):
-    """What to do about PyTorch on a machine."""
+class Chosen(msgspec.Struct, frozen=True):
+    """What a choice and the answer made of it say alike."""
 
     action: Action
-    build: Build | None = None
-    """None where the action is not an install."""
     torchvision: str = ""
     torchaudio: str = ""
     index: str = ""
     """URL of the wheel index; "PyPI" where the default index has the build and there is nothing to choose."""
-    alternatives: tuple[Alternative, ...] = ()
-    """Best first."""
     says: tuple[str, ...] = ()
     """Codes of what the user must hear; `reasons` puts them into words."""
     reasons: tuple[str, ...] = ()
@@ -86,6 +82,15 @@ class Choice(msgspec.Struct, frozen=True):
     """Names of GPUs that the build does not serve."""
     environment: dict[str, str] = {}
     """Variables to set for it to run: HSA_OVERRIDE_GFX_VERSION."""
+
+
+class Choice(Chosen, frozen=True):
+    """What to do about PyTorch on a machine."""
+
+    build: Build | None = None
+    """None where the action is not an install."""
+    alternatives: tuple[Alternative, ...] = ()
+    """Best first."""
 
     @classmethod
     def of(

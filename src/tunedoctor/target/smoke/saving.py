@@ -12,7 +12,7 @@ from typing import Any
 
 from .. import telling
 from ..telling import Wrong
-from . import mine, tiny
+from . import tiny
 from .lab import NEEDED, Lab, choose_device, import_into, quiet, shown
 from .tiny import PAD, Batch, tokenizer
 
@@ -124,8 +124,8 @@ def _load(asked: Any) -> None:
     lab.asked_device = question["device"]
     choose_device(lab, {})
     if asked.model:
-        rows, pad = mine.tokens_of(lab, asked, mine.read_samples(asked, {}))
-        model, batches = mine.of_user(lab, asked, rows, pad)
+        rows, pad = tiny.tokens_of(lab, asked, tiny.read_samples(asked, {}))
+        model, batches = tiny.of_user(lab, asked, rows, pad)
     else:
         model, batches = tiny.llama(lab), [tiny.batch(lab)]
     loaded = lab.peft.PeftModel.from_pretrained(model, question["folder"])
