@@ -151,7 +151,7 @@ def _landed(
     said = facts.heard("/landed")
     named = re.search(r"gfx[0-9a-f]{3,5}", said)
     card = next((gpu for gpu in cards if gpu.gfx), None)
-    if named is None or card is None or not api.amd_integrated(named[0]):
+    if named is None or card is None or not api.named_as("amd_integrated", named[0]):
         return None
     index = card.index if chips else 1
     return facts.worded("/landed", said=said, gfx=named[0], card=_named(card), index=index)

@@ -213,8 +213,5 @@ def torch_build(finding: api.Finding, packages: api.Packages | None) -> api.Draf
             # their own release is nearer than the newest
             own = ["torch" if api.name_of(one) == "torch" else one for one in own]
         own += [name for name in map(api.name_of, wanted) if name == "torchvision"]
-    return (
-        api.Draft(steps=(api.Resolve(requirements=tuple(own)),), reason=finding.found)
-        if own
-        else None
-    )
+    steps = (api.Resolve(requirements=tuple(own)),)
+    return api.Draft(steps=steps, reason=finding.found) if own else None

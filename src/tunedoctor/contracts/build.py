@@ -108,10 +108,8 @@ def lacking(asked: list[Asked], wheel: Path) -> dict[Asked, str]:
 def runs(places: set[int]) -> list[list[int]]:
     """Return [first, last] of each run of neighbouring numbers."""
     some = sorted(places)
-    firsts = [n for n in some if n - 1 not in places]
-    return [
-        list(pair) for pair in zip(firsts, (n for n in some if n + 1 not in places), strict=True)
-    ]
+    firsts, lasts = ([n for n in some if n + way not in places] for way in (-1, 1))
+    return [list(pair) for pair in zip(firsts, lasts, strict=True)]
 
 
 Where = dict[str, dict[Asked, set[Version]]]

@@ -265,10 +265,8 @@ def locked(text: str) -> tuple[Pin, ...]:
 
 def lock_of(pins: Iterable[str]) -> str:
     """Return a pylock.toml of pins, whose versions uv keeps where it can."""
-    pairs = (pin.split("==", 1) for pin in pins)
-    packages = (
-        f'[[packages]]\nname = "{name}"\nversion = "{version}"\n' for name, version in pairs
-    )
+    form = '[[packages]]\nname = "{}"\nversion = "{}"\n'
+    packages = (form.format(*pin.split("==", 1)) for pin in pins)
     return "".join(('lock-version = "1.0"\ncreated-by = "doctor"\n', *packages))
 
 

@@ -69,8 +69,7 @@ def planned(
 ) -> Planned:
     """Return the one plan of several drafts; `fixes` draft cures of what a set would bring.
 
-    Raises:
-        RefusedError: the resolver finds no set, the plans contradict each other, or the simulation shows no use.
+    Raises RefusedError: the resolver finds no set, the plans contradict each other, or the simulation shows no use.
     """
     place = _place(snapshot, ask, checks, fixes) if wishes_of(drafts) else None
     found = settle(place, {}, drafts) if place else Planned(joined(drafts), drafts)
@@ -89,8 +88,7 @@ def planned(
 def fresh(snapshot: Snapshot, path: str, packages: Iterable[str], ask: Asking) -> Planned:
     """Return the plan for a new environment at an absolute path; `snapshot` is of the Python that it is made of.
 
-    Raises:
-        RefusedError: no set fits this machine, or nobody could tell.
+    Raises RefusedError: no set fits this machine, or nobody could tell.
     """
     nothing = Absent(why="the environment is new")
     bare = snapshot.having(Packages(distributions=()), TorchBuild=nothing)
@@ -111,8 +109,7 @@ def fresh(snapshot: Snapshot, path: str, packages: Iterable[str], ask: Asking) -
 def shown(place: Place, asked: Mapping[str, str]) -> Planned:
     """Return the plan that `doctor fix` would carry out with what is asked for; its files are not asked for.
 
-    Raises:
-        RefusedError: there is none, or nobody could tell; it holds the set that cures too little, if any.
+    Raises RefusedError: there is none, or nobody could tell; it holds the set that cures too little, if any.
     """
     found = chosen(diagnose(place.snapshot, place.checks), ()) if place.checks else ()
     return settle(place, asked, drafted(found, place.snapshot, place.fixes))
@@ -141,8 +138,7 @@ class _Wishes(NamedTuple):
 def settle(place: Place, asked: Mapping[str, str], drafts: tuple[Drafted, ...] = ()) -> Planned:
     """Return the set that cures the most by the least, as a plan without hashes.
 
-    Raises:
-        RefusedError: there is none, or nobody could tell; it holds the set that cures too little, if any.
+    Raises RefusedError: there is none, or nobody could tell; it holds the set that cures too little, if any.
     """
     every = tuple(one for one in drafts if wishes_of((one,)))
     wishes, one, refused = _Wishes(), None, None

@@ -196,11 +196,8 @@ def public(version: str) -> str:
 
 def floors() -> dict[str, str]:
     """Return the oldest version of each package in a set that was seen to train; a resolver never goes below."""
-    return {
-        k: v
-        for k, v in table("good_sets")["sets"][0].items()
-        if k not in ("python", "torch", *PAIRED)
-    }
+    oldest = table("good_sets")["sets"][0].items()
+    return {name: v for name, v in oldest if name not in ("python", *GROUP)}
 
 
 def with_torch(name: str) -> bool:

@@ -328,9 +328,8 @@ def changes_of(version: str, old: Release | None, new: Release) -> list[str]:
     if old is None:
         return [f"{version}: {_described(new)}"]
     had = {(b.platform, b.variant): b.seen for b in old.builds}
-    told = [
-        (f"{b.variant} for {b.platform}", had.get((b.platform, b.variant)), b) for b in new.builds
-    ]
+    pairs = ((b, had.get((b.platform, b.variant))) for b in new.builds)
+    told = [(f"{b.variant} for {b.platform}", seen, b) for b, seen in pairs]
     said = [name for name, seen, b in told if seen is None and b.kind in ("cuda", "rocm")]
     pythons = sorted(_pythons(new) - _pythons(old), key=python_order)
     said += [f"Python {' '.join(pythons)}"] if pythons else []

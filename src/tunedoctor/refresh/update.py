@@ -77,9 +77,7 @@ def update(
     if mode == "due" and in_use.source == "updated" and _recent(file, now):
         return Outcome("recent", own["as_of"], in_use.date, in_use.date, str(file))
     if today < in_use.date:
-        msg = (
-            f"the clock says {today}, and the table in use is of {in_use.date}: set the clock right"
-        )
+        msg = f"the clock says {today}, the table in use is of {in_use.date}: set the clock right"
         raise UpdateError(msg)
     try:
         said = ask(indexes, in_use.data, client)
@@ -150,12 +148,9 @@ def ask(indexes: Indexes, table: Any, client: Client) -> Answer:  # noqa: ANN401
     FetchError: PyTorch's index can't be had.
     """
     own = client._replace(hosts=indexes.hosts)
-    pages = {
-        project: _page(
-            own, f"{indexes.torch}{project}/", project, merge.least_files(table, project)
-        )
-        for project in PROJECTS
-    }
+    places = {one: f"{indexes.torch}{one}/" for one in PROJECTS}
+    least = {one: merge.least_files(table, one) for one in PROJECTS}
+    pages = {one: _page(own, url, one, least[one]) for one, url in places.items()}
     links = {project: page.links for project, page in pages.items()}
     seen = releases(links["torch"])
     items = table["releases"]["items"]
@@ -165,9 +160,7 @@ def ask(indexes: Indexes, table: Any, client: Client) -> Answer:  # noqa: ANN401
     unread = {v for v in files_of_variants if v in seen and _unread(items.get(v))}
     unsure = [v for v in seen if v in undefault | unpaired | unread][-DETAILED:]
     metadata = cache(partial(_metadata, own))
-    companions = {
-        project: releases(links[project], project, oldest="0.1") for project in PROJECTS[1:]
-    }
+    companions = {one: releases(links[one], one, oldest="0.1") for one in PROJECTS[1:]}
     default: dict[str, Wheels] = {}
     untold: list[str] = []
     if undefault and not indexes.default:
@@ -198,8 +191,7 @@ def ask(indexes: Indexes, table: Any, client: Client) -> Answer:  # noqa: ANN401
         if version in undefault and not learned[version].default:
             untold.append(f"{version}: the default index does not tell its CUDA variant")
     files = {project: page.files(project) for project, page in pages.items()}
-    sources = [f"{indexes.torch}{project}/" for project in PROJECTS]
-    sources += [indexes.default] if default else []
+    sources = [*places.values(), *([indexes.default] if default else [])]
     builds = {version: index.builds_of(wheels) for version, wheels in seen.items()}
     return Answer(builds, learned, files, tuple(sources), tuple(untold))
 

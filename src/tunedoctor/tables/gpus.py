@@ -56,10 +56,8 @@ def nvidia_like(words: str) -> tuple[NvidiaModel, ...]:
 
 def amd_like(words: str) -> dict[str, str]:
     """Return name -> gfx name of the products that have these words in their names; exact ones alone, if any."""
-    found = _like(_by("amd", "names"), words)
-    return {
-        rows[0]["names"][0]: gfx for rows in found if (gfx := amd_gfx_by_name(rows[0]["names"][0]))
-    }
+    names = [rows[0]["names"][0] for rows in _like(_by("amd", "names"), words)]
+    return {name: gfx for name in names if (gfx := amd_gfx_by_name(name))}
 
 
 def nvidia_by_pci(device: str) -> NvidiaModel | None:
@@ -75,11 +73,6 @@ def amd_gfx(device: str) -> str:
 def amd_gfx_by_name(name: str) -> str:
     """Return the gfx name of a product name such as "Radeon RX 7900 XTX"; "": not known, or several."""
     return _only(_by("amd", "names").get(_key(name), ()), "gfx")
-
-
-def amd_integrated(gfx: str) -> bool:
-    """Tell whether a target is only ever part of a processor."""
-    return named_as("amd_integrated", gfx)
 
 
 @lru_cache(maxsize=1024)

@@ -100,16 +100,14 @@ def matmul(torch: Any, device: str, dtype: str, _: object) -> None:
     got = (moved @ moved).float().cpu()
     worst = float((got - want).abs().max() / want.abs().max())
     if not worst <= TOLERANCE[dtype]:  # NaN as well
-        raise ValueError(
-            f"the product on {device} is off by {worst:.3g} of the largest number on the CPU"
-        )
+        off = f"the product on {device} is off by {worst:.3g}"
+        raise ValueError(f"{off} of the largest number on the CPU")
 
 
 def backends() -> list[tuple[str, Any]]:
     """Return the back-ends of scaled dot product attention that this torch knows, and what chooses each in a `with`.
 
-    Raises:
-        Missing: before torch 2.3 none can be chosen.
+    Raises Missing: before torch 2.3 none can be chosen.
     """
     try:
         module = importlib.import_module("torch.nn.attention")

@@ -247,9 +247,8 @@ def _plan_faults(plan: Plan, after: Snapshot) -> list[str]:
         for pin in plan.pins
         if not _same(have := packages.version(pin.name), pin.version)
     ]
-    return found + [
-        f"{name} was to be removed, and is there" for name in plan.removed if packages.get(name)
-    ]
+    stays = (name for name in plan.removed if packages.get(name))
+    return found + [f"{name} was to be removed, and is there" for name in stays]
 
 
 def _metadata(snapshot: Snapshot) -> dict[tuple[str, str], str]:

@@ -148,9 +148,8 @@ def _rebuilt(
     if host and host.os == "other":
         return None
     nvidia = vendor == "nvidia"
-    gpus = tuple(
-        Gpu(one, vendor, one if nvidia else "", "" if nvidia else one) for one in targets if one
-    )
+    codes = filter(None, targets)
+    gpus = tuple(Gpu(one, vendor, *((one, "") if nvidia else ("", one))) for one in codes)
     known = bool(host and interpreter)
     system = host if host and known else Host(os="linux", name="", machine="")
     python = interpreter or Interpreter(executable="", version="3.12")

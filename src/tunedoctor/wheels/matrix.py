@@ -55,12 +55,8 @@ def matrix(answer: Answer) -> Matrix:
     vendors = frozenset(vendor for vendor in KINDS if s.gpus.of(vendor))
     chosen = (answer.torch_version, answer.variant)
     rows = (_row(s.question, vendors, *pair, chosen) for pair in _builds(s.question))
-    return Matrix(
-        machine=answer.machine,
-        assumed=answer.assumed,
-        rows=tuple(rows),
-        knowledge=answer.knowledge,
-    )
+    of = {name: getattr(answer, name) for name in ("machine", "assumed", "knowledge")}
+    return Matrix(rows=tuple(rows), **of)
 
 
 def _builds(q: Question) -> list[tuple[Release, Build]]:

@@ -341,10 +341,8 @@ def in_none(kind: str, target: str, family: str, torch: str, toolkit: Numbers = 
 
 def first_release(kind: str, wanted: frozenset[str], family: str) -> str:
     """Return the first release with a build of a kind for all of these; "" where there is none."""
-    have = (
-        r.version for r in reversed(releases()) for b in r.of(family, kind) if serves(b, wanted)
-    )
-    return next(have, "")
+    have = (r for r in reversed(releases()) if any(serves(b, wanted) for b in r.of(family, kind)))
+    return next((r.version for r in have), "")
 
 
 @lru_cache(maxsize=4096)

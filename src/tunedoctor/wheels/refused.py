@@ -114,9 +114,8 @@ class _Case:
             return None if self.own else said
         there = self.release is None or not self.tag or self.has_wheel(self.pin)
         end = "" if there else f"; torch {self.pin} has none for Python {self.tag}"
-        return self.because("misplaced", found.cause, found=found.found, end=end)._replace(
-            file=there
-        )
+        said = self.because("misplaced", found.cause, found=found.found, end=end)
+        return said._replace(file=there)
 
     def _of_others(self) -> Refused | None:
         """Judge a package that has no table of wheels here."""

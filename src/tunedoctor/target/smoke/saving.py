@@ -44,10 +44,8 @@ def save(lab: Lab, model: Any, folder: str, data: dict[str, Any]) -> None:
         with lab.safetensors.safe_open(file, framework="pt") as opened:
             disk = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118  no dict
     except Exception as error:
-        text = (
-            f"{name} of {data['bytes']} bytes can't be read back: {type(error).__name__}: {error}"
-        )
-        raise Wrong("file-damaged", text) from None
+        text = f"{name} of {data['bytes']} bytes can't be read back"
+        raise Wrong("file-damaged", f"{text}: {type(error).__name__}: {error}") from None
     memory = {n: p.detach().cpu() for n, p in model.named_parameters() if "lora_" in n}
     # peft leaves out the name of the adapter: lora_A.default.weight is lora_A.weight
     wanted = {name.replace(".default.", "."): tensor for name, tensor in memory.items()}
