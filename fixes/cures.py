@@ -140,24 +140,20 @@ def _steps(
     cure: api.Cure, there: api.Packages, named: set[str]
 ) -> tuple[api.Install | api.Remove | api.Resolve, ...]:
     """Return what goes in or out alone, as torchvision for a torch that stays; else what the resolver is asked for."""
-    alone = [
-        api.Remove(names=line.names)
-        if not isinstance(line, api.PipInstall)
-        else api.install_of(line, there)
-        if line.no_deps
-        else None
-        for line in cure.pip
-    ]
+
+    def own(line: api.PipInstall | api.PipUninstall) -> api.Install | api.Remove | None:
+        if isinstance(line, api.PipUninstall):
+            return api.Remove(names=line.names)
+        return api.install_of(line, there) if line.no_deps else None
+
+    alone = [own(line) for line in cure.pip]
     if not named & {one.name for one in there.broken} and all(alone):
         return tuple(step for step in alone if step)
     lines = [line for line in cure.installs if not line.anew]
     wanted = [(one, line.upgrade) for line in lines for one in line.requirements]
     pins = dict(pair for one, _ in wanted if one.startswith(CUDA) and (pair := api.exact(one)))
-    rest = tuple(
-        _newer(one, there) if upgrade else one
-        for one, upgrade in wanted
-        if api.name_of(one) not in pins
-    )
+    others = ((one, upgrade) for one, upgrade in wanted if api.name_of(one) not in pins)
+    rest = tuple(_newer(one, there) if upgrade else one for one, upgrade in others)
     put = api.Install(pins=tuple(api.Pin(name=name, version=v) for name, v in pins.items()))
     return (*([put] if pins else []), *([api.Resolve(requirements=rest)] if rest else []))
 

@@ -147,7 +147,8 @@ def test_a_mac_takes_the_default_index(ground: NewGround, tool: str) -> None:
 
 def test_uv_takes_a_variant_that_it_has_no_backend_for(ground: NewGround) -> None:
     """The index is named then; rocm7.14 is such a variant, and stands in here by cu126 without its backend."""
-    choice = Choice("install", Build("2.14.1", "rocm7.14"), "0.29.1", index=f"{INDEX}rocm7.14")
+    build = Build("2.14.1", "rocm7.14")
+    choice = Choice("install", "0.29.1", index=f"{INDEX}rocm7.14", build=build)
     commands = commands_of(choice, CU126)
     assert commands is not None
     [line] = commands.uv_pip
@@ -160,7 +161,7 @@ def test_uv_takes_a_variant_that_it_has_no_backend_for(ground: NewGround) -> Non
 def _choices(here: Machine) -> list[Choice]:
     """Return a choice for each release and variant of the table."""
     return [
-        Choice("install", Build(r.version, v), r.torchvision, r.torchaudio, f"{INDEX}{v}")
+        Choice("install", r.torchvision, r.torchaudio, f"{INDEX}{v}", build=Build(r.version, v))
         for r in releases()
         for v in sorted(r.variants())
     ]

@@ -53,18 +53,10 @@ def look_at(
 ) -> ImportContracts | Unknown:
     """Look at the libraries on a path of which `sites` hold distributions; the interpreter need not be theirs."""
     known = table("contract_libraries")
-    request = {
-        "path": path,
-        "sites": sites,
-        "libraries": {**known["needed"], **known["others"]},
-        "whole": known["whole"],
-        "seconds": SECONDS,
-    }
-    ended = child.run(
-        [python, "-I", "-S", "-B", _SCRIPT, "contracts"],
-        timeout=SECONDS + 10.0,
-        stdin=msgspec.json.encode(request).decode(),
-    )
+    request = {"path": path, "sites": sites, "whole": known["whole"], "seconds": SECONDS}
+    request["libraries"] = {**known["needed"], **known["others"]}
+    argv, asked = [python, "-I", "-S", "-B", _SCRIPT, "contracts"], msgspec.json.encode(request)
+    ended = child.run(argv, timeout=SECONDS + 10.0, stdin=asked.decode())
     try:
         lines = [msgspec.json.decode(one, type=Line) for one in ended.out.splitlines()]
     except (msgspec.DecodeError, RecursionError) as error:

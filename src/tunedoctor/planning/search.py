@@ -51,15 +51,11 @@ def firing(versions: Mapping[str, str], build: TorchBuild | None = None) -> tupl
 
 
 def breaks(
-    versions: Mapping[str, str],
-    build: TorchBuild | None,
-    platform: str,
-    asked: Container[str],
-    fixed: Container[str],
+    task: "Task", versions: Mapping[str, str], build: TorchBuild | None, fixed: Container[str]
 ) -> Iterator[Break]:
     """Yield what a set of versions breaks: rows of the table, a missing binary, import contracts; errors first."""
-    pairs = list(firing(versions, build))
-    gap = cuda_gap(versions.get("bitsandbytes", ""), build, platform)
+    pairs, asked = list(firing(versions, build)), task.want.asked
+    gap = cuda_gap(versions.get(BITSANDBYTES, ""), build, task.question.platform)
     for pair in (*pairs, *([gap] if gap else ())):
         row = pair.row
         yield Break(row.id, row.severity == "error", remedies(pair, asked, fixed), reason(pair))
@@ -313,7 +309,7 @@ def _broken(task: Task, one: _Tried) -> Iterator[Break]:
     every = {**task.beside, **solved}
     fixed = task.fixed | (task.beside.keys() - solved.keys() - task.want.outside.keys())
     build = None if one.free and task.torch else task.build
-    several = [*breaks(every, build, task.question.platform, task.want.asked, fixed)]
+    several = [*breaks(task, every, build, fixed)]
     for lack in task.want.unmet:
         name, range_, owner, why = lack.name, lack.specifier, lack.owner.name, said(lack)
         met = name in every and (not range_ or within(every[name], range_) is not False)
@@ -373,13 +369,9 @@ def _may_stay(task: Task, one: _Tried, name: str) -> bool:
 
 def speaking(outside: Mapping[str, Collection[str]], text: str) -> tuple[str, ...]:
     """Return who requires a range that an explanation repeats, of a package that it names."""
-    return tuple(
-        owner
-        for owner, lines in outside.items()
-        if any(name in text and _said(range_, text) for name, range_ in map(parted, lines))
-    )
 
+    def said(name: str, range_: str) -> bool:
+        clauses = filter(None, map(str.strip, range_.split(","))) if name in text else ()
+        return any(re.search(rf"{re.escape(clause)}(?![\w.])", text) for clause in clauses)
 
-def _said(range_: str, text: str) -> bool:
-    clauses = (clause.strip() for clause in range_.split(","))
-    return any(re.search(rf"{re.escape(clause)}(?![\w.])", text) for clause in clauses if clause)
+    return tuple(n for n, lines in outside.items() if any(said(*parted(one)) for one in lines))

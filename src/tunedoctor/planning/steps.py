@@ -78,12 +78,11 @@ def steps_of(made: Made, place: Place, asked: Collection[str]) -> tuple[Install,
     `asked` are the packages that it is for: of others it brings in only what they need.
     """
     there, serving = place.there, _serving(made, place.there, asked)
+    moved = [(one, pinned(n, one.version, made.labels)) for n, one in made.moved.items()]
     pins = [
-        msgspec.structs.replace(
-            one, version=pinned(n, one.version, made.labels), was=there.get(n, "")
-        )
-        for n, one in made.moved.items()
-        if n in serving
+        msgspec.structs.replace(one, version=version, was=there.get(one.name, ""))
+        for one, version in moved
+        if one.name in serving
     ]
     group = tuple(pin for pin in pins if pin.name in GROUP)
     rest = tuple(pin for pin in pins if pin.name not in GROUP)
@@ -251,11 +250,8 @@ def _lines(take: str, put: str, equal: str, names: list[str], wanted: dict[str, 
     pypi = put.endswith("--pypi")
     called = {name: name if pypi else _CALLED.get(name, name) for name in names}
     lines = [f"{take} {called[name]}" for name in names if name not in wanted]
-    pins = [
-        shlex.quote(f"{called[n]}{equal}{wanted[n] if pypi else _with_build(wanted[n])}")
-        for n in names
-        if n in wanted
-    ]
+    versions = {n: wanted[n] if pypi else _with_build(wanted[n]) for n in names if n in wanted}
+    pins = [shlex.quote(f"{called[name]}{equal}{one}") for name, one in versions.items()]
     return [*lines, f"{put} {' '.join(pins)}"] if pins else lines
 
 

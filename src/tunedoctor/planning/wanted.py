@@ -1,7 +1,10 @@
 """What the set is to hold: the core, what is installed of the stack, what the user asks for, which build of torch."""
 
+import re
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, NamedTuple
+
+from msgspec.structs import replace
 
 from tunedoctor.contracts.requirements import (
     STACK,
@@ -11,25 +14,20 @@ from tunedoctor.contracts.requirements import (
     requirements,
     unmet,
 )
-from tunedoctor.facts import Distribution, Host, Interpreter, Packages
+from tunedoctor.facts import Distribution, Host, Interpreter, Packages, TorchBuild
 from tunedoctor.installers.sources import Ban
+from tunedoctor.model.machine import Machine
 from tunedoctor.model.snapshot import Snapshot
 from tunedoctor.model.versions import normalised, pep440, within
 from tunedoctor.tables.load import table
 from tunedoctor.tables.wheels import releases
-
-if TYPE_CHECKING:
-    from tunedoctor.planning.planner import Planned
-import re
-
-from msgspec.structs import replace
-
-from tunedoctor.facts import TorchBuild
-from tunedoctor.model.machine import Machine
 from tunedoctor.wheels.choose import Near, near
 from tunedoctor.wheels.commands import labels_of
 from tunedoctor.wheels.pick import Build, allowed
 from tunedoctor.wheels.situation import label_of
+
+if TYPE_CHECKING:
+    from tunedoctor.planning.planner import Planned
 
 CORE = (
     *("torch", "torchvision", "transformers", "tokenizers", "huggingface-hub", "safetensors"),

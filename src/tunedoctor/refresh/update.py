@@ -181,14 +181,9 @@ def ask(indexes: Indexes, table: Any, client: Client) -> Answer:  # noqa: ANN401
                 code = told(own.checked(file.url, file.sha256)) | code
             except (FetchError, ValueError) as error:
                 untold.append(f"{version}: its variants.json was not read: {error}")
-        learned[version] = Learned(
-            default=_variants(default.get(version, ()), client),
-            torchvision=vision,
-            pair_sure=sure,
-            torchaudio=audio if audio_sure else "",
-            code=code,
-        )
-        if version in undefault and not learned[version].default:
+        by_default, audio = _variants(default.get(version, ()), client), audio if audio_sure else ""
+        learned[version] = Learned(by_default, vision, audio, pair_sure=sure, code=code)
+        if version in undefault and not by_default:
             untold.append(f"{version}: the default index does not tell its CUDA variant")
     files = {project: page.files(project) for project, page in pages.items()}
     sources = [*places.values(), *([indexes.default] if default else [])]
@@ -315,11 +310,9 @@ def learned_contracts(before: Any, indexes: Indexes, client: Client) -> NewContr
         except ValueError as error:
             untold.append(str(error))
             young = {}
-    changes = [
-        f"{name} {version}: what it imports of others, and they of it"
-        for name, version in young.items()
-        if table and str(version) in table.releases.get(name, ())
-    ]
+    held = table.releases if table else {}
+    came = [f"{name} {v}" for name, v in young.items() if str(v) in held.get(name, ())]
+    changes = [f"{one}: what it imports of others, and they of it" for one in came]
     more = f", and {len(untold) - 1} more" if len(untold) > 1 else ""
     brief = [f"import contracts of new releases: {untold[0]}{more}"] if untold else []
     return NewContracts(table, tuple(changes), tuple(brief))

@@ -174,13 +174,9 @@ def cards() -> tuple[Card, ...]:
 
 def worth_having() -> tuple[Card, ...]:
     """Return the cards worth having for training, one for each size, by memory."""
-    by_size = sorted(cards(), key=lambda card: card.memory_gib)
-    largest = {card.name: card for card in by_size}
-    return tuple(
-        card
-        for card in by_size
-        if card.name in table("cards")["worth"] and card is largest[card.name]
-    )
+    worth, by_size = table("cards")["worth"], sorted(cards(), key=lambda card: card.memory_gib)
+    largest = {card.name: card for card in by_size if card.name in worth}
+    return tuple(card for card in by_size if card is largest.get(card.name))
 
 
 def cards_like(words: str) -> tuple[Card, ...]:
@@ -188,15 +184,10 @@ def cards_like(words: str) -> tuple[Card, ...]:
 
     Where some have a name of these words alone, they are all that is returned.
     """
-    wanted = _words(words)
-    if not wanted:
-        return ()
-    hits = [
-        card
-        for card in cards()
-        if {*wanted} <= {*_words(f"{card.name} {card.variant} {card.nominal_gb:.0f}GB")}
-    ]
-    return tuple([card for card in hits if {*_words(card.name)} <= {*wanted}] or hits)
+    wanted = {*_words(words)}
+    named = ((one, f"{one.name} {one.variant} {one.nominal_gb:.0f}GB") for one in cards())
+    hits = [card for card, name in named if wanted and wanted <= {*_words(name)}]
+    return tuple([card for card in hits if {*_words(card.name)} <= wanted] or hits)
 
 
 def _words(text: str) -> list[str]:

@@ -213,9 +213,5 @@ def exit_code(answer: Answer) -> int:
     if answer.end in ("nothing", "planned"):
         return 0
     cured = {*answer.outcome.cured} if answer.outcome else set[str]()
-    left = [
-        one
-        for one in answer.findings
-        if one.severity == "error" and one.id not in cured and one.held == "check"
-    ]
-    return 0 if answer.end in ("applied", "told") and not left else 1
+    errors = (one for one in answer.findings if one.severity == "error" and one.held == "check")
+    return 0 if answer.end in ("applied", "told") and all(e.id in cured for e in errors) else 1

@@ -58,11 +58,8 @@ def pins_of(choice: Choice, build: Build, machine: Machine, installed: str = "")
     # torchaudio ended with 2.11: what later releases find there was built for that one
     if parts(choice.torchaudio)[:2] == release[:2]:
         versions["torchaudio"] = choice.torchaudio
-    packages = tuple(
-        Pin(name=name, version=f"{version}+{labels[name]}".rstrip("+"))
-        for name, version in versions.items()
-        if version
-    )
+    pairs = ((name, f"{v}+{labels[name]}".rstrip("+")) for name, v in versions.items() if v)
+    packages = tuple(Pin(name=name, version=version) for name, version in pairs)
     there, _, variant = installed.partition("+")
     same = there == build.torch_version and variant != build.variant and not default
     # without a label it came from the default index, which has CUDA builds
