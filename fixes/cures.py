@@ -45,10 +45,8 @@ def broken_packages(
         if not line.anew and not unknown.issuperset(wanted):
             return None
         # of what version it is nobody can tell: the resolver says which one fits the others
-        steps.append(
-            (api.install_of(line, packages) if line.anew else None)
-            or api.Resolve(requirements=wanted)
-        )
+        put = api.install_of(line, packages) if line.anew else None
+        steps.append(put or api.Resolve(requirements=wanted))
     return api.Draft(steps=tuple(steps), reason=finding.found) if steps else None
 
 
@@ -169,13 +167,9 @@ def tell_new(finding: api.Finding, target: api.Target) -> api.Draft:
     """Print the finding's own command, and the one that makes a ready environment, there where nothing is."""
     place = target.asked if "does not exist" in target.problem else "./.venv"
     new = f"doctor fix --new {shlex.quote(place)}"
-    steps = (
-        api.Tell(command=finding.cure.command, why=finding.cure_note),
-        api.Tell(
-            command=new, why="makes an environment with the whole stack; its folder must be free"
-        ),
-    )
-    return api.Draft(steps=steps, reason=finding.found)
+    why = "makes an environment with the whole stack; its folder must be free"
+    own = api.Tell(command=finding.cure.command, why=finding.cure_note)
+    return api.Draft(steps=(own, api.Tell(command=new, why=why)), reason=finding.found)
 
 
 @api.fix(

@@ -89,11 +89,9 @@ def asked_by(entries: dict[str, list[str]], known: Iterable[str], wheel: Path) -
         asked, cut, _ = follow(world, library, starts, time.monotonic() + MINUTES)
         if cut:
             sys.exit(f"{wheel.name}: not read to its end")
-        found |= {
-            one._replace(file="", line=0, within="")
-            for one in asked
-            if one.module.partition(".")[0] in known and not world.patches(library) & {*one.names}
-        }
+        own = world.patches(library)
+        theirs = (one for one in asked if one.module.partition(".")[0] in known)
+        found |= {o._replace(file="", line=0, within="") for o in theirs if not own & {*o.names}}
     return found
 
 

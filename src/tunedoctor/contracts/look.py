@@ -89,9 +89,8 @@ def _broken(
         # a module that its distribution gave up
         asked = asked or getattr(packages.get(distribution_of(top)), "name", "")
         here = one.kind in ("name", "keyword", "unreadable")
-        if not here and (
-            _recorded(one.module, asked, packages, record) or _declared(top, asks, packages)
-        ):
+        told = _declared(top, asks, packages)
+        if not here and (told or _recorded(one.module, asked, packages, record)):
             continue
         below = next((s for s in sites if one.file.startswith(s + os.sep)), "")
         file = one.file[len(below) + 1 if below else 0 :]

@@ -152,11 +152,9 @@ class Sources(msgspec.Struct, frozen=True, kw_only=True):
 
     def options(self) -> list[str]:
         """Return uv's options: what it takes from no variable."""
-        paths = [str(one.folder or one.url) for one in self.constraints]
-        return [
-            *(["--no-index"] if self.no_index else []),
-            *(word for path in paths for word in ("--constraints", path)),
-        ]
+        paths = (str(one.folder or one.url) for one in self.constraints)
+        words = [word for path in paths for word in ("--constraints", path)]
+        return [*(["--no-index"] if self.no_index else []), *words]
 
 
 _KEPT = re.compile("|".join(table("probes")["kept_variables"]))

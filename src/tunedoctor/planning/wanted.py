@@ -175,10 +175,8 @@ def said(one: Unmet) -> str:
 
 def put_outside(want: Wanted, name: str) -> Wanted:
     """Return the question with an installed package left as it is: it isn't resolved, and what it requires holds."""
-    return want._replace(
-        roots=tuple(n for n in want.roots if n != name),
-        limits=(*want.limits, *want.needs.get(name, ())),
-    )
+    roots, needs = (n for n in want.roots if n != name), want.needs.get(name, ())
+    return want._replace(roots=tuple(roots), limits=(*want.limits, *needs))
 
 
 def _own(one: Distribution) -> bool:

@@ -182,13 +182,9 @@ class Release(
 
     def variants(self, family: str = "") -> list[str]:
         """Return the labels that its wheels carry, on one platform family or on any."""
-        found = {
-            "cpu" if one.kind == "cpu" else one.variant: None
-            for kind in ("cuda", "rocm", "xpu", "cpu")
-            for one in self.builds
-            if one.kind == kind and family in ("", one.platform)
-        }
-        return list(found)
+        mine = [one for one in self.builds if family in ("", one.platform)]
+        mine.sort(key=lambda one: ("cuda", "rocm", "xpu", "cpu").index(one.kind))
+        return list(dict.fromkeys("cpu" if b.kind == "cpu" else b.variant for b in mine))
 
 
 def cuda_of(variant: str) -> str:

@@ -199,9 +199,8 @@ def lazy(module: str, paths: list[str], _: object) -> None:
 def run_torch(tell: Teller, *, imports: bool) -> bool:
     """Stages around torch; False where it can't be imported. `imports`: nothing that starts a GPU."""
     has_numpy = installed("numpy") and tell.stage("import numpy", import_module, "numpy")
-    if (imports and not installed("torch")) or not tell.stage(
-        "import torch", import_module, "torch"
-    ):
+    there = installed("torch") or not imports
+    if not (there and tell.stage("import torch", import_module, "torch")):
         return False
     torch = sys.modules["torch"]
     tell.stage("torch build", build, torch)

@@ -50,13 +50,9 @@ def choose(machine: Machine) -> Choice:
 def of_build(build: Build, machine: Machine, action: Action = "install") -> Choice:
     """Return the choice of a build, with its companions and its index."""
     row = release_row(build.torch_version)
-    return Choice(
-        action,
-        build=build,
-        torchvision=row.torchvision if row else "",
-        torchaudio=row.torchaudio if row else "",
-        index="PyPI" if machine.platform == "macos" else index_of(build.variant),
-    )
+    pair = (row.torchvision, row.torchaudio) if row else ("", "")
+    index = "PyPI" if machine.platform == "macos" else index_of(build.variant)
+    return Choice(action, *pair, index, build=build)
 
 
 def _installed(s: Situation, action: Action, found: tuple[Found, ...]) -> Choice:
@@ -195,9 +191,8 @@ def near(machine: Machine, installed: str = "", beside: str = "") -> Near:
     labelled = machine.platform != "macos" and bool(VARIANT.fullmatch(label))
     there = Build(release, label)
     index = index_of(label) if labelled else ""
-    if inside and (
-        not best.build or not pick.allowed(f"=={release}") or (index and not machine.gpus)
-    ):
+    unmatched = not best.build or not pick.allowed(f"=={release}")
+    if inside and (unmatched or (index and not machine.gpus)):
         return Near(replace(best, build=there, index=index), kept=True)
     if release and (same := _like(best, machine, installed if labelled else release)):
         return Near(replace(same, build=there, index=same.index if labelled else ""), kept=True)

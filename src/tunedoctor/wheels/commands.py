@@ -298,11 +298,10 @@ def _effect(name: str, value: str, place: str, pins: Pins, python: str) -> tuple
     asked = every & {*value.lower().replace(",", " ").split()}
     if row is None or (name.endswith(".no-binary") and not asked):
         return "", False
-    harms = {
-        "pytorch_index": "download.pytorch.org" in value,
-        "unless_labelled": not all("+" in pin.version for pin in pins.packages),
-        "unless_named": not python,
-    }.get(row["harms"], row["harms"])
+    labelled = all("+" in pin.version for pin in pins.packages)
+    of_pytorch = "download.pytorch.org" in value
+    so = {"pytorch_index": of_pytorch, "unless_labelled": not labelled, "unless_named": not python}
+    harms = so.get(row["harms"], row["harms"])
     named = "; the command names its own" if python else ""
     return row["does"].format(value=value, backend=pins.backend, named=named), bool(harms)
 

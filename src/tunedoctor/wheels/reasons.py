@@ -307,12 +307,9 @@ def _without_kernels(s: Situation) -> Iterator[Said]:
 def by_capability(s: Situation, capabilities: Iterable[str]) -> str:
     """Return the names of the GPUs with these compute capabilities."""
     wanted = set(capabilities)
-    names = dict.fromkeys(
-        g.name if g.compute_capability in g.name else f"{g.name} ({g.compute_capability})".strip()
-        for g in s.gpus.nvidia
-        if g.compute_capability in wanted
-    )
-    return " and ".join(names)
+    pairs = [(g.name, g.compute_capability) for g in s.gpus.nvidia]
+    names = (n if c in n else f"{n} ({c})".strip() for n, c in pairs if c in wanted)
+    return " and ".join(dict.fromkeys(names))
 
 
 def _passed_over(s: Situation, best: Found | None) -> Iterator[Said]:

@@ -256,10 +256,8 @@ def of_nvidia(gpus: Iterable[Gpu]) -> tuple[Gpu, ...]:
 
 def in_container(s: Situation) -> bool:
     """Tell whether what is known of the environment names a container."""
-    return any(
-        affirmed(value) and named_as("container_words", f"{key} {value}")
-        for key, value in s.machine.env.items()
-    )
+    told = (f"{key} {value}" for key, value in s.machine.env.items() if affirmed(value))
+    return any(named_as("container_words", words) for words in told)
 
 
 def virtual(machine: Machine, gpus: Iterable[Gpu]) -> bool:
