@@ -82,11 +82,11 @@ def update(
     try:
         said = ask(indexes, in_use.data, client)
         result = merge.merged(own, in_use.data, said.seen, said.learned, said.files, today)
-        learned = learned_contracts(in_use.contracts, indexes, client)
-        result = result._replace(overlay=replace(result.overlay, contracts=learned.table))
-        laid_over(own, result.overlay)  # what can't be read back is not stored
+        contracts, changes, silent = learned_contracts(in_use.contracts, indexes, client)
+        overlay = replace(result.overlay, contracts=contracts)
+        laid_over(own, overlay)  # what can't be read back is not stored
         if mode != "show":
-            write(file, result.overlay, list(said.sources), now)
+            write(file, overlay, list(said.sources), now)
     except (FetchError, RefusedError, UpdatedError) as error:
         raise UpdateError(str(error)) from None
     return Outcome(
@@ -95,11 +95,11 @@ def update(
         date=in_use.date if mode == "show" else today,
         before=in_use.date,
         file=str(file),
-        changes=result.changes + learned.changes,
-        new=tuple(v for v in result.overlay.releases if v not in in_use.data["releases"]["items"]),
+        changes=(*result.changes, *changes),
+        new=tuple(v for v in overlay.releases if v not in in_use.data["releases"]["items"]),
         left_out=result.left_out,
         kept=result.kept,
-        untold=said.untold + learned.untold,
+        untold=(*said.untold, *silent),
         sources=said.sources,
     )
 
@@ -264,18 +264,14 @@ _LARGEST = 64 << 20
 """Bytes of a wheel; the largest of the table has 17 MiB."""
 
 
-class NewContracts(NamedTuple):
-    """What wheels told."""
-
-    table: Contracts | None
-    """None where nothing is new: the table in use stays."""
-    changes: tuple[str, ...] = ()
-    untold: tuple[str, ...] = ()
-
-
-def learned_contracts(before: Any, indexes: Indexes, client: Client) -> NewContracts:  # noqa: ANN401  a table
+def learned_contracts(
+    before: Any,  # noqa: ANN401  a table
+    indexes: Indexes,
+    client: Client,
+) -> tuple[Contracts | None, list[str], list[str]]:
     """Extend the table in use by the newest release of each of its libraries; `before`: an updated one, or None.
 
+    Returns the table, None where nothing is new and that in use stays; the changes; and what could not be told.
     A new release and the newest known one of each library are read, so that what either asks and lacks is told.
     """
     known = shipped(CONTRACTS)
@@ -315,7 +311,7 @@ def learned_contracts(before: Any, indexes: Indexes, client: Client) -> NewContr
     changes = [f"{one}: what it imports of others, and they of it" for one in came]
     more = f", and {len(untold) - 1} more" if len(untold) > 1 else ""
     brief = [f"import contracts of new releases: {untold[0]}{more}"] if untold else []
-    return NewContracts(table, tuple(changes), tuple(brief))
+    return table, changes, brief
 
 
 def _wheels_of(name: str, indexes: Indexes, client: Client) -> dict[Version, Link]:
