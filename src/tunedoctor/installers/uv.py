@@ -247,19 +247,17 @@ def pins_of(text: str) -> tuple[Pin, ...]:
 def locked(text: str) -> tuple[Pin, ...]:
     """Return the packages of a pylock.toml as uv writes it; () where it can't be read."""
     try:
-        found = msgspec.convert(toml(text), _Lock)
+        packages = msgspec.convert(toml(text).get("packages", ()), tuple[_Locked, ...])
     except ValueError:
         return ()
     return tuple(
         Pin(
             name=normalised(one.name),
             version=one.version,
-            hashes=tuple(
-                f"sha256:{f.hashes['sha256']}" for f in one.wheels if "sha256" in f.hashes
-            ),
+            hashes=tuple(f"sha256:{h}" for f in one.wheels if (h := f.hashes.get("sha256"))),
             download_bytes=max((f.size for f in one.wheels), default=0),
         )
-        for one in found.packages
+        for one in packages
     )
 
 
@@ -279,10 +277,6 @@ class _Locked(msgspec.Struct):
     name: str
     version: str = ""
     wheels: tuple[_Wheel, ...] = ()
-
-
-class _Lock(msgspec.Struct):
-    packages: tuple[_Locked, ...] = ()
 
 
 _MARK = re.compile(r"^[^\w\s`'\"<>/(-]+ |^(?:error|cause|ERROR): ")
