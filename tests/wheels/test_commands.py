@@ -121,7 +121,8 @@ def test_a_mac_takes_the_default_index(ground: NewGround, tool: str) -> None:
 
 def test_uv_takes_a_variant_that_it_has_no_backend_for(ground: NewGround) -> None:
     """The index is named then; rocm7.14 is such a variant, and stands in here by cu126 without its backend."""
-    choice = Choice("install", Build("2.14.1", "rocm7.14"), "0.29.1", index=f"{INDEX}rocm7.14")
+    build = Build("2.14.1", "rocm7.14")
+    choice = Choice("install", "0.29.1", index=f"{INDEX}rocm7.14", build=build)
     commands = commands_of(choice, CU126)
     assert commands is not None
     [line] = commands.uv_pip
@@ -136,7 +137,9 @@ def test_every_build_of_the_table_comes_from_its_index_alone(here: Machine) -> N
     for release, variant in [(one, v) for one in releases() for v in sorted(one.variants())]:
         build = Build(release.version, variant)
         more = (release.torchvision, release.torchaudio, f"{INDEX}{variant}")
-        commands = commands_of(Choice("install", build, *more), here, installed="2.14.1+cu130")
+        commands = commands_of(
+            Choice("install", *more, build=build), here, installed="2.14.1+cu130"
+        )
         assert commands is not None
         lines = [*commands.pip, *commands.uv_pip, commands.dockerfile, commands.requirements]
         assert "--extra-index-url" not in "\n".join(lines)

@@ -16,7 +16,7 @@ SCHEMAS = {
     "set": "planning.set_answer.Answer",
     "fit": "memory.answer.Answer",
     "data": "data.report.Report",
-    "fix": "planning.fix_answer.Answer",
+    "fix": "transaction.outcome.Answer",
     "smoke": "smoke.answer.Answer",
     "envs": "probes.environments.Environments",
 }
