@@ -10,7 +10,7 @@ import subprocess
 import sys
 from typing import Any
 
-from tunedoctor.cli.exact import SCRIPT, request
+from tunedoctor.cli.fit import SCRIPT, request
 from tunedoctor.memory.config import shape_of
 from tunedoctor.memory.peak import WORKSPACES, peak
 from tunedoctor.memory.run import Run

@@ -13,7 +13,7 @@ from tunedoctor.diagnosis.registry import all_checks
 from tunedoctor.diagnosis.report import Report, report_of
 from tunedoctor.facts import Host, Knowledge
 from tunedoctor.model.findings import Check, Finding
-from tunedoctor.render import page, terminal
+from tunedoctor.render import terminal
 from tunedoctor.render.screen import Screen
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -89,7 +89,7 @@ def test_page() -> None:
         page="First.\n\nWhat it means\n    Long prose that goes on over\n    two lines.\n\nSeen as\n    Error: x\n    y\n",
         origin="",
     )
-    _same("page.txt", page.render(check, "checks/an_id.py", Screen()))
+    _same("page.txt", terminal.render_page(check, "checks/an_id.py", Screen()))
 
 
 def _never(host: Host) -> Finding | None:

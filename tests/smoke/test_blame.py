@@ -12,10 +12,17 @@ from tunedoctor.diagnosis.registry import all_checks
 from tunedoctor.facts import Errors, ErrorText, KernelLog, NvidiaGpu, NvidiaGpus, SharedMemory, Xid
 from tunedoctor.model.snapshot import Snapshot
 from tunedoctor.probes.runtime import Line, Run
-from tunedoctor.smoke.answer import BY_STAGE, REASONS, Findings, blames_of, found_in
-from tunedoctor.smoke.load import Reading, load_of, stages_of_load
-from tunedoctor.smoke.make import Asked, Made, made
-from tunedoctor.smoke.stages import SmokeStage, stages_of
+from tunedoctor.smoke.answer import (
+    BY_STAGE,
+    REASONS,
+    Asked,
+    Findings,
+    Made,
+    blames_of,
+    found_in,
+    made,
+)
+from tunedoctor.smoke.stages import Reading, SmokeStage, load_of, stages_of, stages_of_load
 from tunedoctor.system.child import Ended
 
 

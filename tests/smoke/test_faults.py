@@ -11,7 +11,7 @@ from smoke.training import PLANTED, Planted, answer, needs_torch, planted, stage
 
 from tunedoctor.model.snapshot import Snapshot
 from tunedoctor.probes.targeting import choose
-from tunedoctor.smoke.make import Asked, made
+from tunedoctor.smoke.answer import Asked, made
 from tunedoctor.smoke.stages import Part, run_part
 
 __all__ = ["planted"]

@@ -14,11 +14,10 @@ import msgspec
 import pytest
 from torch_target import WHY_NOT, torch_target
 
-from tunedoctor.cli.schema import schema_of
+from tunedoctor.cli.explain import schema_of
 from tunedoctor.model.snapshot import Snapshot
 from tunedoctor.probes.runtime import SCRIPT, Line, Run
-from tunedoctor.smoke.answer import Answer
-from tunedoctor.smoke.make import Asked, made
+from tunedoctor.smoke.answer import Answer, Asked, made
 from tunedoctor.system.child import Ended
 
 PLANTED = Path(__file__).parent / "planted"

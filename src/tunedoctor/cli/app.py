@@ -1,4 +1,4 @@
-"""The command line: options are rows of commands.json, and `command` of the file of its name carries one out."""
+"""The command line by commands.json: a row is an option; `in`, else `command` of its file, carries a command out."""
 
 import os
 import sys
@@ -58,7 +58,9 @@ def run(argv: list[str]) -> int:
         close = get_close_matches(name, known["commands"], 1)
         near = f" (is it {close[0]}?)" if close else ""
         _Parser(prog="doctor").error(f"no command is called {name[:60]!r}{near}")
-    return cast("int", import_module(f"tunedoctor.cli.{name}").command(_given(name, words, known)))
+    file, _, function = known["commands"][name].get("in", f"{name}.command").partition(".")
+    module = import_module(f"tunedoctor.cli.{file}")
+    return cast("int", getattr(module, function)(_given(name, words, known)))
 
 
 def _given(name: str, words: list[str], known: dict[str, Any]) -> Namespace:

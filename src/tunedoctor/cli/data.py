@@ -8,12 +8,10 @@ from pathlib import Path
 
 import msgspec
 
-from tunedoctor.cli.files import write_or_exit
 from tunedoctor.cli.models import check_folder, config_file, model_of
-from tunedoctor.cli.options import misuse
-from tunedoctor.cli.output import screen, write
+from tunedoctor.cli.options import aim, look, misuse, starting
+from tunedoctor.cli.output import screen, write, write_or_exit
 from tunedoctor.cli.progress import spinner
-from tunedoctor.cli.target import aim, look, starting
 from tunedoctor.data import examine, survey
 from tunedoctor.data.files import files_in, split_of
 from tunedoctor.data.model import costs, count, described_by
@@ -25,7 +23,7 @@ from tunedoctor.memory.run import Run
 from tunedoctor.memory.shape import MemoryModelError
 from tunedoctor.probes.targeting import NO_TARGET
 from tunedoctor.render import data as screens
-from tunedoctor.render import json
+from tunedoctor.render.screen import as_json
 
 
 def command(given: Namespace) -> int:
@@ -49,7 +47,7 @@ def command(given: Namespace) -> int:
         found = survey.Survey(sources, how, spool)
         one.watch(["rows by the tokenizer"] if given.model else ["what was counted"])
         report = public(_report(given, found, python, began), this_identity())
-    render = {"json": json.render, "html": screens.page}.get(given.format)
+    render = {"json": as_json, "html": screens.page}.get(given.format)
     text = render(report) if render else screens.render(report, screen())
     if given.output:
         write_or_exit(given.output, text, "name another file with -o")
@@ -164,6 +162,6 @@ def _devices(name: str) -> tuple[Device, ...]:
         from tunedoctor.cli.fit import named_card  # noqa: PLC0415
 
         return (named_card(name)[0],)
-    from tunedoctor.cli.gpus import here  # noqa: PLC0415
+    from tunedoctor.cli.models import here  # noqa: PLC0415
 
     return here(look(NO_TARGET))[0][:1]

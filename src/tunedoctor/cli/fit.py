@@ -1,30 +1,40 @@
 """doctor fit."""
 
+import json
+import os
 import sys
 from argparse import Namespace
+from pathlib import Path
 from typing import Any
 
-from tunedoctor.cli.models import model_of
-from tunedoctor.cli.options import misuse
-from tunedoctor.cli.output import show
-from tunedoctor.cli.target import aim, look
-from tunedoctor.facts import Packages
-from tunedoctor.memory.answer import Answer, answer
-from tunedoctor.memory.buying import OfferTable, offers
-from tunedoctor.memory.costs import Prices, tokens_of
+import msgspec
+
+from tunedoctor.cli.models import config_file, model_of
+from tunedoctor.cli.options import aim, look, misuse, starting, works
+from tunedoctor.cli.output import read_input, show
+from tunedoctor.facts import Packages, Target
+from tunedoctor.memory.answer import Answer, answer, seen
+from tunedoctor.memory.band import GIB, Band
+from tunedoctor.memory.depths import depths
 from tunedoctor.memory.fits import Device
+from tunedoctor.memory.losses import CHUNK
 from tunedoctor.memory.optimizer import optimizer_name
 from tunedoctor.memory.overview import (
     ArticleTable,
     CardTable,
     MachineTable,
+    OfferTable,
     article_table,
     card_table,
     device_of,
     machine_table,
+    offers,
 )
+from tunedoctor.memory.parsing import LARGEST, parsed
+from tunedoctor.memory.peak import WORKSPACES
 from tunedoctor.memory.run import Run
-from tunedoctor.memory.shape import MemoryModelError
+from tunedoctor.memory.shape import MemoryModelError, Shape
+from tunedoctor.memory.speed import Prices, tokens_of
 from tunedoctor.memory.stacks import (
     LIBRARIES,
     STACKS,
@@ -36,7 +46,9 @@ from tunedoctor.memory.stacks import (
 from tunedoctor.model.snapshot import Snapshot
 from tunedoctor.probes.targeting import NO_TARGET
 from tunedoctor.render import fit as screen
+from tunedoctor.system import child
 from tunedoctor.tables.gpus import cards_like, same_name, worth_having
+from tunedoctor.tables.small import models
 
 
 def command(given: Namespace) -> int:
@@ -77,8 +89,6 @@ def _found(given: Namespace) -> Answer | MachineTable | CardTable | OfferTable |
         )
     found = answer(shape, run, devices, notes, _prices(given, devices))
     if given.exact:
-        from tunedoctor.cli.exact import traced  # noqa: PLC0415
-
         found = traced(found, given.model, shape, run, aim(given.target, own=given.own))
     return found
 
@@ -124,7 +134,7 @@ def _devices(
     if given.gpu:
         card, notes = named_card(given.gpu)
         return (card,) * given.gpus, notes
-    from tunedoctor.cli.gpus import here  # noqa: PLC0415
+    from tunedoctor.cli.models import here  # noqa: PLC0415
 
     devices, notes = here(snapshot or look(NO_TARGET))
     if 1 < len(devices) < given.gpus:
@@ -141,7 +151,7 @@ def named_card(name: str) -> tuple[Device, tuple[str, ...]]:
     """Return the card of that name, the smallest of several, and what is to be said of it; exits with 2 without one."""
     found = cards_like(name)
     if not found:
-        from tunedoctor.cli.gpus import cards_near  # noqa: PLC0415  only on a mistake
+        from tunedoctor.cli.models import cards_near  # noqa: PLC0415  only on a mistake
 
         near = cards_near(name)
         hint = f" (is it {' or '.join(near)}?)" if near else ""
@@ -170,3 +180,125 @@ def _prices(given: Namespace, devices: tuple[Device, ...]) -> Prices | None:
         power=given.power_price or None,
         watts=own.watts if own else None,
     )
+
+
+SCRIPT = Path(__file__).parent.parent / "target" / "trace_memory.py"
+_TIMEOUT = 600.0
+_ERROR = 0.01
+"""What tracing leaves open: workspaces of kernels that only a GPU has."""
+_LEAVE = "leave out --exact"
+_LOSSES = ("whole", "chunked")
+_OPTIMIZERS = ("adamw", "adamw_fused", "sgd")
+
+
+class Traced(msgspec.Struct, frozen=True):
+    """What the script prints; bytes."""
+
+    phases: dict[str, int] = {}
+    peak: int = 0
+    torch: str = ""
+    seconds: float = 0.0
+    error: str = ""
+    """Why it could not be traced, in the words of the target's libraries."""
+
+
+def traced(found: Answer, model: str, shape: Shape, run: Run, place: Target) -> Answer:
+    """Put what the tracer finds in the place of the closed form. Exits with 2 where it can't trace that."""
+    if refusal := _refusal(run, shape):
+        misuse(*refusal)
+    asked = json.dumps(request(_config(model, shape), shape, run))
+    argv = [starting(works(place)).python, "-I", "-B", str(SCRIPT)]
+    ended = child.run(argv, timeout=_TIMEOUT, stdin=asked, env=os.environ)
+    last = (ended.out if ended.ok else ended.err).strip().splitlines()[-1:]
+    try:
+        one = msgspec.json.decode(last[0], type=Traced) if ended.ok else Traced()
+    except (msgspec.MsgspecError, IndexError):
+        misuse("the target's answer is no trace", _LEAVE)
+    if why := one.error if ended.ok else (last or [ended.death])[0]:
+        misuse(
+            f"the target could not trace {shape.name}: {why[:200]}", f"{_LEAVE}, or name --target"
+        )
+    gib = (one.peak + WORKSPACES) / GIB
+    spare = found.reserved_gib - found.peak_gib
+    around = Band(gib * (1 - _ERROR), gib, gib * (1 + _ERROR), max(0.0, spare))
+    carried = "two depths carried on to the whole"
+    note = f"traced with torch {one.torch} in {one.seconds:.0f} s, {carried}"
+    return msgspec.structs.replace(
+        found,
+        way="traced",
+        closed_form_gib=found.peak_gib,
+        phase=max(one.phases, key=lambda name: one.phases[name]),
+        phases={name: (size + WORKSPACES) / GIB for name, size in one.phases.items()},
+        terms=found.terms | {"not in the formula": gib - found.peak_gib},
+        notes=(*found.notes, note),
+        **seen(around, tuple(f.device for f in found.devices)),
+    )
+
+
+def _refusal(run: Run, shape: Shape) -> tuple[str, str] | None:
+    """Return what the tracer has no code of, and the way out."""
+    if run.attention != "eager" and not shape.sdpa:
+        why = "in eager attention alone, unless a kernel of its own is there"
+        return f"transformers runs {shape.model_type} {why}", "--attn eager"
+    if run.stack.loss not in _LOSSES:
+        return f"--exact traces the stacks doctor and hf, not {run.stack.name}", _LEAVE
+    if run.optimizer not in _OPTIMIZERS:
+        return f"--exact traces {', '.join(_OPTIMIZERS)}, not {run.optimizer}", _LEAVE
+    int8 = run.method == "qlora" and run.quantisation == "int8"
+    if run.gpus > 1 or run.dora or run.accum > 1 or int8:
+        return "--exact traces one GPU, without accumulation, DoRA and int8", _LEAVE
+    return None
+
+
+def _config(model: str, shape: Shape) -> dict[str, Any]:
+    """Return the config.json of a model as it is, or the catalogue's."""
+    path = config_file(model)
+    if path is not None:
+        found = parsed(read_input(str(path), LARGEST))
+        if isinstance(found, dict):
+            return found
+    for row in models():
+        if row.name == shape.name or f"of {row.name})" in shape.name:
+            return row.config
+    what = "--exact wants a folder, a config.json or a name of the catalogue"
+    raise MemoryModelError(what)
+
+
+def request(config: dict[str, Any], shape: Shape, run: Run) -> dict[str, Any]:
+    """Return what the script is asked: a config, a run, and the two depths to trace."""
+    few, more = depths(shape, run.seq)
+    mixers = [one.mixer for one in shape.layers if one.mixer]
+    kinds = {one.kind for one in mixers}
+    same = (
+        "method",
+        "rank",
+        "batch",
+        "seq",
+        "precision",
+        "checkpointing",
+        "adapter_bytes",
+        "optimizer",
+    )
+    return {
+        **{name: getattr(run, name) for name in same},
+        "config": config,
+        "targets": list(run.targets or _named(shape)),
+        "attention": run.attention if "attention" in kinds else "eager",
+        "autocast": run.stack.autocast or run.precision == "mixed",
+        "loss": run.stack.loss,
+        "keeps_logits": run.stack.keeps_logits,
+        "double": run.quantisation == "nf4-dq",
+        "prepared": run.kbit,
+        "chunk": CHUNK,
+        "narrow_values": any(one.expanded_value != one.query for one in mixers),
+        "whole_scores": any(one.kernelless for one in mixers),
+        "few": few,
+        "more": more,
+        "layers": shape.depth,
+    }
+
+
+def _named(shape: Shape) -> tuple[str, ...]:
+    """Return the names of all modules that peft adapts, where it fails on all-linear; () where it doesn't."""
+    every = (one for layer in shape.layers for one in layer.matrices if not one.refused)
+    return tuple(dict.fromkeys(one.name for one in every)) if shape.named_targets else ()

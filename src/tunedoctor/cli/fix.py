@@ -9,11 +9,10 @@ from typing import NamedTuple
 
 import msgspec
 
-from tunedoctor.cli.options import Options, misuse
+from tunedoctor.cli.options import Options, aim, look, misuse, needed, starting, typed
 from tunedoctor.cli.output import screen, write
 from tunedoctor.cli.progress import spinner
 from tunedoctor.cli.sources import Consent, asking
-from tunedoctor.cli.target import aim, look, needed, starting, typed
 from tunedoctor.diagnosis.agreement import chosen, drafted
 from tunedoctor.diagnosis.engine import Found, diagnose
 from tunedoctor.diagnosis.redaction import public, this_identity
@@ -27,8 +26,8 @@ from tunedoctor.planning.fix_answer import Answer, exit_code
 from tunedoctor.probes.imports import looked, remembered
 from tunedoctor.probes.runtime import importing, runtime_of
 from tunedoctor.probes.targeting import here
-from tunedoctor.render import json
-from tunedoctor.render.outcome import render_end
+from tunedoctor.render.plan import render_end
+from tunedoctor.render.screen import as_json
 from tunedoctor.state.folder import FailureError, failure_of
 from tunedoctor.transaction.undoing import put_in_order
 
@@ -198,5 +197,5 @@ def as_shown(answer: Answer) -> Answer:
 def end(case: Case, answer: Answer) -> int:
     """Print how it ended; return the exit code."""
     shown = as_shown(answer)
-    write(render_end(shown, screen()) if case.plain else json.render(shown))
+    write(render_end(shown, screen()) if case.plain else as_json(shown))
     return exit_code(answer)

@@ -7,10 +7,9 @@ from pathlib import Path
 
 import msgspec
 
-from tunedoctor.cli.files import refusal, write_or_exit
 from tunedoctor.cli.fix import Case, as_shown, end
 from tunedoctor.cli.options import misuse
-from tunedoctor.cli.output import screen, write
+from tunedoctor.cli.output import refusal, screen, write, write_or_exit
 from tunedoctor.cli.progress import Spinner, spinner
 from tunedoctor.contracts.requirements import STACK
 from tunedoctor.diagnosis.agreement import Drafted, drafted
@@ -23,8 +22,7 @@ from tunedoctor.planning.fix_answer import Answer, End, Treated
 from tunedoctor.planning.planner import Planned, fresh, planned
 from tunedoctor.planning.steps import elsewhere
 from tunedoctor.planning.wanted import RefusedError
-from tunedoctor.render.outcome import render_stage
-from tunedoctor.render.plan import render_plan
+from tunedoctor.render.plan import render_plan, render_stage
 from tunedoctor.render.screen import mark
 from tunedoctor.render.script import MARK, render_script
 from tunedoctor.state.folder import FailureError

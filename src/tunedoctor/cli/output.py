@@ -18,6 +18,16 @@ from tunedoctor.probes.system import knowledge
 
 if TYPE_CHECKING:
     from tunedoctor.render.screen import Screen
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO
+
+from tunedoctor.cli.options import misuse
+from tunedoctor.model.snapshot import LARGEST, SnapshotError, from_json
+from tunedoctor.system.reading import open_regular
+
+if TYPE_CHECKING:
+    from tunedoctor.readers.digest import Digest
 
 T = TypeVar("T", bound=msgspec.Struct)
 
@@ -26,9 +36,9 @@ def judge(snapshot: Snapshot, options: Options, began: float) -> int:
     """Diagnose, print the report, return the exit code. `began` is of time.perf_counter."""
     report = report_for(snapshot, options, options.checks(), began)
     if options.format != "terminal":
-        from tunedoctor.render.json import line, render  # noqa: PLC0415
+        from tunedoctor.render.screen import as_json, as_line  # noqa: PLC0415
 
-        text = render(report) if options.format == "json" else line(report)
+        text = as_json(report) if options.format == "json" else as_line(report)
     else:
         text = on_terminal(report, options, sys.stdout)
     write(text)
@@ -83,19 +93,107 @@ def show(answer: T, format_: str, render: Callable[[T, "Screen"], str]) -> None:
 
 def show_all(answers: Sequence[T], format_: str, render: Callable[[T, "Screen"], str]) -> None:
     """Write answers; several as lines of JSON, or screens with an empty line between them."""
-    from tunedoctor.render import json  # noqa: PLC0415
+    from tunedoctor.render.screen import as_json, as_line  # noqa: PLC0415
 
     who = this_identity()
     told = [public(one, who) for one in answers]
     if format_ != "json":
         write("\n".join(render(one, screen()) for one in told))
     elif len(told) == 1:
-        write(json.render(told[0]))
+        write(as_json(told[0]))
     else:
-        write("".join(map(json.line, told)))
+        write("".join(map(as_line, told)))
 
 
 def write(text: str) -> None:
     """Write to stdout, and at once."""
     sys.stdout.write(text)
     sys.stdout.flush()
+
+
+_HANDED = ("/dev/fd/", "/dev/stdin", "/proc/self/fd/")
+"""Names of what a shell or a caller has opened, as `<(command)` does: pipes as often as files."""
+
+
+def opened(source: str) -> AbstractContextManager[BinaryIO]:
+    """Open a file, or stdin for "-". Raises OSError, for a pipe or a device in a folder too: they may never end."""
+    if source == "-":
+        return nullcontext(sys.stdin.buffer)
+    if source.startswith(_HANDED):
+        return os.fdopen(os.open(source, os.O_RDONLY), "rb")
+    return open_regular(source)
+
+
+def read_input(source: str, limit: int = LARGEST) -> bytes:
+    """Return the bytes of a file, or of stdin for "-"; exits with 2 where that can't be."""
+    try:
+        with opened(source) as file:
+            data = file.read(limit + 1)
+    except OSError as error:
+        misuse(f"{source} can't be read: {error.strerror or error}", "name a file, or - for stdin")
+    if len(data) > limit:
+        misuse(f"{source} has more than {limit >> 20} MiB", "cut it down to the part that matters")
+    return data
+
+
+def read_log(source: str) -> "Digest":
+    """Return the text of a report of any length, or of stdin for "-"; exits with 2 where that can't be read.
+
+    A long one is read in a stream and comes as a digest.
+    """
+    from tunedoctor.readers.digest import from_stream  # noqa: PLC0415  other commands read no report
+
+    try:
+        with opened(source) as file:
+            return from_stream(file)
+    except OSError as error:
+        misuse(f"{source} can't be read: {error.strerror or error}", "name a file, or - for stdin")
+
+
+def read_snapshot(source: str, writer: str = "doctor snapshot -o FILE") -> Snapshot:
+    """Return the snapshot of a file, or of stdin for "-"; exits with 2 where it is none."""
+    try:
+        return from_json(read_input(source))
+    except SnapshotError as error:
+        misuse(f"{source} is no snapshot: {error}", f"{writer} writes one")
+
+
+def refusal(name: str, mark: str, *, force: bool) -> str:
+    """Return why a file is not written over; "" where it is not there, begins with `mark`, or `force` is said."""
+    place = Path(name)
+    try:
+        if force or not place.exists():
+            return "" if place.parent.is_dir() else "is in a folder that is not there"
+        with place.open("rb") as file:
+            own = file.read(len(mark)).decode("utf-8", "replace") == mark
+    except OSError as error:
+        return f"can't be read: {error.strerror or error}"
+    return "" if own else "is there, and the doctor did not write it"
+
+
+def write_whole(name: str, text: str | bytes, *, private: bool = False) -> None:
+    """Write beside the place, then rename: a full disk leaves the old file as it was. Raises OSError.
+
+    A device or a FIFO is written to. `private`: for the user alone to read.
+    """
+    from tunedoctor.state.folder import keep  # noqa: PLC0415  a check writes none
+
+    place, data = Path(name), text if isinstance(text, bytes) else text.encode("utf-8", "replace")
+    if place.exists() and not place.is_file() and not place.is_dir():
+        place.write_bytes(data)
+    else:
+        keep(place, data, 0o600 if private else 0o644, alone=False)
+
+
+def write_or_exit(
+    name: str,
+    text: str | bytes,
+    way_out: str = "name a file in a folder of yours",
+    *,
+    private: bool = False,
+) -> None:
+    """Write as `write_whole` does; exits with 2 where that can't be."""
+    try:
+        write_whole(name, text, private=private)
+    except OSError as error:
+        misuse(f"{name} can't be written: {error.strerror or error}", way_out)

@@ -5,17 +5,18 @@ import time
 from argparse import Namespace
 from collections.abc import Sequence
 
-from tunedoctor.cli.options import Options, misuse
-from tunedoctor.cli.target import aim
+from tunedoctor.cli.options import Options, aim, misuse
 from tunedoctor.facts import Target
 from tunedoctor.model.snapshot import Snapshot
-from tunedoctor.running.command import NotStartedError, Ran, run
-from tunedoctor.running.deaths import (
+from tunedoctor.running.command import (
     ASKED,
     Death,
+    NotStartedError,
+    Ran,
     death_of,
     killed_for_memory,
     kills_now,
+    run,
     shell_words,
 )
 
@@ -84,7 +85,7 @@ def _looked(argv: Sequence[str], ran: Ran, words: str, place: Target) -> Snapsho
     from tunedoctor.probes.live import take  # noqa: PLC0415  only after a failure
     from tunedoctor.readers.merge import joined  # noqa: PLC0415
     from tunedoctor.readers.read import read_report  # noqa: PLC0415
-    from tunedoctor.running.deaths import output_of  # noqa: PLC0415
+    from tunedoctor.running.command import output_of  # noqa: PLC0415
 
     told = read_report(*output_of(ran.tails, words))
     meant = place.chosen_by in ("--target", "--self")
@@ -95,14 +96,17 @@ def _looked(argv: Sequence[str], ran: Ran, words: str, place: Target) -> Snapsho
 
 
 def _diagnose(snapshot: Snapshot, options: Options, report_file: str, began: float) -> None:
-    from tunedoctor.cli.files import write_whole  # noqa: PLC0415  only after a failure
-    from tunedoctor.cli.output import on_terminal, report_for  # noqa: PLC0415
-    from tunedoctor.render.json import render  # noqa: PLC0415
+    from tunedoctor.cli.output import (  # noqa: PLC0415
+        on_terminal,
+        report_for,
+        write_whole,
+    )
+    from tunedoctor.render.screen import as_json  # noqa: PLC0415
 
     report = report_for(snapshot, options, options.checks(), began)
     if report_file:
         try:
-            write_whole(report_file, render(report))
+            write_whole(report_file, as_json(report))
         except OSError as error:
             _say(f"{report_file} can't be written: {error.strerror or error}")
     if any(f.severity != "note" for f in report.findings):

@@ -7,12 +7,10 @@ from functools import partial
 
 import msgspec
 
-from tunedoctor.cli.files import refusal, write_or_exit
-from tunedoctor.cli.options import Options, misuse, values_of
-from tunedoctor.cli.output import show, write
+from tunedoctor.cli.options import Options, aim, look, misuse, needed, starting, values_of
+from tunedoctor.cli.output import refusal, show, write, write_or_exit
 from tunedoctor.cli.progress import spinner
 from tunedoctor.cli.sources import Consent, asking
-from tunedoctor.cli.target import aim, look, needed, starting
 from tunedoctor.facts import Interpreter, NvidiaDriver, Packages, Unknown
 from tunedoctor.installers.asking import Asking
 from tunedoctor.installers.uv import Failed
@@ -22,7 +20,7 @@ from tunedoctor.planning.make import Made, Place
 from tunedoctor.planning.set_answer import MARK, Answer, answered, frozen, project
 from tunedoctor.planning.wanted import RefusedError, asked_for
 from tunedoctor.probes.targeting import NO_TARGET
-from tunedoctor.render import set as screens
+from tunedoctor.render.plan import render_set
 from tunedoctor.wheels.described import Asked, blank, machine_of, over
 
 _HELP = "doctor set --help lists the options"
@@ -56,7 +54,7 @@ def command(given: Namespace) -> int:
     if given.pyproject == "-" and made is not None:
         write(project(answer, made))
     else:
-        show(answer, given.format, partial(screens.render, verbose=given.verbose))
+        show(answer, given.format, partial(render_set, verbose=given.verbose))
     return {"set": 0, "none": 1, "unknown": 2}[answer.verdict]
 
 

@@ -10,21 +10,18 @@ from concurrent.futures import Future
 from functools import partial
 from pathlib import Path
 
-from tunedoctor.cli.files import write_or_exit
 from tunedoctor.cli.models import check_folder
-from tunedoctor.cli.options import Options, misuse, values_of
-from tunedoctor.cli.output import show
+from tunedoctor.cli.options import Options, aim, look, misuse, needed, starting, values_of
+from tunedoctor.cli.output import show, write_or_exit
 from tunedoctor.cli.progress import spinner
-from tunedoctor.cli.target import aim, look, needed, starting
 from tunedoctor.diagnosis.redaction import snapshot_json, this_identity
 from tunedoctor.facts import AmdGpus, NvidiaGpus, Target
 from tunedoctor.model.snapshot import Snapshot
 from tunedoctor.probes.runtime import stage_seconds
 from tunedoctor.probes.targeting import NO_TARGET
 from tunedoctor.render import smoke as screen
-from tunedoctor.smoke.answer import Answer, exit_code
-from tunedoctor.smoke.load import Watching, reader_of
-from tunedoctor.smoke.make import Asked, made, not_started, run_all
+from tunedoctor.smoke.answer import Answer, Asked, exit_code, made, not_started, run_all
+from tunedoctor.smoke.stages import Watching, reader_of
 
 DEVICE = re.compile(r"(cpu|mps|(cuda|xpu)(:\d{1,3})?)?")
 MOST_RANKS = 64

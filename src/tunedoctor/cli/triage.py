@@ -1,15 +1,26 @@
 """doctor triage."""
 
+import gc
+import os
+import signal
 import sys
 import time
 from argparse import Namespace
+from collections import Counter, deque
+from collections.abc import Generator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
-from tunedoctor.cli.files import read_log
-from tunedoctor.cli.options import Options, misuse
-from tunedoctor.cli.output import judge
-from tunedoctor.cli.target import aim, look
+from tunedoctor.cli.options import Options, aim, look, misuse
+from tunedoctor.cli.output import judge, opened, read_log, report_for, write
+from tunedoctor.facts.clean import clean_text
+from tunedoctor.model.findings import Check
+from tunedoctor.readers.digest import from_stream
 from tunedoctor.readers.read import read_report
+from tunedoctor.render.screen import as_line
 
 
 def command(given: Namespace) -> int:
@@ -19,7 +30,6 @@ def command(given: Namespace) -> int:
     if len(sources) > 1 or Path(sources[0]).is_dir():
         if given.here:
             misuse("--here is for one report", "name the one that this machine printed")
-        from tunedoctor.cli.triage_many import triage_many  # noqa: PLC0415
 
         return triage_many(options, sources)
     log = read_log(sources[0])
@@ -31,3 +41,135 @@ def command(given: Namespace) -> int:
         for why in left_out:
             sys.stderr.write(f"doctor: {why}\n")
     return judge(snapshot, options, began)
+
+
+CHUNK = 16
+"""Files that a process is handed at once: what handing over costs is small beside 16 reports."""
+FEW = 8
+"""As many files are read here: starting processes would take longer."""
+
+
+class Row(NamedTuple):
+    """What came of one file."""
+
+    verdict: str
+    """ready, findings or unknown; "" where there is no report."""
+    text: str
+    """What is printed."""
+
+
+def triage_many(options: Options, sources: Sequence[str]) -> int:
+    """Print a row for each file. Returns 1 where one has findings, else 2 where one could not be told, else 0."""
+    if options.format == "json":
+        misuse("--format json is for one report", "--format jsonl gives each in one line")
+    gc.enable()  # main turns it off for short runs
+    files = files_of(sources)
+    options.checks()  # exits here on an unknown id, not once for each process
+    began = time.perf_counter()
+    count: Counter[str] = Counter()
+    for row in _rows(options, files):
+        count[row.verdict] += 1
+        write(row.text)
+    if options.format == "terminal":
+        not_read = f", {count['']} not read" if count[""] else ""
+        write(
+            f"{len(files)} reports: {count['findings']} with findings, {count['ready']} ready, "
+            f"{count['unknown']} cannot be told{not_read}   {time.perf_counter() - began:.1f} s\n"
+        )
+    if count["findings"]:
+        return 1
+    return 2 if count["unknown"] or count[""] else 0
+
+
+def files_of(sources: Sequence[str]) -> list[str]:
+    """Return the files that are named, and those in named folders and below, by name; hidden ones are left out."""
+    found: list[str] = []
+    for source in sources:
+        if source == "-" or not Path(source).is_dir():
+            found.append(source)
+            continue
+        for folder, folders, names in os.walk(source):
+            folders[:] = sorted(name for name in folders if not name.startswith("."))
+            inside = (Path(folder, name) for name in sorted(names) if not name.startswith("."))
+            found += [str(file) for file in inside if file.is_file()]
+    if not found:
+        misuse(f"{', '.join(sources)} holds no files", "name a folder of reports")
+    return found
+
+
+def _rows(options: Options, files: list[str]) -> Generator[Row]:
+    work = partial(judged, options)
+    processors = _processors()
+    if len(files) <= FEW or processors < 2:
+        for file in files:
+            yield from work([file])
+        return
+    left = deque(files[at : at + CHUNK] for at in range(0, len(files), CHUNK))
+    while left:
+        try:
+            yield from _side_by_side(work, left, min(len(left), processors))
+        except BrokenProcessPool:  # one process was killed, and its pool is lost
+            for file in left.popleft():
+                try:
+                    yield from _side_by_side(work, deque([[file]]), 1)
+                except BrokenProcessPool:
+                    yield _problem(options, file, "the process that read it was killed")
+
+
+def _side_by_side(
+    work: "partial[list[Row]]", left: deque[list[str]], processes: int
+) -> Generator[Row]:
+    """Yield rows in order, and take away from `left` what is done. Raises BrokenProcessPool."""
+    pool = ProcessPoolExecutor(processes, initializer=_quiet)
+    try:
+        begun = deque(pool.submit(work, chunk) for chunk in [*left][: 4 * processes])
+        while begun:
+            rows = begun.popleft().result()
+            left.popleft()
+            if len(left) > len(begun):
+                begun.append(pool.submit(work, left[len(begun)]))
+            yield from rows
+    finally:
+        # where all is done waiting costs nothing; without it the end of Python races with that of the pool
+        pool.shutdown(wait=not left, cancel_futures=True)
+
+
+def judged(options: Options, files: list[str]) -> list[Row]:
+    """Return the rows of these files; what goes wrong with one is its row."""
+    checks = options.checks()
+    return [_judged(options, checks, file) for file in files]
+
+
+def _judged(options: Options, checks: tuple[Check, ...], path: str) -> Row:
+    began, file = time.perf_counter(), clean_text(path)
+    try:
+        with opened(path) as stream:
+            log = from_stream(stream)
+        snapshot = read_report(log.text, log.numbers)
+        report = report_for(snapshot, options, checks, began)
+    except OSError as error:
+        return _problem(options, file, f"can't be read: {error.strerror or error}")
+    except Exception as error:  # noqa: BLE001  one file does not end the others
+        why = f"could not be judged: {type(error).__name__}: {error}"[:300]
+        return _problem(options, file, why)
+    if options.format == "jsonl":
+        return Row(report.verdict, as_line(report, file=file))
+    first = "".join(f"  {one.id}  {one.title}" for one in report.findings[:1])
+    return Row(report.verdict, f"{file}  {report.verdict}{first}\n")
+
+
+def _problem(options: Options, file: str, problem: str) -> Row:
+    as_json = options.format == "jsonl"
+    return Row("", as_line({}, file=file, problem=problem) if as_json else f"{file}  {problem}\n")
+
+
+def _processors() -> int:
+    if sys.platform == "linux":
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _quiet() -> None:
+    """Leave Ctrl-C to the process that prints, and let a SIGTERM end this one plainly."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)

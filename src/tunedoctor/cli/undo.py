@@ -4,9 +4,8 @@ from argparse import Namespace
 
 import msgspec
 
-from tunedoctor.cli.options import misuse
+from tunedoctor.cli.options import aim, misuse, needed, typed
 from tunedoctor.cli.output import show
-from tunedoctor.cli.target import aim, needed, typed
 from tunedoctor.model.wording import megabytes
 from tunedoctor.render.screen import Screen, mark
 from tunedoctor.transaction.outcome import State, Undone

@@ -14,7 +14,6 @@ from tunedoctor.model.wording import listed
 from tunedoctor.probes.settings import project_file
 from tunedoctor.refresh.index import indexes
 from tunedoctor.refresh.update import Mode, Outcome, UpdateError, update
-from tunedoctor.render.json import render
 from tunedoctor.tables.load import cache_file
 
 SCHEMA = "doctor.update/1"
@@ -24,12 +23,12 @@ MANY = 5
 
 def command(given: Namespace) -> int:
     """Bring the wheel table up to date and say what changed; returns 0, or 2 where that can't be."""
-    as_json = given.format == "json"
+    in_json = given.format == "json"
     # a project's settings can forbid the network; which index is asked is the user's to set
     ban = own(os.environ, sys.prefix, project_file()).ban
     try:
         if says := "--offline" if given.offline else ban.who if ban else "":
-            return _refused(f"{says} says that no network is to be asked", as_json=as_json)
+            return _refused(f"{says} says that no network is to be asked", in_json=in_json)
         default, client = asker()
         places = indexes(given.index, default)
         with spinner("reading") as one:
@@ -37,16 +36,16 @@ def command(given: Namespace) -> int:
             mode: Mode = "show" if given.dry_run else "now" if given.force else "due"
             outcome = update(cache_file(), places, datetime.now(UTC), mode, client)
     except UpdateError as error:
-        return _refused(str(error), as_json=as_json)
+        return _refused(str(error), in_json=in_json)
     except ValueError as error:
         misuse(str(error), "name one as in https://download.pytorch.org/whl")
-    write(render({"schema": SCHEMA, **outcome._asdict()}) if as_json else _text(outcome))
+    write(as_json({"schema": SCHEMA, **outcome._asdict()}) if in_json else _text(outcome))
     return 0
 
 
-def _refused(why: str, *, as_json: bool) -> int:
-    if as_json:
-        write(render({"schema": SCHEMA, "state": "refused", "why": why}))
+def _refused(why: str, *, in_json: bool) -> int:
+    if in_json:
+        write(as_json({"schema": SCHEMA, "state": "refused", "why": why}))
     else:
         sys.stderr.write(f"doctor: {why}; the wheel table stays as it was\n")
     return 2

@@ -3,10 +3,8 @@
 import sys
 from argparse import Namespace
 
-from tunedoctor.cli.files import read_input
-from tunedoctor.cli.options import misuse, values_of
-from tunedoctor.cli.output import show_all
-from tunedoctor.cli.target import aim, look
+from tunedoctor.cli.options import aim, look, misuse, values_of
+from tunedoctor.cli.output import read_input, show_all
 from tunedoctor.facts import Interpreter, NvidiaDriver, Target, Unknown
 from tunedoctor.model.machine import MachineError
 from tunedoctor.model.snapshot import SCHEMA, Snapshot, SnapshotError, from_json
@@ -29,10 +27,9 @@ def command(given: Namespace) -> int:
     else:
         answers = [_of_this_machine(asked, aim(given.target, own=given.own))]
     if given.matrix:
-        from tunedoctor.render import matrix as screen  # noqa: PLC0415  for the table alone
-        from tunedoctor.wheels.matrix import matrix  # noqa: PLC0415
+        from tunedoctor.wheels.matrix import matrix  # noqa: PLC0415  for the table alone
 
-        show_all([*map(matrix, answers)], given.format, screen.render)
+        show_all([*map(matrix, answers)], given.format, choice.render_matrix)
     else:
         show_all(answers, given.format, choice.render)
     return 0

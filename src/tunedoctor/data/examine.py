@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from tunedoctor.data import lengths
 from tunedoctor.data.repeats import digest, sketch
+from tunedoctor.data.report import TURN, estimate, rounded
 from tunedoctor.data.secrets import rules_for, secrets_in
 from tunedoctor.model.findings import Severity
 from tunedoctor.tables import secrets
@@ -246,16 +246,16 @@ def _measure(found: Tally, number: int, sample: Sample, asked: Asked) -> str:
     # halves of characters can't be written as UTF-8
     parts = [text.encode("utf-8", "surrogatepass") for _, text in turns]
     data = b"\n".join(parts)
-    sizes = [lengths.estimate(part) for part in parts]
+    sizes = [estimate(part) for part in parts]
     tokens = learned = sum(sizes)
     if sample.form != "text":
-        tokens += lengths.TURN * len(turns)
+        tokens += TURN * len(turns)
         # two tokens end a turn, and they are learned with an answer
         answers = (n + 2 for n, (role, _) in zip(sizes, turns, strict=True) if role == "assistant")
         learned = sum(answers)
     found.tokens += tokens
     found.learned += learned
-    found.lengths[lengths.rounded(tokens)] += 1
+    found.lengths[rounded(tokens)] += 1
     own = digest(data)
     prompt = _prompt([role for role, _ in turns], parts)
     found.marks.append(Mark(number, own, prompt, sketch(data) if asked.near else b""))

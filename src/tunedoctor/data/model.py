@@ -8,9 +8,8 @@ from pathlib import Path
 
 import msgspec
 
-from tunedoctor.data import lengths
 from tunedoctor.data.repeats import Spool
-from tunedoctor.data.report import Costs, Lengths
+from tunedoctor.data.report import Costs, Lengths, described, rounded
 from tunedoctor.memory.answer import answer
 from tunedoctor.memory.fits import Device
 from tunedoctor.memory.run import Run
@@ -55,8 +54,8 @@ def described_by(found: Counted, estimate: Lengths, seq: int, *, whole: bool) ->
     if not rows:
         return estimate
     lost = sum(first >= seq or not some for _, some, first in rows) if seq else None
-    return lengths.described(
-        Counter(lengths.rounded(one[0]) for one in rows),
+    return described(
+        Counter(rounded(one[0]) for one in rows),
         sum(one[0] for one in rows),
         sum(one[1] for one in rows),
         seq,

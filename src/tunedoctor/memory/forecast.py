@@ -1,26 +1,40 @@
 """What a configuration of doctor train takes: the run that it describes, its answer, and why it can't start."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import msgspec
 
 from tunedoctor.memory.answer import Answer, answer
 from tunedoctor.memory.fits import Device
-from tunedoctor.memory.run import Run
+from tunedoctor.memory.run import Attention, Precision, Run
 from tunedoctor.memory.shape import MemoryModelError, Shape
 from tunedoctor.memory.stacks import STACKS
 
-_WORDS = {
-    "method": ("lora", "qlora", "full"),
-    "optimizer": ("adamw", "adamw8bit"),
-    "precision": ("auto", "bf16", "fp16", "fp32", "pure-bf16"),
-    "attention": ("auto", "sdpa", "eager", "flash_attention_2"),
-}
-"""Values of the trainer's keys that decide on memory; the first is its default."""
-_ATTENTION = {"auto": "sdpa", "flash_attention_2": "flash"}
+_Whole = Annotated[int, msgspec.Meta(ge=1, le=1 << 24)]
+
+
+class _Config(msgspec.Struct, frozen=True):
+    """The trainer's keys that decide on memory, and its defaults."""
+
+    method: Literal["lora", "qlora", "full"] = "lora"
+    optimizer: Literal["adamw", "adamw8bit"] = "adamw"
+    precision: Literal["auto", "bf16", "fp16", "fp32", "pure-bf16"] = "auto"
+    attention: Literal["auto", "sdpa", "eager", "flash_attention_2"] = "auto"
+    micro_batch: _Whole = 4
+    batch: _Whole = 16
+    chunk: Annotated[int, msgspec.Meta(ge=0, le=1 << 24)] = 1024
+    rank: _Whole = 16
+    max_length: _Whole = 1024
+    targets: str = "all-linear"
+    dora: bool = False
+    dropout: Annotated[float, msgspec.Meta(ge=0, lt=1)] = 0.0
+    checkpointing: bool = False
+    shard: bool = False
+
+
+_ATTENTION: dict[str, Attention] = {"auto": "sdpa", "flash_attention_2": "flash", "eager": "eager"}
 """As doctor fit calls them; transformers chooses sdpa where the model has it."""
-_MOST = 1 << 24
 _KEYS = {
     "--method": "method",
     "--seq": "max_length",
@@ -39,34 +53,36 @@ def run_of(config: Mapping[str, Any], processes: int = 1) -> Run:
 
     Values are as TOML or a command line gives them. Raises MemoryModelError, naming the key.
     """
-    word = {key: _word(config, key) for key in _WORDS}
-    full, pure = word["method"] == "full", word["precision"] == "pure-bf16"
-    micro = min(_whole(config, "micro_batch", 4), _whole(config, "batch", 16))
-    rows = processes * micro
-    stack = STACKS["doctor"]
-    if _whole(config, "chunk", 1024, least=0) == 0:
+    try:
+        told = msgspec.convert(dict(config), _Config, strict=False)
+    except msgspec.ValidationError as error:
+        raise MemoryModelError(str(error)) from None
+    full, pure = told.method == "full", told.precision == "pure-bf16"
+    micro, stack = min(told.micro_batch, told.batch), STACKS["doctor"]
+    if told.chunk == 0:
         stack = msgspec.structs.replace(stack, loss="whole")
     if pure:  # neither autocast nor adapters in fp32
         stack = msgspec.structs.replace(stack, autocast=False, adapters=2, qlora_adapters=2)
-    values: dict[str, Any] = {
-        "method": word["method"],
-        "rank": _whole(config, "rank", 16),
-        "targets": _targets(config),
-        "dora": _flag(config, "dora"),
-        "dropout": _share(config, "dropout"),
-        "seq": _whole(config, "max_length", 1024),
-        "batch": micro,
-        "accum": max(1, -(-_whole(config, "batch", 16) // rows)),
-        "optimizer": {"adamw": "adamw_fused", "adamw8bit": "adamw_8bit"}[word["optimizer"]],
-        "checkpointing": _flag(config, "checkpointing"),
-        "attention": _ATTENTION.get(word["attention"], word["attention"]),
-        "stack": stack,
-        # whole weights are trained in fp32 under autocast, unless they are to be 16 bit
-        "precision": "fp32" if word["precision"] == "fp32" else "mixed" if full and not pure else "bf16",
-        "gpus": processes,
-        "sharding": "fsdp" if _flag(config, "shard") else "ddp",
-    }  # fmt: skip
-    return Run(**values)
+    names = tuple(one.strip() for one in told.targets.split(",") if one.strip())
+    # whole weights are trained in fp32 under autocast, unless they are to be 16 bit
+    half: Precision = "mixed" if full and not pure else "bf16"
+    return Run(
+        method=told.method,
+        rank=told.rank,
+        targets=() if names == ("all-linear",) else names,
+        dora=told.dora,
+        dropout=told.dropout,
+        seq=told.max_length,
+        batch=micro,
+        accum=-(-told.batch // (processes * micro)),
+        optimizer="adamw_fused" if told.optimizer == "adamw" else "adamw_8bit",
+        checkpointing=told.checkpointing,
+        attention=_ATTENTION.get(told.attention, "sdpa"),
+        stack=stack,
+        precision="fp32" if told.precision == "fp32" else half,
+        gpus=processes,
+        sharding="fsdp" if told.shard else "ddp",
+    )
 
 
 def forecast(
@@ -92,13 +108,10 @@ def refusal(
         f"{found.model} needs {found.need_gib:.1f} GiB with micro_batch 1 and rows of {found.settings.seq} tokens, "
         f"and {worst.device.name} has {worst.device.usable:.1f} GiB free"
     )
-    return f"{what}; {_remedy(found)}; --no-check begins all the same"
-
-
-def _remedy(found: Answer) -> str:
-    if not found.advice:
-        return "no setting makes it fit: take a smaller model or a larger card"
-    return "what makes it fit: " + ", ".join(_key_of(one.option) for one in found.advice)
+    remedy = "no setting makes it fit: take a smaller model or a larger card"
+    if found.advice:
+        remedy = "what makes it fit: " + ", ".join(_key_of(one.option) for one in found.advice)
+    return f"{what}; {remedy}; --no-check begins all the same"
 
 
 def _key_of(option: str) -> str:
@@ -107,46 +120,3 @@ def _key_of(option: str) -> str:
         return _KEYS[option]
     name, _, value = option.partition(" ")
     return f"{_KEYS[name]} = {value if value.isdigit() else repr(value)}"
-
-
-def _word(config: Mapping[str, Any], key: str) -> str:
-    value = config.get(key, _WORDS[key][0])
-    if value not in _WORDS[key]:
-        what = f"{key} is {str(value)[:40]!r}: {', '.join(_WORDS[key])}"
-        raise MemoryModelError(what)
-    return str(value)
-
-
-def _whole(config: Mapping[str, Any], key: str, default: int, least: int = 1) -> int:
-    value = config.get(key, default)
-    text = str(value).strip()
-    if not text.isascii() or not text.isdigit() or len(text) > 9 or not least <= int(text) <= _MOST:
-        what = f"{key} is {text[:40]!r} where a whole number from {least} on belongs"
-        raise MemoryModelError(what)
-    return int(text)
-
-
-def _share(config: Mapping[str, Any], key: str) -> float:
-    try:
-        value = float(config.get(key, 0.0))
-    except (TypeError, ValueError):
-        value = -1.0
-    if not 0 <= value < 1:
-        what = f"{key} is {str(config.get(key))[:40]!r} where a share from 0 to 1 belongs"
-        raise MemoryModelError(what)
-    return value
-
-
-def _flag(config: Mapping[str, Any], key: str) -> bool:
-    value = config.get(key, False)
-    text = str(value).strip().lower()
-    if text not in ("true", "false", "1", "0"):
-        what = f"{key} is {str(value)[:40]!r} where true or false belongs"
-        raise MemoryModelError(what)
-    return text in ("true", "1")
-
-
-def _targets(config: Mapping[str, Any]) -> tuple[str, ...]:
-    text = str(config.get("targets", "all-linear"))
-    names = tuple(one.strip() for one in text.split(",") if one.strip())
-    return () if names in ((), ("all-linear",)) else names

@@ -7,9 +7,11 @@ import msgspec
 from tunedoctor.memory.advice import largest_seq
 from tunedoctor.memory.band import band, need
 from tunedoctor.memory.catalogue import named
-from tunedoctor.memory.fits import Device, Verdict, fit
+from tunedoctor.memory.fits import ROOM, Device, Verdict, fit
+from tunedoctor.memory.host import ram
 from tunedoctor.memory.parameters import parameters
 from tunedoctor.memory.run import Method, Run
+from tunedoctor.memory.shape import Shape
 from tunedoctor.memory.speed import speed
 from tunedoctor.memory.stacks import STACKS
 from tunedoctor.tables.gpus import Card
@@ -202,4 +204,104 @@ def _article_row(size: str, lora: str, full: str) -> ArticleRow:
         around(change(base, method="full", optimizer="adamw_fused")),
         around(change(base, method="full", precision="mixed", optimizer="adamw_fused")),
         2 * parameters(shapes[0]).total / 1e9,
+    )
+
+
+class Offer(msgspec.Struct, frozen=True):
+    """One card for this run."""
+
+    name: str
+    memory_gib: float
+    watts: float | None
+    verdict: Verdict
+    need_gib: float
+    tokens_per_second: float | None
+    tokens_range: tuple[float, float] | None
+    note: str
+
+
+class OfferTable(msgspec.Struct, frozen=True, kw_only=True):
+    """JSON of `doctor fit MODEL --cards --format json`."""
+
+    schema: Literal["doctor.fit.offers/1"] = "doctor.fit.offers/1"
+    model: str
+    method: str
+    seq: int
+    batch: int
+    stack: str
+    offers: tuple[Offer, ...]
+    smallest: str
+    """The smallest card on which it fits; "" where none of them will do."""
+
+
+def offers(shape: Shape, run: Run, cards: tuple[Card, ...]) -> OfferTable:
+    """Judge each card for a run."""
+    known = [one for one in cards if not (one.vendor == "apple" and run.method == "qlora")]
+    found = tuple(_offer(shape, run, card) for card in known)  # nobody measured 4 bit on Metal
+    fitting = [one for one in found if one.verdict == "fits"]
+    return OfferTable(
+        model=shape.name,
+        method=run.method,
+        seq=run.seq,
+        batch=run.batch,
+        stack=run.stack.name,
+        offers=found,
+        smallest=min(fitting, key=lambda one: one.memory_gib).name if fitting else "",
+    )
+
+
+def _offer(shape: Shape, run: Run, card: Card) -> Offer:
+    judged = fit(shape, run, device_of(card))
+    rate = speed(shape, run, card.tflops, card.bandwidth_gb_s)
+    return Offer(
+        card.name,
+        card.memory_gib,
+        card.watts,
+        judged.verdict,
+        judged.need_gib,
+        rate.tokens_per_second if rate else None,
+        (rate.low, rate.high) if rate else None,
+        caveat(card),
+    )
+
+
+SEQ = 1024
+"""Tokens: doctor train's own max_length."""
+_GIB = 1 << 30
+
+
+class Tier(msgspec.Struct, frozen=True):
+    """Models of one size; GiB."""
+
+    size: str
+    """As "8B"."""
+    qlora: float
+    """Of the smallest card, empty, on which this fits: one sample of SEQ tokens at a time, rank 16, checkpointing."""
+    lora: float
+    full: float
+    loading: float
+    """Of RAM while the weights are read."""
+    merging: float
+    """Of RAM while an adapter is merged into 16-bit weights."""
+
+
+def tiers() -> tuple[Tier, ...]:
+    """Return a tier for each size, small to large."""
+    return tuple(_tier(name) for name in SIZES)
+
+
+def _tier(name: str) -> Tier:
+    shape = named(name)
+    cards: dict[str, float] = {}
+    for method in METHODS:
+        run = Run(method=method, seq=SEQ, optimizer="adamw_fused")
+        cards[method] = round(need(band(shape, run)).safe / ROOM, 1)
+    host = ram(shape, Run(seq=SEQ))
+    return Tier(
+        size=next(part for part in name.split("-") if part[0].isdigit() and part.endswith("B")),
+        qlora=cards["qlora"],
+        lora=cards["lora"],
+        full=cards["full"],
+        loading=round(host.loading / _GIB, 1),
+        merging=round(host.merging / _GIB, 1),
     )

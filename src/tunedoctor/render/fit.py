@@ -3,9 +3,15 @@
 from collections.abc import Iterable
 
 from tunedoctor.memory.answer import Answer
-from tunedoctor.memory.buying import Offer, OfferTable
-from tunedoctor.memory.costs import Place
-from tunedoctor.memory.overview import ArticleTable, CardRow, CardTable, MachineTable
+from tunedoctor.memory.overview import (
+    ArticleTable,
+    CardRow,
+    CardTable,
+    MachineTable,
+    Offer,
+    OfferTable,
+)
+from tunedoctor.memory.speed import Place
 from tunedoctor.render.screen import Part, Screen, mark
 
 _MARK = {"fits": "ok", "tight": "warning", "doesn't fit": "error"}

@@ -17,7 +17,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import NamedTuple
 
-from tunedoctor.running.deaths import Tail
+from tunedoctor.running.command import Tail
 
 BLOCK = 1 << 16
 _LOWEST = 3
