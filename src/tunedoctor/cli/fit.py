@@ -10,39 +10,21 @@ from typing import Any
 import msgspec
 
 from tunedoctor.cli.models import config_file, model_of
-from tunedoctor.cli.options import aim, look, misuse, starting, works
+from tunedoctor.cli.options import aim, look, misuse, refusing, starting, works
 from tunedoctor.cli.output import read_input, show
 from tunedoctor.facts import Packages, Target
+from tunedoctor.memory import overview, stacks
 from tunedoctor.memory.answer import Answer, answer, seen
 from tunedoctor.memory.band import GIB, Band
 from tunedoctor.memory.depths import depths
 from tunedoctor.memory.fits import Device
 from tunedoctor.memory.losses import CHUNK
 from tunedoctor.memory.optimizer import optimizer_name
-from tunedoctor.memory.overview import (
-    ArticleTable,
-    CardTable,
-    MachineTable,
-    OfferTable,
-    article_table,
-    card_table,
-    device_of,
-    machine_table,
-    offers,
-)
 from tunedoctor.memory.parsing import LARGEST, parsed
 from tunedoctor.memory.peak import WORKSPACES
 from tunedoctor.memory.run import Run
 from tunedoctor.memory.shape import MemoryModelError, Shape
 from tunedoctor.memory.speed import Prices, tokens_of
-from tunedoctor.memory.stacks import (
-    LIBRARIES,
-    STACKS,
-    changed,
-    of_releases,
-    stack_named,
-    versions_of,
-)
 from tunedoctor.model.snapshot import Snapshot
 from tunedoctor.probes.targeting import NO_TARGET
 from tunedoctor.render import fit as screen
@@ -53,40 +35,40 @@ from tunedoctor.tables.small import models
 
 def command(given: Namespace) -> int:
     """Say what a fine-tune needs and whether it fits; returns the exit code."""
-    try:
+    with refusing(MemoryModelError, "docs/fit.md tells what MODEL can be"):
         found = _found(given)
-    except MemoryModelError as error:
-        misuse(str(error), "docs/fit.md tells what MODEL can be")
     show(found, given.format, screen.render)
     return 1 if isinstance(found, Answer) and found.verdict == "doesn't fit" else 0
 
 
-def _found(given: Namespace) -> Answer | MachineTable | CardTable | OfferTable | ArticleTable:
+def _found(given: Namespace) -> Answer | overview.Table:
     if given.article:
-        return article_table()
+        return overview.article_table()
     shape = model_of(given.model) if given.model else None
-    place = NO_TARGET if given.stack == STACKS["doctor"].name else aim(given.target, own=given.own)
+    place = (
+        NO_TARGET
+        if given.stack == stacks.STACKS["doctor"].name
+        else aim(given.target, own=given.own)
+    )
     named = given.gpu or given.vram or given.cards
     snapshot = None if named and place.chosen_by == "none" else look(place)
     run = _run(given, snapshot, shape.model_type if shape else "")
     if shape is None and given.cards:
-        return card_table(worth_having(), run)
+        return overview.card_table(worth_having(), run)
     if shape is None:
         devices, _ = _devices(given, snapshot)
         if devices:
-            return machine_table(max(devices, key=lambda one: one.usable), run)
+            return overview.machine_table(max(devices, key=lambda one: one.usable), run)
         says = "there is no GPU here; --gpu NAME or --vram GIB asks for one"
         sys.stderr.write(f"doctor: {says}\n")
-        return card_table(worth_having(), run)
+        return overview.card_table(worth_having(), run)
     if given.cards:
-        return offers(shape, run, worth_having())
+        return overview.offers(shape, run, worth_having())
     devices, notes = _devices(given, snapshot)
     if releases := _installed(snapshot):
         said = ", ".join(f"{name} {version}" for name, version in releases.items())
-        notes = (
-            *notes,
-            f"{given.stack} is reckoned as it is with {said}, which the environment holds",
-        )
+        told = f"{given.stack} is reckoned as it is with {said}, which the environment holds"
+        notes = (*notes, told)
     found = answer(shape, run, devices, notes, _prices(given, devices))
     if given.exact:
         found = traced(found, given.model, shape, run, aim(given.target, own=given.own))
@@ -96,7 +78,7 @@ def _found(given: Namespace) -> Answer | MachineTable | CardTable | OfferTable |
 def _installed(snapshot: Snapshot | None) -> dict[str, str]:
     """Return releases of the libraries that make a difference, as an environment has them."""
     packages = snapshot.find(Packages) if snapshot else None
-    found = {name: packages.version(name) for name in LIBRARIES} if packages else {}
+    found = {name: packages.version(name) for name in stacks.LIBRARIES} if packages else {}
     return {name: version for name, version in found.items() if version}
 
 
@@ -114,13 +96,13 @@ def _run(given: Namespace, snapshot: Snapshot | None, model_type: str) -> Run:
     asked["loss"] = None if given.loss == "stack" else given.loss
     if given.adapter_bits:
         asked |= dict.fromkeys(("adapters", "qlora_adapters"), 2 if given.adapter_bits < 32 else 4)
-    try:
-        versions = {**_installed(snapshot), **versions_of(given.releases)}
-        stack = of_releases(stack_named(given.stack), versions, model_type)
-        stack = changed(stack, {name: value for name, value in asked.items() if value is not None})
+    with refusing(MemoryModelError, "doctor fit --help lists the options"):
+        versions = {**_installed(snapshot), **stacks.versions_of(given.releases)}
+        stack = stacks.of_releases(stacks.stack_named(given.stack), versions, model_type)
+        stack = stacks.changed(
+            stack, {name: value for name, value in asked.items() if value is not None}
+        )
         whole |= {"stack": stack, "optimizer": optimizer_name(given.optimizer)}
-    except MemoryModelError as error:
-        misuse(str(error), "doctor fit --help lists the options")
     return Run(**{name: value for name, value in whole.items() if value is not None})
 
 
@@ -159,7 +141,7 @@ def named_card(name: str) -> tuple[Device, tuple[str, ...]]:
             f"no card of the table is called {name[:60]!r}{hint}",
             "doctor fit --cards names some; --vram 24 asks for a size",
         )
-    card = device_of(min(found, key=lambda one: (one.memory_gib, one.name)))
+    card = overview.device_of(min(found, key=lambda one: (one.memory_gib, one.name)))
     if len({one.memory_gib for one in found}) == 1:
         return card, ()
     sizes = ", ".join(sorted({f"{one.nominal_gb:.0f} GB" for one in found}, key=len))

@@ -12,7 +12,7 @@ import msgspec
 from tunedoctor.cli.options import Options, aim, look, misuse, needed, starting, typed
 from tunedoctor.cli.output import screen, write
 from tunedoctor.cli.progress import spinner
-from tunedoctor.cli.sources import Consent, asking
+from tunedoctor.cli.sources import asking
 from tunedoctor.diagnosis.agreement import chosen, drafted
 from tunedoctor.diagnosis.engine import Found, diagnose
 from tunedoctor.diagnosis.redaction import public, this_identity
@@ -84,21 +84,14 @@ def command(given: Namespace) -> int:
     if not findings and not given.new:
         return end(case, nothing(case))
     # what has nothing to do asks nothing
-    case = case._replace(asking=_asking(given, options, case.snapshot))
+    somebody = case.plain and not (given.yes or given.script) and sys.stdin.isatty()
+    known = asking(case.snapshot, allowed=given.allow_project_sources, ask=somebody)
+    if given.new:  # what is installed here is not there
+        known.installed = None
+    case = case._replace(asking=known)
     from tunedoctor.cli.fix_plan import treat  # noqa: PLC0415  what has nothing to do stays light
 
     return treat(case, findings)
-
-
-def _asking(given: Namespace, options: Options, snapshot: Snapshot) -> Asking:
-    interpreter = snapshot.find(Interpreter)
-    plain = options.format == "terminal"
-    somebody = plain and not (given.yes or given.script) and sys.stdin.isatty()
-    return asking(
-        Consent(given.allow_project_sources, somebody),
-        interpreter.prefix if interpreter else "",
-        None if given.new else snapshot.find(Packages),
-    )
 
 
 def _check(options: Options, given: Namespace) -> None:

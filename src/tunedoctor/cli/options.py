@@ -2,6 +2,8 @@
 
 import sys
 from argparse import Namespace
+from collections.abc import Generator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, NoReturn, TypeVar
 
@@ -58,27 +60,21 @@ class Options(NamedTuple):
 
     def checks(self) -> tuple[Check, ...]:
         """Return the checks that are wanted; exits with 2 on an unknown id."""
-        try:
+        with refusing(RegistryError, _LIST):
             checks = all_checks(self.plugins)
-        except RegistryError as error:
-            misuse(str(error), _LIST)
         ids = {one.id for one in checks}
         for id_ in (*self.only, *self.skip):
             if id_ not in ids:
-                misuse(
-                    f"no check is called {id_!r}{_near(id_, ids)}",
-                    "doctor explain --list names all",
-                )
+                what = f"no check is called {id_!r}{_near(id_, ids)}"
+                misuse(what, "doctor explain --list names all")
         return tuple(
             c for c in checks if (not self.only or c.id in self.only) and c.id not in self.skip
         )
 
     def fixes(self) -> "tuple[Fix, ...]":
         """Return all fixes; exits with 2 where a plug-in can't be used."""
-        try:
+        with refusing(RegistryError, _LIST):
             return all_fixes(self.plugins)
-        except RegistryError as error:
-            misuse(str(error), _LIST)
 
 
 def values_of(kind: type[T], given: Namespace) -> T:
@@ -89,17 +85,26 @@ def values_of(kind: type[T], given: Namespace) -> T:
 
 def settings() -> Config:
     """Return [tool.doctor] of the working folder; exits with 2 where it can't be understood."""
-    try:
+    with refusing(ConfigError, "doctor check --help lists the keys as options"):
         mirrors()  # what can't be understood is told before any work
         return read_config(Path())
-    except ConfigError as error:
-        misuse(str(error), "doctor check --help lists the keys as options")
 
 
 def misuse(what: str, way_out: str) -> NoReturn:
     """Say what is wrong with the input and how to go on; exit with 2."""
     sys.stderr.write(" ".join(clean_text(f"doctor: {what}; {way_out}").splitlines()) + "\n")
     raise SystemExit(2)
+
+
+@contextmanager
+def refusing(
+    kinds: type[Exception] | tuple[type[Exception], ...], way_out: str, what: str = ""
+) -> Generator[None]:
+    """Exit with 2 where the block raises one of `kinds`; `what` stands before its words."""
+    try:
+        yield
+    except kinds as error:
+        misuse(f"{what}{getattr(error, 'strerror', None) or error}", way_out)
 
 
 def _near(word: str, words: set[str]) -> str:

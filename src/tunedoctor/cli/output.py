@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TextIO, TypeVar
 
 import msgspec
 
-from tunedoctor.cli.options import Options
+from tunedoctor.cli.options import Options, misuse, refusing
 from tunedoctor.diagnosis.engine import diagnose
 from tunedoctor.diagnosis.redaction import public, this_identity
 from tunedoctor.diagnosis.report import Report, exit_code, report_of
@@ -22,7 +22,6 @@ from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
-from tunedoctor.cli.options import misuse
 from tunedoctor.model.snapshot import LARGEST, SnapshotError, from_json
 from tunedoctor.system.reading import open_regular
 
@@ -126,11 +125,8 @@ def opened(source: str) -> AbstractContextManager[BinaryIO]:
 
 def read_input(source: str, limit: int = LARGEST) -> bytes:
     """Return the bytes of a file, or of stdin for "-"; exits with 2 where that can't be."""
-    try:
-        with opened(source) as file:
-            data = file.read(limit + 1)
-    except OSError as error:
-        misuse(f"{source} can't be read: {error.strerror or error}", "name a file, or - for stdin")
+    with _readable(source), opened(source) as file:
+        data = file.read(limit + 1)
     if len(data) > limit:
         misuse(f"{source} has more than {limit >> 20} MiB", "cut it down to the part that matters")
     return data
@@ -143,19 +139,18 @@ def read_log(source: str) -> "Digest":
     """
     from tunedoctor.readers.digest import from_stream  # noqa: PLC0415  other commands read no report
 
-    try:
-        with opened(source) as file:
-            return from_stream(file)
-    except OSError as error:
-        misuse(f"{source} can't be read: {error.strerror or error}", "name a file, or - for stdin")
+    with _readable(source), opened(source) as file:
+        return from_stream(file)
+
+
+def _readable(source: str) -> AbstractContextManager[None]:
+    return refusing(OSError, "name a file, or - for stdin", f"{source} can't be read: ")
 
 
 def read_snapshot(source: str, writer: str = "doctor snapshot -o FILE") -> Snapshot:
     """Return the snapshot of a file, or of stdin for "-"; exits with 2 where it is none."""
-    try:
+    with refusing(SnapshotError, f"{writer} writes one", f"{source} is no snapshot: "):
         return from_json(read_input(source))
-    except SnapshotError as error:
-        misuse(f"{source} is no snapshot: {error}", f"{writer} writes one")
 
 
 def refusal(name: str, mark: str, *, force: bool) -> str:
@@ -186,14 +181,8 @@ def write_whole(name: str, text: str | bytes, *, private: bool = False) -> None:
 
 
 def write_or_exit(
-    name: str,
-    text: str | bytes,
-    way_out: str = "name a file in a folder of yours",
-    *,
-    private: bool = False,
+    name: str, text: str | bytes, way_out: str = "name a file of yours", *, private: bool = False
 ) -> None:
     """Write as `write_whole` does; exits with 2 where that can't be."""
-    try:
+    with refusing(OSError, way_out, f"{name} can't be written: "):
         write_whole(name, text, private=private)
-    except OSError as error:
-        misuse(f"{name} can't be written: {error.strerror or error}", way_out)

@@ -4,38 +4,37 @@ import os
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import NamedTuple
 
 import msgspec
 
 from tunedoctor.cli.options import settings
-from tunedoctor.facts import Packages
+from tunedoctor.facts import Interpreter, Packages
 from tunedoctor.facts.clean import clean_text
 from tunedoctor.installers.asking import Asking
 from tunedoctor.installers.sources import Source, Sources, sources
+from tunedoctor.model.snapshot import Snapshot
 from tunedoctor.probes.settings import Setting, of_folder, settings_of, without_credentials
 from tunedoctor.refresh.fetch import Client
 from tunedoctor.tables.config import mirrors
 
 
-class Consent(NamedTuple):
-    """What the user says of sources that only the folder names."""
+def asking(snapshot: Snapshot | None, *, allowed: bool, ask: bool) -> Asking:
+    """Return the sources to ask: those of the user, and of an environment, which can hold a pip.conf.
 
-    given: bool = False
-    """--allow-project-sources."""
-    ask: bool = False
-    """There is somebody to ask."""
-
-
-def asking(consent: Consent, prefix: str = "", installed: Packages | None = None) -> Asking:
-    """Return the sources to ask; `prefix` is the environment's, which can hold a pip.conf."""
+    Those that only the folder names count where the user has `allowed` them, or can be asked.
+    """
+    interpreter = snapshot.find(Interpreter) if snapshot else None
+    prefix = interpreter.prefix if interpreter else ""
     here, config = Path.cwd(), settings()
     theirs, file = of_folder(here), str(here / "pyproject.toml")
     urls = {str(name): Source(url, file) for name, url in config.mirrors.items()}
     named = {one.shown for one in (*_places(sources(theirs, {})), *urls.values())}
-    if not named or not _agreed(consent, sorted(named)):
+    if not named or not _agreed(sorted(named), allowed=allowed, ask=ask):
         theirs, urls = [], {}
-    return Asking(_mirrored([*settings_of(os.environ, prefix), *theirs], urls), installed)
+    return Asking(
+        _mirrored([*settings_of(os.environ, prefix), *theirs], urls),
+        snapshot.find(Packages) if snapshot else None,
+    )
 
 
 def asker() -> tuple[str, Client]:
@@ -60,12 +59,12 @@ def _places(found: Sources) -> tuple[Source, ...]:
     return (*every, *found.constraints, *bans, *map(Source, (*found.limits, *found.trusted)))
 
 
-def _agreed(consent: Consent, named: list[str]) -> bool:
+def _agreed(named: list[str], *, allowed: bool, ask: bool) -> bool:
     text = clean_text(f"this folder names package sources: {'; '.join(named)}")
-    if consent.given:
+    if allowed:
         sys.stderr.write(f"doctor: {text}; they are used\n")
         return True
-    if consent.ask:
+    if ask:
         sys.stderr.write(f"doctor: {text}\nUse them? [y/N] ")
         sys.stderr.flush()
         return sys.stdin.readline().strip().lower() in ("y", "yes")

@@ -12,7 +12,7 @@ from typing import Literal, NamedTuple
 import msgspec
 
 from tunedoctor.cli.models import config_file, here, model_of
-from tunedoctor.cli.options import Options, aim, look, misuse, starting, works
+from tunedoctor.cli.options import Options, aim, look, misuse, refusing, starting, works
 from tunedoctor.cli.output import (
     on_terminal,
     read_snapshot,
@@ -148,10 +148,9 @@ def _readable(snapshot: Snapshot, arguments: Sequence[str]) -> Sequence[str]:
     if version >= _NO_TOML:
         return arguments
     files, _ = _words(arguments)
-    try:
+    holds = "it holds TOML, as in: model = 'folder'"
+    with refusing((OSError, ValueError), holds, f"{', '.join(files)}: "):
         values = _values(files)
-    except (OSError, ValueError) as error:
-        misuse(f"{', '.join(files)}: {error}", "it holds TOML, as in: model = 'folder'")
     words = {k: v if isinstance(v, str) else json.dumps(v) for k, v in values.items()}
     ours = [f"--{key}={word}" for key, word in words.items()]
     return [*ours, *(one for one in arguments if one.startswith("--"))]

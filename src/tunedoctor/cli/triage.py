@@ -1,4 +1,4 @@
-"""doctor triage."""
+"""doctor triage: one report, or a line for each of many, side by side on the processors, in the order of the files."""
 
 import gc
 import os
@@ -6,18 +6,16 @@ import signal
 import sys
 import time
 from argparse import Namespace
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Generator, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
-from functools import partial
+from concurrent import futures
+from functools import cache, partial
 from pathlib import Path
 from typing import NamedTuple
 
 from tunedoctor.cli.options import Options, aim, look, misuse
 from tunedoctor.cli.output import judge, opened, read_log, report_for, write
 from tunedoctor.facts.clean import clean_text
-from tunedoctor.model.findings import Check
 from tunedoctor.readers.digest import from_stream
 from tunedoctor.readers.read import read_report
 from tunedoctor.render.screen import as_line
@@ -30,7 +28,6 @@ def command(given: Namespace) -> int:
     if len(sources) > 1 or Path(sources[0]).is_dir():
         if given.here:
             misuse("--here is for one report", "name the one that this machine printed")
-
         return triage_many(options, sources)
     log = read_log(sources[0])
     snapshot = read_report(log.text, log.numbers)
@@ -98,55 +95,42 @@ def files_of(sources: Sequence[str]) -> list[str]:
 
 
 def _rows(options: Options, files: list[str]) -> Generator[Row]:
-    work = partial(judged, options)
-    processors = _processors()
+    work = partial(_judged, options)
+    processors = len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
     if len(files) <= FEW or processors < 2:
-        for file in files:
-            yield from work([file])
+        yield from map(work, files)
         return
-    left = deque(files[at : at + CHUNK] for at in range(0, len(files), CHUNK))
-    while left:
+    done, count = 0, min(-(-len(files) // CHUNK), processors)
+    while done < len(files):
         try:
-            yield from _side_by_side(work, left, min(len(left), processors))
-        except BrokenProcessPool:  # one process was killed, and its pool is lost
-            for file in left.popleft():
-                try:
-                    yield from _side_by_side(work, deque([[file]]), 1)
-                except BrokenProcessPool:
-                    yield _problem(options, file, "the process that read it was killed")
+            with futures.ProcessPoolExecutor(count, initializer=_quiet) as pool:
+                for row in pool.map(work, files[done:], chunksize=CHUNK):
+                    yield row
+                    done += 1
+        except futures.BrokenExecutor:  # one process was killed, and its pool is lost
+            for file in files[done : done + CHUNK]:
+                yield _alone(options, file)
+                done += 1
 
 
-def _side_by_side(
-    work: "partial[list[Row]]", left: deque[list[str]], processes: int
-) -> Generator[Row]:
-    """Yield rows in order, and take away from `left` what is done. Raises BrokenProcessPool."""
-    pool = ProcessPoolExecutor(processes, initializer=_quiet)
+def _alone(options: Options, file: str) -> Row:
     try:
-        begun = deque(pool.submit(work, chunk) for chunk in [*left][: 4 * processes])
-        while begun:
-            rows = begun.popleft().result()
-            left.popleft()
-            if len(left) > len(begun):
-                begun.append(pool.submit(work, left[len(begun)]))
-            yield from rows
-    finally:
-        # where all is done waiting costs nothing; without it the end of Python races with that of the pool
-        pool.shutdown(wait=not left, cancel_futures=True)
+        with futures.ProcessPoolExecutor(1, initializer=_quiet) as pool:
+            return pool.submit(_judged, options, file).result()
+    except futures.BrokenExecutor:
+        return _problem(options, file, "the process that read it was killed")
 
 
-def judged(options: Options, files: list[str]) -> list[Row]:
-    """Return the rows of these files; what goes wrong with one is its row."""
-    checks = options.checks()
-    return [_judged(options, checks, file) for file in files]
+_checks = cache(Options.checks)
 
 
-def _judged(options: Options, checks: tuple[Check, ...], path: str) -> Row:
+def _judged(options: Options, path: str) -> Row:
+    """Return the row of a file; what goes wrong with it is its row."""
     began, file = time.perf_counter(), clean_text(path)
     try:
         with opened(path) as stream:
             log = from_stream(stream)
-        snapshot = read_report(log.text, log.numbers)
-        report = report_for(snapshot, options, checks, began)
+        report = report_for(read_report(log.text, log.numbers), options, _checks(options), began)
     except OSError as error:
         return _problem(options, file, f"can't be read: {error.strerror or error}")
     except Exception as error:  # noqa: BLE001  one file does not end the others
@@ -161,12 +145,6 @@ def _judged(options: Options, checks: tuple[Check, ...], path: str) -> Row:
 def _problem(options: Options, file: str, problem: str) -> Row:
     as_json = options.format == "jsonl"
     return Row("", as_line({}, file=file, problem=problem) if as_json else f"{file}  {problem}\n")
-
-
-def _processors() -> int:
-    if sys.platform == "linux":
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def _quiet() -> None:

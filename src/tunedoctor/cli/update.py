@@ -14,6 +14,7 @@ from tunedoctor.model.wording import listed
 from tunedoctor.probes.settings import project_file
 from tunedoctor.refresh.index import indexes
 from tunedoctor.refresh.update import Mode, Outcome, UpdateError, update
+from tunedoctor.render.screen import as_json
 from tunedoctor.tables.load import cache_file
 
 SCHEMA = "doctor.update/1"

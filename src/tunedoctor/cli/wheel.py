@@ -3,7 +3,7 @@
 import sys
 from argparse import Namespace
 
-from tunedoctor.cli.options import aim, look, misuse, values_of
+from tunedoctor.cli.options import aim, look, refusing, values_of
 from tunedoctor.cli.output import read_input, show_all
 from tunedoctor.facts import Interpreter, NvidiaDriver, Target, Unknown
 from tunedoctor.model.machine import MachineError
@@ -37,27 +37,22 @@ def command(given: Namespace) -> int:
 
 def _of_file(source: str) -> list[Answer]:
     data, age = read_input(source), knowledge()
-    try:
+    with refusing(
+        UnicodeDecodeError, "a machine in JSON belongs there", f"{source} is no UTF-8 text: "
+    ):
         text = data.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        misuse(f"{source} is no UTF-8 text", "a machine in JSON belongs there")
+    useless, writer = "the snapshot is of no use: ", "doctor snapshot -o FILE writes one"
     if SCHEMA in text[:4000]:
-        try:
+        with refusing((SnapshotError, MachineError), writer, useless):
             snapshot, assumed = _with_a_python(from_json(text))
             return [answer(machine_of(snapshot), snapshot, assumed, age)]
-        except (SnapshotError, MachineError) as error:
-            misuse(f"the snapshot is of no use: {error}", "doctor snapshot -o FILE writes one")
-    try:
+    with refusing(MachineError, "docs/wheel.md shows the form", f"{source}: "):
         return [answer(machine, knowledge=age) for machine in machines_from(text)]
-    except MachineError as error:
-        misuse(f"{source}: {error}", "docs/wheel.md shows the form")
 
 
 def _of_options(asked: Asked) -> Answer:
-    try:
+    with refusing(MachineError, _HELP):
         machine, assumed = blank(asked, OWN_PYTHON)
-    except MachineError as error:
-        misuse(str(error), _HELP)
     return answer(machine, None, assumed, knowledge())
 
 
@@ -66,10 +61,8 @@ def _of_this_machine(asked: Asked, place: Target) -> Answer:
     known = not isinstance(snapshot.get(NvidiaDriver), Unknown)
     snapshot, assumed = _with_a_python(snapshot)
     assumed = () if asked.python else assumed
-    try:
+    with refusing(MachineError, f"--platform and the other options describe a machine; {_HELP}"):
         machine = over(machine_of(snapshot), asked, driver_known=known)
-    except MachineError as error:
-        misuse(str(error), "--platform and the other options describe a machine; " + _HELP)
     return answer(machine, snapshot, assumed, knowledge())
 
 
