@@ -53,11 +53,10 @@ def run(argv: list[str]) -> int:
         sys.stdout.write(f"tunedoctor {__version__}\n")
         return 0
     if name not in known["commands"]:
-        from difflib import get_close_matches  # noqa: PLC0415  only on a mistake
+        from tunedoctor.cli.options import near  # noqa: PLC0415  only on a mistake
 
-        close = get_close_matches(name, known["commands"], 1)
-        near = f" (is it {close[0]}?)" if close else ""
-        _Parser(prog="doctor").error(f"no command is called {name[:60]!r}{near}")
+        like = near(name, known["commands"])
+        _Parser(prog="doctor").error(f"no command is called {name[:60]!r}{like}")
     file, _, function = known["commands"][name].get("in", f"{name}.command").partition(".")
     module = import_module(f"tunedoctor.cli.{file}")
     return cast("int", getattr(module, function)(_given(name, words, known)))

@@ -2,7 +2,9 @@
 
 from argparse import Action, ArgumentParser, Namespace
 from collections.abc import Callable, Iterable
-from typing import Any, NamedTuple
+from functools import partial
+from importlib import import_module
+from typing import Any
 
 from tunedoctor.cli.output import write
 
@@ -27,52 +29,18 @@ def answer(known: dict[str, Any], add: Callable[[ArgumentParser, dict[str, Any]]
             row = known["shared"][said] if isinstance(said, str) else said
             option = add(of_one, row)
             if "choices" in row or "complete" in row:
-                words = tuple(row["choices"]) if "choices" in row else _KINDS[row["complete"]]
-                option.completer = _Words(words)  # type: ignore[attr-defined]  # where argcomplete looks
+                option.completer = partial(_words, row)  # type: ignore[attr-defined]  # where argcomplete looks
     autocomplete(parser)
 
 
-class _Words(NamedTuple):
-    words: tuple[str, ...] | Callable[[], Iterable[str]]
-
-    def __call__(self, **_: object) -> Iterable[str]:
-        return self.words if isinstance(self.words, tuple) else self.words()
-
-
-def _ids() -> Iterable[str]:
-    from tunedoctor.diagnosis.registry import all_checks  # noqa: PLC0415
-
-    return (one.id for one in all_checks())
-
-
-def _cards() -> Iterable[str]:
-    from tunedoctor.tables.gpus import cards  # noqa: PLC0415
-
-    return {one.name.removeprefix("NVIDIA ").removeprefix("GeForce ") for one in cards()}
-
-
-def _models() -> Iterable[str]:
-    from tunedoctor.tables.small import models  # noqa: PLC0415
-
-    return (name for one in models() for name in (one.name, *one.alike))
-
-
-def _stacks() -> Iterable[str]:
-    from tunedoctor.memory.stacks import STACKS  # noqa: PLC0415
-
-    return STACKS
-
-
-def _optimizers() -> Iterable[str]:
-    from tunedoctor.memory.optimizer import OPTIMIZERS  # noqa: PLC0415
-
-    return OPTIMIZERS
-
-
-_KINDS = {
-    "ids": _ids,
-    "cards": _cards,
-    "models": _models,
-    "stacks": _stacks,
-    "optimizers": _optimizers,
-}
+def _words(row: dict[str, Any], **_: object) -> Iterable[str]:
+    """Return the choices of an option, or the names of what its row says it completes."""
+    if "choices" in row:
+        return [str(one) for one in row["choices"]]
+    module, _, name = row["complete"].partition(":")
+    found = getattr(import_module(f"tunedoctor.{module}"), name)
+    names: set[str] = set()
+    for one in found() if callable(found) else found:
+        names |= {one if isinstance(one, str) else getattr(one, "id", None) or one.name}
+        names |= {*getattr(one, "alike", ())}
+    return {one.removeprefix("NVIDIA ").removeprefix("GeForce ") for one in names}

@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from tunedoctor.cli.models import config_file, model_of
+from tunedoctor.cli.models import cards_near, config_file, here, model_of
 from tunedoctor.cli.options import aim, look, misuse, refusing, starting, works
 from tunedoctor.cli.output import read_input, show
 from tunedoctor.facts import Packages, Target
@@ -37,7 +37,7 @@ def command(given: Namespace) -> int:
     """Say what a fine-tune needs and whether it fits; returns the exit code."""
     with refusing(MemoryModelError, "docs/fit.md tells what MODEL can be"):
         found = _found(given)
-    show(found, given.format, screen.render)
+    show(given.format, screen.render, found)
     return 1 if isinstance(found, Answer) and found.verdict == "doesn't fit" else 0
 
 
@@ -116,14 +116,10 @@ def _devices(
     if given.gpu:
         card, notes = named_card(given.gpu)
         return (card,) * given.gpus, notes
-    from tunedoctor.cli.models import here  # noqa: PLC0415
-
     devices, notes = here(snapshot or look(NO_TARGET))
     if 1 < len(devices) < given.gpus:
-        misuse(
-            f"--gpus is {given.gpus}, and here are {len(devices)}",
-            "--gpu NAME asks about other ones",
-        )
+        what = f"--gpus is {given.gpus}, and here are {len(devices)}"
+        misuse(what, "--gpu NAME asks about other ones")
     if given.gpus > 1:
         devices = tuple(sorted(devices, key=lambda d: -d.usable))[: given.gpus]
     return devices, notes
@@ -133,8 +129,6 @@ def named_card(name: str) -> tuple[Device, tuple[str, ...]]:
     """Return the card of that name, the smallest of several, and what is to be said of it; exits with 2 without one."""
     found = cards_like(name)
     if not found:
-        from tunedoctor.cli.models import cards_near  # noqa: PLC0415  only on a mistake
-
         near = cards_near(name)
         hint = f" (is it {' or '.join(near)}?)" if near else ""
         misuse(

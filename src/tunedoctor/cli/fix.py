@@ -100,10 +100,7 @@ def _check(options: Options, given: Namespace) -> None:
     asks = not (given.yes or given.dry_run or given.script)
     if asks and (options.format == "json" or not sys.stdin.isatty()):
         misuse("not interactive", "pass --yes to apply, or --dry-run to preview")
-    known = {one.id for one in options.checks()}
-    for id_ in given.ids:
-        if known and id_ not in known:
-            misuse(f"no check is called {id_!r}", "doctor check names what it finds")
+    options._replace(only=given.ids, skip=()).checks()  # exits on an id that there is not
 
 
 def _own_python(given: Namespace) -> str:

@@ -2,7 +2,7 @@
 
 import sys
 from argparse import Namespace
-from collections.abc import Generator
+from collections.abc import Generator, Iterable
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, NoReturn, TypeVar
@@ -65,7 +65,7 @@ class Options(NamedTuple):
         ids = {one.id for one in checks}
         for id_ in (*self.only, *self.skip):
             if id_ not in ids:
-                what = f"no check is called {id_!r}{_near(id_, ids)}"
+                what = f"no check is called {id_!r}{near(id_, ids)}"
                 misuse(what, "doctor explain --list names all")
         return tuple(
             c for c in checks if (not self.only or c.id in self.only) and c.id not in self.skip
@@ -107,11 +107,12 @@ def refusing(
         misuse(f"{what}{getattr(error, 'strerror', None) or error}", way_out)
 
 
-def _near(word: str, words: set[str]) -> str:
+def near(word: str, words: Iterable[str], most: int = 1) -> str:
+    """Return a question that names the words much like one; "" where there is none."""
     from difflib import get_close_matches  # noqa: PLC0415  only on a mistake
 
-    close = get_close_matches(word, words, 1)
-    return f" (is it {close[0]}?)" if close else ""
+    close = get_close_matches(word, words, most)
+    return f" (is it {' or '.join(close)}?)" if close else ""
 
 
 _SETTING: ChosenBy = "[tool.doctor] target"

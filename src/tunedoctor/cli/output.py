@@ -3,7 +3,7 @@
 import os
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import TYPE_CHECKING, TextIO, TypeVar
 
 import msgspec
@@ -85,13 +85,8 @@ def screen(stream: TextIO | None = None) -> "Screen":
     return screen_for(stream or sys.stdout, os.environ)
 
 
-def show(answer: T, format_: str, render: Callable[[T, "Screen"], str]) -> None:
-    """Write an answer, without what names a person or a machine, as JSON or as a screen."""
-    show_all([answer], format_, render)
-
-
-def show_all(answers: Sequence[T], format_: str, render: Callable[[T, "Screen"], str]) -> None:
-    """Write answers; several as lines of JSON, or screens with an empty line between them."""
+def show(format_: str, render: Callable[[T, "Screen"], str], *answers: T) -> None:
+    """Write answers, without what names a person or a machine; several as lines of JSON, or screens with a gap."""
     from tunedoctor.render.screen import as_json, as_line  # noqa: PLC0415
 
     who = this_identity()

@@ -47,7 +47,7 @@ def command(given: Namespace) -> int:
     if given.pyproject == "-" and made is not None:
         write(project(answer, made))
     else:
-        show(answer, given.format, partial(render_set, verbose=given.verbose))
+        show(given.format, partial(render_set, verbose=given.verbose), answer)
     return {"set": 0, "none": 1, "unknown": 2}[answer.verdict]
 
 

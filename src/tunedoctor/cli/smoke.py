@@ -60,7 +60,7 @@ def command(given: Namespace) -> int:
     place = starting(needed(aim(given.target, own=given.own)), quiet=options.quiet)
     answer = _answer(options, asked, place, given.snapshot)
     render = partial(screen.render, verbose=options.verbose, quiet=options.quiet)
-    show(answer, options.format, render)
+    show(options.format, render, answer)
     code = exit_code(answer)
     if code or not config:
         return code

@@ -27,7 +27,7 @@ def command(given: Namespace) -> int:
     target = typed(needed(aim(given.target, own=given.own)), given.target)
     states = tuple(list_states(target)) if given.listed else None
     undone = None if given.listed else undo(target, given.id or "")
-    show(Answer("doctor.undo/1", states, undone), given.format, _render)
+    show(given.format, _render, Answer("doctor.undo/1", states, undone))
     return 0 if undone is None or undone.done else 1
 
 

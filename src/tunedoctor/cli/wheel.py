@@ -4,7 +4,7 @@ import sys
 from argparse import Namespace
 
 from tunedoctor.cli.options import aim, look, refusing, values_of
-from tunedoctor.cli.output import read_input, show_all
+from tunedoctor.cli.output import read_input, show
 from tunedoctor.facts import Interpreter, NvidiaDriver, Target, Unknown
 from tunedoctor.model.machine import MachineError
 from tunedoctor.model.snapshot import SCHEMA, Snapshot, SnapshotError, from_json
@@ -29,9 +29,9 @@ def command(given: Namespace) -> int:
     if given.matrix:
         from tunedoctor.wheels.matrix import matrix  # noqa: PLC0415  for the table alone
 
-        show_all([*map(matrix, answers)], given.format, choice.render_matrix)
+        show(given.format, choice.render_matrix, *map(matrix, answers))
     else:
-        show_all(answers, given.format, choice.render)
+        show(given.format, choice.render, *answers)
     return 0
 
 
