@@ -15,9 +15,8 @@ from tunedoctor.probes.runtime import Line, Run
 from tunedoctor.smoke.answer import (
     BY_STAGE,
     REASONS,
+    Answer,
     Asked,
-    Findings,
-    Made,
     blames_of,
     found_in,
     made,
@@ -43,7 +42,7 @@ def run_of(
     return Run(tuple(lines), end, name="core", ranks=ranks, for_memory=for_memory)
 
 
-NONE = Findings(diagnose(Snapshot({}), ()), diagnose(Snapshot({}), ()))
+NONE = (diagnose(Snapshot({}), ()),) * 2
 
 
 @pytest.mark.parametrize(
@@ -53,7 +52,7 @@ def test_the_kernels_counter_tells_a_kill_for_memory(for_memory: bool | None, re
     run = run_of([line(begin="train"), line(step={"number": 7})], ended("signal", 9), for_memory)
     (stage,) = stages_of(run)
     assert (stage.outcome, stage.reason, stage.at_step) == ("crashed", reason, 8)
-    (blame,) = blames_of([stage], NONE, strict=False)
+    (blame,) = blames_of([stage], *NONE, strict=False)
     assert blame.severity == "error"
     assert ("the kernel killed a process for memory" in blame.cause) is (for_memory is True)
 
@@ -79,9 +78,9 @@ def test_a_finding_of_the_doctor_is_the_cause_of_dead_workers() -> None:
     checks = tuple(one for one in all_checks(()) if one.id == "shm-too-small")
     text = "RuntimeError: DataLoader worker (pid 7) is killed by signal: Bus error."
     told = shm.having(Errors(errors=(ErrorText(text=text, where="workers"),)))
-    findings = Findings(diagnose(shm, checks), diagnose(told, checks))
+    findings = diagnose(shm, checks), diagnose(told, checks)
     dead = SmokeStage(name="workers", outcome="failed", required=False, error=text)
-    (blame,) = blames_of([dead], findings, strict=False)
+    (blame,) = blames_of([dead], *findings, strict=False)
     assert (blame.severity, blame.finding) == ("warning", "shm-too-small")
     assert "64 MiB" in blame.cause
 
@@ -92,17 +91,17 @@ def test_libraries_that_clash_are_the_cause_of_a_failed_import() -> None:
     before = diagnose(here, checks)
     error = "ImportError: cannot import name 'HybridCache' from 'transformers'"
     stage = SmokeStage(name="import peft", outcome="failed", required=True, error=error)
-    (blame,) = blames_of([stage], Findings(before, before), strict=False)
+    (blame,) = blames_of([stage], before, before, strict=False)
     assert blame.finding == "library-version-clash"
 
 
 def test_what_is_found_is_said_in_a_sentence() -> None:
     refused = SmokeStage(name="kernels bfloat16", outcome="failed", required=False, error="E: no")
-    (blame,) = blames_of([refused], NONE, strict=True)
+    (blame,) = blames_of([refused], *NONE, strict=True)
     assert (blame.severity, "bfloat16" in blame.cause) == ("error", True), "strict"
     error = "torch.OutOfMemoryError: CUDA out of memory. Tried to allocate 2.00 GiB."
     stage = SmokeStage(name="train", outcome="failed", required=True, error=error, at_step=3)
-    (blame,) = blames_of([stage], NONE, strict=False)
+    (blame,) = blames_of([stage], *NONE, strict=False)
     assert blame.found.endswith("in step 3")
     assert "less free memory" in blame.cause
     error = '  File "/a/torch/x.py", line 3, in f\nRuntimeError: first line\nmore of it'
@@ -137,7 +136,7 @@ def reading(card: NvidiaGpu | None, *xids: Xid) -> Reading:
 
 def judged(*readings: Reading) -> dict[str, tuple[str, str]]:
     """Outcome and words of both stages."""
-    load = load_of(RAN, {}, readings)
+    load = load_of(run_of([line(end="load", data=RAN)], ended("exit")), readings)
     assert load is not None
     return {s.name: (s.outcome, s.says or s.error) for s in stages_of_load(load, readings)}
 
@@ -166,7 +165,7 @@ def test_new_errors_of_the_hardware_are_an_error() -> None:
     assert again[0] == "failed", "an Xid that comes again is new"
 
 
-def _made(*readings: Reading) -> Made:
+def _made(*readings: Reading) -> tuple[Answer, Snapshot]:
     lines = (
         line(begin="load", limit=60.0),
         line(end="load", ok=True, data={**RAN, "losses": [5.0]}),
@@ -178,10 +177,10 @@ def _made(*readings: Reading) -> Made:
 
 
 def test_the_checks_judge_the_card_as_the_load_showed_it() -> None:
-    found = _made(reading(COOL), reading(HOT), reading(HOT), reading(COOL))
-    assert found.answer.verdict == "ready"
-    (blame,) = found.answer.blames
+    answer, after = _made(reading(COOL), reading(HOT), reading(HOT), reading(COOL))
+    assert answer.verdict == "ready"
+    (blame,) = answer.blames
     assert (blame.stage, blame.severity, blame.finding) == ("load heat", "warning", "gpu-throttled")
-    seen = found.snapshot.find(NvidiaGpus)
+    seen = after.find(NvidiaGpus)
     assert seen is not None
     assert seen.gpus[0].throttle == ("hw-thermal",)

@@ -94,7 +94,7 @@ def test_a_missing_compiler_is_blamed(tmp_path: Path) -> None:
     without = {**os.environ, "PATH": str(tmp_path), "CXX": "no-such-one", "CC": "no-such-one"}
     part = Part("compile", ("--device", "cpu"), seconds=180.0, idle=60.0)
     run = run_part(part, python, without, lambda _: None)
-    found = made([run], Asked(), Snapshot({}), (), 1.0).answer
+    found = made([run], Asked(), Snapshot({}), (), 1.0)[0]
     (blame,) = found.blames
     assert (found.verdict, blame.stage, blame.severity) == ("ready", "compile", "warning")
     assert "ompiler" in blame.found

@@ -57,7 +57,7 @@ def planted(server: Callable[..., Any], tmp_path: Path) -> Planted:
             with suppress(msgspec.DecodeError):  # none of the script's
                 lines.append(msgspec.json.decode(text, type=Line))
         end = Ended("signal" if ended.code < 0 else "exit", abs(ended.code), "", ended.err)
-        return made([Run(tuple(lines), end, name=part)], Asked(), Snapshot({}), (), 1.0).answer
+        return made([Run(tuple(lines), end, name=part)], Asked(), Snapshot({}), (), 1.0)[0]
 
     return run
 

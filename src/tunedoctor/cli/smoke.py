@@ -20,7 +20,7 @@ from tunedoctor.model.snapshot import Snapshot
 from tunedoctor.probes.runtime import stage_seconds
 from tunedoctor.probes.targeting import NO_TARGET
 from tunedoctor.render import smoke as screen
-from tunedoctor.smoke.answer import Answer, Asked, exit_code, made, not_started, run_all
+from tunedoctor.smoke.answer import Answer, Asked, made, not_started, run_all
 from tunedoctor.smoke.stages import Watching, reader_of
 
 DEVICE = re.compile(r"(cpu|mps|(cuda|xpu)(:\d{1,3})?)?")
@@ -61,7 +61,7 @@ def command(given: Namespace) -> int:
     answer = _answer(options, asked, place, given.snapshot)
     render = partial(screen.render, verbose=options.verbose, quiet=options.quiet)
     show(options.format, render, answer)
-    code = exit_code(answer)
+    code = {"ready": 0, "findings": 1, "unknown": 2}[answer.verdict]
     if code or not config:
         return code
     from tunedoctor.cli.train import train  # noqa: PLC0415
@@ -79,10 +79,10 @@ def _answer(options: Options, asked: Asked, place: Target, snapshot_file: str) -
     with spinner() as one:
         runs = run_all(asked, place.python, os.environ, one.step, watching)
     seconds = time.perf_counter() - began
-    found = made(runs, asked, taken(), options.checks(), seconds, watching.readings)
+    answer, snapshot = made(runs, asked, taken(), options.checks(), seconds, watching.readings)
     if snapshot_file:
-        write_or_exit(snapshot_file, snapshot_json(found.snapshot, this_identity(shared=True)))
-    return found.answer
+        write_or_exit(snapshot_file, snapshot_json(snapshot, this_identity(shared=True)))
+    return answer
 
 
 def ranks_of(text: str) -> int:

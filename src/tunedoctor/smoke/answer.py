@@ -109,11 +109,6 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     seconds: Annotated[float, msgspec.Meta(ge=0)] = 0.0
 
 
-def exit_code(answer: Answer) -> int:
-    """Return 0 for ready, 1 for findings, 2 for could not tell."""
-    return {"ready": 0, "findings": 1, "unknown": 2}[answer.verdict]
-
-
 MEMORY = re.compile(
     r"OutOfMemoryError|out of memory|can't allocate memory|not enough memory|^MemoryError|std::bad_alloc",
     re.IGNORECASE | re.MULTILINE,
@@ -136,41 +131,32 @@ BY_STAGE = msgspec.convert(TABLE["by_stage"], dict[str, Reason])
 OTHER = Reason("a training stops here with this error")
 
 
-class Findings(NamedTuple):
-    """What the doctor finds without the run, and with the errors of the run."""
-
-    before: Diagnosis
-    after: Diagnosis
-
-    def causes(self, stage: SmokeStage) -> list[Found]:
-        """Return findings that explain a failure, the likeliest first."""
-        first = stage.name.split()[0]
-        old = {one.check.id for one in self.before.causes}
-        ids = RELATED.get(stage.name, RELATED.get(first, ()))
-        libraries = () if first in TABLE["of_device"] else TABLE["libraries"]
-        # a note, as of a library that this training does without, breaks nothing
-        grave = [one for one in self.after.causes if one.severity != "note"]
-        known = [one for one in self.after.causes if one.check.id in ids]
-        known += [one for one in grave if one.check.id in libraries]
-        return [*known, *(one for one in grave if one.check.id not in old)]
+def causes_of(stage: SmokeStage, before: Diagnosis, after: Diagnosis) -> list[Found]:
+    """Return findings that explain a failure, the likeliest first, of those without and with the errors of the run."""
+    first, old = stage.name.split()[0], {one.check.id for one in before.causes}
+    ids = RELATED.get(stage.name, RELATED.get(first, ()))
+    libraries = () if first in TABLE["of_device"] else TABLE["libraries"]
+    # a note, as of a library that this training does without, breaks nothing
+    grave = [one for one in after.causes if one.severity != "note"]
+    known = [one for one in after.causes if one.check.id in ids]
+    known += [one for one in grave if one.check.id in libraries]
+    return [*known, *(one for one in grave if one.check.id not in old)]
 
 
 def blames_of(
-    stages: Sequence[SmokeStage], findings: Findings, *, strict: bool
+    stages: Sequence[SmokeStage], before: Diagnosis, after: Diagnosis, *, strict: bool
 ) -> tuple[Blame, ...]:
     """Return one blame for each stage that is not well, errors first. `strict`: warnings are errors."""
-    found = [_blame(one, findings, strict=strict) for one in stages if one.bad]
+    found: list[Blame] = []
+    for one in (stage for stage in stages if stage.bad):
+        reason = reason_of(one)
+        cause, cure, id_ = reason.cause, reason.cure, ""
+        for first in [] if reason.certain else causes_of(one, before, after)[:1]:
+            cause, cure = f"{first.title}: {first.finding.found}", first.finding.cure.command
+            id_ = first.check.id
+        severity: Literal["error", "warning"] = "error" if one.required or strict else "warning"
+        found.append(Blame(one.name, severity, found_in(one), reason.means, cause, cure, id_))
     return tuple(sorted(found, key=lambda one: one.severity == "warning"))
-
-
-def _blame(stage: SmokeStage, findings: Findings, *, strict: bool) -> Blame:
-    reason = reason_of(stage)
-    cause, cure, id_ = reason.cause, reason.cure, ""
-    for first in [] if reason.certain else findings.causes(stage)[:1]:
-        cause, cure = f"{first.title}: {first.finding.found}", first.finding.cure.command
-        id_ = first.check.id
-    severity: Literal["error", "warning"] = "error" if stage.required or strict else "warning"
-    return Blame(stage.name, severity, found_in(stage), reason.means, cause, cure, id_)
 
 
 def reason_of(stage: SmokeStage) -> Reason:
@@ -222,17 +208,10 @@ class Asked(NamedTuple):
     """Of load after the training; 0: none."""
 
 
-class Made(NamedTuple):
-    """The answer, and the Snapshot with the facts of the run."""
-
-    answer: Answer
-    snapshot: Snapshot
-
-
 def parts_of(asked: Asked) -> tuple[Part, ...]:
     """Return what is to be run, in order."""
     device = ("--device", asked.device) if asked.device else ()
-    own = [("--model", asked.model), ("--data", asked.data), ("--steps", str(asked.steps or ""))]
+    own = (("--model", asked.model), ("--data", asked.data), ("--steps", str(asked.steps or "")))
     words = tuple(word for pair in own if pair[1] for word in pair)
     parts = [Part("core", device + words, seconds=asked.seconds)]
     if asked.full:
@@ -275,26 +254,24 @@ def made(  # noqa: PLR0913  all that is known
     checks: tuple[Check, ...],
     seconds: float,
     readings: Sequence[Reading] = (),
-) -> Made:
-    """Judge the runs beside what is known of machine and target."""
+) -> tuple[Answer, Snapshot]:
+    """Judge the runs beside what is known of machine and target; the snapshot gets the facts of the run."""
     if not any(line.begin for run in runs for line in run.lines):
         said = " ".join(runs[0].ended.err.split())[-300:]
         why = f"the target did not run the script: {runs[0].ended.death}. {said}".strip()
         answer = msgspec.structs.replace(not_started(snapshot, why), seconds=round(seconds, 2))
-        return Made(answer, snapshot)
+        return answer, snapshot
     stages = tuple(one for run in runs for one in stages_of(run))
     built, trained = data_of(runs[0], "build"), data_of(runs[0], "train")
     smoke = _smoke(runs, stages, asked)
     told = snapshot.having(smoke, *_facts(runs, stages))
-    loads = [one for one in runs if one.name == "load"]
-    load = None
-    if loads:
-        load = load_of(data_of(loads[0], "load"), data_of(loads[0], "load speed"), readings)
+    loads = [one for one in runs if one.name == "load"][:1]
+    load = next((load_of(one, readings) for one in loads), None)
     if load:
         stages += stages_of_load(load, readings)
         told = facts_of_load(told, readings)
-    findings = Findings(diagnose(snapshot, checks), diagnose(told, checks))
-    blames = blames_of(stages, findings, strict=asked.strict)
+    before, after = diagnose(snapshot, checks), diagnose(told, checks)
+    blames = blames_of(stages, before, after, strict=asked.strict)
     answer = msgspec.structs.replace(
         not_started(snapshot, ""),
         verdict="findings" if any(b.severity == "error" for b in blames) else "ready",
@@ -307,7 +284,7 @@ def made(  # noqa: PLR0913  all that is known
         seconds=round(seconds, 2),
         **{name: getattr(smoke, name) for name in _OF_THE_FACT},
     )
-    return Made(answer, told)
+    return answer, told
 
 
 _OF_THE_FACT = (

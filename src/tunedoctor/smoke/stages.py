@@ -118,22 +118,17 @@ def stages_of(run: Run) -> tuple[SmokeStage, ...]:
         ]
         failed = next((i for i, one in enumerate(found) if one.bad), None)
         if failed is not None:
-            error = "; ".join(filter(None, [found[failed].error, *_left_behind(run, begun)]))
+            heard = {line.rank for line in run.lines}  # the others told of no end
+            left = [f"rank {rank} said nothing" for rank in begun if rank not in heard]
+            there = [(rank, name) for rank, name in begun.items() if name and rank in heard]
+            left += [f"rank {rank} stood in {name}" for rank, name in there]
+            error = "; ".join(filter(None, [found[failed].error, *left]))
             found[failed] = msgspec.structs.replace(found[failed], error=error)
             return tuple(found)
     broken = [_broken(run, name, rank) for rank, name in begun.items() if name][:1]
     if not run.done and not broken and not any(one.bad for one in found):
         broken = [_broken(run, f"start {run.name}", 0)]
     return tuple(found + broken)
-
-
-def _left_behind(run: Run, begun: dict[int, str]) -> list[str]:
-    """Say where ranks stand that told of no end."""
-    heard = {line.rank for line in run.lines}
-    silent = [f"rank {rank} said nothing" for rank in begun if rank not in heard]
-    return silent + [
-        f"rank {rank} stood in {name}" for rank, name in begun.items() if name and rank in heard
-    ]
 
 
 def _told(line: Line) -> SmokeStage:
@@ -292,13 +287,13 @@ def reader_of(snapshot: Callable[[], Snapshot]) -> Callable[[], Reading]:
     return read
 
 
-def load_of(
-    load: dict[str, Any], speed: dict[str, Any], readings: Sequence[Reading]
-) -> Load | None:
+def load_of(run: Run, readings: Sequence[Reading]) -> Load | None:
     """Sum up what the script told and what was read; None where no load was run to its end."""
+    load, speed = data_of(run, "load"), data_of(run, "load speed")
     if not load.get("rounds"):
         return None
     seen = [one.gpus.gpus for one in readings if one.gpus]
+    logs = [Counter(one.log.xids) for one in readings if one.log]
     indices = sorted({card.index for cards in seen for card in cards})
     return Load(
         minutes=float(load.get("minutes", 0.0)),
@@ -307,7 +302,7 @@ def load_of(
         after=speed.get("after"),
         readings=len(readings),
         cards=tuple(_card([c for cards in seen for c in cards if c.index == i]) for i in indices),
-        xids=_new_xids(readings),
+        xids=tuple((logs[-1] - logs[0]).elements()) if logs else (),
     )
 
 
@@ -327,11 +322,6 @@ def _card(seen: Sequence[NvidiaGpu]) -> Card:
         slowed={reason: reasons.count(reason) for reason in sorted(set(reasons))},
         new_errors=max(0, counts[-1] - counts[0]) if counts else None,
     )
-
-
-def _new_xids(readings: Sequence[Reading]) -> tuple[Xid, ...]:
-    logs = [Counter(one.log.xids) for one in readings if one.log]
-    return tuple((logs[-1] - logs[0]).elements()) if logs else ()
 
 
 def stages_of_load(load: Load, readings: Sequence[Reading]) -> tuple[SmokeStage, ...]:
@@ -385,9 +375,8 @@ def facts_of_load(snapshot: Snapshot, readings: Sequence[Reading]) -> Snapshot:
     reasons: dict[int, set[str]] = {}
     for card in (card for one in gpus for card in one.gpus):
         reasons.setdefault(card.index, set()).update(card.throttle)
-    if gpus:
+    for last in gpus[-1:]:
         replace = msgspec.structs.replace
-        last = gpus[-1].gpus
-        cards = tuple(replace(one, throttle=tuple(sorted(reasons[one.index]))) for one in last)
-        snapshot = snapshot.having(replace(gpus[-1], gpus=cards))
+        cards = (replace(one, throttle=tuple(sorted(reasons[one.index]))) for one in last.gpus)
+        snapshot = snapshot.having(replace(last, gpus=tuple(cards)))
     return snapshot.having(logs[-1]) if logs else snapshot
