@@ -9,7 +9,7 @@ import msgspec
 
 from tunedoctor.cli.fix import Case, as_shown, end
 from tunedoctor.cli.options import misuse
-from tunedoctor.cli.output import refusal, screen, write, write_or_exit
+from tunedoctor.cli.output import agreed, refusal, screen, write, write_or_exit
 from tunedoctor.cli.progress import Spinner, spinner
 from tunedoctor.contracts.requirements import STACK
 from tunedoctor.diagnosis.agreement import Drafted, drafted
@@ -147,7 +147,7 @@ def _carried_out(case: Case, answer: Answer, made: Planned) -> int:
         return end(case, msgspec.structs.replace(answer, end="told"))
     if case.given.dry_run:
         return end(case, answer)
-    if not case.given.yes and not _agreed():
+    if not case.given.yes and not agreed("Apply?", sys.stdout):
         return end(case, msgspec.structs.replace(answer, end="declined"))
     if case.plain:
         write("\n")
@@ -191,15 +191,6 @@ def _kept(case: Case, made: Planned) -> tuple[str, ...]:
     moved = {*(pin.name for pin in made.plan.pins), *made.plan.removed}
     names = [d.name for d in packages.distributions if d.name not in moved]
     return tuple(sorted(names, key=lambda name: (name not in STACK, name)))
-
-
-def _agreed() -> bool:
-    sys.stdout.write("Apply? [y/N] ")
-    sys.stdout.flush()
-    said = sys.stdin.readline()
-    if not said:  # the input ended, and the cursor stands behind the question
-        sys.stdout.write("\n")
-    return said.strip().lower() in ("y", "yes")
 
 
 _NEXT: dict[Stage, str] = {

@@ -99,6 +99,16 @@ def show(format_: str, render: Callable[[T, "Screen"], str], *answers: T) -> Non
         write("".join(map(as_line, told)))
 
 
+def agreed(question: str, stream: TextIO) -> bool:
+    """Ask, and tell whether the answer is yes."""
+    stream.write(f"{question} [y/N] ")
+    stream.flush()
+    said = sys.stdin.readline()
+    if not said:  # the input ended, and the cursor stands behind the question
+        stream.write("\n")
+    return said.strip().lower() in ("y", "yes")
+
+
 def write(text: str) -> None:
     """Write to stdout, and at once."""
     sys.stdout.write(text)

@@ -8,6 +8,7 @@ from pathlib import Path
 import msgspec
 
 from tunedoctor.cli.options import settings
+from tunedoctor.cli.output import agreed
 from tunedoctor.facts import Interpreter, Packages
 from tunedoctor.facts.clean import clean_text
 from tunedoctor.installers.asking import Asking
@@ -65,8 +66,6 @@ def _agreed(named: list[str], *, allowed: bool, ask: bool) -> bool:
         sys.stderr.write(f"doctor: {text}; they are used\n")
         return True
     if ask:
-        sys.stderr.write(f"doctor: {text}\nUse them? [y/N] ")
-        sys.stderr.flush()
-        return sys.stdin.readline().strip().lower() in ("y", "yes")
+        return agreed(f"doctor: {text}\nUse them?", sys.stderr)
     sys.stderr.write(f"doctor: {text}; not used: --allow-project-sources takes them\n")
     return False

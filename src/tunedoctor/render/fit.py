@@ -1,6 +1,7 @@
 """doctor fit on a terminal."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from typing import Any
 
 from tunedoctor.memory.answer import Answer
 from tunedoctor.memory.overview import (
@@ -10,6 +11,7 @@ from tunedoctor.memory.overview import (
     MachineTable,
     Offer,
     OfferTable,
+    Table,
 )
 from tunedoctor.memory.speed import Place
 from tunedoctor.render.screen import Part, Screen, mark
@@ -19,22 +21,9 @@ _BAR = 24
 _INDENT = 12
 
 
-def render(found: object, screen: Screen) -> str:
+def render(found: Answer | Table, screen: Screen) -> str:
     """Return the screen of an answer, or of one of the tables."""
-    match found:
-        case Answer():
-            _answer(found, screen)
-        case MachineTable():
-            _machine(found, screen)
-        case CardTable():
-            _cards(found, screen)
-        case OfferTable():
-            _offers(found, screen)
-        case ArticleTable():
-            _article(found, screen)
-        case _:
-            what = f"no table: {type(found).__name__}"
-            raise TypeError(what)
+    _SHOWN[type(found)](found, screen)
     return screen.text()
 
 
@@ -202,6 +191,15 @@ def _article(found: ArticleTable, screen: Screen) -> None:
     screen.next("doctor fit MODEL tells what a model of yours needs")
 
 
+_SHOWN: dict[type, Callable[[Any, Screen], None]] = {
+    Answer: _answer,
+    MachineTable: _machine,
+    CardTable: _cards,
+    OfferTable: _offers,
+    ArticleTable: _article,
+}
+
+
 def _place(one: Place, of_what: str) -> str:
     parts = [one.device, *([one.verdict] if one.verdict != "fits" else [])]
     if one.hours is None or one.hours_range is None:
@@ -245,10 +243,8 @@ def _size(name: str) -> str:
 
 
 def _count(number: int) -> str:
-    for size, unit in ((10**9, "B"), (10**6, "M")):
-        if number >= size:
-            return f"{number / size:.2f}{unit}"
-    return str(number)
+    size, unit = (10**9, "B") if number >= 10**9 else (10**6, "M")
+    return f"{number / size:.2f}{unit}" if number >= size else str(number)
 
 
 def _bar(share: float, size: int) -> str:
