@@ -17,6 +17,7 @@ from tunedoctor.cli.options import Options, aim, look, misuse
 from tunedoctor.cli.output import judge, opened, read_log, report_for, write
 from tunedoctor.facts.clean import clean_text
 from tunedoctor.readers.digest import from_stream
+from tunedoctor.readers.merge import joined
 from tunedoctor.readers.read import read_report
 from tunedoctor.render.screen import as_line
 
@@ -32,8 +33,6 @@ def command(given: Namespace) -> int:
     log = read_log(sources[0])
     snapshot = read_report(log.text, log.numbers)
     if given.here:
-        from tunedoctor.readers.merge import joined  # noqa: PLC0415
-
         snapshot, left_out = joined(snapshot, look(aim(given.target, own=given.own)))
         for why in left_out:
             sys.stderr.write(f"doctor: {why}\n")

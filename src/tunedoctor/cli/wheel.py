@@ -12,6 +12,7 @@ from tunedoctor.probes.system import knowledge
 from tunedoctor.render import choice
 from tunedoctor.wheels.choose import Answer, answer
 from tunedoctor.wheels.described import Asked, blank, machine_of, machines_from, over
+from tunedoctor.wheels.matrix import matrix
 
 OWN_PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
 _HELP = "doctor wheel --help lists the options"
@@ -27,8 +28,6 @@ def command(given: Namespace) -> int:
     else:
         answers = [_of_this_machine(asked, aim(given.target, own=given.own))]
     if given.matrix:
-        from tunedoctor.wheels.matrix import matrix  # noqa: PLC0415  for the table alone
-
         show(given.format, choice.render_matrix, *map(matrix, answers))
     else:
         show(given.format, choice.render, *answers)
