@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from security.planted import Planted, planted
 
-from tunedoctor.data.secrets import rules_for, secrets_in
+from tunedoctor.data.examine import rules_for, secrets_in
 from tunedoctor.diagnosis.redaction import Identity, redact_text
 from tunedoctor.tables.secrets import Kind, expression, kinds
 

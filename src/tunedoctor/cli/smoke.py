@@ -21,7 +21,7 @@ from tunedoctor.probes.runtime import stage_seconds
 from tunedoctor.probes.targeting import NO_TARGET
 from tunedoctor.render import smoke as screen
 from tunedoctor.smoke.answer import Answer, Asked, made, not_started, run_all
-from tunedoctor.smoke.stages import Watching, reader_of
+from tunedoctor.smoke.stages import Reading, reader_of, watching
 
 DEVICE = re.compile(r"(cpu|mps|(cuda|xpu)(:\d{1,3})?)?")
 MOST_RANKS = 64
@@ -75,11 +75,13 @@ def _answer(options: Options, asked: Asked, place: Target, snapshot_file: str) -
     taken = _taking(place)
     if place.problem:
         return not_started(taken(), place.problem)
-    watching = Watching(reader_of(taken))
+    readings: list[Reading] = []
     with spinner() as one:
-        runs = run_all(asked, place.python, os.environ, one.step, watching)
+        runs = run_all(
+            asked, place.python, os.environ, one.step, watching(reader_of(taken), readings)
+        )
     seconds = time.perf_counter() - began
-    answer, snapshot = made(runs, asked, taken(), options.checks(), seconds, watching.readings)
+    answer, snapshot = made(runs, asked, taken(), options.checks(), seconds, readings)
     if snapshot_file:
         write_or_exit(snapshot_file, snapshot_json(snapshot, this_identity(shared=True)))
     return answer

@@ -23,9 +23,9 @@ from tunedoctor.cli.output import (
 )
 from tunedoctor.cli.run import run_command
 from tunedoctor.facts import Interpreter, Packages, Smoke
+from tunedoctor.memory.answer import forecast
+from tunedoctor.memory.answer import refusal as too_large
 from tunedoctor.memory.fits import Device, fit
-from tunedoctor.memory.forecast import forecast
-from tunedoctor.memory.forecast import refusal as too_large
 from tunedoctor.memory.run import Run
 from tunedoctor.memory.shape import MemoryModelError, Shape
 from tunedoctor.model.snapshot import Snapshot

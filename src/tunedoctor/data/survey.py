@@ -13,12 +13,11 @@ from typing import Any, NamedTuple
 import msgspec
 
 from tunedoctor.data import examine
-from tunedoctor.data.examine import KINDS, Mark, Tally
+from tunedoctor.data.examine import KINDS, Mark, Tally, rules_for
 from tunedoctor.data.files import Opened, line_blocks, open_file, utf8_blocks
 from tunedoctor.data.records import Element, NoPyarrowError, elements, parquet_rows, records
 from tunedoctor.data.repeats import Digests, Place, Sketches, Spool
 from tunedoctor.data.report import DataFault, DataFile, Leak, LeakKind, Lengths, Spot, described
-from tunedoctor.data.secrets import rules_for
 
 _ORDER = {"error": 0, "warning": 1, "note": 2}
 _REPEATS: dict[LeakKind, tuple[str, str]] = {

@@ -5,7 +5,7 @@ A cause goes by what the script measured, and by the doctor's findings.
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple
 
@@ -41,7 +41,6 @@ from tunedoctor.smoke.stages import (
     Part,
     Reading,
     SmokeStage,
-    Watching,
     data_of,
     facts_of_load,
     load_of,
@@ -232,15 +231,15 @@ def run_all(
     python: str,
     environment: Mapping[str, str],
     watch: Callable[[list[str]], None],
-    watching: Watching,
+    reading: AbstractContextManager[None],
 ) -> list[Run]:
     """Run the parts in turn; the first failure of what nothing trains without ends it.
 
-    `watching` reads the hardware during the load.
+    `reading` looks at the hardware during the load.
     """
     runs: list[Run] = []
     for part in parts_of(asked):
-        with watching if part.name == "load" else nullcontext():
+        with reading if part.name == "load" else nullcontext():
             runs.append(run_part(part, python, environment, watch))
         if any(one.bad and one.required for one in stages_of(runs[-1])):
             break

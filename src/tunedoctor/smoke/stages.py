@@ -8,8 +8,9 @@ import tempfile
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple, Self
+from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -244,31 +245,24 @@ class Load(msgspec.Struct, frozen=True, kw_only=True):
     """Xid lines of the kernel log that came during the load."""
 
 
-class Watching:
-    """Reads in turn, from `with` to its end, in a thread of its own."""
+@contextmanager
+def watching(read: Callable[[], Reading], readings: list[Reading]) -> Generator[None]:
+    """Read in turn, in a thread of its own, and a last time at the end."""
+    over = threading.Event()
 
-    def __init__(self, read: Callable[[], Reading], every: float = EVERY) -> None:
-        """Keep how to read."""
-        self.readings: list[Reading] = []
-        self._read, self._every = read, every
-        self._over = threading.Event()
-        self._thread = threading.Thread(target=self._watch, daemon=True)
+    def watch() -> None:
+        while not over.is_set() and len(readings) < MOST:
+            readings.append(read())
+            over.wait(EVERY)
+        readings.append(read())
 
-    def __enter__(self) -> Self:
-        """Begin."""
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        """Take the last reading and end."""
-        self._over.set()
-        self._thread.join(PATIENCE)
-
-    def _watch(self) -> None:
-        while not self._over.is_set() and len(self.readings) < MOST:
-            self.readings.append(self._read())
-            self._over.wait(self._every)
-        self.readings.append(self._read())
+    thread = threading.Thread(target=watch, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join(PATIENCE)
 
 
 def reader_of(snapshot: Callable[[], Snapshot]) -> Callable[[], Reading]:
