@@ -32,7 +32,7 @@ from tunedoctor.planning.wanted import RefusedError
 from tunedoctor.probes.imports import looked, remembered
 from tunedoctor.probes.runtime import importing, runtime_of
 from tunedoctor.probes.targeting import here
-from tunedoctor.render.plan import render_end, render_plan, render_stage
+from tunedoctor.render.plan import STAGES, render_end, render_plan, render_stage
 from tunedoctor.render.screen import as_json, mark
 from tunedoctor.render.script import MARK, render_script
 from tunedoctor.state.folder import FailureError, failure_of
@@ -354,25 +354,13 @@ def _kept(case: Case, made: Planned) -> tuple[str, ...]:
     return tuple(sorted(names, key=lambda name: (name not in STACK, name)))
 
 
-_NEXT: dict[Stage, str] = {
-    "recover": "fetching {}",
-    "fetch": "saving the old state",
-    "save": "changing packages",
-    "change": "reading what was changed",
-    "verify": "importing its packages",
-    "import": "looking at it again",
-    "prove": "switching",
-}
-"""What goes on after a stage has ended."""
-
-
 def _stage(case: Case, made: Planned, progress: Spinner) -> Watch:
     def watch(stage: Stage, words: str, seconds: float) -> None:
         text = render_stage(stage, words, seconds, screen()) if case.plain else ""
         if text:
             progress.say(text)
-        if stage in _NEXT:
-            progress.watch([_NEXT[stage].format(megabytes(made.plan.download_bytes))])
+        if goes_on := STAGES.get(stage, ("", "", ""))[2]:
+            progress.watch([goes_on.format(megabytes(made.plan.download_bytes))])
 
     return watch
 

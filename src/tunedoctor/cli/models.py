@@ -13,7 +13,7 @@ from tunedoctor.memory.config import shape_of
 from tunedoctor.memory.fits import Device
 from tunedoctor.memory.parsing import LARGEST, parsed
 from tunedoctor.memory.shape import MemoryModelError, Shape
-from tunedoctor.model.machine import OwnGpu, gpus_of
+from tunedoctor.model.machine import gpus_of
 from tunedoctor.model.snapshot import Snapshot
 from tunedoctor.tables.gpus import cards, same_name
 
@@ -69,13 +69,13 @@ def here(snapshot: Snapshot) -> tuple[tuple[Device, ...], tuple[str, ...]]:
         for one in gpus
         if one.vendor == "nvidia" and not one.room
     ]
-    return tuple(_device(one, one.room) for one in gpus if one.room), tuple(notes)
-
-
-def _device(gpu: OwnGpu, room: int) -> Device:
-    free, card = None if gpu.free is None else gpu.free / GIB, same_name(gpu.name)
-    speed = (card.bandwidth_gb_s, card.tflops) if card else (None, None)
-    return Device(gpu.name, gpu.vendor, room / GIB, free, *speed)
+    found: list[Device] = []
+    for one in gpus:
+        if one.room:
+            free, card = None if one.free is None else one.free / GIB, same_name(one.name)
+            speed = (card.bandwidth_gb_s, card.tflops) if card else (None, None)
+            found.append(Device(one.name, one.vendor, one.room / GIB, free, *speed))
+    return tuple(found), tuple(notes)
 
 
 _LIKE = 0.72

@@ -58,20 +58,22 @@ def train(how: Namespace, arguments: Sequence[str], *, check: bool = True) -> in
     place = works(aim(how.target, own=how.own))
     _readable_input(arguments)
     snapshot = look(starting(place), start=True)
-    _libraries(snapshot, place.python)
+    packages, needs = snapshot.find(Packages), ("torch", "transformers", "peft")
+    if lacking := [name for name in needs if packages and packages.get(name) is None]:
+        what = f"{place.python} lacks {', '.join(lacking)}"
+        misuse(what, "doctor set says how to install a whole set")
     if check and not _ready(snapshot, options):
         return 1
     found = None if "--merge" in arguments else _forecast(snapshot, arguments, how.processes)
-    peak, refusal = found or (0.0, "")
-    if refusal and check:
-        sys.stderr.write(f"doctor: {refusal}\n")
+    peak, why = found or (0.0, "")
+    if why and check:
+        sys.stderr.write(f"doctor: {why}\n")
         return 1
     if found and "--dry-run" in arguments:
         text = f"forecast for rows of max_length tokens: {peak:.3g} GiB beside libraries"
         sys.stderr.write(f"doctor: {text}\n")
     many = [str(LAUNCHER), str(how.processes)] if how.processes > 1 else []
-    trainer = [*many, str(TRAINER)]
-    argv = [place.python, *trainer, *_readable(snapshot, arguments)]
+    argv = [place.python, *many, str(TRAINER), *_readable(snapshot, arguments)]
     return run_command(argv, place, "", told=(2,))
 
 
@@ -91,13 +93,6 @@ def _readable_input(arguments: Sequence[str]) -> None:
     if ended.code == 2:
         sys.stderr.write(ended.err)
         raise SystemExit(2)
-
-
-def _libraries(snapshot: Snapshot, python: str) -> None:
-    packages = snapshot.find(Packages)
-    needs = ("torch", "transformers", "peft") if packages else ()
-    if lacking := [name for name in needs if packages and packages.get(name) is None]:
-        misuse(f"{python} lacks {', '.join(lacking)}", "doctor set says how to install a whole set")
 
 
 def _ready(snapshot: Snapshot, options: Options) -> bool:
@@ -169,13 +164,7 @@ def _init(given: Namespace) -> int:
         shape = None
     chosen = choose(shape, max(devices, key=lambda one: one.usable, default=None))
     chosen = as_smoked(chosen, snapshot.find(Smoke))
-    values: dict[str, object] = {
-        "model": "MODEL",
-        "data": "train.jsonl",
-        "out": "out",
-        **chosen.values,
-        **words,
-    }
+    values = {"model": "MODEL", "data": "train.jsonl", "out": "out"} | chosen.values | words
     text = starter(INPUT.read_text(encoding="utf-8"), Chosen(values, chosen.why))
     return _write(files[0] if files else "config.toml", text, force=given.force)
 

@@ -41,11 +41,10 @@ def _render(answer: Answer, screen: Screen) -> str:
         made = f"{', '.join(one.changes[:2])}{more}" or "no packages"
         screen.line(f"{one.id}  {one.taken}  {megabytes(one.bytes)}")
         screen.wrap(f"{what}{', '.join(one.cures) or 'a fix'}: {made}", 4)
-    none = "No state of this environment is kept."
     if answer.states:
         screen.next("doctor undo ID brings one back")
     else:
-        screen.line(none)
+        screen.line("No state of this environment is kept.")
     return screen.text()
 
 

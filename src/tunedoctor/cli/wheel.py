@@ -24,7 +24,9 @@ def command(given: Namespace) -> int:
     if given.source is not None:
         answers = _of_file(given.source)
     elif asked.platform:
-        answers = [_of_options(asked)]
+        with refusing(MachineError, _HELP):
+            machine, assumed = blank(asked, OWN_PYTHON)
+        answers = [answer(machine, None, assumed, knowledge())]
     else:
         answers = [_of_this_machine(asked, aim(given.target, own=given.own))]
     if given.matrix:
@@ -47,12 +49,6 @@ def _of_file(source: str) -> list[Answer]:
             return [answer(machine_of(snapshot), snapshot, assumed, age)]
     with refusing(MachineError, "docs/wheel.md shows the form", f"{source}: "):
         return [answer(machine, knowledge=age) for machine in machines_from(text)]
-
-
-def _of_options(asked: Asked) -> Answer:
-    with refusing(MachineError, _HELP):
-        machine, assumed = blank(asked, OWN_PYTHON)
-    return answer(machine, None, assumed, knowledge())
 
 
 def _of_this_machine(asked: Asked, place: Target) -> Answer:

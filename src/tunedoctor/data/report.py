@@ -183,12 +183,6 @@ def quantile(counts: Mapping[int, int], part: float) -> int:
     return length
 
 
-def cut_by(counts: Mapping[int, int], seq: int) -> tuple[int, int]:
-    """Return how many rows are longer than `seq`, and how many tokens they lose."""
-    longer = {length: n for length, n in counts.items() if length > seq}
-    return sum(longer.values()), sum((length - seq) * n for length, n in longer.items())
-
-
 def bins(counts: Mapping[int, int]) -> list[Bar]:
     """Return bars of a picture, by powers of two, or equal steps where lengths are close."""
     low, high = min(counts), max(counts)
@@ -212,7 +206,8 @@ def described(  # noqa: PLR0913  each is known apart
     times: float = 1.0,
 ) -> Lengths:
     """Return a histogram as a report has it; sums are of all rows, `times` those that were counted."""
-    cut_rows, cut_tokens = cut_by(counts, seq) if seq else (0, 0)
+    longer = {length: n for length, n in counts.items() if length > seq} if seq else {}
+    cut_tokens = sum((length - seq) * n for length, n in longer.items())
     return Lengths(
         by=by,
         counted=sum(counts.values()),
@@ -225,7 +220,7 @@ def described(  # noqa: PLR0913  each is known apart
         p99=quantile(counts, 0.99),
         longest=max(counts),
         seq=seq or None,
-        cut_rows=round(cut_rows * times),
+        cut_rows=round(sum(longer.values()) * times),
         cut_tokens=round(cut_tokens * times),
         nothing_left=None if nothing_left is None else round(nothing_left * times),
         bars=tuple(bins(counts)),

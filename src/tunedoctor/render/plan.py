@@ -143,24 +143,26 @@ def said(details: str, screen: Screen, *, verbose: bool = False) -> None:
         screen.wrap(f"… {len(words) - MOST} lines more: doctor set -v", 11)
 
 
-_STAGES: dict[Stage, tuple[str, str]] = {
-    "fetch": ("fetched", "all hashes match"),
-    "save": ("saved", "the old state is kept"),
-    "change": ("changed", "with no network"),
-    "verify": ("verified", "files are as their records say"),
-    "import": ("proved", "by import"),
-    "prove": ("proved", "the checks find nothing worse"),
-    "switch": ("switched", "the environment is now the new one"),
+STAGES: dict[Stage, tuple[str, str, str]] = {
+    "recover": ("", "", "fetching {}"),
+    "fetch": ("fetched", "all hashes match", "saving the old state"),
+    "save": ("saved", "the old state is kept", "changing packages"),
+    "change": ("changed", "with no network", "reading what was changed"),
+    "verify": ("verified", "files are as their records say", "importing its packages"),
+    "import": ("proved", "by import", "looking at it again"),
+    "prove": ("proved", "the checks find nothing worse", "switching"),
+    "switch": ("switched", "the environment is now the new one", ""),
 }
+"""What is said of a stage that ended, and what goes on after it."""
 _SHOWN = 4
 """Faults from before that are named, then counted."""
 
 
 def render_stage(stage: Stage, words: str, seconds: float, screen: Screen) -> str:
     """Return the line of a stage that ended; "" for one that nobody wants to know."""
-    if stage not in _STAGES:
+    verb, always, _ = STAGES.get(stage, ("", "", ""))
+    if not verb:
         return ""
-    verb, always = _STAGES[stage]
     if words.startswith("1 "):
         words = words.removesuffix("s")
     text = f"{verb:<9} {', '.join(filter(None, (words, always)))}"

@@ -271,6 +271,7 @@ def made(  # noqa: PLR0913  all that is known
         told = facts_of_load(told, readings)
     before, after = diagnose(snapshot, checks), diagnose(told, checks)
     blames = blames_of(stages, before, after, strict=asked.strict)
+    shared = {*Answer.__struct_fields__} & {*Smoke.__struct_fields__} - {"stages"}
     answer = msgspec.structs.replace(
         not_started(snapshot, ""),
         verdict="findings" if any(b.severity == "error" for b in blames) else "ready",
@@ -281,16 +282,9 @@ def made(  # noqa: PLR0913  all that is known
         forecast=forecast(asked.model, built) if asked.model else None,
         load=load,
         seconds=round(seconds, 2),
-        **{name: getattr(smoke, name) for name in _OF_THE_FACT},
+        **{name: getattr(smoke, name) for name in shared},
     )
     return answer, told
-
-
-_OF_THE_FACT = (
-    *("model", "device", "device_name", "half", "losses"),
-    *("tokens_per_second", "peak", "memory_total", "ranks"),
-)
-"""Fields that answer and fact share."""
 
 
 def not_started(snapshot: Snapshot, why: str) -> Answer:
