@@ -1,10 +1,12 @@
-"""Write a report or another answer out in the wanted format."""
+"""Answers in the wanted format, and files of the user: read bounded, written whole and over nothing of others."""
 
 import os
 import sys
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING, TextIO, TypeVar
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO, TextIO, TypeVar
 
 import msgspec
 
@@ -13,16 +15,9 @@ from tunedoctor.diagnosis.engine import diagnose
 from tunedoctor.diagnosis.redaction import public, this_identity
 from tunedoctor.diagnosis.report import Report, exit_code, report_of
 from tunedoctor.model.findings import Check
-from tunedoctor.model.snapshot import Snapshot
+from tunedoctor.model.snapshot import LARGEST, Snapshot, SnapshotError, from_json
 from tunedoctor.probes.system import knowledge
-
-if TYPE_CHECKING:
-    from tunedoctor.render.screen import Screen
-from contextlib import AbstractContextManager, nullcontext
-from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
-
-from tunedoctor.model.snapshot import LARGEST, SnapshotError, from_json
+from tunedoctor.render.screen import Screen, as_json, as_line, screen_for
 from tunedoctor.system.reading import open_regular
 
 if TYPE_CHECKING:
@@ -35,8 +30,6 @@ def judge(snapshot: Snapshot, options: Options, began: float) -> int:
     """Diagnose, print the report, return the exit code. `began` is of time.perf_counter."""
     report = report_for(snapshot, options, options.checks(), began)
     if options.format != "terminal":
-        from tunedoctor.render.screen import as_json, as_line  # noqa: PLC0415
-
         text = as_json(report) if options.format == "json" else as_line(report)
     else:
         text = on_terminal(report, options, sys.stdout)
@@ -78,17 +71,13 @@ def on_terminal(report: Report, options: Options, stream: TextIO) -> str:
     )
 
 
-def screen(stream: TextIO | None = None) -> "Screen":
+def screen(stream: TextIO | None = None) -> Screen:
     """Return an empty screen for a stream, standard output where none is named."""
-    from tunedoctor.render.screen import screen_for  # noqa: PLC0415
-
     return screen_for(stream or sys.stdout, os.environ)
 
 
-def show(format_: str, render: Callable[[T, "Screen"], str], *answers: T) -> None:
+def show(format_: str, render: Callable[[T, Screen], str], *answers: T) -> None:
     """Write answers, without what names a person or a machine; several as lines of JSON, or screens with a gap."""
-    from tunedoctor.render.screen import as_json, as_line  # noqa: PLC0415
-
     who = this_identity()
     told = [public(one, who) for one in answers]
     if format_ != "json":

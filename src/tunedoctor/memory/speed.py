@@ -125,31 +125,26 @@ def tokens_of(text: str) -> int:
 
 def costs(shape: Shape, run: Run, own: Device, prices: Prices) -> Costs:
     """Reckon a training on a card of one's own and on a rented one."""
-    home = _place(shape, run, own, prices)
-    if prices.power is not None and prices.watts and home.hours is not None:
-        drawn = prices.watts * run.gpus / 1000  # the cards alone
-        home = msgspec.structs.replace(home, cost=home.hours * drawn * prices.power)
+    drawn = prices.watts * run.gpus / 1000 if prices.watts else None  # kW of the cards alone
+    power = drawn * prices.power if drawn and prices.power is not None else None
+    home = _place(shape, run, own, prices.tokens, power)
     if prices.per_hour is None:
         return Costs(prices.tokens, home, None, None, None)
-    away = _place(shape, run, prices.rented or own, prices)
-    if away.hours is not None:
-        away = msgspec.structs.replace(away, cost=away.hours * prices.per_hour)
-    trainings = _even(home, away, prices)
+    away = _place(shape, run, prices.rented or own, prices.tokens, prices.per_hour)
+    saved, trainings = (away.cost or 0.0) - (home.cost or 0.0), None
+    if prices.card is not None and saved > 0 and home.verdict != "doesn't fit":
+        trainings = prices.card / saved
     hours = trainings * home.hours if trainings is not None and home.hours is not None else None
     return Costs(prices.tokens, home, away, trainings, hours)
 
 
-def _even(home: Place, away: Place, prices: Prices) -> float | None:
-    if prices.card is None or away.cost is None or home.verdict == "doesn't fit":
-        return None
-    saved = away.cost - (home.cost or 0.0)
-    return prices.card / saved if saved > 0 else None
-
-
-def _place(shape: Shape, run: Run, device: Device, prices: Prices) -> Place:
-    rate: Speed | None = speed(shape, run, device.tflops, device.bandwidth_gb_s)
+def _place(shape: Shape, run: Run, device: Device, tokens: int, per_hour: float | None) -> Place:
+    rate = speed(shape, run, device.tflops, device.bandwidth_gb_s)
     verdict = fit(shape, run, device).verdict
     if rate is None:
         return Place(device.name, verdict, None, None, None)
-    hours = [prices.tokens / each / 3600 for each in (rate.tokens_per_second, rate.high, rate.low)]
-    return Place(device.name, verdict, hours[0], (hours[1], hours[2]), None)
+    likely, low, high = (
+        tokens / each / 3600 for each in (rate.tokens_per_second, rate.high, rate.low)
+    )
+    cost = None if per_hour is None else likely * per_hour
+    return Place(device.name, verdict, likely, (low, high), cost)

@@ -7,6 +7,7 @@ import sys
 import time
 from collections import deque
 from collections.abc import Sequence
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
@@ -261,12 +262,10 @@ def _run_windows(argv: Sequence[str]) -> Ran:
     ]
     for thread in threads:
         thread.start()
-    while True:
-        try:
+    code = None
+    while code is None:  # a wait without end hears no Ctrl-C
+        with suppress(subprocess.TimeoutExpired):
             code = child.wait(0.2)
-            break
-        except subprocess.TimeoutExpired:
-            continue
     for thread in threads:
         thread.join(1.0)
     signal.signal(signal.SIGINT, before)
