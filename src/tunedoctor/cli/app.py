@@ -9,6 +9,7 @@ from argparse import (
     Namespace,
     RawDescriptionHelpFormatter,
 )
+from collections.abc import Iterable
 from functools import partial
 from importlib import import_module
 from pathlib import Path
@@ -34,9 +35,7 @@ def run(argv: list[str]) -> int:
     """Carry out what `argv` says; returns the exit code, or exits with 2 where it says nothing that can be."""
     known = msgspec.json.decode(Path(__file__).with_name("commands.json").read_bytes())
     if "_ARGCOMPLETE" in os.environ:
-        from tunedoctor.cli.completion import answer  # noqa: PLC0415  a shell asks, at the tab key
-
-        answer(known, _add)
+        _complete(known)  # a shell asks, at the tab key
     name, *words = argv or ["help"]
     if name in ("help", "-h", "--help") and words[:1]:
         name, words = words[0], ["--help"]  # doctor help fit
@@ -140,3 +139,40 @@ def _misuse(what: str, way_out: str) -> NoReturn:
     from tunedoctor.cli.options import misuse  # noqa: PLC0415  with it come the settings and all checks
 
     misuse(what, way_out)
+
+
+def completion(given: Namespace) -> int:
+    """Print the lines that teach a shell the command's words; returns the exit code."""
+    from argcomplete.shell_integration import shellcode  # noqa: PLC0415  here alone
+
+    sys.stdout.write(shellcode(["doctor", "tunedoctor"], shell=given.shell).strip() + "\n")
+    return 0
+
+
+def _complete(known: dict[str, Any]) -> None:
+    """Write what can stand at the cursor, and exit."""
+    from argcomplete import autocomplete  # noqa: PLC0415
+
+    parser = ArgumentParser(prog="doctor")
+    commands = parser.add_subparsers()
+    for name, command in known["commands"].items():
+        of_one = commands.add_parser(name, help=command["help"])
+        for said in command["params"]:
+            row = known["shared"][said] if isinstance(said, str) else said
+            option = _add(of_one, row)
+            if "choices" in row or "complete" in row:
+                option.completer = partial(_words, row)  # type: ignore[attr-defined]  # where argcomplete looks
+    autocomplete(parser)
+
+
+def _words(row: dict[str, Any], **_: object) -> Iterable[str]:
+    """Return the choices of an option, or the names of what its row says it completes."""
+    if "choices" in row:
+        return [str(one) for one in row["choices"]]
+    module, _, name = row["complete"].partition(":")
+    found = getattr(import_module(f"tunedoctor.{module}"), name)
+    names: set[str] = set()
+    for one in found() if callable(found) else found:
+        names |= {one if isinstance(one, str) else getattr(one, "id", None) or one.name}
+        names |= {*getattr(one, "alike", ())}
+    return {one.removeprefix("NVIDIA ").removeprefix("GeForce ") for one in names}

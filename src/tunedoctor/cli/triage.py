@@ -11,7 +11,6 @@ from collections.abc import Generator, Sequence
 from concurrent import futures
 from functools import cache, partial
 from pathlib import Path
-from typing import NamedTuple
 
 from tunedoctor.cli.options import Options, aim, look, misuse
 from tunedoctor.cli.output import judge, opened, read_log, report_for, write
@@ -45,13 +44,8 @@ FEW = 8
 """As many files are read here: starting processes would take longer."""
 
 
-class Row(NamedTuple):
-    """What came of one file."""
-
-    verdict: str
-    """ready, findings or unknown; "" where there is no report."""
-    text: str
-    """What is printed."""
+Row = tuple[str, str]
+"""What came of one file: ready, findings or unknown, "" where there is no report; and what is printed."""
 
 
 def triage_many(options: Options, sources: Sequence[str]) -> int:
@@ -63,9 +57,9 @@ def triage_many(options: Options, sources: Sequence[str]) -> int:
     options.checks()  # exits here on an unknown id, not once for each process
     began = time.perf_counter()
     count: Counter[str] = Counter()
-    for row in _rows(options, files):
-        count[row.verdict] += 1
-        write(row.text)
+    for verdict, text in _rows(options, files):
+        count[verdict] += 1
+        write(text)
     if options.format == "terminal":
         not_read = f", {count['']} not read" if count[""] else ""
         write(
@@ -136,14 +130,14 @@ def _judged(options: Options, path: str) -> Row:
         why = f"could not be judged: {type(error).__name__}: {error}"[:300]
         return _problem(options, file, why)
     if options.format == "jsonl":
-        return Row(report.verdict, as_line(report, file=file))
+        return report.verdict, as_line(report, file=file)
     first = "".join(f"  {one.id}  {one.title}" for one in report.findings[:1])
-    return Row(report.verdict, f"{file}  {report.verdict}{first}\n")
+    return report.verdict, f"{file}  {report.verdict}{first}\n"
 
 
 def _problem(options: Options, file: str, problem: str) -> Row:
     as_json = options.format == "jsonl"
-    return Row("", as_line({}, file=file, problem=problem) if as_json else f"{file}  {problem}\n")
+    return "", as_line({}, file=file, problem=problem) if as_json else f"{file}  {problem}\n"
 
 
 def _quiet() -> None:
