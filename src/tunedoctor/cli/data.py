@@ -30,6 +30,11 @@ from tunedoctor.render import data as screens
 from tunedoctor.render.screen import as_json
 from tunedoctor.system import child
 
+SCRIPT = Path(__file__).parent.parent / "target" / "start.py"
+_TIMEOUT = 900.0
+_STEP = 64
+"""Tokens to whose multiple a longest row is rounded up."""
+
 
 def command(given: Namespace) -> int:
     """Look at training data; returns the exit code: 0 clean, 1 there are errors."""
@@ -158,12 +163,6 @@ def _by_tokenizer(
         lost,
         1.0 if whole else estimate.counted / len(rows),  # of a sample, in its proportion
     )
-
-
-SCRIPT = Path(__file__).parent.parent / "target" / "start.py"
-_TIMEOUT = 900.0
-_STEP = 64
-"""Tokens to whose multiple a longest row is rounded up."""
 
 
 class Counted(msgspec.Struct, frozen=True):

@@ -23,6 +23,17 @@ _ON = (
     "The text alone proves none. doctor check looks at this machine; doctor triage - --here takes the whole log "
     "with it; doctor explain ID shows a cause's page."
 )
+SCHEMAS = {
+    "report": "diagnosis.report.Report",
+    "wheel": "wheels.choose.Answer",
+    "matrix": "wheels.matrix.Matrix",
+    "set": "planning.set_answer.Answer",
+    "fit": "memory.answer.Answer",
+    "data": "data.report.Report",
+    "fix": "planning.fix_answer.Answer",
+    "smoke": "smoke.answer.Answer",
+}
+"""Kind of output -> the type that it is written from."""
 
 
 def command(given: Namespace) -> int:
@@ -109,19 +120,6 @@ def list_(_: Namespace) -> int:
     shown.next("doctor explain ID tells all about one")
     write(shown.text())
     return 0
-
-
-SCHEMAS = {
-    "report": "diagnosis.report.Report",
-    "wheel": "wheels.choose.Answer",
-    "matrix": "wheels.matrix.Matrix",
-    "set": "planning.set_answer.Answer",
-    "fit": "memory.answer.Answer",
-    "data": "data.report.Report",
-    "fix": "planning.fix_answer.Answer",
-    "smoke": "smoke.answer.Answer",
-}
-"""Kind of output -> the type that it is written from."""
 
 
 def schema_of(name: str) -> dict[str, Any]:

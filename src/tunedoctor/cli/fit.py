@@ -32,6 +32,14 @@ from tunedoctor.system import child
 from tunedoctor.tables.gpus import cards_like, same_name, worth_having
 from tunedoctor.tables.small import models
 
+SCRIPT = Path(__file__).parent.parent / "target" / "trace_memory.py"
+_TIMEOUT = 600.0
+_ERROR = 0.01
+"""What tracing leaves open: workspaces of kernels that only a GPU has."""
+_LEAVE = "leave out --exact"
+_LOSSES = ("whole", "chunked")
+_OPTIMIZERS = ("adamw", "adamw_fused", "sgd")
+
 
 def command(given: Namespace) -> int:
     """Say what a fine-tune needs and whether it fits; returns the exit code."""
@@ -156,15 +164,6 @@ def _prices(given: Namespace, devices: tuple[Device, ...]) -> Prices | None:
         power=given.power_price or None,
         watts=own.watts if own else None,
     )
-
-
-SCRIPT = Path(__file__).parent.parent / "target" / "trace_memory.py"
-_TIMEOUT = 600.0
-_ERROR = 0.01
-"""What tracing leaves open: workspaces of kernels that only a GPU has."""
-_LEAVE = "leave out --exact"
-_LOSSES = ("whole", "chunked")
-_OPTIMIZERS = ("adamw", "adamw_fused", "sgd")
 
 
 class Traced(msgspec.Struct, frozen=True):

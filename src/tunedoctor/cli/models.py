@@ -17,6 +17,9 @@ from tunedoctor.model.machine import gpus_of
 from tunedoctor.model.snapshot import Snapshot
 from tunedoctor.tables.gpus import cards, same_name
 
+_LIKE = 0.72
+"""How alike two names are at least."""
+
 
 def config_file(model: str) -> Path | None:
     """Return the config.json that a path names, itself or its folder's; None where it is no path."""
@@ -76,10 +79,6 @@ def here(snapshot: Snapshot) -> tuple[tuple[Device, ...], tuple[str, ...]]:
             speed = (card.bandwidth_gb_s, card.tflops) if card else (None, None)
             found.append(Device(one.name, one.vendor, one.room / GIB, free, *speed))
     return tuple(found), tuple(notes)
-
-
-_LIKE = 0.72
-"""How alike two names are at least."""
 
 
 def cards_near(name: str) -> list[str]:

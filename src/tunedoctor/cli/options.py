@@ -24,6 +24,7 @@ from tunedoctor.probes.targeting import ChosenBy, here
 
 T = TypeVar("T")
 _LIST = "doctor list names what is installed"
+_SETTING: ChosenBy = "[tool.doctor] target"
 
 
 class Options(NamedTuple):
@@ -113,9 +114,6 @@ def near(word: str, words: Iterable[str], most: int = 1) -> str:
 
     close = get_close_matches(word, words, most)
     return f" (is it {' or '.join(close)}?)" if close else ""
-
-
-_SETTING: ChosenBy = "[tool.doctor] target"
 
 
 def aim(target: str | None, *, own: bool) -> Target:

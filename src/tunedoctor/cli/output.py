@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from tunedoctor.readers.digest import Digest
 
 T = TypeVar("T", bound=msgspec.Struct)
+_HANDED = ("/dev/fd/", "/dev/stdin", "/proc/self/fd/")
+"""Names of what a shell or a caller has opened, as `<(command)` does: pipes as often as files."""
 
 
 def judge(snapshot: Snapshot, options: Options, began: float) -> int:
@@ -102,10 +104,6 @@ def write(text: str) -> None:
     """Write to stdout, and at once."""
     sys.stdout.write(text)
     sys.stdout.flush()
-
-
-_HANDED = ("/dev/fd/", "/dev/stdin", "/proc/self/fd/")
-"""Names of what a shell or a caller has opened, as `<(command)` does: pipes as often as files."""
 
 
 def opened(source: str) -> AbstractContextManager[BinaryIO]:

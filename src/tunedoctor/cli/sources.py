@@ -32,6 +32,10 @@ from tunedoctor.render.screen import as_json
 from tunedoctor.tables.config import mirrors
 from tunedoctor.tables.load import cache_file
 
+SCHEMA = "doctor.update/1"
+MANY = 5
+"""Kept builds that are named; the rest is counted."""
+
 
 def asking(snapshot: Snapshot | None, *, allowed: bool, ask: bool) -> Asking:
     """Return the sources to ask: those of the user, and of an environment, which can hold a pip.conf.
@@ -83,11 +87,6 @@ def _agreed(named: list[str], *, allowed: bool, ask: bool) -> bool:
         return agreed(f"doctor: {text}\nUse them?", sys.stderr)
     sys.stderr.write(f"doctor: {text}; not used: --allow-project-sources takes them\n")
     return False
-
-
-SCHEMA = "doctor.update/1"
-MANY = 5
-"""Kept builds that are named; the rest is counted."""
 
 
 def update_(given: Namespace) -> int:

@@ -41,6 +41,11 @@ INPUT = TRAINER.with_name("train_input.py")
 LAUNCHER = TRAINER.with_name("launch.py")
 _NO_TOML = (3, 11)
 """From this Python on the trainer reads TOML by itself."""
+HEADLINE = "# Configuration of doctor train; "
+_KEY = re.compile(r'^    (\w+): \w+ = (".*?"|\S+)  # (.+)$', re.MULTILINE)
+"""A key in the trainer's source: name, default, what it is."""
+_SEQ = 1024
+"""The trainer's own max_length."""
 
 
 def command(given: Namespace) -> int:
@@ -182,13 +187,6 @@ def _write(name: str, text: str, *, force: bool) -> int:
     write_or_exit(name, text, "choose another place")
     sys.stderr.write(f"doctor: wrote {name}\n")
     return 0
-
-
-HEADLINE = "# Configuration of doctor train; "
-_KEY = re.compile(r'^    (\w+): \w+ = (".*?"|\S+)  # (.+)$', re.MULTILINE)
-"""A key in the trainer's source: name, default, what it is."""
-_SEQ = 1024
-"""The trainer's own max_length."""
 
 
 class Chosen(NamedTuple):

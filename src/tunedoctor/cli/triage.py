@@ -20,6 +20,14 @@ from tunedoctor.readers.merge import joined
 from tunedoctor.readers.read import read_report
 from tunedoctor.render.screen import as_line
 
+CHUNK = 16
+"""Files that a process is handed at once: what handing over costs is small beside 16 reports."""
+FEW = 8
+"""As many files are read here: starting processes would take longer."""
+Row = tuple[str, str]
+"""What came of one file: ready, findings or unknown, "" where there is no report; and what is printed."""
+_checks = cache(Options.checks)
+
 
 def command(given: Namespace) -> int:
     """Diagnose pasted reports; returns the exit code."""
@@ -36,16 +44,6 @@ def command(given: Namespace) -> int:
         for why in left_out:
             sys.stderr.write(f"doctor: {why}\n")
     return judge(snapshot, options, began)
-
-
-CHUNK = 16
-"""Files that a process is handed at once: what handing over costs is small beside 16 reports."""
-FEW = 8
-"""As many files are read here: starting processes would take longer."""
-
-
-Row = tuple[str, str]
-"""What came of one file: ready, findings or unknown, "" where there is no report; and what is printed."""
 
 
 def triage_many(options: Options, sources: Sequence[str]) -> int:
@@ -112,9 +110,6 @@ def _alone(options: Options, file: str) -> Row:
             return pool.submit(_judged, options, file).result()
     except futures.BrokenExecutor:
         return _problem(options, file, "the process that read it was killed")
-
-
-_checks = cache(Options.checks)
 
 
 def _judged(options: Options, path: str) -> Row:

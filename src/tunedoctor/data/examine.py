@@ -36,6 +36,12 @@ MOST_NAMES = 500
 """Different columns, forms or orders of roles that are told apart."""
 MOST_PLACES = 10_000
 """Places that are kept of one kind of fault in one file; the count goes on."""
+_DIGITS = re.compile(r"[0-9][0-9 -]{3}")
+_MOST = 500
+"""Findings of one row that are told: a row of nothing but addresses takes no minutes."""
+_LONG = b"a" * 16
+"""A part of every token: so many letters, digits, - and _ in a row."""
+_AS_LONG = bytes(97 if chr(c).isalnum() or c in b"-_" else 32 for c in range(128)) + b" " * 128
 
 
 class Kind(msgspec.Struct, frozen=True):
@@ -312,14 +318,6 @@ def _holds(kind: SecretKind, text: str) -> bool:
         if len(set(value)) < 8 or not digits or not any(c.isalpha() for c in value):
             return False
     return bits(text) >= kind.floor and (not kind.check or _CHECKS[kind.check](text))
-
-
-_DIGITS = re.compile(r"[0-9][0-9 -]{3}")
-_MOST = 500
-"""Findings of one row that are told: a row of nothing but addresses takes no minutes."""
-_LONG = b"a" * 16
-"""A part of every token: so many letters, digits, - and _ in a row."""
-_AS_LONG = bytes(97 if chr(c).isalnum() or c in b"-_" else 32 for c in range(128)) + b" " * 128
 
 
 def rules_for(block: bytes) -> tuple[SecretKind, ...]:

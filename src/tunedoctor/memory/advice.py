@@ -16,6 +16,8 @@ LONGEST = 1 << 20
 """Tokens; longer sequences aren't searched."""
 _WIDEST = 1 << 12
 _STEP = 128
+_WORDS: dict[str, tuple[str, str]] = table("fit_words")["changes"]
+"""Words and option of each change, the mildest first."""
 
 
 class Change(NamedTuple):
@@ -54,10 +56,6 @@ def smallest(shape: Shape, run: Run, device: Device, gpus: int = 1) -> tuple[Cha
             if len(said) == count and fits_well(shape, said[-1].run, device):
                 return tuple(_mildest(shape, run, device, said))
     return ()
-
-
-_WORDS: dict[str, tuple[str, str]] = table("fit_words")["changes"]
-"""Words and option of each change, the mildest first."""
 
 
 def _open(run: Run, shape: Shape, gpus: int) -> dict[str, dict[str, Any] | None]:

@@ -18,6 +18,21 @@ from tunedoctor.memory.speed import Costs, Prices, Speed, costs, speed
 from tunedoctor.memory.stacks import STACKS
 from tunedoctor.tables.load import table
 
+_Whole = Annotated[int, msgspec.Meta(ge=1, le=1 << 24)]
+_ATTENTION: dict[str, Attention] = {"auto": "sdpa", "flash_attention_2": "flash", "eager": "eager"}
+"""As doctor fit calls them; transformers chooses sdpa where the model has it."""
+_KEYS = {
+    "--method": "method",
+    "--seq": "max_length",
+    "--rank": "rank",
+    "--optimizer adamw_8bit": "optimizer = 'adamw8bit'",
+    "--checkpointing": "checkpointing = true",
+    "--attn sdpa": "attention = 'sdpa'",
+    "--stack doctor": "chunk = 1024",
+    "--sharding fsdp": "shard = true",
+}
+"""Options of doctor fit, as keys of the trainer's configuration."""
+
 
 class RamGib(msgspec.Struct, frozen=True):
     """RAM on the machine, GiB."""
@@ -222,9 +237,6 @@ def _notes(shape: Shape, run: Run) -> tuple[str, ...]:
     return tuple(words[name].format(it=it, shape=shape) for name, it in told.items() if it)
 
 
-_Whole = Annotated[int, msgspec.Meta(ge=1, le=1 << 24)]
-
-
 class _Config(msgspec.Struct, frozen=True):
     """The trainer's keys that decide on memory, and its defaults."""
 
@@ -242,21 +254,6 @@ class _Config(msgspec.Struct, frozen=True):
     dropout: Annotated[float, msgspec.Meta(ge=0, lt=1)] = 0.0
     checkpointing: bool = False
     shard: bool = False
-
-
-_ATTENTION: dict[str, Attention] = {"auto": "sdpa", "flash_attention_2": "flash", "eager": "eager"}
-"""As doctor fit calls them; transformers chooses sdpa where the model has it."""
-_KEYS = {
-    "--method": "method",
-    "--seq": "max_length",
-    "--rank": "rank",
-    "--optimizer adamw_8bit": "optimizer = 'adamw8bit'",
-    "--checkpointing": "checkpointing = true",
-    "--attn sdpa": "attention = 'sdpa'",
-    "--stack doctor": "chunk = 1024",
-    "--sharding fsdp": "shard = true",
-}
-"""Options of doctor fit, as keys of the trainer's configuration."""
 
 
 def run_of(config: Mapping[str, Any], processes: int = 1) -> Run:

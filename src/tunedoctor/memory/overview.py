@@ -21,6 +21,9 @@ SIZES: tuple[str, ...] = tuple(table("fit_words")["sizes"])
 """One model for each size, small to large."""
 METHODS: tuple[Method, ...] = ("qlora", "lora", "full")
 _GB = 1e9 / 2**30
+SEQ = 1024
+"""Tokens: doctor train's own max_length."""
+_GIB = 1 << 30
 
 
 class Cell(msgspec.Struct, frozen=True):
@@ -227,11 +230,6 @@ def _offer(shape: Shape, run: Run, card: Card) -> Offer:
 
 
 Table = MachineTable | CardTable | OfferTable | ArticleTable
-
-
-SEQ = 1024
-"""Tokens: doctor train's own max_length."""
-_GIB = 1 << 30
 
 
 class Tier(msgspec.Struct, frozen=True):

@@ -20,6 +20,8 @@ _LAUNCHES = 0.005
 """Seconds that the launches of one layer's kernels take, forward, backward and recomputed together."""
 _DEQUANTISING = 1.15
 """How much slower matmuls of 4-bit matrices are."""
+_NUMBER = re.compile(r"^(\d{1,15}(?:\.\d{1,6})?)\s*([kKmMbB]?)$")
+_SCALE = {"": 1, "k": 10**3, "m": 10**6, "b": 10**9}
 
 
 class Speed(msgspec.Struct, frozen=True):
@@ -67,10 +69,6 @@ def _seconds(shape: Shape, run: Run, tflops: float, bandwidth: float, share: flo
     # the optimizer reads and writes parameter, gradient and both states, once for a step
     states = 8 * trained_elements(shape, run) * run.trained_bytes / (bandwidth * 1e9 * run.accum)
     return max(computed, moved, _LAUNCHES * shape.depth) + states
-
-
-_NUMBER = re.compile(r"^(\d{1,15}(?:\.\d{1,6})?)\s*([kKmMbB]?)$")
-_SCALE = {"": 1, "k": 10**3, "m": 10**6, "b": 10**9}
 
 
 class Prices(msgspec.Struct, frozen=True, kw_only=True):

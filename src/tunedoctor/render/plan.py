@@ -12,6 +12,19 @@ from tunedoctor.transaction.outcome import Outcome, Stage
 
 MOST = 12
 """Lines of an explanation that are shown without being asked for."""
+STAGES: dict[Stage, tuple[str, str, str]] = {
+    "recover": ("", "", "fetching {}"),
+    "fetch": ("fetched", "all hashes match", "saving the old state"),
+    "save": ("saved", "the old state is kept", "changing packages"),
+    "change": ("changed", "with no network", "reading what was changed"),
+    "verify": ("verified", "files are as their records say", "importing its packages"),
+    "import": ("proved", "by import", "looking at it again"),
+    "prove": ("proved", "the checks find nothing worse", "switching"),
+    "switch": ("switched", "the environment is now the new one", ""),
+}
+"""What is said of a stage that ended, and what goes on after it."""
+_SHOWN = 4
+"""Faults from before that are named, then counted."""
 
 
 def render_plan(
@@ -141,21 +154,6 @@ def said(details: str, screen: Screen, *, verbose: bool = False) -> None:
     screen.row("uv says", "\n".join(words if verbose else words[:MOST]))
     if len(words) > MOST and not verbose:
         screen.wrap(f"… {len(words) - MOST} lines more: doctor set -v", 11)
-
-
-STAGES: dict[Stage, tuple[str, str, str]] = {
-    "recover": ("", "", "fetching {}"),
-    "fetch": ("fetched", "all hashes match", "saving the old state"),
-    "save": ("saved", "the old state is kept", "changing packages"),
-    "change": ("changed", "with no network", "reading what was changed"),
-    "verify": ("verified", "files are as their records say", "importing its packages"),
-    "import": ("proved", "by import", "looking at it again"),
-    "prove": ("proved", "the checks find nothing worse", "switching"),
-    "switch": ("switched", "the environment is now the new one", ""),
-}
-"""What is said of a stage that ended, and what goes on after it."""
-_SHOWN = 4
-"""Faults from before that are named, then counted."""
 
 
 def render_stage(stage: Stage, words: str, seconds: float, screen: Screen) -> str:

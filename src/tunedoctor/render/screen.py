@@ -29,6 +29,16 @@ COLOURS = {"error": "red", "warning": "yellow", "ok": "green", "unknown": "cyan"
 NARROW, WIDE, PIPE = 40, 200, 80
 BOUND = "\u00a0"
 """A space where no line ends."""
+_SPELLED = {
+    "\u00d7": "x", "✗": "x", "✖": "x", "✘": "x", "✓": ".", "✔": ".", "•": "*", "·": "-", "▶": ">",
+    "→": "->", "←": "<-", "⇒": "=>", "…": "...", "\u2013": "-", "\u2014": "-", "\u2212": "-", "\u2011": "-",
+    "≥": ">=", "≤": "<=", "≠": "!=", "≈": "~", "±": "+/-", "°": " deg ", "µ": "u", "™": "(TM)", "©": "(C)",
+    "\u2018": "'", "\u2019": "'", "“": "'", "”": "'", "€": "EUR", "█": "#", "░": ".", "▏": "|",
+    **dict(zip("▁▂▃▄▅▆▇", ".:-=+*%", strict=True)),
+    **dict.fromkeys("─━═", "-"), **dict.fromkeys("│┃║", "|"), **dict.fromkeys("└├┌╰╭┏┗╯┛┘┐┤┬┴┼", "+"),
+}  # fmt: skip
+_ERRORS = "spelled"
+_NOT_ASCII = re.compile(r"[^\n -~]+")
 
 
 def mark(kind: str) -> tuple[str, str]:
@@ -172,17 +182,6 @@ def screen_for(stream: TextIO, environ: Mapping[str, str]) -> Screen:
     )
 
 
-_SPELLED = {
-    "\u00d7": "x", "✗": "x", "✖": "x", "✘": "x", "✓": ".", "✔": ".", "•": "*", "·": "-", "▶": ">",
-    "→": "->", "←": "<-", "⇒": "=>", "…": "...", "\u2013": "-", "\u2014": "-", "\u2212": "-", "\u2011": "-",
-    "≥": ">=", "≤": "<=", "≠": "!=", "≈": "~", "±": "+/-", "°": " deg ", "µ": "u", "™": "(TM)", "©": "(C)",
-    "\u2018": "'", "\u2019": "'", "“": "'", "”": "'", "€": "EUR", "█": "#", "░": ".", "▏": "|",
-    **dict(zip("▁▂▃▄▅▆▇", ".:-=+*%", strict=True)),
-    **dict.fromkeys("─━═", "-"), **dict.fromkeys("│┃║", "|"), **dict.fromkeys("└├┌╰╭┏┗╯┛┘┐┤┬┴┼", "+"),
-}  # fmt: skip
-_ERRORS = "spelled"
-
-
 def spelled(text: str, encoding: str) -> str:
     """Return text with a stand-in for what the encoding lacks: `→` is `->`, `é` is `e`, `中` is `<U+4E2D>`."""
     return text.encode(encoding, _ERRORS).decode(encoding)
@@ -202,9 +201,6 @@ def _stand_in(one: str) -> str:
 
 
 codecs.register_error(_ERRORS, _stand_ins)
-
-
-_NOT_ASCII = re.compile(r"[^\n -~]+")
 
 
 def as_json(answer: object) -> str:

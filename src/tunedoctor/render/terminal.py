@@ -11,6 +11,7 @@ from tunedoctor.render.screen import BOUND, Screen, mark
 
 _FAINT = 0.05
 """Likelihood below which only the first suspect is shown."""
+SECTIONS = ("What it means", "How it is found", "Cures", "When to ignore it", "Seen as")
 
 
 def render(  # noqa: PLR0913  what the user asked for
@@ -200,9 +201,6 @@ def _cured(report: Report) -> bool:
     steps = [s for f in report.findings if f.severity != "note" for s in f.cure.steps]
     ours = any(not isinstance(s, (Advice, Command)) for s in steps)
     return bool(report.target.python) and ours
-
-
-SECTIONS = ("What it means", "How it is found", "Cures", "When to ignore it", "Seen as")
 
 
 def sections(check: Check) -> dict[str, str]:

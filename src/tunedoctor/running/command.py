@@ -25,6 +25,10 @@ ASKED = frozenset(table("probes")["asked_ends"])
 
 Kills = tuple[int | None, int | None]
 """Processes killed for memory in the control groups of this process, and on the machine; None where nobody tells."""
+FIRST = 128 << 10
+"""Bytes of the beginning: versions and warnings of a start stand there."""
+LAST = 512 << 10
+"""Bytes of the end, where the error stands; up to a block more is held."""
 
 
 def kills_now() -> Kills:
@@ -80,12 +84,6 @@ def _name(number: int) -> str:
         return signal.Signals(number).name
     except ValueError:
         return f"signal {number}"
-
-
-FIRST = 128 << 10
-"""Bytes of the beginning: versions and warnings of a start stand there."""
-LAST = 512 << 10
-"""Bytes of the end, where the error stands; up to a block more is held."""
 
 
 class Tail:

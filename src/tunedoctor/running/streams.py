@@ -22,6 +22,12 @@ from tunedoctor.running.command import Tail
 BLOCK = 1 << 16
 _LOWEST = 3
 """Where a standard stream of the doctor is closed, nothing of its own slips into that place."""
+PASSED = (
+    *(signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGUSR1),
+    *(signal.SIGUSR2, signal.SIGALRM),
+)
+_WAKE = signal.SIGWINCH
+"""What ends the waiting, too; harmless where nobody waits for it."""
 
 
 class Stream(NamedTuple):
@@ -156,14 +162,6 @@ def own_terminal() -> bool:
     except OSError:
         return False
     return True
-
-
-PASSED = (
-    *(signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGUSR1),
-    *(signal.SIGUSR2, signal.SIGALRM),
-)
-_WAKE = signal.SIGWINCH
-"""What ends the waiting, too; harmless where nobody waits for it."""
 
 
 class Passing:

@@ -50,6 +50,19 @@ from tunedoctor.smoke.stages import (
 )
 from tunedoctor.system.reading import read_regular
 
+MEMORY = re.compile(
+    r"OutOfMemoryError|out of memory|can't allocate memory|not enough memory|^MemoryError|std::bad_alloc",
+    re.IGNORECASE | re.MULTILINE,
+)
+RELATED: dict[str, list[str]] = TABLE["related"]
+NAMED = ("torch", "transformers", "peft", "tokenizers", "safetensors", "accelerate", "bitsandbytes")
+PRINTED = re.compile(r"\w+(?:\.\w+)*(?:Error|Exception|Interrupt): ")
+"""The last line of a traceback."""
+COMPILING = 180.0
+"""Seconds in which a compiler gives no sign."""
+RANK = 8
+"""Of the adapters."""
+
 
 class Blame(msgspec.Struct, frozen=True):
     """What failed, why, and what cures it."""
@@ -106,13 +119,6 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     load: Load | None = None
     """Of --long."""
     seconds: Annotated[float, msgspec.Meta(ge=0)] = 0.0
-
-
-MEMORY = re.compile(
-    r"OutOfMemoryError|out of memory|can't allocate memory|not enough memory|^MemoryError|std::bad_alloc",
-    re.IGNORECASE | re.MULTILINE,
-)
-RELATED: dict[str, list[str]] = TABLE["related"]
 
 
 class Reason(msgspec.Struct, frozen=True):
@@ -181,15 +187,6 @@ def found_in(stage: SmokeStage) -> str:
     frames = [line.strip() for line in lines[1:]]
     at = f", at {frames[0].removeprefix('File ')}" if frames else ""
     return f"{stage.outcome}{where}: {lines[0]}{at}"
-
-
-NAMED = ("torch", "transformers", "peft", "tokenizers", "safetensors", "accelerate", "bitsandbytes")
-PRINTED = re.compile(r"\w+(?:\.\w+)*(?:Error|Exception|Interrupt): ")
-"""The last line of a traceback."""
-COMPILING = 180.0
-"""Seconds in which a compiler gives no sign."""
-RANK = 8
-"""Of the adapters."""
 
 
 class Asked(NamedTuple):

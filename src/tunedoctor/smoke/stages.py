@@ -25,6 +25,11 @@ from tunedoctor.tables.load import table
 TABLE: Any = table("smoke_reasons")
 OVERALL = 1800.0
 """Seconds of one part."""
+EVERY = 5.0
+"""Seconds between two readings; each asks the driver in a child of its own."""
+PATIENCE = 30.0
+"""Seconds that the last reading may take."""
+MOST = 10_000
 
 
 class Part(NamedTuple):
@@ -195,13 +200,6 @@ def _derived(data: Mapping[str, Any]) -> dict[str, Any]:
     if "work" in data:
         found["milliseconds"] = 1000 * data["work"]
     return found
-
-
-EVERY = 5.0
-"""Seconds between two readings; each asks the driver in a child of its own."""
-PATIENCE = 30.0
-"""Seconds that the last reading may take."""
-MOST = 10_000
 
 
 class Reading(NamedTuple):
