@@ -1,14 +1,8 @@
 """The command line by commands.json: a row is an option; `in`, else `command` of its file, carries a command out."""
 
+import argparse
 import os
 import sys
-from argparse import (
-    Action,
-    ArgumentParser,
-    BooleanOptionalAction,
-    Namespace,
-    RawDescriptionHelpFormatter,
-)
 from collections.abc import Iterable
 from functools import partial
 from importlib import import_module
@@ -20,7 +14,7 @@ import msgspec
 from tunedoctor.render.screen import columns
 
 
-class _Parser(ArgumentParser):
+class _Parser(argparse.ArgumentParser):
     """Says in one line what is wrong with the words of a command."""
 
     color = False
@@ -61,7 +55,7 @@ def run(argv: list[str]) -> int:
     return cast("int", getattr(module, function)(_given(name, words, known)))
 
 
-def _given(name: str, words: list[str], known: dict[str, Any]) -> Namespace:
+def _given(name: str, words: list[str], known: dict[str, Any]) -> argparse.Namespace:
     """Return the values of all options; what no option takes is `rest`, of a command that has a use for it."""
     command: dict[str, Any] = known["commands"][name]
     rows = [known["shared"][row] if isinstance(row, str) else row for row in command["params"]]
@@ -71,7 +65,7 @@ def _given(name: str, words: list[str], known: dict[str, Any]) -> Namespace:
         allow_abbrev=False,
         epilog="\n".join(["examples:", *(f"  {one}" for one in command["examples"])]),
         formatter_class=partial(
-            RawDescriptionHelpFormatter, width=columns(sys.stdout), max_help_position=28
+            argparse.RawDescriptionHelpFormatter, width=columns(sys.stdout), max_help_position=28
         ),
     )
     for row in rows:
@@ -103,7 +97,7 @@ def _flag(row: dict[str, Any]) -> str:
     return str(row.get("flag", f"--{row['name'].replace('_', '-')}"))
 
 
-def _add(parser: ArgumentParser, row: dict[str, Any]) -> Action:
+def _add(parser: argparse.ArgumentParser, row: dict[str, Any]) -> argparse.Action:
     text, kind, metavar = row["help"].replace("%", "%%"), row.get("kind"), row.get("metavar")
     if argument := row.get("argument"):
         default: object = row.get("default", [] if argument == "*" else "")
@@ -116,7 +110,7 @@ def _add(parser: ArgumentParser, row: dict[str, Any]) -> Action:
     elif kind in ("int", "float"):
         how |= {"type": int if kind == "int" else float, "default": row.get("default", 0)}
     elif kind:
-        how = {"action": "store_true" if kind == "switch" else BooleanOptionalAction}
+        how = {"action": "store_true" if kind == "switch" else argparse.BooleanOptionalAction}
         how["default"] = row.get("default", False)
     if how["default"] and kind != "pair":
         text += " [default: %(default)s]"
@@ -141,7 +135,7 @@ def _misuse(what: str, way_out: str) -> NoReturn:
     misuse(what, way_out)
 
 
-def completion(given: Namespace) -> int:
+def completion(given: argparse.Namespace) -> int:
     """Print the lines that teach a shell the command's words; returns the exit code."""
     from argcomplete.shell_integration import shellcode  # noqa: PLC0415  here alone
 
@@ -153,7 +147,7 @@ def _complete(known: dict[str, Any]) -> None:
     """Write what can stand at the cursor, and exit."""
     from argcomplete import autocomplete  # noqa: PLC0415
 
-    parser = ArgumentParser(prog="doctor")
+    parser = argparse.ArgumentParser(prog="doctor")
     commands = parser.add_subparsers()
     for name, command in known["commands"].items():
         of_one = commands.add_parser(name, help=command["help"])

@@ -53,11 +53,7 @@ def _found(given: Namespace) -> Answer | overview.Table:
     if given.article:
         return overview.article_table()
     shape = model_of(given.model) if given.model else None
-    place = (
-        NO_TARGET
-        if given.stack == stacks.STACKS["doctor"].name
-        else aim(given.target, own=given.own)
-    )
+    place = NO_TARGET if given.stack == "doctor" else aim(given.target, own=given.own)
     named = given.gpu or given.vram or given.cards
     snapshot = None if named and place.chosen_by == "none" else look(place)
     run = _run(given, snapshot, shape.model_type if shape else "")

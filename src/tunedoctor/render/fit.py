@@ -3,16 +3,8 @@
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from tunedoctor.memory import overview
 from tunedoctor.memory.answer import Answer
-from tunedoctor.memory.overview import (
-    ArticleTable,
-    CardRow,
-    CardTable,
-    MachineTable,
-    Offer,
-    OfferTable,
-    Table,
-)
 from tunedoctor.memory.speed import Place
 from tunedoctor.render.screen import Part, Screen, mark
 
@@ -21,7 +13,7 @@ _BAR = 24
 _INDENT = 12
 
 
-def render(found: Answer | Table, screen: Screen) -> str:
+def render(found: Answer | overview.Table, screen: Screen) -> str:
     """Return the screen of an answer, or of one of the tables."""
     _SHOWN[type(found)](found, screen)
     return screen.text()
@@ -113,7 +105,7 @@ def _advice(answer: Answer, screen: Screen) -> None:
         screen.wrap(text, _INDENT, "  and" if number else "  change")
 
 
-def _machine(found: MachineTable, screen: Screen) -> None:
+def _machine(found: overview.MachineTable, screen: Screen) -> None:
     d, rows, last = found.device, list[tuple[Part, ...]](), ""
     free = f"{d.usable:.1f} of {d.total_gib:.1f} GiB free"
     screen.line((d.name, "bold"), f"  {free}; {found.seq} tokens, batch 1, stack {found.stack}")
@@ -131,7 +123,7 @@ def _machine(found: MachineTable, screen: Screen) -> None:
     screen.next("doctor fit MODEL tells all about one")
 
 
-def _cards(found: CardTable, screen: Screen) -> None:
+def _cards(found: overview.CardTable, screen: Screen) -> None:
     head = "The largest model that each card trains"
     screen.wrap(f"{head}; {found.seq} tokens, batch 1, stack {found.stack}")
     screen.line()
@@ -151,7 +143,7 @@ def _cards(found: CardTable, screen: Screen) -> None:
     screen.next("doctor fit MODEL --gpu CARD tells all about one")
 
 
-def _offers(found: OfferTable, screen: Screen) -> None:
+def _offers(found: overview.OfferTable, screen: Screen) -> None:
     run = f"{found.method}, {found.batch} x {found.seq} tokens, stack {found.stack}"
     screen.line((found.model, "bold"), f"  {run}")
     screen.line()
@@ -172,7 +164,7 @@ def _offers(found: OfferTable, screen: Screen) -> None:
     screen.next("doctor fit MODEL --gpu CARD tells what of it needs the memory")
 
 
-def _article(found: ArticleTable, screen: Screen) -> None:
+def _article(found: overview.ArticleTable, screen: Screen) -> None:
     head = f"A widely read table, 16 bit, r={found.rank}, beside what these words need"
     screen.wrap(f"{head}; GB, batch 1, 512 to 2048 tokens")
     screen.line()
@@ -193,10 +185,10 @@ def _article(found: ArticleTable, screen: Screen) -> None:
 
 _SHOWN: dict[type, Callable[[Any, Screen], None]] = {
     Answer: _answer,
-    MachineTable: _machine,
-    CardTable: _cards,
-    OfferTable: _offers,
-    ArticleTable: _article,
+    overview.MachineTable: _machine,
+    overview.CardTable: _cards,
+    overview.OfferTable: _offers,
+    overview.ArticleTable: _article,
 }
 
 
@@ -216,7 +208,7 @@ def _short(name: str) -> str:
     return name.removeprefix("NVIDIA ").removeprefix("AMD ").removesuffix(" Workstation Edition")
 
 
-def _notes(rows: Iterable[CardRow | Offer], screen: Screen) -> None:
+def _notes(rows: Iterable[overview.CardRow | overview.Offer], screen: Screen) -> None:
     """Add what is to be said of cards, what is said of several once."""
     notes: dict[str, list[str]] = {}
     for one in rows:

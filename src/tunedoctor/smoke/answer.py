@@ -12,18 +12,9 @@ from typing import Annotated, Any, Literal, NamedTuple
 import msgspec
 
 from tunedoctor import __version__
+from tunedoctor import facts as kinds
 from tunedoctor.diagnosis.engine import Diagnosis, Found, diagnose
 from tunedoctor.diagnosis.report import Verdict
-from tunedoctor.facts import (
-    Errors,
-    ErrorText,
-    Interpreter,
-    Packages,
-    Runtime,
-    Smoke,
-    Target,
-    TorchBuild,
-)
 from tunedoctor.memory.config import shape_of
 from tunedoctor.memory.parsing import LARGEST, parsed
 from tunedoctor.memory.peak import peak
@@ -268,7 +259,7 @@ def made(  # noqa: PLR0913  all that is known
         told = facts_of_load(told, readings)
     before, after = diagnose(snapshot, checks), diagnose(told, checks)
     blames = blames_of(stages, before, after, strict=asked.strict)
-    shared = {*Answer.__struct_fields__} & {*Smoke.__struct_fields__} - {"stages"}
+    shared = {*Answer.__struct_fields__} & {*kinds.Smoke.__struct_fields__} - {"stages"}
     answer = msgspec.structs.replace(
         not_started(snapshot, ""),
         verdict="findings" if any(b.severity == "error" for b in blames) else "ready",
@@ -286,8 +277,8 @@ def made(  # noqa: PLR0913  all that is known
 
 def not_started(snapshot: Snapshot, why: str) -> Answer:
     """Return the answer where there is nothing to run: it tells of the target alone."""
-    target, interpreter = snapshot.find(Target), snapshot.find(Interpreter)
-    packages, torch = snapshot.find(Packages), snapshot.find(TorchBuild)
+    target, interpreter = snapshot.find(kinds.Target), snapshot.find(kinds.Interpreter)
+    packages, torch = snapshot.find(kinds.Packages), snapshot.find(kinds.TorchBuild)
     versions = {d.name: d.version for d in packages.distributions} if packages else {}
     if torch:
         versions["torch"] = torch.version
@@ -327,13 +318,13 @@ def forecast(folder: str, built: Mapping[str, object]) -> int | None:
 
 def _facts(
     runs: Sequence[Run], stages: Sequence[SmokeStage]
-) -> tuple[Runtime, *tuple[Errors, ...]]:
+) -> tuple[kinds.Runtime, *tuple[kinds.Errors, ...]]:
     """Return the facts that checks read of a run of the target's packages."""
     types = {line.end: line.type for run in runs for line in run.lines if line.end}
     facts = tuple(one.fact(types.get(one.name, "")) for one in stages)
     warnings = dict.fromkeys(w for run in runs for line in run.lines for w in line.warnings)
     torch, device = data_of(runs[0], "import torch"), data_of(runs[0], "device")
-    runtime = Runtime(
+    runtime = kinds.Runtime(
         stages=facts,
         torch_version=str(torch.get("version", "")),
         torch_file=str(torch.get("file", "")),
@@ -344,17 +335,17 @@ def _facts(
     for run in runs if any(one.bad for one in stages) else ():
         # workers and ranks tell theirs on standard error alone
         found = dict.fromkeys(x.strip() for x in run.ended.err.splitlines() if PRINTED.match(x))
-        errors += [ErrorText(text=text, where=run.name) for text in list(found)[-10:]]
-    return (runtime, Errors(errors=tuple(errors))) if errors else (runtime,)
+        errors += [kinds.ErrorText(text=text, where=run.name) for text in list(found)[-10:]]
+    return (runtime, kinds.Errors(errors=tuple(errors))) if errors else (runtime,)
 
 
-def _smoke(runs: Sequence[Run], stages: Sequence[SmokeStage], asked: Asked) -> Smoke:
+def _smoke(runs: Sequence[Run], stages: Sequence[SmokeStage], asked: Asked) -> kinds.Smoke:
     device, train = data_of(runs[0], "device"), data_of(runs[0], "train")
     kernels = data_of(runs[0], f"kernels {device.get('half', '')}")
     speed = train.get("tokens_per_second")
     lines = [line for run in runs for line in run.lines if line.end == "work" and line.ok]
     work = {line.rank: float(line.data.get("work", 0.0)) for line in lines}
-    return Smoke(
+    return kinds.Smoke(
         stages=tuple(one.fact() for one in stages),
         reason=next((one.reason for one in stages if one.bad), ""),
         model=asked.model,
