@@ -6,7 +6,7 @@ import shutil
 import sys
 from argparse import Namespace
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
@@ -26,7 +26,6 @@ from tunedoctor.model.plan import Install, NewEnvironment
 from tunedoctor.model.snapshot import Snapshot
 from tunedoctor.model.wording import megabytes
 from tunedoctor.planning.fix_answer import Answer, End, Treated, exit_code
-from tunedoctor.planning.planner import Planned, fresh, planned
 from tunedoctor.planning.steps import elsewhere
 from tunedoctor.planning.wanted import RefusedError
 from tunedoctor.probes.imports import looked, remembered
@@ -36,11 +35,13 @@ from tunedoctor.render.plan import STAGES, render_end, render_plan, render_stage
 from tunedoctor.render.screen import as_json, mark
 from tunedoctor.render.script import MARK, render_script
 from tunedoctor.state.folder import FailureError, failure_of
-from tunedoctor.transaction.apply import apply
 from tunedoctor.transaction.change import choose_tool
 from tunedoctor.transaction.ground import Ground, ground_for, ground_of, users
 from tunedoctor.transaction.outcome import Stage, Watch, Ways
 from tunedoctor.transaction.undoing import put_in_order
+
+if TYPE_CHECKING:
+    from tunedoctor.planning.planner import Planned
 
 _UNSEEN = "nothing was imported (--no-import): whether its packages start was not seen"
 
@@ -245,7 +246,10 @@ def _elsewhere(findings: tuple[Found, ...]) -> tuple[str, ...]:
     return elsewhere(words) if steps else ()
 
 
-def _planned(case: Case, drafts: tuple[Drafted, ...]) -> tuple[Planned, Ground | None]:
+def _planned(case: Case, drafts: tuple[Drafted, ...]) -> "tuple[Planned, Ground | None]":
+    # what has nothing to do stays light
+    from tunedoctor.planning.planner import fresh, planned  # noqa: PLC0415
+
     ground = None
     path = os.path.abspath(Path(case.given.new or "").expanduser())  # noqa: PTH100  links stay
     # who must not change it is told so before the index is asked
@@ -261,7 +265,7 @@ def _planned(case: Case, drafts: tuple[Drafted, ...]) -> tuple[Planned, Ground |
         return planned(case.snapshot, drafts, case.checks, case.asking, fixes), ground
 
 
-def _scripted(case: Case, answer: Answer, made: Planned) -> int:
+def _scripted(case: Case, answer: Answer, made: "Planned") -> int:
     place, interpreter = case.given.script, case.snapshot.find(Interpreter)
     python, prefix = (interpreter.executable, interpreter.prefix) if interpreter else ("", "")
     text = render_script(made.plan, python, prefix, answer.installer or "pip")
@@ -281,7 +285,7 @@ def _scripted(case: Case, answer: Answer, made: Planned) -> int:
     return 0
 
 
-def _known(case: Case, answer: Answer, made: Planned, ground: Ground | None) -> Answer:
+def _known(case: Case, answer: Answer, made: "Planned", ground: Ground | None) -> Answer:
     tool = choose_tool(case.given.installer, ground, case.asking.declared).name if ground else ""
     ban = case.asking.declared.ban
     if made.plan.pins and tool == "pip" and ban and ban.kind == "offline":
@@ -300,7 +304,7 @@ def _known(case: Case, answer: Answer, made: Planned, ground: Ground | None) -> 
     )
 
 
-def _carried_out(case: Case, answer: Answer, made: Planned) -> int:
+def _carried_out(case: Case, answer: Answer, made: "Planned") -> int:
     if case.plain:
         kept, verbose = _kept(case, made), case.options.verbose
         write(render_plan(as_shown(answer), screen(), kept, verbose=verbose))
@@ -312,6 +316,8 @@ def _carried_out(case: Case, answer: Answer, made: Planned) -> int:
         return end(case, msgspec.structs.replace(answer, end="declined"))
     if case.plain:
         write("\n")
+    from tunedoctor.transaction.apply import apply  # noqa: PLC0415
+
     ways = Ways(
         deep=case.given.deep,
         imports=not case.given.no_import,
@@ -344,7 +350,7 @@ def _carried_out(case: Case, answer: Answer, made: Planned) -> int:
     )
 
 
-def _kept(case: Case, made: Planned) -> tuple[str, ...]:
+def _kept(case: Case, made: "Planned") -> tuple[str, ...]:
     """Return what stays as it is, the stack first."""
     packages = case.snapshot.find(Packages)
     if packages is None or made.plan.new:
@@ -354,7 +360,7 @@ def _kept(case: Case, made: Planned) -> tuple[str, ...]:
     return tuple(sorted(names, key=lambda name: (name not in STACK, name)))
 
 
-def _stage(case: Case, made: Planned, progress: Spinner) -> Watch:
+def _stage(case: Case, made: "Planned", progress: Spinner) -> Watch:
     def watch(stage: Stage, words: str, seconds: float) -> None:
         text = render_stage(stage, words, seconds, screen()) if case.plain else ""
         if text:
