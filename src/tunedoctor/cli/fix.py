@@ -26,7 +26,6 @@ from tunedoctor.model.plan import Install, NewEnvironment
 from tunedoctor.model.snapshot import Snapshot
 from tunedoctor.model.wording import megabytes
 from tunedoctor.planning.fix_answer import Answer, End, Treated, exit_code
-from tunedoctor.planning.steps import elsewhere
 from tunedoctor.planning.wanted import RefusedError
 from tunedoctor.probes.imports import looked, remembered
 from tunedoctor.probes.runtime import importing, runtime_of
@@ -243,6 +242,8 @@ def _elsewhere(findings: tuple[Found, ...]) -> tuple[str, ...]:
     words = " ".join(map(quoted, dict.fromkeys(r for step in steps for r in step.requirements)))
     indexes = dict.fromkeys(step.index for step in steps if step.index)
     words += "".join(f" --extra-index-url {quoted(one)}" for one in indexes)
+    from tunedoctor.planning.steps import elsewhere  # noqa: PLC0415
+
     return elsewhere(words) if steps else ()
 
 

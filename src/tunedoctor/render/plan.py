@@ -2,13 +2,16 @@
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
 
 from tunedoctor.model.plan import DeletePath, Install, Pin, Plan, Remove, SetEnv, Tell, WriteFile
 from tunedoctor.model.wording import ago, many, megabytes
 from tunedoctor.planning.fix_answer import Answer
-from tunedoctor.planning.set_answer import Answer as SetAnswer
 from tunedoctor.render.screen import Screen, mark
 from tunedoctor.transaction.outcome import Outcome, Stage
+
+if TYPE_CHECKING:
+    from tunedoctor.planning.set_answer import Answer as SetAnswer
 
 MOST = 12
 """Lines of an explanation that are shown without being asked for."""
@@ -268,7 +271,7 @@ def _failed(answer: Answer, outcome: Outcome | None, screen: Screen) -> None:
         told(answer, screen)
 
 
-def render_set(answer: SetAnswer, screen: Screen, *, verbose: bool = False) -> str:
+def render_set(answer: "SetAnswer", screen: Screen, *, verbose: bool = False) -> str:
     """Return the screen of an answer; `verbose` adds what comes along, and the resolver's own words."""
     what = [answer.target, f"Python {answer.python}", answer.platform]
     if torch := answer.torch:
@@ -288,7 +291,7 @@ def render_set(answer: SetAnswer, screen: Screen, *, verbose: bool = False) -> s
     return screen.text()
 
 
-def _set(answer: SetAnswer, screen: Screen, *, verbose: bool) -> None:
+def _set(answer: "SetAnswer", screen: Screen, *, verbose: bool) -> None:
     about = {*answer.about} if not verbose else {one.name for one in answer.packages}
     shown = [one for one in answer.packages if one.change == "changed" or one.name in about]
     others = sum(one.change != "removed" for one in answer.packages) - len(shown)
@@ -312,7 +315,7 @@ def _set(answer: SetAnswer, screen: Screen, *, verbose: bool) -> None:
     _end(answer, screen)
 
 
-def _end(answer: SetAnswer, screen: Screen) -> None:
+def _end(answer: "SetAnswer", screen: Screen) -> None:
     # each command stays whole on one line: a broken line can't be pasted
     for name, some in (("pip", answer.commands.pip), ("uv", answer.commands.uv)):
         for number, command in enumerate(some):
