@@ -11,16 +11,10 @@ from typing import Literal, NamedTuple
 
 import msgspec
 
+from tunedoctor.cli import output
 from tunedoctor.cli.models import config_file, here, model_of
 from tunedoctor.cli.options import Options, aim, look, misuse, refusing, starting, works
-from tunedoctor.cli.output import (
-    on_terminal,
-    read_snapshot,
-    refusal,
-    report_for,
-    write,
-    write_or_exit,
-)
+from tunedoctor.cli.output import refusal, report_for
 from tunedoctor.cli.run import run_command
 from tunedoctor.facts import Interpreter, Packages, Smoke
 from tunedoctor.memory.answer import forecast
@@ -103,7 +97,7 @@ def _readable_input(arguments: Sequence[str]) -> None:
 def _ready(snapshot: Snapshot, options: Options) -> bool:
     report = report_for(snapshot, options, options.checks(), time.perf_counter())
     if any(one.severity == "error" for one in report.findings):
-        sys.stderr.write(on_terminal(report, options, sys.stderr))
+        sys.stderr.write(output.on_terminal(report, options, sys.stderr))
         sys.stderr.write("doctor: not begun; --no-check trains all the same\n")
         return False
     return True
@@ -161,7 +155,7 @@ def _init(given: Namespace) -> int:
     if len(files) > 1 or set(words) - {"model", "data", "out"}:
         misuse("--init takes a file, --model, --data and --out", "edit what it writes")
     smoke = "doctor smoke --snapshot FILE"
-    snapshot = read_snapshot(given.source, smoke) if given.source else look(NO_TARGET)
+    snapshot = output.read_snapshot(given.source, smoke) if given.source else look(NO_TARGET)
     devices, _ = here(snapshot)
     try:
         shape = model_of(words["model"]) if "model" in words else None
@@ -177,14 +171,14 @@ def _init(given: Namespace) -> int:
 def _write(name: str, text: str, *, force: bool) -> int:
     """Write a file for the user to change: never over one that holds anything else; "-" is standard output."""
     if name == "-":
-        write(text)
+        output.write(text)
         return 0
     why, place = refusal(name, "", force=force), Path(name)
     if not (why or force) and place.exists() and place.read_bytes() != text.encode():
         why = "is there, and holds something else: changes of yours, as like as not"
     if why:
         misuse(f"{name} {why}", "choose another name, or --force")
-    write_or_exit(name, text, "choose another place")
+    output.write_or_exit(name, text, "choose another place")
     sys.stderr.write(f"doctor: wrote {name}\n")
     return 0
 

@@ -25,20 +25,8 @@ from tunedoctor.model.findings import Check
 from tunedoctor.model.snapshot import Snapshot
 from tunedoctor.probes.imports import texts
 from tunedoctor.probes.runtime import Run
-from tunedoctor.smoke.stages import (
-    OVERALL,
-    TABLE,
-    Load,
-    Part,
-    Reading,
-    SmokeStage,
-    data_of,
-    facts_of_load,
-    load_of,
-    run_part,
-    stages_of,
-    stages_of_load,
-)
+from tunedoctor.smoke import stages as judging
+from tunedoctor.smoke.stages import TABLE, Load, Part, Reading, SmokeStage, data_of
 from tunedoctor.system.reading import read_regular
 
 MEMORY = re.compile(
@@ -206,7 +194,7 @@ def parts_of(asked: Asked) -> tuple[Part, ...]:
         parts.append(Part("compile", device, seconds=max(COMPILING, asked.seconds), idle=60.0))
     if asked.minutes:
         minutes = (*device, "--minutes", str(asked.minutes))
-        overall = 60 * asked.minutes + OVERALL
+        overall = 60 * asked.minutes + judging.OVERALL
         parts.append(Part("load", minutes, seconds=asked.seconds, overall=overall))
     if asked.ranks > 1:
         # ranks that wait for one that never comes do no work, and tell so after a minute
@@ -228,8 +216,8 @@ def run_all(
     runs: list[Run] = []
     for part in parts_of(asked):
         with reading if part.name == "load" else nullcontext():
-            runs.append(run_part(part, python, environment, watch))
-        if any(one.bad and one.required for one in stages_of(runs[-1])):
+            runs.append(judging.run_part(part, python, environment, watch))
+        if any(one.bad and one.required for one in judging.stages_of(runs[-1])):
             break
     return runs
 
@@ -248,15 +236,15 @@ def made(  # noqa: PLR0913  all that is known
         why = f"the target did not run the script: {runs[0].ended.death}. {said}".strip()
         answer = msgspec.structs.replace(not_started(snapshot, why), seconds=round(seconds, 2))
         return answer, snapshot
-    stages = tuple(one for run in runs for one in stages_of(run))
+    stages = tuple(one for run in runs for one in judging.stages_of(run))
     built, trained = data_of(runs[0], "build"), data_of(runs[0], "train")
     smoke = _smoke(runs, stages, asked)
     told = snapshot.having(smoke, *_facts(runs, stages))
     loads = [one for one in runs if one.name == "load"][:1]
-    load = next((load_of(one, readings) for one in loads), None)
+    load = next((judging.load_of(one, readings) for one in loads), None)
     if load:
-        stages += stages_of_load(load, readings)
-        told = facts_of_load(told, readings)
+        stages += judging.stages_of_load(load, readings)
+        told = judging.facts_of_load(told, readings)
     before, after = diagnose(snapshot, checks), diagnose(told, checks)
     blames = blames_of(stages, before, after, strict=asked.strict)
     shared = {*Answer.__struct_fields__} & {*kinds.Smoke.__struct_fields__} - {"stages"}
