@@ -93,15 +93,17 @@ def _rows(options: Options, files: list[str]) -> Generator[Row]:
         return
     done, count = 0, min(-(-len(files) // CHUNK), processors)
     while done < len(files):
+        pool = futures.ProcessPoolExecutor(count, initializer=_quiet)
         try:
-            with futures.ProcessPoolExecutor(count, initializer=_quiet) as pool:
-                for row in pool.map(work, files[done:], chunksize=CHUNK):
-                    yield row
-                    done += 1
+            for row in pool.map(work, files[done:], chunksize=CHUNK):
+                done += 1
+                yield row
         except futures.BrokenExecutor:  # one process was killed, and its pool is lost
             for file in files[done : done + CHUNK]:
-                yield _alone(options, file)
                 done += 1
+                yield _alone(options, file)
+        finally:  # who went away, as head does, waits for no other rows
+            pool.shutdown(wait=done == len(files), cancel_futures=True)
 
 
 def _alone(options: Options, file: str) -> Row:

@@ -126,8 +126,7 @@ class Screen:
 
     def html(self, page: str) -> str:
         """Return the screen in a page of HTML, of the form that Rich's export_html takes."""
-        console = self._printed()
-        return console.export_html(code_format=page)
+        return self._printed().export_html(code_format=page)
 
     def _printed(self) -> "Console":
         """Print on a console that records; nothing is written."""

@@ -49,18 +49,14 @@ class Stream(NamedTuple):
 
 def open_streams() -> list[Stream]:
     """Open what the command writes to; a standard stream that is closed stays closed. Raises OSError."""
-    stats = {number: stat for number in (1, 2) if (stat := _stat(number)) is not None}
+    stats: dict[int, tuple[int, int, int]] = {}
+    for number in (1, 2):
+        with suppress(OSError):
+            one = os.fstat(number)
+            stats[number] = (one.st_dev, one.st_ino, one.st_rdev)
     if len(stats) == 2 and stats[1] == stats[2]:
         return [_open((1, 2))]
     return [_open((number,)) for number in stats]
-
-
-def _stat(number: int) -> tuple[int, int, int] | None:
-    try:
-        one = os.fstat(number)
-    except OSError:
-        return None
-    return one.st_dev, one.st_ino, one.st_rdev
 
 
 def _open(numbers: tuple[int, ...]) -> Stream:
