@@ -49,7 +49,7 @@ def asked(shell: str, line: str, tmp_path: Path) -> str:
         ("doctor tr", ["train", "triage"]),
         ("doctor explain torch-c", ["torch-companion-mismatch", "torch-cpu-only"]),
         ("doctor check --skip rocm-d", ["rocm-device-permission", "rocm-driver-not-bound"]),
-        ("doctor fit Qwen/Qwen3-", ["Qwen/Qwen3-32B", "Qwen/Qwen3-8B"]),
+        ("doctor fit Qwen/Qwen3-3", ["Qwen/Qwen3-32B", "Qwen/Qwen3-30B-A3B"]),
         ("doctor wheel --format ", ["json", "terminal"]),
     ],
 )
