@@ -164,9 +164,9 @@ def _words(row: dict[str, Any], **_: object) -> Iterable[str]:
     if "choices" in row:
         return [str(one) for one in row["choices"]]
     module, _, name = row["complete"].partition(":")
-    found = getattr(import_module(f"tunedoctor.{module}"), name)
+    every: Any = getattr(import_module(f"tunedoctor.{module}"), name)
     names: set[str] = set()
-    for one in found() if callable(found) else found:
+    for one in cast("Iterable[Any]", every() if callable(every) else every):
         names |= {one if isinstance(one, str) else getattr(one, "id", None) or one.name}
         names |= {*getattr(one, "alike", ())}
     return {one.removeprefix("NVIDIA ").removeprefix("GeForce ") for one in names}

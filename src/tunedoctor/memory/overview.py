@@ -225,8 +225,8 @@ def _offer(shape: Shape, run: Run, card: Card) -> Offer:
     judged = fit(shape, run, device_of(card))
     rate = speed(shape, run, card.tflops, card.bandwidth_gb_s)
     pace, spread = (rate.tokens_per_second, (rate.low, rate.high)) if rate else (None, None)
-    about, fits = (card.name, card.memory_gib, card.watts), (judged.verdict, judged.need_gib)
-    return Offer(*about, *fits, pace, spread, caveat(card))
+    about = (card.name, card.memory_gib, card.watts)
+    return Offer(*about, judged.verdict, judged.need_gib, pace, spread, caveat(card))
 
 
 Table = MachineTable | CardTable | OfferTable | ArticleTable
