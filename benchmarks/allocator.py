@@ -13,9 +13,9 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from tunedoctor.cli.exact import SCRIPT, request
+from tunedoctor.cli.fit import SCRIPT, request
+from tunedoctor.memory.answer import run_of
 from tunedoctor.memory.config import shape_of
-from tunedoctor.memory.forecast import run_of
 from tunedoctor.memory.peak import WORKSPACES, peak
 from tunedoctor.memory.run import Run
 from tunedoctor.memory.stacks import STACKS

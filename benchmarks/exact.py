@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from tunedoctor.cli.exact import SCRIPT, request
+from tunedoctor.cli.fit import SCRIPT, request
 from tunedoctor.memory.adapters import trained_elements
 from tunedoctor.memory.config import shape_of
 from tunedoctor.memory.parameters import parameters

@@ -5,12 +5,12 @@ from pathlib import Path
 
 import msgspec
 
-from tunedoctor.memory.tiers import SEQ, tiers
+from tunedoctor.memory.overview import SEQ, tiers
 
 TABLE = Path(__file__).parents[1] / "src" / "tunedoctor" / "tables" / "what_fits.json"
 ABOUT = (
-    f"GiB of the smallest card, empty, and of RAM for models of each size, as memory/tiers.py reckons: {SEQ} tokens, "
-    "batch 1, rank 16 on all linear modules, checkpointing, doctor train's loss. Written by tools/regenerate_fits.py"
+    f"GiB of the smallest card, empty, and of RAM for models of each size, as memory/overview.py reckons: {SEQ} "
+    "tokens, batch 1, rank 16 on all linear modules, checkpointing, doctor train's loss. By tools/regenerate_fits.py"
 )
 
 

@@ -13,7 +13,7 @@ import jsonschema
 import pytest
 from typed import doctor, gone
 
-from tunedoctor.cli.schema import schema_of
+from tunedoctor.cli.explain import schema_of
 
 
 def test_the_published_schema_is_the_one_of_the_types() -> None:

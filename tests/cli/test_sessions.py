@@ -24,7 +24,7 @@ from museum import snapshot_of
 from rows import holds, plant, rows
 from typed import doctor, inside
 
-from tunedoctor.cli.schema import schema_of
+from tunedoctor.cli.explain import schema_of
 from tunedoctor.diagnosis.redaction import Identity, snapshot_json
 
 __all__ = ["uv_cache"]

@@ -18,7 +18,7 @@ from libraries.running import made
 from libraries.server import Index
 from typed import doctor
 
-from tunedoctor.cli.schema import schema_of
+from tunedoctor.cli.explain import schema_of
 from tunedoctor.installers.uv import find_uv
 
 __all__ = ["index", "uv_cache"]

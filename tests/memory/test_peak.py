@@ -10,15 +10,13 @@ from hypothesis import strategies as st
 from tunedoctor.memory.advice import fits_well, largest, smallest
 from tunedoctor.memory.band import band, need
 from tunedoctor.memory.catalogue import named
-from tunedoctor.memory.costs import Prices, costs
 from tunedoctor.memory.fits import Device, fit
 from tunedoctor.memory.optimizer import OPTIMIZERS
-from tunedoctor.memory.overview import SIZES, article_table, device_of
+from tunedoctor.memory.overview import SIZES, article_table, device_of, tiers
 from tunedoctor.memory.peak import peak
 from tunedoctor.memory.run import Run
-from tunedoctor.memory.speed import speed
+from tunedoctor.memory.speed import Prices, costs, speed
 from tunedoctor.memory.stacks import STACKS
-from tunedoctor.memory.tiers import tiers
 from tunedoctor.tables.gpus import cards_like
 from tunedoctor.tables.load import table
 from tunedoctor.tables.small import models

@@ -14,7 +14,7 @@ import pytest
 from security.planted import Planted, planted
 from typed import inside
 
-from tunedoctor.data.secrets import rules_for, secrets_in
+from tunedoctor.data.examine import rules_for, secrets_in
 from tunedoctor.diagnosis import redaction
 from tunedoctor.diagnosis.redaction import Identity, redact_text
 from tunedoctor.tables.secrets import Kind, expression, kinds

@@ -11,10 +11,8 @@ from tunedoctor.diagnosis.registry import all_checks
 from tunedoctor.facts import KernelLog, NvidiaGpu, NvidiaGpus, Xid
 from tunedoctor.model.snapshot import Snapshot
 from tunedoctor.probes.runtime import Line, Run
-from tunedoctor.smoke.answer import Blame, Findings, blames_of
-from tunedoctor.smoke.load import Reading
-from tunedoctor.smoke.make import Asked, Made, made
-from tunedoctor.smoke.stages import SmokeStage, stage, stages_of
+from tunedoctor.smoke.answer import Answer, Asked, Blame, blames_of, made
+from tunedoctor.smoke.stages import Reading, SmokeStage, stage, stages_of
 from tunedoctor.system.child import Ended
 
 
@@ -27,7 +25,7 @@ def run_of(*lines: dict[str, Any], killed: bool = False, **more: Any) -> Run:
 def blame_of(one: SmokeStage, *, strict: bool = False, machine: str = "") -> Blame:
     here = snapshot_of(machine) if machine else Snapshot({})
     before = diagnose(here, all_checks(()) if machine else ())
-    (blame,) = blames_of([one], Findings(before, before), strict=strict)
+    (blame,) = blames_of([one], before, before, strict=strict)
     return blame
 
 
@@ -81,7 +79,7 @@ GPU = "GPU 0 (NVIDIA GeForce RTX 4090)"
 WELL = "no new memory error, no new Xid"
 
 
-def after(*looks: tuple[NvidiaGpu, *tuple[Xid, ...]]) -> Made:
+def after(*looks: tuple[NvidiaGpu, *tuple[Xid, ...]]) -> tuple[Answer, Snapshot]:
     """What is made of a load beside which the card and the log were read so."""
     readings = [Reading(NvidiaGpus(gpus=(card,)), KernelLog(xids=xids)) for card, *xids in looks]
     ran = {"end": "load", "ok": True, "data": {"rounds": 40, "minutes": 10.01, "losses": [5.0]}}
@@ -101,16 +99,16 @@ def after(*looks: tuple[NvidiaGpu, *tuple[Xid, ...]]) -> Made:
 def test_heat_and_new_errors_of_the_hardware_are_told(
     looks: list[tuple[NvidiaGpu, *tuple[Xid, ...]]], heat: str, errors: str
 ) -> None:
-    found = after(*looks).answer
+    found, _ = after(*looks)
     told = {s.name: s.says or f"✗{s.error}" for s in found.stages}
     assert (told["load heat"], told["load errors"]) == (heat, errors)
     assert (found.verdict == "ready") is (errors == WELL)
 
 
 def test_the_checks_judge_the_card_as_the_load_showed_it() -> None:
-    found = after((COOL,), (HOT,), (HOT,), (COOL,))
-    (blame,) = found.answer.blames
+    found, then = after((COOL,), (HOT,), (HOT,), (COOL,))
+    (blame,) = found.blames
     assert (blame.stage, blame.severity, blame.finding) == ("load heat", "warning", "gpu-throttled")
-    seen = found.snapshot.find(NvidiaGpus)
+    seen = then.find(NvidiaGpus)
     assert seen
     assert seen.gpus[0].throttle == ("hw-thermal",)

@@ -19,15 +19,14 @@ from rows import plant
 from torch_target import WHY_NOT, torch_target
 
 import tunedoctor
-from tunedoctor.cli.schema import schema_of
+from tunedoctor.cli.explain import schema_of
 from tunedoctor.diagnosis.registry import all_checks
 from tunedoctor.facts import Runtime, SharedMemory, Smoke
 from tunedoctor.facts.base import Fact
 from tunedoctor.memory.peak import WORKSPACES
 from tunedoctor.model.snapshot import Snapshot, from_json
 from tunedoctor.probes.runtime import SCRIPT, Line, Run
-from tunedoctor.smoke.answer import Answer
-from tunedoctor.smoke.make import Asked, made, parts_of
+from tunedoctor.smoke.answer import Answer, Asked, made, parts_of
 from tunedoctor.smoke.stages import Part, run_part, stages_of
 from tunedoctor.system.child import Ended
 
@@ -230,7 +229,7 @@ def planted(server: Callable[..., Any], tmp_path: Path) -> Planted:
         end = Ended("signal" if ended.code < 0 else "exit", abs(ended.code), "", ended.err)
         ran = Run(tuple(lines), end, name=one.name, ranks=one.ranks)
         checks = all_checks(()) if facts else ()
-        return made([ran], asked, Snapshot.of(facts), checks, 1.0).answer
+        return made([ran], asked, Snapshot.of(facts), checks, 1.0)[0]
 
     return run
 

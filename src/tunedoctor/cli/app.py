@@ -1,14 +1,9 @@
-"""The command line: options are rows of commands.json, and `command` of the file of its name carries one out."""
+"""The command line by commands.json: a row is an option; `in`, else `command` of its file, carries a command out."""
 
+import argparse
 import os
 import sys
-from argparse import (
-    Action,
-    ArgumentParser,
-    BooleanOptionalAction,
-    Namespace,
-    RawDescriptionHelpFormatter,
-)
+from collections.abc import Iterable
 from functools import partial
 from importlib import import_module
 from pathlib import Path
@@ -19,7 +14,7 @@ import msgspec
 from tunedoctor.render.screen import columns
 
 
-class _Parser(ArgumentParser):
+class _Parser(argparse.ArgumentParser):
     """Says in one line what is wrong with the words of a command."""
 
     color = False
@@ -34,9 +29,7 @@ def run(argv: list[str]) -> int:
     """Carry out what `argv` says; returns the exit code, or exits with 2 where it says nothing that can be."""
     known = msgspec.json.decode(Path(__file__).with_name("commands.json").read_bytes())
     if "_ARGCOMPLETE" in os.environ:
-        from tunedoctor.cli.completion import answer  # noqa: PLC0415  a shell asks, at the tab key
-
-        answer(known, _add)
+        _complete(known)  # a shell asks, at the tab key
     name, *words = argv or ["help"]
     if name in ("help", "-h", "--help") and words[:1]:
         name, words = words[0], ["--help"]  # doctor help fit
@@ -53,15 +46,16 @@ def run(argv: list[str]) -> int:
         sys.stdout.write(f"tunedoctor {__version__}\n")
         return 0
     if name not in known["commands"]:
-        from difflib import get_close_matches  # noqa: PLC0415  only on a mistake
+        from tunedoctor.cli.options import near  # noqa: PLC0415  only on a mistake
 
-        close = get_close_matches(name, known["commands"], 1)
-        near = f" (is it {close[0]}?)" if close else ""
-        _Parser(prog="doctor").error(f"no command is called {name[:60]!r}{near}")
-    return cast("int", import_module(f"tunedoctor.cli.{name}").command(_given(name, words, known)))
+        like = near(name, known["commands"])
+        _Parser(prog="doctor").error(f"no command is called {name[:60]!r}{like}")
+    file, _, function = known["commands"][name].get("in", f"{name}.command").partition(".")
+    module = import_module(f"tunedoctor.cli.{file}")
+    return cast("int", getattr(module, function)(_given(name, words, known)))
 
 
-def _given(name: str, words: list[str], known: dict[str, Any]) -> Namespace:
+def _given(name: str, words: list[str], known: dict[str, Any]) -> argparse.Namespace:
     """Return the values of all options; what no option takes is `rest`, of a command that has a use for it."""
     command: dict[str, Any] = known["commands"][name]
     rows = [known["shared"][row] if isinstance(row, str) else row for row in command["params"]]
@@ -71,7 +65,7 @@ def _given(name: str, words: list[str], known: dict[str, Any]) -> Namespace:
         allow_abbrev=False,
         epilog="\n".join(["examples:", *(f"  {one}" for one in command["examples"])]),
         formatter_class=partial(
-            RawDescriptionHelpFormatter, width=columns(sys.stdout), max_help_position=28
+            argparse.RawDescriptionHelpFormatter, width=columns(sys.stdout), max_help_position=28
         ),
     )
     for row in rows:
@@ -103,7 +97,7 @@ def _flag(row: dict[str, Any]) -> str:
     return str(row.get("flag", f"--{row['name'].replace('_', '-')}"))
 
 
-def _add(parser: ArgumentParser, row: dict[str, Any]) -> Action:
+def _add(parser: argparse.ArgumentParser, row: dict[str, Any]) -> argparse.Action:
     text, kind, metavar = row["help"].replace("%", "%%"), row.get("kind"), row.get("metavar")
     if argument := row.get("argument"):
         default: object = row.get("default", [] if argument == "*" else "")
@@ -116,7 +110,7 @@ def _add(parser: ArgumentParser, row: dict[str, Any]) -> Action:
     elif kind in ("int", "float"):
         how |= {"type": int if kind == "int" else float, "default": row.get("default", 0)}
     elif kind:
-        how = {"action": "store_true" if kind == "switch" else BooleanOptionalAction}
+        how = {"action": "store_true" if kind == "switch" else argparse.BooleanOptionalAction}
         how["default"] = row.get("default", False)
     if how["default"] and kind != "pair":
         text += " [default: %(default)s]"
@@ -139,3 +133,40 @@ def _misuse(what: str, way_out: str) -> NoReturn:
     from tunedoctor.cli.options import misuse  # noqa: PLC0415  with it come the settings and all checks
 
     misuse(what, way_out)
+
+
+def completion(given: argparse.Namespace) -> int:
+    """Print the lines that teach a shell the command's words; returns the exit code."""
+    from argcomplete.shell_integration import shellcode  # noqa: PLC0415  here alone
+
+    sys.stdout.write(shellcode(["doctor", "tunedoctor"], shell=given.shell).strip() + "\n")
+    return 0
+
+
+def _complete(known: dict[str, Any]) -> None:
+    """Write what can stand at the cursor, and exit."""
+    from argcomplete import autocomplete  # noqa: PLC0415
+
+    parser = argparse.ArgumentParser(prog="doctor")
+    commands = parser.add_subparsers()
+    for name, command in known["commands"].items():
+        of_one = commands.add_parser(name, help=command["help"])
+        for said in command["params"]:
+            row = known["shared"][said] if isinstance(said, str) else said
+            option = _add(of_one, row)
+            if "choices" in row or "complete" in row:
+                option.completer = partial(_words, row)  # type: ignore[attr-defined]  # where argcomplete looks
+    autocomplete(parser)
+
+
+def _words(row: dict[str, Any], **_: object) -> Iterable[str]:
+    """Return the choices of an option, or the names of what its row says it completes."""
+    if "choices" in row:
+        return [str(one) for one in row["choices"]]
+    module, _, name = row["complete"].partition(":")
+    every: Any = getattr(import_module(f"tunedoctor.{module}"), name)
+    names: set[str] = set()
+    for one in cast("Iterable[Any]", every() if callable(every) else every):
+        names |= {one if isinstance(one, str) else getattr(one, "id", None) or one.name}
+        names |= {*getattr(one, "alike", ())}
+    return {one.removeprefix("NVIDIA ").removeprefix("GeForce ") for one in names}

@@ -1,31 +1,39 @@
-"""doctor data."""
+"""doctor data, and what a model makes of the rows: lengths by its own tokenizer, steps, time and memory."""
 
+import math
 import os
 import sys
+import tempfile
 import time
 from argparse import Namespace
+from collections import Counter
 from pathlib import Path
 
 import msgspec
 
-from tunedoctor.cli.files import write_or_exit
-from tunedoctor.cli.models import check_folder, config_file, model_of
-from tunedoctor.cli.options import misuse
-from tunedoctor.cli.output import screen, write
+from tunedoctor.cli.fit import named_card
+from tunedoctor.cli.models import check_folder, config_file, here, model_of
+from tunedoctor.cli.options import aim, look, misuse, starting
+from tunedoctor.cli.output import screen, write, write_or_exit
 from tunedoctor.cli.progress import spinner
-from tunedoctor.cli.target import aim, look, starting
 from tunedoctor.data import examine, survey
 from tunedoctor.data.files import files_in, split_of
-from tunedoctor.data.model import costs, count, described_by
 from tunedoctor.data.repeats import Spool
-from tunedoctor.data.report import Costs, Lengths, Report
+from tunedoctor.data.report import Costs, Lengths, Report, described, rounded
 from tunedoctor.diagnosis.redaction import public, this_identity
-from tunedoctor.memory.fits import Device
+from tunedoctor.memory.answer import answer
 from tunedoctor.memory.run import Run
 from tunedoctor.memory.shape import MemoryModelError
+from tunedoctor.memory.speed import speed
 from tunedoctor.probes.targeting import NO_TARGET
 from tunedoctor.render import data as screens
-from tunedoctor.render import json
+from tunedoctor.render.screen import as_json
+from tunedoctor.system import child
+
+SCRIPT = Path(__file__).parent.parent / "target" / "start.py"
+_TIMEOUT = 900.0
+_STEP = 64
+"""Tokens to whose multiple a longest row is rounded up."""
 
 
 def command(given: Namespace) -> int:
@@ -49,7 +57,7 @@ def command(given: Namespace) -> int:
         found = survey.Survey(sources, how, spool)
         one.watch(["rows by the tokenizer"] if given.model else ["what was counted"])
         report = public(_report(given, found, python, began), this_identity())
-    render = {"json": json.render, "html": screens.page}.get(given.format)
+    render = {"json": as_json, "html": screens.page}.get(given.format)
     text = render(report) if render else screens.render(report, screen())
     if given.output:
         write_or_exit(given.output, text, "name another file with -o")
@@ -140,30 +148,93 @@ def _by_tokenizer(
         found.tallies[file].fault("template", msgspec.json.decode(row)[0], why)
     if not counted.template:
         found.notes.append("the model has no chat template: turns are counted one after the other")
-    return described_by(counted, estimate, given.seq, whole=not spool.mask)
+    rows = [one for i, one in enumerate(counted.rows) if str(i) not in counted.refused]
+    if not rows:
+        return estimate
+    lost, seq, whole = None, given.seq, not spool.mask
+    if seq:
+        lost = sum(first >= seq or not some for _, some, first in rows)
+    return described(
+        Counter(rounded(one[0]) for one in rows),
+        sum(one[0] for one in rows),
+        sum(one[1] for one in rows),
+        seq,
+        "tokenizer" if whole else "tokenizer, of a sample",
+        lost,
+        1.0 if whole else estimate.counted / len(rows),  # of a sample, in its proportion
+    )
+
+
+class Counted(msgspec.Struct, frozen=True):
+    """What the script prints."""
+
+    rows: list[tuple[int, int, int]]
+    """Tokens, learned tokens, and the place of the first learned one."""
+    refused: dict[str, str]
+    template: bool
+
+
+def count(python: str, model: str, spool: Spool) -> Counted | str:
+    """Count the rows of a spool with an interpreter; why it can't, where it can't."""
+    with tempfile.TemporaryDirectory(prefix="doctor-", ignore_cleanup_errors=True) as scratch:
+        place = Path(scratch) / "rows.jsonl"
+        place.write_bytes(b"".join(data + b"\n" for _, _, data in spool.rows))
+        argv = [python, "-I", "-B", str(SCRIPT), "tokens", model, str(place)]
+        ended = child.run(argv, timeout=_TIMEOUT, env={**os.environ, "HF_HUB_OFFLINE": "1"})
+    if not ended.ok:
+        return (ended.err.strip().splitlines()[-1:] or [ended.death])[0][:200]
+    try:
+        found = msgspec.json.decode(ended.out.strip().splitlines()[-1], type=Counted)
+    except (msgspec.MsgspecError, IndexError):
+        return "its answer is no count"
+    return found if len(found.rows) == len(spool.rows) else "it counted other rows"
 
 
 def _costs(given: Namespace, found: survey.Survey, lengths: Lengths) -> Costs | None:
     place, why = config_file(given.model), "the model has no config.json"
     if given.model != "-" and (place is None or place.is_file()):
-        rows = sum(one.rows for one in found.files)
-        train = sum(one.rows for one in found.files if one.split == "train")
-        micro = min(given.batch, 4)
-        run = Run(method=given.method, batch=micro, accum=max(1, given.batch // micro))
         try:
-            shape = model_of(given.model)
-            return costs(shape, run, _devices(given.gpu), lengths, (train, rows), given.epochs)
+            return _reckoned(given, found, lengths)
         except MemoryModelError as error:
             why = str(error)
     found.notes.append(f"steps, time and memory are not reckoned: {why}")
     return None
 
 
-def _devices(name: str) -> tuple[Device, ...]:
-    if name:
-        from tunedoctor.cli.fit import named_card  # noqa: PLC0415
+def _reckoned(given: Namespace, found: survey.Survey, lengths: Lengths) -> Costs:
+    """Reckon a run over the rows. Raises MemoryModelError.
 
-        return (named_card(name)[0],)
-    from tunedoctor.cli.gpus import here  # noqa: PLC0415
-
-    return here(look(NO_TARGET))[0][:1]
+    Memory is that of the longest rows, as far as --seq lets them; time is that of all tokens, at the speed of rows of
+    the mean length.
+    """
+    rows = sum(one.rows for one in found.files)
+    train = sum(one.rows for one in found.files if one.split == "train")
+    micro, shape = min(given.batch, 4), model_of(given.model)
+    longest = -(-max(lengths.longest, 1) // _STEP) * _STEP
+    seq = min(lengths.seq or longest, longest)
+    run = Run(method=given.method, batch=micro, accum=max(1, given.batch // micro), seq=seq)
+    devices = (named_card(given.gpu)[0],) if given.gpu else here(look(NO_TARGET))[0][:1]
+    one = answer(shape, run, devices)
+    mean = (lengths.tokens - lengths.cut_tokens) / max(rows, 1)
+    tokens = round(mean * train * given.epochs)
+    device, pace = one.devices[0].device if one.devices else None, None
+    if device is not None:
+        short = msgspec.structs.replace(run, seq=max(1, round(mean)))
+        pace = speed(shape, short, device.tflops, device.bandwidth_gb_s)
+    return Costs(
+        model=one.model,
+        method=run.method,
+        seq=run.seq,
+        batch=run.batch * run.accum,
+        epochs=given.epochs,
+        rows=train,
+        steps=math.ceil(train * given.epochs / (run.batch * run.accum)),
+        tokens=tokens,
+        peak_gib=one.peak_gib,
+        need_gib=one.need_gib,
+        verdict=one.verdict,
+        device=device.name if device else None,
+        hours=tokens / pace.tokens_per_second / 3600 if pace else None,
+        hours_low=tokens / max(pace.low, pace.high) / 3600 if pace else None,
+        hours_high=tokens / min(pace.low, pace.high) / 3600 if pace else None,
+    )

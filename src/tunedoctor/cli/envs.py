@@ -15,7 +15,7 @@ def command(given: Namespace) -> int:
     """List the environments of this user; returns the exit code: 1 where there is none."""
     with spinner("measuring"):
         found = environments(os.environ, str(Path.cwd()), sys.executable, sized=not given.quick)
-    show(Environments(environments=found), given.format, _render)
+    show(given.format, _render, Environments(environments=found))
     return 0 if found else 1
 
 

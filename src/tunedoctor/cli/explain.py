@@ -1,24 +1,40 @@
-"""doctor explain."""
+"""doctor explain, list and schema: what the doctor knows and how its answers are written."""
 
 from argparse import Namespace
 from collections.abc import Sequence
+from importlib import import_module
+from typing import Any
 
-from tunedoctor.cli.files import read_log
+import msgspec
+
 from tunedoctor.cli.options import Options, misuse
-from tunedoctor.cli.output import screen, write
+from tunedoctor.cli.output import read_log, screen, write
 from tunedoctor.diagnosis.engine import diagnose
 from tunedoctor.diagnosis.leads import leads_to
 from tunedoctor.diagnosis.redaction import redact_text, this_identity
-from tunedoctor.diagnosis.registry import source_of
+from tunedoctor.diagnosis.registry import all_checks, all_fixes, installed_plugins, source_of
 from tunedoctor.messages.cause import GROUPS
 from tunedoctor.model.findings import Check
 from tunedoctor.readers.read import read_report
-from tunedoctor.render import page
+from tunedoctor.render import terminal
+from tunedoctor.render.screen import as_json
 
 _ON = (
     "The text alone proves none. doctor check looks at this machine; doctor triage - --here takes the whole log "
     "with it; doctor explain ID shows a cause's page."
 )
+SCHEMAS = {
+    "report": "diagnosis.report.Report",
+    "wheel": "wheels.choose.Answer",
+    "matrix": "wheels.matrix.Matrix",
+    "set": "planning.set_answer.Answer",
+    "fit": "memory.answer.Answer",
+    "data": "data.report.Report",
+    "fix": "transaction.outcome.Answer",
+    "smoke": "smoke.answer.Answer",
+    "envs": "probes.environments.Environments",
+}
+"""Kind of output -> the type that it is written from."""
 
 
 def command(given: Namespace) -> int:
@@ -33,7 +49,7 @@ def command(given: Namespace) -> int:
     elif given.listed:
         write(_listed(checks))
     else:
-        write(page.render(checks[0], source_of(checks[0]), screen()))
+        write(terminal.render_page(checks[0], source_of(checks[0]), screen()))
     return 0
 
 
@@ -65,7 +81,7 @@ def _text(text: str, checks: Sequence[Check]) -> str:
         found = redact_text(proved[0].finding.found, this_identity())
         shown.wrap(f"The text shows: {found}")
         shown.line()
-        page.render(proved[0].check, source_of(proved[0].check), shown)
+        terminal.render_page(proved[0].check, source_of(proved[0].check), shown)
         for number, one in enumerate(proved[1:]):
             if not number:
                 shown.line()
@@ -86,3 +102,37 @@ def _text(text: str, checks: Sequence[Check]) -> str:
     shown.line()
     shown.wrap(_ON)
     return shown.text()
+
+
+def list_(_: Namespace) -> int:
+    """Print checks, fixes and plug-ins; returns the exit code."""
+    checks = sorted(all_checks(), key=lambda c: c.id)
+    fixes = sorted(all_fixes(), key=lambda f: f.id)
+    plugins = sorted(installed_plugins().items())
+    shown = screen()
+    for head, rows in (
+        (f"{len(checks)} checks", [(c.id, f"{c.severity:<8} {c.title}") for c in checks]),
+        (f"{len(fixes)} fixes", [(f.id, f.title) for f in fixes]),
+        (f"{len(plugins)} plug-ins (they run only when named: --plugin NAME)", plugins),
+    ):
+        shown.line((head, "bold"))
+        for name, text in rows:
+            shown.line(f"  {name:<30} {text}")
+    shown.next("doctor explain ID tells all about one")
+    write(shown.text())
+    return 0
+
+
+def schema_of(name: str) -> dict[str, Any]:
+    """Return the JSON Schema of a kind of output, made from the types."""
+    module, _, kind = SCHEMAS[name].rpartition(".")
+    answer = getattr(import_module(f"tunedoctor.{module}"), kind)
+    title = next(f.default for f in msgspec.structs.fields(answer) if f.name == "schema")
+    head = {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": title}
+    return {**head, **msgspec.json.schema(answer)}
+
+
+def schema(given: Namespace) -> int:
+    """Print the JSON Schema of a kind of output; returns the exit code."""
+    write(as_json(schema_of(given.name)))
+    return 0

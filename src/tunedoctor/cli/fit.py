@@ -1,84 +1,80 @@
 """doctor fit."""
 
+import json
+import os
 import sys
 from argparse import Namespace
+from pathlib import Path
 from typing import Any
 
-from tunedoctor.cli.models import model_of
-from tunedoctor.cli.options import misuse
-from tunedoctor.cli.output import show
-from tunedoctor.cli.target import aim, look
-from tunedoctor.facts import Packages
-from tunedoctor.memory.answer import Answer, answer
-from tunedoctor.memory.buying import OfferTable, offers
-from tunedoctor.memory.costs import Prices, tokens_of
+import msgspec
+
+from tunedoctor.cli.models import cards_near, config_file, here, model_of
+from tunedoctor.cli.options import aim, look, misuse, refusing, starting, works
+from tunedoctor.cli.output import read_input, show
+from tunedoctor.facts import Packages, Target
+from tunedoctor.memory import overview, stacks
+from tunedoctor.memory.answer import Answer, answer, seen
+from tunedoctor.memory.band import GIB, Band
+from tunedoctor.memory.depths import depths
 from tunedoctor.memory.fits import Device
+from tunedoctor.memory.losses import CHUNK
 from tunedoctor.memory.optimizer import optimizer_name
-from tunedoctor.memory.overview import (
-    ArticleTable,
-    CardTable,
-    MachineTable,
-    article_table,
-    card_table,
-    device_of,
-    machine_table,
-)
+from tunedoctor.memory.parsing import LARGEST, parsed
+from tunedoctor.memory.peak import WORKSPACES
 from tunedoctor.memory.run import Run
-from tunedoctor.memory.shape import MemoryModelError
-from tunedoctor.memory.stacks import (
-    LIBRARIES,
-    STACKS,
-    changed,
-    of_releases,
-    stack_named,
-    versions_of,
-)
+from tunedoctor.memory.shape import MemoryModelError, Shape
+from tunedoctor.memory.speed import Prices, tokens_of
 from tunedoctor.model.snapshot import Snapshot
 from tunedoctor.probes.targeting import NO_TARGET
 from tunedoctor.render import fit as screen
+from tunedoctor.system import child
 from tunedoctor.tables.gpus import cards_like, same_name, worth_having
+from tunedoctor.tables.small import models
+
+SCRIPT = Path(__file__).parent.parent / "target" / "trace_memory.py"
+_TIMEOUT = 600.0
+_ERROR = 0.01
+"""What tracing leaves open: workspaces of kernels that only a GPU has."""
+_LEAVE = "leave out --exact"
+_LOSSES = ("whole", "chunked")
+_OPTIMIZERS = ("adamw", "adamw_fused", "sgd")
 
 
 def command(given: Namespace) -> int:
     """Say what a fine-tune needs and whether it fits; returns the exit code."""
-    try:
+    with refusing(MemoryModelError, "docs/fit.md tells what MODEL can be"):
         found = _found(given)
-    except MemoryModelError as error:
-        misuse(str(error), "docs/fit.md tells what MODEL can be")
-    show(found, given.format, screen.render)
+    show(given.format, screen.render, found)
     return 1 if isinstance(found, Answer) and found.verdict == "doesn't fit" else 0
 
 
-def _found(given: Namespace) -> Answer | MachineTable | CardTable | OfferTable | ArticleTable:
+def _found(given: Namespace) -> Answer | overview.Table:
     if given.article:
-        return article_table()
+        return overview.article_table()
     shape = model_of(given.model) if given.model else None
-    place = NO_TARGET if given.stack == STACKS["doctor"].name else aim(given.target, own=given.own)
+    place = NO_TARGET if given.stack == "doctor" else aim(given.target, own=given.own)
     named = given.gpu or given.vram or given.cards
     snapshot = None if named and place.chosen_by == "none" else look(place)
     run = _run(given, snapshot, shape.model_type if shape else "")
     if shape is None and given.cards:
-        return card_table(worth_having(), run)
+        return overview.card_table(worth_having(), run)
     if shape is None:
         devices, _ = _devices(given, snapshot)
         if devices:
-            return machine_table(max(devices, key=lambda one: one.usable), run)
+            return overview.machine_table(max(devices, key=lambda one: one.usable), run)
         says = "there is no GPU here; --gpu NAME or --vram GIB asks for one"
         sys.stderr.write(f"doctor: {says}\n")
-        return card_table(worth_having(), run)
+        return overview.card_table(worth_having(), run)
     if given.cards:
-        return offers(shape, run, worth_having())
+        return overview.offers(shape, run, worth_having())
     devices, notes = _devices(given, snapshot)
     if releases := _installed(snapshot):
         said = ", ".join(f"{name} {version}" for name, version in releases.items())
-        notes = (
-            *notes,
-            f"{given.stack} is reckoned as it is with {said}, which the environment holds",
-        )
+        told = f"{given.stack} is reckoned as it is with {said}, which the environment holds"
+        notes = (*notes, told)
     found = answer(shape, run, devices, notes, _prices(given, devices))
     if given.exact:
-        from tunedoctor.cli.exact import traced  # noqa: PLC0415
-
         found = traced(found, given.model, shape, run, aim(given.target, own=given.own))
     return found
 
@@ -86,7 +82,7 @@ def _found(given: Namespace) -> Answer | MachineTable | CardTable | OfferTable |
 def _installed(snapshot: Snapshot | None) -> dict[str, str]:
     """Return releases of the libraries that make a difference, as an environment has them."""
     packages = snapshot.find(Packages) if snapshot else None
-    found = {name: packages.version(name) for name in LIBRARIES} if packages else {}
+    found = {name: packages.version(name) for name in stacks.LIBRARIES} if packages else {}
     return {name: version for name, version in found.items() if version}
 
 
@@ -104,13 +100,13 @@ def _run(given: Namespace, snapshot: Snapshot | None, model_type: str) -> Run:
     asked["loss"] = None if given.loss == "stack" else given.loss
     if given.adapter_bits:
         asked |= dict.fromkeys(("adapters", "qlora_adapters"), 2 if given.adapter_bits < 32 else 4)
-    try:
-        versions = {**_installed(snapshot), **versions_of(given.releases)}
-        stack = of_releases(stack_named(given.stack), versions, model_type)
-        stack = changed(stack, {name: value for name, value in asked.items() if value is not None})
+    with refusing(MemoryModelError, "doctor fit --help lists the options"):
+        versions = {**_installed(snapshot), **stacks.versions_of(given.releases)}
+        stack = stacks.of_releases(stacks.stack_named(given.stack), versions, model_type)
+        stack = stacks.changed(
+            stack, {name: value for name, value in asked.items() if value is not None}
+        )
         whole |= {"stack": stack, "optimizer": optimizer_name(given.optimizer)}
-    except MemoryModelError as error:
-        misuse(str(error), "doctor fit --help lists the options")
     return Run(**{name: value for name, value in whole.items() if value is not None})
 
 
@@ -124,14 +120,10 @@ def _devices(
     if given.gpu:
         card, notes = named_card(given.gpu)
         return (card,) * given.gpus, notes
-    from tunedoctor.cli.gpus import here  # noqa: PLC0415
-
     devices, notes = here(snapshot or look(NO_TARGET))
     if 1 < len(devices) < given.gpus:
-        misuse(
-            f"--gpus is {given.gpus}, and here are {len(devices)}",
-            "--gpu NAME asks about other ones",
-        )
+        what = f"--gpus is {given.gpus}, and here are {len(devices)}"
+        misuse(what, "--gpu NAME asks about other ones")
     if given.gpus > 1:
         devices = tuple(sorted(devices, key=lambda d: -d.usable))[: given.gpus]
     return devices, notes
@@ -141,15 +133,13 @@ def named_card(name: str) -> tuple[Device, tuple[str, ...]]:
     """Return the card of that name, the smallest of several, and what is to be said of it; exits with 2 without one."""
     found = cards_like(name)
     if not found:
-        from tunedoctor.cli.gpus import cards_near  # noqa: PLC0415  only on a mistake
-
         near = cards_near(name)
         hint = f" (is it {' or '.join(near)}?)" if near else ""
         misuse(
             f"no card of the table is called {name[:60]!r}{hint}",
             "doctor fit --cards names some; --vram 24 asks for a size",
         )
-    card = device_of(min(found, key=lambda one: (one.memory_gib, one.name)))
+    card = overview.device_of(min(found, key=lambda one: (one.memory_gib, one.name)))
     if len({one.memory_gib for one in found}) == 1:
         return card, ()
     sizes = ", ".join(sorted({f"{one.nominal_gb:.0f} GB" for one in found}, key=len))
@@ -170,3 +160,116 @@ def _prices(given: Namespace, devices: tuple[Device, ...]) -> Prices | None:
         power=given.power_price or None,
         watts=own.watts if own else None,
     )
+
+
+class Traced(msgspec.Struct, frozen=True):
+    """What the script prints; bytes."""
+
+    phases: dict[str, int] = {}
+    peak: int = 0
+    torch: str = ""
+    seconds: float = 0.0
+    error: str = ""
+    """Why it could not be traced, in the words of the target's libraries."""
+
+
+def traced(found: Answer, model: str, shape: Shape, run: Run, place: Target) -> Answer:
+    """Put what the tracer finds in the place of the closed form. Exits with 2 where it can't trace that."""
+    if refusal := _refusal(run, shape):
+        misuse(*refusal)
+    asked = json.dumps(request(_config(model, shape), shape, run))
+    argv = [starting(works(place)).python, "-I", "-B", str(SCRIPT)]
+    ended = child.run(argv, timeout=_TIMEOUT, stdin=asked, env=os.environ)
+    last = (ended.out if ended.ok else ended.err).strip().splitlines()[-1:]
+    try:
+        one = msgspec.json.decode(last[0], type=Traced) if ended.ok else Traced()
+    except (msgspec.MsgspecError, IndexError):
+        misuse("the target's answer is no trace", _LEAVE)
+    if why := one.error if ended.ok else (last or [ended.death])[0]:
+        misuse(
+            f"the target could not trace {shape.name}: {why[:200]}", f"{_LEAVE}, or name --target"
+        )
+    gib = (one.peak + WORKSPACES) / GIB
+    spare = found.reserved_gib - found.peak_gib
+    around = Band(gib * (1 - _ERROR), gib, gib * (1 + _ERROR), max(0.0, spare))
+    carried = "two depths carried on to the whole"
+    note = f"traced with torch {one.torch} in {one.seconds:.0f} s, {carried}"
+    return msgspec.structs.replace(
+        found,
+        way="traced",
+        closed_form_gib=found.peak_gib,
+        phase=max(one.phases, key=lambda name: one.phases[name]),
+        phases={name: (size + WORKSPACES) / GIB for name, size in one.phases.items()},
+        terms=found.terms | {"not in the formula": gib - found.peak_gib},
+        notes=(*found.notes, note),
+        **seen(around, tuple(f.device for f in found.devices)),
+    )
+
+
+def _refusal(run: Run, shape: Shape) -> tuple[str, str] | None:
+    """Return what the tracer has no code of, and the way out."""
+    if run.attention != "eager" and not shape.sdpa:
+        why = "in eager attention alone, unless a kernel of its own is there"
+        return f"transformers runs {shape.model_type} {why}", "--attn eager"
+    if run.stack.loss not in _LOSSES:
+        return f"--exact traces the stacks doctor and hf, not {run.stack.name}", _LEAVE
+    if run.optimizer not in _OPTIMIZERS:
+        return f"--exact traces {', '.join(_OPTIMIZERS)}, not {run.optimizer}", _LEAVE
+    int8 = run.method == "qlora" and run.quantisation == "int8"
+    if run.gpus > 1 or run.dora or run.accum > 1 or int8:
+        return "--exact traces one GPU, without accumulation, DoRA and int8", _LEAVE
+    return None
+
+
+def _config(model: str, shape: Shape) -> dict[str, Any]:
+    """Return the config.json of a model as it is, or the catalogue's."""
+    path = config_file(model)
+    if path is not None:
+        found = parsed(read_input(str(path), LARGEST))
+        if isinstance(found, dict):
+            return found
+    for row in models():
+        if row.name == shape.name or f"of {row.name})" in shape.name:
+            return row.config
+    what = "--exact wants a folder, a config.json or a name of the catalogue"
+    raise MemoryModelError(what)
+
+
+def request(config: dict[str, Any], shape: Shape, run: Run) -> dict[str, Any]:
+    """Return what the script is asked: a config, a run, and the two depths to trace."""
+    few, more = depths(shape, run.seq)
+    mixers = [one.mixer for one in shape.layers if one.mixer]
+    kinds = {one.kind for one in mixers}
+    same = (
+        "method",
+        "rank",
+        "batch",
+        "seq",
+        "precision",
+        "checkpointing",
+        "adapter_bytes",
+        "optimizer",
+    )
+    return {
+        **{name: getattr(run, name) for name in same},
+        "config": config,
+        "targets": list(run.targets or _named(shape)),
+        "attention": run.attention if "attention" in kinds else "eager",
+        "autocast": run.stack.autocast or run.precision == "mixed",
+        "loss": run.stack.loss,
+        "keeps_logits": run.stack.keeps_logits,
+        "double": run.quantisation == "nf4-dq",
+        "prepared": run.kbit,
+        "chunk": CHUNK,
+        "narrow_values": any(one.expanded_value != one.query for one in mixers),
+        "whole_scores": any(one.kernelless for one in mixers),
+        "few": few,
+        "more": more,
+        "layers": shape.depth,
+    }
+
+
+def _named(shape: Shape) -> tuple[str, ...]:
+    """Return the names of all modules that peft adapts, where it fails on all-linear; () where it doesn't."""
+    every = (one for layer in shape.layers for one in layer.matrices if not one.refused)
+    return tuple(dict.fromkeys(one.name for one in every)) if shape.named_targets else ()

@@ -1,14 +1,24 @@
 """What a user calls a model: a name of the catalogue, a folder, a config.json, or a size as "7B"."""
 
+import re
+from difflib import get_close_matches
 from pathlib import Path
 
-from tunedoctor.cli.files import read_input
 from tunedoctor.cli.options import misuse
+from tunedoctor.cli.output import read_input
 from tunedoctor.facts.clean import clean_text
+from tunedoctor.memory.band import GIB
 from tunedoctor.memory.catalogue import named
 from tunedoctor.memory.config import shape_of
+from tunedoctor.memory.fits import Device
 from tunedoctor.memory.parsing import LARGEST, parsed
 from tunedoctor.memory.shape import MemoryModelError, Shape
+from tunedoctor.model.machine import gpus_of
+from tunedoctor.model.snapshot import Snapshot
+from tunedoctor.tables.gpus import cards, same_name
+
+_LIKE = 0.72
+"""How alike two names are at least."""
 
 
 def config_file(model: str) -> Path | None:
@@ -52,3 +62,34 @@ def check_folder(model: str) -> None:
 
 def _title(path: Path) -> str:
     return clean_text(path.resolve().parent.name if path.name == "config.json" else path.stem)
+
+
+def here(snapshot: Snapshot) -> tuple[tuple[Device, ...], tuple[str, ...]]:
+    """Return this machine's GPUs whose memory is known, and notes on those whose isn't."""
+    gpus = gpus_of(snapshot)
+    notes = [
+        f"the driver does not tell the memory of {one.name}: name it with --vram"
+        for one in gpus
+        if one.vendor == "nvidia" and not one.room
+    ]
+    found: list[Device] = []
+    for one in gpus:
+        if one.room:
+            free, card = None if one.free is None else one.free / GIB, same_name(one.name)
+            speed = (card.bandwidth_gb_s, card.tflops) if card else (None, None)
+            found.append(Device(one.name, one.vendor, one.room / GIB, free, *speed))
+    return tuple(found), tuple(notes)
+
+
+def cards_near(name: str) -> list[str]:
+    """Return the names of up to three cards that are written, or begin, much like this."""
+    wanted = _plain(name)
+    plain = {_plain(one.name): one.name for one in cards()}
+    begins = {one[: len(wanted) + 1]: whole for one, whole in plain.items()}
+    close = get_close_matches(wanted, [*plain, *begins], 6, _LIKE)
+    return list(dict.fromkeys(plain.get(one) or begins[one] for one in close))[:3]
+
+
+def _plain(name: str) -> str:
+    found = re.sub(r"[^a-z0-9]+", "", name.lower()[:80])
+    return re.sub(r"nvidia|geforce|amd|radeon|apple", "", found)

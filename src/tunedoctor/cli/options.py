@@ -2,6 +2,8 @@
 
 import sys
 from argparse import Namespace
+from collections.abc import Generator, Iterable
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, NoReturn, TypeVar
 
@@ -13,9 +15,16 @@ from tunedoctor.tables.config import Config, ConfigError, mirrors, read_config
 
 if TYPE_CHECKING:
     from tunedoctor.model.plan import Fix
+import shlex
+
+from tunedoctor.cli.progress import spinner
+from tunedoctor.facts import Target
+from tunedoctor.model.snapshot import Snapshot
+from tunedoctor.probes.targeting import ChosenBy, here
 
 T = TypeVar("T")
 _LIST = "doctor list names what is installed"
+_SETTING: ChosenBy = "[tool.doctor] target"
 
 
 class Options(NamedTuple):
@@ -52,27 +61,21 @@ class Options(NamedTuple):
 
     def checks(self) -> tuple[Check, ...]:
         """Return the checks that are wanted; exits with 2 on an unknown id."""
-        try:
+        with refusing(RegistryError, _LIST):
             checks = all_checks(self.plugins)
-        except RegistryError as error:
-            misuse(str(error), _LIST)
         ids = {one.id for one in checks}
         for id_ in (*self.only, *self.skip):
             if id_ not in ids:
-                misuse(
-                    f"no check is called {id_!r}{_near(id_, ids)}",
-                    "doctor explain --list names all",
-                )
+                what = f"no check is called {id_!r}{near(id_, ids)}"
+                misuse(what, "doctor explain --list names all")
         return tuple(
             c for c in checks if (not self.only or c.id in self.only) and c.id not in self.skip
         )
 
     def fixes(self) -> "tuple[Fix, ...]":
         """Return all fixes; exits with 2 where a plug-in can't be used."""
-        try:
+        with refusing(RegistryError, _LIST):
             return all_fixes(self.plugins)
-        except RegistryError as error:
-            misuse(str(error), _LIST)
 
 
 def values_of(kind: type[T], given: Namespace) -> T:
@@ -83,11 +86,9 @@ def values_of(kind: type[T], given: Namespace) -> T:
 
 def settings() -> Config:
     """Return [tool.doctor] of the working folder; exits with 2 where it can't be understood."""
-    try:
+    with refusing(ConfigError, "doctor check --help lists the keys as options"):
         mirrors()  # what can't be understood is told before any work
         return read_config(Path())
-    except ConfigError as error:
-        misuse(str(error), "doctor check --help lists the keys as options")
 
 
 def misuse(what: str, way_out: str) -> NoReturn:
@@ -96,8 +97,72 @@ def misuse(what: str, way_out: str) -> NoReturn:
     raise SystemExit(2)
 
 
-def _near(word: str, words: set[str]) -> str:
+@contextmanager
+def refusing(
+    kinds: type[Exception] | tuple[type[Exception], ...], way_out: str, what: str = ""
+) -> Generator[None]:
+    """Exit with 2 where the block raises one of `kinds`; `what` stands before its words."""
+    try:
+        yield
+    except kinds as error:
+        misuse(f"{what}{getattr(error, 'strerror', None) or error}", way_out)
+
+
+def near(word: str, words: Iterable[str], most: int = 1) -> str:
+    """Return a question that names the words much like one; "" where there is none."""
     from difflib import get_close_matches  # noqa: PLC0415  only on a mistake
 
-    close = get_close_matches(word, words, 1)
-    return f" (is it {close[0]}?)" if close else ""
+    close = get_close_matches(word, words, most)
+    return f" (is it {' or '.join(close)}?)" if close else ""
+
+
+def aim(target: str | None, *, own: bool) -> Target:
+    """Return what --target or --self name, else the setting of the folder, the active environment or ./.venv.
+
+    Exits with 2 on misuse. Where nobody named one, the target's `chosen_by` is "none".
+    """
+    if own and target is not None:
+        misuse("--self is the doctor's own environment", "leave out --self or --target")
+    if own:
+        return here(sys.executable, "--self")
+    setting = "" if target is not None else settings().target
+    return here(setting, _SETTING) if setting else here(target)
+
+
+def typed(place: Target, target: str | None) -> str | None:
+    """Return what --target would name it by, for other commands; None where they find it by themselves."""
+    return target or (place.asked if place.chosen_by in ("--self", _SETTING) else None)
+
+
+def needed(place: Target) -> Target:
+    """Return an environment that was named; exits with 2 where there is none."""
+    if place.chosen_by == "none":
+        near = f" (nearby: {', '.join(map(shlex.quote, place.nearby))})" if place.nearby else ""
+        own = f", {place.own}," if place.own else ""
+        misuse(
+            f"no environment was named, and the doctor's own{own} is left alone",
+            f"--target PATH names one{near}, doctor fix --new ~/llm/.venv makes one, --self means the doctor's own",
+        )
+    return place
+
+
+def starting(place: Target, *, quiet: bool = False) -> Target:
+    """Say which interpreter is about to be started, and by what it was chosen."""
+    if place.python and not quiet:
+        sys.stderr.write(f"doctor: starts {place.python}, chosen by {place.chosen_by}\n")
+    return place
+
+
+def works(place: Target) -> Target:
+    """Return an environment that was named and has an interpreter; exits with 2 where there is none."""
+    if needed(place).problem:
+        misuse(place.problem.rstrip("."), "--target names an interpreter or an environment")
+    return place
+
+
+def look(place: Target, **how: bool) -> Snapshot:
+    """Take a snapshot, with what `live.take` may do; say what is being asked where that takes long."""
+    from tunedoctor.probes.live import take  # noqa: PLC0415  with it come all probes
+
+    with spinner("asking") as one:
+        return take(place, watch=one.watch, **how)

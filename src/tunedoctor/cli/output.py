@@ -1,34 +1,38 @@
-"""Write a report or another answer out in the wanted format."""
+"""Answers in the wanted format, and files of the user: read bounded, written whole and over nothing of others."""
 
 import os
 import sys
 import time
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, TextIO, TypeVar
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO, TextIO, TypeVar
 
 import msgspec
 
-from tunedoctor.cli.options import Options
+from tunedoctor.cli.options import Options, misuse, refusing
 from tunedoctor.diagnosis.engine import diagnose
 from tunedoctor.diagnosis.redaction import public, this_identity
 from tunedoctor.diagnosis.report import Report, exit_code, report_of
 from tunedoctor.model.findings import Check
-from tunedoctor.model.snapshot import Snapshot
+from tunedoctor.model.snapshot import LARGEST, Snapshot, SnapshotError, from_json
 from tunedoctor.probes.system import knowledge
+from tunedoctor.render.screen import Screen, as_json, as_line, screen_for
+from tunedoctor.system.reading import open_regular
 
 if TYPE_CHECKING:
-    from tunedoctor.render.screen import Screen
+    from tunedoctor.readers.digest import Digest
 
 T = TypeVar("T", bound=msgspec.Struct)
+_HANDED = ("/dev/fd/", "/dev/stdin", "/proc/self/fd/")
+"""Names of what a shell or a caller has opened, as `<(command)` does: pipes as often as files."""
 
 
 def judge(snapshot: Snapshot, options: Options, began: float) -> int:
     """Diagnose, print the report, return the exit code. `began` is of time.perf_counter."""
     report = report_for(snapshot, options, options.checks(), began)
     if options.format != "terminal":
-        from tunedoctor.render.json import line, render  # noqa: PLC0415
-
-        text = render(report) if options.format == "json" else line(report)
+        text = as_json(report) if options.format == "json" else as_line(report)
     else:
         text = on_terminal(report, options, sys.stdout)
     write(text)
@@ -69,33 +73,108 @@ def on_terminal(report: Report, options: Options, stream: TextIO) -> str:
     )
 
 
-def screen(stream: TextIO | None = None) -> "Screen":
+def screen(stream: TextIO | None = None) -> Screen:
     """Return an empty screen for a stream, standard output where none is named."""
-    from tunedoctor.render.screen import screen_for  # noqa: PLC0415
-
     return screen_for(stream or sys.stdout, os.environ)
 
 
-def show(answer: T, format_: str, render: Callable[[T, "Screen"], str]) -> None:
-    """Write an answer, without what names a person or a machine, as JSON or as a screen."""
-    show_all([answer], format_, render)
-
-
-def show_all(answers: Sequence[T], format_: str, render: Callable[[T, "Screen"], str]) -> None:
-    """Write answers; several as lines of JSON, or screens with an empty line between them."""
-    from tunedoctor.render import json  # noqa: PLC0415
-
+def show(format_: str, render: Callable[[T, Screen], str], *answers: T) -> None:
+    """Write answers, without what names a person or a machine; several as lines of JSON, or screens with a gap."""
     who = this_identity()
     told = [public(one, who) for one in answers]
     if format_ != "json":
         write("\n".join(render(one, screen()) for one in told))
     elif len(told) == 1:
-        write(json.render(told[0]))
+        write(as_json(told[0]))
     else:
-        write("".join(map(json.line, told)))
+        write("".join(map(as_line, told)))
+
+
+def agreed(question: str, stream: TextIO) -> bool:
+    """Ask, and tell whether the answer is yes."""
+    stream.write(f"{question} [y/N] ")
+    stream.flush()
+    said = sys.stdin.readline()
+    if not said:  # the input ended, and the cursor stands behind the question
+        stream.write("\n")
+    return said.strip().lower() in ("y", "yes")
 
 
 def write(text: str) -> None:
     """Write to stdout, and at once."""
     sys.stdout.write(text)
     sys.stdout.flush()
+
+
+def opened(source: str) -> AbstractContextManager[BinaryIO]:
+    """Open a file, or stdin for "-". Raises OSError, for a pipe or a device in a folder too: they may never end."""
+    if source == "-":
+        return nullcontext(sys.stdin.buffer)
+    if source.startswith(_HANDED):
+        return os.fdopen(os.open(source, os.O_RDONLY), "rb")
+    return open_regular(source)
+
+
+def read_input(source: str, limit: int = LARGEST) -> bytes:
+    """Return the bytes of a file, or of stdin for "-"; exits with 2 where that can't be."""
+    with _readable(source), opened(source) as file:
+        data = file.read(limit + 1)
+    if len(data) > limit:
+        misuse(f"{source} has more than {limit >> 20} MiB", "cut it down to the part that matters")
+    return data
+
+
+def read_log(source: str) -> "Digest":
+    """Return the text of a report of any length, or of stdin for "-"; exits with 2 where that can't be read.
+
+    A long one is read in a stream and comes as a digest.
+    """
+    from tunedoctor.readers.digest import from_stream  # noqa: PLC0415  other commands read no report
+
+    with _readable(source), opened(source) as file:
+        return from_stream(file)
+
+
+def _readable(source: str) -> AbstractContextManager[None]:
+    return refusing(OSError, "name a file, or - for stdin", f"{source} can't be read: ")
+
+
+def read_snapshot(source: str, writer: str = "doctor snapshot -o FILE") -> Snapshot:
+    """Return the snapshot of a file, or of stdin for "-"; exits with 2 where it is none."""
+    with refusing(SnapshotError, f"{writer} writes one", f"{source} is no snapshot: "):
+        return from_json(read_input(source))
+
+
+def refusal(name: str, mark: str, *, force: bool) -> str:
+    """Return why a file is not written over; "" where it is not there, begins with `mark`, or `force` is said."""
+    place = Path(name)
+    try:
+        if force or not place.exists():
+            return "" if place.parent.is_dir() else "is in a folder that is not there"
+        with place.open("rb") as file:
+            own = file.read(len(mark)).decode("utf-8", "replace") == mark
+    except OSError as error:
+        return f"can't be read: {error.strerror or error}"
+    return "" if own else "is there, and the doctor did not write it"
+
+
+def write_whole(name: str, text: str | bytes, *, private: bool = False) -> None:
+    """Write beside the place, then rename: a full disk leaves the old file as it was. Raises OSError.
+
+    A device or a FIFO is written to. `private`: for the user alone to read.
+    """
+    from tunedoctor.state.folder import keep  # noqa: PLC0415  a check writes none
+
+    place, data = Path(name), text if isinstance(text, bytes) else text.encode("utf-8", "replace")
+    if place.exists() and not place.is_file() and not place.is_dir():
+        place.write_bytes(data)
+    else:
+        keep(place, data, 0o600 if private else 0o644, alone=False)
+
+
+def write_or_exit(
+    name: str, text: str | bytes, way_out: str = "name a file of yours", *, private: bool = False
+) -> None:
+    """Write as `write_whole` does; exits with 2 where that can't be."""
+    with refusing(OSError, way_out, f"{name} can't be written: "):
+        write_whole(name, text, private=private)

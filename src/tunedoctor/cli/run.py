@@ -5,19 +5,10 @@ import time
 from argparse import Namespace
 from collections.abc import Sequence
 
-from tunedoctor.cli.options import Options, misuse
-from tunedoctor.cli.target import aim
+from tunedoctor.cli.options import Options, aim, misuse
 from tunedoctor.facts import Target
 from tunedoctor.model.snapshot import Snapshot
-from tunedoctor.running.command import NotStartedError, Ran, run
-from tunedoctor.running.deaths import (
-    ASKED,
-    Death,
-    death_of,
-    killed_for_memory,
-    kills_now,
-    shell_words,
-)
+from tunedoctor.running import command as running
 
 
 def command(given: Namespace) -> int:
@@ -36,22 +27,22 @@ def run_command(
     if not argv:
         misuse("no command is named", "doctor run -- python train.py")
     options = Options.of()
-    before = kills_now()
+    before = running.kills_now()
     try:
-        ran = run(argv)
-    except NotStartedError as error:
+        ran = running.run(argv)
+    except running.NotStartedError as error:
         _say(f"{error}")
         return error.status
-    death = death_of(ran.code)
+    death = running.death_of(ran.code)
     if ran.problem:
         _say(f"the output could not be written: {ran.problem}")
     # by a signal that is a wish, to it or to the doctor, somebody ended it
-    if death.status in (0, 130, *told) or death.name in ASKED or ran.signals:
+    if death.status in (0, 130, *told) or death.name in running.ASKED or ran.signals:
         return death.status
-    for_memory, began = killed_for_memory(before, kills_now()), time.perf_counter()
+    for_memory, began = running.killed_for_memory(before, running.kills_now()), time.perf_counter()
     try:
         _say(_how(argv[0], ran, death, for_memory))
-        snapshot = _looked(argv, ran, shell_words(death, for_memory), place)
+        snapshot = _looked(argv, ran, running.shell_words(death, for_memory), place)
         _diagnose(snapshot, options, report_file, began)
     except KeyboardInterrupt:
         _say("stopped before it could tell why")
@@ -60,11 +51,11 @@ def run_command(
     return death.status
 
 
-def _how(name: str, ran: Ran, death: Death, for_memory: bool | None) -> str:  # noqa: FBT001
+def _how(name: str, ran: running.Ran, death: running.Death, for_memory: bool | None) -> str:  # noqa: FBT001
     took = f"{ran.seconds:.1f} s" if ran.seconds < 100 else f"{ran.seconds / 60:.0f} min"
     how = f"ended with exit status {death.status}"
     if death.says:
-        how = f"ended with {shell_words(death, None)},"
+        how = f"ended with {running.shell_words(death, None)},"
     elif death.name and death.itself:
         how = f"was ended by {death.name}"
     elif death.name:
@@ -78,15 +69,14 @@ def _how(name: str, ran: Ran, death: Death, for_memory: bool | None) -> str:  # 
     return f"{name} {how} after {took}{memory}"
 
 
-def _looked(argv: Sequence[str], ran: Ran, words: str, place: Target) -> Snapshot:
+def _looked(argv: Sequence[str], ran: running.Ran, words: str, place: Target) -> Snapshot:
     """Return what the output tells, joined with what is here."""
     from tunedoctor.probes.commands import interpreter_of  # noqa: PLC0415
     from tunedoctor.probes.live import take  # noqa: PLC0415  only after a failure
     from tunedoctor.readers.merge import joined  # noqa: PLC0415
     from tunedoctor.readers.read import read_report  # noqa: PLC0415
-    from tunedoctor.running.deaths import output_of  # noqa: PLC0415
 
-    told = read_report(*output_of(ran.tails, words))
+    told = read_report(*running.output_of(ran.tails, words))
     meant = place.chosen_by in ("--target", "--self")
     snapshot, left_out = joined(told, take(place if meant else interpreter_of(argv) or place))
     for why in left_out:
@@ -95,14 +85,17 @@ def _looked(argv: Sequence[str], ran: Ran, words: str, place: Target) -> Snapsho
 
 
 def _diagnose(snapshot: Snapshot, options: Options, report_file: str, began: float) -> None:
-    from tunedoctor.cli.files import write_whole  # noqa: PLC0415  only after a failure
-    from tunedoctor.cli.output import on_terminal, report_for  # noqa: PLC0415
-    from tunedoctor.render.json import render  # noqa: PLC0415
+    from tunedoctor.cli.output import (  # noqa: PLC0415
+        on_terminal,
+        report_for,
+        write_whole,
+    )
+    from tunedoctor.render.screen import as_json  # noqa: PLC0415
 
     report = report_for(snapshot, options, options.checks(), began)
     if report_file:
         try:
-            write_whole(report_file, render(report))
+            write_whole(report_file, as_json(report))
         except OSError as error:
             _say(f"{report_file} can't be written: {error.strerror or error}")
     if any(f.severity != "note" for f in report.findings):

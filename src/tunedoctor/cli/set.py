@@ -7,12 +7,10 @@ from functools import partial
 
 import msgspec
 
-from tunedoctor.cli.files import refusal, write_or_exit
-from tunedoctor.cli.options import Options, misuse, values_of
-from tunedoctor.cli.output import show, write
+from tunedoctor.cli.options import Options, aim, look, misuse, needed, refusing, starting, values_of
+from tunedoctor.cli.output import refusal, show, write, write_or_exit
 from tunedoctor.cli.progress import spinner
-from tunedoctor.cli.sources import Consent, asking
-from tunedoctor.cli.target import aim, look, needed, starting
+from tunedoctor.cli.sources import asking
 from tunedoctor.facts import Interpreter, NvidiaDriver, Packages, Unknown
 from tunedoctor.installers.asking import Asking
 from tunedoctor.installers.uv import Failed
@@ -22,7 +20,7 @@ from tunedoctor.planning.make import Made, Place
 from tunedoctor.planning.set_answer import MARK, Answer, answered, frozen, project
 from tunedoctor.planning.wanted import RefusedError, asked_for
 from tunedoctor.probes.targeting import NO_TARGET
-from tunedoctor.render import set as screens
+from tunedoctor.render.plan import render_set
 from tunedoctor.wheels.described import Asked, blank, machine_of, over
 
 _HELP = "doctor set --help lists the options"
@@ -32,19 +30,12 @@ def command(given: Namespace) -> int:
     """Find one set of libraries for what the options name, print and write it; returns the exit code."""
     asked = values_of(Asked, given)
     _check(given)
-    try:
+    with refusing(RefusedError, _HELP):
         names = asked_for(given.packages)
-    except RefusedError as error:
-        misuse(error.why, _HELP)
     place = NO_TARGET if asked.platform else starting(needed(aim(given.target, own=given.own)))
     snapshot = None if asked.platform else look(place, read=True)
-    interpreter = snapshot.find(Interpreter) if snapshot else None
     somebody = given.format == "terminal" and sys.stdin.isatty() and sys.stdout.isatty()
-    known = asking(
-        Consent(given.allow_project_sources, somebody),
-        interpreter.prefix if interpreter else "",
-        snapshot.find(Packages) if snapshot else None,
-    )
+    known = asking(snapshot, allowed=given.allow_project_sources, ask=somebody)
     if given.offline:
         known.declared = msgspec.structs.replace(known.declared, offline="--offline")
     there = _place(asked, snapshot, known)
@@ -56,7 +47,7 @@ def command(given: Namespace) -> int:
     if given.pyproject == "-" and made is not None:
         write(project(answer, made))
     else:
-        show(answer, given.format, partial(screens.render, verbose=given.verbose))
+        show(given.format, partial(render_set, verbose=given.verbose), answer)
     return {"set": 0, "none": 1, "unknown": 2}[answer.verdict]
 
 
@@ -74,16 +65,12 @@ def _check(given: Namespace) -> None:
 def _place(asked: Asked, snapshot: Snapshot | None, known: Asking) -> Place:
     """Return where the set is for: of another machine than this one the findings tell nothing."""
     if snapshot is None:
-        try:
+        with refusing(MachineError, _HELP):
             own = f"{sys.version_info.major}.{sys.version_info.minor}"
             return Place(blank(asked, own)[0], known, whole=True)
-        except MachineError as error:
-            misuse(str(error), _HELP)
     sure = not isinstance(snapshot.get(NvidiaDriver), Unknown)
-    try:
+    with refusing(MachineError, f"--target names an environment; {_HELP}"):
         machine = over(machine_of(snapshot), asked, driver_known=sure)
-    except MachineError as error:
-        misuse(str(error), "--target names an environment; " + _HELP)
     if not sure and not asked.driver:
         misuse(
             "nobody could say which NVIDIA driver there is",

@@ -10,21 +10,18 @@ from concurrent.futures import Future
 from functools import partial
 from pathlib import Path
 
-from tunedoctor.cli.files import write_or_exit
 from tunedoctor.cli.models import check_folder
-from tunedoctor.cli.options import Options, misuse, values_of
-from tunedoctor.cli.output import show
+from tunedoctor.cli.options import Options, aim, look, misuse, needed, starting, values_of
+from tunedoctor.cli.output import show, write_or_exit
 from tunedoctor.cli.progress import spinner
-from tunedoctor.cli.target import aim, look, needed, starting
 from tunedoctor.diagnosis.redaction import snapshot_json, this_identity
 from tunedoctor.facts import AmdGpus, NvidiaGpus, Target
 from tunedoctor.model.snapshot import Snapshot
 from tunedoctor.probes.runtime import stage_seconds
 from tunedoctor.probes.targeting import NO_TARGET
 from tunedoctor.render import smoke as screen
-from tunedoctor.smoke.answer import Answer, exit_code
-from tunedoctor.smoke.load import Watching, reader_of
-from tunedoctor.smoke.make import Asked, made, not_started, run_all
+from tunedoctor.smoke.answer import Answer, Asked, made, not_started, run_all
+from tunedoctor.smoke.stages import Reading, reader_of, watching
 
 DEVICE = re.compile(r"(cpu|mps|(cuda|xpu)(:\d{1,3})?)?")
 MOST_RANKS = 64
@@ -63,8 +60,8 @@ def command(given: Namespace) -> int:
     place = starting(needed(aim(given.target, own=given.own)), quiet=options.quiet)
     answer = _answer(options, asked, place, given.snapshot)
     render = partial(screen.render, verbose=options.verbose, quiet=options.quiet)
-    show(answer, options.format, render)
-    code = exit_code(answer)
+    show(options.format, render, answer)
+    code = {"ready": 0, "findings": 1, "unknown": 2}[answer.verdict]
     if code or not config:
         return code
     from tunedoctor.cli.train import train  # noqa: PLC0415
@@ -78,14 +75,16 @@ def _answer(options: Options, asked: Asked, place: Target, snapshot_file: str) -
     taken = _taking(place)
     if place.problem:
         return not_started(taken(), place.problem)
-    watching = Watching(reader_of(taken))
+    readings: list[Reading] = []
     with spinner() as one:
-        runs = run_all(asked, place.python, os.environ, one.step, watching)
+        runs = run_all(
+            asked, place.python, os.environ, one.step, watching(reader_of(taken), readings)
+        )
     seconds = time.perf_counter() - began
-    found = made(runs, asked, taken(), options.checks(), seconds, watching.readings)
+    answer, snapshot = made(runs, asked, taken(), options.checks(), seconds, readings)
     if snapshot_file:
-        write_or_exit(snapshot_file, snapshot_json(found.snapshot, this_identity(shared=True)))
-    return found.answer
+        write_or_exit(snapshot_file, snapshot_json(snapshot, this_identity(shared=True)))
+    return answer
 
 
 def ranks_of(text: str) -> int:

@@ -8,7 +8,7 @@ import sys
 from contextlib import suppress
 from typing import NoReturn, TextIO
 
-from tunedoctor.render.spelling import spelled
+from tunedoctor.render.screen import spelled
 
 GONE = 141
 """Exit status where the reader of standard output went away: what a shell says of a tool that SIGPIPE ended."""

@@ -1,24 +1,27 @@
 """doctor train."""
 
 import json
+import re
 import sys
 import time
 from argparse import Namespace
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Literal, NamedTuple
 
-from tunedoctor.cli.files import read_snapshot, refusal, write_or_exit
-from tunedoctor.cli.gpus import here
-from tunedoctor.cli.models import config_file, model_of
-from tunedoctor.cli.options import Options, misuse
-from tunedoctor.cli.output import on_terminal, report_for, write
+import msgspec
+
+from tunedoctor.cli import output
+from tunedoctor.cli.models import config_file, here, model_of
+from tunedoctor.cli.options import Options, aim, look, misuse, refusing, starting, works
+from tunedoctor.cli.output import refusal, report_for
 from tunedoctor.cli.run import run_command
-from tunedoctor.cli.starter import Chosen, as_smoked, choose, starter
-from tunedoctor.cli.target import aim, look, starting, works
 from tunedoctor.facts import Interpreter, Packages, Smoke
-from tunedoctor.memory.forecast import forecast
-from tunedoctor.memory.forecast import refusal as too_large
-from tunedoctor.memory.shape import MemoryModelError
+from tunedoctor.memory.answer import forecast
+from tunedoctor.memory.answer import refusal as too_large
+from tunedoctor.memory.fits import Device, fit
+from tunedoctor.memory.run import Run
+from tunedoctor.memory.shape import MemoryModelError, Shape
 from tunedoctor.model.snapshot import Snapshot
 from tunedoctor.probes.targeting import NO_TARGET
 from tunedoctor.system import child
@@ -32,6 +35,11 @@ INPUT = TRAINER.with_name("train_input.py")
 LAUNCHER = TRAINER.with_name("launch.py")
 _NO_TOML = (3, 11)
 """From this Python on the trainer reads TOML by itself."""
+HEADLINE = "# Configuration of doctor train; "
+_KEY = re.compile(r'^    (\w+): \w+ = (".*?"|\S+)  # (.+)$', re.MULTILINE)
+"""A key in the trainer's source: name, default, what it is."""
+_SEQ = 1024
+"""The trainer's own max_length."""
 
 
 def command(given: Namespace) -> int:
@@ -49,20 +57,22 @@ def train(how: Namespace, arguments: Sequence[str], *, check: bool = True) -> in
     place = works(aim(how.target, own=how.own))
     _readable_input(arguments)
     snapshot = look(starting(place), start=True)
-    _libraries(snapshot, place.python)
+    packages, needs = snapshot.find(Packages), ("torch", "transformers", "peft")
+    if lacking := [name for name in needs if packages and packages.get(name) is None]:
+        what = f"{place.python} lacks {', '.join(lacking)}"
+        misuse(what, "doctor set says how to install a whole set")
     if check and not _ready(snapshot, options):
         return 1
     found = None if "--merge" in arguments else _forecast(snapshot, arguments, how.processes)
-    peak, refusal = found or (0.0, "")
-    if refusal and check:
-        sys.stderr.write(f"doctor: {refusal}\n")
+    peak, why = found or (0.0, "")
+    if why and check:
+        sys.stderr.write(f"doctor: {why}\n")
         return 1
     if found and "--dry-run" in arguments:
         text = f"forecast for rows of max_length tokens: {peak:.3g} GiB beside libraries"
         sys.stderr.write(f"doctor: {text}\n")
     many = [str(LAUNCHER), str(how.processes)] if how.processes > 1 else []
-    trainer = [*many, str(TRAINER)]
-    argv = [place.python, *trainer, *_readable(snapshot, arguments)]
+    argv = [place.python, *many, str(TRAINER), *_readable(snapshot, arguments)]
     return run_command(argv, place, "", told=(2,))
 
 
@@ -84,17 +94,10 @@ def _readable_input(arguments: Sequence[str]) -> None:
         raise SystemExit(2)
 
 
-def _libraries(snapshot: Snapshot, python: str) -> None:
-    packages = snapshot.find(Packages)
-    needs = ("torch", "transformers", "peft") if packages else ()
-    if lacking := [name for name in needs if packages and packages.get(name) is None]:
-        misuse(f"{python} lacks {', '.join(lacking)}", "doctor set says how to install a whole set")
-
-
 def _ready(snapshot: Snapshot, options: Options) -> bool:
     report = report_for(snapshot, options, options.checks(), time.perf_counter())
     if any(one.severity == "error" for one in report.findings):
-        sys.stderr.write(on_terminal(report, options, sys.stderr))
+        sys.stderr.write(output.on_terminal(report, options, sys.stderr))
         sys.stderr.write("doctor: not begun; --no-check trains all the same\n")
         return False
     return True
@@ -139,10 +142,9 @@ def _readable(snapshot: Snapshot, arguments: Sequence[str]) -> Sequence[str]:
     if version >= _NO_TOML:
         return arguments
     files, _ = _words(arguments)
-    try:
+    holds = "it holds TOML, as in: model = 'folder'"
+    with refusing((OSError, ValueError), holds, f"{', '.join(files)}: "):
         values = _values(files)
-    except (OSError, ValueError) as error:
-        misuse(f"{', '.join(files)}: {error}", "it holds TOML, as in: model = 'folder'")
     words = {k: v if isinstance(v, str) else json.dumps(v) for k, v in values.items()}
     ours = [f"--{key}={word}" for key, word in words.items()]
     return [*ours, *(one for one in arguments if one.startswith("--"))]
@@ -153,7 +155,7 @@ def _init(given: Namespace) -> int:
     if len(files) > 1 or set(words) - {"model", "data", "out"}:
         misuse("--init takes a file, --model, --data and --out", "edit what it writes")
     smoke = "doctor smoke --snapshot FILE"
-    snapshot = read_snapshot(given.source, smoke) if given.source else look(NO_TARGET)
+    snapshot = output.read_snapshot(given.source, smoke) if given.source else look(NO_TARGET)
     devices, _ = here(snapshot)
     try:
         shape = model_of(words["model"]) if "model" in words else None
@@ -161,13 +163,7 @@ def _init(given: Namespace) -> int:
         shape = None
     chosen = choose(shape, max(devices, key=lambda one: one.usable, default=None))
     chosen = as_smoked(chosen, snapshot.find(Smoke))
-    values: dict[str, object] = {
-        "model": "MODEL",
-        "data": "train.jsonl",
-        "out": "out",
-        **chosen.values,
-        **words,
-    }
+    values = {"model": "MODEL", "data": "train.jsonl", "out": "out"} | chosen.values | words
     text = starter(INPUT.read_text(encoding="utf-8"), Chosen(values, chosen.why))
     return _write(files[0] if files else "config.toml", text, force=given.force)
 
@@ -175,13 +171,76 @@ def _init(given: Namespace) -> int:
 def _write(name: str, text: str, *, force: bool) -> int:
     """Write a file for the user to change: never over one that holds anything else; "-" is standard output."""
     if name == "-":
-        write(text)
+        output.write(text)
         return 0
     why, place = refusal(name, "", force=force), Path(name)
     if not (why or force) and place.exists() and place.read_bytes() != text.encode():
         why = "is there, and holds something else: changes of yours, as like as not"
     if why:
         misuse(f"{name} {why}", "choose another name, or --force")
-    write_or_exit(name, text, "choose another place")
+    output.write_or_exit(name, text, "choose another place")
     sys.stderr.write(f"doctor: wrote {name}\n")
     return 0
+
+
+class Chosen(NamedTuple):
+    """Values that fit a machine, and why."""
+
+    values: dict[str, object]
+    why: str
+
+
+def starter(source: str, chosen: Chosen) -> str:
+    """Return a configuration with all keys of the trainer's source; what is not chosen stands as a comment."""
+    lines = [f"{HEADLINE}{chosen.why}", ""]
+    for key, default, what in _KEY.findall(source):
+        value = json.dumps(chosen.values[key]) if key in chosen.values else default.lower()
+        value = default if default.startswith('"') and key not in chosen.values else value
+        mark = "" if key in chosen.values else "# "
+        lines.append(f"{mark}{key} = {value}  # {what}")
+    return "\n".join([*lines, ""])
+
+
+def choose(shape: Shape | None, device: Device | None) -> Chosen:
+    """Choose method, precision and micro-batch by the memory forecast: the least frugal that fits."""
+    if device is None:
+        return Chosen(
+            {"method": "lora", "micro_batch": 1, "max_length": 512},
+            "for the CPU: no GPU with known memory is here",
+        )
+    room = f"for {device.name}, {device.usable:.0f} GiB"
+    if shape is None:
+        return Chosen(
+            {"method": "lora", "micro_batch": 1, "checkpointing": True},
+            f"{room}; with --model the memory forecast chooses more",
+        )
+    ways: tuple[tuple[Literal["lora", "qlora"], bool], ...]
+    ways = (("lora", False), ("lora", True), ("qlora", True))
+    for method, checkpointing in ways:
+        for batch in (8, 4, 2, 1):
+            run = Run(method=method, checkpointing=checkpointing, batch=batch, seq=_SEQ)
+            found = fit(shape, run, device)
+            if found.verdict == "fits" and (batch > 2 or checkpointing):
+                return Chosen(
+                    {"method": method, "micro_batch": batch, "checkpointing": checkpointing},
+                    f"{room}: needs {found.need_gib:.1f} GiB as predicted",
+                )
+    least = fit(shape, msgspec.structs.replace(Run(method="qlora"), seq=_SEQ), device)
+    return Chosen(
+        {"method": "qlora", "micro_batch": 1, "checkpointing": True, "max_length": 512},
+        f"{room}: too little for {_SEQ} tokens, which need {least.need_gib:.1f} GiB as predicted",
+    )
+
+
+def as_smoked(chosen: Chosen, smoke: Smoke | None) -> Chosen:
+    """Settle device and precision by what doctor smoke saw train, where it did."""
+    outcomes = {one.name: one.outcome for one in smoke.stages} if smoke else {}
+    if smoke is None or outcomes.get("train") != "ok":
+        return chosen
+    device = "cuda" if smoke.kind == "rocm" else smoke.kind
+    short = {"bfloat16": "bf16", "float16": "fp16"}.get(smoke.half, "fp32")
+    precision = short if device != "cpu" and outcomes.get("16-bit") == "ok" else "fp32"
+    why = (
+        f"{chosen.why}; doctor smoke trained on {smoke.device_name or smoke.device} in {precision}"
+    )
+    return Chosen({**chosen.values, "device": device, "precision": precision}, why)

@@ -1,15 +1,32 @@
-"""doctor triage."""
+"""doctor triage: one report, or a line for each of many, side by side on the processors, in the order of the files."""
 
+import gc
+import os
+import signal
 import sys
 import time
 from argparse import Namespace
+from collections import Counter
+from collections.abc import Generator, Sequence
+from concurrent import futures
+from functools import cache, partial
 from pathlib import Path
 
-from tunedoctor.cli.files import read_log
-from tunedoctor.cli.options import Options, misuse
-from tunedoctor.cli.output import judge
-from tunedoctor.cli.target import aim, look
+from tunedoctor.cli.options import Options, aim, look, misuse
+from tunedoctor.cli.output import judge, opened, read_log, report_for, write
+from tunedoctor.facts.clean import clean_text
+from tunedoctor.readers.digest import from_stream
+from tunedoctor.readers.merge import joined
 from tunedoctor.readers.read import read_report
+from tunedoctor.render.screen import as_line
+
+CHUNK = 16
+"""Files that a process is handed at once: what handing over costs is small beside 16 reports."""
+FEW = 8
+"""As many files are read here: starting processes would take longer."""
+Row = tuple[str, str]
+"""What came of one file: ready, findings or unknown, "" where there is no report; and what is printed."""
+_checks = cache(Options.checks)
 
 
 def command(given: Namespace) -> int:
@@ -19,15 +36,108 @@ def command(given: Namespace) -> int:
     if len(sources) > 1 or Path(sources[0]).is_dir():
         if given.here:
             misuse("--here is for one report", "name the one that this machine printed")
-        from tunedoctor.cli.triage_many import triage_many  # noqa: PLC0415
-
         return triage_many(options, sources)
     log = read_log(sources[0])
     snapshot = read_report(log.text, log.numbers)
     if given.here:
-        from tunedoctor.readers.merge import joined  # noqa: PLC0415
-
         snapshot, left_out = joined(snapshot, look(aim(given.target, own=given.own)))
         for why in left_out:
             sys.stderr.write(f"doctor: {why}\n")
     return judge(snapshot, options, began)
+
+
+def triage_many(options: Options, sources: Sequence[str]) -> int:
+    """Print a row for each file. Returns 1 where one has findings, else 2 where one could not be told, else 0."""
+    if options.format == "json":
+        misuse("--format json is for one report", "--format jsonl gives each in one line")
+    gc.enable()  # main turns it off for short runs
+    files = files_of(sources)
+    options.checks()  # exits here on an unknown id, not once for each process
+    began = time.perf_counter()
+    count: Counter[str] = Counter()
+    for verdict, text in _rows(options, files):
+        count[verdict] += 1
+        write(text)
+    if options.format == "terminal":
+        not_read = f", {count['']} not read" if count[""] else ""
+        write(
+            f"{len(files)} reports: {count['findings']} with findings, {count['ready']} ready, "
+            f"{count['unknown']} cannot be told{not_read}   {time.perf_counter() - began:.1f} s\n"
+        )
+    if count["findings"]:
+        return 1
+    return 2 if count["unknown"] or count[""] else 0
+
+
+def files_of(sources: Sequence[str]) -> list[str]:
+    """Return the files that are named, and those in named folders and below, by name; hidden ones are left out."""
+    found: list[str] = []
+    for source in sources:
+        if source == "-" or not Path(source).is_dir():
+            found.append(source)
+            continue
+        for folder, folders, names in os.walk(source):
+            folders[:] = sorted(name for name in folders if not name.startswith("."))
+            inside = (Path(folder, name) for name in sorted(names) if not name.startswith("."))
+            found += [str(file) for file in inside if file.is_file()]
+    if not found:
+        misuse(f"{', '.join(sources)} holds no files", "name a folder of reports")
+    return found
+
+
+def _rows(options: Options, files: list[str]) -> Generator[Row]:
+    work = partial(_judged, options)
+    processors = len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
+    if len(files) <= FEW or processors < 2:
+        yield from map(work, files)
+        return
+    done, count = 0, min(-(-len(files) // CHUNK), processors)
+    while done < len(files):
+        pool = futures.ProcessPoolExecutor(count, initializer=_quiet)
+        try:
+            for row in pool.map(work, files[done:], chunksize=CHUNK):
+                done += 1
+                yield row
+        except futures.BrokenExecutor:  # one process was killed, and its pool is lost
+            for file in files[done : done + CHUNK]:
+                done += 1
+                yield _alone(options, file)
+        finally:  # who went away, as head does, waits for no other rows
+            pool.shutdown(wait=done == len(files), cancel_futures=True)
+
+
+def _alone(options: Options, file: str) -> Row:
+    try:
+        with futures.ProcessPoolExecutor(1, initializer=_quiet) as pool:
+            return pool.submit(_judged, options, file).result()
+    except futures.BrokenExecutor:
+        return _problem(options, file, "the process that read it was killed")
+
+
+def _judged(options: Options, path: str) -> Row:
+    """Return the row of a file; what goes wrong with it is its row."""
+    began, file = time.perf_counter(), clean_text(path)
+    try:
+        with opened(path) as stream:
+            log = from_stream(stream)
+        report = report_for(read_report(log.text, log.numbers), options, _checks(options), began)
+    except OSError as error:
+        return _problem(options, file, f"can't be read: {error.strerror or error}")
+    except Exception as error:  # noqa: BLE001  one file does not end the others
+        why = f"could not be judged: {type(error).__name__}: {error}"[:300]
+        return _problem(options, file, why)
+    if options.format == "jsonl":
+        return report.verdict, as_line(report, file=file)
+    first = "".join(f"  {one.id}  {one.title}" for one in report.findings[:1])
+    return report.verdict, f"{file}  {report.verdict}{first}\n"
+
+
+def _problem(options: Options, file: str, problem: str) -> Row:
+    as_json = options.format == "jsonl"
+    return "", as_line({}, file=file, problem=problem) if as_json else f"{file}  {problem}\n"
+
+
+def _quiet() -> None:
+    """Leave Ctrl-C to the process that prints, and let a SIGTERM end this one plainly."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)

@@ -4,9 +4,8 @@ from argparse import Namespace
 
 import msgspec
 
-from tunedoctor.cli.options import misuse
+from tunedoctor.cli.options import aim, misuse, needed, typed
 from tunedoctor.cli.output import show
-from tunedoctor.cli.target import aim, needed, typed
 from tunedoctor.model.wording import megabytes
 from tunedoctor.render.screen import Screen, mark
 from tunedoctor.transaction.outcome import State, Undone
@@ -28,7 +27,7 @@ def command(given: Namespace) -> int:
     target = typed(needed(aim(given.target, own=given.own)), given.target)
     states = tuple(list_states(target)) if given.listed else None
     undone = None if given.listed else undo(target, given.id or "")
-    show(Answer("doctor.undo/1", states, undone), given.format, _render)
+    show(given.format, _render, Answer("doctor.undo/1", states, undone))
     return 0 if undone is None or undone.done else 1
 
 
@@ -42,11 +41,10 @@ def _render(answer: Answer, screen: Screen) -> str:
         made = f"{', '.join(one.changes[:2])}{more}" or "no packages"
         screen.line(f"{one.id}  {one.taken}  {megabytes(one.bytes)}")
         screen.wrap(f"{what}{', '.join(one.cures) or 'a fix'}: {made}", 4)
-    none = "No state of this environment is kept."
     if answer.states:
         screen.next("doctor undo ID brings one back")
     else:
-        screen.line(none)
+        screen.line("No state of this environment is kept.")
     return screen.text()
 
 

@@ -3,10 +3,8 @@
 import sys
 from argparse import Namespace
 
-from tunedoctor.cli.files import read_input
-from tunedoctor.cli.options import misuse, values_of
-from tunedoctor.cli.output import show_all
-from tunedoctor.cli.target import aim, look
+from tunedoctor.cli.options import aim, look, refusing, values_of
+from tunedoctor.cli.output import read_input, show
 from tunedoctor.facts import Interpreter, NvidiaDriver, Target, Unknown
 from tunedoctor.model.machine import MachineError
 from tunedoctor.model.snapshot import SCHEMA, Snapshot, SnapshotError, from_json
@@ -14,6 +12,7 @@ from tunedoctor.probes.system import knowledge
 from tunedoctor.render import choice
 from tunedoctor.wheels.choose import Answer, answer
 from tunedoctor.wheels.described import Asked, blank, machine_of, machines_from, over
+from tunedoctor.wheels.matrix import matrix
 
 OWN_PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
 _HELP = "doctor wheel --help lists the options"
@@ -25,43 +24,31 @@ def command(given: Namespace) -> int:
     if given.source is not None:
         answers = _of_file(given.source)
     elif asked.platform:
-        answers = [_of_options(asked)]
+        with refusing(MachineError, _HELP):
+            machine, assumed = blank(asked, OWN_PYTHON)
+        answers = [answer(machine, None, assumed, knowledge())]
     else:
         answers = [_of_this_machine(asked, aim(given.target, own=given.own))]
     if given.matrix:
-        from tunedoctor.render import matrix as screen  # noqa: PLC0415  for the table alone
-        from tunedoctor.wheels.matrix import matrix  # noqa: PLC0415
-
-        show_all([*map(matrix, answers)], given.format, screen.render)
+        show(given.format, choice.render_matrix, *map(matrix, answers))
     else:
-        show_all(answers, given.format, choice.render)
+        show(given.format, choice.render, *answers)
     return 0
 
 
 def _of_file(source: str) -> list[Answer]:
     data, age = read_input(source), knowledge()
-    try:
+    with refusing(
+        UnicodeDecodeError, "a machine in JSON belongs there", f"{source} is no UTF-8 text: "
+    ):
         text = data.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        misuse(f"{source} is no UTF-8 text", "a machine in JSON belongs there")
+    useless, writer = "the snapshot is of no use: ", "doctor snapshot -o FILE writes one"
     if SCHEMA in text[:4000]:
-        try:
+        with refusing((SnapshotError, MachineError), writer, useless):
             snapshot, assumed = _with_a_python(from_json(text))
             return [answer(machine_of(snapshot), snapshot, assumed, age)]
-        except (SnapshotError, MachineError) as error:
-            misuse(f"the snapshot is of no use: {error}", "doctor snapshot -o FILE writes one")
-    try:
+    with refusing(MachineError, "docs/wheel.md shows the form", f"{source}: "):
         return [answer(machine, knowledge=age) for machine in machines_from(text)]
-    except MachineError as error:
-        misuse(f"{source}: {error}", "docs/wheel.md shows the form")
-
-
-def _of_options(asked: Asked) -> Answer:
-    try:
-        machine, assumed = blank(asked, OWN_PYTHON)
-    except MachineError as error:
-        misuse(str(error), _HELP)
-    return answer(machine, None, assumed, knowledge())
 
 
 def _of_this_machine(asked: Asked, place: Target) -> Answer:
@@ -69,10 +56,8 @@ def _of_this_machine(asked: Asked, place: Target) -> Answer:
     known = not isinstance(snapshot.get(NvidiaDriver), Unknown)
     snapshot, assumed = _with_a_python(snapshot)
     assumed = () if asked.python else assumed
-    try:
+    with refusing(MachineError, f"--platform and the other options describe a machine; {_HELP}"):
         machine = over(machine_of(snapshot), asked, driver_known=known)
-    except MachineError as error:
-        misuse(str(error), "--platform and the other options describe a machine; " + _HELP)
     return answer(machine, snapshot, assumed, knowledge())
 
 

@@ -12,13 +12,12 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from tunedoctor.data import examine, lengths
-from tunedoctor.data.examine import KINDS, Mark, Tally
+from tunedoctor.data import examine
+from tunedoctor.data.examine import KINDS, Mark, Tally, rules_for
 from tunedoctor.data.files import Opened, line_blocks, open_file, utf8_blocks
 from tunedoctor.data.records import Element, NoPyarrowError, elements, parquet_rows, records
 from tunedoctor.data.repeats import Digests, Place, Sketches, Spool
-from tunedoctor.data.report import DataFault, DataFile, Leak, LeakKind, Lengths, Spot
-from tunedoctor.data.secrets import rules_for
+from tunedoctor.data.report import DataFault, DataFile, Leak, LeakKind, Lengths, Spot, described
 
 _ORDER = {"error": 0, "warning": 1, "note": 2}
 _REPEATS: dict[LeakKind, tuple[str, str]] = {
@@ -170,7 +169,7 @@ class Survey:
         tokens, learned = (
             sum(getattr(one, x) for one in self.tallies) for x in ("tokens", "learned")
         )
-        return lengths.described(counts, tokens, learned, seq) if counts else None
+        return described(counts, tokens, learned, seq) if counts else None
 
     def bounded(self) -> list[str]:
         """Return what the bounds of memory left out."""

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from itertools import combinations
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -10,11 +10,14 @@ from tunedoctor.memory.fits import Device, fit
 from tunedoctor.memory.run import Run
 from tunedoctor.memory.shape import Shape
 from tunedoctor.memory.stacks import STACKS
+from tunedoctor.tables.load import table
 
 LONGEST = 1 << 20
 """Tokens; longer sequences aren't searched."""
 _WIDEST = 1 << 12
 _STEP = 128
+_WORDS: dict[str, tuple[str, str]] = table("fit_words")["changes"]
+"""Words and option of each change, the mildest first."""
 
 
 class Change(NamedTuple):
@@ -25,9 +28,6 @@ class Change(NamedTuple):
     """What to do and what it costs."""
     option: str
     """The option of doctor fit that says it."""
-
-
-Maker = Callable[[Run, Shape], Change | None]
 
 
 class Largest(msgspec.Struct, frozen=True):
@@ -44,19 +44,39 @@ def fits_well(shape: Shape, run: Run, device: Device) -> bool:
 
 def smallest(shape: Shape, run: Run, device: Device, gpus: int = 1) -> tuple[Change, ...]:
     """Return the fewest changes that make a run fit, of as few the mildest; () where none of them do."""
-    makers = _mild_first(run, gpus)
     for count in (1, 2, 3, 4):
-        for chosen in combinations(makers, count):
-            changed, said = run, list[Change]()
-            for make in chosen:
-                change = make(changed, shape)
-                if change is None:
+        for chosen in combinations(_WORDS, count):
+            said: list[Change] = []
+            for name in chosen:
+                changed = said[-1].run if said else run
+                if (fields := _open(changed, shape, gpus)[name]) is None:
                     break
-                changed = change.run
-                said.append(change)
-            if len(said) == count and fits_well(shape, changed, device):
+                words = (one.format_map(fields) for one in _WORDS[name])
+                said.append(Change(msgspec.structs.replace(changed, **fields), *words))
+            if len(said) == count and fits_well(shape, said[-1].run, device):
                 return tuple(_mildest(shape, run, device, said))
     return ()
+
+
+def _open(run: Run, shape: Shape, gpus: int) -> dict[str, dict[str, Any] | None]:
+    """Return what each change makes of a run; None where the run does not leave it open."""
+    adamw = ("adamw", "adamw_fused", "paged_adamw")
+    many = gpus > 1 and run.sharding == "ddp"
+    fewer = {"batch": 1, "accum": run.batch * run.accum}
+    narrow = {"method": "qlora", "precision": "bf16"}
+    return {
+        "loss": {"stack": STACKS["doctor"]} if run.stack.loss.startswith("whole") else None,
+        "attention": {"attention": "sdpa"} if run.attention == "eager" and shape.sdpa else None,
+        "checkpointing": None if run.checkpointing else {"checkpointing": True},
+        "batch": fewer if run.batch > 1 else None,
+        "fused": {"optimizer": "adamw_fused"} if run.optimizer == "adamw" else None,
+        "8 bit": {"optimizer": "adamw_8bit"} if run.optimizer in adamw else None,
+        "shard": {"sharding": "fsdp", "gpus": run.gpus} if many else None,
+        "qlora": narrow if run.method == "lora" else None,
+        "lora": narrow if run.method == "full" else None,
+        "rank": {"rank": 16} if run.method != "full" and run.rank > 16 else None,
+        "seq": {"seq": 512} if run.seq > 512 else None,
+    }
 
 
 def _mildest(shape: Shape, run: Run, device: Device, said: list[Change]) -> list[Change]:
@@ -74,21 +94,15 @@ def _mildest(shape: Shape, run: Run, device: Device, said: list[Change]) -> list
 
 def largest(shape: Shape, run: Run, device: Device) -> Largest:
     """Return the longest sequence and the largest batch that fit on a device."""
-    return Largest(largest_seq(shape, run, device), _largest_batch(shape, run, device))
+    replace = msgspec.structs.replace
+    batch = _search(lambda n: fits_well(shape, replace(run, batch=n), device), _WIDEST)
+    return Largest(largest_seq(shape, run, device), batch)
 
 
 def largest_seq(shape: Shape, run: Run, device: Device) -> int:
     """Return the longest sequence that fits, a multiple of 128 tokens; 0: none."""
-    return _STEP * _search(
-        lambda n: fits_well(shape, msgspec.structs.replace(run, seq=n * _STEP), device),
-        LONGEST // _STEP,
-    )
-
-
-def _largest_batch(shape: Shape, run: Run, device: Device) -> int:
-    return _search(
-        lambda n: fits_well(shape, msgspec.structs.replace(run, batch=n), device), _WIDEST
-    )
+    replace, most = msgspec.structs.replace, LONGEST // _STEP
+    return _STEP * _search(lambda n: fits_well(shape, replace(run, seq=n * _STEP), device), most)
 
 
 def _search(fits: Callable[[int], bool], most: int) -> int:
@@ -101,93 +115,3 @@ def _search(fits: Callable[[int], bool], most: int) -> int:
         middle = (low + high) // 2
         low, high = (middle, high) if fits(middle) else (low, middle)
     return low
-
-
-def _mild_first(run: Run, gpus: int) -> list[Maker]:
-    """Return the changes that a run leaves open, those that cost nothing first."""
-    found: list[Maker] = [_loss, _attention, _checkpointing, _batch, _fused, _bits8]
-    if gpus > 1 and run.sharding == "ddp":
-        found.append(_sharded)
-    return [*found, _qlora, _lora, _rank, _seq]
-
-
-def _loss(run: Run, _: Shape) -> Change | None:
-    if not run.stack.loss.startswith("whole"):
-        return None
-    words = "use a loss that works in chunks, as doctor train does: the same loss, no logits of the whole batch"
-    return Change(msgspec.structs.replace(run, stack=STACKS["doctor"]), words, "--stack doctor")
-
-
-def _attention(run: Run, shape: Shape) -> Change | None:
-    if run.attention != "eager" or not shape.sdpa:
-        return None
-    words = "use SDPA attention: no matrix of sequence x sequence"
-    return Change(msgspec.structs.replace(run, attention="sdpa"), words, "--attn sdpa")
-
-
-def _checkpointing(run: Run, _: Shape) -> Change | None:
-    if run.checkpointing:
-        return None
-    words = "switch gradient checkpointing on: about a third slower"
-    return Change(msgspec.structs.replace(run, checkpointing=True), words, "--checkpointing")
-
-
-def _batch(run: Run, _: Shape) -> Change | None:
-    if run.batch == 1:
-        return None
-    accum = run.batch * run.accum
-    words = f"one sample at a time, {accum} accumulated: the same result, a little slower"
-    changed = msgspec.structs.replace(run, batch=1, accum=accum)
-    return Change(changed, words, f"--batch 1 --accum {accum}")
-
-
-def _fused(run: Run, _: Shape) -> Change | None:
-    if run.optimizer != "adamw":
-        return None
-    words = "take AdamW's fused kernel: no copy in the step"
-    return Change(
-        msgspec.structs.replace(run, optimizer="adamw_fused"), words, "--optimizer adamw_fused"
-    )
-
-
-def _bits8(run: Run, _: Shape) -> Change | None:
-    if run.optimizer not in ("adamw", "adamw_fused", "paged_adamw"):
-        return None
-    words = "keep optimizer states in 8 bit (bitsandbytes)"
-    changed = msgspec.structs.replace(run, optimizer="adamw_8bit")
-    return Change(changed, words, "--optimizer adamw_8bit")
-
-
-def _sharded(run: Run, _: Shape) -> Change | None:
-    words = f"shard weights, gradients and states over {run.gpus} GPUs (FSDP)"
-    return Change(msgspec.structs.replace(run, sharding="fsdp"), words, "--sharding fsdp")
-
-
-def _qlora(run: Run, _: Shape) -> Change | None:
-    if run.method != "lora":
-        return None
-    words = "hold the base in 4 bit (QLoRA): slightly slower, slightly less exact"
-    return Change(
-        msgspec.structs.replace(run, method="qlora", precision="bf16"), words, "--method qlora"
-    )
-
-
-def _lora(run: Run, _: Shape) -> Change | None:
-    if run.method != "full":
-        return None
-    words = "train adapters instead of all weights (QLoRA)"
-    return Change(
-        msgspec.structs.replace(run, method="qlora", precision="bf16"), words, "--method qlora"
-    )
-
-
-def _rank(run: Run, _: Shape) -> Change | None:
-    if run.method == "full" or run.rank <= 16:
-        return None
-    return Change(msgspec.structs.replace(run, rank=16), "use adapters of rank 16", "--rank 16")
-
-
-def _seq(run: Run, _: Shape) -> Change | None:
-    if run.seq <= 512:
-        return None
-    return Change(msgspec.structs.replace(run, seq=512), "cut sequences to 512 tokens", "--seq 512")

@@ -1,20 +1,37 @@
-"""The whole answer of doctor fit for one model and one run."""
+"""The whole answer of doctor fit for one model and one run, and what a configuration of doctor train takes."""
 
-from typing import Literal
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
 
 import msgspec
 
 from tunedoctor.memory.adapters import check_targets, of_experts, reach, targeted
 from tunedoctor.memory.advice import Largest, largest, smallest
-from tunedoctor.memory.band import GIB, Need, band, by_kernels, context, holds_mamba, need
-from tunedoctor.memory.costs import Costs, Prices, costs
-from tunedoctor.memory.fits import Device, Fit, Verdict, fit
+from tunedoctor.memory.band import GIB, Band, band, by_kernels, context, holds_mamba, need
+from tunedoctor.memory.fits import Device, Fit, Verdict, judged
 from tunedoctor.memory.host import disk, ram
 from tunedoctor.memory.parameters import parameters
 from tunedoctor.memory.peak import peak
-from tunedoctor.memory.run import Run
-from tunedoctor.memory.shape import Shape
-from tunedoctor.memory.speed import Speed, speed
+from tunedoctor.memory.run import Attention, Precision, Run
+from tunedoctor.memory.shape import MemoryModelError, Shape
+from tunedoctor.memory.speed import Costs, Prices, Speed, costs, speed
+from tunedoctor.memory.stacks import STACKS
+from tunedoctor.tables.load import table
+
+_Whole = Annotated[int, msgspec.Meta(ge=1, le=1 << 24)]
+_ATTENTION: dict[str, Attention] = {"auto": "sdpa", "flash_attention_2": "flash", "eager": "eager"}
+"""As doctor fit calls them; transformers chooses sdpa where the model has it."""
+_KEYS = {
+    "--method": "method",
+    "--seq": "max_length",
+    "--rank": "rank",
+    "--optimizer adamw_8bit": "optimizer = 'adamw8bit'",
+    "--checkpointing": "checkpointing = true",
+    "--attn sdpa": "attention = 'sdpa'",
+    "--stack doctor": "chunk = 1024",
+    "--sharding fsdp": "shard = true",
+}
+"""Options of doctor fit, as keys of the trainer's configuration."""
 
 
 class RamGib(msgspec.Struct, frozen=True):
@@ -121,28 +138,18 @@ def answer(
     """Reckon a run on some devices. Raises MemoryModelError where a target names no module."""
     check_targets(shape, run)
     found, around = peak(shape, run), band(shape, run)
-    judged = tuple(fit(shape, run, device) for device in devices)
-    worst = min(judged, key=lambda one: one.margin_gib) if judged else None
-    vendor = worst.device.vendor if worst else "nvidia"
+    told = seen(around, devices)
     space, host = disk(shape, run), ram(shape, run, prices.tokens if prices else 0)
-    taken = need(around, vendor)
-    shown = worst.need_gib if worst else taken.middle
+    worst = _worst(told["devices"])
+    device = worst.device if worst else None
     return Answer(
         model=shape.name,
         parameters=parameters(shape).total,
         trained=found.trained,
         settings=_settings(run),
-        peak_gib=around.middle,
-        peak_range=(around.low, around.high),
-        reserved_gib=shown - context(vendor),
-        range=spread(taken, worst),
         phase=found.phase,
         terms={name: size / GIB for name, size in found.terms.items()},
         phases={name: size / GIB for name, size in found.phases.items()},
-        context_gib=context(vendor),
-        need_gib=shown,
-        verdict=worst.verdict if worst else None,
-        devices=judged,
         ram=RamGib(
             host.loading / GIB,
             host.mapped / GIB,
@@ -153,39 +160,51 @@ def answer(
         disk=DiskGb(
             space.download / 1e9, space.checkpoint / 1e9, space.merged / 1e9, space.total / 1e9
         ),
-        time=speed(shape, run, worst.device.tflops, worst.device.bandwidth_gb_s) if worst else None,
-        largest=largest(shape, run, worst.device) if worst else None,
-        costs=costs(shape, run, worst.device, prices) if worst and prices else None,
+        time=speed(shape, run, device.tflops, device.bandwidth_gb_s) if device else None,
+        largest=largest(shape, run, device) if device else None,
+        costs=costs(shape, run, device, prices) if device and prices else None,
         advice=_advice(shape, run, worst) if worst else (),
         notes=(*notes, *_notes(shape, run)),
+        **told,
     )
 
 
-def spread(taken: Need, worst: Fit | None) -> tuple[float, float]:
-    """Return the range of what a card shows: all that it has at the most, where the run is sure to fit."""
-    high = taken.high
-    if worst:
+def _worst(fits: tuple[Fit, ...]) -> Fit | None:
+    return min(fits, key=lambda one: one.margin_gib, default=None)
+
+
+def seen(around: Band, devices: tuple[Device, ...]) -> dict[str, Any]:
+    """Return the fields of an answer that follow from the peak: what devices show, and whether it fits on them."""
+    fits = tuple(judged(device, around) for device in devices)
+    worst = _worst(fits)
+    vendor = worst.device.vendor if worst else "nvidia"
+    taken = need(around, vendor)
+    shown, high = worst.need_gib if worst else taken.middle, taken.high
+    if worst:  # all that it has at the most, where the run is sure to fit
         sure = worst.verdict == "fits"
         high = min(high, worst.device.usable) if sure else max(taken.safe, worst.need_gib)
-    return min(taken.low, high), high
+    return {
+        "peak_gib": around.middle,
+        "peak_range": (around.low, around.high),
+        "reserved_gib": shown - context(vendor),
+        "range": (min(taken.low, high), high),
+        "context_gib": context(vendor),
+        "need_gib": shown,
+        "verdict": worst.verdict if worst else None,
+        "devices": fits,
+    }
 
 
 def _settings(run: Run) -> Settings:
-    return Settings(
-        method=run.method,
-        rank=None if run.method == "full" else run.rank,
-        targets=run.targets or (() if run.method == "full" else ("all-linear",)),
-        seq=run.seq,
-        batch=run.batch,
-        accum=run.accum,
-        optimizer=run.optimizer,
-        checkpointing=run.checkpointing,
-        attention=run.attention,
-        stack=run.stack.name,
-        precision=run.half if run.precision == "bf16" else run.precision,
-        gpus=run.gpus,
-        sharding=run.sharding if run.gpus > 1 else None,
-    )
+    full = run.method == "full"
+    told = {
+        "rank": None if full else run.rank,
+        "targets": run.targets or (() if full else ("all-linear",)),
+        "stack": run.stack.name,
+        "precision": run.half if run.precision == "bf16" else run.precision,
+        "sharding": run.sharding if run.gpus > 1 else None,
+    }
+    return msgspec.convert(msgspec.structs.asdict(run) | told, Settings)
 
 
 def _advice(shape: Shape, run: Run, worst: Fit) -> tuple[Advice, ...]:
@@ -195,75 +214,129 @@ def _advice(shape: Shape, run: Run, worst: Fit) -> tuple[Advice, ...]:
     return tuple(Advice(one.words, one.option, peak(shape, one.run).total / GIB) for one in changes)
 
 
-def _notes(shape: Shape, run: Run) -> tuple[str, ...]:  # noqa: C901  one for each thing to tell
-    found: list[str] = []
-    if not run.stack.known:
-        found.append(
-            "the stack is unknown: the range is what the thriftiest and the greediest would spend"
-        )
-    if run.method != "full":
-        found += _reaching(shape, run)
-    if run.method == "qlora" and not run.stack.experts_quantised and parameters(shape).experts:
-        found.append(
-            "bitsandbytes passes over routed experts in transformers 5, which holds them as 3-D parameters: "
-            "they stay 16 bit"
-        )
-    if run.attention != "eager" and not shape.sdpa:
-        found.append(
-            f"{shape.model_type} is safe in eager attention alone: --attn eager tells what that takes"
-        )
-    if holds_mamba(shape):
-        found.append(
-            "Mamba layers are reckoned in transformers' own code, which runs without mamba-ssm; with its kernels the "
-            f"peak is about {peak(by_kernels(shape), run).total / GIB:.1f} GiB"
-        )
-    if any(one.mixer and one.mixer.kind == "delta" for one in shape.layers):
-        found.append(
-            "linear attention is reckoned in transformers' own code; flash-linear-attention's kernels keep less"
-        )
-    if shape.stored and run.method != "qlora":
-        found.append(
-            f"its weights are stored quantised ({shape.stored}); what is reckoned are 16-bit weights: load it so"
-        )
-    if not shape.exact:
-        found.append(_by_likeness(shape))
-    if shape.outside:
-        found.append(
-            "the vision or audio tower counts as frozen weights, by its config; text alone trains"
-        )
-    if shape.parts_unread:
-        found.append(f"not counted, since it could not be read: {', '.join(shape.parts_unread)}")
-    return tuple(found)
+def _notes(shape: Shape, run: Run) -> tuple[str, ...]:
+    """Return what is to be told of model and run; in the words `it` stands for what brings a note about."""
+    adapted, qlora = run.method != "full", run.method == "qlora"
+    named = shape.named_targets and not run.targets
+    names = dict.fromkeys(m.name for one in shape.layers for m in targeted(one, run) if named)
+    reached = reach(shape, run)
+    reaches_experts = any(of_experts(layer, run).weights for layer in shape.layers)
+    has_experts = any(layer.experts for layer in shape.layers)
+    mamba = holds_mamba(shape) and peak(by_kernels(shape), run).total / GIB
+    kinds = {one.mixer.kind for one in shape.layers if one.mixer}
+    keys = ", ".join(shape.unread[:6]) + (" ..." if len(shape.unread) > 6 else "")
+    kind = f" {shape.model_type}" if shape.model_type else ""
+    guess = f"{kind}, treated as Llama-like{f'; not understood: {keys}' if keys else ''}"
+    told: dict[str, object] = {
+        "stack": not run.stack.known,
+        "all-linear": adapted and ",".join(names),
+        "layers": adapted and reached.layers < reached.of_layers and reached,
+        "experts": adapted and reaches_experts,
+        "no experts": adapted and has_experts and not reaches_experts and reached,
+        "16-bit experts": qlora and not run.stack.experts_quantised and parameters(shape).experts,
+        "eager": run.attention != "eager" and not shape.sdpa,
+        "mamba": mamba,
+        "delta": "delta" in kinds,
+        "stored": not qlora and shape.stored,
+        "like": not shape.exact and shape.like,
+        "unknown": not shape.exact and not shape.like and guess,
+        "outside": shape.outside,
+        "unread": ", ".join(shape.parts_unread),
+    }
+    words: dict[str, str] = table("fit_words")["notes"]
+    return tuple(words[name].format(it=it, shape=shape) for name, it in told.items() if it)
 
 
-def _by_likeness(shape: Shape) -> str:
-    """Return what is to be said of an architecture that isn't in the table."""
-    if shape.like:
-        return f"a size alone has no shape: {shape.like} stands for it. A name or a config.json is exact"
-    what = f"unknown architecture{f' {shape.model_type}' if shape.model_type else ''}, treated as Llama-like"
-    if shape.unread:
-        keys = ", ".join(shape.unread[:6]) + (" ..." if len(shape.unread) > 6 else "")
-        what += f"; not understood: {keys}"
-    return f"{what}. --exact counts its real class"
+class _Config(msgspec.Struct, frozen=True):
+    """The trainer's keys that decide on memory, and its defaults."""
+
+    method: Literal["lora", "qlora", "full"] = "lora"
+    optimizer: Literal["adamw", "adamw8bit"] = "adamw"
+    precision: Literal["auto", "bf16", "fp16", "fp32", "pure-bf16"] = "auto"
+    attention: Literal["auto", "sdpa", "eager", "flash_attention_2"] = "auto"
+    micro_batch: _Whole = 4
+    batch: _Whole = 16
+    chunk: Annotated[int, msgspec.Meta(ge=0, le=1 << 24)] = 1024
+    rank: _Whole = 16
+    max_length: _Whole = 1024
+    targets: str = "all-linear"
+    dora: bool = False
+    dropout: Annotated[float, msgspec.Meta(ge=0, lt=1)] = 0.0
+    packing: bool = False
+    checkpointing: bool = False
+    shard: bool = False
 
 
-def _reaching(shape: Shape, run: Run) -> list[str]:
-    """Return what the adapters leave out, or reach beyond the linear modules."""
-    found: list[str] = []
-    if shape.named_targets and not run.targets:
-        names = ",".join(dict.fromkeys(m.name for one in shape.layers for m in targeted(one, run)))
-        found.append(f"peft 0.21 fails on all-linear here; what is reckoned is --targets {names}")
-    one = reach(shape, run)
-    if one.layers < one.of_layers:
-        found.append(f"the adapters reach {one.layers} of {one.of_layers} layers")
-    if any(of_experts(layer, run).weights for layer in shape.layers):
-        found.append(
-            "peft 0.21 with transformers 5 gives routed experts adapters as well, and makes their weights anew in "
-            "each pass; older ones leave them out. Without: --targets of attention alone"
-        )
-    elif any(layer.experts for layer in shape.layers):
-        found.append(
-            f"routed experts get no adapter: {one.share:.0%} of the matrices' parameters are reached; "
-            "peft reaches experts with target_parameters"
-        )
-    return found
+def run_of(config: Mapping[str, Any], processes: int = 1) -> Run:
+    """Return the run that a configuration of doctor train describes; absent keys have the trainer's defaults.
+
+    Values are as TOML or a command line gives them. Raises MemoryModelError, naming the key.
+    """
+    try:
+        told = msgspec.convert(dict(config), _Config, strict=False)
+    except msgspec.ValidationError as error:
+        raise MemoryModelError(str(error)) from None
+    full, pure = told.method == "full", told.precision == "pure-bf16"
+    micro, stack = min(told.micro_batch, told.batch), STACKS["doctor"]
+    if told.chunk == 0:
+        stack = msgspec.structs.replace(stack, loss="whole")
+    if pure:  # neither autocast nor adapters in fp32
+        stack = msgspec.structs.replace(stack, autocast=False, adapters=2, qlora_adapters=2)
+    names = tuple(one.strip() for one in told.targets.split(",") if one.strip())
+    # whole weights are trained in fp32 under autocast, unless they are to be 16 bit
+    half: Precision = "mixed" if full and not pure else "bf16"
+    return Run(
+        method=told.method,
+        rank=told.rank,
+        targets=() if names == ("all-linear",) else names,
+        dora=told.dora,
+        dropout=told.dropout,
+        seq=told.max_length,
+        padded=told.packing,  # samples in a row are kept apart by a mask
+        batch=micro,
+        accum=-(-told.batch // (processes * micro)),
+        optimizer="adamw_fused" if told.optimizer == "adamw" else "adamw_8bit",
+        checkpointing=told.checkpointing,
+        attention=_ATTENTION.get(told.attention, "sdpa"),
+        stack=stack,
+        precision="fp32" if told.precision == "fp32" else half,
+        gpus=processes,
+        sharding="fsdp" if told.shard else "ddp",
+    )
+
+
+def forecast(
+    config: Mapping[str, Any], shape: Shape, devices: tuple[Device, ...], processes: int = 1
+) -> Answer:
+    """Return doctor fit's answer for a configuration of doctor train. Raises MemoryModelError, naming the key."""
+    return answer(shape, run_of(config, processes), devices[:processes])
+
+
+def refusal(
+    config: Mapping[str, Any], shape: Shape, devices: tuple[Device, ...], processes: int = 1
+) -> str:
+    """Return why a configuration can't start, and what to change; "" where it can, or no GPU is known.
+
+    The trainer halves its micro-batch when memory runs out, so that what counts is one row at a time. Raises
+    MemoryModelError, naming the key.
+    """
+    found = forecast({**config, "micro_batch": 1}, shape, devices, processes)
+    if found.verdict != "doesn't fit":
+        return ""
+    worst = min(found.devices, key=lambda one: one.margin_gib)
+    what = (
+        f"{found.model} needs {found.need_gib:.1f} GiB with micro_batch 1 and rows of {found.settings.seq} tokens, "
+        f"and {worst.device.name} has {worst.device.usable:.1f} GiB free"
+    )
+    remedy = "no setting makes it fit: take a smaller model or a larger card"
+    if found.advice:
+        remedy = "what makes it fit: " + ", ".join(_key_of(one.option) for one in found.advice)
+    return f"{what}; {remedy}; --no-check begins all the same"
+
+
+def _key_of(option: str) -> str:
+    """Return an option of doctor fit as a line of the trainer's configuration."""
+    if option in _KEYS:
+        return _KEYS[option]
+    name, _, value = option.partition(" ")
+    return f"{_KEYS[name]} = {value if value.isdigit() else repr(value)}"

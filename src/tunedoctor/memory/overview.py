@@ -4,29 +4,26 @@ from typing import Literal
 
 import msgspec
 
-from tunedoctor.memory.advice import largest_seq
+from tunedoctor.memory.advice import fits_well, largest_seq
 from tunedoctor.memory.band import band, need
 from tunedoctor.memory.catalogue import named
-from tunedoctor.memory.fits import Device, Verdict, fit
+from tunedoctor.memory.fits import ROOM, Device, Verdict, fit
+from tunedoctor.memory.host import ram
 from tunedoctor.memory.parameters import parameters
 from tunedoctor.memory.run import Method, Run
+from tunedoctor.memory.shape import Shape
 from tunedoctor.memory.speed import speed
 from tunedoctor.memory.stacks import STACKS
 from tunedoctor.tables.gpus import Card
+from tunedoctor.tables.load import table
 
-SIZES = (
-    "Qwen/Qwen3-0.6B",
-    "meta-llama/Llama-3.2-1B",
-    "meta-llama/Llama-3.2-3B",
-    "Qwen/Qwen3-4B",
-    "meta-llama/Llama-3.1-8B",
-    "Qwen/Qwen3-14B",
-    "Qwen/Qwen3-32B",
-    "meta-llama/Llama-3.3-70B-Instruct",
-)
+SIZES: tuple[str, ...] = tuple(table("fit_words")["sizes"])
 """One model for each size, small to large."""
 METHODS: tuple[Method, ...] = ("qlora", "lora", "full")
 _GB = 1e9 / 2**30
+SEQ = 1024
+"""Tokens: doctor train's own max_length."""
+_GIB = 1 << 30
 
 
 class Cell(msgspec.Struct, frozen=True):
@@ -103,24 +100,17 @@ class ArticleTable(msgspec.Struct, frozen=True, kw_only=True):
 
 def machine_table(device: Device, base: Run) -> MachineTable:
     """Return what a device trains, at the sequence and batch of `base`."""
-    cells: list[Cell] = []
-    for name in SIZES:
-        shape = named(name)
-        for method in METHODS:
-            run = msgspec.structs.replace(base, method=method)
-            judged = fit(shape, run, device)
-            cells.append(
-                Cell(
-                    name,
-                    parameters(shape).total,
-                    method,
-                    judged.need_gib,
-                    judged.need_gib / device.usable if device.usable else 0.0,
-                    judged.verdict,
-                    largest_seq(shape, msgspec.structs.replace(run, batch=1), device),
-                )
-            )
-    return MachineTable(device=device, seq=base.seq, stack=base.stack.name, cells=tuple(cells))
+    cells = tuple(_cell(name, method, device, base) for name in SIZES for method in METHODS)
+    return MachineTable(device=device, seq=base.seq, stack=base.stack.name, cells=cells)
+
+
+def _cell(name: str, method: Method, device: Device, base: Run) -> Cell:
+    shape, run = named(name), msgspec.structs.replace(base, method=method)
+    judged = fit(shape, run, device)
+    share = judged.need_gib / device.usable if device.usable else 0.0
+    longest = largest_seq(shape, msgspec.structs.replace(run, batch=1), device)
+    size = parameters(shape).total
+    return Cell(name, size, method, judged.need_gib, share, judged.verdict, longest)
 
 
 def device_of(card: Card) -> Device:
@@ -130,30 +120,27 @@ def device_of(card: Card) -> Device:
 
 def card_table(cards: tuple[Card, ...], base: Run) -> CardTable:
     """Return what each card trains."""
-    return CardTable(
-        seq=base.seq, stack=base.stack.name, cards=tuple(_card(one, base) for one in cards)
-    )
+    rows = tuple(_card(one, base) for one in cards)
+    return CardTable(seq=base.seq, stack=base.stack.name, cards=rows)
 
 
 def _card(card: Card, base: Run) -> CardRow:
-    device = device_of(card)
-    best: dict[str, str] = dict.fromkeys(METHODS, "")
-    rate = None
+    best, rate = dict.fromkeys(METHODS, ""), None
     for method in METHODS:
         run = msgspec.structs.replace(base, method=method)
-        if card.vendor == "apple" and method == "qlora":
-            continue  # nobody measured 4 bit on Metal
-        for name in reversed(SIZES):
-            shape = named(name)
-            if fit(shape, run, device).verdict == "fits":
-                best[method] = name
-                if rate is None:
-                    rate = speed(shape, run, card.tflops, card.bandwidth_gb_s)
-                break
+        fitting = (one for one in reversed(SIZES) if fits_well(named(one), run, device_of(card)))
+        best[method] = "" if _unmeasured(card, run) else next(fitting, "")
+        if best[method] and rate is None:
+            rate = speed(named(best[method]), run, card.tflops, card.bandwidth_gb_s)
+    pace = rate.tokens_per_second if rate else None
     return CardRow(
-        card.name, card.memory_gib, card.watts, best["qlora"], best["lora"], best["full"],
-        rate.tokens_per_second if rate else None, caveat(card),
-    )  # fmt: skip
+        card.name, card.memory_gib, card.watts, **best, tokens_per_second=pace, note=caveat(card)
+    )
+
+
+def _unmeasured(card: Card, run: Run) -> bool:
+    """Nobody measured 4 bit on Metal."""
+    return card.vendor == "apple" and run.method == "qlora"
 
 
 def caveat(card: Card) -> str:
@@ -168,21 +155,14 @@ def caveat(card: Card) -> str:
     return "memory shared with the CPU" if card.unified else ""
 
 
-_SAID = (("7B", "8-12", "14-16"), ("13B", "12-16", "26-30"), ("70B", "24-32", "140+"))
-_OF_SIZE = {
-    "7B": ("meta-llama/Llama-2-7b-hf", "Qwen/Qwen2.5-7B"),
-    "13B": ("meta-llama/Llama-2-13b-hf", "Qwen/Qwen2.5-14B"),
-    "70B": ("meta-llama/Llama-3.3-70B-Instruct",),
-}
-
-
 def article_table() -> ArticleTable:
     """Return the table of a widely read article, "16-bit, r=64", beside what the same words need."""
-    return ArticleTable(rank=64, stack="doctor", rows=tuple(_article_row(*said) for said in _SAID))
+    rows = tuple(_article_row(**said) for said in table("fit_words")["article"])
+    return ArticleTable(rank=64, stack="doctor", rows=rows)
 
 
-def _article_row(size: str, lora: str, full: str) -> ArticleRow:
-    shapes = [named(name) for name in _OF_SIZE[size]]
+def _article_row(size: str, said: tuple[str, str], models: list[str]) -> ArticleRow:
+    shapes = [named(name) for name in models]
 
     def around(run: Run) -> tuple[float, float]:
         found: list[float] = []
@@ -191,15 +171,89 @@ def _article_row(size: str, lora: str, full: str) -> ArticleRow:
             found += [need(band(shape, one)).middle / _GB for shape in shapes]
         return min(found), max(found)
 
-    base = Run(rank=64, stack=STACKS["doctor"])
-    change = msgspec.structs.replace
-    return ArticleRow(
-        size,
-        lora,
-        full,
-        around(base),
-        around(change(base, method="qlora")),
-        around(change(base, method="full", optimizer="adamw_fused")),
-        around(change(base, method="full", precision="mixed", optimizer="adamw_fused")),
-        2 * parameters(shapes[0]).total / 1e9,
+    base, change = Run(rank=64, stack=STACKS["doctor"]), msgspec.structs.replace
+    whole = change(base, method="full", optimizer="adamw_fused")
+    lora, qlora = around(base), around(change(base, method="qlora"))
+    weights = 2 * parameters(shapes[0]).total / 1e9
+    mixed = around(change(whole, precision="mixed"))
+    return ArticleRow(size, *said, lora, qlora, around(whole), mixed, weights)
+
+
+class Offer(msgspec.Struct, frozen=True):
+    """One card for this run."""
+
+    name: str
+    memory_gib: float
+    watts: float | None
+    verdict: Verdict
+    need_gib: float
+    tokens_per_second: float | None
+    tokens_range: tuple[float, float] | None
+    note: str
+
+
+class OfferTable(msgspec.Struct, frozen=True, kw_only=True):
+    """JSON of `doctor fit MODEL --cards --format json`."""
+
+    schema: Literal["doctor.fit.offers/1"] = "doctor.fit.offers/1"
+    model: str
+    method: str
+    seq: int
+    batch: int
+    stack: str
+    offers: tuple[Offer, ...]
+    smallest: str
+    """The smallest card on which it fits; "" where none of them will do."""
+
+
+def offers(shape: Shape, run: Run, cards: tuple[Card, ...]) -> OfferTable:
+    """Judge each card for a run."""
+    found = tuple(_offer(shape, run, card) for card in cards if not _unmeasured(card, run))
+    fitting = [one for one in found if one.verdict == "fits"]
+    return OfferTable(
+        model=shape.name,
+        method=run.method,
+        seq=run.seq,
+        batch=run.batch,
+        stack=run.stack.name,
+        offers=found,
+        smallest=min(fitting, key=lambda one: one.memory_gib).name if fitting else "",
     )
+
+
+def _offer(shape: Shape, run: Run, card: Card) -> Offer:
+    judged = fit(shape, run, device_of(card))
+    rate = speed(shape, run, card.tflops, card.bandwidth_gb_s)
+    pace, spread = (rate.tokens_per_second, (rate.low, rate.high)) if rate else (None, None)
+    about = (card.name, card.memory_gib, card.watts)
+    return Offer(*about, judged.verdict, judged.need_gib, pace, spread, caveat(card))
+
+
+Table = MachineTable | CardTable | OfferTable | ArticleTable
+
+
+class Tier(msgspec.Struct, frozen=True):
+    """Models of one size; GiB."""
+
+    size: str
+    """As "8B"."""
+    qlora: float
+    """Of the smallest card, empty, on which this fits: one sample of SEQ tokens at a time, rank 16, checkpointing."""
+    lora: float
+    full: float
+    merging: float
+    """Of RAM while peft merges an adapter into 16-bit weights; doctor train merges in fp32, which takes twice that."""
+
+
+def tiers() -> tuple[Tier, ...]:
+    """Return a tier for each size, small to large."""
+    return tuple(_tier(name) for name in SIZES)
+
+
+def _tier(name: str) -> Tier:
+    shape = named(name)
+    runs = (Run(method=method, seq=SEQ, optimizer="adamw_fused") for method in METHODS)
+    cards = (need(band(shape, run)).safe / ROOM for run in runs)
+    merging = ram(shape, Run(seq=SEQ, stack=STACKS["hf"])).merging
+    size = next(part for part in name.split("-") if part[0].isdigit() and part.endswith("B"))
+    return Tier(size, *(round(one, 1) for one in (*cards, merging / _GIB)))

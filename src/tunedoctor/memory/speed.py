@@ -4,19 +4,24 @@ Share of the dense peak that measured runs reach (tables of Qwen, PEFT, unsloth,
 larger at 512 tokens and more; small models and short batches wait for kernel launches, 5 ms a layer.
 """
 
+import re
+
 import msgspec
 
 from tunedoctor.memory.adapters import trained_elements
+from tunedoctor.memory.fits import Device, Verdict, fit
 from tunedoctor.memory.parameters import active
 from tunedoctor.memory.quantised import weights
 from tunedoctor.memory.run import Run
-from tunedoctor.memory.shape import Shape
+from tunedoctor.memory.shape import MemoryModelError, Shape
 
 _LOW, _MIDDLE, _HIGH = 0.29, 0.45, 0.61
 _LAUNCHES = 0.005
 """Seconds that the launches of one layer's kernels take, forward, backward and recomputed together."""
 _DEQUANTISING = 1.15
 """How much slower matmuls of 4-bit matrices are."""
+_NUMBER = re.compile(r"^(\d{1,15}(?:\.\d{1,6})?)\s*([kKmMbB]?)$")
+_SCALE = {"": 1, "k": 10**3, "m": 10**6, "b": 10**9}
 
 
 class Speed(msgspec.Struct, frozen=True):
@@ -64,3 +69,80 @@ def _seconds(shape: Shape, run: Run, tflops: float, bandwidth: float, share: flo
     # the optimizer reads and writes parameter, gradient and both states, once for a step
     states = 8 * trained_elements(shape, run) * run.trained_bytes / (bandwidth * 1e9 * run.accum)
     return max(computed, moved, _LAUNCHES * shape.depth) + states
+
+
+class Prices(msgspec.Struct, frozen=True, kw_only=True):
+    """What is asked. Money in one currency; None where it was not told."""
+
+    tokens: int
+    """Of the whole training, all epochs."""
+    per_hour: float | None = None
+    """Of the rented machine."""
+    rented: Device | None = None
+    """The card of that machine; None: such a one as is judged."""
+    card: float | None = None
+    power: float | None = None
+    """Of a kWh."""
+    watts: float | None = None
+    """Board power of one's own card."""
+
+
+class Place(msgspec.Struct, frozen=True):
+    """A training in one place."""
+
+    device: str
+    verdict: Verdict
+    hours: float | None
+    """None where the card's speed is not known."""
+    hours_range: tuple[float, float] | None
+    cost: float | None
+    """Of power at home, of rent elsewhere; None where a price or the speed is not known."""
+
+
+class Costs(msgspec.Struct, frozen=True):
+    """Both places, and when the card has paid for itself."""
+
+    tokens: int
+    own: Place
+    rented: Place | None
+    even_trainings: float | None
+    """Trainings after which the card was cheaper than renting; None: never, or a price is not known."""
+    even_hours: float | None
+    """The same in hours of one's own card."""
+
+
+def tokens_of(text: str) -> int:
+    """Read a number of tokens: 20000000, 20M, 1.5B. Raises MemoryModelError."""
+    found = _NUMBER.match(text.strip())
+    number = round(float(found[1]) * _SCALE[found[2].lower()]) if found else 0
+    if not 1 <= number <= 10**15:
+        what = f"--tokens is {text[:40]!r} where a number belongs, as in 20M"
+        raise MemoryModelError(what)
+    return number
+
+
+def costs(shape: Shape, run: Run, own: Device, prices: Prices) -> Costs:
+    """Reckon a training on a card of one's own and on a rented one."""
+    drawn = prices.watts * run.gpus / 1000 if prices.watts else None  # kW of the cards alone
+    power = drawn * prices.power if drawn and prices.power is not None else None
+    home = _place(shape, run, own, prices.tokens, power)
+    if prices.per_hour is None:
+        return Costs(prices.tokens, home, None, None, None)
+    away = _place(shape, run, prices.rented or own, prices.tokens, prices.per_hour)
+    saved, trainings = (away.cost or 0.0) - (home.cost or 0.0), None
+    if prices.card is not None and saved > 0 and home.verdict != "doesn't fit":
+        trainings = prices.card / saved
+    hours = trainings * home.hours if trainings is not None and home.hours is not None else None
+    return Costs(prices.tokens, home, away, trainings, hours)
+
+
+def _place(shape: Shape, run: Run, device: Device, tokens: int, per_hour: float | None) -> Place:
+    rate = speed(shape, run, device.tflops, device.bandwidth_gb_s)
+    verdict = fit(shape, run, device).verdict
+    if rate is None:
+        return Place(device.name, verdict, None, None, None)
+    likely, low, high = (
+        tokens / each / 3600 for each in (rate.tokens_per_second, rate.high, rate.low)
+    )
+    cost = None if per_hour is None else likely * per_hour
+    return Place(device.name, verdict, likely, (low, high), cost)

@@ -1,9 +1,10 @@
 """doctor data on a terminal, and the same as one HTML page that needs nothing beside itself."""
 
+from collections import Counter
 from collections.abc import Sequence
 
 from tunedoctor.data.report import Costs, DataFault, DataFile, Lengths, Report, Spot
-from tunedoctor.model.wording import megabytes
+from tunedoctor.model.wording import many, megabytes
 from tunedoctor.render.screen import Screen, mark
 
 _BAR = 40
@@ -50,13 +51,9 @@ def _report(report: Report, screen: Screen, *, most: int) -> None:
         _fault(fault, screen, most, several=len(report.files) > 1)
     for note in report.notes:
         screen.wrap(note, 2, mark("note"))
-    counts = [
-        (sum(one.severity == level for one in report.faults), level)
-        for level in ("error", "warning", "note")
-    ]
-    kinds = ", ".join(
-        f"{n} kind{'' if n == 1 else 's'} of {s}{'' if n == 1 else 's'}" for n, s in counts if n
-    )
+    counts = Counter(one.severity for one in report.faults)
+    told = ((counts[level], level) for level in ("error", "warning", "note") if counts[level])
+    kinds = ", ".join(f"{many(n, 'kind')} of {level}{'s' * (n > 1)}" for n, level in told)
     faulty = f", {report.faulty:,} with errors" if report.faulty else ""
     text = f" {report.rows:,} rows{faulty}; {kinds or 'no faults'}   {report.seconds:.2f} s"
     screen.line(mark("error" if report.verdict == "faults" else "ok"), text)

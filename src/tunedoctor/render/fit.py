@@ -1,11 +1,11 @@
 """doctor fit on a terminal."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from typing import Any
 
+from tunedoctor.memory import overview
 from tunedoctor.memory.answer import Answer
-from tunedoctor.memory.buying import Offer, OfferTable
-from tunedoctor.memory.costs import Place
-from tunedoctor.memory.overview import ArticleTable, CardRow, CardTable, MachineTable
+from tunedoctor.memory.speed import Place
 from tunedoctor.render.screen import Part, Screen, mark
 
 _MARK = {"fits": "ok", "tight": "warning", "doesn't fit": "error"}
@@ -13,22 +13,9 @@ _BAR = 24
 _INDENT = 12
 
 
-def render(found: object, screen: Screen) -> str:
+def render(found: Answer | overview.Table, screen: Screen) -> str:
     """Return the screen of an answer, or of one of the tables."""
-    match found:
-        case Answer():
-            _answer(found, screen)
-        case MachineTable():
-            _machine(found, screen)
-        case CardTable():
-            _cards(found, screen)
-        case OfferTable():
-            _offers(found, screen)
-        case ArticleTable():
-            _article(found, screen)
-        case _:
-            what = f"no table: {type(found).__name__}"
-            raise TypeError(what)
+    _SHOWN[type(found)](found, screen)
     return screen.text()
 
 
@@ -119,7 +106,7 @@ def _advice(answer: Answer, screen: Screen) -> None:
         screen.wrap(text, _INDENT, "  and" if number else "  change")
 
 
-def _machine(found: MachineTable, screen: Screen) -> None:
+def _machine(found: overview.MachineTable, screen: Screen) -> None:
     d, rows, last = found.device, list[tuple[Part, ...]](), ""
     free = f"{d.usable:.1f} of {d.total_gib:.1f} GiB free"
     screen.line((d.name, "bold"), f"  {free}; {found.seq} tokens, batch 1, stack {found.stack}")
@@ -137,7 +124,7 @@ def _machine(found: MachineTable, screen: Screen) -> None:
     screen.next("doctor fit MODEL tells all about one")
 
 
-def _cards(found: CardTable, screen: Screen) -> None:
+def _cards(found: overview.CardTable, screen: Screen) -> None:
     head = "The largest model that each card trains"
     screen.wrap(f"{head}; {found.seq} tokens, batch 1, stack {found.stack}")
     screen.line()
@@ -157,7 +144,7 @@ def _cards(found: CardTable, screen: Screen) -> None:
     screen.next("doctor fit MODEL --gpu CARD tells all about one")
 
 
-def _offers(found: OfferTable, screen: Screen) -> None:
+def _offers(found: overview.OfferTable, screen: Screen) -> None:
     run = f"{found.method}, {found.batch} x {found.seq} tokens, stack {found.stack}"
     screen.line((found.model, "bold"), f"  {run}")
     screen.line()
@@ -178,7 +165,7 @@ def _offers(found: OfferTable, screen: Screen) -> None:
     screen.next("doctor fit MODEL --gpu CARD tells what of it needs the memory")
 
 
-def _article(found: ArticleTable, screen: Screen) -> None:
+def _article(found: overview.ArticleTable, screen: Screen) -> None:
     head = f"A widely read table, 16 bit, r={found.rank}, beside what these words need"
     screen.wrap(f"{head}; GB, batch 1, 512 to 2048 tokens")
     screen.line()
@@ -197,6 +184,15 @@ def _article(found: ArticleTable, screen: Screen) -> None:
     screen.next("doctor fit MODEL tells what a model of yours needs")
 
 
+_SHOWN: dict[type, Callable[[Any, Screen], None]] = {
+    Answer: _answer,
+    overview.MachineTable: _machine,
+    overview.CardTable: _cards,
+    overview.OfferTable: _offers,
+    overview.ArticleTable: _article,
+}
+
+
 def _place(one: Place, of_what: str) -> str:
     parts = [one.device, *([one.verdict] if one.verdict != "fits" else [])]
     if one.hours is None or one.hours_range is None:
@@ -213,7 +209,7 @@ def _short(name: str) -> str:
     return name.removeprefix("NVIDIA ").removeprefix("AMD ").removesuffix(" Workstation Edition")
 
 
-def _notes(rows: Iterable[CardRow | Offer], screen: Screen) -> None:
+def _notes(rows: Iterable[overview.CardRow | overview.Offer], screen: Screen) -> None:
     """Add what is to be said of cards, what is said of several once."""
     notes: dict[str, list[str]] = {}
     for one in rows:
@@ -240,10 +236,8 @@ def _size(name: str) -> str:
 
 
 def _count(number: int) -> str:
-    for size, unit in ((10**9, "B"), (10**6, "M")):
-        if number >= size:
-            return f"{number / size:.2f}{unit}"
-    return str(number)
+    size, unit = (10**9, "B") if number >= 10**9 else (10**6, "M")
+    return f"{number / size:.2f}{unit}" if number >= size else str(number)
 
 
 def _bar(share: float, size: int) -> str:

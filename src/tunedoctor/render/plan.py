@@ -1,14 +1,32 @@
-"""A plan on the screen: what changes, what it costs, who uses the environment, the way back, what is left to you."""
+"""What doctor fix and doctor set show: a plan, its stages as they end, what came of it and the way back; a set."""
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
 
 from tunedoctor.model.plan import DeletePath, Install, Pin, Plan, Remove, SetEnv, Tell, WriteFile
-from tunedoctor.model.wording import many, megabytes
+from tunedoctor.model.wording import ago, many, megabytes
 from tunedoctor.render.screen import Screen, mark
-from tunedoctor.transaction.outcome import Answer
+from tunedoctor.transaction.outcome import Answer, Outcome, Stage
+
+if TYPE_CHECKING:
+    from tunedoctor.planning.set_answer import Answer as SetAnswer
 
 MOST = 12
 """Lines of an explanation that are shown without being asked for."""
+STAGES: dict[Stage, tuple[str, str, str]] = {
+    "recover": ("", "", "fetching {}"),
+    "fetch": ("fetched", "all hashes match", "saving the old state"),
+    "save": ("saved", "the old state is kept", "changing packages"),
+    "change": ("changed", "with no network", "reading what was changed"),
+    "verify": ("verified", "files are as their records say", "importing its packages"),
+    "import": ("proved", "by import", "looking at it again"),
+    "prove": ("proved", "the checks find nothing worse", "switching"),
+    "switch": ("switched", "the environment is now the new one", ""),
+}
+"""What is said of a stage that ended, and what goes on after it."""
+_SHOWN = 4
+"""Faults from before that are named, then counted."""
 
 
 def render_plan(
@@ -138,3 +156,178 @@ def said(details: str, screen: Screen, *, verbose: bool = False) -> None:
     screen.row("uv says", "\n".join(words if verbose else words[:MOST]))
     if len(words) > MOST and not verbose:
         screen.wrap(f"… {len(words) - MOST} lines more: doctor set -v", 11)
+
+
+def render_stage(stage: Stage, words: str, seconds: float, screen: Screen) -> str:
+    """Return the line of a stage that ended; "" for one that nobody wants to know."""
+    verb, always, _ = STAGES.get(stage, ("", "", ""))
+    if not verb:
+        return ""
+    if words.startswith("1 "):
+        words = words.removesuffix("s")
+    text = f"{verb:<9} {', '.join(filter(None, (words, always)))}"
+    screen.line(mark("ok"), f" {screen.spelled(text):<62} {_time(seconds):>7}")
+    return screen.text()
+
+
+def _time(seconds: float) -> str:
+    return f"{seconds:.0f} s" if seconds >= 10 else f"{seconds:.2g} s"
+
+
+def render_end(answer: Answer, screen: Screen) -> str:
+    """Return the last lines: what is cured, what is left, how to go back or on."""
+    outcome = answer.outcome
+    if answer.end == "nothing":
+        _nothing(answer, screen)
+    elif answer.end == "planned":
+        screen.line("Nothing was changed: this is a dry run.")
+        screen.next("the same without --dry-run, which asks first")
+    elif answer.end == "declined":
+        screen.line("Nothing was changed.")
+    elif answer.end == "told":
+        only = answer.findings and all(one.advice for one in answer.findings)
+        pieces = many(len(answer.findings), "piece")
+        advice = f"nothing that fix can change; {pieces} of advice: {answer.look}"
+        screen.wrap(f"Nothing was changed: {advice if only else 'what is left is yours to do'}.")
+    elif answer.end == "applied" and outcome is not None:
+        _applied(answer, outcome, screen)
+    else:
+        _failed(answer, outcome, screen)
+    return screen.text()
+
+
+def _nothing(answer: Answer, screen: Screen) -> None:
+    proof = f"; its packages were imported {ago(answer.looked)}" if answer.looked else ""
+    proof += f"; {answer.unproved}" if answer.unproved else ""
+    head, ways = "Nothing to cure in", list[str]()
+    if answer.why:
+        proof = f": {answer.why}"
+    elif answer.notes:
+        head = "Nothing is broken in" if answer.applicable else "Nothing that fix can change in"
+        proof += f"; {many(len(answer.notes), 'piece')} of advice:"
+        ways = [answer.look]
+        if answer.applicable:
+            there = answer.look.removeprefix("doctor check")
+            ways.append(f"doctor fix {' '.join(answer.applicable)}{there}")
+    screen.wrap(f"{head} {answer.target}{proof}", 2, mark("ok"))
+    for way in ways:
+        screen.line(f"  {way}")
+
+
+def _applied(answer: Answer, outcome: Outcome, screen: Screen) -> None:
+    screen.line()
+    activated = [one.id for one in answer.findings if one.held == "activation"]
+    hold = "the variables hold once the environment is activated anew"
+    unhashed = ", ".join(outcome.unhashed[:4])
+    users = ", ".join(f"{one.name} ({one.pid})" for one in outcome.users[:3])
+    for kind, text in (
+        ("note", outcome.recovered),
+        ("warning", unhashed and f"the index gives no hash of {unhashed}"),
+        ("note", f"{' and '.join(activated)}: {hold}" if activated else ""),
+        ("note", users and f"restart {users}"),
+        ("warning", outcome.unproved),
+        ("note", "broken before, and not by this fix:" if outcome.stays else ""),
+    ):
+        if text:
+            screen.wrap(text, 2, mark(kind))
+    for one in outcome.stays[:_SHOWN]:
+        screen.line(f"    {one}")
+    if len(outcome.stays) > _SHOWN:
+        screen.line(f"    and {len(outcome.stays) - _SHOWN} more")
+    new = answer.plan.new if answer.plan else None
+    if new is not None:
+        head = f"{outcome.target or new.path} is ready"
+    else:
+        mine = {one.id for one in answer.findings if one.changes}
+        left = len({*answer.left} - set(activated))
+        cured = len(mine & {*outcome.cured, *activated})
+        head = f"{cured} cured" + (f", {left} left" if left else "")
+    if outcome.imports:
+        head += f", proved by import in {_time(outcome.seconds.get('import', 0.0))}"
+    elif outcome.unproved:
+        head += ", not proved by import"
+    screen.line(mark("ok"), f" {head}.  Undo with {answer.undo}")
+    screen.next(
+        f"{answer.look} looks at it"
+        if new is not None
+        else "doctor smoke proves it by a tiny training"
+    )
+
+
+def _failed(answer: Answer, outcome: Outcome | None, screen: Screen) -> None:
+    refused = answer.end == "refused"
+    screen.wrap(f"{'Refused' if refused else 'Failed'}: {answer.why}", 2, mark("error"))
+    said(answer.details, screen)
+    screen.line(f"  {'Nothing was changed.' if refused else 'The old state is back.'}")
+    if answer.findings:
+        screen.wrap(", ".join(one.id for one in answer.findings), 11, "  to cure")
+    if outcome is not None and outcome.log:
+        screen.line(f"  log      {outcome.log}")
+    for number, command in enumerate(answer.by_hand):
+        screen.line(f"  {'by hand' if not number else '':<8} {command}")
+    if answer.plan and answer.plan.told:
+        screen.line()
+        told(answer, screen)
+
+
+def render_set(answer: "SetAnswer", screen: Screen, *, verbose: bool = False) -> str:
+    """Return the screen of an answer; `verbose` adds what comes along, and the resolver's own words."""
+    what = [answer.target, f"Python {answer.python}", answer.platform]
+    if torch := answer.torch:
+        what.append(f"torch {torch.version} ({torch.variant})" if torch.variant else "")
+    screen.wrap(", ".join(filter(None, what)), 9, "set for")
+    screen.line()
+    if answer.verdict == "set":
+        _set(answer, screen, verbose=verbose)
+    else:
+        if answer.verdict == "none":
+            screen.line(mark("error"), " ", ("No set exists", "bold"))
+        else:
+            screen.line(mark("unknown"), " Could not tell whether there is a set")
+        screen.row("because", answer.why)
+        screen.row("way out", answer.way_out)
+    said(answer.details, screen, verbose=verbose)
+    return screen.text()
+
+
+def _set(answer: "SetAnswer", screen: Screen, *, verbose: bool) -> None:
+    about = {*answer.about} if not verbose else {one.name for one in answer.packages}
+    shown = [one for one in answer.packages if one.change == "changed" or one.name in about]
+    others = sum(one.change != "removed" for one in answer.packages) - len(shown)
+    for one in shown:
+        if one.change == "changed":
+            versions = f"{one.was} → {one.version}" if one.was != one.version else one.version
+            screen.line(mark("warning"), f" {one.name} {versions}")
+            if one.why:
+                screen.wrap(one.why, 6)
+    for change, word in (("added", "adds"), ("removed", "removes"), ("kept", "keeps")):
+        some = answer.packages if change == "removed" else shown
+        names = [f"{one.name} {one.version or one.was}" for one in some if one.change == change]
+        screen.row(word, ", ".join(names), 9)
+    if others:
+        screen.wrap(f"and {others} more that these bring", 9)
+    for name, why in answer.dropped.items():
+        screen.wrap(f"{name} is left out: {why}", 2, "-")
+    for why in answer.left:
+        screen.wrap(f"stays as it is: {why}", 2, mark("warning"))
+    screen.line()
+    _end(answer, screen)
+
+
+def _end(answer: "SetAnswer", screen: Screen) -> None:
+    # each command stays whole on one line: a broken line can't be pasted
+    for name, some in (("pip", answer.commands.pip), ("uv", answer.commands.uv)):
+        for number, command in enumerate(some):
+            screen.line(f"{name if not number else '':>9}  {command}")
+    for name in answer.files:
+        screen.line(mark("ok"), f" wrote {name}")
+    screen.gap()
+    kinds = Counter(one.change for one in answer.changed)
+    if not kinds:
+        screen.line(mark("ok"), " ", ("The set is consistent: nothing to change", "ok"))
+        screen.next("doctor smoke proves it by a tiny training")
+        return
+    gone = f", {kinds['removed']} to remove" if kinds["removed"] else ""
+    done = f"A set exists: {kinds['changed']} to change, {kinds['added']} to add{gone}"
+    screen.wrap(done, 2, mark("ok"))
+    screen.next("run a line from above, then doctor check --deep proves it")

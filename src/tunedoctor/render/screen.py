@@ -1,4 +1,4 @@
-"""A screen: lines, wrapped text and tables, as wide and as colourful as the stream can show them.
+"""Answers as JSON, or as a screen: lines, wrapped text and tables, as wide and as colourful as a stream can show.
 
 Rich paints and draws tables, for a pipe too; it is imported where there is one of both, so that a check in a pipe does
 not pay for it.
@@ -10,12 +10,16 @@ from contextlib import suppress
 from io import StringIO
 from typing import TYPE_CHECKING, TextIO
 
-from tunedoctor.render.spelling import spelled
-
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
+import codecs
+import json
+import re
+import unicodedata
+
+import msgspec
 
 Part = str | tuple[str, str]
 """Text, or text with its kind: a severity, ok, unknown, dim or bold."""
@@ -25,6 +29,16 @@ COLOURS = {"error": "red", "warning": "yellow", "ok": "green", "unknown": "cyan"
 NARROW, WIDE, PIPE = 40, 200, 80
 BOUND = "\u00a0"
 """A space where no line ends."""
+_SPELLED = {
+    "\u00d7": "x", "✗": "x", "✖": "x", "✘": "x", "✓": ".", "✔": ".", "•": "*", "·": "-", "▶": ">",
+    "→": "->", "←": "<-", "⇒": "=>", "…": "...", "\u2013": "-", "\u2014": "-", "\u2212": "-", "\u2011": "-",
+    "≥": ">=", "≤": "<=", "≠": "!=", "≈": "~", "±": "+/-", "°": " deg ", "µ": "u", "™": "(TM)", "©": "(C)",
+    "\u2018": "'", "\u2019": "'", "“": "'", "”": "'", "€": "EUR", "█": "#", "░": ".", "▏": "|",
+    **dict(zip("▁▂▃▄▅▆▇", ".:-=+*%", strict=True)),
+    **dict.fromkeys("─━═", "-"), **dict.fromkeys("│┃║", "|"), **dict.fromkeys("└├┌╰╭┏┗╯┛┘┐┤┬┴┼", "+"),
+}  # fmt: skip
+_ERRORS = "spelled"
+_NOT_ASCII = re.compile(r"[^\n -~]+")
 
 
 def mark(kind: str) -> tuple[str, str]:
@@ -112,8 +126,7 @@ class Screen:
 
     def html(self, page: str) -> str:
         """Return the screen in a page of HTML, of the form that Rich's export_html takes."""
-        console = self._printed()
-        return console.export_html(code_format=page)
+        return self._printed().export_html(code_format=page)
 
     def _printed(self) -> "Console":
         """Print on a console that records; nothing is written."""
@@ -166,3 +179,39 @@ def screen_for(stream: TextIO, environ: Mapping[str, str]) -> Screen:
         "utf-8" if encoding in ("utf8", "utf_8") else encoding,
         colour=colour and not environ.get("NO_COLOR"),
     )
+
+
+def spelled(text: str, encoding: str) -> str:
+    """Return text with a stand-in for what the encoding lacks: `→` is `->`, `é` is `e`, `中` is `<U+4E2D>`."""
+    return text.encode(encoding, _ERRORS).decode(encoding)
+
+
+def _stand_ins(error: UnicodeError) -> tuple[str, int]:
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    return "".join(map(_stand_in, error.object[error.start : error.end])), error.end
+
+
+def _stand_in(one: str) -> str:
+    if one in _SPELLED or one.isspace():
+        return _SPELLED.get(one, " ")
+    bare = "".join(c for c in unicodedata.normalize("NFKD", one) if not unicodedata.combining(c))
+    return bare if one.isalpha() and bare.isascii() else f"<U+{ord(one):04X}>"
+
+
+codecs.register_error(_ERRORS, _stand_ins)
+
+
+def as_json(answer: object) -> str:
+    """Return the answer as indented JSON; its schema is `doctor schema`."""
+    return ascii_of(msgspec.json.format(msgspec.json.encode(answer), indent=2))
+
+
+def as_line(answer: object, **first: str) -> str:
+    """Return the answer in one line, with `first` in front."""
+    return ascii_of(msgspec.json.encode({**first, **msgspec.to_builtins(answer)}))
+
+
+def ascii_of(text: bytes) -> str:
+    """Return JSON in ASCII, which no stream spells otherwise, with a line end."""
+    return _NOT_ASCII.sub(lambda found: json.dumps(found[0])[1:-1], text.decode()) + "\n"

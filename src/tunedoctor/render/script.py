@@ -3,17 +3,8 @@
 import shlex
 from collections.abc import Iterator
 
-from tunedoctor.model.plan import (
-    DeletePath,
-    Install,
-    NewEnvironment,
-    Pin,
-    Plan,
-    Remove,
-    SetEnv,
-    Tell,
-    WriteFile,
-)
+from tunedoctor.model import plan as steps
+from tunedoctor.model.plan import Install, Pin, Plan, Remove
 
 MARK = "#!/bin/sh\n# doctor fix"
 
@@ -32,9 +23,9 @@ def render_script(plan: Plan, python: str, prefix: str, tool: str) -> str:
     lines = _head(plan, python, prefix, tool)
     for step in plan.steps:
         match step:
-            case NewEnvironment():
+            case steps.NewEnvironment():
                 lines += ["", f'{shlex.quote(step.python or "python3")} -m venv "$prefix"']
-            case DeletePath():
+            case steps.DeletePath():
                 lines += ["", f'rm -rf -- "$prefix"/{shlex.quote(step.path)}']
             case Remove():
                 names = " ".join(map(shlex.quote, step.names))
@@ -42,14 +33,14 @@ def render_script(plan: Plan, python: str, prefix: str, tool: str) -> str:
                 lines += ["", f"{_tool(tool, 'uninstall')} {yes}{names}"]
             case Install():
                 lines += ["", *_install(step, tool)]
-            case WriteFile():
+            case steps.WriteFile():
                 quoted = shlex.quote(step.text)
                 place = f'"$prefix"/{shlex.quote(step.path)}'
                 lines += ["", f'mkdir -p -- "$(dirname -- {place})"']
                 lines += [f"printf %s {quoted} > {place}"]
-            case SetEnv():
+            case steps.SetEnv():
                 lines += ["", "# in the shell that trains:", *_commented(step.command)]
-            case Tell():
+            case steps.Tell():
                 lines += ["", f"# yours to do ({step.who}): {_comment(step.why)}"]
                 lines += [*_commented(step.command)]
     return "\n".join(lines) + "\n"

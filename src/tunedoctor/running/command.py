@@ -1,15 +1,142 @@
-"""Start a command, pass everything through, and return how it ended and the tails of its output."""
+"""How a command ended: what it printed, what a shell prints of a signal, whether the kernel killed for memory."""
 
 import os
 import signal
 import subprocess
 import sys
 import time
+from collections import deque
 from collections.abc import Sequence
+from contextlib import suppress
 from functools import partial
+from pathlib import Path
 from typing import NamedTuple
 
-from tunedoctor.running.deaths import Tail
+from tunedoctor.probes.resources import group_kills
+from tunedoctor.system.reading import fields, read
+from tunedoctor.tables.load import table
+from tunedoctor.tables.small import windows_status
+
+SHELL_SAYS: dict[str, str] = table("probes")["shell_says"]
+"""Signals that a fault ends a process with, and the words of shells for them."""
+ASKED = frozenset(table("probes")["asked_ends"])
+"""Signals by which somebody ends a process, or the reader of its output goes away: nothing to diagnose."""
+
+
+Kills = tuple[int | None, int | None]
+"""Processes killed for memory in the control groups of this process, and on the machine; None where nobody tells."""
+FIRST = 128 << 10
+"""Bytes of the beginning: versions and warnings of a start stand there."""
+LAST = 512 << 10
+"""Bytes of the end, where the error stands; up to a block more is held."""
+
+
+def kills_now() -> Kills:
+    """Read both counters; of the machine `oom_kill` of /proc/vmstat, which Linux has since 4.13."""
+    return group_kills(Path("/")), fields(read("/proc/vmstat") or "").get("oom_kill")
+
+
+def killed_for_memory(before: Kills, after: Kills) -> bool | None:
+    """Tell whether a counter rose; None where there is none. The one of the group has the word."""
+    for a, b in zip(before, after, strict=True):
+        if a is not None and b is not None:
+            return b > a
+    return None
+
+
+class Death(NamedTuple):
+    """How a command ended."""
+
+    status: int
+    """As a shell has it: 128 + n for signal n."""
+    name: str
+    """Of the signal that ended the command, or a process of it that passed it on, or Windows's; "" for none."""
+    itself: bool
+    """The command itself got the signal; else its status alone tells of one."""
+    says: str = ""
+    """What a status of Windows means."""
+
+
+def death_of(code: int) -> Death:
+    """Return the death of a process that ended with `code`; -n stands for signal n."""
+    if code < 0:
+        return Death(128 - code, _name(-code), itself=True)
+    if row := windows_status(code):
+        return Death(code, row.name, itself=True, says=row.words)
+    faults = {128 + signal.Signals[name] for name in SHELL_SAYS if hasattr(signal, name)}
+    return Death(code, _name(code - 128) if code in faults else "", itself=False)
+
+
+def shell_words(death: Death, for_memory: bool | None) -> str:  # noqa: FBT001  one of three answers
+    """Return what a shell prints of a death, as pasted logs have it; "" where that would mislead.
+
+    A SIGKILL during which the kernel killed nothing for memory is none that the RAM explains.
+    """
+    if death.name == "SIGKILL" and for_memory is False:
+        return ""
+    if death.says:
+        return death.says
+    return SHELL_SAYS.get(death.name, "")
+
+
+def _name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"
+
+
+class Tail:
+    """The first and last bytes of one stream."""
+
+    def __init__(self) -> None:
+        """Begin with nothing."""
+        self.size = 0
+        """Bytes that came."""
+        self._first = bytearray()
+        self._last: deque[bytes] = deque()
+        self._held = 0
+        self._left_out = 0
+        """Lines that ended in what was let go."""
+
+    def feed(self, block: bytes) -> None:
+        """Take the next bytes."""
+        self.size += len(block)
+        room = FIRST - len(self._first)
+        if room > 0:
+            self._first += block[:room]
+            block = block[room:]
+        if not block:
+            return
+        self._last.append(block)
+        self._held += len(block)
+        while self._held - len(self._last[0]) >= LAST:
+            gone = self._last.popleft()
+            self._held -= len(gone)
+            self._left_out += gone.count(b"\n")
+
+    def lines(self) -> list[tuple[int, bytes]]:
+        """Return the lines that are left with their numbers, from 1. Lines at a gap are in parts."""
+        if self.size == len(self._first) + self._held:
+            whole = bytes(self._first) + b"".join(self._last)
+            return list(enumerate(whole.split(b"\n"), 1))
+        first = list(enumerate(bytes(self._first).split(b"\n"), 1))
+        at = len(first) + self._left_out
+        return first + list(enumerate(b"".join(self._last).split(b"\n"), at))
+
+
+def output_of(tails: Sequence[Tail], shell_words: str) -> tuple[str, tuple[int, ...]]:
+    """Return what is left of the output, and the number of each line in its stream.
+
+    Standard output comes first, then standard error, then what a shell says of the command's death.
+    """
+    from tunedoctor.readers.digest import digest  # noqa: PLC0415  only after a failure
+
+    numbered = [line for tail in tails for line in tail.lines()]
+    if shell_words:
+        numbered.append((numbered[-1][0] + 1 if numbered else 1, shell_words.encode()))
+    short = digest(data.decode("utf-8", "replace") for _, data in numbered)
+    return short.text, tuple(numbered[at - 1][0] for at in short.numbers)
 
 
 class NotStartedError(Exception):
@@ -133,12 +260,10 @@ def _run_windows(argv: Sequence[str]) -> Ran:
     ]
     for thread in threads:
         thread.start()
-    while True:
-        try:
+    code = None
+    while code is None:  # a wait without end hears no Ctrl-C
+        with suppress(subprocess.TimeoutExpired):
             code = child.wait(0.2)
-            break
-        except subprocess.TimeoutExpired:
-            continue
     for thread in threads:
         thread.join(1.0)
     signal.signal(signal.SIGINT, before)

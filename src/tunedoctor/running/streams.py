@@ -17,11 +17,17 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import NamedTuple
 
-from tunedoctor.running.deaths import Tail
+from tunedoctor.running.command import Tail
 
 BLOCK = 1 << 16
 _LOWEST = 3
 """Where a standard stream of the doctor is closed, nothing of its own slips into that place."""
+PASSED = (
+    *(signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGUSR1),
+    *(signal.SIGUSR2, signal.SIGALRM),
+)
+_WAKE = signal.SIGWINCH
+"""What ends the waiting, too; harmless where nobody waits for it."""
 
 
 class Stream(NamedTuple):
@@ -43,18 +49,14 @@ class Stream(NamedTuple):
 
 def open_streams() -> list[Stream]:
     """Open what the command writes to; a standard stream that is closed stays closed. Raises OSError."""
-    stats = {number: stat for number in (1, 2) if (stat := _stat(number)) is not None}
+    stats: dict[int, tuple[int, int, int]] = {}
+    for number in (1, 2):
+        with suppress(OSError):
+            one = os.fstat(number)
+            stats[number] = (one.st_dev, one.st_ino, one.st_rdev)
     if len(stats) == 2 and stats[1] == stats[2]:
         return [_open((1, 2))]
     return [_open((number,)) for number in stats]
-
-
-def _stat(number: int) -> tuple[int, int, int] | None:
-    try:
-        one = os.fstat(number)
-    except OSError:
-        return None
-    return one.st_dev, one.st_ino, one.st_rdev
 
 
 def _open(numbers: tuple[int, ...]) -> Stream:
@@ -156,14 +158,6 @@ def own_terminal() -> bool:
     except OSError:
         return False
     return True
-
-
-PASSED = (
-    *(signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGUSR1),
-    *(signal.SIGUSR2, signal.SIGALRM),
-)
-_WAKE = signal.SIGWINCH
-"""What ends the waiting, too; harmless where nobody waits for it."""
 
 
 class Passing:

@@ -1,19 +1,46 @@
-"""The answer of `doctor smoke`, published as a JSON Schema, and who is to blame for each failed stage.
+"""Run the smoke training and answer: its parts in turn, the verdict, and who is to blame for each failed stage.
 
 A cause goes by what the script measured, and by the doctor's findings.
 """
 
 import re
-from collections.abc import Sequence
-from typing import Annotated, Literal, NamedTuple
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+from typing import Annotated, Any, Literal, NamedTuple
 
 import msgspec
 
 from tunedoctor import __version__
-from tunedoctor.diagnosis.engine import Diagnosis, Found
+from tunedoctor import facts as kinds
+from tunedoctor.diagnosis.engine import Diagnosis, Found, diagnose
 from tunedoctor.diagnosis.report import Verdict
-from tunedoctor.smoke.load import Load
-from tunedoctor.smoke.stages import TABLE, SmokeStage
+from tunedoctor.memory.config import shape_of
+from tunedoctor.memory.parsing import LARGEST, parsed
+from tunedoctor.memory.peak import peak
+from tunedoctor.memory.run import Run as TrainingRun
+from tunedoctor.memory.shape import MemoryModelError
+from tunedoctor.memory.stacks import STACKS
+from tunedoctor.model.findings import Check
+from tunedoctor.model.snapshot import Snapshot
+from tunedoctor.probes.imports import texts
+from tunedoctor.probes.runtime import Run
+from tunedoctor.smoke import stages as judging
+from tunedoctor.smoke.stages import TABLE, Load, Part, Reading, SmokeStage, data_of
+from tunedoctor.system.reading import read_regular
+
+MEMORY = re.compile(
+    r"OutOfMemoryError|out of memory|can't allocate memory|not enough memory|^MemoryError|std::bad_alloc",
+    re.IGNORECASE | re.MULTILINE,
+)
+RELATED: dict[str, list[str]] = TABLE["related"]
+NAMED = ("torch", "transformers", "peft", "tokenizers", "safetensors", "accelerate", "bitsandbytes")
+PRINTED = re.compile(r"\w+(?:\.\w+)*(?:Error|Exception|Interrupt): ")
+"""The last line of a traceback."""
+COMPILING = 180.0
+"""Seconds in which a compiler gives no sign."""
+RANK = 8
+"""Of the adapters."""
 
 
 class Blame(msgspec.Struct, frozen=True):
@@ -73,18 +100,6 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     seconds: Annotated[float, msgspec.Meta(ge=0)] = 0.0
 
 
-def exit_code(answer: Answer) -> int:
-    """Return 0 for ready, 1 for findings, 2 for could not tell."""
-    return {"ready": 0, "findings": 1, "unknown": 2}[answer.verdict]
-
-
-MEMORY = re.compile(
-    r"OutOfMemoryError|out of memory|can't allocate memory|not enough memory|^MemoryError|std::bad_alloc",
-    re.IGNORECASE | re.MULTILINE,
-)
-RELATED: dict[str, list[str]] = TABLE["related"]
-
-
 class Reason(msgspec.Struct, frozen=True):
     """What is known of one kind of failure."""
 
@@ -100,41 +115,32 @@ BY_STAGE = msgspec.convert(TABLE["by_stage"], dict[str, Reason])
 OTHER = Reason("a training stops here with this error")
 
 
-class Findings(NamedTuple):
-    """What the doctor finds without the run, and with the errors of the run."""
-
-    before: Diagnosis
-    after: Diagnosis
-
-    def causes(self, stage: SmokeStage) -> list[Found]:
-        """Return findings that explain a failure, the likeliest first."""
-        first = stage.name.split()[0]
-        old = {one.check.id for one in self.before.causes}
-        ids = RELATED.get(stage.name, RELATED.get(first, ()))
-        libraries = () if first in TABLE["of_device"] else TABLE["libraries"]
-        # a note, as of a library that this training does without, breaks nothing
-        grave = [one for one in self.after.causes if one.severity != "note"]
-        known = [one for one in self.after.causes if one.check.id in ids]
-        known += [one for one in grave if one.check.id in libraries]
-        return [*known, *(one for one in grave if one.check.id not in old)]
+def causes_of(stage: SmokeStage, before: Diagnosis, after: Diagnosis) -> list[Found]:
+    """Return findings that explain a failure, the likeliest first, of those without and with the errors of the run."""
+    first, old = stage.name.split()[0], {one.check.id for one in before.causes}
+    ids = RELATED.get(stage.name, RELATED.get(first, ()))
+    libraries = () if first in TABLE["of_device"] else TABLE["libraries"]
+    # a note, as of a library that this training does without, breaks nothing
+    grave = [one for one in after.causes if one.severity != "note"]
+    known = [one for one in after.causes if one.check.id in ids]
+    known += [one for one in grave if one.check.id in libraries]
+    return [*known, *(one for one in grave if one.check.id not in old)]
 
 
 def blames_of(
-    stages: Sequence[SmokeStage], findings: Findings, *, strict: bool
+    stages: Sequence[SmokeStage], before: Diagnosis, after: Diagnosis, *, strict: bool
 ) -> tuple[Blame, ...]:
     """Return one blame for each stage that is not well, errors first. `strict`: warnings are errors."""
-    found = [_blame(one, findings, strict=strict) for one in stages if one.bad]
+    found: list[Blame] = []
+    for one in (stage for stage in stages if stage.bad):
+        reason = reason_of(one)
+        cause, cure, id_ = reason.cause, reason.cure, ""
+        for first in [] if reason.certain else causes_of(one, before, after)[:1]:
+            cause, cure = f"{first.title}: {first.finding.found}", first.finding.cure.command
+            id_ = first.check.id
+        severity: Literal["error", "warning"] = "error" if one.required or strict else "warning"
+        found.append(Blame(one.name, severity, found_in(one), reason.means, cause, cure, id_))
     return tuple(sorted(found, key=lambda one: one.severity == "warning"))
-
-
-def _blame(stage: SmokeStage, findings: Findings, *, strict: bool) -> Blame:
-    reason = reason_of(stage)
-    cause, cure, id_ = reason.cause, reason.cure, ""
-    for first in [] if reason.certain else findings.causes(stage)[:1]:
-        cause, cure = f"{first.title}: {first.finding.found}", first.finding.cure.command
-        id_ = first.check.id
-    severity: Literal["error", "warning"] = "error" if stage.required or strict else "warning"
-    return Blame(stage.name, severity, found_in(stage), reason.means, cause, cure, id_)
 
 
 def reason_of(stage: SmokeStage) -> Reason:
@@ -160,3 +166,189 @@ def found_in(stage: SmokeStage) -> str:
     frames = [line.strip() for line in lines[1:]]
     at = f", at {frames[0].removeprefix('File ')}" if frames else ""
     return f"{stage.outcome}{where}: {lines[0]}{at}"
+
+
+class Asked(NamedTuple):
+    """What the user asks for."""
+
+    device: str = ""
+    model: str = ""
+    data: str = ""
+    steps: int = 0
+    full: bool = False
+    ranks: int = 0
+    strict: bool = False
+    seconds: float = 60.0
+    minutes: float = 0.0
+    """Of load after the training; 0: none."""
+
+
+def parts_of(asked: Asked) -> tuple[Part, ...]:
+    """Return what is to be run, in order."""
+    device = ("--device", asked.device) if asked.device else ()
+    own = (("--model", asked.model), ("--data", asked.data), ("--steps", str(asked.steps or "")))
+    words = tuple(word for pair in own if pair[1] for word in pair)
+    parts = [Part("core", device + words, seconds=asked.seconds)]
+    if asked.full:
+        parts.append(Part("bitsandbytes", device, seconds=asked.seconds))
+        parts.append(Part("compile", device, seconds=max(COMPILING, asked.seconds), idle=60.0))
+    if asked.minutes:
+        minutes = (*device, "--minutes", str(asked.minutes))
+        overall = 60 * asked.minutes + judging.OVERALL
+        parts.append(Part("load", minutes, seconds=asked.seconds, overall=overall))
+    if asked.ranks > 1:
+        # ranks that wait for one that never comes do no work, and tell so after a minute
+        parts.append(Part("ranks", device, ranks=asked.ranks, seconds=asked.seconds, idle=120.0))
+    return tuple(parts)
+
+
+def run_all(
+    asked: Asked,
+    python: str,
+    environment: Mapping[str, str],
+    watch: Callable[[list[str]], None],
+    reading: AbstractContextManager[None],
+) -> list[Run]:
+    """Run the parts in turn; the first failure of what nothing trains without ends it.
+
+    `reading` looks at the hardware during the load.
+    """
+    runs: list[Run] = []
+    for part in parts_of(asked):
+        with reading if part.name == "load" else nullcontext():
+            runs.append(judging.run_part(part, python, environment, watch))
+        if any(one.bad and one.required for one in judging.stages_of(runs[-1])):
+            break
+    return runs
+
+
+def made(  # noqa: PLR0913  all that is known
+    runs: Sequence[Run],
+    asked: Asked,
+    snapshot: Snapshot,
+    checks: tuple[Check, ...],
+    seconds: float,
+    readings: Sequence[Reading] = (),
+) -> tuple[Answer, Snapshot]:
+    """Judge the runs beside what is known of machine and target; the snapshot gets the facts of the run."""
+    if not any(line.begin for run in runs for line in run.lines):
+        said = " ".join(runs[0].ended.err.split())[-300:]
+        why = f"the target did not run the script: {runs[0].ended.death}. {said}".strip()
+        answer = msgspec.structs.replace(not_started(snapshot, why), seconds=round(seconds, 2))
+        return answer, snapshot
+    stages = tuple(one for run in runs for one in judging.stages_of(run))
+    built, trained = data_of(runs[0], "build"), data_of(runs[0], "train")
+    smoke = _smoke(runs, stages, asked)
+    told = snapshot.having(smoke, *_facts(runs, stages))
+    loads = [one for one in runs if one.name == "load"][:1]
+    load = next((judging.load_of(one, readings) for one in loads), None)
+    if load:
+        stages += judging.stages_of_load(load, readings)
+        told = judging.facts_of_load(told, readings)
+    before, after = diagnose(snapshot, checks), diagnose(told, checks)
+    blames = blames_of(stages, before, after, strict=asked.strict)
+    shared = {*Answer.__struct_fields__} & {*kinds.Smoke.__struct_fields__} - {"stages"}
+    answer = msgspec.structs.replace(
+        not_started(snapshot, ""),
+        verdict="findings" if any(b.severity == "error" for b in blames) else "ready",
+        stages=stages,
+        blames=blames,
+        libraries=_whole(built.get("libraries")),
+        allocated=_whole(trained.get("allocated")),
+        forecast=forecast(asked.model, built) if asked.model else None,
+        load=load,
+        seconds=round(seconds, 2),
+        **{name: getattr(smoke, name) for name in shared},
+    )
+    return answer, told
+
+
+def not_started(snapshot: Snapshot, why: str) -> Answer:
+    """Return the answer where there is nothing to run: it tells of the target alone."""
+    target, interpreter = snapshot.find(kinds.Target), snapshot.find(kinds.Interpreter)
+    packages, torch = snapshot.find(kinds.Packages), snapshot.find(kinds.TorchBuild)
+    versions = {d.name: d.version for d in packages.distributions} if packages else {}
+    if torch:
+        versions["torch"] = torch.version
+    return Answer(
+        verdict="unknown",
+        why=why,
+        target=target.asked if target else "",
+        python=interpreter.version if interpreter else "",
+        packages={name: versions[name] for name in NAMED if name in versions},
+    )
+
+
+def forecast(folder: str, built: Mapping[str, object]) -> int | None:
+    """Return the bytes that the device's allocator hands out at most; None where the model is not understood.
+
+    `built` is what the stage `build` found: the type of the weights, and the tokens of the longest sample.
+    """
+    longest = built.get("longest")
+    if not isinstance(longest, int):
+        return None
+    try:
+        text = read_regular(Path(folder).expanduser() / "config.json", LARGEST)
+        run = TrainingRun(
+            method="lora",
+            rank=RANK,
+            seq=longest,
+            batch=1,
+            checkpointing=False,
+            # LoRA through peft with the loss of transformers, as a Trainer has it
+            stack=STACKS["hf"],
+            precision="fp32" if built.get("dtype") == "float32" else "bf16",
+        )
+        return peak(shape_of(parsed(text), folder), run).total
+    except (OSError, MemoryModelError):
+        return None
+
+
+def _facts(
+    runs: Sequence[Run], stages: Sequence[SmokeStage]
+) -> tuple[kinds.Runtime, *tuple[kinds.Errors, ...]]:
+    """Return the facts that checks read of a run of the target's packages."""
+    types = {line.end: line.type for run in runs for line in run.lines if line.end}
+    facts = tuple(one.fact(types.get(one.name, "")) for one in stages)
+    warnings = dict.fromkeys(w for run in runs for line in run.lines for w in line.warnings)
+    torch, device = data_of(runs[0], "import torch"), data_of(runs[0], "device")
+    runtime = kinds.Runtime(
+        stages=facts,
+        torch_version=str(torch.get("version", "")),
+        torch_file=str(torch.get("file", "")),
+        gpu_available=True if device.get("kind", "cpu") != "cpu" else None,
+        warnings=tuple(warnings)[:50],
+    )
+    errors = [error for fact in facts for error in texts(fact)]
+    for run in runs if any(one.bad for one in stages) else ():
+        # workers and ranks tell theirs on standard error alone
+        found = dict.fromkeys(x.strip() for x in run.ended.err.splitlines() if PRINTED.match(x))
+        errors += [kinds.ErrorText(text=text, where=run.name) for text in list(found)[-10:]]
+    return (runtime, kinds.Errors(errors=tuple(errors))) if errors else (runtime,)
+
+
+def _smoke(runs: Sequence[Run], stages: Sequence[SmokeStage], asked: Asked) -> kinds.Smoke:
+    device, train = data_of(runs[0], "device"), data_of(runs[0], "train")
+    kernels = data_of(runs[0], f"kernels {device.get('half', '')}")
+    speed = train.get("tokens_per_second")
+    lines = [line for run in runs for line in run.lines if line.end == "work" and line.ok]
+    work = {line.rank: float(line.data.get("work", 0.0)) for line in lines}
+    return kinds.Smoke(
+        stages=tuple(one.fact() for one in stages),
+        reason=next((one.reason for one in stages if one.bad), ""),
+        model=asked.model,
+        device=str(device.get("device", "")),
+        kind=str(device.get("kind", "")),
+        device_name=str(device.get("name", "")),
+        half=str(device.get("half", "")),
+        attention=tuple(map(str, kernels.get("attention", ()))),
+        losses=tuple(x for x in train.get("losses", ()) if isinstance(x, float)),
+        tokens_per_second=float(speed) if isinstance(speed, (int, float)) else None,
+        peak=_whole(train.get("peak")),
+        memory_total=_whole(device.get("memory_total")),
+        ranks=tuple(work[rank] for rank in sorted(work)),
+    )
+
+
+def _whole(value: Any) -> int | None:  # noqa: ANN401  JSON
+    return value if isinstance(value, int) and 0 <= value < 2**62 else None
