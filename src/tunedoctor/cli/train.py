@@ -14,7 +14,8 @@ from tunedoctor.cli.options import Options, misuse
 from tunedoctor.cli.output import on_terminal, report_for, write
 from tunedoctor.cli.run import run_command
 from tunedoctor.cli.starter import Chosen, as_smoked, choose, starter
-from tunedoctor.cli.target import aim, look, starting, works
+from tunedoctor.cli.target import aim, look, starting, typed, works
+from tunedoctor.cli.trained import Run
 from tunedoctor.facts import Interpreter, Packages, Smoke
 from tunedoctor.memory.forecast import forecast
 from tunedoctor.memory.forecast import refusal as too_large
@@ -49,7 +50,7 @@ def train(how: Namespace, arguments: Sequence[str], *, check: bool = True) -> in
     place = works(aim(how.target, own=how.own))
     _readable_input(arguments)
     snapshot = look(starting(place), start=True)
-    _libraries(snapshot, place.python)
+    libraries(snapshot, place.python)
     if check and not _ready(snapshot, options):
         return 1
     found = None if "--merge" in arguments else _forecast(snapshot, arguments, how.processes)
@@ -63,13 +64,16 @@ def train(how: Namespace, arguments: Sequence[str], *, check: bool = True) -> in
     many = [str(LAUNCHER), str(how.processes)] if how.processes > 1 else []
     trainer = [*many, str(TRAINER)]
     argv = [place.python, *trainer, *_readable(snapshot, arguments)]
-    return run_command(argv, place, "", told=(2,))
+    run = Run(_values(arguments), arguments, typed(place, how.target) or "")
+    code = run_command(argv, place, "", told=(2,))
+    run.ended(code)
+    return code
 
 
 def whole_trainer() -> str:
     """Return the trainer as one file: its parts without torch stand where they are imported."""
     before, _, after = TRAINER.read_text(encoding="utf-8").partition("sys.path.append(")
-    for name in ("input", "rows", "data"):
+    for name in ("input", "rows", "data", "state"):
         text = TRAINER.with_name(f"train_{name}.py").read_text(encoding="utf-8")
         lines = text.partition("from __future__ import annotations\n\n")[2].split("\n")
         before += "\n".join(one for one in lines if not one.startswith("from train_"))
@@ -84,7 +88,8 @@ def _readable_input(arguments: Sequence[str]) -> None:
         raise SystemExit(2)
 
 
-def _libraries(snapshot: Snapshot, python: str) -> None:
+def libraries(snapshot: Snapshot, python: str) -> None:
+    """Exit with 2 where the target lacks what a model is loaded with."""
     packages = snapshot.find(Packages)
     needs = ("torch", "transformers", "peft") if packages else ()
     if lacking := [name for name in needs if packages and packages.get(name) is None]:

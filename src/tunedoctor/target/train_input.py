@@ -163,6 +163,15 @@ def checkpoints(config: Config) -> list[Path]:
     return sorted(Path(config.out).glob("step-*"))
 
 
+def losses(log: list[dict[str, Any]]) -> str:
+    """Return what was learned, by the first and the last loss of held-out rows, else of the steps."""
+    for key, whose in (("eval_loss", "held-out rows"), ("loss", "the steps")):
+        seen = [row[key] for row in log if key in row]
+        if len(seen) > 1 or (seen and key == "loss"):
+            return f"the loss of {whose} went from {seen[0]:.4g} to {seen[-1]:.4g}"
+    return "no loss was logged"
+
+
 def settled(arguments: list[str]) -> Config:
     """Return the configuration, its files and folders looked at; --help and --check end here."""
     if "--help" in arguments:
