@@ -16,8 +16,9 @@ d['model']['merges'] = [['t', 'h']]
 json.dump(d, open('m/tokenizer.json', 'w'))
 """
 WRITES = """
-import loading, gguf_file
-tokenizer, model = loading.load('m', '', exact=True)
+import gguf_file, loading, train_state
+tokenizer = loading.load_tokenizer({'model': 'm', 'adapter': ''})
+model, _ = train_state.merged('m', '')
 assert gguf_file.write(model, tokenizer, 'x.gguf').startswith("F16; read back, the logits differ by ")
 """
 LOADS = """

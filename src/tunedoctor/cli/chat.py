@@ -4,16 +4,12 @@ import json
 import shlex
 import sys
 from argparse import Namespace
-from pathlib import Path
 
 from tunedoctor.cli.options import misuse
 from tunedoctor.cli.run import run_command
-from tunedoctor.cli.target import aim, look, starting, typed, works
+from tunedoctor.cli.target import aim, look, starting, works
 from tunedoctor.cli.train import TRAINER, libraries
 from tunedoctor.cli.trained import trained
-from tunedoctor.facts import Packages, Target
-
-_SCRIPT = TRAINER.with_name("chat.py")
 
 
 def command(given: Namespace) -> int:
@@ -23,30 +19,20 @@ def command(given: Namespace) -> int:
         misuse("there is no terminal to talk on", "--prompt TEXT asks one question")
     if given.compare and not found.adapter:
         misuse(f"{given.out} holds no adapter to compare with its base", "leave --compare out")
-    place = ready(given, quiet=bool(given.prompt))
-    names = ("prompt", "compare", "max_tokens", "temperature", "system")
-    told = {"model": found.model, "adapter": found.adapter, **{n: vars(given)[n] for n in names}}
-    code = start(place, _SCRIPT, told)
+    needs = ["gguf"] if found.model.endswith(".gguf") else []
+    code = start(given, "chat.py", {**vars(given), **found._asdict()}, *needs)
     if code == 0:
-        more = f" --target {shlex.quote(t)}" if (t := typed(place, given.target)) else ""
+        more = f" --target {shlex.quote(given.target)}" if given.target else ""
         way = f"doctor export {shlex.quote(given.out)}{more} makes it ready for other programs"
-        sys.stderr.write(f"Next: {way}.\n")
+        sys.stderr.write(f"{'' if given.prompt else chr(10)}Next: {way}.\n")
     return code
 
 
-def ready(given: Namespace, *needs: str, quiet: bool = False) -> Target:
-    """Return a target that has the libraries; exits with 2 where there is none, or it lacks one."""
+def start(given: Namespace, script: str, told: dict[str, object], *needs: str) -> int:
+    """Run a script in a target that has the libraries; returns its exit code, exits with 2 where there is none."""
     place = works(aim(given.target, own=given.own))
-    snapshot = look(starting(place, quiet=quiet), start=True)
-    libraries(snapshot, place.python)
-    packages = snapshot.find(Packages)
-    for name in needs:
-        if packages and packages.get(name) is None:
-            misuse(f"{place.python} lacks {name}", f"{place.python} -m pip install {name}")
-    return place
-
-
-def start(place: Target, script: Path, told: dict[str, object], *more: str) -> int:
-    """Run a script in the target with what it is told; returns its exit code."""
-    argv = [place.python, str(script), json.dumps(told), *more]
+    libraries(
+        look(starting(place, quiet=bool(told.get("prompt"))), start=True), place.python, *needs
+    )
+    argv = [place.python, str(TRAINER.with_name(script)), json.dumps(told)]
     return run_command(argv, place, "", told=(2,))

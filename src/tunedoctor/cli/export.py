@@ -5,82 +5,69 @@ import shutil
 from argparse import Namespace
 from pathlib import Path
 
-from tunedoctor.cli.chat import ready, start
+from tunedoctor.cli.chat import start
 from tunedoctor.cli.files import refusal
 from tunedoctor.cli.options import misuse
 from tunedoctor.cli.output import screen, write
-from tunedoctor.cli.target import aim, typed
-from tunedoctor.cli.train import TRAINER
-from tunedoctor.cli.trained import Trained, shown, size, trained
+from tunedoctor.cli.trained import Trained, size, trained
+from tunedoctor.model.wording import megabytes
 
-_SCRIPT = TRAINER.with_name("export.py")
 _MARK = "# Written by doctor export"
 
 
 def command(given: Namespace) -> int:
     """Write a model in the forms that are asked for, and name the commands of other programs."""
     found = trained(given.out)
-    written = _places(given, found)
-    if written:
-        place = ready(given, *(["gguf"] if given.gguf or found.model.endswith(".gguf") else []))
-        told: dict[str, object] = {"model": found.model, "adapter": found.adapter}
-        told |= {"window": found.window, **dict.fromkeys(("merged", "gguf", "modelfile"), "")}
-        if code := start(place, _SCRIPT, told | written):
+    asked = {name: vars(given)[name] for name in ("merged", "gguf", "modelfile")}
+    places = {k: str(Path(p).expanduser().absolute()) if p else "" for k, p in asked.items()}
+    _check(given, found, **places)
+    if any(places.values()):
+        needs = ["gguf"] if given.gguf or found.model.endswith(".gguf") else []
+        if code := start(given, "export.py", {**found._asdict(), **places}, *needs):
             return code
-    _commands(given, found, written)
+    _commands(given, found, **places)
     return 0
 
 
-def _places(given: Namespace, found: Trained) -> dict[str, str]:
-    """Return what is to be written where; exits with 2 where that can't be."""
-    asked = {name: vars(given)[name] for name in ("merged", "gguf", "modelfile")}
-    written = {name: str(Path(p).expanduser().absolute()) for name, p in asked.items() if p}
-    other = "choose another name, or --force"
-    if (merged := written.get("merged")) and Path(merged).exists():
+def _check(given: Namespace, found: Trained, merged: str, gguf: str, modelfile: str) -> None:
+    """Exit with 2 where something can't be written."""
+    if merged and Path(merged).exists():
         misuse(f"{merged} is there", "name a folder that is not")
     if merged and not found.adapter and not found.model.endswith(".gguf"):
         misuse(f"{given.out} stands alone", "it needs no --merged")
-    if (gguf := written.get("gguf")) and not gguf.endswith(".gguf"):
+    if gguf and not gguf.endswith(".gguf"):
         misuse(f"{gguf} does not end in .gguf", "Ollama and llama.cpp go by that")
-    for name, mark in (("gguf", "\0"), ("modelfile", _MARK)):
-        if name in written and (why := refusal(written[name], mark, force=given.force)):
-            misuse(f"{written[name]} {why}", other)
-    needs = size(Path(found.model)) if Path(found.model).exists() else 0
-    for path in [written[name] for name in ("merged", "gguf") if name in written]:
+    for name, mark in ((gguf, "\0"), (modelfile, _MARK)):
+        if name and (why := refusal(name, mark, force=given.force)):
+            misuse(f"{name} {why}", "choose another name, or --force")
+    needs = size(Path(found.model))
+    for path in filter(None, (merged, gguf)):
         parent = Path(path).parent
         if not parent.is_dir():
             misuse(f"{path} is in a folder that is not there", f"mkdir -p {parent}")
         if (free := shutil.disk_usage(parent).free) < needs:
-            misuse(f"{parent} has {shown(free)} free, and {shown(needs)} are needed", other)
-    return written
+            misuse(f"{parent} has {megabytes(free)}, of {megabytes(needs)}", "choose another disk")
 
 
-def _commands(given: Namespace, found: Trained, written: dict[str, str]) -> None:
-    one, model = screen(), shlex.quote(written.get("merged") or found.model)
-    out, is_file = shlex.quote(given.out), found.model.endswith(".gguf")
-    alone = "merged" in written or not (found.adapter or is_file)
-    one.line("")
-    for path in written.values():
-        one.row("wrote", f"{path} ({shown(size(Path(path)))})")
-    gguf = written.get("gguf") or (found.model if is_file and not found.adapter else "")
-    if alone:
-        one.line("     vLLM  vllm serve ", model)
-    elif not is_file:
-        lora = f"--enable-lora --max-lora-rank {max(found.rank, 8)} --lora-modules"
-        adapter = shlex.quote(f"tuned={found.adapter}")
-        one.line("     vLLM  ", f"vllm serve {model} {lora} {adapter}")
-    if gguf:
-        one.line("llama.cpp  llama-cli -m ", shlex.quote(gguf))
+def _commands(given: Namespace, found: Trained, merged: str, gguf: str, modelfile: str) -> None:
+    one, out = screen(), shlex.quote(given.out)
+    is_file, model = found.model.endswith(".gguf"), shlex.quote(merged or found.model)
+    alone = bool(merged) or not (found.adapter or is_file)
+    for path in filter(None, (merged, gguf, modelfile)):
+        one.row("wrote", f"{path} ({megabytes(size(Path(path)))})")
+    lora = f" --enable-lora --max-lora-rank {max(found.rank, 8)} --lora-modules "
+    if alone or not is_file:
+        more = "" if alone else lora + shlex.quote(f"tuned={found.adapter}")
+        one.line(f"     vLLM  vllm serve {model}{more}")
+    if file := gguf or (found.model if is_file and not found.adapter else ""):
+        one.line(f"llama.cpp  llama-cli -m {shlex.quote(file)}")
     elif alone:
         one.line(f"llama.cpp  python convert_hf_to_gguf.py {model} --outfile model.gguf")
-    if file := written.get("modelfile"):
-        one.line(f"   Ollama  ollama create tuned -f {shlex.quote(file)} && ollama run tuned")
-    chosen = typed(aim(given.target, own=given.own), given.target)
-    more = f" --target {shlex.quote(chosen)}" if chosen else ""
-    ways = [f"doctor export {out} --modelfile Modelfile{more} writes what Ollama takes"]
-    if "merged" in written:
-        ways.insert(0, f"doctor chat {model}{more} asks it")
-    elif not alone:
-        ways.insert(0, f"doctor export {out} --merged merged{more} writes one model")
-    one.next(*(ways if "modelfile" not in written else [f"doctor chat {out}{more} asks it"]))
+    if modelfile:
+        one.line(f"   Ollama  ollama create tuned -f {shlex.quote(modelfile)}; ollama run tuned")
+    more = f" --target {shlex.quote(given.target)}" if given.target else ""
+    ways = [] if modelfile else [f"doctor export {out} --modelfile Modelfile{more} is for Ollama"]
+    if not merged and found.adapter:
+        ways.append(f"doctor export {out} --merged merged{more} writes one model")
+    one.next(*ways, f"doctor chat {model if merged else out}{more} asks it")
     write(one.text())

@@ -15,7 +15,7 @@ from tunedoctor.cli.output import on_terminal, report_for, write
 from tunedoctor.cli.run import run_command
 from tunedoctor.cli.starter import Chosen, as_smoked, choose, starter
 from tunedoctor.cli.target import aim, look, starting, typed, works
-from tunedoctor.cli.trained import Run
+from tunedoctor.cli.trained import begun
 from tunedoctor.facts import Interpreter, Packages, Smoke
 from tunedoctor.memory.forecast import forecast
 from tunedoctor.memory.forecast import refusal as too_large
@@ -64,9 +64,9 @@ def train(how: Namespace, arguments: Sequence[str], *, check: bool = True) -> in
     many = [str(LAUNCHER), str(how.processes)] if how.processes > 1 else []
     trainer = [*many, str(TRAINER)]
     argv = [place.python, *trainer, *_readable(snapshot, arguments)]
-    run = Run(_values(arguments), arguments, typed(place, how.target) or "")
+    ended = begun(_values(arguments), arguments, typed(place, how.target) or "")
     code = run_command(argv, place, "", told=(2,))
-    run.ended(code)
+    ended(code)
     return code
 
 
@@ -88,12 +88,14 @@ def _readable_input(arguments: Sequence[str]) -> None:
         raise SystemExit(2)
 
 
-def libraries(snapshot: Snapshot, python: str) -> None:
+def libraries(snapshot: Snapshot, python: str, *more: str) -> None:
     """Exit with 2 where the target lacks what a model is loaded with."""
     packages = snapshot.find(Packages)
-    needs = ("torch", "transformers", "peft") if packages else ()
+    needs = ("torch", "transformers", "peft", *more) if packages else ()
     if lacking := [name for name in needs if packages and packages.get(name) is None]:
-        misuse(f"{python} lacks {', '.join(lacking)}", "doctor set says how to install a whole set")
+        way = "doctor set says how to install a whole set"
+        way = f"{python} -m pip install gguf" if lacking == ["gguf"] else way
+        misuse(f"{python} lacks {', '.join(lacking)}", way)
 
 
 def _ready(snapshot: Snapshot, options: Options) -> bool:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import importlib
 import json
 import sys
 from typing import Any
 
-from loading import fail, load  # type: ignore[import-not-found]
+from loading import load_tokenizer  # type: ignore[import-not-found]
+from train_input import or_stop, stop  # type: ignore[import-not-found]
+from train_state import load_weights, source  # type: ignore[import-not-found]
 
 
 class Printer:
@@ -15,24 +18,19 @@ class Printer:
 
     def __init__(self, tokenizer: Any) -> None:
         """Begin with nothing shown."""
-        self.tokenizer, self.ids, self.shown = tokenizer, [], ""
-        self.is_prompt = True
+        self.tokenizer, self.shown = tokenizer, ""
+        self.ids: Any = None
 
     def put(self, value: Any) -> None:
         """Take the prompt first, then each token; half a character waits for its rest."""
-        if not self.is_prompt:
-            self.ids += value.reshape(-1).tolist()
-            self._show(self.tokenizer.decode(self.ids, skip_special_tokens=True).rstrip("\ufffd"))
-        self.is_prompt = False
+        self.ids = [] if self.ids is None else [*self.ids, *value.reshape(-1).tolist()]
+        self.end("", "\ufffd")
 
-    def end(self) -> None:
-        """Show what waited, and end the line."""
-        self._show(self.tokenizer.decode(self.ids, skip_special_tokens=True))
-        print(flush=True)
-
-    def _show(self, text: str) -> None:
-        text = text.lstrip() if not self.shown else text
-        print(text[len(self.shown) :], end="", flush=True)
+    def end(self, last: str = "\n", waits: str = "") -> None:
+        """Show what was not yet."""
+        text = self.tokenizer.decode(self.ids, skip_special_tokens=True).lstrip()
+        text = text.rstrip(waits) if waits else text
+        print(text[len(self.shown) :], end=last, flush=True)
         self.shown = text
 
 
@@ -40,47 +38,46 @@ class Talk:
     """A conversation with one model."""
 
     def __init__(self, told: dict[str, Any]) -> None:
-        """Load what is asked."""
-        self.told = told
-        self.tokenizer, self.model = load(told["model"], told["adapter"], exact=False)
-        self.turns: list[dict[str, str]] = []
-        if told["system"]:
-            self.turns.append({"role": "system", "content": told["system"]})
-        if told["system"] and not self.tokenizer.chat_template:
-            fail("the model has no chat template, so no system prompt", "leave --system out")
-
-    def ids(self, question: str) -> Any:
-        """Return the tokens of the conversation with one more question."""
-        turns, more = [*self.turns, {"role": "user", "content": question}], {}
-        if self.tokenizer.chat_template:
-            try:
-                render = self.tokenizer.apply_chat_template
-                question = render(turns, tokenize=False, add_generation_prompt=True)
-            except Exception as error:
-                fail(f"the chat template refuses it: {error!r:.200}", "leave --system out")
-            more["add_special_tokens"] = False
-        found = self.tokenizer(question, **more)["input_ids"]
-        is_ended = not more and found[-1:] == [self.tokenizer.eos_token_id]
-        return found[:-1] if is_ended else found
-
-    def answer(self, question: str) -> str:
-        """Show an answer as it comes, and return it; Ctrl-C ends all."""
+        """Load what is asked, on a GPU in 16 bits where there is one."""
         import torch
 
-        ids = torch.tensor([self.ids(question)], device=self.model.device)
-        warm, printer = self.told["temperature"], Printer(self.tokenizer)
-        how: dict[str, Any] = {"do_sample": warm > 0, "max_new_tokens": self.told["max_tokens"]}
-        how.update(
-            {"temperature": warm} if warm else {"temperature": None, "top_p": None, "top_k": None}
-        )
-        ends = {self.model.generation_config.eos_token_id, self.tokenizer.eos_token_id}
-        ends = {one for some in ends for one in (some if isinstance(some, list) else [some])}
-        how["eos_token_id"] = sorted(one for one in ends if one is not None) or None
-        how["pad_token_id"] = self.tokenizer.eos_token_id
+        self.told, self.tokenizer = told, load_tokenizer(told)
+        self.turns = [{"role": "system", "content": told["system"]}] if told["system"] else []
+        if told["system"] and not self.tokenizer.chat_template:
+            stop("the model has no chat template, so no system prompt", "leave --system out")
+        options, kind, is_cuda = source(told["model"]), torch.float32, torch.cuda.is_available()
+        if is_cuda or torch.backends.mps.is_available():
+            kind = torch.bfloat16 if is_cuda and torch.cuda.is_bf16_supported() else torch.float16
+            options["device_map"] = "auto" if is_cuda else "mps"
+        self.model = load_weights(told["model"], kind, options).eval()
+        if told["adapter"]:
+            with or_stop(f"{told['adapter']} does not load", "train again"):
+                peft = importlib.import_module("peft").PeftModel
+                self.model = peft.from_pretrained(self.model, told["adapter"]).eval()
+
+    def answer(self, question: str) -> str:
+        """Show an answer as it comes, and return it."""
+        import torch
+
+        text, has = question, bool(self.tokenizer.chat_template)
+        if has:
+            with or_stop("the chat template refuses it", "leave --system out"):
+                turns = [*self.turns, {"role": "user", "content": question}]
+                render = self.tokenizer.apply_chat_template
+                text = render(turns, tokenize=False, add_generation_prompt=True)
+        ids = self.tokenizer(text, add_special_tokens=not has)["input_ids"]
+        end, known = self.tokenizer.eos_token_id, self.model.generation_config.eos_token_id
+        ids = torch.tensor([ids[:-1] if not has and ids[-1:] == [end] else ids])
+        ids, printer = ids.to(self.model.device), Printer(self.tokenizer)
+        ends = {end, *known} if isinstance(known, list) else {end, known}
+        how: dict[str, Any] = {"max_new_tokens": self.told["max_tokens"], "streamer": printer}
+        how.update(eos_token_id=sorted(ends - {None}) or None, pad_token_id=end)
+        if warm := self.told["temperature"]:
+            how.update(do_sample=True, temperature=warm)
+        else:
+            how.update(do_sample=False, temperature=None, top_p=None, top_k=None)
         with torch.no_grad():
-            self.model.generate(
-                input_ids=ids, attention_mask=torch.ones_like(ids), streamer=printer, **how
-            )
+            self.model.generate(input_ids=ids, attention_mask=torch.ones_like(ids), **how)
         return printer.shown
 
     def ask(self, question: str) -> None:
@@ -91,33 +88,24 @@ class Talk:
                 self.answer(question)
             print("\nadapter:", flush=True)
         said = self.answer(question)
-        self.turns += [
-            {"role": "user", "content": question},
-            {"role": "assistant", "content": said},
-        ]
+        for role, text in (("user", question), ("assistant", said)):
+            self.turns.append({"role": role, "content": text})
 
 
 def main(told: dict[str, Any]) -> int:
     """Answer one question, or all that are typed."""
-    if not told["prompt"]:
-        print(f"loading {told['adapter'] or told['model']}", file=sys.stderr, flush=True)
     talk = Talk(told)
     if told["prompt"]:
         talk.ask(told["prompt"])
         return 0
     with contextlib.suppress(ImportError):
-        import readline  # noqa: F401  arrow keys
+        importlib.import_module("readline")  # arrow keys
     print("/quit, Ctrl-D or Ctrl-C ends it", file=sys.stderr, flush=True)
-    while True:
-        try:
-            question = input("> ").strip()
-        except EOFError:
-            print(flush=True)
-            return 0
-        if question == "/quit":
-            return 0
-        if question:
-            talk.ask(question)
+    with contextlib.suppress(EOFError):
+        while (question := input("> ").strip()) != "/quit":
+            if question:
+                talk.ask(question)
+    return 0
 
 
 if __name__ == "__main__":

@@ -7,118 +7,85 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from loading import fail, load, source  # type: ignore[import-not-found]
-from train_input import whole_folder  # type: ignore[import-not-found]
-
-MARK = "# Written by doctor export"
+from gguf_file import write  # type: ignore[import-not-found]
+from loading import load_tokenizer  # type: ignore[import-not-found]
+from train_input import stop, whole_folder  # type: ignore[import-not-found]
+from train_state import merged  # type: ignore[import-not-found]
 
 
 def main(told: dict[str, Any]) -> int:
     """Write what is asked for, and say what was written."""
-    tokenizer = None
+    tokenizer, place = load_tokenizer(told), Path(told["merged"])
     if told["merged"] or told["gguf"]:
-        tokenizer, model = load(told["model"], told["adapter"], exact=True)
-        if told["adapter"]:
-            model = model.merge_and_unload()
-        if told["gguf"]:
-            from gguf_file import write  # type: ignore[import-not-found]
-
-            print(f"{told['gguf']}: {write(model, tokenizer, told['gguf'])}", flush=True)
-        if told["merged"]:
-            merge(model, tokenizer, told)
+        model, kind = merged(told["model"], told["adapter"])
+    if told["gguf"]:
+        print(f"{told['gguf']}: {write(model, tokenizer, told['gguf'])}", flush=True)
+    if told["merged"]:
+        with whole_folder(str(place.parent), place.name) as new:
+            model.to(kind).save_pretrained(new)
+            tokenizer.save_pretrained(new)
+        print(f"{place}: one model in {str(kind).split('.')[-1]}", flush=True)
     if told["modelfile"]:
-        text = modelfile(tokenizer or tokens_of(told), told)
+        text = modelfile(tokenizer, told)
         Path(told["modelfile"]).write_text(text, encoding="utf-8")
         what = "the model's own template" if "\nTEMPLATE" in text else "no template: set one"
         print(f"{told['modelfile']}: {what}", flush=True)
     return 0
 
 
-def merge(model: Any, tokenizer: Any, told: dict[str, Any]) -> None:
-    """Save a model in the precision of its base."""
-    import torch
-    from transformers import AutoConfig
-
-    known, place = AutoConfig.from_pretrained(**source(told["model"])), Path(told["merged"])
-    kind = getattr(known, "dtype", None) or getattr(known, "torch_dtype", None) or torch.float32
-    with whole_folder(str(place.parent), place.name) as new:
-        model.to(kind).save_pretrained(new)
-        tokenizer.save_pretrained(new)
-    print(f"{place}: one model in {str(kind).split('.')[-1]}", flush=True)
-
-
-def tokens_of(told: dict[str, Any]) -> Any:
-    """Return the tokenizer."""
-    from transformers import AutoTokenizer
-
-    return AutoTokenizer.from_pretrained(**source(told["adapter"] or told["model"]))
-
-
 def modelfile(tokenizer: Any, told: dict[str, Any]) -> str:
     """Return a Modelfile: weights, template, what ends an answer."""
-    lines = [MARK, f"FROM {told['gguf'] or told['merged'] or told['model']}"]
-    if told["adapter"] and not (told["gguf"] or told["merged"]):
-        lines.append(f"ADAPTER {told['adapter']}")
-    found = template_of(tokenizer) if tokenizer.chat_template else None
-    if found:
-        lines.append(f'TEMPLATE """{found[0]}"""')
-        lines += [f'SYSTEM """{found[1]}"""'] if found[1] else []
-    if tokenizer.eos_token:
-        lines.append(f"PARAMETER stop {json.dumps(tokenizer.eos_token)}")
-    lines += ["PARAMETER temperature 0", f"PARAMETER num_ctx {max(told['window'], 4096)}"]
-    return "\n".join([*lines, ""])
+    alone = told["gguf"] or told["merged"]
+    template, system = template_of(tokenizer) if tokenizer.chat_template else ("", "")
+    values = {
+        "FROM": alone or told["model"],
+        "ADAPTER": "" if alone else told["adapter"],
+        "TEMPLATE": template and f'"""{template}"""',
+        "SYSTEM": system and f'"""{system}"""',
+        "PARAMETER stop": tokenizer.eos_token and json.dumps(tokenizer.eos_token),
+        "PARAMETER temperature": "0",
+        "PARAMETER num_ctx": "4096",
+    }
+    lines = [f"{key} {value}\n" for key, value in values.items() if value]
+    return "".join(["# Written by doctor export\n", *lines])
 
 
-def template_of(tokenizer: Any) -> tuple[str, str] | None:
-    """Return Ollama's template and the default system prompt; None where it can't be said in Ollama's terms.
+def template_of(tokenizer: Any) -> tuple[str, str]:
+    """Return Ollama's template and the default system prompt; empty where Ollama has no words for it.
 
-    The parts between the words of a conversation are taken from what the model's own template makes
-    of one, put together again, and compared with it.
+    What stands between the words of a conversation is cut out of what the model's own template makes
+    of one, and must give the same when it is put together again.
     """
-    names = ["system", "user", "assistant", "user"]
-    words = ["SYSTEMWORDS", "FIRSTQUESTION", "FIRSTANSWER", "NEXTQUESTION"]
-    turns = [{"role": role, "content": text} for role, text in zip(names, words)]
-
     added = tokenizer("a")["input_ids"][:1] == [tokenizer.bos_token_id]
     begins = tokenizer.bos_token if added else ""  # the programs add it as well
 
-    def made(some: list[dict[str, str]], prompt: bool = True) -> str:  # noqa: FBT001, FBT002
-        text = tokenizer.apply_chat_template(some, tokenize=False, add_generation_prompt=prompt)
-        return str(text)[len(begins) if begins and str(text).startswith(begins) else 0 :]
+    def cut(roles: str, prompt: bool = True) -> list[str]:  # noqa: FBT001, FBT002
+        turns = [{"role": role, "content": "WORDS"} for role in roles.split()]
+        render = tokenizer.apply_chat_template
+        text = str(render(turns, tokenize=False, add_generation_prompt=prompt))
+        return text[len(begins) if text.startswith(begins) else 0 :].split("WORDS")
 
     try:
-        whole, alone = made(turns), made(turns[1:2])
-        ended = made(turns[1:2], prompt=False).partition(words[1])[2]
-        begin, _, rest = whole.partition(words[0])
-        middle, _, rest = rest.partition(words[1])
-        asked, _, rest = rest.partition(words[2])
-        between = rest.partition(words[3])[0]
-        after = made(turns[:1], prompt=False).partition(words[0])[2]
+        begin, middle, asked, between, last = cut("system user assistant user")
+        (head, tail), ended = cut("user"), cut("user", prompt=False)[1]
+        after = cut("system", prompt=False)[1]
     except Exception:  # it wants other roles
-        return None
-    if not middle.startswith(after) or not asked.startswith(ended):
-        return None
+        return "", ""
     before, prompt = middle[len(after) :], asked[len(ended) :]
-    closes = between[: len(between) - len(before)] if before else between
-    head = alone.partition(words[1])[0]
-    system = head[len(begin) : len(head) - len(after + before)] if head != before else ""
-    again = begin + words[0] + after
-    for question, answer in ((words[1], words[2] + closes), (words[3], "")):
-        again += before + question + ended + prompt + answer
-    first = begin + system + after if system else ""
-    if again != whole or first + before + words[1] + ended + prompt != alone:
-        return None
-    parts = (begin, after, before, ended, prompt, closes, system)
-    if any('"""' in part or "{{" in part for part in parts):
-        return None
-    text = (
-        "{{ if .System }}" + begin + "{{ .System }}" + after + "{{ end }}{{ if .Prompt }}" + before
-    )
-    return f"{text}{{{{ .Prompt }}}}{ended}{{{{ end }}}}{prompt}{{{{ .Response }}}}{closes}", system
+    closes = between[: len(between) - len(before)]
+    system = "" if head == before else head[len(begin) : len(head) - len(after + before)]
+    again = [after + before, ended + prompt, closes + before, ended + prompt, ended + prompt]
+    is_told = [middle, asked, between, last, tail] == again
+    is_told &= head == (begin + system + after + before if system else before)
+    if not is_told or any(mark in begin + head + asked + between for mark in ('"""', "{{")):
+        return "", ""
+    first = "{{ if .System }}" + begin + "{{ .System }}" + after + "{{ end }}{{ if .Prompt }}"
+    first += before + "{{ .Prompt }}" + ended + "{{ end }}" + prompt
+    return first + "{{ .Response }}" + closes, system
 
 
 if __name__ == "__main__":
     try:
         sys.exit(main(json.loads(sys.argv[1])))
     except OSError as error:
-        fail(f"it can't be written: {error}", "free space, or name another place")
+        stop(f"it can't be written: {error}", "free space, or name another place")

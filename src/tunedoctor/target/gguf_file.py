@@ -7,28 +7,30 @@ import os
 from pathlib import Path
 from typing import Any
 
-from loading import fail  # type: ignore[import-not-found]
+from train_input import or_stop, stop  # type: ignore[import-not-found]
+from train_state import load_weights, source  # type: ignore[import-not-found]
 
-KINDS = {"llama": "LLAMA", "qwen2": "QWEN2", "qwen3": "QWEN3"}
-"""Kinds of models by their config.json, and their names in the gguf package."""
+KINDS = "llama qwen2 qwen3"
+SHAPE = """context_length:max_position_embeddings embedding_length:hidden_size vocab_size:vocab_size
+block_count:num_hidden_layers feed_forward_length:intermediate_size head_count:num_attention_heads
+head_count_kv:num_key_value_heads layer_norm_rms_eps:rms_norm_eps"""
 WAY = "write it with --merged DIR, and python convert_hf_to_gguf.py DIR of llama.cpp"
 TEXT = "The ferry left at 12:45, didn't it?\n  Él dijo: «¡sí!» — 東京 3.14159"
-NORMAL, CONTROL, USER, UNUSED = 1, 3, 4, 5
-"""Types of tokens, as llama.cpp counts them."""
+NORMAL, CONTROL, USER, UNUSED = 1, 3, 4, 5  # types of tokens, as llama.cpp counts them
 
 
 def write(model: Any, tokenizer: Any, name: str) -> str:
     """Write the file, compare what it gives with what the model gives, and say so."""
-    import gguf
+    import gguf  # type: ignore[import-not-found]
     import torch
 
-    config, new = model.config, f"{name}.new"
-    if config.model_type not in KINDS:
-        fail(f"a .gguf of {config.model_type} models can't be written here", WAY)
+    config, new = model.config, f"{name[:-5]}.new.gguf"
+    if config.model_type not in KINDS.split():
+        stop(f"a .gguf of {config.model_type} models can't be written here", WAY)
     ids = torch.tensor([(tokenizer(TEXT)["input_ids"] * 4)[:64]])
     with torch.no_grad():
         wanted = model(ids).logits
-    writer = gguf.GGUFWriter(new, KINDS[config.model_type].lower())
+    writer = gguf.GGUFWriter(new, config.model_type)
     describe(writer, config)
     add_tokens(writer, tokenizer, config.vocab_size)
     kind = add_weights(writer, model)
@@ -49,37 +51,24 @@ def describe(writer: Any, config: Any) -> None:
     """Add the shape."""
     rope = getattr(config, "rope_parameters", None) or getattr(config, "rope_scaling", None) or {}
     if rope.get("rope_type", rope.get("type", "default")) != "default":
-        fail(f"positions scaled by {rope.get('rope_type', rope.get('type'))} can't be written", WAY)
+        stop(f"positions scaled by {rope.get('rope_type', rope.get('type'))} can't be written", WAY)
     if getattr(config, "use_sliding_window", False):
-        fail("attention in a sliding window can't be written", WAY)
-    heads = config.num_attention_heads
-    width = getattr(config, "head_dim", None) or config.hidden_size // heads
-    theta = rope.get("rope_theta") or getattr(config, "rope_theta", 10000.0)
+        stop("attention in a sliding window can't be written", WAY)
+    for key, name in (pair.split(":") for pair in SHAPE.split()):
+        getattr(writer, f"add_{key}")(getattr(config, name))
+    width = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
+    for key in ("key_length", "value_length", "rope_dimension_count"):
+        getattr(writer, f"add_{key}")(width)
+    writer.add_rope_freq_base(rope.get("rope_theta") or getattr(config, "rope_theta", 10000.0))
     writer.add_name(Path(config.name_or_path or "model").name)
-    writer.add_context_length(config.max_position_embeddings)
-    writer.add_embedding_length(config.hidden_size)
-    writer.add_block_count(config.num_hidden_layers)
-    writer.add_feed_forward_length(config.intermediate_size)
-    writer.add_head_count(heads)
-    writer.add_head_count_kv(config.num_key_value_heads)
-    writer.add_key_length(width)
-    writer.add_value_length(width)
-    writer.add_rope_dimension_count(width)
-    writer.add_rope_freq_base(float(theta))
-    writer.add_layer_norm_rms_eps(config.rms_norm_eps)
-    writer.add_vocab_size(config.vocab_size)
 
 
 def add_tokens(writer: Any, tokenizer: Any, size: int) -> None:
     """Add a vocabulary of bytes with merges; another kind of tokenizer is refused."""
     told = json.loads(tokenizer.backend_tokenizer.to_str())
-    before = json.dumps(told.get("pre_tokenizer"))
-    if (
-        told["model"]["type"] != "BPE"
-        or told["model"].get("byte_fallback")
-        or "ByteLevel" not in before
-    ):
-        fail("its tokenizer is none of bytes, and can't be written here", WAY)
+    is_bytes = told["model"]["type"] == "BPE" and not told["model"].get("byte_fallback")
+    if not is_bytes or "ByteLevel" not in json.dumps(told.get("pre_tokenizer")):
+        stop("its tokenizer is none of bytes, and can't be written here", WAY)
     steps = (told["pre_tokenizer"] or {}).get("pretokenizers") or [told["pre_tokenizer"]]
     pattern = next((s["pattern"].get("Regex", "") for s in steps if s["type"] == "Split"), "")
     if any(s["type"] == "Digits" for s in steps):
@@ -89,7 +78,7 @@ def add_tokens(writer: Any, tokenizer: Any, size: int) -> None:
     elif pattern.startswith("(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}"):
         kind = "llama-bpe" if "\\p{N}{1,3}" in pattern else "qwen2"
     else:
-        fail("how its tokenizer cuts words is not known here", WAY)
+        stop("how its tokenizer cuts words is not known here", WAY)
     tokens = [f"[PAD{i}]" for i in range(size)]
     types = [UNUSED] * size
     for text, number in ((t, n) for t, n in told["model"]["vocab"].items() if n < size):
@@ -118,9 +107,8 @@ def add_weights(writer: Any, model: Any) -> str:
     import torch
 
     config, state = model.config, model.state_dict()
-    names = gguf.get_tensor_name_map(
-        gguf.MODEL_ARCH[KINDS[config.model_type]], config.num_hidden_layers
-    )
+    kind = gguf.MODEL_ARCH[config.model_type.upper()]
+    names = gguf.get_tensor_name_map(kind, config.num_hidden_layers)
     exact = all(torch.equal(t, t.bfloat16().float()) for t in state.values() if t.dim() > 1)
     wide = any(float(t.abs().max()) > 6e4 for t in state.values())
     kind = gguf.GGMLQuantizationType.BF16 if exact or wide else gguf.GGMLQuantizationType.F16
@@ -129,18 +117,15 @@ def add_weights(writer: Any, model: Any) -> str:
         if name == "lm_head.weight" and config.tie_word_embeddings:
             continue
         place = names.get_name(name, try_suffixes=(".weight", ".bias"))
-        if place is None:
-            fail(f"{name} has no place in a .gguf", WAY)
+        _ = place or stop(f"{name} has no place in a .gguf", WAY)
         numbers = tensor.float().numpy()
         if config.model_type == "llama" and ("q_proj." in name or "k_proj." in name):
             of_q = "q_proj." in name  # llama.cpp turns pairs of neighbours, transformers halves
             heads = config.num_attention_heads if of_q else config.num_key_value_heads
             parts = numbers.reshape(heads, 2, len(numbers) // heads // 2, *numbers.shape[1:])
             numbers = np.ascontiguousarray(parts.swapaxes(1, 2)).reshape(numbers.shape)
-        if numbers.ndim == 1:
-            writer.add_tensor(place, numbers)
-        else:
-            writer.add_tensor(place, gguf.quantize(numbers, kind), raw_dtype=kind)
+        own = gguf.GGMLQuantizationType.F32 if numbers.ndim == 1 else kind
+        writer.add_tensor(place, gguf.quantize(numbers, own), raw_dtype=own)
     return str(kind.name)
 
 
@@ -149,17 +134,14 @@ def compared(name: str, tokenizer: Any, ids: Any, wanted: Any) -> str:
     import torch
     import transformers
 
-    place = {"pretrained_model_name_or_path": str(Path(name).parent), "gguf_file": Path(name).name}
-    try:
-        again = transformers.AutoTokenizer.from_pretrained(**place)
-        model = transformers.AutoModelForCausalLM.from_pretrained(**place, dtype=torch.float32)
-    except Exception as error:
-        fail(f"read back, the file does not load, and is not kept: {error!r:.300}", WAY)
+    with or_stop("read back, the file does not load, and is not kept", WAY):
+        again = transformers.AutoTokenizer.from_pretrained(**source(name))
     if again(TEXT)["input_ids"] != tokenizer(TEXT)["input_ids"]:
-        fail("read back, the file gives other tokens, and is not kept", WAY)
+        stop("read back, the file gives other tokens, and is not kept", WAY)
+    model = load_weights(name, torch.float32, source(name))
     with torch.no_grad():
         found = model.eval()(ids).logits
     most, largest = float((found - wanted).abs().max()), float(wanted.abs().max())
     if not most <= 0.02 * largest:
-        fail(f"read back, the file's logits differ by {most:.3g}, and it is not kept", WAY)
+        stop(f"read back, the file's logits differ by {most:.3g}, and it is not kept", WAY)
     return f"read back, the logits differ by {most:.2g} of {largest:.3g} at most"

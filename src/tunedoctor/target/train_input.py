@@ -36,7 +36,8 @@ def stop(what: str, remedy: str, code: int = 2) -> NoReturn:
     """End with what is wrong and the way out; code 2: the input, 1: the run."""
     if code == 1 or RANK == 0:
         what = "".join(one if one.isprintable() else " " for one in what)
-        print(f"train: {what}\n  {remedy}", file=sys.stderr, flush=True)
+        who = "doctor" if Path(sys.argv[0]).stem in ("chat", "export") else "train"
+        print(f"{who}: {what}\n  {remedy}", file=sys.stderr, flush=True)
     raise SystemExit(code)
 
 

@@ -36,7 +36,7 @@ from train_input import (  # type: ignore[import-not-found]
     stop,
     whole_folder,
 )
-from train_state import card, last_state, save_state  # type: ignore[import-not-found]
+from train_state import card, last_state, load_weights, merged, save_state, source  # type: ignore[import-not-found]
 
 if __name__ == "__main__":  # before the seconds that torch takes
     settled(sys.argv[1:])
@@ -126,52 +126,17 @@ def loss_of(model: Any, batch: tuple[Any, Any, Any], chunk: int) -> Any:
 
 
 # --------------------------------------------------------------------------------------- model
-def source(config: Config, folder: str = "") -> dict[str, Any]:
-    """Return what from_pretrained takes: a folder or name, and the .gguf file in it."""
-    path = Path(os.path.abspath(Path(config.model).expanduser()))
-    found: dict[str, Any] = {"trust_remote_code": False}
-    if path.suffix == ".gguf" and not folder:
-        return {**found, "pretrained_model_name_or_path": path.parent, "gguf_file": path.name}
-    place = folder or (str(path) if path.exists() else config.model)
-    return {**found, "pretrained_model_name_or_path": place}
-
-
 def load_tokenizer(config: Config) -> tuple[Any, Any]:
     """Return the tokenizer with the template that is wanted, and the model's own configuration."""
     from transformers import AutoConfig, AutoTokenizer
 
     with or_stop(f"model {config.model} does not load", "set model to a folder, or owner/name"):
-        known = AutoConfig.from_pretrained(**source(config))
-        tokenizer = AutoTokenizer.from_pretrained(**source(config))
+        known = AutoConfig.from_pretrained(**source(config.model))
+        tokenizer = AutoTokenizer.from_pretrained(**source(config.model))
     with or_stop("template", "set it to model, none, or a Jinja file"):
         if config.template not in ("model", "none"):
             tokenizer.chat_template = Path(config.template).read_text(encoding="utf-8")
     return tokenizer, known
-
-
-def load_weights(config: Config, kind: Any, options: dict[str, Any]) -> Any:
-    """Return the model without adapters, in a precision; what a .gguf file holds is unpacked."""
-    import transformers
-
-    old = tuple(map(int, transformers.__version__.split(".")[:2])) < (4, 56)
-    options["torch_dtype" if old else "dtype"] = kind
-    if "gguf_file" in options and hasattr(transformers, "GgufConfig"):
-        options["quantization_config"] = transformers.GgufConfig(dequantize=True)
-    with or_stop(f"model {config.model} does not load", "download or update it"):
-        auto = transformers.AutoModelForCausalLM
-        model, told = auto.from_pretrained(output_loading_info=True, **options)
-    if told["missing_keys"]:
-        stop(f"model {config.model} lacks {min(told['missing_keys'])}", "download it anew")
-    for one in (model, model.config) if "gguf_file" in options else ():
-        for name in ("hf_quantizer", "quantization_method", "quantization_config"):
-            one.__dict__.pop(name, None)  # it is unpacked, and could not be saved with them
-    return model
-
-
-def half_of(config: Config) -> Any:
-    """Return the precision in which frozen weights are held."""
-    is_pure = config.precision == "pure-bf16"
-    return torch.bfloat16 if is_pure else HALF.get(config.precision, torch.float32)
 
 
 def with_base(config: Config, state: dict[str, Any] | None = None) -> Config:
@@ -179,16 +144,16 @@ def with_base(config: Config, state: dict[str, Any] | None = None) -> Config:
 
     It is made where a run begins, whose state is none yet, and where one goes on without it.
     """
-    base = Path(os.path.abspath(config.out), "base")
-    if Path(config.model).suffix != ".gguf" or not config.out or config.method == "full":
+    base, name = Path(os.path.abspath(config.out), "base"), config.model
+    if Path(name).suffix != ".gguf" or not config.out or config.method == "full":
         return config
     if state is not None and RANK == 0 and not (state and base.is_dir()):
-        model, place = load_weights(config, half_of(config), source(config)), base.parent
+        model = load_weights(name, HALF.get(config.precision[-4:], torch.float32), source(name))
         size = sum(p.numel() * p.element_size() for p in model.parameters()) / 1e9
-        say(f"{config.model} is unpacked to {base}: {size:.2f} GB, which the adapters need")
-        place.mkdir(parents=True, exist_ok=True)
-        if (free := shutil.disk_usage(place).free / 1e9) < 1.05 * size:
-            stop(f"{place} has {free:.2f} GB free", "set out to a folder with more")
+        say(f"{name} is unpacked to {base}: {size:.2f} GB, which the adapters need")
+        base.parent.mkdir(parents=True, exist_ok=True)
+        if (free := shutil.disk_usage(base.parent).free / 1e9) < 1.05 * size:
+            stop(f"{base.parent} has {free:.2f} GB free", "set out to a folder with more")
         with or_stop(f"{base} is not saved", "free space"), whole_folder(config.out, "base") as new:
             model.save_pretrained(new)
             load_tokenizer(config)[0].save_pretrained(new)
@@ -208,7 +173,8 @@ def load_model(config: Config, device: Any, folder: str) -> Any:
     from peft import LoraConfig, PeftModel, get_peft_model
 
     is_full, is_pure = config.method == "full", config.precision == "pure-bf16"
-    half, options = half_of(config), source(config, folder * is_full)
+    half = HALF.get(config.precision[-4:], torch.float32)
+    options = source(folder * is_full or config.model)
     if config.attention != "auto":
         options["attn_implementation"] = config.attention
     if config.method == "qlora":
@@ -216,7 +182,7 @@ def load_model(config: Config, device: Any, folder: str) -> Any:
         four.update(load_in_4bit=True, bnb_4bit_compute_dtype=half)
         options["quantization_config"] = transformers.BitsAndBytesConfig(**four)
         options["device_map"] = {"": device}
-    model = load_weights(config, half if is_pure or not is_full else torch.float32, options)
+    model = load_weights(config.model, half if is_pure or not is_full else torch.float32, options)
     model = model if config.method == "qlora" else model.to(device)
     if config.checkpointing:
         model.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
@@ -227,8 +193,8 @@ def load_model(config: Config, device: Any, folder: str) -> Any:
     if folder:
         with or_stop(f"{folder} does not load", "remove it to go on from the one before"):
             model = PeftModel.from_pretrained(model, folder, is_trainable=True, **cast)
-        base = str(options["pretrained_model_name_or_path"])
-        model.peft_config["default"].base_model_name_or_path = base
+        known = model.peft_config["default"]
+        known.base_model_name_or_path = options["pretrained_model_name_or_path"]
         return model
     lora: dict[str, Any] = {"r": config.rank, "lora_alpha": config.alpha}
     lora.update(lora_dropout=config.dropout, use_dora=config.dora, use_rslora=config.rslora)
@@ -313,7 +279,7 @@ class Run:
         if WORLD > 1:
             dist.init_process_group("nccl" if kind == "cuda" else "gloo")
         based = with_base(config, state)
-        self.base = str(source(based)["pretrained_model_name_or_path"])
+        self.base = source(based.model)["pretrained_model_name_or_path"]
         self.model, self.chunk = load_model(based, self.device, folder), config.chunk
         if WORLD > 1 and config.shard:
             spread_layers(self.model, config)
@@ -552,13 +518,10 @@ class Run:
 def merge(config: Config) -> int:
     """Write the model with its adapters merged in, as one that stands alone."""
     check_digests(folder := Path(config.out, "final"), "train again")
-    tokenizer, known = load_tokenizer(config := with_base(config))
-    kind = getattr(known, "dtype", None) or getattr(known, "torch_dtype", None) or torch.float32
-    exact = replace(config, method="lora", precision="fp32")  # sums in 16 bits lose digits
-    merged = load_model(exact, "cpu", str(folder)).merge_and_unload().to(kind)
+    model, kind = merged(with_base(config).model, str(folder))
     with whole_folder(config.out, "merged") as place:
-        merged.save_pretrained(place)
-        tokenizer.save_pretrained(place)
+        model.to(kind).save_pretrained(place)
+        load_tokenizer(config)[0].save_pretrained(place)
     say(f"merged: {Path(config.out, 'merged')}")
     return 0
 
