@@ -28,8 +28,7 @@ class Printer:
 
     def end(self, last: str = "\n", waits: str = "") -> None:
         """Show what was not yet."""
-        text = self.tokenizer.decode(self.ids, skip_special_tokens=True).lstrip()
-        text = text.rstrip(waits) if waits else text
+        text = self.tokenizer.decode(self.ids, skip_special_tokens=True).lstrip().rstrip(waits)
         print(text[len(self.shown) :], end=last, flush=True)
         self.shown = text
 
@@ -72,10 +71,8 @@ class Talk:
         ends = {end, *known} if isinstance(known, list) else {end, known}
         how: dict[str, Any] = {"max_new_tokens": self.told["max_tokens"], "streamer": printer}
         how.update(eos_token_id=sorted(ends - {None}) or None, pad_token_id=end)
-        if warm := self.told["temperature"]:
-            how.update(do_sample=True, temperature=warm)
-        else:
-            how.update(do_sample=False, temperature=None, top_p=None, top_k=None)
+        warm = self.told["temperature"]
+        how.update(do_sample=warm > 0, temperature=warm or None, top_p=None, top_k=None)
         with torch.no_grad():
             self.model.generate(input_ids=ids, attention_mask=torch.ones_like(ids), **how)
         return printer.shown

@@ -50,10 +50,9 @@ def write(model: Any, tokenizer: Any, name: str) -> str:
 def describe(writer: Any, config: Any) -> None:
     """Add the shape."""
     rope = getattr(config, "rope_parameters", None) or getattr(config, "rope_scaling", None) or {}
-    if rope.get("rope_type", rope.get("type", "default")) != "default":
-        stop(f"positions scaled by {rope.get('rope_type', rope.get('type'))} can't be written", WAY)
-    if getattr(config, "use_sliding_window", False):
-        stop("attention in a sliding window can't be written", WAY)
+    is_scaled = rope.get("rope_type", rope.get("type", "default")) != "default"
+    if is_scaled or getattr(config, "use_sliding_window", False):
+        stop("scaled positions and attention in a sliding window can't be written here", WAY)
     for key, name in (pair.split(":") for pair in SHAPE.split()):
         getattr(writer, f"add_{key}")(getattr(config, name))
     width = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
