@@ -338,6 +338,15 @@ def _put_back(task: Task, one: _Tried) -> _Tried:
         new = {*one.versions} - {*task.want.installed, *GROUP}
         held = (Way(n, f"=={one.versions[n]}") for n in task.want.asked if n in new)
         one = one._replace(ways=(*one.ways, *held))
+    before: _Tried | None = None
+    while before is None or _price(task, one) < _price(
+        task, before
+    ):  # what went back lets another one stay
+        before, one = one, _back_in_turn(task, one)
+    return one
+
+
+def _back_in_turn(task: Task, one: _Tried) -> _Tried:
     moved = [n for n in _moved(task, one) if _may_stay(task, one, n)]
     for some in ([moved] if len(moved) > 1 else []) + [[name] for name in moved]:
         if not {*some} & {*_moved(task, one)}:
