@@ -159,23 +159,15 @@ def gpu_not_started(facts: api.Facts) -> api.Finding | None:
     return facts.worded(said=said, way=way, why=why, driver=name, kind=kind)
 
 
-WORDS = {
-    "hw-slowdown": "hardware slowdown",
-    "hw-thermal": "thermal slowdown by the hardware",
-    "sw-thermal": "thermal slowdown by the driver",
-    "power-brake": "power brake of the supply",
-}
-
-
 @api.check("gpu-throttled")
 def gpu_throttled(facts: api.Facts, gpus: api.NvidiaGpus) -> api.Finding | None:
     """Take the reasons as the driver gives them."""
-    slow = [card for card in gpus.gpus if card.throttle]
+    slow, words = [c for c in gpus.gpus if c.throttle], api.table("outputs")["throttle"]["words"]
     if not slow:
         return None
     power = {reason for card in slow for reason in card.throttle} <= {"power-brake", "hw-slowdown"}
     found = "; ".join(
-        f"GPU {card.index} ({card.name}): {api.listed(WORDS.get(r, r) for r in card.throttle)}"
+        f"GPU {card.index} ({card.name}): {api.listed(words.get(r, r) for r in card.throttle)}"
         for card in slow[:4]
     )
     return facts.worded(":power" if power else ":else", found=found, index=slow[0].index)

@@ -144,10 +144,7 @@ def library_import_fails(facts: api.Facts, runtime: api.Runtime) -> api.Finding 
 
 
 def _blamed(first: api.Stage, bad: Sequence[api.Stage]) -> api.Stage:
-    """Return the stage of the library in whose files the first one ended, where that one fails too.
-
-    Of a chain of exceptions the first is the cause; what follows tells who asked.
-    """
+    """Return the stage of the library in whose files the first exception of a chain ended, where that one fails too."""
     cause = first.error.partition("\nThe above exception was")[0]
     cause = cause.partition("\nDuring handling of the above")[0]
     files = api.expression("library-import-fails/in-package").findall(cause)

@@ -60,17 +60,13 @@ class Cpu(Fact, frozen=True):
 
 
 class Memory(Fact, frozen=True):
-    """RAM and swap, in bytes."""
+    """RAM, in bytes."""
 
     total: Bytes
     available: Bytes | None
     """None where a report does not tell."""
-    swap_total: Bytes = 0
-    swap_free: Bytes = 0
     limit: Bytes | None = None
     """Smallest limit in the chain of control groups; None without one."""
-    limit_used: Bytes = 0
-    """What counts against that limit now, page cache subtracted."""
     limit_place: str = ""
     """The file that states the limit."""
     commit_total: Bytes | None = None

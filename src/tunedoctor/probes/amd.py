@@ -120,10 +120,7 @@ def _rows(device: str) -> list[dict[str, Any]]:
 
 
 def name_of(device: str, memory: int) -> str:
-    """Return the product's name by its PCI device id; of several with one id those whose memory is nearest.
-
-    1002:744c is the RX 7900 XTX, the XT and the GRE: 24, 20 and 16 GiB.
-    """
+    """Return the name by the PCI device id; of several with one id (1002:744c) those whose memory is nearest."""
 
     def distance(row: dict[str, Any]) -> float:
         return abs((row["vram_gb"] or 0) * 2**30 - memory) if memory else 0
@@ -206,10 +203,7 @@ def open_kfd(path: Path) -> Any:  # noqa: ANN401  one of the fact's words
 
 
 def groups_missing(refused: Iterable[Path]) -> tuple[str, ...]:
-    """Return the groups that own the files `refused` and that this process is not in.
-
-    By name, or by number where this system has no name for it, as in a container.
-    """
+    """Return the groups of the files `refused` that this process is not in, by number where no name is known."""
     if sys.platform == "win32":
         return ()
     import grp  # noqa: PLC0415  Windows has no such module

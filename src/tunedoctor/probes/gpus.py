@@ -327,10 +327,7 @@ def nvidia_module(
         return Absent(why="no NVIDIA GPU on the PCI bus and no NVIDIA module loaded")
     # a container may be given any card, so only the lack of all of them counts
     wanted = [*(cards(dev) or ["nvidia0"]), "nvidiactl", "nvidia-uvm"]
-    there = {
-        name: os.access(dev / name, os.R_OK | os.W_OK) for name in wanted if (dev / name).exists()
-    }
-    asked = loaded and gpu_on_bus
+    missing = [f"/dev/{name}" for name in wanted if not (dev / name).exists()]
     secure = start(root / "sys" / _SECURE_BOOT, 64)  # in a container it cannot be read
     return NvidiaModule(
         loaded=loaded,
@@ -338,8 +335,7 @@ def nvidia_module(
         nouveau=(modules / "nouveau").is_dir(),
         secure_boot=None if secure is None else secure[-1:] == b"\1",
         uvm_loaded=(modules / "nvidia_uvm").is_dir() if loaded else None,
-        missing_nodes=tuple(f"/dev/{n}" for n in wanted if n not in there) if asked else (),
-        denied_nodes=tuple(f"/dev/{n}" for n, open_ in there.items() if not open_) if asked else (),
+        missing_nodes=tuple(missing) if loaded and gpu_on_bus else (),
         gpus_in_proc=len(listed(told)) if loaded and told.is_dir() else None,
     )
 

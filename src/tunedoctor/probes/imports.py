@@ -146,10 +146,7 @@ def _by() -> str:
 
 
 def remember(snapshot: Snapshot) -> None:
-    """Remember what was read of imports, and what running them told.
-
-    Of GPUs nothing, for the machine can change and the packages not.
-    """
+    """Remember what was read of imports and what running them told, but for GPUs: the machine can change."""
     interpreter, packages = snapshot.find(Interpreter), snapshot.find(Packages)
     found, told = snapshot.find(ImportContracts), snapshot.find(Runtime)
     if interpreter and packages and found and not found.cut and _steady(packages):

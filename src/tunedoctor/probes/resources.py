@@ -33,10 +33,7 @@ NO_LIMIT = 2**60
 
 
 def group_folders(root: Path, controller: str) -> tuple[Path, ...]:
-    """Return the folders of this process's group and of its parents, own first, in both versions.
-
-    Some may not exist: in a container the path can be the host's, and only the mount is there.
-    """
+    """Return the folders of this process's group and its parents, own first, in both versions; some may not exist."""
     mount = root / "sys/fs/cgroup"
     found: list[Path] = []
     for one in (read(root / "proc/self/cgroup") or "").splitlines():
@@ -69,14 +66,8 @@ def memory_limit(root: Path) -> dict[str, Any]:
     kills = group_kills(root) or 0
     if place is None:
         return {"oom_kills": kills}
-    if (used := number(place.parent / "memory.current")) is not None:
-        cache = "inactive_file"  # the kernel can drop it
-    else:
-        used, cache = number(place.parent / "memory.usage_in_bytes") or 0, "total_inactive_file"
-    used -= fields(read(place.parent / "memory.stat") or "").get(cache, 0)
     return {
         "limit": limits[place],
-        "limit_used": max(used, 0),
         "limit_place": str(place),
         "oom_kills": max(kills, _kills_in(place.parent) or 0),
     }
@@ -139,8 +130,8 @@ def memory() -> Memory | Unknown:
         return windows_memory(*map(int, status[1:5]))
     import psutil  # noqa: PLC0415  11 ms that Linux does not need
 
-    ram, swap = psutil.virtual_memory(), psutil.swap_memory()
-    return Memory(ram.total, available=ram.available, swap_total=swap.total, swap_free=swap.free)
+    ram = psutil.virtual_memory()
+    return Memory(ram.total, available=ram.available)
 
 
 def from_meminfo(text: str, limit: Mapping[str, Any]) -> Memory | Unknown:
@@ -152,8 +143,6 @@ def from_meminfo(text: str, limit: Mapping[str, Any]) -> Memory | Unknown:
     return Memory(
         total=total << 10,
         available=min(kib.get("MemAvailable", kib.get("MemFree", 0)), total) << 10,
-        swap_total=kib.get("SwapTotal", 0) << 10,
-        swap_free=kib.get("SwapFree", 0) << 10,
         **limit,
     )
 
@@ -164,12 +153,9 @@ def windows_memory(
     """Make the fact of what Windows tells: the commit limit is RAM and page files together."""
     if not total:
         return Unknown(why="Windows told no size of RAM")
-    swap = max(commit_total - total, 0)
     return Memory(
         total=total,
         available=available,
-        swap_total=swap,
-        swap_free=min(swap, max(commit_free - available, 0)),
         commit_total=commit_total,
         commit_free=commit_free,
     )
@@ -234,10 +220,7 @@ def hub_cache(variables: Mapping[str, str]) -> tuple[str, str]:
 
 
 def temporary(variables: Mapping[str, str], folders: tuple[str, ...]) -> str:
-    """Return where Python puts temporary files: the first candidate that can be written to.
-
-    `folders` are the system's own, after what the variables say.
-    """
+    """Return where Python puts temporary files: the first writable of the variables' and `folders`."""
     named = [_full(v) for n in ("TMPDIR", "TEMP", "TMP") if (v := variables.get(n))]
     candidates = [*named, *folders]
     usable = (c for c in candidates if os.path.isdir(c) and os.access(c, os.W_OK | os.X_OK))

@@ -1,8 +1,7 @@
 """Run the stack inside the target, in a child, and tell what it said: only `--deep` does so.
 
-`target/deep.py` tells of each stage before and after it. A stage that stays silent too long is
-hung; where the child dies, the stage that was begun last crashed. After a crash or a hang of a
-stage other than `import torch` the script starts again without it, so that later stages are told.
+A stage that stays silent too long is hung; where the child dies, the one begun last crashed. The script then starts
+again without it, unless it was `import torch`, so that later stages are told.
 """
 
 import os
@@ -201,10 +200,7 @@ def runtime_of(
     words: Sequence[str] = (),
     watch: Callable[[list[str]], None] | None = None,
 ) -> Runtime | Absent | Unknown:
-    """Run the script with `python`; TUNEDOCTOR_STAGE_SECONDS in `environment` limits a stage.
-
-    `words` are further ones for the script: `importing`. `watch` is told each stage that begins.
-    """
+    """Run the script, with the `words` of `importing` too; `watch` is told each stage that begins."""
     if not at_least(version, OLDEST):
         return Absent(why=f"running the stack needs Python {OLDEST}; the target has {version}")
     import tempfile  # noqa: PLC0415  only a deep check needs it

@@ -175,10 +175,7 @@ def pip_settings(files: Iterable[str], variables: Mapping[str, str]) -> list[Set
 
 
 def in_pip_conf(text: str, place: str) -> list[Setting]:
-    """Read one pip.conf: [global], then [install], which wins for an install.
-
-    A file that cannot be parsed stops pip itself: it is told as pip.unreadable.
-    """
+    """Read one pip.conf: [global], then [install], which wins; one that stops pip itself is told as pip.unreadable."""
     import configparser  # noqa: PLC0415  few have such a file
 
     parser = configparser.RawConfigParser()

@@ -102,7 +102,8 @@ def _environments_in(cwd: str) -> list[str]:
 def _asked(asked: str, environ: Mapping[str, str], cwd: str, by: ChosenBy) -> Target:
     if not asked.strip() or "\0" in asked:
         return _target(asked, by, f"{by} names no interpreter or folder.")
-    path = _absolute(_home(asked, environ), cwd)
+    home = environ.get("HOME") or environ.get("USERPROFILE") or "~"
+    path = _absolute(home + asked[1:] if asked.startswith(("~/", "~\\")) else asked, cwd)
     if os.path.isdir(path):
         return _environment(path, by)
     named = os.path.dirname(asked) == ""
@@ -128,10 +129,7 @@ def which(name: str, environ: Mapping[str, str]) -> str:
 
 
 def find_program(name: str, environ: Mapping[str, str], more: Iterable[str] = ()) -> str:
-    """Return the program that PATH names first, then that of the folders `more`; "" for none.
-
-    The working folder is never searched, though an empty or a relative entry of PATH would mean it.
-    """
+    """Return the program of PATH, then of the folders `more`; "" for none. The working folder is never searched."""
     folders = filter(os.path.isabs, (*environ.get("PATH", "").split(os.pathsep), *more))
     return which(name, {**environ, "PATH": os.pathsep.join(folders)})
 
@@ -191,11 +189,6 @@ def _absolute(path: str, cwd: str) -> str:
     """Join with `cwd`; tidy only where no `..` could climb out of a link."""
     joined = os.path.join(cwd, path)
     return joined if ".." in joined.split(os.sep) else os.path.normpath(joined)
-
-
-def _home(path: str, environ: Mapping[str, str]) -> str:
-    home = environ.get("HOME") or environ.get("USERPROFILE")
-    return home + path[1:] if home and path.startswith(("~/", "~\\")) else path
 
 
 HEAD = 4096

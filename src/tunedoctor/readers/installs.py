@@ -1,7 +1,6 @@
-"""Read what lists, installers, checks and guards tell of packages, and why an install failed.
+"""Read what lists, installers, checks and guards tell of packages, in the order of the text, and why an install failed.
 
-All of it goes into one ledger in the order of the text, so that what was installed later replaces what a list showed
-before. What is only wanted is never stated to be there.
+What was installed later replaces what a list showed before; what is only wanted is never stated to be there.
 """
 
 from collections import Counter

@@ -1,8 +1,7 @@
-"""Tell what somebody typed: behind a prompt of a shell, PowerShell, cmd, Python or a notebook; in Dockerfiles; bare.
+"""Tell what somebody typed behind a prompt, in a Dockerfile or bare, and what a Python prompt or a shell answered.
 
-The one place that knows prompts; their shapes are `prompt` of outputs.json. Many signs of prompts are signs of prose
-too ("50 % of it", "# My machine"): such a line counts for sure only where a command of this trade follows. And what a
-Python prompt or a shell answered: the expression or command that was typed, then the lines below it.
+The one place that knows prompts, rows of a table. Their signs are signs of prose too ("50 % of it", "# My machine"):
+such a line counts for sure only where a command of this trade follows.
 """
 
 import re

@@ -110,10 +110,7 @@ _MESSAGE_END = shape("dress.end")
 
 
 def message(said: Sequence[Said], start: int) -> tuple[str, int]:
-    """Return the message that begins at `start` and the place after it.
-
-    Lines that a width had broken are joined.
-    """
+    """Return the message that begins at `start`, broken lines joined, and the place after it."""
     first = said[start]
     lines = [first.text.strip()]
     at = start + 1
@@ -188,10 +185,7 @@ _PLACE = shape("traceback.place")
 
 
 def flattened(text: str) -> list[str]:
-    """Return the lines of a traceback that stands in one line, from its header on; [] where there is none.
-
-    Its frames are found by their shape, its end by the class of an error after the last of them. Linear.
-    """
+    """Return the lines of a traceback that stands in one line, from its header on; [] where there is none. Linear."""
     head = _HEAD.search(text)
     if head is None:
         return []
@@ -321,10 +315,7 @@ def _mark(frames: list[Frame], text: str) -> None:
 
 
 def tracebacks(said: Sequence[Said]) -> tuple[list[ErrorText], set[int]]:
-    """Return the errors that tracebacks end with, those of all ranks once, and the numbers of lines that belong to any.
-
-    Linear; never raises.
-    """
+    """Return the errors that tracebacks end with, of all ranks once, and the numbers of their lines. Linear."""
     found: list[ErrorText] = []
     taken: set[int] = set()
     for stream in by_stream(said):
