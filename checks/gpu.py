@@ -277,10 +277,9 @@ def _judged(
         return None
     said = "" if left or uuids is None else facts.heard()
     # hiding all may be meant, unless something asked for a GPU and was told that there is none
-    meant = problem == HIDES and not said
     return facts.worded(
         ":some" if left else "",
-        ":meant" if meant else "",
+        ":meant" if problem == HIDES and not said else "",
         said=said,
         name=name,
         hides=HIDES if problem == HIDES else "names no GPU that exists",

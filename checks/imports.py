@@ -13,10 +13,9 @@ def import_contract_clash(
     """Tell of broken contracts, but for pairs of which library-version-clash knows more: rows, what is declared."""
     versions = api.versions_of(facts.packages, facts.torch)
     covered = [{*one.versions} for one in api.pairs_of("library-version-clash", facts)]
-    every = api.unmet(facts.packages, facts.interpreter, facts.host, facts.torch)
     covered += [
         {one.owner.name, one.name}
-        for one in every
+        for one in api.unmet(facts.packages, facts.interpreter, facts.host, facts.torch)
         if not one.too_new or one.owner.name == "transformers"
     ]
     # broken-install tells of these, and torch-missing of a torch that is not there

@@ -114,9 +114,7 @@ def glibc_too_old(facts: api.Facts) -> api.Finding | None:
     if not where.startswith("linux") or (stage is not None and stage.outcome == "ok"):
         return None
     floor = api.glibc_floor(torch.version, torch.variant, where)
-    if api.at_least(have, floor):
-        return None
-    return facts.worded("/floor", "/refused", floor=floor)
+    return None if api.at_least(have, floor) else facts.worded("/floor", "/refused", floor=floor)
 
 
 MPS_FLOOR = (("2.9", "14.0"), ("2.5", "13.0"), ("1.12", "12.3"))

@@ -284,11 +284,10 @@ def torch_import_crash(
         return None
     lines = [line.strip() for line in stage.error.splitlines() if line.strip()] or ["no message"]
     same = api.same_torch(facts.interpreter, build.version, build.variant)
-    places = tuple(line for line in lines if line.startswith("File "))[:3]
     return facts.worded(
         ":build" if build else ":else",
         cure=same if build else None,
-        evidence=places,
+        evidence=tuple(line for line in lines if line.startswith("File "))[:3],
         last=f"raises {lines[-1][:200]}" if raised else f"ends with {lines[0][:200]}",
         lacks="the processor" if "SIGILL" in stage.error else "",
     )
@@ -337,9 +336,7 @@ def _from_error(facts: api.Facts) -> api.Finding | None:
     building = facts.expression("/building")
     built = any(building.search(frame.file) for error in errors for frame in error.frames)
     built = built or facts.matched("/isolated") is not None
-    if built and not facts.packages.get("pip"):
-        return None
-    return facts.worded(said=said)
+    return None if built and not facts.packages.get("pip") else facts.worded(said=said)
 
 
 RECOMMENDED = "2.5"

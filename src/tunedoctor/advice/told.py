@@ -368,9 +368,8 @@ def _loose(error: ErrorText) -> Misfit | None:
     if hidden or error.type.endswith("Warning"):
         return None
     found = next((f for one in _rows("named") if (f := one.search(text)) and error.type), None)
-    placeless = _shape("placeless").search(text)
     if _shape("quoted").match(text) or (error.type and not error.frames):
-        found = found or placeless
+        found = found or _shape("placeless").search(text)
     if found:
         library = distribution_of(found["library"]) or found["library"].replace("_", "-")
         return Misfit("", library, "", "", _line(found[0]))

@@ -108,9 +108,7 @@ def _gpu(root: Path, folder: Path, node: Mapping[str, int], index: int) -> AmdGp
 
 def gfx_name(version: int) -> str:
     """Return the name of a gfx_target_version: 90010 -> gfx90a; "" for 0, which names none."""
-    if not version:
-        return ""
-    return f"gfx{version // 10000}{version // 100 % 100:x}{version % 100:x}"
+    return f"gfx{version // 10000}{version // 100 % 100:x}{version % 100:x}" if version else ""
 
 
 def _rows(device: str) -> list[dict[str, Any]]:
@@ -133,8 +131,7 @@ def name_of(device: str, memory: int) -> str:
 def wsl_gpus(root: Path) -> AmdGpus | Absent | Unknown:
     """Tell what WSL lets one know: no PCI bus, but the folders of the Windows drivers."""
     # AMD's display drivers are called u0 and a number, as in u0406143.inf_amd64_…
-    drivers = (root / "usr/lib/wsl/drivers").glob("u0[0-9]*.inf_*")
-    if (root / "dev/dxg").exists() and any(drivers):
+    if (root / "dev/dxg").exists() and any((root / "usr/lib/wsl/drivers").glob("u0[0-9]*.inf_*")):
         return Unknown(why="WSL does not tell which AMD GPU Windows has; `rocminfo` does")
     return _NO_GPU
 

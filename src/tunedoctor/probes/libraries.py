@@ -148,10 +148,9 @@ def of_wheel(stem: str, path: str, distributions: Iterable[Distribution]) -> str
     library = stem.partition("_")[0]
     usual = f"nvidia-{library.removeprefix('lib').lower()}"
     wanted = table("probes")["wheel_of_library"].get(library, usual)
-    named = ((*one.name.rpartition("-cu"), one) for one in distributions)
     versions = [
         one.version
-        for name, _, cuda, one in named
+        for name, _, cuda, one in ((*one.name.rpartition("-cu"), one) for one in distributions)
         if wanted == one.name or (wanted == name and cuda.isdecimal())
     ]
     return versions[0] if len(versions) == 1 else ""

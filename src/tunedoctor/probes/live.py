@@ -53,6 +53,4 @@ def take(  # noqa: PLR0913  what may be done with the target, one by one
     snapshot = examine((target,), _builtin(deep=deep), watch).having(**told)
     if read and not passing:
         remember(snapshot)
-    if deep:
-        return snapshot
-    return with_remembered(snapshot.having(Runtime=NOT_DEEP, Errors=NOT_DEEP))
+    return snapshot if deep else with_remembered(snapshot.having(Runtime=NOT_DEEP, Errors=NOT_DEEP))

@@ -179,8 +179,7 @@ def cuda_major(name: str, version: str) -> int:
     suffix = name.rpartition("-cu")[2]
     if len(suffix) == 2 and suffix.isdecimal():
         return int(suffix)
-    numbered = name in table("probes")["numbered_as_cuda"]
-    return next(iter(parts(version)), 0) if numbered else 0
+    return next(iter(parts(version)), 0) if name in table("probes")["numbered_as_cuda"] else 0
 
 
 def conda_packages(prefix: Path) -> dict[str, str]:

@@ -66,8 +66,7 @@ def examine(
         for one in _ready(waiting, [one for one, _ in running.values()], answers):
             waiting.remove(one)
             running[number] = (one, time.monotonic() + one.seconds)
-            snapshot = Snapshot(answers)
-            work = (number, one, snapshot, finished.put)
+            work = (number, one, Snapshot(answers), finished.put)
             threading.Thread(target=_work, args=work, daemon=True).start()
             number += 1
         if not running:  # what is left waits for itself

@@ -41,9 +41,7 @@ def _plain(rest: str) -> str:
     if "@" in host:
         return host.rpartition("@")[2] + slash + path
     # a password that holds a slash: user:pass/word@host/path
-    if "@" in path and port and not port.isdecimal():
-        return path.rpartition("@")[2]
-    return rest
+    return path.rpartition("@")[2] if "@" in path and port and not port.isdecimal() else rest
 
 
 @probe(Environment)

@@ -149,8 +149,7 @@ def _faults(place: str, copies: list[Distribution]) -> Iterable[BrokenDistributi
         if not one.version:
             yield BrokenDistribution(name, "no version", f"{one.metadata} states no version", place)
     if len(copies) > 1:
-        detail = ", ".join(one.metadata for one in copies)
-        yield BrokenDistribution(name, "doubled", detail, place)
+        yield BrokenDistribution(name, "doubled", ", ".join(one.metadata for one in copies), place)
 
 
 def _distribution(place: str, entry: str, broken: list[BrokenDistribution]) -> Distribution | None:

@@ -50,8 +50,7 @@ def compiled_archs(folder: Path) -> tuple[str, ...]:
 
 def find_flags(data: bytes | mmap.mmap, start: int, end: int) -> tuple[str, ...]:
     """Return the longest list of architectures between two places."""
-    lists = (match[1] for match in _FLAGS.finditer(data, start, end))
-    longest = max(lists, key=len, default=b"")
+    longest = max((match[1] for match in _FLAGS.finditer(data, start, end)), key=len, default=b"")
     return tuple(longest.decode("ascii").replace(";", " ").split())
 
 

@@ -161,8 +161,8 @@ def cards_of(said: Collected, lines: Sequence[str]) -> list[Card]:
     for key in ("device_used", "gpu", "accelerator"):
         plain: list[Card] = []
         for one in said.all(key)[: 3 * MOST]:
-            value, longest = told(one.value), _WORDS_TYPED if one.typed else _WORDS_PRINTED
-            found = cards_in(value) if 0 < len(value) <= longest else ()
+            value, most = told(one.value), _WORDS_TYPED if one.typed else _WORDS_PRINTED
+            found = cards_in(value) if 0 < len(value) <= most else ()
             if one.gpu and found:
                 for number in one.gpu.split(","):
                     numbered.setdefault(int(number), found[0]._replace(times=1))

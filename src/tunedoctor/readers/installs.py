@@ -135,8 +135,7 @@ def _filled(one: kinds.Refusal, other: kinds.Refusal) -> kinds.Refusal:
 
 def _offered(told: str) -> tuple[str, ...]:
     """Return the versions of "2.0.0, 2.0.1"; () for "none"."""
-    versions = (one.strip() for one in told.split(","))
-    return tuple(one for one in versions if one[:1].isdigit())
+    return tuple(one for one in (one.strip() for one in told.split(",")) if one[:1].isdigit())
 
 
 _MACHINES = {

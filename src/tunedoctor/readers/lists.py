@@ -145,8 +145,7 @@ def _table(block: Block) -> Iterator[Entry]:
         elif row.name != "python" and (
             known(row.name) or expression("piece.python_build").match(build)
         ):
-            told = f"{row.version} {build}"
-            yield Entry(row.line, row.name, row.version, "conda", conda=told)
+            yield Entry(row.line, row.name, row.version, "conda", conda=f"{row.version} {build}")
 
 
 def _counts(row: Row, block: Block, *, plain: bool, several: bool, build: str) -> bool:

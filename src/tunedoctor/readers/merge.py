@@ -186,8 +186,7 @@ def _other_target(told: Snapshot, here: Snapshot) -> str:
 
 def _model(name: str) -> str:
     """Return the part of a GPU's name that every tool prints: "rtx4090" of "NVIDIA GeForce RTX 4090"."""
-    words = name.lower().replace("...", "").split()
-    return "".join(w for w in words if w not in _MAKERS)
+    return "".join(w for w in name.lower().replace("...", "").split() if w not in _MAKERS)
 
 
 _MAKERS = frozenset(("nvidia", "geforce", "tesla", "quadro", "graphics"))

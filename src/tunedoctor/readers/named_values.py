@@ -51,13 +51,11 @@ def torch(
     untold = not any(version(one.value) for one in said.all("torch"))
     failed = untold and next((one for one in words if one in ("n/a", "not installed")), "")
     available = _available(said, host)
-    ran = said.all("ran", "debug", "torch_cuda", "torch_hip")
     if failed:
         listed = packages or conda or failed == "not installed"
         if listed and "torch" not in packages and not build.version:
-            why = "the report lists no torch"
-            facts.append(NoTorch(why=why, package="torch"))
-    elif ran or available is not None:
+            facts.append(NoTorch(why="the report lists no torch", package="torch"))
+    elif said.all("ran", "debug", "torch_cuda", "torch_hip") or available is not None:
         facts.append(
             kinds.Runtime(
                 stages=(kinds.Stage(name="import torch", outcome="ok"),),

@@ -123,8 +123,7 @@ def typed(line: str) -> str:
 def _begins(line: str) -> bool:
     """Tell whether a line begins with a program and a command of it that installs or runs."""
     programs: dict[str, list[str]] = table("labels")["shell"]["bare"]
-    known = any(name in line for name in programs)
-    found = shape("prompt.begins").match(line) if known else None
+    found = shape("prompt.begins").match(line) if any(name in line for name in programs) else None
     verbs = programs.get(found["name"]) if found else None
     return found is not None and verbs is not None and (not verbs or found["verb"] in verbs)
 

@@ -45,9 +45,9 @@ def read_report(
         before = answers.get(type(fact))
         answers[type(fact)] = merged(before, fact) if isinstance(before, type(fact)) else fact
     missing, listed = answers.pop(NoTorch, None), answers.get(kinds.Packages)
-    untold = isinstance(missing, NoTorch) and answers[kinds.TorchBuild] is NOT_TOLD
-    if untold and not (isinstance(listed, kinds.Packages) and listed.get(missing.package)):
-        answers[kinds.TorchBuild] = kinds.Absent(why=missing.why)
+    if isinstance(missing, NoTorch) and answers[kinds.TorchBuild] is NOT_TOLD:
+        there = isinstance(listed, kinds.Packages) and listed.get(missing.package)
+        answers[kinds.TorchBuild] = NOT_TOLD if there else kinds.Absent(why=missing.why)
     errors = answers[kinds.Errors]
     if numbers and isinstance(errors, kinds.Errors):
         found = ((numbers[int(one.where.removeprefix("line ")) - 1], one) for one in errors.errors)

@@ -189,8 +189,7 @@ def flattened(text: str) -> list[str]:
     head = _HEAD.search(text)
     if head is None:
         return []
-    whole = text[head.start() : head.start() + LONGEST]
-    first, *frames = _FRAME.split(whole)
+    first, *frames = _FRAME.split(text[head.start() : head.start() + LONGEST])
     last = frames[-1] if frames else ""
     end = next((at for at, c in enumerate(last) if c == " " and TYPE.match(last, at + 1)), None)
     said = [last[end:].strip(" `'\"")] if end is not None else []
@@ -299,9 +298,7 @@ def _ends(text: str, shape: _Shape) -> bool:
 def _goes_on(said: Sequence[Said], at: int, shape: _Shape) -> bool:
     """Tell whether a traceback goes on after a blank line: notebooks have some, and lines pasted apart."""
     after = next((one.text for one in said[at + 1 : at + 3] if one.text.strip()), "")
-    if shape.loose:
-        return bool(after)
-    return bool(plain(after) or TYPE.match(after.strip()))
+    return bool(after) if shape.loose else bool(plain(after) or TYPE.match(after.strip()))
 
 
 def _mark(frames: list[Frame], text: str) -> None:
@@ -340,6 +337,4 @@ def _begun(said: Sequence[Said], at: int) -> Read | None:
             return trace([said[at]._replace(text=line) for line in lines], 0)[0], at + 1
         return trace(said, at)
     frame = "File " in text or text[:5] in ("Cell ", "Input", "<ipyt")
-    if frame and (plain(text) or notebook(text)):
-        return trace(said, at, headless=True)
-    return None
+    return trace(said, at, headless=True) if frame and (plain(text) or notebook(text)) else None
