@@ -16,6 +16,7 @@ from tunedoctor.facts import Absent, Interpreter, RunDevice, Runtime, Stage, Str
 from tunedoctor.model.versions import at_least
 from tunedoctor.probes.probing import probe
 from tunedoctor.system import child
+from tunedoctor.tables.load import table
 
 OVERALL = 900.0
 """Seconds for all stages, restarts counted in."""
@@ -229,16 +230,8 @@ def importing(also: Iterable[str] = (), *, deep: bool = False) -> list[str]:
 
 def steered(environment: Mapping[str, str], scratch: str) -> dict[str, str]:
     """Return the user's variables, and those that keep the run off the network and the disk."""
-    return {
-        **environment,
-        "HF_HUB_OFFLINE": "1",
-        "HF_HUB_DISABLE_TELEMETRY": "1",
-        "TOKENIZERS_PARALLELISM": "false",
-        "PYTHONDONTWRITEBYTECODE": "1",
-        "PYTHONIOENCODING": "utf-8",
-        "TRITON_CACHE_DIR": scratch,
-        "TORCHINDUCTOR_CACHE_DIR": scratch,
-    }
+    caches = dict.fromkeys(("TRITON_CACHE_DIR", "TORCHINDUCTOR_CACHE_DIR"), scratch)
+    return {**environment, **table("probes")["run_variables"], **caches}
 
 
 def fold(runs: Sequence[Run]) -> Runtime:

@@ -62,12 +62,6 @@ _REACHING = STEERING | frozenset(table("probes")["reaching_settings"])
 """Those that are read: the way to the sources too."""
 _LISTS = frozenset(table("probes")["listed_settings"])
 """Settings with several values."""
-_OTHER_NAMES = {
-    "build-constraint": "constraint",
-    "-i": "index-url",
-    "-f": "find-links",
-    "-c": "constraint",
-}
 
 
 class Setting(NamedTuple):
@@ -273,7 +267,7 @@ def _in_variables(tool: str, variables: Mapping[str, str]) -> list[Setting]:
 
 def _taken(tool: str, name: str, value: str, place: str, section: str = "") -> list[Setting]:
     plain = name.lower().replace("_", "-").removeprefix("--")
-    plain = _OTHER_NAMES.get(plain, plain)
+    plain = table("probes")["setting_names"].get(plain, plain)
     if plain not in _REACHING:
         return []
     parts = value.splitlines()

@@ -17,6 +17,7 @@ import msgspec
 from tunedoctor.facts import Target
 from tunedoctor.facts.target import NO_ENVIRONMENT
 from tunedoctor.system.reading import listed, start
+from tunedoctor.tables.load import table
 
 ChosenBy = Literal[
     "--target",
@@ -193,15 +194,6 @@ def _absolute(path: str, cwd: str) -> str:
 
 HEAD = 4096
 """Bytes of a file that hold its head."""
-_ELF = {
-    3: "i686",
-    21: "ppc64le",
-    22: "s390x",
-    40: "armv7l",
-    62: "x86_64",
-    183: "aarch64",
-    243: "riscv64",
-}
 _MACH = {0x01000007: "x86_64", 0x0100000C: "arm64"}
 _PE = {0x014C: "x86", 0x8664: "amd64", 0xAA64: "arm64"}
 
@@ -225,7 +217,8 @@ def program(head: bytes) -> Program | None:
     try:
         if head.startswith(b"\x7fELF"):
             (code,) = struct.unpack_from("<H" if head[5] == 1 else ">H", head, 18)
-            return Program("elf", 64 if head[4] == 2 else 32, _ELF.get(code, ""))
+            machine = table("probes")["elf_machines"].get(str(code), "")
+            return Program("elf", 64 if head[4] == 2 else 32, machine)
         if head.startswith((b"\xcf\xfa\xed\xfe", b"\xce\xfa\xed\xfe")):
             (code,) = struct.unpack_from("<I", head, 4)
             return Program("mach", 64 if head[0] == 0xCF else 32, _MACH.get(code, ""))

@@ -39,12 +39,6 @@ def disks(paste: Paste) -> list[Fact]:
 _MOST_OF_ANSWER = 40
 """Lines of an answer in a format of one's own."""
 _LONGEST_RUN = 1000
-_KINDS = {
-    "podman": "podman",
-    "apptainer": "apptainer",
-    "singularity": "apptainer",
-    "kubectl": "kubernetes",
-}
 
 
 def container(paste: Paste) -> kinds.Container | None:
@@ -53,7 +47,8 @@ def container(paste: Paste) -> kinds.Container | None:
 
 
 def _container(program: str, evidence: str, *, gpu_asked: bool | None = None) -> kinds.Container:
-    return kinds.Container(_KINDS.get(program, "docker"), evidence=evidence, gpu_asked=gpu_asked)
+    kind = table("probes")["container_names"].get(program, "docker")
+    return kinds.Container(kind, evidence=evidence, gpu_asked=gpu_asked)
 
 
 def _inspected(paste: Paste) -> kinds.Container | None:
