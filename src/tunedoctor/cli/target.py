@@ -7,9 +7,9 @@ from tunedoctor.cli.options import misuse, settings
 from tunedoctor.cli.progress import spinner
 from tunedoctor.facts import Target
 from tunedoctor.model.snapshot import Snapshot
-from tunedoctor.probes.targeting import ChosenBy, here
+from tunedoctor.probes.targeting import here
 
-_SETTING: ChosenBy = "[tool.doctor] target"
+_SETTING = "[tool.doctor] target"
 
 
 def aim(target: str | None, *, own: bool) -> Target:

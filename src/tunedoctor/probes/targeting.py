@@ -19,16 +19,6 @@ from tunedoctor.facts.target import NO_ENVIRONMENT
 from tunedoctor.system.reading import listed, start
 from tunedoctor.tables.load import table
 
-ChosenBy = Literal[
-    "--target",
-    "--self",
-    "--new",
-    "[tool.doctor] target",
-    "VIRTUAL_ENV",
-    "CONDA_PREFIX",
-    "./.venv",
-    "none",
-]
 NO_TARGET = Target(asked="", chosen_by="none", problem=f"{NO_ENVIRONMENT}.")
 """The machine alone is to be looked at."""
 _MOST_NEARBY = 5
@@ -41,7 +31,7 @@ INSIDE = (
 )
 """Where an environment folder keeps its interpreter, in the order of trying."""
 _MARKS = ("pyvenv.cfg", "conda-meta")
-_ACTIVE: tuple[ChosenBy, ...] = ("VIRTUAL_ENV", "CONDA_PREFIX")
+_ACTIVE = ("VIRTUAL_ENV", "CONDA_PREFIX")
 
 _RUNS = {"x86_64": ("x86_64", "i686", ""), "aarch64": ("aarch64", "armv7l", "")}
 """Programs that a processor with Linux runs by itself."""
@@ -53,7 +43,7 @@ def choose(
     environ: Mapping[str, str],
     cwd: str,
     own_executable: str,
-    by: ChosenBy = "--target",
+    by: str = "--target",
 ) -> Target:
     """Return the target; where there is no usable interpreter its `problem` says why.
 
@@ -62,7 +52,7 @@ def choose(
     """
     if asked is not None:
         return _asked(asked, environ, cwd, by)
-    found: dict[ChosenBy, str] = {}
+    found: dict[str, str] = {}
     for name in _ACTIVE:
         if folder := environ.get(name):
             found[name] = _absolute(folder, cwd)
@@ -77,7 +67,7 @@ def choose(
     return msgspec.structs.replace(NO_TARGET, nearby=tuple(others[:_MOST_NEARBY]), own=own)
 
 
-def here(asked: str | None, by: ChosenBy = "--target") -> Target:
+def here(asked: str | None, by: str = "--target") -> Target:
     """Choose by the variables and the working folder of this process."""
     return choose(asked, os.environ, os.getcwd(), sys.executable, by)  # noqa: PTH109
 
@@ -100,9 +90,9 @@ def _environments_in(cwd: str) -> list[str]:
     ]
 
 
-def _asked(asked: str, environ: Mapping[str, str], cwd: str, by: ChosenBy) -> Target:
+def _asked(asked: str, environ: Mapping[str, str], cwd: str, by: str) -> Target:
     if not asked.strip() or "\0" in asked:
-        return _target(asked, by, f"{by} names no interpreter or folder.")
+        return Target(asked, by, problem=f"{by} names no interpreter or folder.")
     home = environ.get("HOME") or environ.get("USERPROFILE") or "~"
     path = _absolute(home + asked[1:] if asked.startswith(("~/", "~\\")) else asked, cwd)
     if os.path.isdir(path):
@@ -111,7 +101,9 @@ def _asked(asked: str, environ: Mapping[str, str], cwd: str, by: ChosenBy) -> Ta
     if named and (on_path := which(asked, environ)):
         return _interpreter(on_path, by)
     if named and not os.path.lexists(path):
-        return _target(asked, by, f"No folder here and no command on PATH is called {asked}.")
+        return Target(
+            asked, by, problem=f"No folder here and no command on PATH is called {asked}."
+        )
     return _interpreter(path, by)
 
 
@@ -135,26 +127,22 @@ def find_program(name: str, environ: Mapping[str, str], more: Iterable[str] = ()
     return which(name, {**environ, "PATH": os.pathsep.join(folders)})
 
 
-def _environment(folder: str, by: ChosenBy) -> Target:
+def _environment(folder: str, by: str) -> Target:
     """Look into the folder of an environment."""
     if not os.path.isdir(folder):
         what = "is not a folder" if os.path.lexists(folder) else "does not exist"
         name = "The environment" if by == "--target" else f"{by} names an environment that"
-        return _target(folder, by, f"{name} {what}: {folder}")
+        return Target(folder, by, problem=f"{name} {what}: {folder}")
     places = [os.path.join(folder, inside) for inside in INSIDE]
     found = [*filter(os.path.isfile, places), *filter(os.path.lexists, places)]
     if not found:
-        return _target(folder, by, f"There is no Python interpreter in {folder}.")
+        return Target(folder, by, problem=f"There is no Python interpreter in {folder}.")
     return _interpreter(found[0], by, asked=folder)
 
 
-def _interpreter(path: str, by: ChosenBy, asked: str = "") -> Target:
+def _interpreter(path: str, by: str, asked: str = "") -> Target:
     problem = _fault(path)
-    return _target(asked or path, by, problem, "" if problem else path)
-
-
-def _target(asked: str, by: ChosenBy, problem: str, python: str = "") -> Target:
-    return Target(asked=asked, chosen_by=by, python=python, problem=problem)
+    return Target(asked or path, by, "" if problem else path, problem)
 
 
 def _fault(path: str) -> str:
