@@ -157,7 +157,6 @@ class KernelLog(Fact, frozen=True):
     fell_off_bus: bool = False
     kfd: tuple[str, ...] = ()
     """Lines of the AMD compute driver that name a refusal."""
-    oom_kills: tuple[str, ...] = ()
 
 
 class AmdGpu(Part, frozen=True):

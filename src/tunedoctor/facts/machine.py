@@ -103,11 +103,8 @@ class Disk(Part, frozen=True):
     path: str
     free: Bytes
     total: Bytes
-    device: str = ""
-    """Identifies the file system: equal for places that share one."""
     writable: bool = True
-    exists: bool = True
-    """False where the folder is still to be made; the figures are then its nearest parent's."""
+    """It, or its nearest parent where it is still to be made."""
     hint: str = ""
     """The variable that moves this place, as in HF_HOME."""
 

@@ -249,7 +249,6 @@ _XID = pattern(r"NVRM: Xid \((?:PCI:)?([0-9a-fA-F:.]{4,20})\): (\d{1,5})(?:, ?(.
 _KFD = pattern(
     r"(?i)\bkfd\b.{0,120}?(?:reject|not supported|unsupported|skipped|not added|is missing|fail|error)"
 )
-_KILL = pattern(r"(?i)(?:memory cgroup )?out of memory: kill(?:ed)? process .*")
 _STAMP = pattern(r"(?m)^(?:<\d+>)?\[ *\d+\.\d+|^\[\w{3} \w{3}|^\d{4}-\d\d-\d\dT")
 """Times of dmesg, of dmesg -T and of --time-format iso."""
 
@@ -273,7 +272,6 @@ def parse_kernel_log(text: str) -> KernelLog:
     """Return the GPU lines of a kernel log as /dev/kmsg, dmesg or journalctl write it."""
     xids: list[Xid] = []
     kfd: dict[str, None] = {}
-    kills: list[str] = []
     seen: Counter[tuple[int, str]] = Counter()
     for whole in text.splitlines():
         one = whole[:2000].rstrip()
@@ -283,14 +281,11 @@ def parse_kernel_log(text: str) -> KernelLog:
             xids += [xid] if seen[xid.number, xid.slot] <= _ALIKE else []
         if "kfd" in one and (found := _KFD.search(one)):
             kfd[one[found.start() :][:_LONGEST]] = None
-        if "rocess" in one and (found := _KILL.search(one)):
-            kills.append(found[0][:_LONGEST])
     return KernelLog(
         xids=tuple(xids[-_MOST:]),
         # newer drivers spread this message over lines without an Xid
         fell_off_bus="fallen off the bus" in text,
         kfd=tuple(kfd)[-_MOST:],
-        oom_kills=tuple(kills[-_MOST:]),
     )
 
 

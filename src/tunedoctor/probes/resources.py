@@ -167,7 +167,7 @@ def shared_memory(*, folder: str = "/dev/shm") -> SharedMemory | Absent | Unknow
     if sys.platform != "linux":
         return Absent(why="this system has no /dev/shm")
     try:
-        free, total, _ = size_of(folder)
+        free, total = size_of(folder)
     except FileNotFoundError:
         return Absent(why=f"there is no {folder}")
     except OSError as error:
@@ -235,7 +235,7 @@ def measure(
     while not os.path.isdir(parent) and (above := os.path.dirname(parent)) != parent:
         parent = above
     try:
-        free, total, device = size_of(parent)
+        free, total = size_of(parent)
     except OSError:
         return None
     return Disk(
@@ -243,26 +243,23 @@ def measure(
         path=path,
         free=free,
         total=total,
-        device=device,
         writable=os.access(parent, os.W_OK | os.X_OK),
-        exists=parent == path,
         hint=hint,
     )
 
 
-def size_of(folder: str) -> tuple[int, int, str]:
-    """Ask the file system that holds `folder` for what this user may still write, its size in bytes, and its device.
+def size_of(folder: str) -> tuple[int, int]:
+    """Ask the file system that holds `folder` for what this user may still write, and its size in bytes.
 
     Quotas of users are not in it: no system tells them this way. Raises OSError where it cannot be asked.
     """
-    device = str(os.stat(folder).st_dev)  # noqa: PTH116
     if sys.platform == "win32":
         from shutil import disk_usage  # noqa: PLC0415  other systems do without it
 
         usage = disk_usage(folder)
-        return usage.free, usage.total, device
+        return usage.free, usage.total
     asked = os.statvfs(folder)
-    return asked.f_bavail * asked.f_frsize, asked.f_blocks * asked.f_frsize, device
+    return asked.f_bavail * asked.f_frsize, asked.f_blocks * asked.f_frsize
 
 
 def _full(path: str, *below: str) -> str:
