@@ -157,7 +157,7 @@ def driver_too_old(facts: api.Facts) -> api.Finding | None:
     if not driver and offered:
         version = api.driver_floor(f"{api.parts(offered)[0]}.0", windows=False)
     if version:
-        fit = api.rebuild_cuda(facts.host, facts.interpreter, torch, version, capabilities)
+        fit = api.rebuild_cuda((facts.host, facts.interpreter, torch), version, capabilities)
     if fit and torch and fit.cure and fit.variant == torch.variant:
         fit = None
     old = bool(capabilities) and all(api.parts(c) < (7, 5) for c in capabilities)

@@ -37,7 +37,7 @@ def gpu_arch_not_in_rocm_build(facts: api.Facts) -> api.Finding | None:
 def _cure(facts: api.Facts, found: str, gfx: str, archs: tuple[str, ...]) -> api.Finding:
     override = api.rocm_override(gfx)
     grade = override.grade if override else ""
-    fit = api.rocm_build(facts.host, facts.interpreter, facts.torch, (gfx,))
+    fit = api.rocm_build((facts.host, facts.interpreter, facts.torch), (gfx,))
     use = grade in ("works", "older") or (grade == "stopgap" and not fit.on_index)
     known = override is not None and (override.runs in archs or not archs)
     if override and known and use and facts.host.os != "windows":
@@ -151,7 +151,7 @@ def _landed(
     said = facts.heard("/landed")
     named = re.search(r"gfx[0-9a-f]{3,5}", said)
     card = next((gpu for gpu in cards if gpu.gfx), None)
-    if named is None or card is None or not api.amd_integrated(named[0]):
+    if named is None or card is None or not api.named_as("amd_integrated", named[0]):
         return None
     index = card.index if chips else 1
     return facts.worded("/landed", said=said, gfx=named[0], card=_named(card), index=index)

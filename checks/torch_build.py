@@ -68,7 +68,7 @@ def _of_no_gpu(
 
 def _on_nvidia(facts: api.Facts, part: str, said: str, name: str) -> api.Finding:
     """Answer where no machine is told: it has an NVIDIA GPU, if any."""
-    fit = api.rebuild_cuda(None, None, None, OLDEST_DRIVER, ())
+    fit = api.rebuild_cuda((None, None, None), OLDEST_DRIVER, ())
     return facts.worded(f"/{part}", said=said, cure=fit and fit.cure, name=name)
 
 
@@ -99,7 +99,8 @@ def _nvidia(facts: api.Facts, name: str, usable: list[api.NvidiaGpu], said: str)
     capabilities = tuple({card.compute_capability for card in usable})
     small = max(card.memory_total or SMALL for card in usable) < SMALL
     card, driver = usable[0].name, facts.nvidia_driver.version
-    fit = api.rebuild_cuda(facts.host, facts.interpreter, facts.torch, driver, capabilities)
+    own = (facts.host, facts.interpreter, facts.torch)
+    fit = api.rebuild_cuda(own, driver, capabilities)
     found = f"{name}; the machine has {f'{len(usable)} x ' if len(usable) > 1 else ''}{card}"
     if fit:
         severity: api.Severity = "note" if small else "error"
@@ -113,7 +114,7 @@ def _nvidia(facts: api.Facts, name: str, usable: list[api.NvidiaGpu], said: str)
 def _amd(facts: api.Facts, name: str, chips: list[api.AmdGpu], said: str) -> api.Finding:
     # the name first: a tool prints the target of an override, or of an early stepping
     gfx = tuple(dict.fromkeys(filter(None, (api.amd_gfx_by_name(c.name) or c.gfx for c in chips))))
-    fit = api.rocm_build(facts.host, facts.interpreter, facts.torch, gfx)
+    fit = api.rocm_build((facts.host, facts.interpreter, facts.torch), gfx)
     return facts.worded(
         "/amd",
         severity="error" if fit.on_index or (facts.amd.told_by and fit.of_amd) else "note",
@@ -130,7 +131,7 @@ def _intel(facts: api.Facts, name: str, said: str, *, arc: bool) -> api.Finding:
         "/intel",
         severity="error" if arc else "note",
         said=said,
-        cure=api.rebuild_xpu(facts.host, facts.interpreter, facts.torch),
+        cure=api.rebuild_xpu((facts.host, facts.interpreter, facts.torch)),
         name=name,
     )
 
@@ -143,8 +144,9 @@ def cuda_old(
     capabilities = tuple({card.compute_capability for card in gpus.gpus if card.compute_capability})
     if not torch.cuda or api.parts(torch.cuda) >= (12,) or not capabilities:
         return None
-    own = (facts.host, facts.interpreter)
-    fit = api.rebuild_cuda(*own, None, driver.version, capabilities) if all(own) else None
+    known = facts.host and facts.interpreter
+    own = (facts.host, facts.interpreter, None)
+    fit = api.rebuild_cuda(own, driver.version, capabilities) if known else None
     if fit is None or not api.at_least(api.cuda_of(fit.variant), "12.0"):
         return None
     return facts.worded(way=fit)
@@ -173,8 +175,8 @@ def gpu_too_new_for_torch(facts: api.Facts) -> api.Finding | None:
         title = "This PyTorch has no code for one GPU, which is newer"
         return api.one_of_several(title, found, seen, facts.host)
     own = (facts.host, facts.interpreter, facts.torch)
-    way = api.rebuild_cuda(*own, facts.nvidia_driver.version, capabilities)
-    later = None if way else api.rebuild_cuda(*own, "", capabilities)
+    way = api.rebuild_cuda(own, facts.nvidia_driver.version, capabilities)
+    later = None if way else api.rebuild_cuda(own, "", capabilities)
     note = floor = ""
     install = None
     if later:
@@ -248,7 +250,7 @@ def gpu_too_old_for_torch(facts: api.Facts) -> api.Finding | None:
     elif not cards:
         found = f"PyTorch says '{said}'"
     driver, wanted = facts.nvidia_driver.version, capabilities or ("7.0",)
-    fit = api.rebuild_cuda(facts.host, facts.interpreter, facts.torch, driver, wanted)
+    fit = api.rebuild_cuda((facts.host, facts.interpreter, facts.torch), driver, wanted)
     return facts.worded(
         ":code" if fit else "",
         ":never" if any(api.parts(c) < (5,) for c in capabilities) else ":dropped",

@@ -45,10 +45,8 @@ def broken_packages(
         if not line.anew and not unknown.issuperset(wanted):
             return None
         # of what version it is nobody can tell: the resolver says which one fits the others
-        steps.append(
-            (api.install_of(line, packages) if line.anew else None)
-            or api.Resolve(requirements=wanted)
-        )
+        put = api.install_of(line, packages) if line.anew else None
+        steps.append(put or api.Resolve(requirements=wanted))
     return api.Draft(steps=tuple(steps), reason=finding.found) if steps else None
 
 
@@ -140,24 +138,20 @@ def _steps(
     cure: api.Cure, there: api.Packages, named: set[str]
 ) -> tuple[api.Install | api.Remove | api.Resolve, ...]:
     """Return what goes in or out alone, as torchvision for a torch that stays; else what the resolver is asked for."""
-    alone = [
-        api.Remove(names=line.names)
-        if not isinstance(line, api.PipInstall)
-        else api.install_of(line, there)
-        if line.no_deps
-        else None
-        for line in cure.pip
-    ]
+
+    def own(line: api.PipInstall | api.PipUninstall) -> api.Install | api.Remove | None:
+        if isinstance(line, api.PipUninstall):
+            return api.Remove(names=line.names)
+        return api.install_of(line, there) if line.no_deps else None
+
+    alone = [own(line) for line in cure.pip]
     if not named & {one.name for one in there.broken} and all(alone):
         return tuple(step for step in alone if step)
     lines = [line for line in cure.installs if not line.anew]
     wanted = [(one, line.upgrade) for line in lines for one in line.requirements]
     pins = dict(pair for one, _ in wanted if one.startswith(CUDA) and (pair := api.exact(one)))
-    rest = tuple(
-        _newer(one, there) if upgrade else one
-        for one, upgrade in wanted
-        if api.name_of(one) not in pins
-    )
+    others = ((one, upgrade) for one, upgrade in wanted if api.name_of(one) not in pins)
+    rest = tuple(_newer(one, there) if upgrade else one for one, upgrade in others)
     put = api.Install(pins=tuple(api.Pin(name=name, version=v) for name, v in pins.items()))
     return (*([put] if pins else []), *([api.Resolve(requirements=rest)] if rest else []))
 
@@ -173,13 +167,9 @@ def tell_new(finding: api.Finding, target: api.Target) -> api.Draft:
     """Print the finding's own command, and the one that makes a ready environment, there where nothing is."""
     place = target.asked if "does not exist" in target.problem else "./.venv"
     new = f"doctor fix --new {shlex.quote(place)}"
-    steps = (
-        api.Tell(command=finding.cure.command, why=finding.cure_note),
-        api.Tell(
-            command=new, why="makes an environment with the whole stack; its folder must be free"
-        ),
-    )
-    return api.Draft(steps=steps, reason=finding.found)
+    why = "makes an environment with the whole stack; its folder must be free"
+    own = api.Tell(command=finding.cure.command, why=finding.cure_note)
+    return api.Draft(steps=(own, api.Tell(command=new, why=why)), reason=finding.found)
 
 
 @api.fix(
@@ -213,8 +203,5 @@ def torch_build(finding: api.Finding, packages: api.Packages | None) -> api.Draf
             # their own release is nearer than the newest
             own = ["torch" if api.name_of(one) == "torch" else one for one in own]
         own += [name for name in map(api.name_of, wanted) if name == "torchvision"]
-    return (
-        api.Draft(steps=(api.Resolve(requirements=tuple(own)),), reason=finding.found)
-        if own
-        else None
-    )
+    steps = (api.Resolve(requirements=tuple(own)),)
+    return api.Draft(steps=steps, reason=finding.found) if own else None

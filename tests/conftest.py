@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 import torch_target
 from hypothesis import HealthCheck, settings
-from trainers import DATA, TRAINER, Ended, Train, done
+from trainers import DATA, TRAINER, Ended, Runs, Train, done
 
 settings.register_profile("doctor", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("doctor")
@@ -54,8 +54,8 @@ def server(torch_python: str) -> Iterator[Callable[..., Ended]]:
         assert child.stdin
         assert child.stdout
 
-        def ask(folder: Path, arguments: tuple[str, ...], code: str) -> Ended:
-            order = {"arguments": arguments, "code": code, "folder": str(folder)}
+        def ask(folder: Path, arguments: tuple[str, ...], code: str, *, two: bool = False) -> Ended:
+            order = {"arguments": arguments, "code": code, "folder": str(folder), "two": two}
             print(json.dumps(order), file=child.stdin, flush=True)
             line = child.stdout.readline() if child.stdout else ""
             assert line, "the trainers' process is gone"
@@ -67,8 +67,8 @@ def server(torch_python: str) -> Iterator[Callable[..., Ended]]:
 
 @pytest.fixture
 def train(server: Callable[..., Ended], tmp_path: Path) -> Train:
-    """Run the trainer in tmp_path: train("--key=value", .., code="what is run before")"""
-    return lambda *arguments, code="": server(tmp_path, arguments, code)
+    """Run the trainer in tmp_path: train("--key=value", .., code="what is run before", two=False)"""
+    return lambda *arguments, code="", **more: server(tmp_path, arguments, code, **more)
 
 
 @pytest.fixture(scope="session")
@@ -87,3 +87,9 @@ def options(tiny_model: str, tmp_path: Path) -> list[str]:
         "--data=d.jsonl --batch=8 --max-steps=8 --learning-rate=5e-3 --dropout=0.1 --device=cpu"
     )
     return [f"--model={tiny_model}", *common.split()]
+
+
+@pytest.fixture
+def runs(train: Train, options: list[str], tmp_path: Path) -> Runs:
+    """Such runs in tmp_path."""
+    return Runs(train, options, tmp_path)

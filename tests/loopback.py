@@ -14,7 +14,7 @@ import socket
 import ssl
 import threading
 import zipfile
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from functools import cached_property
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -155,6 +155,23 @@ def _tunnel(client: socket.socket, host: str, port: int) -> None:
                     other.sendall(data)
 
 
+def wheel(stem: str, tag: str, metadata: str, files: Mapping[str, str]) -> bytes:
+    """Return a wheel, "name-version" and its tag, with what stands beside its files; scripts can be started."""
+    info = f"{stem}.dist-info"
+    head = "Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\n"
+    held = {**files, f"{info}/METADATA": metadata, f"{info}/WHEEL": f"{head}Tag: {tag}\n"}
+    buffer, record = io.BytesIO(), ""
+    with zipfile.ZipFile(buffer, "w") as archive:
+        for name, text in held.items():
+            entry = zipfile.ZipInfo(name)
+            entry.external_attr = (0o100755 if "/scripts/" in name else 0o100644) << 16
+            archive.writestr(entry, text)
+            digest = base64.urlsafe_b64encode(hashlib.sha256(text.encode()).digest())
+            record += f"{name},sha256={digest.decode().rstrip('=')},{len(text.encode())}\n"
+        archive.writestr(zipfile.ZipInfo(f"{info}/RECORD"), f"{record}{info}/RECORD,,\n")
+    return buffer.getvalue()
+
+
 class File(NamedTuple):
     """A file on a page."""
 
@@ -175,7 +192,8 @@ class Loopback(Server):
 
         def inside(_host: str, path: str) -> Answer | Raw | None:
             self.asked.append(path)
-            kind, _, rest = path.strip("/").partition("/")[2].partition("/")
+            # a client of a proxy names no folder of this index's own
+            kind, _, rest = path.strip("/").removeprefix(f"{self._own}/").partition("/")
             return answer(kind, rest)
 
         super().__init__(inside)
@@ -202,18 +220,3 @@ def page(name: str, files: Iterable[File]) -> Answer:
     versions = [one.version for one in rows]
     data = {"meta": {"api-version": "1.1"}, "name": name, "files": listed, "versions": versions}
     return Answer("application/vnd.pypi.simple.v1+json", json.dumps(data).encode())
-
-
-def packed(info: str, files: dict[str, str]) -> bytes:
-    """Return the wheel of these files, path -> text, whose metadata lie in a folder `info`."""
-    record = f"{info}/RECORD,,\n"
-    held = io.BytesIO()
-    with zipfile.ZipFile(held, "w") as archive:
-        for name, text in files.items():
-            entry = zipfile.ZipInfo(name)
-            entry.external_attr = (0o100755 if "/scripts/" in name else 0o100644) << 16
-            archive.writestr(entry, text)
-            digest = base64.urlsafe_b64encode(hashlib.sha256(text.encode()).digest())
-            record += f"{name},sha256={digest.decode().rstrip('=')},{len(text)}\n"
-        archive.writestr(zipfile.ZipInfo(f"{info}/RECORD"), record)
-    return held.getvalue()

@@ -1,6 +1,8 @@
 """What tests of trainers share: data, how one ended, and what it left."""
 
 import json
+import os
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -34,10 +36,43 @@ def log(folder: Path) -> list[dict[str, Any]]:
     ]
 
 
-def weights(folder: Path) -> bytes:
-    return next(folder.glob("*model.safetensors")).read_bytes()
-
-
 def done(ended: Ended) -> Ended:
     assert ended.code == 0, ended.err + ended.out
     return ended
+
+
+class Runs(NamedTuple):
+    """Trainers in one folder with the same options and what a test adds; each ends as the test says."""
+
+    train: Train
+    options: list[str]
+    folder: Path
+
+    def __call__(
+        self,
+        *words: str,
+        status: int = 0,
+        says: tuple[str, ...] = (),
+        code: str = "",
+        two: bool = False,
+    ) -> Ended:
+        ended = self.train(*self.options, *words, code=code, two=two)
+        told = ended.out + ended.err
+        assert (ended.code, [word for word in says if word not in told]) == (status, []), told
+        return ended
+
+    def log(self, name: str = "out") -> list[dict[str, Any]]:
+        return log(self.folder / name)
+
+    def names(self, name: str = "out") -> list[str]:
+        return sorted(one.name for one in (self.folder / name).iterdir())
+
+
+def run(folder: Path, *argv: str) -> str:
+    """Run a process in a folder to its good end; returns what it printed."""
+    env, pipe = {**os.environ, "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"}, subprocess.PIPE
+    ended = subprocess.run(
+        argv, cwd=folder, env=env, stdout=pipe, stderr=pipe, text=True, timeout=300, check=False
+    )
+    assert ended.returncode == 0, ended.stderr[-3000:]
+    return ended.stdout

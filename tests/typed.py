@@ -1,19 +1,35 @@
-"""A command of the doctor as a user types it, and whether a process ends."""
+"""A command of the doctor as a user types it, tools of its developers, and whether a process ends."""
 
 import os
+import signal
 import subprocess
 import sys
 import time
+from importlib import import_module
+from io import BytesIO, TextIOWrapper
 from pathlib import Path
+from typing import Any
+
+import pytest
+from rows import plant
+
+from tunedoctor.cli.app import run
+
+Ran = subprocess.CompletedProcess[str]
+AROUND = {
+    (k, v)
+    for k, v in os.environ.items()
+    if k.startswith(("VIRTUAL_ENV", "CONDA_PREFIX", "PIP_", "UV_"))
+}
+"""An environment that is active around the tests is nobody's target, and their package sources nobody's."""
 
 
-def doctor(
-    *argv: str, stdin: str | None = None, cwd: Path | None = None, **env: str
-) -> "subprocess.CompletedProcess[str]":
+def _bare() -> dict[str, str]:
+    return {k: v for k, v in os.environ.items() if (k, v) not in AROUND}
+
+
+def doctor(*argv: str, stdin: str = "", cwd: Path | None = None, **env: str) -> Ran:
     """Run it to its end; a fault of the doctor's own fails the test."""
-    # an environment that is active around the tests is nobody's target, and their package sources nobody's
-    around = ("VIRTUAL_ENV", "CONDA_PREFIX", "PIP_", "UV_")
-    bare = {k: v for k, v in os.environ.items() if not k.startswith(around)}
     ended = subprocess.run(
         [sys.executable, "-m", "tunedoctor", *argv],
         input=stdin,
@@ -21,17 +37,17 @@ def doctor(
         text=True,
         encoding="utf-8",
         cwd=cwd,
-        env={**bare, "PYTHONIOENCODING": "utf-8", **env},
-        timeout=120,
+        env={**_bare(), "PYTHONIOENCODING": "utf-8", **env},
+        timeout=240,
         check=False,
     )
     assert "Traceback" not in ended.stdout + ended.stderr, ended.stderr
     return ended
 
 
-def gone(pid: int) -> bool:
+def gone(pid: int, tries: int = 100) -> bool:
     """Tell whether a process ends in time; one that is dead and not yet reaped has."""
-    for _ in range(100):
+    for _ in range(tries):
         stat = Path(f"/proc/{pid}/stat")
         try:
             os.kill(pid, 0)
@@ -45,12 +61,52 @@ def gone(pid: int) -> bool:
 
 def plugin(folder: Path, **files: str) -> str:
     """Write a plug-in "ours" of checks, name__ending -> text; return what PYTHONPATH has to be."""
-    info = folder / "ours-1.0.dist-info"
-    info.mkdir()
-    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: ours\nVersion: 1.0\n")
-    (info / "entry_points.txt").write_text("[tunedoctor.checks]\nours = ours\n")
-    (folder / "ours").mkdir()
-    for name, text in {"__init____py": "", **files}.items():
-        stem, _, ending = name.rpartition("__")
-        (folder / "ours" / f"{stem}.{ending}").write_text(text)
+    info = {"METADATA": "Metadata-Version: 2.1\nName: ours\nVersion: 1.0\n"}
+    info |= {"entry_points.txt": "[tunedoctor.checks]\nours = ours\n"}
+    plant(folder, {f"ours-1.0.dist-info/{name}": text for name, text in info.items()})
+    named = {"__init____py": "", **files}.items()
+    plant(folder, {f"ours/{'.'.join(name.rsplit('__', 1))}": text for name, text in named})
     return str(folder)
+
+
+def inside(
+    capsys: pytest.CaptureFixture[str],
+    *argv: str,
+    stdin: str = "",
+    cwd: Path | None = None,
+    **env: str,
+) -> Ran:
+    """Run it in this process, which is quicker; what hangs ends by an alarm."""
+    signal.signal(signal.SIGALRM, _alarm)
+    signal.alarm(60)
+    with pytest.MonkeyPatch.context() as patch:
+        for name in os.environ.keys() - _bare().keys():
+            patch.delenv(name)
+        for name, value in env.items():
+            patch.setenv(name, value)
+        patch.chdir(cwd or ".")
+        patch.setattr(sys, "stdin", TextIOWrapper(BytesIO(stdin.encode())))
+        try:
+            code = run([*argv])
+        except SystemExit as ended:
+            code = int(ended.code or 0)
+        finally:
+            signal.alarm(0)
+        said = capsys.readouterr()
+    assert "Traceback" not in said.out + said.err, said
+    return Ran(argv, code, said.out, said.err)
+
+
+def _alarm(*_: object) -> None:
+    msg = "it takes more than a minute"
+    raise TimeoutError(msg)
+
+
+def tool(name: str, folder: str = "tools") -> Any:
+    """Return a program of the developers as a module; there is one in a checkout alone."""
+    place = Path(__file__).parents[1] / folder
+    if not place.is_dir():
+        pytest.skip(f"not a checkout: {folder} is not here", allow_module_level=True)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(place)
+        return import_module(name)

@@ -8,19 +8,18 @@ import time
 from pathlib import Path
 
 import pytest
-from cli.test_fix import CLASH, Make, doctor, index, make, uv_cache
+from cli.test_fix import CLASH, Make, index, make, uv_cache
 from libraries.running import state, version
 from libraries.server import Index
+from typed import doctor
 
 from tunedoctor.state.folder import entry_of
 
 __all__ = ["index", "make", "uv_cache"]
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="there a console gets Ctrl-C, no process")
-def test_ctrl_c_puts_back_and_says_so(make: Make) -> None:
-    env = make(*CLASH)
-    before = state(env)
+def fixing_until(word: str, env: Path) -> "subprocess.Popen[str]":
+    """Start a fix and wait until it says a word."""
     child = subprocess.Popen(
         [sys.executable, "-m", "tunedoctor", "fix", "--target", str(env), "--yes"],
         stdout=subprocess.PIPE,
@@ -32,9 +31,15 @@ def test_ctrl_c_puts_back_and_says_so(make: Make) -> None:
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),  # noqa: PLW1509
     )
     assert child.stdout is not None
-    for line in child.stdout:
-        if "fetched" in line:
-            break
+    assert any(word in line for line in child.stdout)
+    return child
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there a console gets Ctrl-C, no process")
+def test_ctrl_c_puts_back_and_says_so(make: Make) -> None:
+    env = make(*CLASH)
+    before = state(env)
+    child = fixing_until("fetched", env)
     child.send_signal(signal.SIGINT)
     _, said = child.communicate(timeout=120)
     assert child.returncode == 130, said
@@ -65,17 +70,7 @@ def test_check_tells_of_a_fix_that_was_killed(make: Make) -> None:
     (env / ".git").mkdir()  # in the folder of a project it is changed in place
     before = state(env)
     assert "broken off" not in doctor("check", "--target", str(env)).stderr
-    child = subprocess.Popen(
-        [sys.executable, "-m", "tunedoctor", "fix", "--target", str(env), "--yes"],
-        stdout=subprocess.PIPE,
-        text=True,
-        encoding="utf-8",
-        env={**os.environ, "PYTHONUNBUFFERED": "1", "PYTHONIOENCODING": "utf-8"},
-    )
-    assert child.stdout is not None
-    for line in child.stdout:
-        if "saved" in line:
-            break
+    child = fixing_until("saved", env)
     child.kill()
     child.communicate(timeout=60)
     assert "was broken off" in doctor("check", "--target", str(env)).stderr
@@ -113,8 +108,10 @@ def test_a_damaged_memory_of_imports_is_none(make: Make) -> None:
     env = make("torch==2.14.1", "numpy==2.2.6", "nvidia-nccl-cu13==2.30.7", "filelock==3.20.0")
     for code in env.glob("lib/python*/site-packages/torch/__init__.py"):
         code.write_text("raise ImportError('undefined symbol: _ZN3c10')")
-    for text in (b"{", b'{"imports": 3}', b"\xff", b"[" * 100_000):
-        assert "torch-import-crash" in doctor("fix", "--target", str(env), "--dry-run").stdout
-        assert "torch-import-crash" in doctor("check", "--target", str(env)).stdout
-        (entry_of(env) / "looks.json").write_bytes(text)
-        assert "torch-import-crash" not in doctor("check", "--target", str(env)).stdout
+    assert "torch-import-crash" in doctor("fix", "--target", str(env), "--dry-run").stdout
+    memory = entry_of(env) / "looks.json"
+    good = memory.read_bytes()
+    for text in (b"{", b'{"imports": 3}', b"\xff", b"[" * 100_000, good):
+        memory.write_bytes(text)
+        told = "torch-import-crash" in doctor("check", "--target", str(env)).stdout
+        assert told == (text == good), text

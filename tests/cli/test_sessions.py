@@ -10,9 +10,7 @@ takes all settings away; `houses` are folders of wheels; `asked` tells who was a
 import json
 import os
 import socket
-import sys
 from collections.abc import Iterator
-from io import BytesIO, TextIOWrapper
 from pathlib import Path
 from typing import Any
 
@@ -24,8 +22,9 @@ from libraries.fixtures import uv_cache
 from libraries.server import Index, Variants
 from museum import snapshot_of
 from rows import holds, plant, rows
+from typed import doctor, inside
 
-from tunedoctor.cli.app import run
+from tunedoctor.cli.schema import schema_of
 from tunedoctor.diagnosis.redaction import Identity, snapshot_json
 
 __all__ = ["uv_cache"]
@@ -51,42 +50,26 @@ def of(names: str, bodies: dict[str, str], *, pairs: bool = False) -> list[Relea
     return [r._replace(body=bodies.get(f"{r.name}=={r.version}", "")) for r in kept]
 
 
-class Said:
-    """A row that is carried out: in this process, or, where there is an environment, through the command."""
+DEEP = [
+    {"argv": [*words, "-"], "stdin": "[" * 100_000, "says": ""}
+    for words in (["check", "--from"], ["fit", "--vram", "24"])
+]
 
-    def __init__(
-        self, row: dict[str, Any], root: Path, env: Path | None, places: dict[str, str]
-    ) -> None:
-        self.row, self.env, self.root = row, env, root
-        self.places = {"@root": str(root), "@env": str(env), **places}
 
-    def named(self, value: Any) -> Any:
-        """Return a value of the row with the names of its places."""
-        text = json.dumps(value)
-        for name, place in self.places.items():
-            text = text.replace(name, place)
-        return json.loads(text)
-
-    def started(
-        self, step: dict[str, Any], patch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-    ) -> tuple[int, str, str]:
-        """Return the exit code of a step, and both streams."""
-        argv, env = self.named(step["argv"]), self.named(step.get("env", {}))
-        if self.env:
-            cwd = self.root / step.get("cwd", "")
-            ended = running.doctor(*argv, cwd=cwd, **{"COLUMNS": "200", **env})
-            return ended.returncode, ended.stdout, ended.stderr
-        with patch.context() as inner:
-            for name, value in env.items():
-                inner.setenv(name, value)
-            stdin = self.named(step.get("stdin", "")).encode()
-            inner.setattr(sys, "stdin", TextIOWrapper(BytesIO(stdin)))
-            try:
-                code = run(argv)
-            except SystemExit as ended:
-                code = int(ended.code or 0)
-            said = capsys.readouterr()
-        return code, said.out, said.err
+@pytest.mark.parametrize(
+    "row", [*rows("cli/misuse.jsonl"), *DEEP], ids=lambda row: " ".join(row["argv"])
+)
+def test_what_cannot_be_done_is_said_in_one_line_that_names_the_input(
+    row: dict[str, Any], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Before any work, with exit code 2."""
+    (tmp_path / "empty").mkdir()
+    ended = inside(capsys, *row["argv"], stdin=row.get("stdin", ""), cwd=tmp_path)
+    err = ended.stderr
+    assert (ended.returncode, ended.stdout, err.count("\n")) == (2, "", 1), err
+    assert row["says"] in err
+    assert len(err) < 600
+    assert "\x01" not in err
 
 
 @pytest.fixture
@@ -155,6 +138,14 @@ def env(
     return made
 
 
+def filled(value: Any, places: dict[str, str]) -> Any:
+    """Return a value of the row with the names of its places."""
+    text = json.dumps(value)
+    for name, place in places.items():
+        text = text.replace(name, place)
+    return json.loads(text)
+
+
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row["name"])
 def test_a_session(
     row: dict[str, Any],
@@ -162,40 +153,40 @@ def test_a_session(
     served: dict[str, Index],
     hole: str,
     tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    places = {"@closed": CLOSED, "@hole": hole, **{name: one.url for name, one in served.items()}}
+    places = {"@root": str(tmp_path), "@env": str(env), "@closed": CLOSED, "@hole": hole}
+    places |= {name: one.url for name, one in served.items()}
     places["@tls"] = places.get("@good", "").replace("http:", "https:")
-    session = Said(row, tmp_path, env, places)
-    plant(tmp_path, session.named(row.get("files", {})))
+    plant(tmp_path, filled(row.get("files", {}), places))
     for folder, names in row.get("houses", {}).items():
         running.house(tmp_path / folder, of(names, {}))
     for file, machine in row.get("museum", {}).items():
         (tmp_path / file).write_bytes(snapshot_json(snapshot_of(machine), Identity("", "", "")))
     before = running.state(env) if env else ""
-    for step in row["steps"]:
-        code, out, err = session.started(step, monkeypatch, capsys)
+    for plain in row["steps"]:
+        step = filled(plain, places)
+        argv, variables = step["argv"], step.get("env", {})
+        if env:
+            there = tmp_path / step.get("cwd", "")
+            ended = doctor(*argv, cwd=there, **{"COLUMNS": "200", **variables})
+        else:
+            ended = inside(capsys, *argv, stdin=step.get("stdin", ""), cwd=tmp_path, **variables)
+        code, out, err = ended.returncode, ended.stdout, ended.stderr
         told = f"{step['argv']}\n{out}\n{err}"
-        assert "Traceback" not in out + err, told
         assert step.get("code", 0) in (code, None), told
         flat = {"out": " ".join(out.split()), "err": " ".join(err.split())}
         for stream, text in flat.items():
-            assert not [w for w in session.named(step.get(stream, [])) if w not in text], told
-        assert not [w for w in session.named(step.get("not", [])) if w in out + err], told
-        if "json" in step or "schema" in step:
-            found = json.loads(out)
-            assert holds(found, session.named(step.get("json", {}))), told
+            assert not [w for w in step.get(stream, []) if w not in text], told
+        assert not [w for w in step.get("not", []) if w in out + err], told
+        assert "json" not in step or holds(json.loads(out), step["json"]), told
         if "schema" in step:
-            run(["schema", *step["schema"]])
-            jsonschema.validate(found, json.loads(capsys.readouterr().out))
+            jsonschema.validate(json.loads(out), schema_of(*step["schema"] or ["report"]))
         for name, version in step.get("version", {}).items():
             assert running.version(env, name) == version, told
-        for name, was_asked in step.get("asked", {}).items():
-            assert (
-                any("hugging" in path or "torch" in path for path in served[name].asked)
-                is was_asked
-            ), told
-        plant(tmp_path, session.named(step.get("then", {})))
+        for name, was_asked in plain.get("asked", {}).items():
+            asked = [one for one in served[name].asked if "hugging" in one or "torch" in one]
+            assert bool(asked) is was_asked, told
+        plant(tmp_path, step.get("then", {}))
         if env and step.get("as_before"):
             assert running.state(env) == before, told

@@ -1,42 +1,40 @@
 """doctor set, and one answer of check, fix and set about an environment, with pip and without."""
 
 import json
-import os
 import shlex
 import subprocess
 import sys
+import venv
 from pathlib import Path
 from typing import Any
 
 import jsonschema
 import pytest
-from libraries import running
+from contracts.made import install
 from libraries.catalogue import Release
 from libraries.environment import installed
 from libraries.fixtures import index, uv_cache
 from libraries.running import made
 from libraries.server import Index
+from typed import doctor
 
 from tunedoctor.cli.schema import schema_of
 from tunedoctor.installers.uv import find_uv
 
 __all__ = ["index", "uv_cache"]
 
-ADA = ("--platform", "linux", "--gpu", "8.9", "--driver", "580.65.06", "--python", "3.12")
 WHOLE = ("filelock==3.20.0", "numpy==2.2.6", "safetensors==0.8.0", "accelerate==1.13.0")
 WHOLE += ("tokenizers==0.22.2", "transformers==4.57.6")
 
 
-def doctor(*argv: str, cwd: Path | None = None) -> running.Ran:
-    return running.doctor("set", *argv, cwd=cwd)
-
-
-def data(*argv: str) -> dict[str, object]:
+def answer_of(*argv: str) -> dict[str, Any]:
+    """Return the answer of a command as JSON."""
     ended = doctor(*argv, "--format", "json")
-    found: dict[str, object] = json.loads(ended.stdout)
-    jsonschema.validate(found, schema_of("set"))
-    codes = {"set": 0, "none": 1, "unknown": 2}
-    assert ended.returncode == codes[str(found["verdict"])]
+    found: dict[str, Any] = json.loads(ended.stdout)
+    if argv[0] == "set":
+        jsonschema.validate(found, schema_of("set"))
+        codes = {"set": 0, "none": 1, "unknown": 2}
+        assert ended.returncode == codes[found["verdict"]]
     return found
 
 
@@ -52,31 +50,21 @@ def test_the_printed_commands_make_the_set(index: Index, tmp_path: Path) -> None
     env = tmp_path / "my env"
     _uv("venv", "-q", "-p", sys.executable, str(env))
     into = ("pip", "install", "--python", str(env))
-    _uv(
-        *into,
-        "torch==2.14.1",
-        *(one for one in WHOLE if "numpy" not in one),
-        "peft==0.17.1",
-        "pyarrow==26.0.1",
-        "numpy==1.26.4",
-        "datasets==4.8.5",
-    )
+    old = ("torch==2.14.1", "peft==0.17.1", "pyarrow==26.0.1", "numpy==1.26.4", "datasets==4.8.5")
+    _uv(*into, *old, *(one for one in WHOLE if "numpy" not in one))
     _uv(*into, "--no-deps", "huggingface-hub==1.5.0")
     there = ("--target", str(env), "--gpu", "none", "--driver", "none")
-    found = data(*there)
-    commands = found["commands"]["uv"]  # type: ignore[index]
+    commands = answer_of("set", *there)["commands"]["uv"]
     assert commands
     for command in commands:
         first, *rest = shlex.split(command)
         assert first == "uv"
         _uv(*rest)
     held = _uv("pip", "freeze", "--python", str(env))
-    assert "huggingface-hub==0.36.2" in held
-    assert "pyarrow==26.0.1" in held
-    assert "numpy==2" in held
-    assert "torch==2.14.1" in held
+    kept = ("huggingface-hub==0.36.2", "pyarrow==26.0.1", "numpy==2", "torch==2.14.1")
+    assert [pin for pin in kept if pin not in held] == []
     assert "compatible" in _uv("pip", "check", "--python", str(env))
-    assert doctor(*there).stdout.splitlines()[-2].endswith("nothing to change")
+    assert doctor("set", *there).stdout.splitlines()[-2].endswith("nothing to change")
 
 
 LOOSE = Release("vllm", "0.2.2", "", ("torch>=2.1", "numpy"))
@@ -96,32 +84,17 @@ def test_a_release_goes_with_its_torch_or_uv_says_why_there_is_none(
     index.releases = (*index.releases, *VLLM)
     env = made(tmp_path, index.url, "torch==2.14.1", *WHOLE, "huggingface-hub==0.36.2")
     there = ("--target", str(env))
-    found = data("vllm<0.12", *there)
-    packages: list[dict[str, str]] = found["packages"]  # type: ignore[assignment]
+    packages = answer_of("set", "vllm<0.12", *there)["packages"]
     versions = {one["name"]: one["version"] for one in packages}
     assert (versions["vllm"], versions["torch"]) == ("0.11.2", "2.13.0")
     assert versions["numpy"] == "2.1.3"
-    none = data("vllm<0.12", "torch==2.14.1", *there)
+    none = answer_of("set", "vllm<0.12", "torch==2.14.1", *there)
     assert none["verdict"] == "none"
     assert "vllm==0.5.0 depends on torch==2.5.1" in " ".join(str(none["details"]).split())
 
 
 NEW = dict(pin.split("==") for pin in ["torch==2.14.1+cpu", "filelock==3.20.0", "numpy==2.2.6", "safetensors==0.8.0", "accelerate==1.15.0", "tokenizers==0.23.3", "peft==0.21.2", "huggingface-hub==2.4.0", "transformers==5.24.0", "trl==1.16.0", "datasets==5.2.0", "pyarrow==25.0.1", "fsspec==2026.2.0"])  # fmt: skip
 """A set without a fault."""
-
-
-def answer_of(*argv: str) -> dict[str, Any]:
-    """Return the answer of a command as JSON."""
-    ended = subprocess.run(
-        [sys.executable, "-m", "tunedoctor", *argv, "--format", "json"],
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=240,
-    )
-    assert "Traceback" not in ended.stderr, ended.stderr
-    found: dict[str, Any] = json.loads(ended.stdout)
-    return found
 
 
 def by_set(env: Path) -> dict[str, str]:
@@ -172,34 +145,25 @@ def test_fix_and_set_change_the_same_and_the_least(
     assert ids <= set(fixed["predicted"])
 
 
-def made_env(folder: Path, *, by_uv: bool) -> Path:
-    maker = [find_uv(), "venv", "--python"] if by_uv else []
-    argv = [*maker, sys.executable] if by_uv else [sys.executable, "-m", "venv"]
-    subprocess.run([*argv, str(folder)], check=True, capture_output=True)
-    return folder
-
-
 def cures(target: Path, home: Path) -> list[str]:
-    argv = [sys.executable, "-m", "tunedoctor", "check", "--format", "json"]
-    told = subprocess.run(
-        [*argv, "--target", str(target)],
-        capture_output=True,
-        check=False,
-        env={**os.environ, "HOME": str(home)},  # paths below it are shown as ~
-    )
+    # paths below HOME are shown as ~
+    told = doctor("check", "--format", "json", "--target", str(target), HOME=str(home))
     found = json.loads(told.stdout)["findings"]
     steps = [(f["cure"]["command"], s) for f in found if f["cure"] for s in f["cure"]["steps"]]
     return [command for command, step in steps if step["step"] in {"install", "remove"}]
 
 
 def test_a_cure_is_printed_for_the_tool_that_the_environment_has(tmp_path: Path) -> None:
-    with_pip, without = (
-        made_env(tmp_path / "a", by_uv=False),
-        made_env(tmp_path / "b c", by_uv=True),
+    without, with_pip = tmp_path / "b c", tmp_path / "a"
+    _uv("venv", "-q", "-p", sys.executable, str(without))
+    venv.create(with_pip, with_pip=False, symlinks=True)
+    install(
+        next(with_pip.glob("lib/python*/site-packages")), "pip", {"pip/__init__.py": ""}, "25.0"
     )
-    assert not list(without.rglob("site-packages/pip"))
-    assert all(f"{with_pip}/bin/python -m pip " in one for one in cures(with_pip, tmp_path / "h"))
-    printed = cures(without, tmp_path / "h")
-    assert printed
-    for command in printed:
-        assert command.startswith(f"uv pip install --python '{without}/bin/python' ")
+    for target, start in (
+        (with_pip, f"{with_pip}/bin/python -m pip "),
+        (without, f"uv pip install --python '{without}/bin/python' "),
+    ):
+        printed = cures(target, tmp_path / "h")
+        assert printed
+        assert [command for command in printed if not command.startswith(start)] == []

@@ -5,6 +5,8 @@ from collections.abc import Mapping
 from hashlib import sha256
 from pathlib import Path
 
+from rows import plant
+
 from tunedoctor.facts import Distribution, Packages
 
 
@@ -12,18 +14,16 @@ def install(
     site: Path, name: str, files: Mapping[str, str], version: str = "1.0", *requires: str
 ) -> Distribution:
     """Write files below `site`, and a .dist-info whose RECORD names them."""
-    for path, text in files.items():
-        place = site / path
-        place.parent.mkdir(parents=True, exist_ok=True)
-        place.write_text(text, encoding="utf-8")
-    info = site / f"{name.replace('-', '_')}-{version}.dist-info"
-    info.mkdir(parents=True)
+    info = f"{name.replace('-', '_')}-{version}.dist-info"
     head = f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n"
-    (info / "METADATA").write_text(head + "".join(f"Requires-Dist: {r}\n" for r in requires))
-    (info / "RECORD").write_text("".join(f"{p},{_hash(text)},\n" for p, text in files.items()))
-    (info / "INSTALLER").write_text("pip\n")
+    beside = {
+        "METADATA": head + "".join(f"Requires-Dist: {r}\n" for r in requires),
+        "RECORD": "".join(f"{p},{_hash(text)},\n" for p, text in files.items()),
+        "INSTALLER": "pip\n",
+    }
+    plant(site, {**files, **{f"{info}/{file}": text for file, text in beside.items()}})
     return Distribution(
-        name=name, version=version, location=str(site), metadata=info.name, requires=requires
+        name=name, version=version, location=str(site), metadata=info, requires=requires
     )
 
 

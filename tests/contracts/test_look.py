@@ -1,4 +1,7 @@
-"""What is a broken contract and what is none: each case is two made packages, and what an import of them does."""
+"""What is a broken contract and what is none: each row is two made packages, and what an import of them does.
+
+A row of look.jsonl has the text of trl and files of transformers, and of a contract that is broken what is.
+"""
 
 import os
 import random
@@ -6,8 +9,10 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
+from rows import rows
 
 from contracts.made import install, packages
 from tunedoctor.contracts.look import look_at
@@ -45,130 +50,6 @@ if new_python:
 else:
     def F(old): ...
 """
-PASSES = "from transformers.part import A, Any, Deco, Mixed, Other, D, F\n"
-GONE = "transformers Gone"
-BROKEN = {
-    "a name": ("from transformers import Here, Gone", {}, GONE),
-    "a name of a part": (
-        "from transformers.part import Gone",
-        {"transformers/part.py": "from . import Here\n"}, "transformers.part Gone",
-    ),
-    "a part": ("import transformers.gone.more", {}, "transformers.gone "),
-    "a package": ("import rich_beyond", {}, "rich_beyond "),
-    "an attribute": ("import transformers as t\nclass A(t.Here, t.Gone): pass", {}, GONE),
-    "a decorator": ("import transformers\n@transformers.Gone(1)\ndef f(): pass", {}, GONE),
-    "after type checking": (
-        "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    pass\nelse:\n    from transformers import Gone",
-        {}, GONE,
-    ),
-    "for this Python": ("import sys\nif sys.version_info >= (3, 8):\n    from transformers import Gone", {}, GONE),
-    "at last": ("try:\n    pass\nfinally:\n    from transformers import Gone", {}, GONE),
-    "behind a star": (
-        "from transformers import Gone",
-        {"transformers/__init__.py": "from .part import *\n", "transformers/part.py": "a = 1\n"}, GONE,
-    ),
-    "not in the table": (
-        "from transformers import SFTTrainer, Gone",
-        {"transformers/__init__.py": LAZY, "transformers/deep.py": "Gone = 1\n"}, GONE,
-    ),
-    "in a class": ("import transformers\nclass A:\n    b = transformers.Gone", {}, GONE),
-    "a keyword's default": ("import transformers\ndef f(*, a=transformers.Gone): pass", {}, GONE),
-    "an attribute of a part": (
-        "from transformers import part\nx = part.Gone",
-        {"transformers/part.py": ""}, "transformers.part Gone",
-    ),
-    "tried and raised": (
-        "try:\n    from transformers import Gone\nexcept ImportError as e:\n    raise RuntimeError from e",
-        {}, GONE,
-    ),
-    "where it is there": (
-        "if is_transformers_available() and is_transformers_available():\n    from transformers import Gone",
-        {}, GONE,
-    ),
-    "a keyword": (
-        "from transformers import F\ndef g():\n    if self.a:\n        x = F(new=1, old=2)",
-        {"transformers/__init__.py": "from .part import F", "transformers/part.py": "def F(new): ..."}, "transformers.F old",
-    ),
-    "a keyword to a base": (
-        "import transformers.part as t\nclass B(t.A):\n    def __init__(self):\n        super().__init__(old=2)",
-        {"transformers/part.py": TAKES}, "transformers.part.A old",
-    ),
-    "a keyword to fields": (
-        "import transformers\ndef f(): return transformers.part.D(new=1, more=2, old=3)",
-        {"transformers/part.py": TAKES}, "transformers.part.D old",
-    ),
-    "written nowhere": (
-        "from transformers import Gone",
-        {"transformers/__init__.py": "def __getattr__(name): ...\n"}, GONE,
-    ),
-}  # fmt: skip
-WHOLE = {
-    "tried": ("try:\n    from transformers import Gone\nexcept ImportError:\n    pass", {}),
-    "asked first": ("if there():\n    from transformers import Gone", {}),
-    "in a function": ("def f():\n    from transformers import Gone\n    import gone", {}),
-    "suppressed": ("with suppress(ImportError):\n    import gone", {}),
-    "for type checkers": ("if TYPE_CHECKING:\n    from transformers import Gone", {}),
-    "for another Python": ("import sys\nif sys.version_info < (3, 8):\n    import gone", {}),
-    "for another system": ("import sys\nif not sys.platform == 'plan9':\n    pass\nelse:\n    import gone", {}),
-    "an attribute that need not be": ("import transformers as t\nx = lambda: t.Gone\ny = x and t.Gone", {}),
-    "where it is not there": ("if is_peft_available():\n    from peft import Gone\n    import transformers.gone", {}),
-    "of another name": ("import transformers\nclass A:\n    transformers = B()\n    c = transformers.Gone", {}),
-    "bound twice": ("import transformers\ntransformers = x\ny = transformers.Gone", {}),
-    "what hides a part": ("from transformers import part\nx = part.Gone", {
-        "transformers/__init__.py": "from .part import part", "transformers/part.py": "part = 1",
-    }),
-    "an annotation that is text": (
-        "from __future__ import annotations\nimport transformers\ndef f(a: transformers.Gone): ...", {},
-    ),
-    **{
-        f"keywords: {name}": (PASSES + text, {"transformers/part.py": TAKES})
-        for name, text in {
-            "taken": "def f():\n    A(new=1)\n    D(new=1, more=2)",
-            "any": "def f():\n    Any(old=1)",
-            "not told": "def f():\n    Deco(old=1)\n    Mixed(old=1)\n    Other(old=1)\n    F(old=1)",
-            "asked": "def f():\n    if is_new():\n        A(old=1)\n    if NEW: A(old=1)\n    if t.version > 1: A(old=1)",
-            "left before": "def f():\n    if is_new():\n        return A(new=1)\n    return A(old=1)",
-            "tried": "def f():\n    try:\n        A(old=1)\n    except TypeError:\n        A(new=1)",
-            "of another name": "def f(A):\n    A(old=1)\ndef g():\n    A = h()\n    A(old=1)",
-            "need not be": "def f():\n    x and A(old=1)\n    A(old=1) if x else A(new=1)",
-            "bases": "class B(A, Any):\n    def __init__(self):\n        super().__init__(old=1)",
-        }.items()
-    },
-    "a part": ("from transformers import part\nimport transformers.part", {"transformers/part.py": ""}),
-    "a compiled part": ("from transformers.part import Any", {"transformers/part.abi3.so": ""}),
-    "a folder": ("import transformers.part.more", {"transformers/part/more.py": ""}),
-    "in any branch": ("from transformers import A, B, C, D, E", {
-        "transformers/__init__.py": "if x:\n    A = 1\ntry:\n    import B\nexcept E1:\n    C: int\n"
-        "for D in y: pass\ndef f():\n    global E\n",
-    }),
-    "behind stars": ("from transformers import Gone", {
-        "transformers/__init__.py": "from .part import *\n", "transformers/part.py": "from ._c import *\n",
-        "transformers/_c.so": "",
-    }),
-    "in the table": ("from transformers import SFTTrainer, Other", {"transformers/__init__.py": LAZY}),
-    "scanned": ("from transformers import Model", {
-        "transformers/__init__.py": "import sys\nsys.modules[__name__] = _LazyModule(define_import_structure("
-        "Path(__file__).parent / 'models'))\n",
-        "transformers/models/a/b.py": "__all__ = [\n 'Model',\n]\n",
-    }),
-    "a stand-in": ("from transformers import Model", {
-        "transformers/__init__.py": LAZY, "transformers/utils/dummy_pt.py": "class Model: pass\n",
-    }),
-    "made by code": ("from transformers import Gone", {
-        "transformers/__init__.py": "def __getattr__(name): ...\n", "transformers/part.py": "class Gone: ...\n",
-    }),
-    "entered by code": ("import transformers.gone\nfrom transformers import gone", {
-        "transformers/part.py": "import sys\nsys.modules['transformers.' + 'gone'] = 1\n",
-        "transformers/__init__.py": "from . import part\nsys.modules\n",
-    }),
-    "set by itself": ("import transformers\ntransformers.Gone = 1\nfrom transformers import Gone", {}),
-    "elsewhere": ("import transformers.gone", {
-        "transformers/__init__.py": "__path__ = extend_path(__path__, __name__)\n",
-    }),
-    "editable": ("import gone", {"__editable___gone_finder.py": "MAPPING = {'gone': '/src/gone'}\n"}),
-    "by a line of a .pth": ("import gone", {"x.pth": "import gone_maker; gone_maker.make('gone')\n"}),
-    "standard": ("import json, os.path, __main__, sys\nfrom collections import Gone", {}),
-}  # fmt: skip
 
 
 def found(site: Path, *held: object) -> ImportContracts:
@@ -177,27 +58,28 @@ def found(site: Path, *held: object) -> ImportContracts:
     return told
 
 
-def pair(site: Path, text: str, neighbour: dict[str, str], entry: str = "") -> ImportContracts:
-    files = {"trl/__init__.py": text} if not entry else {"trl/__init__.py": LAZY, entry: text}
-    return found(
-        site, install(site, "trl", files), install(site, "transformers", {**HERE, **neighbour})
-    )
+ROWS = rows("contracts/look.jsonl")
+FIRST, LATER = "trl/__init__.py", "trl/part.py"
+LATE = [row for row in ROWS if row["name"] in ("a name", "an attribute", "a keyword to a base")]
+"""These are broken in a part too, which the first file names in a table."""
 
 
-@pytest.mark.parametrize("entry", ["", "trl/part.py"], ids=["first", "lazy"])
-@pytest.mark.parametrize("case", BROKEN)
-def test_a_broken_contract(tmp_path: Path, case: str, entry: str) -> None:
-    text, neighbour, wanted = BROKEN[case]
-    told = pair(tmp_path, text, neighbour, entry)
-    assert [f"{b.module} {b.name}" for b in told.broken] == [wanted]
-    (one,) = told.broken
-    assert (one.library, one.file) == ("trl", entry or "trl/__init__.py")
-    assert one.neighbour == ("" if one.kind == "missing" else "transformers")
-
-
-@pytest.mark.parametrize("case", WHOLE)
-def test_a_whole_contract(tmp_path: Path, case: str) -> None:
-    assert not pair(tmp_path, *WHOLE[case]).broken
+@pytest.mark.parametrize(
+    ("row", "file"),
+    [*((row, FIRST) for row in ROWS), *((row, LATER) for row in LATE)],
+    ids=lambda one: one["name"] if isinstance(one, dict) else one,
+)
+def test_a_contract(tmp_path: Path, row: dict[str, Any], file: str) -> None:
+    shared = {"LAZY": LAZY, "TAKES": TAKES}
+    beside = {name: shared.get(text, text) for name, text in row.get("files", {}).items()}
+    one = install(tmp_path, "trl", {FIRST: LAZY, file: row["text"]})
+    told = found(tmp_path, one, install(tmp_path, "transformers", {**HERE, **beside}))
+    assert [f"{b.module} {b.name}" for b in told.broken] == [
+        row[k] for k in ("broken",) if k in row
+    ]
+    for b in told.broken:
+        assert (b.library, b.file) == ("trl", file)
+        assert b.neighbour == ("" if b.kind == "missing" else "transformers")
 
 
 def test_what_other_checks_tell_is_left_to_them(tmp_path: Path) -> None:

@@ -1,13 +1,19 @@
-"""What the table knows of releases, before anything is installed."""
+"""What the tables know of releases, before anything is installed and once an error names what is lacking."""
 
+import random
 import time
+from collections.abc import Iterator
+from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tunedoctor.contracts import shipped
-from tunedoctor.contracts.shipped import contract_cure, contract_problems
+from tunedoctor.contracts.requirements import marker_environment, requirements
+from tunedoctor.contracts.shipped import contract_cure, contract_problems, lacking
 from tunedoctor.diagnosis.registry import all_checks
-from tunedoctor.facts import Distribution, Interpreter, Packages
+from tunedoctor.facts import Distribution, Errors, ErrorText, Frame, Interpreter, Packages
 from tunedoctor.messages.words import Case
 from tunedoctor.model.findings import Finding
 from tunedoctor.model.snapshot import Snapshot
@@ -16,6 +22,7 @@ from tunedoctor.model.wiring import call
 from tunedoctor.tables.load import table
 from tunedoctor.tables.small import good_set
 
+NAMES: dict[str, Any] = table("import_names")["libraries"]
 NEWEST = {
     name: releases[-1]
     for name, releases in table("import_contracts")["releases"].items()
@@ -98,3 +105,35 @@ def test_a_set_is_judged_in_a_few_milliseconds() -> None:
     began = time.process_time()
     contract_problems({**NEWEST, **PAIRS["HybridCache"]})
     assert time.process_time() - began < 0.05
+
+
+def drawn() -> Iterator[tuple[str, str, str, list[list[int]]]]:
+    """Yield library, module, name and the releases that have it, of random rows."""
+    chance = random.Random(7)  # noqa: S311  a draw that is the same each time
+    for library, known in NAMES.items():
+        rows = [(place, *row) for place, some in known["names"].items() for row in some]
+        for place, runs, names in chance.sample(rows, min(40, len(rows))):
+            yield library, place, chance.choice(names.split(" ")), runs
+
+
+def test_no_release_is_blamed_for_what_it_has() -> None:
+    told = 0
+    for library, module, name, runs in drawn():
+        text = f"ImportError: cannot import name '{name}' from '{module}'"
+        if not name:
+            text = f"ModuleNotFoundError: No module named '{module}'"
+        error = ErrorText(text=text, type="ImportError", frames=(Frame(file="/home/me/train.py"),))
+        for place, release in enumerate(NAMES[library]["releases"]):
+            found = next(lacking(Errors(errors=(error,)), {library: release}), None)
+            has = any(first <= place <= last for first, last in runs)
+            assert not (has and found), (text, release)
+            if found:
+                told += 1
+                assert within(release, found.fits) is False, (text, release, found.fits)
+    assert told > 1000
+
+
+@given(st.text(max_size=80))
+def test_any_requirement_is_read(line: str) -> None:
+    own = Interpreter(executable="", version="3.12.7", platform="linux-x86_64")
+    list(requirements([line], marker_environment(own, None)))

@@ -25,6 +25,8 @@ FILES = {
     "i.tsv": b"question\tanswer\na\tb\nc\td\n",
     "j.jsonl.gz": gzip.compress(b'{"text": "x"}\n{"text": "y"}\n'),
     "k.jsonl": json.dumps({"messages": [{"role": "user", "content": [{"type": "text", "text": "q"}]}, ANSWER]}).encode() + b'\n{"prompt": [{"role": "user", "content": "q"}], "completion": [{"role": "assistant", "content": "a"}]}',
+    "m.json": json.dumps({"data": [{"text": "x"}, {"text": "y"}], "more": {"a": [1]}}, indent=2).encode(),
+    "n.jsonl": '{"text": "a\u2028b"}\r\n{"prompt": "a\u2028b\x85c", "completion": "ü"}\r\n'.encode(),
     "l.jsonl": b'{"prompt": "q", "chosen": "a", "rejected": "b"}\n{"conversation": [{"role": "prompter", "content": "q"}, {"role": "ai", "content": "a"}]}',
 }  # fmt: skip
 

@@ -1,52 +1,84 @@
 """What is done to a target to break it: one function for each fault, which rows of cases name with its arguments."""
 
-import os
-import shlex
+import re
 import shutil
 import subprocess
-from pathlib import Path
+from itertools import product
 from typing import Any
 
 from gallery import machine
-from gallery.machine import GPUS, mounted, prepend
-from gallery.place import PYTHON, TORCH, Place, find_python
+from gallery.machine import GPUS, prepend
+from gallery.place import TORCH, Place, find_python
+from rows import plant
 
 
 def broken(place: Place, steps: list[list[Any]]) -> None:
-    """Do to a place what a row of cases says.
-
-    Raises:
-        NoBaseError: an old Python is wanted and not there.
-    """
+    """Do to a place what a row of cases says; in words of it, {target} and others are its folders."""
+    names = ("target", "work", "caches", "root")
+    folders = {name: getattr(place, name) for name in names}
     for name, *arguments in steps:
+        if name in ("asked", "new", "variable", "mounted"):
+            arguments[-1] = arguments[-1].format(**folders)
         {**vars(machine), **globals()}[name](place, *arguments)
 
 
+def asked(place: Place, python: str) -> None:
+    """Look at an interpreter."""
+    place.asked = python
+
+
+def new(place: Place, folder: str) -> None:
+    """Ask for a new environment."""
+    place.new = folder
+
+
+def variable(place: Place, name: str, value: str) -> None:
+    """Set a variable in the shell that starts the doctor."""
+    place.variables[name] = value
+
+
+def planted(place: Place, files: dict[str, Any]) -> None:
+    """Write files: env/, work/ and home/ are the environment, the working folder and the home."""
+    plant(place.root, files)
+
+
+def into(place: Place, folder: str, *requirements: str) -> None:
+    """Install into another folder."""
+    place.pip("install", "--no-deps", "--target", str(place.root / folder), *requirements)
+
+
+def rewritten(place: Place, file: str, pattern: str, by: str) -> None:
+    """Replace the first place that a pattern finds in a file of site-packages."""
+    path = next(place.site.glob(file))
+    place.alter(path, lambda text: re.sub(pattern, lambda _: by, text, count=1))
+
+
+def files_gone(place: Place, *patterns: str) -> None:
+    """Delete files or folders of site-packages."""
+    for one in (path for pattern in patterns for path in list(place.site.glob(pattern))):
+        shutil.rmtree(one) if one.is_dir() else one.unlink()
+
+
+def claims(place: Place, torch: str, torchvision: str, **states: str) -> None:
+    """Have torch and its companion state another release, and what they are built for; the binary stays the CPU's."""
+    place.claim("torch", torch)
+    place.claim("torchvision", torchvision)
+    own = f"torch=={torch.partition('+')[0]}"
+    rewritten(place, "torchvision-*.dist-info/METADATA", f"torch=={TORCH}", own)
+    for (what, value), name in product(states.items(), ("torch", "torchvision")):
+        none = rf"{what}: Optional\[str\] = None"
+        rewritten(place, f"{name}/version.py", none, f"{what}: Optional[str] = {value!r}")
+
+
 def claims_cuda(place: Place, torch: str, torchvision: str, cuda: str) -> None:
-    """Have torch and its companion state a release and a CUDA of their own; the binary stays the CPU's."""
+    """Have them state a release and a CUDA of their own."""
     label = "cu" + cuda.replace(".", "")
-    claims(place, f"{torch}+{label}", f"{torchvision}+{label}")
-    for name in ("torch", "torchvision"):
-        _states(place, name, "cuda", cuda)
+    claims(place, f"{torch}+{label}", f"{torchvision}+{label}", cuda=cuda)
 
 
 def claims_rocm(place: Place, rocm: str) -> None:
-    """Have torch state that it is built for ROCm; the binary stays the CPU's."""
-    claims(place, f"2.13.0+rocm{rocm}", f"0.28.0+rocm{rocm}")
-    _states(place, "torch", "hip", f"{rocm}.0")
-
-
-def _states(place: Place, name: str, what: str, value: str) -> None:
-    none, told = f"{what}: Optional[str] = None", f"{what}: Optional[str] = {value!r}"
-    place.alter(place.site / name / "version.py", lambda t: t.replace(none, told))
-
-
-def claims(place: Place, torch: str, torchvision: str) -> None:
-    """Have torch and its companion state another release; the companion asks for its own torch."""
-    place.claim("torch", torch)
-    place.claim("torchvision", torchvision)
-    wanted, own = f"torch=={TORCH}", f"torch=={torch.partition('+')[0]}"
-    place.alter(place.metadata("torchvision") / "METADATA", lambda t: t.replace(wanted, own))
+    """Have torch state that it is built for ROCm."""
+    claims(place, f"2.13.0+rocm{rocm}", f"0.28.0+rocm{rocm}", hip=f"{rocm}.0")
 
 
 def answers(place: Place, gpu: str, archs: str, available: bool = True) -> None:
@@ -81,47 +113,6 @@ def numpy_1_binary(place: Place) -> None:
     place.pip("install", "datasets==2.19.2", "pyarrow==14.0.2")
 
 
-def files_gone(place: Place, *paths: str) -> None:
-    """Delete files or folders of site-packages."""
-    for path in paths:
-        one = place.site / path
-        shutil.rmtree(one) if one.is_dir() else one.unlink()
-
-
-def emptied(place: Place, package: str) -> None:
-    """Leave of a package the folder alone."""
-    files_gone(place, package)
-    (place.site / package).mkdir()
-
-
-def no_record(place: Place, name: str, gone: str) -> None:
-    """Delete RECORD and a part of the code: nobody says what is missing."""
-    (place.metadata(name) / "RECORD").unlink()
-    files_gone(place, gone)
-
-
-def no_version(place: Place, name: str) -> None:
-    """Take the version out of the metadata."""
-
-    def without(text: str) -> str:
-        lines = text.splitlines(keepends=True)
-        return "".join(line for line in lines if not line.startswith("Version:"))
-
-    place.alter(place.metadata(name) / "METADATA", without)
-
-
-def no_metadata(place: Place, name: str) -> None:
-    """Delete METADATA."""
-    (place.metadata(name) / "METADATA").unlink()
-
-
-def leftover(place: Place, name: str) -> None:
-    """Leave what pip leaves when it is stopped amid an upgrade."""
-    for one in (f"~{name[1:]}", f"~{place.metadata(name).name[1:]}"):
-        (place.site / one).mkdir()
-        (place.site / one / "__init__.py").write_text("")
-
-
 def doubled(place: Place, name: str, version: str) -> None:
     """Leave metadata of an older version beside those in use, as an installer that was killed does."""
     info = place.metadata(name)
@@ -131,12 +122,6 @@ def doubled(place: Place, name: str, version: str) -> None:
     old, new = f"Version: {have}", f"Version: {version}"
     place.alter(other / "METADATA", lambda t: t.replace(old, new, 1))
     place.alter(other / "RECORD", lambda t: t.replace(info.name, other.name))
-
-
-def torch_begins(place: Place, code: str) -> None:
-    """Put code in front of torch, after the lines that Python wants first."""
-    begun = f"\n{code}\nimport "
-    place.alter(place.site / "torch/__init__.py", lambda t: t.replace("\nimport ", begun, 1))
 
 
 def wheels(place: Place, *named: str) -> None:
@@ -159,7 +144,7 @@ def wheels(place: Place, *named: str) -> None:
 def foreign_cudnn(place: Place) -> None:
     """Put an older cuDNN in front of the wheel's, as a system toolkit does."""
     wheels(place, "nvidia-cudnn-cu12 9.10.2.21")
-    folder = place.work.parent / "cuda" / "lib64"
+    folder = place.root / "cuda" / "lib64"
     folder.mkdir(parents=True)
     (folder / "libcudnn.so.9.1.0").write_bytes(b"\x7fELF")
     (folder / "libcudnn.so.9").symlink_to("libcudnn.so.9.1.0")
@@ -188,35 +173,6 @@ def _altered(place: Place, pattern: str, change: Any) -> None:
     path.write_bytes(change(data))
 
 
-def in_user_site(place: Place, *requirements: str) -> None:
-    """Install into the user's own site-packages, which a conda environment looks into first."""
-    user = place.work.parent / "home" / ".local" / "lib" / PYTHON / "site-packages"
-    place.pip("install", "--no-deps", "--target", str(user), *requirements)
-
-
-def on_pythonpath(place: Place, *requirements: str) -> None:
-    """Install into a folder that PYTHONPATH names."""
-    folder = place.work.parent / "shared"
-    place.pip("install", "--no-deps", "--target", str(folder), *requirements)
-    place.variables["PYTHONPATH"] = str(folder)
-
-
-def variable(place: Place, name: str, value: str) -> None:
-    """Set a variable in the shell that starts the doctor."""
-    place.variables[name] = value
-
-
-def file_called(place: Place, name: str) -> None:
-    """Leave a file with the name of a library where the user works."""
-    (place.work / name).write_text("print('my notes')\n")
-
-
-def folder_called_torch(place: Place) -> None:
-    """Leave a folder called torch, with code, where the user works."""
-    (place.work / "torch").mkdir()
-    (place.work / "torch" / "__init__.py").write_text("# notes on torch\n")
-
-
 def old_python(place: Place, version: str) -> None:
     """Look at an old Python, as it comes."""
     place.asked = find_python(f"python{version}")
@@ -228,65 +184,8 @@ def of_python(place: Place, version: str, *more: str) -> None:
     subprocess.run(argv, check=True)
 
 
-def nothing_there(place: Place) -> None:
-    """Ask for a target that does not exist."""
-    place.asked = str(place.target / "bin" / "python")
-
-
 def of_another_user(place: Place, user: int) -> None:
     """Give the folders of the environment to somebody else; its files are the base's."""
     for folder in (place.target, *(p for p in place.target.rglob("*") if p.is_dir())):
         if not folder.is_symlink():
             shutil.chown(folder, user, user)
-
-
-def read_only(place: Place) -> None:
-    """Mount the environment so that nobody writes to it."""
-    target = shlex.quote(str(place.target))
-    mounted(place, f"mount --bind {target} {target}; mount -o remount,ro,bind {target}")
-
-
-def small_shared_memory(place: Place) -> None:
-    """Be in a container that got 64 MiB of shared memory."""
-    place.variables["KUBERNETES_SERVICE_HOST"] = "127.0.0.1"
-    mounted(place, "mount -t tmpfs -o size=64m tmpfs /dev/shm")
-
-
-def project(place: Place) -> None:
-    """Have the environment in the folder of a project: it can't be renamed as a whole."""
-    (place.target / "pyproject.toml").write_text('[project]\nname = "mine"\nversion = "1"\n')
-
-
-def without_network(place: Place) -> None:
-    """Have no way to the package index."""
-    place.variables |= dict.fromkeys(("HTTPS_PROXY", "HTTP_PROXY"), "http://127.0.0.1:9")
-    place.variables["UV_CACHE_DIR"] = str(place.caches / "nothing")
-
-
-def the_systems_python(place: Place) -> None:
-    """Look at the Python of the distribution."""
-    place.asked = "/usr/bin/python3"
-
-
-def new_where_something_is(place: Place) -> None:
-    """Ask for a new environment in a folder that holds other things."""
-    place.new = str(place.work / "mine")
-    Path(place.new).mkdir()
-    Path(place.new, "thesis.txt").write_text("chapter 1\n")
-
-
-def of_the_system() -> list[Path]:
-    """Return the folders in which the distribution's Python has its packages."""
-    patterns = (
-        ("/usr/lib", "python3*/dist-packages"),
-        ("/usr/lib", "python3/*"),
-        ("/usr/local/lib", "python3*"),
-    )
-    return [
-        one for folder, pattern in patterns for one in Path(folder).glob(pattern) if one.is_dir()
-    ]
-
-
-def is_root() -> bool:
-    """Tell whether this user may give files to others."""
-    return hasattr(os, "geteuid") and os.geteuid() == 0

@@ -57,17 +57,10 @@ def check(place: Place, *, deep: bool, variables: Mapping[str, str] | None = Non
 
 
 def told(place: Place, *arguments: str, variables: Mapping[str, str] | None = None) -> Said:
-    """Run a command of the doctor's, and read its JSON.
-
-    Raises:
-        AssertionError: it printed none.
-    """
+    """Run a command of the doctor's, and read its JSON."""
     done = run(place, *arguments, "--format", "json", variables=variables)
-    try:
-        report: dict[str, Any] = json.loads(done.stdout)
-    except ValueError:
-        msg = f"the doctor printed no report:\n{done.stdout[-2000:]}\n{done.stderr[-4000:]}"
-        raise AssertionError(msg) from None
+    assert done.stdout.startswith("{"), f"no report: {done.stdout[-2000:]}\n{done.stderr[-4000:]}"
+    report: dict[str, Any] = json.loads(done.stdout)
     return Said(report, done.returncode, done.stdout, done.stderr)
 
 
@@ -75,14 +68,10 @@ def run(
     place: Place, *arguments: str, variables: Mapping[str, str] | None = None
 ) -> "subprocess.CompletedProcess[str]":
     """Run a command of the doctor's in the working folder of a place."""
+    argv = [*place.before, sys.executable, "-P", "-c", START, *arguments]
+    env = _shell(place) if variables is None else dict(variables)
     return subprocess.run(
-        [*place.before, sys.executable, "-P", "-c", START, *arguments],
-        capture_output=True,
-        text=True,
-        timeout=600,
-        check=False,
-        cwd=place.work,
-        env=_shell(place) if variables is None else dict(variables),
+        argv, capture_output=True, text=True, timeout=600, check=False, cwd=place.work, env=env
     )
 
 
@@ -91,16 +80,13 @@ def activated(place: Place) -> dict[str, str]:
 
     Conda's own activation reads the variables of the prefix from conda-meta/state.
     """
-    state = place.target / "conda-meta" / "state"
-    if (place.target / "conda-meta").is_dir():
+    if (state := place.target / "conda-meta" / "state").parent.is_dir():
         held: dict[str, str] = json.loads(state.read_text())["env_vars"] if state.exists() else {}
         both = {**_shell(place), **held, "CONDA_PREFIX": str(place.target)}
         return {name: value for name, value in both.items() if value != "***unset***"}
     script = f". {shlex.quote(str(place.target / 'bin' / 'activate'))} && env -0"
-    done = subprocess.run(
-        ["/bin/sh", "-c", script], capture_output=True, text=True, check=True, env=_shell(place)
-    )
-    pairs = (one.partition("=") for one in done.stdout.split("\0") if "=" in one)
+    said = subprocess.check_output(["/bin/sh", "-c", script], text=True, env=_shell(place))
+    pairs = (one.partition("=") for one in said.split("\0") if "=" in one)
     return {name: value for name, _, value in pairs}
 
 
@@ -124,13 +110,12 @@ def _shell(place: Place) -> dict[str, str]:
         "UV_CACHE_DIR": str(caches / "uv"),
         "PIP_CACHE_DIR": str(caches / "pip"),
         "PATH": os.pathsep.join([*map(str, place.bins), "/usr/bin", "/bin"]),
-        "HOME": str(place.work.parent / "home"),
+        "HOME": str(place.root / "home"),
         "LANG": "C.UTF-8",
         **place.variables,
     }
 
 
-BLOCK = 1 << 20
 Known = Mapping[int, str]
 """Inode -> sha256 of a file of the base."""
 NOTHING: Known = {}
@@ -144,21 +129,12 @@ def read(folder: Path) -> dict[int, str]:
 
 def contents(folder: Path, known: Known = NOTHING) -> dict[str, str]:
     """Return relative path -> kind, mode, owner and digest of all that lies below a folder, the folder included."""
-    found = {".": _told(folder, known)}
-    for here, folders, files in os.walk(folder):
-        for name in (*folders, *files):
-            path = Path(here, name)
-            found[str(path.relative_to(folder))] = _told(path, known)
-    return found
+    return {str(p.relative_to(folder)): _told(p, known) for p in (folder, *folder.rglob("*"))}
 
 
-def differences(before: dict[str, str], after: dict[str, str]) -> list[str]:
-    """Return the paths that differ, with both sides."""
-    return [
-        f"{p}: {before.get(p, 'not there')} -> {after.get(p, 'not there')}"
-        for p in sorted(before.keys() | after.keys())
-        if before.get(p) != after.get(p)
-    ]
+def differences(before: dict[str, str], after: dict[str, str]) -> list[tuple[str, str]]:
+    """Return the paths that differ, on either side."""
+    return sorted(before.items() ^ after.items())
 
 
 def record_faults(site: Path, known: Known = NOTHING) -> list[str]:
@@ -173,7 +149,10 @@ def record_faults(site: Path, known: Known = NOTHING) -> list[str]:
         for path, digest in wanted:
             if not path.is_file():
                 found.append(f"{path} of {info.name} is not there")
-            elif f"sha256={_coded(_of(path, known))}" != digest:
+            elif (
+                base64.urlsafe_b64encode(bytes.fromhex(_of(path, known)))
+                != f"{digest[7:]}=".encode()
+            ):
                 found.append(f"{path} of {info.name} is not what its RECORD says")
     return found
 
@@ -191,12 +170,5 @@ def _of(path: Path, known: Known) -> str:
 
 
 def _digest(path: Path) -> str:
-    value = hashlib.sha256()
     with path.open("rb") as file:
-        while block := file.read(BLOCK):
-            value.update(block)
-    return value.hexdigest()
-
-
-def _coded(digest: str) -> str:
-    return base64.urlsafe_b64encode(bytes.fromhex(digest)).decode().rstrip("=")
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -6,9 +6,10 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from gallery.place import Place
+from rows import plant
 
 SOURCE = Path(__file__).parents[1] / "probes" / "fake_nvml.c"
 
@@ -47,30 +48,26 @@ else:
 
 def smi(place: Place, gpu: str, driver: str) -> None:
     """Put a fake nvidia-smi on PATH."""
-    one, cuda = GPUS[gpu], CUDA[int(driver.partition(".")[0])]
-    told = {"NAME": one.name, "DRIVER": driver, "CUDA": cuda, "MEMORY": one.memory}
+    one = GPUS[gpu]
+    told = {"NAME": one.name, "DRIVER": driver, "CUDA": _cuda(driver), "MEMORY": one.memory}
     told["CAPABILITY"] = ".".join(map(str, one.capability))
     values = "".join(f"{name} = {json.dumps(value)}\n" for name, value in told.items())
     _program(place, f"#!{sys.executable} -ISE\n{values}{SMI}")
 
 
+def _cuda(driver: str) -> str:
+    return CUDA[int(driver.partition(".")[0])]
+
+
 def nvidia(place: Place, gpu: str, driver: str) -> None:
     """Put a fake nvidia-smi on PATH and, where there is a C compiler, a fake NVML beside it."""
     smi(place, gpu, driver)
-    compiler = shutil.which("cc") or shutil.which("gcc")
-    if compiler:
-        one, (major, minor) = GPUS[gpu], CUDA[int(driver.partition(".")[0])].split(".")
-        told = {
-            "NAME": f'"{one.name}"',
-            "DRIVER": f'"{driver}"',
-            "CUDA": int(major) * 1000 + int(minor) * 10,
-        }
-        told |= {
-            "MAJOR": one.capability[0],
-            "MINOR": one.capability[1],
-            "TOTAL": f"{one.memory << 20}ULL",
-        }
-        folder = place.work.parent / "driver"
+    if compiler := shutil.which("cc") or shutil.which("gcc"):
+        name, (major, minor), memory = GPUS[gpu]
+        cuda = round(float(_cuda(driver)) * 1000)
+        told = {"NAME": f'"{name}"', "DRIVER": f'"{driver}"', "CUDA": cuda, "MAJOR": major}
+        told |= {"MINOR": minor, "TOTAL": f"{memory << 20}ULL"}
+        folder = place.root / "driver"
         folder.mkdir(exist_ok=True)
         defined = [f"-D{name}={value}" for name, value in told.items()]
         made = ["-shared", "-fPIC", "-o", str(folder / "libnvidia-ml.so.1"), str(SOURCE)]
@@ -84,11 +81,8 @@ def hung(place: Place) -> None:
 
 
 def _program(place: Place, text: str) -> None:
-    bins = place.work.parent / "bin"
-    bins.mkdir(exist_ok=True)
-    place.bins.append(bins)
-    (bins / "nvidia-smi").write_text(text)
-    (bins / "nvidia-smi").chmod(0o755)
+    place.bins.append(place.root / "bin")
+    plant(place.root, {"bin/nvidia-smi": text})
 
 
 def prepend(place: Place, folder: Path) -> None:
@@ -117,16 +111,13 @@ def can_mount() -> bool:
 
 def on_the_bus(place: Place, vendor: str, device: str) -> None:
     """Have a graphics card on the PCI bus that no driver has taken."""
-    bus = _slot(place.work.parent / "pci", "0000:01:00.0", vendor, device).parent
-    mounted(place, f"mount --bind {shlex.quote(str(bus))} /sys/bus/pci/devices")
+    plant(place.root, _slot("0000:01:00.0", vendor, device))
+    mounted(place, f"mount --bind {shlex.quote(str(place.root / 'pci'))} /sys/bus/pci/devices")
 
 
-def _slot(bus: Path, name: str, vendor: str, device: str) -> Path:
-    slot = bus / name
-    slot.mkdir(parents=True)
-    for file, value in {"vendor": vendor, "device": device, "class": "030000"}.items():
-        (slot / file).write_text(f"0x{value}\n")
-    return slot
+def _slot(name: str, vendor: str, device: str) -> dict[str, Any]:
+    values = {"vendor": vendor, "device": device, "class": "030000"}
+    return {f"pci/{name}/{file}": f"0x{value}\n" for file, value in values.items()}
 
 
 RADEON = {
@@ -139,17 +130,17 @@ MEMORY = 16368 << 20
 
 def radeon(place: Place) -> None:
     """Put a card on the PCI bus, among the processors of KFD, and into /dev."""
-    root = place.work.parent / "kernel"
-    slot = _slot(root / "pci", "0000:03:00.0", "1002", f"{RADEON['device_id']:x}")
-    (slot / "driver").symlink_to("../../../bus/pci/drivers/amdgpu")
-    node, drm = root / "class/kfd/kfd/topology/nodes/1", root / "class/drm/renderD128/device"
-    (node / "mem_banks" / "0").mkdir(parents=True)
-    drm.mkdir(parents=True)
-    (node / "properties").write_text("".join(f"{k} {v}\n" for k, v in RADEON.items()))
-    (node / "mem_banks/0/properties").write_text(f"heap_type 1\nsize_in_bytes {MEMORY}\n")
-    (drm / "mem_info_vram_total").write_text(f"{MEMORY}\n")
-    (drm / "vendor").write_text("0x1002\n")
-    (root / "dev").mkdir()
+    node = "class/kfd/kfd/topology/nodes/1"
+    drm = "class/drm/renderD128/device"
+    files = _slot("0000:03:00.0", "1002", f"{RADEON['device_id']:x}") | {
+        "pci/0000:03:00.0/driver": {"link": "../../../bus/pci/drivers/amdgpu"},
+        f"{node}/properties": "".join(f"{k} {v}\n" for k, v in RADEON.items()),
+        f"{node}/mem_banks/0/properties": f"heap_type 1\nsize_in_bytes {MEMORY}\n",
+        f"{drm}/mem_info_vram_total": f"{MEMORY}\n",
+        f"{drm}/vendor": "0x1002\n",
+        "dev": None,
+    }
+    root = plant(place.root / "kernel", files)
     mounted(place, COMMANDS.format(root=shlex.quote(str(root)), dev=shlex.quote(str(root / "dev"))))
 
 

@@ -48,29 +48,20 @@ BROUGHT = ("nvidia-cuda-runtime==13.0.96", "bitsandbytes")
 
 
 def wheelhouse(base: Base) -> Path:
-    """Return a folder with a wheel of each package of the base and of what cures bring, for machines without network.
-
-    Raises:
-        NoBaseError: pip can't fetch them.
-    """
+    """Return a folder with a wheel of each package of the base and of what cures bring, for want of a network."""
     folder = base.folder / "wheelhouse"
     note = folder / "whole"
     if not note.exists() or note.read_text() != "\n".join(BROUGHT):
-        python = str(base.environment / "bin" / "python")
-        argv = [python, "-m", "pip", "freeze", "--all"]
-        pins = subprocess.run(argv, capture_output=True, text=True, check=True).stdout.split("\n")
+        pip = [str(base.environment / "bin" / "python"), "-m", "pip"]
+        pins = subprocess.check_output([*pip, "freeze", "--all"], text=True).splitlines()
         own = [one for one in pins if "==" in one]
-        _run(python, "-m", "pip", "download", "-q", "--no-deps", "-d", str(folder), *own, *BROUGHT)
+        run(*pip, "download", "-q", "--no-deps", "-d", str(folder), *own, *BROUGHT)
         note.write_text("\n".join(BROUGHT))
     return folder
 
 
 def build(folder: Path) -> Base:
-    """Build the base in `folder`, or return the one that is there.
-
-    Raises:
-        NoBaseError: no Python 3.11, or pip can't install the packages.
-    """
+    """Build the base in `folder`, or return the one that is there."""
     base = Base(folder.resolve())
     note = base.folder / "base.txt"
     wanted = "\n".join(PACKAGES)
@@ -79,31 +70,24 @@ def build(folder: Path) -> Base:
     python = find_python()
     shutil.rmtree(base.environment, ignore_errors=True)
     base.folder.mkdir(parents=True, exist_ok=True)
-    _run(python, "-m", "venv", str(base.environment))
-    _run(str(base.environment / "bin" / "python"), "-m", "pip", "install", "--quiet", *PACKAGES)
+    run(python, "-m", "venv", str(base.environment))
+    run(str(base.environment / "bin" / "python"), "-m", "pip", "install", "--quiet", *PACKAGES)
     note.write_text(wanted)
     return base
 
 
 def find_python(version: str = PYTHON) -> str:
-    """Return a Python of that version that starts.
-
-    Raises:
-        NoBaseError: there is none.
-    """
+    """Return a Python of that version that starts."""
     kept = Path.home() / ".pyenv" / "versions"
-    number = version.removeprefix("python")
-    for one in (*sorted(kept.glob(f"{number}.*/bin/python"), reverse=True), shutil.which(version)):
-        if (
-            one
-            and subprocess.run([one, "-c", ""], capture_output=True, check=False).returncode == 0
-        ):
+    found = kept.glob(f"{version.removeprefix('python')}.*/bin/python")
+    for one in (*sorted(found, reverse=True), shutil.which(version)):
+        if one and not subprocess.run([one, "-c", ""], capture_output=True, check=False).returncode:
             return str(one)
     msg = f"there is no {version}"
     raise NoBaseError(msg)
 
 
-def _run(*argv: str) -> None:
+def run(*argv: str) -> None:
     environment = {k: v for k, v in os.environ.items() if k not in ("PYTHONPATH", "VIRTUAL_ENV")}
     done = subprocess.run(argv, capture_output=True, text=True, check=False, env=environment)
     if done.returncode:
@@ -137,6 +121,11 @@ class Place:
     def named(self) -> str:
         """What `--target` names."""
         return self.asked or str(self.target)
+
+    @property
+    def root(self) -> Path:
+        """The folder of all that: env, work, home."""
+        return self.work.parent
 
     @property
     def caches(self) -> Path:
@@ -186,19 +175,16 @@ class Place:
 
 def derive(base: Base, name: str) -> Place:
     """Copy the base by hard links to a place of its own."""
-    folder = base.targets / f"{name}-{os.getpid()}"
-    shutil.rmtree(folder, ignore_errors=True)
-    target = folder / "env"
-    shutil.copytree(base.environment, target, symlinks=True, copy_function=_link)
-    _rename(target, str(base.environment))
-    return _place(folder, target)
+    place = empty(base, name)
+    shutil.copytree(base.environment, place.target, symlinks=True, copy_function=_link)
+    _rename(place.target, str(base.environment))
+    return place
 
 
 def derive_conda(base: Base, name: str) -> Place:
     """Make a prefix as conda lays it out: an interpreter of its own, and the packages of the base."""
-    folder = base.targets / f"{name}-{os.getpid()}"
-    shutil.rmtree(folder, ignore_errors=True)
-    target = folder / "env"
+    place = empty(base, name)
+    target = place.target
     python = base.environment.joinpath("bin", "python").resolve()
     library = python.parents[1] / "lib" / PYTHON
     (target / "bin").mkdir(parents=True)
@@ -217,16 +203,16 @@ def derive_conda(base: Base, name: str) -> Place:
     _rename(target, str(base.environment))
     (target / "conda-meta").mkdir()
     (target / "conda-meta" / "history").write_text("==> 2026-11-25 10:00:00 <==\n")
-    return _place(folder, target)
+    return place
 
 
 def _rename(target: Path, old: str) -> None:
     """Let commands of the copy start the interpreter of the copy."""
     for script in (target / "bin").iterdir():
-        if script.is_file() and not script.is_symlink() and old in (text := _text(script)):
-            mode = script.stat().st_mode
+        if script.is_file() and not script.is_symlink() and old.encode() in script.read_bytes():
+            mode, data = script.stat().st_mode, script.read_bytes()
             script.unlink()
-            script.write_text(text.replace(old, str(target)))
+            script.write_bytes(data.replace(old.encode(), os.fsencode(target)))
             script.chmod(mode)
 
 
@@ -234,13 +220,9 @@ def empty(base: Base, name: str) -> Place:
     """Return a place without an environment."""
     folder = base.targets / f"{name}-{os.getpid()}"
     shutil.rmtree(folder, ignore_errors=True)
-    return _place(folder, folder / "env")
-
-
-def _place(folder: Path, target: Path) -> Place:
-    work = folder / "work"
-    work.mkdir(parents=True)
-    return Place(target=target, work=work)
+    for one in ("work", "home"):
+        (folder / one).mkdir(parents=True)
+    return Place(target=folder / "env", work=folder / "work")
 
 
 def _link(source: str, goal: str) -> None:
@@ -248,10 +230,3 @@ def _link(source: str, goal: str) -> None:
         os.link(source, goal)
     except OSError:
         shutil.copy2(source, goal)
-
-
-def _text(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8")
-    except UnicodeDecodeError:
-        return ""

@@ -1,31 +1,28 @@
 """Every broken target is cured by `doctor fix --yes` and brought back by `doctor undo`, or left as it was."""
 
-import os
 import re
 import shutil
-import subprocess
 from collections.abc import Iterator
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import pytest
-from gallery import damage, doctor, machine
+from gallery import doctor
 from gallery.doctor import Said
-from gallery.place import TORCH, Base, NoBaseError, Place, derive, derive_conda, empty, find_python
-from gallery.torch_index import TorchIndex, wheels_of
+from gallery.place import TORCH, Base, Place, derive, empty, find_python
+from gallery.torch_index import TorchIndex
 from rows import rows
 
 pytestmark = pytest.mark.gallery
 
-START = {"base": derive, "conda": derive_conda, "nothing": empty}
-ROOT = damage.is_root()
-MOUNTS = machine.can_mount()
-Cases = dict[str, Any]
-ROWS: list[Cases] = rows("gallery/cures.jsonl")
+Row = dict[str, Any]
+ROWS: list[Row] = rows("gallery/cures.jsonl")
 """`cause` is there before and gone afterwards; without one the target is left, and `says` is the reason.
 
 `run`: it shows only when the packages run; `deep` is false where metadata claim a CUDA build that the binary is not.
 """
+CURED = pytest.mark.parametrize("row", [r for r in ROWS if "cause" in r], ids=lambda r: r["name"])
+LEFT = pytest.mark.parametrize("row", [r for r in ROWS if "says" in r], ids=lambda r: r["name"])
 LOOKS = re.compile(r"home/\.local/state/tunedoctor/[^/]+/looks\.json")
 
 
@@ -33,84 +30,24 @@ LOOKS = re.compile(r"home/\.local/state/tunedoctor/[^/]+/looks\.json")
 def known(base: Base) -> Iterator[doctor.Known]:
     """Read the base before and after: its files are shared by all targets."""
     before = doctor.read(base.environment)
-    assert not doctor.record_faults(derive(base, "whole").site, before)
-    shutil.rmtree(base.targets / f"whole-{os.getpid()}")
+    whole = derive(base, "whole")
+    assert not doctor.record_faults(whole.site, before)
+    shutil.rmtree(whole.root)
     yield before
     assert doctor.read(base.environment) == before
 
 
-def _named(row: Cases) -> str:
-    return str(row["name"])
-
-
-@pytest.fixture(params=[row for row in ROWS if "cause" in row], ids=_named)
-def cure(request: pytest.FixtureRequest) -> Cases:
-    """Return one that is cured after the other."""
-    return _here(request.param)
-
-
-@pytest.fixture(params=[row for row in ROWS if "says" in row], ids=_named)
-def left(request: pytest.FixtureRequest) -> Cases:
-    """Return one that is left alone after the other."""
-    return _here(request.param)
-
-
-def _here(row: Cases) -> Cases:
-    if row.get("gpu") and machine.has_nvidia():
-        pytest.skip("this machine has an NVIDIA driver of its own")
-    if row.get("mounts") and not MOUNTS:
-        pytest.skip("this system lets this user mount nothing")
-    if row["name"] == "no-network" and doctor.SOURCES == "wheelhouse":
-        pytest.skip("the folder of wheels cures it without any network")
-    if row.get("root") and not ROOT:
-        pytest.skip("giving files away takes root")
-    return row
-
-
-@pytest.fixture(scope="module")
-def torch_index(base: Base) -> Iterator[TorchIndex | None]:
-    """Return PyTorch's index as it is played; None where this machine has another torch or a proxy of its own."""
-    if any(name.upper() == "HTTPS_PROXY" for name in os.environ):
-        yield None
-        return
-    try:
-        index = TorchIndex(wheels_of(base))
-    except NoBaseError:
-        yield None
-        return
-    yield index
-    index.close()
-
-
-@pytest.fixture
-def place(request: pytest.FixtureRequest, base: Base) -> Iterator[Place]:
-    """Build the target, and take it away after the test."""
-    case: Cases = request.getfixturevalue("cure" if "cure" in request.fixturenames else "left")
-    made = START[case.get("start", "base")](base, case["name"])
-    (made.work.parent / "home").mkdir()
-    try:
-        damage.broken(made, case["build"])
-    except NoBaseError as error:
-        pytest.skip(str(error))
-    if case.get("torch_index"):
-        index: TorchIndex | None = request.getfixturevalue("torch_index")
-        if index is None:
-            pytest.skip("PyTorch's index can't be played: a proxy is set, or pip has another torch")
-        made.variables |= index.variables
-    yield made
-    subprocess.run(["rm", "-rf", str(made.work.parent)], check=True)
-
-
-def test_cured_and_brought_back(cure: Cases, place: Place, known: doctor.Known) -> None:
+@CURED
+def test_cured_and_brought_back(row: Row, place: Place, known: doctor.Known) -> None:
     """After the fix the doctor says ready and every file is what its RECORD says; after undo all is as before."""
-    deep: bool = cure.get("deep", True)
-    run = ["--deep"] if cure.get("run") else []
+    deep: bool = row.get("deep", True)
+    run = ["--deep"] if row.get("run") else []
     found = doctor.check(place, deep=bool(run))
-    assert cure["cause"] in _all(found), found.report["findings"]
+    assert row["cause"] in _all(found), found.report["findings"]
     before = doctor.contents(place.target, known)
     claimed = set(doctor.record_faults(place.site, known))
 
-    argv = ["fix", *cure.get("ids", ()), "--yes", "--installer", cure.get("installer", "uv"), *run]
+    argv = ["fix", *row.get("ids", ()), "--yes", "--installer", row.get("installer", "uv"), *run]
     fixed = doctor.told(place, *argv, "--target", place.named)
     if doctor.SOURCES == "nothing" and fixed.report["end"] == "refused":
         # what needs no package is cured all the same
@@ -125,7 +62,7 @@ def test_cured_and_brought_back(cure: Cases, place: Place, known: doctor.Known) 
 
     after = doctor.check(place, deep=deep, variables=doctor.activated(place))
     assert after.report["verdict"] == "ready", after.report
-    assert cure["cause"] not in _all(after), after.report["findings"]
+    assert row["cause"] not in _all(after), after.report["findings"]
     assert not after.wrong, after.report["findings"]
     hurt = set(doctor.record_faults(place.site, known))
     # what is made up is not what its RECORD says, before and after
@@ -138,20 +75,22 @@ def test_cured_and_brought_back(cure: Cases, place: Place, known: doctor.Known) 
     assert again.findings == found.findings
 
 
-def test_left_as_it_was(left: Cases, place: Place, known: doctor.Known) -> None:
+@LEFT
+def test_left_as_it_was(row: Row, place: Place, known: doctor.Known) -> None:
     """What the doctor can't cure it doesn't touch, neither the environment nor what lies around it."""
-    folder = place.work.parent
+    if row["name"] == "no-network" and doctor.SOURCES == "wheelhouse":
+        pytest.skip("the folder of wheels cures it without any network")
     before = _seen(place, known)
-    argv = ["fix", "--yes", *(["--deep"] if left.get("run") else [])]
+    argv = ["fix", "--yes", *(["--deep"] if row.get("run") else [])]
     argv += ["--new", place.new] if place.new else ["--target", place.named]
     fixed = doctor.told(place, *argv)
-    assert fixed.report["end"] == left.get("end", "told"), fixed.out
+    assert fixed.report["end"] == row.get("end", "told"), fixed.out
     assert "Traceback" not in fixed.err
     shown = doctor.run(place, *argv)
-    assert left["says"].lower() in " ".join(shown.stdout.split()).lower(), shown.stdout
-    assert left["by_hand"] in shown.stdout, shown.stdout
+    assert row["says"].lower() in " ".join(shown.stdout.split()).lower(), shown.stdout
+    assert row["by_hand"] in shown.stdout, shown.stdout
     assert shown.returncode == fixed.status
-    assert not doctor.differences(before, _seen(place, known)), folder
+    assert not doctor.differences(before, _seen(place, known)), place.root
 
 
 def _seen(place: Place, known: doctor.Known) -> dict[str, str]:
@@ -159,12 +98,13 @@ def _seen(place: Place, known: doctor.Known) -> dict[str, str]:
 
     What the doctor remembers of a look, in the state folder of the user's own, is left out, and the way to it.
     """
-    every = doctor.contents(place.work.parent, known)
+    every = doctor.contents(place.root, known)
     notes = {path for path in every if LOOKS.fullmatch(path)}
     way = {str(folder) for path in notes for folder in PurePosixPath(path).parents}
     found = {k: v for k, v in every.items() if k not in notes | (way - {".", "home"})}
     if place.asked.startswith("/usr"):
-        for folder in damage.of_the_system():
+        of_the_system = ("lib/python3*/dist-packages", "lib/python3/*", "local/lib/python3*")
+        for folder in (one for pattern in of_the_system for one in Path("/usr").glob(pattern)):
             found |= {f"{folder}/{k}": v for k, v in doctor.contents(folder).items()}
     return found
 
@@ -175,14 +115,9 @@ def _all(said: Said) -> set[str]:
     return {one["id"] for one in (*told["findings"], *told["symptoms"])}
 
 
-def test_a_missing_environment_is_made_and_taken_back(
-    base: Base, torch_index: TorchIndex | None
-) -> None:
+def test_a_missing_environment_is_made_and_taken_back(base: Base, torch_index: TorchIndex) -> None:
     """`--new` makes an environment that the doctor says is ready; undo takes it out of its place."""
-    if torch_index is None:
-        pytest.skip("PyTorch's index can't be played: a proxy is set, or pip has another torch")
     place = empty(base, "new")
-    (place.work.parent / "home").mkdir()
     place.variables |= torch_index.variables
     before = doctor.contents(place.work)
     place.target = place.work / "env"
@@ -203,4 +138,4 @@ def test_a_missing_environment_is_made_and_taken_back(
     assert kept.name.startswith("env.doctor-")
     shutil.rmtree(kept)
     assert doctor.contents(place.work).keys() == before.keys()
-    shutil.rmtree(place.work.parent)
+    shutil.rmtree(place.root)

@@ -3,82 +3,62 @@
 The wheels are those that pip took for the base. Every other host is passed through.
 """
 
-import shutil
 import ssl
-import subprocess
-import tempfile
 import zipfile
 from pathlib import Path
+from urllib.parse import quote
 
-from gallery.place import PACKAGES, Base, NoBaseError
+from gallery.place import PACKAGES, Base, NoBaseError, run
 from loopback import Answer, File, Server, page
 
 HOST = "download.pytorch.org"
-VARIANT = "cpu"
 SYSTEM_ROOTS = ssl.get_default_verify_paths().cafile or "/etc/ssl/certs/ca-certificates.crt"
 
 
-class TorchIndex:
+class TorchIndex(Server):
     """A running proxy; `variables` lead uv and pip to it."""
 
-    def __init__(self, wheels: Path) -> None:
+    def __init__(self, wheels: Path, folder: Path) -> None:
         self.wheels = {path.name: path for path in sorted(wheels.glob("*.whl"))}
-        self._proxy = Server(lambda _, path: self.answer(path), HOST.__eq__)
-        self._folder = tempfile.TemporaryDirectory()
-        roots = Path(self._folder.name, "roots.pem")
-        shutil.copyfile(SYSTEM_ROOTS, roots)
-        with roots.open("ab") as file:
-            file.write(b"\n" + self._proxy.authority.cert_pem.bytes())
+        super().__init__(lambda _, path: self._told(path), HOST.__eq__)
+        roots = folder / "roots.pem"
+        roots.write_bytes(Path(SYSTEM_ROOTS).read_bytes() + self.authority.cert_pem.bytes())
         self.variables = {
-            "HTTPS_PROXY": self._proxy.url,
+            "HTTPS_PROXY": self.url,
             "SSL_CERT_FILE": str(roots),
             "PIP_CERT": str(roots),
         }
 
-    def close(self) -> None:
-        """End it."""
-        self._proxy.close()
-        self._folder.cleanup()
-
-    def answer(self, path: str) -> Answer:
+    def _told(self, path: str) -> Answer | None:
         """Return a page, a wheel or its metadata."""
         match path.strip("/").split("/"):
-            case ["files", _, name] if wheel := self.wheels.get(name.removesuffix(".metadata")):
+            case ["files", name] if wheel := self.wheels.get(name.removesuffix(".metadata")):
                 data = _metadata(wheel) if name.endswith(".metadata") else wheel.read_bytes()
                 return Answer("application/octet-stream", data)
-            case ["whl", str(variant), project] if variant == VARIANT:
+            case ["whl", "cpu", project]:
+                stem = f"{project.replace('-', '_')}-"
                 files = [
-                    File(name, name.split("-")[1], wheel.read_bytes(), {"url": _url(name)})
+                    File(
+                        name,
+                        name.split("-")[1],
+                        wheel.read_bytes(),
+                        {"url": f"/files/{quote(name)}"},
+                    )
                     for name, wheel in self.wheels.items()
-                    if name.split("-")[0].replace("_", "-").lower() == project
+                    if name.lower().startswith(stem)
                 ]
-                if files:
-                    told = page(project, files)
-                    return Answer(told.kind, told.body)
-        return Answer("text/plain", b"not there", 404)
-
-
-def _url(name: str) -> str:
-    return f"https://{HOST}/files/{VARIANT}/{name.replace('+', '%2B')}"
+                return page(project, files) if files else None
+        return None
 
 
 def wheels_of(base: Base) -> Path:
-    """Return the folder with the wheels of torch and what it needs, as pip took them for the base.
-
-    Raises:
-        NoBaseError: pip doesn't find them, or they are of another build.
-    """
+    """Return the folder with the wheels of torch and what it needs, as pip took them for the base."""
     folder = base.folder / "wheels"
     if not any(folder.glob("torchvision-*.whl")):
-        python = str(base.environment / "bin" / "python")
-        argv = [python, "-m", "pip", "download", "--quiet", "--only-binary", ":all:"]
-        argv += ["--dest", str(folder), *PACKAGES[:2]]
-        done = subprocess.run(argv, capture_output=True, text=True, check=False)
-        if done.returncode:
-            msg = f"pip does not download torch: {done.stderr.strip()[-200:]}"
-            raise NoBaseError(msg)
-    if not any(folder.glob(f"torch-*+{VARIANT}-*.whl")):
-        msg = f"the torch that pip brings here is not the one of {HOST}/whl/{VARIANT}"
+        pip = (str(base.environment / "bin" / "python"), "-m", "pip", "download", "--quiet")
+        run(*pip, "--only-binary", ":all:", "--dest", str(folder), *PACKAGES[:2])
+    if not any(folder.glob("torch-*+cpu-*.whl")):
+        msg = f"the torch that pip brings here is not the one of {HOST}/whl/cpu"
         raise NoBaseError(msg)
     return folder
 

@@ -91,12 +91,7 @@ class Ground:
 
     def installed(self, *names: str) -> dict[str, tuple[str, str, str]]:
         """Return build, origin and version in the metadata by name; absent ones are left out."""
-        done = subprocess.run(
-            [self.python, "-c", _READ, *names],
-            env=self.variables,
-            capture_output=True,
-            text=True,
-            check=True,
-        )
+        argv = [self.python, "-c", _READ, *names]
+        done = subprocess.run(argv, env=self.variables, capture_output=True, text=True, check=True)
         lines = [line.split() for line in done.stdout.splitlines()]
         return {n: (b, o, v) for n, (b, o, v) in zip(names, lines, strict=True) if b != "-"}

@@ -4,14 +4,13 @@ Clients reach it by HTTPS_PROXY. It answers from memory and passes nothing on: t
 that it does not know is the default index to it, whose name stands in pip and uv.
 """
 
-import html
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import quote
 
-from loopback import Answer, Server
+from loopback import Answer, File, Server, page
 
 from index.catalogue import (
     DEFAULT,
@@ -19,11 +18,11 @@ from index.catalogue import (
     POISONED,
     PYTORCH,
     VARIANTS,
+    Wheel,
     on_default,
     on_poisoned,
     on_pytorch,
 )
-from index.wheels import Wheel
 
 _HOSTS = (PYTORCH, FILES, DEFAULT, POISONED)
 Pages = dict[str, Answer]
@@ -70,20 +69,11 @@ def pages() -> Pages:
 
 def _index(host: str, root: str, files_host: str, files: str, wheels: Iterable[Wheel]) -> Pages:
     found: Pages = {}
-    links: dict[str, list[str]] = {}
+    projects: dict[str, list[File]] = {}
     for one in wheels:
         path = f"{files}/{one.file}"
         found[files_host + path] = Answer("application/zip", one.data)
         found[f"{files_host}{path}.metadata"] = Answer("text/plain", one.metadata)
-        url = f"https://{files_host}{quote(path)}#sha256={one.sha256}"
-        link = f'<a href="{html.escape(url)}" data-core-metadata="true" data-dist-info-metadata="true">{one.file}</a>'
-        links.setdefault(one.name, []).append(link)
-    for name, lines in links.items():
-        found[f"{host}{root}/{name}/"] = _page(lines)
-    found[f"{host}{root}/"] = _page(f'<a href="{n}/">{n}</a>' for n in links)
-    return found
-
-
-def _page(lines: Iterable[str]) -> Answer:
-    body = f"<!DOCTYPE html><html><body>{'<br>'.join(lines)}</body></html>"
-    return Answer("text/html", body.encode())
+        more = {"url": f"https://{files_host}{quote(path)}"}
+        projects.setdefault(one.name, []).append(File(one.file, one.version, one.data, more))
+    return found | {f"{host}{root}/{name}/": page(name, rows) for name, rows in projects.items()}

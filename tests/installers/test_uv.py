@@ -1,4 +1,4 @@
-"""uv, asked for real over an index on loopback; what it and pip say is shortened and never put into other words."""
+"""uv, asked for real over an index on loopback; the user's sources, said to both installers and heeded by both."""
 
 import os
 import sys
@@ -6,21 +6,20 @@ import sys
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from libraries.fixtures import resolve
+from libraries.fixtures import index, resolve, uv_cache
 from libraries.server import Index
 
+from tunedoctor.installers.asking import Asking
 from tunedoctor.installers.sources import Sources, own
-from tunedoctor.installers.uv import (
-    LONGEST,
-    Failed,
-    NoSolution,
-    Question,
-    Solved,
-)
+from tunedoctor.installers.tool import Job, Tool
+from tunedoctor.installers.uv import LONGEST, Failed, NoSolution, Question, Solved
 from tunedoctor.installers.uv import resolve as asked
-from tunedoctor.model.plan import Pin
+from tunedoctor.model.plan import Install, Pin
+
+__all__ = ["index", "uv_cache"]
 
 ASK = Question(requirements=("transformers",), python="3.12", platform="x86_64-manylinux_2_28")
+PEFT = Install(pins=(Pin(name="peft", version="0.18.1"),))
 
 
 def test_a_solution_has_pins_and_who_wants_them(index: Index) -> None:
@@ -49,18 +48,12 @@ def test_no_solution_comes_with_the_words_of_uv(
     assert "warning" not in answer.text
 
 
-def test_an_index_that_is_down_is_no_answer(index: Index) -> None:
-    index.close()
-    answer = resolve(ASK)
+@pytest.mark.parametrize(("ends", "why"), [("close", "network"), ("stall", "time")])
+def test_an_index_that_does_not_answer_is_no_answer(index: Index, ends: str, why: str) -> None:
+    index.close() if ends == "close" else index.stalled.set()
+    answer = asked(ASK, own(os.environ), seconds=1.0 if ends == "stall" else 60.0)
     assert isinstance(answer, Failed)
-    assert answer.why == "network"
-
-
-def test_an_index_that_stalls_ends_with_the_time(index: Index) -> None:
-    index.stalled.set()
-    answer = asked(ASK, own(os.environ), seconds=1.0)
-    assert isinstance(answer, Failed)
-    assert answer.why == "time"
+    assert answer.why == why
 
 
 @pytest.mark.parametrize("uv", ["", "gone", sys.executable])
@@ -80,9 +73,68 @@ _WORDS = st.sampled_from([
 def test_any_text_gives_one_line(text: str) -> None:
     answer = NoSolution(text)
     told = answer.why()
-    assert told
-    assert len(told) <= LONGEST + 2
+    assert 0 < len(told) <= LONGEST + 2
     assert "\n" not in told
     assert all(name == name.lower() for name in answer.lacked)
     if "did not say why" not in told:
         assert all(word.strip(" ;,.") in text for word in told.removesuffix("…").split())
+
+
+@pytest.mark.parametrize("name", ["UV_OFFLINE", "DOCTOR_OFFLINE"])
+def test_offline_goes_by_the_cache_of_uv_alone(
+    index: Index, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(name, "true")
+    asked = Question(requirements=("peft",), python="3.12", platform="x86_64-manylinux_2_28")
+    found = resolve(asked)
+    assert isinstance(found, Failed)
+    assert (found.why, name in found.text) == ("offline", True)
+    assert isinstance(Asking(own(os.environ)).look_up(PEFT, sys.executable, {}), Failed)
+    assert index.asked == []
+    monkeypatch.setenv(name, "0")
+    assert isinstance(resolve(asked), Solved)
+    monkeypatch.setenv(name, "1")
+    assert isinstance(resolve(asked), Solved), "it was read a moment ago"
+
+
+@pytest.mark.parametrize("name", ["PIP_NO_INDEX", "UV_NO_INDEX"])
+@pytest.mark.parametrize("named", [False, True])
+def test_no_index_is_asked_not_even_one_that_is_named(
+    index: Index, name: str, monkeypatch: pytest.MonkeyPatch, *, named: bool
+) -> None:
+    monkeypatch.setenv(name, "1")
+    url = index.url if named else ""
+    found = resolve(Question(requirements=("peft",), python="3.12", index_url=url))
+    assert isinstance(found, NoSolution)
+    pins, known = Install(pins=PEFT.pins, index=url), own(os.environ)
+    assert isinstance(Asking(known).look_up(pins, sys.executable, {}), NoSolution)
+    job, uv, pip = Job(sys.executable, ".", source=url), Tool("uv", known), Tool("pip", known)
+    for argv in (uv.fetch(job), uv.install(job), pip.fetch(job), pip.install(job)):
+        assert "--no-index" in argv
+        assert url not in argv or not url
+    assert index.asked == []
+
+
+@pytest.mark.parametrize("name", ["PIP_FIND_LINKS", "UV_FIND_LINKS"])
+def test_what_one_is_told_is_said_to_both(name: str) -> None:
+    between = " " if name.startswith("PIP") else ","
+    told = {
+        name: f"/a{between}/b",
+        "PIP_EXTRA_INDEX_URL": "https://me:pw@a.test/simple",
+        "UV_DEFAULT_INDEX": "https://b.test/simple",
+        "PIP_TRUSTED_HOST": "a.test",
+        "PIP_PROXY": "http://p:1",
+    }
+    known = own({**told, "PIP_CONFIG_FILE": os.devnull, "UV_NO_CONFIG": "1"})
+    job = Job(sys.executable, ".", source="https://torch.test/whl/cpu")
+    for tool in (Tool("uv", known), Tool("pip", known)):
+        env = tool.environment({}, job, network=True)
+        links = (env["UV_FIND_LINKS"], env["PIP_FIND_LINKS"])
+        assert links == ("file:///a,file:///b", "file:///a file:///b")
+        extra = "https://torch.test/whl/cpu https://me:pw@a.test/simple"
+        assert env["UV_INDEX"] == env["PIP_EXTRA_INDEX_URL"] == extra
+        assert env["UV_DEFAULT_INDEX"] == env["PIP_INDEX_URL"] == "https://b.test/simple"
+        assert (env["UV_INSECURE_HOST"], env["HTTPS_PROXY"]) == ("a.test", "http://p:1")
+        assert "pw" not in " ".join(tool.fetch(job))
+    without = Tool("pip", known).environment({}, job, network=False)
+    assert not {"PIP_FIND_LINKS", "PIP_EXTRA_INDEX_URL", "PIP_INDEX_URL"} & {*without}

@@ -27,14 +27,12 @@ def uv_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def index(uv_cache: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Index]:
     one = Index(RELEASES)
-    for name in ("UV_INDEX", "UV_EXTRA_INDEX_URL", "UV_INDEX_URL", "UV_FIND_LINKS", "UV_OFFLINE"):
+    around = ("UV_INDEX", "UV_EXTRA_INDEX_URL", "UV_INDEX_URL", "UV_FIND_LINKS", "UV_OFFLINE")
+    around += ("PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL", "PIP_FIND_LINKS", "PIP_NO_INDEX")
+    for name in around:
         monkeypatch.delenv(name, raising=False)
-    for name in ("PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL", "PIP_FIND_LINKS", "PIP_NO_INDEX"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
-    monkeypatch.setenv("UV_DEFAULT_INDEX", one.url)
-    monkeypatch.setenv("UV_CACHE_DIR", str(uv_cache))
-    monkeypatch.setenv("UV_NO_CONFIG", "1")
-    monkeypatch.setenv("UV_HTTP_RETRIES", "0")
+    told = {"UV_DEFAULT_INDEX": one.url, "UV_CACHE_DIR": str(uv_cache), "UV_NO_CONFIG": "1"}
+    for name, value in {**told, "UV_HTTP_RETRIES": "0", "PIP_CONFIG_FILE": os.devnull}.items():
+        monkeypatch.setenv(name, value)
     yield one
     one.close()

@@ -1,4 +1,4 @@
-"""Real environments with wheels of an index on loopback, and the doctor run on them from outside."""
+"""Real environments with wheels of an index on loopback."""
 
 import hashlib
 import os
@@ -8,15 +8,12 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from libraries.catalogue import Release
-from libraries.server import filename, wheel
 from tunedoctor.installers.uv import find_uv
 
 HELD = ("torch==2.14.1", "nvidia-nccl-cu13==2.30.7", "filelock==3.20.0", "numpy==2.2.6")
 HELD += ("safetensors==0.8.0", "accelerate==1.13.0", "tokenizers==0.22.2", "transformers==4.57.6")
 HELD += ("huggingface-hub==1.5.0",)
 """transformers 4.57.6 refuses a huggingface-hub of 1 or newer at import; 0.36.2 is the cure."""
-
-Ran = subprocess.CompletedProcess[str]
 
 
 def made(folder: Path, url: str, *pins: str, name: str = "env", pip: bool = False) -> Path:
@@ -35,24 +32,8 @@ def house(folder: Path, releases: Iterable[Release]) -> Path:
     """Return a folder that holds wheels."""
     folder.mkdir(parents=True)
     for one in releases:
-        (folder / filename(one)).write_bytes(wheel(one))
+        (folder / one.files[0]).write_bytes(one.wheel())
     return folder
-
-
-def doctor(*argv: str, cwd: Path | None = None, **env: str) -> Ran:
-    ended = subprocess.run(
-        [sys.executable, "-m", "tunedoctor", *argv],
-        capture_output=True,
-        text=True,
-        encoding="utf-8",
-        stdin=subprocess.DEVNULL,
-        cwd=cwd,
-        env={**os.environ, "PYTHONIOENCODING": "utf-8", **env},
-        check=False,
-        timeout=240,
-    )
-    assert "Traceback" not in ended.stdout + ended.stderr, ended.stderr
-    return ended
 
 
 def version(env: Path, name: str = "huggingface_hub") -> str:

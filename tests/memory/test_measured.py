@@ -1,27 +1,11 @@
 """Predictions against public measurements."""
 
-import importlib.util
-import sys
-from pathlib import Path
-from types import ModuleType
+from typed import tool
 
-import pytest
-
-ROOT = Path(__file__).parents[2]
+vram = tool("vram", "benchmarks")
 
 
-@pytest.fixture(scope="module")
-def vram() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("vram", ROOT / "benchmarks" / "vram.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["vram"] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-def test_measured_rows(vram: ModuleType) -> None:
+def test_measured_rows() -> None:
     """Held to what was reached; benchmarks/vram.py prints it by source, meter and method."""
     found, _ = vram.cases(vram.rows_of([vram.ROWS]))
     measured = [case for case in found if case.row.get("gib") and case.row["outcome"] == "ran"]

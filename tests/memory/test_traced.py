@@ -1,22 +1,20 @@
 """The closed form against the real model classes, traced in the target; small models of many architectures."""
 
-import importlib.util
 import json
 import subprocess
-import sys
-from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pytest
 from torch_target import WHY_NOT, torch_python
+from typed import tool
 
 from tunedoctor.memory.band import relative_error
 from tunedoctor.memory.config import shape_of
 from tunedoctor.memory.run import Run
 from tunedoctor.memory.stacks import STACKS
 
-ROOT = Path(__file__).parents[2]
+TRAINED = (0, 4, 5, 6, 7, 8, 12, 15, 18, 22, 26)
+"""Settings of the benchmark that train in a second: each method, model, precision, loss, DoRA, dropout and packing."""
 BASE: dict[str, Any] = {
     "hidden_size": 512, "intermediate_size": 1536, "num_hidden_layers": 6, "num_attention_heads": 8,
     "num_key_value_heads": 4, "head_dim": 64, "vocab_size": 4096, "tie_word_embeddings": False,
@@ -54,20 +52,20 @@ def compared() -> dict[tuple[str, str], Any]:
     """Trace all in one process of the target."""
     if not torch_python():
         pytest.skip(WHY_NOT)
-    exact = _benchmark()
+    exact = tool("exact", "benchmarks")
     exact.RUNS = RUNS
     rows = exact.compared(torch_python(), {name: config_of(name) for name in CONFIGS})
     return {(row.model, row.run): row for row in rows}
 
 
-def _benchmark() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("exact", ROOT / "benchmarks" / "exact.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["exact"] = module
-    spec.loader.exec_module(module)
-    return module
+def test_the_trainer_takes_what_is_reckoned() -> None:
+    """Each block that the CPU's allocator hands out in two real steps is counted."""
+    if not torch_python():
+        pytest.skip(WHY_NOT)
+    allocator = tool("allocator", "benchmarks")
+    cases = [allocator.TRAINED[at] for at in TRAINED]
+    for case, truth, found in allocator.trained(torch_python(), cases):
+        assert found == pytest.approx(truth, rel=0.02), case
 
 
 @pytest.mark.parametrize("run", RUNS)
@@ -83,7 +81,7 @@ def test_a_fault_of_the_target_is_an_answer() -> None:
     """What can't be traced is told in one line, and the next request is answered all the same."""
     if not torch_python():
         pytest.skip(WHY_NOT)
-    exact = _benchmark()
+    exact = tool("exact", "benchmarks")
     config = config_of("llama")
     good = exact.request(config, shape_of(config), RUNS["lora, checkpointed"])
     bad = {**good, "config": {**config, "model_type": "nothing_of_the_kind"}}

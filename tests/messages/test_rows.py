@@ -1,14 +1,13 @@
 """What errors say: rows are their own tests; causes' files, and plug-ins that ship one; whom the ranker suspects."""
 
 import re
-import runpy
 from pathlib import Path
 from time import process_time
 from typing import Any
 
 import pytest
 from rows import rows
-from typed import doctor, plugin
+from typed import doctor, plugin, tool
 
 from tunedoctor.diagnosis.engine import diagnose
 from tunedoctor.diagnosis.registry import all_checks, source_of
@@ -25,8 +24,8 @@ from tunedoctor.readers.tidy import tidy
 from tunedoctor.tables.load import table
 
 ROOT = Path(__file__).parents[2]
-TOOL = runpy.run_path(str(ROOT / "tools" / "build_knowledge.py"))
-HELD: dict[str, Any] = TOOL["read"]()
+TOOL = tool("build_knowledge")
+HELD: dict[str, Any] = TOOL.read()
 CHECKS = all_checks()
 EXAMPLES = [
     (id_, one, text)
@@ -37,7 +36,7 @@ EXAMPLES = [
 
 
 def test_the_tables_are_what_the_files_say() -> None:
-    for name, content in TOOL["tables"](HELD).items():
+    for name, content in TOOL.tables(HELD).items():
         assert (ROOT / f"src/tunedoctor/tables/{name}.json").read_bytes() == content, name
 
 
@@ -223,10 +222,10 @@ def test_a_plugin_that_is_not_sound_is_named(
 
 
 def test_the_table_decides_as_one_that_is_trained_anew() -> None:
-    trainer = runpy.run_path(str(ROOT / "tools" / "train_ranker.py"))
-    texts, labels = zip(*trainer["labelled"](), strict=True)
+    trainer = tool("train_ranker")
+    texts, labels = zip(*trainer.labelled(), strict=True)
     every = [features(tidy(text)) for text in texts]
-    fresh: Model = trainer["fitted"](every, labels)
+    fresh: Model = trainer.fitted(every, labels)
     some = every[::3]  # a verdict takes half a millisecond
     same = sum(rank(one, fresh)[0][0] == rank(one)[0][0] for one in some)
     assert same >= 0.995 * len(some), (same, len(some))

@@ -15,20 +15,18 @@ from tunedoctor.model.snapshot import SCHEMA, Snapshot, from_data
 MACHINES = Path(__file__).parent / "machines.jsonl"
 
 
-@cache
-def _cases() -> dict[str, dict[str, Any]]:
-    cases = map(json.loads, MACHINES.read_text(encoding="utf-8").splitlines())
-    return {case["name"]: case for case in cases}
+_LINES = MACHINES.read_text(encoding="utf-8").splitlines()
+_CASES: dict[str, dict[str, Any]] = {case["name"]: case for case in map(json.loads, _LINES)}
 
 
 def names() -> list[str]:
     """Return the names of all cases."""
-    return sorted(_cases())
+    return sorted(_CASES)
 
 
 def load(name: str) -> dict[str, Any]:
     """Return a case as it is written."""
-    return _cases()[name]
+    return _CASES[name]
 
 
 def facts_of(name: str) -> dict[str, Any]:

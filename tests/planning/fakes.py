@@ -7,7 +7,7 @@ from msgspec.structs import replace
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 from packaging.version import Version
-from recorded.answers import Answers, Told
+from recorded.answers import Answers
 
 from tunedoctor.installers.uv import NoSolution, Outcome, Question, Solved
 from tunedoctor.model.plan import Install, Pin
@@ -43,7 +43,7 @@ def ask(**versions: str) -> Answers:
 
         return replace(install, pins=tuple(map(held, install.pins)), no_deps=True)
 
-    return Answers(Told(resolve, look_up))
+    return Answers(resolve, look_up)
 
 
 def _chosen(name: str, specifier: str, there: str) -> str:

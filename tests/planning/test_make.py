@@ -15,7 +15,7 @@ from libraries.catalogue import RELEASES, Release
 from libraries.server import Index
 from msgspec import structs
 from museum import altered, diagnosis_of, names, snapshot_of
-from recorded.answers import Answers, Told
+from recorded.answers import Answers
 from rows import rows
 
 from planning.fakes import ask
@@ -175,7 +175,7 @@ def asking(wheels: Index) -> Asking:
         return Asking(own(os.environ)).look_up(install, python, installed)
 
     live = Asking(own(os.environ))
-    return Answers(Told(live.resolve, stand_in, live.declared))
+    return Answers(live.resolve, stand_in, live.declared)
 
 
 def versions(env: Path) -> dict[str, str]:

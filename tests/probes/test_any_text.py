@@ -96,16 +96,13 @@ def test_no_password_comes_through(user: str, password: str) -> None:
     assert "SECRET" not in probed.without_credentials(url)
 
 
-@pytest.mark.parametrize(
-    "name", ["HF_TOKEN", "NVIDIA_API_KEY", "https_proxy", "UV_INDEX_A_PASSWORD"]
-)
+SECRETS = ["HF_TOKEN", "NVIDIA_API_KEY", "https_proxy", "UV_INDEX_A_PASSWORD"]
+SHOWN = {"CUDA_VISIBLE_DEVICES": "0,1", "LD_LIBRARY_PATH": "/opt", "HSA_OVERRIDE_GFX_VERSION": ""}
+
+
+@pytest.mark.parametrize("name", SECRETS)
 def test_of_secrets_and_proxies_only_that_they_are_set(name: str) -> None:
-    shown = {
-        "CUDA_VISIBLE_DEVICES": "0,1",
-        "LD_LIBRARY_PATH": "/opt/cuda",
-        "HSA_OVERRIDE_GFX_VERSION": "",
-    }
     others = {"HOME": "/home/me", "AWS_ACCESS_KEY_ID": "secret", name: "http://me:pw@p.test"}
     index = {"PIP_INDEX_URL": "https://me:pw@index.test/simple"}
-    found = probed.environment(variables={**shown, **others, **index}).variables
-    assert found == {**shown, name: "set", "PIP_INDEX_URL": "https://index.test/simple"}
+    found = probed.environment(variables={**SHOWN, **others, **index}).variables
+    assert found == {**SHOWN, name: "set", "PIP_INDEX_URL": "https://index.test/simple"}

@@ -3,7 +3,6 @@
 import json
 import os
 import shutil
-import struct
 import subprocess
 import sys
 import venv
@@ -11,23 +10,18 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from rows import plant
 
 from tunedoctor.facts import Interpreter, Target, Unknown
 from tunedoctor.probes import interpreter as probe
 from tunedoctor.probes.interpreter import Installation, added_by_pth, find
-from tunedoctor.probes.targeting import Program, program
+from tunedoctor.probes.targeting import program
 
 PYENV = Path.home() / ".pyenv" / "versions"
 
 
 def describe(found: Installation, **environ: str) -> Interpreter:
     return probe.describe(found, environ, "/where", same_user=True)
-
-
-def script(path: Path, text: str) -> str:
-    path.write_text(text)
-    path.chmod(0o755)
-    return str(path)
 
 
 def plain_start(python: str | Path, *, env: dict[str, str]) -> list[str]:
@@ -58,7 +52,7 @@ def test_path_of_a_real_venv(
     assert isinstance(found, Interpreter)
     assert list(found.path) == plain_start(home / "bin/python", env=environ)
     assert (found.kind, found.prefix) == ("venv", str(home))
-    assert found.user_site_on == system_site
+    assert (found.system_site, found.user_site_on) == (system_site, system_site)
     assert found.user_site == str(user_site)
     assert found.pythonpath == (str(more), str(tmp_path / "nothing"))
     assert str(site) in found.site_packages
@@ -79,18 +73,17 @@ def test_old_python_is_named_as_what_it_is() -> None:
 def test_faults_of_an_interpreter(tmp_path: Path) -> None:
     target = Target(asked="x", chosen_by="--target", problem="x does not exist.")
     assert probe.interpreter(target) == Unknown(why="x does not exist.")
-    hangs = script(tmp_path / "hangs", "#!/bin/sh\nsleep 30\n")
-    dies = script(tmp_path / "dies", "#!/bin/sh\nkill -SEGV $$\n")
-    fails = script(tmp_path / "fails", "#!/bin/sh\necho no encodings >&2\nexit 1\n")
-    babbles = script(tmp_path / "babbles", "#!/bin/sh\necho hello\n")
-    answers = [probe.ask(p, seconds=0.3) for p in (hangs, dies, fails, babbles, "/no/such")]
-    assert all(isinstance(a, Unknown) for a in answers)
-    why = [a.why for a in answers if isinstance(a, Unknown)]
-    assert why[0].endswith("no answer in 0 s")
-    assert why[1].endswith("signal SIGSEGV")
-    assert why[2].endswith("exit status 1: no encodings")
-    assert why[3].endswith("answered what no Python does: 'hello'")
-    assert "FileNotFoundError" in why[4]
+    bodies = ("sleep 30", "kill -SEGV $$", "echo no encodings >&2\nexit 1", "echo hello")
+    plant(tmp_path, {str(n): f"#!/bin/sh\n{body}\n" for n, body in enumerate(bodies)})
+    pythons = [*(str(tmp_path / str(n)) for n in range(len(bodies))), "/no/such"]
+    said = (
+        "no answer in 0 s", "signal SIGSEGV", "exit status 1: no encodings",
+        "answered what no Python does: 'hello'", "FileNotFoundError",
+    )  # fmt: skip
+    for python, why in zip(pythons, said, strict=True):
+        told = probe.ask(python, seconds=0.3)
+        assert isinstance(told, Unknown)
+        assert why in told.why
 
 
 UV = shutil.which("uv", path=str(Path(sys.executable).parent) + os.pathsep + os.environ["PATH"])
@@ -139,7 +132,7 @@ def differences(python: str) -> list[tuple[str, object, object]]:
     assert probe.ask(python) == files
     fact = probe.describe(files, os.environ, "/where", same_user=True)
     told = json.loads(said)
-    shared = not told["venv"] or files.settings.get("include-system-site-packages") == "true"
+    shared = not told["venv"] or fact.system_site
     user_on = shared and Path(told["user_site"]).is_dir()
     own, base = told.pop("venv_site"), told.pop("base_site")
     places = [*own, *([told["user_site"]] if user_on else []), *(base if shared else [])]
@@ -214,76 +207,38 @@ def test_a_tree_that_was_copied_without_its_headers(tmp_path: Path) -> None:
     assert not (tmp_path / "include").exists()
 
 
-def windows_program(machine: int) -> bytes:
-    return b"MZ".ljust(60, b"\0") + struct.pack("<I4sH", 64, b"PE\0\0", machine) + bytes(64)
-
-
-def test_the_layout_of_windows(tmp_path: Path) -> None:
-    base, home = tmp_path / "Python312", tmp_path / "env"
-    for inside in (
-        "Python312/Lib",
-        "Python312/DLLs",
-        "Python312/Include",
-        "env/Scripts",
-        "env/Lib/site-packages",
-    ):
-        (tmp_path / inside).mkdir(parents=True)
-    (base / "python312.dll").write_bytes(b"x\0" + b"3.12.7\0")
-    (base / "Lib" / "os.py").touch()
-    for place in (base / "python.exe", home / "Scripts" / "python.exe"):
-        place.write_bytes(windows_program(0x8664))
-    (home / "pyvenv.cfg").write_text(f"home = {base}\nversion = 3.12.1\n")
-    found = find(str(home / "Scripts" / "python.exe"))
-    assert isinstance(found, Installation)
-    told = probe.describe(found, {"APPDATA": "/roaming"}, "/where", same_user=True)
-    assert (told.version, told.base_prefix, told.prefix) == ("3.12.7", str(base), str(home))
-    assert (told.soabi, told.platform, told.machine) == ("cp312-win_amd64", "win-amd64", "amd64")
-    assert (told.stdlib, told.include) == (f"{base}/Lib", f"{base}/Include")
-    assert told.site_packages == (str(home), f"{home}/Lib/site-packages")
-    assert told.user_site == "/roaming/Python/Python312/site-packages"
-
-
-def test_heads_of_programs() -> None:
-    elf = b"\x7fELF\x02\x01".ljust(18, b"\0") + struct.pack("<H", 183) + bytes(44)
-    assert program(elf) == Program("elf", 64, "aarch64")
-    assert program(windows_program(0xAA64)) == Program("pe", 64, "arm64")
-    assert program(b"\xcf\xfa\xed\xfe" + struct.pack("<I", 0x0100000C)) == Program(
-        "mach", 64, "arm64"
-    )
-    for whole in (elf, windows_program(0x8664)):
-        for cut in range(64):
-            program(whole[:cut])  # raises nothing
-    assert program(elf[:19]) is None
-    assert program(b"MZ" + b"\xff" * 80) is None
+@pytest.mark.parametrize("head", [sys.executable, "/bin/true"])
+def test_a_head_that_is_cut_anywhere_raises_nothing(head: str) -> None:
+    whole = Path(head).read_bytes()[:64]
+    assert program(whole)
+    for cut in range(64):
+        program(whole[:cut])
 
 
 def test_what_files_do_not_tell_is_unknown(tmp_path: Path) -> None:
-    """A shim of pyenv, an empty alias of the Windows store, another program, an environment without its base."""
-    shim, alias, other, gone = (tmp_path / n / "bin" / "python" for n in ("a", "b", "c", "d"))
-    for one in (shim, alias, other, gone):
-        one.parent.mkdir(parents=True)
-    shim.write_text('#!/usr/bin/env bash\nexec pyenv exec python "$@"\n')
-    alias.touch()
-    shutil.copy(shutil.which("true") or "/bin/true", other)
+    """Another program, an environment without its base."""
+    other, gone = (plant(tmp_path / n, {"bin": None}) / "bin" / "python" for n in ("c", "d"))
+    shutil.copy("/bin/true", other)
+    told = find(str(other))
+    assert isinstance(told, Unknown)
+    assert f"doctor check --deep --target {other}" in told.why
     shutil.copy(os.path.realpath(sys.executable), gone)
-    (gone.parent.parent / "pyvenv.cfg").write_text("home = /no/such/folder\nversion = 3.11.7\n")
-    for place in (shim, alias, other):
-        told = find(str(place))
-        assert isinstance(told, Unknown)
-        assert f"doctor check --deep --target {place}" in told.why
-    told = find(str(gone))
-    assert told == Unknown(
-        why=f"{gone} is of a virtual environment whose base, /no/such/folder, is gone"
-    )
+    plant(tmp_path / "d", {"pyvenv.cfg": "home = /no/such/folder\nversion = 3.11.7\n"})
+    why = f"{gone} is of a virtual environment whose base, /no/such/folder, is gone"
+    assert find(str(gone)) == Unknown(why=why)
 
 
 def test_lines_of_pth_files_count_and_their_code_is_never_run(tmp_path: Path) -> None:
-    for name in ("site", "one", "two", "hidden"):
-        (tmp_path / name).mkdir()
+    lines = {
+        "a.pth": "\ufeff# made by a tool\n../one\n@root/gone\n",
+        "b.pth": "@root/two\nimport os; open('@root/proof', 'w')\n",
+        ".c.pth": "@root/hidden\n",
+    }
+    plant(
+        tmp_path,
+        {"one": None, "two": None, "hidden": None, **{f"site/{n}": t for n, t in lines.items()}},
+    )
     site, proof = tmp_path / "site", tmp_path / "proof"
-    (site / "b.pth").write_text(f"{tmp_path}/two\nimport os; open({str(proof)!r}, 'w')\n")
-    (site / "a.pth").write_text(f"\ufeff# made by a tool\n../one\n{tmp_path}/gone\n", "utf-8")
-    (site / ".c.pth").write_text(f"{tmp_path}/hidden\n")
     assert added_by_pth(site) == (str(tmp_path / "one"), str(tmp_path / "two"))
     assert added_by_pth(tmp_path / "gone") == ()
     assert not proof.exists()

@@ -2,18 +2,16 @@
 
 import os
 import resource
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from rows import plant
 
 from tunedoctor.facts import Absent, Interpreter, Memory, SharedMemory, Target, Unknown
 from tunedoctor.probes.amd import groups_missing, open_kfd, rocm_stack
 from tunedoctor.probes.gpus import parse_kernel_log
 from tunedoctor.probes.resources import cpu, disks, file_limit, memory, shared_memory
 from tunedoctor.probes.system import host
-
-Tree = Callable[..., Path]
 
 
 def test_memory_processors_and_limits_of_this_machine(tmp_path: Path) -> None:
@@ -60,11 +58,12 @@ def test_the_compute_device_is_opened_and_closed(
 
 
 def test_nodes_of_others_are_left_out_and_refusals_are_told(
-    tree: Tree, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     vendors = {"renderD128": "0x10de", "renderD129": "0x1002", "renderD130": "0x1002"}
     files = {f"sys/class/drm/{n}/device/vendor": f"{vendor}\n" for n, vendor in vendors.items()}
-    root = tree({**files, **{f"dev/dri/{name}": "" for name in (*vendors, "card0")}, "dev/kfd": ""})
+    nodes = {f"dev/dri/{name}": "" for name in (*vendors, "card0")}
+    root = plant(tmp_path, {**files, **nodes, "dev/kfd": ""})
     found = rocm_stack(root, "7.2.0", ("/x",), lambda path: path.name != "renderD130")
     nodes = [root / "dev/dri" / name for name in ("renderD129", "renderD130")]
     assert (found.kfd, found.render_nodes) == ("ok", tuple(map(str, nodes)))

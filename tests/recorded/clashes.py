@@ -1,17 +1,25 @@
 """Environments that clash, drawn from real metadata: known bad pairs, broken ranges, old pins among current ones.
 
-An environment is name -> version: the current set of the stack with one or two draws put over it.
+An environment is name -> version: the current set of the stack with one or two draws put over it. And the machines that
+cures are judged on: those of the museum, and healthy ones with such environments.
 """
 
 import random
 from collections.abc import Iterator, Mapping
+from functools import cache
 from typing import NamedTuple
 
+import museum
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 
-from recorded.releases import Catalogue, Release
+from recorded.judge import current, found_of, holding
+from recorded.releases import Catalogue, Release, catalogue
+from tunedoctor.diagnosis.engine import diagnose
+from tunedoctor.facts import Interpreter, Packages
+from tunedoctor.model.findings import Check
+from tunedoctor.model.snapshot import Snapshot
 from tunedoctor.tables.load import table
 
 CORE = (
@@ -43,7 +51,6 @@ class Drawer:
     def __init__(self, releases: Catalogue, python: str, seed: int) -> None:
         self.releases = releases
         self.python = python
-        self.known: dict[str, dict[str, Release]] = {}
         self.random = random.Random(seed)  # noqa: S311  repeatable draws are wanted
         rows = table("known_bad")["rows"]
         self.rows = [r for r in rows if r["trigger"] == "versions" and r["severity"] != "note"]
@@ -64,18 +71,13 @@ class Drawer:
             if not {*first.pins, *first.absent} & {*second.pins, *second.absent}:
                 return first, second
 
+    @cache  # noqa: B019  a few drawers, of one run
     def _usable(self, name: str) -> dict[str, Release]:
-        if name not in self.known:
-            several = self.releases.of(name).items()
-            self.known[name] = {v: r for v, r in several if usable(r, self.python)}
-        return self.known[name]
+        return {v: r for v, r in self.releases.of(name).items() if usable(r, self.python)}
 
     def _within(self, name: str, specifier: str, *, inside: bool = True) -> str:
-        fits = [
-            v
-            for v in self._usable(name)
-            if (specifier == "*" or SpecifierSet(specifier).contains(v)) is inside
-        ]
+        every = specifier == "*"
+        fits = [v for v in self._usable(name) if (every or v in SpecifierSet(specifier)) is inside]
         return self.random.choice(fits) if fits else ""
 
     def _known_bad(self) -> Draw | None:
@@ -136,3 +138,45 @@ def environment(current: Mapping[str, str], draws: tuple[Draw, ...]) -> dict[str
     if found["torch"] != current["torch"] and not any("torchvision" in d.pins for d in draws):
         found.pop("torchvision", None)
     return found
+
+
+def of_museum(checks: tuple[Check, ...]) -> Iterator[tuple[str, Snapshot]]:
+    """Yield the machines of the museum with two findings or more."""
+    for name in museum.names():
+        snapshot = museum.snapshot_of(name)
+        if len(found_of(diagnose(snapshot, checks))) >= 2:
+            yield name, snapshot
+
+
+def of_pairs(count: int, *, seed: int = 13) -> Iterator[tuple[str, Snapshot]]:
+    """Yield healthy machines of the museum with two draws put over the current set; an index is at hand."""
+    chance = random.Random(seed)  # noqa: S311  repeatable draws are wanted
+    bases = [
+        (name, snapshot, python)
+        for name in museum.names()
+        if name.startswith("healthy-")
+        for snapshot in [museum.snapshot_of(name)]
+        if (python := _python(snapshot)) in ("3.10", "3.11", "3.12", "3.13")
+    ]
+    pythons = sorted({python for _, _, python in bases})
+    sets = {python: current(CORE, python) for python in pythons}
+    draws = {python: _pairs(python, seed) for python in pythons}
+    made = 0
+    while made < count:
+        base, snapshot, python = chance.choice(bases)
+        two = next(draws[python])
+        clashing = holding(snapshot, environment(sets[python], two))
+        if clashing is not None:
+            made += 1
+            yield f"{base}: {' + '.join(f'{d.kind} {d.what}' for d in two)}", clashing
+
+
+def _pairs(python: str, seed: int) -> Iterator[tuple[Draw, ...]]:
+    return drawn(Drawer(catalogue(), python, seed), 1_000_000, pairs=True)
+
+
+def _python(snapshot: Snapshot) -> str:
+    interpreter, packages = snapshot.find(Interpreter), snapshot.find(Packages)
+    if interpreter is None or packages is None or interpreter.kind != "venv":
+        return ""
+    return ".".join(interpreter.version.split(".")[:2])

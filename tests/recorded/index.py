@@ -7,20 +7,17 @@ The default index is named by variables. PyTorch's own, whose host stands in com
 that the same port is: it answers each tunnel itself, with a certificate of its own authority, and passes nothing on.
 """
 
-import json
 import os
-import secrets
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
-from loopback import Answer, Server
+from libraries.server import listed, sent
+from loopback import Answer, Loopback, page
 
-from recorded.releases import Catalogue, Release, catalogue, sha256
-
-_JSON = "application/vnd.pypi.simple.v1+json"
+from recorded.releases import Catalogue, catalogue
 
 
 class Index(NamedTuple):
@@ -28,10 +25,7 @@ class Index(NamedTuple):
 
     url: str
     """Of the simple API."""
-    proxy: str
-    asked: list[str]
-    """Paths in order."""
-    server: Server
+    server: Loopback
 
     def torch_url(self, variant: str) -> str:
         """Return the index of PyTorch's builds of a variant, without a proxy."""
@@ -53,7 +47,7 @@ class Index(NamedTuple):
             "XDG_CONFIG_HOME": str(folder / "config"),
             "XDG_STATE_HOME": str(folder / "state"),
             "DOCTOR_CACHE": str(folder / "doctor"),
-            "HTTPS_PROXY": self.proxy,
+            "HTTPS_PROXY": "http://{}:{}".format(*self.server.server_address),
             "NO_PROXY": "127.0.0.1",
             "SSL_CERT_FILE": str(pem),
             "REQUESTS_CA_BUNDLE": str(pem),
@@ -64,63 +58,20 @@ class Index(NamedTuple):
 @contextmanager
 def serving(several: Catalogue | None = None) -> Iterator[Index]:
     """Serve until the end of the block, on a free port."""
-    # a port that comes again must not find what uv kept of another index
-    own, asked = secrets.token_hex(4), list[str]()
-    answers = cache(_Pages(several or catalogue()).answer)
+    releases = several or catalogue()
 
-    def answer(_host: str, path: str) -> Answer:
-        asked.append(path.strip("/").removeprefix(f"{own}/"))
-        return answers(asked[-1]) or Answer("text/plain", status=404, lasting=True)
+    @cache
+    def answer(kind: str, rest: str) -> Answer:
+        """Return simple/NAME, whl/VARIANT/NAME and the files below them."""
+        variant, _, there = rest.partition("/") if kind == "whl" else ("", "", rest)
+        name, _, file = there.partition("/")
+        every = releases.labelled(name, variant) if kind == "whl" else releases.of(name)
+        found = list(every.values())
+        told = sent(found, file) if file else page(name, listed(found)) if found else None
+        return (told or Answer("text/plain", status=404))._replace(lasting=True)
 
-    proxy = Server(answer)
+    proxy = Loopback(answer)
     try:
-        yield Index(f"{proxy.url}/{own}/simple", proxy.url, asked, proxy)
+        yield Index(proxy.url, proxy)
     finally:
         proxy.close()
-
-
-class _Pages:
-    def __init__(self, releases: Catalogue) -> None:
-        self.releases = releases
-        self.wheel = cache(Release.wheel)
-
-    def answer(self, path: str) -> Answer | None:
-        """Return simple/NAME, whl/VARIANT/NAME and the files below them."""
-        match path.split("/"):
-            case ["simple", name]:
-                return self._page(name, self.releases.of(name).values())
-            case ["whl", variant, name]:
-                return self._page(name, self.releases.labelled(name, variant).values())
-            case ["simple", name, file]:
-                return self._file(self.releases.of(name).values(), file)
-            case ["whl", variant, name, file]:
-                return self._file(self.releases.labelled(name, variant).values(), file)
-        return None
-
-    def _page(self, name: str, several: Iterable[Release]) -> Answer | None:
-        rows = [
-            {
-                "filename": file,
-                "url": file,
-                "hashes": {} if one.sdist else {"sha256": sha256(self.wheel(one, file))},
-                "upload-time": f"{one.date}T00:00:00Z",
-                **({"requires-python": one.python} if one.python else {}),
-                **(
-                    {} if one.sdist else {"core-metadata": True, "size": len(self.wheel(one, file))}
-                ),
-            }
-            for one in several
-            for file in one.files
-        ]
-        if not rows:
-            return None
-        data = {"meta": {"api-version": "1.1"}, "name": name, "files": rows}
-        return Answer(_JSON, json.dumps(data).encode(), lasting=True)
-
-    def _file(self, several: Iterable[Release], file: str) -> Answer | None:
-        wheel = file.removesuffix(".metadata")
-        for one in several:
-            if wheel in one.files and not one.sdist:
-                body = self.wheel(one, wheel) if wheel == file else one.metadata
-                return Answer("application/octet-stream", body, lasting=True)
-        return None

@@ -9,14 +9,15 @@ import tempfile
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 from unittest.mock import patch
 
 import msgspec
 import uv
+from libraries.fixtures import resolve
 from packaging.requirements import Requirement
 
-from recorded.answers import Answers, Told
+from recorded.answers import Answers
 from recorded.index import Index
 from recorded.releases import GROUP, catalogue
 from tunedoctor.diagnosis.agreement import chosen, cures_shown, drafted
@@ -24,9 +25,7 @@ from tunedoctor.diagnosis.engine import Diagnosis, Found, diagnose
 from tunedoctor.diagnosis.registry import all_fixes
 from tunedoctor.diagnosis.simulate import predict, severities
 from tunedoctor.facts import Distribution, Host, Interpreter, Packages, TorchBuild
-from tunedoctor.installers.sources import own
-from tunedoctor.installers.uv import Failed, NoSolution, Outcome, Question, Solved
-from tunedoctor.installers.uv import resolve as ask_uv
+from tunedoctor.installers.uv import Failed, NoSolution, Question, Solved
 from tunedoctor.model.findings import Check
 from tunedoctor.model.machine import MachineError
 from tunedoctor.model.plan import Install, Pin, Plan, Remove
@@ -38,7 +37,6 @@ from tunedoctor.wheels.choose import choose
 from tunedoctor.wheels.described import machine_of
 
 UV = uv.find_uv_bin()
-_WHEELS = "/whl/"
 
 
 class Printed(NamedTuple):
@@ -49,14 +47,6 @@ class Printed(NamedTuple):
     requirements: tuple[str, ...]
     variants: tuple[str, ...] = ()
     """Of PyTorch's indexes that are named: "cu128"."""
-
-
-class Planned(NamedTuple):
-    """What the doctor's plan does, or why there is none."""
-
-    end: Literal["planned", "nothing", "refused", "failed"]
-    plan: Plan | None = None
-    why: str = ""
 
 
 class Verdict(NamedTuple):
@@ -92,30 +82,22 @@ def found_of(diagnosis: Diagnosis) -> list[Found]:
 
 def printed(diagnosis: Diagnosis, snapshot: Snapshot) -> Printed:
     """Return what the printed cures install: the one place that knows how a cure holds requirements."""
-    ids: list[str] = []
-    wanted: list[str] = []
-    variants: list[str] = []
-    for id_, cure in cures_shown(diagnosis, snapshot, all_fixes).items():
-        lines = cure.installs
-        named = [r for step in lines for r in step.requirements]
-        if named:
-            ids.append(id_)
-            wanted += named
-            variants += [step.index.rpartition("/")[2] for step in lines if _WHEELS in step.index]
-    return Printed(tuple(ids), tuple(dict.fromkeys(wanted)), tuple(dict.fromkeys(variants)))
+    shown = cures_shown(diagnosis, snapshot, all_fixes).items()
+    lines = {i: cure.installs for i, cure in shown if any(s.requirements for s in cure.installs)}
+    steps = [step for several in lines.values() for step in several]
+    wanted = dict.fromkeys(one for step in steps for one in step.requirements)
+    named = dict.fromkeys(s.index.rpartition("/")[2] for s in steps if "/whl/" in s.index)
+    return Printed(tuple(lines), tuple(wanted), tuple(named))
 
 
-def resolve(question: Question) -> Outcome:
-    """Ask uv over the sources of this process's variables."""
-    return ask_uv(question, own(os.environ))
-
-
-def plan(snapshot: Snapshot, diagnosis: Diagnosis, checks: tuple[Check, ...]) -> Planned:
-    """Return the doctor's plan: the one place that knows how the planner is called."""
+def plan(
+    snapshot: Snapshot, diagnosis: Diagnosis, checks: tuple[Check, ...]
+) -> tuple[str, Plan | None, str]:
+    """Return how planning ended, the doctor's plan, or why there is none: the one caller of the planner."""
     try:
         machine = machine_of(snapshot)
     except MachineError as error:
-        return Planned("nothing", why=str(error))
+        return "nothing", None, str(error)
     where = question_for(machine)
 
     def look_up(
@@ -124,22 +106,15 @@ def plan(snapshot: Snapshot, diagnosis: Diagnosis, checks: tuple[Check, ...]) ->
         # the interpreter of a recorded machine is not there to be asked
         del python
         kept = () if install.no_deps else tuple(f"{n}=={v}" for n, v in installed.items() if v)
-        answer = resolve(
-            where._replace(
-                requirements=tuple(pin.requirement for pin in install.pins),
-                preferred=kept,
-                dependencies=not install.no_deps,
-                index_url=install.index,
-            )
-        )
+        wanted = tuple(pin.requirement for pin in install.pins)
+        asked_for = where._replace(requirements=wanted, preferred=kept, index_url=install.index)
+        answer = resolve(asked_for._replace(dependencies=not install.no_deps))
         if not isinstance(answer, Solved):
             return answer
         asked = {pin.name: pin for pin in install.pins}
         pins = tuple(
             msgspec.structs.replace(
-                asked.get(one.name, Pin(name=one.name, version=one.version)),
-                version=one.version,
-                hashes=("sha256:0",),
+                asked.get(one.name, one), version=one.version, hashes=("sha256:0",)
             )
             for one in answer.pins
             if one.name in asked or installed.get(one.name) != one.version
@@ -148,10 +123,10 @@ def plan(snapshot: Snapshot, diagnosis: Diagnosis, checks: tuple[Check, ...]) ->
 
     drafts = drafted(chosen(diagnosis, ()), snapshot, all_fixes())
     try:
-        made = planned(snapshot, drafts, checks, Answers(Told(resolve, look_up)), all_fixes())
+        made = planned(snapshot, drafts, checks, Answers(resolve, look_up), all_fixes())
     except RefusedError as error:
-        return Planned("refused", why=error.why)
-    return Planned("planned" if made.plan.changes else "nothing", made.plan)
+        return "refused", None, error.why
+    return "planned" if made.plan.changes else "nothing", made.plan, ""
 
 
 def clash_of(wanted: Printed, snapshot: Snapshot, index: Index) -> str:
@@ -163,13 +138,9 @@ def clash_of(wanted: Printed, snapshot: Snapshot, index: Index) -> str:
     argv += ["--python-platform", _platform(host), "--index-strategy", "unsafe-best-match"]
     argv += [word for variant in wanted.variants for word in ("--index", index.torch_url(variant))]
     with tempfile.TemporaryDirectory() as empty:
+        lines = "".join(f"{one}\n" for one in wanted.requirements if _has_wheels(one))
         ended = subprocess.run(
-            argv,
-            input="".join(f"{one}\n" for one in wanted.requirements if _has_wheels(one)),
-            cwd=empty,
-            capture_output=True,
-            text=True,
-            check=False,
+            argv, input=lines, cwd=empty, capture_output=True, text=True, check=False
         )
     return ended.stderr.strip() if ended.returncode else ""
 
@@ -181,11 +152,8 @@ def _has_wheels(requirement: str) -> bool:
 
 def _platform(host: Host | None) -> str:
     if host is None or host.os == "linux":
-        return (
-            "x86_64-manylinux_2_40"
-            if not host or host.machine != "aarch64"
-            else "aarch64-manylinux_2_40"
-        )
+        arm = host is not None and host.machine == "aarch64"
+        return f"{'aarch64' if arm else 'x86_64'}-manylinux_2_40"
     return "x86_64-pc-windows-msvc" if host.os == "windows" else "aarch64-apple-darwin"
 
 
@@ -216,11 +184,11 @@ def judge(
     lacks = snapshot.find(Packages) is None or snapshot.find(Interpreter) is None
     if not plans or not faults or lacks:
         return found
-    made = plan(snapshot, diagnosis, checks)
-    found = found._replace(end=made.end, why=made.why)
-    if made.plan is None or made.end != "planned":
+    end, made, why = plan(snapshot, diagnosis, checks)
+    found = found._replace(end=end, why=why)
+    if made is None or end != "planned":
         return found
-    after = diagnose(predict(made.plan, snapshot, metadata(made.plan.pins, snapshot)), checks)
+    after = diagnose(predict(made, snapshot, metadata(made.pins, snapshot)), checks)
     has = severities(after)
     told = {i for i in has if has[i] != "note"}
     return found._replace(
@@ -284,20 +252,14 @@ def state(base: Snapshot, versions: Mapping[str, str]) -> Snapshot:
     gone = tuple(d.name for d in there.distributions if d.name not in versions)
     label = versions.get("torch", "").partition("+")[2]
     steps = (Remove(names=gone), Install(pins=pins, index=f"/whl/{label}" if label else ""))
-    bare = base.having(Packages(distributions=()))
-    location = next((d.location for d in there.distributions), "")
-    placed = {
-        n: msgspec.structs.replace(one, location=location)
-        for n, one in metadata(pins, bare).items()
-    }
+    where = next((d.location for d in there.distributions), "")
+    told = metadata(pins, base.having(Packages(distributions=())))
+    placed = {n: msgspec.structs.replace(one, location=where) for n, one in told.items()}
     return predict(Plan(steps=steps), base, placed)
 
 
 def sent_to(index: Index, folder: Path) -> "patch.dict[str]":
     """Return what sets the variables of an index for a while, and takes away those that lead elsewhere."""
-    kept = {
-        k: v
-        for k, v in os.environ.items()
-        if not k.startswith(("UV_", "PIP_")) and "VIRTUAL_ENV" not in k
-    }
+    away = ("UV_", "PIP_", "VIRTUAL_ENV")
+    kept = {k: v for k, v in os.environ.items() if not k.startswith(away)}
     return patch.dict(os.environ, {**kept, **index.variables(folder)}, clear=True)

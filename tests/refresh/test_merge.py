@@ -7,34 +7,36 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from refresh.pages import CU, NEW, File, files_of, page, row_with, torch_files, variants_of
 
-from tunedoctor.refresh.index import Builds, builds_of, parsed, releases
+from tunedoctor.refresh.index import builds_of, parsed, releases
 from tunedoctor.refresh.merge import Learned, Merge, Told, least_files, merged, published
 from tunedoctor.tables.load import shipped
 from tunedoctor.tables.updated import Overlay, UpdatedError, checked, decoded, encoded, laid_over
 from tunedoctor.tables.wheels import Release
 
 TABLE = shipped("torch_wheels")
-BASE = "http://127.0.0.1/whl/torch/"
+ITEMS = TABLE["releases"]["items"]
+OLD = files_of(TABLE, "torch")
 
 
-def _seen(files: list[File]) -> dict[str, Builds]:
-    found = releases(parsed(page(files), BASE).links)
-    return {version: builds_of(wheels) for version, wheels in found.items()}
-
-
-def _merged(files: list[File], in_use: Any = TABLE, **learned: Learned) -> Merge:
-    told = {version.replace("_", ".").removeprefix("v"): one for version, one in learned.items()}
-    return merged(TABLE, in_use, _seen(files), told, {"torch": len(files)}, "2026-12-24")
+def _merged(files: list[File], in_use: Any = TABLE, told: Learned | None = None) -> Merge:
+    found = releases(parsed(page(files), "http://127.0.0.1/whl/torch/").links)
+    seen = {version: builds_of(wheels) for version, wheels in found.items()}
+    learned = {"2.16.0": told} if told else {}
+    return merged(TABLE, in_use, seen, learned, {"torch": len(files)}, "2026-12-24")
 
 
 def _after(merge: Merge) -> Any:
     return laid_over(copy.deepcopy(TABLE), merge.overlay)
 
 
+def _row(files: list[File], in_use: Any = TABLE, told: Learned | None = None) -> Any:
+    """Return the row of 2.16.0 after an update."""
+    return _after(_merged(files, in_use, told))["releases"]["items"]["2.16.0"]
+
+
 def new_row(**variants: tuple[str, ...]) -> Any:
     """The row of 2.15.0, as one would look whose files were all seen."""
-    named = {**NEW, **variants}
-    return row_with(TABLE["releases"]["items"]["2.15.0"], **named)
+    return row_with(ITEMS["2.15.0"], **{**NEW, **variants})
 
 
 def builds(row: Any) -> dict[tuple[str, str], list[Any]]:
@@ -42,19 +44,12 @@ def builds(row: Any) -> dict[tuple[str, str], list[Any]]:
     return {(one[1], one[0]): one for one in row["builds"]}
 
 
-def test_a_page_of_the_table_changes_nothing() -> None:
-    merge = _merged(files_of(TABLE, "torch"))
-    assert merge.changes == ()
-    assert merge.left_out == ()
-    assert merge.kept == ()
+def test_a_page_of_the_table_changes_nothing_and_is_above_the_bound() -> None:
+    merge = _merged(OLD)
+    assert (merge.changes, merge.left_out, merge.kept) == ((), (), ())
     assert merge.overlay.releases == {}
-
-
-def test_the_bound_is_below_a_page_of_the_table_and_above_nothing() -> None:
-    names = {one.name for one in files_of(TABLE, "torch")}
-    assert 1000 < least_files(TABLE, "torch") <= len(names)
-    counted = copy.deepcopy(TABLE)
-    counted["pytorch_index"]["files"] = {"torch": 9999}
+    assert 1000 < least_files(TABLE, "torch") <= len({one.name for one in OLD})
+    counted = {**TABLE, "pytorch_index": {**TABLE["pytorch_index"], "files": {"torch": 9999}}}
     assert least_files(counted, "torch") == 9999
     assert least_files(counted, "torchvision") == len(files_of(TABLE, "torchvision"))
 
@@ -63,25 +58,18 @@ ROCM10 = new_row(linux_x86_64=(*CU, "rocm10.0"))
 
 
 def test_a_new_release() -> None:
-    merge = _merged(files_of(TABLE, "torch") + torch_files("2.16.0", ROCM10))
-    (change,) = merge.changes
-    assert change == (
-        "2.16.0: cu130 cu132, rocm10.0, xpu, Python 3.11-3.15 3.14t 3.15t, torchvision 0.29.2"
+    merge = _merged(OLD + torch_files("2.16.0", ROCM10))
+    assert merge.changes == (
+        "2.16.0: cu130 cu132, rocm10.0, xpu, Python 3.11-3.15 3.14t 3.15t, torchvision 0.29.2",
     )
     after = _after(merge)
     got = after["releases"]["items"]["2.16.0"]
-    plain = [one[:4] for one in got["builds"]]
-    assert sorted(plain) == sorted(one[:4] for one in ROCM10["builds"])
+    assert sorted(one[:4] for one in got["builds"]) == sorted(one[:4] for one in ROCM10["builds"])
     assert all(one[7] for one in got["builds"])
     assert set(got["unverified"]) == {"pypi_default", "torchvision_pair"}
     assert got["pypi_default"]["linux_x86_64"] == "cu132"
     assert list(after["releases"]["items"])[-1] == after["newest_torch"] == "2.16.0"
     assert after["as_of"] == "2026-12-24"
-
-
-def _row(files: list[File], in_use: Any = TABLE, **learned: Learned) -> Any:
-    """Return the row of 2.16.0 after an update."""
-    return _after(_merged(files, in_use, **learned))["releases"]["items"]["2.16.0"]
 
 
 def test_lists_of_code_are_those_of_the_newest_release_of_the_variant_and_marked() -> None:
@@ -106,40 +94,38 @@ def test_what_is_told_goes_before_what_is_carried_over() -> None:
         code={"rocm10.0": Told("gfx942 gfx1100"), "cu132": Told("75 90 100 compute_120", "13.2")},
     )
     for in_use in (TABLE, before):
-        row = _row(files, in_use, v2_16_0=told)
+        row = _row(files, in_use, told)
         got = builds(row)
         assert got["linux_x86_64", "rocm10.0"][5:7] == ["gfx942 gfx1100", "metadata"]
         assert got["linux_x86_64", "cu132"][5:7] == ["75 90 100 compute_120", "metadata"]
         assert got["linux_x86_64", "cu130"][6] == "carried over from 2.15.0"
-        assert row["unverified"] == []
+        assert (row["unverified"], row["torchvision"]) == ([], "0.30.0")
         assert row["pypi_default"]["linux_x86_64"] == "cu130"
         assert row["pypi_default"]["macos_arm64"] == "cpu+mps"
-        assert row["torchvision"] == "0.30.0"
-    assert _row(files, v2_16_0=told)["torchaudio"] == "2.16.0"
+    assert _row(files, told=told)["torchaudio"] == "2.16.0"
     code = Learned(code=told.code)
-    assert _merged(files, before, v2_16_0=code).changes == ("2.16.0: details of its files",)
+    assert _merged(files, before, code).changes == ("2.16.0: details of its files",)
 
 
 def test_a_cuda_major_without_a_floor_is_left_out_unless_the_index_names_a_bound() -> None:
     files = torch_files("2.16.0", new_row(linux_x86_64=("cu132", "cu140")))
-    merge = _merged(files)
-    assert merge.left_out == ("2.16.0+cu140: no driver floor is known for CUDA 14.0",)
+    wrong = "2.16.0+cu140: no driver floor is known for CUDA 14.0"
+    assert _merged(files).left_out == (wrong,)
     assert variants_of(_row(files), "linux_x86_64", "cu") == ["cu132"]
     told = Learned(code={"cu140": Told("100 120", "13.1")})
-    got = builds(_row(files, v2_16_0=told))
+    got = builds(_row(files, told=told))
     assert got["linux_x86_64", "cu140"][4:6] == ["590.44.01 590.44.01", "100 120"]
 
 
 def test_published_files_win_over_doubt() -> None:
-    base = TABLE["releases"]["items"]["2.15.0"]
+    base = ITEMS["2.15.0"]
     row = {**base, "builds": [[*one[:-1], True] for one in base["builds"]]}
     merge = _merged(torch_files("2.15.0", row))
     got = _after(merge)["releases"]["items"]["2.15.0"]
     assert all(one[7] for one in got["builds"])
     assert "seen now: cu130 for linux_x86_64" in merge.changes[0]
     assert "torchvision_pair" in got["unverified"]
-    # its list of code is as doubtful as before
-    assert builds(got)["linux_x86_64", "cu130"][5] == "T?"
+    assert builds(got)["linux_x86_64", "cu130"][5] == "T?", "its code is as doubtful as before"
 
 
 def test_a_release_that_comes_in_pieces_is_completed_the_next_day() -> None:
@@ -148,12 +134,10 @@ def test_a_release_that_comes_in_pieces_is_completed_the_next_day() -> None:
     first = [f for f in files if "cp313" in f.name and "x86_64.whl" in f.name and "cu132" in f.name]
     half = _after(_merged(first))
     assert variants_of(half["releases"]["items"]["2.16.0"], "win_amd64") == []
-    merge = _merged(files, half)
-    got = _after(merge)["releases"]["items"]["2.16.0"]
+    whole = _after(_merged(files, half))
+    got = whole["releases"]["items"]["2.16.0"]
     assert sorted(one[:4] for one in got["builds"]) == sorted(one[:4] for one in row["builds"])
-    # and is not lost when the page forgets it
-    again = _after(_merged(files_of(TABLE, "torch"), _after(merge)))
-    assert again["releases"]["items"]["2.16.0"] == got
+    assert _row(OLD, whole) == got, "it is not lost when the page forgets it"
 
 
 def test_odd_pages() -> None:
@@ -162,14 +146,14 @@ def test_odd_pages() -> None:
     got = builds(_row([*row, one]))
     assert got["linux_x86_64", "cu129"][2] == "3.11", "it takes no Python from the others"
     assert got["linux_x86_64", "cu132"][2] == "3.11 3.12 3.13 3.14 3.15 3.14t 3.15t"
-    higher = [File(f.folder, f.name.replace("manylinux_2_28", "manylinux_2_34")) for f in row]
+    higher = [f._replace(name=f.name.replace("manylinux_2_28", "manylinux_2_34")) for f in row]
     assert builds(_row(higher))["linux_x86_64", "cu132"][3] == "2.34"
     merge = _merged([f for f in row if "macosx" in f.name])
     assert merge.overlay.releases == {}
     assert merge.left_out == ("2.16.0: no wheel for Linux on x86_64 is there yet",)
 
 
-FILES = files_of(TABLE, "torch") + torch_files("2.16.0", new_row())
+FILES = OLD + torch_files("2.16.0", new_row())
 
 
 @settings(max_examples=15, suppress_health_check=list(HealthCheck))
@@ -177,9 +161,8 @@ FILES = files_of(TABLE, "torch") + torch_files("2.16.0", new_row())
 def test_nothing_is_ever_dropped(places: list[int], invert: bool) -> None:
     """Whatever part of the pages is served, every release, build, Python and list of code stays."""
     some = set(places)
-    files = [f for i, f in enumerate(FILES) if (i in some) != invert]
-    after = _after(_merged(files))
-    for version, row in TABLE["releases"]["items"].items():
+    after = _after(_merged([f for i, f in enumerate(FILES) if (i in some) != invert]))
+    for version, row in ITEMS.items():
         got = after["releases"]["items"][version]
         have = {(one[1], one[0], one[3]): one for one in got["builds"]}
         for one in row["builds"]:
@@ -218,16 +201,14 @@ def test_odd_names_neither_stop_an_update_nor_make_a_table_that_can_not_be_read(
     names: list[str],
 ) -> None:
     merge = _merged([File("cu132", name) for name in names])
-    after = _after(merge)
     assert decoded(encoded(merge.overlay, "", []))[0] == merge.overlay
-    for row in after["releases"]["items"].values():
-        for one in row["builds"]:
-            assert all(part.isdigit() for part in one[3].split(".") if one[3])
+    floors = [b[3] for row in _after(merge)["releases"]["items"].values() for b in row["builds"]]
+    assert all(part.isdigit() for floor in floors if floor for part in floor.split("."))
 
 
 def test_every_shipped_row_has_the_shape_of_an_updated_one() -> None:
-    rows = msgspec.convert(TABLE["releases"]["items"], dict[str, Release])
-    assert msgspec.json.decode(msgspec.json.encode(rows)) == TABLE["releases"]["items"]
+    rows = msgspec.convert(ITEMS, dict[str, Release])
+    assert msgspec.json.decode(msgspec.json.encode(rows)) == ITEMS
     checked(Overlay(as_of="2026-12-24", releases=rows, files={}))
 
 
@@ -235,17 +216,8 @@ def test_every_shipped_row_has_the_shape_of_an_updated_one() -> None:
     ("column", "value"), list(enumerate(["cu", "linux", "3.x", "2.x", "580", "T??", "a\nb", 1]))
 )
 def test_a_row_of_another_shape_is_refused(column: int, value: Any) -> None:
-    row = copy.deepcopy(TABLE["releases"]["items"]["2.15.0"])
+    row = copy.deepcopy(ITEMS["2.15.0"])
     row["builds"][1][column] = value
+    data = {"as_of": "2026-12-24", "releases": {"2.16.0": row}, "files": {}}
     with pytest.raises((UpdatedError, msgspec.ValidationError)):
-        checked(
-            Overlay(
-                as_of="2026-12-24", releases={"2.16.0": msgspec.convert(row, Release)}, files={}
-            )
-        )
-
-
-@pytest.mark.parametrize("damage", [b"", b"{}", b"[" * 50_000, b"\xff\xfe", b"null"])
-def test_bytes_that_are_no_overlay(damage: bytes) -> None:
-    with pytest.raises(UpdatedError):
-        decoded(damage)
+        checked(msgspec.convert(data, Overlay))

@@ -3,38 +3,26 @@
 import os
 import subprocess
 import sys
-from collections.abc import Callable
-from contextlib import suppress
 from datetime import UTC, datetime, timedelta
-from functools import cache
 from hashlib import sha256
-from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 
 import pytest
-from refresh.pages import CU, NEW, File, Index, reply, row_with, torch_files
+from loopback import Answer
+from refresh.pages import File, Index, files_of, page, with_a_release
+from refresh.test_fetch import OK, raw, to
 
 from tunedoctor.refresh.fetch import Client, Limits
 from tunedoctor.refresh.index import Indexes
 from tunedoctor.refresh.update import Outcome, UpdateError, update, write
-from tunedoctor.tables.load import shipped, wheel_table_with
+from tunedoctor.tables.load import wheel_table_with
 from tunedoctor.tables.updated import Overlay
 
 NOW = datetime(2026, 12, 24, 10, tzinfo=UTC)
+LATER = NOW + timedelta(days=2)
 EMPTY = Overlay(as_of="2026-12-24", releases={}, files={})
 QUICK = Client(Limits(size=2_000_000, seconds=5))
-METADATA = b"""Name: torch
-Requires-Dist: cuda-toolkit[cudart]==13.2.2 ; platform_system == "Linux"
-Requires-Dist: nvidia-cudnn-cu13==9.26.0.51 ; platform_system == "Linux"
-Requires-Dist: triton~=3.10.0 ; platform_system == "Linux"
-"""
-ROCM = b"Name: torch\nRequires-Dist: rocm[libraries,device-gfx942,device-gfx1100]==10.0\n"
-
-
-def _new_row(table: Any) -> Any:
-    named = {**NEW, "linux_x86_64": (*CU, "rocm10.0")}
-    return row_with(table["releases"]["items"]["2.15.0"], **named)
 
 
 @pytest.fixture
@@ -44,45 +32,17 @@ def file(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def fresh(index: Index) -> Index:
-    """An index with 2.16.0 on it and on the default index, and its torchvision."""
-    index.pages.update(_pages())
+    """An index with 2.16.0."""
+    index.pages |= with_a_release()
     return index
-
-
-@cache
-def _pages() -> dict[str, Any]:
-    index, table = Index(""), shipped("torch_wheels")
-    index.of_table(table)
-    row = _new_row(table)
-    files = [
-        one
-        for version, old in table["releases"]["items"].items()
-        for one in torch_files(version, old)
-    ]
-    index.put("torch", files + torch_files("2.16.0", row, {"rocm10.0": ROCM}))
-    plain = [
-        f._replace(folder="f", name=f.name.replace("+cu132", ""), metadata=METADATA)
-        for f in torch_files("2.16.0", row)
-        if f.folder == "cu132"
-    ]
-    index.put("torch", plain, "/simple/")
-    vision = [
-        File("cpu", f"torchvision-{one}+cpu-cp313-cp313-manylinux_2_28_x86_64.whl", metadata)
-        for one, metadata in (
-            ("0.30.0", b"Requires-Dist: torch==2.16.0\n"),
-            ("0.31.0", b"Requires-Dist: torch==2.17.0\n"),
-        )
-    ]
-    old = [
-        File("cpu", f"torchvision-{row['torchvision']}+cpu-cp312-cp312-linux_x86_64.whl")
-        for row in table["releases"]["items"].values()
-    ]
-    index.put("torchvision", old + vision)
-    return index.pages
 
 
 def _update(index: Index, file: Path, mode: Any = "due", now: datetime = NOW) -> Outcome:
     return update(file, Indexes(index.url, index.default), now, mode, QUICK)
+
+
+def _row(file: Path) -> Any:
+    return wheel_table_with(file).data["releases"]["items"]["2.16.0"]
 
 
 def test_a_new_release_is_learned_with_its_companions(fresh: Index, file: Path) -> None:
@@ -90,17 +50,12 @@ def test_a_new_release_is_learned_with_its_companions(fresh: Index, file: Path) 
     assert shown.state == "shown"
     assert not file.exists()
     outcome = _update(fresh, file)
-    assert outcome.state == "updated"
-    assert (
-        outcome.changes
-        == shown.changes
-        == ("2.16.0: cu130 cu132, rocm10.0, xpu, Python 3.11-3.15 3.14t 3.15t, torchvision 0.30.0",)
-    )
+    news = "2.16.0: cu130 cu132, rocm10.0, xpu, Python 3.11-3.15 3.14t 3.15t, torchvision 0.30.0"
+    assert outcome.changes == shown.changes == (news,)
+    assert (outcome.state, outcome.untold) == ("updated", ())
     assert (outcome.before, outcome.date) == ("2026-11-24", "2026-12-24")
-    assert outcome.untold == ()
-    table = wheel_table_with(file)
-    row = table.data["releases"]["items"]["2.16.0"]
-    assert table.source == "updated"
+    assert wheel_table_with(file).source == "updated"
+    row = _row(file)
     assert row["unverified"] == []
     assert row["pypi_default"]["linux_x86_64"] == row["pypi_default"]["linux_aarch64"] == "cu132"
     assert row["pypi_default"]["win_amd64"] == "cpu"
@@ -109,39 +64,30 @@ def test_a_new_release_is_learned_with_its_companions(fresh: Index, file: Path) 
     assert rocm[5:] == ["gfx1100 gfx942", "metadata", True]
 
 
-def _variants(index: Index, data: bytes, digest: str = "") -> None:
-    """Serve variants.json of 2.16.0 and the link to it."""
-    index.pages["/whl/torch-2.16.0-variants.json"] = data
-    good = index.pages["/whl/torch/"]
-    assert isinstance(good, bytes)
-    digest = digest or sha256(data).hexdigest()
-    link = f'<a href="/whl/torch-2.16.0-variants.json#sha256={digest}">variants</a></body>'
-    index.pages["/whl/torch/"] = good.replace(b"</body>", link.encode())
-
-
-VARIANTS = b'{"variants": {"cu132": {"nvidia": {"sm_arch": ["75_real", "120_real"]}}}}'
-
-
 def test_the_code_of_a_new_release_is_learned_from_the_variants_of_the_index(
     fresh: Index, file: Path
 ) -> None:
+    place, good = "/whl/torch-2.16.0-variants.json", fresh.pages["/whl/torch/"]
+
+    def serve(data: bytes, digest: str = "") -> None:
+        digest = digest or sha256(data).hexdigest()
+        link = f'<a href="{place}#sha256={digest}">variants</a></body>'
+        fresh.pages |= {place: data, "/whl/torch/": good.replace(b"</body>", link.encode())}
+
+    told = b'{"variants": {"cu132": {"nvidia": {"sm_arch": ["75_real", "120_real"]}}}}'
     _update(fresh, file)
-    row = wheel_table_with(file).data["releases"]["items"]["2.16.0"]
-    assert ["T?", "carried over from 2.15.0", True] in [one[5:] for one in row["builds"]]
-    _variants(fresh, b"{")
+    assert ["T?", "carried over from 2.15.0", True] in [one[5:] for one in _row(file)["builds"]]
+    serve(b"{")
     outcome = _update(fresh, file, "now")
     assert any("2.16.0: its variants.json was not read" in one for one in outcome.untold)
-    del fresh.pages["/whl/torch-2.16.0-variants.json"]
+    del fresh.pages[place]
     assert _update(fresh, file, "now").state == "updated"
-    fresh.pages.update(_pages())
-    _variants(fresh, VARIANTS, digest="0" * 64)
+    serve(told, digest="0" * 64)
     with pytest.raises(UpdateError, match="another hash"):
         _update(fresh, file, "now")
-    fresh.pages.update(_pages())
-    _variants(fresh, VARIANTS)
+    serve(told)
     assert _update(fresh, file, "now").changes == ("2.16.0: details of its files",)
-    row = wheel_table_with(file).data["releases"]["items"]["2.16.0"]
-    (cu132,) = [one for one in row["builds"] if one[:2] == ["cu132", "linux_x86_64"]]
+    (cu132,) = [one for one in _row(file)["builds"] if one[:2] == ["cu132", "linux_x86_64"]]
     assert cu132[5:] == ["75 120", "metadata", True]
 
 
@@ -165,102 +111,61 @@ def test_what_was_learned_once_is_not_lost_by_an_index_without_it(
 ) -> None:
     _update(fresh, file)
     learned = wheel_table_with(file).data
-    fewer = [f for v, row in table["releases"]["items"].items() for f in torch_files(v, row)]
+    fewer = files_of(table, "torch")
     fresh.put("torch", fewer)
     with pytest.raises(UpdateError, match=r"names \d+ files of torch, and \d+ are known: refused"):
-        _update(fresh, file, now=NOW + timedelta(days=2))
+        _update(fresh, file, now=LATER)
     assert wheel_table_with(file).data == learned
     many = [File("cu999", f"torch-1.9.{i}-cp37-cp37m-linux_x86_64.whl") for i in range(900)]
     fresh.put("torch", fewer + many)
-    outcome = _update(fresh, file, now=NOW + timedelta(days=2))
-    assert "2.16.0+cu132 for linux_x86_64" in outcome.kept
-    after = wheel_table_with(file).data
-    assert after["releases"] == learned["releases"]
+    assert "2.16.0+cu132 for linux_x86_64" in _update(fresh, file, now=LATER).kept
+    assert wheel_table_with(file).data["releases"] == learned["releases"]
 
 
-def _with(
-    answer: Callable[[BaseHTTPRequestHandler, bytes], None], project: str
-) -> Callable[[Index], None]:
-    def damage(index: Index) -> None:
-        good = index.pages[f"/whl/{project}/"]
-        assert isinstance(good, bytes)
-
-        def quiet(handler: BaseHTTPRequestHandler) -> None:
-            with suppress(OSError):  # the doctor hangs up
-                answer(handler, good)
-
-        index.pages[f"/whl/{project}/"] = quiet
-
-    return damage
+ONE = File("cu132", "torch-2.16.0+cu132-cp312-cp312-manylinux_2_28_x86_64.whl")
+OTHER = b"Requires-Dist: torch==2.16.0\nRequires-Dist: evil\n"
 
 
-def _endless(handler: BaseHTTPRequestHandler, good: bytes) -> None:
-    handler.send_response(200)
-    handler.end_headers()
-    while True:
-        handler.wfile.write(good)
-
-
-def _fewer(index: Index) -> None:
-    index.put("torch", [File("cu132", "torch-2.16.0+cu132-cp312-cp312-manylinux_2_28_x86_64.whl")])
-
-
-def _wrong_hash(path: str) -> Callable[[Index], None]:
-    def damage(index: Index) -> None:
-        for name in [n for n in index.pages if path in n and n.endswith(".metadata")]:
-            index.pages[name] = b"Requires-Dist: torch==2.16.0\nRequires-Dist: evil\n"
-
-    return damage
-
-
-def _cut_default(index: Index) -> None:
-    good = index.pages["/simple/torch/"]
-    assert isinstance(good, bytes)
-    index.pages["/simple/torch/"] = good[: len(good) // 2]
-
-
-@pytest.mark.parametrize("project", ["torch", "torchvision", "torchaudio"])
 @pytest.mark.parametrize(
-    ("answer", "says"),
+    ("where", "answer", "says"),
     [
-        (lambda h, good: reply(h, good[: len(good) // 2]), "ends before its end"),
-        (lambda h, good: reply(h, good[:-100], length=len(good)), "was cut"),
-        (lambda h, _: h.send_error(403), "answered 403"),
-        (lambda h, _: h.send_error(500), "answered 500"),
-        (lambda h, _: reply(h, b"<html><h1>Sign in to this network</h1></html>"), "names 0 files"),
-        (lambda h, _: reply(h, bytes(range(256)) * 20), "is no page of an index"),
-        (lambda h, _: reply(h, b"", 302, Location="http://127.0.0.1:9/whl/"), "allowed hosts"),
-        (_endless, "more than"),
+        *(
+            (f"/whl/{project}/", answer, says)
+            for project in ("torch", "torchvision", "torchaudio")
+            for answer, says in (
+                (lambda good: good[: len(good) // 2], "ends before its end"),
+                (lambda good: Answer("text/html", good, cut=True), "was cut"),
+                (lambda _: Answer("text/html", status=403), "answered 403"),
+                (lambda _: Answer("text/html", status=500), "answered 500"),
+                (lambda _: b"<html><h1>Sign in to this network</h1></html>", "names 0 files"),
+                (lambda _: bytes(range(256)) * 20, "is no page of an index"),
+                (lambda _: to("http://127.0.0.1:9/whl/"), "allowed hosts"),
+                (lambda good: raw(OK + b"\r\n", good), "more than"),
+            )
+        ),
+        ("/whl/torch/", lambda _: page([ONE]), "names 1 files of torch"),
+        ("/simple/torch/", lambda good: good[: len(good) // 2], "ends before its end"),
+        # what stands behind a hash is replaced
+        ("/whl/cpu/torchvision-0.30.0", lambda _: OTHER, "another hash"),
+        ("/whl/rocm10.0/", lambda _: OTHER, "another hash"),
+        ("/simple/f/", lambda _: OTHER, "another hash"),
     ],
 )
-def test_a_damaged_page_is_refused_and_the_cache_stays(
-    fresh: Index, file: Path, project: str, answer: Any, says: str
+def test_what_is_damaged_is_refused_and_the_cache_stays(
+    fresh: Index, file: Path, where: str, answer: Any, says: str
 ) -> None:
     write(file, EMPTY, [], NOW)
     before = file.read_bytes()
-    _with(answer, project)(fresh)
+    places = [one for one in fresh.pages if one.startswith(where)]
+    assert places
+    fresh.pages |= {one: answer(fresh.pages[one]) for one in places}
     with pytest.raises(UpdateError, match=says):
-        _update(fresh, file, "now", NOW + timedelta(days=2))
+        _update(fresh, file, "now", LATER)
     assert file.read_bytes() == before
-
-
-@pytest.mark.parametrize(
-    ("damage", "says"),
-    [
-        (_fewer, "names 1 files of torch"),
-        (_wrong_hash("torchvision"), "another hash"),
-        (_wrong_hash("rocm10.0"), "another hash"),
-        (_wrong_hash("/simple/"), "another hash"),
-        (_cut_default, "ends before its end"),
-    ],
-)
-def test_a_damaged_answer_makes_no_cache(
-    fresh: Index, file: Path, damage: Callable[[Index], None], says: str
-) -> None:
-    damage(fresh)
-    with pytest.raises(UpdateError, match=says):
-        _update(fresh, file)
-    assert not file.parent.exists()
+    if where == "/simple/f/":
+        with pytest.raises(UpdateError, match=says):
+            _update(fresh, file.parents[1] / "none" / file.name)
+        assert not (file.parents[1] / "none").exists(), "nor is one made"
 
 
 def test_what_can_not_be_had_is_that_of_the_last_release_and_marked(
@@ -268,13 +173,11 @@ def test_what_can_not_be_had_is_that_of_the_last_release_and_marked(
 ) -> None:
     """Without the default index, and where links of PyTorch's page lead to other hosts, which are not asked."""
     del fresh.pages["/simple/torch/"]
-    good = fresh.pages["/whl/torchvision/"]
-    assert isinstance(good, bytes)
-    foreign = good.replace(b'href="/whl/', b'href="http://127.0.0.1:9/whl/')
+    foreign = fresh.pages["/whl/torchvision/"].replace(b'href="/whl/', b'href="http://127.0.0.1:9/')
     fresh.pages["/whl/torchvision/"] = foreign
     outcome = _update(fresh, file)
     assert any("the default index was not read" in one for one in outcome.untold)
-    row = wheel_table_with(file).data["releases"]["items"]["2.16.0"]
+    row = _row(file)
     assert row["unverified"] == ["pypi_default", "torchvision_pair"]
     assert row["pypi_default"]["linux_x86_64"] == "cu132"
     assert row["torchvision"] == "0.29.2"
@@ -317,8 +220,7 @@ def test_a_clock_behind_the_table_and_a_folder_that_can_not_be_made(
     fresh: Index, tmp_path: Path
 ) -> None:
     (tmp_path / "x").touch()
-    file = tmp_path / "x" / "t.json"
     with pytest.raises(UpdateError, match="can't be written"):
-        _update(fresh, file)
+        _update(fresh, tmp_path / "x" / "t.json")
     with pytest.raises(UpdateError, match="the clock says 2020-01-01"):
-        _update(fresh, file, now=datetime(2020, 1, 1, tzinfo=UTC))
+        _update(fresh, tmp_path / "t.json", now=datetime(2020, 1, 1, tzinfo=UTC))

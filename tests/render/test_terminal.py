@@ -11,15 +11,18 @@ from museum import snapshot_of
 from tunedoctor.diagnosis.engine import diagnose
 from tunedoctor.diagnosis.registry import all_checks
 from tunedoctor.diagnosis.report import Report, report_of
-from tunedoctor.facts import Host, Knowledge
+from tunedoctor.facts import Host, InstallerConfig, Interpreter, Knowledge, TorchBuild
 from tunedoctor.model.findings import Check, Finding
-from tunedoctor.render import page, terminal
+from tunedoctor.model.snapshot import Snapshot
+from tunedoctor.render import choice, page, terminal
 from tunedoctor.render.screen import Screen
+from tunedoctor.wheels.choose import Answer, answer
+from tunedoctor.wheels.described import Asked, blank
 
 GOLDEN = Path(__file__).parent / "golden"
 
 
-def _same(name: str, text: str) -> None:
+def same(name: str, text: str) -> None:
     file = GOLDEN / name
     if os.environ.get("UPDATE_GOLDEN"):
         file.parent.mkdir(exist_ok=True)
@@ -27,7 +30,7 @@ def _same(name: str, text: str) -> None:
     assert text == file.read_text(encoding="utf-8")
 
 
-def _report(case: str) -> Report:
+def report_on(case: str) -> Report:
     known = Knowledge(date="2026-11-24", days=31, source="shipped")
     snapshot = snapshot_of(case).having(known)
     only = {"driver-too-old", "torch-sees-no-gpu", "python-old", "no-gpu", "vram-too-small"}
@@ -37,17 +40,17 @@ def _report(case: str) -> Report:
 
 @pytest.mark.parametrize("case", ["healthy-rtx4090", "driver-550-with-cu130"])
 def test_check_screen(case: str) -> None:
-    _same(f"{case}.txt", terminal.render(_report(case), Screen()))
+    same(f"{case}.txt", terminal.render(report_on(case), Screen()))
 
 
 def test_ascii_screen() -> None:
-    text = terminal.render(_report("driver-550-with-cu130"), Screen(encoding="ascii"))
+    text = terminal.render(report_on("driver-550-with-cu130"), Screen(encoding="ascii"))
     assert text.isascii()
-    _same("ascii.txt", text)
+    same("ascii.txt", text)
 
 
 def test_what_was_not_looked_at_is_not_counted_as_well() -> None:
-    report = _report("healthy-rtx4090")
+    report = report_on("healthy-rtx4090")
     assert "Ready to fine-tune: " in terminal.render(report, Screen())
     part = terminal.render(report, Screen(), partial=True)
     assert "Ready" not in part
@@ -60,7 +63,7 @@ def test_what_was_not_looked_at_is_not_counted_as_well() -> None:
 
 @pytest.mark.parametrize("width", [40, 60, 120, 200])
 def test_lines_are_as_long_as_the_terminal_is_wide(width: int) -> None:
-    report = _report("driver-550-with-cu130")
+    report = report_on("driver-550-with-cu130")
     lines = terminal.render(report, Screen(width)).splitlines()
     long = [line for line in lines if len(line) > width]
     # what is pasted, and the first line of a finding, stay whole
@@ -78,19 +81,50 @@ def test_nothing_in_a_text_is_read_as_markup() -> None:
         assert all(one in screen.text() for one in ("[red]x[/red]", "[bold]", "[/]"))
 
 
-def test_page() -> None:
-    check = Check(
-        id="an-id",
-        title="A title",
-        severity="error",
-        explains=("other",),
-        advice=False,
-        run=_never,
-        page="First.\n\nWhat it means\n    Long prose that goes on over\n    two lines.\n\nSeen as\n    Error: x\n    y\n",
-        origin="",
-    )
-    _same("page.txt", page.render(check, "checks/an_id.py", Screen()))
-
-
 def _never(host: Host) -> Finding | None:
     raise AssertionError(host)
+
+
+def test_page() -> None:
+    text = "First.\n\nWhat it means\n    Long prose that goes on over\n    two lines.\n\nSeen as\n    Error: x\n    y\n"
+    told = {"id": "an-id", "title": "A title", "explains": ("other",), "page": text}
+    one = Check(**told, advice=False, run=_never, origin="")  # type: ignore[arg-type]
+    same("page.txt", page.render(one, "checks/an_id.py", Screen()))
+
+
+LINUX = Asked(platform="linux", gpus=("RTX 4090",), driver="550.144.03")
+SETTING = "pip.extra-index-url"
+CONFIGURED = Snapshot({}).having(
+    Host(os="linux", name="Ubuntu 24.04", machine="x86_64"),
+    Interpreter(executable="/home/ada/my env/bin/python", version="3.12.7", machine="x86_64"),
+    TorchBuild(version="2.9.1+cu130", cuda="13.0", accelerator="cuda", variant="cu130"),
+    InstallerConfig(
+        settings={SETTING: "https://pkg.example/simple"}, places={SETTING: "PIP_EXTRA_INDEX_URL"}
+    ),
+)
+SCREENS = {
+    "wheel-cuda-12": (LINUX, None, 3),
+    "wheel-configuration": (LINUX._replace(gpus=("4090",), glibc="2.39"), CONFIGURED, 3),
+    "wheel-upgrade-driver": (LINUX._replace(driver="440.33"), None, 75),
+    "wheel-two-ages": (Asked(platform="windows", gpus=("1080 Ti", "5090")), None, 3),
+    "wheel-rocm-override": (Asked(platform="linux", gpus=("gfx1031",)), None, 3),
+    "wheel-macos": (Asked(platform="macos", macos="15.1"), None, 3),
+}
+
+
+def answer_to(asked: Asked, snapshot: Snapshot | None, days: int) -> Answer:
+    machine, assumed = blank(asked, "3.12")
+    known = Knowledge(date="2026-11-24", days=days, source="shipped")
+    return answer(machine, snapshot, () if snapshot else assumed, known)
+
+
+@pytest.mark.parametrize("name", SCREENS)
+def test_screen_of_a_choice(name: str) -> None:
+    told = answer_to(*SCREENS[name])
+    screen = choice.render(told, Screen())
+    same(f"{name}.txt", screen)
+    assert choice.render(told, Screen(encoding="ascii")).isascii()
+    # commands stand whole at the start of their lines
+    assert told.commands is None or {*told.commands.pip, *told.commands.uv_pip} <= {
+        *screen.split("\n")
+    }

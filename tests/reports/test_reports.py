@@ -7,11 +7,11 @@ names the cases that are not right; one that rises is kept by `python tools/scor
 import json
 import re
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pytest
 from rows import rows
+from typed import tool
 
 from tunedoctor.diagnosis.engine import Diagnosis, diagnose
 from tunedoctor.diagnosis.registry import all_checks
@@ -19,6 +19,7 @@ from tunedoctor.diagnosis.report import report_of
 from tunedoctor.facts import Errors
 from tunedoctor.readers.read import read_report
 
+score = tool("score")
 HERE = Path(__file__).parent
 BATCHES = sorted(file.name for file in HERE.glob("cases*.jsonl"))
 FLOORS: dict[str, dict[str, list[int]]] = json.loads((HERE / "floors.json").read_text("utf-8"))
@@ -50,7 +51,7 @@ def _quoting(errors: Errors | None, diagnosis: Diagnosis) -> list[bool]:
 
 
 @pytest.mark.parametrize("name", BATCHES)
-def test_a_batch_is_told_as_well_as_before(name: str, score: ModuleType) -> None:
+def test_a_batch_is_told_as_well_as_before(name: str) -> None:
     """One diagnosis a case: its cause, the right cure where one is noted, and that what is quoted is said."""
     checks, told = all_checks(()), []
     for case in rows(f"reports/{name}"):
@@ -80,12 +81,10 @@ TRACE = 'Traceback (most recent call last):\n  File "/home/user/t.py", line 1, i
         "['/venv/bin/python', 'train.py'] exits with return code = -6",
     ],
 )
-def test_a_gpu_at_work_is_not_all_where_something_ended(end: str, corpus: ModuleType) -> None:
-    works = (
-        "PyTorch version: 2.5.1+cu124\nIs CUDA available: True\nGPU 0: NVIDIA GeForce RTX 4090\n"
-    )
-    assert corpus.judged(works).verdict == "ready"
-    assert corpus.judged(f"{works}{end}\n").verdict == "unknown"
+def test_a_gpu_at_work_is_not_all_where_something_ended(end: str) -> None:
+    works = "PyTorch version: 2.5.1+cu124\nIs CUDA available: True\nGPU 0: NVIDIA RTX A6000\n"
+    assert score.judged(works).verdict == "ready"
+    assert score.judged(f"{works}{end}\n").verdict == "unknown"
 
 
 def test_what_is_known_of_a_case_is_of_one() -> None:

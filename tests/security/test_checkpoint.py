@@ -5,12 +5,12 @@ import json
 import pickle
 import shutil
 import subprocess
-import time
 from pathlib import Path
 from typing import Any
 
 import pytest
-from trainers import Train
+from trainers import Ended, Train
+from typed import doctor
 
 BRANDED = "code ran"
 
@@ -36,10 +36,18 @@ def forged(tmp_path: Path) -> bytes:
 
 def sealed(folder: Path) -> None:
     """Write digests that fit, as somebody who forges does."""
-    files = [one for one in folder.iterdir() if one.suffix not in (".md", ".svg")]
-    files = [one for one in files if one.name != "digests.json"]
-    told = {one.name: hashlib.sha256(one.read_bytes()).hexdigest() for one in files}
+    told = {
+        one.name: hashlib.sha256(one.read_bytes()).hexdigest()
+        for one in folder.iterdir()
+        if one.suffix not in (".md", ".svg") and one.name != "digests.json"
+    }
     (folder / "digests.json").write_text(json.dumps(told))
+
+
+def refused(ended: Ended, says: str, folder: Path) -> None:
+    """Check that it said so in its own words, and that no code ran."""
+    assert (ended.code, says in ended.err, "Traceback" in ended.err) == (2, True, False), ended.err
+    assert not (folder / "ran").exists()
 
 
 @pytest.fixture
@@ -67,67 +75,63 @@ def test_a_changed_file_is_named(train: Train, options: list[str], checkpoint: P
     assert train(*again).code == 0, "the control: unchanged, it goes on"
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        "adapter_model.bin",
-        "trainer_state.safetensors",
-        "trainer_state.json",
-        "digests.json",
-        "adapter_config.json",
-    ],
+FORGED = (
+    "adapter_model.bin",
+    "trainer_state.safetensors",
+    "trainer_state.json",
+    "digests.json",
+    "adapter_config.json",
 )
+
+
 def test_a_forged_checkpoint_runs_no_code(
-    train: Train, options: list[str], checkpoint: Path, forged: bytes, tmp_path: Path, name: str
+    train: Train, options: list[str], checkpoint: Path, forged: bytes, tmp_path: Path
 ) -> None:
-    if name == "adapter_model.bin":
-        (checkpoint / "adapter_model.safetensors").unlink()
-    (checkpoint / name).write_bytes(forged)
-    if name != "digests.json":
-        sealed(checkpoint)
-    ended = train(*options, "--max-steps=4", "--resume=true")
-    assert (ended.code, "Traceback" in ended.err) == (2, False), ended.err
-    assert "step-0000002 does not load" in ended.err
-    assert not (tmp_path / "ran").exists()
+    whole = tmp_path / "whole"
+    shutil.copytree(checkpoint, whole)
+    for name in FORGED:
+        shutil.rmtree(checkpoint)
+        shutil.copytree(whole, checkpoint)
+        if name == "adapter_model.bin":
+            (checkpoint / "adapter_model.safetensors").unlink()
+        (checkpoint / name).write_bytes(forged)
+        if name != "digests.json":
+            sealed(checkpoint)
+        ended = train(*options, "--max-steps=4", "--resume=true")
+        refused(ended, "step-0000002 does not load", tmp_path)
+
+
+@pytest.fixture
+def model(tiny_model: str, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(tiny_model, tmp_path / "m"))
 
 
 @pytest.mark.parametrize("method", ["lora", "full"])
 def test_a_forged_model_runs_no_code(
-    train: Train, options: list[str], tiny_model: str, forged: bytes, tmp_path: Path, method: str
+    train: Train, options: list[str], model: Path, forged: bytes, tmp_path: Path, method: str
 ) -> None:
-    model = tmp_path / "m"
-    shutil.copytree(tiny_model, model)
     (model / "model.safetensors").unlink()
     (model / "pytorch_model.bin").write_bytes(forged)
     ended = train(*options, "--model=m", f"--method={method}")
-    assert (ended.code, "model m does not load" in ended.err) == (2, True), ended.err
-    assert not (tmp_path / "ran").exists()
+    refused(ended, "model m does not load", tmp_path)
 
 
 def test_code_beside_a_model_is_not_run(
-    train: Train, options: list[str], tiny_model: str, tmp_path: Path
+    train: Train, options: list[str], model: Path, tmp_path: Path
 ) -> None:
-    model = tmp_path / "m"
-    shutil.copytree(tiny_model, model)
-    (model / "own.py").write_text(
-        f"open({str(tmp_path / 'ran')!r}, 'w').write('x')\nclass C: pass\n"
-    )
+    code = f"open({str(tmp_path / 'ran')!r}, 'w').write('x')\nclass C: pass\n"
+    (model / "own.py").write_text(code)
+    auto = dict.fromkeys(("AutoConfig", "AutoModelForCausalLM"), "own.C")
+    own = {"model_type": "own", "auto_map": {**auto, "AutoTokenizer": ["own.C", None]}}
     config = json.loads((model / "config.json").read_text())
-    auto = {
-        "AutoConfig": "own.C",
-        "AutoModelForCausalLM": "own.C",
-        "AutoTokenizer": ["own.C", None],
-    }
-    (model / "config.json").write_text(
-        json.dumps({**config, "model_type": "own", "auto_map": auto})
+    (model / "config.json").write_text(json.dumps(config | own))
+    train(
+        code="from transformers import AutoConfig\n"
+        "try: AutoConfig.from_pretrained('m', trust_remote_code=True)\nexcept Exception: pass"
     )
-    control = "from transformers import AutoConfig\ntry: AutoConfig.from_pretrained('m', trust_remote_code=True)\nexcept Exception: pass"
-    train(code=control)
     assert (tmp_path / "ran").exists(), "the control: trusted, it runs"
     (tmp_path / "ran").unlink()
-    ended = train(*options, "--model=m")
-    assert (ended.code, "model m does not load" in ended.err) == (2, True), ended.err
-    assert not (tmp_path / "ran").exists()
+    refused(train(*options, "--model=m"), "model m does not load", tmp_path)
 
 
 def test_a_forged_result_is_not_merged(
@@ -139,36 +143,22 @@ def test_a_forged_result_is_not_merged(
     (final / "adapter_model.safetensors").unlink()
     (final / "adapter_model.bin").write_bytes(forged)
     sealed(final)
-    ended = train(*options, "--merge")
-    assert (ended.code, "no model.safetensors" in ended.err) == (2, True)
-    assert not (tmp_path / "ran").exists()
+    refused(train(*options, "--merge"), "no model.safetensors", tmp_path)
 
 
-OUTS = ("file", "file/below", "/dev/null/x", "/proc/none/x", "dangling")
-
-
-@pytest.mark.parametrize(("out", "way"), [*((out, "alone") for out in OUTS), (OUTS[0], "doctor")])
+@pytest.mark.parametrize("out", ["file", "file/below", "/dev/null/x", "/proc/none/x", "dangling"])
 def test_an_out_that_cannot_be_is_told_before_anything_is_loaded(
-    torch_python: str, options: list[str], tmp_path: Path, out: str, way: str
+    torch_python: str, options: list[str], tmp_path: Path, out: str
 ) -> None:
-    import sys
-
     (tmp_path / "file").write_text("")
     (tmp_path / "dangling").symlink_to(tmp_path / "gone")
-    doctor = [sys.executable, "-m", "tunedoctor", "train"]
-    subprocess.run([*doctor, "--eject", "t.py"], cwd=tmp_path, check=True, capture_output=True)
-    argv = [torch_python, "-X", "importtime", "t.py"] if way == "alone" else doctor
-    more = [] if way == "alone" else ["--target", torch_python]
-    began = time.process_time()
-    ended = subprocess.run(
-        [*argv, *options, f"--out={out}", *more],
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert time.process_time() - began < 1
-    assert ended.returncode == 2
-    assert f"train: out {out} can't be written" in ended.stderr
+    doctor("train", "--eject", "t.py", cwd=tmp_path)
+    argv = [torch_python, "-X", "importtime", "t.py", *options, f"--out={out}"]
+    ended = subprocess.run(argv, cwd=tmp_path, capture_output=True, text=True, check=False)
+    told = f"train: out {out} can't be written"
+    assert (ended.returncode, told in ended.stderr) == (2, True), ended.stderr
     assert "Traceback" not in ended.stderr
     assert not {line.split()[-1] for line in ended.stderr.splitlines()} & {"torch", "transformers"}
+    if out == "file":  # by the command, too
+        argv = ["train", *options, f"--out={out}", "--target", torch_python]
+        assert told in doctor(*argv, cwd=tmp_path).stderr

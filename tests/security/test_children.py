@@ -4,14 +4,14 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
+from rows import plant
+from typed import doctor, gone
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the tricks are Linux's")
 
-DOCTOR = [sys.executable, "-m", "tunedoctor"]
 TRICKS = {
     "a background job": "os.fork() or stay(None)",
     "a session of its own": "os.fork() or (os.setsid(), stay(None))",
@@ -22,80 +22,61 @@ TRICKS = {
 """How a program leaves something behind; `stay` becomes a sleeper with that environment."""
 
 
-def tool(folder: Path, name: str, trick: str, end: str) -> Path:
-    """Make a program that leaves sleepers, which note their numbers, and then hangs or ends."""
-    folder.mkdir(parents=True)
-    script = folder / name
-    script.write_text(
-        f"""#!{sys.executable} -IS
+def tool(script: Path, end: str, *tricks: str) -> Path:
+    """Make a program that leaves sleepers in such ways, which note their numbers, and then hangs or ends."""
+    lines = "".join(f"leave({name!r}, lambda: {TRICKS[name]})\n" for name in tricks or TRICKS)
+    code = f"""#!{sys.executable} -IS
 import os, sys, time
 def stay(environment):
-    open({str(folder)!r} + "/note", "a").write(f"{{os.getpid()}}\\n")
+    open({str(script)!r} + ".note", "a").write(f"{{os.getpid()}} {{trick}}\\n")
     argv = [sys.executable, "-IS", "-c", "import time; time.sleep(300)"]
     os.execve(argv[0], argv, os.environ if environment is None else environment)
-if os.fork() == 0:
-    {trick}
-    os._exit(0)
-os.wait()
+def leave(name, way):
+    global trick
+    trick = name
+    if os.fork() == 0:
+        way()
+        os._exit(0)
+    os.wait()
+{lines}
 time.sleep(0.3)
 {end}
 """
-    )
-    script.chmod(0o755)
+    plant(script.parent, {script.name: code})
     return script
 
 
-def left(folder: Path) -> list[int]:
-    """Return the sleepers that still run, and end them."""
-    living: list[int] = []
-    for pid in map(int, (folder / "note").read_text().split()):
-        state = ""
-        for _ in range(10):
-            try:
-                state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-            except OSError:
-                state = "gone"
-            if state in ("gone", "Z"):
-                break
-            time.sleep(0.05)
-        else:
-            living.append(pid)
-            os.kill(pid, signal.SIGKILL)
+def left(script: Path) -> list[str]:
+    """Return by what tricks sleepers still run, and end them."""
+    living: list[str] = []
+    for line in script.with_name(f"{script.name}.note").read_text().splitlines():
+        pid, _, trick = line.partition(" ")
+        if not gone(int(pid), tries=10):
+            living.append(trick)
+            os.kill(int(pid), signal.SIGKILL)
     return living
 
 
-def check(folder: Path, *more: str) -> "subprocess.CompletedProcess[str]":
-    path = f"{folder}:{os.environ['PATH']}"
-    return subprocess.run(
-        [*DOCTOR, "check", "--target", sys.executable, *more],
-        env={**os.environ, "PATH": path},
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=120,
-    )
-
-
-@pytest.mark.parametrize("trick", TRICKS)
-def test_what_a_tool_leaves_is_ended(tmp_path: Path, trick: str) -> None:
-    script = tool(
-        tmp_path / "control", "nvidia-smi", TRICKS[trick], "print('No devices were found')"
-    )
-    subprocess.run([str(script)], capture_output=False, stdout=subprocess.DEVNULL, check=True)
-    assert left(tmp_path / "control"), "nobody ended it, and it is gone: the attack is none"
-
-    tool(tmp_path / "bin", "nvidia-smi", TRICKS[trick], "print('No devices were found')")
-    check(tmp_path / "bin")
-    assert left(tmp_path / "bin") == []
+def test_what_a_tool_leaves_is_ended(tmp_path: Path) -> None:
+    end = "print('No devices were found')"
+    script = tool(tmp_path / "control" / "nvidia-smi", end)
+    subprocess.run([script], stdout=subprocess.DEVNULL, check=True)
+    assert {*left(script)} == {*TRICKS}, "nobody ended it, and it is gone: the attack is none"
+    script = tool(tmp_path / "bin" / "nvidia-smi", end)
+    path = f"{tmp_path}/bin:{os.environ['PATH']}"
+    doctor("check", "--target", sys.executable, PATH=path)
+    assert left(script) == []
 
 
 def test_what_a_hung_interpreter_leaves_is_ended(tmp_path: Path) -> None:
-    folder = tmp_path / "env" / "bin"
-    python = tool(folder, "python", TRICKS["a daemon of a daemon"], "time.sleep(300)")
+    python = tool(tmp_path / "env" / "bin" / "python", "time.sleep(300)", "a daemon of a daemon")
     (tmp_path / "env" / "pyvenv.cfg").write_text("home = /usr/bin\nversion = 3.12.1\n")
-    done = check(tmp_path, "--deep", "--target", str(python))
-    assert done.returncode != 0
-    assert left(folder) == []
+    assert doctor("check", "--deep", "--target", str(python)).returncode != 0
+    assert left(python) == []
+
+
+def _printed(code: str) -> str:
+    return subprocess.check_output([sys.executable, "-c", code], text=True, timeout=120)
 
 
 def test_who_floods_is_ended_before_the_limit_of_time() -> None:
@@ -109,19 +90,14 @@ for fd in "12":
     print(run(argv, timeout=60).how, run_lines(argv, heard=lambda _: 60.0, silence=60, timeout=60).how)
     assert time.monotonic() - began < 40
 """
-    done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=120
-    )
-    assert done.stdout.split() == ["flooded"] * 4, done.stderr
+    assert _printed(code).split() == ["flooded"] * 4
 
 
 def test_a_daemon_that_the_user_starts_is_the_users(tmp_path: Path) -> None:
-    script = tool(tmp_path / "bin", "mine", TRICKS["a daemon"], "")
-    done = subprocess.run(
-        [*DOCTOR, "run", "--", str(script)], capture_output=False, check=False, timeout=120
-    )
-    assert done.returncode == 0
-    assert len(left(tmp_path / "bin")) == 1
+    script = tool(tmp_path / "bin" / "mine", "", "a daemon")
+    argv = [sys.executable, "-m", "tunedoctor", "run", "--", str(script)]
+    subprocess.run(argv, check=True, timeout=120)
+    assert left(script) == ["a daemon"]
 
 
 def test_side_by_side_children_keep_what_is_theirs() -> None:
@@ -151,7 +127,4 @@ run([sys.executable, "-IS", "-c", "pass"], timeout=30)
 print(said, own.poll())
 own.kill()
 """
-    done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=120
-    )
-    assert done.stdout.strip() == "[\"b'helped'\"] None", done.stderr
+    assert _printed(code).strip() == "[\"b'helped'\"] None"

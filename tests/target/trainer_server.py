@@ -1,12 +1,14 @@
 """Runs trainers for the tests inside a target: torch and its friends are imported once, each run is a fork of that.
 
-A line of JSON comes in: {"arguments": [..], "code": "..", "folder": ".."}. The code is run first, with the module as
-`trainer`; then its main, if there are arguments. Out goes {"code": exit status or -signal, "out": "..", "err": ".."}.
+A line of JSON comes in: {"arguments": [..], "code": "..", "folder": "..", "two": false}. The code is run first, with
+the module as `trainer`; then its main, if there are arguments, by two processes that train together where "two" is
+true. Out goes {"code": exit status or -signal, "out": "..", "err": ".."}.
 """
 
 import importlib.util
 import json
 import os
+import socket
 import sys
 import tempfile
 import traceback
@@ -20,10 +22,12 @@ os.environ.update(
 sys.modules["bitsandbytes"] = None  # type: ignore[assignment]
 
 import torch  # noqa: E402
-from transformers import AutoModelForCausalLM, AutoTokenizer, LlamaConfig, LlamaForCausalLM  # noqa: E402, F401
+from transformers import AutoModelForCausalLM, AutoTokenizer, LlamaConfig, LlamaForCausalLM  # noqa: E402
 
 torch.set_num_threads(1)
-import peft  # noqa: E402, F401
+import peft  # noqa: E402
+import torch.distributed.checkpoint.state_dict  # noqa: E402
+import torch.distributed.fsdp  # noqa: E402
 
 
 def tiny(folder: str, width: int = 32) -> None:
@@ -62,31 +66,54 @@ def tiny(folder: str, width: int = 32) -> None:
     LlamaForCausalLM(config).save_pretrained(folder)
 
 
-def child(trainer: Any, order: dict[str, Any]) -> int:
+def second() -> int:
+    """Become two processes that meet each other; returns the second one's number to the first."""
+    with socket.socket() as place:
+        place.bind(("127.0.0.1", 0))
+        port = str(place.getsockname()[1])
+    os.environ.update(WORLD_SIZE="2", MASTER_ADDR="127.0.0.1", MASTER_PORT=port)
+    number = os.fork()
+    os.environ["RANK"] = os.environ["LOCAL_RANK"] = "0" if number else "1"
+    return number
+
+
+def child(path: str, order: dict[str, Any]) -> int:
     os.chdir(order["folder"])
-    try:
-        exec(order["code"], {"trainer": trainer, "torch": torch, "tiny": tiny})  # noqa: S102
-        return int(trainer.main(order["arguments"])) if order["arguments"] else 0
-    except SystemExit as error:
-        return int(error.code or 0)
-    except BaseException:
-        traceback.print_exc()
-        return 99
-
-
-def main(path: str) -> None:
+    other = second() if order["two"] else 0
     spec = importlib.util.spec_from_file_location("trainer", path)
     assert spec is not None
     assert spec.loader is not None
-    trainer = importlib.util.module_from_spec(spec)
-    sys.modules["trainer"] = trainer
-    spec.loader.exec_module(trainer)
+    trainer = sys.modules["trainer"] = importlib.util.module_from_spec(spec)
+    try:
+        spec.loader.exec_module(trainer)
+        exec(order["code"], {"trainer": trainer, "torch": torch, "tiny": tiny})  # noqa: S102
+        code = int(trainer.main(order["arguments"])) if order["arguments"] else 0
+    except SystemExit as error:
+        code = int(error.code or 0)
+    except BaseException:
+        traceback.print_exc()
+        code = 99
+    return code or (os.waitstatus_to_exitcode(os.waitpid(other, 0)[1]) if other else 0)
+
+
+def warm() -> None:
+    """Have libraries do before the forks what they do once: most of the time of a short run."""
+    with tempfile.TemporaryDirectory() as folder:
+        tiny(folder)
+        AutoTokenizer.from_pretrained(folder).apply_chat_template([{"role": "user", "content": ""}])
+        model = AutoModelForCausalLM.from_pretrained(folder)
+        adapters = peft.LoraConfig(target_modules="all-linear")
+        peft.get_peft_model(model, adapters).save_pretrained(folder)
+
+
+def main(path: str) -> None:
+    warm()
     for line in sys.stdin:
         with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as err:
             if not (pid := os.fork()):
                 os.dup2(out.fileno(), 1)
                 os.dup2(err.fileno(), 2)
-                code = child(trainer, json.loads(line))
+                code = child(path, json.loads(line))
                 sys.stdout.flush()
                 sys.stderr.flush()
                 os._exit(code)

@@ -1,31 +1,13 @@
 """The judges of the whole product run, and say when a figure is worse than before."""
 
 import copy
-import importlib
 import json
-import sys
-from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pytest
+from typed import tool
 
-ROOT = Path(__file__).parents[2]
-pytestmark = pytest.mark.skipif(
-    not (ROOT / "tools").exists(), reason="not a checkout: the tools are not here"
-)
-
-
-@pytest.fixture
-def judging(monkeypatch: pytest.MonkeyPatch) -> str:
-    monkeypatch.syspath_prepend(ROOT / "tools")
-    monkeypatch.setattr(sys, "path", [*sys.path])  # the package extends it
-    return "judging"
-
-
-@pytest.fixture
-def figures(judging: str) -> ModuleType:
-    return importlib.import_module(f"{judging}.figures")
+figures = tool("judging.figures")
 
 
 @pytest.mark.parametrize(
@@ -47,7 +29,7 @@ def figures(judging: str) -> ModuleType:
         ("smoke.stages", "no target", "worse"),
     ],
 )
-def test_what_counts_as_worse(figures: ModuleType, path: str, after: Any, verdict: str) -> None:
+def test_what_counts_as_worse(path: str, after: Any, verdict: str) -> None:
     counts = {"first": [1097, 1121], "wrong": [8, 1121], "silent": [16, 1121]}
     before: dict[str, Any] = {
         "reports": {"all": {"today": counts}},

@@ -1,5 +1,4 @@
 import copy
-import importlib.util
 import json
 import os
 import subprocess
@@ -9,6 +8,7 @@ from typing import Any
 
 import pytest
 from refresh.pages import NEW, Index, row_with, torch_files, variants_of
+from typed import tool
 
 from tunedoctor.tables.load import shipped
 
@@ -74,22 +74,20 @@ def test_a_new_release_is_written_and_told(index: Index, table: Any, place: Path
 @pytest.mark.parametrize(
     ("path", "named"),
     [
-        (("releases", "items", "2.9.1"), "releases.items.2.9.1"),
-        (
-            ("releases", "items", "2.9.1", "builds", 1),
-            "releases.items.2.9.1.builds.linux_x86_64.cu126 3.10",
-        ),
-        (("archs", "sets", "T", 0), "archs.sets.T 75"),
+        ("releases items 2.9.1", "releases.items.2.9.1"),
+        ("releases items 2.9.1 builds 1", "releases.items.2.9.1.builds.linux_x86_64.cu126 3.10"),
+        ("archs sets T 0", "archs.sets.T 75"),
     ],
 )
 def test_a_table_that_drops_a_row_is_refused(
-    place: Path, tmp_path: Path, path: tuple[Any, ...], named: str
+    place: Path, tmp_path: Path, path: str, named: str
 ) -> None:
     candidate = copy.deepcopy(shipped("torch_wheels"))
     where = candidate
-    for step in path[:-1]:
+    *steps, last = (int(one) if one.isdigit() else one for one in path.split())
+    for step in steps:
         where = where[step]
-    del where[path[-1]]
+    del where[last]
     file = tmp_path / "candidate.json"
     file.write_text(json.dumps(candidate), encoding="utf-8")
     before = place.read_bytes()
@@ -101,10 +99,6 @@ def test_a_table_that_drops_a_row_is_refused(
 
 
 def test_the_shipped_table_is_the_one_that_is_written() -> None:
-    spec = importlib.util.spec_from_file_location("regenerate_tables", TOOL)
-    assert spec
-    assert spec.loader
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
+    module = tool("regenerate_tables")
     assert json.loads(module.TABLE.read_text(encoding="utf-8")) == shipped("torch_wheels")
     assert module.lost(shipped("torch_wheels"), shipped("torch_wheels")) == []

@@ -5,7 +5,8 @@ from collections.abc import Iterable
 from functools import cache
 from typing import NamedTuple
 
-from loopback import Answer, File, Loopback, packed, page
+import loopback
+from loopback import Answer, File, Loopback, page
 
 from tunedoctor.model.plan import Pin
 
@@ -46,8 +47,6 @@ def wheel(one: Made) -> bytes:
         f"{name}/sub/deep.py": "value = 1\n",
         f"{name}_single.py": f'version = "{one.version}"\n',
         f"{whole}.data/scripts/{name}-say": f"#!python\nimport {name}; print({name}.__version__)\n",
-        f"{whole}.dist-info/METADATA": metadata(one),
-        f"{whole}.dist-info/WHEEL": "Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
         f"{whole}.dist-info/entry_points.txt": f"[console_scripts]\n{name}-run = {name}.sub.main:main\n",
         f"{name}/sub/__init__.py": "",
         f"{name}/sub/main.py": f"import {name}\ndef main():\n    print({name}.__version__)\n",
@@ -56,7 +55,7 @@ def wheel(one: Made) -> bytes:
         f"{whole}.data/headers/{name}.h": one.data,
     }
     kept = {path: text for path, text in files.items() if text or path.startswith(f"{name}/")}
-    return packed(f"{whole}.dist-info", kept)
+    return loopback.wheel(whole, "py3-none-any", metadata(one), kept)
 
 
 def pin(one: Made, was: str = "") -> Pin:

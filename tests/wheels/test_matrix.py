@@ -1,67 +1,59 @@
-"""The matrix and the choice are of one table: what is chosen lacks nothing, and what fits nowhere is not chosen."""
+"""Matrix, choice, cures and plans are of one table: what one names, the others name too."""
 
-import json
-import subprocess
-import sys
+from museum import names, snapshot_of
 
-import museum
-import pytest
-
+from tunedoctor.diagnosis.engine import diagnose
+from tunedoctor.diagnosis.registry import all_checks
+from tunedoctor.facts import TorchBuild
 from tunedoctor.model.machine import MachineError
-from tunedoctor.wheels.choose import Answer, answer
+from tunedoctor.planning.wanted import RefusedError, torch_pick
+from tunedoctor.wheels.choose import answer
 from tunedoctor.wheels.described import machine_of
 from tunedoctor.wheels.matrix import matrix
+from tunedoctor.wheels.rules import rocm_archs, rocm_archs_since
 
 
-def answered(name: str) -> Answer | None:
-    """Return the answer for a machine of the museum; None where its Python or system is not known."""
-    snapshot = museum.snapshot_of(name)
-    try:
-        return answer(machine_of(snapshot), snapshot)
-    except MachineError:
-        return None
+def test_what_is_chosen_lacks_nothing() -> None:
+    asked = 0
+    for name in names()[::4]:
+        snapshot = snapshot_of(name)
+        try:
+            told = answer(machine_of(snapshot), snapshot)
+        except MachineError:  # its Python or system is not known
+            continue
+        asked += 1
+        chosen = [row for row in matrix(told).rows if row.chosen]
+        builds = {(row.torch, row.variant) for row in chosen}
+        assert len(builds) == (told.torch_version is not None), name
+        if told.action == "install" and not told.hidden:
+            assert () in [row.lacks for row in chosen], name
+    assert asked > 50
 
 
-@pytest.mark.parametrize("name", [name for name in museum.names()[::4] if answered(name)])
-def test_what_is_chosen_lacks_nothing(name: str) -> None:
-    told = answered(name)
-    assert told is not None
-    found = matrix(told)
-    chosen = [row for row in found.rows if row.chosen]
-    assert len({(row.torch, row.variant) for row in chosen}) == (told.torch_version is not None)
-    if told.action == "install" and not told.hidden:
-        assert () in [row.lacks for row in chosen]
+TORCH = (
+    *("torch-missing", "torch-cpu-only", "gpu-too-new-for-torch", "gpu-too-old-for-torch"),
+    "driver-too-old",
+)
 
 
-def test_what_a_machine_lacks_is_named() -> None:
-    words = [sys.executable, "-m", "tunedoctor", "wheel", "--matrix", "--format", "json"]
-    where = ["--platform=linux", "--arch=x86_64", "--glibc=2.20", "--python=3.9", "--driver=520"]
-    done = subprocess.run([*words, *where, "--gpu=6.1"], capture_output=True, text=True, check=True)
-    rows = {(row["torch"], row["variant"]): row for row in json.loads(done.stdout)["rows"]}
-    assert rows["2.9.1", "cu130"]["lacks"] == [
-        "no wheel for Python 3.9",
-        "glibc 2.28",
-        "driver 580",
-        "code for 6.1",
-    ]
-    assert rows["2.8.0", "rocm6.4"]["lacks"] == ["glibc 2.28", "no AMD GPU"]
-    assert rows["2.5.1", "cu118"]["lacks"] == []
+def test_cures_and_plans_name_one_build() -> None:
+    asked, checks = 0, [one for one in all_checks() if one.id in TORCH]
+    for name in names():
+        if name.startswith("report-"):  # they tell no environment, so the command names no release
+            continue
+        snapshot = snapshot_of(name)
+        for one in diagnose(snapshot, checks).causes:
+            lines = [r for line in one.finding.cure.installs for r in line.requirements]
+            torch = next((r for r in lines if r.startswith("torch==")), "")
+            pick = torch_pick(machine_of(snapshot), snapshot.find(TorchBuild))
+            if torch and not isinstance(pick, RefusedError):
+                asked += 1
+                assert torch == f"torch=={pick.label}", name
+    assert asked > 8
 
 
-def test_the_screen_marks_the_choice() -> None:
-    words = [sys.executable, "-m", "tunedoctor", "wheel", "--matrix", "--torch", ">=2.9"]
-    where = ["--platform", "linux", "--arch", "x86_64", "--gpu", "gfx1100"]
-    text = subprocess.run([*words, *where], capture_output=True, text=True, check=True).stdout
-    marked = [line for line in text.splitlines() if line.startswith("✓")]
-    assert len(marked) == 1
-    assert "rocm" in marked[0]
-    assert marked[0].endswith("this one")
-
-
-def test_what_the_choice_never_takes_does_not_run_here() -> None:
-    words = [sys.executable, "-m", "tunedoctor", "wheel", "--matrix", "--format", "json"]
-    where = ["--platform=wsl", "--arch=x86_64", "--python=3.12", "--gpu=gfx1100"]
-    done = subprocess.run([*words, *where], capture_output=True, text=True, check=True)
-    rows = [row for row in json.loads(done.stdout)["rows"] if row["variant"].startswith("rocm")]
-    assert rows
-    assert all(row["lacks"] for row in rows)
+def test_a_nightly_for_rocm_has_targets_of_later_releases_alone() -> None:
+    since = set(rocm_archs_since("2.7.0.dev20250123+rocm6.3"))
+    assert {"gfx906", "gfx1030", "gfx1100", "gfx1201", *rocm_archs("2.9.1+rocm6.4", "6.4")} <= since
+    assert "gfx1010" not in since
+    assert "gfx1151" in rocm_archs_since("2.10.0.dev20250929+rocm7.0")

@@ -1,9 +1,10 @@
-"""What holds for the wheel choice on every machine."""
+"""What holds for the wheel choice, and for what is said of a refused install or a card, on every machine."""
 
 import json
 import re
 from collections.abc import Iterable
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,24 +12,78 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 from packaging.specifiers import SpecifierSet
-from wheels.machines import (
-    DRIVERS,
-    NVIDIA,
-    PYTHONS,
-    RANGES,
-    gpus,
-    machines,
-    nonsense,
-    nvidia,
-    words,
-)
 
+from tunedoctor.facts import Environment, Host, IndexAnswer, Interpreter, NvidiaGpu, Refusal, empty
 from tunedoctor.model.machine import Gpu, Machine, MachineError
 from tunedoctor.model.versions import at_least, parts
 from tunedoctor.tables.load import table
 from tunedoctor.wheels.choose import choose
+from tunedoctor.wheels.coverage import visible_gpus
 from tunedoctor.wheels.described import machine_from, machines_from
 from tunedoctor.wheels.pick import INSTALLS, Build
+from tunedoctor.wheels.refused import refused
+
+PARTS: dict[str, Any] = json.loads(Path(__file__).with_name("parts.json").read_bytes())
+"""Real parts of machines, drivers oldest first, and words that could stand anywhere."""
+NVIDIA: dict[str, str] = PARTS["nvidia"]
+"""Compute capability -> a name."""
+
+
+def nvidia(capability: str) -> Gpu:
+    """Return a GPU of a compute capability."""
+    return Gpu(name=NVIDIA[capability], vendor="nvidia", compute_capability=capability)
+
+
+def one_of(name: str, *more: Any) -> st.SearchStrategy[Any]:
+    """Return one of some parts, or of the more."""
+    return st.sampled_from((*more, *PARTS[name]))
+
+
+gpus = st.one_of(
+    one_of("nvidia").map(nvidia),
+    one_of("amd").map(lambda gfx: Gpu(name=f"AMD {gfx}", vendor="amd", gfx=gfx)),
+    one_of("intel").map(lambda name: Gpu(name=name, vendor="intel")),
+)
+machines = one_of("places").flatmap(
+    lambda place: st.builds(
+        Machine,
+        platform=st.just(place[0]),
+        arch=st.just(place[1]),
+        python=one_of("pythons"),
+        glibc=st.sampled_from(("", "2.12", "2.17", "2.27", "2.28", "2.39")),
+        macos=st.sampled_from(("", "10.15", "12.7", "13.6", "14.0", "15.1")),
+        driver_version=one_of("drivers", ""),
+        gpus=st.lists(gpus, max_size=4).map(tuple),
+        torch=one_of("ranges"),
+    )
+)
+words = st.one_of(st.text(max_size=20), one_of("words"))
+names = st.one_of(st.text(max_size=10), one_of("names"))
+odd_gpus = st.builds(
+    Gpu,
+    name=words,
+    vendor=st.one_of(st.sampled_from(("nvidia", "amd", "intel", "")), words),
+    compute_capability=st.one_of(one_of("nvidia"), words),
+    gfx=st.one_of(one_of("amd"), words),
+    seen_by=words,
+    excluded=st.booleans(),
+    memory_gib=st.floats(),
+)
+nonsense = st.builds(
+    Machine,
+    platform=st.sampled_from(("linux", "wsl", "windows", "macos")),
+    arch=st.one_of(st.sampled_from(("x86_64", "aarch64", "arm64")), words),
+    python=st.one_of(one_of("pythons"), words),
+    glibc=words,
+    libc=words,
+    macos=words,
+    driver_version=st.one_of(one_of("drivers"), words),
+    gpus=st.lists(odd_gpus, max_size=4).map(tuple),
+    torch=st.one_of(one_of("ranges"), words),
+    env=st.dictionaries(names, words, max_size=4),
+    installer=st.dictionaries(names, words, max_size=2),
+    rocm_tools=st.sampled_from((None, True, False)),
+)
 
 FAMILIES = {
     ("linux", "x86_64"): "linux_x86_64",
@@ -109,20 +164,18 @@ def driven(draw: st.DrawFn) -> tuple[Machine, Machine]:
     """
     platform, arch = draw(st.sampled_from(tuple(FAMILIES)[:4]))
     windows = platform in ("windows", "wsl")
-    older, newer = sorted(
-        draw(st.tuples(st.sampled_from(DRIVERS), st.sampled_from(DRIVERS))), key=parts
-    )
+    older, newer = sorted(draw(st.tuples(one_of("drivers"), one_of("drivers"))), key=parts)
     common = [c for c in NVIDIA if all(_driven(c, d, windows=windows) for d in (older, newer))]
     one = Machine(
         platform=platform,
         arch=arch,
-        python=draw(st.sampled_from(PYTHONS[1:])),
+        python=draw(st.sampled_from(PARTS["pythons"][1:])),
         glibc=draw(st.sampled_from(("2.39", "2.28", "2.17", ""))),
         driver_version=older,
         gpus=tuple(
             map(nvidia, draw(st.lists(st.sampled_from(common or ["7.5"]), min_size=1, max_size=3)))
         ),
-        torch=draw(st.sampled_from(tuple(r for r in RANGES if "+" not in r))),
+        torch=draw(st.sampled_from([r for r in PARTS["ranges"] if "+" not in r])),
     )
     assume(
         common and not (arch == "aarch64" and any(c.compute_capability == "8.7" for c in one.gpus))
@@ -180,18 +233,15 @@ def test_another_gpu_never_gives_a_build_without_code_for_it(
     assert _runs(machine, choice.build.torch_version, choice.build.variant, served)
 
 
-far_apart = (
-    st.lists(
-        st.sampled_from(("5.2", "6.1", "7.0", "7.5", "8.9", "10.0", "12.0")), min_size=2, max_size=4
-    )
-    .map(lambda found: tuple(map(nvidia, found)))
-    .map(lambda found: Machine("windows", "AMD64", "3.12", driver_version="581.57", gpus=found))
+apart = st.sampled_from(("5.2", "6.1", "7.0", "7.5", "8.9", "10.0", "12.0")).map(nvidia)
+far_apart = st.lists(apart, min_size=2, max_size=4).map(
+    lambda some: Machine("windows", "AMD64", "3.12", driver_version="581.57", gpus=tuple(some))
 )
 """Machines whose GPUs often no build serves together."""
 
 
 @settings(max_examples=300)
-@given(st.one_of(machines(), far_apart), st.randoms(use_true_random=False))
+@given(st.one_of(machines, far_apart), st.randoms(use_true_random=False))
 def test_the_order_of_gpus_is_irrelevant(machine: Machine, random: Any) -> None:
     shuffled = list(machine.gpus)
     random.shuffle(shuffled)
@@ -229,7 +279,7 @@ BAD_WORDS = re.compile(
 
 
 @settings(max_examples=400)
-@given(machines())
+@given(machines)
 def test_every_build_that_is_named_exists_and_reasons_are_in_the_words_of_the_house(
     machine: Machine,
 ) -> None:
@@ -248,37 +298,29 @@ def test_every_build_that_is_named_exists_and_reasons_are_in_the_words_of_the_ho
 
 
 @settings(max_examples=500)
-@given(st.one_of(machines(), nonsense))
+@given(st.one_of(machines, nonsense))
 def test_no_machine_makes_it_raise(machine: Machine) -> None:
     choice = choose(machine)
     assert choice.reasons
     assert (choice.build is not None) == (choice.action in INSTALLS)
 
 
+keys = st.one_of(st.text(max_size=8), one_of("fields"))
 json_values = st.recursive(
     st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), words),
-    lambda inner: st.one_of(
-        st.lists(inner, max_size=4), st.dictionaries(st.text(max_size=8), inner, max_size=4)
-    ),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(keys, inner, max_size=4),
     max_leaves=8,
 )
-FIELDS = (
-    *("platform", "arch", "python", "glibc", "libc", "macos", "driver_version", "gpus", "torch"),
-    *("env", "installer", "rocm_tools", "name", "compute_capability", "gfx", "memory_gib"),
-)
-almost = st.dictionaries(st.sampled_from(FIELDS), json_values, max_size=8).map(
-    lambda row: {"platform": "linux", "python": "3.12", **row}
-)
-rows = almost.flatmap(
-    lambda row: st.lists(
-        st.one_of(json_values, st.dictionaries(st.sampled_from(FIELDS), json_values, max_size=5)),
-        max_size=3,
-    ).map(lambda listed: {**row, "gpus": listed})
+gpu_rows = st.lists(json_values | st.dictionaries(keys, json_values, max_size=5), max_size=3)
+almost = st.builds(
+    lambda row, some: {"platform": "linux", "python": "3.12", "gpus": some, **row},
+    st.dictionaries(one_of("fields"), json_values, max_size=8),
+    gpu_rows,
 )
 
 
 @settings(max_examples=400)
-@given(st.one_of(json_values, almost, rows), st.text(max_size=60))
+@given(st.one_of(json_values, almost), st.text(max_size=60))
 def test_any_json_and_text_is_machines_or_a_clear_error(row: object, text: str) -> None:
     with suppress(MachineError):
         assert choose(machine_from(row)).reasons
@@ -295,8 +337,26 @@ def test_json_that_breaks_readers_is_a_clear_error() -> None:
             machines_from(text)
 
 
-def test_a_memory_that_no_gpu_has_is_not_known() -> None:
-    for memory in (10**400, -1, float("nan"), float("inf"), "24 GB", None, [24]):
-        gpus = [{"name": "A100", "memory_gib": memory}]
-        row = {"platform": "linux", "python": "3.12", "gpus": gpus}
-        assert machine_from(row).gpus[0].memory_gib == 0
+@given(
+    st.sampled_from(["torch", "torchvision", "transformers"]),
+    st.from_regex(r"(==|>=|<|~=)?\d?[.\d]{0,6}(\+\w{1,6})?", fullmatch=True),
+    st.none() | st.lists(st.from_regex(r"\d\.\d{1,2}\.\d(\+cu\d{3})?", fullmatch=True) | words),
+    st.sampled_from(["version", "nothing", "python", "abi", "platform", "unknown"]),
+    st.text(max_size=20),
+)
+def test_any_refusal_is_judged(
+    name: str, specifier: str, offered: list[str] | None, reason: Any, tag: str
+) -> None:
+    some = None if offered is None else tuple(offered)
+    told = IndexAnswer(refusals=(Refusal(name, specifier, reason, offered=some, tag=tag),))
+    for own in (empty(Interpreter), Interpreter(executable="", version="3.12.4")):
+        for host in (empty(Host), Host(os="windows", name="x"), Host(os="linux", name="x")):
+            refused(told, own, host)
+
+
+@given(st.text())
+def test_any_setting_leaves_some_of_the_cards(setting: str) -> None:
+    cards = tuple(NvidiaGpu(index=i, name="RTX 4090", uuid=f"GPU-{i}aaa") for i in range(3))
+    variables = {"CUDA_VISIBLE_DEVICES": setting}
+    assert set(visible_gpus(cards, Environment(variables=variables))) <= set(cards)
+    assert visible_gpus(cards, empty(Environment)) == cards

@@ -9,20 +9,19 @@ finding above a note comes from.
 written from memory of those sources, so that one that no tool prints proves nothing about reports.
 """
 
-import json
 import re
-from collections import defaultdict
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pytest
+from rows import rows
 
 from tunedoctor.diagnosis.engine import Found, diagnose
 from tunedoctor.diagnosis.registry import all_checks
 from tunedoctor.readers.read import read_report
 
-HERE = Path(__file__).parent
 CHECKS = all_checks()
 IDS = {check.id for check in CHECKS}
 MOST_MISSES = 0.02
@@ -30,25 +29,14 @@ MOST_MISSES = 0.02
 
 Row = dict[str, Any]
 _RAISED = re.compile(r"[A-Za-z_][\w.]{0,80}(?:Error|Exception|NotFound)(?::|$)")
+FILES = {path.stem: rows(f"wordings/{path.name}") for path in Path(__file__).parent.glob("*.jsonl")}
+HARMLESS = [row["text"] for row in FILES.pop("harmless")]
+EVERY: list[Row] = [row for name in sorted(FILES) for row in FILES[name]]
 
 
-def _rows() -> dict[str, list[Row]]:
-    found: dict[str, list[Row]] = defaultdict(list)
-    for path in sorted(HERE.glob("*.jsonl")):
-        for line in (
-            path.read_text(encoding="utf-8").splitlines() if path.stem != "harmless" else ()
-        ):
-            row = json.loads(line)
-            found[row.get("cause", "ambiguous")].append(row)
-    return found
-
-
-ROWS = _rows()
-
-
+@cache
 def _first(text: str) -> Found | None:
-    snapshot = read_report(text)
-    told = diagnose(snapshot, CHECKS)
+    told = diagnose(read_report(text), CHECKS)
     # what is outweighed is among the suspects
     return next(iter((*told.causes, *told.outweighed)), None)
 
@@ -93,44 +81,31 @@ DRESSES: dict[str, Callable[[Row], str]] = {
 }
 
 
-@pytest.mark.parametrize("cause", sorted(ROWS))
+@pytest.mark.parametrize("cause", sorted({row.get("cause", "ambiguous") for row in EVERY}))
 @pytest.mark.parametrize("dress", DRESSES)
 def test_each_wording_leads_to_its_cause(cause: str, dress: str) -> None:
+    texts = [row for row in EVERY if row.get("cause", "ambiguous") == cause]
     missed: list[tuple[str, str]] = []
-    for row in ROWS[cause]:
+    for row in texts:
         found = _first(DRESSES[dress](row))
         if not _is_right(row, found):
             missed.append((found.check.id if found else "nothing", row["text"]))
-    allowed = 0 if dress == "bare" else int(len(ROWS[cause]) * MOST_MISSES)
+    allowed = 0 if dress == "bare" else int(len(texts) * MOST_MISSES)
     assert len(missed) <= allowed, missed
 
 
 def test_rows_are_sound() -> None:
-    texts = [row["text"] for rows in ROWS.values() for row in rows]
-    assert len(texts) == len(set(texts))
-    for rows in ROWS.values():
-        for row in rows:
-            assert row["text"].strip()
-            assert row["tool"], row
-            assert row["source"], row
-            assert set(row.get("ambiguous", [row.get("cause")])) <= IDS, row
-
-
-def _harmless() -> list[str]:
-    lines = (HERE / "harmless.jsonl").read_text(encoding="utf-8").splitlines()
-    return [json.loads(line)["text"] for line in lines]
+    assert len({row["text"] for row in EVERY}) == len(EVERY)
+    for row in EVERY:
+        assert row["text"].strip()
+        assert row["tool"], row
+        assert row["source"], row
+        assert set(row.get("ambiguous", [row.get("cause")])) <= IDS, row
 
 
 def test_harmless_lines_give_nothing_above_a_note() -> None:
     alarms: list[tuple[str, str]] = []
-    for text in _harmless():
-        snapshot = read_report(text)
-        causes = diagnose(snapshot, CHECKS).causes
+    for text in (*HARMLESS, "\n".join(HARMLESS)):
+        causes = diagnose(read_report(text), CHECKS).causes
         alarms += [(one.check.id, text) for one in causes if one.severity != "note"]
-    assert alarms == []
-
-
-def test_harmless_lines_together_give_nothing_above_a_note() -> None:
-    snapshot = read_report("\n".join(_harmless()))
-    alarms = [one.check.id for one in diagnose(snapshot, CHECKS).causes if one.severity != "note"]
     assert alarms == []

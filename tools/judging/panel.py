@@ -51,7 +51,8 @@ def wheels() -> Figures:
         return {"choice": "shared/cases/wheels.jsonl is not beside the checkout", **found}
     wanted = [(machine_from(row), row["expected"].get("preferred")) for row in rows]
     first = [str(choose(machine).build) == build for machine, build in wanted if build]
-    return {**_tests("tests/wheels/test_cases.py"), "preferred": [sum(first), len(first)], **found}
+    told = _tests("tests/wheels/test_choose.py", "-k", "gets_its_build")
+    return {**told, "preferred": [sum(first), len(first)], **found}
 
 
 def fit() -> Figures:
@@ -99,7 +100,8 @@ def smoke(target: str) -> Figures:
     if not ended.stdout:
         return {"stages": f"doctor smoke ended with {ended.returncode}"}
     outcomes = Counter(one["outcome"] for one in json.loads(ended.stdout)["stages"])
-    planted = _tests("tests/smoke/test_faults.py", DOCTOR_TORCH_TARGET=target)
+    faults = "planted_fault or whatever_failed or under_load or never_joins or compiler"
+    planted = _tests("tests/smoke/test_training.py", "-k", faults, DOCTOR_TORCH_TARGET=target)
     stages = [outcomes["ok"], outcomes.total() - outcomes["skipped"]]
     return {"stages": stages, "planted": _sum(planted), "by_test": planted}
 

@@ -23,13 +23,13 @@ from tunedoctor.installers.sources import Sources
 from tunedoctor.model.findings import Check
 from tunedoctor.model.plan import Install
 from tunedoctor.model.snapshot import Snapshot
-from tunedoctor.planning.fix_answer import Answer, exit_code
 from tunedoctor.probes.imports import looked, remembered
 from tunedoctor.probes.runtime import importing, runtime_of
 from tunedoctor.probes.targeting import here
 from tunedoctor.render import json
 from tunedoctor.render.outcome import render_end
 from tunedoctor.state.folder import FailureError, failure_of
+from tunedoctor.transaction.outcome import Answer, exit_code
 from tunedoctor.transaction.undoing import put_in_order
 
 _UNSEEN = "nothing was imported (--no-import): whether its packages start was not seen"

@@ -19,7 +19,6 @@ from tunedoctor.facts import Interpreter, Packages
 from tunedoctor.model.findings import quoted
 from tunedoctor.model.plan import NewEnvironment
 from tunedoctor.model.wording import megabytes
-from tunedoctor.planning.fix_answer import Answer, End, Treated
 from tunedoctor.planning.planner import Planned, fresh, planned
 from tunedoctor.planning.steps import elsewhere
 from tunedoctor.planning.wanted import RefusedError
@@ -31,7 +30,7 @@ from tunedoctor.state.folder import FailureError
 from tunedoctor.transaction.apply import apply
 from tunedoctor.transaction.change import choose_tool
 from tunedoctor.transaction.ground import Ground, ground_for, ground_of, users
-from tunedoctor.transaction.outcome import Stage, Watch, Ways
+from tunedoctor.transaction.outcome import Answer, Ended, Stage, Treated, Watch, Ways
 
 
 def treat(case: Case, findings: tuple[Found, ...]) -> int:
@@ -171,7 +170,7 @@ def _carried_out(case: Case, answer: Answer, made: Planned) -> int:
         said = " ".join(getattr(stopped, "__notes__", ())) or "Nothing was changed."
         sys.stderr.write(f"\ndoctor: {said}\n")
         raise
-    ended: End = "told" if outcome.end == "nothing" else outcome.end
+    ended: Ended = "told" if outcome.end == "nothing" else outcome.end
     return end(
         case,
         msgspec.structs.replace(

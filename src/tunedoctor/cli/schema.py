@@ -16,8 +16,9 @@ SCHEMAS = {
     "set": "planning.set_answer.Answer",
     "fit": "memory.answer.Answer",
     "data": "data.report.Report",
-    "fix": "planning.fix_answer.Answer",
+    "fix": "transaction.outcome.Answer",
     "smoke": "smoke.answer.Answer",
+    "envs": "probes.environments.Environments",
 }
 """Kind of output -> the type that it is written from."""
 

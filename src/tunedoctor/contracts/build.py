@@ -51,7 +51,6 @@ class WheelWorld(World):
     """The modules of one wheel, beside an empty torch."""
 
     def __init__(self, wheel: Path) -> None:
-        """Read its names."""
         super().__init__([ROOT], [ROOT], frozenset(ENTRIES))
         self._wheel = zipfile.ZipFile(wheel)
         self._files = {f"{ROOT}/{one}": one for one in self._wheel.namelist()}
@@ -90,11 +89,9 @@ def asked_by(entries: dict[str, list[str]], known: Iterable[str], wheel: Path) -
         asked, cut, _ = follow(world, library, starts, time.monotonic() + MINUTES)
         if cut:
             sys.exit(f"{wheel.name}: not read to its end")
-        found |= {
-            one._replace(file="", line=0, within="")
-            for one in asked
-            if one.module.partition(".")[0] in known and not world.patches(library) & {*one.names}
-        }
+        own = world.patches(library)
+        theirs = (one for one in asked if one.module.partition(".")[0] in known)
+        found |= {o._replace(file="", line=0, within="") for o in theirs if not own & {*o.names}}
     return found
 
 
@@ -109,10 +106,8 @@ def lacking(asked: list[Asked], wheel: Path) -> dict[Asked, str]:
 def runs(places: set[int]) -> list[list[int]]:
     """Return [first, last] of each run of neighbouring numbers."""
     some = sorted(places)
-    firsts = [n for n in some if n - 1 not in places]
-    return [
-        list(pair) for pair in zip(firsts, (n for n in some if n + 1 not in places), strict=True)
-    ]
+    firsts, lasts = ([n for n in some if n + way not in places] for way in (-1, 1))
+    return [list(pair) for pair in zip(firsts, lasts, strict=True)]
 
 
 Where = dict[str, dict[Asked, set[Version]]]

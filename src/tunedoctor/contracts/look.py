@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import cache
 from hashlib import sha256
 from pathlib import Path
-from typing import Literal
 
 import msgspec
 
@@ -28,17 +27,6 @@ _Read = Callable[[str, str], bytes]
 """Location and metadata of a distribution -> its RECORD; empty where it has none."""
 
 
-class Problem(msgspec.Struct, frozen=True):
-    """A problem as the script tells of it."""
-
-    kind: Literal["name", "module", "missing", "keyword", "unreadable"]
-    module: str
-    name: str
-    file: str
-    line: int
-    within: str
-
-
 class Line(msgspec.Struct, frozen=True):
     """What the script tells of one library."""
 
@@ -47,7 +35,7 @@ class Line(msgspec.Struct, frozen=True):
     """The library whose import runs it; "" for one of the table."""
     asked: int
     cut: bool
-    problems: tuple[Problem, ...]
+    problems: tuple[BrokenContract, ...]
 
 
 def contracts_of(interpreter: Interpreter, packages: Packages) -> ImportContracts | Unknown:
@@ -65,18 +53,10 @@ def look_at(
 ) -> ImportContracts | Unknown:
     """Look at the libraries on a path of which `sites` hold distributions; the interpreter need not be theirs."""
     known = table("contract_libraries")
-    request = {
-        "path": path,
-        "sites": sites,
-        "libraries": {**known["needed"], **known["others"]},
-        "whole": known["whole"],
-        "seconds": SECONDS,
-    }
-    ended = child.run(
-        [python, "-I", "-S", "-B", _SCRIPT, "contracts"],
-        timeout=SECONDS + 10.0,
-        stdin=msgspec.json.encode(request).decode(),
-    )
+    request = {"path": path, "sites": sites, "whole": known["whole"], "seconds": SECONDS}
+    request["libraries"] = {**known["needed"], **known["others"]}
+    argv, asked = [python, "-I", "-S", "-B", _SCRIPT, "contracts"], msgspec.json.encode(request)
+    ended = child.run(argv, timeout=SECONDS + 10.0, stdin=asked.decode())
     try:
         lines = [msgspec.json.decode(one, type=Line) for one in ended.out.splitlines()]
     except (msgspec.DecodeError, RecursionError) as error:
@@ -109,9 +89,8 @@ def _broken(
         # a module that its distribution gave up
         asked = asked or getattr(packages.get(distribution_of(top)), "name", "")
         here = one.kind in ("name", "keyword", "unreadable")
-        if not here and (
-            _recorded(one.module, asked, packages, record) or _declared(top, asks, packages)
-        ):
+        told = _declared(top, asks, packages)
+        if not here and (told or _recorded(one.module, asked, packages, record)):
             continue
         below = next((s for s in sites if one.file.startswith(s + os.sep)), "")
         file = one.file[len(below) + 1 if below else 0 :]
@@ -119,17 +98,14 @@ def _broken(
         theirs = ("/".join(parts[:count]) for count in range(1, len(parts) + 1))
         files = [f"{path}{end}" for path in theirs for end in (".py", "/__init__.py")]
         places = {asked: files, asks: [file.replace(os.sep, "/")]}
-        yield BrokenContract(
+        yield msgspec.structs.replace(
+            one,
             library=asks,
             led_by=led_by,
             kind="module" if one.kind == "missing" and asked else one.kind,
-            module=one.module,
-            name=one.name,
             neighbour=asked if one.kind != "unreadable" else "",
             file=file,
             altered=tuple(n for n, some in places.items() if _altered(n, some, packages, record)),
-            line=one.line,
-            within=one.within,
         )
 
 

@@ -93,13 +93,9 @@ def unmet(
 
 def of_stack(name: str, packages: Packages | None) -> bool:
     """Tell whether a distribution is one of the stack, or required by one that is there."""
-    plain = marker_environment(None, None)
-    return name in STACK or any(
-        wanted == name
-        for one in (packages.distributions if packages else ())
-        if one.name in STACK
-        for wanted, _ in requirements(one.requires, plain)
-    )
+    plain, there = marker_environment(None, None), packages.distributions if packages else ()
+    asked = (requirements(one.requires, plain) for one in there if one.name in STACK)
+    return name in STACK or any(name == wanted for some in asked for wanted, _ in some)
 
 
 def _own_parts(owner: Distribution) -> list[str]:

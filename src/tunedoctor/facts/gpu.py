@@ -65,6 +65,8 @@ class NvidiaModule(Fact, frozen=True):
     uvm_loaded: bool | None = None
     missing_nodes: tuple[str, ...] = ()
     """Device files that ought to be there: /dev/nvidiactl, /dev/nvidia0, /dev/nvidia-uvm."""
+    denied_nodes: tuple[str, ...] = ()
+    """Device files that this user may not open for reading and writing."""
     gpus_in_proc: Count | None = None
     """Folders in /proc/driver/nvidia/gpus; 0 while cards are on the bus: the driver could not start them."""
 
@@ -127,6 +129,7 @@ class NvidiaGpu(Part, frozen=True):
     power_limit: Count | None = None
     fabric_state: str = ""
     """"completed", "in progress", "not started", "not supported"; empty where not told."""
+    fabric_status: str = ""
     driver_model: str = ""
     """Windows: WDDM, TCC or MCDM."""
     unified_memory: bool = False
@@ -157,6 +160,7 @@ class KernelLog(Fact, frozen=True):
     fell_off_bus: bool = False
     kfd: tuple[str, ...] = ()
     """Lines of the AMD compute driver that name a refusal."""
+    oom_kills: tuple[str, ...] = ()
 
 
 class AmdGpu(Part, frozen=True):
@@ -214,3 +218,4 @@ class AppleGpu(Fact, frozen=True):
     """The GPU of an Apple processor. Absent: not such a machine."""
 
     name: str
+    metal: bool = True

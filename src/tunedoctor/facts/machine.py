@@ -60,13 +60,17 @@ class Cpu(Fact, frozen=True):
 
 
 class Memory(Fact, frozen=True):
-    """RAM, in bytes."""
+    """RAM and swap, in bytes."""
 
     total: Bytes
     available: Bytes | None
     """None where a report does not tell."""
+    swap_total: Bytes = 0
+    swap_free: Bytes = 0
     limit: Bytes | None = None
     """Smallest limit in the chain of control groups; None without one."""
+    limit_used: Bytes = 0
+    """What counts against that limit now, page cache subtracted."""
     limit_place: str = ""
     """The file that states the limit."""
     commit_total: Bytes | None = None
@@ -103,8 +107,11 @@ class Disk(Part, frozen=True):
     path: str
     free: Bytes
     total: Bytes
+    device: str = ""
+    """Identifies the file system: equal for places that share one."""
     writable: bool = True
-    """It, or its nearest parent where it is still to be made."""
+    exists: bool = True
+    """False where the folder is still to be made; the figures are then its nearest parent's."""
     hint: str = ""
     """The variable that moves this place, as in HF_HOME."""
 

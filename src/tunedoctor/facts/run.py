@@ -80,6 +80,7 @@ class Frame(Part, frozen=True):
 
     file: str
     line: Count | None = None
+    function: str = ""
     code: str = ""
     """The source line, where it was printed."""
 
@@ -139,6 +140,12 @@ class Requirement(Part, frozen=True):
     """The package or thing that is required, normalised: torch, python, macos …"""
     specifier: str
     """">=2.4", "<1.0,>=0.34.0"."""
+    by: str = ""
+    """Who requires it: a package and its version, where told."""
+    have: str = ""
+    """The version that is there instead, where the same line tells it."""
+    missing: bool = False
+    """The same line says that it is not installed at all."""
 
 
 class Wanted(Fact, frozen=True):

@@ -57,6 +57,8 @@ class Interpreter(Fact, frozen=True):
     kind: PrefixKind = "unknown"
     externally_managed: bool = False
     """PEP 668: the system forbids pip here."""
+    system_site: bool = False
+    """A venv that also sees the packages of its base interpreter."""
     stdlib: str = ""
     path: tuple[str, ...] = ()
     """Folders and archives on sys.path in the order of search, as a plain start would have them."""

@@ -152,11 +152,9 @@ class Sources(msgspec.Struct, frozen=True, kw_only=True):
 
     def options(self) -> list[str]:
         """Return uv's options: what it takes from no variable."""
-        paths = [str(one.folder or one.url) for one in self.constraints]
-        return [
-            *(["--no-index"] if self.no_index else []),
-            *(word for path in paths for word in ("--constraints", path)),
-        ]
+        paths = (str(one.folder or one.url) for one in self.constraints)
+        words = [word for path in paths for word in ("--constraints", path)]
+        return [*(["--no-index"] if self.no_index else []), *words]
 
 
 _KEPT = re.compile("|".join(table("probes")["kept_variables"]))
@@ -179,12 +177,9 @@ def sources(settings: Iterable[Setting], variables: Mapping[str, str]) -> Source
     default = next(iter(_all(several, "default-index", "index-url")), None)
     uvs = _all([one for one in several if one.name.startswith("uv.")], *_EXTRA)
     extra = _all(several, *_EXTRA)
-    plain = [
-        (name, said[setting].value)
-        for setting, names in table("probes")["variables_of_settings"].items()
-        if setting in said
-        for name in names
-    ]
+    known = table("probes")["variables_of_settings"].items()
+    pairs = ((name, setting) for setting, names in known for name in names)
+    plain = [(name, said[setting].value) for name, setting in pairs if setting in said]
     keyring = said.get("pip.keyring-provider")
     if keyring and keyring.value in ("import", "subprocess"):
         plain.append(("UV_KEYRING_PROVIDER", "subprocess"))

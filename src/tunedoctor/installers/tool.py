@@ -111,10 +111,8 @@ class Tool(NamedTuple):
 
 def lines_of(pins: Iterable[Pin]) -> str:
     """Return a requirements file that holds an installer to the hashes."""
-    return "".join(
-        " ".join([pin.requirement, *(f"--hash={value}" for value in pin.hashes)]) + "\n"
-        for pin in pins
-    )
+    words = ([pin.requirement, *(f"--hash={value}" for value in pin.hashes)] for pin in pins)
+    return "".join(f"{' '.join(line)}\n" for line in words)
 
 
 def _pip(job: Job) -> list[str]:

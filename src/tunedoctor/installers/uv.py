@@ -247,28 +247,24 @@ def pins_of(text: str) -> tuple[Pin, ...]:
 def locked(text: str) -> tuple[Pin, ...]:
     """Return the packages of a pylock.toml as uv writes it; () where it can't be read."""
     try:
-        found = msgspec.convert(toml(text), _Lock)
+        packages = msgspec.convert(toml(text).get("packages", ()), tuple[_Locked, ...])
     except ValueError:
         return ()
     return tuple(
         Pin(
             name=normalised(one.name),
             version=one.version,
-            hashes=tuple(
-                f"sha256:{f.hashes['sha256']}" for f in one.wheels if "sha256" in f.hashes
-            ),
+            hashes=tuple(f"sha256:{h}" for f in one.wheels if (h := f.hashes.get("sha256"))),
             download_bytes=max((f.size for f in one.wheels), default=0),
         )
-        for one in found.packages
+        for one in packages
     )
 
 
 def lock_of(pins: Iterable[str]) -> str:
     """Return a pylock.toml of pins, whose versions uv keeps where it can."""
-    pairs = (pin.split("==", 1) for pin in pins)
-    packages = (
-        f'[[packages]]\nname = "{name}"\nversion = "{version}"\n' for name, version in pairs
-    )
+    form = '[[packages]]\nname = "{}"\nversion = "{}"\n'
+    packages = (form.format(*pin.split("==", 1)) for pin in pins)
     return "".join(('lock-version = "1.0"\ncreated-by = "doctor"\n', *packages))
 
 
@@ -281,10 +277,6 @@ class _Locked(msgspec.Struct):
     name: str
     version: str = ""
     wheels: tuple[_Wheel, ...] = ()
-
-
-class _Lock(msgspec.Struct):
-    packages: tuple[_Locked, ...] = ()
 
 
 _MARK = re.compile(r"^[^\w\s`'\"<>/(-]+ |^(?:error|cause|ERROR): ")

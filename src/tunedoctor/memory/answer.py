@@ -18,12 +18,16 @@ from tunedoctor.memory.speed import Speed, speed
 
 
 class RamGib(msgspec.Struct, frozen=True):
-    """RAM on the machine, GiB."""
+    """RAM on the machine that must be there, GiB."""
 
     loading_gib: float
+    mapped_gib: float
+    """Pages of the weights' files while they are loaded: RSS counts them, the kernel drops them where RAM is short."""
     training_gib: float
     merging_gib: float
     """While an adapter is merged into the weights; 0 where there is nothing to merge."""
+    data_gib: float
+    """Rows of the data, in loading and training as well; 0 where no tokens were told or the stack maps them."""
 
 
 class DiskGb(msgspec.Struct, frozen=True):
@@ -120,7 +124,7 @@ def answer(
     judged = tuple(fit(shape, run, device) for device in devices)
     worst = min(judged, key=lambda one: one.margin_gib) if judged else None
     vendor = worst.device.vendor if worst else "nvidia"
-    space, host = disk(shape, run), ram(shape, run)
+    space, host = disk(shape, run), ram(shape, run, prices.tokens if prices else 0)
     taken = need(around, vendor)
     shown = worst.need_gib if worst else taken.middle
     return Answer(
@@ -139,7 +143,13 @@ def answer(
         need_gib=shown,
         verdict=worst.verdict if worst else None,
         devices=judged,
-        ram=RamGib(host.loading / GIB, host.training / GIB, host.merging / GIB),
+        ram=RamGib(
+            host.loading / GIB,
+            host.mapped / GIB,
+            host.training / GIB,
+            host.merging / GIB,
+            host.data / GIB,
+        ),
         disk=DiskGb(
             space.download / 1e9, space.checkpoint / 1e9, space.merged / 1e9, space.total / 1e9
         ),

@@ -55,6 +55,7 @@ def run_of(config: Mapping[str, Any], processes: int = 1) -> Run:
         "dora": _flag(config, "dora"),
         "dropout": _share(config, "dropout"),
         "seq": _whole(config, "max_length", 1024),
+        "padded": _flag(config, "packing"),  # samples in a row are kept apart by a mask
         "batch": micro,
         "accum": max(1, -(-_whole(config, "batch", 16) // rows)),
         "optimizer": {"adamw": "adamw_fused", "adamw8bit": "adamw_8bit"}[word["optimizer"]],

@@ -1,30 +1,62 @@
-"""RAM while a model is loaded and trained, and disk for weights and checkpoints."""
+"""RAM while a model is loaded, trained, saved and merged, and disk for weights and checkpoints.
+
+Each sum is of what a process holds there, in bytes. `benchmarks/host_ram.py` holds them against processes.
+"""
+
+from typing import NamedTuple
 
 import msgspec
 
 from tunedoctor.memory.adapters import trained_elements
 from tunedoctor.memory.optimizer import OPTIMIZERS, state_bytes
 from tunedoctor.memory.parameters import parameters
+from tunedoctor.memory.quantised import weights
 from tunedoctor.memory.run import Run
 from tunedoctor.memory.shape import Shape
 
-_SHARD = 5 * 10**9
-"""Bytes of one file of weights, as save_pretrained cuts them."""
-_PROCESS = 3 << 30
-"""RAM of a process with torch, CUDA and transformers loaded: 2 to 3 GiB."""
+PROCESS = 265 << 20
+"""Python with torch 2.13 of the CPU, transformers 5.24, peft 0.21 imported. Measured; bitsandbytes adds 53 MiB."""
+LIBRARIES = 95 << 20
+"""Pages of their files, which the kernel can drop."""
+TRAINER = 90 << 20
+"""What autograd's threads, kernels of matmuls and the rest of doctor train's imports add. Measured."""
+_CUDA = 2 << 30
+"""What CUDA's context, its kernels and cuDNN add, at the most: pytorch/pytorch issues 12873, 19397 and 87539. Those are
+of CUDA 10; since 11.7 kernels are loaded as they are used, and it is less."""
+_SHARD = 50 * 10**9
+"""Bytes of one file of weights, as save_pretrained of transformers 5 cuts them (5 GB in 4)."""
 KEPT = 3
 """Checkpoints that lie on the disk at once: two kept, one being written, since writes are atomic."""
+_TOKEN = 60
+"""Of a token of doctor train's rows: a place in two lists (ids, labels), 8 each, the int that both hold, 32, and 6 of
+text twice: the rows as they were read, and the file for its hash. Measured. Packing copies the lists: 33 more."""
+_GGUF_ENTRY = 4096
+"""Of an entry of a GGUF file's vocabulary: gguf's reader keeps arrays for its text, score and type. Measured."""
+
+
+class Held(NamedTuple):
+    """Bytes of RAM."""
+
+    there: int
+    """What must be there."""
+    mapped: int
+    """Pages of mapped files beside it: RSS counts them, and the kernel drops them where RAM is short."""
 
 
 class Ram(msgspec.Struct, frozen=True):
-    """Bytes of RAM on the machine, all GPUs' processes together."""
+    """Bytes of RAM on the machine that must be there, all GPUs' processes together."""
 
     loading: int
+    mapped: int
+    """Pages of the weights' files while they are loaded, which the kernel may drop."""
     training: int
+    """The most of a training, with a checkpoint being saved."""
     merging: int
-    """An adapter into 16-bit weights, which lie there whole; 0 for full fine-tunes, which merge nothing."""
+    """An adapter merged into the weights, which lie there whole; 0 for full fine-tunes, which merge nothing."""
     pinned: int
-    """Optimizer states or layer inputs that the host holds for the GPU."""
+    """Optimizer states, weights or layer inputs that the host holds for the GPU."""
+    data: int
+    """Rows of the data, in `training` as well."""
 
 
 class DiskSpace(msgspec.Struct, frozen=True):
@@ -39,23 +71,85 @@ class DiskSpace(msgspec.Struct, frozen=True):
     total: int
 
 
-def ram(shape: Shape, run: Run) -> Ram:
-    """Return the RAM that loading and training take."""
-    weights = 2 * parameters(shape).total
-    # safetensors maps the files: pages of one shard are touched at a time, and the page cache may drop them
-    loading = run.gpus * (_PROCESS + min(weights, _SHARD))
-    kind = OPTIMIZERS[run.optimizer]
-    pinned = state_bytes(shape, run) if kind.paged else 0
-    if run.offloads:
-        pinned += shape.depth * run.tokens * shape.hidden * run.stream_width
-    merging = 0 if run.method == "full" else _PROCESS + weights
-    return Ram(loading, run.gpus * (_PROCESS + pinned), merging, pinned * run.gpus)
+def loaded(elements: int, width: int, stored: int = 2) -> Held:
+    """Return what weights take beside the process; `width` and `stored` are bytes of an element in RAM and in the file.
+
+    safetensors maps its files. Weights of the file's own type are these pages, be it one file or many; for another type
+    each is copied, and all pages stay mapped until the last one is (transformers 5, low_cpu_mem_usage does nothing).
+    """
+    return Held(0 if width == stored else elements * width, elements * stored)
+
+
+def loaded_gguf(elements: int, width: int, vocab: int, file: int) -> Held:
+    """Return what a GGUF file of so many bytes takes: each tensor is written out in the model's type."""
+    return Held(elements * width + vocab * _GGUF_ENTRY, file)
+
+
+def rows(tokens: int) -> int:
+    """Return what the rows of doctor train take. Other stacks map them from the disk (datasets)."""
+    return tokens * _TOKEN
+
+
+def saving(shape: Shape, run: Run) -> int:
+    """Return what a checkpoint takes on its way from the GPU to the disk.
+
+    safetensors 0.8 brings all tensors of a file to the host before it writes it (of the CPU it writes them where they
+    lie); then doctor train copies the optimizer's states. torch.save, which others use for these, moves one at a time.
+    """
+    written = min(trained_elements(shape, run) * run.trained_bytes, _SHARD)
+    return max(written, state_bytes(shape, run) if run.stack.name == "doctor" else 0)
+
+
+def merging(elements: int, *, exact: bool) -> Held:
+    """Return what a merge takes; `exact`: doctor train's in fp32, else peft's in 16 bits, written over mapped pages."""
+    return loaded(elements, 4) if exact else Held(2 * elements, 0)
+
+
+def offloaded(shape: Shape, run: Run) -> int:
+    """Return what the host holds for all GPUs while they train.
+
+    DeepSpeed: 16 bytes of each element that trains (fp32 weight, gradient, Adam's two states), and with the weights
+    2 more ("Memory Requirements" of its documentation, without its factor of 1.5 for buffers). FSDP and torchao's
+    CPUOffloadOptimizer: weight, gradient and states, as wide as on the GPU. Paged states can all be in the host's RAM.
+    """
+    elements, zero = trained_elements(shape, run), run.sharding.startswith("zero")
+    moved = run.offload in ("optimizer", "all")
+    found = state_bytes(shape, run) if moved or OPTIMIZERS[run.optimizer].paged else 0
+    if moved:  # DeepSpeed's fp32 weights are among its states
+        found += elements * (4 if zero else 2 * run.trained_bytes)
+    if run.offload == "all" and (zero or run.method != "full"):
+        found += weights(shape, run)
+    found *= 1 if run.sharded else run.gpus
+    if run.offloads:  # torch's pinned blocks are powers of two (CachingHostAllocatorImpl)
+        layer = run.tokens * shape.hidden * run.stream_width
+        found += run.gpus * shape.depth * (1 << (layer - 1).bit_length())
+    return found
+
+
+def ram(shape: Shape, run: Run, tokens: int = 0) -> Ram:
+    """Return the RAM that a run takes; `tokens` are those of the data's rows, where they are known."""
+    elements, own = parameters(shape).total, run.stack.name == "doctor"
+    process = PROCESS + LIBRARIES + TRAINER + _CUDA
+    # 4-bit weights are quantised on the GPU, tensor by tensor, as they are read
+    held = loaded(elements, 2 if run.method == "qlora" else run.weight_bytes)
+    # accelerate (FSDP) loads in one process, zero.Init keeps a part in each
+    once = run.sharded and run.sharding in ("zero3", "fsdp") and not own
+    data, pinned = rows(tokens) if own else 0, offloaded(shape, run)
+    merged = merging(elements, exact=own).there + PROCESS + LIBRARIES
+    return Ram(
+        loading=run.gpus * (process + data) + held.there * (1 if once else run.gpus),
+        mapped=held.mapped,
+        training=run.gpus * (process + data) + pinned + saving(shape, run),
+        merging=0 if run.method == "full" else merged,
+        pinned=pinned,
+        data=run.gpus * data,
+    )
 
 
 def disk(shape: Shape, run: Run) -> DiskSpace:
     """Return the disk that weights, checkpoints and the merged model take."""
-    weights = 2 * parameters(shape).total
+    stored = 2 * parameters(shape).total
     trained = trained_elements(shape, run)
     saved = trained * run.trained_bytes + state_bytes(shape, run)
-    merged = 0 if run.method == "full" else weights
-    return DiskSpace(weights, saved, KEPT * saved, merged, weights + KEPT * saved + merged)
+    merged = 0 if run.method == "full" else stored
+    return DiskSpace(stored, saved, KEPT * saved, merged, stored + KEPT * saved + merged)

@@ -22,6 +22,8 @@ class LossTerm(NamedTuple):
 
     peak: int
     """While the loss is made or taken back."""
+    forward: int
+    """While it is made, under autocast."""
     held: int
     """Throughout the backward pass."""
     cached: int = 0
@@ -43,9 +45,10 @@ def loss_term(shape: Shape, run: Run) -> LossTerm:
     else:
         head.apart()
     held = output.size if output else 0
+    forward = tape.peak
     tape.backward(4)
     del output
-    return LossTerm(tape.peak, held, cached, sum(one.size for one in tape.gradients))
+    return LossTerm(tape.peak, forward, held, cached, sum(one.size for one in tape.gradients))
 
 
 class _Head(Modules):
@@ -122,12 +125,13 @@ class _Head(Modules):
                 copy = (
                     narrow * weight if run.rest_bytes != narrow else 0
                 )  # of weights, in the type of hidden states
-                size = (16 if cap else 4 + narrow) * chunk + copy
+                size = (16 if cap else 8) * chunk + copy  # logsumexp makes a copy of the logits
+                half = narrow if narrow < 4 else 0  # what is fp32 is its own copy in fp32
                 if (
                     self.trains
                 ):  # the head's gradient is added up in fp32; a chunk's part of it, in both types
-                    left = (8 if cap else 4) + narrow
-                    size = max(size, left * chunk + (4 + narrow) * weight + copy)
+                    left = (8 + narrow if cap else 4 + half) * chunk
+                    size = max(size, left + (4 + half) * weight + copy)
                 picked = op((x,), x.count, narrow)
                 del x
                 waits = (
@@ -135,7 +139,8 @@ class _Head(Modules):
                     if wide
                     else (self.small(picked.size),)
                 )
-                op((picked,), 1, 4, saved=waits, temp=size, back=wide, made=made)
+                back = wide if run.trained_bytes < 4 else 0
+                op((picked,), 1, 4, saved=waits, temp=size, back=back, made=made)
             case "recomputed" | "recomputed-wide":
                 part = (12 + narrow + cap) * min(tokens, _TRL_CHUNK) * vocab
                 part += 4 * weight if run.stack.loss == "recomputed-wide" else 0

@@ -88,17 +88,56 @@ class Modules:
             x = self.cast(x, run.adapter_bytes)
         if run.dropout:
             x = op((x,), x.count, x.width, saved=(self.small(x.count),))
-        low = self._low(self.narrow(x), run.rank, m.inputs * run.rank)
-        high = self._low(low, m.outputs, m.outputs * run.rank)
-        del low
         if run.dora:
-            y = op((y, high), y.count, max(y.width, high.width), saved=(y, high))
+            return self._magnitudes(x, y, m)
+        high = self._product(x, m)
         high = op((high,), high.count, high.width)
         if quantised and not run.autocast:
             high = self.cast(high, width)
         y = self.add(y, high)
         del high
         return self.cast(y, width)
+
+    def _product(self, x: Tensor, m: Matrix) -> Tensor:
+        """Multiply by both of an adapter's matrices."""
+        low = self._low(self.narrow(x), self.run.rank, m.inputs * self.run.rank)
+        return self._low(low, m.outputs, m.outputs * self.run.rank)
+
+    def _magnitudes(self, x: Tensor, y: Tensor, m: Matrix) -> Tensor:
+        """Add DoRA's part, line by line of peft's DoraLinearLayer."""
+        op, run = self.tape.op, self.run
+        wide, narrow = x.width, self.run.kernel_bytes(x.width)
+        # B(A(identity)), whose graph keeps the identity as long as the product has a name
+        eye = self.small(m.inputs * m.inputs * run.adapter_bytes)
+        if narrow != run.adapter_bytes:
+            eye = self.small(m.inputs * m.inputs * narrow)
+        delta = self.small(m.size * narrow)
+        if wide != narrow:
+            delta = self.small(m.size * wide)
+        base = [self.small(m.size * run.compute_bytes)] if run.method == "qlora" else []
+        copied = (run.compute_bytes if base else run.rest_bytes) != wide
+        if copied:
+            base = [self.small(m.size * wide)]
+        self.small(2 * m.size * wide)  # the product scaled, and the sum, of which the norm is taken
+        high = self._product(x, m)
+        if run.dropout:  # the base module once more, on what is left
+            kept = base
+            if narrow != wide:
+                kept = [self.small(m.size * narrow)]
+            result = op((self.narrow(x),), high.count, narrow, saved=tuple(kept), packs=True)
+            del kept
+        else:
+            result = y
+        back = (2 if narrow < wide else 1) * high.count * wide  # products with both factors
+        one = op(
+            (result,), high.count, wide, saved=(result,), back=back, made=run.gradient(m.outputs)
+        )
+        two = op((high,), high.count, wide, saved=(high,), back=back)
+        del high, result
+        two = op((two,), two.count, wide)
+        one = self.add(one, two)
+        del two, eye, delta, base
+        return self.cast(self.add(y, one), y.width)
 
     def _low(self, x: Tensor, outputs: int, size: int) -> Tensor:
         """Multiply by one of an adapter's matrices, of which autocast makes a copy."""

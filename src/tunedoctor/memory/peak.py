@@ -13,6 +13,7 @@ from tunedoctor.memory.layer import moments
 from tunedoctor.memory.losses import loss_term
 from tunedoctor.memory.optimizer import state_bytes, step_copies
 from tunedoctor.memory.parallel import shares
+from tunedoctor.memory.parameters import parameters
 from tunedoctor.memory.quantised import weights
 from tunedoctor.memory.run import Run
 from tunedoctor.memory.shape import Shape
@@ -101,7 +102,7 @@ def _phases(shape: Shape, run: Run, gradients: int) -> dict[str, dict[str, int]]
     held = {"logits and loss": loss.held}
     found = {
         "forward": {"autocast copies": casts, kind: saved, "one layer": ahead},
-        "loss": {"autocast copies": casts, kind: saved, "logits and loss": loss.peak},
+        "loss": {kind: saved, "logits and loss": loss.peak},
         "backward, first layer": {kind: saved, "one layer": work + adding, "gradients": loss.gradients, **held},
         "backward, last layer": {
             "gradients": gradients - (0 if shape.tied else run.gradient(elements)),
@@ -115,6 +116,8 @@ def _phases(shape: Shape, run: Run, gradients: int) -> dict[str, dict[str, int]]
             "logits and loss": loss.held if run.stack.keeps_logits else 0,
         },
     }  # fmt: skip
+    if loss.forward + casts > loss.peak:  # they are gone when the loss is taken back
+        found["loss"] |= {"autocast copies": casts, "logits and loss": loss.forward}
     if whole:  # of a tied one: the head's gradient, the embedding's, and their sum
         found["embedding's gradient"] = {
             "gradients": gradients,
@@ -134,5 +137,6 @@ def _casts(shape: Shape, run: Run) -> int:
     """Return the bytes of the 16-bit copies that autocast makes of what trains in fp32, and keeps to its end."""
     if not run.autocast or run.trained_bytes != 4 or run.upcast:
         return 0
-    # without checkpointing, what layers keep has those of the layers
+    if run.method == "full":  # matrices of layers, whole: of an expert's part it keeps none
+        return 2 * parameters(shape).linear if run.checkpointing else 0
     return 2 * (trained_elements if run.checkpointing else embedding_elements)(shape, run)

@@ -12,6 +12,7 @@ from tunedoctor.memory.fits import ROOM
 from tunedoctor.memory.host import ram
 from tunedoctor.memory.overview import METHODS, SIZES
 from tunedoctor.memory.run import Run
+from tunedoctor.memory.stacks import STACKS
 
 SEQ = 1024
 """Tokens: doctor train's own max_length."""
@@ -27,10 +28,8 @@ class Tier(msgspec.Struct, frozen=True):
     """Of the smallest card, empty, on which this fits: one sample of SEQ tokens at a time, rank 16, checkpointing."""
     lora: float
     full: float
-    loading: float
-    """Of RAM while the weights are read."""
     merging: float
-    """Of RAM while an adapter is merged into 16-bit weights."""
+    """Of RAM while peft merges an adapter into 16-bit weights; doctor train merges in fp32, which takes twice that."""
 
 
 def tiers() -> tuple[Tier, ...]:
@@ -44,12 +43,10 @@ def _tier(name: str) -> Tier:
     for method in METHODS:
         run = Run(method=method, seq=SEQ, optimizer="adamw_fused")
         cards[method] = round(need(band(shape, run)).safe / ROOM, 1)
-    host = ram(shape, Run(seq=SEQ))
     return Tier(
         size=next(part for part in name.split("-") if part[0].isdigit() and part.endswith("B")),
         qlora=cards["qlora"],
         lora=cards["lora"],
         full=cards["full"],
-        loading=round(host.loading / _GIB, 1),
-        merging=round(host.merging / _GIB, 1),
+        merging=round(ram(shape, Run(seq=SEQ, stack=STACKS["hf"])).merging / _GIB, 1),
     )

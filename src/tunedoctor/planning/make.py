@@ -138,11 +138,7 @@ def question_for(machine: Machine) -> Question:
 
 
 def make(place: Place, want: Wanted) -> Made:
-    """Return the set.
-
-    Raises:
-        RefusedError: there is none, or nobody could tell.
-    """
+    """Return the set. Raises RefusedError: there is none, or nobody could tell."""
     machine = place.machine
     question = question_for(machine)._replace(excluded=want.own)
     asked = want.asked.get("torch", "")
@@ -201,11 +197,9 @@ def _own(place: Place, torch: TorchPick, want: Wanted, question: Question) -> To
         wanted = ",".join(filter(None, (asked, f"=={version}")))
         pick = torch_pick(place.machine, None, wanted)
         one = question._replace(requirements=(f"torch=={version}",), dependencies=False)
-        if (
-            isinstance(pick, TorchPick)
-            and pick.label == version
-            and isinstance(place.ask.resolve(one), Solved)
-        ):
+        if not isinstance(pick, TorchPick) or pick.label != version:
+            continue
+        if isinstance(place.ask.resolve(one), Solved):
             return pick
     return None
 

@@ -20,16 +20,8 @@ from tunedoctor.model.findings import Check, name_of
 from tunedoctor.model.machine import MachineError
 from tunedoctor.model.plan import Fix, NewEnvironment, Plan
 from tunedoctor.model.snapshot import Snapshot
+from tunedoctor.planning import steps
 from tunedoctor.planning.make import Made, Place, make
-from tunedoctor.planning.steps import (
-    exchanged,
-    fetched,
-    hold_off,
-    joined,
-    new_torch,
-    steps_of,
-    wishes_of,
-)
 from tunedoctor.planning.wanted import RefusedError, asked_for, wanted
 from tunedoctor.wheels.described import machine_of
 
@@ -69,15 +61,14 @@ def planned(
 ) -> Planned:
     """Return the one plan of several drafts; `fixes` draft cures of what a set would bring.
 
-    Raises:
-        RefusedError: the resolver finds no set, the plans contradict each other, or the simulation shows no use.
+    Raises RefusedError: the resolver finds no set, the plans contradict each other, or the simulation shows no use.
     """
-    place = _place(snapshot, ask, checks, fixes) if wishes_of(drafts) else None
-    found = settle(place, {}, drafts) if place else Planned(joined(drafts), drafts)
+    place = _place(snapshot, ask, checks, fixes) if steps.wishes_of(drafts) else None
+    found = settle(place, {}, drafts) if place else Planned(steps.joined(drafts), drafts)
     # what conda keeps is told before the index is asked for files
-    hold_off(found.plan, snapshot)
+    steps.hold_off(found.plan, snapshot)
     if found.plan.pins:
-        found = found._replace(plan=fetched(found.plan, place or _place(snapshot, ask)))
+        found = found._replace(plan=steps.fetched(found.plan, place or _place(snapshot, ask)))
     if not found.plan.changes:
         return found._replace(simulated=None)
     simulated = simulate(found.proved, snapshot, checks)
@@ -89,14 +80,13 @@ def planned(
 def fresh(snapshot: Snapshot, path: str, packages: Iterable[str], ask: Asking) -> Planned:
     """Return the plan for a new environment at an absolute path; `snapshot` is of the Python that it is made of.
 
-    Raises:
-        RefusedError: no set fits this machine, or nobody could tell.
+    Raises RefusedError: no set fits this machine, or nobody could tell.
     """
     nothing = Absent(why="the environment is new")
     bare = snapshot.having(Packages(distributions=()), TorchBuild=nothing)
     place = _place(bare, ask)._replace(whole=True)
     found = settle(place, asked_for(packages))
-    whole, made = fetched(found.plan, place), found.made
+    whole, made = steps.fetched(found.plan, place), found.made
     python = place.python or sys.executable
     dropped = made.dropped if made else {}
     whole = msgspec.structs.replace(
@@ -111,8 +101,7 @@ def fresh(snapshot: Snapshot, path: str, packages: Iterable[str], ask: Asking) -
 def shown(place: Place, asked: Mapping[str, str]) -> Planned:
     """Return the plan that `doctor fix` would carry out with what is asked for; its files are not asked for.
 
-    Raises:
-        RefusedError: there is none, or nobody could tell; it holds the set that cures too little, if any.
+    Raises RefusedError: there is none, or nobody could tell; it holds the set that cures too little, if any.
     """
     found = chosen(diagnose(place.snapshot, place.checks), ()) if place.checks else ()
     return settle(place, asked, drafted(found, place.snapshot, place.fixes))
@@ -141,10 +130,9 @@ class _Wishes(NamedTuple):
 def settle(place: Place, asked: Mapping[str, str], drafts: tuple[Drafted, ...] = ()) -> Planned:
     """Return the set that cures the most by the least, as a plan without hashes.
 
-    Raises:
-        RefusedError: there is none, or nobody could tell; it holds the set that cures too little, if any.
+    Raises RefusedError: there is none, or nobody could tell; it holds the set that cures too little, if any.
     """
-    every = tuple(one for one in drafts if wishes_of((one,)))
+    every = tuple(one for one in drafts if steps.wishes_of((one,)))
     wishes, one, refused = _Wishes(), None, None
     for _ in range(ROUNDS):
         try:
@@ -187,8 +175,8 @@ def _taught(
     """Add the cures of what a set would leave; else exclude the versions that it brings."""
     after = predict(one.plan, place.snapshot, {})
     drafts = drafted(chosen(diagnose(after, place.checks), stays), after, place.fixes)
-    known = {*wishes_of(every), *wishes.further}
-    if new := tuple(word for word in wishes_of(drafts) if word not in known):
+    known = {*steps.wishes_of(every), *wishes.further}
+    if new := tuple(word for word in steps.wishes_of(drafts) if word not in known):
         return wishes._replace(further=(*wishes.further, *new))
     moved = (f"{p.name}!={p.version}" for p in one.plan.pins if p.was and p.was != p.version)
     return wishes._replace(avoided=tuple(dict.fromkeys((*wishes.avoided, *moved))))
@@ -199,7 +187,7 @@ def _tried(
 ) -> Planned:
     """Return the plan for what is asked for and the wishes, and what it would leave."""
     names = dict(asked)
-    for name, range_ in asked_for((*wishes_of(wishes.taken), *wishes.further)).items():
+    for name, range_ in asked_for((*steps.wishes_of(wishes.taken), *wishes.further)).items():
         names[name] = ",".join(filter(None, (names.get(name, ""), range_)))
     want = wanted(names, place.snapshot)
     if not place.whole:
@@ -208,16 +196,17 @@ def _tried(
         want = want._replace(roots=tuple(name for name in want.roots if name in own))
     want = want._replace(
         limits=(*want.limits, *wishes.avoided),
-        why={name_of(w): d.draft.reason for d in wishes.taken for w in wishes_of((d,))},
-        wished=frozenset(map(name_of, (*wishes_of(drafts), *wishes.further))),
+        why={name_of(w): d.draft.reason for d in wishes.taken for w in steps.wishes_of((d,))},
+        wished=frozenset(map(name_of, (*steps.wishes_of(drafts), *wishes.further))),
     )
     made = make(place, want)
-    plan = joined(drafts, steps_of(made, place, want.roots if place.whole else names))
+    plan = steps.joined(drafts, steps.steps_of(made, place, want.roots if place.whole else names))
     one = Planned(plan, drafts, None, made)
     if not place.checks:
         return one
-    new = new_torch(plan)
-    found = simulate(exchanged(plan, place.snapshot) if new else plan, place.snapshot, place.checks)
+    new = steps.new_torch(plan)
+    whole = steps.exchanged(plan, place.snapshot) if new else plan
+    found = simulate(whole, place.snapshot, place.checks)
     if new:
         # which libraries the new torch brings only its index tells
         found = msgspec.structs.replace(found, bred=(), refused="")

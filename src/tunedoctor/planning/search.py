@@ -42,9 +42,8 @@ class Break(NamedTuple):
 
 def firing(versions: Mapping[str, str], build: TorchBuild | None = None) -> tuple[Broken, ...]:
     """Return the rows that a set of versions fires, errors first. Notes are left out: they are no break."""
-    packages = Packages(
-        distributions=tuple(Distribution(name=n, version=v) for n, v in versions.items())
-    )
+    there = (Distribution(name=n, version=v) for n, v in versions.items())
+    packages = Packages(distributions=tuple(there))
     torch = build or empty(TorchBuild)
     found = [pair for check in _checks() for pair in broken_pairs(check, packages, torch)]
     breaks = [pair for pair in found if pair.row.severity != "note"]
@@ -52,15 +51,11 @@ def firing(versions: Mapping[str, str], build: TorchBuild | None = None) -> tupl
 
 
 def breaks(
-    versions: Mapping[str, str],
-    build: TorchBuild | None,
-    platform: str,
-    asked: Container[str],
-    fixed: Container[str],
+    task: "Task", versions: Mapping[str, str], build: TorchBuild | None, fixed: Container[str]
 ) -> Iterator[Break]:
     """Yield what a set of versions breaks: rows of the table, a missing binary, import contracts; errors first."""
-    pairs = list(firing(versions, build))
-    gap = cuda_gap(versions.get("bitsandbytes", ""), build, platform)
+    pairs, asked = list(firing(versions, build)), task.want.asked
+    gap = cuda_gap(versions.get(BITSANDBYTES, ""), build, task.question.platform)
     for pair in (*pairs, *([gap] if gap else ())):
         row = pair.row
         yield Break(row.id, row.severity == "error", remedies(pair, asked, fixed), reason(pair))
@@ -257,26 +252,24 @@ def search(task: Task) -> Found | Clash | Failed:
 
 def _solved(task: Task, one: _Tried) -> tuple[_Tried, Outcome]:
     """Return what uv finds, where it must without those outside the set whose ranges its explanation repeats."""
-    answer = _ask(task, one)
+    tried, answer = _ask(task, one)
     if isinstance(answer, NoSolution):
         who = (Way(name, "") for name in speaking(task.want.outside, answer.text))
         less = one._replace(ways=(*one.ways, *(way for way in who if way not in one.ways)))
-        if less != one and not isinstance(again := _ask(task, less), NoSolution):
-            one, answer = less, again
-    return (one._replace(pins=answer.pins) if isinstance(answer, Solved) else one), answer
+        if less != one and not isinstance((again := _ask(task, less))[1], NoSolution):
+            return again
+    return tried, answer
 
 
-def _ask(task: Task, one: _Tried) -> Outcome:
+def _ask(task: Task, one: _Tried) -> tuple[_Tried, Outcome]:
+    """Return what uv makes of it, with the pins that it finds."""
     asked, wanted = task.question, [way.name for way in one.ways if way.specifier == ""]
     lines = [line for n, lines in task.want.outside.items() if n not in wanted for line in lines]
     lines += [f"{way.name}{way.specifier}" for way in one.ways if way.specifier]
     lines += [f"torch{task.torch_range}"] if one.free else task.torch
-    return task.resolve(
-        asked._replace(
-            requirements=(*asked.requirements, *wanted),
-            constraints=(*asked.constraints, *lines),
-        )
-    )
+    several = (*asked.requirements, *wanted), (*asked.constraints, *lines)
+    answer = task.resolve(asked._replace(requirements=several[0], constraints=several[1]))
+    return (one._replace(pins=answer.pins) if isinstance(answer, Solved) else one), answer
 
 
 def _led_out(task: Task, one: _Tried) -> _Tried | Clash | Failed:
@@ -316,7 +309,7 @@ def _broken(task: Task, one: _Tried) -> Iterator[Break]:
     every = {**task.beside, **solved}
     fixed = task.fixed | (task.beside.keys() - solved.keys() - task.want.outside.keys())
     build = None if one.free and task.torch else task.build
-    several = [*breaks(every, build, task.question.platform, task.want.asked, fixed)]
+    several = [*breaks(task, every, build, fixed)]
     for lack in task.want.unmet:
         name, range_, owner, why = lack.name, lack.specifier, lack.owner.name, said(lack)
         met = name in every and (not range_ or within(every[name], range_) is not False)
@@ -342,12 +335,9 @@ def _put_back(task: Task, one: _Tried) -> _Tried:
     """Put back what changed and need not: all at once, else one by one."""
     if one.free:
         # what is asked for goes with another torch in its newest release, not in an old one
-        new = [
-            n
-            for n in task.want.asked
-            if n in one.versions and n not in {*task.want.installed, *GROUP}
-        ]
-        one = one._replace(ways=(*one.ways, *(Way(n, f"=={one.versions[n]}") for n in new)))
+        new = {*one.versions} - {*task.want.installed, *GROUP}
+        held = (Way(n, f"=={one.versions[n]}") for n in task.want.asked if n in new)
+        one = one._replace(ways=(*one.ways, *held))
     moved = [n for n in _moved(task, one) if _may_stay(task, one, n)]
     for some in ([moved] if len(moved) > 1 else []) + [[name] for name in moved]:
         if not {*some} & {*_moved(task, one)}:
@@ -369,9 +359,7 @@ def _put_back(task: Task, one: _Tried) -> _Tried:
 def _held(task: Task, one: _Tried, names: Iterable[str]) -> tuple[_Tried, Outcome]:
     """Return what uv makes of it where these stay as they are."""
     held = (Way(n, f"=={task.want.installed[n]}") for n in names if n != "torch")
-    one = one._replace(ways=(*one.ways, *held))
-    answer = _ask(task, one)
-    return (one._replace(pins=answer.pins) if isinstance(answer, Solved) else one), answer
+    return _ask(task, one._replace(ways=(*one.ways, *held)))
 
 
 def _may_stay(task: Task, one: _Tried, name: str) -> bool:
@@ -381,13 +369,9 @@ def _may_stay(task: Task, one: _Tried, name: str) -> bool:
 
 def speaking(outside: Mapping[str, Collection[str]], text: str) -> tuple[str, ...]:
     """Return who requires a range that an explanation repeats, of a package that it names."""
-    return tuple(
-        owner
-        for owner, lines in outside.items()
-        if any(name in text and _said(range_, text) for name, range_ in map(parted, lines))
-    )
 
+    def said(name: str, range_: str) -> bool:
+        clauses = filter(None, map(str.strip, range_.split(","))) if name in text else ()
+        return any(re.search(rf"{re.escape(clause)}(?![\w.])", text) for clause in clauses)
 
-def _said(range_: str, text: str) -> bool:
-    clauses = (clause.strip() for clause in range_.split(","))
-    return any(re.search(rf"{re.escape(clause)}(?![\w.])", text) for clause in clauses if clause)
+    return tuple(n for n, lines in outside.items() if any(said(*parted(one)) for one in lines))

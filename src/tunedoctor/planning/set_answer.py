@@ -93,12 +93,8 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
 def answered(place: Place, asked: Mapping[str, str]) -> tuple[Answer, Made | None]:
     """Return the answer to what is asked for, and the set, if there is one."""
     question, target = question_for(place.machine), place.snapshot.find(Target)
-    told = Answer(
-        verdict="set",
-        target=target.asked if target else "",
-        python=question.python,
-        platform=question.platform,
-    )
+    asked_of, python = target.asked if target else "", question.python
+    told = Answer(verdict="set", target=asked_of, python=python, platform=question.platform)
     left: tuple[str, ...] = ()
     try:
         one = shown(place, asked)

@@ -33,8 +33,7 @@ def wishes_of(drafts: Iterable[Drafted]) -> tuple[str, ...]:
 def joined(drafts: Iterable[Drafted], steps: tuple[Remove | Install, ...] = ()) -> Plan:
     """Return the one plan of drafts and what the resolver fills in for them.
 
-    Raises:
-        RefusedError: the drafts contradict each other.
+    Raises RefusedError: the drafts contradict each other.
     """
     moved = {p.name for s in steps if isinstance(s, Install) for p in s.pins}
     changing = [without(_plan(one), moved) for one in drafts if one.changes]
@@ -52,9 +51,8 @@ def _plan(one: Drafted) -> Plan:
         return Plan(steps=steps)
     reasons = (one.draft.reason,) if one.draft.reason else ()
     names = (*map(name_of, wishes_of((one,))), *(pin.name for pin in Plan(steps=steps).pins))
-    return Plan(
-        steps=steps, cures=(one.id,), reasons=reasons, asks={one.id: tuple(dict.fromkeys(names))}
-    )
+    asks = {one.id: tuple(dict.fromkeys(names))}
+    return Plan(steps=steps, cures=(one.id,), reasons=reasons, asks=asks)
 
 
 def without(plan: Plan, moved: set[str]) -> Plan:
@@ -80,12 +78,11 @@ def steps_of(made: Made, place: Place, asked: Collection[str]) -> tuple[Install,
     `asked` are the packages that it is for: of others it brings in only what they need.
     """
     there, serving = place.there, _serving(made, place.there, asked)
+    moved = [(one, pinned(n, one.version, made.labels)) for n, one in made.moved.items()]
     pins = [
-        msgspec.structs.replace(
-            one, version=pinned(n, one.version, made.labels), was=there.get(n, "")
-        )
-        for n, one in made.moved.items()
-        if n in serving
+        msgspec.structs.replace(one, version=version, was=there.get(one.name, ""))
+        for one, version in moved
+        if one.name in serving
     ]
     group = tuple(pin for pin in pins if pin.name in GROUP)
     rest = tuple(pin for pin in pins if pin.name not in GROUP)
@@ -131,13 +128,8 @@ def exchanged(plan: Plan, snapshot: Snapshot, brought: Iterable[Pin] = ()) -> Pl
         return plan
     where = marker_environment(snapshot.find(Interpreter), snapshot.find(Host))
     several = packages.distributions
-    used = {
-        name
-        for d in several
-        if not with_torch(d.name)
-        for name, _ in requirements(d.requires, where)
-    }
-    kept = {"torch", *used, *(pin.name for pin in brought)}
+    others = (requirements(d.requires, where) for d in several if not with_torch(d.name))
+    kept = {"torch", *(pin.name for pin in brought), *(n for some in others for n, _ in some)}
     gone = tuple(sorted(d.name for d in several if with_torch(d.name) and d.name not in kept))
     if not gone:
         return plan
@@ -147,8 +139,7 @@ def exchanged(plan: Plan, snapshot: Snapshot, brought: Iterable[Pin] = ()) -> Pl
 def fetched(plan: Plan, place: Place) -> Plan:
     """Return the plan with the hashes and sizes of all files, and with what a new torch alone brings.
 
-    Raises:
-        RefusedError: the index does not answer, or has no such files.
+    Raises RefusedError: the index does not answer, or has no such files.
     """
     there = place.there
     if (new := new_torch(plan)) is not None:
@@ -194,9 +185,8 @@ def _looked_up(install: Install, place: Place, there: Mapping[str, str]) -> Inst
     if isinstance(found, NoSolution):
         told = ask.lacking(found.lacked or [pin.name for pin in install.pins], install.index)
         why = "; ".join(filter(None, (found.why(), told, unfit)))
-        words = " ".join(
-            ["--no-deps", *(p.requirement for p in install.pins), "--index-url", index]
-        )
+        wanted = " ".join(pin.requirement for pin in install.pins)
+        words = f"--no-deps {wanted} --index-url {index}"
         raise RefusedError(why, *(elsewhere(words) if index in ask.silent else ()), ban=ban)
     again = "doctor fix again, when the package index can be reached"
     raise RefusedError(found.text, *(() if ban else (again,)), ban=ban, silent=True)
@@ -243,9 +233,8 @@ def hold_off(plan: Plan, snapshot: Snapshot) -> None:
         where = f"--manifest-path {where}{feature if kept.environment != 'default' else ''}"
         lines = _lines(f"pixi remove {where}", f"pixi add {where}", "==", owned, wanted)
         of_pip = [n for n in moved if n not in owned]
-        lines += _lines(
-            f"pixi remove {where} --pypi", f"pixi add {where} --pypi", "==", of_pip, wanted
-        )
+        where += " --pypi"
+        lines += _lines(f"pixi remove {where}", f"pixi add {where}", "==", of_pip, wanted)
         why = "pixi keeps this environment by its own file, and takes back what others change"
         raise RefusedError(why, *lines)
     take, put = f"{kept.tool} remove -p {prefix}", f"{kept.tool} install -p {prefix}"
@@ -261,11 +250,8 @@ def _lines(take: str, put: str, equal: str, names: list[str], wanted: dict[str, 
     pypi = put.endswith("--pypi")
     called = {name: name if pypi else _CALLED.get(name, name) for name in names}
     lines = [f"{take} {called[name]}" for name in names if name not in wanted]
-    pins = [
-        shlex.quote(f"{called[n]}{equal}{wanted[n] if pypi else _with_build(wanted[n])}")
-        for n in names
-        if n in wanted
-    ]
+    versions = {n: wanted[n] if pypi else _with_build(wanted[n]) for n in names if n in wanted}
+    pins = [shlex.quote(f"{called[name]}{equal}{one}") for name, one in versions.items()]
     return [*lines, f"{put} {' '.join(pins)}"] if pins else lines
 
 

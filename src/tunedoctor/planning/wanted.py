@@ -1,35 +1,26 @@
 """What the set is to hold: the core, what is installed of the stack, what the user asks for, which build of torch."""
 
+import re
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
-from tunedoctor.contracts.requirements import (
-    STACK,
-    STAND_INS,
-    Unmet,
-    marker_environment,
-    requirements,
-    unmet,
-)
-from tunedoctor.facts import Distribution, Host, Interpreter, Packages
+from msgspec.structs import replace
+
+from tunedoctor.contracts import requirements
+from tunedoctor.facts import Distribution, Host, Interpreter, Packages, TorchBuild
 from tunedoctor.installers.sources import Ban
+from tunedoctor.model.machine import Machine
 from tunedoctor.model.snapshot import Snapshot
 from tunedoctor.model.versions import normalised, pep440, within
 from tunedoctor.tables.load import table
 from tunedoctor.tables.wheels import releases
-
-if TYPE_CHECKING:
-    from tunedoctor.planning.planner import Planned
-import re
-
-from msgspec.structs import replace
-
-from tunedoctor.facts import TorchBuild
-from tunedoctor.model.machine import Machine
 from tunedoctor.wheels.choose import Near, near
 from tunedoctor.wheels.commands import labels_of
 from tunedoctor.wheels.pick import Build, allowed
 from tunedoctor.wheels.situation import label_of
+
+if TYPE_CHECKING:
+    from tunedoctor.planning.planner import Planned
 
 CORE = (
     *("torch", "torchvision", "transformers", "tokenizers", "huggingface-hub", "safetensors"),
@@ -40,7 +31,7 @@ CORE = (
 ESSENTIAL = ("torch", "transformers", "accelerate")
 """What an installed environment gets where it lacks it: a Trainer runs with no less."""
 
-_ABOUT = STACK | {"liger-kernel", "gptqmodel", "autoawq", "vllm", "fsspec", "evaluate"}
+_ABOUT = requirements.STACK | {"liger-kernel", "gptqmodel", "autoawq", "vllm", "fsspec", "evaluate"}
 """Installed packages that the set is about; others stay, and what they require of these holds."""
 
 PAIRED = ("torchvision", "torchaudio")
@@ -110,7 +101,7 @@ class Wanted(NamedTuple):
     """Installed package that the set is not about -> what it requires of others that are there, and gets."""
     needs: dict[str, tuple[str, ...]] = {}
     """The same of all that is installed."""
-    unmet: tuple[Unmet, ...] = ()
+    unmet: tuple[requirements.Unmet, ...] = ()
     """What those that stand outside do not get."""
     wished: frozenset[str] = frozenset()
     """Names that cures speak of, asked for or not."""
@@ -132,13 +123,13 @@ def wanted(asked: Mapping[str, str], snapshot: Snapshot) -> Wanted:
     packages, interpreter = snapshot.find(Packages), snapshot.find(Interpreter)
     host = snapshot.find(Host)
     there = {d.name: d for d in (packages.distributions if packages else ()) if pep440(d.version)}
-    environment = marker_environment(interpreter, host)
-    requires = {n: [*requirements(d.requires, environment)] for n, d in there.items()}
+    environment = requirements.marker_environment(interpreter, host)
+    requires = {n: [*requirements.requirements(d.requires, environment)] for n, d in there.items()}
     installed = {n: public(d.version) for n, d in there.items()}
     own = {n for n, d in there.items() if _own(d) and n != "torch"} - {*asked}
     inside = {n for n in there if n in _ABOUT} - own
     base = CORE if Wanted((), {}, installed).fresh else ESSENTIAL
-    brought = {other for names in STAND_INS.values() for other in names}
+    brought = {other for names in requirements.STAND_INS.values() for other in names}
     names = (*base, *sorted(inside - brought), *sorted(asked))
     roots = tuple(dict.fromkeys(name for name in names if name not in own))
     reached, todo = set[str](), [*roots]
@@ -153,7 +144,7 @@ def wanted(asked: Mapping[str, str], snapshot: Snapshot) -> Wanted:
     }
     aside = {n for n in there if n not in reached and not with_torch(n)} - own
     beside = {n for n in aside if reached & {name for name, _ in requires[n]}}
-    broken = unmet(packages, interpreter, host, names=beside) if packages else ()
+    broken = requirements.unmet(packages, interpreter, host, names=beside) if packages else ()
     pairs = [pair for name in PAIRED for pair in requires.get(name, ())]
     return Wanted(
         roots,
@@ -168,7 +159,7 @@ def wanted(asked: Mapping[str, str], snapshot: Snapshot) -> Wanted:
     )
 
 
-def said(one: Unmet) -> str:
+def said(one: requirements.Unmet) -> str:
     """Return in words what an installed package does not get."""
     there = public(one.installed)
     state = f"{one.name} {there} is installed" if there else "it is not there"
@@ -177,10 +168,8 @@ def said(one: Unmet) -> str:
 
 def put_outside(want: Wanted, name: str) -> Wanted:
     """Return the question with an installed package left as it is: it isn't resolved, and what it requires holds."""
-    return want._replace(
-        roots=tuple(n for n in want.roots if n != name),
-        limits=(*want.limits, *want.needs.get(name, ())),
-    )
+    roots, needs = (n for n in want.roots if n != name), want.needs.get(name, ())
+    return want._replace(roots=tuple(roots), limits=(*want.limits, *needs))
 
 
 def _own(one: Distribution) -> bool:
@@ -196,11 +185,8 @@ def public(version: str) -> str:
 
 def floors() -> dict[str, str]:
     """Return the oldest version of each package in a set that was seen to train; a resolver never goes below."""
-    return {
-        k: v
-        for k, v in table("good_sets")["sets"][0].items()
-        if k not in ("python", "torch", *PAIRED)
-    }
+    oldest = table("good_sets")["sets"][0].items()
+    return {name: v for name, v in oldest if name not in ("python", *GROUP)}
 
 
 def with_torch(name: str) -> bool:

@@ -84,7 +84,7 @@ def kernel_gpus(root: Path, cards: int) -> AmdGpus | Absent | Unknown:
 
 def _gpu(root: Path, folder: Path, node: Mapping[str, int], index: int) -> AmdGpu:
     """Make the fact of a node, with the memory that DRM states and the name that the table knows."""
-    from tunedoctor.tables.gpus import amd_integrated  # noqa: PLC0415  few machines need it
+    from tunedoctor.tables.gpus import named_as  # noqa: PLC0415  few machines need it
 
     device, gfx = f"{node.get('device_id', 0):04x}", gfx_name(node.get("gfx_target_version", 0))
     drm = root / f"sys/class/drm/renderD{node.get('drm_render_minor', 0)}/device"
@@ -92,7 +92,9 @@ def _gpu(root: Path, folder: Path, node: Mapping[str, int], index: int) -> AmdGp
     banks = sorted((folder / "mem_banks").glob("[0-9]*/properties"))
     stated = sum(fields(read(bank) or "").get("size_in_bytes", 0) for bank in banks)
     memory = number(drm / "mem_info_vram_total") or (0 if own else stated)
-    integrated = own or amd_integrated(gfx) or any(row["unified"] for row in _rows(device))
+    integrated = (
+        own or named_as("amd_integrated", gfx) or any(row["unified"] for row in _rows(device))
+    )
     if integrated:  # it uses a carve-out and as much of the RAM as the kernel lets it
         memory += number(drm / "mem_info_gtt_total") or 0
     place, domain = node.get("location_id", 0), node.get("domain", 0)
@@ -145,7 +147,7 @@ def from_adapters(found: tuple[Adapter, ...] | None) -> AmdGpus | Absent | Unkno
 
 
 def _from_adapter(index: int, one: Adapter) -> AmdGpu:
-    from tunedoctor.tables.gpus import amd_gfx, amd_integrated  # noqa: PLC0415  few machines need it
+    from tunedoctor.tables.gpus import amd_gfx, named_as  # noqa: PLC0415  few machines need it
 
     gfx = amd_gfx(one.device)
     return AmdGpu(
@@ -153,7 +155,8 @@ def _from_adapter(index: int, one: Adapter) -> AmdGpu:
         gfx=gfx,
         name=one.name or name_of(one.device, one.memory or 0),
         memory_total=one.memory,
-        integrated=amd_integrated(gfx) or any(row["unified"] for row in _rows(one.device)),
+        integrated=named_as("amd_integrated", gfx)
+        or any(row["unified"] for row in _rows(one.device)),
     )
 
 

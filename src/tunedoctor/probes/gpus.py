@@ -249,6 +249,7 @@ _XID = pattern(r"NVRM: Xid \((?:PCI:)?([0-9a-fA-F:.]{4,20})\): (\d{1,5})(?:, ?(.
 _KFD = pattern(
     r"(?i)\bkfd\b.{0,120}?(?:reject|not supported|unsupported|skipped|not added|is missing|fail|error)"
 )
+_KILL = pattern(r"(?i)(?:memory cgroup )?out of memory: kill(?:ed)? process .*")
 _STAMP = pattern(r"(?m)^(?:<\d+>)?\[ *\d+\.\d+|^\[\w{3} \w{3}|^\d{4}-\d\d-\d\dT")
 """Times of dmesg, of dmesg -T and of --time-format iso."""
 
@@ -272,6 +273,7 @@ def parse_kernel_log(text: str) -> KernelLog:
     """Return the GPU lines of a kernel log as /dev/kmsg, dmesg or journalctl write it."""
     xids: list[Xid] = []
     kfd: dict[str, None] = {}
+    kills: list[str] = []
     seen: Counter[tuple[int, str]] = Counter()
     for whole in text.splitlines():
         one = whole[:2000].rstrip()
@@ -281,11 +283,14 @@ def parse_kernel_log(text: str) -> KernelLog:
             xids += [xid] if seen[xid.number, xid.slot] <= _ALIKE else []
         if "kfd" in one and (found := _KFD.search(one)):
             kfd[one[found.start() :][:_LONGEST]] = None
+        if "rocess" in one and (found := _KILL.search(one)):
+            kills.append(found[0][:_LONGEST])
     return KernelLog(
         xids=tuple(xids[-_MOST:]),
         # newer drivers spread this message over lines without an Xid
         fell_off_bus="fallen off the bus" in text,
         kfd=tuple(kfd)[-_MOST:],
+        oom_kills=tuple(kills[-_MOST:]),
     )
 
 
@@ -322,7 +327,10 @@ def nvidia_module(
         return Absent(why="no NVIDIA GPU on the PCI bus and no NVIDIA module loaded")
     # a container may be given any card, so only the lack of all of them counts
     wanted = [*(cards(dev) or ["nvidia0"]), "nvidiactl", "nvidia-uvm"]
-    missing = [f"/dev/{name}" for name in wanted if not (dev / name).exists()]
+    there = {
+        name: os.access(dev / name, os.R_OK | os.W_OK) for name in wanted if (dev / name).exists()
+    }
+    asked = loaded and gpu_on_bus
     secure = start(root / "sys" / _SECURE_BOOT, 64)  # in a container it cannot be read
     return NvidiaModule(
         loaded=loaded,
@@ -330,7 +338,8 @@ def nvidia_module(
         nouveau=(modules / "nouveau").is_dir(),
         secure_boot=None if secure is None else secure[-1:] == b"\1",
         uvm_loaded=(modules / "nvidia_uvm").is_dir() if loaded else None,
-        missing_nodes=tuple(missing) if loaded and gpu_on_bus else (),
+        missing_nodes=tuple(f"/dev/{n}" for n in wanted if n not in there) if asked else (),
+        denied_nodes=tuple(f"/dev/{n}" for n, open_ in there.items() if not open_) if asked else (),
         gpus_in_proc=len(listed(told)) if loaded and told.is_dir() else None,
     )
 

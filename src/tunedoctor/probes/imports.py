@@ -23,7 +23,7 @@ from tunedoctor.facts import (
 from tunedoctor.facts.clean import clean_text
 from tunedoctor.model.snapshot import Snapshot
 from tunedoctor.probes.probing import probe
-from tunedoctor.state.looks import Look, read_look, write_look
+from tunedoctor.state.folder import Look, read_look, write_look
 from tunedoctor.tables.load import table
 from tunedoctor.tables.small import is_import, module_of
 

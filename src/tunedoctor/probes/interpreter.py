@@ -180,9 +180,8 @@ def describe(
 ) -> Interpreter:
     """Make the fact of an interpreter, the environment of a plain start and the files around it."""
     venv, name = found.venv, os.path.basename(found.library)
-    shared = venv is None or (
-        found.settings.get("include-system-site-packages", "").lower() == "true"
-    )
+    system_site = found.settings.get("include-system-site-packages", "").lower() == "true"
+    shared = venv is None or system_site
     pythonpath = search_path(environ.get("PYTHONPATH", ""), cwd, windows=found.windows)
     user_site = _user_site(found, environ)
     user_on = shared and same_user and os.path.isdir(user_site)
@@ -217,6 +216,7 @@ def describe(
         base_prefix=found.prefix,
         kind=kind,
         externally_managed=managed and kind != "venv",
+        system_site=system_site,
         stdlib=found.library,
         path=plain_path((*pythonpath, *found.path), sites),
         site_packages=sites,

@@ -103,7 +103,7 @@ def gpu(nvml: Any, handle: Any, index: int) -> dict[str, Any]:  # noqa: ANN401
         "power_limit": None if limit is None else limit // 1000,
         "driver_model": MODELS[model[0]] if model and 0 <= model[0] < len(MODELS) else None,
         "processes": processes(nvml, handle),
-        "fabric_state": fabric(nvml, handle),
+        **fabric(nvml, handle),
     }
     if mode and mode[0]:
         handles = (of("MigDeviceHandleByIndex", n) for n in range(of("MaxMigDeviceCount") or 0))
@@ -119,14 +119,16 @@ def recovery(values: Any) -> str | None:  # noqa: ANN401
     return known[action] if action < len(known) else f"ACTION_{action}"
 
 
-def fabric(nvml: Any, handle: Any) -> str | None:  # noqa: ANN401
-    """Return the state of the NVLink fabric, of Hopper and newer."""
+def fabric(nvml: Any, handle: Any) -> dict[str, str]:  # noqa: ANN401
+    """Return state and status of the NVLink fabric, of Hopper and newer."""
     try:
         info = nvml.c_nvmlGpuFabricInfo_v2_t()
         nvml.nvmlDeviceGetGpuFabricInfoV(handle, nvml.byref(info))
-        return FABRIC[info.state]
+        state = FABRIC[info.state]
     except Exception:  # noqa: BLE001  as in `ask`
-        return None
+        return {}
+    status = "success" if info.status == 0 else f"error {info.status}"
+    return {"fabric_state": state} | ({"fabric_status": status} if info.state == 3 else {})
 
 
 def processes(nvml: Any, handle: Any) -> list[dict[str, Any]]:  # noqa: ANN401

@@ -66,8 +66,14 @@ def memory_limit(root: Path) -> dict[str, Any]:
     kills = group_kills(root) or 0
     if place is None:
         return {"oom_kills": kills}
+    if (used := number(place.parent / "memory.current")) is not None:
+        cache = "inactive_file"  # the kernel can drop it
+    else:
+        used, cache = number(place.parent / "memory.usage_in_bytes") or 0, "total_inactive_file"
+    used -= fields(read(place.parent / "memory.stat") or "").get(cache, 0)
     return {
         "limit": limits[place],
+        "limit_used": max(used, 0),
         "limit_place": str(place),
         "oom_kills": max(kills, _kills_in(place.parent) or 0),
     }
@@ -130,8 +136,8 @@ def memory() -> Memory | Unknown:
         return windows_memory(*map(int, status[1:5]))
     import psutil  # noqa: PLC0415  11 ms that Linux does not need
 
-    ram = psutil.virtual_memory()
-    return Memory(ram.total, available=ram.available)
+    ram, swap = psutil.virtual_memory(), psutil.swap_memory()
+    return Memory(ram.total, available=ram.available, swap_total=swap.total, swap_free=swap.free)
 
 
 def from_meminfo(text: str, limit: Mapping[str, Any]) -> Memory | Unknown:
@@ -143,6 +149,8 @@ def from_meminfo(text: str, limit: Mapping[str, Any]) -> Memory | Unknown:
     return Memory(
         total=total << 10,
         available=min(kib.get("MemAvailable", kib.get("MemFree", 0)), total) << 10,
+        swap_total=kib.get("SwapTotal", 0) << 10,
+        swap_free=kib.get("SwapFree", 0) << 10,
         **limit,
     )
 
@@ -153,9 +161,12 @@ def windows_memory(
     """Make the fact of what Windows tells: the commit limit is RAM and page files together."""
     if not total:
         return Unknown(why="Windows told no size of RAM")
+    swap = max(commit_total - total, 0)
     return Memory(
         total=total,
         available=available,
+        swap_total=swap,
+        swap_free=min(swap, max(commit_free - available, 0)),
         commit_total=commit_total,
         commit_free=commit_free,
     )
@@ -167,7 +178,7 @@ def shared_memory(*, folder: str = "/dev/shm") -> SharedMemory | Absent | Unknow
     if sys.platform != "linux":
         return Absent(why="this system has no /dev/shm")
     try:
-        free, total = size_of(folder)
+        free, total, _ = size_of(folder)
     except FileNotFoundError:
         return Absent(why=f"there is no {folder}")
     except OSError as error:
@@ -235,7 +246,7 @@ def measure(
     while not os.path.isdir(parent) and (above := os.path.dirname(parent)) != parent:
         parent = above
     try:
-        free, total = size_of(parent)
+        free, total, device = size_of(parent)
     except OSError:
         return None
     return Disk(
@@ -243,23 +254,26 @@ def measure(
         path=path,
         free=free,
         total=total,
+        device=device,
         writable=os.access(parent, os.W_OK | os.X_OK),
+        exists=parent == path,
         hint=hint,
     )
 
 
-def size_of(folder: str) -> tuple[int, int]:
-    """Ask the file system that holds `folder` for what this user may still write, and its size in bytes.
+def size_of(folder: str) -> tuple[int, int, str]:
+    """Ask the file system that holds `folder` for what this user may still write, its size in bytes, and its device.
 
     Quotas of users are not in it: no system tells them this way. Raises OSError where it cannot be asked.
     """
+    device = str(os.stat(folder).st_dev)  # noqa: PTH116
     if sys.platform == "win32":
         from shutil import disk_usage  # noqa: PLC0415  other systems do without it
 
         usage = disk_usage(folder)
-        return usage.free, usage.total
+        return usage.free, usage.total, device
     asked = os.statvfs(folder)
-    return asked.f_bavail * asked.f_frsize, asked.f_blocks * asked.f_frsize
+    return asked.f_bavail * asked.f_frsize, asked.f_blocks * asked.f_frsize, device
 
 
 def _full(path: str, *below: str) -> str:

@@ -11,7 +11,7 @@ from tunedoctor.facts import Fact
 from tunedoctor.readers.names import fields_of
 from tunedoctor.readers.nvidia_smi import failures
 from tunedoctor.readers.paste import Paste, rows, search, shape
-from tunedoctor.tables.gpus import amd_gfx, amd_gfx_by_name, amd_integrated
+from tunedoctor.tables.gpus import amd_gfx, amd_gfx_by_name, named_as
 from tunedoctor.tables.load import table
 
 _DISPLAY, _BRIDGE = "0300", "0680"
@@ -313,7 +313,7 @@ def gpu_of(told: Told, index: int) -> kinds.AmdGpu | None:
         name=name,
         slot=told.get("slot", ""),
         memory_total=memory,
-        integrated="apu" in told or amd_integrated(gfx) or bool(of_cpu),
+        integrated="apu" in told or named_as("amd_integrated", gfx) or bool(of_cpu),
     )
 
 

@@ -176,7 +176,7 @@ def _wanted(one: Row) -> Requirement | None:
     name, spec = (normalised(found["name"]), found["spec"] or "") if found else ("", "")
     if not name or (not any(map(str.isdigit, spec)) if spec else not known(name)):
         return None
-    return Requirement(name=name, specifier=compact(spec))
+    return Requirement(name=name, specifier=compact(spec), by="a requirements file")
 
 
 def _frozen(block: Block) -> Iterator[Entry]:

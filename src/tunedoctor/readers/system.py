@@ -22,13 +22,13 @@ _HOMES = ("/home", "/root", "/workspace", "/")
 
 def disks(paste: Paste) -> list[Fact]:
     """Return the shared memory, and the file systems of the temporary folder and the home folder."""
-    rows: dict[str, tuple[int, int]] = {}
+    rows: dict[str, tuple[int, int, str]] = {}
     for row in paste.all("df"):
         if total := bytes_of(row["total"], "k"):
             free = bytes_of(row["free"], "k") or 0
-            rows.setdefault(row["mount"], (free, total))
+            rows.setdefault(row["mount"], (free, total, row["device"]))
     shm = rows.pop(_SHM, None)
-    facts: list[Fact] = [kinds.SharedMemory(total=shm[1], free=min(shm))] if shm else []
+    facts: list[Fact] = [kinds.SharedMemory(total=shm[1], free=min(shm[:2]))] if shm else []
     tmp = next((one for one in (_TMP, "/") if one in rows), "")
     found = [kinds.Disk("tmp", _TMP, *rows[tmp])] if tmp else []
     home = next((one for one in _HOMES if one in rows and one != tmp), "")

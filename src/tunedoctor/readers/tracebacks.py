@@ -153,7 +153,11 @@ NUMBERED = shape("traceback.numbered")
 def plain(text: str) -> Frame | None:
     """Return the frame of a line as Python prints it."""
     found = PLAIN.match(text) if "File " in text and ", line " in text else None
-    return Frame(file=found["file"], line=int(found["line"])) if found else None
+    if not found:
+        return None
+    return Frame(
+        file=found["file"], line=int(found["line"]), function=(found["function"] or "").strip()
+    )
 
 
 def notebook(text: str) -> Frame | None:
@@ -164,11 +168,12 @@ def notebook(text: str) -> Frame | None:
     for layout in rows("notebook"):
         if found := layout.pattern.match(line):
             groups = found.groupdict()
-            file, number = (
-                groups.get("file") or f"In[{groups.get('cell') or ''}]",
-                groups.get("line"),
+            number = groups.get("line")
+            return Frame(
+                file=groups.get("file") or f"In[{groups.get('cell') or ''}]",
+                line=int(number) if number else None,
+                function=(groups.get("function") or "").split("(")[0].strip(),
             )
-            return Frame(file=file, line=int(number) if number else None)
     return None
 
 

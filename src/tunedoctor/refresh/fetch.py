@@ -123,11 +123,9 @@ class Client(NamedTuple):
         if place.hostname:  # learn soon that nobody is there: the opener has one time limit for all
             port = place.port or (443 if place.scheme == "https" else 80)
             socket.create_connection((place.hostname, port), self.limits.connect).close()
-        opener = urllib.request.build_opener(
-            urllib.request.ProxyHandler(through),
-            urllib.request.HTTPSHandler(context=self._trust(allowed)),
-            _Redirects(allowed),
-        )
+        proxies = urllib.request.ProxyHandler(through)
+        https = urllib.request.HTTPSHandler(context=self._trust(allowed))
+        opener = urllib.request.build_opener(proxies, https, _Redirects(allowed))
         headers = {"User-Agent": AGENT, "Accept": ACCEPT, "Accept-Encoding": "identity"}
         if parts.username is not None:
             from base64 import b64encode  # noqa: PLC0415  few URLs hold a password

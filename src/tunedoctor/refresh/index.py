@@ -70,10 +70,8 @@ def _is_url(text: str) -> bool:
 
 def standard_index(uv: str = "uv") -> str:
     """Return the standard index as uv, else pip, names it in its help: what an installer without settings asks."""
-    for argv in (
-        (uv, "pip", "install", "--help"),
-        (sys.executable, "-m", "pip", "help", "install"),
-    ):
+    of_pip = (sys.executable, "-m", "pip", "help", "install")
+    for argv in ((uv, "pip", "install", "--help"), of_pip):
         text = run(argv, timeout=20).out
         if found := re.search(r"default:?\s+<?(https?://[^\s>)\]]+)[>)]", text):
             return found[1].rstrip("/") + "/"
@@ -245,9 +243,8 @@ def _family(platform: str) -> str:
     arch = next((one for one in ("x86_64", "aarch64", "arm64") if platform.endswith(one)), "none")
     name, *numbers = platform.removesuffix(arch).rstrip("_").split("_")
     floored = len(numbers) == 2 and all(one.isdecimal() and len(one) < 4 for one in numbers)
-    if not (
-        floored if name in ("manylinux", "macosx") else name in ("linux", *_LABELS) and not numbers
-    ):
+    plain = name in ("linux", *_LABELS) and not numbers
+    if not (floored if name in ("manylinux", "macosx") else plain):
         return ""
     family = f"{'macos' if name == 'macosx' else 'linux'}_{arch}"
     return family if family in FAMILIES else ""

@@ -191,11 +191,8 @@ def merged(  # noqa: PLR0913  two tables and what was learned
         rows[version] = _joined(version, base, builds, told, rows, in_use)
         changes += changes_of(version, old, rows[version])
     own = rows_of(shipped)
-    overlay = Overlay(
-        as_of=today,
-        releases={version: row for version, row in rows.items() if row != own.get(version)},
-        files=dict(files),
-    )
+    differ = {version: row for version, row in rows.items() if row != own.get(version)}
+    overlay = Overlay(as_of=today, releases=differ, files=dict(files))
     checked(overlay)
     named = {(v, f, variant) for v, one in seen.items() for f, variant, _ in one}
     kept = sorted(published(in_use).keys() - named, key=lambda k: (parts(k[0]), k))
@@ -298,12 +295,9 @@ def rows_of(table: Any) -> dict[str, Release]:  # noqa: ANN401  a wheel table
 
 def published(table: Any) -> dict[tuple[str, str, str], Build]:  # noqa: ANN401
     """Return (release, platform family, variant) of the CUDA, ROCm and XPU wheels whose publication was seen."""
-    return {
-        (version, build.platform, build.variant): build
-        for version, row in rows_of(table).items()
-        for build in row.builds
-        if build.seen and build.kind != "cpu"
-    }
+    builds = ((version, b) for version, row in rows_of(table).items() for b in row.builds)
+    seen = ((version, b) for version, b in builds if b.seen and b.kind != "cpu")
+    return {(version, b.platform, b.variant): b for version, b in seen}
 
 
 def least_files(table: Any, project: str) -> int:  # noqa: ANN401
@@ -328,9 +322,8 @@ def changes_of(version: str, old: Release | None, new: Release) -> list[str]:
     if old is None:
         return [f"{version}: {_described(new)}"]
     had = {(b.platform, b.variant): b.seen for b in old.builds}
-    told = [
-        (f"{b.variant} for {b.platform}", had.get((b.platform, b.variant)), b) for b in new.builds
-    ]
+    pairs = ((b, had.get((b.platform, b.variant))) for b in new.builds)
+    told = [(f"{b.variant} for {b.platform}", seen, b) for b, seen in pairs]
     said = [name for name, seen, b in told if seen is None and b.kind in ("cuda", "rocm")]
     pythons = sorted(_pythons(new) - _pythons(old), key=python_order)
     said += [f"Python {' '.join(pythons)}"] if pythons else []

@@ -77,18 +77,16 @@ def update(
     if mode == "due" and in_use.source == "updated" and _recent(file, now):
         return Outcome("recent", own["as_of"], in_use.date, in_use.date, str(file))
     if today < in_use.date:
-        msg = (
-            f"the clock says {today}, and the table in use is of {in_use.date}: set the clock right"
-        )
+        msg = f"the clock says {today}, the table in use is of {in_use.date}: set the clock right"
         raise UpdateError(msg)
     try:
         said = ask(indexes, in_use.data, client)
         result = merge.merged(own, in_use.data, said.seen, said.learned, said.files, today)
-        learned = learned_contracts(in_use.contracts, indexes, client)
-        result = result._replace(overlay=replace(result.overlay, contracts=learned.table))
-        laid_over(own, result.overlay)  # what can't be read back is not stored
+        contracts, changes, silent = learned_contracts(in_use.contracts, indexes, client)
+        overlay = replace(result.overlay, contracts=contracts)
+        laid_over(own, overlay)  # what can't be read back is not stored
         if mode != "show":
-            write(file, result.overlay, list(said.sources), now)
+            write(file, overlay, list(said.sources), now)
     except (FetchError, RefusedError, UpdatedError) as error:
         raise UpdateError(str(error)) from None
     return Outcome(
@@ -97,11 +95,11 @@ def update(
         date=in_use.date if mode == "show" else today,
         before=in_use.date,
         file=str(file),
-        changes=result.changes + learned.changes,
-        new=tuple(v for v in result.overlay.releases if v not in in_use.data["releases"]["items"]),
+        changes=(*result.changes, *changes),
+        new=tuple(v for v in overlay.releases if v not in in_use.data["releases"]["items"]),
         left_out=result.left_out,
         kept=result.kept,
-        untold=said.untold + learned.untold,
+        untold=(*said.untold, *silent),
         sources=said.sources,
     )
 
@@ -150,12 +148,9 @@ def ask(indexes: Indexes, table: Any, client: Client) -> Answer:  # noqa: ANN401
     FetchError: PyTorch's index can't be had.
     """
     own = client._replace(hosts=indexes.hosts)
-    pages = {
-        project: _page(
-            own, f"{indexes.torch}{project}/", project, merge.least_files(table, project)
-        )
-        for project in PROJECTS
-    }
+    places = {one: f"{indexes.torch}{one}/" for one in PROJECTS}
+    least = {one: merge.least_files(table, one) for one in PROJECTS}
+    pages = {one: _page(own, url, one, least[one]) for one, url in places.items()}
     links = {project: page.links for project, page in pages.items()}
     seen = releases(links["torch"])
     items = table["releases"]["items"]
@@ -165,9 +160,7 @@ def ask(indexes: Indexes, table: Any, client: Client) -> Answer:  # noqa: ANN401
     unread = {v for v in files_of_variants if v in seen and _unread(items.get(v))}
     unsure = [v for v in seen if v in undefault | unpaired | unread][-DETAILED:]
     metadata = cache(partial(_metadata, own))
-    companions = {
-        project: releases(links[project], project, oldest="0.1") for project in PROJECTS[1:]
-    }
+    companions = {one: releases(links[one], one, oldest="0.1") for one in PROJECTS[1:]}
     default: dict[str, Wheels] = {}
     untold: list[str] = []
     if undefault and not indexes.default:
@@ -188,18 +181,12 @@ def ask(indexes: Indexes, table: Any, client: Client) -> Answer:  # noqa: ANN401
                 code = told(own.checked(file.url, file.sha256)) | code
             except (FetchError, ValueError) as error:
                 untold.append(f"{version}: its variants.json was not read: {error}")
-        learned[version] = Learned(
-            default=_variants(default.get(version, ()), client),
-            torchvision=vision,
-            pair_sure=sure,
-            torchaudio=audio if audio_sure else "",
-            code=code,
-        )
-        if version in undefault and not learned[version].default:
+        by_default, audio = _variants(default.get(version, ()), client), audio if audio_sure else ""
+        learned[version] = Learned(by_default, vision, audio, pair_sure=sure, code=code)
+        if version in undefault and not by_default:
             untold.append(f"{version}: the default index does not tell its CUDA variant")
     files = {project: page.files(project) for project, page in pages.items()}
-    sources = [f"{indexes.torch}{project}/" for project in PROJECTS]
-    sources += [indexes.default] if default else []
+    sources = [*places.values(), *([indexes.default] if default else [])]
     builds = {version: index.builds_of(wheels) for version, wheels in seen.items()}
     return Answer(builds, learned, files, tuple(sources), tuple(untold))
 
@@ -277,18 +264,14 @@ _LARGEST = 64 << 20
 """Bytes of a wheel; the largest of the table has 17 MiB."""
 
 
-class NewContracts(NamedTuple):
-    """What wheels told."""
-
-    table: Contracts | None
-    """None where nothing is new: the table in use stays."""
-    changes: tuple[str, ...] = ()
-    untold: tuple[str, ...] = ()
-
-
-def learned_contracts(before: Any, indexes: Indexes, client: Client) -> NewContracts:  # noqa: ANN401  a table
+def learned_contracts(
+    before: Any,  # noqa: ANN401  a table
+    indexes: Indexes,
+    client: Client,
+) -> tuple[Contracts | None, list[str], list[str]]:
     """Extend the table in use by the newest release of each of its libraries; `before`: an updated one, or None.
 
+    Returns the table, None where nothing is new and that in use stays; the changes; and what could not be told.
     A new release and the newest known one of each library are read, so that what either asks and lacks is told.
     """
     known = shipped(CONTRACTS)
@@ -323,14 +306,12 @@ def learned_contracts(before: Any, indexes: Indexes, client: Client) -> NewContr
         except ValueError as error:
             untold.append(str(error))
             young = {}
-    changes = [
-        f"{name} {version}: what it imports of others, and they of it"
-        for name, version in young.items()
-        if table and str(version) in table.releases.get(name, ())
-    ]
+    held = table.releases if table else {}
+    came = [f"{name} {v}" for name, v in young.items() if str(v) in held.get(name, ())]
+    changes = [f"{one}: what it imports of others, and they of it" for one in came]
     more = f", and {len(untold) - 1} more" if len(untold) > 1 else ""
     brief = [f"import contracts of new releases: {untold[0]}{more}"] if untold else []
-    return NewContracts(table, tuple(changes), tuple(brief))
+    return table, changes, brief
 
 
 def _wheels_of(name: str, indexes: Indexes, client: Client) -> dict[Version, Link]:

@@ -66,7 +66,8 @@ def _answer(answer: Answer, screen: Screen) -> None:
             screen.wrap(text, _INDENT, "  buying")
     ram, d = answer.ram, answer.disk
     merging = f", {ram.merging_gib:.0f} GiB to merge" if ram.merging_gib else ""
-    text = f"{ram.loading_gib:.0f} GiB while loading, {ram.training_gib:.0f} GiB in training"
+    text = f"{ram.loading_gib:.0f} GiB while loading (and up to {ram.mapped_gib:.0f} of mapped files, if free), "
+    text += f"{ram.training_gib:.0f} GiB in training"
     screen.wrap(text + merging, _INDENT, "  RAM")
     text = f"{d.download_gb:.0f} GB of weights, {d.checkpoint_gb:.2g} GB a checkpoint, {d.total_gb:.0f} GB in all"
     screen.wrap(text, _INDENT, "  disk")

@@ -1,10 +1,9 @@
 """What came of a plan on the screen: the stages as they end, then the verdict and the way back."""
 
 from tunedoctor.model.wording import ago, many
-from tunedoctor.planning.fix_answer import Answer
 from tunedoctor.render.plan import said, told
 from tunedoctor.render.screen import Screen, mark
-from tunedoctor.transaction.outcome import Outcome, Stage
+from tunedoctor.transaction.outcome import Answer, Outcome, Stage
 
 _STAGES: dict[Stage, tuple[str, str]] = {
     "fetch": ("fetched", "all hashes match"),

@@ -4,8 +4,8 @@ from collections.abc import Iterable, Sequence
 
 from tunedoctor.model.plan import DeletePath, Install, Pin, Plan, Remove, SetEnv, Tell, WriteFile
 from tunedoctor.model.wording import many, megabytes
-from tunedoctor.planning.fix_answer import Answer
 from tunedoctor.render.screen import Screen, mark
+from tunedoctor.transaction.outcome import Answer
 
 MOST = 12
 """Lines of an explanation that are shown without being asked for."""

@@ -29,7 +29,7 @@ class _Child(NamedTuple):
     mark: bytes
 
 
-_LOCK = threading.Lock()
+_LOCK = threading.RLock()
 _LIVING: dict[int, _Child] = {}
 _OTHERS: set[int] = set()
 """Children that this process had before the living."""
@@ -77,8 +77,10 @@ def end(process: "subprocess.Popen[bytes]") -> None:
 @atexit.register
 def _end_all() -> None:
     """End those that nobody waits for any more: the doctor was interrupted, or a probe was given up."""
-    for child in list(_LIVING.values()):
-        end(child.process)
+    # a thread that is starting one is waited for, and none starts another
+    if _LOCK.acquire(timeout=_PATIENCE):
+        for child in list(_LIVING.values()):
+            end(child.process)
 
 
 def kill(process: "subprocess.Popen[bytes]") -> None:

@@ -43,8 +43,7 @@ class ConfigError(ValueError):
 def read_config(folder: Path) -> Config:
     """Return the settings of a folder; defaults where there are none.
 
-    Raises:
-        ConfigError: the file has a [tool.doctor] that can't be understood.
+    Raises ConfigError: the file has a [tool.doctor] that can't be understood.
     """
     file = folder / "pyproject.toml"
     text = _text(file)
@@ -73,8 +72,7 @@ def mirrors() -> Mapping[str, Mirror]:
 
     They are read once. A file of the working folder names none: whoever wrote it could send installs elsewhere.
 
-    Raises:
-        ConfigError: the file can't be understood, or a mirror is no URL.
+    Raises ConfigError: the file can't be understood, or a mirror is no URL.
     """
     file = config_file(os.environ)
     found: dict[str, Mirror] = {}

@@ -56,10 +56,8 @@ def nvidia_like(words: str) -> tuple[NvidiaModel, ...]:
 
 def amd_like(words: str) -> dict[str, str]:
     """Return name -> gfx name of the products that have these words in their names; exact ones alone, if any."""
-    found = _like(_by("amd", "names"), words)
-    return {
-        rows[0]["names"][0]: gfx for rows in found if (gfx := amd_gfx_by_name(rows[0]["names"][0]))
-    }
+    names = [rows[0]["names"][0] for rows in _like(_by("amd", "names"), words)]
+    return {name: gfx for name in names if (gfx := amd_gfx_by_name(name))}
 
 
 def nvidia_by_pci(device: str) -> NvidiaModel | None:
@@ -75,11 +73,6 @@ def amd_gfx(device: str) -> str:
 def amd_gfx_by_name(name: str) -> str:
     """Return the gfx name of a product name such as "Radeon RX 7900 XTX"; "": not known, or several."""
     return _only(_by("amd", "names").get(_key(name), ()), "gfx")
-
-
-def amd_integrated(gfx: str) -> bool:
-    """Tell whether a target is only ever part of a processor."""
-    return named_as("amd_integrated", gfx)
 
 
 @lru_cache(maxsize=1024)
@@ -181,13 +174,9 @@ def cards() -> tuple[Card, ...]:
 
 def worth_having() -> tuple[Card, ...]:
     """Return the cards worth having for training, one for each size, by memory."""
-    by_size = sorted(cards(), key=lambda card: card.memory_gib)
-    largest = {card.name: card for card in by_size}
-    return tuple(
-        card
-        for card in by_size
-        if card.name in table("cards")["worth"] and card is largest[card.name]
-    )
+    worth, by_size = table("cards")["worth"], sorted(cards(), key=lambda card: card.memory_gib)
+    largest = {card.name: card for card in by_size if card.name in worth}
+    return tuple(card for card in by_size if card is largest.get(card.name))
 
 
 def cards_like(words: str) -> tuple[Card, ...]:
@@ -195,15 +184,10 @@ def cards_like(words: str) -> tuple[Card, ...]:
 
     Where some have a name of these words alone, they are all that is returned.
     """
-    wanted = _words(words)
-    if not wanted:
-        return ()
-    hits = [
-        card
-        for card in cards()
-        if {*wanted} <= {*_words(f"{card.name} {card.variant} {card.nominal_gb:.0f}GB")}
-    ]
-    return tuple([card for card in hits if {*_words(card.name)} <= {*wanted}] or hits)
+    wanted = {*_words(words)}
+    named = ((one, f"{one.name} {one.variant} {one.nominal_gb:.0f}GB") for one in cards())
+    hits = [card for card, name in named if wanted and wanted <= {*_words(name)}]
+    return tuple([card for card in hits if {*_words(card.name)} <= wanted] or hits)
 
 
 def _words(text: str) -> list[str]:

@@ -229,8 +229,5 @@ class ExitStatus(msgspec.Struct, frozen=True):
 
 def windows_status(code: int) -> ExitStatus | None:
     """Return what an exit status of Windows means; None for a program's own, which are small."""
-    if code < 1 << 30:
-        return None
-    return next(
-        (one for one in rows("exit_statuses", "statuses", ExitStatus) if one.status == code), None
-    )
+    known = rows("exit_statuses", "statuses", ExitStatus) if code >= 1 << 30 else ()
+    return next((one for one in known if one.status == code), None)

@@ -64,9 +64,8 @@ class Build(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=
     @cached_property
     def drivers(self) -> tuple[Numbers, Numbers]:
         """Oldest drivers in numbers; () where any will do. A CUDA without a floor can't be promised to run."""
-        linux, _, windows = (self.driver or (f"{_NEVER} {_NEVER}" if self.cuda else " ")).partition(
-            " "
-        )
+        floors = self.driver or (f"{_NEVER} {_NEVER}" if self.cuda else " ")
+        linux, _, windows = floors.partition(" ")
         return parts(linux), parts(windows)
 
     @cached_property
@@ -108,9 +107,8 @@ class Build(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=
     @cached_property
     def _unserved(self) -> frozenset[str]:
         rows = table("torch_wheels")["rocm"]["works_in_practice"] if self.kind == "rocm" else ()
-        return frozenset(
-            r["gfx"] for r in rows if "last_rocm" in r and self.toolkit > parts(r["last_rocm"])
-        )
+        ended = {row["gfx"]: parts(row["last_rocm"]) for row in rows if "last_rocm" in row}
+        return frozenset(gfx for gfx, last in ended.items() if self.toolkit > last)
 
     @cached_property
     def verified(self) -> bool:
@@ -168,8 +166,7 @@ class Release(
 
     def pythons(self, family: str) -> frozenset[str]:
         """Return the Python tags with a wheel for a platform family."""
-        found = self._pythons
-        return found.get(family, frozenset())
+        return self._pythons.get(family, frozenset())
 
     @cached_property
     def _pythons(self) -> dict[str, frozenset[str]]:
@@ -185,13 +182,9 @@ class Release(
 
     def variants(self, family: str = "") -> list[str]:
         """Return the labels that its wheels carry, on one platform family or on any."""
-        found = {
-            "cpu" if one.kind == "cpu" else one.variant: None
-            for kind in ("cuda", "rocm", "xpu", "cpu")
-            for one in self.builds
-            if one.kind == kind and family in ("", one.platform)
-        }
-        return list(found)
+        mine = [one for one in self.builds if family in ("", one.platform)]
+        mine.sort(key=lambda one: ("cuda", "rocm", "xpu", "cpu").index(one.kind))
+        return list(dict.fromkeys("cpu" if b.kind == "cpu" else b.variant for b in mine))
 
 
 def cuda_of(variant: str) -> str:

@@ -100,16 +100,14 @@ def matmul(torch: Any, device: str, dtype: str, _: object) -> None:
     got = (moved @ moved).float().cpu()
     worst = float((got - want).abs().max() / want.abs().max())
     if not worst <= TOLERANCE[dtype]:  # NaN as well
-        raise ValueError(
-            f"the product on {device} is off by {worst:.3g} of the largest number on the CPU"
-        )
+        off = f"the product on {device} is off by {worst:.3g}"
+        raise ValueError(f"{off} of the largest number on the CPU")
 
 
 def backends() -> list[tuple[str, Any]]:
     """Return the back-ends of scaled dot product attention that this torch knows, and what chooses each in a `with`.
 
-    Raises:
-        Missing: before torch 2.3 none can be chosen.
+    Raises Missing: before torch 2.3 none can be chosen.
     """
     try:
         module = importlib.import_module("torch.nn.attention")
@@ -154,11 +152,7 @@ def device_name(kind: str, index: int) -> str:
 
 
 def import_module(module: str, _: object) -> None:
-    """Import a module.
-
-    Raises:
-        ImportError: it is an empty folder; or whatever the import raises.
-    """
+    """Import a module. Raises ImportError: it is an empty folder; or whatever the import raises."""
     found = importlib.import_module(module)
     spec = getattr(found, "__spec__", None)
     if getattr(found, "__file__", None) is None and getattr(spec, "origin", None) is None:
@@ -194,11 +188,7 @@ def tensor(torch: Any, _: object) -> None:
 
 
 def lazy(module: str, paths: list[str], _: object) -> None:
-    """Touch names that a library loads late.
-
-    Raises:
-        AttributeError: a name is not there; or whatever the loading raises.
-    """
+    """Touch names that a library loads late. Raises AttributeError, or whatever the loading raises."""
     library = sys.modules[module]
     for path in paths:
         found: Any = library
@@ -209,9 +199,8 @@ def lazy(module: str, paths: list[str], _: object) -> None:
 def run_torch(tell: Teller, *, imports: bool) -> bool:
     """Stages around torch; False where it can't be imported. `imports`: nothing that starts a GPU."""
     has_numpy = installed("numpy") and tell.stage("import numpy", import_module, "numpy")
-    if (imports and not installed("torch")) or not tell.stage(
-        "import torch", import_module, "torch"
-    ):
+    there = installed("torch") or not imports
+    if not (there and tell.stage("import torch", import_module, "torch")):
         return False
     torch = sys.modules["torch"]
     tell.stage("torch build", build, torch)

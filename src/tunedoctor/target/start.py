@@ -24,7 +24,7 @@ PARTS = {
     "core": "smoke.core.core",
     "bitsandbytes": "smoke.extras.quantised",
     "compile": "smoke.extras.compiling",
-    "ranks": "smoke.ranks.ranks",
+    "ranks": "smoke.load.ranks",
     "load": "smoke.load.load",
     "reload": "smoke.saving.fresh_part",
 }

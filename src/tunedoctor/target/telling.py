@@ -139,11 +139,9 @@ def told(error: BaseException) -> str:
 
 
 def _one(error: BaseException) -> str:
-    frames = [
-        f
-        for f in traceback.extract_tb(error.__traceback__)
-        if f.filename != importlib.__file__ and not f.filename.startswith(_OURS)
-    ]
+    every = traceback.extract_tb(error.__traceback__)
+    ours = (*_OURS, importlib.__file__)
+    frames = [f for f in every if not f.filename.startswith(ours)]
     lines = [f'  File "{f.filename}", line {f.lineno}, in {f.name}' for f in frames[-FRAMES:]]
     module = getattr(error, "name", None) if isinstance(error, ImportError) else None
     if module:
@@ -167,11 +165,7 @@ def installed(module: str) -> bool:
 
 
 def reach(root: Any, path: str) -> Any:
-    """Return root.a.b for "a.b".
-
-    Raises:
-        Missing: an attribute is not there.
-    """
+    """Return root.a.b for "a.b". Raises Missing: an attribute is not there."""
     found = root
     for name in path.split("."):
         try:

@@ -61,6 +61,7 @@ def lean():
 
 BLOCK = 512
 SOFTMAX_BACK = torch.ops.aten._softmax_backward_data.default  # noqa: SLF001  its name
+LOGSUMEXP = torch.ops.aten.logsumexp.default
 
 
 class Live(TorchDispatchMode):
@@ -91,9 +92,14 @@ class Live(TorchDispatchMode):
 
     def __torch_dispatch__(self, func, types, args=(), kwargs=None):
         """Run an operation and count what it made."""
-        # the GPU's kernel makes the product of gradient and output, the CPU's does not (SoftMax.cu)
-        product = args[0] * args[1] if func is SOFTMAX_BACK else None
-        self.add(product)
+        beside = None
+        if (
+            func is SOFTMAX_BACK
+        ):  # the GPU's kernel makes the product of both, the CPU's does not (SoftMax.cu)
+            beside = args[0] * args[1]
+        elif func is LOGSUMEXP:  # of which fake tensors show the result alone (ReduceOps.cpp)
+            beside = args[0] - args[0]
+        self.add(beside)
         made = func(*args, **(kwargs or {}))
         for one in tree_leaves(made):
             self.add(one)

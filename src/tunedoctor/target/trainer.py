@@ -403,7 +403,8 @@ class Run:
                     batch = collate(part, self.device, self.config.packing)
                     loss = loss_of(self.model, batch, self.chunk) / count
                 self.scaler.scale(loss).backward()
-                losses.append(loss.detach())
+                loss = loss.detach()  # its graph holds the embedded tokens and their gradient
+                losses.append(loss)
         except RuntimeError as error:
             if self.config.shard or not re.search("out of memory|can't allocate", str(error)):
                 raise

@@ -18,8 +18,7 @@ from tunedoctor.model.snapshot import Snapshot
 from tunedoctor.model.wording import megabytes
 from tunedoctor.probes.imports import remember
 from tunedoctor.probes.interpreter import ask
-from tunedoctor.state.folder import FailureError, failure_of, make_entry
-from tunedoctor.state.looks import digest
+from tunedoctor.state.folder import FailureError, digest, failure_of, make_entry
 from tunedoctor.transaction.change import Task, change, choose_tool, fetch, make
 from tunedoctor.transaction.ground import NEW, ground_for, ground_of, users
 from tunedoctor.transaction.journal import Record, locked, new
@@ -107,9 +106,7 @@ def _carried_out(task: Task) -> Outcome:
     for word in (*(pin.requirement for pin in plan.pins), *plan.removed, *plan.again):
         none = not _REQUIREMENT.fullmatch(word)
         FailureError.when(none, f"{word!r} is no package", refused=True)
-    moved = (
-        f"{p.name} {p.was} -> {p.version}" if p.was else f"{p.name} {p.version}" for p in plan.pins
-    )
+    moved = (f"{p.name} {f'{p.was} -> ' if p.was else ''}{p.version}" for p in plan.pins)
     first = Record(
         step="begin",
         ground=ground,

@@ -5,7 +5,7 @@ import os
 import re
 import shlex
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -199,23 +199,17 @@ def _set_variables(plan: Plan, ground: Ground) -> None:
         scripts = [path for path in found if path.name.lower() in forms]
         FailureError.when(not scripts, f"there is no activation script in {ground.scripts}")
         for path in scripts:
-            _activation(path, wanted["activate"], *forms[path.name.lower()])
+            _activation(path, wanted["activate"], forms[path.name.lower()])
     if wanted["conda"]:
         _conda(ground.prefix / "conda-meta" / "state", wanted["conda"])
 
 
-def _activation(
-    path: Path,
-    wanted: Mapping[str, str | None],
-    to_set: str,
-    to_unset: str,
-    escapes: dict[str, str],
-) -> None:
+def _activation(path: Path, wanted: Mapping[str, str | None], forms: Sequence[Any]) -> None:
+    (to_set, to_unset, escapes) = forms
     text = path.read_text(encoding="utf-8", errors="surrogateescape")
     old = _BLOCK.search(text)
-    lines = {
-        line.rpartition("# ")[2].strip(): line for line in (old[1] if old else "").splitlines()
-    }
+    held = old[1].splitlines() if old else []
+    lines = {line.rpartition("# ")[2].strip(): line for line in held}
     for name, value in wanted.items():
         quoted = "".join(escapes.get(one, one) for one in value or "")
         line = to_unset.format(name) if value is None else to_set.format(name, quoted)

@@ -29,16 +29,7 @@ from tunedoctor.model.findings import Check
 from tunedoctor.model.plan import Plan, SetEnv
 from tunedoctor.model.snapshot import Snapshot, from_data, to_data
 from tunedoctor.model.versions import pep440, specifiers
-from tunedoctor.probes.imports import (
-    Answer,
-    deaths,
-    last,
-    remembered,
-    unheld,
-    up,
-    with_imports,
-    worse,
-)
+from tunedoctor.probes import imports
 from tunedoctor.probes.interpreter import settings_of
 from tunedoctor.probes.live import NOT_DEEP, take
 from tunedoctor.probes.runtime import importing, runtime_of
@@ -62,7 +53,7 @@ Modules = dict[str, tuple[str, ...]]
 """Normalised name of a distribution -> those of its modules that are imported."""
 
 
-def look_before(task: Task, work: Ground) -> tuple[tuple[str, ...], Answer | None]:
+def look_before(task: Task, work: Ground) -> tuple[tuple[str, ...], imports.Answer | None]:
     """Measure the state before, as far as it must be ahead of the change; `work` is the ground that will be changed.
 
     Returns where files were not as their RECORD says, of packages that the plan names and no installer touches; and
@@ -71,7 +62,7 @@ def look_before(task: Task, work: Ground) -> tuple[tuple[str, ...], Answer | Non
     plan, ground = task.plan, task.ground
     if plan.new:
         return (), Absent(why="there was no environment")
-    known, held = task.before.get(Runtime), remembered(task.before)
+    known, held = task.before.get(Runtime), imports.remembered(task.before)
     told = None if task.ways.imports and not isinstance(known, Runtime) else known
     if told is None and work is ground:  # it is changed in its place: later is too late
         told = held[0] if held else _imported(task, ground, old=True)
@@ -81,7 +72,7 @@ def look_before(task: Task, work: Ground) -> tuple[tuple[str, ...], Answer | Non
 
 
 def prove(
-    task: Task, work: Ground, stays: tuple[str, ...], was: Answer | None
+    task: Task, work: Ground, stays: tuple[str, ...], was: imports.Answer | None
 ) -> tuple[Outcome, Snapshot]:
     """Hold versions, metadata, findings, imports and the smoke test of the changed state against the one before.
 
@@ -90,11 +81,11 @@ def prove(
     """
     plan, ways = task.plan, task.ways
     also = _modules_of(work, plan)
-    told: Answer = NOT_DEEP
+    told: imports.Answer = NOT_DEEP
     if ways.imports:
         task.clock.begin("import")
         told = _imported(task, work)
-        count = len(up(told))
+        count = len(imports.up(told))
         task.clock.words = f"{count} librar{'y' if count == 1 else 'ies'}"
     task.clock.begin("prove")
     after = _seen(task, work, told)
@@ -102,8 +93,8 @@ def prove(
     worse_now = (text for key, text in _metadata(after).items() if key not in broken)
     hold((*_plan_faults(plan, after), *worse_now))
     found, has, better = _judged(task, after, told, also, was)
-    dead = deaths(told)
-    still = unheld(plan.asks, dead, also)
+    dead = imports.deaths(told)
+    still = imports.unheld(plan.asks, dead, also)
     left = tuple(id_ for id_ in plan.cures if id_ in found.left or id_ in still)
     if plan.new:
         hold(still.values())
@@ -124,35 +115,35 @@ def prove(
         end="applied",
         cured=tuple(id_ for id_ in found.cured if id_ not in left),
         left=tuple(dict.fromkeys((*grave, *left, *untold))),
-        stays=(*stays, *(f"{name}: {last(stage)}" for name, stage in dead.items())),
+        stays=(*stays, *(f"{name}: {imports.last(stage)}" for name, stage in dead.items())),
         unproved=why and f"{why}: whether the packages start was not proved{moved}",
-        imports=up(told),
+        imports=imports.up(told),
     )
     return proved, after
 
 
 def _judged(
-    task: Task, after: Snapshot, told: Answer, also: Modules, was: Answer | None
+    task: Task, after: Snapshot, told: imports.Answer, also: Modules, was: imports.Answer | None
 ) -> tuple[Simulated, Diagnosis, bool]:
     """Judge the findings of the state after; also tell whether a library came up that did not before."""
     plan, before, checks = task.plan, task.before, task.ways.checks
     # what came in with others and nobody asked for is named alone where it dies
     names = (pin.name for pin in plan.pins if not pin.was and pin.name not in plan.asked)
     brought = {module for name in names for module in also.get(name, ())}
-    dead = {*map(module_of, deaths(told))}
+    dead = {*map(module_of, imports.deaths(told))}
     if isinstance(told, Runtime) and not plan.new and brought & dead:
         stages = tuple(s for s in told.stages if module_of(s.name) not in brought)
-        after = with_imports(after, msgspec.structs.replace(told, stages=stages))
+        after = imports.with_imports(after, msgspec.structs.replace(told, stages=stages))
     grades = _GRADES[:1] if plan.new else _GRADES
     found, has = compare(before, after, checks, grades)
-    old: Answer = before.get(Runtime)
+    old: imports.Answer = before.get(Runtime)
     if (dead or found.bred) and not isinstance(old, Runtime):
         old = was or _imported(task, task.ground, old=True)
-        found, has = compare(with_imports(before, old), after, checks, grades)
-    hold(worse(old, told))
+        found, has = compare(imports.with_imports(before, old), after, checks, grades)
+    hold(imports.worse(old, told))
     why = f"the change brings in {' and '.join(found.bred[:3])}"
     FailureError.when(found.bred, why, *map("doctor explain {}".format, found.bred[:3]))
-    return found, has, bool(deaths(old).keys() - deaths(told).keys())
+    return found, has, bool(imports.deaths(old).keys() - imports.deaths(told).keys())
 
 
 def compare(
@@ -172,17 +163,17 @@ def no_target(snapshot: Snapshot) -> Snapshot:
     """Return a snapshot without the facts of a target: what a new environment is compared with."""
     kept = {kind: a for kind, a in snapshot.answers().items() if not _is_of_packages(kind)}
     why = Absent(why="there is no environment yet")
-    return with_imports(Snapshot(kept, taken=snapshot.taken), why)
+    return imports.with_imports(Snapshot(kept, taken=snapshot.taken), why)
 
 
 def _is_of_packages(kind: type[Fact]) -> bool:
     return kind.__module__ == target_facts.__name__ and kind not in _OF_THE_MACHINE
 
 
-def _seen(task: Task, work: Ground, told: Answer) -> Snapshot:
+def _seen(task: Task, work: Ground, told: imports.Answer) -> Snapshot:
     """Return the snapshot as it will be when `work` lies in its place; `told` is what importing it said."""
     moves = work.prefix != task.ground.prefix
-    found = with_imports(take(work.executable, read=True, passing=moves), told)
+    found = imports.with_imports(take(work.executable, read=True, passing=moves), told)
     if moves:  # one path in the place of another, in every string
         old, new = (json.dumps(str(one.prefix))[1:-1] for one in (work, task.ground))
         found = from_data(json.loads(json.dumps(to_data(found)).replace(old, new)))
@@ -192,7 +183,7 @@ def _seen(task: Task, work: Ground, told: Answer) -> Snapshot:
     return Snapshot(answers, taken=found.taken, doctor=found.doctor)
 
 
-def _imported(task: Task, ground: Ground, *, old: bool = False) -> Answer:
+def _imported(task: Task, ground: Ground, *, old: bool = False) -> imports.Answer:
     """Import the stack and further modules with the interpreter of a ground, as a shell to come would have it.
 
     `old`: the state before, without the variables of the plan, and never run as `doctor check --deep` does.
@@ -247,9 +238,8 @@ def _plan_faults(plan: Plan, after: Snapshot) -> list[str]:
         for pin in plan.pins
         if not _same(have := packages.version(pin.name), pin.version)
     ]
-    return found + [
-        f"{name} was to be removed, and is there" for name in plan.removed if packages.get(name)
-    ]
+    stays = (name for name in plan.removed if packages.get(name))
+    return found + [f"{name} was to be removed, and is there" for name in stays]
 
 
 def _metadata(snapshot: Snapshot) -> dict[tuple[str, str], str]:

@@ -164,9 +164,8 @@ def recover(live: Path) -> str:
         except DamagedError as error:
             aside = journal.file.with_suffix(".damaged")
             journal.file.replace(aside)
-            said.append(
-                f"The record of an earlier fix is damaged ({error}) and was set aside: {aside}."
-            )
+            damaged = f"The record of an earlier fix is damaged ({error})"
+            said.append(f"{damaged} and was set aside: {aside}.")
             if journal.other.exists():
                 said.append(f"{journal.other} stays where it is.")
     return " ".join(filter(None, said))

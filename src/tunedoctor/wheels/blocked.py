@@ -48,10 +48,9 @@ def impossible(s: Situation) -> Choice | None:
     bits = next((v for k, v in env.items() if "bits" in k.lower() or "bitness" in k.lower()), "")
     narrow = "32" in bits or named_as("narrow", arch)
     texts = (*(gpu.name for gpu in machine.gpus), *env.values())
+    told = (key for key, value in env.items() if situation.affirmed(value))
     apple = any(named_as("apple_silicon", text) for text in texts)
-    apple |= any(
-        named_as("apple_keys", key) and situation.affirmed(value) for key, value in env.items()
-    )
+    apple |= any(named_as("apple_keys", key) for key in told)
     none, jetpack = not s.question.family, situation.jetpack_of(machine)
     so = {
         "other_python": named_as("other_python", named)
@@ -126,11 +125,8 @@ def undriven(s: Situation) -> Choice | None:
     """Return the answer where GPUs are there but none is driven: what to do about the driver first; None elsewhere."""
     for why in situation.NOT_DRIVEN:
         if gpus := situation.of_nvidia(s.gpus.out(why)):
-            return (
-                None
-                if why == "no driver" and situation.in_container(s)
-                else _wait_for(s, why, gpus)
-            )
+            outside = why == "no driver" and situation.in_container(s)
+            return None if outside else _wait_for(s, why, gpus)
     amd = [g for g in s.gpus.out("no driver") if g.vendor == "amd"]
     if not amd or situation.in_container(s):
         return None
@@ -142,10 +138,8 @@ def undriven(s: Situation) -> Choice | None:
 def _wait_for(s: Situation, why: str, gpus: tuple[Gpu, ...]) -> Choice:
     """Say which driver the GPUs wait for, and what fits once it drives them."""
     windows, driver = s.question.windows, s.machine.driver_version
-    question = s.question.about("nvidia", gpus)
-    found = fitting(
-        question._replace(driver=newest_driver(gpus), family=situation.family_of(s.machine)), "cuda"
-    )
+    question = s.question.about("nvidia", gpus)._replace(family=situation.family_of(s.machine))
+    found = fitting(question._replace(driver=newest_driver(gpus)), "cuda")
     last = min((one for g in gpus if (one := last_driver(g.compute_capability))), default="")
     first = max((first_driver(g.compute_capability, windows=windows) for g in gpus), key=parts)
     floor = found[0].row.drivers[windows] if found else ()
@@ -189,9 +183,8 @@ def ways_out(s: Situation, kind: str, *, several: bool = False) -> list[WayOut]:
         found[first] = WayOut(action, builds, " and ".join(filter(None, needs)), next_)
     if found or not several:
         return list(found.values())
-    current = s.question._replace(
-        torch="", glibc=NEWEST, macos=NEWEST, driver=newest_driver(s.gpus.nvidia)
-    )
+    newest = newest_driver(s.gpus.nvidia)
+    current = s.question._replace(torch="", glibc=NEWEST, macos=NEWEST, driver=newest)
     for python in nearest(current.python):
         if builds := fitting(current._replace(python=python), kind):
             after = f"on Python {python} and a current system"
@@ -242,10 +235,8 @@ def nearest(python: str) -> list[str]:
         minor = parts(tag)[1]
         return abs(minor - here[1]), minor, tag.endswith("t") != threaded
 
-    others = [
-        tag for tag in pick.pythons() if tag != python and (threaded or not tag.endswith("t"))
-    ]
-    return sorted(others, key=distance)
+    kinds = (tag for tag in pick.pythons() if threaded or not tag.endswith("t"))
+    return sorted((tag for tag in kinds if tag != python), key=distance)
 
 
 def _nearest_newer(q: Question, newest: Found, kind: str) -> Found | None:

@@ -8,7 +8,6 @@ environment that has a torch, that one where it fits, else the nearest release t
 
 from typing import Literal, NamedTuple
 
-import msgspec
 from msgspec.structs import replace
 
 from tunedoctor.facts import InstallerConfig, Knowledge
@@ -51,13 +50,9 @@ def choose(machine: Machine) -> Choice:
 def of_build(build: Build, machine: Machine, action: Action = "install") -> Choice:
     """Return the choice of a build, with its companions and its index."""
     row = release_row(build.torch_version)
-    return Choice(
-        action,
-        build=build,
-        torchvision=row.torchvision if row else "",
-        torchaudio=row.torchaudio if row else "",
-        index="PyPI" if machine.platform == "macos" else index_of(build.variant),
-    )
+    pair = (row.torchvision, row.torchaudio) if row else ("", "")
+    index = "PyPI" if machine.platform == "macos" else index_of(build.variant)
+    return Choice(action, *pair, index, build=build)
 
 
 def _installed(s: Situation, action: Action, found: tuple[Found, ...]) -> Choice:
@@ -196,9 +191,8 @@ def near(machine: Machine, installed: str = "", beside: str = "") -> Near:
     labelled = machine.platform != "macos" and bool(VARIANT.fullmatch(label))
     there = Build(release, label)
     index = index_of(label) if labelled else ""
-    if inside and (
-        not best.build or not pick.allowed(f"=={release}") or (index and not machine.gpus)
-    ):
+    unmatched = not best.build or not pick.allowed(f"=={release}")
+    if inside and (unmatched or (index and not machine.gpus)):
         return Near(replace(best, build=there, index=index), kept=True)
     if release and (same := _like(best, machine, installed if labelled else release)):
         return Near(replace(same, build=there, index=same.index if labelled else ""), kept=True)
@@ -235,33 +229,17 @@ def _like(best: Choice, machine: Machine, wanted: str) -> Choice | None:
     return found if found.build and same else None
 
 
-_SAME = ("action", "index", "torchvision", "torchaudio", "says", "reasons", "hidden", "environment")
-
-
-class Answer(msgspec.Struct, frozen=True, kw_only=True):
+class Answer(pick.Chosen, frozen=True, kw_only=True):
     """A choice for one machine, with the commands that carry it out."""
 
     schema: Literal["doctor.wheel/1"] = "doctor.wheel/1"
-    action: Action
     torch_version: str | None
     """None where the action is not an install."""
     variant: str | None
-    index: str
-    """URL of the wheel index; "PyPI" where the default index has the build."""
-    torchvision: str
-    torchaudio: str
     alternatives: tuple[str, ...]
     """Best first: "2.14.1+cu126", or "2.15.0+cu132 with driver 580 or newer"."""
-    says: tuple[str, ...]
-    """Codes of what the user must hear."""
     reason: str
     """The deciding sentence."""
-    reasons: tuple[str, ...]
-    """All sentences, the deciding one first."""
-    hidden: tuple[str, ...] = ()
-    """GPUs that the build does not serve."""
-    environment: dict[str, str] = {}
-    """Variables to set for the build to run."""
     driver_floor: str = ""
     """Oldest NVIDIA driver for the build."""
     assumed: tuple[str, ...] = ()
@@ -296,7 +274,7 @@ def answer(
     told = "+" in installed or (installed and machine.platform == "macos")
     there = near(machine, installed) if told else None
     return Answer(
-        **{name: getattr(choice, name) for name in _SAME},
+        **{name: getattr(choice, name) for name in pick.Chosen.__struct_fields__},
         torch_version=build.torch_version if build else None,
         variant=build.variant if build else None,
         alternatives=tuple(f"{one.build} {one.after}".strip() for one in choice.alternatives),

@@ -58,11 +58,8 @@ def pins_of(choice: Choice, build: Build, machine: Machine, installed: str = "")
     # torchaudio ended with 2.11: what later releases find there was built for that one
     if parts(choice.torchaudio)[:2] == release[:2]:
         versions["torchaudio"] = choice.torchaudio
-    packages = tuple(
-        Pin(name=name, version=f"{version}+{labels[name]}".rstrip("+"))
-        for name, version in versions.items()
-        if version
-    )
+    pairs = ((name, f"{v}+{labels[name]}".rstrip("+")) for name, v in versions.items() if v)
+    packages = tuple(Pin(name=name, version=version) for name, version in pairs)
     there, _, variant = installed.partition("+")
     same = there == build.torch_version and variant != build.variant and not default
     # without a label it came from the default index, which has CUDA builds
@@ -301,11 +298,10 @@ def _effect(name: str, value: str, place: str, pins: Pins, python: str) -> tuple
     asked = every & {*value.lower().replace(",", " ").split()}
     if row is None or (name.endswith(".no-binary") and not asked):
         return "", False
-    harms = {
-        "pytorch_index": "download.pytorch.org" in value,
-        "unless_labelled": not all("+" in pin.version for pin in pins.packages),
-        "unless_named": not python,
-    }.get(row["harms"], row["harms"])
+    labelled = all("+" in pin.version for pin in pins.packages)
+    of_pytorch = "download.pytorch.org" in value
+    so = {"pytorch_index": of_pytorch, "unless_labelled": not labelled, "unless_named": not python}
+    harms = so.get(row["harms"], row["harms"])
     named = "; the command names its own" if python else ""
     return row["does"].format(value=value, backend=pins.backend, named=named), bool(harms)
 

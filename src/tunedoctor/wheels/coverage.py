@@ -105,12 +105,8 @@ def is_too_new(capability: str, archs: Iterable[str], cuda: str) -> bool:
     """
     codes = (a.removeprefix("sm_").rstrip("af") for a in archs if a.startswith("sm_"))
     highest = max(((int(c[:-1]), int(c[-1])) for c in codes if c.isdigit()), default=())
-    return (
-        not highest
-        or parts(capability) > highest
-        or _is_before(cuda, capability)
-        or capability in ("7.2", "8.7")
-    )
+    above = not highest or parts(capability) > highest
+    return above or _is_before(cuda, capability) or capability in ("7.2", "8.7")
 
 
 def code_list(archs: Iterable[str]) -> str:

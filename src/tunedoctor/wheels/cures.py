@@ -39,15 +39,21 @@ class TorchInstall(NamedTuple):
         return f"torch {self.version}{kinds.get(self.variant[:2], '')}: about {size} GB, no reboot"
 
 
-class RocmBuild(NamedTuple):
-    """What to do for a build with code for an AMD GPU."""
+class Way(NamedTuple):
+    """What to do to get a driver, or a build with code for an AMD GPU."""
 
     cure: Cure
+    """One command, or one deed where the system has no command for it."""
     note: str
-    on_index: bool
-    """PyTorch's own index has it."""
+    """What comes, who runs it, where it comes from, that it needs a reboot."""
+    on_index: bool = False
+    """PyTorch's own index has the build."""
     of_amd: bool = False
     """AMD's own builds have it."""
+
+
+Own = tuple[Host | None, Interpreter | None, TorchBuild | None]
+"""What a build is for, as far as it is known."""
 
 
 def torch_install(facts: Facts, wanted: str = "") -> TorchInstall:
@@ -71,49 +77,36 @@ def torch_install(facts: Facts, wanted: str = "") -> TorchInstall:
     return _installed(near(machine).choice, machine, interpreter)
 
 
-def rebuild_cuda(
-    host: Host | None,
-    interpreter: Interpreter | None,
-    torch: TorchBuild | None,
-    driver: str,
-    capabilities: tuple[str, ...],
-) -> TorchInstall | None:
+def rebuild_cuda(own: Own, driver: str, capabilities: tuple[str, ...]) -> TorchInstall | None:
     """Return a CUDA build that runs on all GPUs under this driver, as near to the installed release as can be.
 
     `driver` "" stands for the newest. None where no release fits. Where the interpreter or the system is not known,
     the command names the index alone.
     """
-    return _rebuilt(host, interpreter, torch, "nvidia", capabilities, driver)
+    return _rebuilt(own, "nvidia", capabilities, driver)
 
 
-def rebuild_xpu(
-    host: Host | None, interpreter: Interpreter | None, torch: TorchBuild | None
-) -> Cure:
+def rebuild_xpu(own: Own) -> Cure:
     """Return what installs an XPU build; no release is named where the system is not known."""
-    found = _rebuilt(host, interpreter, torch, "intel", ())
-    return found.cure if found else _newest(interpreter, "xpu")
+    found = _rebuilt(own, "intel", ())
+    return found.cure if found else _newest(own[1], "xpu")
 
 
-def rocm_build(
-    host: Host | None,
-    interpreter: Interpreter | None,
-    torch: TorchBuild | None,
-    gfx: tuple[str, ...],
-) -> RocmBuild:
+def rocm_build(own: Own, gfx: tuple[str, ...]) -> Way:
     """Return how to come by a build for these gfx targets: of PyTorch's index, else AMD's own, else none."""
     from tunedoctor.wheels.situation import vendor_builds  # noqa: PLC0415
 
-    if fit := _rebuilt(host, interpreter, torch, "amd", gfx):
+    if fit := _rebuilt(own, "amd", gfx):
         rocm = fit.variant.removeprefix("rocm")
         note = f"torch {fit.version} for ROCm {rocm}: about 4 GB, no reboot"
-        return RocmBuild(fit.cure, note, on_index=True)
+        return Way(fit.cure, note, on_index=True)
     if vendor_builds().issuperset(gfx):
         extras = ",".join(f"device-{one}" for one in gfx) or "device-all"
-        own = f"Install AMD's own PyTorch, torch[{extras}], as the page of releases of ROCm/TheRock says"
+        todo = f"Install AMD's own PyTorch, torch[{extras}], as the page of releases of ROCm/TheRock says"
         note = "PyTorch's own index has no build for this GPU on this system"
-        return RocmBuild(advise(own), note, on_index=False, of_amd=True)
+        return Way(advise(todo), note, of_amd=True)
     note = "neither PyTorch's index nor AMD has a build with code for this one"
-    return RocmBuild(advise("Train on another GPU, or on the CPU"), note, on_index=False)
+    return Way(advise("Train on another GPU, or on the CPU"), note)
 
 
 def same_torch(interpreter: Interpreter | Unknown | None, version: str, variant: str) -> Cure:
@@ -142,13 +135,8 @@ def _from_index(variant: str) -> str:
     return index_of(variant) if own else ""
 
 
-def _rebuilt(  # noqa: PLR0913  a machine that is known in parts
-    host: Host | None,
-    interpreter: Interpreter | None,
-    torch: TorchBuild | None,
-    vendor: Literal["nvidia", "amd", "intel"],
-    targets: Iterable[str],
-    driver: str = "",
+def _rebuilt(
+    own: Own, vendor: Literal["nvidia", "amd", "intel"], targets: Iterable[str], driver: str = ""
 ) -> TorchInstall | None:
     """Return the nearest build for all GPUs of a vendor; what is not known is taken as the commonest: Linux, 3.12."""
     from tunedoctor.model.machine import Gpu, of_host  # noqa: PLC0415
@@ -156,12 +144,12 @@ def _rebuilt(  # noqa: PLR0913  a machine that is known in parts
     from tunedoctor.wheels.pick import KINDS  # noqa: PLC0415
     from tunedoctor.wheels.situation import with_current_driver  # noqa: PLC0415
 
+    host, interpreter, torch = own
     if host and host.os == "other":
         return None
     nvidia = vendor == "nvidia"
-    gpus = tuple(
-        Gpu(one, vendor, one if nvidia else "", "" if nvidia else one) for one in targets if one
-    )
+    codes = filter(None, targets)
+    gpus = tuple(Gpu(one, vendor, *((one, "") if nvidia else ("", one))) for one in codes)
     known = bool(host and interpreter)
     system = host if host and known else Host(os="linux", name="", machine="")
     python = interpreter or Interpreter(executable="", version="3.12")
@@ -206,22 +194,9 @@ def _installed(
     return TorchInstall(build.torch_version, build.variant, Cure(tuple(steps), windows=windows))
 
 
-class DriverInstall(NamedTuple):
-    """What to do to get a driver."""
-
-    cure: Cure
-    """One command, or one deed where the system has no command for it."""
-    note: str
-    """Who runs it, where it comes from, that it needs a reboot."""
-
-
 def install_driver(
-    host: Host,
-    floor: str = "",
-    *,
-    old_card: bool = False,
-    container: Container | None = None,
-) -> DriverInstall:
+    host: Host, floor: str = "", *, old_card: bool = False, container: Container | None = None
+) -> Way:
     """Return how to get a driver of at least `floor`, over driver_install.json.
 
     `old_card`: Maxwell, Pascal or Volta, which end with 580.
@@ -235,15 +210,15 @@ def install_driver(
         mine = host.distro in row["ids"] and host.distro_version.startswith(row["version"])
         if mine and row[kind] and (not (floor and row["branch"]) or at_least(row["branch"], floor)):
             note = "; ".join(filter(None, ("root; needs a reboot", row.get("note"))))
-            return DriverInstall(tell(row[kind], "reboot"), note)
+            return Way(tell(row[kind], "reboot"), note)
     todo, who, note = rows["elsewhere"][place]
-    return DriverInstall(advise(todo.format(driver=wanted), who), note)
+    return Way(advise(todo.format(driver=wanted), who), note)
 
 
-def rebuild_module(host: Host) -> DriverInstall:
+def rebuild_module(host: Host) -> Way:
     """Return how to build the installed driver's module for the running kernel."""
     for row in table("driver_install")["rebuild"]:
         if host.distro in row["ids"]:
-            return DriverInstall(tell(row["command"], "root"), "root; a few minutes, no reboot")
+            return Way(tell(row["command"], "root"), "root; a few minutes, no reboot")
     command = "sudo dkms autoinstall && sudo modprobe nvidia"
-    return DriverInstall(tell(command), "root; a few minutes")
+    return Way(tell(command), "root; a few minutes")

@@ -208,12 +208,9 @@ def blank(asked: Asked, python: str) -> tuple[Machine, tuple[str, ...]]:
     except MachineError as error:
         msg = f"--{error}"
         raise MachineError(msg) from None
-    taken = {
-        f"Python {python}": not asked.python,
-        machine.arch: not asked.arch,
-        "no GPU": not asked.gpus and machine.platform != "macos",
-    }
-    assumed = tuple(text for text, so in taken.items() if so)
+    given = (asked.python, asked.arch, asked.gpus or machine.platform == "macos")
+    words = (f"Python {python}", machine.arch, "no GPU")
+    assumed = tuple(word for word, known in zip(words, given, strict=True) if not known)
     return over(machine, asked, driver_known=False), assumed
 
 

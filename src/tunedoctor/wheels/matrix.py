@@ -54,40 +54,28 @@ def matrix(answer: Answer) -> Matrix:
     s = situation(answer.machine)
     vendors = frozenset(vendor for vendor in KINDS if s.gpus.of(vendor))
     chosen = (answer.torch_version, answer.variant)
-    rows = (_row(s.question, vendors, *pair, chosen) for pair in _builds(s.question))
-    return Matrix(
-        machine=answer.machine,
-        assumed=answer.assumed,
-        rows=tuple(rows),
-        knowledge=answer.knowledge,
+    rows = (
+        MatrixRow(
+            torch=release.version,
+            variant=row.variant,
+            pythons=tuple(row.python.split()),
+            system=row.floor,
+            driver=floor_words(floor) if (floor := row.drivers[s.question.windows]) else "",
+            code=tuple(sorted({_target(one) for one, _ in row.compiled}, key=_number)),
+            verified=row.verified or row.kind != "cuda",
+            lacks=tuple(_lacks(s.question, vendors, row)),
+            chosen=(release.version, row.variant) == chosen,
+        )
+        for release, row in _builds(s.question)
     )
+    of = {name: getattr(answer, name) for name in ("machine", "assumed", "knowledge")}
+    return Matrix(rows=tuple(rows), **of)
 
 
 def _builds(q: Question) -> list[tuple[Release, Build]]:
     """Return the builds in range, newest release first, those of a release by kind."""
     every = chain(*(in_range(kind, q.family, q.torch) for kind in (*KINDS.values(), "cpu")))
     return sorted(every, key=lambda pair: pair[0].parsed, reverse=True)
-
-
-def _row(
-    q: Question,
-    vendors: frozenset[str],
-    release: Release,
-    row: Build,
-    chosen: tuple[str | None, str | None],
-) -> MatrixRow:
-    floor = row.drivers[q.windows]
-    return MatrixRow(
-        torch=release.version,
-        variant=row.variant,
-        pythons=tuple(row.python.split()),
-        system=row.floor,
-        driver=floor_words(floor) if floor else "",
-        code=tuple(sorted({_target(one) for one, _ in row.compiled}, key=_number)),
-        verified=row.verified or row.kind != "cuda",
-        lacks=tuple(_lacks(q, vendors, row)),
-        chosen=(release.version, row.variant) == chosen,
-    )
 
 
 def _lacks(q: Question, vendors: Iterable[str], row: Build) -> Iterator[str]:

@@ -66,18 +66,14 @@ class Alternative(msgspec.Struct, frozen=True):
     after: str = ""
 
 
-class Choice(msgspec.Struct, frozen=True):
-    """What to do about PyTorch on a machine."""
+class Chosen(msgspec.Struct, frozen=True):
+    """What a choice and the answer made of it say alike."""
 
     action: Action
-    build: Build | None = None
-    """None where the action is not an install."""
     torchvision: str = ""
     torchaudio: str = ""
     index: str = ""
     """URL of the wheel index; "PyPI" where the default index has the build and there is nothing to choose."""
-    alternatives: tuple[Alternative, ...] = ()
-    """Best first."""
     says: tuple[str, ...] = ()
     """Codes of what the user must hear; `reasons` puts them into words."""
     reasons: tuple[str, ...] = ()
@@ -86,6 +82,15 @@ class Choice(msgspec.Struct, frozen=True):
     """Names of GPUs that the build does not serve."""
     environment: dict[str, str] = {}
     """Variables to set for it to run: HSA_OVERRIDE_GFX_VERSION."""
+
+
+class Choice(Chosen, frozen=True):
+    """What to do about PyTorch on a machine."""
+
+    build: Build | None = None
+    """None where the action is not an install."""
+    alternatives: tuple[Alternative, ...] = ()
+    """Best first."""
 
     @classmethod
     def of(
@@ -336,10 +341,8 @@ def in_none(kind: str, target: str, family: str, torch: str, toolkit: Numbers = 
 
 def first_release(kind: str, wanted: frozenset[str], family: str) -> str:
     """Return the first release with a build of a kind for all of these; "" where there is none."""
-    have = (
-        r.version for r in reversed(releases()) for b in r.of(family, kind) if serves(b, wanted)
-    )
-    return next(have, "")
+    have = (r for r in reversed(releases()) if any(serves(b, wanted) for b in r.of(family, kind)))
+    return next((r.version for r in have), "")
 
 
 @lru_cache(maxsize=4096)

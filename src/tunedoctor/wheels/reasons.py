@@ -42,11 +42,8 @@ def about_gpus(s: Situation) -> Iterator[Said]:
     no_xpu = names_of(out("not xpu"))
     amd = gpus.amd if platform == "linux" else ()
     overridden = [g for g in amd if pick.override_of(g.gfx)]
-    values = (
-        " ".join(f"{k}={v}" for k, v in situation.override_of_all(amd).items())
-        if overridden
-        else ""
-    )
+    given = situation.override_of_all(amd) if overridden else {}
+    values = " ".join(f"{name}={value}" for name, value in given.items())
     # nothing to work with: in a container the GPU may be outside
     alone = situation.in_container(s) or (driver and not waiting)
     kept_out = working or situation.of_nvidia(out("excluded", "not supported"))
@@ -94,9 +91,10 @@ def _together(s: Situation, vendor: str) -> Said:
     gpus, kind = s.gpus.of(vendor), KINDS[vendor]
     alone = {g.target: fitting(s.question.about(vendor, [g]), kind) for g in gpus if g.target}
     newest = max((found[0].release.parsed for found in alone.values() if found), default=None)
-    forcing = [
-        g for g in gpus if not (found := alone.get(g.target)) or found[0].release.parsed != newest
-    ]
+    best = {
+        target for target, found in alone.items() if found and found[0].release.parsed == newest
+    }
+    forcing = [g for g in gpus if g.target not in best]
     names = names_of(forcing)
     key = "mixed_gpus:some" if " and " in names else "mixed_gpus:one"
     if not fitting(s.question, kind):
@@ -309,12 +307,9 @@ def _without_kernels(s: Situation) -> Iterator[Said]:
 def by_capability(s: Situation, capabilities: Iterable[str]) -> str:
     """Return the names of the GPUs with these compute capabilities."""
     wanted = set(capabilities)
-    names = dict.fromkeys(
-        g.name if g.compute_capability in g.name else f"{g.name} ({g.compute_capability})".strip()
-        for g in s.gpus.nvidia
-        if g.compute_capability in wanted
-    )
-    return " and ".join(names)
+    pairs = [(g.name, g.compute_capability) for g in s.gpus.nvidia]
+    names = (n if c in n else f"{n} ({c})".strip() for n, c in pairs if c in wanted)
+    return " and ".join(dict.fromkeys(names))
 
 
 def _passed_over(s: Situation, best: Found | None) -> Iterator[Said]:

@@ -9,15 +9,7 @@ from tunedoctor.model.versions import at_least, parts, within
 from tunedoctor.tables.gpus import named_as
 from tunedoctor.tables.load import table
 from tunedoctor.tables.wheels import release_row, releases
-from tunedoctor.wheels.rules import (
-    LAST_INTEL_MAC,
-    Family,
-    family,
-    glibc_floor,
-    has_wheel,
-    macos_floor,
-    one_spelling,
-)
+from tunedoctor.wheels import rules
 
 Cause = Literal[
     "wheel-not-on-index",
@@ -57,7 +49,7 @@ class _Case:
         """The release that is asked for, without its label; "" where none is pinned."""
         self.label = one.specifier.partition("+")[2]
         self.tag = python_tag(own)
-        self.family: Family = family(host, own) if own and host else ""
+        self.family: rules.Family = rules.family(host, own) if own and host else ""
         self.offered = one.offered or ()
         self.last = max(self.offered, key=parts, default="")
         self.labels = ", ".join(sorted({v.partition("+")[2] for v in self.offered} - {""})[:2])
@@ -74,12 +66,12 @@ class _Case:
 
     def has_wheel(self, version: str) -> bool:
         """Tell whether a release has a wheel here; where the system is not known, for Linux on x86_64."""
-        return has_wheel(version, self.tag, self.family or "linux_x86_64")
+        return rules.has_wheel(version, self.tag, self.family or "linux_x86_64")
 
     def none_at_all(self) -> Cause:
         """Tell what a Python lacks for which there is no wheel at all: 64 bits, a system, or its version."""
         own, host = self.own, self.host
-        machine = one_spelling(own.machine or host.machine)
+        machine = rules.one_spelling(own.machine or host.machine)
         if own.bits == 32:
             return "python-32bit"
         musl = host.libc == "musl" or host.distro == "alpine"
@@ -114,9 +106,8 @@ class _Case:
             return None if self.own else said
         there = self.release is None or not self.tag or self.has_wheel(self.pin)
         end = "" if there else f"; torch {self.pin} has none for Python {self.tag}"
-        return self.because("misplaced", found.cause, found=found.found, end=end)._replace(
-            file=there
-        )
+        said = self.because("misplaced", found.cause, found=found.found, end=end)
+        return said._replace(file=there)
 
     def _of_others(self) -> Refused | None:
         """Judge a package that has no table of wheels here."""
@@ -231,16 +222,16 @@ class _Case:
         where, host = self.family, self.host
         # files without a label are those of the default index
         intel_mac = where == "macos_x86_64" or not (where or self.labels)
-        if intel_mac and last == LAST_INTEL_MAC:
+        if intel_mac and last == rules.LAST_INTEL_MAC:
             return self.because("intel mac")
         if self.tag and not self.has_wheel(version):
             return self.because("no wheel", version=version)
-        linux: Family = where if where.startswith("linux") else "linux_x86_64"
+        linux: rules.Family = where if where.startswith("linux") else "linux_x86_64"
         key, have, floor = "glibc", "", ""
         if host.libc == "glibc":
-            have, floor = host.libc_version, glibc_floor(version, "cpu", linux)
+            have, floor = host.libc_version, rules.glibc_floor(version, "cpu", linux)
         elif self.macos and self.tag:
-            key, have, floor = "macos", host.macos_version, macos_floor(version, self.tag)
+            key, have, floor = "macos", host.macos_version, rules.macos_floor(version, self.tag)
         if not have or not floor or at_least(have, floor):
             return None
         return self.because(key, version=version, floor=floor, have=have)
@@ -261,13 +252,14 @@ def misplaced(tags: str, own: Interpreter, host: Host) -> Refused | None:
 
 
 def _system(platform: str, host: Host) -> Refused | None:
-    family = next((f for word, f in _SYSTEMS.items() if word in platform), "")
-    if not family or host.os not in _SYSTEMS.values():
+    system = next((f for word, f in _SYSTEMS.items() if word in platform), "")
+    if not system or host.os not in _SYSTEMS.values():
         return None
     said = f"for {platform}, and this is {host.name or host.os} {host.machine}".rstrip()
     machine = re.sub(r"^(?:(?:many|musl)?linux|macosx)(?:_?\d{1,4}){0,2}_|^win_", "", platform)
-    wanted, mine = one_spelling(machine.removesuffix("universal2")), one_spelling(host.machine)
-    if family != host.os or (wanted and mine and wanted != mine):
+    named = (machine.removesuffix("universal2"), host.machine)
+    wanted, mine = map(rules.one_spelling, named)
+    if system != host.os or (wanted and mine and wanted != mine):
         return Refused("platform-unsupported", said)
     if platform.startswith("manylinux") and host.libc == "musl":
         return Refused("platform-unsupported", f"{said} with musl")

@@ -131,11 +131,8 @@ def rocm_archs_since(version: str) -> tuple[str, ...]:
     date, has others.
     """
     one = pep440(version)
-    if (
-        one is None
-        or not (one.local or "").startswith("rocm")
-        or not VARIANT.fullmatch(one.local or "")
-    ):
+    label = (one.local or "") if one else ""
+    if one is None or not label.startswith("rocm") or not VARIANT.fullmatch(label):
         return ()
     newer = [row for row in reversed(releases()) if row.parsed.release >= one.release]
     builds = [b for row in newer for b in row.of("linux_x86_64", "rocm")]

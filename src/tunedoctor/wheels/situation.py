@@ -10,13 +10,7 @@ from msgspec.structs import replace
 from tunedoctor.facts import TorchBuild
 from tunedoctor.model.machine import VISIBLE, Gpu, Machine
 from tunedoctor.model.versions import parts
-from tunedoctor.tables.gpus import (
-    amd_gfx_by_name,
-    amd_integrated,
-    named_as,
-    nvidia_by_name,
-    vendor_named,
-)
+from tunedoctor.tables.gpus import amd_gfx_by_name, named_as, nvidia_by_name, vendor_named
 from tunedoctor.tables.load import table
 from tunedoctor.tables.wheels import Numbers
 from tunedoctor.wheels.pick import KINDS, NEWEST, Found, Question, override_of
@@ -143,7 +137,7 @@ def is_data_centre(gpu: Gpu) -> bool:
 def _integrated(gpu: Gpu) -> bool:
     """Tell an AMD or Intel GPU that shares the processor's chip; the large ones of Strix Halo count as discrete."""
     if gpu.vendor == "amd":
-        return amd_integrated(gpu.gfx) and gpu.gfx != "gfx1151"
+        return named_as("amd_integrated", gpu.gfx) and gpu.gfx != "gfx1151"
     return gpu.vendor == "intel" and not named_as("intel_discrete", gpu.name)
 
 
@@ -262,10 +256,8 @@ def of_nvidia(gpus: Iterable[Gpu]) -> tuple[Gpu, ...]:
 
 def in_container(s: Situation) -> bool:
     """Tell whether what is known of the environment names a container."""
-    return any(
-        affirmed(value) and named_as("container_words", f"{key} {value}")
-        for key, value in s.machine.env.items()
-    )
+    told = (f"{key} {value}" for key, value in s.machine.env.items() if affirmed(value))
+    return any(named_as("container_words", words) for words in told)
 
 
 def virtual(machine: Machine, gpus: Iterable[Gpu]) -> bool:

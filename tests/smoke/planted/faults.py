@@ -1,5 +1,6 @@
 """The faults: for each a module and what to do to it when it has been imported. Runs in the target."""
 
+import ctypes
 import importlib
 import os
 import signal
@@ -180,6 +181,26 @@ def second_differs(model):
     MODELS.append(model)
 
 
+def small_shm(dataloader):
+    """Shared memory of 8 MiB, in a namespace of this process; and less patience with workers."""
+    if "reload" in sys.argv:
+        return
+    system, user, group = ctypes.CDLL(None), os.getuid(), os.getgid()
+    system.unshare(0x10000000 | 0x20000)  # users, mounts
+    for name, text in (
+        ("setgroups", "deny"),
+        ("uid_map", f"0 {user} 1"),
+        ("gid_map", f"0 {group} 1"),
+    ):
+        Path("/proc/self", name).write_text(text)
+    assert not system.mount(b"tmpfs", b"/dev/shm", b"tmpfs", 0, b"size=8m")
+
+    def make(init):
+        return lambda self, *a, timeout, **k: init(self, *a, timeout=2, **k)
+
+    over(dataloader.DataLoader, "__init__", make)
+
+
 def rank_sleeps(distributed):
     """Rank 1 never joins."""
     if os.environ.get("RANK") == "1":
@@ -218,5 +239,6 @@ FAULTS = {
     "losses_by_chance": {LLAMA: after_init(second_differs)},
     # as on macOS, Windows and Python 3.14: no fault, but workers must find what they are sent
     "workers_spawned": {"multiprocessing": lambda module: module.set_start_method("spawn")},
+    "small_shm": {"torch.utils.data.dataloader": small_shm},
     "rank_sleeps": {"torch.distributed": rank_sleeps},
 }

@@ -106,9 +106,8 @@ def signature(node: Any) -> Signature:
     if isinstance(node, _FUNCTIONS):
         return Signature(_taken(node))
     inits = [one for one in node.body if getattr(one, "name", "") in ("__init__", "__new__")]
-    bases = [
-        dotted(getattr(one, "value", one)) for one in node.bases
-    ]  # Generic[T] is no base for this
+    # Generic[T] is no base for this
+    bases = [dotted(getattr(one, "value", one)) for one in node.bases]
     if node.keywords or len(bases) > 1 or () in bases:
         return Signature(None)
     base = bases[0] if bases else ()

@@ -4,7 +4,7 @@ REQUEST on standard input: {"path": folders of sys.path, "sites": those that hol
 [entries]}, "whole": packages that are not followed, "seconds": time for all}. An entry is a module
 ("axolotl.cli.train") or a name that a lazy package exports ("SFTTrainer"). What an import of a library runs of other
 packages is followed as well, those of `whole` apart. One JSON line for each package: {"library", "led_by": the library
-whose import runs it, "asked": names, "cut", "problems": [{"kind", "module", "name", "file", "line"}]}. Kind
+whose import runs it, "asked": names, "cut", "problems": [{"kind", "module", "name", "file", "line" …}]}. Kind
 "name": the module lacks it, "module": a part of a package that is there is gone, "missing": there is no such package,
 "unreadable": the file of the module is none that Python can run, "name" says why.
 
@@ -30,7 +30,7 @@ MOST_PROBLEMS = 40
 MEMORY = 4 << 30
 Problem = Tuple[str, str, str]
 """Kind, module, name."""
-FIELDS = ("kind", "module", "name", "file", "line", "within")
+FIELDS = ("library", "kind", "module", "name", "file", "line", "within")
 
 
 class Asked(NamedTuple):
@@ -113,7 +113,7 @@ def look(
         "asked": len({one[2:4] for one in asked}),
         "cut": cut,
         "problems": [
-            dict(zip(FIELDS, (*key, one.file, one.line, one.within)))
+            dict(zip(FIELDS, (library, *key, one.file, one.line, one.within)))
             for key, one in list(problems.items())[:MOST_PROBLEMS]
         ],
     }

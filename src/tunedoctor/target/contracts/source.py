@@ -32,11 +32,8 @@ class Source:
 
     def __init__(self, text: bytes, tree: ast.Module, siblings: frozenset[str]) -> None:
         """Walk a tree without recursion, in time linear in it."""
-        self.names: set[str] = {
-            w.strip().decode("ascii", "replace")
-            for m in _GLOBAL.findall(text)
-            for w in m.split(b",")
-        }
+        stated = b",".join(_GLOBAL.findall(text)).decode("ascii", "replace")
+        self.names: set[str] = {*map(str.strip, stated.split(","))} - {""}
         """What it could bind at module level, in any branch."""
         self.promised: set[str] = set()
         """What it imports for type checkers alone, and has by other means or never."""

@@ -8,7 +8,7 @@ import tempfile
 from typing import Any
 
 from ..telling import Teller, Wrong, attempt
-from . import extras, kernels, mine, saving, tiny
+from . import extras, kernels, saving, tiny
 from .lab import Lab, began, finite, shown
 
 AGAIN = 8
@@ -33,22 +33,17 @@ def core(tell: Teller, asked: Any) -> None:
 class Core:
     """The stages from the model on, and what they hand to each other."""
 
-    def __init__(
-        self, tell: Teller, lab: Lab, asked: Any, fresh: saving.Fresh, scratch: str
-    ) -> None:
-        """Keep what the stages share."""
+    def __init__(self, tell: Teller, lab: Lab, asked: Any, fresh: Any, scratch: str) -> None:
         self.tell, self.lab, self.asked, self.fresh = tell, lab, asked, fresh
         self.folder = os.path.join(scratch, "adapter")
         self.own = bool(asked.model)
-        self.steps = asked.steps or (mine.STEPS if self.own else tiny.STEPS)
+        self.steps = asked.steps or (tiny.OWN_STEPS if self.own else tiny.STEPS)
         self.rate = 1e-4 if self.own else tiny.RATE
         self.enough = 0.0 if self.own else ENOUGH
-        self.rows: Any = ()
         self.batches: list[tiny.Batch] = []
+        self.rows: Any = ()
         self.model: Any = None
-        self.kept: Any = None
         self.trained: Any = None
-        self.before: Any = None
 
     def run(self) -> None:
         """Run the stages; the first failure ends those that build on each other."""
@@ -58,9 +53,7 @@ class Core:
             return
         tell, lab, one = self.tell, self.lab, self.batches[0]
         saved = self.all(self.save, self.reload)
-        if (
-            self.own
-        ):  # 16-bit weights move by rounding when merged, and five steps teach nothing by heart
+        if self.own:  # 16-bit weights move when merged, and five steps teach nothing by heart
             return
         if saved and self.all(self.merge):
             tell.stage("generate", saving.generate, lab, self.model, one)
@@ -75,7 +68,7 @@ class Core:
 
     def data(self, data: dict[str, Any]) -> None:
         """Read the user's data, before any weight is loaded."""
-        self.rows = mine.tokens_of(self.lab, self.asked, mine.read_samples(self.asked, data))
+        self.rows = tiny.tokens_of(self.lab, self.asked, tiny.read_samples(self.asked, data))
 
     def build(self, data: dict[str, Any]) -> None:
         """Make the model and the batch; every weight is finite."""
@@ -83,7 +76,7 @@ class Core:
         if lab.kind == "cpu":
             data["libraries"] = lab.peak()
         if self.own:
-            self.model, self.batches = mine.of_user(lab, self.asked, *self.rows)
+            self.model, self.batches = tiny.of_user(lab, self.asked, *self.rows)
         else:
             self.model, self.batches = tiny.llama(lab), [tiny.batch(lab)]
         named = list(self.model.named_parameters())
@@ -153,13 +146,10 @@ class Core:
         if still:
             held = {id(p) for group in run.optimizer.param_groups for p in group["params"]}
             strange = [n for n, p in run.ledger.trained if n in still and id(p) not in held]
-            why = (
-                "the optimizer holds other tensors than these"
-                if strange
-                else "the step did nothing"
-            )
+            reason, why = "optimizer-idle", "the step did nothing"
+            if strange:
+                reason, why = "optimizer-misses", "the optimizer holds other tensors than these"
             text = f"{len(still)} of {len(before)} adapters had a gradient and did not move"
-            reason = "optimizer-misses" if strange else "optimizer-idle"
             raise Wrong(reason, f"{text}: {shown(still)}; {why}")
 
     def train(self, data: dict[str, Any]) -> None:

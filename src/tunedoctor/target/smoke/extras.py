@@ -52,9 +52,8 @@ def checkpointing(lab: Lab, one: Batch, data: dict[str, Any]) -> None:
     if dead:
         text = f"with gradient checkpointing {len(dead)} of {count} adapters get no gradient"
         raise Wrong("no-backward-checkpointing", f"{text}: {shown(dead)}")
-    apart = [
-        float((p.grad - plain[n]).norm() / (plain[n].norm() + 1e-12)) for n, p in ledger.trained
-    ]
+    pairs = ((p.grad, plain[name]) for name, p in ledger.trained)
+    apart = (float((now - was).norm() / (was.norm() + 1e-12)) for now, was in pairs)
     data["difference"] = worst = max(apart)
     if not worst <= SAME:
         text = f"gradient checkpointing changes gradients by {worst:.2g} of their size"

@@ -12,7 +12,7 @@ from typing import Any
 
 from .. import telling
 from ..telling import Wrong
-from . import mine, tiny
+from . import tiny
 from .lab import NEEDED, Lab, choose_device, import_into, quiet, shown
 from .tiny import PAD, Batch, tokenizer
 
@@ -44,10 +44,8 @@ def save(lab: Lab, model: Any, folder: str, data: dict[str, Any]) -> None:
         with lab.safetensors.safe_open(file, framework="pt") as opened:
             disk = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118  no dict
     except Exception as error:
-        text = (
-            f"{name} of {data['bytes']} bytes can't be read back: {type(error).__name__}: {error}"
-        )
-        raise Wrong("file-damaged", text) from None
+        text = f"{name} of {data['bytes']} bytes can't be read back"
+        raise Wrong("file-damaged", f"{text}: {type(error).__name__}: {error}") from None
     memory = {n: p.detach().cpu() for n, p in model.named_parameters() if "lora_" in n}
     # peft leaves out the name of the adapter: lora_A.default.weight is lora_A.weight
     wanted = {name.replace(".default.", "."): tensor for name, tensor in memory.items()}
@@ -124,8 +122,8 @@ def _load(asked: Any) -> None:
     lab.asked_device = question["device"]
     choose_device(lab, {})
     if asked.model:
-        rows, pad = mine.tokens_of(lab, asked, mine.read_samples(asked, {}))
-        model, batches = mine.of_user(lab, asked, rows, pad)
+        rows, pad = tiny.tokens_of(lab, asked, tiny.read_samples(asked, {}))
+        model, batches = tiny.of_user(lab, asked, rows, pad)
     else:
         model, batches = tiny.llama(lab), [tiny.batch(lab)]
     loaded = lab.peft.PeftModel.from_pretrained(model, question["folder"])

@@ -1,17 +1,22 @@
-"""The tiny model, its tokenizer and its four sentences, made in memory, the same every time; and how it is trained.
+"""What is trained, and how: the tiny model, its tokenizer and its four sentences, made in memory, the same every time.
 
 A frozen random base can be taught by adapters only if its head can express the answer. With transformers' default
 start (0.02) none of 8 seeds learned, with 0.5 all 8 did, in 35 to 42 steps at a learning rate of 1e-2, rank 8 on
-all linear layers. Hidden size 32, rank 4 or adapters on attention alone failed or took longer.
+all linear layers. Hidden size 32, rank 4 or adapters on attention alone failed or took longer. In their place: the
+user's own model and a slice of their data.
 """
 
 from __future__ import annotations
 
+import itertools
 import math
+import os
 import statistics
 import time
-from typing import Any, NamedTuple
+from typing import Any, Iterator, NamedTuple
 
+from .. import train_rows
+from ..telling import Wrong
 from .lab import Lab, finite, shown
 
 SENTENCES = (
@@ -110,7 +115,6 @@ class Ledger:
     """What the gradients of adapters were, over all steps."""
 
     def __init__(self, torch: Any, model: Any) -> None:
-        """Begin with nothing seen."""
         self.torch = torch
         self.trained = [(name, p) for name, p in model.named_parameters() if p.requires_grad]
         self.missing = {name for name, _ in self.trained}
@@ -193,7 +197,6 @@ class Kept:
     """Frozen weights as they were: two sums over the bits of each."""
 
     def __init__(self, torch: Any, model: Any) -> None:
-        """Remember all weights that are no adapter's."""
         self.torch = torch
         self.were = self._sums(model)
 
@@ -212,3 +215,76 @@ class Kept:
     def _sum(self, chunk: Any) -> tuple[int, int]:
         places = self.torch.arange(1, chunk.numel() + 1, device=chunk.device)
         return int(chunk.sum(dtype=self.torch.int64)), int((chunk * places).sum())
+
+
+MOST_ROWS, LONGEST = 64, 512
+"""Samples, and tokens of one."""
+OWN_STEPS = 5
+OURS = {"local_files_only": True, "trust_remote_code": False}
+ROWS = (".jsonl", ".json", ".ndjson", ".csv", ".tsv", ".gz")
+
+
+def read_samples(asked: Any, data: dict[str, Any]) -> list[dict[str, Any]]:
+    """Read up to 64 samples. Raises Wrong, which names line and cure: nothing in the data can be read."""
+    try:
+        found = list(itertools.islice(samples(asked.data), MOST_ROWS))
+    except OSError as error:
+        raise Wrong("data-unreadable", str(error)) from None
+    except ValueError as error:
+        raise Wrong("data-unreadable", f"{asked.data}, {error}") from None
+    if not found:
+        raise Wrong("data-unreadable", f"{asked.data} holds no sample")
+    data["samples"] = len(found)
+    return found
+
+
+def samples(path: str) -> Iterator[dict[str, Any]]:
+    """Yield the rows of a file, or the paragraphs of a plain text. Raises ValueError, which names the line."""
+    if os.path.splitext(path)[1].lower() not in ROWS:
+        with open(path, encoding="utf-8-sig") as file:
+            paragraphs = file.read(1 << 20).split("\n\n")
+        yield from ({"text": one.strip()} for one in paragraphs if one.strip())
+        return
+    for line, row in train_rows.read(path):
+        if not isinstance(row, dict):
+            raise ValueError(f"line {line}: {type(row).__name__}, where an object is wanted")  # noqa: TRY004
+        for kind, detail in train_rows.sample_of(row).faults:
+            raise ValueError(f"line {line}: {kind}: {detail}")
+        yield row
+
+
+def tokens_of(lab: Lab, asked: Any, found: list[dict[str, Any]]) -> tuple[list[list[int]], int]:
+    """Return the samples as the model's own tokenizer and template write them, and the padding.
+
+    Raises Wrong: they refuse a sample, or there are no two tokens; the message names the sample.
+    """
+    reader = lab.transformers.AutoTokenizer.from_pretrained(asked.model, **OURS)
+    rows = []
+    for number, one in enumerate(found, 1):
+        sample = train_rows.sample_of(one)
+        try:
+            text = "\n".join(text for _, text in sample.turns)
+            talks = sample.form in ("messages", "conversations")
+            if talks and getattr(reader, "chat_template", None):
+                talk = train_rows.talk_of(one, sample)
+                text = reader.apply_chat_template(talk, tokenize=False)
+            row = list(reader(text)["input_ids"])[:LONGEST]
+        except Exception as error:
+            where = f"{asked.data}, sample {number}: the model's tokenizer or chat template"
+            said = f"{where} refuses it: {type(error).__name__}: {error}"
+            raise Wrong("data-unreadable", said) from None
+        if len(row) > 1:
+            rows.append(row)
+    if not rows:
+        raise Wrong("data-unreadable", f"no sample of {asked.data} has two tokens")
+    pad = reader.pad_token_id if reader.pad_token_id is not None else reader.eos_token_id or 0
+    return rows, pad
+
+
+def of_user(lab: Lab, asked: Any, rows: list[list[int]], pad: int) -> tuple[Any, list[Batch]]:
+    """Load the model in the 16-bit type of the device (float32 on the CPU), and make a batch of each row."""
+    dtype = lab.torch.float32 if lab.kind == "cpu" else lab.half
+    load = lab.transformers.AutoModelForCausalLM.from_pretrained
+    model = load(asked.model, torch_dtype=dtype, **OURS).to(lab.device)
+    model.config.use_cache = False
+    return model, [of_rows(lab, [row], pad) for row in rows[: asked.steps or OWN_STEPS]]

@@ -1,0 +1,41 @@
+"""doctor envs."""
+
+import os
+import sys
+from argparse import Namespace
+from pathlib import Path
+
+from tunedoctor.cli.output import show
+from tunedoctor.cli.progress import spinner
+from tunedoctor.probes.environments import Environment, Environments, environments
+from tunedoctor.render.screen import Screen
+
+
+def command(given: Namespace) -> int:
+    """List the environments of this user; returns the exit code: 1 where there is none."""
+    with spinner("measuring"):
+        found = environments(os.environ, str(Path.cwd()), sys.executable, sized=not given.quick)
+    show(Environments(environments=found), given.format, _render)
+    return 0 if found else 1
+
+
+def _render(found: Environments, screen: Screen) -> str:
+    for one in found.environments:  # a path stands whole, to be pasted
+        screen.line((one.path, "bold"))
+        screen.line(f"  {', '.join(_words(one))}")
+    if found.environments:
+        screen.next("doctor check --target ENVIRONMENT looks at one")
+    else:
+        screen.wrap("no environment is active, stands here, or where tools keep theirs")
+        screen.next("doctor fix --new .venv makes one")
+    return screen.text()
+
+
+def _words(one: Environment) -> list[str]:
+    told = [
+        one.kind,
+        f"Python {one.python or 'unknown'}",
+        f"torch {one.torch}" if one.torch else "no torch",
+    ]
+    told += [] if one.bytes is None else [f"{one.bytes / 1e9:.1f} GB"]
+    return [*told, *(["active"] if one.active else []), *(["the doctor's own"] if one.own else [])]

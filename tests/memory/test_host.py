@@ -1,0 +1,58 @@
+"""RAM: what processes take, and what is reckoned."""
+
+import importlib.util
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+from torch_target import WHY_NOT, torch_python
+
+from tunedoctor.memory.catalogue import named
+from tunedoctor.memory.host import ram
+from tunedoctor.memory.run import Run
+from tunedoctor.memory.stacks import STACKS
+
+ROOT = Path(__file__).parents[2]
+GIB = 1 << 30
+
+
+@pytest.fixture(scope="module")
+def bench() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("host_ram", ROOT / "benchmarks" / "host_ram.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules["host_ram"] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.mark.skipif(not torch_python() or sys.platform != "linux", reason=WHY_NOT)
+@pytest.mark.parametrize("name", ["load 64M bf16 as fp32"])
+def test_what_a_process_takes(bench: ModuleType, name: str, tmp_path: Path) -> None:
+    one = bench.settings(bench.Place(torch_python(), str(tmp_path)))[name]()
+    found = bench.measured(one.argv)
+    assert one.there == pytest.approx(found.there, rel=0.15)
+    assert one.there + one.mapped == pytest.approx(found.whole, rel=0.15)
+
+
+@pytest.mark.parametrize(
+    ("run", "loading", "training", "merging"),
+    [
+        (Run(), 2.4, 2.75, 30.3),
+        (Run(stack=STACKS["hf"]), 2.4, 2.5, 15.3),
+        (Run(method="full", precision="mixed"), 32.3, 62.3, 0),
+        (
+            Run(method="full", sharding="zero3", gpus=8, offload="all", stack=STACKS["hf"]),
+            19.4,
+            169,
+            0,
+        ),
+    ],
+)
+def test_what_8b_takes(run: Run, loading: float, training: float, merging: float) -> None:
+    found = ram(named("Llama-3.1-8B"), run)
+    assert found.loading / GIB == pytest.approx(loading, rel=0.02)
+    assert found.training / GIB == pytest.approx(training, rel=0.05)
+    assert found.merging / GIB == pytest.approx(merging, rel=0.02)

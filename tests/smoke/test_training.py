@@ -1,0 +1,336 @@
+"""`doctor smoke` on made-up libraries, on a target with real torch as it is, and with faults planted in it."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import msgspec
+import pytest
+import typed
+from rows import plant
+from torch_target import WHY_NOT, torch_target
+
+import tunedoctor
+from tunedoctor.cli.schema import schema_of
+from tunedoctor.diagnosis.registry import all_checks
+from tunedoctor.facts import Runtime, SharedMemory, Smoke
+from tunedoctor.facts.base import Fact
+from tunedoctor.memory.peak import WORKSPACES
+from tunedoctor.model.snapshot import Snapshot, from_json
+from tunedoctor.probes.runtime import SCRIPT, Line, Run
+from tunedoctor.smoke.answer import Answer
+from tunedoctor.smoke.make import Asked, made, parts_of
+from tunedoctor.smoke.stages import Part, run_part, stages_of
+from tunedoctor.system.child import Ended
+
+PLANTED = str(Path(__file__).parent / "planted")
+needs_torch = pytest.mark.skipif(not torch_target(), reason=WHY_NOT)
+
+
+def doctor(target: str, *options: str, **environment: str) -> typed.Ran:
+    return typed.doctor("smoke", "--target", target, *options, **environment)
+
+
+def answer(target: str, *options: str, **more: str) -> dict[str, Any]:
+    """The answer as data, held against its schema and the exit code."""
+    ended = doctor(target, "--format", "json", *options, **more)
+    found: dict[str, Any] = json.loads(ended.stdout)
+    jsonschema.validate(found, schema_of("smoke"))
+    assert ended.returncode == {"ready": 0, "findings": 1, "unknown": 2}[found["verdict"]]
+    return found
+
+
+# ------------------------------------------------------------------- libraries made for the test
+WELL = {
+    "torch": '__version__ = "2.13.0"\ndef set_num_threads(n): pass\n',
+    "tokenizers": '__version__ = "0.23.3"\nclass Tokenizer: pass\n',
+    "safetensors": '__version__ = "0.8.0"\nsafe_open = None\n',
+    "transformers": '__version__ = "5.24.0"\nLlamaConfig = LlamaForCausalLM = object\n',
+}
+LOUD = 'print("{\\"end\\": \\"train\\", \\"ok\\": true}", flush=True)\n' + WELL["torch"]
+
+
+@pytest.fixture(scope="module")
+def bare(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """An environment without any of the libraries."""
+    folder = tmp_path_factory.mktemp("target") / "env"
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(folder)], check=True)
+    return str(folder)
+
+
+@pytest.mark.parametrize(("name", "text", "outcome", "says"), [
+    ("torch", "import time\ntime.sleep(600)\n", "hung", "torch/__init__.py"),
+    ("tokenizers", "import ctypes\nctypes.string_at(0)\n", "crashed", "signal SIGSEGV"),
+    ("transformers", "import os\nos.kill(os.getpid(), 9)\n", "crashed", "signal SIGKILL"),
+    ("safetensors", "import os\nos._exit(3)\n", "crashed", "exit status 3"),
+    ("peft", "__version__ = '0.21.2'\n", "failed", "no attribute 'LoraConfig'"),
+    ("peft", "from peft.tuners import lora\n", "failed", "No module named 'peft.tuners'"),
+    ("transformers", "raise SystemExit('no')\n", "failed", "SystemExit: no"),
+])  # fmt: skip
+def test_a_library_that_breaks_on_import_is_named(
+    tmp_path: Path, bare: str, name: str, text: str, outcome: str, says: str
+) -> None:
+    """And torch, which prints lines as the script does, disturbs nothing."""
+    files = {**WELL, "torch": LOUD, name: text}
+    plant(tmp_path, {f"{of}/__init__.py": code for of, code in files.items()})
+    limit = "1" if outcome == "hung" else "60"
+    found = answer(bare, PYTHONPATH=str(tmp_path), TUNEDOCTOR_STAGE_SECONDS=limit)
+    last, blame = found["stages"][-1], found["blames"][0]
+    assert (found["verdict"], last["name"]) == ("findings", f"import {name}")
+    assert (last["outcome"], blame["stage"]) == (outcome, f"import {name}")
+    assert says in blame["found"]
+    assert all((blame["means"], blame["cure"]))
+    assert "train" not in {one["name"] for one in found["stages"]}
+
+
+def test_no_torch_is_blamed_by_the_doctors_own_finding_and_no_training_follows(
+    bare: str, tmp_path: Path
+) -> None:
+    (blame,) = answer(bare)["blames"]
+    assert (blame["stage"], blame["finding"]) == ("import torch", "torch-missing")
+    assert "No module named 'torch'" in blame["found"]
+    assert re.search(r"pip install .*\btorch\b", blame["cure"])
+    (tmp_path / "c.toml").touch()
+    screen = doctor(bare, "--then-train", str(tmp_path / "c.toml"))
+    assert (screen.returncode, "✗ import torch" in screen.stdout) == (1, True)
+
+
+def test_what_is_not_there_is_told(bare: str, tmp_path: Path) -> None:
+    found = answer(str(tmp_path / "gone"))
+    assert (found["verdict"], "does not exist" in found["why"]) == ("unknown", True)
+    part = Part("bitsandbytes")
+    (only,) = stages_of(run_part(part, f"{bare}/bin/python", os.environ, lambda _: None))
+    assert (only.name, only.outcome) == ("import bitsandbytes", "skipped")
+    assert only.error == "bitsandbytes is not installed"
+
+
+COMPILE = "import sys; sys.dont_write_bytecode = True; [compile(open(f).read(), f, 'exec') for f in sys.argv[1:]]"
+
+
+@pytest.mark.parametrize("version", ["3.8", "3.9", "3.10", "3.12", "3.13"])
+def test_the_scripts_run_on_other_pythons(version: str, tmp_path: Path) -> None:
+    kept = (Path.home() / ".pyenv" / "versions").glob(f"{version}.*/bin/python")
+    found = str(next(kept, "")) or pytest.skip(f"Python {version} is not installed under ~/.pyenv")
+    scripts = map(str, (Path(tunedoctor.__file__).parent / "target").rglob("*.py"))
+    subprocess.run([found, "-c", COMPILE, *scripts], check=True)
+    (only,) = stages_of(run_part(Part("core"), found, os.environ, lambda _: None))
+    assert (only.name, only.outcome) == ("import torch", "failed")
+    (tmp_path / "torch.py").write_text("__version__ = '2.9.1'\nclass version: cuda = None\n")
+    argv, env = [found, "-S", SCRIPT, "deep"], {**os.environ, "PYTHONPATH": str(tmp_path)}
+    deep = subprocess.run(argv, capture_output=True, text=True, timeout=60, check=False, env=env)
+    assert '\n{"done": true' in deep.stdout, deep.stderr
+
+
+# ------------------------------------------------------------------------------------ real torch
+WHOLE = [
+    "import torch", "import tokenizers", "import safetensors", "import transformers", "import peft", "device",
+    "kernels float32", "kernels bfloat16", "build", "wrap", "forward", "backward", "optimizer", "train", "adapters",
+    "base weights", "save", "reload", "merge", "generate", "repeat", "checkpointing", "16-bit", "workers",
+]  # fmt: skip
+
+
+@needs_torch
+def test_every_stage_is_well_and_the_facts_are_kept(tmp_path: Path) -> None:
+    """Workers are started as on macOS, Windows and Python 3.14, a short load repeats its losses, and two ranks meet."""
+    file, env = tmp_path / "snapshot.json", {"PLANTED": "workers_spawned", "PYTHONPATH": PLANTED}
+    argv = ("--device", "cpu", "--minutes", "0.02", "--gpus", "2", "--snapshot", str(file))
+    found = answer(torch_target(), *argv, **env)
+    assert (found["verdict"], found["blames"]) == ("ready", [])
+    names = [one["name"] for one in found["stages"]]
+    assert names[: len(WHOLE)] == WHOLE
+    assert names[-6:] == ["join", "all-reduce", "work", "DDP", "load heat", "load errors"]
+    assert {one["outcome"] for one in found["stages"] if "load " not in one["name"]} == {"ok"}
+    assert found["losses"][0] > 5
+    assert found["losses"][-1] < 0.05
+    assert found["tokens_per_second"] > 0
+    assert found["load"]["rounds"] >= 1
+    assert len(found["ranks"]) == 2
+    (said,) = [one["says"] for one in found["stages"] if one["name"] == "generate"]
+    assert said == "“The doctor says: this machine can train.”"
+    snapshot = from_json(file.read_bytes())
+    fact, runtime = snapshot.find(Smoke), snapshot.find(Runtime)
+    assert fact
+    assert (fact.device, fact.kind, fact.half) == ("cpu", "cpu", "bfloat16")
+    assert fact.peak == found["peak"] > 100e6
+    assert runtime
+    assert runtime.torch_version
+
+
+ROWS = (
+    '{"text": "A first sample."}\n{"prompt": "Who?", "completion": "Nobody."}\n\n'
+    '{"messages": [{"role": "user", "content": "Hello"}]}\n'
+)
+CONFIG = """\
+device = "cpu"
+max_steps = 2
+batch = 2
+micro_batch = 2
+max_length = 32
+precision = "fp32"
+template = "none"
+"""
+
+
+@needs_torch
+def test_the_training_follows_a_smoke_training_of_the_users_own(
+    tmp_path: Path, tiny_model: str
+) -> None:
+    places = f'model = "{tiny_model}"\ndata = "{tmp_path}/rows.jsonl"\nout = "{tmp_path}/out"\n'
+    row = '{"prompt": "Say it.", "completion": "Here it is."}\n'
+    plant(tmp_path, {"data.jsonl": ROWS, "rows.jsonl": row * 8, "train.toml": places + CONFIG})
+    asked = ("--model", tiny_model, "--data", f"{tmp_path}/data.jsonl", "--steps", "3")
+    more = ("--device", "cpu", "--then-train", f"{tmp_path}/train.toml")
+    ended = doctor(torch_target(), *asked, *more)
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    well = "✓ This environment can fine-tune"
+    smoked, _, trained = ended.stdout.partition(well)
+    assert all(len(line) <= 80 for line in smoked.splitlines())
+    assert "loss" in trained
+    assert list((tmp_path / "out").rglob("adapter_model.safetensors"))
+
+
+# -------------------------------------------------------------------------------- planted faults
+Planted = Callable[..., Answer]
+PLAIN = Asked()
+PART = """
+import os, runpy, sys
+os.environ.update(PLANTED={fault!r}, PYTHONPATH={planted!r}, OMP_NUM_THREADS="1")
+sys.path.insert(0, {planted!r})
+sys.argv = {argv!r}
+import faults
+for one in filter(None, {fault!r}.split(",")): faults.plant(one)
+runpy.run_path(sys.argv[0], run_name="__main__")
+"""
+
+
+@pytest.fixture
+def planted(server: Callable[..., Any], tmp_path: Path) -> Planted:
+    """Return what runs a part with faults in a fork of the target's process, and judges it."""
+
+    def run(
+        fault: str, asked: Asked = PLAIN, *, part: int = 0, facts: tuple[Fact, ...] = (), code: str = ""
+    ) -> Answer:  # fmt: skip
+        one = parts_of(asked._replace(device="cpu"))[part]
+        limits = ("--seconds", str(one.seconds), "--scratch", str(tmp_path))
+        argv = [SCRIPT, one.name, *limits, *one.arguments]
+        code += PART.format(fault=fault, planted=PLANTED, argv=argv)
+        ended = server(tmp_path, (), code, two=one.ranks > 1)
+        lines: list[Line] = []
+        for text in ended.out.splitlines():
+            with suppress(msgspec.DecodeError):  # none of the script's
+                lines.append(msgspec.json.decode(text, type=Line))
+        end = Ended("signal" if ended.code < 0 else "exit", abs(ended.code), "", ended.err)
+        ran = Run(tuple(lines), end, name=one.name, ranks=one.ranks)
+        checks = all_checks(()) if facts else ()
+        return made([ran], asked, Snapshot.of(facts), checks, 1.0).answer
+
+    return run
+
+
+def outcomes(found: Answer) -> dict[str, tuple[str, str]]:
+    return {one.name: (one.outcome, one.reason) for one in found.stages}
+
+
+@pytest.mark.parametrize(("fault", "stage", "reason", "says"), [
+    ("adapters_unused", "backward", "no-backward", "depends on no adapter"),
+    ("query_adapters_unused", "backward", "no-backward", "8 of 28 adapters get no gradient"),
+    ("optimizer_of_copies", "optimizer", "optimizer-misses", "holds other tensors"),
+    ("nan_weight", "build", "weight-not-finite", "model.layers.1.mlp.up_proj.weight"),
+    ("base_weight_moves", "base weights", "base-changed", "1 of 20 frozen weights changed"),
+    ("gradients_explode", "train", "gradient-not-finite", "not finite in step 7"),
+    ("file_cut", "save", "file-damaged", "can't be read back"),
+    ("wrong_matmul", "kernels float32", "wrong-numbers", "product of small whole numbers"),
+    ("memory_ends", "train", "", "(Cannot allocate memory) in step 3"),
+    ("killed", "train", "killed", "crashed in step 4: signal SIGKILL"),
+])  # fmt: skip
+def test_a_planted_fault_is_blamed(
+    planted: Planted, fault: str, stage: str, reason: str, says: str
+) -> None:
+    found = planted(fault)
+    blame, told = found.blames[0], outcomes(found)
+    assert (found.verdict, blame.stage, says in blame.found) == ("findings", stage, True)
+    assert all((blame.means, blame.cause, blame.cure))
+    assert told.pop(stage) == ("crashed" if fault == "killed" else "failed", reason)
+    assert {outcome for outcome, _ in told.values()} == {"ok"}
+
+
+def may_mount() -> bool:
+    argv = ["unshare", "--user", "--map-root-user", "--mount", "true"]
+    return bool(shutil.which("unshare")) and not subprocess.run(argv, check=False).returncode
+
+
+def test_later_stages_are_told_whatever_failed_before(planted: Planted) -> None:
+    """Where this user may, in a namespace whose shared memory is too small for workers."""
+    small = may_mount()
+    faults = "loads_otherwise,checkpointing,bf16_refused,losses_by_chance" + ",small_shm" * small
+    shm = SharedMemory(total=8 << 20, free=8 << 20)
+    found = planted(faults, facts=(shm,))
+    blames = {one.stage: (one.severity, one.found) for one in found.blames}
+    wanted = {
+        "reload": ("error", "other logits"),
+        "checkpointing": ("error", "28 of 28 adapters"),
+        "kernels bfloat16": ("warning", "not implemented for 'BFloat16'"),
+        "repeat": ("warning", "the same training gives other losses"),
+        "16-bit": ("warning", ""),
+        **({"workers": ("warning", "")} if small else {}),
+    }
+    assert {stage: severity for stage, (severity, _) in blames.items()} == {
+        stage: severity for stage, (severity, _) in wanted.items()
+    }
+    assert not [s for s, (_, says) in wanted.items() if says not in blames[s][1]], blames
+    if small:
+        assert found.blames[-1].finding == "shm-too-small"
+        assert "8 MiB" in found.blames[-1].cause
+
+
+def test_a_number_that_changes_under_load_is_found(planted: Planted) -> None:
+    found = planted("bit_flips_under_load", Asked(minutes=0.1), part=1)
+    assert (found.verdict, found.blames[0].stage) == ("findings", "load")
+    assert "of the same training gives the loss" in found.blames[0].found
+    assert outcomes(found)["load"] == ("failed", "load-differs")
+
+
+def test_a_rank_that_never_joins_is_named(planted: Planted) -> None:
+    found = planted("rank_sleeps", Asked(ranks=2, seconds=4.0), part=1)
+    (blame,) = found.blames
+    assert (blame.stage, "firewall" in blame.cause) == ("join", True)
+    assert "rank 1 stood in join" in blame.found
+
+
+def test_a_missing_compiler_is_blamed_and_a_training_does_without(
+    planted: Planted, tmp_path: Path
+) -> None:
+    lacks = {"PATH": str(tmp_path), "CXX": "no-such-one", "CC": "no-such-one"}
+    found = planted("", Asked(full=True), part=2, code=f"import os; os.environ.update({lacks})")
+    (blame,) = found.blames
+    assert (found.verdict, blame.stage, blame.severity) == ("ready", "compile", "warning")
+    assert "ompiler" in blame.found
+    assert "no working compiler" in blame.cause
+
+
+def test_the_stages_run_on_a_model_and_data_of_the_users(
+    planted: Planted, tiny_model: str, tmp_path: Path
+) -> None:
+    data = plant(tmp_path, {"data.jsonl": ROWS}) / "data.jsonl"
+    found = planted("", Asked(model=tiny_model, data=str(data), steps=3))
+    says = {one.name: one.says for one in found.stages}
+    assert (found.verdict, len(found.losses), says["data"]) == ("ready", 3, "3 samples")
+    assert says["build"].startswith("LlamaForCausalLM")
+    assert [*says][-1] == "reload"
+    # 26,880 weights in float32, and little beside them and what cuBLAS takes
+    assert 26_880 * 4 < (found.forecast or 0) - WORKSPACES < 4e6
+    assert (found.libraries or 0) > 50e6
+    data.write_text('{"text": "well"}\n{"text": "half \\ud800"}')
+    found = planted("", Asked(model=tiny_model, data=str(data)))
+    (blame,) = found.blames
+    assert (found.verdict, blame.stage, "build" in outcomes(found)) == ("findings", "data", False)
+    assert "sample 2: the model's tokenizer or chat template refuses it" in blame.found
+    assert "the data are not what was expected" in blame.cause
