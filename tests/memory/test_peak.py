@@ -67,10 +67,10 @@ def test_more_of_anything_never_needs_less(name: str, run: Run, what: str, more:
 @settings(max_examples=200)
 @given(st.sampled_from(NAMES), RUNS)
 def test_checkpointing_never_needs_much_more(name: str, run: Run) -> None:
-    """What is made again stands beside the gradient that waits for it, which a short sequence shows."""
+    """What is made again stands beside what waits for it, which a short sequence shows (DoRA most)."""
     with_it = msgspec.structs.replace(run, checkpointing=True)
     without = msgspec.structs.replace(run, checkpointing=False)
-    assert peak(named(name), with_it).total <= 1.05 * peak(named(name), without).total
+    assert peak(named(name), with_it).total <= 1.1 * peak(named(name), without).total
 
 
 @settings(max_examples=100)
