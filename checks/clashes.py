@@ -194,10 +194,7 @@ def _from_check(facts: api.Facts) -> Iterator[_Told]:
 
 
 def _from_code(facts: api.Facts) -> Iterator[_Told]:
-    """Yield what an error says of code that another release of a library fits.
-
-    First a name that torch gave up, then one that other releases have, then what no other check knows better.
-    """
+    """Yield what an error says of code: of a name that torch gave up, that others have, then what is left."""
     torch = facts.torch.version
     gone = api.given_up(facts.errors, torch)
     if gone and gone.owner not in QUANTISERS:
@@ -304,14 +301,6 @@ def _numpy_declared(facts: api.Facts, numpy: str) -> api.Finding | None:
 
 NEAREST = ">=0.50.0"
 """Releases that take a binary of the same CUDA major."""
-TORCHAO_FOR = {
-    "2.7": "0.12.0",
-    "2.8": "0.13.0",
-    "2.9": "0.14.1",
-    "2.10": "0.16.0",
-    "2.11": "0.17.0",
-}
-"""torch -> the torchao built for it. Source: torchao's own message and its release notes."""
 MINE = frozenset({"torchao", "bitsandbytes"})
 
 
@@ -337,7 +326,7 @@ def quantisation_library_mismatch(facts: api.Facts) -> api.Finding | None:
         return None
     asked = facts.matched("/torch")
     torch = facts.torch.version or (asked[1] if asked else "")
-    case = "/torchao:own" if api.minor(torch) in TORCHAO_FOR else "/torchao"
+    case = "/torchao:own" if api.minor(torch) in api.table("known_bad")["torchao"] else "/torchao"
     version, cure = facts.packages.version("torchao"), _fitting(facts, "torchao", torch)
     return facts.worded(case, said=skipped, cure=cure, version=version)
 
@@ -358,5 +347,6 @@ def _lacks(facts: api.Facts, version: str) -> str:
 
 
 def _fitting(facts: api.Facts, name: str, torch: str) -> api.Cure:
-    own = TORCHAO_FOR.get(api.minor(torch), "") if torch and name == "torchao" else ""
+    built = api.table("known_bad")["torchao"] if torch and name == "torchao" else {}
+    own = built.get(api.minor(torch), "")
     return facts.pip("install", *([f"{name}=={own}"] if own else ["--upgrade", name]))

@@ -23,9 +23,7 @@ def container_gpu_not_passed(facts: api.Facts) -> api.Finding | None:
         early = _from_start(facts)
         if early or not shown:
             return early or _from_text(facts, bus=False)
-    if shown:
-        return None
-    return _in_words(facts) or _by_devices(facts) or _from_text(facts)
+    return None if shown else _in_words(facts) or _by_devices(facts) or _from_text(facts)
 
 
 def _by_devices(facts: api.Facts) -> api.Finding | None:

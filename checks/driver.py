@@ -61,9 +61,7 @@ def driver_missing(facts: api.Facts) -> api.Finding | None:
     tells = state.loaded or state.nouveau or state.secure_boot or state.on_disk is False
     if not state or not (facts.pci or tells):
         return _from_text(facts)
-    if state.loaded or (not facts.pci and _served(facts)):
-        return None
-    return _state(facts, cards)
+    return None if state.loaded or (not facts.pci and _served(facts)) else _state(facts, cards)
 
 
 def _served(facts: api.Facts) -> bool:

@@ -159,23 +159,15 @@ def gpu_not_started(facts: api.Facts) -> api.Finding | None:
     return facts.worded(said=said, way=way, why=why, driver=name, kind=kind)
 
 
-WORDS = {
-    "hw-slowdown": "hardware slowdown",
-    "hw-thermal": "thermal slowdown by the hardware",
-    "sw-thermal": "thermal slowdown by the driver",
-    "power-brake": "power brake of the supply",
-}
-
-
 @api.check("gpu-throttled")
 def gpu_throttled(facts: api.Facts, gpus: api.NvidiaGpus) -> api.Finding | None:
     """Take the reasons as the driver gives them."""
-    slow = [card for card in gpus.gpus if card.throttle]
+    slow, words = [c for c in gpus.gpus if c.throttle], api.table("outputs")["throttle"]["words"]
     if not slow:
         return None
     power = {reason for card in slow for reason in card.throttle} <= {"power-brake", "hw-slowdown"}
     found = "; ".join(
-        f"GPU {card.index} ({card.name}): {api.listed(WORDS.get(r, r) for r in card.throttle)}"
+        f"GPU {card.index} ({card.name}): {api.listed(words.get(r, r) for r in card.throttle)}"
         for card in slow[:4]
     )
     return facts.worded(":power" if power else ":else", found=found, index=slow[0].index)
@@ -285,10 +277,9 @@ def _judged(
         return None
     said = "" if left or uuids is None else facts.heard()
     # hiding all may be meant, unless something asked for a GPU and was told that there is none
-    meant = problem == HIDES and not said
     return facts.worded(
         ":some" if left else "",
-        ":meant" if meant else "",
+        ":meant" if problem == HIDES and not said else "",
         said=said,
         name=name,
         hides=HIDES if problem == HIDES else "names no GPU that exists",

@@ -13,10 +13,9 @@ def import_contract_clash(
     """Tell of broken contracts, but for pairs of which library-version-clash knows more: rows, what is declared."""
     versions = api.versions_of(facts.packages, facts.torch)
     covered = [{*one.versions} for one in api.pairs_of("library-version-clash", facts)]
-    every = api.unmet(facts.packages, facts.interpreter, facts.host, facts.torch)
     covered += [
         {one.owner.name, one.name}
-        for one in every
+        for one in api.unmet(facts.packages, facts.interpreter, facts.host, facts.torch)
         if not one.too_new or one.owner.name == "transformers"
     ]
     # broken-install tells of these, and torch-missing of a torch that is not there
@@ -144,10 +143,7 @@ def library_import_fails(facts: api.Facts, runtime: api.Runtime) -> api.Finding 
 
 
 def _blamed(first: api.Stage, bad: Sequence[api.Stage]) -> api.Stage:
-    """Return the stage of the library in whose files the first one ended, where that one fails too.
-
-    Of a chain of exceptions the first is the cause; what follows tells who asked.
-    """
+    """Return the stage of the library in whose files the first exception of a chain ended, where that one fails too."""
     cause = first.error.partition("\nThe above exception was")[0]
     cause = cause.partition("\nDuring handling of the above")[0]
     files = api.expression("library-import-fails/in-package").findall(cause)

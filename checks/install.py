@@ -3,15 +3,8 @@ from typing import Any
 
 from tunedoctor import api
 
-WHAT = {
-    "code missing": "its code is missing",
-    "files missing": "files are missing",
-    "no metadata": "its metadata are missing",
-    "damaged metadata": "its metadata are damaged",
-    "no version": "its metadata state no version",
-    "doubled": "two versions of its metadata lie in one folder",
-    "leftover": "remains of an interrupted upgrade",
-}
+WHAT: dict[str, str] = api.table("probes")["faults"]
+"""Fault -> its words, worst first."""
 OF_TORCH = {"sympy", "networkx", "typing-extensions", "mpmath", "setuptools"}
 STACK = frozenset(api.table("probes")["stack"]) | OF_TORCH
 """The stack and what it imports."""
@@ -127,10 +120,7 @@ def _mixed(facts: api.Facts, error: api.ErrorText) -> api.Finding | None:
 
 
 def _part_missing(facts: api.Facts, error: api.ErrorText) -> api.Finding | None:
-    """Find a part of a package that a run missed and that no pair of versions accounts for.
-
-    Only of a stage of the doctor's own: a pasted log says little of what is installed.
-    """
+    """Find a part that a stage of the doctor's own missed and that no pair of versions accounts for."""
     found = facts.search("/part", error.text)
     if found is None or not facts.packages.complete:
         return None

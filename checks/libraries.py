@@ -2,16 +2,6 @@ from collections import defaultdict
 
 from tunedoctor import api
 
-WHEEL = {
-    "cudart": "cuda-runtime",
-    "cublasLt": "cublas",
-    "nvJitLink": "nvjitlink",
-    "nvrtc": "cuda-nvrtc",
-    "cupti": "cuda-cupti",
-    "cusparseLt": "cusparselt",
-    "nvToolsExt": "nvtx",
-    "nvshmem_host": "nvshmem",
-}
 LOADERS = ("torch", "nvidia")
 """They load what others bring."""
 ANEW = ("--force-reinstall", "--no-deps")
@@ -20,7 +10,10 @@ ANEW = ("--force-reinstall", "--no-deps")
 @api.check("cuda-library-missing")
 def cuda_library_missing(facts: api.Facts) -> api.Finding | None:
     """Believe an error first; then what torch requires and does not have, if it was not seen to import."""
-    lost = _required(facts)
+    every = api.unmet(facts.packages, facts.interpreter, facts.host, facts.torch, names=("torch",))
+    # conda brings them itself
+    mine = every if facts.torch.accelerator == "cuda" and not facts.torch.conda else ()
+    lost = [one for one in mine if one.name.startswith("nvidia-") and not one.installed]
     for error in facts.errors.errors:
         for kind in ("missing", "any-of"):
             if found := facts.search(f"/{kind}", error.text):
@@ -35,14 +28,6 @@ def cuda_library_missing(facts: api.Facts) -> api.Finding | None:
     wanted = [one.wanted for one in lost]
     verb, by = "are" if wanted[1:] else "is", lost[0].owner.version
     return facts.worded(cure=facts.pip("install", *wanted), by=by, wanted=wanted, verb=verb)
-
-
-def _required(facts: api.Facts) -> list[api.Unmet]:
-    """Return the nvidia-* wheels that a CUDA build of torch requires and does not get; conda brings them itself."""
-    if facts.torch.accelerator != "cuda" or facts.torch.conda:
-        return []
-    every = api.unmet(facts.packages, facts.interpreter, facts.host, facts.torch, names=("torch",))
-    return [one for one in every if one.name.startswith("nvidia-") and not one.installed]
 
 
 def _missing_from_error(
@@ -63,7 +48,8 @@ def _missing_from_error(
         if package:
             case, cure = "unknown", facts.pip("install", *ANEW, module)
     else:
-        wheel = f"nvidia-{WHEEL.get(stem, stem.partition('_')[0])}" + (f"-cu{own}" if own else "")
+        usual, known = stem.partition("_")[0].lower(), api.table("probes")["wheel_of_library"]
+        wheel = known.get(f"lib{stem}", f"nvidia-{usual}") + (f"-cu{own}" if own else "")
         needed = [one.wanted for one in lost] or ([wheel] if own in ("11", "12") else ["torch"])
         case, cure = "wheel", facts.pip("install", "--force-reinstall", *needed)
     return facts.worded(
@@ -77,10 +63,7 @@ def _missing_from_error(
 
 
 def _importer(error: api.ErrorText) -> str:
-    """Return the module whose own library wants the one that is missing; "" where nothing tells of a known one.
-
-    No name of a module is given to pip that is not known to be a package's.
-    """
+    """Return the module that wants the library that is missing; "" where none is known, so that pip gets no guess."""
     if error.where.startswith("import "):
         return error.where.removeprefix("import ")
     installed = api.expression("cuda-library-missing/installed")
@@ -170,7 +153,10 @@ def library_path_shadowing(facts: api.Facts) -> api.Finding | None:
     used, broken = gpu_build or facts.cuda_wheels or stub, not fine
     if not first.own and not stub:
         # nothing to compare with: it stands in for the wheel's own, or for one that was taken out
-        if not _wheel_of_pytorch(facts) or (gpu_build and fine):
+        version = None if facts.torch.conda else api.pep440(facts.torch.version)
+        # a release wheel brings its own cuDNN, builds of conda and of vendors do not
+        plain = version and not version.is_prerelease and api.release_row(facts.torch.version)
+        if not plain or (gpu_build and fine):
             return facts.worded(FROM_ERROR, said=f"{said}'; it is '{first.path}") if said else None
         used, broken = gpu_build, bool(stages & {"failed", "crashed"})
     return facts.worded(
@@ -182,13 +168,6 @@ def library_path_shadowing(facts: api.Facts) -> api.Finding | None:
         others=[shadow.library for shadow in shadows if shadow is not first],
         ends=f"'{said}'" if said else "'undefined symbol', or a cuDNN error in the first step",
     )
-
-
-def _wheel_of_pytorch(facts: api.Facts) -> bool:
-    """Tell a release wheel, which brings its own cuDNN, from builds of conda and of vendors."""
-    version = None if facts.torch.conda else api.pep440(facts.torch.version)
-    plain = version is not None and not version.is_prerelease
-    return plain and api.release_row(facts.torch.version) is not None
 
 
 def _matters(shadow: api.LibraryShadow) -> bool:

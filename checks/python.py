@@ -88,9 +88,7 @@ def _judged(facts: api.Facts, *, absent: bool) -> api.Finding | None:
     if not why and wanted and api.within(own.version, wanted) is False:
         # its own metadata exclude this Python
         why = f"{facts.torch.named} requires Python {wanted}; this is {own.version}"
-    if not why:
-        return None
-    return facts.worded(why=why)
+    return facts.worded(why=why) if why else None
 
 
 def _too_old(version: str, *, absent: bool) -> str:
@@ -159,8 +157,7 @@ def target_missing(
         return None
     if facts.target.chosen_by == "none":
         return None
-    unknown = interpreter.why if isinstance(interpreter, api.Unknown) else ""
-    why = facts.target.problem or unknown
+    why = facts.target.problem or (interpreter.why if isinstance(interpreter, api.Unknown) else "")
     if isinstance(interpreter, api.Unknown) and "doctor check --deep" in why:
         return interpreter  # its files do not tell
     return facts.worded(why=why)

@@ -214,10 +214,7 @@ def _asked(facts: api.Facts) -> tuple[str, str] | None:
 
 
 def _name_missed(facts: api.Facts) -> tuple[str, str] | None:
-    """Return what an error says of a public name of torch that this torch does not have, and since when it is there.
-
-    torchao and bitsandbytes have a check of their own.
-    """
+    """Return what an error says of a public name that this torch lacks, and since when it is there."""
     theirs = facts.expression("/quantisers")
     for error in facts.errors.errors:
         if any(theirs.search(frame.file) for frame in error.frames[-1:]):

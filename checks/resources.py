@@ -49,8 +49,7 @@ def disk_full(facts: api.Facts) -> api.Finding | None:
         cure = _moved(facts, "HF_HOME", "")
         return facts.worded(":guess" if guess else "", said=said, cure=cure, room=room)
     small = next((d for d in low if d.use == "tmp"), None)
-    cache = next((d for d in found if d.use == "hf-cache" and d.free < MODEL), None)
-    if disk := small or cache:
+    if disk := small or next((d for d in found if d.use == "hf-cache" and d.free < MODEL), None):
         name, folder = ("TMPDIR", "/var/tmp") if small else ("HF_HOME", other)  # noqa: S108  a usual place
         cure = _moved(facts, disk.hint or name, folder)
         return facts.worded("/small" if small else "/room-for-one", cure=cure, disk=disk)

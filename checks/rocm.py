@@ -183,10 +183,7 @@ NAME = "HSA_OVERRIDE_GFX_VERSION"
 
 @api.check("rocm-override-wrong")
 def rocm_override_wrong(facts: api.Facts) -> api.Finding | None:  # noqa: PLR0911  the value, the GPU and the build
-    """Judge the value against the first discrete GPU; one that is only needless is a warning.
-
-    A report can show that somebody set the variable and that the process did not get it.
-    """
+    """Judge the value, set or not passed on, against the first discrete GPU; one that is only needless is a warning."""
     value, gpus = facts.environment.get(NAME), facts.amd
     crashes = facts.heard("/crashes")
     if not gpus and crashes and (cards := api.amd_on_bus(facts.pci)):
@@ -221,10 +218,7 @@ def rocm_override_wrong(facts: api.Facts) -> api.Finding | None:  # noqa: PLR091
 
 
 def _crossed(facts: api.Facts, value: str, gpu: api.AmdGpu) -> api.Finding | None:
-    """Tell of a crash under a value of another family than the product.
-
-    rocminfo itself shows the target that the variable names; the product tells which it is.
-    """
+    """Tell of a crash under a value of another family than the product, as rocminfo tells that of the variable."""
     real, target = api.amd_gfx_by_name(gpu.name) if gpu.name else "", _target(value)
     if not real or not target or target[:-2] == real[:-2] or gpu.gfx not in (real, target):
         return None
@@ -262,10 +256,7 @@ def _target(value: str) -> str:
 
 @api.check("rocm-path-with-space")
 def rocm_path_with_space(facts: api.Facts, torch: api.TorchBuild) -> api.Finding | None:
-    """Look at the environment's path, then at the working folder, unless a computation was seen to work.
-
-    In a report the paths of the traceback tell, where it ends in the error that this fault gives.
-    """
+    """Look at the environment's path, the working folder, or a traceback's, unless a computation was seen to work."""
     if torch.accelerator != "rocm" or api.parts(torch.hip)[:1] != (6,):
         return None
     stages = (s for s in facts.runtime.stages if s.name.startswith("matmul cuda:"))
@@ -290,10 +281,7 @@ STATED = ("/refused", "/atomics")
 
 @api.check("rocm-unsupported-hardware")
 def rocm_unsupported_hardware(facts: api.Facts) -> api.Finding | None:
-    """Only where no AMD GPU is offered for computing, and for a ROCm build, unless an error says it.
-
-    An offered GPU has a target (gfx); lspci and rocm-smi list the refused ones too.
-    """
+    """Only where no AMD GPU with a target is offered for computing, and for a ROCm build, unless an error says it."""
     other = facts.torch and facts.torch.accelerator != "rocm"
     if other or any(gpu.gfx for gpu in facts.amd.gpus):
         return None

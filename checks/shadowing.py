@@ -125,10 +125,7 @@ OF_AN_ENVIRONMENT = api.expression("user-site-shadowing/of-an-environment")
 
 @api.check("user-site-shadowing")
 def user_site_shadowing(facts: api.Facts) -> api.Finding | None:
-    """Find hidden copies of the stack whose winner lies in the user site and has another version.
-
-    In a report the paths of a traceback tell.
-    """
+    """Find copies of the stack hidden by another version in the user site; in a report, by its paths."""
     for held in facts.packages.in_memory:
         if place := USER_SITE.search(held.file):
             found = f"python imports {held.name} {held.version} from {place[0]}"
@@ -293,8 +290,10 @@ ISOLATED = "/isolated"
 @api.check("wrong-interpreter")
 def wrong_interpreter(facts: api.Facts) -> api.Finding | None:
     """Only of an activated environment: there the user expects its commands. In a report, an error denies a list."""
-    denied = _denied(facts) or _interpreter_elsewhere(facts) or _running(facts) or _imported(facts)
-    if denied is not None:
+    # a library that a new process imports in another version than the one that pip or conda lists
+    held = next((one for one in facts.packages.in_memory if not one.notebook), None)
+    running = facts.worded(TWO, "/running", held=held) if held else None
+    if denied := _denied(facts) or _interpreter_elsewhere(facts) or running or _imported(facts):
         return denied
     if gone := facts.matched("/launcher"):
         name = next(filter(None, gone.groups()))
@@ -330,12 +329,6 @@ def _interpreter_elsewhere(facts: api.Facts) -> api.Finding | None:
                     TWO, "/elsewhere", said=said, there=there, words=said[:80], runs=runs
                 )
     return None
-
-
-def _running(facts: api.Facts) -> api.Finding | None:
-    """Tell of a library that a new process imports in another version than the one that pip or conda lists."""
-    held = next((one for one in facts.packages.in_memory if not one.notebook), None)
-    return facts.worded(TWO, "/running", held=held) if held else None
 
 
 def _imported(facts: api.Facts) -> api.Finding | None:

@@ -57,13 +57,6 @@ def _tcc_under_wsl(facts: api.Facts) -> api.Finding | None:
     return facts.worded("/tcc", said=BLOCKED, card=cards[0])
 
 
-def _newer_than_last(facts: api.Facts) -> bool:
-    """Tell whether a torch is asked for that Intel Macs never had."""
-    asked = (one for one in facts.request.requirements if one.name == "torch")
-    bound = (one.specifier for one in asked if ">" in one.specifier or "==" in one.specifier)
-    return any(api.within(api.LAST_INTEL_MAC, specifier) is False for specifier in bound)
-
-
 def _judged(facts: api.Facts, *, absent: bool) -> api.Finding | None:
     own, host = facts.interpreter, facts.host
     where, cpython = api.family(host, own), own.implementation == "cpython"
@@ -71,7 +64,10 @@ def _judged(facts: api.Facts, *, absent: bool) -> api.Finding | None:
     if where == "macos_x86_64" and cpython:
         if host.rosetta:
             return facts.worded("/rosetta")
-        wanted = absent or _newer_than_last(facts)
+        asked = [o.specifier for o in facts.request.requirements if o.name == "torch"]
+        bound = (one for one in asked if ">" in one or "==" in one)
+        # one that Intel Macs never had
+        wanted = absent or any(api.within(api.LAST_INTEL_MAC, one) is False for one in bound)
         return facts.worded(INTEL_MAC, what=machine) if wanted else None
     if not absent or own.bits == 32 or not (own.machine or host.machine) or (where and cpython):
         return None
@@ -118,9 +114,7 @@ def glibc_too_old(facts: api.Facts) -> api.Finding | None:
     if not where.startswith("linux") or (stage is not None and stage.outcome == "ok"):
         return None
     floor = api.glibc_floor(torch.version, torch.variant, where)
-    if api.at_least(have, floor):
-        return None
-    return facts.worded("/floor", "/refused", floor=floor)
+    return None if api.at_least(have, floor) else facts.worded("/floor", "/refused", floor=floor)
 
 
 MPS_FLOOR = (("2.9", "14.0"), ("2.5", "13.0"), ("1.12", "12.3"))
@@ -135,7 +129,10 @@ def macos_too_old(
 ) -> api.Result:
     """Compare with the floor of the wheel and of MPS."""
     have, own = facts.host.macos_version, facts.interpreter
-    why, wanted = api.refused(facts.index_answer, own, facts.host), _wanted(have)
+    why = api.refused(facts.index_answer, own, facts.host)
+    # the releases whose MPS runs on this macOS; "" where all do, or none
+    above = [since for since, floor in MPS_FLOOR if not api.at_least(have, floor)]
+    wanted = f"<{above[-1]}" if 0 < len(above) < len(MPS_FLOOR) else ""
     if why is not None and why.cause == "macos-too-old":
         return facts.worded("/refused", found=why.found, cure=api.torch_install(facts, wanted).cure)
     said = facts.heard()
@@ -168,12 +165,6 @@ def _floor(facts: api.Facts) -> str:
     wheel = api.macos_floor(version, api.python_tag(own)) if own else ""
     mps = next((f for since, f in MPS_FLOOR if api.release(version) >= api.release(since)), "")
     return max((f for f in (wheel, mps) if f), key=api.release, default="")
-
-
-def _wanted(have: str) -> str:
-    """Return the releases whose MPS runs on this macOS; "" where all do, or none."""
-    above = [since for since, floor in MPS_FLOOR if not api.at_least(have, floor)]
-    return f"<{above[-1]}" if above and len(above) < len(MPS_FLOOR) else ""
 
 
 OF_TORCH = ("torch", "torchvision", "torchaudio")

@@ -22,7 +22,10 @@ def torch_cpu_only(  # noqa: PLR0911  each vendor, and what was said
     if kind == "unknown" and not said:
         return _fallen_back(facts)
     usable = [c for c in facts.nvidia.gpus if api.parts(c.compute_capability) >= (5,)]
-    discrete = [g for g in facts.amd.gpus if _trains(g, told=facts.amd.told_by)]
+    apart = [gpu for gpu in facts.amd.gpus if not gpu.integrated or gpu.gfx == HALO]
+    # wheels have code for it, or a tool named it without its target
+    nameless = bool(facts.amd.told_by)
+    discrete = [g for g in apart if api.named_as("rocm_trains", g.gfx) or (nameless and not g.gfx)]
     intel = facts.intel
     arcs = [n for n in intel.names if api.named_as("arc", n)] if intel.discrete else []
     served = {"cuda": bool(usable), "rocm": bool(discrete), "xpu": bool(arcs), "mps": True}
@@ -67,12 +70,6 @@ def _on_nvidia(facts: api.Facts, part: str, said: str, name: str) -> api.Finding
     """Answer where no machine is told: it has an NVIDIA GPU, if any."""
     fit = api.rebuild_cuda((None, None, None), OLDEST_DRIVER, ())
     return facts.worded(f"/{part}", said=said, cure=fit and fit.cure, name=name)
-
-
-def _trains(gpu: api.AmdGpu, *, told: str) -> bool:
-    """Tell of a GPU that wheels have code for, or that a tool named without its target."""
-    known = api.named_as("rocm_trains", gpu.gfx) or bool(told and not gpu.gfx)
-    return known and (not gpu.integrated or gpu.gfx == HALO)
 
 
 def _fallen_back(facts: api.Facts) -> api.Finding | None:
@@ -216,8 +213,7 @@ def _from_text(facts: api.Facts, image: str) -> tuple[api.NvidiaGpu, ...]:
     if refused is not None and api.parts(refused.compute_capability) >= (8, 0):
         return (refused,)
     cards = facts.nvidia.gpus if image and not facts.torch else ()
-    new = [c for c in cards if c.compute_capability and api.parts(c.compute_capability) >= NEW]
-    return tuple(new) if len(new) == len(cards) else ()
+    return cards if all(api.parts(c.compute_capability) >= NEW for c in cards) else ()
 
 
 KEPT = (7, 5)
@@ -237,7 +233,9 @@ def gpu_too_old_for_torch(facts: api.Facts) -> api.Finding | None:
     image = ""
     if not cards and not said and not facts.torch:
         image = facts.heard("/no-image")
-        cards = _old_ones(facts) if image else ()
+        own = facts.nvidia.gpus if image else ()
+        # a machine that has only old ones: an error of theirs tells of a build that dropped them
+        cards = own if all(() < api.parts(c.compute_capability) < KEPT for c in own) else ()
     if triton := facts.if_heard("/triton-too-old"):
         return triton
     if not cards and not said:
@@ -275,13 +273,6 @@ def _never_supported(facts: api.Facts) -> api.Finding | None:
     return facts.worded("/never-supported", said=said, spoken=spoken[:40])
 
 
-def _old_ones(facts: api.Facts) -> tuple[api.NvidiaGpu, ...]:
-    """Return the cards of a machine that has only old ones: an error of theirs tells of a build that dropped them."""
-    cards = facts.nvidia.gpus
-    old = [c for c in cards if c.compute_capability and api.parts(c.compute_capability) < KEPT]
-    return tuple(old) if len(old) == len(cards) else ()
-
-
 @api.check("torch-import-crash")
 def torch_import_crash(
     facts: api.Facts, runtime: api.Runtime, torch: api.TorchBuild | api.Unknown | None
@@ -295,11 +286,10 @@ def torch_import_crash(
         return None
     lines = [line.strip() for line in stage.error.splitlines() if line.strip()] or ["no message"]
     same = api.same_torch(facts.interpreter, build.version, build.variant)
-    places = tuple(line for line in lines if line.startswith("File "))[:3]
     return facts.worded(
         ":build" if build else ":else",
         cure=same if build else None,
-        evidence=places,
+        evidence=tuple(line for line in lines if line.startswith("File "))[:3],
         last=f"raises {lines[-1][:200]}" if raised else f"ends with {lines[0][:200]}",
         lacks="the processor" if "SIGILL" in stage.error else "",
     )
@@ -348,9 +338,7 @@ def _from_error(facts: api.Facts) -> api.Finding | None:
     building = facts.expression("/building")
     built = any(building.search(frame.file) for error in errors for frame in error.frames)
     built = built or facts.matched("/isolated") is not None
-    if built and not facts.packages.get("pip"):
-        return None
-    return facts.worded(said=said)
+    return None if built and not facts.packages.get("pip") else facts.worded(said=said)
 
 
 RECOMMENDED = "2.5"

@@ -34,7 +34,7 @@ from tunedoctor.contracts.shipped import broken_contracts, contract_cure, lackin
 from tunedoctor.facts import *  # noqa: F403  the fact types are the vocabulary
 from tunedoctor.messages.match import heard
 from tunedoctor.messages.words import Case as Facts
-from tunedoctor.messages.words import expression, expressions, matched, readings
+from tunedoctor.messages.words import expression, expressions
 from tunedoctor.model.findings import (
     Cure,
     Finding,

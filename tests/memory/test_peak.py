@@ -68,7 +68,7 @@ def test_checkpointing_never_needs_much_more(name: str, run: Run) -> None:
     """What is made again stands beside what waits for it, which a short sequence shows (DoRA most)."""
     with_it = msgspec.structs.replace(run, checkpointing=True)
     without = msgspec.structs.replace(run, checkpointing=False)
-    assert peak(named(name), with_it).total <= 1.1 * peak(named(name), without).total
+    assert peak(named(name), with_it).total <= 1.15 * peak(named(name), without).total
 
 
 @settings(max_examples=100)

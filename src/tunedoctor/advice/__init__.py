@@ -1,4 +1,1 @@
-"""What several checks share of error texts: which libraries do not fit, whose memory or library it is.
-
-Pure functions over facts; checks reach them by `tunedoctor.api`.
-"""
+"""What several checks share of error texts: which libraries do not fit, whose memory or library it is."""

@@ -73,14 +73,6 @@ def _moves(one: _Fix, other: _Fix, packages: Packages | None) -> bool:
     )
 
 
-_STAGES = {
-    "import": "the import stops",
-    "train": "training stops",
-    "resume": "resuming from a checkpoint stops",
-    "model-load": "loading the model stops",
-}
-
-
 def pairs_of(check: str, facts: Facts) -> tuple[Broken, ...]:
     """Return the rows of a check that what is known of a machine fires."""
     return broken_pairs(check, facts.packages, facts.torch, facts.environment, facts.errors)
@@ -96,7 +88,7 @@ def pair_found(one: Broken, said: str = "") -> str:
 
 def pair_means(row: Row) -> str:
     """Return where it bites, and in what words."""
-    return f"{_STAGES.get(row.stage, 'the run stops')}: '{row.says}'"
+    return f"{table('known_bad')['stages'].get(row.stage, 'the run stops')}: '{row.says}'"
 
 
 def pair_note(pairs: Sequence[Broken]) -> str:

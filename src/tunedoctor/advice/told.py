@@ -1,8 +1,6 @@
-"""What errors say to several checks: quoted, of memory, of a C++ library, of libraries that do not fit each other.
+"""What errors say to several checks, by rows of misfits.json: of memory, of a C++ library, of libraries that clash.
 
-Expressions are rows of misfits.json. Whose memory or library it is: shared memory and no disk, the C++ library that was
-loaded, who holds the GPU in an out-of-memory. Source of the latter: CUDACachingAllocator.cpp of pytorch, the message of
-OutOfMemoryError: until 2.0 in brackets, since 2.1 in sentences that name other processes.
+Source of sentences on memory: CUDACachingAllocator.cpp of pytorch: until 2.0 in brackets, since 2.1 with others.
 """
 
 import re
@@ -34,10 +32,7 @@ def raised(errors: Errors | Unknown | None) -> tuple[ErrorText, ...]:
 
 
 def told(errors: Errors | Unknown | None, *patterns: str) -> str:
-    """Return what an error says from where the first of the patterns matches, to the end of its sentence.
-
-    Patterns are regular expressions; case does not count. "" where none matches.
-    """
+    """Return what an error says from the first match of the patterns, in any case, to the end of its sentence."""
     wanted = _any_of(patterns)
     for error in raised(errors):
         for line in error.text.splitlines() if possible(wanted, error.text) else ():
@@ -373,9 +368,8 @@ def _loose(error: ErrorText) -> Misfit | None:
     if hidden or error.type.endswith("Warning"):
         return None
     found = next((f for one in _rows("named") if (f := one.search(text)) and error.type), None)
-    placeless = _shape("placeless").search(text)
     if _shape("quoted").match(text) or (error.type and not error.frames):
-        found = found or placeless
+        found = found or _shape("placeless").search(text)
     if found:
         library = distribution_of(found["library"]) or found["library"].replace("_", "-")
         return Misfit("", library, "", "", _line(found[0]))

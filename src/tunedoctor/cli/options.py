@@ -20,11 +20,11 @@ import shlex
 from tunedoctor.cli.progress import spinner
 from tunedoctor.facts import Target
 from tunedoctor.model.snapshot import Snapshot
-from tunedoctor.probes.targeting import ChosenBy, here
+from tunedoctor.probes.targeting import here
 
 T = TypeVar("T")
 _LIST = "doctor list names what is installed"
-_SETTING: ChosenBy = "[tool.doctor] target"
+_SETTING = "[tool.doctor] target"
 
 
 class Options(NamedTuple):

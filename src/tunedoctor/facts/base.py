@@ -57,15 +57,9 @@ def empty(kind: type["F"]) -> "F":
 
 def _nothing(hint: str) -> object:
     """Return the empty value of a type."""
-    named: dict[str, object] = {
-        "None": None,
-        "Optional": None,
-        "tuple": (),
-        "dict": {},
-        "bool": False,
-        "int": 0,
-    }
-    return next((value for name, value in named.items() if name in hint), "")
+    named: dict[str, object] = {"tuple": (), "dict": {}, "bool": False, "int": 0}
+    found = next((value for name, value in named.items() if name in hint), "")
+    return None if "None" in hint or "Optional" in hint else found
 
 
 class Absent(Fact, frozen=True):

@@ -1,8 +1,6 @@
-"""Clean strings that come from outside of anything that could act on a terminal or hide text.
+"""Strings that come from outside, without anything that could act on a terminal or hide text.
 
-Taken out: C0 and C1 controls (all but newline and tab), escape sequences, bidirectional and other
-invisible format characters, lone surrogates. Long strings are cut in the middle, where error texts
-say least.
+Controls (all but newline and tab), escape sequences, invisible format characters, lone surrogates and long middles go.
 """
 
 import re

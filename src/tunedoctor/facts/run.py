@@ -66,10 +66,7 @@ class Runtime(Fact, frozen=True):
 
     @property
     def gpu_works(self) -> bool:
-        """The device is available, and where a multiplication was tried, one was right.
-
-        A report tries none; there the word of torch counts.
-        """
+        """The device is available, and a multiplication was right where one was tried, which a report does not."""
         tried = [s for s in self.stages if s.name.startswith("matmul")]
         return bool(self.gpu_available) and (not tried or any(s.outcome == "ok" for s in tried))
 

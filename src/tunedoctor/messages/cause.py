@@ -1,7 +1,6 @@
-"""A cause as the package ships it, and those that are files alone as checks.
+"""A cause as the package ships it, and those that are files alone, without code, as checks.
 
-Its file, checks/NAME.toml, holds all that is said of it. One that has no code has its cure there as well, and here is
-the one place where a match of a row becomes a finding.
+Here is the one place where a match of a row becomes a finding, whose cure stands in the file too.
 """
 
 from functools import cache

@@ -152,10 +152,7 @@ def _unsound(one: Message) -> str:
 
 
 def checks_of(files: Sequence[Path], coded: Sequence[Check]) -> list[Check]:
-    """Return a plug-in's checks as its files tell of them, and its causes without code.
-
-    Their words, expressions and messages join those of the package. Raises CauseError: a file is not sound.
-    """
+    """Return a plug-in's checks as its files tell of them; what they say joins the tables. Raises CauseError."""
     by_id = {one.id: one for one in coded}
     told: dict[str, Check] = {}
     for file in files:

@@ -275,10 +275,7 @@ def _in_all(texts: tuple[str, ...]) -> tuple[Match, ...]:
 
 
 def heard(errors: Errors | Unknown | None, *keys: str) -> str:
-    """Return what an error says that a row of these keys, "id" or "id/part", matches first; "" where none does.
-
-    It goes to the end of the sentence.
-    """
+    """Return what an error says, its sentence, that a row of these keys, "id" or "id/part", matches first; or ""."""
     wanted = {tuple(f"{key}/".split("/")[:2]) for key in keys}
     return next((one.line for one in matches(errors) if (one.cause, one.part) in wanted), "")
 
@@ -290,9 +287,7 @@ def sentence(text: str, least: int) -> str:
     return cut if len(cut) <= LONGEST else cut[: LONGEST - 1].rstrip() + "…"
 
 
-@lru_cache(maxsize=2048)
-def _compiled(text: str, *, pattern: bool) -> re.Pattern[str]:
-    return expression(text, pattern=pattern)
+_compiled = lru_cache(maxsize=2048)(expression)
 
 
 def _quoted(text: str, start: int, end: int) -> str:

@@ -12,7 +12,6 @@ from typing import Any, Literal, Protocol, cast
 
 import msgspec
 
-from tunedoctor.facts import Errors, Unknown
 from tunedoctor.messages.match import heard
 from tunedoctor.model.findings import Cure, Finding, Severity, Who, advise, pip, set_variable, tell
 from tunedoctor.model.lazy import pattern
@@ -45,18 +44,6 @@ def expression(key: str) -> re.Pattern[str]:
 def expressions(key: str) -> tuple[re.Pattern[str], ...]:
     """Return the regular expressions of a part."""
     return tuple(pattern(one) for one in table("reads")["rows"][key])
-
-
-def readings(errors: Errors | Unknown | None, *keys: str) -> Iterator[re.Match[str]]:
-    """Yield the matches of the expressions of these parts in each error."""
-    for error in errors.errors if isinstance(errors, Errors) else ():
-        for one in (one for key in keys for one in expressions(key)):
-            yield from one.finditer(error.text)
-
-
-def matched(errors: Errors | Unknown | None, *keys: str) -> re.Match[str] | None:
-    """Return the first match of an expression of these parts in an error."""
-    return next(readings(errors, *keys), None)
 
 
 _OPTIONAL = pattern(r"\[([^\[\]]*\{[^\[\]]*)\]")
@@ -170,7 +157,9 @@ class Case(Facts):
 
     def readings(self, *keys: str) -> Iterator[re.Match[str]]:
         """Yield the matches of the expressions of these parts in each error."""
-        return readings(self.errors, *map(self._key, keys))
+        for error in self.errors.errors:
+            for one in (one for key in keys for one in self.expressions(key)):
+                yield from one.finditer(error.text)
 
     def pip(self, verb: Literal["install", "uninstall"], *arguments: str, index: str = "") -> Cure:
         """Return pip's command in the target."""

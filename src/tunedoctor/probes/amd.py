@@ -110,9 +110,7 @@ def _gpu(root: Path, folder: Path, node: Mapping[str, int], index: int) -> AmdGp
 
 def gfx_name(version: int) -> str:
     """Return the name of a gfx_target_version: 90010 -> gfx90a; "" for 0, which names none."""
-    if not version:
-        return ""
-    return f"gfx{version // 10000}{version // 100 % 100:x}{version % 100:x}"
+    return f"gfx{version // 10000}{version // 100 % 100:x}{version % 100:x}" if version else ""
 
 
 def _rows(device: str) -> list[dict[str, Any]]:
@@ -122,10 +120,7 @@ def _rows(device: str) -> list[dict[str, Any]]:
 
 
 def name_of(device: str, memory: int) -> str:
-    """Return the product's name by its PCI device id; of several with one id those whose memory is nearest.
-
-    1002:744c is the RX 7900 XTX, the XT and the GRE: 24, 20 and 16 GiB.
-    """
+    """Return the name by the PCI device id; of several with one id (1002:744c) those whose memory is nearest."""
 
     def distance(row: dict[str, Any]) -> float:
         return abs((row["vram_gb"] or 0) * 2**30 - memory) if memory else 0
@@ -138,8 +133,7 @@ def name_of(device: str, memory: int) -> str:
 def wsl_gpus(root: Path) -> AmdGpus | Absent | Unknown:
     """Tell what WSL lets one know: no PCI bus, but the folders of the Windows drivers."""
     # AMD's display drivers are called u0 and a number, as in u0406143.inf_amd64_…
-    drivers = (root / "usr/lib/wsl/drivers").glob("u0[0-9]*.inf_*")
-    if (root / "dev/dxg").exists() and any(drivers):
+    if (root / "dev/dxg").exists() and any((root / "usr/lib/wsl/drivers").glob("u0[0-9]*.inf_*")):
         return Unknown(why="WSL does not tell which AMD GPU Windows has; `rocminfo` does")
     return _NO_GPU
 
@@ -209,10 +203,7 @@ def open_kfd(path: Path) -> Any:  # noqa: ANN401  one of the fact's words
 
 
 def groups_missing(refused: Iterable[Path]) -> tuple[str, ...]:
-    """Return the groups that own the files `refused` and that this process is not in.
-
-    By name, or by number where this system has no name for it, as in a container.
-    """
+    """Return the groups of the files `refused` that this process is not in, by number where no name is known."""
     if sys.platform == "win32":
         return ()
     import grp  # noqa: PLC0415  Windows has no such module

@@ -41,10 +41,7 @@ def _launcher(
 
 
 def script_interpreter(text: bytes) -> str:
-    """Return the Python of a script's first lines, "env:NAME" where PATH decides, "" for other scripts.
-
-    Paths with blanks, and long ones, are started by way of /bin/sh with a second line.
-    """
+    """Return the Python of a script's first lines, by way of /bin/sh too; "env:NAME" where PATH decides, else ""."""
     if not text.startswith(b"#!"):
         return ""
     first, *rest = text[2:].decode("utf-8", "replace").split("\n")

@@ -127,8 +127,7 @@ def import_contracts(
     target: Target, interpreter: Interpreter, packages: Packages
 ) -> ImportContracts | Absent | Unknown:
     """Read files only where that was asked for; the last look at the same environment counts, but in a deep one."""
-    steady = _steady(packages)
-    held = read_look(interpreter, _CONTRACTS, ImportContracts, _by) if steady else None
+    held = read_look(interpreter, _CONTRACTS, ImportContracts, _by) if _steady(packages) else None
     if not target.read or (held and not target.anew):
         return held[0] if held else NOT_READ
     from tunedoctor.contracts.look import contracts_of  # noqa: PLC0415  a plain check reads no file
@@ -146,10 +145,7 @@ def _by() -> str:
 
 
 def remember(snapshot: Snapshot) -> None:
-    """Remember what was read of imports, and what running them told.
-
-    Of GPUs nothing, for the machine can change and the packages not.
-    """
+    """Remember what was read of imports and what running them told, but for GPUs: the machine can change."""
     interpreter, packages = snapshot.find(Interpreter), snapshot.find(Packages)
     found, told = snapshot.find(ImportContracts), snapshot.find(Runtime)
     if interpreter and packages and found and not found.cut and _steady(packages):

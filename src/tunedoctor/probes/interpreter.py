@@ -1,8 +1,6 @@
 """Say who the target's interpreter is, and work out the sys.path of a plain start.
 
-Its files tell: nothing is started, and no code that lies there is run. Where it may be started, it is asked; nothing of
-its site-packages runs even then: -I -S. .pth files are read as text: lines that start with import are code, and are
-never run.
+Its files tell, and none of their code is run, of .pth files neither. Where it may be started, it is asked with -I -S.
 """
 # paths stay as the interpreter told them
 # ruff: noqa: PTH110, PTH111, PTH112, PTH113, PTH117, PTH118, PTH119, PTH120
@@ -90,10 +88,7 @@ def interpreter(target: Target) -> Interpreter | Absent | Unknown:
 
 
 def ask(python: str, seconds: float = SECONDS) -> Installation | Unknown:
-    """Start an interpreter, and read the files of the one that it turns out to be.
-
-    Unknown: it hangs, crashes, or prints something else.
-    """
+    """Start an interpreter, and read the files of the one that it is. Unknown: it hangs, crashes, or is no Python."""
     ended = child.run([python, "-I", "-S", "-B", "-c", _WHO], timeout=seconds)
     if ended.how == "exit" and ended.code != 0:  # Python 2.7 knows no -I
         ended = child.run([python, "-E", "-s", "-S", "-B", "-c", _WHO], timeout=seconds)

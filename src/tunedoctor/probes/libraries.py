@@ -35,10 +35,7 @@ def system_folders(root: Path) -> list[Path]:
 
 
 def find_library(name: str, root: Path, environ: Mapping[str, str]) -> Path | None:
-    """Return the file that a 64-bit program would load for `name`; None: the loader finds none.
-
-    Looks through LD_LIBRARY_PATH, the loader's cache and its own folders, in that order.
-    """
+    """Return the file that a 64-bit program loads for `name`: of LD_LIBRARY_PATH, the cache, the system; or None."""
     named = (f for f in environ.get("LD_LIBRARY_PATH", "").split(":") if f.startswith("/"))
     # the cache holds paths as strings
     cache, ending = start(root / "etc/ld.so.cache", _CACHE_LARGEST) or b"", f"/{name}".encode()
@@ -85,7 +82,9 @@ def library_path(
         hidden = bool(mine) and not os.path.samefile(mine, path)
         # torch asks for cuDNN, wherever its own lies
         missed = not mine and torch and stem == "libcudnn"
-        if _stands_in(path) if stem == "libcuda" else hidden or missed:
+        # a stub or a compatibility libcuda lies in a folder of that name, the driver's own does not
+        folders_of = {*Path(path).parts, *Path(os.path.realpath(path)).parts}
+        if folders_of & {"stubs", "compat"} if stem == "libcuda" else hidden or missed:
             mine = "" if stem == "libcuda" else os.path.realpath(mine) if mine else ""
             found.setdefault(
                 stem,
@@ -97,7 +96,13 @@ def library_path(
                     own_version=of_wheel(stem, mine, distributions) or library_version(mine),
                 ),
             )
-    shadows = tuple(one for one in found.values() if not _part_of_cudnn(one, found))
+    # a part of cuDNN goes with the main library of the same folder
+    main = os.path.dirname(found["libcudnn"].path) if "libcudnn" in found else ""
+    shadows = tuple(
+        one
+        for one in found.values()
+        if not (one.library.startswith("libcudnn_") and os.path.dirname(one.path) == main)
+    )
     if not shadows:
         return Absent(why="LD_LIBRARY_PATH holds no library that the target brings itself")
     return LibraryPath(shadows=shadows, folders=folders)
@@ -137,31 +142,15 @@ def _own_folders(interpreter: Interpreter) -> Iterable[str]:
 
 
 def of_wheel(stem: str, path: str, distributions: Iterable[Distribution]) -> str:
-    """Return the version of the nvidia-* wheel that brought a library: its file name has only the major.
-
-    "" where no wheel, or more than one, fits.
-    """
+    """Return the version of the one nvidia-* wheel that brought a library, whose name has only the major; or ""."""
     if f"{os.sep}nvidia{os.sep}" not in path:
         return ""
     library = stem.partition("_")[0]
     usual = f"nvidia-{library.removeprefix('lib').lower()}"
     wanted = table("probes")["wheel_of_library"].get(library, usual)
-    named = ((*one.name.rpartition("-cu"), one) for one in distributions)
     versions = [
         one.version
-        for name, _, cuda, one in named
+        for name, _, cuda, one in ((*one.name.rpartition("-cu"), one) for one in distributions)
         if wanted == one.name or (wanted == name and cuda.isdecimal())
     ]
     return versions[0] if len(versions) == 1 else ""
-
-
-def _stands_in(path: str) -> bool:
-    """Tell a stub or a compatibility libcuda from that of the driver, by its folder."""
-    parts = {*Path(path).parts, *Path(os.path.realpath(path)).parts}
-    return bool(parts & {"stubs", "compat"})
-
-
-def _part_of_cudnn(one: LibraryShadow, found: Mapping[str, LibraryShadow]) -> bool:
-    """Tell a part of cuDNN whose main library comes from the same folder."""
-    whole = found.get("libcudnn") if one.library.startswith("libcudnn_") else None
-    return whole is not None and os.path.dirname(whole.path) == os.path.dirname(one.path)

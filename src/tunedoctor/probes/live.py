@@ -1,22 +1,34 @@
 """Take a snapshot of this machine and a target."""
 
 from collections.abc import Callable
+from importlib import import_module
+from pathlib import Path
+from types import FunctionType
 
 import msgspec
 
 from tunedoctor.facts import Absent, Target
 from tunedoctor.facts.target import NOT_RUN
 from tunedoctor.model.snapshot import Snapshot
-from tunedoctor.probes import builtin_probes
 from tunedoctor.probes.imports import remember, with_remembered
-from tunedoctor.probes.probing import examine
+from tunedoctor.probes.probing import Probe, examine
 from tunedoctor.probes.targeting import here
 
 NOT_DEEP = Absent(why=NOT_RUN)
+_NO_REPORT = Absent(why="only a pasted text tells")
+_NO_SMOKE = Absent(why="nothing was trained: doctor smoke does")
 
-NO_REPORT = Absent(why="only a pasted text tells")
 
-NO_SMOKE = Absent(why="nothing was trained: doctor smoke does")
+def _builtin(*, deep: bool) -> tuple[Probe, ...]:
+    """Return all probes; those that execute the target's packages only where `deep`."""
+    found: dict[Probe, None] = {}
+    for name in sorted(file.stem for file in Path(__file__).parent.glob("[a-z]*.py")):
+        for value in vars(import_module(f"tunedoctor.probes.{name}")).values():
+            # an expression, asked for an attribute, would compile itself
+            one = vars(value).get("tunedoctor_probe") if isinstance(value, FunctionType) else None
+            if isinstance(one, Probe) and (deep or not one.deep):
+                found[one] = None
+    return tuple(found)
 
 
 def take(  # noqa: PLR0913  what may be done with the target, one by one
@@ -37,10 +49,8 @@ def take(  # noqa: PLR0913  what may be done with the target, one by one
     target = asked if isinstance(asked, Target) else here(asked)
     read = read or deep
     target = msgspec.structs.replace(target, start=start or read, read=read, anew=deep)
-    told = dict.fromkeys(("IndexAnswer", "Typed", "Wanted"), NO_REPORT) | {"Smoke": NO_SMOKE}
-    snapshot = examine((target,), builtin_probes(deep=deep), watch).having(**told)
+    told = dict.fromkeys(("IndexAnswer", "Typed", "Wanted"), _NO_REPORT) | {"Smoke": _NO_SMOKE}
+    snapshot = examine((target,), _builtin(deep=deep), watch).having(**told)
     if read and not passing:
         remember(snapshot)
-    if deep:
-        return snapshot
-    return with_remembered(snapshot.having(Runtime=NOT_DEEP, Errors=NOT_DEEP))
+    return snapshot if deep else with_remembered(snapshot.having(Runtime=NOT_DEEP, Errors=NOT_DEEP))

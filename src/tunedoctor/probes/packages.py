@@ -179,15 +179,11 @@ def cuda_major(name: str, version: str) -> int:
     suffix = name.rpartition("-cu")[2]
     if len(suffix) == 2 and suffix.isdecimal():
         return int(suffix)
-    numbered = name in table("probes")["numbered_as_cuda"]
-    return next(iter(parts(version)), 0) if numbered else 0
+    return next(iter(parts(version)), 0) if name in table("probes")["numbered_as_cuda"] else 0
 
 
 def conda_packages(prefix: Path) -> dict[str, str]:
-    """Return name -> "version build" of a conda prefix; empty where it is none.
-
-    Its files have names such as pytorch-2.5.1-py3.12_cuda12.4_cudnn9.1.0_0.json.
-    """
+    """Return name -> "version build" of files such as pytorch-2.5.1-py3.12_0.json in a conda prefix."""
     names = listed(prefix / "conda-meta")
     split = (n.removesuffix(".json").rsplit("-", 2) for n in names if n.endswith(".json"))
     return {one[0]: f"{one[1]} {one[2]}" for one in split if len(one) == 3 and all(one)}

@@ -37,10 +37,7 @@ class Probe(msgspec.Struct, frozen=True, kw_only=True):
 def probe(
     *kinds: type[Fact], seconds: float = 5.0, deep: bool = False
 ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Mark a function as a probe for `kinds`; it returns one answer for each, in that order.
-
-    With several kinds it returns a tuple. An answer is the fact, Absent or Unknown.
-    """
+    """Mark a function as a probe for `kinds`: it returns an answer, or a tuple of one for each in that order."""
 
     def mark(function: Callable[..., Any]) -> Callable[..., Any]:
         function.tunedoctor_probe = Probe(  # type: ignore[attr-defined]
@@ -56,10 +53,7 @@ def examine(
     probes: Iterable[Probe],
     watch: Callable[[list[str]], None] | None = None,
 ) -> Snapshot:
-    """Run `probes` around the facts `given` (the Target first of all) and return what they found.
-
-    `watch` is told the names of the probes that run whenever that changes.
-    """
+    """Run `probes` around the facts `given` and return what they found; `watch` is told the names of those that run."""
     import queue  # noqa: PLC0415  a report asks for no probe
     import threading  # noqa: PLC0415
 
@@ -72,8 +66,7 @@ def examine(
         for one in _ready(waiting, [one for one, _ in running.values()], answers):
             waiting.remove(one)
             running[number] = (one, time.monotonic() + one.seconds)
-            snapshot = Snapshot(answers)
-            work = (number, one, snapshot, finished.put)
+            work = (number, one, Snapshot(answers), finished.put)
             threading.Thread(target=_work, args=work, daemon=True).start()
             number += 1
         if not running:  # what is left waits for itself

@@ -33,10 +33,7 @@ NO_LIMIT = 2**60
 
 
 def group_folders(root: Path, controller: str) -> tuple[Path, ...]:
-    """Return the folders of this process's group and of its parents, own first, in both versions.
-
-    Some may not exist: in a container the path can be the host's, and only the mount is there.
-    """
+    """Return the folders of this process's group and its parents, own first, in both versions; some may not exist."""
     mount = root / "sys/fs/cgroup"
     found: list[Path] = []
     for one in (read(root / "proc/self/cgroup") or "").splitlines():
@@ -234,10 +231,7 @@ def hub_cache(variables: Mapping[str, str]) -> tuple[str, str]:
 
 
 def temporary(variables: Mapping[str, str], folders: tuple[str, ...]) -> str:
-    """Return where Python puts temporary files: the first candidate that can be written to.
-
-    `folders` are the system's own, after what the variables say.
-    """
+    """Return where Python puts temporary files: the first writable of the variables' and `folders`."""
     named = [_full(v) for n in ("TMPDIR", "TEMP", "TMP") if (v := variables.get(n))]
     candidates = [*named, *folders]
     usable = (c for c in candidates if os.path.isdir(c) and os.access(c, os.W_OK | os.X_OK))

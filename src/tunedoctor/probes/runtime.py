@@ -1,8 +1,7 @@
 """Run the stack inside the target, in a child, and tell what it said: only `--deep` does so.
 
-`target/deep.py` tells of each stage before and after it. A stage that stays silent too long is
-hung; where the child dies, the stage that was begun last crashed. After a crash or a hang of a
-stage other than `import torch` the script starts again without it, so that later stages are told.
+A stage that stays silent too long is hung; where the child dies, the one begun last crashed. The script then starts
+again without it, unless it was `import torch`, so that later stages are told.
 """
 
 import os
@@ -17,6 +16,7 @@ from tunedoctor.facts import Absent, Interpreter, RunDevice, Runtime, Stage, Str
 from tunedoctor.model.versions import at_least
 from tunedoctor.probes.probing import probe
 from tunedoctor.system import child
+from tunedoctor.tables.load import table
 
 OVERALL = 900.0
 """Seconds for all stages, restarts counted in."""
@@ -201,10 +201,7 @@ def runtime_of(
     words: Sequence[str] = (),
     watch: Callable[[list[str]], None] | None = None,
 ) -> Runtime | Absent | Unknown:
-    """Run the script with `python`; TUNEDOCTOR_STAGE_SECONDS in `environment` limits a stage.
-
-    `words` are further ones for the script: `importing`. `watch` is told each stage that begins.
-    """
+    """Run the script, with the `words` of `importing` too; `watch` is told each stage that begins."""
     if not at_least(version, OLDEST):
         return Absent(why=f"running the stack needs Python {OLDEST}; the target has {version}")
     import tempfile  # noqa: PLC0415  only a deep check needs it
@@ -233,16 +230,8 @@ def importing(also: Iterable[str] = (), *, deep: bool = False) -> list[str]:
 
 def steered(environment: Mapping[str, str], scratch: str) -> dict[str, str]:
     """Return the user's variables, and those that keep the run off the network and the disk."""
-    return {
-        **environment,
-        "HF_HUB_OFFLINE": "1",
-        "HF_HUB_DISABLE_TELEMETRY": "1",
-        "TOKENIZERS_PARALLELISM": "false",
-        "PYTHONDONTWRITEBYTECODE": "1",
-        "PYTHONIOENCODING": "utf-8",
-        "TRITON_CACHE_DIR": scratch,
-        "TORCHINDUCTOR_CACHE_DIR": scratch,
-    }
+    caches = dict.fromkeys(("TRITON_CACHE_DIR", "TORCHINDUCTOR_CACHE_DIR"), scratch)
+    return {**environment, **table("probes")["run_variables"], **caches}
 
 
 def fold(runs: Sequence[Run]) -> Runtime:

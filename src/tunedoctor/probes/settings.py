@@ -41,9 +41,7 @@ def _plain(rest: str) -> str:
     if "@" in host:
         return host.rpartition("@")[2] + slash + path
     # a password that holds a slash: user:pass/word@host/path
-    if "@" in path and port and not port.isdecimal():
-        return path.rpartition("@")[2]
-    return rest
+    return path.rpartition("@")[2] if "@" in path and port and not port.isdecimal() else rest
 
 
 @probe(Environment)
@@ -64,12 +62,6 @@ _REACHING = STEERING | frozenset(table("probes")["reaching_settings"])
 """Those that are read: the way to the sources too."""
 _LISTS = frozenset(table("probes")["listed_settings"])
 """Settings with several values."""
-_OTHER_NAMES = {
-    "build-constraint": "constraint",
-    "-i": "index-url",
-    "-f": "find-links",
-    "-c": "constraint",
-}
 
 
 class Setting(NamedTuple):
@@ -175,10 +167,7 @@ def pip_settings(files: Iterable[str], variables: Mapping[str, str]) -> list[Set
 
 
 def in_pip_conf(text: str, place: str) -> list[Setting]:
-    """Read one pip.conf: [global], then [install], which wins for an install.
-
-    A file that cannot be parsed stops pip itself: it is told as pip.unreadable.
-    """
+    """Read one pip.conf: [global], then [install], which wins; one that stops pip itself is told as pip.unreadable."""
     import configparser  # noqa: PLC0415  few have such a file
 
     parser = configparser.RawConfigParser()
@@ -278,7 +267,7 @@ def _in_variables(tool: str, variables: Mapping[str, str]) -> list[Setting]:
 
 def _taken(tool: str, name: str, value: str, place: str, section: str = "") -> list[Setting]:
     plain = name.lower().replace("_", "-").removeprefix("--")
-    plain = _OTHER_NAMES.get(plain, plain)
+    plain = table("probes")["setting_names"].get(plain, plain)
     if plain not in _REACHING:
         return []
     parts = value.splitlines()

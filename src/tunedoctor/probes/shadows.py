@@ -1,8 +1,7 @@
-"""Find files and folders that would be imported in place of a library or a standard module.
+"""Find files and folders that would be imported in place of a library or a standard module, as the import system does.
 
-Follows the import system: along the path the first regular package or module wins; a folder without
-__init__ counts only where none is anywhere. Standard modules that are built into the interpreter or
-loaded before any script, such as os and io, are not looked for: nothing hides them.
+The first regular package or module wins; a folder without __init__ counts only where none is anywhere. What is built in
+or loaded before any script, such as os, nothing hides.
 """
 # os.path takes a third of pathlib's time
 # ruff: noqa: PTH109, PTH112, PTH113, PTH118, PTH121, PTH123
@@ -109,7 +108,12 @@ def _of_library(
     """Compare what wins with the next that would."""
     every = _all(module, along, suffix)
     path, place = next(every, ("", None))
-    if place is None or name in place.owned or (home and _inside(path, home)):
+    inside = f"{os.path.realpath(home).rstrip(os.sep)}{os.sep}" if home else "\0"
+    if (
+        place is None
+        or name in place.owned
+        or f"{os.path.realpath(path)}{os.sep}".startswith(inside)
+    ):
         return None
     # an editable install is found by a hook behind the whole path
     hides = next((other for other, _ in every if not _same(path, other)), home)
@@ -152,8 +156,3 @@ def _same(one: str, other: str) -> bool:
             return a.read(1 << 20) == b.read(1 << 20)
     except OSError:
         return False
-
-
-def _inside(path: str, folder: str) -> bool:
-    real, root = os.path.realpath(path), os.path.realpath(folder)
-    return real == root or real.startswith(root.rstrip(os.sep) + os.sep)

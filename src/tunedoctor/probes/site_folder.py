@@ -149,8 +149,7 @@ def _faults(place: str, copies: list[Distribution]) -> Iterable[BrokenDistributi
         if not one.version:
             yield BrokenDistribution(name, "no version", f"{one.metadata} states no version", place)
     if len(copies) > 1:
-        detail = ", ".join(one.metadata for one in copies)
-        yield BrokenDistribution(name, "doubled", detail, place)
+        yield BrokenDistribution(name, "doubled", ", ".join(one.metadata for one in copies), place)
 
 
 def _distribution(place: str, entry: str, broken: list[BrokenDistribution]) -> Distribution | None:
@@ -233,10 +232,7 @@ _LEFT_OUT = frozenset({"tests", "test", "examples", "benchmarks", "benchmark", "
 
 
 def expected(record: bytes) -> tuple[dict[bytes, set[bytes]], dict[bytes, int]]:
-    """Return what ought to be there: folder -> names in it, and native library -> its size in bytes.
-
-    Byte code, data, headers, and files outside the site folder are left out. Never raises.
-    """
+    """Return folder -> names that ought to be in it, no data or byte code, and native library -> size."""
     folders: dict[bytes, set[bytes]] = {}
     natives: dict[bytes, int] = {}
     below = b"\n"
@@ -298,10 +294,5 @@ def missing(site: str, record: bytes) -> list[str]:
         if have_bytes < size * _LEAST:
             cut = f"{have_bytes} of {size} bytes" if have_bytes else "empty"
             told.add(f"{os.fsdecode(path)} ({cut})")
-    return sorted(one for one in told if not any(up in told for up in _above(one)))
-
-
-def _above(path: str) -> list[str]:
-    """Return the folders that a path lies in, each with its slash at the end."""
-    names = path.rstrip("/").split("/")
-    return ["/".join(names[:count]) + "/" for count in range(1, len(names))]
+    folders_gone = tuple(one for one in told if one.endswith("/"))
+    return sorted(one for one in told if not one.removesuffix("/").startswith(folders_gone))

@@ -78,12 +78,7 @@ def _musl_version(loader: Path) -> str:
 
 
 def wsl_version(kernel: str, *, special_folder: bool) -> Literal[0, 1, 2]:
-    """Return the version of the Windows Subsystem for Linux, 0 outside of it.
-
-    Version 1 has no kernel of its own and says "4.4.0-19041-Microsoft"; version 2 says
-    "5.15.90.1-microsoft-standard-WSL2". A kernel that the user built may say
-    neither: then /run/WSL tells.
-    """
+    """Return the version of WSL by "4.4.0-19041-Microsoft" or "5.15-microsoft-standard-WSL2", or its folder; 0."""
     if "microsoft" not in kernel.lower():
         return 2 if special_folder else 0
     return 1 if kernel.endswith("-Microsoft") and not at_least(kernel, "4.19") else 2

@@ -17,17 +17,8 @@ import msgspec
 from tunedoctor.facts import Target
 from tunedoctor.facts.target import NO_ENVIRONMENT
 from tunedoctor.system.reading import listed, start
+from tunedoctor.tables.load import table
 
-ChosenBy = Literal[
-    "--target",
-    "--self",
-    "--new",
-    "[tool.doctor] target",
-    "VIRTUAL_ENV",
-    "CONDA_PREFIX",
-    "./.venv",
-    "none",
-]
 NO_TARGET = Target(asked="", chosen_by="none", problem=f"{NO_ENVIRONMENT}.")
 """The machine alone is to be looked at."""
 _MOST_NEARBY = 5
@@ -40,7 +31,7 @@ INSIDE = (
 )
 """Where an environment folder keeps its interpreter, in the order of trying."""
 _MARKS = ("pyvenv.cfg", "conda-meta")
-_ACTIVE: tuple[ChosenBy, ...] = ("VIRTUAL_ENV", "CONDA_PREFIX")
+_ACTIVE = ("VIRTUAL_ENV", "CONDA_PREFIX")
 
 _RUNS = {"x86_64": ("x86_64", "i686", ""), "aarch64": ("aarch64", "armv7l", "")}
 """Programs that a processor with Linux runs by itself."""
@@ -52,7 +43,7 @@ def choose(
     environ: Mapping[str, str],
     cwd: str,
     own_executable: str,
-    by: ChosenBy = "--target",
+    by: str = "--target",
 ) -> Target:
     """Return the target; where there is no usable interpreter its `problem` says why.
 
@@ -61,7 +52,7 @@ def choose(
     """
     if asked is not None:
         return _asked(asked, environ, cwd, by)
-    found: dict[ChosenBy, str] = {}
+    found: dict[str, str] = {}
     for name in _ACTIVE:
         if folder := environ.get(name):
             found[name] = _absolute(folder, cwd)
@@ -76,7 +67,7 @@ def choose(
     return msgspec.structs.replace(NO_TARGET, nearby=tuple(others[:_MOST_NEARBY]), own=own)
 
 
-def here(asked: str | None, by: ChosenBy = "--target") -> Target:
+def here(asked: str | None, by: str = "--target") -> Target:
     """Choose by the variables and the working folder of this process."""
     return choose(asked, os.environ, os.getcwd(), sys.executable, by)  # noqa: PTH109
 
@@ -99,17 +90,20 @@ def _environments_in(cwd: str) -> list[str]:
     ]
 
 
-def _asked(asked: str, environ: Mapping[str, str], cwd: str, by: ChosenBy) -> Target:
+def _asked(asked: str, environ: Mapping[str, str], cwd: str, by: str) -> Target:
     if not asked.strip() or "\0" in asked:
-        return _target(asked, by, f"{by} names no interpreter or folder.")
-    path = _absolute(_home(asked, environ), cwd)
+        return Target(asked, by, problem=f"{by} names no interpreter or folder.")
+    home = environ.get("HOME") or environ.get("USERPROFILE") or "~"
+    path = _absolute(home + asked[1:] if asked.startswith(("~/", "~\\")) else asked, cwd)
     if os.path.isdir(path):
         return _environment(path, by)
     named = os.path.dirname(asked) == ""
     if named and (on_path := which(asked, environ)):
         return _interpreter(on_path, by)
     if named and not os.path.lexists(path):
-        return _target(asked, by, f"No folder here and no command on PATH is called {asked}.")
+        return Target(
+            asked, by, problem=f"No folder here and no command on PATH is called {asked}."
+        )
     return _interpreter(path, by)
 
 
@@ -128,34 +122,27 @@ def which(name: str, environ: Mapping[str, str]) -> str:
 
 
 def find_program(name: str, environ: Mapping[str, str], more: Iterable[str] = ()) -> str:
-    """Return the program that PATH names first, then that of the folders `more`; "" for none.
-
-    The working folder is never searched, though an empty or a relative entry of PATH would mean it.
-    """
+    """Return the program of PATH, then of the folders `more`; "" for none. The working folder is never searched."""
     folders = filter(os.path.isabs, (*environ.get("PATH", "").split(os.pathsep), *more))
     return which(name, {**environ, "PATH": os.pathsep.join(folders)})
 
 
-def _environment(folder: str, by: ChosenBy) -> Target:
+def _environment(folder: str, by: str) -> Target:
     """Look into the folder of an environment."""
     if not os.path.isdir(folder):
         what = "is not a folder" if os.path.lexists(folder) else "does not exist"
         name = "The environment" if by == "--target" else f"{by} names an environment that"
-        return _target(folder, by, f"{name} {what}: {folder}")
+        return Target(folder, by, problem=f"{name} {what}: {folder}")
     places = [os.path.join(folder, inside) for inside in INSIDE]
     found = [*filter(os.path.isfile, places), *filter(os.path.lexists, places)]
     if not found:
-        return _target(folder, by, f"There is no Python interpreter in {folder}.")
+        return Target(folder, by, problem=f"There is no Python interpreter in {folder}.")
     return _interpreter(found[0], by, asked=folder)
 
 
-def _interpreter(path: str, by: ChosenBy, asked: str = "") -> Target:
+def _interpreter(path: str, by: str, asked: str = "") -> Target:
     problem = _fault(path)
-    return _target(asked or path, by, problem, "" if problem else path)
-
-
-def _target(asked: str, by: ChosenBy, problem: str, python: str = "") -> Target:
-    return Target(asked=asked, chosen_by=by, python=python, problem=problem)
+    return Target(asked or path, by, "" if problem else path, problem)
 
 
 def _fault(path: str) -> str:
@@ -193,22 +180,8 @@ def _absolute(path: str, cwd: str) -> str:
     return joined if ".." in joined.split(os.sep) else os.path.normpath(joined)
 
 
-def _home(path: str, environ: Mapping[str, str]) -> str:
-    home = environ.get("HOME") or environ.get("USERPROFILE")
-    return home + path[1:] if home and path.startswith(("~/", "~\\")) else path
-
-
 HEAD = 4096
 """Bytes of a file that hold its head."""
-_ELF = {
-    3: "i686",
-    21: "ppc64le",
-    22: "s390x",
-    40: "armv7l",
-    62: "x86_64",
-    183: "aarch64",
-    243: "riscv64",
-}
 _MACH = {0x01000007: "x86_64", 0x0100000C: "arm64"}
 _PE = {0x014C: "x86", 0x8664: "amd64", 0xAA64: "arm64"}
 
@@ -232,7 +205,8 @@ def program(head: bytes) -> Program | None:
     try:
         if head.startswith(b"\x7fELF"):
             (code,) = struct.unpack_from("<H" if head[5] == 1 else ">H", head, 18)
-            return Program("elf", 64 if head[4] == 2 else 32, _ELF.get(code, ""))
+            machine = table("probes")["elf_machines"].get(str(code), "")
+            return Program("elf", 64 if head[4] == 2 else 32, machine)
         if head.startswith((b"\xcf\xfa\xed\xfe", b"\xce\xfa\xed\xfe")):
             (code,) = struct.unpack_from("<I", head, 4)
             return Program("mach", 64 if head[0] == 0xCF else 32, _MACH.get(code, ""))

@@ -50,16 +50,12 @@ def compiled_archs(folder: Path) -> tuple[str, ...]:
 
 def find_flags(data: bytes | mmap.mmap, start: int, end: int) -> tuple[str, ...]:
     """Return the longest list of architectures between two places."""
-    lists = (match[1] for match in _FLAGS.finditer(data, start, end))
-    longest = max(lists, key=len, default=b"")
+    longest = max((match[1] for match in _FLAGS.finditer(data, start, end)), key=len, default=b"")
     return tuple(longest.decode("ascii").replace(";", " ").split())
 
 
 def read_only_data(data: bytes | mmap.mmap) -> tuple[int, int] | None:
-    """Return start and end of .rodata of a 64-bit ELF file, or None where it is none.
-
-    Constants are a tenth of the library; the rest need not be read from disk.
-    """
+    """Return start and end of .rodata of a 64-bit ELF file, a tenth of the library; None where it is none."""
     try:
         if data[:6] != b"\x7fELF\x02\x01":
             return None
@@ -79,6 +75,10 @@ def read_only_data(data: bytes | mmap.mmap) -> tuple[int, int] | None:
 _ASSIGNED = re.compile(
     r"^(\w+)\s*(?::[^=\n]+)?=\s*(?:'([^'\n]*)'|\"([^\"\n]*)\"|(None|True|False))\s*$", re.MULTILINE
 )
+
+
+_OF_CONDA = ("pytorch", "pytorch-gpu", "pytorch-cpu", "libtorch")
+"""What brings torch there."""
 
 
 @probe(TorchBuild)
@@ -142,7 +142,7 @@ def from_files(text: str, folder: str, packages: Packages, platform: str) -> Tor
         accelerator=accelerator,
         variant=variant_of(version, accelerator, cuda=cuda, hip=hip, xpu=xpu),
         location=folder,
-        conda=bool(conda_build(packages.conda)),
+        conda=not packages.conda.keys().isdisjoint(_OF_CONDA),
     )
 
 
@@ -166,12 +166,6 @@ def variant_of(version: str, accelerator: str, *, cuda: str, hip: str, xpu: str)
     if accelerator == "xpu" or xpu:
         return "xpu"
     return accelerator if accelerator in {"cpu", "mps"} else ""
-
-
-def conda_build(conda: dict[str, str]) -> str:
-    """Return "version build" of the conda package that brings torch, or ""."""
-    names = ("pytorch", "pytorch-gpu", "pytorch-cpu", "libtorch")
-    return next((conda[name] for name in names if name in conda), "")
 
 
 def _with_runtime(found: TorchBuild | Absent | Unknown, runtime: Runtime) -> TorchBuild:

@@ -6,7 +6,7 @@ from typing import Literal, NamedTuple
 
 from tunedoctor import facts as kinds
 from tunedoctor.facts import Fact
-from tunedoctor.readers.names import Collected, Said, size, told
+from tunedoctor.readers.names import Collected, size, told
 from tunedoctor.readers.paste import search, shape
 from tunedoctor.tables.gpus import amd_gfx_by_name, amd_like, named_as, nvidia_by_name, nvidia_like
 from tunedoctor.tables.load import table
@@ -161,7 +161,8 @@ def cards_of(said: Collected, lines: Sequence[str]) -> list[Card]:
     for key in ("device_used", "gpu", "accelerator"):
         plain: list[Card] = []
         for one in said.all(key)[: 3 * MOST]:
-            found = _of(one)
+            value, most = told(one.value), _WORDS_TYPED if one.typed else _WORDS_PRINTED
+            found = cards_in(value) if 0 < len(value) <= most else ()
             if one.gpu and found:
                 for number in one.gpu.split(","):
                     numbered.setdefault(int(number), found[0]._replace(times=1))
@@ -181,10 +182,7 @@ def cards_of(said: Collected, lines: Sequence[str]) -> list[Card]:
 
 
 def in_sentences(lines: Sequence[str]) -> list[Card]:
-    """Return the GPU that sentences in the first person or points of a list name, where they name one model only.
-
-    "I'm on Ubuntu with an RTX 4090": the weakest word of all.
-    """
+    """Return the GPU that sentences in the first person name ("I have an RTX 4090"), where all name one model."""
     found: dict[str, Card] = {}
     near = (line for line in lines if " " in line and len(line) <= _LONGEST_SENTENCE)
     for line in (line for line in near if search("line.card", line.lower())):
@@ -194,13 +192,6 @@ def in_sentences(lines: Sequence[str]) -> list[Card]:
                     plain = card._replace(memory=None, times=1)
                     found.setdefault(f"{card.vendor} {card.name.lower()}", plain)
     return [*found.values()] if len(found) == 1 else []
-
-
-def _of(one: Said) -> tuple[Card, ...]:
-    value = told(one.value)
-    if not value or len(value) > (_WORDS_TYPED if one.typed else _WORDS_PRINTED):
-        return ()
-    return cards_in(value)
 
 
 def _nvidia(cards: list[Card], said: Collected, capability: str) -> kinds.NvidiaGpus:

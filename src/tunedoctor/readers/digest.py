@@ -1,7 +1,6 @@
-"""Read the bytes of a report: UTF-8, or UTF-16 of PowerShell; of a long log what can tell, in a stream.
+"""Read the bytes of a report: UTF-8, or UTF-16 of PowerShell; of a long log its ends and the lines around each fault.
 
-Kept are its first and last lines, and those around each fault. Time is in proportion to the log, memory is bounded
-whatever it holds: by lines, by characters of a line and in sum.
+Time is in proportion to the log, memory is bounded whatever it holds: by lines, by characters of a line and in sum.
 """
 
 import codecs
@@ -98,10 +97,7 @@ def _lines(start: bytes, stream: BinaryIO) -> Iterator[str]:
 
 
 def digest(lines: Iterable[str], ends: int = FIRST) -> Digest:
-    """Return the telling lines of a log in their order; nothing is left out of one that fits.
-
-    `ends` is the number of lines at both ends that are kept whole.
-    """
+    """Return the telling lines of a log in their order; `ends`: how many lines at both ends are kept whole."""
     first: list[tuple[int, str]] = []
     middle: list[tuple[int, str]] = []
     last: deque[tuple[int, str]] = deque()

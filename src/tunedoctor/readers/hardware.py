@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 from msgspec.structs import replace
 
@@ -322,17 +322,6 @@ def _told(values: Mapping[str, str]) -> Told:
     return {field: one for field, one in fields_of("amd_gpu", values).items() if one}
 
 
-Kfd = Literal["ok", "missing", "denied", "refused", "no memory", "not tried"]
-
-_REFUSALS: dict[str, Kfd] = {
-    "permission denied": "denied",
-    "operation not permitted": "denied",
-    "no such file or directory": "missing",
-    "no such device": "missing",
-    "cannot allocate memory": "no memory",
-}
-
-
 def rocm(paste: Paste) -> list[Fact]:
     """Return AmdGpus, RocmStack and Host (WSL), as far as the lines tell. Never raises."""
     listed = agents(paste)
@@ -348,14 +337,14 @@ def rocm(paste: Paste) -> list[Fact]:
     return [*facts, kinds.AmdGpus(gpus=gpus)] if gpus else facts
 
 
-def _stack(paste: Paste, *, agents: bool) -> tuple[list[Fact], Kfd]:
+def _stack(paste: Paste, *, agents: bool) -> tuple[list[Fact], Any]:
     """Return RocmStack and, of WSL, Host, and how the device opened. `agents`: rocminfo listed a GPU, so it did."""
     # where `ls` shows /dev/dxg, or the installer was asked for WSL, no /dev/kfd is wanted
     wsl = paste.has("rocm_wsl")
     refused = paste.first("kfd.open").strip().lower()
-    kfd: Kfd = "not tried"
+    kfd: Any = "not tried"
     if not wsl and refused:
-        kfd = _REFUSALS.get(refused, "refused")
+        kfd = table("outputs")["kfd_errors"].get(refused, "refused")
     elif not wsl:
         kfd = "missing" if paste.has("kfd.missing") else "ok" if agents else kfd
     said = " ".join(hit.found[1] for hit in paste.each("rocm_groups"))

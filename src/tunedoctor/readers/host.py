@@ -50,7 +50,9 @@ def host(said: Collected) -> kinds.Host | None:
     both = " ".join([*named[:2], *platforms[:3], *numbers]).strip()
     family = family_of(both) or family_of(python if "[" in python else "")
     machines = _search("linux_machine", said.first("machine"))
-    model = _model(said, both)
+    named_too = " ".join(one.value for one in said.all("model", "gpu", "os"))
+    jetson = _search("tegra", f"{both} {named_too}") or "jetpack" in named_too.lower()
+    model = "NVIDIA Jetson" if jetson else ""
     shown = platforms or machines or said.first("libc") or model
     if _of_wsl(said) or (family is None and shown):
         family = "linux"
@@ -155,12 +157,6 @@ def _mac_version(both: str) -> str:
     darwin = _search("darwin", both)
     number = int(darwin[1]) if darwin else 0
     return next((str(number + more) for least, more in _DARWIN if number >= least), "")
-
-
-def _model(said: Collected, both: str) -> str:
-    named = " ".join(one.value for one in said.all("model", "gpu", "os"))
-    jetson = _search("tegra", f"{both} {named}") or "jetpack" in named.lower()
-    return "NVIDIA Jetson" if jetson else ""
 
 
 _LONGEST_VALUE = 4000

@@ -1,7 +1,6 @@
-"""Read what lists, installers, checks and guards tell of packages, and why an install failed.
+"""Read what lists, installers, checks and guards tell of packages, in the order of the text, and why an install failed.
 
-All of it goes into one ledger in the order of the text, so that what was installed later replaces what a list showed
-before. What is only wanted is never stated to be there.
+What was installed later replaces what a list showed before; what is only wanted is never stated to be there.
 """
 
 from collections import Counter
@@ -136,8 +135,7 @@ def _filled(one: kinds.Refusal, other: kinds.Refusal) -> kinds.Refusal:
 
 def _offered(told: str) -> tuple[str, ...]:
     """Return the versions of "2.0.0, 2.0.1"; () for "none"."""
-    versions = (one.strip() for one in told.split(","))
-    return tuple(one for one in versions if one[:1].isdigit())
+    return tuple(one for one in (one.strip() for one in told.split(",")) if one[:1].isdigit())
 
 
 _MACHINES = {

@@ -1,7 +1,6 @@
-"""Find names with values in lines, however they are set, in one pass.
+"""Find names with values in lines, however they are set, in one pass, and lines of a known form.
 
-"- name: value", columns, dots, tables, typed by hand; several in a line; GPUs below a title; rows of versions: "peft
-main, transformers 4.57.6, torch 2.13.0, python 3.12"; and lines of a known form, `forms` of outputs.json.
+"- name: value", columns, tables; several in a line; GPUs below a title; rows of versions: "peft main, torch 2.13.0".
 """
 
 from collections.abc import Iterator, Sequence

@@ -145,15 +145,11 @@ def _table(block: Block) -> Iterator[Entry]:
         elif row.name != "python" and (
             known(row.name) or expression("piece.python_build").match(build)
         ):
-            told = f"{row.version} {build}"
-            yield Entry(row.line, row.name, row.version, "conda", conda=told)
+            yield Entry(row.line, row.name, row.version, "conda", conda=f"{row.version} {build}")
 
 
 def _counts(row: Row, block: Block, *, plain: bool, several: bool, build: str) -> bool:
-    """Tell a row of a list from a line of prose or a log that only looks like one.
-
-    A row keeps to the columns of its block; free text behind the version is a description, not `plain`.
-    """
+    """Tell a row, which keeps to the columns of its block, from prose; `plain`: no text stands behind the version."""
     if no_package(row.name) and not (row.name == "python" and build):
         return False
     gap, dotted = len(row.told("gap")), "." in row.version
@@ -251,10 +247,7 @@ _LONGEST_TYPED = 1000
 
 
 def in_memory(lines: Sequence[str], text: Text, state: Mapping[str, Entry]) -> tuple[InMemory, ...]:
-    """Return the libraries whose imported version is another one than the list's; in a later install either counts.
-
-    `state` is what lists and installers tell, by name of the distribution.
-    """
+    """Return the libraries of which an import told another version than `state`, what lists tell, by name."""
     if not state or not any(ask in line for line in lines for ask in _ASKS):
         return ()
     for held in text.said("held"):
@@ -272,28 +265,20 @@ def in_memory(lines: Sequence[str], text: Text, state: Mapping[str, Entry]) -> t
             files[name] = one.value
         elif kind in ("library", "torch") and (version := version_in(one.value)):
             versions[name] = version, one.line
-    return tuple(
-        InMemory(
-            name=name,
-            version=version,
-            installed=state[name].conda.partition(" ")[0] or state[name].version,
-            file=files.get(name, ""),
-            notebook=bool(shape("notebook").match(lines[line][:_LONGEST_TYPED])),
-        )
-        for name, (version, line) in versions.items()
-        if name in state and line > last and _differ(version, state[name])
-    )
+    found: list[InMemory] = []
+    for name, (version, line) in versions.items():
+        entry = state.get(name)
+        told = entry and not entry.weak and (entry.conda.partition(" ")[0] or entry.version)
+        if told and line > last and version.partition("+")[0] != told.partition("+")[0]:
+            there = bool(shape("notebook").match(lines[line][:_LONGEST_TYPED]))
+            found.append(InMemory(name, version, told, file=files.get(name, ""), notebook=there))
+    return tuple(found)
 
 
 def _installs(line: str) -> bool:
     """Tell whether a line installs: a command, or its result; an advice to install does not."""
     done = line.lstrip().startswith("Successfully ")
     return done or bool(shape("installs").search(typed_in(line)))
-
-
-def _differ(version: str, listed: Entry) -> bool:
-    told = listed.conda.partition(" ")[0] or listed.version
-    return bool(told) and not listed.weak and version.partition("+")[0] != told.partition("+")[0]
 
 
 def torch_told(state: Mapping[str, Entry]) -> TorchBuild | None:

@@ -1,8 +1,7 @@
 """Put together what several readers found of one subject, and what a text and the machine that printed it tell.
 
-The text has the first word: it shows the process that failed. The machine fills in what the text leaves open, as long
-as both are of one thing: a text that names another driver, other GPUs or another torch is of another machine or
-environment, and then nothing of that kind is taken from here.
+The text has the first word: it shows the process that failed. The machine fills in what it leaves open, but nothing of
+a kind where the text names another driver, other GPUs or another torch: it is of another machine or environment.
 """
 
 from collections.abc import Callable
@@ -187,8 +186,7 @@ def _other_target(told: Snapshot, here: Snapshot) -> str:
 
 def _model(name: str) -> str:
     """Return the part of a GPU's name that every tool prints: "rtx4090" of "NVIDIA GeForce RTX 4090"."""
-    words = name.lower().replace("...", "").split()
-    return "".join(w for w in words if w not in _MAKERS)
+    return "".join(w for w in name.lower().replace("...", "").split() if w not in _MAKERS)
 
 
 _MAKERS = frozenset(("nvidia", "geforce", "tesla", "quadro", "graphics"))

@@ -29,10 +29,7 @@ from tunedoctor.tables.small import distribution_of
 
 
 def states_a_fault(text: str, among: Sequence[str]) -> bool:
-    """Tell whether a line states a fault, or a warning that tells of one; the word "error" alone is none.
-
-    `among`: the sayings of sayings.json that the whole text holds.
-    """
+    """Tell whether a line states a fault, or a telling warning; `among`: the sayings that the whole text holds."""
     if search("fault.version", text):  # a row of a report on versions
         return False
     if search("fault_marks", text):
@@ -44,10 +41,7 @@ def states_a_fault(text: str, among: Sequence[str]) -> bool:
 
 
 def shadows(errors: Iterable[ErrorText]) -> list[Shadows]:
-    """Return one Shadows fact where installed code imported a file of the user's; else nothing.
-
-    What the user's own code imports is the user's to name. Only a single file counts: a folder can be a checkout.
-    """
+    """Return one Shadows fact where installed code imported a file of the user's; a folder can be a checkout."""
     found = {one.path: one for error in errors for one in _of(error.frames)}
     return [Shadows(shadows=tuple(found.values()))] if found else []
 
@@ -104,10 +98,7 @@ def read(paste: Paste) -> list[Fact]:
 
 
 def _in_rows(said: Sequence[Said], told: Errors) -> list[ErrorText]:
-    """Return what rows of causes without code find in the whole text, where no error that was found holds it all.
-
-    Their rows are literal: neither the form of the line nor where a width broke it matters.
-    """
+    """Return what the literal rows of causes without code find in the whole text, but for what the errors hold."""
     known = {(one.cause, one.row) for one in matches(told)}
     bare = {id_ for id_, cause in causes().items() if not cause.coded}
     lines = [one for one in said if one.text.strip()]

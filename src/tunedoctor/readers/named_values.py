@@ -46,15 +46,16 @@ def torch(
     """Make TorchBuild and Runtime; NoTorch where torch is told to be absent."""
     build = _build(said, host, packages, conda)
     facts: list[kinds.Fact] = [build] if build.version else []
-    failed = _not_imported(said)
+    # how a tool that asks torch itself says that it has none: collect_env, then the others
+    words = [bare(one.value).lower().partition(" (")[0] for one in said.all("torch")][:1]
+    untold = not any(version(one.value) for one in said.all("torch"))
+    failed = untold and next((one for one in words if one in ("n/a", "not installed")), "")
     available = _available(said, host)
-    ran = said.all("ran", "debug", "torch_cuda", "torch_hip")
     if failed:
         listed = packages or conda or failed == "not installed"
         if listed and "torch" not in packages and not build.version:
-            why = "the report lists no torch"
-            facts.append(NoTorch(why=why, package="torch"))
-    elif ran or available is not None:
+            facts.append(NoTorch(why="the report lists no torch", package="torch"))
+    elif said.all("ran", "debug", "torch_cuda", "torch_hip") or available is not None:
         facts.append(
             kinds.Runtime(
                 stages=(kinds.Stage(name="import torch", outcome="ok"),),
@@ -66,13 +67,6 @@ def torch(
             )
         )
     return facts
-
-
-def _not_imported(said: Collected) -> str:
-    """How a tool that asks torch itself says that it has none: "n/a" of collect_env, "not installed" of the others."""
-    words = (bare(one.value).lower().partition(" (")[0] for one in said.all("torch"))
-    none = "" if any(version(one.value) for one in said.all("torch")) else next(words, "")
-    return none if none in ("n/a", "not installed") else ""
 
 
 def _build(
@@ -192,10 +186,7 @@ def read(paste: Paste) -> list[kinds.Fact]:
 
 
 def _listed(paste: Paste) -> tuple[dict[str, kinds.Distribution], dict[str, str]]:
-    """Return what "Versions of relevant libraries" of collect_env lists, and conda packages: name -> "version build".
-
-    Lines are "[pip3] name==1.0" and "[conda] name 1.0 build", several in one where they were joined.
-    """
+    """Return what "[pip3] name==1.0" and "[conda] name 1.0 build" list: packages, name -> build."""
     found: dict[str, kinds.Distribution] = {}
     conda: dict[str, str] = {}
     for hit in paste.each("listed", longest=_LONGEST_LISTED):

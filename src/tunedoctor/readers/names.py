@@ -271,10 +271,7 @@ def begins_a_name(text: str) -> bool:
 
 
 def key_of(name: str) -> tuple[str, str]:
-    """Return the label that a name stands for, and of a GPU its number(s); "" where the name is not known.
-
-    The label of a library is "library NAME", NAME that of its distribution.
-    """
+    """Return the label that a name stands for, "library NAME" of one, and of a GPU its number(s); "" for none."""
     plain = normal(name)
     if plain in _KEYS:
         return _KEYS[plain], ""

@@ -325,12 +325,7 @@ SOURCE = "nvidia-smi"
 
 
 def read(paste: Paste) -> list[Fact]:
-    """Return NvidiaDriver, NvidiaGpus and NvidiaAnswer, as far as the lines have them; [] for none.
-
-    The driver is also known by the text of /proc/driver/nvidia/version, where that was pasted.
-    Sizes are bytes. Of several outputs the one that shows the most GPUs counts. Never raises; takes time in proportion
-    to the text.
-    """
+    """Return NvidiaDriver, NvidiaGpus and NvidiaAnswer, as far as told, of the output with the most GPUs."""
     if "\t" in paste.text:
         paste = Paste([line.expandtabs(8) for line in paste.lines])
     outputs = [one for way in (queries, csv_outputs, tables) for one in way(paste)]

@@ -1,8 +1,7 @@
-"""Tell what somebody typed: behind a prompt of a shell, PowerShell, cmd, Python or a notebook; in Dockerfiles; bare.
+"""Tell what somebody typed behind a prompt, in a Dockerfile or bare, and what a Python prompt or a shell answered.
 
-The one place that knows prompts; their shapes are `prompt` of outputs.json. Many signs of prompts are signs of prose
-too ("50 % of it", "# My machine"): such a line counts for sure only where a command of this trade follows. And what a
-Python prompt or a shell answered: the expression or command that was typed, then the lines below it.
+The one place that knows prompts, rows of a table. Their signs are signs of prose too ("50 % of it", "# My machine"):
+such a line counts for sure only where a command of this trade follows.
 """
 
 import re
@@ -124,8 +123,7 @@ def typed(line: str) -> str:
 def _begins(line: str) -> bool:
     """Tell whether a line begins with a program and a command of it that installs or runs."""
     programs: dict[str, list[str]] = table("labels")["shell"]["bare"]
-    known = any(name in line for name in programs)
-    found = shape("prompt.begins").match(line) if known else None
+    found = shape("prompt.begins").match(line) if any(name in line for name in programs) else None
     verbs = programs.get(found["name"]) if found else None
     return found is not None and verbs is not None and (not verbs or found["verb"] in verbs)
 

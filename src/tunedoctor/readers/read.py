@@ -31,11 +31,7 @@ def read_report(
     numbers: Sequence[int] = (),
     failed: Callable[[Reader, Exception], None] | None = None,
 ) -> Snapshot:
-    """Return what a text tells, and what it resembles. A reader that fails is left out.
-
-    `numbers` tells for each line of a digest which line of the whole log it is. `failed` hears of a reader that
-    raised.
-    """
+    """Return what a text tells, whose lines have `numbers` in the whole log; `failed` hears of a reader that raised."""
     lines, numbers = bounded(*tidied(text, numbers))
     facts, paste = list[Fact](), Paste(lines)
     for reader in _READERS:
@@ -50,10 +46,8 @@ def read_report(
         answers[type(fact)] = merged(before, fact) if isinstance(before, type(fact)) else fact
     missing, listed = answers.pop(NoTorch, None), answers.get(kinds.Packages)
     if isinstance(missing, NoTorch) and answers[kinds.TorchBuild] is NOT_TOLD:
-        elsewhere = isinstance(listed, kinds.Packages) and listed.get(missing.package)
-        answers[kinds.TorchBuild] = (
-            answers[kinds.TorchBuild] if elsewhere else kinds.Absent(why=missing.why)
-        )
+        there = isinstance(listed, kinds.Packages) and listed.get(missing.package)
+        answers[kinds.TorchBuild] = NOT_TOLD if there else kinds.Absent(why=missing.why)
     errors = answers[kinds.Errors]
     if numbers and isinstance(errors, kinds.Errors):
         found = ((numbers[int(one.where.removeprefix("line ")) - 1], one) for one in errors.errors)

@@ -140,10 +140,7 @@ def _is_program(path: str, name: str) -> bool:
 
 
 def _by_build(paste: Paste) -> _Left:
-    """Compare the Python of a failed setup.py with the conda environment that a text says it activates.
-
-    conda calls an environment as its folder; a prompt of venv's can have any name.
-    """
+    """Compare the Python of a failed setup.py with the activated conda environment, called as its folder."""
     python = paste.first("interpreter.builds")
     names = {
         found[1]

@@ -39,12 +39,6 @@ def disks(paste: Paste) -> list[Fact]:
 _MOST_OF_ANSWER = 40
 """Lines of an answer in a format of one's own."""
 _LONGEST_RUN = 1000
-_KINDS = {
-    "podman": "podman",
-    "apptainer": "apptainer",
-    "singularity": "apptainer",
-    "kubectl": "kubernetes",
-}
 
 
 def container(paste: Paste) -> kinds.Container | None:
@@ -53,7 +47,8 @@ def container(paste: Paste) -> kinds.Container | None:
 
 
 def _container(program: str, evidence: str, *, gpu_asked: bool | None = None) -> kinds.Container:
-    return kinds.Container(_KINDS.get(program, "docker"), evidence=evidence, gpu_asked=gpu_asked)
+    kind = table("probes")["container_names"].get(program, "docker")
+    return kinds.Container(kind, evidence=evidence, gpu_asked=gpu_asked)
 
 
 def _inspected(paste: Paste) -> kinds.Container | None:
@@ -69,10 +64,7 @@ def _inspected(paste: Paste) -> kinds.Container | None:
 
 
 def _started(paste: Paste) -> kinds.Container | None:
-    """Read the last command that starts or enters one.
-
-    A command that only tries a GPU out (nvidia-smi in a bare image) does not put the rest of a paste inside.
-    """
+    """Read the last command that starts or enters one, unless it only tries a GPU out."""
     for one in reversed(paste.shown):
         command = one.command
         if run := search("container.run", command):
@@ -89,10 +81,7 @@ def _started(paste: Paste) -> kinds.Container | None:
 
 
 def _told(paste: Paste) -> kinds.Container | None:
-    """Read a compose file, the limits of a pod or the name of a host in a prompt.
-
-    Last take the word of a text on where it failed, if what failed there is what fails without a GPU in a container.
-    """
+    """Read a compose file, the limits of a pod, the host in a prompt; last the word of a text on where it failed."""
     for row in table("outputs")["containers"]["rows"]:
         if all(paste.has(f"container.{name}") for name in row["told"]):
             asked = row.get("asked")
@@ -196,10 +185,7 @@ def _rows(paste: Paste) -> Iterator[_Row]:
 
 
 def _lacking(rows: Sequence[_Row]) -> tuple[kinds.ErrorText, ...]:
-    """Return what is not found; of extensions only what torch brings under another number.
-
-    What torch brings under the same number it has loaded before an extension is.
-    """
+    """Return what is not found; of extensions only what torch, loaded before, brings by another number."""
     loaded = {r.library: r.number for r in reversed(rows) if r.of_torch and r.place != _MISSING}
     found: dict[str, kinds.ErrorText] = {}
     for one in (row for row in rows if row.place == _MISSING):

@@ -1,7 +1,6 @@
 """Undo what pasting does to a report: quoting, colours, progress bars, wide punctuation, tags, notices, wrapping.
 
-Lines that a terminal or a mail program has wrapped at one width are joined, in whole texts and in single messages; a
-traceback that a log in JSON holds in one line is laid out.
+Lines that were wrapped at one width are joined, and a traceback that a log in JSON holds in one line is laid out.
 """
 
 import re
@@ -48,7 +47,8 @@ def tidied(text: str, numbers: Sequence[int]) -> tuple[list[str], Sequence[int]]
     were joined.
     """
     lines = [_bare(line) for line in _characters(text[:LONGEST]).split("\n")]
-    lines = _unstamped(_unquoted(lines))
+    # marks of quotation go, but not Python's prompt
+    lines = _unstamped([_without_quote(one) if ">" in one[:16] else one for one in lines])
     shared = min((len(line) - len(line.lstrip()) for line in lines if line), default=0)
     lines, numbers = unwrapped(*_unfolded([line[shared:] for line in lines], numbers))
     return without_notices(lines), numbers
@@ -102,13 +102,6 @@ def _bare(line: str) -> str:
         if line.startswith("`") and line.endswith("`") and line.count("`") == 2:
             line = line[1:-1].rstrip()
     return line
-
-
-def _unquoted(lines: list[str]) -> list[str]:
-    """Take marks of quotation away, but leave Python's prompt."""
-    if not any(line.lstrip()[:1] == ">" for line in lines):
-        return lines
-    return [_without_quote(line) if ">" in line[:16] else line for line in lines]
 
 
 def _without_quote(line: str) -> str:
@@ -239,10 +232,7 @@ def _is_apart(before: str, after: str) -> bool:
 
 
 def _is_new(before: str, after: str, *, full: bool = False) -> bool:
-    """Tell a line that begins as one of its own does, unless it goes on in a bracket that the line before opened.
-
-    Of a line that is not `full` it must close that bracket.
-    """
+    """Tell a line that begins as one of its own, unless it goes on in an open bracket, and closes it if not `full`."""
     if not STARTS.match(after):
         return False
     opened = before.count("(") > before.count(")")

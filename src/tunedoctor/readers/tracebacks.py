@@ -110,10 +110,7 @@ _MESSAGE_END = shape("dress.end")
 
 
 def message(said: Sequence[Said], start: int) -> tuple[str, int]:
-    """Return the message that begins at `start` and the place after it.
-
-    Lines that a width had broken are joined.
-    """
+    """Return the message that begins at `start`, broken lines joined, and the place after it."""
     first = said[start]
     lines = [first.text.strip()]
     at = start + 1
@@ -188,15 +185,11 @@ _PLACE = shape("traceback.place")
 
 
 def flattened(text: str) -> list[str]:
-    """Return the lines of a traceback that stands in one line, from its header on; [] where there is none.
-
-    Its frames are found by their shape, its end by the class of an error after the last of them. Linear.
-    """
+    """Return the lines of a traceback that stands in one line, from its header on; [] where there is none. Linear."""
     head = _HEAD.search(text)
     if head is None:
         return []
-    whole = text[head.start() : head.start() + LONGEST]
-    first, *frames = _FRAME.split(whole)
+    first, *frames = _FRAME.split(text[head.start() : head.start() + LONGEST])
     last = frames[-1] if frames else ""
     end = next((at for at, c in enumerate(last) if c == " " and TYPE.match(last, at + 1)), None)
     said = [last[end:].strip(" `'\"")] if end is not None else []
@@ -305,9 +298,7 @@ def _ends(text: str, shape: _Shape) -> bool:
 def _goes_on(said: Sequence[Said], at: int, shape: _Shape) -> bool:
     """Tell whether a traceback goes on after a blank line: notebooks have some, and lines pasted apart."""
     after = next((one.text for one in said[at + 1 : at + 3] if one.text.strip()), "")
-    if shape.loose:
-        return bool(after)
-    return bool(plain(after) or TYPE.match(after.strip()))
+    return bool(after) if shape.loose else bool(plain(after) or TYPE.match(after.strip()))
 
 
 def _mark(frames: list[Frame], text: str) -> None:
@@ -321,10 +312,7 @@ def _mark(frames: list[Frame], text: str) -> None:
 
 
 def tracebacks(said: Sequence[Said]) -> tuple[list[ErrorText], set[int]]:
-    """Return the errors that tracebacks end with, those of all ranks once, and the numbers of lines that belong to any.
-
-    Linear; never raises.
-    """
+    """Return the errors that tracebacks end with, of all ranks once, and the numbers of their lines. Linear."""
     found: list[ErrorText] = []
     taken: set[int] = set()
     for stream in by_stream(said):
@@ -349,6 +337,4 @@ def _begun(said: Sequence[Said], at: int) -> Read | None:
             return trace([said[at]._replace(text=line) for line in lines], 0)[0], at + 1
         return trace(said, at)
     frame = "File " in text or text[:5] in ("Cell ", "Input", "<ipyt")
-    if frame and (plain(text) or notebook(text)):
-        return trace(said, at, headless=True)
-    return None
+    return trace(said, at, headless=True) if frame and (plain(text) or notebook(text)) else None
