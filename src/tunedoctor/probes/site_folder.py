@@ -294,5 +294,10 @@ def missing(site: str, record: bytes) -> list[str]:
         if have_bytes < size * _LEAST:
             cut = f"{have_bytes} of {size} bytes" if have_bytes else "empty"
             told.add(f"{os.fsdecode(path)} ({cut})")
-    folders_gone = tuple(one for one in told if one.endswith("/"))
-    return sorted(one for one in told if not one.removesuffix("/").startswith(folders_gone))
+    return sorted(one for one in told if not any(up in told for up in _above(one)))
+
+
+def _above(path: str) -> list[str]:
+    """Return the folders that a path lies in, each with its slash at the end."""
+    names = path.rstrip("/").split("/")
+    return ["/".join(names[:count]) + "/" for count in range(1, len(names))]
