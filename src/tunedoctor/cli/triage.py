@@ -87,7 +87,9 @@ def files_of(sources: Sequence[str]) -> list[str]:
 
 def _rows(options: Options, files: list[str]) -> Generator[Row]:
     work = partial(_judged, options)
-    processors = len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
+    processors = os.cpu_count() or 1
+    if sys.platform == "linux":
+        processors = len(os.sched_getaffinity(0))
     if len(files) <= FEW or processors < 2:
         yield from map(work, files)
         return
