@@ -3,6 +3,7 @@
 Read from transformers' loss_utils and modelling code (4.40 to 5.24), Liger's fused loss, TRL's and torchtune's.
 """
 
+from functools import lru_cache
 from typing import NamedTuple
 
 from tunedoctor.memory.modules import Modules
@@ -32,6 +33,7 @@ class LossTerm(NamedTuple):
     """Of the head."""
 
 
+@lru_cache(maxsize=512)
 def loss_term(shape: Shape, run: Run) -> LossTerm:
     """Return what the head and the loss of one micro-batch take."""
     tape, cached = Tape(), 0

@@ -11,6 +11,8 @@ from typing import Any, Literal
 import msgspec
 
 from tunedoctor.facts.clean import clean_text
+from tunedoctor.probes.interpreter import settings_of
+from tunedoctor.probes.packages import conda_packages
 from tunedoctor.probes.targeting import INSIDE, is_own
 from tunedoctor.system.reading import read
 from tunedoctor.tables.load import table
@@ -18,8 +20,7 @@ from tunedoctor.tables.load import table
 _MOST = 200
 """Environments that are listed, and entries of a folder that are looked at."""
 _LINES = 64
-_VERSION = re.compile(r"^version(?:_info)?\s*=\s*(\d+\.\d+(?:\.\d+)?)", re.MULTILINE)
-_CONDA = re.compile(r"^python-(\d+\.\d+\.\d+)-")
+_RELEASE = re.compile(r"\d+\.\d+(?:\.\d+)?")
 _TORCH = re.compile(r"^torch-(\d[^-]*)\.dist-info$", re.IGNORECASE)
 
 
@@ -128,13 +129,14 @@ def _is_environment(path: str) -> bool:
 
 def _python(path: str) -> str:
     """Return the release that pyvenv.cfg, conda's records, or the folder's own name tell."""
-    if said := _VERSION.search(read(Path(path, "pyvenv.cfg")) or ""):
-        return said[1]
-    for one in _glob(path, "conda-meta/python-*.json"):
-        if said := _CONDA.match(one.name):
-            return said[1]
+    settings = settings_of(path)
+    stated = settings.get("version") or settings.get("version_info", "")
+    if said := _RELEASE.match(stated) or _RELEASE.match(
+        conda_packages(Path(path)).get("python", "")
+    ):
+        return said[0]
     name = Path(path).name
-    return name if re.fullmatch(r"\d+\.\d+\.\d+", name) else ""
+    return name if _RELEASE.fullmatch(name) and name.count(".") == 2 else ""
 
 
 def _torch(path: str) -> str:
