@@ -52,6 +52,16 @@ def moments(layer: Layer, shape: Shape, run: Run, *, first: bool = False) -> Mom
     return Moments(kept, forward, tape.peak - below, sum(one.size for one in tape.gradients))
 
 
+def _sides(layer: Layer) -> tuple[tuple[Norm, ...], ...]:
+    """Return the norms before and behind the mixer, and those before and behind the feed-forward part."""
+    around = layer.norms[: layer.residuals]
+    if layer.after:
+        return (), around[:1], (), around[1:2]
+    if around[2:]:
+        return around[:1], around[1:2], around[2:3], around[3:4]
+    return around[:1], (), around[1:2], ()
+
+
 class _Program(Modules):
     """One layer."""
 
@@ -59,7 +69,7 @@ class _Program(Modules):
         super().__init__(shape, run, tape)
         self.layer = layer
         self.targets = {id(one) for one in targeted(layer, run)}
-        self.around, self.inner = layer.norms[: layer.residuals], layer.norms[layer.residuals :]
+        self.sides, self.inner = _sides(layer), layer.norms[layer.residuals :]
 
     def __call__(self, hidden: Tensor) -> Tensor:
         """Return the stream after it; of several side by side, one passes the layer and the others are corrected."""
@@ -69,10 +79,8 @@ class _Program(Modules):
         return self.tape.op((hidden, self._one(own)), hidden.count, hidden.width)
 
     def _one(self, hidden: Tensor) -> Tensor:
-        around, layer = self.around, self.layer
-        before, behind = around[:1], around[1:2] if around[2:] else ()
-        if layer.after:
-            before, behind = (), around[:1]
+        layer = self.layer
+        before, behind, before_feed, behind_feed = self.sides
         normed = self._normed(hidden, before)
         if layer.parallel and layer.mixer:
             given = self._mix(normed, layer.mixer)
@@ -83,11 +91,9 @@ class _Program(Modules):
             del given, normed
             if not (layer.feed or layer.experts):
                 return hidden
-            before, behind = (around[2:3], around[3:4]) if around[2:] else (around[1:2], ())
-            if layer.after:
-                before, behind = (), around[1:2]
-            normed = self._normed(hidden, before)
-        return self.add(hidden, self._normed(self._feed(normed), behind if layer.mixer else ()))
+            normed = self._normed(hidden, before_feed)
+            return self.add(hidden, self._normed(self._feed(normed), behind_feed))
+        return self.add(hidden, self._feed(normed))
 
     def _normed(self, x: Tensor, norms: tuple[Norm, ...]) -> Tensor:
         return self.norm(x, norms[0]) if norms else x
