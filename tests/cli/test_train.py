@@ -9,7 +9,8 @@ import pytest
 from torch_target import WHY_NOT, torch_target
 from typed import doctor
 
-from tunedoctor.cli.train import HEADLINE, choose, starter, whole_trainer
+from tunedoctor.cli.init import HEADLINE, choose, starter
+from tunedoctor.cli.train import whole_trainer
 from tunedoctor.memory.catalogue import named
 from tunedoctor.memory.fits import Device
 
