@@ -21,6 +21,7 @@ from tunedoctor.memory.peak import peak
 from tunedoctor.memory.run import Run as TrainingRun
 from tunedoctor.memory.shape import MemoryModelError
 from tunedoctor.memory.stacks import STACKS
+from tunedoctor.messages.match import shipped
 from tunedoctor.model.findings import Check
 from tunedoctor.model.snapshot import Snapshot
 from tunedoctor.probes.imports import texts
@@ -29,10 +30,6 @@ from tunedoctor.smoke import stages as judging
 from tunedoctor.smoke.stages import TABLE, Load, Part, Reading, SmokeStage, data_of
 from tunedoctor.system.reading import read_regular
 
-MEMORY = re.compile(
-    r"OutOfMemoryError|out of memory|can't allocate memory|not enough memory|^MemoryError|std::bad_alloc",
-    re.IGNORECASE | re.MULTILINE,
-)
 RELATED: dict[str, list[str]] = TABLE["related"]
 NAMED = ("torch", "transformers", "peft", "tokenizers", "safetensors", "accelerate", "bitsandbytes")
 PRINTED = re.compile(r"\w+(?:\.\w+)*(?:Error|Exception|Interrupt): ")
@@ -145,8 +142,10 @@ def blames_of(
 
 def reason_of(stage: SmokeStage) -> Reason:
     """Return what is known of a failure: by its reason, its error text, its stage."""
-    if stage.outcome == "failed" and not stage.reason and MEMORY.search(stage.error):
-        return REASONS["out-of-memory"]
+    if stage.outcome == "failed" and not stage.reason:
+        told = {one.cause for one in shipped().matches(stage.error)}
+        if not told.isdisjoint(TABLE["of_memory"]):
+            return REASONS["out-of-memory"]
     by_stage = BY_STAGE.get(stage.name) or BY_STAGE.get(stage.name.split()[0]) or OTHER
     return REASONS.get(stage.reason, by_stage)
 
