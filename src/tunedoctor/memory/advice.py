@@ -62,6 +62,7 @@ def _open(run: Run, shape: Shape, gpus: int) -> dict[str, dict[str, Any] | None]
     """Return what each change makes of a run; None where the run does not leave it open."""
     adamw = ("adamw", "adamw_fused", "paged_adamw")
     many = gpus > 1 and run.sharding == "ddp"
+    away = run.method == "full" and run.offload == "none" and run.stack.name != "doctor"
     fewer = {"batch": 1, "accum": run.batch * run.accum}
     narrow = {"method": "qlora", "precision": "bf16"}
     return {
@@ -72,6 +73,7 @@ def _open(run: Run, shape: Shape, gpus: int) -> dict[str, dict[str, Any] | None]
         "fused": {"optimizer": "adamw_fused"} if run.optimizer == "adamw" else None,
         "8 bit": {"optimizer": "adamw_8bit"} if run.optimizer in adamw else None,
         "shard": {"sharding": "fsdp", "gpus": run.gpus} if many else None,
+        "offload": {"offload": "optimizer"} if away else None,
         "qlora": narrow if run.method == "lora" else None,
         "lora": narrow if run.method == "full" else None,
         "rank": {"rank": 16} if run.method != "full" and run.rank > 16 else None,
