@@ -3,7 +3,7 @@
     pip install '.[docs]' && python tools/build_site.py
 
 It lies in build/site then, to be put on any server or read from the disk. A page that no menu names, a link that leads
-nowhere, and a page that would load something from elsewhere end it with 1.
+nowhere, and what a page would load from elsewhere end it with 1.
 """
 
 import html
@@ -12,7 +12,6 @@ import re
 import shutil
 import subprocess
 import sys
-from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import unquote
@@ -27,9 +26,8 @@ ROOT = Path(__file__).parents[1]
 BUILD, PARTS = ROOT / "build", Path(__file__).with_name("site")
 COMMANDS = ROOT / "src" / "tunedoctor" / "cli" / "commands.json"
 LINK = re.compile(r"(?<!!)\[([^\]\n]+)\]\(\.\./([^)\s]+)\)")
-TARGET = re.compile(r'\s(href|src|id)="([^"]*)"')
-OUTSIDE = re.compile(r"(?:https?:)?//")
-ELSEWHERE = re.compile(r"(?:https?:)?//|mailto:|data:|javascript:")
+TARGET = re.compile(r'\s(?:href|src)="([^"]*)"')
+OUTSIDE = re.compile(r"(?:https?:)?//|mailto:|data:|javascript:")
 TAG = re.compile(r"<(\w+)[^>]*>")
 
 
@@ -112,7 +110,7 @@ def _cause(one: Check, explained_by: list[str]) -> Iterator[str]:
         yield "## Follows from\n"
         yield _links(explained_by)
     yield f"## On your machine\n\n```sh\ndoctor check --only {one.id}\n```\n"
-    yield f"To leave it out: `doctor check --skip {one.id}`, or in `pyproject.toml`\n"
+    yield f"To leave it out: `doctor check --skip {one.id}`, or in `pyproject.toml`:\n"
     yield f'```toml\n[tool.doctor]\nskip = ["{one.id}"]\n```\n'
 
 
@@ -128,31 +126,21 @@ def _without_menu(docs: Path) -> Iterator[str]:
 
 
 def _faults(site: Path) -> Iterator[str]:
-    """Give links that lead nowhere, and what would be loaded from elsewhere."""
-    names: dict[Path, set[str]] = defaultdict(set)
-    asked: dict[tuple[Path, str], Path] = {}
+    """Give what a page would load from elsewhere, and files that are not there: the build looks at other links."""
     for page in site.rglob("*.html"):
-        for tag, kind, value in _values(page):
-            if kind == "id":
-                names[page].add(value)
-            elif OUTSIDE.match(value) and tag != "a":
-                yield f"{page}: loads {value}"
-            elif not ELSEWHERE.match(value) and page.name != "404.html":
-                path, _, name = unquote(value).partition("#")
-                asked.setdefault(((page.parent / path).resolve() if path else page, name), page)
-    for (to, name), page in asked.items():
-        if not to.exists() or (name and to.suffix == ".html" and name not in names[to]):
-            yield f"{page}: leads to {to}{name and '#'}{name}, which is not there"
+        for tag in TAG.finditer(page.read_text(encoding="utf-8")):
+            for value in map(html.unescape, TARGET.findall(tag[0])):
+                path = unquote(value.partition("#")[0])
+                if OUTSIDE.match(value) and tag[1] != "a":
+                    yield f"{page}: loads {value}"
+                place = (
+                    site if path.startswith("/") else page.parent
+                )  # of 404.html, which stands for any
+                if not (OUTSIDE.match(value) or (place / path.lstrip("/")).exists()):
+                    yield f"{page}: there is no {value}"
     for style in site.rglob("*.css"):
         if found := re.search(r"(?:url\(|@import )[\"']?(?:https?:)?//[^)\"']+", style.read_text()):
             yield f"{style}: loads {found[0]}"
-
-
-def _values(page: Path) -> Iterator[tuple[str, str, str]]:
-    """Give each href, src and id of a page with the element that has it."""
-    for tag in TAG.finditer(page.read_text(encoding="utf-8")):
-        for kind, value in TARGET.findall(tag[0]):
-            yield tag[1], kind, html.unescape(value)
 
 
 if __name__ == "__main__":
