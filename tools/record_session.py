@@ -35,7 +35,7 @@ COMMANDS = (
     ),
 )
 """Each with the beginning of the line from which its output is shown."""
-FONT = re.compile(r"\s*@font-face \{.*?\}", re.DOTALL)
+FONT = re.compile(r"\s*@font-face \{\{.*?\}\}", re.DOTALL)
 """Rich's own form loads a font from elsewhere."""
 
 
