@@ -1,10 +1,13 @@
 """Every way of installing gives a doctor that works, and nothing else in site-packages."""
 
+import ast
 import os
+import re
 import shutil
 import subprocess
 import sys
 import venv
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -82,8 +85,48 @@ def test_pip_installs(ways: dict[str, list[str]], tmp_path: Path, way: str) -> N
         assert "driver-too-old" in out
     code = "import tunedoctor.checks.driver as m; print(m.__name__)"
     assert _run(str(python), "-c", code, cwd=tmp_path).strip() == "tunedoctor.checks.driver"
+    if way == "wheel":
+        _messages_name_what_is_there(python, site / "tunedoctor")
 
 
 def test_the_links_are_committed() -> None:
-    for name in ("checks", "fixes"):
+    for name in ("checks", "docs", "fixes"):
         assert os.readlink(ROOT / "src" / "tunedoctor" / name) == f"../../{name}"
+
+
+SHOW = """
+import sys
+from tunedoctor.cli.app import run
+for line in sys.stdin.read().splitlines():
+    try:
+        code = run(line.split())
+    except SystemExit as ended:
+        code = ended.code
+    assert not code, line
+"""
+NAMED = re.compile(r"doctor ((?:explain|help) [a-z][\w-]*)")
+
+
+def _messages(package: Path) -> Iterator[str]:
+    """All text that the installed doctor can say: strings of its code but docstrings, and its tables."""
+    for path in package.rglob("*.json"):
+        yield path.read_text("utf-8")
+    for path in package.rglob("*.py"):
+        tree = ast.parse(path.read_bytes())
+        notes = {id(n.value) for n in ast.walk(tree) if isinstance(n, ast.Expr)}
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Constant) and id(node) not in notes:
+                yield str(node.value)
+
+
+def _messages_name_what_is_there(python: Path, package: Path) -> None:
+    said = "\n".join(_messages(package))
+    docs = {page.stem for page in (ROOT / "docs").glob("*.md")}
+    assert not re.search(rf"(?<![\w/.])(?:docs/)?(?:{'|'.join(docs)})\.md\b", said)
+    named = {*NAMED.findall(said), *(f"explain {name}" for name in docs)}
+    assert NAMED.findall(said)
+    ended = subprocess.run(
+        [python, "-c", SHOW], input="\n".join(named), capture_output=True, text=True, check=False
+    )
+    assert ended.returncode == 0, ended.stderr
+    assert set(re.findall(r": doctor explain (\w+)", ended.stdout)) <= docs

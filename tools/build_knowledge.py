@@ -28,7 +28,7 @@ ROOT = Path(__file__).parents[1]
 TABLES = ROOT / "src" / "tunedoctor" / "tables"
 _LEGENDS = {
     "causes": "Causes as checks/NAME.toml tell of them, by id",
-    "pages": "Their manual pages, which doctor explain alone reads",
+    "pages": "Their manual pages; a check never reads them",
     "words": "Words of findings; {slots} are filled in",
     "reads": "What checks take out of texts by regular expressions",
     "messages": "What errors say: cause, part, certain, text with slots, its key (longest literal), a word of the key",

@@ -39,7 +39,7 @@ from tunedoctor.ranking.rank import (
     scores,
 )
 from tunedoctor.readers.tidy import tidy
-from tunedoctor.render.terminal import sections
+from tunedoctor.render.page import sections
 
 ROOT = Path(__file__).parents[1]
 WEIGHTS = {"told": 1.0, "seen": 1.0, "shape": 0.6}

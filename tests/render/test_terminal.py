@@ -15,6 +15,7 @@ from tunedoctor.facts import Host, InstallerConfig, Interpreter, Knowledge, Torc
 from tunedoctor.model.findings import Check, Finding
 from tunedoctor.model.snapshot import Snapshot
 from tunedoctor.render import choice, terminal
+from tunedoctor.render.page import render_page
 from tunedoctor.render.screen import Screen
 from tunedoctor.wheels.choose import Answer, answer
 from tunedoctor.wheels.described import Asked, blank
@@ -89,7 +90,7 @@ def test_page() -> None:
     text = "First.\n\nWhat it means\n    Long prose that goes on over\n    two lines.\n\nSeen as\n    Error: x\n    y\n"
     told = {"id": "an-id", "title": "A title", "explains": ("other",), "page": text}
     one = Check(**told, advice=False, run=_never, origin="")  # type: ignore[arg-type]
-    same("page.txt", terminal.render_page(one, "checks/an_id.py", Screen()))
+    same("page.txt", render_page(one, "checks/an_id.py", Screen()))
 
 
 LINUX = Asked(platform="linux", gpus=("RTX 4090",), driver="550.144.03")

@@ -55,10 +55,16 @@ def run(argv: list[str]) -> int:
     return cast("int", getattr(module, function)(_given(name, words, known)))
 
 
-def _given(name: str, words: list[str], known: dict[str, Any]) -> argparse.Namespace:
-    """Return the values of all options; what no option takes is `rest`, of a command that has a use for it."""
+def _rows(name: str, known: dict[str, Any]) -> list[dict[str, Any]]:
+    return [
+        known["shared"][row] if isinstance(row, str) else row
+        for row in known["commands"][name]["params"]
+    ]
+
+
+def parser_of(name: str, known: dict[str, Any]) -> argparse.ArgumentParser:
+    """Return the parser of a command, whose help the site shows too."""
     command: dict[str, Any] = known["commands"][name]
-    rows = [known["shared"][row] if isinstance(row, str) else row for row in command["params"]]
     parser = _Parser(
         prog=f"doctor {name}",
         description=command["help"],
@@ -68,8 +74,14 @@ def _given(name: str, words: list[str], known: dict[str, Any]) -> argparse.Names
             argparse.RawDescriptionHelpFormatter, width=columns(sys.stdout), max_help_position=28
         ),
     )
-    for row in rows:
+    for row in _rows(name, known):
         _add(parser, row)
+    return parser
+
+
+def _given(name: str, words: list[str], known: dict[str, Any]) -> argparse.Namespace:
+    """Return the values of all options; what no option takes is `rest`, of a command that has a use for it."""
+    command, rows, parser = known["commands"][name], _rows(name, known), parser_of(name, known)
     if any(row.get("argument") == "..." for row in rows):
         given, rest = parser.parse_args(words), list[str]()
     else:

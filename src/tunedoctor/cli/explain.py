@@ -3,6 +3,7 @@
 from argparse import Namespace
 from collections.abc import Sequence
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -16,13 +17,14 @@ from tunedoctor.diagnosis.registry import all_checks, all_fixes, installed_plugi
 from tunedoctor.messages.cause import GROUPS
 from tunedoctor.model.findings import Check
 from tunedoctor.readers.read import read_report
-from tunedoctor.render import terminal
+from tunedoctor.render.page import render_page, render_text
 from tunedoctor.render.screen import as_json
 
 _ON = (
     "The text alone proves none. doctor check looks at this machine; doctor triage - --here takes the whole log "
     "with it; doctor explain ID shows a cause's page."
 )
+_DOCS = Path(__file__).parents[1] / "docs"
 SCHEMAS = {
     "report": "diagnosis.report.Report",
     "wheel": "wheels.choose.Answer",
@@ -38,19 +40,34 @@ SCHEMAS = {
 
 
 def command(given: Namespace) -> int:
-    """Print the page of a check, of what an error text leads to, or the list of all; returns the exit code."""
+    """Print a page of a check or of docs/, what an error text leads to, or the list of all; returns the exit code."""
+    if page := pages().get("" if given.listed else given.id):
+        write(render_text(page.read_text(encoding="utf-8"), screen()))
+        return 0
     text = is_text(given.id) and not given.listed
     only = (given.id,) if given.id and not given.listed and not text else ()
     if not (only or given.listed or text):
-        misuse("explain which finding", "doctor explain ID, an error text in quotes, or --list")
+        misuse(
+            "explain which finding", "doctor explain ID, an error text in quotes, a page, or --list"
+        )
     checks = Options.of(given)._replace(skip=(), only=only).checks()
     if text:
         write(_text(read_log("-").text if given.id == "-" else given.id, checks))
     elif given.listed:
         write(_listed(checks))
     else:
-        write(terminal.render_page(checks[0], source_of(checks[0]), screen()))
+        write(render_page(checks[0], source_of(checks[0]), screen()))
     return 0
+
+
+def pages() -> dict[str, Path]:
+    """Return the pages of docs/, which every installation has, by the names that messages give them."""
+    return {path.stem: path for path in sorted(_DOCS.glob("*.md"))}
+
+
+def names() -> tuple[Check | str, ...]:
+    """Return what has a page, for the tab key."""
+    return (*all_checks(), *pages())
 
 
 def _listed(checks: Sequence[Check]) -> str:
@@ -64,6 +81,9 @@ def _listed(checks: Sequence[Check]) -> str:
             shown.line((group or "of plug-ins", "bold"))
         for one in some:
             shown.wrap(one.title, width + 13, f"  {one.id:<{width}}  {one.severity:<7}  ")
+    shown.gap()
+    shown.line(("pages", "bold"))
+    shown.wrap(", ".join(pages()), 2)
     return shown.text()
 
 
@@ -81,7 +101,7 @@ def _text(text: str, checks: Sequence[Check]) -> str:
         found = redact_text(proved[0].finding.found, this_identity())
         shown.wrap(f"The text shows: {found}")
         shown.line()
-        terminal.render_page(proved[0].check, source_of(proved[0].check), shown)
+        render_page(proved[0].check, source_of(proved[0].check), shown)
         for number, one in enumerate(proved[1:]):
             if not number:
                 shown.line()

@@ -43,7 +43,7 @@ _OPTIMIZERS = ("adamw", "adamw_fused", "sgd")
 
 def command(given: Namespace) -> int:
     """Say what a fine-tune needs and whether it fits; returns the exit code."""
-    with refusing(MemoryModelError, "docs/fit.md tells what MODEL can be"):
+    with refusing(MemoryModelError, "doctor explain fit tells what MODEL can be"):
         found = _found(given)
     show(given.format, screen.render, found)
     return 1 if isinstance(found, Answer) and found.verdict == "doesn't fit" else 0

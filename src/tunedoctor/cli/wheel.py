@@ -47,7 +47,7 @@ def _of_file(source: str) -> list[Answer]:
         with refusing((SnapshotError, MachineError), writer, useless):
             snapshot, assumed = _with_a_python(from_json(text))
             return [answer(machine_of(snapshot), snapshot, assumed, age)]
-    with refusing(MachineError, "docs/wheel.md shows the form", f"{source}: "):
+    with refusing(MachineError, "doctor explain wheel shows the form", f"{source}: "):
         return [answer(machine, knowledge=age) for machine in machines_from(text)]
 
 

@@ -1,0 +1,147 @@
+"""Build the site: the first page from README.md, docs/, a page for each cause, and all options of the command line.
+
+    pip install '.[docs]' && python tools/build_site.py
+
+It lies in build/site then, to be put on any server or read from the disk. A page that no menu names, a link that leads
+nowhere, and what a page would load from elsewhere end it with 1.
+"""
+
+import html
+import json
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import unquote
+
+from tunedoctor.cli.app import parser_of
+from tunedoctor.diagnosis.registry import all_checks
+from tunedoctor.messages.cause import GROUPS
+from tunedoctor.model.findings import Check
+from tunedoctor.render.page import sections
+
+ROOT = Path(__file__).parents[1]
+BUILD, PARTS = ROOT / "build", Path(__file__).with_name("site")
+COMMANDS = ROOT / "src" / "tunedoctor" / "cli" / "commands.json"
+LINK = re.compile(r"(?<!!)\[([^\]\n]+)\]\(\.\./([^)\s]+)\)")
+TARGET = re.compile(r'\s(?:href|src)="([^"]*)"')
+OUTSIDE = re.compile(r"(?:https?:)?//|mailto:|data:|javascript:")
+TAG = re.compile(r"<(\w+)[^>]*>")
+
+
+def main() -> int:
+    """Write the pages, have them built, and look at what came out."""
+    docs, site = BUILD / "docs", BUILD / "site"
+    for folder in (docs, site, BUILD / ".cache"):
+        shutil.rmtree(folder, ignore_errors=True)
+    (docs / "causes").mkdir(parents=True)
+    for path in (*(ROOT / "docs").iterdir(), *PARTS.iterdir()):
+        text = path.read_text(encoding="utf-8")
+        (docs / path.name).write_text(_within(text) if path.suffix == ".md" else text, "utf-8")
+    (docs / "zensical.toml").replace(BUILD / "zensical.toml")
+    readme = (ROOT / "README.md").read_text(encoding="utf-8").replace("](docs/", "](")
+    (docs / "index.md").write_text(readme, "utf-8")
+    (docs / "commands.md").write_text("\n".join(_commands()), "utf-8")
+    checks = sorted(all_checks(), key=lambda one: one.id)
+    (docs / "causes" / "index.md").write_text("\n".join(_index(checks)), "utf-8")
+    for one in checks:
+        page = "\n".join(_cause(one, [c.id for c in checks if one.id in c.explains]))
+        (docs / "causes" / f"{one.id}.md").write_text(page, "utf-8")
+    built = [sys.executable, "-m", "zensical", "build", "--strict"]
+    if code := subprocess.run(built, cwd=BUILD, check=False).returncode:  # noqa: S603
+        return code
+    faults = [*_without_menu(docs), *_faults(site)]
+    sys.stderr.write("".join(f"{fault}\n" for fault in faults))
+    return 1 if faults else 0
+
+
+def _within(text: str) -> str:
+    """Return a page of docs/ whose links to the rest of the repository are names."""
+    return LINK.sub(r"\1 (`\2`)", text.replace("](../README.md", "](index.md"))
+
+
+def _commands() -> Iterator[str]:
+    """Give the options of all commands, off the parser that --help prints."""
+    yield "# All options\n\nAs `doctor help COMMAND` prints them.\n"
+    known = json.loads(COMMANDS.read_bytes())
+    for name, command in known["commands"].items():
+        yield f"## {name}\n\n{command['help']}\n\n| option | what it does |\n| --- | --- |"
+        for option in parser_of(name, known)._actions:  # noqa: SLF001  argparse names them nowhere else
+            if option.dest == "help":
+                continue
+            flags = ", ".join(option.option_strings)
+            value = str(option.metavar or "") if option.nargs != 0 else ""
+            text = str(option.help) % {"default": option.default}
+            yield f"| `{_cell(f'{flags} {value}'.strip())}` | {_cell(html.escape(text))} |"
+        yield "\n```sh\n{}\n```\n".format("\n".join(command["examples"]))
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|")
+
+
+def _index(checks: list[Check]) -> Iterator[str]:
+    yield f"# Causes\n\n{len(checks)} causes that `doctor check` and `doctor triage` tell apart, the gravest of each"
+    yield "group first. `doctor explain ID` shows the same pages.\n"
+    for group in GROUPS:
+        yield f"## {group.capitalize()}\n"
+        for severity in ("error", "warning", "note"):
+            some = [one for one in checks if (one.group, one.severity) == (group, severity)]
+            if some:
+                yield f"**{severity}**\n"
+                yield from (f"- [{one.id}]({one.id}.md): {html.escape(one.title)}" for one in some)
+                yield ""
+
+
+def _cause(one: Check, explained_by: list[str]) -> Iterator[str]:
+    """Give the page that `doctor explain` shows, with links."""
+    yield f"# {html.escape(one.title)}\n\n`{one.id}` · {one.severity} · [{one.group}](index.md#{one.group})\n"
+    for name, text in sections(one).items():
+        yield f"## {name}\n" if name else ""
+        if name == "Seen as":
+            yield f"~~~~text\n{text}\n~~~~\n"
+        elif name == "Explains":
+            yield _links(text.split(", "))
+        else:
+            yield "\n\n".join(f"<p>{html.escape(part)}</p>" for part in text.split("\n\n")) + "\n"
+    if explained_by:
+        yield "## Follows from\n"
+        yield _links(explained_by)
+    yield f"## On your machine\n\n```sh\ndoctor check --only {one.id}\n```\n"
+    yield f"To leave it out: `doctor check --skip {one.id}`, or in `pyproject.toml`:\n"
+    yield f'```toml\n[tool.doctor]\nskip = ["{one.id}"]\n```\n'
+
+
+def _links(ids: list[str]) -> str:
+    return ", ".join(f"[{one}]({one}.md)" for one in ids) + "\n"
+
+
+def _without_menu(docs: Path) -> Iterator[str]:
+    menu = (BUILD / "zensical.toml").read_text(encoding="utf-8")
+    for path in sorted(docs.glob("*.md")):
+        if f'"{path.name}"' not in menu:
+            yield f"tools/site/zensical.toml: {path.name} is in no menu"
+
+
+def _faults(site: Path) -> Iterator[str]:
+    """Give what a page would load from elsewhere, and files that are not there: the build looks at other links."""
+    for page in site.rglob("*.html"):
+        for tag in TAG.finditer(page.read_text(encoding="utf-8")):
+            for value in map(html.unescape, TARGET.findall(tag[0])):
+                path = unquote(value.partition("#")[0])
+                if OUTSIDE.match(value) and tag[1] != "a":
+                    yield f"{page}: loads {value}"
+                place = (
+                    site if path.startswith("/") else page.parent
+                )  # of 404.html, which stands for any
+                if not (OUTSIDE.match(value) or (place / path.lstrip("/")).exists()):
+                    yield f"{page}: there is no {value}"
+    for style in site.rglob("*.css"):
+        if found := re.search(r"(?:url\(|@import )[\"']?(?:https?:)?//[^)\"']+", style.read_text()):
+            yield f"{style}: loads {found[0]}"
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
