@@ -2,7 +2,8 @@
 
     pip install '.[docs]' && python tools/build_site.py
 
-It lies in build/site then, to be put on any server or read from the disk. A page that no menu names, a link that leads
+It lies in build/site then, to be put on any server (`python -m http.server -d build/site`) or, but for its search, read
+from the disk. A page that no menu names, a link that leads
 nowhere, and what a page would load from elsewhere end it with 1.
 """
 
