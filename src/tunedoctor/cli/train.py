@@ -36,8 +36,8 @@ def command(given: Namespace) -> int:
     """Write the trainer or a configuration down, or train by the words that are no options; returns the exit code."""
     if given.eject:
         return write_for_user(given.eject, whole_trainer(), force=given.force)
-    words = [*given.rest, *([f"--columns={given.columns}"] if given.columns else [])]
-    return init(given) if given.init else train(given, words, check=not given.no_check)
+    given.rest += [f"--columns={given.columns}"] if given.columns else []
+    return init(given) if given.init else train(given, given.rest, check=not given.no_check)
 
 
 def train(how: Namespace, arguments: Sequence[str], *, check: bool = True) -> int:

@@ -102,12 +102,13 @@ def groups(path):
         yield batch.num_rows, lambda batch=batch: [batch]
 
 
-def tokens(model, path):
+def tokens(model, path, shown):
     """Count tokens as a model sees them; nothing is downloaded.
 
     The file holds [line, form, [[role, text], ...]] as JSON Lines. Prints {"rows": [[tokens, learned, first], ...],
-    "refused": {index: why}, "template": bool}; `first` is the place of the first learned token. With a chat template
-    answers are learned, as far as the template writes a conversation the same whatever follows.
+    "refused": {index: why}, "template": bool, "shown": [[[text, is learned], ...], ...]}; `first` is the place of the
+    first learned token, and the first few rows are shown. With a chat template answers are learned, as far as the
+    template writes a conversation the same whatever follows.
     """
     os.environ.update(HF_HUB_OFFLINE="1", USE_TORCH="0")
     os.environ.update(TRANSFORMERS_VERBOSITY="error", TOKENIZERS_PARALLELISM="false")
@@ -119,16 +120,20 @@ def tokens(model, path):
     def render(talk, **more):
         return reader.apply_chat_template(talk, tokenize=False, **more)
 
-    rows, refused = [], {}
+    rows, refused, told = [], {}, []
     with open(path, encoding="utf-8") as file:
-        for number, line in enumerate(file):
-            _, form, turns = json.loads(line)
+        for number, text in enumerate(file):
+            _, form, turns = json.loads(text)
+            parts = []
             try:
-                rows.append(counted(reader, form, turns, render if has else None))
+                parts = [one for one in parts_of(form, turns, render if has else None) if one[0]]
+                rows.append(counted(reader, parts, form == "text" or not has))
             except Exception as error:
                 refused[number] = (str(error).strip() or type(error).__name__).splitlines()[0][:160]
                 rows.append([0, 0, 0])
-    print(json.dumps({"rows": rows, "refused": refused, "template": has}))
+            if number < int(shown):
+                told.append(parts if has and number not in refused else [])
+    print(json.dumps({"rows": rows, "refused": refused, "template": has, "shown": told}))
 
 
 def parts_of(form, turns, render):
@@ -146,10 +151,9 @@ def parts_of(form, turns, render):
     return [(render(talk), False)]
 
 
-def counted(reader, form, turns, render):
+def counted(reader, parts, special):
     """Return the tokens of a row, those that are learned, and the place of the first of these."""
-    parts = [one for one in parts_of(form, turns, render) if one[0]]
-    texts, special = [text for text, _ in parts], form == "text" or render is None
+    texts = [text for text, _ in parts]
     found = reader(texts, add_special_tokens=special)["input_ids"] if texts else []
     sizes = [(len(ids), part[1]) for ids, part in zip(found, parts)]
     before = takewhile(lambda one: not one[1], sizes)

@@ -11,16 +11,7 @@ from pathlib import Path
 from typing import Any, Iterator, NamedTuple
 
 from train_input import Config, or_stop, say, stop  # type: ignore[import-not-found]
-from train_rows import (  # type: ignore[import-not-found]
-    SOURCE,
-    faults_of,
-    named,
-    pieces,
-    read,
-    renamed,
-    sample_of,
-    talk_of,
-)
+from train_rows import SOURCE, faults_of, named, pieces, read, renamed, sample_of, talk_of  # type: ignore[import-not-found]
 
 FORMS = """a line is {"prompt": "..", "completion": ".."} or {"text": ".."} or {"messages": [{"role":
   "user", "content": ".."}, {"role": "assistant", "content": ".."}]}; doctor data FILE names all faults,

@@ -240,7 +240,8 @@ def renamed(row: Any, columns: Dict[str, str]) -> Any:
     """Return a row with its columns under the names that are known here; one that lacks them stays as it is."""
     if not columns or not isinstance(row, dict) or not row.keys() >= set(columns.values()):
         return row
-    others = {key: value for key, value in row.items() if key not in NAMES}
+    used = NAMES.union(columns.values())
+    others = {key: value for key, value in row.items() if key not in used}
     return {**others, **{name: row[column] for name, column in columns.items()}}
 
 
