@@ -4,6 +4,7 @@ import csv
 import gzip
 import io
 import json
+import random
 import shutil
 import venv
 from collections.abc import Callable
@@ -266,32 +267,12 @@ def test_what_was_made_is_kept_and_nothing_else_is_written_over(
 
 
 def test_some_rows_are_held_out_and_stay_so(typed: Typed, tmp_path: Path) -> None:
-    words = [
-        "which",
-        "of",
-        "the",
-        "many",
-        "small",
-        "boats",
-        "that",
-        "lie",
-        "in",
-        "the",
-        "old",
-        "harbour",
-        "of",
-        "this",
-        "town",
-        "goes",
-        "out",
-        "first",
-        "on",
-        "day",
-    ]
-    asks = [" ".join([*words, str(i), *words[::-1][: i % 7]]) for i in range(200)]
+    draw = random.Random(3)  # noqa: S311
+    asks = [[f"w{draw.randrange(900)}" for _ in range(100)] for _ in range(40)]
+    near = [" ".join([*ask[:50], "other", *ask[51:]]) for ask in asks]
     rows = [{"q": f"Number {i}?", "a": f"It is {i}."} for i in range(400)]
     rows += [{"q": f"number {i} ?", "a": "The same, asked otherwise."} for i in range(50)]
-    rows += [{"q": ask, "a": "Boat."} for ask in asks]
+    rows += [{"q": ask, "a": "Yes."} for ask in (*map(" ".join, asks), *near)]
 
     def held(some: Rows, *more: str) -> set[str]:
         (tmp_path / "in.jsonl").write_bytes(lines(some))
@@ -312,7 +293,8 @@ def test_some_rows_are_held_out_and_stay_so(typed: Typed, tmp_path: Path) -> Non
     after = held(rows, "--force")
     assert first == after & {one["q"] for one in rows[:300]}
     assert all((f"Number {i}?" in after) == (f"number {i} ?" in after) for i in range(50))
-    assert len(after & set(asks)) in (0, len(asks)), "they are much alike"
+    assert [" ".join(ask) in after for ask in asks] == [one in after for one in near]
+    assert any(one in after for one in near)
     assert "is what is read" in typed("data", "x.jsonl", "--convert", "x.jsonl", "--force").stderr
 
 

@@ -93,11 +93,11 @@ trainer.ChunkedLoss.backward = staticmethod(lambda ctx, up: (backward(ctx, up)[0
 
 
 def test_what_is_no_number_stops_with_step_and_lines(runs: Runs) -> None:
-    told = ("step 3: the loss is nan on lines [", "of d.jsonl; out/step-0000002 stands")
+    told = ("step 3: the loss is nan on d.jsonl line ", "; out/step-0000002 stands")
     err = runs("--save-every=1", code=BROKEN, status=1, says=told).err
-    assert 1 <= len(json.loads(err[err.index("[") : err.index("]") + 1])) <= 4
+    assert 1 <= err.count("d.jsonl line ") <= 4
     runs("--resume=true")
-    told = ("step 1: the gradient is nan on lines [",)
+    told = ("step 1: the gradient is nan on d.jsonl line ",)
     runs("--out=other", code=INFINITE, status=1, says=told)
 
 

@@ -96,6 +96,8 @@ class Good(Iterable[tuple[int, dict[str, object], Sample]]):
             for line, value, fault, detail in self.rows:
                 if fault == "blank":
                     continue
+                if fault and self.rows.broken:  # a row that is cut follows from it
+                    break
                 if fault:
                     raise BadRowError(self._name, line, fault, detail)
                 row = renamed(value, self.rows.columns)

@@ -78,7 +78,9 @@ class Survey:
         self._rows = Digests()
         self._prompts = Digests()
         self._sketches = Sketches()
-        self._several = len({one.split for one in sources}) > 1
+        splits = {one.split for one in sources}
+        self._several = len(splits) > 1
+        self._showing = "train" if "train" in splits else min(splits, default="")
         for number, source in enumerate(sources):
             asked.watch([source.path.name])
             self._file(number, source)
@@ -99,7 +101,7 @@ class Survey:
             with opened.file:
                 for part in _parts(rows, self.asked):
                     self._compare(number, part)
-                    room = SHOWN - len(self.shown)
+                    room = (SHOWN - len(self.shown)) * (source.split == self._showing)
                     self.shown += [Shown(number, *one) for one in part.shown[:room]]
                     if self.spool is not None:
                         self.spool.add(number, part.samples)
