@@ -100,8 +100,9 @@ def _file(one: DataFile, screen: Screen) -> None:
     if one.guessed:
         asked = ",".join(f"{name}={column}" for name, column in one.read_as.items())
         screen.wrap(f"columns guessed, as by --columns {asked}", 2)
-    read = (*layout(tuple(one.columns))[1], "system")
-    if len(one.forms) == 1 and (others := [name for name in one.columns if name not in read]):
+    read = layout(tuple(one.columns))[1]
+    others = [name for name in one.columns if name not in (*read, "system")]
+    if len(one.forms) == 1 and read and others:
         screen.wrap(f"not read: {', '.join(others)}", 2)
 
 

@@ -229,8 +229,7 @@ def named(columns: str) -> Dict[str, str]:
     pairs = [one.partition("=") for one in columns.split(",") if one.strip()]
     found = {name.strip(): column.strip() for name, _, column in pairs}
     if wrong := [name for name in found if name not in NAMES or not found[name]]:
-        names = ", ".join(sorted(NAMES))
-        raise ValueError(f"{wrong[0]!r} in columns is not NAME=COLUMN with a NAME of {names}")
+        raise ValueError(f"{wrong[0]!r} in columns is no NAME=COLUMN, as in prompt=A,completion=B")
     if len(found) < len(pairs) or (pairs and layout(tuple(found))[0] == "unknown"):
         raise ValueError("columns are named as in prompt=A,completion=B or messages=A or text=A")
     return found
