@@ -4,6 +4,7 @@ import csv
 import gzip
 import io
 import json
+import os
 import random
 import shutil
 import venv
@@ -88,6 +89,7 @@ def folder(place: Path, rows: Rows) -> None:
     (place / "b/c.csv").write_bytes(table(rows[5:]))
     (place / ".hidden.jsonl").write_text("no data")
     (place / "loop").symlink_to(place)
+    os.mkfifo(place / "wait.jsonl")
 
 
 def parquet(place: Path, rows: Rows) -> None:
@@ -264,6 +266,21 @@ def test_what_was_made_is_kept_and_nothing_else_is_written_over(
     said = trained("--data=d.csv")
     assert "out/data/train.jsonl is there, and not as the doctor wrote it; move it away" in said
     assert made.read_bytes() == data.read_bytes()
+
+
+def test_of_a_folder_each_key_takes_its_split(trained: Callable[..., str], tmp_path: Path) -> None:
+    for number, name in enumerate(("train-0.csv", "train-1.csv", "test.csv")):
+        (tmp_path / "d").mkdir(exist_ok=True)
+        (tmp_path / "d" / name).write_bytes(table(GOOD[: number + 1]))
+    said = trained("--data=d", "--eval-data=d")
+    assert "doctor: d/test.csv is of another split, and left out" in said
+    made = {
+        one.name: len(one.read_text().splitlines()) for one in tmp_path.glob("out/data/*.jsonl")
+    }
+    assert made == {"train.jsonl": 3, "valid.jsonl": 3}
+    assert {row["__source__"] for _, row in read(str(tmp_path / "out/data/valid.jsonl"))} == {
+        "d/test.csv line 2", "d/test.csv line 4", "d/test.csv line 6"
+    }  # fmt: skip
 
 
 def test_some_rows_are_held_out_and_stay_so(typed: Typed, tmp_path: Path) -> None:

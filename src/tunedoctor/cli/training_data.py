@@ -40,11 +40,11 @@ def handed(
         return found
     columns = columns_of(str(values.get("columns", "")))
     out = Path(str(values.get("out") or "out"))
-    for key, split in (("data", "train"), ("eval_data", "valid")):
+    for key, *splits in (("data", "train"), ("eval_data", "valid", "test")):
         if name := str(values.get(key) or ""):
-            files = _of_split(paths_of(name), split)
+            files = _of_split(paths_of(name), splits)
             place = scratch() if "--dry-run" in words else out / "data"
-            path = as_lines(name, files, place / f"{split}.jsonl", columns, pythons)
+            path = as_lines(name, files, place / f"{splits[0]}.jsonl", columns, pythons)
             found += [f"--{key}={path}"] * (str(path) != name)
     return [*found, "--columns="] if columns else found
 
@@ -71,9 +71,10 @@ def paths_of(name: str) -> list[Path]:
     return inside
 
 
-def _of_split(files: list[Path], split: str) -> list[Path]:
-    """Return the files of a split, all where none is; say which are left out."""
-    mine = [one for one in files if len(files) > 1 and split_of(one) == split] or files
+def _of_split(files: list[Path], splits: Sequence[str]) -> list[Path]:
+    """Return the files of the first split that there is, of a folder without any all; say which are left out."""
+    each = ([one for one in files if split_of(one) == split] for split in splits)
+    mine = next(filter(None, each), files) if len(files) > 1 else files
     if others := ", ".join(str(one) for one in files if one not in mine):
         sys.stderr.write(f"doctor: {others} is of another split, and left out\n")
     return mine
