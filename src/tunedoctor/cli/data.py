@@ -130,13 +130,14 @@ def _convert(
 
 def _next(given: Namespace, report: Report) -> tuple[str, ...]:
     """Return the commands that come next, where there is no error."""
-    names = [one.name for one in report.written] or [*given.files]
-    if len(names) - (len(report.written) == 2) != 1:
+    names = [one.name for one in report.written[:1]] or [*given.files]
+    held = [one.name for one in report.written[1:]] or given.valid[: len(given.valid) == 1]
+    if len(names) != 1:
         files = shlex.join(names)
         return (f"doctor data {files} --convert train.jsonl makes one file of them",) * bool(names)
-    data, *held = map(shlex.quote, names)
+    data = shlex.quote(names[0])
     more = f" --columns={shlex.quote(given.columns)}" * bool(given.columns and not report.written)
-    held_out = f" --eval-data={held[0]}" if held else ""
+    held_out = f" --eval-data={shlex.quote(held[0])}" if held else ""
     if given.model:
         return (
             f"doctor train --model={shlex.quote(given.model)} --data={data}{held_out}{more} trains",

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Sequence
 
+from tunedoctor.data.columns import said
 from tunedoctor.data.report import Costs, DataFault, DataFile, Lengths, Report, RowShown, Spot
 from tunedoctor.model.wording import many, megabytes
 from tunedoctor.render.screen import Screen, mark
@@ -75,7 +76,7 @@ def _shown(rows: Sequence[RowShown], screen: Screen) -> None:
     how = (
         "as the template writes them" if any(not role for role, *_ in rows[0].parts) else "by turn"
     )
-    screen.line(("rows", "bold"), f"  {how}; learned is what is {screen.marked('marked')}")
+    screen.line(("rows", "bold"), f"  {how}; ", (screen.marked("learned"), "green"))
     for row in rows:
         screen.line(f"  {row.file} line {row.line}")
         left = len(row.parts) - _PARTS
@@ -89,17 +90,16 @@ def _shown(rows: Sequence[RowShown], screen: Screen) -> None:
 def _file(one: DataFile, screen: Screen) -> None:
     about = f"{one.split}, {one.format}, {one.encoding}, {megabytes(one.size)}"
     screen.line((one.name, "bold"), f"  {about}")
-    said = [f"{one.rows:,} rows"]
-    said += [f"{one.unreadable:,} unreadable"] * bool(one.unreadable)
-    said += [f"{one.blank:,} blank"] * bool(one.blank)
+    counts = [f"{one.rows:,} rows"]
+    counts += [f"{one.unreadable:,} unreadable"] * bool(one.unreadable)
+    counts += [f"{one.blank:,} blank"] * bool(one.blank)
     forms = ", ".join(one.forms) or "no form"
     names = [
         f"{name} = {one.read_as[name]}" if name in one.read_as else name for name in one.columns
     ]
-    screen.wrap(f"{', '.join(said)}; {forms}: {', '.join(names)}", 2)
+    screen.wrap(f"{', '.join(counts)}; {forms}: {', '.join(names)}", 2)
     if one.guessed:
-        asked = ",".join(f"{name}={column}" for name, column in one.read_as.items())
-        screen.wrap(f"columns guessed, as by --columns {asked}", 2)
+        screen.wrap(f"columns guessed, as by --columns {said(one.read_as)}", 2)
     read = layout(tuple(one.columns))[1]
     others = [name for name in one.columns if name not in (*read, "system")]
     if len(one.forms) == 1 and read and others:
