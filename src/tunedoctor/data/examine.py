@@ -176,8 +176,9 @@ def row(
         different = list(dict.fromkeys(details))
         more = f" and {len(different) - 3} more" if len(different) > 3 else ""
         found.fault(kind, number, "; ".join(different[:3]) + more)
-    found.faulty += any(KINDS[kind].severity == "error" for kind in kinds)
-    if not kinds and len(found.shown) < SHOWN:
+    is_faulty = any(KINDS[kind].severity == "error" for kind in kinds)
+    found.faulty += is_faulty
+    if not is_faulty and "personal" not in kinds and len(found.shown) < SHOWN:
         found.shown.append((number, sample.form, sample.turns))
 
 
