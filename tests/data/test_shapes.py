@@ -10,7 +10,8 @@ from data.test_damage import faults_of as faults_in
 from data.test_damage import survey
 
 from tunedoctor.data.repeats import Sketches, sketch
-from tunedoctor.target.train_rows import faults_of, read, sample_of
+from tunedoctor.data.rows import Good
+from tunedoctor.target.train_rows import faults_of
 
 USER, ANSWER = {"role": "user", "content": "q"}, {"role": "assistant", "content": "a"}
 FILES = {
@@ -35,8 +36,8 @@ FILES = {
 def test_what_data_passes_train_takes(tmp_path: Path, name: str) -> None:
     survey, faults = faults_in(tmp_path / name, FILES[name])
     assert [one.kind for one in faults.values() if one.severity == "error"] == []
-    rows = [row for _, row in read(str(tmp_path / name))]
-    assert [faults_of(sample_of(row)) for row in rows] == [[]] * 2
+    rows = [sample for _, _, sample in Good(tmp_path / name, {}, ())]
+    assert [faults_of(sample) for sample in rows] == [[]] * 2
     assert survey.files[0].rows == len(rows)
 
 

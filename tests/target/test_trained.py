@@ -46,14 +46,23 @@ def test_a_model_is_trained_asked_and_exported(
         assert ended.returncode == 0, ended.stderr[-2000:]
         return ended.stdout
 
-    (tmp_path / "d.jsonl").write_text('{"prompt": "a", "completion": "b"}\n' * 4)
+    (tmp_path / "d.csv").write_text("ask;reply\n" + "a;b\n" * 4)
     done(train(code="import json\ntiny('m')" + MERGES))
-    words = ("--data=d.jsonl", "--batch=2", "--max-steps=2", "--no-check", "--save-every=1")
+    words = (
+        "--data=d.csv",
+        "--columns",
+        "prompt=ask,completion=reply",
+        "--batch=2",
+        "--max-steps=2",
+        "--no-check",
+        "--save-every=1",
+    )
     told = doctor("train", "--model=m", *words)
     assert "Learned in 2 steps: the loss of the steps went from" in told
     assert "Next: doctor chat out --target" in told
     told = doctor("train", "--model=m", *words, "--resume=true", "--max-steps=3")
     assert "Learned in 3 steps, resumed from step 2: " in told
+    assert "3 steps on 4 rows of `d.csv`" in (tmp_path / "out/final/README.md").read_text()
     base = json.loads((tmp_path / "out/final/adapter_config.json").read_text())
     assert base["base_model_name_or_path"] == str(tmp_path / "m")
     told = doctor("chat", "out", "--prompt", "a", "--compare", "--max-tokens", "3")
@@ -74,7 +83,7 @@ def test_a_gguf_file_is_written_read_back_and_trained(
     if has.returncode:
         pytest.skip("the target lacks gguf")
     done(train(code="import json\ntiny('m')" + MERGES + WRITES))
-    (tmp_path / "d.jsonl").write_text('{"prompt": "a", "completion": "b"}\n' * 4)
+    (tmp_path / "d.csv").write_text("ask;reply\n" + "a;b\n" * 4)
     words = ("--model=x.gguf", "--data=d.jsonl", "--batch=2", "--max-steps=2", "--save-every=1")
     done(train(*words, "--out=whole"))
     ended = done(train(*words, "--max-steps=1"))

@@ -66,7 +66,7 @@ near(one, [sum(x) for x in zip(*parts)], 1e-6)
 def learned(row, **changes):
     config = trainer.Config(**{"max_length": 99, **changes})
     def text(ids): return "".join(tokenizer.decode([t]) for t in ids)
-    return [(text(row.ids), text(x for x in row.labels if x != -100)) for row in train_data.encode(row, 1, "x", tokenizer, config)]
+    return [(text(row.ids), text(x for x in row.labels if x != -100)) for row in train_data.encode(row, "x", tokenizer, config)]
 chat = {"messages": [dict(role="system", content="S"), dict(role="user", content="Q"), dict(role="assistant", content="A1"), dict(role="user", content="R"), dict(role="assistant", content="A2")]}
 assert learned(chat) == [("s:S</s>u:Q</s>a:A1</s>u:R</s>a:A2</s>", "A1</s>A2</s>")], learned(chat)
 assert learned(chat, answers="last") == [("s:S</s>u:Q</s>a:A1</s>u:R</s>a:A2</s>", "A2</s>")]
@@ -74,7 +74,7 @@ pair = {"prompt": "Q ", "completion": "A"}
 assert learned(pair) == [("u:Q </s>a:A</s>", "A</s>")]
 assert learned(pair, template="none") == [("Q A</s>", "A</s>")]
 assert learned({"text": "abcdef"}, max_length=4) == [("abcd", "bcd"), ("ef</s>", "f</s>")]
-assert [len(row.ids) for row in train_data.encode(chat, 1, "x", tokenizer, trainer.Config(max_length=20))] == [20]
+assert [len(row.ids) for row in train_data.encode(chat, "x", tokenizer, trainer.Config(max_length=20))] == [20]
 two = trainer.pack([trainer.Row([1], [5, 6, 7], [-100, 6, 7], range(3)), trainer.Row([2], [8, 9], [-100, 9], range(2))], 8)
 ids, labels, places = trainer.collate([*two, trainer.Row([3], [5] * 7, [5] * 7, range(7))], "cpu", True)
 assert ids.tolist() == [[5, 6, 7, 8, 9, 0, 0], [5] * 7]

@@ -93,11 +93,11 @@ trainer.ChunkedLoss.backward = staticmethod(lambda ctx, up: (backward(ctx, up)[0
 
 
 def test_what_is_no_number_stops_with_step_and_lines(runs: Runs) -> None:
-    told = ("step 3: the loss is nan on lines [", "of d.jsonl; out/step-0000002 stands")
+    told = ("step 3: the loss is nan on d.jsonl line ", "; out/step-0000002 stands")
     err = runs("--save-every=1", code=BROKEN, status=1, says=told).err
-    assert 1 <= len(json.loads(err[err.index("[") : err.index("]") + 1])) <= 4
+    assert 1 <= err.count("d.jsonl line ") <= 4
     runs("--resume=true")
-    told = ("step 1: the gradient is nan on lines [",)
+    told = ("step 1: the gradient is nan on d.jsonl line ",)
     runs("--out=other", code=INFINITE, status=1, says=told)
 
 
@@ -120,11 +120,13 @@ def test_ways_to_train(runs: Runs, more: str) -> None:
 def test_data_of_other_forms_and_an_evaluation_each_step(runs: Runs) -> None:
     talk = {"messages": [{"role": r, "content": "x"} for r in ("system", "user", "assistant")]}
     files = {
-        "d.csv": "prompt,completion\n" + 'a,"b, ""c""\nd"\n' * 9,
+        "q.jsonl": '{"ask": "a", "reply": "b", "__source__": "q.csv line 2"}\n\n' * 9,
         "m.jsonl": json.dumps(talk) + '\n{"chosen": "a", "rejected": "b"}\n',
     }
     plant(runs.folder, files)
-    runs("--data=d.csv", "--eval-data=m.jsonl", "--max-steps=2", "--eval-every=1")
+    words = ("--columns=prompt=ask,completion=reply", "--max-steps=2", "--eval-every=1")
+    runs("--data=q.jsonl", "--eval-data=m.jsonl", *words)
+    assert "9 rows of `q.csv`" in (runs.folder / "out/final/README.md").read_text()
     assert [("eval_loss" in row) for row in runs.log()] == [True] * 3
 
 

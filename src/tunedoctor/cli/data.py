@@ -2,11 +2,14 @@
 
 import math
 import os
+import shlex
 import sys
 import tempfile
 import time
 from argparse import Namespace
 from collections import Counter
+from collections.abc import Sequence
+from itertools import zip_longest
 from pathlib import Path
 
 import msgspec
@@ -16,11 +19,15 @@ from tunedoctor.cli.models import check_folder, config_file, here, model_of
 from tunedoctor.cli.options import aim, look, misuse, starting
 from tunedoctor.cli.output import screen, write, write_or_exit
 from tunedoctor.cli.progress import spinner
+from tunedoctor.cli.training_data import columns_of, paths_of
 from tunedoctor.data import examine, survey
-from tunedoctor.data.files import files_in, split_of
+from tunedoctor.data.convert import OneSideError, divide
+from tunedoctor.data.files import ending, split_of
 from tunedoctor.data.repeats import Spool
-from tunedoctor.data.report import Costs, Lengths, Report, described, rounded
+from tunedoctor.data.report import Costs, Lengths, Report, RowShown, Written, described, rounded
+from tunedoctor.data.rows import BadRowError
 from tunedoctor.diagnosis.redaction import public, this_identity
+from tunedoctor.facts.clean import clean_text
 from tunedoctor.memory.answer import answer
 from tunedoctor.memory.run import Run
 from tunedoctor.memory.shape import MemoryModelError
@@ -32,18 +39,21 @@ from tunedoctor.system import child
 
 SCRIPT = Path(__file__).parent.parent / "target" / "start.py"
 _TIMEOUT = 900.0
+_LONG = 240
+"""Characters of a text that are shown."""
 _STEP = 64
 """Tokens to whose multiple a longest row is rounded up."""
 
 
 def command(given: Namespace) -> int:
     """Look at training data; returns the exit code: 0 clean, 1 there are errors."""
-    began = time.perf_counter()
+    began, columns = time.perf_counter(), columns_of(given.columns)
     if given.model:
         check_folder(given.model)
     if not (given.files or given.valid or given.test):
         misuse("doctor data wants a file or a folder", "doctor data --help lists the options")
     sources = _sources(given)
+    _writable(given, sources)
     python = _startable(given, sources)
     spool = Spool() if given.model else None
     size = sum(one.path.stat().st_size for one in sources)
@@ -52,13 +62,16 @@ def command(given: Namespace) -> int:
     with spinner("reading") as one:
         if all(source.path.suffix == ".jsonl" for source in sources):
             one.total = size  # as long as what is read of them
-        rows = examine.Asked(given.near, bool(given.model))
+        rows = examine.Asked(given.near, bool(given.model), columns)
         how = survey.Asked(rows, jobs, pythons, one.watch, one.came)
         found = survey.Survey(sources, how, spool)
         one.watch(["rows by the tokenizer"] if given.model else ["what was counted"])
-        report = public(_report(given, found, python, began), this_identity())
-    render = {"json": as_json, "html": screens.page}.get(given.format)
-    text = render(report) if render else screens.render(report, screen())
+        written = _convert(given, found, pythons) if given.convert else ()
+        report = public(_report(given, found, python, written, began), this_identity())
+    if given.format == "terminal":
+        text = screens.render(report, screen(), _next(given, report))
+    else:
+        text = as_json(report) if given.format == "json" else screens.page(report)
     if given.output:
         write_or_exit(given.output, text, "name another file with -o")
     else:
@@ -70,24 +83,67 @@ def _sources(given: Namespace) -> list[survey.Source]:
     found: dict[str, survey.Source] = {}
     for names, split in ((given.files, ""), (given.valid, "valid"), (given.test, "test")):
         for name in names:
-            for path in _paths(name):
+            for path in paths_of(name):
                 found[str(path)] = survey.Source(path, split_of(path, split))
     return list(found.values())
 
 
-def _paths(name: str) -> list[Path]:
+def _outs(given: Namespace) -> list[Path]:
+    """Return the files that --convert and --split write."""
+    place = Path(given.convert).expanduser()
+    return [place, *([place.with_name(f"{place.stem}.eval{place.suffix}")] if given.split else [])]
+
+
+def _writable(given: Namespace, sources: list[survey.Source]) -> None:
+    """Exit with 2 where --convert would write over a file, or can't write."""
+    for place in _outs(given) if given.convert else ():
+        if place.suffix not in (".jsonl", ".ndjson"):
+            misuse(f"--convert {place} is no name of JSON Lines", "name it as in train.jsonl")
+        if not place.parent.is_dir():
+            misuse(f"{place.parent} is no folder", "make it, or name another")
+        if any(one.path.resolve() == place.resolve() for one in sources):
+            misuse(f"{place} is what is read", "name another file")
+        if place.exists() and not (given.force and place.is_file()):
+            misuse(f"{place} is there", "name another file, or --force")
+
+
+def _convert(
+    given: Namespace, found: survey.Survey, pythons: tuple[str, ...]
+) -> tuple[Written, ...]:
+    """Write the rows of the train split, or of all where there is none, as JSON Lines."""
+    files = [one.path for one in found.sources if one.split == "train"]
+    files, outs = files or [one.path for one in found.sources], _outs(given)
     try:
-        path = Path(name).expanduser()
-        inside = files_in(path) if path.is_dir() else [path]
-        if not inside:
-            misuse(f"{name} holds no .jsonl, .json, .csv, .tsv or .parquet file", "name the files")
-        if not path.exists():
-            misuse(f"{name} is not there", "name a file or a folder of data")
-        if not (path.is_dir() or path.is_file()):
-            misuse(f"{name} is no file that can be read twice", "write it to a file first")
-    except (OSError, ValueError, RuntimeError) as error:
-        misuse(f"{name!r} can't be read: {error}", "name a file or a folder of data")
-    return inside
+        columns = found.asked.rows.columns
+        counts = divide(outs, files, columns, pythons, given.split)
+    except BadRowError as error:
+        found.notes.append(f"{outs[0]} is not written: {error}")
+        return ()
+    except OneSideError as error:
+        misuse(f"--split: {error}", "leave it out, or add rows")
+    except OSError as error:
+        misuse(f"{outs[0]} can't be written: {error.strerror or error}", "name another file")
+    if len(files) < len(found.sources):
+        found.notes.append(f"{outs[0]} has the rows of the train split alone")
+    return tuple(Written(str(out), count) for out, count in zip(outs, counts, strict=True))
+
+
+def _next(given: Namespace, report: Report) -> tuple[str, ...]:
+    """Return the commands that come next, where there is no error."""
+    names = [one.name for one in report.written[:1]] or [*given.files]
+    held = [one.name for one in report.written[1:]] or given.valid[: len(given.valid) == 1]
+    if len(names) != 1:
+        files = shlex.join(names)
+        return (f"doctor data {files} --convert train.jsonl makes one file of them",) * bool(names)
+    data = shlex.quote(names[0])
+    more = f" --columns={shlex.quote(given.columns)}" * bool(given.columns and not report.written)
+    held_out = f" --eval-data={shlex.quote(held[0])}" if held else ""
+    if given.model:
+        return (
+            f"doctor train --model={shlex.quote(given.model)} --data={data}{held_out}{more} trains",
+        )
+    write_config = f"doctor train --init config.toml --data={data}{more} writes a configuration"
+    return (write_config, *([f"doctor train config.toml{held_out} trains by it"] * bool(held)))
 
 
 def _startable(given: Namespace, sources: list[survey.Source]) -> str:
@@ -102,15 +158,22 @@ def _startable(given: Namespace, sources: list[survey.Source]) -> str:
     active = given.model and place.chosen_by in ("VIRTUAL_ENV", "CONDA_PREFIX")
     if not (active or place.chosen_by in ("--target", "--self")):
         return ""
-    if given.model or any(one.path.suffix == ".parquet" for one in sources):
+    if given.model or any(ending(one.path) in (".parquet", ".arrow") for one in sources):
         starting(place)
     return place.python
 
 
-def _report(given: Namespace, found: survey.Survey, python: str, began: float) -> Report:
-    lengths, cost = found.lengths(given.seq), None
+def _report(
+    given: Namespace,
+    found: survey.Survey,
+    python: str,
+    written: tuple[Written, ...],
+    began: float,
+) -> Report:
+    lengths, cost, counted = found.lengths(given.seq), None, None
     if lengths is not None and found.spool is not None:
-        lengths = _by_tokenizer(given, found, found.spool, python, lengths)
+        counted = _counted(given, found, found.spool, python)
+        lengths = _by_tokenizer(given, found.spool, counted, lengths) if counted else lengths
         cost = _costs(given, found, lengths)
     if lengths is not None and lengths.cut_rows and found.tallies:
         share = lengths.cut_tokens / max(lengths.tokens, 1)
@@ -129,25 +192,30 @@ def _report(given: Namespace, found: survey.Survey, python: str, began: float) -
         leaks=found.leak_rows(),
         lengths=lengths,
         costs=cost,
+        rows_shown=_rows_shown(found, counted),
+        written=written,
         notes=(*found.bounded(), *found.notes),
         seconds=time.perf_counter() - began,
     )
 
 
-def _by_tokenizer(
-    given: Namespace, found: survey.Survey, spool: Spool, python: str, estimate: Lengths
-) -> Lengths:
-    """Count with the model's tokenizer; where that can't be, keep the estimate and say why."""
-    counted = count(python, given.model, spool) if python else "name the environment with --target"
+def _counted(given: Namespace, found: survey.Survey, spool: Spool, python: str) -> "Counted | None":
+    """Count with the model's tokenizer, and note what its template refuses; None where that can't be, with a note."""
+    why = "name the environment with --target"
+    counted = count(python, given.model, spool, found.shown) if python else why
     if isinstance(counted, str):
         lacks = "the target's tokenizer could not count, so lengths are an estimate"
         found.notes.append(f"{lacks}: {counted}")
-        return estimate
+        return None
     for index, why in counted.refused.items():
         _, file, row = spool.rows[int(index)]
         found.tallies[file].fault("template", msgspec.json.decode(row)[0], why)
     if not counted.template:
         found.notes.append("the model has no chat template: turns are counted one after the other")
+    return counted
+
+
+def _by_tokenizer(given: Namespace, spool: Spool, counted: "Counted", estimate: Lengths) -> Lengths:
     rows = [one for i, one in enumerate(counted.rows) if str(i) not in counted.refused]
     if not rows:
         return estimate
@@ -172,14 +240,19 @@ class Counted(msgspec.Struct, frozen=True):
     """Tokens, learned tokens, and the place of the first learned one."""
     refused: dict[str, str]
     template: bool
+    shown: list[list[tuple[str, bool]]]
+    """Rows as the template writes them: texts, and whether they are learned; [] where it writes none."""
 
 
-def count(python: str, model: str, spool: Spool) -> Counted | str:
-    """Count the rows of a spool with an interpreter; why it can't, where it can't."""
+def count(
+    python: str, model: str, spool: Spool, shown: Sequence[survey.Shown] = ()
+) -> Counted | str:
+    """Count the rows of a spool with an interpreter, and have rows shown; why it can't, where it can't."""
+    first = [msgspec.json.encode((one.line, one.form, one.turns)) for one in shown]
     with tempfile.TemporaryDirectory(prefix="doctor-", ignore_cleanup_errors=True) as scratch:
         place = Path(scratch) / "rows.jsonl"
-        place.write_bytes(b"".join(data + b"\n" for _, _, data in spool.rows))
-        argv = [python, "-I", "-B", str(SCRIPT), "tokens", model, str(place)]
+        place.write_bytes(b"\n".join([*first, *(data for _, _, data in spool.rows)]))
+        argv = [python, "-I", "-B", str(SCRIPT), "tokens", model, str(place), str(len(first))]
         ended = child.run(argv, timeout=_TIMEOUT, env={**os.environ, "HF_HUB_OFFLINE": "1"})
     if not ended.ok:
         return (ended.err.strip().splitlines()[-1:] or [ended.death])[0][:200]
@@ -187,7 +260,33 @@ def count(python: str, model: str, spool: Spool) -> Counted | str:
         found = msgspec.json.decode(ended.out.strip().splitlines()[-1], type=Counted)
     except (msgspec.MsgspecError, IndexError):
         return "its answer is no count"
-    return found if len(found.rows) == len(spool.rows) else "it counted other rows"
+    if len(found.rows) != len(first) + len(spool.rows):
+        return "it counted other rows"
+    refused = {int(key) - len(first): why for key, why in found.refused.items()}
+    return Counted(
+        found.rows[len(first) :],
+        {str(key): why for key, why in refused.items() if key >= 0},
+        found.template,
+        found.shown,
+    )
+
+
+def _rows_shown(found: survey.Survey, counted: Counted | None) -> tuple[RowShown, ...]:
+    written = counted.shown if counted else []
+    shown: list[RowShown] = []
+    for one, parts in zip_longest(found.shown, written, fillvalue=None):
+        if one is not None:
+            told = [("", text, is_learned) for text, is_learned in parts or ()]
+            told = told or [(role, text, role in ("assistant", "text")) for role, text in one.turns]
+            told = [(role, clipped(text), is_learned) for role, text, is_learned in told]
+            shown.append(RowShown(str(found.sources[one.file].path), one.line, tuple(told)))
+    return tuple(shown)
+
+
+def clipped(text: str) -> str:
+    """Return a text in one line, its middle left out where it is long."""
+    text = clean_text(text[:_LONG] + text[_LONG:][-_LONG:]).replace("\n", "\\n")
+    return text if len(text) <= _LONG else f"{text[: _LONG * 2 // 3]} … {text[-_LONG // 3 :]}"
 
 
 def _costs(given: Namespace, found: survey.Survey, lengths: Lengths) -> Costs | None:

@@ -38,7 +38,7 @@ def words_of(arguments: Sequence[str]) -> tuple[list[str], dict[str, str]]:
 def init(given: Namespace) -> int:
     """Write a configuration that fits this machine; returns the exit code."""
     files, words = words_of(given.rest)
-    if len(files) > 1 or set(words) - {"model", "data", "out"}:
+    if len(files) > 1 or set(words) - {"model", "data", "out", "columns"}:
         misuse("--init takes a file, --model, --data and --out", "edit what it writes")
     smoke = "doctor smoke --snapshot FILE"
     snapshot = output.read_snapshot(given.source, smoke) if given.source else look(NO_TARGET)

@@ -2,6 +2,7 @@
 
 import os
 import re
+import sys
 import threading
 import time
 from argparse import Namespace
@@ -14,6 +15,7 @@ from tunedoctor.cli.models import check_folder
 from tunedoctor.cli.options import Options, aim, look, misuse, needed, starting, values_of
 from tunedoctor.cli.output import show, write_or_exit
 from tunedoctor.cli.progress import spinner
+from tunedoctor.cli.training_data import first_as_lines
 from tunedoctor.diagnosis.redaction import snapshot_json, this_identity
 from tunedoctor.facts import AmdGpus, NvidiaGpus, Target
 from tunedoctor.model.snapshot import Snapshot
@@ -58,6 +60,8 @@ def command(given: Namespace) -> int:
     if config and not Path(config).is_file():
         misuse(f"{config} is no file", f"doctor train --init {config} writes one")
     place = starting(needed(aim(given.target, own=given.own)), quiet=options.quiet)
+    if asked.data:
+        asked = asked._replace(data=first_as_lines(asked.data, 64, (sys.executable, place.python)))
     answer = _answer(options, asked, place, given.snapshot)
     render = partial(screen.render, verbose=options.verbose, quiet=options.quiet)
     show(options.format, render, answer)

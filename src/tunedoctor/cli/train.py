@@ -14,6 +14,7 @@ from tunedoctor.cli.options import Options, aim, look, misuse, refusing, startin
 from tunedoctor.cli.output import report_for
 from tunedoctor.cli.run import run_command
 from tunedoctor.cli.trained import begun
+from tunedoctor.cli.training_data import handed
 from tunedoctor.facts import Interpreter, Packages
 from tunedoctor.memory.answer import forecast
 from tunedoctor.memory.answer import refusal as too_large
@@ -35,6 +36,7 @@ def command(given: Namespace) -> int:
     """Write the trainer or a configuration down, or train by the words that are no options; returns the exit code."""
     if given.eject:
         return write_for_user(given.eject, whole_trainer(), force=given.force)
+    given.rest += [f"--columns={given.columns}"] if given.columns else []
     return init(given) if given.init else train(given, given.rest, check=not given.no_check)
 
 
@@ -45,7 +47,9 @@ def train(how: Namespace, arguments: Sequence[str], *, check: bool = True) -> in
     options = Options.of()._replace(quiet=True)
     place = works(aim(how.target, own=how.own))
     _readable_input(arguments)
-    snapshot = look(starting(place), start=True)
+    starting(place)
+    words = handed(_values(arguments), arguments, (sys.executable, place.python))
+    snapshot = look(place, start=True)
     libraries(snapshot, place.python)
     if check and not _ready(snapshot, options):
         return 1
@@ -59,7 +63,7 @@ def train(how: Namespace, arguments: Sequence[str], *, check: bool = True) -> in
         sys.stderr.write(f"doctor: {text}\n")
     many = [str(LAUNCHER), str(how.processes)] if how.processes > 1 else []
     trainer = [*many, str(TRAINER)]
-    argv = [place.python, *trainer, *_readable(snapshot, arguments)]
+    argv = [place.python, *trainer, *_readable(snapshot, words)]
     ended = begun(_values(arguments), arguments, typed(place, how.target) or "")
     code = run_command(argv, place, "", told=(2,))
     ended(code)

@@ -5,22 +5,30 @@ hold no word that is long enough for a token and no word of another kind, and ar
 for bytes. Card numbers are checked by Luhn, IBANs by their remainder of 97.
 """
 
-import json
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import msgspec
 
+from tunedoctor.data.records import Element, lines_of
 from tunedoctor.data.repeats import digest, sketch
 from tunedoctor.data.report import TURN, estimate, rounded
-from tunedoctor.model.findings import Severity
-from tunedoctor.tables.load import table
+from tunedoctor.data.rows import KINDS
 from tunedoctor.tables.secrets import Kind as SecretKind
 from tunedoctor.tables.secrets import bits, expression, kinds, present
-from tunedoctor.target.train_rows import Fault, Sample, faults_of, kind_of, layout, sample_of
+from tunedoctor.target.train_rows import (
+    Fault,
+    Sample,
+    Turn,
+    faults_of,
+    kind_of,
+    layout,
+    renamed,
+    sample_of,
+)
 
 _DAMAGED = re.compile(
     "\ufffd|\u00c3[\u0080-\u00bf]|\u00e2\u20ac[\u2122\u0153\u009d\u201c\u201d\u00a6]"
@@ -30,8 +38,9 @@ _CONTROL = re.compile(r"[\x00-\x08\x0b\x0e-\x1f]")
 _CUT_FROM = 200
 """Characters from which an answer that ends inside a sentence seems cut; names and labels are shorter."""
 _SHORT = {"system": "s", "user": "u", "assistant": "a", "tool": "t", "text": "x", "unknown": "?"}
-_decode = msgspec.json.Decoder().decode
 _encode = msgspec.json.Encoder().encode
+SHOWN = 3
+"""Rows that are shown."""
 MOST_NAMES = 500
 """Different columns, forms or orders of roles that are told apart."""
 MOST_PLACES = 10_000
@@ -42,17 +51,6 @@ _MOST = 500
 _LONG = b"a" * 16
 """A part of every token: so many letters, digits, - and _ in a row."""
 _AS_LONG = bytes(97 if chr(c).isalnum() or c in b"-_" else 32 for c in range(128)) + b" " * 128
-
-
-class Kind(msgspec.Struct, frozen=True):
-    """A kind of fault: `what` follows a count of lines or rows."""
-
-    severity: Severity
-    what: str
-    cure: str
-
-
-KINDS = msgspec.convert(table("data_faults")["kinds"], dict[str, Kind])
 
 
 class Mark(NamedTuple):
@@ -88,6 +86,8 @@ class Tally:
     marks: list[Mark] = field(default_factory=list)
     samples: list[tuple[int, bytes]] = field(default_factory=list)
     """Rows for the model's tokenizer: a number to choose by, and the turns as JSON."""
+    shown: list[tuple[int, str, list[Turn]]] = field(default_factory=list)
+    """Line, form and turns of the first sound rows of a part."""
 
     def fault(self, kind: str, line: int, detail: str = "") -> None:
         """Note a fault of a line; line 0 is the whole file."""
@@ -118,77 +118,29 @@ class Asked(NamedTuple):
     near: bool = True
     sampled: bool = False
     """Rows are handed on for the tokenizer."""
+    columns: dict[str, str] = {}
+    """The file's columns by the names that they have here, where these differ."""
 
 
 def block(data: bytes, first: int, asked: Asked) -> Tally:
     """Examine whole lines of JSON Lines; `first` is the number of the first one. b"": a line that is too long."""
-    found, rules = Tally(), rules_for(data)
-    lines = data.removesuffix(b"\n").split(b"\n")
-    found.lines = len(lines)
-    if not data:
-        found.unreadable = 1
-        found.fault("too-long", first)
-        return found
-    for number, line in enumerate(lines, first):
-        if not line or line.isspace():
+    return part(lines_of(data, first), rules_for(data), asked)
+
+
+def part(rows: Iterable[Element], rules: tuple[SecretKind, ...], asked: Asked) -> Tally:
+    """Examine some rows, and what could not be read as one."""
+    found = Tally()
+    for one in rows:
+        found.lines += 1
+        if one.fault == "blank":
             found.seen["blank"] += 1
-            continue
-        try:
-            value = _decode(line)
-        except (ValueError, RecursionError):
-            value = _mended(found, line, number)
-            if value is None:
-                found.unreadable += 1
-                continue
-        row(found, number, value, rules, asked)
+        elif one.fault:
+            found.fault(one.fault, one.line, one.detail)
+        if one.value is None and one.fault:
+            found.unreadable += one.fault != "blank"
+        else:
+            row(found, one.line, renamed(one.value, asked.columns), rules, asked)
     return found
-
-
-def _mended(found: Tally, line: bytes, number: int) -> Any:  # noqa: ANN401  JSON
-    """Name what is wrong with a line; of one whose bytes alone are, return the row, to look further."""
-    try:
-        line.decode("utf-8")
-    except UnicodeDecodeError as error:
-        why = f"byte 0x{line[error.start]:02x} at byte {error.start + 1}"
-        found.fault("not-utf8", number, why)
-        try:
-            return _decode(line.decode("utf-8", "replace").encode())
-        except (ValueError, RecursionError):
-            pass
-    found.fault("no-json", number, why_no_json(line))
-    return None
-
-
-def why_no_json(line: bytes) -> str:
-    """Tell what is wrong with a line that a strict parser refused."""
-    text = line.decode("utf-8", "replace").strip()
-    try:
-        json.loads(text, parse_constant=_refuse)
-    except json.JSONDecodeError as error:
-        return f"{_said(error, text)} at column {error.pos + 1}"
-    except RecursionError:
-        return "nested too deep"
-    except ValueError as error:
-        return str(error)[:60]
-    return "an escape of half a character, or a number out of range"
-
-
-def _refuse(name: str) -> object:
-    what = f"{name} is no JSON number"
-    raise ValueError(what)
-
-
-def _said(error: json.JSONDecodeError, text: str) -> str:
-    rest = text[error.pos :]
-    if rest.startswith("'"):
-        return "single quotes, where JSON has double ones"
-    if rest.startswith(("None", "True", "False")):
-        return "Python's None, True or False, where JSON has null, true, false"
-    if not rest or error.msg.startswith("Unterminated"):
-        return "cut off"
-    if error.msg == "Extra data" and rest[0] in "{[":
-        return "two values on one line"
-    return error.msg if text[:1] in '{["-0123456789' else "no JSON"
 
 
 def row(
@@ -224,7 +176,10 @@ def row(
         different = list(dict.fromkeys(details))
         more = f" and {len(different) - 3} more" if len(different) > 3 else ""
         found.fault(kind, number, "; ".join(different[:3]) + more)
-    found.faulty += any(KINDS[kind].severity == "error" for kind in kinds)
+    is_faulty = any(KINDS[kind].severity == "error" for kind in kinds)
+    found.faulty += is_faulty
+    if not is_faulty and "personal" not in kinds and len(found.shown) < SHOWN:
+        found.shown.append((number, sample.form, sample.turns))
 
 
 def order(sample: Sample) -> str:

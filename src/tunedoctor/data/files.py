@@ -1,24 +1,32 @@
-"""The files of a folder, which split each is, and the bytes of one as UTF-8: byte order marks, UTF-16, UTF-32, gzip."""
+"""The files of a folder, which split each is, and the bytes of one as UTF-8: marks, UTF-16, UTF-32, gzip, Zstandard.
+
+A folder that the datasets library saved names its files in state.json; what else lies there are caches.
+"""
 
 import codecs
 import gzip
+import io
 import os
 import re
+import sys
 import zlib
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import IO, NamedTuple
+from typing import IO, Any, NamedTuple
 
-from tunedoctor.system.reading import encoding, open_regular
+import msgspec
+
+from tunedoctor.system.reading import encoding, open_regular, read_regular
 
 _NAMES = {
     "test": "test|heldout|held[_-]out|holdout",
     "valid": "valid|validation|val|dev|eval|evaluation",
     "train": "train|training",
 }
-ENDINGS = (".jsonl", ".ndjson", ".json", ".csv", ".tsv", ".parquet")
-_NO_DATA = ("config.json", "tokenizer.json", "dataset_info.json", "state.json")
+ENDINGS = (".jsonl", ".ndjson", ".json", ".csv", ".tsv", ".parquet", ".arrow")
+FORMS = "JSON Lines, JSON, CSV, TSV, Parquet or Arrow"
+_NO_DATA = ("config.json", "tokenizer.json", "dataset_info.json", "dataset_dict.json", "state.json")
 BLOCK = 1 << 20
 """Bytes that are read at a time."""
 LONGEST = 32 << 20
@@ -26,7 +34,16 @@ LONGEST = 32 << 20
 _HEAD = 1 << 16
 _ROOM, _GROWTH = 16 << 20, 100
 """Bytes that any file may unpack to, and how many times its size: text seldom unpacks to twenty times."""
+_GZIP, _ZSTD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
 _BROKEN = (EOFError, zlib.error, gzip.BadGzipFile)
+
+
+class NoReaderError(OSError):
+    """A library that reads this kind of file is not there; `fault` is its kind."""
+
+    def __init__(self, what: str, *, fault: str) -> None:
+        super().__init__(what)
+        self.fault = fault
 
 
 class Opened(NamedTuple):
@@ -37,6 +54,14 @@ class Opened(NamedTuple):
     encoding: str
     mark: int
     """Bytes of its mark."""
+    broken: tuple[type[Exception], ...] = _BROKEN
+    """What is raised where compressed data break off."""
+
+    @property
+    def plain(self) -> bool:
+        """The lines of the file are JSON in UTF-8 as they stand."""
+        is_packed = not isinstance(self.file, io.BufferedReader)
+        return self.kind == "jsonl" and self.encoding == "utf-8" and not is_packed
 
 
 def split_of(path: Path, asked: str = "") -> str:
@@ -49,8 +74,8 @@ def split_of(path: Path, asked: str = "") -> str:
 
 
 def ending(path: Path) -> str:
-    """Return the ending that tells the kind of file, behind which .gz can stand."""
-    return Path(path.name.lower().removesuffix(".gz")).suffix
+    """Return the ending that tells the kind of file, behind which .gz or .zst can stand."""
+    return Path(path.name.lower().removesuffix(".gz").removesuffix(".zst")).suffix
 
 
 def files_in(folder: Path) -> list[Path]:
@@ -62,17 +87,27 @@ def files_in(folder: Path) -> list[Path]:
         and one.is_file()
         and not any(part.startswith(".") for part in one.relative_to(folder).parts)
         and one.name not in _NO_DATA
+        and (ending(one) != ".arrow" or _is_saved(one))
     )
 
 
+def _is_saved(path: Path) -> bool:
+    """Tell the Arrow files of a saved data set from the caches beside them."""
+    try:
+        state = msgspec.json.decode(read_regular(path.with_name("state.json"), 1 << 24))
+        return path.name in {one["filename"] for one in state["_data_files"]}
+    except (OSError, ValueError, TypeError, KeyError, RecursionError):
+        return not path.name.startswith("cache-")
+
+
 def open_file(path: Path) -> Opened:
-    """Open a file, decompressed where it is gzip, and tell its kind by name and first bytes. Raises OSError."""
+    """Open a file, decompressed where it is packed, and tell its kind by name and first bytes. Raises OSError."""
     plain = open_regular(path)
-    packed = plain.read(2) == b"\x1f\x8b"
+    start = plain.read(4)
     plain.seek(0)
-    file: IO[bytes] = gzip.GzipFile(fileobj=plain) if packed else plain  # type: ignore[assignment]
+    file, broken = _unpacked(plain, start)
     head = b""
-    with suppress(*_BROKEN):
+    with suppress(*broken):
         while len(head) < _HEAD and (block := _reader(file)(_HEAD)):
             head += block
     file.seek(0)
@@ -80,10 +115,30 @@ def open_file(path: Path) -> Opened:
     kind, end = "csv", ending(path)
     if head.startswith(b"PAR1") or end == ".parquet":
         kind = "parquet"
+    elif head.startswith((b"ARROW1", b"\xff\xff\xff\xff")) or end == ".arrow":
+        kind = "arrow"
     elif end not in (".csv", ".tsv"):
         text = head[mark:].decode(code, "replace")
         kind = "json" if _is_document(text, end) else "jsonl"
-    return Opened(file, kind, code, mark)
+    return Opened(file, kind, code, mark, broken)
+
+
+def _unpacked(plain: IO[bytes], start: bytes) -> tuple[IO[bytes], tuple[type[Exception], ...]]:
+    if start.startswith(_GZIP):
+        return gzip.GzipFile(fileobj=plain), _BROKEN  # type: ignore[return-value]
+    if start != _ZSTD:
+        return plain, _BROKEN
+    try:
+        from compression import zstd  # type: ignore[import-not-found, unused-ignore] # noqa: PLC0415  since Python 3.14
+    except ImportError:
+        try:
+            from backports import zstd  # noqa: PLC0415
+        except ImportError:
+            plain.close()
+            what = f"Zstandard is read by backports.zstd: {sys.executable} -m pip install backports.zstd"
+            raise NoReaderError(what, fault="no-zstd") from None
+    found: Any = zstd
+    return found.ZstdFile(plain), (*_BROKEN, found.ZstdError)
 
 
 def _is_document(text: str, end: str) -> bool:
@@ -105,7 +160,7 @@ def utf8_blocks(opened: Opened, broken: Callable[[str], None]) -> Iterator[bytes
 
     What UTF-16 or UTF-32 can't decode becomes U+FFFD; `broken` is told why a compressed file ends before its end.
     """
-    raw = _raw(opened.file, opened.mark, broken)
+    raw = _raw(opened, broken)
     if opened.encoding == "utf-8":
         yield from raw
         return
@@ -117,17 +172,19 @@ def utf8_blocks(opened: Opened, broken: Callable[[str], None]) -> Iterator[bytes
 
 def _reader(file: IO[bytes]) -> Callable[[int], bytes]:
     # read1 hands out what was decompressed before the data broke off; read would lose it
-    return file.read1 if isinstance(file, gzip.GzipFile) else file.read
+    packed: Any = file
+    return file.read if isinstance(file, io.BufferedReader) else packed.read1
 
 
-def _raw(file: IO[bytes], skip: int, broken: Callable[[str], None]) -> Iterator[bytes]:
-    read, parts = _reader(file), b""
+def _raw(opened: Opened, broken: Callable[[str], None]) -> Iterator[bytes]:
+    file, skip, parts = opened.file, opened.mark, b""
+    read = _reader(file)
     total, most = 0, max(_ROOM, _GROWTH * os.fstat(file.fileno()).st_size)
     block = b"-"
     while block:
         try:
             block = read(BLOCK)
-        except _BROKEN:
+        except opened.broken:
             broken("the compressed data break off")
             block = b""
         total += len(block)

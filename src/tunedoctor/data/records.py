@@ -1,9 +1,10 @@
-"""Rows of files that are no JSON Lines: of one JSON document, of CSV or TSV, of Parquet.
+"""Rows of files of every form: JSON Lines, one JSON document, CSV or TSV, Parquet, Arrow.
 
 A document is an array, an object that holds one, or objects one after the other, and is read in a window, so that a
 large file needs little memory. Behind damage the next row is looked for by the first key of the last good row; what
 lies between is told with its line. A record of CSV that can't be read is told, and its later lines are read anew.
-Parquet is read by pyarrow in a child: in the doctor's own environment or in the target.
+A cell that holds a conversation as JSON is one. Parquet and Arrow are read by pyarrow in a child: in the doctor's own
+environment or in the target.
 """
 
 import codecs
@@ -11,6 +12,7 @@ import csv
 import json
 import os
 import re
+import sys
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -18,8 +20,8 @@ from typing import NamedTuple
 
 import msgspec
 
+from tunedoctor.data.files import NoReaderError
 from tunedoctor.system import child
-from tunedoctor.target.train_rows import delimiter_of
 
 WINDOW = 1 << 20
 """Characters in front of the reader while a row is read."""
@@ -33,15 +35,15 @@ _TALKS = ("messages", "conversations", "conversation", "chosen", "rejected", "pr
 _KEY = re.compile(r'\{\s*"([^"\\]{1,200})"\s*:')
 _BETWEEN = re.compile(r"[\s,]*")
 _BAD = re.compile("[\udc80-\udcff]")
+_HALF = re.compile(r"\\u[dD][89a-fA-F]")
+"""An escape of half a character, or of one of a pair."""
+_TALK = re.compile(r'\[\s*\{\s*"')
+_decode = msgspec.json.Decoder().decode
 SCRIPT = Path(__file__).parent.parent / "target" / "start.py"
 AT_ONCE = 16 << 20
 _LIMIT = 256 << 20
 """Bytes of one answer: a batch of large rows goes past AT_ONCE."""
 _NO_PYARROW = 3
-
-
-class NoPyarrowError(OSError):
-    """No interpreter at hand has pyarrow."""
 
 
 class Element(NamedTuple):
@@ -51,6 +53,67 @@ class Element(NamedTuple):
     value: object
     fault: str = ""
     detail: str = ""
+
+
+def lines_of(data: bytes, first: int) -> Iterator[Element]:
+    """Yield the rows of whole lines of JSON; `first` is the number of the first one. b"": a line that is too long."""
+    if not data:
+        yield Element(first, None, "too-long")
+        return
+    for number, line in enumerate(data.removesuffix(b"\n").split(b"\n"), first):
+        if not line or line.isspace():
+            yield Element(number, None, "blank")
+            continue
+        try:
+            yield Element(number, _decode(line))
+        except (ValueError, RecursionError):
+            yield _mended(line, number)
+
+
+def _mended(line: bytes, number: int) -> Element:
+    """Name what is wrong with a line; of one whose bytes alone are, return the row, to look further."""
+    try:
+        line.decode("utf-8")
+    except UnicodeDecodeError as error:
+        why = f"byte 0x{line[error.start]:02x} at byte {error.start + 1}"
+        try:
+            value = _decode(line.decode("utf-8", "replace").encode())
+        except (ValueError, RecursionError):
+            return Element(number, None, "not-utf8", f"{why}; {why_no_json(line)}")
+        return Element(number, value, "not-utf8", why)
+    return Element(number, None, "no-json", why_no_json(line))
+
+
+def why_no_json(line: bytes) -> str:
+    """Tell what is wrong with a line that a strict parser refused."""
+    text = line.decode("utf-8", "replace").strip()
+    try:
+        json.loads(text, parse_constant=_refuse)
+    except json.JSONDecodeError as error:
+        return f"{_why(error, text)} at column {error.pos + 1}"
+    except RecursionError:
+        return "nested too deep"
+    except ValueError as error:
+        return str(error)[:60]
+    return "an escape of half a character, or a number out of range"
+
+
+def _refuse(name: str) -> object:
+    what = f"{name} is no JSON number"
+    raise ValueError(what)
+
+
+def _why(error: json.JSONDecodeError, text: str) -> str:
+    rest = text[error.pos :]
+    if rest.startswith("'"):
+        return "single quotes, where JSON has double ones"
+    if rest.startswith(("None", "True", "False")):
+        return "Python's None, True or False, where JSON has null, true, false"
+    if not rest or error.msg.startswith("Unterminated"):
+        return "cut off"
+    if error.msg == "Extra data" and rest[0] in "{[":
+        return "two values on one line"
+    return error.msg if text[:1] in '{["-0123456789' else "no JSON"
 
 
 class _Window:
@@ -120,13 +183,24 @@ def elements(  # noqa: C901  one loop over a text
             continue
         bad = _BAD.search(window.text, window.at, end)
         line += window.text.count("\n", window.at, bad.start()) if bad else 0
-        yield _good(line, value, bad)
+        if _HALF.search(window.text, window.at, end) and _halved(value):
+            yield Element(line, None, "no-json", "an escape of half a character")
+        else:
+            yield _good(line, value, bad)
         count += 1
         if isinstance(value, dict) and value:
             key = next(iter(value))
         window.move(end)
     if inside:
         broken(f"the list has no end; {count} rows came before")
+
+
+def _halved(value: object) -> bool:
+    try:
+        json.dumps(value, ensure_ascii=False).encode("utf-8", "surrogateescape")
+    except (UnicodeEncodeError, RecursionError):
+        return True
+    return False
 
 
 def _good(line: int, value: object, bad: re.Match[str] | None) -> Element:
@@ -175,7 +249,7 @@ def records(blocks: Iterable[bytes]) -> Iterator[Element]:
     """Yield the records of a CSV file as rows by the header's names, each with the line where it begins."""
     source, ahead, line = _lines(blocks), deque[str](), 0
     ahead.append(next(source, ""))
-    delimiter = delimiter_of(ahead[0])
+    delimiter = max(",\t;|", key=ahead[0].count)
     header: list[str] = []
 
     def feed(taken: list[str]) -> Iterator[str]:
@@ -222,7 +296,20 @@ def _record(line: int, record: list[str], header: list[str]) -> Element:
     if len(record) != len(header):
         why = f"{len(record)} cells, the header has {len(header)}"
         return Element(line, None, "wrong-columns", why)
-    return _good(line, dict(zip(header, record, strict=True)), _BAD.search("".join(record)))
+    row = dict(zip(header, map(_cell, record), strict=True))
+    return _good(line, row, _BAD.search("".join(record)))
+
+
+def _cell(text: str) -> object:
+    """Return the conversation that a cell holds as JSON, else its text."""
+    if _TALK.match(text):
+        try:
+            found = _decode(text)
+        except (ValueError, RecursionError):
+            return text
+        if all(isinstance(one, dict) and (one.keys() & {"role", "from"}) for one in found):
+            return found
+    return text
 
 
 def _said(error: csv.Error, first: int, last: int) -> str:
@@ -244,19 +331,19 @@ def _lines(blocks: Iterable[bytes]) -> Iterator[str]:
         yield rest
 
 
-def parquet_rows(path: Path, pythons: tuple[str, ...]) -> Iterator[Element]:
+def table_rows(path: Path, pythons: tuple[str, ...]) -> Iterator[Element]:
     """Yield rows, a part at a time, read by the first of some interpreters that has pyarrow.
 
-    Raises NoPyarrowError, and OSError where pyarrow refuses the file.
+    Raises NoReaderError, and OSError where pyarrow refuses the file.
     """
-    start, total = 0, -1
-    left = list(pythons)
-    while start != total:
+    start, left = 0, list(pythons)
+    told = _Told(0, ended=False)
+    while not told.ended:
         if not left:
-            what = "Parquet is read by pyarrow, which neither the doctor's environment nor the target has"
-            raise NoPyarrowError(what)
-        argv = [left[0], "-I", "-B", str(SCRIPT), "parquet", str(path), str(start), str(AT_ONCE)]
-        ended = child.run(argv, timeout=600.0, env=os.environ, limit=_LIMIT)
+            what = f"pyarrow reads it: {sys.executable} -m pip install pyarrow, or --target ENV with it"
+            raise NoReaderError(what, fault="no-pyarrow")
+        argv = [left[0], "-I", "-B", str(SCRIPT), "table", str(path.absolute()), str(start)]
+        ended = child.run([*argv, str(AT_ONCE)], timeout=600.0, env=os.environ, limit=_LIMIT)
         if ended.how == "exit" and ended.code == _NO_PYARROW and start == 0:
             left.pop(0)
             continue
@@ -267,7 +354,14 @@ def parquet_rows(path: Path, pythons: tuple[str, ...]) -> Iterator[Element]:
                 raise OSError(what)
             yield Element(start + 1, None, "ends-early", f"pyarrow stops: {said[:160]}")
             return
-        for number, line in enumerate(ended.out.splitlines(), start + 1):
-            yield Element(number, msgspec.json.decode(line))
-        told = msgspec.json.decode(said, type=dict[str, int])
-        start, total = told["next"], told["rows"]
+        told = msgspec.json.decode(said, type=_Told)
+        for number, line in enumerate(ended.out.split("\n")[:-1], start + 1):
+            yield Element(number, _decode(line))
+        start = told.next
+
+
+class _Told(msgspec.Struct):
+    """The number of the next row, and whether there is none."""
+
+    next: int
+    ended: bool

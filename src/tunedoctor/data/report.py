@@ -56,6 +56,26 @@ class DataFile(msgspec.Struct, frozen=True, kw_only=True):
     """Rows, among `rows`, with an error."""
     forms: dict[str, int]
     columns: dict[str, int]
+    read_as: dict[str, str] = {}
+    """Columns by the names that they are read under, where these differ."""
+    guessed: bool = False
+    """`read_as` was not asked for."""
+
+
+class RowShown(msgspec.Struct, frozen=True):
+    """A row as it is trained on: with a model's tokenizer as its template writes it, else turn by turn."""
+
+    file: str
+    line: int
+    parts: tuple[tuple[str, str, bool], ...]
+    """Role ("" where a template wrote it), text, and whether it is learned."""
+
+
+class Written(msgspec.Struct, frozen=True):
+    """A file of JSON Lines that was made of the rows."""
+
+    name: str
+    rows: int
 
 
 class Bar(msgspec.Struct, frozen=True):
@@ -139,6 +159,8 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     leaks: tuple[Leak, ...]
     lengths: Lengths | None
     costs: Costs | None = None
+    rows_shown: tuple[RowShown, ...] = ()
+    written: tuple[Written, ...] = ()
     notes: tuple[str, ...] = ()
     seconds: float = 0.0
 

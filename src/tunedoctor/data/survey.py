@@ -5,7 +5,6 @@ import multiprocessing.pool
 import signal
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator
-from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -13,11 +12,12 @@ from typing import Any, NamedTuple
 import msgspec
 
 from tunedoctor.data import examine
-from tunedoctor.data.examine import KINDS, Mark, Tally, rules_for
-from tunedoctor.data.files import Opened, line_blocks, open_file, utf8_blocks
-from tunedoctor.data.records import Element, NoPyarrowError, elements, parquet_rows, records
+from tunedoctor.data.examine import SHOWN, Mark, Tally, rules_for
+from tunedoctor.data.files import NoReaderError
+from tunedoctor.data.records import Element
 from tunedoctor.data.repeats import Digests, Place, Sketches, Spool
 from tunedoctor.data.report import DataFault, DataFile, Leak, LeakKind, Lengths, Spot, described
+from tunedoctor.data.rows import KINDS, Rows
 
 _ORDER = {"error": 0, "warning": 1, "note": 2}
 _REPEATS: dict[LeakKind, tuple[str, str]] = {
@@ -53,6 +53,15 @@ class Asked(NamedTuple):
     """Takes the size in bytes of each block of lines that was read."""
 
 
+class Shown(NamedTuple):
+    """A sound row: number of its file, line, form and turns."""
+
+    file: int
+    line: int
+    form: str
+    turns: list[tuple[str, str]]
+
+
 class Survey:
     """What all files hold. Memory stays bounded: counts, tables of repeats, and a spool of samples."""
 
@@ -63,35 +72,42 @@ class Survey:
         self.files: list[DataFile] = []
         self.tallies: list[Tally] = []
         self.notes: list[str] = []
+        self.shown: list[Shown] = []
+        """The first sound rows."""
         self._leaks: Counter[tuple[LeakKind, str, str]] = Counter()
         self._rows = Digests()
         self._prompts = Digests()
         self._sketches = Sketches()
-        self._several = len({one.split for one in sources}) > 1
+        splits = {one.split for one in sources}
+        self._several = len(splits) > 1
+        self._showing = "train" if "train" in splits else min(splits, default="")
         for number, source in enumerate(sources):
             asked.watch([source.path.name])
             self._file(number, source)
 
     def _file(self, number: int, source: Source) -> None:
         """Read one file; one that can't be read is a fault, and the others go on."""
-        whole = Tally()
+        whole, columns = Tally(), self.asked.rows.columns
         kind, encoding, size = "unknown", "unknown", 0
         try:
             size = source.path.stat().st_size
-            opened = open_file(source.path)
+            rows = Rows(source.path, columns, self.asked.pythons)
+            opened, columns = rows.opened, rows.columns
             kind, encoding = opened.kind, opened.encoding
             if encoding != "utf-8":
                 whole.fault("not-utf8-file", 0, encoding)
             elif opened.mark:
                 whole.fault("byte-order-mark", 0)
             with opened.file:
-                for part in _parts(source.path, opened, self.asked):
+                for part in _parts(rows, self.asked):
                     self._compare(number, part)
+                    room = (SHOWN - len(self.shown)) * (source.split == self._showing)
+                    self.shown += [Shown(number, *one) for one in part.shown[:room]]
                     if self.spool is not None:
                         self.spool.add(number, part.samples)
                     whole.merge(part)
-        except NoPyarrowError as error:
-            whole.fault("no-pyarrow", 0, str(error))
+        except NoReaderError as error:
+            whole.fault(error.fault, 0, str(error))
         except OSError as error:
             whole.fault("unreadable-file", 0, error.strerror or str(error))
         else:
@@ -107,6 +123,8 @@ class Survey:
             blank=whole.seen["blank"],
             forms=dict(whole.forms.most_common()),
             columns=dict(whole.columns.most_common(50)),
+            read_as=columns,
+            guessed=bool(columns) and not self.asked.rows.columns,
             **{one: getattr(whole, one) for one in counts},
         )
         self.files.append(file)
@@ -184,18 +202,16 @@ class Survey:
         return notes + [f"near {among} last {last:,} rows"] * (self._sketches.rows > last)
 
 
-def _parts(path: Path, opened: Opened, asked: Asked) -> Iterator[Tally]:
+def _parts(rows: Rows, asked: Asked) -> Iterator[Tally]:
     """Yield what the parts of a file hold, in order. Raises OSError."""
-    last = Tally()
-    broken = partial(last.fault, "ends-early", 0)
-    blocks = utf8_blocks(opened, broken)
-    if opened.kind == "jsonl":
-        yield from _examined(line_blocks(blocks), asked)
-    elif opened.kind == "parquet":
-        yield from _of_elements(parquet_rows(path, asked.pythons), asked.rows)
+    asked = asked._replace(rows=asked.rows._replace(columns=rows.columns))
+    if rows.blocks is not None:
+        yield from _examined(rows.blocks, asked)
     else:
-        rows = records(blocks) if opened.kind == "csv" else elements(blocks, broken)
         yield from _of_elements(rows, asked.rows)
+    last = Tally()
+    for why in rows.broken:
+        last.fault("ends-early", 0, why)
     yield last
 
 
@@ -222,19 +238,8 @@ def _examined(blocks: Iterable[tuple[bytes, int]], asked: Asked) -> Iterator[Tal
 def _of_elements(rows: Iterable[Element], asked: examine.Asked) -> Iterator[Tally]:
     rows = iter(rows)
     while part := list(islice(rows, PART)):
-        found = Tally()
         rules = rules_for(_bytes([one.value for one in part if one.value is not None]))
-        for one in part:
-            found.lines += 1
-            if one.fault == "blank":
-                found.seen["blank"] += 1
-            elif one.fault:
-                found.fault(one.fault, one.line, one.detail)
-            if one.value is None and one.fault:
-                found.unreadable += one.fault != "blank"
-            else:
-                examine.row(found, one.line, one.value, rules, asked)
-        yield found
+        yield examine.part(part, rules, asked)
 
 
 def _bytes(values: list[object]) -> bytes:

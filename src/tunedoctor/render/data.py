@@ -3,11 +3,15 @@
 from collections import Counter
 from collections.abc import Sequence
 
-from tunedoctor.data.report import Costs, DataFault, DataFile, Lengths, Report, Spot
+from tunedoctor.data.columns import said
+from tunedoctor.data.report import Costs, DataFault, DataFile, Lengths, Report, RowShown, Spot
 from tunedoctor.model.wording import many, megabytes
 from tunedoctor.render.screen import Screen, mark
+from tunedoctor.target.train_rows import layout
 
 _BAR = 40
+_PARTS = 6
+"""Parts of a row that are shown."""
 _MOST = 6
 """Places that are shown of a fault; the page and JSON have more."""
 _ON_PAGE = 200
@@ -28,9 +32,13 @@ def page(report: Report) -> str:
     return html.encode("ascii", "xmlcharrefreplace").decode()
 
 
-def render(report: Report, screen: Screen) -> str:
-    """Return the report for a terminal."""
+def render(report: Report, screen: Screen, ways: Sequence[str] = ()) -> str:
+    """Return the report for a terminal; `ways` are the commands that come next where there is no error."""
     _report(report, screen, most=_MOST)
+    if report.verdict == "faults":
+        screen.next("mend these lines, and run the same again")
+    else:
+        screen.next(*ways)
     return screen.text()
 
 
@@ -40,6 +48,9 @@ def _report(report: Report, screen: Screen, *, most: int) -> None:
     if report.roles:
         roles = ", ".join(f"{name} {n:,}" for name, n in list(report.roles.items())[:most])
         screen.row("roles", f"{roles}  (s system, u user, a assistant, t tool)", 9)
+    if report.rows_shown:
+        screen.line()
+        _shown(report.rows_shown, screen)
     if report.lengths is not None:
         screen.line()
         _lengths(report.lengths, screen)
@@ -57,20 +68,42 @@ def _report(report: Report, screen: Screen, *, most: int) -> None:
     faulty = f", {report.faulty:,} with errors" if report.faulty else ""
     text = f" {report.rows:,} rows{faulty}; {kinds or 'no faults'}   {report.seconds:.2f} s"
     screen.line(mark("error" if report.verdict == "faults" else "ok"), text)
-    if report.verdict == "faults":
-        screen.next("mend these lines, and run the same again")
-    else:
-        screen.next("doctor train --init CONFIG.toml writes a configuration to train on it")
+    for made in report.written:
+        screen.line(mark("ok"), f" {made.name} has {made.rows:,} rows")
+
+
+def _shown(rows: Sequence[RowShown], screen: Screen) -> None:
+    how = (
+        "as the template writes them" if any(not role for role, *_ in rows[0].parts) else "by turn"
+    )
+    screen.line(("rows", "bold"), f"  {how}; ", (screen.marked("learned"), "green"))
+    for row in rows:
+        screen.line(f"  {row.file} line {row.line}")
+        left = len(row.parts) - _PARTS
+        for role, text, is_learned in row.parts[:_PARTS]:
+            told, kind = (screen.marked(text), "green") if is_learned else (text, "")
+            screen.wrap(told, 4 + 11 * bool(role), f"    {role:<11}" if role else "", kind)
+        if left > 0:
+            screen.line(f"    … and {left} more")
 
 
 def _file(one: DataFile, screen: Screen) -> None:
     about = f"{one.split}, {one.format}, {one.encoding}, {megabytes(one.size)}"
     screen.line((one.name, "bold"), f"  {about}")
-    said = [f"{one.rows:,} rows"]
-    said += [f"{one.unreadable:,} unreadable"] * bool(one.unreadable)
-    said += [f"{one.blank:,} blank"] * bool(one.blank)
+    counts = [f"{one.rows:,} rows"]
+    counts += [f"{one.unreadable:,} unreadable"] * bool(one.unreadable)
+    counts += [f"{one.blank:,} blank"] * bool(one.blank)
     forms = ", ".join(one.forms) or "no form"
-    screen.wrap(f"{', '.join(said)}; {forms}: {', '.join(one.columns)}", 2)
+    names = [
+        f"{name} = {one.read_as[name]}" if name in one.read_as else name for name in one.columns
+    ]
+    screen.wrap(f"{', '.join(counts)}; {forms}: {', '.join(names)}", 2)
+    if one.guessed:
+        screen.wrap(f"columns guessed, as by --columns {said(one.read_as)}", 2)
+    read = layout(tuple(one.columns))[1]
+    others = [name for name in one.columns if name not in (*read, "system")]
+    if len(one.forms) == 1 and read and others:
+        screen.wrap(f"not read: {', '.join(others)}", 2)
 
 
 def _fault(fault: DataFault, screen: Screen, most: int, *, several: bool) -> None:

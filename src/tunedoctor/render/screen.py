@@ -90,6 +90,10 @@ class Screen:
         for number, way in enumerate(ways[:2]):
             self.line(f"{'     ' if number else 'Next:'} {way.removesuffix('.')}.")
 
+    def marked(self, text: str) -> str:
+        """Return a text that colour sets off, in brackets where there is none."""
+        return text if self._colour else f"[[{text}]]"
+
     def table(self, head: str, rows: Iterable[Iterable[Part]]) -> None:
         """Add a table. `head`: the columns' names between bars; ">" before one aligns it to the right."""
         from rich.table import Table  # noqa: PLC0415  what has no table does without Rich

@@ -15,7 +15,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 PACKAGE = "doctor_target"
 ALONE = {
     "contracts": "contracts.look.main",
-    "parquet": "data_parts.parquet",
+    "table": "data_parts.table",
     "tokens": "data_parts.tokens",
 }
 """They print an answer, and start as little as they can."""

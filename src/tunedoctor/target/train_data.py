@@ -11,22 +11,23 @@ from pathlib import Path
 from typing import Any, Iterator, NamedTuple
 
 from train_input import Config, or_stop, say, stop  # type: ignore[import-not-found]
-from train_rows import faults_of, pieces, read, sample_of, talk_of  # type: ignore[import-not-found]
+from train_rows import SOURCE, faults_of, named, pieces, read, renamed, sample_of, talk_of  # type: ignore[import-not-found]
 
-FORMS = """a row is {"prompt": "..", "completion": ".."} or {"text": ".."} or {"messages": [{"role":
-  "user", "content": ".."}, {"role": "assistant", "content": ".."}]}; doctor data FILE names all faults"""
+FORMS = """a line is {"prompt": "..", "completion": ".."} or {"text": ".."} or {"messages": [{"role":
+  "user", "content": ".."}, {"role": "assistant", "content": ".."}]}; doctor data FILE names all faults,
+  and with --convert OUT.jsonl makes such lines of CSV, JSON, Parquet and others"""
 
 
 class Row(NamedTuple):
-    """One or several samples: lines they are from, tokens, labels (-100: not learned), positions."""
+    """One or several samples: where they are from, tokens, labels (-100: not learned), positions."""
 
-    lines: list[int]
+    lines: list[str]
     ids: list[int]
     labels: list[int]
     places: Any
 
 
-def encode(row: Any, line: int, where: str, tokenizer: Any, config: Config) -> Iterator[Row]:
+def encode(row: Any, where: str, tokenizer: Any, config: Config) -> Iterator[Row]:
     """Check a row of the file, and yield it as tokens; a long text gives several."""
     if not isinstance(row, dict):
         stop(f"{where}: no row to learn from: {json.dumps(row)[:80]}", FORMS)
@@ -56,20 +57,22 @@ def encode(row: Any, line: int, where: str, tokenizer: Any, config: Config) -> I
     labels = [token if is_learned else -100 for part, is_learned in parts for token in part]
     for i in range(0, len(ids) if sample.form == "text" else 1, config.max_length):
         some = ids[i : i + config.max_length]  # nothing foretells the first token
-        yield Row([line], some, [-100, *labels[i + 1 : i + len(some)]], range(len(some)))
+        yield Row([where], some, [-100, *labels[i + 1 : i + len(some)]], range(len(some)))
 
 
 def read_data(path: str, tokenizer: Any, size: int, config: Config) -> tuple[list[Row], str]:
     """Read, check and encode a file for a model that knows `size` tokens; returns its sha256 too."""
     try:
-        found = list(read(path))
+        found, columns = list(read(path)), named(config.columns)
     except (OSError, ValueError) as error:
         stop(f"{path} {error}", FORMS)
     rows: list[Row] = []
-    for number, row in found:
-        where = f"{path} line {number}"
+    for number, value in found:
+        where, row = f"{path} line {number}", renamed(value, columns)
+        if isinstance(row, dict):
+            where = row.pop(SOURCE, where)
         with or_stop(f"{where}: the model's tokenizer refuses this text", "take the line out"):
-            rows += encode(row, number, where, tokenizer, config)
+            rows += encode(row, where, tokenizer, config)
     full = sum(len(row.ids) == config.max_length for row in rows)
     dull = len(rows) - len(rows := [row for row in rows if learned([row])])
     if full:

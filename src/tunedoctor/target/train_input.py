@@ -55,8 +55,9 @@ class Config:
     """The keys of config.toml; each is an option --key=value too."""
 
     model: str = ""  # folder, .gguf file, or name on the hub
-    data: str = ""  # .jsonl or .csv with rows of prompt and completion, of messages, or of text
+    data: str = ""  # rows of prompt and completion, of messages, or of text: a file or a folder
     eval_data: str = ""  # held-out rows; or set eval_share
+    columns: str = ""  # of data with other names, as in prompt=question,completion=answer
     eval_share: float = 0.0  # share of data that is held out
     out: str = "out"  # folder of checkpoints, log.jsonl and the result
     method: str = "lora"  # lora, qlora (4-bit base, needs bitsandbytes) or full
@@ -181,6 +182,8 @@ def settled(arguments: list[str]) -> Config:
     config = read_config([a for a in arguments if a not in ("--dry-run", "--merge", "--check")])
     model, out = Path(config.model).expanduser(), Path(os.path.abspath(config.out))
     files: list[Any] = [config.data, config.eval_data, config.template]
+    if "--check" in arguments:  # the doctor reads data by itself, and of every form
+        files = [config.template]
     if "--dry-run" in arguments:
         config = replace(config, out="", resume=False)
     elif "--merge" in arguments:

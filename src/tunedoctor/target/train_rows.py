@@ -5,13 +5,8 @@ The one reader of rows of doctor data, train and smoke: what one of them passes,
 
 from __future__ import annotations
 
-import csv
-import gzip
 import json
-import os
-import zlib
 from functools import lru_cache
-from itertools import chain
 from typing import Any, Callable, Dict, Iterator, List, NamedTuple, Tuple
 
 Turn = Tuple[str, str]
@@ -31,6 +26,10 @@ LAYOUTS = (
     ("text", ("text",)), ("text", ("content",)),
 )  # fmt: skip
 """Forms, and the columns that make a row one; the first that has all of them counts."""
+NAMES = frozenset({"system", "context"}.union(*(columns for _, columns in LAYOUTS)))
+"""All columns that are read."""
+SOURCE = "__source__"
+"""Where a converted row comes from, as in "facts.csv line 3"."""
 _ROLES = {
     "human": "user", "gpt": "assistant", "bot": "assistant", "model": "assistant", "chatgpt": "assistant",
     "ai": "assistant", "developer": "system", "function": "tool", "observation": "tool", "ipython": "tool",
@@ -41,7 +40,6 @@ _ROLES = {
 _TYPES = (
     (type(None), "null"), (bool, "true or false"), ((int, float), "a number"), (str, "text"), (list, "a list"),
 )  # fmt: skip
-LONGEST_CELL = 2**31 - 1
 
 
 class Sample(NamedTuple):
@@ -62,7 +60,7 @@ def layout(keys: Tuple[str, ...]) -> Tuple[str, Tuple[str, ...]]:
     names = frozenset(keys)
     for form, columns in LAYOUTS:
         if names.issuperset(columns):
-            return form, (*columns, "input") if form == "instruction" else columns
+            return form, (*columns, "input", "context") if form == "instruction" else columns
     return "unknown", ()
 
 
@@ -81,14 +79,15 @@ def sample_of(row: Dict[str, Any]) -> Sample:
         turns = _talk(row[columns[0]], columns[0], faults)
     elif form == "instruction":
         first = _text(row["instruction"], "instruction", faults)
-        if row.get("input") not in (None, ""):
-            first += "\n" + _text(row["input"], "input", faults)
+        more = next((name for name in ("input", "context") if row.get(name) not in (None, "")), "")
+        if more:
+            first += "\n" + _text(row[more], more, faults)
         turns = [("user", first), *_side(row, columns[1], "assistant", faults)]
     else:
         turns = _side(row, columns[0], "user", faults)
         turns += _side(row, columns[1], "assistant", faults)
     system = row.get("system")
-    if form in ("messages", "conversations", "instruction") and isinstance(system, str) and system:
+    if form not in ("unknown", "text", "preference") and isinstance(system, str) and system:
         turns.insert(0, ("system", system))
     return Sample(form, turns, faults)
 
@@ -221,71 +220,44 @@ def pieces(
     return [*found, (whole[done:], False)]
 
 
+def named(columns: str) -> Dict[str, str]:
+    """Return the file's column for each name here, of "prompt=question,completion=answer".
+
+    Raises:
+        ValueError: it is not written so, or these names make no row; says how it is done.
+    """
+    pairs = [one.partition("=") for one in columns.split(",") if one.strip()]
+    found = {name.strip(): column.strip() for name, _, column in pairs}
+    if wrong := [name for name in found if name not in NAMES or not found[name]]:
+        raise ValueError(f"{wrong[0]!r} in columns is no NAME=COLUMN, as in prompt=A,completion=B")
+    if len(found) < len(pairs) or (pairs and layout(tuple(found))[0] == "unknown"):
+        raise ValueError("columns are named as in prompt=A,completion=B or messages=A or text=A")
+    return found
+
+
+def renamed(row: Any, columns: Dict[str, str]) -> Any:
+    """Return a row with its columns under the names that are known here; one that lacks them stays as it is."""
+    if not columns or not isinstance(row, dict) or not row.keys() >= set(columns.values()):
+        return row
+    used = NAMES.union(columns.values())
+    others = {key: value for key, value in row.items() if key not in used}
+    return {**others, **{name: row[column] for name, column in columns.items()}}
+
+
 def read(path: str) -> Iterator[Tuple[int, Any]]:
-    """Yield the line and the value of each row: JSON on each line, CSV or TSV, one JSON array; each can be gzip.
+    """Yield the line and the value of each row of JSON Lines.
 
     Raises:
         OSError: the file can't be read.
         ValueError: a row can't be read; the message begins with its line.
     """
     line = 0
-    name = os.path.splitext(path.lower())[0] if path.lower().endswith(".gz") else path.lower()
-
-    def lines() -> Iterator[str]:
-        nonlocal line
-        for line, raw in enumerate(file, 1):  # nonlocal
-            yield raw.decode("utf-8-sig" if line == 1 else "utf-8")
-
-    csv.field_size_limit(LONGEST_CELL)
-    with open(path, "rb") as plain:
-        packed = plain.read(2) == b"\x1f\x8b"
-        plain.seek(0)
-        file: Any = gzip.GzipFile(fileobj=plain) if packed else plain
+    with open(path, "rb") as file:
         try:
-            if name.endswith((".csv", ".tsv")):
-                source = lines()
-                top = next(source, "")
-                table = csv.reader(chain([top], source), delimiter=delimiter_of(top), strict=True)
-                records = filter(None, table)
-                head = [one.strip() for one in next(records, [])]
-                for cells in records:
-                    yield line, _record(head, cells)
-            elif name.endswith(".json"):
-                yield from enumerate(_document("".join(lines())), 1)
-            else:
-                for text in filter(None, map(str.strip, lines())):
+            for line, raw in enumerate(file, 1):
+                text = raw.decode("utf-8-sig" if line == 1 else "utf-8").strip()
+                if text:
                     yield line, json.loads(text)
-        except (ValueError, RecursionError, EOFError, csv.Error, zlib.error) as error:
-            at = getattr(error, "lineno", line) if name.endswith(".json") else line or 1
-            what = "not UTF-8: " if isinstance(error, UnicodeError) else ""
-            if isinstance(error, (json.JSONDecodeError, RecursionError)):
-                what = "no JSON: "
-            raise ValueError(f"line {at}: {what}{getattr(error, 'msg', '') or error}") from None
-
-
-def _record(head: List[str], cells: List[str]) -> Dict[str, str]:
-    if len(cells) != len(head):
-        raise ValueError(f"{len(cells)} cells, the header has {len(head)}")
-    return dict(zip(head, cells))
-
-
-def delimiter_of(line: str) -> str:
-    """Return what stands between the cells of a CSV file's first line."""
-    return max(",\t;|", key=line.count)
-
-
-def _document(text: str) -> Iterator[Any]:
-    """Yield values that stand one after the other; of an array, and of the list that an object holds, each."""
-    scan, at = json.JSONDecoder().raw_decode, 0
-    text = text.strip()
-    while at < len(text):
-        value, at = scan(text, at)
-        while text[at : at + 1].isspace():
-            at += 1
-        rows = value if isinstance(value, list) else [value]
-        if isinstance(value, dict) and layout(tuple(value))[0] == "unknown":
-            lists = (
-                v for v in value.values() if isinstance(v, list) and v and isinstance(v[0], dict)
-            )
-            rows = next(lists, rows)
-        yield from rows
+        except (ValueError, RecursionError) as error:
+            what = "not UTF-8: " if isinstance(error, UnicodeError) else "no JSON: "
+            raise ValueError(f"line {line}: {what}{getattr(error, 'msg', '') or error}") from None

@@ -101,6 +101,8 @@ def card(run: Any) -> str:
     libraries = map(importlib.import_module, ("torch", "transformers", "peft"))
     versions = ", ".join(f"{one.__name__} {one.__version__}" for one in libraries)
     config, out = run.config, os.path.abspath(run.config.out)
+    files = sorted({line.rpartition(" line ")[0] for row in run.rows for line in row.lines})
+    data = ", ".join(f"`{name}`" for name in files[:9])
     toml = "\n".join(f"{key} = {json.dumps(value)}" for key, value in asdict(config).items())
     is_full = config.method == "full"
     library, kind = ("transformers", "Auto") if is_full else ("peft", "AutoPeft")
@@ -111,7 +113,7 @@ def card(run: Any) -> str:
 base_model: {config.model}
 library_name: {library}
 ---
-`{config.model}` by {config.method}, {run.step} steps on {len(run.rows)} rows of `{config.data}`:
+`{config.model}` by {config.method}, {run.step} steps on {len(run.rows)} rows of {data}:
 {losses(run.history)}
 
 ![loss](loss.svg)

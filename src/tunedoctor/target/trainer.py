@@ -340,8 +340,8 @@ class Run:
     def guard(self, what: str, value: float, rows: list[Row]) -> None:
         """Stop where a number is none any more, naming the step and the lines of the data."""
         if not math.isfinite(value):
-            lines = sorted({line for row in rows for line in row.lines})
-            where = f"the {what} is {value} on lines {lines} of {self.config.data}"
+            lines = ", ".join(sorted({line for row in rows for line in row.lines}))
+            where = f"the {what} is {value} on {lines}"
             last = [Path("no checkpoint"), *checkpoints(self.config)][-1]
             remedy = "look at these lines; lower learning_rate; bf16 holds what overflows fp16"
             stop(f"step {self.step + 1}: {where}; {last} stands", remedy, 1)

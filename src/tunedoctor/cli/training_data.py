@@ -1,0 +1,172 @@
+"""The data of a training as the trainer reads them, JSON Lines, each row judged before anything is loaded."""
+
+import atexit
+import hashlib
+import shlex
+import sys
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+
+import msgspec
+
+from tunedoctor.cli.options import misuse, refusing
+from tunedoctor.cli.progress import spinner
+from tunedoctor.data.columns import said
+from tunedoctor.data.convert import write
+from tunedoctor.data.files import ENDINGS, FORMS, ending, files_in, open_file, split_of
+from tunedoctor.data.rows import BadRowError, Good
+from tunedoctor.facts.clean import clean_text
+from tunedoctor.state.folder import keep
+from tunedoctor.system.reading import read_regular
+from tunedoctor.target.train_rows import named
+
+_PATIENCE = 3.0
+"""Seconds in which JSON Lines are judged at first; the trainer judges what is left, before it reads weights."""
+_WORD = "name a file or a folder of data"
+
+
+def handed(
+    values: Mapping[str, object], words: Sequence[str], pythons: tuple[str, ...]
+) -> list[str]:
+    """Return the words of a training, its data as JSON Lines in the folder of the run; exits with 2 for a bad row.
+
+    `pythons` may read Parquet and Arrow. A try leaves nothing in that folder.
+    """
+    found = list(words)
+    if "--merge" in words:
+        return found
+    columns = columns_of(str(values.get("columns", "")))
+    out = Path(str(values.get("out") or "out"))
+    for key, *splits in (("data", "train"), ("eval_data", "valid", "test")):
+        if name := str(values.get(key) or ""):
+            files = _of_split(paths_of(name), splits)
+            place = scratch() if "--dry-run" in words else out / "data"
+            path = as_lines(name, files, place / f"{splits[0]}.jsonl", columns, pythons)
+            found += [f"--{key}={path}"] * (str(path) != name)
+    return [*found, "--columns="] if columns else found
+
+
+def columns_of(text: str) -> dict[str, str]:
+    """Return what --columns names; exits with 2 where it is not so written."""
+    with refusing(ValueError, "doctor data FILE shows the columns"):
+        return named(text)
+
+
+def paths_of(name: str) -> list[Path]:
+    """Return the files of data that a name means, itself or those of a folder; exits with 2 where there is none."""
+    try:
+        path = Path(name).expanduser()
+        inside = files_in(path) if path.is_dir() else [path]
+        if not inside:
+            misuse(f"{name} holds no file of {FORMS}", "name the files")
+        if not path.exists():
+            misuse(f"{name} is not there", _WORD)
+        if not (path.is_dir() or path.is_file()):
+            misuse(f"{name} is no file that can be read twice", "write it to a file first")
+    except (OSError, ValueError, RuntimeError) as error:
+        misuse(f"{name!r} can't be read: {error}", _WORD)
+    return inside
+
+
+def _of_split(files: list[Path], splits: Sequence[str]) -> list[Path]:
+    """Return the files of the first split that there is, of a folder without any all; say which are left out."""
+    each = ([one for one in files if split_of(one) == split] for split in splits)
+    mine = next(filter(None, each), files) if len(files) > 1 else files
+    if others := ", ".join(str(one) for one in files if one not in mine):
+        sys.stderr.write(f"doctor: {others} is of another split, and left out\n")
+    return mine
+
+
+def as_lines(
+    name: str, files: list[Path], place: Path, columns: dict[str, str], pythons: tuple[str, ...]
+) -> Path:
+    """Return the file itself where it is JSON Lines with known columns, else `place`, which is made of the files."""
+    try:
+        if len(files) == 1:
+            rows = Good(files[0], columns, pythons)
+            if rows.rows.opened.plain and not rows.rows.columns:
+                _judge(rows)
+                return files[0]
+        return _converted(files, place, columns, pythons)
+    except BadRowError as error:
+        misuse(str(error), f"{error.cure}; doctor data {shlex.quote(name)} names all faults")
+    except OSError as error:
+        misuse(f"{place} can't be written: {error.strerror or error}", "set out to another folder")
+
+
+def _judge(rows: Good) -> None:
+    """Read the first 1,000 rows, and on while that takes no time to speak of."""
+    end = time.monotonic() + _PATIENCE
+    for count, _ in enumerate(rows):
+        if count % 1000 == 999 and time.monotonic() > end:
+            return
+
+
+class _Made(msgspec.Struct):
+    """Of what a file was made."""
+
+    sources: list[tuple[str, str]]
+    """Names and sha256."""
+    columns: dict[str, str]
+    sha256: str = ""
+
+
+def _converted(
+    files: list[Path], place: Path, columns: dict[str, str], pythons: tuple[str, ...]
+) -> Path:
+    """Return a file made of others. One that was made of the same is kept: a run that goes on is the same run."""
+    with spinner("reading") as one:
+        one.watch([file.name for file in files])
+        now = _Made([(str(file), _sha256(file)) for file in files], columns)
+        note, before = place.with_suffix(".json"), _Made([], {})
+        with suppress(OSError, msgspec.MsgspecError):
+            before = msgspec.json.decode(read_regular(note, 1 << 24), type=_Made)
+        if place.exists():
+            now.sha256 = _sha256(place)
+            if now.sha256 != before.sha256:
+                way = "move it away, or set out to another folder"
+                misuse(f"{place} is there, and not as the doctor wrote it", way)
+            if now == before:
+                return place
+        place.parent.mkdir(parents=True, exist_ok=True)
+        made = write(place, files, columns, pythons)
+        now.sha256 = _sha256(place)
+        keep(note, msgspec.json.encode(now), 0o644, alone=False)
+    for one_file in made:
+        guess = {} if columns else one_file.columns
+        doubt = f", read as {said(guess)}: a guess, --columns NAME=COLUMN,… says otherwise"
+        text = f"{one_file.rows:,} rows of {one_file.path}{doubt if guess else ''}"
+        sys.stderr.write(f"doctor: {place} has {clean_text(text)}\n")
+    return place
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def scratch() -> Path:
+    """Return an empty folder that lasts as long as this process."""
+    folder = tempfile.TemporaryDirectory(prefix="doctor-", ignore_cleanup_errors=True)
+    atexit.register(folder.cleanup)
+    return Path(folder.name)
+
+
+def first_as_lines(name: str, most: int, pythons: tuple[str, ...]) -> str:
+    """Return JSON Lines with the first rows of a file; the file itself where it is JSON Lines or plain text."""
+    path = Path(name)
+    if ending(path) not in ENDINGS and path.suffix not in (".gz", ".zst"):
+        return name
+    try:
+        if open_file(path).plain:
+            return name
+        place = scratch() / "rows.jsonl"
+        write(place, [path], {}, pythons, most)
+    except BadRowError as error:
+        misuse(str(error), error.cure)
+    except OSError as error:
+        misuse(f"{name} can't be read: {error.strerror or error}", _WORD)
+    return str(place)
