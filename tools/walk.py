@@ -3,19 +3,21 @@
     python tools/walk.py docs/road.md [--write] [--skip TEXT ...] [--env NAME=VALUE ...] [--change OLD=NEW ...]
 
 Every block runs in one shell, so that what one sets the next one has. What a block prints stands behind it in a `text`
-block: with --write the page gets what was printed now. --skip leaves out blocks that hold a text, and --change puts other
-words in, for a walk without the network or with a smaller model. Ends with the first block that fails, and its status.
+block: with --write the page gets what was printed now. --skip leaves out blocks that hold a text, and --change puts
+other words in, for a walk without the network or with a smaller model. Ends with the first block that fails, and its
+status.
 """
 
 import argparse
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
-from typing import NamedTuple
+from typing import IO, NamedTuple, cast
 
 BLOCK = re.compile(r"^```sh\n(.*?)^```\n(?:\n```text\n.*?^```\n)?", re.MULTILINE | re.DOTALL)
 """Commands, and what was printed when they were last run."""
@@ -40,21 +42,18 @@ class Shell:
     def __init__(self, folder: Path, env: dict[str, str]) -> None:
         """Start it."""
         self._end = f"--- {os.getpid()} ended with"
-        pipe = subprocess.PIPE
-        self._child = subprocess.Popen(
-            ["bash", "--noprofile", "--norc"], cwd=folder, env=env, stdin=pipe, stdout=pipe, stderr=subprocess.STDOUT
-        )  # fmt: skip
+        argv, pipe = [shutil.which("bash") or "sh"], subprocess.PIPE
+        child = subprocess.Popen(argv, cwd=folder, env=env, stdin=pipe, stdout=pipe, stderr=subprocess.STDOUT)  # fmt: skip
+        self._child, self._in, self._out = child, cast("IO[bytes]", child.stdin), cast("IO[bytes]", child.stdout)  # fmt: skip
 
     def run(self, commands: str) -> Ran:
         """Run the lines of a block, up to the first that fails."""
         began, lines = time.monotonic(), list[str]()
-        assert self._child.stdin is not None
-        assert self._child.stdout is not None
         # a command that reads its input would take the next block; as one group it is read whole, and has none
         text = f"{{ set -e\n{commands}\nset +e\n}} </dev/null; echo; echo '{self._end}' $?\n"
-        self._child.stdin.write(text.encode())
-        self._child.stdin.flush()
-        for raw in self._child.stdout:
+        self._in.write(text.encode())
+        self._in.flush()
+        for raw in self._out:
             line = raw.decode("utf-8", "replace")
             if line.startswith(self._end):
                 lines[-1:] = []  # the line break before it
