@@ -43,8 +43,11 @@ class Shell:
         """Start it."""
         self._end = f"--- {os.getpid()} ended with"
         argv, pipe = [shutil.which("bash") or "sh"], subprocess.PIPE
-        child = subprocess.Popen(argv, cwd=folder, env=env, stdin=pipe, stdout=pipe, stderr=subprocess.STDOUT)  # fmt: skip
-        self._child, self._in, self._out = child, cast("IO[bytes]", child.stdin), cast("IO[bytes]", child.stdout)  # fmt: skip
+        self._child = subprocess.Popen(  # noqa: S603
+            argv, cwd=folder, env=env, stdin=pipe, stdout=pipe, stderr=subprocess.STDOUT
+        )
+        self._in = cast("IO[bytes]", self._child.stdin)
+        self._out = cast("IO[bytes]", self._child.stdout)
 
     def run(self, commands: str) -> Ran:
         """Run the lines of a block, up to the first that fails."""
@@ -99,7 +102,8 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="walk-") as scratch:
         home = asked.folder or Path(scratch)
         home.mkdir(exist_ok=True)
-        env = {**os.environ, "HOME": str(home), "COLUMNS": "80", **dict(one.split("=", 1) for one in asked.env)}  # fmt: skip
+        more = dict(one.split("=", 1) for one in asked.env)
+        env = {**os.environ, "HOME": str(home), "COLUMNS": "80", **more}
         for name in ("VIRTUAL_ENV", "CONDA_PREFIX"):
             env.pop(name, None)
         shell, ran, last = Shell(home, env), dict[str, Ran](), None
