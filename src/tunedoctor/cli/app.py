@@ -68,8 +68,7 @@ def _given(name: str, words: list[str], known: dict[str, Any]) -> argparse.Names
             argparse.RawDescriptionHelpFormatter, width=columns(sys.stdout), max_help_position=28
         ),
     )
-    for row in rows:
-        _add(parser, row)
+    flags = {row["name"]: {*_add(parser, row).option_strings} for row in rows}
     if any(row.get("argument") == "..." for row in rows):
         given, rest = parser.parse_args(words), list[str]()
     else:
@@ -77,6 +76,8 @@ def _given(name: str, words: list[str], known: dict[str, Any]) -> argparse.Names
     given.rest = [word for word in rest if word != "--"]
     if given.rest and not command.get("takes_rest"):
         parser.error(f"there is no {given.rest[0][:60]!r}")
+    typed = {word.partition("=")[0] for word in words}
+    given.typed = {name for name, ways in flags.items() if ways & typed}
     said: set[str] = set()
     for row in rows:
         value = getattr(given, row["name"])

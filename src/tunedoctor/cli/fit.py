@@ -9,6 +9,8 @@ from typing import Any
 
 import msgspec
 
+from tunedoctor.cli.before import devices_of
+from tunedoctor.cli.configuration import set_options, values_of
 from tunedoctor.cli.models import cards_near, config_file, here, model_of
 from tunedoctor.cli.options import aim, look, misuse, refusing, starting, works
 from tunedoctor.cli.output import read_input, show
@@ -52,10 +54,20 @@ def command(given: Namespace) -> int:
 def _found(given: Namespace) -> Answer | overview.Table:
     if given.article:
         return overview.article_table()
+    config: dict[str, Any] = {}
+    if given.model.endswith(".toml"):
+        with refusing((OSError, ValueError), "name a configuration", f"{given.model}: "):
+            config = values_of([given.model])
+        given.model = str(config.get("model") or misuse(f"{given.model} names no model", "set it"))
     shape = model_of(given.model) if given.model else None
     place = NO_TARGET if given.stack == "doctor" else aim(given.target, own=given.own)
     named = given.gpu or given.vram or given.cards
     snapshot = None if named and place.chosen_by == "none" else look(place)
+    own: tuple[Device, ...] = ()
+    if config and not named:
+        own, config = devices_of(snapshot or look(NO_TARGET), config)
+    if config:
+        set_options(given, config)
     run = _run(given, snapshot, shape.model_type if shape else "")
     if shape is None and given.cards:
         return overview.card_table(worth_having(), run)
@@ -68,7 +80,7 @@ def _found(given: Namespace) -> Answer | overview.Table:
         return overview.card_table(worth_having(), run)
     if given.cards:
         return overview.offers(shape, run, worth_having())
-    devices, notes = _devices(given, snapshot)
+    devices, notes = (own[: given.gpus], ()) if own else _devices(given, snapshot)
     if releases := _installed(snapshot):
         said = ", ".join(f"{name} {version}" for name, version in releases.items())
         told = f"{given.stack} is reckoned as it is with {said}, which the environment holds"
