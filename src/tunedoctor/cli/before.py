@@ -1,7 +1,8 @@
-"""What is known of a training before anything of the target is started: whether its model is there, and what it needs."""
+"""What is known of a training before its target is started: whether its model is there, and what it needs."""
 
 import shutil
-from collections.abc import Mapping
+import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -19,8 +20,10 @@ from tunedoctor.memory.shape import MemoryModelError, Shape
 from tunedoctor.model.machine import gpus_of
 from tunedoctor.model.snapshot import Snapshot
 from tunedoctor.probes.resources import hub_cache
+from tunedoctor.system import child
 
 Config = Mapping[str, Any]
+INPUT = Path(__file__).parent.parent / "target" / "train_input.py"
 
 
 class Needed(NamedTuple):
@@ -36,8 +39,16 @@ def is_gguf(model: str) -> bool:
     return model.endswith(".gguf")
 
 
+def check_words(arguments: Sequence[str]) -> None:
+    """Have the trainer look at words and files before anything is loaded; exits with 2 where it refuses them."""
+    ended = child.run([sys.executable, "-I", str(INPUT), *arguments, "--check"], timeout=60.0)
+    if ended.code == 2:
+        sys.stderr.write(ended.err)
+        raise SystemExit(2)
+
+
 def check_model(model: str, *, reach: bool) -> None:
-    """Exit with 2 where a .gguf file is damaged, or the hub has no model of that name; folders are the trainer's to look at."""
+    """Exit with 2 where a .gguf file is damaged, or the hub has no model of that name; check_words looks at folders."""
     path = config_file(model)
     if path is None:
         check_name(model, reach=reach)
@@ -92,6 +103,8 @@ def _disk(shape: Shape, config: Config, processes: int, environ: Config) -> str:
     for place, size, way in places:
         there = next(one for one in (place, *place.parents) if one.exists())
         if (free := shutil.disk_usage(there).free) < size:
-            what = f"{there} has {free / 1e9:,.1f} GB free, and {size / 1e9:,.1f} GB are to be written"
+            what = (
+                f"{there} has {free / 1e9:,.1f} GB free, and {size / 1e9:,.1f} GB are to be written"
+            )
             return f"{what}; {way}; --no-check begins all the same"
     return ""

@@ -1,4 +1,4 @@
-"""What a user calls a model: a name of the catalogue or of the hub, a folder, a config.json, a .gguf file, or a size as "7B"."""
+"""What a user calls a model: a name of the catalogue or the hub, a folder, a config.json, a .gguf file, or "7B"."""
 
 from difflib import get_close_matches
 from pathlib import Path
@@ -41,7 +41,9 @@ def model_of(model: str) -> Shape:
     if model == "-":
         return shape_of(parsed(read_input("-", LARGEST)), "stdin")
     path = config_file(model)
-    if path is None and (folder := kept(model)):  # what lies there is nearer than a variant of the catalogue
+    if path is None and (
+        folder := kept(model)
+    ):  # what lies there is nearer than a variant of the catalogue
         return shape_of(parsed(read_input(str(folder / "config.json"), LARGEST)), model)
     if path is None:
         return named(model)

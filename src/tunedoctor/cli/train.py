@@ -10,16 +10,15 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tunedoctor.cli import output
-from tunedoctor.cli.before import check_model, is_gguf, needed
+from tunedoctor.cli.before import check_model, check_words, is_gguf, needed
 from tunedoctor.cli.configuration import values_of, words_of
-from tunedoctor.cli.init import INPUT, init, write_for_user
+from tunedoctor.cli.init import init, write_for_user
 from tunedoctor.cli.options import Options, aim, look, misuse, refusing, starting, typed, works
 from tunedoctor.cli.output import report_for
 from tunedoctor.cli.run import run_command
 from tunedoctor.cli.trained import begun
 from tunedoctor.facts import Interpreter, Packages
 from tunedoctor.model.snapshot import Snapshot
-from tunedoctor.system import child
 
 TRAINER = Path(__file__).parent.parent / "target" / "trainer.py"
 LAUNCHER = TRAINER.with_name("launch.py")
@@ -39,10 +38,10 @@ def command(given: Namespace) -> int:
 def train(how: Namespace, arguments: Sequence[str], *, check: bool = True) -> int:
     """Train in the target, as `target`, `own` and `processes` say; returns the exit code."""
     if not arguments:
-        misuse("no configuration is named", "doctor train --init CONFIG.toml writes one")
+        misuse("no configuration is named", "doctor init writes one")
     options = Options.of()._replace(quiet=True)
     place = works(aim(how.target, own=how.own))
-    _readable_input(arguments)
+    check_words(arguments)
     values = values_of(arguments)
     model, merges = str(values.get("model", "")), "--merge" in arguments
     if not merges:
@@ -74,14 +73,6 @@ def whole_trainer() -> str:
         text = TRAINER.with_name(f"train_{name}.py").read_text(encoding="utf-8")
         before += _OF_PARTS.sub("", text.partition("from __future__ import annotations\n\n")[2])
     return before + after.partition("# The other parts end here.\n")[2]
-
-
-def _readable_input(arguments: Sequence[str]) -> None:
-    """Have the trainer look at words and files before anything is loaded; exits with 2 where it refuses them."""
-    ended = child.run([sys.executable, "-I", str(INPUT), *arguments, "--check"], timeout=60.0)
-    if ended.code == 2:
-        sys.stderr.write(ended.err)
-        raise SystemExit(2)
 
 
 def libraries(snapshot: Snapshot, python: str, *more: str) -> None:

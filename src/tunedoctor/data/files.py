@@ -18,7 +18,7 @@ _NAMES = {
     "train": "train|training",
 }
 ENDINGS = (".jsonl", ".ndjson", ".json", ".csv", ".tsv", ".parquet")
-_NO_DATA = ("config.json", "tokenizer.json", "dataset_info.json", "state.json")
+NO_DATA = ("config.json", "tokenizer.json", "dataset_info.json", "state.json")
 BLOCK = 1 << 20
 """Bytes that are read at a time."""
 LONGEST = 32 << 20
@@ -61,7 +61,7 @@ def files_in(folder: Path) -> list[Path]:
         if ending(one) in ENDINGS
         and one.is_file()
         and not any(part.startswith(".") for part in one.relative_to(folder).parts)
-        and one.name not in _NO_DATA
+        and one.name not in NO_DATA
     )
 
 

@@ -60,7 +60,7 @@ def _report(report: Report, screen: Screen, *, most: int) -> None:
     if report.verdict == "faults":
         screen.next("mend these lines, and run the same again")
     else:
-        screen.next("doctor train --init CONFIG.toml writes a configuration to train on it")
+        screen.next("doctor init writes a configuration to train on it")
 
 
 def _file(one: DataFile, screen: Screen) -> None:

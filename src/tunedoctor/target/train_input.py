@@ -168,19 +168,36 @@ def checkpoints(config: Config) -> list[Path]:
 
 
 def check_model(folder: Path) -> None:
-    """Stop where a folder lacks a part of a model, or holds what would wait or act when it is opened."""
+    """Stop where a folder lacks a part of a model, or holds what would wait or act."""
     names = sorted(one.name for one in folder.iterdir() if not one.is_dir())
     if "adapter_config.json" in names and "config.json" not in names:
         stop(f"{folder} holds an adapter and no model", "set model to the model it was trained on")
     for name in dict.fromkeys(["config.json", *names]):
         with or_stop(f"{folder / name} can't be read", "set model to a folder with a whole model"):
             regular(folder / name)
-    with or_stop(f"{folder / 'config.json'} is damaged", "download it anew"):
+    with or_stop(f"model {folder} does not load: config.json is damaged", "download it anew"):
         dict(json.loads(regular(folder / "config.json", 16 << 20).read_bytes()))
     if not any(name.endswith((".safetensors", ".bin")) for name in names):
-        stop(f"{folder} holds no weights", "download its .safetensors files too")
+        stop(
+            f"model {folder} does not load: it holds no weights",
+            "download its .safetensors files too",
+        )
     if not any(re.search("token|vocab|merges|sentencepiece|spiece|tekken", n) for n in names):
-        stop(f"{folder} holds no tokenizer", "download tokenizer.json and tokenizer_config.json too")
+        stop(f"model {folder} does not load: it holds no tokenizer", "download tokenizer.json too")
+
+
+def check_files(config: Config, files: list[Any], model: Path) -> None:
+    """Stop where the model or one of the files can't be read, or the data is empty."""
+    if model.is_dir():
+        check_model(model)
+    elif model.suffix == ".gguf" or not re.fullmatch(r"\w[\w.-]*(/[\w.-]+)?", config.model):
+        files = [*files, model]
+    for path in files:
+        if path not in ("", "model", "none"):
+            with or_stop(f"{path} can't be read", "set model, data … to what is there"):
+                regular(path)
+    if config.data in files and not os.stat(config.data).st_size:
+        stop(f"{config.data}: no row, or no answer to learn", "name a file with rows")
 
 
 def check_same(before: dict[str, Any], now: dict[str, Any]) -> None:
@@ -227,16 +244,7 @@ def settled(arguments: list[str]) -> Config:
             stop(f"{config.out}/final holds no adapters", "train; a full fine-tune needs no merge")
     elif checkpoints(config) and not config.resume:
         stop(f"{config.out} holds a run", "set resume = true to go on, or out to another folder")
-    if model.is_dir():
-        check_model(model)
-    elif model.suffix == ".gguf" or not re.fullmatch(r"\w[\w.-]*(/[\w.-]+)?", config.model):
-        files.append(model)
-    for path in files:
-        if path not in ("", "model", "none"):
-            with or_stop(f"{path} can't be read", "set model, data … to what is there"):
-                regular(path)
-    if files and not os.stat(config.data).st_size:
-        stop(f"{config.data}: no row, or no answer to learn", "name a file with rows")
+    check_files(config, files, model)
     if config.resume:
         check_resumed(config)
     if config.out:

@@ -67,8 +67,6 @@ def merged(name: str, adapter: str) -> tuple[Any, Any]:
     return model.eval(), kind
 
 
-
-
 def save_state(state: dict[str, Any], folder: Path) -> None:
     """Write a state as JSON and its tensors as safetensors: neither can hold code."""
     tensors: dict[str, Any] = {}
