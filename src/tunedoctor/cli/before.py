@@ -64,8 +64,8 @@ def needed(snapshot: Snapshot, config: Config, processes: int, environ: Config) 
         shape = model_of(str(config.get("model", "")))
         devices, config = devices_of(snapshot, config)
         found = forecast(config, shape, devices, processes)
-        why = too_large(config, shape, devices, processes)
-        why = why or _disk(shape, config, processes, environ)
+        why = _disk(shape, config, processes, environ)
+        why = why or too_large(config, shape, devices, processes)
     except (MemoryModelError, OSError, ValueError):  # the trainer tells what, with its line
         return None
     return Needed(found.peak_gib, why)

@@ -66,15 +66,11 @@ def model_of(model: str) -> Shape:
 
 def gguf_head(path: Path) -> Head:
     """Return the head of a .gguf file. Raises OSError, and MemoryModelError for what is none or is cut off."""
-    for most in _HEADS:
-        data = read_start(path, most)
-        try:
-            head = head_of(data)
-        except CutOffError:
-            if len(data) < most or most == _HEADS[-1]:
-                raise
-        else:
-            break
+    few, many = _HEADS
+    try:
+        head = head_of(read_start(path, few))
+    except CutOffError:
+        head = head_of(read_start(path, many))
     if path.stat().st_size < head.end:
         size, wanted = path.stat().st_size / 1e6, head.end / 1e6
         what = f"it is cut off: {size:,.1f} MB of {wanted:,.1f}; download it anew"
