@@ -77,7 +77,7 @@ def _given(name: str, words: list[str], known: dict[str, Any]) -> argparse.Names
     if given.rest and not command.get("takes_rest"):
         parser.error(f"there is no {given.rest[0][:60]!r}")
     typed = {word.partition("=")[0] for word in words}
-    given.typed = {name for name, ways in flags.items() if ways & typed}
+    given.typed = sorted(name for name, ways in flags.items() if ways & typed)
     said: set[str] = set()
     for row in rows:
         value = getattr(given, row["name"])

@@ -1,11 +1,10 @@
 """Models and data that lie on this machine: in the hub's cache, below the working folder, in the target's packages.
 
-Names alone are read, nothing is started, and it ends within a twentieth of a second: what is deep or late is left out.
+Names alone are read, and nothing is started: a few milliseconds.
 """
 # ruff: noqa: PTH118  paths stay strings, as a configuration has them
 
 import os
-import time
 from collections.abc import Iterator, Sequence
 from itertools import chain
 from pathlib import Path
@@ -14,9 +13,10 @@ from tunedoctor.cli.hub import all_kept
 from tunedoctor.data.files import ENDINGS, NO_DATA, ending, split_of
 from tunedoctor.system.reading import listed
 
-SECONDS = 0.04
-_DEEP = 3
-"""Folders below each other, as models/owner/name."""
+_DEEP = 4
+"""Levels that are looked at, as those of models/owner/name."""
+_FOLDERS, _WIDE = 800, 400
+"""Of one place, and of one folder, that are looked into: a millisecond for a hundred."""
 _MOST = 20
 _WEIGHTS = (".safetensors", ".bin")
 _DATA = ("", "data")
@@ -24,8 +24,7 @@ _DATA = ("", "data")
 
 def models(folder: str, sites: Sequence[str]) -> list[str]:
     """Return paths of models, and names of those in the hub's cache."""
-    end = time.monotonic() + SECONDS
-    places = chain(_below(folder, _DEEP, end), *(_below(site, 2, end) for site in sites))
+    places = chain(_below(folder, _DEEP), *(_below(site, 2) for site in sites))
     near = [os.path.relpath(one, folder) if _inside(one, folder) else one for one in places]
     return [*dict.fromkeys(near), *all_kept()][:_MOST]
 
@@ -53,20 +52,28 @@ def _said(name: str) -> bool:
     return name.isprintable() and not any("\ud800" <= one <= "\udfff" for one in name)
 
 
-def _below(folder: str, deep: int, end: float) -> Iterator[str]:
-    """Yield folders with a model, and .gguf files; hidden folders, links and environments are left out."""
+def _below(folder: str, deep: int) -> Iterator[str]:
+    """Yield folders with a model, and .gguf files, near ones first; links and environments are left out."""
+    left, level = _FOLDERS, [folder]
+    for depth in range(deep, 0, -1):
+        level, here = [], level[:left]
+        left -= len(here)
+        for one in here:
+            rows = _entries(one)
+            names = [name for name, is_dir in rows if not is_dir]
+            yield from (os.path.join(one, name) for name in names if name.endswith(".gguf"))
+            if "config.json" in names and any(name.endswith(_WEIGHTS) for name in names):
+                yield one
+            elif depth > 1 and "pyvenv.cfg" not in names:
+                folders = [name for name, is_dir in rows if is_dir and name[0] not in "._"]
+                level += [os.path.join(one, name) for name in folders[:_WIDE]]
+
+
+def _entries(folder: str) -> list[tuple[str, bool]]:
+    """Return the names in a folder that can be told, sorted, and which are folders."""
     try:
         with os.scandir(folder) as entries:
-            rows = sorted((one.name, one.is_dir(follow_symlinks=False)) for one in entries)
+            rows = [(one.name, one.is_dir(follow_symlinks=False)) for one in entries]
     except OSError:
-        return
-    names = [name for name, is_dir in rows if not is_dir and _said(name)]
-    yield from (os.path.join(folder, one) for one in names if one.endswith(".gguf"))
-    if "pyvenv.cfg" in names:
-        return
-    if "config.json" in names and any(one.endswith(_WEIGHTS) for one in names):
-        yield folder
-        return
-    for name, is_dir in rows:
-        if is_dir and deep > 1 and name[0] not in "._" and _said(name) and time.monotonic() < end:
-            yield from _below(os.path.join(folder, name), deep - 1, end)
+        return []
+    return sorted(row for row in rows if _said(row[0]))

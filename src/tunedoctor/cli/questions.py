@@ -40,7 +40,7 @@ def ask_all(
     model = given.model or _asked(
         "Which model is to learn?",
         offered,
-        "number, name, folder, .gguf file, or words to search for",
+        "number, name, folder, file, or words to search",
         _model,
     )
     if given.model:
