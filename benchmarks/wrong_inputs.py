@@ -2,8 +2,8 @@
 
     python benchmarks/wrong_inputs.py [--runs 3]
 
-The torch of the targets leaves a mark where it is imported; the hub is on loopback. Told are the least wall seconds and CPU
-seconds of the runs, children counted.
+The torch of the targets leaves a mark where it is imported; the hub is on loopback. Told are the least wall seconds and
+CPU seconds of the runs, children counted.
 """
 
 import argparse
@@ -22,7 +22,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--runs", type=int, default=3, help="of each input")
     runs, server = parser.parse_args().runs, hub()
-    print("| input | exit code | wall seconds | CPU seconds | torch imported |\n| --- | --- | --- | --- | --- |")
+    print(
+        "| input | exit code | wall seconds | CPU seconds | torch imported |\n| --- | --- | --- | --- | --- |"
+    )
     with tempfile.TemporaryDirectory() as name:
         targets(Path(name))
         for number, row in enumerate(ROWS):
@@ -30,7 +32,10 @@ def main() -> None:
             told = [tried(row, folder, Path(name), server.url) for folder in folders]
             wall, cpu = min(one.seconds for one in told), min(one.cpu for one in told)
             imported = "yes" if any(one.imported for one in told) else "no"
-            print(f"| {row['name']} | {told[0].code} | {wall:.2f} | {cpu:.2f} | {imported} |", flush=True)
+            print(
+                f"| {row['name']} | {told[0].code} | {wall:.2f} | {cpu:.2f} | {imported} |",
+                flush=True,
+            )
     server.close()
 
 

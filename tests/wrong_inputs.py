@@ -1,4 +1,4 @@
-"""Wrong inputs of doctor train: what each needs on the disk, targets whose torch tells that it was imported, and a hub."""
+"""Wrong inputs of doctor train: what each needs on the disk, targets whose torch tells of its import, and a hub."""
 
 import json
 import resource
@@ -18,8 +18,13 @@ from tunedoctor.target.train_input import CONTENT, Config
 
 ROWS = rows("cli/wrong_inputs.jsonl")
 TINY = {
-    **{"model_type": "llama", "hidden_size": 64, "num_hidden_layers": 2, "vocab_size": 512},
-    **{"num_attention_heads": 4, "num_key_value_heads": 2, "intermediate_size": 128},
+    "model_type": "llama",
+    "hidden_size": 64,
+    "num_hidden_layers": 2,
+    "vocab_size": 512,
+    "num_attention_heads": 4,
+    "num_key_value_heads": 2,
+    "intermediate_size": 128,
     "tie_word_embeddings": True,
 }
 HUGE = {**TINY, "hidden_size": 16384, "num_hidden_layers": 126, "intermediate_size": 53248}
@@ -46,16 +51,22 @@ def text(of: str) -> bytes:
 def gguf(config: Mapping[str, Any] = TINY, kind: str = "llama", words: int = 0) -> bytes:
     """A .gguf file of a model: its head as llama.cpp writes it, and weights that are nothing."""
     keys = {
-        **{"block_count": "num_hidden_layers", "embedding_length": "hidden_size"},
-        **{"feed_forward_length": "intermediate_size", "vocab_size": "vocab_size"},
-        **{"attention.head_count": "num_attention_heads"},
-        **{"attention.head_count_kv": "num_key_value_heads"},
+        "block_count": "num_hidden_layers",
+        "embedding_length": "hidden_size",
+        "feed_forward_length": "intermediate_size",
+        "vocab_size": "vocab_size",
+        "attention.head_count": "num_attention_heads",
+        "attention.head_count_kv": "num_key_value_heads",
     }
     pairs = [text("general.architecture") + struct.pack("<I", 8) + text(kind)]
     pairs += [text(f"{kind}.{k}") + struct.pack("<II", 4, config[n]) for k, n in keys.items()]
     many = [text(f"word{number}") for number in range(words)]
     pairs.append(text("tokenizer.ggml.tokens") + struct.pack("<IIQ", 9, 8, words) + b"".join(many))
-    wide, deep, high = config["hidden_size"], config["num_hidden_layers"], config["intermediate_size"]
+    wide, deep, high = (
+        config["hidden_size"],
+        config["num_hidden_layers"],
+        config["intermediate_size"],
+    )
     kv = wide // config["num_attention_heads"] * config["num_key_value_heads"]
     layer = [(wide, wide)] * 2 + [(wide, kv)] * 2 + [(wide, high)] * 3 + [(wide,)] * 2
     tensors, at, rows = b"", 0, [(wide, config["vocab_size"]), (wide,), *layer * deep]
@@ -72,7 +83,10 @@ def gguf(config: Mapping[str, Any] = TINY, kind: str = "llama", words: int = 0) 
 
 def targets(folder: Path) -> None:
     """Make "target", and "bare" without peft; their torch leaves a mark where it is imported."""
-    for name, packages in (("target", "torch=2.9.1 transformers=5.1.0 peft=0.18.0 accelerate=1.12.0 gguf=0.17.1"), ("bare", "torch=2.9.1 transformers=5.1.0")):
+    for name, packages in (
+        ("target", "torch=2.9.1 transformers=5.1.0 peft=0.18.0 accelerate=1.12.0 gguf=0.17.1"),
+        ("bare", "torch=2.9.1 transformers=5.1.0"),
+    ):
         venv.create(folder / name, with_pip=False, symlinks=True)
         (site,) = (folder / name / "lib").glob("python*/site-packages")
         mark = f"open({str(folder / 'IMPORTED')!r}, 'w')\nraise SystemExit(9)\n"

@@ -42,7 +42,7 @@ class Terminal:
             stdin=slave,
             stdout=slave,
             stderr=slave,
-            preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
+            preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),  # noqa: PLW1509  for Ctrl-C
             start_new_session=True,
         )
         os.close(slave)
@@ -121,7 +121,7 @@ def test_four_questions_make_a_configuration(tmp_path: Path) -> None:
 @pytest.mark.parametrize("key", ["\x03", "\x04"], ids=["Ctrl-C", "Ctrl-D"])
 def test_who_leaves_leaves_nothing_behind(tmp_path: Path, key: str, number: int) -> None:
     model(tmp_path)
-    before = sorted(os.listdir(tmp_path))
+    before = sorted(tmp_path.iterdir())
     with terminal(tmp_path, "init") as one:
         for question in QUESTIONS[:number]:
             one.until(question)
@@ -132,7 +132,7 @@ def test_who_leaves_leaves_nothing_behind(tmp_path: Path, key: str, number: int)
         one.says(key)
         one.until("nothing was written")
         assert one.child.wait(20) == 130
-    assert sorted(os.listdir(tmp_path)) == before
+    assert sorted(tmp_path.iterdir()) == before
 
 
 @pytest.mark.skipif(not torch_target(), reason=WHY_NOT)
@@ -140,7 +140,9 @@ def test_what_it_writes_runs_as_it_is(tmp_path: Path, tiny_model: str) -> None:
     model(tmp_path)
     (tmp_path / "tiny").symlink_to(tiny_model)
     target = ("--target", torch_target())
-    ended = doctor("init", "--model=tiny", "--data=train.jsonl", "--goal=facts", *target, cwd=tmp_path)
+    ended = doctor(
+        "init", "--model=tiny", "--data=train.jsonl", "--goal=facts", *target, cwd=tmp_path
+    )
     assert ended.returncode == 0, ended.stderr
     assert f"doctor train config.toml --target {torch_target()} trains" in ended.stderr
     ended = doctor("train", "config.toml", "--no-check", "--max-steps=2", *target, cwd=tmp_path)
@@ -156,7 +158,12 @@ def test_models_are_found_soon_and_nothing_is_followed_or_started(tmp_path: Path
     files |= {f".hidden/{name}": text for name, text in one.items()}
     files |= {f"venv/lib/{name}": text for name, text in one.items()} | {"venv/pyvenv.cfg": ""}
     files |= {f"deep/a/b/c/{name}": text for name, text in one.items()}
-    files |= {"a.gguf": "", "bad\nname.gguf": "", "loop": {"link": "@root"}, "../site/pkg/b.gguf": ""}
+    files |= {
+        "a.gguf": "",
+        "bad\nname.gguf": "",
+        "loop": {"link": "@root"},
+        "../site/pkg/b.gguf": "",
+    }
     files |= {f"many/{number}/x": "" for number in range(3000)}
     folder = plant(tmp_path / "work", files)
     site = str(tmp_path / "site")
@@ -174,7 +181,8 @@ def test_a_card_and_the_time_decide(tmp_path: Path) -> None:
     plant(tmp_path, {**whole, "d.jsonl": row * 2000, "s.json": card})
     words = ("init", "-", "--from=s.json", "--model=m", "--data=d.jsonl", "--goal=text")
     free, cut = (
-        tomllib.loads(doctor(*words, *more, cwd=tmp_path).stdout) for more in ((), ("--hours=0.05",))
+        tomllib.loads(doctor(*words, *more, cwd=tmp_path).stdout)
+        for more in ((), ("--hours=0.05",))
     )
     assert (free["method"], free["epochs"], free["packing"]) == ("lora", 1.0, True)
     assert 0 < cut["epochs"] < 0.5

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from loopback import Server
-from wrong_inputs import ROWS, gguf, hub, targets, tried
+from wrong_inputs import ROWS, hub, targets, tried
 
 
 @pytest.fixture(scope="module")

@@ -37,19 +37,19 @@ def data(folder: str) -> list[str]:
         for one in every
         if ending(path := Path(folder, one)) in ENDINGS
         and path.name not in NO_DATA
-        and _said(one)
+        and told_whole(one)
         and path.is_file()
     ]
     return sorted(found, key=lambda one: split_of(Path(one)) != "train")[:_MOST]
 
 
-def _inside(path: str, folder: str) -> bool:
-    return path.startswith(os.path.join(folder, ""))
-
-
-def _said(name: str) -> bool:
+def told_whole(name: str) -> bool:
     """Tell a name that can stand in a configuration: there are some with line ends, and some of no encoding."""
     return name.isprintable() and not any("\ud800" <= one <= "\udfff" for one in name)
+
+
+def _inside(path: str, folder: str) -> bool:
+    return path.startswith(os.path.join(folder, ""))
 
 
 def _below(folder: str, deep: int) -> Iterator[str]:
@@ -76,4 +76,4 @@ def _entries(folder: str) -> list[tuple[str, bool]]:
             rows = [(one.name, one.is_dir(follow_symlinks=False)) for one in entries]
     except OSError:
         return []
-    return sorted(row for row in rows if _said(row[0]))
+    return sorted(row for row in rows if told_whole(row[0]))

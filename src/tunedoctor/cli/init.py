@@ -14,6 +14,7 @@ import msgspec
 from tunedoctor.cli import output
 from tunedoctor.cli.before import INPUT, check_model, check_words, devices_of
 from tunedoctor.cli.configuration import words_of
+from tunedoctor.cli.found import told_whole
 from tunedoctor.cli.models import model_of
 from tunedoctor.cli.options import aim, look, misuse, near, typed
 from tunedoctor.cli.output import refusal
@@ -29,6 +30,7 @@ from tunedoctor.tables.small import Goal, goals, least_held
 HEADLINE = "# Configuration of doctor train; "
 _KEY = re.compile(r'^    (\w+): \w+ = (".*?"|\S+)  # (.+)$', re.MULTILINE)
 """A key in the trainer's source: name, default, what it is."""
+_NO_ASCII = re.compile(r"[^\x00-\x7e]")
 _SEQ = 1024
 """The trainer's own max_length."""
 _READ = 64 << 20
@@ -56,23 +58,14 @@ class Chosen(NamedTuple):
 
 def command(given: Namespace) -> int:
     """Write a configuration that fits this machine and runs as it is; returns the exit code."""
-    name, every = given.file or "config.toml", {one.name: one for one in goals()}
-    if given.goal and given.goal not in every:
-        misuse(f"--goal is {given.goal!r}{near(given.goal, every)}", f"one of {', '.join(every)}")
-    asks = not (given.model and given.data)
-    if asks:
-        lacking = " and ".join(f"--{one}" for one in ("model", "data") if not getattr(given, one))
-        if not (sys.stdin.isatty() and sys.stderr.isatty()):
-            way = "--model MODEL --data FILE say it; --goal GOAL and --hours H can be said as well"
-            misuse(f"there is no terminal to ask on, and no {lacking}", way)
-        if name != "-" and Path(name).exists() and not given.force:
-            misuse(f"{name} is there", "choose another name, or --force")
-    place = aim(given.target, own=given.own)
-    smoke = "doctor smoke --snapshot FILE"
+    name, asks = given.file or "config.toml", not (given.model and given.data)
+    _check(given, name, asks=asks)
+    place, smoke = aim(given.target, own=given.own), "doctor smoke --snapshot FILE"
     snapshot = output.read_snapshot(given.source, smoke) if given.source else look(place)
     devices, cpu = devices_of(snapshot, {})
     device = max(devices, key=lambda one: one.usable, default=None)
-    wanted = Wanted(given.model, given.data, every[given.goal or "style"], given.hours)
+    goal = next(one for one in goals() if one.name == (given.goal or "style"))
+    wanted = Wanted(given.model, given.data, goal, given.hours)
     if asks:
         interpreter = snapshot.find(Interpreter)
         wanted = _answers(given, device, interpreter.site_packages if interpreter else ())
@@ -82,23 +75,42 @@ def command(given: Namespace) -> int:
         shape = model_of(wanted.model)
     except MemoryModelError:  # a model that no forecast is known for can still be trained
         shape = None
-    chosen = choose(shape, device)
-    chosen = as_smoked(_with_goal(chosen, wanted), snapshot.find(Smoke))
+    chosen = as_smoked(_with_goal(choose(shape, device), wanted), snapshot.find(Smoke))
     values = {"model": wanted.model, "data": wanted.data, "out": given.out or _free("out")}
-    values |= chosen.values
-    values, told = _in_time(values, cpu, shape, device, wanted)
-    check_words([f"--{key}={values[key]}" for key in ("model", "data", "out")])
+    _check_words(values)
+    values, told = _in_time(values | chosen.values, cpu, shape, device, wanted)
     text = starter(INPUT.read_text(encoding="utf-8"), Chosen(values, f"{chosen.why}; {told}"))
-    if code := write_for_user(name, text, force=given.force):
-        return code
-    more = f" --target {shlex.quote(t)}" if (t := typed(place, given.target)) else ""
-    file = shlex.quote(name)
-    one = output.screen(sys.stderr)
-    one.wrap(f"{wanted.goal.words}: {told}", 2)
+    if name == "-":  # which may not be UTF-8
+        text = _NO_ASCII.sub(lambda one: f"\\U{ord(one[0]):08X}", text)
+    write_for_user(name, text, force=given.force)
+    one, file = output.screen(sys.stderr), shlex.quote(name)
+    one.wrap(f"to {wanted.goal.words}: {told}", 2)
     if name != "-":
+        more = f" --target {shlex.quote(t)}" if (t := typed(place, given.target)) else ""
         one.next(f"doctor fit {file} says what it needs", f"doctor train {file}{more} trains")
     sys.stderr.write(one.text())
     return 0
+
+
+def _check(given: Namespace, name: str, *, asks: bool) -> None:
+    """Exit with 2 where a goal is none, or where nobody can be asked or the answers would be in vain."""
+    every = [one.name for one in goals()]
+    if given.goal and given.goal not in every:
+        misuse(f"--goal is {given.goal!r}{near(given.goal, every)}", f"one of {', '.join(every)}")
+    if asks and not (sys.stdin.isatty() and sys.stderr.isatty()):
+        lacking = " and ".join(f"--{one}" for one in ("model", "data") if not getattr(given, one))
+        way = "--model MODEL --data FILE say it; --goal GOAL and --hours H can be said as well"
+        misuse(f"there is no terminal to ask on, and no {lacking}", way)
+    if asks and name != "-" and Path(name).exists() and not given.force:
+        misuse(f"{name} is there", "choose another name, or --force")
+
+
+def _check_words(values: dict[str, Any]) -> None:
+    """Exit with 2 where the trainer would not take model, data or out."""
+    for one in values.values():
+        if not told_whole(one):
+            misuse(f"{one!r} can't stand in a configuration", "give it another name")
+    check_words([f"--{key}={one}" for key, one in values.items()])
 
 
 def init(given: Namespace) -> int:
