@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from tunedoctor.cli.hub import check_name, kept
 from tunedoctor.cli.models import config_file, gguf_head, here, model_of
 from tunedoctor.cli.options import refusing
-from tunedoctor.facts import Memory
+from tunedoctor.facts import AmdGpus, Memory, NvidiaGpus, Unknown
 from tunedoctor.memory.answer import forecast, run_of
 from tunedoctor.memory.answer import refusal as too_large
 from tunedoctor.memory.band import GIB
@@ -74,7 +74,8 @@ def needed(snapshot: Snapshot, config: Config, processes: int, environ: Config) 
 def devices_of(snapshot: Snapshot, config: Config) -> tuple[tuple[Device, ...], Config]:
     """Return the GPUs whose memory counts; where a CPU trains, its RAM, and the precision that it has there."""
     is_cpu = config.get("device") == "cpu"
-    if not is_cpu and gpus_of(snapshot):
+    unsure = any(isinstance(snapshot.get(one), Unknown) for one in (NvidiaGpus, AmdGpus))
+    if not is_cpu and (unsure or gpus_of(snapshot)):
         return here(snapshot)[0], config
     if config.get("precision", "auto") == "auto":
         config = {**config, "precision": "fp32"}
