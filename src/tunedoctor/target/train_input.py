@@ -193,7 +193,7 @@ def check_files(config: Config, files: list[Any], model: Path) -> None:
     elif model.suffix == ".gguf" or not re.fullmatch(r"\w[\w.-]*(/[\w.-]+)?", config.model):
         files = [*files, model]
     for path in files:
-        if path not in ("", "model", "none"):
+        if path:
             with or_stop(f"{path} can't be read", "set model, data … to what is there"):
                 regular(path)
     if config.data in files and not os.stat(config.data).st_size:
@@ -235,7 +235,8 @@ def settled(arguments: list[str]) -> Config:
         raise SystemExit(0)
     config = read_config([a for a in arguments if a not in ("--dry-run", "--merge", "--check")])
     model, out = Path(config.model).expanduser(), Path(os.path.abspath(config.out))
-    files: list[Any] = [config.data, config.eval_data, config.template]
+    template = "" if config.template in ("model", "none") else config.template
+    files: list[Any] = [config.data, config.eval_data, template]
     if "--dry-run" in arguments:
         config = replace(config, out="", resume=False)
     elif "--merge" in arguments:
