@@ -391,7 +391,7 @@ def train(draw: st.DrawFn) -> Case:
         text = f"Metadata-Version: 2.1\nName: {name}\nVersion: 9.9\n\n"
         files[f"env/{SITE}/{name}-9.9.dist-info/METADATA"] = of(text)
     more = draw(choice(((), ("--dry-run",), ("--merge",), ("--rank=x",), ("--model=m\x1b[31m",))))
-    first = draw(choice((("c.toml",), ("--init", "-", "--model=m"))))
+    first = draw(choice((("c.toml",), ("--init", "-", "--model=m", "--data=train.jsonl"))))
     return Case(("train", "--target", "env", "--no-check", *first, *more), files)
 
 

@@ -82,6 +82,7 @@ def parser_of(name: str, known: dict[str, Any]) -> argparse.ArgumentParser:
 def _given(name: str, words: list[str], known: dict[str, Any]) -> argparse.Namespace:
     """Return the values of all options; what no option takes is `rest`, of a command that has a use for it."""
     command, rows, parser = known["commands"][name], _rows(name, known), parser_of(name, known)
+    flags = {one.dest: {*one.option_strings} for one in parser._actions}  # noqa: SLF001  no other list of them
     if any(row.get("argument") == "..." for row in rows):
         given, rest = parser.parse_args(words), list[str]()
     else:
@@ -89,6 +90,8 @@ def _given(name: str, words: list[str], known: dict[str, Any]) -> argparse.Names
     given.rest = [word for word in rest if word != "--"]
     if given.rest and not command.get("takes_rest"):
         parser.error(f"there is no {given.rest[0][:60]!r}")
+    typed = {word.partition("=")[0] for word in words}
+    given.typed = sorted(name for name, ways in flags.items() if ways & typed)
     said: set[str] = set()
     for row in rows:
         value = getattr(given, row["name"])

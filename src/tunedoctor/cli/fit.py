@@ -4,11 +4,15 @@ import json
 import os
 import sys
 from argparse import Namespace
+from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
+from tunedoctor.cli.before import devices_of
+from tunedoctor.cli.configuration import set_options, values_of
 from tunedoctor.cli.models import cards_near, config_file, here, model_of
 from tunedoctor.cli.options import aim, look, misuse, refusing, starting, works
 from tunedoctor.cli.output import read_input, show
@@ -43,19 +47,22 @@ _OPTIMIZERS = ("adamw", "adamw_fused", "sgd")
 
 def command(given: Namespace) -> int:
     """Say what a fine-tune needs and whether it fits; returns the exit code."""
+    asked = given.model
     with refusing(MemoryModelError, "doctor explain fit tells what MODEL can be"):
         found = _found(given)
-    show(given.format, screen.render, found)
+    show(given.format, partial(screen.render, config=asked if asked != given.model else ""), found)
     return 1 if isinstance(found, Answer) and found.verdict == "doesn't fit" else 0
 
 
 def _found(given: Namespace) -> Answer | overview.Table:
     if given.article:
         return overview.article_table()
+    config = _configuration(given)
     shape = model_of(given.model) if given.model else None
     place = NO_TARGET if given.stack == "doctor" else aim(given.target, own=given.own)
     named = given.gpu or given.vram or given.cards
     snapshot = None if named and place.chosen_by == "none" else look(place)
+    own = _as_configured(given, config, None if named else snapshot)
     run = _run(given, snapshot, shape.model_type if shape else "")
     if shape is None and given.cards:
         return overview.card_table(worth_having(), run)
@@ -68,7 +75,7 @@ def _found(given: Namespace) -> Answer | overview.Table:
         return overview.card_table(worth_having(), run)
     if given.cards:
         return overview.offers(shape, run, worth_having())
-    devices, notes = _devices(given, snapshot)
+    devices, notes = (own, ()) if own else _devices(given, snapshot)
     if releases := _installed(snapshot):
         said = ", ".join(f"{name} {version}" for name, version in releases.items())
         told = f"{given.stack} is reckoned as it is with {said}, which the environment holds"
@@ -77,6 +84,29 @@ def _found(given: Namespace) -> Answer | overview.Table:
     if given.exact:
         found = traced(found, given.model, shape, run, aim(given.target, own=given.own))
     return found
+
+
+def _configuration(given: Namespace) -> Mapping[str, Any]:
+    """Return the values of a configuration that stands for MODEL, and put its model there; {} where none does."""
+    file = given.model
+    if not file.endswith(".toml"):
+        return {}
+    with refusing((OSError, ValueError), "name a configuration", f"{file}: "):
+        config = values_of([file])
+    given.model = str(config.get("model") or misuse(f"{file} names no model", "set model in it"))
+    return config
+
+
+def _as_configured(
+    given: Namespace, config: Mapping[str, Any], snapshot: Snapshot | None
+) -> tuple[Device, ...]:
+    """Have the configuration say what no option does; return what it trains on, where that is this machine's."""
+    devices: tuple[Device, ...] = ()
+    if config and snapshot:
+        devices, config = devices_of(snapshot, config)
+    if config:
+        set_options(given, config)
+    return devices[: given.gpus]
 
 
 def _installed(snapshot: Snapshot | None) -> dict[str, str]:

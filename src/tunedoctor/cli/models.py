@@ -1,28 +1,32 @@
-"""What a user calls a model: a name of the catalogue, a folder, a config.json, or a size as "7B"."""
+"""What a user calls a model: a name of the catalogue or the hub, a folder, a config.json, a .gguf file, or "7B"."""
 
-import re
 from difflib import get_close_matches
 from pathlib import Path
 
-from tunedoctor.cli.options import misuse
+from tunedoctor.cli.hub import kept
+from tunedoctor.cli.options import misuse, refusing
 from tunedoctor.cli.output import read_input
 from tunedoctor.facts.clean import clean_text
 from tunedoctor.memory.band import GIB
 from tunedoctor.memory.catalogue import named
 from tunedoctor.memory.config import shape_of
 from tunedoctor.memory.fits import Device
+from tunedoctor.memory.gguf import CutOffError, Head, head_of, shape_of_head
 from tunedoctor.memory.parsing import LARGEST, parsed
 from tunedoctor.memory.shape import MemoryModelError, Shape
 from tunedoctor.model.machine import gpus_of
 from tunedoctor.model.snapshot import Snapshot
-from tunedoctor.tables.gpus import cards, same_name
+from tunedoctor.system.reading import read_start
+from tunedoctor.tables.gpus import cards, plain, same_name
 
 _LIKE = 0.72
 """How alike two names are at least."""
+_HEADS = (4 << 20, 64 << 20)
+"""Bytes of a .gguf file that its head is looked for in; vocabularies of 260,000 words take 10 MiB."""
 
 
 def config_file(model: str) -> Path | None:
-    """Return the config.json that a path names, itself or its folder's; None where it is no path."""
+    """Return the config.json that a path names, itself or its folder's, or a .gguf file; None where it is no path."""
     try:
         path = Path(model).expanduser()
         if path.is_dir():
@@ -37,8 +41,16 @@ def model_of(model: str) -> Shape:
     if model == "-":
         return shape_of(parsed(read_input("-", LARGEST)), "stdin")
     path = config_file(model)
+    if path is None and (
+        folder := kept(model)
+    ):  # what lies there is nearer than a variant of the catalogue
+        return shape_of(parsed(read_input(str(folder / "config.json"), LARGEST)), model)
     if path is None:
         return named(model)
+    if path.suffix == ".gguf":
+        with refusing(OSError, "name a .gguf file", f"{path} can't be read: "):
+            head = gguf_head(path)
+        return shape_of_head(head, _title(path))
     if path.name == "config.json" and not path.exists():
         if (path.parent / "adapter_config.json").is_file():
             misuse(f"{path.parent} holds an adapter and no model", "name its base model")
@@ -50,6 +62,20 @@ def model_of(model: str) -> Shape:
     except MemoryModelError as error:
         what = f"{path}: {error}"
         raise MemoryModelError(what) from None
+
+
+def gguf_head(path: Path) -> Head:
+    """Return the head of a .gguf file. Raises OSError, and MemoryModelError for what is none or is cut off."""
+    few, many = _HEADS
+    try:
+        head = head_of(read_start(path, few))
+    except CutOffError:
+        head = head_of(read_start(path, many))
+    if path.stat().st_size < head.end:
+        size, wanted = path.stat().st_size / 1e6, head.end / 1e6
+        what = f"it is cut off: {size:,.1f} MB of {wanted:,.1f}; download it anew"
+        raise CutOffError(what)
+    return head
 
 
 def check_folder(model: str) -> None:
@@ -83,13 +109,8 @@ def here(snapshot: Snapshot) -> tuple[tuple[Device, ...], tuple[str, ...]]:
 
 def cards_near(name: str) -> list[str]:
     """Return the names of up to three cards that are written, or begin, much like this."""
-    wanted = _plain(name)
-    plain = {_plain(one.name): one.name for one in cards()}
-    begins = {one[: len(wanted) + 1]: whole for one, whole in plain.items()}
-    close = get_close_matches(wanted, [*plain, *begins], 6, _LIKE)
-    return list(dict.fromkeys(plain.get(one) or begins[one] for one in close))[:3]
-
-
-def _plain(name: str) -> str:
-    found = re.sub(r"[^a-z0-9]+", "", name.lower()[:80])
-    return re.sub(r"nvidia|geforce|amd|radeon|apple", "", found)
+    wanted = plain(name)
+    names = {plain(one.name): one.name for one in cards()}
+    begins = {one[: len(wanted) + 1]: whole for one, whole in names.items()}
+    close = get_close_matches(wanted, [*names, *begins], 6, _LIKE)
+    return list(dict.fromkeys(names.get(one) or begins[one] for one in close))[:3]

@@ -58,7 +58,7 @@ def command(given: Namespace) -> int:
     if config and options.format != "terminal":
         misuse("--then-train prints as it trains", f"leave --format {options.format} out")
     if config and not Path(config).is_file():
-        misuse(f"{config} is no file", f"doctor train --init {config} writes one")
+        misuse(f"{config} is no file", f"doctor init {config} writes one")
     place = starting(needed(aim(given.target, own=given.own)), quiet=options.quiet)
     if asked.data:
         asked = asked._replace(data=first_as_lines(asked.data, 64, (sys.executable, place.python)))

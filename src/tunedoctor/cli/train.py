@@ -1,6 +1,8 @@
 """doctor train."""
 
 import json
+import os
+import re
 import sys
 import time
 from argparse import Namespace
@@ -8,26 +10,21 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tunedoctor.cli import output
-from tunedoctor.cli.init import INPUT, init, words_of, write_for_user
-from tunedoctor.cli.models import config_file, here, model_of
+from tunedoctor.cli.before import check_model, check_words, is_gguf, needed
+from tunedoctor.cli.configuration import values_of, words_of
+from tunedoctor.cli.init import init, write_for_user
 from tunedoctor.cli.options import Options, aim, look, misuse, refusing, starting, typed, works
 from tunedoctor.cli.output import report_for
 from tunedoctor.cli.run import run_command
 from tunedoctor.cli.trained import begun
 from tunedoctor.cli.training_data import handed
 from tunedoctor.facts import Interpreter, Packages
-from tunedoctor.memory.answer import forecast
-from tunedoctor.memory.answer import refusal as too_large
-from tunedoctor.memory.shape import MemoryModelError
 from tunedoctor.model.snapshot import Snapshot
-from tunedoctor.system import child
-from tunedoctor.system.reading import read_regular, toml
-
-_LARGEST = 1 << 20
-"""Bytes of a configuration."""
 
 TRAINER = Path(__file__).parent.parent / "target" / "trainer.py"
 LAUNCHER = TRAINER.with_name("launch.py")
+_OF_PARTS = re.compile(r"^from train_\w+ import (?:\([^)]*\)|[^\n(]*)[^\n]*\n", re.MULTILINE)
+"""An import of one part by another."""
 _NO_TOML = (3, 11)
 """From this Python on the trainer reads TOML by itself."""
 
@@ -43,28 +40,31 @@ def command(given: Namespace) -> int:
 def train(how: Namespace, arguments: Sequence[str], *, check: bool = True) -> int:
     """Train in the target, as `target`, `own` and `processes` say; returns the exit code."""
     if not arguments:
-        misuse("no configuration is named", "doctor train --init CONFIG.toml writes one")
+        misuse("no configuration is named", "doctor init writes one")
     options = Options.of()._replace(quiet=True)
     place = works(aim(how.target, own=how.own))
-    _readable_input(arguments)
+    check_words(arguments)
+    values = values_of(arguments)
+    model, merges = str(values.get("model", "")), "--merge" in arguments
+    if not merges:
+        check_model(model, reach=check)
     starting(place)
-    words = handed(_values(arguments), arguments, (sys.executable, place.python))
+    words = handed(values, arguments, (sys.executable, place.python))
     snapshot = look(place, start=True)
-    libraries(snapshot, place.python)
+    libraries(snapshot, place.python, *(["gguf"] if is_gguf(model) else []))
     if check and not _ready(snapshot, options):
         return 1
-    found = None if "--merge" in arguments else _forecast(snapshot, arguments, how.processes)
-    peak, why = found or (0.0, "")
-    if why and check:
-        sys.stderr.write(f"doctor: {why}\n")
+    found = None if merges else needed(snapshot, values, how.processes, os.environ)
+    if found and found.why and check:
+        sys.stderr.write(f"doctor: {found.why}\n")
         return 1
     if found and "--dry-run" in arguments:
-        text = f"forecast for rows of max_length tokens: {peak:.3g} GiB beside libraries"
+        text = f"forecast for rows of max_length tokens: {found.peak_gib:.3g} GiB beside libraries"
         sys.stderr.write(f"doctor: {text}\n")
     many = [str(LAUNCHER), str(how.processes)] if how.processes > 1 else []
     trainer = [*many, str(TRAINER)]
     argv = [place.python, *trainer, *_readable(snapshot, words)]
-    ended = begun(_values(arguments), arguments, typed(place, how.target) or "")
+    ended = begun(values, arguments, typed(place, how.target) or "")
     code = run_command(argv, place, "", told=(2,))
     ended(code)
     return code
@@ -75,17 +75,8 @@ def whole_trainer() -> str:
     before, _, after = TRAINER.read_text(encoding="utf-8").partition("sys.path.append(")
     for name in ("input", "rows", "data", "state"):
         text = TRAINER.with_name(f"train_{name}.py").read_text(encoding="utf-8")
-        lines = text.partition("from __future__ import annotations\n\n")[2].split("\n")
-        before += "\n".join(one for one in lines if not one.startswith("from train_"))
+        before += _OF_PARTS.sub("", text.partition("from __future__ import annotations\n\n")[2])
     return before + after.partition("# The other parts end here.\n")[2]
-
-
-def _readable_input(arguments: Sequence[str]) -> None:
-    """Have the trainer look at words and files before anything is loaded; exits with 2 where it refuses them."""
-    ended = child.run([sys.executable, "-I", str(INPUT), *arguments, "--check"], timeout=60.0)
-    if ended.code == 2:
-        sys.stderr.write(ended.err)
-        raise SystemExit(2)
 
 
 def libraries(snapshot: Snapshot, python: str, *more: str) -> None:
@@ -107,31 +98,6 @@ def _ready(snapshot: Snapshot, options: Options) -> bool:
     return True
 
 
-def _forecast(snapshot: Snapshot, words: Sequence[str], count: int) -> tuple[float, str] | None:
-    """Return the GiB that a training takes, and why it can't start; None where the model or a fault lets none know."""
-    try:
-        config = _values(words)
-        model = str(config.get("model", ""))
-        path = config_file(model)
-        if path and not (path.suffix == ".json" and path.is_file()):  # a .gguf, or a faulty folder
-            return None
-        devices = () if config.get("device") == "cpu" else here(snapshot)[0]
-        shape = model_of(model)
-        found = forecast(config, shape, devices, count)
-        return found.peak_gib, too_large(config, shape, devices, count)
-    except (MemoryModelError, OSError, ValueError):  # the trainer tells what, with its line
-        return None
-
-
-def _values(arguments: Sequence[str]) -> dict[str, object]:
-    """Return the configuration: files, and options over them. Raises OSError, and ValueError for what is no TOML."""
-    values: dict[str, object] = {}
-    files, words = words_of(arguments)
-    for path in files:
-        values |= toml(read_regular(path, _LARGEST).decode("utf-8-sig"))
-    return values | {key: word for key, word in words.items() if word}
-
-
 def _readable(snapshot: Snapshot, arguments: Sequence[str]) -> Sequence[str]:
     """Return the arguments, with files as options where the target's Python reads no TOML."""
     found = snapshot.find(Interpreter)
@@ -141,7 +107,7 @@ def _readable(snapshot: Snapshot, arguments: Sequence[str]) -> Sequence[str]:
     files, _ = words_of(arguments)
     holds = "it holds TOML, as in: model = 'folder'"
     with refusing((OSError, ValueError), holds, f"{', '.join(files)}: "):
-        values = _values(files)
+        values = values_of(files)
     words = {k: v if isinstance(v, str) else json.dumps(v) for k, v in values.items()}
     ours = [f"--{key}={word}" for key, word in words.items()]
     return [*ours, *(one for one in arguments if one.startswith("--"))]

@@ -97,6 +97,13 @@ def as_lines(
         misuse(f"{place} can't be written: {error.strerror or error}", "set out to another folder")
 
 
+def judged(name: str, columns: str, pythons: tuple[str, ...]) -> None:
+    """Read the first rows of each file of data; exits with 2 where one can't be trained on."""
+    for path in paths_of(name):
+        with refusing(BadRowError, f"doctor data {shlex.quote(name)} names all faults"):
+            _judge(Good(path, columns_of(columns), pythons))
+
+
 def _judge(rows: Good) -> None:
     """Read the first 1,000 rows, and on while that takes no time to speak of."""
     end = time.monotonic() + _PATIENCE

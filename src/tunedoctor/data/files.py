@@ -26,7 +26,7 @@ _NAMES = {
 }
 ENDINGS = (".jsonl", ".ndjson", ".json", ".csv", ".tsv", ".parquet", ".arrow")
 FORMS = "JSON Lines, JSON, CSV, TSV, Parquet or Arrow"
-_NO_DATA = ("config.json", "tokenizer.json", "dataset_info.json", "dataset_dict.json", "state.json")
+NO_DATA = ("config.json", "tokenizer.json", "dataset_info.json", "dataset_dict.json", "state.json")
 BLOCK = 1 << 20
 """Bytes that are read at a time."""
 LONGEST = 32 << 20
@@ -86,7 +86,7 @@ def files_in(folder: Path) -> list[Path]:
         if ending(one) in ENDINGS
         and one.is_file()
         and not any(part.startswith(".") for part in one.relative_to(folder).parts)
-        and one.name not in _NO_DATA
+        and one.name not in NO_DATA
         and (ending(one) != ".arrow" or _is_saved(one))
     )
 

@@ -326,7 +326,8 @@ def refusal(
     worst = min(found.devices, key=lambda one: one.margin_gib)
     what = (
         f"{found.model} needs {found.need_gib:.1f} GiB with micro_batch 1 and rows of {found.settings.seq} tokens, "
-        f"and {worst.device.name} has {worst.device.usable:.1f} GiB free"
+        f"and {worst.device.name} has {worst.device.usable:.1f} GiB"
+        f"{'' if worst.device.free_gib is None else ' free'}"
     )
     remedy = "no setting makes it fit: take a smaller model or a larger card"
     if found.advice:

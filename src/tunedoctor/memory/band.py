@@ -124,7 +124,9 @@ def relative_error(shape: Shape, run: Run) -> float:
 
 
 def context(vendor: str) -> float:
-    """Return the GiB that a card loses to the driver's context."""
+    """Return the GiB that a card loses to the driver's context; RAM has none."""
+    if vendor == "cpu":
+        return 0.0
     return _APPLE_CONTEXT if vendor == "apple" else CONTEXT
 
 

@@ -39,6 +39,16 @@ def named(text: str) -> Shape:
     raise MemoryModelError(what)
 
 
+def like(text: str, most: int = 3) -> list[str]:
+    """Return names of the catalogue that have all the words of a text, else some that are written much like it."""
+    words, rows = text.lower().replace("/", " ").split(), models()
+    names = dict.fromkeys(name for row in rows for name in (row.name, *row.alike) if "/" in name)
+    found = [
+        name for name in names if len(text) > 2 and all(word in name.lower() for word in words)
+    ]
+    return sorted(found, key=len)[:most] or _near(_short(text[:80]), rows)[:most]
+
+
 def _variant(wanted: str, row: ModelRow) -> Shape:
     """Return the shape of a row for a name that is its own, or a variant of that."""
     if _bare(wanted) == _bare(row.name):

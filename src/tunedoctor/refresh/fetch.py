@@ -35,12 +35,16 @@ _BUNDLES = ("SSL_CERT_FILE", "PIP_CERT", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 class FetchError(Exception):
     """A page can't be had; the message is a sentence that names it, without its full stop."""
 
-    def __init__(self, url: str, what: str, status: int = 0, place: str = "") -> None:
+    def __init__(
+        self, url: str, what: str, status: int = 0, place: str = "", code: str = ""
+    ) -> None:
         """Say what came of a URL.
 
-        `status` is that of the server's answer, 0 where none came; `place`, where that leads and nobody looked.
+        `status` is that of the server's answer, 0 where none came, `code` what a hub calls it; `place`, where that
+        leads and nobody looked.
         """
         self.what, self.status, self.place = clean_text(what), status, clean_text(place[:200])
+        self.code = code
         super().__init__(f"{clean_text(url[:200])} {self.what}".strip())
 
 
@@ -69,6 +73,8 @@ class Client(NamedTuple):
     """Hosts whose certificates are not looked at, as the user says: "name" or "name:port"."""
     hosts: frozenset[str] = frozenset()
     """Those that are asked ("name" or "name:port"); empty: the one that a URL names."""
+    token: str = ""
+    """That the user has for the host."""
 
     def get(self, url: str, *, whole: bool = True) -> bytes:
         """Return the body of a page; not `whole`: b"" as soon as it answers. A password in the URL is never told.
@@ -84,7 +90,8 @@ class Client(NamedTuple):
                 found.append(error)
             except urllib.error.HTTPError as error:
                 error.close()
-                found.append(FetchError(_plain(url), f"answered {error.code}", error.code))
+                code, told = error.headers.get("X-Error-Code", ""), f"answered {error.code}"
+                found.append(FetchError(_plain(url), told, error.code, code=code))
             except Exception as error:  # noqa: BLE001  whatever a hostile server provokes is told, never raised
                 found.append(FetchError(_plain(url), self._why(error)))
 
@@ -132,6 +139,8 @@ class Client(NamedTuple):
 
             pair = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
             headers["Authorization"] = f"Basic {b64encode(pair.encode()).decode()}"
+        if self.token:
+            headers["Authorization"] = f"Bearer {self.token}"
         request = urllib.request.Request(_plain(url), headers=headers)  # noqa: S310  the scheme is checked above
         with opener.open(request, timeout=min(15.0, self.limits.seconds)) as stream:
             return self._body(_plain(url), stream, end) if whole else b""

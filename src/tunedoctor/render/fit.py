@@ -1,6 +1,7 @@
 """doctor fit on a terminal."""
 
 from collections.abc import Callable, Iterable
+from shlex import quote
 from typing import Any
 
 from tunedoctor.memory import overview
@@ -13,9 +14,11 @@ _BAR = 24
 _INDENT = 12
 
 
-def render(found: Answer | overview.Table, screen: Screen) -> str:
-    """Return the screen of an answer, or of one of the tables."""
+def render(found: Answer | overview.Table, screen: Screen, config: str = "") -> str:
+    """Return the screen of an answer, of a configuration where one is named, or of one of the tables."""
     _SHOWN[type(found)](found, screen)
+    if isinstance(found, Answer):
+        _next(found, screen, quote(config) if config else "")
     return screen.text()
 
 
@@ -31,8 +34,12 @@ def _answer(answer: Answer, screen: Screen) -> None:
     rows = [("", name, f"{gib:.2f} GiB", _bar(gib / most, size)) for name, gib in terms]
     peak = f"{low:.2f} to {high:.2f}; in the phase: {answer.phase}"
     rows.append(("", "peak", f"{answer.peak_gib:.2f} GiB", peak))
-    context = f"{answer.context_gib:g} GiB of it context; and gaps"
-    screen.table("||>|", [*rows, ("", "on the card", f"{answer.need_gib:.2f} GiB", context)])
+    is_ram = any(one.device.vendor == "cpu" for one in answer.devices)
+    where = "in RAM" if is_ram else "on the card"
+    context = (
+        "beside libraries" if is_ram else f"{answer.context_gib:g} GiB of it context; and gaps"
+    )
+    screen.table("||>|", [*rows, ("", where, f"{answer.need_gib:.2f} GiB", context)])
     screen.line()
     _verdicts(answer, screen)
     _advice(answer, screen)
@@ -60,10 +67,15 @@ def _answer(answer: Answer, screen: Screen) -> None:
     screen.wrap(text, _INDENT, "  disk")
     for note in answer.notes:
         screen.wrap(note, 4, mark("note"))
+
+
+def _next(answer: Answer, screen: Screen, config: str) -> None:
     if answer.verdict in (None, "doesn't fit"):
         screen.next("doctor fit MODEL --cards names the cards that hold it")
+    elif config:
+        screen.next(f"doctor train {config} trains")
     else:
-        screen.next("doctor train --init CONFIG.toml writes a configuration for this machine")
+        screen.next("doctor init writes a configuration for this machine")
 
 
 def _settings(answer: Answer) -> str:

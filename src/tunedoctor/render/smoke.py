@@ -145,4 +145,4 @@ def _verdict(answer: Answer, screen: Screen) -> None:
     warnings = [one.stage for one in answer.blames if one.severity == "warning"]
     if warnings:
         screen.wrap(f"not proven: {', '.join(warnings)}", 2)
-    screen.next("doctor train --init CONFIG.toml writes a configuration for a training")
+    screen.next("doctor init writes a configuration for a training")

@@ -197,6 +197,14 @@ def _words(text: str) -> list[str]:
     return [one for one in re.findall(r"[a-z0-9]+", spaced) if one not in table("cards")["brands"]]
 
 
+def plain(name: str) -> str:
+    """Return the letters and digits of a name, without its maker: what two spellings of one have in common."""
+    found = re.sub(r"[^a-z0-9]+", "", name.lower()[:80])
+    for maker in table("cards")["makers"]:
+        found = found.replace(maker, "")
+    return found
+
+
 def same_name(name: str) -> Card | None:
     """Return the card that a driver calls so; None: not known, or several differ in speed."""
     key = _words(name)

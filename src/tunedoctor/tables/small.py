@@ -231,3 +231,30 @@ def windows_status(code: int) -> ExitStatus | None:
     """Return what an exit status of Windows means; None for a program's own, which are small."""
     known = rows("exit_statuses", "statuses", ExitStatus) if code >= 1 << 30 else ()
     return next((one for one in known if one.status == code), None)
+
+
+class Goal(msgspec.Struct, frozen=True):
+    """What a training is for, and the keys of its configuration that follow."""
+
+    name: str
+    words: str
+    """What the model is to do, after "to"."""
+    settings: dict[str, float | int | bool | str]
+    held: float
+    """Share of the rows that is held out."""
+    source: str
+
+
+def goals() -> tuple[Goal, ...]:
+    """Return what a training can be for, the usual first."""
+    return rows("goals", "goals", Goal)
+
+
+def least_held() -> int:
+    """Return the rows that data has at the least where some are held out."""
+    return int(table("goals")["least"])
+
+
+def starters() -> tuple[str, ...]:
+    """Return models to begin with, small to large."""
+    return tuple(table("goals")["starters"])

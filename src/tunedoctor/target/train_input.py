@@ -22,7 +22,10 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Iterator, NoReturn
 
-DIGESTS = "digests.json"
+DIGESTS, STATE = "digests.json", "trainer_state"
+CONTENT = "the content of data"
+FREE = "out epochs max_steps micro_batch log_every eval_every save_every keep resume tensorboard"
+FREE += " peak_tflops device"  # what can change when a run is resumed
 USAGE = """\
 python train.py config.toml [--key=value ...] [--dry-run | --merge]
 torchrun --nproc-per-node 2 train.py config.toml
@@ -165,6 +168,60 @@ def checkpoints(config: Config) -> list[Path]:
     return sorted(Path(config.out).glob("step-*"))
 
 
+def check_model(folder: Path) -> None:
+    """Stop where a folder lacks a part of a model, or holds what would wait or act."""
+    names = sorted(one.name for one in folder.iterdir() if not one.is_dir())
+    if "adapter_config.json" in names and "config.json" not in names:
+        stop(f"{folder} holds an adapter and no model", "set model to the model it was trained on")
+    for name in dict.fromkeys(["config.json", *names]):
+        with or_stop(f"{folder / name} can't be read", "set model to a folder with a whole model"):
+            regular(folder / name)
+    with or_stop(f"model {folder} does not load: config.json is damaged", "download it anew"):
+        dict(json.loads(regular(folder / "config.json", 16 << 20).read_bytes()))
+    if not any(name.endswith((".safetensors", ".bin")) for name in names):
+        stop(
+            f"model {folder} does not load: it holds no weights",
+            "download its .safetensors files too",
+        )
+    if not any(re.search("token|vocab|merges|sentencepiece|spiece|tekken", n) for n in names):
+        stop(f"model {folder} does not load: it holds no tokenizer", "download tokenizer.json too")
+
+
+def check_files(config: Config, files: list[Any], model: Path) -> None:
+    """Stop where the model or one of the files can't be read, or the data is empty."""
+    if model.is_dir():
+        check_model(model)
+    elif model.suffix == ".gguf" or not re.fullmatch(r"\w[\w.-]*(/[\w.-]+)?", config.model):
+        files = [*files, model]
+    for path in files:
+        if path:
+            with or_stop(f"{path} can't be read", "set model, data … to what is there"):
+                regular(path)
+    if config.data in files and not os.stat(config.data).st_size:
+        stop(f"{config.data}: no row, or no answer to learn", "name a file with rows")
+
+
+def check_same(before: dict[str, Any], now: dict[str, Any]) -> None:
+    """Stop where a run that is to go on would be another one."""
+    for key, value in now.items():
+        if key not in FREE.split() and (old := before.get(key)) != value:
+            stop(f"{key} was {old!r} before, now {value!r}", "set it back, or out to a new folder")
+
+
+def check_resumed(config: Config, *, data: bool) -> None:
+    """Stop where the last checkpoint is of another run; damage is told when it is loaded."""
+    with contextlib.suppress(OSError, ValueError, LookupError, TypeError):
+        state = regular(checkpoints(config)[-1] / f"{STATE}.json", 64 << 20).read_bytes()
+        before, now = dict(json.loads(state)["config"]), asdict(config)
+        if config.precision == "auto":  # the device settles it
+            del now["precision"]
+        for key in () if data else ("data", "eval_data", "columns"):
+            del now[key]
+        if data and Path(config.data).stat().st_size < 256 << 20:  # what takes longer is told later
+            now[CONTENT] = hashlib.sha256(Path(config.data).read_bytes()).hexdigest()
+        check_same(before, now)
+
+
 def losses(log: list[dict[str, Any]]) -> str:
     """Return what was learned, by the first and the last loss of held-out rows, else of the steps."""
     for key, whose in (("eval_loss", "held-out rows"), ("loss", "the steps")):
@@ -181,9 +238,10 @@ def settled(arguments: list[str]) -> Config:
         raise SystemExit(0)
     config = read_config([a for a in arguments if a not in ("--dry-run", "--merge", "--check")])
     model, out = Path(config.model).expanduser(), Path(os.path.abspath(config.out))
-    files: list[Any] = [config.data, config.eval_data, config.template]
+    template = "" if config.template in ("model", "none") else config.template
+    files: list[Any] = [config.data, config.eval_data, template]
     if "--check" in arguments:  # the doctor reads data by itself, and of every form
-        files = [config.template]
+        files = [template]
     if "--dry-run" in arguments:
         config = replace(config, out="", resume=False)
     elif "--merge" in arguments:
@@ -192,14 +250,9 @@ def settled(arguments: list[str]) -> Config:
             stop(f"{config.out}/final holds no adapters", "train; a full fine-tune needs no merge")
     elif checkpoints(config) and not config.resume:
         stop(f"{config.out} holds a run", "set resume = true to go on, or out to another folder")
-    if model.is_dir():
-        files += [model / "config.json", *(one for one in model.iterdir() if not one.is_dir())]
-    elif model.suffix == ".gguf" or not re.fullmatch(r"\w[\w.-]*(/[\w.-]+)?", config.model):
-        files.append(model)
-    for path in files:
-        if path not in ("", "model", "none"):
-            with or_stop(f"{path} can't be read", "set model, data … to what is there"):
-                regular(path)
+    check_files(config, files, model)
+    if config.resume:
+        check_resumed(config, data="--check" not in arguments)
     if config.out:
         place = next(one for one in (out, *out.parents) if os.path.lexists(one))
         wrong, remedy = f"out {config.out} can't be written", "set out to a folder with free space"

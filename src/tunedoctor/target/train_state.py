@@ -10,7 +10,18 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from train_input import WORLD, Config, check_digests, checkpoints, losses, or_stop, stop  # type: ignore[import-not-found]
+from train_input import (  # type: ignore[import-not-found]
+    CONTENT,
+    STATE,
+    WORLD,
+    Config,
+    check_digests,
+    check_same,
+    checkpoints,
+    losses,
+    or_stop,
+    stop,
+)
 
 
 def source(model: str) -> dict[str, Any]:
@@ -56,11 +67,6 @@ def merged(name: str, adapter: str) -> tuple[Any, Any]:
     return model.eval(), kind
 
 
-STATE = "trainer_state"
-FREE = "out epochs max_steps micro_batch log_every eval_every save_every keep resume tensorboard"
-FREE += " peak_tflops device"  # what can change when a run is resumed
-
-
 def save_state(state: dict[str, Any], folder: Path) -> None:
     """Write a state as JSON and its tensors as safetensors: neither can hold code."""
     tensors: dict[str, Any] = {}
@@ -90,9 +96,7 @@ def last_state(config: Config, sha: str) -> tuple[str, dict[str, Any]]:
             return tensors[one["tensor"]] if [*one] == ["tensor"] else one
 
         state: dict[str, Any] = json.loads((last / f"{STATE}.json").read_bytes(), object_hook=back)
-    for key, now in {**asdict(config), "the content of data": sha}.items():
-        if key not in FREE.split() and (old := state["config"].get(key)) != now:
-            stop(f"{key} was {old!r} before, now {now!r}", "set it back, or out to a new folder")
+    check_same(state["config"], {**asdict(config), CONTENT: sha})
     return str(last), state
 
 

@@ -25,6 +25,7 @@ from typing import Any
 sys.path.append(os.path.dirname(os.path.abspath(__file__)))
 from train_data import Row, learned, pack, plot, read_data, rows_of  # type: ignore[import-not-found]
 from train_input import (  # type: ignore[import-not-found]
+    CONTENT,
     RANK,
     WORLD,
     Config,
@@ -439,7 +440,7 @@ class Run:
         state = {key: getattr(self, key) for key in self.kept}
         parts = whole.get_optimizer_state_dict(self.model, self.optimizer, options=FULL)
         state.update(optimizer=parts, scaler=self.scaler.state_dict(), random=[own] * WORLD)
-        state["config"] = {**asdict(config), "the content of data": self.sha}
+        state["config"] = {**asdict(config), CONTENT: self.sha}
         if WORLD > 1:
             dist.all_gather_object(state["random"], own)
         if config.shard and config.method == "full":

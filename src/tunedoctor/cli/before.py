@@ -1,0 +1,111 @@
+"""What is known of a training before its target is started: whether its model is there, and what it needs."""
+
+import shutil
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from tunedoctor.cli.hub import check_name, kept
+from tunedoctor.cli.models import config_file, gguf_head, here, model_of
+from tunedoctor.cli.options import refusing
+from tunedoctor.facts import AmdGpus, Memory, NvidiaGpus, Unknown
+from tunedoctor.memory.answer import forecast, run_of
+from tunedoctor.memory.answer import refusal as too_large
+from tunedoctor.memory.band import GIB
+from tunedoctor.memory.fits import Device
+from tunedoctor.memory.host import PROCESS, TRAINER, disk
+from tunedoctor.memory.parameters import parameters
+from tunedoctor.memory.shape import MemoryModelError, Shape
+from tunedoctor.model.machine import gpus_of
+from tunedoctor.model.snapshot import Snapshot
+from tunedoctor.probes.resources import hub_cache
+from tunedoctor.system import child
+
+Config = Mapping[str, Any]
+INPUT = Path(__file__).parent.parent / "target" / "train_input.py"
+
+
+class Needed(NamedTuple):
+    """What a training needs, as predicted."""
+
+    peak_gib: float
+    why: str
+    """Why it can't start; "" where it can."""
+
+
+def is_gguf(model: str) -> bool:
+    """Tell a .gguf file by its name."""
+    return model.endswith(".gguf")
+
+
+def check_words(arguments: Sequence[str]) -> None:
+    """Have the trainer look at words and files before anything is loaded; exits with 2 where it refuses them."""
+    ended = child.run([sys.executable, "-I", str(INPUT), *arguments, "--check"], timeout=60.0)
+    if ended.code == 2:
+        sys.stderr.write(ended.err)
+        raise SystemExit(2)
+
+
+def check_model(model: str, *, reach: bool) -> None:
+    """Exit with 2 where a .gguf file is damaged, or the hub has no model of that name; check_words looks at folders."""
+    path = config_file(model)
+    if path is None:
+        check_name(model, reach=reach)
+    elif is_gguf(path.name):
+        way = "name a .gguf file, a folder, or owner/name"
+        with refusing((OSError, MemoryModelError), way, f"{path}: "):
+            gguf_head(path)
+
+
+def needed(snapshot: Snapshot, config: Config, processes: int, environ: Config) -> Needed | None:
+    """Return what a training needs; None where the model or a fault lets none know."""
+    try:
+        shape = model_of(str(config.get("model", "")))
+        devices, config = devices_of(snapshot, config)
+        found = forecast(config, shape, devices, processes)
+        why = _disk(shape, config, processes, environ)
+        why = why or too_large(config, shape, devices, processes)
+    except (MemoryModelError, OSError, ValueError):  # the trainer tells what, with its line
+        return None
+    return Needed(found.peak_gib, why)
+
+
+def devices_of(snapshot: Snapshot, config: Config) -> tuple[tuple[Device, ...], Config]:
+    """Return the GPUs whose memory counts; where a CPU trains, its RAM, and the precision that it has there."""
+    is_cpu = config.get("device") == "cpu"
+    unsure = any(isinstance(snapshot.get(one), Unknown) for one in (NvidiaGpus, AmdGpus))
+    if not is_cpu and (unsure or gpus_of(snapshot)):
+        return here(snapshot)[0], config
+    if config.get("precision", "auto") == "auto":
+        config = {**config, "precision": "fp32"}
+    memory = snapshot.find(Memory)
+    if memory is None:
+        return (), config
+    room = memory.usable + memory.swap_total - PROCESS - TRAINER
+    return (Device("the CPU", "cpu", max(0, room) / GIB),), config
+
+
+def _disk(shape: Shape, config: Config, processes: int, environ: Config) -> str:
+    """Return which place has too little for what a training writes; "" where none has."""
+    space, model = disk(shape, run_of(config, processes)), str(config["model"])
+    steps, every = int(config.get("max_steps", 0)), int(config.get("save_every", 100))
+    alone = 0 < steps <= every or str(config.get("resume", "")).lower() == "true"
+    written = space.checkpoint * (1 if alone else int(config.get("keep", 2)) + 1)
+    out = Path(str(config.get("out") or "out")).absolute()
+    if is_gguf(model) and not (out / "base").is_dir():  # it is unpacked there
+        width = 4 if config.get("precision") == "fp32" else 2
+        written += width * parameters(shape).total
+    cached = config_file(model) or kept(model)
+    places = [(out, written, "set out to a folder on another disk, or keep = 1")]
+    if not cached:
+        cache, variable = hub_cache(environ)
+        places.append((Path(cache), space.download, f"{variable} names another place"))
+    for place, size, way in places:
+        there = next(one for one in (place, *place.parents) if one.exists())
+        if (free := shutil.disk_usage(there).free) < size:
+            what = (
+                f"{there} has {free / 1e9:,.1f} GB free, and {size / 1e9:,.1f} GB are to be written"
+            )
+            return f"{what}; {way}; --no-check begins all the same"
+    return ""

@@ -1,0 +1,51 @@
+"""A configuration of doctor train as other commands read it: files of TOML, and options over them."""
+
+from argparse import Namespace
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from tunedoctor.memory.answer import run_of
+from tunedoctor.system.reading import read_regular, toml
+
+_LARGEST = 1 << 20
+"""Bytes of a configuration."""
+_SAME = (
+    *("method", "rank", "dora", "dropout", "seq", "padded", "batch", "accum", "optimizer"),
+    *("checkpointing", "attention", "precision", "sharding"),
+)
+"""What doctor fit calls as the run's fields are called."""
+
+
+def words_of(arguments: Sequence[str]) -> tuple[list[str], dict[str, str]]:
+    """Return the files, and the options by their keys; "" of one without a value."""
+    pairs = (one[2:].partition("=") for one in arguments if one.startswith("--"))
+    words = {key.replace("-", "_"): word for key, _, word in pairs}
+    return [one for one in arguments if not one.startswith("--")], words
+
+
+def values_of(arguments: Sequence[str]) -> dict[str, Any]:
+    """Return the configuration: files, and options over them. Raises OSError, and ValueError for what is no TOML."""
+    values: dict[str, Any] = {}
+    files, words = words_of(arguments)
+    for path in files:
+        values |= toml(read_regular(path, _LARGEST).decode("utf-8-sig"))
+    return values | {key: word for key, word in words.items() if word}
+
+
+def set_options(given: Namespace, config: Mapping[str, Any]) -> None:
+    """Set what doctor fit is asked to what a configuration says, but for options that were typed.
+
+    Raises MemoryModelError, naming the key.
+    """
+    run = run_of(config, given.gpus)
+    told = {name: getattr(run, name) for name in _SAME}
+    told["targets"] = ",".join(run.targets) or "all-linear"
+    if config.get("precision") == "fp16" and run.precision == "bf16":
+        told["precision"] = "fp16"
+    if run.stack.loss == "whole":  # chunk = 0
+        told["loss"] = "whole"
+    if config.get("precision") == "pure-bf16":
+        told |= {"autocast": False, "adapter_bits": 16}
+    for name, value in told.items():
+        if name not in given.typed:
+            setattr(given, name, value)

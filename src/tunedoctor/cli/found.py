@@ -1,0 +1,79 @@
+"""Models and data that lie on this machine: in the hub's cache, below the working folder, in the target's packages.
+
+Names alone are read, and nothing is started: a few milliseconds.
+"""
+# ruff: noqa: PTH118  paths stay strings, as a configuration has them
+
+import os
+from collections.abc import Iterator, Sequence
+from itertools import chain
+from pathlib import Path
+
+from tunedoctor.cli.hub import all_kept
+from tunedoctor.data.files import ENDINGS, NO_DATA, ending, split_of
+from tunedoctor.system.reading import listed
+
+_DEEP = 4
+"""Levels that are looked at, as those of models/owner/name."""
+_FOLDERS, _WIDE = 800, 400
+"""Of one place, and of one folder, that are looked into: a millisecond for a hundred."""
+_MOST = 20
+_WEIGHTS = (".safetensors", ".bin")
+_DATA = ("", "data")
+
+
+def models(folder: str, sites: Sequence[str]) -> list[str]:
+    """Return paths of models, and names of those in the hub's cache."""
+    places = chain(_below(folder, _DEEP), *(_below(site, 2) for site in sites))
+    near = [os.path.relpath(one, folder) if _inside(one, folder) else one for one in places]
+    return [*dict.fromkeys(near), *all_kept()][:_MOST]
+
+
+def data(folder: str) -> list[str]:
+    """Return the files of data in a folder and its folder "data", those to train on first."""
+    every = [os.path.join(part, name) for part in _DATA for name in listed(Path(folder, part))]
+    found = [
+        one
+        for one in every
+        if ending(path := Path(folder, one)) in ENDINGS
+        and path.name not in NO_DATA
+        and told_whole(one)
+        and path.is_file()
+    ]
+    return sorted(found, key=lambda one: split_of(Path(one)) != "train")[:_MOST]
+
+
+def told_whole(name: str) -> bool:
+    """Tell a name that can stand in a configuration: there are some with line ends, and some of no encoding."""
+    return name.isprintable() and not any("\ud800" <= one <= "\udfff" for one in name)
+
+
+def _inside(path: str, folder: str) -> bool:
+    return path.startswith(os.path.join(folder, ""))
+
+
+def _below(folder: str, deep: int) -> Iterator[str]:
+    """Yield folders with a model, and .gguf files, near ones first; links and environments are left out."""
+    left, level = _FOLDERS, [folder]
+    for depth in range(deep, 0, -1):
+        level, here = [], level[:left]
+        left -= len(here)
+        for one in here:
+            rows = _entries(one)
+            names = [name for name, is_dir in rows if not is_dir]
+            yield from (os.path.join(one, name) for name in names if name.endswith(".gguf"))
+            if "config.json" in names and any(name.endswith(_WEIGHTS) for name in names):
+                yield one
+            elif depth > 1 and "pyvenv.cfg" not in names:
+                folders = [name for name, is_dir in rows if is_dir and name[0] not in "._"]
+                level += [os.path.join(one, name) for name in folders[:_WIDE]]
+
+
+def _entries(folder: str) -> list[tuple[str, bool]]:
+    """Return the names in a folder that can be told, sorted, and which are folders."""
+    try:
+        with os.scandir(folder) as entries:
+            rows = [(one.name, one.is_dir(follow_symlinks=False)) for one in entries]
+    except OSError:
+        return []
+    return sorted(row for row in rows if told_whole(row[0]))

@@ -1,0 +1,96 @@
+"""Models by their names on the hub: those in its cache on this machine, and whether the hub has another one."""
+
+import os
+import re
+from pathlib import Path
+
+from tunedoctor.cli.options import misuse
+from tunedoctor.memory.catalogue import like
+from tunedoctor.probes.resources import hub_cache
+from tunedoctor.system.reading import line, listed
+
+HUB = "https://huggingface.co"
+"""Where huggingface_hub looks, unless HF_ENDPOINT names another."""
+_NAME = re.compile(r"\w[\w.-]{0,95}(?:/[\w.-]{1,96})?")
+_COMMIT = re.compile(r"[0-9a-f]{40}")
+_SECONDS = 2.5
+_MOST = 200
+_TRUE = ("1", "ON", "YES", "TRUE")
+"""As huggingface_hub reads its variables."""
+_ANOTHER = "name a folder or a .gguf file"
+
+
+def kept(name: str) -> Path | None:
+    """Return the folder of a model in the hub's cache; None where it is not there."""
+    if not _NAME.fullmatch(name):
+        return None
+    place = Path(hub_cache(os.environ)[0], f"models--{name.replace('/', '--')}")
+    commit = line(place / "refs" / "main")
+    folder = place / "snapshots" / commit
+    there = _COMMIT.fullmatch(commit) and (folder / "config.json").is_file()
+    return folder if there else None
+
+
+def all_kept() -> list[str]:
+    """Return the names of the models in the hub's cache."""
+    folders = [x[8:] for x in listed(hub_cache(os.environ)[0]) if x.startswith("models--")]
+    return [name for one in folders[:_MOST] if kept(name := one.replace("--", "/", 1))]
+
+
+def offline() -> str:
+    """Return the variable that forbids to ask the hub; "" where it may be asked."""
+    names = ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE")
+    return next((one for one in names if os.environ.get(one, "").upper() in _TRUE), "")
+
+
+def check_name(name: str, *, reach: bool = True) -> None:
+    """Exit with 2 where a name leads to no model; the hub is asked for what is not in its cache.
+
+    Without `reach`, one that can't be reached is left to the trainer.
+    """
+    if kept(name):
+        return
+    near = like(name)
+    hint = f" (is it {' or '.join(near)}?)" if near else ""
+    if "/" not in name or not _NAME.fullmatch(name):
+        misuse(f"there is no model {name[:100]!r} here{hint}", f"{_ANOTHER}, or owner/name")
+    if variable := offline():
+        what = f"{name} is not in the hub's cache, and {variable} forbids to ask for it"
+        misuse(what, f"unset {variable}, or {_ANOTHER}")
+    endpoint = os.environ.get("HF_ENDPOINT", "").rstrip("/") or HUB
+    status, code, why = _asked(f"{endpoint}/{name}/resolve/main/config.json")
+    if code == "EntryNotFound":
+        misuse(f"{endpoint}/{name} holds no config.json", "name a repository of transformers' form")
+    if status == 404 or code == "RepoNotFound":
+        private = "a private one wants HF_TOKEN"
+        misuse(f"{endpoint} has no model {name}{hint}", f"look for typing errors; {private}")
+    if status in (401, 403):
+        terms = f"accept its terms at {endpoint}/{name}, and set HF_TOKEN to a token of yours"
+        misuse(f"{name} is gated: {endpoint} does not give it to you", terms)
+    if why and reach:
+        what = f"{name} is not in the hub's cache, and {endpoint} {why}"
+        misuse(what, f"{_ANOTHER}, or set HF_ENDPOINT to a mirror")
+
+
+def _asked(url: str) -> tuple[int, str, str]:
+    """Return the status of an answer and what the hub calls it, or why there is none."""
+    from tunedoctor.refresh.fetch import Client, FetchError, Limits  # noqa: PLC0415  few ask
+
+    try:
+        limits = Limits(seconds=_SECONDS, connect=_SECONDS)
+        Client(limits, token=_token()).get(url, whole=False)
+    except FetchError as error:
+        # certificates that the system does not know can be known to the target's libraries
+        lost = not error.status and "certificate" not in error.what.lower()
+        return error.status, error.code, error.what if lost else ""
+    return 200, "", ""
+
+
+def _token() -> str:
+    """Return the token that huggingface_hub would send to the hub; "" without one."""
+    if os.environ.get("HF_HUB_DISABLE_IMPLICIT_TOKEN", "").upper() in _TRUE:
+        return ""
+    home = Path(os.environ.get("HF_HOME") or "~/.cache/huggingface").expanduser()
+    said = os.environ.get("HF_TOKEN") or os.environ.get("HUGGING_FACE_HUB_TOKEN")
+    found = said or line(os.environ.get("HF_TOKEN_PATH") or home / "token")
+    return found if found.isascii() and found.isprintable() else ""
