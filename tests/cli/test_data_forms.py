@@ -140,11 +140,17 @@ def typed(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Typed:
 
 
 @pytest.fixture
-def trained(typed: Typed, bare: str) -> Callable[..., str]:
+def trained(
+    typed: Typed, bare: str, tmp_path_factory: pytest.TempPathFactory
+) -> Callable[..., str]:
     """doctor train on data: what it says, which is at last that the target has no torch, if the data are sound."""
 
+    model = tmp_path_factory.mktemp("model")
+    for name, text in (("config.json", "{}"), ("model.safetensors", ""), ("tokenizer.json", "{}")):
+        (model / name).write_text(text)
+
     def train(*words: str) -> str:
-        ended = typed("train", "--model=nobody/nothing", "--target", bare, *words)
+        ended = typed("train", f"--model={model}", "--target", bare, *words)
         assert ended.returncode == 2
         return ended.stderr
 
@@ -295,7 +301,7 @@ def test_some_rows_are_held_out_and_stay_so(typed: Typed, tmp_path: Path) -> Non
         (tmp_path / "in.jsonl").write_bytes(lines(some))
         words = ("--convert", "x.jsonl", "--split", "0.1", "--columns", "prompt=q,completion=a")
         ended = typed("data", "in.jsonl", *words, *more)
-        assert "Next: doctor train --init config.toml --data=x.jsonl" in ended.stdout, ended.stdout
+        assert "Next: doctor init --data=x.jsonl" in ended.stdout, ended.stdout
         train, out = ([v for _, v in read(str(tmp_path / n))] for n in ("x.jsonl", "x.eval.jsonl"))
         assert len(train) + len(out) == len(some)
         return {one["prompt"] for one in out}
