@@ -19,7 +19,8 @@ WRITES = """
 import gguf_file, loading, train_state
 tokenizer = loading.load_tokenizer({'model': 'm', 'adapter': ''})
 model, _ = train_state.merged('m', '')
-assert gguf_file.write(model, tokenizer, 'x.gguf').startswith("F16; read back, the logits differ by ")
+table = json.load(open(gguf_file.__file__.replace('target/gguf_file.py', 'tables/gguf.json')))
+assert gguf_file.write(model, tokenizer, 'x.gguf', table).startswith("F16; read back, the logits differ by ")
 """
 LOADS = """
 from peft import AutoPeftModelForCausalLM
