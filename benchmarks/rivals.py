@@ -1,4 +1,4 @@
-"""doctor, soup-cli and LLaMA-Factory on the same task, on the CPU and offline: how long, what is answered, what is said.
+"""doctor, soup-cli and LLaMA-Factory on the same task, on the CPU, offline: seconds, answers, what they say.
 
     python benchmarks/rivals.py BASE NAME=VENV... [--target VENV] [--threads 1] [--only train|mistakes] > rivals.jsonl
 
@@ -22,15 +22,15 @@ import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
+from typing import IO, Any, cast
 
 ROWS = json.loads(Path(__file__).with_suffix(".json").read_text(encoding="utf-8"))
 README = Path(__file__).parents[1] / "README.md"
 TYPO = "HuggingFaceTB/SmolLM2-135M-Instrukt"
-FAULT = re.compile(r"error|exception|✗|^(doctor|train): (?!starts)|failed", re.IGNORECASE)
+FAULT = re.compile(r"^(Error|Warning|unknown|train|doctor(?!: starts))\b|✗|: error:")
 TRACE = "Traceback (most recent call last)"
-LIMIT = 1500
-"""Seconds of the clock that a command may take."""
+LIMIT = 1500  # seconds of the clock that a command may take
+PIPES: dict[str, Any] = {"stdin": -1, "stdout": -1, "stderr": subprocess.STDOUT}
 Row = dict[str, Any]
 
 
@@ -45,7 +45,7 @@ class Hub(BaseHTTPRequestHandler):
         self.send_header("Content-Length", "0")
         self.end_headers()
 
-    do_HEAD = do_POST = do_GET
+    do_HEAD = do_POST = do_GET  # noqa: N815
 
     def log_message(self, *_: object) -> None:
         """Stay silent."""
@@ -57,25 +57,16 @@ class Said:
     def __init__(self, argv: list[str], folder: Path, env: dict[str, str], talk: str = "") -> None:
         """Run it to its end."""
         began = time.monotonic()
-        child = subprocess.Popen(
-            argv,
-            cwd=folder,
-            env=env,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
-        assert child.stdin
-        assert child.stdout
+        child = subprocess.Popen(argv, cwd=folder, env=env, start_new_session=True, **PIPES)
+        inside, outside = cast("IO[bytes]", child.stdin), cast("IO[bytes]", child.stdout)
         with contextlib.suppress(BrokenPipeError):
-            child.stdin.write(talk.encode())
-            child.stdin.close()
+            inside.write(talk.encode())
+            inside.close()
         ends = threading.Timer(LIMIT, child.kill)
         ends.start()
         self.lines: list[tuple[str, float, float]] = []
         rest, most = "", 0.0
-        while piece := os.read(child.stdout.fileno(), 65536):
+        while piece := os.read(outside.fileno(), 65536):
             most = max(most, cpu(child.pid))
             *ready, rest = re.split(r"[\r\n]", rest + piece.decode(errors="replace"))
             self.lines += [(one, most, time.monotonic() - began) for one in ready if one.strip()]
@@ -100,14 +91,12 @@ class Said:
     def fault(self) -> Row:
         """Return what it says of a fault: after a traceback its last line, else the first that sounds like one."""
         texts = [(clean(text), spent, wall) for text, spent, wall in self.lines]
-        if any(TRACE in text for text, *_ in texts):
-            last = max(i for i, (text, *_) in enumerate(texts) if TRACE in text)
-            found = [one for one in texts[last:] if re.match(r"[\w.]+(Error|Exception|Exit)\b", one[0])]
-        else:
-            found = [one for one in texts if FAULT.search(one[0])]
+        where = [i for i, (text, *_) in enumerate(texts) if TRACE in text]
+        ends = re.compile(r"[\w.]+(Error|Exception|Exit)\b") if where else FAULT
+        found = [one for one in texts[max(where, default=0) :] if ends.search(one[0])]
         text, spent, wall = (found or texts[-1:] or [("", self.cpu, self.wall)])[0]
-        trace = any(TRACE in text for text, *_ in texts)
-        return {**self.whole(), "says": text[:300], "until_cpu_s": round(spent, 1), "until_s": round(wall, 1), "traceback": trace}  # fmt: skip
+        until = {"until_cpu_s": round(spent, 1), "until_s": round(wall, 1)}
+        return {**self.whole(), "says": text[:300], **until, "traceback": bool(where)}
 
 
 def clean(text: str) -> str:
@@ -129,32 +118,24 @@ def cpu(session: int) -> float:
 @contextlib.contextmanager
 def place(threads: int) -> Iterator[tuple[Path, dict[str, str]]]:
     """Give an empty folder with the data in each form, and an environment with an empty home and that hub."""
-    block = next(b for b in README.read_text(encoding="utf-8").split("```")[1::2] if "Who runs" in b)
+    block = next(
+        b for b in README.read_text(encoding="utf-8").split("```")[1::2] if "Who runs" in b
+    )
     rows = [json.loads(line) for line in block.splitlines() if line.startswith("{")]
     hub = ThreadingHTTPServer(("127.0.0.1", 0), Hub)
     threading.Thread(target=hub.serve_forever, daemon=True).start()
     with tempfile.TemporaryDirectory() as home, tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         lines(folder / "facts.jsonl", rows)
-        named = ("instruction", "output")
-        alpaca = [dict(zip(named, row.values(), strict=True)) for row in rows]
+        alpaca = [{"instruction": q, "input": "", "output": a} for q, a in map(dict.values, rows)]
         lines(folder / "alpaca.jsonl", alpaca)
         lines(folder / "asked.jsonl", [{"prompt": one} for one, _ in ROWS["questions"]])
         with (folder / "facts.csv").open("w", newline="", encoding="utf-8") as file:
             csv.writer(file).writerows([["question", "answer"], *(row.values() for row in rows)])
-        keep = {k: v for k, v in os.environ.items() if k in ("PATH", "LANG", "SSL_CERT_FILE")}
-        yield (
-            folder,
-            {
-                **keep,
-                "HOME": home,
-                "OMP_NUM_THREADS": str(threads),
-                "COLUMNS": "240",
-                "HF_ENDPOINT": f"http://127.0.0.1:{hub.server_address[1]}",
-                "HF_HUB_DISABLE_TELEMETRY": "1",
-                "SOUP_NO_AUDIT_LOG": "1",
-            },
-        )
+        env = {k: v for k, v in os.environ.items() if k in ("PATH", "LANG", "SSL_CERT_FILE")}
+        env |= {"HOME": home, "OMP_NUM_THREADS": str(threads), "COLUMNS": "240"}
+        env |= {"HF_HUB_DISABLE_TELEMETRY": "1", "SOUP_NO_AUDIT_LOG": "1"}
+        yield folder, env | {"HF_ENDPOINT": f"http://127.0.0.1:{hub.server_address[1]}"}
     hub.shutdown()
 
 
@@ -175,24 +156,45 @@ def trained(name: str, tool: Row, words: Row, threads: int) -> None:
     with place(threads) as (folder, env):
         argv = filled(tool, folder, {**words, "data": tool["data"]})
         run = Said(argv, folder, env)
-        row = {"tool": name, "config_lines": sum(text.count("\n") for text in tool["files"].values())}
-        row |= {"first_line": run.first(r"\w"), "first_step": run.first(tool["step"]), "train": run.whole()}
+        row = {
+            "tool": name,
+            "config_lines": sum(text.count("\n") for text in tool["files"].values()),
+        }
+        row |= {
+            "first_line": run.first(r"\w"),
+            "first_step": run.first(tool["step"]),
+            "train": run.whole(),
+        }
         for i, (question, wanted) in enumerate(ROWS["questions"]):
             if i and "answers" in tool:
                 break  # all are asked at once
             talk = f"{question}\nexit\n" if tool.get("talk") else ""
-            asked = Said([one.format(**words, question=question) for one in tool["ask"]], folder, env, talk)
+            asked = Said(
+                [one.format(**words, question=question) for one in tool["ask"]], folder, env, talk
+            )
             text = "\n".join(one for one, *_ in asked.lines)
             if "answers" in tool and (folder / tool["answers"]).is_file():
                 text = (folder / tool["answers"]).read_text(encoding="utf-8")
-            right = [want in text for _, want in ROWS["questions"]] if "answers" in tool else [wanted in text]
-            row.setdefault("asked", []).append({**asked.whole(), "right": right, "tail": clean(text[-300:])})
+            right = (
+                [want in text for _, want in ROWS["questions"]]
+                if "answers" in tool
+                else [wanted in text]
+            )
+            row.setdefault("asked", []).append(
+                {**asked.whole(), "right": right, "tail": clean(text[-300:])}
+            )
         print(json.dumps(row, ensure_ascii=False), flush=True)
 
 
 def mistakes(name: str, tool: Row, words: Row, threads: int) -> None:
     """Make each mistake; print a row for each."""
-    for what in ("cut line", "wrong key", "no tokenizer", "name with a typo", "question/answer CSV"):
+    for what in (
+        "cut line",
+        "wrong key",
+        "no tokenizer",
+        "name with a typo",
+        "question/answer CSV",
+    ):
         with place(threads) as (folder, env), tempfile.TemporaryDirectory() as less:
             mine, told = dict(tool), {**words, "data": tool["data"]}
             if what == "cut line":
@@ -212,10 +214,12 @@ def mistakes(name: str, tool: Row, words: Row, threads: int) -> None:
             else:
                 told["data"] = "facts.csv"
             run = Said(filled(mine, folder, told), folder, env)
-            print(json.dumps({"tool": name, "mistake": what, **run.fault()}, ensure_ascii=False), flush=True)
-            Path(f"rivals-{name}-{what.replace('/', ' ')}.log".replace(" ", "-")).write_text(
-                "\n".join(clean(one) for one, *_ in run.lines), encoding="utf-8"
+            print(
+                json.dumps({"tool": name, "mistake": what, **run.fault()}, ensure_ascii=False),
+                flush=True,
             )
+            told_all = "\n".join(clean(one) for one, *_ in run.lines)
+            Path(re.sub(r"\W+", "-", f"{name} {what}") + ".log").write_text(told_all)
 
 
 def main() -> None:
@@ -230,7 +234,11 @@ def main() -> None:
     for name, _, venv in (one.partition("=") for one in given.venvs):
         if name not in ROWS["tools"]:
             sys.exit(f"{name} is none of {', '.join(ROWS['tools'])}")
-        words = {"bin": str(Path(venv).resolve() / "bin"), "base": str(given.base.resolve()), "target": given.target}
+        words = {
+            "bin": str(Path(venv).resolve() / "bin"),
+            "base": str(given.base.resolve()),
+            "target": given.target,
+        }
         for part in (trained, mistakes):
             if given.only in (None, {trained: "train", mistakes: "mistakes"}[part]):
                 part(name, ROWS["tools"][name], words, given.threads)

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 import torch_target
-import tunedoctor
 from trainers import run
+
+import tunedoctor
 
 HOUSE = Path(tunedoctor.__file__).parent
 KINDS = ("llama3", "spm", "mistral", "qwen2", "qwen3", "gemma2", "gemma3")

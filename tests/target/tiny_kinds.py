@@ -10,9 +10,17 @@ import sys
 
 import torch
 import transformers
-from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalizers, processors
+from tokenizers import (
+    AddedToken,
+    Regex,
+    Tokenizer,
+    decoders,
+    models,
+    normalizers,
+    processors,
+    trainers,
+)
 from tokenizers import pre_tokenizers as pre
-from tokenizers import trainers
 
 scripts, table_file, *kinds = sys.argv[1:]
 sys.path.insert(0, scripts)
@@ -30,10 +38,15 @@ CORPUS = [
 def of_bytes(regex):
     """A tokenizer of bytes, as of Llama 3 and Qwen."""
     one = Tokenizer(models.BPE())
-    steps = [pre.Split(Regex(regex), "isolated"), pre.ByteLevel(add_prefix_space=False, use_regex=False)]
+    steps = [
+        pre.Split(Regex(regex), "isolated"),
+        pre.ByteLevel(add_prefix_space=False, use_regex=False),
+    ]
     one.pre_tokenizer, one.decoder = pre.Sequence(steps), decoders.ByteLevel()
     alphabet = pre.ByteLevel.alphabet()
-    one.train_from_iterator(CORPUS, trainers.BpeTrainer(vocab_size=380, initial_alphabet=alphabet, show_progress=False))
+    one.train_from_iterator(
+        CORPUS, trainers.BpeTrainer(vocab_size=380, initial_alphabet=alphabet, show_progress=False)
+    )
     return finished(one, "<|begin_of_text|>", "<|eot_id|>")
 
 
@@ -45,7 +58,11 @@ def sentencepiece(head, begins):
     one.normalizer = steps
     one.train_from_iterator(CORPUS, trainers.BpeTrainer(vocab_size=160, show_progress=False))
     learned = json.loads(one.to_str())["model"]
-    pieces = list(dict.fromkeys("".join(x if isinstance(x, list) else x.split(" ")) for x in learned["merges"]))
+    pieces = list(
+        dict.fromkeys(
+            "".join(x if isinstance(x, list) else x.split(" ")) for x in learned["merges"]
+        )
+    )
     single = [x for x in learned["vocab"] if x not in pieces]
     words = [*head, *(f"<0x{i:02X}>" for i in range(256)), *pieces, *single]
     vocab = {text: i for i, text in enumerate(words)}
@@ -53,7 +70,9 @@ def sentencepiece(head, begins):
     merges = [pair for pair in cuts if pair[0] in vocab and pair[1] in vocab]
     one = Tokenizer(models.BPE(vocab, merges, unk_token="<unk>", fuse_unk=True, byte_fallback=True))
     one.normalizer = steps
-    one.decoder = decoders.Sequence([decoders.Replace("\u2581", " "), decoders.ByteFallback(), decoders.Fuse()])
+    one.decoder = decoders.Sequence(
+        [decoders.Replace("\u2581", " "), decoders.ByteFallback(), decoders.Fuse()]
+    )
     return finished(one, *head[:2], unk_token="<unk>", additional_special_tokens=head[3:])
 
 
@@ -62,7 +81,9 @@ def finished(one, begin, end, **more):
     one.add_special_tokens([AddedToken(x, special=True, normalized=False) for x in (begin, end)])
     first = (begin, one.token_to_id(begin))
     one.post_processor = processors.TemplateProcessing(single=f"{begin} $A", special_tokens=[first])
-    return transformers.PreTrainedTokenizerFast(tokenizer_object=one, bos_token=begin, eos_token=end, **more)
+    return transformers.PreTrainedTokenizerFast(
+        tokenizer_object=one, bos_token=begin, eos_token=end, **more
+    )
 
 
 def rope(theta=10000.0, **scaled):
@@ -72,21 +93,64 @@ def rope(theta=10000.0, **scaled):
     return {"rope_parameters": {"rope_theta": theta, **scaled}}
 
 
+def local_rope(theta):
+    """Keys of the positions that Gemma 3 has in layers with a window."""
+    if int(transformers.__version__.split(".")[0]) < 5:
+        return {"rope_local_base_freq": theta}
+    plain = {"rope_type": "default", "rope_theta": 1e4}
+    return {
+        "rope_parameters": {
+            "full_attention": plain,
+            "sliding_attention": {**plain, "rope_theta": theta},
+        }
+    }
+
+
 def llama(kind):
     return {"_class": "Llama", "_tokenizer": kind}
 
 
 GEMMA = {"_tokenizer": "gemma", "head_dim": 32, "query_pre_attn_scalar": 32, "sliding_window": 16}
-LLAMA3 = rope(rope_type="llama3", factor=8.0, low_freq_factor=1.0, high_freq_factor=4.0, original_max_position_embeddings=64)
+LLAMA3 = rope(
+    rope_type="llama3",
+    factor=8.0,
+    low_freq_factor=1.0,
+    high_freq_factor=4.0,
+    original_max_position_embeddings=64,
+)
 KINDS = {
     "llama3": {**llama("llama-bpe"), **LLAMA3},
     "spm": {**llama("spm"), "tie_word_embeddings": False},
-    "mistral": {"_class": "Mistral", "_tokenizer": "tekken", "sliding_window": None, "head_dim": 32},
+    "mistral": {
+        "_class": "Mistral",
+        "_tokenizer": "tekken",
+        "sliding_window": None,
+        "head_dim": 32,
+    },
     "qwen2": {"_class": "Qwen2", "_tokenizer": "qwen2", "tie_word_embeddings": True},
-    "qwen3": {"_class": "Qwen3", "_tokenizer": "qwen2", "head_dim": 32, **rope(rope_type="linear", factor=2.0)},
-    "gemma2": {"_class": "Gemma2", **GEMMA},
-    "gemma3": {"_class": "Gemma3", "_config": "Gemma3TextConfig", **GEMMA, "num_hidden_layers": 7},
-    "yarn": {**llama("llama-bpe"), **rope(rope_type="yarn", factor=4.0, original_max_position_embeddings=64)},
+    "qwen3": {
+        "_class": "Qwen3",
+        "_tokenizer": "qwen2",
+        "head_dim": 32,
+        **rope(rope_type="linear", factor=2.0),
+    },
+    "gemma2": {
+        "_class": "Gemma2",
+        **GEMMA,
+        "attn_logit_softcapping": 3.0,
+        "final_logit_softcapping": 4.0,
+    },
+    "gemma3": {
+        "_class": "Gemma3",
+        "_config": "Gemma3TextConfig",
+        **GEMMA,
+        "num_hidden_layers": 7,
+        **local_rope(300.0),
+    },
+    "yarn": {
+        **llama("llama-bpe"),
+        **rope(rope_type="yarn", factor=4.0, original_max_position_embeddings=64),
+    },
     "scalar": {"_class": "Gemma2", **GEMMA, "query_pre_attn_scalar": 64},
     "windows": {"_class": "Mistral", "_tokenizer": "tekken", "sliding_window": 16},
     "other words": {**llama(r"\w+|\W+")},
@@ -109,13 +173,21 @@ def made(kind):
     if words == "spm":
         tokenizer = sentencepiece(["<s>", "</s>", "<unk>"], True)
     elif words == "gemma":
-        tokenizer = sentencepiece(["<bos>", "<eos>", "<unk>", "<start_of_turn>", "<end_of_turn>"], False)
+        tokenizer = sentencepiece(
+            ["<bos>", "<eos>", "<unk>", "<start_of_turn>", "<end_of_turn>"], False
+        )
     else:
         tokenizer = of_bytes(CUTS.get(words, words))
     config = getattr(transformers, told.pop("_config", f"{name}Config"))
     torch.manual_seed(0)
-    ids = {"bos_token_id": tokenizer.bos_token_id, "eos_token_id": tokenizer.eos_token_id, "pad_token_id": None}
-    model = getattr(transformers, f"{name}ForCausalLM")(config(vocab_size=len(tokenizer) + 3, **ids, **told)).eval()
+    ids = {
+        "bos_token_id": tokenizer.bos_token_id,
+        "eos_token_id": tokenizer.eos_token_id,
+        "pad_token_id": None,
+    }
+    model = getattr(transformers, f"{name}ForCausalLM")(
+        config(vocab_size=len(tokenizer) + 3, **ids, **told)
+    ).eval()
     with torch.no_grad():
         for where, weight in model.named_parameters():
             if "norm" in where or "bias" in where:

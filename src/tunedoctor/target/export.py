@@ -1,4 +1,7 @@
-"""Write a trained model for other programs: `python export.py JSON`, with model, adapter, merged, gguf, modelfile, formats."""
+"""Write a trained model for other programs: `python export.py JSON`.
+
+With model, adapter, merged, gguf, modelfile, and as formats the table gguf.json where a .gguf is asked for.
+"""
 
 from __future__ import annotations
 

@@ -15,7 +15,14 @@ from train_state import load_weights, source  # type: ignore[import-not-found]
 
 WAY = "write it with --merged DIR, and python convert_hf_to_gguf.py DIR of llama.cpp"
 TEXT = "The ferry left at 12:45, didn't it?\n  Él dijo: «¡sí!» — 東京 3.14159"
-NORMAL, UNKNOWN, CONTROL, USER, UNUSED, BYTE = 1, 2, 3, 4, 5, 6  # types of tokens, as llama.cpp counts them
+NORMAL, UNKNOWN, CONTROL, USER, UNUSED, BYTE = (
+    1,
+    2,
+    3,
+    4,
+    5,
+    6,
+)  # types of tokens, as llama.cpp counts them
 SPACE = "\u2581"  # what SentencePiece writes for a space
 
 
@@ -91,7 +98,9 @@ def check_windows(config: Any, kind: dict[str, Any], width: int) -> None:
         taken = ["full" if (i + 1) % every == 0 else "sliding" for i in range(layers)]
         is_other = bool(own) and own != [f"{one}_attention" for one in taken]
     else:
-        is_used = getattr(config, "use_sliding_window", True)  # Qwen has a window that it doesn't use
+        is_used = getattr(
+            config, "use_sliding_window", True
+        )  # Qwen has a window that it doesn't use
         is_other = bool(getattr(config, "sliding_window", None)) and is_used
         is_other |= any(one != "full_attention" for one in own)
     if is_other:
@@ -126,12 +135,9 @@ def add_tokens(writer: Any, tokenizer: Any, size: int, cuts: list[dict[str, str]
         writer.add_tokenizer_pre(cut_of(told, cuts))
         writer.add_token_merges([" ".join(pair) for pair in pairs])
     else:
-        rank: dict[str, int] = {}
-        for i, pair in enumerate(pairs):
-            rank.setdefault("".join(pair), i)
         writer.add_tokenizer_model("llama")
         writer.add_tokenizer_pre("default")
-        writer.add_token_scores([-float(rank.get(text, len(pairs))) for text in tokens])
+        writer.add_token_scores(scores(tokens, pairs))
         first = tokenizer.backend_tokenizer.encode("a", add_special_tokens=False).tokens[0]
         writer.add_add_space_prefix(first.startswith(SPACE))
         if tokenizer.unk_token_id is not None:
@@ -145,6 +151,14 @@ def add_tokens(writer: Any, tokenizer: Any, size: int, cuts: list[dict[str, str]
     writer.add_add_bos_token(first == [tokenizer.bos_token_id])
     if tokenizer.chat_template:
         writer.add_chat_template(tokenizer.chat_template)
+
+
+def scores(tokens: list[str], pairs: list[list[str]]) -> list[float]:
+    """Return SentencePiece's scores: what is merged first is best."""
+    rank: dict[str, int] = {}
+    for i, pair in enumerate(pairs):
+        rank.setdefault("".join(pair), i)
+    return [-float(rank.get(text, len(pairs))) for text in tokens]
 
 
 def cut_of(told: dict[str, Any], cuts: list[dict[str, str]]) -> str:
