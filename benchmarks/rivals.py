@@ -27,7 +27,7 @@ from typing import IO, Any, cast
 ROWS = json.loads(Path(__file__).with_suffix(".json").read_text(encoding="utf-8"))
 README = Path(__file__).parents[1] / "README.md"
 TYPO = "HuggingFaceTB/SmolLM2-135M-Instrukt"
-FAULT = re.compile(r"^(Error|Warning|unknown|train|doctor(?!: starts))\b|✗|: error:")
+FAULT = re.compile(r"^(Error|Warning|unknown|train|doctor(?!: starts))\b|✗|.*: error:")
 TRACE = "Traceback (most recent call last)"
 LIMIT = 1500  # seconds of the clock that a command may take
 PIPES: dict[str, Any] = {"stdin": -1, "stdout": -1, "stderr": subprocess.STDOUT}
@@ -93,7 +93,7 @@ class Said:
         texts = [(clean(text), spent, wall) for text, spent, wall in self.lines]
         where = [i for i, (text, *_) in enumerate(texts) if TRACE in text]
         ends = re.compile(r"[\w.]+(Error|Exception|Exit)\b") if where else FAULT
-        found = [one for one in texts[max(where, default=0) :] if ends.search(one[0])]
+        found = [one for one in texts[max(where, default=0) :] if ends.match(one[0])]
         text, spent, wall = (found or texts[-1:] or [("", self.cpu, self.wall)])[0]
         until = {"until_cpu_s": round(spent, 1), "until_s": round(wall, 1)}
         return {**self.whole(), "says": text[:300], **until, "traceback": bool(where)}

@@ -62,6 +62,7 @@ def test_a_model_is_trained_asked_and_exported(
     assert "\nadapter:\n" in told
     told = doctor("export", "out", "--merged", "merged", "--modelfile", "Modelfile")
     assert f"vllm serve {tmp_path / 'merged'}" in told
+    assert "from a .gguf alone: --gguf NAME" in told
     text = (tmp_path / "Modelfile").read_text()
     assert f"FROM {tmp_path / 'merged'}\n" in text
     assert "{{ if .Prompt }}u:{{ .Prompt }}</s>{{ end }}a:{{ .Response }}</s>" in text

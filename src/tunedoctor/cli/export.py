@@ -67,15 +67,11 @@ def _commands(given: Namespace, found: Trained, merged: str, gguf: str, modelfil
     if modelfile:
         one.line(f"   Ollama  ollama create tuned -f {shlex.quote(modelfile)}; ollama run tuned")
         if not (gguf or (is_file and not found.adapter)):
-            one.line(
-                "           newer versions import Llama and others from a .gguf alone: add --gguf NAME"
-            )
+            one.line("           newer ones import Llama kinds from a .gguf alone: --gguf NAME")
     more = f" --target {shlex.quote(given.target)}" if given.target else ""
-    ways = (
-        []
-        if modelfile
-        else [f"doctor export {out} --gguf model.gguf --modelfile Modelfile{more} is for Ollama"]
-    )
+    ways = [f"doctor export {out} --gguf model.gguf --modelfile Modelfile{more} is for Ollama"]
+    if modelfile:
+        ways = []
     if not merged and found.adapter:
         ways.append(f"doctor export {out} --merged merged{more} writes one model")
     one.next(*ways, f"doctor chat {model if merged else out}{more} asks it")
