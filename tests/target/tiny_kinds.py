@@ -7,6 +7,7 @@ import contextlib
 import io
 import json
 import sys
+from typing import Any
 
 import torch
 import transformers
@@ -24,7 +25,7 @@ from tokenizers import pre_tokenizers as pre
 
 scripts, table_file, *kinds = sys.argv[1:]
 sys.path.insert(0, scripts)
-import gguf_file  # noqa: E402
+import gguf_file  # type: ignore[import-not-found]  # noqa: E402
 
 with open(table_file, encoding="utf-8") as file:
     TABLE = json.load(file)
@@ -35,7 +36,7 @@ CORPUS = [
 ] * 3
 
 
-def of_bytes(regex):
+def of_bytes(regex: str) -> Any:
     """A tokenizer of bytes, as of Llama 3 and Qwen."""
     one = Tokenizer(models.BPE())
     steps = [
@@ -50,7 +51,7 @@ def of_bytes(regex):
     return finished(one, "<|begin_of_text|>", "<|eot_id|>")
 
 
-def sentencepiece(head, begins):
+def sentencepiece(head: list[str], begins: bool) -> Any:
     """A tokenizer of SentencePiece, as transformers converts one: every split of a piece is a merge."""
     spaces = normalizers.Replace(" ", "\u2581")
     steps = normalizers.Sequence([normalizers.Prepend("\u2581"), spaces] if begins else [spaces])
@@ -76,7 +77,7 @@ def sentencepiece(head, begins):
     return finished(one, *head[:2], unk_token="<unk>", additional_special_tokens=head[3:])
 
 
-def finished(one, begin, end, **more):
+def finished(one: Any, begin: str, end: str, **more: Any) -> Any:
     """The tokenizer as transformers has it; it begins each text with a token."""
     one.add_special_tokens([AddedToken(x, special=True, normalized=False) for x in (begin, end)])
     first = (begin, one.token_to_id(begin))
@@ -86,14 +87,14 @@ def finished(one, begin, end, **more):
     )
 
 
-def rope(theta=10000.0, **scaled):
+def rope(theta: float = 10000.0, **scaled: Any) -> dict[str, Any]:
     """Keys of scaled positions, as this transformers wants them."""
     if int(transformers.__version__.split(".")[0]) < 5:
         return {"rope_theta": theta, "rope_scaling": scaled}
     return {"rope_parameters": {"rope_theta": theta, **scaled}}
 
 
-def local_rope(theta):
+def local_rope(theta: float) -> dict[str, Any]:
     """Keys of the positions that Gemma 3 has in layers with a window."""
     if int(transformers.__version__.split(".")[0]) < 5:
         return {"rope_local_base_freq": theta}
@@ -106,11 +107,16 @@ def local_rope(theta):
     }
 
 
-def llama(kind):
+def llama(kind: str) -> dict[str, Any]:
     return {"_class": "Llama", "_tokenizer": kind}
 
 
-GEMMA = {"_tokenizer": "gemma", "head_dim": 32, "query_pre_attn_scalar": 32, "sliding_window": 16}
+GEMMA: dict[str, Any] = {
+    "_tokenizer": "gemma",
+    "head_dim": 32,
+    "query_pre_attn_scalar": 32,
+    "sliding_window": 16,
+}
 LLAMA3 = rope(
     rope_type="llama3",
     factor=8.0,
@@ -118,7 +124,7 @@ LLAMA3 = rope(
     high_freq_factor=4.0,
     original_max_position_embeddings=64,
 )
-KINDS = {
+KINDS: dict[str, dict[str, Any]] = {
     "llama3": {**llama("llama-bpe"), **LLAMA3},
     "spm": {**llama("spm"), "tie_word_embeddings": False},
     "mistral": {
@@ -155,7 +161,7 @@ KINDS = {
     "windows": {"_class": "Mistral", "_tokenizer": "tekken", "sliding_window": 16},
     "other words": {**llama(r"\w+|\W+")},
 }
-SMALL = {
+SMALL: dict[str, Any] = {
     "hidden_size": 64,
     "intermediate_size": 96,
     "num_hidden_layers": 3,
@@ -166,7 +172,7 @@ SMALL = {
 }
 
 
-def made(kind):
+def made(kind: str) -> tuple[Any, Any]:
     """The model and its tokenizer, saved in a folder of its name."""
     told = {**SMALL, **KINDS[kind]}
     name, words = told.pop("_class"), told.pop("_tokenizer")
