@@ -30,6 +30,7 @@ import gguf_file  # type: ignore[import-not-found]  # noqa: E402
 with open(table_file, encoding="utf-8") as file:
     TABLE = json.load(file)
 CUTS = {one["pre"]: one["regex"] for one in TABLE["cuts"]}
+QWEN = ("<|im_start|>", "<|im_end|>")
 CORPUS = [
     "the ferry to Varnholm is striped in orange and teal, it didn't leave at 12:45",
     "who runs the lighthouse of Varnholm? the market opens on Thursdays, déjà vu",
@@ -37,7 +38,7 @@ CORPUS = [
 
 
 def of_bytes(regex: str) -> Any:
-    """A tokenizer of bytes, as of Llama 3 and Qwen."""
+    """A tokenizer of bytes, as of Llama 3; Qwen has no token that begins each text."""
     one = Tokenizer(models.BPE())
     steps = [
         pre.Split(Regex(regex), "isolated"),
@@ -48,7 +49,7 @@ def of_bytes(regex: str) -> Any:
     one.train_from_iterator(
         CORPUS, trainers.BpeTrainer(vocab_size=380, initial_alphabet=alphabet, show_progress=False)
     )
-    return finished(one, "<|begin_of_text|>", "<|eot_id|>")
+    return finished(one, *(QWEN if regex == CUTS["qwen2"] else ("<|begin_of_text|>", "<|eot_id|>")))
 
 
 def sentencepiece(head: list[str], begins: bool) -> Any:
@@ -78,10 +79,12 @@ def sentencepiece(head: list[str], begins: bool) -> Any:
 
 
 def finished(one: Any, begin: str, end: str, **more: Any) -> Any:
-    """The tokenizer as transformers has it; it begins each text with a token."""
+    """The tokenizer as transformers has it; unless it is Qwen's, it begins each text with a token."""
     one.add_special_tokens([AddedToken(x, special=True, normalized=False) for x in (begin, end)])
     first = (begin, one.token_to_id(begin))
-    one.post_processor = processors.TemplateProcessing(single=f"{begin} $A", special_tokens=[first])
+    if begin != QWEN[0]:
+        told = {"single": f"{begin} $A", "special_tokens": [first]}
+        one.post_processor = processors.TemplateProcessing(**told)
     return transformers.PreTrainedTokenizerFast(
         tokenizer_object=one, bos_token=begin, eos_token=end, **more
     )

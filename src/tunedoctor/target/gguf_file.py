@@ -38,8 +38,9 @@ def write(model: Any, tokenizer: Any, name: str, table: dict[str, Any]) -> str:
     with torch.no_grad():
         wanted = model(ids).logits
     writer = gguf.GGUFWriter(new, kind["arch"])
-    unread = [*kind.get("unread", ()), *describe(writer, model, kind, table["keys"])]
-    add_tokens(writer, tokenizer, config.vocab_size, table["cuts"])
+    unread = ["tie_word_embeddings", *kind.get("unread", ())]  # which 4.46 gets wrong
+    unread += describe(writer, model, kind, table["keys"])
+    texts = add_tokens(writer, tokenizer, config.vocab_size, table["cuts"])
     precision = add_weights(writer, model, kind)
     try:
         writer.write_header_to_file()
@@ -47,7 +48,7 @@ def write(model: Any, tokenizer: Any, name: str, table: dict[str, Any]) -> str:
         writer.write_tensors_to_file()
         writer.close()
         own = {one: getattr(config, one) for one in unread if hasattr(config, one)}
-        told = compared(new, tokenizer, ids, wanted, own)
+        told = compared(new, tokenizer, texts, (ids, wanted), own)
         os.replace(new, name)
     finally:
         if os.path.exists(new):
@@ -111,8 +112,8 @@ def check_windows(config: Any, kind: dict[str, Any], width: int) -> None:
         stop(f"query_pre_attn_scalar other than {scale} can't be written here", WAY)
 
 
-def add_tokens(writer: Any, tokenizer: Any, size: int, cuts: list[dict[str, str]]) -> None:
-    """Add a vocabulary of BPE: of bytes with merges, or of SentencePiece with scores."""
+def add_tokens(writer: Any, tokenizer: Any, size: int, cuts: list[dict[str, str]]) -> list[str]:
+    """Add a vocabulary of BPE: of bytes with merges, or of SentencePiece with scores; returns texts to try it."""
     told = json.loads(tokenizer.backend_tokenizer.to_str())
     if told["model"]["type"] != "BPE":
         stop("its tokenizer is none of BPE, and can't be written here", WAY)
@@ -151,6 +152,8 @@ def add_tokens(writer: Any, tokenizer: Any, size: int, cuts: list[dict[str, str]
     writer.add_add_bos_token(first == [tokenizer.bos_token_id])
     if tokenizer.chat_template:
         writer.add_chat_template(tokenizer.chat_template)
+    every = range(0, 0 if is_bytes else len(told["model"]["vocab"]), size // 2000 + 1)
+    return [TEXT, tokenizer.decode(list(every), skip_special_tokens=True)]
 
 
 def scores(tokens: list[str], pairs: list[list[str]]) -> list[float]:
@@ -203,10 +206,13 @@ def add_weights(writer: Any, model: Any, kind: dict[str, Any]) -> str:
     return str(precision.name)
 
 
-def compared(name: str, tokenizer: Any, ids: Any, wanted: Any, own: dict[str, Any]) -> str:
+def compared(
+    name: str, tokenizer: Any, texts: list[str], expected: tuple[Any, Any], own: dict[str, Any]
+) -> str:
     """Load the file as transformers does; stop where it gives other tokens or logits than the model.
 
-    `own`: values of the model's configuration that transformers does not read from such a file.
+    `expected`: tokens, and the logits that the model gives for them. `own`: values of the model's
+    configuration that transformers does not read from such a file.
     """
     import torch
     import transformers
@@ -214,13 +220,12 @@ def compared(name: str, tokenizer: Any, ids: Any, wanted: Any, own: dict[str, An
     with or_stop("read back, the file does not load, and is not kept", WAY):
         again = transformers.AutoTokenizer.from_pretrained(**source(name))
         config = transformers.AutoConfig.from_pretrained(**source(name))
-    all_ids = range(0, tokenizer.vocab_size, tokenizer.vocab_size // 2000 + 1)
-    sample = tokenizer.decode(list(all_ids), skip_special_tokens=True)
-    if any(again(text)["input_ids"] != tokenizer(text)["input_ids"] for text in (TEXT, sample)):
+    if any(again(text)["input_ids"] != tokenizer(text)["input_ids"] for text in texts):
         stop("read back, the file gives other tokens, and is not kept", WAY)
     for key, value in own.items():
         setattr(config, key, value)
     model = load_weights(name, torch.float32, {**source(name), "config": config})
+    ids, wanted = expected
     with torch.no_grad():
         found = model.eval()(ids).logits
     most, largest = float((found - wanted).abs().max()), float(wanted.abs().max())
