@@ -19,7 +19,8 @@ WRITES = """
 import gguf_file, loading, train_state
 tokenizer = loading.load_tokenizer({'model': 'm', 'adapter': ''})
 model, _ = train_state.merged('m', '')
-assert gguf_file.write(model, tokenizer, 'x.gguf').startswith("F16; read back, the logits differ by ")
+table = json.load(open(gguf_file.__file__.replace('target/gguf_file.py', 'tables/gguf.json')))
+assert gguf_file.write(model, tokenizer, 'x.gguf', table).startswith("F16; read back, the logits differ by ")
 """
 LOADS = """
 from peft import AutoPeftModelForCausalLM
@@ -70,6 +71,7 @@ def test_a_model_is_trained_asked_and_exported(
     assert "\nadapter:\n" in told
     told = doctor("export", "out", "--merged", "merged", "--modelfile", "Modelfile")
     assert f"vllm serve {tmp_path / 'merged'}" in told
+    assert "from a .gguf alone: --gguf NAME" in told
     text = (tmp_path / "Modelfile").read_text()
     assert f"FROM {tmp_path / 'merged'}\n" in text
     assert "{{ if .Prompt }}u:{{ .Prompt }}</s>{{ end }}a:{{ .Response }}</s>" in text

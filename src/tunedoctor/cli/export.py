@@ -10,6 +10,7 @@ from tunedoctor.cli.options import misuse
 from tunedoctor.cli.output import refusal, screen, write
 from tunedoctor.cli.trained import Trained, size, trained
 from tunedoctor.model.wording import megabytes
+from tunedoctor.tables.load import table
 
 _MARK = "# Written by doctor export"
 
@@ -21,8 +22,13 @@ def command(given: Namespace) -> int:
     places = {k: str(Path(p).expanduser().absolute()) if p else "" for k, p in asked.items()}
     _check(given, found, **places)
     if any(places.values()):
-        needs = ["gguf"] if given.gguf or found.model.endswith(".gguf") else []
-        if code := start(given, "export.py", {**found._asdict(), **places}, *needs):
+        needs = ["gguf"] if asked["gguf"] or found.model.endswith(".gguf") else []
+        told: dict[str, object] = {
+            **found._asdict(),
+            **places,
+            "formats": table("gguf")["write"] if asked["gguf"] else {},
+        }
+        if code := start(given, "export.py", told, *needs):
             return code
     _commands(given, found, **places)
     return 0
@@ -64,8 +70,12 @@ def _commands(given: Namespace, found: Trained, merged: str, gguf: str, modelfil
         one.line(f"llama.cpp  python convert_hf_to_gguf.py {model} --outfile model.gguf")
     if modelfile:
         one.line(f"   Ollama  ollama create tuned -f {shlex.quote(modelfile)}; ollama run tuned")
+        if not (gguf or (is_file and not found.adapter)):
+            one.line("           newer ones import Llama kinds from a .gguf alone: --gguf NAME")
     more = f" --target {shlex.quote(given.target)}" if given.target else ""
-    ways = [] if modelfile else [f"doctor export {out} --modelfile Modelfile{more} is for Ollama"]
+    ways = [f"doctor export {out} --gguf model.gguf --modelfile Modelfile{more} is for Ollama"]
+    if modelfile:
+        ways = []
     if not merged and found.adapter:
         ways.append(f"doctor export {out} --merged merged{more} writes one model")
     one.next(*ways, f"doctor chat {model if merged else out}{more} asks it")

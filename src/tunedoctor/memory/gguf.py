@@ -61,7 +61,7 @@ class _Cursor:
         return self.skip(self.number("Q")).decode("utf-8", "replace")
 
     def value(self, kind: int) -> Any:  # noqa: ANN401  what the file holds
-        letters: dict[str, str] = table("gguf")["numbers"]
+        letters: dict[str, str] = table("gguf")["read"]["numbers"]
         if kind == _STRING:
             return self.text()
         if kind != _ARRAY:
@@ -107,7 +107,7 @@ def head_of(data: bytes) -> Head:
     for _ in range(count):
         key = cursor.text()
         values[key[:_SHORT]] = cursor.value(cursor.number("I"))
-    blocks, elements, last, names = table("gguf")["tensors"], 0, 0, set[str]()
+    blocks, elements, last, names = table("gguf")["read"]["tensors"], 0, 0, set[str]()
     for _ in range(tensors):
         names.add(cursor.text()[:_SHORT])
         dimensions = [cursor.number("Q") for _ in range(min(cursor.number("I"), 5))]
@@ -120,7 +120,7 @@ def head_of(data: bytes) -> Head:
 
 def shape_of_head(head: Head, name: str) -> Shape:
     """Return the shape of what a file holds. Raises MemoryModelError where the doctor knows none of that kind."""
-    told, kind = table("gguf"), str(head.values.get("general.architecture"))
+    told, kind = table("gguf")["read"], str(head.values.get("general.architecture"))
     if kind not in told["kinds"]:
         what = f"the doctor knows no shape of the architecture {kind[:_SHORT]!r} in a .gguf file"
         raise MemoryModelError(what)

@@ -1,4 +1,7 @@
-"""Write a trained model for other programs: `python export.py JSON`, with model, adapter, merged, gguf, modelfile."""
+"""Write a trained model for other programs: `python export.py JSON`.
+
+With model, adapter, merged, gguf, modelfile, and as formats the table gguf.json where a .gguf is asked for.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +22,8 @@ def main(told: dict[str, Any]) -> int:
     if told["merged"] or told["gguf"]:
         model, kind = merged(told["model"], told["adapter"])
     if told["gguf"]:
-        print(f"{told['gguf']}: {write(model, tokenizer, told['gguf'])}", flush=True)
+        said = write(model, tokenizer, told["gguf"], told["formats"])
+        print(f"{told['gguf']}: {said}", flush=True)
     if told["merged"]:
         with whole_folder(str(place.parent), place.name) as new:
             model.to(kind).save_pretrained(new)
