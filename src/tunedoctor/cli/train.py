@@ -69,7 +69,7 @@ def train(how: Namespace, arguments: Sequence[str], *, check: bool = True) -> in
 def whole_trainer() -> str:
     """Return the trainer as one file: its parts without torch stand where they are imported."""
     before, _, after = TRAINER.read_text(encoding="utf-8").partition("sys.path.append(")
-    for name in ("input", "rows", "data", "state"):
+    for name in ("plot", "input", "rows", "data", "screen", "samples", "state"):
         text = TRAINER.with_name(f"train_{name}.py").read_text(encoding="utf-8")
         lines = text.partition("from __future__ import annotations\n\n")[2].split("\n")
         before += "\n".join(one for one in lines if not one.startswith("from train_"))

@@ -17,7 +17,7 @@ def main(told: dict[str, Any]) -> int:
     """Write what is asked for, and say what was written."""
     tokenizer, place = load_tokenizer(told), Path(told["merged"])
     if told["merged"] or told["gguf"]:
-        model, kind = merged(told["model"], told["adapter"])
+        model, kind = merged(told["model"], told["adapter"], precise=bool(told["gguf"]))
     if told["gguf"]:
         print(f"{told['gguf']}: {write(model, tokenizer, told['gguf'])}", flush=True)
     if told["merged"]:
