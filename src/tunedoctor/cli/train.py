@@ -1,6 +1,7 @@
 """doctor train."""
 
 import json
+import shlex
 import sys
 import time
 from argparse import Namespace
@@ -11,14 +12,15 @@ from tunedoctor.cli import output
 from tunedoctor.cli.init import INPUT, init, words_of, write_for_user
 from tunedoctor.cli.models import config_file, here, model_of
 from tunedoctor.cli.options import Options, aim, look, misuse, refusing, starting, typed, works
-from tunedoctor.cli.output import report_for
+from tunedoctor.cli.output import refusal, report_for
 from tunedoctor.cli.run import run_command
-from tunedoctor.cli.trained import begun
+from tunedoctor.cli.trained import begun, is_finished, report
 from tunedoctor.facts import Interpreter, Packages
 from tunedoctor.memory.answer import forecast
 from tunedoctor.memory.answer import refusal as too_large
 from tunedoctor.memory.shape import MemoryModelError
 from tunedoctor.model.snapshot import Snapshot
+from tunedoctor.render.page import BEGIN
 from tunedoctor.system import child
 from tunedoctor.system.reading import read_regular, toml
 
@@ -39,29 +41,45 @@ def command(given: Namespace) -> int:
 
 
 def train(how: Namespace, arguments: Sequence[str], *, check: bool = True) -> int:
-    """Train in the target, as `target`, `own` and `processes` say; returns the exit code."""
+    """Train in the target, as `target`, `own`, `processes` and `report` say; returns the exit code."""
     if not arguments:
         misuse("no configuration is named", "doctor train --init CONFIG.toml writes one")
-    options = Options.of()._replace(quiet=True)
+    options, page = Options.of()._replace(quiet=True), getattr(how, "report", "")
+    if page and {"--merge", "--dry-run"} & {*arguments}:
+        misuse("--report is of a training", "leave it out here")
+    if page and (why := refusal(page, BEGIN, force=how.force)):
+        misuse(f"{page} {why}", "choose another name, or --force")
     place = works(aim(how.target, own=how.own))
+    out = Path(str(_values(arguments).get("out") or "out")) if page else Path()
+    if page and is_finished(out) and not any(one.startswith("--resume") for one in arguments):
+        report(page, out)
+        return 0
     _readable_input(arguments)
-    snapshot = look(starting(place), start=True)
-    libraries(snapshot, place.python)
-    if check and not _ready(snapshot, options):
-        return 1
-    found = None if "--merge" in arguments else _forecast(snapshot, arguments, how.processes)
-    peak, why = found or (0.0, "")
-    if why and check:
-        sys.stderr.write(f"doctor: {why}\n")
-        return 1
-    if found and "--dry-run" in arguments:
-        text = f"forecast for rows of max_length tokens: {peak:.3g} GiB beside libraries"
-        sys.stderr.write(f"doctor: {text}\n")
-    many = [str(LAUNCHER), str(how.processes)] if how.processes > 1 else []
-    trainer = [*many, str(TRAINER)]
-    argv = [place.python, *trainer, *_readable(snapshot, arguments)]
-    ended = begun(_values(arguments), arguments, typed(place, how.target) or "")
-    code = run_command(argv, place, "", told=(2,))
+    values, target = _values(arguments), typed(place, how.target)
+    more = f" --target {shlex.quote(target)}" if target else ""
+    ended = begun(values, arguments, more)
+    try:
+        snapshot = look(starting(place), start=True)
+        libraries(snapshot, place.python)
+        if check and not _ready(snapshot, options):
+            return 1
+        found = None if "--merge" in arguments else _forecast(snapshot, arguments, how.processes)
+        peak, why = found or (0.0, "")
+        if why and check:
+            sys.stderr.write(f"doctor: {why}\n")
+            return 1
+        if found and "--dry-run" in arguments:
+            text = f"forecast for rows of max_length tokens: {peak:.3g} GiB beside libraries"
+            sys.stderr.write(f"doctor: {text}\n")
+        many = [str(LAUNCHER), str(how.processes)] if how.processes > 1 else []
+        argv = [place.python, *many, str(TRAINER), *_readable(snapshot, arguments)]
+    except KeyboardInterrupt:
+        ended(130)
+        return 130
+    log = Path(str(values.get("out") or "out"), "train.log")
+    code = run_command(argv, place, "", told=(2,), log=log)
+    if page and code == 0 and is_finished(out):
+        report(page, out)
     ended(code)
     return code
 

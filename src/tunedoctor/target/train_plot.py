@@ -9,12 +9,15 @@ Points = List[Tuple[int, float]]
 PLAIN = str.maketrans("─│┤╮╯╰╭", "-||++++")
 """For a terminal that shows ASCII alone."""
 STYLE = """\
-.curve{color:#24292f;max-width:100%;height:auto}.curve text{font:13px system-ui,sans-serif;fill:currentColor}
-.curve .axis{stroke:currentColor;opacity:.25}.curve polyline,.curve circle{fill:none;stroke-width:2;stroke:#0969da}
-.curve .held{stroke:#cf222e}.curve text.steps{fill:#0969da}.curve text.held{fill:#cf222e;stroke:none}
+.curve{color:#24292f;width:100%;max-width:40rem;height:auto}
+.curve text{font:13px system-ui,sans-serif;fill:currentColor}
+.curve .axis{stroke:currentColor;opacity:.25}
+.curve polyline,.curve circle{fill:none;stroke-width:2;stroke:#0969da}.curve .held{stroke:#cf222e}
+.curve polyline.held{stroke-dasharray:3 4}
+.curve text.steps{fill:#0969da}.curve text.held{fill:#cf222e;stroke:none}
 @media(prefers-color-scheme:dark){.curve{color:#c9d1d9}.curve polyline,.curve circle{stroke:#58a6ff}
 .curve .held{stroke:#ff7b72}.curve text.steps{fill:#58a6ff}.curve text.held{fill:#ff7b72}}"""
-WIDE, HIGH, LEFT, TOP, LOW = 480, 250, 58, 26, 40
+WIDE, HIGH, LEFT, TOP, LOW = 480, 250, 58, 32, 40
 
 
 def points(log: list[dict[str, Any]], key: str) -> Points:

@@ -91,9 +91,9 @@ def keep(samples: list[dict[str, Any]], out: str) -> None:
     whole_file(Path(out, "samples.jsonl"), "".join(json.dumps(row) + "\n" for row in rows))
 
 
-def told(samples: list[dict[str, Any]], wide: int) -> str:
-    """Return samples as text for a terminal."""
-    lines = []
+def told(head: str, samples: list[dict[str, Any]], wide: int) -> str:
+    """Return what was learned, and samples, as text for a terminal."""
+    lines = ["", *textwrap.wrap(head, wide)]
     for one in samples:
         lines.append("")
         for name, key in (("asked", "prompt"), ("before", "before"), ("after", "after")):

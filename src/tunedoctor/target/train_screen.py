@@ -19,6 +19,8 @@ from train_plot import PLAIN, characters, points, short  # type: ignore[import-n
 LOG = "train.log"
 SMALL, TALL, MOST = 16, 8, 100
 """Lines of a terminal that has no room for a curve; lines and columns of one."""
+OFTEN = 0.1
+"""Seconds from one picture to the next."""
 
 
 def hush(config: Config) -> None:
@@ -76,6 +78,8 @@ class Live:
         self.thread: Any = None
         self.began = 0.0
         self.took: Any = deque(maxlen=20)
+        self.seen: list[tuple[int, float]] = []
+        self.drawn = 0.0
         SCREEN.update(wipe=self.wipe, close=self.wait)
 
     @property
@@ -88,6 +92,13 @@ class Live:
         """Tell whether that is a terminal on which lines can be written over."""
         can = RANK == 0 and os.name == "posix" and os.environ.get("TERM") not in (None, "dumb")
         return can and bool(self.stream) and bool(self.stream.isatty())
+
+    def size(self) -> Any:
+        """Return columns and lines of the terminal, to which the standard streams may not lead any more."""
+        try:
+            return os.get_terminal_size(self.stream.fileno())
+        except (AttributeError, OSError, ValueError):
+            return os.terminal_size((80, 24))
 
     def wipe(self) -> None:
         """Clear what is shown."""
@@ -111,7 +122,7 @@ class Live:
     def show(self, lines: list[str]) -> None:
         """Show lines in the place of those before."""
         with self.lock:
-            wide = shutil.get_terminal_size().columns - 1
+            wide = self.size().columns - 1
             if "utf" not in (self.stream.encoding or "").lower():
                 lines = [line.translate(PLAIN) for line in lines]
             text = "".join(f"{line[:wide]}\x1b[K\n" for line in lines)
@@ -143,12 +154,21 @@ class Live:
         if self.began:
             self.took.append(now - self.began)
         self.began = now
-        if self.on and "loss" in row:
-            wide, high = shutil.get_terminal_size()
-            some = [*points(log, "loss"), (row["step"], row["loss"])]
-            size = (min(MOST, wide - 1), min(TALL, high - 8))
-            curve = characters(some, total, *size) if high > SMALL else []
-            self.show([*curve, progress(row, total, self.left(total - row["step"]))])
+        if not self.on or "loss" not in row:
+            return
+        self.seen = self.seen or points(log, "loss")[:-1]
+        self.seen.append((row["step"], row["loss"]))
+        if len(self.seen) > 40 * MOST:
+            del self.seen[1::2]
+        if now - self.drawn < OFTEN and row["step"] < total:
+            return
+        self.drawn = now
+        wide, high = self.size()
+        size = (min(MOST, wide - 1), min(TALL, high - 8))
+        curve = characters(self.seen, total, *size) if high > SMALL else []
+        speed = dict([("tokens_per_s", n) for _, n in points(log[-9:], "tokens_per_s")][-1:])
+        words = progress({**speed, **row}, total, self.left(total - row["step"]), wide - 1)
+        self.show([*curve, words])
 
     def keep(self) -> None:
         """Let what is shown stand."""
@@ -169,8 +189,8 @@ def span(seconds: float) -> str:
     return f"{seconds:.0f} s"
 
 
-def progress(row: dict[str, Any], total: int, left: str) -> str:
-    """Return a row of the log in words, what matters most first."""
+def progress(row: dict[str, Any], total: int, left: str, wide: int = 999) -> str:
+    """Return a row of the log in words, what matters most first, and no more than there is room for."""
     if "loss" not in row:
         rest = (f"{k} {v:.4g}" if type(v) is float else f"{k} {v}" for k, v in row.items())
         return "  ".join(rest)
@@ -180,6 +200,8 @@ def progress(row: dict[str, Any], total: int, left: str) -> str:
     parts += [f"{left} left"] if left else []
     parts += [f"rate {short(row['lr'])}", f"gradient {row['grad_norm']:.3g}"]
     parts += [f"memory {row['memory_gib']:.2f} GiB"] if "memory_gib" in row else []
+    while len("  ".join(parts)) > wide and len(parts) > 1:
+        parts.pop()
     return "  ".join(parts)
 
 

@@ -124,6 +124,7 @@ def facts(run: Any) -> dict[str, Any]:
     return {
         "base": run.base, "method": config.method, "weights": sum(p.numel() for p in run.trained),
         "steps": run.step, "tokens": run.tokens, **rows, "device": f"{WORLD} x {device}",
+        "processes": WORLD, "row_tokens": sum(len(row.ids) for row in run.rows),
         "memory_gib": run.memory(), "seconds": run.seconds, "resumed_from": run.resumed,
         "versions": versions, "config": asdict(config),
     }  # fmt: skip

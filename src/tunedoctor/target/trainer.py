@@ -524,7 +524,8 @@ class Run:
             spent, is_last = spent + time.perf_counter() - began, self.step == self.total
             if self.held and (is_last or self.step % (config.eval_every or self.total) == 0):
                 row["eval_loss"] = self.evaluate()
-            if "eval_loss" in row or self.step % config.log_every == 0 or is_last:
+            is_due = self.step % config.log_every == 0 or self.step == 1
+            if "eval_loss" in row or is_due or is_last:
                 speed, spent, seen = (self.tokens - seen) / spent, 0.0, self.tokens
                 row.update(tokens_per_s=round(speed), mfu=speed * work / WORLD / peak)
                 self.log({**row, "memory_gib": self.memory()})
@@ -539,8 +540,8 @@ class Run:
         if RANK == 0:
             whole_file(Path(config.out, "run.json"), json.dumps(facts(self), indent=1) + "\n")
         again = ", resumed" if self.resumed else ""
-        say(f"\nLearned in {self.step} steps{again}: {losses(self.history)}")
-        say(told(self.samples, shutil.get_terminal_size().columns - 1))
+        learned_what = f"Learned in {self.step} steps{again}: {losses(self.history)}"
+        say(told(learned_what, self.samples, LIVE.size().columns - 1))
         return 0
 
     def ask(self, when: str, least: float) -> None:
