@@ -56,8 +56,10 @@ def train(how: Namespace, arguments: Sequence[str], *, check: bool = True) -> in
         return 0
     _readable_input(arguments)
     values, target = _values(arguments), typed(place, how.target)
-    more = f" --target {shlex.quote(target)}" if target else ""
-    ended = begun(values, arguments, more)
+    more = " --no-check" * (not check) + f" --processes {how.processes}" * (how.processes > 1)
+    more += f" --report {shlex.quote(page)}" if page else ""
+    target = f" --target {shlex.quote(target)}" if target else ""
+    ended = begun(values, arguments, target, more)
     try:
         snapshot = look(starting(place), start=True)
         libraries(snapshot, place.python)

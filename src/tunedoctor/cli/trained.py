@@ -90,10 +90,12 @@ def size(path: Path) -> int:
     return sum(one.stat().st_size for one in (path, *path.glob("*")) if one.is_file())
 
 
-def begun(values: Mapping[str, object], words: Sequence[str], more: str) -> Callable[[int], None]:
+def begun(
+    values: Mapping[str, object], words: Sequence[str], target: str, more: str
+) -> Callable[[int], None]:
     """Look at a run before it begins; return what says what came of it, and what can be run next.
 
-    `more`: options of the command that are said again.
+    `target` and `more` are options that are said again, `more` of this command alone.
     """
     out, at = Path(str(values.get("out") or "out")), time.time() - 1
 
@@ -103,15 +105,15 @@ def begun(values: Mapping[str, object], words: Sequence[str], more: str) -> Call
         one, final = screen(), out / "final"
         is_merge, is_trial = "--merge" in words, "--dry-run" in words
         plain = [word for word in words if word not in ("--dry-run", "--merge", "--resume=true")]
-        again = f"doctor train {shlex.join(plain)}{more}"
+        again = f"doctor train {shlex.join(plain)}{more}{target}"
         place = shlex.quote(str(out / "merged" if is_merge else out))
         uses = "makes it ready for Ollama, llama.cpp, vLLM"
-        ways = [f"doctor chat {place}{more} asks it", f"doctor export {place}{more} {uses}"]
+        ways = [f"doctor chat {place}{target} asks it", f"doctor export {place}{target} {uses}"]
         steps = [p for p in out.glob("step-*") if p.name[5:].isdigit()]
         one.line("")
         if code and (is_merge or is_trial):
             one.line(mark("note"), " Stopped; nothing was written")
-            ways = [f"doctor train {shlex.join(words)}{more} begins again"]
+            ways = [f"doctor train {shlex.join(words)}{more}{target} begins again"]
         elif is_trial:
             ways = [f"{again} trains"]
         elif not is_merge and (code or not final.is_dir() or final.stat().st_mtime < at):

@@ -244,6 +244,8 @@ def whole_file(path: Path, text: str) -> None:
         new.replace(path)
     except OSError as error:
         say(f"{path.name} is not written: {error}")
+        with contextlib.suppress(OSError):
+            new.unlink()
 
 
 def digests(folder: Path) -> dict[str, str]:

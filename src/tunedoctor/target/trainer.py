@@ -539,7 +539,7 @@ class Run:
             return 1
         if RANK == 0:
             whole_file(Path(config.out, "run.json"), json.dumps(facts(self), indent=1) + "\n")
-        again = ", resumed" if self.resumed else ""
+        again = f", resumed from step {int(self.resumed[-7:])}" if self.resumed else ""
         learned_what = f"Learned in {self.step} steps{again}: {losses(self.history)}"
         say(told(learned_what, self.samples, LIVE.size().columns - 1))
         return 0
