@@ -93,7 +93,7 @@ class Config:
     precision: str = "auto"  # bf16, fp16, fp32, or pure-bf16: trained weights in 16 bits too
     attention: str = "auto"  # as transformers chooses, or sdpa, eager, flash_attention_2
     checkpointing: bool = False  # activations are computed twice and not kept
-    chunk: int = 1024  # tokens that meet the vocabulary at a time; 0: all
+    chunk: int = 512  # tokens that meet the vocabulary at a time; 0: all
     device: str = "auto"  # cuda, xpu, mps or cpu
     shard: bool = False  # FSDP2: each device of torchrun holds a part of the layers
     seed: int = 0  # of adapters, order and dropout

@@ -93,14 +93,18 @@ class ChunkedLoss(torch.autograd.Function):  # type: ignore[misc]
             some, right = hidden[i : i + chunk], target[i : i + chunk, None]
             logits, bent = F.linear(some, weight).float(), None
             if cap:
-                bent = torch.tanh(logits / cap)
+                bent = logits.div_(cap).tanh_()
                 logits = cap * bent
-            total = torch.logsumexp(logits, -1, keepdim=True)
-            loss += (total - logits.gather(1, right)).sum()
+            wanted, most = logits.gather(1, right), logits.amax(-1, keepdim=True)
+            total = logits.sub_(most).exp_().sum(-1, keepdim=True)  # in place: they are the largest
+            loss += (total.log() + most - wanted).sum()
             if wants[0] or wants[1]:
-                slope = logits.sub_(total).exp_()  # softmax, less 1 at the target
+                slope = logits.div_(total)  # softmax, less 1 at the target
                 slope.scatter_add_(1, right, -torch.ones_like(total))
-                slope = (slope if bent is None else slope * (1 - bent * bent)).to(hidden.dtype)
+                if bent is not None:
+                    slope.mul_(bent.mul_(bent).neg_().add_(1))
+                    bent = None
+                slope = slope.to(hidden.dtype)
             if d_hidden is not None:
                 d_hidden[i : i + chunk] = slope @ weight
             if d_weight is not None:
