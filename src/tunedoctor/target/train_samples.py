@@ -93,12 +93,13 @@ def keep(samples: list[dict[str, Any]], out: str) -> None:
 
 def told(head: str, samples: list[dict[str, Any]], wide: int) -> str:
     """Return what was learned, and samples, as text for a terminal."""
+    wide = max(40, wide)
     lines = ["", *textwrap.wrap(head, wide)]
     for one in samples:
         lines.append("")
         for name, key in (("asked", "prompt"), ("before", "before"), ("after", "after")):
             text = " ".join(one.get(key, "").split())
             text = text[:SHOWN] + " ..." * (len(text) > SHOWN)
-            shown = textwrap.wrap(text or "(nothing)", max(30, wide - 10))
+            shown = textwrap.wrap(text or "(nothing)", wide - 10)
             lines += [f"{name:>8}  {shown[0]}", *(f"{'':10}{more}" for more in shown[1:])]
     return "\n".join(lines)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import signal
@@ -18,7 +19,7 @@ from train_plot import PLAIN, characters, points, short  # type: ignore[import-n
 
 LOG = "train.log"
 SMALL, TALL, MOST = 16, 8, 100
-"""Lines of a terminal that has no room for a curve; lines and columns of one."""
+"""Lines or columns of a terminal that has no room for a curve; lines and columns of one."""
 OFTEN = 0.1
 """Seconds from one picture to the next."""
 
@@ -95,10 +96,10 @@ class Live:
 
     def size(self) -> Any:
         """Return columns and lines of the terminal, to which the standard streams may not lead any more."""
-        try:
-            return os.get_terminal_size(self.stream.fileno())
-        except (AttributeError, OSError, ValueError):
-            return os.terminal_size((80, 24))
+        wide = high = 0
+        with contextlib.suppress(AttributeError, OSError, ValueError):
+            wide, high = os.get_terminal_size(self.stream.fileno())
+        return os.terminal_size((wide or 80, high or 24))  # some know none
 
     def wipe(self) -> None:
         """Clear what is shown."""
@@ -165,7 +166,7 @@ class Live:
         self.drawn = now
         wide, high = self.size()
         size = (min(MOST, wide - 1), min(TALL, high - 8))
-        curve = characters(self.seen, total, *size) if high > SMALL else []
+        curve = characters(self.seen, total, *size) if min(high, wide) > SMALL else []
         speed = dict([("tokens_per_s", n) for _, n in points(log[-9:], "tokens_per_s")][-1:])
         words = progress({**speed, **row}, total, self.left(total - row["step"]), wide - 1)
         self.show([*curve, words])
