@@ -42,7 +42,7 @@ from train_input import (  # type: ignore[import-not-found]
     whole_folder,
 )
 from train_plot import loss_curve  # type: ignore[import-not-found]
-from train_samples import answers, keep, questions, told  # type: ignore[import-not-found]
+from train_samples import ask, told  # type: ignore[import-not-found]
 from train_screen import LIVE, hush, progress, until_it_trains  # type: ignore[import-not-found]
 from train_state import card, facts, last_state, load_weights, merged, save_state, source  # type: ignore[import-not-found]
 
@@ -514,7 +514,7 @@ class Run:
             self.log({"step": 0, "eval_loss": self.evaluate()})
         tokens = (self.total - self.step) * config.batch * sum(len(row.ids) for row in self.rows)
         least = tokens / len(self.rows) * work / WORLD / peak  # seconds, by what the device can do
-        self.ask("before", least)
+        ask(self, "before", least)
         spent, seen, begun = 0.0, self.tokens, time.monotonic()
         LIVE.began = begun
         while self.step < self.total:
@@ -538,7 +538,7 @@ class Run:
                 saved = self.save(f"step-{self.step:07}")
         LIVE.keep()
         self.seconds = time.monotonic() - begun
-        self.ask("after", least)
+        ask(self, "after", least)
         if not self.save("final") or not saved:
             return 1
         if RANK == 0:
@@ -547,21 +547,6 @@ class Run:
         learned_what = f"Learned in {self.step} steps{again}: {losses(self.history)}"
         say(told(learned_what, self.samples, LIVE.size().columns - 1))
         return 0
-
-    def ask(self, when: str, least: float) -> None:
-        """Have some rows answered before and after training, for a tenth of its time at most."""
-        config = self.config
-        if config.samples and config.shard and when == "before":
-            say("no samples: the model is sharded")
-        if RANK or not config.samples or config.shard or (when == "before" and self.step):
-            return
-        LIVE.wait(f"answers {when} training", config.out)
-        if when == "before":
-            path = config.eval_data or config.data
-            self.samples = questions(self.shown, path, self.tokenizer, config.samples)
-        answers(self, when, min(120.0, max(10.0, 0.1 * least)))
-        LIVE.wait()
-        keep(self.samples, config.out)
 
     def dry_run(self) -> int:
         """Take real steps on the longest rows, and save nothing."""
