@@ -168,6 +168,7 @@ def card(run: Any) -> str:
         for one in run.samples
     )
     whose = "rows that were held out" if run.held else "rows that it learned from"
+    answered = answered and f"\nAnswers before and after training, to {whose}:\n{answered}\n"
     versions = ", ".join(f"{name} {version}" for name, version in told["versions"].items())
     return f"""---
 base_model: {config.model}
@@ -177,13 +178,7 @@ library_name: {library}
 ({run.tokens:,} tokens): {losses(run.history)}
 
 ![loss](loss.svg)
-{
-        answered
-        and f'''
-Answers before and after training, to {whose}:
 {answered}
-'''
-    }
 ## How to use it
 
 With the doctor, from any folder{stays}:
