@@ -32,7 +32,7 @@ sys.modules["trainer"] = trainer
 spec.loader.exec_module(trainer)
 rows = [json.loads(line) for line in open(folder + "/rows.jsonl")]
 config = trainer.Config(model=folder, data="-", batch=BATCH, micro_batch=BATCH, max_steps=steps, learning_rate=RATE,
-                        warmup=0.0, schedule="linear", max_length=LENGTH, out=folder + "/" + who, precision="fp32", save_every=10**6)
+                        warmup=0.0, schedule="linear", max_length=LENGTH, out=folder + "/" + who, precision="fp32", save_every=10**6, samples=0)
 samples = [trainer.Row([i], ids, [-100, *ids[1:]], range(len(ids))) for i, ids in enumerate(rows)]
 order = [row.lines[0] for step in range(steps) for row in trainer.rows_of(step, samples, config)]
 peft_config = dict(r=16, lora_alpha=32, lora_dropout=0.0, target_modules="all-linear", task_type="CAUSAL_LM")

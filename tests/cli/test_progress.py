@@ -6,19 +6,26 @@ import subprocess
 import sys
 
 CODE = """
-import sys, time
+import os, sys, time
 from tunedoctor.cli import streams
 streams.take_over()
-from tunedoctor.cli.progress import spinner
+from tunedoctor.cli.progress import Spinner, spinner
+times, show = [], Spinner._show
+Spinner._show = lambda *given: (show(*given), times.append(1))
+def drawn(one):
+    # until what there is now has been drawn, however busy the machine is; a dumb terminal is not drawn on
+    seen = len(times)
+    while "TERM" in os.environ and os.environ["TERM"] != "dumb" and len(times) < seen + 2:
+        time.sleep(0.01)
 with spinner("reading") as one:
     one.watch(["a\\x1b[2Jb"])
     one.total, one.read = 200, 100
-    time.sleep(0.9)
+    drawn(one)
     one.say("a line\\n")
 with spinner() as one:
     for stage in ("import torch", "train", "train, step 3"):
         one.step([stage])
-    time.sleep(0.7)
+    drawn(one)
 print("rich.progress" in sys.modules)
 """
 

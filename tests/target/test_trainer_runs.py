@@ -29,9 +29,11 @@ def test_a_killed_run_goes_on_bit_for_bit(runs: Runs, method: str) -> None:
     """And one that is told to stop. Weights of both methods are written by the same code: full ones are cut once."""
     more = (f"--method={method}", "--save-every=2", "--resume=true", "--eval-share=0.1")
 
-    def left(out: str) -> tuple[object, bytes, list[str]]:
+    def left(out: str) -> tuple[object, bytes, str]:
         (weights,) = (runs.folder / out / "final").glob("*model.safetensors")
-        return runs.log(out), weights.read_bytes(), [n for n in runs.names(out) if ".new" in n]
+        samples = (runs.folder / out / "samples.jsonl").read_text()
+        assert not [name for name in runs.names(out) if ".new" in name]
+        return runs.log(out), weights.read_bytes(), samples
 
     runs(*more, "--out=whole")
     assert len(runs.log("whole")) == 9
@@ -41,7 +43,7 @@ def test_a_killed_run_goes_on_bit_for_bit(runs: Runs, method: str) -> None:
         assert left(f"cut{number}") == left("whole"), code
     told = ("stopped after step 4; resume = true goes on",)
     runs(*more, "--out=cut", "--save-every=100", code=STOP.format(15), says=told)
-    assert runs.names("cut") == ["log.jsonl", "step-0000004"]
+    assert runs.names("cut") == ["log.jsonl", "samples.jsonl", "step-0000004", "train.log"]
     runs(*more, "--out=cut")
     assert left("cut") == left("whole")
     runs(*more, "--out=other", code=STOP.format(2), status=130)
@@ -53,7 +55,7 @@ def test_a_full_disk_leaves_the_last_good_checkpoint(runs: Runs) -> None:
     limit = "from resource import *\nsetrlimit(RLIMIT_FSIZE, (8192, RLIM_INFINITY))"
     told = ("step-0000006 is not saved", "step-0000004 stands; free space on the disk")
     runs(*more, code=limit, status=1, says=told)
-    assert runs.names() == ["final", "log.jsonl", "step-0000004"]
+    assert [name for name in runs.names() if "step" in name] == ["step-0000004"]
     before = [row["loss"] for row in runs.log()]
     runs(*more)
     assert [row["loss"] for row in runs.log()] == before
@@ -147,7 +149,9 @@ AutoTokenizer.from_pretrained("out/merged")
 
 def test_what_a_run_leaves(runs: Runs, tiny_model: str) -> None:
     runs("--eval-share=0.2", "--save-every=3", "--keep=2")
-    assert runs.names() == ["final", "log.jsonl", "step-0000006", "step-0000008"]
+    steps = ["step-0000006", "step-0000008"]
+    files = ["log.jsonl", "run.json", "samples.jsonl"]
+    assert runs.names() == ["final", *files, *steps, "train.log"]
     card = (runs.folder / "out" / "final" / "README.md").read_text()
     assert f"base_model: {tiny_model}" in card
     assert "learning_rate = 0.005" in card
@@ -157,6 +161,46 @@ def test_what_a_run_leaves(runs: Runs, tiny_model: str) -> None:
     assert runs.log("again") == runs.log()
     runs("--merge")
     done(runs.train(code=f"folder = {tiny_model!r}{MERGED}"))
+
+
+def test_samples_show_what_was_learned_and_change_nothing(runs: Runs) -> None:
+    row = json.dumps({"prompt": "What <b>is</b> it?", "completion": "xxxx"})
+    (runs.folder / "h.jsonl").write_text(f"{row}\n" * 3)
+    more = ("--eval-data=h.jsonl", "--max-steps=40", "--packing=true", "--max-length=128")
+    told = runs(*more, says=("   asked  What <b>is</b> it?", "  before  ", "   after  xxxx")).out
+    assert told.index("Learned in 40 steps: the loss of held-out rows") < told.index("asked")
+    rows = [json.loads(x) for x in (runs.folder / "out/samples.jsonl").read_text().splitlines()]
+    assert [(x["line"], x["wanted"], x["after"][:4]) for x in rows] == [
+        (n, "xxxx", "xxxx") for n in (1, 2)
+    ]
+    assert "xxxx" not in rows[0]["before"]
+    card = (runs.folder / "out/final/README.md").read_text()
+    assert "* asked: What &lt;b>is&lt;/b> it?\n  * before: " in card
+    runs(*more, "--samples=0", "--out=none")
+    assert "samples.jsonl" not in runs.names("none")
+    left = [(runs.folder / o / "final/adapter_model.safetensors").read_bytes() for o in ("out", "none")]  # fmt: skip
+    assert left[0] == left[1]
+    assert runs.log("none") == runs.log()
+
+
+NOISE = """
+load = trainer.load_model
+def noisy(*arguments):
+    print("NOISE 1")
+    os.write(2, b"NOISE 2\\n")
+    trainer.say("a \\x1b[31mword")
+    return load(*arguments)
+trainer.load_model = noisy
+"""
+
+
+def test_libraries_speak_to_the_log(runs: Runs) -> None:
+    ended = runs("--max-steps=1", code=f"import os{NOISE}")
+    assert "NOISE" not in ended.out + ended.err
+    assert "a  [31mword\n" in ended.out
+    log = (runs.folder / "out/train.log").read_text()
+    assert "NOISE 1" in log
+    assert "NOISE 2" in log
 
 
 def test_a_run_goes_on_as_it_began_or_not_at_all(runs: Runs) -> None:

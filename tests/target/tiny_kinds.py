@@ -28,7 +28,7 @@ sys.path.insert(0, scripts)
 import gguf_file  # type: ignore[import-not-found]  # noqa: E402
 
 with open(table_file, encoding="utf-8") as file:
-    TABLE = json.load(file)
+    TABLE = json.load(file)["write"]
 CUTS = {one["pre"]: one["regex"] for one in TABLE["cuts"]}
 QWEN = ("<|im_start|>", "<|im_end|>")
 CORPUS = [

@@ -4,11 +4,15 @@ import sys
 import time
 from argparse import Namespace
 from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
 
 from tunedoctor.cli.options import Options, aim, misuse
 from tunedoctor.facts import Target
+from tunedoctor.facts.clean import clean_text
 from tunedoctor.model.snapshot import Snapshot
 from tunedoctor.running import command as running
+from tunedoctor.system.reading import open_regular
 
 
 def command(given: Namespace) -> int:
@@ -18,16 +22,22 @@ def command(given: Namespace) -> int:
 
 
 def run_command(
-    argv: Sequence[str], place: Target, report_file: str, *, told: tuple[int, ...] = ()
+    argv: Sequence[str],
+    place: Target,
+    report_file: str,
+    *,
+    told: tuple[int, ...] = (),
+    log: Path | None = None,
 ) -> int:
     """Run a command untouched; diagnose on stderr when it fails. Returns what a shell would.
 
-    An exit status of `told` needs no diagnosis: the command itself says all about it.
+    An exit status of `told` needs no diagnosis: the command itself says all about it. What it adds to `log` counts as
+    its output.
     """
     if not argv:
         misuse("no command is named", "doctor run -- python train.py")
     options = Options.of()
-    before = running.kills_now()
+    before, kept = running.kills_now(), _length(log)
     try:
         ran = running.run(argv)
     except running.NotStartedError as error:
@@ -42,6 +52,10 @@ def run_command(
     for_memory, began = running.killed_for_memory(before, running.kills_now()), time.perf_counter()
     try:
         _say(_how(argv[0], ran, death, for_memory))
+        if log and (tail := _added(log, kept)):
+            ran = ran._replace(tails=(*ran.tails, tail))
+            for _, line in tail.lines()[-5:] if death.name else ():
+                _say(f"{log.name}: {clean_text(line.decode('utf-8', 'replace'))}")
         snapshot = _looked(argv, ran, running.shell_words(death, for_memory), place)
         _diagnose(snapshot, options, report_file, began)
     except KeyboardInterrupt:
@@ -49,6 +63,23 @@ def run_command(
     except Exception as error:  # noqa: BLE001  the command's status goes before what befalls the doctor
         _say(f"could not diagnose: {type(error).__name__}: {error}")
     return death.status
+
+
+def _length(log: Path | None) -> int:
+    try:
+        return log.stat().st_size if log else 0
+    except OSError:
+        return 0
+
+
+def _added(log: Path, kept: int) -> running.Tail | None:
+    """Return what a log has beyond its first bytes; None where there is no more."""
+    tail = running.Tail()
+    with suppress(OSError), open_regular(log) as file:
+        file.seek(kept)
+        while block := file.read(1 << 16):
+            tail.feed(block)
+    return tail if tail.size else None
 
 
 def _how(name: str, ran: running.Ran, death: running.Death, for_memory: bool | None) -> str:  # noqa: FBT001

@@ -3,23 +3,26 @@
 import json
 import os
 import re
+import shlex
 import sys
 import time
 from argparse import Namespace
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from tunedoctor.cli import output
 from tunedoctor.cli.before import check_model, check_words, is_gguf, needed
 from tunedoctor.cli.configuration import values_of, words_of
 from tunedoctor.cli.init import init, write_for_user
 from tunedoctor.cli.options import Options, aim, look, misuse, refusing, starting, typed, works
-from tunedoctor.cli.output import report_for
+from tunedoctor.cli.output import refusal, report_for
 from tunedoctor.cli.run import run_command
-from tunedoctor.cli.trained import begun
+from tunedoctor.cli.trained import begun, is_finished, report
 from tunedoctor.cli.training_data import handed
-from tunedoctor.facts import Interpreter, Packages
+from tunedoctor.facts import Interpreter, Packages, Target
 from tunedoctor.model.snapshot import Snapshot
+from tunedoctor.render.html import BEGIN
 
 TRAINER = Path(__file__).parent.parent / "target" / "trainer.py"
 LAUNCHER = TRAINER.with_name("launch.py")
@@ -38,13 +41,51 @@ def command(given: Namespace) -> int:
 
 
 def train(how: Namespace, arguments: Sequence[str], *, check: bool = True) -> int:
-    """Train in the target, as `target`, `own` and `processes` say; returns the exit code."""
+    """Train in the target, as `target`, `own`, `processes` and `report` say; returns the exit code."""
     if not arguments:
         misuse("no configuration is named", "doctor init writes one")
-    options = Options.of()._replace(quiet=True)
+    page = getattr(how, "report", "")
+    if page and {"--merge", "--dry-run"} & {*arguments}:
+        misuse("--report is of a training", "leave it out here")
+    if page and (why := refusal(page, BEGIN, force=how.force)):
+        misuse(f"{page} {why}", "choose another name, or --force")
+    if page and _told_again(page, arguments):
+        return 0
     place = works(aim(how.target, own=how.own))
     check_words(arguments)
     values = values_of(arguments)
+    out, target = Path(str(values.get("out") or "out")), typed(place, how.target)
+    more = " --no-check" * (not check) + f" --processes {how.processes}" * (how.processes > 1)
+    more += f" --report {shlex.quote(page)}" if page else ""
+    ended = begun(values, arguments, f" --target {shlex.quote(target)}" if target else "", more)
+    try:
+        argv = _trainer(place, values, arguments, how.processes, check=check)
+    except KeyboardInterrupt:
+        ended(130)
+        return 130
+    if not argv:
+        return 1
+    code = run_command(argv, place, "", told=(2,), log=out / "train.log")
+    if page and code == 0 and is_finished(out):
+        report(page, out)
+    ended(code)
+    return code
+
+
+def _told_again(page: str, arguments: Sequence[str]) -> bool:
+    """Write the page of a run that has ended; False where there is none, or it is to go on."""
+    with refusing((OSError, ValueError), "name a file of TOML"):
+        out = Path(str(values_of(arguments).get("out") or "out"))
+    if not is_finished(out) or any(one.startswith("--resume") for one in arguments):
+        return False
+    report(page, out)
+    return True
+
+
+def _trainer(
+    place: Target, values: dict[str, Any], arguments: Sequence[str], count: int, *, check: bool
+) -> list[str]:
+    """Return the command that trains, all looked at that can be before it; [] where it can't, which has been told."""
     model, merges = str(values.get("model", "")), "--merge" in arguments
     if not merges:
         check_model(model, reach=check)
@@ -52,28 +93,23 @@ def train(how: Namespace, arguments: Sequence[str], *, check: bool = True) -> in
     words = handed(values, arguments, (sys.executable, place.python))
     snapshot = look(place, start=True)
     libraries(snapshot, place.python, *(["gguf"] if is_gguf(model) else []))
-    if check and not _ready(snapshot, options):
-        return 1
-    found = None if merges else needed(snapshot, values, how.processes, os.environ)
+    if check and not _ready(snapshot, Options.of()._replace(quiet=True)):
+        return []
+    found = None if merges else needed(snapshot, values, count, os.environ)
     if found and found.why and check:
         sys.stderr.write(f"doctor: {found.why}\n")
-        return 1
+        return []
     if found and "--dry-run" in arguments:
-        text = f"forecast for rows of max_length tokens: {found.peak_gib:.3g} GiB beside libraries"
-        sys.stderr.write(f"doctor: {text}\n")
-    many = [str(LAUNCHER), str(how.processes)] if how.processes > 1 else []
-    trainer = [*many, str(TRAINER)]
-    argv = [place.python, *trainer, *_readable(snapshot, words)]
-    ended = begun(values, arguments, typed(place, how.target) or "")
-    code = run_command(argv, place, "", told=(2,))
-    ended(code)
-    return code
+        peak = f"{found.peak_gib:.3g} GiB beside libraries"
+        sys.stderr.write(f"doctor: forecast for rows of max_length tokens: {peak}\n")
+    many = [str(LAUNCHER), str(count)] if count > 1 else []
+    return [place.python, *many, str(TRAINER), *_readable(snapshot, words)]
 
 
 def whole_trainer() -> str:
     """Return the trainer as one file: its parts without torch stand where they are imported."""
     before, _, after = TRAINER.read_text(encoding="utf-8").partition("sys.path.append(")
-    for name in ("input", "rows", "data", "state"):
+    for name in ("plot", "input", "rows", "data", "screen", "samples", "state"):
         text = TRAINER.with_name(f"train_{name}.py").read_text(encoding="utf-8")
         before += _OF_PARTS.sub("", text.partition("from __future__ import annotations\n\n")[2])
     return before + after.partition("# The other parts end here.\n")[2]

@@ -2,18 +2,23 @@
 
 import json
 import shlex
+import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from tunedoctor.cli.models import check_folder
-from tunedoctor.cli.options import misuse
-from tunedoctor.cli.output import screen, write
+import msgspec
+
+from tunedoctor.cli.models import check_folder, model_of
+from tunedoctor.cli.options import misuse, refusing
+from tunedoctor.cli.output import screen, write, write_or_exit
+from tunedoctor.memory.answer import forecast
+from tunedoctor.memory.shape import MemoryModelError
 from tunedoctor.model.wording import megabytes
 from tunedoctor.render.screen import mark
 from tunedoctor.system.reading import read_regular
-from tunedoctor.target.train_input import losses
 
 _LARGEST = 64 << 20
 """Bytes of a log, or of a configuration beside weights."""
@@ -85,42 +90,67 @@ def size(path: Path) -> int:
     return sum(one.stat().st_size for one in (path, *path.glob("*")) if one.is_file())
 
 
-def begun(values: Mapping[str, object], words: Sequence[str], target: str) -> Callable[[int], None]:
-    """Look at a run before it begins; return what says what came of it, and what can be run next."""
+def begun(
+    values: Mapping[str, object], words: Sequence[str], target: str, more: str
+) -> Callable[[int], None]:
+    """Look at a run before it begins; return what says what came of it, and what can be run next.
+
+    `target` and `more` are options that are said again, `more` of this command alone.
+    """
     out, at = Path(str(values.get("out") or "out")), time.time() - 1
-    more = f" --target {shlex.quote(target)}" if target else ""
-
-    def last() -> int:
-        return max((int(p.name[5:]) for p in out.glob("step-*") if p.name[5:].isdigit()), default=0)
-
-    before = last() if str(values.get("resume", "")).lower() == "true" else 0
 
     def ended(code: int) -> None:
         if code not in (0, 130):  # the diagnosis has told
             return
         one, final = screen(), out / "final"
+        is_merge, is_trial = "--merge" in words, "--dry-run" in words
         plain = [word for word in words if word not in ("--dry-run", "--merge", "--resume=true")]
-        again = f"doctor train {shlex.join(plain)}{more}"
-        name = shlex.quote(str(out / "merged" if "--merge" in words else out))
+        again = f"doctor train {shlex.join(plain)}{more}{target}"
+        place = shlex.quote(str(out / "merged" if is_merge else out))
         uses = "makes it ready for Ollama, llama.cpp, vLLM"
-        ways = [f"doctor chat {name}{more} asks it", f"doctor export {name}{more} {uses}"]
+        ways = [f"doctor chat {place}{target} asks it", f"doctor export {place}{target} {uses}"]
+        steps = [p for p in out.glob("step-*") if p.name[5:].isdigit()]
         one.line("")
-        if "--dry-run" in words:
+        if code and (is_merge or is_trial):
+            one.line(mark("note"), " Stopped; nothing was written")
+            ways = [f"doctor train {shlex.join(words)}{more}{target} begins again"]
+        elif is_trial:
             ways = [f"{again} trains"]
-        elif "--merge" not in words and (not final.is_dir() or final.stat().st_mtime < at):
-            saved = f"after step {last()}, saved in {out}/step-{last():07}"
-            one.line(mark("note"), f" Stopped {saved if last() else 'before a step was saved'}")
+        elif not is_merge and (code or not final.is_dir() or final.stat().st_mtime < at):
+            last = max(steps, key=lambda p: int(p.name[5:]), default=None)
+            saved = f"after step {int(last.name[5:])}, saved in {last}" if last else ""
+            one.line(mark("note"), f" Stopped {saved or 'before a step was saved'}")
             ways = [f"{again} --resume=true goes on"]
-        elif "--merge" not in words:
-            rows = [json.loads(row) for row in (out / "log.jsonl").read_text().splitlines()]
-            went = f", resumed from step {before}" if before else ""
-            one.line(mark("ok"), f" Learned in {rows[-1]['step']} steps{went}: {losses(rows)}")
+        elif not is_merge:
             config, result = final / "adapter_config.json", f"a model in {final}"
             if config.is_file():
                 base = str(_read(config).get("base_model_name_or_path"))
                 result = f"an adapter in {final}, on the base {base}"
             one.row("result", f"{megabytes(size(final))}: {result}")
+            one.row("card", f"{final / 'README.md'} says how it was made and is used")
         one.next(*ways)
         write(one.text())
 
     return ended
+
+
+def is_finished(out: Path) -> bool:
+    """Tell whether a training that ended lies in a folder."""
+    return (out / "final").is_dir() and (out / "run.json").is_file()
+
+
+def report(name: str, out: Path) -> None:
+    """Write the page of a training that ended; exits with 2 where what it is made of can't be read."""
+    from tunedoctor.render.training import Answered, Facts, Logged, page  # noqa: PLC0415  only when asked
+
+    with refusing((OSError, ValueError), "train again", f"no report of {out}: "):
+        facts = msgspec.json.decode(read_regular(out / "run.json", _LARGEST), type=Facts)
+        log = msgspec.json.Decoder(Logged).decode_lines(read_regular(out / "log.jsonl", _LARGEST))
+        asked, samples = out / "samples.jsonl", list[Answered]()
+        if asked.is_file():
+            samples = msgspec.json.Decoder(Answered).decode_lines(read_regular(asked, _LARGEST))
+    found = None
+    with suppress(MemoryModelError, OSError, ValueError):
+        found = forecast(facts.config, model_of(facts.base), (), facts.processes)
+    write_or_exit(name, page(facts, log, samples, found), "name another file")
+    sys.stderr.write(f"doctor: wrote {name}\n")

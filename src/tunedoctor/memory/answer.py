@@ -28,7 +28,7 @@ _KEYS = {
     "--optimizer adamw_8bit": "optimizer = 'adamw8bit'",
     "--checkpointing": "checkpointing = true",
     "--attn sdpa": "attention = 'sdpa'",
-    "--stack doctor": "chunk = 1024",
+    "--stack doctor": "chunk = 512",
     "--sharding fsdp": "shard = true",
 }
 """Options of doctor fit, as keys of the trainer's configuration."""
@@ -256,7 +256,7 @@ class _Config(msgspec.Struct, frozen=True):
     attention: Literal["auto", "sdpa", "eager", "flash_attention_2"] = "auto"
     micro_batch: _Whole = 4
     batch: _Whole = 16
-    chunk: Annotated[int, msgspec.Meta(ge=0, le=1 << 24)] = 1024
+    chunk: Annotated[int, msgspec.Meta(ge=0, le=1 << 24)] = 512
     rank: _Whole = 16
     max_length: _Whole = 1024
     targets: str = "all-linear"

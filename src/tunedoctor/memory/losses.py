@@ -11,7 +11,7 @@ from tunedoctor.memory.run import Run
 from tunedoctor.memory.shape import Norm, Shape
 from tunedoctor.memory.tape import Tape, Tensor
 
-CHUNK = 1024
+CHUNK = 512
 """Tokens of a chunk of doctor train's loss."""
 _TORCHTUNE_CHUNKS = 8
 _TRL_CHUNK = 256
@@ -127,12 +127,12 @@ class _Head(Modules):
                 copy = (
                     narrow * weight if run.rest_bytes != narrow else 0
                 )  # of weights, in the type of hidden states
-                size = (16 if cap else 8) * chunk + copy  # logsumexp makes a copy of the logits
                 half = narrow if narrow < 4 else 0  # what is fp32 is its own copy in fp32
+                size = (8 if cap else 4 + half) * chunk + copy  # all else is done in place
                 if (
                     self.trains
                 ):  # the head's gradient is added up in fp32; a chunk's part of it, in both types
-                    left = (8 + narrow if cap else 4 + half) * chunk
+                    left = (4 + half) * chunk
                     size = max(size, left + (4 + half) * weight + copy)
                 picked = op((x,), x.count, narrow)
                 del x

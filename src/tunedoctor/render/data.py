@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from tunedoctor.data.columns import said
 from tunedoctor.data.report import Costs, DataFault, DataFile, Lengths, Report, RowShown, Spot
 from tunedoctor.model.wording import many, megabytes
+from tunedoctor.render.html import frame
 from tunedoctor.render.screen import Screen, mark
 from tunedoctor.target.train_rows import layout
 
@@ -15,12 +16,8 @@ _PARTS = 6
 _MOST = 6
 """Places that are shown of a fault; the page and JSON have more."""
 _ON_PAGE = 200
-_PAGE = """\
-<!doctype html><html lang="en"><head><meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>doctor data: {verdict}</title><style>{{stylesheet}}
-:root {{{{ color-scheme: light dark; }}}} pre {{{{ white-space: pre-wrap; font: 14px/1.4 ui-monospace, monospace; }}}}
-</style></head><body><pre><code>{{code}}</code></pre></body></html>
+_STYLE = """
+:root{color-scheme:light dark}pre{white-space:pre-wrap;font:14px/1.4 ui-monospace,monospace}
 """
 
 
@@ -28,8 +25,9 @@ def page(report: Report) -> str:
     """Return the page, in ASCII: what it is written to has no say in what it holds."""
     screen = Screen(120, colour=True)
     _report(report, screen, most=_ON_PAGE)
-    html = screen.html(_PAGE.format(verdict=report.verdict))
-    return html.encode("ascii", "xmlcharrefreplace").decode()
+    colours, _, code = screen.html("{stylesheet}</style>{code}").partition("</style>")
+    body = f"<pre><code>{code}</code></pre>"
+    return frame(f"doctor data: {report.verdict}", body, colours + _STYLE)
 
 
 def render(report: Report, screen: Screen, ways: Sequence[str] = ()) -> str:

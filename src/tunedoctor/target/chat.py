@@ -10,6 +10,7 @@ from typing import Any
 
 from loading import load_tokenizer  # type: ignore[import-not-found]
 from train_input import or_stop, stop  # type: ignore[import-not-found]
+from train_samples import ends  # type: ignore[import-not-found]
 from train_state import load_weights, source  # type: ignore[import-not-found]
 
 
@@ -65,12 +66,11 @@ class Talk:
                 render = self.tokenizer.apply_chat_template
                 text = render(turns, tokenize=False, add_generation_prompt=True)
         ids = self.tokenizer(text, add_special_tokens=not has)["input_ids"]
-        end, known = self.tokenizer.eos_token_id, self.model.generation_config.eos_token_id
+        end = self.tokenizer.eos_token_id
         ids = torch.tensor([ids[:-1] if not has and ids[-1:] == [end] else ids])
         ids, printer = ids.to(self.model.device), Printer(self.tokenizer)
-        ends = {end, *known} if isinstance(known, list) else {end, known}
         how: dict[str, Any] = {"max_new_tokens": self.told["max_tokens"], "streamer": printer}
-        how.update(eos_token_id=sorted(ends - {None}) or None, pad_token_id=end)
+        how.update(ends(self.model, self.tokenizer))
         warm = self.told["temperature"]
         how.update(do_sample=warm > 0, temperature=warm or None, top_p=None, top_k=None)
         with torch.no_grad():

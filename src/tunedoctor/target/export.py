@@ -20,7 +20,7 @@ def main(told: dict[str, Any]) -> int:
     """Write what is asked for, and say what was written."""
     tokenizer, place = load_tokenizer(told), Path(told["merged"])
     if told["merged"] or told["gguf"]:
-        model, kind = merged(told["model"], told["adapter"])
+        model, kind = merged(told["model"], told["adapter"], precise=bool(told["gguf"]))
     if told["gguf"]:
         said = write(model, tokenizer, told["gguf"], told["formats"])
         print(f"{told['gguf']}: {said}", flush=True)

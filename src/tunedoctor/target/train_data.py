@@ -110,16 +110,3 @@ def rows_of(step: int, rows: list[Row], config: Config) -> list[Row]:
 def learned(rows: list[Row]) -> int:
     """Count the tokens that are learned."""
     return sum(label != -100 for row in rows for label in row.labels)
-
-
-def plot(log: list[dict[str, Any]]) -> str:
-    """Return the losses over the steps as SVG."""
-    losses = [row[key] for row in log for key in ("loss", "eval_loss") if key in row]
-    low, high, last = min(losses), max(losses), log[-1]["step"]
-    text = f"loss (blue) and eval_loss (red), {high:.3g} to {low:.3g}, over {last} steps"
-    svg = '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 640 320">'
-    for key, colour in (("loss", "blue"), ("eval_loss", "red")):
-        places = ((r["step"] / last, (high - r[key]) / (high - low or 1)) for r in log if key in r)
-        dots = " ".join(f"{10 + 620 * x:.1f},{30 + 280 * y:.1f}" for x, y in places)
-        svg += f'<polyline points="{dots}" fill="none" stroke="{colour}"/>'
-    return f'{svg}<text x="10" y="20">{text}</text></svg>'

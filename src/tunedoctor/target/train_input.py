@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import contextlib
-import functools
 import hashlib
 import importlib
 import json
@@ -25,22 +24,33 @@ from typing import Any, Iterator, NoReturn
 DIGESTS, STATE = "digests.json", "trainer_state"
 CONTENT = "the content of data"
 FREE = "out epochs max_steps micro_batch log_every eval_every save_every keep resume tensorboard"
-FREE += " peak_tflops device"  # what can change when a run is resumed
+FREE += " peak_tflops device samples"  # what can change when a run is resumed
 USAGE = """\
 python train.py config.toml [--key=value ...] [--dry-run | --merge]
 torchrun --nproc-per-node 2 train.py config.toml
 
 """
 RANK, WORLD = int(os.environ.get("RANK", "0")), int(os.environ.get("WORLD_SIZE", "1"))
-say: Any = functools.partial(print, flush=True) if RANK == 0 else lambda _: None
+SCREEN: dict[str, Any] = {}
+"""Streams "out" and "err" to the terminal, once the standard ones lead to a file; what clears and ends what is live."""
+
+
+def tell(text: str, stream: str = "out") -> None:
+    """Write lines to the terminal, cleaned: text of a model or of data does not act on it."""
+    SCREEN.get("wipe", str)()
+    lines = ("".join(c if c.isprintable() else " " for c in line) for line in text.split("\n"))
+    print("\n".join(lines), file=SCREEN.get(stream) or getattr(sys, f"std{stream}"), flush=True)
+
+
+say: Any = tell if RANK == 0 else lambda _: None
 
 
 def stop(what: str, remedy: str, code: int = 2) -> NoReturn:
     """End with what is wrong and the way out; code 2: the input, 1: the run."""
+    SCREEN.get("close", str)()
     if code == 1 or RANK == 0:
-        what = "".join(one if one.isprintable() else " " for one in what)
         who = "doctor" if Path(sys.argv[0]).stem in ("chat", "export") else "train"
-        print(f"{who}: {what}\n  {remedy}", file=sys.stderr, flush=True)
+        tell(f"{who}: {' '.join(what.splitlines())}\n  {remedy}", "err")
     raise SystemExit(code)
 
 
@@ -87,10 +97,11 @@ class Config:
     precision: str = "auto"  # bf16, fp16, fp32, or pure-bf16: trained weights in 16 bits too
     attention: str = "auto"  # as transformers chooses, or sdpa, eager, flash_attention_2
     checkpointing: bool = False  # activations are computed twice and not kept
-    chunk: int = 1024  # tokens that meet the vocabulary at a time; 0: all
+    chunk: int = 512  # tokens that meet the vocabulary at a time; 0: all
     device: str = "auto"  # cuda, xpu, mps or cpu
     shard: bool = False  # FSDP2: each device of torchrun holds a part of the layers
     seed: int = 0  # of adapters, order and dropout
+    samples: int = 2  # questions that are answered before and after training, to compare; 0: none
     log_every: int = 1  # steps
     eval_every: int = 0  # steps; 0: before and after training
     save_every: int = 100  # steps
@@ -279,6 +290,18 @@ def whole_folder(out: str, name: str) -> Iterator[Path]:
         new.rename(final)
     finally:
         shutil.rmtree(new, ignore_errors=True)
+
+
+def whole_file(path: Path, text: str) -> None:
+    """Write a file that is whole or as it was before; what goes wrong is told."""
+    new = path.with_name(f".new-{path.name}")
+    try:
+        new.write_text(text, encoding="utf-8")
+        new.replace(path)
+    except OSError as error:
+        say(f"{path.name} is not written: {error}")
+        with contextlib.suppress(OSError):
+            new.unlink()
 
 
 def digests(folder: Path) -> dict[str, str]:

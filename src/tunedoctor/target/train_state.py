@@ -5,6 +5,8 @@ from __future__ import annotations
 import importlib
 import json
 import os
+import re
+import shlex
 import sys
 from dataclasses import asdict
 from pathlib import Path
@@ -52,18 +54,28 @@ def load_weights(name: str, kind: Any, options: dict[str, Any]) -> Any:
     return model
 
 
-def merged(name: str, adapter: str) -> tuple[Any, Any]:
-    """Return a model with its adapter merged in, in fp32, and the precision that it is saved in."""
+def merged(name: str, adapter: str, precise: bool = True) -> tuple[Any, Any]:  # noqa: FBT001, FBT002
+    """Return a model with its adapter merged in, and the precision that it is saved in.
+
+    It is in fp32 where it is to be precise, else as it is saved: half of the memory. Either way a layer is summed in
+    fp32: sums in 16 bits lose digits.
+    """
     import torch
     from transformers import AutoConfig
 
     known = AutoConfig.from_pretrained(**source(name))
     kind = getattr(known, "dtype", None) or getattr(known, "torch_dtype", None) or torch.float32
-    model = load_weights(name, torch.float32, source(name))  # sums in 16 bits lose digits
+    held = torch.float32 if precise else kind
+    model = load_weights(name, held, source(name))
     if adapter:
         with or_stop(f"{adapter} does not load", "train again"):
-            peft = importlib.import_module("peft").PeftModel
-            model = peft.from_pretrained(model, adapter).merge_and_unload()
+            peft = importlib.import_module("peft")
+            layer = importlib.import_module("peft.tuners.tuners_utils").BaseTunerLayer
+            model = peft.PeftModel.from_pretrained(model, adapter)
+            for one in [module for module in model.modules() if isinstance(module, layer)]:
+                one.float().merge()
+                one.get_base_layer().to(held)
+            model = model.base_model.unload()
     return model.eval(), kind
 
 
@@ -100,49 +112,117 @@ def last_state(config: Config, sha: str) -> tuple[str, dict[str, Any]]:
     return str(last), state
 
 
+def facts(run: Any) -> dict[str, Any]:
+    """Return what a run was and took, as JSON can hold it: of this are model card and report."""
+    import torch
+
+    config, device = run.config, str(run.device)
+    libraries = map(importlib.import_module, ("torch", "transformers", "peft"))
+    if run.device.type in ("cuda", "xpu"):
+        device = getattr(torch, run.device.type).get_device_name(run.device)
+    versions = {
+        "Python": sys.version.split()[0],
+        **{m.__name__: str(m.__version__) for m in libraries},
+    }
+    rows = {"rows": len(run.rows), "held_out": len(run.held), "sha256": run.sha}
+    return {
+        "base": run.base, "method": config.method, "weights": sum(p.numel() for p in run.trained),
+        "steps": run.step, "tokens": run.tokens, **rows, "device": f"{WORLD} x {device}",
+        "processes": WORLD, "row_tokens": sum(len(row.ids) for row in run.rows),
+        "memory_gib": run.memory(), "seconds": run.seconds, "resumed_from": run.resumed,
+        "versions": versions, "config": asdict(config),
+    }  # fmt: skip
+
+
+def quoted(text: str) -> str:
+    """Return a text of a model or of data as a quotation in Markdown, in which it marks nothing up."""
+    plain = " ".join(text.split())[:600].replace("&", "&amp;").replace("<", "&lt;")
+    return re.sub(r"([\\`*_\[\]#|!])", r"\\\1", plain) or "(nothing)"
+
+
 def card(run: Any) -> str:
     """Return the model card: what was made, how it is used, and everything to make it again."""
-    libraries = map(importlib.import_module, ("torch", "transformers", "peft"))
-    versions = ", ".join(f"{one.__name__} {one.__version__}" for one in libraries)
-    config, out = run.config, os.path.abspath(run.config.out)
+    config, out, told = run.config, os.path.abspath(run.config.out), facts(run)
     files = sorted({line.rpartition(" line ")[0] for row in run.rows for line in row.lines})
     data = ", ".join(f"`{name}`" for name in files[:9])
     toml = "\n".join(f"{key} = {json.dumps(value)}" for key, value in asdict(config).items())
-    is_full = config.method == "full"
+    is_full, final = config.method == "full", json.dumps(f"{out}/final")
     library, kind = ("transformers", "Auto") if is_full else ("peft", "AutoPeft")
+    what = f"`{config.model}`, all weights" if is_full else f"An adapter on `{config.model}`"
     stays = "" if is_full else f"; its base `{run.base}` must stay where it is"
-    alone = f"`doctor export '{out}' --merged DIR` makes one model, and then it needs no peft: "
-    alone += '`transformers.AutoModelForCausalLM.from_pretrained("DIR")`.\n\n'
+    lora = f" --enable-lora --max-lora-rank {max(config.rank, 8)} --lora-modules tuned={shlex.quote(out)}/final"
+    serve = (
+        f"vllm serve {shlex.quote(out)}/final"
+        if is_full
+        else f"vllm serve {shlex.quote(run.base)}{lora}"
+    )
+    alone = (
+        ""
+        if is_full
+        else f"""
+
+`doctor export {shlex.quote(out)} --merged DIR` makes one model, which needs no peft:
+`transformers.AutoModelForCausalLM.from_pretrained("DIR")`"""
+    )
+    answered = "".join(
+        f"\n* asked: {quoted(one['prompt'])}"
+        + "".join(
+            f"\n  * {key}: {quoted(one[key])}"
+            for key in ("before", "after", "wanted")
+            if key in one
+        )
+        for one in run.samples
+    )
+    whose = "rows that were held out" if run.held else "rows that it learned from"
+    answered = answered and f"\nAnswers before and after training, to {whose}:\n{answered}\n"
+    versions = ", ".join(f"{name} {version}" for name, version in told["versions"].items())
     return f"""---
 base_model: {config.model}
 library_name: {library}
 ---
-`{config.model}` by {config.method}, {run.step} steps on {len(run.rows)} rows of {data}:
-{losses(run.history)}
+{what}, trained by {config.method} for {run.step} steps on {told["rows"]} rows of {data}
+({run.tokens:,} tokens): {losses(run.history)}
 
 ![loss](loss.svg)
-
+{answered}
 ## How to use it
 
-In Python, from any folder{stays}:
+With the doctor, from any folder{stays}:
+
+```sh
+doctor chat {shlex.quote(out)}
+```
+
+In Python:
 
 ```python
 from {library} import {kind}ModelForCausalLM
 from transformers import AutoTokenizer
 
-model = {kind}ModelForCausalLM.from_pretrained({json.dumps(f"{out}/final")})
-tokenizer = AutoTokenizer.from_pretrained({json.dumps(f"{out}/final")})
+model = {kind}ModelForCausalLM.from_pretrained({final})
+tokenizer = AutoTokenizer.from_pretrained({final})
+```{alone}
+
+With vLLM:
+
+```sh
+{serve}
 ```
 
-{"" if is_full else alone}`doctor chat '{out}'` asks it;
-`doctor export '{out}'` makes it ready for Ollama, llama.cpp and vLLM.
+With llama.cpp and Ollama:
+
+```sh
+doctor export {shlex.quote(out)} --gguf tuned.gguf --modelfile Modelfile
+llama-cli -m tuned.gguf
+ollama create tuned -f Modelfile
+```
 
 ## How it was made
 
 The last step: {json.dumps(run.history[-1])}
 
-To repeat it: {WORLD} x {run.device}, Python {sys.version.split()[0]}, {versions},
-{len(run.rows)} rows of data with sha256 `{run.sha}`, and as `config.toml`
+To repeat it: {told["device"]}, {versions},
+{told["rows"]} rows of data with sha256 `{run.sha}`, and as `config.toml`
 
 ```toml
 {toml}

@@ -6,15 +6,18 @@ random states and the step's number make a whole checkpoint: a killed run goes o
 
 from __future__ import annotations
 
+import os
+import signal
+
+if __name__ == "__main__":  # nothing is there yet that a Ctrl-C could spoil
+    signal.signal(signal.SIGINT, lambda *_: os._exit(130))
 import functools
 import hashlib
 import importlib
 import json
 import math
-import os
 import re
 import shutil
-import signal
 import sys
 import time
 import timeit
@@ -23,7 +26,7 @@ from pathlib import Path
 from typing import Any
 
 sys.path.append(os.path.dirname(os.path.abspath(__file__)))
-from train_data import Row, learned, pack, plot, read_data, rows_of  # type: ignore[import-not-found]
+from train_data import Row, learned, pack, read_data, rows_of  # type: ignore[import-not-found]
 from train_input import (  # type: ignore[import-not-found]
     CONTENT,
     RANK,
@@ -31,16 +34,23 @@ from train_input import (  # type: ignore[import-not-found]
     Config,
     check_digests,
     checkpoints,
+    losses,
     or_stop,
     say,
     settled,
     stop,
+    whole_file,
     whole_folder,
 )
-from train_state import card, last_state, load_weights, merged, save_state, source  # type: ignore[import-not-found]
+from train_plot import loss_curve  # type: ignore[import-not-found]
+from train_samples import ask, told  # type: ignore[import-not-found]
+from train_screen import LIVE, hush, progress, until_it_trains  # type: ignore[import-not-found]
+from train_state import card, facts, last_state, load_weights, merged, save_state, source  # type: ignore[import-not-found]
 
 if __name__ == "__main__":  # before the seconds that torch takes
-    settled(sys.argv[1:])
+    hush(early := settled(sys.argv[1:]))
+    until_it_trains(early, "the first step")
+    LIVE.wait("loading torch", early.out)
 # The other parts end here.
 # whoever loads a pickle: it runs no code
 os.environ.update(TORCH_FORCE_WEIGHTS_ONLY_LOAD="1", TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD="0")
@@ -84,14 +94,18 @@ class ChunkedLoss(torch.autograd.Function):  # type: ignore[misc]
             some, right = hidden[i : i + chunk], target[i : i + chunk, None]
             logits, bent = F.linear(some, weight).float(), None
             if cap:
-                bent = torch.tanh(logits / cap)
+                bent = logits.div_(cap).tanh_()
                 logits = cap * bent
-            total = torch.logsumexp(logits, -1, keepdim=True)
-            loss += (total - logits.gather(1, right)).sum()
+            wanted, most = logits.gather(1, right), logits.amax(-1, keepdim=True)
+            total = logits.sub_(most).exp_().sum(-1, keepdim=True)  # in place: they are the largest
+            loss += (total.log() + most - wanted).sum()
             if wants[0] or wants[1]:
-                slope = logits.sub_(total).exp_()  # softmax, less 1 at the target
+                slope = logits.div_(total)  # softmax, less 1 at the target
                 slope.scatter_add_(1, right, -torch.ones_like(total))
-                slope = (slope if bent is None else slope * (1 - bent * bent)).to(hidden.dtype)
+                if bent is not None:
+                    slope.mul_(bent.mul_(bent).neg_().add_(1))
+                    bent = None
+                slope = slope.to(hidden.dtype)
             if d_hidden is not None:
                 d_hidden[i : i + chunk] = slope @ weight
             if d_weight is not None:
@@ -243,12 +257,20 @@ def rate(step: int, total: int, config: Config) -> float:
 class Run:
     """What is trained, on what, and how far it is."""
 
-    kept = ("step", "tokens", "micro", "history")  # in checkpoints, beside optimizer and weights
+    kept = (
+        "step",
+        "tokens",
+        "micro",
+        "history",
+        "samples",
+    )  # in checkpoints, beside optimizer and weights
 
     def __init__(self, config: Config) -> None:
         """Read everything, data before weights, and stand where the last checkpoint stood."""
         self.config, self.step, self.tokens, self.micro = config, 0, 0, config.micro_batch
         self.history: list[dict[str, Any]] = []
+        self.samples: list[dict[str, Any]] = []
+        self.seconds = 0.0
         self.tokenizer, known = load_tokenizer(config)
         size = known.get_text_config().vocab_size
         rows, self.sha = read_data(config.data, self.tokenizer, size, config)
@@ -262,6 +284,7 @@ class Run:
             stop(f"eval_share {config.eval_share} leaves no row to learn", "set a smaller one")
         if config.batch % WORLD:
             stop(f"batch {config.batch} is no multiple of {WORLD} processes", "set one that is")
+        self.shown = self.held or rows  # of these some are answered before and after
         self.rows = pack(rows, config.max_length) if config.packing else rows
         steps = config.epochs * len(self.rows) / config.batch
         self.total = config.max_steps or max(1, math.ceil(steps))
@@ -276,6 +299,7 @@ class Run:
         self.dice = [torch.random, *([] if kind == "cpu" else [getattr(torch, kind)])]
         self.cast = functools.partial(torch.autocast, kind, half, enabled=half is not None)
         folder, state = last_state(config, self.sha)
+        self.resumed = folder
         torch.manual_seed(config.seed)
         if WORLD > 1:
             dist.init_process_group("nccl" if kind == "cuda" else "gloo")
@@ -298,7 +322,7 @@ class Run:
             self.optimizer = importlib.import_module("bitsandbytes.optim").AdamW8bit(sets, lr=lr)
         self.scaler = torch.amp.GradScaler(kind, enabled=config.precision == "fp16")
         if state:
-            self.__dict__.update({key: state[key] for key in self.kept})
+            self.__dict__.update({key: state[key] for key in self.kept if key in state})
             self.scaler.load_state_dict(state["scaler"])
             parts = {"optim_state_dict": state["optimizer"], "options": FULL}
             whole.set_optimizer_state_dict(self.model, self.optimizer, **parts)
@@ -423,7 +447,8 @@ class Run:
 
     def log(self, row: dict[str, Any]) -> None:
         """Tell a row to the terminal, log.jsonl and TensorBoard."""
-        say("  ".join(f"{k} {v:.4g}" if type(v) is float else f"{k} {v}" for k, v in row.items()))
+        if not LIVE.on or "loss" not in row:
+            say(progress(row, self.total, LIVE.left(self.total - row["step"])))
         self.history.append(row)
         try:
             if RANK == 0 and self.config.out:
@@ -452,7 +477,7 @@ class Run:
                 self.model.save_pretrained(folder, **weights)
                 self.tokenizer.save_pretrained(folder)
                 if name == "final":
-                    (folder / "loss.svg").write_text(plot(self.history), encoding="utf-8")
+                    (folder / "loss.svg").write_text(loss_curve(self.history), encoding="utf-8")
                     (folder / "README.md").write_text(card(self), encoding="utf-8")
                 else:
                     save_state(state, folder)
@@ -466,9 +491,10 @@ class Run:
 
     def go(self) -> int:
         """Train to the end; returns the exit code."""
-        config, signals, saved = self.config, [], True
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda number, _: signals.append(number))
+        config, saved = self.config, True
+        signals: list[int] = []
+        LIVE.wait()
+        LIVE.hear(signals)
         layers = [m for m in self.model.modules() if isinstance(m, torch.nn.Linear)]
         work = sum(m.in_features * m.out_features for m in layers)  # on a token, for mfu
         work *= 6 if config.method == "full" else 4  # frozen weights have no gradient
@@ -479,16 +505,23 @@ class Run:
         count = sum(p.numel() for p in self.trained)
         say(f"{config.method} of {config.model}: {count:,} weights, {len(self.rows)} rows")
         say(f"{self.total} steps in {config.precision} on {WORLD} x {self.device}")
+        if self.resumed:
+            say(f"resumed after step {self.step}, from {self.resumed}")
         if RANK == 0:  # what a killed run wrote after its last checkpoint comes again
             Path(config.out).mkdir(parents=True, exist_ok=True)
             lines = [json.dumps(row) + "\n" for row in self.history]
             Path(config.out, "log.jsonl").write_text("".join(lines), encoding="utf-8")
         if self.held and not self.step:
             self.log({"step": 0, "eval_loss": self.evaluate()})
-        spent, seen = 0.0, self.tokens
+        tokens = (self.total - self.step) * config.batch * sum(len(row.ids) for row in self.rows)
+        least = tokens / len(self.rows) * work / WORLD / peak  # seconds, by what the device can do
+        ask(self, "before", least)
+        spent, seen, begun = 0.0, self.tokens, time.monotonic()
+        LIVE.began = begun
         while self.step < self.total:
             if self.summed(len(signals)):
                 saved = self.save(f"step-{self.step:07}")
+                LIVE.keep()
                 say(f"stopped after step {self.step}; resume = true goes on")
                 return 1 if not saved else 130 if signal.SIGINT in signals else 0
             began = time.perf_counter()
@@ -496,13 +529,25 @@ class Run:
             spent, is_last = spent + time.perf_counter() - began, self.step == self.total
             if self.held and (is_last or self.step % (config.eval_every or self.total) == 0):
                 row["eval_loss"] = self.evaluate()
-            if "eval_loss" in row or self.step % config.log_every == 0 or is_last:
+            is_due = self.step % config.log_every == 0 or self.step == 1
+            if "eval_loss" in row or is_due or is_last:
                 speed, spent, seen = (self.tokens - seen) / spent, 0.0, self.tokens
                 row.update(tokens_per_s=round(speed), mfu=speed * work / WORLD / peak)
                 self.log({**row, "memory_gib": self.memory()})
+            LIVE.step(row, self.history, self.total)
             if self.step % config.save_every == 0 or is_last:
                 saved = self.save(f"step-{self.step:07}")
-        return 0 if self.save("final") and saved else 1
+        LIVE.keep()
+        self.seconds = time.monotonic() - begun
+        ask(self, "after", least)
+        if not self.save("final") or not saved:
+            return 1
+        if RANK == 0:
+            whole_file(Path(config.out, "run.json"), json.dumps(facts(self), indent=1) + "\n")
+        again = f", resumed from step {int(self.resumed[-7:])}" if self.resumed else ""
+        learned_what = f"Learned in {self.step} steps{again}: {losses(self.history)}"
+        say(told(learned_what, self.samples, LIVE.size().columns - 1))
+        return 0
 
     def dry_run(self) -> int:
         """Take real steps on the longest rows, and save nothing."""
@@ -520,20 +565,26 @@ class Run:
 def merge(config: Config) -> int:
     """Write the model with its adapters merged in, as one that stands alone."""
     check_digests(folder := Path(config.out, "final"), "train again")
-    model, kind = merged(with_base(config).model, str(folder))
+    LIVE.wait(f"merging {folder}", config.out)
+    model, kind = merged(with_base(config).model, str(folder), precise=False)
     with whole_folder(config.out, "merged") as place:
         model.to(kind).save_pretrained(place)
         load_tokenizer(config)[0].save_pretrained(place)
+    LIVE.wait()
     say(f"merged: {Path(config.out, 'merged')}")
     return 0
 
 
 def main(arguments: list[str]) -> int:
     """Train, try or merge."""
-    config = settled(arguments)
-    if "--merge" in arguments:
+    hush(config := settled(arguments))
+    is_merge = "--merge" in arguments
+    until_it_trains(config, "the model was merged" if is_merge else "the first step")
+    if is_merge:
         return merge(config)
+    LIVE.wait(f"loading {config.model}", config.out)
     run = Run(config)
+    LIVE.wait()
     code = run.dry_run() if "--dry-run" in arguments else run.go()
     if dist.is_initialized():  # no process leaves while another writes
         dist.barrier()

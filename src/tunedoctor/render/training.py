@@ -1,0 +1,185 @@
+"""What came of a training as one HTML page: curves, answers, data, memory, and how the result is used."""
+
+import json
+import shlex
+from collections.abc import Sequence
+from pathlib import PurePath
+from statistics import median
+from typing import Any
+
+import msgspec
+
+from tunedoctor.memory.answer import Answer
+from tunedoctor.model.wording import many
+from tunedoctor.render.html import clean, frame, numbers, rows
+from tunedoctor.target.train_input import losses
+from tunedoctor.target.train_plot import loss_curve, points, short, svg
+
+
+class Facts(msgspec.Struct):
+    """The trainer's run.json."""
+
+    base: str
+    method: str
+    weights: int
+    steps: int
+    tokens: int
+    rows: int
+    row_tokens: int
+    held_out: int
+    sha256: str
+    device: str
+    processes: int
+    memory_gib: float
+    seconds: float
+    resumed_from: str
+    versions: dict[str, str]
+    config: dict[str, Any]
+
+
+class Answered(msgspec.Struct):
+    """A line of samples.jsonl."""
+
+    line: int
+    prompt: str
+    wanted: str
+    before: str = ""
+    after: str = ""
+
+
+class Logged(msgspec.Struct, omit_defaults=True):
+    """A line of log.jsonl."""
+
+    step: int
+    loss: float | msgspec.UnsetType = msgspec.UNSET
+    eval_loss: float | msgspec.UnsetType = msgspec.UNSET
+    lr: float | msgspec.UnsetType = msgspec.UNSET
+    tokens_per_s: float | msgspec.UnsetType = msgspec.UNSET
+
+
+def page(
+    facts: Facts, log: Sequence[Logged], samples: Sequence[Answered], forecast: Answer | None
+) -> str:
+    """Return the page."""
+    told: list[dict[str, Any]] = [msgspec.to_builtins(row) for row in log]
+    out = PurePath(str(facts.config.get("out") or "out"))
+    name = PurePath(facts.config.get("model") or facts.base).name
+    speeds = [value for _, value in points(told, "tokens_per_s")]
+    kind = "eval_loss" if len(points(told, "eval_loss")) > 1 else "loss"
+    seen = [value for _, value in points(told, kind)]
+    head = [
+        (
+            "loss, held-out rows" if kind == "eval_loss" else "loss",
+            f"{seen[0]:.3g} \u2192 {seen[-1]:.3g}",
+        ),
+        ("steps", f"{facts.steps:,}"),
+        ("tokens", f"{facts.tokens:,}"),
+        ("time", _time(facts.seconds)),
+        ("tokens a second", f"{median(speeds):,.0f}" if speeds else ""),
+        ("memory at the peak", f"{facts.memory_gib:.2f} GiB" if facts.memory_gib else ""),
+    ]
+    again = (
+        f" It was resumed from {PurePath(facts.resumed_from).name}." if facts.resumed_from else ""
+    )
+    steps = f"{many(facts.steps, 'step')} on {many(facts.rows, 'row')}"
+    parts = [
+        f"<header><h1>{clean(name)}, trained by {clean(facts.method)}</h1>",
+        f'<p class="dim">{steps}: {losses(told)}.{clean(again)}</p></header><main>',
+        numbers(head),
+        _section("Loss", _figure(loss_curve(told), "Lower is better."), _numbers(told)),
+        _curves(told),
+        _section("Answers before and after", *map(_answered, samples)) if samples else "",
+        _section("How to use it", _uses(out, facts)),
+        _section("Data", rows(_data(facts))),
+        _section("Memory", rows(_memory(facts, forecast))),
+        _section("Made with", rows([("device", facts.device), *facts.versions.items()])),
+        _section("Configuration", _configuration(facts.config)),
+        "</main>",
+    ]
+    return frame(f"doctor train: {name}", "\n".join(filter(None, parts)))
+
+
+def _section(title: str, *parts: str) -> str:
+    return f"<section><h2>{title}</h2>{''.join(parts)}</section>"
+
+
+def _figure(picture: str, caption: str) -> str:
+    return f"<figure>{picture}<figcaption>{caption}</figcaption></figure>" if picture else ""
+
+
+def _numbers(log: Sequence[dict[str, Any]]) -> str:
+    """Return the curve as a table, for who can't see it: at most forty rows of it."""
+    every = [row for row in log if "loss" in row or "eval_loss" in row]
+    gap = -(-len(every) // 40)
+    some = [row for i, row in enumerate(every) if i % gap == 0 or row is every[-1]]
+    cells = "".join(
+        f"<tr><td>{row['step']:,}</td>"
+        + "".join(
+            f"<td>{short(row[k]) if k in row else ''}</td>"
+            for k in ("loss", "eval_loss", "lr", "tokens_per_s")
+        )
+        + "</tr>"
+        for row in some
+    )
+    names = ("step", "loss", "held-out rows", "learning rate", "tokens/s")
+    head = "".join(f'<th scope="col" style="width:auto">{name}</th>' for name in names)
+    return f"<details><summary>The numbers</summary><table><tr>{head}</tr>{cells}</table></details>"
+
+
+def _curves(log: list[dict[str, Any]]) -> str:
+    rate = svg("Learning rate", "learning rate", {"learning rate": points(log, "lr")})
+    speed = svg("Speed", "tokens a second", {"tokens a second": points(log, "tokens_per_s")})
+    both = _figure(rate, "Of each step.") + _figure(speed, "Of all devices together.")
+    return _section("Learning rate and speed", f'<div class="two">{both}</div>')
+
+
+def _answered(one: Answered) -> str:
+    what = (("asked", one.prompt), ("before", one.before), ("after", one.after))
+    return rows([*((k, v or "(nothing)") for k, v in what), ("wanted", one.wanted)]) + "<p></p>"
+
+
+def _uses(out: PurePath, facts: Facts) -> str:
+    name, final = shlex.quote(str(out)), str(out / "final")
+    kind, library = ("Auto", "transformers") if facts.method == "full" else ("AutoPeft", "peft")
+    python = (
+        f"from {library} import {kind}ModelForCausalLM\n"
+        f"model = {kind}ModelForCausalLM.from_pretrained({json.dumps(final)})"
+    )
+    ways = (
+        ("Ask it", f"doctor chat {name}"),
+        ("In Python", python),
+        ("For vLLM, llama.cpp and Ollama", f"doctor export {name}"),
+    )
+    return "".join(f"<p>{what}</p><pre><code>{clean(way)}</code></pre>" for what, way in ways)
+
+
+def _data(facts: Facts) -> list[tuple[str, object]]:
+    held = facts.config.get("eval_data") or f"{facts.config.get('eval_share', 0):.0%} of the file"
+    return [
+        ("file", facts.config.get("data", "")),
+        ("rows", f"{facts.rows:,}"),
+        ("tokens", f"{facts.row_tokens:,} in these rows, {facts.tokens:,} over all steps"),
+        ("held out", f"{many(facts.held_out, 'row')}: {held}" if facts.held_out else "no row"),
+        ("sha256", facts.sha256),
+    ]
+
+
+def _memory(facts: Facts, forecast: Answer | None) -> list[tuple[str, object]]:
+    predicted = "no forecast is known for this model"
+    if forecast:
+        longest = f"for rows of {forecast.settings.seq:,} tokens, beside libraries"
+        predicted = f"{forecast.peak_gib:.2f} GiB at the peak, {longest}"
+    of = "of the whole process, libraries too" if "cpu" in facts.device else "by torch's allocator"
+    measured = f"{facts.memory_gib:.2f} GiB at the peak, {of}" if facts.memory_gib else "not known"
+    return [("predicted", predicted), ("measured", measured)]
+
+
+def _configuration(config: dict[str, Any]) -> str:
+    toml = "\n".join(f"{key} = {json.dumps(value)}" for key, value in config.items())
+    return f"<details><summary>config.toml, which repeats it</summary><pre><code>{clean(toml)}</code></pre></details>"
+
+
+def _time(seconds: float) -> str:
+    if seconds < 100:
+        return f"{seconds:.1f} s"
+    return f"{seconds / 3600:.1f} h" if seconds > 5400 else f"{seconds / 60:.1f} min"

@@ -1,0 +1,137 @@
+"""What a person sees of a training: a curve on a terminal, why it died, and a page to keep."""
+
+import json
+import os
+import pty
+import re
+import subprocess
+import sys
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+from rows import plant
+from trainers import DATA, TRAINER, Train, done
+from typed import doctor
+
+HOSTILE = "<script>alert(1)</script>\x1b[2J`x`"
+WORDS = ("--model=m", "--data=d.jsonl", "--batch=8", "--max-steps=6", "--no-check")
+DIES = """
+import os, sys
+if "trainer.py" in " ".join(sys.argv):
+    os.write(2, b"libcudnn.so.9: cannot open shared object file: No such file or directory\\n")
+    os.abort()
+"""
+
+
+class Page(HTMLParser):
+    """The elements of a page, what they name beside it, and its text."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.tags: list[str] = []
+        self.outside: list[str] = []
+        self.labels: list[str] = []
+        self.text = ""
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        self.labels += [v or "" for k, v in attrs if k == "aria-label"]
+        self.outside += [v or "" for k, v in attrs if k in ("src", "href", "action", "data")]
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+
+
+@pytest.fixture
+def place(train: Train, tmp_path: Path) -> Path:
+    done(train(code="tiny('m')"))
+    (tmp_path / "d.jsonl").write_text(DATA)
+    return tmp_path
+
+
+def test_the_page_tells_all_needs_nothing_and_runs_nothing(torch_python: str, place: Path) -> None:
+    rows = [{"prompt": HOSTILE, "completion": "yes"}, {"prompt": "b", "completion": "no"}]
+    (place / "d.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    (place / "mine.html").write_text("mine")
+    words = ("train", *WORDS, "--target", torch_python, "--report")
+    kept = doctor(*words, "mine.html", cwd=place)
+    assert (kept.returncode, "the doctor did not write it" in kept.stderr) == (2, True)
+    ended = doctor(*words, "r.html", cwd=place)
+    assert ended.returncode == 0, ended.stderr
+    text = (place / "r.html").read_text()
+    assert text.isascii()
+    page = Page(text)
+    assert not {"script", "link", "img", "iframe", "object", "base"} & {*page.tags}
+    assert (page.outside, page.tags.count("svg"), "\x1b" in text) == ([], 3, False)
+    assert "url(" not in text
+    assert page.labels[0].startswith("Loss over 6 steps: training from ")
+    assert "default-src 'none'" in text
+    assert "<script>alert(1)</script>" in page.text
+    facts = json.loads((place / "out/run.json").read_text())
+    for one in (facts["sha256"], facts["versions"]["torch"], "doctor chat out", "batch = 8"):
+        assert one in page.text, one
+    assert re.search(r"GiB at the peak, for rows of 1,024 tokens", page.text)
+    (place / "r.html").unlink()
+    again = doctor(*words, "r.html", cwd=place)  # without another training
+    assert (again.returncode, again.stdout) == (0, "")
+    assert (place / "r.html").read_text() == text
+    (place / "out/run.json").write_text("{}")
+    broken = doctor(*words, "r.html", cwd=place)
+    assert (broken.returncode, "no report of out" in broken.stderr) == (2, True)
+
+
+def test_what_a_crash_left_in_the_log_is_shown_and_diagnosed(
+    torch_python: str, place: Path
+) -> None:
+    plant(place, {"shadow/peft.py": DIES})
+    target = ("--target", torch_python)
+    ended = doctor("train", *WORDS, *target, cwd=place, PYTHONPATH=str(place / "shadow"))
+    assert ended.returncode == 134
+    assert "doctor: train.log: libcudnn.so.9: cannot open shared object file" in ended.stderr
+    assert "cuda-library-missing" in ended.stderr
+
+
+def test_a_fault_of_the_trainer_reaches_the_screen_and_the_log(
+    torch_python: str, place: Path
+) -> None:
+    code = f"import sys; sys.path.append({str(TRAINER.parent)!r}); import trainer\n"
+    code += "def broken(*_): raise KeyError('a \\x1b[2Jb')\ntrainer.load_model = broken\n"
+    argv = [torch_python, "-c", f"{code}trainer.main(sys.argv[1:])", *WORDS[:-1]]
+    ended = subprocess.run(argv, cwd=place, capture_output=True, text=True, check=False)
+    assert ended.returncode == 1
+    assert ended.stderr.startswith("Traceback")
+    assert ended.stderr.endswith("KeyError: 'a \\x1b[2Jb'\n")
+    assert "KeyError" in (place / "out/train.log").read_text()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a terminal of POSIX")
+@pytest.mark.parametrize(("term", "encoding"), [("xterm", "utf-8"), ("xterm", "ascii"), ("dumb", "utf-8")])  # fmt: skip
+def test_a_terminal_sees_a_curve_and_a_dumb_one_lines(
+    torch_python: str, place: Path, term: str, encoding: str
+) -> None:
+    master, slave = pty.openpty()
+    env = {**os.environ, "TERM": term, "PYTHONIOENCODING": encoding, "OMP_NUM_THREADS": "1"}
+    argv = [torch_python, str(TRAINER), *WORDS[:-1], "--samples=0"]
+    with subprocess.Popen(argv, stdin=slave, stdout=slave, stderr=slave, cwd=place, env=env) as one:
+        os.close(slave)
+        said = b""
+        try:
+            while block := os.read(master, 1 << 16):
+                said += block
+        except OSError:
+            pass
+    os.close(master)
+    text = said.decode()
+    assert one.returncode == 0, text
+    assert text.rstrip().splitlines()[-1].startswith("Learned in 6 steps: ")
+    assert "FutureWarning" not in text
+    last = re.split(r"\x1b\[\d+F", text)[-1]
+    if term == "dumb":
+        assert "\x1b" not in text
+        assert len(re.findall(r"^step \d/6  loss ", text, re.MULTILINE)) == 6
+        return
+    assert "step 6/6  loss " in last
+    assert len(re.findall("╰" if encoding == "utf-8" else r"\+", last)) > 2
+    assert "step 6/6" not in text.partition("\x1b")[0]

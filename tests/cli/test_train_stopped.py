@@ -1,0 +1,104 @@
+"""doctor train is interrupted at each of its stages: nothing breaks, and the command that it prints goes on."""
+
+import os
+import shlex
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from trainers import DATA, Train, done
+from typed import doctor
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
+SLOW = """
+import builtins, os, sys, time
+stage = os.environ.get("STAGE", "")
+def reached():
+    open("reached", "w").close()
+    time.sleep(60)
+class Finder:
+    def find_spec(self, name, *_):
+        if name == stage and "trainer.py" in " ".join(sys.argv):
+            reached()
+sys.meta_path.insert(0, Finder())
+if stage == "saved":
+    fsync = os.fsync
+    def slow(number):
+        open("reached", "w").close()
+        time.sleep(0.5)
+        fsync(number)
+    os.fsync = slow
+"""
+STAGES = {
+    "before it starts": ("", "Stopped before a step was saved"),
+    "torch": ("torch", "Stopped before a step was saved"),
+    "peft": ("peft", "Stopped before a step was saved"),
+    "training": ("out/log.jsonl", "Stopped after step "),
+    "saving": ("saved", "Stopped after step "),
+}
+
+
+class Road:
+    """Trainings in a folder, each begun with the command that the last one printed."""
+
+    def __init__(self, folder: Path, target: str) -> None:
+        self.folder = folder
+        options = (
+            "--model=m --data=d.jsonl --batch=8 --max-steps=30 --save-every=20 --learning-rate=5e-3"
+        )
+        self.words = ["train", *options.split(), "--no-check", "--target", target]
+
+    def stopped(self, stage: str, says: str) -> str:
+        """Interrupt it at a stage; returns what it printed, of which the next command is taken."""
+        (self.folder / "reached").unlink(missing_ok=True)
+        env = {**os.environ, "STAGE": stage, "PYTHONPATH": str(self.folder), "OMP_NUM_THREADS": "1"}
+        argv = [sys.executable, "-m", "tunedoctor", *self.words]
+        with subprocess.Popen(
+            argv, cwd=self.folder, env=env, stdout=-1, stderr=-1, text=True, start_new_session=True
+        ) as child:
+            assert child.stderr
+            said = child.stderr.readline()
+            assert said.startswith("doctor: starts ")
+            path = self.folder / (stage if "/" in stage else "reached")
+            while stage and '"step": 3' not in (path.read_text() + '"step": 3' * ("/" not in stage) if path.exists() else ""):  # fmt: skip
+                assert child.poll() is None, child.communicate()
+                time.sleep(0.01)
+            child.send_signal(signal.SIGINT)
+            out, err = child.communicate(timeout=120)
+        assert child.returncode == 130, out + err
+        assert "Traceback" not in out + err
+        assert says in out
+        assert not list(self.folder.glob("out/.new-*"))
+        (line,) = [x for x in out.splitlines() if x.startswith("Next: doctor train ")]
+        self.words = shlex.split(line.removeprefix("Next: doctor "))[:-2]
+        return out
+
+    def on(self) -> str:
+        """Go on to the end."""
+        ended = doctor(*self.words, cwd=self.folder, OMP_NUM_THREADS="1")
+        assert ended.returncode == 0, ended.stdout + ended.stderr
+        return ended.stdout
+
+
+def test_the_road_with_an_interrupt_at_each_stage(
+    torch_python: str, train: Train, tmp_path: Path
+) -> None:
+    done(train(code="tiny('m')"))
+    (tmp_path / "d.jsonl").write_text(DATA)
+    (tmp_path / "sitecustomize.py").write_text(SLOW)
+    road = Road(tmp_path, torch_python)
+    begun = road.words
+    for stage, says in STAGES.values():
+        road.stopped(stage, says)
+    assert "Learned in 30 steps, resumed from step " in road.on()
+    road.words = [*begun, "--out=whole"]
+    road.on()
+    left = [(tmp_path / o / "final/adapter_model.safetensors").read_bytes() for o in ("out", "whole")]  # fmt: skip
+    assert left[0] == left[1]
+    road.words = [*begun, "--merge"]
+    road.stopped("peft", "Stopped; nothing was written")
+    assert not (tmp_path / "out/merged").exists()
+    assert "Next: doctor chat out/merged" in road.on()
