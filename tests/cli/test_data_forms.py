@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 from typed import Ran, inside
 
+from tunedoctor.data.rows import KINDS
 from tunedoctor.target.train_rows import read, renamed, sample_of
 
 WHY_NOT = "the extra `test` brings pyarrow and backports.zstd, which write these files"
@@ -199,7 +200,7 @@ def test_a_bad_row_is_told_with_its_line_by_data_and_by_train(
     (fault,) = (one for one in json.loads(ended.stdout)["faults"] if one["kind"] == "empty-turn")
     assert [f"{one['file']} line {one['line']}" for one in fault["places"]] == [place]
     said = trained(f"--data={form}")
-    assert f"doctor: {place}: empty-turn: turn 2 (assistant); " in said, said
+    assert f"doctor: {place}: an empty turn: turn 2 (assistant); " in said, said
     assert "lacks torch" not in said
     assert not (tmp_path / "out/data/train.jsonl").exists()
 
@@ -210,22 +211,22 @@ def cut(data: bytes) -> bytes:
 
 GOOD = [{"question": f"{i} {q}", "answer": a} for i in range(40) for q, a in ASKED]
 DAMAGED: dict[str, tuple[Callable[[], bytes], str]] = {
-    "a.jsonl": (lambda: lines(GOOD[:3]) + b"{'question': 'a'}\n", "a.jsonl line 4: no-json: single quotes"),
-    "b.jsonl": (lambda: lines(GOOD[:3]) + b"[" * 100_000, "b.jsonl line 4: no-json: nested too deep"),
-    "c.json": (lambda: b'{"data": [' + b'{"question": "a", "answer": ' + b"[" * 100_000, "c.json line 1: no-json"),
-    "half.json": (lambda: b'[{"question": "a", "answer": "\\ud800"}]', "half.json line 1: no-json: an escape of half"),
-    "cut.json": (lambda: cut(json.dumps(GOOD).encode()), "cut.json line 1: ends-early"),
-    "d.csv": (lambda: b"question,answer\na,b\na,b,c\n", "d.csv line 3: wrong-columns: 3 cells, the header has 2"),
-    "e.csv": (lambda: b'question,answer\na,b\n"a,b\n', "e.csv line 3: broken-quote"),
-    "huge.csv": (lambda: b'question,answer\na,"' + b"x" * (9 << 20), "huge.csv line 2: broken-quote: a cell is longer"),
-    "f.csv": (lambda: b"this,that\na,b\n", "f.csv line 2: unknown-form: that, this; say which they are: --columns"),
-    "g.jsonl.gz": (lambda: cut(gzip.compress(lines(GOOD))), "g.jsonl.gz: ends-early"),
-    "h.jsonl.zst": (lambda: cut(zst(lines(GOOD))), "h.jsonl.zst: ends-early"),
+    "a.jsonl": (lambda: lines(GOOD[:3]) + b"{'question': 'a'}\n", "a.jsonl line 4: no JSON: single quotes"),
+    "b.jsonl": (lambda: lines(GOOD[:3]) + b"[" * 100_000, "b.jsonl line 4: no JSON: nested too deep"),
+    "c.json": (lambda: b'{"data": [' + b'{"question": "a", "answer": ' + b"[" * 100_000, "c.json line 1: no JSON"),
+    "half.json": (lambda: b'[{"question": "a", "answer": "\\ud800"}]', "half.json line 1: no JSON: an escape of half"),
+    "cut.json": (lambda: cut(json.dumps(GOOD).encode()), "cut.json line 1: it ends early"),
+    "d.csv": (lambda: b"question,answer\na,b\na,b,c\n", "d.csv line 3: the cells do not fit the header: 3 cells, the header has 2"),
+    "e.csv": (lambda: b'question,answer\na,b\n"a,b\n', "e.csv line 3: its quotes do not pair"),
+    "huge.csv": (lambda: b'question,answer\na,"' + b"x" * (9 << 20), "huge.csv line 2: its quotes do not pair: a cell is longer"),
+    "f.csv": (lambda: b"this,that\na,b\n", "f.csv line 2: no columns that a trainer knows: that, this; say which they are: --columns"),
+    "g.jsonl.gz": (lambda: cut(gzip.compress(lines(GOOD))), "g.jsonl.gz: it ends early"),
+    "h.jsonl.zst": (lambda: cut(zst(lines(GOOD))), "h.jsonl.zst: it ends early"),
     "bomb.jsonl.zst": (lambda: zst(bytes(64 << 20)), "bomb.jsonl.zst"),
-    "i.parquet": (lambda: b"PAR1" + bytes(80) + b"PAR1", "i.parquet: unreadable-file: pyarrow can't read it"),
-    "j.arrow": (lambda: b"\xff\xff\xff\xff" + bytes([1]) * 80, "j.arrow: unreadable-file: pyarrow can't read it"),
-    "empty.csv": (lambda: b"question,answer\n", "empty.csv: no-rows"),
-    "latin.csv": (lambda: b"question,answer\na,caf\xe9\n", "latin.csv line 2: not-utf8: byte 0xe9"),
+    "i.parquet": (lambda: b"PAR1" + bytes(80) + b"PAR1", "i.parquet: it can't be read: pyarrow can't read it"),
+    "j.arrow": (lambda: b"\xff\xff\xff\xff" + bytes([1]) * 80, "j.arrow: it can't be read: pyarrow can't read it"),
+    "empty.csv": (lambda: b"question,answer\n", "empty.csv: there is no row in it"),
+    "latin.csv": (lambda: b"question,answer\na,caf\xe9\n", "latin.csv line 2: no UTF-8: byte 0xe9"),
 }  # fmt: skip
 
 
@@ -242,7 +243,7 @@ def test_damage_is_told_alike(
     assert (ended.returncode, bool(kinds)) == (1, True)
     said = trained(f"--data={name}")
     assert DAMAGED[name][1] in said, said
-    assert any(f": {kind}" in said for kind in kinds), (kinds, said)
+    assert any(f": {KINDS[kind].one}" in said for kind in kinds), (kinds, said)
 
 
 def test_a_library_that_is_not_there_is_named_with_the_way(

@@ -171,7 +171,7 @@ def test_samples_show_what_was_learned_and_change_nothing(runs: Runs) -> None:
     assert told.index("Learned in 40 steps: the loss of held-out rows") < told.index("asked")
     rows = [json.loads(x) for x in (runs.folder / "out/samples.jsonl").read_text().splitlines()]
     assert [(x["line"], x["wanted"], x["after"][:4]) for x in rows] == [
-        (n, "xxxx", "xxxx") for n in (1, 2)
+        (f"h.jsonl line {n}", "xxxx", "xxxx") for n in (1, 2)
     ]
     assert "xxxx" not in rows[0]["before"]
     card = (runs.folder / "out/final/README.md").read_text()

@@ -15,11 +15,12 @@ from tunedoctor.target.train_rows import Sample, faults_of, kind_of, renamed, sa
 
 
 class Kind(msgspec.Struct, frozen=True):
-    """A kind of fault: `what` follows a count of lines or rows."""
+    """A kind of fault: `what` follows a count of lines or rows, `one` a single place."""
 
     severity: Severity
     what: str
     cure: str
+    one: str = ""
 
 
 KINDS = msgspec.convert(table("data_faults")["kinds"], dict[str, Kind])
@@ -30,7 +31,8 @@ class BadRowError(ValueError):
 
     def __init__(self, file: str, line: int, kind: str, detail: str) -> None:
         where = f"{file} line {line}" if line else file
-        super().__init__(f"{where}: {kind}" + (f": {detail}" if detail else ""))
+        why = KINDS[kind].one or kind
+        super().__init__(f"{where}: {why}" + (f": {detail}" if detail else ""))
         self.cure = KINDS[kind].cure
 
 

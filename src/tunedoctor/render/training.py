@@ -40,7 +40,7 @@ class Facts(msgspec.Struct):
 class Answered(msgspec.Struct):
     """A line of samples.jsonl."""
 
-    line: int
+    line: str
     prompt: str
     wanted: str
     before: str = ""

@@ -60,17 +60,24 @@ def encode(row: Any, where: str, tokenizer: Any, config: Config) -> Iterator[Row
         yield Row([where], some, [-100, *labels[i + 1 : i + len(some)]], range(len(some)))
 
 
-def read_data(path: str, tokenizer: Any, size: int, config: Config) -> tuple[list[Row], str]:
-    """Read, check and encode a file for a model that knows `size` tokens; returns its sha256 too."""
-    try:
-        found, columns = list(read(path)), named(config.columns)
-    except (OSError, ValueError) as error:
-        stop(f"{path} {error}", FORMS)
-    rows: list[Row] = []
-    for number, value in found:
+def rows_in(path: str, config: Config) -> Iterator[tuple[str, Any]]:
+    """Yield where each row stands, in the user's own file, and the row. Raises OSError, ValueError."""
+    columns = named(config.columns)
+    for number, value in read(path):
         where, row = f"{path} line {number}", renamed(value, columns)
         if isinstance(row, dict):
             where = row.pop(SOURCE, where)
+        yield where, row
+
+
+def read_data(path: str, tokenizer: Any, size: int, config: Config) -> tuple[list[Row], str]:
+    """Read, check and encode a file for a model that knows `size` tokens; returns its sha256 too."""
+    try:
+        found = list(rows_in(path, config))
+    except (OSError, ValueError) as error:
+        stop(f"{path} {error}", FORMS)
+    rows: list[Row] = []
+    for where, row in found:
         with or_stop(f"{where}: the model's tokenizer refuses this text", "take the line out"):
             rows += encode(row, where, tokenizer, config)
     full = sum(len(row.ids) == config.max_length for row in rows)

@@ -7,8 +7,9 @@ import textwrap
 from pathlib import Path
 from typing import Any
 
+from train_data import rows_in  # type: ignore[import-not-found]
 from train_input import RANK, say, whole_file  # type: ignore[import-not-found]
-from train_rows import read, sample_of  # type: ignore[import-not-found]
+from train_rows import sample_of  # type: ignore[import-not-found]
 from train_screen import LIVE  # type: ignore[import-not-found]
 
 LONGEST = 48
@@ -17,33 +18,30 @@ SHOWN = 300
 """Characters of one."""
 
 
-def questions(rows: list[Any], path: str, tokenizer: Any, count: int) -> list[dict[str, Any]]:
+def questions(run: Any) -> list[dict[str, Any]]:
     """Return the first rows as tokens to go on from, what was asked in words, and the answer that is wanted."""
-    firsts: dict[int, Any] = {}
-    for row in rows:
+    config, tokenizer, firsts = run.config, run.tokenizer, {}
+    for row in run.shown:
         firsts.setdefault(row.lines[0], row)
-    wanted = sorted(firsts)[:count]
-    words: dict[int, str] = {}
-    for number, one in read(path) if wanted else ():
-        if number in wanted:
-            asked: list[str] = []
-            for role, text in sample_of(one).turns:
-                if role in ("assistant", "text"):
-                    break
-                asked += [text] * (role == "user")
-            words[number] = asked[-1] if asked else ""
-        if number >= wanted[-1]:
-            break
-    found = []
-    for number in wanted:
-        ids, labels = list(firsts[number].ids), firsts[number].labels
+    found: list[dict[str, Any]] = []
+    for where, one in rows_in(config.eval_data or config.data, config):
+        if where not in firsts:
+            continue
+        asked: list[str] = []
+        for role, text in sample_of(one).turns:
+            if role in ("assistant", "text"):
+                break
+            asked += [text] * (role == "user")
+        ids, labels = list(firsts[where].ids), firsts[where].labels
         begin = next(i for i, label in enumerate(labels) if label != -100)
-        if not words.get(number):  # a text goes on
+        if not asked:  # a text goes on
             begin = max(1, min(len(ids) // 2, LONGEST // 2), 0 if begin == 1 else begin)
         end = next((i for i in range(begin, len(ids)) if labels[i] == -100), len(ids))
-        asked_for = words.get(number) or text_of(tokenizer, ids[:begin])
+        asked_for = asked[-1] if asked else text_of(tokenizer, ids[:begin])
         right = text_of(tokenizer, ids[begin:end])
-        found.append({"line": number, "prompt": asked_for, "wanted": right, "ids": ids[:begin]})
+        found.append({"line": where, "prompt": asked_for, "wanted": right, "ids": ids[:begin]})
+        if len(found) == config.samples:
+            break
     return found
 
 
@@ -71,8 +69,7 @@ def ask(run: Any, when: str, least: float) -> None:
         return
     LIVE.wait(f"answers {when} training", config.out)
     if when == "before":
-        path = config.eval_data or config.data
-        run.samples = questions(run.shown, path, run.tokenizer, config.samples)
+        run.samples = questions(run)
     answers(run, when, min(120.0, max(20.0, 0.3 * least)))
     LIVE.wait()
     keep(run.samples, config.out)
