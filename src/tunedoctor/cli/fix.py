@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
-from tunedoctor.cli.options import Options, aim, look, misuse, needed, starting, typed
+from tunedoctor.cli.options import Options, aim, look, misuse, starting, to_change, typed
 from tunedoctor.cli.output import agreed, refusal, screen, write, write_or_exit
 from tunedoctor.cli.progress import Spinner, spinner
 from tunedoctor.cli.sources import asking
@@ -79,9 +79,9 @@ def command(given: Namespace) -> int:
     given.only = ()  # here it names findings, not checks
     options = Options.of(given)
     _check(options, given)
-    place = (
-        here(_own_python(given), "--new") if given.new else needed(aim(given.target, own=given.own))
-    )
+    place = here(_own_python(given), "--new") if given.new else aim(given.target, own=given.own)
+    asks = not given.yes or given.dry_run or bool(given.script)
+    to_change(place, asks=asks, words=" ".join(("doctor fix --yes", *given.ids)))
     wanted = typed(place, given.target)
     if not (given.dry_run or given.script or given.new):
         try:  # finish or take back what a killed doctor left, before anything is looked at

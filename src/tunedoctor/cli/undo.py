@@ -4,7 +4,7 @@ from argparse import Namespace
 
 import msgspec
 
-from tunedoctor.cli.options import aim, misuse, needed, typed
+from tunedoctor.cli.options import aim, misuse, starting, to_change, typed
 from tunedoctor.cli.output import show
 from tunedoctor.model.wording import megabytes
 from tunedoctor.render.screen import Screen, mark
@@ -24,7 +24,10 @@ def command(given: Namespace) -> int:
     """Bring back an earlier state, or list the states; returns the exit code."""
     if given.id == "":
         misuse("the id is empty", "leave it out, or say what it is to be")
-    target = typed(needed(aim(given.target, own=given.own)), given.target)
+    place = aim(given.target, own=given.own)
+    to_change(place, asks=given.listed, words=f"doctor undo{f' {given.id}' if given.id else ''}")
+    starting(place, quiet=given.listed, does="changes the environment of")
+    target = typed(place, given.target)
     states = tuple(list_states(target)) if given.listed else None
     undone = None if given.listed else undo(target, given.id or "")
     show(given.format, _render, Answer("doctor.undo/1", states, undone))
