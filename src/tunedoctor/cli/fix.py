@@ -78,6 +78,9 @@ def command(given: Namespace) -> int:
     given.ids = tuple(dict.fromkeys((*given.ids, *given.only)))
     given.only = ()  # here it names findings, not checks
     options = Options.of(given)
+    if given.ids:  # what is named counts, whatever the folder's settings leave out
+        skip = tuple(one for one in options.skip if one not in given.ids)
+        options = options._replace(only=(), skip=skip)
     _check(options, given)
     place = here(_own_python(given), "--new") if given.new else aim(given.target, own=given.own)
     asks = not given.yes or given.dry_run or bool(given.script)

@@ -48,10 +48,11 @@ class Options(NamedTuple):
     def of(cls, given: Namespace | None = None) -> "Options":
         """Put options over the settings of the working folder; exits with 2 on misuse."""
         config, said = settings(), vars(given or Namespace())
+        only = tuple(said.get("only") or ())
         return cls(
             format=said.get("format", "terminal"),
-            only=tuple(said.get("only") or config.only),
-            skip=(*config.skip, *said.get("skip", ())),
+            only=only or config.only,
+            skip=(*(one for one in config.skip if one not in only), *said.get("skip", ())),
             fail_on=said.get("fail_on") or config.fail_on,
             plugins=(*config.plugins, *said.get("plugin", ())),
             verbose=said.get("verbose", False),
@@ -133,6 +134,12 @@ def aim(target: str | None, *, own: bool) -> Target:
 def typed(place: Target, target: str | None) -> str | None:
     """Return what --target would name it by, for other commands; None where they find it by themselves."""
     return target or (place.asked if place.chosen_by in ("--self", _SETTING, *FOUND) else None)
+
+
+def named(place: Target, target: str | None) -> str:
+    """Return the option that names it to another command; "" where that finds it by itself."""
+    path = typed(place, target)
+    return f" --target {shlex.quote(path)}" if path else ""
 
 
 def needed(place: Target) -> Target:
