@@ -31,7 +31,8 @@ from tunedoctor.probes.runtime import importing, runtime_of
 from tunedoctor.probes.targeting import here
 from tunedoctor.render.plan import STAGES, render_end, render_plan, render_stage
 from tunedoctor.render.screen import as_json, mark
-from tunedoctor.render.script import MARK, render_script
+from tunedoctor.render.script import MARK
+from tunedoctor.render.setup import render_plan_script
 from tunedoctor.state.folder import FailureError, failure_of
 from tunedoctor.transaction.change import choose_tool
 from tunedoctor.transaction.ground import Ground, ground_for, ground_of, users
@@ -263,15 +264,16 @@ def _planned(case: Case, drafts: tuple[Drafted, ...]) -> "tuple[Planned, Ground 
     with spinner() as one:
         one.watch(["resolving with the package index"])
         if case.given.new:
-            return fresh(case.snapshot, path, case.given.packages, case.asking), ground
+            bare, more = bool(case.given.script), case.given.packages
+            return fresh(case.snapshot, path, more, case.asking, bare=bare), ground
         fixes = case.options.fixes()
         return planned(case.snapshot, drafts, case.checks, case.asking, fixes), ground
 
 
 def _scripted(case: Case, answer: Answer, made: "Planned") -> int:
-    place, interpreter = case.given.script, case.snapshot.find(Interpreter)
-    python, prefix = (interpreter.executable, interpreter.prefix) if interpreter else ("", "")
-    text = render_script(made.plan, python, prefix, answer.installer or "pip")
+    found, place = diagnose(case.snapshot, case.checks).causes, case.given.script
+    cures = (step for one in found for step in one.finding.cure.steps)
+    text = render_plan_script(made.plan, case.snapshot, answer.installer or "pip", cures)
     if place == "-":
         write(text)
     elif why := refusal(place, MARK, force=False):
@@ -284,6 +286,9 @@ def _scripted(case: Case, answer: Answer, made: "Planned") -> int:
         shown = screen()
         render_plan(as_shown(answer), shown, _kept(case, made))
         shown.line(mark("ok"), f" wrote {place}; nothing was changed")
+        if made.plan.new:
+            sh = f"sh {shlex.quote(place)}"
+            shown.next(f"sudo {sh} root does what needs root", f"{sh} makes the environment")
         write(shown.text())
     return 0
 
