@@ -18,6 +18,7 @@ from tunedoctor.tables.gpus import nvidia_by_pci
 from tunedoctor.tables.load import table
 from tunedoctor.tables.wheels import cuda_of
 from tunedoctor.wheels.cures import driver_row, on_board
+from tunedoctor.wheels.pick import KINDS
 from tunedoctor.wheels.rules import driver_floor
 
 _HEAD = r"""
@@ -145,9 +146,9 @@ def setting_of(snapshot: Snapshot, plan: Plan, cures: Iterable[object] = ()) -> 
     facts = Facts(snapshot)
     pci = snapshot.find(PciBus)
     models = [nvidia_by_pci(one.device) for one in pci.of("10de")] if pci else []
-    vendors = {one.vendor for one in gpus_of(snapshot)} | ({"nvidia"} if models else set())
-    if _variant(plan) == "cpu":
-        vendors = set()
+    there = {one.vendor for one in gpus_of(snapshot)} | ({"nvidia"} if models else set())
+    build = _variant(plan)
+    vendors = {one for one in there if one in KINDS and (not build or KINDS[one][:2] == build[:2])}
     return Setting(
         facts.host,
         "wsl" if facts.host.wsl else "container" if snapshot.find(Container) else "metal",
@@ -206,17 +207,15 @@ def _root_part(plan: Plan, at: Setting) -> Iterator[str]:
     yield "    export DEBIAN_FRONTEND=noninteractive"
     for one, lines in steps:
         yield from ("", f"    begin {shlex.quote(one.says)}")
-        yield f"    if ( {one.look} ) >/dev/null 2>&1; then"
+        yield f"    if {{ {one.look}; }} >/dev/null 2>&1; then"
         yield "        done_with 'nothing to do'"
         if lines:
-            yield from (
-                "    else",
-                *(f"        {line}" for line in lines),
-                "        done_with 'done'",
-            )
+            yield from ("    else", *(f"        {line}" for line in lines))
+        if lines and not lines[-1].startswith("stop "):
+            yield "        done_with 'done'"
         yield "    fi"
         if one.loads:
-            yield f"    ( {one.loads} ) >/dev/null 2>&1 ||"
+            yield f"    {{ {one.loads}; }} >/dev/null 2>&1 ||"
             yield f"        later=$(printf '%s\\n  %s' \"$later\" {shlex.quote(one.after)})"
     yield from _ROOT_END.strip("\n").splitlines()
     yield ""
@@ -234,11 +233,10 @@ def _helpers(at: Setting, lines: list[str]) -> Iterator[str]:
         if row and row["fresh"]:
             yield f'    [ -n "${{fresh:-}}" ] || {row["fresh"]}'
             yield "    fresh=yes"
-        known = (
-            f'    {row["install"]} "$@"'
-            if row
-            else '    stop "this system\'s packages are yours to install: $*"'
+        unknown = (
+            """    printf '%s\\n' "these packages are yours to install here: $*" >&2; return 1"""
         )
+        known = f'    {row["install"]} "$@"' if row else unknown
         yield from (known, "}", "")
 
 
@@ -264,7 +262,10 @@ def _commands(one: _Step, plan: Plan, at: Setting) -> Iterator[str]:
     words = _manager(at) or {"venv": "python3", "compiler": "gcc", "fetcher": "curl"}
     for line in one.do:
         if line == "{driver}":
-            yield from _driver(plan, at)
+            driver = [*_driver(plan, at)]
+            yield from driver
+            if driver[-1].startswith("stop "):
+                return
         else:
             for name in ("venv", "compiler", "fetcher"):
                 line = line.replace(f"{{{name}}}", words[name])  # noqa: PLW2901
@@ -296,7 +297,7 @@ def _ready(at: Setting) -> Iterator[str]:
     """Yield what has to work before the user's part begins."""
     for one in _steps(at, "ready"):
         says = f"{one.says}: run this file's root part first, with sudo"
-        yield f"    ( {one.look} ) >/dev/null 2>&1 || stop {shlex.quote(says)}"
+        yield f"    {{ {one.look}; }} >/dev/null 2>&1 || stop {shlex.quote(says)}"
 
 
 def _installs(plan: Plan) -> Iterator[str]:
