@@ -259,7 +259,12 @@ def _steps(at: Setting, key: str = "steps") -> Iterator[_Step]:
 
 def _commands(one: _Step, plan: Plan, at: Setting) -> Iterator[str]:
     """Yield the lines of a step, with what the tables have for this distribution."""
-    words = _manager(at) or {"venv": "python3", "compiler": "gcc", "fetcher": "curl"}
+    words = _manager(at) or {
+        "venv": "python3",
+        "cxx": "libstdc++",
+        "compiler": "gcc",
+        "fetcher": "curl",
+    }
     for line in one.do:
         if line == "{driver}":
             driver = [*_driver(plan, at)]
@@ -267,7 +272,7 @@ def _commands(one: _Step, plan: Plan, at: Setting) -> Iterator[str]:
             if driver[-1].startswith("stop "):
                 return
         else:
-            for name in ("venv", "compiler", "fetcher"):
+            for name in ("venv", "cxx", "compiler", "fetcher"):
                 line = line.replace(f"{{{name}}}", words[name])  # noqa: PLW2901
             yield line
 
