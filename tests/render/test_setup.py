@@ -194,6 +194,7 @@ def test_the_user_s_part_can_be_run_again_and_changes_nothing_of_others(tmp_path
     [
         ("healthy-rtx4090", "2.14.1+cu130", ("nvidia",), "metal"),
         ("healthy-rtx4090", "2.14.1+cpu", (), "metal"),
+        ("driver-nouveau-owns", "2.15.0+cu132", ("nvidia",), "metal"),  # its driver is yet to come
         ("healthy-rx7900xtx", "2.14.1+rocm6.4", ("amd",), "metal"),
         ("healthy-rocm-beside-nvidia-display-card", "2.14.1+rocm6.4", ("amd",), "metal"),
         ("healthy-wsl2-rtx4070", "2.14.1+cu130", ("nvidia",), "wsl"),

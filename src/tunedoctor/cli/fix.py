@@ -264,8 +264,7 @@ def _planned(case: Case, drafts: tuple[Drafted, ...]) -> "tuple[Planned, Ground 
     with spinner() as one:
         one.watch(["resolving with the package index"])
         if case.given.new:
-            bare, more = bool(case.given.script), case.given.packages
-            return fresh(case.snapshot, path, more, case.asking, bare=bare), ground
+            return fresh(case.snapshot, path, case.given.packages, case.asking), ground
         fixes = case.options.fixes()
         return planned(case.snapshot, drafts, case.checks, case.asking, fixes), ground
 

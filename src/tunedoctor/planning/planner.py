@@ -24,7 +24,6 @@ from tunedoctor.planning import steps
 from tunedoctor.planning.make import Made, Place, make
 from tunedoctor.planning.wanted import RefusedError, asked_for, wanted
 from tunedoctor.wheels.described import machine_of
-from tunedoctor.wheels.situation import with_current_driver
 
 ROUNDS = 4
 """Sets that are judged: each takes in the wishes of what the last one left."""
@@ -78,21 +77,14 @@ def planned(
     return found._replace(simulated=simulated)
 
 
-def fresh(
-    snapshot: Snapshot, path: str, packages: Iterable[str], ask: Asking, *, bare: bool = False
-) -> Planned:
+def fresh(snapshot: Snapshot, path: str, packages: Iterable[str], ask: Asking) -> Planned:
     """Return the plan for a new environment at an absolute path; `snapshot` is of the Python that it is made of.
-
-    `bare`: the machine is set up before it is carried out, so an NVIDIA driver that lacks is taken for a current one.
 
     Raises RefusedError: no set fits this machine, or nobody could tell.
     """
     nothing = Absent(why="the environment is new")
-    empty = snapshot.having(Packages(distributions=()), TorchBuild=nothing)
-    place = _place(empty, ask)._replace(whole=True)
-    undriven = any(gpu.vendor == "nvidia" for gpu in place.machine.gpus)
-    if bare and undriven and not place.machine.driver_version:
-        place = place._replace(machine=with_current_driver(place.machine))
+    bare = snapshot.having(Packages(distributions=()), TorchBuild=nothing)
+    place = _place(bare, ask)._replace(whole=True)
     found = settle(place, asked_for(packages))
     whole, made = steps.fetched(found.plan, place), found.made
     python = place.python or sys.executable
