@@ -48,7 +48,7 @@ class Options(NamedTuple):
     def of(cls, given: Namespace | None = None) -> "Options":
         """Put options over the settings of the working folder; exits with 2 on misuse."""
         config, said = settings(), vars(given or Namespace())
-        only = tuple(said.get("only") or ())
+        only = tuple(map(str, said.get("only") or []))
         return cls(
             format=said.get("format", "terminal"),
             only=only or config.only,
