@@ -174,8 +174,10 @@ def test_the_user_s_part_can_be_run_again_and_changes_nothing_of_others(tmp_path
     first = shell(tmp_path, script)
     assert (first.returncode, first.stderr) == (0, "")
     assert f"smoke: smoke --target {place}\n" in first.stdout
-    activate = f'. "{place}/bin/activate"; printf %s "$A_B"'.replace("$(", "\\$(")
-    assert subprocess.check_output(["sh", "-c", activate], text=True) == "it's"
+    # the last line alone: older releases of venv do not quote the path in theirs
+    line = (place / "bin/activate").read_text().splitlines()[-1]
+    told = subprocess.check_output(["sh", "-c", f'{line}; printf %s "$A_B"'], text=True)
+    assert told == "it's"
     again = shell(tmp_path, script)
     assert "it is there" in again.stdout
     (place / "setup-state").write_text("begun\n")  # killed while it was made
