@@ -8,6 +8,7 @@ import time
 from importlib import import_module
 from io import BytesIO, TextIOWrapper
 from pathlib import Path
+from tempfile import gettempdir
 from typing import Any
 
 import pytest
@@ -19,13 +20,17 @@ Ran = subprocess.CompletedProcess[str]
 AROUND = {
     (k, v)
     for k, v in os.environ.items()
-    if k.startswith(("VIRTUAL_ENV", "CONDA_PREFIX", "PIP_", "UV_"))
+    if k.startswith(("VIRTUAL_ENV", "CONDA_PREFIX", "PIP_", "UV_", "PYENV_", "HOME"))
 }
-"""An environment that is active around the tests is nobody's target, and their package sources nobody's."""
+"""Environments of the person who runs the tests are nobody's target, and their package sources nobody's."""
+
+
+HOME = os.path.join(gettempdir(), "no-such-home")  # noqa: PTH118
+"""Of a user who has nothing."""
 
 
 def _bare() -> dict[str, str]:
-    return {k: v for k, v in os.environ.items() if (k, v) not in AROUND}
+    return {"HOME": HOME} | {k: v for k, v in os.environ.items() if (k, v) not in AROUND}
 
 
 def doctor(*argv: str, stdin: str = "", cwd: Path | None = None, **env: str) -> Ran:
@@ -82,7 +87,7 @@ def inside(
     with pytest.MonkeyPatch.context() as patch:
         for name in os.environ.keys() - _bare().keys():
             patch.delenv(name)
-        for name, value in env.items():
+        for name, value in {**_bare(), **env}.items():
             patch.setenv(name, value)
         patch.chdir(cwd or ".")
         patch.setattr(sys, "stdin", TextIOWrapper(BytesIO(stdin.encode())))

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
-from tunedoctor.cli.options import Options, aim, look, misuse, needed, starting, typed
+from tunedoctor.cli.options import Options, aim, look, misuse, starting, to_change, typed
 from tunedoctor.cli.output import agreed, refusal, screen, write, write_or_exit
 from tunedoctor.cli.progress import Spinner, spinner
 from tunedoctor.cli.sources import asking
@@ -31,7 +31,8 @@ from tunedoctor.probes.runtime import importing, runtime_of
 from tunedoctor.probes.targeting import here
 from tunedoctor.render.plan import STAGES, render_end, render_plan, render_stage
 from tunedoctor.render.screen import as_json, mark
-from tunedoctor.render.script import MARK, render_script
+from tunedoctor.render.script import MARK
+from tunedoctor.render.setup import render_plan_script
 from tunedoctor.state.folder import FailureError, failure_of
 from tunedoctor.transaction.change import choose_tool
 from tunedoctor.transaction.ground import Ground, ground_for, ground_of, users
@@ -78,10 +79,13 @@ def command(given: Namespace) -> int:
     given.ids = tuple(dict.fromkeys((*given.ids, *given.only)))
     given.only = ()  # here it names findings, not checks
     options = Options.of(given)
+    if given.ids:  # what is named counts, whatever the folder's settings leave out
+        skip = tuple(one for one in options.skip if one not in given.ids)
+        options = options._replace(only=(), skip=skip)
     _check(options, given)
-    place = (
-        here(_own_python(given), "--new") if given.new else needed(aim(given.target, own=given.own))
-    )
+    place = here(_own_python(given), "--new") if given.new else aim(given.target, own=given.own)
+    asks = not given.yes or given.dry_run or bool(given.script)
+    to_change(place, asks=asks, words=" ".join(("doctor fix --yes", *given.ids)))
     wanted = typed(place, given.target)
     if not (given.dry_run or given.script or given.new):
         try:  # finish or take back what a killed doctor left, before anything is looked at
@@ -266,9 +270,9 @@ def _planned(case: Case, drafts: tuple[Drafted, ...]) -> "tuple[Planned, Ground 
 
 
 def _scripted(case: Case, answer: Answer, made: "Planned") -> int:
-    place, interpreter = case.given.script, case.snapshot.find(Interpreter)
-    python, prefix = (interpreter.executable, interpreter.prefix) if interpreter else ("", "")
-    text = render_script(made.plan, python, prefix, answer.installer or "pip")
+    found, place = diagnose(case.snapshot, case.checks).causes, case.given.script
+    cures = (step for one in found for step in one.finding.cure.steps)
+    text = render_plan_script(made.plan, case.snapshot, answer.installer or "pip", cures)
     if place == "-":
         write(text)
     elif why := refusal(place, MARK, force=False):
@@ -281,6 +285,9 @@ def _scripted(case: Case, answer: Answer, made: "Planned") -> int:
         shown = screen()
         render_plan(as_shown(answer), shown, _kept(case, made))
         shown.line(mark("ok"), f" wrote {place}; nothing was changed")
+        if made.plan.new:
+            sh = f"sh {shlex.quote(place)}"
+            shown.next(f"sudo {sh} root does what needs root", f"{sh} makes the environment")
         write(shown.text())
     return 0
 

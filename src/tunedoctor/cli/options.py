@@ -19,6 +19,7 @@ import shlex
 
 from tunedoctor.cli.progress import spinner
 from tunedoctor.facts import Target
+from tunedoctor.facts.target import FOUND, MOST_NAMED, ONLY, makes
 from tunedoctor.model.snapshot import Snapshot
 from tunedoctor.probes.targeting import here
 
@@ -47,10 +48,11 @@ class Options(NamedTuple):
     def of(cls, given: Namespace | None = None) -> "Options":
         """Put options over the settings of the working folder; exits with 2 on misuse."""
         config, said = settings(), vars(given or Namespace())
+        only = tuple(map(str, said.get("only") or []))
         return cls(
             format=said.get("format", "terminal"),
-            only=tuple(said.get("only") or config.only),
-            skip=(*config.skip, *said.get("skip", ())),
+            only=only or config.only,
+            skip=(*(one for one in config.skip if one not in only), *said.get("skip", ())),
             fail_on=said.get("fail_on") or config.fail_on,
             plugins=(*config.plugins, *said.get("plugin", ())),
             verbose=said.get("verbose", False),
@@ -117,9 +119,9 @@ def near(word: str, words: Iterable[str], most: int = 1) -> str:
 
 
 def aim(target: str | None, *, own: bool) -> Target:
-    """Return what --target or --self name, else the setting of the folder, the active environment or ./.venv.
+    """Return what --target or --self name, else the setting of the folder, the active environment, or what is found.
 
-    Exits with 2 on misuse. Where nobody named one, the target's `chosen_by` is "none".
+    Exits with 2 on misuse. Where none is sure, the target's `chosen_by` is "none".
     """
     if own and target is not None:
         misuse("--self is the doctor's own environment", "leave out --self or --target")
@@ -131,25 +133,52 @@ def aim(target: str | None, *, own: bool) -> Target:
 
 def typed(place: Target, target: str | None) -> str | None:
     """Return what --target would name it by, for other commands; None where they find it by themselves."""
-    return target or (place.asked if place.chosen_by in ("--self", _SETTING) else None)
+    return target or (place.asked if place.chosen_by in ("--self", _SETTING, *FOUND) else None)
+
+
+def named(place: Target, target: str | None) -> str:
+    """Return the option that names it to another command; "" where that finds it by itself."""
+    path = typed(place, target)
+    return f" --target {shlex.quote(path)}" if path else ""
 
 
 def needed(place: Target) -> Target:
-    """Return an environment that was named; exits with 2 where there is none."""
+    """Return an environment that was chosen; exits with 2 where there is none."""
     if place.chosen_by == "none":
-        near = f" (nearby: {', '.join(map(shlex.quote, place.nearby))})" if place.nearby else ""
+        named = [f"{shlex.quote(one.path)} ({one.holds})" for one in place.nearby[:MOST_NAMED]]
+        named += ["more by doctor envs"] if len(place.nearby) > MOST_NAMED else []
+        if named:
+            misuse(f"several could be meant: {', '.join(named)}", "--target PATH names one")
         own = f", {place.own}," if place.own else ""
         misuse(
-            f"no environment was named, and the doctor's own{own} is left alone",
-            f"--target PATH names one{near}, doctor fix --new ~/llm/.venv makes one, --self means the doctor's own",
+            f"no environment was found, and the doctor's own{own} is left alone",
+            f"{makes(place.own)} makes one, --target PATH names another, --self means the doctor's own",
         )
     return place
 
 
-def starting(place: Target, *, quiet: bool = False) -> Target:
-    """Say which interpreter is about to be started, and by what it was chosen."""
+def to_change(place: Target, *, asks: bool, words: str) -> Target:
+    """Return an environment that may be changed: what was only found is changed after a question, or once it is named.
+
+    Exits with 2 where it may not; `words` is the command.
+    """
+    if needed(place).chosen_by == ONLY and not asks:
+        misuse(
+            f"{place.asked} is {ONLY}, which nobody named, and nobody is asked",
+            f"name it: {words} --target {shlex.quote(place.asked)}",
+        )
+    return place
+
+
+def starting(place: Target, *, quiet: bool = False, does: str = "starts") -> Target:
+    """Say which interpreter is about to be started, or its environment changed, and by what it was chosen."""
     if place.python and not quiet:
-        sys.stderr.write(f"doctor: starts {place.python}, chosen by {place.chosen_by}\n")
+        by = (
+            f"which is {place.chosen_by}"
+            if place.chosen_by in FOUND
+            else f"chosen by {place.chosen_by}"
+        )
+        sys.stderr.write(f"doctor: {does} {place.python}, {by}\n")
     return place
 
 

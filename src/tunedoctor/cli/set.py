@@ -7,7 +7,17 @@ from functools import partial
 
 import msgspec
 
-from tunedoctor.cli.options import Options, aim, look, misuse, needed, refusing, starting, values_of
+from tunedoctor.cli.options import (
+    Options,
+    aim,
+    look,
+    misuse,
+    named,
+    needed,
+    refusing,
+    starting,
+    values_of,
+)
 from tunedoctor.cli.output import refusal, show, write, write_or_exit
 from tunedoctor.cli.progress import spinner
 from tunedoctor.cli.sources import asking
@@ -47,7 +57,8 @@ def command(given: Namespace) -> int:
     if given.pyproject == "-" and made is not None:
         write(project(answer, made))
     else:
-        show(given.format, partial(render_set, verbose=given.verbose), answer)
+        again = named(place, given.target)
+        show(given.format, partial(render_set, verbose=given.verbose, there=again), answer)
     return {"set": 0, "none": 1, "unknown": 2}[answer.verdict]
 
 

@@ -1,10 +1,11 @@
 """doctor undo."""
 
 from argparse import Namespace
+from functools import partial
 
 import msgspec
 
-from tunedoctor.cli.options import aim, misuse, needed, typed
+from tunedoctor.cli.options import aim, misuse, named, starting, to_change, typed
 from tunedoctor.cli.output import show
 from tunedoctor.model.wording import megabytes
 from tunedoctor.render.screen import Screen, mark
@@ -24,16 +25,20 @@ def command(given: Namespace) -> int:
     """Bring back an earlier state, or list the states; returns the exit code."""
     if given.id == "":
         misuse("the id is empty", "leave it out, or say what it is to be")
-    target = typed(needed(aim(given.target, own=given.own)), given.target)
+    place = aim(given.target, own=given.own)
+    to_change(place, asks=given.listed, words=f"doctor undo{f' {given.id}' if given.id else ''}")
+    starting(place, quiet=given.listed, does="changes the environment of")
+    target = typed(place, given.target)
     states = tuple(list_states(target)) if given.listed else None
     undone = None if given.listed else undo(target, given.id or "")
-    show(given.format, _render, Answer("doctor.undo/1", states, undone))
+    render = partial(_render, there=named(place, given.target))
+    show(given.format, render, Answer("doctor.undo/1", states, undone))
     return 0 if undone is None or undone.done else 1
 
 
-def _render(answer: Answer, screen: Screen) -> str:
+def _render(answer: Answer, screen: Screen, *, there: str) -> str:
     if answer.undone is not None:
-        _undone(answer.undone, screen)
+        _undone(answer.undone, screen, there)
         return screen.text()
     for one in answer.states or ():
         what = "brought back, and replaced " if one.undone else "before "
@@ -42,13 +47,13 @@ def _render(answer: Answer, screen: Screen) -> str:
         screen.line(f"{one.id}  {one.taken}  {megabytes(one.bytes)}")
         screen.wrap(f"{what}{', '.join(one.cures) or 'a fix'}: {made}", 4)
     if answer.states:
-        screen.next("doctor undo ID brings one back")
+        screen.next(f"doctor undo ID{there} brings one back")
     else:
         screen.line("No state of this environment is kept.")
     return screen.text()
 
 
-def _undone(one: Undone, screen: Screen) -> None:
+def _undone(one: Undone, screen: Screen, there: str) -> None:
     if one.recovered:
         screen.wrap(one.recovered, 2, mark("note"))
     if not one.done:
@@ -58,6 +63,6 @@ def _undone(one: Undone, screen: Screen) -> None:
     if state and state.changes:
         screen.wrap(f"undone: {', '.join(state.changes[:4])}", 2)
     if state and state.folder:
-        screen.line(f"  What it replaced is kept: doctor undo {state.id}")
-    screen.next("doctor check looks at it again")
+        screen.line(f"  What it replaced is kept: doctor undo {state.id}{there}")
+    screen.next(f"doctor check{there} looks at it again")
     return None

@@ -67,10 +67,10 @@ class ReportTarget(msgspec.Struct, frozen=True, kw_only=True):
     kind: str = ""
     packages: dict[str, str] = {}
     """Versions of the libraries of the stack that are installed."""
-    nearby: tuple[str, ...] = ()
-    """Where `chosen_by` is "none", and only the machine was looked at: environments in the working folder."""
+    nearby: tuple[kinds.Nearby, ...] = ()
+    """Where `chosen_by` is "none", and only the machine was looked at: what could be meant, six at most."""
     own: str = ""
-    """And the doctor's own environment, where it is active or stands there."""
+    """And the doctor's own environment, where it is one of those that were found."""
 
 
 class ReportGpu(msgspec.Struct, frozen=True, kw_only=True):
@@ -177,10 +177,8 @@ def _way_on(target: kinds.Target | None) -> str:
     if target is None or target.chosen_by != "none":
         return ""
     if target.nearby:
-        return f"doctor check --target {shlex.quote(target.nearby[0])} looks at it"
-    return (
-        "doctor check --target PATH looks at an environment, doctor fix --new ~/llm/.venv makes one"
-    )
+        return f"doctor check --target {shlex.quote(target.nearby[0].path)} looks at it"
+    return f"{kinds.makes(target.own)} makes one"
 
 
 def exit_code(report: Report) -> int:

@@ -4,6 +4,13 @@ from typing import Literal
 
 from tunedoctor.facts.base import Count, Fact, Part
 
+ONLY = "the only environment found"
+MOST_NAMED = 5
+"""Environments that are named where several could be meant."""
+PROJECTS = "the project's environment"
+FOUND = (ONLY, PROJECTS)
+"""Why a target was chosen that stands elsewhere, and that nobody named."""
+
 NO_ENVIRONMENT = "no environment was looked at"
 """Why the facts of a target are absent where nobody named one."""
 NOT_RUN = "nothing of the target was run: doctor check --deep does"
@@ -12,14 +19,37 @@ Accelerator = Literal["cuda", "rocm", "xpu", "mps", "cpu", "unknown"]
 PrefixKind = Literal["venv", "conda", "system", "standalone", "unknown"]
 
 
+class Nearby(Part, frozen=True):
+    """An environment that could be the target."""
+
+    path: str
+    python: str = ""
+    """Release, "" where its files do not tell."""
+    torch: str = ""
+    """Release, "" where it has none."""
+
+    @property
+    def holds(self) -> str:
+        """Return it in words: "Python 3.12.3, torch 2.9.1"."""
+        torch = f"torch {self.torch}" if self.torch else "no torch"
+        return f"Python {self.python or 'unknown'}, {torch}"
+
+
+def makes(own: str) -> str:
+    """Return the command that makes an environment here, beside the doctor's own."""
+    taken = own.replace("\\", "/").rpartition("/")[2] == ".venv"
+    return f"doctor fix --new {'.venv-llm' if taken else '.venv'}"
+
+
 class Target(Fact, frozen=True):
     """Which interpreter was asked for, and by whom. The first fact of every live snapshot."""
 
     asked: str
     """Path as given or found: an interpreter or the folder of an environment."""
     chosen_by: str
-    """"--target", "--self", "[tool.doctor] target", "VIRTUAL_ENV", "CONDA_PREFIX" or "./.venv".
+    """"--target", "--self", "[tool.doctor] target", "VIRTUAL_ENV", "CONDA_PREFIX", "./.venv" (or its other name there).
 
+    One of `FOUND`: it stands elsewhere.
     "--new": a new environment is made of it. "none": nobody named one, and only the machine is looked at.
     """
     python: str = ""
@@ -32,10 +62,10 @@ class Target(Fact, frozen=True):
     """And it may read the files of its libraries, which takes seconds."""
     anew: bool = False
     """What an earlier look found there does not count: files can be edited without a trace."""
-    nearby: tuple[str, ...] = ()
-    """Where nobody named one: environments that stand in the working folder."""
+    nearby: tuple[Nearby, ...] = ()
+    """Where several could be meant: those, of which `MOST_NAMED` are shown and one tells that there are more."""
     own: str = ""
-    """Where nobody named one: the doctor's own environment, if it is active or stands in the working folder."""
+    """Where none was chosen: the doctor's own environment, if it is one of those that were found."""
 
 
 class Interpreter(Fact, frozen=True):

@@ -3,7 +3,7 @@
 Links are never followed into a path that is kept: the link inside a venv is what makes it a venv.
 """
 # paths stay the strings that the user knows
-# ruff: noqa: PTH110, PTH112, PTH113, PTH114, PTH115, PTH116, PTH118, PTH120, PTH122, PTH206
+# ruff: noqa: PTH110, PTH112, PTH113, PTH114, PTH115, PTH116, PTH117, PTH118, PTH120, PTH122, PTH206
 
 import errno
 import os
@@ -15,22 +15,13 @@ from typing import Literal, NamedTuple
 import msgspec
 
 from tunedoctor.facts import Target
-from tunedoctor.facts.target import NO_ENVIRONMENT
+from tunedoctor.facts.target import MOST_NAMED, NO_ENVIRONMENT, ONLY, PROJECTS, Nearby
+from tunedoctor.probes.places import INSIDE, Found, everywhere, owned, projects
 from tunedoctor.system.reading import listed, start
 from tunedoctor.tables.load import table
 
 NO_TARGET = Target(asked="", chosen_by="none", problem=f"{NO_ENVIRONMENT}.")
 """The machine alone is to be looked at."""
-_MOST_NEARBY = 5
-
-INSIDE = (
-    os.path.join("bin", "python"),
-    os.path.join("Scripts", "python.exe"),
-    "python.exe",
-    os.path.join("bin", "python3"),
-)
-"""Where an environment folder keeps its interpreter, in the order of trying."""
-_MARKS = ("pyvenv.cfg", "conda-meta")
 _ACTIVE = ("VIRTUAL_ENV", "CONDA_PREFIX")
 
 _RUNS = {"x86_64": ("x86_64", "i686", ""), "aarch64": ("aarch64", "armv7l", "")}
@@ -61,10 +52,56 @@ def choose(
     for chosen_by, folder in found.items():
         if not is_own(folder, own_executable):
             return _environment(folder, chosen_by)
-    names = _environments_in(cwd)
-    others = [n for n in names if not is_own(os.path.join(cwd, n), own_executable)]
-    own = next((one for one in (*found.values(), *names) if one not in others), "")
-    return msgspec.structs.replace(NO_TARGET, nearby=tuple(others[:_MOST_NEARBY]), own=own)
+    return _searched(environ, cwd, own_executable, next(iter(found.values()), ""))
+
+
+def _searched(environ: Mapping[str, str], cwd: str, own_executable: str, own: str) -> Target:
+    """Return the environment of the folder or its project, or else the only one that there is."""
+
+    def others(every: Iterable[Found]) -> list[Found]:
+        """Leave the doctor's own out, and the Pythons of pyenv where there are environments."""
+        nonlocal own
+        some: list[Found] = []
+        for one in every:
+            if is_own(one.path, own_executable):
+                own = own or one.path
+            else:
+                some.append(one)
+            if sum(not one.bare for one in some) > MOST_NAMED:
+                break
+        return [one for one in some if not one.bare] or some
+
+    for folder, every in projects(environ, cwd):
+        theirs = others(every)
+        if one := _told(theirs, first=True):
+            name = os.path.join(".", one.path.removeprefix(os.path.join(cwd, "")))
+            inside = folder == cwd and not os.path.isabs(name)
+            return _environment(one.path, name if inside else PROJECTS)
+        if theirs:
+            return _none(theirs, own, cwd)
+    theirs = others(everywhere(environ))
+    one = _told(theirs)
+    return _environment(one.path, ONLY) if one else _none(theirs, own, cwd)
+
+
+def _told(several: list[Found], *, first: bool = False) -> Found | None:
+    """Return the only one, or a project's first; None where none can be told, or it is another user's."""
+    sure = len(several) == 1 or (first and several and several[0].first)
+    return several[0] if sure and owned(several[0].path) else None
+
+
+def _none(several: list[Found], own: str, cwd: str) -> Target:
+    """Return that no target was chosen, and those that can be meant."""
+    from tunedoctor.probes.environments import holds  # noqa: PLC0415  few need it, and it reads by this file
+
+    inside = os.path.join(cwd, "")
+    nearby = [
+        Nearby(path=path, python=python, torch=torch)
+        for one in several[: MOST_NAMED + 1]
+        for path in [os.path.join(".", one.path.removeprefix(inside))]
+        for python, torch in [holds(one.path)]
+    ]
+    return msgspec.structs.replace(NO_TARGET, nearby=tuple(nearby), own=own)
 
 
 def here(asked: str | None, by: str = "--target") -> Target:
@@ -78,16 +115,6 @@ def is_own(folder: str, own_executable: str) -> bool:
     return os.path.realpath(folder) in {
         os.path.realpath(p) for p in (inside, os.path.dirname(inside))
     }
-
-
-def _environments_in(cwd: str) -> list[str]:
-    """Return the environments that stand in the working folder under one of the usual names, as "./venv"."""
-    names = [n for n in listed(cwd) if n.startswith(".venv") or n in ("venv", "env")]
-    return [
-        os.path.join(".", name)
-        for name in names[: 4 * _MOST_NEARBY]
-        if any(os.path.exists(os.path.join(cwd, name, mark)) for mark in _MARKS)
-    ]
 
 
 def _asked(asked: str, environ: Mapping[str, str], cwd: str, by: str) -> Target:

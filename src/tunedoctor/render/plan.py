@@ -250,7 +250,7 @@ def _applied(answer: Answer, outcome: Outcome, screen: Screen) -> None:
     screen.next(
         f"{answer.look} looks at it"
         if new is not None
-        else "doctor smoke proves it by a tiny training"
+        else f"doctor smoke{answer.look.removeprefix('doctor check')} proves it by a tiny training"
     )
 
 
@@ -270,8 +270,13 @@ def _failed(answer: Answer, outcome: Outcome | None, screen: Screen) -> None:
         told(answer, screen)
 
 
-def render_set(answer: "SetAnswer", screen: Screen, *, verbose: bool = False) -> str:
-    """Return the screen of an answer; `verbose` adds what comes along, and the resolver's own words."""
+def render_set(
+    answer: "SetAnswer", screen: Screen, *, verbose: bool = False, there: str = ""
+) -> str:
+    """Return the screen of an answer; `verbose` adds what comes along, and the resolver's own words.
+
+    `there` is the option that names the environment to another command.
+    """
     what = [answer.target, f"Python {answer.python}", answer.platform]
     if torch := answer.torch:
         what.append(f"torch {torch.version} ({torch.variant})" if torch.variant else "")
@@ -279,6 +284,7 @@ def render_set(answer: "SetAnswer", screen: Screen, *, verbose: bool = False) ->
     screen.line()
     if answer.verdict == "set":
         _set(answer, screen, verbose=verbose)
+        _end(answer, screen, there)
     else:
         if answer.verdict == "none":
             screen.line(mark("error"), " ", ("No set exists", "bold"))
@@ -311,10 +317,9 @@ def _set(answer: "SetAnswer", screen: Screen, *, verbose: bool) -> None:
     for why in answer.left:
         screen.wrap(f"stays as it is: {why}", 2, mark("warning"))
     screen.line()
-    _end(answer, screen)
 
 
-def _end(answer: "SetAnswer", screen: Screen) -> None:
+def _end(answer: "SetAnswer", screen: Screen, there: str) -> None:
     # each command stays whole on one line: a broken line can't be pasted
     for name, some in (("pip", answer.commands.pip), ("uv", answer.commands.uv)):
         for number, command in enumerate(some):
@@ -325,9 +330,9 @@ def _end(answer: "SetAnswer", screen: Screen) -> None:
     kinds = Counter(one.change for one in answer.changed)
     if not kinds:
         screen.line(mark("ok"), " ", ("The set is consistent: nothing to change", "ok"))
-        screen.next("doctor smoke proves it by a tiny training")
+        screen.next(f"doctor smoke{there} proves it by a tiny training")
         return
     gone = f", {kinds['removed']} to remove" if kinds["removed"] else ""
     done = f"A set exists: {kinds['changed']} to change, {kinds['added']} to add{gone}"
     screen.wrap(done, 2, mark("ok"))
-    screen.next("run a line from above, then doctor check --deep proves it")
+    screen.next(f"run a line from above, then doctor check --deep{there} proves it")

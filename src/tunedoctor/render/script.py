@@ -1,7 +1,7 @@
 """A plan as a shell script that a person can read, and run elsewhere."""
 
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from tunedoctor.model import plan as steps
 from tunedoctor.model.plan import Install, Pin, Plan, Remove
@@ -41,14 +41,14 @@ def render_script(plan: Plan, python: str, prefix: str, tool: str) -> str:
             case steps.SetEnv():
                 lines += ["", "# in the shell that trains:", *_commented(step.command)]
             case steps.Tell():
-                lines += ["", f"# yours to do ({step.who}): {_comment(step.why)}"]
+                lines += ["", f"# yours to do ({step.who}): {comment(step.why)}"]
                 lines += [*_commented(step.command)]
     return "\n".join(lines) + "\n"
 
 
 def _head(plan: Plan, python: str, prefix: str, tool: str) -> list[str]:
-    lines = [f"{MARK}: {_comment(', '.join(plan.cures) or 'a new environment')}"]
-    lines += [f"# {_comment(reason)}" for reason in plan.reasons]
+    lines = [f"{MARK}: {comment(', '.join(plan.cures) or 'a new environment')}"]
+    lines += [f"# {comment(reason)}" for reason in plan.reasons]
     lines += [
         "# It changes the environment in place. doctor fix does the same on a clone.",
         "set -eu",
@@ -63,10 +63,7 @@ def _head(plan: Plan, python: str, prefix: str, tool: str) -> list[str]:
 
 def _install(step: Install, tool: str) -> Iterator[str]:
     """Write an install: what has hashes is held to them, what has none stands in a command of its own."""
-    source = ""
-    if step.index:
-        more = "--index-strategy unsafe-best-match --index" if tool == "uv" else "--extra-index-url"
-        source = f" {more} {shlex.quote(step.index)}"
+    source = source_of(step, tool)
     for hashed in (True, False):
         pins = [pin for pin in step.pins if bool(pin.hashes) is hashed]
         if not pins:
@@ -74,7 +71,7 @@ def _install(step: Install, tool: str) -> Iterator[str]:
         words = "--no-deps --only-binary :all:" + (" --require-hashes" if hashed else "")
         words += "".join(_again(pin.name, tool) for pin in pins if pin.name in step.reinstall)
         yield f"{_tool(tool, 'install')} {words}{source} -r /dev/stdin <<'END'"
-        yield from (_pin(pin) for pin in pins)
+        yield from pin_lines(pins)
         yield "END"
 
 
@@ -82,10 +79,19 @@ def _again(name: str, tool: str) -> str:
     return f" --reinstall-package {shlex.quote(name)}" if tool == "uv" else " --force-reinstall"
 
 
-def _pin(pin: Pin) -> str:
-    # one line, whatever a plug-in calls a package: the text ends at a line of its own
-    words = [pin.requirement, *(f"--hash={value}" for value in pin.hashes)]
-    return _comment(" ".join(words))
+def source_of(step: Install, tool: str) -> str:
+    """Return the options that name the index of an install beside the default one."""
+    more = "--index-strategy unsafe-best-match --index" if tool == "uv" else "--extra-index-url"
+    return f" {more} {shlex.quote(step.index)}" if step.index else ""
+
+
+def pin_lines(pins: Iterable[Pin]) -> list[str]:
+    """Return the lines of a file of requirements."""
+    # one line each, whatever a plug-in calls a package: the text ends at a line of its own
+    return [
+        comment(" ".join([pin.requirement, *(f"--hash={value}" for value in pin.hashes)]))
+        for pin in pins
+    ]
 
 
 def _tool(tool: str, verb: str) -> str:
@@ -96,5 +102,6 @@ def _commented(text: str) -> list[str]:
     return [f"#   {line}" for line in text.splitlines()]
 
 
-def _comment(text: str) -> str:
+def comment(text: str) -> str:
+    """Return text in one line."""
     return " ".join(text.split())

@@ -3,7 +3,7 @@
 import shlex
 
 from tunedoctor.diagnosis.report import Report, ReportFinding
-from tunedoctor.facts.target import NO_ENVIRONMENT, NOT_RUN
+from tunedoctor.facts.target import FOUND, MOST_NAMED, NO_ENVIRONMENT, NOT_RUN
 from tunedoctor.model.findings import Advice, Command
 from tunedoctor.model.wording import ago, counted, gib, listed, many
 from tunedoctor.render.screen import BOUND, Screen, mark
@@ -59,6 +59,8 @@ def _heading(report: Report, screen: Screen) -> None:
     place = target.asked or target.python or "this report"
     if target.chosen_by == "none":
         place = f"none: {NO_ENVIRONMENT}"
+    elif target.chosen_by in FOUND:
+        place += f", {target.chosen_by}"
     gpus = counted(
         name + (f" {gib(gpu.memory)}" if gpu.memory else "")
         for gpu in machine.gpus
@@ -167,15 +169,9 @@ def _verdict(report: Report, screen: Screen, *, here: bool, partial: bool) -> No
     if nowhere or (report.verdict == "unknown" and not count["error"]):
         why = f", {NO_ENVIRONMENT}" if nowhere else ""
         screen.wrap(f"Could not tell{why}: {told}", 2, mark("unknown"))
-        if nowhere:
-            screen.row("nearby", ", ".join(report.target.nearby), 9)
-        if nowhere and report.target.own:
-            screen.wrap(
-                f"{report.target.own} is the doctor's own: --self looks at it", 9, "left out"
-            )
         # what settles a finding stands with it
         if nowhere:
-            screen.next(*report.next.split(", "))
+            _nowhere(report, screen)
         elif report.next and not any(f.settle for f in report.findings):
             screen.wrap(f"Next: {report.next}.")
         return
@@ -186,10 +182,24 @@ def _verdict(report: Report, screen: Screen, *, here: bool, partial: bool) -> No
     screen.next(*ways)
 
 
+def _nowhere(report: Report, screen: Screen) -> None:
+    """Name what could be looked at, one a line, and how to."""
+    target = report.target
+    for number, one in enumerate(target.nearby[:MOST_NAMED]):
+        screen.line(f"{'' if number else 'nearby':>7}  {one.path}  {one.holds}")
+    if target.own:
+        screen.wrap(f"{target.own} is the doctor's own: --self looks at it", 9, "left out")
+    several = len(target.nearby) > 1
+    more = (
+        "doctor envs lists them all" if several else "doctor check --target PATH looks at another"
+    )
+    screen.next(report.next, more)
+
+
 def _there(report: Report) -> str:
     """Return the option that names the environment again; "" where it is found without."""
     target = report.target
-    if target.chosen_by == "--target":
+    if target.chosen_by == "--target" or target.chosen_by in FOUND:
         return f" --target {shlex.quote(target.asked)}"
     return " --self" if target.chosen_by == "--self" else ""
 

@@ -202,17 +202,30 @@ def install_driver(
     `old_card`: Maxwell, Pascal or Volta, which end with 580.
     """
     wanted = f"driver {floor} or newer" if floor else "driver 580 or newer"
-    rows, kind = table("driver_install"), "proprietary" if old_card else "open"
-    place = "board" if "Jetson" in host.model or "DGX" in host.model else "other"
+    place = "board" if on_board(host) else "other"
     place = "host" if container and place == "other" else place
     place = "wsl" if host.wsl else "windows" if host.os == "windows" else place
-    for row in rows["rows"] if place == "other" else ():
+    row = driver_row(host, floor, old_card=old_card) if place == "other" else None
+    if row:
+        note = "; ".join(filter(None, ("root; needs a reboot", row.get("note"))))
+        return Way(tell(row["command"], "reboot"), note)
+    todo, who, note = table("driver_install")["elsewhere"][place]
+    return Way(advise(todo.format(driver=wanted), who), note)
+
+
+def on_board(host: Host) -> bool:
+    """Tell whether the driver is a part of the system that its maker gives out."""
+    return "Jetson" in host.model or "DGX" in host.model
+
+
+def driver_row(host: Host, floor: str = "", *, old_card: bool = False) -> dict[str, str] | None:
+    """Return the row of a distribution with its `command`; None where none brings a driver of at least `floor`."""
+    kind = "proprietary" if old_card else "open"
+    for row in table("driver_install")["rows"]:
         mine = host.distro in row["ids"] and host.distro_version.startswith(row["version"])
         if mine and row[kind] and (not (floor and row["branch"]) or at_least(row["branch"], floor)):
-            note = "; ".join(filter(None, ("root; needs a reboot", row.get("note"))))
-            return Way(tell(row[kind], "reboot"), note)
-    todo, who, note = rows["elsewhere"][place]
-    return Way(advise(todo.format(driver=wanted), who), note)
+            return {**row, "command": row[kind]}
+    return None
 
 
 def rebuild_module(host: Host) -> Way:

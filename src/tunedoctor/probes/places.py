@@ -1,0 +1,186 @@
+"""Where environments stand: in a folder, of its project, where tools keep theirs. Files tell; nothing is started."""
+# bare calls: it is done at each start, and hundreds of paths cost what pathlib costs
+# ruff: noqa: PTH110, PTH112, PTH113, PTH116, PTH117, PTH118, PTH119, PTH120
+
+import fnmatch
+import json
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, NamedTuple
+
+import msgspec
+
+from tunedoctor.system.reading import line, listed, read
+from tunedoctor.tables.load import rows, table
+
+INSIDE = (
+    os.path.join("bin", "python"),
+    os.path.join("Scripts", "python.exe"),
+    "python.exe",
+    os.path.join("bin", "python3"),
+)
+"""Where an environment folder keeps its interpreter, in the order of trying."""
+MOST = 200
+"""Entries of a folder that are looked at."""
+_LINES = 64
+_LEVELS = 32
+
+
+class Found(NamedTuple):
+    """A folder that is an environment."""
+
+    path: str
+    kind: str
+    """venv, conda, pixi, Poetry …"""
+    first: bool = False
+    """It is its project's, whatever else stands there."""
+    bare: bool = False
+    """It is a whole Python that pyenv installed, and no environment of its own."""
+
+
+class _Place(msgspec.Struct, frozen=True):
+    kind: str
+    here: str = ""
+    first: bool = False
+    glob: str = ""
+    lines: str = ""
+    kernels: str = ""
+    base: str = ""
+    at: str = ""
+    otherwise: str = msgspec.field(default="", name="else")
+    project: tuple[str, ...] = ()
+    hashed: str = "."
+
+
+def projects(environ: Mapping[str, str], cwd: str) -> Iterator[tuple[str, tuple[Found, ...]]]:
+    """Yield the working folder, then its project's other folders up to the root, with the environments of each.
+
+    A parent counts where it is a project's, and this user's or root's: what stands in another user's is theirs.
+    """
+    home, folder = os.path.realpath(_home(environ) or os.sep), cwd
+    for _ in range(_LEVELS):
+        names = set(listed(folder))
+        if folder == cwd or not names.isdisjoint(table("environments")["roots"]):
+            yield folder, tuple(_checked(_of_project(environ, folder, names)))
+        parent = os.path.dirname(folder)
+        last = ".git" in names or parent == folder or os.path.realpath(parent) == home
+        if last or os.path.realpath(folder) == home or not owned(parent):
+            return
+        folder = parent
+
+
+def everywhere(environ: Mapping[str, str]) -> Iterator[Found]:
+    """Yield the environments where tools keep theirs, in the order of the table."""
+    places = (p for p in rows("environments", "places", _Place) if not (p.here or p.project))
+    return _checked(one for place in places for one in _kept(environ, place))
+
+
+def is_environment(path: str) -> bool:
+    """Tell whether a folder is an environment, or a Python that pyenv installed."""
+    return _is_marked(path) or (
+        os.path.basename(os.path.dirname(path)) == "versions"
+        and any(os.path.exists(os.path.join(path, one)) for one in INSIDE)
+    )
+
+
+def owned(path: str) -> bool:
+    """Tell whether a folder is this user's or root's; Windows' own rules keep others out of a user's folders."""
+    try:
+        return not hasattr(os, "geteuid") or os.stat(path).st_uid in (os.geteuid(), 0)
+    except OSError:
+        return False
+
+
+def expanded(base: str, pattern: str) -> list[str]:
+    """Return the paths below a folder that a pattern names; a part without wildcard need not be there."""
+    paths = [base]
+    for part in pattern.split("/") if pattern != "." else ():
+        if any(mark in part for mark in "*?["):
+            paths = [os.path.join(one, name) for one in paths for name in _matching(one, part)]
+        else:
+            paths = [os.path.join(one, part) for one in paths]
+    return paths
+
+
+def _matching(folder: str, part: str) -> list[str]:
+    names = listed(folder)
+    if not part.startswith("."):
+        names = [one for one in names if not one.startswith(".")]
+    return (names if part == "*" else fnmatch.filter(names, part))[:MOST]
+
+
+def _home(environ: Mapping[str, str]) -> str:
+    return environ.get("HOME") or environ.get("USERPROFILE") or ""
+
+
+def _is_marked(path: str) -> bool:
+    marked = os.path.isfile(os.path.join(path, "pyvenv.cfg"))
+    return marked or os.path.isdir(os.path.join(path, "conda-meta"))
+
+
+def _checked(found: Iterable[Found]) -> Iterator[Found]:
+    """Yield what is an environment, each once, whatever links lead to it."""
+    seen: set[str] = set()
+    for one in found:
+        if is_environment(one.path) and (real := os.path.realpath(one.path)) not in seen:
+            seen.add(real)
+            yield one._replace(bare=not _is_marked(one.path))
+
+
+def _of_project(environ: Mapping[str, str], folder: str, names: set[str]) -> Iterator[Found]:
+    for place in rows("environments", "places", _Place):
+        if place.here:
+            for path in expanded(folder, place.here):
+                yield Found(path, place.kind, place.first)
+        elif not names.isdisjoint(place.project):
+            yield from _kept(
+                environ, msgspec.structs.replace(place, glob=_named(place, folder)), folder
+            )
+
+
+def _named(place: _Place, folder: str) -> str:
+    """Return the pattern of a project's environments; one that matches nothing where its file names none."""
+    if "{hash}" in place.glob:
+        return place.glob.replace("{hash}", _hash(os.path.join(folder, place.hashed)))
+    said = line(os.path.join(folder, place.project[0])).partition("\n")[0].strip()
+    plain = os.path.basename(said) == said and not set(said) & set("*?[")
+    return place.glob.replace("{line}", said if plain and said.strip(".") else "none")
+
+
+def _hash(path: str) -> str:
+    """Return what Poetry and Pipenv name an environment by: eight characters of the path's SHA-256."""
+    from base64 import urlsafe_b64encode  # noqa: PLC0415  few have such a project
+    from hashlib import sha256  # noqa: PLC0415
+
+    text = os.path.normcase(os.path.realpath(path)).encode(errors="surrogateescape")
+    return urlsafe_b64encode(sha256(text).digest()[:6]).decode()
+
+
+def _kept(environ: Mapping[str, str], place: _Place, folder: str = os.sep) -> Iterator[Found]:
+    """Yield what a row names outside of projects, or of the project in `folder`."""
+    home = _home(environ)
+    said = environ.get(place.base) if place.base else ""
+    bases = said.split(os.pathsep) if said else [place.at]
+    if not said and not place.at and home and (place.otherwise or not place.base):
+        bases = [os.path.join(home, place.otherwise)]
+    if place.project:
+        bases = [os.path.join(folder, one) for one in bases if one]
+    for base in filter(os.path.isabs, bases):
+        if place.lines:
+            told = (read(os.path.join(base, place.lines)) or "").splitlines()[:_LINES]
+            paths = [one.strip() for one in told if os.path.isabs(one.strip())]
+        elif place.kernels:
+            paths = [*filter(None, map(_kernel, expanded(base, place.kernels)))]
+        else:
+            paths = expanded(base, place.glob)
+        yield from (Found(os.path.normpath(one), place.kind) for one in paths)
+
+
+def _kernel(path: str) -> str:
+    """Return the environment that a kernel of Jupyter runs in; "" where its file names none."""
+    try:
+        said: Any = json.loads(read(path) or "")
+        python = str(said["argv"][0])
+    except (ValueError, LookupError, TypeError, RecursionError):
+        return ""
+    return os.path.dirname(os.path.dirname(python)) if os.path.isabs(python) else ""

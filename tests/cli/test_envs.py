@@ -1,0 +1,248 @@
+"""Which environment a command is about where nobody names one: real ones, and layouts of the tools that keep them."""
+
+import base64
+import hashlib
+import json
+import os
+import subprocess
+import sys
+import time
+import venv
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+from rows import plant
+from typed import Ran, inside
+
+from tunedoctor.facts.target import ONLY, PROJECTS
+from tunedoctor.probes.targeting import choose
+
+CFG = "home = /usr/bin\nversion = 3.12.3\n"
+TORCH = "lib/python3.12/site-packages/torch-2.9.1.dist-info/METADATA"
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    """Return the folder of a user who has nothing but a folder to work in."""
+    (tmp_path / "home" / "work").mkdir(parents=True)
+    return tmp_path / "home"
+
+
+def real(folder: Path) -> Path:
+    """Make a virtual environment that runs."""
+    venv.create(folder, symlinks=True)
+    return folder
+
+
+def made(folder: Path, torch: bool = True) -> Path:
+    """Make the files of one."""
+    link = {"bin/python": {"link": sys.executable}}
+    plant(folder, {"pyvenv.cfg": CFG, **link, **({TORCH: ""} if torch else {})})
+    return folder
+
+
+class User(NamedTuple):
+    """Who types in that home."""
+
+    home: Path
+    capsys: pytest.CaptureFixture[str]
+
+    def types(self, *argv: str, cwd: str = "work", **env: str) -> Ran:
+        return inside(self.capsys, *argv, cwd=self.home / cwd, HOME=str(self.home), **env)
+
+    def target(self, cwd: str = "work", **env: str) -> dict[str, Any]:
+        """Return the target of a check, without what is not asked for."""
+        argv = ("check", "--only", "python-old", "--format", "json")
+        told: dict[str, Any] = json.loads(self.types(*argv, cwd=cwd, **env).stdout)["target"]
+        return told
+
+
+@pytest.fixture
+def user(home: Path, capsys: pytest.CaptureFixture[str]) -> User:
+    return User(home, capsys)
+
+
+def hashed(path: Path) -> str:
+    """Return what Poetry and Pipenv name an environment of a path by."""
+    return base64.urlsafe_b64encode(hashlib.sha256(os.fsencode(path)).digest())[:8].decode()
+
+
+def test_the_only_one_is_taken_and_changed_only_once_it_is_named(home: Path, user: User) -> None:
+    path = real(home / "llm" / ".venv")
+    said = user.types("check").stdout
+    assert said.startswith(f"target   ~/llm/.venv, {ONLY}  Python 3.")
+    assert "--target '~/llm/.venv'" in said or "--target ~/llm/.venv" in said
+    assert user.target()["chosen_by"] == ONLY
+    for words in (("fix", "--yes"), ("fix", "missing-dependency", "-y"), ("undo",), ("undo", "x")):
+        refused = user.types(*words)
+        assert (refused.returncode, refused.stdout, refused.stderr.count("\n")) == (2, "", 1)
+        assert f"--target {path}" in refused.stderr.partition("name it: doctor ")[2]
+    named = refused.stderr.rpartition("name it: doctor ")[2].split()
+    assert "changes the environment of" in user.types(*named).stderr
+    # what changes nothing, or asks, goes on, and says what it starts
+    for words in (("fix", "--dry-run", "--no-import"), ("set", "--offline"), ("undo", "--list")):
+        went = user.types(*words)
+        assert "name it" not in went.stderr
+        assert words[0] == "undo" or f"starts {path}/bin/python, which is {ONLY}" in went.stderr
+
+
+@pytest.mark.parametrize("name", [".venv", "venv", "env", ".venv-gpu", ".pixi/envs/default"])
+def test_the_folder_s_own_needs_no_name(home: Path, user: User, name: str) -> None:
+    made(home / "other" / ".venv")
+    made(home / "work" / ".pixi/envs/zoo")
+    if not name.startswith((".venv", ".pixi")) or name == ".venv-gpu":
+        (home / "work" / ".pixi/envs/zoo/pyvenv.cfg").unlink()
+    made(home / "work" / name)
+    told = user.target()
+    assert (told["asked"], told["chosen_by"]) == (f"~/work/{name}", f"./{name}")
+    assert "name it" not in user.types("undo").stderr
+
+
+@pytest.mark.parametrize(
+    ("files", "place", "env"),
+    [
+        ({"pyproject.toml": "", "uv.lock": ""}, "{root}/.venv", {}),
+        ({".git/HEAD": ""}, "{root}/venv", {}),
+        ({"uv.lock": ""}, "{root}/out/env", {"UV_PROJECT_ENVIRONMENT": "out/env"}),
+        ({"poetry.lock": ""}, "{home}/.cache/pypoetry/virtualenvs/tune-{hash}-py3.12", {}),
+        ({"pyproject.toml": ""}, "{home}/p/virtualenvs/tune-{hash}-py3.12", {"POETRY_CACHE_DIR": "{home}/p"}),
+        ({"Pipfile": ""}, "{home}/.local/share/virtualenvs/root-{pipfile}", {}),
+        ({"pixi.toml": ""}, "{root}/.pixi/envs/default", {}),
+        ({".python-version": "llm\n"}, "{home}/.pyenv/versions/llm", {}),
+    ],
+)  # fmt: skip
+def test_the_project_s_is_taken_from_below_its_root(
+    home: Path, user: User, files: dict[str, str], place: str, env: dict[str, str]
+) -> None:
+    root = home / "code" / "root"
+    plant(root, {**files, "src/deep/x.py": ""})
+    names = {"home": home, "root": root, "hash": hashed(root), "pipfile": hashed(root / "Pipfile")}
+    path = made(Path(place.format(**names)))
+    for other in ("a/.venv", ".cache/pypoetry/virtualenvs/tune-AAAAAAAA-py3.12"):
+        made(home / other)
+    settings = {name: value.format(**names) for name, value in env.items()}
+    told = user.target(cwd="code/root/src/deep", **settings)
+    assert (told["asked"], told["chosen_by"]) == (f"~/{path.relative_to(home)}", PROJECTS)
+    assert "name it" not in user.types("undo", cwd="code/root/src/deep", **settings).stderr
+
+
+def test_beyond_the_root_nothing_is_the_project_s(home: Path, user: User) -> None:
+    plant(home / "code", {"pyproject.toml": "", "root/.git/HEAD": "", "root/src/x": ""})
+    made(home / "code" / "env")
+    made(home / "b" / ".venv")
+    assert user.target(cwd="code/root/src")["chosen_by"] == ONLY
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="root gives files away")
+def test_what_another_user_owns_is_named_and_never_taken(home: Path, user: User) -> None:
+    plant(home / "theirs", {"pyproject.toml": "", "mine/x": ""})
+    made(home / "theirs" / ".venv")
+    made(home / "shared" / "venv")
+    for folder in (home / "theirs", home / "shared" / "venv"):
+        os.chown(folder, 12345, 12345)
+    assert user.target(cwd="theirs/mine")["chosen_by"] == "none"
+    told = user.target(cwd="shared")
+    assert (told["chosen_by"], told["nearby"][0]["path"]) == ("none", "./venv")
+
+
+@pytest.mark.parametrize(
+    ("place", "files"),
+    [
+        ("{root}/conda/envs/llm", {"home/.conda/environments.txt": "{root}/gone\n{root}/conda/envs/llm\n"}),
+        ("{home}/micromamba/envs/llm", {}),
+        ("{home}/.virtualenvs/llm", {}),
+        ("{root}/kernel", {"home/.local/share/jupyter/kernels/llm/kernel.json": '{"argv": ["{root}/kernel/bin/python"]}'}),
+        ("{home}/.pyenv/versions/3.12.3", {"home/.pyenv/shims/python": "#!/bin/sh\ntouch started\n", "home/.local/share/jupyter/kernels/shim/kernel.json": '{"argv": ["{home}/.pyenv/shims/python"]}'}),
+    ],
+)  # fmt: skip
+def test_what_a_tool_keeps_is_the_only_one(
+    tmp_path: Path, home: Path, user: User, place: str, files: dict[str, str]
+) -> None:
+    def at(text: str) -> str:
+        return text.replace("{root}", str(tmp_path)).replace("{home}", str(home))
+
+    path = made(Path(at(place)))
+    if "conda" in place or "mamba" in place:
+        (path / "pyvenv.cfg").unlink()
+        plant(path, {"conda-meta/pytorch-2.9.1-py3.12_0.json": "{}"})
+    if "pyenv" in place:
+        (path / "pyvenv.cfg").unlink()
+    plant(tmp_path, {name: at(text) for name, text in files.items()})
+    told = user.target()
+    assert (told["python"], told["chosen_by"]) == (f"~/{path.relative_to(home)}/bin/python" if path.is_relative_to(home) else f"{path}/bin/python", ONLY)  # fmt: skip
+    assert not [*tmp_path.rglob("started")]
+    # a Python of pyenv is no second environment; another one is
+    made(home / ".pyenv/versions/3.11.1").joinpath("pyvenv.cfg").unlink()
+    assert user.target()["chosen_by"] == ("none" if "pyenv" in place else ONLY)
+    (home / ".venv-other").symlink_to(path)  # the same by another name
+    made(home / "second" / "venv")
+    many = user.target()
+    assert many["chosen_by"] == ("none" if "pyenv" not in place else ONLY)
+
+
+def test_several_are_named_a_line_each_and_none_is_taken(home: Path, user: User) -> None:
+    for number in range(3):
+        made(home / f"p{number}" / ".venv", torch=number == 1)
+    said = user.types("check")
+    assert said.returncode == 2
+    assert " nearby  ~/p0/.venv  Python 3.12.3, no torch\n" in said.stdout
+    assert "         ~/p1/.venv  Python 3.12.3, torch 2.9.1\n" in said.stdout
+    assert "Next: doctor check --target ~/p0/.venv looks at it.\n" in said.stdout
+    for number in range(3, 9):
+        made(home / f"p{number}" / ".venv")
+    said = user.types("check")
+    assert "~/p4/.venv" in said.stdout
+    assert "~/p5" not in said.stdout
+    assert "doctor envs lists them all" in said.stdout
+    assert user.types("envs", "--quick").stdout.count("Python 3.12.3") == 9
+    plant(home / "work", {"t.toml": "", "out/final/adapter_config.json": "{}"})
+    for words in (["fix", "-y"], ["set"], ["smoke"], ["train", "t.toml"], ["undo"], ["undo", "--list"]):  # fmt: skip
+        refused = user.types(*words)
+        assert (refused.returncode, refused.stdout, refused.stderr.count("\n")) == (2, "", 1)
+        assert "p1/.venv (Python 3.12.3, torch 2.9.1)" in refused.stderr
+        assert "more by doctor envs; --target PATH names one" in refused.stderr
+
+
+def test_with_none_the_next_step_makes_one_and_the_doctor_s_own_is_left_out(
+    home: Path, user: User
+) -> None:
+    assert "Next: doctor fix --new .venv makes one.\n" in user.types("check").stdout
+    assert "doctor fix --new .venv makes one" in user.types("smoke").stderr
+    (home / "doctor").mkdir()
+    (home / "doctor" / ".venv").symlink_to(sys.prefix)
+    told = user.target()
+    assert (told["chosen_by"], told["own"]) == ("none", "~/doctor/.venv")
+    assert "--new .venv-llm makes one" in user.types("check", cwd="doctor").stdout
+
+
+@pytest.mark.parametrize("many", [False, True])
+def test_finding_takes_less_than_20_ms(home: Path, many: bool) -> None:
+    for number in range(50 if many else 0):
+        kept = home / ".cache/pypoetry/virtualenvs" if number % 2 else home / ".virtualenvs"
+        made(kept / f"e{number}")
+        (home / f"folder{number}").mkdir()
+    code = (
+        "import sys, time, tunedoctor.probes.live; from tunedoctor.probes import targeting, packages\n"
+        "a = time.process_time(); targeting.choose(None, {'HOME': sys.argv[1]}, sys.argv[1], sys.executable)\n"
+        "print(time.process_time() - a)"
+    )
+    words = [sys.executable, "-c", code, str(home)]
+    least = min(float(subprocess.check_output(words)) for _ in range(5))
+    assert least < 0.02
+    began = time.perf_counter()
+    choose(None, {"HOME": str(home)}, str(home / "work"), sys.executable)
+    assert time.perf_counter() - began < 1
+
+
+@pytest.mark.parametrize("left_out", ['skip = ["torch-missing"]', 'only = ["python-old"]'])
+def test_check_and_fix_judge_what_is_named_alike(home: Path, user: User, left_out: str) -> None:
+    real(home / "work" / ".venv")
+    plant(home / "work", {"pyproject.toml": f"[tool.doctor]\n{left_out}\n"})
+    checked = json.loads(user.types("check", "--only", "torch-missing", "--format", "json").stdout)
+    words = ("fix", "torch-missing", "--dry-run", "--format", "json")
+    fixed = json.loads(user.types(*words, PIP_NO_INDEX="1").stdout)
+    assert [one["id"] for one in checked["findings"]] == ["torch-missing"]
+    assert [one["id"] for one in fixed["findings"]] == ["torch-missing"]
+    told = json.loads(user.types("check", "--format", "json").stdout)["findings"]
+    assert "torch-missing" not in [one["id"] for one in told]

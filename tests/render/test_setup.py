@@ -1,0 +1,211 @@
+"""The set-up of a bare machine, as shells take it, of each distribution, vendor and place; root's tools are played."""
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from museum import snapshot_of
+from rows import plant
+
+from tunedoctor.facts import Host
+from tunedoctor.model.plan import Install, NewEnvironment, Pin, Plan
+from tunedoctor.render.setup import Setting, render_setup, setting_of
+
+EVIL = '/tmp/it\'s $(touch started) `touch started` "x"/.venv'
+DISTROS = (
+    "ubuntu",
+    "debian",
+    "fedora",
+    "rhel",
+    "amzn",
+    "sles",
+    "opensuse-tumbleweed",
+    "arch",
+    "alpine",
+    "nixos",
+)
+"""Each that a table tells apart, and one that none has."""
+RELEASES = {"debian": ("12", "13"), "ubuntu": ("24.04", "25.10"), "rhel": ("9.6", "10.0")}
+VENDORS: tuple[tuple[str, ...], ...] = ((), ("nvidia",), ("amd",), ("intel",), ("amd", "nvidia"))
+OF_ROOT = (
+    "apt-get ",
+    "dnf ",
+    "zypper ",
+    "pacman ",
+    "apk ",
+    "usermod",
+    "modprobe",
+    "sudo ",
+    "systemctl",
+)
+
+
+def plan(path: str, python: str = sys.executable, torch: str = "2.14.1+cu130", pins: bool = True) -> Plan:  # fmt: skip
+    wanted = (
+        Pin(name="torch", version=torch, hashes=("sha256:" + 64 * "a",)),
+        Pin(name="peft", version="0.21.2"),
+    )
+    index = "https://download.pytorch.org/whl/cu130"
+    install = (Install(pins=wanted, index=index),) if pins else ()
+    new = NewEnvironment(path=path, python=python)
+    return Plan(steps=(new, *install), reasons=("bitsandbytes is left out:\nnone $(x)",))
+
+
+def scripts() -> Iterator[tuple[str, str]]:
+    for distro in DISTROS:
+        for release in RELEASES.get(distro, ("",)):
+            for vendors in VENDORS:
+                for place in ("metal", "wsl", "container"):
+                    for old in (False, True) if vendors == ("nvidia",) else (False,):
+                        host = Host(os="linux", name="X\ny", distro=distro, distro_version=release)
+                        variables = (("HSA_OVERRIDE_GFX_VERSION", "10'3.0"),)
+                        at = Setting(host, place, vendors, old, variables)
+                        made = plan(EVIL)
+                        name = f"{distro}{release}-{'-'.join(vendors)}-{place}-{old}"
+                        assert made.new is not None
+                        yield name, render_setup(made, made.new, at)
+
+
+def test_every_script_is_one_that_posix_shells_take(tmp_path: Path) -> None:
+    """And shellcheck finds nothing, be it a style: of all distributions, vendors and places."""
+    files = {f"{name}.sh": text for name, text in scripts()}
+    assert len(files) > 150
+    plant(tmp_path, files)
+    for name, text in files.items():
+        done = subprocess.run(["sh", "-n", name], cwd=tmp_path, capture_output=True, check=False)
+        assert (done.returncode, done.stderr) == (0, b""), name
+        assert text.startswith("#!/bin/sh\n"), name
+        user = text.partition("user_part() {")[2].partition("\n}\n")[0]
+        assert not [word for word in OF_ROOT if f" {word}" in user], name
+    checker = shutil.which("shellcheck")
+    assert checker, "pip install 'tunedoctor[test]' brings it"
+    # a hostile path in single quotes is what is wanted
+    done = subprocess.run([checker, "-s", "sh", "-e", "SC2016", *files], cwd=tmp_path, capture_output=True, check=False)  # fmt: skip
+    assert done.stdout.decode() == ""
+
+
+PLAIN = (
+    "sh",
+    "sed",
+    "tr",
+    "cat",
+    "mktemp",
+    "mkdir",
+    "uname",
+    "grep",
+    "cut",
+    "dirname",
+    "rm",
+    "env",
+)
+"""All of the system that a script here finds: no docker, no gpg, nothing that writes outside of the folder."""
+
+
+def shell(folder: Path, script: Path, *words: str, **tools: str) -> subprocess.CompletedProcess[str]:  # fmt: skip
+    """Run a script with tools that are played; each says in `log` how it was called."""
+    played = {"id": "echo 0", "apt-get": "", "curl": "", "dpkg": "", "modprobe": "", **tools}
+    body = '#!/bin/sh\necho "{name} $*" >>{log}\n{body}\n'
+    plant(
+        folder / "bin",
+        {n: body.format(name=n, log=folder / "log", body=b) for n, b in played.items()},
+    )
+    for one in (folder / "bin").iterdir():
+        one.chmod(0o755)
+    (folder / "log").unlink(missing_ok=True)
+    for name in PLAIN:
+        (folder / "bin" / name).unlink(missing_ok=True)
+        (folder / "bin" / name).symlink_to(shutil.which(name) or name)
+    env = {**os.environ, "PATH": str(folder / "bin")}
+    return subprocess.run(["/bin/sh", script, *words], cwd=folder, env=env, capture_output=True, text=True, check=False)  # fmt: skip
+
+
+def written(folder: Path, made: Plan, at: Setting, python: str = sys.executable) -> Path:
+    assert made.new is not None
+    file = folder / "set up.sh"
+    file.write_text(render_setup(made, made.new, at, python))
+    return file
+
+
+def test_root_s_part_looks_acts_stops_and_goes_on(tmp_path: Path) -> None:
+    host = Host(os="linux", name="Debian 12", distro="debian", distro_version="12")
+    at = Setting(host, "metal", ("nvidia",))
+    script = written(tmp_path, plan(str(tmp_path / "env")), at)
+    if Path("/proc/driver/nvidia/version").exists():
+        pytest.skip("the driver of this machine is loaded: nothing is to be done")
+    said = shell(tmp_path, script, "root", id="echo 1000")
+    assert said.returncode == 1
+    assert f"sudo sh {script} root" in said.stderr
+    failed = shell(tmp_path, script, "root", modinfo="exit 1", dpkg="echo no such file >&2; exit 7")
+    assert failed.returncode == 7
+    assert "no such file\nfailed: the NVIDIA driver (exit status 7).\n" in failed.stderr
+    assert "run the same again" in failed.stderr
+    assert "nvidia-open" not in (tmp_path / "log").read_text()
+    done = shell(tmp_path, script, "root", modinfo="exit 1")
+    log = (tmp_path / "log").read_text()
+    assert "/cuda-keyring_1.1-1_all.deb\ndpkg -i " in log
+    assert "apt-get install -y nvidia-open\nmodprobe nvidia" in log
+    assert (done.returncode, "reboot" in done.stdout) == (3, True)
+    assert f"then run it again: sudo sh {script} root" in done.stdout
+    again = shell(tmp_path, script, "root", modinfo="exit 0")  # installed, and not yet loaded
+    assert "nvidia-open" not in (tmp_path / "log").read_text()
+    assert (again.returncode, "reboot" in again.stdout) == (3, True)
+    before = shell(tmp_path, script)
+    assert before.returncode == 1
+    assert "driver is not loaded: run this file's root part first" in before.stderr
+    assert not (tmp_path / "env").exists()
+
+
+def test_the_user_s_part_can_be_run_again_and_changes_nothing_of_others(tmp_path: Path) -> None:
+    host = Host(os="linux", name="Debian 13", distro="debian", distro_version="13")
+    at = Setting(host, "metal", (), variables=(("A_B", "it's"),))
+    doctor = {"own/doctor": '#!/bin/sh\necho "smoke: $*"\n'}
+    plant(tmp_path, doctor)
+    (tmp_path / "own/doctor").chmod(0o755)
+    place = tmp_path / "it's $(touch started)" / ".venv"
+    own = str(tmp_path / "own/python")
+    broken = written(tmp_path, plan(str(place), python="/no/python", pins=False), at, own)
+    said = shell(tmp_path, broken)
+    assert (said.returncode, "makes no environments" in said.stderr) == (1, True)
+    script = written(tmp_path, plan(str(place), pins=False), at, own)
+    first = shell(tmp_path, script)
+    assert (first.returncode, first.stderr) == (0, "")
+    assert f"smoke: smoke --target {place}\n" in first.stdout
+    # the last line alone: older releases of venv do not quote the path in theirs
+    line = (place / "bin/activate").read_text().splitlines()[-1]
+    told = subprocess.check_output(["sh", "-c", f'{line}; printf %s "$A_B"'], text=True)
+    assert told == "it's"
+    again = shell(tmp_path, script)
+    assert "it is there" in again.stdout
+    (place / "setup-state").write_text("begun\n")  # killed while it was made
+    taken_up = shell(tmp_path, script)
+    assert (taken_up.returncode, "made" in taken_up.stdout) == (0, True)
+    assert (place / "bin/activate").read_text().count("A_B") == 1
+    (place / "setup-state").unlink()
+    foreign = shell(tmp_path, script)
+    assert (foreign.returncode, "did not make it" in foreign.stderr) == (1, True)
+    assert shell(tmp_path, script, "other").returncode == 1
+    assert not (tmp_path / "started").exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "torch", "vendors", "place"),
+    [
+        ("healthy-rtx4090", "2.14.1+cu130", ("nvidia",), "metal"),
+        ("healthy-rtx4090", "2.14.1+cpu", (), "metal"),
+        ("driver-nouveau-owns", "2.15.0+cu132", ("nvidia",), "metal"),  # its driver is yet to come
+        ("healthy-rx7900xtx", "2.14.1+rocm6.4", ("amd",), "metal"),
+        ("healthy-rocm-beside-nvidia-display-card", "2.14.1+rocm6.4", ("amd",), "metal"),
+        ("healthy-wsl2-rtx4070", "2.14.1+cu130", ("nvidia",), "wsl"),
+        ("healthy-docker-with-gpus", "2.14.1", ("nvidia",), "container"),
+        ("healthy-cpu-server", "2.14.1", (), "metal"),
+    ],
+)
+def test_what_is_set_up_is_what_the_wheel_needs(
+    name: str, torch: str, vendors: tuple[str, ...], place: str
+) -> None:
+    at = setting_of(snapshot_of(name), plan("/x", torch=torch))
+    assert (at.vendors, at.place) == (vendors, place)
