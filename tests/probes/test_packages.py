@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from packaging.utils import canonicalize_name
 from rows import plant
 
 from tunedoctor.facts import Interpreter, Packages, Target
@@ -33,7 +34,7 @@ def test_agrees_with_importlib_metadata_on_this_environment() -> None:
     found = packages(own)
     assert isinstance(found, Packages)
     every = distributions(path=[place for place in own.path if place not in own.pythonpath])
-    expected = {one.metadata["Name"].lower().replace("_", "-"): one.version for one in every}
+    expected = {canonicalize_name(one.metadata["Name"]): one.version for one in every}
     assert {one.name: one.version for one in found.distributions} == expected
 
 

@@ -19,7 +19,7 @@ SCREENS = (
     "fit 模型 --vram 24",
     "data 数据.jsonl --format html",
     "explain driver-too-old",
-    "init - --model=模型 --data=数据.jsonl",
+    "init - --model=模型 --data=好.jsonl",
 )
 """Those with characters of the doctor's own, or with names from outside."""
 COMMANDS = (
@@ -40,7 +40,10 @@ def folder(tmp_path: Path) -> Path:
     report = "NVIDIA-SMI 550.54 Driver Version: 550.54 CUDA 12.4\n"
     model = {"config.json": CONFIG, "model.safetensors": "", "tokenizer.json": "{}"}
     files = {f"模型/{name}": text for name, text in model.items()}
-    return plant(tmp_path, {**files, "数据.jsonl": data, "report.txt": report})
+    return plant(
+        tmp_path,
+        {**files, "数据.jsonl": data, "好.jsonl": data.split("\n")[0], "report.txt": report},
+    )
 
 
 def shell(line: str, folder: Path, **env: str) -> "subprocess.CompletedProcess[bytes]":
@@ -74,7 +77,7 @@ def test_a_pipe_without_a_reader_ends_it_quietly(folder: Path, command: str) -> 
 
 
 @pytest.mark.parametrize("command", [
-    "snapshot -o FILE", "data 数据.jsonl --format html -o FILE", "init FILE --model=模型 --data=数据.jsonl", "train --eject FILE", "run --report FILE -- false",
+    "snapshot -o FILE", "data 数据.jsonl --format html -o FILE", "init FILE --model=模型 --data=好.jsonl", "train --eject FILE", "run --report FILE -- false",
 ])  # fmt: skip
 def test_a_file_is_written_whole_or_not_at_all(folder: Path, command: str) -> None:
     words, out = command.replace("FILE", "out/file"), folder / "out"

@@ -85,7 +85,7 @@ def test_a_gguf_file_is_written_read_back_and_trained(
     if has.returncode:
         pytest.skip("the target lacks gguf")
     done(train(code="import json\ntiny('m')" + MERGES + WRITES))
-    (tmp_path / "d.csv").write_text("ask;reply\n" + "a;b\n" * 4)
+    (tmp_path / "d.jsonl").write_text('{"prompt": "a", "completion": "b"}\n' * 4)
     words = ("--model=x.gguf", "--data=d.jsonl", "--batch=2", "--max-steps=2", "--save-every=1")
     done(train(*words, "--out=whole"))
     ended = done(train(*words, "--max-steps=1"))

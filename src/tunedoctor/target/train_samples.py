@@ -20,7 +20,8 @@ SHOWN = 300
 
 def questions(run: Any) -> list[dict[str, Any]]:
     """Return the first rows as tokens to go on from, what was asked in words, and the answer that is wanted."""
-    config, tokenizer, firsts = run.config, run.tokenizer, {}
+    config, tokenizer = run.config, run.tokenizer
+    firsts: dict[str, Any] = {}
     for row in run.shown:
         firsts.setdefault(row.lines[0], row)
     found: list[dict[str, Any]] = []
