@@ -5,7 +5,7 @@
 Every block runs in one shell, so that what one sets the next one has. What a block prints stands behind it in a `text`
 block: with --write the page gets what was printed now. --skip leaves out blocks that hold a text, and --change puts
 other words in, for a walk without the network or with a smaller model. Ends with the first block that fails, and its
-status.
+status; a command that is to fail says so behind it: `# exits with 2`.
 """
 
 import argparse
@@ -21,6 +21,7 @@ from typing import IO, NamedTuple, cast
 
 BLOCK = re.compile(r"^```sh\n(.*?)^```\n(?:\n```text\n.*?^```\n)?", re.MULTILINE | re.DOTALL)
 """Commands, and what was printed when they were last run."""
+EXPECTED = re.compile(r"^(.*?) *# exits with (\d+).*$", re.MULTILINE)
 _NOISE = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|[^\n]*\r(?=[^\n])")
 """Colour, and lines that were written over."""
 LONGEST = 60
@@ -53,6 +54,7 @@ class Shell:
         """Run the lines of a block, up to the first that fails."""
         began, lines = time.monotonic(), list[str]()
         # a command that reads its input would take the next block; as one group it is read whole, and has none
+        commands = EXPECTED.sub(r"\1 || [ $? = \2 ]", commands)
         text = f"{{ set -e\n{commands}\nset +e\n}} </dev/null; echo; echo '{self._end}' $?\n"
         self._in.write(text.encode())
         self._in.flush()

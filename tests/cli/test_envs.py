@@ -188,7 +188,7 @@ def test_several_are_named_a_line_each_and_none_is_taken(home: Path, user: User)
     assert said.returncode == 2
     assert " nearby  ~/p0/.venv  Python 3.12.3, no torch\n" in said.stdout
     assert "         ~/p1/.venv  Python 3.12.3, torch 2.9.1\n" in said.stdout
-    assert "Next: doctor check --target ~/p0/.venv looks at it.\n" in said.stdout
+    assert "Next: doctor check --target ~/p1/.venv looks at it.\n" in said.stdout
     for number in range(3, 9):
         made(home / f"p{number}" / ".venv")
     said = user.types("check")

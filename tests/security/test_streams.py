@@ -42,7 +42,12 @@ def folder(tmp_path: Path) -> Path:
     files = {f"模型/{name}": text for name, text in model.items()}
     return plant(
         tmp_path,
-        {**files, "数据.jsonl": data, "好.jsonl": data.split("\n")[0], "report.txt": report},
+        {
+            **files,
+            "数据.jsonl": data,
+            "好.jsonl": data.split("\n", maxsplit=1)[0],
+            "report.txt": report,
+        },
     )
 
 

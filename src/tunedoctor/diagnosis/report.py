@@ -177,7 +177,8 @@ def _way_on(target: kinds.Target | None) -> str:
     if target is None or target.chosen_by != "none":
         return ""
     if target.nearby:
-        return f"doctor check --target {shlex.quote(target.nearby[0].path)} looks at it"
+        one = next((near for near in target.nearby if near.torch), target.nearby[0])
+        return f"doctor check --target {shlex.quote(one.path)} looks at it"
     return f"{kinds.makes(target.own)} makes one"
 
 

@@ -59,7 +59,9 @@ def _searched(environ: Mapping[str, str], cwd: str, own_executable: str, own: st
     """Return the environment of the folder or its project, or else the only one that there is."""
 
     def others(every: Iterable[Found]) -> list[Found]:
-        """Leave the doctor's own out, and the Pythons of pyenv where there are environments."""
+        """Leave the doctor's own out, and the Pythons of pyenv, but where torch is in one and there is nothing else."""
+        from tunedoctor.probes.environments import holds  # noqa: PLC0415  few need it, and it reads by this file
+
         nonlocal own
         some: list[Found] = []
         for one in every:
@@ -69,7 +71,8 @@ def _searched(environ: Mapping[str, str], cwd: str, own_executable: str, own: st
                 some.append(one)
             if sum(not one.bare for one in some) > MOST_NAMED:
                 break
-        return [one for one in some if not one.bare] or some
+        whole = [one for one in some if not one.bare]
+        return whole or [one for one in some if holds(one.path)[1]]
 
     for folder, every in projects(environ, cwd):
         theirs = others(every)
@@ -92,7 +95,7 @@ def _told(several: list[Found], *, first: bool = False) -> Found | None:
 
 def _none(several: list[Found], own: str, cwd: str) -> Target:
     """Return that no target was chosen, and those that can be meant."""
-    from tunedoctor.probes.environments import holds  # noqa: PLC0415  few need it, and it reads by this file
+    from tunedoctor.probes.environments import holds  # noqa: PLC0415
 
     inside = os.path.join(cwd, "")
     nearby = [

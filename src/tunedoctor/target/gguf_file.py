@@ -28,7 +28,7 @@ SPACE = "\u2581"  # what SentencePiece writes for a space
 
 def write(model: Any, tokenizer: Any, name: str, table: dict[str, Any]) -> str:
     """Write the file, compare what it gives with what the model gives, and say so."""
-    import gguf  # type: ignore[import-not-found]
+    import gguf
     import torch
 
     config, new = model.config, f"{name[:-5]}.new.gguf"
