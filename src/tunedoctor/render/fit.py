@@ -11,6 +11,8 @@ from tunedoctor.render.screen import Part, Screen, mark
 
 _MARK = {"fits": "ok", "tight": "warning", "doesn't fit": "error"}
 _BAR = 24
+_LEAST = 0.05
+"""GiB that are told."""
 _INDENT = 12
 
 
@@ -59,14 +61,22 @@ def _answer(answer: Answer, screen: Screen) -> None:
             text = f"pays after {costs.even_trainings:,.0f} such trainings{hours}"
             screen.wrap(text, _INDENT, "  buying")
     ram, d = answer.ram, answer.disk
-    merging = f", {ram.merging_gib:.0f} GiB to merge" if ram.merging_gib else ""
-    text = f"{ram.loading_gib:.0f} GiB while loading (and up to {ram.mapped_gib:.0f} of mapped files, if free), "
-    text += f"{ram.training_gib:.0f} GiB in training"
+    mapped = f" (and up to {_two(ram.mapped_gib)} of mapped files, if free)"
+    text = (
+        f"{_two(ram.loading_gib)} GiB while loading{mapped if ram.mapped_gib >= _LEAST else ''}, "
+    )
+    text += f"{_two(ram.training_gib)} GiB in training"
+    merging = f", {_two(ram.merging_gib)} GiB to merge" if ram.merging_gib else ""
     screen.wrap(text + merging, _INDENT, "  RAM")
-    text = f"{d.download_gb:.0f} GB of weights, {d.checkpoint_gb:.2g} GB a checkpoint, {d.total_gb:.0f} GB in all"
-    screen.wrap(text, _INDENT, "  disk")
+    text = f"{_two(d.download_gb)} GB of weights, {_two(d.checkpoint_gb)} GB a checkpoint, "
+    screen.wrap(f"{text}{_two(d.total_gb)} GB in all", _INDENT, "  disk")
     for note in answer.notes:
         screen.wrap(note, 4, mark("note"))
+
+
+def _two(number: float) -> str:
+    """Return a number with two digits or all before the point."""
+    return f"{number:.0f}" if number >= 10 else f"{number:.2g}"
 
 
 def _next(answer: Answer, screen: Screen, config: str) -> None:
