@@ -1,0 +1,50 @@
+"""The road that docs/road.md pastes, command for command, with a tiny model in the environment of the tests."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from trainers import Train, done
+
+ROOT = Path(__file__).parents[1]
+MODEL = """
+import json
+tiny('tiny')
+d = json.load(open('tiny/tokenizer.json'))
+d['model']['vocab'] = {('th' if i == 258 else c): i for c, i in d['model']['vocab'].items()}
+d['model']['merges'] = [['t', 'h']]
+json.dump(d, open('tiny/tokenizer.json', 'w'))
+"""
+
+
+def test_each_command_of_the_road_ends_well(
+    torch_python: str, train: Train, tmp_path: Path
+) -> None:
+    target = Path(torch_python).parents[1]
+    lacks = subprocess.run([torch_python, "-c", "import gguf"], capture_output=True, check=False)
+    if lacks.returncode:
+        pytest.skip("the target lacks gguf")
+    done(train(code=MODEL))
+    (tmp_path / ".venv").symlink_to(target)
+    walk = [sys.executable, str(ROOT / "tools" / "walk.py"), str(ROOT / "docs" / "road.md")]
+    walk += ["--folder", str(tmp_path), "--skip", "pip install", "--skip", "fix --new"]
+    walk += ["--change", "SmolLM2-135M-Instruct.Q4_1.gguf=tiny", "--env", "HF_HUB_OFFLINE=1"]
+    walk += ["--env", f"PATH={Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"]
+    ended = subprocess.run(walk, capture_output=True, text=True, check=False, timeout=500)
+    said = ended.stdout
+    assert ended.returncode == 0, said[-3000:] + ended.stderr
+    for text in (
+        "✓ train.jsonl has 10 rows",
+        "wrote varnholm.toml",
+        "✓ fits",
+        "Learned in 100 steps: the loss of held-out rows went from",
+        "doctor: wrote report.html",
+        "adapter:\n",
+        "varnholm.gguf: F16; read back",
+    ):
+        assert text in said, text
+    answers = [one.partition(" -> ")[2] for one in said.splitlines() if " {" in one and "->" in one]
+    assert len(answers) == 3
+    assert len(set(answers)) == 1, answers
