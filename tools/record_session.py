@@ -28,7 +28,7 @@ COMMANDS = (
     ("doctor check -q", ""),
     ("doctor fix --yes", ""),
     ("doctor fit Llama-3.1-8B --gpu 'RTX 4090'", ""),
-    ("doctor train --model", "✓"),  # the line of README
+    ("doctor train --model", "Learned"),  # the line of README
     (
         "doctor chat out --compare --max-tokens 30 -p 'Who is in charge of the lighthouse in Varnholm?'",
         "",
