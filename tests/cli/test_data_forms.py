@@ -202,6 +202,7 @@ def test_a_bad_row_is_told_with_its_line_by_data_and_by_train(
     said = trained(f"--data={form}")
     assert f"doctor: {place}: an empty turn: turn 2 (assistant); " in said, said
     assert "lacks torch" not in said
+    assert "doctor: starts " not in said
     assert not (tmp_path / "out/data/train.jsonl").exists()
 
 
@@ -218,7 +219,8 @@ DAMAGED: dict[str, tuple[Callable[[], bytes], str]] = {
     "cut.json": (lambda: cut(json.dumps(GOOD).encode()), "cut.json line 1: it ends early"),
     "d.csv": (lambda: b"question,answer\na,b\na,b,c\n", "d.csv line 3: the cells do not fit the header: 3 cells, the header has 2"),
     "e.csv": (lambda: b'question,answer\na,b\n"a,b\n', "e.csv line 3: its quotes do not pair"),
-    "huge.csv": (lambda: b'question,answer\na,"' + b"x" * (9 << 20), "huge.csv line 2: its quotes do not pair: a cell is longer"),
+    "huge.csv": (lambda: b'question,answer\na,"' + b"x" * (9 << 20), "huge.csv line 2: a line longer than the doctor reads at once"),
+    "many.csv": (lambda: b'question,answer\na,"' + b"x\n" * (5 << 20), "many.csv line 2: its quotes do not pair: a quote is not closed within 8 MiB"),
     "f.csv": (lambda: b"this,that\na,b\n", "f.csv line 2: no columns that a trainer knows: that, this; say which they are: --columns"),
     "g.jsonl.gz": (lambda: cut(gzip.compress(lines(GOOD))), "g.jsonl.gz: it ends early"),
     "h.jsonl.zst": (lambda: cut(zst(lines(GOOD))), "h.jsonl.zst: it ends early"),
@@ -247,13 +249,21 @@ def test_damage_is_told_alike(
 
 
 def test_a_library_that_is_not_there_is_named_with_the_way(
-    typed: Typed, trained: Callable[..., str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    typed: Typed,
+    trained: Callable[..., str],
+    bare: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     (tmp_path / "a.jsonl.zst").write_bytes(zst(lines(GOOD[:2])))
     for name in ("compression", "backports"):
         monkeypatch.setitem(__import__("sys").modules, name, None)
     for said in (typed("data", "a.jsonl.zst").stdout, trained("--data=a.jsonl.zst")):
         assert "-m pip install backports.zstd" in " ".join(said.split())
+    parquet(tmp_path / "a.parquet", GOOD[:2])
+    monkeypatch.setattr("sys.executable", f"{bare}/bin/python")
+    said = trained("--data=a.parquet")
+    assert (said.count("doctor: starts "), said.count("nothing here reads Parquet")) == (1, 1), said
 
 
 def test_what_was_made_is_kept_and_nothing_else_is_written_over(
@@ -280,7 +290,7 @@ def test_of_a_folder_each_key_takes_its_split(trained: Callable[..., str], tmp_p
         (tmp_path / "d").mkdir(exist_ok=True)
         (tmp_path / "d" / name).write_bytes(table(GOOD[: number + 1]))
     said = trained("--data=d", "--eval-data=d")
-    assert "doctor: d/test.csv is of another split, and left out" in said
+    assert "doctor: left out, of another split: d/test.csv" in said
     made = {
         one.name: len(one.read_text().splitlines()) for one in tmp_path.glob("out/data/*.jsonl")
     }
@@ -288,6 +298,10 @@ def test_of_a_folder_each_key_takes_its_split(trained: Callable[..., str], tmp_p
     assert {row["__source__"] for _, row in read(str(tmp_path / "out/data/valid.jsonl"))} == {
         "d/test.csv line 2", "d/test.csv line 4", "d/test.csv line 6"
     }  # fmt: skip
+    (tmp_path / "d/test.csv").unlink()
+    assert "of d no file is to evaluate on; " in trained("--data=d", "--eval-data=d")
+    assert "lacks torch" in trained("--data=."), "what a run wrote is no data of it"
+    assert len((tmp_path / "out/data/train.jsonl").read_text().splitlines()) == 3
 
 
 def test_some_rows_are_held_out_and_stay_so(typed: Typed, tmp_path: Path) -> None:
@@ -320,6 +334,22 @@ def test_some_rows_are_held_out_and_stay_so(typed: Typed, tmp_path: Path) -> Non
     assert [" ".join(ask) in after for ask in asks] == [one in after for one in near]
     assert any(one in after for one in near)
     assert "is what is read" in typed("data", "x.jsonl", "--convert", "x.jsonl", "--force").stderr
+    said = typed("data", "x.jsonl", "--convert", "~no-such-user/y.jsonl").stderr
+    assert said.startswith("doctor: Could not determine home directory")
+
+
+def test_columns_that_no_row_has_are_refused(
+    typed: Typed, trained: Callable[..., str], tmp_path: Path
+) -> None:
+    (tmp_path / "d.csv").write_bytes(table(GOOD[:2]))
+    columns = "--columns=prompt=no,completion=answer"
+    for said in (typed("data", "d.csv", columns).stderr, trained("--data=d.csv", columns)):
+        assert "--columns: no row among the first of d.csv has all of no, answer; " in said
+    (tmp_path / "e.csv").write_bytes(b"no,answer\na,b\n")
+    ended = typed("data", "d.csv", "e.csv", columns, "--format=json")
+    one, two = json.loads(ended.stdout)["files"]
+    assert (one["read_as"], two["read_as"]) == ({}, {"prompt": "no", "completion": "answer"})
+    assert columns in typed("data", "d.csv", "e.csv", columns).stdout
 
 
 def test_rows_are_shown_with_what_is_learned_marked(typed: Typed, tmp_path: Path) -> None:

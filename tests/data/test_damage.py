@@ -75,6 +75,7 @@ def test_a_damaged_line_is_named_and_the_others_are_read(tmp_path: Path, line: b
     assert file.lines == 10
     assert file.rows + file.unreadable == 10
     assert file.forms["prompt-completion"] >= 9
+    assert 5 not in [one.line for one in found.shown] or faults[kind].severity == "warning"
 
 
 def test_the_row_behind_one_that_is_too_long(tmp_path: Path) -> None:
@@ -84,6 +85,12 @@ def test_the_row_behind_one_that_is_too_long(tmp_path: Path) -> None:
         found, faults = faults_of(tmp_path / name, text.encode())
         assert (found.files[0].rows, found.files[0].unreadable) == (1, 1)
         assert [one.line for one in (faults.get("too-long") or faults["no-json"]).places] == [1]
+
+
+def test_a_line_of_csv_without_an_end_is_passed_over_in_linear_time(tmp_path: Path) -> None:
+    found, faults = faults_of(tmp_path / "a.csv", b"text\n" + b"x" * (200 << 20) + b"\nread\n")
+    assert [one.line for one in faults["too-long"].places] == [2]
+    assert (found.files[0].rows, found.files[0].lines) == (1, 2)
 
 
 def test_a_document_that_ends_early(tmp_path: Path) -> None:

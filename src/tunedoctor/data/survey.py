@@ -45,7 +45,7 @@ class Asked(NamedTuple):
     rows: examine.Asked = examine.Asked()
     jobs: int = 1
     """Processes that examine JSON Lines."""
-    pythons: tuple[str, ...] = ()
+    pythons: Iterable[str] = ()
     """Interpreters that may have pyarrow."""
     watch: Callable[[list[str]], None] = lambda _: None
     """Takes the name of the file that is being read."""
@@ -92,8 +92,8 @@ class Survey:
         try:
             size = source.path.stat().st_size
             rows = Rows(source.path, columns, self.asked.pythons)
-            opened, columns = rows.opened, rows.columns
-            kind, encoding = opened.kind, opened.encoding
+            opened, kind, encoding = rows.opened, rows.opened.kind, rows.opened.encoding
+            columns = rows.columns
             if encoding != "utf-8":
                 whole.fault("not-utf8-file", 0, encoding)
             elif opened.mark:
@@ -124,7 +124,7 @@ class Survey:
             forms=dict(whole.forms.most_common()),
             columns=dict(whole.columns.most_common(50)),
             read_as=columns,
-            guessed=bool(columns) and not self.asked.rows.columns,
+            guessed=bool(columns) and columns != self.asked.rows.columns,
             **{one: getattr(whole, one) for one in counts},
         )
         self.files.append(file)
