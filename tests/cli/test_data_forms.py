@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 from typed import Ran, inside
 
+from tunedoctor.data import records
 from tunedoctor.data.rows import KINDS
 from tunedoctor.target.train_rows import read, renamed, sample_of
 
@@ -94,7 +95,6 @@ def folder(place: Path, rows: Rows) -> None:
 
 
 def parquet(place: Path, rows: Rows) -> None:
-    pytest.importorskip("pyarrow", reason=WHY_NOT)
     pq: Any = pytest.importorskip("pyarrow.parquet", reason=WHY_NOT)
     pa: Any = pytest.importorskip("pyarrow", reason=WHY_NOT)
     pq.write_table(pa.Table.from_pylist(rows), place)
@@ -204,6 +204,17 @@ def test_a_bad_row_is_told_with_its_line_by_data_and_by_train(
     assert "lacks torch" not in said
     assert "doctor: starts " not in said
     assert not (tmp_path / "out/data/train.jsonl").exists()
+
+
+@pytest.mark.parametrize("form", ["d.parquet", "arrow"])
+def test_a_table_comes_in_parts_and_none_twice(
+    form: str, typed: Typed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(records, "AT_ONCE", 1)
+    FORMS[form][0](tmp_path / form, [{"text": f"This is {i}."} for i in range(3000)])
+    assert "has 3,000 rows" in typed("data", form, "--convert=o.jsonl").stdout
+    rows = [row["text"] for _, row in read(str(tmp_path / "o.jsonl"))]
+    assert rows == [f"This is {i}." for i in range(3000)]
 
 
 def cut(data: bytes) -> bytes:

@@ -121,10 +121,9 @@ def as_lines(
 ) -> Path:
     """Return the file itself where it is JSON Lines with known columns, else `place`, which is made of the files."""
     try:
+        _named(name, files, columns, pythons)
         if len(files) == 1:
             rows = Good(files[0], columns, pythons)
-            if columns and columns != rows.columns:
-                misuse(*lacking(name, columns))
             if rows.rows.opened.plain and not rows.columns:
                 _judge(rows)
                 return files[0]
@@ -137,9 +136,17 @@ def as_lines(
 
 def judged(name: str, columns: str, pythons: Iterable[str]) -> None:
     """Read the first rows of each file of data; exits with 2 where one can't be trained on."""
-    for path in paths_of(name):
-        with refusing(BadRowError, f"doctor data {shlex.quote(name)} names all faults"):
-            _judge(Good(path, columns_of(columns), pythons))
+    files, named_ones = paths_of(name), columns_of(columns)
+    with refusing(BadRowError, f"doctor data {shlex.quote(name)} names all faults"):
+        _named(name, files, named_ones, pythons)
+        for path in files:
+            _judge(Good(path, named_ones, pythons))
+
+
+def _named(name: str, files: list[Path], columns: dict[str, str], pythons: Iterable[str]) -> None:
+    """Exit with 2 where no file has the columns that were asked for."""
+    if columns and all(Good(one, columns, pythons).columns != columns for one in files):
+        misuse(*lacking(name, columns))
 
 
 def _judge(rows: Good) -> None:

@@ -13,6 +13,7 @@ import json
 import os
 import re
 import sys
+import tempfile
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -40,9 +41,8 @@ _HALF = re.compile(r"\\u[dD][89a-fA-F]")
 _TALK = re.compile(r'\[\s*\{\s*"')
 _decode = msgspec.json.Decoder().decode
 SCRIPT = Path(__file__).parent.parent / "target" / "start.py"
-AT_ONCE = 16 << 20
-_LIMIT = 256 << 20
-"""Bytes of one answer: a batch of large rows goes past AT_ONCE."""
+AT_ONCE, AT_MOST = 16 << 20, 256 << 20
+"""Bytes of the first part of a table, and of later ones, which double: each reads its group of rows from the start."""
 _NO_PYARROW = 3
 
 
@@ -351,28 +351,31 @@ def table_rows(path: Path, pythons: Iterable[str]) -> Iterator[Element]:
 
     Raises NoReaderError, and OSError where pyarrow refuses the file.
     """
-    left = iter(pythons)
-    start, python, told = 0, next(left, ""), _Told(0, ended=False)
-    while not told.ended:
-        if not python:
-            what = f"pyarrow reads it: {sys.executable} -m pip install pyarrow, or --target ENV with it"
-            raise NoReaderError(what, fault="no-pyarrow")
-        argv = [python, "-I", "-B", str(SCRIPT), "table", str(path.absolute()), str(start)]
-        ended = child.run([*argv, str(AT_ONCE)], timeout=600.0, env=os.environ, limit=_LIMIT)
-        if ended.how == "exit" and ended.code == _NO_PYARROW and start == 0:
-            python = next(left, "")
-            continue
-        said = (ended.err.strip().splitlines()[-1:] or [ended.death])[0]
-        if not ended.ok or ended.truncated:
-            if start == 0:
-                what = f"pyarrow can't read it: {said[:160]}"
-                raise OSError(what)
-            yield Element(start + 1, None, "ends-early", f"pyarrow stops: {said[:160]}")
-            return
-        told = msgspec.json.decode(said, type=_Told)
-        for number, line in enumerate(ended.out.split("\n")[:-1], start + 1):
-            yield Element(number, _decode(line))
-        start = told.next
+    left, room = iter(pythons), AT_ONCE
+    python, told = next(left, ""), _Told(0, ended=False)
+    with tempfile.TemporaryDirectory(prefix="doctor-", ignore_cleanup_errors=True) as scratch:
+        part = Path(scratch) / "rows.jsonl"
+        while not told.ended:
+            if not python:
+                what = f"pyarrow reads it: {sys.executable} -m pip install pyarrow, or --target ENV with it"
+                raise NoReaderError(what, fault="no-pyarrow")
+            asked = "table", str(path.absolute()), str(told.next), str(room), str(part)
+            argv = [python, "-I", "-B", str(SCRIPT), *asked]
+            ended = child.run(argv, timeout=600.0, env=os.environ)
+            if ended.how == "exit" and ended.code == _NO_PYARROW and told.next == 0:
+                python = next(left, "")
+                continue
+            said = (ended.err.strip().splitlines()[-1:] or [ended.death])[0]
+            if not ended.ok:
+                if told.next == 0:
+                    what = f"pyarrow can't read it: {said[:160]}"
+                    raise OSError(what)
+                yield Element(told.next + 1, None, "ends-early", f"pyarrow stops: {said[:160]}")
+                return
+            with part.open("rb") as file:
+                for number, line in enumerate(file, told.next + 1):
+                    yield Element(number, _decode(line))
+            told, room = msgspec.json.decode(said, type=_Told), min(2 * room, AT_MOST)
 
 
 class _Told(msgspec.Struct):

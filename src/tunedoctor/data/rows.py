@@ -28,6 +28,12 @@ class Kind(msgspec.Struct, frozen=True):
 KINDS = msgspec.convert(table("data_faults")["kinds"], dict[str, Kind])
 
 
+def unread(error: OSError) -> tuple[str, str]:
+    """Return the kind and detail of a file that can't be read."""
+    kind = error.fault if isinstance(error, NoReaderError) else "unreadable-file"
+    return kind, error.strerror or str(error)
+
+
 class BadRowError(ValueError):
     """A row that can't be trained on, or a file that can't be read (line 0)."""
 
@@ -109,8 +115,7 @@ class Good(Iterable[tuple[int, dict[str, object], Sample]]):
         try:
             yield
         except OSError as error:
-            kind = error.fault if isinstance(error, NoReaderError) else "unreadable-file"
-            raise BadRowError(self._name, 0, kind, error.strerror or str(error)) from None
+            raise BadRowError(self._name, 0, *unread(error)) from None
 
     @property
     def columns(self) -> dict[str, str]:

@@ -13,11 +13,10 @@ import msgspec
 
 from tunedoctor.data import examine
 from tunedoctor.data.examine import SHOWN, Mark, Tally, rules_for
-from tunedoctor.data.files import NoReaderError
 from tunedoctor.data.records import Element
 from tunedoctor.data.repeats import Digests, Place, Sketches, Spool
 from tunedoctor.data.report import DataFault, DataFile, Leak, LeakKind, Lengths, Spot, described
-from tunedoctor.data.rows import KINDS, Rows
+from tunedoctor.data.rows import KINDS, Rows, unread
 
 _ORDER = {"error": 0, "warning": 1, "note": 2}
 _REPEATS: dict[LeakKind, tuple[str, str]] = {
@@ -106,10 +105,9 @@ class Survey:
                     if self.spool is not None:
                         self.spool.add(number, part.samples)
                     whole.merge(part)
-        except NoReaderError as error:
-            whole.fault(error.fault, 0, str(error))
         except OSError as error:
-            whole.fault("unreadable-file", 0, error.strerror or str(error))
+            fault, why = unread(error)
+            whole.fault(fault, 0, why)
         else:
             if not whole.rows and not whole.unreadable:
                 whole.fault("no-rows", 0, "the file is empty" if not size else "")

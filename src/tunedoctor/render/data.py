@@ -71,9 +71,7 @@ def _report(report: Report, screen: Screen, *, most: int) -> None:
 
 
 def _shown(rows: Sequence[RowShown], screen: Screen) -> None:
-    how = (
-        "as the template writes them" if any(not role for role, *_ in rows[0].parts) else "by turn"
-    )
+    how = "by turn" if rows[0].parts[0][0] else "as the template writes them"
     screen.line(("rows", "bold"), f"  {how}; ", (screen.marked("learned"), "green"))
     for row in rows:
         screen.line(f"  {row.file} line {row.line}")
@@ -92,14 +90,13 @@ def _file(one: DataFile, screen: Screen) -> None:
     counts += [f"{one.unreadable:,} unreadable"] * bool(one.unreadable)
     counts += [f"{one.blank:,} blank"] * bool(one.blank)
     forms = ", ".join(one.forms) or "no form"
-    names = [
-        f"{name} = {one.read_as[name]}" if name in one.read_as else name for name in one.columns
-    ]
-    screen.wrap(f"{', '.join(counts)}; {forms}: {', '.join(names)}", 2)
+    own = {name: one.read_as.get(name, name) for name in one.columns}
+    names = (here if here == name else f"{name} = {here}" for name, here in own.items())
+    screen.wrap(f"{', '.join(counts)}; {forms}: {', '.join(filter(None, names))}", 2)
     if one.guessed:
         screen.wrap(f"columns guessed, as by --columns {said(one.read_as)}", 2)
     read = layout(tuple(one.columns))[1]
-    others = [name for name in one.columns if name not in (*read, "system")]
+    others = [name or "one without a name" for name in own if name not in (*read, "system")]
     if len(one.forms) == 1 and read and others:
         screen.wrap(f"not read: {', '.join(others)}", 2)
 
