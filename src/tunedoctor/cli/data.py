@@ -53,7 +53,7 @@ def command(given: Namespace) -> int:
         misuse("doctor data wants a file or a folder", "doctor data --help lists the options")
     sources = _sources(given)
     _writable(given, sources)
-    python, readers = _startable(given)
+    readers = _startable(given)
     spool = Spool() if given.model else None
     size = sum(one.path.stat().st_size for one in sources)
     jobs = given.jobs or (min(os.cpu_count() or 1, 8) if size >= survey.ALONE else 1)
@@ -67,7 +67,9 @@ def command(given: Namespace) -> int:
             misuse(*lacking(sources[0].path.name, columns))
         one.watch(["rows by the tokenizer"] if given.model else ["what was counted"])
         written = _convert(given, found) if given.convert else ()
-        report = public(_report(given, found, python, written, began), this_identity())
+        report = public(
+            _report(given, found, readers.place.python, written, began), this_identity()
+        )
     if given.format == "terminal":
         text = screens.render(report, screen(), _next(given, report))
     else:
@@ -99,11 +101,13 @@ def _writable(given: Namespace, sources: list[survey.Source]) -> None:
     """Exit with 2 where --convert would write over a file, or can't write."""
     for place in _outs(given) if given.convert else ():
         if place.suffix not in (".jsonl", ".ndjson"):
-            misuse(f"--convert {place} is no name of JSON Lines", "name it as in train.jsonl")
+            misuse(
+                f"--convert {place} must end in .jsonl", "it writes JSON Lines, as in train.jsonl"
+            )
         if not place.parent.is_dir():
             misuse(f"{place.parent} is no folder", "make it, or name another")
         if place.exists() and any(place.samefile(one.path) for one in sources):
-            misuse(f"{place} is what is read", "name another file")
+            misuse(f"{place} is one of the files that are read", "name another file")
         if place.exists() and not (given.force and place.is_file()):
             misuse(f"{place} is there", "name another file, or --force")
 
@@ -134,9 +138,8 @@ def _next(given: Namespace, report: Report) -> tuple[str, ...]:
     held = [one.name for one in report.written[1:]] or given.valid[: len(given.valid) == 1]
     if len(names) != 1:
         files = shlex.join(names)
-        return (f"doctor data {files}{more} --convert train.jsonl makes one file of them",) * bool(
-            names
-        )
+        way = f"doctor data {files}{more} --convert train.jsonl makes one file of them"
+        return (way,) * bool(names)
     data = shlex.quote(names[0])
     held_out = f" --eval-data={shlex.quote(held[0])}" if held else ""
     if given.model:
@@ -147,8 +150,8 @@ def _next(given: Namespace, report: Report) -> tuple[str, ...]:
     return (write_config, *([f"doctor train config.toml{held_out} trains by it"] * bool(held)))
 
 
-def _startable(given: Namespace) -> tuple[str, Readers]:
-    """Return the interpreter that may be started, "" where there is none; and those that may read Parquet and Arrow.
+def _startable(given: Namespace) -> Readers:
+    """Return the interpreters that may be started.
 
     That is one that the user named, or the active one where --model asks for its tokenizer. What only stands in the
     folder is never started here.
@@ -158,11 +161,11 @@ def _startable(given: Namespace) -> tuple[str, Readers]:
         misuse(place.problem.rstrip("."), "--target names an interpreter or an environment")
     active = given.model and place.chosen_by in ("VIRTUAL_ENV", "CONDA_PREFIX")
     if not (active or place.chosen_by in ("--target", "--self")):
-        return "", Readers(None)
+        return Readers(NO_TARGET)
     readers = Readers(place)
     if given.model:
-        readers.started(place)
-    return place.python, readers
+        readers.started()
+    return readers
 
 
 def _report(

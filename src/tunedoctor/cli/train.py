@@ -91,7 +91,7 @@ def _trainer(
         check_model(model, reach=check)
     readers = Readers(place)
     words = handed(values, arguments, readers)
-    readers.started(place)
+    readers.started()
     snapshot = look(place, start=True)
     libraries(snapshot, place.python, *(["gguf"] if is_gguf(model) else []))
     if check and not _ready(snapshot, Options.of()._replace(quiet=True)):

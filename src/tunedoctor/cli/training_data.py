@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -20,6 +21,7 @@ from tunedoctor.data.files import ENDINGS, FORMS, ending, files_in, open_file, s
 from tunedoctor.data.rows import BadRowError, Good
 from tunedoctor.facts import Target
 from tunedoctor.facts.clean import clean_text
+from tunedoctor.model.wording import listed
 from tunedoctor.state.folder import keep
 from tunedoctor.system.reading import read_regular
 from tunedoctor.target.train_rows import named
@@ -32,22 +34,21 @@ _WORD = "name a file or a folder of data"
 class Readers:
     """Interpreters that may have pyarrow: the doctor's own, and a target, named once where it is to be started."""
 
-    def __init__(self, place: Target | None) -> None:
-        """Take the target; None where there is none to be started."""
-        self._place, self._told = place, False
+    def __init__(self, place: Target) -> None:
+        self.place, self._told = place, False
 
     def __iter__(self) -> Iterator[str]:
         """Yield them; who takes the second starts it."""
         yield sys.executable
-        if self._place and self._place.python:
-            yield self.started(self._place)
+        if self.place.python:
+            yield self.started()
 
-    def started(self, place: Target) -> str:
+    def started(self) -> str:
         """Say that the target is started, unless that was said, and return its interpreter."""
         if not self._told:
-            starting(place)
+            starting(self.place)
         self._told = True
-        return place.python
+        return self.place.python
 
 
 def handed(values: Mapping[str, object], words: Sequence[str], pythons: Iterable[str]) -> list[str]:
@@ -65,9 +66,8 @@ def handed(values: Mapping[str, object], words: Sequence[str], pythons: Iterable
         if name := str(values.get(key) or ""):
             files = _of_split(paths_of(name, but=out), splits)
             if len(files) > 1 and files == seen:
-                misuse(
-                    f"of {name} no file is to evaluate on", "leave eval_data out, or name a file"
-                )
+                what = f"{name} has no files to evaluate on besides those of data"
+                misuse(what, "leave eval_data out, or name a file")
             seen, place = files, scratch() if "--dry-run" in words else out / "data"
             path = as_lines(name, files, place / f"{splits[0]}.jsonl", columns, pythons)
             found += [f"--{key}={path}"] * (str(path) != name)
@@ -95,7 +95,8 @@ def paths_of(name: str, *, but: Path | None = None) -> list[Path]:
         path = Path(name).expanduser()
         inside = files_in(path) if path.is_dir() else [path]
         if but and path.resolve() in but.resolve().parents:
-            inside = [one for one in inside if but.resolve() not in one.resolve().parents]
+            own = path / but.resolve().relative_to(path.resolve())
+            inside = [one for one in inside if own not in one.parents]
         if not inside:
             misuse(f"{name} holds no file of {FORMS}", "name the files")
         if not path.exists():
@@ -111,8 +112,9 @@ def _of_split(files: list[Path], splits: Sequence[str]) -> list[Path]:
     """Return the files of the first split that there is, of a folder without any all; say which are left out."""
     each = ([one for one in files if split_of(one) == split] for split in splits)
     mine = next(filter(None, each), files) if len(files) > 1 else files
-    if others := ", ".join(str(one) for one in files if one not in mine):
-        sys.stderr.write(clean_text(f"doctor: left out, of another split: {others}") + "\n")
+    if others := sorted(map(str, {*files} - {*mine})):
+        text = f"doctor: left out, of another split: {listed(others, 3)}"
+        sys.stderr.write(clean_text(text) + "\n")
     return mine
 
 
@@ -157,42 +159,32 @@ def _judge(rows: Good) -> None:
             return
 
 
-class _Made(msgspec.Struct):
-    """Of what a file was made."""
-
-    sources: list[tuple[str, str]]
-    """Names and sha256."""
-    columns: dict[str, str]
-    sha256: str = ""
-
-
 def _converted(
     files: list[Path], place: Path, columns: dict[str, str], pythons: Iterable[str]
 ) -> Path:
     """Return a file made of others. One that was made of the same is kept: a run that goes on is the same run."""
     with spinner("reading") as one:
         one.watch([file.name for file in files])
-        now = _Made([(str(file), _sha256(file)) for file in files], columns)
-        note, before = place.with_suffix(".json"), _Made([], {})
+        now = {"sources": {str(file): _sha256(file) for file in files}, "columns": columns}
+        note, before = place.with_suffix(".json"), dict[str, Any]()
         with suppress(OSError, msgspec.MsgspecError):
-            before = msgspec.json.decode(read_regular(note, 1 << 24), type=_Made)
+            before = msgspec.json.decode(read_regular(note, 1 << 24), type=dict[str, Any])
+        own = before.pop("sha256", "")
         if place.exists():
-            now.sha256 = _sha256(place)
-            if now.sha256 != before.sha256:
+            if own != _sha256(place):
                 way = "move it away, or set out to another folder"
                 misuse(f"{place} is there, and not as the doctor wrote it", way)
             if now == before:
                 return place
         place.parent.mkdir(parents=True, exist_ok=True)
         made = write(place, files, columns, pythons)
-        now.sha256 = _sha256(place)
-        keep(note, msgspec.json.encode(now), 0o644, alone=False)
+        data = msgspec.json.encode({**now, "sha256": _sha256(place)})
+        keep(note, data, 0o644, alone=False)
     for file in made:
         text = f"{file.count:,} rows of {file.path}"
         if file.columns not in ({}, columns):
-            text += (
-                f", read as {said(file.columns)}: a guess, --columns NAME=COLUMN,… says otherwise"
-            )
+            guess = said(file.columns)
+            text += f", read as {guess}: this is a guess, --columns NAME=COLUMN,… sets others"
         sys.stderr.write(f"doctor: {place} has {clean_text(text)}\n")
     return place
 

@@ -94,7 +94,7 @@ def _file(one: DataFile, screen: Screen) -> None:
     names = (here if here == name else f"{name} = {here}" for name, here in own.items())
     screen.wrap(f"{', '.join(counts)}; {forms}: {', '.join(filter(None, names))}", 2)
     if one.guessed:
-        screen.wrap(f"columns guessed, as by --columns {said(one.read_as)}", 2)
+        screen.wrap(f"columns are guessed, as if by --columns {said(one.read_as)}", 2)
     read = layout(tuple(one.columns))[1]
     others = [name or "one without a name" for name in own if name not in (*read, "system")]
     if len(one.forms) == 1 and read and others:
