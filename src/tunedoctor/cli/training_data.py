@@ -21,7 +21,7 @@ from tunedoctor.data.files import ENDINGS, FORMS, ending, files_in, open_file, s
 from tunedoctor.data.rows import BadRowError, Good
 from tunedoctor.facts import Target
 from tunedoctor.facts.clean import clean_text
-from tunedoctor.model.wording import listed
+from tunedoctor.model.wording import listed, many
 from tunedoctor.state.folder import keep
 from tunedoctor.system.reading import read_regular
 from tunedoctor.target.train_rows import named
@@ -181,7 +181,7 @@ def _converted(
         data = msgspec.json.encode({**now, "sha256": _sha256(place)})
         keep(note, data, 0o644, alone=False)
     for file in made:
-        text = f"{file.count:,} rows of {file.path}"
+        text = f"{many(file.count, 'row')} of {file.path}"
         if file.columns not in ({}, columns):
             guess = said(file.columns)
             text += f", read as {guess}: this is a guess, --columns NAME=COLUMN,… sets others"
