@@ -7,6 +7,7 @@ import json
 import os
 import random
 import shutil
+import sys
 import venv
 from collections.abc import Callable
 from itertools import product
@@ -16,8 +17,10 @@ from typing import Any
 import pytest
 from typed import Ran, inside
 
+from tunedoctor import target
 from tunedoctor.data import records
 from tunedoctor.data.rows import KINDS
+from tunedoctor.system import child
 from tunedoctor.target.train_rows import read, sample_of
 
 WHY_NOT = "the extra `test` brings pyarrow and backports.zstd, which write these files"
@@ -335,6 +338,10 @@ def test_some_rows_are_held_out_and_stay_so(typed: Typed, tmp_path: Path) -> Non
     )
     said = typed("data", "x.jsonl", "--convert", "~no-such-user/y.jsonl").stderr
     assert said.startswith("doctor: Could not determine home directory")
+    other = tmp_path / f".y.jsonl.{os.getpid()}.part"
+    other.write_text("mine")
+    assert "can't be written: File exists" in typed("data", "x.jsonl", "--convert=y.jsonl").stderr
+    assert other.read_text() == "mine"
 
 
 def test_columns_that_no_row_has_are_refused(
@@ -363,3 +370,15 @@ def test_rows_are_shown_with_what_is_learned_marked(typed: Typed, tmp_path: Path
     assert [one["line"] for one in shown] == [2, 3, 4]
     assert shown[0]["parts"][1] == ["assistant", "He.\\nAnd she.", True]
     assert len(shown[0]["parts"][0][1]) < 250
+
+
+def test_where_a_row_is_from_is_text_whatever_it_holds(tmp_path: Path) -> None:
+    rows = [{"text": "a", "__source__": {"a": ["b"]}}, {"text": "b"}]
+    (tmp_path / "d.jsonl").write_bytes(lines(rows))
+    code = "import train_data as t; print({where for where, _ in t.rows_in('d.jsonl', t.Config())})"
+    parts = str(Path(target.__file__).parent)
+    ended = child.run(
+        [sys.executable, "-c", code], timeout=60.0, cwd=str(tmp_path), env={"PYTHONPATH": parts}
+    )
+    assert "'d.jsonl line 2'" in ended.out, ended.err
+    assert "['b']" in ended.out
