@@ -7,6 +7,7 @@ import json
 import os
 import random
 import shutil
+import sys
 import venv
 from collections.abc import Callable
 from itertools import product
@@ -16,8 +17,11 @@ from typing import Any
 import pytest
 from typed import Ran, inside
 
+from tunedoctor import target
+from tunedoctor.data import records
 from tunedoctor.data.rows import KINDS
-from tunedoctor.target.train_rows import read, renamed, sample_of
+from tunedoctor.system import child
+from tunedoctor.target.train_rows import read, sample_of
 
 WHY_NOT = "the extra `test` brings pyarrow and backports.zstd, which write these files"
 Rows = list[dict[str, Any]]
@@ -94,24 +98,20 @@ def folder(place: Path, rows: Rows) -> None:
 
 
 def parquet(place: Path, rows: Rows) -> None:
-    pytest.importorskip("pyarrow", reason=WHY_NOT)
     pq: Any = pytest.importorskip("pyarrow.parquet", reason=WHY_NOT)
     pa: Any = pytest.importorskip("pyarrow", reason=WHY_NOT)
     pq.write_table(pa.Table.from_pylist(rows), place)
 
 
-def written(write: Callable[[Rows], bytes]) -> Callable[[Path, Rows], None]:
-    return lambda place, rows: (place.write_bytes(write(rows)), None)[1]
+def written(write: Callable[[Rows], bytes]) -> Callable[[Path, Rows], object]:
+    return lambda place, rows: place.write_bytes(write(rows))
 
 
-FORMS: dict[str, tuple[Callable[[Path, Rows], None], str]] = {
+FORMS: dict[str, tuple[Callable[[Path, Rows], object], str]] = {
     "d.jsonl": (written(lines), "d.jsonl line 6"),
     "d.json": (written(lambda rows: json.dumps(rows, indent=0).encode()), "d.json line 22"),
     "one.json": (written(lambda rows: json.dumps({"data": rows}).encode()), "one.json line 1"),
-    "utf16.jsonl": (
-        written(lambda rows: lines(rows).decode().encode("utf-16")),
-        "utf16.jsonl line 6",
-    ),
+    "utf16.jsonl": (written(lambda rows: lines(rows).decode().encode("utf-16")), "utf16.jsonl line 6"),
     "d.csv": (written(table), "d.csv line 12"),
     "d.tsv": (written(lambda rows: table(rows, "\t")), "d.tsv line 12"),
     "d.jsonl.gz": (written(lambda rows: gzip.compress(lines(rows))), "d.jsonl.gz line 6"),
@@ -120,7 +120,7 @@ FORMS: dict[str, tuple[Callable[[Path, Rows], None], str]] = {
     "folder": (folder, "folder/b/c.csv line 2"),
     "arrow": (arrow, "arrow/data-00000-of-00001.arrow line 6"),
     "saved": (saved, "saved/train/data-00000-of-00001.arrow line 6"),
-}
+}  # fmt: skip
 """What writes a form, and where the sixth row then is, of two columns of text."""
 
 
@@ -179,13 +179,7 @@ def test_what_data_passes_train_hands_over(
     assert [sample_of(one).turns for one in handed] == [
         [("user", q), ("assistant", a)] for q, a in ASKED
     ]
-    assert not renamed(handed[0], {}).keys() - {
-        *row("", ""),
-        "__source__",
-        "prompt",
-        "completion",
-        "messages",
-    }
+    assert handed[0].keys() <= {*row("", ""), "__source__", "prompt", "completion", "messages"}
 
 
 @pytest.mark.parametrize("form", FORMS)
@@ -202,7 +196,19 @@ def test_a_bad_row_is_told_with_its_line_by_data_and_by_train(
     said = trained(f"--data={form}")
     assert f"doctor: {place}: an empty turn: turn 2 (assistant); " in said, said
     assert "lacks torch" not in said
+    assert "doctor: starts " not in said
     assert not (tmp_path / "out/data/train.jsonl").exists()
+
+
+@pytest.mark.parametrize("form", ["d.parquet", "arrow"])
+def test_a_table_comes_in_parts_and_none_twice(
+    form: str, typed: Typed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(records, "AT_ONCE", 1)
+    FORMS[form][0](tmp_path / form, [{"text": f"This is {i}."} for i in range(3000)])
+    assert "has 3,000 rows" in typed("data", form, "--convert=o.jsonl").stdout
+    rows = [row["text"] for _, row in read(str(tmp_path / "o.jsonl"))]
+    assert rows == [f"This is {i}." for i in range(3000)]
 
 
 def cut(data: bytes) -> bytes:
@@ -218,7 +224,8 @@ DAMAGED: dict[str, tuple[Callable[[], bytes], str]] = {
     "cut.json": (lambda: cut(json.dumps(GOOD).encode()), "cut.json line 1: it ends early"),
     "d.csv": (lambda: b"question,answer\na,b\na,b,c\n", "d.csv line 3: the cells do not fit the header: 3 cells, the header has 2"),
     "e.csv": (lambda: b'question,answer\na,b\n"a,b\n', "e.csv line 3: its quotes do not pair"),
-    "huge.csv": (lambda: b'question,answer\na,"' + b"x" * (9 << 20), "huge.csv line 2: its quotes do not pair: a cell is longer"),
+    "huge.csv": (lambda: b'question,answer\na,"' + b"x" * (9 << 20), "huge.csv line 2: a line longer than the doctor reads at once"),
+    "many.csv": (lambda: b'question,answer\na,"' + b"x\n" * (5 << 20), "many.csv line 2: its quotes do not pair: a quote is not closed within 8 MiB"),
     "f.csv": (lambda: b"this,that\na,b\n", "f.csv line 2: no columns that a trainer knows: that, this; say which they are: --columns"),
     "g.jsonl.gz": (lambda: cut(gzip.compress(lines(GOOD))), "g.jsonl.gz: it ends early"),
     "h.jsonl.zst": (lambda: cut(zst(lines(GOOD))), "h.jsonl.zst: it ends early"),
@@ -237,23 +244,30 @@ def test_damage_is_told_alike(
     pytest.importorskip("pyarrow", reason=WHY_NOT)
     (tmp_path / name).write_bytes(DAMAGED[name][0]())
     ended = typed("data", name, "--format", "json")
-    kinds = {
-        one["kind"] for one in json.loads(ended.stdout)["faults"] if one["severity"] == "error"
-    }
-    assert (ended.returncode, bool(kinds)) == (1, True)
+    faults = json.loads(ended.stdout)["faults"]
+    kinds = [one["kind"] for one in faults if one["severity"] == "error"]
+    assert ended.returncode == 1
     said = trained(f"--data={name}")
     assert DAMAGED[name][1] in said, said
     assert any(f": {KINDS[kind].one}" in said for kind in kinds), (kinds, said)
 
 
 def test_a_library_that_is_not_there_is_named_with_the_way(
-    typed: Typed, trained: Callable[..., str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    typed: Typed,
+    trained: Callable[..., str],
+    bare: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     (tmp_path / "a.jsonl.zst").write_bytes(zst(lines(GOOD[:2])))
     for name in ("compression", "backports"):
         monkeypatch.setitem(__import__("sys").modules, name, None)
     for said in (typed("data", "a.jsonl.zst").stdout, trained("--data=a.jsonl.zst")):
         assert "-m pip install backports.zstd" in " ".join(said.split())
+    parquet(tmp_path / "a.parquet", GOOD[:2])
+    monkeypatch.setattr("sys.executable", f"{bare}/bin/python")
+    said = trained("--data=a.parquet")
+    assert (said.count("doctor: starts "), said.count("nothing here reads Parquet")) == (1, 1), said
 
 
 def test_what_was_made_is_kept_and_nothing_else_is_written_over(
@@ -280,14 +294,16 @@ def test_of_a_folder_each_key_takes_its_split(trained: Callable[..., str], tmp_p
         (tmp_path / "d").mkdir(exist_ok=True)
         (tmp_path / "d" / name).write_bytes(table(GOOD[: number + 1]))
     said = trained("--data=d", "--eval-data=d")
-    assert "doctor: d/test.csv is of another split, and left out" in said
-    made = {
-        one.name: len(one.read_text().splitlines()) for one in tmp_path.glob("out/data/*.jsonl")
-    }
-    assert made == {"train.jsonl": 3, "valid.jsonl": 3}
-    assert {row["__source__"] for _, row in read(str(tmp_path / "out/data/valid.jsonl"))} == {
-        "d/test.csv line 2", "d/test.csv line 4", "d/test.csv line 6"
-    }  # fmt: skip
+    assert "doctor: left out, of another split: d/test.csv" in said
+    made = [list(read(f"{tmp_path}/out/data/{name}.jsonl")) for name in ("train", "valid")]
+    assert len(made[0]) == 3
+    assert [row["__source__"] for _, row in made[1]] == [f"d/test.csv line {i}" for i in (2, 4, 6)]
+    (tmp_path / "d/test.csv").unlink()
+    assert "d has no files to evaluate on besides those of data; " in trained(
+        "--data=d", "--eval-data=d"
+    )
+    assert "lacks torch" in trained("--data=."), "what a run wrote is no data of it"
+    assert len(list(read(f"{tmp_path}/out/data/train.jsonl"))) == 3
 
 
 def test_some_rows_are_held_out_and_stay_so(typed: Typed, tmp_path: Path) -> None:
@@ -310,16 +326,36 @@ def test_some_rows_are_held_out_and_stay_so(typed: Typed, tmp_path: Path) -> Non
     first = held(rows[:300])
     assert 15 <= len(first) <= 45
     ended = typed("data", "in.jsonl", "--convert", "x.jsonl", "--columns", "prompt=q,completion=a")
-    assert (ended.returncode, ended.stderr) == (
-        2,
-        "doctor: x.jsonl is there; name another file, or --force\n",
-    )
+    assert ended.stderr == "doctor: x.jsonl is there; name another file, or --force\n"
     after = held(rows, "--force")
     assert first == after & {one["q"] for one in rows[:300]}
     assert all((f"Number {i}?" in after) == (f"number {i} ?" in after) for i in range(50))
     assert [" ".join(ask) in after for ask in asks] == [one in after for one in near]
     assert any(one in after for one in near)
-    assert "is what is read" in typed("data", "x.jsonl", "--convert", "x.jsonl", "--force").stderr
+    assert (
+        "is one of the files that are read"
+        in typed("data", "x.jsonl", "--convert", "x.jsonl", "--force").stderr
+    )
+    said = typed("data", "x.jsonl", "--convert", "~no-such-user/y.jsonl").stderr
+    assert said.startswith("doctor: Could not determine home directory")
+    other = tmp_path / f".y.jsonl.{os.getpid()}.part"
+    other.write_text("mine")
+    assert "can't be written: File exists" in typed("data", "x.jsonl", "--convert=y.jsonl").stderr
+    assert other.read_text() == "mine"
+
+
+def test_columns_that_no_row_has_are_refused(
+    typed: Typed, trained: Callable[..., str], tmp_path: Path
+) -> None:
+    (tmp_path / "d.csv").write_bytes(table(GOOD[:2]))
+    columns = "--columns=prompt=no,completion=answer"
+    for said in (typed("data", "d.csv", columns).stderr, trained("--data=d.csv", columns)):
+        assert "--columns: no row among the first of d.csv has all of no, answer; " in said
+    (tmp_path / "e.csv").write_bytes(b"no,answer\na,b\n")
+    ended = typed("data", "d.csv", "e.csv", columns, "--format=json")
+    one, two = json.loads(ended.stdout)["files"]
+    assert (one["read_as"], two["read_as"]) == ({}, {"prompt": "no", "completion": "answer"})
+    assert columns in typed("data", "d.csv", "e.csv", columns).stdout
 
 
 def test_rows_are_shown_with_what_is_learned_marked(typed: Typed, tmp_path: Path) -> None:
@@ -334,3 +370,15 @@ def test_rows_are_shown_with_what_is_learned_marked(typed: Typed, tmp_path: Path
     assert [one["line"] for one in shown] == [2, 3, 4]
     assert shown[0]["parts"][1] == ["assistant", "He.\\nAnd she.", True]
     assert len(shown[0]["parts"][0][1]) < 250
+
+
+def test_where_a_row_is_from_is_text_whatever_it_holds(tmp_path: Path) -> None:
+    rows = [{"text": "a", "__source__": {"a": ["b"]}}, {"text": "b"}]
+    (tmp_path / "d.jsonl").write_bytes(lines(rows))
+    code = "import train_data as t; print({where for where, _ in t.rows_in('d.jsonl', t.Config())})"
+    parts = str(Path(target.__file__).parent)
+    ended = child.run(
+        [sys.executable, "-c", code], timeout=60.0, cwd=str(tmp_path), env={"PYTHONPATH": parts}
+    )
+    assert "'d.jsonl line 2'" in ended.out, ended.err
+    assert "['b']" in ended.out

@@ -3,6 +3,7 @@
 import gzip
 import json
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -75,30 +76,26 @@ def test_a_damaged_line_is_named_and_the_others_are_read(tmp_path: Path, line: b
     assert file.lines == 10
     assert file.rows + file.unreadable == 10
     assert file.forms["prompt-completion"] >= 9
+    assert 5 not in [one.line for one in found.shown] or faults[kind].severity == "warning"
 
 
-def test_the_row_behind_one_that_is_too_long(tmp_path: Path) -> None:
-    long = "word " * 8_000_000
-    for name, start, between, end in (("a.json", "[", ",", "]"), ("a.jsonl", "", "\n", "")):
-        text = f'{start}{{"text": "{long}"}}{between}{{"text": "It is read."}}{end}'
-        found, faults = faults_of(tmp_path / name, text.encode())
-        assert (found.files[0].rows, found.files[0].unreadable) == (1, 1)
-        assert [one.line for one in (faults.get("too-long") or faults["no-json"]).places] == [1]
+LONG, READ = '{"text": "%s"}', '{"text": "It is read."}'
+ASKS = ["prompt,completion", *(f"What is {i}?,It is {i}." for i in range(8))]
+HURT: dict[str, tuple[Callable[[], str], str, int, int]] = {
+    "long.json": (lambda: f"[{LONG % ('word ' * 8_000_000)},{READ}]", "no-json", 1, 1),
+    "long.jsonl": (lambda: f"{LONG % ('word ' * 8_000_000)}\n{READ}", "too-long", 1, 1),
+    "long.csv": (lambda: f"text\n{'x' * (200 << 20)}\nIt is read.\n", "too-long", 2, 1),
+    "cut.json": (lambda: json.dumps(ROWS, indent=1)[:-30], "ends-early", 34, 8),
+    "quote.csv": (lambda: "\n".join([*ASKS[:4], 'What is "3?,"It is 3.', *ASKS[5:]]), "broken-quote", 5, 7),
+}  # fmt: skip
 
 
-def test_a_document_that_ends_early(tmp_path: Path) -> None:
-    text = json.dumps(ROWS, indent=1)
-    found, faults = faults_of(tmp_path / "a.json", text[: len(text) - 30].encode())
-    assert "ends-early" in faults
-    assert found.files[0].rows == 8
-
-
-def test_a_record_whose_quote_is_not_closed_loses_no_other(tmp_path: Path) -> None:
-    rows = ["prompt,completion", *(f"What is {i}?,It is {i}." for i in range(8))]
-    rows[4] = 'What is "3?,"It is 3.'
-    found, faults = faults_of(tmp_path / "a.csv", "\n".join(rows).encode())
-    assert [one.line for one in faults["broken-quote"].places] == [5]
-    assert found.files[0].rows == 7
+@pytest.mark.parametrize("name", HURT)
+def test_behind_damage_all_rows_are_read(tmp_path: Path, name: str) -> None:
+    text, kind, line, rows = HURT[name]
+    found, faults = faults_of(tmp_path / name, text().encode())
+    assert (found.files[0].rows, found.files[0].unreadable) == (rows, 1)
+    assert line in {one.line for one in faults[kind].places}
 
 
 @pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-8-sig"])

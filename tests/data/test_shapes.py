@@ -22,6 +22,8 @@ FILES = {
     "e.json": b'{\n "text": "x"\n}\n{\n "text": "y"\n}\n',
     "f.json": b'{"text": "x"}\n{"text": "y"}\n',
     "g.csv": b'prompt;completion\na;b\n\n"c\nc";d\n',
+    "o.csv": b"\r\nprompt;completion;;\r\na;b;;\r\nc;d;;\r\n",
+    "p.csv": b",prompt,completion\r0,a,b\r1,c,d\r",
     "h.csv": b"\n text , id \nabc,1\nabd,2\n",
     "i.tsv": b"question\tanswer\na\tb\nc\td\n",
     "j.jsonl.gz": gzip.compress(b'{"text": "x"}\n{"text": "y"}\n'),

@@ -3,7 +3,6 @@
 import math
 import os
 import shlex
-import sys
 import tempfile
 import time
 from argparse import Namespace
@@ -16,13 +15,13 @@ import msgspec
 
 from tunedoctor.cli.fit import named_card
 from tunedoctor.cli.models import check_folder, config_file, here, model_of
-from tunedoctor.cli.options import aim, look, misuse, starting
+from tunedoctor.cli.options import aim, look, misuse, refusing
 from tunedoctor.cli.output import screen, write, write_or_exit
 from tunedoctor.cli.progress import spinner
-from tunedoctor.cli.training_data import columns_of, paths_of
+from tunedoctor.cli.training_data import Readers, columns_of, lacking, paths_of
 from tunedoctor.data import examine, survey
 from tunedoctor.data.convert import OneSideError, divide
-from tunedoctor.data.files import ending, split_of
+from tunedoctor.data.files import split_of
 from tunedoctor.data.repeats import Spool
 from tunedoctor.data.report import Costs, Lengths, Report, RowShown, Written, described, rounded
 from tunedoctor.data.rows import BadRowError
@@ -54,20 +53,23 @@ def command(given: Namespace) -> int:
         misuse("doctor data wants a file or a folder", "doctor data --help lists the options")
     sources = _sources(given)
     _writable(given, sources)
-    python = _startable(given, sources)
+    readers = _startable(given)
     spool = Spool() if given.model else None
     size = sum(one.path.stat().st_size for one in sources)
     jobs = given.jobs or (min(os.cpu_count() or 1, 8) if size >= survey.ALONE else 1)
-    pythons = (sys.executable, python) if python else (sys.executable,)
     with spinner("reading") as one:
         if all(source.path.suffix == ".jsonl" for source in sources):
             one.total = size  # as long as what is read of them
         rows = examine.Asked(given.near, bool(given.model), columns)
-        how = survey.Asked(rows, jobs, pythons, one.watch, one.came)
+        how = survey.Asked(rows, jobs, readers, one.watch, one.came)
         found = survey.Survey(sources, how, spool)
+        if columns and all(file.read_as != columns for file in found.files):
+            misuse(*lacking(sources[0].path.name, columns))
         one.watch(["rows by the tokenizer"] if given.model else ["what was counted"])
-        written = _convert(given, found, pythons) if given.convert else ()
-        report = public(_report(given, found, python, written, began), this_identity())
+        written = _convert(given, found) if given.convert else ()
+        report = public(
+            _report(given, found, readers.place.python, written, began), this_identity()
+        )
     if given.format == "terminal":
         text = screens.render(report, screen(), _next(given, report))
     else:
@@ -90,7 +92,8 @@ def _sources(given: Namespace) -> list[survey.Source]:
 
 def _outs(given: Namespace) -> list[Path]:
     """Return the files that --convert and --split write."""
-    place = Path(given.convert).expanduser()
+    with refusing(RuntimeError, "write it in full"):
+        place = Path(given.convert).expanduser()
     return [place, *([place.with_name(f"{place.stem}.eval{place.suffix}")] if given.split else [])]
 
 
@@ -98,24 +101,24 @@ def _writable(given: Namespace, sources: list[survey.Source]) -> None:
     """Exit with 2 where --convert would write over a file, or can't write."""
     for place in _outs(given) if given.convert else ():
         if place.suffix not in (".jsonl", ".ndjson"):
-            misuse(f"--convert {place} is no name of JSON Lines", "name it as in train.jsonl")
+            misuse(
+                f"--convert {place} must end in .jsonl", "it writes JSON Lines, as in train.jsonl"
+            )
         if not place.parent.is_dir():
             misuse(f"{place.parent} is no folder", "make it, or name another")
-        if any(one.path.resolve() == place.resolve() for one in sources):
-            misuse(f"{place} is what is read", "name another file")
+        if place.exists() and any(place.samefile(one.path) for one in sources):
+            misuse(f"{place} is one of the files that are read", "name another file")
         if place.exists() and not (given.force and place.is_file()):
             misuse(f"{place} is there", "name another file, or --force")
 
 
-def _convert(
-    given: Namespace, found: survey.Survey, pythons: tuple[str, ...]
-) -> tuple[Written, ...]:
+def _convert(given: Namespace, found: survey.Survey) -> tuple[Written, ...]:
     """Write the rows of the train split, or of all where there is none, as JSON Lines."""
     files = [one.path for one in found.sources if one.split == "train"]
     files, outs = files or [one.path for one in found.sources], _outs(given)
     try:
-        columns = found.asked.rows.columns
-        counts = divide(outs, files, columns, pythons, given.split)
+        columns, readers = found.asked.rows.columns, found.asked.pythons
+        counts = divide(outs, files, columns, readers, given.split)
     except BadRowError as error:
         found.notes.append(f"{outs[0]} is not written: {error}")
         return ()
@@ -131,12 +134,13 @@ def _convert(
 def _next(given: Namespace, report: Report) -> tuple[str, ...]:
     """Return the commands that come next, where there is no error."""
     names = [one.name for one in report.written[:1]] or [*given.files]
+    more = f" --columns={shlex.quote(given.columns)}" * bool(given.columns and not report.written)
     held = [one.name for one in report.written[1:]] or given.valid[: len(given.valid) == 1]
     if len(names) != 1:
         files = shlex.join(names)
-        return (f"doctor data {files} --convert train.jsonl makes one file of them",) * bool(names)
+        way = f"doctor data {files}{more} --convert train.jsonl makes one file of them"
+        return (way,) * bool(names)
     data = shlex.quote(names[0])
-    more = f" --columns={shlex.quote(given.columns)}" * bool(given.columns and not report.written)
     held_out = f" --eval-data={shlex.quote(held[0])}" if held else ""
     if given.model:
         return (
@@ -146,8 +150,8 @@ def _next(given: Namespace, report: Report) -> tuple[str, ...]:
     return (write_config, *([f"doctor train config.toml{held_out} trains by it"] * bool(held)))
 
 
-def _startable(given: Namespace, sources: list[survey.Source]) -> str:
-    """Return the interpreter that may be started, "" where there is none.
+def _startable(given: Namespace) -> Readers:
+    """Return the interpreters that may be started.
 
     That is one that the user named, or the active one where --model asks for its tokenizer. What only stands in the
     folder is never started here.
@@ -157,10 +161,11 @@ def _startable(given: Namespace, sources: list[survey.Source]) -> str:
         misuse(place.problem.rstrip("."), "--target names an interpreter or an environment")
     active = given.model and place.chosen_by in ("VIRTUAL_ENV", "CONDA_PREFIX")
     if not (active or place.chosen_by in ("--target", "--self")):
-        return ""
-    if given.model or any(ending(one.path) in (".parquet", ".arrow") for one in sources):
-        starting(place)
-    return place.python
+        return Readers(NO_TARGET)
+    readers = Readers(place)
+    if given.model:
+        readers.started()
+    return readers
 
 
 def _report(

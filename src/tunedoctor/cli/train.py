@@ -15,11 +15,11 @@ from tunedoctor.cli import output
 from tunedoctor.cli.before import check_model, check_words, is_gguf, needed
 from tunedoctor.cli.configuration import values_of, words_of
 from tunedoctor.cli.init import init, write_for_user
-from tunedoctor.cli.options import Options, aim, look, misuse, refusing, starting, typed, works
+from tunedoctor.cli.options import Options, aim, look, misuse, refusing, typed, works
 from tunedoctor.cli.output import refusal, report_for
 from tunedoctor.cli.run import run_command
 from tunedoctor.cli.trained import begun, is_finished, report
-from tunedoctor.cli.training_data import handed
+from tunedoctor.cli.training_data import Readers, handed
 from tunedoctor.facts import Interpreter, Packages, Target
 from tunedoctor.model.snapshot import Snapshot
 from tunedoctor.render.html import BEGIN
@@ -89,8 +89,9 @@ def _trainer(
     model, merges = str(values.get("model", "")), "--merge" in arguments
     if not merges:
         check_model(model, reach=check)
-    starting(place)
-    words = handed(values, arguments, (sys.executable, place.python))
+    readers = Readers(place)
+    words = handed(values, arguments, readers)
+    readers.started()
     snapshot = look(place, start=True)
     libraries(snapshot, place.python, *(["gguf"] if is_gguf(model) else []))
     if check and not _ready(snapshot, Options.of()._replace(quiet=True)):

@@ -6,19 +6,22 @@ import shlex
 import sys
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
-from tunedoctor.cli.options import misuse, refusing
+from tunedoctor.cli.options import misuse, refusing, starting
 from tunedoctor.cli.progress import spinner
 from tunedoctor.data.columns import said
 from tunedoctor.data.convert import write
 from tunedoctor.data.files import ENDINGS, FORMS, ending, files_in, open_file, split_of
 from tunedoctor.data.rows import BadRowError, Good
+from tunedoctor.facts import Target
 from tunedoctor.facts.clean import clean_text
+from tunedoctor.model.wording import listed, many
 from tunedoctor.state.folder import keep
 from tunedoctor.system.reading import read_regular
 from tunedoctor.target.train_rows import named
@@ -28,9 +31,27 @@ _PATIENCE = 3.0
 _WORD = "name a file or a folder of data"
 
 
-def handed(
-    values: Mapping[str, object], words: Sequence[str], pythons: tuple[str, ...]
-) -> list[str]:
+class Readers:
+    """Interpreters that may have pyarrow: the doctor's own, and a target, named once where it is to be started."""
+
+    def __init__(self, place: Target) -> None:
+        self.place, self._told = place, False
+
+    def __iter__(self) -> Iterator[str]:
+        """Yield them; who takes the second starts it."""
+        yield sys.executable
+        if self.place.python:
+            yield self.started()
+
+    def started(self) -> str:
+        """Say that the target is started, unless that was said, and return its interpreter."""
+        if not self._told:
+            starting(self.place)
+        self._told = True
+        return self.place.python
+
+
+def handed(values: Mapping[str, object], words: Sequence[str], pythons: Iterable[str]) -> list[str]:
     """Return the words of a training, its data as JSON Lines in the folder of the run; exits with 2 for a bad row.
 
     `pythons` may read Parquet and Arrow. A try leaves nothing in that folder.
@@ -40,10 +61,14 @@ def handed(
         return found
     columns = columns_of(str(values.get("columns", "")))
     out = Path(str(values.get("out") or "out"))
+    seen: list[Path] = []
     for key, *splits in (("data", "train"), ("eval_data", "valid", "test")):
         if name := str(values.get(key) or ""):
-            files = _of_split(paths_of(name), splits)
-            place = scratch() if "--dry-run" in words else out / "data"
+            files = _of_split(paths_of(name, but=out), splits)
+            if len(files) > 1 and files == seen:
+                what = f"{name} has no files to evaluate on besides those of data"
+                misuse(what, "leave eval_data out, or name a file")
+            seen, place = files, scratch() if "--dry-run" in words else out / "data"
             path = as_lines(name, files, place / f"{splits[0]}.jsonl", columns, pythons)
             found += [f"--{key}={path}"] * (str(path) != name)
     return [*found, "--columns="] if columns else found
@@ -55,11 +80,23 @@ def columns_of(text: str) -> dict[str, str]:
         return named(text)
 
 
-def paths_of(name: str) -> list[Path]:
-    """Return the files of data that a name means, itself or those of a folder; exits with 2 where there is none."""
+def lacking(name: str, columns: Mapping[str, str]) -> tuple[str, str]:
+    """Say that data have no such columns, and the way out."""
+    what = f"no row among the first of {name} has all of {', '.join(columns.values())}"
+    return f"--columns: {what}", f"doctor data {shlex.quote(name)} shows the columns"
+
+
+def paths_of(name: str, *, but: Path | None = None) -> list[Path]:
+    """Return the files of data that a name means: itself, or those of a folder without what a run below it wrote.
+
+    Exits with 2 where there is none.
+    """
     try:
         path = Path(name).expanduser()
         inside = files_in(path) if path.is_dir() else [path]
+        if but and path.resolve() in but.resolve().parents:
+            own = path / but.resolve().relative_to(path.resolve())
+            inside = [one for one in inside if own not in one.parents]
         if not inside:
             misuse(f"{name} holds no file of {FORMS}", "name the files")
         if not path.exists():
@@ -75,19 +112,21 @@ def _of_split(files: list[Path], splits: Sequence[str]) -> list[Path]:
     """Return the files of the first split that there is, of a folder without any all; say which are left out."""
     each = ([one for one in files if split_of(one) == split] for split in splits)
     mine = next(filter(None, each), files) if len(files) > 1 else files
-    if others := ", ".join(str(one) for one in files if one not in mine):
-        sys.stderr.write(f"doctor: {others} is of another split, and left out\n")
+    if others := sorted(map(str, {*files} - {*mine})):
+        text = f"doctor: left out, of another split: {listed(others, 3)}"
+        sys.stderr.write(clean_text(text) + "\n")
     return mine
 
 
 def as_lines(
-    name: str, files: list[Path], place: Path, columns: dict[str, str], pythons: tuple[str, ...]
+    name: str, files: list[Path], place: Path, columns: dict[str, str], pythons: Iterable[str]
 ) -> Path:
     """Return the file itself where it is JSON Lines with known columns, else `place`, which is made of the files."""
     try:
+        _named(name, files, columns, pythons)
         if len(files) == 1:
             rows = Good(files[0], columns, pythons)
-            if rows.rows.opened.plain and not rows.rows.columns:
+            if rows.rows.opened.plain and not rows.columns:
                 _judge(rows)
                 return files[0]
         return _converted(files, place, columns, pythons)
@@ -97,11 +136,19 @@ def as_lines(
         misuse(f"{place} can't be written: {error.strerror or error}", "set out to another folder")
 
 
-def judged(name: str, columns: str, pythons: tuple[str, ...]) -> None:
+def judged(name: str, columns: str, pythons: Iterable[str]) -> None:
     """Read the first rows of each file of data; exits with 2 where one can't be trained on."""
-    for path in paths_of(name):
-        with refusing(BadRowError, f"doctor data {shlex.quote(name)} names all faults"):
-            _judge(Good(path, columns_of(columns), pythons))
+    files, named_ones = paths_of(name), columns_of(columns)
+    with refusing(BadRowError, f"doctor data {shlex.quote(name)} names all faults"):
+        _named(name, files, named_ones, pythons)
+        for path in files:
+            _judge(Good(path, named_ones, pythons))
+
+
+def _named(name: str, files: list[Path], columns: dict[str, str], pythons: Iterable[str]) -> None:
+    """Exit with 2 where no file has the columns that were asked for."""
+    if columns and all(Good(one, columns, pythons).columns != columns for one in files):
+        misuse(*lacking(name, columns))
 
 
 def _judge(rows: Good) -> None:
@@ -112,40 +159,32 @@ def _judge(rows: Good) -> None:
             return
 
 
-class _Made(msgspec.Struct):
-    """Of what a file was made."""
-
-    sources: list[tuple[str, str]]
-    """Names and sha256."""
-    columns: dict[str, str]
-    sha256: str = ""
-
-
 def _converted(
-    files: list[Path], place: Path, columns: dict[str, str], pythons: tuple[str, ...]
+    files: list[Path], place: Path, columns: dict[str, str], pythons: Iterable[str]
 ) -> Path:
     """Return a file made of others. One that was made of the same is kept: a run that goes on is the same run."""
     with spinner("reading") as one:
         one.watch([file.name for file in files])
-        now = _Made([(str(file), _sha256(file)) for file in files], columns)
-        note, before = place.with_suffix(".json"), _Made([], {})
+        now = {"sources": {str(file): _sha256(file) for file in files}, "columns": columns}
+        note, before = place.with_suffix(".json"), dict[str, Any]()
         with suppress(OSError, msgspec.MsgspecError):
-            before = msgspec.json.decode(read_regular(note, 1 << 24), type=_Made)
+            before = msgspec.json.decode(read_regular(note, 1 << 24), type=dict[str, Any])
+        own = before.pop("sha256", "")
         if place.exists():
-            now.sha256 = _sha256(place)
-            if now.sha256 != before.sha256:
+            if own != _sha256(place):
                 way = "move it away, or set out to another folder"
                 misuse(f"{place} is there, and not as the doctor wrote it", way)
             if now == before:
                 return place
         place.parent.mkdir(parents=True, exist_ok=True)
         made = write(place, files, columns, pythons)
-        now.sha256 = _sha256(place)
-        keep(note, msgspec.json.encode(now), 0o644, alone=False)
-    for one_file in made:
-        guess = {} if columns else one_file.columns
-        doubt = f", read as {said(guess)}: a guess, --columns NAME=COLUMN,… says otherwise"
-        text = f"{one_file.rows:,} rows of {one_file.path}{doubt if guess else ''}"
+        data = msgspec.json.encode({**now, "sha256": _sha256(place)})
+        keep(note, data, 0o644, alone=False)
+    for file in made:
+        text = f"{many(file.count, 'row')} of {file.path}"
+        if file.columns not in ({}, columns):
+            guess = said(file.columns)
+            text += f", read as {guess}: this is a guess, --columns NAME=COLUMN,… sets others"
         sys.stderr.write(f"doctor: {place} has {clean_text(text)}\n")
     return place
 
@@ -162,7 +201,7 @@ def scratch() -> Path:
     return Path(folder.name)
 
 
-def first_as_lines(name: str, most: int, pythons: tuple[str, ...]) -> str:
+def first_as_lines(name: str, most: int, pythons: Iterable[str]) -> str:
     """Return JSON Lines with the first rows of a file; the file itself where it is JSON Lines or plain text."""
     path = Path(name)
     if ending(path) not in ENDINGS and path.suffix not in (".gz", ".zst"):

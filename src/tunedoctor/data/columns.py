@@ -5,11 +5,12 @@ side of a pair, or for the text, by the names that published data sets have (dat
 that is wanted.
 """
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
 
+from tunedoctor.data.records import is_talk
 from tunedoctor.tables.load import rows as rows_of_table
 from tunedoctor.target.train_rows import layout
 
@@ -25,14 +26,13 @@ class Name(msgspec.Struct, frozen=True, rename={"stands_for": "is"}):
     source: str
 
 
-def guess(values: Iterable[object]) -> dict[str, str]:
+def guess(rows: Sequence[dict[str, Any]]) -> dict[str, str]:
     """Return the columns by the names that they have here; {} where these are known, or there is no one answer."""
-    rows = [one for one in values if isinstance(one, dict)]
     if not rows or any(layout(tuple(one))[0] != "unknown" for one in rows):
         return {}
-    common: list[str] = [name for name in rows[0] if all(name in one for one in rows)]
+    common = [name for name in rows[0] if all(name in one for one in rows)]
     texts = [name for name in common if all(isinstance(one[name], str) for one in rows)]
-    talks = [name for name in common if all(_is_talk(one[name]) for one in rows)]
+    talks = [name for name in common if all(is_talk(one[name]) for one in rows)]
     plain = {_plain(name): name for name in common}
     _, known = layout(tuple(plain))
     if known and len(plain) == len(common):
@@ -56,18 +56,6 @@ def guess(values: Iterable[object]) -> dict[str, str]:
 def said(columns: dict[str, str]) -> str:
     """Return columns as --columns takes them."""
     return ",".join(f"{name}={column}" for name, column in columns.items())
-
-
-def _is_talk(value: object) -> bool:
-    told: Any = value
-    return isinstance(value, list) and bool(value) and all(map(_is_turn, told))
-
-
-def _is_turn(one: object) -> bool:
-    return isinstance(one, dict) and any(pair <= one.keys() for pair in _TURNS)
-
-
-_TURNS = ({"role", "content"}, {"from", "value"})
 
 
 def _plain(name: str) -> str:

@@ -3,11 +3,11 @@
 import os
 import tempfile
 from array import array
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from itertools import islice
 from pathlib import Path
-from typing import IO, Any, NamedTuple
+from typing import IO, Any
 
 import msgspec
 
@@ -22,33 +22,23 @@ class OneSideError(ValueError):
     """All rows ask the same, so that none can be held out."""
 
 
-class Made(NamedTuple):
-    """Of which file, read under which names, how many rows are made."""
-
-    path: Path
-    columns: dict[str, str]
-    rows: int
-
-
 def write(
     place: Path,
     files: Sequence[Path],
     columns: Mapping[str, str],
-    pythons: tuple[str, ...],
+    pythons: Iterable[str],
     most: int | None = None,
-) -> list[Made]:
-    """Write the rows of files, each with where it comes from, at most so many of each.
+) -> list[Good]:
+    """Write the rows of files, each with where it comes from, at most so many of each, and return what they were.
 
     Raises BadRowError and OSError; the file that was there stands.
     """
-    made: list[Made] = []
+    made: list[Good] = []
     with whole(place) as file:
         for path in files:
-            good, count = Good(path, columns, pythons), 0
+            made.append(good := Good(path, columns, pythons))
             for line, row, _ in islice(good, most):
                 file.write(_line({**row, SOURCE: f"{path} line {line}"}, path, line))
-                count += 1
-            made.append(Made(path, good.rows.columns, count))
     return made
 
 
@@ -56,7 +46,7 @@ def divide(
     places: Sequence[Path],
     files: Sequence[Path],
     columns: Mapping[str, str],
-    pythons: tuple[str, ...],
+    pythons: Iterable[str],
     share: float,
 ) -> list[int]:
     """Write the rows of files to the first place, and a share of them to the second, if there is one; returns how many.
@@ -66,18 +56,16 @@ def divide(
 
     Raises BadRowError, OneSideError and OSError; the files that were there stand.
     """
+    keys, alike, counts = array("Q"), Sketches(), [0 for _ in places]
     with tempfile.TemporaryFile(dir=places[0].parent) as spool:
-        keys = array("Q")
-        alike = Sketches()
         for path in files:
             for line, row, sample in Good(path, columns, pythons):
                 spool.write(_line(row, path, line))
-                keys.append(_key(sample, alike, keys))
-        limit = min(max(round(share * 2**64), min(keys) + 1), max(keys)) if share else 0
+                keys.append(_key(sample, alike, keys) if share else 0)
+        limit = min(max(round(share * 2**64), min(keys) + 1), max(keys))
         if share and min(keys) == max(keys):
             what = "all rows ask the same"
             raise OneSideError(what)
-        counts = [0 for _ in places]
         spool.seek(0)
         with ExitStack() as stack:
             outs = [stack.enter_context(whole(place)) for place in places]
@@ -111,8 +99,9 @@ def _line(row: Mapping[str, Any], path: Path, line: int) -> bytes:
 def whole(place: Path) -> Generator[IO[bytes]]:
     """Give a file to fill; it has its name when all is on the disk. Raises OSError; what was there stands."""
     beside = place.with_name(f".{place.name}.{os.getpid()}.part")
+    file = beside.open("xb")  # not another's, which stays
     try:
-        with beside.open("xb") as file:
+        with file:
             yield file
             file.flush()
             os.fsync(file.fileno())

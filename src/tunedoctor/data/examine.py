@@ -140,6 +140,8 @@ def part(rows: Iterable[Element], rules: tuple[SecretKind, ...], asked: Asked) -
             found.unreadable += one.fault != "blank"
         else:
             row(found, one.line, renamed(one.value, asked.columns), rules, asked)
+            if one.fault:  # no row to show
+                found.shown = [shown for shown in found.shown if shown[0] != one.line]
     return found
 
 

@@ -80,24 +80,26 @@ def ending(path: Path) -> str:
 
 def files_in(folder: Path) -> list[Path]:
     """Return the data files of a folder and its folders, hidden ones left out. Raises OSError."""
-    return sorted(
+    found = [
         one
         for one in folder.rglob("*")
         if ending(one) in ENDINGS
         and one.is_file()
         and not any(part.startswith(".") for part in one.relative_to(folder).parts)
         and one.name not in NO_DATA
-        and (ending(one) != ".arrow" or _is_saved(one))
-    )
+    ]
+    arrow = [one for one in found if ending(one) == ".arrow"]
+    caches = {*arrow}.difference(*map(_saved, {one.parent for one in arrow}))
+    return sorted({*found} - caches)
 
 
-def _is_saved(path: Path) -> bool:
-    """Tell the Arrow files of a saved data set from the caches beside them."""
+def _saved(folder: Path) -> list[Path]:
+    """Return the Arrow files of a saved data set, without the caches beside them."""
     try:
-        state = msgspec.json.decode(read_regular(path.with_name("state.json"), 1 << 24))
-        return path.name in {one["filename"] for one in state["_data_files"]}
+        state = msgspec.json.decode(read_regular(folder / "state.json", 1 << 24))
+        return [folder / one["filename"] for one in state["_data_files"]]
     except (OSError, ValueError, TypeError, KeyError, RecursionError):
-        return not path.name.startswith("cache-")
+        return [one for one in folder.glob("*.arrow") if not one.name.startswith("cache-")]
 
 
 def open_file(path: Path) -> Opened:

@@ -13,10 +13,11 @@ import json
 import os
 import re
 import sys
+import tempfile
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -40,9 +41,8 @@ _HALF = re.compile(r"\\u[dD][89a-fA-F]")
 _TALK = re.compile(r'\[\s*\{\s*"')
 _decode = msgspec.json.Decoder().decode
 SCRIPT = Path(__file__).parent.parent / "target" / "start.py"
-AT_ONCE = 16 << 20
-_LIMIT = 256 << 20
-"""Bytes of one answer: a batch of large rows goes past AT_ONCE."""
+AT_ONCE, AT_MOST = 16 << 20, 256 << 20
+"""Bytes of the first part of a table, and of later ones, which double: each reads its group of rows from the start."""
 _NO_PYARROW = 3
 
 
@@ -248,17 +248,15 @@ def _found_next(window: _Window, key: str) -> bool:
 def records(blocks: Iterable[bytes]) -> Iterator[Element]:
     """Yield the records of a CSV file as rows by the header's names, each with the line where it begins."""
     source, ahead, line = _lines(blocks), deque[str](), 0
-    ahead.append(next(source, ""))
-    delimiter = max(",\t;|", key=ahead[0].count)
-    header: list[str] = []
+    delimiter, header = ",", list[str]()
 
     def feed(taken: list[str]) -> Iterator[str]:
         """Give the lines of one record, and remember them."""
         size = 0
         while text := ahead.popleft() if ahead else next(source, ""):
             size += len(text)
-            if size > LARGEST_RECORD and taken:
-                ahead.appendleft(text)
+            if size > LARGEST_RECORD:
+                (ahead.appendleft if taken else taken.append)(text)
                 what = "record too long"
                 raise csv.Error(what)
             taken.append(text)
@@ -267,12 +265,14 @@ def records(blocks: Iterable[bytes]) -> Iterator[Element]:
     limit = csv.field_size_limit(LARGEST_RECORD)
     try:
         while True:
+            ahead = ahead or deque([next(source, "")])
+            # blank lines may stand before the header
+            delimiter = delimiter if header else max(",\t;|", key=ahead[0].count)
             taken: list[str] = []
             try:
                 record = next(csv.reader(feed(taken), delimiter=delimiter, strict=True), None)
             except csv.Error as error:
-                why = _said(error, line + 1, line + len(taken))
-                yield Element(line + 1, None, "broken-quote", why)
+                yield _unread(error, line + 1, taken)
                 ahead.extendleft(reversed(taken[1:]))
                 line += 1
                 continue
@@ -282,7 +282,7 @@ def records(blocks: Iterable[bytes]) -> Iterator[Element]:
                 yield Element(line + 1, None, "blank")
             elif not header:
                 header = [name.strip() for name in record]
-                if len(set(header)) < len(header):
+                if len(set(header)) < len(header) - max(0, header.count("") - 1):
                     why = "the header names a column twice"
                     yield Element(line + 1, None, "wrong-columns", why)
             else:
@@ -296,7 +296,8 @@ def _record(line: int, record: list[str], header: list[str]) -> Element:
     if len(record) != len(header):
         why = f"{len(record)} cells, the header has {len(header)}"
         return Element(line, None, "wrong-columns", why)
-    row = dict(zip(header, map(_cell, record), strict=True))
+    # a spreadsheet leaves empty columns without a name
+    row = {name: _cell(cell) for name, cell in zip(header, record, strict=True) if name or cell}
     return _good(line, row, _BAD.search("".join(record)))
 
 
@@ -307,57 +308,74 @@ def _cell(text: str) -> object:
             found = _decode(text)
         except (ValueError, RecursionError):
             return text
-        if all(isinstance(one, dict) and (one.keys() & {"role", "from"}) for one in found):
+        if is_talk(found):
             return found
     return text
 
 
-def _said(error: csv.Error, first: int, last: int) -> str:
-    text = str(error)
+def is_talk(value: Any) -> bool:  # noqa: ANN401  JSON
+    """Tell a list of messages."""
+    if not (isinstance(value, list) and value and all(isinstance(one, dict) for one in value)):
+        return False
+    return all(one.keys() & {"role", "from"} for one in value)
+
+
+def _unread(error: csv.Error, first: int, taken: list[str]) -> Element:
+    text, last = str(error), first + len(taken) - 1
+    if len(taken[0]) > LARGEST_RECORD:
+        return Element(first, None, "too-long")
+    why = "text follows a closing quote" + (f", line {last}" if last != first else "")
     if "end of data" in text:
-        return f"a quote is not closed; looked for up to line {last}"
-    if "field limit" in text or "too long" in text:
-        return f"a cell is longer than {LARGEST_RECORD >> 20} MiB, its quote not closed"
-    return "text follows a closing quote" + (f", line {last}" if last != first else "")
+        why = f"a quote is not closed; looked for up to line {last}"
+    elif "field limit" in text or "too long" in text:
+        why = f"a quote is not closed within {LARGEST_RECORD >> 20} MiB"
+    return Element(first, None, "broken-quote", why)
 
 
 def _lines(blocks: Iterable[bytes]) -> Iterator[str]:
+    """Cut text at line ends, of which old Macs had others; of a line that is too long the end is left out."""
     decoder = codecs.getincrementaldecoder("utf-8")("surrogateescape")
-    rest = ""
+    rest, ends = "", ""
     for block in blocks:
-        *lines, rest = (rest + decoder.decode(block)).split("\n")
+        text = decoder.decode(block)
+        ends = ends or ("\n" if "\n" in text or "\r" not in text else "\r")
+        *lines, rest = (rest + text).split(ends)
         yield from (line + "\n" for line in lines)
+        rest = rest[: LARGEST_RECORD + 1]
     if rest := rest + decoder.decode(b"", final=True):
         yield rest
 
 
-def table_rows(path: Path, pythons: tuple[str, ...]) -> Iterator[Element]:
+def table_rows(path: Path, pythons: Iterable[str]) -> Iterator[Element]:
     """Yield rows, a part at a time, read by the first of some interpreters that has pyarrow.
 
     Raises NoReaderError, and OSError where pyarrow refuses the file.
     """
-    start, left = 0, list(pythons)
-    told = _Told(0, ended=False)
-    while not told.ended:
-        if not left:
-            what = f"pyarrow reads it: {sys.executable} -m pip install pyarrow, or --target ENV with it"
-            raise NoReaderError(what, fault="no-pyarrow")
-        argv = [left[0], "-I", "-B", str(SCRIPT), "table", str(path.absolute()), str(start)]
-        ended = child.run([*argv, str(AT_ONCE)], timeout=600.0, env=os.environ, limit=_LIMIT)
-        if ended.how == "exit" and ended.code == _NO_PYARROW and start == 0:
-            left.pop(0)
-            continue
-        said = (ended.err.strip().splitlines()[-1:] or [ended.death])[0]
-        if not ended.ok or ended.truncated:
-            if start == 0:
-                what = f"pyarrow can't read it: {said[:160]}"
-                raise OSError(what)
-            yield Element(start + 1, None, "ends-early", f"pyarrow stops: {said[:160]}")
-            return
-        told = msgspec.json.decode(said, type=_Told)
-        for number, line in enumerate(ended.out.split("\n")[:-1], start + 1):
-            yield Element(number, _decode(line))
-        start = told.next
+    left, room = iter(pythons), AT_ONCE
+    python, told = next(left, ""), _Told(0, ended=False)
+    with tempfile.TemporaryDirectory(prefix="doctor-", ignore_cleanup_errors=True) as scratch:
+        part = Path(scratch) / "rows.jsonl"
+        while not told.ended:
+            if not python:
+                what = f"pyarrow reads it: {sys.executable} -m pip install pyarrow, or --target ENV with it"
+                raise NoReaderError(what, fault="no-pyarrow")
+            asked = "table", str(path.absolute()), str(told.next), str(room), str(part)
+            argv = [python, "-I", "-B", str(SCRIPT), *asked]
+            ended = child.run(argv, timeout=600.0, env=os.environ)
+            if ended.how == "exit" and ended.code == _NO_PYARROW and told.next == 0:
+                python = next(left, "")
+                continue
+            said = (ended.err.strip().splitlines()[-1:] or [ended.death])[0]
+            if not ended.ok:
+                if told.next == 0:
+                    what = f"pyarrow can't read it: {said[:160]}"
+                    raise OSError(what)
+                yield Element(told.next + 1, None, "ends-early", f"pyarrow stops: {said[:160]}")
+                return
+            with part.open("rb") as file:
+                for number, line in enumerate(file, told.next + 1):
+                    yield Element(number, _decode(line))
+            told, room = msgspec.json.decode(said, type=_Told), min(2 * room, AT_MOST)
 
 
 class _Told(msgspec.Struct):

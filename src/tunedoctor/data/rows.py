@@ -1,6 +1,8 @@
 """The rows of one file of any form, under the names that a row has here; and those that can be trained on."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Generator, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from functools import cached_property
 from itertools import chain, islice
 from pathlib import Path
 
@@ -26,6 +28,12 @@ class Kind(msgspec.Struct, frozen=True):
 KINDS = msgspec.convert(table("data_faults")["kinds"], dict[str, Kind])
 
 
+def unread(error: OSError) -> tuple[str, str]:
+    """Return the kind and detail of a file that can't be read."""
+    kind = error.fault if isinstance(error, NoReaderError) else "unreadable-file"
+    return kind, error.strerror or str(error)
+
+
 class BadRowError(ValueError):
     """A row that can't be trained on, or a file that can't be read (line 0)."""
 
@@ -39,29 +47,44 @@ class BadRowError(ValueError):
 class Rows:
     """A file that is read once, from its start to its end."""
 
-    blocks: Iterable[tuple[bytes, int]] | None = None
-    """Lines of JSON, with the number of the first; None where rows are no lines."""
-
-    def __init__(self, path: Path, columns: Mapping[str, str], pythons: tuple[str, ...]) -> None:
-        """Read as much as a guess of the columns needs. Raises OSError."""
+    def __init__(self, path: Path, columns: Mapping[str, str], pythons: Iterable[str]) -> None:
+        """Open it. Raises OSError."""
         self.broken: list[str] = []
         """Why it ends early."""
         self.opened = open_file(path)
-        kind, source = self.opened.kind, utf8_blocks(self.opened, self.broken.append)
-        if kind == "jsonl":
-            blocks = line_blocks(source)
-            head = list(islice(blocks, 1))
-            self.blocks = chain(head, blocks)
+        self.blocks: Iterator[tuple[bytes, int]] | None = None
+        """Lines of JSON, with the number of the first; None where rows are no lines."""
+        self._asked = dict(columns)
+        self._rows: Iterator[Element] = iter(())
+        source = utf8_blocks(self.opened, self.broken.append)
+        match self.opened.kind:
+            case "jsonl":
+                self.blocks = line_blocks(source)
+            case "csv":
+                self._rows = records(source)
+            case "json":
+                self._rows = elements(source, self.broken.append)
+            case _:
+                self._rows = table_rows(path, pythons)
+
+    @cached_property
+    def columns(self) -> dict[str, str]:
+        """Its columns by the names that they have here, where these differ: as asked, if it has them, or a guess.
+
+        Raises OSError.
+        """
+        if self.blocks is not None:
+            head = list(islice(self.blocks, 1))
+            self.blocks = chain(head, self.blocks)
             looked = list(islice(_lines(head), LOOKED_AT))
         else:
-            if kind in ("parquet", "arrow"):
-                rows = table_rows(path, pythons)
-            else:
-                rows = records(source) if kind == "csv" else elements(source, self.broken.append)
-            looked = list(islice(rows, LOOKED_AT))
-            self._rows = chain(looked, rows)
-        self.columns = dict(columns) or guess(one.value for one in looked)
-        """Its columns by the names that they have here, where these differ."""
+            looked = list(islice(self._rows, LOOKED_AT))
+            self._rows = chain(looked, self._rows)
+        rows = [one.value for one in looked if isinstance(one.value, dict)]
+        wanted = set(self._asked.values())
+        if wanted and (not rows or any(wanted <= row.keys() for row in rows)):
+            return self._asked
+        return guess(rows)
 
     def __iter__(self) -> Iterator[Element]:
         """Yield rows and damage, columns as they are. Raises OSError."""
@@ -79,22 +102,31 @@ class Good(Iterable[tuple[int, dict[str, object], Sample]]):
     Raises BadRowError at the first that can't be, and where the file can't be read.
     """
 
-    def __init__(self, path: Path, columns: Mapping[str, str], pythons: tuple[str, ...]) -> None:
+    def __init__(self, path: Path, columns: Mapping[str, str], pythons: Iterable[str]) -> None:
         """Open the file."""
-        self._name = str(path)
-        try:
+        self.path, self._name = path, str(path)
+        self.count = 0
+        """Rows so far."""
+        with self._read():
             self.rows = Rows(path, columns, pythons)
-        except OSError as error:
-            raise self._bad(error) from None
 
-    def _bad(self, error: OSError) -> BadRowError:
-        kind = error.fault if isinstance(error, NoReaderError) else "unreadable-file"
-        return BadRowError(self._name, 0, kind, error.strerror or str(error))
+    @contextmanager
+    def _read(self) -> Generator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise BadRowError(self._name, 0, *unread(error)) from None
+
+    @property
+    def columns(self) -> dict[str, str]:
+        """Those of its rows."""
+        with self._read():
+            return self.rows.columns
 
     def __iter__(self) -> Iterator[tuple[int, dict[str, object], Sample]]:
         """Yield the rows."""
-        count = 0
-        try:
+        columns = self.columns
+        with self._read():
             for line, value, fault, detail in self.rows:
                 if fault == "blank":
                     continue
@@ -102,17 +134,15 @@ class Good(Iterable[tuple[int, dict[str, object], Sample]]):
                     break
                 if fault:
                     raise BadRowError(self._name, line, fault, detail)
-                row = renamed(value, self.rows.columns)
+                row = renamed(value, columns)
                 if not isinstance(row, dict):
                     raise BadRowError(self._name, line, "no-object", kind_of(row))
                 sample = sample_of(row)
                 for kind, why in faults_of(sample, lenient=True):
                     raise BadRowError(self._name, line, kind, why)
-                count += 1
+                self.count += 1
                 yield line, row, sample
-        except OSError as error:
-            raise self._bad(error) from None
         if self.rows.broken:
             raise BadRowError(self._name, 0, "ends-early", self.rows.broken[0])
-        if not count:
+        if not self.count:
             raise BadRowError(self._name, 0, "no-rows", "")

@@ -13,11 +13,10 @@ import msgspec
 
 from tunedoctor.data import examine
 from tunedoctor.data.examine import SHOWN, Mark, Tally, rules_for
-from tunedoctor.data.files import NoReaderError
 from tunedoctor.data.records import Element
 from tunedoctor.data.repeats import Digests, Place, Sketches, Spool
 from tunedoctor.data.report import DataFault, DataFile, Leak, LeakKind, Lengths, Spot, described
-from tunedoctor.data.rows import KINDS, Rows
+from tunedoctor.data.rows import KINDS, Rows, unread
 
 _ORDER = {"error": 0, "warning": 1, "note": 2}
 _REPEATS: dict[LeakKind, tuple[str, str]] = {
@@ -45,7 +44,7 @@ class Asked(NamedTuple):
     rows: examine.Asked = examine.Asked()
     jobs: int = 1
     """Processes that examine JSON Lines."""
-    pythons: tuple[str, ...] = ()
+    pythons: Iterable[str] = ()
     """Interpreters that may have pyarrow."""
     watch: Callable[[list[str]], None] = lambda _: None
     """Takes the name of the file that is being read."""
@@ -92,8 +91,8 @@ class Survey:
         try:
             size = source.path.stat().st_size
             rows = Rows(source.path, columns, self.asked.pythons)
-            opened, columns = rows.opened, rows.columns
-            kind, encoding = opened.kind, opened.encoding
+            opened, kind, encoding = rows.opened, rows.opened.kind, rows.opened.encoding
+            columns = rows.columns
             if encoding != "utf-8":
                 whole.fault("not-utf8-file", 0, encoding)
             elif opened.mark:
@@ -106,10 +105,9 @@ class Survey:
                     if self.spool is not None:
                         self.spool.add(number, part.samples)
                     whole.merge(part)
-        except NoReaderError as error:
-            whole.fault(error.fault, 0, str(error))
         except OSError as error:
-            whole.fault("unreadable-file", 0, error.strerror or str(error))
+            fault, why = unread(error)
+            whole.fault(fault, 0, why)
         else:
             if not whole.rows and not whole.unreadable:
                 whole.fault("no-rows", 0, "the file is empty" if not size else "")
@@ -124,7 +122,7 @@ class Survey:
             forms=dict(whole.forms.most_common()),
             columns=dict(whole.columns.most_common(50)),
             read_as=columns,
-            guessed=bool(columns) and not self.asked.rows.columns,
+            guessed=bool(columns) and columns != self.asked.rows.columns,
             **{one: getattr(whole, one) for one in counts},
         )
         self.files.append(file)

@@ -64,16 +64,14 @@ def _report(report: Report, screen: Screen, *, most: int) -> None:
     told = ((counts[level], level) for level in ("error", "warning", "note") if counts[level])
     kinds = ", ".join(f"{many(n, 'kind')} of {level}{'s' * (n > 1)}" for n, level in told)
     faulty = f", {report.faulty:,} with errors" if report.faulty else ""
-    text = f" {report.rows:,} rows{faulty}; {kinds or 'no faults'}   {report.seconds:.2f} s"
+    text = f" {many(report.rows, 'row')}{faulty}; {kinds or 'no faults'}   {report.seconds:.2f} s"
     screen.line(mark("error" if report.verdict == "faults" else "ok"), text)
     for made in report.written:
-        screen.line(mark("ok"), f" {made.name} has {made.rows:,} rows")
+        screen.line(mark("ok"), f" {made.name} has {many(made.rows, 'row')}")
 
 
 def _shown(rows: Sequence[RowShown], screen: Screen) -> None:
-    how = (
-        "as the template writes them" if any(not role for role, *_ in rows[0].parts) else "by turn"
-    )
+    how = "by turn" if rows[0].parts[0][0] else "as the template writes them"
     screen.line(("rows", "bold"), f"  {how}; ", (screen.marked("learned"), "green"))
     for row in rows:
         screen.line(f"  {row.file} line {row.line}")
@@ -88,18 +86,17 @@ def _shown(rows: Sequence[RowShown], screen: Screen) -> None:
 def _file(one: DataFile, screen: Screen) -> None:
     about = f"{one.split}, {one.format}, {one.encoding}, {megabytes(one.size)}"
     screen.line((one.name, "bold"), f"  {about}")
-    counts = [f"{one.rows:,} rows"]
+    counts = [many(one.rows, "row")]
     counts += [f"{one.unreadable:,} unreadable"] * bool(one.unreadable)
     counts += [f"{one.blank:,} blank"] * bool(one.blank)
     forms = ", ".join(one.forms) or "no form"
-    names = [
-        f"{name} = {one.read_as[name]}" if name in one.read_as else name for name in one.columns
-    ]
-    screen.wrap(f"{', '.join(counts)}; {forms}: {', '.join(names)}", 2)
+    own = {name: one.read_as.get(name, name) for name in one.columns}
+    names = (here if here == name else f"{name} = {here}" for name, here in own.items())
+    screen.wrap(f"{', '.join(counts)}; {forms}: {', '.join(filter(None, names))}", 2)
     if one.guessed:
-        screen.wrap(f"columns guessed, as by --columns {said(one.read_as)}", 2)
+        screen.wrap(f"columns are guessed, as if by --columns {said(one.read_as)}", 2)
     read = layout(tuple(one.columns))[1]
-    others = [name for name in one.columns if name not in (*read, "system")]
+    others = [name or "one without a name" for name in own if name not in (*read, "system")]
     if len(one.forms) == 1 and read and others:
         screen.wrap(f"not read: {', '.join(others)}", 2)
 
@@ -153,7 +150,7 @@ def _lengths(found: Lengths, screen: Screen) -> None:
     screen.wrap(f"{spread}, longest {found.longest:,}; {found.tokens:,} in all", 2)
     screen.wrap(f"{found.masked_share:.0%} masked (prompts), {found.learned:,} learned", 2)
     if found.seq:
-        text = f"--seq {found.seq:,} cuts {found.cut_rows:,} rows and {found.cut_tokens:,} tokens"
+        text = f"--seq {found.seq:,} cuts {many(found.cut_rows, 'row')} and {found.cut_tokens:,} tokens"
         if found.nothing_left:
             text += f"; of {found.nothing_left:,} rows no answer is left"
         screen.wrap(text, 2)

@@ -13,8 +13,8 @@ from .train_rows import RewrittenError, pieces
 MEMORY = 4 << 30
 
 
-def table(path, start, room):
-    """Print rows of Parquet or Arrow from number `start` on as JSON Lines, and stop behind about `room` bytes.
+def table(path, start, room, to):
+    """Write rows of Parquet or Arrow from number `start` on as JSON Lines, and stop behind about `room` bytes.
 
     The last line of standard error is {"next": row, "ended": bool}.
     """
@@ -25,14 +25,15 @@ def table(path, start, room):
     except (ImportError, OSError, ValueError):  # Windows
         pass
     row, size = int(start), 0
-    for before, batch in batches(path, row):
-        for one in batch.slice(max(0, int(start) - before)).to_pylist():
-            size += sys.stdout.write(line(one) + "\n")
-        row = before + batch.num_rows
-        if size > int(room):
-            break
-    else:
-        size = -1
+    with open(to, "w", encoding="ascii", newline="\n") as file:
+        for before, batch in batches(path, row):
+            for one in batch.slice(max(0, int(start) - before)).to_pylist():
+                size += file.write(line(one) + "\n")
+            row = before + batch.num_rows
+            if size > int(room):
+                break
+        else:
+            size = -1
     sys.stderr.write("\n" + json.dumps({"next": row, "ended": size < 0}) + "\n")
 
 

@@ -66,7 +66,7 @@ def rows_in(path: str, config: Config) -> Iterator[tuple[str, Any]]:
     for number, value in read(path):
         where, row = f"{path} line {number}", renamed(value, columns)
         if isinstance(row, dict):
-            where = row.pop(SOURCE, where)
+            where = str(row.pop(SOURCE, where))[:300]
         yield where, row
 
 
