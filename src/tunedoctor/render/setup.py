@@ -1,10 +1,12 @@
 """The set-up of a bare machine as a shell script: what root does apart, what the user does, each step after a look."""
 
+import re
 import shlex
 import sys
 from collections.abc import Iterable, Iterator
+from hashlib import sha256
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -13,9 +15,9 @@ from tunedoctor.model.findings import Variable
 from tunedoctor.model.machine import gpus_of
 from tunedoctor.model.plan import Install, NewEnvironment, Plan
 from tunedoctor.model.snapshot import Facts, Snapshot
-from tunedoctor.render.script import MARK, comment, pin_lines, render_script, source_of
+from tunedoctor.render.script import MARK, comment, parted, pin_lines, render_script, source_of
 from tunedoctor.tables.gpus import nvidia_by_pci
-from tunedoctor.tables.load import table
+from tunedoctor.tables.load import rows, table
 from tunedoctor.tables.wheels import cuda_of
 from tunedoctor.wheels.cures import driver_row, on_board
 from tunedoctor.wheels.pick import KINDS
@@ -51,6 +53,13 @@ ended() {
 }
 trap ended EXIT
 """
+_ROOT = r"""
+root_part() {
+    [ "$(id -u)" -eq 0 ] || stop "this part needs root: sudo sh $0 root"
+    later=''
+    relogin=''
+    export DEBIAN_FRONTEND=noninteractive
+"""
 _ROOT_END = r"""
     if [ -n "$later" ]; then
         printf '%s\n' "still to do:$later" "then run it again: sudo sh $0 root"
@@ -75,7 +84,7 @@ _MAKE = r"""
         [ -x "$python" ] || command -v "$python" >/dev/null || stop "there is no interpreter $python"
         mkdir -p -- "$prefix"
         echo begun >"$state"
-        "$python" -m venv "$prefix"
+        "$python" -I -m venv "$prefix"
         requirements="$prefix/setup-requirements.txt"
 """
 _END = r"""
@@ -115,8 +124,8 @@ class Setting(NamedTuple):
 
 
 class _Step(msgspec.Struct, frozen=True):
-    says: str
-    look: str
+    says: str = ""
+    look: str = ""
     id: str = ""
     vendors: tuple[str, ...] = ()
     place: tuple[str, ...] = ()
@@ -169,7 +178,7 @@ def render_setup(plan: Plan, new: NewEnvironment, at: Setting, python: str = sys
     pins = [
         line for step in plan.steps if isinstance(step, Install) for line in pin_lines(step.pins)
     ]
-    digest = _digest(pins)
+    digest = sha256("\n".join(pins).encode()).hexdigest()[:16]
     lines = [
         f"{MARK}: a new environment",
         f"# Sets up {comment(at.host.name)} ({gpus}) for fine-tuning.",
@@ -183,7 +192,7 @@ def render_setup(plan: Plan, new: NewEnvironment, at: Setting, python: str = sys
         f"prefix={shlex.quote(new.path)}",
         f"doctor={shlex.quote(str(Path(python).with_name('doctor')))}",
         'state="$prefix/setup-state"',
-        f"wanted={shlex.quote(digest)}",
+        f"wanted='done {digest}'",
         "",
         *_root_part(plan, at),
         *_USER.strip("\n").splitlines(),
@@ -197,74 +206,43 @@ def render_setup(plan: Plan, new: NewEnvironment, at: Setting, python: str = sys
 
 
 def _root_part(plan: Plan, at: Setting) -> Iterator[str]:
-    steps = [(one, [*_commands(one, plan, at)]) for one in _steps(at)]
-    every = [line for _, lines in steps for line in lines]
-    yield from _helpers(at, every)
-    yield "root_part() {"
-    yield '    [ "$(id -u)" -eq 0 ] || stop "this part needs root: sudo sh $0 root"'
-    yield "    later=''"
-    yield "    relogin=''"
-    yield "    export DEBIAN_FRONTEND=noninteractive"
+    managers: list[dict[str, Any]] = table("setup")["managers"]
+    words = next((row for row in managers if at.host.distro in row["ids"]), managers[-1])
+    steps = [(one, [*_commands(one, words, plan, at)]) for one in _steps(at)]
+    every = "\n".join(line for _, lines in steps for line in lines)
+    for name, body in {"packages": words["packages"], **table("setup")["helpers"]}.items():
+        if f"{name} " in every:
+            yield from (f"{name}() {{", *(f"    {line}" for line in body), "}", "")
+    yield from _ROOT.strip("\n").splitlines()
     for one, lines in steps:
         yield from ("", f"    begin {shlex.quote(one.says)}")
         yield f"    if {{ {one.look}; }} >/dev/null 2>&1; then"
         yield "        done_with 'nothing to do'"
         if lines:
             yield from ("    else", *(f"        {line}" for line in lines))
-        if lines and not lines[-1].startswith("stop "):
-            yield "        done_with 'done'"
+            if not lines[-1].startswith("stop "):
+                yield "        done_with 'done'"
         yield "    fi"
         if one.loads:
             yield f"    {{ {one.loads}; }} >/dev/null 2>&1 ||"
             yield f"        later=$(printf '%s\\n  %s' \"$later\" {shlex.quote(one.after)})"
-    yield from _ROOT_END.strip("\n").splitlines()
-    yield ""
-
-
-def _helpers(at: Setting, lines: list[str]) -> Iterator[str]:
-    """Yield the functions that the commands call."""
-    if any("os_release " in line for line in lines):
-        yield "os_release() {"
-        yield '    sed -n "s/^$1=//p" /etc/os-release | tr -d \'"\''
-        yield from ("}", "")
-    if any(line.startswith("packages ") for line in lines):
-        row = _manager(at)
-        yield "packages() {"
-        if row and row["fresh"]:
-            yield f'    [ -n "${{fresh:-}}" ] || {row["fresh"]}'
-            yield "    fresh=yes"
-        unknown = (
-            """    printf '%s\\n' "these packages are yours to install here: $*" >&2; return 1"""
-        )
-        known = f'    {row["install"]} "$@"' if row else unknown
-        yield from (known, "}", "")
-
-
-def _manager(at: Setting) -> dict[str, str] | None:
-    rows: list[dict[str, str]] = table("setup")["managers"]
-    return next((row for row in rows if at.host.distro in row["ids"]), None)
+    yield from (*_ROOT_END.strip("\n").splitlines(), "")
 
 
 def _steps(at: Setting, key: str = "steps") -> Iterator[_Step]:
     """Yield the rows that are for this machine, of several with one id the first."""
     seen: set[str] = set()
-    for one in msgspec.convert(table("setup")[key], tuple[_Step, ...]):
+    for one in rows("setup", key, _Step):
         ours = not one.vendors or not {*one.vendors}.isdisjoint(at.vendors)
         ours = ours and (not one.place or at.place in one.place) and one.id not in seen
         ours = ours and (not one.ids or at.host.distro in one.ids)
         if ours and at.host.distro_version.startswith(one.version):
-            seen.update(filter(None, [one.id]))
+            seen |= {one.id} - {""}
             yield one
 
 
-def _commands(one: _Step, plan: Plan, at: Setting) -> Iterator[str]:
+def _commands(one: _Step, words: dict[str, Any], plan: Plan, at: Setting) -> Iterator[str]:
     """Yield the lines of a step, with what the tables have for this distribution."""
-    words = _manager(at) or {
-        "venv": "python3",
-        "cxx": "libstdc++",
-        "compiler": "gcc",
-        "fetcher": "curl",
-    }
     for line in one.do:
         if line == "{driver}":
             driver = [*_driver(plan, at)]
@@ -272,30 +250,26 @@ def _commands(one: _Step, plan: Plan, at: Setting) -> Iterator[str]:
             if driver[-1].startswith("stop "):
                 return
         else:
-            for name in ("venv", "cxx", "compiler", "fetcher"):
-                line = line.replace(f"{{{name}}}", words[name])  # noqa: PLW2901
-            yield line
+            yield re.sub(r"(?<!\$)\{(\w+)\}", lambda found: str(words[found[1]]), line)
 
 
 def _driver(plan: Plan, at: Setting) -> Iterator[str]:
-    """Yield how the driver comes that the wheel needs: the source of its packages, then these."""
+    """Yield how the driver comes that the wheel needs: the source of its packages, then these.
+
+    What nobody has verified, or has a source that is not known here, is advice for the user.
+    """
     variant = _variant(plan)
-    floor = driver_floor(cuda_of(variant), windows=False) if variant.startswith("cu") else ""
+    floor = driver_floor(cuda_of(variant), windows=False)
     row = None if on_board(at.host) else driver_row(at.host, floor, old_card=at.old_card)
-    if row is None or not row["command"].startswith("sudo "):
-        need = f"NVIDIA driver {floor or 580} or newer"
-        how = f", as yourself: {row['command']}" if row else " as this system's maker says"
-        yield f"stop {shlex.quote(f'install {need}{how}; then run this again')}"
+    before = next(_steps(at, row["before"]), None) if row and "before" in row else _Step()
+    command = row["command"] if row else ""
+    if row and before and not row["unverified"] and command.startswith("sudo "):
+        yield from (*before.do, *command.replace("sudo ", "").split(" && "))
         return
-    known = table("setup")
-    before = [*known["sources"]] if row.get("before") == "sources" else []
-    before += [known["components"]] if row.get("before") == "components" else []
-    for source in before:
-        release = at.host.distro_version.startswith(source.get("version", ""))
-        if at.host.distro in source["ids"] and release:
-            yield from source["do"]
-            break
-    yield from row["command"].replace("sudo ", "").split(" && ")
+    need = f"NVIDIA driver {floor} or newer" if floor else "the NVIDIA driver"
+    note = f" ({row['note']})" if row and "note" in row else ""
+    how = f", as yourself: {command}{note}" if row else " as this system's maker says"
+    yield f"stop {shlex.quote(f'install {need}{how}; then run this again')}"
 
 
 def _ready(at: Setting) -> Iterator[str]:
@@ -307,24 +281,15 @@ def _ready(at: Setting) -> Iterator[str]:
 
 def _installs(plan: Plan) -> Iterator[str]:
     for step in (one for one in plan.steps if isinstance(one, Install)):
-        for hashed in (True, False):
-            pins = [pin for pin in step.pins if bool(pin.hashes) is hashed]
-            if pins:
-                words = "--no-deps --only-binary :all:" + (" --require-hashes" if hashed else "")
-                yield "        cat >\"$requirements\" <<'END'"
-                yield from pin_lines(pins)
-                yield "END"
-                yield f'        "$prefix/bin/python" -m pip install {words}{source_of(step, "pip")} -r "$requirements"'
+        for words, pins in parted(step):
+            yield "        cat >\"$requirements\" <<'END'"
+            yield from (*pin_lines(pins), "END")
+            yield f'        "$prefix/bin/python" -I -m pip install {words}{source_of(step, "pip")} -r "$requirements"'
 
 
 def _variables(at: Setting) -> Iterator[str]:
     """Yield what sets variables whenever the environment is activated."""
     for name, value in at.variables:
         line = shlex.quote(f"export {name}={shlex.quote(value)}")
-        yield f'        grep -qxF {line} "$prefix/bin/activate" || printf \'%s\\n\' {line} >>"$prefix/bin/activate"'
-
-
-def _digest(pins: list[str]) -> str:
-    from hashlib import sha256  # noqa: PLC0415
-
-    return f"done {sha256(chr(10).join(pins).encode()).hexdigest()[:16]}"
+        there = f'grep -qxF {line} "$prefix/bin/activate"'
+        yield f"        {there} || printf '%s\\n' {line} >>\"$prefix/bin/activate\""
