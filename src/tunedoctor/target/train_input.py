@@ -12,6 +12,7 @@ import json
 import math
 import os
 import re
+import shlex
 import shutil
 import stat
 import sys
@@ -240,6 +241,24 @@ def losses(log: list[dict[str, Any]]) -> str:
         if len(seen) > 1 or (seen and key == "loss"):
             return f"the loss of {whose} went from {seen[0]:.4g} to {seen[-1]:.4g}"
     return "no loss was logged"
+
+
+def loads(method: str, folder: str) -> str:
+    """Return the lines of Python that load what was trained."""
+    library, kind = ("transformers", "Auto") if method == "full" else ("peft", "AutoPeft")
+    return f"""\
+from {library} import {kind}ModelForCausalLM
+from transformers import AutoTokenizer
+
+model = {kind}ModelForCausalLM.from_pretrained({json.dumps(folder)})
+tokenizer = AutoTokenizer.from_pretrained({json.dumps(folder)})"""
+
+
+def vllm(model: str, adapter: str = "", rank: int = 0) -> str:
+    """Return the command that serves a model, or an adapter on it."""
+    lora = f" --enable-lora --max-lora-rank {max(rank, 8)} --lora-modules "
+    lora += shlex.quote(f"tuned={adapter}")
+    return f"vllm serve {shlex.quote(model)}{lora if adapter else ''}"
 
 
 def settled(arguments: list[str]) -> Config:
