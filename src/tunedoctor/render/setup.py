@@ -23,92 +23,8 @@ from tunedoctor.wheels.cures import driver_row, on_board
 from tunedoctor.wheels.pick import KINDS
 from tunedoctor.wheels.rules import driver_floor
 
-_HEAD = r"""
-set -eu
-step=
-
-begin() {
-    step=$1
-    printf '%s\n' "== $step"
-}
-
-# a step that is done says so; one that is not fails here, and what it said stands above
-done_with() {
-    printf '%s\n' "   $1"
-    step=
-}
-
-stop() {
-    printf '%s\n' "$1" >&2
-    step=
-    exit 1
-}
-
-ended() {
-    code=$?
-    if [ "$code" -ne 0 ] && [ -n "$step" ]; then
-        printf '%s\n' "failed: $step (exit status $code)." >&2
-        printf '%s\n' 'Mend what it says above, then run the same again: what is done stays.' >&2
-    fi
-}
-trap ended EXIT
-"""
-_ROOT = r"""
-root_part() {
-    [ "$(id -u)" -eq 0 ] || stop "this part needs root: sudo sh $0 root"
-    later=''
-    relogin=''
-    export DEBIAN_FRONTEND=noninteractive
-"""
-_ROOT_END = r"""
-    if [ -n "$later" ]; then
-        printf '%s\n' "still to do:$later" "then run it again: sudo sh $0 root"
-        exit 3
-    fi
-    [ -z "$relogin" ] || echo 'log out and in again, so that the groups hold'
-    printf '%s\n' "Next, as yourself: sh $0"
-}
-"""
-_USER = r"""
-user_part() {
-    # what is no work of this script is left alone
-    if [ -e "$prefix" ] && [ ! -e "$state" ]; then
-        stop "$prefix is there, and this script did not make it; doctor fix --new names another place"
-    fi
-"""
-_MAKE = r"""
-    begin "the environment $prefix"
-    if [ "$(cat "$state" 2>/dev/null)" = "$wanted" ]; then
-        done_with 'it is there'
-    else
-        [ -x "$python" ] || command -v "$python" >/dev/null || stop "there is no interpreter $python"
-        mkdir -p -- "$prefix"
-        echo begun >"$state"
-        "$python" -I -m venv "$prefix"
-        requirements="$prefix/setup-requirements.txt"
-"""
-_END = r"""
-        printf '%s\n' "$wanted" >"$state"
-        done_with 'made'
-    fi
-
-    begin 'a tiny training proves it'
-    if [ -x "$doctor" ]; then
-        "$doctor" smoke --target "$prefix"
-    elif command -v doctor >/dev/null; then
-        doctor smoke --target "$prefix"
-    else
-        stop "there is no doctor here: install it, then run doctor smoke --target \"$prefix\""
-    fi
-    step=
-}
-
-case ${1:-user} in
-root) root_part ;;
-user) user_part ;;
-*) stop "usage: sh $0 [root]" ;;
-esac
-"""
+_SCRIPT = Path(__file__).with_suffix(".sh")
+"""The script; a line `#: NAME` is replaced by what a machine needs there."""
 
 
 class Setting(NamedTuple):
@@ -174,47 +90,43 @@ def _variant(plan: Plan) -> str:
 
 def render_setup(plan: Plan, new: NewEnvironment, at: Setting, python: str = sys.executable) -> str:
     """Return the whole set-up as a POSIX script; `python` is the doctor's, beside which its command stands."""
-    gpus = " and ".join(at.vendors) or "no GPU"
-    pins = [
-        line for step in plan.steps if isinstance(step, Install) for line in pin_lines(step.pins)
-    ]
-    digest = sha256("\n".join(pins).encode()).hexdigest()[:16]
-    lines = [
-        f"{MARK}: a new environment",
-        f"# Sets up {comment(at.host.name)} ({gpus}) for fine-tuning.",
-        "# Each step looks before it acts, so both parts can be run again:",
-        "#   sudo sh THIS-FILE root   what needs root; the doctor never runs it: read root_part first",
-        "#   sh THIS-FILE             the environment, as yourself; it ends in doctor smoke",
-        *(f"# {comment(reason)}" for reason in plan.reasons),
-        _HEAD.rstrip("\n"),
-        "",
-        f"python={shlex.quote(new.python or 'python3')}",
-        f"prefix={shlex.quote(new.path)}",
-        f"doctor={shlex.quote(str(Path(python).with_name('doctor')))}",
-        'state="$prefix/setup-state"',
-        f"wanted='done {digest}'",
-        "",
-        *_root_part(plan, at),
-        *_USER.strip("\n").splitlines(),
-        *_ready(at),
-        *_MAKE.rstrip("\n").splitlines(),
-        *_installs(plan),
-        *_variables(at),
-        *_END.strip("\n").splitlines(),
-    ]
-    return "\n".join(lines) + "\n"
-
-
-def _root_part(plan: Plan, at: Setting) -> Iterator[str]:
+    installs = [step for step in plan.steps if isinstance(step, Install)]
+    pins = [line for step in installs for line in pin_lines(step.pins)]
+    name = f"{comment(at.host.name)} ({' and '.join(at.vendors) or 'no GPU'})"
     managers: list[dict[str, Any]] = table("setup")["managers"]
     words = next((row for row in managers if at.host.distro in row["ids"]), managers[-1])
-    steps = [(one, [*_commands(one, words, plan, at)]) for one in _steps(at)]
-    every = "\n".join(line for _, lines in steps for line in lines)
+    root = [*_root(words, plan, at)]
+    parts: dict[str, Iterable[str]] = {
+        "head": [
+            f"{MARK.splitlines()[1]}: a new environment",
+            f"# Sets up {name} for fine-tuning.",
+        ],
+        "reasons": [f"# {comment(reason)}" for reason in plan.reasons],
+        "names": [
+            f"python={shlex.quote(new.python or 'python3')}",
+            f"prefix={shlex.quote(new.path)}",
+            f"doctor={shlex.quote(str(Path(python).with_name('doctor')))}",
+            f"wanted='done {sha256(chr(10).join(pins).encode()).hexdigest()[:16]}'",
+        ],
+        "helpers": _helpers(words, "\n".join(root)),
+        "root": root,
+        "ready": _ready(at),
+        "installs": (*_installs(installs), *_variables(at)),
+    }
+    text = _SCRIPT.read_text(encoding="utf-8").splitlines()
+    lines = (parts[line[3:]] if line.startswith("#: ") else [line] for line in text)
+    return "\n".join(one for some in lines for one in some) + "\n"
+
+
+def _helpers(words: dict[str, Any], text: str) -> Iterator[str]:
     for name, body in {"packages": words["packages"], **table("setup")["helpers"]}.items():
-        if f"{name} " in every:
+        if f" {name} " in text or f"({name} " in text:
             yield from (f"{name}() {{", *(f"    {line}" for line in body), "}", "")
-    yield from _ROOT.strip("\n").splitlines()
-    for one, lines in steps:
+
+
+def _root(words: dict[str, Any], plan: Plan, at: Setting) -> Iterator[str]:
+    for one in _steps(at):
+        lines = [*_commands(one, words, plan, at)]
         yield from ("", f"    begin {shlex.quote(one.says)}")
         yield f"    if {{ {one.look}; }} >/dev/null 2>&1; then"
         yield "        done_with 'nothing to do'"
@@ -226,7 +138,6 @@ def _root_part(plan: Plan, at: Setting) -> Iterator[str]:
         if one.loads:
             yield f"    {{ {one.loads}; }} >/dev/null 2>&1 ||"
             yield f"        later=$(printf '%s\\n  %s' \"$later\" {shlex.quote(one.after)})"
-    yield from (*_ROOT_END.strip("\n").splitlines(), "")
 
 
 def _steps(at: Setting, key: str = "steps") -> Iterator[_Step]:
@@ -279,8 +190,8 @@ def _ready(at: Setting) -> Iterator[str]:
         yield f"    {{ {one.look}; }} >/dev/null 2>&1 || stop {shlex.quote(says)}"
 
 
-def _installs(plan: Plan) -> Iterator[str]:
-    for step in (one for one in plan.steps if isinstance(one, Install)):
+def _installs(installs: Iterable[Install]) -> Iterator[str]:
+    for step in installs:
         for words, pins in parted(step):
             yield "        cat >\"$requirements\" <<'END'"
             yield from (*pin_lines(pins), "END")

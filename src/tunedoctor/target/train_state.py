@@ -155,14 +155,14 @@ def card(run: Any) -> str:
         serve = vllm(run.base, final, config.rank)
         alone = f"\n\n`doctor export {place} --merged DIR` makes one model, which needs no peft:"
         alone += '\n`transformers.AutoModelForCausalLM.from_pretrained("DIR")`'
-    asked = [(one, key) for one in run.samples for key in ("prompt", "before", "after", "wanted")]
-    names = {"prompt": "\n* asked"}
-    some = (
-        f"{names.get(key, f'{chr(10)}  * {key}')}: {quoted(one[key])}"
-        for one, key in asked
-        if key in one
-    )
-    answered = "".join(some)
+    heads = {
+        "prompt": "* asked",
+        "before": "  * before",
+        "after": "  * after",
+        "wanted": "  * wanted",
+    }
+    every = ((one, key) for one in run.samples for key in heads if key in one)
+    answered = "".join(f"\n{heads[key]}: {quoted(one[key])}" for one, key in every)
     whose = "rows that were held out" if run.held else "rows that it learned from"
     answered = answered and f"\nAnswers before and after training, to {whose}:\n{answered}\n"
     versions = ", ".join(f"{name} {version}" for name, version in told["versions"].items())
