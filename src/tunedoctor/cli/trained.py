@@ -153,9 +153,9 @@ def report(name: str, out: Path) -> None:
     with refusing(damaged, "train again", f"no report of {out}: "):
         facts = msgspec.json.decode(read_regular(out / "run.json", _LARGEST), type=Facts)
         log = msgspec.json.Decoder(Logged).decode_lines(read_regular(out / "log.jsonl", _LARGEST))
-        asked, samples = out / "samples.jsonl", list[Answered]()
-        if asked.is_file():
-            samples = msgspec.json.Decoder(Answered).decode_lines(read_regular(asked, _LARGEST))
+        asked = out / "samples.jsonl"
+        lines = read_regular(asked, _LARGEST) if asked.is_file() else b""
+        samples = msgspec.json.Decoder(Answered).decode_lines(lines)
         found = None
         with suppress(MemoryModelError, OSError, ValueError):
             found = forecast(facts.config, model_of(facts.base), (), facts.processes)

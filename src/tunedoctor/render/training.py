@@ -37,36 +37,21 @@ class Facts(msgspec.Struct):
     config: dict[str, Any]
 
 
-class Answered(msgspec.Struct):
-    """A line of samples.jsonl."""
-
-    line: str
-    prompt: str
-    wanted: str
-    before: str = ""
-    after: str = ""
-
-
-class Logged(msgspec.Struct, omit_defaults=True):
-    """A line of log.jsonl."""
-
-    step: int
-    loss: float | msgspec.UnsetType = msgspec.UNSET
-    eval_loss: float | msgspec.UnsetType = msgspec.UNSET
-    lr: float | msgspec.UnsetType = msgspec.UNSET
-    tokens_per_s: float | msgspec.UnsetType = msgspec.UNSET
+Answered = dict[str, str]
+"""A line of samples.jsonl."""
+Logged = dict[str, int | float | bool]
+"""A line of log.jsonl: numbers, whatever else is in the file."""
 
 
 def page(
-    facts: Facts, log: Sequence[Logged], samples: Sequence[Answered], forecast: Answer | None
+    facts: Facts, log: list[Logged], samples: Sequence[Answered], forecast: Answer | None
 ) -> str:
     """Return the page."""
-    told: list[dict[str, Any]] = [msgspec.to_builtins(row) for row in log]
     out = PurePath(str(facts.config.get("out") or "out"))
     name = PurePath(facts.config.get("model") or facts.base).name
-    speeds = [value for _, value in points(told, "tokens_per_s")]
-    kind = "eval_loss" if len(points(told, "eval_loss")) > 1 else "loss"
-    seen = [value for _, value in points(told, kind)]
+    speeds = [value for _, value in points(log, "tokens_per_s")]
+    kind = "eval_loss" if len(points(log, "eval_loss")) > 1 else "loss"
+    seen = [value for _, value in points(log, kind)]
     what = "loss, held-out rows" if kind == "eval_loss" else "loss"
     head = [
         (what, f"{seen[0]:.3g} \u2192 {seen[-1]:.3g}" if seen else ""),
@@ -81,10 +66,10 @@ def page(
     steps = f"{many(facts.steps, 'step')} on {many(facts.rows, 'row')}"
     parts = [
         f"<header><h1>{clean(name)}, trained by {clean(facts.method)}</h1>",
-        f'<p class="dim">{steps}: {losses(told)}.{clean(again)}</p></header><main>',
+        f'<p class="dim">{steps}: {losses(log)}.{clean(again)}</p></header><main>',
         numbers(head),
-        _section("Loss", _figure(loss_curve(told), "Lower is better."), _numbers(told)),
-        _curves(told),
+        _section("Loss", _figure(loss_curve(log), "Lower is better."), _numbers(log)),
+        _curves(log),
         _section("Answers before and after", *map(_answered, samples)) if samples else "",
         _section("How to use it", _uses(out, facts)),
         _section("Data", rows(_data(facts))),
@@ -104,7 +89,7 @@ def _figure(picture: str, caption: str) -> str:
     return f"<figure>{picture}<figcaption>{caption}</figcaption></figure>" if picture else ""
 
 
-def _numbers(log: Sequence[dict[str, Any]]) -> str:
+def _numbers(log: list[Logged]) -> str:
     """Return the curve as a table, for who can't see it: at most forty rows of it."""
     every = [row for row in log if "loss" in row or "eval_loss" in row]
     gap = -(-len(every) // 40)
@@ -119,7 +104,7 @@ def _numbers(log: Sequence[dict[str, Any]]) -> str:
     return f"<details><summary>The numbers</summary><table><tr>{head}</tr>{cells}</table></details>"
 
 
-def _curves(log: list[dict[str, Any]]) -> str:
+def _curves(log: list[Logged]) -> str:
     rate = svg("Learning rate", "learning rate", {"learning rate": points(log, "lr")})
     speed = svg("Speed", "tokens a second", {"tokens a second": points(log, "tokens_per_s")})
     both = _figure(rate, "Of each step.") + _figure(speed, "Of all devices together.")
@@ -127,8 +112,8 @@ def _curves(log: list[dict[str, Any]]) -> str:
 
 
 def _answered(one: Answered) -> str:
-    what = (("asked", one.prompt), ("before", one.before), ("after", one.after))
-    return rows([*((k, v or "(nothing)") for k, v in what), ("wanted", one.wanted)]) + "<p></p>"
+    what = (("asked", one["prompt"]), *((key, one.get(key)) for key in ("before", "after")))
+    return rows([*((k, v or "(nothing)") for k, v in what), ("wanted", one["wanted"])]) + "<p></p>"
 
 
 def _uses(out: PurePath, facts: Facts) -> str:
