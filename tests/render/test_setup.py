@@ -14,7 +14,8 @@ from rows import plant
 
 from tunedoctor.facts import Host
 from tunedoctor.model.plan import Install, NewEnvironment, Pin, Plan
-from tunedoctor.render.setup import Setting, render_setup, setting_of
+from tunedoctor.model.snapshot import Snapshot
+from tunedoctor.render.setup import Setting, is_setup, render_plan_script, render_setup, setting_of
 
 EVIL = '/tmp/it\'s $(touch started) `touch started` "x"/.venv'
 DISTROS = (
@@ -188,3 +189,10 @@ def test_what_is_set_up_is_what_the_wheel_needs(
 ) -> None:
     at = setting_of(snapshot_of(name), plan("/x", torch=torch))
     assert (at.vendors, at.place) == (vendors, place)
+
+
+def test_a_new_environment_elsewhere_than_on_linux_has_no_part_for_root() -> None:
+    made, there = plan("/x"), Snapshot.of([Host(os="darwin", name="macOS 15")])
+    assert not is_setup(made, there)
+    text = render_plan_script(made, there, "pip")
+    assert ("root_part" in text, '-m venv "$prefix"' in text) == (False, True)

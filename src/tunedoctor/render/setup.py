@@ -59,11 +59,16 @@ def render_plan_script(
 
     `tool` is pip or uv; of `cures` the variables are set.
     """
-    if plan.new is not None and Facts(snapshot).host.os == "linux":
+    if plan.new is not None and is_setup(plan, snapshot):
         return render_setup(plan, plan.new, setting_of(snapshot, plan, cures))
     own = snapshot.find(Interpreter)
     python, prefix = (own.executable, own.prefix) if own else ("", "")
     return render_script(plan, python, prefix, tool)
+
+
+def is_setup(plan: Plan, snapshot: Snapshot) -> bool:
+    """Tell whether a plan's script is a set-up, with a part for root: a new environment on Linux."""
+    return plan.new is not None and Facts(snapshot).host.os == "linux"
 
 
 def setting_of(snapshot: Snapshot, plan: Plan, cures: Iterable[object] = ()) -> Setting:
