@@ -24,11 +24,8 @@ def command(given: Namespace) -> int:
     _check(given, found, **places)
     if any(places.values()):
         needs = ["gguf"] if asked["gguf"] or found.model.endswith(".gguf") else []
-        told = {
-            **found._asdict(),
-            **places,
-            "formats": table("gguf")["write"] if asked["gguf"] else {},
-        }
+        formats = table("gguf")["write"] if asked["gguf"] else {}
+        told: dict[str, object] = {**found._asdict(), **places, "formats": formats}
         if code := start(given, "export.py", told, *needs):
             return code
     _commands(given, found, **places)

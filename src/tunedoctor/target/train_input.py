@@ -188,15 +188,13 @@ def check_model(folder: Path) -> None:
     for name in dict.fromkeys(["config.json", *names]):
         with or_stop(f"{folder / name} can't be read", "set model to a folder with a whole model"):
             regular(folder / name)
-    with or_stop(f"model {folder} does not load: config.json is damaged", "download it anew"):
+    bad = f"model {folder} does not load"
+    with or_stop(f"{bad}: config.json is damaged", "download it anew"):
         dict(json.loads(regular(folder / "config.json", 16 << 20).read_bytes()))
     if not any(name.endswith((".safetensors", ".bin")) for name in names):
-        stop(
-            f"model {folder} does not load: it holds no weights",
-            "download its .safetensors files too",
-        )
+        stop(f"{bad}: it holds no weights", "download its .safetensors files too")
     if not any(re.search("token|vocab|merges|sentencepiece|spiece|tekken", n) for n in names):
-        stop(f"model {folder} does not load: it holds no tokenizer", "download tokenizer.json too")
+        stop(f"{bad}: it holds no tokenizer", "download tokenizer.json too")
 
 
 def check_files(config: Config, files: list[Any], model: Path) -> None:
