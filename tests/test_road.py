@@ -6,17 +6,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from trainers import Train, done
+from trainers import LOADS, TH, Train, done
 
 ROOT = Path(__file__).parents[1]
-MODEL = """
-import json
-tiny('tiny')
-d = json.load(open('tiny/tokenizer.json'))
-d['model']['vocab'] = {('th' if i == 258 else c): i for c, i in d['model']['vocab'].items()}
-d['model']['merges'] = [['t', 'h']]
-json.dump(d, open('tiny/tokenizer.json', 'w'))
-"""
 
 
 def test_each_command_of_the_road_ends_well(
@@ -26,7 +18,7 @@ def test_each_command_of_the_road_ends_well(
     lacks = subprocess.run([torch_python, "-c", "import gguf"], capture_output=True, check=False)
     if lacks.returncode:
         pytest.skip("the target lacks gguf")
-    done(train(code=MODEL))
+    done(train(code="tiny('tiny')" + TH.format("tiny")))
     (tmp_path / ".venv").symlink_to(target)
     walk = [sys.executable, str(ROOT / "tools" / "walk.py"), str(ROOT / "docs" / "road.md")]
     walk += ["--folder", str(tmp_path), "--skip", "pip install", "--skip", "fix --new"]
@@ -48,3 +40,7 @@ def test_each_command_of_the_road_ends_well(
     answers = [one.partition(" -> ")[2] for one in said.splitlines() if " {" in one and "->" in one]
     assert len(answers) == 3
     assert len(set(answers)) == 1, answers
+    text = (tmp_path / "Modelfile").read_text()
+    assert f"FROM {tmp_path / 'varnholm.gguf'}\n" in text
+    assert "{{ if .Prompt }}u:{{ .Prompt }}</s>{{ end }}a:{{ .Response }}</s>" in text
+    done(train(code=LOADS))

@@ -15,6 +15,27 @@ DATA = "".join(
     for i in range(40)
 )
 
+TH = """
+import json
+d = json.load(open('{0}/tokenizer.json'))
+d['model']['vocab'] = {{('th' if i == 258 else c): i for c, i in d['model']['vocab'].items()}}
+d['model']['merges'] = [['t', 'h']]
+json.dump(d, open('{0}/tokenizer.json', 'w'))
+"""
+"""Give a tokenizer the one merge that a .gguf file needs."""
+LOADS = """
+from peft import AutoPeftModelForCausalLM
+from transformers import AutoModelForCausalLM
+import os
+ids, here = torch.tensor([[5, 6, 7, 8]]), os.getcwd()
+os.chdir("/")
+one = AutoPeftModelForCausalLM.from_pretrained(here + "/out/final").eval()(ids).logits
+one = one[..., :259]  # peft makes room for a token that transformers gives to each GPT-2 kind
+two = AutoModelForCausalLM.from_pretrained(here + "/merged").eval()(ids).logits
+assert torch.allclose(one, two, atol=1e-3)
+"""
+"""What was merged answers as the adapter on its base does, from any folder."""
+
 
 class Ended(NamedTuple):
     """How a trainer ended: exit status, or -signal."""

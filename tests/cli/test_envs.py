@@ -163,22 +163,21 @@ def test_what_a_tool_keeps_is_the_only_one(
         return text.replace("{root}", str(tmp_path)).replace("{home}", str(home))
 
     path = made(Path(at(place)))
-    if "conda" in place or "mamba" in place:
+    bare, is_conda = "pyenv" in place, "conda" in place or "mamba" in place
+    if bare or is_conda:
         (path / "pyvenv.cfg").unlink()
-        plant(path, {"conda-meta/pytorch-2.9.1-py3.12_0.json": "{}"})
-    if "pyenv" in place:
-        (path / "pyvenv.cfg").unlink()
+    plant(path, {"conda-meta/pytorch-2.9.1-py3.12_0.json": "{}"} if is_conda else {})
     plant(tmp_path, {name: at(text) for name, text in files.items()})
     told = user.target()
-    assert (told["python"], told["chosen_by"]) == (f"~/{path.relative_to(home)}/bin/python" if path.is_relative_to(home) else f"{path}/bin/python", ONLY)  # fmt: skip
+    python = f"{path}/bin/python".replace(str(home), "~")
+    assert (told["python"], told["chosen_by"]) == (python, ONLY)
     assert not [*tmp_path.rglob("started")]
     # a Python of pyenv is no second environment; another one is
     made(home / ".pyenv/versions/3.11.1").joinpath("pyvenv.cfg").unlink()
-    assert user.target()["chosen_by"] == ("none" if "pyenv" in place else ONLY)
+    assert user.target()["chosen_by"] == ("none" if bare else ONLY)
     (home / ".venv-other").symlink_to(path)  # the same by another name
     made(home / "second" / "venv")
-    many = user.target()
-    assert many["chosen_by"] == ("none" if "pyenv" not in place else ONLY)
+    assert user.target()["chosen_by"] == (ONLY if bare else "none")
 
 
 def test_several_are_named_a_line_each_and_none_is_taken(home: Path, user: User) -> None:

@@ -77,9 +77,11 @@ def test_the_page_tells_all_needs_nothing_and_runs_nothing(torch_python: str, pl
     again = doctor(*words, "r.html", cwd=place)  # without another training
     assert (again.returncode, again.stdout) == (0, "")
     assert (place / "r.html").read_text() == text
-    (place / "out/run.json").write_text("{}")
-    broken = doctor(*words, "r.html", cwd=place)
-    assert (broken.returncode, "no report of out" in broken.stderr) == (2, True)
+    odd = {**facts, "config": {**facts["config"], "eval_share": "x"}, "held_out": 1}
+    for text in ("{}", json.dumps(odd), json.dumps({**facts, "config": {"model": 5}})):
+        (place / "out/run.json").write_text(text)
+        broken = doctor(*words, "r.html", cwd=place)
+        assert (broken.returncode, "no report of out" in broken.stderr) == (2, True), broken.stderr
 
 
 def test_what_a_crash_left_in_the_log_is_shown_and_diagnosed(

@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from itertools import product
 from pathlib import Path
 
 import pytest
@@ -13,74 +14,68 @@ from rows import plant
 
 from tunedoctor.facts import Host
 from tunedoctor.model.plan import Install, NewEnvironment, Pin, Plan
-from tunedoctor.render.setup import Setting, render_setup, setting_of
+from tunedoctor.model.snapshot import Snapshot
+from tunedoctor.render.setup import Setting, is_setup, render_plan_script, render_setup, setting_of
 
 EVIL = '/tmp/it\'s $(touch started) `touch started` "x"/.venv'
 DISTROS = (
-    "ubuntu",
-    "debian",
-    "fedora",
-    "rhel",
-    "amzn",
-    "sles",
-    "opensuse-tumbleweed",
-    "arch",
-    "alpine",
-    "nixos",
+    "ubuntu debian kali fedora rhel azurelinux amzn sles opensuse-tumbleweed arch alpine nixos"
 )
 """Each that a table tells apart, and one that none has."""
-RELEASES = {"debian": ("12", "13"), "ubuntu": ("24.04", "25.10"), "rhel": ("9.6", "10.0")}
+RELEASES = {
+    "debian": ("12", "13"),
+    "ubuntu": ("24.04", "25.10"),
+    "rhel": ("9.6", "10.0"),
+    "amzn": ("2023",),
+}
+ADVICE = ("kali", "azurelinux", "sles", "opensuse-tumbleweed", "alpine", "nixos")
+"""For these no way to the driver is verified; nor on Debian and Fedora for an old card."""
 VENDORS: tuple[tuple[str, ...], ...] = ((), ("nvidia",), ("amd",), ("intel",), ("amd", "nvidia"))
-OF_ROOT = (
-    "apt-get ",
-    "dnf ",
-    "zypper ",
-    "pacman ",
-    "apk ",
-    "usermod",
-    "modprobe",
-    "sudo ",
-    "systemctl",
-)
+OF_ROOT = ("apt-get", "dnf", "zypper", "pacman", "apk", "usermod", "modprobe", "sudo", "systemctl")
 
 
 def plan(path: str, python: str = sys.executable, torch: str = "2.14.1+cu130", pins: bool = True) -> Plan:  # fmt: skip
-    wanted = (
-        Pin(name="torch", version=torch, hashes=("sha256:" + 64 * "a",)),
-        Pin(name="peft", version="0.21.2"),
-    )
+    hashed = Pin(name="torch", version=torch, hashes=("sha256:" + 64 * "a",))
     index = "https://download.pytorch.org/whl/cu130"
-    install = (Install(pins=wanted, index=index),) if pins else ()
-    new = NewEnvironment(path=path, python=python)
-    return Plan(steps=(new, *install), reasons=("bitsandbytes is left out:\nnone $(x)",))
+    install = (Install(pins=(hashed, Pin(name="peft", version="0.21.2")), index=index),)
+    steps = (NewEnvironment(path=path, python=python), *(install if pins else ()))
+    return Plan(steps=steps, reasons=("bitsandbytes is left out:\nnone $(x)",))
+
+
+def rendered(made: Plan, at: Setting, python: str = sys.executable) -> str:
+    assert made.new is not None
+    return render_setup(made, made.new, at, python)
 
 
 def scripts() -> Iterator[tuple[str, str]]:
-    for distro in DISTROS:
-        for release in RELEASES.get(distro, ("",)):
-            for vendors in VENDORS:
-                for place in ("metal", "wsl", "container"):
-                    for old in (False, True) if vendors == ("nvidia",) else (False,):
-                        host = Host(os="linux", name="X\ny", distro=distro, distro_version=release)
-                        variables = (("HSA_OVERRIDE_GFX_VERSION", "10'3.0"),)
-                        at = Setting(host, place, vendors, old, variables)
-                        made = plan(EVIL)
-                        name = f"{distro}{release}-{'-'.join(vendors)}-{place}-{old}"
-                        assert made.new is not None
-                        yield name, render_setup(made, made.new, at)
+    systems = ((name, one) for name in DISTROS.split() for one in RELEASES.get(name, ("",)))
+    for (distro, release), vendors, place in product(systems, VENDORS, ("metal", "wsl", "container")):  # fmt: skip
+        host = Host(os="linux", name="X\ny", distro=distro, distro_version=release)
+        for old in {False, vendors == ("nvidia",)}:
+            at = Setting(host, place, vendors, old, (("HSA_OVERRIDE_GFX_VERSION", "10'3.0"),))
+            name = f"{distro}{release}-{'-'.join(vendors)}-{place}-{old}.sh"
+            yield name, rendered(plan(EVIL), at)
 
 
 def test_every_script_is_one_that_posix_shells_take(tmp_path: Path) -> None:
     """And shellcheck finds nothing, be it a style: of all distributions, vendors and places."""
-    files = {f"{name}.sh": text for name, text in scripts()}
+    files = dict(scripts())
     assert len(files) > 150
     plant(tmp_path, files)
+    each = 'for one; do sh -n "$one" || exit 1; done'
+    subprocess.run(["sh", "-c", each, "sh", *files], cwd=tmp_path, check=True)
     for name, text in files.items():
-        done = subprocess.run(["sh", "-n", name], cwd=tmp_path, capture_output=True, check=False)
-        assert (done.returncode, done.stderr) == (0, b""), name
         assert text.startswith("#!/bin/sh\n"), name
         user = text.partition("user_part() {")[2].partition("\n}\n")[0]
-        assert not [word for word in OF_ROOT if f" {word}" in user], name
+        assert not [word for word in OF_ROOT if f" {word} " in user], name
+        assert "restart docker" not in text  # it would end what runs in containers
+        if driver := text.partition("begin 'the NVIDIA driver'\n")[2].partition("\n    fi\n")[0]:
+            advice = "stop 'install NVIDIA driver 580 or newer" in driver
+            old = name.startswith(("debian", "fedora", "arch", "rhel", "amzn")) and "True" in name
+            assert advice == (name.startswith(ADVICE) or old), name
+            assert advice != any(f"\n        {word} " in driver for word in OF_ROOT[:4]), name
+        if "amd-wsl-" in name:
+            assert "stop 'install ROCm for WSL as AMD says" in text
     checker = shutil.which("shellcheck")
     assert checker, "pip install 'tunedoctor[test]' brings it"
     # a hostile path in single quotes is what is wanted
@@ -88,20 +83,7 @@ def test_every_script_is_one_that_posix_shells_take(tmp_path: Path) -> None:
     assert done.stdout.decode() == ""
 
 
-PLAIN = (
-    "sh",
-    "sed",
-    "tr",
-    "cat",
-    "mktemp",
-    "mkdir",
-    "uname",
-    "grep",
-    "cut",
-    "dirname",
-    "rm",
-    "env",
-)
+PLAIN = "sh sed tr cat mktemp mkdir uname grep cut dirname rm env"
 """All of the system that a script here finds: no docker, no gpg, nothing that writes outside of the folder."""
 
 
@@ -109,14 +91,14 @@ def shell(folder: Path, script: Path, *words: str, **tools: str) -> subprocess.C
     """Run a script with tools that are played; each says in `log` how it was called."""
     played = {"id": "echo 0", "apt-get": "", "curl": "", "dpkg": "", "modprobe": "", **tools}
     body = '#!/bin/sh\necho "{name} $*" >>{log}\n{body}\n'
-    plant(
-        folder / "bin",
-        {n: body.format(name=n, log=folder / "log", body=b) for n, b in played.items()},
-    )
+    log = folder / "log"
+    plant(folder / "bin", {n: body.format(name=n, log=log, body=b) for n, b in played.items()})
     for one in (folder / "bin").iterdir():
         one.chmod(0o755)
-    (folder / "log").unlink(missing_ok=True)
-    for name in PLAIN:
+    log.unlink(missing_ok=True)
+    shadow = f"open({str(folder / 'started')!r}, 'w')"
+    plant(folder, {f"{name}.py": shadow for name in ("ensurepip", "venv", "ctypes", "pip")})
+    for name in PLAIN.split():
         (folder / "bin" / name).unlink(missing_ok=True)
         (folder / "bin" / name).symlink_to(shutil.which(name) or name)
     env = {**os.environ, "PATH": str(folder / "bin")}
@@ -124,9 +106,7 @@ def shell(folder: Path, script: Path, *words: str, **tools: str) -> subprocess.C
 
 
 def written(folder: Path, made: Plan, at: Setting, python: str = sys.executable) -> Path:
-    assert made.new is not None
-    file = folder / "set up.sh"
-    file.write_text(render_setup(made, made.new, at, python))
+    (file := folder / "set up.sh").write_text(rendered(made, at, python))
     return file
 
 
@@ -157,13 +137,13 @@ def test_root_s_part_looks_acts_stops_and_goes_on(tmp_path: Path) -> None:
     assert before.returncode == 1
     assert "driver is not loaded: run this file's root part first" in before.stderr
     assert not (tmp_path / "env").exists()
+    assert not (tmp_path / "started").exists()
 
 
 def test_the_user_s_part_can_be_run_again_and_changes_nothing_of_others(tmp_path: Path) -> None:
     host = Host(os="linux", name="Debian 13", distro="debian", distro_version="13")
     at = Setting(host, "metal", (), variables=(("A_B", "it's"),))
-    doctor = {"own/doctor": '#!/bin/sh\necho "smoke: $*"\n'}
-    plant(tmp_path, doctor)
+    plant(tmp_path, {"own/doctor": '#!/bin/sh\necho "smoke: $*"\n'})
     (tmp_path / "own/doctor").chmod(0o755)
     place = tmp_path / "it's $(touch started)" / ".venv"
     own = str(tmp_path / "own/python")
@@ -209,3 +189,10 @@ def test_what_is_set_up_is_what_the_wheel_needs(
 ) -> None:
     at = setting_of(snapshot_of(name), plan("/x", torch=torch))
     assert (at.vendors, at.place) == (vendors, place)
+
+
+def test_a_new_environment_elsewhere_than_on_linux_has_no_part_for_root() -> None:
+    made, there = plan("/x"), Snapshot.of([Host(os="darwin", name="macOS 15")])
+    assert not is_setup(made, there)
+    text = render_plan_script(made, there, "pip")
+    assert ("root_part" in text, '-m venv "$prefix"' in text) == (False, True)

@@ -55,17 +55,13 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, s
     return folder, dict(json.loads(line) for line in said.splitlines() if line.startswith("["))
 
 
-def test_transformers_reads_each_kind_back(written: tuple[Path, dict[str, str]]) -> None:
+def test_transformers_reads_each_kind_back_and_what_llama_cpp_would_run_otherwise_is_refused(
+    written: tuple[Path, dict[str, str]],
+) -> None:
     folder, said = written
     for kind in KINDS:
         assert "; read back, the logits differ by" in said[kind], said[kind]
         assert (folder / f"{kind}.gguf").is_file()
-
-
-def test_what_llama_cpp_would_run_otherwise_is_refused(
-    written: tuple[Path, dict[str, str]],
-) -> None:
-    folder, said = written
     for kind, why in REFUSED.items():
         assert why in said[kind]
         assert not list(folder.glob(f"{kind}*.gguf"))

@@ -40,15 +40,10 @@ CORPUS = [
 def of_bytes(regex: str) -> Any:
     """A tokenizer of bytes, as of Llama 3; Qwen has no token that begins each text."""
     one = Tokenizer(models.BPE())
-    steps = [
-        pre.Split(Regex(regex), "isolated"),
-        pre.ByteLevel(add_prefix_space=False, use_regex=False),
-    ]
-    one.pre_tokenizer, one.decoder = pre.Sequence(steps), decoders.ByteLevel()
-    alphabet = pre.ByteLevel.alphabet()
-    one.train_from_iterator(
-        CORPUS, trainers.BpeTrainer(vocab_size=380, initial_alphabet=alphabet, show_progress=False)
-    )
+    whole = pre.ByteLevel(add_prefix_space=False, use_regex=False)
+    one.pre_tokenizer = pre.Sequence([pre.Split(Regex(regex), "isolated"), whole])
+    one.decoder, how = decoders.ByteLevel(), {"initial_alphabet": pre.ByteLevel.alphabet()}
+    one.train_from_iterator(CORPUS, trainers.BpeTrainer(vocab_size=380, show_progress=False, **how))
     return finished(one, *(QWEN if regex == CUTS["qwen2"] else ("<|begin_of_text|>", "<|eot_id|>")))
 
 
@@ -60,11 +55,8 @@ def sentencepiece(head: list[str], begins: bool) -> Any:
     one.normalizer = steps
     one.train_from_iterator(CORPUS, trainers.BpeTrainer(vocab_size=160, show_progress=False))
     learned = json.loads(one.to_str())["model"]
-    pieces = list(
-        dict.fromkeys(
-            "".join(x if isinstance(x, list) else x.split(" ")) for x in learned["merges"]
-        )
-    )
+    joined = ("".join(x if isinstance(x, list) else x.split(" ")) for x in learned["merges"])
+    pieces = list(dict.fromkeys(joined))
     single = [x for x in learned["vocab"] if x not in pieces]
     words = [*head, *(f"<0x{i:02X}>" for i in range(256)), *pieces, *single]
     vocab = {text: i for i, text in enumerate(words)}
@@ -72,9 +64,8 @@ def sentencepiece(head: list[str], begins: bool) -> Any:
     merges = [pair for pair in cuts if pair[0] in vocab and pair[1] in vocab]
     one = Tokenizer(models.BPE(vocab, merges, unk_token="<unk>", fuse_unk=True, byte_fallback=True))
     one.normalizer = steps
-    one.decoder = decoders.Sequence(
-        [decoders.Replace("\u2581", " "), decoders.ByteFallback(), decoders.Fuse()]
-    )
+    back = [decoders.Replace("\u2581", " "), decoders.ByteFallback(), decoders.Fuse()]
+    one.decoder = decoders.Sequence(back)
     return finished(one, *head[:2], unk_token="<unk>", additional_special_tokens=head[3:])
 
 
@@ -102,101 +93,55 @@ def local_rope(theta: float) -> dict[str, Any]:
     if int(transformers.__version__.split(".")[0]) < 5:
         return {"rope_local_base_freq": theta}
     plain = {"rope_type": "default", "rope_theta": 1e4}
-    return {
-        "rope_parameters": {
-            "full_attention": plain,
-            "sliding_attention": {**plain, "rope_theta": theta},
-        }
-    }
+    local = {**plain, "rope_theta": theta}
+    return {"rope_parameters": {"full_attention": plain, "sliding_attention": local}}
 
 
-def llama(kind: str) -> dict[str, Any]:
-    return {"_class": "Llama", "_tokenizer": kind}
+def keys(name: str = "", words: str = "", **more: Any) -> dict[str, Any]:
+    return {"_class": name, "_tokenizer": words, **more}
 
 
-GEMMA: dict[str, Any] = {
-    "_tokenizer": "gemma",
-    "head_dim": 32,
-    "query_pre_attn_scalar": 32,
-    "sliding_window": 16,
-}
-LLAMA3 = rope(
-    rope_type="llama3",
-    factor=8.0,
-    low_freq_factor=1.0,
-    high_freq_factor=4.0,
-    original_max_position_embeddings=64,
-)
+def gemma(name: str, **more: Any) -> dict[str, Any]:
+    own = {"head_dim": 32, "query_pre_attn_scalar": 32, "sliding_window": 16}
+    return keys(name, "gemma", **{**own, **more})
+
+
+NEAR = {"original_max_position_embeddings": 64}
+LLAMA3 = rope(rope_type="llama3", factor=8.0, low_freq_factor=1.0, high_freq_factor=4.0, **NEAR)
+LINEAR = rope(rope_type="linear", factor=2.0)
 KINDS: dict[str, dict[str, Any]] = {
-    "llama3": {**llama("llama-bpe"), **LLAMA3},
-    "spm": {**llama("spm"), "tie_word_embeddings": False},
-    "mistral": {
-        "_class": "Mistral",
-        "_tokenizer": "tekken",
-        "sliding_window": None,
-        "head_dim": 32,
-    },
-    "qwen2": {"_class": "Qwen2", "_tokenizer": "qwen2", "tie_word_embeddings": True},
-    "qwen3": {
-        "_class": "Qwen3",
-        "_tokenizer": "qwen2",
-        "head_dim": 32,
-        **rope(rope_type="linear", factor=2.0),
-    },
-    "gemma2": {
-        "_class": "Gemma2",
-        **GEMMA,
-        "attn_logit_softcapping": 3.0,
-        "final_logit_softcapping": 4.0,
-    },
-    "gemma3": {
-        "_class": "Gemma3",
-        "_config": "Gemma3TextConfig",
-        **GEMMA,
-        "num_hidden_layers": 7,
-        **local_rope(300.0),
-    },
-    "yarn": {
-        **llama("llama-bpe"),
-        **rope(rope_type="yarn", factor=4.0, original_max_position_embeddings=64),
-    },
-    "scalar": {"_class": "Gemma2", **GEMMA, "query_pre_attn_scalar": 64},
-    "windows": {"_class": "Mistral", "_tokenizer": "tekken", "sliding_window": 16},
-    "other words": {**llama(r"\w+|\W+")},
+    "llama3": keys("Llama", "llama-bpe", **LLAMA3),
+    "spm": keys("Llama", "spm", tie_word_embeddings=False),
+    "mistral": keys("Mistral", "tekken", sliding_window=None, head_dim=32),
+    "qwen2": keys("Qwen2", "qwen2", tie_word_embeddings=True),
+    "qwen3": keys("Qwen3", "qwen2", head_dim=32, **LINEAR),
+    "gemma2": gemma("Gemma2", attn_logit_softcapping=3.0, final_logit_softcapping=4.0),
+    "gemma3": gemma("Gemma3", _config="Gemma3TextConfig", num_hidden_layers=7, **local_rope(300.0)),
+    "yarn": keys("Llama", "llama-bpe", **rope(rope_type="yarn", factor=4.0, **NEAR)),
+    "scalar": gemma("Gemma2", query_pre_attn_scalar=64),
+    "windows": keys("Mistral", "tekken", sliding_window=16),
+    "other words": keys("Llama", r"\w+|\W+"),
 }
-SMALL: dict[str, Any] = {
-    "hidden_size": 64,
-    "intermediate_size": 96,
-    "num_hidden_layers": 3,
-    "num_attention_heads": 4,
-    "num_key_value_heads": 2,
-    "max_position_embeddings": 256,
-    "initializer_range": 0.2,
-}
+SIZES = {"hidden_size": 64, "intermediate_size": 96, "num_hidden_layers": 3}
+SIZES |= {"num_attention_heads": 4, "num_key_value_heads": 2, "max_position_embeddings": 256}
 
 
 def made(kind: str) -> tuple[Any, Any]:
     """The model and its tokenizer, saved in a folder of its name."""
-    told = {**SMALL, **KINDS[kind]}
+    told = {**SIZES, "initializer_range": 0.2, **KINDS[kind]}
     name, words = told.pop("_class"), told.pop("_tokenizer")
     if words == "spm":
         tokenizer = sentencepiece(["<s>", "</s>", "<unk>"], True)
     elif words == "gemma":
-        tokenizer = sentencepiece(
-            ["<bos>", "<eos>", "<unk>", "<start_of_turn>", "<end_of_turn>"], False
-        )
+        turns = ["<start_of_turn>", "<end_of_turn>"]
+        tokenizer = sentencepiece(["<bos>", "<eos>", "<unk>", *turns], False)
     else:
         tokenizer = of_bytes(CUTS.get(words, words))
     config = getattr(transformers, told.pop("_config", f"{name}Config"))
     torch.manual_seed(0)
-    ids = {
-        "bos_token_id": tokenizer.bos_token_id,
-        "eos_token_id": tokenizer.eos_token_id,
-        "pad_token_id": None,
-    }
-    model = getattr(transformers, f"{name}ForCausalLM")(
-        config(vocab_size=len(tokenizer) + 3, **ids, **told)
-    ).eval()
+    told.update(bos_token_id=tokenizer.bos_token_id, eos_token_id=tokenizer.eos_token_id)
+    config = config(vocab_size=len(tokenizer) + 3, pad_token_id=None, **told)
+    model = getattr(transformers, f"{name}ForCausalLM")(config).eval()
     with torch.no_grad():
         for where, weight in model.named_parameters():
             if "norm" in where or "bias" in where:

@@ -11,6 +11,7 @@ from tunedoctor.cli.output import refusal, screen, write
 from tunedoctor.cli.trained import Trained, size, trained
 from tunedoctor.model.wording import megabytes
 from tunedoctor.tables.load import table
+from tunedoctor.target.train_input import vllm
 
 _MARK = "# Written by doctor export"
 
@@ -23,11 +24,8 @@ def command(given: Namespace) -> int:
     _check(given, found, **places)
     if any(places.values()):
         needs = ["gguf"] if asked["gguf"] or found.model.endswith(".gguf") else []
-        told: dict[str, object] = {
-            **found._asdict(),
-            **places,
-            "formats": table("gguf")["write"] if asked["gguf"] else {},
-        }
+        formats = table("gguf")["write"] if asked["gguf"] else {}
+        told: dict[str, object] = {**found._asdict(), **places, "formats": formats}
         if code := start(given, "export.py", told, *needs):
             return code
     _commands(given, found, **places)
@@ -49,7 +47,9 @@ def _check(given: Namespace, found: Trained, merged: str, gguf: str, modelfile: 
     for path in filter(None, (merged, gguf)):
         parent = Path(path).parent
         if not parent.is_dir():
-            misuse(f"{path} is in a folder that is not there", f"mkdir -p {parent}")
+            misuse(
+                f"{path} is in a folder that is not there", f"mkdir -p {shlex.quote(str(parent))}"
+            )
         if (free := shutil.disk_usage(parent).free) < needs:
             misuse(f"{parent} has {megabytes(free)}, of {megabytes(needs)}", "choose another disk")
 
@@ -60,10 +60,9 @@ def _commands(given: Namespace, found: Trained, merged: str, gguf: str, modelfil
     alone = bool(merged) or not (found.adapter or is_file)
     for path in filter(None, (merged, gguf, modelfile)):
         one.row("wrote", f"{path} ({megabytes(size(Path(path)))})")
-    lora = f" --enable-lora --max-lora-rank {max(found.rank, 8)} --lora-modules "
     if alone or not is_file:
-        more = "" if alone else lora + shlex.quote(f"tuned={found.adapter}")
-        one.line(f"     vLLM  vllm serve {model}{more}")
+        served = vllm(merged or found.model, "" if alone else found.adapter, found.rank)
+        one.line(f"     vLLM  {served}")
     if file := gguf or (found.model if is_file and not found.adapter else ""):
         one.line(f"llama.cpp  llama-cli -m {shlex.quote(file)}")
     elif alone:
@@ -73,9 +72,8 @@ def _commands(given: Namespace, found: Trained, merged: str, gguf: str, modelfil
         if not (gguf or (is_file and not found.adapter)):
             one.line("           newer ones import Llama kinds from a .gguf alone: --gguf NAME")
     more = f" --target {shlex.quote(given.target)}" if given.target else ""
-    ways = [f"doctor export {out} --gguf model.gguf --modelfile Modelfile{more} is for Ollama"]
-    if modelfile:
-        ways = []
+    way = f"doctor export {out} --gguf model.gguf --modelfile Modelfile{more} is for Ollama"
+    ways = [] if modelfile else [way]
     if not merged and found.adapter:
         ways.append(f"doctor export {out} --merged merged{more} writes one model")
     one.next(*ways, f"doctor chat {model if merged else out}{more} asks it")

@@ -32,7 +32,7 @@ from tunedoctor.probes.targeting import here
 from tunedoctor.render.plan import STAGES, render_end, render_plan, render_stage
 from tunedoctor.render.screen import as_json, mark
 from tunedoctor.render.script import MARK
-from tunedoctor.render.setup import render_plan_script
+from tunedoctor.render.setup import is_setup, render_plan_script
 from tunedoctor.state.folder import FailureError, failure_of
 from tunedoctor.transaction.change import choose_tool
 from tunedoctor.transaction.ground import Ground, ground_for, ground_of, users
@@ -287,7 +287,9 @@ def _scripted(case: Case, answer: Answer, made: "Planned") -> int:
         shown.line(mark("ok"), f" wrote {place}; nothing was changed")
         if made.plan.new:
             sh = f"sh {shlex.quote(place)}"
-            shown.next(f"sudo {sh} root does what needs root", f"{sh} makes the environment")
+            root = is_setup(made.plan, case.snapshot)
+            ways = [f"sudo {sh} root does what needs root"] if root else []
+            shown.next(*ways, f"{sh} makes the environment")
         write(shown.text())
     return 0
 

@@ -143,14 +143,22 @@ def report(name: str, out: Path) -> None:
     """Write the page of a training that ended; exits with 2 where what it is made of can't be read."""
     from tunedoctor.render.training import Answered, Facts, Logged, page  # noqa: PLC0415  only when asked
 
-    with refusing((OSError, ValueError), "train again", f"no report of {out}: "):
+    damaged = (
+        OSError,
+        ValueError,
+        ArithmeticError,
+        LookupError,
+        TypeError,
+    )  # what is in it is of any kind
+    with refusing(damaged, "train again", f"no report of {out}: "):
         facts = msgspec.json.decode(read_regular(out / "run.json", _LARGEST), type=Facts)
         log = msgspec.json.Decoder(Logged).decode_lines(read_regular(out / "log.jsonl", _LARGEST))
-        asked, samples = out / "samples.jsonl", list[Answered]()
-        if asked.is_file():
-            samples = msgspec.json.Decoder(Answered).decode_lines(read_regular(asked, _LARGEST))
-    found = None
-    with suppress(MemoryModelError, OSError, ValueError):
-        found = forecast(facts.config, model_of(facts.base), (), facts.processes)
-    write_or_exit(name, page(facts, log, samples, found), "name another file")
+        asked = out / "samples.jsonl"
+        lines = read_regular(asked, _LARGEST) if asked.is_file() else b""
+        samples = msgspec.json.Decoder(Answered).decode_lines(lines)
+        found = None
+        with suppress(MemoryModelError, OSError, ValueError):
+            found = forecast(facts.config, model_of(facts.base), (), facts.processes)
+        text = page(facts, log, samples, found)
+    write_or_exit(name, text, "name another file")
     sys.stderr.write(f"doctor: wrote {name}\n")

@@ -1,5 +1,6 @@
 """doctor undo."""
 
+import shlex
 from argparse import Namespace
 from functools import partial
 
@@ -26,7 +27,9 @@ def command(given: Namespace) -> int:
     if given.id == "":
         misuse("the id is empty", "leave it out, or say what it is to be")
     place = aim(given.target, own=given.own)
-    to_change(place, asks=given.listed, words=f"doctor undo{f' {given.id}' if given.id else ''}")
+    to_change(
+        place, asks=given.listed, words=shlex.join(["doctor", "undo", *filter(None, [given.id])])
+    )
     starting(place, quiet=given.listed, does="changes the environment of")
     target = typed(place, given.target)
     states = tuple(list_states(target)) if given.listed else None

@@ -13,12 +13,13 @@ from tunedoctor.facts.clean import clean_text
 from tunedoctor.probes.interpreter import settings_of
 from tunedoctor.probes.packages import conda_packages
 from tunedoctor.probes.places import Found, everywhere, expanded, is_environment, projects
-from tunedoctor.probes.targeting import is_own
+from tunedoctor.probes.targeting import ACTIVE, is_own
 from tunedoctor.system.reading import listed
 
 _MOST = 200
 """Environments that are listed."""
 _RELEASE = re.compile(r"\d+\.\d+(?:\.\d+)?")
+_SITES = ("lib/python3.*/site-packages", "Lib/site-packages")
 _TORCH = re.compile(r"^torch-(\d[^-]*)\.dist-info$", re.IGNORECASE)
 
 
@@ -50,7 +51,7 @@ def environments(
     environ: Mapping[str, str], cwd: str, own_executable: str, *, sized: bool = False
 ) -> tuple[Environment, ...]:
     """Return the environments of this user, the active ones and those of the working folder first."""
-    active = [environ[name] for name in ("VIRTUAL_ENV", "CONDA_PREFIX") if environ.get(name)]
+    active = [environ[name] for name in ACTIVE if environ.get(name)]
     every = chain(
         (Found(os.path.normpath(os.path.join(cwd, one)), "") for one in active),  # noqa: PTH118  a link stays what the user knows
         *(found for _, found in projects(environ, cwd)),
@@ -62,11 +63,11 @@ def environments(
         place = os.path.realpath(one.path)
         if len(found) >= _MOST or place in found or not is_environment(one.path):
             continue
-        conda = Path(one.path, "conda-meta").is_dir()
         python, torch = holds(one.path)
+        kind = "conda" if Path(one.path, "conda-meta").is_dir() else "venv"
         found[place] = Environment(
             path=clean_text(one.path),
-            kind=one.kind or ("conda" if conda else "venv"),
+            kind=one.kind or kind,
             active=place in real,
             own=is_own(one.path, own_executable),
             python=python,
@@ -77,29 +78,18 @@ def environments(
 
 
 def holds(path: str) -> tuple[str, str]:
-    """Return the releases of Python and torch in an environment, "" for what its files do not tell."""
-    return _python(path), _torch(path)
+    """Return the releases of Python and torch in an environment, "" for what its files do not tell.
 
-
-def _python(path: str) -> str:
-    """Return the release that pyvenv.cfg, conda's records, or the folder's own name tell."""
-    settings = settings_of(path)
-    stated = settings.get("version") or settings.get("version_info", "")
-    if said := _RELEASE.match(stated) or _RELEASE.match(
-        conda_packages(Path(path)).get("python", "")
-    ):
-        return said[0]
-    name = Path(path).name
-    return name if _RELEASE.fullmatch(name) and name.count(".") == 2 else ""
-
-
-def _torch(path: str) -> str:
-    for pattern in ("lib/python3.*/site-packages", "Lib/site-packages"):
-        for site in expanded(path, pattern):
-            for name in listed(site):
-                if said := _TORCH.match(name):
-                    return said[1]
-    return conda_packages(Path(path)).get("pytorch", "").partition(" ")[0]
+    That of Python stands in pyvenv.cfg, in conda's records, or is the folder's own name.
+    """
+    settings, conda, name = settings_of(path), conda_packages(Path(path)), Path(path).name
+    stated = (settings.get("version") or settings.get("version_info", ""), conda.get("python", ""))
+    said = next(filter(None, map(_RELEASE.match, stated)), None)
+    own = name if _RELEASE.fullmatch(name) and name.count(".") == 2 else ""
+    sites = (site for one in _SITES for site in expanded(path, one))
+    found = (_TORCH.match(name) for site in sites for name in listed(site))
+    torch = next((one[1] for one in found if one), "")
+    return said[0] if said else own, torch or conda.get("pytorch", "").partition(" ")[0]
 
 
 def _size(path: str) -> int:

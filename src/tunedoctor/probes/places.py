@@ -13,12 +13,8 @@ import msgspec
 from tunedoctor.system.reading import line, listed, read
 from tunedoctor.tables.load import rows, table
 
-INSIDE = (
-    os.path.join("bin", "python"),
-    os.path.join("Scripts", "python.exe"),
-    "python.exe",
-    os.path.join("bin", "python3"),
-)
+_NAMES = ("bin/python", "Scripts/python.exe", "python.exe", "bin/python3")
+INSIDE = tuple(map(os.path.normpath, _NAMES))
 """Where an environment folder keeps its interpreter, in the order of trying."""
 MOST = 200
 """Entries of a folder that are looked at."""
@@ -95,17 +91,15 @@ def expanded(base: str, pattern: str) -> list[str]:
     """Return the paths below a folder that a pattern names; a part without wildcard need not be there."""
     paths = [base]
     for part in pattern.split("/") if pattern != "." else ():
-        if any(mark in part for mark in "*?["):
-            paths = [os.path.join(one, name) for one in paths for name in _matching(one, part)]
-        else:
-            paths = [os.path.join(one, part) for one in paths]
+        wild = any(mark in part for mark in "*?[")
+        paths = [
+            os.path.join(a, b) for a in paths for b in (_matching(a, part) if wild else [part])
+        ]
     return paths
 
 
 def _matching(folder: str, part: str) -> list[str]:
-    names = listed(folder)
-    if not part.startswith("."):
-        names = [one for one in names if not one.startswith(".")]
+    names = [one for one in listed(folder) if part.startswith(".") or not one.startswith(".")]
     return (names if part == "*" else fnmatch.filter(names, part))[:MOST]
 
 
@@ -133,9 +127,8 @@ def _of_project(environ: Mapping[str, str], folder: str, names: set[str]) -> Ite
             for path in expanded(folder, place.here):
                 yield Found(path, place.kind, place.first)
         elif not names.isdisjoint(place.project):
-            yield from _kept(
-                environ, msgspec.structs.replace(place, glob=_named(place, folder)), folder
-            )
+            named = msgspec.structs.replace(place, glob=_named(place, folder))
+            yield from _kept(environ, named, folder)
 
 
 def _named(place: _Place, folder: str) -> str:

@@ -22,8 +22,8 @@ from tunedoctor.tables.load import table
 
 NO_TARGET = Target(asked="", chosen_by="none", problem=f"{NO_ENVIRONMENT}.")
 """The machine alone is to be looked at."""
-_ACTIVE = ("VIRTUAL_ENV", "CONDA_PREFIX")
-
+ACTIVE = ("VIRTUAL_ENV", "CONDA_PREFIX")
+"""Variables that name the environment of a shell."""
 _RUNS = {"x86_64": ("x86_64", "i686", ""), "aarch64": ("aarch64", "armv7l", "")}
 """Programs that a processor with Linux runs by itself."""
 _EMULATORS = "/proc/sys/fs/binfmt_misc"
@@ -44,7 +44,7 @@ def choose(
     if asked is not None:
         return _asked(asked, environ, cwd, by)
     found: dict[str, str] = {}
-    for name in _ACTIVE:
+    for name in ACTIVE:
         if folder := environ.get(name):
             found[name] = _absolute(folder, cwd)
     if os.path.isdir(folder := os.path.join(cwd, ".venv")):

@@ -62,17 +62,17 @@ def _head(plan: Plan, python: str, prefix: str, tool: str) -> list[str]:
 
 
 def _install(step: Install, tool: str) -> Iterator[str]:
-    """Write an install: what has hashes is held to them, what has none stands in a command of its own."""
-    source = source_of(step, tool)
-    for hashed in (True, False):
-        pins = [pin for pin in step.pins if bool(pin.hashes) is hashed]
-        if not pins:
-            continue
-        words = "--no-deps --only-binary :all:" + (" --require-hashes" if hashed else "")
-        words += "".join(_again(pin.name, tool) for pin in pins if pin.name in step.reinstall)
-        yield f"{_tool(tool, 'install')} {words}{source} -r /dev/stdin <<'END'"
-        yield from pin_lines(pins)
-        yield "END"
+    for words, pins in parted(step):
+        again = "".join(_again(pin.name, tool) for pin in pins if pin.name in step.reinstall)
+        yield f"{_tool(tool, 'install')} {words}{again}{source_of(step, tool)} -r /dev/stdin <<'END'"
+        yield from (*pin_lines(pins), "END")
+
+
+def parted(step: Install) -> Iterator[tuple[str, list[Pin]]]:
+    """Yield the options and pins of each command: what has hashes is held to them, what has none stands apart."""
+    for words, hashed in ((" --require-hashes", True), ("", False)):
+        if pins := [pin for pin in step.pins if bool(pin.hashes) is hashed]:
+            yield f"--no-deps --only-binary :all:{words}", pins
 
 
 def _again(name: str, tool: str) -> str:

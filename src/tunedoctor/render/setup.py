@@ -1,10 +1,12 @@
 """The set-up of a bare machine as a shell script: what root does apart, what the user does, each step after a look."""
 
+import re
 import shlex
 import sys
 from collections.abc import Iterable, Iterator
+from hashlib import sha256
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -13,93 +15,16 @@ from tunedoctor.model.findings import Variable
 from tunedoctor.model.machine import gpus_of
 from tunedoctor.model.plan import Install, NewEnvironment, Plan
 from tunedoctor.model.snapshot import Facts, Snapshot
-from tunedoctor.render.script import MARK, comment, pin_lines, render_script, source_of
+from tunedoctor.render.script import MARK, comment, parted, pin_lines, render_script, source_of
 from tunedoctor.tables.gpus import nvidia_by_pci
-from tunedoctor.tables.load import table
+from tunedoctor.tables.load import rows, table
 from tunedoctor.tables.wheels import cuda_of
 from tunedoctor.wheels.cures import driver_row, on_board
 from tunedoctor.wheels.pick import KINDS
 from tunedoctor.wheels.rules import driver_floor
 
-_HEAD = r"""
-set -eu
-step=
-
-begin() {
-    step=$1
-    printf '%s\n' "== $step"
-}
-
-# a step that is done says so; one that is not fails here, and what it said stands above
-done_with() {
-    printf '%s\n' "   $1"
-    step=
-}
-
-stop() {
-    printf '%s\n' "$1" >&2
-    step=
-    exit 1
-}
-
-ended() {
-    code=$?
-    if [ "$code" -ne 0 ] && [ -n "$step" ]; then
-        printf '%s\n' "failed: $step (exit status $code)." >&2
-        printf '%s\n' 'Mend what it says above, then run the same again: what is done stays.' >&2
-    fi
-}
-trap ended EXIT
-"""
-_ROOT_END = r"""
-    if [ -n "$later" ]; then
-        printf '%s\n' "still to do:$later" "then run it again: sudo sh $0 root"
-        exit 3
-    fi
-    [ -z "$relogin" ] || echo 'log out and in again, so that the groups hold'
-    printf '%s\n' "Next, as yourself: sh $0"
-}
-"""
-_USER = r"""
-user_part() {
-    # what is no work of this script is left alone
-    if [ -e "$prefix" ] && [ ! -e "$state" ]; then
-        stop "$prefix is there, and this script did not make it; doctor fix --new names another place"
-    fi
-"""
-_MAKE = r"""
-    begin "the environment $prefix"
-    if [ "$(cat "$state" 2>/dev/null)" = "$wanted" ]; then
-        done_with 'it is there'
-    else
-        [ -x "$python" ] || command -v "$python" >/dev/null || stop "there is no interpreter $python"
-        mkdir -p -- "$prefix"
-        echo begun >"$state"
-        "$python" -m venv "$prefix"
-        requirements="$prefix/setup-requirements.txt"
-"""
-_END = r"""
-        printf '%s\n' "$wanted" >"$state"
-        done_with 'made'
-    fi
-
-    begin 'a tiny training proves it'
-    if [ -x "$doctor" ]; then
-        "$doctor" smoke --target "$prefix"
-    elif command -v doctor >/dev/null; then
-        doctor smoke --target "$prefix"
-    else
-        stop "there is no doctor here: install it, then run doctor smoke --target \"$prefix\""
-    fi
-    step=
-}
-
-case ${1:-user} in
-root) root_part ;;
-user) user_part ;;
-*) stop "usage: sh $0 [root]" ;;
-esac
-"""
+_SCRIPT = Path(__file__).with_suffix(".sh")
+"""The script; a line `#: NAME` is replaced by what a machine needs there."""
 
 
 class Setting(NamedTuple):
@@ -115,8 +40,8 @@ class Setting(NamedTuple):
 
 
 class _Step(msgspec.Struct, frozen=True):
-    says: str
-    look: str
+    says: str = ""
+    look: str = ""
     id: str = ""
     vendors: tuple[str, ...] = ()
     place: tuple[str, ...] = ()
@@ -134,11 +59,16 @@ def render_plan_script(
 
     `tool` is pip or uv; of `cures` the variables are set.
     """
-    if plan.new is not None and Facts(snapshot).host.os == "linux":
+    if plan.new is not None and is_setup(plan, snapshot):
         return render_setup(plan, plan.new, setting_of(snapshot, plan, cures))
     own = snapshot.find(Interpreter)
     python, prefix = (own.executable, own.prefix) if own else ("", "")
     return render_script(plan, python, prefix, tool)
+
+
+def is_setup(plan: Plan, snapshot: Snapshot) -> bool:
+    """Tell whether a plan's script is a set-up, with a part for root: a new environment on Linux."""
+    return plan.new is not None and Facts(snapshot).host.os == "linux"
 
 
 def setting_of(snapshot: Snapshot, plan: Plan, cures: Iterable[object] = ()) -> Setting:
@@ -165,106 +95,70 @@ def _variant(plan: Plan) -> str:
 
 def render_setup(plan: Plan, new: NewEnvironment, at: Setting, python: str = sys.executable) -> str:
     """Return the whole set-up as a POSIX script; `python` is the doctor's, beside which its command stands."""
-    gpus = " and ".join(at.vendors) or "no GPU"
-    pins = [
-        line for step in plan.steps if isinstance(step, Install) for line in pin_lines(step.pins)
-    ]
-    digest = _digest(pins)
-    lines = [
-        f"{MARK}: a new environment",
-        f"# Sets up {comment(at.host.name)} ({gpus}) for fine-tuning.",
-        "# Each step looks before it acts, so both parts can be run again:",
-        "#   sudo sh THIS-FILE root   what needs root; the doctor never runs it: read root_part first",
-        "#   sh THIS-FILE             the environment, as yourself; it ends in doctor smoke",
-        *(f"# {comment(reason)}" for reason in plan.reasons),
-        _HEAD.rstrip("\n"),
-        "",
-        f"python={shlex.quote(new.python or 'python3')}",
-        f"prefix={shlex.quote(new.path)}",
-        f"doctor={shlex.quote(str(Path(python).with_name('doctor')))}",
-        'state="$prefix/setup-state"',
-        f"wanted={shlex.quote(digest)}",
-        "",
-        *_root_part(plan, at),
-        *_USER.strip("\n").splitlines(),
-        *_ready(at),
-        *_MAKE.rstrip("\n").splitlines(),
-        *_installs(plan),
-        *_variables(at),
-        *_END.strip("\n").splitlines(),
-    ]
-    return "\n".join(lines) + "\n"
+    installs = [step for step in plan.steps if isinstance(step, Install)]
+    pins = [line for step in installs for line in pin_lines(step.pins)]
+    name = f"{comment(at.host.name)} ({' and '.join(at.vendors) or 'no GPU'})"
+    managers: list[dict[str, Any]] = table("setup")["managers"]
+    words = next((row for row in managers if at.host.distro in row["ids"]), managers[-1])
+    root = [*_root(words, plan, at)]
+    parts: dict[str, Iterable[str]] = {
+        "head": [
+            f"{MARK.splitlines()[1]}: a new environment",
+            f"# Sets up {name} for fine-tuning.",
+        ],
+        "reasons": [f"# {comment(reason)}" for reason in plan.reasons],
+        "names": [
+            f"python={shlex.quote(new.python or 'python3')}",
+            f"prefix={shlex.quote(new.path)}",
+            f"doctor={shlex.quote(str(Path(python).with_name('doctor')))}",
+            f"wanted='done {sha256(chr(10).join(pins).encode()).hexdigest()[:16]}'",
+        ],
+        "helpers": _helpers(words, "\n".join(root)),
+        "root": root,
+        "ready": _ready(at),
+        "installs": (*_installs(installs), *_variables(at)),
+    }
+    text = _SCRIPT.read_text(encoding="utf-8").splitlines()
+    lines = (parts[line[3:]] if line.startswith("#: ") else [line] for line in text)
+    return "\n".join(one for some in lines for one in some) + "\n"
 
 
-def _root_part(plan: Plan, at: Setting) -> Iterator[str]:
-    steps = [(one, [*_commands(one, plan, at)]) for one in _steps(at)]
-    every = [line for _, lines in steps for line in lines]
-    yield from _helpers(at, every)
-    yield "root_part() {"
-    yield '    [ "$(id -u)" -eq 0 ] || stop "this part needs root: sudo sh $0 root"'
-    yield "    later=''"
-    yield "    relogin=''"
-    yield "    export DEBIAN_FRONTEND=noninteractive"
-    for one, lines in steps:
+def _helpers(words: dict[str, Any], text: str) -> Iterator[str]:
+    for name, body in {"packages": words["packages"], **table("setup")["helpers"]}.items():
+        if f" {name} " in text or f"({name} " in text:
+            yield from (f"{name}() {{", *(f"    {line}" for line in body), "}", "")
+
+
+def _root(words: dict[str, Any], plan: Plan, at: Setting) -> Iterator[str]:
+    for one in _steps(at):
+        lines = [*_commands(one, words, plan, at)]
         yield from ("", f"    begin {shlex.quote(one.says)}")
         yield f"    if {{ {one.look}; }} >/dev/null 2>&1; then"
         yield "        done_with 'nothing to do'"
         if lines:
             yield from ("    else", *(f"        {line}" for line in lines))
-        if lines and not lines[-1].startswith("stop "):
-            yield "        done_with 'done'"
+            if not lines[-1].startswith("stop "):
+                yield "        done_with 'done'"
         yield "    fi"
         if one.loads:
             yield f"    {{ {one.loads}; }} >/dev/null 2>&1 ||"
             yield f"        later=$(printf '%s\\n  %s' \"$later\" {shlex.quote(one.after)})"
-    yield from _ROOT_END.strip("\n").splitlines()
-    yield ""
-
-
-def _helpers(at: Setting, lines: list[str]) -> Iterator[str]:
-    """Yield the functions that the commands call."""
-    if any("os_release " in line for line in lines):
-        yield "os_release() {"
-        yield '    sed -n "s/^$1=//p" /etc/os-release | tr -d \'"\''
-        yield from ("}", "")
-    if any(line.startswith("packages ") for line in lines):
-        row = _manager(at)
-        yield "packages() {"
-        if row and row["fresh"]:
-            yield f'    [ -n "${{fresh:-}}" ] || {row["fresh"]}'
-            yield "    fresh=yes"
-        unknown = (
-            """    printf '%s\\n' "these packages are yours to install here: $*" >&2; return 1"""
-        )
-        known = f'    {row["install"]} "$@"' if row else unknown
-        yield from (known, "}", "")
-
-
-def _manager(at: Setting) -> dict[str, str] | None:
-    rows: list[dict[str, str]] = table("setup")["managers"]
-    return next((row for row in rows if at.host.distro in row["ids"]), None)
 
 
 def _steps(at: Setting, key: str = "steps") -> Iterator[_Step]:
     """Yield the rows that are for this machine, of several with one id the first."""
     seen: set[str] = set()
-    for one in msgspec.convert(table("setup")[key], tuple[_Step, ...]):
+    for one in rows("setup", key, _Step):
         ours = not one.vendors or not {*one.vendors}.isdisjoint(at.vendors)
         ours = ours and (not one.place or at.place in one.place) and one.id not in seen
         ours = ours and (not one.ids or at.host.distro in one.ids)
         if ours and at.host.distro_version.startswith(one.version):
-            seen.update(filter(None, [one.id]))
+            seen |= {one.id} - {""}
             yield one
 
 
-def _commands(one: _Step, plan: Plan, at: Setting) -> Iterator[str]:
+def _commands(one: _Step, words: dict[str, Any], plan: Plan, at: Setting) -> Iterator[str]:
     """Yield the lines of a step, with what the tables have for this distribution."""
-    words = _manager(at) or {
-        "venv": "python3",
-        "cxx": "libstdc++",
-        "compiler": "gcc",
-        "fetcher": "curl",
-    }
     for line in one.do:
         if line == "{driver}":
             driver = [*_driver(plan, at)]
@@ -272,30 +166,26 @@ def _commands(one: _Step, plan: Plan, at: Setting) -> Iterator[str]:
             if driver[-1].startswith("stop "):
                 return
         else:
-            for name in ("venv", "cxx", "compiler", "fetcher"):
-                line = line.replace(f"{{{name}}}", words[name])  # noqa: PLW2901
-            yield line
+            yield re.sub(r"(?<!\$)\{(\w+)\}", lambda found: str(words[found[1]]), line)
 
 
 def _driver(plan: Plan, at: Setting) -> Iterator[str]:
-    """Yield how the driver comes that the wheel needs: the source of its packages, then these."""
+    """Yield how the driver comes that the wheel needs: the source of its packages, then these.
+
+    What nobody has verified, or has a source that is not known here, is advice for the user.
+    """
     variant = _variant(plan)
-    floor = driver_floor(cuda_of(variant), windows=False) if variant.startswith("cu") else ""
+    floor = driver_floor(cuda_of(variant), windows=False)
     row = None if on_board(at.host) else driver_row(at.host, floor, old_card=at.old_card)
-    if row is None or not row["command"].startswith("sudo "):
-        need = f"NVIDIA driver {floor or 580} or newer"
-        how = f", as yourself: {row['command']}" if row else " as this system's maker says"
-        yield f"stop {shlex.quote(f'install {need}{how}; then run this again')}"
+    before = next(_steps(at, row["before"]), None) if row and "before" in row else _Step()
+    command = row["command"] if row else ""
+    if row and before and not row["unverified"] and command.startswith("sudo "):
+        yield from (*before.do, *command.replace("sudo ", "").split(" && "))
         return
-    known = table("setup")
-    before = [*known["sources"]] if row.get("before") == "sources" else []
-    before += [known["components"]] if row.get("before") == "components" else []
-    for source in before:
-        release = at.host.distro_version.startswith(source.get("version", ""))
-        if at.host.distro in source["ids"] and release:
-            yield from source["do"]
-            break
-    yield from row["command"].replace("sudo ", "").split(" && ")
+    need = f"NVIDIA driver {floor} or newer" if floor else "the NVIDIA driver"
+    note = f" ({row['note']})" if row and "note" in row else ""
+    how = f", as yourself: {command}{note}" if row else " as this system's maker says"
+    yield f"stop {shlex.quote(f'install {need}{how}; then run this again')}"
 
 
 def _ready(at: Setting) -> Iterator[str]:
@@ -305,26 +195,17 @@ def _ready(at: Setting) -> Iterator[str]:
         yield f"    {{ {one.look}; }} >/dev/null 2>&1 || stop {shlex.quote(says)}"
 
 
-def _installs(plan: Plan) -> Iterator[str]:
-    for step in (one for one in plan.steps if isinstance(one, Install)):
-        for hashed in (True, False):
-            pins = [pin for pin in step.pins if bool(pin.hashes) is hashed]
-            if pins:
-                words = "--no-deps --only-binary :all:" + (" --require-hashes" if hashed else "")
-                yield "        cat >\"$requirements\" <<'END'"
-                yield from pin_lines(pins)
-                yield "END"
-                yield f'        "$prefix/bin/python" -m pip install {words}{source_of(step, "pip")} -r "$requirements"'
+def _installs(installs: Iterable[Install]) -> Iterator[str]:
+    for step in installs:
+        for words, pins in parted(step):
+            yield "        cat >\"$requirements\" <<'END'"
+            yield from (*pin_lines(pins), "END")
+            yield f'        "$prefix/bin/python" -I -m pip install {words}{source_of(step, "pip")} -r "$requirements"'
 
 
 def _variables(at: Setting) -> Iterator[str]:
     """Yield what sets variables whenever the environment is activated."""
     for name, value in at.variables:
         line = shlex.quote(f"export {name}={shlex.quote(value)}")
-        yield f'        grep -qxF {line} "$prefix/bin/activate" || printf \'%s\\n\' {line} >>"$prefix/bin/activate"'
-
-
-def _digest(pins: list[str]) -> str:
-    from hashlib import sha256  # noqa: PLC0415
-
-    return f"done {sha256(chr(10).join(pins).encode()).hexdigest()[:16]}"
+        there = f'grep -qxF {line} "$prefix/bin/activate"'
+        yield f"        {there} || printf '%s\\n' {line} >>\"$prefix/bin/activate\""

@@ -189,11 +189,8 @@ def _nowhere(report: Report, screen: Screen) -> None:
         screen.line(f"{'' if number else 'nearby':>7}  {one.path}  {one.holds}")
     if target.own:
         screen.wrap(f"{target.own} is the doctor's own: --self looks at it", 9, "left out")
-    several = len(target.nearby) > 1
-    more = (
-        "doctor envs lists them all" if several else "doctor check --target PATH looks at another"
-    )
-    screen.next(report.next, more)
+    another = "doctor check --target PATH looks at another"
+    screen.next(report.next, "doctor envs lists them all" if len(target.nearby) > 1 else another)
 
 
 def _there(report: Report) -> str:

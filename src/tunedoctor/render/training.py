@@ -12,8 +12,8 @@ import msgspec
 from tunedoctor.memory.answer import Answer
 from tunedoctor.model.wording import many
 from tunedoctor.render.html import clean, frame, numbers, rows
-from tunedoctor.target.train_input import losses
-from tunedoctor.target.train_plot import loss_curve, points, short, svg
+from tunedoctor.target.train_input import loads, losses
+from tunedoctor.target.train_plot import loss_curve, points, short, span, svg
 
 
 class Facts(msgspec.Struct):
@@ -37,57 +37,39 @@ class Facts(msgspec.Struct):
     config: dict[str, Any]
 
 
-class Answered(msgspec.Struct):
-    """A line of samples.jsonl."""
-
-    line: str
-    prompt: str
-    wanted: str
-    before: str = ""
-    after: str = ""
-
-
-class Logged(msgspec.Struct, omit_defaults=True):
-    """A line of log.jsonl."""
-
-    step: int
-    loss: float | msgspec.UnsetType = msgspec.UNSET
-    eval_loss: float | msgspec.UnsetType = msgspec.UNSET
-    lr: float | msgspec.UnsetType = msgspec.UNSET
-    tokens_per_s: float | msgspec.UnsetType = msgspec.UNSET
+Answered = dict[str, str]
+"""A line of samples.jsonl."""
+Logged = dict[str, int | float | bool]
+"""A line of log.jsonl: numbers, whatever else is in the file."""
 
 
 def page(
-    facts: Facts, log: Sequence[Logged], samples: Sequence[Answered], forecast: Answer | None
+    facts: Facts, log: list[Logged], samples: Sequence[Answered], forecast: Answer | None
 ) -> str:
     """Return the page."""
-    told: list[dict[str, Any]] = [msgspec.to_builtins(row) for row in log]
     out = PurePath(str(facts.config.get("out") or "out"))
     name = PurePath(facts.config.get("model") or facts.base).name
-    speeds = [value for _, value in points(told, "tokens_per_s")]
-    kind = "eval_loss" if len(points(told, "eval_loss")) > 1 else "loss"
-    seen = [value for _, value in points(told, kind)]
+    speeds = [value for _, value in points(log, "tokens_per_s")]
+    kind = "eval_loss" if len(points(log, "eval_loss")) > 1 else "loss"
+    seen = [value for _, value in points(log, kind)]
+    what = "loss, held-out rows" if kind == "eval_loss" else "loss"
     head = [
-        (
-            "loss, held-out rows" if kind == "eval_loss" else "loss",
-            f"{seen[0]:.3g} \u2192 {seen[-1]:.3g}",
-        ),
+        (what, f"{seen[0]:.3g} \u2192 {seen[-1]:.3g}" if seen else ""),
         ("steps", f"{facts.steps:,}"),
         ("tokens", f"{facts.tokens:,}"),
-        ("time", _time(facts.seconds)),
+        ("time", span(facts.seconds)),
         ("tokens a second", f"{median(speeds):,.0f}" if speeds else ""),
         ("memory at the peak", f"{facts.memory_gib:.2f} GiB" if facts.memory_gib else ""),
     ]
-    again = (
-        f" It was resumed from {PurePath(facts.resumed_from).name}." if facts.resumed_from else ""
-    )
+    again = PurePath(facts.resumed_from).name
+    again = f" It was resumed from {again}." if again else ""
     steps = f"{many(facts.steps, 'step')} on {many(facts.rows, 'row')}"
     parts = [
         f"<header><h1>{clean(name)}, trained by {clean(facts.method)}</h1>",
-        f'<p class="dim">{steps}: {losses(told)}.{clean(again)}</p></header><main>',
+        f'<p class="dim">{steps}: {losses(log)}.{clean(again)}</p></header><main>',
         numbers(head),
-        _section("Loss", _figure(loss_curve(told), "Lower is better."), _numbers(told)),
-        _curves(told),
+        _section("Loss", _figure(loss_curve(log), "Lower is better."), _numbers(log)),
+        _curves(log),
         _section("Answers before and after", *map(_answered, samples)) if samples else "",
         _section("How to use it", _uses(out, facts)),
         _section("Data", rows(_data(facts))),
@@ -107,26 +89,22 @@ def _figure(picture: str, caption: str) -> str:
     return f"<figure>{picture}<figcaption>{caption}</figcaption></figure>" if picture else ""
 
 
-def _numbers(log: Sequence[dict[str, Any]]) -> str:
+def _numbers(log: list[Logged]) -> str:
     """Return the curve as a table, for who can't see it: at most forty rows of it."""
     every = [row for row in log if "loss" in row or "eval_loss" in row]
     gap = -(-len(every) // 40)
     some = [row for i, row in enumerate(every) if i % gap == 0 or row is every[-1]]
-    cells = "".join(
-        f"<tr><td>{row['step']:,}</td>"
-        + "".join(
-            f"<td>{short(row[k]) if k in row else ''}</td>"
-            for k in ("loss", "eval_loss", "lr", "tokens_per_s")
-        )
-        + "</tr>"
-        for row in some
+    keys = ("loss", "eval_loss", "lr", "tokens_per_s")
+    told = (
+        [f"{row['step']:,}", *(short(row[k]) if k in row else "" for k in keys)] for row in some
     )
+    cells = "".join(f"<tr><td>{'</td><td>'.join(row)}</td></tr>" for row in told)
     names = ("step", "loss", "held-out rows", "learning rate", "tokens/s")
     head = "".join(f'<th scope="col" style="width:auto">{name}</th>' for name in names)
     return f"<details><summary>The numbers</summary><table><tr>{head}</tr>{cells}</table></details>"
 
 
-def _curves(log: list[dict[str, Any]]) -> str:
+def _curves(log: list[Logged]) -> str:
     rate = svg("Learning rate", "learning rate", {"learning rate": points(log, "lr")})
     speed = svg("Speed", "tokens a second", {"tokens a second": points(log, "tokens_per_s")})
     both = _figure(rate, "Of each step.") + _figure(speed, "Of all devices together.")
@@ -134,20 +112,15 @@ def _curves(log: list[dict[str, Any]]) -> str:
 
 
 def _answered(one: Answered) -> str:
-    what = (("asked", one.prompt), ("before", one.before), ("after", one.after))
-    return rows([*((k, v or "(nothing)") for k, v in what), ("wanted", one.wanted)]) + "<p></p>"
+    what = (("asked", one["prompt"]), *((key, one.get(key)) for key in ("before", "after")))
+    return rows([*((k, v or "(nothing)") for k, v in what), ("wanted", one["wanted"])]) + "<p></p>"
 
 
 def _uses(out: PurePath, facts: Facts) -> str:
-    name, final = shlex.quote(str(out)), str(out / "final")
-    kind, library = ("Auto", "transformers") if facts.method == "full" else ("AutoPeft", "peft")
-    python = (
-        f"from {library} import {kind}ModelForCausalLM\n"
-        f"model = {kind}ModelForCausalLM.from_pretrained({json.dumps(final)})"
-    )
+    name = shlex.quote(str(out))
     ways = (
         ("Ask it", f"doctor chat {name}"),
-        ("In Python", python),
+        ("In Python", loads(facts.method, str(out / "final"))),
         ("For vLLM, llama.cpp and Ollama", f"doctor export {name}"),
     )
     return "".join(f"<p>{what}</p><pre><code>{clean(way)}</code></pre>" for what, way in ways)
@@ -177,9 +150,3 @@ def _memory(facts: Facts, forecast: Answer | None) -> list[tuple[str, object]]:
 def _configuration(config: dict[str, Any]) -> str:
     toml = "\n".join(f"{key} = {json.dumps(value)}" for key, value in config.items())
     return f"<details><summary>config.toml, which repeats it</summary><pre><code>{clean(toml)}</code></pre></details>"
-
-
-def _time(seconds: float) -> str:
-    if seconds < 100:
-        return f"{seconds:.1f} s"
-    return f"{seconds / 3600:.1f} h" if seconds > 5400 else f"{seconds / 60:.1f} min"

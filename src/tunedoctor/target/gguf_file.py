@@ -15,14 +15,8 @@ from train_state import load_weights, source  # type: ignore[import-not-found]
 
 WAY = "write it with --merged DIR, and python convert_hf_to_gguf.py DIR of llama.cpp"
 TEXT = "The ferry left at 12:45, didn't it?\n  Él dijo: «¡sí!» — 東京 3.14159"
-NORMAL, UNKNOWN, CONTROL, USER, UNUSED, BYTE = (
-    1,
-    2,
-    3,
-    4,
-    5,
-    6,
-)  # types of tokens, as llama.cpp counts them
+# types of tokens, as llama.cpp counts them
+NORMAL, UNKNOWN, CONTROL, USER, UNUSED, BYTE = range(1, 7)
 SPACE = "\u2581"  # what SentencePiece writes for a space
 
 
@@ -31,7 +25,7 @@ def write(model: Any, tokenizer: Any, name: str, table: dict[str, Any]) -> str:
     import gguf
     import torch
 
-    config, new = model.config, f"{name[:-5]}.new.gguf"
+    config, new = model.config, str(Path(name).with_name(f".new-{Path(name).name}"))
     kind = table["kinds"].get(config.model_type)
     _ = kind or stop(f"a .gguf of {config.model_type} models can't be written here", WAY)
     ids = torch.tensor([(tokenizer(TEXT)["input_ids"] * 4)[:64]])
@@ -99,9 +93,7 @@ def check_windows(config: Any, kind: dict[str, Any], width: int) -> None:
         taken = ["full" if (i + 1) % every == 0 else "sliding" for i in range(layers)]
         is_other = bool(own) and own != [f"{one}_attention" for one in taken]
     else:
-        is_used = getattr(
-            config, "use_sliding_window", True
-        )  # Qwen has a window that it doesn't use
+        is_used = getattr(config, "use_sliding_window", True)  # Qwen has a window and doesn't
         is_other = bool(getattr(config, "sliding_window", None)) and is_used
         is_other |= any(one != "full_attention" for one in own)
     if is_other:

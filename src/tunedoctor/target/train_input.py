@@ -12,6 +12,7 @@ import json
 import math
 import os
 import re
+import shlex
 import shutil
 import stat
 import sys
@@ -187,15 +188,13 @@ def check_model(folder: Path) -> None:
     for name in dict.fromkeys(["config.json", *names]):
         with or_stop(f"{folder / name} can't be read", "set model to a folder with a whole model"):
             regular(folder / name)
-    with or_stop(f"model {folder} does not load: config.json is damaged", "download it anew"):
+    bad = f"model {folder} does not load"
+    with or_stop(f"{bad}: config.json is damaged", "download it anew"):
         dict(json.loads(regular(folder / "config.json", 16 << 20).read_bytes()))
     if not any(name.endswith((".safetensors", ".bin")) for name in names):
-        stop(
-            f"model {folder} does not load: it holds no weights",
-            "download its .safetensors files too",
-        )
+        stop(f"{bad}: it holds no weights", "download its .safetensors files too")
     if not any(re.search("token|vocab|merges|sentencepiece|spiece|tekken", n) for n in names):
-        stop(f"model {folder} does not load: it holds no tokenizer", "download tokenizer.json too")
+        stop(f"{bad}: it holds no tokenizer", "download tokenizer.json too")
 
 
 def check_files(config: Config, files: list[Any], model: Path) -> None:
@@ -240,6 +239,24 @@ def losses(log: list[dict[str, Any]]) -> str:
         if len(seen) > 1 or (seen and key == "loss"):
             return f"the loss of {whose} went from {seen[0]:.4g} to {seen[-1]:.4g}"
     return "no loss was logged"
+
+
+def loads(method: str, folder: str) -> str:
+    """Return the lines of Python that load what was trained."""
+    library, kind = ("transformers", "Auto") if method == "full" else ("peft", "AutoPeft")
+    return f"""\
+from {library} import {kind}ModelForCausalLM
+from transformers import AutoTokenizer
+
+model = {kind}ModelForCausalLM.from_pretrained({json.dumps(folder)})
+tokenizer = AutoTokenizer.from_pretrained({json.dumps(folder)})"""
+
+
+def vllm(model: str, adapter: str = "", rank: int = 0) -> str:
+    """Return the command that serves a model, or an adapter on it."""
+    lora = f" --enable-lora --max-lora-rank {max(rank, 8)} --lora-modules "
+    lora += shlex.quote(f"tuned={adapter}")
+    return f"vllm serve {shlex.quote(model)}{lora if adapter else ''}"
 
 
 def settled(arguments: list[str]) -> Config:

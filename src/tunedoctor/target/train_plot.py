@@ -35,6 +35,14 @@ def short(number: float) -> str:
     return f"{head.rstrip('0').rstrip('.')}e{int(power)}"
 
 
+def span(seconds: float) -> str:
+    """Return a time in words."""
+    for size, name in ((3600, "h"), (60, "min")):
+        if seconds >= 1.5 * size:
+            return f"{seconds / size:.{0 if seconds > 10 * size else 1}f} {name}"
+    return f"{seconds:.0f} s"
+
+
 def characters(some: Points, total: int, wide: int, high: int) -> list[str]:
     """Return lines that show a curve over the steps 1 to `total`."""
     values = [value for _, value in some]
@@ -43,9 +51,8 @@ def characters(some: Points, total: int, wide: int, high: int) -> list[str]:
     room = wide - max(map(len, names)) - 2
     sums: dict[int, list[float]] = {}
     for step, value in some:
-        sums.setdefault(round((max(step, 1) - 1) / max(1, total - 1) * (room - 1)), []).append(
-            value
-        )
+        place = round((max(step, 1) - 1) / max(1, total - 1) * (room - 1))
+        sums.setdefault(place, []).append(value)
     seen = [(place, sum(those) / len(those)) for place, those in sorted(sums.items())]
     rows = [[" "] * room for _ in range(high)]
     last = -1
@@ -60,11 +67,9 @@ def characters(some: Points, total: int, wide: int, high: int) -> list[str]:
                     rows[y][x] = "│"
                 rows[last][x], rows[level][x] = "╮╰" if level > last else "╯╭"
             last = level
-    side = [names[0], *[""] * (high - 2), names[1]]
-    pad = max(map(len, names))
+    side, pad = [names[0], *[""] * (high - 2), names[1]], max(map(len, names))
     lines = [f"{name:>{pad}} {'┤' if name else '│'}{''.join(row)}" for name, row in zip(side, rows)]
-    foot = f"step {total}"
-    return [*lines, f"{'':{pad + 2}}1{foot:>{room - 1}}"]
+    return [*lines, f"{'':{pad + 2}}1{f'step {total}':>{room - 1}}"]
 
 
 def ticks(low: float, top: float, most: int = 5) -> list[float]:
@@ -93,17 +98,16 @@ def svg(title: str, unit: str, curves: dict[str, Points]) -> str:
     def down(y: float) -> float:
         return HIGH - LOW - (HIGH - LOW - TOP) * (y - rows[0]) / (rows[-1] - rows[0])
 
+    def text(x: float, y: float, words: str, anchor: str, kind: str = "") -> str:
+        return f'<text class="{kind}" x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}">{words}</text>'
+
     parts, told = [], []
     for y in rows:
         parts.append(f'<path class="axis" d="M{LEFT} {down(y):.1f}H{WIDE - 16}"/>')
-        parts.append(
-            f'<text x="{LEFT - 6}" y="{down(y) + 4:.1f}" text-anchor="end">{short(y)}</text>'
-        )
-    for x in columns:
-        here = f'x="{across(x):.1f}" y="{HIGH - LOW + 16}" text-anchor="middle"'
-        parts.append(f"<text {here}>{x:,.0f}</text>")
-    parts.append(f'<text x="{(LEFT + WIDE) / 2}" y="{HIGH - 6}" text-anchor="middle">step</text>')
-    parts.append(f'<text x="4" y="14">{unit}</text>')
+        parts.append(text(LEFT - 6, down(y) + 4, short(y), "end"))
+    parts += [text(across(x), HIGH - LOW + 16, f"{x:,.0f}", "middle") for x in columns]
+    parts.append(text((LEFT + WIDE) / 2, HIGH - 6, "step", "middle"))
+    parts.append(text(4, 14, unit, "start"))
     for number, (name, some) in enumerate(curves.items()):
         kind = "held" if number else "steps"
         dots = " ".join(f"{across(x):.1f},{down(y):.1f}" for x, y in some)
@@ -111,8 +115,7 @@ def svg(title: str, unit: str, curves: dict[str, Points]) -> str:
         for x, y in some if number or len(some) == 1 else []:
             parts.append(f'<circle class="{kind}" cx="{across(x):.1f}" cy="{down(y):.1f}" r="3"/>')
         if len(curves) > 1:
-            place = f'x="{WIDE - 16 - 110 * (1 - number)}" y="14" text-anchor="end"'
-            parts.append(f'<text class="{kind}" {place}>{name}</text>')
+            parts.append(text(WIDE - 16 - 110 * (1 - number), 14, name, "end", kind))
         told.append(f"{name} from {short(some[0][1])} to {short(some[-1][1])}")
     head = f'<svg class="curve" xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDE} {HIGH}"'
     head += f' role="img" aria-label="{title} over {last} steps: {", ".join(told)}">'

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import textwrap
 from pathlib import Path
@@ -28,19 +29,17 @@ def questions(run: Any) -> list[dict[str, Any]]:
     for where, one in rows_in(config.eval_data or config.data, config):
         if where not in firsts:
             continue
-        asked: list[str] = []
-        for role, text in sample_of(one).turns:
-            if role in ("assistant", "text"):
-                break
-            asked += [text] * (role == "user")
+        turns = itertools.takewhile(
+            lambda t: t[0] not in ("assistant", "text"), sample_of(one).turns
+        )
+        asked = [text for role, text in turns if role == "user"]
         ids, labels = list(firsts[where].ids), firsts[where].labels
         begin = next(i for i, label in enumerate(labels) if label != -100)
         if not asked:  # a text goes on
             begin = max(1, min(len(ids) // 2, LONGEST // 2), 0 if begin == 1 else begin)
         end = next((i for i in range(begin, len(ids)) if labels[i] == -100), len(ids))
-        asked_for = asked[-1] if asked else text_of(tokenizer, ids[:begin])
-        right = text_of(tokenizer, ids[begin:end])
-        found.append({"line": where, "prompt": asked_for, "wanted": right, "ids": ids[:begin]})
+        told = {"line": where, "prompt": asked[-1] if asked else text_of(tokenizer, ids[:begin])}
+        found.append({**told, "wanted": text_of(tokenizer, ids[begin:end]), "ids": ids[:begin]})
         if len(found) == config.samples:
             break
     return found
@@ -73,7 +72,9 @@ def ask(run: Any, when: str, least: float) -> None:
         run.samples = questions(run)
     answers(run, when, min(120.0, max(20.0, 0.3 * least)))
     LIVE.wait()
-    keep(run.samples, config.out)
+    rows = ({k: v for k, v in one.items() if k != "ids"} for one in run.samples)
+    text = "".join(json.dumps(row) + "\n" for row in rows)
+    whole_file(Path(config.out, "samples.jsonl"), text)
 
 
 def answers(run: Any, when: str, seconds: float) -> None:
@@ -91,9 +92,7 @@ def answers(run: Any, when: str, seconds: float) -> None:
             with torch.no_grad(), run.cast():
                 made = run.model.generate(input_ids=ids, attention_mask=torch.ones_like(ids), **how)
             new = made[0, ids.shape[1] :].tolist()
-            cut = len(new) == LONGEST or new[-1:] not in [
-                [end] for end in how["eos_token_id"] or []
-            ]
+            cut = len(new) == LONGEST or not {*new[-1:]} & {*(how["eos_token_id"] or ())}
             one[when] = text_of(run.tokenizer, new) + " ..." * cut
     except Exception as error:  # a training does not fail of what is shown beside it
         say(f"no samples: {error!r:.200}")
@@ -101,12 +100,6 @@ def answers(run: Any, when: str, seconds: float) -> None:
     run.model.train()
     for module, state in zip(run.dice, dice):
         module.set_rng_state(state)
-
-
-def keep(samples: list[dict[str, Any]], out: str) -> None:
-    """Write samples down as JSON Lines."""
-    rows = ({k: v for k, v in one.items() if k != "ids"} for one in samples)
-    whole_file(Path(out, "samples.jsonl"), "".join(json.dumps(row) + "\n" for row in rows))
 
 
 def told(head: str, samples: list[dict[str, Any]], wide: int) -> str:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from train_input import RANK, SCREEN, Config, or_stop, regular, say, tell  # type: ignore[import-not-found]
-from train_plot import PLAIN, characters, points, short  # type: ignore[import-not-found]
+from train_plot import PLAIN, characters, points, short, span  # type: ignore[import-not-found]
 
 LOG = "train.log"
 SMALL, TALL, MOST = 16, 8, 100
@@ -28,8 +28,9 @@ def hush(config: Config) -> None:
     """Lead what libraries print to OUT/train.log; what the trainer says, and tracebacks, stay on the screen."""
     if "out" in SCREEN or not config.out:
         return
-    path = Path(config.out, LOG)
-    with or_stop(f"{path} can't be written", "set out to another folder"):
+    with or_stop(
+        f"{(path := Path(config.out, LOG))} can't be written", "set out to another folder"
+    ):
         path.parent.mkdir(parents=True, exist_ok=True)
         if os.path.lexists(path):
             regular(path)
@@ -77,10 +78,9 @@ class Live:
         """Begin with nothing shown."""
         self.shown, self.lock, self.ended = 0, threading.RLock(), threading.Event()
         self.thread: Any = None
-        self.began = 0.0
+        self.began = self.drawn = 0.0
         self.took: Any = deque(maxlen=20)
         self.seen: list[tuple[int, float]] = []
-        self.drawn = 0.0
         SCREEN.update(wipe=self.wipe, close=self.wait)
 
     @property
@@ -182,25 +182,18 @@ class Live:
         return span(seconds) if steps and some else ""
 
 
-def span(seconds: float) -> str:
-    """Return a time in words."""
-    for size, name in ((3600, "h"), (60, "min")):
-        if seconds >= 1.5 * size:
-            return f"{seconds / size:.{0 if seconds > 10 * size else 1}f} {name}"
-    return f"{seconds:.0f} s"
-
-
 def progress(row: dict[str, Any], total: int, left: str, wide: int = 999) -> str:
     """Return a row of the log in words, what matters most first, and no more than there is room for."""
     if "loss" not in row:
         rest = (f"{k} {v:.4g}" if type(v) is float else f"{k} {v}" for k, v in row.items())
         return "  ".join(rest)
-    parts = [f"step {row['step']}/{total}", f"loss {row['loss']:.4g}"]
-    parts += [f"held-out {row['eval_loss']:.4g}"] if "eval_loss" in row else []
-    parts += [f"{row['tokens_per_s']:,} tokens/s"] if "tokens_per_s" in row else []
-    parts += [f"{left} left"] if left else []
-    parts += [f"rate {short(row['lr'])}", f"gradient {row['grad_norm']:.3g}"]
-    parts += [f"memory {row['memory_gib']:.2f} GiB"] if "memory_gib" in row else []
+    words = ["step {step}/{total}", "loss {loss:.4g}", "held-out {eval_loss:.4g}"]
+    words += ["{tokens_per_s:,} tokens/s", "{left} left", "rate {rate}", "gradient {grad_norm:.3g}"]
+    told = {**row, "total": total, "rate": short(row["lr"]), **({"left": left} if left else {})}
+    parts = []
+    for one in (*words, "memory {memory_gib:.2f} GiB"):
+        with contextlib.suppress(KeyError):
+            parts.append(one.format(**told))
     while len("  ".join(parts)) > wide and len(parts) > 1:
         parts.pop()
     return "  ".join(parts)

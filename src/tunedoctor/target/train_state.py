@@ -20,9 +20,11 @@ from train_input import (  # type: ignore[import-not-found]
     check_digests,
     check_same,
     checkpoints,
+    loads,
     losses,
     or_stop,
     stop,
+    vllm,
 )
 
 
@@ -120,10 +122,8 @@ def facts(run: Any) -> dict[str, Any]:
     libraries = map(importlib.import_module, ("torch", "transformers", "peft"))
     if run.device.type in ("cuda", "xpu"):
         device = getattr(torch, run.device.type).get_device_name(run.device)
-    versions = {
-        "Python": sys.version.split()[0],
-        **{m.__name__: str(m.__version__) for m in libraries},
-    }
+    versions = {m.__name__: str(m.__version__) for m in libraries}
+    versions = {"Python": sys.version.split()[0], **versions}
     rows = {"rows": len(run.rows), "held_out": len(run.held), "sha256": run.sha}
     return {
         "base": run.base, "method": config.method, "weights": sum(p.numel() for p in run.trained),
@@ -146,33 +146,23 @@ def card(run: Any) -> str:
     files = sorted({line.rpartition(" line ")[0] for row in run.rows for line in row.lines})
     data = ", ".join(f"`{name}`" for name in files[:9])
     toml = "\n".join(f"{key} = {json.dumps(value)}" for key, value in asdict(config).items())
-    is_full, final = config.method == "full", json.dumps(f"{out}/final")
-    library, kind = ("transformers", "Auto") if is_full else ("peft", "AutoPeft")
-    what = f"`{config.model}`, all weights" if is_full else f"An adapter on `{config.model}`"
-    stays = "" if is_full else f"; its base `{run.base}` must stay where it is"
-    lora = f" --enable-lora --max-lora-rank {max(config.rank, 8)} --lora-modules tuned={shlex.quote(out)}/final"
-    serve = (
-        f"vllm serve {shlex.quote(out)}/final"
-        if is_full
-        else f"vllm serve {shlex.quote(run.base)}{lora}"
-    )
-    alone = (
-        ""
-        if is_full
-        else f"""
-
-`doctor export {shlex.quote(out)} --merged DIR` makes one model, which needs no peft:
-`transformers.AutoModelForCausalLM.from_pretrained("DIR")`"""
-    )
-    answered = "".join(
-        f"\n* asked: {quoted(one['prompt'])}"
-        + "".join(
-            f"\n  * {key}: {quoted(one[key])}"
-            for key in ("before", "after", "wanted")
-            if key in one
-        )
-        for one in run.samples
-    )
+    final, place = f"{out}/final", shlex.quote(out)
+    library, what = "transformers", f"`{config.model}`, all weights"
+    stays, alone, serve = "", "", vllm(final)
+    if config.method != "full":
+        library, what = "peft", f"An adapter on `{config.model}`"
+        stays = f"; its base `{run.base}` must stay where it is"
+        serve = vllm(run.base, final, config.rank)
+        alone = f"\n\n`doctor export {place} --merged DIR` makes one model, which needs no peft:"
+        alone += '\n`transformers.AutoModelForCausalLM.from_pretrained("DIR")`'
+    heads = {
+        "prompt": "* asked",
+        "before": "  * before",
+        "after": "  * after",
+        "wanted": "  * wanted",
+    }
+    every = ((one, key) for one in run.samples for key in heads if key in one)
+    answered = "".join(f"\n{heads[key]}: {quoted(one[key])}" for one, key in every)
     whose = "rows that were held out" if run.held else "rows that it learned from"
     answered = answered and f"\nAnswers before and after training, to {whose}:\n{answered}\n"
     versions = ", ".join(f"{name} {version}" for name, version in told["versions"].items())
@@ -190,17 +180,13 @@ library_name: {library}
 With the doctor, from any folder{stays}:
 
 ```sh
-doctor chat {shlex.quote(out)}
+doctor chat {place}
 ```
 
 In Python:
 
 ```python
-from {library} import {kind}ModelForCausalLM
-from transformers import AutoTokenizer
-
-model = {kind}ModelForCausalLM.from_pretrained({final})
-tokenizer = AutoTokenizer.from_pretrained({final})
+{loads(config.method, final)}
 ```{alone}
 
 With vLLM:
@@ -212,7 +198,7 @@ With vLLM:
 With llama.cpp and Ollama:
 
 ```sh
-doctor export {shlex.quote(out)} --gguf tuned.gguf --modelfile Modelfile
+doctor export {place} --gguf tuned.gguf --modelfile Modelfile
 llama-cli -m tuned.gguf
 ollama create tuned -f Modelfile
 ```

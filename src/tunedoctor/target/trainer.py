@@ -257,13 +257,8 @@ def rate(step: int, total: int, config: Config) -> float:
 class Run:
     """What is trained, on what, and how far it is."""
 
-    kept = (
-        "step",
-        "tokens",
-        "micro",
-        "history",
-        "samples",
-    )  # in checkpoints, beside optimizer and weights
+    # in checkpoints, beside optimizer and weights
+    kept = ("step", "tokens", "micro", "history", "samples")
 
     def __init__(self, config: Config) -> None:
         """Read everything, data before weights, and stand where the last checkpoint stood."""

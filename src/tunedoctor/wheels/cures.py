@@ -224,7 +224,8 @@ def driver_row(host: Host, floor: str = "", *, old_card: bool = False) -> dict[s
     for row in table("driver_install")["rows"]:
         mine = host.distro in row["ids"] and host.distro_version.startswith(row["version"])
         if mine and row[kind] and (not (floor and row["branch"]) or at_least(row["branch"], floor)):
-            return {**row, "command": row[kind]}
+            unsure = kind if kind in row.get("unverified", ()) else ""
+            return {**row, "command": row[kind], "unverified": unsure}
     return None
 
 
