@@ -25,7 +25,7 @@ from tunedoctor.cli import found
 from tunedoctor.model.snapshot import to_data
 
 WIDE = 60
-QUESTIONS = ("Which model", "From which data", "What for")
+QUESTIONS = ("Which model", "What should it learn from?", "learn to do?")
 
 
 class Terminal:
@@ -60,7 +60,7 @@ class Terminal:
                     data = os.read(self.master, 4096)
                 except OSError:  # the other side is closed
                     data = b""
-                self.shown += data.decode()
+                self.shown += data.decode(errors="replace")
                 if not data and not text:
                     return
                 assert data, f"it ended without {text!r}: {self.shown}"
@@ -68,8 +68,8 @@ class Terminal:
                 return
         pytest.fail(f"{text!r} did not come: {self.shown}")
 
-    def says(self, text: str) -> None:
-        os.write(self.master, text.encode())
+    def says(self, text: str | bytes) -> None:
+        os.write(self.master, text.encode() if isinstance(text, str) else text)
 
 
 @contextmanager
@@ -90,7 +90,7 @@ def model(folder: Path) -> None:
 def test_four_questions_make_a_configuration(tmp_path: Path) -> None:
     model(tmp_path)
     with terminal(tmp_path, "init", "my run.toml") as one:
-        one.until("Which model is to learn?")
+        one.until("Which model do you want to train?")
         one.until("]: ")
         one.says("qwen3 8b\n")
         one.until("Models with 'qwen3 8b'")
@@ -99,12 +99,16 @@ def test_four_questions_make_a_configuration(tmp_path: Path) -> None:
         one.says("nobody/nothing\n")  # offline, and told
         one.until("HF_HUB_OFFLINE")
         one.says("small.gguf\n")
-        one.until("From which data?")
+        one.until("What should it learn from?")
         one.until(" 1  train.jsonl")  # what its name says is to be trained on comes first
+        one.says("~no-such-user/d.jsonl\n")
+        one.until("can't be read")
+        one.until("]: ")
         one.says("\n")
-        one.until("What for: to")
+        one.until("What should it learn to do?")
         one.until(" 3  facts")
-        one.says("4x\n")
+        one.says(b"4x\xff\n")
+        one.until("type a number from 1 to 4")
         one.until("]: ")
         one.says("1\n")
         one.until("")

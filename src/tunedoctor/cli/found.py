@@ -25,7 +25,7 @@ _DATA = ("", "data")
 def models(folder: str, sites: Sequence[str]) -> list[str]:
     """Return paths of models, and names of those in the hub's cache."""
     places = chain(_below(folder, _DEEP), *(_below(site, 2) for site in sites))
-    near = [os.path.relpath(one, folder) if _inside(one, folder) else one for one in places]
+    near = [one.removeprefix(os.path.join(folder, "")) for one in places]
     return [*dict.fromkeys(near), *all_kept()][:_MOST]
 
 
@@ -46,10 +46,6 @@ def data(folder: str) -> list[str]:
 def told_whole(name: str) -> bool:
     """Tell a name that can stand in a configuration: there are some with line ends, and some of no encoding."""
     return name.isprintable() and not any("\ud800" <= one <= "\udfff" for one in name)
-
-
-def _inside(path: str, folder: str) -> bool:
-    return path.startswith(os.path.join(folder, ""))
 
 
 def _below(folder: str, deep: int) -> Iterator[str]:

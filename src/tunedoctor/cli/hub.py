@@ -1,4 +1,5 @@
 """Models by their names on the hub: those in its cache on this machine, and whether the hub has another one."""
+# ruff: noqa: PTH111, PTH118  a home that nobody knows raises nothing there
 
 import os
 import re
@@ -43,7 +44,7 @@ def offline() -> str:
     return next((one for one in names if os.environ.get(one, "").upper() in _TRUE), "")
 
 
-def check_name(name: str, *, reach: bool = True) -> None:
+def check_name(name: str, *, reach: bool) -> None:
     """Exit with 2 where a name leads to no model; the hub is asked for what is not in its cache.
 
     Without `reach`, one that can't be reached is left to the trainer.
@@ -90,7 +91,10 @@ def _token() -> str:
     """Return the token that huggingface_hub would send to the hub; "" without one."""
     if os.environ.get("HF_HUB_DISABLE_IMPLICIT_TOKEN", "").upper() in _TRUE:
         return ""
-    home = Path(os.environ.get("HF_HOME") or "~/.cache/huggingface").expanduser()
+    home = os.environ.get("HF_HOME") or os.path.join(
+        os.environ.get("XDG_CACHE_HOME") or "~/.cache", "huggingface"
+    )
     said = os.environ.get("HF_TOKEN") or os.environ.get("HUGGING_FACE_HUB_TOKEN")
-    found = said or line(os.environ.get("HF_TOKEN_PATH") or home / "token")
+    place = os.environ.get("HF_TOKEN_PATH") or os.path.join(home, "token")
+    found = said or line(os.path.expanduser(place))
     return found if found.isascii() and found.isprintable() else ""
