@@ -18,7 +18,7 @@ from tunedoctor.cli.options import aim, look, misuse, refusing, starting, works
 from tunedoctor.cli.output import read_input, show
 from tunedoctor.facts import Packages, Target
 from tunedoctor.memory import overview, stacks
-from tunedoctor.memory.answer import Answer, answer, seen
+from tunedoctor.memory.answer import Answer, answer, run_of, seen
 from tunedoctor.memory.band import GIB, Band
 from tunedoctor.memory.depths import depths
 from tunedoctor.memory.fits import Device
@@ -97,6 +97,8 @@ def _configuration(given: Namespace) -> Mapping[str, Any]:
         return {}
     with refusing((OSError, ValueError), "name a configuration", f"{file}: "):
         config = values_of([file])
+    with refusing(MemoryModelError, "doctor train --eject - shows all keys", f"{file}: "):
+        run_of(config)
     given.model = str(config.get("model") or misuse(f"{file} names no model", "set model in it"))
     return config
 

@@ -19,7 +19,6 @@ _FOLDERS, _WIDE = 800, 400
 """Of one place, and of one folder, that are looked into: a millisecond for a hundred."""
 _MOST = 20
 _WEIGHTS = (".safetensors", ".bin")
-_DATA = ("", "data")
 
 
 def models(folder: str, sites: Sequence[str]) -> list[str]:
@@ -31,7 +30,9 @@ def models(folder: str, sites: Sequence[str]) -> list[str]:
 
 def data(folder: str) -> list[str]:
     """Return the files of data in a folder and its folder "data", those to train on first."""
-    every = [os.path.join(part, name) for part in _DATA for name in listed(Path(folder, part))]
+    every = [
+        os.path.join(part, name) for part in ("", "data") for name in listed(Path(folder, part))
+    ]
     found = [
         one
         for one in every

@@ -1,5 +1,4 @@
 """Models by their names on the hub: those in its cache on this machine, and whether the hub has another one."""
-# ruff: noqa: PTH111, PTH118  a home that nobody knows raises nothing there
 
 import os
 import re
@@ -60,6 +59,7 @@ def check_name(name: str, *, reach: bool) -> None:
         misuse(what, f"unset {variable}, or {_ANOTHER}")
     endpoint = os.environ.get("HF_ENDPOINT", "").rstrip("/") or HUB
     status, code, why = _asked(f"{endpoint}/{name}/resolve/main/config.json")
+    endpoint = endpoint.rpartition("@")[2]  # a password is not told
     if code == "EntryNotFound":
         misuse(f"{endpoint}/{name} holds no config.json", "name a repository of transformers' form")
     if status == 404 or code == "RepoNotFound":
@@ -91,10 +91,8 @@ def _token() -> str:
     """Return the token that huggingface_hub would send to the hub; "" without one."""
     if os.environ.get("HF_HUB_DISABLE_IMPLICIT_TOKEN", "").upper() in _TRUE:
         return ""
-    home = os.environ.get("HF_HOME") or os.path.join(
-        os.environ.get("XDG_CACHE_HOME") or "~/.cache", "huggingface"
-    )
+    moved = {"HF_HUB_CACHE": "", "HUGGINGFACE_HUB_CACHE": ""}
+    place = Path(hub_cache({**os.environ, **moved})[0]).with_name("token")
     said = os.environ.get("HF_TOKEN") or os.environ.get("HUGGING_FACE_HUB_TOKEN")
-    place = os.environ.get("HF_TOKEN_PATH") or os.path.join(home, "token")
-    found = said or line(os.path.expanduser(place))
+    found = said or line(os.environ.get("HF_TOKEN_PATH") or place)
     return found if found.isascii() and found.isprintable() else ""

@@ -18,6 +18,7 @@ from tunedoctor.cli.questions import ask_all
 from tunedoctor.cli.training_data import paths_of
 from tunedoctor.data.files import split_of
 from tunedoctor.facts import Interpreter, Smoke
+from tunedoctor.facts.clean import clean_text
 from tunedoctor.memory.answer import forecast, run_of
 from tunedoctor.memory.fits import Device, fit
 from tunedoctor.memory.shape import MemoryModelError, Shape
@@ -50,7 +51,7 @@ def command(given: Namespace) -> int:
     except (KeyboardInterrupt, EOFError):
         sys.stderr.write("\ndoctor: nothing was written\n")
         return 130
-    values = {"model": wanted.model, "data": wanted.data, "out": given.out or _free("out")}
+    values = {"model": wanted.model, "data": wanted.data, "out": given.out or _free_out()}
     values |= {key: said for key in ("eval_data", "columns") if (said := getattr(given, key))}
     for one in values.values():
         if not told_whole(one):
@@ -104,22 +105,22 @@ def write_for_user(name: str, text: str, *, force: bool) -> int:
     if not (why or force) and place.exists() and place.read_bytes() != text.encode():
         why = "is there, and holds something else, perhaps your changes"
     if why:
-        way = ", or --force" if place.exists() else ""
+        way = ", or --force" if place.is_file() else ""
         misuse(f"{name} {why}", f"choose another name{way}")
     output.write_or_exit(name, text, "choose another place")
     sys.stderr.write(f"doctor: wrote {name}\n")
     return 0
 
 
-def _free(out: str) -> str:
+def _free_out() -> str:
     """Return a folder for the run that is not there."""
-    names = (out, *(f"{out}-{number}" for number in range(2, 1000)))
-    return next((one for one in names if not Path(one).exists()), out)
+    names = ("out", *(f"out-{number}" for number in range(2, 1000)))
+    return next((one for one in names if not Path(one).exists()), "out")
 
 
 def starter(values: Values, why: str) -> str:
     """Return a configuration with all keys of the trainer; what is not chosen stands as a comment."""
-    lines = [f"{HEADLINE}{why}", ""]
+    lines = [f"{HEADLINE}{' '.join(clean_text(why).split())}", ""]
     for key, default, what in _KEY.findall(INPUT.read_text(encoding="utf-8")):
         value = default if default.startswith('"') else default.lower()
         if key in values:
@@ -178,7 +179,7 @@ def _in_time(
     told = f"{values['epochs']:g} {'pass' if values['epochs'] == 1 else 'passes'} over the data"
     if found:
         long = f"{hours:.2g} hours" if hours > 1.5 else f"{math.ceil(hours * 60)} min"
-        return f"{told}, {long} at the most as predicted"
+        return f"{told}, at most {long} by the forecast"
     late = f", and it may take more than {most:g} hours" if most else ""
     return f"{told}; how long they take can't be predicted here{late}: --dry-run measures"
 
