@@ -77,6 +77,9 @@ def test_the_page_tells_all_needs_nothing_and_runs_nothing(torch_python: str, pl
     again = doctor(*words, "r.html", cwd=place)  # without another training
     assert (again.returncode, again.stdout) == (0, "")
     assert (place / "r.html").read_text() == text
+    (place / "m/config.json").unlink()
+    gone = doctor(*words, "gone.html", cwd=place)
+    assert (gone.returncode, "GiB at the peak" in (place / "gone.html").read_text()) == (0, True)
     (place / "out/run.json").write_text("{}")
     broken = doctor(*words, "r.html", cwd=place)
     assert (broken.returncode, "no report of out" in broken.stderr) == (2, True)
