@@ -59,6 +59,7 @@ class Terminal:
         self.seen = at + len(text)
         if answer:
             self.until("]: ")
+            time.sleep(0.2)  # a signal just before Python waits for the line is not seen by it
             os.write(self.master, answer)
 
 

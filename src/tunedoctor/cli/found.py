@@ -38,15 +38,10 @@ def data(folder: str) -> list[str]:
         for one in every
         if ending(path := Path(folder, one)) in ENDINGS
         and path.name not in NO_DATA
-        and told_whole(one)
+        and one.isprintable()  # what has line ends or is of no encoding can't stand in a configuration
         and path.is_file()
     ]
     return sorted(found, key=lambda one: split_of(Path(one)) != "train")[:_MOST]
-
-
-def told_whole(name: str) -> bool:
-    """Tell a name that can stand in a configuration: there are some with line ends, and some of no encoding."""
-    return name.isprintable() and not any("\ud800" <= one <= "\udfff" for one in name)
 
 
 def _below(folder: str, deep: int) -> Iterator[str]:
@@ -73,4 +68,4 @@ def _entries(folder: str) -> list[tuple[str, bool]]:
             rows = [(one.name, one.is_dir(follow_symlinks=False)) for one in entries]
     except OSError:
         return []
-    return sorted(row for row in rows if told_whole(row[0]))
+    return sorted(row for row in rows if row[0].isprintable())

@@ -11,7 +11,6 @@ from typing import Any
 
 from tunedoctor.cli import output
 from tunedoctor.cli.before import INPUT, check_words, devices_of
-from tunedoctor.cli.found import told_whole
 from tunedoctor.cli.models import model_of
 from tunedoctor.cli.options import aim, look, misuse, named, near
 from tunedoctor.cli.questions import ask_all
@@ -54,7 +53,7 @@ def command(given: Namespace) -> int:
     values = {"model": wanted.model, "data": wanted.data, "out": given.out or _free_out()}
     values |= {key: said for key in ("eval_data", "columns") if (said := getattr(given, key))}
     for one in values.values():
-        if not told_whole(one):
+        if not one.isprintable():
             misuse(f"{one!r} can't stand in a configuration", "give it another name")
     check_words([f"--{key}={one}" for key, one in values.items()])
     try:

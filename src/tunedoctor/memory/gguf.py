@@ -61,7 +61,7 @@ class _Cursor:
         return self.skip(self.number("Q")).decode("utf-8", "replace")
 
     def value(self, kind: int) -> Any:  # noqa: ANN401  what the file holds
-        letters: dict[str, str] = table("gguf")["read"]["numbers"]
+        letters = table("gguf")["read"]["numbers"]
         if kind == _STRING:
             return self.text()
         if kind != _ARRAY:
