@@ -3,10 +3,10 @@
 import json
 import resource
 import struct
-import time
 import venv
 from collections.abc import Mapping
 from dataclasses import asdict
+from math import prod
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -36,7 +36,6 @@ class Told(NamedTuple):
 
     code: int
     err: str
-    seconds: float
     cpu: float
     """Seconds of processors, of its children too: what counts where neighbours are busy."""
     imported: bool
@@ -62,21 +61,18 @@ def gguf(config: Mapping[str, Any] = TINY, kind: str = "llama", words: int = 0) 
     pairs += [text(f"{kind}.{k}") + struct.pack("<II", 4, config[n]) for k, n in keys.items()]
     many = [text(f"word{number}") for number in range(words)]
     pairs.append(text("tokenizer.ggml.tokens") + struct.pack("<IIQ", 9, 8, words) + b"".join(many))
-    wide, deep, high = (
-        config["hidden_size"],
-        config["num_hidden_layers"],
-        config["intermediate_size"],
-    )
+    wide, high = config["hidden_size"], config["intermediate_size"]
     kv = wide // config["num_attention_heads"] * config["num_key_value_heads"]
     layer = [(wide, wide)] * 2 + [(wide, kv)] * 2 + [(wide, high)] * 3 + [(wide,)] * 2
-    tensors, at, rows = b"", 0, [(wide, config["vocab_size"]), (wide,), *layer * deep]
+    tensors, at, rows = (
+        b"",
+        0,
+        [(wide, config["vocab_size"]), (wide,), *layer * config["num_hidden_layers"]],
+    )
     for number, shape in enumerate(rows):
         head = text(f"blk.{number}") + struct.pack("<I", len(shape))
         tensors += head + struct.pack(f"<{len(shape)}QIQ", *shape, 0, at)
-        size = 4
-        for one in shape:
-            size *= one
-        at += size
+        at += 4 * prod(shape)
     head = b"GGUF" + struct.pack("<IQQ", 3, len(rows), len(pairs)) + b"".join(pairs) + tensors
     return head + bytes(-len(head) % 32 + at)
 
@@ -117,14 +113,13 @@ def tried(row: dict[str, Any], folder: Path, place: Path, url: str) -> Told:
     for name in row.get("gone", ()):
         (folder / name).unlink()
     words = ["--model=m", "--data=d.jsonl", *row.get("words", ())]
-    if any(word.endswith(".toml") for word in words):
-        words = words[2:]
+    words = words[2:] if any(word.endswith(".toml") for word in words) else words
     env = {"HF_ENDPOINT": url, "HF_HOME": str(folder / "hub"), "HF_HUB_OFFLINE": "", "HF_TOKEN": ""}
     named = row.get("target", "target")
     target = str(place / named) if named != "nowhere" else named
     (place / "IMPORTED").unlink(missing_ok=True)
-    began, spent = time.perf_counter(), resource.getrusage(resource.RUSAGE_CHILDREN)
+    spent = resource.getrusage(resource.RUSAGE_CHILDREN)
     ended = doctor("train", *words, "--target", target, cwd=folder, **{**env, **row.get("env", {})})
-    took, now = time.perf_counter() - began, resource.getrusage(resource.RUSAGE_CHILDREN)
+    now = resource.getrusage(resource.RUSAGE_CHILDREN)
     cpu = now.ru_utime + now.ru_stime - spent.ru_utime - spent.ru_stime
-    return Told(ended.returncode, ended.stderr, took, cpu, (place / "IMPORTED").exists())
+    return Told(ended.returncode, ended.stderr, cpu, (place / "IMPORTED").exists())

@@ -32,14 +32,14 @@ def test_the_trainer_is_of_python_3_8_and_stands_alone() -> None:
 def test_a_starter_is_valid_and_its_comments_are_the_defaults(
     device: Device | None, model: str
 ) -> None:
-    chosen = choose(named(model) if model else None, device)
-    text = starter(SOURCE, chosen)
+    chosen, why = choose(named(model) if model else None, device, {"rank": 64})
+    text = starter(chosen, why)
     (config,) = [n for n in TREE.body if isinstance(n, ast.ClassDef) and n.name == "Config"]
     fields = [n for n in config.body if isinstance(n, ast.AnnAssign) and n.value]
     keys = {ast.unparse(n.target): ast.literal_eval(n.value) for n in fields if n.value}
-    assert tomllib.loads(text) == chosen.values
+    assert tomllib.loads(text) == chosen
     commented = "\n".join(line.removeprefix("# ") for line in text.splitlines() if " = " in line)
-    assert tomllib.loads(commented) == {**keys, **chosen.values}
+    assert tomllib.loads(commented) == {**keys, **chosen}
     assert text.startswith(HEADLINE)
 
 

@@ -77,6 +77,9 @@ def test_the_page_tells_all_needs_nothing_and_runs_nothing(torch_python: str, pl
     again = doctor(*words, "r.html", cwd=place)  # without another training
     assert (again.returncode, again.stdout) == (0, "")
     assert (place / "r.html").read_text() == text
+    (place / "m/config.json").unlink()
+    gone = doctor(*words, "gone.html", cwd=place)
+    assert (gone.returncode, "GiB at the peak" in (place / "gone.html").read_text()) == (0, True)
     odd = {**facts, "config": {**facts["config"], "eval_share": "x"}, "held_out": 1}
     for text in ("{}", json.dumps(odd), json.dumps({**facts, "config": {"model": 5}})):
         (place / "out/run.json").write_text(text)

@@ -45,6 +45,8 @@ def run(argv: list[str]) -> int:
 
         sys.stdout.write(f"tunedoctor {__version__}\n")
         return 0
+    if name == "train" and "--init" in words:
+        name, words = "init", [word for word in words if word != "--init"]
     if name not in known["commands"]:
         from tunedoctor.cli.options import near  # noqa: PLC0415  only on a mistake
 

@@ -34,11 +34,6 @@ class Needed(NamedTuple):
     """Why it can't start; "" where it can."""
 
 
-def is_gguf(model: str) -> bool:
-    """Tell a .gguf file by its name."""
-    return model.endswith(".gguf")
-
-
 def check_words(arguments: Sequence[str]) -> None:
     """Have the trainer look at words and files before anything is loaded; exits with 2 where it refuses them."""
     ended = child.run([sys.executable, "-I", str(INPUT), *arguments, "--check"], timeout=60.0)
@@ -52,7 +47,7 @@ def check_model(model: str, *, reach: bool) -> None:
     path = config_file(model)
     if path is None:
         check_name(model, reach=reach)
-    elif is_gguf(path.name):
+    elif path.suffix == ".gguf":
         way = "name a .gguf file, a folder, or owner/name"
         with refusing((OSError, MemoryModelError), way, f"{path}: "):
             gguf_head(path)
@@ -93,19 +88,16 @@ def _disk(shape: Shape, config: Config, processes: int, environ: Config) -> str:
     alone = 0 < steps <= every or str(config.get("resume", "")).lower() == "true"
     written = space.checkpoint * (1 if alone else int(config.get("keep", 2)) + 1)
     out = Path(str(config.get("out") or "out")).absolute()
-    if is_gguf(model) and not (out / "base").is_dir():  # it is unpacked there
+    if model.endswith(".gguf") and not (out / "base").is_dir():  # it is unpacked there
         width = 4 if config.get("precision") == "fp32" else 2
         written += width * parameters(shape).total
-    cached = config_file(model) or kept(model)
     places = [(out, written, "set out to a folder on another disk, or keep = 1")]
-    if not cached:
+    if not (config_file(model) or kept(model)):
         cache, variable = hub_cache(environ)
         places.append((Path(cache), space.download, f"{variable} names another place"))
     for place, size, way in places:
         there = next(one for one in (place, *place.parents) if one.exists())
         if (free := shutil.disk_usage(there).free) < size:
-            what = (
-                f"{there} has {free / 1e9:,.1f} GB free, and {size / 1e9:,.1f} GB are to be written"
-            )
-            return f"{what}; {way}; --no-check begins all the same"
+            has, wants = f"{free / 1e9:,.1f} GB free", f"{size / 1e9:,.1f} GB are to be written"
+            return f"{there} has {has}, and {wants}; {way}; --no-check begins all the same"
     return ""

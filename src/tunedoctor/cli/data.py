@@ -146,8 +146,7 @@ def _next(given: Namespace, report: Report) -> tuple[str, ...]:
         return (
             f"doctor train --model={shlex.quote(given.model)} --data={data}{held_out}{more} trains",
         )
-    write_config = f"doctor init --data={data}{more} writes a configuration"
-    return (write_config, *([f"doctor train config.toml{held_out} trains by it"] * bool(held)))
+    return (f"doctor init --data={data}{held_out}{more} writes a configuration",)
 
 
 def _startable(given: Namespace) -> Readers:

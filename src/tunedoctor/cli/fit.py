@@ -18,7 +18,7 @@ from tunedoctor.cli.options import aim, look, misuse, refusing, starting, works
 from tunedoctor.cli.output import read_input, show
 from tunedoctor.facts import Packages, Target
 from tunedoctor.memory import overview, stacks
-from tunedoctor.memory.answer import Answer, answer, seen
+from tunedoctor.memory.answer import Answer, answer, run_of, seen
 from tunedoctor.memory.band import GIB, Band
 from tunedoctor.memory.depths import depths
 from tunedoctor.memory.fits import Device
@@ -62,7 +62,11 @@ def _found(given: Namespace) -> Answer | overview.Table:
     place = NO_TARGET if given.stack == "doctor" else aim(given.target, own=given.own)
     named = given.gpu or given.vram or given.cards
     snapshot = None if named and place.chosen_by == "none" else look(place)
-    own = _as_configured(given, config, None if named else snapshot)
+    own: tuple[Device, ...] = ()  # what the configuration trains on, where that is this machine's
+    if config and snapshot and not named:
+        own, config = devices_of(snapshot, config)
+    if config:
+        set_options(given, config)
     run = _run(given, snapshot, shape.model_type if shape else "")
     if shape is None and given.cards:
         return overview.card_table(worth_having(), run)
@@ -75,7 +79,7 @@ def _found(given: Namespace) -> Answer | overview.Table:
         return overview.card_table(worth_having(), run)
     if given.cards:
         return overview.offers(shape, run, worth_having())
-    devices, notes = (own, ()) if own else _devices(given, snapshot)
+    devices, notes = (own[: given.gpus], ()) if own else _devices(given, snapshot)
     if releases := _installed(snapshot):
         said = ", ".join(f"{name} {version}" for name, version in releases.items())
         told = f"{given.stack} is reckoned as it is with {said}, which the environment holds"
@@ -93,20 +97,10 @@ def _configuration(given: Namespace) -> Mapping[str, Any]:
         return {}
     with refusing((OSError, ValueError), "name a configuration", f"{file}: "):
         config = values_of([file])
+    with refusing(MemoryModelError, "doctor train --eject - shows all keys", f"{file}: "):
+        run_of(config)
     given.model = str(config.get("model") or misuse(f"{file} names no model", "set model in it"))
     return config
-
-
-def _as_configured(
-    given: Namespace, config: Mapping[str, Any], snapshot: Snapshot | None
-) -> tuple[Device, ...]:
-    """Have the configuration say what no option does; return what it trains on, where that is this machine's."""
-    devices: tuple[Device, ...] = ()
-    if config and snapshot:
-        devices, config = devices_of(snapshot, config)
-    if config:
-        set_options(given, config)
-    return devices[: given.gpus]
 
 
 def _installed(snapshot: Snapshot | None) -> dict[str, str]:

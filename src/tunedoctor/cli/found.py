@@ -19,37 +19,29 @@ _FOLDERS, _WIDE = 800, 400
 """Of one place, and of one folder, that are looked into: a millisecond for a hundred."""
 _MOST = 20
 _WEIGHTS = (".safetensors", ".bin")
-_DATA = ("", "data")
 
 
 def models(folder: str, sites: Sequence[str]) -> list[str]:
     """Return paths of models, and names of those in the hub's cache."""
     places = chain(_below(folder, _DEEP), *(_below(site, 2) for site in sites))
-    near = [os.path.relpath(one, folder) if _inside(one, folder) else one for one in places]
+    near = [one.removeprefix(os.path.join(folder, "")) for one in places]
     return [*dict.fromkeys(near), *all_kept()][:_MOST]
 
 
 def data(folder: str) -> list[str]:
     """Return the files of data in a folder and its folder "data", those to train on first."""
-    every = [os.path.join(part, name) for part in _DATA for name in listed(Path(folder, part))]
+    every = [
+        os.path.join(part, name) for part in ("", "data") for name in listed(Path(folder, part))
+    ]
     found = [
         one
         for one in every
         if ending(path := Path(folder, one)) in ENDINGS
         and path.name not in NO_DATA
-        and told_whole(one)
+        and one.isprintable()  # what has line ends or is of no encoding can't stand in a configuration
         and path.is_file()
     ]
     return sorted(found, key=lambda one: split_of(Path(one)) != "train")[:_MOST]
-
-
-def told_whole(name: str) -> bool:
-    """Tell a name that can stand in a configuration: there are some with line ends, and some of no encoding."""
-    return name.isprintable() and not any("\ud800" <= one <= "\udfff" for one in name)
-
-
-def _inside(path: str, folder: str) -> bool:
-    return path.startswith(os.path.join(folder, ""))
 
 
 def _below(folder: str, deep: int) -> Iterator[str]:
@@ -76,4 +68,4 @@ def _entries(folder: str) -> list[tuple[str, bool]]:
             rows = [(one.name, one.is_dir(follow_symlinks=False)) for one in entries]
     except OSError:
         return []
-    return sorted(row for row in rows if told_whole(row[0]))
+    return sorted(row for row in rows if row[0].isprintable())

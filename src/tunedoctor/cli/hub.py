@@ -43,7 +43,7 @@ def offline() -> str:
     return next((one for one in names if os.environ.get(one, "").upper() in _TRUE), "")
 
 
-def check_name(name: str, *, reach: bool = True) -> None:
+def check_name(name: str, *, reach: bool) -> None:
     """Exit with 2 where a name leads to no model; the hub is asked for what is not in its cache.
 
     Without `reach`, one that can't be reached is left to the trainer.
@@ -59,6 +59,7 @@ def check_name(name: str, *, reach: bool = True) -> None:
         misuse(what, f"unset {variable}, or {_ANOTHER}")
     endpoint = os.environ.get("HF_ENDPOINT", "").rstrip("/") or HUB
     status, code, why = _asked(f"{endpoint}/{name}/resolve/main/config.json")
+    endpoint = endpoint.rpartition("@")[2]  # a password is not told
     if code == "EntryNotFound":
         misuse(f"{endpoint}/{name} holds no config.json", "name a repository of transformers' form")
     if status == 404 or code == "RepoNotFound":
@@ -90,7 +91,8 @@ def _token() -> str:
     """Return the token that huggingface_hub would send to the hub; "" without one."""
     if os.environ.get("HF_HUB_DISABLE_IMPLICIT_TOKEN", "").upper() in _TRUE:
         return ""
-    home = Path(os.environ.get("HF_HOME") or "~/.cache/huggingface").expanduser()
+    moved = {"HF_HUB_CACHE": "", "HUGGINGFACE_HUB_CACHE": ""}
+    place = Path(hub_cache({**os.environ, **moved})[0]).with_name("token")
     said = os.environ.get("HF_TOKEN") or os.environ.get("HUGGING_FACE_HUB_TOKEN")
-    found = said or line(os.environ.get("HF_TOKEN_PATH") or home / "token")
+    found = said or line(os.environ.get("HF_TOKEN_PATH") or place)
     return found if found.isascii() and found.isprintable() else ""

@@ -41,9 +41,8 @@ def model_of(model: str) -> Shape:
     if model == "-":
         return shape_of(parsed(read_input("-", LARGEST)), "stdin")
     path = config_file(model)
-    if path is None and (
-        folder := kept(model)
-    ):  # what lies there is nearer than a variant of the catalogue
+    # what lies there is nearer than a variant of the catalogue
+    if path is None and (folder := kept(model)):
         return shape_of(parsed(read_input(str(folder / "config.json"), LARGEST)), model)
     if path is None:
         return named(model)
@@ -66,14 +65,12 @@ def model_of(model: str) -> Shape:
 
 def gguf_head(path: Path) -> Head:
     """Return the head of a .gguf file. Raises OSError, and MemoryModelError for what is none or is cut off."""
-    few, many = _HEADS
     try:
-        head = head_of(read_start(path, few))
+        head = head_of(read_start(path, _HEADS[0]))
     except CutOffError:
-        head = head_of(read_start(path, many))
-    if path.stat().st_size < head.end:
-        size, wanted = path.stat().st_size / 1e6, head.end / 1e6
-        what = f"it is cut off: {size:,.1f} MB of {wanted:,.1f}; download it anew"
+        head = head_of(read_start(path, _HEADS[1]))
+    if (size := path.stat().st_size) < head.end:
+        what = f"it is cut off: {size / 1e6:,.1f} MB of {head.end / 1e6:,.1f}; download it anew"
         raise CutOffError(what)
     return head
 

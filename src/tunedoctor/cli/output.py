@@ -151,7 +151,7 @@ def refusal(name: str, mark: str, *, force: bool) -> str:
     try:
         if force or not place.exists():
             return "" if place.parent.is_dir() else "is in a folder that is not there"
-        with place.open("rb") as file:
+        with open_regular(place) as file:  # a FIFO would be waited for
             own = file.read(len(mark)).decode("utf-8", "replace") == mark
     except OSError as error:
         return f"can't be read: {error.strerror or error}"

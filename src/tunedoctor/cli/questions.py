@@ -1,146 +1,137 @@
 """The questions of doctor init: numbered choices on standard error, answers in a line of the terminal."""
 
 import os
+import re
 import sys
 from argparse import Namespace
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple
 
 from tunedoctor.cli import found
 from tunedoctor.cli.before import check_model
 from tunedoctor.cli.hub import kept, offline
 from tunedoctor.cli.models import config_file
+from tunedoctor.cli.options import misuse
 from tunedoctor.cli.output import screen
+from tunedoctor.cli.training_data import judged
+from tunedoctor.memory.answer import run_of
 from tunedoctor.memory.catalogue import like, named
 from tunedoctor.memory.fits import Device, fit
 from tunedoctor.memory.parameters import parameters
-from tunedoctor.memory.run import Run
 from tunedoctor.model.wording import megabytes
-from tunedoctor.tables.small import Goal, goals, starters
+from tunedoctor.tables.small import Goal, goals, most_on_cpu, starters
 
-T = TypeVar("T")
-_SEQ = 1024
 _SHOWN = 9
+Choices = list[tuple[str, str]]
+"""Answers that are offered, each with a note."""
 
 
-class Choice(NamedTuple):
-    """An answer that is offered."""
+class Wanted(NamedTuple):
+    """What was said or answered."""
 
-    answer: str
-    note: str = ""
+    model: str
+    data: str
+    goal: Goal
+    hours: float
+    """0: any time."""
 
 
-def ask_all(
-    given: Namespace, device: Device | None, sites: Sequence[str]
-) -> tuple[str, str, Goal, float]:
-    """Ask for what no option says: model, data, goal, hours. Raises EOFError, and KeyboardInterrupt for Ctrl-C."""
-    every = goals()
-    offered = [] if given.model else _models(device, sites)
-    model = given.model or _asked(
-        "Which model is to learn?",
-        offered,
-        "number, name, folder, file, or words to search",
-        _model,
+def ask_all(given: Namespace, device: Device | None, sites: Sequence[str]) -> Wanted:
+    """Return what options say, looked at; without --model or --data, ask for what none says.
+
+    Raises EOFError, and KeyboardInterrupt for Ctrl-C; exits with 2 for a wrong option.
+    """
+
+    def data_of(text: str, _: Choices) -> str:
+        judged(text, given.columns, (sys.executable,))
+        return text
+
+    asks, every = not (given.model and given.data), goals()
+    model = given.model and _model(given.model, None)
+    for option in filter(None, (given.data, given.eval_data)):
+        data_of(option, [])
+    takes = "name, folder, file, or words to search for"
+    model = model or _asked(
+        "Which model do you want to train?", _models(device, sites), takes, _model
     )
-    if given.model:
-        check_model(model, reach=True)
-    files = [Choice(one, megabytes(Path(one).stat().st_size)) for one in found.data(os.curdir)]
-    data = given.data or _asked("From which data?", files, "number, or a file", _file)
-    picked = [Choice(one.name, one.words) for one in every]
-    goal = given.goal or _asked("What for: to", picked, "number", _one_of(picked))
-    hours = given.hours
-    if not hours and device and device.tflops:
-        hours = _asked("How many hours may it take?", [], "number; 0 for any time", _number)
-    return model, data, next(one for one in every if one.name == goal), hours
+    files = [(one, megabytes(Path(one).stat().st_size)) for one in found.data(os.curdir)]
+    data = given.data or _asked("What should it learn from?", files, "file or folder", data_of)
+    goal, hours = given.goal or every[0].name, str(given.hours)
+    if asks and not given.goal:
+        picked = [(one.name, one.words) for one in every]
+        goal = _asked("What should it learn to do?", picked, "", _picked)
+    if asks and not given.hours and device and device.tflops:
+        hours = _asked("How many hours may it take?", [], "hours, or 0 for any time", _hours)
+    return Wanted(model, data, next(one for one in every if one.name == goal), float(hours))
 
 
-def _asked(
-    question: str, choices: list[Choice], takes: str, read: Callable[[str, list[Choice]], T | None]
-) -> T:
-    """Ask until an answer can be taken; an empty one is the first that is offered."""
+def _asked(question: str, choices: Choices, takes: str, read: Callable[[str, Choices], str]) -> str:
+    """Ask until an answer can be taken, which is never ""; an empty one is the first that is offered."""
     _show(question, choices)
     while True:
-        default = " [1]" if choices else ""
-        sys.stderr.write(f"{takes}{default}: ")
+        words = [*(["number"] if choices else []), *([takes] if takes else [])]
+        sys.stderr.write(f"{', '.join(words)}{' [1]' if choices else ''}: ")
         sys.stderr.flush()
-        line = sys.stdin.readline()
+        line = sys.stdin.buffer.readline()
         if not line:
             raise EOFError
-        text = line.strip() or ("1" if choices else "")
+        text = line.decode(errors="replace").strip() or ("1" if choices else "")
         if text.isascii() and text.isdigit() and 1 <= int(text[:9]) <= len(choices):
-            text = choices[int(text) - 1].answer
-        try:
-            value = read(text, choices) if text else None
-        except SystemExit:  # the reason has been told
-            continue
-        if value is not None:
-            return value
+            text = choices[int(text) - 1][0]
+        with suppress(SystemExit):  # the reason has been told
+            if text and (value := read(text, choices)):
+                return value
 
 
-def _show(question: str, choices: list[Choice]) -> None:
+def _show(question: str, choices: Choices) -> None:
     one = screen(sys.stderr)
     one.line()
     one.line((question, "bold"))
-    for number, choice in enumerate(choices, 1):
-        note = f"  {choice.note}" if choice.note else ""
-        one.wrap(f"{_short(choice.answer)}{note}", 4, f"{number:>2}")
+    for number, (answer, note) in enumerate(choices, 1):
+        path = Path(answer)  # one of an environment is longer than a line
+        short = str(Path("...", *path.parts[-2:])) if path.is_absolute() else answer
+        one.wrap(f"{short}  {note}".rstrip(), 4, f"{number:>2}")
     sys.stderr.write(one.text())
 
 
-def _short(answer: str) -> str:
-    """Return a path by its last two parts: one of an environment is longer than a line."""
-    return str(Path("...", *Path(answer).parts[-2:])) if Path(answer).is_absolute() else answer
-
-
-def _models(device: Device | None, sites: Sequence[str]) -> list[Choice]:
-    """Return the models that are here, and some of the hub that fit."""
-    rows = [Choice(one, "here") for one in found.models(os.getcwd(), sites)][:_SHOWN]  # noqa: PTH109
-    have = {one.answer for one in rows}
+def _models(device: Device | None, sites: Sequence[str]) -> Choices:
+    """Return the models that are here, and some of the hub that fit; on a CPU small ones, for the time they take."""
+    rows = [(one, "here") for one in found.models(os.getcwd(), sites)[:_SHOWN]]  # noqa: PTH109
+    is_cpu = device is None or device.vendor == "cpu"
+    least = {"precision": "fp32"} if is_cpu else {"method": "qlora", "checkpointing": True}
+    run = run_of({**least, "micro_batch": 1})
     for name in () if offline() else starters():
         shape = named(name)
-        run = Run(method="lora", seq=_SEQ, batch=1, checkpointing=True)
-        is_cpu = device is None or device.vendor == "cpu"
-        if is_cpu:
-            run = Run(method="lora", seq=_SEQ, batch=1, precision="fp32")
-        ways = (
-            [run] if is_cpu else [run, Run(method="qlora", seq=_SEQ, batch=1, checkpointing=True)]
-        )
-        needs = [fit(shape, one, device).verdict for one in ways if device]
-        if name not in have and (not device or "fits" in needs):
-            size = megabytes(2 * parameters(shape).total)
-            rows.append(Choice(name, f"fits; {size} to download"))
+        many = parameters(shape).total
+        if (name, "here") in rows or (is_cpu and many > most_on_cpu()):
+            continue
+        if device is None or fit(shape, run, device).verdict == "fits":
+            rows.append((name, f"{'fits; ' if device else ''}{megabytes(2 * many)} to download"))
     return rows
 
 
-def _model(text: str, choices: list[Choice]) -> str | None:
-    """Take a path or a name; words are searched for, and what is found is offered instead."""
-    if config_file(text) or kept(text) or ("/" in text and " " not in text):
+def _model(text: str, choices: Choices | None) -> str:
+    """Take a path or a name; words are searched for where there are choices, and what is found is offered instead."""
+    if choices is None or config_file(text) or kept(text) or ("/" in text and " " not in text):
         check_model(text, reach=True)
         return text
-    near = [Choice(one, "on the hub") for one in like(text, _SHOWN)]
-    if near:
-        choices[:] = near
-        _show(f"Models with {text!r}:", choices)
-    else:
-        sys.stderr.write(f"doctor: no model is called {text[:60]!r}\n")
-    return None
+    near = [(one, "on the hub") for one in like(text, _SHOWN)]
+    if not near:
+        misuse(f"no model is called {text[:60]!r}", "search for part of a name")
+    choices[:] = near
+    _show(f"Models with {text!r}:", choices)
+    return ""
 
 
-def _file(text: str, _: list[Choice]) -> str | None:
-    if Path(text).expanduser().exists():
-        return text
-    sys.stderr.write(f"doctor: there is no {text[:200]}\n")
-    return None
+def _picked(text: str, choices: Choices) -> str:
+    if text not in dict(choices):
+        misuse(f"{text[:60]!r} is none of them", f"type a number from 1 to {len(choices)}")
+    return text
 
 
-def _one_of(choices: list[Choice]) -> Callable[[str, list[Choice]], str | None]:
-    return lambda text, _: text if text in [one.answer for one in choices] else None
-
-
-def _number(text: str, _: list[Choice]) -> float | None:
-    try:
-        value = float(text)
-    except ValueError:
-        return None
-    return value if 0 <= value < float("inf") else None
+def _hours(text: str, _: Choices) -> str:
+    if not re.fullmatch(r"\d{1,5}(\.\d{1,9})?", text, re.ASCII):
+        misuse(f"{text[:60]!r} is no number of hours", "type one such as 0.5")
+    return text

@@ -37,7 +37,8 @@ def run_command(
     if not argv:
         misuse("no command is named", "doctor run -- python train.py")
     options = Options.of()
-    before, kept = running.kills_now(), _length(log)
+    before = running.kills_now()
+    kept = log.stat().st_size if log and log.is_file() else 0
     try:
         ran = running.run(argv)
     except running.NotStartedError as error:
@@ -63,13 +64,6 @@ def run_command(
     except Exception as error:  # noqa: BLE001  the command's status goes before what befalls the doctor
         _say(f"could not diagnose: {type(error).__name__}: {error}")
     return death.status
-
-
-def _length(log: Path | None) -> int:
-    try:
-        return log.stat().st_size if log else 0
-    except OSError:
-        return 0
 
 
 def _added(log: Path, kept: int) -> running.Tail | None:

@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from tunedoctor.cli import output
-from tunedoctor.cli.before import check_model, check_words, is_gguf, needed
+from tunedoctor.cli.before import check_model, check_words, needed
 from tunedoctor.cli.configuration import values_of, words_of
-from tunedoctor.cli.init import init, write_for_user
-from tunedoctor.cli.options import Options, aim, look, misuse, refusing, typed, works
+from tunedoctor.cli.init import write_for_user
+from tunedoctor.cli.options import Options, aim, look, misuse, named, refusing, works
 from tunedoctor.cli.output import refusal, report_for
 from tunedoctor.cli.run import run_command
 from tunedoctor.cli.trained import begun, is_finished, report
@@ -33,11 +33,11 @@ _NO_TOML = (3, 11)
 
 
 def command(given: Namespace) -> int:
-    """Write the trainer or a configuration down, or train by the words that are no options; returns the exit code."""
+    """Write the trainer down, or train by the words that are no options; returns the exit code."""
     if given.eject:
         return write_for_user(given.eject, whole_trainer(), force=given.force)
     given.rest += [f"--columns={given.columns}"] if given.columns else []
-    return init(given) if given.init else train(given, given.rest, check=not given.no_check)
+    return train(given, given.rest, check=not given.no_check)
 
 
 def train(how: Namespace, arguments: Sequence[str], *, check: bool = True) -> int:
@@ -54,10 +54,10 @@ def train(how: Namespace, arguments: Sequence[str], *, check: bool = True) -> in
     place = works(aim(how.target, own=how.own))
     check_words(arguments)
     values = values_of(arguments)
-    out, target = Path(str(values.get("out") or "out")), typed(place, how.target)
+    out = Path(str(values.get("out") or "out"))
     more = " --no-check" * (not check) + f" --processes {how.processes}" * (how.processes > 1)
     more += f" --report {shlex.quote(page)}" if page else ""
-    ended = begun(values, arguments, f" --target {shlex.quote(target)}" if target else "", more)
+    ended = begun(values, arguments, named(place, how.target), more)
     try:
         argv = _trainer(place, values, arguments, how.processes, check=check)
     except KeyboardInterrupt:
@@ -93,7 +93,7 @@ def _trainer(
     words = handed(values, arguments, readers)
     readers.started()
     snapshot = look(place, start=True)
-    libraries(snapshot, place.python, *(["gguf"] if is_gguf(model) else []))
+    libraries(snapshot, place.python, *(["gguf"] if model.endswith(".gguf") else []))
     if check and not _ready(snapshot, Options.of()._replace(quiet=True)):
         return []
     found = None if merges else needed(snapshot, values, count, os.environ)

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from tunedoctor.cli.models import check_folder, model_of
+from tunedoctor.cli.models import check_folder, config_file, model_of
 from tunedoctor.cli.options import misuse, refusing
 from tunedoctor.cli.output import screen, write, write_or_exit
 from tunedoctor.memory.answer import forecast
@@ -157,8 +157,9 @@ def report(name: str, out: Path) -> None:
         lines = read_regular(asked, _LARGEST) if asked.is_file() else b""
         samples = msgspec.json.Decoder(Answered).decode_lines(lines)
         found = None
-        with suppress(MemoryModelError, OSError, ValueError):
-            found = forecast(facts.config, model_of(facts.base), (), facts.processes)
+        if (base := config_file(facts.base)) is None or base.is_file():  # else it was moved since
+            with suppress(MemoryModelError, ValueError):
+                found = forecast(facts.config, model_of(facts.base), (), facts.processes)
         text = page(facts, log, samples, found)
     write_or_exit(name, text, "name another file")
     sys.stderr.write(f"doctor: wrote {name}\n")

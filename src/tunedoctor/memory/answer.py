@@ -275,7 +275,9 @@ def run_of(config: Mapping[str, Any], processes: int = 1) -> Run:
     try:
         told = msgspec.convert(dict(config), _Config, strict=False)
     except msgspec.ValidationError as error:
-        raise MemoryModelError(str(error)) from None
+        what, _, key = str(error).replace("`", "").rpartition(" - at $.")
+        said = f"{key}: {what[:1].lower()}{what[1:]}" if key else what
+        raise MemoryModelError(said) from None
     full, pure = told.method == "full", told.precision == "pure-bf16"
     micro, stack = min(told.micro_batch, told.batch), STACKS["doctor"]
     if told.chunk == 0:

@@ -61,22 +61,21 @@ class _Cursor:
         return self.skip(self.number("Q")).decode("utf-8", "replace")
 
     def value(self, kind: int) -> Any:  # noqa: ANN401  what the file holds
-        letters: dict[str, str] = table("gguf")["read"]["numbers"]
+        letters = table("gguf")["read"]["numbers"]
         if kind == _STRING:
             return self.text()
         if kind != _ARRAY:
             return self.number(_known(letters, kind, "value"))
         inner, count = self.number("I"), self.number("Q")
         if inner == _STRING:
-            self._skip_texts(count)
-            return count
+            return self._skip_texts(count)
         letter = _known(letters, inner, "value")
         if count <= _LISTED:
             return [self.number(letter) for _ in range(count)]
         self.skip(count * struct.calcsize(f"<{letter}"))
         return count
 
-    def _skip_texts(self, count: int) -> None:
+    def _skip_texts(self, count: int) -> int:
         """Pass over texts, of which a vocabulary has hundreds of thousands; each takes 8 bytes at the least."""
         size, at, end = struct.Struct("<Q").unpack_from, self.at, len(self.data)
         for _ in range(count):
@@ -84,6 +83,7 @@ class _Cursor:
                 raise CutOffError(_CUT)
             at += 8 + size(self.data, at)[0]
         self.skip(at - self.at)
+        return count
 
 
 def _known(among: Mapping[str, Any], kind: int, what: str) -> Any:  # noqa: ANN401  of the table
@@ -122,17 +122,15 @@ def shape_of_head(head: Head, name: str) -> Shape:
     """Return the shape of what a file holds. Raises MemoryModelError where the doctor knows none of that kind."""
     told, kind = table("gguf")["read"], str(head.values.get("general.architecture"))
     if kind not in told["kinds"]:
-        what = f"the doctor knows no shape of the architecture {kind[:_SHORT]!r} in a .gguf file"
+        what = f"the doctor does not know the architecture {kind[:_SHORT]!r} of a .gguf file"
         raise MemoryModelError(what)
-    found = {
-        key: head.values[full]
-        for part, key in told["keys"].items()
-        if (full := f"{kind}.{part}") in head.values
-    }
     vocab = head.values.get("tokenizer.ggml.tokens")
-    config = {"vocab_size": vocab if isinstance(vocab, int) else None, **found}
-    model_type, tied = told["kinds"][kind], not head.own_head
-    shape = shape_of({**config, "model_type": model_type, "tie_word_embeddings": tied}, name)
+    config = {"vocab_size": vocab if isinstance(vocab, int) else None}
+    for part, key in told["keys"].items():
+        if (full := f"{kind}.{part}") in head.values:
+            config[key] = head.values[full]
+    config |= {"model_type": told["kinds"][kind], "tie_word_embeddings": not head.own_head}
+    shape = shape_of(config, name)
     if abs(parameters(shape).total - head.elements) > head.elements / 1000:
         what = f"its tensors hold {head.elements:,} parameters, and its keys say {parameters(shape).total:,}"
         raise MemoryModelError(what)

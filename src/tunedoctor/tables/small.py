@@ -258,3 +258,8 @@ def least_held() -> int:
 def starters() -> tuple[str, ...]:
     """Return models to begin with, small to large."""
     return tuple(table("goals")["starters"])
+
+
+def most_on_cpu() -> int:
+    """Return the parameters of the largest model that is offered where a CPU trains."""
+    return int(table("goals")["most_on_cpu"])
