@@ -31,13 +31,12 @@ def bench() -> ModuleType:
 @pytest.mark.skipif(not torch_python() or sys.platform != "linux", reason=WHY_NOT)
 @pytest.mark.parametrize("name", ["load 64M bf16 as fp32"])
 def test_what_a_process_takes(bench: ModuleType, name: str, tmp_path: Path) -> None:
+    """Of anonymous memory alone: how many pages of files count goes by what the kernel has at hand."""
     known = bench.settings(bench.Place(torch_python(), str(tmp_path)))
     one, imports = known[name](), known["imports"]()
     found, bare = bench.measured(one.argv), bench.measured(imports.argv)
     there = one.there - imports.there + bare.there  # a CUDA build of torch takes 160 MiB more
     assert there == pytest.approx(found.there, rel=0.15)
-    whole = one.there + one.mapped - imports.there - imports.mapped + bare.whole
-    assert whole == pytest.approx(found.whole, rel=0.15)
 
 
 @pytest.mark.parametrize(
