@@ -225,7 +225,7 @@ DAMAGED: dict[str, tuple[Callable[[], bytes], str]] = {
     "d.csv": (lambda: b"question,answer\na,b\na,b,c\n", "d.csv line 3: the cells do not fit the header: 3 cells, the header has 2"),
     "e.csv": (lambda: b'question,answer\na,b\n"a,b\n', "e.csv line 3: its quotes do not pair"),
     "huge.csv": (lambda: b'question,answer\na,"' + b"x" * (9 << 20), "huge.csv line 2: a line longer than the doctor reads at once"),
-    "many.csv": (lambda: b'question,answer\na,"' + b"x\n" * (5 << 20), "many.csv line 2: its quotes do not pair: a quote is not closed within 8 MiB"),
+    "many.csv": (lambda: b'question,answer\na,"' + (b"x" * 99 + b"\n") * 90_000, "many.csv line 2: its quotes do not pair: a quote is not closed within 8 MiB"),
     "f.csv": (lambda: b"this,that\na,b\n", "f.csv line 2: no columns that a trainer knows: that, this; say which they are: --columns"),
     "g.jsonl.gz": (lambda: cut(gzip.compress(lines(GOOD))), "g.jsonl.gz: it ends early"),
     "h.jsonl.zst": (lambda: cut(zst(lines(GOOD))), "h.jsonl.zst: it ends early"),
