@@ -1,5 +1,6 @@
 """Judging and blaming, without a child; what is read beside minutes of load."""
 
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -49,6 +50,7 @@ def test_of_ranks_the_worst_is_told_once_and_who_is_missing() -> None:
     assert "rank 3 said nothing; rank 2 stood in import torch" in last.error
 
 
+REPORTS = Path(__file__).parents[1] / "reports" / "reports"
 OUT = "torch.OutOfMemoryError: CUDA out of memory. Tried to allocate 2.00 GiB."
 LONG = '  File "/a/torch/x.py", line 3, in f\nRuntimeError: first line\nmore of it'
 CLASH = "ImportError: cannot import name 'HybridCache' from 'transformers'"
@@ -112,3 +114,23 @@ def test_the_checks_judge_the_card_as_the_load_showed_it() -> None:
     seen = then.find(NvidiaGpus)
     assert seen
     assert seen.gpus[0].throttle == ("hw-thermal",)
+
+
+@pytest.mark.parametrize(
+    ("report", "error", "finding"),
+    [
+        ("m047-stability-matrix-6700s", "HIP error: invalid device function", "gpu-arch-not-in-rocm-build"),
+        ("s014-torch20-rocblas-cannot-read", "TensileLibrary.dat", "gpu-arch-not-in-rocm-build"),
+        ("h070-ilab-m1-pro-mps-private-pool", "MPS backend out of memory", "vram-too-small"),
+        ("x411-f5-tts-unfold-backward-mps", "not currently implemented for the MPS device", "mps-unsupported"),
+        ("m104-xpu-oom-arc770", "XPU out of memory", "vram-too-small"),
+    ],
+)  # fmt: skip
+def test_what_was_recorded_on_other_gpus_is_blamed(report: str, error: str, finding: str) -> None:
+    text = (REPORTS / f"{report}.txt").read_text()
+    line = next(one for one in text.splitlines() if error in one)
+    run = run_of({"begin": "train"}, {"end": "train", "error": line})
+    answer, _ = made([run], Asked(), Snapshot({}), all_checks(()), 1.0, [])
+    (blame,) = answer.blames
+    assert (blame.stage, blame.finding) == ("train", finding)
+    assert blame.cure
