@@ -87,9 +87,12 @@ PLAIN = "sh sed tr cat mktemp mkdir uname grep cut dirname rm env"
 """All of the system that a script here finds: no docker, no gpg, nothing that writes outside of the folder."""
 
 
+MIRROR = 'case $1 in indextargets) echo "http://mirror.test/debian/" ;; esac'
+
+
 def shell(folder: Path, script: Path, *words: str, **tools: str) -> subprocess.CompletedProcess[str]:  # fmt: skip
     """Run a script with tools that are played; each says in `log` how it was called."""
-    played = {"id": "echo 0", "apt-get": "", "curl": "", "dpkg": "", "modprobe": "", **tools}
+    played = {"id": "echo 0", "apt-get": MIRROR, "curl": "", "dpkg": "", "modprobe": "", "tee": "cat", **tools}
     body = '#!/bin/sh\necho "{name} $*" >>{log}\n{body}\n'
     log = folder / "log"
     plant(folder / "bin", {n: body.format(name=n, log=log, body=b) for n, b in played.items()})
@@ -127,6 +130,8 @@ def test_root_s_part_looks_acts_stops_and_goes_on(tmp_path: Path) -> None:
     done = shell(tmp_path, script, "root", modinfo="exit 1")
     log = (tmp_path / "log").read_text()
     assert "/cuda-keyring_1.1-1_all.deb\ndpkg -i " in log
+    assert "tee /etc/apt/sources.list.d/doctor-contrib.list\n" in log
+    assert "deb http://mirror.test/debian/ " in done.stdout  # of the mirror that is in use
     assert "apt-get install -y nvidia-open\nmodprobe nvidia" in log
     assert (done.returncode, "reboot" in done.stdout) == (3, True)
     assert f"then run it again: sudo sh {script} root" in done.stdout
