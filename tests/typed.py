@@ -50,6 +50,23 @@ def doctor(*argv: str, stdin: str = "", cwd: Path | None = None, **env: str) -> 
     return ended
 
 
+def on_terminal(argv: list[str], cwd: Path | None = None, **env: str) -> Ran:
+    """Run a process to its end on a terminal of its own; `stdout` is all that it showed."""
+    master, slave = os.openpty()
+    around, said = {**os.environ, **env}, b""
+    with subprocess.Popen(
+        argv, stdin=slave, stdout=slave, stderr=slave, cwd=cwd, env=around
+    ) as one:
+        os.close(slave)
+        try:
+            while block := os.read(master, 1 << 16):
+                said += block
+        except OSError:  # how Linux tells that nobody writes any more
+            pass
+    os.close(master)
+    return Ran(argv, one.returncode, said.decode(), "")
+
+
 def gone(pid: int, tries: int = 100) -> bool:
     """Tell whether a process ends in time; one that is dead and not yet reaped has."""
     for _ in range(tries):

@@ -1,9 +1,8 @@
 """What takes long shows on a terminal how far it is, and leaves nothing behind; elsewhere nothing is written."""
 
-import os
-import pty
-import subprocess
 import sys
+
+from typed import on_terminal
 
 CODE = """
 import os, sys, time
@@ -31,20 +30,10 @@ print("rich.progress" in sys.modules)
 
 
 def _shown(term: str) -> str:
-    master, slave = pty.openpty()
-    env = {**os.environ, "TERM": term, "PYTHONIOENCODING": "utf-8", "COLUMNS": "100"}
-    subprocess.run(
-        [sys.executable, "-c", CODE], stdout=slave, stderr=slave, stdin=slave, env=env, check=True
-    )
-    os.close(slave)
-    said = b""
-    try:
-        while block := os.read(master, 1 << 16):
-            said += block
-    except OSError:
-        pass
-    os.close(master)
-    return said.decode()
+    argv = [sys.executable, "-c", CODE]
+    ended = on_terminal(argv, TERM=term, PYTHONIOENCODING="utf-8", COLUMNS="100")
+    assert ended.returncode == 0, ended.stdout
+    return ended.stdout
 
 
 def test_a_terminal_sees_how_far_it_is() -> None:

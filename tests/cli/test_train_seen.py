@@ -1,8 +1,6 @@
 """What a person sees of a training: a curve on a terminal, why it died, and a page to keep."""
 
 import json
-import os
-import pty
 import re
 import subprocess
 import sys
@@ -12,7 +10,7 @@ from pathlib import Path
 import pytest
 from rows import plant
 from trainers import DATA, TRAINER, Train, done
-from typed import doctor
+from typed import doctor, on_terminal
 
 HOSTILE = "<script>alert(1)</script>\x1b[2J`x`"
 WORDS = ("--model=m", "--data=d.jsonl", "--batch=8", "--max-steps=6", "--no-check")
@@ -116,19 +114,9 @@ def test_a_fault_of_the_trainer_reaches_the_screen_and_the_log(
 def test_a_terminal_sees_a_curve_and_a_dumb_one_lines(
     torch_python: str, place: Path, term: str, encoding: str
 ) -> None:
-    master, slave = pty.openpty()
-    env = {**os.environ, "TERM": term, "PYTHONIOENCODING": encoding, "OMP_NUM_THREADS": "1"}
     argv = [torch_python, str(TRAINER), *WORDS[:-1], "--samples=0"]
-    with subprocess.Popen(argv, stdin=slave, stdout=slave, stderr=slave, cwd=place, env=env) as one:
-        os.close(slave)
-        said = b""
-        try:
-            while block := os.read(master, 1 << 16):
-                said += block
-        except OSError:
-            pass
-    os.close(master)
-    text = said.decode()
+    one = on_terminal(argv, place, TERM=term, PYTHONIOENCODING=encoding, OMP_NUM_THREADS="1")
+    text = one.stdout
     assert one.returncode == 0, text
     assert text.rstrip().splitlines()[-1].startswith("Learned in 6 steps: ")
     assert "FutureWarning" not in text

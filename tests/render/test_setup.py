@@ -92,7 +92,15 @@ MIRROR = 'case $1 in indextargets) echo "http://mirror.test/debian/" ;; esac'
 
 def shell(folder: Path, script: Path, *words: str, **tools: str) -> subprocess.CompletedProcess[str]:  # fmt: skip
     """Run a script with tools that are played; each says in `log` how it was called."""
-    played = {"id": "echo 0", "apt-get": MIRROR, "curl": "", "dpkg": "", "modprobe": "", "tee": "cat", **tools}
+    played = {
+        "id": "echo 0",
+        "apt-get": MIRROR,
+        "curl": "",
+        "dpkg": "",
+        "modprobe": "",
+        "tee": "cat",
+        **tools,
+    }
     body = '#!/bin/sh\necho "{name} $*" >>{log}\n{body}\n'
     log = folder / "log"
     plant(folder / "bin", {n: body.format(name=n, log=log, body=b) for n, b in played.items()})
