@@ -12,13 +12,13 @@ from pathlib import Path
 from tunedoctor.cli.hub import all_kept
 from tunedoctor.data.files import ENDINGS, NO_DATA, ending, split_of
 from tunedoctor.system.reading import listed
+from tunedoctor.target.train_input import WEIGHTS
 
 _DEEP = 4
 """Levels that are looked at, as those of models/owner/name."""
 _FOLDERS, _WIDE = 800, 400
 """Of one place, and of one folder, that are looked into: a millisecond for a hundred."""
 _MOST = 20
-_WEIGHTS = (".safetensors", ".bin")
 
 
 def models(folder: str, sites: Sequence[str]) -> list[str]:
@@ -54,7 +54,7 @@ def _below(folder: str, deep: int) -> Iterator[str]:
             rows = _entries(one)
             names = [name for name, is_dir in rows if not is_dir]
             yield from (os.path.join(one, name) for name in names if name.endswith(".gguf"))
-            if "config.json" in names and any(name.endswith(_WEIGHTS) for name in names):
+            if "config.json" in names and any(name.endswith(WEIGHTS) for name in names):
                 yield one
             elif depth > 1 and "pyvenv.cfg" not in names:
                 folders = [name for name, is_dir in rows if is_dir and name[0] not in "._"]

@@ -19,6 +19,7 @@ from tunedoctor.memory.shape import MemoryModelError
 from tunedoctor.model.wording import megabytes
 from tunedoctor.render.screen import mark
 from tunedoctor.system.reading import read_regular
+from tunedoctor.target.train_input import WEIGHTS
 
 _LARGEST = 64 << 20
 """Bytes of a log, or of a configuration beside weights."""
@@ -73,7 +74,7 @@ def _whole(place: Path) -> str:
     check_folder(str(place))
     if not (place / "config.json").is_file():
         misuse(f"{place} holds neither adapter_config.json nor config.json", _NAME)
-    if not any(p.suffix in (".safetensors", ".bin") for p in place.iterdir()):
+    if not any(p.name.endswith(WEIGHTS) for p in place.iterdir()):
         misuse(f"{place} holds no weights", "download it anew, or name another folder")
     return str(place)
 

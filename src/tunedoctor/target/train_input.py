@@ -31,6 +31,7 @@ python train.py config.toml [--key=value ...] [--dry-run | --merge]
 torchrun --nproc-per-node 2 train.py config.toml
 
 """
+WEIGHTS = (".safetensors", ".bin")
 RANK, WORLD = int(os.environ.get("RANK", "0")), int(os.environ.get("WORLD_SIZE", "1"))
 SCREEN: dict[str, Any] = {}
 """Streams "out" and "err" to the terminal, once the standard ones lead to a file; what clears and ends what is live."""
@@ -191,7 +192,7 @@ def check_model(folder: Path) -> None:
     bad = f"model {folder} does not load"
     with or_stop(f"{bad}: config.json is damaged", "download it anew"):
         dict(json.loads(regular(folder / "config.json", 16 << 20).read_bytes()))
-    if not any(name.endswith((".safetensors", ".bin")) for name in names):
+    if not any(name.endswith(WEIGHTS) for name in names):
         stop(f"{bad}: it holds no weights", "download its .safetensors files too")
     if not any(re.search("token|vocab|merges|sentencepiece|spiece|tekken", n) for n in names):
         stop(f"{bad}: it holds no tokenizer", "download tokenizer.json too")
