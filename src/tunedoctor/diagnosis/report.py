@@ -21,6 +21,7 @@ from tunedoctor.tables.load import table
 
 Verdict = Literal["ready", "findings", "unknown"]
 FailOn = Literal["error", "warning", "note", "never"]
+Profile = Literal["project", "node", "image", "runner"]
 _BY_SIGNAL = pattern(
     r"exitcode\s{0,4}[:=] ?-\d|[Ss]ignal \d{1,2} \(SIG[A-Z]{3,4}\)|[Ss]egmentation fault|\(core dumped\)"
     r"|exits with return code = -\d"
@@ -54,6 +55,8 @@ class ReportFinding(msgspec.Struct, frozen=True, kw_only=True):
     explains: tuple[str, ...] = ()
     """Ids of the findings of this report that follow from it."""
     evidence: tuple[str, ...] = ()
+    accepted: str = ""
+    """Why it does not count for the verdict: it is in the baseline, or ignored until a day; "" where it counts."""
 
 
 class ReportTarget(msgspec.Struct, frozen=True, kw_only=True):
@@ -82,6 +85,10 @@ class ReportGpu(msgspec.Struct, frozen=True, kw_only=True):
     """Bytes."""
     target: str = msgspec.field(default="", name="capability")
     """Compute capability or gfx target."""
+    free: int | None = None
+    """Bytes that other programs leave of what a training can have; null where the driver does not tell."""
+    processes: tuple[kinds.GpuProcess, ...] = ()
+    """Programs that hold its memory."""
 
 
 class ReportMachine(msgspec.Struct, frozen=True, kw_only=True):
@@ -96,6 +103,21 @@ class ReportMachine(msgspec.Struct, frozen=True, kw_only=True):
     """False where nobody could say which GPUs there are."""
     driver: str = ""
     """Version of the NVIDIA driver."""
+
+
+class ReportSmoke(msgspec.Struct, frozen=True, kw_only=True):
+    """A tiny training that was part of the look."""
+
+    verdict: Verdict
+    device: str = ""
+    device_name: str = ""
+    losses: tuple[float, ...] = ()
+    """Nats a token, by step."""
+    tokens_per_second: float | None = None
+    peak: int | None = None
+    """Bytes: reserved on the device; on the CPU, of the whole process."""
+    stages: tuple[kinds.Stage, ...] = ()
+    """With seconds."""
 
 
 class Report(msgspec.Struct, frozen=True, kw_only=True):
@@ -125,6 +147,19 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     """When the packages were imported, ISO 8601, where findings go by an earlier deep look; "" where they do not."""
     seconds: Annotated[float, msgspec.Meta(ge=0)] = 0.0
     """From start to verdict, by the clock."""
+    taken: str = ""
+    """When the facts were looked up, ISO 8601."""
+    host: str = ""
+    """The machine's own name; "" in what is shared."""
+    node: str = ""
+    """What its cluster calls it (Slurm, Ray, Kubernetes); "" outside of one."""
+    profile: Profile = "project"
+    """What was asked of the machine: --profile."""
+    policy: str = ""
+    """The file whose policy was held against it; "" without one."""
+    needs: dict[str, str] = {}
+    """Of an image: what its PyTorch wheel needs of the machine that runs it, as {"driver": ">=570.26"}."""
+    smoke: ReportSmoke | None = None
 
 
 _GPUS = (kinds.NvidiaGpus, kinds.AmdGpus, kinds.IntelGpu, kinds.AppleGpu)

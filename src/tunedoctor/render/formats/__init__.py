@@ -1,0 +1,37 @@
+"""What a report becomes for other programs: a module of the format's name, whose `render` returns the text.
+
+Each is a pure function of what stands here, and may fail without harm to the others.
+"""
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import msgspec
+
+from tunedoctor.diagnosis.report import Report, ReportFinding
+
+
+class Place(NamedTuple):
+    """A line of a file, as the folder that was checked names it."""
+
+    file: str
+    """Relative, with slashes: "requirements.txt"."""
+    line: int
+    """From 1."""
+
+
+class Told(msgspec.Struct, frozen=True, kw_only=True):
+    """A report, redacted, with what a format wants besides."""
+
+    report: Report
+    code: int
+    """Exit code: 0 ready, 1 findings, 2 could not tell."""
+    places: Mapping[str, Place] = {}
+    """Id of a finding -> the line that is to blame, else the file that comes nearest: each finding has one."""
+    partial: bool = False
+    """Checks were left out by --only or --skip."""
+
+    @property
+    def counted(self) -> tuple[ReportFinding, ...]:
+        """Causes that count for the verdict, worst first; the others are accepted."""
+        return tuple(one for one in self.report.findings if not one.accepted)
