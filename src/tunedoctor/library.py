@@ -21,10 +21,9 @@ from tunedoctor.cli.fit import answered as fitted
 from tunedoctor.cli.options import MisuseError, Options, values_of
 from tunedoctor.cli.output import report_for
 from tunedoctor.cli.wheel import answered as chosen
+from tunedoctor.diagnosis import report
 from tunedoctor.diagnosis.redaction import public, snapshot_json, this_identity
-from tunedoctor.diagnosis.report import FailOn, Report
-from tunedoctor.diagnosis.report import ReportFinding as Finding
-from tunedoctor.memory.answer import Answer as Fit
+from tunedoctor.memory import answer
 from tunedoctor.model.snapshot import SnapshotError, from_json
 from tunedoctor.probes.live import take
 from tunedoctor.probes.targeting import NO_TARGET, here
@@ -32,22 +31,13 @@ from tunedoctor.readers.digest import from_stream
 from tunedoctor.readers.read import read_report
 from tunedoctor.system.descendants import share
 from tunedoctor.tables.config import Config, ConfigError, mirrors
-from tunedoctor.wheels.choose import Answer as Wheel
+from tunedoctor.wheels import choose
 from tunedoctor.wheels.described import Asked
 
-__all__ = [
-    "DoctorError",
-    "Finding",
-    "Fit",
-    "Report",
-    "Wheel",
-    "check",
-    "fit",
-    "snapshot",
-    "triage",
-    "wheel",
-]
-
+Report = report.Report
+Finding = report.ReportFinding
+Fit = answer.Answer
+Wheel = choose.Answer
 Target = str | PathLike[str] | None
 """As --target: an interpreter or the folder of an environment; None: the active one, or what is found."""
 
@@ -78,7 +68,7 @@ def check(  # noqa: PLR0913  as the command
     only: Sequence[str] = (),
     skip: Sequence[str] = (),
     plugins: Sequence[str] = (),
-    fail_on: FailOn = "error",
+    fail_on: report.FailOn = "error",
     strict: bool = False,
 ) -> Report:
     """Find problems of this machine and an environment, or of a `snapshot`; reads only, takes a quarter of a second.
@@ -104,7 +94,7 @@ def triage(  # noqa: PLR0913  as the command
     only: Sequence[str] = (),
     skip: Sequence[str] = (),
     plugins: Sequence[str] = (),
-    fail_on: FailOn = "error",
+    fail_on: report.FailOn = "error",
     strict: bool = False,
     keep_host: bool = False,
 ) -> Report:

@@ -17,8 +17,8 @@ import msgspec
 
 from tunedoctor import __version__
 from tunedoctor.cli.app import commands, rows_of, words_of
-from tunedoctor.cli.options import MisuseError, misuse
-from tunedoctor.diagnosis.redaction import Identity, redact, redact_text, this_identity
+from tunedoctor.cli.options import MisuseError, misuse, refusing
+from tunedoctor.diagnosis.redaction import redact, redact_text, this_identity
 from tunedoctor.system import child
 from tunedoctor.system.descendants import end_all
 
@@ -70,10 +70,6 @@ class Tool(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 class _File(msgspec.Struct, frozen=True):
     instructions: str
     tools: dict[str, Tool]
-
-
-class CallError(Exception):
-    """A call came to nothing; the message says why, to the agent."""
 
 
 @cache
@@ -178,14 +174,13 @@ class Service:
     ) -> "types.CallToolResult":
         from mcp import types  # noqa: PLC0415
 
+        answer: dict[str, Any] | None = None
         try:
             answer = await self._answer(asked.name, dict(asked.arguments or {}))
-        except (CallError, MisuseError) as error:
-            said = getattr(error, "said", "") or str(error)
-            text = redact_text(said.removeprefix("doctor: ").strip()[:2000], _who())
-            answer = None
-        else:
             text = json.dumps(answer, ensure_ascii=False, separators=(",", ":"))
+        except MisuseError as error:
+            text = error.said.removeprefix("doctor: ").strip()[:2000]
+            text = redact_text(text, this_identity(shared=True))
         return types.CallToolResult(
             content=[types.TextContent(text=text)],
             structured_content=answer,
@@ -195,65 +190,55 @@ class Service:
     async def _answer(self, name: str, values: dict[str, Any]) -> dict[str, Any]:
         from anyio import to_thread  # noqa: PLC0415
 
-        tool = self._tools.get(name) or _no_tool(name)
+        tool = self._tools.get(name)
+        if tool is None:
+            what = f"there is no tool {name[:60]!r} here"
+            misuse(what, "apply_fix is there with doctor mcp --allow-fix alone")
         _check(tool, values)
         everything, text = values.pop("all", False), str(values.pop("text", ""))
-        if tool.changes:
-            shown = self._shown.get(values["plan"])
-            if shown is None:
-                why = "plan_fix has shown no plan of this plan_id here; call it, and show the user its plan"
-                raise CallError(why)
-            values |= shown
+        if tool.changes and values["plan"] not in self._shown:
+            misuse("plan_fix has shown no such plan here", "call it, and show the user its plan")
+        values |= self._shown[values["plan"]] if tool.changes else {}
         words = words_of(tool.command, {**tool.words, **values})
+        words += ["-"] if text else []
         form = [] if tool.plain else ["--format=json"]
         argv = [sys.executable, "-I", "-m", "tunedoctor", tool.command, *form, *words]
-        argv += ["-"] if text else []
         seconds = _OF_A_FIX if tool.changes else self._seconds
-        text = text.encode("utf-8", "replace").decode()
-        work = partial(child.run, argv, timeout=seconds, stdin=text)
+        stdin = text.encode("utf-8", "replace").decode()
+        work = partial(child.run, argv, timeout=seconds, stdin=stdin)
+        # a fix that was begun is waited for, though the agent goes away
         ended = await to_thread.run_sync(work, abandon_on_cancel=not tool.changes)
         answer = _read(tool, ended)
-        if "plan_id" in answer and answer.get("end") == "planned":
-            self._shown[answer["plan_id"]] = values
-        return bounded(answer, () if everything else tool.leaves)
-
-
-def _no_tool(name: str) -> Tool:
-    msg = f"there is no tool {name[:60]!r} here; a fix is applied by a doctor mcp --allow-fix alone"
-    raise CallError(msg)
+        plan = {"plan_id": answer["plan_id"]} if answer.get("plan_id") else {}
+        if plan and answer["end"] == "planned":
+            self._shown[plan["plan_id"]] = values
+        found = bounded(answer, () if everything else tool.leaves)
+        # what an agent reads goes to its model, wherever that runs; an id looks like a secret
+        return {**redact(found, this_identity(shared=True)), **plan}
 
 
 def _check(tool: Tool, values: dict[str, Any]) -> None:
-    """Raise CallError where the input is not as the tool's schema says."""
-    from jsonschema import Draft202012Validator  # noqa: PLC0415  the SDK brings it
+    """Refuse an input that is not as the tool's schema says."""
+    from jsonschema import Draft202012Validator  # noqa: PLC0415  the extra's
     from jsonschema.exceptions import best_match  # noqa: PLC0415
 
     if wrong := best_match(Draft202012Validator(tool.input).iter_errors(values)):
-        place = ".".join(map(str, wrong.absolute_path))
-        msg = f"{place or 'the input'}: {wrong.message[-300:]}"
-        raise CallError(msg)
+        place = ".".join(map(str, wrong.absolute_path)) or "the input"
+        misuse(f"{place}: {wrong.message[-300:]}", "the tool's schema tells what it takes")
 
 
 def _read(tool: Tool, ended: child.Ended) -> dict[str, Any]:
-    """Return what a doctor answered, with what it said besides. Raises CallError where it gave no answer."""
+    """Return what a doctor answered, with what it said besides; it gave none where its input was of no use."""
     said = [line.removeprefix("doctor: ") for line in ended.err.splitlines() if line.strip()]
-    answer: object = {"text": ended.out} if tool.plain and ended.ok else None
-    if not tool.plain and ended.how == "exit":
-        try:
-            answer = msgspec.json.decode(ended.out)
-        except msgspec.DecodeError:
-            answer = None
-    if not isinstance(answer, dict):
-        told = ended.how == "exit" and said
-        msg = "; ".join(said[-3:]) if told else f"doctor {tool.command} gave {ended.death}"
-        raise CallError(msg)
-    plan = {"plan_id": answer["plan_id"]} if answer.get("plan_id") else {}  # it looks like a secret
-    return {**redact({**answer, "said": said}, _who()), **plan}
-
-
-def _who() -> Identity:
-    """Return whose names are hidden: what an agent reads goes to its model, wherever that runs."""
-    return this_identity(shared=True)
+    if ended.how != "exit":
+        misuse(f"doctor {tool.command} gave {ended.death}", "ask for less, or run it in a shell")
+    if not ended.out or (tool.plain and not ended.ok):
+        raise MisuseError("; ".join(said[-3:]) or ended.death)
+    with refusing(
+        msgspec.DecodeError, "run it in a shell", f"doctor {tool.command} gave no JSON: "
+    ):
+        answer = {"text": ended.out} if tool.plain else msgspec.json.decode(ended.out)
+    return {**answer, "said": said}
 
 
 def bounded(answer: dict[str, Any], leaves: tuple[str, ...]) -> dict[str, Any]:
