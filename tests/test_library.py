@@ -77,6 +77,15 @@ def test_an_answer_is_what_the_command_prints(
     ]:  # fmt: skip
         ended = doctor(*argv, "--format", "json", stdin=TEXT, cwd=tmp_path, **os.environ)
         assert told(answer) == told(json.loads(ended.stdout)), argv
+    policy = tmp_path / "policy.toml"
+    policy.write_text(
+        f"target = {env!r}\n[policy]\npython = '<3.9'\nvariables = {{ NOT_SET = 'x' }}\n"
+    )
+    ended = doctor("check", "--config=policy.toml", "--format=json", cwd=tmp_path, **os.environ)
+    report = tunedoctor.check(config=policy)
+    assert {"policy-python", "policy-variable-not-set"} <= {one.id for one in report.findings}
+    assert told(report) | {"policy": ""} == told(json.loads(ended.stdout)) | {"policy": ""}
+    assert tunedoctor.check(profile="node").target.python == ""
     # settings of the folder are the command's alone
     (tmp_path / "pyproject.toml").write_text("[tool.doctor]\nskip = ['torch-missing']\n")
     monkeypatch.chdir(tmp_path)
@@ -89,7 +98,7 @@ WRONG: list[tuple[str, dict[str, Any], str]] = [
     ("check", {"only": ["--help"]}, "no check is called '--help'; "),
     ("check", {"fail_on": "all"}, "--fail-on is 'all'; choose one of error"),
     ("check", {"snapshot": "{"}, "it is not JSON"),
-    ("check", {"snapshot": "{}", "deep": True}, "leave out target and deep"),
+    ("check", {"snapshot": "{}", "deep": True}, "--from judges a snapshot; leave out"),
     ("check", {"plugins": ["nobodys"]}, "no plug-in is called 'nobodys'"),
     ("fit", {"model": ""}, "the model is empty"),
     ("fit", {"model": "--help"}, "model is '--help', which begins with a dash; "),

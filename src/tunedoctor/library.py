@@ -3,8 +3,8 @@
 Each function answers with the data that its command prints as JSON, made by the same code and redacted as there. None
 prints, exits, or changes the working folder; each can be called from any thread, as often as wanted.
 
-Settings of the working folder ([tool.doctor]) are not read: where a program happens to stand must not change its
-answers, nor name plug-ins, which are code. What they can say are arguments here. Package mirrors of the user's own
+Settings of the working folder ([tool.doctor], doctor.toml) are not read: where a program happens to stand must not
+change its answers, nor name plug-ins, which are code. `config` names a file of them. Package mirrors of the user's own
 file hold as always: cures name them.
 """
 
@@ -17,11 +17,13 @@ from typing import Literal, cast
 
 from tunedoctor import facts
 from tunedoctor.cli.app import given
+from tunedoctor.cli.check import place_of, with_variables
 from tunedoctor.cli.fit import answered as fitted
-from tunedoctor.cli.options import MisuseError, Options, values_of
+from tunedoctor.cli.options import MisuseError, Options, aim, values_of
 from tunedoctor.cli.output import report_for
 from tunedoctor.cli.wheel import answered as chosen
 from tunedoctor.diagnosis import report
+from tunedoctor.diagnosis.gate import FailOn, ProfileName
 from tunedoctor.diagnosis.redaction import public, snapshot_json, this_identity
 from tunedoctor.memory import answer
 from tunedoctor.model.snapshot import SnapshotError, from_json
@@ -30,16 +32,16 @@ from tunedoctor.probes.targeting import NO_TARGET, here
 from tunedoctor.readers.digest import from_stream
 from tunedoctor.readers.read import read_report
 from tunedoctor.system.descendants import share
-from tunedoctor.tables.config import Config, ConfigError, mirrors
-from tunedoctor.wheels import choose
+from tunedoctor.tables.config import Config, ConfigError, Settings, mirrors
+from tunedoctor.wheels.choose import Answer
 from tunedoctor.wheels.described import Asked
 
 Report = report.Report
 Finding = report.ReportFinding
 Fit = answer.Answer
-Wheel = choose.Answer
-Target = str | PathLike[str] | None
-"""As --target: an interpreter or the folder of an environment; None: the active one, or what is found."""
+Wheel = Answer
+Path = str | PathLike[str] | None
+"""Of a `target`, an interpreter or the folder of an environment, None is the active one, or what is found."""
 
 share()  # the process is somebody else's
 
@@ -61,30 +63,49 @@ def _raising() -> Generator[None]:
 
 @_raising()
 def check(  # noqa: PLR0913  as the command
-    target: Target = None,
+    target: Path = None,
     *,
     snapshot: str | bytes | None = None,
     deep: bool = False,
     only: Sequence[str] = (),
     skip: Sequence[str] = (),
     plugins: Sequence[str] = (),
-    fail_on: report.FailOn = "error",
+    fail_on: FailOn | None = None,
     strict: bool = False,
+    profile: ProfileName = "project",
+    config: Path = None,
 ) -> Report:
     """Find problems of this machine and an environment, or of a `snapshot`; reads only, takes a quarter of a second.
 
     `deep`: run the environment's own packages too. `only` and `skip` name checks, `plugins` those that may run.
-    `fail_on` is the least severity that makes the verdict "findings"; with `strict` warnings do, and what could not be
-    told makes it "unknown".
+    `fail_on` is the least severity that makes the verdict "findings" ("error"); with `strict` warnings do, and what
+    could not be told makes it "unknown". `profile` "node" looks at the machine alone. `config`: a file of settings and
+    policy.
     """
-    if snapshot is not None and (target is not None or deep):
-        msg = "a snapshot is judged as it is; leave out target and deep"
-        raise DoctorError(msg)
     began = time.perf_counter()
-    options = _options(only=only, skip=skip, plugin=plugins, fail_on=fail_on, strict=strict)
+    said = given(
+        "check",
+        target=target,
+        deep=deep,
+        only=only,
+        skip=skip,
+        fail_on=fail_on,
+        strict=strict,
+        profile=profile,
+        config=config,
+        plugin=plugins,
+        source=None if snapshot is None else "-",
+    )
+    options = Options.of(said, None if config else Settings(Config()))
     checks = options.checks()
-    seen = from_json(snapshot) if snapshot is not None else take(_place(target), deep=deep)
-    return report_for(seen, options, checks, began)
+    if snapshot is not None:
+        return report_for(from_json(snapshot), options, checks, began)
+
+    def choose() -> facts.Target:
+        return aim(said.target, own=False, config=said.config) if config else here(said.target)
+
+    seen = take(place_of(options, said, choose), deep=deep)
+    return report_for(with_variables(seen, options), options, checks, began)
 
 
 @_raising()
@@ -94,7 +115,7 @@ def triage(  # noqa: PLR0913  as the command
     only: Sequence[str] = (),
     skip: Sequence[str] = (),
     plugins: Sequence[str] = (),
-    fail_on: report.FailOn = "error",
+    fail_on: FailOn | None = None,
     strict: bool = False,
     keep_host: bool = False,
 ) -> Report:
@@ -103,8 +124,8 @@ def triage(  # noqa: PLR0913  as the command
     Nothing of this machine is looked at. Its name is hidden in the report unless `keep_host`.
     """
     began = time.perf_counter()
-    options = _options(only=only, skip=skip, plugin=plugins, fail_on=fail_on, strict=strict)
-    options = options._replace(shared=not keep_host)
+    said = given("check", only=only, skip=skip, plugin=plugins, fail_on=fail_on, strict=strict)
+    options = Options.of(said, Settings(Config()))._replace(shared=not keep_host)
     log = from_stream(io.BytesIO(text.encode("utf-8", "replace")))
     return report_for(read_report(log.text, log.numbers), options, options.checks(), began)
 
@@ -127,7 +148,7 @@ def fit(  # noqa: PLR0913  as the command
     vram: float | None = None,
     gpus: int | None = None,
     sharding: Literal["ddp", "fsdp", "zero1", "zero2", "zero3"] | None = None,
-    target: Target = None,
+    target: Path = None,
 ) -> Fit:
     """Say what a fine-tune needs, whether it fits, and the fewest changes that make it fit.
 
@@ -136,7 +157,7 @@ def fit(  # noqa: PLR0913  as the command
     machine's. `stack` other than "doctor" is reckoned as the releases are that `target` holds. What is not
     said is as `doctor fit` has it, or as the configuration says.
     """
-    said = given("fit", **{**locals(), "model": fspath(model), "target": None})
+    said = given("fit", **{**locals(), "target": None})
     if not said.model:
         msg = "the model is empty; name one as Qwen/Qwen3-8B"
         raise DoctorError(msg)
@@ -146,7 +167,7 @@ def fit(  # noqa: PLR0913  as the command
 
 @_raising()
 def wheel(  # noqa: PLR0913  as the command
-    target: Target = None,
+    target: Path = None,
     *,
     torch: str | None = None,
     gpus: Sequence[str] = (),
@@ -161,12 +182,12 @@ def wheel(  # noqa: PLR0913  as the command
     `platform` ("linux", "wsl", "windows", "macos") describes another machine whole; else what is named is put over
     this one. `torch` is a range as ">=2.6"; `gpus` are "8.9", "gfx1100", names, or "none".
     """
-    said = given("wheel", **{**locals(), "target": None if target is None else fspath(target)})
+    said = given("wheel", **locals())
     return public(chosen(values_of(Asked, said), lambda: take(_place(target))), this_identity())
 
 
 @_raising()
-def snapshot(target: Target = None, *, deep: bool = False, keep_host: bool = False) -> str:
+def snapshot(target: Path = None, *, deep: bool = False, keep_host: bool = False) -> str:
     """Return all facts of this machine and an environment, redacted, as JSON that `check(snapshot=…)` judges anywhere.
 
     `deep`: run the environment's own packages too. The machine's name is hidden unless `keep_host`.
@@ -175,9 +196,5 @@ def snapshot(target: Target = None, *, deep: bool = False, keep_host: bool = Fal
     return snapshot_json(seen, this_identity(shared=not keep_host)).decode()
 
 
-def _place(target: Target) -> facts.Target:
+def _place(target: Path) -> facts.Target:
     return here(None if target is None else fspath(target))
-
-
-def _options(**said: object) -> Options:
-    return Options.of(given("check", **said), Config())

@@ -85,7 +85,10 @@ def words_of(name: str, values: Mapping[str, object]) -> list[str]:
     flags, bare = list[str](), list[str]()
     for key, value in values.items():
         several = [*value] if isinstance(value, list | tuple) else [] if value is None else [value]
-        texts, flag = [str(one) for one in several], _flag(rows[key])
+        texts, flag = (
+            [str(Path(one) if isinstance(one, os.PathLike) else one) for one in several],
+            _flag(rows[key]),
+        )
         if "argument" in rows[key]:
             if dashed := next((one for one in texts if one.startswith("-")), ""):
                 _misuse(

@@ -20,7 +20,7 @@ from tunedoctor.cli.app import commands, rows_of, words_of
 from tunedoctor.cli.options import MisuseError, misuse, refusing
 from tunedoctor.diagnosis.redaction import redact, redact_text, this_identity
 from tunedoctor.system import child
-from tunedoctor.system.descendants import end_all
+from tunedoctor.system.descendants import end_living
 
 if TYPE_CHECKING:
     from mcp import types
@@ -100,7 +100,7 @@ def command(given: Namespace) -> int:
             await server.run(reads, writes, server.create_initialization_options())
 
     anyio.run(serve)
-    end_all()  # the agent is gone, and waits for no answer
+    end_living()  # the agent is gone, and waits for no answer
     return 0
 
 

@@ -81,19 +81,19 @@ def end(process: "subprocess.Popen[bytes]") -> None:
             _rest()
 
 
-def end_all() -> None:
-    """End all children, whoever waits for them."""
+def end_living() -> None:
+    """End all children there are, whoever waits for them."""
     with _LOCK:
         for child in list(_LIVING.values()):
             end(child.process)
 
 
 @atexit.register
-def _end_all() -> None:
+def end_all() -> None:
     """End those that nobody waits for any more: the doctor was interrupted, or a probe was given up."""
     # a thread that is starting one is waited for, and none starts another
     if _LOCK.acquire(timeout=_PATIENCE):
-        end_all()
+        end_living()
 
 
 def kill(process: "subprocess.Popen[bytes]") -> None:
