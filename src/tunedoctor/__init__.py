@@ -17,9 +17,8 @@ __all__ = [
     "wheel",
 ]
 
-TYPE_CHECKING = (
-    False  # type checkers know the name; importing typing takes longer than this package
-)
+# type checkers know this name; importing typing takes longer than this package
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from tunedoctor.library import (
         DoctorError,
