@@ -35,6 +35,7 @@ SCHEMAS = {
     "fix": "transaction.outcome.Answer",
     "smoke": "smoke.answer.Answer",
     "envs": "probes.environments.Environments",
+    "diff": "diagnosis.differences.Difference",
 }
 """Kind of output -> the type that it is written from."""
 
