@@ -24,7 +24,7 @@ from tunedoctor.tables.load import table
 
 Value = str | int | float | bool | tuple[str, ...] | None
 """null: not there, or not told. Of two lists each side holds what it alone has."""
-TRIES = 400
+TRIES = 100
 """Diagnoses by which the change that a finding hangs on is made smaller: a real one takes about 20."""
 _KEYS = re.compile(r"\[[^\]]*\]")
 
@@ -233,31 +233,25 @@ def explained(failing: Snapshot, well: Snapshot, check: Check) -> list[list[Item
 def exchanged(failing: Snapshot, well: Snapshot, items: Iterable[Item]) -> Snapshot:
     """Return `failing` with these of `well` in the place of its own."""
     answers = failing.answers()
-    by_kind: dict[type[Fact], list[Item]] = {}
-    for item in items:
-        by_kind.setdefault(item.kind, []).append(item)
-    for kind, some in by_kind.items():
-        own, other = failing.get(kind), well.get(kind)
-        answers[kind] = _mixed(own, other, some) if some[0].field else other
+    by_field: dict[tuple[type[Fact], str], list[str | None]] = {}
+    for kind, field, key in items:
+        by_field.setdefault((kind, field), []).append(key)
+    for (kind, field), keys in by_field.items():
+        own, other = answers.get(kind), well.get(kind)
+        new = _mixed(getattr(own, field), getattr(other, field), keys) if field else other
+        answers[kind] = structs.replace(own, **{field: new}) if own and field else other
     return Snapshot(answers, taken=failing.taken, doctor=failing.doctor)
 
 
-def _mixed(own: Fact, other: Fact, items: Iterable[Item]) -> Fact:
-    new: dict[str, Any] = {}
-    for _, field, key in items:
-        theirs = getattr(other, field)
-        if key is None:
-            new[field] = theirs
-            continue
-        parts, given = new.setdefault(field, {**_parts(getattr(own, field))}), _parts(theirs)
-        if key in given:
-            parts[key] = given[key]
-        else:
-            del parts[key]
-    for field, value in new.items():
-        if isinstance(value, dict) and isinstance(getattr(own, field), tuple):
-            new[field] = tuple(value.values())
-    return structs.replace(own, **new)
+def _mixed(own: Any, other: Any, keys: Iterable[str | None]) -> Any:  # noqa: ANN401  of any field
+    """Return a field with the parts of another's that have these names; all of that for None."""
+    if None in keys:
+        return other
+    mine, theirs, wanted = _parts(own), _parts(other), {*keys}
+    mixed = {key: theirs.get(key) if key in wanted else part for key, part in mine.items()}
+    mixed |= {key: part for key, part in theirs.items() if key in wanted}
+    held = {key: part for key, part in mixed.items() if part is not None}
+    return held if isinstance(own, Mapping) else tuple(held.values())
 
 
 def _narrowed(some: list[Item], failing: Snapshot, well: Snapshot, goes: Goes) -> list[Item]:
