@@ -36,8 +36,9 @@ def command(given: Namespace) -> int:
     (a,), (b,) = given.a, given.b
     options, who = Options.of(given), this_identity()
     checks = options.checks()
-    if a == b:
-        misuse(f"{a} would be held against itself", "name two; - is this machine")
+    if a == b or not (a and b):
+        what = f"{a} would be held against itself" if a else "a name is empty"
+        misuse(what, "name two; - is this machine")
     if HERE not in (a, b) and (given.target is not None or given.own):
         misuse("--target and --self are for this machine", "put - in the place of a file")
     place = aim(given.target, own=given.own) if HERE in (a, b) else None
@@ -88,7 +89,7 @@ def _pairs(a: str, b: str) -> list[tuple[str, str]]:
 
 def _read(source: str) -> Snapshot | Report:
     """Return what a file holds; exits with 2 where that is neither."""
-    data = read_input(source)
+    data = read_input(source, way_out=_WRITES)
     try:
         head = msgspec.json.decode(data, type=_Head).schema
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):

@@ -13,7 +13,7 @@ LONGEST = 160
 """Characters of a value."""
 _WIDE = 4 + max(len(kind.__name__) for kind in KINDS)
 _FIRST = {kind.__name__: f"{kind.__struct_fields__[0]}[" for kind in KINDS}
-_VERDICTS = {"ready": "is ready", "findings": "has findings", "unknown": "could not be told"}
+_VERDICTS = {"ready": "is ready", "findings": "has findings", "unknown": "could not be judged"}
 _PLAIN = frozenset(" .,;:/+-=()%'\"?")
 """Characters that mark nothing up, wherever they stand in a cell."""
 
@@ -99,7 +99,11 @@ def _finding(one: FindingDifference, a: Side, b: Side, screen: Screen) -> None:
 def _placed(value: str, side: Side) -> str:
     """Return where a value is: "12.6 in works", "absent here (no driver is loaded)"."""
     how, _, why = value.partition(": ")
-    return f"{how} {_at(side)} ({why})" if how in ("absent", "unknown") else f"{value} {_at(side)}"
+    return (
+        f"{how} {_at(side)} ({why.rstrip('.')})"
+        if how in ("absent", "unknown")
+        else f"{value} {_at(side)}"
+    )
 
 
 def markdown(found: Sequence[Difference]) -> str:
