@@ -110,7 +110,7 @@ class Seen(NamedTuple):
             host=self.report.host,
             node=self.report.node,
             doctor=(self.snapshot or self.report).doctor,
-            taken=self.report.taken or (self.snapshot.taken if self.snapshot else ""),
+            taken=self.report.taken,
             verdict=self.report.verdict,
         )
 
@@ -175,11 +175,11 @@ def _within(items: Iterable["Item"], changes: Mapping[str, list[Change]]) -> dic
 
 
 def _only(here: Report, there: Report) -> Iterator[ReportFinding]:
-    """Yield the findings that `there` lacks, but for symptoms of one that is told already."""
+    """Yield the findings that count and that `there` lacks, but for symptoms of one that is told already."""
     has = {one.id for one in (*there.findings, *there.symptoms)}
     told = {id_ for one in here.findings if one.id not in has for id_ in one.explains}
     for one in (*here.findings, *here.symptoms):
-        if one.id not in has and (one.id not in told or one in here.findings):
+        if one.id not in has and not one.accepted and (one.id not in told or one in here.findings):
             yield one
 
 

@@ -138,7 +138,9 @@ def _table(heads: Iterable[str], rows: Iterable[Iterable[str]]) -> list[str]:
 
 def _told(side: Side) -> str:
     """Return a side in words: "here (node7) has findings"."""
-    where = ", ".join(filter(None, (side.node or side.host, side.taken[:10])))
+    where = ", ".join(
+        filter(None, ("" if side.kind == "here" else side.node or side.host, side.taken[:10]))
+    )
     return f"{side.name}{f' ({where})' if where else ''} {_VERDICTS[side.verdict]}"
 
 
