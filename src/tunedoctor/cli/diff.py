@@ -46,7 +46,8 @@ def command(given: Namespace) -> int:
     def seen(source: str, other: str) -> Seen:
         began = time.perf_counter()
         read = look(place) if place and source == HERE else _read(source)
-        name = source if Path(source).stem in (Path(other).stem, "here") else Path(source).stem
+        stem = Path(source).stem
+        name = source if not other or stem in (Path(other).stem, "here") else stem
         name = "here" if source == HERE else redact_text(name, who)
         if isinstance(read, Report):
             return Seen(name, public(read, who))

@@ -267,26 +267,24 @@ def _narrowed(some: list[Item], failing: Snapshot, well: Snapshot, goes: Goes) -
             if one != two:
                 mine, theirs = _parts(one), _parts(two)
                 keys = [key for key in {**mine, **theirs} if mine.get(key) != theirs.get(key)]
-                # what is on one side alone is left out first
-                keys.sort(key=lambda key: key in mine and key in theirs)
+                # what is on one side alone is left out before what is on both
+                keys.sort(key=lambda key: key not in mine or key not in theirs)
                 items += [Item(kind, field, key) for key in keys] or [Item(kind, field)]
     # and before that what tells nothing by itself
-    items.sort(key=lambda item: not incidental(item.kind.__name__, item.path))
+    items.sort(key=lambda item: incidental(item.kind.__name__, item.path))
     return _fewest(items, goes) if goes(items) else some
 
 
 def _fewest(items: list[Item], goes: Goes) -> list[Item]:
-    """Leave out ever smaller runs of items that it goes without."""
+    """Leave out ever smaller runs of items that it goes without, the last first."""
     tries, size = 0, len(items) // 2
     while size and tries < TRIES:
-        at = 0
-        while at < len(items) and tries < TRIES:
-            rest = items[:at] + items[at + size :]
-            tries += 1
-            if rest and goes(rest):
-                items = rest
-            else:
-                at += size
+        end = len(items)
+        while end > 0 and tries < TRIES:
+            start, tries = max(end - size, 0), tries + 1
+            rest = items[:start] + items[end:]
+            items = rest if rest and goes(rest) else items
+            end = start
         size //= 2
     return items
 

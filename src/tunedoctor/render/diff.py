@@ -35,11 +35,12 @@ def render(
             _pair(one, one.a, one.b, screen, verbose=verbose)
             screen.gap()
     for one in found if len(found) > 1 else ():
-        side = one.a or one.b
-        if side and not one.findings:
-            both = bool(one.a and one.b)
-            said = f"no finding differs, {len(one.facts)} facts" if both else "in one folder alone"
-            screen.wrap(f"{side.name}: {said}", 2, mark("ok" if both else "unknown"))
+        if one.findings:
+            continue
+        names = listed(side.name for side in (one.a, one.b) if side)
+        said = "no finding differs" if one.facts else "nothing differs"
+        said = said if one.a and one.b else "the other folder has no such file"
+        screen.wrap(f"{names}: {said}", 2, mark("ok" if one.a and one.b else "unknown"))
     findings = [finding for one in found for finding in one.findings]
     sides = [side for one in found for side in (one.a, one.b) if side]
     ways = [f"doctor diff {asked} -v shows all that differs"]
