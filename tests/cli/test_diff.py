@@ -20,7 +20,7 @@ from typed import Ran, doctor, inside
 from tunedoctor import facts as kinds
 from tunedoctor.cli.explain import schema_of
 from tunedoctor.diagnosis.differences import Item, Seen, compare, exchanged, explained, flat
-from tunedoctor.diagnosis.engine import diagnose
+from tunedoctor.diagnosis.engine import diagnose, kinds_of
 from tunedoctor.diagnosis.registry import all_checks
 from tunedoctor.diagnosis.report import ReportMachine, ReportTarget, report_of
 from tunedoctor.model.snapshot import SCHEMA, Snapshot, to_data
@@ -47,6 +47,8 @@ def test_what_explains_a_finding_makes_it_go_and_nothing_less_does() -> None:
                 continue
             sets = explained(failing, WELL, one.check)
             assert sets, (name, id_)
+            alone = {kind for kind in kinds_of(one.check) if goes(id_, failing, [Item(kind)])}
+            assert alone in ({item.kind for some in sets for item in some}, set()), (name, id_)
             explained_ += 1
             single += len(sets[0]) == 1
             for some in sets:
