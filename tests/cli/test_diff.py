@@ -19,7 +19,15 @@ from typed import Ran, doctor, inside
 
 from tunedoctor import facts as kinds
 from tunedoctor.cli.explain import schema_of
-from tunedoctor.diagnosis.differences import Item, Seen, compare, exchanged, explained, flat
+from tunedoctor.diagnosis.differences import (
+    Item,
+    Seen,
+    changes_of,
+    compare,
+    exchanged,
+    explained,
+    flat,
+)
 from tunedoctor.diagnosis.engine import diagnose, kinds_of
 from tunedoctor.diagnosis.registry import all_checks
 from tunedoctor.diagnosis.report import ReportMachine, ReportTarget, report_of
@@ -110,6 +118,12 @@ def test_a_fact_is_flattened_whole_and_quickly() -> None:
     for _ in range(100):
         flat(packages)
     assert time.process_time() - began < 1
+
+
+def test_what_an_older_snapshot_was_not_asked_is_no_difference() -> None:
+    absent = kinds.Absent(why="no driver")
+    assert not [*changes_of("NvidiaDriver", absent, Snapshot({}).get(kinds.NvidiaDriver))]
+    assert [*changes_of("NvidiaDriver", absent, kinds.Unknown(why="it hangs"))]
 
 
 def plain(snapshot: Snapshot) -> str:

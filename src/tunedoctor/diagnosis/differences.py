@@ -18,7 +18,7 @@ from tunedoctor.diagnosis.engine import diagnose, kinds_of
 from tunedoctor.diagnosis.report import Report, ReportFinding, Verdict
 from tunedoctor.facts import KINDS, Absent, Fact, Unknown
 from tunedoctor.model.findings import SEVERITIES, Check, Severity
-from tunedoctor.model.snapshot import Answer, Snapshot
+from tunedoctor.model.snapshot import NOT_PROBED, Answer, Snapshot
 from tunedoctor.model.wording import counted, listed
 from tunedoctor.tables.load import table
 
@@ -293,10 +293,11 @@ def changes_of(
     name: str, a: Answer | msgspec.Struct, b: Answer | msgspec.Struct
 ) -> Iterator[Change]:
     """Yield what differs between two answers to one question; equal ones are not looked into."""
-    nothing = (Absent, Unknown)
-    if a == b or (isinstance(a, nothing) and type(a) is type(b)):
+    without = [one for one in (a, b) if isinstance(one, Absent | Unknown)]
+    alike = len(without) == 2 and (type(a) is type(b) or NOT_PROBED in without)
+    if a == b or alike:
         return
-    if isinstance(a, nothing) or isinstance(b, nothing):
+    if without:
         yield Change(fact=name, field="", a=_words(a), b=_words(b))
         return
     one, other = flat(a), flat(b)
