@@ -140,8 +140,8 @@ def _ages(report: Report, screen: Screen) -> None:
             screen.wrap(one.problem, 2, "!")
 
 
-def _verdict(report: Report, screen: Screen, *, here: bool, partial: bool) -> None:
-    count = {s: sum(f.severity == s for f in report.findings) for s in ("error", "warning", "note")}
+def tally(report: Report) -> list[str]:
+    """Return how many checks passed, and how many there are of those that told nothing."""
     reasons = [*report.skipped.values()]
     bare, deep = reasons.count(NO_ENVIRONMENT), reasons.count(NOT_RUN)
     checks = [f"{many(len(report.passed), 'check')} passed"]
@@ -152,6 +152,12 @@ def _verdict(report: Report, screen: Screen, *, here: bool, partial: bool) -> No
         (len(report.unknown), "unknown"),
     ):
         checks += [f"{number} {what}"] * bool(number)
+    return checks
+
+
+def _verdict(report: Report, screen: Screen, *, here: bool, partial: bool) -> None:
+    count = {s: sum(f.severity == s for f in report.findings) for s in ("error", "warning", "note")}
+    checks = tally(report)
     found = [many(n, s) for s, n in count.items() if n or s != "note"]
     took = f"   {report.seconds:.2f} s" if report.seconds else ""
     ready = report.verdict == "ready" and not count["error"]
@@ -163,7 +169,7 @@ def _verdict(report: Report, screen: Screen, *, here: bool, partial: bool) -> No
         sure = () if partial else ((well, "ok"), (": ", ""))
         screen.line(mark("ok"), " ", *sure, said)
         if here and report.target.python and not partial:
-            screen.next(f"doctor smoke{_there(report)} proves it by a tiny training")
+            screen.next(f"doctor smoke{there(report)} proves it by a tiny training")
         return
     told = f"{', '.join([*found, *checks])}{took}"
     if nowhere or (report.verdict == "unknown" and not count["error"]):
@@ -177,8 +183,8 @@ def _verdict(report: Report, screen: Screen, *, here: bool, partial: bool) -> No
         return
     screen.wrap(told)
     ways = [f"doctor explain {one.id} tells more." for one in report.findings[:1]]
-    if ways and here and _cured(report):
-        ways.insert(0, f"doctor fix{_there(report)} shows the plan of a cure, and asks first.")
+    if ways and here and cured(report):
+        ways.insert(0, f"doctor fix{there(report)} shows the plan of a cure, and asks first.")
     screen.next(*ways)
 
 
@@ -193,7 +199,7 @@ def _nowhere(report: Report, screen: Screen) -> None:
     screen.next(report.next, "doctor envs lists them all" if len(target.nearby) > 1 else another)
 
 
-def _there(report: Report) -> str:
+def there(report: Report) -> str:
     """Return the option that names the environment again; "" where it is found without."""
     target = report.target
     if target.chosen_by == "--target" or target.chosen_by in FOUND:
@@ -201,7 +207,7 @@ def _there(report: Report) -> str:
     return " --self" if target.chosen_by == "--self" else ""
 
 
-def _cured(report: Report) -> bool:
+def cured(report: Report) -> bool:
     """Tell whether fix has something to carry out."""
     steps = [s for f in report.findings if f.severity != "note" for s in f.cure.steps]
     ours = any(not isinstance(s, (Advice, Command)) for s in steps)

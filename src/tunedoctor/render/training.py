@@ -100,7 +100,7 @@ def _numbers(log: list[Logged]) -> str:
     )
     cells = "".join(f"<tr><td>{'</td><td>'.join(row)}</td></tr>" for row in told)
     names = ("step", "loss", "held-out rows", "learning rate", "tokens/s")
-    head = "".join(f'<th scope="col" style="width:auto">{name}</th>' for name in names)
+    head = "".join(f'<th scope="col">{name}</th>' for name in names)
     return f"<details><summary>The numbers</summary><table><tr>{head}</tr>{cells}</table></details>"
 
 
