@@ -1,4 +1,4 @@
-"""Debian's Chromium, headless, driven over a pipe by the DevTools protocol. Nothing but it and its libraries is needed."""
+"""Chromium without a window, driven over a pipe by the DevTools protocol: nothing else is needed."""
 
 import json
 import os
@@ -26,11 +26,19 @@ class Chromium:
             os.dup2(ends[0], 3)
             os.dup2(ends[1], 4)
 
-        argv = [WHERE, "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--remote-debugging-pipe"]
+        argv = [
+            WHERE,
+            "--headless",
+            "--no-sandbox",
+            "--disable-gpu",
+            "--no-first-run",
+            "--remote-debugging-pipe",
+        ]
         argv += ["--disable-background-networking", "--disable-component-update", "--disable-sync"]
-        self._process = subprocess.Popen(  # noqa: PLW1509
+        self._process = subprocess.Popen(
             [*argv, f"--user-data-dir={folder}"],
-            preexec_fn=wired, close_fds=False, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)  # fmt: skip
+            preexec_fn=wired, close_fds=False,  # noqa: PLW1509  no other thread here
+            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)  # fmt: skip
         os.close(mine)
         os.close(theirs)
         self._in, self._out = os.fdopen(read, "rb", 0), os.fdopen(write, "wb", 0)
@@ -59,7 +67,12 @@ class Chromium:
             self._rest += more
         line, _, self._rest = self._rest.partition(b"\0")
         one = json.loads(line)
-        wrong = ("Runtime.exceptionThrown", "Runtime.consoleAPICalled", "Log.entryAdded", "Audits.issueAdded")
+        wrong = (
+            "Runtime.exceptionThrown",
+            "Runtime.consoleAPICalled",
+            "Log.entryAdded",
+            "Audits.issueAdded",
+        )
         if one.get("method") in wrong:
             self.said.append(json.dumps(one["params"])[:600])
         return one
@@ -67,7 +80,13 @@ class Chromium:
     def show(self, page: Path, width: int, height: int = 900, *, dark: bool = False) -> None:
         """Load a page."""
         self.said.clear()
-        self("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=width < 500)
+        self(
+            "Emulation.setDeviceMetricsOverride",
+            width=width,
+            height=height,
+            deviceScaleFactor=1,
+            mobile=width < 500,
+        )
         scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
         self("Emulation.setEmulatedMedia", media="", features=[scheme])
         self("Page.navigate", url=page.as_uri())
@@ -76,7 +95,13 @@ class Chromium:
 
     def run(self, script: str) -> Any:
         """Return what an expression is on the page."""
-        done = self("Runtime.evaluate", expression=script, awaitPromise=True, returnByValue=True, userGesture=True)
+        done = self(
+            "Runtime.evaluate",
+            expression=script,
+            awaitPromise=True,
+            returnByValue=True,
+            userGesture=True,
+        )
         assert "exceptionDetails" not in done, done
         return done["result"].get("value")
 

@@ -5,13 +5,16 @@ from base64 import b64encode
 from collections.abc import Iterator
 from hashlib import sha256
 from html.parser import HTMLParser
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
 from render import chromium, reports
 
 from tunedoctor.diagnosis.report import machine_of
+from tunedoctor.memory.fits import Device
 from tunedoctor.memory.overview import machine_table
+from tunedoctor.memory.run import Run
 from tunedoctor.render.formats.html import render
 
 DRAWN = reports.drawn()
@@ -58,7 +61,9 @@ def test_the_page_is_whole_tells_all_and_lets_nothing_in(name: str) -> None:
     page, report = Page(text), told.report
     assert text.isascii()
     assert not {"link", "img", "iframe", "object", "base", "form", "foreignobject"} & {*page.tags}
-    outside = [v for k, v in page.pairs if k in ("src", "href", "action", "data", "srcset", "xlink:href")]
+    outside = [
+        v for k, v in page.pairs if k in ("src", "href", "action", "data", "srcset", "xlink:href")
+    ]
     assert all(one.startswith("#") and ("id", one[1:]) in page.pairs for one in outside)
     assert not [k for k, _ in page.pairs if k.startswith("on") or k == "style"]
     assert "url(" not in "".join(page.texts["style"])
@@ -72,17 +77,23 @@ def test_the_page_is_whole_tells_all_and_lets_nothing_in(name: str) -> None:
     assert "unsafe" not in policy
     levels = [int(tag[1]) for tag in page.tags if re.fullmatch("h[1-6]", tag)]
     assert levels.count(1) == 1
-    assert all(after <= before + 1 for before, after in zip(levels, levels[1:], strict=False))
+    assert all(after <= before + 1 for before, after in pairwise(levels))
     assert {"header", "nav", "main", "footer"} <= {*page.tags}
     codes, shown = page.texts["code"], page.texts["body"][0]
     for one in (*report.findings, *report.symptoms):
         clean = "".join(c if c.isprintable() else " " for c in one.cure.command)
         assert clean in (codes if one.cure.kind == "command" else shown), one.id
-        assert {*page.texts["h3"], *page.texts["summary"]} & {f"{sign}{one.title}" for sign in "✗!?i"} or name == "hostile" or one in report.symptoms
+        assert (
+            {*page.texts["h3"], *page.texts["summary"]} & {f"{sign}{one.title}" for sign in "✗!?i"}
+            or name == "hostile"
+            or one in report.symptoms
+        )
     for id_, why in {**report.unknown, **report.skipped}.items():
         assert name == "hostile" or (id_ in codes and why in shown)
     accepted = [one for one in report.findings if one.accepted]
-    assert all(one.accepted in "".join(page.texts["details"]) or name == "hostile" for one in accepted)
+    assert all(
+        one.accepted in "".join(page.texts["details"]) or name == "hostile" for one in accepted
+    )
 
 
 def test_verdicts_are_words_and_hostile_text_stays_text() -> None:
@@ -102,12 +113,13 @@ def test_memory_says_what_fit_says_who_holds_it_and_what_is_not_known() -> None:
     gpus = DRAWN["eight"].report.machine.gpus
     assert [len(one.processes) for one in gpus] == [0, 0, 2, 0, 0, 1, 0, 0]
     says = "".join(page.texts["figure"])
-    for one in ("python3 (81234): 41 GiB on GPU 2", "jupyter (9): memory not told", "GPU 7: use not known, of 80 GiB"):
+    for one in (
+        "python3 (81234): 41 GiB on GPU 2",
+        "jupyter (9): memory not told",
+        "GPU 7: use not known, of 80 GiB",
+    ):
         assert one in says, one
-    (jobs,) = (one for one in page.texts["table"] if "What it trains" in one)
-    from tunedoctor.memory.fits import Device
-    from tunedoctor.memory.run import Run
-
+    (jobs,) = (one for one in page.texts["table"] if "QLoRA" in one)
     size = gpus[0].memory
     assert size
     free = gpus[0].free
@@ -184,13 +196,22 @@ def test_the_keyboard_reaches_all_and_copies_and_without_scripts_it_is_read(
     file = tmp_path / "report.html"
     file.write_text(render(DRAWN["several"]), "ascii")
     browser.show(file, 1280)
-    browser("Browser.grantPermissions", permissions=["clipboardReadWrite", "clipboardSanitizedWrite"])
-    wanted = browser.run("[...document.querySelectorAll('button,summary,a')].filter(one => one.checkVisibility()).length")
+    browser(
+        "Browser.grantPermissions", permissions=["clipboardReadWrite", "clipboardSanitizedWrite"]
+    )
+    wanted = browser.run(
+        "[...document.querySelectorAll('button,summary,a')].filter(one => one.checkVisibility()).length"
+    )
     reached, copied = set(), []
     for _ in range(wanted):
         browser.key("Tab", 9)
         tag, line, thick, there, which = browser.run(FOCUS)
-        assert (tag in ("A", "BUTTON", "SUMMARY"), line, thick >= 2, there) == (True, "solid", True, True)
+        assert (tag in ("A", "BUTTON", "SUMMARY"), line, thick >= 2, there) == (
+            True,
+            "solid",
+            True,
+            True,
+        )
         reached.add(which)
         if tag == "BUTTON":
             browser.key("Enter", 13, "\r")
@@ -206,8 +227,21 @@ def test_the_keyboard_reaches_all_and_copies_and_without_scripts_it_is_read(
     assert commands == [one for one in copied if one in commands]
     tree = browser("Accessibility.getFullAXTree")["nodes"]
     roles = {one["role"]["value"] for one in tree if not one["ignored"]}
-    assert {"banner", "main", "navigation", "contentinfo", "heading", "image", "table", "rowheader"} <= roles
-    names = [one["name"]["value"] for one in tree if one["role"]["value"] == "image" and not one["ignored"]]
+    assert {
+        "banner",
+        "main",
+        "navigation",
+        "contentinfo",
+        "heading",
+        "image",
+        "table",
+        "rowheader",
+    } <= roles
+    names = [
+        one["name"]["value"]
+        for one in tree
+        if one["role"]["value"] == "image" and not one["ignored"]
+    ]
     assert names == ["Memory of each GPU"]
     assert browser.said == []
     browser("Emulation.setScriptExecutionDisabled", value=True)

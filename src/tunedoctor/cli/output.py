@@ -31,7 +31,12 @@ _HANDED = ("/dev/fd/", "/dev/stdin", "/proc/self/fd/")
 def judge(snapshot: Snapshot, options: Options, began: float) -> int:
     """Diagnose, print the report, return the exit code. `began` is of time.perf_counter."""
     report = report_for(snapshot, options, options.checks(), began)
-    if options.format != "terminal":
+    if options.format == "html":
+        from tunedoctor.render.formats import Told, html  # noqa: PLC0415
+
+        partial = bool(options.only or options.skip)
+        text = html.render(Told(report=report, code=exit_code(report), partial=partial))
+    elif options.format != "terminal":
         text = as_json(report) if options.format == "json" else as_line(report)
     else:
         text = on_terminal(report, options, sys.stdout)

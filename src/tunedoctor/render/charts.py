@@ -29,7 +29,9 @@ def bars(title: str, told: str, unit: str, rows: Sequence[Bar], top: float) -> s
             x, anchor = f"{share:.2%}", "start" if not mark else "end" if share > 0.9 else "middle"
             parts.append(f'<line class="axis" x1="{x}" x2="{x}" y1="22" y2="{end}"/>')
             words = f"{short(mark)} {unit}" if share > 0.75 else short(mark)
-            parts.append(f'<text class="tick" x="{x}" y="{end + 16}" text-anchor="{anchor}">{words}</text>')
+            parts.append(
+                f'<text class="tick" x="{x}" y="{end + 16}" text-anchor="{anchor}">{words}</text>'
+            )
     for number, row in enumerate(rows):
         y = _ROW * number
         parts.append(f'<text class="name" x="0" y="{y + 16}">{escape(row.name)}</text>')

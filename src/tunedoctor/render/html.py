@@ -11,7 +11,8 @@ BEGIN = '<!doctype html><html lang="en"><head><meta charset="utf-8">'
 """What every page begins with: by that the doctor knows its own."""
 STYLE = """
 :root{color-scheme:light dark;--ink:#1f2328;--dim:#59636e;--line:#d1d9e0;--soft:#f6f8fa;--paper:#fff}
-@media screen and (prefers-color-scheme:dark){:root{--ink:#d1d7e0;--dim:#9198a1;--line:#3d444d;--soft:#161b22;--paper:#0d1117}}
+@media screen and (prefers-color-scheme:dark){
+:root{--ink:#d1d7e0;--dim:#9198a1;--line:#3d444d;--soft:#161b22;--paper:#0d1117}}
 *{box-sizing:border-box}
 body{margin:0 auto;padding:1.5rem 1rem 3rem;max-width:54rem;color:var(--ink);background:var(--paper);
 font:16px/1.5 system-ui,sans-serif;overflow-wrap:anywhere}
@@ -63,6 +64,12 @@ def rows(pairs: Iterable[tuple[str, object]]) -> str:
         for name, value in pairs
     )
     return f"<table>{''.join(some)}</table>"
+
+
+def table(heads: Iterable[str], body: str, kind: str) -> str:
+    """Return a table of rows of others under names of its columns."""
+    named = "".join(f'<th scope="col">{one}</th>' for one in heads)
+    return f'<table class="{kind}"><tr>{named}</tr>{body}</table>'
 
 
 def numbers(pairs: Iterable[tuple[str, str]]) -> str:

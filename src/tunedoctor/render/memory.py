@@ -10,7 +10,7 @@ from tunedoctor.memory.overview import METHODS, Cell, machine_table
 from tunedoctor.memory.run import Run
 from tunedoctor.model.wording import gib, listed, many
 from tunedoctor.render.charts import Bar, bars, meter
-from tunedoctor.render.html import clean
+from tunedoctor.render.html import clean, table
 from tunedoctor.render.screen import MARKS
 
 _HUES = 5
@@ -68,11 +68,11 @@ def _use(size: int, gpus: Sequence[Numbered]) -> str:
         f'width="12" height="12"/></svg> {clean(listed(texts))}</li>'
         for kind, texts in sorted({**key, "whole": ["free"]}.items())
     )
-    heads = "".join(f'<th scope="col">{one}</th>' for one in ("GPU", "memory", "in use by"))
+    numbers = table(("GPU", "memory", "in use by"), "".join(cells), "set")
     return (
         f"<figure>{bars('Memory of each GPU', says, 'GiB', rows, size / GIB)}"
         f'<figcaption><ul class="key">{swatches}</ul></figcaption></figure>'
-        f"<details><summary>The numbers</summary><table><tr>{heads}</tr>{''.join(cells)}</table></details>"
+        f"<details><summary>The numbers</summary>{numbers}</details>"
     )
 
 
@@ -86,14 +86,11 @@ def _jobs(size: int, gpus: Sequence[Numbered]) -> str:
         f"{''.join(_job(one, size / GIB, found.device.usable) for one in cells)}</tr>"
         for name, cells in groupby(found.cells, key=lambda cell: cell.model)
     )
-    heads = "".join(f'<th scope="col">{_METHODS[one]}</th>' for one in METHODS)
     room = f"the {gib(best.free)} that are free now" if best.free is not None else "all of it"
     which = f"GPU {number}, judged by {room}" if len(gpus) > 1 else f"judged by {room}"
     about = f"GiB that it needs, {many(found.seq, 'token')} a sample, one at a time; {which}"
-    return (
-        f'<table class="jobs"><caption>What it trains <span class="dim">{about}</span></caption>'
-        f'<tr><th scope="col">model</th>{heads}</tr>{rows}</table>'
-    )
+    heads = ("model", *(_METHODS[one] for one in METHODS))
+    return f'<h4>What it trains</h4><p class="dim">{about}</p>{table(heads, rows, "jobs")}'
 
 
 def _job(cell: Cell, size: float, usable: float) -> str:

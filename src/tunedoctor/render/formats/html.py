@@ -13,7 +13,7 @@ from tunedoctor.model.versions import normalised, requirement
 from tunedoctor.model.wording import counted, gib, many
 from tunedoctor.render.charts import meter
 from tunedoctor.render.formats import Told
-from tunedoctor.render.html import STYLE, clean, frame, numbers, rows
+from tunedoctor.render.html import STYLE, clean, frame, numbers, rows, table
 from tunedoctor.render.memory import memory
 from tunedoctor.render.screen import MARKS
 from tunedoctor.render.terminal import cured, tally, there
@@ -30,8 +30,9 @@ def render(told: Told) -> str:
     report = told.report
     symptoms = {one.id: one for one in report.symptoms}
     accepted = [one for one in report.findings if one.accepted]
-    machine, target, libraries = _machine(report), _target(report), _libraries(report)
-    bare = "" if report.target.chosen_by != "none" else _nearby(report)
+    facts, libraries = _machine(report) + _target(report), _libraries(report)
+    if libraries:
+        facts = f'<div class="two"><div>{facts}</div><div>{libraries}</div></div>'
     sections = {
         "Findings": "".join(_finding(one, symptoms) for one in told.counted),
         "Suspected": _suspects(report),
@@ -40,10 +41,10 @@ def render(told: Told) -> str:
             f"{many(len(accepted), 'finding')} that {'does' if len(accepted) == 1 else 'do'} not count",
             "".join(_finding(one, symptoms) for one in accepted),
         ),
-        "Environments": bare,
+        "Environments": _nearby(report),
         "Memory": memory(report.machine),
         "Tiny training": report.smoke and _smoke(report.smoke),
-        "Machine and environment": f'<div class="{"two" if libraries else ""}"><div>{machine}{target}</div><div>{libraries}</div></div>',
+        "Machine and environment": facts,
         "Not told": _reasons(report.unknown),
         "Other checks": _others(report),
     }
@@ -116,7 +117,7 @@ def _next(told: Told, kind: str) -> str:
 
 
 def _about(report: Report) -> str:
-    taken = report.taken.replace("T", " ").partition(".")[0]
+    taken = report.taken.replace("T", " ").replace("+00:00", " UTC")
     pairs = (
         ("host", report.host),
         ("node", report.node),
@@ -238,8 +239,7 @@ def _libraries(report: Report) -> str:
         for name, version in report.target.packages.items()
     )
     names = ("library", "version", *["changed by"] * bool(named))
-    heads = "".join(f'<th scope="col">{one}</th>' for one in names)
-    return cells and f"<h3>Libraries</h3><table class=\"set\"><tr>{heads}</tr>{cells}</table>"
+    return cells and f"<h3>Libraries</h3>{table(names, cells, 'set')}"
 
 
 def _codes(ids: Iterable[str]) -> str:
@@ -259,7 +259,7 @@ def _smoke(smoke: ReportSmoke) -> str:
     losses = [*enumerate(smoke.losses, 1)]
     picture = svg("Loss of a tiny training", "loss, nats a token", {"loss": losses})
     steps = "".join(f"<tr><td>{step}</td><td>{loss:.4g}</td></tr>" for step, loss in losses)
-    table = f'<table><tr><th scope="col">step</th><th scope="col">loss</th></tr>{steps}</table>'
+    values = steps and table(("step", "loss"), steps, "")
     curve = f"<figure>{picture}<figcaption>Lower is better.</figcaption></figure>" if losses else ""
     most = max((one.seconds for one in smoke.stages), default=0.0) or 1.0
     stages = ""
@@ -271,9 +271,9 @@ def _smoke(smoke: ReportSmoke) -> str:
             f'<tr><th scope="row"><span class="{kind}">{MARKS[kind]} {one.outcome}</span> '
             f"{clean(one.name)}{why}</th><td>{took}</td></tr>"
         )
-    timed = stages and f'<table class="stages"><caption>Stages</caption>{stages}</table>'
+    timed = stages and f'<h3>Stages</h3><table class="stages">{stages}</table>'
     return (
-        f'{head}<div class="two"><div>{curve}{_folded("The numbers", steps and table)}</div>'
+        f'{head}<div class="two"><div>{curve}{_folded("The numbers", values)}</div>'
         f"<div>{timed}</div></div>"
     )
 
@@ -283,17 +283,16 @@ def _reasons(told: Mapping[str, str]) -> str:
     by_why: dict[str, list[str]] = {}
     for id_, why in told.items():
         by_why.setdefault(why, []).append(id_)
-    some = (
-        f'<li>{clean(why)}<p class="ids">{_codes(ids)}</p></li>' for why, ids in by_why.items()
-    )
-    return by_why and f'<ul class="reasons">{"".join(some)}</ul>' or ""
+    some = (f'<li>{clean(why)}<p class="ids">{_codes(ids)}</p></li>' for why, ids in by_why.items())
+    return f'<ul class="reasons">{"".join(some)}</ul>' if told else ""
 
 
 def _others(report: Report) -> str:
-    passed, skipped = len(report.passed), len(report.skipped)
-    all_passed = report.passed and f'<p class="ids">{_codes(report.passed)}</p>'
-    return _folded(f"{many(passed, 'check')} passed", all_passed or "") + _folded(
-        f"{many(skipped, 'check')} did not apply or did not run", _reasons(report.skipped)
+    passed, skipped = many(len(report.passed), "check"), many(len(report.skipped), "check")
+    ids = f'<p class="ids">{_codes(report.passed)}</p>' if report.passed else ""
+    whys = _reasons(report.skipped)
+    return _folded(f"{passed} passed", ids) + _folded(
+        f"{skipped} did not apply or did not run", whys
     )
 
 
