@@ -187,7 +187,7 @@ def _suspects(report: Report) -> str:
 def _nearby(report: Report) -> str:
     """Return the environments that could have been meant."""
     named = rows((one.path, one.holds) for one in report.target.nearby)
-    own = report.target.own and f"<p>{clean(report.target.own)} is the doctor's own.</p>"
+    own = report.target.own and f"<p>{clean(report.target.own)} is the doctor's own: doctor check --self looks at it.</p>"
     return (named if report.target.nearby else "") + own
 
 
