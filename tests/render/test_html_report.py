@@ -99,7 +99,7 @@ def test_the_page_is_whole_tells_all_and_lets_nothing_in(name: str) -> None:
 def test_verdicts_are_words_and_hostile_text_stays_text() -> None:
     heads = {name: Page(render(told)).texts["h1"][0] for name, told in DRAWN.items()}
     assert heads["eight"] == "✓Ready to fine-tune, with 1 note"
-    assert heads["several"] == "✗Not ready to fine-tune: 1 error, 1 warning, 3 notes"
+    assert heads["several"] == "✗Not ready: 1 error, 1 warning, 3 notes"
     assert heads["nowhere"] == "?Could not tell: no environment was looked at"
     assert heads["cpu"].startswith("✓Ready to fine-tune on the CPU")
     text = render(DRAWN["hostile"])

@@ -16,7 +16,7 @@ from tunedoctor.render.formats import Told
 from tunedoctor.render.html import STYLE, clean, frame, numbers, rows, table
 from tunedoctor.render.memory import memory
 from tunedoctor.render.screen import MARKS
-from tunedoctor.render.terminal import cured, tally, there
+from tunedoctor.render.terminal import cured, nowhere_to_look, tally, there, well_said
 from tunedoctor.target.train_plot import svg
 
 _WHO = {"root": "As an administrator.", "reboot": "As an administrator; the machine restarts."}
@@ -76,18 +76,13 @@ def _verdict(told: Told) -> tuple[str, str]:
     report = told.report
     count = {s: sum(one.severity == s for one in told.counted) for s in SEVERITIES}
     found = ", ".join(many(n, s) for s, n in count.items() if n)
-    whole = report.profile == "project"
-    ready = "Ready to fine-tune" if whole else f"The {report.profile} is ready"
     if report.verdict == "ready" and not count["error"]:
-        if told.partial:
-            return "ok", "The checks that ran found nothing that stops a training"
-        on_cpu = whole and not report.machine.gpus
-        return "ok", ready + " on the CPU" * on_cpu + (f", with {found}" if found else "")
+        well = "No check that ran found an error" if told.partial else well_said(report)[0]
+        return "ok", well + (f", with {found}" if found else "")
     if report.verdict == "unknown" and not count["error"]:
-        why = NO_ENVIRONMENT if report.target.chosen_by == "none" else found
+        why = NO_ENVIRONMENT if nowhere_to_look(report) else found
         return "unknown", "Could not tell" + (f": {why}" if why else "")
-    bad = "Not ready to fine-tune" if whole else f"The {report.profile} is not ready"
-    return "error" if count["error"] else "warning", f"{bad}: {found}"
+    return "error" if count["error"] else "warning", f"Not ready: {found}"
 
 
 def _headed(level: str, kind: str, title: str) -> str:
@@ -102,18 +97,18 @@ def _command(line: str, what: str) -> str:
 
 
 def _next(told: Told, kind: str) -> str:
-    report, there_ = told.report, there(told.report)
-    ways: dict[str, str] = {}
-    if kind == "ok" and report.target.python and not told.partial and not report.smoke:
-        ways[f"doctor smoke{there_}"] = "prove it by a tiny training"
-    if kind in ("error", "warning"):
-        if cured(report):
-            ways[f"doctor fix{there_}"] = "see the plan of a cure, which asks first"
-        elif told.counted:
-            ways[f"doctor explain {told.counted[0].id}"] = "read more about the first finding"
-    said = "".join(f"<p>Next: {why}</p>{_command(way, why)}" for way, why in ways.items())
-    asked = kind == "unknown" and report.next
-    return said or (f"<p>Next: {clean(report.next)}.</p>" if asked else "")
+    report, way, why = told.report, "", ""
+    if kind == "ok" and report.target.python and not told.partial and not report.needs:
+        way, why = f"doctor smoke{there(report)}", "prove it by a tiny training"
+        if report.smoke:
+            way, why = "doctor init", "write a first configuration"
+    elif kind == "unknown":
+        return report.next and f"<p>Next: {clean(report.next)}.</p>"
+    elif kind != "ok" and cured(report):
+        way, why = f"doctor fix{there(report)}", "see the plan of a cure, which asks first"
+    elif kind != "ok" and told.counted:
+        way, why = f"doctor explain {told.counted[0].id}", "read more about the first finding"
+    return way and f"<p>Next: {why}</p>{_command(way, why)}"
 
 
 def _about(report: Report) -> str:
@@ -187,7 +182,10 @@ def _suspects(report: Report) -> str:
 def _nearby(report: Report) -> str:
     """Return the environments that could have been meant."""
     named = rows((one.path, one.holds) for one in report.target.nearby)
-    own = report.target.own and f"<p>{clean(report.target.own)} is the doctor's own: doctor check --self looks at it.</p>"
+    own = (
+        report.target.own
+        and f"<p>{clean(report.target.own)} is the doctor's own: doctor check --self looks at it.</p>"
+    )
     return (named if report.target.nearby else "") + own
 
 
