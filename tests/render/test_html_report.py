@@ -88,8 +88,12 @@ def test_the_page_is_whole_tells_all_and_lets_nothing_in(name: str) -> None:
             or name == "hostile"
             or one in report.symptoms
         )
-    for id_, why in {**report.unknown, **report.skipped}.items():
-        assert name == "hostile" or (id_ in codes and why in shown)
+    for group in (report.unknown, report.skipped):
+        assert name == "hostile" or all(id_ in codes for id_ in group)
+        assert name == "hostile" or all(
+            shown.count(f"{why}{next(i for i in group if group[i] == why)}") == 1
+            for why in group.values()
+        )
     accepted = [one for one in report.findings if one.accepted]
     assert all(
         one.accepted in "".join(page.texts["details"]) or name == "hostile" for one in accepted

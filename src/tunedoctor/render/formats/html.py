@@ -224,20 +224,21 @@ def _target(report: Report) -> str:
 
 def _libraries(report: Report) -> str:
     """Return the library set, and which findings would change it."""
-    named: dict[str, list[str]] = {}
+    packages, named = report.target.packages, dict[str, list[str]]()
     for one in report.findings:
         for step in one.cure.steps:
             wanted = step.requirements if isinstance(step, PipInstall) else ()
             names = step.names if isinstance(step, PipUninstall) else wanted
-            for name in {normalised(found.name) for text in names if (found := requirement(text))}:
+            found = {normalised(asked.name) for text in names if (asked := requirement(text))}
+            for name in found & packages.keys():
                 named.setdefault(name, []).append(one.id)
     cells = "".join(
         f'<tr><th scope="row">{clean(name)}</th><td>{clean(version or "version not told")}</td>'
-        + (f"<td>{_codes(named.get(normalised(name), ()))}</td></tr>" if named else "</tr>")
-        for name, version in report.target.packages.items()
+        + (f"<td>{_codes(named.get(name, ()))}</td></tr>" if named else "</tr>")
+        for name, version in packages.items()
     )
-    names = ("library", "version", *["changed by"] * bool(named))
-    return cells and f"<h3>Libraries</h3>{table(names, cells, 'set')}"
+    heads = ("library", "version", *["changed by"] * bool(named))
+    return cells and f"<h3>Libraries</h3>{table(heads, cells, 'set')}"
 
 
 def _codes(ids: Iterable[str]) -> str:
@@ -264,15 +265,16 @@ def _smoke(smoke: ReportSmoke) -> str:
     for one in smoke.stages:
         kind = {"ok": "ok", "skipped": "note"}.get(one.outcome, "error")
         why = one.error and f'<br><span class="dim">{clean(one.error)}</span>'
-        took = f"{one.seconds:.2f} s{meter(kind, one.seconds / most)}" if kind != "note" else ""
+        bar, took = meter(kind, one.seconds / most), f"{one.seconds:.2f} s"
+        timed = "<td></td><td></td>" if kind == "note" else f"<td>{bar}</td><td>{took}</td>"
         stages += (
             f'<tr><th scope="row"><span class="{kind}">{MARKS[kind]} {one.outcome}</span> '
-            f"{clean(one.name)}{why}</th><td>{took}</td></tr>"
+            f"{clean(one.name)}{why}</th>{timed}</tr>"
         )
-    timed = stages and f'<h3>Stages</h3><table class="stages">{stages}</table>'
+    stages = stages and f'<h3>Stages</h3><table class="stages">{stages}</table>'
     return (
         f'{head}<div class="two"><div>{curve}{_folded("The numbers", values)}</div>'
-        f"<div>{timed}</div></div>"
+        f"<div>{stages}</div></div>"
     )
 
 
