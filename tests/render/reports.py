@@ -26,7 +26,7 @@ SMOKE = ReportSmoke(
     verdict="ready",
     device="cuda:0",
     device_name="NVIDIA H100 80GB HBM3",
-    losses=(5.61, 4.9, 4.02, 3.3, 2.61, 2.02, 1.4, 1.02, 0.71, 0.44, 0.31, 0.2),
+    losses=(float("inf"), 5.61, 4.9, 4.02, 3.3, 2.61, 2.02, 1.4, 1.02, 0.71, 0.44, 0.31, 0.2),
     tokens_per_second=48210.0,
     peak=612 << 20,
     stages=(
@@ -79,7 +79,9 @@ def hostile() -> Report:
     below = replace(one, id="b", explains=())
     report = report_on("gpu-memory-held", host=HOSTILE, node=HOSTILE, policy=HOSTILE, smoke=SMOKE)
     gpu = replace(
-        report.machine.gpus[0], name=HOSTILE, processes=(GpuProcess(pid=1, name=HOSTILE),)
+        report.machine.gpus[0],
+        name=HOSTILE,
+        processes=(GpuProcess(pid=1, name=HOSTILE, memory=1 << 50),),
     )
     return replace(
         report,

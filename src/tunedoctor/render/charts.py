@@ -50,7 +50,7 @@ def meter(kind: str, share: float, limit: float = 1.0) -> str:
 
 def _parts(parts: Sequence[tuple[str, float]], top: float, y: int, thick: int) -> str:
     found = [f'<rect class="whole" x="0" y="{y}" width="100%" height="{thick}"/>']
-    at = 0.0
+    at, top = 0.0, max(top, sum(size for _, size in parts))  # drivers count shared pages twice
     for kind, size in parts:
         place = f'x="{at / top:.2%}" y="{y}" width="{size / top:.2%}" height="{thick}"'
         found.append(f'<rect class="{kind}" {place}/>')

@@ -9,7 +9,7 @@ from tunedoctor.model.findings import Advice, Command
 from tunedoctor.model.wording import ago, counted, gib, listed, many
 from tunedoctor.render.screen import BOUND, Screen, mark
 
-_FAINT = 0.05
+FAINT = 0.05
 """Likelihood below which only the first suspect is shown."""
 
 
@@ -132,7 +132,7 @@ def _suspected(report: Report, screen: Screen) -> None:
     screen.line(mark("unknown"), " ", ("nothing is proved; most likely", "unknown"))
     said = ""
     for one in report.suspected:
-        if one.likelihood < _FAINT and said:
+        if one.likelihood < FAINT and said:
             continue
         screen.wrap(f"{one.likelihood:4.0%}  {one.id}: {one.title}", 8)
         screen.row("because", one.because if one.because != said else "")

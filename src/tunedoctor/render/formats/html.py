@@ -4,6 +4,7 @@ All of it is read without scripts; the only one copies commands.
 """
 
 from collections.abc import Iterable, Mapping
+from math import isfinite
 from pathlib import Path
 
 from tunedoctor.diagnosis.report import Report, ReportFinding, ReportSmoke
@@ -16,10 +17,9 @@ from tunedoctor.render.formats import Told
 from tunedoctor.render.html import STYLE, clean, frame, numbers, rows, table
 from tunedoctor.render.memory import memory
 from tunedoctor.render.screen import MARKS
-from tunedoctor.render.terminal import cured, nowhere_to_look, tally, there, well_said
+from tunedoctor.render.terminal import FAINT, cured, nowhere_to_look, tally, there, well_said
 from tunedoctor.target.train_plot import svg
 
-_WHO = {"root": "As an administrator.", "reboot": "As an administrator; the machine restarts."}
 _BADGES = {"unknown": "suspected"}
 _MARKS = MARKS | {"note": "i"}
 _VERDICTS = {"ready": "passed", "findings": "failed", "unknown": "could not tell"}
@@ -141,7 +141,7 @@ def _told(one: ReportFinding, symptoms: Mapping[str, ReportFinding]) -> str:
     told = clean(cure.command) and f"<p>{clean(cure.command)}</p>"
     if cure.kind == "command" and cure.command:
         told = _command(cure.command, f"the cure of {one.id}")
-    notes = " ".join(filter(None, (_WHO.get(cure.who, ""), clean(cure.note))))
+    kind = "Cure" if cure.kind == "command" else "Advice"
     follow = (symptoms[id_] for id_ in one.explains if id_ in symptoms)
     below = (
         _folded(f"{clean(each.title)} <code>{clean(each.id)}</code>", _told(each, {}))
@@ -152,8 +152,8 @@ def _told(one: ReportFinding, symptoms: Mapping[str, ReportFinding]) -> str:
         "Accepted": clean(one.accepted),
         "Found": clean(one.found),
         "Means": clean(one.means),
-        "Cure" if cure.kind == "command" else "Advice": told
-        + (notes and f'<p class="dim">{notes}</p>'),
+        kind + ("" if cure.who == "user" else ", as root"): told
+        + (cure.note and f'<p class="dim">{clean(cure.note)}</p>'),
         "Settle": one.settle and _command(one.settle, f"what settles {one.id}"),
         "Clears too": "".join(below),
         "Evidence": evidence and f'<ul class="dim">{evidence}</ul>',
@@ -175,7 +175,8 @@ def _suspects(report: Report) -> str:
         f'<p class="id"><span class="badge">{one.likelihood:.0%} likely</span> <code>{clean(one.id)}</code></p>'
         f'<dl class="told"><dt>Because</dt><dd>{clean(one.because) or "of the words as a whole"}</dd>'
         f"<dt>Settle</dt><dd>{_command(one.settle, f'what settles {one.id}')}</dd></dl></article>"
-        for one in report.suspected
+        for number, one in enumerate(report.suspected)
+        if not number or one.likelihood >= FAINT
     )
 
 
@@ -256,10 +257,11 @@ def _smoke(smoke: ReportSmoke) -> str:
         )
     )
     losses = [*enumerate(smoke.losses, 1)]
-    picture = svg("Loss of a tiny training", "loss, nats a token", {"loss": losses})
+    drawn = [one for one in losses if isfinite(one[1])]
+    picture = svg("Loss of a tiny training", "loss, nats a token", {"loss": drawn})
     steps = "".join(f"<tr><td>{step}</td><td>{loss:.4g}</td></tr>" for step, loss in losses)
     values = steps and table(("step", "loss"), steps, "")
-    curve = f"<figure>{picture}<figcaption>Lower is better.</figcaption></figure>" if losses else ""
+    curve = f"<figure>{picture}<figcaption>Lower is better.</figcaption></figure>" if drawn else ""
     most = max((one.seconds for one in smoke.stages), default=0.0) or 1.0
     stages = ""
     for one in smoke.stages:
