@@ -7,10 +7,9 @@ from collections.abc import Iterable, Mapping
 from math import isfinite
 from pathlib import Path
 
-from tunedoctor.diagnosis.report import Report, ReportFinding, ReportSmoke
+from tunedoctor.diagnosis.report import Report, ReportCure, ReportFinding, ReportSmoke
 from tunedoctor.facts.target import NO_ENVIRONMENT
-from tunedoctor.model.findings import SEVERITIES, PipInstall, PipUninstall
-from tunedoctor.model.versions import normalised, requirement
+from tunedoctor.model.findings import SEVERITIES
 from tunedoctor.model.wording import counted, gib, many
 from tunedoctor.render.charts import meter
 from tunedoctor.render.formats import Told
@@ -30,15 +29,15 @@ def render(told: Told) -> str:
     report = told.report
     symptoms = {one.id: one for one in report.symptoms}
     accepted = [one for one in report.findings if one.accepted]
-    facts, libraries = _machine(report) + _target(report), _libraries(report)
+    packages = ((name, version or "not told") for name, version in report.target.packages.items())
+    facts, libraries = _machine(report) + _target(report), _pairs("Libraries", packages)
     if libraries:
         facts = f'<div class="two"><div>{facts}</div><div>{libraries}</div></div>'
     sections = {
         "Findings": "".join(_finding(one, symptoms) for one in told.counted),
         "Suspected": _suspects(report),
-        "Accepted findings": accepted
-        and _folded(
-            f"{many(len(accepted), 'finding')} that {'does' if len(accepted) == 1 else 'do'} not count",
+        "Accepted findings": _folded(
+            f"{many(len(accepted), 'finding')} not counted for the verdict",
             "".join(_finding(one, symptoms) for one in accepted),
         ),
         "Environments": _nearby(report),
@@ -168,14 +167,22 @@ def _folded(summary: str, body: str) -> str:
 
 def _suspects(report: Report) -> str:
     """Return what the errors resemble where no error is proved."""
-    if any(one.severity == "error" for one in report.findings):
-        return ""
+    proved = any(one.severity == "error" for one in report.findings)
     return "".join(
-        f'<article class="unknown">{_headed("h3", "unknown", one.title)}'
-        f'<p class="id"><span class="badge">{one.likelihood:.0%} likely</span> <code>{clean(one.id)}</code></p>'
-        f'<dl class="told"><dt>Because</dt><dd>{clean(one.because) or "of the words as a whole"}</dd>'
-        f"<dt>Settle</dt><dd>{_command(one.settle, f'what settles {one.id}')}</dd></dl></article>"
-        for number, one in enumerate(report.suspected)
+        _finding(
+            ReportFinding(
+                id=one.id,
+                severity="note",
+                title=one.title,
+                found=f"{one.likelihood:.0%} likely"
+                + (one.because and f", because of: {one.because}"),
+                means="",
+                cure=ReportCure(kind="advice", command=""),
+                settle=one.settle,
+            ),
+            {},
+        )
+        for number, one in enumerate(() if proved else report.suspected)
         if not number or one.likelihood >= FAINT
     )
 
@@ -221,25 +228,6 @@ def _target(report: Report) -> str:
         ("kind", target.kind),
     )
     return _pairs("Environment", pairs)
-
-
-def _libraries(report: Report) -> str:
-    """Return the library set, and which findings would change it."""
-    packages, named = report.target.packages, dict[str, list[str]]()
-    for one in report.findings:
-        for step in one.cure.steps:
-            wanted = step.requirements if isinstance(step, PipInstall) else ()
-            names = step.names if isinstance(step, PipUninstall) else wanted
-            found = {normalised(asked.name) for text in names if (asked := requirement(text))}
-            for name in found & packages.keys():
-                named.setdefault(name, []).append(one.id)
-    cells = "".join(
-        f'<tr><th scope="row">{clean(name)}</th><td>{clean(version or "version not told")}</td>'
-        + (f"<td>{_codes(named.get(name, ()))}</td></tr>" if named else "</tr>")
-        for name, version in packages.items()
-    )
-    heads = ("library", "version", *["changed by"] * bool(named))
-    return cells and f"<h3>Libraries</h3>{table(heads, cells, 'set')}"
 
 
 def _codes(ids: Iterable[str]) -> str:
