@@ -31,7 +31,9 @@ _HANDED = ("/dev/fd/", "/dev/stdin", "/proc/self/fd/")
 def judge(snapshot: Snapshot, options: Options, began: float) -> int:
     """Diagnose, print the report, return the exit code. `began` is of time.perf_counter."""
     report = report_for(snapshot, options, options.checks(), began)
-    if options.format != "terminal":
+    if options.format == "md":
+        text = as_markdown(report, snapshot, options)
+    elif options.format != "terminal":
         text = as_json(report) if options.format == "json" else as_line(report)
     else:
         text = on_terminal(report, options, sys.stdout)
@@ -57,6 +59,14 @@ def report_for(
         seconds=time.perf_counter() - began,
     )
     return public(report, this_identity(shared=options.shared))
+
+
+def as_markdown(report: Report, snapshot: Snapshot, options: Options) -> str:
+    """Return a report for an issue, with the facts from which triage comes to the same."""
+    from tunedoctor.render.formats import Told, md  # noqa: PLC0415
+
+    partial = bool(options.only or options.skip)
+    return md.render(Told(report=report, code=exit_code(report), partial=partial, facts=snapshot))
 
 
 def on_terminal(report: Report, options: Options, stream: TextIO) -> str:

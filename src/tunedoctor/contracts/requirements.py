@@ -91,11 +91,27 @@ def unmet(
     return tuple(found)
 
 
+def around(packages: Packages) -> frozenset[str]:
+    """Return the names of the stack, and of what those of it that are there require."""
+    plain = marker_environment(None, None)
+    asked = (
+        requirements(one.requires, plain) for one in packages.distributions if one.name in STACK
+    )
+    return STACK.union(name for some in asked for name, _ in some)
+
+
 def of_stack(name: str, packages: Packages | None) -> bool:
     """Tell whether a distribution is one of the stack, or required by one that is there."""
-    plain, there = marker_environment(None, None), packages.distributions if packages else ()
-    asked = (requirements(one.requires, plain) for one in there if one.name in STACK)
-    return name in STACK or any(name == wanted for some in asked for wanted, _ in some)
+    return name in STACK or (packages is not None and name in around(packages))
+
+
+def counting(owner: Distribution) -> tuple[str, ...]:
+    """Return the requirements that checks read: of one of the stack all, else of the stack and of parts of its own."""
+    if owner.name in STACK:
+        return owner.requires
+    named = ((line, requirement(line)) for line in owner.requires)
+    of_it = [line for line, one in named if one and normalised(one.name) in STACK]
+    return tuple(dict.fromkeys((*of_it, *_own_parts(owner))))
 
 
 def _own_parts(owner: Distribution) -> list[str]:

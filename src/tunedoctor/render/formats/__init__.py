@@ -9,6 +9,7 @@ from typing import NamedTuple
 import msgspec
 
 from tunedoctor.diagnosis.report import Report, ReportFinding
+from tunedoctor.model.snapshot import Snapshot
 
 
 class Place(NamedTuple):
@@ -30,6 +31,8 @@ class Told(msgspec.Struct, frozen=True, kw_only=True):
     """Id of a finding -> the line that is to blame, else the file that comes nearest: each finding has one."""
     partial: bool = False
     """Checks were left out by --only or --skip."""
+    facts: Snapshot | None = None
+    """What was judged: for a format that hands the facts on, which hides what names a person or a machine."""
 
     @property
     def counted(self) -> tuple[ReportFinding, ...]:
