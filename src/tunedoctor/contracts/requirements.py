@@ -91,18 +91,11 @@ def unmet(
     return tuple(found)
 
 
-def around(packages: Packages) -> frozenset[str]:
-    """Return the names of the stack, and of what those of it that are there require."""
-    plain = marker_environment(None, None)
-    asked = (
-        requirements(one.requires, plain) for one in packages.distributions if one.name in STACK
-    )
-    return STACK.union(name for some in asked for name, _ in some)
-
-
 def of_stack(name: str, packages: Packages | None) -> bool:
     """Tell whether a distribution is one of the stack, or required by one that is there."""
-    return name in STACK or (packages is not None and name in around(packages))
+    plain, there = marker_environment(None, None), packages.distributions if packages else ()
+    asked = (requirements(one.requires, plain) for one in there if one.name in STACK)
+    return name in STACK or any(name == wanted for some in asked for wanted, _ in some)
 
 
 def counting(owner: Distribution) -> tuple[str, ...]:

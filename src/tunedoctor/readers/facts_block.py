@@ -1,16 +1,15 @@
-"""All facts as text inside of a report for people, and the way back: one fact below the other, in JSON.
+"""All facts in a text for people, and the way back: what a snapshot holds, as JSON of short lines that is small.
 
-It is what a snapshot holds, smaller: what has its default is left out, a package is "name version", and requirements
-that no check reads are left out. Lines are short, so that mail and terminals leave them whole; nothing in them ends a
-block of code, is a tag, or calls somebody.
+Left out is what has its default, and of packages what no check reads; a package of which nothing else counts is
+"name version". Nothing in it ends a block of code, is a tag or calls somebody.
 """
 
 import json
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from functools import cache
-from itertools import accumulate
-from typing import Any, NamedTuple
+from itertools import accumulate, islice
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 from msgspec.structs import fields, replace
@@ -19,74 +18,70 @@ from tunedoctor import facts as kinds
 from tunedoctor.contracts.requirements import counting
 from tunedoctor.facts import Absent, Part, Unknown
 from tunedoctor.model.lazy import pattern
-from tunedoctor.model.snapshot import SCHEMA, Snapshot, SnapshotError, from_data
+from tunedoctor.model.snapshot import SCHEMA, Answer, Snapshot, SnapshotError, from_data
 from tunedoctor.readers.paste import shape
 from tunedoctor.readers.tidy import tidied
 
+if TYPE_CHECKING:
+    import re
+
 PACKED = "doctor.facts/1"
 WIDTH = 76
-"""Characters of a line: what mail and terminals leave whole."""
+"""Characters of a line: what mail and terminals leave whole, unless a word has more."""
 _TERMINAL = 80
-"""Characters from which a line that breaks inside of a string was broken by a terminal, where no blank is lost."""
+"""Characters of a line that ends inside of a word from which a terminal broke it; mail breaks at a blank."""
 _TRIES = 3
-"""Blocks of one text that are tried; the first that holds is taken."""
+"""Blocks of one text that are tried: the first that can be read is taken."""
+_MARKS = (PACKED, SCHEMA, "doctor check: ")
 _BREAK = "\0"
-"""Between two words of JSON, where a line may end."""
+"""Where a line may end."""
 _ACTIVE = pattern(r"[`@]|<(?=[A-Za-z/!?])|\*(?=\*)")
 _ESCAPED = pattern(r"\\.")
 
 
 class Held(NamedTuple):
-    """What a text holds of a block."""
+    """What a text holds of the doctor's own."""
 
     snapshot: Snapshot | None
     around: str
-    """The text with empty lines in place of what the doctor wrote, so that all keep their numbers."""
+    """The text with empty lines in place of the doctor's, so that all keep their numbers."""
     problem: str = ""
-    """Why a block that is there can't be read."""
+    """Why facts that are there can't be read."""
 
 
 def text_of(snapshot: Snapshot) -> str:
-    """Return a snapshot as lines of text."""
+    """Return the facts of a snapshot as lines of text."""
     word = json.JSONEncoder(separators=(f",{_BREAK}", ": ")).encode
-    told = {"schema": PACKED, "doctor": snapshot.doctor, "taken": snapshot.taken}
-    rows = [f"{word(kind.__name__)}: {word(answer)}" for kind, answer in _packed(snapshot)]
-    lines = [f'{word(told).replace(_BREAK, " ")[:-1]}, "facts": {{']
-    for row in [*(f"{one}," for one in rows[:-1]), *rows[-1:]]:
-        line = ""
-        for one in _ACTIVE.sub(lambda found: f"\\u{ord(found[0]):04x}", row).split(_BREAK):
-            if line and len(line) + 1 + len(one) > WIDTH:
-                lines, line = [*lines, line], ""
-            line += f" {one}" if line else one
-        lines.append(line)
+    head = json.dumps({"schema": PACKED, "doctor": snapshot.doctor, "taken": snapshot.taken})
+    site = _site(getattr(snapshot.find(kinds.Interpreter), "site_packages", ()))
+    answers = snapshot.answers().items()
+    rows = [f'"{kind.__name__}": {word(_packed(answer, site))}' for kind, answer in answers]
+    lines = [f'{head[:-1]}, "facts": {{']
+    for one in _ACTIVE.sub(_harmless, f",{_BREAK}\n".join(rows)).split(_BREAK) if rows else ():
+        fits = len(lines[-1]) + 1 + len(one) <= WIDTH and len(lines) > 1 and one[0] != "\n"
+        lines[-1:] = [f"{lines[-1]} {one}"] if fits else [lines[-1], one.lstrip("\n")]
     return "\n".join([*lines, "}}"])
 
 
-def _packed(snapshot: Snapshot) -> Iterator[tuple[type[kinds.Fact], dict[str, Any]]]:
-    site = _site(getattr(snapshot.find(kinds.Interpreter), "site_packages", ()))
-    for kind, answer in snapshot.answers().items():
-        if isinstance(answer, Absent | Unknown):
-            yield kind, {type(answer).__name__.lower(): answer.why}
-        elif isinstance(answer, kinds.Packages):
-            rows = [_package(one, site) for one in answer.distributions]
-            yield (
-                kind,
-                {"value": _told(replace(answer, distributions=())) | {"distributions": rows}},
-            )
-        else:
-            yield kind, {"value": _told(answer)}
+def _harmless(found: "re.Match[str]") -> str:
+    return f"\\u{ord(found[0]):04x}"
+
+
+def _packed(answer: Answer, site: str) -> dict[str, Any]:
+    if isinstance(answer, Absent | Unknown):
+        return {type(answer).__name__.lower(): answer.why}
+    if isinstance(answer, kinds.Packages):
+        rows = [_package(one, site) for one in answer.distributions]
+        return {"value": _told(replace(answer, distributions=())) | {"distributions": rows}}
+    return {"value": _told(answer)}
 
 
 def _package(one: kinds.Distribution, site: str) -> str | dict[str, Any]:
-    """Return "name version" of a package that lies where most do, and of which no requirement counts."""
-    told = _told(
-        replace(one, requires=counting(one), metadata="", installer="", requires_python="")
-    )
+    read = replace(one, requires=counting(one), metadata="", installer="", requires_python="")
+    told: dict[str, Any] = _told(read) | {"location": one.location}
     if one.location == site:
-        told.pop("location", None)
-    else:
-        told["location"] = one.location
-    plain = told.keys() == {"name", "version"} and " " not in one.name and one.version
+        del told["location"]
+    plain = told.keys() == {"name", "version"} and " " not in one.name
     return f"{one.name} {one.version}" if plain else told
 
 
@@ -98,47 +93,60 @@ def _site(folders: Sequence[str]) -> str:
 def _told(value: Any) -> Any:  # noqa: ANN401  any part of a fact
     """Return plain data of a value without the fields that have their defaults."""
     if isinstance(value, Part):
-        names = _defaults(type(value)).items()
-        held = {
-            name: getattr(value, name) for name, default in names if getattr(value, name) != default
-        }
-        return {name: _told(one) for name, one in held.items()}
+        held = ((name, getattr(value, name), usual) for name, usual in _defaults(type(value)))
+        return {name: _told(one) for name, one, usual in held if one != usual}
     return [_told(one) for one in value] if isinstance(value, tuple) else value
 
 
 @cache
-def _defaults(kind: type[Part]) -> dict[str, Any]:
-    """Return what each field holds where nothing is said; of one that has to be said what no value equals."""
-    made = {one.name: one.default_factory for one in fields(kind) if callable(one.default_factory)}
-    return {one.name: made[one.name]() if one.name in made else one.default for one in fields(kind)}
+def _defaults(kind: type[Part]) -> tuple[tuple[str, Any], ...]:
+    """Return the fields with what they hold where nothing is said; of one that has to be said nothing equals it."""
+    made = ((one, one.default_factory) for one in fields(kind))
+    return tuple((one.name, make() if callable(make) else one.default) for one, make in made)
 
 
 def held(text: str) -> Held:
-    """Return the facts that a text holds as a block or as a snapshot, and the rest of it. Linear; never raises."""
-    if '"doctor.' not in text:
+    """Return the facts that a text holds as such lines or as a snapshot, and the rest of it. Linear; never raises."""
+    if not any(mark in text for mark in _MARKS):
         return Held(None, text)
-    problem = ""
-    lines = text.split("\n")
-    for undo in (False, True):  # then without colours, stamps and whatever else pasting adds
-        shown, numbers = tidied(text, ()) if undo else (lines, ())
+    problem, lines = "", text.split("\n")
+    for pasted in (
+        False,
+        True,
+    ):  # as it is; then without colours, stamps and what else pasting does
+        shown, numbers = tidied(text, ()) if pasted else (lines, ())
         whole = "\n".join(shown)
-        for found, _ in zip(shape("doctor.facts").finditer(whole), range(_TRIES), strict=False):
+        for found in islice(shape("doctor.facts").finditer(whole), _TRIES):
             first = whole.count("\n", 0, found.start())
+            column = found.start() - whole.rfind("\n", 0, found.start()) - 1
             try:
-                data, size = _decoded(
-                    shown[first:], found.start() - whole.rfind("\n", 0, found.start()) - 1
-                )
+                data, size = _decoded(shown[first:], column)
                 snapshot = from_data(_unpacked(data))
             except SnapshotError as error:
                 problem = problem or str(error)
                 continue
-            starts = (at for at in range(first, -1, -1) if shape("doctor.start").match(shown[at]))
-            begin, end = next(starts, first), first + size
-            begin, end = (numbers[at] - 1 if numbers else at for at in (begin, end - 1))
-            return Held(
-                snapshot, "\n".join([*lines[:begin], *[""] * (end - begin + 1), *lines[end + 1 :]])
-            )
-    return Held(None, text, problem)
+            begin, end = _start(shown[: first + 1], column), first + size
+            begin, end = (numbers[begin] - 1, numbers[end - 1]) if numbers else (begin, end)
+            lines[begin:end] = [""] * (end - begin)
+            return Held(snapshot, "\n".join(lines))
+    return Held(None, "\n".join(_without_findings(text.split("\n"))), problem)
+
+
+def _without_findings(lines: Sequence[str]) -> Iterator[str]:
+    """Yield the lines, empty ones in place of a verdict that no facts prove: its words are no errors of a run."""
+    begins, ends = shape("doctor.start").match, shape("doctor.rows").match
+    last = max((at for at, line in enumerate(lines) if ends(line)), default=0)
+    inside = False
+    for at, line in enumerate(lines):
+        inside = at < last and bool(inside or begins(line)) and not ends(line)
+        yield "" if inside else line
+
+
+def _start(lines: Sequence[str], column: int) -> int:
+    """Return where the report begins whose facts begin in the last line; that line where none does."""
+    front, last = lines[-1][:column], len(lines) - 1
+    begins = shape("doctor.start").match
+    return next((at for at in range(last, -1, -1) if begins(lines[at].removeprefix(front))), last)
 
 
 def _decoded(lines: Sequence[str], column: int) -> tuple[Any, int]:
@@ -158,14 +166,10 @@ def _decoded(lines: Sequence[str], column: int) -> tuple[Any, int]:
 
 
 def _whole(lines: Sequence[str], column: int) -> Iterator[str]:
-    """Yield the lines without what stands in front of each, as a mark of quotation, and strings that were broken whole."""
+    """Yield the lines without what a quotation or a log puts in front of each; words that were broken are whole."""
     front, inside = lines[0][:column], False
-    for number, line in enumerate(lines):
-        row = (
-            line[column:]
-            if not number
-            else line.removeprefix(front if line.startswith(front) else front.rstrip())
-        )
+    for line in lines:
+        row = line.removeprefix(front if line.startswith(front) else front.rstrip())
         inside ^= _ESCAPED.sub("", row).count('"') % 2 == 1
         if not inside:
             yield f"{row}\n"
@@ -174,22 +178,19 @@ def _whole(lines: Sequence[str], column: int) -> Iterator[str]:
 
 
 def _unpacked(data: Any) -> Any:  # noqa: ANN401  any JSON
-    """Return a snapshot's plain data of a packed one; what has another form is left for `from_data` to refuse."""
+    """Return plain data of a snapshot, for `from_data` to judge. Raises SnapshotError where there is no such form."""
     if not isinstance(data, dict) or data.get("schema") != PACKED:
         return data
     try:
-        told = {name: answer.get("value") for name, answer in data["facts"].items()}
-        site = _site((told.get("Interpreter") or {}).get("site_packages", ()))
-        rows = (told.get("Packages") or {}).get("distributions", ())
-        whole = [
-            dict(zip(("name", "version"), one.split(" ", 1), strict=True))
-            if isinstance(one, str)
-            else one
-            for one in rows
-        ]
-        if rows:
-            told["Packages"]["distributions"] = [{"location": site, **one} for one in whole]
-    except (AttributeError, LookupError, TypeError, ValueError) as error:
+        told = {name: answer.get("value", {}) for name, answer in data["facts"].items()}
+        site = _site(told.get("Interpreter", {}).get("site_packages", ()))
+        rows = told.get("Packages", {}).get("distributions", ())
+        split = (one.split(" ", 1) if isinstance(one, str) else one for one in rows)
+        named = (
+            {"name": one[0], "version": one[1]} if isinstance(one, list) else one for one in split
+        )
+        told.get("Packages", {})["distributions"] = [{"location": site, **one} for one in named]
+    except (AttributeError, LookupError, TypeError) as error:
         msg = f"its facts are of another form: {error}"
         raise SnapshotError(msg) from None
     return {**data, "schema": SCHEMA}
