@@ -29,7 +29,7 @@ _FINDINGS, _FACTS, _SENTENCE = 20_000, 6_000, 1_500
 _FRAMES = 5
 """Of a traceback where all have no room."""
 _NO_ROOM = "left out of a text that was too long for an issue"
-_PLAIN = pattern(r"(?!www\.)(?:[^\W_]|[.,;:()'\"/+=?%-](?!/))*")
+_PLAIN = pattern(r"(?i)(?!\S*www\.)(?:[^\W_]|[.,;:()'\"/+=?%-](?!/))*")
 """A word that is no more than that in any Markdown."""
 _WORD = pattern(r"(?<!\S)`[^`\n]{1,200}`(?=[.,;:)]{0,3}(?:\s|$))|\S+")
 _AROUND = "(.,;:)\"'"
@@ -47,7 +47,8 @@ def render(told: Told) -> str:
         (parts if room > 0 else more).append(text if room > 0 else f"`{one.id}`")
     parts += [f"Not shown for want of room: {', '.join(more)}"] * bool(more)
     parts += [*_suspected(report), *_untold(report)]
-    parts += [_fenced("\n".join(_facts(report, told.facts))[:_FACTS], "text")]
+    rows = (" ".join(row.split()) for row in _facts(report, told.facts))
+    parts += [_fenced("\n".join(rows)[:_FACTS], "text")]
     if told.facts is not None:
         facts = from_data(redact(to_data(told.facts), who))
         parts += [_all(facts, LARGEST - sum(len(part) + 2 for part in parts))]
