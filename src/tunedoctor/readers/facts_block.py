@@ -52,14 +52,15 @@ class Held(NamedTuple):
 def text_of(snapshot: Snapshot) -> str:
     """Return the facts of a snapshot as lines of text."""
     word = json.JSONEncoder(separators=(f",{_BREAK}", ": ")).encode
-    head = json.dumps({"schema": PACKED, "doctor": snapshot.doctor, "taken": snapshot.taken})
+    head = json.dumps({"doctor": snapshot.doctor, "taken": snapshot.taken})
     site = _site(getattr(snapshot.find(kinds.Interpreter), "site_packages", ()))
     answers = snapshot.answers().items()
     rows = [f'"{kind.__name__}": {word(_packed(answer, site))}' for kind, answer in answers]
-    lines = [f'{head[:-1]}, "facts": {{']
-    for one in _ACTIVE.sub(_harmless, f",{_BREAK}\n".join(rows)).split(_BREAK) if rows else ():
-        fits = len(lines[-1]) + 1 + len(one) <= WIDTH and len(lines) > 1 and one[0] != "\n"
-        lines[-1:] = [f"{lines[-1]} {one}"] if fits else [lines[-1], one.lstrip("\n")]
+    lines = [f'{{"schema": "{PACKED}",', f'{head[1:-1]}, "facts": {{', ""]
+    for one in _ACTIVE.sub(_harmless, f",{_BREAK}\n".join(rows)).split(_BREAK):
+        if one[:1] == "\n" or (lines[-1] and len(lines[-1]) + 1 + len(one) > WIDTH):
+            lines.append("")
+        lines[-1] += f" {one}" if lines[-1] else one.lstrip("\n")
     return "\n".join([*lines, "}}"])
 
 
