@@ -5,6 +5,7 @@ that check.
 """
 
 import json
+import os
 import random
 import re
 import textwrap
@@ -132,11 +133,12 @@ It worked with torch 2.1.0 and driver 470.57.
 
 
 def test_an_error_above_the_facts_counts_and_facts_go_by_the_block() -> None:
-    snapshot = snapshot_of("driver-550-with-cu130")
+    imported = kinds.ErrorText(text="ImportError: cannot open it", where="import trl")
+    snapshot = snapshot_of("driver-550-with-cu130").having(kinds.Errors(errors=(imported,)))
     told = read_report(f"{TRACEBACK}{written(snapshot)}")
     errors = told.find(kinds.Errors)
     assert errors
-    assert [one.where for one in errors.errors] == ["line 5"]
+    assert [one.where for one in errors.errors] == ["import trl", "line 5"]
     wanted = from_data(redact(to_data(snapshot), WHO))
     for kind in (kinds.TorchBuild, kinds.NvidiaDriver, kinds.NvidiaGpus, kinds.Interpreter):
         assert told.find(kind) == wanted.find(kind) is not None
@@ -214,6 +216,9 @@ def test_hostile_words_are_words_to_githubs_parser_and_come_back() -> None:
         assert not ACTIVE.search(page.shown), text
         back, wanted = held(text).snapshot, from_data(redact(to_data(snapshot), WHO))
         assert back
+        assert not re.search("[`@]|<[a-z/!]", text_of(wanted)), (
+            "where the marks of a block are lost"
+        )
         for kind in (kinds.Host, kinds.Environment):
             assert back.get(kind) == wanted.get(kind)
         assert _packages(back)[-1] == _packages(wanted)[-1]
@@ -235,6 +240,15 @@ def test_an_environment_of_hundreds_by_the_commands(tmp_path: Path) -> None:
     )
     for name in ("verdict", "findings", "symptoms", "unknown", "target", "machine"):
         assert told[name] == own[name], name
+
+
+def test_this_machines_name_is_hidden_in_what_is_said_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    real = os.uname()
+    own = os.uname_result((real.sysname, "bletchley7", *real[2:]))
+    monkeypatch.setattr(os, "uname", lambda: own)
+    report = replace(report_on(snapshot_of("healthy-rtx4090")), next="look at bletchley7")
+    text = render(Told(report=report, code=0))
+    assert re.search(r"^Next: look at host-[0-9a-f]{6}$", text, re.MULTILINE)
 
 
 def test_what_has_no_room_is_left_out_and_is_not_told_then() -> None:
