@@ -111,10 +111,8 @@ def held(text: str) -> Held:
     if not any(mark in text for mark in _MARKS):
         return Held(None, text)
     problem, lines = "", text.split("\n")
-    for pasted in (
-        False,
-        True,
-    ):  # as it is; then without colours, stamps and what else pasting does
+    for pasted in (False, True):
+        # as it is; then without colours, stamps and what else pasting does
         shown, numbers = tidied(text, ()) if pasted else (lines, ())
         whole = "\n".join(shown)
         for found in islice(shape("doctor.facts").finditer(whole), _TRIES):
