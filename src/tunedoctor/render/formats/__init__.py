@@ -29,10 +29,10 @@ class Told(msgspec.Struct, frozen=True, kw_only=True):
     """Exit code: 0 ready, 1 findings, 2 could not tell."""
     places: Mapping[str, Place] = {}
     """Id of a finding -> the line that is to blame, else the file that comes nearest: each finding has one."""
-    partial: bool = False
-    """Checks were left out by --only or --skip."""
     facts: Snapshot | None = None
     """What was judged: for a format that hands the facts on, which hides what names a person or a machine."""
+    partial: bool = False
+    """Checks were left out by --only or --skip."""
 
     @property
     def counted(self) -> tuple[ReportFinding, ...]:
