@@ -14,10 +14,11 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import cmarkgfm
+import museum
 import pytest
 from cmarkgfm.cmark import Options
 from msgspec.structs import replace
-from museum import altered, names, snapshot_of
+from museum import altered, names
 from test_house import three_hundred
 from typed import doctor, inside
 
@@ -36,13 +37,17 @@ CHECKS = all_checks()
 WHO = this_identity(shared=True)
 
 
+def snapshot_of(name: str) -> Snapshot:
+    told = museum.snapshot_of(name).answers()
+    return Snapshot(told, taken="2026-11-29T23:58:06+00:00", doctor="0.1.0")
+
+
 def report_on(snapshot: Snapshot) -> Report:
     return public(report_of(snapshot, diagnose(snapshot, CHECKS), CHECKS), WHO)
 
 
 def written(snapshot: Snapshot) -> str:
     report = report_on(snapshot)
-    snapshot = Snapshot(snapshot.answers(), taken="2026-11-29T23:58:06+00:00", doctor="0.1.0")
     return render(Told(report=report, code=exit_code(report), facts=snapshot))
 
 

@@ -60,6 +60,8 @@ def _head(told: Told, report: Report) -> str:
     said = {"ready": ["ready"], "unknown": ["could not tell"], "findings": []}[report.verdict]
     rows = [f"### doctor check: {', '.join([*said, *(many(n, s) for n, s in counts if n)])}"]
     rows += ["Some checks were left out (`--only`, `--skip`)."] * told.partial
+    rows += [f"Asked of it: `--profile {report.profile}`"] * (report.profile != "project")
+    rows += [f"Policy: {_words(report.policy)}"] * bool(report.policy)
     return "\n\n".join([*rows, *([f"Next: {_words(report.next)}"] if report.next else [])])
 
 
@@ -118,6 +120,7 @@ def _facts(report: Report, facts: Snapshot | None) -> Iterator[str]:
     for number, one in enumerate(machine.gpus):
         parts = (one.name, gib(one.memory) if one.memory else "", one.target)
         yield f"GPU {number}: {', '.join(part for part in parts if part)}"
+    yield from (f"Needs {name}: {what}" for name, what in report.needs.items())
     yield from (f"[pip3] {name}=={version}" for name, version in target.packages.items())
     yield f"doctor: {report.doctor}{f', {facts.taken}' if facts and facts.taken else ''}"
 
