@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from tunedoctor.cli.formats import outputs_of, tell
-from tunedoctor.cli.options import Options, aim, look, misuse, needed, starting
+from tunedoctor.cli.options import MisuseError, Options, aim, look, misuse, needed, starting
 from tunedoctor.cli.output import read_snapshot, report_for, write, write_or_exit
 from tunedoctor.diagnosis.gate import profile
 from tunedoctor.diagnosis.redaction import snapshot_json, this_identity
@@ -29,10 +29,10 @@ def command(given: Namespace) -> int:
     """Examine this machine, or a snapshot, and tell the report; returns the exit code."""
     try:
         return _checked(given)
-    except SystemExit as error:
-        if given.format != "nagios" or error.code != 2:
+    except MisuseError as error:
+        if given.format != "nagios":
             raise
-        write("DOCTOR UNKNOWN - it could not start: standard error says why\n")
+        write(f"DOCTOR UNKNOWN - {error.said.removeprefix('doctor: ')}")  # Nagios reads this alone
         return 3
 
 
