@@ -34,6 +34,9 @@ bitsandbytes = "^0.40"
 # driver
 driver = ">=570"
 gpu-memory = "24 GiB"
+disk = {tmp = "1 GiB", work = "2 GiB"}
+[tool.doctor.policy.variables]
+HF_HOME = true
 """,
     "requirements-gpu.txt": "# torch\n--index-url https://torch\nTorch[opt]==2.9.1 ; python_version > '3'\n",
     "requirements/dev.txt": "trl\n",
@@ -54,6 +57,8 @@ WHERE: list[tuple[str, AnyCureStep, str, int]] = [
     ("x", Command(command="x"), "pyproject.toml", 1),
     ("policy-driver", Command(command="x"), "pyproject.toml", 13),
     ("policy-gpu-memory", Command(command="x"), "pyproject.toml", 14),
+    ("policy-disk-work", Command(command="x"), "pyproject.toml", 15),
+    ("policy-variable-hf-home", Variable(name="HF_HOME", value="/x"), "pyproject.toml", 17),
     ("policy-shm", Command(command="x"), "pyproject.toml", 11),
 ]
 

@@ -149,6 +149,9 @@ def _policy(folder: Path, file: str) -> dict[str, Place]:
             section = header[1].replace('"', "").strip()
         if "policy" in section.split(".") or (keys and keys[0].partition(".")[0] == "policy"):
             found.setdefault("", Place(name, number))
-            for key in (section, *keys):
-                found.setdefault(key.rpartition(".")[2].replace("_", "-"), Place(name, number))
+            names = [one.rpartition(".")[2].lower().replace("_", "-") for one in (section, *keys)]
+            # disk-tmp of disk = {tmp = …}, variable-hf-home of [policy.variables]
+            names += [f"{one.removesuffix('s')}-{key}" for one in names[:2] for key in names[1:]]
+            for key in names:
+                found.setdefault(key, Place(name, number))
     return {"": Place(name, 1), **found}
