@@ -60,6 +60,7 @@ NASTY = (
     "]]>", "<script>alert(1)</script>", "&amp;", "::set-env name=A::b", "##[error]x", "%0A::error::x", "\n::error::x", "|", "\\|", "`",
     "``", "[x](http://a.example)", "![x](y)", "**b**", "\x00\x1b[31m", "\ufffe\U0001f600é中", "\u2028", "\r\n", '"', "'", "\\", "\\n",
     "$(id)", "{0}", "# HELP x", "} 1", "\t", "a" * 300, "http://a.example", "www.a.example", "@all", "<!--", "</code>", "-->", "\ud800",
+    "~~x~~", ",file=/etc/x",
 )  # fmt: skip
 ALL_NASTY = " ".join(NASTY).encode("utf-8", "replace").decode()
 
@@ -381,6 +382,9 @@ def test_hostile_words_break_no_format(one: Told) -> None:
         assert re.match(r"::(error|warning|notice) title=[^:,]*(,file=[^:,]*,line=3)?::", line)
     assert len(shown["github"].splitlines()) == shown["github"].count("\n") <= 30
     assert [len(row) for row in _cells(shown["summary"])] == [4] * (len(found) + bool(found))
+    for row, cause in zip(_cells(shown["summary"])[1:], found, strict=True):
+        bare = "".join(c for c in cause.found if c.isprintable() and c != " ")
+        assert row[2].replace(" ", "").replace("<br>", "")[:500] == bare[:500]
     _entries(one)
     series = shown["prometheus"].removesuffix("\n").split("\n")
     assert len({*series}) == len(series)

@@ -125,14 +125,17 @@ def _of_conda(rows: Rows) -> Iterator[tuple[str, int]]:
 
 def _of_image(rows: Rows) -> Iterator[tuple[str, int]]:
     """Give the words of commands that install, over several lines, and variables that are set."""
-    installs = False
+    installs = sets = goes_on = False
     for number, row in rows:
-        installs = installs or " install " in row or " add " in row
+        installs = (goes_on and installs) or " install " in row or " add " in row
         if installs:
             yield from ((name_of(word.strip("\"'")), number) for word in row.split())
-        installs = installs and row.endswith("\\")
-        if one := _SETS.search(row):
-            yield from ((f"${name[1]}", number) for name in _NAME.finditer(one[1]))
+        begins = _SETS.search(row)
+        sets = (goes_on and sets) or bool(begins)
+        if sets:
+            words = begins[1] if begins else row
+            yield from ((f"${name[1]}", number) for name in _NAME.finditer(words))
+        goes_on = row.endswith("\\")
 
 
 def _policy(folder: Path, file: str) -> dict[str, Place]:
