@@ -108,7 +108,7 @@ def test_a_policy_is_a_file_of_the_folder_and_what_lies_outside_is_not_read(tmp_
         "environment.yml": "- " + "[" * 300_000,
         "requirements-y.txt": "torch" * 200_000,
         "requirements-\n.txt": "torch",
-        "pyproject.toml": '"' * 100_000 + "\n[dependencies]\n" + "'a" * 100_000 + "\na" + " " * 90_000 + "\n" + "a" * 90_000,
+        "pyproject.toml": "[policy]\n" + "a" * 90_000 + "\n" + "'a" * 50_000 + "\n" + '"' * 50_000,
         "Containerfile": "ENV " + "A " * 100_000,
     })  # fmt: skip
     began = time.process_time()

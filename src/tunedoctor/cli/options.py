@@ -3,7 +3,7 @@
 import math
 import sys
 from argparse import Namespace
-from collections.abc import Generator, Iterable, Mapping
+from collections.abc import Generator, Iterable
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, NamedTuple, NoReturn, TypeVar
 
 from tunedoctor.diagnosis import gate as gates
 from tunedoctor.diagnosis.gate import FailOn, Gate, OnUnknown, ProfileName
-from tunedoctor.diagnosis.policy import policy_checks
 from tunedoctor.diagnosis.registry import RegistryError, all_checks, all_fixes
 from tunedoctor.facts.clean import clean_text
 from tunedoctor.model.findings import Check, Severity
@@ -53,8 +52,8 @@ class Options(NamedTuple):
     ignore: tuple[Ignore, ...] = ()
     file: str = ""
     """Where policy and settings stand."""
-    known: Mapping[str, Severity] = {}
-    """The baseline."""
+    known: tuple[tuple[str, Severity], ...] = ()
+    """The baseline: fingerprint and severity."""
     shared: bool = False
     """The answer is to be given away: this machine's own name is hidden too."""
     here: bool = True
@@ -88,7 +87,11 @@ class Options(NamedTuple):
     def checks(self) -> tuple[Check, ...]:
         """Return the checks that are wanted; exits with 2 on an unknown id."""
         with refusing(RegistryError, _LIST):
-            checks = (*all_checks(self.plugins), *policy_checks(self.rules, self.file))
+            checks = all_checks(self.plugins)
+        if self.rules:
+            from tunedoctor.diagnosis.policy import policy_checks  # noqa: PLC0415  few have any
+
+            checks = (*checks, *policy_checks(self.rules, self.file))
         ids = {one.id for one in checks}
         for id_ in (*self.only, *self.skip, *(one.id for one in self.ignore)):
             if id_ not in ids:
@@ -110,7 +113,7 @@ class Options(NamedTuple):
             if one.until >= today
         }
         policy = self.file if self.rules else ""
-        return Gate(self.fail_on, self.unknown, self.profile, ignored, self.known, policy)
+        return Gate(self.fail_on, self.unknown, self.profile, ignored, dict(self.known), policy)
 
     def fixes(self) -> "tuple[Fix, ...]":
         """Return all fixes; exits with 2 where a plug-in can't be used."""
