@@ -20,6 +20,7 @@ from tunedoctor.diagnosis import redaction
 from tunedoctor.diagnosis.redaction import Identity, redact_text
 from tunedoctor.facts import Environment
 from tunedoctor.model.snapshot import Snapshot, to_data
+from tunedoctor.readers.facts_block import held
 from tunedoctor.tables.secrets import Kind, expression, kinds
 
 WHO = Identity("/home/adalove", "adalove", "bletchley7")
@@ -45,8 +46,8 @@ def test_none_leaves_a_file_that_nobody_redacted(
     form: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """By doctor diff, under the names of variables and without them."""
-    held = {f"HF_NOTE_{i:03}": f"begin {one.text} end" for i, one in enumerate(TEXTS)}
-    facts = {"a": {**held, "HF_TOKEN": "swordfish-7-Qx"}, "b": {}}
+    noted = {f"HF_NOTE_{i:03}": f"begin {one.text} end" for i, one in enumerate(TEXTS)}
+    facts = {"a": {**noted, "HF_TOKEN": "swordfish-7-Qx"}, "b": {}}
     for name, variables in facts.items():
         data = to_data(Snapshot.of([Environment(variables=variables)]))
         (tmp_path / name).write_text(json.dumps(data), encoding="utf-8")
@@ -56,7 +57,7 @@ def test_none_leaves_a_file_that_nobody_redacted(
     assert (_leaks(shown, TEXTS), "swordfish" in shown) == ([], False)
 
 
-@pytest.mark.parametrize("command", ["snapshot", "triage"])
+@pytest.mark.parametrize("command", ["snapshot", "triage", "check"])
 def test_none_leaves(
     command: str,
     tmp_path: Path,
@@ -64,18 +65,22 @@ def test_none_leaves(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.setenv("HOME", WHO.home)
-    texts = TEXTS if command == "snapshot" else LINES
+    texts = LINES if command == "triage" else TEXTS
     for i, one in enumerate(texts):
-        if command == "snapshot":
+        if command != "triage":
             monkeypatch.setenv(f"HF_NOTE_{i:03}", f"begin {one.text} end")
         else:
             text = f"{ERROR} begin {one.text}\n"
             (tmp_path / f"{i:03}.txt").write_text(text, encoding="utf-8")
-    words = ["snapshot"] if command == "snapshot" else ["triage", "--format=jsonl", "-v", "."]
+    words = {
+        "snapshot": ["snapshot"],
+        "triage": ["triage", "--format=jsonl", "-v", "."],
+        "check": ["check", "--format=md"],
+    }[command]
     shown = inside(capsys, *words, cwd=tmp_path).stdout
-    if command == "snapshot":  # other facts may hold a word of one by chance
-        noted = json.loads(shown)["facts"]["Environment"]["value"]["variables"]
-        shown = json.dumps(noted, ensure_ascii=False)
+    if command != "triage":  # other facts may hold a word of one by chance
+        noted = found.find(Environment) if (found := held(f"{shown}\n").snapshot) else None
+        shown = json.dumps(noted.variables if noted else {}, ensure_ascii=False)
     assert shown.count("begin ") >= len(texts) - 5
     assert _leaks(shown, texts) == []
     monkeypatch.setattr(redaction, "redact", lambda data, *_: data)
@@ -95,6 +100,10 @@ def test_the_own_host_name_is_told_where_it_stays(
         shown = inside(capsys, *argv, cwd=tmp_path).stdout
         assert (WHO.host in shown, "host-" in shown) == (False, True), argv
         assert WHO.host in inside(capsys, *argv, "--keep-host", cwd=tmp_path).stdout
+    shown = inside(
+        capsys, "check", "--format=md", cwd=tmp_path, HF_HOME=f"/mnt/{WHO.host}/hf"
+    ).stdout
+    assert (WHO.host in shown, "/mnt/host-" in shown) == (False, True)
     local = Identity("", "", WHO.host, WHO.host)
     clean = redact_text(f"hostname: {WHO.host}, a@{WHO.host}: and a@colossus2: by ssh", local)
     assert (clean.count(WHO.host), "colossus2" in clean) == (2, False)

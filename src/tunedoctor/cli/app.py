@@ -3,7 +3,7 @@
 import argparse
 import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import partial
 from importlib import import_module
 from pathlib import Path
@@ -25,9 +25,23 @@ class _Parser(argparse.ArgumentParser):
         _misuse(message, f"{self.prog} --help lists the options")
 
 
+def commands() -> dict[str, Any]:
+    """Return what commands.json says."""
+    known = msgspec.json.decode(Path(__file__).with_name("commands.json").read_bytes())
+    return cast("dict[str, Any]", known)
+
+
 def run(argv: list[str]) -> int:
     """Carry out what `argv` says; returns the exit code, or exits with 2 where it says nothing that can be."""
-    known = msgspec.json.decode(Path(__file__).with_name("commands.json").read_bytes())
+    try:
+        return _run(argv)
+    except SystemExit as ended:
+        sys.stderr.write(getattr(ended, "said", ""))
+        raise
+
+
+def _run(argv: list[str]) -> int:
+    known = commands()
     if "_ARGCOMPLETE" in os.environ:
         _complete(known)  # a shell asks, at the tab key
     name, *words = argv or ["help"]
@@ -57,7 +71,40 @@ def run(argv: list[str]) -> int:
     return cast("int", getattr(module, function)(_given(name, words, known)))
 
 
-def _rows(name: str, known: dict[str, Any]) -> list[dict[str, Any]]:
+def given(name: str, **values: object) -> argparse.Namespace:
+    """Return the values of all options of a command, some as named; exits with 2 where they can't be."""
+    return _given(name, words_of(name, values), commands())
+
+
+def words_of(name: str, values: Mapping[str, object]) -> list[str]:
+    """Return values of options as words, none of which can be taken for another option; None is left out.
+
+    Exits with 2 for what stands without a flag and begins with a dash.
+    """
+    rows = {row["name"]: row for row in rows_of(name, commands())}
+    flags, bare = list[str](), list[str]()
+    for key, value in values.items():
+        several = [*value] if isinstance(value, list | tuple) else [] if value is None else [value]
+        texts, flag = (
+            [str(Path(one) if isinstance(one, os.PathLike) else one) for one in several],
+            _flag(rows[key]),
+        )
+        if "argument" in rows[key]:
+            if dashed := next((one for one in texts if one.startswith("-")), ""):
+                _misuse(
+                    f"{key} is {dashed[:60]!r}, which begins with a dash", "name a file as ./-x"
+                )
+            bare += texts
+        elif isinstance(value, bool):
+            no = [f"--no-{flag[2:]}"] if rows[key]["kind"] == "pair" else []
+            flags += [flag] if value else no
+        else:
+            flags += [f"{flag}={one}" for one in texts]
+    return [*flags, *bare]
+
+
+def rows_of(name: str, known: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return the options of a command."""
     return [
         known["shared"][row] if isinstance(row, str) else row
         for row in known["commands"][name]["params"]
@@ -76,14 +123,14 @@ def parser_of(name: str, known: dict[str, Any]) -> argparse.ArgumentParser:
             argparse.RawDescriptionHelpFormatter, width=columns(sys.stdout), max_help_position=28
         ),
     )
-    for row in _rows(name, known):
+    for row in rows_of(name, known):
         _add(parser, row)
     return parser
 
 
 def _given(name: str, words: list[str], known: dict[str, Any]) -> argparse.Namespace:
     """Return the values of all options; what no option takes is `rest`, of a command that has a use for it."""
-    command, rows, parser = known["commands"][name], _rows(name, known), parser_of(name, known)
+    command, rows, parser = known["commands"][name], rows_of(name, known), parser_of(name, known)
     flags = {one.dest: {*one.option_strings} for one in parser._actions}  # noqa: SLF001  no other list of them
     if any(row.get("argument") == "..." for row in rows):
         given, rest = parser.parse_args(words), list[str]()

@@ -16,6 +16,7 @@ from tunedoctor.diagnosis.redaction import snapshot_json, this_identity
 from tunedoctor.diagnosis.report import Report, ReportMachine, ReportTarget
 from tunedoctor.facts import Interpreter, Target
 from tunedoctor.facts.target import FOUND
+from tunedoctor.model.snapshot import Snapshot
 from tunedoctor.probes.targeting import NO_TARGET
 from tunedoctor.render.screen import ascii_of
 from tunedoctor.transaction import open_fix
@@ -52,14 +53,14 @@ def _checked(given: Namespace) -> int:
     if given.source is not None:
         snapshot, trained = read_snapshot(given.source), None
     else:
-        place = _place(options, given)
+        place = place_of(
+            options, given, lambda: aim(given.target, own=given.own, config=given.config)
+        )
         if given.deep or given.smoke:
             starting(place, quiet=options.quiet)
-        snapshot = look(place, _left(given.timeout, began), deep=given.deep)
-        if names := {one.name for one in options.rules if one.key == "variables"}:
-            from tunedoctor.probes.settings import environment  # noqa: PLC0415  few name any
-
-            snapshot = snapshot.having(environment(more=names))
+        snapshot = with_variables(
+            look(place, _left(given.timeout, began), deep=given.deep), options
+        )
         trained = None
         if given.smoke:
             from tunedoctor.cli.smoke import as_check  # noqa: PLC0415  few ask for it
@@ -88,8 +89,18 @@ def _checked(given: Namespace) -> int:
     return code
 
 
-def _place(options: Options, given: Namespace) -> Target:
-    """Return the target, where the profile wants one."""
+def with_variables(snapshot: Snapshot, options: Options) -> Snapshot:
+    """Return a snapshot with the variables that the policy names."""
+    names = {one.name for one in options.rules if one.key == "variables"}
+    if not names:
+        return snapshot
+    from tunedoctor.probes.settings import environment  # noqa: PLC0415  few name any
+
+    return snapshot.having(environment(more=names))
+
+
+def place_of(options: Options, given: Namespace, choose: Callable[[], Target]) -> Target:
+    """Return the target that is chosen, where the profile wants one."""
     wants = profile(options.profile).environment
     if wants == "none" and (given.target or given.own or given.deep or given.smoke):
         misuse(
@@ -98,7 +109,7 @@ def _place(options: Options, given: Namespace) -> Target:
         )
     if wants == "none":
         return NO_TARGET
-    place = aim(given.target, own=given.own, config=given.config)
+    place = choose()
     # one that nobody named is none of a runner's business
     return NO_TARGET if wants == "named" and place.chosen_by in FOUND else place
 

@@ -4,7 +4,7 @@ import json
 import os
 import sys
 from argparse import Namespace
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -47,21 +47,31 @@ _OPTIMIZERS = ("adamw", "adamw_fused", "sgd")
 
 def command(given: Namespace) -> int:
     """Say what a fine-tune needs and whether it fits; returns the exit code."""
-    asked = given.model
-    with refusing(MemoryModelError, "doctor explain fit tells what MODEL can be"):
-        found = _found(given)
+    asked, place = given.model, NO_TARGET
+    if given.stack != "doctor" and not given.article:
+        place = aim(given.target, own=given.own)
+    found = answered(given, place, look)
     show(given.format, partial(screen.render, config=asked if asked != given.model else ""), found)
     return 1 if isinstance(found, Answer) and found.verdict == "doesn't fit" else 0
 
 
-def _found(given: Namespace) -> Answer | overview.Table:
+def answered(
+    given: Namespace, place: Target, look_at: Callable[[Target], Snapshot]
+) -> Answer | overview.Table:
+    """Return the answer to the options; `place` is where the libraries' releases are read; exits with 2 on misuse."""
+    with refusing(MemoryModelError, "doctor explain fit tells what MODEL can be"):
+        return _found(given, place, look_at)
+
+
+def _found(
+    given: Namespace, place: Target, look_at: Callable[[Target], Snapshot]
+) -> Answer | overview.Table:
     if given.article:
         return overview.article_table()
     config = _configuration(given)
     shape = model_of(given.model) if given.model else None
-    place = NO_TARGET if given.stack == "doctor" else aim(given.target, own=given.own)
     named = given.gpu or given.vram or given.cards
-    snapshot = None if named and place.chosen_by == "none" else look(place)
+    snapshot = None if named and place.chosen_by == "none" else look_at(place)
     own: tuple[Device, ...] = ()  # what the configuration trains on, where that is this machine's
     if config and snapshot and not named:
         own, config = devices_of(snapshot, config)
@@ -144,7 +154,7 @@ def _devices(
     if given.gpu:
         card, notes = named_card(given.gpu)
         return (card,) * given.gpus, notes
-    devices, notes = here(snapshot or look(NO_TARGET))
+    devices, notes = here(snapshot) if snapshot else ((), ())
     if 1 < len(devices) < given.gpus:
         what = f"--gpus is {given.gpus}, and here are {len(devices)}"
         misuse(what, "--gpu NAME asks about other ones")

@@ -186,7 +186,8 @@ def as_shown(answer: Answer) -> Answer:
         msgspec.structs.replace(shown, pins=own.pins) if isinstance(own, Install) else shown
         for own, shown in zip(answer.plan.steps, clean.plan.steps, strict=True)
     )
-    return msgspec.structs.replace(clean, plan=msgspec.structs.replace(clean.plan, steps=steps))
+    plan = msgspec.structs.replace(clean.plan, steps=steps)
+    return msgspec.structs.replace(clean, plan=plan, plan_id=answer.plan_id)
 
 
 def end(case: Case, answer: Answer) -> int:
@@ -300,10 +301,13 @@ def _known(case: Case, answer: Answer, made: "Planned", ground: Ground | None) -
     if made.plan.pins and tool == "pip" and ban and ban.kind == "offline":
         why = f"{ban.who} leaves installers to the cache of uv, and pip is to make the change"
         raise FailureError(why, ban.lifted, refused=True)
+    other, again = case.given.plan not in ("", made.plan.id), f"doctor fix{case.there} --dry-run"
+    FailureError.when(other, "the plan is now another one", again, refused=True)
     simulated = made.simulated
     return msgspec.structs.replace(
         answer,
         plan=made.plan,
+        plan_id=made.plan.id,
         installer=tool,
         predicted=simulated.cured if simulated else (),
         untold=simulated.untold if simulated else (),

@@ -32,6 +32,15 @@ _LIST = "doctor list names what is installed"
 _SETTING = "[tool.doctor] target"
 
 
+class MisuseError(SystemExit):
+    """What is wrong with the input, and how to go on: `run` of app.py says it on stderr, and the status is 2."""
+
+    def __init__(self, said: str) -> None:
+        super().__init__(2)
+        self.said = said
+        """A line with its end."""
+
+
 class Options(NamedTuple):
     """What the command line and the settings say."""
 
@@ -60,10 +69,10 @@ class Options(NamedTuple):
     """It is about this machine, so that its other commands are the next step."""
 
     @classmethod
-    def of(cls, given: Namespace | None = None) -> "Options":
-        """Put options over the settings of the working folder; exits with 2 on misuse."""
+    def of(cls, given: Namespace | None = None, held: Settings | None = None) -> "Options":
+        """Put options over settings, where none are named those of the working folder; exits with 2 on misuse."""
         said = vars(given or Namespace())
-        held = settings(said.get("config"))
+        held = held or settings(said.get("config"))
         config, only = held.config, tuple(map(str, said.get("only") or []))
         strict = said.get("strict", False) or config.strict
         fail_on = said.get("fail_on") or config.fail_on
@@ -135,9 +144,8 @@ def settings(named: str | None = None) -> Settings:
 
 
 def misuse(what: str, way_out: str) -> NoReturn:
-    """Say what is wrong with the input and how to go on; exit with 2."""
-    sys.stderr.write(" ".join(clean_text(f"doctor: {what}; {way_out}").splitlines()) + "\n")
-    raise SystemExit(2)
+    """Exit with 2, saying what is wrong with the input and how to go on."""
+    raise MisuseError(" ".join(clean_text(f"doctor: {what}; {way_out}").splitlines()) + "\n")
 
 
 @contextmanager

@@ -5,7 +5,6 @@ import re
 import sys
 from argparse import Namespace
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -13,7 +12,7 @@ from tunedoctor.cli import found
 from tunedoctor.cli.before import check_model
 from tunedoctor.cli.hub import kept, offline
 from tunedoctor.cli.models import config_file
-from tunedoctor.cli.options import misuse
+from tunedoctor.cli.options import MisuseError, misuse
 from tunedoctor.cli.output import screen
 from tunedoctor.cli.training_data import judged
 from tunedoctor.memory.answer import run_of
@@ -80,9 +79,11 @@ def _asked(question: str, choices: Choices, takes: str, read: Callable[[str, Cho
         text = line.decode(errors="replace").strip() or ("1" if choices else "")
         if text.isascii() and text.isdigit() and 1 <= int(text[:9]) <= len(choices):
             text = choices[int(text) - 1][0]
-        with suppress(SystemExit):  # the reason has been told
+        try:
             if text and (value := read(text, choices)):
                 return value
+        except MisuseError as error:
+            sys.stderr.write(error.said)
 
 
 def _show(question: str, choices: Choices) -> None:

@@ -16,6 +16,7 @@ from tunedoctor.cli.formats import outputs_of
 from tunedoctor.cli.options import Options, aim, look, misuse
 from tunedoctor.cli.output import judge, opened, read_log, report_for, write
 from tunedoctor.facts.clean import clean_text
+from tunedoctor.model.snapshot import SnapshotError
 from tunedoctor.readers.digest import from_stream
 from tunedoctor.readers.merge import joined
 from tunedoctor.readers.read import read_report
@@ -41,12 +42,19 @@ def command(given: Namespace) -> int:
             misuse("--here is for one report", "name the one that this machine printed")
         return triage_many(options, sources)
     log = read_log(sources[0])
-    snapshot = read_report(log.text, log.numbers)
+    snapshot = read_report(log.text, log.numbers, _unread)
     if given.here:
         snapshot, left_out = joined(snapshot, look(aim(given.target, own=given.own)))
         for why in left_out:
             sys.stderr.write(f"doctor: {why}\n")
     return judge(snapshot, options, began)
+
+
+def _unread(_: object, error: Exception, where: str = "") -> None:
+    """Say that facts in a text could not be taken as they are; what fails of a reader is left out in silence."""
+    if isinstance(error, SnapshotError):
+        text = clean_text(f"doctor: the facts that the doctor wrote{where} can't be read: {error}")
+        sys.stderr.write(f"{' '.join(text.split())}; read as any other text\n")
 
 
 def triage_many(options: Options, sources: Sequence[str]) -> int:
@@ -126,7 +134,8 @@ def _judged(options: Options, path: str) -> Row:
     try:
         with opened(path) as stream:
             log = from_stream(stream)
-        report = report_for(read_report(log.text, log.numbers), options, _checks(options), began)
+        snapshot = read_report(log.text, log.numbers, partial(_unread, where=f" of {file}"))
+        report = report_for(snapshot, options, _checks(options), began)
     except OSError as error:
         return _problem(options, file, f"can't be read: {error.strerror or error}")
     except Exception as error:  # noqa: BLE001  one file does not end the others

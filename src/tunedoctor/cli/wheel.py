@@ -2,6 +2,7 @@
 
 import sys
 from argparse import Namespace
+from collections.abc import Callable
 
 from tunedoctor.cli.options import aim, look, refusing, values_of
 from tunedoctor.cli.output import read_input, show
@@ -23,17 +24,22 @@ def command(given: Namespace) -> int:
     asked = values_of(Asked, given)
     if given.source is not None:
         answers = _of_file(given.source)
-    elif asked.platform:
-        with refusing(MachineError, _HELP):
-            machine, assumed = blank(asked, OWN_PYTHON)
-        answers = [answer(machine, None, assumed, knowledge())]
     else:
-        answers = [_of_this_machine(asked, aim(given.target, own=given.own))]
+        answers = [answered(asked, lambda: look(aim(given.target, own=given.own)))]
     if given.matrix:
         show(given.format, choice.render_matrix, *map(matrix, answers))
     else:
         show(given.format, choice.render, *answers)
     return 0
+
+
+def answered(asked: Asked, look_here: Callable[[], Snapshot]) -> Answer:
+    """Return the choice for a machine that the options describe, else for the one that is looked at; exits with 2."""
+    if not asked.platform:
+        return _of_this_machine(asked, look_here())
+    with refusing(MachineError, _HELP):
+        machine, assumed = blank(asked, OWN_PYTHON)
+    return answer(machine, None, assumed, knowledge())
 
 
 def _of_file(source: str) -> list[Answer]:
@@ -51,8 +57,7 @@ def _of_file(source: str) -> list[Answer]:
         return [answer(machine, knowledge=age) for machine in machines_from(text)]
 
 
-def _of_this_machine(asked: Asked, place: Target) -> Answer:
-    snapshot = look(place)
+def _of_this_machine(asked: Asked, snapshot: Snapshot) -> Answer:
     known = not isinstance(snapshot.get(NvidiaDriver), Unknown)
     snapshot, assumed = _with_a_python(snapshot)
     assumed = () if asked.python else assumed

@@ -98,6 +98,15 @@ def of_stack(name: str, packages: Packages | None) -> bool:
     return name in STACK or any(name == wanted for some in asked for wanted, _ in some)
 
 
+def counting(owner: Distribution) -> tuple[str, ...]:
+    """Return the requirements that checks read: of one of the stack all, else of the stack and of parts of its own."""
+    if owner.name in STACK:
+        return owner.requires
+    named = ((line, requirement(line)) for line in owner.requires)
+    of_it = [line for line, one in named if one and normalised(one.name) in STACK]
+    return tuple(dict.fromkeys((*of_it, *_own_parts(owner))))
+
+
 def _own_parts(owner: Distribution) -> list[str]:
     """Return what a distribution of any name requires exactly of a part of its own project: pydantic-core.
 

@@ -13,6 +13,7 @@ from tunedoctor.model.wiring import NotRun, call, wants
 from tunedoctor.ranking.weigh import outweighed
 
 _NOBODY = Absent(why=NO_ENVIRONMENT)
+_NO_TEXT = Absent(why="left out")
 
 
 class Found(msgspec.Struct, frozen=True):
@@ -93,7 +94,11 @@ def diagnose(snapshot: Snapshot, checks: Iterable[Check]) -> Diagnosis:
                 passed.append(id_)
             case finding:
                 found[id_] = Found(one, finding.told_by(one))
-    claimed = [id_ for id_, one in found.items() if one.claims and outweighed(id_, snapshot)]
+    claimed = [
+        id_
+        for id_, one in found.items()
+        if one.claims and outweighed(id_, snapshot) and not _seen(one.check, snapshot)
+    ]
     less = [found.pop(id_) for id_ in claimed]
     below = {id_: _follow(id_, by_id, found) for id_ in found}
     explained = _explained(below)
@@ -115,6 +120,13 @@ def diagnose(snapshot: Snapshot, checks: Iterable[Check]) -> Diagnosis:
         blind=tuple(id_ for id_ in unknown if by_id[id_].severity == "error"),
         outweighed=tuple(less),
         quiet=tuple(quiet),
+    )
+
+
+def _seen(check: Check, snapshot: Snapshot) -> bool:
+    """Tell whether a look at the machine finds it without any error text: no resemblance outweighs that."""
+    return snapshot.find(Target) is not None and bool(
+        diagnose(snapshot.having(Errors=_NO_TEXT), [check]).causes
     )
 
 

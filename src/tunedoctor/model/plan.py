@@ -125,6 +125,13 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     """What it takes while it runs, the download included."""
 
     @property
+    def id(self) -> str:
+        """Name what it changes: the same for the same steps, files and versions, another one for any other change."""
+        from hashlib import sha256  # noqa: PLC0415  a check makes no plan
+
+        return sha256(msgspec.json.encode([self.cures, self.changes])).hexdigest()[:16]
+
+    @property
     def changes(self) -> tuple[AnyStep, ...]:
         """Steps that change the environment; the others are told."""
         return tuple(s for s in self.steps if not is_told(s))

@@ -154,6 +154,18 @@ def joined(told: Snapshot, here: Snapshot) -> tuple[Snapshot, tuple[str, ...]]:
     return Snapshot(answers, taken=here.taken, doctor=here.doctor), left_out
 
 
+def beside(facts: Snapshot, told: Snapshot) -> Snapshot:
+    """Return the facts of a block with what the text around it tells of runs: for the rest the block has the word."""
+    answers: dict[type[Fact], Answer] = facts.answers()
+    for kind in OF_THE_TEXT:
+        own, theirs = facts.find(kind), told.find(kind)
+        if theirs is not None:
+            answers[kind] = merged(own, theirs) if own is not None else theirs
+    if told.find(kinds.Errors) or told.find(kinds.IndexAnswer):
+        answers[kinds.Resembles] = told.get(kinds.Resembles)
+    return Snapshot(answers, taken=facts.taken, doctor=facts.doctor)
+
+
 def _other_machine(told: Snapshot, here: Snapshot) -> str:
     theirs, ours = told.find(kinds.NvidiaDriver), here.get(kinds.NvidiaDriver)
     if theirs and theirs.version and not isinstance(ours, kinds.Unknown):

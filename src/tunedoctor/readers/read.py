@@ -6,7 +6,7 @@ from msgspec.structs import replace
 
 from tunedoctor import facts as kinds
 from tunedoctor.facts import Fact
-from tunedoctor.model.snapshot import NOT_TOLD, Answer, Snapshot
+from tunedoctor.model.snapshot import NOT_TOLD, Answer, Snapshot, SnapshotError
 from tunedoctor.ranking.rank import resembled
 from tunedoctor.readers import (
     hardware,
@@ -19,19 +19,32 @@ from tunedoctor.readers import (
     system,
 )
 from tunedoctor.readers.digest import bounded
-from tunedoctor.readers.merge import NoTorch, merged
+from tunedoctor.readers.facts_block import held
+from tunedoctor.readers.merge import NoTorch, beside, merged
 from tunedoctor.readers.paste import Paste
 from tunedoctor.readers.tidy import tidied
 
 Reader = Callable[[Paste], list[Fact]]
+Failed = Callable[[Callable[..., object], Exception], None]
 
 
 def read_report(
     text: str,
     numbers: Sequence[int] = (),
-    failed: Callable[[Reader, Exception], None] | None = None,
+    failed: Failed | None = None,
 ) -> Snapshot:
-    """Return what a text tells, whose lines have `numbers` in the whole log; `failed` hears of a reader that raised."""
+    """Return what a text tells, whose lines have `numbers` in the whole log; `failed` hears of a reader that raised.
+
+    Facts that the doctor wrote into it are taken as they are; the text around them tells what went wrong.
+    """
+    block = held(text)
+    if block.problem and failed is not None:
+        failed(held, SnapshotError(block.problem))
+    told = _read(block.around, numbers, failed)
+    return beside(block.snapshot, told) if block.snapshot else told
+
+
+def _read(text: str, numbers: Sequence[int], failed: Failed | None) -> Snapshot:
     lines, numbers = bounded(*tidied(text, numbers))
     facts, paste = list[Fact](), Paste(lines)
     for reader in _READERS:

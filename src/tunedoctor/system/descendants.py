@@ -33,6 +33,13 @@ _LOCK = threading.RLock()
 _LIVING: dict[int, _Child] = {}
 _OTHERS: set[int] = set()
 """Children that this process had before the living."""
+_SHARED = threading.Event()
+"""Set where other code of this process starts children too, in whatever session: who has no mark is theirs."""
+
+
+def share() -> None:
+    """Leave children without a mark alone from now on: this process is not the doctor's own."""
+    _SHARED.set()
 
 
 def start(
@@ -74,13 +81,19 @@ def end(process: "subprocess.Popen[bytes]") -> None:
             _rest()
 
 
+def end_living() -> None:
+    """End all children there are, whoever waits for them."""
+    with _LOCK:
+        for child in list(_LIVING.values()):
+            end(child.process)
+
+
 @atexit.register
 def end_all() -> None:
     """End those that nobody waits for any more: the doctor was interrupted, or a probe was given up."""
     # a thread that is starting one is waited for, and none starts another
     if _LOCK.acquire(timeout=_PATIENCE):
-        for child in list(_LIVING.values()):
-            end(child.process)
+        end_living()
 
 
 def kill(process: "subprocess.Popen[bytes]") -> None:
@@ -135,7 +148,7 @@ def _is_stray(pid: int, mark: bytes) -> bool:
     if pid in _LIVING or pid in _OTHERS:
         return False
     told = _environment(pid)
-    if mark in told or sys.platform != "linux":
+    if mark in told or sys.platform != "linux" or _SHARED.is_set():
         return mark in told
     # children that other code of this process starts stay in its session; process 1 adopts those of strangers
     with suppress(OSError):

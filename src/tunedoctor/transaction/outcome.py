@@ -176,6 +176,8 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     findings: tuple[Treated, ...] = ()
     """Those that were to be cured."""
     plan: Plan | None = None
+    plan_id: str = ""
+    """What `--plan` takes: this plan is carried out then, or none."""
     predicted: tuple[str, ...] = ()
     """Findings that the plan is predicted to cure."""
     untold: tuple[str, ...] = ()

@@ -1,0 +1,273 @@
+"""doctor mcp: commands as tools of a coding agent, by the Model Context Protocol on stdin and stdout.
+
+Tools are rows of mcp.json, their inputs the options of commands.json. Each call is a doctor of its own, as a child:
+what crashes, hangs or grows there ends there, for a tenth of a second more than a function of the library takes.
+"""
+
+import gc
+import json
+import sys
+from argparse import Namespace
+from collections.abc import Mapping
+from functools import cache, partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from tunedoctor import __version__
+from tunedoctor.cli.app import commands, rows_of, words_of
+from tunedoctor.cli.options import MisuseError, misuse, refusing
+from tunedoctor.diagnosis.redaction import redact, redact_text, this_identity
+from tunedoctor.system import child
+from tunedoctor.system.descendants import end_living
+
+if TYPE_CHECKING:
+    from mcp import types
+    from mcp.server import Server
+
+LARGEST = 24_000
+"""Characters of an answer: some 8,000 tokens of an agent's context."""
+_TEXT, _WORD, _MANY = 4 << 20, 4096, 100
+"""Characters of a text for stdin and of another one, and entries of a list."""
+_OF_A_FIX = 3600.0
+"""Seconds: it is not ended in the middle for being slow."""
+_CUTS = ((200, 8000), (60, 2000), (30, 1000), (15, 500), (8, 250), (4, 120), (2, 60))
+"""Entries of a list and characters of a text that are kept, until an answer is short enough."""
+
+
+class Tool(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A row of mcp.json, which says what each means."""
+
+    command: str
+    title: str
+    help: str
+    options: tuple[str, ...]
+    needs: tuple[str, ...] = ()
+    says: dict[str, str] = {}
+    words: dict[str, bool] = {}
+    text: str = ""
+    plain: bool = False
+    leaves: tuple[str, ...] = ()
+    network: bool = False
+    changes: bool = False
+
+    @property
+    def input(self) -> dict[str, Any]:
+        """The JSON Schema of what it takes."""
+        rows = {row["name"]: row for row in rows_of(self.command, commands())}
+        takes = {name: _schema(rows[name], self.says.get(name)) for name in self.options}
+        if self.text:
+            size = {"minLength": 1, "maxLength": _TEXT}
+            takes["text"] = {"type": "string", **size, "description": self.text}
+        if self.leaves:
+            says = f"Do not leave out {', '.join(self.leaves)}."
+            takes["all"] = {"type": "boolean", "default": False, "description": says}
+        form = {"type": "object", "properties": takes, "additionalProperties": False}
+        return {**form, "required": [*self.needs]}
+
+
+class _File(msgspec.Struct, frozen=True):
+    instructions: str
+    tools: dict[str, Tool]
+
+
+@cache
+def _file() -> _File:
+    return msgspec.json.decode(Path(__file__).with_suffix(".json").read_bytes(), type=_File)
+
+
+def command(given: Namespace) -> int:
+    """Serve until stdin ends; returns the exit code."""
+    gc.enable()  # main turns it off for short runs
+    try:
+        import anyio  # noqa: PLC0415  the extra's
+        from mcp.server.stdio import stdio_server  # noqa: PLC0415
+
+        server = Service(given).server()
+    except ImportError as error:
+        what = f"doctor mcp stands on the package mcp, 2 or newer, which is not here ({error})"
+        misuse(
+            what, "pip install 'tunedoctor[mcp]' brings it, from a checkout pip install '.[mcp]'"
+        )
+    if sys.stdin.isatty():
+        sys.stderr.write(
+            "doctor: an agent is to start this and to speak to it: doctor explain mcp\n"
+        )
+
+    async def serve() -> None:
+        async with stdio_server() as (reads, writes):
+            await server.run(reads, writes, server.create_initialization_options())
+
+    anyio.run(serve)
+    end_living()  # the agent is gone, and waits for no answer
+    return 0
+
+
+def _schema(row: Mapping[str, Any], says: str | None) -> dict[str, Any]:
+    """Return the JSON Schema of an option."""
+    kind, text = row.get("kind", ""), {"type": "string", "maxLength": _WORD}
+    form: dict[str, Any] = text
+    if kind in ("switch", "pair"):
+        form = {"type": "boolean"}
+    elif kind in ("int", "float"):
+        form = {"type": "integer" if kind == "int" else "number"}
+        form |= {"minimum": row["from"], "maximum": row["to"]} if "from" in row else {}
+    elif kind == "many" or row.get("argument") in ("*", "+"):
+        form = {"type": "array", "items": text, "maxItems": _MANY}
+    elif "choices" in row:
+        form = {"enum": row["choices"]}
+    default = {"default": row["default"]} if row.get("default") else {}
+    return {**form, **default, "description": says or row["help"]}
+
+
+class Service:
+    """The tools of one server, and the plans that it has shown."""
+
+    def __init__(self, given: Namespace) -> None:
+        """Take the options of the command."""
+        self._seconds = float(given.timeout)
+        self._tools = {
+            name: tool
+            for name, tool in _file().tools.items()
+            if given.allow_fix or not tool.changes
+        }
+        self._shown: dict[str, dict[str, Any]] = {}
+        """plan_id -> what was asked for then."""
+
+    def server(self) -> "Server[Any]":
+        """Return the server. Raises ImportError where the SDK is not here."""
+        from mcp.server import Server  # noqa: PLC0415  the extra's
+
+        return Server(
+            "tunedoctor",
+            version=__version__,
+            instructions=_file().instructions,
+            on_list_tools=self._listed,
+            on_call_tool=self._called,
+        )
+
+    async def _listed(self, *_: object) -> "types.ListToolsResult":
+        from mcp import types  # noqa: PLC0415
+
+        tools = [
+            types.Tool(
+                name=name,
+                title=tool.title,
+                description=tool.help,
+                input_schema=tool.input,
+                output_schema={"type": "object"},
+                annotations=types.ToolAnnotations(
+                    title=tool.title,
+                    read_only_hint=not tool.changes,
+                    destructive_hint=tool.changes,
+                    idempotent_hint=not tool.changes,
+                    open_world_hint=tool.network,
+                ),
+            )
+            for name, tool in self._tools.items()
+        ]
+        return types.ListToolsResult(tools=tools)
+
+    async def _called(
+        self, _: object, asked: "types.CallToolRequestParams"
+    ) -> "types.CallToolResult":
+        from mcp import types  # noqa: PLC0415
+
+        answer: dict[str, Any] | None = None
+        try:
+            answer = await self._answer(asked.name, dict(asked.arguments or {}))
+            text = json.dumps(answer, ensure_ascii=False, separators=(",", ":"))
+        except MisuseError as error:
+            text = error.said.removeprefix("doctor: ").strip()[:2000]
+            text = redact_text(text, this_identity(shared=True))
+        return types.CallToolResult(
+            content=[types.TextContent(text=text)],
+            structured_content=answer,
+            is_error=answer is None,
+        )
+
+    async def _answer(self, name: str, values: dict[str, Any]) -> dict[str, Any]:
+        from anyio import to_thread  # noqa: PLC0415
+
+        tool = self._tools.get(name)
+        if tool is None:
+            what = f"there is no tool {name[:60]!r} here"
+            misuse(what, "apply_fix is there with doctor mcp --allow-fix alone")
+        _check(tool, values)
+        everything, text = values.pop("all", False), str(values.pop("text", ""))
+        if tool.changes and values["plan"] not in self._shown:
+            misuse("plan_fix has shown no such plan here", "call it, and show the user its plan")
+        values |= self._shown[values["plan"]] if tool.changes else {}
+        words = words_of(tool.command, {**tool.words, **values})
+        words += ["-"] if text else []
+        form = [] if tool.plain else ["--format=json"]
+        argv = [sys.executable, "-I", "-m", "tunedoctor", tool.command, *form, *words]
+        seconds = _OF_A_FIX if tool.changes else self._seconds
+        stdin = text.encode("utf-8", "replace").decode()
+        work = partial(child.run, argv, timeout=seconds, stdin=stdin)
+        # a fix that was begun is waited for, though the agent goes away
+        ended = await to_thread.run_sync(work, abandon_on_cancel=not tool.changes)
+        answer = _read(tool, ended)
+        plan = {"plan_id": answer["plan_id"]} if answer.get("plan_id") else {}
+        if plan and answer["end"] == "planned":
+            self._shown[plan["plan_id"]] = values
+        found = bounded(answer, () if everything else tool.leaves)
+        # what an agent reads goes to its model, wherever that runs; an id looks like a secret
+        return {**redact(found, this_identity(shared=True)), **plan}
+
+
+def _check(tool: Tool, values: dict[str, Any]) -> None:
+    """Refuse an input that is not as the tool's schema says."""
+    from jsonschema import Draft202012Validator  # noqa: PLC0415  the extra's
+    from jsonschema.exceptions import best_match  # noqa: PLC0415
+
+    if wrong := best_match(Draft202012Validator(tool.input).iter_errors(values)):
+        place = ".".join(map(str, wrong.absolute_path)) or "the input"
+        misuse(f"{place}: {wrong.message[-300:]}", "the tool's schema tells what it takes")
+
+
+def _read(tool: Tool, ended: child.Ended) -> dict[str, Any]:
+    """Return what a doctor answered, with what it said besides; it gave none where its input was of no use."""
+    said = [line.removeprefix("doctor: ") for line in ended.err.splitlines() if line.strip()]
+    if ended.how != "exit":
+        misuse(f"doctor {tool.command} gave {ended.death}", "ask for less, or run it in a shell")
+    if not ended.out or (tool.plain and not ended.ok):
+        raise MisuseError("; ".join(said[-3:]) or ended.death)
+    with refusing(
+        msgspec.DecodeError, "run it in a shell", f"doctor {tool.command} gave no JSON: "
+    ):
+        answer = {"text": ended.out} if tool.plain else msgspec.json.decode(ended.out)
+    return {**answer, "said": said}
+
+
+def bounded(answer: dict[str, Any], leaves: tuple[str, ...]) -> dict[str, Any]:
+    """Return an answer without some keys and what is empty in it, cut to at most LARGEST characters."""
+    found: dict[str, Any] = _bare(answer, leaves)
+    whole = found
+    for entries, letters in _CUTS:
+        if len(json.dumps(found, ensure_ascii=False)) <= LARGEST:
+            break
+        found = {**_cut(whole, entries, letters), "cut": "long parts; a shell's command prints all"}
+    return found
+
+
+def _bare(value: Any, leaves: tuple[str, ...]) -> Any:  # noqa: ANN401  any JSON
+    if isinstance(value, list):
+        return [_bare(one, leaves) for one in value]
+    if not isinstance(value, dict):
+        return value
+    kept = {key: _bare(one, leaves) for key, one in value.items() if key not in leaves}
+    return {key: one for key, one in kept.items() if one not in ("", None, [], {})}
+
+
+def _cut(value: Any, entries: int, letters: int) -> Any:  # noqa: ANN401  any JSON
+    if isinstance(value, str) and len(value) > letters:
+        return f"{value[:letters]}… {len(value) - letters} characters more"
+    if isinstance(value, list):
+        more = [f"… {len(value) - entries} more"] if len(value) > entries else []
+        return [*(_cut(one, entries, letters) for one in value[:entries]), *more]
+    if isinstance(value, dict):
+        some = [*value.items()][:entries] if len(value) > max(entries, 30) else value.items()
+        return {key: _cut(one, entries, letters) for key, one in some}
+    return value

@@ -1,0 +1,195 @@
+"""All facts in a text for people, and the way back: what a snapshot holds, as JSON of short lines that is small.
+
+Left out is what has its default, and of packages what no check reads; a package of which nothing else counts is
+"name version". Nothing in it ends a block of code, is a tag or calls somebody.
+"""
+
+import json
+from bisect import bisect_left
+from collections.abc import Iterator, Sequence
+from functools import cache
+from itertools import accumulate, islice
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import msgspec
+from msgspec.structs import fields, replace
+
+from tunedoctor import facts as kinds
+from tunedoctor.contracts.requirements import counting
+from tunedoctor.facts import Absent, Part, Unknown
+from tunedoctor.model.lazy import pattern
+from tunedoctor.model.snapshot import SCHEMA, Answer, Snapshot, SnapshotError, from_data
+from tunedoctor.readers.paste import shape
+from tunedoctor.readers.tidy import tidied
+
+if TYPE_CHECKING:
+    import re
+
+PACKED = "doctor.facts/1"
+WIDTH = 76
+"""Characters of a line: what mail and terminals leave whole, unless a word has more."""
+_TERMINAL = 80
+"""Characters of a line that ends inside of a word from which a terminal broke it; mail breaks at a blank."""
+_TRIES = 3
+"""Blocks of one text that are tried: the first that can be read is taken."""
+_MARKS = (PACKED, SCHEMA, "doctor check: ")
+_BREAK = "\0"
+"""Where a line may end."""
+_ACTIVE = pattern(r"[`@]|<(?=[A-Za-z/!?])|\*(?=\*)")
+_ESCAPED = pattern(r"\\.")
+
+
+class Held(NamedTuple):
+    """What a text holds of the doctor's own."""
+
+    snapshot: Snapshot | None
+    around: str
+    """The text with empty lines in place of the doctor's, so that all keep their numbers."""
+    problem: str = ""
+    """Why facts that are there can't be read."""
+
+
+def text_of(snapshot: Snapshot) -> str:
+    """Return the facts of a snapshot as lines of text."""
+    word = json.JSONEncoder(separators=(f",{_BREAK}", ": ")).encode
+    head = json.dumps({"doctor": snapshot.doctor, "taken": snapshot.taken})
+    site = _site(getattr(snapshot.find(kinds.Interpreter), "site_packages", ()))
+    answers = snapshot.answers().items()
+    rows = [f'"{kind.__name__}": {word(_packed(answer, site))}' for kind, answer in answers]
+    lines = [f'{{"schema": "{PACKED}",', f'{head[1:-1]}, "facts": {{', ""]
+    for one in _ACTIVE.sub(_harmless, f",{_BREAK}\n".join(rows)).split(_BREAK):
+        if one[:1] == "\n" or (lines[-1] and len(lines[-1]) + 1 + len(one) > WIDTH):
+            lines.append("")
+        lines[-1] += f" {one}" if lines[-1] else one.lstrip("\n")
+    return "\n".join([*lines, "}}"])
+
+
+def _harmless(found: "re.Match[str]") -> str:
+    return f"\\u{ord(found[0]):04x}"
+
+
+def _packed(answer: Answer, site: str) -> dict[str, Any]:
+    if isinstance(answer, Absent | Unknown):
+        return {type(answer).__name__.lower(): answer.why}
+    if isinstance(answer, kinds.Packages):
+        rows = [_package(one, site) for one in answer.distributions]
+        return {"value": _told(replace(answer, distributions=())) | {"distributions": rows}}
+    return {"value": _told(answer)}
+
+
+def _package(one: kinds.Distribution, site: str) -> str | dict[str, Any]:
+    read = replace(one, requires=counting(one), metadata="", installer="", requires_python="")
+    told: dict[str, Any] = _told(read) | {"location": one.location}
+    if one.location == site:
+        del told["location"]
+    plain = told.keys() == {"name", "version"} and " " not in one.name
+    return f"{one.name} {one.version}" if plain else told
+
+
+def _site(folders: Sequence[str]) -> str:
+    """Return the folder where most packages lie."""
+    return folders[0] if folders else ""
+
+
+def _told(value: Any) -> Any:  # noqa: ANN401  any part of a fact
+    """Return plain data of a value without the fields that have their defaults."""
+    if isinstance(value, Part):
+        held = ((name, getattr(value, name), usual) for name, usual in _defaults(type(value)))
+        return {name: _told(one) for name, one, usual in held if one != usual}
+    return [_told(one) for one in value] if isinstance(value, tuple) else value
+
+
+@cache
+def _defaults(kind: type[Part]) -> tuple[tuple[str, Any], ...]:
+    """Return the fields with what they hold where nothing is said; of one that has to be said nothing equals it."""
+    made = ((one, one.default_factory) for one in fields(kind))
+    return tuple((one.name, make() if callable(make) else one.default) for one, make in made)
+
+
+def held(text: str) -> Held:
+    """Return the facts that a text holds as such lines or as a snapshot, and the rest of it. Linear; never raises."""
+    if not any(mark in text for mark in _MARKS):
+        return Held(None, text)
+    problem, lines = "", text.split("\n")
+    for pasted in (False, True):
+        # as it is; then without colours, stamps and what else pasting does
+        shown, numbers = tidied(text, ()) if pasted else (lines, ())
+        whole = "\n".join(shown)
+        for found in islice(shape("doctor.facts").finditer(whole), _TRIES):
+            first = whole.count("\n", 0, found.start())
+            column = found.start() - whole.rfind("\n", 0, found.start()) - 1
+            try:
+                data, size = _decoded(shown[first:], column)
+                snapshot = from_data(_unpacked(data))
+            except SnapshotError as error:
+                problem = problem or str(error)
+                continue
+            begin, end = _start(shown[: first + 1], column), first + size
+            begin, end = (numbers[begin] - 1, numbers[end - 1]) if numbers else (begin, end)
+            lines[begin:end] = [""] * (end - begin)
+            return Held(snapshot, "\n".join(lines))
+    return Held(None, "\n".join(_without_findings(text.split("\n"))), problem)
+
+
+def _without_findings(lines: Sequence[str]) -> Iterator[str]:
+    """Yield the lines, empty ones in place of a verdict that no facts prove: its words are no errors of a run."""
+    begins, ends = shape("doctor.start").match, shape("doctor.rows").match
+    last = max((at for at, line in enumerate(lines) if ends(line)), default=0)
+    inside = False
+    for at, line in enumerate(lines):
+        inside = at < last and bool(inside or begins(line)) and not ends(line)
+        yield "" if inside else line
+
+
+def _start(lines: Sequence[str], column: int) -> int:
+    """Return where the report begins whose facts begin in the last line; that line where none does."""
+    front, last = lines[-1][:column], len(lines) - 1
+    begins = shape("doctor.start").match
+    return next((at for at in range(last, -1, -1) if begins(lines[at].removeprefix(front))), last)
+
+
+def _decoded(lines: Sequence[str], column: int) -> tuple[Any, int]:
+    """Return the JSON that begins in the first line, and on how many lines it stands. Raises SnapshotError."""
+    pieces = [*_whole(lines, column)]
+    text = "".join(pieces)
+    try:
+        _, end = json.JSONDecoder().raw_decode(text)
+        data = msgspec.json.decode(text[:end])
+    except RecursionError:
+        problem = "its JSON is nested too deeply"
+    except (ValueError, msgspec.DecodeError) as error:
+        problem = f"its JSON is damaged: {error}"
+    else:
+        return data, bisect_left([*accumulate(map(len, pieces))], end) + 1
+    raise SnapshotError(problem)
+
+
+def _whole(lines: Sequence[str], column: int) -> Iterator[str]:
+    """Yield the lines without what a quotation or a log puts in front of each; words that were broken are whole."""
+    front, inside = lines[0][:column], False
+    for line in lines:
+        row = line.removeprefix(front if line.startswith(front) else front.rstrip())
+        inside ^= _ESCAPED.sub("", row).count('"') % 2 == 1
+        if not inside:
+            yield f"{row}\n"
+        else:
+            yield row if len(line) >= _TERMINAL else f"{row.rstrip()} "
+
+
+def _unpacked(data: Any) -> Any:  # noqa: ANN401  any JSON
+    """Return plain data of a snapshot, for `from_data` to judge. Raises SnapshotError where there is no such form."""
+    if not isinstance(data, dict) or data.get("schema") != PACKED:
+        return data
+    try:
+        told = {name: answer.get("value", {}) for name, answer in data["facts"].items()}
+        site = _site(told.get("Interpreter", {}).get("site_packages", ()))
+        rows = told.get("Packages", {}).get("distributions", ())
+        split = (one.split(" ", 1) if isinstance(one, str) else one for one in rows)
+        named = (
+            {"name": one[0], "version": one[1]} if isinstance(one, list) else one for one in split
+        )
+        told.get("Packages", {})["distributions"] = [{"location": site, **one} for one in named]
+    except (AttributeError, LookupError, TypeError) as error:
+        msg = f"its facts are of another form: {error}"
+        raise SnapshotError(msg) from None
+    return {**data, "schema": SCHEMA}

@@ -1,0 +1,174 @@
+"""Markdown for an issue or a chat: what people read first, then all facts, from which triage comes to the same.
+
+It is to be given away, so this machine's own name is hidden too. Words that could be more than words, as tags, links
+and mentions, stand in spans of code; facts and commands in blocks of code, which nothing in them ends.
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from msgspec.structs import replace
+
+from tunedoctor.diagnosis.redaction import public, redact, this_identity
+from tunedoctor.diagnosis.report import Report, ReportFinding
+from tunedoctor.facts import Errors, Fact, Unknown
+from tunedoctor.model.findings import SEVERITIES
+from tunedoctor.model.lazy import pattern
+from tunedoctor.model.snapshot import Snapshot, from_data, to_data
+from tunedoctor.model.wording import gib, listed, many
+from tunedoctor.readers.facts_block import text_of
+from tunedoctor.render.formats import Told
+
+if TYPE_CHECKING:
+    import re
+
+LARGEST = 60_000
+"""Characters: an issue of GitHub takes 65,536."""
+_FINDINGS, _FACTS, _SENTENCE = 20_000, 6_000, 1_500
+"""Characters of what people read."""
+_FRAMES = 5
+"""Of a traceback where all have no room."""
+_NO_ROOM = "left out of a text that was too long for an issue"
+_PLAIN = pattern(r"(?i)(?!\S*www\.)(?:[^\W_]|[.,;:()'\"/+=?%-](?!/))*")
+"""A word that is no more than that in any Markdown."""
+_WORD = pattern(r"(?<!\S)`[^`\n]{1,200}`(?=[.,;:)]{0,3}(?:\s|$))|\S+")
+_AROUND = "(.,;:)\"'"
+_TICKS = pattern(r"`+")
+
+
+def render(told: Told) -> str:
+    """Return the text, of at most LARGEST characters."""
+    who = this_identity(shared=True)
+    report = public(told.report, who)
+    parts, room, more = [_head(told, report)], _FINDINGS, list[str]()
+    for one in report.findings:
+        text = "\n\n".join(_finding(one))
+        room -= len(text)
+        (parts if room > 0 else more).append(text if room > 0 else f"`{one.id}`")
+    parts += [f"Not shown for want of room: {', '.join(more)}"] * bool(more)
+    parts += [*_suspected(report), *_untold(report)]
+    rows = (" ".join(row.split()) for row in _facts(report, told.facts))
+    parts += [_fenced("\n".join(rows)[:_FACTS], "text")]
+    if told.facts is not None:
+        facts = from_data(redact(to_data(told.facts), who))
+        parts += [_all(facts, LARGEST - sum(len(part) + 2 for part in parts))]
+    return "\n\n".join(parts) + "\n"
+
+
+def _head(told: Told, report: Report) -> str:
+    counts = ((sum(f.severity == s for f in told.counted), s) for s in SEVERITIES)
+    said = {"ready": ["ready"], "unknown": ["could not tell"], "findings": []}[report.verdict]
+    rows = [f"### doctor check: {', '.join([*said, *(many(n, s) for n, s in counts if n)])}"]
+    rows += ["Some checks were left out (`--only`, `--skip`)."] * told.partial
+    rows += [f"Asked of it: `--profile {report.profile}`"] * (report.profile != "project")
+    rows += [f"Policy: {_words(report.policy)}"] * bool(report.policy)
+    return "\n\n".join([*rows, *([f"Next: {_words(report.next)}"] if report.next else [])])
+
+
+def _finding(one: ReportFinding) -> Iterator[str]:
+    """Yield its paragraphs."""
+    yield f"#### {'suspected' if one.settle else one.severity}: {_words(one.title)} (`{one.id}`)"
+    advice = one.cure.command if one.cure.kind == "advice" else ""
+    rows = {
+        "found": one.found,
+        "means": one.means,
+        "accepted": one.accepted,
+        "clears too": listed(one.explains, 20),
+        "cure": advice,
+    }
+    yield "\n".join(f"- {name}: {_words(text)}" for name, text in rows.items() if text)
+    if one.cure.command and not advice:
+        yield f"Cure:\n\n{_fenced(one.cure.command, 'sh')}"
+    if one.cure.note:
+        yield _words(one.cure.note)
+    if one.settle:
+        yield f"What settles it:\n\n{_fenced(one.settle, 'sh')}"
+
+
+def _suspected(report: Report) -> Iterator[str]:
+    if report.suspected:
+        yield "#### Nothing is proved; most likely"
+        yield "\n".join(
+            f"- {one.likelihood:.0%} `{one.id}`: {_words(f'{one.title}. {one.because}')}"
+            for one in report.suspected
+        )
+
+
+def _untold(report: Report) -> Iterator[str]:
+    by_why: dict[str, list[str]] = {}
+    for id_, why in report.unknown.items():
+        by_why.setdefault(why, []).append(id_)
+    if by_why:
+        yield "#### Could not be told"
+        yield "\n".join(
+            f"- {listed(ids, 6)}: {_words(why[:300])}" for why, ids in [*by_why.items()][:12]
+        )
+
+
+def _facts(report: Report, facts: Snapshot | None) -> Iterator[str]:
+    """Yield the main facts, under the names that torch's collect_env gives them."""
+    target, machine = report.target, report.machine
+    rows = {
+        "OS": f"{machine.system or 'not told'} {machine.architecture}".strip(),
+        "Python version": f"{target.version} {target.kind}".strip(),
+        "PyTorch version": target.packages.get("torch", "N/A" if target.version else ""),
+        "Nvidia driver version": machine.driver,
+        "RAM": gib(machine.ram) if machine.ram else "",
+        "GPU": "" if machine.gpus else "none" if machine.gpus_known else "not known",
+    }
+    yield from (f"{name}: {text}" for name, text in rows.items() if text)
+    for number, one in enumerate(machine.gpus):
+        parts = (one.name, gib(one.memory) if one.memory else "", one.target)
+        yield f"GPU {number}: {', '.join(part for part in parts if part)}"
+    yield from (f"Needs {name}: {what}" for name, what in report.needs.items())
+    yield from (f"[pip3] {name}=={version}" for name, version in target.packages.items())
+    yield f"doctor: {report.doctor}{f', {facts.taken}' if facts and facts.taken else ''}"
+
+
+def _all(facts: Snapshot, room: int) -> str:
+    """Return the facts in a block that can be folded away; of those that have no room the largest are left out."""
+    text, left_out = _folded(facts, ()), list[str]()
+    if len(text) > room and (told := facts.find(Errors)):
+        inner = (replace(one, frames=one.frames[-_FRAMES:]) for one in told.errors)
+        facts, left_out = facts.having(Errors(errors=tuple(inner))), ["outer frames"]
+        text = _folded(facts, left_out)
+    largest = (
+        sorted(facts.answers(), key=lambda kind: _size(facts, kind)) if len(text) > room else []
+    )
+    while len(text) > room and largest:
+        name = largest.pop().__name__
+        facts, left_out = facts.having(**{name: Unknown(why=_NO_ROOM)}), [*left_out, name]
+        text = _folded(facts, left_out)
+    return text
+
+
+def _size(facts: Snapshot, kind: type[Fact]) -> int:
+    return len(text_of(Snapshot({kind: facts.answers()[kind]})))
+
+
+def _folded(facts: Snapshot, left_out: Sequence[str]) -> str:
+    but = f" but {listed(left_out)}, for want of room" if left_out else ""
+    about = f"All facts{but}: <code>doctor triage FILE</code> reads them from this text"
+    block = _fenced(text_of(facts), "json")
+    return f"<details>\n<summary>{about}</summary>\n\n{block}\n\n</details>"
+
+
+def _fenced(text: str, language: str) -> str:
+    """Return a block of code that no line of it ends."""
+    fence = "`" * max([3, *(len(run) + 1 for run in _TICKS.findall(text))])
+    return f"{fence}{language}\n{text}\n{fence}"
+
+
+def _words(text: str) -> str:
+    """Return a text, in one line, that is nothing but words to Markdown."""
+    short = text if len(text) <= _SENTENCE else f"{text[:_SENTENCE]} […]"
+    return _WORD.sub(_word, " ".join(short.split())).replace("` `", " ")
+
+
+def _word(found: "re.Match[str]") -> str:
+    one = found[0]
+    if _PLAIN.fullmatch(one) or (one[0] == one[-1] == "`" and one.count("`") == 2 < len(one)):
+        return one
+    core = one.strip(_AROUND) or one
+    before, _, after = one.partition(core)
+    return f"{before}`{core.replace('`', chr(39))}`{after}"

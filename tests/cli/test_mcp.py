@@ -1,0 +1,281 @@
+"""doctor mcp, as the SDK's own client sees it: a server that was really started, and tools on real input."""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Awaitable, Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import anyio
+import pytest
+from jsonschema import Draft202012Validator
+from libraries.fixtures import index, uv_cache
+from libraries.running import HELD, made, state, version
+from libraries.server import Index
+from mcp import ClientSession, StdioServerParameters, stdio_client
+from typed import doctor, gone
+
+from tunedoctor.cli.mcp import LARGEST, bounded
+
+__all__ = ["index", "uv_cache"]
+
+READING = ["check", "triage", "explain", "wheel", "set", "fit", "plan_fix"]
+ERROR = "ImportError: libcudnn.so.9: cannot open shared object file: No such file or directory"
+
+
+class Agent:
+    """A session with a server."""
+
+    def __init__(self, session: ClientSession) -> None:
+        self.session = session
+
+    async def asks(self, tool: str, **said: Any) -> tuple[bool, Any]:
+        """Whether a call went well, and its answer, or what was wrong."""
+        result = await self.session.call_tool(tool, said)
+        text = getattr(result.content[0], "text", "")
+        assert len(text) <= LARGEST
+        if result.is_error:
+            assert result.structured_content is None
+            assert "Traceback" not in text
+            return False, text
+        assert json.loads(text) == result.structured_content
+        return True, result.structured_content
+
+
+def served(talk: Callable[[Agent], Awaitable[None]], *options: str, cwd: Path, **env: str) -> None:
+    """Start a server, let an agent talk with it, and end it."""
+    around = {
+        key: one for key, one in os.environ.items() if key not in ("VIRTUAL_ENV", "CONDA_PREFIX")
+    }
+    argv = ["-m", "tunedoctor", "mcp", *options]
+    how = StdioServerParameters(command=sys.executable, args=argv, env={**around, **env}, cwd=cwd)
+
+    async def whole() -> None:
+        async with stdio_client(how) as streams, ClientSession(*streams) as session:
+            told = await session.initialize()
+            assert "target" in (told.instructions or "")
+            await talk(Agent(session))
+
+    anyio.run(whole)
+
+
+@pytest.fixture
+def env(index: Index, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An environment whose libraries clash, and the index that can cure it."""
+    monkeypatch.setenv("PIP_INDEX_URL", index.url)
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    return made(tmp_path / "work", index.url, *HELD)
+
+
+def test_an_agent_reads_and_changes_nothing(env: Path, tmp_path: Path) -> None:
+    before, target = state(env), str(env)
+
+    async def talk(agent: Agent) -> None:
+        tools = (await agent.session.list_tools()).tools
+        assert [one.name for one in tools] == READING
+        for one in tools:
+            Draft202012Validator.check_schema(one.input_schema)
+            assert all(row["description"] for row in one.input_schema["properties"].values())
+            hints = one.annotations
+            assert hints
+            assert (hints.read_only_hint, hints.destructive_hint) == (True, False)
+            assert hints.open_world_hint is (one.name in ("set", "plan_fix"))
+            assert hints.open_world_hint is ("over the network" in str(one.description))
+        assert len(json.dumps([one.model_dump(mode="json") for one in tools])) < 12_000
+
+        good, report = await agent.asks("check", target=target)
+        whole = json.loads(
+            doctor("check", "--target", target, "--format", "json", **os.environ).stdout
+        )
+        assert good
+        assert [one["id"] for one in report["findings"]] == [one["id"] for one in whole["findings"]]
+        assert "library-version-clash" in str(report["findings"])
+        assert not report.keys() & {"passed", "skipped"}
+        assert (await agent.asks("check", target=target, all=True))[1]["passed"] == whole["passed"]
+        _, report = await agent.asks("triage", text=ERROR)
+        assert [one["id"] for one in report["findings"]] == ["cuda-library-missing"]
+        _, report = await agent.asks("triage", text=ERROR, here=True, target=target)
+        assert report["target"]["packages"]["transformers"] == "4.57.6"
+        assert "What it means" in (await agent.asks("explain", id="torch-cpu-only"))[1]["text"]
+        assert "cuda-library-missing" in (await agent.asks("explain", text=ERROR))[1]["text"]
+        _, answer = await agent.asks("wheel", platform="linux", gpus=["8.9"], python="3.12")
+        assert answer["action"] == "install"
+        _, answer = await agent.asks("set", target=target)
+        (moved,) = (one for one in answer["packages"] if one["change"] != "kept")
+        assert (moved["name"], moved["version"]) == ("huggingface-hub", "0.36.2")
+        assert any(line.startswith("starts ") for line in answer["said"])
+        _, answer = await agent.asks("fit", model="Qwen/Qwen3-8B", gpu="RTX 4090", method="full")
+        assert answer["verdict"] == "doesn't fit"
+        _, plan = await agent.asks("plan_fix", target=target)
+        assert (plan["end"], plan["predicted"]) == ("planned", ["library-version-clash"])
+        assert "sha256" not in json.dumps(plan)
+        good, said = await agent.asks("apply_fix", plan=plan["plan_id"])
+        assert not good
+        assert "--allow-fix" in said
+
+    served(talk, cwd=tmp_path)
+    assert state(env) == before
+
+
+def test_with_allow_fix_it_applies_the_plan_that_it_showed_and_no_other(
+    env: Path, index: Index, tmp_path: Path
+) -> None:
+    target = str(env)
+
+    async def talk(agent: Agent) -> None:
+        *_, last = (await agent.session.list_tools()).tools
+        assert last.name == "apply_fix"
+        assert last.annotations
+        assert (last.annotations.read_only_hint, last.annotations.destructive_hint) == (False, True)
+        _, plan = await agent.asks("plan_fix", target=target, ids=["library-version-clash"])
+        before = state(env)
+        for wrong in ("", "0" * 16, "--yes", plan["plan_id"].upper() + "x"):
+            good, said = await agent.asks("apply_fix", plan=wrong)
+            assert not good
+            assert "call it, and show the user its plan" in said
+        assert state(env) == before
+        # the environment is another one now, and so is the plan
+        argv = [sys.executable, "-m", "uv", "pip", "install", "-q", "--no-deps", "--python", target]
+        hub = ["huggingface-hub==1.33.0", "--default-index", index.url]
+        await anyio.run_process([*argv, *hub])
+        before = state(env)
+        _, answer = await agent.asks("apply_fix", plan=plan["plan_id"])
+        assert (answer["end"], answer["why"]) == ("refused", "the plan is now another one")
+        assert state(env) == before
+        _, again = await agent.asks("plan_fix", target=target)
+        assert again["plan_id"] != plan["plan_id"]
+        _, answer = await agent.asks("apply_fix", plan=again["plan_id"])
+        assert answer["end"] == "applied"
+        assert (await agent.asks("check", target=target))[1]["verdict"] != "findings"
+
+    served(talk, "--allow-fix", cwd=tmp_path)
+    assert version(env) == "0.36.2"
+
+
+HOSTILE: list[tuple[str, dict[str, Any], str]] = [
+    ("check", {"target": "--format=terminal"}, "verdict"),  # a folder of that name, which is not there
+    ("check", {"target": "\0"}, "embedded null byte"),
+    ("check", {"target": "a" * 5000}, "is too long"),
+    ("check", {"target": ["/"]}, "target: ['/'] is not of type 'string'"),
+    ("check", {"only": ["--self"]}, "no check is called '--self'"),
+    ("check", {"source": "/etc/passwd"}, "'source' was unexpected"),
+    ("check", {"plugin": ["ours"]}, "'plugin' was unexpected"),
+    ("triage", {}, "'text' is a required property"),
+    ("triage", {"text": "x", "target": "/nowhere"}, "add --here"),
+    ("explain", {"id": "--list"}, "begins with a dash"),
+    ("explain", {}, "explain which finding"),
+    ("explain", {"id": "../../../etc/passwd"}, "no check is called"),
+    ("set", {"packages": ["--freeze=here"], "platform": "linux"}, "begins with a dash"),
+    ("set", {"packages": ["x\n--freeze=here"], "platform": "linux", "python": "3.12"}, "is no package"),
+    ("fit", {"model": "-"}, "begins with a dash"),
+    ("fit", {"model": "/dev/zero"}, "/dev/zero"),
+    ("fit", {"model": "7B", "method": "; rm"}, "is not one of"),
+    ("fit", {"model": "7B", "batch": 10**30}, "maximum"),
+    ("fit", {"model": "/home/somebody-else/model.gguf"}, "can't be read"),
+    ("plan_fix", {"ids": ["--yes"]}, "begins with a dash"),
+    ("plan_fix", {"yes": True}, "'yes' was unexpected"),
+    ("nothing", {}, "there is no tool 'nothing' here"),
+]  # fmt: skip
+
+
+def test_no_input_becomes_an_option_or_ends_the_server(tmp_path: Path) -> None:
+    async def talk(agent: Agent) -> None:
+        for tool, said, words in HOSTILE:
+            good, answer = await agent.asks(tool, **said)
+            assert words in str(answer), (tool, said, answer)
+            assert not good or answer["verdict"] == "unknown", (tool, said, answer)
+
+    served(talk, cwd=tmp_path)
+    assert not [*tmp_path.iterdir()]
+
+
+def test_a_call_that_hangs_ends_alone(tmp_path: Path, uv_cache: Path) -> None:
+    mute = socket.create_server(("127.0.0.1", 0))  # who calls is never answered
+    index = f"http://127.0.0.1:{mute.getsockname()[1]}/simple"
+
+    async def talk(agent: Agent) -> None:
+        asks = partial(agent.asks, "set", packages=["peft"], platform="linux", python="3.12")
+        began, done = time.monotonic(), list[float]()
+
+        async def hang() -> None:
+            assert await asks() == (
+                False,
+                "doctor set gave no answer in 4 s; ask for less, or run it in a shell",
+            )
+
+        async with anyio.create_task_group() as group:
+            group.start_soon(hang)
+            assert (await agent.asks("explain", id="no-gpu"))[0]
+            done.append(time.monotonic() - began)
+        assert done[0] < 4 <= time.monotonic() - began
+        assert (await agent.asks("explain", id="no-gpu"))[0]
+
+    served(talk, "--timeout=4", cwd=tmp_path, PIP_INDEX_URL=index)
+    # an agent that goes away in the middle takes all along
+    argv = [sys.executable, "-m", "tunedoctor", "mcp"]
+    params = {
+        "protocolVersion": "2025-06-18",
+        "capabilities": {},
+        "clientInfo": {"name": "a", "version": "1"},
+    }
+    call = {"name": "set", "arguments": {"packages": ["peft"], "platform": "linux"}}
+    around = {**os.environ, "PIP_INDEX_URL": index}
+    pipe = subprocess.PIPE
+    with subprocess.Popen(argv, stdin=pipe, stdout=pipe, text=True, env=around) as server:
+        assert server.stdin
+        assert server.stdout
+        for said in (
+            {"id": 1, "method": "initialize", "params": params},
+            {"method": "notifications/initialized"},
+            {"id": 2, "method": "tools/call", "params": call},
+        ):
+            print(json.dumps({"jsonrpc": "2.0", **said}), file=server.stdin, flush=True)
+        assert server.stdout.readline()
+        children = Path(f"/proc/{server.pid}/task")
+        for _ in range(200):
+            pids = [pid for one in children.glob("*/children") for pid in one.read_text().split()]
+            if pids:
+                break
+            time.sleep(0.05)
+        assert pids
+        began = time.monotonic()
+        server.stdin.close()
+        assert server.wait(20) == 0
+        assert time.monotonic() - began < 8
+        assert all(gone(int(pid)) for pid in pids)
+
+
+def test_a_long_answer_is_cut_and_says_so() -> None:
+    small = {"verdict": "ready", "none": [], "hashes": [1], "deep": {"empty": ""}}
+    assert bounded(small, ("hashes",)) == {"verdict": "ready"}
+    one = {
+        "found": "x" * 9000,
+        "evidence": ["y" * 500] * 300,
+        "more": {str(i): "z" * 90 for i in range(400)},
+    }
+    cut = bounded({"verdict": "findings", "findings": [one] * 300}, ())
+    assert len(json.dumps(cut)) <= LARGEST
+    assert cut["verdict"] == "findings"
+    assert cut["cut"]
+    assert cut["findings"][0]["found"].startswith("xxx")
+    assert cut["findings"][-1].endswith(" more")
+
+
+def test_without_the_extra_it_says_what_brings_it() -> None:
+    code = (
+        "import sys; sys.modules['mcp'] = None; sys.argv = ['doctor', 'mcp']\n"
+        "from tunedoctor.__main__ import main; main()"
+    )
+    argv = [sys.executable, "-c", code]
+    ended = subprocess.run(
+        argv, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL
+    )
+    assert (ended.returncode, ended.stdout) == (2, "")
+    (line,) = ended.stderr.splitlines()
+    assert "pip install 'tunedoctor[mcp]'" in line
+    assert "pip install '.[mcp]'" in line

@@ -1,0 +1,190 @@
+"""What other programs import: ten names, as docs/library.md has them, and the answers of the commands."""
+
+import inspect
+import json
+import os
+import re
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from test_house import HEAVY
+from typed import doctor
+
+import tunedoctor
+from tunedoctor import DoctorError
+
+PAGE = Path(__file__).parents[1] / "docs" / "library.md"
+TEXT = "Nvidia driver version: 550.144.03\nPyTorch version: 2.9.1+cu130\nIs CUDA available: False\n"
+
+
+def told(answer: Any) -> Any:
+    """An answer without what no two looks share."""
+    plain = json.loads(msgspec.json.encode(answer))
+    return {key: one for key, one in plain.items() if key not in ("seconds", "taken")}
+
+
+def host(code: str, *argv: str, cwd: Path) -> "subprocess.CompletedProcess[str]":
+    """Another program, which imports the doctor."""
+    return subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(code), *argv],
+        capture_output=True,
+        text=True,
+        cwd=cwd,
+        check=False,
+        timeout=120,
+    )
+
+
+def test_the_names_are_those_of_the_page() -> None:
+    rows = re.findall(r"^\| `(\w+)(\(.*?\) -> \w+)?` \|", PAGE.read_text("utf-8"), re.MULTILINE)
+    assert sorted(name for name, _ in rows) == sorted(tunedoctor.__all__)
+    for name, promised in rows:
+        thing = getattr(tunedoctor, name)
+        assert thing.__doc__
+        assert inspect.isclass(thing) is not bool(promised), name
+        if promised:
+            whole = inspect.signature(thing)
+            bare = [one.replace(annotation=one.empty) for one in whole.parameters.values()]
+            back = whole.return_annotation.__name__
+            back = next(
+                (n for n, _ in rows if getattr(tunedoctor, n) is whole.return_annotation), back
+            )
+            assert (
+                f"{whole.replace(parameters=bare, return_annotation=whole.empty)} -> {back}"
+                == promised
+            )
+
+
+def test_an_answer_is_what_the_command_prints(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    env, asked = sys.prefix, {"gpu": "RTX 4090", "method": "qlora", "stack": "trl"}
+    described = {"platform": "linux", "driver": "580.65.06", "python": "3.12"}
+    facts = tunedoctor.snapshot(env)
+    (tmp_path / "s.json").write_text(facts)
+    for answer, argv in [
+        (tunedoctor.check(Path(env)), ["check", "--target", env]),
+        (tunedoctor.check(snapshot=facts, strict=True), ["check", "--from=s.json", "--strict"]),
+        (tunedoctor.triage(TEXT, skip=["torch-old"]), ["triage", "-", "--skip", "torch-old"]),
+        (tunedoctor.fit("Qwen/Qwen3-8B", target=env, **asked), ["fit", "Qwen/Qwen3-8B", "--target", env, *(f"--{k}={v}" for k, v in asked.items())]),
+        (tunedoctor.wheel(env, gpus=["none"]), ["wheel", "--target", env, "--gpu", "none"]),
+        (tunedoctor.wheel(gpus=["8.9"], **described), ["wheel", "--gpu=8.9", *(f"--{k}={v}" for k, v in described.items())]),
+    ]:  # fmt: skip
+        ended = doctor(*argv, "--format", "json", stdin=TEXT, cwd=tmp_path, **os.environ)
+        assert told(answer) == told(json.loads(ended.stdout)), argv
+    policy = tmp_path / "policy.toml"
+    policy.write_text(
+        f"target = {env!r}\n[policy]\npython = '<3.9'\nvariables = {{ NOT_SET = 'x' }}\n"
+    )
+    ended = doctor("check", "--config=policy.toml", "--format=json", cwd=tmp_path, **os.environ)
+    report = tunedoctor.check(config=policy)
+    assert {"policy-python", "policy-variable-not-set"} <= {one.id for one in report.findings}
+    assert told(report) | {"policy": ""} == told(json.loads(ended.stdout)) | {"policy": ""}
+    assert tunedoctor.check(profile="node").target.python == ""
+    # settings of the folder are the command's alone
+    (tmp_path / "pyproject.toml").write_text("[tool.doctor]\nskip = ['torch-missing']\n")
+    monkeypatch.chdir(tmp_path)
+    assert "torch-missing" in [one.id for one in tunedoctor.check(env).findings]
+    assert "torch-missing" not in doctor("check", "--target", env, cwd=tmp_path).stdout
+
+
+WRONG: list[tuple[str, dict[str, Any], str]] = [
+    ("check", {"only": ["torch-cpu-onyl"]}, "no check is called 'torch-cpu-onyl' (is it torch-cpu-only?); "),
+    ("check", {"only": ["--help"]}, "no check is called '--help'; "),
+    ("check", {"fail_on": "all"}, "--fail-on is 'all'; choose one of error"),
+    ("check", {"snapshot": "{"}, "it is not JSON"),
+    ("check", {"snapshot": "{}", "deep": True}, "--from judges a snapshot; leave out"),
+    ("check", {"plugins": ["nobodys"]}, "no plug-in is called 'nobodys'"),
+    ("fit", {"model": ""}, "the model is empty"),
+    ("fit", {"model": "--help"}, "model is '--help', which begins with a dash; "),
+    ("fit", {"model": "-"}, "begins with a dash"),
+    ("fit", {"model": "no/model"}, "no model of the catalogue is called 'no/model'; "),
+    ("fit", {"model": "7B", "rank": -1}, "--rank is -1; choose 1 to 16384"),
+    ("fit", {"model": "7B", "vram": 24, "gpu": "RTX 4090"}, "both name a card; "),
+    ("wheel", {"platform": "beos"}, "--platform is 'beos': one of linux"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "said", "words"), WRONG)
+def test_bad_input_is_an_error_that_says_the_way_out(name: str, said: dict[str, Any], words: str) -> None:  # fmt: skip
+    with pytest.raises(DoctorError) as error:
+        getattr(tunedoctor, name)(**said)
+    assert words in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_it_is_quiet_in_threads_and_leaves_the_process_as_it_was(tmp_path: Path) -> None:
+    code = """
+        import os, sys, threading
+        before = {*sys.modules}
+        import tunedoctor
+        assert {*sys.modules} - before == {"tunedoctor"}, {*sys.modules} - before
+        assert {"check", "Fit"} <= {*dir(tunedoctor)} and not hasattr(tunedoctor, "smoke_")
+        from tunedoctor import *
+        answers, state = [], (os.getcwd(), dict(os.environ), threading.active_count(), sys.stdout)
+        def work():
+            try:
+                fit("no/model")
+            except DoctorError:
+                answers.append([f.id for f in (*check(sys.prefix).findings, *triage(sys.argv[1]).findings)])
+        work()
+        several = [threading.Thread(target=work) for _ in range(4)]
+        [one.start() for one in several], [one.join() for one in several]
+        assert len(answers) == 5 and all(one == answers[0] and one for one in answers), answers
+        assert state[:2] == (os.getcwd(), dict(os.environ)) and state[3] is sys.stdout
+        heavy = {*sys.argv[2].split()} & {*sys.modules}
+        os._exit(len(heavy) and (os.write(2, repr(heavy).encode()) and 1))
+    """
+    ended = host(code, TEXT, " ".join(HEAVY), cwd=tmp_path)
+    assert (ended.returncode, ended.stdout, ended.stderr) == (0, "", "")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="orphans are adopted on Linux alone")
+def test_children_of_the_program_are_left_alone(tmp_path: Path) -> None:
+    code = """
+        import subprocess, threading, time
+        from tunedoctor import check
+        from tunedoctor.system.child import run
+        one = threading.Thread(target=lambda: run(["sleep", "0.6"], timeout=9))
+        one.start()
+        time.sleep(0.2)
+        own = subprocess.Popen(["sleep", "60"], start_new_session=True, env={})
+        one.join()
+        time.sleep(0.2)
+        print(own.poll())
+        own.kill()
+    """
+    ended = host(code, cwd=tmp_path)
+    assert (ended.stdout, ended.stderr) == ("None\n", "")
+
+
+USER = """\
+from pathlib import Path
+from typing import Literal, assert_type
+
+from tunedoctor import DoctorError, Finding, Fit, Report, Wheel, check, fit, snapshot, triage, wheel
+
+report: Report = check(Path("/opt/venv"), deep=False)
+assert_type(report.verdict, Literal["ready", "findings", "unknown"])
+first: Finding | None = next(iter(triage("text", only=["torch-old"]).findings), None)
+answer: Fit = fit("7B", vram=24, method="qlora")
+assert_type(answer.need_gib, float)
+build: Wheel = wheel(gpus=("8.9",))
+assert_type(snapshot(), str)
+error: Exception = DoctorError("x")
+fit("7B", method="lor")  # type: ignore[arg-type]
+check(only=5)  # type: ignore[arg-type]
+from tunedoctor import smoke_  # type: ignore[attr-defined]
+"""
+
+
+def test_a_type_checker_sees_all_types(tmp_path: Path) -> None:
+    (tmp_path / "user.py").write_text(USER)
+    argv = [sys.executable, "-m", "mypy", "--strict", "--cache-dir", str(tmp_path / "c"), "user.py"]
+    ended = subprocess.run(argv, capture_output=True, text=True, cwd=tmp_path, check=False)
+    assert ended.returncode == 0, ended.stdout + ended.stderr
