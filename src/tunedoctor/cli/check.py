@@ -161,10 +161,16 @@ def _watched(options: Options, timeout: float, began: float) -> Callable[[], Non
 
 def snapshot(given: Namespace) -> int:
     """Take a snapshot and write it, whole or not at all; returns the exit code."""
-    out, place = given.output, aim(given.target, own=given.own)
-    if given.deep:
+    out, options = given.output, Options.of(given)
+    place = place_of(options, given, lambda: aim(given.target, own=given.own))
+    if given.deep or given.smoke:
         starting(place)
-    data = snapshot_json(look(place, deep=given.deep), this_identity(shared=not given.keep_host))
+    taken = look(place, deep=given.deep)
+    if given.smoke:
+        from tunedoctor.cli.smoke import as_check  # noqa: PLC0415
+
+        taken, _, _ = as_check(taken, needed(place), (), strict=False, seconds=math.inf)
+    data = snapshot_json(taken, this_identity(shared=not given.keep_host))
     if out == "-":
         write(ascii_of(data))
         return 0
