@@ -24,7 +24,7 @@ def judged(text: str) -> Report | None:
     if snapshot is None:
         return None
     checks = all_checks(())
-    return report_of(snapshot, diagnose(snapshot, checks), checks, fail_on="error")
+    return report_of(snapshot, diagnose(snapshot, checks), checks)
 
 
 def outcome(case: Case, report: Report | None) -> tuple[bool, str]:

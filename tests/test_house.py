@@ -29,11 +29,11 @@ LAYERS = (
     ("checks", "fixes"),
     ("readers", "probes"),
     ("diagnosis", "installers"),
-    ("running", "smoke"),
+    ("fleet", "running", "smoke"),
     ("transaction", "planning"),
     ("render",),
     ("cli",),
-    ("library",),
+
     ("__main__",),
 )
 """Rooms from the ground up: a room imports from its own layer and those below it."""

@@ -20,7 +20,7 @@ __all__ = [
 # type checkers know this name; importing typing takes longer than this package
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from tunedoctor.library import (
+    from tunedoctor.cli.library import (
         DoctorError,
         Finding,
         Fit,
@@ -39,7 +39,7 @@ else:
         if name not in __all__:
             msg = f"module {__name__!r} has no attribute {name!r}"
             raise AttributeError(msg)
-        from tunedoctor import library  # noqa: PLC0415
+        from tunedoctor.cli import library  # noqa: PLC0415
 
         return getattr(library, name)
 

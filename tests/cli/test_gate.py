@@ -338,3 +338,74 @@ def test_whatever_hangs_the_whole_ends(tmp_path: Path) -> None:
     )
     assert time.monotonic() - began < 10
     assert (ended.returncode, "--timeout" in ended.stdout) == (2, True), ended.stderr
+
+
+EVERY = (
+    *("json", "jsonl", "sarif", "junit", "github", "gitlab", "prometheus", "line", "nagios"),
+    *("md", "html"),
+)
+
+
+def test_all_formats_come_of_one_look_and_may_be_written_again(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A file of somebody else is never written over, and that is told before any work."""
+    (tmp_path / "sick.json").write_bytes(
+        snapshot_json(snapshot_of("driver-550-with-cu130"), NOBODY)
+    )
+    words = [word for name in EVERY for word in ("--output", f"{name}=out.{name}")]
+    for _ in range(2):
+        ended = inside(capsys, "check", "--from", "sick.json", *words, cwd=tmp_path)
+        assert (ended.returncode, ended.stderr) == (1, "")
+        assert "driver-too-old" in ended.stdout
+        for name in EVERY:
+            assert "driver-too-old" in (tmp_path / f"out.{name}").read_text("utf-8")
+    code = inside(capsys, "check", "--from", "sick.json", "--format", "nagios", cwd=tmp_path)
+    assert code.returncode == 2
+    plant(tmp_path, {"mine.txt": "precious\n"})
+    for name in EVERY:
+        ended = inside(capsys, "check", "--output", f"{name}=mine.txt", cwd=tmp_path)
+        assert (ended.returncode, ended.stdout) == (2, "")
+        assert "mine.txt" in ended.stderr
+    assert (tmp_path / "mine.txt").read_text() == "precious\n"
+
+
+@pytest.mark.parametrize("way", ["full", "crash"])
+@pytest.mark.parametrize(("name", "code"), [("driver-550-with-cu130", 1), ("healthy-rtx4090", 0)])
+def test_what_befalls_one_format_hides_neither_verdict_nor_the_others(
+    way: str, name: str, code: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Where all was well, what was asked for is not there: 2."""
+    (tmp_path / "one.json").write_bytes(snapshot_json(snapshot_of(name), NOBODY))
+    bad = "sarif=/dev/full" if way == "full" else "sarif=bad.sarif"
+    words = ("check", "--from", "one.json", "--output", bad, "--output", "junit=good.xml")
+    with pytest.MonkeyPatch.context() as patch:
+        if way == "crash":
+            patch.setattr("tunedoctor.render.formats.sarif.render", lambda _: 1 / 0)
+        ended = inside(capsys, *words, cwd=tmp_path)
+    assert ended.returncode == (code or 2)
+    assert "sarif" in ended.stderr
+    assert ("driver-too-old" if code else "Ready") in ended.stdout
+    assert (tmp_path / "good.xml").read_text().startswith("<?xml")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("tunedoctor.render.formats.sarif.render", lambda _: 1 / 0)
+        ended = inside(capsys, *words[:3], "--format", "sarif", cwd=tmp_path)
+    assert (ended.returncode, ended.stdout) == (code or 2, "")
+    assert ("driver-too-old" if code else "ready") in ended.stderr
+
+
+def test_github_actions_get_annotations_and_a_summary_by_themselves(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "sick.json").write_bytes(
+        snapshot_json(snapshot_of("driver-550-with-cu130"), NOBODY)
+    )
+    summary = tmp_path / "summary.md"
+    there = {"GITHUB_ACTIONS": "true", "GITHUB_STEP_SUMMARY": str(summary)}
+    words = ("check", "--from", "sick.json")
+    ended = inside(capsys, *words, cwd=tmp_path, **there)
+    assert "\n::error title=driver-too-old" in ended.stdout
+    assert "Next:" in ended.stdout
+    assert "driver-too-old" in summary.read_text()
+    ended = inside(capsys, *words, "--format", "json", cwd=tmp_path, **there)
+    assert json.loads(ended.stdout)["verdict"] == "findings"

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from tunedoctor.cli.formats import outputs_of, tell
-from tunedoctor.cli.options import Options, aim, look, misuse, needed, starting
+from tunedoctor.cli.options import MisuseError, Options, aim, look, misuse, needed, starting
 from tunedoctor.cli.output import read_snapshot, report_for, write, write_or_exit
 from tunedoctor.diagnosis.gate import profile
 from tunedoctor.diagnosis.redaction import snapshot_json, this_identity
@@ -29,10 +29,10 @@ def command(given: Namespace) -> int:
     """Examine this machine, or a snapshot, and tell the report; returns the exit code."""
     try:
         return _checked(given)
-    except SystemExit as error:
-        if given.format != "nagios" or error.code != 2:
+    except MisuseError as error:
+        if given.format != "nagios":
             raise
-        write("DOCTOR UNKNOWN - it could not start: standard error says why\n")
+        write(f"DOCTOR UNKNOWN - {error.said.removeprefix('doctor: ')}")  # Nagios reads this alone
         return 3
 
 
@@ -161,10 +161,16 @@ def _watched(options: Options, timeout: float, began: float) -> Callable[[], Non
 
 def snapshot(given: Namespace) -> int:
     """Take a snapshot and write it, whole or not at all; returns the exit code."""
-    out, place = given.output, aim(given.target, own=given.own)
-    if given.deep:
+    out, options = given.output, Options.of(given)
+    place = place_of(options, given, lambda: aim(given.target, own=given.own))
+    if given.deep or given.smoke:
         starting(place)
-    data = snapshot_json(look(place, deep=given.deep), this_identity(shared=not given.keep_host))
+    taken = look(place, deep=given.deep)
+    if given.smoke:
+        from tunedoctor.cli.smoke import as_check  # noqa: PLC0415
+
+        taken, _, _ = as_check(taken, needed(place), (), strict=False, seconds=math.inf)
+    data = snapshot_json(taken, this_identity(shared=not given.keep_host))
     if out == "-":
         write(ascii_of(data))
         return 0

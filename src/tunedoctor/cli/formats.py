@@ -54,7 +54,9 @@ def tell(report: Report, options: Options, snapshot: Snapshot | None = None) -> 
     lost = False
     places = {}
     if names & {*PLACED}:
-        places = import_module("tunedoctor.cli.blame").places(Path(), report, options.file)
+        from tunedoctor.cli import blame  # noqa: PLC0415  other formats name no line
+
+        places = blame.places(Path(), report, options.file)
     partial = bool(options.only or options.skip)
     told = Told(report=report, code=code, places=places, partial=partial, facts=snapshot)
     for file, name in wanted:
@@ -79,7 +81,9 @@ def tell(report: Report, options: Options, snapshot: Snapshot | None = None) -> 
                 )
             lost = True
     if options.format == "nagios":
-        return int(import_module("tunedoctor.render.formats.nagios").code(report))
+        from tunedoctor.render.formats import nagios  # noqa: PLC0415
+
+        return nagios.code(report)
     return code or 2 * lost
 
 

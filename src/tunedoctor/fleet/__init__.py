@@ -1,0 +1,1 @@
+"""Many machines: their snapshots by engines that people run, and which node differs, and what explains it."""
