@@ -12,6 +12,7 @@ from tunedoctor.cli.options import Options, misuse
 from tunedoctor.cli.output import read_log, screen, write
 from tunedoctor.diagnosis.engine import diagnose
 from tunedoctor.diagnosis.leads import leads_to
+from tunedoctor.diagnosis.policy import PREFIX
 from tunedoctor.diagnosis.redaction import redact_text, this_identity
 from tunedoctor.diagnosis.registry import all_checks, all_fixes, installed_plugins, source_of
 from tunedoctor.messages.cause import GROUPS
@@ -35,13 +36,14 @@ SCHEMAS = {
     "fix": "transaction.outcome.Answer",
     "smoke": "smoke.answer.Answer",
     "envs": "probes.environments.Environments",
+    "config": "cli.configured.Held",
 }
 """Kind of output -> the type that it is written from."""
 
 
 def command(given: Namespace) -> int:
     """Print a page of a check or of docs/, what an error text leads to, or the list of all; returns the exit code."""
-    if page := pages().get("" if given.listed else given.id):
+    if page := pages().get("" if given.listed else _page_of(given.id)):
         write(render_text(page.read_text(encoding="utf-8"), screen()))
         return 0
     text = is_text(given.id) and not given.listed
@@ -58,6 +60,11 @@ def command(given: Namespace) -> int:
     else:
         write(render_page(checks[0], source_of(checks[0]), screen()))
     return 0
+
+
+def _page_of(id_: str) -> str:
+    """Return the page that has a name; findings of a policy share one."""
+    return "policy" if id_.startswith(PREFIX) else id_
 
 
 def pages() -> dict[str, Path]:

@@ -1,17 +1,22 @@
 """The options that check and triage share, together with the user's settings."""
 
+import math
 import sys
 from argparse import Namespace
-from collections.abc import Generator, Iterable
+from collections.abc import Generator, Iterable, Mapping
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, NoReturn, TypeVar
 
+from tunedoctor.diagnosis import gate as gates
+from tunedoctor.diagnosis.gate import FailOn, Gate, OnUnknown, ProfileName
+from tunedoctor.diagnosis.policy import policy_checks
 from tunedoctor.diagnosis.registry import RegistryError, all_checks, all_fixes
-from tunedoctor.diagnosis.report import FailOn
 from tunedoctor.facts.clean import clean_text
-from tunedoctor.model.findings import Check
-from tunedoctor.tables.config import Config, ConfigError, mirrors, read_config
+from tunedoctor.model.findings import Check, Severity
+from tunedoctor.tables.config import ConfigError, Ignore, Settings, mirrors, read_config
+from tunedoctor.tables.policy import Rule
 
 if TYPE_CHECKING:
     from tunedoctor.model.plan import Fix
@@ -39,6 +44,17 @@ class Options(NamedTuple):
     verbose: bool
     quiet: bool
     strict: bool
+    unknown: OnUnknown = "warn"
+    profile: ProfileName = "project"
+    outputs: tuple[tuple[str, str], ...] = ()
+    """Format and file of each further output."""
+    rules: tuple[Rule, ...] = ()
+    """The policy."""
+    ignore: tuple[Ignore, ...] = ()
+    file: str = ""
+    """Where policy and settings stand."""
+    known: Mapping[str, Severity] = {}
+    """The baseline."""
     shared: bool = False
     """The answer is to be given away: this machine's own name is hidden too."""
     here: bool = True
@@ -47,32 +63,54 @@ class Options(NamedTuple):
     @classmethod
     def of(cls, given: Namespace | None = None) -> "Options":
         """Put options over the settings of the working folder; exits with 2 on misuse."""
-        config, said = settings(), vars(given or Namespace())
-        only = tuple(map(str, said.get("only") or []))
+        said = vars(given or Namespace())
+        held = settings(said.get("config"))
+        config, only = held.config, tuple(map(str, said.get("only") or []))
+        strict = said.get("strict", False) or config.strict
+        fail_on = said.get("fail_on") or config.fail_on
         return cls(
-            format=said.get("format", "terminal"),
+            format=said.get("format") or "terminal",
             only=only or config.only,
             skip=(*(one for one in config.skip if one not in only), *said.get("skip", ())),
-            fail_on=said.get("fail_on") or config.fail_on,
+            fail_on="warning" if strict and fail_on == "error" else fail_on,
             plugins=(*config.plugins, *said.get("plugin", ())),
             verbose=said.get("verbose", False),
             quiet=said.get("quiet", False),
-            strict=said.get("strict", False) or config.strict,
+            strict=strict,
+            unknown="fail" if strict else config.unknown,
+            profile=said.get("profile") or "project",
+            rules=held.rules,
+            ignore=config.ignore,
+            file=held.file,
             here=said.get("source") is None,
         )
 
     def checks(self) -> tuple[Check, ...]:
         """Return the checks that are wanted; exits with 2 on an unknown id."""
         with refusing(RegistryError, _LIST):
-            checks = all_checks(self.plugins)
+            checks = (*all_checks(self.plugins), *policy_checks(self.rules, self.file))
         ids = {one.id for one in checks}
-        for id_ in (*self.only, *self.skip):
+        for id_ in (*self.only, *self.skip, *(one.id for one in self.ignore)):
             if id_ not in ids:
                 what = f"no check is called {id_!r}{near(id_, ids)}"
                 misuse(what, "doctor explain --list names all")
-        return tuple(
-            c for c in checks if (not self.only or c.id in self.only) and c.id not in self.skip
-        )
+        some = (c for c in checks if not self.only or c.id in self.only)
+        return gates.wanted((c for c in some if c.id not in self.skip), self.profile)
+
+    def expired(self) -> tuple[Ignore, ...]:
+        """Return the entries whose last day is over."""
+        return tuple(one for one in self.ignore if one.until < datetime.now(UTC).date())
+
+    def gate(self) -> Gate:
+        """Return what counts for the verdict."""
+        today = datetime.now(UTC).date()
+        ignored = {
+            one.id: f"ignored until {one.until}: {one.reason}"
+            for one in self.ignore
+            if one.until >= today
+        }
+        policy = self.file if self.rules else ""
+        return Gate(self.fail_on, self.unknown, self.profile, ignored, self.known, policy)
 
     def fixes(self) -> "tuple[Fix, ...]":
         """Return all fixes; exits with 2 where a plug-in can't be used."""
@@ -86,11 +124,11 @@ def values_of(kind: type[T], given: Namespace) -> T:
     return kind(**{name: value for name, value in vars(given).items() if name in names})
 
 
-def settings() -> Config:
-    """Return [tool.doctor] of the working folder; exits with 2 where it can't be understood."""
-    with refusing(ConfigError, "doctor check --help lists the keys as options"):
+def settings(named: str | None = None) -> Settings:
+    """Return the settings of a file, else of the working folder; exits with 2 where they can't be understood."""
+    with refusing(ConfigError, "doctor explain policy shows the keys"):
         mirrors()  # what can't be understood is told before any work
-        return read_config(Path())
+        return read_config(Path(), named)
 
 
 def misuse(what: str, way_out: str) -> NoReturn:
@@ -118,16 +156,17 @@ def near(word: str, words: Iterable[str], most: int = 1) -> str:
     return f" (is it {' or '.join(close)}?)" if close else ""
 
 
-def aim(target: str | None, *, own: bool) -> Target:
+def aim(target: str | None, *, own: bool, config: str | None = None) -> Target:
     """Return what --target or --self name, else the setting of the folder, the active environment, or what is found.
 
-    Exits with 2 on misuse. Where none is sure, the target's `chosen_by` is "none".
+    `config`: the file of settings, where it isn't the folder's. Exits with 2 on misuse. Where none is sure, the
+    target's `chosen_by` is "none".
     """
     if own and target is not None:
         misuse("--self is the doctor's own environment", "leave out --self or --target")
     if own:
         return here(sys.executable, "--self")
-    setting = "" if target is not None else settings().target
+    setting = "" if target is not None else settings(config).config.target
     return here(setting, _SETTING) if setting else here(target)
 
 
@@ -189,9 +228,9 @@ def works(place: Target) -> Target:
     return place
 
 
-def look(place: Target, **how: bool) -> Snapshot:
+def look(place: Target, seconds: float = math.inf, **how: bool) -> Snapshot:
     """Take a snapshot, with what `live.take` may do; say what is being asked where that takes long."""
     from tunedoctor.probes.live import take  # noqa: PLC0415  with it come all probes
 
     with spinner("asking") as one:
-        return take(place, watch=one.watch, **how)
+        return take(place, watch=one.watch, seconds=seconds, **how)

@@ -12,8 +12,9 @@ import msgspec
 
 from tunedoctor.cli.options import Options, misuse, refusing
 from tunedoctor.diagnosis.engine import diagnose
+from tunedoctor.diagnosis.gate import prepared
 from tunedoctor.diagnosis.redaction import public, this_identity
-from tunedoctor.diagnosis.report import Report, exit_code, report_of
+from tunedoctor.diagnosis.report import Report, ReportSmoke, report_of
 from tunedoctor.model.findings import Check
 from tunedoctor.model.snapshot import LARGEST, Snapshot, SnapshotError, from_json
 from tunedoctor.probes.system import knowledge
@@ -29,32 +30,32 @@ _HANDED = ("/dev/fd/", "/dev/stdin", "/proc/self/fd/")
 
 
 def judge(snapshot: Snapshot, options: Options, began: float) -> int:
-    """Diagnose, print the report, return the exit code. `began` is of time.perf_counter."""
-    report = report_for(snapshot, options, options.checks(), began)
-    if options.format != "terminal":
-        text = as_json(report) if options.format == "json" else as_line(report)
-    else:
-        text = on_terminal(report, options, sys.stdout)
-    write(text)
-    return exit_code(report)
+    """Diagnose, tell it in all formats, return the exit code. `began` is of time.perf_counter."""
+    from tunedoctor.cli.formats import tell  # noqa: PLC0415  it needs what stands here
+
+    return tell(report_for(snapshot, options, options.checks(), began), options, snapshot)
 
 
 def report_for(
-    snapshot: Snapshot, options: Options, checks: tuple[Check, ...], began: float
+    snapshot: Snapshot,
+    options: Options,
+    checks: tuple[Check, ...],
+    began: float,
+    smoke: ReportSmoke | None = None,
 ) -> Report:
     """Diagnose, and return what can be shown.
 
     A snapshot of another machine or day is judged by the knowledge that is here now, and the report says its age.
     """
-    snapshot = snapshot.having(knowledge())
+    snapshot = prepared(snapshot.having(knowledge()), options.profile)
     report = report_of(
         snapshot,
         diagnose(snapshot, checks),
         checks,
         options.fixes,
-        fail_on=options.fail_on,
-        strict=options.strict,
+        gate=options.gate(),
         seconds=time.perf_counter() - began,
+        smoke=smoke,
     )
     return public(report, this_identity(shared=options.shared))
 

@@ -1,5 +1,6 @@
 """doctor smoke."""
 
+import math
 import os
 import re
 import sys
@@ -11,18 +12,22 @@ from concurrent.futures import Future
 from functools import partial
 from pathlib import Path
 
+import msgspec
+
 from tunedoctor.cli.models import check_folder
 from tunedoctor.cli.options import Options, aim, look, misuse, needed, starting, values_of
 from tunedoctor.cli.output import show, write_or_exit
 from tunedoctor.cli.progress import spinner
 from tunedoctor.cli.training_data import first_as_lines
 from tunedoctor.diagnosis.redaction import snapshot_json, this_identity
-from tunedoctor.facts import AmdGpus, NvidiaGpus, Target
+from tunedoctor.diagnosis.report import ReportSmoke
+from tunedoctor.facts import AmdGpus, NvidiaGpus, Runtime, Target
+from tunedoctor.model.findings import Check
 from tunedoctor.model.snapshot import Snapshot
 from tunedoctor.probes.runtime import stage_seconds
 from tunedoctor.probes.targeting import NO_TARGET
 from tunedoctor.render import smoke as screen
-from tunedoctor.smoke.answer import Answer, Asked, made, not_started, run_all
+from tunedoctor.smoke.answer import Answer, Asked, made, not_started, outcome_check, run_all
 from tunedoctor.smoke.stages import Reading, reader_of, watching
 
 DEVICE = re.compile(r"(cpu|mps|(cuda|xpu)(:\d{1,3})?)?")
@@ -75,20 +80,63 @@ def command(given: Namespace) -> int:
 
 
 def _answer(options: Options, asked: Asked, place: Target, snapshot_file: str) -> Answer:
-    began = time.perf_counter()
     taken = _taking(place)
     if place.problem:
         return not_started(taken(), place.problem)
-    readings: list[Reading] = []
+    answer, snapshot = _trained(asked, place, taken, options.checks())
+    if snapshot_file:
+        write_or_exit(snapshot_file, snapshot_json(snapshot, this_identity(shared=True)))
+    return answer
+
+
+def _trained(
+    asked: Asked, place: Target, taken: Callable[[], Snapshot], checks: tuple[Check, ...]
+) -> tuple[Answer, Snapshot]:
+    """Train, and return what came of it, with the facts of the run beside those that were taken."""
+    began, readings = time.perf_counter(), list[Reading]()
     with spinner() as one:
         runs = run_all(
             asked, place.python, os.environ, one.step, watching(reader_of(taken), readings)
         )
-    seconds = time.perf_counter() - began
-    answer, snapshot = made(runs, asked, taken(), options.checks(), seconds, readings)
-    if snapshot_file:
-        write_or_exit(snapshot_file, snapshot_json(snapshot, this_identity(shared=True)))
-    return answer
+    return made(runs, asked, taken(), checks, time.perf_counter() - began, readings)
+
+
+def as_check(
+    snapshot: Snapshot, place: Target, checks: tuple[Check, ...], *, strict: bool, seconds: float
+) -> tuple[Snapshot, tuple[Check, ...], ReportSmoke]:
+    """Train as a part of a look of at most `seconds`.
+
+    Returns the facts with those of the run, the checks with one that tells how it ended, and what a report has of it.
+    """
+    asked = Asked(strict=strict, seconds=min(stage_seconds(os.environ), seconds))
+    told: list[tuple[Answer, Snapshot]] = []
+    work = threading.Thread(
+        target=lambda: told.append(_trained(asked, place, lambda: snapshot, checks)), daemon=True
+    )
+    work.start()
+    work.join(None if seconds == math.inf else seconds)
+    why = place.problem or f"no answer in {seconds:.0f} s, the limit of --timeout"
+    answer, after = told[0] if told else (not_started(snapshot, why), snapshot)
+    if runtime := snapshot.find(Runtime):  # a deep look tells more of the libraries
+        after = after.having(runtime)
+    report = ReportSmoke(
+        verdict=answer.verdict,
+        device=answer.device,
+        device_name=answer.device_name,
+        losses=answer.losses,
+        tokens_per_second=answer.tokens_per_second,
+        peak=answer.peak,
+        stages=tuple(one.fact() for one in answer.stages),
+    )
+    failed = outcome_check(answer)
+    causes = {one.finding for one in answer.blames}
+    with_it = (
+        msgspec.structs.replace(one, explains=(*one.explains, failed.id))
+        if one.id in causes
+        else one
+        for one in checks
+    )
+    return after, (*with_it, failed), report
 
 
 def ranks_of(text: str) -> int:

@@ -44,9 +44,9 @@ def asking(snapshot: Snapshot | None, *, allowed: bool, ask: bool) -> Asking:
     """
     interpreter = snapshot.find(Interpreter) if snapshot else None
     prefix = interpreter.prefix if interpreter else ""
-    here, config = Path.cwd(), settings()
-    theirs, file = of_folder(here), str(here / "pyproject.toml")
-    urls = {str(name): Source(url, file) for name, url in config.mirrors.items()}
+    here, held = Path.cwd(), settings()
+    theirs, file = of_folder(here), str(here / (held.file or "pyproject.toml"))
+    urls = {str(name): Source(url, file) for name, url in held.config.mirrors.items()}
     named = {one.shown for one in (*_places(sources(theirs, {})), *urls.values())}
     if not named or not _agreed(sorted(named), allowed=allowed, ask=ask):
         theirs, urls = [], {}

@@ -10,9 +10,12 @@ from tunedoctor import __version__
 from tunedoctor import facts as kinds
 from tunedoctor.diagnosis.agreement import cures_shown, symptoms_of
 from tunedoctor.diagnosis.engine import Diagnosis, Found
+from tunedoctor.diagnosis.fingerprint import fingerprint
+from tunedoctor.diagnosis.gate import Gate, ProfileName, profile, raised
 from tunedoctor.diagnosis.leads import ReportSuspect, ask, doubtful, suspected
+from tunedoctor.diagnosis.needs import needs_of
 from tunedoctor.diagnosis.registry import all_fixes
-from tunedoctor.model.findings import SEVERITIES, AnyCureStep, Check, Cure, Severity, Who
+from tunedoctor.model.findings import AnyCureStep, Check, Cure, Severity, Who
 from tunedoctor.model.lazy import pattern
 from tunedoctor.model.machine import gpus_of
 from tunedoctor.model.plan import Fix
@@ -20,8 +23,6 @@ from tunedoctor.model.snapshot import Facts, Snapshot
 from tunedoctor.tables.load import table
 
 Verdict = Literal["ready", "findings", "unknown"]
-FailOn = Literal["error", "warning", "note", "never"]
-Profile = Literal["project", "node", "image", "runner"]
 _BY_SIGNAL = pattern(
     r"exitcode\s{0,4}[:=] ?-\d|[Ss]ignal \d{1,2} \(SIG[A-Z]{3,4}\)|[Ss]egmentation fault|\(core dumped\)"
     r"|exits with return code = -\d"
@@ -153,7 +154,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     """The machine's own name; "" in what is shared."""
     node: str = ""
     """What its cluster calls it (Slurm, Ray, Kubernetes); "" outside of one."""
-    profile: Profile = "project"
+    profile: ProfileName = "project"
     """What was asked of the machine: --profile."""
     policy: str = ""
     """The file whose policy was held against it; "" without one."""
@@ -171,19 +172,26 @@ def report_of(  # noqa: PLR0913  two of them are what the user asked for
     checks: Iterable[Check] = (),
     fixes: Callable[[], Iterable[Fix]] = all_fixes,
     *,
-    fail_on: FailOn = "error",
-    strict: bool = False,
+    gate: Gate = Gate(),  # noqa: B008  it is frozen
     seconds: float = 0.0,
+    smoke: ReportSmoke | None = None,
 ) -> Report:
     """Put a diagnosis and the main facts together.
 
     `checks`: those of the diagnosis, for what the errors of a report that does not tell can mean. `fixes`: those that
-    are at hand, loaded where a cure asks for them.
-    `fail_on`: the least severity that makes the verdict `findings`. `strict`: warnings count, and any check that
-    could not tell makes the verdict `unknown`; else only those do that would find an error.
+    are at hand, loaded where a cure asks for them. `gate`: what counts for the verdict.
     """
-    verdict = _verdict(snapshot, diagnosis, fail_on, strict=strict)
-    target = snapshot.find(kinds.Target)
+    diagnosis = raised(diagnosis, gate.profile)
+    accepted = {
+        found.check.id: gate.accepts(
+            found.check.id,
+            found.severity,
+            fingerprint(found.check.id, found.finding.found) if gate.known else "",
+        )
+        for found in (diagnosis.causes if gate.ignored or gate.known else ())
+    }
+    verdict = _verdict(snapshot, diagnosis, gate, accepted)
+    target, node = snapshot.find(kinds.Target), snapshot.find(kinds.Node)
     open_ = verdict == "unknown" and target is None
     leads = () if verdict == "ready" else suspected(snapshot, diagnosis, checks)
     cures = cures_shown(diagnosis, snapshot, fixes)
@@ -192,7 +200,12 @@ def report_of(  # noqa: PLR0913  two of them are what the user asked for
         target=_target(snapshot),
         machine=machine_of(snapshot),
         findings=tuple(
-            _finding(f, cures, tuple(s.check.id for s in diagnosis.symptoms[f.check.id]))
+            _finding(
+                f,
+                cures,
+                tuple(s.check.id for s in diagnosis.symptoms[f.check.id]),
+                accepted.get(f.check.id, ""),
+            )
             for f in diagnosis.causes
         ),
         symptoms=tuple(_finding(one, cures) for one in symptoms_of(diagnosis)),
@@ -200,16 +213,24 @@ def report_of(  # noqa: PLR0913  two of them are what the user asked for
         skipped=diagnosis.skipped,
         unknown=diagnosis.unknown,
         suspected=leads,
-        next=ask(snapshot, diagnosis, leads) if open_ else _way_on(target),
+        next=ask(snapshot, diagnosis, leads) if open_ else _way_on(target, gate),
         knowledge=snapshot.find(kinds.Knowledge),
         remembered=getattr(snapshot.find(kinds.Runtime), "remembered", ""),
         seconds=round(seconds, 3),
+        taken=snapshot.taken,
+        host=node.host if node else "",
+        node=node.name if node else "",
+        profile=gate.profile,
+        policy=gate.policy,
+        needs=needs_of(snapshot) if gate.profile == "image" else {},
+        smoke=smoke,
     )
 
 
-def _way_on(target: kinds.Target | None) -> str:
-    """Return what to run where no environment was named; "" where one was looked at."""
-    if target is None or target.chosen_by != "none":
+def _way_on(target: kinds.Target | None, gate: Gate) -> str:
+    """Return what to run where no environment was named; "" where one was looked at, or none is wanted."""
+    wanted = profile(gate.profile).environment == "wanted"
+    if target is None or target.chosen_by != "none" or not wanted:
         return ""
     if target.nearby:
         one = next((near for near in target.nearby if near.torch), target.nearby[0])
@@ -222,22 +243,29 @@ def exit_code(report: Report) -> int:
     return {"ready": 0, "findings": 1, "unknown": 2}[report.verdict]
 
 
-def _verdict(snapshot: Snapshot, diagnosis: Diagnosis, fail_on: FailOn, *, strict: bool) -> Verdict:
+def _verdict(
+    snapshot: Snapshot, diagnosis: Diagnosis, gate: Gate, accepted: Mapping[str, str]
+) -> Verdict:
     target = snapshot.find(kinds.Target)
-    if target and target.problem:
+    needless = (
+        target and target.chosen_by == "none" and profile(gate.profile).environment != "wanted"
+    )
+    if target and target.problem and not needless:
         return "unknown"
-    least = "warning" if strict and fail_on == "error" else fail_on
-    bar = -1 if least == "never" else SEVERITIES.index(least)
-    if any(SEVERITIES.index(f.severity) <= bar for f in diagnosis.causes):
+    counted = [found for found in diagnosis.causes if not accepted.get(found.check.id)]
+    if any(gate.fails(found.severity) for found in counted):
         return "findings"
     works = Facts(snapshot).runtime.gpu_works
     if target is None:  # a report tells a part; what it says of a working GPU is all there can be
         sure = works and not _raised(snapshot) and not doubtful(snapshot)
+    elif gate.unknown == "pass":
+        sure = True
     else:
         machine = machine_of(snapshot)
         trains = machine.gpus or machine.gpus_known or works  # else nobody knows what would train
-        sure = trains and not (diagnosis.unknown if strict else diagnosis.blind)
-    suspects = any(found.finding.settle for found in diagnosis.causes)
+        untold = diagnosis.unknown if gate.unknown == "fail" else diagnosis.blind
+        sure = trains and not {*untold} - gate.ignored.keys()
+    suspects = any(found.finding.settle for found in counted)
     return "ready" if sure and not suspects else "unknown"
 
 
@@ -250,7 +278,7 @@ def _raised(snapshot: Snapshot) -> bool:
 
 
 def _finding(
-    found: Found, cures: Mapping[str, Cure], explains: tuple[str, ...] = ()
+    found: Found, cures: Mapping[str, Cure], explains: tuple[str, ...] = (), accepted: str = ""
 ) -> ReportFinding:
     one, cure = found.finding, cures[found.check.id]
     return ReportFinding(
@@ -265,6 +293,7 @@ def _finding(
         settle=one.settle,
         explains=explains,
         evidence=one.evidence,
+        accepted=accepted,
     )
 
 

@@ -112,6 +112,8 @@ class NvidiaGpu(Part, frozen=True):
     """"8.9"; empty where neither the driver nor the table could tell."""
     mig: bool | None = None
     mig_instances: Count = 0
+    ecc: bool | None = None
+    """Error correction is on."""
     ecc_uncorrected: Count | None = None
     remap_pending: bool = False
     remap_failed: bool = False

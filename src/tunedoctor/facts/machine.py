@@ -37,6 +37,17 @@ class Host(Fact, frozen=True):
         return self.os == "windows" or self.wsl == 2
 
 
+class Node(Fact, frozen=True):
+    """Who the machine is: a report of one among many is found again by it."""
+
+    host: str
+    """Its own name."""
+    name: str = ""
+    """What the cluster calls it; "" outside of one."""
+    cluster: str = ""
+    """Who calls it so: Slurm, Kubernetes."""
+
+
 class Container(Fact, frozen=True):
     """The container that the doctor runs in; Absent outside of one."""
 

@@ -109,6 +109,7 @@ class Facts:
     nvidia: kinds.NvidiaGpus
     nvidia_answer: kinds.NvidiaAnswer
     nvidia_module: kinds.NvidiaModule
+    node: kinds.Node
     packages: kinds.Packages
     pci: kinds.PciBus
     rocm: kinds.RocmStack

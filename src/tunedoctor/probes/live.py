@@ -1,5 +1,6 @@
 """Take a snapshot of this machine and a target."""
 
+import math
 from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
@@ -38,19 +39,20 @@ def take(  # noqa: PLR0913  what may be done with the target, one by one
     read: bool = False,
     start: bool = False,
     passing: bool = False,
+    seconds: float = math.inf,
     watch: Callable[[list[str]], None] | None = None,
 ) -> Snapshot:
     """Examine the machine and a target: one that was chosen, or the one that `asked` names.
 
     Nothing of the target is started but where `start`, `read` or `deep` say so. `read`: files of its libraries are
     read, by its interpreter; `deep`: its packages are run as well. What takes seconds is remembered, but not of a
-    `passing` state.
+    `passing` state. `seconds`: for all of it; what is not known by then is Unknown.
     """
     target = asked if isinstance(asked, Target) else here(asked)
     read = read or deep
     target = msgspec.structs.replace(target, start=start or read, read=read, anew=deep)
     told = dict.fromkeys(("IndexAnswer", "Typed", "Wanted"), _NO_REPORT) | {"Smoke": _NO_SMOKE}
-    snapshot = examine((target,), _builtin(deep=deep), watch).having(**told)
+    snapshot = examine((target,), _builtin(deep=deep), watch, seconds).having(**told)
     if read and not passing:
         remember(snapshot)
     return snapshot if deep else with_remembered(snapshot.having(Runtime=NOT_DEEP, Errors=NOT_DEEP))

@@ -73,6 +73,7 @@ def gpu(nvml: Any, handle: Any, index: int) -> dict[str, Any]:  # noqa: ANN401
 
     memory, pci, model = of("MemoryInfo"), of("PciInfo"), of("DriverModel")
     capability, mode, remapped = of("CudaComputeCapability"), of("MigMode"), of("RemappedRows")
+    correction = of("EccMode")
     bits = of("CurrentClocksThrottleReasons")
     bits = of("CurrentClocksEventReasons") if bits is None else bits
     power, limit = of("PowerUsage"), of("EnforcedPowerLimit")
@@ -89,6 +90,7 @@ def gpu(nvml: Any, handle: Any, index: int) -> dict[str, Any]:  # noqa: ANN401
         "memory_free": memory.free if memory and memory.total else None,
         "compute_capability": f"{capability[0]}.{capability[1]}" if capability else None,
         "mig": bool(mode[0]) if mode else None,
+        "ecc": bool(correction[0]) if correction else None,
         "ecc_uncorrected": None if errors is None else min(errors, 1 << 31),
         "remap_pending": bool(remapped[2]) if remapped else None,
         "remap_failed": bool(remapped[3]) if remapped else None,

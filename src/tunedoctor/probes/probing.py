@@ -4,6 +4,7 @@ A probe is a function marked with the kinds of fact that it finds. Its parameter
 they are known. What it raises, or a time limit that it passes, is the `Unknown` of its facts.
 """
 
+import math
 import time
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
@@ -52,20 +53,29 @@ def examine(
     given: Iterable[Fact],
     probes: Iterable[Probe],
     watch: Callable[[list[str]], None] | None = None,
+    seconds: float = math.inf,
 ) -> Snapshot:
-    """Run `probes` around the facts `given` and return what they found; `watch` is told the names of those that run."""
+    """Run `probes` around the facts `given` and return what they found; `watch` is told the names of those that run.
+
+    `seconds`: for all of them; what is not known by then is Unknown.
+    """
     import queue  # noqa: PLC0415  a report asks for no probe
     import threading  # noqa: PLC0415
 
     answers: dict[type[Fact], Answer] = {type(fact): fact for fact in given}
-    waiting = list(probes)
+    waiting, last = list(probes), time.monotonic() + seconds
     running: dict[int, tuple[Probe, float]] = {}
     finished: queue.Queue[tuple[int, tuple[Answer, ...]]] = queue.Queue()
     number = 0
     while waiting or running:
+        if time.monotonic() >= last:
+            late = Unknown(why=f"no answer in {seconds:.0f} s, the limit of --timeout")
+            several = (*waiting, *(one for one, _ in running.values()))
+            answers.update({kind: late for one in several for kind in one.kinds})
+            break
         for one in _ready(waiting, [one for one, _ in running.values()], answers):
             waiting.remove(one)
-            running[number] = (one, time.monotonic() + one.seconds)
+            running[number] = (one, min(time.monotonic() + one.seconds, last))
             work = (number, one, Snapshot(answers), finished.put)
             threading.Thread(target=_work, args=work, daemon=True).start()
             number += 1
@@ -79,7 +89,7 @@ def examine(
             key, found = finished.get(timeout=max(soonest, 0.0))
         except queue.Empty:
             for key, (one, end) in list(running.items()):
-                if end <= time.monotonic():
+                if end <= time.monotonic() < last:
                     del running[key]
                     late = Unknown(why=f"{one.name}: no answer in {one.seconds:.0f} s")
                     answers.update(dict.fromkeys(one.kinds, late))

@@ -3,7 +3,7 @@
 import os
 import re
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -45,13 +45,15 @@ def _plain(rest: str) -> str:
 
 
 @probe(Environment)
-def environment(*, variables: Mapping[str, str] = os.environ) -> Environment:
-    """Take the variables of the allow-list; of secrets and proxies only "set"."""
+def environment(
+    *, variables: Mapping[str, str] = os.environ, more: Collection[str] = ()
+) -> Environment:
+    """Take the variables of the allow-list, and those of `more`; of secrets and proxies only "set"."""
     taken: dict[str, str] = {}
     for name in sorted(variables):
         if name.upper() in PRESENCE_ONLY:
             taken[name] = SET
-        elif name in NAMES or name.startswith(PREFIXES):
+        elif name in NAMES or name in more or name.startswith(PREFIXES):
             taken[name] = SET if is_secret(name) else without_credentials(variables[name])
     return Environment(variables=taken)
 

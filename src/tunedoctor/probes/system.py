@@ -8,7 +8,7 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Literal
 
-from tunedoctor.facts import Absent, Container, Host, Knowledge
+from tunedoctor.facts import Absent, Container, Host, Knowledge, Node
 from tunedoctor.model.lazy import pattern
 from tunedoctor.model.versions import at_least
 from tunedoctor.probes.probing import probe
@@ -136,6 +136,16 @@ def _sysctl(name: str) -> str:
     from tunedoctor.system.child import run  # noqa: PLC0415
 
     return run(["/usr/sbin/sysctl", "-n", name], timeout=2, limit=4096).out.strip()
+
+
+@probe(Node)
+def node(*, variables: Mapping[str, str] = os.environ) -> Node:
+    """Name this machine, as itself and as its cluster does."""
+    own = variables.get("COMPUTERNAME", "") if sys.platform == "win32" else os.uname().nodename
+    for name, cluster in table("probes")["node_variables"].items():
+        if called := variables.get(name, "").strip():
+            return Node(host=own, name=called[:253], cluster=cluster)
+    return Node(host=own)
 
 
 @probe(Container)

@@ -2,6 +2,7 @@
 
 import shlex
 
+from tunedoctor.diagnosis.gate import profile
 from tunedoctor.diagnosis.report import Report, ReportFinding
 from tunedoctor.facts.target import FOUND, MOST_NAMED, NO_ENVIRONMENT, NOT_RUN
 from tunedoctor.model.findings import Advice, Command
@@ -29,10 +30,13 @@ def render(  # noqa: PLR0913  what the user asked for
     screen.line()
     symptoms = {one.id: one for one in report.symptoms}
     for one in report.findings:
-        if not quiet or one.severity == "error":
+        if not one.accepted and (not quiet or one.severity == "error"):
             _finding(one, screen, symptoms, verbose=verbose)
     screen.gap()
     if not quiet:
+        for one in (found for found in report.findings if found.accepted):
+            screen.wrap(f"{one.id}: {one.accepted}", 2, "-", "dim")
+        screen.gap()
         _suspected(report, screen)
         by_why: dict[str, list[str]] = {}
         for id_, why in report.unknown.items():
@@ -46,6 +50,7 @@ def render(  # noqa: PLR0913  what the user asked for
             screen.wrap(f"{id_}: {why}", 9, "skipped")
         screen.gap()
     if not quiet:
+        _trained(report, screen)
         _ages(report, screen)
     _verdict(report, screen, here=here, partial=partial)
     return screen.text()
@@ -58,7 +63,9 @@ def _heading(report: Report, screen: Screen) -> None:
     what += [f"{n} {target.packages[n] or '?'}" for n in named]
     place = target.asked or target.python or "this report"
     if target.chosen_by == "none":
-        place = f"none: {NO_ENVIRONMENT}"
+        place = (
+            f"none: {NO_ENVIRONMENT if _nowhere_to_look(report) else f'--profile {report.profile}'}"
+        )
     elif target.chosen_by in FOUND:
         place += f", {target.chosen_by}"
     gpus = counted(
@@ -74,6 +81,12 @@ def _heading(report: Report, screen: Screen) -> None:
     for name, items in (("target", [f"{place} ", *what]), ("machine", parts)):
         whole = ", ".join(item.replace(" ", BOUND) for item in items)
         screen.wrap(whole.replace(f"{BOUND}, ", "  "), 9, name)
+    screen.row("needs", ", ".join(f"{name} {what}" for name, what in report.needs.items()), 9)
+
+
+def _nowhere_to_look(report: Report) -> bool:
+    """Tell whether an environment was wanted, and none was found."""
+    return report.target.chosen_by == "none" and profile(report.profile).environment == "wanted"
 
 
 def _finding(
@@ -128,6 +141,15 @@ def _suspected(report: Report, screen: Screen) -> None:
     screen.line()
 
 
+def _trained(report: Report, screen: Screen) -> None:
+    """Say what a training that was part of the look came to."""
+    one = report.smoke
+    if one and one.tokens_per_second:
+        speed = f"{one.tokens_per_second:,.0f} tokens/s on {one.device_name or one.device}"
+        fell = f", loss {one.losses[0]:.2f} → {one.losses[-1]:.2f}" if one.losses else ""
+        screen.wrap(f"a tiny training: {speed}{fell}", kind="dim")
+
+
 def _ages(report: Report, screen: Screen) -> None:
     """Say in quiet lines how old imports and advice are; and why a newer table is not used."""
     if report.remembered:
@@ -141,7 +163,8 @@ def _ages(report: Report, screen: Screen) -> None:
 
 
 def _verdict(report: Report, screen: Screen, *, here: bool, partial: bool) -> None:
-    count = {s: sum(f.severity == s for f in report.findings) for s in ("error", "warning", "note")}
+    counted = [one for one in report.findings if not one.accepted]
+    count = {s: sum(f.severity == s for f in counted) for s in ("error", "warning", "note")}
     reasons = [*report.skipped.values()]
     bare, deep = reasons.count(NO_ENVIRONMENT), reasons.count(NOT_RUN)
     checks = [f"{many(len(report.passed), 'check')} passed"]
@@ -150,20 +173,26 @@ def _verdict(report: Report, screen: Screen, *, here: bool, partial: bool) -> No
         (deep, f"not run (--deep runs {'it' if deep == 1 else 'them'})"),
         (bare, "need an environment"),
         (len(report.unknown), "unknown"),
+        (len(report.findings) - len(counted), "accepted"),
     ):
         checks += [f"{number} {what}"] * bool(number)
     found = [many(n, s) for s, n in count.items() if n or s != "note"]
     took = f"   {report.seconds:.2f} s" if report.seconds else ""
     ready = report.verdict == "ready" and not count["error"]
-    nowhere = report.target.chosen_by == "none"
+    nowhere = _nowhere_to_look(report)
     if ready:
         checks += [many(count[s], s) for s in ("warning", "note") if count[s]]
-        well = "Ready to fine-tune" + ("" if report.machine.gpus else " on the CPU")
+        alone = report.target.chosen_by == "none" or report.needs
+        on = "" if report.machine.gpus or alone else " on the CPU"
+        well = f"{'Nothing stands in the way' if alone else 'Ready to fine-tune'}{on}"
         said = f"{', '.join(checks)}{took}"
         sure = () if partial else ((well, "ok"), (": ", ""))
         screen.line(mark("ok"), " ", *sure, said)
-        if here and report.target.python and not partial:
-            screen.next(f"doctor smoke{_there(report)} proves it by a tiny training")
+        if here and report.target.python and not partial and not report.needs:
+            smoke = f"doctor smoke{_there(report)} proves it by a tiny training"
+            screen.next("doctor init writes a first configuration" if report.smoke else smoke)
+        elif here and alone and not partial:
+            screen.next("doctor check looks at an environment too")
         return
     told = f"{', '.join([*found, *checks])}{took}"
     if nowhere or (report.verdict == "unknown" and not count["error"]):
@@ -176,7 +205,7 @@ def _verdict(report: Report, screen: Screen, *, here: bool, partial: bool) -> No
             screen.wrap(f"Next: {report.next}.")
         return
     screen.wrap(told)
-    ways = [f"doctor explain {one.id} tells more." for one in report.findings[:1]]
+    ways = [f"doctor explain {one.id} tells more." for one in counted[:1]]
     if ways and here and _cured(report):
         ways.insert(0, f"doctor fix{_there(report)} shows the plan of a cure, and asks first.")
     screen.next(*ways)
@@ -203,6 +232,7 @@ def _there(report: Report) -> str:
 
 def _cured(report: Report) -> bool:
     """Tell whether fix has something to carry out."""
-    steps = [s for f in report.findings if f.severity != "note" for s in f.cure.steps]
+    counted = (one for one in report.findings if not one.accepted)
+    steps = [s for f in counted if f.severity != "note" for s in f.cure.steps]
     ours = any(not isinstance(s, (Advice, Command)) for s in steps)
     return bool(report.target.python) and ours

@@ -22,7 +22,7 @@ from tunedoctor.memory.run import Run as TrainingRun
 from tunedoctor.memory.shape import MemoryModelError
 from tunedoctor.memory.stacks import STACKS
 from tunedoctor.messages.match import shipped
-from tunedoctor.model.findings import Check
+from tunedoctor.model.findings import Check, Finding, Result, tell
 from tunedoctor.model.snapshot import Snapshot
 from tunedoctor.probes.imports import texts
 from tunedoctor.probes.runtime import Run
@@ -275,6 +275,29 @@ def not_started(snapshot: Snapshot, why: str) -> Answer:
         target=target.asked if target else "",
         python=interpreter.version if interpreter else "",
         packages={name: versions[name] for name in NAMED if name in versions},
+    )
+
+
+def outcome_check(answer: Answer) -> Check:
+    """Return the check of a look of which the training was a part: it finds the gravest stage that failed."""
+    blame = next(iter(answer.blames), None)
+    why = kinds.Unknown(why=answer.why) if answer.verdict == "unknown" else None
+
+    def run() -> Result:
+        if blame is None:
+            return why
+        found, cure = f"{blame.stage}: {blame.found}", tell(blame.cure or "doctor smoke")
+        return Finding(
+            found=found, means=blame.means, cure=cure, severity=blame.severity, certain=True
+        )
+
+    return Check(
+        id="smoke-fails",
+        title="A tiny training fails in this environment",
+        run=run,
+        origin=__name__,
+        settle="doctor smoke",
+        page="doctor smoke trains a tiny model in the target, stage by stage; this stage failed.",
     )
 
 

@@ -75,7 +75,7 @@ def end(process: "subprocess.Popen[bytes]") -> None:
 
 
 @atexit.register
-def _end_all() -> None:
+def end_all() -> None:
     """End those that nobody waits for any more: the doctor was interrupted, or a probe was given up."""
     # a thread that is starting one is waited for, and none starts another
     if _LOCK.acquire(timeout=_PATIENCE):

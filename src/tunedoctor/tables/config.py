@@ -1,20 +1,26 @@
-"""The user's settings: [tool.doctor] of ./pyproject.toml, and mirrors of package indexes in a file of the user's."""
+"""The user's settings: doctor.toml or [tool.doctor] of ./pyproject.toml, and mirrors in a file of the user's own."""
 
 import os
 import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from datetime import date
 from functools import cache
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, NamedTuple
 
 import msgspec
 
+from tunedoctor.facts.clean import clean_text
 from tunedoctor.system.reading import read_regular, toml
 from tunedoctor.tables.load import user_folder
+from tunedoctor.tables.policy import EntryError, Rule, rules_of
 
 _LARGEST = 1 << 20
-T = TypeVar("T", bound="_Own")
+FILES = ("doctor.toml", "pyproject.toml")
+"""Where the settings of a folder stand; the first that has any is the one that counts."""
+_PATH = re.compile(r"(.*) - at `\$\.?([^`]*)`")
+_URL = re.compile(r"https?://[^\s/?#]+(?:/[^\s?#]*)?")
 
 
 class _Own(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -22,6 +28,15 @@ class _Own(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 
     mirrors: dict[Literal["pytorch", "default"], str] = {}
     """URLs that stand for the PyTorch index (of https://…/whl) and for the default one (of https://…/simple)."""
+
+
+class Ignore(msgspec.Struct, frozen=True):
+    """A finding that does not count until a day."""
+
+    id: str
+    reason: str
+    until: date
+    """The last day."""
 
 
 class Config(_Own, frozen=True, kw_only=True):
@@ -32,30 +47,98 @@ class Config(_Own, frozen=True, kw_only=True):
     plugins: tuple[str, ...] = ()
     """Plug-ins that may run; no other does."""
     fail_on: Literal["error", "warning", "note", "never"] = "error"
+    unknown: Literal["pass", "warn", "fail"] = "warn"
+    """What could not be told: says nothing for the verdict, decides it where it could be an error, or always."""
     strict: bool = False
     target: str = ""
+    policy: dict[str, Any] = {}
+    ignore: tuple[Ignore, ...] = ()
+
+
+class Settings(NamedTuple):
+    """Settings with the place that they come from."""
+
+    config: Config
+    file: str = ""
+    """As the user would name it; "" where there is none."""
+    given: tuple[str, ...] = ()
+    """Keys that it sets, as Config has them."""
+    rules: tuple[Rule, ...] = ()
 
 
 class ConfigError(ValueError):
-    """The settings can't be used; the message names file and key."""
+    """The settings can't be used; the message names file, line and key."""
 
 
-def read_config(folder: Path) -> Config:
-    """Return the settings of a folder; defaults where there are none.
+def read_config(folder: Path, named: str | None = None) -> Settings:
+    """Return the settings of `named`, else those of a folder; defaults where there are none.
 
-    Raises ConfigError: the file has a [tool.doctor] that can't be understood.
+    Raises ConfigError: a file is no TOML, or its settings can't be understood.
     """
-    file = folder / "pyproject.toml"
-    text = _text(file)
-    if "tool.doctor" not in text:  # a TOML parser costs 8 ms
-        return Config()
+    for name in (named,) if named is not None else FILES:
+        place = Path(name) if named is not None else folder / name
+        try:
+            text = _text(place, name, must=named is not None)
+            whole: Any = toml(text) if text else {}
+        except ValueError as error:
+            raise _wrong(name, 0, str(error)) from None
+        held = whole.get("tool") if place.name == "pyproject.toml" or "tool" in whole else None
+        held = held.get("doctor") if isinstance(held, dict) else None
+        if place.name != "pyproject.toml" and "tool" not in whole:
+            held = whole  # else --config names a file that is as pyproject.toml is
+        if held is not None and (text or named is not None):
+            return _settings(name, text, held)
+    return Settings(Config())
+
+
+def _settings(name: str, text: str, held: Any) -> Settings:  # noqa: ANN401  any TOML
+    if not isinstance(held, dict):
+        raise _wrong(name, 0, "tool.doctor is no table")
     try:
-        table: Any = toml(text).get("tool", {}).get("doctor", {})
-        named = {key.replace("-", "_"): value for key, value in table.items()}
-        return _checked(msgspec.convert(named, Config))
-    except (ValueError, AttributeError) as error:
-        msg = f"{file.name}, [tool.doctor]: {error}"
-        raise ConfigError(msg) from None
+        _known(held)
+        named = {one.replace("-", "_"): value for one, value in held.items()}
+        config = msgspec.convert(named, Config)
+        _checked(config.mirrors)
+        return Settings(config, name, tuple(named), rules_of(config.policy))
+    except EntryError as error:
+        raise _wrong(name, line_of(text, error.key), str(error)) from None
+    except ValueError as error:
+        found = _PATH.fullmatch(str(error))
+        path = found[2].replace("_", "-") if found else ""
+        key = path.partition(".")[0].partition("[")[0]
+        says = f"{path}: {found[1]}" if found else str(error)
+        raise _wrong(name, line_of(text, key) if key else 0, says) from None
+
+
+def _known(held: Mapping[str, object]) -> None:
+    """Raise EntryError for a key that is none."""
+    keys = {field.replace("_", "-") for field in Config.__struct_fields__}
+    for key in held:
+        if (plain := key.replace("_", "-")) not in keys:
+            raise EntryError(key, f"no setting is called {key[:60]!r}{_near(plain, keys)}")
+
+
+def line_of(text: str, key: str) -> int:
+    """Return the number of the first line of a TOML text that sets a key or opens its table, from 1; 0 for none."""
+    spelled = {key, key.replace("-", "_"), key.replace("_", "-")}
+    for number, line in enumerate(text.splitlines(), 1):
+        name, equals, _ = line.partition("=")
+        head = line.strip().strip("[]").rpartition(".")[2] if line.lstrip().startswith("[") else ""
+        if (equals and name.strip(" \t\"'") in spelled) or head.strip(" \"'") in spelled:
+            return number
+    return 0
+
+
+def _wrong(name: str, line: int, says: str) -> ConfigError:
+    at = f", line {line}" if line else ""
+    return ConfigError(clean_text(f"{name}{at}: {says}"))
+
+
+def _near(word: str, words: Iterable[str]) -> str:
+    from difflib import get_close_matches  # noqa: PLC0415  only on a mistake
+
+    close = get_close_matches(word, words, 1)
+    return f" (is it {close[0]}?)" if close else ""
 
 
 class Mirror(msgspec.Struct, frozen=True):
@@ -78,17 +161,18 @@ def mirrors() -> Mapping[str, Mirror]:
     found: dict[str, Mirror] = {}
     place = str(file)
     try:
-        text = _text(file)
-        own = _checked(msgspec.convert(toml(text) if text else {}, _Own)).mirrors
+        text = _text(file, place)
+        held = toml(text) if text else {}
+        own = msgspec.convert(held, _Own).mirrors
+        _checked(own)
         found = {str(name): Mirror(url, place) for name, url in own.items()}
         for name in ("pytorch", "default"):
             place = f"DOCTOR_MIRROR_{name.upper()}"
             if url := os.environ.get(place, "").strip():
-                _checked(_Own(mirrors={name: url}))
+                _checked({name: url})
                 found[name] = Mirror(url, place)
     except ValueError as error:
-        msg = f"{place}: {error}"
-        raise ConfigError(msg) from None
+        raise _wrong(place, 0, str(error)) from None
     return found
 
 
@@ -99,17 +183,23 @@ def config_file(variables: Mapping[str, str], platform: str = sys.platform) -> P
     return user_folder("CONFIG", variables, platform) / "config.toml"
 
 
-def _text(file: Path) -> str:
+def _text(file: Path, name: str, *, must: bool = False) -> str:
+    """Return a file's text; "" where there is none. Raises ConfigError where one can't be read."""
     try:
         return read_regular(file, _LARGEST).decode()
-    except (OSError, UnicodeDecodeError):
+    except (FileNotFoundError, NotADirectoryError) as error:
+        if must:
+            raise _wrong(name, 0, f"can't be read: {error.strerror}") from None
         return ""
+    except UnicodeDecodeError as error:
+        raise _wrong(name, 0, f"is not UTF-8 (byte {error.start})") from None
+    except OSError as error:
+        raise _wrong(name, 0, f"can't be read: {error.strerror or error}") from None
 
 
-def _checked(settings: T) -> T:
-    """Return settings whose mirrors are URLs."""
-    for name, url in settings.mirrors.items():
-        if not re.fullmatch(r"https?://[^\s/?#]+(?:/[^\s?#]*)?", url):
-            msg = f"mirrors.{name} is {url[:100]!r}, which is no URL of an index"
-            raise ValueError(msg)
-    return settings
+def _checked(named: Mapping[Any, str]) -> None:
+    """Raise EntryError for a mirror that is no URL."""
+    for name, url in named.items():
+        if not _URL.fullmatch(url):
+            key, says = "mirrors", f"mirrors.{name} is {url[:100]!r}, which is no URL of an index"
+            raise EntryError(key, says)

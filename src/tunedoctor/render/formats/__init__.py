@@ -9,6 +9,7 @@ from typing import NamedTuple
 import msgspec
 
 from tunedoctor.diagnosis.report import Report, ReportFinding
+from tunedoctor.model.snapshot import Snapshot
 
 
 class Place(NamedTuple):
@@ -28,6 +29,8 @@ class Told(msgspec.Struct, frozen=True, kw_only=True):
     """Exit code: 0 ready, 1 findings, 2 could not tell."""
     places: Mapping[str, Place] = {}
     """Id of a finding -> the line that is to blame, else the file that comes nearest: each finding has one."""
+    facts: Snapshot | None = None
+    """What was judged: for a format that hands the facts on, which hides what names a person or a machine."""
     partial: bool = False
     """Checks were left out by --only or --skip."""
 

@@ -1,0 +1,88 @@
+"""doctor config and doctor policy: what holds here and where it comes from; a policy of a machine that is good."""
+
+import json
+import sys
+from argparse import Namespace
+from pathlib import Path
+from typing import Any, Literal
+
+import msgspec
+
+from tunedoctor.cli.options import aim, look, misuse, settings
+from tunedoctor.cli.output import read_snapshot, show, write, write_or_exit
+from tunedoctor.diagnosis.policy import from_good
+from tunedoctor.render.screen import Screen
+from tunedoctor.tables.config import FILES, Config, mirrors
+
+
+class Setting(msgspec.Struct, frozen=True):
+    """A setting that holds."""
+
+    name: str
+    value: Any
+    source: str
+    """The file or the variable; "default"."""
+
+
+class Held(msgspec.Struct, frozen=True, kw_only=True):
+    """What `doctor config --format json` prints."""
+
+    schema: Literal["doctor.config/1"] = "doctor.config/1"
+    file: str = ""
+    """Where the settings of the folder stand; "" for nowhere."""
+    settings: tuple[Setting, ...] = ()
+
+
+def command(given: Namespace) -> int:
+    """Show the settings that hold; returns the exit code."""
+    held = settings(given.config)
+    values = msgspec.to_builtins(held.config)
+    names = [one for one in Config.__struct_fields__ if one not in ("mirrors", "policy")]
+    several = [
+        Setting(
+            name.replace("_", "-"), values[name], held.file if name in held.given else "default"
+        )
+        for name in names
+    ]
+    urls = [(str(name), url, held.file) for name, url in held.config.mirrors.items()]
+    urls += [(name, one.url, one.place) for name, one in mirrors().items()]
+    several += [Setting(f"mirrors.{name}", url, place) for name, url, place in urls]
+    several += [Setting(one.id, one.said, held.file) for one in held.rules]
+    show(given.format, _render, Held(file=held.file, settings=tuple(several)))
+    return 0
+
+
+def _render(held: Held, screen: Screen) -> str:
+    width = max(len(one.name) for one in held.settings)
+    for one in held.settings:
+        value = one.value if isinstance(one.value, str) else json.dumps(one.value)
+        screen.wrap(f"{value or '-'}  ({one.source})", width + 2, f"{one.name:<{width}}  ")
+    screen.gap()
+    if held.file:
+        screen.next("doctor check goes by it; options of the command line win")
+    else:
+        screen.wrap(f"Neither {' nor [tool.doctor] of '.join(FILES)} is here.")
+        screen.next("doctor policy init --from-here writes a policy of this machine")
+    return screen.text()
+
+
+def policy(given: Namespace) -> int:
+    """Write a policy that a machine meets; returns the exit code."""
+    out = Path(given.output)
+    if given.output != "-" and out.name == "pyproject.toml":
+        misuse(
+            "it writes a whole file",
+            "-o - prints the policy; paste it into pyproject.toml as [tool.doctor.policy]",
+        )
+    if given.output != "-" and out.exists() and not given.force:
+        misuse(f"{out} is there", "-o - prints the policy, --force writes over the file")
+    snapshot = (
+        read_snapshot(given.source) if given.source else look(aim(given.target, own=given.own))
+    )
+    text = "\n".join([*from_good(snapshot), ""])
+    if given.output == "-":
+        write(text)
+        return 0
+    write_or_exit(given.output, text)
+    sys.stderr.write(f"doctor: wrote {out}; loosen what may differ, then run doctor check\n")
+    return 0

@@ -1,0 +1,98 @@
+"""What counts for the verdict: the profile, findings that are ignored until a day, and those that a baseline knows."""
+
+from collections.abc import Iterable, Mapping
+from functools import cache
+from typing import Literal, NamedTuple
+
+import msgspec
+from msgspec import structs
+
+from tunedoctor import facts as kinds
+from tunedoctor.diagnosis.engine import Diagnosis, Found
+from tunedoctor.model.findings import SEVERITIES, Check, Severity
+from tunedoctor.model.snapshot import Snapshot
+from tunedoctor.tables.load import table
+
+FailOn = Literal["error", "warning", "note", "never"]
+OnUnknown = Literal["pass", "warn", "fail"]
+ProfileName = Literal["project", "node", "image", "runner"]
+
+
+class Profile(msgspec.Struct, frozen=True, rename={"raised": "raise"}):
+    """What is asked of a machine."""
+
+    about: str
+    environment: Literal["wanted", "named", "none"] = "wanted"
+    later: tuple[str, ...] = ()
+    """Kinds of facts that are those of another machine, at run time."""
+    raised: tuple[str, ...] = ()
+    """Findings that are errors here."""
+    skip: tuple[str, ...] = ()
+
+
+@cache
+def profile(name: ProfileName) -> Profile:
+    """Return a profile."""
+    return msgspec.convert(table("profiles")["rows"][name], Profile)
+
+
+class Gate(NamedTuple):
+    """What the user asks of the verdict."""
+
+    fail_on: FailOn = "error"
+    unknown: OnUnknown = "warn"
+    profile: ProfileName = "project"
+    ignored: Mapping[str, str] = {}
+    """Id of a finding -> why it does not count: "ignored until 2027-01-31: …"."""
+    known: Mapping[str, Severity] = {}
+    """Fingerprint -> severity of the findings of a baseline."""
+    policy: str = ""
+    """The file whose policy is held against the machine."""
+
+    def fails(self, severity: Severity) -> bool:
+        """Tell whether a finding of this severity fails."""
+        bar = -1 if self.fail_on == "never" else SEVERITIES.index(self.fail_on)
+        return SEVERITIES.index(severity) <= bar
+
+    def accepts(self, id_: str, severity: Severity, fingerprint: str) -> str:
+        """Return why a finding does not count, "" where it does; one that became worse is new."""
+        if id_ in self.ignored:
+            return self.ignored[id_]
+        had = self.known.get(fingerprint)
+        return (
+            "in the baseline" if had and SEVERITIES.index(had) <= SEVERITIES.index(severity) else ""
+        )
+
+
+def prepared(snapshot: Snapshot, name: ProfileName) -> Snapshot:
+    """Return what a profile lets a machine tell: what comes with the run is not here."""
+    later = dict.fromkeys(
+        profile(name).later, kinds.Absent(why=f"--profile {name}: it comes at run time")
+    )
+    return snapshot.having(**later) if later else snapshot
+
+
+def wanted(checks: Iterable[Check], name: ProfileName) -> tuple[Check, ...]:
+    """Return the checks that a profile runs, and those of a policy that are of what it looks at."""
+    one = profile(name)
+    of = ["machine"] * (not one.later) + ["environment"] * (one.environment != "none")
+    return tuple(
+        check
+        for check in checks
+        if check.id not in one.skip and (not check.id.startswith("policy-") or check.group in of)
+    )
+
+
+def raised(diagnosis: Diagnosis, name: ProfileName) -> Diagnosis:
+    """Return a diagnosis in which findings are errors that the profile has as such."""
+    worse = profile(name).raised
+    if not any(found.check.id in worse for found in diagnosis.causes):
+        return diagnosis
+
+    def as_error(found: Found) -> Found:
+        if found.check.id not in worse:
+            return found
+        return structs.replace(found, finding=structs.replace(found.finding, severity="error"))
+
+    causes = sorted(map(as_error, diagnosis.causes), key=lambda one: SEVERITIES.index(one.severity))
+    return structs.replace(diagnosis, causes=tuple(causes))

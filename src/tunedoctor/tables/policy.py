@@ -1,0 +1,176 @@
+"""A policy: what a machine and an environment must be; each entry by a row of policy.json."""
+
+import re
+from collections.abc import Iterator, Mapping
+from functools import cache
+from typing import Any, Literal, NamedTuple
+
+import msgspec
+
+from tunedoctor.model.findings import Who
+from tunedoctor.model.versions import normalised, specifiers
+from tunedoctor.model.wording import gib
+from tunedoctor.tables.load import table
+
+_SIZE = re.compile(r"(\d{1,9}(?:\.\d{1,6})?)\s?([KMGT]i?B)")
+_UNITS = {"K": 1, "M": 2, "G": 3, "T": 4}
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}|[A-Za-z_][A-Za-z0-9_]{0,99}")
+KINDS = {
+    "specifier": "a specifier of versions",
+    "count": 'a number, at least so many, or a specifier as "==8"',
+    "size": 'a size as "80 GiB" or "500 MB"',
+    "names": "a name, or a list of names",
+    "variable": "true (it is set), false (it is not), or its value",
+    "flag": "true or false",
+    "number": "a number",
+}
+"""What each kind of value is, for people."""
+
+
+class Row(msgspec.Struct, frozen=True):
+    """What is known of one key."""
+
+    kind: Literal["specifier", "count", "size", "names", "variable", "flag", "number"]
+    of: Literal["machine", "environment"]
+    means: str
+    example: str
+    what: str = ""
+    none: str = ""
+    cure: str = ""
+    who: Who = "user"
+    command: bool = False
+    """The cure is a line for a shell."""
+    table: bool = False
+    """Its value is a table: of packages, variables, or places of disks."""
+    plain: str = ""
+    """The name that a value without a table is of."""
+    names: tuple[str, ...] = ()
+    """Names that the table can have; () for any."""
+
+
+class Rule(NamedTuple):
+    """One entry of a policy."""
+
+    key: str
+    """Of the table: "driver", "packages"."""
+    name: str
+    """Of the package, the variable or the disk; "" for others."""
+    wanted: Any
+    """A specifier, bytes, names, a flag, a number; True, False or a text of a variable."""
+
+    @property
+    def row(self) -> Row:
+        """What is known of its key."""
+        return rows()[self.key]
+
+    @property
+    def id(self) -> str:
+        """Of its finding: "policy-driver", "policy-transformers", "policy-variable-hf-home", "policy-disk-tmp"."""
+        if not self.name:
+            return f"policy-{self.key}"
+        head = "" if self.key == "packages" else f"{self.key.removesuffix('s')}-"
+        return f"policy-{head}{normalised(self.name)}"
+
+    @property
+    def said(self) -> str:
+        """What it asks for, in words."""
+        if self.row.kind == "size":
+            return f"at least {gib(self.wanted)}"
+        if isinstance(self.wanted, tuple):
+            return " or ".join(self.wanted)
+        if isinstance(self.wanted, bool):
+            words = ("off", "on") if self.row.kind == "flag" else ("unset", "set")
+            return f"it to be {words[self.wanted]}"
+        return f"{self.wanted}"
+
+
+@cache
+def rows() -> Mapping[str, Row]:
+    """Return the keys of a policy."""
+    return msgspec.convert(table("policy")["rows"], dict[str, Row])
+
+
+class EntryError(ValueError):
+    """An entry of the settings can't be understood; `key` is the one that is to blame."""
+
+    def __init__(self, key: str, says: str) -> None:
+        """Say what is wrong with it."""
+        super().__init__(says)
+        self.key = key
+
+
+def rules_of(policy: Mapping[str, object]) -> tuple[Rule, ...]:
+    """Return the entries of a policy.
+
+    Raises EntryError.
+    """
+    known = rows()
+    for key in policy:
+        if key not in known:
+            from difflib import get_close_matches  # noqa: PLC0415  only on a mistake
+
+            close = get_close_matches(key, known, 1)
+            like = f" (is it {close[0]}?)" if close else "; a package stands in policy.packages"
+            raise EntryError(key, f"no policy is called {key[:60]!r}{like}")
+    every = tuple(
+        rule for key, value in policy.items() for rule in _entries(key, value, known[key])
+    )
+    ids: set[str] = set()
+    for rule in every:
+        if rule.id in ids:
+            raise EntryError(rule.name or rule.key, f"{rule.id} is said twice")
+        ids.add(rule.id)
+    return every
+
+
+def _entries(key: str, value: object, row: Row) -> Iterator[Rule]:
+    if not row.table:
+        yield Rule(key, "", _value(key, value, row))
+        return
+    several = value if isinstance(value, dict) else {row.plain: value} if row.plain else None
+    if several is None:
+        raise EntryError(key, f"policy.{key} is no table; write as {key} = {{{row.example}}}")
+    for name, one in several.items():
+        if not _NAME.fullmatch(name) or (row.names and name not in row.names):
+            said = f"; it is one of {', '.join(row.names)}" if row.names else ""
+            raise EntryError(name, f"policy.{key} names {name[:60]!r}{said}")
+        yield Rule(
+            key, normalised(name) if key == "packages" else name, _value(f"{key}.{name}", one, row)
+        )
+
+
+def _value(key: str, value: object, row: Row) -> Any:  # noqa: ANN401  of any kind
+    """Return a value as it is compared."""
+    found = (
+        None
+        if isinstance(value, bool) and row.kind not in ("variable", "flag")
+        else _read(row.kind, value)
+    )
+    if found is None:
+        says = f"policy.{key} is {str(value)[:60]!r}; it takes {KINDS[row.kind]}, as {row.example}"
+        raise EntryError(key.rpartition(".")[2], says)
+    return found
+
+
+def _read(kind: str, value: object) -> Any:  # noqa: ANN401
+    """Return None for what is not of the kind."""
+    found: Any = None
+    match kind, value:
+        case "specifier" | "count", str(text) if text.strip() and specifiers(text) is not None:
+            found = text.strip()
+        case "count", int(number) if 0 <= number < 1 << 20:
+            found = f">={number}"
+        case "size", str(text) if size := _SIZE.fullmatch(text.strip()):
+            base = 1024 if "i" in size[2] else 1000
+            found = int(float(size[1]) * base ** _UNITS[size[2][0]])
+        case "names", str(text) if text:
+            found = (text,)
+        case "names", [*texts] if texts and all(isinstance(one, str) for one in texts):
+            found = tuple(texts)
+        case ("variable", str() | bool()) | ("flag", bool()):
+            found = value
+        case "number", int(number) | float(number) if 0 < number < 1e12:
+            found = number
+        case _:
+            pass
+    return found
