@@ -1,0 +1,154 @@
+"""Which line of a folder is to blame for a finding: what reports about code want to know, and a machine has not.
+
+The folder may be anybody's: its own files alone are read, no links, few, of a sane size, each line once.
+"""
+
+import os
+from collections.abc import Callable, Iterator
+from itertools import islice
+from pathlib import Path
+
+from tunedoctor.diagnosis.report import Report, ReportFinding
+from tunedoctor.model.findings import PipInstall, PipUninstall, Variable, name_of
+from tunedoctor.model.lazy import pattern
+from tunedoctor.model.versions import normalised
+from tunedoctor.render.formats import Place
+from tunedoctor.render.formats.words import ANYWHERE
+from tunedoctor.system.reading import read
+from tunedoctor.tables.load import table
+
+_LARGEST, _MOST, _ENTRIES, _LONGEST = 1 << 18, 16, 10_000, 1_000
+"""Bytes of a file, lists of requirements of a folder, entries of one that are looked at, characters of a line."""
+_HEADER = pattern(r"\s*\[\[?([^\]]+)\]")
+_KEY = pattern(r"""(["']?)([\w.-]+)\1\s*=(?!=)""")
+_QUOTED = pattern(r"""["']([^"']+)["']""")
+_SETS = pattern(r"(?:ENV|ARG|export)\s+(.*)")
+_NAME = pattern(r"(?:^|\s)([A-Za-z_]\w*)(?==|\s|$)")
+Rows = list[tuple[int, str]]
+
+
+def places(folder: Path, report: Report, policy_file: str) -> dict[str, Place]:
+    """Return the line for each cause and symptom, else the first line of the first file that could be meant."""
+    files = [*_files(folder)]
+    named: dict[str, Place] = {}
+    for file, names in files:
+        for name, line in names(_rows(folder, file)):
+            named.setdefault(name, Place(file, line))
+    nearest = Place(files[0][0], 1) if files else ANYWHERE
+    asked = {f"policy-{key}": place for key, place in _policy(folder, policy_file).items()}
+    found = {}
+    for one in (*report.findings, *report.symptoms):
+        blamed = (named[name] for name in _blamed(one) if name in named)
+        whole = asked.get("policy-") if one.id.startswith("policy-") else None
+        found[one.id] = asked.get(one.id) or next(blamed, whole or nearest)
+    return found
+
+
+def _blamed(one: ReportFinding) -> Iterator[str]:
+    """Give what a cure changes: normalised names of packages, and variables with a $ in front."""
+    for step in one.cure.steps:
+        if isinstance(step, PipInstall):
+            yield from map(name_of, step.requirements)
+        elif isinstance(step, PipUninstall):
+            yield from map(normalised, step.names)
+        elif isinstance(step, Variable):
+            yield f"${step.name}"
+
+
+def _files(folder: Path) -> "Iterator[tuple[str, Callable[[Rows], Iterator[tuple[str, int]]]]]":
+    """Give the files that say what is installed, as the folder names them, with who reads them."""
+    here = _entries(folder)
+    lists = [name for name in here if name.startswith("requirements")]
+    if here.get("requirements") is False:
+        below = _entries(folder / "requirements")
+        lists += [f"requirements/{name}" for name, regular in below.items() if regular]
+    texts = sorted(name for name in lists if name.endswith(".txt") and name.isprintable())
+    kinds = (
+        (("pyproject.toml",), _of_project),
+        (texts[:_MOST], _of_list),
+        (("environment.yml", "environment.yaml"), _of_conda),
+        (("Dockerfile", "Containerfile"), _of_image),
+        (("doctor.toml",), lambda _: iter(())),
+    )
+    for names, reader in kinds:
+        yield from ((name, reader) for name in names if "/" in name or here.get(name))
+
+
+def _entries(folder: Path) -> dict[str, bool]:
+    """Return name -> whether it is a regular file, False for a folder; nothing else, and no links."""
+    found = {}
+    try:
+        with os.scandir(folder) as entries:
+            for one in islice(entries, _ENTRIES):
+                regular = one.is_file(follow_symlinks=False)
+                if regular or one.is_dir(follow_symlinks=False):
+                    found[one.name] = regular
+    except OSError:
+        return {}
+    return found
+
+
+def _rows(folder: Path, file: str) -> Rows:
+    """Return the lines with their numbers, without comments; none where the file can't be read."""
+    rows = (read(folder / file, _LARGEST) or "").split("\n")
+    return [(n, row[:_LONGEST].partition("#")[0].strip()) for n, row in enumerate(rows, 1)]
+
+
+def _of_project(rows: Rows) -> Iterator[tuple[str, int]]:
+    """Give the requirements of lists and tables that are called so: PEP 621 and 735, Poetry, PDM, pixi, Hatch."""
+    section, listing = "", False
+    for number, row in rows:
+        key = _KEY.match(row)
+        if not key and (header := _HEADER.match(row)):
+            section, listing = header[1], False
+            continue
+        table_of = "dependenc" in section
+        if key:
+            listing = table_of or "dependenc" in key[2] or key[2] == "requires"
+            yield from [(normalised(key[2]), number)] * table_of
+        if listing:
+            yield from ((name_of(one[1]), number) for one in _QUOTED.finditer(row))
+
+
+def _of_list(rows: Rows) -> Iterator[tuple[str, int]]:
+    yield from ((name_of(row), number) for number, row in rows)
+
+
+def _of_conda(rows: Rows) -> Iterator[tuple[str, int]]:
+    """Give what stands in lists, by pip's names: "- conda-forge::pytorch=2.9" is torch."""
+    called: dict[str, str] = table("distributions")["aliases"]
+    for number, row in rows:
+        if row.startswith("-"):
+            name = name_of(row[1:].strip("\"' ").rpartition("::")[2])
+            yield called.get(name, name), number
+
+
+def _of_image(rows: Rows) -> Iterator[tuple[str, int]]:
+    """Give the words of commands that install, over several lines, and variables that are set."""
+    installs = False
+    for number, row in rows:
+        installs = installs or " install " in row or " add " in row
+        if installs:
+            yield from ((name_of(word.strip("\"'")), number) for word in row.split())
+        installs = installs and row.endswith("\\")
+        if one := _SETS.search(row):
+            yield from ((f"${name[1]}", number) for name in _NAME.finditer(one[1]))
+
+
+def _policy(folder: Path, file: str) -> dict[str, Place]:
+    """Return key -> its line in a file of the folder; "" -> where the policy begins."""
+    here = folder.resolve()
+    path = Path(os.path.abspath(here / file))  # noqa: PTH100  resolve would follow a link
+    if not file or not path.is_relative_to(here) or path.resolve() != path or not path.is_file():
+        return {}
+    name, section = path.relative_to(here).as_posix(), ""
+    found: dict[str, Place] = {}
+    for number, row in _rows(here, name):
+        keys = [key[2] for key in _KEY.finditer(row)]
+        if not keys and (header := _HEADER.match(row)):
+            section = header[1].replace('"', "").strip()
+        if "policy" in section.split(".") or (keys and keys[0].partition(".")[0] == "policy"):
+            found.setdefault("", Place(name, number))
+            for key in (section, *keys):
+                found.setdefault(key.rpartition(".")[2].replace("_", "-"), Place(name, number))
+    return {"": Place(name, 1), **found}

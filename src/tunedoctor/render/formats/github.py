@@ -1,0 +1,113 @@
+"""What GitHub shows of a run: annotations, which a step prints, and the summary of its page."""
+
+from collections import Counter
+
+from tunedoctor.diagnosis.report import Report, ReportFinding
+from tunedoctor.model.wording import counted, gib, listed, many
+from tunedoctor.render.formats import Place, Told
+from tunedoctor.render.formats.words import ANYWHERE, flat, lines, untold, why_unknown
+
+_KINDS = {"error": "error", "warning": "warning", "note": "notice"}
+_SHOWN = 10
+"""Annotations of a kind that GitHub shows of a step; others vanish."""
+_LARGEST = 1 << 20
+"""Bytes of a summary: GitHub drops a larger one whole."""
+_CELL = 1_000
+"""Characters of a cell."""
+_LITERAL = str.maketrans({c: f"&#{ord(c)};" for c in "&<>\"'\\`*_[]{}()|~!@#$:"})
+_MARKS = {"error": "\u274c", "warning": "\u26a0\ufe0f", "note": "\u2139\ufe0f"}
+
+
+def render(told: Told) -> str:
+    """Return a command of the workflow for each cause, worst first, and last how many GitHub would not show."""
+    shown: list[str] = []
+    many_of, left = Counter[str](), list[str]()
+    if why := why_unknown(told.report):
+        many_of["error"] = 1
+        shown.append(_command("error", "doctor could not tell", why))
+    for one in told.counted:
+        kind = _KINDS[one.severity]
+        if many_of[kind] == _SHOWN - (kind == "notice"):  # the last line is a notice too
+            left.append(one.id)
+            continue
+        many_of[kind] += 1
+        title = f"{one.id}: {one.title}"
+        shown.append(
+            _command(kind, title, "\n".join(lines(one)), told.places.get(one.id, ANYWHERE))
+        )
+    if left:
+        shown.append(_command("notice", "doctor", f"{len(left)} more: {listed(left, 20)}"))
+    return "".join(shown)
+
+
+def _command(kind: str, title: str, message: str, place: Place | None = None) -> str:
+    """Return `::error title=…,file=…,line=…::…` as @actions/core writes it."""
+    properties = {"title": title, **({"file": place.file, "line": place.line} if place else {})}
+    said = ",".join(
+        f"{name}={_data(str(value)).replace(':', '%3A').replace(',', '%2C')}"
+        for name, value in properties.items()
+    )
+    return f"::{kind} {said}::{_data(message)}\n"
+
+
+def _data(text: str) -> str:
+    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+
+
+def summary(told: Told) -> str:
+    """Return the page of $GITHUB_STEP_SUMMARY in Markdown: verdict, machine, causes with cures, what was not told."""
+    report = told.report
+    text = f"## doctor: {_verdict(told)}\n\n{_literal(_looked_at(report))}\n"
+    if report.findings:
+        text += "\n| | cause | found | cure |\n| --- | --- | --- | --- |\n"
+    size, rows = len(text.encode()), [_row(one) for one in report.findings]
+    for number, row in enumerate(rows):
+        size += len(row.encode())
+        if size > _LARGEST * 9 // 10:
+            text += f"\n{many(len(rows) - number, 'more cause')} would not fit here.\n"
+            break
+        text += row
+    if why := why_unknown(report):
+        ids = listed(untold(report), 20)
+        text += f"\nCould not tell: {_literal(why)}{f' ({_literal(ids)})' if ids else ''}\n"
+    if told.counted:
+        text += f"\n<code>doctor explain {_literal(told.counted[0].id)}</code> tells more.\n"
+    return text
+
+
+def _verdict(told: Told) -> str:
+    count = Counter(one.severity for one in told.counted)
+    found = [many(count[kind], kind) for kind in ("error", "warning", "note") if count[kind]]
+    said = {"ready": "ready", "findings": "not ready", "unknown": "could not tell"}
+    part = ["checks were left out"] if told.partial else []
+    return ", ".join([said[told.report.verdict], *found, *part])
+
+
+def _looked_at(report: Report) -> str:
+    machine, target = report.machine, report.target
+    packages = (f"{name} {version}" for name, version in target.packages.items())
+    gpus = (f"{gpu.name}{f' {gib(gpu.memory)}' if gpu.memory else ''}" for gpu in machine.gpus)
+    parts = (
+        machine.system,
+        *(counted(gpus) or ["no GPU" if machine.gpus_known else "GPUs not known"]),
+        f"driver {machine.driver}" if machine.driver else "",
+        f"Python {target.version}" if target.version else "",
+        *packages,
+    )
+    return ", ".join(filter(None, parts))[:_CELL]
+
+
+def _row(one: ReportFinding) -> str:
+    cure = _literal(one.cure.command, most=1 << 16)  # a part of a command can't be pasted
+    if cure and one.cure.kind == "command":
+        cure = f"<code>{cure}</code>"
+    why = f"<br>accepted: {_literal(one.accepted)}" if one.accepted else ""
+    name = f"**{_literal(one.id)}**<br>{_literal(one.title)}{why}"
+    return f"| {_MARKS[one.severity]} | {name} | {_literal(one.found)} | {cure} |\n"
+
+
+def _literal(text: str, most: int = _CELL) -> str:
+    """Return text in which nothing is markup, of Markdown or HTML, in one row of a table."""
+    short = text if len(text) <= most else f"{text[:most]}…"
+    rows = (flat("".join(c if c.isprintable() else " " for c in row)) for row in short.splitlines())
+    return "<br>".join(row.translate(_LITERAL) for row in rows)

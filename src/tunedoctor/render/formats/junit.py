@@ -1,0 +1,77 @@
+"""JUnit XML, of the shape that Jenkins, GitLab and pytest share: a test suite with a test case for each check."""
+
+from collections import Counter
+from collections.abc import Iterator
+from xml.etree import ElementTree as ET
+
+from tunedoctor.diagnosis.report import ReportFinding
+from tunedoctor.model.lazy import pattern
+from tunedoctor.render.formats import Told
+from tunedoctor.render.formats.words import group_of, lines, untold, why_unknown
+
+Case = tuple[str, str, str, str]
+"""Id of a check, its outcome as a tag, why, and all that is told of it."""
+_FORBIDDEN = pattern(r"[^\t\n\r -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+"""What no document of XML 1.0 may hold, escaped or not."""
+
+
+def render(told: Told) -> str:
+    """Return the document. What does not count, and what is not for this machine, is skipped, and says why."""
+    report, cases = told.report, [*_cases(told)]
+    count = Counter(tag for _, tag, _, _ in cases)
+    if (why := why_unknown(report)) and not count["error"]:
+        cases.append(("verdict", "error", f"could not tell: {why}", ""))
+        count["error"] = 1
+    head = {
+        "name": "doctor check",
+        "tests": str(len(cases)),
+        "failures": str(count["failure"]),
+        "errors": str(count["error"]),
+        "skipped": str(count["skipped"]),
+        "time": f"{report.seconds:.3f}",
+        "timestamp": report.taken,
+        "hostname": report.node or report.host,
+    }
+    suite = ET.Element("testsuite", {name: _clean(text) for name, text in head.items() if text})
+    for id_, tag, why, text in cases:
+        named = {"classname": _clean(f"doctor.{group_of(id_)}"), "name": _clean(id_)}
+        case = ET.SubElement(suite, "testcase", named)
+        if tag:
+            ET.SubElement(case, tag, {"message": _clean(why)} if why else {}).text = _clean(text)
+    ET.indent(suite)
+    text = ET.tostring(suite, "us-ascii", xml_declaration=True).decode()
+    return f"{text}\n"
+
+
+def _cases(told: Told) -> Iterator[Case]:
+    report = told.report
+    for one in report.findings:
+        yield one.id, *_outcome(one, told), "\n".join((one.title, *lines(one)))
+    cause = {id_: one.id for one in report.findings for id_ in one.explains}
+    for one in report.symptoms:
+        why = f"follows from {cause.get(one.id, 'another finding')}"
+        yield one.id, "skipped", why, "\n".join((one.title, *lines(one)))
+    yield from ((id_, "", "", "") for id_ in report.passed)
+    yield from (
+        (id_, "skipped", f"not for this machine: {why}", "") for id_, why in report.skipped.items()
+    )
+    open_ = untold(report)
+    for id_, why in report.unknown.items():
+        yield id_, "error" if id_ in open_ else "skipped", f"could not tell: {why}", ""
+
+
+def _outcome(one: ReportFinding, told: Told) -> tuple[str, str]:
+    """Return tag and message of a cause: it fails where it makes the verdict, notes only where nothing is worse."""
+    said = f"{one.severity}: {one.title}"
+    worse = any(other.severity != "note" for other in told.counted)
+    if one.accepted:
+        return "skipped", f"accepted: {one.accepted}"
+    if told.report.verdict == "findings" and (one.severity != "note" or not worse):
+        return "failure", said
+    if told.report.verdict == "unknown" and one.settle:
+        return "error", f"suspected: {said}"
+    return "system-out", ""
+
+
+def _clean(text: str) -> str:
+    return _FORBIDDEN.sub("\ufffd", text)

@@ -1,0 +1,53 @@
+"""What Nagios, Icinga and their like take from a plug-in: a line of text, numbers behind a bar, a code of its own."""
+
+from collections import Counter
+
+from tunedoctor.diagnosis.report import Report
+from tunedoctor.model.findings import SEVERITIES
+from tunedoctor.model.wording import many
+from tunedoctor.render.formats import Told
+from tunedoctor.render.formats.words import flat, why_unknown
+
+STATES = ("OK", "WARNING", "CRITICAL", "UNKNOWN")
+_LONGEST, _MOST = 400, 20
+"""Characters of a line, lines: old NRPE carries 1 KiB, Nagios 8."""
+
+
+def code(report: Report) -> int:
+    """Return 0 for OK, 1 for WARNING, 2 for CRITICAL, 3 for UNKNOWN."""
+    if report.verdict == "unknown":
+        return 3
+    severities = {one.severity for one in report.findings if not one.accepted}
+    if report.verdict == "findings":
+        return 2 if "error" in severities else 1
+    return 1 if severities & {"error", "warning"} else 0
+
+
+def render(told: Told) -> str:
+    """Return the worst cause and the numbers in the first line, the other causes below."""
+    report, counted = told.report, told.counted
+    state = code(report)
+    said = [f"{one.id}: {flat(one.found)}" for one in counted if state or one.severity != "note"]
+    if state == 3:
+        said.insert(0, why_unknown(report))
+    elif not said:
+        said = [f"{many(len(report.passed), 'check')} passed"]
+    first, *others = (_text(one) for one in said[:_MOST])
+    return "\n".join((f"DOCTOR {STATES[state]} - {first} | {_numbers(told)}", *others)) + "\n"
+
+
+def _text(text: str) -> str:
+    """Return a line without the bar, behind which numbers would begin."""
+    plain = flat("".join(c if c.isprintable() else " " for c in text)).replace("|", "/")
+    return plain if len(plain) <= _LONGEST else f"{plain[: _LONGEST - 3]}..."
+
+
+def _numbers(told: Told) -> str:
+    """Return 'label=value[unit];warn;crit;min' of each."""
+    report, counted = told.report, Counter(one.severity for one in told.counted)
+    found = {"findings": str(counted.total())}
+    found |= {f"{kind}s": str(counted[kind]) for kind in SEVERITIES}
+    found |= {"unknown": str(len(report.unknown)), "time": f"{report.seconds:.3f}s"}
+    if report.smoke and report.smoke.tokens_per_second is not None:
+        found["tokens_per_second"] = f"{report.smoke.tokens_per_second:.1f}"
+    return " ".join(f"{name}={value};;;0" for name, value in found.items())

@@ -1,0 +1,95 @@
+"""Metrics as a text file for the collector of node-exporter: no times of samples, and series that stay few."""
+
+from collections.abc import Iterable, Iterator
+from datetime import datetime
+
+from tunedoctor.model.findings import SEVERITIES
+from tunedoctor.render.formats import Told
+
+Sample = tuple[dict[str, str], float]
+_MOST, _LONGEST = 64, 100
+"""Series of a name; characters of a label."""
+
+
+def render(told: Told) -> str:
+    """Return all metrics, each with its help."""
+    return "".join(
+        f"# HELP {name} {text}\n# TYPE {name} gauge\n{''.join(_series(name, samples))}"
+        for name, text, samples in _metrics(told)
+        if samples
+    )
+
+
+def _series(name: str, samples: list[Sample]) -> Iterator[str]:
+    for labels, value in samples[:_MOST]:
+        said = ",".join(f'{key}="{_label(text)}"' for key, text in labels.items())
+        number = str(int(value)) if float(value).is_integer() else repr(float(value))
+        yield f"{name}{{{said}}} {number}\n" if said else f"{name} {number}\n"
+
+
+def _label(text: str) -> str:
+    plain = "".join(c if c.isprintable() else " " for c in text)[:_LONGEST]
+    return plain.replace("\\", r"\\").replace('"', r"\"")
+
+
+def _metrics(told: Told) -> Iterator[tuple[str, str, list[Sample]]]:
+    report, counted = told.report, told.counted
+    ready = report.verdict == "ready"
+    info = {"version": report.doctor, "profile": report.profile}
+    yield "doctor_info", "Which doctor looked, and at what.", [(info, 1)]
+    yield "doctor_ready", "1 if this machine can train.", _one(ready)
+    yield "doctor_exit_code", "0 ready, 1 findings, 2 could not tell.", _one(told.code)
+    yield (
+        "doctor_findings",
+        "Causes that count, by severity.",
+        [({"severity": s}, sum(f.severity == s for f in counted)) for s in SEVERITIES],
+    )
+    yield (
+        "doctor_finding_info",
+        "A cause that counts.",
+        [({"id": f.id, "severity": f.severity}, 1) for f in counted],
+    )
+    outcomes = {"passed": report.passed, "skipped": report.skipped, "unknown": report.unknown}
+    yield (
+        "doctor_checks",
+        "Checks without a finding, by outcome.",
+        [({"outcome": name}, len(some)) for name, some in outcomes.items()],
+    )
+    yield (
+        "doctor_check_unknown_info",
+        "A check that could not tell.",
+        [({"id": id_}, 1) for id_ in report.unknown],
+    )
+    yield (
+        "doctor_run_timestamp_seconds",
+        "When the facts were looked up.",
+        _one(_time(report.taken)),
+    )
+    yield "doctor_run_duration_seconds", "From start to verdict.", _one(report.seconds)
+    machine = report.machine
+    yield "doctor_memory_bytes", "RAM that a process can have.", _one(machine.ram)
+    gpus = [({"gpu": str(i), "name": g.name}, g) for i, g in enumerate(machine.gpus)]
+    yield "doctor_gpus", "GPUs that were found.", _one(len(gpus) if machine.gpus_known else None)
+    yield "doctor_gpu_memory_bytes", "Memory of a GPU.", _known((n, g.memory) for n, g in gpus)
+    free = _known((names, gpu.free) for names, gpu in gpus)
+    yield "doctor_gpu_memory_free_bytes", "Memory of a GPU that other programs leave.", free
+    if smoke := report.smoke:
+        yield "doctor_smoke_ready", "1 if a tiny model learned.", _one(smoke.verdict == "ready")
+        speed = _one(smoke.tokens_per_second)
+        yield "doctor_smoke_tokens_per_second", "Speed of the tiny training.", speed
+        yield "doctor_smoke_peak_memory_bytes", "Memory that it took at most.", _one(smoke.peak)
+
+
+def _one(value: float | None) -> list[Sample]:
+    return _known([({}, value)])
+
+
+def _known(samples: Iterable[tuple[dict[str, str], float | None]]) -> list[Sample]:
+    return [(labels, value) for labels, value in samples if value is not None]
+
+
+def _time(taken: str) -> float | None:
+    try:
+        return datetime.fromisoformat(taken).timestamp()
+    except ValueError:
+        return None

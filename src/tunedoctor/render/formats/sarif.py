@@ -1,0 +1,107 @@
+"""SARIF 2.1.0, as GitHub's code scanning takes it: it refuses a whole file for one result without a place."""
+
+from typing import Any
+from urllib.parse import quote
+
+from tunedoctor.diagnosis.fingerprint import fingerprint
+from tunedoctor.diagnosis.report import Report, ReportFinding
+from tunedoctor.messages.cause import causes
+from tunedoctor.render.formats import Place, Told
+from tunedoctor.render.formats.words import ANYWHERE, group_of, lines, owner, untold
+from tunedoctor.render.screen import as_json
+from tunedoctor.tables.load import table
+
+_SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
+_MOST = 5_000
+"""Results of a run that GitHub shows."""
+
+
+def render(told: Told) -> str:
+    """Return one run: causes as results, symptoms as notes, what was accepted as suppressed."""
+    report = told.report
+    causes_of = {id_: one.id for one in report.findings for id_ in one.explains}
+    findings = (*report.findings, *report.symptoms)[:_MOST]
+    rules = [*dict.fromkeys(one.id for one in findings)]
+    by_id = {one.id: one for one in reversed(findings)}
+    results = [
+        _result(
+            one, rules.index(one.id), told.places.get(one.id, ANYWHERE), causes_of.get(one.id, "")
+        )
+        for one in findings
+    ]
+    run = {
+        "tool": {
+            "driver": {
+                "name": "tunedoctor",
+                "semanticVersion": report.doctor,
+                "rules": [_rule(by_id[id_]) for id_ in rules],
+            }
+        },
+        "automationDetails": {"id": f"tunedoctor/{report.profile}/"},
+        "invocations": [_invocation(report, told.code)],
+        "columnKind": "utf16CodeUnits",
+        "results": results,
+    }
+    return as_json({"$schema": _SCHEMA, "version": "2.1.0", "runs": [run]})
+
+
+def _invocation(report: Report, code: int) -> dict[str, Any]:
+    grave = untold(report)
+    notes = [
+        {
+            "level": "error" if id_ in grave else "note",
+            **_text("message", f"{id_} could not tell: {why}"),
+        }
+        for id_, why in report.unknown.items()
+    ]
+    return {
+        "executionSuccessful": code != 2,
+        "exitCode": code,
+        "exitCodeDescription": report.verdict,
+        "toolExecutionNotifications": notes,
+    }
+
+
+def _rule(one: ReportFinding) -> dict[str, Any]:
+    """Return what is said of a cause: GitHub shows its help beside the alert."""
+    page = str(table("pages")["rows"].get(one.id, ""))
+    more = f"`doctor explain {one.id}` tells more."
+    parts = "\n\n".join(filter(None, (one.title, one.means, page.strip(), more)))
+    cause = causes().get(one.id)
+    severity = (cause and cause.severity) or one.severity
+    return {
+        "id": one.id,
+        "name": "".join(word.capitalize() for word in one.id.split("-")),
+        **_text("shortDescription", one.title),
+        **_text("fullDescription", one.means or one.title),
+        **_text("help", parts),
+        "defaultConfiguration": {"level": severity},
+        "properties": {"tags": [group_of(one.id), owner(one)], "precision": "high"},
+    }
+
+
+def _result(one: ReportFinding, rule: int, place: Place, cause: str) -> dict[str, Any]:
+    follows = [f"It follows from {cause}, whose cure clears it too."] if cause else []
+    said = "\n".join([f"{one.title}.", *follows, *lines(one)])
+    why = {"kind": "external", "status": "accepted", "justification": one.accepted}
+    return {
+        "ruleId": one.id,
+        "ruleIndex": rule,
+        "level": "note" if cause else one.severity,
+        **_text("message", said),
+        "locations": [
+            {
+                "physicalLocation": {
+                    "artifactLocation": {"uri": quote(place.file)},
+                    "region": {"startLine": place.line},
+                }
+            }
+        ],
+        "partialFingerprints": {"primaryLocationLineHash": fingerprint(one)},
+        "suppressions": [why] if one.accepted else [],
+    }
+
+
+def _text(name: str, text: str) -> dict[str, dict[str, str]]:
+    """Return a message; what would be a link in it is none."""
+    return {name: {"text": text.replace("](", "] (")}}

@@ -1,0 +1,71 @@
+"""What several formats say alike: a finding as lines, who has to act, and why nothing could be told."""
+
+from typing import Literal
+
+from tunedoctor.diagnosis.report import Report, ReportFinding
+from tunedoctor.facts.target import NO_ENVIRONMENT
+from tunedoctor.messages.cause import causes
+from tunedoctor.model.findings import PipStep, Variable
+from tunedoctor.render.formats import Place
+
+ANYWHERE = Place("pyproject.toml", 1)
+"""Where nothing is to blame: a file that need not be there."""
+
+
+def flat(text: str) -> str:
+    """Return text in one line."""
+    return " ".join(text.split())
+
+
+def lines(one: ReportFinding) -> list[str]:
+    """Return what a person is told of a finding, besides its title."""
+    parts = (
+        ("Found", one.found),
+        ("Means", one.means),
+        ("Cure" if one.cure.kind == "command" else "Advice", one.cure.command),
+        ("Note", one.cure.note if one.cure.command else ""),
+        ("Settle", one.settle),
+    )
+    return [f"{name}: {text}" for name, text in parts if text]
+
+
+def group_of(id_: str) -> str:
+    """Return what a check is about: "driver"; of one that the package does not hold, how its id begins."""
+    cause = causes().get(id_)
+    return cause.group if cause else id_.partition("-")[0]
+
+
+def owner(one: ReportFinding) -> Literal["node", "user"]:
+    """Tell who has to act: the machine's administrator, or whose environment it is."""
+    if one.cure.who != "user":
+        return "node"
+    if any(isinstance(step, PipStep | Variable) for step in one.cure.steps):
+        return "user"
+    return "node" if group_of(one.id) in ("machine", "driver") else "user"
+
+
+def untold(report: Report) -> dict[str, str]:
+    """Return which checks left the verdict open, id -> why: those that would find an error, else all of them."""
+    if report.verdict != "unknown":
+        return {}
+    held = causes()
+    grave = {
+        id_: why
+        for id_, why in report.unknown.items()
+        if id_ not in held or held[id_].severity in (None, "error")
+    }
+    return grave or report.unknown
+
+
+def why_unknown(report: Report) -> str:
+    """Return why a verdict is unknown, in a line; "" where it is not."""
+    if report.verdict != "unknown":
+        return ""
+    if report.target.chosen_by == "none" and report.profile == "project":
+        return NO_ENVIRONMENT
+    for one in report.findings:
+        if one.settle and not one.accepted:
+            return f"{one.id} is suspected: {flat(one.found)}"
+    for id_, why in untold(report).items():
+        return f"{id_}: {flat(why)}"
+    return flat(report.next) or "too little is known of this machine"
