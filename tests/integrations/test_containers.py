@@ -42,7 +42,11 @@ class Podman:
         got = ran(*pip, "--only-binary=:all:", "--python-version=3.13", wheel, "hatchling")
         assert got.code == 0, got.said
         (work / "pip.conf").write_text("[global]\nno-index = true\nfind-links = /wheels\n")
-        self.mounts = (f"--volume={work}/pip.conf:/etc/pip.conf:ro", f"--volume={self.wheels}:/wheels:ro")
+        self.mounts = (
+            "--volume=/etc/ssl/certs:/etc/ssl/certs:ro",
+            f"--volume={work}/pip.conf:/etc/pip.conf:ro",
+            f"--volume={self.wheels}:/wheels:ro",
+        )
 
     def __call__(self, *words: str) -> Ended:
         """Run podman."""

@@ -12,7 +12,7 @@ def render(told: Told) -> str:
     """Return the array; of two with one fingerprint GitLab would show the first alone."""
     entries: dict[str, dict[str, object]] = {}
     for one in told.counted:
-        place, name = told.places.get(one.id, ANYWHERE), fingerprint(one)
+        place, name = told.places.get(one.id, ANYWHERE), fingerprint(one.id, one.found)
         while name in entries:
             name += "+"
         entries[name] = {

@@ -97,7 +97,7 @@ def _result(one: ReportFinding, rule: int, place: Place, cause: str) -> dict[str
                 }
             }
         ],
-        "partialFingerprints": {"primaryLocationLineHash": fingerprint(one)},
+        "partialFingerprints": {"primaryLocationLineHash": fingerprint(one.id, one.found)},
         "suppressions": [why] if one.accepted else [],
     }
 
