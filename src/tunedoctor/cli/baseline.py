@@ -32,12 +32,12 @@ class _Baseline(msgspec.Struct, frozen=True):
     findings: tuple[_Known, ...]
 
 
-def known(file: str, *, new: bool) -> dict[str, Severity]:
-    """Return fingerprint -> severity of a baseline, {} of one that is to be written; exits with 2 where it is none."""
+def known(file: str, *, new: bool) -> tuple[tuple[str, Severity], ...]:
+    """Return fingerprints with severities of a baseline, none of one that is to be written; exits with 2 on misuse."""
     if new:
         if why := refusal(file, _BEGINS, force=False):
             misuse(f"{file} {why}", "name another file")
-        return {}
+        return ()
     try:
         held = msgspec.json.decode(read_input(file), type=_Baseline)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
@@ -47,7 +47,7 @@ def known(file: str, *, new: bool) -> dict[str, Severity]:
         )
     if held.schema != "doctor.baseline/1":
         misuse(f"{file} is of schema {held.schema[:60]!r}", "this doctor reads doctor.baseline/1")
-    return {one.fingerprint: one.severity for one in held.findings}
+    return tuple((one.fingerprint, one.severity) for one in held.findings)
 
 
 def write_baseline(file: str, report: Report) -> None:

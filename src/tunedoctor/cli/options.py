@@ -3,7 +3,7 @@
 import math
 import sys
 from argparse import Namespace
-from collections.abc import Generator, Iterable, Mapping
+from collections.abc import Generator, Iterable
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -53,8 +53,8 @@ class Options(NamedTuple):
     ignore: tuple[Ignore, ...] = ()
     file: str = ""
     """Where policy and settings stand."""
-    known: Mapping[str, Severity] = {}
-    """The baseline."""
+    known: tuple[tuple[str, Severity], ...] = ()
+    """The baseline: fingerprint and severity."""
     shared: bool = False
     """The answer is to be given away: this machine's own name is hidden too."""
     here: bool = True
@@ -110,7 +110,7 @@ class Options(NamedTuple):
             if one.until >= today
         }
         policy = self.file if self.rules else ""
-        return Gate(self.fail_on, self.unknown, self.profile, ignored, self.known, policy)
+        return Gate(self.fail_on, self.unknown, self.profile, ignored, dict(self.known), policy)
 
     def fixes(self) -> "tuple[Fix, ...]":
         """Return all fixes; exits with 2 where a plug-in can't be used."""

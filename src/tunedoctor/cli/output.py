@@ -13,7 +13,7 @@ import msgspec
 from tunedoctor.cli.options import Options, misuse, refusing
 from tunedoctor.diagnosis.engine import diagnose
 from tunedoctor.diagnosis.gate import prepared
-from tunedoctor.diagnosis.redaction import public, this_identity
+from tunedoctor.diagnosis.redaction import public, this_identity, unnamed
 from tunedoctor.diagnosis.report import Report, ReportSmoke, report_of
 from tunedoctor.model.findings import Check
 from tunedoctor.model.snapshot import LARGEST, Snapshot, SnapshotError, from_json
@@ -47,6 +47,8 @@ def report_for(
 
     A snapshot of another machine or day is judged by the knowledge that is here now, and the report says its age.
     """
+    if options.shared:
+        snapshot = unnamed(snapshot)
     snapshot = prepared(snapshot.having(knowledge()), options.profile)
     report = report_of(
         snapshot,

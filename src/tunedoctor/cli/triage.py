@@ -12,6 +12,7 @@ from concurrent import futures
 from functools import cache, partial
 from pathlib import Path
 
+from tunedoctor.cli.formats import outputs_of
 from tunedoctor.cli.options import Options, aim, look, misuse
 from tunedoctor.cli.output import judge, opened, read_log, report_for, write
 from tunedoctor.facts.clean import clean_text
@@ -31,7 +32,9 @@ _checks = cache(Options.checks)
 
 def command(given: Namespace) -> int:
     """Diagnose pasted reports; returns the exit code."""
-    options, sources = Options.of(given)._replace(shared=not given.keep_host), given.files
+    sources, outputs = given.files, outputs_of(given.output, given.report)
+    # a policy is about the machines of the folder, not about those that people report of
+    options = Options.of(given)._replace(shared=not given.keep_host, outputs=outputs, rules=())
     began = time.perf_counter()
     if len(sources) > 1 or Path(sources[0]).is_dir():
         if given.here:
@@ -48,8 +51,9 @@ def command(given: Namespace) -> int:
 
 def triage_many(options: Options, sources: Sequence[str]) -> int:
     """Print a row for each file. Returns 1 where one has findings, else 2 where one could not be told, else 0."""
-    if options.format == "json":
-        misuse("--format json is for one report", "--format jsonl gives each in one line")
+    if options.format not in ("terminal", "jsonl") or options.outputs:
+        what = "--output" if options.outputs else f"--format {options.format}"
+        misuse(f"{what} is for one report", "--format jsonl gives each in one line")
     gc.enable()  # main turns it off for short runs
     files = files_of(sources)
     options.checks()  # exits here on an unknown id, not once for each process

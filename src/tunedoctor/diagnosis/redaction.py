@@ -13,7 +13,9 @@ from itertools import pairwise
 from typing import Any, NamedTuple, TypeVar
 
 import msgspec
+from msgspec import structs
 
+from tunedoctor.facts import Node
 from tunedoctor.facts.clean import inert
 from tunedoctor.model.lazy import pattern
 from tunedoctor.model.snapshot import Snapshot, to_data
@@ -319,8 +321,18 @@ def redact(data: Any, who: Identity, field: str = "") -> Any:  # noqa: ANN401  a
 
 def snapshot_json(snapshot: Snapshot, who: Identity) -> bytes:
     """Return a snapshot as JSON, redacted. The only way by which one is written."""
-    data = redact(to_data(snapshot), who)
+    data = redact(to_data(snapshot if who.plain else unnamed(snapshot)), who)
     return msgspec.json.format(msgspec.json.encode(data), indent=1) + b"\n"
+
+
+def unnamed(snapshot: Snapshot) -> Snapshot:
+    """Return a snapshot to be given away: names of its machine, one hash for each."""
+    if (node := snapshot.find(Node)) is None:
+        return snapshot
+    names = {"host": node.host, "name": node.name}
+    return snapshot.having(
+        structs.replace(node, **{key: one and hashed("host", one) for key, one in names.items()})
+    )
 
 
 def public(answer: Answer, who: Identity) -> Answer:

@@ -1,0 +1,340 @@
+"""The gate: a policy, what counts for the verdict, profiles, a limit of time."""
+
+import json
+import os
+import sys
+import time
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from msgspec.structs import replace
+from museum import altered, snapshot_of
+from rows import plant
+from typed import doctor, inside
+
+from tunedoctor import facts as kinds
+from tunedoctor.diagnosis.redaction import Identity, snapshot_json
+from tunedoctor.facts import Unknown
+from tunedoctor.model.snapshot import Snapshot
+from tunedoctor.tables.policy import rows
+
+NOBODY = Identity("", "", "")
+MEETS: dict[str, Any] = {
+    "python": ">=3.11,<3.13",
+    "torch": ">=2.5",
+    "driver": ">=550",
+    "gpus": 2,
+    "gpu-memory": "20 GiB",
+    "compute-capability": ">=8.0",
+    "ram": "16 GiB",
+    "shm": "1 GiB",
+    "mig": False,
+    "ecc": False,
+    "smoke-speed": 1000,
+    "disk": {"work": "1 GiB", "hf-cache": "1 GiB"},
+    "packages": {"transformers": ">=4.40", "peft": ">0"},
+    "variables": {"CUDA_HOME": True, "CUDA_LAUNCH_BLOCKING": False, "HF_HUB_OFFLINE": "1"},
+}
+"""Of the machine below."""
+BROKEN: dict[str, tuple[Any, type[kinds.Fact]]] = {
+    "python": (">=3.13", kinds.Interpreter),
+    "torch": ("<2", kinds.Packages),
+    "driver": (">=999", kinds.NvidiaDriver),
+    "gpus": (8, kinds.NvidiaGpus),
+    "gpu-memory": ("80 GB", kinds.NvidiaGpus),
+    "compute-capability": (">=9.0", kinds.NvidiaGpus),
+    "gfx": ("gfx942", kinds.AmdGpus),
+    "ram": ("4 TiB", kinds.Memory),
+    "shm": ("1 TiB", kinds.SharedMemory),
+    "mig": (True, kinds.NvidiaGpus),
+    "ecc": (True, kinds.NvidiaGpus),
+    "smoke-speed": (1e6, kinds.Smoke),
+    "disk-tmp": ("900 TiB", kinds.Disks),
+    "transformers": ("<4", kinds.Packages),
+    "flash-attn": (">=2", kinds.Packages),
+    "variable-cuda-home": (False, kinds.Environment),
+    "variable-nccl-debug": (True, kinds.Environment),
+    "variable-hf-hub-offline": ("0", kinds.Environment),
+}
+"""What the machine does not meet, and the fact without which that could not be told."""
+
+
+def machine() -> Snapshot:
+    """Return one of which everything is told."""
+    good = snapshot_of("healthy-rtx4090")
+    cards = good.find(kinds.NvidiaGpus)
+    assert cards
+    good = good.having(
+        replace(cards, gpus=tuple(replace(one, mig=False, ecc=False) for one in cards.gpus)),
+        kinds.Smoke(stages=(), tokens_per_second=20_000.0),
+        kinds.SharedMemory(total=16 << 30, free=16 << 30),
+    )
+    more = {"CUDA_HOME": "/usr/local/cuda", "HF_HUB_OFFLINE": "1"}
+    return altered(good, kinds.Environment, variables=lambda had: {**had, **more})
+
+
+def policy_of(entries: dict[str, Any]) -> str:
+    """Return a doctor.toml; JSON of such values is TOML, but for tables."""
+    lines = ["[policy]"]
+    for key, value in entries.items():
+        inner = (
+            [f"{json.dumps(k)} = {json.dumps(v)}" for k, v in value.items()]
+            if isinstance(value, dict)
+            else []
+        )
+        lines.append(f"{key} = {{{', '.join(inner)}}}" if inner else f"{key} = {json.dumps(value)}")
+    return "\n".join([*lines, ""])
+
+
+def broken(id_: str) -> dict[str, Any]:
+    """Return the entry of one violation."""
+    value, _ = BROKEN[id_]
+    if id_.startswith("variable-"):
+        return {"variables": {id_.removeprefix("variable-").replace("-", "_").upper(): value}}
+    if id_.startswith("disk-"):
+        return {"disk": {id_.removeprefix("disk-"): value}}
+    return {id_: value} if id_ in rows() else {"packages": {id_: value}}
+
+
+def checked(
+    capsys: pytest.CaptureFixture[str],
+    folder: Path,
+    entries: dict[str, Any],
+    one: Snapshot,
+    *words: str,
+) -> tuple[int, dict[str, Any]]:
+    """Hold a machine against a policy; returns the exit code and the report."""
+    plant(folder, {"doctor.toml": policy_of(entries)})
+    (folder / "here.json").write_bytes(snapshot_json(one, NOBODY))
+    ended = inside(capsys, "check", "--from", "here.json", "--format", "json", *words, cwd=folder)
+    return ended.returncode, json.loads(ended.stdout)
+
+
+def test_a_policy_that_the_machine_meets_passes(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, report = checked(capsys, tmp_path, MEETS, machine())
+    assert (code, report["verdict"], report["policy"]) == (0, "ready", "doctor.toml")
+    assert len([one for one in report["passed"] if one.startswith("policy-")]) == 18
+    assert {*rows()} - {*MEETS} == {"gfx"}  # of AMD's cards, which it has not
+
+
+@pytest.mark.parametrize("id_", BROKEN)
+def test_each_violation_fails_and_names_itself(
+    id_: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, report = checked(capsys, tmp_path, broken(id_), machine())
+    assert code == 1
+    errors = [one for one in report["findings"] if one["severity"] == "error"]
+    assert [one["id"] for one in errors] == [f"policy-{id_}"]
+    assert "the policy asks for" in errors[0]["found"]
+    assert errors[0]["cure"]["command"]
+
+
+@pytest.mark.parametrize("id_", BROKEN)
+def test_what_could_not_be_told_is_no_pass(
+    id_: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _, kind = BROKEN[id_]
+    silent = machine().having(**{kind.__name__: Unknown(why="nobody answers")})
+    only = ("--only", f"policy-{id_}")
+    code, report = checked(capsys, tmp_path, broken(id_), silent, "--strict", *only)
+    assert (code, report["verdict"]) == (2, "unknown")
+    assert f"policy-{id_}" in report["unknown"]
+    plant(tmp_path, {"doctor.toml": f'unknown = "pass"\n{policy_of(broken(id_))}'})
+    words = ("check", "--from", "here.json", *only)
+    assert inside(capsys, *words, cwd=tmp_path).returncode == 0
+    assert inside(capsys, *words, "--strict", cwd=tmp_path).returncode == 2
+
+
+def test_a_policy_of_a_good_machine_is_met_by_it_and_by_no_other(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("healthy-rtx4090", "healthy-h100-nvswitch", "healthy-rx7900xtx"):
+        folder = tmp_path / name
+        folder.mkdir()
+        (folder / "good.json").write_bytes(snapshot_json(snapshot_of(name), NOBODY))
+        assert not inside(capsys, "policy", "init", "--from", "good.json", cwd=folder).returncode
+        assert inside(capsys, "check", "--from", "good.json", cwd=folder).returncode == 0
+        other = snapshot_of("healthy-cpu-server")
+        (folder / "other.json").write_bytes(snapshot_json(other, NOBODY))
+        ended = inside(capsys, "check", "--from", "other.json", "--format", "json", cwd=folder)
+        ids = {one["id"] for one in json.loads(ended.stdout)["findings"]}
+        assert any(one.startswith("policy-") for one in ids), (name, ids)
+        again = inside(capsys, "policy", "init", "--from", "good.json", cwd=folder)
+        assert (again.returncode, "--force" in again.stderr) == (2, True)
+
+
+WRONG = {
+    "fail-one = 'error'": ("line 1", "fail-one", "is it fail-on?"),
+    "[policy]\ndrivr = '>=550'": ("line 2", "drivr", "is it driver?"),
+    "[policy]\ntransformers = '>=4'": ("transformers", "policy.packages"),
+    "[policy]\nram = 'lots'": ("line 2", "policy.ram", "80 GiB"),
+    "[policy]\nram = 16": ("policy.ram", "80 GiB"),
+    "[policy]\ngpus = true": ("policy.gpus",),
+    "[policy]\ndriver = 'newest'": ("policy.driver", "specifier"),
+    "[policy]\nmig = 'off'": ("policy.mig", "true or false"),
+    "[policy]\ndisk = {home = '1 GiB'}": ("'home'", "hf-cache"),
+    "[policy]\ntorch = '>2'\npackages = {torch = '>2'}": ("policy-torch is said twice",),
+    "[policy]\npackages = 'torch'": ("policy.packages is no table",),
+    "unknown = 'maybe'": ("line 1", "unknown"),
+    "skip = 'no-gpu'": ("line 1", "skip"),
+    "fail-on = 'warning": ("doctor.toml",),
+    "[[ignore]]\nid = 'no-gpu'\nreason = 'x'": ("ignore", "until"),
+    "[[ignore]]\nid = 'no-gpv'\nreason = 'x'\nuntil = 2099-01-01": ("no-gpv", "is it no-gpu?"),
+    "ignore = 3": ("line 1", "ignore"),
+    "[policy": ("doctor.toml",),
+    "\udcff": ("doctor.toml", "UTF-8"),
+}
+
+
+@pytest.mark.parametrize("file", ["doctor.toml", "pyproject.toml", "own.toml"])
+@pytest.mark.parametrize("text", WRONG)
+def test_settings_that_are_wrong_are_an_error_with_file_line_and_way_out(
+    text: str, file: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    whole = text
+    if file == "pyproject.toml":
+        # a key of the top belongs to the table, and so do its tables
+        whole = (
+            f"[tool.doctor]\n{text}"
+            if not text.startswith("[")
+            else text.replace("[policy", "[tool.doctor.policy")
+        )
+        whole = whole.replace("[[ignore", "[[tool.doctor.ignore")
+    (tmp_path / file).write_bytes(whole.encode(errors="surrogateescape"))
+    words = ("--config", file) if file == "own.toml" else ()
+    ended = inside(capsys, "check", *words, cwd=tmp_path)
+    assert (ended.returncode, ended.stdout, ended.stderr.count("\n")) == (2, "", 1), ended.stderr
+    for said in WRONG[text]:
+        line = said.replace("line 1", "line 2") if whole.startswith("[tool.doctor]\n") else said
+        assert line.replace("doctor.toml", file) in ended.stderr
+
+
+def test_a_broken_pyproject_is_an_error_and_one_without_settings_is_none(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    plant(tmp_path, {"pyproject.toml": "[project\nname = 'x'\n"})
+    ended = inside(capsys, "check", cwd=tmp_path)
+    assert (ended.returncode, "pyproject.toml" in ended.stderr) == (2, True)
+    plant(tmp_path, {"pyproject.toml": "[project]\nname = 'x'\n"})
+    assert not inside(capsys, "check", cwd=tmp_path).stderr
+    ended = inside(capsys, "check", "--config", "none.toml", cwd=tmp_path)
+    assert (ended.returncode, "none.toml" in ended.stderr) == (2, True)
+
+
+def test_an_ignored_finding_counts_again_when_its_last_day_is_over(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "sick.json").write_bytes(
+        snapshot_json(snapshot_of("driver-550-with-cu130"), NOBODY)
+    )
+    today = datetime.now(UTC).date()
+    for until, code in ((today, 0), (today - timedelta(days=1), 1)):
+        entry = f'[[ignore]]\nid = "driver-too-old"\nreason = "new driver comes"\nuntil = {until}\n'
+        plant(tmp_path, {"doctor.toml": entry})
+        ended = inside(capsys, "check", "--from", "sick.json", cwd=tmp_path)
+        assert ended.returncode == code
+        assert ("new driver comes" in ended.stdout) == (code == 0)
+        assert ("not ignored any more" in ended.stderr) == (code == 1)
+
+
+def test_only_what_is_not_in_the_baseline_fails(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    sick = snapshot_of("driver-550-with-cu130")
+    newer = altered(sick, kinds.NvidiaDriver, version="551.23.01")  # numbers of a finding change
+    worse = newer.having(kinds.SharedMemory(total=1 << 20, free=1 << 20))
+    for name, one in {"a": sick, "b": newer, "c": worse}.items():
+        (tmp_path / f"{name}.json").write_bytes(snapshot_json(one, NOBODY))
+
+    def judge(name: str, *words: str) -> int:
+        return inside(
+            capsys,
+            "check",
+            "--from",
+            f"{name}.json",
+            "--baseline",
+            "base.json",
+            *words,
+            cwd=tmp_path,
+        ).returncode
+
+    assert judge("a") == 2  # there is none
+    assert judge("a", "--write-baseline") == 1
+    assert [judge(name) for name in "ab"] == [0, 0]
+    plant(tmp_path, {"doctor.toml": '[policy]\nshm = "1 GiB"\n'})
+    assert judge("c") == 1
+    plant(tmp_path, {"base.json": '{"mine": 1}'})
+    assert judge("a") == judge("a", "--write-baseline") == 2
+    assert (tmp_path / "base.json").read_text() == '{"mine": 1}'
+
+
+PROFILES = {"project": 2, "node": 0, "runner": 1, "image": 2}
+"""What a machine without a GPU and without an environment is."""
+
+
+@pytest.mark.skipif(Path("/dev/nvidiactl").exists(), reason="it is told of a machine without a GPU")
+@pytest.mark.parametrize("profile", PROFILES)
+def test_a_profile_asks_of_a_machine_what_it_is_for(profile: str, tmp_path: Path) -> None:
+    ended = doctor("check", "--profile", profile, "--format", "json", cwd=tmp_path)
+    report = json.loads(ended.stdout)
+    assert (ended.returncode, report["profile"]) == (PROFILES[profile], profile)
+    if profile == "node":
+        ended = doctor("check", "--profile", profile, "--deep", cwd=tmp_path)
+        assert (ended.returncode, "--profile node" in ended.stderr) == (2, True)
+
+
+def test_an_image_is_told_what_its_wheel_will_need(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """No GPU at build time is no fault; a driver that is too old there is none of the image's."""
+    (tmp_path / "image.json").write_bytes(
+        snapshot_json(snapshot_of("driver-550-with-cu130"), NOBODY)
+    )
+    plant(tmp_path, {"doctor.toml": '[policy]\ndriver = ">=570"\npython = ">=3.11"\n'})
+    words = ("check", "--from", "image.json", "--profile", "image")
+    ended = inside(capsys, *words, "--format", "json", cwd=tmp_path)
+    report = json.loads(ended.stdout)
+    assert (ended.returncode, report["needs"]["NVIDIA driver"]) == (0, ">=580")
+    assert "policy-python" in report["passed"]
+    assert "needs  torch" in inside(capsys, *words, cwd=tmp_path).stdout
+
+
+HANGS = "#!/bin/sh\nexec sleep 600\n"
+
+
+@pytest.mark.skipif(os.name == "nt", reason="a script of a shell stands for nvidia-smi")
+def test_a_driver_that_hangs_ends_as_unknown(tmp_path: Path) -> None:
+    tool = tmp_path / "nvidia-smi"
+    tool.write_text(HANGS)
+    tool.chmod(0o755)
+    path = f"{tmp_path}{os.pathsep}{os.environ['PATH']}"
+    began = time.monotonic()
+    words = ("check", "--profile", "node", "--timeout", "1.5", "--format", "json")
+    ended = doctor(*words, cwd=tmp_path, PATH=path)
+    assert time.monotonic() - began < 6
+    report = json.loads(ended.stdout)
+    assert (ended.returncode, report["verdict"]) == (2, "unknown")
+    assert any("--timeout" in why for why in report["unknown"].values())
+    assert report["machine"]["system"]  # what answered in time is told
+
+
+def test_whatever_hangs_the_whole_ends(tmp_path: Path) -> None:
+    """A target on a file system that hangs is looked for before any probe runs."""
+    code = (
+        "import sys, time, tunedoctor.probes.targeting as t\n"
+        "t.choose = lambda *a, **k: time.sleep(600)\n"
+        f"sys.argv = ['doctor', 'check', '--timeout', '0.5', '--output', 'line={tmp_path / 'line'}']\n"
+        "from tunedoctor.__main__ import main; main()"
+    )
+    import subprocess
+
+    began = time.monotonic()
+    ended = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path, check=False
+    )
+    assert time.monotonic() - began < 10
+    assert (ended.returncode, "--timeout" in ended.stdout) == (2, True), ended.stderr
