@@ -1,0 +1,415 @@
+"""Formats for other programs, held out to parties that others wrote, which stand on PATH where they are at hand.
+
+sarif-multitool is @microsoft/sarif-multitool of npm and brings the schema of OASIS; promtool comes with prometheus,
+negate with monitoring-plugins, both of Debian; @actions/core of npm lies in a folder of NODE_PATH.
+"""
+
+import html
+import json
+import os
+import re
+import shutil
+import subprocess
+import time
+from collections import Counter
+from functools import cache
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote
+
+import jsonschema
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from junitparser import JUnitXml
+from markdown_it import MarkdownIt
+from msgspec.structs import replace
+from museum import names, snapshot_of
+from rows import plant
+from security.planted import planted
+
+from tunedoctor.cli.blame import places
+from tunedoctor.cli.options import Options
+from tunedoctor.cli.output import report_for
+from tunedoctor.diagnosis import redaction
+from tunedoctor.diagnosis.fingerprint import fingerprint
+from tunedoctor.diagnosis.redaction import Identity, public
+from tunedoctor.diagnosis.registry import all_checks
+from tunedoctor.diagnosis.report import (
+    Report,
+    ReportCure,
+    ReportFinding,
+    ReportGpu,
+    ReportMachine,
+    ReportSmoke,
+    exit_code,
+)
+from tunedoctor.facts import Environment, Errors, ErrorText
+from tunedoctor.model.findings import PipInstall
+from tunedoctor.model.snapshot import Snapshot
+from tunedoctor.render.formats import Place, Told, github, nagios, words
+
+FORMATS = ("sarif", "junit", "github", "gitlab", "prometheus", "line", "nagios", "summary")
+CHECKS = all_checks()
+CASES = names()[::9]
+SOME = ("healthy-rtx4090", "driver-550-with-cu130", "torch-hangs", "driver-hung")
+WHO = Identity("/home/adalove", "adalove", "bletchley7")
+NASTY = (
+    "]]>", "<script>alert(1)</script>", "&amp;", "::set-env name=A::b", "##[error]x", "%0A::error::x", "\n::error::x", "|", "\\|", "`",
+    "``", "[x](http://a.example)", "![x](y)", "**b**", "\x00\x1b[31m", "\ufffe\U0001f600é中", "\u2028", "\r\n", '"', "'", "\\", "\\n",
+    "$(id)", "{0}", "# HELP x", "} 1", "\t", "a" * 300, "http://a.example", "www.a.example", "@all", "<!--", "</code>", "-->", "\ud800",
+)  # fmt: skip
+ALL_NASTY = " ".join(NASTY).encode("utf-8", "replace").decode()
+
+
+def made(told: Told, name: str) -> str:
+    if name == "summary":
+        return github.summary(told)
+    return str(import_module(f"tunedoctor.render.formats.{name}").render(told))
+
+
+def told(report: Report) -> Told:
+    where = places(Path("/no/such/folder"), report, report.policy)
+    return Told(report=report, code=exit_code(report), places=where)
+
+
+def judged(snapshot: Snapshot) -> Told:
+    """What `doctor check` has of a snapshot."""
+    options = Options("", (), (), "error", (), verbose=False, quiet=False, strict=False)
+    report = report_for(snapshot, options, CHECKS, time.perf_counter())
+    return told(replace(report, taken="2026-11-24T10:00:00+00:00", host="node7"))
+
+
+@cache
+def case(name: str) -> Told:
+    return judged(snapshot_of(name))
+
+
+def finding(id_: str = "driver-too-old", **fields: Any) -> ReportFinding:
+    cure = ReportCure(kind="command", command="pip install 'torch<3'", note="3 GB")
+    some = {"severity": "error", "title": "A title", "found": "what", "means": "why", "cure": cure}
+    return ReportFinding(id=id_, **{**some, **fields})
+
+
+def report(*findings: ReportFinding, **fields: Any) -> Report:
+    return public(replace(case(SOME[1]).report, findings=findings, **fields), WHO)
+
+
+ACCEPTED = told(report(finding(accepted="known until 2027-01-01"), finding("disk-full")))
+
+
+def party(name: str) -> str:
+    found = shutil.which(name, path=f"{os.environ['PATH']}{os.pathsep}/usr/lib/nagios/plugins")
+    return found or pytest.skip(f"no {name} on PATH: the head of this file says whence")
+
+
+def ran(*argv: object, text: str = "", **env: str) -> "subprocess.CompletedProcess[str]":
+    around = {**os.environ, **env}
+    return subprocess.run(
+        [*map(str, argv)], input=text, capture_output=True, text=True, env=around, check=False
+    )
+
+
+def multitool() -> Path:
+    """The binary itself: what npm puts on PATH hands its arguments to a shell."""
+    where = Path(party("sarif-multitool")).resolve()
+    kin = next(one for one in where.parents if one.name == "@microsoft")
+    return kin / "sarif-multitool-linux" / "Sarif.Multitool"
+
+
+def test_sarif_is_what_github_and_oasis_ask_for(tmp_path: Path) -> None:
+    tool = multitool()
+    schema = json.loads((tool.parent / "sarif-2.1.0.json").read_text(encoding="utf-8-sig"))
+    hostile = told(report(finding(found=ALL_NASTY), finding(ALL_NASTY)))
+    all_told = {**{name: case(name) for name in SOME}, "accepted": ACCEPTED, "hostile": hostile}
+    docs = {name: json.loads(made(one, "sarif")) for name, one in all_told.items()}
+    bad = json.loads(json.dumps(docs["accepted"]))
+    del bad["runs"][0]["results"][0]["locations"]
+    for name, doc in {**docs, "bad": bad}.items():
+        jsonschema.validate(doc, schema)
+        (tmp_path / f"{name}.sarif").write_text(json.dumps(doc), "utf-8")
+    asked = ("--rule-kind", "Sarif;Ghas", "--level", "Error;Warning", "--output", tmp_path / "out")
+    what = (tool, "validate", tmp_path / "*.sarif", *asked)
+    said = ran(*what, DOTNET_SYSTEM_GLOBALIZATION_INVARIANT="1").stdout
+    faults = re.findall(r"/([\w-]+)\.sarif.*: (?:error|warning) (\w+)", said)
+    assert f"{len(docs) + 1} files scanned" in said
+    # SARIF2005: no page of the tool on the web
+    assert {one for one, rule in faults if rule != "SARIF2005"} == {"bad"}, said
+    run = docs["accepted"]["runs"][0]
+    assert [len(one["suppressions"]) for one in run["results"]] == [1, 0]
+    assert "carries its own CUDA runtime" in run["tool"]["driver"]["rules"][0]["help"]["text"]
+
+
+def test_what_could_not_be_told_is_well_in_no_format() -> None:
+    one = next(case(n) for n in CASES if case(n).code == 2 and case(n).report.unknown)
+    noted = json.loads(made(one, "sarif"))["runs"][0]["invocations"][0]
+    assert (noted["executionSuccessful"], noted["exitCode"]) == (False, 2)
+    said = [note["message"]["text"].split()[0] for note in noted["toolExecutionNotifications"]]
+    assert said == [*one.report.unknown]
+    assert made(one, "github").startswith("::error title=doctor could not tell::")
+    assert "\nCould not tell: " in made(one, "summary")
+    assert "doctor_ready 0\n" in made(one, "prometheus")
+
+
+def test_junit_has_a_case_for_each_check_and_fails_where_the_command_does() -> None:
+    for name in CASES:
+        one, kinds = case(name), Counter[str]()
+        (suite,) = JUnitXml.fromstring(made(one, "junit").encode())
+        for test in suite:
+            kinds[type(test.result[0]).__name__ if test.result else "Passed"] += 1
+        whole = one.report
+        parts = (whole.findings, whole.symptoms, whole.passed, whole.skipped, whole.unknown)
+        assert kinds.total() - sum(map(len, parts)) in (0, 1)
+        count = (kinds["Failure"], kinds["Error"], kinds["Skipped"])
+        assert count == (suite.failures, suite.errors, suite.skipped)
+        grave = sum(f.severity != "note" for f in one.counted) if one.code == 1 else 0
+        assert (count[0], count[1] > 0) == (grave, one.code == 2), name
+        assert count[2] >= len(whole.skipped) + len(whole.symptoms)
+    (suite,) = JUnitXml.fromstring(made(ACCEPTED, "junit").encode())
+    (skipped,), (failed,) = (test.result for test in [*suite][:2])
+    assert skipped.message == "accepted: known until 2027-01-01"
+    assert type(failed).__name__ == "Failure"
+
+
+def test_github_shows_ten_of_a_kind_escaped_as_its_own_library_does(tmp_path: Path) -> None:
+    some = [finding(f"e{n}", title=ALL_NASTY, found=ALL_NASTY) for n in range(12)]
+    some += [finding(f"n{n}", severity="note") for n in range(10)]
+    one = told(report(*some, finding("hidden", accepted="x")))
+    lines = made(one, "github").splitlines()
+    assert Counter(line.split()[0] for line in lines) == {"::error": 10, "::notice": 10}
+    assert lines[-1] == "::notice title=doctor::3 more: e10, e11 and n9"
+    folders = os.environ.get("NODE_PATH", "").split(os.pathsep)
+    core = next((p for f in folders if (p := Path(f, "@actions/core/lib/core.js")).is_file()), None)
+    if core is None:
+        pytest.skip("no @actions/core in a folder of NODE_PATH")
+    at = {"file": "pyproject.toml", "startLine": 1}
+    asked = [
+        ["\n".join(words.lines(f)), {"title": f"{f.id}: {f.title}", **at}] for f in one.counted[:10]
+    ]
+    code = f"import {{error}} from {json.dumps(core.as_uri())};\nfor (const one of {json.dumps(asked)}) error(...one);"
+    (tmp_path / "x.mjs").write_text(code, "utf-8")
+    assert ran(party("node"), tmp_path / "x.mjs").stdout.splitlines() == lines[:10]
+
+
+def _cells(text: str) -> list[list[str]]:
+    """Rows of the table of a summary as a reader of Markdown has them; all that is more than text fails."""
+    plain = {"text", "html_inline", "strong_open", "strong_close", "text_special", "softbreak"}
+    rows: list[list[str]] = []
+    cell = False
+    for token in MarkdownIt("commonmark", {"html": True}).enable(["table", "strikethrough"]).parse(text):
+        if token.type == "tr_open":
+            rows.append([])
+        cell = token.type in ("td_open", "th_open") or (cell and token.type == "inline")
+        parts = token.children or []
+        assert {part.type for part in parts} <= plain
+        tags = {part.content for part in parts if part.type == "html_inline"}
+        assert tags <= {"<code>", "</code>", "<br>"}
+        assert not token.type.startswith(("html", "code", "fence", "blockquote", "hr", "bullet"))
+        if cell and token.type == "inline":
+            rows[-1].append("".join(part.content for part in parts))
+    return rows
+
+
+def test_a_summary_is_a_table_below_a_megabyte() -> None:
+    rows = _cells(made(case(SOME[1]), "summary"))
+    assert rows[1][1].startswith("driver-too-old<br>")
+    assert re.match("<code>.*--index-url https://download", rows[1][3])
+    large = made(
+        told(report(*(finding(f"e{n}", found="|" * 9_000) for n in range(900)))), "summary"
+    )
+    assert len(large.encode()) < 1 << 20
+    assert "more causes would not fit here" in large
+
+
+GITLAB = {
+    "items": {
+        "required": ["description", "check_name", "fingerprint", "severity", "location"],
+        "properties": {
+            "severity": {"enum": ["info", "minor", "major", "critical", "blocker"]},
+            "location": {
+                "required": ["path", "lines"],
+                "properties": {
+                    "path": {"type": "string", "pattern": "^[^/]"},
+                    "lines": {"properties": {"begin": {"minimum": 1, "type": "integer"}}},
+                },
+            },
+        },
+    },
+}
+"""Of docs.gitlab.com, code quality report format."""
+
+
+def _entries(one: Told) -> list[dict[str, object]]:
+    entries: list[dict[str, object]] = json.loads(made(one, "gitlab"))
+    jsonschema.validate(entries, GITLAB)
+    assert len({str(entry["fingerprint"]) for entry in entries}) == len(entries) == len(one.counted)
+    return entries
+
+
+def test_gitlab_has_an_entry_for_each_cause_that_counts() -> None:
+    for name in CASES:
+        _entries(case(name))
+    (entry,) = _entries(ACCEPTED)
+    assert (entry["check_name"], entry["severity"]) == ("disk-full", "critical")
+    _entries(told(report(finding(), finding())))
+
+
+def test_a_fingerprint_stays_while_only_numbers_change() -> None:
+    one = finding(found="torch 2.9.1+cu130 needs driver 580; 900 MiB of 24 GiB are free")
+    later = "torch 2.10+cu128 needs driver 570.26; 1.5 GiB of 8 GiB are free"
+    assert fingerprint(one) == fingerprint(replace(one, found=later, title="x"))
+    others = (replace(one, id="x"), replace(one, found="torch 2.9.1+cpu needs driver 580"))
+    assert len({*map(fingerprint, (one, *others))}) == 3
+
+
+def test_promtool_has_nothing_to_say_of_the_metrics() -> None:
+    gpu = ReportGpu(vendor="nvidia", name=ALL_NASTY, memory=1 << 34, free=1 << 33)
+    smoke = ReportSmoke(verdict="ready", tokens_per_second=812.5, peak=1 << 30)
+    machine = ReportMachine(gpus=(gpu,) * 99, ram=1)
+    full = made(told(report(finding(ALL_NASTY), machine=machine, smoke=smoke)), "prometheus")
+    for text in (full, *(made(case(name), "prometheus") for name in SOME)):
+        checked = ran(party("promtool"), "check", "metrics", text=text)
+        assert (checked.returncode, checked.stdout + checked.stderr) == (0, "")
+    assert ran(
+        party("promtool"), "check", "metrics", text=full.replace("doctor_findings", "a_count")
+    ).returncode
+    assert "doctor_smoke_tokens_per_second 812.5\n" in full
+    assert "doctor_run_timestamp_seconds 1795514400\n" in full
+    assert full.count("\ndoctor_gpu_memory_bytes{") == 64
+
+
+LINE = re.compile(r"doctor: (ready|unknown: \S.*|([\w.-]+) \[(node|user)\] \S.*)\n")
+PLAIN = re.compile(r"[A-Za-z0-9 .,:+/_\[\]-]{1,80}\n")
+
+
+def test_a_line_tells_code_and_cause_in_eighty_bytes() -> None:
+    for name in CASES:
+        line, one = made(case(name), "line"), case(name)
+        found = LINE.fullmatch(line) if PLAIN.fullmatch(line) else None
+        assert found, line
+        assert found[2] == (one.counted[0].id if one.code == 1 else None)
+        assert found[1][:5] == "ready" or one.code, name
+    root = ReportCure(kind="command", command="x", who="root")
+    pip = ReportCure(kind="command", command="x", steps=(PipInstall(requirements=("torch",)),))
+    tell = ReportCure(kind="advice", command="x")
+    for id_, cure, owner in (
+        ("torch-missing", root, "node"), ("driver-too-old", pip, "user"), ("driver-hung", tell, "node"), ("hub-network", tell, "user"),
+    ):  # fmt: skip
+        one = told(report(finding(id_, cure=cure, title="the driver's `x`")))
+        assert made(one, "line") == f"doctor: {id_} [{owner}] the drivers x\n"
+
+
+@pytest.mark.parametrize(
+    ("verdict", "severities", "code"),
+    [("ready", "", 0), ("ready", "note", 0), ("ready", "warning", 1), ("findings", "warning", 1), ("findings", "error note", 2), ("unknown", "", 3)],
+)  # fmt: skip
+def test_nagios_gets_its_own_codes(
+    verdict: str, severities: str, code: int, tmp_path: Path
+) -> None:
+    some = [finding(f"c{n}", severity=s, found="a|b") for n, s in enumerate(severities.split())]
+    one = told(report(*some, finding("ignored", accepted="x"), verdict=verdict, seconds=0.2))
+    assert nagios.code(one.report) == code
+    script = f"#!/bin/sh\ncat {tmp_path}/text\nexit {code}\n"
+    plant(tmp_path, {"text": made(one, "nagios"), "plugin": script})
+    (tmp_path / "plugin").chmod(0o755)
+    turned = ran(party("negate"), f"--{nagios.STATES[code].lower()}=CRITICAL", tmp_path / "plugin")
+    assert turned.returncode == 2
+    first, *others = turned.stdout.splitlines()
+    count = f"findings={len(some)};;;0 errors={severities.count('error')};;;0"
+    assert re.fullmatch(
+        rf"DOCTOR {nagios.STATES[code]} - [^|]+ \| {count} .* time=0.200s;;;0", first
+    )
+    assert [line.count("|") for line in others] == [0] * max(len(some) - 1, 0)
+
+
+@st.composite
+def hostile(draw: st.DrawFn) -> Told:
+    """A report whose words are what somebody else chose, redacted as all are, at places that he named."""
+    parts = st.lists(st.one_of(st.sampled_from(NASTY), st.text(max_size=9)), max_size=4)
+    text = parts.map(lambda some: "".join(some).encode("utf-8", "replace").decode())
+    found = []
+    for number in range(draw(st.integers(0, 14))):
+        kind = draw(st.sampled_from(["command", "advice"]))
+        some = {name: draw(text) for name in ("title", "found", "means", "settle", "accepted")}
+        some["severity"] = draw(st.sampled_from(["error", "warning", "note"]))
+        some["cure"] = ReportCure(kind=kind, command=draw(text), note=draw(text))
+        found.append(finding(f"{draw(text)}{number}", **some))
+    machine = ReportMachine(system=draw(text), gpus=(ReportGpu(vendor="amd", name=draw(text)),))
+    clean = report(
+        *found,
+        verdict=draw(st.sampled_from(["ready", "findings", "unknown"])),
+        unknown={f"u{draw(text)}": draw(text)},
+        skipped={f"s{draw(text)}": draw(text)},
+        machine=machine,
+        host=draw(text),
+        next=draw(text),
+        passed=("no-gpu",),
+    )
+    files = text.map(lambda name: "".join(filter(str.isprintable, name)))
+    where = {one.id: Place(f"a{draw(files)}.txt", 3) for one in clean.findings}
+    return Told(report=clean, code=exit_code(clean), places=where)
+
+
+SERIES = re.compile(r'[a-z_]+(\{([a-z]+="([^"\\\n]|\\["\\])*",?)+\})? [\d.e+-]+')
+
+
+@settings(max_examples=60)
+@given(hostile())
+def test_hostile_words_break_no_format(one: Told) -> None:
+    shown, found = {name: made(one, name) for name in FORMATS}, one.report.findings
+    results = json.loads(shown["sarif"])["runs"][0]["results"]
+    assert len(results) == len(found) + len(one.report.symptoms)
+    for result in results:
+        uri = result["locations"][0]["physicalLocation"]["artifactLocation"]["uri"]
+        assert re.fullmatch(r"[\w./%~-]+", uri, re.ASCII)
+        assert "](" not in result["message"]["text"]
+    (suite,) = JUnitXml.fromstring(shown["junit"].encode())
+    assert [test.name for test in [*suite][: len(found)]] == [f.id for f in found]
+    for line in shown["github"].splitlines():
+        assert re.match(r"::(error|warning|notice) title=[^:,]*(,file=[^:,]*,line=3)?::", line)
+    assert len(shown["github"].splitlines()) == shown["github"].count("\n") <= 30
+    assert [len(row) for row in _cells(shown["summary"])] == [4] * (len(found) + bool(found))
+    _entries(one)
+    for line in shown["prometheus"].removesuffix("\n").split("\n"):
+        assert line.startswith("# ") or SERIES.fullmatch(line), line
+    assert PLAIN.fullmatch(shown["line"])
+    first, *others = shown["nagios"].removesuffix("\n").split("\n")
+    assert first.count("|") == 1
+    assert "|" not in "".join(others)
+    for name in ("github", "nagios", "prometheus", "line"):
+        assert all(c.isprintable() or c in "\n\t" for c in shown[name])
+
+
+def _leaks(shown: str, secrets: list[str]) -> set[str]:
+    """Secrets that stand in a text, or did before its format escaped them."""
+    plain = (
+        shown,
+        html.unescape(shown),
+        unquote(shown),
+        shown.replace("\\\\", "\\").replace('\\"', '"'),
+    )
+    return {one for one in secrets if any(one in text for text in plain)}
+
+
+def test_no_planted_secret_is_in_any_format(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", WHO.home)
+    texts = [one for one in planted(3) if "\n" not in one.text]
+    secrets = [secret for one in texts for secret in one.secrets if len(secret) > 3]
+    head = "HfHubHTTPError: 401 Client Error: Unauthorized for url: https://huggingface.co/x begin "
+
+    def leaks() -> dict[str, int]:
+        said = dict.fromkeys(FORMATS, "")
+        for one in texts:
+            errors = Errors(errors=(ErrorText(text=f"{head}{one.text}"),))
+            variables = Environment(variables={"HF_HOME": f"/x {one.text}"})
+            got = judged(snapshot_of(SOME[0]).having(errors).having(variables))
+            for name in FORMATS:
+                said[name] += made(got, name)
+        return {name: len(_leaks(text, secrets)) for name, text in said.items()}
+
+    assert leaks() == dict.fromkeys(FORMATS, 0)
+    monkeypatch.setattr(redaction, "redact", lambda data, *_: data)
+    careless = leaks()
+    shows = [careless[name] for name in FORMATS if name not in ("line", "prometheus")]
+    assert min(shows) > 150, careless
