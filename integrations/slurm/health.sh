@@ -3,7 +3,7 @@
 # slurm.conf: HealthCheckProgram=/etc/slurm/doctor-health.sh HealthCheckInterval=300 HealthCheckNodeState=ANY,CYCLE
 doctor=/opt/doctor/bin/doctor
 config=/etc/doctor.toml
-seconds=30    # slurmd kills this program after 60
+seconds=30  # slurmd kills this program after 60
 slurm_conf= # where it is, if scontrol does not find it by itself
 
 [ -z "$slurm_conf" ] || export SLURM_CONF="$slurm_conf"
@@ -13,40 +13,40 @@ say() { logger -t doctor -- "$*"; }
 
 node=${SLURMD_NODENAME:-$(hostname -s)}
 line=$("$doctor" check --profile node --config "$config" --timeout "$seconds" --format line 2>/dev/null)
-code=$?
-case $code in
-0) drain= ;;
-1) case $line in *'[node]'*) drain=yes ;; *) drain= ;; esac ;; # [user]: what a job left or asked for
-*)  # not told, as of a hung driver: neither drain nor resume
-    say "$node: could not tell ($code): $line"
+case $?:$line in
+0:*) want=resume ;;
+1:*'[node]'*) want=drain ;;
+1:*'[user]'*) want= ;; # nothing of the node, and nothing that says it is well
+*)
+    say "$node: could not tell: $line" # as of a driver that hangs
     exit 0
     ;;
 esac
 
-if ! told=$(scontrol --oneliner show node "$node" 2>&1); then
-    say "$node: no answer of slurmctld: $told"
-    [ -z "$drain" ]
-    exit
-fi
+told=$(scontrol --oneliner show node "$node" 2>&1)
 state=$(printf '%s\n' "$told" | sed -n 's/.* State=\([^ ]*\) .*/\1/p')
-reason=$(printf '%s\n' "$told" | sed -n 's/.* Reason=\(.*\)/\1/p')
-case $state in
-*DRAIN*) case $reason in doctor:*) drained=ours ;; *) drained=other ;; esac ;;
+reason=$(printf '%s\n' "$told" | sed -n 's/.* Reason=//p')
+case $state:$reason in
+:*)
+    say "$node: slurmctld does not tell of it: $told"
+    drained=unknown
+    ;;
+*DRAIN*:doctor:*) drained=ours ;;
+*DRAIN*) drained=others ;;
 *) drained= ;;
 esac
 
-case $drain-$drained in
-yes-other | -other | -) ;;
-yes-)
+case $want-$drained in
+drain-)
     say "$node: drained: $line"
     scontrol update NodeName="$node" State=DRAIN Reason="$line"
     ;;
-yes-ours)
+drain-ours)
     case $reason in "$line"*) ;; *) scontrol update NodeName="$node" Reason="$line" ;; esac
     ;;
--ours)
-    say "$node: resumed, was drained: $reason"
+resume-ours)
+    say "$node: resumed; it was drained for $reason"
     scontrol update NodeName="$node" State=RESUME
     ;;
 esac
-[ -z "$drain" ] # for the prolog
+[ "${1:-}" != prolog ] || [ "$want" != drain ]

@@ -5,4 +5,4 @@
 # slurm.conf: Prolog=/etc/slurm/doctor-prolog.sh PrologFlags=Alloc
 health=/etc/slurm/doctor-health.sh
 
-exec "$health"
+exec "$health" prolog

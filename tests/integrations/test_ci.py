@@ -1,6 +1,7 @@
 """What CI runs, from a checkout: GitHub's action by act, GitLab's job by gitlab-ci-local, the hook by pre-commit."""
 
 import json
+import re
 import sys
 import xml.etree.ElementTree as ET
 from pathlib import Path
@@ -144,3 +145,22 @@ def test_the_hook_of_pre_commit_looks_at_the_environment_of_the_project(project:
     code, said = hook("--profile=node", "broken")
     assert (code, "policy-ram" in said) == (1, True), said
     assert hook("--profile=node", "met").code == 0
+
+
+def test_the_readme_works_as_pasted(project: Path) -> None:
+    here = project / "tunedoctor"
+    section = (here / "README.md").read_text(encoding="utf-8").partition("\n## In CI\n")[2]
+    lines = section.partition("```sh\n")[2].partition("```")[0]
+    code, said = ran("sh", "-c", lines, cwd=here)
+    assert code in (0, 1), said  # a machine that cannot train is one as well
+    assert json.loads((here / "doctor.sarif").read_bytes())["version"] == "2.1.0"
+    cases = ET.fromstring((here / "doctor.junit.xml").read_bytes())  # noqa: S314  ours
+    assert bool(cases.findall(".//failure")) == bool(code)
+
+
+def test_the_page_names_files_that_are_there() -> None:
+    page = (FILES.parent / "docs/ci.md").read_text(encoding="utf-8")
+    named = set(re.findall(r"integrations/[\w./-]+", page))
+    assert all((FILES.parent / one).exists() for one in named)
+    folders = {Path(one).parts[1] for one in named}
+    assert folders == {one.name for one in FILES.iterdir()}

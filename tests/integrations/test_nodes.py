@@ -104,7 +104,11 @@ def test_slurm_drains_what_cannot_train_and_resumes_that_alone(cluster: Cluster)
     config.write_text(POLICIES["malformed"])  # nothing can be told
     time.sleep(5)
     cluster.until(["idle", mine, theirs])
-    config.write_text('[policy]\nshm = "64 GiB"\n')  # now all are broken
+    user = "[policy.variables]\nNO_SUCH_VARIABLE = true\n"  # no fault of a node
+    config.write_text(user)
+    time.sleep(5)
+    cluster.until(["idle", mine, theirs])
+    config.write_text(f'[policy]\nshm = "64 GiB"\n{user}')  # now all are broken
     cluster.until([mine, mine, theirs])
     config.write_text('[policy]\nshm = "1 MiB"\n')  # and now they are cured
     cluster.until(["idle", "idle", theirs])
