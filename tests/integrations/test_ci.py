@@ -152,6 +152,8 @@ def test_the_readme_works_as_pasted(project: Path) -> None:
     section = (here / "README.md").read_text(encoding="utf-8").partition("\n## In CI\n")[2]
     lines = section.partition("```sh\n")[2].partition("```")[0]
     code, said = ran("sh", "-c", lines, cwd=here)
+    if "No matching distribution found" in said:
+        pytest.skip("pip has no index here")
     assert code in (0, 1), said  # a machine that cannot train is one as well
     assert json.loads((here / "doctor.sarif").read_bytes())["version"] == "2.1.0"
     cases = ET.fromstring((here / "doctor.junit.xml").read_bytes())  # noqa: S314  ours
