@@ -197,7 +197,9 @@ def _cells(text: str) -> list[list[str]]:
     plain = {"text", "html_inline", "strong_open", "strong_close", "text_special", "softbreak"}
     rows: list[list[str]] = []
     cell = False
-    for token in MarkdownIt("commonmark", {"html": True}).enable(["table", "strikethrough"]).parse(text):
+    for token in (
+        MarkdownIt("commonmark", {"html": True}).enable(["table", "strikethrough"]).parse(text)
+    ):
         if token.type == "tr_open":
             rows.append([])
         cell = token.type in ("td_open", "th_open") or (cell and token.type == "inline")
@@ -298,6 +300,8 @@ def test_a_line_tells_code_and_cause_in_eighty_bytes() -> None:
     ):  # fmt: skip
         one = told(report(finding(id_, cure=cure, title="the driver's `x`")))
         assert made(one, "line") == f"doctor: {id_} [{owner}] the drivers x\n"
+    both = told(report(finding("theirs", cure=pip), finding("ours", cure=root)))
+    assert made(both, "line").startswith("doctor: ours [node]"), "the node's is not hidden"
 
 
 @pytest.mark.parametrize(
