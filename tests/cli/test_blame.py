@@ -34,11 +34,14 @@ bitsandbytes = "^0.40"
 # driver
 driver = ">=570"
 gpu-memory = "24 GiB"
+disk = {tmp = "1 GiB", work = "2 GiB"}
+[tool.doctor.policy.variables]
+HF_HOME = true
 """,
     "requirements-gpu.txt": "# torch\n--index-url https://torch\nTorch[opt]==2.9.1 ; python_version > '3'\n",
     "requirements/dev.txt": "trl\n",
     "environment.yml": "dependencies:\n  - conda-forge::pytorch=2.9\n  - pip:\n    - accelerate\n",
-    "Dockerfile": "FROM x\nENV A=1 \\\n    HF_HOME=/x\nRUN pip install -q \\\n  'datasets<3' && true\nENV HF_HUB_OFFLINE 1\n",
+    "Dockerfile": "FROM x\nENV A=1 \\\n    datasets=/x B=/y\nRUN pip install -q \\\n  'datasets<3' && true\nENV HF_HUB_OFFLINE 1\n",
     "gate/doctor.toml": "[policy]\nram = 1\n",
 }
 WHERE: list[tuple[str, AnyCureStep, str, int]] = [
@@ -50,10 +53,12 @@ WHERE: list[tuple[str, AnyCureStep, str, int]] = [
     ("x", PipInstall(requirements=("accelerate",)), "environment.yml", 4),
     ("x", PipInstall(requirements=("datasets",)), "Dockerfile", 5),
     ("x", Variable(name="HF_HUB_OFFLINE", value=None), "Dockerfile", 6),
-    ("x", Variable(name="A", value=None), "Dockerfile", 2),
+    ("x", Variable(name="B", value=None), "Dockerfile", 3),
     ("x", Command(command="x"), "pyproject.toml", 1),
     ("policy-driver", Command(command="x"), "pyproject.toml", 13),
     ("policy-gpu-memory", Command(command="x"), "pyproject.toml", 14),
+    ("policy-disk-work", Command(command="x"), "pyproject.toml", 15),
+    ("policy-variable-hf-home", Variable(name="HF_HOME", value="/x"), "pyproject.toml", 17),
     ("policy-shm", Command(command="x"), "pyproject.toml", 11),
 ]
 
@@ -103,7 +108,7 @@ def test_a_policy_is_a_file_of_the_folder_and_what_lies_outside_is_not_read(tmp_
         "environment.yml": "- " + "[" * 300_000,
         "requirements-y.txt": "torch" * 200_000,
         "requirements-\n.txt": "torch",
-        "pyproject.toml": '"' * 100_000 + "\n[dependencies]\n" + "'a" * 100_000 + "\na" + " " * 90_000,
+        "pyproject.toml": "[policy]\n" + "a" * 90_000 + "\n" + "'a" * 50_000 + "\n" + '"' * 50_000,
         "Containerfile": "ENV " + "A " * 100_000,
     })  # fmt: skip
     began = time.process_time()

@@ -28,13 +28,14 @@ from msgspec.structs import replace
 from museum import names, snapshot_of
 from rows import plant
 from security.planted import planted
+from typed import inside
 
 from tunedoctor.cli.blame import places
 from tunedoctor.cli.options import Options
 from tunedoctor.cli.output import report_for
 from tunedoctor.diagnosis import redaction
 from tunedoctor.diagnosis.fingerprint import fingerprint
-from tunedoctor.diagnosis.redaction import Identity, public
+from tunedoctor.diagnosis.redaction import Identity, public, snapshot_json
 from tunedoctor.diagnosis.registry import all_checks
 from tunedoctor.diagnosis.report import (
     Report,
@@ -59,6 +60,7 @@ NASTY = (
     "]]>", "<script>alert(1)</script>", "&amp;", "::set-env name=A::b", "##[error]x", "%0A::error::x", "\n::error::x", "|", "\\|", "`",
     "``", "[x](http://a.example)", "![x](y)", "**b**", "\x00\x1b[31m", "\ufffe\U0001f600é中", "\u2028", "\r\n", '"', "'", "\\", "\\n",
     "$(id)", "{0}", "# HELP x", "} 1", "\t", "a" * 300, "http://a.example", "www.a.example", "@all", "<!--", "</code>", "-->", "\ud800",
+    "~~x~~", ",file=/etc/x",
 )  # fmt: skip
 ALL_NASTY = " ".join(NASTY).encode("utf-8", "replace").decode()
 
@@ -76,8 +78,7 @@ def told(report: Report) -> Told:
 
 def judged(snapshot: Snapshot) -> Told:
     """What `doctor check` has of a snapshot."""
-    options = Options("", (), (), "error", (), verbose=False, quiet=False, strict=False)
-    report = report_for(snapshot, options, CHECKS, time.perf_counter())
+    report = report_for(snapshot, Options.of(), CHECKS, time.perf_counter())
     return told(replace(report, taken="2026-11-24T10:00:00+00:00", host="node7"))
 
 
@@ -164,12 +165,17 @@ def test_junit_has_a_case_for_each_check_and_fails_where_the_command_does() -> N
         count = (kinds["Failure"], kinds["Error"], kinds["Skipped"])
         assert count == (suite.failures, suite.errors, suite.skipped)
         grave = sum(f.severity != "note" for f in one.counted) if one.code == 1 else 0
-        assert (count[0], count[1] > 0) == (grave, one.code == 2), name
+        assert count[0] == grave, name
+        open_ = len(words.untold(whole)) + sum(bool(f.settle) for f in one.counted)
+        assert count[1] == (max(1, open_) if one.code == 2 else 0)
         assert count[2] >= len(whole.skipped) + len(whole.symptoms)
     (suite,) = JUnitXml.fromstring(made(ACCEPTED, "junit").encode())
     (skipped,), (failed,) = (test.result for test in [*suite][:2])
     assert skipped.message == "accepted: known until 2027-01-01"
     assert type(failed).__name__ == "Failure"
+    raw = told(replace(ACCEPTED.report, findings=(finding(found="\0\x0b\ufffe\ud800 x]]>"),)))
+    (suite,) = JUnitXml.fromstring(made(raw, "junit").encode())
+    assert "Found: \ufffd\ufffd\ufffd\ufffd x]]>" in next(iter(suite)).result[0].text
 
 
 def test_github_shows_ten_of_a_kind_escaped_as_its_own_library_does(tmp_path: Path) -> None:
@@ -258,11 +264,14 @@ def test_gitlab_has_an_entry_for_each_cause_that_counts() -> None:
 
 
 def test_a_fingerprint_stays_while_only_numbers_change() -> None:
+    def mark(one: ReportFinding) -> str:
+        return fingerprint(one.id, one.found)
+
     one = finding(found="torch 2.9.1+cu130 needs driver 580; 900 MiB of 24 GiB are free")
     later = "torch 2.10+cu128 needs driver 570.26; 1.5 GiB of 8 GiB are free"
-    assert fingerprint(one) == fingerprint(replace(one, found=later, title="x"))
+    assert mark(one) == mark(replace(one, found=later, title="x"))
     others = (replace(one, id="x"), replace(one, found="torch 2.9.1+cpu needs driver 580"))
-    assert len({*map(fingerprint, (one, *others))}) == 3
+    assert len({*map(mark, (one, *others))}) == 3
 
 
 def test_promtool_has_nothing_to_say_of_the_metrics() -> None:
@@ -296,6 +305,7 @@ def test_a_line_tells_code_and_cause_in_eighty_bytes() -> None:
     pip = ReportCure(kind="command", command="x", steps=(PipInstall(requirements=("torch",)),))
     tell = ReportCure(kind="advice", command="x")
     for id_, cure, owner in (
+        ("policy-gpu-memory", tell, "node"), ("policy-disk-tmp", tell, "node"), ("policy-torch", pip, "user"), ("policy-python", tell, "user"),
         ("torch-missing", root, "node"), ("driver-too-old", pip, "user"), ("driver-hung", tell, "node"), ("hub-network", tell, "user"),
     ):  # fmt: skip
         one = told(report(finding(id_, cure=cure, title="the driver's `x`")))
@@ -374,8 +384,13 @@ def test_hostile_words_break_no_format(one: Told) -> None:
         assert re.match(r"::(error|warning|notice) title=[^:,]*(,file=[^:,]*,line=3)?::", line)
     assert len(shown["github"].splitlines()) == shown["github"].count("\n") <= 30
     assert [len(row) for row in _cells(shown["summary"])] == [4] * (len(found) + bool(found))
+    for row, cause in zip(_cells(shown["summary"])[1:], found, strict=True):
+        bare = "".join(c for c in cause.found if c.isprintable() and c != " ")
+        assert row[2].replace(" ", "").replace("<br>", "")[:500] == bare[:500]
     _entries(one)
-    for line in shown["prometheus"].removesuffix("\n").split("\n"):
+    series = shown["prometheus"].removesuffix("\n").split("\n")
+    assert len({*series}) == len(series)
+    for line in series:
         assert line.startswith("# ") or SERIES.fullmatch(line), line
     assert PLAIN.fullmatch(shown["line"])
     first, *others = shown["nagios"].removesuffix("\n").split("\n")
@@ -417,3 +432,26 @@ def test_no_planted_secret_is_in_any_format(monkeypatch: pytest.MonkeyPatch) -> 
     careless = leaks()
     shows = [careless[name] for name in FORMATS if name not in ("line", "prometheus")]
     assert min(shows) > 150, careless
+
+
+def test_the_command_writes_them_all_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(tmp_path / "summary.md"))
+    snapshot = snapshot_json(snapshot_of(SOME[1]), Identity("", "", ""))
+    plant(tmp_path, {"s.json": snapshot, "requirements.txt": "peft\ntorch==2.9.1\n"})
+    files = [f"--output={name}={tmp_path}/{name}.out" for name in FORMATS[:-1]]
+    argv = ("check", "--from=s.json", "--format=github", *files)
+    ended = inside(capsys, *argv, cwd=tmp_path)
+    assert (ended.returncode, ended.stderr) == (1, "")
+    texts = {name: (tmp_path / f"{name}.out").read_text("utf-8") for name in FORMATS[:-1]}
+    assert texts["github"] == ended.stdout
+    assert re.search("^::error title=driver-too-old.*,file=requirements.txt,line=2::", ended.stdout)
+    assert JUnitXml.fromstring(texts["junit"].encode()).failures == 1
+    for text in (texts["sarif"], texts["gitlab"]):
+        assert "requirements.txt" in str(json.loads(text))
+    assert texts["line"].startswith("doctor: driver-too-old [user] ")
+    assert texts["nagios"].startswith("DOCTOR CRITICAL - driver-too-old: ")
+    assert "doctor_ready 0\n" in texts["prometheus"]
+    assert (tmp_path / "summary.md").read_text("utf-8").startswith("## doctor: not ready, 1 error")
+    assert inside(capsys, *argv[:2], "--format=nagios", cwd=tmp_path).returncode == 2

@@ -125,14 +125,17 @@ def _of_conda(rows: Rows) -> Iterator[tuple[str, int]]:
 
 def _of_image(rows: Rows) -> Iterator[tuple[str, int]]:
     """Give the words of commands that install, over several lines, and variables that are set."""
-    installs = False
+    installs = sets = goes_on = False
     for number, row in rows:
-        installs = installs or " install " in row or " add " in row
+        installs = (goes_on and installs) or " install " in row or " add " in row
         if installs:
             yield from ((name_of(word.strip("\"'")), number) for word in row.split())
-        installs = installs and row.endswith("\\")
-        if one := _SETS.search(row):
-            yield from ((f"${name[1]}", number) for name in _NAME.finditer(one[1]))
+        begins = _SETS.search(row)
+        sets = (goes_on and sets) or bool(begins)
+        if sets:
+            words = begins[1] if begins else row
+            yield from ((f"${name[1]}", number) for name in _NAME.finditer(words))
+        goes_on = row.endswith("\\")
 
 
 def _policy(folder: Path, file: str) -> dict[str, Place]:
@@ -149,6 +152,9 @@ def _policy(folder: Path, file: str) -> dict[str, Place]:
             section = header[1].replace('"', "").strip()
         if "policy" in section.split(".") or (keys and keys[0].partition(".")[0] == "policy"):
             found.setdefault("", Place(name, number))
-            for key in (section, *keys):
-                found.setdefault(key.rpartition(".")[2].replace("_", "-"), Place(name, number))
+            names = [one.rpartition(".")[2].lower().replace("_", "-") for one in (section, *keys)]
+            # disk-tmp of disk = {tmp = …}, variable-hf-home of [policy.variables]
+            names += [f"{one.removesuffix('s')}-{key}" for one in names[:2] for key in names[1:]]
+            for key in names:
+                found.setdefault(key, Place(name, number))
     return {"": Place(name, 1), **found}

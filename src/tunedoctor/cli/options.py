@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, NamedTuple, NoReturn, TypeVar
 
 from tunedoctor.diagnosis import gate as gates
 from tunedoctor.diagnosis.gate import FailOn, Gate, OnUnknown, ProfileName
-from tunedoctor.diagnosis.policy import policy_checks
 from tunedoctor.diagnosis.registry import RegistryError, all_checks, all_fixes
 from tunedoctor.facts.clean import clean_text
 from tunedoctor.model.findings import Check, Severity
@@ -88,7 +87,11 @@ class Options(NamedTuple):
     def checks(self) -> tuple[Check, ...]:
         """Return the checks that are wanted; exits with 2 on an unknown id."""
         with refusing(RegistryError, _LIST):
-            checks = (*all_checks(self.plugins), *policy_checks(self.rules, self.file))
+            checks = all_checks(self.plugins)
+        if self.rules:
+            from tunedoctor.diagnosis.policy import policy_checks  # noqa: PLC0415  few have any
+
+            checks = (*checks, *policy_checks(self.rules, self.file))
         ids = {one.id for one in checks}
         for id_ in (*self.only, *self.skip, *(one.id for one in self.ignore)):
             if id_ not in ids:

@@ -4,7 +4,8 @@ import re
 
 from tunedoctor.diagnosis.redaction import redact_text, this_identity
 
-_NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
+_NUMBER = re.compile(r"\d+(?:[.,]\d+)*(?: [KMGT]?i?B\b)?")
+"""With the unit of a size: 900 MiB become 1.1 GiB."""
 
 
 def fingerprint(id_: str, found: str) -> str:

@@ -86,8 +86,10 @@ class ReportGpu(msgspec.Struct, frozen=True, kw_only=True):
     """Bytes."""
     target: str = msgspec.field(default="", name="capability")
     """Compute capability or gfx target."""
+    room: int | None = None
+    """Bytes that a training can have where nothing else runs, RAM that is shared counted; null where nobody tells."""
     free: int | None = None
-    """Bytes that other programs leave of what a training can have; null where the driver does not tell."""
+    """Bytes that other programs leave of that; null where the driver does not tell."""
     processes: tuple[kinds.GpuProcess, ...] = ()
     """Programs that hold its memory."""
 

@@ -5,7 +5,7 @@ from typing import Literal
 import msgspec
 from msgspec.structs import replace
 
-from tunedoctor.facts import AmdGpu, Host, Interpreter, NvidiaGpu
+from tunedoctor.facts import AmdGpu, GpuProcess, Host, Interpreter, NvidiaGpu
 from tunedoctor.model.snapshot import Facts, Snapshot
 from tunedoctor.model.versions import parts
 
@@ -63,6 +63,8 @@ class OwnGpu(Gpu, frozen=True, kw_only=True):
     """Where nothing else runs, RAM that it shares counted; None where nobody tells, or it is part of a processor."""
     free: int | None = None
     """What other programs leave of that."""
+    processes: tuple[GpuProcess, ...] = ()
+    """Programs that hold its memory."""
 
 
 class Machine(msgspec.Struct, frozen=True):
@@ -128,6 +130,7 @@ def gpus_of(snapshot: Snapshot) -> tuple[OwnGpu, ...]:
     def nvidia(card: NvidiaGpu) -> OwnGpu:
         code, size, free = card.compute_capability, card.memory_total, card.memory_free
         gpu = OwnGpu(card.name, "nvidia", code, memory_gib=_gib(size), room=size, free=free)
+        gpu = replace(gpu, processes=card.processes)
         shares = card.unified_memory and ram
         return replace(gpu, room=ram.usable, free=ram.available) if shares else gpu
 

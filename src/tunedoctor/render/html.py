@@ -1,13 +1,18 @@
 """The frame of the doctor's HTML pages: one file that needs nothing beside itself, light and dark, on any width."""
 
+from base64 import b64encode
 from collections.abc import Iterable
+from hashlib import sha256
 from html import escape
+
+from tunedoctor.target.train_plot import STYLE as CURVES
 
 BEGIN = '<!doctype html><html lang="en"><head><meta charset="utf-8">'
 """What every page begins with: by that the doctor knows its own."""
-_STYLE = """
+STYLE = """
 :root{color-scheme:light dark;--ink:#1f2328;--dim:#59636e;--line:#d1d9e0;--soft:#f6f8fa;--paper:#fff}
-@media(prefers-color-scheme:dark){:root{--ink:#d1d7e0;--dim:#9198a1;--line:#3d444d;--soft:#1c2128;--paper:#0d1117}}
+@media screen and (prefers-color-scheme:dark){
+:root{--ink:#d1d7e0;--dim:#9198a1;--line:#3d444d;--soft:#161b22;--paper:#0d1117}}
 *{box-sizing:border-box}
 body{margin:0 auto;padding:1.5rem 1rem 3rem;max-width:54rem;color:var(--ink);background:var(--paper);
 font:16px/1.5 system-ui,sans-serif;overflow-wrap:anywhere}
@@ -19,22 +24,32 @@ dl.numbers{display:grid;grid-template-columns:repeat(auto-fit,minmax(8rem,1fr));
 dl.numbers div{padding:.6rem .8rem;border:1px solid var(--line);border-radius:6px}
 dl.numbers dt{font-size:.8125rem}dl.numbers dd{margin:0;font-size:1.15rem;font-weight:600}
 table{border-collapse:collapse;width:100%}th,td{padding:.35rem .8rem .35rem 0;text-align:left;vertical-align:top;
-border-bottom:1px solid var(--line)}td{white-space:pre-line}th{font-weight:400;width:11rem}
+border-bottom:1px solid var(--line)}td{white-space:pre-line}th{font-weight:400}th[scope=row]{width:11rem}
 .two{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(20rem,100%),1fr));gap:1rem}
 details{margin:.4rem 0}summary{cursor:pointer;color:var(--dim)}
-@media(max-width:30rem){th{width:6.5rem}}
+@media(max-width:30rem){th[scope=row]{width:6.5rem}}
 """
 
 
-def frame(title: str, body: str, style: str = _STYLE) -> str:
-    """Return a page, in ASCII: what it is written to has no say in what it holds. It loads and runs nothing."""
-    policy = "default-src 'none'; style-src 'unsafe-inline'"
+def frame(title: str, body: str, style: str = STYLE, script: str = "") -> str:
+    """Return a page, in ASCII: what it is written to has no say in what it holds. It loads nothing.
+
+    Of styles and scripts, both in ASCII, a browser takes these alone, and those of curves, by their hashes.
+    """
+    runs = f"; script-src {_hash(script)}" if script else ""
+    policy = f"default-src 'none'; style-src {_hash(style)} {_hash(CURVES)}{runs}"
     html = (
         f'{BEGIN}\n<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f'<meta http-equiv="Content-Security-Policy" content="{policy}">\n'
-        f"<title>{escape(title)}</title>\n<style>{style}</style></head>\n<body>{body}</body></html>\n"
+        f'<meta http-equiv="Content-Security-Policy"\n'
+        f"content=\"{policy}; base-uri 'none'; form-action 'none'\">\n"
+        f"<title>{clean(title)}</title>\n<style>{style}</style></head>\n<body>{body}"
+        f"{script and f'<script>{script}</script>'}</body></html>\n"
     )
     return html.encode("ascii", "xmlcharrefreplace").decode()
+
+
+def _hash(text: str) -> str:
+    return f"'sha256-{b64encode(sha256(text.encode()).digest()).decode()}'"
 
 
 def clean(text: str) -> str:
@@ -45,13 +60,19 @@ def clean(text: str) -> str:
 def rows(pairs: Iterable[tuple[str, object]]) -> str:
     """Return a table of names and what they are."""
     some = (
-        f'<tr><th scope="row">{escape(name)}</th><td>{clean(str(value))}</td></tr>'
+        f'<tr><th scope="row">{clean(name)}</th><td>{clean(str(value))}</td></tr>'
         for name, value in pairs
     )
     return f"<table>{''.join(some)}</table>"
 
 
+def table(heads: Iterable[str], body: str, kind: str) -> str:
+    """Return a table of rows of others under names of its columns."""
+    named = "".join(f'<th scope="col">{one}</th>' for one in heads)
+    return f'<table class="{kind}"><tr>{named}</tr>{body}</table>'
+
+
 def numbers(pairs: Iterable[tuple[str, str]]) -> str:
     """Return numbers that are seen first."""
-    some = (f"<div><dt>{escape(a)}</dt><dd>{escape(b)}</dd></div>" for a, b in pairs if b)
+    some = (f"<div><dt>{clean(a)}</dt><dd>{clean(b)}</dd></div>" for a, b in pairs if b)
     return f'<dl class="numbers">{"".join(some)}</dl>'

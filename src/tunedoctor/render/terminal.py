@@ -9,7 +9,7 @@ from tunedoctor.model.findings import Advice, Command
 from tunedoctor.model.wording import ago, counted, gib, listed, many
 from tunedoctor.render.screen import BOUND, Screen, mark
 
-_FAINT = 0.05
+FAINT = 0.05
 """Likelihood below which only the first suspect is shown."""
 
 
@@ -64,7 +64,7 @@ def _heading(report: Report, screen: Screen) -> None:
     place = target.asked or target.python or "this report"
     if target.chosen_by == "none":
         place = (
-            f"none: {NO_ENVIRONMENT if _nowhere_to_look(report) else f'--profile {report.profile}'}"
+            f"none: {NO_ENVIRONMENT if nowhere_to_look(report) else f'--profile {report.profile}'}"
         )
     elif target.chosen_by in FOUND:
         place += f", {target.chosen_by}"
@@ -84,7 +84,7 @@ def _heading(report: Report, screen: Screen) -> None:
     screen.row("needs", ", ".join(f"{name} {what}" for name, what in report.needs.items()), 9)
 
 
-def _nowhere_to_look(report: Report) -> bool:
+def nowhere_to_look(report: Report) -> bool:
     """Tell whether an environment was wanted, and none was found."""
     return report.target.chosen_by == "none" and profile(report.profile).environment == "wanted"
 
@@ -132,7 +132,7 @@ def _suspected(report: Report, screen: Screen) -> None:
     screen.line(mark("unknown"), " ", ("nothing is proved; most likely", "unknown"))
     said = ""
     for one in report.suspected:
-        if one.likelihood < _FAINT and said:
+        if one.likelihood < FAINT and said:
             continue
         screen.wrap(f"{one.likelihood:4.0%}  {one.id}: {one.title}", 8)
         screen.row("because", one.because if one.because != said else "")
@@ -162,9 +162,8 @@ def _ages(report: Report, screen: Screen) -> None:
             screen.wrap(one.problem, 2, "!")
 
 
-def _verdict(report: Report, screen: Screen, *, here: bool, partial: bool) -> None:
-    counted = [one for one in report.findings if not one.accepted]
-    count = {s: sum(f.severity == s for f in counted) for s in ("error", "warning", "note")}
+def tally(report: Report) -> list[str]:
+    """Return how many checks passed, and how many there are of those that told nothing."""
     reasons = [*report.skipped.values()]
     bare, deep = reasons.count(NO_ENVIRONMENT), reasons.count(NOT_RUN)
     checks = [f"{many(len(report.passed), 'check')} passed"]
@@ -173,23 +172,35 @@ def _verdict(report: Report, screen: Screen, *, here: bool, partial: bool) -> No
         (deep, f"not run (--deep runs {'it' if deep == 1 else 'them'})"),
         (bare, "need an environment"),
         (len(report.unknown), "unknown"),
-        (len(report.findings) - len(counted), "accepted"),
+        (sum(bool(one.accepted) for one in report.findings), "accepted"),
     ):
         checks += [f"{number} {what}"] * bool(number)
+    return checks
+
+
+def well_said(report: Report) -> tuple[str, bool]:
+    """Return the words for a machine without errors, and whether no environment of it was to be ready."""
+    if report.target.chosen_by == "none" or report.needs:
+        return "Nothing stands in the way", True
+    return "Ready to fine-tune" + ("" if report.machine.gpus else " on the CPU"), False
+
+
+def _verdict(report: Report, screen: Screen, *, here: bool, partial: bool) -> None:
+    counted = [one for one in report.findings if not one.accepted]
+    count = {s: sum(f.severity == s for f in counted) for s in ("error", "warning", "note")}
+    checks = tally(report)
     found = [many(n, s) for s, n in count.items() if n or s != "note"]
     took = f"   {report.seconds:.2f} s" if report.seconds else ""
     ready = report.verdict == "ready" and not count["error"]
-    nowhere = _nowhere_to_look(report)
+    nowhere = nowhere_to_look(report)
     if ready:
         checks += [many(count[s], s) for s in ("warning", "note") if count[s]]
-        alone = report.target.chosen_by == "none" or report.needs
-        on = "" if report.machine.gpus or alone else " on the CPU"
-        well = f"{'Nothing stands in the way' if alone else 'Ready to fine-tune'}{on}"
+        well, alone = well_said(report)
         said = f"{', '.join(checks)}{took}"
         sure = () if partial else ((well, "ok"), (": ", ""))
         screen.line(mark("ok"), " ", *sure, said)
         if here and report.target.python and not partial and not report.needs:
-            smoke = f"doctor smoke{_there(report)} proves it by a tiny training"
+            smoke = f"doctor smoke{there(report)} proves it by a tiny training"
             screen.next("doctor init writes a first configuration" if report.smoke else smoke)
         elif here and alone and not partial:
             screen.next("doctor check looks at an environment too")
@@ -206,8 +217,8 @@ def _verdict(report: Report, screen: Screen, *, here: bool, partial: bool) -> No
         return
     screen.wrap(told)
     ways = [f"doctor explain {one.id} tells more." for one in counted[:1]]
-    if ways and here and _cured(report):
-        ways.insert(0, f"doctor fix{_there(report)} shows the plan of a cure, and asks first.")
+    if ways and here and cured(report):
+        ways.insert(0, f"doctor fix{there(report)} shows the plan of a cure, and asks first.")
     screen.next(*ways)
 
 
@@ -222,7 +233,7 @@ def _nowhere(report: Report, screen: Screen) -> None:
     screen.next(report.next, "doctor envs lists them all" if len(target.nearby) > 1 else another)
 
 
-def _there(report: Report) -> str:
+def there(report: Report) -> str:
     """Return the option that names the environment again; "" where it is found without."""
     target = report.target
     if target.chosen_by == "--target" or target.chosen_by in FOUND:
@@ -230,7 +241,7 @@ def _there(report: Report) -> str:
     return " --self" if target.chosen_by == "--self" else ""
 
 
-def _cured(report: Report) -> bool:
+def cured(report: Report) -> bool:
     """Tell whether fix has something to carry out."""
     counted = (one for one in report.findings if not one.accepted)
     steps = [s for f in counted if f.severity != "note" for s in f.cure.steps]

@@ -11,7 +11,7 @@ import msgspec
 
 from tunedoctor.memory.answer import Answer
 from tunedoctor.model.wording import many
-from tunedoctor.render.html import clean, frame, numbers, rows
+from tunedoctor.render.html import clean, frame, numbers, rows, table
 from tunedoctor.target.train_input import loads, losses
 from tunedoctor.target.train_plot import loss_curve, points, short, span, svg
 
@@ -100,8 +100,7 @@ def _numbers(log: list[Logged]) -> str:
     )
     cells = "".join(f"<tr><td>{'</td><td>'.join(row)}</td></tr>" for row in told)
     names = ("step", "loss", "held-out rows", "learning rate", "tokens/s")
-    head = "".join(f'<th scope="col" style="width:auto">{name}</th>' for name in names)
-    return f"<details><summary>The numbers</summary><table><tr>{head}</tr>{cells}</table></details>"
+    return f"<details><summary>The numbers</summary>{table(names, cells, '')}</details>"
 
 
 def _curves(log: list[Logged]) -> str:

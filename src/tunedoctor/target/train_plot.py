@@ -15,7 +15,7 @@ STYLE = """\
 .curve polyline,.curve circle{fill:none;stroke-width:2;stroke:#0969da}.curve .held{stroke:#cf222e}
 .curve polyline.held{stroke-dasharray:3 4}
 .curve text.steps{fill:#0969da}.curve text.held{fill:#cf222e;stroke:none}
-@media(prefers-color-scheme:dark){.curve{color:#c9d1d9}.curve polyline,.curve circle{stroke:#58a6ff}
+@media screen and (prefers-color-scheme:dark){.curve{color:#c9d1d9}.curve polyline,.curve circle{stroke:#58a6ff}
 .curve .held{stroke:#ff7b72}.curve text.steps{fill:#58a6ff}.curve text.held{fill:#ff7b72}}"""
 WIDE, HIGH, LEFT, TOP, LOW = 480, 250, 58, 32, 40
 
@@ -118,8 +118,8 @@ def svg(title: str, unit: str, curves: dict[str, Points]) -> str:
             parts.append(text(WIDE - 16 - 110 * (1 - number), 14, name, "end", kind))
         told.append(f"{name} from {short(some[0][1])} to {short(some[-1][1])}")
     head = f'<svg class="curve" xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDE} {HIGH}"'
-    head += f' role="img" aria-label="{title} over {last} steps: {", ".join(told)}">'
-    return f"{head}<style>{STYLE}</style>{''.join(parts)}</svg>"
+    named = f"<title>{title}</title><desc>Over {last} steps: {', '.join(told)}.</desc>"
+    return f'{head} role="img">{named}<style>{STYLE}</style>{"".join(parts)}</svg>'
 
 
 def loss_curve(log: list[dict[str, Any]]) -> str:

@@ -14,7 +14,7 @@ _MOST, _LONGEST = 64, 100
 def render(told: Told) -> str:
     """Return all metrics, each with its help."""
     return "".join(
-        f"# HELP {name} {text}\n# TYPE {name} gauge\n{''.join(_series(name, samples))}"
+        f"# HELP {name} {text}\n# TYPE {name} gauge\n{''.join(dict.fromkeys(_series(name, samples)))}"
         for name, text, samples in _metrics(told)
         if samples
     )

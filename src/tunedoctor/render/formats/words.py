@@ -2,11 +2,13 @@
 
 from typing import Literal
 
+from tunedoctor.diagnosis.gate import profile
 from tunedoctor.diagnosis.report import Report, ReportFinding
 from tunedoctor.facts.target import NO_ENVIRONMENT
 from tunedoctor.messages.cause import causes
 from tunedoctor.model.findings import PipStep, Variable
 from tunedoctor.render.formats import Place
+from tunedoctor.tables.load import table
 
 ANYWHERE = Place("pyproject.toml", 1)
 """Where nothing is to blame: a file that need not be there."""
@@ -30,9 +32,12 @@ def lines(one: ReportFinding) -> list[str]:
 
 
 def group_of(id_: str) -> str:
-    """Return what a check is about: "driver"; of one that the package does not hold, how its id begins."""
-    cause = causes().get(id_)
-    return cause.group if cause else id_.partition("-")[0]
+    """Return what a check is about: "driver"; of one that nobody told of, "other"."""
+    if cause := causes().get(id_):
+        return cause.group
+    key, rows = id_.removeprefix("policy-"), table("policy")["rows"]
+    row = rows.get(key) or rows.get(key.partition("-")[0], {})  # "disk" of policy-disk-tmp
+    return str(row.get("of", "other")) if key != id_ else "other"
 
 
 def owner(one: ReportFinding) -> Literal["node", "user"]:
@@ -61,7 +66,7 @@ def why_unknown(report: Report) -> str:
     """Return why a verdict is unknown, in a line; "" where it is not."""
     if report.verdict != "unknown":
         return ""
-    if report.target.chosen_by == "none" and report.profile == "project":
+    if report.target.chosen_by == "none" and profile(report.profile).environment == "wanted":
         return NO_ENVIRONMENT
     for one in report.findings:
         if one.settle and not one.accepted:

@@ -1,0 +1,296 @@
+"""The report as one HTML page: verdict, causes and cures, memory, facts, and what was not told.
+
+All of it is read without scripts; the only one copies commands.
+"""
+
+from collections.abc import Iterable, Mapping
+from math import isfinite
+from pathlib import Path
+
+from tunedoctor.diagnosis.report import Report, ReportCure, ReportFinding, ReportSmoke
+from tunedoctor.facts.target import NO_ENVIRONMENT
+from tunedoctor.model.findings import SEVERITIES
+from tunedoctor.model.wording import counted, gib, many
+from tunedoctor.render.charts import meter
+from tunedoctor.render.formats import Told
+from tunedoctor.render.html import STYLE, clean, frame, numbers, rows, table
+from tunedoctor.render.memory import memory
+from tunedoctor.render.screen import MARKS
+from tunedoctor.render.terminal import FAINT, cured, nowhere_to_look, tally, there, well_said
+from tunedoctor.target.train_plot import svg
+
+_BADGES = {"unknown": "suspected"}
+_MARKS = MARKS | {"note": "i"}
+_VERDICTS = {"ready": "passed", "findings": "failed", "unknown": "could not tell"}
+
+
+def render(told: Told) -> str:
+    """Return the page."""
+    report = told.report
+    symptoms = {one.id: one for one in report.symptoms}
+    accepted = [one for one in report.findings if one.accepted]
+    packages = ((name, version or "not told") for name, version in report.target.packages.items())
+    facts, libraries = _machine(report) + _target(report), _pairs("Libraries", packages)
+    if libraries:
+        facts = f'<div class="two"><div>{facts}</div><div>{libraries}</div></div>'
+    sections = {
+        "Findings": "".join(_finding(one, symptoms) for one in told.counted),
+        "Suspected": _suspects(report),
+        "Accepted findings": _folded(
+            f"{many(len(accepted), 'finding')} not counted for the verdict",
+            "".join(_finding(one, symptoms) for one in accepted),
+        ),
+        "Environments": _nearby(report),
+        "Memory": memory(report.machine),
+        "Tiny training": report.smoke and _smoke(report.smoke),
+        "Machine and environment": facts,
+        "Not told": _reasons(report.unknown),
+        "Other checks": _others(report),
+    }
+    shown = {name: body for name, body in sections.items() if body}
+    anchors = {name: name.lower().replace(" ", "-") for name in shown}
+    links = "".join(f'<li><a href="#{anchors[name]}">{name}</a></li>' for name in shown)
+    main = "".join(
+        f'<section id="{anchors[name]}"><h2>{name}</h2>{body}</section>'
+        for name, body in shown.items()
+    )
+    kind, title = _verdict(told)
+    body = (
+        f'<header class="{kind}">{_headed("h1", kind, title)}'
+        f'<p class="dim">{clean(", ".join(tally(report)))}</p>{_next(told, kind)}{_about(report)}</header>'
+        f'<nav aria-label="Parts of this page"><ul>{links}</ul></nav><main>{main}</main>'
+        f'<footer class="dim">{_ages(report)}</footer><p id="said" class="away" role="status"></p>'
+    )
+    style, script = (_beside(f"html.{kind}") for kind in ("css", "js"))
+    where = f", {report.host}" if report.host else ""
+    return frame(f"{title}{where} - doctor check", body, STYLE + style, script)
+
+
+def _beside(name: str) -> str:
+    return Path(__file__).with_name(name).read_text(encoding="ascii")
+
+
+def _verdict(told: Told) -> tuple[str, str]:
+    """Return its kind, and the title of the page."""
+    report = told.report
+    count = {s: sum(one.severity == s for one in told.counted) for s in SEVERITIES}
+    found = ", ".join(many(n, s) for s, n in count.items() if n)
+    if report.verdict == "ready" and not count["error"]:
+        well = "No check that ran found an error" if told.partial else well_said(report)[0]
+        return "ok", well + (f", with {found}" if found else "")
+    if report.verdict == "unknown" and not count["error"]:
+        why = NO_ENVIRONMENT if nowhere_to_look(report) else found
+        return "unknown", "Could not tell" + (f": {why}" if why else "")
+    return "error" if count["error"] else "warning", f"Not ready: {found}"
+
+
+def _headed(level: str, kind: str, title: str) -> str:
+    mark = f'<span class="mark" aria-hidden="true">{_MARKS[kind]}</span>'
+    return f"<{level}>{mark}<span>{clean(title)}</span></{level}>"
+
+
+def _command(line: str, what: str) -> str:
+    """Return a command in a box, with a button that scripts alone bring up."""
+    button = f'<button type="button" hidden>Copy<span class="away"> {clean(what)}</span></button>'
+    return f'<div class="run"><pre><code>{clean(line)}</code></pre>{button}</div>'
+
+
+def _next(told: Told, kind: str) -> str:
+    report, way, why = told.report, "", ""
+    if kind == "ok" and report.target.python and not told.partial and not report.needs:
+        way, why = f"doctor smoke{there(report)}", "prove it by a tiny training"
+        if report.smoke:
+            way, why = "doctor init", "write a first configuration"
+    elif kind == "unknown":
+        return report.next and f"<p>Next: {clean(report.next)}.</p>"
+    elif kind != "ok" and cured(report):
+        way, why = f"doctor fix{there(report)}", "see the plan of a cure, which asks first"
+    elif kind != "ok" and told.counted:
+        way, why = f"doctor explain {told.counted[0].id}", "read more about the first finding"
+    return way and f"<p>Next: {why}</p>{_command(way, why)}"
+
+
+def _about(report: Report) -> str:
+    taken = report.taken.replace("T", " ").replace("+00:00", " UTC")
+    pairs = (
+        ("host", report.host),
+        ("node", report.node),
+        ("looked at", taken),
+        ("took", f"{report.seconds:.2f} s" if report.seconds else ""),
+        ("profile", report.profile),
+        ("policy", report.policy),
+        ("doctor", report.doctor),
+    )
+    some = (f"<div><dt>{name}</dt><dd>{clean(says)}</dd></div>" for name, says in pairs if says)
+    return f'<dl class="about">{"".join(some)}</dl>'
+
+
+def _finding(one: ReportFinding, symptoms: Mapping[str, ReportFinding]) -> str:
+    kind = "unknown" if one.settle else one.severity
+    badge = f'<span class="badge">{_BADGES.get(kind, kind)}</span>'
+    return (
+        f'<article class="{kind}">{_headed("h3", kind, one.title)}'
+        f'<p class="id">{badge} <code>{clean(one.id)}</code></p>{_told(one, symptoms)}</article>'
+    )
+
+
+def _told(one: ReportFinding, symptoms: Mapping[str, ReportFinding]) -> str:
+    """Return all that a finding says, and below it the findings that follow from it."""
+    cure = one.cure
+    told = clean(cure.command) and f"<p>{clean(cure.command)}</p>"
+    if cure.kind == "command" and cure.command:
+        told = _command(cure.command, f"the cure of {one.id}")
+    kind = "Cure" if cure.kind == "command" else "Advice"
+    follow = (symptoms[id_] for id_ in one.explains if id_ in symptoms)
+    below = (
+        _folded(f"{clean(each.title)} <code>{clean(each.id)}</code>", _told(each, {}))
+        for each in follow
+    )
+    evidence = "".join(f"<li>{clean(each)}</li>" for each in one.evidence)
+    pairs = {
+        "Accepted": clean(one.accepted),
+        "Found": clean(one.found),
+        "Means": clean(one.means),
+        kind + ("" if cure.who == "user" else ", as root"): told
+        + (cure.note and f'<p class="dim">{clean(cure.note)}</p>'),
+        "Settle": one.settle and _command(one.settle, f"what settles {one.id}"),
+        "Clears too": "".join(below),
+        "Evidence": evidence and f'<ul class="dim">{evidence}</ul>',
+    }
+    some = (f"<dt>{name}</dt><dd>{says}</dd>" for name, says in pairs.items() if says)
+    return f'<dl class="told">{"".join(some)}</dl>'
+
+
+def _folded(summary: str, body: str) -> str:
+    return body and f"<details><summary>{summary}</summary>{body}</details>"
+
+
+def _suspects(report: Report) -> str:
+    """Return what the errors resemble where no error is proved."""
+    proved = any(one.severity == "error" for one in report.findings)
+    return "".join(
+        _finding(
+            ReportFinding(
+                id=one.id,
+                severity="note",
+                title=one.title,
+                found=f"{one.likelihood:.0%} likely"
+                + (one.because and f", because of: {one.because}"),
+                means="",
+                cure=ReportCure(kind="advice", command=""),
+                settle=one.settle,
+            ),
+            {},
+        )
+        for number, one in enumerate(() if proved else report.suspected)
+        if not number or one.likelihood >= FAINT
+    )
+
+
+def _nearby(report: Report) -> str:
+    """Return the environments that could have been meant."""
+    named = rows((one.path, one.holds) for one in report.target.nearby)
+    own = (
+        report.target.own
+        and f"<p>{clean(report.target.own)} is the doctor's own: doctor check --self looks at it.</p>"
+    )
+    return (named if report.target.nearby else "") + own
+
+
+def _pairs(title: str, pairs: Iterable[tuple[str, object]]) -> str:
+    some = [(name, says) for name, says in pairs if says]
+    return f"<h3>{title}</h3>{rows(some)}" if some else ""
+
+
+def _machine(report: Report) -> str:
+    machine = report.machine
+    gpus = "\n".join(counted(f"{one.name} {one.target}".strip() for one in machine.gpus))
+    needs = (("its wheel needs", f"{name} {what}") for name, what in report.needs.items())
+    pairs = (
+        ("system", machine.system or "not told"),
+        ("processor", machine.architecture),
+        ("RAM", gib(machine.ram) if machine.ram else "not told"),
+        ("GPUs", gpus or ("none" if machine.gpus_known else "not known")),
+        ("NVIDIA driver", machine.driver),
+        *needs,
+    )
+    return _pairs("Machine", pairs)
+
+
+def _target(report: Report) -> str:
+    target = report.target
+    asked = "" if target.asked == target.python else target.asked
+    pairs = (
+        ("asked for", asked),
+        ("chosen by", "" if target.chosen_by == "none" else target.chosen_by),
+        ("interpreter", target.python),
+        ("Python", target.version),
+        ("kind", target.kind),
+    )
+    return _pairs("Environment", pairs)
+
+
+def _codes(ids: Iterable[str]) -> str:
+    return " ".join(f"<code>{clean(id_)}</code>" for id_ in ids)
+
+
+def _smoke(smoke: ReportSmoke) -> str:
+    pace = smoke.tokens_per_second
+    head = numbers(
+        (
+            ("verdict", _VERDICTS[smoke.verdict]),
+            ("device", smoke.device_name or smoke.device),
+            ("tokens a second", f"{pace:,.0f}" if pace else ""),
+            ("memory at the peak", gib(smoke.peak) if smoke.peak else ""),
+        )
+    )
+    losses = [*enumerate(smoke.losses, 1)]
+    drawn = [one for one in losses if isfinite(one[1])]
+    picture = svg("Loss of a tiny training", "loss, nats a token", {"loss": drawn})
+    steps = "".join(f"<tr><td>{step}</td><td>{loss:.4g}</td></tr>" for step, loss in losses)
+    values = steps and table(("step", "loss"), steps, "")
+    curve = f"<figure>{picture}<figcaption>Lower is better.</figcaption></figure>" if drawn else ""
+    most = max((one.seconds for one in smoke.stages), default=0.0) or 1.0
+    stages = ""
+    for one in smoke.stages:
+        kind = {"ok": "ok", "skipped": "note"}.get(one.outcome, "error")
+        why = one.error and f'<br><span class="dim">{clean(one.error)}</span>'
+        bar, took = meter(kind, one.seconds / most), f"{one.seconds:.2f} s"
+        timed = "<td></td><td></td>" if kind == "note" else f"<td>{bar}</td><td>{took}</td>"
+        stages += (
+            f'<tr><th scope="row"><span class="{kind}">{MARKS[kind]} {one.outcome}</span> '
+            f"{clean(one.name)}{why}</th>{timed}</tr>"
+        )
+    stages = stages and f'<h3>Stages</h3><table class="stages">{stages}</table>'
+    return (
+        f'{head}<div class="two"><div>{curve}{_folded("The numbers", values)}</div>'
+        f"<div>{stages}</div></div>"
+    )
+
+
+def _reasons(told: Mapping[str, str]) -> str:
+    """Return what did not tell, by reason."""
+    by_why: dict[str, list[str]] = {}
+    for id_, why in told.items():
+        by_why.setdefault(why, []).append(id_)
+    some = (f'<li>{clean(why)}<p class="ids">{_codes(ids)}</p></li>' for why, ids in by_why.items())
+    return f'<ul class="reasons">{"".join(some)}</ul>' if told else ""
+
+
+def _others(report: Report) -> str:
+    passed, skipped = many(len(report.passed), "check"), many(len(report.skipped), "check")
+    ids = f'<p class="ids">{_codes(report.passed)}</p>' if report.passed else ""
+    whys = _reasons(report.skipped)
+    return _folded(f"{passed} passed", ids) + _folded(
+        f"{skipped} did not apply or did not run", whys
+    )
+
+
+def _ages(report: Report) -> str:
+    said = [f"Made by tunedoctor {report.doctor}. This page loads nothing and sends nothing."]
+    if report.remembered:
+        said.append(f"Imports are as they were on {report.remembered.replace('T', ' ')}.")
+    if one := report.knowledge:
+        age = "today" if one.days == 0 else f"{many(one.days, 'day')} old"
+        said += [f"PyTorch wheels are as known on {one.date}, {age}.", one.problem]
+    return f"<p>{clean(' '.join(filter(None, said)))}</p>"

@@ -1,0 +1,100 @@
+"""The memory of GPUs on a page: who holds it, and which trainings the rest is enough for."""
+
+from collections.abc import Sequence
+from itertools import groupby
+
+from tunedoctor.diagnosis.report import ReportGpu, ReportMachine
+from tunedoctor.memory.band import GIB
+from tunedoctor.memory.fits import Device
+from tunedoctor.memory.overview import METHODS, Cell, machine_table
+from tunedoctor.memory.run import Run
+from tunedoctor.model.wording import gib, listed, many
+from tunedoctor.render.charts import Bar, bars, meter
+from tunedoctor.render.html import clean, table
+from tunedoctor.render.screen import MARKS
+
+_HUES = 5
+_MARK = {"fits": "ok", "tight": "warning", "doesn't fit": "error"}
+_METHODS = {"qlora": "QLoRA, 4 bit", "lora": "LoRA, 16 bit", "full": "full"}
+Numbered = tuple[int, ReportGpu]
+
+
+def memory(machine: ReportMachine) -> str:
+    """Return a part for each kind of GPU; what is not known is said in its place."""
+    if not machine.gpus:
+        none = "There is no GPU." if machine.gpus_known else "Which GPUs there are is not known."
+        return f"<p>{none} <code>doctor fit --gpu NAME</code> reckons with one.</p>"
+    kinds = groupby(enumerate(machine.gpus), key=lambda one: (one[1].name, _size(one[1])))
+    return "".join(_kind(name, size, [*group]) for (name, size), group in kinds)
+
+
+def _size(gpu: ReportGpu) -> int | None:
+    return gpu.room or gpu.memory
+
+
+def _kind(name: str, size: int | None, gpus: Sequence[Numbered]) -> str:
+    count = f"{len(gpus)} \u00d7 " if len(gpus) > 1 else ""
+    head = f"<h3>{count}{clean(name)}</h3>"
+    if not size:
+        gap = "Nobody tells how much memory a training can have here."
+        return f'{head}<p class="gap">{gap} <code>doctor fit --vram GIB</code> reckons with a size.</p>'
+    return head + _use(size, gpus) + _jobs(size, gpus)
+
+
+def _use(size: int, gpus: Sequence[Numbered]) -> str:
+    """Return one bar a GPU, what the colours are, and the same as a table."""
+    rows, cells, key, hue = list[Bar](), list[str](), dict[str, list[str]](), 0
+    for number, gpu in gpus:
+        name, parts, told = f"GPU {number}", list[tuple[str, float]](), list[str]()
+        for one in gpu.processes:
+            kind, hue = f"hue{hue % _HUES}", hue + 1
+            held = gib(one.memory) if one.memory else "memory not told"
+            told.append(f"{one.name or 'a program'} ({one.pid}): {held}")
+            key.setdefault(kind, []).append(f"{told[-1]} on {name}")
+            parts.append((kind, (one.memory or 0) / GIB))
+        if gpu.free is None:
+            key["untold"], parts = ["how much is in use is not known"], [("untold", size / GIB)]
+        elif (rest := (size - gpu.free) / GIB - sum(part for _, part in parts)) > 0:
+            key["rest"] = ["driver, and what no program is named for"]
+            parts.append(("rest", rest))
+        free = "use not known" if gpu.free is None else f"{gib(gpu.free)} free"
+        free = f"{free}, of {gib(size)}"
+        rows.append(Bar(name, free, parts))
+        who = "; ".join(told) or "no program is named"
+        cells.append(f'<tr><th scope="row">{name}</th><td>{free}</td><td>{clean(who)}</td></tr>')
+    says = "; ".join(f"{row.name}: {row.says}" for row in rows)
+    swatches = "".join(
+        f'<li><svg class="bars" aria-hidden="true" width="12" height="12"><rect class="{kind}" '
+        f'width="12" height="12"/></svg> {clean(listed(texts))}</li>'
+        for kind, texts in sorted({**key, "whole": ["free"]}.items())
+    )
+    numbers = table(("GPU", "memory", "in use by"), "".join(cells), "set")
+    return (
+        f"<figure>{bars('Memory of each GPU', says, 'GiB', rows, size / GIB)}"
+        f'<figcaption><ul class="key">{swatches}</ul></figcaption></figure>'
+        f"<details><summary>The numbers</summary>{numbers}</details>"
+    )
+
+
+def _jobs(size: int, gpus: Sequence[Numbered]) -> str:
+    """Return what `doctor fit` says of the GPU with the most room."""
+    number, best = max(gpus, key=lambda one: one[1].free or 0)
+    free = None if best.free is None else best.free / GIB
+    found = machine_table(Device(best.name, best.vendor, size / GIB, free), Run())
+    rows = "".join(
+        f'<tr><th scope="row">{clean(name.rpartition("/")[2])}</th>'
+        f"{''.join(_job(one, size / GIB, found.device.usable) for one in cells)}</tr>"
+        for name, cells in groupby(found.cells, key=lambda cell: cell.model)
+    )
+    room = f"the {gib(best.free)} that are free now" if best.free is not None else "all of it"
+    which = f"GPU {number}, judged by {room}" if len(gpus) > 1 else f"judged by {room}"
+    about = f"GiB that it needs, {many(found.seq, 'token')} a sample, one at a time; {which}"
+    heads = ("model", *(_METHODS[one] for one in METHODS))
+    return f'<h4>What it trains</h4><p class="dim">{about}</p>{table(heads, rows, "jobs")}'
+
+
+def _job(cell: Cell, size: float, usable: float) -> str:
+    kind = _MARK[cell.verdict]
+    mark = f'<span class="{kind}" aria-hidden="true">{MARKS[kind]}</span>'
+    need = f'{cell.need_gib:.1f}<span class="away"> GiB, {clean(cell.verdict)}</span>'
+    return f"<td>{mark} {need}{meter(kind, cell.need_gib / size, usable / size)}</td>"

@@ -1,0 +1,122 @@
+"""Chromium without a window, driven over a pipe by the DevTools protocol: nothing else is needed."""
+
+import json
+import os
+import shutil
+import subprocess
+from base64 import b64decode
+from pathlib import Path
+from typing import Any
+
+WHERE = shutil.which("chromium")
+
+
+class Chromium:
+    """One page of a browser."""
+
+    def __init__(self, folder: Path) -> None:
+        assert WHERE
+        self.said: list[str] = []
+        """What its console and its issues said."""
+        self._number, (read, theirs), (mine, write) = 0, os.pipe(), os.pipe()
+
+        def wired() -> None:
+            # 3 and 4 are what the browser reads and writes; both ends may be one of these now
+            ends = os.dup(mine), os.dup(theirs)
+            os.dup2(ends[0], 3)
+            os.dup2(ends[1], 4)
+
+        argv = [
+            WHERE,
+            "--headless",
+            "--no-sandbox",
+            "--disable-gpu",
+            "--no-first-run",
+            "--remote-debugging-pipe",
+        ]
+        argv += ["--disable-background-networking", "--disable-component-update", "--disable-sync"]
+        self._process = subprocess.Popen(
+            [*argv, f"--user-data-dir={folder}"],
+            preexec_fn=wired, close_fds=False,  # noqa: PLW1509  no other thread here
+            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)  # fmt: skip
+        os.close(mine)
+        os.close(theirs)
+        self._in, self._out = os.fdopen(read, "rb", 0), os.fdopen(write, "wb", 0)
+        self._session, self._rest = "", b""
+        target = self("Target.createTarget", url="about:blank")["targetId"]
+        self._session = self("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
+        for domain in ("Page", "Runtime", "Log", "Audits", "Accessibility"):
+            self(f"{domain}.enable")
+
+    def __call__(self, method: str, **params: Any) -> Any:
+        """Ask, and return what came of it."""
+        self._number += 1
+        asked = {"id": self._number, "method": method, "params": params}
+        asked |= {"sessionId": self._session} if self._session else {}
+        self._out.write(json.dumps(asked).encode() + b"\0")
+        while True:
+            one = self._next()
+            if one.get("id") == self._number:
+                assert "error" not in one, one
+                return one["result"]
+
+    def _next(self) -> Any:
+        while b"\0" not in self._rest:
+            more = self._in.read(1 << 16)
+            assert more, "the browser has gone"
+            self._rest += more
+        line, _, self._rest = self._rest.partition(b"\0")
+        one = json.loads(line)
+        wrong = (
+            "Runtime.exceptionThrown",
+            "Runtime.consoleAPICalled",
+            "Log.entryAdded",
+            "Audits.issueAdded",
+        )
+        if one.get("method") in wrong:
+            self.said.append(json.dumps(one["params"])[:600])
+        return one
+
+    def show(self, page: Path, width: int, height: int = 900, *, dark: bool = False) -> None:
+        """Load a page."""
+        self.said.clear()
+        self(
+            "Emulation.setDeviceMetricsOverride",
+            width=width,
+            height=height,
+            deviceScaleFactor=1,
+            mobile=width < 500,
+        )
+        scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
+        self("Emulation.setEmulatedMedia", media="", features=[scheme])
+        self("Page.navigate", url=page.as_uri())
+        while self._next().get("method") != "Page.loadEventFired":
+            pass
+
+    def run(self, script: str) -> Any:
+        """Return what an expression is on the page."""
+        done = self(
+            "Runtime.evaluate",
+            expression=script,
+            awaitPromise=True,
+            returnByValue=True,
+            userGesture=True,
+        )
+        assert "exceptionDetails" not in done, done
+        return done["result"].get("value")
+
+    def key(self, name: str, code: int, text: str = "") -> None:
+        """Press a key."""
+        about = {"key": name, "code": name, "windowsVirtualKeyCode": code}
+        self("Input.dispatchKeyEvent", type="keyDown", **about, **({"text": text} if text else {}))
+        self("Input.dispatchKeyEvent", type="keyUp", **about)
+
+    def picture(self, file: Path) -> None:
+        """Write a picture of the whole page."""
+        data = self("Page.captureScreenshot", captureBeyondViewport=True)["data"]
+        file.write_bytes(b64decode(data))
+
+    def close(self) -> None:
+        """End it."""
+        self._process.terminate()
+        self._process.wait(10)

@@ -1,0 +1,152 @@
+"""Reports to draw: machines of the museum, and what no recorded one has."""
+
+from typing import Any
+
+from msgspec.structs import replace
+from museum import altered, snapshot_of
+
+from tunedoctor.diagnosis.engine import diagnose
+from tunedoctor.diagnosis.registry import all_checks
+from tunedoctor.diagnosis.report import (
+    Report,
+    ReportCure,
+    ReportFinding,
+    ReportSmoke,
+    ReportTarget,
+    exit_code,
+    report_of,
+)
+from tunedoctor.facts import GpuProcess, Knowledge, Nearby, NvidiaGpus, Stage
+from tunedoctor.facts.target import NO_ENVIRONMENT
+from tunedoctor.model.snapshot import Snapshot
+from tunedoctor.render.formats import Told
+
+HOSTILE = "</script></style>-->\"'<script>alert(1)</script><img src=//x.invalid/a onerror=alert(2)>\x1b[2J\u202e\u2066&amp;{{7*7}}"
+SMOKE = ReportSmoke(
+    verdict="ready",
+    device="cuda:0",
+    device_name="NVIDIA H100 80GB HBM3",
+    losses=(float("inf"), 5.61, 4.9, 4.02, 3.3, 2.61, 2.02, 1.4, 1.02, 0.71, 0.44, 0.31, 0.2),
+    tokens_per_second=48210.0,
+    peak=612 << 20,
+    stages=(
+        Stage(name="import torch", outcome="ok", seconds=1.81),
+        Stage(name="train", outcome="ok", seconds=3.4),
+        Stage(name="attention flash", outcome="failed", error="RuntimeError: No available kernel.", seconds=0.1),
+        Stage(name="merge", outcome="skipped", error="it comes after training"),
+    ),
+)  # fmt: skip
+
+
+def report_on(case: str | Snapshot, **fields: Any) -> Report:
+    """Return the whole report of a machine."""
+    snapshot = snapshot_of(case) if isinstance(case, str) else case
+    snapshot = snapshot.having(Knowledge(date="2026-11-24", days=5, source="shipped"))
+    checks = all_checks()
+    found = report_of(snapshot, diagnose(snapshot, checks), checks, seconds=0.21)
+    about = {"host": "node-17.cluster", "taken": "2026-11-29T23:48:50+00:00", "node": "gpu-a17"}
+    return replace(found, **{**about, **fields})
+
+
+def eight() -> Report:
+    """Return a healthy node of eight GPUs, two of them in use, after a tiny training."""
+    gib = 1 << 30
+
+    def more(gpus: tuple[Any, ...]) -> tuple[Any, ...]:
+        made = [
+            replace(gpus[0], index=i, memory_free=(80 * gib) - (i + 1) * (1 << 28))
+            for i in range(8)
+        ]
+        made[2] = replace(made[2], memory_free=18 * gib, processes=(
+            GpuProcess(pid=81234, name="python3", memory=41 * gib),
+            GpuProcess(pid=81299, name="/opt/conda/envs/very-long-environment/bin/ray::Worker", memory=18 * gib)))  # fmt: skip
+        made[5] = replace(
+            made[5], memory_free=70 * gib, processes=(GpuProcess(pid=9, name="jupyter"),)
+        )
+        made[7] = replace(made[7], memory_free=None)
+        return tuple(made)
+
+    machine = altered(snapshot_of("healthy-h100-nvswitch"), NvidiaGpus, gpus=more)
+    return report_on(machine, smoke=SMOKE, profile="project", policy="/srv/fleet/doctor.toml")
+
+
+def hostile() -> Report:
+    """Return a report in which every text is an attack, and long."""
+    one = ReportFinding(
+        id="x-" + "y" * 90, severity="error", title=HOSTILE, found=HOSTILE + "/very/long" * 60, means=HOSTILE,
+        cure=ReportCure(kind="command", command=f"rm {HOSTILE} " + "a" * 400, note=HOSTILE),
+        evidence=(HOSTILE,), explains=("b",))  # fmt: skip
+    below = replace(one, id="b", explains=())
+    report = report_on("gpu-memory-held", host=HOSTILE, node=HOSTILE, policy=HOSTILE, smoke=SMOKE)
+    gpu = replace(
+        report.machine.gpus[0],
+        name=HOSTILE,
+        processes=(GpuProcess(pid=1, name=HOSTILE, memory=1 << 50),),
+    )
+    return replace(
+        report,
+        findings=(one, replace(one, id="c", accepted=HOSTILE, explains=())),
+        symptoms=(below,),
+        machine=replace(report.machine, gpus=(gpu,), driver=HOSTILE),
+        target=replace(report.target, asked=HOSTILE, packages={HOSTILE: HOSTILE}),
+        unknown={HOSTILE: HOSTILE},
+        skipped={HOSTILE: HOSTILE},
+        needs={HOSTILE: HOSTILE},
+    )
+
+
+def several() -> Report:
+    """Return a broken machine with several causes, one of them accepted."""
+    report = report_on("gpu-memory-held")
+    more = report_on("rosetta-python"), report_on("conda-mkl-2024.1")
+    causes = (*report.findings, *more[0].findings, *more[1].findings)
+    why = "ignored until 2027-03-01 by /srv/fleet/doctor.toml: the card is on order"
+    causes = tuple(
+        replace(one, accepted=why) if one.id == "vram-too-small" else one for one in causes
+    )
+    unique = tuple({one.id: one for one in causes}.values())
+    order = ("error", "warning", "note")
+    return replace(
+        report,
+        verdict="findings",
+        findings=tuple(sorted(unique, key=lambda one: order.index(one.severity))),
+        symptoms=more[0].symptoms,
+        unknown={
+            "xid": "this user can't read the kernel log",
+            "oom": "this user can't read the kernel log",
+            "disk": "no answer in 3 s",
+        },
+    )
+
+
+def nowhere() -> Report:
+    """Return the report of a machine without an environment to look at."""
+    near = (
+        Nearby(path="~/llm/.venv", python="3.12.3", torch="2.9.1"),
+        Nearby(path="~/old", python="3.9.2"),
+    )
+    way = "doctor check --target ~/llm/.venv looks at it"
+    target = ReportTarget(chosen_by="none", nearby=near, own="~/doctor")
+    report = report_on("healthy-rtx4090", verdict="unknown", next=way, target=target)
+    return replace(
+        report, skipped={**report.skipped, **dict.fromkeys(report.passed[:9], NO_ENVIRONMENT)}
+    )
+
+
+def told(report: Report) -> Told:
+    """Return a report as formats take it."""
+    return Told(report=report, code=exit_code(report))
+
+
+def drawn() -> dict[str, Told]:
+    """Return the reports by name."""
+    reports = {
+        "eight": eight(),
+        "several": several(),
+        "nowhere": nowhere(),
+        "cpu": report_on("healthy-cpu-server"),
+        "apple": report_on("healthy-apple-silicon"),
+        "hostile": hostile(),
+        "old": report_on("python-3.8-bare"),
+    }
+    return {name: told(one) for name, one in reports.items()}

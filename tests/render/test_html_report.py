@@ -1,0 +1,256 @@
+"""The report as a page: what it holds, and how a real browser shows it, in both schemes and at three widths."""
+
+import re
+from base64 import b64encode
+from collections.abc import Iterator
+from hashlib import sha256
+from html.parser import HTMLParser
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+from render import chromium, reports
+
+from tunedoctor.diagnosis.report import machine_of
+from tunedoctor.memory.fits import Device
+from tunedoctor.memory.overview import machine_table
+from tunedoctor.memory.run import Run
+from tunedoctor.render.formats.html import render
+
+DRAWN = reports.drawn()
+VOID = {"meta", "br", "img", "link", "input", "hr"}
+ALONE = {"rect", "line", "path", "polyline", "circle"}
+"""Elements of SVG that end in themselves."""
+
+
+class Page(HTMLParser):
+    """A page whose elements all end in their order: what they are, and its text."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.tags: list[str] = []
+        self.pairs: list[tuple[str, str]] = []
+        self.texts: dict[str, list[str]] = {}
+        self.feed(text)
+        self.close()
+        assert not self.open
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        self.pairs += [(k, v or "") for k, v in attrs]
+        if tag not in VOID:
+            self.open.append(tag)
+            self.texts.setdefault(tag, []).append("")
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        assert tag in ALONE
+        self.tags.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        for tag in {*self.open}:
+            self.texts[tag][-1] += data
+
+
+@pytest.mark.parametrize("name", DRAWN)
+def test_the_page_is_whole_tells_all_and_lets_nothing_in(name: str) -> None:
+    told, text = DRAWN[name], render(DRAWN[name])
+    page, report = Page(text), told.report
+    assert text.isascii()
+    assert not {"link", "img", "iframe", "object", "base", "form", "foreignobject"} & {*page.tags}
+    outside = [
+        v for k, v in page.pairs if k in ("src", "href", "action", "data", "srcset", "xlink:href")
+    ]
+    assert all(one.startswith("#") and ("id", one[1:]) in page.pairs for one in outside)
+    assert not [k for k, _ in page.pairs if k.startswith("on") or k == "style"]
+    assert "url(" not in "".join(page.texts["style"])
+    (policy,) = (v for k, v in page.pairs if k == "content" and "default-src" in v)
+    rules = dict(one.strip().split(" ", 1) for one in policy.split(";"))
+    hashes = {k: [f"'sha256-{b64encode(sha256(one.encode()).digest()).decode()}'" for one in page.texts[k]]
+              for k in ("script", "style")}  # fmt: skip
+    assert rules["default-src"] == "'none'"
+    assert [rules["script-src"]] == hashes["script"]
+    assert {*hashes["style"]} <= {*rules["style-src"].split()}
+    assert "unsafe" not in policy
+    levels = [int(tag[1]) for tag in page.tags if re.fullmatch("h[1-6]", tag)]
+    assert levels.count(1) == 1
+    assert all(after <= before + 1 for before, after in pairwise(levels))
+    assert {"header", "nav", "main", "footer"} <= {*page.tags}
+    codes, shown = page.texts["code"], page.texts["body"][0]
+    for one in (*report.findings, *report.symptoms):
+        clean = "".join(c if c.isprintable() else " " for c in one.cure.command)
+        assert clean in (codes if one.cure.kind == "command" else shown), one.id
+        assert (
+            {*page.texts["h3"], *page.texts["summary"]} & {f"{sign}{one.title}" for sign in "✗!?i"}
+            or name == "hostile"
+            or one in report.symptoms
+        )
+    for group in (report.unknown, report.skipped):
+        assert name == "hostile" or all(id_ in codes for id_ in group)
+        assert name == "hostile" or all(
+            shown.count(f"{why}{next(i for i in group if group[i] == why)}") == 1
+            for why in group.values()
+        )
+    accepted = [one for one in report.findings if one.accepted]
+    assert all(
+        one.accepted in "".join(page.texts["details"]) or name == "hostile" for one in accepted
+    )
+
+
+def test_verdicts_are_words_and_hostile_text_stays_text() -> None:
+    heads = {name: Page(render(told)).texts["h1"][0] for name, told in DRAWN.items()}
+    assert heads["eight"] == "✓Ready to fine-tune, with 1 note"
+    assert heads["several"] == "✗Not ready: 1 error, 1 warning, 3 notes"
+    assert heads["nowhere"] == "?Could not tell: no environment was looked at"
+    assert heads["cpu"].startswith("✓Ready to fine-tune on the CPU")
+    text = render(DRAWN["hostile"])
+    assert text.count("<script") == 1
+    assert "&lt;script&gt;alert(1)&lt;/script&gt;" in text
+    assert not re.search(r"[\x00-\x09\x0b-\x1f]|&#(8238|8294|27);", text)
+
+
+def test_memory_says_what_fit_says_who_holds_it_and_what_is_not_known() -> None:
+    page = Page(render(DRAWN["eight"]))
+    gpus = DRAWN["eight"].report.machine.gpus
+    assert [len(one.processes) for one in gpus] == [0, 0, 2, 0, 0, 1, 0, 0]
+    says = "".join(page.texts["figure"])
+    for one in (
+        "python3 (81234): 41 GiB on GPU 2",
+        "jupyter (9): memory not told",
+        "GPU 7: use not known, of 80 GiB",
+    ):
+        assert one in says, one
+    (jobs,) = (one for one in page.texts["table"] if "QLoRA" in one)
+    size = gpus[0].memory
+    assert size
+    free = gpus[0].free
+    assert free
+    for cell in machine_table(Device("", "nvidia", size / 2**30, free / 2**30), Run()).cells:
+        assert f"{cell.need_gib:.1f} GiB, {cell.verdict}" in jobs
+    apple = machine_of(reports.snapshot_of("healthy-apple-silicon")).gpus[0]
+    assert apple.room
+    arc = Page(render(reports.told(reports.report_on("healthy-arc"))))
+    assert "Nobody tells how much memory" in arc.texts["main"][0]
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[chromium.Chromium]:
+    if not chromium.WHERE:
+        pytest.skip("there is no Chromium: apt-get install chromium")
+    one = chromium.Chromium(tmp_path_factory.mktemp("profile"))
+    yield one
+    one.close()
+
+
+PALE = """(() => {
+  const lin = v => (v /= 255) <= .04045 ? v / 12.92 : ((v + .055) / 1.055) ** 2.4;
+  const rgba = text => text.match(/[\\d.]+/g).map(Number);
+  const light = ([r, g, b]) => .2126 * lin(r) + .7152 * lin(g) + .0722 * lin(b);
+  const behind = one => { for (; one; one = one.parentElement) {
+    const found = rgba(getComputedStyle(one).backgroundColor);
+    if (found.length < 4 || found[3]) return found; } return [255, 255, 255]; };
+  const pale = [], walk = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+  let seen = 0;
+  for (let node; node = walk.nextNode();) {
+    const box = node.parentElement;
+    if (!node.data.trim() || box.closest('title,desc,style,script')) continue;
+    seen++;
+    const style = getComputedStyle(box), ink = rgba(box.closest('svg') ? style.fill : style.color);
+    const [a, b] = [light(ink), light(behind(box))].sort((x, y) => y - x), ratio = (a + .05) / (b + .05);
+    if (ratio < 4.5) pale.push([node.data.slice(0, 40), ratio, style.color]);
+  }
+  return [seen, pale];
+})()"""
+OVER = """[...document.querySelectorAll('body *')].filter(one => {
+  const box = one.getBoundingClientRect();
+  return box.width && (box.right > innerWidth + .5 || box.left < -.5) && !one.closest('.away');
+}).map(one => one.outerHTML.slice(0, 200))"""
+FOCUS = """(() => { const one = document.activeElement, style = getComputedStyle(one), box = one.getBoundingClientRect();
+  return [one.tagName, style.outlineStyle, parseFloat(style.outlineWidth), box.width > 0, [...document.querySelectorAll('*')].indexOf(one)]; })()"""
+
+
+@pytest.mark.platforms
+@pytest.mark.parametrize("name", DRAWN)
+def test_a_browser_shows_it_at_three_widths_in_both_schemes(
+    browser: chromium.Chromium, tmp_path: Path, name: str
+) -> None:
+    file = tmp_path / "report.html"
+    file.write_text(render(DRAWN[name]), "ascii")
+    for width in (390, 768, 1280):
+        for dark in (False, True):
+            browser.show(file, width, dark=dark)
+            browser.run("document.querySelectorAll('details').forEach(one => one.open = true)")
+            assert browser.run("document.documentElement.scrollWidth") <= width
+            assert browser.run(OVER) == []
+            seen, pale = browser.run(PALE)
+            assert (seen > 50, pale) == (True, [])
+            assert browser.run("getComputedStyle(document.body).backgroundColor") == (
+                "rgb(13, 17, 23)" if dark else "rgb(255, 255, 255)"
+            )
+            assert browser.said == []
+
+
+@pytest.mark.platforms
+def test_the_keyboard_reaches_all_and_copies_and_without_scripts_it_is_read(
+    browser: chromium.Chromium, tmp_path: Path
+) -> None:
+    file = tmp_path / "report.html"
+    file.write_text(render(DRAWN["several"]), "ascii")
+    browser.show(file, 1280)
+    browser(
+        "Browser.grantPermissions", permissions=["clipboardReadWrite", "clipboardSanitizedWrite"]
+    )
+    wanted = browser.run(
+        "[...document.querySelectorAll('button,summary,a')].filter(one => one.checkVisibility()).length"
+    )
+    reached, copied = set(), []
+    for _ in range(wanted):
+        browser.key("Tab", 9)
+        tag, line, thick, there, which = browser.run(FOCUS)
+        assert (tag in ("A", "BUTTON", "SUMMARY"), line, thick >= 2, there) == (
+            True,
+            "solid",
+            True,
+            True,
+        )
+        reached.add(which)
+        if tag == "BUTTON":
+            browser.key("Enter", 13, "\r")
+            browser.run("new Promise(done => setTimeout(done, 50))")
+            assert browser.run("document.activeElement.innerText").startswith("Copied")
+            copied.append(browser.run("navigator.clipboard.readText()"))
+        if tag == "SUMMARY":
+            browser.key(" ", 32, " ")
+            assert browser.run("document.activeElement.parentElement.open")
+            browser.key(" ", 32, " ")
+    assert len(reached) == wanted
+    commands = [one.cure.command for one in DRAWN["several"].counted if one.cure.kind == "command"]
+    assert commands == [one for one in copied if one in commands]
+    tree = browser("Accessibility.getFullAXTree")["nodes"]
+    roles = {one["role"]["value"] for one in tree if not one["ignored"]}
+    assert {
+        "banner",
+        "main",
+        "navigation",
+        "contentinfo",
+        "heading",
+        "image",
+        "table",
+        "rowheader",
+    } <= roles
+    names = [
+        one["name"]["value"]
+        for one in tree
+        if one["role"]["value"] == "image" and not one["ignored"]
+    ]
+    assert names == ["Memory of each GPU"]
+    assert browser.said == []
+    browser("Emulation.setScriptExecutionDisabled", value=True)
+    browser.show(file, 1280)
+    browser("Emulation.setScriptExecutionDisabled", value=False)
+    bare = browser.run("document.body.innerText")
+    assert "Copy" not in bare
+    assert all(one.cure.command in bare for one in DRAWN["several"].counted)
