@@ -1,5 +1,6 @@
 """Secrets do not leave: planted through the commands, row by row of the table, and in time that grows with the text."""
 
+import html
 import json
 import os
 import re
@@ -17,6 +18,8 @@ from typed import inside
 from tunedoctor.data.examine import rules_for, secrets_in
 from tunedoctor.diagnosis import redaction
 from tunedoctor.diagnosis.redaction import Identity, redact_text
+from tunedoctor.facts import Environment
+from tunedoctor.model.snapshot import Snapshot, to_data
 from tunedoctor.tables.secrets import Kind, expression, kinds
 
 WHO = Identity("/home/adalove", "adalove", "bletchley7")
@@ -35,6 +38,22 @@ def _leaks(shown: str, texts: list[Planted]) -> list[str]:
         (one.kind, line) for one in texts for whole in one.secrets for line in whole.split("\n")
     ]
     return sorted({kind for kind, line in lines if len(line) > 3 and line in plain})
+
+
+@pytest.mark.parametrize("form", ["json", "markdown", "terminal"])
+def test_none_leaves_a_file_that_nobody_redacted(
+    form: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """By doctor diff, under the names of variables and without them."""
+    held = {f"HF_NOTE_{i:03}": f"begin {one.text} end" for i, one in enumerate(TEXTS)}
+    facts = {"a": {**held, "HF_TOKEN": "swordfish-7-Qx"}, "b": {}}
+    for name, variables in facts.items():
+        data = to_data(Snapshot.of([Environment(variables=variables)]))
+        (tmp_path / name).write_text(json.dumps(data), encoding="utf-8")
+    shown = inside(capsys, "diff", "a", "b", "-v", f"--format={form}", cwd=tmp_path).stdout
+    shown = " ".join(html.unescape(shown).split())
+    assert shown.count("begin ") > len(TEXTS) - 5
+    assert (_leaks(shown, TEXTS), "swordfish" in shown) == ([], False)
 
 
 @pytest.mark.parametrize("command", ["snapshot", "triage"])

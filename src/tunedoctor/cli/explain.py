@@ -36,6 +36,7 @@ SCHEMAS = {
     "fix": "transaction.outcome.Answer",
     "smoke": "smoke.answer.Answer",
     "envs": "probes.environments.Environments",
+    "diff": "diagnosis.differences.Difference",
     "config": "cli.configured.Held",
 }
 """Kind of output -> the type that it is written from."""

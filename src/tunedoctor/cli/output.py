@@ -118,9 +118,9 @@ def opened(source: str) -> AbstractContextManager[BinaryIO]:
     return open_regular(source)
 
 
-def read_input(source: str, limit: int = LARGEST) -> bytes:
+def read_input(source: str, limit: int = LARGEST, way_out: str = "") -> bytes:
     """Return the bytes of a file, or of stdin for "-"; exits with 2 where that can't be."""
-    with _readable(source), opened(source) as file:
+    with _readable(source, way_out), opened(source) as file:
         data = file.read(limit + 1)
     if len(data) > limit:
         misuse(f"{source} has more than {limit >> 20} MiB", "cut it down to the part that matters")
@@ -138,8 +138,9 @@ def read_log(source: str) -> "Digest":
         return from_stream(file)
 
 
-def _readable(source: str) -> AbstractContextManager[None]:
-    return refusing(OSError, "name a file, or - for stdin", f"{source} can't be read: ")
+def _readable(source: str, way_out: str = "") -> AbstractContextManager[None]:
+    way_out = way_out or "name a file, or - for stdin"
+    return refusing(OSError, way_out, f"{source} can't be read: ")
 
 
 def read_snapshot(source: str, writer: str = "doctor snapshot -o FILE") -> Snapshot:

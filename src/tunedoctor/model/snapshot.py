@@ -19,7 +19,7 @@ T = TypeVar("T")
 Answer = Fact | Absent | Unknown
 
 _BY_NAME = {kind.__name__: kind for kind in KINDS}
-_NOT_PROBED = Unknown(why="not looked at")
+NOT_PROBED = Unknown(why="not looked at")
 NOT_TOLD = Unknown(why="the report does not tell")
 """Of all facts that a pasted text does not hold."""
 
@@ -48,7 +48,7 @@ class Snapshot:
 
     def get(self, kind: type[F]) -> F | Absent | Unknown:
         """Return the answer for a kind of fact; Unknown where nobody looked."""
-        return self._answers.get(kind, _NOT_PROBED)  # type: ignore[return-value]
+        return self._answers.get(kind, NOT_PROBED)  # type: ignore[return-value]
 
     def find(self, kind: type[F]) -> F | None:
         """Return the fact, or None where it is absent or unknown."""

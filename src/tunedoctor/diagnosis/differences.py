@@ -1,0 +1,393 @@
+"""What differs between two machines, and which of it a finding hangs on. Pure.
+
+A finding that one side alone has is explained by experiment: facts of the side that lacks it take the place of the
+other's, and its check is asked again. What makes it go explains it; no list says what belongs to what.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import cache
+from itertools import chain
+from typing import Any, Literal, NamedTuple
+
+import msgspec
+from msgspec import structs
+
+from tunedoctor.diagnosis.engine import diagnose, kinds_of
+from tunedoctor.diagnosis.report import Report, ReportFinding, Verdict
+from tunedoctor.facts import KINDS, Absent, Fact, Unknown
+from tunedoctor.model.findings import SEVERITIES, Check, Severity
+from tunedoctor.model.snapshot import NOT_PROBED, Answer, Snapshot
+from tunedoctor.model.wording import counted, listed
+from tunedoctor.tables.load import table
+
+Value = str | int | float | bool | tuple[str, ...] | None
+"""null: not there, or not told. Of two lists each side holds what it alone has."""
+TRIES = 100
+"""Diagnoses by which the change that a finding hangs on is made smaller: a real one takes about 20."""
+_KEYS = re.compile(r"\[[^\]]*\]")
+
+
+class Side(msgspec.Struct, frozen=True, kw_only=True):
+    """One of the two that are compared."""
+
+    name: str
+    """Its file without the ending, or "here"."""
+    kind: Literal["here", "snapshot", "report"]
+    host: str = ""
+    node: str = ""
+    doctor: str = ""
+    taken: str = ""
+    verdict: Verdict
+
+
+class Change(msgspec.Struct, frozen=True, kw_only=True):
+    """A value that differs."""
+
+    fact: str
+    """A kind of fact; of reports "target" or "machine"."""
+    field: str
+    """A path in it: "version", "distributions[torch]". "" where one side has no such fact, but the reason why."""
+    a: Value
+    b: Value
+
+
+class FactDifference(Change, frozen=True, kw_only=True):
+    """A fact that differs, with what it explains."""
+
+    explains: tuple[str, ...] = ()
+    """Ids of findings."""
+
+
+class FindingDifference(msgspec.Struct, frozen=True, kw_only=True):
+    """A finding that one side alone has."""
+
+    id: str
+    severity: Severity
+    title: str
+    side: Literal["a", "b"] = msgspec.field(name="in")
+    found: str
+    other: str
+    """What its check says of the other side: "passed", "not for this machine: …", "could not tell: …"."""
+    explained_by: tuple[Change, ...] = ()
+    """What makes it go where it is as on the other side; empty where nothing alone does, and between reports."""
+    together: bool = False
+    """All of them are needed; else those of one fact are enough."""
+
+
+class Difference(msgspec.Struct, frozen=True, kw_only=True):
+    """What `doctor diff --format json` prints."""
+
+    schema: Literal["doctor.diff/1"] = "doctor.diff/1"
+    a: Side | None
+    """null: the first folder has no file of that name."""
+    b: Side | None
+    findings: tuple[FindingDifference, ...] = ()
+    """Worst first."""
+    facts: tuple[FactDifference, ...] = ()
+    """Those that explain a finding first."""
+    same: int = 0
+    """Kinds of fact that are equal."""
+    left_out: int = 0
+    """Differences that tell nothing by themselves: paths, what is free at the moment."""
+
+
+class Seen(NamedTuple):
+    """What is known of a side: its report, and its facts where there are any, judged by the same knowledge."""
+
+    name: str
+    report: Report
+    snapshot: Snapshot | None = None
+    here: bool = False
+
+    @property
+    def side(self) -> Side:
+        """Return how it is told."""
+        return Side(
+            name=self.name,
+            kind="here" if self.here else "snapshot" if self.snapshot else "report",
+            host=self.report.host,
+            node=self.report.node,
+            doctor=(self.snapshot or self.report).doctor,
+            taken=self.report.taken,
+            verdict=self.report.verdict,
+        )
+
+
+def compare(a: Seen, b: Seen, checks: Iterable[Check]) -> Difference:
+    """Return what differs; `checks` are those of both reports."""
+    by_id = {one.id: one for one in checks}
+    if a.snapshot and b.snapshot:
+        asked = Counter(kind for one in by_id.values() for kind in kinds_of(one))
+        kinds = sorted(KINDS, key=lambda kind: -asked[kind])  # what most checks take comes first
+        subjects = [(kind.__name__, a.snapshot.get(kind), b.snapshot.get(kind)) for kind in kinds]
+    else:
+        subjects = [(n, getattr(a.report, n), getattr(b.report, n)) for n in ("target", "machine")]
+    changes = {name: [*changes_of(name, one, other)] for name, one, other in subjects}
+    findings: list[FindingDifference] = []
+    for has, lacks, side in ((a, b, "a"), (b, a, "b")):
+        for one in _only(has.report, lacks.report):
+            sets: list[list[Item]] = []
+            if has.snapshot and lacks.snapshot and one.id in by_id:
+                sets = explained(has.snapshot, lacks.snapshot, by_id[one.id])
+            findings.append(
+                FindingDifference(
+                    id=one.id,
+                    severity=one.severity,
+                    title=one.title,
+                    side=side,  # type: ignore[arg-type]
+                    found=one.found,
+                    other=_outcome(one.id, lacks.report),
+                    explained_by=tuple(_within(chain(*sets), changes)),
+                    together=len({item.kind for item in chain(*sets[:1])}) > 1,
+                )
+            )
+    findings.sort(key=lambda one: SEVERITIES.index(one.severity))
+    explains: dict[Change, list[str]] = {}
+    for found in findings:
+        for change in found.explained_by:
+            explains.setdefault(change, []).append(found.id)
+    others = [one for one in chain(*changes.values()) if one not in explains]
+    telling = [one for one in others if not incidental(one.fact, one.field)]
+    return Difference(
+        a=a.side,
+        b=b.side,
+        findings=tuple(findings),
+        facts=tuple(
+            FactDifference(**structs.asdict(one), explains=tuple(explains.get(one, ())))
+            for one in (*explains, *telling)
+        ),
+        same=sum(not some for some in changes.values()),
+        left_out=len(others) - len(telling),
+    )
+
+
+def _within(items: Iterable["Item"], changes: Mapping[str, list[Change]]) -> dict[Change, None]:
+    """Return the changes that stand in some items, those that tell something where there are such."""
+    found: dict[Change, None] = {}
+    for item in items:
+        every = changes[item.kind.__name__]
+        some = [one for one in every if item.covers(one.field)] or every
+        telling = [one for one in some if not incidental(one.fact, one.field)]
+        found |= dict.fromkeys(telling or some)
+    return found
+
+
+def _only(here: Report, there: Report) -> Iterator[ReportFinding]:
+    """Yield the findings that count and that `there` lacks, but for symptoms of one that is told already."""
+    has = {one.id for one in (*there.findings, *there.symptoms)}
+    told = {id_ for one in here.findings if one.id not in has for id_ in one.explains}
+    for one in (*here.findings, *here.symptoms):
+        if one.id not in has and not one.accepted and (one.id not in told or one in here.findings):
+            yield one
+
+
+def _outcome(id_: str, report: Report) -> str:
+    for how, ids in (("not for this machine", report.skipped), ("could not tell", report.unknown)):
+        if id_ in ids:
+            return f"{how}: {ids[id_]}"
+    return "passed" if id_ in report.passed else ""
+
+
+class Item(NamedTuple):
+    """A part of an answer that can be exchanged: all of it, a field, or a part of a field."""
+
+    kind: type[Fact]
+    field: str = ""
+    key: str | None = None
+
+    @property
+    def path(self) -> str:
+        """Where it stands in the fact."""
+        return self.field if self.key is None else f"{self.field}[{_key(self.key)}]"
+
+    def covers(self, path: str) -> bool:
+        """Tell whether a change stands in it."""
+        return not self.field or f"{path}.".startswith((f"{self.path}.", f"{self.path}["))
+
+
+Goes = Callable[[Iterable[Item]], bool]
+"""Whether a finding goes with some items."""
+
+
+def explained(failing: Snapshot, well: Snapshot, check: Check) -> list[list[Item]]:
+    """Return what makes the finding of a check go, taken over from `well`: each set does, and is as small as can be.
+
+    One kind of fact at a time, else as few of them as are enough; none where not even all are.
+    """
+    blind = check.id in diagnose(well, [check]).unknown
+
+    def goes(items: Iterable[Item]) -> bool:
+        seen = diagnose(exchanged(failing, well, items), [check])
+        return not seen.causes and (blind or check.id not in seen.unknown)
+
+    kinds = dict.fromkeys(kinds_of(check))
+    differ = [Item(kind) for kind in kinds if failing.get(kind) != well.get(kind)]
+    if goes(()) or not goes(differ):
+        return []
+    sets = [[one] for one in differ if goes([one])] or [_fewest(differ, goes)]
+    return [_narrowed(some, failing, well, goes) for some in sets]
+
+
+def exchanged(failing: Snapshot, well: Snapshot, items: Iterable[Item]) -> Snapshot:
+    """Return `failing` with these of `well` in the place of its own."""
+    answers = failing.answers()
+    by_field: dict[tuple[type[Fact], str], list[str | None]] = {}
+    for kind, field, key in items:
+        by_field.setdefault((kind, field), []).append(key)
+    for (kind, field), keys in by_field.items():
+        own, other = answers.get(kind), well.get(kind)
+        new = _mixed(getattr(own, field), getattr(other, field), keys) if field else other
+        answers[kind] = structs.replace(own, **{field: new}) if own and field else other
+    return Snapshot(answers, taken=failing.taken, doctor=failing.doctor)
+
+
+def _mixed(own: Any, other: Any, keys: Iterable[str | None]) -> Any:  # noqa: ANN401  of any field
+    """Return a field with the parts of another's that have these names; all of that for None."""
+    if None in keys:
+        return other
+    mine, theirs, wanted = _parts(own), _parts(other), {*keys}
+    mixed = {key: theirs.get(key) if key in wanted else part for key, part in mine.items()}
+    mixed |= {key: part for key, part in theirs.items() if key in wanted}
+    held = {key: part for key, part in mixed.items() if part is not None}
+    return held if isinstance(own, Mapping) else tuple(held.values())
+
+
+def _narrowed(some: list[Item], failing: Snapshot, well: Snapshot, goes: Goes) -> list[Item]:
+    """Return the fields, and the parts of fields, that are enough of some facts."""
+    items: list[Item] = []
+    for kind, _, _ in some:
+        own, other = failing.get(kind), well.get(kind)
+        if not (isinstance(own, kind) and isinstance(other, kind)):
+            items.append(Item(kind))
+            continue
+        for field in kind.__struct_fields__:
+            one, two = getattr(own, field), getattr(other, field)
+            if one != two:
+                mine, theirs = _parts(one), _parts(two)
+                keys = [key for key in {**mine, **theirs} if mine.get(key) != theirs.get(key)]
+                # what is on one side alone is left out before what is on both
+                keys.sort(key=lambda key: key not in mine or key not in theirs)
+                items += [Item(kind, field, key) for key in keys] or [Item(kind, field)]
+    # and before that what tells nothing by itself
+    items.sort(key=lambda item: incidental(item.kind.__name__, item.path))
+    return _fewest(items, goes) if goes(items) else some
+
+
+def _fewest(items: list[Item], goes: Goes) -> list[Item]:
+    """Leave out ever smaller runs of items that it goes without, the last first."""
+    tries, size = 0, len(items) // 2
+    while size and tries < TRIES:
+        end = len(items)
+        while end > 0 and tries < TRIES:
+            start, tries = max(end - size, 0), tries + 1
+            rest = items[:start] + items[end:]
+            items = rest if rest and goes(rest) else items
+            end = start
+        size //= 2
+    return items
+
+
+def changes_of(
+    name: str, a: Answer | msgspec.Struct, b: Answer | msgspec.Struct
+) -> Iterator[Change]:
+    """Yield what differs between two answers to one question; equal ones are not looked into."""
+    without = [one for one in (a, b) if isinstance(one, Absent | Unknown)]
+    alike = len(without) == 2 and (type(a) is type(b) or NOT_PROBED in without)
+    if a == b or alike:
+        return
+    if without:
+        yield Change(fact=name, field="", a=_words(a), b=_words(b))
+        return
+    one, other = flat(a), flat(b)
+    paths = [path for path in {**one, **other} if one.get(path) != other.get(path)]
+    lone = {path for path in paths if path not in one or path not in other}
+    for path in paths:
+        if path.rpartition(".")[0] in lone:
+            continue  # the part that holds it is there on one side alone
+        mine, theirs = one.get(path), other.get(path)
+        if isinstance(mine, tuple) and isinstance(theirs, tuple) and {*mine} != {*theirs}:
+            both = {*mine} & {*theirs}
+            mine, theirs = (tuple(w for w in some if w not in both) for some in (mine, theirs))
+        yield Change(fact=name, field=path, a=mine, b=theirs)
+
+
+def flat(of: msgspec.Struct) -> dict[str, Value]:
+    """Return the values of a fact by their paths, what is empty left out.
+
+    A part of a list is called by its first field, as in "distributions[torch]", which holds its second.
+    """
+    found: dict[str, Value] = {}
+    for name in of.__struct_fields__:
+        _flatten(found, name, getattr(of, name))
+    return found
+
+
+def _flatten(found: dict[str, Value], path: str, value: Any) -> None:  # noqa: ANN401  of any field
+    if isinstance(value, msgspec.Struct):
+        for name in value.__struct_fields__:
+            _flatten(found, f"{path}.{name}", getattr(value, name))
+    elif parts := _parts(value):
+        for key, part in parts.items():
+            there = f"{path}[{_key(key)}]"
+            if not isinstance(part, msgspec.Struct):
+                found[there] = _plain(part)
+                continue
+            names = part.__struct_fields__
+            names = names[1:] if str(getattr(part, names[0])) == key else names
+            found[there] = _plain(getattr(part, names[0]))
+            for name in names[1:]:
+                _flatten(found, f"{there}.{name}", getattr(part, name))
+    elif value not in ("", None, (), {}):
+        found[path] = _plain(value)
+
+
+def _parts(value: Any) -> Mapping[str, Any]:  # noqa: ANN401
+    """Return the parts of a list or a mapping by what they are called; none of what has no parts."""
+    if isinstance(value, Mapping):
+        return value
+    if not (isinstance(value, tuple) and value and isinstance(value[0], msgspec.Struct)):
+        return {}
+    first = value[0].__struct_fields__[0]
+    keys = [str(getattr(part, first)) for part in value]
+    if len({*keys}) < len(keys) or max(map(len, keys)) > 60:  # names tell them apart, and are short
+        keys = [str(number) for number in range(len(keys))]
+    return dict(zip(keys, value, strict=True))
+
+
+def _key(key: str) -> str:
+    return key.replace("[", "(").replace("]", ")")
+
+
+def _plain(value: Any) -> Value:  # noqa: ANN401
+    if isinstance(value, tuple):
+        return tuple(" ".join(one) if isinstance(one, tuple) else str(one) for one in value)
+    return value  # type: ignore[no-any-return]
+
+
+def _words(answer: Answer | msgspec.Struct) -> str:
+    """Return an answer in a few words: what a fact begins with, or why there is none."""
+    if isinstance(answer, Absent | Unknown):
+        return f"{type(answer).__name__.lower()}: {answer.why}"
+    first = answer.__struct_fields__[0]
+    value = getattr(answer, first)
+    held = flat(answer)
+    names = [(key, held.get(f"{first}[{_key(key)}]", "")) for key in _parts(value)]
+    if names:
+        numbered = all(key.isdigit() for key, _ in names)
+        return listed(counted(f"{main}" if numbered else f"{key} {main}" for key, main in names), 3)
+    if isinstance(value, tuple):
+        return listed(map(str, value), 3) or f"no {first}"
+    return value if isinstance(value, str) else f"{first} {value}"
+
+
+@cache
+def _incidental() -> frozenset[tuple[str, str]]:
+    rows = table("incidental")["rows"]
+    return frozenset((row["fact"], field) for row in rows for field in row["fields"])
+
+
+def incidental(fact: str, path: str) -> bool:
+    """Tell a difference that says nothing by itself: what moves, a path, the name of one thing among equals."""
+    return bool({(fact, path), (fact, _KEYS.sub("", path))} & _incidental())

@@ -1,0 +1,186 @@
+"""What differs between two machines, on a screen and in Markdown: findings with what they hang on, then the rest."""
+
+from collections.abc import Iterable, Iterator, Sequence
+
+from tunedoctor.diagnosis.differences import Change, Difference, FindingDifference, Side, Value
+from tunedoctor.facts import KINDS
+from tunedoctor.model.wording import gib, listed, many
+from tunedoctor.render.screen import Screen, mark
+
+MOST = 5
+"""Values of a subject that are shown without --verbose; of subjects, twice as many."""
+LONGEST = 160
+"""Characters of a value."""
+_WIDE = 4 + max(len(kind.__name__) for kind in KINDS)
+_FIRST = {kind.__name__: f"{kind.__struct_fields__[0]}[" for kind in KINDS}
+_VERDICTS = {"ready": "is ready", "findings": "has findings", "unknown": "could not be judged"}
+_PLAIN = frozenset(" .,;:/+-=()%'\"?")
+"""Characters that mark nothing up, wherever they stand in a cell."""
+
+
+def render(
+    found: Sequence[Difference],
+    screen: Screen,
+    asked: str,
+    there: str = "",
+    *,
+    verbose: bool = False,
+) -> str:
+    """Return the screen: pairs whose findings differ, of others a line, and what to do next.
+
+    `asked`: the words of the command, behind its name; `there`: the option that names the target to others.
+    """
+    for one in found:
+        if one.a and one.b and (one.findings or len(found) == 1):
+            _pair(one, one.a, one.b, screen, verbose=verbose)
+            screen.gap()
+    for one in found if len(found) > 1 else ():
+        if one.findings:
+            continue
+        names = listed(side.name for side in (one.a, one.b) if side)
+        said = "no finding differs" if one.facts else "nothing differs"
+        said = said if one.a and one.b else "the other folder has no such file"
+        screen.wrap(f"{names}: {said}", 2, mark("ok" if one.a and one.b else "unknown"))
+    findings = [finding for one in found for finding in one.findings]
+    sides = [side for one in found for side in (one.a, one.b) if side]
+    ways = [f"doctor diff {asked} -v shows all that differs"]
+    if verbose:
+        ways = ["doctor check --from FILE judges one of them"]
+    if findings:
+        ways = [f"doctor explain {findings[0].id} tells more"]
+    if findings and any(side.kind == "here" and side.verdict == "findings" for side in sides):
+        ways.insert(0, f"doctor fix{there} shows the plan of a cure, and asks first")
+    if any(side.kind == "report" for side in sides):
+        screen.wrap("A report holds few facts: snapshots tell which of them a finding hangs on.")
+        ways = ["doctor snapshot -o FILE writes one, on each machine"]
+    screen.next(*ways)
+    return screen.text()
+
+
+def _pair(one: Difference, a: Side, b: Side, screen: Screen, *, verbose: bool) -> None:
+    screen.wrap(f"{_told(a)}; {_told(b)}", kind="bold")
+    screen.line()
+    for finding in one.findings:
+        _finding(finding, a, b, screen)
+    if not one.findings:
+        screen.wrap("No finding differs.", 2, mark("ok"))
+        screen.gap()
+    others: dict[str, list[str]] = {}
+    for fact in one.facts:
+        if not fact.explains:
+            text = f"{_label(fact)} {' -> '.join(_values(fact, LONGEST // 4))}"
+            others.setdefault(fact.fact, []).append(text.strip())
+    few = len(one.facts) if verbose else MOST
+    if others:
+        screen.wrap(f"What else differs, {a.name} -> {b.name}", kind="bold")
+        for name, values in [*others.items()][: 2 * few]:
+            more = f"; and {len(values) - few} more" if len(values) > few else ""
+            screen.wrap("; ".join(values[:few]) + more, _WIDE, f"  {name}")
+        if rest := [*others][2 * few :]:
+            screen.wrap(f"and of {listed(rest)}", 2, " ")
+        screen.gap()
+    equal = f"{many(one.same, 'kind')} of fact the same"
+    left = f", {many(one.left_out, 'path or passing value')} left out" if one.left_out else ""
+    screen.wrap(equal + left, kind="dim")
+
+
+def _finding(one: FindingDifference, a: Side, b: Side, screen: Screen) -> None:
+    has, lacks = (a, b) if one.side == "a" else (b, a)
+    kind = one.severity
+    screen.line(mark(kind), " ", (one.id, kind), f"  only {_at(has)}  ", (one.title, "bold"))
+    screen.row("found", one.found)
+    for label, change in _because(one):
+        name, mine, theirs = _row(change)
+        screen.row(label or " ", f"{name}  {_placed(mine, a)}, {_placed(theirs, b)}")
+    if one.other != "passed":
+        screen.row("but", f"{_at(lacks)}: {one.other or 'not found'}")
+    screen.line()
+
+
+def _placed(value: str, side: Side) -> str:
+    """Return where a value is: "12.6 in works", "absent here (no driver is loaded)"."""
+    how, _, why = value.partition(": ")
+    return (
+        f"{how} {_at(side)} ({why.rstrip('.')})"
+        if how in ("absent", "unknown")
+        else f"{value} {_at(side)}"
+    )
+
+
+def markdown(found: Sequence[Difference]) -> str:
+    """Return tables of findings with what they hang on, and of the other facts."""
+    lines: list[str] = []
+    for one in found:
+        a, b = (_cell(_told(side)) if side else "nothing" for side in (one.a, one.b))
+        lines += [f"{a}; {b}{'' if one.findings else '; no finding differs'}", ""]
+        heads = [_cell(side.name) if side else "" for side in (one.a, one.b)]
+        rows: list[Iterable[str]] = []
+        for finding in one.findings:
+            head = _cell(f"{finding.severity}: {finding.id}"), heads[finding.side == "b"]
+            for label, change in _because(finding):
+                rows.append((*head, label, *map(_cell, _row(change))))
+                head = "", ""
+            if not finding.explained_by:
+                rows.append((*head, "", _cell(finding.other), "", ""))
+        lines += _table(("finding", "only in", "", "fact", *heads), rows)
+        others = [map(_cell, _row(fact)) for fact in one.facts if not fact.explains]
+        lines += _table(("what else differs", *heads), others)
+    return "\n".join(lines)
+
+
+def _row(change: Change) -> tuple[str, str, str]:
+    return (f"{change.fact}.{change.field}".rstrip("."), *_values(change))
+
+
+def _table(heads: Iterable[str], rows: Iterable[Iterable[str]]) -> list[str]:
+    lines = [f"| {' | '.join(cells)} |" for cells in rows]
+    return [f"| {' | '.join(heads)} |", f"|{' --- |' * len([*heads])}", *lines, ""] if lines else []
+
+
+def _told(side: Side) -> str:
+    """Return a side in words: "here (node7) has findings"."""
+    where = ", ".join(
+        filter(None, ("" if side.kind == "here" else side.node or side.host, side.taken[:10]))
+    )
+    return f"{side.name}{f' ({where})' if where else ''} {_VERDICTS[side.verdict]}"
+
+
+def _at(side: Side) -> str:
+    return "here" if side.kind == "here" else f"in {side.name}"
+
+
+def _because(one: FindingDifference) -> Iterator[tuple[str, Change]]:
+    """Yield what explains a finding, and what stands before it: a further fact is needed too, or is enough alone."""
+    last, word = "", "because"
+    for change in one.explained_by:
+        yield "" if change.fact == last else word, change
+        last, word = change.fact, "and" if one.together else "or"
+
+
+def _label(change: Change) -> str:
+    """Return a field as it is told below its fact: "torch" for "distributions[torch]"."""
+    first = _FIRST.get(change.fact, " ")
+    return change.field.removeprefix(first).replace("]", "", change.field.startswith(first))
+
+
+def _values(change: Change, most: int = LONGEST) -> tuple[str, str]:
+    """Return both values in words; sizes as they are where they would read the same."""
+    a, b = (_word(one, most, sizes=True) for one in (change.a, change.b))
+    return (a, b) if a != b else (_word(change.a, most), _word(change.b, most))
+
+
+def _word(value: Value, most: int, *, sizes: bool = False) -> str:
+    if value in (None, (), ""):
+        return "none"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if sizes and isinstance(value, int) and value >= 1 << 24:  # nothing but bytes is so large
+        return gib(value)
+    text = " ".join((listed(value) if isinstance(value, tuple) else str(value)).split())
+    return text if len(text) <= most else f"{text[: most - 1]}…"
+
+
+def _cell(text: str) -> str:
+    """Return text of others as code in a cell of a table: a character reference marks nothing up."""
+    safe = (c if c.isalnum() or c in _PLAIN else f"&#{ord(c)};" for c in " ".join(text.split()))
+    return f"<code>{''.join(safe)}</code>" if text else ""
