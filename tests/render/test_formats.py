@@ -4,98 +4,47 @@ sarif-multitool is @microsoft/sarif-multitool of npm and brings the schema of OA
 negate with monitoring-plugins, both of Debian; @actions/core of npm lies in a folder of NODE_PATH.
 """
 
-import html
 import json
 import os
 import re
 import shutil
 import subprocess
-import time
 from collections import Counter
-from functools import cache
-from importlib import import_module
 from pathlib import Path
-from typing import Any
-from urllib.parse import unquote
 
 import jsonschema
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from junitparser import JUnitXml
-from markdown_it import MarkdownIt
 from msgspec.structs import replace
-from museum import names, snapshot_of
+from museum import snapshot_of
+from render.told import (
+    ALL_NASTY,
+    CASES,
+    FORMATS,
+    PLAIN,
+    SOME,
+    case,
+    cells,
+    entries_of,
+    finding,
+    made,
+    report,
+    told,
+)
 from rows import plant
-from security.planted import planted
 from typed import inside
 
-from tunedoctor.cli.blame import places
-from tunedoctor.cli.options import Options
-from tunedoctor.cli.output import report_for
-from tunedoctor.diagnosis import redaction
 from tunedoctor.diagnosis.fingerprint import fingerprint
-from tunedoctor.diagnosis.redaction import Identity, public, snapshot_json
-from tunedoctor.diagnosis.registry import all_checks
+from tunedoctor.diagnosis.redaction import Identity, snapshot_json
 from tunedoctor.diagnosis.report import (
-    Report,
     ReportCure,
     ReportFinding,
     ReportGpu,
     ReportMachine,
     ReportSmoke,
-    exit_code,
 )
-from tunedoctor.facts import Environment, Errors, ErrorText
 from tunedoctor.model.findings import PipInstall
-from tunedoctor.model.snapshot import Snapshot
-from tunedoctor.render.formats import Place, Told, github, nagios, words
-
-FORMATS = ("sarif", "junit", "github", "gitlab", "prometheus", "line", "nagios", "summary")
-CHECKS = all_checks()
-CASES = names()[::9]
-SOME = ("healthy-rtx4090", "driver-550-with-cu130", "torch-hangs", "driver-hung")
-WHO = Identity("/home/adalove", "adalove", "bletchley7")
-NASTY = (
-    "]]>", "<script>alert(1)</script>", "&amp;", "::set-env name=A::b", "##[error]x", "%0A::error::x", "\n::error::x", "|", "\\|", "`",
-    "``", "[x](http://a.example)", "![x](y)", "**b**", "\x00\x1b[31m", "\ufffe\U0001f600é中", "\u2028", "\r\n", '"', "'", "\\", "\\n",
-    "$(id)", "{0}", "# HELP x", "} 1", "\t", "a" * 300, "http://a.example", "www.a.example", "@all", "<!--", "</code>", "-->", "\ud800",
-    "~~x~~", ",file=/etc/x",
-)  # fmt: skip
-ALL_NASTY = " ".join(NASTY).encode("utf-8", "replace").decode()
-
-
-def made(told: Told, name: str) -> str:
-    if name == "summary":
-        return github.summary(told)
-    return str(import_module(f"tunedoctor.render.formats.{name}").render(told))
-
-
-def told(report: Report) -> Told:
-    where = places(Path("/no/such/folder"), report, report.policy)
-    return Told(report=report, code=exit_code(report), places=where)
-
-
-def judged(snapshot: Snapshot) -> Told:
-    """What `doctor check` has of a snapshot."""
-    report = report_for(snapshot, Options.of(), CHECKS, time.perf_counter())
-    return told(replace(report, taken="2026-11-24T10:00:00+00:00", host="node7"))
-
-
-@cache
-def case(name: str) -> Told:
-    return judged(snapshot_of(name))
-
-
-def finding(id_: str = "driver-too-old", **fields: Any) -> ReportFinding:
-    cure = ReportCure(kind="command", command="pip install 'torch<3'", note="3 GB")
-    some = {"severity": "error", "title": "A title", "found": "what", "means": "why", "cure": cure}
-    return ReportFinding(id=id_, **{**some, **fields})
-
-
-def report(*findings: ReportFinding, **fields: Any) -> Report:
-    return public(replace(case(SOME[1]).report, findings=findings, **fields), WHO)
-
+from tunedoctor.render.formats import nagios, words
 
 ACCEPTED = told(report(finding(accepted="known until 2027-01-01"), finding("disk-full")))
 
@@ -198,29 +147,8 @@ def test_github_shows_ten_of_a_kind_escaped_as_its_own_library_does(tmp_path: Pa
     assert ran(party("node"), tmp_path / "x.mjs").stdout.splitlines() == lines[:10]
 
 
-def _cells(text: str) -> list[list[str]]:
-    """Rows of the table of a summary as a reader of Markdown has them; all that is more than text fails."""
-    plain = {"text", "html_inline", "strong_open", "strong_close", "text_special", "softbreak"}
-    rows: list[list[str]] = []
-    cell = False
-    for token in (
-        MarkdownIt("commonmark", {"html": True}).enable(["table", "strikethrough"]).parse(text)
-    ):
-        if token.type == "tr_open":
-            rows.append([])
-        cell = token.type in ("td_open", "th_open") or (cell and token.type == "inline")
-        parts = token.children or []
-        assert {part.type for part in parts} <= plain
-        tags = {part.content for part in parts if part.type == "html_inline"}
-        assert tags <= {"<code>", "</code>", "<br>"}
-        assert not token.type.startswith(("html", "code", "fence", "blockquote", "hr", "bullet"))
-        if cell and token.type == "inline":
-            rows[-1].append("".join(part.content for part in parts))
-    return rows
-
-
 def test_a_summary_is_a_table_below_a_megabyte() -> None:
-    rows = _cells(made(case(SOME[1]), "summary"))
+    rows = cells(made(case(SOME[1]), "summary"))
     assert rows[1][1].startswith("driver-too-old<br>")
     assert re.match("<code>.*--index-url https://download", rows[1][3])
     large = made(
@@ -230,37 +158,12 @@ def test_a_summary_is_a_table_below_a_megabyte() -> None:
     assert "more causes would not fit here" in large
 
 
-GITLAB = {
-    "items": {
-        "required": ["description", "check_name", "fingerprint", "severity", "location"],
-        "properties": {
-            "severity": {"enum": ["info", "minor", "major", "critical", "blocker"]},
-            "location": {
-                "required": ["path", "lines"],
-                "properties": {
-                    "path": {"type": "string", "pattern": "^[^/]"},
-                    "lines": {"properties": {"begin": {"minimum": 1, "type": "integer"}}},
-                },
-            },
-        },
-    },
-}
-"""Of docs.gitlab.com, code quality report format."""
-
-
-def _entries(one: Told) -> list[dict[str, object]]:
-    entries: list[dict[str, object]] = json.loads(made(one, "gitlab"))
-    jsonschema.validate(entries, GITLAB)
-    assert len({str(entry["fingerprint"]) for entry in entries}) == len(entries) == len(one.counted)
-    return entries
-
-
 def test_gitlab_has_an_entry_for_each_cause_that_counts() -> None:
     for name in CASES:
-        _entries(case(name))
-    (entry,) = _entries(ACCEPTED)
+        entries_of(case(name))
+    (entry,) = entries_of(ACCEPTED)
     assert (entry["check_name"], entry["severity"]) == ("disk-full", "critical")
-    _entries(told(report(finding(), finding())))
+    entries_of(told(report(finding(), finding())))
 
 
 def test_a_fingerprint_stays_while_only_numbers_change() -> None:
@@ -291,7 +194,6 @@ def test_promtool_has_nothing_to_say_of_the_metrics() -> None:
 
 
 LINE = re.compile(r"doctor: (ready|unknown: \S.*|([\w.-]+) \[(node|user)\] \S.*)\n")
-PLAIN = re.compile(r"[A-Za-z0-9 .,:+/_\[\]-]{1,80}\n")
 
 
 def test_a_line_tells_code_and_cause_in_eighty_bytes() -> None:
@@ -335,103 +237,6 @@ def test_nagios_gets_its_own_codes(
         rf"DOCTOR {nagios.STATES[code]} - [^|]+ \| {count} .* time=0.200s;;;0", first
     )
     assert [line.count("|") for line in others] == [0] * max(len(some) - 1, 0)
-
-
-@st.composite
-def hostile(draw: st.DrawFn) -> Told:
-    """A report whose words are what somebody else chose, redacted as all are, at places that he named."""
-    parts = st.lists(st.one_of(st.sampled_from(NASTY), st.text(max_size=9)), max_size=4)
-    text = parts.map(lambda some: "".join(some).encode("utf-8", "replace").decode())
-    found = []
-    for number in range(draw(st.integers(0, 14))):
-        kind = draw(st.sampled_from(["command", "advice"]))
-        some = {name: draw(text) for name in ("title", "found", "means", "settle", "accepted")}
-        some["severity"] = draw(st.sampled_from(["error", "warning", "note"]))
-        some["cure"] = ReportCure(kind=kind, command=draw(text), note=draw(text))
-        found.append(finding(f"{draw(text)}{number}", **some))
-    machine = ReportMachine(system=draw(text), gpus=(ReportGpu(vendor="amd", name=draw(text)),))
-    clean = report(
-        *found,
-        verdict=draw(st.sampled_from(["ready", "findings", "unknown"])),
-        unknown={f"u{draw(text)}": draw(text)},
-        skipped={f"s{draw(text)}": draw(text)},
-        machine=machine,
-        host=draw(text),
-        next=draw(text),
-        passed=("no-gpu",),
-    )
-    files = text.map(lambda name: "".join(filter(str.isprintable, name)))
-    where = {one.id: Place(f"a{draw(files)}.txt", 3) for one in clean.findings}
-    return Told(report=clean, code=exit_code(clean), places=where)
-
-
-SERIES = re.compile(r'[a-z_]+(\{([a-z]+="([^"\\\n]|\\["\\])*",?)+\})? [\d.e+-]+')
-
-
-@settings(max_examples=60)
-@given(hostile())
-def test_hostile_words_break_no_format(one: Told) -> None:
-    shown, found = {name: made(one, name) for name in FORMATS}, one.report.findings
-    results = json.loads(shown["sarif"])["runs"][0]["results"]
-    assert len(results) == len(found) + len(one.report.symptoms)
-    for result in results:
-        uri = result["locations"][0]["physicalLocation"]["artifactLocation"]["uri"]
-        assert re.fullmatch(r"[\w./%~-]+", uri, re.ASCII)
-        assert "](" not in result["message"]["text"]
-    (suite,) = JUnitXml.fromstring(shown["junit"].encode())
-    assert [test.name for test in [*suite][: len(found)]] == [f.id for f in found]
-    for line in shown["github"].splitlines():
-        assert re.match(r"::(error|warning|notice) title=[^:,]*(,file=[^:,]*,line=3)?::", line)
-    assert len(shown["github"].splitlines()) == shown["github"].count("\n") <= 30
-    assert [len(row) for row in _cells(shown["summary"])] == [4] * (len(found) + bool(found))
-    for row, cause in zip(_cells(shown["summary"])[1:], found, strict=True):
-        bare = "".join(c for c in cause.found if c.isprintable() and c != " ")
-        assert row[2].replace(" ", "").replace("<br>", "")[:500] == bare[:500]
-    _entries(one)
-    series = shown["prometheus"].removesuffix("\n").split("\n")
-    assert len({*series}) == len(series)
-    for line in series:
-        assert line.startswith("# ") or SERIES.fullmatch(line), line
-    assert PLAIN.fullmatch(shown["line"])
-    first, *others = shown["nagios"].removesuffix("\n").split("\n")
-    assert first.count("|") == 1
-    assert "|" not in "".join(others)
-    for name in ("github", "nagios", "prometheus", "line"):
-        assert all(c.isprintable() or c in "\n\t" for c in shown[name])
-
-
-def _leaks(shown: str, secrets: list[str]) -> set[str]:
-    """Secrets that stand in a text, or did before its format escaped them."""
-    plain = (
-        shown,
-        html.unescape(shown),
-        unquote(shown),
-        shown.replace("\\\\", "\\").replace('\\"', '"'),
-    )
-    return {one for one in secrets if any(one in text for text in plain)}
-
-
-def test_no_planted_secret_is_in_any_format(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("HOME", WHO.home)
-    texts = [one for one in planted(3) if "\n" not in one.text]
-    secrets = [secret for one in texts for secret in one.secrets if len(secret) > 3]
-    head = "HfHubHTTPError: 401 Client Error: Unauthorized for url: https://huggingface.co/x begin "
-
-    def leaks() -> dict[str, int]:
-        said = dict.fromkeys(FORMATS, "")
-        for one in texts:
-            errors = Errors(errors=(ErrorText(text=f"{head}{one.text}"),))
-            variables = Environment(variables={"HF_HOME": f"/x {one.text}"})
-            got = judged(snapshot_of(SOME[0]).having(errors).having(variables))
-            for name in FORMATS:
-                said[name] += made(got, name)
-        return {name: len(_leaks(text, secrets)) for name, text in said.items()}
-
-    assert leaks() == dict.fromkeys(FORMATS, 0)
-    monkeypatch.setattr(redaction, "redact", lambda data, *_: data)
-    careless = leaks()
-    shows = [careless[name] for name in FORMATS if name not in ("line", "prometheus")]
-    assert min(shows) > 150, careless
 
 
 def test_the_command_writes_them_all_at_once(

@@ -5,7 +5,7 @@ from collections import Counter
 from tunedoctor.diagnosis.report import Report, ReportFinding
 from tunedoctor.model.wording import counted, gib, listed, many
 from tunedoctor.render.formats import Place, Told
-from tunedoctor.render.formats.words import ANYWHERE, flat, lines, untold, why_unknown
+from tunedoctor.render.formats.words import ANYWHERE, flat, lines, why_unknown
 
 _KINDS = {"error": "error", "warning": "warning", "note": "notice"}
 _SHOWN = 10
@@ -67,9 +67,8 @@ def summary(told: Told) -> str:
             text += f"\n{many(len(rows) - number, 'more cause')} would not fit here.\n"
             break
         text += row
-    if why := why_unknown(report):
-        ids = listed(untold(report), 20)
-        text += f"\nCould not tell: {_literal(why)}{f' ({_literal(ids)})' if ids else ''}\n"
+    said = "; ".join(filter(None, (why_unknown(report), listed(report.unknown, 20))))
+    text += f"\nCould not tell: {_literal(said)}\n" if said else ""
     if told.counted:
         text += f"\n<code>doctor explain {_literal(told.counted[0].id)}</code> tells more.\n"
     return text
@@ -85,15 +84,10 @@ def _verdict(told: Told) -> str:
 
 def _looked_at(report: Report) -> str:
     machine, target = report.machine, report.target
-    packages = (f"{name} {version}" for name, version in target.packages.items())
-    gpus = (f"{gpu.name}{f' {gib(gpu.memory)}' if gpu.memory else ''}" for gpu in machine.gpus)
-    parts = (
-        machine.system,
-        *(counted(gpus) or ["no GPU" if machine.gpus_known else "GPUs not known"]),
-        f"driver {machine.driver}" if machine.driver else "",
-        f"Python {target.version}" if target.version else "",
-        *packages,
-    )
+    gpus = counted(f"{one.name} {gib(one.memory) if one.memory else ''}" for one in machine.gpus)
+    parts = [machine.system, *(gpus or ["no GPU" if machine.gpus_known else "GPUs not known"])]
+    versions = {"driver": machine.driver, "Python": target.version, **target.packages}
+    parts += [f"{name} {version}" for name, version in versions.items() if version]
     return ", ".join(filter(None, parts))[:_CELL]
 
 

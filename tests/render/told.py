@@ -1,0 +1,118 @@
+"""Reports for formats: of machines of the museum, and with words that somebody else chose."""
+
+import json
+import re
+import time
+from functools import cache
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+from markdown_it import MarkdownIt
+from msgspec.structs import replace
+from museum import names, snapshot_of
+
+from tunedoctor.cli.blame import places
+from tunedoctor.cli.options import Options
+from tunedoctor.cli.output import report_for
+from tunedoctor.diagnosis.redaction import Identity, public
+from tunedoctor.diagnosis.registry import all_checks
+from tunedoctor.diagnosis.report import Report, ReportCure, ReportFinding, exit_code
+from tunedoctor.model.snapshot import Snapshot
+from tunedoctor.render.formats import Told, github
+
+FORMATS = ("sarif", "junit", "github", "gitlab", "prometheus", "line", "nagios", "summary")
+CHECKS = all_checks()
+CASES = names()[::9]
+SOME = ("healthy-rtx4090", "driver-550-with-cu130", "torch-hangs", "driver-hung")
+WHO = Identity("/home/adalove", "adalove", "bletchley7")
+NASTY = (
+    "]]>", "<script>alert(1)</script>", "&amp;", "::set-env name=A::b", "##[error]x", "%0A::error::x", "\n::error::x", "|", "\\|", "`",
+    "``", "[x](http://a.example)", "![x](y)", "**b**", "\x00\x1b[31m", "\ufffe\U0001f600é中", "\u2028", "\r\n", '"', "'", "\\", "\\n",
+    "$(id)", "{0}", "# HELP x", "} 1", "\t", "a" * 300, "http://a.example", "www.a.example", "@all", "<!--", "</code>", "-->", "\ud800",
+    "~~x~~", ",file=/etc/x",
+)  # fmt: skip
+ALL_NASTY = " ".join(NASTY).encode("utf-8", "replace").decode()
+
+
+def made(told: Told, name: str) -> str:
+    if name == "summary":
+        return github.summary(told)
+    return str(import_module(f"tunedoctor.render.formats.{name}").render(told))
+
+
+def told(report: Report) -> Told:
+    where = places(Path("/no/such/folder"), report, report.policy)
+    return Told(report=report, code=exit_code(report), places=where)
+
+
+def judged(snapshot: Snapshot) -> Told:
+    """What `doctor check` has of a snapshot."""
+    report = report_for(snapshot, Options.of(), CHECKS, time.perf_counter())
+    return told(replace(report, taken="2026-11-24T10:00:00+00:00", host="node7"))
+
+
+@cache
+def case(name: str) -> Told:
+    return judged(snapshot_of(name))
+
+
+def finding(id_: str = "driver-too-old", **fields: Any) -> ReportFinding:
+    cure = ReportCure(kind="command", command="pip install 'torch<3'", note="3 GB")
+    some = {"severity": "error", "title": "A title", "found": "what", "means": "why", "cure": cure}
+    return ReportFinding(id=id_, **{**some, **fields})
+
+
+def report(*findings: ReportFinding, **fields: Any) -> Report:
+    return public(replace(case(SOME[1]).report, findings=findings, **fields), WHO)
+
+
+PLAIN = re.compile(r"[A-Za-z0-9 .,:+/_\[\]-]{1,80}\n")
+"""A line that hurts no shell and no scontrol."""
+
+
+def cells(text: str) -> list[list[str]]:
+    """Rows of the table of a summary as a reader of Markdown has them; all that is more than text fails."""
+    plain = {"text", "html_inline", "strong_open", "strong_close", "text_special", "softbreak"}
+    rows: list[list[str]] = []
+    cell = False
+    for token in (
+        MarkdownIt("commonmark", {"html": True}).enable(["table", "strikethrough"]).parse(text)
+    ):
+        if token.type == "tr_open":
+            rows.append([])
+        cell = token.type in ("td_open", "th_open") or (cell and token.type == "inline")
+        parts = token.children or []
+        assert {part.type for part in parts} <= plain
+        tags = {part.content for part in parts if part.type == "html_inline"}
+        assert tags <= {"<code>", "</code>", "<br>"}
+        assert not token.type.startswith(("html", "code", "fence", "blockquote", "hr", "bullet"))
+        if cell and token.type == "inline":
+            rows[-1].append("".join(part.content for part in parts))
+    return rows
+
+
+GITLAB = {
+    "items": {
+        "required": ["description", "check_name", "fingerprint", "severity", "location"],
+        "properties": {
+            "severity": {"enum": ["info", "minor", "major", "critical", "blocker"]},
+            "location": {
+                "required": ["path", "lines"],
+                "properties": {
+                    "path": {"type": "string", "pattern": "^[^/]"},
+                    "lines": {"properties": {"begin": {"minimum": 1, "type": "integer"}}},
+                },
+            },
+        },
+    },
+}
+"""Of docs.gitlab.com, code quality report format."""
+
+
+def entries_of(one: Told) -> list[dict[str, object]]:
+    entries: list[dict[str, object]] = json.loads(made(one, "gitlab"))
+    jsonschema.validate(entries, GITLAB)
+    assert len({str(entry["fingerprint"]) for entry in entries}) == len(entries) == len(one.counted)
+    return entries
