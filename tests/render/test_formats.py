@@ -212,6 +212,8 @@ def test_a_line_tells_code_and_cause_in_eighty_bytes() -> None:
     ):  # fmt: skip
         one = told(report(finding(id_, cure=cure, title="the driver's `x`")))
         assert made(one, "line") == f"doctor: {id_} [{owner}] the drivers x\n"
+    both = told(report(finding("theirs", cure=pip), finding("ours", cure=root)))
+    assert made(both, "line").startswith("doctor: ours [node]"), "the node's is not hidden"
 
 
 @pytest.mark.parametrize(
