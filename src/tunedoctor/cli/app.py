@@ -36,7 +36,13 @@ def run(argv: list[str]) -> int:
     try:
         return _run(argv)
     except SystemExit as ended:
-        sys.stderr.write(getattr(ended, "said", ""))
+        said = getattr(ended, "said", "")
+        if said and {"nagios", "--format=nagios"} & {
+            *argv
+        }:  # it reads this alone, and has codes of its own
+            sys.stdout.write(f"DOCTOR UNKNOWN - {said.removeprefix('doctor: ')}")
+            return 3
+        sys.stderr.write(said)
         raise
 
 
@@ -62,7 +68,7 @@ def _run(argv: list[str]) -> int:
     if name == "train" and "--init" in words:
         name, words = "init", [word for word in words if word != "--init"]
     if name not in known["commands"]:
-        from tunedoctor.cli.options import near  # noqa: PLC0415  only on a mistake
+        from tunedoctor.model.wording import near  # noqa: PLC0415  only on a mistake
 
         like = near(name, known["commands"])
         _Parser(prog="doctor").error(f"no command is called {name[:60]!r}{like}")

@@ -40,7 +40,7 @@ def known(file: str, *, new: bool) -> tuple[tuple[str, Severity], ...]:
         return ()
     try:
         held = msgspec.json.decode(read_input(file), type=_Baseline)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         misuse(
             f"{file} is no baseline: {error}",
             f"doctor check --baseline {file} --write-baseline writes one",

@@ -17,7 +17,7 @@ from tunedoctor.diagnosis.needs import needs_of
 from tunedoctor.diagnosis.registry import all_fixes
 from tunedoctor.model.findings import AnyCureStep, Check, Cure, Severity, Who
 from tunedoctor.model.lazy import pattern
-from tunedoctor.model.machine import gpus_of
+from tunedoctor.model.machine import GPUS, gpus_of
 from tunedoctor.model.plan import Fix
 from tunedoctor.model.snapshot import Facts, Snapshot
 from tunedoctor.tables.load import table
@@ -163,9 +163,6 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     needs: dict[str, str] = {}
     """Of an image: what its PyTorch wheel needs of the machine that runs it, as {"driver": ">=570.26"}."""
     smoke: ReportSmoke | None = None
-
-
-_GPUS = (kinds.NvidiaGpus, kinds.AmdGpus, kinds.IntelGpu, kinds.AppleGpu)
 
 
 def report_of(  # noqa: PLR0913  two of them are what the user asked for
@@ -326,6 +323,6 @@ def machine_of(snapshot: Snapshot) -> ReportMachine:
         architecture=facts.host.machine,
         ram=facts.ram.usable if facts.ram else None,
         gpus=msgspec.convert(gpus, tuple[ReportGpu, ...], from_attributes=True),
-        gpus_known=not any(isinstance(snapshot.get(kind), kinds.Unknown) for kind in _GPUS),
+        gpus_known=not any(isinstance(snapshot.get(kind), kinds.Unknown) for kind in GPUS),
         driver=facts.nvidia_driver.version,
     )

@@ -63,3 +63,11 @@ def listed(items: Iterable[str], most: int = 4) -> str:
     if len(names) > most:
         return f"{', '.join(names[:most])} and {len(names) - most} more"
     return " and ".join([", ".join(names[:-1]), names[-1]]) if len(names) > 1 else "".join(names)
+
+
+def near(word: str, words: Iterable[str], most: int = 1) -> str:
+    """Return a question that names the words much like one; "" where there is none."""
+    from difflib import get_close_matches  # noqa: PLC0415  only on a mistake
+
+    close = get_close_matches(word, words, most)
+    return f" (is it {' or '.join(close)}?)" if close else ""
