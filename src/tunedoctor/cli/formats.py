@@ -77,10 +77,9 @@ def tell(report: Report, options: Options, snapshot: Snapshot | None = None) -> 
     for file, name in wanted:
         try:
             _put(file, name, told, options)
+        except SystemExit as ended:
+            gone = ended  # nobody reads on, and files are written all the same
         except Exception as error:  # noqa: BLE001  the verdict goes before what befalls a format
-            if isinstance(error, BrokenPipeError) and not file:
-                gone = error  # the rest is written all the same
-                continue
             why = getattr(error, "strerror", None) or f"{type(error).__name__}: {error}"
             place = f" ({file})" if file else ""
             sys.stderr.write(f"doctor: {name}{place} could not be written: {why}\n")

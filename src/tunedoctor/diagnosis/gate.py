@@ -9,7 +9,7 @@ from msgspec import structs
 
 from tunedoctor import facts as kinds
 from tunedoctor.diagnosis.engine import Diagnosis, Found
-from tunedoctor.facts.target import FOUND, NO_ENVIRONMENT
+from tunedoctor.facts.target import FOUND, NO_ENVIRONMENT, NOT_RUN
 from tunedoctor.model.findings import SEVERITIES, Check, Severity
 from tunedoctor.model.snapshot import Snapshot
 from tunedoctor.tables.load import table
@@ -75,9 +75,11 @@ def prepared(snapshot: Snapshot, name: ProfileName) -> Snapshot:
     one, target = profile(name), snapshot.find(kinds.Target)
     later = kinds.Absent(why=f"--profile {name}: it comes at run time")
     gone = dict.fromkeys(one.later, later)
-    if target is None or one.looks_at(target):
+    if target is None or target.chosen_by == "none" or one.looks_at(target):
         return snapshot.having(**gone) if gone else snapshot
-    gone |= dict.fromkeys(table("profiles")["environment"], kinds.Absent(why=NO_ENVIRONMENT))
+    nobody, not_run = (kinds.Absent(why=why) for why in (NO_ENVIRONMENT, NOT_RUN))
+    gone |= dict.fromkeys(table("profiles")["environment"], nobody)
+    gone |= dict.fromkeys(("Runtime", "Errors", "Smoke"), not_run)
     return snapshot.having(kinds.Target("", "none", problem=f"{NO_ENVIRONMENT}."), **gone)
 
 
