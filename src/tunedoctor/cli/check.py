@@ -28,8 +28,14 @@ _GRACE = 2.0
 
 def command(given: Namespace) -> int:
     """Examine this machine, or a snapshot, and tell the report; returns the exit code."""
-    began = time.perf_counter()
-    limit = _Limit(given, began)
+    limit = _Limit(given)
+    try:
+        return _checked(given, limit)
+    finally:
+        limit.off()
+
+
+def _checked(given: Namespace, limit: "_Limit") -> int:
     options = Options.of(given)._replace(
         outputs=outputs_of(given.output, given.report, given.baseline)
     )
@@ -62,13 +68,12 @@ def command(given: Namespace) -> int:
         interpreter = snapshot.find(Interpreter)
         if interpreter and (said := open_fix(interpreter.prefix, interpreter.site_packages)):
             sys.stderr.write(f"doctor: {said}\n")
-    limit.report = report = report_for(snapshot, options, checks, began, trained)
+    limit.report = report = report_for(snapshot, options, checks, limit.began, trained)
     if given.write_baseline:
         from tunedoctor.cli.baseline import write_baseline  # noqa: PLC0415
 
         write_baseline(given.baseline, report)
     code = tell(report, options, snapshot)
-    limit.off()
     if given.open:
         import webbrowser  # noqa: PLC0415
 
@@ -108,9 +113,9 @@ def _for_actions(options: Options, typed: list[str], variables: Mapping[str, str
 class _Limit:
     """The end of a check at its time, whatever hangs: settings, a driver, or the place of an output."""
 
-    def __init__(self, given: Namespace, began: float) -> None:
+    def __init__(self, given: Namespace) -> None:
         """Begin; without --timeout there is no end."""
-        self._seconds, self._began = given.timeout, began
+        self._seconds, self.began = given.timeout, time.perf_counter()
         self.options = Options.of(given, Settings(Config()))  # until those of the folder are read
         self.report: Report | None = None
         self.off: Callable[[], None] = lambda: None
@@ -123,7 +128,7 @@ class _Limit:
 
     def left(self) -> float:
         """Return the seconds that are left; enough to look once."""
-        spent = time.perf_counter() - self._began
+        spent = time.perf_counter() - self.began
         return max(self._seconds - spent, 0.2) if self._seconds else math.inf
 
     def _end(self) -> None:
@@ -155,7 +160,7 @@ class _Limit:
                 skipped={},
                 unknown={"timeout": why},
                 profile=self.options.profile,
-                seconds=round(time.perf_counter() - self._began, 3),
+                seconds=round(time.perf_counter() - self.began, 3),
             )
             tell(report, self.options)
 

@@ -45,7 +45,7 @@ def render(told: Told) -> str:
         text = "\n\n".join(_finding(one))
         room -= len(text)
         (parts if room > 0 else more).append(text if room > 0 else f"`{one.id}`")
-    parts += [f"Not shown for want of room: {', '.join(more)}"] * bool(more)
+    parts += [f"Not shown for want of room: {listed(more, 100)}"] * bool(more)
     parts += [*_suspected(report), *_untold(report)]
     rows = (" ".join(row.split()) for row in _facts(report, told.facts))
     parts += [_fenced("\n".join(rows)[:_FACTS], "text")]
