@@ -2,7 +2,6 @@
 
 import os
 import sys
-from collections.abc import Mapping
 from importlib import import_module
 from pathlib import Path
 
@@ -75,7 +74,7 @@ def tell(report: Report, options: Options, snapshot: Snapshot | None = None) -> 
 
 def _told(report: Report, options: Options, snapshot: Snapshot | None) -> Told:
     """Return the report with the lines that are to blame, where a format asks for them."""
-    places: Mapping[str, Place] = {}
+    places: dict[str, Place] = {}
     if {options.format, *(name for name, _ in options.outputs)} & {*PLACED}:
         from tunedoctor.cli import blame  # noqa: PLC0415  other formats name no line
 
