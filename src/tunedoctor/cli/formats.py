@@ -4,7 +4,6 @@ import os
 import sys
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from tunedoctor.cli.options import Options, misuse
 from tunedoctor.cli.output import is_stream, on_terminal, refusal, write, write_whole
@@ -12,9 +11,6 @@ from tunedoctor.diagnosis.report import Report, exit_code
 from tunedoctor.model.snapshot import Snapshot
 from tunedoctor.render.formats import Place, Told
 from tunedoctor.render.screen import as_json, as_line
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 BEGINS = {
     "terminal": "target   ", "json": '{\n  "schema": "doctor.report/', "jsonl": '{"schema":"doctor.report/',
@@ -28,8 +24,6 @@ BEGINS = {
 _STDOUT = ("-", "/dev/stdout", "/dev/fd/1", "/proc/self/fd/1")
 PLACED = ("sarif", "github", "gitlab")
 """Formats that name lines of files."""
-_SUMMARY = " summary"
-"""Behind a format: the page of a step, to which it adds."""
 
 
 def outputs_of(
@@ -61,31 +55,24 @@ def tell(report: Report, options: Options, snapshot: Snapshot | None = None) -> 
 
     A format that fails is said on stderr; then an exit code of 0 becomes 2: something that was asked for is not there.
     """
-    code = exit_code(report)
+    code, told = exit_code(report), _told(report, options, snapshot)
     wanted = [("", options.format), *((file, name) for name, file in options.outputs)]
-    names = {name for _, name in wanted}
-    if "github" in names and (summary := os.environ.get("GITHUB_STEP_SUMMARY")):
-        wanted.append((summary, f"github{_SUMMARY}"))
-    told = Told(
-        report=report,
-        code=code,
-        places=_places(report, options) if names & {*PLACED} else {},
-        partial=bool(options.only or options.skip),
-        facts=snapshot,
-    )
+    summary = os.environ.get("GITHUB_STEP_SUMMARY", "")
+    if summary and any(name == "github" for _, name in wanted):
+        wanted.append((summary, "summary"))
     lost, gone = False, None
     for file, name in wanted:
         try:
-            _put(file, name, told, options)
+            _write(file, name, _text(name, told, options))
         except SystemExit as ended:
-            gone = ended  # nobody reads on, and files are written all the same
+            gone = ended  # of standard output; files are written all the same
         except Exception as error:  # noqa: BLE001  the verdict goes before what befalls a format
             why = getattr(error, "strerror", None) or f"{type(error).__name__}: {error}"
-            place = f" ({file})" if file else ""
-            sys.stderr.write(f"doctor: {name}{place} could not be written: {why}\n")
+            where = f" ({file})" if file else ""
+            sys.stderr.write(f"doctor: {name}{where} could not be written: {why}\n")
             if not file:
-                ids = ", ".join([report.verdict, *(one.id for one in told.counted)])
-                sys.stderr.write(f"doctor: {ids}\n")
+                causes = "".join(f", {one.id}" for one in told.counted)
+                sys.stderr.write(f"doctor: {report.verdict}{causes}\n")
             lost = True
     if gone:
         raise gone
@@ -96,27 +83,39 @@ def tell(report: Report, options: Options, snapshot: Snapshot | None = None) -> 
     return code or 2 * lost
 
 
-def _places(report: Report, options: Options) -> "Mapping[str, Place]":
-    from tunedoctor.cli import blame  # noqa: PLC0415  few formats name lines
+def _told(report: Report, options: Options, snapshot: Snapshot | None) -> Told:
+    """Return the report with the lines that are to blame, where a format asks for them."""
+    places: dict[str, Place] = {}
+    if {options.format, *(name for name, _ in options.outputs)} & {*PLACED}:
+        from tunedoctor.cli import blame  # noqa: PLC0415  other formats name no line
 
-    try:
-        return blame.places(Path(), report, options.file)
-    except Exception:  # noqa: BLE001  each format has a place for what has none
-        return {}
+        try:
+            places = blame.places(Path(), report, options.file)
+        except Exception as error:  # noqa: BLE001  a folder of anybody's; a format takes any line then
+            sys.stderr.write(f"doctor: no lines are named: {type(error).__name__}: {error}\n")
+    return Told(
+        report=report,
+        code=exit_code(report),
+        places=places,
+        partial=bool(options.only or options.skip),
+        facts=snapshot,
+    )
 
 
-def _put(file: str, name: str, told: Told, options: Options) -> None:
+def _text(name: str, told: Told, options: Options) -> str:
     if name == "terminal":
-        text = on_terminal(told.report, options, sys.stdout)
-    elif name in ("json", "jsonl"):
-        text = as_json(told.report) if name == "json" else as_line(told.report)
-    else:
-        module = import_module(f"tunedoctor.render.formats.{name.removesuffix(_SUMMARY)}")
-        text = module.summary(told) if name.endswith(_SUMMARY) else module.render(told)
-    if name.endswith(_SUMMARY):
-        with Path(file).open("a", encoding="utf-8") as page:
-            page.write(text)
-    elif file:
-        write_whole(file, text, private=name in ("json", "jsonl", "html"))
-    else:
+        return on_terminal(told.report, options, sys.stdout)
+    if name in ("json", "jsonl"):
+        return as_json(told.report) if name == "json" else as_line(told.report)
+    module = import_module(f"tunedoctor.render.formats.{'github' if name == 'summary' else name}")
+    return str(module.summary(told) if name == "summary" else module.render(told))
+
+
+def _write(file: str, name: str, text: str) -> None:
+    if not file:
         write(text)
+    elif name == "summary":  # steps before have theirs there
+        with Path(file).open("a", encoding="utf-8") as summary:
+            summary.write(text)
+    else:
+        write_whole(file, text, private=name in ("json", "jsonl", "html"))
