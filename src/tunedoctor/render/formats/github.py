@@ -75,11 +75,9 @@ def summary(told: Told) -> str:
 
 
 def _verdict(told: Told) -> str:
-    count = Counter(one.severity for one in told.counted)
-    found = [many(count[kind], kind) for kind in ("error", "warning", "note") if count[kind]]
     said = {"ready": "ready", "findings": "not ready", "unknown": "could not tell"}
     part = ["checks were left out"] if told.partial else []
-    return ", ".join([said[told.report.verdict], *found, *part])
+    return ", ".join([said[told.report.verdict], *told.found, *part])
 
 
 def _looked_at(report: Report) -> str:

@@ -3,7 +3,6 @@
 from collections.abc import Iterable, Iterator
 from datetime import datetime
 
-from tunedoctor.model.findings import SEVERITIES
 from tunedoctor.render.formats import Told
 
 Sample = tuple[dict[str, str], float]
@@ -42,7 +41,7 @@ def _metrics(told: Told) -> Iterator[tuple[str, str, list[Sample]]]:
     yield (
         "doctor_findings",
         "Causes that count, by severity.",
-        [({"severity": s}, sum(f.severity == s for f in counted)) for s in SEVERITIES],
+        [({"severity": severity}, number) for severity, number in told.tally.items()],
     )
     yield (
         "doctor_finding_info",

@@ -19,14 +19,12 @@ _MOST = 5_000
 def render(told: Told) -> str:
     """Return one run: causes as results, symptoms as notes, what was accepted as suppressed."""
     report = told.report
-    causes_of = {id_: one.id for one in report.findings for id_ in one.explains}
+    causes_of = told.cause_of
     findings = (*report.findings, *report.symptoms)[:_MOST]
-    rules = [*dict.fromkeys(one.id for one in findings)]
-    by_id = {one.id: one for one in reversed(findings)}
+    by_id = {one.id: one for one in findings}
+    rules = {id_: number for number, id_ in enumerate(by_id)}
     results = [
-        _result(
-            one, rules.index(one.id), told.places.get(one.id, ANYWHERE), causes_of.get(one.id, "")
-        )
+        _result(one, rules[one.id], told.places.get(one.id, ANYWHERE), causes_of.get(one.id, ""))
         for one in findings
     ]
     run = {
@@ -34,7 +32,7 @@ def render(told: Told) -> str:
             "driver": {
                 "name": "tunedoctor",
                 "semanticVersion": report.doctor,
-                "rules": [_rule(by_id[id_]) for id_ in rules],
+                "rules": [*map(_rule, by_id.values())],
             }
         },
         "automationDetails": {"id": f"tunedoctor/{report.profile}/"},
