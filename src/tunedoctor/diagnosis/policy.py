@@ -57,9 +57,8 @@ def _bound(function: Callable[..., Result], rule: Rule) -> Callable[..., Result]
 
 
 def _what(rule: Rule) -> str:
-    if rule.row.what and rule.name:
-        return f"{rule.row.what} ({rule.name})"
-    return rule.row.what or rule.name
+    both = rule.row.what and rule.name
+    return f"{rule.row.what} ({rule.name})" if both else rule.row.what or rule.name
 
 
 def _breach(rule: Rule, found: str, cure: Cure | None = None) -> Finding:
@@ -97,22 +96,19 @@ def _package(
     rule: Rule,
 ) -> Result:
     name = rule.name or rule.key
-    there = packages.get(name)
-    version = there.version if there else ""
+    there: Any = packages.get(name)
     if name == "torch" and isinstance(torch, kinds.TorchBuild):
-        version = torch.version  # with its local label
+        there = torch  # with its local label
     cure = pip(interpreter, "install", f"{name}{rule.wanted}")
-    if not version and not there:
+    if there is None:
         return _breach(rule, f"{name} is not installed", cure)
-    return _versioned(rule, name, version, cure)
+    return _versioned(rule, name, there.version, cure)
 
 
 def _driver(driver: kinds.NvidiaDriver | Unknown | None, *, rule: Rule) -> Result:
-    if isinstance(driver, Unknown):
-        return driver
-    return (
-        _versioned(rule, "the driver", driver.version) if driver else _breach(rule, rule.row.none)
-    )
+    if isinstance(driver, kinds.NvidiaDriver):
+        return _versioned(rule, "the driver", driver.version)
+    return driver or _breach(rule, rule.row.none)
 
 
 def _gpus(
@@ -201,20 +197,18 @@ def _mode(nvidia: kinds.NvidiaGpus | Unknown | None, *, rule: Rule) -> Result:
 
 
 def _ram(ram: kinds.Memory, *, rule: Rule) -> Result:
-    limit = (
-        f", the limit of {ram.limit_place}" if ram.limit_place and ram.usable < ram.total else ""
-    )
-    return None if ram.usable >= rule.wanted else _breach(rule, f"RAM is {gib(ram.usable)}{limit}")
+    if ram.usable >= rule.wanted:
+        return None
+    limited = ram.limit_place and ram.usable < ram.total
+    limit = f", the limit of {ram.limit_place}" if limited else ""
+    return _breach(rule, f"RAM is {gib(ram.usable)}{limit}")
 
 
 def _shm(shared: kinds.SharedMemory | Unknown | None, *, rule: Rule) -> Result:
     if not isinstance(shared, kinds.SharedMemory):
         return shared or _breach(rule, rule.row.none)
-    return (
-        None
-        if shared.total >= rule.wanted
-        else _breach(rule, f"{rule.row.what} has {gib(shared.total)}")
-    )
+    there = f"{rule.row.what} has {gib(shared.total)}"
+    return None if shared.total >= rule.wanted else _breach(rule, there)
 
 
 def _disk(disks: kinds.Disks, *, rule: Rule) -> Result:
@@ -252,9 +246,8 @@ def _speed(smoke: kinds.Smoke | Unknown | None, *, rule: Rule) -> Result:
     speed = smoke.tokens_per_second if isinstance(smoke, kinds.Smoke) else None
     if speed is None:
         return Unknown(why="nothing was trained: doctor check --smoke measures it")
-    return (
-        None if speed >= rule.wanted else _breach(rule, f"the training took {speed:.0f} tokens/s")
-    )
+    there = f"the training took {speed:.0f} tokens/s"
+    return None if speed >= rule.wanted else _breach(rule, there)
 
 
 _JUDGES: dict[str, Callable[..., Result]] = {

@@ -185,13 +185,11 @@ def _text(file: Path, name: str, *, must: bool = False) -> str:
     """Return a file's text; "" where there is none. Raises ConfigError where one can't be read."""
     try:
         return read_regular(file, _LARGEST).decode()
-    except (FileNotFoundError, NotADirectoryError) as error:
-        if must:
-            raise _wrong(name, 0, f"can't be read: {error.strerror}") from None
-        return ""
     except UnicodeDecodeError as error:
         raise _wrong(name, 0, f"is not UTF-8 (byte {error.start})") from None
     except OSError as error:
+        if not must and isinstance(error, FileNotFoundError | NotADirectoryError):
+            return ""
         raise _wrong(name, 0, f"can't be read: {error.strerror or error}") from None
 
 

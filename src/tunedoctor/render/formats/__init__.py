@@ -23,6 +23,10 @@ class Place(NamedTuple):
     """From 1."""
 
 
+ANYWHERE = Place("pyproject.toml", 1)
+"""Where nothing is to blame: a file that need not be there."""
+
+
 class Told(msgspec.Struct, frozen=True, kw_only=True):
     """A report, redacted, with what a format wants besides."""
 
@@ -40,6 +44,10 @@ class Told(msgspec.Struct, frozen=True, kw_only=True):
     def counted(self) -> tuple[ReportFinding, ...]:
         """Causes that count for the verdict, worst first; the others are accepted."""
         return tuple(one for one in self.report.findings if not one.accepted)
+
+    def place(self, one: ReportFinding) -> Place:
+        """Return the line that is to blame for a finding."""
+        return self.places.get(one.id, ANYWHERE)
 
     @property
     def tally(self) -> dict[str, int]:

@@ -5,7 +5,7 @@ from collections import Counter
 from tunedoctor.diagnosis.report import Report, ReportFinding
 from tunedoctor.model.wording import counted, gib, listed, many
 from tunedoctor.render.formats import Place, Told
-from tunedoctor.render.formats.words import ANYWHERE, flat, lines, why_unknown
+from tunedoctor.render.formats.words import flat, lines, why_unknown
 
 _KINDS = {"error": "error", "warning": "warning", "note": "notice"}
 _SHOWN = 10
@@ -31,10 +31,8 @@ def render(told: Told) -> str:
             left.append(one.id)
             continue
         many_of[kind] += 1
-        title = f"{one.id}: {one.title}"
-        shown.append(
-            _command(kind, title, "\n".join(lines(one)), told.places.get(one.id, ANYWHERE))
-        )
+        title, said = f"{one.id}: {one.title}", "\n".join(lines(one))
+        shown.append(_command(kind, title, said, told.place(one)))
     if left:
         shown.append(_command("notice", "doctor", f"{len(left)} more: {listed(left, 20)}"))
     return "".join(shown)

@@ -7,7 +7,7 @@ from tunedoctor.diagnosis.fingerprint import fingerprint
 from tunedoctor.diagnosis.report import Report, ReportFinding
 from tunedoctor.messages.cause import causes
 from tunedoctor.render.formats import Place, Told
-from tunedoctor.render.formats.words import ANYWHERE, group_of, lines, owner, untold
+from tunedoctor.render.formats.words import group_of, lines, owner, untold
 from tunedoctor.render.screen import as_json
 from tunedoctor.tables.load import table
 
@@ -24,8 +24,7 @@ def render(told: Told) -> str:
     by_id = {one.id: one for one in findings}
     rules = {id_: number for number, id_ in enumerate(by_id)}
     results = [
-        _result(one, rules[one.id], told.places.get(one.id, ANYWHERE), causes_of.get(one.id, ""))
-        for one in findings
+        _result(one, rules[one.id], told.place(one), causes_of.get(one.id, "")) for one in findings
     ]
     run = {
         "tool": {
