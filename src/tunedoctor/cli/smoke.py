@@ -9,6 +9,7 @@ import time
 from argparse import Namespace
 from collections.abc import Callable
 from concurrent.futures import Future
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
@@ -116,15 +117,13 @@ def as_check(
     Returns the facts with those of the run, the checks with one that tells how it ended, and what a report has of it.
     """
     asked = Asked(strict=strict, seconds=min(stage_seconds(os.environ), seconds))
-    why = place.problem
-    if not why:
+    ended = None
+    if not place.problem:
         work = _begun(partial(_trained, asked, place, lambda: snapshot, checks))
-        try:
-            answer, after = work.result(None if seconds == math.inf else seconds)
-        except TimeoutError:
-            why = f"no answer in {seconds:.1f} s, the limit of --timeout"
-    if why:
-        answer, after = not_started(snapshot, why), snapshot
+        with suppress(TimeoutError):
+            ended = work.result(None if seconds == math.inf else seconds)
+    why = place.problem or f"no answer in {seconds:.1f} s, the limit of --timeout"
+    answer, after = ended or (not_started(snapshot, why), snapshot)
     if runtime := snapshot.find(Runtime):  # a deep look tells more of the libraries
         after = after.having(runtime)
     report = ReportSmoke(

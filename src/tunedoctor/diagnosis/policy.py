@@ -140,6 +140,8 @@ def _count(*several: Fact | Unknown | None) -> int:
                 count += len(one.names)
             case kinds.AppleGpu():
                 count += 1
+            case _:
+                pass
     return count
 
 

@@ -165,4 +165,5 @@ def _read(kind: str, value: object) -> Any:  # noqa: ANN401, PLR0911  a row each
             return value
         case "number", int(number) | float(number) if 0 < number < 1e12:
             return number
-    return None
+        case _:
+            return None
