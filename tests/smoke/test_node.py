@@ -108,7 +108,7 @@ def test_a_slow_card_is_blamed_shown_and_kept() -> None:
     assert smoke
     assert smoke.node == told.node == NodeSpeed(cards=(*cards,))
     assert "\n  slow: cuda:1\n" in text
-    assert "cuda:1       460    2900      -     -" in text
+    assert "cuda:1       460    2900    -    -" in text
 
 
 @pytest.mark.skipif(not torch_target(), reason=WHY_NOT)

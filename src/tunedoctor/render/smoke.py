@@ -138,8 +138,8 @@ def _speeds(node: NodeSpeed, screen: Screen) -> None:
     for one in node.cards:
         speeds = [*(one.gemm.get(name) for name in types), one.memory, one.h2d, one.d2h]
         rows.append([one.device, *(f"{speed:.4g}" if speed else "-" for speed in speeds)])
-    screen.table("card|>" + "|>".join([*types, "memory", "to it", "back"]), rows)
-    screen.wrap("TFLOP/s of products by type, GB/s of memory and of copies")
+    screen.table("card|>" + "|>".join([*types, "memory", "h2d", "d2h"]), rows)
+    screen.wrap("TFLOP/s by type; GB/s of memory, from host to device (h2d) and back (d2h)")
 
 
 def _verdict(answer: Answer, screen: Screen) -> None:
