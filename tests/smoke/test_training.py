@@ -140,12 +140,18 @@ WHOLE = [
 def test_every_stage_is_well_and_the_facts_are_kept(tmp_path: Path) -> None:
     """Workers are started as on macOS, Windows and Python 3.14, a short load repeats its losses, and two ranks meet."""
     file, env = tmp_path / "snapshot.json", {"PLANTED": "workers_spawned", "PYTHONPATH": PLANTED}
-    argv = ("--device", "cpu", "--minutes", "0.02", "--gpus", "2", "--snapshot", str(file))
-    found = answer(torch_target(), *argv, **env)
+    argv = ["--device", "cpu", "--minutes", "0.02", "--gpus", "2", "--node", "--snapshot"]
+    found = answer(torch_target(), *argv, str(file), **env)
     assert (found["verdict"], found["blames"]) == ("ready", [])
     names = [one["name"] for one in found["stages"]]
     assert names[: len(WHOLE)] == WHOLE
-    assert names[-6:] == ["join", "all-reduce", "work", "DDP", "load heat", "load errors"]
+    ranks = ["join", "all-reduce", "work", "DDP", "import torch"]
+    links = ["node device", "node join", "node sum", "node all-reduce"]
+    assert names[-11:] == [*ranks, *links, "load heat", "load errors"]
+    (card,) = found["node"]["cards"]
+    assert card["gemm"].keys() == {"float32", "bfloat16"}
+    speeds = card["gemm"].values(), [card["memory"], card["h2d"], card["d2h"]]
+    assert min(*map(min, speeds), found["node"]["all_reduce"]) > 0
     assert {one["outcome"] for one in found["stages"] if "load " not in one["name"]} == {"ok"}
     assert found["losses"][0] > 5
     assert found["losses"][-1] < 0.05
@@ -159,6 +165,7 @@ def test_every_stage_is_well_and_the_facts_are_kept(tmp_path: Path) -> None:
     assert fact
     assert (fact.device, fact.kind, fact.half) == ("cpu", "cpu", "bfloat16")
     assert fact.peak == found["peak"] > 100e6
+    assert json.loads(msgspec.json.encode(fact.node)) == found["node"]
     assert runtime
     assert runtime.torch_version
 

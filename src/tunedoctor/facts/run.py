@@ -184,6 +184,28 @@ class IndexAnswer(Fact, frozen=True):
     """In the order of the text, one for each requirement."""
 
 
+class CardSpeed(Part, frozen=True):
+    """How fast one card is: TFLOP/s of products by type, GB/s of its memory, of copies to it (h2d) and back (d2h)."""
+
+    device: str
+    name: str
+    gemm: dict[str, float]
+    memory: float
+    h2d: float
+    d2h: float
+    """0: not measured."""
+
+
+class NodeSpeed(Part, frozen=True):
+    """How fast the cards of a node are, and their links."""
+
+    cards: tuple[CardSpeed, ...]
+    ranks: Count = 0
+    """Cards that summed; two processes on the CPU."""
+    all_reduce: float | None = None
+    """GB/s, as nccl-tests counts bus bandwidth."""
+
+
 class Smoke(Fact, frozen=True):
     """A tiny training in the target. Absent: it was not run (`doctor smoke` does)."""
 
@@ -212,3 +234,4 @@ class Smoke(Fact, frozen=True):
     """Of the device; None on the CPU."""
     ranks: tuple[float, ...] = ()
     """Seconds of the same work on each rank, by rank, where several trained together."""
+    node: NodeSpeed | None = None

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import msgspec
 
+from tunedoctor.facts import NodeSpeed
 from tunedoctor.model.wording import gib
 from tunedoctor.render.screen import Screen, mark
 from tunedoctor.smoke.answer import Answer, Blame
@@ -44,6 +45,8 @@ def render(answer: Answer, screen: Screen, *, verbose: bool = False, quiet: bool
             _stage(one, answer, screen)
     if not quiet:
         _numbers(answer, screen)
+    if answer.node and not quiet:
+        _speeds(answer.node, screen)
     screen.gap()
     _verdict(answer, screen)
     return screen.text()
@@ -128,6 +131,17 @@ def _numbers(answer: Answer, screen: Screen) -> None:
         screen.wrap(text, 9, f"{name:>7}")
 
 
+def _speeds(node: NodeSpeed, screen: Screen) -> None:
+    screen.gap()
+    types = [*dict.fromkeys(name for card in node.cards for name in card.gemm)]
+    rows = []
+    for one in node.cards:
+        speeds = [*(one.gemm.get(name) for name in types), one.memory, one.h2d, one.d2h]
+        rows.append([one.device, *(f"{speed:.4g}" if speed else "-" for speed in speeds)])
+    screen.table("card|>" + "|>".join([*types, "memory", "h2d", "d2h"]), rows)
+    screen.wrap("TFLOP/s by type; GB/s of memory, from host to device (h2d) and back (d2h)")
+
+
 def _verdict(answer: Answer, screen: Screen) -> None:
     took = f"   {answer.seconds:.1f} s"
     errors = [one for one in answer.blames if one.severity == "error"]
@@ -143,6 +157,8 @@ def _verdict(answer: Answer, screen: Screen) -> None:
     where = "" if answer.device != "cpu" else " on the CPU"
     screen.line(mark("ok"), " ", (f"This environment can fine-tune with LoRA{where}", "ok"), took)
     warnings = [one.stage for one in answer.blames if one.severity == "warning"]
-    if warnings:
-        screen.wrap(f"not proven: {', '.join(warnings)}", 2)
+    slow = [name for name in warnings if name.startswith("speed ")]
+    for what, names in ("slow", slow), ("not proven", [n for n in warnings if n not in slow]):
+        if names:
+            screen.wrap(f"{what}: {', '.join(n.removeprefix('speed ') for n in names)}", 2)
     screen.next("doctor init writes a configuration for a training")

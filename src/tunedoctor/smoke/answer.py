@@ -26,6 +26,7 @@ from tunedoctor.model.findings import Check, Finding, Result, tell
 from tunedoctor.model.snapshot import Snapshot
 from tunedoctor.probes.imports import texts
 from tunedoctor.probes.runtime import Run
+from tunedoctor.smoke import node as speeds
 from tunedoctor.smoke import stages as judging
 from tunedoctor.smoke.stages import TABLE, Load, Part, Reading, SmokeStage, data_of
 from tunedoctor.system.reading import read_regular
@@ -94,6 +95,8 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     """Seconds of the same work on each rank."""
     load: Load | None = None
     """Of --long."""
+    node: kinds.NodeSpeed | None = None
+    """Of --node."""
     seconds: Annotated[float, msgspec.Meta(ge=0)] = 0.0
 
 
@@ -180,6 +183,7 @@ class Asked(NamedTuple):
     seconds: float = 60.0
     minutes: float = 0.0
     """Of load after the training; 0: none."""
+    node: bool = False
 
 
 def parts_of(asked: Asked) -> tuple[Part, ...]:
@@ -191,6 +195,8 @@ def parts_of(asked: Asked) -> tuple[Part, ...]:
     if asked.full:
         parts.append(Part("bitsandbytes", device, seconds=asked.seconds))
         parts.append(Part("compile", device, seconds=max(COMPILING, asked.seconds), idle=60.0))
+    if asked.node:  # before a load has warmed the cards
+        parts.append(Part("node", device, seconds=asked.seconds))
     if asked.minutes:
         minutes = (*device, "--minutes", str(asked.minutes))
         overall = 60 * asked.minutes + judging.OVERALL
@@ -212,10 +218,12 @@ def run_all(
 
     `reading` looks at the hardware during the load.
     """
-    runs: list[Run] = []
-    for part in parts_of(asked):
+    runs, parts = list[Run](), [*parts_of(asked)]
+    for part in parts:
         with reading if part.name == "load" else nullcontext():
             runs.append(judging.run_part(part, python, environment, watch))
+        if part.name == "node":
+            parts += speeds.links_of(runs[-1])
         if any(one.bad and one.required for one in judging.stages_of(runs[-1])):
             break
     return runs
@@ -236,8 +244,10 @@ def made(  # noqa: PLR0913  all that is known
         answer = msgspec.structs.replace(not_started(snapshot, why), seconds=round(seconds, 2))
         return answer, snapshot
     stages = tuple(one for run in runs for one in judging.stages_of(run))
+    node = speeds.speed_of(runs)
+    stages += speeds.judged(node) if node else ()
     built, trained = data_of(runs[0], "build"), data_of(runs[0], "train")
-    smoke = _smoke(runs, stages, asked)
+    smoke = msgspec.structs.replace(_smoke(runs, stages, asked), node=node)
     told = snapshot.having(smoke, *_facts(runs, stages))
     loads = [one for one in runs if one.name == "load"][:1]
     load = next((judging.load_of(one, readings) for one in loads), None)

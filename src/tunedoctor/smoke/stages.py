@@ -104,7 +104,8 @@ class SmokeStage(msgspec.Struct, frozen=True, kw_only=True):
 
 def stage(name: str, outcome: Outcome, **more: Any) -> SmokeStage:  # noqa: ANN401  its fields
     """Return a stage; what nothing trains without stands in the table."""
-    return SmokeStage(name=name, outcome=outcome, required=name not in TABLE["optional"], **more)
+    required = {name, name.partition(" ")[0]}.isdisjoint(TABLE["optional"])
+    return SmokeStage(name=name, outcome=outcome, required=required, **more)
 
 
 def stages_of(run: Run) -> tuple[SmokeStage, ...]:

@@ -26,6 +26,8 @@ PARTS = {
     "compile": "smoke.extras.compiling",
     "ranks": "smoke.load.ranks",
     "load": "smoke.load.load",
+    "node": "smoke.node.cards",
+    "links": "smoke.node.links",
     "reload": "smoke.saving.fresh_part",
 }
 
@@ -71,7 +73,7 @@ def main(part: str, argv: List[str]) -> None:
     parser.add_argument("--steps", type=int, default=0, help="of the user's model")
     parser.add_argument("--minutes", type=float, default=10.0, help="of load")
     asked = parser.parse_args(argv)
-    rank = int(os.environ.get("RANK", "0")) if part == "ranks" else 0
+    rank = int(os.environ.get("RANK", "0")) if part in ("ranks", "links") else 0
     tell = work("telling.Teller")(asked.seconds, asked.skip, rank)
     tell.leave(**(work(PARTS[part])(tell, asked) or {}))
 

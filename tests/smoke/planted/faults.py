@@ -207,11 +207,23 @@ def rank_sleeps(distributed):
         distributed.init_process_group = lambda *_, **__: time.sleep(3600)
 
 
+def element_off(mm):
+    return lambda a, b, **k: mm(a, b, **k)[7, 5:6].add_(4 * len(a) ** 0.5)
+
+
+def end_left(all_reduce):
+    return lambda x, **k: (all_reduce(x, **k), x[1 << 20 :].fill_(1))
+
+
 LAYER = "peft.tuners.lora.layer"
 ADAMW = "torch.optim.adamw"
 LLAMA = "transformers.models.llama.modeling_llama"
 KEEP = after_init(MODELS.append)
+
 FAULTS = {
+    # one element off by a few times its size, as of a core that fails; the end of a large message that is not summed
+    "wrong_product": {"torch": lambda torch: over(torch, "mm", element_off)},
+    "wrong_sums": {"torch.distributed": lambda it: over(it, "all_reduce", end_left)},
     "adapters_unused": {LAYER: adapters_unused},
     "query_adapters_unused": {LAYER: query_adapters_unused},
     "checkpointing": {
