@@ -1,5 +1,6 @@
 """One line of at most 80 bytes: what node-problem-detector shows, and what Slurm takes as a reason."""
 
+from tunedoctor.diagnosis.report import ReportFinding
 from tunedoctor.model.lazy import pattern
 from tunedoctor.render.formats import Told
 from tunedoctor.render.formats.words import owner, why_unknown
@@ -22,7 +23,17 @@ def render(told: Told) -> str:
         text = "ready"
     else:
         worst = told.counted[:1]
-        text = f"{worst[0].id} [{owner(worst[0])}] {worst[0].title}" if worst else "findings"
+        text = of_finding(worst[0]) if worst else "findings"
+    return line_of(text)
+
+
+def of_finding(one: ReportFinding) -> str:
+    """Return a cause, who has to act, and short words."""
+    return f"{one.id} [{owner(one)}] {one.title}"
+
+
+def line_of(text: str) -> str:
+    """Return a line of what is told, in characters that no program takes for more."""
     plain = _OTHER.sub(" ", spelled(f"doctor: {text}", "ascii").translate(_QUOTES))
     if len(plain) > LONGEST:  # between words, where one ends late enough
         head, _, _ = plain[: LONGEST + 1].rpartition(" ")
