@@ -5,7 +5,8 @@ import os
 import sys
 import time
 from argparse import Namespace
-from collections.abc import Iterator
+from collections.abc import Generator
+from contextlib import closing
 from functools import cache, partial
 from importlib import import_module
 from itertools import count
@@ -13,6 +14,7 @@ from pathlib import Path
 
 import msgspec
 
+from tunedoctor.cli.acting import act
 from tunedoctor.cli.formats import outputs_of
 from tunedoctor.cli.options import Options, misuse, refusing
 from tunedoctor.cli.output import opened, read_input, report_for, screen, write, write_or_exit
@@ -48,7 +50,7 @@ def command(given: Namespace) -> int:
     gc.enable()  # main turns it off for short runs
     with refusing((OSError, ValueError), "doctor explain fleet tells what it takes", "can't ask: "):
         engine, jobs = _jobs(given)
-        with spinner() as one:
+        with closing(jobs), spinner() as one:  # who is still asked ends with it
             rows = judged(jobs, make, _processors(), lambda n: one.step([f"machines, {n:,}"]))
     if not rows:
         misuse("no machines were found", "doctor explain fleet tells what can be named")
@@ -64,6 +66,8 @@ def command(given: Namespace) -> int:
     for name, file in outputs:
         write_or_exit(file, _text(name, found, options), private=True)
     write(_text(options.format, found, options))
+    if not act(given, found, options):
+        return 2
     if found.counts.get("findings"):
         return 1
     return 2 if found.counts.get("unknown") or found.unreached else 0
@@ -92,7 +96,7 @@ def _text(name: str, found: Fleet, options: Options) -> str:
     return str(getattr(shown, name)(found))
 
 
-def _jobs(given: Namespace) -> tuple[str, Iterator[Job]]:
+def _jobs(given: Namespace) -> tuple[str, Generator[Job]]:
     """Return engine and replies, by the one that is named; exits with 2 where none or several are."""
     named = [name for name in ENGINES if getattr(given, name) is not None]
     if len(named) + bool(given.files) != 1:
@@ -109,10 +113,10 @@ def _jobs(given: Namespace) -> tuple[str, Iterator[Job]]:
         given.at_once,
     )
     engine = import_module(f"tunedoctor.fleet.{named[0]}")
-    return named[0], iter(engine.collect(getattr(given, named[0]), how))
+    return named[0], (one for one in engine.collect(getattr(given, named[0]), how))
 
 
-def _files(sources: tuple[str, ...]) -> Iterator[Job]:
+def _files(sources: tuple[str, ...]) -> Generator[Job]:
     """Yield name and path of each file, those in folders and below by name, and each line of stdin."""
     for source in sources:
         if source == "-":
@@ -125,7 +129,7 @@ def _files(sources: tuple[str, ...]) -> Iterator[Job]:
             yield Path(source).stem, source
 
 
-def _lines() -> Iterator[Reply]:
+def _lines() -> Generator[Reply]:
     with opened("-") as stream:
         for number in count(1):
             if not (line := stream.readline(LARGEST + 1)):
