@@ -4,7 +4,7 @@ import json
 from collections.abc import Collection, Mapping
 from typing import Literal
 
-from tunedoctor.fleet.asking import said
+from tunedoctor.fleet.beside import said
 from tunedoctor.fleet.judge import plain
 
 OURS = "doctor: "

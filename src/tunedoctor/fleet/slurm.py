@@ -8,7 +8,7 @@ from collections.abc import Generator, Sequence
 from functools import partial
 
 from tunedoctor.fleet import parcel
-from tunedoctor.fleet.asking import replies, said
+from tunedoctor.fleet.beside import replies, said
 from tunedoctor.fleet.judge import plain
 from tunedoctor.fleet.reply import How, Reply
 from tunedoctor.system import child
