@@ -104,4 +104,5 @@ def _literal(text: str, most: int = _CELL) -> str:
     """Return text in which nothing is markup, of Markdown or HTML, in one row of a table."""
     short = text if len(text) <= most else f"{text[:most]}…"
     rows = (flat("".join(c if c.isprintable() else " " for c in row)) for row in short.splitlines())
-    return "<br>".join(row.translate(_LITERAL) for row in rows)
+    # GitHub makes a link of www. by itself, and takes what is escaped behind it for a part
+    return "<br>".join(row.translate(_LITERAL).replace("www.", "www&#46;") for row in rows)
