@@ -23,8 +23,8 @@ from tunedoctor.diagnosis.gate import ProfileName
 from tunedoctor.diagnosis.redaction import public, this_identity
 from tunedoctor.diagnosis.report import Report
 from tunedoctor.fleet.answer import Fleet, since
-from tunedoctor.fleet.judge import Judge
-from tunedoctor.fleet.many import Job, fleet_of, judged
+from tunedoctor.fleet.judge import Job, Judge
+from tunedoctor.fleet.many import fleet_of, judged
 from tunedoctor.fleet.reply import How, Reply
 from tunedoctor.model.findings import Check
 from tunedoctor.model.snapshot import LARGEST, Snapshot
@@ -33,7 +33,7 @@ from tunedoctor.render.formats.words import why_unknown
 from tunedoctor.render.screen import as_json
 
 ENGINES = ("slurm", "ray", "kubernetes", "ssh")
-"""Options, and modules of `fleet/` whose `collect` asks the nodes; an OSError or ValueError of theirs is said plainly."""
+"""Options, and modules of `fleet/` whose `collect` asks the nodes: what is misuse is their ValueError or OSError."""
 _LARGEST_LAST = 256 << 20
 """Bytes of a former answer: one of 40,000 nodes has about 20 MB."""
 
@@ -42,7 +42,9 @@ def command(given: Namespace) -> int:
     """Judge many machines; returns the exit code: 1 for findings, else 2 where one is not reached or could not tell."""
     began, options = time.perf_counter(), Options.of(given)
     outputs = outputs_of(given.output, "")
-    if wrong := next((name for name, _ in outputs if name not in ("json", "html", "prometheus")), ""):
+    if wrong := next(
+        (name for name, _ in outputs if name not in ("json", "html", "prometheus")), ""
+    ):
         misuse(f"--output {wrong} is not for many machines", "take json, html or prometheus")
     last = _last(given.last) if given.last else None
     make = partial(judge_for, options, given.profile or None)
@@ -124,7 +126,9 @@ def _files(sources: tuple[str, ...]) -> Generator[Job]:
         elif os.path.isdir(source):  # noqa: PTH112  never raises
             for folder, folders, names in os.walk(source):
                 folders[:] = sorted(name for name in folders if not name.startswith("."))
-                yield from ((n[:-5], str(Path(folder, n))) for n in sorted(names) if n.endswith(".json"))
+                yield from (
+                    (n[:-5], str(Path(folder, n))) for n in sorted(names) if n.endswith(".json")
+                )
         else:
             yield Path(source).stem, source
 
@@ -136,7 +140,9 @@ def _lines() -> Generator[Reply]:
                 return
             if line.strip():
                 yield Reply(f"line-{number}", line)
-            while len(line) > LARGEST and not line.endswith(b"\n"):  # the rest of one that is too long
+            while len(line) > LARGEST and not line.endswith(
+                b"\n"
+            ):  # the rest of one that is too long
                 line = stream.readline(LARGEST + 1)
 
 
