@@ -96,7 +96,7 @@ def test_what_is_brought_tells_as_the_doctor_does_and_is_gone(tmp_path: Path, wo
 @pytest.mark.parametrize("end", ["SIGTERM", "SIGINT", "SIGHUP", "nobody reads", "time"])
 def test_stopped_half_way_nothing_stays(tmp_path: Path, end: str) -> None:
     words = ("run", "--", "sleep", "77")
-    sent = parcel.payload(How(words, seconds=2.0 if end == "time" else 60.0))
+    sent = parcel.payload(How(words, seconds=6.0 if end == "time" else 60.0))
     started = node(tmp_path, sent)
     (folder,) = until(lambda: list((tmp_path / "t").glob("doctor-brought-*")))
     assert folder.stat().st_mode & 0o777 == 0o700
@@ -107,13 +107,13 @@ def test_stopped_half_way_nothing_stays(tmp_path: Path, end: str) -> None:
         assert started.stdout
         started.stdout.close()
     began = time.monotonic()
-    assert started.wait(20) in (0, 1)
-    assert time.monotonic() - began < 8
+    assert started.wait(30) in (0, 1)
+    assert time.monotonic() - began < 12
     assert not list((tmp_path / "t").iterdir())
     until(lambda: not marked(tmp_path / "t"), 3)
     if end == "time":
         assert started.stdout
-        assert b"no answer in 2 s" in started.stdout.read()
+        assert b"no answer in time" in started.stdout.read()
 
 
 def test_a_node_that_can_not_run_it_says_why(tmp_path: Path) -> None:
@@ -228,13 +228,12 @@ def test_kubectl_is_told_as_little_as_it_needs(tmp_path: Path) -> None:
     (tmp_path / "well.toml").write_text("")
     assert "uncordon  n1" in said("--uncordon", "--yes", policy="well.toml")
     undone = (tmp_path / "log").read_text().removeprefix(cordoned).splitlines()
-    note, cordon, label_note, label = cordoned.splitlines()
+    note, cordon, *labels = cordoned.splitlines()
     assert note.startswith(f"annotate|node|n1|--overwrite|tunedoctor/cordon={why}")
-    assert label_note.startswith(f"annotate|node|n1|--overwrite|tunedoctor/label={why}")
-    assert (cordon, label) == (
-        "cordon|n1|",
-        "label|node|n1|--overwrite|tunedoctor/cause=policy-ram|",
-    )
+    assert cordon == "cordon|n1|"
+    for at, name in ((0, "n1"), (2, "n2")):
+        assert labels[at].startswith(f"annotate|node|{name}|--overwrite|tunedoctor/label={why}")
+        assert labels[at + 1] == f"label|node|{name}|--overwrite|tunedoctor/cause=policy-ram|"
     assert undone == ["uncordon|n1|", "annotate|node|n1|--overwrite|tunedoctor/cordon-|"]
 
 
@@ -257,9 +256,9 @@ def hosts(tmp_path: Path) -> Iterator[dict[str, str]]:
         port, silent = free.getsockname()[1], mute.getsockname()[1]
         free.close()
         server = f"Port {port}\nListenAddress 127.0.0.1\nHostKey {tmp_path}/host\nStrictModes no\n"
-        server += (
-            f"AuthorizedKeysFile {tmp_path}/key.pub\nPidFile none\nSetEnv TMPDIR={tmp_path}/t\n"
-        )
+        server += f"AuthorizedKeysFile {tmp_path}/key.pub\nPidFile none\n"
+        around = f'PATH={bare(tmp_path)} TMPDIR={tmp_path}/t exec sh -c "$SSH_ORIGINAL_COMMAND"'
+        server += f"ForceCommand {around}\n"  # a login's own files set what they like
         config = f"Host *\n User root\n HostName 127.0.0.1\n IdentityFile {tmp_path}/key\n"
         config += f" UserKnownHostsFile {tmp_path}/known\n StrictHostKeyChecking accept-new\n"
         config = (
