@@ -88,14 +88,14 @@ def _merge_sizes(tokens: dict[Value, list[bytes]], nodes: Mapping[bytes, Sequenc
         tokens[usual] = [*chain(*(tokens.pop(one) for one in run))]
 
 
-def marks_of(counts: Mapping[str, Counts]) -> dict[bytes, dict[str, Value]]:
-    """Return the values of each token that tell nodes apart: tokens of equal ones are equal in all that matters."""
-    found: dict[bytes, dict[str, Value]] = defaultdict(dict)
+def marks_of(counts: Mapping[str, Counts]) -> dict[bytes, tuple[tuple[str, Value], ...]]:
+    """Return the values of each token that tell nodes apart: tokens with equal ones are equal in all that matters."""
+    found: dict[bytes, tuple[tuple[str, Value], ...]] = defaultdict(tuple)
     for kind, one in counts.items():
         for path, *_ in one.telling():
             for value, tokens in one.tokens[path].items():
                 for token in tokens:
-                    found[token][f"{kind}.{path}".rstrip(".")] = value
+                    found[token] += ((f"{kind}.{path}", value),)
     return found
 
 
