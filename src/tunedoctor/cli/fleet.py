@@ -15,7 +15,7 @@ import msgspec
 from tunedoctor.cli.formats import outputs_of
 from tunedoctor.cli.options import Options, misuse, refusing
 from tunedoctor.cli.output import opened, read_input, report_for, screen, write, write_or_exit
-from tunedoctor.cli.progress import spinner
+from tunedoctor.cli.progress import Spinner, spinner
 from tunedoctor.diagnosis.gate import ProfileName
 from tunedoctor.diagnosis.redaction import public, this_identity
 from tunedoctor.diagnosis.report import Report
@@ -46,16 +46,16 @@ def command(given: Namespace) -> int:
         misuse(f"--output {min(wrong)} is not for many machines", "take json, html or prometheus")
     if given.last:
         data = read_input(given.last, _LARGEST_LAST, _WRITES)
-        wrong = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
-        with refusing(wrong, _WRITES, f"{given.last} is no former answer: "):
+        bad = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+        with refusing(bad, _WRITES, f"{given.last} is no former answer: "):
             last = msgspec.json.decode(data, type=Fleet)
     checks = _checks(options, given.profile or "project")  # exits here on an unknown id
     make = partial(judge_for, options, given.profile or None, by_node=bool(given.files))
     gc.enable()  # main turns it off for short runs
     with refusing((OSError, ValueError), _TELLS), spinner() as one:
         engine, jobs = _jobs(given)
-        seen = (one.step([f"machines, {n:,}"]) or job for n, job in enumerate(jobs, 1))
-        rows = judged(seen, make, len(os.sched_getaffinity(0)) if sys.platform == "linux" else 2)
+        processes = len(os.sched_getaffinity(0)) if sys.platform == "linux" else 2
+        rows = judged(_shown(jobs, one), make, processes)
     if not rows:
         misuse("no machines were found", _TELLS)
     found, who = fleet_of(rows, engine, checks), this_identity()
@@ -76,6 +76,12 @@ def command(given: Namespace) -> int:
             )
     doubtful = found.counts.get("unknown") or found.unreached
     return 1 if found.counts.get("findings") else 2 if doubtful else 0
+
+
+def _shown(jobs: Iterable[Job], one: Spinner) -> Iterator[Job]:
+    for number, job in enumerate(jobs, 1):
+        one.step([f"machines, {number:,}"])
+        yield job
 
 
 def judge_for(options: Options, profile: ProfileName | None, *, by_node: bool) -> Judge:

@@ -14,7 +14,7 @@ from tunedoctor.diagnosis.differences import Value, flat, incidental, words_of
 from tunedoctor.diagnosis.engine import diagnose, kinds_of
 from tunedoctor.diagnosis.gate import ProfileName
 from tunedoctor.diagnosis.redaction import public, this_identity
-from tunedoctor.diagnosis.report import Report, ReportFinding, machine_of
+from tunedoctor.diagnosis.report import Report, ReportFinding, ReportSmoke, machine_of
 from tunedoctor.facts import Absent, Knowledge, Node, Smoke, Target, Unknown
 from tunedoctor.facts.clean import clean_text
 from tunedoctor.fleet.answer import FleetNode
@@ -89,73 +89,57 @@ class Judge:
     def judged(self, job: Job) -> Judged:
         """Judge a reply or a file; what is wrong with it is its row."""
         reply, file = (Reply(job[0]), job[1]) if isinstance(job, tuple) else (job, "")
-        why, data, before = reply.problem, reply.snapshot, self._told
         told = FleetNode(node=plain(reply.name) or "?", seconds=round(reply.seconds, 3))
+        why, data = reply.problem, reply.snapshot
         try:
             if not why:
                 data = read_regular(file, LARGEST) if file else data[: LARGEST + 1]
-                row = self._read(told, data)
-                key = (row.told.findings, *row.facts.values())
-                known = key in before or not row.facts
-                values = {token: held for token, held in row.values.items() if token not in before}
-                causes = tuple(one for one in row.causes if one.id not in before)
-                before.update([key, *values, *(one.id for one in causes)])
-                source = "" if known else file or zlib.compress(data, 1)
-                return Judged(row.told, row.facts, values, causes, source)
+                return self._new(*self._read(told, data), data, file)
         except OSError as error:
             why = f"can't be read: {error.strerror or error}"
         except Exception as error:  # noqa: BLE001  one machine does not end the others
             why = f"is neither a snapshot nor a report that can be judged: {error}"
         return Judged(replace(told, reached=False, why=plain(why, 300)))
 
-    def _read(self, told: FleetNode, data: bytes) -> Judged:
-        head = msgspec.json.decode(data, type=_Head)
+    def _new(
+        self, told: FleetNode, report: Report, held: Mapping[str, _Held], data: bytes, file: str
+    ) -> Judged:
+        """Return a row with what this process did not tell before."""
+        causes, before = [one for one in report.findings if not one.accepted], self._told
+        ids, facts = tuple(one.id for one in causes), {k: one.token for k, one in held.items()}
+        why = plain(self._why(report), 300) if report.verdict == "unknown" else ""
+        told = replace(told, verdict=report.verdict, findings=ids, why=why)
+        values = {one.token: one.values for one in held.values() if one.token not in before}
+        key = (ids, *facts.values())
+        source = "" if key in before or not held else file or zlib.compress(data, 1)
+        new = tuple(one for one in causes if one.id not in before)
+        before.update((key, *ids, *values))
+        return Judged(told, facts, values, new, source)
+
+    def _read(self, told: FleetNode, data: bytes) -> tuple[FleetNode, Report, Mapping[str, _Held]]:
+        head, held = msgspec.json.decode(data, type=_Head), dict[str, _Held]()
+        smoke: Smoke | ReportSmoke | None
         if head.schema.startswith("doctor.report/"):
-            report = msgspec.json.decode(data, type=Report)
-            short = replace(report, passed=(), skipped={}, unknown={}, symptoms=())
-            short = public(replace(short, suspected=()), this_identity())
-            names, speed = (
-                (report.node, report.host),
-                report.smoke and report.smoke.tokens_per_second,
-            )
-            return self._row(told, replace(short, unknown=report.unknown), names, speed)
-        if head.schema != snapshots.SCHEMA or not head.facts:
+            whole = msgspec.json.decode(data, type=Report)
+            name, host, smoke = whole.node, whole.host, whole.smoke
+            short = replace(whole, passed=(), skipped={}, symptoms=(), suspected=())
+            report = public(short, this_identity())
+        elif head.schema == snapshots.SCHEMA and head.facts:
+            held = {kind: _held(kind, bytes(raw)) for kind, raw in head.facts.items()}
+            answers = {KIND_CALLED[kind]: one.answer for kind, one in held.items()}
+            snapshot = Snapshot({**answers, Knowledge: knowledge()})
+            node, smoke = snapshot.find(Node), snapshot.find(Smoke)
+            name, host = (node.name, node.host) if node else ("", "")
+            report = self._judged(snapshot, {kind: one.number for kind, one in held.items()})
+        else:
             msg = f'its "schema" is {head.schema[:60]!r}'
             raise SnapshotError(msg)
-        held = {kind: _held(kind, bytes(raw)) for kind, raw in head.facts.items()}
-        answers = {KIND_CALLED[kind]: one.answer for kind, one in held.items()}
-        snapshot = Snapshot({**answers, Knowledge: knowledge()})
-        node, smoke = snapshot.find(Node), snapshot.find(Smoke)
-        row = self._row(
-            told,
-            self._judged(snapshot, {kind: one.number for kind, one in held.items()}),
-            (node.name, node.host) if node else ("", ""),
-            smoke and smoke.tokens_per_second,
-            smoke.device_name or smoke.kind if smoke else "",
-        )
-        facts = {kind: one.token for kind, one in held.items()}
-        return row._replace(facts=facts, values={one.token: one.values for one in held.values()})
-
-    def _row(
-        self,
-        told: FleetNode,
-        report: Report,
-        names: tuple[str, str],
-        speed: float | None,
-        device: str = "",
-    ) -> Judged:
-        causes = tuple(one for one in report.findings if not one.accepted)
-        told = replace(
-            told,
-            node=(self._by_node and plain(names[0])) or told.node,
-            host=plain(names[1]),
-            verdict=report.verdict,
-            findings=tuple(one.id for one in causes),
-            why=plain(self._why(report), 300) if report.verdict == "unknown" else "",
-            tokens_per_second=speed,
-            device=plain(device),
-        )
-        return Judged(told, causes=causes)
+        name = plain(name) if self._by_node else ""
+        told = replace(told, node=name or told.node, host=plain(host))
+        if smoke:
+            device = plain(smoke.device_name or smoke.device)
+            told = replace(told, tokens_per_second=smoke.tokens_per_second, device=device)
+        return told, report, held
 
     def _judged(self, snapshot: Snapshot, number: Mapping[str, int]) -> Report:
         """Return the report of a machine where each check came out as here, if there was one.

@@ -11,10 +11,9 @@ from statistics import median, quantiles
 
 from msgspec.structs import replace
 
-from tunedoctor.diagnosis.differences import Value
 from tunedoctor.fleet.answer import Cause, Fleet, FleetNode, Group, Spread
 from tunedoctor.fleet.judge import Job, Judge, Judged
-from tunedoctor.fleet.odd import counted, marks_of, odd
+from tunedoctor.fleet.odd import Marks, columns_of, marks_of, odd
 from tunedoctor.model.findings import SEVERITIES, Check
 
 CHUNK = 64
@@ -80,29 +79,28 @@ def fleet_of(every: Iterable[Judged], engine: str, checks: Iterable[Check]) -> F
         for id_, some in having.items()
     ]
     causes.sort(key=lambda one: (SEVERITIES.index(one.finding.severity), -one.count))
-    counts = counted(rows)
-    numbers: dict[tuple[tuple[str, Value], ...], int] = {}
-    alike = {t: numbers.setdefault(m, len(numbers) + 1) for t, m in marks_of(counts).items()}
+    columns = [*columns_of(rows)]
+    marks = marks_of(columns)
     return Fleet(
         taken=datetime.now(UTC).isoformat(timespec="seconds"),
         engine=engine,
         counts=Counter(one.verdict if one.reached else "unreached" for one in all_.values()),
         nodes=tuple(all_.values()),
-        odd=tuple(odd(rows, counts, alike, checks)[:MOST_ODD]),
+        odd=tuple(odd(rows, columns, marks, checks)[:MOST_ODD]),
         causes=tuple(causes),
         common=common,
         unreached={name: one.why for name, one in all_.items() if not one.reached},
-        groups=tuple(_groups(rows, alike)),
+        groups=tuple(_groups(rows, marks)),
         times=tuple(_times([row.told for row in rows])),
     )
 
 
-def _groups(rows: Iterable[Judged], alike: dict[bytes, int]) -> Iterator[Group]:
+def _groups(rows: Iterable[Judged], marks: Marks) -> Iterator[Group]:
     """Yield nodes that no mark tells apart, the largest group first."""
     groups: dict[tuple[object, ...], list[FleetNode]] = defaultdict(list)
-    for row in rows:
-        told = sorted(alike.get(token, 0) for token in row.facts.values())
-        groups[row.told.verdict, row.told.findings, tuple(told)].append(row.told)
+    for number, row in enumerate(rows):
+        told = tuple(sorted(marks.get(number, {}).items(), key=lambda one: one[0]))
+        groups[row.told.verdict, row.told.findings, told].append(row.told)
     for some in sorted(groups.values(), key=len, reverse=True):
         names, one = tuple(told.node for told in some), some[0]
         yield Group(nodes=names, verdict=one.verdict, findings=one.findings)

@@ -100,7 +100,11 @@ def prometheus(found: Fleet) -> str:
     samples["nodes"] = [({"verdict": verdict}, n) for verdict, n in found.counts.items()]
     samples["finding_nodes"] = [({"id": c.finding.id}, c.count) for c in found.causes]
     for one in found.nodes:
-        told = {"up": one.reached, "ready": one.verdict == "ready", "findings": len(one.findings)}
+        told: dict[str, float] = {
+            "up": one.reached,
+            "ready": one.verdict == "ready",
+            "findings": len(one.findings),
+        }
         told |= {"odd_facts": odd[one.node], "tokens_per_second": one.tokens_per_second or 0}
         for name, value in told.items():
             samples.setdefault(f"node_{name}", []).append(({"node": one.node}, value))
