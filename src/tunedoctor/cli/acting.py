@@ -5,8 +5,9 @@ from argparse import Namespace
 from typing import get_args
 
 from tunedoctor.cli.options import Options, refusing
-from tunedoctor.fleet.acts import Verb, carry_out, held_by, plan
+from tunedoctor.fleet.acts import Verb, argvs, held_by, plan
 from tunedoctor.fleet.answer import Fleet
+from tunedoctor.fleet.beside import said
 from tunedoctor.model.findings import SEVERITIES
 from tunedoctor.render.formats.line import line_of, of_finding
 from tunedoctor.render.formats.words import owner
@@ -29,15 +30,18 @@ def act(given: Namespace, found: Fleet, options: Options) -> bool:
     with refusing((OSError, ValueError, LookupError), "doctor explain fleet", f"--{verb}: "):
         acts, left, refused = plan(verb, held_by(verb), causes, ready, given.at_most)
     lines = [f"left alone  {node}  {why}" for node, why in left.items()]
-    well, does = not refused, given.yes and not refused
+    does, well = given.yes and not refused, not refused
     for node, why in acts.items():
-        wrong = carry_out(verb, node, why) if does else ""
-        well &= not wrong
-        said = f"can't {verb}" if wrong else verb if does else f"would {verb}"
-        lines.append(f"{said}  {node}  {wrong or why}")
+        try:
+            for argv in argvs(verb, node, why) if does else ():
+                said(*argv)
+            lines.append(f"{verb if does else f'would {verb}'}  {node}  {why}")
+        except ValueError as error:
+            lines.append(f"can't {verb}  {node}  {error}")
+            well = False
     if refused:
         lines.append(f"Nothing is done: {refused} allows it.")
     elif not does:
         lines.append("Next: the same with --yes does it." if acts else f"No node to {verb}.")
-    sys.stderr.write("".join(f"{line}\n" for line in lines))
+    sys.stderr.write("\n".join([*lines, ""]))
     return well

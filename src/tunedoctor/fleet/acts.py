@@ -47,16 +47,6 @@ def held_by(verb: Verb) -> Held:
     return found
 
 
-def carry_out(verb: Verb, node: str, reason: str) -> str:
-    """Do it; return what went wrong, "" where nothing did."""
-    try:
-        for argv in argvs(verb, node, reason):
-            said(*argv)
-    except ValueError as error:
-        return str(error)
-    return ""
-
-
 def argvs(verb: Verb, node: str, reason: str) -> list[list[str]]:
     """Return what is run. Names are the manager's own; a note comes before what it explains, and goes after it."""
     if verb.endswith("drain"):

@@ -29,17 +29,13 @@ def collect(wanted: str, how: How) -> Generator[Reply]:
     if wanted and not _WANTED.fullmatch(wanted):
         msg = f"{plain(wanted)!r} is no partition and no list of nodes as n[1-40]"
         raise ValueError(msg)
-    every = [row.split("|", 3) for row in said("sinfo", "-hN", "-o%N|%R|%T|%E").splitlines()]
+    rows = [row.split("|", 3) for row in said("sinfo", "-hN", "-o%N|%R|%T|%E").splitlines()]
     # a node of several partitions is asked in one of them
-    known = {name: about for name, *about in every if wanted in ("", about[0])}
+    known = {name: about for name, *about in rows if wanted in ("", about[0])}
     if not known:
-        rows = {name: about for name, *about in every}
+        every, none = {name: about for name, *about in rows}, ["", "unknown to Slurm", "none"]
         names = said("scontrol", "show", "hostnames", wanted).split()
-        known = {one: rows.get(one, ["", "Slurm does not know it", "none"]) for one in names}
-    parts = sorted({part for part, *_ in known.values()} - {""})
-    if not parts:
-        msg = f"Slurm has no partition and no node {plain(wanted)!r}"
-        raise ValueError(msg)
+        known = {one: every.get(one, none) for one in names}
     down, up = list[Reply](), dict[str, list[tuple[str, str]]]()
     for name, (part, state, reason) in known.items():
         if state in _FREE:

@@ -77,19 +77,18 @@ def run(argv: List[str], ends: float, **more: str) -> Tuple[str, bytes]:
                 why = "no answer in time"
             elif os.fstat(out.fileno()).st_size + os.fstat(err.fileno()).st_size > LARGEST:
                 why = "more output than any answer has"
-        for number in (
-            (signal.SIGTERM, signal.SIGKILL) if why else ()
-        ):  # it ends its own at the first
+        last = (signal.SIGTERM, signal.SIGKILL) if why else ()  # at the first it ends its own
+        for number in last:
             try:
                 os.killpg(child.pid, number)
                 child.wait(3)
             except (OSError, subprocess.TimeoutExpired):
                 continue
-        for one in (out, err):
-            one.seek(0)
         if not why and child.returncode not in (0, 1):
+            err.seek(0)
             said = err.read().decode("utf-8", "replace").strip()
             why = "the doctor ended with {}: {}".format(child.returncode, said[-200:])
+        out.seek(0)
         return why, out.read()
 
 
