@@ -82,14 +82,18 @@ def test_what_is_brought_tells_as_the_doctor_does_and_is_gone(tmp_path: Path, wo
         pytest.skip(WHY_NOT)
     more = ("--target", torch_target()) if "--smoke" in words else ()
     sent = parcel.payload(How(words=("snapshot", *words, *more)))
-    assert len(sent) < 1_500_000
+    assert len(sent) < 1_700_000
     parcel._packed.cache_clear()
     assert parcel.payload(How(words=("snapshot", *words, *more))) == sent
-    out = node(tmp_path, sent).communicate()[0].decode()
+    (tmp_path / "nvml").mkdir()
+    gpus = compiled(tmp_path / "nvml", "-DFULL")
+    out = node(tmp_path, sent, LD_LIBRARY_PATH=str(gpus)).communicate()[0].decode()
     got = parcel.reply("n1", f"a login's banner\n{out}", 1.0)
     assert not got.problem
     assert max(map(len, out.splitlines())) < 80, "srun cuts long lines"
     assert ("value" in facts(got.snapshot)["Smoke"]) == ("--smoke" in words)
+    assert "value" in facts(got.snapshot)["NvidiaGpus"]
+    assert " failed: " not in got.snapshot.decode(), "what it reads was left out"
     assert not list((tmp_path / "t").iterdir())
 
 
@@ -320,7 +324,7 @@ def test_what_names_no_nodes(tmp_path: Path, words: tuple[str, ...], says: str) 
 
 @pytest.mark.platforms
 @AS_ROOT
-def test_four_nodes_of_slurm(tmp_path: Path) -> None:
+def test_four_nodes_of_slurm(tmp_path: Path) -> None:  # noqa: PLR0915  one cluster for all
     """One has a small /dev/shm, one another torch, one a sick GPU, one is well."""
     for folder, more in (("gpu", ()), ("sick", ("-DFULL",))):
         (tmp_path / folder).mkdir()
