@@ -159,7 +159,7 @@ def test_exit_codes_and_the_policy(tmp_path: Path) -> None:
     )
     (folder / "bad.json").write_text("")
     assert fleet(folder)["code"] == 2
-    bare = {
+    bare: dict[str, Any] = {
         kind: {"absent": "no environment was looked at"}
         for kind in ("Packages", "TorchBuild", "Interpreter")
     }

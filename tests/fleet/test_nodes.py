@@ -10,7 +10,7 @@ import sys
 import time
 import zlib
 from base64 import encodebytes
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +48,11 @@ def node(tmp: Path, sent: bytes, **more: str) -> "subprocess.Popen[bytes]":
     with (tmp / "sent").open("rb") as stdin:
         argv = ["sh", "-c", parcel.COMMAND]
         return subprocess.Popen(argv, env=env, stdin=stdin, stdout=subprocess.PIPE)
+
+
+def said(words: str, cwd: Path, env: Mapping[str, str] = os.environ) -> Any:
+    argv = [DOCTOR, *words.split(" ")]
+    return subprocess.run(argv, env=env, cwd=cwd, capture_output=True, text=True, check=False)
 
 
 def until(what: Callable[[], Any], seconds: float = 30) -> Any:
@@ -199,38 +204,23 @@ def test_kubectl_is_told_as_little_as_it_needs(tmp_path: Path) -> None:
     (tmp_path / "bin/kubectl").chmod(0o755)
     env = {**os.environ, "PATH": f"{tmp_path}/bin:{os.environ['PATH']}"}
 
-    def said(*words: str, policy: str = "p.toml") -> str:
+    def told(words: str, policy: str = "p.toml") -> str:
         (tmp_path / "nodes").write_text(json.dumps({"items": items}))
-        argv = [
-            DOCTOR,
-            "fleet",
-            "--from",
-            "n1.json",
-            "n2.json",
-            "n3.json",
-            "--config",
-            policy,
-            *words,
-        ]
-        return subprocess.run(
-            argv, env=env, cwd=tmp_path, capture_output=True, text=True, check=False
-        ).stderr
+        files = "n1.json n2.json n3.json"
+        return str(said(f"fleet --from {files} --config {policy} {words}", tmp_path, env).stderr)
 
     for name in ("n1", "n2", "n3"):
-        with (tmp_path / f"{name}.json").open("w") as file:
-            words = [DOCTOR, "snapshot", "--profile", "node", "--keep-host", "-o", "-"]
-            subprocess.run(
-                words, stdout=file, check=True, cwd=tmp_path, env={**env, "NODE_NAME": name}
-            )
-    assert "would cordon  n1  doctor: policy-ram [node]" in said("--cordon")
+        words = f"snapshot --profile node --keep-host -o {name}.json"
+        said(words, tmp_path, {**env, "NODE_NAME": name})
+    assert "would cordon  n1  doctor: policy-ram [node]" in told("--cordon")
     assert not (tmp_path / "log").exists()
-    assert "left alone  n3  not known there" in said("--cordon", "--yes")
-    assert "label  n1  doctor" in said("--label", "--yes")
+    assert "left alone  n3  not known there" in told("--cordon --yes")
+    assert "label  n1  doctor" in told("--label --yes")
     cordoned, why = (tmp_path / "log").read_text(), "doctor: policy-ram [node] "
     about |= {"annotations": {"tunedoctor/cordon": why}}
     items[0]["spec"] = {"unschedulable": True}
     (tmp_path / "well.toml").write_text("")
-    assert "uncordon  n1" in said("--uncordon", "--yes", policy="well.toml")
+    assert "uncordon  n1" in told("--uncordon --yes", "well.toml")
     undone = (tmp_path / "log").read_text().removeprefix(cordoned).splitlines()
     note, cordon, *labels = cordoned.splitlines()
     assert note.startswith(f"annotate|node|n1|--overwrite|tunedoctor/cordon={why}")
@@ -245,14 +235,10 @@ def test_kubectl_is_told_as_little_as_it_needs(tmp_path: Path) -> None:
 def hosts(tmp_path: Path) -> Iterator[dict[str, str]]:
     """Environment of a user whose configuration of ssh knows well, slow (a port that takes no word) and dark."""
     if SSHD is None or os.geteuid() != 0:
-        pytest.skip(
-            "no OpenSSH server (apt-get install openssh-server), or not root, who may run one here"
-        )
+        pytest.skip("no OpenSSH server (apt-get install openssh-server), or not root to run it")
     Path("/run/sshd").mkdir(exist_ok=True)
     for name in ("host", "key"):
-        subprocess.run(
-            ["ssh-keygen", "-qN", "", "-t", "ed25519", "-f", tmp_path / name], check=True
-        )
+        subprocess.run(["ssh-keygen", "-qN", "", "-f", tmp_path / name], check=True)
     with socket.socket() as free, socket.socket() as mute:
         free.bind(("127.0.0.1", 0))
         mute.bind(("127.0.0.1", 0))
@@ -265,18 +251,13 @@ def hosts(tmp_path: Path) -> Iterator[dict[str, str]]:
         server += f"ForceCommand {around}\n"  # a login's own files set what they like
         config = f"Host *\n User root\n HostName 127.0.0.1\n IdentityFile {tmp_path}/key\n"
         config += f" UserKnownHostsFile {tmp_path}/known\n StrictHostKeyChecking accept-new\n"
-        config = (
-            f"Host well*\n Port {port}\nHost slow\n Port {silent}\nHost dark\n Port 1\n{config}"
-        )
-        plant(tmp_path, {"server": server, "config": config, "list": "well # ours\n\ndark,slow\n"})
-        plant(
-            tmp_path, {"bin/ssh": f'#!/bin/sh\nexec {shutil.which("ssh")} -F @root/config "$@"\n'}
-        )
+        ports = f"Host well*\n Port {port}\nHost slow\n Port {silent}\nHost dark\n Port 1\n"
+        ssh = f'#!/bin/sh\nexec {shutil.which("ssh")} -F @root/config "$@"\n'
+        files = {"server": server, "config": ports + config, "bin/ssh": ssh}
+        plant(tmp_path, {**files, "list": "well # ours\n\ndark,slow\n"})
         (tmp_path / "bin/ssh").chmod(0o755)
         (tmp_path / "t").mkdir()
-        sshd = subprocess.Popen(
-            [SSHD, "-D", "-e", "-f", tmp_path / "server"], stderr=subprocess.DEVNULL
-        )
+        sshd = subprocess.Popen([SSHD, "-D", "-f", tmp_path / "server"])
         try:
             until(lambda: not socket.socket().connect_ex(("127.0.0.1", port)))
             yield {**os.environ, "PATH": f"{tmp_path}/bin:{os.environ['PATH']}"}
@@ -286,8 +267,7 @@ def hosts(tmp_path: Path) -> Iterator[dict[str, str]]:
 
 
 def test_hosts_by_ssh(tmp_path: Path, hosts: dict[str, str]) -> None:
-    argv = [DOCTOR, "fleet", "--ssh", f"@{tmp_path}/list", "--timeout", "20", "--format", "json"]
-    ended = subprocess.run(argv, env=hosts, capture_output=True, check=False)
+    ended = said("fleet --ssh @list --timeout 20 --format json", tmp_path, hosts)
     told = {one["node"]: one for one in json.loads(ended.stdout)["nodes"]}
     assert told["well"]["reached"], told
     assert "refused" in told["dark"]["why"]
@@ -305,18 +285,16 @@ def test_hosts_by_ssh(tmp_path: Path, hosts: dict[str, str]) -> None:
 @pytest.mark.parametrize(
     ("words", "says"),
     [
-        (("--ssh=-oProxyCommand=touch x",), "is no host"),
-        (("--ssh=a$(touch x)",), "is no host"),
-        (("--ssh=",), "is no host"),
-        (("--ssh=@none",), "No such file"),
-        (("--slurm=-x",), "no partition and no list"),
-        (("--ssh=h", "--drain", "--label"), "one at a time"),
+        ("--ssh=-oProxyCommand=x", "is no host"),
+        ("--ssh=a$(touch\tx)", "is no host"),
+        ("--ssh=", "is no host"),
+        ("--ssh=@none", "No such file"),
+        ("--slurm=-x", "no partition and no list"),
+        ("--ssh=h --drain --label", "one at a time"),
     ],
 )
-def test_what_names_no_nodes(tmp_path: Path, words: tuple[str, ...], says: str) -> None:
-    ended = subprocess.run(
-        [DOCTOR, "fleet", *words], cwd=tmp_path, capture_output=True, text=True, check=False
-    )
+def test_what_names_no_nodes(tmp_path: Path, words: str, says: str) -> None:
+    ended = said(f"fleet {words}", tmp_path)
     assert (ended.returncode, ended.stderr.count("\n")) == (2, 1)
     assert says in ended.stderr
     assert not list(tmp_path.iterdir())
@@ -355,18 +333,15 @@ def test_four_nodes_of_slurm(tmp_path: Path) -> None:  # noqa: PLR0915  one clus
     }
     (tmp_path / "t").mkdir()
 
-    def fleet(*words: str) -> tuple[dict[str, Any], str]:
-        argv = [DOCTOR, "fleet", "--slurm", "--profile", "project", "--format", "json", *words]
-        ended = subprocess.run(
-            argv, env=env, cwd=tmp_path, capture_output=True, text=True, check=False
-        )
+    def fleet(words: str = "") -> tuple[dict[str, Any], str]:
+        ended = said(f"fleet --slurm --profile project --format json{words}", tmp_path, env)
         assert ended.stdout, ended.stderr
         assert not list((tmp_path / "t").iterdir())
         return json.loads(ended.stdout), ended.stderr
 
     try:
         cluster.until(["idle"] * 4)
-        told, said = fleet("--drain", "--yes")
+        told, why = fleet(" --drain --yes")
         found = {one["node"]: set(one["findings"]) for one in told["nodes"]}
         assert all(one["reached"] for one in told["nodes"]), told["unreached"]
         wants = {"small": "policy-shm", "torch": "policy-torch", "sick": "gpu-faulty"}
@@ -375,16 +350,16 @@ def test_four_nodes_of_slurm(tmp_path: Path) -> None:  # noqa: PLR0915  one clus
             assert not any(id_ in found[other] for other in found if other != name)
         odd = {(*one["nodes"], id_) for one in told["odd"] for id_ in one["explains"]}
         assert {*wants.items()} <= odd, told["odd"]
-        assert "2 of 4 nodes would be out, above 1" in said
+        assert "2 of 4 nodes would be out, above 1" in why
         cluster.until(["idle"] * 4)
-        _, said = fleet("--drain", "--yes", "--at-most", "2")
+        fleet(" --drain --yes --at-most 2")
         states = ["drained doctor: policy-shm .node.", "idle", "drained doctor: gpu-faulty .node."]
         cluster.until([*states, "idle"])
         cluster.asked("scontrol", "update", "NodeName=torch", "State=DRAIN", "Reason=fan | by Ada")
         told, _ = fleet()
-        why = {one["node"]: one["why"] for one in told["nodes"] if not one["reached"]}
-        assert why["torch"] == "not begun: drained (fan | by Ada)"
-        assert {*why} == {*wants}
+        left = told["unreached"]
+        assert left["torch"] == "not begun: drained (fan | by Ada)"
+        assert {*left} == {*wants}
         cluster.asked("scontrol", "update", "NodeName=small,torch,sick", "State=RESUME")
         cluster.until(["idle"] * 4)
 

@@ -9,7 +9,7 @@ from tunedoctor.fleet.acts import Verb, argvs, held_by, plan
 from tunedoctor.fleet.answer import Fleet
 from tunedoctor.fleet.beside import said
 from tunedoctor.model.findings import SEVERITIES
-from tunedoctor.render.formats.line import line_of, of_finding
+from tunedoctor.render.formats.line import line_of, worst_of
 from tunedoctor.render.formats.words import owner
 
 
@@ -20,12 +20,12 @@ def act(given: Namespace, found: Fleet, options: Options) -> bool:
         return True
     bar = -1 if options.fail_on == "never" else SEVERITIES.index(options.fail_on)
     grave = SEVERITIES[: bar + 1]
-    known = [one.finding for one in found.causes if one.finding.severity in grave]  # worst first
+    known = [one.finding for one in found.causes if one.finding.severity in grave]
     causes: dict[str, str] = {}
     for one in found.nodes:
         own = [f for f in known if f.id in one.findings and owner(f) == "node"]
         if own and one.verdict == "findings":
-            causes[one.node] = line_of(of_finding(own[0])).strip()
+            causes[one.node] = line_of(worst_of(own)).strip()
     ready = {one.node for one in found.nodes if one.reached and one.verdict == "ready"}
     with refusing((OSError, ValueError, LookupError), "doctor explain fleet", f"--{verb}: "):
         acts, left, refused = plan(verb, held_by(verb), causes, ready, given.at_most)

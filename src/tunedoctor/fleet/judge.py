@@ -148,7 +148,7 @@ class Judge:
         """
         target, machine = snapshot.find(Target), machine_of(snapshot)
         bare = target is None or target.chosen_by == "none"
-        profile = self._profile or ("node" if bare else "project")
+        profile: ProfileName = self._profile or ("node" if bare else "project")
         # what a verdict goes by besides the checks
         outcomes: list[object] = [profile, bool(machine.gpus), machine.gpus_known]
         outcomes += [number.get(kind) for kind in ("Target", "Runtime", "Errors")]

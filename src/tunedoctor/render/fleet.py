@@ -7,7 +7,7 @@ from itertools import chain
 from tunedoctor.fleet.answer import Fleet, Odd
 from tunedoctor.model.wording import listed, many
 from tunedoctor.render.diff import word_of
-from tunedoctor.render.formats.line import line_of, of_finding
+from tunedoctor.render.formats.line import line_of, worst_of
 from tunedoctor.render.formats.prometheus import Sample, text_of
 from tunedoctor.render.html import STYLE, clean, frame, table
 from tunedoctor.render.screen import Screen, mark
@@ -88,8 +88,8 @@ def line(found: Fleet) -> str:
     causes, lines = {one.finding.id: one.finding for one in found.causes}, list[str]()
     for one in found.nodes:
         text = f"{one.verdict if one.reached else 'not reached'}: {one.why}"
-        if one.verdict == "findings" and one.findings:
-            text = of_finding(causes[one.findings[0]])
+        if one.verdict == "findings":
+            text = worst_of(causes[id_] for id_ in one.findings)
         lines.append(f"{'_'.join(one.node.split())} {line_of(text)}")
     return "".join(lines)
 

@@ -1,5 +1,7 @@
 """One line of at most 80 bytes: what node-problem-detector shows, and what Slurm takes as a reason."""
 
+from collections.abc import Iterable
+
 from tunedoctor.diagnosis.report import ReportFinding
 from tunedoctor.model.findings import SEVERITIES
 from tunedoctor.model.lazy import pattern
@@ -23,15 +25,15 @@ def render(told: Told) -> str:
     elif report.verdict == "ready":
         text = "ready"
     else:
-        # of two that are as bad the node's: else a user's would hide that it has to be drained
-        worst = sorted(told.counted, key=lambda f: (SEVERITIES.index(f.severity), owner(f)))[:1]
-        text = of_finding(worst[0]) if worst else "findings"
+        text = worst_of(told.counted)
     return line_of(text)
 
 
-def of_finding(one: ReportFinding) -> str:
-    """Return a cause, who has to act, and short words."""
-    return f"{one.id} [{owner(one)}] {one.title}"
+def worst_of(causes: Iterable[ReportFinding]) -> str:
+    """Return the worst cause, who has to act, and short words."""
+    # of two that are as bad the node's: else a user's would hide that it has to be drained
+    worst = sorted(causes, key=lambda f: (SEVERITIES.index(f.severity), owner(f)))[:1]
+    return f"{worst[0].id} [{owner(worst[0])}] {worst[0].title}" if worst else "findings"
 
 
 def line_of(text: str) -> str:
