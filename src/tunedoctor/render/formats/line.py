@@ -1,5 +1,8 @@
 """One line of at most 80 bytes: what node-problem-detector shows, and what Slurm takes as a reason."""
 
+from collections.abc import Iterable
+
+from tunedoctor.diagnosis.report import ReportFinding
 from tunedoctor.model.findings import SEVERITIES
 from tunedoctor.model.lazy import pattern
 from tunedoctor.render.formats import Told
@@ -22,9 +25,19 @@ def render(told: Told) -> str:
     elif report.verdict == "ready":
         text = "ready"
     else:
-        # of two that are as bad the node's: else a user's would hide that it has to be drained
-        worst = sorted(told.counted, key=lambda f: (SEVERITIES.index(f.severity), owner(f)))[:1]
-        text = f"{worst[0].id} [{owner(worst[0])}] {worst[0].title}" if worst else "findings"
+        text = worst_of(told.counted)
+    return line_of(text)
+
+
+def worst_of(causes: Iterable[ReportFinding]) -> str:
+    """Return the worst cause, who has to act, and short words."""
+    # of two that are as bad the node's: else a user's would hide that it has to be drained
+    worst = sorted(causes, key=lambda f: (SEVERITIES.index(f.severity), owner(f)))[:1]
+    return f"{worst[0].id} [{owner(worst[0])}] {worst[0].title}" if worst else "findings"
+
+
+def line_of(text: str) -> str:
+    """Return a line of what is told, in characters that no program takes for more."""
     plain = _OTHER.sub(" ", spelled(f"doctor: {text}", "ascii").translate(_QUOTES))
     if len(plain) > LONGEST:  # between words, where one ends late enough
         head, _, _ = plain[: LONGEST + 1].rpartition(" ")

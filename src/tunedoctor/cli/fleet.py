@@ -1,0 +1,138 @@
+"""doctor fleet: many machines, asked by an engine that people run or read from files, judged and held together."""
+
+import gc
+import os
+import sys
+import time
+from argparse import Namespace
+from collections.abc import Generator, Iterable, Iterator
+from contextlib import closing
+from functools import cache, partial
+from importlib import import_module
+from pathlib import Path
+
+import msgspec
+
+from tunedoctor.cli.acting import act
+from tunedoctor.cli.formats import outputs_of
+from tunedoctor.cli.options import Options, misuse, refusing
+from tunedoctor.cli.output import opened, read_input, report_for, screen, write, write_or_exit
+from tunedoctor.cli.progress import Spinner, spinner
+from tunedoctor.diagnosis.gate import ProfileName
+from tunedoctor.diagnosis.redaction import public, this_identity
+from tunedoctor.diagnosis.report import Report
+from tunedoctor.fleet.answer import Fleet, since
+from tunedoctor.fleet.judge import Job, Judge
+from tunedoctor.fleet.many import fleet_of, judged
+from tunedoctor.fleet.reply import How, Reply
+from tunedoctor.model.findings import Check
+from tunedoctor.model.snapshot import LARGEST, Snapshot
+from tunedoctor.render import fleet as shown
+from tunedoctor.render.formats.words import why_unknown
+from tunedoctor.render.screen import as_json
+
+ENGINES = ("slurm", "ray", "kubernetes", "ssh")
+"""Options, and modules of `fleet/` whose `collect` asks the nodes: what is misuse is their ValueError or OSError."""
+_LARGEST_LAST = 256 << 20
+"""Bytes of a former answer: one of 40,000 nodes has about 12 MB."""
+_TEXTS = {"html": shown.html, "prometheus": shown.prometheus, "line": shown.line}
+_WRITES = "doctor fleet --format json writes one"
+_TELLS = "doctor explain fleet tells how machines are named"
+
+
+def command(given: Namespace) -> int:
+    """Judge many machines; returns the exit code: 1 for findings, else 2 where one is not reached or could not tell."""
+    began, options, last = time.perf_counter(), Options.of(given), None
+    outputs = (("", options.format), *((file, name) for name, file in outputs_of(given.output, "")))
+    if wrong := {name for _, name in outputs} - {"terminal", "json", *_TEXTS}:
+        misuse(f"--output {min(wrong)} is not for many machines", "take json, html or prometheus")
+    if given.last:
+        data = read_input(given.last, _LARGEST_LAST, _WRITES)
+        bad = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+        with refusing(bad, _WRITES, f"{given.last} is no former answer: "):
+            last = msgspec.json.decode(data, type=Fleet)
+    checks = _checks(options, given.profile or "project")  # exits here on an unknown id
+    make = partial(judge_for, options, given.profile or None, by_node=bool(given.files))
+    gc.enable()  # main turns it off for short runs
+    with refusing((OSError, ValueError), _TELLS), spinner() as one:
+        engine, jobs = _jobs(given)
+        processes = os.cpu_count() or 1
+        if sys.platform == "linux":
+            processes = len(os.sched_getaffinity(0))
+        with closing(jobs):  # who is still asked ends with it
+            rows = judged(_shown(jobs, one), make, processes)
+    if not rows:
+        misuse("no machines were found", _TELLS)
+    found, who = fleet_of(rows, engine, checks), this_identity()
+    found = msgspec.structs.replace(
+        found,
+        odd=tuple(public(one, who) for one in found.odd),
+        causes=tuple(public(one, who) for one in found.causes),
+        since=since(last, found) if last else None,
+        seconds=round(time.perf_counter() - began, 3),
+    )
+    for file, name in reversed(outputs):
+        text = as_json(found) if name == "json" else _TEXTS[name](found) if name in _TEXTS else ""
+        if file:
+            write_or_exit(file, text, private=True)
+        else:
+            write(
+                text or shown.render(found, screen(), verbose=options.verbose, quiet=options.quiet)
+            )
+    if not act(given, found, options):
+        return 2
+    doubtful = found.counts.get("unknown") or found.unreached
+    return 1 if found.counts.get("findings") else 2 if doubtful else 0
+
+
+def _shown(jobs: Iterable[Job], one: Spinner) -> Iterator[Job]:
+    for number, job in enumerate(jobs, 1):
+        one.step([f"machines, {number:,}"])
+        yield job
+
+
+def judge_for(options: Options, profile: ProfileName | None, *, by_node: bool) -> Judge:
+    """Return who judges by these options."""
+
+    def report(snapshot: Snapshot, name: ProfileName) -> Report:
+        held = options._replace(profile=name)
+        return report_for(snapshot, held, _checks(options, name), time.perf_counter())
+
+    return Judge(partial(_checks, options), report, why_unknown, profile, by_node=by_node)
+
+
+@cache
+def _checks(options: Options, name: ProfileName) -> tuple[Check, ...]:
+    return options._replace(profile=name).checks()
+
+
+def _jobs(given: Namespace) -> tuple[str, Generator[Job]]:
+    """Return engine and replies, by the one that is named; exits with 2 where none or several are."""
+    named = [name for name in ENGINES if getattr(given, name) is not None]
+    if len(named) + bool(given.files) != 1:
+        several = " and ".join(f"--{name}" for name in ["from"] * bool(given.files) + named)
+        what = f"{several} are named" if named else "no machines are named"
+        misuse(what, f"take one of --from, {', '.join(f'--{name}' for name in ENGINES)}")
+    if given.files:
+        return "files", _files(given.files)
+    words = ("snapshot", "--profile", given.profile or "node", "--keep-host")
+    words += ("--smoke",) * given.smoke
+    how = How(words, given.doctor, given.timeout, given.at_once)
+    collect = import_module(f"tunedoctor.fleet.{named[0]}").collect
+    return named[0], (one for one in collect(getattr(given, named[0]), how))
+
+
+def _files(sources: tuple[str, ...]) -> Generator[Job]:
+    """Yield name and path of each file, those in folders and below by name, and each line of stdin."""
+    for source in sources:
+        if source == "-":
+            with opened("-") as stream:
+                lines = iter(partial(stream.readline, LARGEST + 1), b"")
+                yield from (Reply(f"line-{n}", text) for n, text in enumerate(lines, 1))
+        elif os.path.isdir(source):  # noqa: PTH112  never raises
+            for folder, folders, names in os.walk(source):
+                folders[:] = sorted(name for name in folders if not name.startswith("."))
+                some = (name for name in sorted(names) if name.endswith(".json"))
+                yield from ((name[:-5], str(Path(folder, name))) for name in some)
+        else:
+            yield Path(source).stem, source

@@ -1,0 +1,125 @@
+"""What `doctor fleet` answers."""
+
+from typing import Literal
+
+import msgspec
+
+from tunedoctor import __version__
+from tunedoctor.diagnosis.differences import Value
+from tunedoctor.diagnosis.report import ReportFinding, Verdict
+
+
+class FleetNode(msgspec.Struct, frozen=True, kw_only=True):
+    """One machine."""
+
+    node: str
+    """As the cluster calls it, else the engine or its file; of two with one name the second is "n5#2"."""
+    host: str = ""
+    reached: bool = True
+    verdict: Verdict = "unknown"
+    findings: tuple[str, ...] = ()
+    """Ids of the causes that count, worst first."""
+    why: str = ""
+    """Why it was not reached, or why its verdict is unknown."""
+    seconds: float = 0.0
+    """From asking to answer; 0 where nobody measured it."""
+    tokens_per_second: float | None = None
+    """Of the tiny training, where one ran, on `device`."""
+    device: str = ""
+
+
+class Odd(msgspec.Struct, frozen=True, kw_only=True):
+    """Nodes that are otherwise than most, in one thing."""
+
+    nodes: tuple[str, ...]
+    fact: str
+    """As "NvidiaDriver.version"."""
+    value: Value
+    usual: Value
+    usual_count: int = 0
+    """How many have what is usual; 0 where nothing is, as of free memory: then it is what one like them has."""
+    bits: float = 0.0
+    """How surprising it is: what the value tells beyond what those of that fact tell on average, and its findings."""
+    explains: tuple[str, ...] = ()
+    """Findings of few nodes that go on these where this is as usual: found out by experiment."""
+    more: int = 0
+    """Further values that just these nodes have, of the same fact or environment."""
+
+
+class Cause(msgspec.Struct, frozen=True, kw_only=True):
+    """A finding, as the first node has it; `nodes` is empty where all that were reached share it."""
+
+    finding: ReportFinding
+    count: int
+    nodes: tuple[str, ...] = ()
+
+
+class Group(msgspec.Struct, frozen=True, kw_only=True):
+    """Nodes that nothing tells apart: verdict, findings, facts but those that differ everywhere."""
+
+    nodes: tuple[str, ...]
+    verdict: Verdict
+    findings: tuple[str, ...]
+
+
+class Spread(msgspec.Struct, frozen=True, kw_only=True):
+    """A figure over all nodes that have it."""
+
+    what: Literal["seconds", "tokens_per_second"]
+    device: str
+    count: int
+    median: float
+    quartiles: tuple[float, float]
+    limit: float
+    """5 robust standard deviations (1.4826 times the median deviation), and a fifth at least, from the median."""
+    stragglers: dict[str, float] = {}
+    """Nodes beyond it."""
+
+
+class Since(msgspec.Struct, frozen=True, kw_only=True):
+    """What changed since a former answer: node -> ("ready -> findings", "+driver-too-old", "-disk-full")."""
+
+    taken: str
+    new: tuple[str, ...]
+    gone: tuple[str, ...]
+    changed: dict[str, tuple[str, ...]]
+
+
+class Fleet(msgspec.Struct, frozen=True, kw_only=True):
+    """What `doctor fleet --format json` prints."""
+
+    schema: Literal["doctor.fleet/1"] = "doctor.fleet/1"
+    doctor: str = __version__
+    taken: str
+    """When it was judged, ISO 8601."""
+    engine: str
+    """slurm, ray, kubernetes, ssh or files."""
+    counts: dict[str, int]
+    """Verdicts, and "unreached"."""
+    nodes: tuple[FleetNode, ...]
+    odd: tuple[Odd, ...]
+    """Most surprising first, 1,000 at most."""
+    causes: tuple[Cause, ...]
+    """Worst and commonest first."""
+    common: tuple[str, ...]
+    """Ids of findings that all reached nodes share."""
+    unreached: dict[str, str]
+    """Node -> why."""
+    groups: tuple[Group, ...]
+    times: tuple[Spread, ...]
+    since: Since | None = None
+    seconds: float = 0.0
+
+
+def since(last: Fleet, now: Fleet) -> Since:
+    """Return what changed since a former answer."""
+    old, new = ({one.node: one for one in fleet.nodes} for fleet in (last, now))
+    changed: dict[str, tuple[str, ...]] = {}
+    for name in sorted(old.keys() & new.keys()):
+        was, is_ = ({*one.findings} for one in (old[name], new[name]))
+        before, after = (o.verdict if o.reached else "not reached" for o in (old[name], new[name]))
+        ids = [f"+{id_}" for id_ in sorted(is_ - was)] + [f"-{id_}" for id_ in sorted(was - is_)]
+        if before != after or ids:
+            changed[name] = (before if before == after else f"{before} -> {after}", *ids)
+    came, gone = (tuple(sorted(a.keys() - b.keys())) for a, b in ((new, old), (old, new)))
+    return Since(taken=last.taken, new=came, gone=gone, changed=changed)

@@ -1,0 +1,198 @@
+"""One machine of many, judged: what is equal in two of them is read, laid out and judged once."""
+
+import zlib
+from collections.abc import Callable, Mapping
+from functools import lru_cache
+from hashlib import blake2b
+from itertools import chain, count
+from typing import Any, NamedTuple
+
+import msgspec
+from msgspec.structs import replace
+
+from tunedoctor.diagnosis.differences import Value, flat, incidental, words_of
+from tunedoctor.diagnosis.engine import diagnose, kinds_of
+from tunedoctor.diagnosis.gate import ProfileName
+from tunedoctor.diagnosis.redaction import public, this_identity
+from tunedoctor.diagnosis.report import Report, ReportFinding, ReportSmoke, machine_of
+from tunedoctor.facts import Absent, Knowledge, Node, Smoke, Target, Unknown
+from tunedoctor.facts.clean import clean_text
+from tunedoctor.fleet.answer import FleetNode
+from tunedoctor.fleet.reply import Reply
+from tunedoctor.model import snapshot as snapshots
+from tunedoctor.model.findings import Check
+from tunedoctor.model.snapshot import KIND_CALLED, LARGEST, Answer, Snapshot, SnapshotError
+from tunedoctor.probes.system import knowledge
+from tunedoctor.system.reading import read_regular
+
+Job = Reply | tuple[str, str]
+"""A reply, or name and path of a file."""
+_MOST_HELD, _MOST_OUTCOMES = 512, 500_000
+"""Facts, and outcomes of checks, that are remembered."""
+_numbers = count(1)
+
+
+class Judged(NamedTuple):
+    """What came of one reply."""
+
+    told: FleetNode
+    facts: Mapping[str, bytes] = {}
+    """Kind of fact -> token of its values."""
+    values: Mapping[bytes, Mapping[str, Value]] = {}
+    """Token -> values by path, where this process tells it for the first time; so is a cause."""
+    causes: tuple[ReportFinding, ...] = ()
+    source: str | bytes = ""
+    """Where its snapshot is read again: a file, or it is this, packed; "" where that of an equal one is known."""
+
+
+class _Held(NamedTuple):
+    """An answer as it came: equal bytes have one number."""
+
+    answer: Answer
+    number: int
+    token: bytes
+    values: Mapping[str, Value]
+
+
+class _Head(msgspec.Struct):
+    """A snapshot whose facts are not read yet, or a report."""
+
+    schema: str = ""
+    facts: dict[str, msgspec.Raw] = {}
+
+
+class Judge:
+    """Judges one after another."""
+
+    def __init__(
+        self,
+        checks: Callable[[ProfileName], tuple[Check, ...]],
+        report: Callable[[Snapshot, ProfileName], Report],
+        why: Callable[[Report], str],
+        profile: ProfileName | None,
+        *,
+        by_node: bool,
+    ) -> None:
+        """Judge by these checks; `why`: a line why a verdict is unknown; no profile: as the snapshot is.
+
+        `by_node`: a machine is called as its cluster calls it, if at all.
+        """
+        self._report, self._why, self._profile, self._by_node = report, why, profile, by_node
+        self._checks = {
+            name: [(one, [kind.__name__ for kind in kinds_of(one)]) for one in checks(name)]
+            for name in ("node", "project")
+        }
+        self._outcomes: dict[tuple[object, ...], object] = {}
+        self._reports: dict[tuple[object, ...], Report] = {}
+        self._told: set[object] = set()
+
+    def judged(self, job: Job) -> Judged:
+        """Judge a reply or a file; what is wrong with it is its row."""
+        reply, file = (Reply(job[0]), job[1]) if isinstance(job, tuple) else (job, "")
+        told = FleetNode(node=plain(reply.name) or "?", seconds=round(reply.seconds, 3))
+        why, data = reply.problem, reply.snapshot
+        try:
+            if not why:
+                data = read_regular(file, LARGEST) if file else data[: LARGEST + 1]
+                return self._new(*self._read(told, data), data, file)
+        except OSError as error:
+            why = f"can't be read: {error.strerror or error}"
+        except Exception as error:  # noqa: BLE001  one machine does not end the others
+            why = f"is neither a snapshot nor a report that can be judged: {error}"
+        return Judged(replace(told, reached=False, why=plain(why, 300)))
+
+    def _new(
+        self, told: FleetNode, report: Report, held: Mapping[str, _Held], data: bytes, file: str
+    ) -> Judged:
+        """Return a row with what this process did not tell before."""
+        causes, before = [one for one in report.findings if not one.accepted], self._told
+        ids, facts = tuple(one.id for one in causes), {k: one.token for k, one in held.items()}
+        why = plain(self._why(report), 300) if report.verdict == "unknown" else ""
+        told = replace(told, verdict=report.verdict, findings=ids, why=why)
+        values = {one.token: one.values for one in held.values() if one.token not in before}
+        key = (ids, *facts.values())
+        source = "" if key in before or not held else file or zlib.compress(data, 1)
+        new = tuple(one for one in causes if one.id not in before)
+        before.update((key, *ids, *values))
+        return Judged(told, facts, values, new, source)
+
+    def _read(self, told: FleetNode, data: bytes) -> tuple[FleetNode, Report, Mapping[str, _Held]]:
+        head, held = msgspec.json.decode(data, type=_Head), dict[str, _Held]()
+        smoke: Smoke | ReportSmoke | None
+        if head.schema.startswith("doctor.report/"):
+            whole = msgspec.json.decode(data, type=Report)
+            name, host, smoke = whole.node, whole.host, whole.smoke
+            short = replace(whole, passed=(), skipped={}, symptoms=(), suspected=())
+            report = public(short, this_identity())
+        elif head.schema == snapshots.SCHEMA and head.facts:
+            held = {kind: _held(kind, bytes(raw)) for kind, raw in head.facts.items()}
+            answers = {KIND_CALLED[kind]: one.answer for kind, one in held.items()}
+            snapshot = Snapshot({**answers, Knowledge: knowledge()})
+            node, smoke = snapshot.find(Node), snapshot.find(Smoke)
+            name, host = (node.name, node.host) if node else ("", "")
+            report = self._judged(snapshot, {kind: one.number for kind, one in held.items()})
+        else:
+            msg = f'its "schema" is {head.schema[:60]!r}'
+            raise SnapshotError(msg)
+        name = plain(name) if self._by_node else ""
+        told = replace(told, node=name or told.node, host=plain(host))
+        if smoke:
+            device = plain(smoke.device_name or smoke.device)
+            told = replace(told, tokens_per_second=smoke.tokens_per_second, device=device)
+        return told, report, held
+
+    def _judged(self, snapshot: Snapshot, number: Mapping[str, int]) -> Report:
+        """Return the report of a machine where each check came out as here, if there was one.
+
+        No field is left out of that: what moves, as free memory, can be a finding.
+        """
+        target, machine = snapshot.find(Target), machine_of(snapshot)
+        bare = target is None or target.chosen_by == "none"
+        profile: ProfileName = self._profile or ("node" if bare else "project")
+        # what a verdict goes by besides the checks
+        outcomes: list[object] = [profile, bool(machine.gpus), machine.gpus_known]
+        outcomes += [number.get(kind) for kind in ("Target", "Runtime", "Errors")]
+        if len(self._outcomes) > _MOST_OUTCOMES:
+            self._outcomes.clear()
+        keys = [((one.id, *map(number.get, names)), one) for one, names in self._checks[profile]]
+        fresh = {one.id: key for key, one in keys if key not in self._outcomes}
+        seen = diagnose(snapshot, [one for _, one in keys if one.id in fresh])
+        found = {one.check.id: one for one in chain(seen.causes, *seen.symptoms.values())}
+        for id_, key in fresh.items():
+            said = (one.severity, bool(one.finding.settle)) if (one := found.get(id_)) else ()
+            how = (id_ in some for some in (seen.passed, seen.skipped, seen.unknown))
+            self._outcomes[key] = (*said, *how)
+        signature = (*outcomes, *(self._outcomes[key] for key, _ in keys))
+        if signature not in self._reports:
+            self._reports[signature] = self._report(snapshot, profile)
+        return self._reports[signature]
+
+
+def plain(text: str, most: int = 100) -> str:
+    """Return text of others in one line, clean and short."""
+    return " ".join(clean_text(text).split())[:most]
+
+
+@lru_cache(_MOST_HELD)
+def _held(name: str, raw: bytes) -> _Held:
+    """Read one fact of a snapshot: a token that is the same for the same values, of those that tell something."""
+    if (kind := KIND_CALLED.get(name)) is None:
+        msg = f"{name[:60]!r} is no kind of fact that this doctor knows"
+        raise SnapshotError(msg)
+    answer = snapshots.answer_of(kind, msgspec.json.decode(raw, type=dict[str, Any]))
+    values: dict[str, Value] = {"": None}
+    if isinstance(answer, Absent | Unknown):
+        values[""] = words_of(answer)
+    else:
+        values |= {p: v for p, v in flat(answer).items() if not _incidental(name, p)}
+    token = blake2b(msgspec.msgpack.encode((name, values)), digest_size=12).digest()
+    return _Held(answer, next(_numbers), token, values)
+
+
+_incidental = lru_cache(1 << 16)(incidental)
+
+
+def read_again(source: str | bytes) -> Snapshot:
+    """Return the snapshot of a row; raises OSError and SnapshotError."""
+    data = zlib.decompress(source) if isinstance(source, bytes) else read_regular(source, LARGEST)
+    return snapshots.from_json(data)

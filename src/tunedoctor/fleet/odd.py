@@ -1,0 +1,169 @@
+"""Which nodes are otherwise than most, how surprising that is, and what it explains.
+
+A value surprises by its rarity, log2(nodes / nodes that have it), less what values of that fact tell on average, their
+entropy: what differs everywhere says nothing. Findings that few have, and that go where a fact is as on the others, add
+their own rarity. What just the same nodes have of one fact, or of one environment, is one row.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from itertools import chain
+from math import log2
+from typing import NamedTuple
+
+from msgspec.structs import replace
+
+from tunedoctor.diagnosis.differences import Change, Value, changes_of, explained, within
+from tunedoctor.diagnosis.engine import kinds_of
+from tunedoctor.facts import KINDS
+from tunedoctor.fleet.answer import Odd
+from tunedoctor.fleet.judge import Judged, read_again
+from tunedoctor.model.findings import Check
+from tunedoctor.model.snapshot import SnapshotError
+
+JITTER = 0.02
+"""Two sizes that differ by less are one: firmware keeps some memory for itself."""
+FLOOR, RARE = 0.5, 1 / 3
+"""Bits, and share of the nodes, from which and up to which a value is odd."""
+MOST_TRIED, MOST_ASKED = 200, 300
+"""Experiments, each for all nodes that are equal in what a check takes; nodes that are looked at for one like it."""
+SEVERAL = 3
+_SIZE = 1 << 24
+"""Nothing but bytes is so large."""
+Marks = Mapping[int, Mapping[str, tuple[tuple[str, Value], ...]]]
+"""Node, by number -> kind of fact -> the values that tell it from others."""
+_ROOMS = {kind.__name__: kind.__module__.rpartition(".")[2] for kind in KINDS}
+
+
+class Column(NamedTuple):
+    """The nodes, by number, that have each value of a path; None where there is none."""
+
+    kind: str
+    path: str
+    nodes: dict[Value, list[int]]
+    total: int
+    entropy: float
+
+
+def columns_of(rows: Sequence[Judged]) -> Iterator[Column]:
+    """Yield what tells nodes apart and is no noise, sizes that are nearly the same as one value."""
+    values = {token: held for row in rows for token, held in row.values.items()}
+    found: dict[tuple[str, str], dict[Value, list[int]]] = defaultdict(lambda: defaultdict(list))
+    for number, row in enumerate(rows):
+        for kind, token in row.facts.items():
+            for path, value in values[token].items():
+                found[kind, path][value].append(number)
+    for (kind, path), nodes in found.items():
+        if path and (lacks := {*found[kind, ""].get(None, ())}.difference(*nodes.values())):
+            nodes[None] = sorted(lacks)
+        _merge_sizes(nodes)
+        total = sum(map(len, nodes.values()))
+        entropy = sum(len(some) / total * log2(total / len(some)) for some in nodes.values())
+        if 0 < entropy <= max(1.0, log2(total) / 2):
+            yield Column(kind, path, nodes, total, entropy)
+
+
+def _merge_sizes(nodes: dict[Value, list[int]]) -> None:
+    runs: list[list[int]] = []
+    for size in sorted(one for one in nodes if isinstance(one, int) and one >= _SIZE):
+        if runs and size <= runs[-1][0] * (1 + JITTER):
+            runs[-1].append(size)
+        else:
+            runs.append([size])
+    for run in runs:
+        usual = max(run, key=lambda one: len(nodes[one]))
+        nodes[usual] = [*chain(*(nodes.pop(one) for one in run))]
+
+
+def marks_of(columns: Iterable[Column]) -> Marks:
+    """Return what tells each node from others."""
+    found: dict[int, dict[str, tuple[tuple[str, Value], ...]]] = defaultdict(dict)
+    for one in columns:
+        for value, numbers in one.nodes.items():
+            for number in numbers:
+                marks = found[number]
+                marks[one.kind] = (*marks.get(one.kind, ()), (one.path, value))
+    return found
+
+
+def odd(
+    rows: Sequence[Judged], columns: Iterable[Column], marks: Marks, checks: Iterable[Check]
+) -> list[Odd]:
+    """Return who is otherwise than most, most surprising first."""
+    by_id = {one.id: one for one in checks}
+    having = Counter(chain(*(row.told.findings for row in rows)))
+    found: dict[tuple[object, ...], Odd] = {}
+    for one in columns:
+        usual = max(one.nodes, key=lambda value: len(one.nodes[value]))
+        fact, count = f"{one.kind}.{one.path}".rstrip("."), len(one.nodes[usual])
+        for value, some in one.nodes.items():
+            bits = log2(one.total / len(some)) - one.entropy
+            if value != usual and bits >= FLOOR and len(some) <= one.total * RARE:
+                names = tuple(rows[number].told.node for number in sorted(some))
+                told = Odd(nodes=names, fact=fact, value=value, usual=usual)
+                found[fact, value] = replace(told, usual_count=count, bits=bits)
+    for id_, nodes, change in _explained(rows, having, marks, by_id):
+        fact = f"{change.fact}.{change.field}".rstrip(".")
+        key: tuple[object, ...] = (fact, change.a)
+        row = found.get(key)
+        if row is None or not {*nodes} <= {*row.nodes}:  # of these alone
+            key = (*key, id_)
+            row = found.get(key, Odd(nodes=(), fact=fact, value=change.a, usual=change.b))
+            row = replace(row, nodes=(*row.nodes, *nodes))
+        if id_ not in row.explains:
+            bits = row.bits + log2(len(rows) / having[id_])
+            row = replace(row, bits=bits, explains=(*row.explains, id_))
+        found[key] = row
+    asked = Counter(kind.__name__ for one in by_id.values() for kind in kinds_of(one))
+    return _together(found.values(), asked)
+
+
+def _together(rows: Iterable[Odd], asked: Counter[str]) -> list[Odd]:
+    """Make one row of what the same nodes have of one environment, or of one fact; what explains a finding leads."""
+    clusters: dict[tuple[object, ...], list[Odd]] = defaultdict(list)
+    for row in rows:
+        kind = row.fact.partition(".")[0]
+        room = "target" if _ROOMS.get(kind) == "target" else kind
+        # several nodes are the same ones by no chance
+        clusters[row.nodes, room if len(row.nodes) < SEVERAL else ""].append(row)
+    led: list[Odd] = []
+    for some in clusters.values():
+        # what most checks take comes first
+        some.sort(key=lambda row: (-row.bits, -asked[row.fact.partition(".")[0]], len(row.fact)))
+        leads = {row.explains: row for row in reversed(some) if row.explains} or {(): some[0]}
+        first, *others = sorted(leads.values(), key=lambda row: -row.bits)
+        led += [replace(first, more=len(some) - len(leads)), *others]
+    led.sort(key=lambda row: (-row.bits, row.nodes, row.fact))
+    return [replace(row, bits=round(row.bits, 2)) for row in led]
+
+
+def _explained(
+    rows: Sequence[Judged],
+    having: Counter[str],
+    marks: Marks,
+    checks: Mapping[str, Check],
+) -> Iterator[tuple[str, tuple[str, ...], Change]]:
+    """Yield findings that few have, the nodes that are equal in what the check takes, and what makes it go there."""
+    equal: dict[tuple[str, tuple[object, ...]], list[Judged]] = defaultdict(list)
+    for number, row in enumerate(rows):
+        for id_ in row.told.findings:
+            if id_ in checks and having[id_] <= len(rows) * RARE:
+                kinds = kinds_of(checks[id_])
+                takes = tuple(marks.get(number, {}).get(kind.__name__) for kind in kinds)
+                equal[id_, takes].append(row)
+    for (id_, _), some in [*equal.items()][:MOST_TRIED]:
+        one = next((row for row in some if row.source), None)
+        others = [row for row in rows if row.source and id_ not in row.told.findings]
+        if one is None or not others:
+            continue
+        # who is most like it, of some from everywhere: else what differs besides could explain it too
+        own = {*one.facts.values()}
+        others = others[:: len(others) // MOST_ASKED + 1]
+        well = max(others, key=lambda row: len(own & {*row.facts.values()}))
+        with suppress(OSError, SnapshotError):  # a file that went since
+            a, b = read_again(one.source), read_again(well.source)
+            kinds = kinds_of(checks[id_])
+            changes = {k.__name__: [*changes_of(k.__name__, a.get(k), b.get(k))] for k in kinds}
+            for change in [*within(chain(*explained(a, b, checks[id_])), changes)][:5]:
+                yield id_, tuple(row.told.node for row in some), change

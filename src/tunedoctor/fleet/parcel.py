@@ -1,0 +1,84 @@
+"""The doctor for a node where it is not installed, and what comes back: both through the streams of a shell."""
+
+import base64
+import importlib.util
+import io
+import json
+import sysconfig
+import tarfile
+import zlib
+from collections.abc import Iterator
+from contextlib import suppress
+from functools import cache
+from pathlib import Path
+
+from tunedoctor.fleet.judge import plain
+from tunedoctor.fleet.reply import How, Reply
+from tunedoctor.tables.load import table
+
+HERE = Path(__file__).parent.parent
+LARGEST = 4 << 20
+"""Bytes of a snapshot, as target/brought.py has it."""
+COMMAND = 'IFS= read -r x; eval "$x"'
+"""For `sh -c`: all else comes through standard input, so that no shell of a login, however odd, reads it."""
+_REPLY = "doctor-reply "
+_SUFFIX = str(sysconfig.get_config_var("EXT_SUFFIX"))
+"""".cpython-311-x86_64-linux-gnu.so": Python, processor and system that compiled modules are for."""
+_SCRIPT = """for p in python{} python3 python; do
+if "$p" -I -c "import sys;sys.exit(sys.version_info<(3,8))" </dev/null >/dev/null 2>&1; then
+exec "$p" -I -c "import sys;r=sys.stdin.buffer;exec(r.read(int(r.readline())))"; fi; done;
+cat >/dev/null; echo '{}no Python is on PATH'""".replace("\n", " ").format(
+    sysconfig.get_python_version(), _REPLY
+)
+
+
+def payload(how: How) -> bytes:
+    """Return what `sh -c COMMAND` reads on a node: how to find a Python, what it runs, and the doctor."""
+    code = (HERE / "target" / "brought.py").read_bytes()
+    packed = b"" if how.doctor else _packed()
+    line = json.dumps({**how._asdict(), "suffix": _SUFFIX, "size": len(packed)})
+    return f"{_SCRIPT}\n{len(code)}\n".encode() + code + f"{line}\n".encode() + packed
+
+
+@cache
+def _packed() -> bytes:
+    """Return this doctor and what it imports for a snapshot, the same bytes each time."""
+    whole = io.BytesIO()
+    main = ("__main__.py", b"from tunedoctor.__main__ import main\n\nmain()\n")
+    with tarfile.open(fileobj=whole, mode="w") as tar:
+        for name, data in sorted([main, *_files()]):
+            entry = tarfile.TarInfo(name)
+            entry.size = len(data)
+            tar.addfile(entry, io.BytesIO(data))
+    return zlib.compress(whole.getvalue(), 9)
+
+
+def _files() -> Iterator[tuple[str, bytes]]:
+    """Yield name and bytes of each file."""
+    held = table("parcel")
+    left = {HERE / one for one in held["left_out"]}
+    specs = map(importlib.util.find_spec, held["modules"])
+    found = [Path(one.origin) for one in specs if one and one.origin]
+    for place in (HERE, *(one.parent if one.name == "__init__.py" else one for one in found)):
+        for file in [place] if place.is_file() else place.rglob("*.*"):
+            if (
+                "__pycache__" not in file.parts
+                and not left & {file, *file.parents}
+                and file.is_file()
+            ):
+                yield file.relative_to(place.parent).as_posix(), file.read_bytes()
+
+
+def reply(name: str, text: str, seconds: float) -> Reply:
+    """Read what a node printed, which can be anything: the last answer in it counts."""
+    _, found, answer = f"\n{text}".rpartition(f"\n{_REPLY}")
+    why, _, body = answer.partition("\n")
+    if not found or why.strip():
+        return Reply(
+            name, problem=plain(why, 300) if found else f"no answer; it said {plain(text[-200:])!r}"
+        )
+    unpacker, snapshot = zlib.decompressobj(), b""
+    with suppress(ValueError, zlib.error):
+        snapshot = unpacker.decompress(base64.b64decode(body), LARGEST)
+    problem = "" if unpacker.eof else "its answer is cut off, or is none"
+    return Reply(name, b"" if problem else snapshot, problem, seconds)

@@ -1,0 +1,47 @@
+"""Hosts by OpenSSH, as the user's own configuration reaches them."""
+
+import re
+import time
+from collections.abc import Generator
+from functools import partial
+
+from tunedoctor.fleet import parcel
+from tunedoctor.fleet.beside import replies
+from tunedoctor.fleet.judge import plain
+from tunedoctor.fleet.reply import How, Reply
+from tunedoctor.system import child
+from tunedoctor.system.reading import read_regular
+
+_HOST = re.compile(r"[A-Za-z0-9_\[][\w.@:\[\]-]{0,254}", re.ASCII)
+"""A host that neither ssh nor a command of its configuration takes for more."""
+_SETTINGS = ("BatchMode=yes", "ControlMaster=no", "ClearAllForwardings=yes", "LogLevel=ERROR")
+"""Nobody is there to type; a connection that the user holds open is used, and none is left open."""
+_CONNECT = 15
+
+
+def collect(wanted: str, how: How) -> Generator[Reply]:
+    """Ask hosts named with commas, or in the lines of @FILE; ValueError or OSError where there are none."""
+    text = wanted
+    if wanted.startswith("@"):
+        lines = read_regular(wanted[1:], 4 << 20).decode("utf-8", "replace").splitlines()
+        text = ",".join(line.partition("#")[0] for line in lines)
+    hosts = list(dict.fromkeys(text.replace(",", " ").split()))
+    if wrong := [one for one in hosts or [wanted] if not _HOST.fullmatch(one)]:
+        msg = f"{plain(wrong[0])!r} is no host"
+        raise ValueError(msg)
+    sent = parcel.payload(how)
+    return replies([partial(_answer, one, how.seconds, sent) for one in hosts], how.at_once)
+
+
+def _answer(host: str, most: float, sent: bytes) -> list[Reply]:
+    settings = [
+        f"-o{one}" for one in (*_SETTINGS, f"ConnectTimeout={_CONNECT}", "ServerAliveInterval=15")
+    ]
+    argv = ["ssh", "-T", "-x", "-a", *settings, "--", host, f"exec sh -c '{parcel.COMMAND}'"]
+    began = time.monotonic()
+    ended = child.run(argv, timeout=most + _CONNECT + 5, stdin=sent, limit=2 * parcel.LARGEST)
+    seconds = time.monotonic() - began
+    if ended.out:
+        return [parcel.reply(host, ended.out, seconds)]
+    why = ended.how == "exit" and plain(ended.err[-200:], 200)
+    return [Reply(host, problem=why or ended.death, seconds=seconds)]

@@ -1,0 +1,137 @@
+"""Many machines: on a screen, as a page, as metrics, and as a line for each."""
+
+from collections import Counter
+from collections.abc import Iterator
+from itertools import chain
+
+from tunedoctor.fleet.answer import Fleet, Odd
+from tunedoctor.model.wording import listed, many
+from tunedoctor.render.diff import word_of
+from tunedoctor.render.formats.line import line_of, worst_of
+from tunedoctor.render.formats.prometheus import Sample, text_of
+from tunedoctor.render.html import STYLE, clean, frame, table
+from tunedoctor.render.screen import Screen, mark
+
+FEW, MOST, LONGEST = 12, 1000, 60
+"""Lines of a section; with --verbose and on a page; characters of a value."""
+_WORDS = {
+    "ready": "ready", "findings": "with findings", "unknown": "could not be told",
+    "unreached": "not reached",
+}  # fmt: skip
+_CELLS = """
+.heat{overflow-x:auto}.heat td{text-align:center}.heat th{white-space:nowrap}.note{background:var(--soft)}
+.error,.unreached{background:#cf222e;color:#fff}.warning{background:#bf8700;color:#000}
+"""
+
+
+def render(found: Fleet, screen: Screen, *, verbose: bool = False, quiet: bool = False) -> str:
+    """Return the screen: causes, who is otherwise than most, who was not reached, and what to do next."""
+    few = MOST if verbose else FEW
+    screen.wrap(f"{_counts(found)}   {found.seconds:.1f} s", kind="bold")
+    screen.line()
+    for cause in found.causes:
+        one, who = cause.finding, listed(cause.nodes, MOST if verbose else 4) or "all reached"
+        if not quiet or one.severity == "error":
+            kind, count = one.severity, many(cause.count, "machine")
+            screen.line(mark(kind), " ", (one.id, kind), f"  {count}: {who}")
+            screen.row("", f"{one.title}. Cure: {one.cure.command}", 4)
+    screen.gap()
+    for title, lines in () if quiet else _sections(found):
+        if lines:
+            screen.line((title, "bold"))
+            more = f"and {len(lines) - few:,} more; --format json has all"
+            for text in [*lines[:few], *[more] * (len(lines) > few)]:
+                screen.wrap(text, 4, "  ")
+            screen.gap()
+    ids = [id_ for odd in found.odd for id_ in odd.explains] + [c.finding.id for c in found.causes]
+    keep = "doctor fleet --format json > FILE keeps it; --diff FILE says what changed since"
+    screen.next(f"doctor explain {ids[0]} tells more" if ids else keep)
+    return screen.text()
+
+
+def _counts(found: Fleet) -> str:
+    told = listed(f"{found.counts[k]:,} {word}" for k, word in _WORDS.items() if k in found.counts)
+    return f"{many(len(found.nodes), 'machine')}: {told}"
+
+
+def _sections(found: Fleet) -> Iterator[tuple[str, list[str]]]:
+    yield "Odd ones out", [odd_line(one) for one in found.odd]
+    unknown = [one for one in found.nodes if one.reached and one.verdict == "unknown"]
+    yield "Could not be told", [f"{one.node}: {one.why}" for one in unknown]
+    yield "Not reached", [f"{name}: {why}" for name, why in found.unreached.items()]
+    for one in found.times:
+        unit = "tokens/s" if one.device else "seconds"
+        title = f"Slower than the rest, in {unit}: median {one.median:.4g} {one.device}".strip()
+        yield title, [f"{name}: {value:.4g}" for name, value in one.stragglers.items()]
+    if since := found.since:
+        moved = [(since.new, "new"), (since.gone, "gone")]
+        lines = [f"{word}: {listed(some, MOST)}" for some, word in moved if some]
+        lines += [f"{name}: {' '.join(how)}" for name, how in since.changed.items()]
+        yield f"Changed since {since.taken}", lines or ["nothing"]
+
+
+def odd_line(one: Odd) -> str:
+    """Return "n17: NvidiaDriver.version 550.54, 39 others 570.86: driver-too-old"."""
+    sizes = word_of(one.value, LONGEST, sizes=True) != word_of(one.usual, LONGEST, sizes=True)
+    own, usual = (word_of(v, LONGEST, sizes=sizes) for v in (one.value, one.usual))
+    if "." not in one.fact:  # all of it is there, or is not
+        own = "there" if one.value is None else own
+        usual = "have it" if one.usual is None else usual
+    others = f"{one.usual_count:,} others" if one.usual_count else "elsewhere"
+    explains = f": {', '.join(one.explains)}" if one.explains else ""
+    more = f" (and {many(one.more, 'more value')})" if one.more else ""
+    return f"{listed(one.nodes)}: {one.fact} {own}, {others} {usual}{explains}{more}"
+
+
+def line(found: Fleet) -> str:
+    """Return a line for each machine: "n17 doctor: driver-too-old [node] This PyTorch needs …"."""
+    causes, lines = {one.finding.id: one.finding for one in found.causes}, list[str]()
+    for one in found.nodes:
+        text = f"{one.verdict if one.reached else 'not reached'}: {one.why}"
+        if one.verdict == "findings":
+            text = worst_of(causes[id_] for id_ in one.findings)
+        lines.append(f"{'_'.join(one.node.split())} {line_of(text)}")
+    return "".join(lines)
+
+
+def prometheus(found: Fleet) -> str:
+    """Return metrics of each machine and of all."""
+    odd, samples = Counter(chain(*(one.nodes for one in found.odd))), dict[str, list[Sample]]()
+    samples["nodes"] = [({"verdict": verdict}, n) for verdict, n in found.counts.items()]
+    samples["finding_nodes"] = [({"id": c.finding.id}, c.count) for c in found.causes]
+    for one in found.nodes:
+        told: dict[str, float] = {
+            "up": one.reached,
+            "ready": one.verdict == "ready",
+            "findings": len(one.findings),
+        }
+        told |= {"odd_facts": odd[one.node], "tokens_per_second": one.tokens_per_second or 0}
+        for name, value in told.items():
+            samples.setdefault(f"node_{name}", []).append(({"node": one.node}, value))
+    return text_of(
+        (f"doctor_fleet_{name}", "As doctor fleet --format json.", some)
+        for name, some in samples.items()
+    )
+
+
+def html(found: Fleet) -> str:
+    """Return a page: a heat map of machines and causes, which is a table, and what the screen tells."""
+    causes = [one.finding for one in found.causes][:40]
+    wrong = [one for one in found.nodes if one.findings or one.verdict != "ready"]
+    rows = ""
+    for one in wrong[:MOST]:
+        state = ("", one.verdict) if one.reached else ("unreached", "not reached")
+        cells = [state, *((c.severity if c.id in one.findings else "",) * 2 for c in causes)]
+        own = "".join(f'<td class="{kind}">{word}</td>' for kind, word in cells)
+        rows += f'<tr><th scope="row">{clean(one.node)}</th>{own}</tr>'
+    heads = ["machine", "verdict", *(clean(one.id) for one in causes)]
+    shown = (
+        f"{len(wrong[:MOST]):,} of {many(len(wrong), 'machine')} with a cause or without a verdict"
+    )
+    body = f"<main><h1>{_counts(found)}</h1><p>{clean(found.taken)}</p><h2>{shown}</h2>"
+    body += f'<div class="heat">{table(heads, rows, "heat")}</div>'
+    told = [f"{c.id}: {c.title}. {c.means} Cure: {c.cure.command}" for c in causes]
+    for title, lines in (*_sections(found), ("Causes", told)):
+        items = "".join(f"<li>{clean(one)}</li>" for one in lines[:MOST])
+        body += f"<h2>{clean(title)}</h2><ul>{items}</ul>" if items else ""
+    return frame("doctor fleet", f"{body}</main>", STYLE + _CELLS)
