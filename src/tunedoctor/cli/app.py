@@ -171,6 +171,10 @@ def _add(parser: argparse.ArgumentParser, row: dict[str, Any]) -> argparse.Actio
     how: dict[str, Any] = {"metavar": metavar, "default": row.get("default", "")}
     if kind == "many":
         how |= {"action": "append", "default": []}
+    elif kind == "several":
+        how |= {"action": "extend", "nargs": "+", "default": []}
+    elif kind == "optional":
+        how |= {"nargs": "?", "const": "", "default": None}
     elif kind in ("int", "float"):
         how |= {"type": int if kind == "int" else float, "default": row.get("default", 0)}
     elif kind:
