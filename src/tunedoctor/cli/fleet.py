@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from importlib import import_module
 
 from tunedoctor.cli.options import misuse
-from tunedoctor.fleet.reply import How, Reply
+from tunedoctor.fleet.reply import EngineError, How, Reply
 
 ENGINES = ("slurm", "ray", "kubernetes", "ssh")
 """Options, and modules of `fleet/` whose `collect` asks the nodes."""
@@ -33,5 +33,12 @@ def _replies(given: Namespace) -> Iterator[Reply]:
         at_once=given.at_once,
     )
     engine = import_module(f"tunedoctor.fleet.{named[0]}")
-    found: Iterator[Reply] = engine.collect(getattr(given, named[0]), how)
-    return found
+    return _asked(engine.collect(getattr(given, named[0]), how))
+
+
+def _asked(replies: Iterator[Reply]) -> Iterator[Reply]:
+    """Yield them; exits with 2 where the engine can't be asked."""
+    try:
+        yield from replies
+    except EngineError as error:
+        misuse(*error.args)

@@ -29,3 +29,7 @@ class How(NamedTuple):
     """For one node, from its beginning."""
     at_once: int = 64
     """Nodes that are asked side by side, where the engine does not decide."""
+
+
+class EngineError(Exception):
+    """An engine can't be asked at all: what is wrong, and how to go on, as `misuse` takes them."""
