@@ -1,5 +1,6 @@
 """The nodes of a Ray cluster, by a task that is pinned to each: `target/ray_nodes.py`, in the Python that has Ray."""
 
+import base64
 import os
 import re
 import shutil
@@ -11,17 +12,21 @@ from pathlib import Path
 import msgspec
 
 from tunedoctor.facts.clean import clean_text
+from tunedoctor.fleet.parcel import COMMAND, payload, reply
 from tunedoctor.fleet.reply import EngineError, How, Reply
 from tunedoctor.system.child import FLOOD, run
 from tunedoctor.target import ray_nodes
 
-_SCRIPT = str(Path(ray_nodes.__file__))
 _ADDRESS = re.compile(r"(?:ray://)?(?:[\w.-]+|\[[\da-fA-F:]+\]):\d{1,5}")
+_WAYS = {
+    ray_nodes.NO_RAY: "activate the environment that has Ray, as the nodes have it",
+    ray_nodes.NO_CLUSTER: "name the address of the head node: --ray=HOST:6379",
+}
 
 
 class _Told(msgspec.Struct):
     name: str
-    snapshot: str = ""
+    text: str = ""
     problem: str = ""
     seconds: float = 0.0
 
@@ -32,45 +37,30 @@ def collect(wanted: str, how: How) -> Iterator[Reply]:
     address = "" if address == "auto" else address
     if address and not _ADDRESS.fullmatch(address):
         what = f"{address} is no address of a Ray cluster"
-        raise EngineError(what, "name HOST:PORT as `ray status` has it, 6379 mostly, or ray://HOST:10001")
-    order = {
-        "address": address,
-        "command": [how.doctor] if how.doctor else [],
-        "words": how.words,
-        "seconds": how.seconds,
-        "parcel": "",
-    }
-    python = _python()
-    ended = run(
-        [python, _SCRIPT],
-        stdin=msgspec.json.encode(order).decode() + "\n",
-        timeout=how.seconds + 2 * ray_nodes.START,
-        limit=FLOOD,
-    )
-    for line in ended.out.splitlines():
-        try:
-            told = msgspec.json.decode(line, type=_Told)
-        except msgspec.DecodeError:
-            continue  # a library of that Python talks on stdout
-        problem = "" if told.snapshot else clean_text(told.problem)
-        yield Reply(clean_text(told.name)[:253], told.snapshot.encode(), problem, told.seconds)
+        raise EngineError(
+            what, "name HOST:PORT, where the port is 6379 mostly, or ray://HOST:10001"
+        )
+    stdin = base64.b64encode(payload(how)).decode()
+    order = {"address": address, "command": COMMAND, "stdin": stdin, "seconds": how.seconds}
+    line = msgspec.json.encode(order).decode() + "\n"
+    limit = how.seconds + 2 * ray_nodes.START
+    ended = run([_python(), ray_nodes.__file__], stdin=line, timeout=limit, limit=FLOOD)
+    for line in filter(lambda one: one.startswith('{"name"'), ended.out.splitlines()):
+        told = msgspec.json.decode(line, type=_Told)
+        name = clean_text(told.name)[:253]
+        lost = Reply(name, problem=clean_text(told.problem))
+        yield lost if told.problem else reply(name, told.text, told.seconds)
     if not ended.ok:
         why = (ended.err.strip().splitlines() or [ended.death])[-1]
-        raise EngineError(f"Ray can't be asked: {why}", _WAYS.get(ended.code, _WAYS[0]))
-
-
-_WAYS = {
-    ray_nodes.NO_RAY: "activate the environment that has Ray, as the cluster has it",
-    0: "name the address of its head: --ray HOST:6379",
-}
+        what = f"Ray can't be asked: {why}"
+        raise EngineError(what, _WAYS.get(ended.code, "see what `ray status` says"))
 
 
 def _python() -> str:
     """Return the Python that has Ray: beside the command `ray` on PATH, or the doctor's own."""
-    if command := shutil.which("ray"):
-        python = Path(command).with_name("python")
-        if python.exists():
-            return str(python)
+    beside = Path(shutil.which("ray") or "/").with_name("python")
+    if beside.is_file():
+        return str(beside)
     if find_spec("ray"):
         return sys.executable
     what = "no Ray is in the doctor's environment, and no command `ray` is on PATH"

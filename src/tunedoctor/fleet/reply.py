@@ -29,6 +29,8 @@ class How(NamedTuple):
     """For one node, from its beginning."""
     at_once: int = 64
     """Nodes that are asked side by side, where the engine does not decide."""
+    image: str = "localhost/training:latest"
+    """Of a pod: one with the doctor in it, as integrations/container makes it."""
 
 
 class EngineError(Exception):

@@ -1,0 +1,134 @@
+"""Nodes of Kubernetes: a Job for each, by kubectl and its context; made, read, and deleted again.
+
+A Job and no DaemonSet, as it ends and goes by itself where the doctor could not delete it.
+"""
+
+import re
+import secrets
+import shlex
+import shutil
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from typing import Any
+
+import msgspec
+
+from tunedoctor.facts.clean import clean_text
+from tunedoctor.fleet.reply import EngineError, How, Reply
+from tunedoctor.system.child import FLOOD, run
+from tunedoctor.tables.load import table
+
+_RUN, _NODE = "tunedoctor/run", "tunedoctor/node"
+_STAND_IN = "NAME_OF_NODE"
+_SELECTOR = re.compile(r"[\w./=!, ()-]*")
+_START = 120
+"""Seconds that a pod may take to start: images are large."""
+_TURN = 2.0
+"""Seconds between two looks at the pods."""
+
+
+def by_hand(wanted: str, how: How) -> tuple[str, str]:
+    """Return the manifest for one node, and the commands that run it on all that a selector names."""
+    again = f"--kubernetes={_checked(wanted)}", f"--image={how.image}", "--manifest"
+    told = {"again": shlex.join(("doctor", "fleet", *again)), "selector": shlex.quote(wanted)}
+    lines = "\n".join(table("kubernetes")["by_hand"]) + "\n"
+    job = msgspec.json.format(msgspec.json.encode(_job(_STAND_IN, how, "by-hand")))
+    return job.decode() + "\n", lines.format(**told, seconds=round(how.seconds + _START))
+
+
+def collect(wanted: str, how: How) -> Iterator[Reply]:
+    """Ask the nodes that a label selector names, all for "", by Jobs that are deleted again."""
+    nodes = _listed("nodes", _checked(wanted))
+    if not nodes:
+        what = f"no node has the labels {wanted}" if wanted else "the cluster has no nodes"
+        raise EngineError(what, "kubectl get nodes --show-labels shows them")
+    waiting: dict[str, str] = {}
+    for node in nodes:
+        name = re.sub(r"[^\w.-]", "", node["metadata"]["name"])
+        told = next((one for one in node["status"]["conditions"] if one["type"] == "Ready"), {})
+        if told.get("status") == "True":
+            waiting[name] = "no pod was made"
+        else:
+            yield _lost(name, f"not ready: {told.get('message', 'Kubernetes gives no reason')}")
+    mark = secrets.token_hex(4)
+    jobs = {"apiVersion": "v1", "kind": "List", "items": [_job(one, how, mark) for one in waiting]}
+    try:
+        _kubectl("create", "--filename=-", stdin=msgspec.json.encode(jobs).decode())
+        yield from _answers(waiting, mark, how.seconds + _START)
+    finally:
+        _kubectl("delete", "jobs", f"--selector={_RUN}={mark}", "--wait=false")
+
+
+def _answers(waiting: dict[str, str], mark: str, seconds: float) -> Iterator[Reply]:
+    """Yield what the pods of a run print, each when it has ended; `waiting`: node -> what holds it up."""
+    began, pods = time.monotonic(), list[Any]()
+    while waiting and time.monotonic() - began < seconds:
+        time.sleep(_TURN)
+        with suppress(EngineError):  # the next look may get an answer
+            pods = _listed("pods", f"{_RUN}={mark}")
+        for pod in pods:
+            node, status = pod["metadata"]["annotations"][_NODE], pod["status"]
+            states = [one["state"].get("waiting") for one in status.get("containerStatuses", ())]
+            unmet = [one for one in status.get("conditions", ()) if one["status"] == "False"]
+            held = next(filter(None, (*states, *unmet)), {"reason": "it runs"})
+            if node not in waiting:
+                continue
+            if status["phase"] in ("Succeeded", "Failed"):
+                del waiting[node]
+                said = _kubectl("logs", pod["metadata"]["name"], "--container=doctor")
+                yield _read(node, said, time.monotonic() - began)
+                continue
+            waiting[node] = f"{held['reason']}: {held.get('message', '')}"
+            if any(states) and held["reason"] not in table("kubernetes")["passing"]:
+                yield _lost(node, waiting.pop(node))
+    for node, why in waiting.items():
+        yield _lost(node, f"no answer in {seconds:.0f} s; {why}")
+
+
+def _read(node: str, said: str, seconds: float) -> Reply:
+    """Return what a pod printed; kubectl mixes its two streams."""
+    begin, end = said.find("{"), said.rfind("}") + 1
+    if 0 <= begin < end:
+        return Reply(clean_text(node), said[begin:end].encode(), seconds=seconds)
+    return _lost(
+        node, f"the doctor ended and said {(said.strip().splitlines() or ['nothing'])[-1]}"
+    )
+
+
+def _lost(node: str, why: str) -> Reply:
+    return Reply(clean_text(node), problem=" ".join(clean_text(why).split()))
+
+
+def _checked(selector: str) -> str:
+    """Return a label selector without what none has; the rest kubectl judges."""
+    if not _SELECTOR.fullmatch(selector):
+        what = f"{selector} is no label selector"
+        raise EngineError(what, "as in --kubernetes=gpu=a100; --kubernetes alone takes all nodes")
+    return selector
+
+
+def _listed(kind: str, selector: str) -> list[Any]:
+    told = _kubectl("get", kind, f"--selector={selector}", "--output=json")
+    items: list[Any] = msgspec.json.decode(told)["items"]
+    return items
+
+
+def _kubectl(*words: str, stdin: str = "") -> str:
+    argv = [shutil.which("kubectl") or "kubectl", *words, "--request-timeout=30s"]
+    ended = run(argv, timeout=60, stdin=stdin, limit=FLOOD)
+    if not ended.ok:
+        why = (ended.err.strip().splitlines() or [ended.death])[-1]
+        what = f"kubectl {words[0]} does not work: {why}"
+        raise EngineError(what, "kubectl config get-contexts shows which cluster it asks")
+    return ended.out
+
+
+def _job(node: str, how: How, mark: str) -> Any:  # noqa: ANN401  as the table has it
+    """Return a Job that looks at a node."""
+    text = msgspec.json.encode(table("kubernetes")["job"]).decode()
+    job = msgspec.json.decode(text.replace(_STAND_IN, node).replace("NAME_OF_RUN", mark))
+    job["spec"]["activeDeadlineSeconds"] = round(how.seconds + _START)
+    words = [how.doctor or "/opt/doctor/bin/doctor", *how.words]
+    job["spec"]["template"]["spec"]["containers"][0].update(image=how.image, command=words)
+    return job
