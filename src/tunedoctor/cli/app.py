@@ -138,7 +138,10 @@ def _given(name: str, words: list[str], known: dict[str, Any]) -> argparse.Names
         given, rest = parser.parse_known_intermixed_args(words)
     given.rest = [word for word in rest if word != "--"]
     if given.rest and not command.get("takes_rest"):
-        parser.error(f"there is no {given.rest[0][:60]!r}")
+        from tunedoctor.cli.options import near  # noqa: PLC0415  only on a mistake
+
+        word = given.rest[0].partition("=")[0]
+        parser.error(f"there is no {word[:60]!r}{near(word, set().union(*flags.values()))}")
     typed = {word.partition("=")[0] for word in words}
     given.typed = sorted(name for name, ways in flags.items() if ways & typed)
     said: set[str] = set()

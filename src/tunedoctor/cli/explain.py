@@ -38,6 +38,7 @@ SCHEMAS = {
     "envs": "probes.environments.Environments",
     "diff": "diagnosis.differences.Difference",
     "config": "cli.configured.Held",
+    "fleet": "fleet.answer.Fleet",
 }
 """Kind of output -> the type that it is written from."""
 

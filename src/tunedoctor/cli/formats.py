@@ -9,7 +9,7 @@ from tunedoctor.cli.options import Options, misuse
 from tunedoctor.cli.output import on_terminal, refusal, write, write_whole
 from tunedoctor.diagnosis.report import Report, exit_code
 from tunedoctor.model.snapshot import Snapshot
-from tunedoctor.render.formats import Told
+from tunedoctor.render.formats import Place, Told
 from tunedoctor.render.screen import as_json, as_line
 
 BEGINS = {
@@ -46,39 +46,24 @@ def tell(report: Report, options: Options, snapshot: Snapshot | None = None) -> 
 
     A format that fails is said on stderr; then an exit code of 0 becomes 2: something that was asked for is not there.
     """
-    code, wanted = (
-        exit_code(report),
-        (("", options.format), *((f, name) for name, f in options.outputs)),
-    )
-    names = {name for _, name in wanted}
+    code, told = exit_code(report), _told(report, options, snapshot)
+    wanted = [("", options.format), *((file, name) for name, file in options.outputs)]
+    summary = os.environ.get("GITHUB_STEP_SUMMARY", "")
+    if summary and any(name == "github" for _, name in wanted):
+        wanted.append((summary, "summary"))
     lost = False
-    places = {}
-    if names & {*PLACED}:
-        from tunedoctor.cli import blame  # noqa: PLC0415  other formats name no line
-
-        places = blame.places(Path(), report, options.file)
-    partial = bool(options.only or options.skip)
-    told = Told(report=report, code=code, places=places, partial=partial, facts=snapshot)
     for file, name in wanted:
         try:
-            text = _text(name, told, options)
-            if file:
-                write_whole(file, text, private=name in ("json", "jsonl", "html"))
-            else:
-                write(text)
-            if name == "github" and (summary := os.environ.get("GITHUB_STEP_SUMMARY")):
-                _append(summary, import_module("tunedoctor.render.formats.github").summary(told))
+            _write(file, name, _text(name, told, options))
         except BrokenPipeError:
             raise
         except Exception as error:  # noqa: BLE001  the verdict goes before what befalls a format
             why = getattr(error, "strerror", None) or f"{type(error).__name__}: {error}"
-            sys.stderr.write(
-                f"doctor: {name}{f' ({file})' if file else ''} could not be written: {why}\n"
-            )
+            where = f" ({file})" if file else ""
+            sys.stderr.write(f"doctor: {name}{where} could not be written: {why}\n")
             if not file:
-                sys.stderr.write(
-                    f"doctor: {report.verdict}{', '.join(['', *(one.id for one in told.counted)])}\n"
-                )
+                causes = "".join(f", {one.id}" for one in told.counted)
+                sys.stderr.write(f"doctor: {report.verdict}{causes}\n")
             lost = True
     if options.format == "nagios":
         from tunedoctor.render.formats import nagios  # noqa: PLC0415
@@ -87,14 +72,39 @@ def tell(report: Report, options: Options, snapshot: Snapshot | None = None) -> 
     return code or 2 * lost
 
 
+def _told(report: Report, options: Options, snapshot: Snapshot | None) -> Told:
+    """Return the report with the lines that are to blame, where a format asks for them."""
+    places: dict[str, Place] = {}
+    if {options.format, *(name for name, _ in options.outputs)} & {*PLACED}:
+        from tunedoctor.cli import blame  # noqa: PLC0415  other formats name no line
+
+        try:
+            places = blame.places(Path(), report, options.file)
+        except Exception as error:  # noqa: BLE001  a folder of anybody's; a format takes any line then
+            sys.stderr.write(f"doctor: no lines are named: {type(error).__name__}: {error}\n")
+    return Told(
+        report=report,
+        code=exit_code(report),
+        places=places,
+        partial=bool(options.only or options.skip),
+        facts=snapshot,
+    )
+
+
 def _text(name: str, told: Told, options: Options) -> str:
     if name == "terminal":
         return on_terminal(told.report, options, sys.stdout)
     if name in ("json", "jsonl"):
         return as_json(told.report) if name == "json" else as_line(told.report)
-    return str(import_module(f"tunedoctor.render.formats.{name}").render(told))
+    module = import_module(f"tunedoctor.render.formats.{'github' if name == 'summary' else name}")
+    return str(module.summary(told) if name == "summary" else module.render(told))
 
 
-def _append(file: str, text: str) -> None:
-    with Path(file).open("a", encoding="utf-8") as summary:
-        summary.write(text)
+def _write(file: str, name: str, text: str) -> None:
+    if not file:
+        write(text)
+    elif name == "summary":  # steps before have theirs there
+        with Path(file).open("a", encoding="utf-8") as summary:
+            summary.write(text)
+    else:
+        write_whole(file, text, private=name in ("json", "jsonl", "html"))

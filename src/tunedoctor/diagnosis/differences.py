@@ -139,7 +139,7 @@ def compare(a: Seen, b: Seen, checks: Iterable[Check]) -> Difference:
                     side=side,  # type: ignore[arg-type]
                     found=one.found,
                     other=_outcome(one.id, lacks.report),
-                    explained_by=tuple(_within(chain(*sets), changes)),
+                    explained_by=tuple(within(chain(*sets), changes)),
                     together=len({item.kind for item in chain(*sets[:1])}) > 1,
                 )
             )
@@ -163,7 +163,7 @@ def compare(a: Seen, b: Seen, checks: Iterable[Check]) -> Difference:
     )
 
 
-def _within(items: Iterable["Item"], changes: Mapping[str, list[Change]]) -> dict[Change, None]:
+def within(items: Iterable["Item"], changes: Mapping[str, list[Change]]) -> dict[Change, None]:
     """Return the changes that stand in some items, those that tell something where there are such."""
     found: dict[Change, None] = {}
     for item in items:
@@ -298,7 +298,7 @@ def changes_of(
     if a == b or alike:
         return
     if without:
-        yield Change(fact=name, field="", a=_words(a), b=_words(b))
+        yield Change(fact=name, field="", a=words_of(a), b=words_of(b))
         return
     one, other = flat(a), flat(b)
     paths = [path for path in {**one, **other} if one.get(path) != other.get(path)]
@@ -366,7 +366,7 @@ def _plain(value: Any) -> Value:  # noqa: ANN401
     return value  # type: ignore[no-any-return]
 
 
-def _words(answer: Answer | msgspec.Struct) -> str:
+def words_of(answer: Answer | msgspec.Struct) -> str:
     """Return an answer in a few words: what a fact begins with, or why there is none."""
     if isinstance(answer, Absent | Unknown):
         return f"{type(answer).__name__.lower()}: {answer.why}"

@@ -15,7 +15,7 @@ from typing import Any
 import msgspec
 
 from tunedoctor.facts.clean import clean_text
-from tunedoctor.fleet.reply import EngineError, How, Reply
+from tunedoctor.fleet.reply import How, Reply
 from tunedoctor.system.child import FLOOD, run
 from tunedoctor.tables.load import table
 
@@ -41,8 +41,8 @@ def collect(wanted: str, how: How) -> Iterator[Reply]:
     """Ask the nodes that a label selector names, all for "", by Jobs that are deleted again."""
     nodes = _listed("nodes", _checked(wanted))
     if not nodes:
-        what = f"no node has the labels {wanted}" if wanted else "the cluster has no nodes"
-        raise EngineError(what, "kubectl get nodes --show-labels shows them")
+        msg = f"no node has the labels {wanted!r}: kubectl get nodes --show-labels"
+        raise ValueError(msg)
     waiting: dict[str, str] = {}
     for node in nodes:
         name = re.sub(r"[^\w.-]", "", node["metadata"]["name"])
@@ -65,7 +65,7 @@ def _answers(waiting: dict[str, str], mark: str, seconds: float) -> Iterator[Rep
     began, pods = time.monotonic(), list[Any]()
     while waiting and time.monotonic() - began < seconds:
         time.sleep(_TURN)
-        with suppress(EngineError):  # the next look may get an answer
+        with suppress(ValueError):  # the next look may get an answer
             pods = _listed("pods", f"{_RUN}={mark}")
         for pod in pods:
             node, status = pod["metadata"]["annotations"][_NODE], pod["status"]
@@ -103,8 +103,8 @@ def _lost(node: str, why: str) -> Reply:
 def _checked(selector: str) -> str:
     """Return a label selector without what none has; the rest kubectl judges."""
     if not _SELECTOR.fullmatch(selector):
-        what = f"{selector} is no label selector"
-        raise EngineError(what, "as in --kubernetes=gpu=a100; --kubernetes alone takes all nodes")
+        msg = f"{selector!r} is no label selector as gpu=a100"
+        raise ValueError(msg)
     return selector
 
 
@@ -119,8 +119,7 @@ def _kubectl(*words: str, stdin: str = "") -> str:
     ended = run(argv, timeout=60, stdin=stdin, limit=FLOOD)
     if not ended.ok:
         why = (ended.err.strip().splitlines() or [ended.death])[-1]
-        what = f"kubectl {words[0]} does not work: {why}"
-        raise EngineError(what, "kubectl config get-contexts shows which cluster it asks")
+        raise ValueError(f"kubectl {words[0]}: {why}")  # noqa: EM102, TRY003
     return ended.out
 
 

@@ -31,7 +31,3 @@ class How(NamedTuple):
     """Nodes that are asked side by side, where the engine does not decide."""
     image: str = "localhost/training:latest"
     """Of a pod: one with the doctor in it, as integrations/container makes it."""
-
-
-class EngineError(Exception):
-    """An engine can't be asked at all: what is wrong, and how to go on, as `misuse` takes them."""

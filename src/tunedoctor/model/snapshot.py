@@ -18,7 +18,7 @@ F = TypeVar("F", bound=Fact)
 T = TypeVar("T")
 Answer = Fact | Absent | Unknown
 
-_BY_NAME = {kind.__name__: kind for kind in KINDS}
+KIND_CALLED = {kind.__name__: kind for kind in KINDS}
 NOT_PROBED = Unknown(why="not looked at")
 NOT_TOLD = Unknown(why="the report does not tell")
 """Of all facts that a pasted text does not hold."""
@@ -58,7 +58,7 @@ class Snapshot:
     def having(self, *facts: Fact, **kinds: Absent | Unknown) -> "Snapshot":
         """Return a snapshot with these facts in place of its own; `Kind=Absent(…)` for the other answers."""
         changed: dict[type[Fact], Answer] = {type(fact): fact for fact in facts}
-        changed.update({_BY_NAME[name]: answer for name, answer in kinds.items()})
+        changed.update({KIND_CALLED[name]: answer for name, answer in kinds.items()})
         return Snapshot({**self._answers, **changed}, taken=self.taken, doctor=self.doctor)
 
     def answers(self) -> dict[type[Fact], Answer]:
@@ -190,14 +190,15 @@ def from_data(raw: Any) -> Snapshot:  # noqa: ANN401  any JSON
     if file.schema != SCHEMA:
         msg = f'its "schema" is {file.schema[:60]!r}; this doctor reads {SCHEMA!r}'
         raise SnapshotError(msg)
-    if strange := file.facts.keys() - _BY_NAME.keys():
+    if strange := file.facts.keys() - KIND_CALLED.keys():
         msg = f"{min(strange)[:60]!r} is no kind of fact that this doctor knows"
         raise SnapshotError(msg)
-    answers = {_BY_NAME[n]: _answer(_BY_NAME[n], answer) for n, answer in file.facts.items()}
+    answers = {KIND_CALLED[n]: answer_of(KIND_CALLED[n], answer) for n, answer in file.facts.items()}
     return Snapshot(answers, taken=file.taken[:40], doctor=file.doctor[:40])
 
 
-def _answer(kind: type[Fact], data: dict[str, Any]) -> Answer:
+def answer_of(kind: type[Fact], data: dict[str, Any]) -> Answer:
+    """Make an answer of plain data; raises SnapshotError."""
     match list(data.items()):
         case [("value", value)]:
             return _converted(value, kind, kind.__name__)

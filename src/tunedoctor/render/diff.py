@@ -165,11 +165,11 @@ def _label(change: Change) -> str:
 
 def _values(change: Change, most: int = LONGEST) -> tuple[str, str]:
     """Return both values in words; sizes as they are where they would read the same."""
-    a, b = (_word(one, most, sizes=True) for one in (change.a, change.b))
-    return (a, b) if a != b else (_word(change.a, most), _word(change.b, most))
+    a, b = (word_of(one, most, sizes=True) for one in (change.a, change.b))
+    return (a, b) if a != b else (word_of(change.a, most), word_of(change.b, most))
 
 
-def _word(value: Value, most: int, *, sizes: bool = False) -> str:
+def word_of(value: Value, most: int, *, sizes: bool = False) -> str:
     if value in (None, (), ""):
         return "none"
     if isinstance(value, bool):

@@ -55,7 +55,7 @@ def run(  # noqa: PLR0913  each is a knob of one child
     timeout: float,
     env: Mapping[str, str] | None = None,
     cwd: str | None = None,
-    stdin: str = "",
+    stdin: str | bytes = "",
     limit: int = 4 << 20,
 ) -> Ended:
     """Run `argv` (never through a shell) for at most `timeout` seconds, then kill it and all that it started.
@@ -68,8 +68,7 @@ def run(  # noqa: PLR0913  each is a knob of one child
     if isinstance(child, Ended):
         return child
     readers = _readers(child, limit)
-    if child.stdin:  # a child that does not read it must not hold the doctor
-        threading.Thread(target=_feed, args=(child.stdin, stdin.encode()), daemon=True).start()
+    _give(child, stdin)
     try:
         hung = _waited(child, timeout)
     finally:
@@ -86,6 +85,7 @@ def run_lines(  # noqa: PLR0913  each is a knob of one child
     idle: float = math.inf,
     env: Mapping[str, str] | None = None,
     cwd: str | None = None,
+    stdin: str | bytes = "",
     limit: int = 4 << 20,
 ) -> Ended:
     """Run `argv` as `run` does and hand each line of standard output to `heard` as it comes.
@@ -96,10 +96,11 @@ def run_lines(  # noqa: PLR0913  each is a knob of one child
     where it stands. Of standard error the first `limit` bytes are kept; lines after as many go unheard.
     """
     began = time.monotonic()
-    child = _start(argv, env, cwd, subprocess.DEVNULL)
+    child = _start(argv, env, cwd, subprocess.PIPE if stdin else subprocess.DEVNULL)
     if isinstance(child, Ended):
         return child
     out, err = _readers(child, limit)
+    _give(child, stdin)
     lines, hung = _Lines(heard, silence, child.pid), 0.0
     try:
         while not hung:
@@ -159,6 +160,13 @@ def _start(
         return descendants.start(argv, env=env, cwd=cwd, stdin=stdin)
     except (OSError, ValueError) as error:
         return Ended("not started", 0, "", f"{type(error).__name__}: {error}")
+
+
+def _give(child: "subprocess.Popen[bytes]", text: str | bytes) -> None:
+    """Have a thread write what a child is to read: one that does not read it must not hold the doctor."""
+    if child.stdin:
+        data = text.encode() if isinstance(text, str) else text
+        threading.Thread(target=_feed, args=(child.stdin, data), daemon=True).start()
 
 
 def _feed(pipe: IO[bytes], text: bytes) -> None:

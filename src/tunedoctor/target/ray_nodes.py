@@ -1,9 +1,9 @@
-"""Run a command of `sh` once on each node of a Ray cluster: `python ray_nodes.py`, a line of JSON on stdin.
+"""Run a command of `sh` once on each node of a Ray cluster: `python ray_nodes.py`, a line of JSON on stdin, then
+what each of them reads.
 
 It runs in the Python that has Ray, and prints a line of JSON for each node.
 """
 
-import base64
 import json
 import os
 import socket
@@ -17,13 +17,11 @@ START = 60.0
 """Seconds that Ray may take to start a worker."""
 GONE = (2, 3)
 """NodeDeathInfo.Reason of Ray's gcs.proto: unexpected, preempted. The others left as somebody wished."""
-NO_RAY, NO_CLUSTER = 3, 4
-"""Exit statuses; stderr says why."""
 APART = '{ sh -c "$0" <&3 & } 3<&0'
 """Ray kills the children of a worker that ends, and who is killed takes nothing away: a grandchild, which sees it."""
 
 
-def main(order: Dict[str, Any]) -> int:
+def main(order: Dict[str, Any], stdin: bytes) -> int:
     """Ask all nodes, each by a task that is pinned to it."""
     del sys.path[0]  # this folder, whose modules are not the user's
     parent, pending = os.getppid(), {}
@@ -39,9 +37,8 @@ def main(order: Dict[str, Any]) -> int:
         ray.init(order["address"] or "auto", log_to_driver=False, logging_level="critical")
     except (ImportError, OSError, RuntimeError, ValueError) as error:
         print(" ".join(str(error).split()), file=sys.stderr)
-        return NO_RAY if isinstance(error, ImportError) else NO_CLUSTER
-    task, stdin = ray.remote(num_cpus=0, max_retries=0)(work), base64.b64decode(order["stdin"])
-    shared = ray.put(stdin)  # comes to a node once
+        return 3
+    task, shared = ray.remote(num_cpus=0, max_retries=0)(work), ray.put(stdin)
     for name, node in named(ray.nodes()).items():
         if node["Alive"]:
             pinned = task.options(scheduling_strategy=Pinned(node["NodeID"], soft=False))
@@ -97,4 +94,4 @@ def work(command: str, stdin: bytes, name: str, apart: str) -> bytes:
 
 
 if __name__ == "__main__":
-    sys.exit(main(json.loads(sys.stdin.readline())))
+    sys.exit(main(json.loads(sys.stdin.buffer.readline()), sys.stdin.buffer.read()))

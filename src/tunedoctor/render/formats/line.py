@@ -1,5 +1,6 @@
 """One line of at most 80 bytes: what node-problem-detector shows, and what Slurm takes as a reason."""
 
+from tunedoctor.diagnosis.report import ReportFinding
 from tunedoctor.model.findings import SEVERITIES
 from tunedoctor.model.lazy import pattern
 from tunedoctor.render.formats import Told
@@ -24,7 +25,17 @@ def render(told: Told) -> str:
     else:
         # of two that are as bad the node's: else a user's would hide that it has to be drained
         worst = sorted(told.counted, key=lambda f: (SEVERITIES.index(f.severity), owner(f)))[:1]
-        text = f"{worst[0].id} [{owner(worst[0])}] {worst[0].title}" if worst else "findings"
+        text = of_finding(worst[0]) if worst else "findings"
+    return line_of(text)
+
+
+def of_finding(one: ReportFinding) -> str:
+    """Return a cause, who has to act, and short words."""
+    return f"{one.id} [{owner(one)}] {one.title}"
+
+
+def line_of(text: str) -> str:
+    """Return a line of what is told, in characters that no program takes for more."""
     plain = _OTHER.sub(" ", spelled(f"doctor: {text}", "ascii").translate(_QUOTES))
     if len(plain) > LONGEST:  # between words, where one ends late enough
         head, _, _ = plain[: LONGEST + 1].rpartition(" ")

@@ -13,15 +13,20 @@ _MOST, _LONGEST = 64, 100
 
 def render(told: Told) -> str:
     """Return all metrics, each with its help."""
+    return text_of((name, text, samples[:_MOST]) for name, text, samples in _metrics(told))
+
+
+def text_of(metrics: Iterable[tuple[str, str, list[Sample]]]) -> str:
+    """Return metrics of a name, a help and samples; those without samples are left out."""
     return "".join(
         f"# HELP {name} {text}\n# TYPE {name} gauge\n{''.join(dict.fromkeys(_series(name, samples)))}"
-        for name, text, samples in _metrics(told)
+        for name, text, samples in metrics
         if samples
     )
 
 
 def _series(name: str, samples: list[Sample]) -> Iterator[str]:
-    for labels, value in samples[:_MOST]:
+    for labels, value in samples:
         said = ",".join(f'{key}="{_label(text)}"' for key, text in labels.items())
         number = str(int(value)) if float(value).is_integer() else repr(float(value))
         yield f"{name}{{{said}}} {number}\n" if said else f"{name} {number}\n"

@@ -1,0 +1,19 @@
+"""Ask several side by side, and hand on what comes; where the doctor is stopped, all of them end."""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+
+from tunedoctor.fleet.reply import Reply
+from tunedoctor.system import descendants
+
+
+def replies(asking: Sequence[Callable[[], Iterable[Reply]]], at_once: int) -> Iterator[Reply]:
+    """Yield what each brings, in the order in which they end."""
+    with ThreadPoolExecutor(max(1, min(at_once, len(asking)))) as pool:
+        try:
+            for one in as_completed([pool.submit(ask) for ask in asking]):
+                yield from one.result()
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            descendants.end_living()  # who waits for a child goes on, and cleans up
+            raise
