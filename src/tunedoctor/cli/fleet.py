@@ -2,6 +2,7 @@
 
 import gc
 import os
+import shutil
 import sys
 import time
 from argparse import Namespace
@@ -23,7 +24,7 @@ from tunedoctor.diagnosis.report import Report
 from tunedoctor.fleet.answer import Fleet, since
 from tunedoctor.fleet.judge import Judge
 from tunedoctor.fleet.many import Job, fleet_of, judged
-from tunedoctor.fleet.reply import How, Reply
+from tunedoctor.fleet.reply import IMAGE, How, Reply
 from tunedoctor.model.findings import Check
 from tunedoctor.model.snapshot import LARGEST, Snapshot
 from tunedoctor.render import fleet as shown
@@ -107,7 +108,16 @@ def _jobs(given: Namespace) -> tuple[str, Iterator[Job]]:
         given.doctor,
         given.timeout,
         given.at_once,
+        given.image or IMAGE,
     )
+    if given.kubernetes is not None and (given.manifest or not shutil.which("kubectl")):
+        from tunedoctor.fleet.kubernetes import by_hand  # noqa: PLC0415  as an engine
+
+        manifest, commands = by_hand(given.kubernetes, how)
+        write(manifest)
+        missing = "" if given.manifest else "doctor: no kubectl is on PATH\n"
+        sys.stderr.write(f"{missing}{commands}")
+        sys.exit(2 if missing else 0)
     engine = import_module(f"tunedoctor.fleet.{named[0]}")
     return named[0], iter(engine.collect(getattr(given, named[0]), how))
 

@@ -46,7 +46,8 @@ def collect(wanted: str, how: How) -> Iterator[Reply]:
     waiting: dict[str, str] = {}
     for node in nodes:
         name = re.sub(r"[^\w.-]", "", node["metadata"]["name"])
-        told = next((one for one in node["status"]["conditions"] if one["type"] == "Ready"), {})
+        conditions = {one["type"]: one for one in node["status"]["conditions"]}
+        told = conditions.get("Ready", {})
         if told.get("status") == "True":
             waiting[name] = "no pod was made"
         else:

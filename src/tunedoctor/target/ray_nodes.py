@@ -1,7 +1,6 @@
-"""Run a command of `sh` once on each node of a Ray cluster: `python ray_nodes.py`, a line of JSON on stdin, then
-what each of them reads.
+"""Run a command of `sh` on each node of a Ray cluster, by the Python that has Ray; prints a line of JSON for each.
 
-It runs in the Python that has Ray, and prints a line of JSON for each node.
+Standard input is an order, a line of JSON, and then what the command reads.
 """
 
 import json
@@ -83,9 +82,9 @@ def named(nodes: List[Dict[str, Any]]) -> Dict[str, Dict[str, Any]]:
 def work(command: str, stdin: bytes, name: str, apart: str) -> bytes:
     """Run the command where Ray runs this, and return what it prints."""
     variables = dict(os.environ)
-    with suppress(OSError):  # as the node began this worker: Ray then hides GPUs, and sets threads
-        with open("/proc/self/environ", encoding="utf-8", errors="surrogateescape") as file:
-            variables = dict(one.split("=", 1) for one in file.read().split("\0") if "=" in one)
+    with suppress(OSError), open("/proc/self/environ", errors="surrogateescape") as file:
+        # as the node began this worker: Ray then hides GPUs, and sets threads
+        variables = dict(one.split("=", 1) for one in file.read().split("\0") if "=" in one)
     folders = [os.path.dirname(sys.executable), variables.get("PATH", os.defpath)]
     variables.update(DOCTOR_RAY_NODE=name, PATH=os.pathsep.join(folders))
     argv, pipe = ["sh", "-c", apart, command], subprocess.PIPE
