@@ -17,7 +17,7 @@ START = 60.0
 GONE = (2, 3)
 """NodeDeathInfo.Reason of Ray's gcs.proto: unexpected, preempted. The others left as somebody wished."""
 APART = '{ sh -c "$0" <&3 & } 3<&0'
-"""Ray kills the children of a worker that ends, and who is killed takes nothing away: a grandchild, which sees it."""
+"""Ray kills the children and the process group of a worker that ends: who tidies up there then is a grandchild."""
 
 
 def main(order: Dict[str, Any], stdin: bytes) -> int:
@@ -87,8 +87,13 @@ def work(command: str, stdin: bytes, name: str, apart: str) -> bytes:
         variables = dict(one.split("=", 1) for one in file.read().split("\0") if "=" in one)
     folders = [os.path.dirname(sys.executable), variables.get("PATH", os.defpath)]
     variables.update(DOCTOR_RAY_NODE=name, PATH=os.pathsep.join(folders))
-    argv, pipe = ["sh", "-c", apart, command], subprocess.PIPE
-    with subprocess.Popen(argv, stdin=pipe, stdout=pipe, env=variables) as child:  # noqa: S603
+    with subprocess.Popen(  # noqa: S603
+        ["/bin/sh", "-c", apart, command],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        env=variables,
+        start_new_session=True,
+    ) as child:
         return child.communicate(stdin)[0]
 
 
