@@ -23,33 +23,41 @@ from museum import facts_of
 
 from tunedoctor.model.snapshot import SCHEMA
 
-BASE = "healthy-rtx4090"
+BASES = (
+    ("healthy-rtx4090",) * 5
+    + ("healthy-h100-nvswitch",) * 3
+    + ("healthy-rx7900xtx", "healthy-a100-with-cuda-compat")
+)
+"""Half of the machines are of one kind, three tenths of another, a tenth of each of two more."""
 MACHINE = ("NvidiaDriver", "NvidiaGpus", "NvidiaModule", "Memory", "SharedMemory", "Disks", "Host", "Cpu", "FileLimit",
-           "Container", "PciBus", "KernelLog", "NvidiaAnswer")  # fmt: skip
+           "Container", "PciBus", "KernelLog", "NvidiaAnswer", "AmdGpus", "RocmStack")  # fmt: skip
 PLANTS: dict[str, tuple[str, Any]] = {
-    "NvidiaDriver": ("version", "535.54.03"),
-    "Host": ("kernel", "5.4.0-42-generic"),
+    "NvidiaDriver": ("version", "535.{}.03"),
+    "Host": ("kernel", "5.4.0-{}-generic"),
     "Memory": ("total", 16 << 30),
     "SharedMemory": ("total", 64 << 20),
     "FileLimit": ("soft", 256),
     "Cpu": ("quota", 0.5),
 }
-"""Fact -> field and value that only an odd machine has."""
+"""Fact -> field and value that only odd machines have; {} is another number on each."""
 
 
 def machine(number: int, kind: str, odd: str, packages: int) -> dict[str, Any]:
     """Return the facts of one."""
-    chance = random.Random(number)
-    facts = json.loads(json.dumps(facts_of(BASE)))
+    chance = random.Random(number)  # noqa: S311  the same machine each time
+    facts = json.loads(json.dumps(facts_of(BASES[0 if odd else chance.randrange(10)])))
     if kind == "node":
-        facts = {name: answer for name, answer in facts.items() if name in MACHINE}
+        none = {"absent": "no environment was looked at"}
+        facts = {name: answer if name in MACHINE else none for name, answer in facts.items()}
         facts["Target"] = {"value": {"asked": "", "chosen_by": "none"}}
-    facts["Node"] = {"value": {"host": f"host-{number}.example", "name": f"n{number}", "cluster": "Slurm"}}
+    facts["Node"] = {
+        "value": {"host": f"host-{number}.example", "name": f"n{number}", "cluster": "Slurm"}
+    }
     facts["Memory"]["value"]["total"] -= chance.randrange(64 << 20)
     facts["Memory"]["value"]["available"] -= chance.randrange(1 << 30)
     for disk in facts["Disks"]["value"]["disks"]:
         disk["free"] -= chance.randrange(1 << 30)
-    for gpu in facts["NvidiaGpus"]["value"]["gpus"]:
+    for gpu in facts["NvidiaGpus"].get("value", {}).get("gpus", ()):
         gpu |= {"temperature": chance.randrange(30, 60), "uuid": f"GPU-{chance.getrandbits(96):x}"}
         gpu["memory_free"] = gpu["memory_total"] - chance.randrange(1 << 28)
     if kind == "project":
@@ -64,6 +72,7 @@ def machine(number: int, kind: str, odd: str, packages: int) -> dict[str, Any]:
                 one["version"] = "0.9.9"
     if odd in PLANTS:
         field, value = PLANTS[odd]
+        value = value.format(number) if isinstance(value, str) else value
         facts[odd]["value"][field] = value
     return facts
 
@@ -71,10 +80,16 @@ def machine(number: int, kind: str, odd: str, packages: int) -> dict[str, Any]:
 def write(folder: Path, count: int, kind: str, odd: int, packages: int) -> dict[str, str]:
     """Write the fleet; returns which machines are odd, and in what."""
     kinds = [*PLANTS, *["Packages"] * (kind == "project")]
-    planted = {n: kinds[i % len(kinds)] for i, n in enumerate(random.Random(1).sample(range(count), odd))}
+    chosen = random.Random(1).sample(range(count), odd)  # noqa: S311  the same ones each time
+    planted = {n: kinds[i % len(kinds)] for i, n in enumerate(chosen)}
     for number in range(count):
         facts = machine(number, kind, planted.get(number, ""), packages)
-        told = {"schema": SCHEMA, "doctor": "0.1.0", "taken": "2026-11-30T00:00:00+00:00", "facts": facts}
+        told = {
+            "schema": SCHEMA,
+            "doctor": "0.1.0",
+            "taken": "2026-11-30T00:00:00+00:00",
+            "facts": facts,
+        }
         (folder / f"m{number}.json").write_text(json.dumps(told, indent=1))
     return {f"n{number}": fact for number, fact in planted.items()}
 
@@ -94,7 +109,16 @@ def main() -> None:
         planted = write(folder, given.count, given.kind, given.odd, given.packages)
         size = sum(one.stat().st_size for one in folder.iterdir()) // given.count
         began = time.perf_counter()
-        argv = [sys.executable, "-m", "tunedoctor", "fleet", "--format", "json", "--from", str(folder)]
+        argv = [
+            sys.executable,
+            "-m",
+            "tunedoctor",
+            "fleet",
+            "--format",
+            "json",
+            "--from",
+            str(folder),
+        ]
         ran = subprocess.run(argv, capture_output=True, check=False, cwd=folder, env={**os.environ})
         wall = time.perf_counter() - began
     used = resource.getrusage(resource.RUSAGE_CHILDREN)

@@ -6,7 +6,8 @@ import shutil
 import sys
 import time
 from argparse import Namespace
-from collections.abc import Iterator
+from collections.abc import Generator
+from contextlib import closing
 from functools import cache, partial
 from importlib import import_module
 from itertools import count
@@ -14,6 +15,7 @@ from pathlib import Path
 
 import msgspec
 
+from tunedoctor.cli.acting import act
 from tunedoctor.cli.formats import outputs_of
 from tunedoctor.cli.options import Options, misuse, refusing
 from tunedoctor.cli.output import opened, read_input, report_for, screen, write, write_or_exit
@@ -22,8 +24,8 @@ from tunedoctor.diagnosis.gate import ProfileName
 from tunedoctor.diagnosis.redaction import public, this_identity
 from tunedoctor.diagnosis.report import Report
 from tunedoctor.fleet.answer import Fleet, since
-from tunedoctor.fleet.judge import Judge
-from tunedoctor.fleet.many import Job, fleet_of, judged
+from tunedoctor.fleet.judge import Job, Judge
+from tunedoctor.fleet.many import fleet_of, judged
 from tunedoctor.fleet.reply import IMAGE, How, Reply
 from tunedoctor.model.findings import Check
 from tunedoctor.model.snapshot import LARGEST, Snapshot
@@ -32,7 +34,7 @@ from tunedoctor.render.formats.words import why_unknown
 from tunedoctor.render.screen import as_json
 
 ENGINES = ("slurm", "ray", "kubernetes", "ssh")
-"""Options, and modules of `fleet/` whose `collect` asks the nodes; an OSError or ValueError of theirs is said plainly."""
+"""Options, and modules of `fleet/` whose `collect` asks the nodes: what is misuse is their ValueError or OSError."""
 _LARGEST_LAST = 256 << 20
 """Bytes of a former answer: one of 40,000 nodes has about 20 MB."""
 
@@ -41,7 +43,9 @@ def command(given: Namespace) -> int:
     """Judge many machines; returns the exit code: 1 for findings, else 2 where one is not reached or could not tell."""
     began, options = time.perf_counter(), Options.of(given)
     outputs = outputs_of(given.output, "")
-    if wrong := next((name for name, _ in outputs if name not in ("json", "html", "prometheus")), ""):
+    if wrong := next(
+        (name for name, _ in outputs if name not in ("json", "html", "prometheus")), ""
+    ):
         misuse(f"--output {wrong} is not for many machines", "take json, html or prometheus")
     last = _last(given.last) if given.last else None
     make = partial(judge_for, options, given.profile or None)
@@ -49,7 +53,7 @@ def command(given: Namespace) -> int:
     gc.enable()  # main turns it off for short runs
     with refusing((OSError, ValueError), "doctor explain fleet tells what it takes", "can't ask: "):
         engine, jobs = _jobs(given)
-        with spinner() as one:
+        with closing(jobs), spinner() as one:  # who is still asked ends with it
             rows = judged(jobs, make, _processors(), lambda n: one.step([f"machines, {n:,}"]))
     if not rows:
         misuse("no machines were found", "doctor explain fleet tells what can be named")
@@ -65,6 +69,8 @@ def command(given: Namespace) -> int:
     for name, file in outputs:
         write_or_exit(file, _text(name, found, options), private=True)
     write(_text(options.format, found, options))
+    if not act(given, found, options):
+        return 2
     if found.counts.get("findings"):
         return 1
     return 2 if found.counts.get("unknown") or found.unreached else 0
@@ -93,7 +99,7 @@ def _text(name: str, found: Fleet, options: Options) -> str:
     return str(getattr(shown, name)(found))
 
 
-def _jobs(given: Namespace) -> tuple[str, Iterator[Job]]:
+def _jobs(given: Namespace) -> tuple[str, Generator[Job]]:
     """Return engine and replies, by the one that is named; exits with 2 where none or several are."""
     named = [name for name in ENGINES if getattr(given, name) is not None]
     if len(named) + bool(given.files) != 1:
@@ -119,10 +125,10 @@ def _jobs(given: Namespace) -> tuple[str, Iterator[Job]]:
         sys.stderr.write(f"{missing}{commands}")
         sys.exit(2 if missing else 0)
     engine = import_module(f"tunedoctor.fleet.{named[0]}")
-    return named[0], iter(engine.collect(getattr(given, named[0]), how))
+    return named[0], (one for one in engine.collect(getattr(given, named[0]), how))
 
 
-def _files(sources: tuple[str, ...]) -> Iterator[Job]:
+def _files(sources: tuple[str, ...]) -> Generator[Job]:
     """Yield name and path of each file, those in folders and below by name, and each line of stdin."""
     for source in sources:
         if source == "-":
@@ -130,19 +136,23 @@ def _files(sources: tuple[str, ...]) -> Iterator[Job]:
         elif os.path.isdir(source):  # noqa: PTH112  never raises
             for folder, folders, names in os.walk(source):
                 folders[:] = sorted(name for name in folders if not name.startswith("."))
-                yield from ((n[:-5], str(Path(folder, n))) for n in sorted(names) if n.endswith(".json"))
+                yield from (
+                    (n[:-5], str(Path(folder, n))) for n in sorted(names) if n.endswith(".json")
+                )
         else:
             yield Path(source).stem, source
 
 
-def _lines() -> Iterator[Reply]:
+def _lines() -> Generator[Reply]:
     with opened("-") as stream:
         for number in count(1):
             if not (line := stream.readline(LARGEST + 1)):
                 return
             if line.strip():
                 yield Reply(f"line-{number}", line)
-            while len(line) > LARGEST and not line.endswith(b"\n"):  # the rest of one that is too long
+            while len(line) > LARGEST and not line.endswith(
+                b"\n"
+            ):  # the rest of one that is too long
                 line = stream.readline(LARGEST + 1)
 
 

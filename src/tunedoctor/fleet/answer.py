@@ -13,7 +13,7 @@ class FleetNode(msgspec.Struct, frozen=True, kw_only=True):
     """One machine."""
 
     node: str
-    """What the cluster or the engine calls it, else its file; of two with one name the second is "n5#2"."""
+    """As the cluster calls it, else the engine or its file; of two with one name the second is "n5#2"."""
     host: str = ""
     """Its own name."""
     reached: bool = True
@@ -25,7 +25,8 @@ class FleetNode(msgspec.Struct, frozen=True, kw_only=True):
     seconds: float = 0.0
     """From asking to answer; of a report from start to verdict; 0 where nobody measured it."""
     tokens_per_second: float | None = None
-    """Of the tiny training, where one ran."""
+    """Of the tiny training, where one ran, on `device`."""
+    device: str = ""
 
 
 class Odd(msgspec.Struct, frozen=True, kw_only=True):
@@ -38,29 +39,26 @@ class Odd(msgspec.Struct, frozen=True, kw_only=True):
     usual: Value
     """What most have."""
     usual_count: int
-    """How many have just that; 0 for what each has another value of, as free memory: then `usual` is one of them."""
-    of: int
-    """How many tell it at all."""
+    """How many have it; 0 where nothing is usual, as of free memory: then `usual` is what one like it has."""
     bits: float
-    """How surprising it is: what the value tells beyond what a node's value tells on average, and so of the findings."""
+    """How surprising it is: what the value tells beyond what values of that fact tell on average, and its findings."""
     explains: tuple[str, ...] = ()
-    """Findings of these nodes, which most have not, that go where this is as usual: found out by experiment."""
+    """Findings that few nodes have, and that go on these where this is as usual: found out by experiment."""
     more: int = 0
     """Further values that just these nodes have, of the same fact or environment."""
 
 
 class Cause(msgspec.Struct, frozen=True, kw_only=True):
-    """A finding of one or more nodes."""
+    """A finding of one or more nodes, as the first of them has it."""
 
     finding: ReportFinding
-    """As the first of them has it."""
     count: int
     nodes: tuple[str, ...] = ()
     """Empty where all that were reached have it."""
 
 
 class Group(msgspec.Struct, frozen=True, kw_only=True):
-    """Nodes that are alike: verdict, findings, and each value by which nodes of this fleet can be told apart."""
+    """Nodes that nothing tells apart: verdict, findings, and facts but those that differ everywhere."""
 
     nodes: tuple[str, ...]
     verdict: Verdict
@@ -69,45 +67,28 @@ class Group(msgspec.Struct, frozen=True, kw_only=True):
     """Values that the largest group has others of, ten at most."""
 
 
-class Straggler(msgspec.Struct, frozen=True):
-    """A node beyond the limit."""
-
-    node: str
-    value: float
-
-
 class Spread(msgspec.Struct, frozen=True, kw_only=True):
     """A figure over all nodes that have it."""
 
     what: Literal["seconds", "tokens_per_second"]
     device: str = ""
-    """Of tokens/s: the device that trained."""
     count: int
     median: float
     quartiles: tuple[float, float]
     limit: float
     """5 robust standard deviations (1.4826 times the median deviation), and a fifth at least, from the median."""
-    stragglers: tuple[Straggler, ...] = ()
-
-
-class Moved(msgspec.Struct, frozen=True, kw_only=True):
-    """A node that is not as it was."""
-
-    node: str
-    was: str
-    now: str
-    """A verdict, or "not reached"."""
-    appeared: tuple[str, ...] = ()
-    went: tuple[str, ...] = ()
+    stragglers: dict[str, float] = {}
+    """Nodes beyond it, the farthest first."""
 
 
 class Since(msgspec.Struct, frozen=True, kw_only=True):
     """What changed since a former answer."""
 
     taken: str
-    new: tuple[str, ...] = ()
-    gone: tuple[str, ...] = ()
-    changed: tuple[Moved, ...] = ()
+    new: tuple[str, ...]
+    gone: tuple[str, ...]
+    changed: dict[str, tuple[str, ...]]
+    """Node -> ("ready -> findings", "+driver-too-old", "-disk-full")."""
 
 
 class Fleet(msgspec.Struct, frozen=True, kw_only=True):
@@ -128,7 +109,8 @@ class Fleet(msgspec.Struct, frozen=True, kw_only=True):
     """Worst and commonest first."""
     common: tuple[str, ...] = ()
     """Ids of findings that all reached nodes share."""
-    unreached: tuple[FleetNode, ...] = ()
+    unreached: dict[str, str] = {}
+    """Node -> why."""
     groups: tuple[Group, ...] = ()
     """The largest first."""
     times: tuple[Spread, ...] = ()
@@ -140,18 +122,12 @@ class Fleet(msgspec.Struct, frozen=True, kw_only=True):
 def since(last: Fleet, now: Fleet) -> Since:
     """Return what changed since a former answer."""
     old, new = ({one.node: one for one in fleet.nodes} for fleet in (last, now))
-    changed: list[Moved] = []
-    for name in old.keys() & new.keys():
-        was, is_ = old[name], new[name]
-        appeared, went = {*is_.findings} - {*was.findings}, {*was.findings} - {*is_.findings}
-        before, after = (one.verdict if one.reached else "not reached" for one in (was, is_))
-        if before != after or appeared or went:
-            moved = Moved(node=name, was=before, now=after, appeared=_sorted(appeared), went=_sorted(went))
-            changed.append(moved)
-    changed.sort(key=lambda one: one.node)
-    gone, came = _sorted(old.keys() - new.keys()), _sorted(new.keys() - old.keys())
-    return Since(taken=last.taken, new=came, gone=gone, changed=tuple(changed))
-
-
-def _sorted(names: "set[str]") -> tuple[str, ...]:
-    return tuple(sorted(names))
+    changed: dict[str, tuple[str, ...]] = {}
+    for name in sorted(old.keys() & new.keys()):
+        was, is_ = ({*one.findings} for one in (old[name], new[name]))
+        before, after = (o.verdict if o.reached else "not reached" for o in (old[name], new[name]))
+        ids = [f"+{id_}" for id_ in sorted(is_ - was)] + [f"-{id_}" for id_ in sorted(was - is_)]
+        if before != after or ids:
+            changed[name] = (before if before == after else f"{before} -> {after}", *ids)
+    came, gone = (tuple(sorted(a.keys() - b.keys())) for a, b in ((new, old), (old, new)))
+    return Since(taken=last.taken, new=came, gone=gone, changed=changed)

@@ -1,13 +1,14 @@
 """Ask several side by side, and hand on what comes; where the doctor is stopped, all of them end."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 
+from tunedoctor.fleet.judge import plain
 from tunedoctor.fleet.reply import Reply
-from tunedoctor.system import descendants
+from tunedoctor.system import child, descendants
 
 
-def replies(asking: Sequence[Callable[[], Iterable[Reply]]], at_once: int) -> Iterator[Reply]:
+def replies(asking: Sequence[Callable[[], Iterable[Reply]]], at_once: int) -> Generator[Reply]:
     """Yield what each brings, in the order in which they end."""
     with ThreadPoolExecutor(max(1, min(at_once, len(asking)))) as pool:
         try:
@@ -17,3 +18,12 @@ def replies(asking: Sequence[Callable[[], Iterable[Reply]]], at_once: int) -> It
             pool.shutdown(wait=False, cancel_futures=True)
             descendants.end_living()  # who waits for a child goes on, and cleans up
             raise
+
+
+def said(*argv: str) -> str:
+    """Return what a cluster's program says; ValueError says why it does not."""
+    ended = child.run(argv, timeout=60.0, limit=child.FLOOD)
+    if not ended.ok:
+        msg = f"{argv[0]}: {plain(ended.err[-300:], 300) or ended.death}"
+        raise ValueError(msg)
+    return ended.out

@@ -8,58 +8,44 @@ from itertools import chain, count
 from typing import Any, NamedTuple
 
 import msgspec
+from msgspec import structs
 
 from tunedoctor.diagnosis.differences import Value, flat, incidental, words_of
 from tunedoctor.diagnosis.engine import diagnose, kinds_of
 from tunedoctor.diagnosis.gate import ProfileName
 from tunedoctor.diagnosis.redaction import public, this_identity
-from tunedoctor.diagnosis.report import Report, ReportFinding, machine_of
+from tunedoctor.diagnosis.report import Report, ReportFinding, Verdict, machine_of
 from tunedoctor.facts import Absent, Knowledge, Node, Smoke, Target, Unknown
 from tunedoctor.facts.clean import clean_text
+from tunedoctor.fleet.answer import FleetNode
 from tunedoctor.fleet.reply import Reply
+from tunedoctor.model import snapshot as snapshots
 from tunedoctor.model.findings import Check
-from tunedoctor.model.snapshot import (
-    KIND_CALLED,
-    LARGEST,
-    SCHEMA,
-    Answer,
-    Snapshot,
-    SnapshotError,
-    answer_of,
-    from_json,
-)
+from tunedoctor.model.snapshot import KIND_CALLED, LARGEST, Answer, Snapshot, SnapshotError
 from tunedoctor.probes.system import knowledge
 from tunedoctor.system.reading import read_regular
 
-LONGEST = 100
-"""Characters of a name."""
+Job = Reply | tuple[str, str]
+"""A reply, or name and path of a file."""
+Findings = tuple[ReportFinding, ...]
+Known = tuple[Verdict, tuple[str, ...], str]
+"""Verdict, ids of findings, why it is unknown."""
 _MOST_HELD = 512
-"""Facts, and a thousand times as many outcomes of checks, that are remembered."""
+"""Facts that are remembered; of outcomes of checks a thousand times as many."""
 _numbers = count(1)
 
 
 class Judged(NamedTuple):
     """What came of one reply."""
 
-    name: str
-    node: str = ""
-    """What its cluster calls it."""
-    host: str = ""
-    problem: str = ""
-    verdict: str = "unknown"
-    findings: tuple[str, ...] = ()
-    why: str = ""
-    seconds: float = 0.0
-    speed: float | None = None
-    device: str = ""
+    told: FleetNode
     facts: Mapping[str, bytes] = {}
     """Kind of fact -> token of its values; of a report "target" and "machine"."""
     values: Mapping[bytes, Mapping[str, Value]] = {}
-    """Values by path of tokens that this process tells for the first time."""
-    causes: tuple[ReportFinding, ...] = ()
-    """Those that this process tells for the first time."""
+    """Token -> values by path, where this process tells it for the first time; so is a cause."""
+    causes: Findings = ()
     source: str | bytes = ""
-    """Where its snapshot is read again: a file, or it is this, packed; "" of a report, and of what is told already."""
+    """Where its snapshot is read again: a file, or it is this, packed; "" where that of an equal one is known."""
 
 
 class _Held(NamedTuple):
@@ -72,7 +58,7 @@ class _Held(NamedTuple):
 
 
 class _Head(msgspec.Struct):
-    """A snapshot whose facts are not read yet, or another file that says what it is."""
+    """A snapshot whose facts are not read yet, or a report."""
 
     schema: str = ""
     doctor: str = ""
@@ -96,85 +82,88 @@ class Judge:
             name: [(one, [kind.__name__ for kind in kinds_of(one)]) for one in checks(name)]
             for name in ("node", "project")
         }
-        self._outcomes: dict[tuple[object, ...], tuple[object, ...]] = {}
-        self._verdicts: dict[tuple[object, ...], tuple[str, tuple[str, ...], str]] = {}
+        self._outcomes: dict[tuple[object, ...], object] = {}
+        self._verdicts: dict[tuple[object, ...], Known] = {}
         self._told: set[object] = set()
-        self._knowledge = knowledge()
 
-    def judged(self, job: Reply | tuple[str, str]) -> Judged:
-        """Judge a reply, or the file of a name; what is wrong with it is the problem of its row."""
-        name, file = job if isinstance(job, tuple) else (job.name, "")
-        name = plain(name) or "?"
-        reply = Reply(name) if isinstance(job, tuple) else job
-        if reply.problem:
-            return Judged(name, problem=plain(reply.problem, 300), seconds=reply.seconds)
+    def judged(self, job: Job) -> Judged:
+        """Judge a reply or a file; what is wrong with it is its row."""
+        reply, file = (Reply(job[0]), job[1]) if isinstance(job, tuple) else (job, "")
+        name, why, data = plain(reply.name) or "?", reply.problem, reply.snapshot
         try:
-            data = read_regular(file, LARGEST) if file else reply.snapshot
-            row = self._read(name, data)
+            if not why:
+                data = read_regular(file, LARGEST) if file else data
+                return self._new(
+                    self._read(name, data, reply.seconds, of_file=bool(file)), data, file
+                )
         except OSError as error:
-            return Judged(name, problem=plain(f"can't be read: {error.strerror or error}", 300))
-        except (SnapshotError, msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-            why = plain(f"sent neither a snapshot nor a report: {error}", 300)
-            return Judged(name, problem=why, seconds=reply.seconds)
+            why = f"can't be read: {error.strerror or error}"
         except Exception as error:  # noqa: BLE001  one machine does not end the others
-            return Judged(name, problem=plain(f"could not be judged: {type(error).__name__}: {error}", 300))
-        key = (row.findings, *row.facts.values())
-        source: str | bytes = file
-        if not row.facts.keys() - {"target", "machine"} or key in self._told:
-            source = ""
-        elif not file:
-            source = zlib.compress(data, 1)
-        self._told.add(key)
-        values = {token: held for token, held in row.values.items() if token not in self._told}
-        self._told.update(values)
-        causes = tuple(one for one in row.causes if one.id not in self._told)
-        self._told.update(one.id for one in causes)
-        return row._replace(
-            source=source, values=values, causes=causes, seconds=reply.seconds or row.seconds
-        )
+            why = f"is neither a snapshot nor a report that can be judged: {error}"
+        told = FleetNode(node=name, reached=False, why=plain(why, 300), seconds=reply.seconds)
+        return Judged(told)
 
-    def _read(self, name: str, data: bytes) -> Judged:
-        if len(data) > LARGEST:
-            msg = f"it has more than {LARGEST >> 20} MiB"
-            raise SnapshotError(msg)
-        head = msgspec.json.decode(data, type=_Head)
+    def _new(self, row: Judged, data: bytes, file: str) -> Judged:
+        """Return a row with what was not told before, and where it is read again."""
+        key, before = (row.told.findings, *row.facts.values()), self._told
+        source = "" if key in before or "target" in row.facts else file or zlib.compress(data, 1)
+        values = {token: held for token, held in row.values.items() if token not in before}
+        causes = tuple(one for one in row.causes if one.id not in before)
+        before.update([key, *values, *(one.id for one in causes)])
+        return row._replace(values=values, causes=causes, source=source)
+
+    def _read(self, name: str, data: bytes, seconds: float, *, of_file: bool) -> Judged:
+        head = msgspec.json.decode(data[: LARGEST + 1], type=_Head)
         if head.schema.startswith("doctor.report/"):
-            return self._of_report(name, msgspec.json.decode(data, type=Report))
-        if head.schema != SCHEMA or not head.facts:
-            msg = f'its "schema" is {head.schema[:60]!r}; this doctor reads {SCHEMA!r}'
-            raise SnapshotError(msg)
-        held = {kind: _held(kind, bytes(raw)) for kind, raw in head.facts.items()}
-        answers = {KIND_CALLED[kind]: one.answer for kind, one in held.items()}
-        snapshot = Snapshot({**answers, Knowledge: self._knowledge}, taken=head.taken[:40], doctor=head.doctor[:40])
-        node, smoke = snapshot.find(Node), snapshot.find(Smoke)
-        verdict, findings, why, causes = self._verdict(snapshot, held)
+            report = msgspec.json.decode(data, type=Report)
+            nothing: dict[str, str] = {}
+            short = structs.replace(
+                report, passed=(), skipped=nothing, unknown=nothing, symptoms=()
+            )
+            short, smoke = public(short, this_identity()), report.smoke
+            parts = {one: _laid_out(one, getattr(short, one)) for one in ("target", "machine")}
+            causes = tuple(one for one in short.findings if not one.accepted)
+            known: Known = report.verdict, tuple(one.id for one in causes), self._why(report)
+            called, host, seconds = report.node, report.host, seconds or report.seconds
+            device = smoke.device_name or smoke.device if smoke else ""
+        else:
+            if head.schema != snapshots.SCHEMA or not head.facts:
+                msg = f'its "schema" is {head.schema[:60]!r}'
+                raise SnapshotError(msg)
+            held = {kind: _held(kind, bytes(raw)) for kind, raw in head.facts.items()}
+            answers = {KIND_CALLED[kind]: one.answer for kind, one in held.items()}
+            answers[Knowledge] = knowledge()
+            snapshot = Snapshot(answers, taken=head.taken[:40], doctor=head.doctor[:40])
+            known, causes = self._verdict(snapshot, held)
+            parts = {kind: (one.token, one.values) for kind, one in held.items()}
+            node, smoke = snapshot.find(Node), snapshot.find(Smoke)
+            called, host = (node.name, node.host) if node else ("", "")
+            device = smoke.device_name or smoke.kind if smoke else ""
+        told = FleetNode(
+            node=(of_file and plain(called)) or name,
+            host=plain(host),
+            verdict=known[0],
+            findings=known[1],
+            why=plain(known[2], 300),
+            seconds=round(seconds, 3),
+            tokens_per_second=smoke.tokens_per_second if smoke else None,
+            device=plain(device),
+        )
         return Judged(
-            name,
-            plain(node.name) if node else "",
-            plain(node.host) if node else "",
-            "",
-            verdict,
-            findings,
-            why,
-            0.0,
-            smoke.tokens_per_second if smoke else None,
-            plain(smoke.device_name or smoke.kind) if smoke else "",
-            {kind: one.token for kind, one in held.items() if one.values},
-            {one.token: one.values for one in held.values() if one.values},
-            causes,
+            told, {kind: token for kind, (token, _) in parts.items()}, dict(parts.values()), causes
         )
 
-    def _verdict(
-        self, snapshot: Snapshot, held: Mapping[str, _Held]
-    ) -> tuple[str, tuple[str, ...], str, tuple[ReportFinding, ...]]:
-        """Return verdict and findings: known where every check has an outcome that it had before, together with these."""
-        target = snapshot.find(Target)
-        bare = not target or target.chosen_by == "none"
+    def _verdict(self, snapshot: Snapshot, held: Mapping[str, _Held]) -> tuple[Known, Findings]:
+        """Return what is known where each check has an outcome that it had before, together with these; else judge.
+
+        No field is left out of that: what moves, as free memory, can be a finding.
+        """
+        target, machine = snapshot.find(Target), machine_of(snapshot)
+        bare = target is None or target.chosen_by == "none"
         profile = self._profile or ("node" if bare else "project")
         number = {kind: one.number for kind, one in held.items()}
-        machine = machine_of(snapshot)
-        outcomes: list[object] = [profile, bool(machine.gpus), machine.gpus_known]
         # what a verdict goes by besides the checks
+        outcomes: list[object] = [profile, bool(machine.gpus), machine.gpus_known]
         outcomes += [number.get(kind) for kind in ("Target", "Runtime", "Errors")]
         if len(self._outcomes) > 1000 * _MOST_HELD:
             self._outcomes.clear()
@@ -183,43 +172,20 @@ class Judge:
         seen = diagnose(snapshot, [one for _, one in keys if one.id in fresh])
         found = {one.check.id: one for one in chain(seen.causes, *seen.symptoms.values())}
         for id_, key in fresh.items():
-            one = found.get(id_)
-            said = (one.severity, bool(one.finding.settle)) if one else ()
+            said = (one.severity, bool(one.finding.settle)) if (one := found.get(id_)) else ()
             how = (id_ in some for some in (seen.passed, seen.skipped, seen.unknown))
             self._outcomes[key] = (*said, *how)
         outcomes += [self._outcomes[key] for key, _ in keys]
         if known := self._verdicts.get(tuple(outcomes)):
-            return *known, ()
+            return known, ()
         report = self._report(snapshot, profile)
         causes = tuple(one for one in report.findings if not one.accepted)
-        known = report.verdict, tuple(one.id for one in causes), plain(self._why(report), 300)
+        known = report.verdict, tuple(one.id for one in causes), self._why(report)
         self._verdicts[tuple(outcomes)] = known
-        return *known, causes
-
-    def _of_report(self, name: str, report: Report) -> Judged:
-        short = msgspec.structs.replace(report, passed=(), skipped={}, unknown={}, symptoms=(), suspected=())
-        short = public(short, this_identity())
-        causes = tuple(one for one in short.findings if not one.accepted)
-        parts = {one: _laid_out(one, getattr(short, one)) for one in ("target", "machine")}
-        smoke = report.smoke
-        return Judged(
-            name,
-            plain(report.node),
-            plain(report.host),
-            "",
-            report.verdict,
-            tuple(one.id for one in causes),
-            plain(self._why(report), 300),
-            report.seconds,
-            smoke.tokens_per_second if smoke else None,
-            plain(smoke.device_name or smoke.device) if smoke else "",
-            {kind: token for kind, (token, _) in parts.items()},
-            dict(parts.values()),
-            causes,
-        )
+        return known, causes
 
 
-def plain(text: str, most: int = LONGEST) -> str:
+def plain(text: str, most: int = 100) -> str:
     """Return text of others in one line, clean and short."""
     return " ".join(clean_text(text).split())[:most]
 
@@ -230,19 +196,17 @@ def _held(name: str, raw: bytes) -> _Held:
     if (kind := KIND_CALLED.get(name)) is None:
         msg = f"{name[:60]!r} is no kind of fact that this doctor knows"
         raise SnapshotError(msg)
-    answer = answer_of(kind, msgspec.json.decode(raw, type=dict[str, Any]))
-    token, values = _laid_out(name, answer)
-    return _Held(answer, next(_numbers), token, values)
+    answer = snapshots.answer_of(kind, msgspec.json.decode(raw, type=dict[str, Any]))
+    return _Held(answer, next(_numbers), *_laid_out(name, answer))
 
 
 def _laid_out(name: str, answer: Answer | msgspec.Struct) -> tuple[bytes, Mapping[str, Value]]:
-    """Return the values of a fact that tell something, and a token that is the same for the same."""
+    """Return a token that is the same for the same, and the values of a fact that tell something."""
     if isinstance(answer, Absent | Unknown):
         values: dict[str, Value] = {"": words_of(answer)}
     else:
         values = {"": None} | {p: v for p, v in flat(answer).items() if not _incidental(name, p)}
-    told = msgspec.msgpack.encode((name, values))
-    return blake2b(told, digest_size=12).digest(), values
+    return blake2b(msgspec.msgpack.encode((name, values)), digest_size=12).digest(), values
 
 
 _incidental = lru_cache(1 << 16)(incidental)
@@ -251,6 +215,4 @@ _incidental = lru_cache(1 << 16)(incidental)
 def read_again(source: str | bytes) -> Snapshot:
     """Return the snapshot of a row; raises OSError and SnapshotError."""
     data = zlib.decompress(source) if isinstance(source, bytes) else read_regular(source, LARGEST)
-    return from_json(data)
-
-
+    return snapshots.from_json(data)

@@ -9,17 +9,19 @@ from datetime import UTC, datetime
 from itertools import chain, islice
 from statistics import median, quantiles
 
+from msgspec.structs import replace
+
 from tunedoctor.diagnosis.differences import Value
-from tunedoctor.fleet.answer import Cause, Fleet, FleetNode, Group, Odd, Spread, Straggler
-from tunedoctor.fleet.judge import Judge, Judged
-from tunedoctor.fleet.odd import Counts, counted, odd, telling
-from tunedoctor.fleet.reply import Reply
+from tunedoctor.fleet.answer import Cause, Fleet, FleetNode, Group, Spread
+from tunedoctor.fleet.judge import Job, Judge, Judged
+from tunedoctor.fleet.odd import counted, marks_of, odd
 from tunedoctor.model.findings import SEVERITIES, Check
 
 CHUNK = 64
 """Replies that a process is handed at once; as many are judged without starting any."""
 MOST_ODD = 1000
-Job = Reply | tuple[str, str]
+MOST_PACKED = 64 << 20
+"""Bytes of snapshots that are kept for experiments."""
 _judge: list[Judge] = []
 
 
@@ -37,14 +39,11 @@ def judged(
     jobs: Iterable[Job], make: Callable[[], Judge], processes: int, watch: Callable[[int], None]
 ) -> list[Judged]:
     """Return a row for each job, in their order; `watch` is told how many there are."""
-    rest, rows = iter(jobs), list[Judged]()
-    own = make()
+    rest, rows, own = iter(jobs), list[Judged](), make()
+    waiting = deque[tuple[list[Job], "Future[list[Judged]] | None"]]()
     for job in islice(rest, CHUNK):
         rows.append(own.judged(job))
         watch(len(rows))
-    if (first := next(rest, None)) is None:
-        return rows
-    rest, waiting = chain([first], rest), deque[tuple[list[Job], Future[list[Judged]] | None]]()
 
     def take() -> None:
         chunk, future = waiting.popleft()
@@ -67,127 +66,93 @@ def judged(
     return rows
 
 
-def named(rows: Iterable[Judged], *, by_node: bool) -> list[str]:
-    """Return a name for each: the cluster's of a file, else the engine's; of two that are equal the second is "n5#2"."""
-    found: dict[str, None] = {}
-    seen: Counter[str] = Counter()
-    for row in rows:
-        first = name = (by_node and row.node) or row.name
-        while name in found:
-            seen[first] += 1
-            name = f"{first}#{seen[first] + 1}"
-        found[name] = None
-    return [*found]
-
-
-def fleet_of(every: Sequence[Judged], engine: str, checks: Iterable[Check]) -> Fleet:
+def fleet_of(every: Iterable[Judged], engine: str, checks: Iterable[Check]) -> Fleet:
     """Return what can be said of many machines."""
-    names = named(every, by_node=engine == "files")
-    reached = [(row, name) for row, name in zip(every, names, strict=True) if not row.problem]
-    rows, called = [row for row, _ in reached], [name for _, name in reached]
-    values = {token: held for row in rows for token, held in row.values.items()}
+    rows, all_, packed = list[Judged](), dict[str, FleetNode](), 0
+    seen: Counter[str] = Counter()
+    for row in every:
+        name = row.told.node
+        while name in all_:
+            seen[row.told.node] += 1
+            name = f"{row.told.node}#{seen[row.told.node] + 1}"
+        all_[name] = told = replace(row.told, node=name)
+        packed += len(row.source) if isinstance(row.source, bytes) else 0
+        if told.reached:
+            source = "" if packed > MOST_PACKED and isinstance(row.source, bytes) else row.source
+            rows.append(row._replace(told=told, source=source))
     findings = {one.id: one for row in reversed(rows) for one in row.causes}
-    counts = counted(rows, values)
     having: dict[str, list[str]] = defaultdict(list)
-    for row, name in reached:
-        for id_ in row.findings:
-            having[id_].append(name)
-    common = [id_ for id_, some in having.items() if len(some) == len(rows) > 1]
+    for row in rows:
+        for id_ in row.told.findings:
+            having[id_].append(row.told.node)
+    common = tuple(id_ for id_, some in having.items() if len(some) == len(rows) > 1)
     causes = [
-        Cause(finding=findings[id_], count=len(some), nodes=() if id_ in common else (*some,))
+        Cause(finding=findings[id_], count=len(some), nodes=() if id_ in common else tuple(some))
         for id_, some in having.items()
     ]
     causes.sort(key=lambda one: (SEVERITIES.index(one.finding.severity), -one.count))
-    nodes = tuple(
-        FleetNode(
-            node=name,
-            host=row.host,
-            reached=not row.problem,
-            verdict=row.verdict,  # type: ignore[arg-type]
-            findings=row.findings,
-            why=row.problem or row.why,
-            seconds=round(row.seconds, 3),
-            tokens_per_second=row.speed,
-        )
-        for row, name in zip(every, names, strict=True)
-    )
+    counts = counted(rows)
+    marks = marks_of(counts)
+    numbers: dict[tuple[tuple[str, Value], ...], int] = {}
+    alike = {t: numbers.setdefault((*m.items(),), len(numbers) + 1) for t, m in marks.items()}
+    verdicts = Counter(one.verdict if one.reached else "unreached" for one in all_.values())
     return Fleet(
         taken=datetime.now(UTC).isoformat(timespec="seconds"),
         engine=engine,
-        counts=dict(Counter(one.verdict if one.reached else "unreached" for one in nodes)),
-        nodes=nodes,
-        odd=tuple(
-            Odd(
-                nodes=tuple(called[number] for number in row.nodes),
-                fact=f"{row.kind}.{row.path}".rstrip("."),
-                value=row.value,
-                usual=row.usual,
-                usual_count=row.usual_count,
-                of=row.of,
-                bits=round(row.bits, 2),
-                explains=row.explains,
-                more=row.more,
-            )
-            for row in odd(rows, counts, checks)[:MOST_ODD]
-        ),
+        counts=dict(verdicts),
+        nodes=tuple(all_.values()),
+        odd=tuple(odd(rows, counts, alike, checks)[:MOST_ODD]),
         causes=tuple(causes),
-        common=tuple(common),
-        unreached=tuple(one for one in nodes if not one.reached),
-        groups=_groups(reached, counts),
-        times=tuple(_times(reached)),
+        common=common,
+        unreached={name: one.why for name, one in all_.items() if not one.reached},
+        groups=tuple(_groups(rows, marks, alike)),
+        times=tuple(_times([row.told for row in rows])),
     )
 
 
-def _groups(reached: Iterable[tuple[Judged, str]], counts: dict[str, Counts]) -> tuple[Group, ...]:
-    """Put together what no value tells apart, but those that differ everywhere."""
-    marks: dict[bytes, dict[str, Value]] = defaultdict(dict)
-    for kind, one in counts.items():
-        for path, *_ in telling(one):
-            for value, tokens in one.tokens[path].items():
-                for token in tokens:
-                    marks[token][f"{kind}.{path}".rstrip(".")] = value
-    numbers: dict[tuple[tuple[str, Value], ...], int] = {}
-    number = {t: numbers.setdefault((*some.items(),), len(numbers)) for t, some in marks.items()}
-    alike: dict[tuple[object, ...], list[tuple[Judged, str]]] = defaultdict(list)
-    for row, name in reached:
-        told = (number[token] for token in row.facts.values() if token in number)
-        alike[row.verdict, row.findings, tuple(sorted(told))].append((row, name))
-    found, first = list[Group](), dict[str, Value]()
-    for some in sorted(alike.values(), key=len, reverse=True):
-        row, _ = some[0]
-        own = {key: v for token in row.facts.values() for key, v in marks.get(token, {}).items()}
-        first = first if found else own
-        differs = {key: own.get(key) for key in {**own, **first} if own.get(key) != first.get(key)}
-        group = Group(
-            nodes=tuple(name for _, name in some),
-            verdict=row.verdict,  # type: ignore[arg-type]
-            findings=row.findings,
-            differs=dict(islice(differs.items(), 10)),
+def _groups(
+    rows: Iterable[Judged], marks: dict[bytes, dict[str, Value]], alike: dict[bytes, int]
+) -> Iterator[Group]:
+    """Yield nodes that no mark tells apart, the largest group first."""
+    groups: dict[tuple[object, ...], list[Judged]] = defaultdict(list)
+    for row in rows:
+        told = sorted(alike.get(token, 0) for token in row.facts.values())
+        groups[row.told.verdict, row.told.findings, tuple(told)].append(row)
+    first: dict[str, Value] | None = None
+    for some in sorted(groups.values(), key=len, reverse=True):
+        own = dict(chain(*(marks.get(t, {}).items() for t in some[0].facts.values())))
+        first = own if first is None else first
+        differs = (
+            (key, own.get(key)) for key in {**own, **first} if own.get(key) != first.get(key)
         )
-        found.append(group)
-    return tuple(found)
+        yield Group(
+            nodes=tuple(row.told.node for row in some),
+            verdict=some[0].told.verdict,
+            findings=some[0].told.findings,
+            differs=dict(islice(differs, 10)),
+        )
 
 
-def _times(reached: Iterable[tuple[Judged, str]]) -> Iterator[Spread]:
-    figures: dict[tuple[str, str], list[tuple[float, str]]] = defaultdict(list)
-    for row, name in reached:
-        if row.seconds:
-            figures["seconds", ""].append((row.seconds, name))
-        if row.speed is not None:
-            figures["tokens_per_second", row.device].append((row.speed, name))
-    for (what, device), some in figures.items():
-        numbers = [one for one, _ in some]
-        middle = median(numbers)
-        away = max(5 * 1.4826 * median(abs(one - middle) for one in numbers), middle / 5)
-        sign = 1 if what == "seconds" else -1  # who takes longer, who trains slower
-        ends = quantiles(numbers, n=4) if len(numbers) > 1 else [middle] * 3
-        late = sorted(((v, n) for v, n in some if (v - middle) * sign > away), reverse=sign > 0)
-        yield Spread(
-            what=what,  # type: ignore[arg-type]
-            device=device,
-            count=len(numbers),
-            median=round(middle, 3),
-            quartiles=(round(ends[0], 3), round(ends[2], 3)),
-            limit=round(middle + sign * away, 3),
-            stragglers=tuple(Straggler(name, round(value, 3)) for value, name in late),
-        )
+def _times(nodes: Sequence[FleetNode]) -> Iterator[Spread]:
+    """Yield how long they took, and how fast each kind of device trained."""
+    took = {one.node: one.seconds for one in nodes if one.seconds}
+    by_device: dict[str, dict[str, float]] = defaultdict(dict)
+    for one in nodes:
+        if one.tokens_per_second is not None:
+            by_device[one.device][one.node] = one.tokens_per_second
+    speeds = (("tokens_per_second", device, some) for device, some in by_device.items())
+    for what, device, some in (("seconds", "", took), *speeds):
+        if len(some) > 1:
+            middle, late = median(some.values()), 1 if what == "seconds" else -1
+            away = max(7.413 * median(abs(v - middle) for v in some.values()), middle / 5)
+            beyond = {name: v for name, v in some.items() if (v - middle) * late > away}
+            low, _, high = quantiles(some.values(), n=4)
+            yield Spread(
+                what=what,  # type: ignore[arg-type]
+                device=device,
+                count=len(some),
+                median=round(middle, 3),
+                quartiles=(round(low, 3), round(high, 3)),
+                limit=round(middle + late * away, 3),
+                stragglers=dict(sorted(beyond.items(), key=lambda one: -late * one[1])),
+            )

@@ -1,9 +1,8 @@
-"""Which nodes are otherwise than most, how surprising that is, and what it explains. Pure but for reading a node again.
+"""Which nodes are otherwise than most, how surprising that is, and what it explains.
 
-A value surprises by its rarity, log2(nodes / nodes that have it), less what a node's value of that fact tells on
-average, its entropy: what differs everywhere says nothing. Findings that few have, and that go where a fact is as on the
-others, add their own rarity. Nobody lists what belongs together: what the same nodes have of one environment, or of one
-fact, is one row.
+A value surprises by its rarity, log2(nodes / nodes that have it), less what values of that fact tell on average, their
+entropy: what differs everywhere says nothing. Findings that few have, and that go where a fact is as on the others, add
+their own rarity. What just the same nodes have of one fact, or of one environment, is one row.
 """
 
 from collections import Counter, defaultdict
@@ -13,9 +12,12 @@ from itertools import chain
 from math import log2
 from typing import NamedTuple
 
+from msgspec.structs import replace
+
 from tunedoctor.diagnosis.differences import Change, Value, changes_of, explained, within
 from tunedoctor.diagnosis.engine import kinds_of
 from tunedoctor.facts import KINDS
+from tunedoctor.fleet.answer import Odd
 from tunedoctor.fleet.judge import Judged, read_again
 from tunedoctor.model.findings import Check
 from tunedoctor.model.snapshot import SnapshotError
@@ -24,41 +26,35 @@ JITTER = 0.02
 """Two sizes that differ by less are one: firmware keeps some memory for itself."""
 FLOOR, RARE = 0.5, 1 / 3
 """Bits, and share of the nodes, from which and up to which a value is odd."""
-MOST_TRIED = 200
-"""Experiments: each is a finding with what its check takes, once for all nodes that are equal in that."""
-MOST_ASKED = 300
+MOST_TRIED, MOST_ASKED = 200, 300
+"""Experiments, each for all nodes that are equal in what a check takes; nodes that are looked at for one like it."""
+SEVERAL = 3
 _SIZE = 1 << 24
 """Nothing but bytes is so large."""
-_SOURCES = {kind.__name__: kind.__module__.rpartition(".")[2] for kind in KINDS}
-Values = Mapping[bytes, Mapping[str, Value]]
-
-
-class Row(NamedTuple):
-    """Nodes, by number, that have another value than most."""
-
-    nodes: tuple[int, ...]
-    kind: str
-    path: str
-    value: Value
-    usual: Value
-    usual_count: int
-    of: int
-    bits: float
-    explains: tuple[str, ...] = ()
-    more: int = 0
+_ROOMS = {kind.__name__: kind.__module__.rpartition(".")[2] for kind in KINDS}
 
 
 class Counts(NamedTuple):
     """All values of one kind of fact."""
 
     nodes: dict[bytes, list[int]]
-    """By token."""
+    """Nodes, by number, of a token."""
     tokens: dict[str, dict[Value, list[bytes]]]
-    """By path and value; None for nodes that have none."""
+    """By path and value; None where there is none."""
+
+    def telling(self) -> Iterator[tuple[str, dict[Value, int], float]]:
+        """Yield path, counts of values and entropy of what tells nodes apart and is no noise."""
+        for path, by_value in self.tokens.items():
+            sums = {v: sum(len(self.nodes[t]) for t in some) for v, some in by_value.items()}
+            total = sum(sums.values())
+            entropy = sum(n / total * log2(total / n) for n in sums.values())
+            if 0 < entropy <= max(1.0, log2(total) / 2):
+                yield path, sums, entropy
 
 
-def counted(rows: Sequence[Judged], values: Values) -> dict[str, Counts]:
+def counted(rows: Sequence[Judged]) -> dict[str, Counts]:
     """Count the values of each path, sizes that are nearly the same as one."""
+    values = {token: held for row in rows for token, held in row.values.items()}
     nodes: dict[str, dict[bytes, list[int]]] = defaultdict(lambda: defaultdict(list))
     for number, row in enumerate(rows):
         for kind, token in row.facts.items():
@@ -69,122 +65,127 @@ def counted(rows: Sequence[Judged], values: Values) -> dict[str, Counts]:
         for token in by_token:
             for path, value in values[token].items():
                 tokens[path][value].append(token)
-        present = [token for token in by_token if values[token].get("", 0) is None]
+        present = [token for token in by_token if values[token][""] is None]
         for path, by_value in tokens.items():
-            if path:
-                having = {*chain(*by_value.values())}
-                if without := [token for token in present if token not in having]:
-                    by_value[None] += without
-                tokens[path] = _sizes(by_value, by_token)
+            having = {*chain(*by_value.values())}
+            if path and (without := [token for token in present if token not in having]):
+                by_value[None] = without
+            _merge_sizes(by_value, by_token)
         found[kind] = Counts(by_token, tokens)
     return found
 
 
-def _sizes(
-    by_value: dict[Value, list[bytes]], nodes: Mapping[bytes, Sequence[int]]
-) -> dict[Value, list[bytes]]:
+def _merge_sizes(tokens: dict[Value, list[bytes]], nodes: Mapping[bytes, Sequence[int]]) -> None:
     """Put sizes that are nearly the same under the commonest of them."""
-    sizes = sorted(one for one in by_value if isinstance(one, int) and one >= _SIZE)
-    if len(sizes) < 2:
-        return by_value
-    runs = [[sizes[0]]]
-    for size in sizes[1:]:
-        if size <= runs[-1][0] * (1 + JITTER):
+    runs: list[list[int]] = []
+    for size in sorted(one for one in tokens if isinstance(one, int) and one >= _SIZE):
+        if runs and size <= runs[-1][0] * (1 + JITTER):
             runs[-1].append(size)
         else:
             runs.append([size])
-    merged = {one: some for one, some in by_value.items() if one not in {*sizes}}
     for run in runs:
-        name = max(run, key=lambda one: sum(len(nodes[token]) for token in by_value[one]))
-        merged[name] = [*chain(*(by_value[one] for one in run))]
-    return merged
+        usual = max(run, key=lambda one: sum(len(nodes[token]) for token in tokens[one]))
+        tokens[usual] = [*chain(*(tokens.pop(one) for one in run))]
 
 
-def telling(counts: Counts) -> Iterator[tuple[str, dict[Value, int], float, int]]:
-    """Yield path, counts of values, entropy and number of nodes, of what tells nodes apart and is no noise."""
-    for path, by_value in counts.tokens.items():
-        if len(by_value) > 1:
-            sums = {
-                value: sum(len(counts.nodes[token]) for token in some)
-                for value, some in by_value.items()
-            }
-            total = sum(sums.values())
-            entropy = sum(n / total * log2(total / n) for n in sums.values())
-            if entropy <= max(1.0, log2(total) / 2):
-                yield path, sums, entropy, total
+def marks_of(counts: Mapping[str, Counts]) -> dict[bytes, dict[str, Value]]:
+    """Return the values of each token that tell nodes apart: tokens of equal ones are equal in all that matters."""
+    found: dict[bytes, dict[str, Value]] = defaultdict(dict)
+    for kind, one in counts.items():
+        for path, *_ in one.telling():
+            for value, tokens in one.tokens[path].items():
+                for token in tokens:
+                    found[token][f"{kind}.{path}".rstrip(".")] = value
+    return found
 
 
 def odd(
-    rows: Sequence[Judged], counts: Mapping[str, Counts], checks: Iterable[Check]
-) -> list[Row]:
-    """Return who is otherwise than most, most surprising first."""
-    checks = {one.id: one for one in checks}
-    found: dict[tuple[str, str, Value], Row] = {}
+    rows: Sequence[Judged],
+    counts: Mapping[str, Counts],
+    alike: Mapping[bytes, int],
+    checks: Iterable[Check],
+) -> list[Odd]:
+    """Return who is otherwise than most, most surprising first; `alike`: a number of equal marks for each token."""
+    by_id = {one.id: one for one in checks}
+    having = Counter(chain(*(row.told.findings for row in rows)))
+    found: dict[tuple[object, ...], Odd] = {}
     for kind, one in counts.items():
-        for path, sums, entropy, total in telling(one):
-            usual = max(sums, key=lambda value: sums[value])
+        for path, sums, entropy in one.telling():
+            usual, total = max(sums, key=lambda value: sums[value]), sum(sums.values())
             for value, number in sums.items():
-                bits = log2(total / number) - entropy
-                if value != usual and sums[usual] * 2 > total and bits >= FLOOR and number <= total * RARE:
-                    nodes = sorted(chain(*(one.nodes[token] for token in one.tokens[path][value])))
-                    told = Row((*nodes,), kind, path, value, usual, sums[usual], total, bits)
-                    found[kind, path, value] = told
-    having = Counter(chain(*(row.findings for row in rows)))
-    for id_, nodes, change in _explained(rows, having, checks):
-        key = change.fact, change.field, change.a
+                bits, fact = log2(total / number) - entropy, f"{kind}.{path}".rstrip(".")
+                if value != usual and bits >= FLOOR and number <= total * RARE:
+                    some = sorted(chain(*(one.nodes[token] for token in one.tokens[path][value])))
+                    found[fact, value] = Odd(
+                        nodes=tuple(rows[number].told.node for number in some),
+                        fact=fact,
+                        value=value,
+                        usual=usual,
+                        usual_count=sums[usual],
+                        bits=bits,
+                    )
+    for id_, nodes, change in _explained(rows, having, alike, by_id):
+        fact = f"{change.fact}.{change.field}".rstrip(".")
+        key: tuple[object, ...] = (fact, change.a)
         row = found.get(key)
-        if row is None or not {*nodes} & {*row.nodes}:
-            key = (*key[:2], (id_, change.a, nodes))  # type: ignore[assignment]  of these nodes alone
-            row = Row(nodes, change.fact, change.field, change.a, change.b, 0, len(rows), 0.0)
+        if row is None or not {*nodes} <= {*row.nodes}:  # of these alone
+            key = (*key, id_)
+            new = Odd(nodes=(), fact=fact, value=change.a, usual=change.b, usual_count=0, bits=0)
+            row = found.get(key, new)
+            row = replace(row, nodes=(*row.nodes, *nodes))
         if id_ not in row.explains:
             bits = row.bits + log2(len(rows) / having[id_])
-            row = row._replace(bits=bits, explains=(*row.explains, id_))
+            row = replace(row, bits=bits, explains=(*row.explains, id_))
         found[key] = row
-    asked = Counter(kind.__name__ for one in checks.values() for kind in kinds_of(one))
-    return _together([*found.values()], asked)
+    return _together(
+        found.values(), Counter(k.__name__ for c in by_id.values() for k in kinds_of(c))
+    )
 
 
-def _together(rows: list[Row], asked: Counter[str]) -> list[Row]:
+def _together(rows: Iterable[Odd], asked: Counter[str]) -> list[Odd]:
     """Make one row of what the same nodes have of one environment, or of one fact; what explains a finding leads."""
-    clusters: dict[tuple[object, ...], list[Row]] = defaultdict(list)
+    clusters: dict[tuple[object, ...], list[Odd]] = defaultdict(list)
     for row in rows:
-        source = _SOURCES.get(row.kind, row.kind)
-        clusters[row.nodes, source if source == "target" else row.kind].append(row)
-    led: list[Row] = []
+        kind = row.fact.partition(".")[0]
+        room = "target" if _ROOMS.get(kind) == "target" else kind
+        # several nodes are the same ones by no chance
+        clusters[row.nodes, room if len(row.nodes) < SEVERAL else ""].append(row)
+    led: list[Odd] = []
     for some in clusters.values():
-        some.sort(key=lambda row: (not row.explains, -row.bits, -asked[row.kind], len(row.path), row.path))
+        # what most checks take comes first
+        some.sort(key=lambda row: (-row.bits, -asked[row.fact.partition(".")[0]], len(row.fact)))
         leads = {row.explains: row for row in reversed(some) if row.explains} or {(): some[0]}
-        more = sum(row not in leads.values() for row in some)
-        led += [row._replace(more=0 if number else more) for number, row in enumerate(leads.values())]
-    return sorted(led, key=lambda row: (-row.bits, row.nodes, row.kind, row.path))
+        first, *others = sorted(leads.values(), key=lambda row: -row.bits)
+        led += [replace(first, more=len(some) - len(leads)), *others]
+    led.sort(key=lambda row: (-row.bits, row.nodes, row.fact))
+    return [replace(row, bits=round(row.bits, 2)) for row in led]
 
 
 def _explained(
-    rows: Sequence[Judged], having: Mapping[str, int], checks: Mapping[str, Check]
-) -> Iterator[tuple[str, tuple[int, ...], Change]]:
-    """Yield findings that most lack, the nodes that are equal in what the check takes, and what makes it go there."""
-    alike: dict[tuple[object, ...], list[int]] = defaultdict(list)
-    for number, row in enumerate(rows):
-        for id_ in row.findings:
-            if id_ in checks and having[id_] * 2 < len(rows):
-                takes = (row.facts.get(kind.__name__) for kind in kinds_of(checks[id_]))
-                alike[id_, *takes].append(number)
-    for (id_, *_), nodes in [*alike.items()][:MOST_TRIED]:
-        one = next((number for number in nodes if rows[number].source), None)
-        others = [row for row in rows if row.source and str(id_) not in row.findings]
+    rows: Sequence[Judged],
+    having: Counter[str],
+    alike: Mapping[bytes, int],
+    checks: Mapping[str, Check],
+) -> Iterator[tuple[str, tuple[str, ...], Change]]:
+    """Yield findings that few have, the nodes that are equal in what the check takes, and what makes it go there."""
+    equal: dict[tuple[str, tuple[int, ...]], list[Judged]] = defaultdict(list)
+    for row in rows:
+        for id_ in row.told.findings:
+            if id_ in checks and having[id_] <= len(rows) * RARE:
+                takes = (row.facts.get(kind.__name__, b"") for kind in kinds_of(checks[id_]))
+                equal[id_, tuple(alike.get(token, 0) for token in takes)].append(row)
+    for (id_, _), some in [*equal.items()][:MOST_TRIED]:
+        one = next((row for row in some if row.source), None)
+        others = [row for row in rows if row.source and id_ not in row.told.findings]
         if one is None or not others:
             continue
-        own = {*rows[one].facts.values()}
-        # who is most like it, of some from everywhere: what else differs could explain it too
-        some = others[:: len(others) // MOST_ASKED + 1]
-        well = max(some, key=lambda row: len(own & {*row.facts.values()}))
+        # who is most like it, of some from everywhere: else what differs besides could explain it too
+        own = {*one.facts.values()}
+        others = others[:: len(others) // MOST_ASKED + 1]
+        well = max(others, key=lambda row: len(own & {*row.facts.values()}))
         with suppress(OSError, SnapshotError):  # a file that went since
-            failing, other = read_again(rows[one].source), read_again(well.source)
-            check = checks[str(id_)]
-            sets = explained(failing, other, check)
-            changes = {
-                kind.__name__: [*changes_of(kind.__name__, failing.get(kind), other.get(kind))]
-                for kind in kinds_of(check)
-            }
-            for change in [*within(chain(*sets), changes)][:5]:
-                yield str(id_), tuple(nodes), change
+            a, b = read_again(one.source), read_again(well.source)
+            kinds = kinds_of(checks[id_])
+            changes = {k.__name__: [*changes_of(k.__name__, a.get(k), b.get(k))] for k in kinds}
+            for change in [*within(chain(*explained(a, b, checks[id_])), changes)][:5]:
+                yield id_, tuple(row.told.node for row in some), change

@@ -1,145 +1,94 @@
-"""Nodes of Slurm, asked by one srun for all that have room, each answer told apart by srun's own labels."""
+"""Nodes of Slurm, asked by one srun for all of a partition, each answer told apart by srun's own labels."""
 
 import os
 import re
 import secrets
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Sequence
 from functools import partial
-from itertools import groupby
-from typing import NamedTuple
 
-from tunedoctor.facts.clean import clean_text
-from tunedoctor.fleet import beside, parcel
+from tunedoctor.fleet import parcel
+from tunedoctor.fleet.beside import replies, said
+from tunedoctor.fleet.judge import plain
 from tunedoctor.fleet.reply import How, Reply
 from tunedoctor.system import child
 
-_WANTED = re.compile(r"[A-Za-z0-9][\w.,\[\]-]{0,9999}")
+_WANTED = re.compile(r"[A-Za-z0-9][\w.,\[\]-]{0,9999}", re.ASCII)
 """A partition or a list of nodes; it can be no option."""
 _FREE = ("idle", "mixed", "planned")
-"""States in which a job begins at once; a sign behind them, as of "idle*", says that the node does not answer."""
-_ON_HOST = re.compile(r"srun: launching StepId=\S+ on host (\S+), \d+ tasks: (\d+)")
-_QUEUE = 30.0
-"""Seconds in which the nodes must be given: more than a turn of the scheduler."""
-_END = 30.0
-"""Seconds for what is around a job: its start on each node, and its end."""
+"""States in which a job begins at once; a sign behind them, as in "idle*", says that the node does not answer."""
+_SRUN = """srun --verbose --label --input=all --kill-on-bad-exit=0 --wait=0 --no-kill --mpi=none --cpu-bind=none
+    --ntasks-per-node=1 --cpus-per-task=1"""
+_ON_HOST = re.compile(r"^srun: launching StepId=\S+ on host (\S+), \d+ tasks: (\d+)", re.MULTILINE)
+_QUEUE, _MARGIN = 30, 30.0
+"""Seconds in which the nodes are given, and for a job's start and end on them."""
 
 
-class Node(NamedTuple):
-    """A node as sinfo tells of it."""
-
-    name: str
-    state: str
-    partition: str
-    gpus: int
-    reason: str
-
-    @property
-    def problem(self) -> str:
-        """Why it can not be asked; "" where it can."""
-        if self.state in _FREE:
-            return ""
-        in_use = self.state in ("allocated", "completing")
-        why = "in use" if in_use else f"not begun: {self.state}"
-        return f"{why} ({self.reason})" if self.reason else why
-
-
-def nodes(wanted: str) -> list[Node]:
-    """Return the nodes of a partition, of a list, or all; ValueError says why there are none."""
+def collect(wanted: str, how: How) -> Generator[Reply]:
+    """Ask all nodes, those of a partition or of a list; ValueError where there are none, or no Slurm."""
     if wanted and not _WANTED.fullmatch(wanted):
-        raise ValueError(f"{wanted!r} is no partition and no list of nodes as n[1-40]")  # noqa: EM102, TRY003
-    rows = [one.split("|", 4) for one in _asked("sinfo", "-h", "-N", "-o", "%N|%T|%R|%G|%E").splitlines()]
-    named = {row[2] for row in rows}
-    names = wanted and wanted not in named and _asked("scontrol", "show", "hostnames", wanted).split()
-    found: dict[str, Node] = {}
-    for name, state, partition, gres, reason in rows:
-        if wanted in ("", partition) or (names and name in names):
-            gpus = sum(int(n) for n in re.findall(r"\bgpu(?::[^,:()]+)?:(\d+)", gres))
-            why = "" if reason == "none" else clean_text(reason)[:200]
-            found.setdefault(name, Node(name, state, partition, gpus, why))
-    for name in names or ():
-        found.setdefault(name, Node(clean_text(name), "Slurm knows no such node", "", 0, ""))
-    if not any(one.partition for one in found.values()):
-        raise ValueError(f"Slurm knows no partition and no node {wanted!r}")  # noqa: EM102, TRY003
-    return list(found.values())
+        msg = f"{plain(wanted)!r} is no partition and no list of nodes as n[1-40]"
+        raise ValueError(msg)
+    every = [row.split("|", 3) for row in said("sinfo", "-hN", "-o%N|%R|%T|%E").splitlines()]
+    # a node of several partitions is asked in one of them
+    known = {name: about for name, *about in every if wanted in ("", about[0])}
+    if not known:
+        rows = {name: about for name, *about in every}
+        names = said("scontrol", "show", "hostnames", wanted).split()
+        known = {one: rows.get(one, ["", "Slurm does not know it", "none"]) for one in names}
+    parts = sorted({part for part, *_ in known.values()} - {""})
+    if not parts:
+        msg = f"Slurm has no partition and no node {plain(wanted)!r}"
+        raise ValueError(msg)
+    down, up = list[Reply](), dict[str, list[tuple[str, str]]]()
+    for name, (part, state, reason) in known.items():
+        if state in _FREE:
+            up.setdefault(part, []).append((name, state))
+        else:
+            why = "" if reason == "none" else f" ({plain(reason)})"
+            down.append(Reply(name, problem=f"not begun: {state}{why}"))
+    asking = [partial(_answers, part, some, how) for part, some in up.items()]
+    return replies([lambda: down, *asking], len(asking) + 1)
 
 
-def collect(wanted: str, how: How) -> Iterator[Reply]:
-    """Ask them all; ValueError where there are none, or no Slurm."""
-    found = nodes(wanted)
-    # where jobs see the devices alone that they asked for, a node's GPUs are asked for: all of one that is idle
-    hidden = bool(re.search(r"ConstrainDevices *= *yes", _asked("scontrol", "show", "config")))
-    down = [Reply(one.name, problem=one.problem) for one in found if one.problem]
-    up = [one for one in found if not one.problem]
-    if hidden:
-        down += [Reply(one.name, problem="in use: its GPUs") for one in up if one.gpus and one.state != "idle"]
-        up = [one for one in up if not one.gpus or one.state == "idle"]
-
-    def kind(one: Node) -> tuple[str, int]:
-        return one.partition, one.gpus if hidden else 0
-
-    groups = [list(of) for _, of in groupby(sorted(up, key=kind), kind)]
-    asking = [partial(_answers, of, how, kind(of[0])[1]) for of in groups]
-    return beside.replies([lambda: down, *asking], len(groups) + 1)
+def _answers(part: str, nodes: Sequence[tuple[str, str]], how: How) -> list[Reply]:
+    """Ask in one job; where that finds no room, those alone that have no other job."""
+    names, idle = ([n for n, state in nodes if state in free] for free in (_FREE, ("idle",)))
+    told, problem = _job(part, names, how)
+    if "Unable to allocate" in problem and 0 < len(idle) < len(names):
+        told, problem = _job(part, idle, how)
+    got = [parcel.reply(name, "\n".join(some), at) for name, (some, at) in told.items()]
+    return got + [Reply(name, problem=problem) for name in names if name not in told]
 
 
-def _answers(of: Sequence[Node], how: How, gpus: int) -> list[Reply]:
-    """Ask the nodes of one partition in one job; where that finds no room, those alone that have no other job."""
-    idle = [one for one in of if one.state != "mixed"]
-    told, problem = _job([one.name for one in of], of[0].partition, how, gpus)
-    if problem.startswith("srun: error: Unable to allocate") and 0 < len(idle) < len(of):
-        told, problem = _job([one.name for one in idle], of[0].partition, how, gpus)
-    got = [parcel.reply(name, *one) for name, one in told.items()]
-    return got + [Reply(one.name, problem=problem) for one in of if one.name not in told]
-
-
-def _job(names: list[str], partition: str, how: How, gpus: int) -> tuple[dict[str, tuple[str, float]], str]:
-    """Return what each node printed, with seconds, and what is to be said of those that printed nothing."""
-    job = f"doctor-fleet-{secrets.token_hex(8)}"
-    began, lines, last = time.monotonic(), dict[int, list[str]](), dict[int, float]()
-    most = how.seconds + _QUEUE + _END
+def _job(
+    part: str, names: Sequence[str], how: How
+) -> tuple[dict[str, tuple[list[str], float]], str]:
+    """Return lines of each node with seconds, and what is to be said of one that printed nothing."""
+    job, began = f"doctor-fleet-{secrets.token_hex(8)}", time.monotonic()
+    most, minutes = how.seconds + _QUEUE + _MARGIN, int(how.seconds + _MARGIN) // 60 + 1
+    lines, ended = dict[str, tuple[list[str], float]](), None
 
     def heard(line: str) -> float:
-        label, colon, rest = line.partition(": ")
-        if colon and label.strip().isdecimal():
-            lines.setdefault(int(label), []).append(rest)
-            last[int(label)] = time.monotonic() - began
+        label, _, rest = line.partition(": ")
+        some, _ = lines.get(label.strip(), (list[str](), 0.0))
+        some.append(rest)
+        lines[label.strip()] = some, time.monotonic() - began
         return most
 
-    argv = [
-        *("srun", "--verbose", "--label", "--input=all", "--kill-on-bad-exit=0", "--wait=0", "--no-kill"),
-        *("--mpi=none", "--cpu-bind=none", "--ntasks-per-node=1", "--cpus-per-task=1", f"--job-name={job}"),
-        *(f"--nodes={len(names)}", f"--ntasks={len(names)}", f"--nodelist={','.join(names)}"),
-        *(f"--partition={partition}", f"--immediate={_QUEUE:.0f}", f"--time={int(how.seconds + _END) // 60 + 1}"),
-        *(f"--mem={'4G' if '--smoke' in how.words else '512M'}", *[f"--gpus-per-node={gpus}"] * bool(gpus)),
-        *("sh", "-c", parcel.COMMAND),
-    ]
-    ended = None
+    argv = [*_SRUN.split(), f"--job-name={job}", f"--immediate={_QUEUE}", f"--time={minutes}"]
+    argv += [f"--nodes={len(names)}", f"--ntasks={len(names)}", f"--nodelist={','.join(names)}"]
+    argv += [f"--partition={part}", f"--mem={'4G' if '--smoke' in how.words else '512M'}"]
+    argv += ["sh", "-c", parcel.COMMAND]
+    # a job of its own: in that of the doctor srun would find the nodes of that one alone
+    kept = ("SLURM_CONF",) if "SLURM_JOB_ID" in os.environ else tuple(os.environ)
+    env = {k: v for k, v in os.environ.items() if not k.startswith("SLURM_") or k in kept}
+    ask = partial(child.run_lines, argv, env=env, stdin=parcel.payload(how), limit=child.FLOOD)
     try:
-        ended = child.run_lines(
-            argv, heard=heard, silence=most, timeout=most, env=_environment(),
-            stdin=parcel.payload(how), limit=child.FLOOD,
-        )  # fmt: skip
-    finally:  # whoever was stopped in between leaves no job
+        ended = ask(heard=heard, silence=most, timeout=most)
+    finally:  # who is stopped in between leaves no job
         if ended is None or ended.how != "exit":
-            child.run(["scancel", f"--name={job}"], timeout=_END)
-    places = {int(task): host for host, task in _ON_HOST.findall(f"\n{ended.err}")}
-    errors = re.findall(r"^srun: error: .+$", ended.err, re.MULTILINE)
-    problem = ended.death if ended.how != "exit" else errors[-1] if errors else "no answer"
-    told = {places[task]: ("\n".join(text), last[task]) for task, text in lines.items() if task in places}
-    return told, clean_text(problem)[:200]
-
-
-def _environment() -> Mapping[str, str]:
-    """Return the environment without the job that the doctor itself may run in: srun would ask that one alone."""
-    inside = "SLURM_JOB_ID" in os.environ
-    return {k: v for k, v in os.environ.items() if not (inside and k.startswith("SLURM_") and k != "SLURM_CONF")}
-
-
-def _asked(*argv: str) -> str:
-    """Return what a program of Slurm says; ValueError says why it does not."""
-    ended = child.run(argv, timeout=60.0, limit=child.FLOOD)
-    if not ended.ok:
-        why = clean_text(ended.err).strip()[-300:] or ended.death
-        raise ValueError(f"{argv[0]}: {why}")  # noqa: EM102, TRY003
-    return ended.out
+            child.run(["scancel", f"--name={job}"], timeout=60.0)
+    errors = re.findall("^srun: error: (.+)$", ended.err, re.MULTILINE) or ["no answer"]
+    told = {host: lines[task] for host, task in _ON_HOST.findall(ended.err) if task in lines}
+    return told, plain(errors[-1], 300) if ended.how == "exit" else ended.death

@@ -193,7 +193,9 @@ def from_data(raw: Any) -> Snapshot:  # noqa: ANN401  any JSON
     if strange := file.facts.keys() - KIND_CALLED.keys():
         msg = f"{min(strange)[:60]!r} is no kind of fact that this doctor knows"
         raise SnapshotError(msg)
-    answers = {KIND_CALLED[n]: answer_of(KIND_CALLED[n], answer) for n, answer in file.facts.items()}
+    answers = {
+        KIND_CALLED[n]: answer_of(KIND_CALLED[n], answer) for n, answer in file.facts.items()
+    }
     return Snapshot(answers, taken=file.taken[:40], doctor=file.doctor[:40])
 
 

@@ -170,6 +170,7 @@ def _values(change: Change, most: int = LONGEST) -> tuple[str, str]:
 
 
 def word_of(value: Value, most: int, *, sizes: bool = False) -> str:
+    """Return a value in words, `most` characters at most; `sizes`: large numbers as bytes."""
     if value in (None, (), ""):
         return "none"
     if isinstance(value, bool):

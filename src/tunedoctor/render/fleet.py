@@ -1,153 +1,152 @@
 """Many machines: on a screen, as a page, as metrics, and as a line for each."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterator
 from itertools import chain
 
-from tunedoctor.diagnosis.report import ReportFinding
-from tunedoctor.fleet.answer import Fleet, FleetNode, Odd
+from tunedoctor.fleet.answer import Fleet, Odd
 from tunedoctor.model.wording import listed, many
 from tunedoctor.render.diff import word_of
 from tunedoctor.render.formats.line import line_of, of_finding
-from tunedoctor.render.formats.prometheus import text_of
+from tunedoctor.render.formats.prometheus import Sample, text_of
 from tunedoctor.render.html import STYLE, clean, frame, numbers, table
 from tunedoctor.render.screen import Screen, mark
 
-FEW, LONGEST = 12, 60
-"""Rows of a kind without --verbose; characters of a value."""
-MOST_ROWS, MOST_CAUSES = 1000, 40
-"""Of the page's heat map; what is left out is said."""
-_WORDS = {"ready": "ready", "findings": "with findings", "unknown": "could not be told"}
+FEW, MOST, LONGEST = 12, 1000, 60
+"""Lines of a section; with --verbose and on a page; characters of a value."""
+_WORDS = {
+    "ready": "ready",
+    "findings": "with findings",
+    "unknown": "could not be told",
+    "unreached": "not reached",
+}
 _CELLS = """
-.heat{overflow-x:auto}.heat td{text-align:center;padding:.2rem .4rem}.heat th{padding-right:.6rem;white-space:nowrap}
-.error{background:#cf222e;color:#fff}.warning{background:#bf8700;color:#000}.note{background:var(--soft)}
-.unreached{background:#6e7781;color:#fff}
+.heat{overflow-x:auto}.heat td{text-align:center}.heat th{white-space:nowrap}.note{background:var(--soft)}
+.error,.unreached{background:#cf222e;color:#fff}.warning{background:#bf8700;color:#000}
 """
 
 
 def render(found: Fleet, screen: Screen, *, verbose: bool = False, quiet: bool = False) -> str:
-    """Return the screen: causes, who is otherwise than most, who was not reached, what changed, and what to do next."""
-    few = 10_000 if verbose else FEW
-    screen.wrap(f"{many(len(found.nodes), 'machine')}: {_counts(found)}   {found.seconds:.1f} s", kind="bold")
+    """Return the screen: causes, who is otherwise than most, who was not reached, and what to do next."""
+    few = MOST if verbose else FEW
+    head = f"{many(len(found.nodes), 'machine')}: {_counts(found)}"
+    screen.wrap(f"{head}   {found.seconds:.1f} s", kind="bold")
     screen.line()
     for cause in found.causes:
-        one = cause.finding
-        if quiet and one.severity != "error":
-            continue
-        all_ = f"all {cause.count} reached" if not cause.nodes else many(cause.count, "machine")
-        screen.wrap(f"{one.id}  {all_}: {listed(cause.nodes, few)}".rstrip(": "), 2, mark(one.severity))
-        screen.wrap(f"{one.title}. Cure: {one.cure.command}", 4, " ", "dim")
-    for one in [] if quiet else [one for one in found.nodes if one.reached and one.verdict == "unknown"][:few]:
-        screen.wrap(f"{one.node}: could not be told: {one.why}", 2, mark("unknown"))
+        one, who = cause.finding, f"all {cause.count:,}"
+        if cause.nodes:
+            who = f"{cause.count:,} of {len(found.nodes):,}: {listed(cause.nodes, MOST if verbose else 4)}"
+        if not quiet or one.severity == "error":
+            screen.line(mark(one.severity), " ", (one.id, one.severity), f"  {who}")
+            screen.row("", f"{one.title}. Cure: {one.cure.command}", 4)
     screen.gap()
-    _section(screen, "Odd ones out", [odd_line(one) for one in found.odd], few)
-    late = [
-        f"{one.node}: {one.value:g} {spread.what.replace('_', ' ')}, the others {spread.median:g}"
-        for spread in found.times
-        for one in spread.stragglers
-    ]
-    _section(screen, "Slower than the rest", late, few)
-    _section(screen, "Not reached", [f"{one.node}: {one.why}" for one in found.unreached], few)
-    if found.since:
-        moved = [f"new: {name}" for name in found.since.new] + [f"gone: {n}" for n in found.since.gone]
-        for two in found.since.changed:
-            ids = [f"+{id_}" for id_ in two.appeared] + [f"-{id_}" for id_ in two.went]
-            moved.append(f"{two.node}: {two.was} -> {two.now} {' '.join(ids)}")
-        _section(screen, f"Changed since {found.since.taken}", moved or ["nothing"], few)
-    ids = [id_ for one in found.odd for id_ in one.explains] + [c.finding.id for c in found.causes]
-    screen.next(f"doctor explain {ids[0]} tells more" if ids else "doctor fleet --format json keeps it for --diff")
+    for title, lines in _sections(found):
+        if lines and not quiet:
+            screen.line((title, "bold"))
+            for text in lines[:few]:
+                screen.wrap(text, 4, "  ")
+            if len(lines) > few:
+                more = "--format json has all" if verbose else "-v shows them"
+                screen.wrap(f"and {len(lines) - few:,} more; {more}", 4, "  ", "dim")
+            screen.gap()
+    ids = [id_ for odd in found.odd for id_ in odd.explains] or [c.finding.id for c in found.causes]
+    keep = "doctor fleet --format json > FILE keeps it; --diff FILE says what changed since"
+    screen.next(f"doctor explain {ids[0]} tells more" if ids else keep)
     return screen.text()
 
 
 def _counts(found: Fleet) -> str:
-    named = [*_WORDS.items(), ("unreached", "not reached")]
-    return listed(f"{found.counts[key]:,} {word}" for key, word in named if found.counts.get(key))
+    return listed(f"{found.counts[k]:,} {word}" for k, word in _WORDS.items() if k in found.counts)
 
 
-def _section(screen: Screen, head: str, lines: list[str], few: int) -> None:
-    if lines:
-        screen.line((head, "bold"))
-        for line in lines[:few]:
-            screen.wrap(line, 4, "  ")
-        if len(lines) > few:
-            screen.wrap(f"and {len(lines) - few:,} more; -v shows all", 4, "  ", "dim")
-        screen.gap()
+def _sections(found: Fleet) -> Iterator[tuple[str, list[str]]]:
+    yield "Odd ones out", [odd_line(one) for one in found.odd]
+    unknown = [one for one in found.nodes if one.reached and one.verdict == "unknown"]
+    yield "Could not be told", [f"{one.node}: {one.why}" for one in unknown]
+    yield "Not reached", [f"{name}: {why}" for name, why in found.unreached.items()]
+    for one in found.times:
+        unit = one.what.replace("_", " ").replace(" per ", "/")
+        title = f"Slower than the rest, in {unit}{one.device and f' of {one.device}'}: median {one.median:g}"
+        yield title, [f"{name}: {value:g}" for name, value in one.stragglers.items()]
+    if since := found.since:
+        changed = [f"{name}: {' '.join(how)}" for name, how in since.changed.items()]
+        moved = [("new", since.new), ("gone", since.gone)]
+        lines = [f"{word}: {listed(some, MOST)}" for word, some in moved if some]
+        yield f"Changed since {since.taken}", [*lines, *changed] or ["nothing"]
 
 
 def odd_line(one: Odd) -> str:
     """Return "n17: NvidiaDriver.version 550.54, 39 others 570.86: driver-too-old"."""
-    own, usual = (word_of(value, LONGEST, sizes=True) for value in (one.value, one.usual))
-    if own == usual:
-        own, usual = (word_of(value, LONGEST) for value in (one.value, one.usual))
-    others = f"{one.usual_count:,} others" if one.usual_count else "another"
+    sizes = word_of(one.value, LONGEST, sizes=True) != word_of(one.usual, LONGEST, sizes=True)
+    own, usual = (word_of(v, LONGEST, sizes=sizes) for v in (one.value, one.usual))
+    if "." not in one.fact:  # all of it is there, or is not
+        own, usual = (
+            "there" if one.value is None else own,
+            "have it" if one.usual is None else usual,
+        )
+    others = f"{one.usual_count:,} others" if one.usual_count else "elsewhere"
     explains = f": {', '.join(one.explains)}" if one.explains else ""
-    more = f" (and {one.more} more values with it)" if one.more else ""
+    more = f" (and {many(one.more, 'more value')})" if one.more else ""
     return f"{listed(one.nodes)}: {one.fact} {own}, {others} {usual}{explains}{more}"
 
 
 def line(found: Fleet) -> str:
     """Return a line for each machine: "n17 doctor: driver-too-old [node] This PyTorch needs …"."""
-    causes = {one.finding.id: one.finding for one in found.causes}
-    told = (
-        of_finding(causes[one.findings[0]]) if one.verdict == "findings" and one.findings
-        else one.verdict if one.verdict == "ready"
-        else f"{'unknown' if one.reached else 'not reached'}: {one.why}"
-        for one in found.nodes
-    )  # fmt: skip
-    names = ("_".join(one.node.split()) for one in found.nodes)
-    return "".join(f"{name} {line_of(text)}" for name, text in zip(names, told, strict=True))
+    causes, lines = {one.finding.id: one.finding for one in found.causes}, list[str]()
+    for one in found.nodes:
+        text = f"{one.verdict if one.reached else 'not reached'}: {one.why}"
+        if one.verdict == "findings" and one.findings:
+            text = of_finding(causes[one.findings[0]])
+        lines.append(f"{'_'.join(one.node.split())} {line_of(text)}")
+    return "".join(lines)
 
 
 def prometheus(found: Fleet) -> str:
     """Return metrics of each machine and of all."""
-    reached = [({"node": one.node}, one) for one in found.nodes if one.reached]
-    return text_of(
-        [
-            ("doctor_fleet_nodes", "Machines by verdict.", [({"verdict": v}, n) for v, n in found.counts.items()]),
-            ("doctor_fleet_node_up", "1 if it was reached.", [({"node": o.node}, o.reached) for o in found.nodes]),
-            ("doctor_fleet_node_ready", "1 if it can train.", [(n, o.verdict == "ready") for n, o in reached]),
-            ("doctor_fleet_node_findings", "Its causes.", [(n, len(o.findings)) for n, o in reached]),
-            ("doctor_fleet_finding_nodes", "Machines with a cause.",
-             [({"id": c.finding.id, "severity": c.finding.severity}, c.count) for c in found.causes]),
-            ("doctor_fleet_node_tokens_per_second", "Speed of the tiny training.",
-             [(n, o.tokens_per_second) for n, o in reached if o.tokens_per_second is not None]),
-            ("doctor_fleet_node_odd", "Ways in which it is otherwise than most.",
-             [({"node": name}, n) for name, n in Counter(chain(*(o.nodes for o in found.odd))).items()]),
-        ]
-    )  # fmt: skip
+    every = [({"node": one.node}, one) for one in found.nodes]
+    reached = [(label, one) for label, one in every if one.reached]
+    speeds = [(label, one.tokens_per_second) for label, one in reached]
+    odd = Counter(chain(*(one.nodes for one in found.odd)))
+    causes = [({"id": c.finding.id, "severity": c.finding.severity}, c.count) for c in found.causes]
+    rows: tuple[tuple[str, str, list[Sample]], ...] = (
+        ("nodes", "Machines by verdict.", [({"verdict": v}, n) for v, n in found.counts.items()]),
+        ("finding_nodes", "Machines with a cause.", causes),
+        ("node_up", "1 if it was reached.", [(label, one.reached) for label, one in every]),
+        ("node_ready", "1 if it can train.", [(n, o.verdict == "ready") for n, o in reached]),
+        ("node_findings", "Its causes.", [(label, len(one.findings)) for label, one in reached]),
+        ("node_odd", "Ways in which it is odd.", [({"node": n}, many) for n, many in odd.items()]),
+        ("node_tokens_per_second", "Of the tiny training.", [(n, v) for n, v in speeds if v]),
+    )
+    return text_of((f"doctor_fleet_{name}", text, samples) for name, text, samples in rows)
 
 
 def html(found: Fleet) -> str:
-    """Return a page: a heat map of machines and causes, which is a table, and who is otherwise than most."""
-    causes = [one.finding for one in found.causes][:MOST_CAUSES]
+    """Return a page: a heat map of machines and causes, which is a table, and what the screen tells."""
+    causes = [one.finding for one in found.causes][:40]
     wrong = [one for one in found.nodes if one.findings or one.verdict != "ready"]
-    cells = "".join(
-        f'<tr><th scope="row">{clean(one.node)}</th>{_cells(one, causes)}</tr>' for one in wrong[:MOST_ROWS]
-    )
-    left = f", {len(wrong) - MOST_ROWS:,} more are left out" if len(wrong) > MOST_ROWS else ""
-    heads = ["machine", "", *(clean(one.id) for one in causes)]
-    body = [
-        f"<main><h1>{clean(_counts(found))}</h1>",
-        f'<p class="dim">{clean(found.taken)}</p>',
-        numbers((key, f"{number:,}") for key, number in found.counts.items()),
-        f"<h2>Machines and causes</h2><p>Those that are ready without a cause are not shown{left}.</p>",
-        f'<div class="heat">{table(heads, cells, "heat")}</div>',
-        _list("Odd ones out", [odd_line(one) for one in found.odd]),
-        _list("Not reached", [f"{one.node}: {one.why}" for one in found.unreached]),
-        _list("Causes", [f"{one.id}: {one.title}. {one.means} Cure: {one.cure.command}" for one in causes]),
+    cells = ""
+    for one in wrong[:MOST]:
+        marks = (c.severity if c.id in one.findings else "" for c in causes)
+        state = ("", one.verdict) if one.reached else ("unreached", "not reached")
+        some = (state, *((word, word) for word in marks))
+        own = "".join(f'<td class="{kind}">{word}</td>' for kind, word in some)
+        cells += f'<tr><th scope="row">{clean(one.node)}</th>{own}</tr>'
+    heads = ["machine", "verdict", *(clean(one.id) for one in causes)]
+    left = f" {len(wrong) - MOST:,} more are left out." if len(wrong) > MOST else ""
+    what = [
+        (f"{c.id} ({c.severity})", f"{c.title}. {c.means}\nCure: {c.cure.command}") for c in causes
     ]
-    return frame("doctor fleet", "".join(body) + "</main>", STYLE + _CELLS)
-
-
-def _cells(node: FleetNode, causes: list[ReportFinding]) -> str:
-    state = node.verdict if node.reached else "not reached"
-    first = f'<td class="{"" if node.reached else "unreached"}">{state}</td>'
-    return first + "".join(
-        f'<td class="{one.severity}">{one.severity}</td>' if one.id in node.findings else "<td></td>"
-        for one in causes
-    )
-
-
-def _list(head: str, lines: Iterable[str]) -> str:
-    some = "".join(f"<li>{clean(one)}</li>" for one in lines)
-    return f"<h2>{head}</h2><ul>{some}</ul>" if some else ""
+    lists = [*_sections(found), ("Causes", [f"{name}: {text}" for name, text in what])]
+    body = [
+        f"<main><h1>{many(len(found.nodes), 'machine')}</h1>",
+        numbers((_WORDS[key], f"{number:,}") for key, number in found.counts.items()),
+        f"<h2>Machines and causes</h2><p>Those without a cause are not shown.{left}</p>",
+        f'<div class="heat">{table(heads, cells, "heat")}</div>',
+        *(
+            f"<h2>{clean(title)}</h2><ul>{''.join(f'<li>{clean(one)}</li>' for one in lines[:MOST])}</ul>"
+            for title, lines in lists
+            if lines
+        ),
+        f'<p class="dim">{clean(found.taken)}</p></main>',
+    ]
+    return frame("doctor fleet", "".join(body), STYLE + _CELLS)

@@ -1,11 +1,10 @@
 """Run the doctor on a node: the one that is there, else the one that came along, of which nothing stays.
 
-Standard input: a line of JSON, then the doctor in a deflated tar. Printed: "doctor-reply" with what went wrong, then
-the snapshot, deflated, in base64 of short lines. Read and run by the Python of a node, 3.8 or newer.
+Standard input: a line of JSON, then the doctor in a deflated tar. Printed: "doctor-reply" and what went wrong, then the
+snapshot, deflated, in base64 of short lines. The Python of a node runs it, 3.8 or newer.
 """
 
 import base64
-import glob
 import io
 import json
 import os
@@ -19,88 +18,79 @@ import tarfile
 import tempfile
 import time
 import zlib
+from typing import IO, List, Tuple
 
 LARGEST = 4 << 20
 """Bytes of a snapshot; one of 400 packages has 60,000."""
-DAYS = 2 * 86400
-"""Seconds after which a folder is nobody's: a doctor that was killed by SIGKILL could not take it away."""
-STOPPED = []
+STOPPED: List[int] = []
 
 
-def main(stream):
-    """Print the snapshot that the doctor here makes."""
+def main(stream: IO[bytes]) -> None:
+    """Print the snapshot that the doctor makes here."""
     given = json.loads(stream.readline())
-    packed = stream.read(given["size"])
-    # a flag alone: nothing is left half made by an exception in the middle
+    packed, words = stream.read(given["size"]), given["words"]
+    # a flag alone: an exception could come before a folder is known that has to go
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, lambda *_: STOPPED.append(1))
     ends = time.monotonic() + given["seconds"]
     there = given["doctor"] or shutil.which("doctor")
-    why, out = run([there, *given["words"]], ends) if there else ("not there", b"")
-    if why and packed:
-        why, out = brought(packed, given, ends)
-    text = base64.encodebytes(zlib.compress(out)).decode() if not why else ""
+    why, out = run([there, *words], ends) if there else ("no doctor is there", b"")
+    own = sysconfig.get_config_var("EXT_SUFFIX")
+    if why and own != given["suffix"]:
+        why += ", and Python for the one brought along: {} is {}".format(sys.executable, own)
+    elif why and packed:
+        folder = tempfile.mkdtemp(prefix="doctor-brought-")
+        try:
+            with tarfile.open(fileobj=io.BytesIO(zlib.decompress(packed))) as tar:
+                tar.extractall(folder)  # noqa: S202  of the doctor's own making
+            why, out = run(
+                [sys.executable, "-I", "-B", folder, *words], ends, XDG_STATE_HOME=folder
+            )
+        except (OSError, tarfile.TarError, zlib.error) as error:
+            why = "the doctor can't be unpacked: {}".format(error)
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+    text = "" if why else base64.encodebytes(zlib.compress(out)).decode()
     try:
         print("doctor-reply " + " ".join(why.split()) + "\n" + text, flush=True)
     except OSError:
         os._exit(1)
 
 
-def brought(packed, given, ends):
-    """Run the doctor that came along in a folder of its own, which goes with it."""
-    own = sysconfig.get_config_var("EXT_SUFFIX")
-    if own != given["suffix"]:
-        return "no doctor there, and no Python of {}: {} is {}".format(given["suffix"], sys.executable, own), b""
-    if len(packed) != given["size"]:
-        return "the doctor that was sent came cut off", b""
-    for old in glob.glob(os.path.join(tempfile.gettempdir(), "doctor-brought-*")):
-        about = os.lstat(old)
-        if about.st_uid == os.getuid() and time.time() - about.st_mtime > DAYS:
-            shutil.rmtree(old, ignore_errors=True)
-    folder = tempfile.mkdtemp(prefix="doctor-brought-")
-    try:
-        with tarfile.open(fileobj=io.BytesIO(zlib.decompress(packed))) as tar:
-            tar.extractall(folder)
-        return run([sys.executable, "-I", "-B", folder, *given["words"]], ends, XDG_STATE_HOME=folder)
-    except (OSError, tarfile.TarError, zlib.error) as error:
-        return "the doctor could not be unpacked: {}".format(error), b""
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-
-
-def run(argv, ends, **more):
+def run(argv: List[str], ends: float, **more: str) -> Tuple[str, bytes]:
     """Return what went wrong, "" where nothing did, and what the doctor printed."""
-    began, out, err = time.monotonic(), tempfile.TemporaryFile(), tempfile.TemporaryFile()
-    asker = select.poll()
-    asker.register(1, 0)  # tells when nobody reads any more: the one who asked is gone
-    try:
-        child = subprocess.Popen(
-            argv, stdin=subprocess.DEVNULL, stdout=out, stderr=err, env={**os.environ, **more}, start_new_session=True
-        )
-    except OSError as error:
-        return "{} does not start: {}".format(argv[0], error), b""
-    why = ""
-    while child.poll() is None and not why:
+    began, env, no = time.monotonic(), {**os.environ, **more}, subprocess.DEVNULL
+    reader, why = select.poll(), ""
+    reader.register(1, 0)  # tells when nobody reads any more: who asked is gone
+    with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
         try:
-            child.wait(0.05)
-        except subprocess.TimeoutExpired:
-            late = time.monotonic() > ends
-            if STOPPED or asker.poll(0):
+            child = subprocess.Popen(  # noqa: S603  a list
+                argv, stdin=no, stdout=out, stderr=err, env=env, start_new_session=True
+            )
+        except OSError as error:
+            return "{} does not start: {}".format(argv[0], error), b""
+        while child.poll() is None and not why:
+            time.sleep(0.02)
+            if STOPPED or reader.poll(0):
                 why = "stopped"
-            elif late or max(os.fstat(one.fileno()).st_size for one in (out, err)) > LARGEST:
-                why = "no answer in {:.0f} s".format(ends - began) if late else "more output than any answer has"
-    for number in (signal.SIGTERM, signal.SIGKILL) if why else ():  # on the first it ends what it started itself
-        try:
-            os.killpg(child.pid, number)
-            child.wait(3)
-        except (OSError, subprocess.TimeoutExpired):
-            pass
-    for one in (out, err):
-        one.seek(0)
-    if not why and child.returncode not in (0, 1):
-        said = err.read(LARGEST).decode("utf-8", "replace").strip().splitlines()
-        why = "the doctor ended with {}: {}".format(child.returncode, said[-1] if said else "it said nothing")
-    return why, out.read(LARGEST + 1)
+            elif time.monotonic() > ends:
+                why = "no answer in {:.0f} s".format(ends - began)
+            elif os.fstat(out.fileno()).st_size + os.fstat(err.fileno()).st_size > LARGEST:
+                why = "more output than any answer has"
+        for number in (
+            (signal.SIGTERM, signal.SIGKILL) if why else ()
+        ):  # it ends its own at the first
+            try:
+                os.killpg(child.pid, number)
+                child.wait(3)
+            except (OSError, subprocess.TimeoutExpired):
+                continue
+        for one in (out, err):
+            one.seek(0)
+        if not why and child.returncode not in (0, 1):
+            said = err.read().decode("utf-8", "replace").strip()
+            why = "the doctor ended with {}: {}".format(child.returncode, said[-200:])
+        return why, out.read()
 
 
 if __name__ == "__main__":
