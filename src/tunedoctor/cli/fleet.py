@@ -48,7 +48,7 @@ def command(given: Namespace) -> int:
     ):
         misuse(f"--output {wrong} is not for many machines", "take json, html or prometheus")
     last = _last(given.last) if given.last else None
-    make = partial(judge_for, options, given.profile or None)
+    make = partial(judge_for, options, given.profile or None, by_node=bool(given.files))
     _checks(options, "project")  # exits here on an unknown id, not once for each process
     gc.enable()  # main turns it off for short runs
     with refusing((OSError, ValueError), "doctor explain fleet tells what it takes", "can't ask: "):
@@ -76,14 +76,14 @@ def command(given: Namespace) -> int:
     return 2 if found.counts.get("unknown") or found.unreached else 0
 
 
-def judge_for(options: Options, profile: ProfileName | None) -> Judge:
+def judge_for(options: Options, profile: ProfileName | None, *, by_node: bool) -> Judge:
     """Return who judges by these options."""
 
     def report(snapshot: Snapshot, name: ProfileName) -> Report:
         held = options._replace(profile=name)
         return report_for(snapshot, held, _checks(options, name), time.perf_counter())
 
-    return Judge(partial(_checks, options), report, why_unknown, profile)
+    return Judge(partial(_checks, options), report, why_unknown, profile, by_node=by_node)
 
 
 @cache

@@ -75,9 +75,14 @@ class Judge:
         report: Callable[[Snapshot, ProfileName], Report],
         why: Callable[[Report], str],
         profile: ProfileName | None = None,
+        *,
+        by_node: bool = False,
     ) -> None:
-        """Judge by these checks; `why`: a line why a verdict is unknown; no profile: as the snapshot is."""
-        self._report, self._why, self._profile = report, why, profile
+        """Judge by these checks; `why`: a line why a verdict is unknown; no profile: as the snapshot is.
+
+        `by_node`: a machine is called as its cluster calls it, if at all.
+        """
+        self._report, self._why, self._profile, self._by_node = report, why, profile, by_node
         self._checks = {
             name: [(one, [kind.__name__ for kind in kinds_of(one)]) for one in checks(name)]
             for name in ("node", "project")
@@ -93,9 +98,7 @@ class Judge:
         try:
             if not why:
                 data = read_regular(file, LARGEST) if file else data
-                return self._new(
-                    self._read(name, data, reply.seconds, of_file=bool(file)), data, file
-                )
+                return self._new(self._read(name, data, reply.seconds), data, file)
         except OSError as error:
             why = f"can't be read: {error.strerror or error}"
         except Exception as error:  # noqa: BLE001  one machine does not end the others
@@ -112,7 +115,7 @@ class Judge:
         before.update([key, *values, *(one.id for one in causes)])
         return row._replace(values=values, causes=causes, source=source)
 
-    def _read(self, name: str, data: bytes, seconds: float, *, of_file: bool) -> Judged:
+    def _read(self, name: str, data: bytes, seconds: float) -> Judged:
         head = msgspec.json.decode(data[: LARGEST + 1], type=_Head)
         if head.schema.startswith("doctor.report/"):
             report = msgspec.json.decode(data, type=Report)
@@ -140,7 +143,7 @@ class Judge:
             called, host = (node.name, node.host) if node else ("", "")
             device = smoke.device_name or smoke.kind if smoke else ""
         told = FleetNode(
-            node=(of_file and plain(called)) or name,
+            node=(self._by_node and plain(called)) or name,
             host=plain(host),
             verdict=known[0],
             findings=known[1],

@@ -1,0 +1,298 @@
+"""doctor fleet over files: who is otherwise and why, whatever the files hold; the engines have tests of their own."""
+
+import json
+import os
+import random
+import shutil
+import subprocess
+import time
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+from museum import facts_of, snapshot_of
+from typed import Ran, doctor
+
+from tunedoctor.cli.explain import schema_of
+from tunedoctor.cli.output import report_for
+from tunedoctor.cli.options import Options
+from tunedoctor.model.snapshot import SCHEMA, from_data
+from tunedoctor.render.screen import as_json
+
+WELL, SICK = "healthy-rtx4090", "driver-550-with-cu130"
+
+
+def machine(number: int, base: str = WELL, name: str = "", **changed: Any) -> dict[str, Any]:
+    """A snapshot of one machine among equals: Fact__field=value changes it, Fact={"absent": …} all of a fact."""
+    facts = json.loads(json.dumps(facts_of(base)))
+    dice = random.Random(number)
+    facts["Memory"]["value"]["total"] -= dice.randrange(100 << 20)
+    facts["Memory"]["value"]["available"] -= dice.randrange(1 << 30)
+    for gpu in facts["NvidiaGpus"]["value"]["gpus"]:
+        gpu |= {"temperature": dice.randrange(30, 60), "uuid": f"GPU-{dice.getrandbits(60):x}"}
+    facts["Node"] = {"value": {"host": f"host-{number}", "name": name, "cluster": "Slurm"}}
+    for key, value in changed.items():
+        kind, _, field = key.partition("__")
+        facts[kind] = value if not field else {"value": {**facts[kind]["value"], field: value}}
+    return {
+        "schema": SCHEMA,
+        "doctor": "0.1.0",
+        "taken": "2026-11-30T10:00:00+00:00",
+        "facts": facts,
+    }
+
+
+def write(folder: Path, *machines: dict[str, Any]) -> Path:
+    folder.mkdir(exist_ok=True)
+    for number, one in enumerate(machines):
+        (folder / f"n{number}.json").write_text(json.dumps(one, indent=1))
+    return folder
+
+
+def fleet(folder: Path, *argv: str, **how: Any) -> dict[str, Any]:
+    ran = doctor("fleet", "--from", str(folder), "--format", "json", *argv, **how)
+    told: dict[str, Any] = json.loads(ran.stdout)
+    jsonschema.validate(told, schema_of("fleet"))
+    return {**told, "code": ran.returncode, "err": ran.stderr}
+
+
+def test_the_odd_one_leads_with_what_explains_its_finding(tmp_path: Path) -> None:
+    """A driver that is too old for what all others run with it; and a full disk, which is never the same on two."""
+    good = facts_of(SICK)["NvidiaDriver"]["value"] | {
+        "version": "580.95.05",
+        "cuda": "13.0",
+        "library": "580.95.05",
+    }
+    disks = facts_of(WELL)["Disks"]["value"]["disks"]
+    full = [{**one, "free": 1 << 20} for one in disks]
+    some = [machine(n, SICK, NvidiaDriver={"value": good}) for n in range(40)]
+    some[17] = machine(17, SICK)
+    some[23] = machine(23, SICK, NvidiaDriver={"value": good}, Disks__disks=full)
+    told = fleet(write(tmp_path / "f", *some))
+    assert told["code"] == 1
+    nodes = {one["node"]: one for one in told["nodes"]}
+    assert "driver-too-old" in nodes["n17"]["findings"]
+    assert "disk-full" in nodes["n23"]["findings"], (
+        "equal in what tells something, but not in what is free"
+    )
+    assert sum(one["verdict"] == "findings" for one in told["nodes"]) == 2
+    first = {tuple(one["nodes"]): one for one in reversed(told["odd"])}
+    assert {*first} == {("n17",), ("n23",)}, "nothing else differs but noise"
+    assert first["n17",]["fact"].startswith("NvidiaDriver.")
+    assert first["n17",]["explains"] == ["driver-too-old"]
+    assert first["n17",]["usual_count"] == 39
+    assert first["n23",]["fact"].startswith("Disks.disks[")
+    assert "disk-full" in first["n23",]["explains"]
+    assert {*told["groups"][0]["nodes"]} == {f"n{n}" for n in range(40)} - {"n17", "n23"}
+    screen = doctor("fleet", "--from", str(tmp_path / "f"))
+    assert screen.returncode == 1
+    assert (
+        "n17: NvidiaDriver.version 550.144.03, 39 others 580.95.05: driver-too-old" in screen.stdout
+    )
+    assert screen.stdout.splitlines()[-1].startswith("Next: doctor explain ")
+
+
+def test_another_torch_is_one_row_and_rarer_is_first(tmp_path: Path) -> None:
+    some = [machine(n) for n in range(40)]
+    for number in (3, 5, 7, 9, 11, 13, 15, 17, 19, 21):
+        some[number]["facts"]["Host"]["value"]["kernel"] = "5.15.0-1"
+    other = some[30]["facts"]
+    other["TorchBuild"]["value"]["version"] = "2.8.0+cu128"
+    for one in other["Packages"]["value"]["distributions"][:9]:
+        one["version"] += ".post1"
+    told = fleet(write(tmp_path / "f", *some))
+    assert [len(one["nodes"]) for one in told["odd"]] == [1, 10]
+    assert told["odd"][0]["nodes"] == ["n30"]
+    assert told["odd"][0]["more"] >= 9
+    assert told["odd"][0]["bits"] > 2 * told["odd"][1]["bits"]
+    assert told["odd"][1]["fact"] == "Host.kernel"
+    # what is shared is said once, what differs everywhere not at all
+    assert not [
+        one for one in told["odd"] if "uuid" in one["fact"] or one["fact"].startswith("Memory")
+    ]
+    assert told["common"] == [one["finding"]["id"] for one in told["causes"] if one["count"] == 40]
+
+
+def test_names_files_and_what_is_no_snapshot(tmp_path: Path) -> None:
+    """One bad file is a row and never an end; nothing overwrites anything, and no name of a file marks anything up."""
+    folder = write(tmp_path / "f", machine(0), machine(1, name="gpu-7"), machine(2, name="gpu-7"))
+    (folder / "n9.json").write_text("{")
+    (folder / "no.txt").write_text("not looked at")
+    (folder / "deep").mkdir()
+    shutil.copy(folder / "n0.json", folder / "deep" / "n0.json")
+    (folder / "deep" / "array.json").write_text("[" * 100_000)
+    (folder / "deep" / "huge.json").write_bytes(b" " * (5 << 20))
+    (folder / "deep" / "new.json").write_text(
+        json.dumps({"schema": SCHEMA, "facts": {"Quantum": {"value": {}}}})
+    )
+    (folder / "deep" / "\x1b[31m<b>.json").write_text("{}")
+    os.mkfifo(folder / "deep" / "pipe.json")
+    report = report_for(snapshot_of(SICK), Options.of(), Options.of().checks(), time.perf_counter())
+    (folder / "report.json").write_text(as_json(report))
+    told = fleet(folder, "--from", str(tmp_path / "gone.json"))
+    names = [one["node"] for one in told["nodes"] if one["reached"]]
+    assert sorted(names) == ["gpu-7", "gpu-7#2", "n0", "n0#2", "report"]
+    assert {*told["unreached"]} >= {"n9", "array", "huge", "new", "pipe", "gone"}
+    assert all(told["unreached"].values())
+    assert "no regular file" in told["unreached"]["pipe"]
+    assert "'Quantum'" in told["unreached"]["new"]
+    assert told["counts"]["unreached"] == len(told["unreached"])
+    assert told["code"] == 1, "a finding goes before what was not reached"
+    page = doctor("fleet", "--from", str(folder), "--format", "html").stdout
+    assert "<b>" not in page
+    assert "\x1b" not in page + doctor("fleet", "--from", str(folder)).stdout
+
+
+def test_exit_codes_and_the_policy(tmp_path: Path) -> None:
+    folder = write(tmp_path / "f", *(machine(n) for n in range(3)))
+    assert fleet(folder)["code"] == 0
+    (tmp_path / "doctor.toml").write_text("[policy]\ngpus = 8\n")
+    asked = fleet(folder, cwd=tmp_path)
+    assert asked["code"] == 1
+    assert "policy-gpus" in asked["common"]
+    assert (
+        fleet(folder, "--config", str(tmp_path / "doctor.toml"), "--profile", "node")["code"] == 1
+    )
+    (folder / "bad.json").write_text("")
+    assert fleet(folder)["code"] == 2
+    bare = {
+        kind: {"absent": "no environment was looked at"}
+        for kind in ("Packages", "TorchBuild", "Interpreter")
+    }
+    node = machine(
+        1, **bare, Target={"value": {"asked": "", "chosen_by": "none", "problem": "none."}}
+    )
+    assert fleet(write(tmp_path / "node", node))["code"] == 0, "no environment was to be looked at"
+    assert fleet(tmp_path / "node", "--profile", "project")["code"] == 2
+
+
+def test_json_lines_and_what_changed_since(tmp_path: Path) -> None:
+    lines = [json.dumps(machine(n, name=f"n{n}")) for n in range(4)]
+    first = doctor("fleet", "--from", "-", "--format", "json", stdin="\n".join([*lines, "oops"]))
+    assert first.returncode == 2
+    assert {*json.loads(first.stdout)["unreached"]} == {"line-5"}
+    (tmp_path / "last.json").write_text(first.stdout)
+    later = [
+        *lines[1:3],
+        json.dumps(machine(3, SICK, name="n3")),
+        json.dumps(machine(9, name="n9")),
+    ]
+    now = doctor(
+        "fleet",
+        "--from",
+        "-",
+        "--format",
+        "json",
+        "--diff",
+        str(tmp_path / "last.json"),
+        stdin="\n".join(later),
+    )
+    since = json.loads(now.stdout)["since"]
+    assert (since["new"], since["gone"]) == (["n9"], ["line-5", "n0"])
+    assert list(since["changed"]) == ["n3"]
+    assert since["changed"]["n3"][:2] == ["ready -> findings", "+driver-too-old"]
+    refused = doctor(
+        "fleet", "--from", "-", "--diff", str(write(tmp_path / "g", machine(1)) / "n0.json")
+    )
+    assert refused.returncode == 2
+    assert "no former answer" in refused.stderr
+
+
+def test_who_is_slow_stands_out(tmp_path: Path) -> None:
+    smoke = {"stages": [], "device": "cuda:0", "kind": "cuda", "device_name": "RTX"}
+    speeds = [1000.0 + n for n in range(12)]
+    speeds[5] = 400.0
+    some = [
+        machine(n, Smoke={"value": {**smoke, "tokens_per_second": v}}) for n, v in enumerate(speeds)
+    ]
+    (spread,) = fleet(write(tmp_path / "f", *some))["times"]
+    assert (spread["what"], spread["device"], spread["count"]) == ("tokens_per_second", "RTX", 12)
+    assert spread["stragglers"] == {"n5": 400.0}
+    assert 400 < spread["limit"] < spread["median"]
+
+
+class Page(HTMLParser):
+    """Reads a page, and what it would load."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.loads: list[str] = []
+        self.cells: list[str] = []
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: Any) -> None:
+        self.loads += [value for name, value in attrs if name in ("src", "href")]
+        self.cells += [dict(attrs).get("class", "")] if tag == "td" else []
+
+
+def test_formats(tmp_path: Path) -> None:
+    folder = write(tmp_path / "f", *(machine(n) for n in range(5)), machine(5, SICK))
+    (folder / "n6.json").write_text("no")
+    lines = doctor("fleet", "--from", str(folder), "--format", "line").stdout.splitlines()
+    assert lines[5].startswith("n5 doctor: driver-too-old [")
+    assert lines[0] == "n0 doctor: ready"
+    assert lines[6].startswith("n6 doctor: not reached: ")
+    assert max(map(len, lines)) <= 80 + len("n0 ")
+    out, metrics = tmp_path / "out.html", tmp_path / "fleet.prom"
+    ran = doctor(
+        "fleet",
+        "--from",
+        str(folder),
+        "--output",
+        f"html={out}",
+        "--output",
+        f"prometheus={metrics}",
+    )
+    assert ran.returncode == 1
+    page = Page(out.read_text())
+    assert not page.loads
+    assert {"error", "unreached"} <= {*page.cells}
+    text = metrics.read_text()
+    assert 'doctor_fleet_node_ready{node="n5"} 0' in text
+    assert 'doctor_fleet_nodes{verdict="unreached"} 1' in text
+    if promtool := shutil.which("promtool"):
+        subprocess.run([promtool, "check", "metrics"], input=text, text=True, check=True)
+
+
+@pytest.mark.parametrize(
+    ("argv", "says"),
+    [
+        ([], "--from"),
+        (["--from", "x", "--slurm"], "--from and --slurm"),
+        (["--from", "x", "--smoke"], "leave out"),
+        (["--from", "x", "--output", "sarif=x"], "json, html or prometheus"),
+        (["--from", "x", "--diff", "/no/such"], "/no/such"),
+        (["--from", "x", "--only", "driver-to-old"], "driver-too-old"),
+    ],
+)
+def test_misuse(argv: list[str], says: str, tmp_path: Path) -> None:
+    ran: Ran = doctor("fleet", *argv, cwd=tmp_path)
+    assert (ran.returncode, ran.stdout) == (2, "")
+    assert says in ran.stderr
+
+
+def test_thousands_are_judged_by_two_processes_as_by_one(tmp_path: Path) -> None:
+    """Each as `doctor check --from` judges it alone, whatever was remembered of others; 800 in a few seconds."""
+    bases = [WELL, SICK, "torch-cpu-only-on-gpu-machine", "healthy-a100-with-cuda-compat"]
+    bases = [one for one in bases if _there(one)]
+    some = [machine(n, bases[n % len(bases)]) for n in range(800)]
+    for n in (100, 501):
+        some[n]["facts"]["Disks"]["value"]["disks"][0]["free"] = 1 << 20
+    began = time.process_time()
+    told = fleet(write(tmp_path / "f", *some))
+    assert time.process_time() - began < 20
+    nodes = {one["node"]: one for one in told["nodes"]}
+    for n in (0, 1, 2, 3, 100, 501, 799):
+        options = Options.of()
+        report = report_for(from_data(some[n]), options, options.checks(), time.perf_counter())
+        assert nodes[f"n{n}"]["findings"] == [one.id for one in report.findings], n
+        assert nodes[f"n{n}"]["verdict"] == report.verdict
+
+
+def _there(name: str) -> bool:
+    try:
+        return bool(facts_of(name))
+    except KeyError:
+        return False
