@@ -116,7 +116,9 @@ def _jobs(given: Namespace) -> tuple[str, Generator[Job]]:
         given.at_once,
         given.image or IMAGE,
     )
-    if given.kubernetes is not None and (given.manifest or not shutil.which("kubectl")):
+    if named != ["kubernetes"] and (given.manifest or given.image):
+        misuse("--manifest and --image are for pods", "add --kubernetes")
+    if named == ["kubernetes"] and (given.manifest or not shutil.which("kubectl")):
         from tunedoctor.fleet.kubernetes import by_hand  # noqa: PLC0415  as an engine
 
         manifest, commands = by_hand(given.kubernetes, how)

@@ -3,10 +3,10 @@
 A Job and no DaemonSet, as it ends and goes by itself where the doctor could not delete it.
 """
 
+import json
 import re
 import secrets
 import shlex
-import shutil
 import time
 from collections.abc import Iterator
 from contextlib import suppress
@@ -14,14 +14,14 @@ from typing import Any
 
 import msgspec
 
-from tunedoctor.facts.clean import clean_text
+from tunedoctor.fleet.beside import said
 from tunedoctor.fleet.reply import How, Reply
-from tunedoctor.system.child import FLOOD, run
 from tunedoctor.tables.load import table
 
 _RUN, _NODE = "tunedoctor/run", "tunedoctor/node"
 _STAND_IN = "NAME_OF_NODE"
 _SELECTOR = re.compile(r"[\w./=!, ()-]*")
+_SOON = "--request-timeout=30s"
 _START = 120
 """Seconds that a pod may take to start: images are large."""
 _TURN = 2.0
@@ -51,14 +51,15 @@ def collect(wanted: str, how: How) -> Iterator[Reply]:
         if told.get("status") == "True":
             waiting[name] = "no pod was made"
         else:
-            yield _lost(name, f"not ready: {told.get('message', 'Kubernetes gives no reason')}")
+            why = told.get("message", "Kubernetes gives no reason")
+            yield Reply(name, problem=f"not ready: {why}")
     mark = secrets.token_hex(4)
     jobs = {"apiVersion": "v1", "kind": "List", "items": [_job(one, how, mark) for one in waiting]}
     try:
-        _kubectl("create", "--filename=-", stdin=msgspec.json.encode(jobs).decode())
+        said("kubectl", "create", "--filename=-", _SOON, stdin=msgspec.json.encode(jobs))
         yield from _answers(waiting, mark, how.seconds + _START)
     finally:
-        _kubectl("delete", "jobs", f"--selector={_RUN}={mark}", "--wait=false")
+        said("kubectl", "delete", "jobs", f"--selector={_RUN}={mark}", "--wait=false", _SOON)
 
 
 def _answers(waiting: dict[str, str], mark: str, seconds: float) -> Iterator[Reply]:
@@ -77,28 +78,26 @@ def _answers(waiting: dict[str, str], mark: str, seconds: float) -> Iterator[Rep
                 continue
             if status["phase"] in ("Succeeded", "Failed"):
                 del waiting[node]
-                said = _kubectl("logs", pod["metadata"]["name"], "--container=doctor")
-                yield _read(node, said, time.monotonic() - began)
+                yield _read(node, pod["metadata"]["name"], time.monotonic() - began)
                 continue
             waiting[node] = f"{held['reason']}: {held.get('message', '')}"
             if any(states) and held["reason"] not in table("kubernetes")["passing"]:
-                yield _lost(node, waiting.pop(node))
+                yield Reply(node, problem=waiting.pop(node))
     for node, why in waiting.items():
-        yield _lost(node, f"no answer in {seconds:.0f} s; {why}")
+        yield Reply(node, problem=f"no answer in {seconds:.0f} s; {why}")
 
 
-def _read(node: str, said: str, seconds: float) -> Reply:
+def _read(node: str, pod: str, seconds: float) -> Reply:
     """Return what a pod printed; kubectl mixes its two streams."""
-    begin, end = said.find("{"), said.rfind("}") + 1
-    if 0 <= begin < end:
-        return Reply(clean_text(node), said[begin:end].encode(), seconds=seconds)
-    return _lost(
-        node, f"the doctor ended and said {(said.strip().splitlines() or ['nothing'])[-1]}"
+    try:
+        log = said("kubectl", "logs", pod, "--container=doctor", _SOON).strip()
+    except ValueError as error:
+        return Reply(node, problem=str(error))
+    if (begin := log.find("{")) >= 0 and log.endswith("}"):
+        return Reply(node, log[begin:].encode(), seconds=seconds)
+    return Reply(
+        node, problem=f"the doctor ended and said {log.rpartition(chr(10))[2] or 'nothing'}"
     )
-
-
-def _lost(node: str, why: str) -> Reply:
-    return Reply(clean_text(node), problem=" ".join(clean_text(why).split()))
 
 
 def _checked(selector: str) -> str:
@@ -110,18 +109,9 @@ def _checked(selector: str) -> str:
 
 
 def _listed(kind: str, selector: str) -> list[Any]:
-    told = _kubectl("get", kind, f"--selector={selector}", "--output=json")
-    items: list[Any] = msgspec.json.decode(told)["items"]
+    told = said("kubectl", "get", kind, f"--selector={selector}", "--output=json", _SOON)
+    items: list[Any] = json.loads(told)["items"]
     return items
-
-
-def _kubectl(*words: str, stdin: str = "") -> str:
-    argv = [shutil.which("kubectl") or "kubectl", *words, "--request-timeout=30s"]
-    ended = run(argv, timeout=60, stdin=stdin, limit=FLOOD)
-    if not ended.ok:
-        why = (ended.err.strip().splitlines() or [ended.death])[-1]
-        raise ValueError(f"kubectl {words[0]}: {why}")  # noqa: EM102, TRY003
-    return ended.out
 
 
 def _job(node: str, how: How, mark: str) -> Any:  # noqa: ANN401  as the table has it

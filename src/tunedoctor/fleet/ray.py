@@ -10,7 +10,6 @@ from pathlib import Path
 
 import msgspec
 
-from tunedoctor.facts.clean import clean_text
 from tunedoctor.fleet.parcel import COMMAND, payload, reply
 from tunedoctor.fleet.reply import How, Reply
 from tunedoctor.system.child import FLOOD, run
@@ -39,7 +38,7 @@ def collect(wanted: str, how: How) -> Iterator[Reply]:
     ended = run([_python(), ray_nodes.__file__], stdin=stdin, timeout=limit, limit=FLOOD)
     for line in filter(lambda one: one.startswith('{"name"'), ended.out.splitlines()):
         told = msgspec.json.decode(line, type=_Told)
-        lost = Reply(told.name, problem=clean_text(told.problem))
+        lost = Reply(told.name, problem=told.problem)
         yield lost if told.problem else reply(told.name, told.text, told.seconds)
     if not ended.ok:
         why = (ended.err.strip().splitlines() or [ended.death])[-1]
