@@ -38,9 +38,9 @@ cluster.shutdown()
 KUBECTL = """#!/bin/sh
 printf '%s|' "$@" >>log; echo >>log
 [ "$1" != "$FAILS" ] || { echo 'Error from server (Forbidden): not yours' >&2; exit 1; }
-case $1$2$SLOW in
-    getpodsyes) echo '{"items": []}' ;;
-    get*) cat "$RECORDED/$2.json" ;;
+case $1$SLOW$4 in
+    getyespods) echo '{"items": []}' ;;
+    get*) cat "$RECORDED/$4.json" ;;
     create*) cat >jobs ;;
     logs*) echo 'doctor: a word on stderr'; cat snapshot ;;
 esac
@@ -177,7 +177,7 @@ def test_kubernetes_asks_by_jobs_that_are_deleted_again(tmp_path: Path) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         log.unlink()
         with fleet(tmp_path, "--kubernetes", SLOW="yes") as doctor:
-            within(30, lambda: "get|pods" in log.read_text())
+            within(30, lambda: "|pods|" in log.read_text())
             doctor.send_signal(number)
             assert doctor.wait(20) in (143, 130)
         assert log.read_text().splitlines()[-1].startswith("delete|")

@@ -22,6 +22,7 @@ _RUN, _NODE = "tunedoctor/run", "tunedoctor/node"
 _STAND_IN = "NAME_OF_NODE"
 _SELECTOR = re.compile(r"[\w./=!, ()-]*")
 _SOON = "--request-timeout=30s"
+_GET = ("kubectl", "get", "--output=json", _SOON)
 _START = 120
 """Seconds that a pod may take to start: images are large."""
 _TURN = 2.0
@@ -39,7 +40,7 @@ def by_hand(wanted: str, how: How) -> tuple[str, str]:
 
 def collect(wanted: str, how: How) -> Iterator[Reply]:
     """Ask the nodes that a label selector names, all for "", by Jobs that are deleted again."""
-    nodes = _listed("nodes", _checked(wanted))
+    nodes = json.loads(said(*_GET, "nodes", f"--selector={_checked(wanted)}"))["items"]
     if not nodes:
         msg = f"no node has the labels {wanted!r}: kubectl get nodes --show-labels"
         raise ValueError(msg)
@@ -59,7 +60,8 @@ def collect(wanted: str, how: How) -> Iterator[Reply]:
         said("kubectl", "create", "--filename=-", _SOON, stdin=msgspec.json.encode(jobs))
         yield from _answers(waiting, mark, how.seconds + _START)
     finally:
-        said("kubectl", "delete", "jobs", f"--selector={_RUN}={mark}", "--wait=false", _SOON)
+        with suppress(ValueError):  # they end by themselves, and are deleted then
+            said("kubectl", "delete", "jobs", f"--selector={_RUN}={mark}", "--wait=false", _SOON)
 
 
 def _answers(waiting: dict[str, str], mark: str, seconds: float) -> Iterator[Reply]:
@@ -68,7 +70,7 @@ def _answers(waiting: dict[str, str], mark: str, seconds: float) -> Iterator[Rep
     while waiting and time.monotonic() - began < seconds:
         time.sleep(_TURN)
         with suppress(ValueError):  # the next look may get an answer
-            pods = _listed("pods", f"{_RUN}={mark}")
+            pods = json.loads(said(*_GET, "pods", f"--selector={_RUN}={mark}"))["items"]
         for pod in pods:
             node, status = pod["metadata"]["annotations"][_NODE], pod["status"]
             states = [one["state"].get("waiting") for one in status.get("containerStatuses", ())]
@@ -106,12 +108,6 @@ def _checked(selector: str) -> str:
         msg = f"{selector!r} is no label selector as gpu=a100"
         raise ValueError(msg)
     return selector
-
-
-def _listed(kind: str, selector: str) -> list[Any]:
-    told = said("kubectl", "get", kind, f"--selector={selector}", "--output=json", _SOON)
-    items: list[Any] = json.loads(told)["items"]
-    return items
 
 
 def _job(node: str, how: How, mark: str) -> Any:  # noqa: ANN401  as the table has it

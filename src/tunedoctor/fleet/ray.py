@@ -2,7 +2,6 @@
 
 import os
 import re
-import shutil
 import sys
 from collections.abc import Iterator
 from importlib.util import find_spec
@@ -12,6 +11,7 @@ import msgspec
 
 from tunedoctor.fleet.parcel import COMMAND, payload, reply
 from tunedoctor.fleet.reply import How, Reply
+from tunedoctor.probes.targeting import find_program
 from tunedoctor.system.child import FLOOD, run
 from tunedoctor.target import ray_nodes
 
@@ -40,15 +40,17 @@ def collect(wanted: str, how: How) -> Iterator[Reply]:
         told = msgspec.json.decode(line, type=_Told)
         lost = Reply(told.name, problem=told.problem)
         yield lost if told.problem else reply(told.name, told.text, told.seconds)
-    if not ended.ok:
-        why = (ended.err.strip().splitlines() or [ended.death])[-1]
+    why = (ended.err.strip().splitlines() or [ended.death])[-1]
+    if not ended.ok and ended.out:  # of some it is not known
+        yield Reply("Ray", problem=why)
+    elif not ended.ok:
         raise ValueError(f"Ray: {why}")  # noqa: EM102, TRY003
 
 
 def _python() -> str:
     """Return the Python that has Ray: beside the command `ray` on PATH, or the doctor's own."""
-    beside = Path(shutil.which("ray") or "/").with_name("python")
-    if beside.is_file():
+    command = find_program("ray", os.environ)
+    if command and (beside := Path(command).with_name("python")).is_file():
         return str(beside)
     if find_spec("ray"):
         return sys.executable

@@ -43,7 +43,8 @@ def main(order: Dict[str, Any], stdin: bytes) -> int:
             pinned = task.options(scheduling_strategy=Pinned(node["NodeID"], soft=False))
             pending[pinned.remote(order["command"], shared, name, APART)] = name
         else:
-            say(name, problem="dead: " + (node["DeathReasonMessage"] or "Ray gives no reason"))
+            why = node.get("DeathReasonMessage") or "Ray gives no reason"
+            say(name, problem="dead: " + why)
     began = time.monotonic()
     while pending and time.monotonic() < began + order["seconds"] + START:
         if os.getppid() != parent:  # the doctor was killed
@@ -69,14 +70,14 @@ def named(nodes: List[Dict[str, Any]]) -> Dict[str, Dict[str, Any]]:
 
     Host names and addresses can be shared. One that died is left out where another has come in its place.
     """
-    places = [(one["NodeManagerAddress"], one["NodeName"]) for one in nodes]
-    taken = [place for place, one in zip(places, nodes) if one["Alive"]]
-    found: Dict[str, Dict[str, Any]] = {}
-    for (address, name), one in zip(places, nodes):
-        if one["Alive"] or (one["DeathReason"] in GONE and (address, name) not in taken):
-            alone = name != address and taken.count((address, name)) < 2 and name not in found
-            found[name if alone else one["NodeID"][:12]] = one
-    return found
+    taken = {(one["NodeManagerAddress"], one["NodeName"]) for one in nodes if one["Alive"]}
+    found, lost = [one for one in nodes if one["Alive"]], [one for one in nodes if not one["Alive"]]
+    for one in lost:
+        gone = one.get("DeathReason", GONE[0]) in GONE
+        found += [one] * (gone and (one["NodeManagerAddress"], one["NodeName"]) not in taken)
+    names = [one["NodeName"] for one in found if one["NodeName"] != one["NodeManagerAddress"]]
+    alone = [one["NodeName"] if names.count(one["NodeName"]) == 1 else "" for one in found]
+    return {name or one["NodeID"][:12]: one for name, one in zip(alone, found)}
 
 
 def work(command: str, stdin: bytes, name: str, apart: str) -> bytes:
