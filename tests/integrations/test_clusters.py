@@ -58,16 +58,12 @@ class Ray(NamedTuple):
     cluster: "subprocess.Popen[str]"
     argv: list[str]
     environ: dict[str, str]
-    scratch: Path
-    """Where the nodes put temporary files."""
-    hangs: Path
-    """A program that never ends, in the first folder of their PATH."""
+    scratch: Path  # where the nodes put temporary files
+    hangs: Path  # a program that never ends, in the first folder of their PATH
 
     def fleet(self, cwd: Path, *words: str) -> tuple[dict[str, Any], int]:
         argv = [*self.argv, "--format=json", *words]
-        done = subprocess.run(
-            argv, cwd=cwd, env=self.environ, stdout=PIPE, timeout=240, check=False
-        )
+        done = subprocess.run(argv, cwd=cwd, env=self.environ, stdout=PIPE, check=False)
         return {one["node"]: one for one in json.loads(done.stdout)["nodes"]}, done.returncode
 
     def left(self) -> list[str]:
@@ -84,27 +80,19 @@ def ray(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ray]:
     python, bins = work / "venv/bin/python", tmp_path_factory.mktemp("bin")
     if not (work / "venv/bin/ray").exists():
         venv.create(work / "venv", with_pip=True)
-        got = ran(python, "-m", "pip", "install", "-q", "ray>=2.50")
-        if got.code:
-            pytest.skip(f"Ray can't be installed: {got.said[-200:]}")
+        assert not ran(python, "-m", "pip", "install", "-q", "ray>=2.50").code
     scratch, hangs = tmp_path_factory.mktemp("scratch"), bins / "hangs"
     hangs.write_text("#!/bin/sh\nsleep 300\n")
     hangs.chmod(0o755)
     # no doctor is there: one has to come along, for the Python that Ray runs there
-    environ = {
-        "PATH": f"{bins}:/usr/bin:/bin",
-        "HOME": str(bins),
-        "TMPDIR": str(scratch),
-        "HF_HOME": "/data",
-    }
+    environ = {"PATH": f"{bins}:/usr/bin:/bin", "TMPDIR": str(scratch), "HF_HOME": "/data"}
+    environ["RAY_USAGE_STATS_ENABLED"] = "0"
     nodes = [("head", {}), ("odd", {"HF_HOME": "/other"}), ("lost", {}), ("", {}), ("", {})]
     argv = [python, "-c", CLUSTER, json.dumps(nodes)]
-    # names of its sockets are bounded
-    with tempfile.TemporaryDirectory(prefix="ray-", dir="/tmp") as short, subprocess.Popen(
-        argv, env={**environ, "RAY_TMPDIR": short, "RAY_USAGE_STATS_ENABLED": "0"}, stdin=PIPE, stdout=PIPE, text=True
-    ) as cluster:  # fmt: skip
-        assert cluster.stdin
-        assert cluster.stdout
+    short = tempfile.TemporaryDirectory(dir="/tmp")  # the names of Ray's sockets are bounded
+    how: Any = {"env": environ, "stdin": PIPE, "stdout": PIPE, "text": True}
+    with short as environ["RAY_TMPDIR"], subprocess.Popen(argv, **how) as cluster:
+        assert cluster.stdin and cluster.stdout  # noqa: PT018
         fleet = [*DOCTOR, "fleet", f"--ray={cluster.stdout.readline().strip()}"]
         shell = {**os.environ, "PATH": f"{work}/venv/bin:{os.environ['PATH']}"}
         yield Ray(cluster, fleet, shell, scratch, hangs)
@@ -134,15 +122,9 @@ def test_ray_asks_each_node_and_leaves_nothing_even_when_killed(ray: Ray, tmp_pa
 
 @pytest.mark.platforms
 def test_ray_tells_of_the_dead_and_of_wrong_addresses(ray: Ray, tmp_path: Path) -> None:
-    assert ray.cluster.stdin
-    ray.cluster.stdin.write("lost\n")
-    ray.cluster.stdin.flush()
+    print("lost", file=ray.cluster.stdin, flush=True)
     within(60, lambda: ray.fleet(tmp_path)[0]["lost"]["why"].startswith("dead: "))
-    for address, says in {
-        "127.0.0.1:1": "refused",
-        "http://localhost:8265": "HOST:6379",
-        "local": "HOST:6379",
-    }.items():
+    for address, says in (("127.0.0.1:1", "refused"), ("http://h:8265", "6379"), ("local", "6379")):
         ended = ran(*ray.argv[:-1], f"--ray={address}", env=ray.environ)
         assert (ended.code, says in ended.said) == (2, True), ended.said
 
@@ -163,17 +145,12 @@ def test_kubernetes_asks_by_jobs_that_are_deleted_again(tmp_path: Path) -> None:
     with fleet(tmp_path, "--kubernetes", "gpu in (a100, h100)", "--format=json") as doctor:
         out, err = doctor.communicate(timeout=60)
     why = {one["node"]: one["reached"] or one["why"] for one in json.loads(out)["nodes"]}
-    stuck, cold = (
-        "ImagePullBackOff: Back-off pulling image",
-        "not ready: Kubelet stopped posting node status.",
-    )
-    assert why == {"well": True, "stuck": stuck, "cold": cold}, err
+    cold = "not ready: Kubelet stopped posting node status."
+    assert why == {"well": True, "stuck": "ImagePullBackOff: Back-off pulling", "cold": cold}, err
     log, jobs = tmp_path / "log", json.loads((tmp_path / "jobs").read_text())["items"]
     assert "|--selector=gpu in (a100, h100)|" in log.read_text().splitlines()[0]
     (run,) = {one["metadata"]["labels"]["tunedoctor/run"] for one in jobs}
-    assert (
-        log.read_text().splitlines()[-1].startswith(f"delete|jobs|--selector=tunedoctor/run={run}|")
-    )
+    assert f"delete|jobs|--selector=tunedoctor/run={run}|" in log.read_text().splitlines()[-1]
     for number in (signal.SIGTERM, signal.SIGINT):
         log.unlink()
         with fleet(tmp_path, "--kubernetes", SLOW="yes") as doctor:
@@ -181,11 +158,7 @@ def test_kubernetes_asks_by_jobs_that_are_deleted_again(tmp_path: Path) -> None:
             doctor.send_signal(number)
             assert doctor.wait(20) in (143, 130)
         assert log.read_text().splitlines()[-1].startswith("delete|")
-    for word, says in {
-        "get": "Forbidden",
-        "create": "Forbidden",
-        "a;b": "no label selector",
-    }.items():
+    for word, says in {"get": "Forbidden", "create": "Forbidden", "a;b": "no label"}.items():
         with fleet(tmp_path, f"--kubernetes={word}", FAILS=word) as doctor:
             _, err = doctor.communicate(timeout=30)
         assert (doctor.returncode, says in err) == (2, True), err
@@ -208,23 +181,17 @@ def test_the_manifest_is_valid_and_its_commands_are_those_of_a_shell(tmp_path: P
         ended = ran(validator, "--strict", tmp_path / "job.json")
         assert bool(ended.code) == wrong, ended.said
     (tmp_path / "commands.sh").write_text(f"#!/bin/sh\n{commands}")
-    ended = ran(engine("shellcheck"), tmp_path / "commands.sh")
-    assert ended.code == 0, ended.said
+    assert not ran(engine("shellcheck"), tmp_path / "commands.sh").said
 
 
 @pytest.mark.platforms
-@pytest.mark.skipif(
-    os.name != "posix" or os.geteuid() != 0, reason="root on Debian makes the container"
-)
+@pytest.mark.skipif(os.name != "posix" or os.geteuid(), reason="root on Debian makes the pod")
 def test_a_pod_tells_of_its_node(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
     kept, file = os.environ.get("DOCTOR_PLATFORMS"), tmp_path / "job.json"
     work = Path(kept).resolve() / "images" if kept else tmp_path_factory.mktemp("images")
-    subprocess.run(
-        [sys.executable, "-m", "build", "-q", "-w", "-n", "-o", tmp_path, ROOT], check=True
-    )
+    assert not ran(sys.executable, "-m", "build", "-q", "-w", "-n", "-o", tmp_path, ROOT).code
     words = container(work, debian(work, "amd64", "trixie", next(tmp_path.glob("*.whl")))).doctor
-    podman = words[: words.index("run")]
-    job, _ = manifest(f"--image={words[-4]}")
+    podman, (job, _) = words[: words.index("run")], manifest(f"--image={words[-4]}")
     (pod,) = job["spec"]["template"]["spec"]["containers"]
     assert pod["env"][0].pop("valueFrom") == {"fieldRef": {"fieldPath": "spec.nodeName"}}
     pod["env"][0]["value"] = "gpu-7"  # podman knows no nodes
