@@ -31,11 +31,10 @@ _TURN = 2.0
 
 def by_hand(wanted: str, how: How) -> tuple[str, str]:
     """Return the manifest for one node, and the commands that run it on all that a selector names."""
-    again = f"--kubernetes={_checked(wanted)}", f"--image={how.image}", "--manifest"
-    told = {"again": shlex.join(("doctor", "fleet", *again)), "selector": shlex.quote(wanted)}
+    told = {"selector": shlex.quote(_checked(wanted)), "seconds": round(how.seconds + _START)}
     lines = "\n".join(table("kubernetes")["by_hand"]) + "\n"
     job = msgspec.json.format(msgspec.json.encode(_job(_STAND_IN, how, "by-hand")))
-    return job.decode() + "\n", lines.format(**told, seconds=round(how.seconds + _START))
+    return job.decode() + "\n", lines.format(**told)
 
 
 def collect(wanted: str, how: How) -> Iterator[Reply]:
