@@ -8,7 +8,7 @@ import re
 import secrets
 import shlex
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import suppress
 from typing import Any
 
@@ -37,7 +37,7 @@ def by_hand(wanted: str, how: How) -> tuple[str, str]:
     return job.decode() + "\n", lines.format(**told)
 
 
-def collect(wanted: str, how: How) -> Iterator[Reply]:
+def collect(wanted: str, how: How) -> Generator[Reply]:
     """Ask the nodes that a label selector names, all for "", by Jobs that are deleted again."""
     nodes = json.loads(said(*_GET, "nodes", f"--selector={_checked(wanted)}"))["items"]
     if not nodes:
@@ -63,7 +63,7 @@ def collect(wanted: str, how: How) -> Iterator[Reply]:
             said("kubectl", "delete", "jobs", f"--selector={_RUN}={mark}", "--wait=false", _SOON)
 
 
-def _answers(waiting: dict[str, str], mark: str, seconds: float) -> Iterator[Reply]:
+def _answers(waiting: dict[str, str], mark: str, seconds: float) -> Generator[Reply]:
     """Yield what the pods of a run print, each when it has ended; `waiting`: node -> what holds it up."""
     began, pods = time.monotonic(), list[Any]()
     while waiting and time.monotonic() - began < seconds:

@@ -3,7 +3,7 @@
 import os
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Generator
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -25,7 +25,7 @@ class _Told(msgspec.Struct):
     seconds: float = 0.0
 
 
-def collect(wanted: str, how: How) -> Iterator[Reply]:
+def collect(wanted: str, how: How) -> Generator[Reply]:
     """Ask all nodes of the cluster at an address, the one that Ray finds by itself for ""."""
     address = wanted or os.environ.get("RAY_ADDRESS", "")
     address = "" if address == "auto" else address
