@@ -5,7 +5,7 @@ import re
 import signal
 import subprocess
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -38,15 +38,16 @@ HealthCheckInterval=2
 HealthCheckNodeState=ANY,CYCLE
 """
 NODE = "NodeName={name} NodeHostname={host} NodeAddr=127.0.0.1 Port={port} CPUs=2 RealMemory=1000\n"
-START = (
-    """hostname "$1"; mount -t tmpfs -o size="$2" tmpfs /dev/shm; exec slurmd -N "$1" -f "$3" """
-)
+START = """hostname "$1"; mount -t tmpfs -o size="$2" tmpfs /dev/shm; eval "$4"; exec slurmd -N "$1" -f "$3" """
 
 
 class Cluster:
     """Nodes that each have a host name and a /dev/shm of their own."""
 
-    def __init__(self, work: Path, shm: dict[str, str], port: int = 27000) -> None:
+    def __init__(
+        self, work: Path, shm: dict[str, str], port: int = 27000, also: Mapping[str, str] = {}
+    ) -> None:
+        """Start them; `also`: node -> lines of a shell, in its own mounts, before it begins."""
         packages("slurmctld", "slurmd", "slurm-client")
         self.work, self.conf, self.names = work, work / "slurm.conf", tuple(shm)
         (work / "state").mkdir(parents=True)
@@ -59,7 +60,7 @@ class Cluster:
         self.asked("/usr/sbin/slurmctld", "-c", "-f", str(self.conf))
         for name, size in shm.items():
             space = ("unshare", "--uts", "--mount", "--propagation", "slave", "sh", "-c", START)
-            self.asked(*space, "-", name, size, str(self.conf))
+            self.asked(*space, "-", name, size, str(self.conf), also.get(name, ""))
 
     def asked(self, *words: str) -> str:
         """Run a program of Slurm; return what it says."""

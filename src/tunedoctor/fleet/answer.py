@@ -15,7 +15,6 @@ class FleetNode(msgspec.Struct, frozen=True, kw_only=True):
     node: str
     """As the cluster calls it, else the engine or its file; of two with one name the second is "n5#2"."""
     host: str = ""
-    """Its own name."""
     reached: bool = True
     verdict: Verdict = "unknown"
     findings: tuple[str, ...] = ()
@@ -23,7 +22,7 @@ class FleetNode(msgspec.Struct, frozen=True, kw_only=True):
     why: str = ""
     """Why it was not reached, or why its verdict is unknown."""
     seconds: float = 0.0
-    """From asking to answer; of a report from start to verdict; 0 where nobody measured it."""
+    """From asking to answer; 0 where nobody measured it."""
     tokens_per_second: float | None = None
     """Of the tiny training, where one ran, on `device`."""
     device: str = ""
@@ -34,61 +33,56 @@ class Odd(msgspec.Struct, frozen=True, kw_only=True):
 
     nodes: tuple[str, ...]
     fact: str
-    """Kind of fact and path in it: "NvidiaDriver.version"."""
+    """As "NvidiaDriver.version"."""
     value: Value
     usual: Value
-    """What most have."""
-    usual_count: int
-    """How many have it; 0 where nothing is usual, as of free memory: then `usual` is what one like it has."""
-    bits: float
-    """How surprising it is: what the value tells beyond what values of that fact tell on average, and its findings."""
+    usual_count: int = 0
+    """How many have what is usual; 0 where nothing is, as of free memory: then it is what one like them has."""
+    bits: float = 0.0
+    """How surprising it is: what the value tells beyond what those of that fact tell on average, and its findings."""
     explains: tuple[str, ...] = ()
-    """Findings that few nodes have, and that go on these where this is as usual: found out by experiment."""
+    """Findings of few nodes that go on these where this is as usual: found out by experiment."""
     more: int = 0
     """Further values that just these nodes have, of the same fact or environment."""
 
 
 class Cause(msgspec.Struct, frozen=True, kw_only=True):
-    """A finding of one or more nodes, as the first of them has it."""
+    """A finding, as the first node has it; `nodes` is empty where all that were reached share it."""
 
     finding: ReportFinding
     count: int
     nodes: tuple[str, ...] = ()
-    """Empty where all that were reached have it."""
 
 
 class Group(msgspec.Struct, frozen=True, kw_only=True):
-    """Nodes that nothing tells apart: verdict, findings, and facts but those that differ everywhere."""
+    """Nodes that nothing tells apart: verdict, findings, facts but those that differ everywhere."""
 
     nodes: tuple[str, ...]
     verdict: Verdict
     findings: tuple[str, ...]
-    differs: dict[str, Value] = {}
-    """Values that the largest group has others of, ten at most."""
 
 
 class Spread(msgspec.Struct, frozen=True, kw_only=True):
     """A figure over all nodes that have it."""
 
     what: Literal["seconds", "tokens_per_second"]
-    device: str = ""
+    device: str
     count: int
     median: float
     quartiles: tuple[float, float]
     limit: float
     """5 robust standard deviations (1.4826 times the median deviation), and a fifth at least, from the median."""
     stragglers: dict[str, float] = {}
-    """Nodes beyond it, the farthest first."""
+    """Nodes beyond it."""
 
 
 class Since(msgspec.Struct, frozen=True, kw_only=True):
-    """What changed since a former answer."""
+    """What changed since a former answer: node -> ("ready -> findings", "+driver-too-old", "-disk-full")."""
 
     taken: str
     new: tuple[str, ...]
     gone: tuple[str, ...]
     changed: dict[str, tuple[str, ...]]
-    """Node -> ("ready -> findings", "+driver-too-old", "-disk-full")."""
 
 
 class Fleet(msgspec.Struct, frozen=True, kw_only=True):
@@ -96,27 +90,25 @@ class Fleet(msgspec.Struct, frozen=True, kw_only=True):
 
     schema: Literal["doctor.fleet/1"] = "doctor.fleet/1"
     doctor: str = __version__
-    taken: str = ""
+    taken: str
     """When it was judged, ISO 8601."""
-    engine: str = ""
+    engine: str
     """slurm, ray, kubernetes, ssh or files."""
-    counts: dict[str, int] = {}
+    counts: dict[str, int]
     """Verdicts, and "unreached"."""
-    nodes: tuple[FleetNode, ...] = ()
-    odd: tuple[Odd, ...] = ()
+    nodes: tuple[FleetNode, ...]
+    odd: tuple[Odd, ...]
     """Most surprising first, 1,000 at most."""
-    causes: tuple[Cause, ...] = ()
+    causes: tuple[Cause, ...]
     """Worst and commonest first."""
-    common: tuple[str, ...] = ()
+    common: tuple[str, ...]
     """Ids of findings that all reached nodes share."""
-    unreached: dict[str, str] = {}
+    unreached: dict[str, str]
     """Node -> why."""
-    groups: tuple[Group, ...] = ()
-    """The largest first."""
-    times: tuple[Spread, ...] = ()
+    groups: tuple[Group, ...]
+    times: tuple[Spread, ...]
     since: Since | None = None
     seconds: float = 0.0
-    """For the whole."""
 
 
 def since(last: Fleet, now: Fleet) -> Since:

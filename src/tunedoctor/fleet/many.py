@@ -4,23 +4,21 @@ import signal
 from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import BrokenExecutor, Future, ProcessPoolExecutor
-from contextlib import suppress
 from datetime import UTC, datetime
-from itertools import chain, islice
+from itertools import chain, islice, repeat
+from multiprocessing import get_context
 from statistics import median, quantiles
 
 from msgspec.structs import replace
 
-from tunedoctor.diagnosis.differences import Value
 from tunedoctor.fleet.answer import Cause, Fleet, FleetNode, Group, Spread
 from tunedoctor.fleet.judge import Job, Judge, Judged
-from tunedoctor.fleet.odd import counted, marks_of, odd
+from tunedoctor.fleet.odd import Marks, columns_of, marks_of, odd
 from tunedoctor.model.findings import SEVERITIES, Check
 
 CHUNK = 64
 """Replies that a process is handed at once; as many are judged without starting any."""
-MOST_ODD = 1000
-MOST_PACKED = 64 << 20
+MOST_ODD, MOST_PACKED = 1000, 64 << 20
 """Bytes of snapshots that are kept for experiments."""
 _judge: list[Judge] = []
 
@@ -35,34 +33,24 @@ def _some(jobs: list[Job]) -> list[Judged]:
     return [*map(_judge[0].judged, jobs)]
 
 
-def judged(
-    jobs: Iterable[Job], make: Callable[[], Judge], processes: int, watch: Callable[[int], None]
-) -> list[Judged]:
-    """Return a row for each job, in their order; `watch` is told how many there are."""
-    rest, rows, own = iter(jobs), list[Judged](), make()
-    waiting = deque[tuple[list[Job], "Future[list[Judged]] | None"]]()
-    for job in islice(rest, CHUNK):
-        rows.append(own.judged(job))
-        watch(len(rows))
-
-    def take() -> None:
-        chunk, future = waiting.popleft()
-        try:
-            rows.extend(future.result() if future else map(own.judged, chunk))
-        except BrokenExecutor:  # one process was killed, and its pool is lost
-            rows.extend(map(own.judged, chunk))
-        watch(len(rows))
-
-    with ProcessPoolExecutor(processes, initializer=_start, initargs=(make,)) as pool:
-        for chunk in iter(lambda: [*islice(rest, CHUNK)], []):
-            future = None
-            with suppress(BrokenExecutor):
-                future = pool.submit(_some, chunk)
-            waiting.append((chunk, future))
-            if len(waiting) > 2 * processes:
-                take()
-        while waiting:
-            take()
+def judged(jobs: Iterator[Job], make: Callable[[], Judge], processes: int) -> list[Judged]:
+    """Return a row for each job, in their order."""
+    own = make()
+    rows = [own.judged(job) for job in islice(jobs, CHUNK)]
+    waiting = deque[tuple[list[Job], Future[list[Judged]]]]()
+    # threads run here, which a fork would cut off
+    with ProcessPoolExecutor(processes, get_context("spawn"), _start, (make,)) as pool:
+        for chunk in chain(iter(lambda: [*islice(jobs, CHUNK)], []), repeat(list[Job]())):
+            try:
+                if chunk:
+                    waiting.append((chunk, pool.submit(_some, chunk)))
+                if waiting and (not chunk or len(waiting) > 2 * processes):
+                    chunk, future = waiting.popleft()  # noqa: PLW2901  so that it is the one that failed
+                    rows += future.result()
+            except BrokenExecutor:  # one process was killed, and its pool is lost
+                rows += map(own.judged, chunk)
+            if not chunk and not waiting:
+                return rows
     return rows
 
 
@@ -71,15 +59,15 @@ def fleet_of(every: Iterable[Judged], engine: str, checks: Iterable[Check]) -> F
     rows, all_, packed = list[Judged](), dict[str, FleetNode](), 0
     seen: Counter[str] = Counter()
     for row in every:
-        name = row.told.node
+        first = name = row.told.node
         while name in all_:
-            seen[row.told.node] += 1
-            name = f"{row.told.node}#{seen[row.told.node] + 1}"
+            seen[first] += 1
+            name = f"{first}#{seen[first] + 1}"
         all_[name] = told = replace(row.told, node=name)
         packed += len(row.source) if isinstance(row.source, bytes) else 0
         if told.reached:
-            source = "" if packed > MOST_PACKED and isinstance(row.source, bytes) else row.source
-            rows.append(row._replace(told=told, source=source))
+            lost = packed > MOST_PACKED and isinstance(row.source, bytes)
+            rows.append(row._replace(told=told, source="" if lost else row.source))
     findings = {one.id: one for row in reversed(rows) for one in row.causes}
     having: dict[str, list[str]] = defaultdict(list)
     for row in rows:
@@ -91,68 +79,53 @@ def fleet_of(every: Iterable[Judged], engine: str, checks: Iterable[Check]) -> F
         for id_, some in having.items()
     ]
     causes.sort(key=lambda one: (SEVERITIES.index(one.finding.severity), -one.count))
-    counts = counted(rows)
-    marks = marks_of(counts)
-    numbers: dict[tuple[tuple[str, Value], ...], int] = {}
-    alike = {t: numbers.setdefault((*m.items(),), len(numbers) + 1) for t, m in marks.items()}
-    verdicts = Counter(one.verdict if one.reached else "unreached" for one in all_.values())
+    columns = [*columns_of(rows)]
+    marks = marks_of(columns)
     return Fleet(
         taken=datetime.now(UTC).isoformat(timespec="seconds"),
         engine=engine,
-        counts=dict(verdicts),
+        counts=Counter(one.verdict if one.reached else "unreached" for one in all_.values()),
         nodes=tuple(all_.values()),
-        odd=tuple(odd(rows, counts, alike, checks)[:MOST_ODD]),
+        odd=tuple(odd(rows, columns, marks, checks)[:MOST_ODD]),
         causes=tuple(causes),
         common=common,
         unreached={name: one.why for name, one in all_.items() if not one.reached},
-        groups=tuple(_groups(rows, marks, alike)),
+        groups=tuple(_groups(rows, marks)),
         times=tuple(_times([row.told for row in rows])),
     )
 
 
-def _groups(
-    rows: Iterable[Judged], marks: dict[bytes, dict[str, Value]], alike: dict[bytes, int]
-) -> Iterator[Group]:
+def _groups(rows: Iterable[Judged], marks: Marks) -> Iterator[Group]:
     """Yield nodes that no mark tells apart, the largest group first."""
-    groups: dict[tuple[object, ...], list[Judged]] = defaultdict(list)
-    for row in rows:
-        told = sorted(alike.get(token, 0) for token in row.facts.values())
-        groups[row.told.verdict, row.told.findings, tuple(told)].append(row)
-    first: dict[str, Value] | None = None
+    groups: dict[tuple[object, ...], list[FleetNode]] = defaultdict(list)
+    for number, row in enumerate(rows):
+        told = tuple(sorted(marks.get(number, {}).items(), key=lambda one: one[0]))
+        groups[row.told.verdict, row.told.findings, told].append(row.told)
     for some in sorted(groups.values(), key=len, reverse=True):
-        own = dict(chain(*(marks.get(t, {}).items() for t in some[0].facts.values())))
-        first = own if first is None else first
-        differs = (
-            (key, own.get(key)) for key in {**own, **first} if own.get(key) != first.get(key)
-        )
-        yield Group(
-            nodes=tuple(row.told.node for row in some),
-            verdict=some[0].told.verdict,
-            findings=some[0].told.findings,
-            differs=dict(islice(differs, 10)),
-        )
+        names, one = tuple(told.node for told in some), some[0]
+        yield Group(nodes=names, verdict=one.verdict, findings=one.findings)
 
 
 def _times(nodes: Sequence[FleetNode]) -> Iterator[Spread]:
     """Yield how long they took, and how fast each kind of device trained."""
-    took = {one.node: one.seconds for one in nodes if one.seconds}
-    by_device: dict[str, dict[str, float]] = defaultdict(dict)
+    figures: dict[tuple[str, str], dict[str, float]] = defaultdict(dict)
     for one in nodes:
+        if one.seconds:
+            figures["seconds", ""][one.node] = one.seconds
         if one.tokens_per_second is not None:
-            by_device[one.device][one.node] = one.tokens_per_second
-    speeds = (("tokens_per_second", device, some) for device, some in by_device.items())
-    for what, device, some in (("seconds", "", took), *speeds):
+            figures["tokens_per_second", one.device][one.node] = one.tokens_per_second
+    for (what, device), some in figures.items():
         if len(some) > 1:
             middle, late = median(some.values()), 1 if what == "seconds" else -1
             away = max(7.413 * median(abs(v - middle) for v in some.values()), middle / 5)
-            beyond = {name: v for name, v in some.items() if (v - middle) * late > away}
+            beyond = [(v, name) for name, v in some.items() if (v - middle) * late > away]
             low, _, high = quantiles(some.values(), n=4)
             yield Spread(
                 what=what,  # type: ignore[arg-type]
                 device=device,
                 count=len(some),
-                median=round(middle, 3),
-                quartiles=(round(low, 3), round(high, 3)),
-                limit=round(middle + late * away, 3),
-                stragglers=dict(sorted(beyond.items(), key=lambda one: -late * one[1])),
+                median=middle,
+                quartiles=(low, high),
+                limit=middle + late * away,
+                stragglers={name: v for v, name in sorted(beyond, reverse=late > 0)},
             )

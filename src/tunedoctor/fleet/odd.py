@@ -31,115 +31,92 @@ MOST_TRIED, MOST_ASKED = 200, 300
 SEVERAL = 3
 _SIZE = 1 << 24
 """Nothing but bytes is so large."""
+Marks = Mapping[int, Mapping[str, tuple[tuple[str, Value], ...]]]
+"""Node, by number -> kind of fact -> the values that tell it from others."""
 _ROOMS = {kind.__name__: kind.__module__.rpartition(".")[2] for kind in KINDS}
 
 
-class Counts(NamedTuple):
-    """All values of one kind of fact."""
+class Column(NamedTuple):
+    """The nodes, by number, that have each value of a path; None where there is none."""
 
-    nodes: dict[bytes, list[int]]
-    """Nodes, by number, of a token."""
-    tokens: dict[str, dict[Value, list[bytes]]]
-    """By path and value; None where there is none."""
-
-    def telling(self) -> Iterator[tuple[str, dict[Value, int], float]]:
-        """Yield path, counts of values and entropy of what tells nodes apart and is no noise."""
-        for path, by_value in self.tokens.items():
-            sums = {v: sum(len(self.nodes[t]) for t in some) for v, some in by_value.items()}
-            total = sum(sums.values())
-            entropy = sum(n / total * log2(total / n) for n in sums.values())
-            if 0 < entropy <= max(1.0, log2(total) / 2):
-                yield path, sums, entropy
+    kind: str
+    path: str
+    nodes: dict[Value, list[int]]
+    total: int
+    entropy: float
 
 
-def counted(rows: Sequence[Judged]) -> dict[str, Counts]:
-    """Count the values of each path, sizes that are nearly the same as one."""
+def columns_of(rows: Sequence[Judged]) -> Iterator[Column]:
+    """Yield what tells nodes apart and is no noise, sizes that are nearly the same as one value."""
     values = {token: held for row in rows for token, held in row.values.items()}
-    nodes: dict[str, dict[bytes, list[int]]] = defaultdict(lambda: defaultdict(list))
+    found: dict[tuple[str, str], dict[Value, list[int]]] = defaultdict(lambda: defaultdict(list))
     for number, row in enumerate(rows):
         for kind, token in row.facts.items():
-            nodes[kind][token].append(number)
-    found: dict[str, Counts] = {}
-    for kind, by_token in nodes.items():
-        tokens: dict[str, dict[Value, list[bytes]]] = defaultdict(lambda: defaultdict(list))
-        for token in by_token:
             for path, value in values[token].items():
-                tokens[path][value].append(token)
-        present = [token for token in by_token if values[token][""] is None]
-        for path, by_value in tokens.items():
-            having = {*chain(*by_value.values())}
-            if path and (without := [token for token in present if token not in having]):
-                by_value[None] = without
-            _merge_sizes(by_value, by_token)
-        found[kind] = Counts(by_token, tokens)
-    return found
+                found[kind, path][value].append(number)
+    for (kind, path), nodes in found.items():
+        if path and (lacks := {*found[kind, ""].get(None, ())}.difference(*nodes.values())):
+            nodes[None] = sorted(lacks)
+        _merge_sizes(nodes)
+        total = sum(map(len, nodes.values()))
+        entropy = sum(len(some) / total * log2(total / len(some)) for some in nodes.values())
+        if 0 < entropy <= max(1.0, log2(total) / 2):
+            yield Column(kind, path, nodes, total, entropy)
 
 
-def _merge_sizes(tokens: dict[Value, list[bytes]], nodes: Mapping[bytes, Sequence[int]]) -> None:
-    """Put sizes that are nearly the same under the commonest of them."""
+def _merge_sizes(nodes: dict[Value, list[int]]) -> None:
     runs: list[list[int]] = []
-    for size in sorted(one for one in tokens if isinstance(one, int) and one >= _SIZE):
+    for size in sorted(one for one in nodes if isinstance(one, int) and one >= _SIZE):
         if runs and size <= runs[-1][0] * (1 + JITTER):
             runs[-1].append(size)
         else:
             runs.append([size])
     for run in runs:
-        usual = max(run, key=lambda one: sum(len(nodes[token]) for token in tokens[one]))
-        tokens[usual] = [*chain(*(tokens.pop(one) for one in run))]
+        usual = max(run, key=lambda one: len(nodes[one]))
+        nodes[usual] = [*chain(*(nodes.pop(one) for one in run))]
 
 
-def marks_of(counts: Mapping[str, Counts]) -> dict[bytes, dict[str, Value]]:
-    """Return the values of each token that tell nodes apart: tokens of equal ones are equal in all that matters."""
-    found: dict[bytes, dict[str, Value]] = defaultdict(dict)
-    for kind, one in counts.items():
-        for path, *_ in one.telling():
-            for value, tokens in one.tokens[path].items():
-                for token in tokens:
-                    found[token][f"{kind}.{path}".rstrip(".")] = value
+def marks_of(columns: Iterable[Column]) -> Marks:
+    """Return what tells each node from others."""
+    found: dict[int, dict[str, tuple[tuple[str, Value], ...]]] = defaultdict(dict)
+    for one in columns:
+        for value, numbers in one.nodes.items():
+            for number in numbers:
+                marks = found[number]
+                marks[one.kind] = (*marks.get(one.kind, ()), (one.path, value))
     return found
 
 
 def odd(
-    rows: Sequence[Judged],
-    counts: Mapping[str, Counts],
-    alike: Mapping[bytes, int],
-    checks: Iterable[Check],
+    rows: Sequence[Judged], columns: Iterable[Column], marks: Marks, checks: Iterable[Check]
 ) -> list[Odd]:
-    """Return who is otherwise than most, most surprising first; `alike`: a number of equal marks for each token."""
+    """Return who is otherwise than most, most surprising first."""
     by_id = {one.id: one for one in checks}
     having = Counter(chain(*(row.told.findings for row in rows)))
     found: dict[tuple[object, ...], Odd] = {}
-    for kind, one in counts.items():
-        for path, sums, entropy in one.telling():
-            usual, total = max(sums, key=lambda value: sums[value]), sum(sums.values())
-            for value, number in sums.items():
-                bits, fact = log2(total / number) - entropy, f"{kind}.{path}".rstrip(".")
-                if value != usual and bits >= FLOOR and number <= total * RARE:
-                    some = sorted(chain(*(one.nodes[token] for token in one.tokens[path][value])))
-                    found[fact, value] = Odd(
-                        nodes=tuple(rows[number].told.node for number in some),
-                        fact=fact,
-                        value=value,
-                        usual=usual,
-                        usual_count=sums[usual],
-                        bits=bits,
-                    )
-    for id_, nodes, change in _explained(rows, having, alike, by_id):
+    for one in columns:
+        usual = max(one.nodes, key=lambda value: len(one.nodes[value]))
+        fact, count = f"{one.kind}.{one.path}".rstrip("."), len(one.nodes[usual])
+        for value, some in one.nodes.items():
+            bits = log2(one.total / len(some)) - one.entropy
+            if value != usual and bits >= FLOOR and len(some) <= one.total * RARE:
+                names = tuple(rows[number].told.node for number in sorted(some))
+                told = Odd(nodes=names, fact=fact, value=value, usual=usual)
+                found[fact, value] = replace(told, usual_count=count, bits=bits)
+    for id_, nodes, change in _explained(rows, having, marks, by_id):
         fact = f"{change.fact}.{change.field}".rstrip(".")
         key: tuple[object, ...] = (fact, change.a)
         row = found.get(key)
         if row is None or not {*nodes} <= {*row.nodes}:  # of these alone
             key = (*key, id_)
-            new = Odd(nodes=(), fact=fact, value=change.a, usual=change.b, usual_count=0, bits=0)
-            row = found.get(key, new)
+            row = found.get(key, Odd(nodes=(), fact=fact, value=change.a, usual=change.b))
             row = replace(row, nodes=(*row.nodes, *nodes))
         if id_ not in row.explains:
             bits = row.bits + log2(len(rows) / having[id_])
             row = replace(row, bits=bits, explains=(*row.explains, id_))
         found[key] = row
-    return _together(
-        found.values(), Counter(k.__name__ for c in by_id.values() for k in kinds_of(c))
-    )
+    asked = Counter(kind.__name__ for one in by_id.values() for kind in kinds_of(one))
+    return _together(found.values(), asked)
 
 
 def _together(rows: Iterable[Odd], asked: Counter[str]) -> list[Odd]:
@@ -164,16 +141,17 @@ def _together(rows: Iterable[Odd], asked: Counter[str]) -> list[Odd]:
 def _explained(
     rows: Sequence[Judged],
     having: Counter[str],
-    alike: Mapping[bytes, int],
+    marks: Marks,
     checks: Mapping[str, Check],
 ) -> Iterator[tuple[str, tuple[str, ...], Change]]:
     """Yield findings that few have, the nodes that are equal in what the check takes, and what makes it go there."""
-    equal: dict[tuple[str, tuple[int, ...]], list[Judged]] = defaultdict(list)
-    for row in rows:
+    equal: dict[tuple[str, tuple[object, ...]], list[Judged]] = defaultdict(list)
+    for number, row in enumerate(rows):
         for id_ in row.told.findings:
             if id_ in checks and having[id_] <= len(rows) * RARE:
-                takes = (row.facts.get(kind.__name__, b"") for kind in kinds_of(checks[id_]))
-                equal[id_, tuple(alike.get(token, 0) for token in takes)].append(row)
+                kinds = kinds_of(checks[id_])
+                takes = tuple(marks.get(number, {}).get(kind.__name__) for kind in kinds)
+                equal[id_, takes].append(row)
     for (id_, _), some in [*equal.items()][:MOST_TRIED]:
         one = next((row for row in some if row.source), None)
         others = [row for row in rows if row.source and id_ not in row.told.findings]

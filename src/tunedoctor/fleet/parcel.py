@@ -8,6 +8,7 @@ import sysconfig
 import tarfile
 import zlib
 from collections.abc import Iterator
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 
@@ -76,8 +77,8 @@ def reply(name: str, text: str, seconds: float) -> Reply:
         return Reply(
             name, problem=plain(why, 300) if found else f"no answer; it said {plain(text[-200:])!r}"
         )
-    try:
-        snapshot = zlib.decompressobj().decompress(base64.b64decode(body), LARGEST)
-    except (ValueError, zlib.error):
-        return Reply(name, problem="its answer is cut off, or is none", seconds=seconds)
-    return Reply(name, snapshot, seconds=seconds)
+    unpacker, snapshot = zlib.decompressobj(), b""
+    with suppress(ValueError, zlib.error):
+        snapshot = unpacker.decompress(base64.b64decode(body), LARGEST)
+    problem = "" if unpacker.eof else "its answer is cut off, or is none"
+    return Reply(name, b"" if problem else snapshot, problem, seconds)

@@ -66,8 +66,8 @@ def _job(
 ) -> tuple[dict[str, tuple[list[str], float]], str]:
     """Return lines of each node with seconds, and what is to be said of one that printed nothing."""
     job, began = f"doctor-fleet-{secrets.token_hex(8)}", time.monotonic()
-    most, minutes = how.seconds + _QUEUE + _MARGIN, int(how.seconds + _MARGIN) // 60 + 1
-    lines, ended = dict[str, tuple[list[str], float]](), None
+    most = how.seconds + _QUEUE + _MARGIN
+    lines, ended = dict[str, tuple[list[str], float]](), child.Ended("not started", 0, "", "")
 
     def heard(line: str) -> float:
         label, _, rest = line.partition(": ")
@@ -76,7 +76,12 @@ def _job(
         lines[label.strip()] = some, time.monotonic() - began
         return most
 
-    argv = [*_SRUN.split(), f"--job-name={job}", f"--immediate={_QUEUE}", f"--time={minutes}"]
+    argv = [
+        *_SRUN.split(),
+        f"--job-name={job}",
+        f"--immediate={_QUEUE}",
+        f"--time={int(most) // 60 + 1}",
+    ]
     argv += [f"--nodes={len(names)}", f"--ntasks={len(names)}", f"--nodelist={','.join(names)}"]
     argv += [f"--partition={part}", f"--mem={'4G' if '--smoke' in how.words else '512M'}"]
     argv += ["sh", "-c", parcel.COMMAND]
@@ -87,7 +92,7 @@ def _job(
     try:
         ended = ask(heard=heard, silence=most, timeout=most)
     finally:  # who is stopped in between leaves no job
-        if ended is None or ended.how != "exit":
+        if ended.how != "exit":
             child.run(["scancel", f"--name={job}"], timeout=60.0)
     errors = re.findall("^srun: error: (.+)$", ended.err, re.MULTILINE) or ["no answer"]
     told = {host: lines[task] for host, task in _ON_HOST.findall(ended.err) if task in lines}

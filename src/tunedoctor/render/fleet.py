@@ -9,17 +9,15 @@ from tunedoctor.model.wording import listed, many
 from tunedoctor.render.diff import word_of
 from tunedoctor.render.formats.line import line_of, of_finding
 from tunedoctor.render.formats.prometheus import Sample, text_of
-from tunedoctor.render.html import STYLE, clean, frame, numbers, table
+from tunedoctor.render.html import STYLE, clean, frame, table
 from tunedoctor.render.screen import Screen, mark
 
 FEW, MOST, LONGEST = 12, 1000, 60
 """Lines of a section; with --verbose and on a page; characters of a value."""
 _WORDS = {
-    "ready": "ready",
-    "findings": "with findings",
-    "unknown": "could not be told",
+    "ready": "ready", "findings": "with findings", "unknown": "could not be told",
     "unreached": "not reached",
-}
+}  # fmt: skip
 _CELLS = """
 .heat{overflow-x:auto}.heat td{text-align:center}.heat th{white-space:nowrap}.note{background:var(--soft)}
 .error,.unreached{background:#cf222e;color:#fff}.warning{background:#bf8700;color:#000}
@@ -29,34 +27,31 @@ _CELLS = """
 def render(found: Fleet, screen: Screen, *, verbose: bool = False, quiet: bool = False) -> str:
     """Return the screen: causes, who is otherwise than most, who was not reached, and what to do next."""
     few = MOST if verbose else FEW
-    head = f"{many(len(found.nodes), 'machine')}: {_counts(found)}"
-    screen.wrap(f"{head}   {found.seconds:.1f} s", kind="bold")
+    screen.wrap(f"{_counts(found)}   {found.seconds:.1f} s", kind="bold")
     screen.line()
     for cause in found.causes:
-        one, who = cause.finding, f"all {cause.count:,}"
-        if cause.nodes:
-            who = f"{cause.count:,} of {len(found.nodes):,}: {listed(cause.nodes, MOST if verbose else 4)}"
+        one, who = cause.finding, listed(cause.nodes, MOST if verbose else 4) or "all reached"
         if not quiet or one.severity == "error":
-            screen.line(mark(one.severity), " ", (one.id, one.severity), f"  {who}")
+            kind, count = one.severity, many(cause.count, "machine")
+            screen.line(mark(kind), " ", (one.id, kind), f"  {count}: {who}")
             screen.row("", f"{one.title}. Cure: {one.cure.command}", 4)
     screen.gap()
-    for title, lines in _sections(found):
-        if lines and not quiet:
+    for title, lines in () if quiet else _sections(found):
+        if lines:
             screen.line((title, "bold"))
-            for text in lines[:few]:
+            more = f"and {len(lines) - few:,} more; --format json has all"
+            for text in [*lines[:few], *[more] * (len(lines) > few)]:
                 screen.wrap(text, 4, "  ")
-            if len(lines) > few:
-                more = "--format json has all" if verbose else "-v shows them"
-                screen.wrap(f"and {len(lines) - few:,} more; {more}", 4, "  ", "dim")
             screen.gap()
-    ids = [id_ for odd in found.odd for id_ in odd.explains] or [c.finding.id for c in found.causes]
+    ids = [id_ for odd in found.odd for id_ in odd.explains] + [c.finding.id for c in found.causes]
     keep = "doctor fleet --format json > FILE keeps it; --diff FILE says what changed since"
     screen.next(f"doctor explain {ids[0]} tells more" if ids else keep)
     return screen.text()
 
 
 def _counts(found: Fleet) -> str:
-    return listed(f"{found.counts[k]:,} {word}" for k, word in _WORDS.items() if k in found.counts)
+    told = listed(f"{found.counts[k]:,} {word}" for k, word in _WORDS.items() if k in found.counts)
+    return f"{many(len(found.nodes), 'machine')}: {told}"
 
 
 def _sections(found: Fleet) -> Iterator[tuple[str, list[str]]]:
@@ -65,14 +60,14 @@ def _sections(found: Fleet) -> Iterator[tuple[str, list[str]]]:
     yield "Could not be told", [f"{one.node}: {one.why}" for one in unknown]
     yield "Not reached", [f"{name}: {why}" for name, why in found.unreached.items()]
     for one in found.times:
-        unit = one.what.replace("_", " ").replace(" per ", "/")
-        title = f"Slower than the rest, in {unit}{one.device and f' of {one.device}'}: median {one.median:g}"
-        yield title, [f"{name}: {value:g}" for name, value in one.stragglers.items()]
+        unit = "tokens/s" if one.device else "seconds"
+        title = f"Slower than the rest, in {unit}: median {one.median:.4g} {one.device}".strip()
+        yield title, [f"{name}: {value:.4g}" for name, value in one.stragglers.items()]
     if since := found.since:
-        changed = [f"{name}: {' '.join(how)}" for name, how in since.changed.items()]
-        moved = [("new", since.new), ("gone", since.gone)]
-        lines = [f"{word}: {listed(some, MOST)}" for word, some in moved if some]
-        yield f"Changed since {since.taken}", [*lines, *changed] or ["nothing"]
+        moved = [(since.new, "new"), (since.gone, "gone")]
+        lines = [f"{word}: {listed(some, MOST)}" for some, word in moved if some]
+        lines += [f"{name}: {' '.join(how)}" for name, how in since.changed.items()]
+        yield f"Changed since {since.taken}", lines or ["nothing"]
 
 
 def odd_line(one: Odd) -> str:
@@ -80,10 +75,8 @@ def odd_line(one: Odd) -> str:
     sizes = word_of(one.value, LONGEST, sizes=True) != word_of(one.usual, LONGEST, sizes=True)
     own, usual = (word_of(v, LONGEST, sizes=sizes) for v in (one.value, one.usual))
     if "." not in one.fact:  # all of it is there, or is not
-        own, usual = (
-            "there" if one.value is None else own,
-            "have it" if one.usual is None else usual,
-        )
+        own = "there" if one.value is None else own
+        usual = "have it" if one.usual is None else usual
     others = f"{one.usual_count:,} others" if one.usual_count else "elsewhere"
     explains = f": {', '.join(one.explains)}" if one.explains else ""
     more = f" (and {many(one.more, 'more value')})" if one.more else ""
@@ -103,50 +96,42 @@ def line(found: Fleet) -> str:
 
 def prometheus(found: Fleet) -> str:
     """Return metrics of each machine and of all."""
-    every = [({"node": one.node}, one) for one in found.nodes]
-    reached = [(label, one) for label, one in every if one.reached]
-    speeds = [(label, one.tokens_per_second) for label, one in reached]
-    odd = Counter(chain(*(one.nodes for one in found.odd)))
-    causes = [({"id": c.finding.id, "severity": c.finding.severity}, c.count) for c in found.causes]
-    rows: tuple[tuple[str, str, list[Sample]], ...] = (
-        ("nodes", "Machines by verdict.", [({"verdict": v}, n) for v, n in found.counts.items()]),
-        ("finding_nodes", "Machines with a cause.", causes),
-        ("node_up", "1 if it was reached.", [(label, one.reached) for label, one in every]),
-        ("node_ready", "1 if it can train.", [(n, o.verdict == "ready") for n, o in reached]),
-        ("node_findings", "Its causes.", [(label, len(one.findings)) for label, one in reached]),
-        ("node_odd", "Ways in which it is odd.", [({"node": n}, many) for n, many in odd.items()]),
-        ("node_tokens_per_second", "Of the tiny training.", [(n, v) for n, v in speeds if v]),
+    odd, samples = Counter(chain(*(one.nodes for one in found.odd))), dict[str, list[Sample]]()
+    samples["nodes"] = [({"verdict": verdict}, n) for verdict, n in found.counts.items()]
+    samples["finding_nodes"] = [({"id": c.finding.id}, c.count) for c in found.causes]
+    for one in found.nodes:
+        told: dict[str, float] = {
+            "up": one.reached,
+            "ready": one.verdict == "ready",
+            "findings": len(one.findings),
+        }
+        told |= {"odd_facts": odd[one.node], "tokens_per_second": one.tokens_per_second or 0}
+        for name, value in told.items():
+            samples.setdefault(f"node_{name}", []).append(({"node": one.node}, value))
+    return text_of(
+        (f"doctor_fleet_{name}", "As doctor fleet --format json.", some)
+        for name, some in samples.items()
     )
-    return text_of((f"doctor_fleet_{name}", text, samples) for name, text, samples in rows)
 
 
 def html(found: Fleet) -> str:
     """Return a page: a heat map of machines and causes, which is a table, and what the screen tells."""
     causes = [one.finding for one in found.causes][:40]
     wrong = [one for one in found.nodes if one.findings or one.verdict != "ready"]
-    cells = ""
+    rows = ""
     for one in wrong[:MOST]:
-        marks = (c.severity if c.id in one.findings else "" for c in causes)
         state = ("", one.verdict) if one.reached else ("unreached", "not reached")
-        some = (state, *((word, word) for word in marks))
-        own = "".join(f'<td class="{kind}">{word}</td>' for kind, word in some)
-        cells += f'<tr><th scope="row">{clean(one.node)}</th>{own}</tr>'
+        cells = [state, *((c.severity if c.id in one.findings else "",) * 2 for c in causes)]
+        own = "".join(f'<td class="{kind}">{word}</td>' for kind, word in cells)
+        rows += f'<tr><th scope="row">{clean(one.node)}</th>{own}</tr>'
     heads = ["machine", "verdict", *(clean(one.id) for one in causes)]
-    left = f" {len(wrong) - MOST:,} more are left out." if len(wrong) > MOST else ""
-    what = [
-        (f"{c.id} ({c.severity})", f"{c.title}. {c.means}\nCure: {c.cure.command}") for c in causes
-    ]
-    lists = [*_sections(found), ("Causes", [f"{name}: {text}" for name, text in what])]
-    body = [
-        f"<main><h1>{many(len(found.nodes), 'machine')}</h1>",
-        numbers((_WORDS[key], f"{number:,}") for key, number in found.counts.items()),
-        f"<h2>Machines and causes</h2><p>Those without a cause are not shown.{left}</p>",
-        f'<div class="heat">{table(heads, cells, "heat")}</div>',
-        *(
-            f"<h2>{clean(title)}</h2><ul>{''.join(f'<li>{clean(one)}</li>' for one in lines[:MOST])}</ul>"
-            for title, lines in lists
-            if lines
-        ),
-        f'<p class="dim">{clean(found.taken)}</p></main>',
-    ]
-    return frame("doctor fleet", "".join(body), STYLE + _CELLS)
+    shown = (
+        f"{len(wrong[:MOST]):,} of {many(len(wrong), 'machine')} with a cause or without a verdict"
+    )
+    body = f"<main><h1>{_counts(found)}</h1><p>{clean(found.taken)}</p><h2>{shown}</h2>"
+    body += f'<div class="heat">{table(heads, rows, "heat")}</div>'
+    told = [f"{c.id}: {c.title}. {c.means} Cure: {c.cure.command}" for c in causes]
+    for title, lines in (*_sections(found), ("Causes", told)):
+        items = "".join(f"<li>{clean(one)}</li>" for one in lines[:MOST])
+        body += f"<h2>{clean(title)}</h2><ul>{items}</ul>" if items else ""
+    return frame("doctor fleet", f"{body}</main>", STYLE + _CELLS)

@@ -59,7 +59,7 @@ def main(stream: IO[bytes]) -> None:
 
 def run(argv: List[str], ends: float, **more: str) -> Tuple[str, bytes]:
     """Return what went wrong, "" where nothing did, and what the doctor printed."""
-    began, env, no = time.monotonic(), {**os.environ, **more}, subprocess.DEVNULL
+    env, no = {**os.environ, **more}, subprocess.DEVNULL
     reader, why = select.poll(), ""
     reader.register(1, 0)  # tells when nobody reads any more: who asked is gone
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
@@ -74,7 +74,7 @@ def run(argv: List[str], ends: float, **more: str) -> Tuple[str, bytes]:
             if STOPPED or reader.poll(0):
                 why = "stopped"
             elif time.monotonic() > ends:
-                why = "no answer in {:.0f} s".format(ends - began)
+                why = "no answer in time"
             elif os.fstat(out.fileno()).st_size + os.fstat(err.fileno()).st_size > LARGEST:
                 why = "more output than any answer has"
         for number in (

@@ -1,0 +1,395 @@
+"""The doctor on nodes: what it is brought as, what it leaves, hosts by a real sshd, and a real Slurm of four."""
+
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+import zlib
+from base64 import encodebytes
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from integrations.cluster import Cluster
+from probes.test_nvidia import compiled
+from rows import plant
+from torch_target import WHY_NOT, torch_target
+
+from tunedoctor.fleet import parcel
+from tunedoctor.fleet.acts import plan
+from tunedoctor.fleet.reply import How
+
+DOCTOR = Path(sys.executable).with_name("doctor")
+SSHD = shutil.which("sshd", path="/usr/sbin:/usr/bin")
+AS_ROOT = pytest.mark.skipif(
+    not shutil.which("apt-get") or os.name != "posix" or os.geteuid() != 0,
+    reason="root on Debian makes the cluster",
+)
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="nodes of clusters are Linux")
+
+
+def bare(tmp: Path) -> str:
+    """A PATH without a doctor, with the Python that this one's environment was made of."""
+    (tmp / "python").mkdir(exist_ok=True)
+    if not (python := tmp / "python" / f"python3.{sys.version_info[1]}").is_symlink():
+        python.symlink_to(Path(sys.executable).resolve())
+    return f"{tmp}/python:/usr/bin:/bin"
+
+
+def node(tmp: Path, sent: bytes, **more: str) -> "subprocess.Popen[bytes]":
+    (tmp / "t").mkdir(exist_ok=True)
+    env = {"PATH": bare(tmp), "HOME": str(tmp), "TMPDIR": str(tmp / "t"), **more}
+    (tmp / "sent").write_bytes(sent)
+    with (tmp / "sent").open("rb") as stdin:
+        argv = ["sh", "-c", parcel.COMMAND]
+        return subprocess.Popen(argv, env=env, stdin=stdin, stdout=subprocess.PIPE)
+
+
+def until(what: Callable[[], Any], seconds: float = 30) -> Any:
+    end = time.monotonic() + seconds
+    while not (told := what()):
+        assert time.monotonic() < end, "it never came"
+        time.sleep(0.005)
+    return told
+
+
+def marked(folder: Path) -> list[str]:
+    """The processes whose environment names a folder."""
+    found = []
+    for one in Path("/proc").glob("[0-9]*"):
+        try:
+            if f"={folder}".encode() in (one / "environ").read_bytes():
+                found.append((one / "cmdline").read_text())
+        except OSError:
+            continue
+    return found
+
+
+def facts(snapshot: bytes) -> dict[str, Any]:
+    told: dict[str, Any] = json.loads(snapshot)
+    assert told["schema"] == "doctor.snapshot/1"
+    return dict(told["facts"])
+
+
+@pytest.mark.parametrize("words", [("--profile", "node"), ("--profile", "project", "--smoke")])
+def test_what_is_brought_tells_as_the_doctor_does_and_is_gone(tmp_path: Path, words: Any) -> None:
+    if "--smoke" in words and not torch_target():
+        pytest.skip(WHY_NOT)
+    more = ("--target", torch_target()) if "--smoke" in words else ()
+    sent = parcel.payload(How(words=("snapshot", *words, *more)))
+    assert len(sent) < 1_500_000
+    parcel._packed.cache_clear()
+    assert parcel.payload(How(words=("snapshot", *words, *more))) == sent
+    out = node(tmp_path, sent).communicate()[0].decode()
+    got = parcel.reply("n1", f"a login's banner\n{out}", 1.0)
+    assert not got.problem
+    assert max(map(len, out.splitlines())) < 80, "srun cuts long lines"
+    assert ("value" in facts(got.snapshot)["Smoke"]) == ("--smoke" in words)
+    assert not list((tmp_path / "t").iterdir())
+
+
+@pytest.mark.parametrize("end", ["SIGTERM", "SIGINT", "SIGHUP", "nobody reads", "time"])
+def test_stopped_half_way_nothing_stays(tmp_path: Path, end: str) -> None:
+    words = ("run", "--", "sleep", "77")
+    sent = parcel.payload(How(words, seconds=6.0 if end == "time" else 60.0))
+    started = node(tmp_path, sent)
+    (folder,) = until(lambda: list((tmp_path / "t").glob("doctor-brought-*")))
+    assert folder.stat().st_mode & 0o777 == 0o700
+    until(lambda: any(one.startswith("sleep") for one in marked(tmp_path / "t")))
+    if end.startswith("SIG"):
+        started.send_signal(signal.Signals[end])
+    elif end == "nobody reads":
+        assert started.stdout
+        started.stdout.close()
+    began = time.monotonic()
+    assert started.wait(30) in (0, 1)
+    assert time.monotonic() - began < 12
+    assert not list((tmp_path / "t").iterdir())
+    until(lambda: not marked(tmp_path / "t"), 3)
+    if end == "time":
+        assert started.stdout
+        assert b"no answer in time" in started.stdout.read()
+
+
+def test_a_node_that_can_not_run_it_says_why(tmp_path: Path) -> None:
+    tools = tmp_path / "bin"
+    tools.mkdir()
+    for name in ("sh", "cat"):
+        (tools / name).symlink_to(shutil.which(name) or "")
+    sent = parcel.payload(How())
+    none = node(tmp_path, sent, PATH=str(tools)).communicate()[0].decode()
+    assert parcel.reply("n", none, 0.0).problem == "no Python is on PATH"
+    other = sent.replace(f'"{parcel._SUFFIX}"'.encode(), b'".cpython-399-riscv.so"')
+    said = parcel.reply("n", node(tmp_path, other).communicate()[0].decode(), 0.0).problem
+    assert "no doctor is there" in said
+    assert f"is {parcel._SUFFIX}" in said
+    old = plant(tmp_path, {"old/doctor": "#!/bin/sh\necho old; exit 2\n"}) / "old"
+    (old / "doctor").chmod(0o755)
+    got = node(tmp_path, sent, PATH=f"{old}:{bare(tmp_path)}").communicate()[0].decode()
+    assert facts(parcel.reply("n", got, 0.0).snapshot), "one that fails there is not taken"
+    told = node(tmp_path, parcel.payload(How(doctor=str(old / "doctor")))).communicate()[0].decode()
+    assert "the doctor ended with 2" in parcel.reply("n", told, 0.0).problem
+
+
+BOMB = encodebytes(zlib.compress(b" " * (64 << 20))).decode()
+
+
+@pytest.mark.parametrize(
+    ("said", "problem"),
+    [
+        ("", "no answer; it said ''"),
+        ("\x1b[31mBus error\x07\n" * 9999, "no answer; it said"),
+        ("doctor-reply \n!!!!", "its answer is cut off, or is none"),
+        ("doctor-reply \n" + encodebytes(b"no zlib").decode(), "its answer is cut off, or is none"),
+        ("doctor-reply \nok\ndoctor-reply it broke\x1b[2J", "it broke"),
+        (f"doctor-reply \n{BOMB}", "its answer is cut off, or is none"),
+    ],
+)
+def test_what_a_node_prints_can_be_anything(said: str, problem: str) -> None:
+    got = parcel.reply("n1", said, 2.0)
+    assert got.problem.startswith(problem)
+    assert got.problem.isprintable()
+    assert len(got.problem) < 400
+
+
+SICK, USERS = "doctor: gpu-faulty [node] reset", "doctor: policy-shm [node] small"
+HELD = {
+    **{f"n{i}": (False, "none") for i in range(20)},
+    "mine": (True, SICK),
+    "theirs": (True, "disk by Ada"),
+}
+
+
+@pytest.mark.parametrize(
+    ("verb", "causes", "ready", "most", "acts", "left", "refused"),
+    [
+        ("drain", {"n1": SICK}, (), None, {"n1"}, set(), ""),
+        ("drain", {"n1": SICK, "theirs": SICK, "gone": SICK, "mine": SICK}, (), None, {"n1"}, {"theirs", "gone", "mine"}, ""),
+        ("drain", {f"n{i}": SICK for i in range(3)}, (), None, {"n0", "n1", "n2"}, set(), "4 of 22 nodes would be out, above 2"),
+        ("drain", {f"n{i}": SICK for i in range(3)}, (), 4, {"n0", "n1", "n2"}, set(), ""),
+        ("label", {f"n{i}": SICK for i in range(3)}, (), None, {"n0", "n1", "n2"}, set(), ""),
+        ("undrain", {}, ("mine", "theirs", "n1"), None, {"mine"}, set(), ""),
+        ("undrain", {"mine": USERS}, (), None, set(), {"mine"}, ""),
+    ],
+)  # fmt: skip
+def test_a_plan_leaves_others_alone_and_empties_no_cluster(
+    verb: Any, causes: Any, ready: Any, most: Any, acts: Any, left: Any, refused: str
+) -> None:
+    got = plan(verb, HELD, causes, ready, most)
+    assert ({*got[0]}, {*got[1]}) == (acts, left)
+    assert got[2].startswith(refused) if refused else not got[2]
+
+
+def test_kubectl_is_told_as_little_as_it_needs(tmp_path: Path) -> None:
+    """No API server is here: the words that kubectl would get, by one that writes them down."""
+    about = {"name": "n1", "annotations": {}, "labels": {}}
+    theirs = {"name": "n2"}
+    items = [{"metadata": about, "spec": {}}, {"metadata": theirs, "spec": {"unschedulable": True}}]
+    script = '#!/bin/sh\n[ "$1" = get ] && exec cat @root/nodes\nprintf "%s|" "$@" >>@root/log\necho >>@root/log\n'
+    plant(tmp_path, {"bin/kubectl": script, "p.toml": '[policy]\nram = "9 TiB"\n'})
+    (tmp_path / "bin/kubectl").chmod(0o755)
+    env = {**os.environ, "PATH": f"{tmp_path}/bin:{os.environ['PATH']}"}
+
+    def said(*words: str, policy: str = "p.toml") -> str:
+        (tmp_path / "nodes").write_text(json.dumps({"items": items}))
+        argv = [
+            DOCTOR,
+            "fleet",
+            "--from",
+            "n1.json",
+            "n2.json",
+            "n3.json",
+            "--config",
+            policy,
+            *words,
+        ]
+        return subprocess.run(
+            argv, env=env, cwd=tmp_path, capture_output=True, text=True, check=False
+        ).stderr
+
+    for name in ("n1", "n2", "n3"):
+        with (tmp_path / f"{name}.json").open("w") as file:
+            words = [DOCTOR, "snapshot", "--profile", "node", "--keep-host", "-o", "-"]
+            subprocess.run(
+                words, stdout=file, check=True, cwd=tmp_path, env={**env, "NODE_NAME": name}
+            )
+    assert "would cordon  n1  doctor: policy-ram [node]" in said("--cordon")
+    assert not (tmp_path / "log").exists()
+    assert "left alone  n3  not known there" in said("--cordon", "--yes")
+    assert "label  n1  doctor" in said("--label", "--yes")
+    cordoned, why = (tmp_path / "log").read_text(), "doctor: policy-ram [node] "
+    about |= {"annotations": {"tunedoctor/cordon": why}}
+    items[0]["spec"] = {"unschedulable": True}
+    (tmp_path / "well.toml").write_text("")
+    assert "uncordon  n1" in said("--uncordon", "--yes", policy="well.toml")
+    undone = (tmp_path / "log").read_text().removeprefix(cordoned).splitlines()
+    note, cordon, *labels = cordoned.splitlines()
+    assert note.startswith(f"annotate|node|n1|--overwrite|tunedoctor/cordon={why}")
+    assert cordon == "cordon|n1|"
+    for at, name in ((0, "n1"), (2, "n2")):
+        assert labels[at].startswith(f"annotate|node|{name}|--overwrite|tunedoctor/label={why}")
+        assert labels[at + 1] == f"label|node|{name}|--overwrite|tunedoctor/cause=policy-ram|"
+    assert undone == ["uncordon|n1|", "annotate|node|n1|--overwrite|tunedoctor/cordon-|"]
+
+
+@pytest.fixture
+def hosts(tmp_path: Path) -> Iterator[dict[str, str]]:
+    """Environment of a user whose configuration of ssh knows well, slow (a port that takes no word) and dark."""
+    if SSHD is None or os.geteuid() != 0:
+        pytest.skip(
+            "no OpenSSH server (apt-get install openssh-server), or not root, who may run one here"
+        )
+    Path("/run/sshd").mkdir(exist_ok=True)
+    for name in ("host", "key"):
+        subprocess.run(
+            ["ssh-keygen", "-qN", "", "-t", "ed25519", "-f", tmp_path / name], check=True
+        )
+    with socket.socket() as free, socket.socket() as mute:
+        free.bind(("127.0.0.1", 0))
+        mute.bind(("127.0.0.1", 0))
+        mute.listen()
+        port, silent = free.getsockname()[1], mute.getsockname()[1]
+        free.close()
+        server = f"Port {port}\nListenAddress 127.0.0.1\nHostKey {tmp_path}/host\nStrictModes no\n"
+        server += f"AuthorizedKeysFile {tmp_path}/key.pub\nPidFile none\n"
+        around = f'PATH={bare(tmp_path)} TMPDIR={tmp_path}/t exec sh -c "$SSH_ORIGINAL_COMMAND"'
+        server += f"ForceCommand {around}\n"  # a login's own files set what they like
+        config = f"Host *\n User root\n HostName 127.0.0.1\n IdentityFile {tmp_path}/key\n"
+        config += f" UserKnownHostsFile {tmp_path}/known\n StrictHostKeyChecking accept-new\n"
+        config = (
+            f"Host well*\n Port {port}\nHost slow\n Port {silent}\nHost dark\n Port 1\n{config}"
+        )
+        plant(tmp_path, {"server": server, "config": config, "list": "well # ours\n\ndark,slow\n"})
+        plant(
+            tmp_path, {"bin/ssh": f'#!/bin/sh\nexec {shutil.which("ssh")} -F @root/config "$@"\n'}
+        )
+        (tmp_path / "bin/ssh").chmod(0o755)
+        (tmp_path / "t").mkdir()
+        sshd = subprocess.Popen(
+            [SSHD, "-D", "-e", "-f", tmp_path / "server"], stderr=subprocess.DEVNULL
+        )
+        try:
+            until(lambda: not socket.socket().connect_ex(("127.0.0.1", port)))
+            yield {**os.environ, "PATH": f"{tmp_path}/bin:{os.environ['PATH']}"}
+        finally:
+            sshd.kill()
+            sshd.wait()
+
+
+def test_hosts_by_ssh(tmp_path: Path, hosts: dict[str, str]) -> None:
+    argv = [DOCTOR, "fleet", "--ssh", f"@{tmp_path}/list", "--timeout", "20", "--format", "json"]
+    ended = subprocess.run(argv, env=hosts, capture_output=True, check=False)
+    told = {one["node"]: one for one in json.loads(ended.stdout)["nodes"]}
+    assert told["well"]["reached"], told
+    assert "refused" in told["dark"]["why"]
+    assert "timed out" in told["slow"]["why"]
+    assert not list((tmp_path / "t").iterdir())
+
+    argv = [DOCTOR, "fleet", "--ssh", "well1,well2"]
+    with subprocess.Popen(argv, env=hosts, stdout=subprocess.DEVNULL) as started:
+        until(lambda: len(list((tmp_path / "t").iterdir())) > 1)
+        started.terminate()
+        assert started.wait(15) == 143
+    until(lambda: not list((tmp_path / "t").iterdir()) and not marked(tmp_path / "t"), 10)
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (("--ssh=-oProxyCommand=touch x",), "is no host"),
+        (("--ssh=a$(touch x)",), "is no host"),
+        (("--ssh=",), "is no host"),
+        (("--ssh=@none",), "No such file"),
+        (("--slurm=-x",), "no partition and no list"),
+        (("--ssh=h", "--drain", "--label"), "one at a time"),
+    ],
+)
+def test_what_names_no_nodes(tmp_path: Path, words: tuple[str, ...], says: str) -> None:
+    ended = subprocess.run(
+        [DOCTOR, "fleet", *words], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert (ended.returncode, ended.stderr.count("\n")) == (2, 1)
+    assert says in ended.stderr
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.platforms
+@AS_ROOT
+def test_four_nodes_of_slurm(tmp_path: Path) -> None:
+    """One has a small /dev/shm, one another torch, one a sick GPU, one is well."""
+    for folder, more in (("gpu", ()), ("sick", ("-DFULL",))):
+        (tmp_path / folder).mkdir()
+        compiled(tmp_path / folder, *more)
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", tmp_path / "venv"], check=True)
+    (site,) = (tmp_path / "venv/lib").glob("python*/site-packages")
+    for place, version in ((site, "2.9.1+cu128"), (tmp_path / "older", "2.7.1+cu128")):
+        text = f"Metadata-Version: 2.1\nName: torch\nVersion: {version}\n"
+        about = {f"torch-{version}.dist-info/{name}": text for name in ("METADATA", "RECORD")}
+        plant(place, {**about, "torch/version.py": f"__version__ = '{version}'\ncuda = '12.8'\n"})
+    (tmp_path / "doctor.toml").write_text('[policy]\nshm = "1 GiB"\ntorch = "==2.9.1"\n')
+    work = tmp_path / "slurm"
+    work.mkdir()
+    for name in ("prolog", "health"):
+        plant(work, {name: "#!/bin/sh\n"})
+        (work / name).chmod(0o755)
+    also = {
+        "torch": f"mount --bind {tmp_path}/older {site}",
+        "sick": f"mount --bind {tmp_path}/sick {tmp_path}/gpu",
+    }
+    shm = {"small": "64m", "torch": "2g", "sick": "2g", "well": "2g"}
+    cluster = Cluster(work, shm, port=27800, also=also)
+    env = {**os.environ, "SLURM_CONF": str(cluster.conf), "LD_LIBRARY_PATH": f"{tmp_path}/gpu"}
+    env |= {
+        "VIRTUAL_ENV": f"{tmp_path}/venv",
+        "TMPDIR": str(tmp_path / "t"),
+        "PATH": bare(tmp_path),
+    }
+    (tmp_path / "t").mkdir()
+
+    def fleet(*words: str) -> tuple[dict[str, Any], str]:
+        argv = [DOCTOR, "fleet", "--slurm", "--profile", "project", "--format", "json", *words]
+        ended = subprocess.run(
+            argv, env=env, cwd=tmp_path, capture_output=True, text=True, check=False
+        )
+        assert ended.stdout, ended.stderr
+        assert not list((tmp_path / "t").iterdir())
+        return json.loads(ended.stdout), ended.stderr
+
+    try:
+        cluster.until(["idle"] * 4)
+        told, said = fleet("--drain", "--yes")
+        found = {one["node"]: set(one["findings"]) for one in told["nodes"]}
+        assert all(one["reached"] for one in told["nodes"]), told["unreached"]
+        wants = {"small": "policy-shm", "torch": "policy-torch", "sick": "gpu-faulty"}
+        for name, id_ in wants.items():
+            assert id_ in found[name], found
+            assert not any(id_ in found[other] for other in found if other != name)
+        odd = {(*one["nodes"], id_) for one in told["odd"] for id_ in one["explains"]}
+        assert {*wants.items()} <= odd, told["odd"]
+        assert "2 of 4 nodes would be out, above 1" in said
+        cluster.until(["idle"] * 4)
+        _, said = fleet("--drain", "--yes", "--at-most", "2")
+        states = ["drained doctor: policy-shm .node.", "idle", "drained doctor: gpu-faulty .node."]
+        cluster.until([*states, "idle"])
+        cluster.asked("scontrol", "update", "NodeName=torch", "State=DRAIN", "Reason=fan | by Ada")
+        told, _ = fleet()
+        why = {one["node"]: one["why"] for one in told["nodes"] if not one["reached"]}
+        assert why["torch"] == "not begun: drained (fan | by Ada)"
+        assert {*why} == {*wants}
+        cluster.asked("scontrol", "update", "NodeName=small,torch,sick", "State=RESUME")
+        cluster.until(["idle"] * 4)
+
+        argv = [DOCTOR, "fleet", "--slurm", "small,well"]
+        with subprocess.Popen(argv, env=env, cwd=tmp_path, stdout=subprocess.DEVNULL) as started:
+            until(lambda: list((tmp_path / "t").iterdir()))
+            started.terminate()
+            assert started.wait(15) == 143
+        until(lambda: not list((tmp_path / "t").iterdir()) and not marked(tmp_path / "t"), 10)
+        until(lambda: not cluster.asked("squeue", "-h").strip(), 20)
+    finally:
+        cluster.stop()
