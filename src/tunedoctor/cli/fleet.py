@@ -2,6 +2,7 @@
 
 import gc
 import os
+import shutil
 import sys
 import time
 from argparse import Namespace
@@ -24,7 +25,7 @@ from tunedoctor.diagnosis.report import Report
 from tunedoctor.fleet.answer import Fleet, since
 from tunedoctor.fleet.judge import Job, Judge
 from tunedoctor.fleet.many import fleet_of, judged
-from tunedoctor.fleet.reply import How, Reply
+from tunedoctor.fleet.reply import IMAGE, How, Reply
 from tunedoctor.model.findings import Check
 from tunedoctor.model.snapshot import LARGEST, Snapshot
 from tunedoctor.render import fleet as shown
@@ -117,7 +118,17 @@ def _jobs(given: Namespace) -> tuple[str, Generator[Job]]:
         return "files", _files(given.files)
     words = ("snapshot", "--profile", given.profile or "node", "--keep-host")
     words += ("--smoke",) * given.smoke
-    how = How(words, given.doctor, given.timeout, given.at_once)
+    how = How(words, given.doctor, given.timeout, given.at_once, given.image or IMAGE)
+    if named != ["kubernetes"] and (given.manifest or given.image):
+        misuse("--manifest and --image are for pods", "add --kubernetes")
+    if named == ["kubernetes"] and (given.manifest or not shutil.which("kubectl")):
+        from tunedoctor.fleet.kubernetes import by_hand  # noqa: PLC0415  as an engine
+
+        manifest, commands = by_hand(given.kubernetes, how)
+        write(manifest)
+        missing = "" if given.manifest else "doctor: no kubectl is on PATH\n"
+        sys.stderr.write(f"{missing}{commands}")
+        sys.exit(2 if missing else 0)
     collect = import_module(f"tunedoctor.fleet.{named[0]}").collect
     return named[0], (one for one in collect(getattr(given, named[0]), how))
 

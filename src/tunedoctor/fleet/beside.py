@@ -20,9 +20,9 @@ def replies(asking: Sequence[Callable[[], Iterable[Reply]]], at_once: int) -> Ge
             raise
 
 
-def said(*argv: str) -> str:
+def said(*argv: str, stdin: bytes = b"") -> str:
     """Return what a cluster's program says; ValueError says why it does not."""
-    ended = child.run(argv, timeout=60.0, limit=child.FLOOD)
+    ended = child.run(argv, timeout=60.0, stdin=stdin, limit=child.FLOOD)
     if not ended.ok:
         msg = f"{argv[0]}: {plain(ended.err[-300:], 300) or ended.death}"
         raise ValueError(msg)

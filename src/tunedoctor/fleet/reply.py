@@ -4,6 +4,9 @@ from typing import NamedTuple
 
 import msgspec
 
+IMAGE = "localhost/training:latest"
+"""What integrations/container makes."""
+
 
 class Reply(msgspec.Struct, frozen=True):
     """What one node sent, or why it did not."""
@@ -29,3 +32,5 @@ class How(NamedTuple):
     """For one node, from its beginning."""
     at_once: int = 64
     """Nodes that are asked side by side, where the engine does not decide."""
+    image: str = IMAGE
+    """Of a pod: one with the doctor in it."""

@@ -1,0 +1,119 @@
+"""Nodes of Kubernetes: a Job for each, by kubectl and its context; made, read, and deleted again.
+
+A Job and no DaemonSet, as it ends and goes by itself where the doctor could not delete it.
+"""
+
+import json
+import re
+import secrets
+import shlex
+import time
+from collections.abc import Generator
+from contextlib import suppress
+from typing import Any
+
+import msgspec
+
+from tunedoctor.fleet.beside import said
+from tunedoctor.fleet.reply import How, Reply
+from tunedoctor.tables.load import table
+
+_RUN, _NODE = "tunedoctor/run", "tunedoctor/node"
+_STAND_IN = "NAME_OF_NODE"
+_SELECTOR = re.compile(r"[\w./=!, ()-]*")
+_SOON = "--request-timeout=30s"
+_GET = ("kubectl", "get", "--output=json", _SOON)
+_START = 120
+"""Seconds that a pod may take to start: images are large."""
+_TURN = 2.0
+"""Seconds between two looks at the pods."""
+
+
+def by_hand(wanted: str, how: How) -> tuple[str, str]:
+    """Return the manifest for one node, and the commands that run it on all that a selector names."""
+    told = {"selector": shlex.quote(_checked(wanted)), "seconds": round(how.seconds + _START)}
+    lines = "\n".join(table("kubernetes")["by_hand"]) + "\n"
+    job = msgspec.json.format(msgspec.json.encode(_job(_STAND_IN, how, "by-hand")))
+    return job.decode() + "\n", lines.format(**told)
+
+
+def collect(wanted: str, how: How) -> Generator[Reply]:
+    """Ask the nodes that a label selector names, all for "", by Jobs that are deleted again."""
+    nodes = json.loads(said(*_GET, "nodes", f"--selector={_checked(wanted)}"))["items"]
+    if not nodes:
+        msg = f"no node has the labels {wanted!r}: kubectl get nodes --show-labels"
+        raise ValueError(msg)
+    waiting: dict[str, str] = {}
+    for node in nodes:
+        name = re.sub(r"[^\w.-]", "", node["metadata"]["name"])
+        conditions = {one["type"]: one for one in node["status"]["conditions"]}
+        told = conditions.get("Ready", {})
+        if told.get("status") == "True":
+            waiting[name] = "no pod was made"
+        else:
+            why = told.get("message", "Kubernetes gives no reason")
+            yield Reply(name, problem=f"not ready: {why}")
+    mark = secrets.token_hex(4)
+    jobs = {"apiVersion": "v1", "kind": "List", "items": [_job(one, how, mark) for one in waiting]}
+    try:
+        said("kubectl", "create", "--filename=-", _SOON, stdin=msgspec.json.encode(jobs))
+        yield from _answers(waiting, mark, how.seconds + _START)
+    finally:
+        with suppress(ValueError):  # they end by themselves, and are deleted then
+            said("kubectl", "delete", "jobs", f"--selector={_RUN}={mark}", "--wait=false", _SOON)
+
+
+def _answers(waiting: dict[str, str], mark: str, seconds: float) -> Generator[Reply]:
+    """Yield what the pods of a run print, each when it has ended; `waiting`: node -> what holds it up."""
+    began, pods = time.monotonic(), list[Any]()
+    while waiting and time.monotonic() - began < seconds:
+        time.sleep(_TURN)
+        with suppress(ValueError):  # the next look may get an answer
+            pods = json.loads(said(*_GET, "pods", f"--selector={_RUN}={mark}"))["items"]
+        for pod in pods:
+            node, status = pod["metadata"]["annotations"][_NODE], pod["status"]
+            states = [one["state"].get("waiting") for one in status.get("containerStatuses", ())]
+            unmet = [one for one in status.get("conditions", ()) if one["status"] == "False"]
+            held = next(filter(None, (*states, *unmet)), {"reason": "it runs"})
+            if node not in waiting:
+                continue
+            if status["phase"] in ("Succeeded", "Failed"):
+                del waiting[node]
+                yield _read(node, pod["metadata"]["name"], time.monotonic() - began)
+                continue
+            waiting[node] = f"{held['reason']}: {held.get('message', '')}"
+            if any(states) and held["reason"] not in table("kubernetes")["passing"]:
+                yield Reply(node, problem=waiting.pop(node))
+    for node, why in waiting.items():
+        yield Reply(node, problem=f"no answer in {seconds:.0f} s; {why}")
+
+
+def _read(node: str, pod: str, seconds: float) -> Reply:
+    """Return what a pod printed; kubectl mixes its two streams."""
+    try:
+        log = said("kubectl", "logs", pod, "--container=doctor", _SOON).strip()
+    except ValueError as error:
+        return Reply(node, problem=str(error))
+    if (begin := log.find("{")) >= 0 and log.endswith("}"):
+        return Reply(node, log[begin:].encode(), seconds=seconds)
+    return Reply(
+        node, problem=f"the doctor ended and said {log.rpartition(chr(10))[2] or 'nothing'}"
+    )
+
+
+def _checked(selector: str) -> str:
+    """Return a label selector without what none has; the rest kubectl judges."""
+    if not _SELECTOR.fullmatch(selector):
+        msg = f"{selector!r} is no label selector as gpu=a100"
+        raise ValueError(msg)
+    return selector
+
+
+def _job(node: str, how: How, mark: str) -> Any:  # noqa: ANN401  as the table has it
+    """Return a Job that looks at a node."""
+    text = msgspec.json.encode(table("kubernetes")["job"]).decode()
+    job = msgspec.json.decode(text.replace(_STAND_IN, node).replace("NAME_OF_RUN", mark))
+    job["spec"]["activeDeadlineSeconds"] = round(how.seconds + _START)
+    words = [how.doctor or "/opt/doctor/bin/doctor", *how.words]
+    job["spec"]["template"]["spec"]["containers"][0].update(image=how.image, command=words)
+    return job

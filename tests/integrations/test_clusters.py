@@ -1,0 +1,209 @@
+"""Fleets: a real Ray of five nodes on this machine; Kubernetes by a validator, podman and a stand-in for kubectl.
+
+Ray comes from PyPI, into the folder that DOCTOR_PLATFORMS names, else anew. The stand-in keeps what it is told and
+answers as the API reference has it; no API server was ever asked.
+"""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import venv
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import psutil
+import pytest
+from checkout import ROOT
+from integrations.engines import engine, ran
+from platforms.places import container, debian
+
+DOCTOR, PIPE = [sys.executable, "-m", "tunedoctor"], subprocess.PIPE
+CLUSTER = """import json, sys
+from ray.cluster_utils import Cluster
+cluster, nodes, how = Cluster(), {}, {"num_cpus": 1, "object_store_memory": 80 << 20, "include_dashboard": False}
+for name, variables in json.loads(sys.argv[1]):
+    nodes[name] = cluster.add_node(env_vars=variables, **how, **({"node_name": name} if name else {}))
+cluster.wait_for_nodes()
+print(cluster.address, flush=True)
+for line in sys.stdin:
+    cluster.remove_node(nodes[line.strip()], allow_graceful=False)
+cluster.shutdown()
+"""
+KUBECTL = """#!/bin/sh
+printf '%s|' "$@" >>log; echo >>log
+[ "$1" != "$FAILS" ] || { echo 'Error from server (Forbidden): not yours' >&2; exit 1; }
+case $1$SLOW$4 in
+    getyespods) echo '{"items": []}' ;;
+    get*) cat "$RECORDED/$4.json" ;;
+    create*) cat >jobs ;;
+    logs*) echo 'doctor: a word on stderr'; cat snapshot ;;
+esac
+"""
+
+
+def within(seconds: float, true: Callable[[], bool]) -> None:
+    end = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < end, "it did not come true"
+        time.sleep(0.2)
+
+
+class Ray(NamedTuple):
+    cluster: "subprocess.Popen[str]"
+    argv: list[str]
+    environ: dict[str, str]
+    scratch: Path  # where the nodes put temporary files
+    hangs: Path  # a program that never ends, in the first folder of their PATH
+
+    def fleet(self, cwd: Path, *words: str) -> tuple[dict[str, Any], int]:
+        argv = [*self.argv, "--format=json", *words]
+        done = subprocess.run(argv, cwd=cwd, env=self.environ, stdout=PIPE, check=False)
+        return {one["node"]: one for one in json.loads(done.stdout)["nodes"]}, done.returncode
+
+    def left(self) -> list[str]:
+        """Return what the doctor runs and has on nodes."""
+        lines = (" ".join(one.info["cmdline"] or ()) for one in psutil.process_iter(["cmdline"]))
+        mine = [one for one in lines if str(self.scratch) in one or str(self.hangs.parent) in one]
+        return [*mine, *map(str, self.scratch.glob("doctor-*"))]
+
+
+@pytest.fixture(scope="module")
+def ray(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ray]:
+    kept = os.environ.get("DOCTOR_PLATFORMS")
+    work = Path(kept).resolve() / "ray" if kept else tmp_path_factory.mktemp("ray")
+    python, bins = work / "venv/bin/python", tmp_path_factory.mktemp("bin")
+    if not (work / "venv/bin/ray").exists():
+        venv.create(work / "venv", with_pip=True)
+        assert not ran(python, "-m", "pip", "install", "-q", "ray>=2.50").code
+    scratch, hangs = tmp_path_factory.mktemp("scratch"), bins / "hangs"
+    hangs.write_text("#!/bin/sh\nsleep 300\n")
+    hangs.chmod(0o755)
+    # no doctor is there: one has to come along, for the Python that Ray runs there
+    environ = {"PATH": f"{bins}:/usr/bin:/bin", "TMPDIR": str(scratch), "HF_HOME": "/data"}
+    environ["RAY_USAGE_STATS_ENABLED"] = "0"
+    nodes = [("head", {}), ("odd", {"HF_HOME": "/other"}), ("lost", {}), ("", {}), ("", {})]
+    argv = [python, "-c", CLUSTER, json.dumps(nodes)]
+    short = tempfile.TemporaryDirectory(dir="/tmp")  # the names of Ray's sockets are bounded
+    how: Any = {"env": environ, "stdin": PIPE, "stdout": PIPE, "text": True}
+    with short as environ["RAY_TMPDIR"], subprocess.Popen(argv, **how) as cluster:
+        assert cluster.stdin and cluster.stdout  # noqa: PT018
+        fleet = [*DOCTOR, "fleet", f"--ray={cluster.stdout.readline().strip()}"]
+        shell = {**os.environ, "PATH": f"{work}/venv/bin:{os.environ['PATH']}"}
+        yield Ray(cluster, fleet, shell, scratch, hangs)
+        cluster.stdin.close()
+
+
+@pytest.mark.platforms
+def test_ray_asks_each_node_and_leaves_nothing_even_when_killed(ray: Ray, tmp_path: Path) -> None:
+    """Two of them share host, address and the lack of a name."""
+    (tmp_path / "doctor.toml").write_text('[policy.variables]\nHF_HOME = "/data"\n')
+    nodes, code = ray.fleet(tmp_path)
+    assert ({"head", "odd", "lost"} < {*nodes}, len(nodes)) == (True, 5), nodes
+    assert all(one["reached"] for one in nodes.values()), nodes
+    broken = [n for n, one in nodes.items() if "policy-variable-hf-home" in one["findings"]]
+    assert (broken, code, ray.left()) == (["odd"], 1, [])
+
+    nodes, code = ray.fleet(tmp_path, f"--doctor={ray.hangs}", "--timeout=2")
+    assert ({one["why"] for one in nodes.values()}, code) == ({"no answer in time"}, 2)
+    smi = ray.hangs.rename(ray.hangs.with_name("nvidia-smi"))  # holds up the doctor that came along
+    for number in (signal.SIGKILL, signal.SIGINT):
+        with subprocess.Popen(ray.argv, cwd=tmp_path, env=ray.environ) as doctor:
+            within(60, lambda: sum(str(smi) in one for one in ray.left()) == 5)
+            doctor.send_signal(number)
+        within(30, lambda: not ray.left())
+    smi.unlink()
+
+
+@pytest.mark.platforms
+def test_ray_tells_of_the_dead_and_of_wrong_addresses(ray: Ray, tmp_path: Path) -> None:
+    print("lost", file=ray.cluster.stdin, flush=True)
+    within(60, lambda: ray.fleet(tmp_path)[0]["lost"]["why"].startswith("dead: "))
+    for address, says in (("127.0.0.1:1", "refused"), ("http://h:8265", "6379"), ("local", "6379")):
+        ended = ran(*ray.argv[:-1], f"--ray={address}", env=ray.environ)
+        assert (ended.code, says in ended.said) == (2, True), ended.said
+
+
+def fleet(cwd: Path, *words: str, **how: str) -> "subprocess.Popen[str]":
+    """Start a fleet of Kubernetes beside a kubectl that keeps what it is asked in `log`."""
+    (cwd / "kubectl").write_text(KUBECTL)
+    (cwd / "kubectl").chmod(0o755)
+    (cwd / "snapshot").write_text(ran(*DOCTOR, "snapshot", "--profile=node").said)
+    (cwd / "log").touch()
+    recorded = str(ROOT / "tests/samples/kubectl")
+    environ = {**os.environ, "PATH": f"{cwd}:{os.environ['PATH']}", "RECORDED": recorded, **how}
+    argv = [*DOCTOR, "fleet", *words]
+    return subprocess.Popen(argv, cwd=cwd, env=environ, stdout=PIPE, stderr=PIPE, text=True)
+
+
+def test_kubernetes_asks_by_jobs_that_are_deleted_again(tmp_path: Path) -> None:
+    with fleet(tmp_path, "--kubernetes", "gpu in (a100, h100)", "--format=json") as doctor:
+        out, err = doctor.communicate(timeout=60)
+    why = {one["node"]: one["reached"] or one["why"] for one in json.loads(out)["nodes"]}
+    cold = "not ready: Kubelet stopped posting node status."
+    assert why == {"well": True, "stuck": "ImagePullBackOff: Back-off pulling", "cold": cold}, err
+    log, jobs = tmp_path / "log", json.loads((tmp_path / "jobs").read_text())["items"]
+    assert "|--selector=gpu in (a100, h100)|" in log.read_text().splitlines()[0]
+    (run,) = {one["metadata"]["labels"]["tunedoctor/run"] for one in jobs}
+    assert f"delete|jobs|--selector=tunedoctor/run={run}|" in log.read_text().splitlines()[-1]
+    for number in (signal.SIGTERM, signal.SIGINT):
+        log.unlink()
+        with fleet(tmp_path, "--kubernetes", SLOW="yes") as doctor:
+            within(30, lambda: "|pods|" in log.read_text())
+            doctor.send_signal(number)
+            assert doctor.wait(20) in (143, 130)
+        assert log.read_text().splitlines()[-1].startswith("delete|")
+    for word, says in {"get": "Forbidden", "create": "Forbidden", "a;b": "no label"}.items():
+        with fleet(tmp_path, f"--kubernetes={word}", FAILS=word) as doctor:
+            _, err = doctor.communicate(timeout=30)
+        assert (doctor.returncode, says in err) == (2, True), err
+
+
+def manifest(*words: str) -> tuple[dict[str, Any], str]:
+    """Return the manifest of a node, and what is said of it."""
+    argv = [*DOCTOR, "fleet", "--manifest", "--kubernetes=a in (b)", *words]
+    done = subprocess.run(argv, capture_output=True, text=True, check=True)
+    job = json.loads(done.stdout)
+    # kubectl create makes a name of generateName; neither the validator nor podman does
+    job["metadata"]["name"] = job["metadata"].pop("generateName") + "x"
+    return job, done.stderr
+
+
+def test_the_manifest_is_valid_and_its_commands_are_those_of_a_shell(tmp_path: Path) -> None:
+    (job, commands), validator = manifest(), engine("kubernetes-validate")
+    for name, wrong in (("image", False), ("imag", True)):
+        (tmp_path / "job.json").write_text(json.dumps(job).replace('"image"', f'"{name}"'))
+        ended = ran(validator, "--strict", tmp_path / "job.json")
+        assert bool(ended.code) == wrong, ended.said
+    (tmp_path / "commands.sh").write_text(f"#!/bin/sh\n{commands}")
+    assert not ran(engine("shellcheck"), tmp_path / "commands.sh").said
+
+
+@pytest.mark.platforms
+@pytest.mark.skipif(os.name != "posix" or os.geteuid(), reason="root on Debian makes the pod")
+def test_a_pod_tells_of_its_node(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+    kept, file = os.environ.get("DOCTOR_PLATFORMS"), tmp_path / "job.json"
+    work = Path(kept).resolve() / "images" if kept else tmp_path_factory.mktemp("images")
+    assert not ran(sys.executable, "-m", "build", "-q", "-w", "-n", "-o", tmp_path, ROOT).code
+    words = container(work, debian(work, "amd64", "trixie", next(tmp_path.glob("*.whl")))).doctor
+    podman, (job, _) = words[: words.index("run")], manifest(f"--image={words[-4]}")
+    (pod,) = job["spec"]["template"]["spec"]["containers"]
+    assert pod["env"][0].pop("valueFrom") == {"fieldRef": {"fieldPath": "spec.nodeName"}}
+    pod["env"][0]["value"] = "gpu-7"  # podman knows no nodes
+    pod["command"][:1] = words[-3:]
+    file.write_text(json.dumps(job))
+    played = ran(*podman, "kube", "play", "--network=none", file).said
+    names = ran(*podman, "ps", "-a", "--format={{.Names}}").said
+    (name,) = re.findall(r"\S+-doctor$", names, re.MULTILINE)
+    ran(*podman, "wait", name)
+    said = ran(*podman, "logs", name).said
+    ran(*podman, "kube", "down", "--force", file)
+    facts = json.loads(said)["facts"] if said.startswith("{") else pytest.fail(played + said)
+    assert facts["Node"]["value"].items() >= {"name": "gpu-7", "cluster": "Kubernetes"}.items()
+    assert facts["Memory"]["value"]["limit"] is None
+    assert facts["SharedMemory"]["value"]["total"] > 1 << 30
