@@ -28,7 +28,7 @@ JITTER = 0.02
 FLOOR, RARE = 0.5, 1 / 3
 """Bits, and share of the nodes, from which and up to which a value is odd."""
 MOST_TRIED, MOST_SECONDS, MOST_ASKED = 200, 30, 300
-"""Experiments, each for nodes that are equal in what a check takes; seconds for all; nodes looked at for one like it."""
+"""Experiments, one for nodes that are equal in what a check takes; seconds for all; nodes to choose one like it."""
 SEVERAL = 3
 _SIZE = 1 << 24
 """Nothing but bytes is so large."""
