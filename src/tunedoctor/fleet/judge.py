@@ -29,6 +29,8 @@ Job = Reply | tuple[str, str]
 """A reply, or name and path of a file."""
 _MOST_HELD, _MOST_OUTCOMES = 512, 500_000
 """Facts, and outcomes of checks, that are remembered."""
+_TRIED = 1 << 19
+"""Bytes of a snapshot that experiments are made with: a real one has a fifth of that."""
 _numbers = count(1)
 
 
@@ -77,7 +79,8 @@ class Judge:
 
         `by_node`: a machine is called as its cluster calls it, if at all.
         """
-        self._report, self._why, self._profile, self._by_node = report, why, profile, by_node
+        self._report, self._why, self._by_node = report, why, by_node
+        self._profile: ProfileName | None = profile
         self._checks = {
             name: [(one, [kind.__name__ for kind in kinds_of(one)]) for one in checks(name)]
             for name in ("node", "project")
@@ -193,6 +196,9 @@ _incidental = lru_cache(1 << 16)(incidental)
 
 
 def read_again(source: str | bytes) -> Snapshot:
-    """Return the snapshot of a row; raises OSError and SnapshotError."""
+    """Return the snapshot of a row; raises OSError and SnapshotError, for one that is larger than any real one too."""
     data = zlib.decompress(source) if isinstance(source, bytes) else read_regular(source, LARGEST)
+    if len(data) > _TRIED:
+        msg = "too large for experiments"
+        raise SnapshotError(msg)
     return snapshots.from_json(data)

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from itertools import chain
 from math import log2
+from time import perf_counter
 from typing import NamedTuple
 
 from msgspec.structs import replace
@@ -26,8 +27,8 @@ JITTER = 0.02
 """Two sizes that differ by less are one: firmware keeps some memory for itself."""
 FLOOR, RARE = 0.5, 1 / 3
 """Bits, and share of the nodes, from which and up to which a value is odd."""
-MOST_TRIED, MOST_ASKED = 200, 300
-"""Experiments, each for all nodes that are equal in what a check takes; nodes that are looked at for one like it."""
+MOST_TRIED, MOST_SECONDS, MOST_ASKED = 200, 30, 300
+"""Experiments, one for nodes that are equal in what a check takes; seconds for all; nodes to choose one like it."""
 SEVERAL = 3
 _SIZE = 1 << 24
 """Nothing but bytes is so large."""
@@ -78,13 +79,14 @@ def _merge_sizes(nodes: dict[Value, list[int]]) -> None:
 
 def marks_of(columns: Iterable[Column]) -> Marks:
     """Return what tells each node from others."""
-    found: dict[int, dict[str, tuple[tuple[str, Value], ...]]] = defaultdict(dict)
+    found: dict[int, dict[str, list[tuple[str, Value]]]] = defaultdict(lambda: defaultdict(list))
     for one in columns:
         for value, numbers in one.nodes.items():
             for number in numbers:
-                marks = found[number]
-                marks[one.kind] = (*marks.get(one.kind, ()), (one.path, value))
-    return found
+                found[number][one.kind].append((one.path, value))
+    return {
+        number: {k: tuple(some) for k, some in kinds.items()} for number, kinds in found.items()
+    }
 
 
 def odd(
@@ -152,7 +154,10 @@ def _explained(
                 kinds = kinds_of(checks[id_])
                 takes = tuple(marks.get(number, {}).get(kind.__name__) for kind in kinds)
                 equal[id_, takes].append(row)
+    began = perf_counter()
     for (id_, _), some in [*equal.items()][:MOST_TRIED]:
+        if perf_counter() - began > MOST_SECONDS:
+            return
         one = next((row for row in some if row.source), None)
         others = [row for row in rows if row.source and id_ not in row.told.findings]
         if one is None or not others:
