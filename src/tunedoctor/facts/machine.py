@@ -133,6 +133,56 @@ class Disks(Fact, frozen=True):
     disks: tuple[Disk, ...]
 
 
+class RdmaPort(Part, frozen=True):
+    """A port of an InfiniBand or RoCE adapter."""
+
+    device: str
+    """mlx5_0."""
+    port: Count
+    layer: str = ""
+    """InfiniBand or Ethernet."""
+    kind: str = ""
+    """Type of the adapter: MT4129."""
+    state: str = ""
+    """Of the link: ACTIVE, DOWN, INIT, ARMED."""
+    physical: str = ""
+    """LinkUp, Polling, Disabled."""
+    rate: Count | None = None
+    """Gb/s now."""
+    link_downed: Count | None = None
+    """Times that the link went down, since the driver was loaded; many adapters count to 255."""
+
+    @property
+    def works(self) -> bool:
+        """Tell whether data can pass."""
+        return self.state == "ACTIVE"
+
+
+class Rdma(Fact, frozen=True):
+    """InfiniBand and RoCE adapters. Absent: none."""
+
+    ports: tuple[RdmaPort, ...]
+    uptime: Count | None = None
+    """Seconds since boot, within which the counters counted."""
+
+
+class Stuck(Part, frozen=True):
+    """A process that waits in the kernel and can't be killed (state D)."""
+
+    pid: int
+    name: str = ""
+
+
+class Processes(Fact, frozen=True):
+    """All processes that this user sees. Absent: no GPU is here whose work they could hold up."""
+
+    count: Count
+    zombies: Count = 0
+    """Ended, and never collected by their parent."""
+    stuck: tuple[Stuck, ...] = ()
+    """In state D at two looks, and not run between them."""
+
+
 FRESH = 60
 """Days: the span of one minor release of PyTorch."""
 
