@@ -1,0 +1,241 @@
+from collections import Counter
+from collections.abc import Iterable
+
+from tunedoctor import api
+
+NVIDIA = "10de"
+
+
+def limit(name: str) -> int:
+    """Return a threshold of the table, which has its source."""
+    return int(api.table("node")["limits"][name]["value"])
+
+
+def alike(cards: Iterable[api.NvidiaGpu], card: api.NvidiaGpu) -> list[api.NvidiaGpu]:
+    """Return the cards of the same name, this one too."""
+    return [one for one in cards if one.name == card.name]
+
+
+def named(card: api.NvidiaGpu) -> str:
+    """Return how a finding calls a card."""
+    return f"GPU {card.index} ({card.name})"
+
+
+@api.check("gpu-missing")
+def gpu_missing(
+    facts: api.Facts, gpus: api.NvidiaGpus, pci: api.PciBus, module: api.NvidiaModule
+) -> api.Finding | None:
+    """Compare bus, device files and driver; a container or a job of Slurm is given a part of them."""
+    script = facts.environment.get("SLURM_SCRIPT_CONTEXT") or ""
+    job = facts.environment.get("SLURM_JOB_ID") and not script.startswith(("prolog", "epilog"))
+    offered = {card.slot for card in gpus.gpus}
+    if facts.container or facts.host.wsl or job or gpus.source != "nvml" or "" in offered:
+        return None
+    cards = pci.of(NVIDIA)
+    bound = {card.device for card in cards if card.driver == "nvidia"}
+    # a card of the same kind without a driver was given up by it
+    due = {c.slot for c in cards if c.driver == "nvidia" or (not c.driver and c.device in bound)}
+    lost, nodes = sorted(due - offered), module.nodes
+    if not lost and (nodes or 0) <= len(cards):
+        return None
+    counts = f"{len(cards)} on the PCI bus, {len(offered)} offered by the driver"
+    files = f", {nodes} device files" if nodes is not None else ""
+    return facts.worded(":lost" if lost else ":left", counts=counts, files=files, slots=lost)
+
+
+@api.check("gpu-link-reduced")
+def gpu_link_reduced(facts: api.Facts, gpus: api.NvidiaGpus) -> api.Finding | None:
+    """Lanes at any time, the generation only in the fastest state; a fault where most of its kind have more."""
+    reduced: list[tuple[bool, str]] = []
+    for card in gpus.gpus:
+        said = [_less(card.pcie_width, card.pcie_width_most, "{} of {} lanes")]
+        if card.performance_state == 0:
+            generations = card.pcie_generation, card.pcie_generation_most
+            said.append(_less(*generations, "generation {} of {}"))
+        if text := ", ".join(filter(None, said)):
+            peers = alike(gpus.gpus, card)
+            fault = len(peers) >= limit("peers") and _ahead(card, peers) * 2 > len(peers)
+            reduced.append((fault, f"{named(card)}: {text}"))
+    if not reduced:
+        return None
+    faults = [text for fault, text in reduced if fault]
+    return facts.worded(":fault" if faults else "", each=faults or [text for _, text in reduced])
+
+
+def _less(now: int | None, most: int | None, words: str) -> str:
+    return words.format(now, most) if now and most and now < most else ""
+
+
+def _ahead(card: api.NvidiaGpu, peers: list[api.NvidiaGpu]) -> int:
+    """Return how many of its kind have a better link."""
+    mine = card.pcie_width or 0, card.pcie_generation or 0
+    return sum((p.pcie_width or 0) > mine[0] or (p.pcie_generation or 0) > mine[1] for p in peers)
+
+
+@api.check("nvlink-inactive")
+def nvlink_inactive(facts: api.Facts, gpus: api.NvidiaGpus) -> api.Finding | None:
+    """Compare with the best of its kind; a card without any has no bridge, but where switches join all of them."""
+    short: list[str] = []
+    for card in gpus.gpus:
+        active, peers = card.nvlinks_active, alike(gpus.gpus, card)
+        best = max((one.nvlinks_active or 0 for one in peers), default=0)
+        joined = facts.pci.nvswitches or any(one.fabric_state == "completed" for one in peers)
+        if active is not None and active < best and (active or joined) and not card.mig:
+            short.append(f"{named(card)}: {active} of {best} NVLinks are active")
+    return facts.worded(each=short) if short else None
+
+
+@api.check("persistence-off")
+def persistence_off(facts: api.Facts, gpus: api.NvidiaGpus) -> api.Finding | None:
+    """Only where no screen keeps the driver awake."""
+    off = [card for card in gpus.gpus if card.persistence is False and card.display is False]
+    if not off or facts.host.windows_driver or any("Laptop" in card.name for card in off):
+        return None
+    return facts.worded(indexes=[str(card.index) for card in off])
+
+
+@api.check("gpu-power-lowered")
+def gpu_power_lowered(facts: api.Facts, gpus: api.NvidiaGpus) -> api.Finding | None:
+    """Compare the limit with the one that the card comes with."""
+    low = [
+        f"{named(card)}: {card.power_limit} of {card.power_default} W"
+        for card in gpus.gpus
+        if card.power_limit and card.power_default and card.power_limit < card.power_default
+    ]
+    return facts.worded(each=low) if low else None
+
+
+@api.check("gpu-process-left")
+def gpu_process_left(facts: api.Facts, gpus: api.NvidiaGpus) -> api.Finding | None:
+    """Processes that hold memory and are no more; in a container and WSL the driver counts those of outside."""
+    if facts.container or facts.host.windows_driver:
+        return None
+    dead = [(card, one) for card in gpus.gpus for one in card.processes if one.state]
+    if not dead:
+        return None
+    each = [
+        f"GPU {card.index}: {one.name or 'process'} ({one.pid}, {one.state}{_size(one.memory)})"
+        for card, one in dead
+    ]
+    zombie = next((one.pid for _, one in dead if one.state == "zombie"), 0)
+    return facts.worded(":zombie" if zombie else ":gone", each=each[:4], pid=zombie)
+
+
+def _size(memory: int | None) -> str:
+    return f", {api.gib(memory)}" if memory else ""
+
+
+OFF = ("", "0", "false", "no", "off")
+
+
+@api.check("variable-slows-training")
+def variable_slows_training(facts: api.Facts, environment: api.Environment) -> api.Finding | None:
+    """Go by the table; the worst first."""
+    ports = any(port.works and port.layer == "InfiniBand" for port in facts.rdma.ports)
+    found: list[tuple[str, dict[str, str]]] = []
+    for name, row in api.table("node")["variables"].items():
+        value = environment.get(name)
+        counts = value in row["values"] if "values" in row else (value or "").lower() not in OFF
+        if value is not None and counts and (ports or row.get("needs") != "rdma"):
+            found.append((name, row))
+    if not found:
+        return None
+    name, row = min(found, key=lambda one: one[1]["severity"] != "warning")
+    return facts.worded(
+        means=row["means"],
+        severity="warning" if row["severity"] == "warning" else "note",
+        cure=facts.set_variable(name, None),
+        each=[f"{one}={environment.get(one)}" for one, _ in found],
+    )
+
+
+def _ports(ports: Iterable[api.RdmaPort]) -> list[str]:
+    return [f"{p.device} port {p.port} ({p.state or 'no state'}, {p.physical})" for p in ports]
+
+
+def _of_kind(port: api.RdmaPort) -> tuple[str, str]:
+    return port.layer, port.kind
+
+
+@api.check("infiniband-down")
+def infiniband_down(facts: api.Facts, rdma: api.Rdma) -> api.Finding | None:
+    """A port that was up since boot is a fault; one that never was, where most of its kind are up, a note."""
+    works = Counter(_of_kind(port) for port in rdma.ports if port.works)
+    every = Counter(map(_of_kind, rdma.ports))
+    down = [port for port in rdma.ports if port.state and not port.works]
+    fell = [port for port in down if port.link_downed]
+    if fell:
+        return facts.worded(":fell" if works else ":all", each=_ports(fell))
+    odd = [p for p in down if p.layer == "InfiniBand" and works[_of_kind(p)] * 2 > every[_of_kind(p)]]
+    return facts.worded(":never", each=_ports(odd)) if odd else None
+
+
+@api.check("infiniband-slow")
+def infiniband_slow(facts: api.Facts, rdma: api.Rdma) -> api.Finding | None:
+    """Compare with the fastest active port of the same kind."""
+    up = [port for port in rdma.ports if port.works and port.rate]
+    best = {_of_kind(one): one.rate or 0 for one in sorted(up, key=lambda one: one.rate or 0)}
+    slow = [one for one in up if (one.rate or 0) < best[_of_kind(one)]]
+    each = [f"{p.device} port {p.port}: {p.rate} of {best[_of_kind(p)]} Gb/s" for p in slow]
+    return facts.worded(each=each) if each else None
+
+
+@api.check("infiniband-flaps")
+def infiniband_flaps(facts: api.Facts, rdma: api.Rdma) -> api.Finding | None:
+    """The counter has no time of its own: so many since boot are a fault where that is as many in each window."""
+    many = [port for port in rdma.ports if port.works and (port.link_downed or 0) >= limit("flaps")]
+    if not many:
+        return None
+    windows = max((rdma.uptime or 0) / limit("flap-window"), 1)
+    often = any((port.link_downed or 0) / windows >= limit("flaps") for port in many)
+    each = [f"{port.device} port {port.port}: {port.link_downed} times" for port in many]
+    known = rdma.uptime is not None and often
+    return facts.worded(":often" if known else "", each=each, hours=(rdma.uptime or 0) // 3600)
+
+
+@api.check("process-hung")
+def process_hung(facts: api.Facts, processes: api.Processes) -> api.Finding | None:
+    """Where the kernel has named one, or it is a tool of the driver, it is more than a slow disk."""
+    stuck, logged = processes.stuck, facts.kernel_log.hung
+    now = [f"{one.name or 'process'} ({one.pid})" for one in stuck[:4]]
+    if not stuck:
+        return facts.worded(":past", each=logged[-4:]) if logged else None
+    named_ = any(f"({one.pid})" in said for one in stuck for said in logged)
+    fault = named_ or any(one.name.startswith("nvidia") for one in stuck)
+    return facts.worded(":fault" if fault else "", each=now)
+
+
+@api.check("zombie-processes")
+def zombie_processes(facts: api.Facts, processes: api.Processes) -> api.Finding | None:
+    """Compare with what fleets allow."""
+    most = min(limit("zombies"), limit("zombies-per-core") * max(facts.cpu.count, 1))
+    return facts.worded(most=most) if processes.zombies > most else None
+
+
+@api.check("peermem-missing")
+def peermem_missing(
+    facts: api.Facts, rdma: api.Rdma, module: api.NvidiaModule
+) -> api.Finding | None:
+    """Only with the proprietary module: the open one reaches GPU memory by dma-buf too."""
+    ports = any(port.works and port.layer == "InfiniBand" for port in rdma.ports)
+    closed = facts.nvidia_driver.open_module is False
+    return facts.worded() if ports and closed and module.peermem is False else None
+
+
+@api.check("iommu-translates")
+def iommu_translates(
+    facts: api.Facts, gpus: api.NvidiaGpus, pci: api.PciBus
+) -> api.Finding | None:
+    """Where GPUs talk over PCIe alone; GeForce cards do not at all."""
+    cards = [one for one in gpus.gpus if "GeForce" not in one.name and not one.nvlinks_active]
+    kinds = {one.iommu for one in pci.of(NVIDIA) if one.iommu.startswith("DMA")}
+    return facts.worded(kinds=sorted(kinds)) if len(cards) > 1 and kinds else None
+
+
+@api.check("gpu-program-faults")
+def gpu_program_faults(facts: api.Facts, kernel_log: api.KernelLog) -> api.Finding | None:
+    """Those that the catalogue lays on the program: the card is well."""
+    known = api.table("xids")["programs"]
+    counted = Counter(xid.number for xid in kernel_log.xids if str(xid.number) in known)
+    each = [f"Xid {n} ({known[str(n)]['name']}) {count} times" for n, count in counted.items()]
+    return facts.worded(each=each[:4]) if each else None
