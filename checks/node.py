@@ -107,7 +107,7 @@ def gpu_power_lowered(facts: api.Facts, gpus: api.NvidiaGpus) -> api.Finding | N
 
 @api.check("gpu-process-left")
 def gpu_process_left(facts: api.Facts, gpus: api.NvidiaGpus) -> api.Finding | None:
-    """Processes that hold memory and are no more; in a container and WSL the driver counts those of outside."""
+    """Take those that hold memory and are no more; in a container and WSL the driver counts those of outside."""
     if facts.container or facts.host.windows_driver:
         return None
     dead = [(card, one) for card in gpus.gpus for one in card.processes if one.state]
@@ -159,14 +159,16 @@ def _of_kind(port: api.RdmaPort) -> tuple[str, str]:
 
 @api.check("infiniband-down")
 def infiniband_down(facts: api.Facts, rdma: api.Rdma) -> api.Finding | None:
-    """A port that was up since boot is a fault; one that never was, where most of its kind are up, a note."""
+    """Blame a port that was up since boot; tell of one that never was where most of its kind are up."""
     works = Counter(_of_kind(port) for port in rdma.ports if port.works)
     every = Counter(map(_of_kind, rdma.ports))
     down = [port for port in rdma.ports if port.state and not port.works]
     fell = [port for port in down if port.link_downed]
     if fell:
         return facts.worded(":fell" if works else ":all", each=_ports(fell))
-    odd = [p for p in down if p.layer == "InfiniBand" and works[_of_kind(p)] * 2 > every[_of_kind(p)]]
+    odd = [
+        p for p in down if p.layer == "InfiniBand" and works[_of_kind(p)] * 2 > every[_of_kind(p)]
+    ]
     return facts.worded(":never", each=_ports(odd)) if odd else None
 
 
@@ -182,7 +184,7 @@ def infiniband_slow(facts: api.Facts, rdma: api.Rdma) -> api.Finding | None:
 
 @api.check("infiniband-flaps")
 def infiniband_flaps(facts: api.Facts, rdma: api.Rdma) -> api.Finding | None:
-    """The counter has no time of its own: so many since boot are a fault where that is as many in each window."""
+    """Spread the count, which has no time of its own, over the windows since boot."""
     many = [port for port in rdma.ports if port.works and (port.link_downed or 0) >= limit("flaps")]
     if not many:
         return None
@@ -223,9 +225,7 @@ def peermem_missing(
 
 
 @api.check("iommu-translates")
-def iommu_translates(
-    facts: api.Facts, gpus: api.NvidiaGpus, pci: api.PciBus
-) -> api.Finding | None:
+def iommu_translates(facts: api.Facts, gpus: api.NvidiaGpus, pci: api.PciBus) -> api.Finding | None:
     """Where GPUs talk over PCIe alone; GeForce cards do not at all."""
     cards = [one for one in gpus.gpus if "GeForce" not in one.name and not one.nvlinks_active]
     kinds = {one.iommu for one in pci.of(NVIDIA) if one.iommu.startswith("DMA")}

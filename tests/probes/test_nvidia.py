@@ -104,7 +104,12 @@ def test_all_that_a_sick_gpu_tells(tmp_path: Path) -> None:
     told = [(p.pid, p.name, p.memory) for p in sick.processes]
     assert told == [(4242, "python", 1 << 20), (4243, "python", None)]
     assert {p.state for p in sick.processes} <= {"gone", ""}  # as this machine has such numbers
-    assert (well.nvlinks, well.nvlinks_active, well.pcie_width, well.persistence) == (6, 5, None, None)
+    assert (well.nvlinks, well.nvlinks_active, well.pcie_width, well.persistence) == (
+        6,
+        5,
+        None,
+        None,
+    )
     assert (well.temperature, well.clock, well.power) == (None, None, None)
     assert (well.mig, well.ecc_uncorrected, well.throttle, well.processes) == (None, None, (), ())
     assert (well.recovery_action, well.fabric_state, well.remap_pending) == ("", "", False)
@@ -224,7 +229,9 @@ def test_what_is_asked_of_a_gpu_is_bounded() -> None:
         def __getattr__(self, name: str) -> object:
             def answer(*_: object) -> object:
                 asked.append(name)
-                return {"nvmlDeviceGetMigMode": [1, 1], "nvmlDeviceGetMaxMigDeviceCount": 7}.get(name)
+                return {"nvmlDeviceGetMigMode": [1, 1], "nvmlDeviceGetMaxMigDeviceCount": 7}.get(
+                    name
+                )
 
             return answer
 

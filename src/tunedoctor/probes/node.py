@@ -37,7 +37,7 @@ def rdma(*, root: Path = Path("/")) -> Rdma | Absent:
 
 def _ports(adapters: Path) -> Iterator[RdmaPort]:
     for device in listed(adapters):
-        kind = line(adapters / device / "hca_type")
+        kind = _words(adapters / device / "hca_type")
         for port in filter(re.compile("[0-9]{1,3}").fullmatch, listed(adapters / device / "ports")):
             place = adapters / device / "ports" / port
             rate = re.match(r"([0-9]{1,6})(?:\.[0-9]+)? Gb/sec", line(place / "rate"))
@@ -45,13 +45,17 @@ def _ports(adapters: Path) -> Iterator[RdmaPort]:
             yield RdmaPort(
                 device=device,
                 port=int(port),
-                layer=line(place / "link_layer"),
+                layer=_words(place / "link_layer"),
                 kind=kind,
-                state=line(place / "state").partition(": ")[2],  # "4: ACTIVE"
-                physical=line(place / "phys_state").partition(": ")[2],
+                state=_words(place / "state").partition(": ")[2],  # "4: ACTIVE"
+                physical=_words(place / "phys_state").partition(": ")[2],
                 rate=int(rate[1]) if rate else None,
                 link_downed=None if downed is None else min(downed, 1 << 31),
             )
+
+
+def _words(file: Path) -> str:
+    return " ".join(line(file).split())[:60]
 
 
 @probe(Processes)
