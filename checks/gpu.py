@@ -38,7 +38,9 @@ def gpu_faulty(facts: api.Facts) -> api.Finding | None:
     others = [f"{given['name']}: {given['says']}" for _, given in states[1:4]]
     for key, given in states[:1]:
         return facts.worded(key, **given, others=others)
-    return _of_amd(facts) or _logged(facts) or facts.if_heard()
+    for card in (one for one in facts.amd.gpus if one.ras_uncorrected):
+        return facts.worded("/amd", card=card, blocks=card.ras_blocks)
+    return _logged(facts) or facts.if_heard()
 
 
 SEVERE = ("/beyond-repair", "/asks", "/asks-later", "/memory-errors")
@@ -64,13 +66,6 @@ def _states(facts: api.Facts) -> Iterator[tuple[str, dict[str, Any]]]:
         page = "a faulty memory page waits for a reset to be retired" if card.pages_pending else ""
         if says := "; ".join(filter(None, (count, row, page))):
             yield "/memory-errors", card_is | {"says": says}
-
-
-def _of_amd(facts: api.Facts) -> api.Finding | None:
-    """Return what blocks of an AMD card could not correct."""
-    for card in (one for one in facts.amd.gpus if one.ras_uncorrected):
-        return facts.worded("/amd", card=card, blocks=card.ras_blocks)
-    return None
 
 
 def _logged(facts: api.Facts) -> api.Finding | None:
@@ -181,10 +176,12 @@ def gpu_not_started(facts: api.Facts) -> api.Finding | None:
 
 @api.check("gpu-throttled")
 def gpu_throttled(facts: api.Facts) -> api.Finding | None:
-    """Take the reasons as the driver gives them; of AMD's tool, what a text shows."""
+    """Take the reasons as the driver gives them, of AMD's tool what a text shows; else a limit that was lowered."""
     slow = [c for c in facts.nvidia.gpus if c.throttle]
     if not slow:
-        return facts.if_heard("/amd")
+        low = [c for c in facts.nvidia.gpus if 0 < (c.power_limit or 0) < (c.power_default or 0)]
+        each = [f"GPU {c.index} ({c.name}): {c.power_limit} of {c.power_default} W" for c in low]
+        return facts.if_heard("/amd") or (facts.worded("/lowered", each=each) if each else None)
     words = api.table("outputs")["throttle"]["words"]
     power = {reason for card in slow for reason in card.throttle} <= {"power-brake", "hw-slowdown"}
     found = "; ".join(

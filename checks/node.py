@@ -11,20 +11,8 @@ def limit(name: str) -> int:
     return int(api.table("node")["limits"][name]["value"])
 
 
-def alike(cards: Iterable[api.NvidiaGpu], card: api.NvidiaGpu) -> list[api.NvidiaGpu]:
-    """Return the cards of the same name, this one too."""
-    return [one for one in cards if one.name == card.name]
-
-
-def named(card: api.NvidiaGpu) -> str:
-    """Return how a finding calls a card."""
-    return f"GPU {card.index} ({card.name})"
-
-
 @api.check("gpu-missing")
-def gpu_missing(
-    facts: api.Facts, gpus: api.NvidiaGpus, pci: api.PciBus, module: api.NvidiaModule
-) -> api.Finding | None:
+def gpu_missing(facts: api.Facts, gpus: api.NvidiaGpus, pci: api.PciBus) -> api.Finding | None:
     """Compare bus, device files and driver; a container or a job of Slurm is given a part of them."""
     script = facts.environment.get("SLURM_SCRIPT_CONTEXT") or ""
     job = facts.environment.get("SLURM_JOB_ID") and not script.startswith(("prolog", "epilog"))
@@ -35,7 +23,7 @@ def gpu_missing(
     bound = {card.device for card in cards if card.driver == "nvidia"}
     # a card of the same kind without a driver was given up by it
     due = {c.slot for c in cards if c.driver == "nvidia" or (not c.driver and c.device in bound)}
-    lost, nodes = sorted(due - offered), module.nodes
+    lost, nodes = sorted(due - offered), facts.nvidia_module.nodes
     if not lost and (nodes or 0) <= len(cards):
         return None
     counts = f"{len(cards)} on the PCI bus, {len(offered)} offered by the driver"
@@ -46,30 +34,26 @@ def gpu_missing(
 @api.check("gpu-link-reduced")
 def gpu_link_reduced(facts: api.Facts, gpus: api.NvidiaGpus) -> api.Finding | None:
     """Lanes at any time, the generation only in the fastest state; a fault where most of its kind have more."""
-    reduced: list[tuple[bool, str]] = []
+    notes, faults = list[str](), list[str]()
     for card in gpus.gpus:
-        said = [_less(card.pcie_width, card.pcie_width_most, "{} of {} lanes")]
+        links = [("{} of {} lanes", card.pcie_width or 0, card.pcie_width_most or 0)]
         if card.performance_state == 0:
-            generations = card.pcie_generation, card.pcie_generation_most
-            said.append(_less(*generations, "generation {} of {}"))
-        if text := ", ".join(filter(None, said)):
-            peers = alike(gpus.gpus, card)
-            fault = len(peers) >= limit("peers") and _ahead(card, peers) * 2 > len(peers)
-            reduced.append((fault, f"{named(card)}: {text}"))
-    if not reduced:
-        return None
-    faults = [text for fault, text in reduced if fault]
-    return facts.worded(":fault" if faults else "", each=faults or [text for _, text in reduced])
+            now, most = card.pcie_generation or 0, card.pcie_generation_most or 0
+            links.append(("generation {} of {}", now, most))
+        said = [words.format(now, most) for words, now, most in links if 0 < now < most]
+        peers = [one for one in gpus.gpus if one.name == card.name]
+        ahead = sum(_link(one) > _link(card) for one in peers)
+        fault = len(peers) >= limit("peers") and ahead * 2 > len(peers)
+        (faults if fault else notes).extend(
+            [f"GPU {card.index} ({card.name}): {', '.join(said)}"] if said else []
+        )
+    return (
+        facts.worded(":fault" if faults else "", each=faults or notes) if faults or notes else None
+    )
 
 
-def _less(now: int | None, most: int | None, words: str) -> str:
-    return words.format(now, most) if now and most and now < most else ""
-
-
-def _ahead(card: api.NvidiaGpu, peers: list[api.NvidiaGpu]) -> int:
-    """Return how many of its kind have a better link."""
-    mine = card.pcie_width or 0, card.pcie_generation or 0
-    return sum((p.pcie_width or 0) > mine[0] or (p.pcie_generation or 0) > mine[1] for p in peers)
+def _link(card: api.NvidiaGpu) -> tuple[int, int]:
+    return card.pcie_width or 0, card.pcie_generation or 0
 
 
 @api.check("nvlink-inactive")
@@ -77,11 +61,11 @@ def nvlink_inactive(facts: api.Facts, gpus: api.NvidiaGpus) -> api.Finding | Non
     """Compare with the best of its kind; a card without any has no bridge, but where switches join all of them."""
     short: list[str] = []
     for card in gpus.gpus:
-        active, peers = card.nvlinks_active, alike(gpus.gpus, card)
+        active, peers = card.nvlinks_active, [one for one in gpus.gpus if one.name == card.name]
         best = max((one.nvlinks_active or 0 for one in peers), default=0)
         joined = facts.pci.nvswitches or any(one.fabric_state == "completed" for one in peers)
         if active is not None and active < best and (active or joined) and not card.mig:
-            short.append(f"{named(card)}: {active} of {best} NVLinks are active")
+            short.append(f"GPU {card.index} ({card.name}): {active} of {best} NVLinks are active")
     return facts.worded(each=short) if short else None
 
 
@@ -94,35 +78,19 @@ def persistence_off(facts: api.Facts, gpus: api.NvidiaGpus) -> api.Finding | Non
     return facts.worded(indexes=[str(card.index) for card in off])
 
 
-@api.check("gpu-power-lowered")
-def gpu_power_lowered(facts: api.Facts, gpus: api.NvidiaGpus) -> api.Finding | None:
-    """Compare the limit with the one that the card comes with."""
-    low = [
-        f"{named(card)}: {card.power_limit} of {card.power_default} W"
-        for card in gpus.gpus
-        if card.power_limit and card.power_default and card.power_limit < card.power_default
-    ]
-    return facts.worded(each=low) if low else None
-
-
 @api.check("gpu-process-left")
 def gpu_process_left(facts: api.Facts, gpus: api.NvidiaGpus) -> api.Finding | None:
     """Take those that hold memory and are no more; in a container and WSL the driver counts those of outside."""
     if facts.container or facts.host.windows_driver:
         return None
     dead = [(card, one) for card in gpus.gpus for one in card.processes if one.state]
-    if not dead:
-        return None
+    sizes = [f", {api.gib(one.memory)}" if one.memory else "" for _, one in dead]
     each = [
-        f"GPU {card.index}: {one.name or 'process'} ({one.pid}, {one.state}{_size(one.memory)})"
-        for card, one in dead
+        f"GPU {card.index}: {one.name or 'process'} ({one.pid}, {one.state}{size})"
+        for (card, one), size in zip(dead[:4], sizes, strict=False)
     ]
     zombie = next((one.pid for _, one in dead if one.state == "zombie"), 0)
-    return facts.worded(":zombie" if zombie else ":gone", each=each[:4], pid=zombie)
-
-
-def _size(memory: int | None) -> str:
-    return f", {api.gib(memory)}" if memory else ""
+    return facts.worded(":zombie" if zombie else ":gone", each=each, pid=zombie) if dead else None
 
 
 OFF = ("", "0", "false", "no", "off")
@@ -132,21 +100,18 @@ OFF = ("", "0", "false", "no", "off")
 def variable_slows_training(facts: api.Facts, environment: api.Environment) -> api.Finding | None:
     """Go by the table; the worst first."""
     ports = any(port.works and port.layer == "InfiniBand" for port in facts.rdma.ports)
-    found: list[tuple[str, dict[str, str]]] = []
+    found: dict[str, dict[str, str]] = {}
     for name, row in api.table("node")["variables"].items():
         value = environment.get(name)
         counts = value in row["values"] if "values" in row else (value or "").lower() not in OFF
         if value is not None and counts and (ports or row.get("needs") != "rdma"):
-            found.append((name, row))
-    if not found:
+            found[name] = row
+    worst = min(found, key=lambda one: found[one]["severity"] != "warning", default="")
+    if not worst:
         return None
-    name, row = min(found, key=lambda one: one[1]["severity"] != "warning")
-    return facts.worded(
-        means=row["means"],
-        severity="warning" if row["severity"] == "warning" else "note",
-        cure=facts.set_variable(name, None),
-        each=[f"{one}={environment.get(one)}" for one, _ in found],
-    )
+    severity: api.Severity = "warning" if found[worst]["severity"] == "warning" else "note"
+    cure, each = facts.set_variable(worst, None), [f"{n}={environment.get(n)}" for n in found]
+    return facts.worded(means=found[worst]["means"], severity=severity, cure=cure, each=each)
 
 
 def _ports(ports: Iterable[api.RdmaPort]) -> list[str]:
@@ -185,26 +150,23 @@ def infiniband_slow(facts: api.Facts, rdma: api.Rdma) -> api.Finding | None:
 @api.check("infiniband-flaps")
 def infiniband_flaps(facts: api.Facts, rdma: api.Rdma) -> api.Finding | None:
     """Spread the count, which has no time of its own, over the windows since boot."""
-    many = [port for port in rdma.ports if port.works and (port.link_downed or 0) >= limit("flaps")]
-    if not many:
-        return None
-    windows = max((rdma.uptime or 0) / limit("flap-window"), 1)
-    often = any((port.link_downed or 0) / windows >= limit("flaps") for port in many)
+    least, windows = limit("flaps"), max((rdma.uptime or 0) / limit("flap-window"), 1)
+    many = [port for port in rdma.ports if port.works and (port.link_downed or 0) >= least]
+    often = rdma.uptime is not None and any((p.link_downed or 0) / windows >= least for p in many)
     each = [f"{port.device} port {port.port}: {port.link_downed} times" for port in many]
-    known = rdma.uptime is not None and often
-    return facts.worded(":often" if known else "", each=each, hours=(rdma.uptime or 0) // 3600)
+    hours = (rdma.uptime or 0) // 3600
+    return facts.worded(":often" if often else "", each=each, hours=hours) if many else None
 
 
 @api.check("process-hung")
 def process_hung(facts: api.Facts, processes: api.Processes) -> api.Finding | None:
     """Where the kernel has named one, or it is a tool of the driver, it is more than a slow disk."""
-    stuck, logged = processes.stuck, facts.kernel_log.hung
-    now = [f"{one.name or 'process'} ({one.pid})" for one in stuck[:4]]
-    if not stuck:
+    logged = facts.kernel_log.hung
+    if not processes.stuck:
         return facts.worded(":past", each=logged[-4:]) if logged else None
-    named_ = any(f"({one.pid})" in said for one in stuck for said in logged)
-    fault = named_ or any(one.name.startswith("nvidia") for one in stuck)
-    return facts.worded(":fault" if fault else "", each=now)
+    said = any(one.startswith(processes.stuck) for one in logged)
+    fault = said or any(one.startswith("nvidia") for one in processes.stuck)
+    return facts.worded(":fault" if fault else "", each=processes.stuck[:4])
 
 
 @api.check("zombie-processes")
@@ -222,14 +184,6 @@ def peermem_missing(
     ports = any(port.works and port.layer == "InfiniBand" for port in rdma.ports)
     closed = facts.nvidia_driver.open_module is False
     return facts.worded() if ports and closed and module.peermem is False else None
-
-
-@api.check("iommu-translates")
-def iommu_translates(facts: api.Facts, gpus: api.NvidiaGpus, pci: api.PciBus) -> api.Finding | None:
-    """Where GPUs talk over PCIe alone; GeForce cards do not at all."""
-    cards = [one for one in gpus.gpus if "GeForce" not in one.name and not one.nvlinks_active]
-    kinds = {one.iommu for one in pci.of(NVIDIA) if one.iommu.startswith("DMA")}
-    return facts.worded(kinds=sorted(kinds)) if len(cards) > 1 and kinds else None
 
 
 @api.check("gpu-program-faults")

@@ -33,6 +33,7 @@ LAYERS = (
     ("transaction", "planning"),
     ("render",),
     ("cli",),
+
     ("__main__",),
 )
 """Rooms from the ground up: a room imports from its own layer and those below it."""

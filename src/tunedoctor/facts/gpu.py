@@ -20,8 +20,6 @@ class PciDevice(Part, frozen=True):
     """Kernel driver bound to it; empty for none, None where a report does not tell."""
     name: str = ""
     """As a report has it: "GA106 [GeForce RTX 3060]"."""
-    iommu: str = ""
-    """How its transfers are translated: "identity" (not), "DMA", "DMA-FQ"; empty without an IOMMU."""
 
 
 class PciBus(Fact, frozen=True):

@@ -137,16 +137,14 @@ class RdmaPort(Part, frozen=True):
     """A port of an InfiniBand or RoCE adapter."""
 
     device: str
-    """mlx5_0."""
     port: Count
     layer: str = ""
     """InfiniBand or Ethernet."""
     kind: str = ""
     """Type of the adapter: MT4129."""
     state: str = ""
-    """Of the link: ACTIVE, DOWN, INIT, ARMED."""
     physical: str = ""
-    """LinkUp, Polling, Disabled."""
+    """ACTIVE, DOWN, INIT; LinkUp, Polling, Disabled."""
     rate: Count | None = None
     """Gb/s now."""
     link_downed: Count | None = None
@@ -166,21 +164,14 @@ class Rdma(Fact, frozen=True):
     """Seconds since boot, within which the counters counted."""
 
 
-class Stuck(Part, frozen=True):
-    """A process that waits in the kernel and can't be killed (state D)."""
-
-    pid: int
-    name: str = ""
-
-
 class Processes(Fact, frozen=True):
     """All processes that this user sees. Absent: no GPU is here whose work they could hold up."""
 
     count: Count
     zombies: Count = 0
     """Ended, and never collected by their parent."""
-    stuck: tuple[Stuck, ...] = ()
-    """In state D at two looks, and not run between them."""
+    stuck: tuple[str, ...] = ()
+    """In state D, where no signal reaches, at two looks, and not run between them: "nvidia-smi (935)"."""
 
 
 FRESH = 60

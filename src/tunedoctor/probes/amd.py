@@ -111,14 +111,11 @@ def _gpu(root: Path, folder: Path, node: Mapping[str, int], index: int) -> AmdGp
     )
 
 
-_COUNTS = "_err_count"
-
-
 def ras_errors(folder: Path) -> dict[str, int]:
     """Return block -> its uncorrected errors, of lines such as "ue: 0"; reading changes nothing."""
-    names = [name for name in listed(folder) if name.endswith(_COUNTS)][:64]
-    told = {name: fields(read(folder / name, 4096) or "") for name in names}
-    return {name.removesuffix(_COUNTS): c["ue"] for name, c in told.items() if "ue" in c}
+    names = [name for name in listed(folder) if name.endswith("_err_count")][:64]
+    told = {name[:-10]: fields(read(folder / name, 4096) or "") for name in names}
+    return {block: counts["ue"] for block, counts in told.items() if "ue" in counts}
 
 
 def gfx_name(version: int) -> str:

@@ -61,9 +61,8 @@ def _devices(folder: Path, slots: Iterable[str]) -> Iterator[PciDevice]:
             driver = (folder / slot / "driver").readlink().name
         except OSError:
             driver = ""
-        device, iommu = _hex(folder / slot / "device"), line(folder / slot / "iommu_group/type")
-        names = {"vendor": vendor, "device": device, "device_class": class_, "driver": driver}
-        yield PciDevice(slot=slot, **names, iommu=iommu)
+        device = _hex(folder / slot / "device")
+        yield PciDevice(slot=slot, vendor=vendor, device=device, device_class=class_, driver=driver)
 
 
 def _hex(file: Path) -> str:

@@ -10,14 +10,13 @@ from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 
-from tunedoctor.facts import Absent, PciBus, Processes, Rdma, RdmaPort, Stuck, Unknown
+from tunedoctor.facts import Absent, PciBus, Processes, Rdma, RdmaPort, Unknown
 from tunedoctor.probes.probing import probe
 from tunedoctor.system.reading import fields, line, listed, number, read, start
 
-_MOST_PORTS = 64
+_MOST_PORTS, _MOST_STUCK = 64, 64
 _MOST = 4096
-"""Processes that are looked at: 15 microseconds each."""
-_MOST_STUCK = 64
+"""Processes that are looked at: 10 microseconds each."""
 _BETWEEN = 0.5
 """Seconds between two looks at a process that waits in the kernel; every disk access does for a moment."""
 _KERNEL_THREAD = 0x00200000
@@ -71,11 +70,15 @@ def processes(
     waiting = {pid: _switches(proc, pid) for pid, (state, _) in states.items() if state == "D"}
     if waiting:
         time.sleep(between)
-    still = (pid for pid, then in waiting.items() if _unmoved(proc, pid, then))
+    still = (
+        pid
+        for pid, then in waiting.items()
+        if then is not None and _switches(proc, pid) == then and _state(proc, pid) == states[pid]
+    )
     return Processes(
         count=len(pids),
         zombies=sum(state == "Z" for state, _ in states.values()),
-        stuck=tuple(Stuck(pid=p, name=states[p][1]) for p in islice(still, _MOST_STUCK)),
+        stuck=tuple(f"{states[pid][1]} ({pid})" for pid in islice(still, _MOST_STUCK)),
     )
 
 
@@ -92,8 +95,3 @@ def _state(proc: Path, pid: int) -> tuple[str, str] | None:
 def _switches(proc: Path, pid: int) -> int | None:
     """Return how often it gave up a processor, which a task that hangs does no more."""
     return fields(read(proc / str(pid) / "status") or "").get("voluntary_ctxt_switches")
-
-
-def _unmoved(proc: Path, pid: int, then: int | None) -> bool:
-    now = _state(proc, pid)
-    return then is not None and now is not None and now[0] == "D" and _switches(proc, pid) == then

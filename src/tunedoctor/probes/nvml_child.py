@@ -16,10 +16,8 @@ RECOVERY = (
     " GPU_RESET NODE_REBOOT DRAIN_P2P DRAIN_AND_RESET RECOVER_IMEX_DOMAIN BUS_RESET SYSTEM_REBOOT"
 )
 """What the driver wants done, by its number; 0 is nothing."""
-RECOVERY_FIELD, PAGES_FIELD, STATE_FIELD = 230, 31, 165
 LINKS = 18
-FIELDS = [RECOVERY_FIELD, PAGES_FIELD, *((STATE_FIELD, link) for link in range(LINKS))]
-FIELDS += [*range(84, 90), *range(132, 138)]
+FIELDS = (230, 31, *((165, link) for link in range(LINKS)), *range(84, 90), *range(132, 138))
 """NVML_FI_DEV_*, asked at once: GET_GPU_RECOVERY_ACTION, RETIRED_PENDING, NVLINK_GET_STATE of each link, and
 NVLINK_SPEED_MBPS_L0 to L11, for drivers and cards that tell no state."""
 THROTTLE = {0x8: "hw-slowdown", 0x20: "sw-thermal", 0x40: "hw-thermal", 0x80: "power-brake"}
@@ -81,7 +79,10 @@ def gpu(nvml: Any, handle: Any, index: int) -> dict[str, Any]:  # noqa: ANN401
     memory, pci, model = of("MemoryInfo"), of("PciInfo"), of("DriverModel")
     capability, mode, remapped = of("CudaComputeCapability"), of("MigMode"), of("RemappedRows")
     correction, persistence, display = of("EccMode"), of("PersistenceMode"), of("DisplayActive")
-    fields = numbers(of("FieldValues", FIELDS))
+    told = [
+        one.value.uiVal if one.nvmlReturn == 0 else None for one in of("FieldValues", FIELDS) or ()
+    ]
+    fields = told or [None] * len(FIELDS)
     bits = of("CurrentClocksThrottleReasons")
     bits = of("CurrentClocksEventReasons") if bits is None else bits
     power, limit = of("PowerUsage"), of("EnforcedPowerLimit")
@@ -131,13 +132,6 @@ def gpu(nvml: Any, handle: Any, index: int) -> dict[str, Any]:  # noqa: ANN401
         handles = (of("MigDeviceHandleByIndex", n) for n in range(of("MaxMigDeviceCount") or 0))
         said["mig_instances"] = sum(one is not None for one in handles)
     return {name: value for name, value in said.items() if value is not None}
-
-
-def numbers(values: Any) -> list[int | None]:  # noqa: ANN401
-    """Return the numbers that were told of FIELDS."""
-    if not values:
-        return [None] * len(FIELDS)
-    return [one.value.uiVal if one.nvmlReturn == 0 else None for one in values]
 
 
 def recovery(action: int | None) -> str | None:
