@@ -3,8 +3,6 @@ from collections.abc import Iterable
 
 from tunedoctor import api
 
-NVIDIA = "10de"
-
 
 def limit(name: str) -> int:
     """Return a threshold of the table, which has its source."""
@@ -19,16 +17,17 @@ def gpu_missing(facts: api.Facts, gpus: api.NvidiaGpus, pci: api.PciBus) -> api.
     offered = {card.slot for card in gpus.gpus}
     if facts.container or facts.host.wsl or job or gpus.source != "nvml" or "" in offered:
         return None
-    cards = pci.of(NVIDIA)
+    cards = pci.of("10de")
     bound = {card.device for card in cards if card.driver == "nvidia"}
     # a card of the same kind without a driver was given up by it
     due = {c.slot for c in cards if c.driver == "nvidia" or (not c.driver and c.device in bound)}
-    lost, nodes = sorted(due - offered), facts.nvidia_module.nodes
+    lost = sorted(due - offered) if len(due) > len(offered) else []
+    nodes = facts.nvidia_module.nodes
     if not lost and (nodes or 0) <= len(cards):
         return None
-    counts = f"{len(cards)} on the PCI bus, {len(offered)} offered by the driver"
     files = f", {nodes} device files" if nodes is not None else ""
-    return facts.worded(":lost" if lost else ":left", counts=counts, files=files, slots=lost)
+    counts = f"{len(cards)} on the PCI bus, {len(offered)} offered by the driver{files}"
+    return facts.worded(":lost" if lost else ":left", counts=counts, slots=lost)
 
 
 @api.check("gpu-link-reduced")

@@ -33,7 +33,6 @@ LAYERS = (
     ("transaction", "planning"),
     ("render",),
     ("cli",),
-
     ("__main__",),
 )
 """Rooms from the ground up: a room imports from its own layer and those below it."""
