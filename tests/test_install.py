@@ -3,7 +3,6 @@
 import ast
 import os
 import re
-import shutil
 import subprocess
 import sys
 import venv
@@ -11,10 +10,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from checkout import IS_ONE, ROOT, WHY_NOT, committed, copied
 
-ROOT = Path(__file__).parents[1]
-CHECKOUT = (ROOT / ".git").exists() and (ROOT / "checks" / "__init__.py").exists()
-pytestmark = pytest.mark.skipif(not CHECKOUT, reason="not a checkout: nothing to install from")
+pytestmark = pytest.mark.skipif(not IS_ONE, reason=WHY_NOT)
 
 
 def _run(*argv: str, cwd: Path) -> str:
@@ -29,16 +27,7 @@ def _run(*argv: str, cwd: Path) -> str:
 @pytest.fixture(scope="module")
 def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A clone of the working tree as it stands, links and all, committed."""
-    place = tmp_path_factory.mktemp("source") / "tunedoctor"
-    for name in _run("git", "ls-files", "-co", "--exclude-standard", cwd=ROOT).splitlines():
-        if os.path.lexists(ROOT / name):
-            (place / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(ROOT / name, place / name, follow_symlinks=False)
-    _run("git", "init", "-q", cwd=place)
-    _run("git", "add", "-A", cwd=place)
-    who = ("-c", "user.name=t", "-c", "user.email=t@example.invalid")
-    _run("git", *who, "commit", "-qm", "all", cwd=place)
-    return place
+    return committed(copied(tmp_path_factory.mktemp("source") / "tunedoctor"))
 
 
 def _fresh(place: Path) -> Path:

@@ -185,6 +185,11 @@ WRONG = {
     "[[ignore]]\nid = 'no-gpu'\nreason = 'x'": ("ignore", "until"),
     "[[ignore]]\nid = 'no-gpv'\nreason = 'x'\nuntil = 2099-01-01": ("no-gpv", "is it no-gpu?"),
     "ignore = 3": ("line 1", "ignore"),
+    "[[ignore]]\nid = 'no-gpu'\nreason = 'x'\nuntil = 2099-01-01\nunitl = 1": ("ignore", "unitl"),
+    "fail-on = 'error'\nfail_on = 'never'": ("fail-on is said twice",),
+    "[policy.packages]\n__class__ = '>1'": ("line 2", "'__class__'"),
+    "[policy]\ndriver = 's3cret'": ("line 2", "policy.driver", "570"),
+    "mirrors = {default = 'htp://me:s3cret@host/'}": ("line 1", "mirrors.default"),
     "[policy": ("doctor.toml",),
     "\udcff": ("doctor.toml", "UTF-8"),
 }
@@ -208,6 +213,7 @@ def test_settings_that_are_wrong_are_an_error_with_file_line_and_way_out(
     words = ("--config", file) if file == "own.toml" else ()
     ended = inside(capsys, "check", *words, cwd=tmp_path)
     assert (ended.returncode, ended.stdout, ended.stderr.count("\n")) == (2, "", 1), ended.stderr
+    assert "s3cret" not in ended.stderr
     for said in WRONG[text]:
         line = said.replace("line 1", "line 2") if whole.startswith("[tool.doctor]\n") else said
         assert line.replace("doctor.toml", file) in ended.stderr
@@ -346,6 +352,19 @@ EVERY = (
 )
 
 
+OTHERS = {
+    "json": '{\n  "name": "x"',
+    "jsonl": '{"name":1}',
+    "sarif": '{\n  "$schema": "https://json.',
+    "junit": "<?xml version='1.0'?>\n<project/>",
+    "gitlab": '[\n  {\n    "name": 1',
+    "md": "# I\n",
+    "prometheus": "# HELP node_load1 .\n",
+    "html": "<!doctype html><html><body>",
+}
+"""Files of somebody else's that begin much alike."""
+
+
 def test_all_formats_come_of_one_look_and_may_be_written_again(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -362,12 +381,12 @@ def test_all_formats_come_of_one_look_and_may_be_written_again(
             assert "driver-too-old" in (tmp_path / f"out.{name}").read_text("utf-8")
     code = inside(capsys, "check", "--from", "sick.json", "--format", "nagios", cwd=tmp_path)
     assert code.returncode == 2
-    plant(tmp_path, {"mine.txt": "precious\n"})
-    for name in EVERY:
+    for name, text in (dict.fromkeys(EVERY, "precious\n") | OTHERS).items():
+        plant(tmp_path, {"mine.txt": text})
         ended = inside(capsys, "check", "--output", f"{name}=mine.txt", cwd=tmp_path)
         assert (ended.returncode, ended.stdout) == (2, "")
         assert "mine.txt" in ended.stderr
-    assert (tmp_path / "mine.txt").read_text() == "precious\n"
+        assert (tmp_path / "mine.txt").read_text() == text
 
 
 @pytest.mark.parametrize("way", ["full", "crash"])
@@ -409,3 +428,173 @@ def test_github_actions_get_annotations_and_a_summary_by_themselves(
     assert "driver-too-old" in summary.read_text()
     ended = inside(capsys, *words, "--format", "json", cwd=tmp_path, **there)
     assert json.loads(ended.stdout)["verdict"] == "findings"
+
+
+HERE = ("check", "--from", "here.json")
+GIVEN: dict[str, tuple[str, tuple[str, ...], int, str]] = {
+    "no check is left": (
+        "",
+        (*HERE, "--only", "no-gpu", "--skip", "no-gpu"),
+        2,
+        "no check is left",
+    ),
+    "a policy that the profile has none of": (
+        "[policy]\ntorch = '>1'",
+        (*HERE, "--profile", "node", "--only", "policy-torch"),
+        2,
+        "--profile node",
+    ),
+    "of a node's snapshot no environment": (
+        "",
+        ("check", "--from", "sick.json", "--profile", "node"),
+        0,
+        "need an env",
+    ),
+    "a variable that no snapshot holds": (
+        "[policy]\nvariables = {FOO = false}",
+        HERE,
+        2,
+        "does not hold FOO",
+    ),
+    "the value of a secret": (
+        "[policy]\nvariables = {HF_TOKEN = 'x'}",
+        ("check", "--from", "token.json"),
+        2,
+        "nobody looks at the value",
+    ),
+    "a driver without GPUs": (
+        "[policy]\ncompute-capability = '>8'",
+        ("check", "--from", "bare.json"),
+        1,
+        "no NVIDIA GPU",
+    ),
+    "nor their mode": (
+        "[policy]\nmig = false",
+        ("check", "--from", "bare.json"),
+        1,
+        "no NVIDIA GPU",
+    ),
+    "GPUs that a silent driver can have": (
+        "[policy]\ngpus = '<=8'",
+        ("check", "--from", "silent.json"),
+        2,
+        "nobody answers",
+    ),
+    "a part of a processor": (
+        "[policy]\ngpu-memory = '10 GiB'",
+        ("check", "--from", "igpu.json"),
+        0,
+        "Ready",
+    ),
+    "a report and the folder's policy": (
+        "[policy]\ndriver = '>999'\n[[ignore]]\nid = 'policy-driver'\nreason = 'x'\nuntil = 2099-01-01",
+        ("triage", "log.txt"),
+        2,
+        "Could not tell",
+    ),
+    "settings that are not there": (
+        "",
+        ("check", "--config", "pyproject.toml"),
+        2,
+        "no [tool.doctor]",
+    ),
+    "beside other tools": ("[tool.ruff]\n[policy]\ndriver = '>999'", HERE, 2, "'tool'"),
+    "a folder": ("", (*HERE, "--output", "md=."), 2, "a folder"),
+    "one file by two names": (
+        "",
+        (*HERE, "--output", "md=o", "--output", "line=./o"),
+        2,
+        "two outputs",
+    ),
+    "the baseline": (
+        "",
+        (*HERE, "--baseline", "o", "--write-baseline", "--output", "json=o"),
+        2,
+        "two outputs",
+    ),
+    "a baseline that is a pit": ("", (*HERE, "--baseline", "deep.json"), 2, "deep.json"),
+    "stdout": ("", (*HERE, "--output", "line=-"), 0, "\ndoctor: ready\n"),
+    "misuse under nagios": (
+        "",
+        ("check", "--format", "nagios", "--bogus"),
+        3,
+        "DOCTOR UNKNOWN - there is no",
+    ),
+    "nagios and a lost file": (
+        "",
+        (*HERE, "--format", "nagios", "--output", "line=/dev/full"),
+        3,
+        "DOCTOR OK",
+    ),
+}
+"""What the settings say, words, exit code, what is told."""
+
+
+@pytest.mark.parametrize("name", GIVEN)
+def test_what_was_not_looked_at_is_no_pass_and_nothing_is_lost(
+    name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    settings, words, code, said = GIVEN[name]
+    bare = altered(machine(), kinds.NvidiaGpus, gpus=lambda _: ())
+    made = {
+        "here": machine(),
+        "sick": snapshot_of("driver-550-with-cu130"),
+        "bare": bare,
+        "silent": machine().having(NvidiaGpus=Unknown(why="nobody answers")),
+        "igpu": snapshot_of("rocm-igpu-beside-card"),
+        "token": machine().having(kinds.Environment(variables={"HF_TOKEN": "set"})),
+    }
+    for file, one in made.items():
+        (tmp_path / f"{file}.json").write_bytes(snapshot_json(one, NOBODY))
+    deep = f'{{"schema": "doctor.baseline/1", "x": {"[" * 99_999}{"]" * 99_999}}}'
+    plant(tmp_path, {"deep.json": deep, "log.txt": "RuntimeError: x\n", "pyproject.toml": "[x]\n"})
+    if settings:
+        plant(tmp_path, {"doctor.toml": settings})
+    ended = inside(capsys, *words, cwd=tmp_path)
+    told = ended.stdout + ended.stderr
+    assert ended.returncode == code, told
+    assert said in " ".join(told.split(" ")), told
+    assert "Traceback" not in told
+
+
+def test_a_policy_of_anybody_s_snapshot_is_a_policy(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What is written of it holds no lines of its own, and the machine meets it."""
+    evil = '9"\n[mirrors]\ndefault = "http://evil/'
+    hostile = altered(
+        snapshot_of("rocm-igpu-beside-card"),
+        kinds.Packages,
+        distributions=lambda all_: tuple(replace(one, version=evil) for one in all_),
+    ).having(kinds.NvidiaDriver(version="N/A"))
+    (tmp_path / "it.json").write_bytes(snapshot_json(hostile, NOBODY))
+    assert not inside(capsys, "policy", "init", "--from", "it.json", cwd=tmp_path).returncode
+    assert "evil" not in (tmp_path / "doctor.toml").read_text()
+    ended = inside(capsys, "check", "--from", "it.json", "--format", "json", cwd=tmp_path)
+    told = json.loads(ended.stdout)
+    assert "policy-gpus" in told["passed"]
+    assert not [one for one in told["findings"] if one["id"].startswith("policy-")]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="streams and folders are a shell's")
+def test_outputs_outlive_a_reader_a_folder_and_hang_no_longer_than_the_limit(
+    tmp_path: Path,
+) -> None:
+    import subprocess
+
+    def shell(line: str) -> "subprocess.CompletedProcess[str]":
+        whole = line.replace("doctor", f"{sys.executable} -m tunedoctor check --profile node")
+        words = ["bash", "-c", whole]
+        return subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, check=False)
+
+    assert shell("doctor --output json=one.json | true; exit ${PIPESTATUS[0]}").returncode == 141
+    assert json.loads((tmp_path / "one.json").read_text())["verdict"]
+    assert shell("doctor --output line=/dev/stdout > two").returncode == 0
+    assert (tmp_path / "two").read_text().endswith("\ndoctor: ready\n")
+    gone = shell("mkdir gone; cd gone; rmdir ../gone; doctor --format sarif")
+    assert json.loads(gone.stdout)["runs"]
+    began = time.monotonic()
+    hung = shell("mkfifo pipe; doctor -q --timeout 0.5 --output sarif=pipe")
+    assert time.monotonic() - began < 8
+    assert (hung.returncode, "Nothing stands in the way" in hung.stdout) == (2, True)
+    assert "could not be written in time" in hung.stderr

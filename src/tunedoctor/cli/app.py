@@ -36,7 +36,13 @@ def run(argv: list[str]) -> int:
     try:
         return _run(argv)
     except SystemExit as ended:
-        sys.stderr.write(getattr(ended, "said", ""))
+        said = getattr(ended, "said", "")
+        if said and {"nagios", "--format=nagios"} & {
+            *argv
+        }:  # it reads this alone, and has codes of its own
+            sys.stdout.write(f"DOCTOR UNKNOWN - {said.removeprefix('doctor: ')}")
+            return 3
+        sys.stderr.write(said)
         raise
 
 
@@ -62,7 +68,7 @@ def _run(argv: list[str]) -> int:
     if name == "train" and "--init" in words:
         name, words = "init", [word for word in words if word != "--init"]
     if name not in known["commands"]:
-        from tunedoctor.cli.options import near  # noqa: PLC0415  only on a mistake
+        from tunedoctor.model.wording import near  # noqa: PLC0415  only on a mistake
 
         like = near(name, known["commands"])
         _Parser(prog="doctor").error(f"no command is called {name[:60]!r}{like}")
@@ -138,7 +144,10 @@ def _given(name: str, words: list[str], known: dict[str, Any]) -> argparse.Names
         given, rest = parser.parse_known_intermixed_args(words)
     given.rest = [word for word in rest if word != "--"]
     if given.rest and not command.get("takes_rest"):
-        parser.error(f"there is no {given.rest[0][:60]!r}")
+        from tunedoctor.model.wording import near  # noqa: PLC0415  only on a mistake
+
+        word = given.rest[0].partition("=")[0]
+        parser.error(f"there is no {word[:60]!r}{near(word, set().union(*flags.values()))}")
     typed = {word.partition("=")[0] for word in words}
     given.typed = sorted(name for name, ways in flags.items() if ways & typed)
     said: set[str] = set()

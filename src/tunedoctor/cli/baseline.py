@@ -1,7 +1,6 @@
 """A baseline: what was there when a gate was set up, so that only what is new fails."""
 
 import sys
-from pathlib import Path
 
 import msgspec
 
@@ -13,7 +12,8 @@ from tunedoctor.diagnosis.report import Report
 from tunedoctor.model.findings import Severity
 from tunedoctor.model.wording import many
 
-_BEGINS = '{\n "schema": "doctor.baseline/1"'
+_SCHEMA = "doctor.baseline/1"
+_BEGINS = f'{{\n "schema": "{_SCHEMA}"'
 
 
 class _Known(msgspec.Struct, frozen=True):
@@ -40,25 +40,21 @@ def known(file: str, *, new: bool) -> tuple[tuple[str, Severity], ...]:
         return ()
     try:
         held = msgspec.json.decode(read_input(file), type=_Baseline)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         misuse(
             f"{file} is no baseline: {error}",
             f"doctor check --baseline {file} --write-baseline writes one",
         )
-    if held.schema != "doctor.baseline/1":
-        misuse(f"{file} is of schema {held.schema[:60]!r}", "this doctor reads doctor.baseline/1")
+    if held.schema != _SCHEMA:
+        misuse(f"{file} is of schema {held.schema[:60]!r}", f"this doctor reads {_SCHEMA}")
     return tuple((one.fingerprint, one.severity) for one in held.findings)
 
 
 def write_baseline(file: str, report: Report) -> None:
     """Write down the causes of a report; exits with 2 where that can't be."""
-    found = tuple(
-        _Known(one.id, one.severity, fingerprint(one.id, one.found)) for one in report.findings
-    )
-    data = msgspec.json.format(
-        msgspec.json.encode(_Baseline("doctor.baseline/1", __version__, found)), indent=1
-    )
-    write_or_exit(file, data + b"\n")
-    sys.stderr.write(
-        f"doctor: wrote {Path(file)}: {many(len(found), 'finding')} that fail no more; --baseline {file} takes it\n"
-    )
+    causes = report.findings
+    found = tuple(_Known(one.id, one.severity, fingerprint(one.id, one.found)) for one in causes)
+    data = msgspec.json.encode(_Baseline(_SCHEMA, __version__, found))
+    write_or_exit(file, msgspec.json.format(data, indent=1) + b"\n")
+    said = f"{many(len(found), 'finding')} that fail no more; --baseline {file} takes it"
+    sys.stderr.write(f"doctor: wrote {file}: {said}\n")

@@ -12,8 +12,7 @@ from tunedoctor.diagnosis.report import Report, ReportFinding
 from tunedoctor.model.findings import PipInstall, PipUninstall, Variable, name_of
 from tunedoctor.model.lazy import pattern
 from tunedoctor.model.versions import normalised
-from tunedoctor.render.formats import Place
-from tunedoctor.render.formats.words import ANYWHERE
+from tunedoctor.render.formats import ANYWHERE, Place
 from tunedoctor.system.reading import read
 from tunedoctor.tables.load import table
 

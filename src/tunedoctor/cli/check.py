@@ -6,19 +6,20 @@ import sys
 import time
 from argparse import Namespace
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 
 from tunedoctor.cli.formats import outputs_of, tell
-from tunedoctor.cli.options import MisuseError, Options, aim, look, misuse, needed, starting
+from tunedoctor.cli.options import Options, aim, look, misuse, needed, starting
 from tunedoctor.cli.output import read_snapshot, report_for, write, write_or_exit
 from tunedoctor.diagnosis.gate import profile
-from tunedoctor.diagnosis.redaction import snapshot_json, this_identity
-from tunedoctor.diagnosis.report import Report, ReportMachine, ReportTarget
+from tunedoctor.diagnosis.redaction import redact_text, snapshot_json, this_identity
+from tunedoctor.diagnosis.report import Report, ReportMachine, ReportTarget, exit_code
 from tunedoctor.facts import Interpreter, Target
-from tunedoctor.facts.target import FOUND
 from tunedoctor.model.snapshot import Snapshot
 from tunedoctor.probes.targeting import NO_TARGET
 from tunedoctor.render.screen import ascii_of
+from tunedoctor.tables.config import Config, Settings
 from tunedoctor.transaction import open_fix
 
 _GRACE = 2.0
@@ -27,56 +28,47 @@ _GRACE = 2.0
 
 def command(given: Namespace) -> int:
     """Examine this machine, or a snapshot, and tell the report; returns the exit code."""
+    limit = _Limit(given)
     try:
-        return _checked(given)
-    except MisuseError as error:
-        if given.format != "nagios":
-            raise
-        write(f"DOCTOR UNKNOWN - {error.said.removeprefix('doctor: ')}")  # Nagios reads this alone
-        return 3
+        return _checked(given, limit)
+    finally:
+        limit.off()
 
 
-def _checked(given: Namespace) -> int:
-    began = time.perf_counter()
-    options = Options.of(given)._replace(outputs=outputs_of(given.output, given.report))
-    options = _for_actions(options, given.typed, os.environ)
+def _checked(given: Namespace, limit: "_Limit") -> int:
+    options = Options.of(given)._replace(
+        outputs=outputs_of(given.output, given.report, given.baseline)
+    )
+    options = limit.options = _for_actions(options, given.typed, os.environ)
     if given.baseline:
         from tunedoctor.cli.baseline import known  # noqa: PLC0415  few have one
 
         options = options._replace(known=known(given.baseline, new=given.write_baseline))
     for one in options.expired():
-        sys.stderr.write(
-            f"doctor: {one.id} is not ignored any more, since {one.until}: {one.reason}\n"
-        )
+        reason = redact_text(one.reason, this_identity())
+        sys.stderr.write(f"doctor: {one.id} is not ignored any more, since {one.until}: {reason}\n")
     checks = options.checks()  # what is misuse is told before any work
-    stop = _watched(options, given.timeout, began) if given.timeout else lambda: None
+    trained = None
     if given.source is not None:
-        snapshot, trained = read_snapshot(given.source), None
+        snapshot = read_snapshot(given.source)
     else:
         place = place_of(
             options, given, lambda: aim(given.target, own=given.own, config=given.config)
         )
         if given.deep or given.smoke:
             starting(place, quiet=options.quiet)
-        snapshot = with_variables(
-            look(place, _left(given.timeout, began), deep=given.deep), options
-        )
-        trained = None
+        snapshot = with_variables(look(place, limit.left(), deep=given.deep), options)
         if given.smoke:
             from tunedoctor.cli.smoke import as_check  # noqa: PLC0415  few ask for it
 
+            how, seconds = options.strict, limit.left()
             snapshot, checks, trained = as_check(
-                snapshot,
-                needed(place),
-                checks,
-                strict=options.strict,
-                seconds=_left(given.timeout, began),
+                snapshot, needed(place), checks, strict=how, seconds=seconds
             )
         interpreter = snapshot.find(Interpreter)
         if interpreter and (said := open_fix(interpreter.prefix, interpreter.site_packages)):
             sys.stderr.write(f"doctor: {said}\n")
-    report = report_for(snapshot, options, checks, began, trained)
-    stop()
+    limit.report = report = report_for(snapshot, options, checks, limit.began, trained)
     if given.write_baseline:
         from tunedoctor.cli.baseline import write_baseline  # noqa: PLC0415
 
@@ -101,22 +93,14 @@ def with_variables(snapshot: Snapshot, options: Options) -> Snapshot:
 
 def place_of(options: Options, given: Namespace, choose: Callable[[], Target]) -> Target:
     """Return the target that is chosen, where the profile wants one."""
-    wants = profile(options.profile).environment
-    if wants == "none" and (given.target or given.own or given.deep or given.smoke):
+    asked = profile(options.profile)
+    if asked.environment == "none" and (given.target or given.own or given.deep or given.smoke):
         misuse(
             f"--profile {options.profile} looks at no Python environment",
             "leave out --target, --self, --deep and --smoke, or take --profile runner",
         )
-    if wants == "none":
-        return NO_TARGET
-    place = choose()
-    # one that nobody named is none of a runner's business
-    return NO_TARGET if wants == "named" and place.chosen_by in FOUND else place
-
-
-def _left(timeout: float, began: float) -> float:
-    """Return the seconds that are left; enough to look once."""
-    return max(timeout - (time.perf_counter() - began), 0.2) if timeout else math.inf
+    place = choose() if asked.environment != "none" else NO_TARGET
+    return place if asked.looks_at(place) else NO_TARGET
 
 
 def _for_actions(options: Options, typed: list[str], variables: Mapping[str, str]) -> Options:
@@ -126,37 +110,59 @@ def _for_actions(options: Options, typed: list[str], variables: Mapping[str, str
     return options._replace(outputs=(*options.outputs, ("github", "")))
 
 
-def _watched(options: Options, timeout: float, began: float) -> Callable[[], None]:
-    """End the process with verdict unknown when its time is over, whatever hangs; return what calls that off."""
-    import threading  # noqa: PLC0415
+class _Limit:
+    """The end of a check at its time, whatever hangs: settings, a driver, or the place of an output."""
 
-    def end() -> None:
-        why = f"the whole took longer than {timeout:g} s, the limit of --timeout"
-        report = Report(
-            verdict="unknown",
-            target=ReportTarget(),
-            machine=ReportMachine(gpus_known=False),
-            findings=(),
-            symptoms=(),
-            passed=(),
-            skipped={},
-            unknown={"timeout": why},
-            profile=options.profile,
-            seconds=round(time.perf_counter() - began, 3),
-        )
-        code = tell(report, options)
-        sys.stdout.flush()
+    def __init__(self, given: Namespace) -> None:
+        """Begin; without --timeout there is no end."""
+        self._seconds, self.began = given.timeout, time.perf_counter()
+        self.options = Options.of(given, Settings(Config()))  # until those of the folder are read
+        self.report: Report | None = None
+        self.off: Callable[[], None] = lambda: None
+        if self._seconds:
+            import threading  # noqa: PLC0415  few ask for it
+
+            timer = threading.Timer(self._seconds + _GRACE, self._end)
+            timer.daemon, self.off = True, timer.cancel
+            timer.start()
+
+    def left(self) -> float:
+        """Return the seconds that are left; enough to look once."""
+        spent = time.perf_counter() - self.began
+        return max(self._seconds - spent, 0.2) if self._seconds else math.inf
+
+    def _end(self) -> None:
+        from threading import Thread  # noqa: PLC0415
+
         from tunedoctor.system.descendants import end_all  # noqa: PLC0415
 
-        ending = threading.Thread(target=end_all, daemon=True)  # it may wait for a start that hangs
-        ending.start()
-        ending.join(1.0)
-        os._exit(code)
+        code = exit_code(self.report) if self.report else 0
+        for work in (self._tell, end_all):  # each can hang too
+            one = Thread(target=work, daemon=True)
+            one.start()
+            one.join(_GRACE / 2)
+        os._exit(3 if self.options.format == "nagios" else code or 2)
 
-    timer = threading.Timer(max(timeout - (time.perf_counter() - began), 0) + _GRACE, end)
-    timer.daemon = True
-    timer.start()
-    return timer.cancel
+    def _tell(self) -> None:
+        """Tell a report of what is not known, or where there is one that it is not written."""
+        why = f"the whole took longer than {self._seconds:g} s, the limit of --timeout"
+        with suppress(OSError):
+            if self.report:
+                sys.stderr.write(f"doctor: the report could not be written in time: {why}\n")
+                return
+            report = Report(
+                verdict="unknown",
+                target=ReportTarget(),
+                machine=ReportMachine(gpus_known=False),
+                findings=(),
+                symptoms=(),
+                passed=(),
+                skipped={},
+                unknown={"timeout": why},
+                profile=self.options.profile,
+                seconds=round(time.perf_counter() - self.began, 3),
+            )
+            tell(report, self.options)
 
 
 def snapshot(given: Namespace) -> int:
@@ -165,7 +171,7 @@ def snapshot(given: Namespace) -> int:
     place = place_of(options, given, lambda: aim(given.target, own=given.own))
     if given.deep or given.smoke:
         starting(place)
-    taken = look(place, deep=given.deep)
+    taken = with_variables(look(place, deep=given.deep), options)
     if given.smoke:
         from tunedoctor.cli.smoke import as_check  # noqa: PLC0415
 

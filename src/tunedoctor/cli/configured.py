@@ -38,12 +38,8 @@ def command(given: Namespace) -> int:
     held = settings(given.config)
     values = msgspec.to_builtins(held.config)
     names = [one for one in Config.__struct_fields__ if one not in ("mirrors", "policy")]
-    several = [
-        Setting(
-            name.replace("_", "-"), values[name], held.file if name in held.given else "default"
-        )
-        for name in names
-    ]
+    places = {name: held.file if name in held.given else "default" for name in names}
+    several = [Setting(name.replace("_", "-"), values[name], places[name]) for name in names]
     urls = [(str(name), url, held.file) for name, url in held.config.mirrors.items()]
     urls += [(name, one.url, one.place) for name, one in mirrors().items()]
     several += [Setting(f"mirrors.{name}", url, place) for name, url, place in urls]
@@ -68,21 +64,18 @@ def _render(held: Held, screen: Screen) -> str:
 
 def policy(given: Namespace) -> int:
     """Write a policy that a machine meets; returns the exit code."""
-    out = Path(given.output)
-    if given.output != "-" and out.name == "pyproject.toml":
-        misuse(
-            "it writes a whole file",
-            "-o - prints the policy; paste it into pyproject.toml as [tool.doctor.policy]",
-        )
-    if given.output != "-" and out.exists() and not given.force:
+    out = given.output
+    if out != "-" and Path(out).name == "pyproject.toml":
+        paste = "-o - prints the policy; paste it into pyproject.toml as [tool.doctor.policy]"
+        misuse("it writes a whole file", paste)
+    if out != "-" and Path(out).exists() and not given.force:
         misuse(f"{out} is there", "-o - prints the policy, --force writes over the file")
-    snapshot = (
-        read_snapshot(given.source) if given.source else look(aim(given.target, own=given.own))
-    )
+    source, own = given.source, given.own
+    snapshot = read_snapshot(source) if source else look(aim(given.target, own=own))
     text = "\n".join([*from_good(snapshot), ""])
-    if given.output == "-":
+    if out == "-":
         write(text)
         return 0
-    write_or_exit(given.output, text)
+    write_or_exit(out, text)
     sys.stderr.write(f"doctor: wrote {out}; loosen what may differ, then run doctor check\n")
     return 0

@@ -6,23 +6,30 @@ from importlib import import_module
 from pathlib import Path
 
 from tunedoctor.cli.options import Options, misuse
-from tunedoctor.cli.output import on_terminal, refusal, write, write_whole
+from tunedoctor.cli.output import is_stream, on_terminal, refusal, write, write_whole
 from tunedoctor.diagnosis.report import Report, exit_code
 from tunedoctor.model.snapshot import Snapshot
-from tunedoctor.render.formats import Told
+from tunedoctor.render.formats import Place, Told
 from tunedoctor.render.screen import as_json, as_line
 
 BEGINS = {
-    "terminal": "target", "json": '{\n  "', "jsonl": '{"', "sarif": "{", "junit": "<?xml", "github": "::",
-    "gitlab": "[", "prometheus": "# HELP", "line": "doctor", "nagios": "DOCTOR", "md": "#", "html": "<!doctype",
+    "terminal": "target   ", "json": '{\n  "schema": "doctor.report/', "jsonl": '{"schema":"doctor.report/',
+    "sarif": '{\n  "$schema": "https://json.schemastore.org/sarif-2.1.0.json",\n  "version": "2.1.0",\n  "runs": [\n'
+    '    {\n      "tool": {\n        "driver": {\n          "name": "tunedoctor"',
+    "junit": "<?xml version='1.0' encoding='us-ascii'?>\n<testsuite name=\"doctor check\"", "github": "::",
+    "gitlab": '[\n  {\n    "description": "', "prometheus": "# HELP doctor_info", "line": "doctor: ",
+    "nagios": "DOCTOR ", "md": "### doctor check: ", "html": '<!doctype html><html lang="en"><head>',
 }  # fmt: skip
-"""Format -> how what it writes begins: a file that begins so may be written over."""
+"""Format -> how what it writes begins: a file that begins so may be written over, and no other of its kind."""
+_STDOUT = ("-", "/dev/stdout", "/dev/fd/1", "/proc/self/fd/1")
 PLACED = ("sarif", "github", "gitlab")
 """Formats that name lines of files."""
 
 
-def outputs_of(words: tuple[str, ...], report_file: str) -> tuple[tuple[str, str], ...]:
-    """Return format and file of each --output and of --report; exits with 2 on misuse, before any work."""
+def outputs_of(
+    words: tuple[str, ...], report_file: str, baseline: str = ""
+) -> tuple[tuple[str, str], ...]:
+    """Return format and file ("" for stdout) of each --output and of --report; exits with 2, before any work."""
     found: list[tuple[str, str]] = [("html", report_file)] * bool(report_file)
     for word in words:
         name, equals, file = word.partition("=")
@@ -31,12 +38,14 @@ def outputs_of(words: tuple[str, ...], report_file: str) -> tuple[tuple[str, str
                 f"--output is {word[:80]!r}",
                 f"write FORMAT=FILE, as sarif=out.sarif; formats: {', '.join(BEGINS)}",
             )
-        found.append((name, file))
+        found.append((name, "" if file in _STDOUT else file))
+    taken = {os.path.realpath(baseline)} if baseline else set[str]()
     for name, file in found:
-        if [other for _, other in found].count(file) > 1:
-            misuse(f"two outputs go to {file}", "name a file for each")
-        special = Path(file).exists() and not Path(file).is_file()
-        if not special and (why := refusal(file, BEGINS[name], force=False)):
+        place = file and os.path.realpath(file)
+        if place in taken:
+            misuse(f"two outputs go to {file or 'stdout'}", "name a file for each")
+        taken.add(place)
+        if file and not is_stream(file) and (why := refusal(file, BEGINS[name], force=False)):
             misuse(f"{file} {why}", "name another file")
     return tuple(found)
 
@@ -46,45 +55,51 @@ def tell(report: Report, options: Options, snapshot: Snapshot | None = None) -> 
 
     A format that fails is said on stderr; then an exit code of 0 becomes 2: something that was asked for is not there.
     """
-    code, wanted = (
-        exit_code(report),
-        (("", options.format), *((f, name) for name, f in options.outputs)),
-    )
-    names = {name for _, name in wanted}
-    lost = False
-    places = {}
-    if names & {*PLACED}:
-        from tunedoctor.cli import blame  # noqa: PLC0415  other formats name no line
-
-        places = blame.places(Path(), report, options.file)
-    partial = bool(options.only or options.skip)
-    told = Told(report=report, code=code, places=places, partial=partial, facts=snapshot)
+    code, told = exit_code(report), _told(report, options, snapshot)
+    wanted = [("", options.format), *((file, name) for name, file in options.outputs)]
+    summary = os.environ.get("GITHUB_STEP_SUMMARY", "")
+    if summary and any(name == "github" for _, name in wanted):
+        wanted.append((summary, "summary"))
+    lost, gone = False, None
     for file, name in wanted:
         try:
-            text = _text(name, told, options)
-            if file:
-                write_whole(file, text, private=name in ("json", "jsonl", "html"))
-            else:
-                write(text)
-            if name == "github" and (summary := os.environ.get("GITHUB_STEP_SUMMARY")):
-                _append(summary, import_module("tunedoctor.render.formats.github").summary(told))
-        except BrokenPipeError:
-            raise
+            _write(file, name, _text(name, told, options))
+        except SystemExit as ended:
+            gone = ended  # of standard output; files are written all the same
         except Exception as error:  # noqa: BLE001  the verdict goes before what befalls a format
             why = getattr(error, "strerror", None) or f"{type(error).__name__}: {error}"
-            sys.stderr.write(
-                f"doctor: {name}{f' ({file})' if file else ''} could not be written: {why}\n"
-            )
+            where = f" ({file})" if file else ""
+            sys.stderr.write(f"doctor: {name}{where} could not be written: {why}\n")
             if not file:
-                sys.stderr.write(
-                    f"doctor: {report.verdict}{', '.join(['', *(one.id for one in told.counted)])}\n"
-                )
+                causes = "".join(f", {one.id}" for one in told.counted)
+                sys.stderr.write(f"doctor: {report.verdict}{causes}\n")
             lost = True
+    if gone:
+        raise gone
     if options.format == "nagios":
         from tunedoctor.render.formats import nagios  # noqa: PLC0415
 
-        return nagios.code(report)
+        return nagios.code(report) or 3 * lost
     return code or 2 * lost
+
+
+def _told(report: Report, options: Options, snapshot: Snapshot | None) -> Told:
+    """Return the report with the lines that are to blame, where a format asks for them."""
+    places: dict[str, Place] = {}
+    if {options.format, *(name for name, _ in options.outputs)} & {*PLACED}:
+        from tunedoctor.cli import blame  # noqa: PLC0415  other formats name no line
+
+        try:
+            places = blame.places(Path(), report, options.file)
+        except Exception as error:  # noqa: BLE001  a folder of anybody's; a format takes any line then
+            sys.stderr.write(f"doctor: no lines are named: {type(error).__name__}: {error}\n")
+    return Told(
+        report=report,
+        code=exit_code(report),
+        places=places,
+        partial=bool(options.only or options.skip),
+        facts=snapshot,
+    )
 
 
 def _text(name: str, told: Told, options: Options) -> str:
@@ -92,9 +107,15 @@ def _text(name: str, told: Told, options: Options) -> str:
         return on_terminal(told.report, options, sys.stdout)
     if name in ("json", "jsonl"):
         return as_json(told.report) if name == "json" else as_line(told.report)
-    return str(import_module(f"tunedoctor.render.formats.{name}").render(told))
+    module = import_module(f"tunedoctor.render.formats.{'github' if name == 'summary' else name}")
+    return str(module.summary(told) if name == "summary" else module.render(told))
 
 
-def _append(file: str, text: str) -> None:
-    with Path(file).open("a", encoding="utf-8") as summary:
-        summary.write(text)
+def _write(file: str, name: str, text: str) -> None:
+    if not file:
+        write(text)
+    elif name == "summary":  # steps before have theirs there
+        with Path(file).open("a", encoding="utf-8") as summary:
+            summary.write(text)
+    else:
+        write_whole(file, text, private=name in ("json", "jsonl", "html"))

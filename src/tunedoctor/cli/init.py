@@ -12,7 +12,7 @@ from typing import Any
 from tunedoctor.cli import output
 from tunedoctor.cli.before import INPUT, check_words, devices_of
 from tunedoctor.cli.models import model_of
-from tunedoctor.cli.options import aim, look, misuse, named, near
+from tunedoctor.cli.options import aim, look, misuse, named
 from tunedoctor.cli.questions import ask_all
 from tunedoctor.cli.training_data import paths_of
 from tunedoctor.data.files import split_of
@@ -21,6 +21,7 @@ from tunedoctor.facts.clean import clean_text
 from tunedoctor.memory.answer import forecast, run_of
 from tunedoctor.memory.fits import Device, fit
 from tunedoctor.memory.shape import MemoryModelError, Shape
+from tunedoctor.model.wording import near
 from tunedoctor.system.reading import start
 from tunedoctor.tables.small import goals, least_held
 

@@ -3,7 +3,7 @@
 import math
 import sys
 from argparse import Namespace
-from collections.abc import Generator, Iterable
+from collections.abc import Generator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,6 +14,7 @@ from tunedoctor.diagnosis.gate import FailOn, Gate, OnUnknown, ProfileName
 from tunedoctor.diagnosis.registry import RegistryError, all_checks, all_fixes
 from tunedoctor.facts.clean import clean_text
 from tunedoctor.model.findings import Check, Severity
+from tunedoctor.model.wording import near
 from tunedoctor.tables.config import ConfigError, Ignore, Settings, mirrors, read_config
 from tunedoctor.tables.policy import Rule
 
@@ -107,7 +108,17 @@ class Options(NamedTuple):
                 what = f"no check is called {id_!r}{near(id_, ids)}"
                 misuse(what, "doctor explain --list names all")
         some = (c for c in checks if not self.only or c.id in self.only)
-        return gates.wanted((c for c in some if c.id not in self.skip), self.profile)
+        left = gates.wanted((c for c in some if c.id not in self.skip), self.profile)
+        if not left:
+            misuse(f"no check is left for --profile {self.profile}", "leave out --only and --skip")
+        return left
+
+    def without_policy(self) -> "Options":
+        """Return the options for other machines than those that the policy is about."""
+        ids = {one.id for one in self.rules}
+        only, skip = (tuple(x for x in some if x not in ids) for some in (self.only, self.skip))
+        ignore = tuple(one for one in self.ignore if one.id not in ids)
+        return self._replace(rules=(), only=only, skip=skip, ignore=ignore)
 
     def expired(self) -> tuple[Ignore, ...]:
         """Return the entries whose last day is over."""
@@ -157,14 +168,6 @@ def refusing(
         yield
     except kinds as error:
         misuse(f"{what}{getattr(error, 'strerror', None) or error}", way_out)
-
-
-def near(word: str, words: Iterable[str], most: int = 1) -> str:
-    """Return a question that names the words much like one; "" where there is none."""
-    from difflib import get_close_matches  # noqa: PLC0415  only on a mistake
-
-    close = get_close_matches(word, words, most)
-    return f" (is it {' or '.join(close)}?)" if close else ""
 
 
 def aim(target: str | None, *, own: bool, config: str | None = None) -> Target:

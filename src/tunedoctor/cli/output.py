@@ -25,8 +25,10 @@ if TYPE_CHECKING:
     from tunedoctor.readers.digest import Digest
 
 T = TypeVar("T", bound=msgspec.Struct)
-_HANDED = ("/dev/fd/", "/dev/stdin", "/proc/self/fd/")
+_HANDED = ("/dev/fd/", "/dev/stdin", "/dev/stderr", "/proc/self/fd/")
 """Names of what a shell or a caller has opened, as `<(command)` does: pipes as often as files."""
+_EMPTY = ("", "[]")
+"""Of a file in which nothing can be lost: a list without entries too."""
 
 
 def judge(snapshot: Snapshot, options: Options, began: float) -> int:
@@ -150,28 +152,37 @@ def read_snapshot(source: str, writer: str = "doctor snapshot -o FILE") -> Snaps
 
 
 def refusal(name: str, mark: str, *, force: bool) -> str:
-    """Return why a file is not written over; "" where it is not there, begins with `mark`, or `force` is said."""
+    """Return why a file is not written over; "" where it is new or empty, begins with `mark`, or `force` holds."""
     place = Path(name)
     try:
         if force or not place.exists():
             return "" if place.parent.is_dir() else "is in a folder that is not there"
         with open_regular(place) as file:  # a FIFO would be waited for
-            own = file.read(len(mark)).decode("utf-8", "replace") == mark
+            start = file.read(len(mark) + 8).decode("utf-8", "replace")
     except OSError as error:
         return f"can't be read: {error.strerror or error}"
+    own = start.startswith(mark) or start.strip() in _EMPTY
     return "" if own else "is there, and the doctor did not write it"
+
+
+def is_stream(name: str) -> bool:
+    """Tell what is written to as it stands, and can't be written over: a device, a FIFO, what a shell has opened."""
+    place = Path(name)
+    there = place.exists() and not place.is_file() and not place.is_dir()
+    return there or name.startswith(_HANDED)
 
 
 def write_whole(name: str, text: str | bytes, *, private: bool = False) -> None:
     """Write beside the place, then rename: a full disk leaves the old file as it was. Raises OSError.
 
-    A device or a FIFO is written to. `private`: for the user alone to read.
+    A stream is written to. `private`: for the user alone to read.
     """
     from tunedoctor.state.folder import keep  # noqa: PLC0415  a check writes none
 
     place, data = Path(name), text if isinstance(text, bytes) else text.encode("utf-8", "replace")
-    if place.exists() and not place.is_file() and not place.is_dir():
-        place.write_bytes(data)
+    if is_stream(name):
+        with place.open("ab") as stream:
+            stream.write(data)
     else:
         keep(place, data, 0o600 if private else 0o644, alone=False)
 

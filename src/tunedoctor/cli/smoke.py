@@ -9,8 +9,10 @@ import time
 from argparse import Namespace
 from collections.abc import Callable
 from concurrent.futures import Future
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 import msgspec
 
@@ -32,22 +34,28 @@ from tunedoctor.smoke.stages import Reading, reader_of, watching
 
 DEVICE = re.compile(r"(cpu|mps|(cuda|xpu)(:\d{1,3})?)?")
 MOST_RANKS = 64
+T = TypeVar("T")
+
+
+def _begun(work: Callable[[], T]) -> "Future[T]":
+    """Begin a work that nobody has to wait for."""
+    made: Future[T] = Future()
+
+    def run() -> None:
+        try:
+            made.set_result(work())
+        except BaseException as error:  # noqa: BLE001  raised again where it is wanted
+            made.set_exception(error)
+
+    threading.Thread(target=run, daemon=True).start()
+    return made
 
 
 def _taking(place: Target) -> Callable[[], Snapshot]:
     """Begin to take the snapshot, while the script in the target imports; return what waits for it."""
     from tunedoctor.probes.live import take  # noqa: PLC0415
 
-    taken: Future[Snapshot] = Future()
-
-    def run() -> None:
-        try:
-            taken.set_result(take(place, start=True))
-        except BaseException as error:  # noqa: BLE001  raised again where it is wanted
-            taken.set_exception(error)
-
-    threading.Thread(target=run, daemon=True).start()
-    return taken.result
+    return _begun(partial(take, place, start=True)).result
 
 
 def command(given: Namespace) -> int:
@@ -109,14 +117,13 @@ def as_check(
     Returns the facts with those of the run, the checks with one that tells how it ended, and what a report has of it.
     """
     asked = Asked(strict=strict, seconds=min(stage_seconds(os.environ), seconds))
-    told: list[tuple[Answer, Snapshot]] = []
-    work = threading.Thread(
-        target=lambda: told.append(_trained(asked, place, lambda: snapshot, checks)), daemon=True
-    )
-    work.start()
-    work.join(None if seconds == math.inf else seconds)
-    why = place.problem or f"no answer in {seconds:.0f} s, the limit of --timeout"
-    answer, after = told[0] if told else (not_started(snapshot, why), snapshot)
+    ended = None
+    if not place.problem:
+        work = _begun(partial(_trained, asked, place, lambda: snapshot, checks))
+        with suppress(TimeoutError):
+            ended = work.result(None if seconds == math.inf else seconds)
+    why = place.problem or f"no answer in {seconds:.1f} s, the limit of --timeout"
+    answer, after = ended or (not_started(snapshot, why), snapshot)
     if runtime := snapshot.find(Runtime):  # a deep look tells more of the libraries
         after = after.having(runtime)
     report = ReportSmoke(

@@ -35,7 +35,8 @@ def command(given: Namespace) -> int:
     """Diagnose pasted reports; returns the exit code."""
     sources, outputs = given.files, outputs_of(given.output, given.report)
     # a policy is about the machines of the folder, not about those that people report of
-    options = Options.of(given)._replace(shared=not given.keep_host, outputs=outputs, rules=())
+    options = Options.of(given).without_policy()
+    options = options._replace(shared=not given.keep_host, outputs=outputs)
     began = time.perf_counter()
     if len(sources) > 1 or Path(sources[0]).is_dir():
         if given.here:

@@ -127,6 +127,7 @@ def compare(a: Seen, b: Seen, checks: Iterable[Check]) -> Difference:
     changes = {name: [*changes_of(name, one, other)] for name, one, other in subjects}
     findings: list[FindingDifference] = []
     for has, lacks, side in ((a, b, "a"), (b, a, "b")):
+        outcomes = _outcomes(lacks.report)
         for one in _only(has.report, lacks.report):
             sets: list[list[Item]] = []
             if has.snapshot and lacks.snapshot and one.id in by_id:
@@ -138,7 +139,7 @@ def compare(a: Seen, b: Seen, checks: Iterable[Check]) -> Difference:
                     title=one.title,
                     side=side,  # type: ignore[arg-type]
                     found=one.found,
-                    other=_outcome(one.id, lacks.report),
+                    other=outcomes.get(one.id, ""),
                     explained_by=tuple(_within(chain(*sets), changes)),
                     together=len({item.kind for item in chain(*sets[:1])}) > 1,
                 )
@@ -178,16 +179,16 @@ def _only(here: Report, there: Report) -> Iterator[ReportFinding]:
     """Yield the findings that count and that `there` lacks, but for symptoms of one that is told already."""
     has = {one.id for one in (*there.findings, *there.symptoms)}
     told = {id_ for one in here.findings if one.id not in has for id_ in one.explains}
-    for one in (*here.findings, *here.symptoms):
-        if one.id not in has and not one.accepted and (one.id not in told or one in here.findings):
+    for one in (*here.findings, *(found for found in here.symptoms if found.id not in told)):
+        if one.id not in has and not one.accepted:
             yield one
 
 
-def _outcome(id_: str, report: Report) -> str:
-    for how, ids in (("not for this machine", report.skipped), ("could not tell", report.unknown)):
-        if id_ in ids:
-            return f"{how}: {ids[id_]}"
-    return "passed" if id_ in report.passed else ""
+def _outcomes(report: Report) -> dict[str, str]:
+    """Return what each check without a finding came to, in words."""
+    found = dict.fromkeys(report.passed, "passed")
+    found |= {id_: f"could not tell: {why}" for id_, why in report.unknown.items()}
+    return found | {id_: f"not for this machine: {why}" for id_, why in report.skipped.items()}
 
 
 class Item(NamedTuple):

@@ -9,6 +9,7 @@ from msgspec import structs
 
 from tunedoctor import facts as kinds
 from tunedoctor.diagnosis.engine import Diagnosis, Found
+from tunedoctor.facts.target import FOUND, NO_ENVIRONMENT, NOT_RUN
 from tunedoctor.model.findings import SEVERITIES, Check, Severity
 from tunedoctor.model.snapshot import Snapshot
 from tunedoctor.tables.load import table
@@ -28,6 +29,11 @@ class Profile(msgspec.Struct, frozen=True, rename={"raised": "raise"}):
     raised: tuple[str, ...] = ()
     """Findings that are errors here."""
     skip: tuple[str, ...] = ()
+
+    def looks_at(self, target: kinds.Target) -> bool:
+        """Tell whether an environment is any of its business: one that nobody named is none of a runner's."""
+        found = target.chosen_by in FOUND
+        return self.environment == "wanted" or (self.environment == "named" and not found)
 
 
 @cache
@@ -66,10 +72,15 @@ class Gate(NamedTuple):
 
 def prepared(snapshot: Snapshot, name: ProfileName) -> Snapshot:
     """Return what a profile lets a machine tell: what comes with the run is not here."""
-    later = dict.fromkeys(
-        profile(name).later, kinds.Absent(why=f"--profile {name}: it comes at run time")
-    )
-    return snapshot.having(**later) if later else snapshot
+    one, target = profile(name), snapshot.find(kinds.Target)
+    later = kinds.Absent(why=f"--profile {name}: it comes at run time")
+    gone = dict.fromkeys(one.later, later)
+    if target is None or target.chosen_by == "none" or one.looks_at(target):
+        return snapshot.having(**gone) if gone else snapshot
+    nobody, not_run = (kinds.Absent(why=why) for why in (NO_ENVIRONMENT, NOT_RUN))
+    gone |= dict.fromkeys(table("profiles")["environment"], nobody)
+    gone |= dict.fromkeys(("Runtime", "Errors", "Smoke"), not_run)
+    return snapshot.having(kinds.Target("", "none", problem=f"{NO_ENVIRONMENT}."), **gone)
 
 
 def wanted(checks: Iterable[Check], name: ProfileName) -> tuple[Check, ...]:

@@ -1,12 +1,12 @@
 """The checks of a policy: each entry holds one fact against what a team asks for."""
 
 import json
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from types import FunctionType
 from typing import Any
 
 from tunedoctor import facts as kinds
-from tunedoctor.facts import Unknown
+from tunedoctor.facts import Fact, Unknown
 from tunedoctor.model.findings import (
     Check,
     Cure,
@@ -18,9 +18,11 @@ from tunedoctor.model.findings import (
     set_variable,
     tell,
 )
+from tunedoctor.model.machine import GPUS
 from tunedoctor.model.snapshot import Facts, Snapshot
-from tunedoctor.model.versions import minor, parts, specifiers, within
+from tunedoctor.model.versions import minor, parts, pep440, within
 from tunedoctor.model.wording import counted, gib, listed, many
+from tunedoctor.probes.settings import NAMES, PREFIXES, PRESENCE_ONLY, SET
 from tunedoctor.tables.load import table
 from tunedoctor.tables.policy import Rule
 
@@ -55,9 +57,8 @@ def _bound(function: Callable[..., Result], rule: Rule) -> Callable[..., Result]
 
 
 def _what(rule: Rule) -> str:
-    if rule.row.what and rule.name:
-        return f"{rule.row.what} ({rule.name})"
-    return rule.row.what or rule.name
+    both = rule.row.what and rule.name
+    return f"{rule.row.what} ({rule.name})" if both else rule.row.what or rule.name
 
 
 def _breach(rule: Rule, found: str, cure: Cure | None = None) -> Finding:
@@ -95,100 +96,121 @@ def _package(
     rule: Rule,
 ) -> Result:
     name = rule.name or rule.key
-    there = packages.get(name)
-    version = there.version if there else ""
+    there: Any = packages.get(name)
     if name == "torch" and isinstance(torch, kinds.TorchBuild):
-        version = torch.version  # with its local label
+        there = torch  # with its local label
     cure = pip(interpreter, "install", f"{name}{rule.wanted}")
-    if not version and there is None:
+    if there is None:
         return _breach(rule, f"{name} is not installed", cure)
-    return _versioned(rule, name, version, cure)
+    return _versioned(rule, name, there.version, cure)
 
 
 def _driver(driver: kinds.NvidiaDriver | Unknown | None, *, rule: Rule) -> Result:
-    if isinstance(driver, Unknown):
-        return driver
-    return (
-        _versioned(rule, "the driver", driver.version) if driver else _breach(rule, rule.row.none)
-    )
+    if isinstance(driver, kinds.NvidiaDriver):
+        return _versioned(rule, "the driver", driver.version)
+    return driver or _breach(rule, rule.row.none)
 
 
 def _gpus(
     nvidia: kinds.NvidiaGpus | Unknown | None,
     amd: kinds.AmdGpus | Unknown | None,
     intel: kinds.IntelGpu | Unknown | None,
+    apple: kinds.AppleGpu | Unknown | None,
     *,
     rule: Rule,
 ) -> Result:
-    count = len(nvidia.gpus) if isinstance(nvidia, kinds.NvidiaGpus) else 0
-    count += sum(not one.integrated for one in amd.gpus) if isinstance(amd, kinds.AmdGpus) else 0
-    count += len(intel.names) if isinstance(intel, kinds.IntelGpu) and intel.discrete else 0
-    allowed = specifiers(rule.wanted)
-    if allowed is None or allowed.contains(str(count)):
+    several = (nvidia, amd, intel, apple)
+    count, silent = _count(*several), next((x for x in several if isinstance(x, Unknown)), None)
+    # of a driver that is silent there can be more
+    if within(f"{count}", rule.wanted) and (not silent or within(f"{1 << 20}", rule.wanted)):
         return None
-    silent = next((one for one in (nvidia, amd, intel) if isinstance(one, Unknown)), None)
     return silent or _breach(rule, f"this machine has {many(count, 'GPU')}")
+
+
+def _count(*several: Fact | Unknown | None) -> int:
+    """Return how many GPUs are for computing."""
+    count = 0
+    for one in several:
+        match one:
+            case kinds.NvidiaGpus():
+                count += len(one.gpus)
+            case kinds.AmdGpus():
+                count += len(_cards(one))
+            case kinds.IntelGpu(discrete=True):
+                count += len(one.names)
+            case kinds.AppleGpu():
+                count += 1
+            case _:
+                pass
+    return count
+
+
+def _cards(amd: Fact | Unknown | None) -> Sequence[kinds.AmdGpu]:
+    """Return AMD's GPUs but for those that are part of a processor."""
+    gpus = amd.gpus if isinstance(amd, kinds.AmdGpus) else ()
+    return [one for one in gpus if not one.integrated]
+
+
+def _each(
+    rule: Rule,
+    drivers: Iterable[Fact | Unknown | None],
+    wrong: Iterable[str],
+    told: Sequence[object],
+) -> Result:
+    """Judge every GPU: `wrong` names those that fail, `told` holds what drivers tell of each."""
+    if some := listed(counted(wrong)):
+        return _breach(rule, f"{rule.row.what} is {some}")
+    if silent := next((one for one in drivers if isinstance(one, Unknown)), None):
+        return silent
+    if not told:
+        return _breach(rule, rule.row.none)
+    untold = Unknown(why=f"the driver does not tell {rule.row.what} of each GPU")
+    return untold if any(one in (None, "") for one in told) else None
 
 
 def _gpu_memory(
     nvidia: kinds.NvidiaGpus | Unknown | None, amd: kinds.AmdGpus | Unknown | None, *, rule: Rule
 ) -> Result:
-    cards: tuple[Any, ...] = (
-        *(nvidia.gpus if isinstance(nvidia, kinds.NvidiaGpus) else ()),
-        *(amd.gpus if isinstance(amd, kinds.AmdGpus) else ()),
-    )
-    small = [
-        f"{gib(c.memory_total)} (GPU {c.index})"
-        for c in cards
-        if (c.memory_total or rule.wanted) < rule.wanted
-    ]
-    if small:
-        return _breach(rule, f"GPU memory is {listed(small)}")
-    silent = next((one for one in (nvidia, amd) if isinstance(one, Unknown)), None)
-    if silent:
-        return silent
-    if not cards:
-        return _breach(rule, rule.row.none)
-    untold = any(card.memory_total is None for card in cards)
-    return Unknown(why="the driver does not tell the memory of each GPU") if untold else None
+    gpus: list[kinds.NvidiaGpu | kinds.AmdGpu] = [*_cards(amd)]
+    gpus += nvidia.gpus if isinstance(nvidia, kinds.NvidiaGpus) else ()
+    told = [(one.index, one.memory_total or None) for one in gpus]
+    small = (f"{gib(size)} (GPU {i})" for i, size in told if size and size < rule.wanted)
+    return _each(rule, (nvidia, amd), small, [size for _, size in told])
 
 
 def _capability(nvidia: kinds.NvidiaGpus | Unknown | None, *, rule: Rule) -> Result:
-    if not isinstance(nvidia, kinds.NvidiaGpus):
-        return nvidia or _breach(rule, rule.row.none)
-    every = [(one, one.compute_capability) for one in nvidia.gpus]
-    wrong = [
-        f"{code} ({one.name})" for one, code in every if code and not within(code, rule.wanted)
-    ]
-    if wrong:
-        return _breach(rule, f"compute capability is {listed(counted(wrong))}")
-    return (
-        None if all(code for _, code in every) else Unknown(why="a compute capability is not told")
-    )
+    gpus = nvidia.gpus if isinstance(nvidia, kinds.NvidiaGpus) else ()
+    told = [(one.name, one.compute_capability) for one in gpus]
+    wrong = (f"{code} ({name})" for name, code in told if code and not within(code, rule.wanted))
+    return _each(rule, (nvidia,), wrong, [code for _, code in told])
 
 
 def _gfx(amd: kinds.AmdGpus | Unknown | None, *, rule: Rule) -> Result:
-    if not isinstance(amd, kinds.AmdGpus):
-        return amd or _breach(rule, rule.row.none)
-    wrong = [one.gfx for one in amd.gpus if not one.integrated and one.gfx not in rule.wanted]
-    return _breach(rule, f"the gfx target is {listed(counted(wrong))}") if wrong else None
+    told = [one.gfx for one in _cards(amd)]
+    return _each(rule, (amd,), (one for one in told if one and one not in rule.wanted), told)
+
+
+def _mode(nvidia: kinds.NvidiaGpus | Unknown | None, *, rule: Rule) -> Result:
+    gpus = nvidia.gpus if isinstance(nvidia, kinds.NvidiaGpus) else ()
+    told = [(one.index, getattr(one, rule.key)) for one in gpus]
+    is_ = "off" if rule.wanted else "on"
+    wrong = (f"{is_} (GPU {i})" for i, flag in told if flag is (not rule.wanted))
+    return _each(rule, (nvidia,), wrong, [flag for _, flag in told])
 
 
 def _ram(ram: kinds.Memory, *, rule: Rule) -> Result:
-    limit = (
-        f", the limit of {ram.limit_place}" if ram.limit_place and ram.usable < ram.total else ""
-    )
-    return None if ram.usable >= rule.wanted else _breach(rule, f"RAM is {gib(ram.usable)}{limit}")
+    if ram.usable >= rule.wanted:
+        return None
+    limited = ram.limit_place and ram.usable < ram.total
+    limit = f", the limit of {ram.limit_place}" if limited else ""
+    return _breach(rule, f"RAM is {gib(ram.usable)}{limit}")
 
 
 def _shm(shared: kinds.SharedMemory | Unknown | None, *, rule: Rule) -> Result:
     if not isinstance(shared, kinds.SharedMemory):
         return shared or _breach(rule, rule.row.none)
-    return (
-        None
-        if shared.total >= rule.wanted
-        else _breach(rule, f"{rule.row.what} has {gib(shared.total)}")
-    )
+    there = f"{rule.row.what} has {gib(shared.total)}"
+    return None if shared.total >= rule.wanted else _breach(rule, there)
 
 
 def _disk(disks: kinds.Disks, *, rule: Rule) -> Result:
@@ -204,44 +226,30 @@ def _disk(disks: kinds.Disks, *, rule: Rule) -> Result:
 def _variable(
     environment: kinds.Environment, host: kinds.Host | Unknown | None, *, rule: Rule
 ) -> Result:
-    value = environment.get(rule.name)
-    if (
-        (value is not None) == rule.wanted
-        if isinstance(rule.wanted, bool)
-        else value == rule.wanted
-    ):
+    value, wanted = environment.get(rule.name), rule.wanted
+    if value is None and not _looked_for(environment, rule.name):
+        return Unknown(why=f"a snapshot does not hold {rule.name}; doctor check here does")
+    if (value is not None) == wanted if isinstance(wanted, bool) else value == wanted:
         return None
+    if value == SET and isinstance(wanted, str):
+        return Unknown(why=f"of {rule.name} nobody looks at the value; true asks that it is set")
     # what it is set to stays untold: it can be a secret
-    is_ = f"{rule.name} is {'not set' if value is None else 'set' if rule.wanted is False else 'set to another value'}"
-    if rule.wanted is True:
-        return _breach(rule, is_, advise(f"set {rule.name}"))
-    return _breach(rule, is_, set_variable(host, rule.name, rule.wanted or None))
+    how = "not set" if value is None else "set" if wanted is False else "set to another value"
+    cure = set_variable(host, rule.name, wanted or None) if wanted is not True else None
+    return _breach(rule, f"{rule.name} is {how}", cure or advise(f"set {rule.name}"))
 
 
-def _flagged(nvidia: kinds.NvidiaGpus | Unknown | None, rule: Rule) -> Result:
-    if not isinstance(nvidia, kinds.NvidiaGpus):
-        return nvidia or _breach(rule, rule.row.none)
-    told = [(one.index, getattr(one, rule.key)) for one in nvidia.gpus]
-    if wrong := [f"GPU {index}" for index, is_ in told if is_ is not None and is_ != rule.wanted]:
-        return _breach(
-            rule, f"{rule.row.what} is {'off' if rule.wanted else 'on'} on {listed(wrong)}"
-        )
-    if any(is_ is None for _, is_ in told):
-        return Unknown(why=f"the driver does not tell {rule.row.what} of each GPU")
-    return None
-
-
-def _mode(nvidia: kinds.NvidiaGpus | Unknown | None, *, rule: Rule) -> Result:
-    return _flagged(nvidia, rule)
+def _looked_for(environment: kinds.Environment, name: str) -> bool:
+    usual = name in NAMES | PRESENCE_ONLY or name.startswith(PREFIXES)
+    return usual or name in environment.more
 
 
 def _speed(smoke: kinds.Smoke | Unknown | None, *, rule: Rule) -> Result:
     speed = smoke.tokens_per_second if isinstance(smoke, kinds.Smoke) else None
     if speed is None:
         return Unknown(why="nothing was trained: doctor check --smoke measures it")
-    return (
-        None if speed >= rule.wanted else _breach(rule, f"the training took {speed:.0f} tokens/s")
-    )
+    there = f"the training took {speed:.0f} tokens/s"
+    return None if speed >= rule.wanted else _breach(rule, there)
 
 
 _JUDGES: dict[str, Callable[..., Result]] = {
@@ -252,29 +260,39 @@ _JUDGES: dict[str, Callable[..., Result]] = {
 
 
 def from_good(snapshot: Snapshot) -> Iterator[str]:
-    """Yield the lines of a doctor.toml that this machine meets, sizes rounded down to GiB."""
+    """Yield the lines of a doctor.toml that this machine meets, sizes rounded down to GiB.
+
+    What is no version, of a snapshot of anybody's, does not come into it.
+    """
     facts = Facts(snapshot)
-    cards, amd = facts.nvidia.gpus, facts.amd.gpus
-    memory = [one.memory_total or 0 for one in cards] + [one.memory_total or 0 for one in amd]
-    sizes = {"gpu-memory": min(memory, default=0)}
+    cards, amd = facts.nvidia.gpus, _cards(snapshot.find(kinds.AmdGpus))
+    sizes = {
+        "gpu-memory": min(
+            [one.memory_total or 0 for one in cards] + [one.memory_total or 0 for one in amd],
+            default=0,
+        )
+    }
     sizes |= {"ram": facts.ram.usable if facts.ram else 0, "shm": facts.shared_memory.total}
+    codes = sorted(
+        {one.compute_capability for one in cards if pep440(one.compute_capability)}, key=parts
+    )
     found: dict[str, object] = {}
-    if facts.interpreter:
+    if pep440(facts.interpreter.version):
         found["python"] = f"=={minor(facts.interpreter.version)}.*"
-    if facts.nvidia_driver:
+    if pep440(facts.nvidia_driver.version):
         found["driver"] = f">={facts.nvidia_driver.version}"
-    if cards or amd:
-        found["gpus"] = len(cards) + len(amd)
-    if codes := sorted({one.compute_capability for one in cards} - {""}, key=parts):
+    if count := _count(*(snapshot.find(kind) for kind in GPUS)):
+        found["gpus"] = count
+    if codes:
         found["compute-capability"] = f">={codes[0]}"
-    if amd:
-        found["gfx"] = sorted({one.gfx for one in amd})
+    if targets := sorted({one.gfx for one in amd if one.gfx}):
+        found["gfx"] = targets
     for name in ("mig", "ecc"):
         told = {getattr(one, name) for one in cards}
         if len(told) == 1 and None not in told:
             found[name] = told.pop()
     found |= {key: f"{size >> 30} GiB" for key, size in sizes.items() if size >> 30}
-    versions = {d.name: d.version for d in facts.packages.distributions if d.version}
+    versions = {d.name: d.version for d in facts.packages.distributions if pep440(d.version)}
     yield "# What a machine has to be, as one is that is good. Loosen what may differ;"
     yield "# doctor explain policy shows all keys."
     yield "[policy]"

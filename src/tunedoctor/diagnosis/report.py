@@ -13,14 +13,14 @@ from tunedoctor.diagnosis.engine import Diagnosis, Found
 from tunedoctor.diagnosis.fingerprint import fingerprint
 from tunedoctor.diagnosis.gate import Gate, ProfileName, profile, raised
 from tunedoctor.diagnosis.leads import ReportSuspect, ask, doubtful, suspected
-from tunedoctor.diagnosis.needs import needs_of
 from tunedoctor.diagnosis.registry import all_fixes
 from tunedoctor.model.findings import AnyCureStep, Check, Cure, Severity, Who
 from tunedoctor.model.lazy import pattern
-from tunedoctor.model.machine import gpus_of
+from tunedoctor.model.machine import GPUS, gpus_of
 from tunedoctor.model.plan import Fix
 from tunedoctor.model.snapshot import Facts, Snapshot
 from tunedoctor.tables.load import table
+from tunedoctor.wheels.rules import driver_floor
 
 Verdict = Literal["ready", "findings", "unknown"]
 _BY_SIGNAL = pattern(
@@ -165,9 +165,6 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     smoke: ReportSmoke | None = None
 
 
-_GPUS = (kinds.NvidiaGpus, kinds.AmdGpus, kinds.IntelGpu, kinds.AppleGpu)
-
-
 def report_of(  # noqa: PLR0913  two of them are what the user asked for
     snapshot: Snapshot,
     diagnosis: Diagnosis,
@@ -224,7 +221,7 @@ def report_of(  # noqa: PLR0913  two of them are what the user asked for
         node=node.name if node else "",
         profile=gate.profile,
         policy=gate.policy,
-        needs=needs_of(snapshot) if gate.profile == "image" else {},
+        needs=_needs(snapshot) if gate.profile == "image" else {},
         smoke=smoke,
     )
 
@@ -326,6 +323,21 @@ def machine_of(snapshot: Snapshot) -> ReportMachine:
         architecture=facts.host.machine,
         ram=facts.ram.usable if facts.ram else None,
         gpus=msgspec.convert(gpus, tuple[ReportGpu, ...], from_attributes=True),
-        gpus_known=not any(isinstance(snapshot.get(kind), kinds.Unknown) for kind in _GPUS),
+        gpus_known=not any(isinstance(snapshot.get(kind), kinds.Unknown) for kind in GPUS),
         driver=facts.nvidia_driver.version,
     )
+
+
+def _needs(snapshot: Snapshot) -> dict[str, str]:
+    """Return what is needed, in words: {"driver": ">=570.26", "GPU code": "sm_75 sm_80 …"}; {} without PyTorch."""
+    torch = snapshot.find(kinds.TorchBuild)
+    if torch is None:
+        return {}
+    found = {"torch": torch.version}
+    if torch.cuda and (floor := driver_floor(torch.cuda, windows=False)):
+        found["NVIDIA driver"] = f">={floor}"
+    if torch.hip:
+        found["ROCm driver"] = f"for ROCm {torch.hip}"
+    if torch.archs:
+        found["GPU code"] = " ".join(torch.archs)
+    return found

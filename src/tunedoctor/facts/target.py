@@ -314,6 +314,8 @@ class Environment(Fact, frozen=True):
     """Variables that steer the stack, from an allow-list of names."""
 
     variables: dict[str, str]
+    more: tuple[str, ...] = ()
+    """Names that were looked for besides the list: those of a policy."""
 
     def get(self, name: str) -> str | None:
         """Return the value, or None where the variable is not set."""

@@ -142,7 +142,7 @@ def resolve(
     # with a Python at hand uv does not look for one; --python-version says whose packages are meant
     compile_ = uv_pip("compile", question.interpreter or sys.executable, uv=uv)
     if not compile_[0]:
-        return Failed("no uv", "uv is not there: it comes with pip install tunedoctor")
+        return Failed("no uv", "uv is not there: it comes with the doctor, install that again")
     with tempfile.TemporaryDirectory(prefix="doctor-set-") as folder:
         out = Path(folder, "pylock.toml" if question.locked else "out.txt")
         kept = lock_of(question.preferred) if question.locked else _lines(question.preferred)

@@ -5,7 +5,17 @@ from typing import Literal
 import msgspec
 from msgspec.structs import replace
 
-from tunedoctor.facts import AmdGpu, GpuProcess, Host, Interpreter, NvidiaGpu
+from tunedoctor.facts import (
+    AmdGpu,
+    AmdGpus,
+    AppleGpu,
+    GpuProcess,
+    Host,
+    IntelGpu,
+    Interpreter,
+    NvidiaGpu,
+    NvidiaGpus,
+)
 from tunedoctor.model.snapshot import Facts, Snapshot
 from tunedoctor.model.versions import parts
 
@@ -16,6 +26,8 @@ VISIBLE = {
     "ROCR_VISIBLE_DEVICES": "amd",
 }
 """Variables that hide GPUs, and whose."""
+GPUS = (NvidiaGpus, AmdGpus, IntelGpu, AppleGpu)
+"""Kinds of fact that tell of GPUs, by vendor."""
 _METAL = 0.75
 """Part of the RAM that Metal lets a process have by default."""
 _ON_ARM_ALONE = ("7.2", "8.7", "11.0", "12.1")

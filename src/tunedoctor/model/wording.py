@@ -1,7 +1,7 @@
 """How findings put sizes, lists and commands."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 
 def gib(size: int) -> str:
@@ -24,6 +24,14 @@ def many(number: int, word: str) -> str:
 def counted(names: Iterable[str]) -> list[str]:
     """Return each name once, with how often it stands there: ["2 x RTX 4090", "T4"]."""
     return [f"{n} \u00d7 {name}" if n > 1 else name for name, n in Counter(names).items()]
+
+
+def by_reason(told: Mapping[str, str]) -> dict[str, list[str]]:
+    """Return reason -> ids of those that have it."""
+    found: dict[str, list[str]] = {}
+    for id_, why in told.items():
+        found.setdefault(why, []).append(id_)
+    return found
 
 
 def ago(taken: str) -> str:
@@ -63,3 +71,11 @@ def listed(items: Iterable[str], most: int = 4) -> str:
     if len(names) > most:
         return f"{', '.join(names[:most])} and {len(names) - most} more"
     return " and ".join([", ".join(names[:-1]), names[-1]]) if len(names) > 1 else "".join(names)
+
+
+def near(word: str, words: Iterable[str], most: int = 1) -> str:
+    """Return a question that names the words much like one; "" where there is none."""
+    from difflib import get_close_matches  # noqa: PLC0415  only on a mistake
+
+    close = get_close_matches(word, words, most)
+    return f" (is it {' or '.join(close)}?)" if close else ""

@@ -69,7 +69,7 @@ def examine(
     number = 0
     while waiting or running:
         if time.monotonic() >= last:
-            late = Unknown(why=f"no answer in {seconds:.0f} s, the limit of --timeout")
+            late = Unknown(why=f"no answer in {seconds:.1f} s, the limit of --timeout")
             several = (*waiting, *(one for one, _ in running.values()))
             answers.update({kind: late for one in several for kind in one.kinds})
             break

@@ -55,7 +55,7 @@ def environment(
             taken[name] = SET
         elif name in NAMES or name in more or name.startswith(PREFIXES):
             taken[name] = SET if is_secret(name) else without_credentials(variables[name])
-    return Environment(variables=taken)
+    return Environment(variables=taken, more=tuple(sorted(more)))
 
 
 STEERING = frozenset(table("probes")["installer_settings"])

@@ -6,7 +6,7 @@ from tunedoctor.diagnosis.gate import profile
 from tunedoctor.diagnosis.report import Report, ReportFinding
 from tunedoctor.facts.target import FOUND, MOST_NAMED, NO_ENVIRONMENT, NOT_RUN
 from tunedoctor.model.findings import Advice, Command
-from tunedoctor.model.wording import ago, counted, gib, listed, many
+from tunedoctor.model.wording import ago, by_reason, counted, gib, listed, many
 from tunedoctor.render.screen import BOUND, Screen, mark
 
 FAINT = 0.05
@@ -38,10 +38,7 @@ def render(  # noqa: PLR0913  what the user asked for
             screen.wrap(f"{one.id}: {one.accepted}", 2, "-", "dim")
         screen.gap()
         _suspected(report, screen)
-        by_why: dict[str, list[str]] = {}
-        for id_, why in report.unknown.items():
-            by_why.setdefault(why, []).append(id_)
-        for why, ids in by_why.items():
+        for why, ids in by_reason(report.unknown).items():
             screen.wrap(f"{listed(ids, 99 if verbose else 3)}: {why}", 2, "?")
         screen.gap()
     if verbose:

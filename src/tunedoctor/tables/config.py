@@ -3,7 +3,7 @@
 import os
 import re
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from datetime import date
 from functools import cache
 from pathlib import Path
@@ -12,6 +12,7 @@ from typing import Any, Literal, NamedTuple
 import msgspec
 
 from tunedoctor.facts.clean import clean_text
+from tunedoctor.model.wording import near
 from tunedoctor.system.reading import read_regular, toml
 from tunedoctor.tables.load import user_folder
 from tunedoctor.tables.policy import EntryError, Rule, rules_of
@@ -30,7 +31,7 @@ class _Own(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     """URLs that stand for the PyTorch index (of https://…/whl) and for the default one (of https://…/simple)."""
 
 
-class Ignore(msgspec.Struct, frozen=True):
+class Ignore(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A finding that does not count until a day."""
 
     id: str
@@ -76,18 +77,19 @@ def read_config(folder: Path, named: str | None = None) -> Settings:
     Raises ConfigError: a file is no TOML, or its settings can't be understood.
     """
     for name in (named,) if named is not None else FILES:
-        place = Path(name) if named is not None else folder / name
+        text = _text(folder / name, name, must=named is not None)
         try:
-            text = _text(place, name, must=named is not None)
             whole: Any = toml(text) if text else {}
         except ValueError as error:
             raise _wrong(name, 0, str(error)) from None
-        held = whole.get("tool") if place.name == "pyproject.toml" or "tool" in whole else None
-        held = held.get("doctor") if isinstance(held, dict) else None
-        if place.name != "pyproject.toml" and "tool" not in whole:
-            held = whole  # else --config names a file that is as pyproject.toml is
+        tool = whole.get("tool")
+        held = tool.get("doctor") if isinstance(tool, dict) else None
+        if held is None and Path(name).name != "pyproject.toml":
+            held = whole  # unless --config names a file that is as pyproject.toml is
         if held is not None and (text or named is not None):
             return _settings(name, text, held)
+    if named is not None:
+        raise _wrong(named, 0, "there is no [tool.doctor] in it")
     return Settings(Config())
 
 
@@ -95,8 +97,7 @@ def _settings(name: str, text: str, held: Any) -> Settings:  # noqa: ANN401  any
     if not isinstance(held, dict):
         raise _wrong(name, 0, "tool.doctor is no table")
     try:
-        _known(held)
-        named = {one.replace("-", "_"): value for one, value in held.items()}
+        named = _named(held)
         config = msgspec.convert(named, Config)
         _checked(config.mirrors)
         return Settings(config, name, tuple(named), rules_of(config.policy))
@@ -110,12 +111,17 @@ def _settings(name: str, text: str, held: Any) -> Settings:  # noqa: ANN401  any
         raise _wrong(name, line_of(text, key) if key else 0, says) from None
 
 
-def _known(held: Mapping[str, object]) -> None:
-    """Raise EntryError for a key that is none."""
-    keys = {field.replace("_", "-") for field in Config.__struct_fields__}
-    for key in held:
+def _named(held: Mapping[str, object]) -> dict[str, object]:
+    """Return settings by the fields' names. Raises EntryError for a key that is none, or is there in two spellings."""
+    found: dict[str, object] = {}
+    keys = [field.replace("_", "-") for field in Config.__struct_fields__]
+    for key, value in held.items():
         if (plain := key.replace("_", "-")) not in keys:
-            raise EntryError(key, f"no setting is called {key[:60]!r}{_near(plain, keys)}")
+            raise EntryError(key, f"no setting is called {key[:60]!r}{near(plain, keys)}")
+        if (field := plain.replace("-", "_")) in found:
+            raise EntryError(key, f"{plain} is said twice")
+        found[field] = value
+    return found
 
 
 def line_of(text: str, key: str) -> int:
@@ -132,13 +138,6 @@ def line_of(text: str, key: str) -> int:
 def _wrong(name: str, line: int, says: str) -> ConfigError:
     at = f", line {line}" if line else ""
     return ConfigError(clean_text(f"{name}{at}: {says}"))
-
-
-def _near(word: str, words: Iterable[str]) -> str:
-    from difflib import get_close_matches  # noqa: PLC0415  only on a mistake
-
-    close = get_close_matches(word, words, 1)
-    return f" (is it {close[0]}?)" if close else ""
 
 
 class Mirror(msgspec.Struct, frozen=True):
@@ -160,10 +159,9 @@ def mirrors() -> Mapping[str, Mirror]:
     file = config_file(os.environ)
     found: dict[str, Mirror] = {}
     place = str(file)
+    text = _text(file, place)
     try:
-        text = _text(file, place)
-        held = toml(text) if text else {}
-        own = msgspec.convert(held, _Own).mirrors
+        own = msgspec.convert(toml(text) if text else {}, _Own).mirrors
         _checked(own)
         found = {str(name): Mirror(url, place) for name, url in own.items()}
         for name in ("pytorch", "default"):
@@ -187,13 +185,11 @@ def _text(file: Path, name: str, *, must: bool = False) -> str:
     """Return a file's text; "" where there is none. Raises ConfigError where one can't be read."""
     try:
         return read_regular(file, _LARGEST).decode()
-    except (FileNotFoundError, NotADirectoryError) as error:
-        if must:
-            raise _wrong(name, 0, f"can't be read: {error.strerror}") from None
-        return ""
     except UnicodeDecodeError as error:
         raise _wrong(name, 0, f"is not UTF-8 (byte {error.start})") from None
     except OSError as error:
+        if not must and isinstance(error, FileNotFoundError | NotADirectoryError):
+            return ""
         raise _wrong(name, 0, f"can't be read: {error.strerror or error}") from None
 
 
@@ -201,5 +197,8 @@ def _checked(named: Mapping[Any, str]) -> None:
     """Raise EntryError for a mirror that is no URL."""
     for name, url in named.items():
         if not _URL.fullmatch(url):
-            key, says = "mirrors", f"mirrors.{name} is {url[:100]!r}, which is no URL of an index"
+            key, says = (
+                "mirrors",
+                f"mirrors.{name} is no URL of an index",
+            )  # nor told: a password can be in it
             raise EntryError(key, says)

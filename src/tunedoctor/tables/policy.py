@@ -9,12 +9,13 @@ import msgspec
 
 from tunedoctor.model.findings import Who
 from tunedoctor.model.versions import normalised, specifiers
-from tunedoctor.model.wording import gib
+from tunedoctor.model.wording import gib, near
 from tunedoctor.tables.load import table
 
 _SIZE = re.compile(r"(\d{1,9}(?:\.\d{1,6})?)\s?([KMGT]i?B)")
 _UNITS = {"K": 1, "M": 2, "G": 3, "T": 4}
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}|[A-Za-z_][A-Za-z0-9_]{0,99}")
+_PACKAGE = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,98}[A-Za-z0-9])?")
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,99}")
 KINDS = {
     "specifier": "a specifier of versions",
     "count": 'a number, at least so many, or a specifier as "==8"',
@@ -107,10 +108,7 @@ def rules_of(policy: Mapping[str, object]) -> tuple[Rule, ...]:
     known = rows()
     for key in policy:
         if key not in known:
-            from difflib import get_close_matches  # noqa: PLC0415  only on a mistake
-
-            close = get_close_matches(key, known, 1)
-            like = f" (is it {close[0]}?)" if close else "; a package stands in policy.packages"
+            like = near(key, known) or "; a package stands in policy.packages"
             raise EntryError(key, f"no policy is called {key[:60]!r}{like}")
     every = tuple(
         rule for key, value in policy.items() for rule in _entries(key, value, known[key])
@@ -130,47 +128,42 @@ def _entries(key: str, value: object, row: Row) -> Iterator[Rule]:
     several = value if isinstance(value, dict) else {row.plain: value} if row.plain else None
     if several is None:
         raise EntryError(key, f"policy.{key} is no table; write as {key} = {{{row.example}}}")
+    shape = _PACKAGE if key == "packages" else _VARIABLE
     for name, one in several.items():
-        if not _NAME.fullmatch(name) or (row.names and name not in row.names):
+        if name not in row.names if row.names else not shape.fullmatch(name):
             said = f"; it is one of {', '.join(row.names)}" if row.names else ""
             raise EntryError(name, f"policy.{key} names {name[:60]!r}{said}")
-        yield Rule(
-            key, normalised(name) if key == "packages" else name, _value(f"{key}.{name}", one, row)
-        )
+        own = normalised(name) if key == "packages" else name
+        yield Rule(key, own, _value(f"{key}.{name}", one, row))
 
 
 def _value(key: str, value: object, row: Row) -> Any:  # noqa: ANN401  of any kind
     """Return a value as it is compared."""
-    found = (
-        None
-        if isinstance(value, bool) and row.kind not in ("variable", "flag")
-        else _read(row.kind, value)
-    )
-    if found is None:
-        says = f"policy.{key} is {str(value)[:60]!r}; it takes {KINDS[row.kind]}, as {row.example}"
+    flag = isinstance(value, bool) and row.kind not in ("variable", "flag")
+    if flag or (found := _read(row.kind, value)) is None:
+        # what it is stays untold: it can be a secret
+        says = f"policy.{key} takes {KINDS[row.kind]}, as {row.example}"
         raise EntryError(key.rpartition(".")[2], says)
     return found
 
 
-def _read(kind: str, value: object) -> Any:  # noqa: ANN401
+def _read(kind: str, value: object) -> Any:  # noqa: ANN401, PLR0911  a row each
     """Return None for what is not of the kind."""
-    found: Any = None
     match kind, value:
         case "specifier" | "count", str(text) if text.strip() and specifiers(text) is not None:
-            found = text.strip()
+            return text.strip()
         case "count", int(number) if 0 <= number < 1 << 20:
-            found = f">={number}"
+            return f">={number}"
         case "size", str(text) if size := _SIZE.fullmatch(text.strip()):
             base = 1024 if "i" in size[2] else 1000
-            found = int(float(size[1]) * base ** _UNITS[size[2][0]])
+            return int(float(size[1]) * base ** _UNITS[size[2][0]])
         case "names", str(text) if text:
-            found = (text,)
+            return (text,)
         case "names", [*texts] if texts and all(isinstance(one, str) for one in texts):
-            found = tuple(texts)
+            return tuple(texts)
         case ("variable", str() | bool()) | ("flag", bool()):
-            found = value
+            return value
         case "number", int(number) | float(number) if 0 < number < 1e12:
-            found = number
+            return number
         case _:
-            pass
-    return found
+            return None

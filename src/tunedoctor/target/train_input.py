@@ -32,7 +32,10 @@ torchrun --nproc-per-node 2 train.py config.toml
 
 """
 WEIGHTS = (".safetensors", ".bin")
-RANK, WORLD = int(os.environ.get("RANK", "0")), int(os.environ.get("WORLD_SIZE", "1"))
+RANK, WORLD = (  # of a launcher; what is no number is somebody else's
+    int(value) if (value := os.environ.get(name, "")).isdecimal() else alone
+    for name, alone in (("RANK", 0), ("WORLD_SIZE", 1))
+)
 SCREEN: dict[str, Any] = {}
 """Streams "out" and "err" to the terminal, once the standard ones lead to a file; what clears and ends what is live."""
 

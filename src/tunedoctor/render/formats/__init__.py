@@ -9,7 +9,9 @@ from typing import NamedTuple
 import msgspec
 
 from tunedoctor.diagnosis.report import Report, ReportFinding
+from tunedoctor.model.findings import SEVERITIES
 from tunedoctor.model.snapshot import Snapshot
+from tunedoctor.model.wording import many
 
 
 class Place(NamedTuple):
@@ -19,6 +21,10 @@ class Place(NamedTuple):
     """Relative, with slashes: "requirements.txt"."""
     line: int
     """From 1."""
+
+
+ANYWHERE = Place("pyproject.toml", 1)
+"""Where nothing is to blame: a file that need not be there."""
 
 
 class Told(msgspec.Struct, frozen=True, kw_only=True):
@@ -38,3 +44,22 @@ class Told(msgspec.Struct, frozen=True, kw_only=True):
     def counted(self) -> tuple[ReportFinding, ...]:
         """Causes that count for the verdict, worst first; the others are accepted."""
         return tuple(one for one in self.report.findings if not one.accepted)
+
+    def place(self, one: ReportFinding) -> Place:
+        """Return the line that is to blame for a finding."""
+        return self.places.get(one.id, ANYWHERE)
+
+    @property
+    def tally(self) -> dict[str, int]:
+        """How many of them there are, by severity, worst first."""
+        return {s: sum(one.severity == s for one in self.counted) for s in SEVERITIES}
+
+    @property
+    def found(self) -> list[str]:
+        """The same in words: "1 error", "2 notes"."""
+        return [many(number, severity) for severity, number in self.tally.items() if number]
+
+    @property
+    def cause_of(self) -> dict[str, str]:
+        """Id of a symptom -> that of the cause it follows from."""
+        return {id_: one.id for one in self.report.findings for id_ in one.explains}

@@ -5,7 +5,7 @@ from collections import Counter
 from tunedoctor.diagnosis.report import Report, ReportFinding
 from tunedoctor.model.wording import counted, gib, listed, many
 from tunedoctor.render.formats import Place, Told
-from tunedoctor.render.formats.words import ANYWHERE, flat, lines, why_unknown
+from tunedoctor.render.formats.words import flat, lines, why_unknown
 
 _KINDS = {"error": "error", "warning": "warning", "note": "notice"}
 _SHOWN = 10
@@ -31,10 +31,8 @@ def render(told: Told) -> str:
             left.append(one.id)
             continue
         many_of[kind] += 1
-        title = f"{one.id}: {one.title}"
-        shown.append(
-            _command(kind, title, "\n".join(lines(one)), told.places.get(one.id, ANYWHERE))
-        )
+        title, said = f"{one.id}: {one.title}", "\n".join(lines(one))
+        shown.append(_command(kind, title, said, told.place(one)))
     if left:
         shown.append(_command("notice", "doctor", f"{len(left)} more: {listed(left, 20)}"))
     return "".join(shown)
@@ -75,11 +73,9 @@ def summary(told: Told) -> str:
 
 
 def _verdict(told: Told) -> str:
-    count = Counter(one.severity for one in told.counted)
-    found = [many(count[kind], kind) for kind in ("error", "warning", "note") if count[kind]]
     said = {"ready": "ready", "findings": "not ready", "unknown": "could not tell"}
     part = ["checks were left out"] if told.partial else []
-    return ", ".join([said[told.report.verdict], *found, *part])
+    return ", ".join([said[told.report.verdict], *told.found, *part])
 
 
 def _looked_at(report: Report) -> str:
@@ -104,4 +100,5 @@ def _literal(text: str, most: int = _CELL) -> str:
     """Return text in which nothing is markup, of Markdown or HTML, in one row of a table."""
     short = text if len(text) <= most else f"{text[:most]}…"
     rows = (flat("".join(c if c.isprintable() else " " for c in row)) for row in short.splitlines())
-    return "<br>".join(row.translate(_LITERAL) for row in rows)
+    # GitHub makes a link of www. by itself, and takes what is escaped behind it for a part
+    return "<br>".join(row.translate(_LITERAL).replace("www.", "www&#46;") for row in rows)

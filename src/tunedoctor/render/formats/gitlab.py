@@ -2,7 +2,7 @@
 
 from tunedoctor.diagnosis.fingerprint import fingerprint
 from tunedoctor.render.formats import Told
-from tunedoctor.render.formats.words import ANYWHERE, flat
+from tunedoctor.render.formats.words import flat
 from tunedoctor.render.screen import as_json
 
 _SEVERITIES = {"error": "critical", "warning": "minor", "note": "info"}
@@ -12,7 +12,7 @@ def render(told: Told) -> str:
     """Return the array; of two with one fingerprint GitLab would show the first alone."""
     entries: dict[str, dict[str, object]] = {}
     for one in told.counted:
-        place, name = told.places.get(one.id, ANYWHERE), fingerprint(one.id, one.found)
+        place, name = told.place(one), fingerprint(one.id, one.found)
         while name in entries:
             name += "+"
         entries[name] = {

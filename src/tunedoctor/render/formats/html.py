@@ -9,8 +9,7 @@ from pathlib import Path
 
 from tunedoctor.diagnosis.report import Report, ReportCure, ReportFinding, ReportSmoke
 from tunedoctor.facts.target import NO_ENVIRONMENT
-from tunedoctor.model.findings import SEVERITIES
-from tunedoctor.model.wording import counted, gib, many
+from tunedoctor.model.wording import by_reason, counted, gib, many
 from tunedoctor.render.charts import meter
 from tunedoctor.render.formats import Told
 from tunedoctor.render.html import STYLE, clean, frame, numbers, rows, table
@@ -73,15 +72,14 @@ def _beside(name: str) -> str:
 def _verdict(told: Told) -> tuple[str, str]:
     """Return its kind, and the title of the page."""
     report = told.report
-    count = {s: sum(one.severity == s for one in told.counted) for s in SEVERITIES}
-    found = ", ".join(many(n, s) for s, n in count.items() if n)
-    if report.verdict == "ready" and not count["error"]:
+    errors, found = told.tally["error"], ", ".join(told.found)
+    if report.verdict == "ready" and not errors:
         well = "No check that ran found an error" if told.partial else well_said(report)[0]
         return "ok", well + (f", with {found}" if found else "")
-    if report.verdict == "unknown" and not count["error"]:
+    if report.verdict == "unknown" and not errors:
         why = NO_ENVIRONMENT if nowhere_to_look(report) else found
         return "unknown", "Could not tell" + (f": {why}" if why else "")
-    return "error" if count["error"] else "warning", f"Not ready: {found}"
+    return "error" if errors else "warning", f"Not ready: {found}"
 
 
 def _headed(level: str, kind: str, title: str) -> str:
@@ -270,10 +268,10 @@ def _smoke(smoke: ReportSmoke) -> str:
 
 def _reasons(told: Mapping[str, str]) -> str:
     """Return what did not tell, by reason."""
-    by_why: dict[str, list[str]] = {}
-    for id_, why in told.items():
-        by_why.setdefault(why, []).append(id_)
-    some = (f'<li>{clean(why)}<p class="ids">{_codes(ids)}</p></li>' for why, ids in by_why.items())
+    some = (
+        f'<li>{clean(why)}<p class="ids">{_codes(ids)}</p></li>'
+        for why, ids in by_reason(told).items()
+    )
     return f'<ul class="reasons">{"".join(some)}</ul>' if told else ""
 
 

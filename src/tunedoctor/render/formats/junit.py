@@ -47,7 +47,7 @@ def _cases(told: Told) -> Iterator[Case]:
     report = told.report
     for one in report.findings:
         yield one.id, *_outcome(one, told), "\n".join((one.title, *lines(one)))
-    cause = {id_: one.id for one in report.findings for id_ in one.explains}
+    cause = told.cause_of
     for one in report.symptoms:
         why = f"follows from {cause.get(one.id, 'another finding')}"
         yield one.id, "skipped", why, "\n".join((one.title, *lines(one)))

@@ -1,5 +1,6 @@
 """One line of at most 80 bytes: what node-problem-detector shows, and what Slurm takes as a reason."""
 
+from tunedoctor.model.findings import SEVERITIES
 from tunedoctor.model.lazy import pattern
 from tunedoctor.render.formats import Told
 from tunedoctor.render.formats.words import owner, why_unknown
@@ -21,7 +22,8 @@ def render(told: Told) -> str:
     elif report.verdict == "ready":
         text = "ready"
     else:
-        worst = told.counted[:1]
+        # of two that are as bad the node's: else a user's would hide that it has to be drained
+        worst = sorted(told.counted, key=lambda f: (SEVERITIES.index(f.severity), owner(f)))[:1]
         text = f"{worst[0].id} [{owner(worst[0])}] {worst[0].title}" if worst else "findings"
     plain = _OTHER.sub(" ", spelled(f"doctor: {text}", "ascii").translate(_QUOTES))
     if len(plain) > LONGEST:  # between words, where one ends late enough

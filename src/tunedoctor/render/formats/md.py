@@ -5,6 +5,7 @@ and mentions, stand in spans of code; facts and commands in blocks of code, whic
 """
 
 from collections.abc import Iterator, Sequence
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
@@ -12,10 +13,9 @@ from msgspec.structs import replace
 from tunedoctor.diagnosis.redaction import public, redact, this_identity
 from tunedoctor.diagnosis.report import Report, ReportFinding
 from tunedoctor.facts import Errors, Fact, Unknown
-from tunedoctor.model.findings import SEVERITIES
 from tunedoctor.model.lazy import pattern
 from tunedoctor.model.snapshot import Snapshot, from_data, to_data
-from tunedoctor.model.wording import gib, listed, many
+from tunedoctor.model.wording import by_reason, gib, listed
 from tunedoctor.readers.facts_block import text_of
 from tunedoctor.render.formats import Told
 
@@ -45,7 +45,7 @@ def render(told: Told) -> str:
         text = "\n\n".join(_finding(one))
         room -= len(text)
         (parts if room > 0 else more).append(text if room > 0 else f"`{one.id}`")
-    parts += [f"Not shown for want of room: {', '.join(more)}"] * bool(more)
+    parts += [f"Not shown for want of room: {listed(more, 100)}"] * bool(more)
     parts += [*_suspected(report), *_untold(report)]
     rows = (" ".join(row.split()) for row in _facts(report, told.facts))
     parts += [_fenced("\n".join(rows)[:_FACTS], "text")]
@@ -56,9 +56,8 @@ def render(told: Told) -> str:
 
 
 def _head(told: Told, report: Report) -> str:
-    counts = ((sum(f.severity == s for f in told.counted), s) for s in SEVERITIES)
     said = {"ready": ["ready"], "unknown": ["could not tell"], "findings": []}[report.verdict]
-    rows = [f"### doctor check: {', '.join([*said, *(many(n, s) for n, s in counts if n)])}"]
+    rows = [f"### doctor check: {', '.join([*said, *told.found])}"]
     rows += ["Some checks were left out (`--only`, `--skip`)."] * told.partial
     rows += [f"Asked of it: `--profile {report.profile}`"] * (report.profile != "project")
     rows += [f"Policy: {_words(report.policy)}"] * bool(report.policy)
@@ -95,14 +94,10 @@ def _suspected(report: Report) -> Iterator[str]:
 
 
 def _untold(report: Report) -> Iterator[str]:
-    by_why: dict[str, list[str]] = {}
-    for id_, why in report.unknown.items():
-        by_why.setdefault(why, []).append(id_)
-    if by_why:
+    if report.unknown:
         yield "#### Could not be told"
-        yield "\n".join(
-            f"- {listed(ids, 6)}: {_words(why[:300])}" for why, ids in [*by_why.items()][:12]
-        )
+        some = islice(by_reason(report.unknown).items(), 12)
+        yield "\n".join(f"- {listed(ids, 6)}: {_words(why[:300])}" for why, ids in some)
 
 
 def _facts(report: Report, facts: Snapshot | None) -> Iterator[str]:

@@ -1,9 +1,6 @@
 """What Nagios, Icinga and their like take from a plug-in: a line of text, numbers behind a bar, a code of its own."""
 
-from collections import Counter
-
 from tunedoctor.diagnosis.report import Report
-from tunedoctor.model.findings import SEVERITIES
 from tunedoctor.model.wording import many
 from tunedoctor.render.formats import Told
 from tunedoctor.render.formats.words import flat, why_unknown
@@ -44,9 +41,9 @@ def _text(text: str) -> str:
 
 def _numbers(told: Told) -> str:
     """Return 'label=value[unit];warn;crit;min' of each."""
-    report, counted = told.report, Counter(one.severity for one in told.counted)
-    found = {"findings": str(counted.total())}
-    found |= {f"{kind}s": str(counted[kind]) for kind in SEVERITIES}
+    report = told.report
+    found = {"findings": str(len(told.counted))}
+    found |= {f"{kind}s": str(number) for kind, number in told.tally.items()}
     found |= {"unknown": str(len(report.unknown)), "time": f"{report.seconds:.3f}s"}
     if report.smoke and report.smoke.tokens_per_second is not None:
         found["tokens_per_second"] = f"{report.smoke.tokens_per_second:.1f}"

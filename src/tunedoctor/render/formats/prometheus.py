@@ -3,7 +3,6 @@
 from collections.abc import Iterable, Iterator
 from datetime import datetime
 
-from tunedoctor.model.findings import SEVERITIES
 from tunedoctor.render.formats import Told
 
 Sample = tuple[dict[str, str], float]
@@ -33,38 +32,23 @@ def _label(text: str) -> str:
 
 
 def _metrics(told: Told) -> Iterator[tuple[str, str, list[Sample]]]:
-    report, counted = told.report, told.counted
+    report = told.report
     ready = report.verdict == "ready"
     info = {"version": report.doctor, "profile": report.profile}
     yield "doctor_info", "Which doctor looked, and at what.", [(info, 1)]
     yield "doctor_ready", "1 if this machine can train.", _one(ready)
     yield "doctor_exit_code", "0 ready, 1 findings, 2 could not tell.", _one(told.code)
-    yield (
-        "doctor_findings",
-        "Causes that count, by severity.",
-        [({"severity": s}, sum(f.severity == s for f in counted)) for s in SEVERITIES],
-    )
-    yield (
-        "doctor_finding_info",
-        "A cause that counts.",
-        [({"id": f.id, "severity": f.severity}, 1) for f in counted],
-    )
+    tally: list[Sample] = [({"severity": one}, number) for one, number in told.tally.items()]
+    yield "doctor_findings", "Causes that count, by severity.", tally
+    causes: list[Sample] = [({"id": f.id, "severity": f.severity}, 1) for f in told.counted]
+    yield "doctor_finding_info", "A cause that counts.", causes
     outcomes = {"passed": report.passed, "skipped": report.skipped, "unknown": report.unknown}
-    yield (
-        "doctor_checks",
-        "Checks without a finding, by outcome.",
-        [({"outcome": name}, len(some)) for name, some in outcomes.items()],
-    )
-    yield (
-        "doctor_check_unknown_info",
-        "A check that could not tell.",
-        [({"id": id_}, 1) for id_ in report.unknown],
-    )
-    yield (
-        "doctor_run_timestamp_seconds",
-        "When the facts were looked up.",
-        _one(_time(report.taken)),
-    )
+    checks: list[Sample] = [({"outcome": name}, len(some)) for name, some in outcomes.items()]
+    yield "doctor_checks", "Checks without a finding, by outcome.", checks
+    silent: list[Sample] = [({"id": id_}, 1) for id_ in report.unknown]
+    yield "doctor_check_unknown_info", "A check that could not tell.", silent
+    taken = _one(_time(report.taken))
+    yield "doctor_run_timestamp_seconds", "When the facts were looked up.", taken
     yield "doctor_run_duration_seconds", "From start to verdict.", _one(report.seconds)
     machine = report.machine
     yield "doctor_memory_bytes", "RAM that a process can have.", _one(machine.ram)

@@ -7,7 +7,7 @@ from tunedoctor.diagnosis.fingerprint import fingerprint
 from tunedoctor.diagnosis.report import Report, ReportFinding
 from tunedoctor.messages.cause import causes
 from tunedoctor.render.formats import Place, Told
-from tunedoctor.render.formats.words import ANYWHERE, group_of, lines, owner, untold
+from tunedoctor.render.formats.words import group_of, lines, owner, untold
 from tunedoctor.render.screen import as_json
 from tunedoctor.tables.load import table
 
@@ -19,22 +19,19 @@ _MOST = 5_000
 def render(told: Told) -> str:
     """Return one run: causes as results, symptoms as notes, what was accepted as suppressed."""
     report = told.report
-    causes_of = {id_: one.id for one in report.findings for id_ in one.explains}
+    causes_of = told.cause_of
     findings = (*report.findings, *report.symptoms)[:_MOST]
-    rules = [*dict.fromkeys(one.id for one in findings)]
-    by_id = {one.id: one for one in reversed(findings)}
+    by_id = {one.id: one for one in findings}
+    rules = {id_: number for number, id_ in enumerate(by_id)}
     results = [
-        _result(
-            one, rules.index(one.id), told.places.get(one.id, ANYWHERE), causes_of.get(one.id, "")
-        )
-        for one in findings
+        _result(one, rules[one.id], told.place(one), causes_of.get(one.id, "")) for one in findings
     ]
     run = {
         "tool": {
             "driver": {
                 "name": "tunedoctor",
                 "semanticVersion": report.doctor,
-                "rules": [_rule(by_id[id_]) for id_ in rules],
+                "rules": [*map(_rule, by_id.values())],
             }
         },
         "automationDetails": {"id": f"tunedoctor/{report.profile}/"},

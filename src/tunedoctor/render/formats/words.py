@@ -7,11 +7,7 @@ from tunedoctor.diagnosis.report import Report, ReportFinding
 from tunedoctor.facts.target import NO_ENVIRONMENT
 from tunedoctor.messages.cause import causes
 from tunedoctor.model.findings import PipStep, Variable
-from tunedoctor.render.formats import Place
 from tunedoctor.tables.load import table
-
-ANYWHERE = Place("pyproject.toml", 1)
-"""Where nothing is to blame: a file that need not be there."""
 
 
 def flat(text: str) -> str:

@@ -1,0 +1,168 @@
+"""What CI runs, from a checkout: GitHub's action by act, GitLab's job by gitlab-ci-local, the hook by pre-commit."""
+
+import json
+import re
+import sys
+import xml.etree.ElementTree as ET
+from pathlib import Path
+
+import pytest
+from checkout import IS_ONE, WHY_NOT, committed, copied, git
+from integrations.engines import FILES, POLICIES, Ended, engine, ran
+from rows import plant
+
+pytestmark = pytest.mark.skipif(not IS_ONE, reason=WHY_NOT)
+ACCEPTED = (
+    "zizmor --offline github",
+    "zizmor --offline github/workflow.yml",
+    "actionlint github/workflow.yml",
+    "check-jsonschema --builtin-schema vendor.github-actions github/action.yml",
+    "check-jsonschema --builtin-schema vendor.github-workflows github/workflow.yml",
+    "check-jsonschema --builtin-schema vendor.gitlab-ci gitlab/doctor.gitlab-ci.yml",
+    "kubernetes-validate --strict container/pod.yaml",
+    "pre-commit validate-manifest ../.pre-commit-hooks.yaml",
+    "icinga2 daemon --validate --config icinga/doctor.conf",
+    "shellcheck github/check.sh slurm/health.sh slurm/prolog.sh node-problem-detector/check_doctor.sh",
+)
+
+
+@pytest.mark.parametrize("line", ACCEPTED)
+def test_files_are_what_their_readers_accept(line: str) -> None:
+    name, *words = line.split()
+    ended = ran(engine(name), *words, cwd=FILES)
+    assert ended.code == 0, ended.said
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    """A repository with a checkout of the doctor in it."""
+    copied(tmp_path / "project" / "tunedoctor")
+    return tmp_path / "project"
+
+
+UPLOAD = """\
+name: stands for the upload, which needs GitHub
+description: says what it is given
+inputs: {sarif_file: {description: a file}, category: {description: its kind}}
+runs:
+  using: composite
+  steps:
+    - shell: bash
+      env: {FILE: "${{ inputs.sarif_file }}"}
+      run: test -s "$FILE" && echo "uploads $FILE"
+"""
+WORKFLOW = """\
+on: push
+jobs:
+  gate:
+    runs-on: ubuntu-latest
+    steps:
+      - uses: actions/checkout@df4cb1c069e1874edd31b4311f1884172cec0e10
+      - id: gate
+        uses: ./tunedoctor/integrations/github
+        with: {profile: node, config: doctor.toml, upload: "true"}
+      - if: always()
+        env: {VERDICT: "${{ steps.gate.outputs.verdict }}", CODE: "${{ steps.gate.outputs.exit-code }}"}
+        run: echo "told $VERDICT $CODE"
+"""
+
+
+def act(project: Path) -> Ended:
+    """Run the workflow of a project on this machine itself."""
+    used = (FILES / "github/action.yml").read_text(encoding="utf-8")
+    remote = next(line.split()[1] for line in used.splitlines() if "codeql-action" in line)
+    stand_in = project.parent / "codeql-action" / "upload-sarif"
+    plant(stand_in, {"action.yml": UPLOAD})
+    instead = f"{remote.replace('/upload-sarif', '')}={stand_in.parent}"
+    return ran(engine("act"), "push", "-P", "ubuntu-latest=-self-hosted", "--local-repository", instead,
+               "--action-cache-path", project.parent / "act", cwd=committed(project))  # fmt: skip
+
+
+@pytest.mark.parametrize(("policy", "verdict"), [("met", "ready 0"), ("broken", "findings 1")])
+def test_the_action_gates_a_job(project: Path, policy: str, verdict: str) -> None:
+    files = {".github/workflows/gate.yml": WORKFLOW, "doctor.toml": POLICIES[policy]}
+    ended = act(plant(project, files))
+    assert (ended.code == 0) == (policy == "met"), ended.said
+    assert f"told {verdict}" in ended.said
+    assert "uploads doctor.sarif" in ended.said, "a failing check is uploaded as well"
+    errors = [line for line in ended.said.splitlines() if "::error" in line or "❗" in line]
+    assert bool(errors) == (policy == "broken"), ended.said
+    assert "## doctor: " in ended.said, "act shows the summary"
+    assert ("**policy-ram**" in ended.said) == (policy == "broken"), ended.said
+
+
+def test_an_input_of_the_action_is_never_shell_text(project: Path, tmp_path: Path) -> None:
+    planted = tmp_path / "planted"
+    odd = f"a'; touch {planted}; $(touch {planted}) `touch {planted}`"
+    inputs = f"target: {json.dumps(odd)}, sarif: {json.dumps(odd)}"
+    flow = WORKFLOW.replace("config: doctor.toml", inputs)
+    ended = act(plant(project, {".github/workflows/gate.yml": flow}))
+    assert ended.code != 0, ended.said
+    assert "told unknown 2" in ended.said
+    assert not planted.exists()
+
+
+@pytest.mark.parametrize("policy", ["met", "broken"])
+def test_the_job_of_gitlab_gates_a_pipeline(project: Path, policy: str) -> None:
+    program = engine("gitlab-ci-local")
+    pipeline = (
+        "include: tunedoctor/integrations/gitlab/doctor.gitlab-ci.yml\ndoctor:\n  variables:\n"
+    )
+    pipeline += "    DOCTOR_OPTIONS: --profile=node --config=doctor.toml\n"
+    plant(project, {".gitlab-ci.yml": pipeline, "doctor.toml": POLICIES[policy]})
+    git(committed(project), "remote", "add", "origin", "git@gitlab.com:example/project.git")
+    ended = ran(program, "doctor", cwd=project)
+    assert (ended.code == 0) == (policy == "met"), ended.said
+    kept = project / ".gitlab-ci-local/artifacts/doctor"
+    issues = json.loads((kept / "gl-code-quality-report.json").read_bytes())
+    names = {one["check_name"] for one in issues}
+    assert ("policy-ram" in names) == (policy == "broken")
+    assert len({one["fingerprint"] for one in issues}) == len(issues)
+    cases = ET.fromstring((kept / "doctor.junit.xml").read_bytes())  # noqa: S314  ours
+    assert bool(cases.findall(".//failure")) == (policy == "broken")
+
+
+def test_the_hook_of_pre_commit_looks_at_the_environment_of_the_project(project: Path) -> None:
+    program = engine("pre-commit")
+    doctor = committed(project / "tunedoctor").rename(project.parent / "tunedoctor")
+    commit = git(doctor, "rev-parse", "HEAD").strip()
+    head = f"repos:\n  - repo: {doctor}\n    rev: {commit}\n    hooks:\n      - id: doctor-check\n"
+
+    def hook(arguments: str, policy: str) -> Ended:
+        config = f"{head}        args: [{arguments}]\n"
+        plant(project, {".pre-commit-config.yaml": config, "doctor.toml": POLICIES[policy]})
+        git(project, "add", "-A")
+        cache = {"PRE_COMMIT_HOME": str(project.parent / "hooks")}
+        return ran(program, "run", cwd=project, env=cache)
+
+    git(project, "init", "-q")
+    plant(project, {".gitignore": ".venv\n"})
+    ran(sys.executable, "-m", "venv", "--without-pip", project / ".venv")
+    code, said = hook("", "met")
+    assert code == 1, said
+    assert "torch-missing" in said
+    assert ".venv" in said
+    code, said = hook("--profile=node", "broken")
+    assert (code, "policy-ram" in said) == (1, True), said
+    assert hook("--profile=node", "met").code == 0
+
+
+def test_the_readme_works_as_pasted(project: Path) -> None:
+    here = project / "tunedoctor"
+    section = (here / "README.md").read_text(encoding="utf-8").partition("\n## In CI\n")[2]
+    lines = section.partition("```sh\n")[2].partition("```")[0]
+    code, said = ran("sh", "-c", lines, cwd=here)
+    if "No matching distribution found" in said:
+        pytest.skip("pip has no index here")
+    assert code in (0, 1), said  # a machine that cannot train is one as well
+    assert json.loads((here / "doctor.sarif").read_bytes())["version"] == "2.1.0"
+    cases = ET.fromstring((here / "doctor.junit.xml").read_bytes())  # noqa: S314  ours
+    assert bool(cases.findall(".//failure")) == bool(code)
+
+
+def test_the_page_names_files_that_are_there() -> None:
+    page = (FILES.parent / "docs/ci.md").read_text(encoding="utf-8")
+    named = set(re.findall(r"integrations/[\w./-]+", page))
+    assert all((FILES.parent / one).exists() for one in named)
+    folders = {Path(one).parts[1] for one in named}
+    assert folders == {one.name for one in FILES.iterdir()}

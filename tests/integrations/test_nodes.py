@@ -1,0 +1,129 @@
+"""What watches nodes: Slurm itself, node-problem-detector's rules, node-exporter's collector, systemd."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from integrations.cluster import Cluster
+from integrations.engines import FILES, POLICIES, adapted, engine, ran
+
+DOCTOR = Path(sys.executable).with_name("doctor")
+MINUTES = pytest.mark.platforms
+AS_ROOT = pytest.mark.skipif(
+    not shutil.which("apt-get") or os.name != "posix" or os.geteuid() != 0,
+    reason="root on Debian makes the cluster",
+)
+pytestmark = pytest.mark.skipif(os.name != "posix", reason="scripts of a POSIX shell")
+
+
+def detected(script: Path, rule: dict[str, str], most: int) -> tuple[str, str]:
+    """Return a condition's status and message by the rules of node-problem-detector's custom plug-ins."""
+    seconds = float(rule["timeout"].removesuffix("s"))
+    try:
+        done = subprocess.run([script], capture_output=True, timeout=seconds, check=False)
+    except subprocess.TimeoutExpired:
+        return "Unknown", "Timeout when running plugin"
+    status = {0: "False", 1: "True"}.get(done.returncode, "Unknown")
+    return status, done.stdout.strip()[:most].decode()
+
+
+@pytest.mark.parametrize(
+    ("policy", "status"), [("met", "False"), ("broken", "True"), ("malformed", "Unknown")]
+)
+def test_node_problem_detector_shows_the_cause(tmp_path: Path, policy: str, status: str) -> None:
+    monitor = json.loads((FILES / "node-problem-detector/doctor-monitor.json").read_bytes())
+    rule, settings = monitor["rules"][0], monitor["pluginConfig"]
+    assert rule["condition"] == monitor["conditions"][0]["type"]
+    assert Path(rule["path"]).name == "check_doctor.sh"
+    (tmp_path / "doctor.toml").write_text(POLICIES[policy])
+    name = "node-problem-detector/check_doctor.sh"
+    script = adapted(name, tmp_path / "check", doctor=DOCTOR, config=tmp_path / "doctor.toml")
+    got, message = detected(script, rule, settings["max_output_length"])
+    assert got == status, message
+    assert ("policy-ram" in message) == (status == "True")
+
+
+def test_the_unit_writes_metrics_that_prometheus_takes(tmp_path: Path) -> None:
+    config, metrics = tmp_path / "doctor.toml", tmp_path / "doctor.prom"
+    config.write_text(POLICIES["broken"])
+    for name in ("doctor.service", "doctor.timer"):
+        text = (FILES / "node-exporter" / name).read_text()
+        for there, here in (("/opt/doctor/bin/doctor", DOCTOR), ("/etc/doctor.toml", config),
+                            ("/var/lib/node_exporter/textfile/doctor.prom", metrics)):  # fmt: skip
+            text = text.replace(there, str(here))
+        (tmp_path / name).write_text(text)
+    line = re.search(r"^ExecStart=(.+)$", (tmp_path / "doctor.service").read_text(), re.MULTILINE)
+    assert line
+    ended = ran(*line[1].split())
+    assert ended.code == 1, ended.said
+    assert "policy-ram" in ended.said
+    assert "policy-ram" in metrics.read_text()
+    linted = subprocess.run(
+        [engine("promtool"), "check", "metrics"],
+        input=metrics.read_bytes(),
+        capture_output=True,
+        check=False,
+    )
+    assert linted.returncode == 0, linted.stderr
+    ended = ran(
+        engine("systemd-analyze"), "verify", tmp_path / "doctor.service", tmp_path / "doctor.timer"
+    )
+    assert (ended.code, ended.said) == (0, "")
+
+
+@pytest.fixture
+def cluster(tmp_path: Path) -> Iterator[Cluster]:
+    config = tmp_path / "doctor.toml"
+    config.write_text('[policy]\nshm = "1 GiB"\n')
+    work = tmp_path / "slurm"
+    work.mkdir()
+    health = work / "health"
+    told = {"doctor": DOCTOR, "config": config, "slurm_conf": work / "slurm.conf"}
+    adapted("slurm/health.sh", health, **told)
+    adapted("slurm/prolog.sh", work / "prolog", health=str(health))
+    made = Cluster(work, {"good": "2g", "broken": "64m", "theirs": "2g"})
+    yield made
+    made.stop()
+
+
+@MINUTES
+@AS_ROOT
+def test_slurm_drains_what_cannot_train_and_resumes_that_alone(cluster: Cluster) -> None:
+    mine, theirs = "drain.* doctor: policy-shm .node.", "drained disk by Ada"
+    cluster.until(["idle", mine, "idle"])
+    cluster.asked("scontrol", "update", "NodeName=theirs", "State=DRAIN", f"Reason={theirs[8:]}")
+    config = cluster.work.parent / "doctor.toml"
+
+    config.write_text(POLICIES["malformed"])  # nothing can be told
+    time.sleep(5)
+    cluster.until(["idle", mine, theirs])
+    user = "[policy.variables]\nNO_SUCH_VARIABLE = true\n"  # no fault of a node
+    config.write_text(user)
+    time.sleep(5)
+    cluster.until(["idle", mine, theirs])
+    config.write_text(f'[policy]\nshm = "64 GiB"\n{user}')  # now all are broken
+    cluster.until([mine, mine, theirs])
+    config.write_text('[policy]\nshm = "1 MiB"\n')  # and now they are cured
+    cluster.until(["idle", "idle", theirs])
+    time.sleep(5)
+    cluster.until(["idle", "idle", theirs])
+
+
+@MINUTES
+@AS_ROOT
+def test_a_prolog_keeps_a_job_from_a_node_with_the_cause(cluster: Cluster) -> None:
+    cluster.until(["idle", "drained", "idle"])
+    cluster.health_every(0)  # nobody looks before a job starts
+    (cluster.work.parent / "doctor.toml").write_text('[policy]\nshm = "64 GiB"\n')
+    ran_ = cluster.work / "ran"
+    cluster.asked("sbatch", "-w", "good", "-o", "/dev/null", "--wrap", f"touch {ran_}")
+    cluster.until(["drain.* doctor: policy-shm .node.", "drained", "idle"])
+    assert "PENDING" in cluster.asked("squeue", "-h", "-o", "%T")
+    assert not ran_.exists()
