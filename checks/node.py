@@ -21,12 +21,12 @@ def gpu_missing(facts: api.Facts, gpus: api.NvidiaGpus, pci: api.PciBus) -> api.
     bound = {card.device for card in cards if card.driver == "nvidia"}
     # a card of the same kind without a driver was given up by it
     due = {c.slot for c in cards if c.driver == "nvidia" or (not c.driver and c.device in bound)}
-    lost = sorted(due - offered) if len(due) > len(offered) else []
+    lost = sorted(due - offered) if len(due) > len(gpus.gpus) else []
     nodes = facts.nvidia_module.nodes
     if not lost and (nodes or 0) <= len(cards):
         return None
     files = f", {nodes} device files" if nodes is not None else ""
-    counts = f"{len(cards)} on the PCI bus, {len(offered)} offered by the driver{files}"
+    counts = f"{len(cards)} on the PCI bus, {len(gpus.gpus)} offered by the driver{files}"
     return facts.worded(":lost" if lost else ":left", counts=counts, slots=lost)
 
 
@@ -106,7 +106,7 @@ def variable_slows_training(facts: api.Facts, environment: api.Environment) -> a
         if value is not None and counts and (ports or row.get("needs") != "rdma"):
             found[name] = row
     worst = min(found, key=lambda one: found[one]["severity"] != "warning", default="")
-    if not worst:
+    if not worst or facts.errors.errors:  # where a run failed, they were set to find out why
         return None
     severity: api.Severity = "warning" if found[worst]["severity"] == "warning" else "note"
     cure, each = facts.set_variable(worst, None), [f"{n}={environment.get(n)}" for n in found]
