@@ -48,8 +48,8 @@ SEVERE = ("/beyond-repair", "/asks", "/asks-later", "/memory-errors")
 
 def _states(facts: api.Facts) -> Iterator[tuple[str, dict[str, Any]]]:
     """Yield what the driver says of each card now: the words for it, and what they need."""
-    known: dict[str, str] = api.table("xids")["recovery"]
     for card in facts.nvidia.gpus:
+        known: dict[str, str] = api.table("xids")["recovery"]
         card_is: dict[str, Any] = {"index": card.index, "name": f"GPU {card.index} ({card.name})"}
         action = card.recovery_action.upper().replace(" ", "_")
         asked = f"recovery action {action}" if action not in ("", "NONE", "N/A") else ""
