@@ -1,4 +1,5 @@
 import re
+from collections.abc import Iterator
 from typing import Any
 
 from tunedoctor import api
@@ -33,24 +34,38 @@ def gpu_faulty(facts: api.Facts) -> api.Finding | None:
         said = "GPU is lost" if lost else ""
         by = "the driver answers 'GPU is lost' (15)" if lost else "the kernel log says so"
         return facts.worded("/lost", said=said, evidence=(log,), slot=slot, by=by)
-    states = (finding for card in facts.nvidia.gpus if (finding := _state(facts, card)))
-    return next(states, None) or _logged(facts) or facts.if_heard()
+    states = sorted(_states(facts), key=lambda one: SEVERE.index(one[0].partition(":")[0]))
+    others = [f"{given['name']}: {given['says']}" for _, given in states[1:4]]
+    for key, given in states[:1]:
+        return facts.worded(key, **given, others=others)
+    for card in (one for one in facts.amd.gpus if one.ras_uncorrected):
+        return facts.worded("/amd", card=card, blocks=card.ras_blocks)
+    return _logged(facts) or facts.if_heard()
 
 
-def _state(facts: api.Facts, card: api.NvidiaGpu) -> api.Finding | None:
-    """Return what the driver says of a card now."""
-    card_is: dict[str, Any] = {"index": card.index, "name": f"GPU {card.index} ({card.name})"}
-    if card.remap_failed:
-        return facts.worded("/beyond-repair", **card_is, uuid=card.uuid or "not known")
-    action = card.recovery_action.upper().replace(" ", "_")
-    if action and action not in ("NONE", "N/A"):
-        case = "reboot" if "REBOOT" in action else "reset"
-        return facts.worded(f"/asks:{case}", **card_is, action=action)
-    errors, pending = card.ecc_uncorrected, card.remap_pending
-    count = f"{errors} uncorrectable memory errors since boot" if errors else ""
-    waits = "a faulty memory row waits for a reset to be mapped out" if pending else ""
-    faults = "; ".join(filter(None, (count, waits)))
-    return facts.worded("/memory-errors", **card_is, faults=faults) if faults else None
+SEVERE = ("/beyond-repair", "/asks", "/asks-later", "/memory-errors")
+
+
+def _states(facts: api.Facts) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield what the driver says of each card now: the words for it, and what they need."""
+    for card in facts.nvidia.gpus:
+        known: dict[str, str] = api.table("xids")["recovery"]
+        card_is: dict[str, Any] = {"index": card.index, "name": f"GPU {card.index} ({card.name})"}
+        action = card.recovery_action.upper().replace(" ", "_")
+        asked = f"recovery action {action}" if action not in ("", "NONE", "N/A") else ""
+        key = known.get(action, "asks:reboot" if "REBOOT" in action else "asks:reset")
+        if card.remap_failed:
+            says = "; ".join(filter(None, ("remapping of faulty memory rows failed", asked)))
+            yield "/beyond-repair", card_is | {"uuid": card.uuid or "not known", "says": says}
+            continue
+        if asked:
+            yield f"/{key}", card_is | {"says": asked}
+        errors, pending = card.ecc_uncorrected, card.remap_pending
+        count = f"{errors} uncorrectable memory errors since boot" if errors else ""
+        row = "a faulty memory row waits for a reset to be mapped out" if pending else ""
+        page = "a faulty memory page waits for a reset to be retired" if card.pages_pending else ""
+        if says := "; ".join(filter(None, (count, row, page))):
+            yield "/memory-errors", card_is | {"says": says}
 
 
 def _logged(facts: api.Facts) -> api.Finding | None:
@@ -160,11 +175,14 @@ def gpu_not_started(facts: api.Facts) -> api.Finding | None:
 
 
 @api.check("gpu-throttled")
-def gpu_throttled(facts: api.Facts, gpus: api.NvidiaGpus) -> api.Finding | None:
-    """Take the reasons as the driver gives them."""
-    slow, words = [c for c in gpus.gpus if c.throttle], api.table("outputs")["throttle"]["words"]
+def gpu_throttled(facts: api.Facts) -> api.Finding | None:
+    """Take the reasons as the driver gives them, of AMD's tool what a text shows; else a limit that was lowered."""
+    slow = [c for c in facts.nvidia.gpus if c.throttle]
     if not slow:
-        return None
+        low = [c for c in facts.nvidia.gpus if 0 < (c.power_limit or 0) < (c.power_default or 0)]
+        each = [f"GPU {c.index} ({c.name}): {c.power_limit} of {c.power_default} W" for c in low]
+        return facts.if_heard("/amd") or (facts.worded("/lowered", each=each) if each else None)
+    words = api.table("outputs")["throttle"]["words"]
     power = {reason for card in slow for reason in card.throttle} <= {"power-brake", "hw-slowdown"}
     found = "; ".join(
         f"GPU {card.index} ({card.name}): {api.listed(words.get(r, r) for r in card.throttle)}"

@@ -75,6 +75,7 @@ def expectations(name: str, diagnosis: Diagnosis) -> dict[str, bool]:
         == expect["causes"],
         **{f"note {i}": i in notes for i in expect.get("notes", ())},
         **{f"unknown {i}": i in diagnosis.unknown for i in expect.get("unknown", ())},
+        **{f"{i} is a {s}": (i, s) in told for i, s in expect.get("levels", {}).items()},
         **{f"silent {i}": i not in found for i in expect.get("silent", ())},
         **{f"symptoms of {i}": below[i] == s for i, s in expect.get("symptoms", {}).items()},
     }

@@ -7,7 +7,9 @@
 #include <unistd.h>
 
 #ifndef ONE
+#ifndef GPUS
 #define GPUS 2
+#endif
 #define DRIVER "570.86.15"
 #define CUDA 12080
 #define NAME "NVIDIA GeForce RTX 4090"
@@ -83,13 +85,24 @@ int nvmlDeviceGetRemappedRows(void *h, unsigned *c, unsigned *u, unsigned *pendi
     *c = 0; *u = 1; *pending = 1; *failed = 0;
     return 0;
 }
+/* GPU 0 has links 3 and 5 of six inactive, by their states; GPU 1, of an older kind, link 5, by the speeds. */
 int nvmlDeviceGetFieldValues(void *h, int n, field *out) {
     for (int i = 0; i < n; i++) {
-        out[i].code = (size_t)h == 1 && out[i].id == 230 ? 0 : 3;
-        out[i].value = 1;
+        unsigned id = out[i].id, link = out[i].scope, first = (size_t)h == 1;
+        int told = first ? id == 230 || id == 31 || (id == 165 && link < 6) : id >= 84 && id <= 89;
+        out[i].code = told ? 0 : 3;
+        out[i].value = id == 165 ? link != 3 && link != 5 : id >= 84 && id <= 88 ? 25781 : id == 230;
     }
     return 0;
 }
+int nvmlDeviceGetPersistenceMode(void *h, unsigned *out) { ONLY_FIRST; *out = 0; return 0; }
+int nvmlDeviceGetDisplayActive(void *h, unsigned *out) { ONLY_FIRST; *out = 1; return 0; }
+int nvmlDeviceGetPerformanceState(void *h, unsigned *out) { ONLY_FIRST; *out = 8; return 0; }
+int nvmlDeviceGetCurrPcieLinkWidth(void *h, unsigned *out) { ONLY_FIRST; *out = 8; return 0; }
+int nvmlDeviceGetMaxPcieLinkWidth(void *h, unsigned *out) { ONLY_FIRST; *out = 16; return 0; }
+int nvmlDeviceGetCurrPcieLinkGeneration(void *h, unsigned *out) { ONLY_FIRST; *out = 1; return 0; }
+int nvmlDeviceGetMaxPcieLinkGeneration(void *h, unsigned *out) { ONLY_FIRST; *out = 4; return 0; }
+int nvmlDeviceGetPowerManagementDefaultLimit(void *h, unsigned *out) { ONLY_FIRST; *out = 500000; return 0; }
 int nvmlDeviceGetCurrentClocksThrottleReasons(void *h, unsigned long long *out) { ONLY_FIRST; *out = 0x4c; return 0; }
 int nvmlDeviceGetTemperature(void *h, int sensor, unsigned *out) { ONLY_FIRST; *out = sensor ? 0 : 83; return 0; }
 int nvmlDeviceGetClockInfo(void *h, int kind, unsigned *out) { ONLY_FIRST; *out = kind == 1 ? 1410 : 7; return 0; }

@@ -11,6 +11,7 @@ import pytest
 from rows import plant
 
 from tunedoctor.facts import Absent, NvidiaAnswer, NvidiaDriver, NvidiaGpus, Unknown
+from tunedoctor.probes import nvml_child
 from tunedoctor.probes.nvidia import NVML, Answers, Limits, World, look
 from tunedoctor.probes.targeting import find_program
 
@@ -90,6 +91,8 @@ SICK = {
     "throttle": ("hw-slowdown", "hw-thermal"),  # the power cap is no fault
     "remap_pending": True, "remap_failed": False, "fabric_state": "in progress", "fabric_status": "",
     "temperature": 83, "clock": 1410, "clock_most": 3105, "power": 449, "power_limit": 450,
+    "power_default": 500, "persistence": False, "display": True, "pages_pending": False, "performance_state": 8,
+    "pcie_width": 8, "pcie_width_most": 16, "pcie_generation": 1, "pcie_generation_most": 4, "nvlinks": 6, "nvlinks_active": 4,
 }  # fmt: skip
 
 
@@ -100,6 +103,13 @@ def test_all_that_a_sick_gpu_tells(tmp_path: Path) -> None:
     assert {name: getattr(sick, name) for name in SICK} == SICK
     told = [(p.pid, p.name, p.memory) for p in sick.processes]
     assert told == [(4242, "python", 1 << 20), (4243, "python", None)]
+    assert {p.state for p in sick.processes} <= {"gone", ""}  # as this machine has such numbers
+    assert (well.nvlinks, well.nvlinks_active, well.pcie_width, well.persistence) == (
+        6,
+        5,
+        None,
+        None,
+    )
     assert (well.temperature, well.clock, well.power) == (None, None, None)
     assert (well.mig, well.ecc_uncorrected, well.throttle, well.processes) == (None, None, (), ())
     assert (well.recovery_action, well.fabric_state, well.remap_pending) == ("", "", False)
@@ -209,3 +219,34 @@ def test_only_a_program_on_path_is_run(tmp_path: Path, monkeypatch: pytest.Monke
     assert find_program("nvidia-smi", {"PATH": ":.:/nowhere"}) == ""
     assert find_program("nvidia-smi", {"PATH": f"/nowhere:{folder}"}) == f"{folder}/nvidia-smi"
     assert find_program("nvidia-smi", {}, [folder]) == f"{folder}/nvidia-smi"
+
+
+def test_what_is_asked_of_a_gpu_is_bounded() -> None:
+    """At most 40 questions, with every MIG instance."""
+    asked: list[str] = []
+
+    class Library:
+        def __getattr__(self, name: str) -> object:
+            def answer(*_: object) -> object:
+                asked.append(name)
+                return {"nvmlDeviceGetMigMode": [1, 1], "nvmlDeviceGetMaxMigDeviceCount": 7}.get(
+                    name
+                )
+
+            return answer
+
+    nvml_child.gpu(Library(), None, 0)
+    assert 20 < len(asked) <= 40
+
+
+@linux
+def test_what_is_left_of_a_process() -> None:
+    child = subprocess.Popen([sys.executable, "-c", ""])
+    for _ in range(500):
+        if nvml_child.state_of(child.pid) == "zombie":
+            break
+        time.sleep(0.01)
+    assert nvml_child.state_of(child.pid) == "zombie"
+    assert nvml_child.state_of(os.getpid()) == ""
+    child.wait()
+    assert nvml_child.state_of(child.pid) == ("gone" if Path("/proc/1").is_dir() else "")

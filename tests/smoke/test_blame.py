@@ -134,3 +134,17 @@ def test_what_was_recorded_on_other_gpus_is_blamed(report: str, error: str, find
     (blame,) = answer.blames
     assert (blame.stage, blame.finding) == ("train", finding)
     assert blame.cure
+
+
+@pytest.mark.parametrize(("states", "generation"), [((8, 0, 8), 4), ((8, 0, 0), 4), ((8, 8, 8), 1)])
+def test_the_generation_of_the_link_is_that_of_the_load(
+    states: tuple[int, ...], generation: int
+) -> None:
+    """An idle card lowers it: what counts is the best in the fastest state."""
+
+    def link(state: int, now: int) -> NvidiaGpu:
+        return msgspec.structs.replace(COOL, performance_state=state, pcie_generation=now)
+
+    looks = [link(state, now) for state, now in zip(states, (1, generation, 1), strict=True)]
+    (card,) = after(*((one,) for one in looks))[1].find(NvidiaGpus).gpus  # type: ignore[union-attr]
+    assert (card.performance_state, card.pcie_generation) == (min(states), generation)

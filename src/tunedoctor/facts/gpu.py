@@ -69,6 +69,10 @@ class NvidiaModule(Fact, frozen=True):
     """Device files that this user may not open for reading and writing."""
     gpus_in_proc: Count | None = None
     """Folders in /proc/driver/nvidia/gpus; 0 while cards are on the bus: the driver could not start them."""
+    nodes: Count | None = None
+    """Device files of cards: /dev/nvidia0, /dev/nvidia1 …"""
+    peermem: bool | None = None
+    """nvidia_peermem is loaded, which lets network adapters reach GPU memory."""
 
 
 class NvidiaAnswer(Fact, frozen=True):
@@ -97,6 +101,8 @@ class GpuProcess(Part, frozen=True):
     pid: int
     name: str = ""
     memory: Bytes | None = None
+    state: str = ""
+    """"gone" (no such process is left), "zombie" (it ended, nobody collected it); empty where it lives."""
 
 
 class NvidiaGpu(Part, frozen=True):
@@ -117,8 +123,23 @@ class NvidiaGpu(Part, frozen=True):
     ecc_uncorrected: Count | None = None
     remap_pending: bool = False
     remap_failed: bool = False
+    pages_pending: bool = False
+    """A faulty page waits to be retired (cards before Ampere)."""
     recovery_action: str = ""
     """What the driver asks for: "", "GPU_RESET", "NODE_REBOOT" …"""
+    persistence: bool | None = None
+    display: bool | None = None
+    """A screen is driven by it."""
+    performance_state: Count | None = None
+    """0 is the fastest; idle cards go to 8 and below, and lower the generation of their link."""
+    pcie_width: Count | None = None
+    pcie_width_most: Count | None = None
+    """Lanes of the link now, and what card and slot together can have."""
+    pcie_generation: Count | None = None
+    pcie_generation_most: Count | None = None
+    nvlinks: Count | None = None
+    """NVLinks that the card has; `nvlinks_active` are those that work."""
+    nvlinks_active: Count | None = None
     throttle: tuple[str, ...] = ()
     """Reasons that slow the clocks by fault: hw-slowdown, hw-thermal, sw-thermal, power-brake."""
     temperature: Count | None = None
@@ -129,6 +150,8 @@ class NvidiaGpu(Part, frozen=True):
     power: Count | None = None
     """Drawn at this moment, watts; `power_limit` is what the driver enforces."""
     power_limit: Count | None = None
+    power_default: Count | None = None
+    """Limit that the card comes with, watts."""
     fabric_state: str = ""
     """"completed", "in progress", "not started", "not supported"; empty where not told."""
     fabric_status: str = ""
@@ -163,6 +186,8 @@ class KernelLog(Fact, frozen=True):
     kfd: tuple[str, ...] = ()
     """Lines of the AMD compute driver that name a refusal."""
     oom_kills: tuple[str, ...] = ()
+    hung: tuple[str, ...] = ()
+    """Tasks that the kernel found stuck: "python (1234), 122 s"."""
 
 
 class AmdGpu(Part, frozen=True):
@@ -175,6 +200,10 @@ class AmdGpu(Part, frozen=True):
     slot: str = ""
     memory_total: Bytes | None = None
     integrated: bool = False
+    ras_uncorrected: Count | None = None
+    """Errors that its blocks could not correct, since the driver was loaded; None where it counts none."""
+    ras_blocks: tuple[str, ...] = ()
+    """Blocks that count some: umc (memory), sdma, gfx, xgmi_wafl (links) …"""
 
 
 class AmdGpus(Fact, frozen=True):

@@ -133,6 +133,47 @@ class Disks(Fact, frozen=True):
     disks: tuple[Disk, ...]
 
 
+class RdmaPort(Part, frozen=True):
+    """A port of an InfiniBand or RoCE adapter."""
+
+    device: str
+    port: Count
+    layer: str = ""
+    """InfiniBand or Ethernet."""
+    kind: str = ""
+    """Type of the adapter: MT4129."""
+    state: str = ""
+    physical: str = ""
+    """ACTIVE, DOWN, INIT; LinkUp, Polling, Disabled."""
+    rate: Count | None = None
+    """Gb/s now."""
+    link_downed: Count | None = None
+    """Times that the link went down, since the driver was loaded; many adapters count to 255."""
+
+    @property
+    def works(self) -> bool:
+        """Tell whether data can pass."""
+        return self.state == "ACTIVE"
+
+
+class Rdma(Fact, frozen=True):
+    """InfiniBand and RoCE adapters. Absent: none."""
+
+    ports: tuple[RdmaPort, ...]
+    uptime: Count | None = None
+    """Seconds since boot, within which the counters counted."""
+
+
+class Processes(Fact, frozen=True):
+    """All processes that this user sees. Absent: no GPU is here whose work they could hold up."""
+
+    count: Count
+    zombies: Count = 0
+    """Ended, and never collected by their parent."""
+    stuck: tuple[str, ...] = ()
+    """In state D, where no signal reaches, at two looks, and not run between them: "nvidia-smi (935)"."""
+
+
 FRESH = 60
 """Days: the span of one minor release of PyTorch."""
 

@@ -111,7 +111,9 @@ class Facts:
     nvidia_module: kinds.NvidiaModule
     node: kinds.Node
     packages: kinds.Packages
+    processes: kinds.Processes
     pci: kinds.PciBus
+    rdma: kinds.Rdma
     rocm: kinds.RocmStack
     runtime: kinds.Runtime
     shadowed: kinds.Shadows

@@ -98,6 +98,7 @@ def _gpu(root: Path, folder: Path, node: Mapping[str, int], index: int) -> AmdGp
     if integrated:  # it uses a carve-out and as much of the RAM as the kernel lets it
         memory += number(drm / "mem_info_gtt_total") or 0
     place, domain = node.get("location_id", 0), node.get("domain", 0)
+    errors = ras_errors(drm / "ras")
     return AmdGpu(
         index=index,
         gfx=gfx,
@@ -105,7 +106,16 @@ def _gpu(root: Path, folder: Path, node: Mapping[str, int], index: int) -> AmdGp
         slot=f"{domain:04x}:{place >> 8 & 255:02x}:{place >> 3 & 31:02x}.{place & 7}",
         memory_total=memory or None,
         integrated=integrated,
+        ras_uncorrected=min(sum(errors.values()), 1 << 31) if errors else None,
+        ras_blocks=tuple(block for block, count in errors.items() if count),
     )
+
+
+def ras_errors(folder: Path) -> dict[str, int]:
+    """Return block -> its uncorrected errors, of lines such as "ue: 0"; reading changes nothing."""
+    names = [name for name in listed(folder) if name.endswith("_err_count")][:64]
+    told = {name[:-10]: fields(read(folder / name, 4096) or "") for name in names}
+    return {block: counts["ue"] for block, counts in told.items() if "ue" in counts}
 
 
 def gfx_name(version: int) -> str:

@@ -52,6 +52,8 @@ def _devices(folder: Path, slots: Iterable[str]) -> Iterator[PciDevice]:
         class_ = _hex(folder / slot / "class")
         if not class_.startswith((*_GPU_CLASSES, _BRIDGE)):
             continue  # a server has hundreds of others: read no more of them
+        if (folder / slot / "physfn").exists():
+            continue  # a part of a card for a virtual machine
         vendor = _hex(folder / slot / "vendor")
         if class_.startswith(_BRIDGE) and vendor != _NVIDIA:
             continue
@@ -250,6 +252,7 @@ _KFD = pattern(
     r"(?i)\bkfd\b.{0,120}?(?:reject|not supported|unsupported|skipped|not added|is missing|fail|error)"
 )
 _KILL = pattern(r"(?i)(?:memory cgroup )?out of memory: kill(?:ed)? process .*")
+_HUNG = pattern(r"INFO: task (.{1,40}?):(\d{1,10}) blocked for more than (\d{1,7}) seconds")
 _STAMP = pattern(r"(?m)^(?:<\d+>)?\[ *\d+\.\d+|^\[\w{3} \w{3}|^\d{4}-\d\d-\d\dT")
 """Times of dmesg, of dmesg -T and of --time-format iso."""
 
@@ -274,6 +277,7 @@ def parse_kernel_log(text: str) -> KernelLog:
     xids: list[Xid] = []
     kfd: dict[str, None] = {}
     kills: list[str] = []
+    hung: dict[str, str] = {}
     seen: Counter[tuple[int, str]] = Counter()
     for whole in text.splitlines():
         one = whole[:2000].rstrip()
@@ -285,12 +289,15 @@ def parse_kernel_log(text: str) -> KernelLog:
             kfd[one[found.start() :][:_LONGEST]] = None
         if "rocess" in one and (found := _KILL.search(one)):
             kills.append(found[0][:_LONGEST])
+        if "blocked for" in one and (found := _HUNG.search(one)):
+            hung[f"{found[1]} ({found[2]})"] = f"{found[3]} s"
     return KernelLog(
         xids=tuple(xids[-_MOST:]),
         # newer drivers spread this message over lines without an Xid
         fell_off_bus="fallen off the bus" in text,
         kfd=tuple(kfd)[-_MOST:],
         oom_kills=tuple(kills[-_MOST:]),
+        hung=tuple(f"{who}, {since}" for who, since in hung.items())[-_MOST:],
     )
 
 
@@ -326,7 +333,8 @@ def nvidia_module(
     if not loaded and not gpu_on_bus:
         return Absent(why="no NVIDIA GPU on the PCI bus and no NVIDIA module loaded")
     # a container may be given any card, so only the lack of all of them counts
-    wanted = [*(cards(dev) or ["nvidia0"]), "nvidiactl", "nvidia-uvm"]
+    nodes = cards(dev)
+    wanted = [*(nodes or ["nvidia0"]), "nvidiactl", "nvidia-uvm"]
     there = {
         name: os.access(dev / name, os.R_OK | os.W_OK) for name in wanted if (dev / name).exists()
     }
@@ -341,6 +349,8 @@ def nvidia_module(
         missing_nodes=tuple(f"/dev/{n}" for n in wanted if n not in there) if asked else (),
         denied_nodes=tuple(f"/dev/{n}" for n, open_ in there.items() if not open_) if asked else (),
         gpus_in_proc=len(listed(told)) if loaded and told.is_dir() else None,
+        nodes=len(nodes) if loaded else None,
+        peermem=(modules / "nvidia_peermem").is_dir() if loaded else None,
     )
 
 

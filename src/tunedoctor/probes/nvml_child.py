@@ -4,6 +4,7 @@ Run as `python -I nvml_child.py FOLDER`, where FOLDER holds pynvml. Each questio
 function that this driver lacks, or does not support on this GPU, leaves its field out.
 """
 
+import os
 import sys
 from importlib import import_module
 from typing import Any
@@ -15,6 +16,10 @@ RECOVERY = (
     " GPU_RESET NODE_REBOOT DRAIN_P2P DRAIN_AND_RESET RECOVER_IMEX_DOMAIN BUS_RESET SYSTEM_REBOOT"
 )
 """What the driver wants done, by its number; 0 is nothing."""
+LINKS = 18
+FIELDS = (230, 31, *((165, link) for link in range(LINKS)), *range(84, 90), *range(132, 138))
+"""NVML_FI_DEV_*, asked at once: GET_GPU_RECOVERY_ACTION, RETIRED_PENDING, NVLINK_GET_STATE of each link, and
+NVLINK_SPEED_MBPS_L0 to L11, for drivers and cards that tell no state."""
 THROTTLE = {0x8: "hw-slowdown", 0x20: "sw-thermal", 0x40: "hw-thermal", 0x80: "power-brake"}
 """Reasons for lower clocks that are faults."""
 
@@ -73,10 +78,15 @@ def gpu(nvml: Any, handle: Any, index: int) -> dict[str, Any]:  # noqa: ANN401
 
     memory, pci, model = of("MemoryInfo"), of("PciInfo"), of("DriverModel")
     capability, mode, remapped = of("CudaComputeCapability"), of("MigMode"), of("RemappedRows")
-    correction = of("EccMode")
+    correction, persistence, display = of("EccMode"), of("PersistenceMode"), of("DisplayActive")
+    told = [
+        one.value.uiVal if one.nvmlReturn == 0 else None for one in of("FieldValues", FIELDS) or ()
+    ]
+    fields = told or [None] * len(FIELDS)
     bits = of("CurrentClocksThrottleReasons")
     bits = of("CurrentClocksEventReasons") if bits is None else bits
     power, limit = of("PowerUsage"), of("EnforcedPowerLimit")
+    default, state = of("PowerManagementDefaultLimit"), of("PerformanceState")
     # since the driver was loaded, as the table of nvidia-smi counts them: uncorrected, volatile
     errors = of("TotalEccErrors", 1, 0)
     sm, chip = 1, 0  # NVML_CLOCK_SM, NVML_TEMPERATURE_GPU
@@ -94,7 +104,17 @@ def gpu(nvml: Any, handle: Any, index: int) -> dict[str, Any]:  # noqa: ANN401
         "ecc_uncorrected": None if errors is None else min(errors, 1 << 31),
         "remap_pending": bool(remapped[2]) if remapped else None,
         "remap_failed": bool(remapped[3]) if remapped else None,
-        "recovery_action": recovery(of("FieldValues", [230])),
+        "pages_pending": None if fields[1] is None else bool(fields[1]),
+        "recovery_action": recovery(fields[0]),
+        "persistence": None if persistence is None else bool(persistence),
+        "display": None if display is None else bool(display),
+        # 32 is "not known"
+        "performance_state": state if state is not None and state < 32 else None,
+        "pcie_width": of("CurrPcieLinkWidth"),
+        "pcie_width_most": of("MaxPcieLinkWidth"),
+        "pcie_generation": of("CurrPcieLinkGeneration"),
+        "pcie_generation_most": of("MaxPcieLinkGeneration"),
+        **links(fields),
         "throttle": None
         if bits is None
         else [name for bit, name in THROTTLE.items() if bits & bit],
@@ -103,6 +123,7 @@ def gpu(nvml: Any, handle: Any, index: int) -> dict[str, Any]:  # noqa: ANN401
         "clock_most": of("MaxClockInfo", sm),
         "power": None if power is None else power // 1000,
         "power_limit": None if limit is None else limit // 1000,
+        "power_default": None if default is None else default // 1000,
         "driver_model": MODELS[model[0]] if model and 0 <= model[0] < len(MODELS) else None,
         "processes": processes(nvml, handle),
         **fabric(nvml, handle),
@@ -113,12 +134,19 @@ def gpu(nvml: Any, handle: Any, index: int) -> dict[str, Any]:  # noqa: ANN401
     return {name: value for name, value in said.items() if value is not None}
 
 
-def recovery(values: Any) -> str | None:  # noqa: ANN401
-    """Return what the driver wants done: field 230, of drivers since 570 or so."""
-    if not values or values[0].nvmlReturn != 0:
+def recovery(action: int | None) -> str | None:
+    """Return what the driver wants done, which those since 570 or so tell."""
+    if action is None:
         return None
-    action, known = values[0].value.uiVal, RECOVERY.split(" ")
+    known = RECOVERY.split(" ")
     return known[action] if action < len(known) else f"ACTION_{action}"
+
+
+def links(fields: list[int | None]) -> dict[str, int]:
+    """Return how many NVLinks there are, and how many of them work."""
+    states, speeds = fields[2 : 2 + LINKS], fields[2 + LINKS :]
+    told = [one for one in states if one is not None] or [one for one in speeds if one is not None]
+    return {"nvlinks": len(told), "nvlinks_active": sum(map(bool, told))} if told else {}
 
 
 def fabric(nvml: Any, handle: Any) -> dict[str, str]:  # noqa: ANN401
@@ -140,7 +168,8 @@ def processes(nvml: Any, handle: Any) -> list[dict[str, Any]]:  # noqa: ANN401
         told = ask(nvml, f"nvmlDeviceGet{kind}RunningProcesses_v3", handle)
         for one in (told or [])[:MOST_PROCESSES]:
             used = {} if one.usedGpuMemory is None else {"memory": one.usedGpuMemory}
-            found.setdefault(one.pid, {"pid": int(one.pid), "name": name_of(nvml, one.pid)} | used)
+            who = {"pid": int(one.pid), "name": name_of(nvml, one.pid), "state": state_of(one.pid)}
+            found.setdefault(one.pid, who | used)
     return list(found.values())[:MOST_PROCESSES]
 
 
@@ -151,6 +180,18 @@ def name_of(nvml: Any, pid: int) -> str:  # noqa: ANN401
     try:
         with open(f"/proc/{pid}/comm", encoding="utf-8", errors="replace") as file:  # noqa: PTH123
             return file.read(80).strip()
+    except OSError:
+        return ""
+
+
+def state_of(pid: int) -> str:
+    """Return "gone" or "zombie" of a process that is no more, as /proc tells; "" where it lives or cannot be seen."""
+    try:
+        with open(f"/proc/{pid}/stat", "rb") as file:  # noqa: PTH123
+            return "zombie" if file.read(512).rpartition(b")")[2].split()[:1] == [b"Z"] else ""
+    except FileNotFoundError:
+        # with hidepid one sees no process of others, the first neither
+        return "gone" if os.path.isdir("/proc/1") else ""  # noqa: PTH112
     except OSError:
         return ""
 

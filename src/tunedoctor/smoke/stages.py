@@ -366,10 +366,17 @@ def facts_of_load(snapshot: Snapshot, readings: Sequence[Reading]) -> Snapshot:
     gpus = [one.gpus for one in readings if one.gpus]
     logs = [one.log for one in readings if one.log]
     reasons: dict[int, set[str]] = {}
+    links: dict[int, dict[str, int]] = {}
     for card in (card for one in gpus for card in one.gpus):
         reasons.setdefault(card.index, set()).update(card.throttle)
+        if card.performance_state == 0 and card.pcie_generation:  # at work: the link is at its best
+            best = max(card.pcie_generation, links.get(card.index, {}).get("pcie_generation", 0))
+            links[card.index] = {"performance_state": 0, "pcie_generation": best}
     for last in gpus[-1:]:
         replace = msgspec.structs.replace
-        cards = (replace(one, throttle=tuple(sorted(reasons[one.index]))) for one in last.gpus)
+        cards = (
+            replace(one, throttle=tuple(sorted(reasons[one.index])), **links.get(one.index, {}))
+            for one in last.gpus
+        )
         snapshot = snapshot.having(replace(last, gpus=tuple(cards)))
     return snapshot.having(logs[-1]) if logs else snapshot

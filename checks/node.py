@@ -1,0 +1,194 @@
+from collections import Counter
+from collections.abc import Iterable
+
+from tunedoctor import api
+
+
+def limit(name: str) -> int:
+    """Return a threshold of the table, which has its source."""
+    return int(api.table("node")["limits"][name]["value"])
+
+
+@api.check("gpu-missing")
+def gpu_missing(facts: api.Facts, gpus: api.NvidiaGpus, pci: api.PciBus) -> api.Finding | None:
+    """Compare bus, device files and driver; a container or a job of Slurm is given a part of them."""
+    script = facts.environment.get("SLURM_SCRIPT_CONTEXT") or ""
+    job = facts.environment.get("SLURM_JOB_ID") and not script.startswith(("prolog", "epilog"))
+    offered = {card.slot for card in gpus.gpus}
+    if facts.container or facts.host.wsl or job or gpus.source != "nvml" or "" in offered:
+        return None
+    cards = pci.of("10de")
+    bound = {card.device for card in cards if card.driver == "nvidia"}
+    # a card of the same kind without a driver was given up by it
+    due = {c.slot for c in cards if c.driver == "nvidia" or (not c.driver and c.device in bound)}
+    lost = sorted(due - offered) if len(due) > len(gpus.gpus) else []
+    nodes = facts.nvidia_module.nodes
+    if not lost and (nodes or 0) <= len(cards):
+        return None
+    files = f", {nodes} device files" if nodes is not None else ""
+    counts = f"{len(cards)} on the PCI bus, {len(gpus.gpus)} offered by the driver{files}"
+    return facts.worded(":lost" if lost else ":left", counts=counts, slots=lost)
+
+
+@api.check("gpu-link-reduced")
+def gpu_link_reduced(facts: api.Facts, gpus: api.NvidiaGpus) -> api.Finding | None:
+    """Lanes at any time, the generation only in the fastest state; a fault where most of its kind have more."""
+    notes, faults = list[str](), list[str]()
+    for card in gpus.gpus:
+        links = [("{} of {} lanes", card.pcie_width or 0, card.pcie_width_most or 0)]
+        if card.performance_state == 0:
+            now, most = card.pcie_generation or 0, card.pcie_generation_most or 0
+            links.append(("generation {} of {}", now, most))
+        said = [words.format(now, most) for words, now, most in links if 0 < now < most]
+        peers = [one for one in gpus.gpus if one.name == card.name]
+        ahead = sum(_link(one) > _link(card) for one in peers)
+        fault = len(peers) >= limit("peers") and ahead * 2 > len(peers)
+        (faults if fault else notes).extend(
+            [f"GPU {card.index} ({card.name}): {', '.join(said)}"] if said else []
+        )
+    return (
+        facts.worded(":fault" if faults else "", each=faults or notes) if faults or notes else None
+    )
+
+
+def _link(card: api.NvidiaGpu) -> tuple[int, int]:
+    return card.pcie_width or 0, card.pcie_generation or 0
+
+
+@api.check("nvlink-inactive")
+def nvlink_inactive(facts: api.Facts, gpus: api.NvidiaGpus) -> api.Finding | None:
+    """Compare with the best of its kind; a card without any has no bridge, but where switches join all of them."""
+    short: list[str] = []
+    for card in gpus.gpus:
+        active, peers = card.nvlinks_active, [one for one in gpus.gpus if one.name == card.name]
+        best = max((one.nvlinks_active or 0 for one in peers), default=0)
+        joined = facts.pci.nvswitches or any(one.fabric_state == "completed" for one in peers)
+        if active is not None and active < best and (active or joined) and not card.mig:
+            short.append(f"GPU {card.index} ({card.name}): {active} of {best} NVLinks are active")
+    return facts.worded(each=short) if short else None
+
+
+@api.check("persistence-off")
+def persistence_off(facts: api.Facts, gpus: api.NvidiaGpus) -> api.Finding | None:
+    """Only where no screen keeps the driver awake."""
+    off = [card for card in gpus.gpus if card.persistence is False and card.display is False]
+    if not off or facts.host.windows_driver or any("Laptop" in card.name for card in off):
+        return None
+    return facts.worded(indexes=[str(card.index) for card in off])
+
+
+@api.check("gpu-process-left")
+def gpu_process_left(facts: api.Facts, gpus: api.NvidiaGpus) -> api.Finding | None:
+    """Take those that hold memory and are no more; in a container and WSL the driver counts those of outside."""
+    if facts.container or facts.host.windows_driver:
+        return None
+    dead = [(card, one) for card in gpus.gpus for one in card.processes if one.state]
+    sizes = [f", {api.gib(one.memory)}" if one.memory else "" for _, one in dead]
+    each = [
+        f"GPU {card.index}: {one.name or 'process'} ({one.pid}, {one.state}{size})"
+        for (card, one), size in zip(dead[:4], sizes, strict=False)
+    ]
+    zombie = next((one.pid for _, one in dead if one.state == "zombie"), 0)
+    return facts.worded(":zombie" if zombie else ":gone", each=each, pid=zombie) if dead else None
+
+
+OFF = ("", "0", "false", "no", "off")
+
+
+@api.check("variable-slows-training")
+def variable_slows_training(facts: api.Facts, environment: api.Environment) -> api.Finding | None:
+    """Go by the table; the worst first."""
+    ports = any(port.works and port.layer == "InfiniBand" for port in facts.rdma.ports)
+    found: dict[str, dict[str, str]] = {}
+    for name, row in api.table("node")["variables"].items():
+        value = environment.get(name)
+        counts = value in row["values"] if "values" in row else (value or "").lower() not in OFF
+        if value is not None and counts and (ports or row.get("needs") != "rdma"):
+            found[name] = row
+    worst = min(found, key=lambda one: found[one]["severity"] != "warning", default="")
+    if not worst or facts.errors.errors:  # where a run failed, they were set to find out why
+        return None
+    severity: api.Severity = "warning" if found[worst]["severity"] == "warning" else "note"
+    cure, each = facts.set_variable(worst, None), [f"{n}={environment.get(n)}" for n in found]
+    return facts.worded(means=found[worst]["means"], severity=severity, cure=cure, each=each)
+
+
+def _ports(ports: Iterable[api.RdmaPort]) -> list[str]:
+    return [f"{p.device} port {p.port} ({p.state or 'no state'}, {p.physical})" for p in ports]
+
+
+def _of_kind(port: api.RdmaPort) -> tuple[str, str]:
+    return port.layer, port.kind
+
+
+@api.check("infiniband-down")
+def infiniband_down(facts: api.Facts, rdma: api.Rdma) -> api.Finding | None:
+    """Blame a port that was up since boot; tell of one that never was where most of its kind are up."""
+    works = Counter(_of_kind(port) for port in rdma.ports if port.works)
+    every = Counter(map(_of_kind, rdma.ports))
+    down = [port for port in rdma.ports if port.state and not port.works]
+    fell = [port for port in down if port.link_downed]
+    if fell:
+        return facts.worded(":fell" if works else ":all", each=_ports(fell))
+    odd = [
+        p for p in down if p.layer == "InfiniBand" and works[_of_kind(p)] * 2 > every[_of_kind(p)]
+    ]
+    return facts.worded(":never", each=_ports(odd)) if odd else None
+
+
+@api.check("infiniband-slow")
+def infiniband_slow(facts: api.Facts, rdma: api.Rdma) -> api.Finding | None:
+    """Compare with the fastest active port of the same kind."""
+    up = [port for port in rdma.ports if port.works and port.rate]
+    best = {_of_kind(one): one.rate or 0 for one in sorted(up, key=lambda one: one.rate or 0)}
+    slow = [one for one in up if (one.rate or 0) < best[_of_kind(one)]]
+    each = [f"{p.device} port {p.port}: {p.rate} of {best[_of_kind(p)]} Gb/s" for p in slow]
+    return facts.worded(each=each) if each else None
+
+
+@api.check("infiniband-flaps")
+def infiniband_flaps(facts: api.Facts, rdma: api.Rdma) -> api.Finding | None:
+    """Spread the count, which has no time of its own, over the windows since boot."""
+    least, windows = limit("flaps"), max((rdma.uptime or 0) / limit("flap-window"), 1)
+    many = [port for port in rdma.ports if port.works and (port.link_downed or 0) >= least]
+    often = rdma.uptime is not None and any((p.link_downed or 0) / windows >= least for p in many)
+    each = [f"{port.device} port {port.port}: {port.link_downed} times" for port in many]
+    hours = (rdma.uptime or 0) // 3600
+    return facts.worded(":often" if often else "", each=each, hours=hours) if many else None
+
+
+@api.check("process-hung")
+def process_hung(facts: api.Facts, processes: api.Processes) -> api.Finding | None:
+    """Where the kernel has named one, or it is a tool of the driver, it is more than a slow disk."""
+    logged = facts.kernel_log.hung
+    if not processes.stuck:
+        return facts.worded(":past", each=logged[-4:]) if logged else None
+    said = any(one.startswith(processes.stuck) for one in logged)
+    fault = said or any(one.startswith("nvidia") for one in processes.stuck)
+    return facts.worded(":fault" if fault else "", each=processes.stuck[:4])
+
+
+@api.check("zombie-processes")
+def zombie_processes(facts: api.Facts, processes: api.Processes) -> api.Finding | None:
+    """Compare with what fleets allow."""
+    most = min(limit("zombies"), limit("zombies-per-core") * max(facts.cpu.count, 1))
+    return facts.worded(most=most) if processes.zombies > most else None
+
+
+@api.check("peermem-missing")
+def peermem_missing(
+    facts: api.Facts, rdma: api.Rdma, module: api.NvidiaModule
+) -> api.Finding | None:
+    """Only with the proprietary module: the open one reaches GPU memory by dma-buf too."""
+    ports = any(port.works and port.layer == "InfiniBand" for port in rdma.ports)
+    closed = facts.nvidia_driver.open_module is False
+    return facts.worded() if ports and closed and module.peermem is False else None
+
+
+@api.check("gpu-program-faults")
+def gpu_program_faults(facts: api.Facts, kernel_log: api.KernelLog) -> api.Finding | None:
+    """Those that the catalogue lays on the program: the card is well."""
+    known = api.table("xids")["programs"]
+    counted = Counter(xid.number for xid in kernel_log.xids if str(xid.number) in known)
+    each = [f"Xid {n} ({known[str(n)]['name']}) {count} times" for n, count in counted.items()]
+    return facts.worded(each=each[:4]) if each else None
