@@ -82,7 +82,7 @@ def test_the_odd_one_leads_with_what_explains_its_finding(tmp_path: Path) -> Non
     assert {*first} == {("n17",), ("n23",)}, "nothing else differs but noise"
     assert first["n17",]["fact"].startswith("NvidiaDriver.")
     assert first["n17",]["explains"] == ["driver-too-old"]
-    assert first["n17",]["usual_count"] == 39
+    assert first["n17",]["others"]["count"] == 39
     assert first["n23",]["fact"].startswith("Disks.disks[")
     assert "disk-full" in first["n23",]["explains"]
     assert {*told["groups"][0]["nodes"]} == {f"n{n}" for n in range(40)} - {"n17", "n23"}
@@ -107,10 +107,11 @@ def test_another_torch_is_one_row_and_rarer_is_first(tmp_path: Path) -> None:
     some[35]["facts"]["Memory"]["value"]["total"] = 100 << 30
     told = fleet(write(tmp_path / "f", *some))
     assert [one["nodes"] for one in told["odd"][:2]] == [["n30"], ["n35"]]
-    torch, memory, kernel = told["odd"]
+    torch, memory, kernel, *same = told["odd"]
+    assert [one["node"] for one in (kernel, *same)] == kernel["nodes"]
     assert torch["more"] >= 9
     assert torch["bits"] > 2 * kernel["bits"]
-    assert (memory["fact"], memory["usual_count"]) == ("Memory.total", 39), (
+    assert (memory["fact"], memory["others"]["count"]) == ("Memory.total", 39), (
         "sizes nearly alike are one"
     )
     assert (kernel["fact"], len(kernel["nodes"])) == ("Host.kernel", 10)

@@ -28,16 +28,24 @@ class FleetNode(msgspec.Struct, frozen=True, kw_only=True):
     device: str = ""
 
 
-class Odd(msgspec.Struct, frozen=True, kw_only=True):
-    """Nodes that are otherwise than most, in one thing."""
+class Others(msgspec.Struct, frozen=True, kw_only=True):
+    """What is usual."""
 
+    value: Value
+    count: int = 0
+    """How many have it; 0 where nothing is usual, as of free memory: then it is what one like them has."""
+
+
+class Odd(msgspec.Struct, frozen=True, kw_only=True):
+    """A node that is otherwise than most, in one thing."""
+
+    node: str = ""
     nodes: tuple[str, ...]
+    """All that are so, this one among them."""
     fact: str
     """As "NvidiaDriver.version"."""
     value: Value
-    usual: Value
-    usual_count: int = 0
-    """How many have what is usual; 0 where nothing is, as of free memory: then it is what one like them has."""
+    others: Others
     bits: float = 0.0
     """How surprising it is: what the value tells beyond what those of that fact tell on average, and its findings."""
     explains: tuple[str, ...] = ()

@@ -11,14 +11,14 @@ from statistics import median, quantiles
 
 from msgspec.structs import replace
 
-from tunedoctor.fleet.answer import Cause, Fleet, FleetNode, Group, Spread
+from tunedoctor.fleet.answer import Cause, Fleet, FleetNode, Group, Odd, Spread
 from tunedoctor.fleet.judge import Job, Judge, Judged
 from tunedoctor.fleet.odd import Marks, columns_of, marks_of, odd
 from tunedoctor.model.findings import SEVERITIES, Check
 
 CHUNK = 64
 """Replies that a process is handed at once; as many are judged without starting any."""
-MOST_ODD, MOST_PACKED = 1000, 64 << 20
+MOST_ODD, MOST_NAMED, MOST_PACKED = 1000, 100, 64 << 20
 """Bytes of snapshots that are kept for experiments."""
 _judge: list[Judge] = []
 
@@ -54,6 +54,11 @@ def judged(jobs: Iterator[Job], make: Callable[[], Judge], processes: int) -> li
     return rows
 
 
+def _each(rows: Iterable[Odd]) -> Iterator[Odd]:
+    """Yield a row for each node that it names, of many the first."""
+    return (replace(row, node=node) for row in rows for node in row.nodes[:MOST_NAMED])
+
+
 def fleet_of(every: Iterable[Judged], engine: str, checks: Iterable[Check]) -> Fleet:
     """Return what can be said of many machines."""
     rows, all_, packed = list[Judged](), dict[str, FleetNode](), 0
@@ -86,7 +91,7 @@ def fleet_of(every: Iterable[Judged], engine: str, checks: Iterable[Check]) -> F
         engine=engine,
         counts=Counter(one.verdict if one.reached else "unreached" for one in all_.values()),
         nodes=tuple(all_.values()),
-        odd=tuple(odd(rows, columns, marks, checks)[:MOST_ODD]),
+        odd=tuple(islice(_each(odd(rows, columns, marks, checks)), MOST_ODD)),
         causes=tuple(causes),
         common=common,
         unreached={name: one.why for name, one in all_.items() if not one.reached},

@@ -18,7 +18,7 @@ from msgspec.structs import replace
 from tunedoctor.diagnosis.differences import Change, Value, changes_of, explained, within
 from tunedoctor.diagnosis.engine import kinds_of
 from tunedoctor.facts import KINDS
-from tunedoctor.fleet.answer import Odd
+from tunedoctor.fleet.answer import Odd, Others
 from tunedoctor.fleet.judge import Judged, read_again
 from tunedoctor.model.findings import Check
 from tunedoctor.model.snapshot import SnapshotError
@@ -103,15 +103,17 @@ def odd(
             bits = log2(one.total / len(some)) - one.entropy
             if value != usual and bits >= FLOOR and len(some) <= one.total * RARE:
                 names = tuple(rows[number].told.node for number in sorted(some))
-                told = Odd(nodes=names, fact=fact, value=value, usual=usual)
-                found[fact, value] = replace(told, usual_count=count, bits=bits)
+                others = Others(value=usual, count=count)
+                told = Odd(nodes=names, fact=fact, value=value, others=others, bits=bits)
+                found[fact, value] = told
     for id_, nodes, change in _explained(rows, having, marks, by_id):
         fact = f"{change.fact}.{change.field}".rstrip(".")
         key: tuple[object, ...] = (fact, change.a)
         row = found.get(key)
         if row is None or not {*nodes} <= {*row.nodes}:  # of these alone
             key = (*key, id_)
-            row = found.get(key, Odd(nodes=(), fact=fact, value=change.a, usual=change.b))
+            one_like = Others(value=change.b)
+            row = found.get(key, Odd(nodes=(), fact=fact, value=change.a, others=one_like))
             row = replace(row, nodes=(*row.nodes, *nodes))
         if id_ not in row.explains:
             bits = row.bits + log2(len(rows) / having[id_])

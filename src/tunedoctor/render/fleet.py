@@ -55,7 +55,7 @@ def _counts(found: Fleet) -> str:
 
 
 def _sections(found: Fleet) -> Iterator[tuple[str, list[str]]]:
-    yield "Odd ones out", [odd_line(one) for one in found.odd]
+    yield "Odd ones out", [odd_line(one) for one in rows_of(found)]
     unknown = [one for one in found.nodes if one.reached and one.verdict == "unknown"]
     yield "Could not be told", [f"{one.node}: {one.why}" for one in unknown]
     yield "Not reached", [f"{name}: {why}" for name, why in found.unreached.items()]
@@ -70,14 +70,20 @@ def _sections(found: Fleet) -> Iterator[tuple[str, list[str]]]:
         yield f"Changed since {since.taken}", lines or ["nothing"]
 
 
+def rows_of(found: Fleet) -> Iterator[Odd]:
+    """Yield what is odd, once for all the nodes that are so."""
+    return (one for one in found.odd if one.node == one.nodes[0])
+
+
 def odd_line(one: Odd) -> str:
     """Return "n17: NvidiaDriver.version 550.54, 39 others 570.86: driver-too-old"."""
-    sizes = word_of(one.value, LONGEST, sizes=True) != word_of(one.usual, LONGEST, sizes=True)
-    own, usual = (word_of(v, LONGEST, sizes=sizes) for v in (one.value, one.usual))
+    both = one.value, one.others.value
+    sizes = word_of(both[0], LONGEST, sizes=True) != word_of(both[1], LONGEST, sizes=True)
+    own, usual = (word_of(value, LONGEST, sizes=sizes) for value in both)
     if "." not in one.fact:  # all of it is there, or is not
         own = "there" if one.value is None else own
-        usual = "have it" if one.usual is None else usual
-    others = f"{one.usual_count:,} others" if one.usual_count else "elsewhere"
+        usual = "have it" if one.others.value is None else usual
+    others = f"{one.others.count:,} others" if one.others.count else "elsewhere"
     explains = f": {', '.join(one.explains)}" if one.explains else ""
     more = f" (and {many(one.more, 'more value')})" if one.more else ""
     return f"{listed(one.nodes)}: {one.fact} {own}, {others} {usual}{explains}{more}"
@@ -96,7 +102,7 @@ def line(found: Fleet) -> str:
 
 def prometheus(found: Fleet) -> str:
     """Return metrics of each machine and of all."""
-    odd, samples = Counter(chain(*(one.nodes for one in found.odd))), dict[str, list[Sample]]()
+    odd, samples = Counter(chain(*(one.nodes for one in rows_of(found)))), dict[str, list[Sample]]()
     samples["nodes"] = [({"verdict": verdict}, n) for verdict, n in found.counts.items()]
     samples["finding_nodes"] = [({"id": c.finding.id}, c.count) for c in found.causes]
     for one in found.nodes:
