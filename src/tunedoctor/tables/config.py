@@ -197,8 +197,7 @@ def _checked(named: Mapping[Any, str]) -> None:
     """Raise EntryError for a mirror that is no URL."""
     for name, url in named.items():
         if not _URL.fullmatch(url):
-            key, says = (
-                "mirrors",
-                f"mirrors.{name} is no URL of an index",
-            )  # nor told: a password can be in it
+            # what could hold a password or a token is not shown
+            shown = "" if {*"@?#"} & {*url} else f" {url[:100]!r},"
+            key, says = "mirrors", f"mirrors.{name} is{shown} no URL of an index"
             raise EntryError(key, says)
