@@ -198,6 +198,6 @@ def _checked(named: Mapping[Any, str]) -> None:
     for name, url in named.items():
         if not _URL.fullmatch(url):
             # what could hold a password or a token is not shown
-            shown = "" if {*"@?#"} & {*url} else f" {url[:100]!r},"
+            shown = "" if {*"@?#"} & {*url} else f" {url[:100]!r}, which is"
             key, says = "mirrors", f"mirrors.{name} is{shown} no URL of an index"
             raise EntryError(key, says)
