@@ -41,7 +41,7 @@ class Odd(msgspec.Struct, frozen=True, kw_only=True):
 
     node: str = ""
     nodes: tuple[str, ...]
-    """All that are so, this one among them."""
+    """All that are so, in the row of the first of them; () in the others."""
     fact: str
     """As "NvidiaDriver.version"."""
     value: Value

@@ -56,7 +56,9 @@ def judged(jobs: Iterator[Job], make: Callable[[], Judge], processes: int) -> li
 
 def _each(rows: Iterable[Odd]) -> Iterator[Odd]:
     """Yield a row for each node that it names, of many the first."""
-    return (replace(row, node=node) for row in rows for node in row.nodes[:MOST_NAMED])
+    for row in rows:
+        for number, node in enumerate(row.nodes[:MOST_NAMED]):
+            yield replace(row, node=node, nodes=() if number else row.nodes)
 
 
 def fleet_of(every: Iterable[Judged], engine: str, checks: Iterable[Check]) -> Fleet:

@@ -72,7 +72,7 @@ def _sections(found: Fleet) -> Iterator[tuple[str, list[str]]]:
 
 def rows_of(found: Fleet) -> Iterator[Odd]:
     """Yield what is odd, once for all the nodes that are so."""
-    return (one for one in found.odd if one.node == one.nodes[0])
+    return (one for one in found.odd if one.nodes)
 
 
 def odd_line(one: Odd) -> str:
