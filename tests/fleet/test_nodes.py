@@ -288,7 +288,7 @@ def test_hosts_by_ssh(tmp_path: Path, hosts: dict[str, str]) -> None:
         ("--ssh=-oProxyCommand=x", "is no host"),
         ("--ssh=a$(touch\tx)", "is no host"),
         ("--ssh=", "is no host"),
-        ("--ssh=@none", "No such file"),
+        ("--ssh=@none", "none can't be read: No such file"),
         ("--slurm=-x", "no partition and no list"),
         ("--ssh=h --drain --label", "one at a time"),
     ],

@@ -46,7 +46,7 @@ def collect(wanted: str, how: How) -> Generator[Reply]:
     waiting: dict[str, str] = {}
     for node in nodes:
         name = re.sub(r"[^\w.-]", "", node["metadata"]["name"])
-        conditions = {one["type"]: one for one in node["status"]["conditions"]}
+        conditions = {one["type"]: one for one in node["status"].get("conditions", ())}
         told = conditions.get("Ready", {})
         if told.get("status") == "True":
             waiting[name] = "no pod was made"
