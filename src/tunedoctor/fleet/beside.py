@@ -21,11 +21,16 @@ def replies(asking: Sequence[Callable[[], Iterable[Reply]]], at_once: int) -> Ge
             raise
 
 
+def expect(program: str) -> None:
+    """Raise ValueError where a program is not on PATH."""
+    if not shutil.which(program):
+        msg = f"no command `{program}` is on PATH: run this where it is"
+        raise ValueError(msg)
+
+
 def said(*argv: str, stdin: bytes = b"") -> str:
     """Return what a cluster's program says; ValueError says why it does not."""
-    if not shutil.which(argv[0]):
-        msg = f"no command `{argv[0]}` is on PATH: run this where it is"
-        raise ValueError(msg)
+    expect(argv[0])
     ended = child.run(argv, timeout=60.0, stdin=stdin, limit=child.FLOOD)
     if not ended.ok:
         msg = f"{argv[0]}: {plain(ended.err[-300:], 300) or ended.death}"

@@ -53,6 +53,8 @@ def collect(wanted: str, how: How) -> Generator[Reply]:
         else:
             why = told.get("message", "Kubernetes gives no reason")
             yield Reply(name, problem=f"not ready: {why}")
+    if not waiting:  # kubectl refuses to create nothing
+        return
     mark = secrets.token_hex(4)
     jobs = {"apiVersion": "v1", "kind": "List", "items": [_job(one, how, mark) for one in waiting]}
     try:

@@ -6,7 +6,7 @@ from collections.abc import Generator
 from functools import partial
 
 from tunedoctor.fleet import parcel
-from tunedoctor.fleet.beside import replies, said
+from tunedoctor.fleet.beside import expect, replies
 from tunedoctor.fleet.judge import plain
 from tunedoctor.fleet.reply import How, Reply
 from tunedoctor.system import child
@@ -33,7 +33,7 @@ def collect(wanted: str, how: How) -> Generator[Reply]:
     if wrong := [one for one in hosts or [wanted] if not _HOST.fullmatch(one)]:
         msg = f"{plain(wrong[0])!r} is no host"
         raise ValueError(msg)
-    said("ssh", "-V")  # is it there
+    expect("ssh")
     sent = parcel.payload(how)
     return replies([partial(_answer, one, how.seconds, sent) for one in hosts], how.at_once)
 
