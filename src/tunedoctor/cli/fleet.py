@@ -110,8 +110,10 @@ def judge_for(options: Options, profile: ProfileName | None, *, by_node: bool) -
         held = options._replace(profile=name)
         return report_for(snapshot, held, _checks(options, name), time.perf_counter())
 
+    fails = options.gate().fails
+
     def why(report: Report) -> str:
-        counts = [f for f in report.findings if not f.accepted and options.gate().fails(f.severity)]
+        counts = [one for one in report.findings if not one.accepted and fails(one.severity)]
         own = [one for one in counts if owner(one) == "node"] or counts
         return why_unknown(report) or (worst_of(own) if report.verdict == "findings" else "")
 
