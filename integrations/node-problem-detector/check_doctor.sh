@@ -7,9 +7,9 @@ seconds=3 # and two more at most
 line=$("$doctor" check --profile node --config "$config" --timeout "$seconds" --format line)
 code=$?
 printf '%s\n' "$line"
-case $code:$line in
+case $code:${line#doctor: * } in
 0:*) exit 0 ;;
-1:*'[node]'*) exit 1 ;;
-1:*'[user]'*) exit 0 ;; # what a workload asked for or left is no fault of the node
+1:'[node]'*) exit 1 ;;
+1:'[user]'*) exit 0 ;; # what a workload asked for or left is no fault of the node
 *) exit 2 ;;
 esac

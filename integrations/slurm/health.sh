@@ -13,10 +13,10 @@ say() { logger -t doctor -- "$*"; }
 
 node=${SLURMD_NODENAME:-$(hostname -s)}
 line=$("$doctor" check --profile node --config "$config" --timeout "$seconds" --format line 2>/dev/null)
-case $?:$line in
+case $?:${line#doctor: * } in
 0:*) want=resume ;;
-1:*'[node]'*) want=drain ;;
-1:*'[user]'*) want= ;; # nothing of the node, and nothing that says it is well
+1:'[node]'*) want=drain ;;
+1:'[user]'*) want= ;; # nothing of the node, and nothing that says it is well
 *)
     say "$node: could not tell: $line" # as of a driver that hangs
     exit 0

@@ -148,6 +148,41 @@ def test_names_files_and_what_is_no_snapshot(tmp_path: Path) -> None:
     assert "\x1b" not in page + doctor("fleet", "--from", str(folder)).stdout
 
 
+def test_an_act_goes_by_each_nodes_own_cause(tmp_path: Path) -> None:
+    """Of two that are told of under one name none counts; where nothing counts nobody is well."""
+    disks = facts_of(WELL)["Disks"]["value"]["disks"]
+    full, low = (
+        {"Disks__disks": [{**one, "free": n} for one in disks]} for n in (1 << 20, 9 << 30)
+    )
+    ours, twice = machine(2, SICK, "n2", **low), [machine(n, WELL, "n3", **full) for n in (3, 4)]
+    folder = write(
+        tmp_path / "f", machine(1, WELL, "10.0.0.1", **full), ours, machine(9, name="n9"), *twice
+    )
+    write(tmp_path / "well", machine(5, name="n5"))
+    out = "10.0.0.1|idle|none\nn2|idle|a line\nand one|more\nn3|idle|none\nn5|drained|doctor: gpu-faulty [node] x"
+    tools = {"sinfo": f"echo '{out}'", "scontrol": f'echo "$@" >>{tmp_path}/log'}
+    tools["ssh"] = "echo at https://ada:pass-3word@host >&2; exit 255"
+    for name, does in tools.items():
+        (tmp_path / name).write_text(f"#!/bin/sh\n{does}\n")
+        (tmp_path / name).chmod(0o755)
+    path = {"PATH": f"{tmp_path}:{os.environ['PATH']}"}
+    told = fleet(folder, "--drain", "--yes", "--at-most", "9", **path)
+    assert told["err"].splitlines()[-1].startswith("drain  10.0.0.1  doctor: disk-full [node]")
+    assert (tmp_path / "log").read_text().count("NodeName") == 1
+    assert (
+        "10.0.0.1" in next(c for c in told["causes"] if c["finding"]["id"] == "disk-full")["nodes"]
+    )
+    never = fleet(tmp_path / "well", "--undrain", "--yes", "--fail-on", "never", **path)
+    assert never["err"].startswith("left alone  n5  ")
+    assert "undrain  n5" in fleet(tmp_path / "well", "--undrain", "--yes", **path)["err"]
+    asked = doctor("fleet", "--ssh", "h", "--format", "json", **path)
+    assert "https://" in json.loads(asked.stdout)["unreached"]["h"]
+    assert "pass-3word" not in asked.stdout
+    none = doctor("fleet", "--ssh", "h", PATH=str(folder))
+    assert (none.returncode, none.stdout) == (2, "")
+    assert "no command `ssh` is on PATH" in none.stderr
+
+
 def test_exit_codes_and_the_policy(tmp_path: Path) -> None:
     folder = write(tmp_path / "f", *(machine(n) for n in range(3)))
     assert fleet(folder)["code"] == 0
@@ -176,7 +211,7 @@ def test_json_lines_and_what_changed_since(tmp_path: Path) -> None:
     first = doctor("fleet", "--from", "-", "--format", "json", stdin="\n".join([*lines, "oops"]))
     assert first.returncode == 2
     assert {*json.loads(first.stdout)["unreached"]} == {"line-5"}
-    (tmp_path / "last.json").write_text(first.stdout)
+    (tmp_path / "last.json").write_text(first.stdout.replace('"line-5"', '"line-5\\u001b[2J"'))
     later = [
         *lines[1:3],
         json.dumps(machine(3, SICK, name="n3")),
@@ -248,7 +283,7 @@ def test_formats(tmp_path: Path) -> None:
         "--output",
         f"prometheus={metrics}",
     )
-    assert ran.returncode == 1
+    assert ran.returncode == doctor(*ran.args[3:]).returncode == 1, "its own are written over"
     page = Page(out.read_text())
     assert not page.loads
     assert {"error", "unreached"} <= {*page.cells}
@@ -265,7 +300,10 @@ def test_formats(tmp_path: Path) -> None:
         ([], "--from"),
         (["--from", "x", "--slurm"], "--from and --slurm"),
         (["--from", "x", "--smoke"], "leave out"),
-        (["--from", "x", "--output", "sarif=x"], "json, html or prometheus"),
+        (["--from", "x", "--undrain", "--only", "disk-full"], "leave out --only"),
+        (["--from", "x", "--yes"], "add --drain"),
+        (["--from", "x", "--manifest"], "add --kubernetes"),
+        (["--from", "x", "--output", "sarif=x"], "formats: json, html, prometheus"),
         (["--from", "x", "--diff", "/no/such"], "/no/such"),
         (["--from", "x", "--only", "driver-to-old"], "driver-too-old"),
     ],

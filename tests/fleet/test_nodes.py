@@ -229,6 +229,11 @@ def test_kubectl_is_told_as_little_as_it_needs(tmp_path: Path) -> None:
         assert labels[at].startswith(f"annotate|node|{name}|--overwrite|tunedoctor/label={why}")
         assert labels[at + 1] == f"label|node|{name}|--overwrite|tunedoctor/cause=policy-ram|"
     assert undone == ["uncordon|n1|", "annotate|node|n1|--overwrite|tunedoctor/cordon-|"]
+    items[:] = [{"metadata": {"name": "n4"}, "spec": {}, "status": {}}]
+    (tmp_path / "nodes").write_text(json.dumps({"items": items}))
+    before = (tmp_path / "log").read_text()
+    assert "n4: not ready" in said("fleet --kubernetes", tmp_path, env).stdout
+    assert (tmp_path / "log").read_text() == before, "kubectl creates no empty list"
 
 
 @pytest.fixture
@@ -288,7 +293,7 @@ def test_hosts_by_ssh(tmp_path: Path, hosts: dict[str, str]) -> None:
         ("--ssh=-oProxyCommand=x", "is no host"),
         ("--ssh=a$(touch\tx)", "is no host"),
         ("--ssh=", "is no host"),
-        ("--ssh=@none", "No such file"),
+        ("--ssh=@none", "none can't be read: No such file"),
         ("--slurm=-x", "no partition and no list"),
         ("--ssh=h --drain --label", "one at a time"),
     ],

@@ -140,8 +140,10 @@ WHOLE = [
 def test_every_stage_is_well_and_the_facts_are_kept(tmp_path: Path) -> None:
     """Workers are started as on macOS, Windows and Python 3.14, a short load repeats its losses, and two ranks meet."""
     file, env = tmp_path / "snapshot.json", {"PLANTED": "workers_spawned", "PYTHONPATH": PLANTED}
+    (tmp_path / "t").mkdir()
     argv = ["--device", "cpu", "--minutes", "0.02", "--gpus", "2", "--node", "--snapshot"]
-    found = answer(torch_target(), *argv, str(file), **env)
+    found = answer(torch_target(), *argv, str(file), TMPDIR=str(tmp_path / "t"), **env)
+    assert not list((tmp_path / "t").glob("*")), "all is tidied up"
     assert (found["verdict"], found["blames"]) == ("ready", [])
     names = [one["name"] for one in found["stages"]]
     assert names[: len(WHOLE)] == WHOLE

@@ -8,9 +8,7 @@ from tunedoctor.cli.options import Options, refusing
 from tunedoctor.fleet.acts import Verb, argvs, held_by, plan
 from tunedoctor.fleet.answer import Fleet
 from tunedoctor.fleet.beside import said
-from tunedoctor.model.findings import SEVERITIES
-from tunedoctor.render.formats.line import line_of, worst_of
-from tunedoctor.render.formats.words import owner
+from tunedoctor.render.formats.line import line_of
 
 
 def act(given: Namespace, found: Fleet, options: Options) -> bool:
@@ -18,15 +16,14 @@ def act(given: Namespace, found: Fleet, options: Options) -> bool:
     verb: Verb | None = next((one for one in get_args(Verb) if getattr(given, one)), None)
     if verb is None:
         return True
-    bar = -1 if options.fail_on == "never" else SEVERITIES.index(options.fail_on)
-    grave = SEVERITIES[: bar + 1]
-    known = [one.finding for one in found.causes if one.finding.severity in grave]
-    causes: dict[str, str] = {}
+    names, ready, causes = {one.node for one in found.nodes}, set[str](), dict[str, str]()
     for one in found.nodes:
-        own = [f for f in known if f.id in one.findings and owner(f) == "node"]
-        if own and one.verdict == "findings":
-            causes[one.node] = line_of(worst_of(own)).strip()
-    ready = {one.node for one in found.nodes if one.reached and one.verdict == "ready"}
+        # who is told of twice is nobody's node: which of the two holds, nobody knows
+        name = f"{one.node}#1" if f"{one.node}#2" in names else one.node
+        if one.verdict == "findings" and one.why.split()[1:2] == ["[node]"]:
+            causes[name] = line_of(one.why).strip()
+        elif one.reached and one.verdict == "ready" and options.fail_on != "never":
+            ready.add(name)
     with refusing((OSError, ValueError, LookupError), "doctor explain fleet", f"--{verb}: "):
         acts, left, refused = plan(verb, held_by(verb), causes, ready, given.at_most)
     lines = [f"left alone  {node}  {why}" for node, why in left.items()]

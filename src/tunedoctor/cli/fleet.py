@@ -13,9 +13,10 @@ from importlib import import_module
 from pathlib import Path
 
 import msgspec
+from msgspec.structs import replace
 
 from tunedoctor.cli.acting import act
-from tunedoctor.cli.formats import outputs_of
+from tunedoctor.cli.formats import BEGINS, outputs_of
 from tunedoctor.cli.options import Options, misuse, refusing
 from tunedoctor.cli.output import opened, read_input, report_for, screen, write, write_or_exit
 from tunedoctor.cli.progress import Spinner, spinner
@@ -23,19 +24,25 @@ from tunedoctor.diagnosis.gate import ProfileName
 from tunedoctor.diagnosis.redaction import public, this_identity
 from tunedoctor.diagnosis.report import Report
 from tunedoctor.fleet.answer import Fleet, since
-from tunedoctor.fleet.judge import Job, Judge
+from tunedoctor.fleet.judge import Job, Judge, plain
 from tunedoctor.fleet.many import fleet_of, judged
 from tunedoctor.fleet.reply import IMAGE, How, Reply
 from tunedoctor.model.findings import Check
 from tunedoctor.model.snapshot import LARGEST, Snapshot
 from tunedoctor.render import fleet as shown
-from tunedoctor.render.formats.words import why_unknown
+from tunedoctor.render.formats.line import worst_of
+from tunedoctor.render.formats.words import owner, why_unknown
 from tunedoctor.render.screen import as_json
 
 ENGINES = ("slurm", "ray", "kubernetes", "ssh")
 """Options, and modules of `fleet/` whose `collect` asks the nodes: what is misuse is their ValueError or OSError."""
 _LARGEST_LAST = 256 << 20
 """Bytes of a former answer: one of 40,000 nodes has about 12 MB."""
+_BEGINS = {
+    "json": '{\n  "schema": "doctor.fleet/',
+    "html": BEGINS["html"],
+    "prometheus": "# HELP doctor_fleet_",
+}
 _TEXTS = {"html": shown.html, "prometheus": shown.prometheus, "line": shown.line}
 _WRITES = "doctor fleet --format json writes one"
 _TELLS = "doctor explain fleet tells how machines are named"
@@ -44,14 +51,18 @@ _TELLS = "doctor explain fleet tells how machines are named"
 def command(given: Namespace) -> int:
     """Judge many machines; returns the exit code: 1 for findings, else 2 where one is not reached or could not tell."""
     began, options, last = time.perf_counter(), Options.of(given), None
-    outputs = (("", options.format), *((file, name) for name, file in outputs_of(given.output, "")))
-    if wrong := {name for _, name in outputs} - {"terminal", "json", *_TEXTS}:
-        misuse(f"--output {min(wrong)} is not for many machines", "take json, html or prometheus")
+    files = outputs_of(given.output, "", begins=_BEGINS)
+    outputs = (("", options.format), *((file, name) for name, file in files))
     if given.last:
         data = read_input(given.last, _LARGEST_LAST, _WRITES)
         bad = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
         with refusing(bad, _WRITES, f"{given.last} is no former answer: "):
             last = msgspec.json.decode(data, type=Fleet)
+        was = (
+            replace(one, node=plain(one.node), findings=tuple(map(plain, one.findings)))
+            for one in last.nodes
+        )
+        last = replace(last, taken=plain(last.taken), nodes=tuple(was))
     checks = _checks(options, given.profile or "project")  # exits here on an unknown id
     make = partial(judge_for, options, given.profile or None, by_node=bool(given.files))
     gc.enable()  # main turns it off for short runs
@@ -65,10 +76,10 @@ def command(given: Namespace) -> int:
     if not rows:
         misuse("no machines were found", _TELLS)
     found, who = fleet_of(rows, engine, checks), this_identity()
-    found = msgspec.structs.replace(
+    found = replace(
         found,
-        odd=tuple(public(one, who) for one in found.odd),
-        causes=tuple(public(one, who) for one in found.causes),
+        odd=tuple(replace(public(o, who), node=o.node, nodes=o.nodes) for o in found.odd),
+        causes=tuple(replace(c, finding=public(c.finding, who)) for c in found.causes),
         since=since(last, found) if last else None,
         seconds=round(time.perf_counter() - began, 3),
     )
@@ -99,7 +110,14 @@ def judge_for(options: Options, profile: ProfileName | None, *, by_node: bool) -
         held = options._replace(profile=name)
         return report_for(snapshot, held, _checks(options, name), time.perf_counter())
 
-    return Judge(partial(_checks, options), report, why_unknown, profile, by_node=by_node)
+    fails = options.gate().fails
+
+    def why(report: Report) -> str:
+        counts = [one for one in report.findings if not one.accepted and fails(one.severity)]
+        own = [one for one in counts if owner(one) == "node"] or counts
+        return why_unknown(report) or (worst_of(own) if report.verdict == "findings" else "")
+
+    return Judge(partial(_checks, options), report, why, profile, by_node=by_node)
 
 
 @cache
@@ -114,13 +132,13 @@ def _jobs(given: Namespace) -> tuple[str, Generator[Job]]:
         several = " and ".join(f"--{name}" for name in ["from"] * bool(given.files) + named)
         what = f"{several} are named" if named else "no machines are named"
         misuse(what, f"take one of --from, {', '.join(f'--{name}' for name in ENGINES)}")
+    if named != ["kubernetes"] and (given.manifest or given.image):
+        misuse("--manifest and --image are for pods", "add --kubernetes")
     if given.files:
         return "files", _files(given.files)
     words = ("snapshot", "--profile", given.profile or "node", "--keep-host")
     words += ("--smoke",) * given.smoke
     how = How(words, given.doctor, given.timeout, given.at_once, given.image or IMAGE)
-    if named != ["kubernetes"] and (given.manifest or given.image):
-        misuse("--manifest and --image are for pods", "add --kubernetes")
     if named == ["kubernetes"] and (given.manifest or not shutil.which("kubectl")):
         from tunedoctor.fleet.kubernetes import by_hand  # noqa: PLC0415  as an engine
 

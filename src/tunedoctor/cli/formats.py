@@ -2,6 +2,7 @@
 
 import os
 import sys
+from collections.abc import Mapping
 from importlib import import_module
 from pathlib import Path
 
@@ -27,16 +28,19 @@ PLACED = ("sarif", "github", "gitlab")
 
 
 def outputs_of(
-    words: tuple[str, ...], report_file: str, baseline: str = ""
+    words: tuple[str, ...],
+    report_file: str,
+    baseline: str = "",
+    begins: Mapping[str, str] = BEGINS,
 ) -> tuple[tuple[str, str], ...]:
     """Return format and file ("" for stdout) of each --output and of --report; exits with 2, before any work."""
     found: list[tuple[str, str]] = [("html", report_file)] * bool(report_file)
     for word in words:
         name, equals, file = word.partition("=")
-        if not equals or not file or name not in BEGINS:
+        if not equals or not file or name not in begins:
             misuse(
                 f"--output is {word[:80]!r}",
-                f"write FORMAT=FILE, as sarif=out.sarif; formats: {', '.join(BEGINS)}",
+                f"write FORMAT=FILE, as sarif=out.sarif; formats: {', '.join(begins)}",
             )
         found.append((name, "" if file in _STDOUT else file))
     taken = {os.path.realpath(baseline)} if baseline else set[str]()
@@ -45,7 +49,7 @@ def outputs_of(
         if place in taken:
             misuse(f"two outputs go to {file or 'stdout'}", "name a file for each")
         taken.add(place)
-        if file and not is_stream(file) and (why := refusal(file, BEGINS[name], force=False)):
+        if file and not is_stream(file) and (why := refusal(file, begins[name], force=False)):
             misuse(f"{file} {why}", "name another file")
     return tuple(found)
 

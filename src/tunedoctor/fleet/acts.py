@@ -4,7 +4,7 @@ import json
 from collections.abc import Collection, Mapping
 from typing import Literal
 
-from tunedoctor.fleet.beside import said
+from tunedoctor.fleet.beside import rows_of, said
 from tunedoctor.fleet.judge import plain
 
 OURS = "doctor: "
@@ -37,7 +37,7 @@ def plan(
 def held_by(verb: Verb) -> Held:
     """Ask the manager that an act is for; ValueError or LookupError says why it does not tell."""
     if verb.endswith("drain"):
-        rows = (row.split("|", 2) for row in said("sinfo", "-hN", "-o%N|%T|%E").splitlines())
+        rows = rows_of("%N|%T|%E")
         return {name: ("drain" in state, plain(why)) for name, state, why in rows}
     found: dict[str, tuple[bool, str]] = {}
     for node in json.loads(said("kubectl", "get", "nodes", "-o", "json"))["items"]:

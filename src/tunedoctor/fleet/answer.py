@@ -20,7 +20,7 @@ class FleetNode(msgspec.Struct, frozen=True, kw_only=True):
     findings: tuple[str, ...] = ()
     """Ids of the causes that count, worst first."""
     why: str = ""
-    """Why it was not reached, or why its verdict is unknown."""
+    """Why it was not reached or its verdict is unknown, else its worst cause that counts: "gpu-faulty [node] …"."""
     seconds: float = 0.0
     """From asking to answer; 0 where nobody measured it."""
     tokens_per_second: float | None = None

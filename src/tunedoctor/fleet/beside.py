@@ -1,6 +1,7 @@
 """Ask several side by side, and hand on what comes; where the doctor is stopped, all of them end."""
 
-from collections.abc import Callable, Generator, Iterable, Sequence
+import shutil
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 
 from tunedoctor.fleet.judge import plain
@@ -20,10 +21,26 @@ def replies(asking: Sequence[Callable[[], Iterable[Reply]]], at_once: int) -> Ge
             raise
 
 
+def expect(program: str) -> None:
+    """Raise ValueError where a program is not on PATH."""
+    if not shutil.which(program):
+        msg = f"no command `{program}` is on PATH: run this where it is"
+        raise ValueError(msg)
+
+
 def said(*argv: str, stdin: bytes = b"") -> str:
     """Return what a cluster's program says; ValueError says why it does not."""
+    expect(argv[0])
     ended = child.run(argv, timeout=60.0, stdin=stdin, limit=child.FLOOD)
     if not ended.ok:
         msg = f"{argv[0]}: {plain(ended.err[-300:], 300) or ended.death}"
         raise ValueError(msg)
     return ended.out
+
+
+def rows_of(form: str) -> Iterator[list[str]]:
+    """Yield what sinfo tells of each node; a reason, which comes last, can have bars and further lines."""
+    bars = form.count("|")
+    for row in said("sinfo", "-hN", f"-o{form}").split("\n"):
+        if row.count("|") >= bars:
+            yield row.split("|", bars)

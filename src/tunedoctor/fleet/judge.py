@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from tunedoctor.diagnosis.differences import Value, flat, incidental, words_of
 from tunedoctor.diagnosis.engine import diagnose, kinds_of
 from tunedoctor.diagnosis.gate import ProfileName
-from tunedoctor.diagnosis.redaction import public, this_identity
+from tunedoctor.diagnosis.redaction import public, redact_text, this_identity
 from tunedoctor.diagnosis.report import Report, ReportFinding, ReportSmoke, machine_of
 from tunedoctor.facts import Absent, Knowledge, Node, Smoke, Target, Unknown
 from tunedoctor.facts.clean import clean_text
@@ -75,7 +75,7 @@ class Judge:
         *,
         by_node: bool,
     ) -> None:
-        """Judge by these checks; `why`: a line why a verdict is unknown; no profile: as the snapshot is.
+        """Judge by these checks; `why`: a line why a verdict is as it is; no profile: as the snapshot is.
 
         `by_node`: a machine is called as its cluster calls it, if at all.
         """
@@ -102,7 +102,7 @@ class Judge:
             why = f"can't be read: {error.strerror or error}"
         except Exception as error:  # noqa: BLE001  one machine does not end the others
             why = f"is neither a snapshot nor a report that can be judged: {error}"
-        return Judged(replace(told, reached=False, why=plain(why, 300)))
+        return Judged(replace(told, reached=False, why=_public(why)))
 
     def _new(
         self, told: FleetNode, report: Report, held: Mapping[str, _Held], data: bytes, file: str
@@ -110,7 +110,7 @@ class Judge:
         """Return a row with what this process did not tell before."""
         causes, before = [one for one in report.findings if not one.accepted], self._told
         ids, facts = tuple(one.id for one in causes), {k: one.token for k, one in held.items()}
-        why = plain(self._why(report), 300) if report.verdict == "unknown" else ""
+        why = _public(self._why(report))
         told = replace(told, verdict=report.verdict, findings=ids, why=why)
         values = {one.token: one.values for one in held.values() if one.token not in before}
         key = (ids, *facts.values())
@@ -162,7 +162,10 @@ class Judge:
         seen = diagnose(snapshot, [one for _, one in keys if one.id in fresh])
         found = {one.check.id: one for one in chain(seen.causes, *seen.symptoms.values())}
         for id_, key in fresh.items():
-            said = (one.severity, bool(one.finding.settle)) if (one := found.get(id_)) else ()
+            said: tuple[object, ...] = ()
+            if one := found.get(id_):  # with what tells whose it is
+                said = one.severity, bool(one.finding.settle), one.title, one.finding.cure.who
+                said += tuple(map(type, one.finding.cure.steps))
             how = (id_ in some for some in (seen.passed, seen.skipped, seen.unknown))
             self._outcomes[key] = (*said, *how)
         signature = (*outcomes, *(self._outcomes[key] for key, _ in keys))
@@ -174,6 +177,11 @@ class Judge:
 def plain(text: str, most: int = 100) -> str:
     """Return text of others in one line, clean and short."""
     return " ".join(clean_text(text).split())[:most]
+
+
+def _public(text: str) -> str:
+    """Return a line of what a node or a report says: it can hold secrets; an address is how a node is found."""
+    return redact_text(plain(text, 300), this_identity(), addresses=False)
 
 
 @lru_cache(_MOST_HELD)

@@ -46,13 +46,15 @@ def collect(wanted: str, how: How) -> Generator[Reply]:
     waiting: dict[str, str] = {}
     for node in nodes:
         name = re.sub(r"[^\w.-]", "", node["metadata"]["name"])
-        conditions = {one["type"]: one for one in node["status"]["conditions"]}
+        conditions = {one["type"]: one for one in node["status"].get("conditions", ())}
         told = conditions.get("Ready", {})
         if told.get("status") == "True":
             waiting[name] = "no pod was made"
         else:
             why = told.get("message", "Kubernetes gives no reason")
             yield Reply(name, problem=f"not ready: {why}")
+    if not waiting:  # kubectl refuses to create nothing
+        return
     mark = secrets.token_hex(4)
     jobs = {"apiVersion": "v1", "kind": "List", "items": [_job(one, how, mark) for one in waiting]}
     try:

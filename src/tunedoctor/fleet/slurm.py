@@ -8,7 +8,7 @@ from collections.abc import Generator, Sequence
 from functools import partial
 
 from tunedoctor.fleet import parcel
-from tunedoctor.fleet.beside import replies, said
+from tunedoctor.fleet.beside import replies, rows_of, said
 from tunedoctor.fleet.judge import plain
 from tunedoctor.fleet.reply import How, Reply
 from tunedoctor.system import child
@@ -29,7 +29,7 @@ def collect(wanted: str, how: How) -> Generator[Reply]:
     if wanted and not _WANTED.fullmatch(wanted):
         msg = f"{plain(wanted)!r} is no partition and no list of nodes as n[1-40]"
         raise ValueError(msg)
-    rows = [row.split("|", 3) for row in said("sinfo", "-hN", "-o%N|%R|%T|%E").splitlines()]
+    rows = [*rows_of("%N|%R|%T|%E")]
     # a node of several partitions is asked in one of them
     known = {name: about for name, *about in rows if wanted in ("", about[0])}
     if not known:

@@ -6,7 +6,7 @@ from collections.abc import Generator
 from functools import partial
 
 from tunedoctor.fleet import parcel
-from tunedoctor.fleet.beside import replies
+from tunedoctor.fleet.beside import expect, replies
 from tunedoctor.fleet.judge import plain
 from tunedoctor.fleet.reply import How, Reply
 from tunedoctor.system import child
@@ -20,15 +20,20 @@ _CONNECT = 15
 
 
 def collect(wanted: str, how: How) -> Generator[Reply]:
-    """Ask hosts named with commas, or in the lines of @FILE; ValueError or OSError where there are none."""
+    """Ask hosts named with commas, or in the lines of @FILE; ValueError where there are none."""
     text = wanted
     if wanted.startswith("@"):
-        lines = read_regular(wanted[1:], 4 << 20).decode("utf-8", "replace").splitlines()
+        try:
+            lines = read_regular(wanted[1:], 4 << 20).decode("utf-8", "replace").splitlines()
+        except OSError as error:
+            msg = f"{plain(wanted[1:])} can't be read: {error.strerror or error}"
+            raise ValueError(msg) from None
         text = ",".join(line.partition("#")[0] for line in lines)
     hosts = list(dict.fromkeys(text.replace(",", " ").split()))
     if wrong := [one for one in hosts or [wanted] if not _HOST.fullmatch(one)]:
         msg = f"{plain(wrong[0])!r} is no host"
         raise ValueError(msg)
+    expect("ssh")
     sent = parcel.payload(how)
     return replies([partial(_answer, one, how.seconds, sent) for one in hosts], how.at_once)
 

@@ -21,6 +21,8 @@ _BETWEEN = 0.5
 """Seconds between two looks at a process that waits in the kernel; every disk access does for a moment."""
 _KERNEL_THREAD = 0x00200000
 """PF_KTHREAD of the kernel's include/linux/sched.h."""
+_VFORK = ("kernel_clone", "_do_fork", "wait_for_vfork_done")
+"""What a parent waits in, as long as it likes, until its child of vfork(2) has ended or is another program."""
 _VENDORS = ("10de", "1002")
 
 
@@ -74,6 +76,7 @@ def processes(
         pid
         for pid, then in waiting.items()
         if then is not None and _switches(proc, pid) == then and _state(proc, pid) == states[pid]
+        if line(proc / str(pid) / "wchan") not in _VFORK
     )
     return Processes(
         count=len(pids),

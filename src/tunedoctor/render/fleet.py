@@ -7,7 +7,7 @@ from itertools import chain
 from tunedoctor.fleet.answer import Fleet, Odd
 from tunedoctor.model.wording import listed, many
 from tunedoctor.render.diff import word_of
-from tunedoctor.render.formats.line import line_of, worst_of
+from tunedoctor.render.formats.line import line_of
 from tunedoctor.render.formats.prometheus import Sample, text_of
 from tunedoctor.render.html import STYLE, clean, frame, table
 from tunedoctor.render.screen import Screen, mark
@@ -91,11 +91,10 @@ def odd_line(one: Odd) -> str:
 
 def line(found: Fleet) -> str:
     """Return a line for each machine: "n17 doctor: driver-too-old [node] This PyTorch needs …"."""
-    causes, lines = {one.finding.id: one.finding for one in found.causes}, list[str]()
+    lines = list[str]()
     for one in found.nodes:
-        text = f"{one.verdict if one.reached else 'not reached'}: {one.why}"
-        if one.verdict == "findings":
-            text = worst_of(causes[id_] for id_ in one.findings)
+        said = f"{one.verdict if one.reached else 'not reached'}: {one.why}"
+        text = one.why if one.verdict == "findings" else said
         lines.append(f"{'_'.join(one.node.split())} {line_of(text)}")
     return "".join(lines)
 

@@ -54,6 +54,7 @@ def run_part(
         argv = [SCRIPT, part.name, "--seconds", seconds, "--scratch", scratch]
         if part.ranks > 1:  # a rendezvous of its own on a port that is free
             torchrun = ["-m", "torch.distributed.run", "--standalone", "--max-restarts", "0"]
+            torchrun += ["--log-dir", scratch]  # else it leaves a folder
             argv = [*torchrun, "--nproc-per-node", str(part.ranks), *argv]
         run = run_script(
             [python, *argv, *part.arguments],
