@@ -219,6 +219,15 @@ def test_settings_that_are_wrong_are_an_error_with_file_line_and_way_out(
         assert line.replace("doctor.toml", file) in ended.stderr
 
 
+def test_a_policy_beside_other_settings_is_not_passed_over(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    plant(tmp_path, {"doctor.toml": '[tool.doctor]\nskip = []\n[policy]\nram = "1 TiB"\n'})
+    ended = inside(capsys, "check", cwd=tmp_path)
+    assert (ended.returncode, ended.stdout) == (2, "")
+    assert "doctor.toml, line 3: 'policy' stands beside" in ended.stderr
+
+
 def test_a_broken_pyproject_is_an_error_and_one_without_settings_is_none(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

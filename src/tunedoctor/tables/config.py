@@ -84,8 +84,12 @@ def read_config(folder: Path, named: str | None = None) -> Settings:
             raise _wrong(name, 0, str(error)) from None
         tool = whole.get("tool")
         held = tool.get("doctor") if isinstance(tool, dict) else None
-        if held is None and Path(name).name != "pyproject.toml":
-            held = whole  # unless --config names a file that is as pyproject.toml is
+        if Path(name).name != "pyproject.toml":
+            beside = min(whole.keys() & {*Config.__struct_fields__}, default="") if held else ""
+            if beside:
+                says = f"{beside!r} stands beside [tool.doctor]; put it there, or leave that out"
+                raise _wrong(name, line_of(text, beside), says)
+            held = whole if held is None else held  # a file can be as pyproject.toml is
         if held is not None and (text or named is not None):
             return _settings(name, text, held)
     if named is not None:
