@@ -124,7 +124,7 @@ def as_check(
             ended = work.result(None if seconds == math.inf else seconds)
     why = place.problem or f"no answer in {seconds:.1f} s, the limit of --timeout"
     answer, after = ended or (not_started(snapshot, why), snapshot)
-    if runtime := snapshot.find(Runtime):  # a deep look tells more of the libraries
+    if (runtime := snapshot.find(Runtime)) and not runtime.remembered:  # a deep look tells more
         after = after.having(runtime)
     report = ReportSmoke(
         verdict=answer.verdict,
