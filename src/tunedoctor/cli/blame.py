@@ -15,6 +15,7 @@ from tunedoctor.model.versions import normalised
 from tunedoctor.render.formats import ANYWHERE, Place
 from tunedoctor.system.reading import read
 from tunedoctor.tables.load import table
+from tunedoctor.tables.policy import PREFIX
 
 _LARGEST, _MOST, _ENTRIES, _LONGEST = 1 << 18, 16, 10_000, 1_000
 """Bytes of a file, lists of requirements of a folder, entries of one that are looked at, characters of a line."""
@@ -34,11 +35,11 @@ def places(folder: Path, report: Report, policy_file: str) -> dict[str, Place]:
         for name, line in names(_rows(folder, file)):
             named.setdefault(name, Place(file, line))
     nearest = Place(files[0][0], 1) if files else ANYWHERE
-    asked = {f"policy-{key}": place for key, place in _policy(folder, policy_file).items()}
+    asked = {f"{PREFIX}{key}": place for key, place in _policy(folder, policy_file).items()}
     found = {}
     for one in (*report.findings, *report.symptoms):
         blamed = (named[name] for name in _blamed(one) if name in named)
-        whole = asked.get("policy-") if one.id.startswith("policy-") else None
+        whole = asked.get(PREFIX) if one.id.startswith(PREFIX) else None
         found[one.id] = asked.get(one.id) or next(blamed, whole or nearest)
     return found
 

@@ -12,7 +12,6 @@ from tunedoctor.cli.options import Options, misuse
 from tunedoctor.cli.output import read_log, screen, write
 from tunedoctor.diagnosis.engine import diagnose
 from tunedoctor.diagnosis.leads import leads_to
-from tunedoctor.diagnosis.policy import PREFIX
 from tunedoctor.diagnosis.redaction import redact_text, this_identity
 from tunedoctor.diagnosis.registry import all_checks, all_fixes, installed_plugins, source_of
 from tunedoctor.messages.cause import GROUPS
@@ -20,6 +19,7 @@ from tunedoctor.model.findings import Check
 from tunedoctor.readers.read import read_report
 from tunedoctor.render.page import render_page, render_text
 from tunedoctor.render.screen import as_json
+from tunedoctor.tables.policy import PREFIX
 
 _ON = (
     "The text alone proves none. doctor check looks at this machine; doctor triage - --here takes the whole log "

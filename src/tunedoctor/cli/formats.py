@@ -101,7 +101,7 @@ def _told(report: Report, options: Options, snapshot: Snapshot | None) -> Told:
         report=report,
         code=exit_code(report),
         places=places,
-        partial=bool(options.only or options.skip),
+        partial=options.partial,
         facts=snapshot,
     )
 

@@ -23,7 +23,7 @@ from tunedoctor.cli.options import MisuseError, Options, aim, values_of
 from tunedoctor.cli.output import report_for
 from tunedoctor.cli.wheel import answered as chosen
 from tunedoctor.diagnosis import report
-from tunedoctor.diagnosis.gate import FailOn, ProfileName
+from tunedoctor.diagnosis.gate import ProfileName
 from tunedoctor.diagnosis.redaction import public, snapshot_json, this_identity
 from tunedoctor.memory import answer
 from tunedoctor.model.snapshot import SnapshotError, from_json
@@ -32,7 +32,7 @@ from tunedoctor.probes.targeting import NO_TARGET, here
 from tunedoctor.readers.digest import from_stream
 from tunedoctor.readers.read import read_report
 from tunedoctor.system.descendants import share
-from tunedoctor.tables.config import Config, ConfigError, Settings, mirrors
+from tunedoctor.tables.config import Config, ConfigError, FailOn, Settings, mirrors
 from tunedoctor.wheels.choose import Answer
 from tunedoctor.wheels.described import Asked
 

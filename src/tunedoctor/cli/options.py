@@ -10,12 +10,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, NoReturn, TypeVar
 
 from tunedoctor.diagnosis import gate as gates
-from tunedoctor.diagnosis.gate import FailOn, Gate, OnUnknown, ProfileName
+from tunedoctor.diagnosis.gate import Gate, ProfileName
 from tunedoctor.diagnosis.registry import RegistryError, all_checks, all_fixes
 from tunedoctor.facts.clean import clean_text
 from tunedoctor.model.findings import Check, Severity
 from tunedoctor.model.wording import near
-from tunedoctor.tables.config import ConfigError, Ignore, Settings, mirrors, read_config
+from tunedoctor.tables.config import (
+    ConfigError,
+    FailOn,
+    Ignore,
+    OnUnknown,
+    Settings,
+    mirrors,
+    read_config,
+)
 from tunedoctor.tables.policy import Rule
 
 if TYPE_CHECKING:
@@ -119,6 +127,11 @@ class Options(NamedTuple):
         only, skip = (tuple(x for x in some if x not in ids) for some in (self.only, self.skip))
         ignore = tuple(one for one in self.ignore if one.id not in ids)
         return self._replace(rules=(), only=only, skip=skip, ignore=ignore)
+
+    @property
+    def partial(self) -> bool:
+        """Whether checks are left out, so that the answer proves nothing as a whole."""
+        return bool(self.only or self.skip)
 
     def expired(self) -> tuple[Ignore, ...]:
         """Return the entries whose last day is over."""

@@ -74,7 +74,7 @@ def on_terminal(report: Report, options: Options, stream: TextIO) -> str:
         verbose=options.verbose,
         quiet=options.quiet,
         here=options.here,
-        partial=bool(options.only or options.skip),
+        partial=options.partial,
     )
 
 

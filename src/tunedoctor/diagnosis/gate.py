@@ -12,10 +12,10 @@ from tunedoctor.diagnosis.engine import Diagnosis, Found
 from tunedoctor.facts.target import FOUND, NO_ENVIRONMENT, NOT_RUN
 from tunedoctor.model.findings import SEVERITIES, Check, Severity
 from tunedoctor.model.snapshot import Snapshot
+from tunedoctor.tables.config import FailOn, OnUnknown
 from tunedoctor.tables.load import table
+from tunedoctor.tables.policy import PREFIX
 
-FailOn = Literal["error", "warning", "note", "never"]
-OnUnknown = Literal["pass", "warn", "fail"]
 ProfileName = Literal["project", "node", "image", "runner"]
 
 
@@ -90,7 +90,7 @@ def wanted(checks: Iterable[Check], name: ProfileName) -> tuple[Check, ...]:
     return tuple(
         check
         for check in checks
-        if check.id not in one.skip and (not check.id.startswith("policy-") or check.group in of)
+        if check.id not in one.skip and (not check.id.startswith(PREFIX) or check.group in of)
     )
 
 

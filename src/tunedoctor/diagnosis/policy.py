@@ -26,9 +26,6 @@ from tunedoctor.probes.settings import NAMES, PREFIXES, PRESENCE_ONLY, SET
 from tunedoctor.tables.load import table
 from tunedoctor.tables.policy import Rule
 
-PREFIX = "policy-"
-"""How the id of each finding begins."""
-
 
 def policy_checks(rules: Iterable[Rule], file: str) -> tuple[Check, ...]:
     """Return a check for each entry of the policy that stands in `file`."""

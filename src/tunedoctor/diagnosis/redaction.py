@@ -19,6 +19,7 @@ from tunedoctor.facts import Node
 from tunedoctor.facts.clean import inert
 from tunedoctor.model.lazy import pattern
 from tunedoctor.model.snapshot import Snapshot, to_data
+from tunedoctor.tables.policy import PREFIX
 from tunedoctor.tables.secrets import Kind, bits, expression, mixed, names, present, shape
 from tunedoctor.tables.secrets import services as services_in
 
@@ -306,7 +307,7 @@ def redact(data: Any, who: Identity, field: str = "") -> Any:  # noqa: ANN401  a
     """Redact every string in plain data, keys too."""
     if isinstance(data, str):
         # ids of a policy end as variables do, and stand before words
-        if field and not field.startswith("policy-") and is_secret(field, data):
+        if field and not field.startswith(PREFIX) and is_secret(field, data):
             return hashed("secret", data)
         return redact_text(data, who, addresses=field not in names("versions"))
     if isinstance(data, dict):

@@ -1,10 +1,9 @@
 """Take nodes out of service, or back: a plan first, of what a cluster's manager says and of the nodes' own causes."""
 
-import json
 from collections.abc import Collection, Mapping
 from typing import Literal
 
-from tunedoctor.fleet.beside import rows_of, said
+from tunedoctor.fleet.beside import items_of, rows_of
 from tunedoctor.fleet.judge import plain
 
 OURS = "doctor: "
@@ -40,7 +39,7 @@ def held_by(verb: Verb) -> Held:
         rows = rows_of("%N|%T|%E")
         return {name: ("drain" in state, plain(why)) for name, state, why in rows}
     found: dict[str, tuple[bool, str]] = {}
-    for node in json.loads(said("kubectl", "get", "nodes", "-o", "json"))["items"]:
+    for node in items_of("kubectl", "get", "nodes", "-o", "json"):
         about, out = node["metadata"], bool(node["spec"].get("unschedulable"))
         out = "tunedoctor/cause" in about.get("labels", {}) if verb.endswith("label") else out
         found[about["name"]] = out, plain(about.get("annotations", {}).get(_note(verb), ""))

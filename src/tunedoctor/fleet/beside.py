@@ -1,8 +1,10 @@
 """Ask several side by side, and hand on what comes; where the doctor is stopped, all of them end."""
 
+import json
 import shutil
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from typing import Any
 
 from tunedoctor.fleet.judge import plain
 from tunedoctor.fleet.reply import Reply
@@ -36,6 +38,16 @@ def said(*argv: str, stdin: bytes = b"") -> str:
         msg = f"{argv[0]}: {plain(ended.err[-300:], 300) or ended.death}"
         raise ValueError(msg)
     return ended.out
+
+
+def items_of(*argv: str) -> list[Any]:
+    """Return what kubectl lists; ValueError where it answers something else."""
+    told = json.loads(said(*argv))
+    items = told.get("items") if isinstance(told, dict) else None
+    if not isinstance(items, list):
+        msg = f"{argv[0]} answers no list"
+        raise ValueError(msg)  # noqa: TRY004  as all that it can say wrong
+    return items
 
 
 def rows_of(form: str) -> Iterator[list[str]]:

@@ -3,7 +3,6 @@
 A Job and no DaemonSet, as it ends and goes by itself where the doctor could not delete it.
 """
 
-import json
 import re
 import secrets
 import shlex
@@ -14,7 +13,7 @@ from typing import Any
 
 import msgspec
 
-from tunedoctor.fleet.beside import said
+from tunedoctor.fleet.beside import items_of, said
 from tunedoctor.fleet.reply import How, Reply
 from tunedoctor.tables.load import table
 
@@ -39,7 +38,7 @@ def by_hand(wanted: str, how: How) -> tuple[str, str]:
 
 def collect(wanted: str, how: How) -> Generator[Reply]:
     """Ask the nodes that a label selector names, all for "", by Jobs that are deleted again."""
-    nodes = json.loads(said(*_GET, "nodes", f"--selector={_checked(wanted)}"))["items"]
+    nodes = items_of(*_GET, "nodes", f"--selector={_checked(wanted)}")
     if not nodes:
         msg = f"no node has the labels {wanted!r}: kubectl get nodes --show-labels"
         raise ValueError(msg)
@@ -71,7 +70,7 @@ def _answers(waiting: dict[str, str], mark: str, seconds: float) -> Generator[Re
     while waiting and time.monotonic() - began < seconds:
         time.sleep(_TURN)
         with suppress(ValueError):  # the next look may get an answer
-            pods = json.loads(said(*_GET, "pods", f"--selector={_RUN}={mark}"))["items"]
+            pods = items_of(*_GET, "pods", f"--selector={_RUN}={mark}")
         for pod in pods:
             node, status = pod["metadata"]["annotations"][_NODE], pod["status"]
             states = [one["state"].get("waiting") for one in status.get("containerStatuses", ())]

@@ -24,6 +24,10 @@ _PATH = re.compile(r"(.*) - at `\$\.?([^`]*)`")
 _URL = re.compile(r"https?://[^\s/?#]+(?:/[^\s?#]*)?")
 
 
+FailOn = Literal["error", "warning", "note", "never"]
+OnUnknown = Literal["pass", "warn", "fail"]
+
+
 class _Own(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The user's own file."""
 
@@ -47,8 +51,8 @@ class Config(_Own, frozen=True, kw_only=True):
     only: tuple[str, ...] = ()
     plugins: tuple[str, ...] = ()
     """Plug-ins that may run; no other does."""
-    fail_on: Literal["error", "warning", "note", "never"] = "error"
-    unknown: Literal["pass", "warn", "fail"] = "warn"
+    fail_on: FailOn = "error"
+    unknown: OnUnknown = "warn"
     """What could not be told: says nothing for the verdict, decides it where it could be an error, or always."""
     strict: bool = False
     target: str = ""

@@ -12,6 +12,8 @@ from tunedoctor.model.versions import normalised, specifiers
 from tunedoctor.model.wording import gib, near
 from tunedoctor.tables.load import table
 
+PREFIX = "policy-"
+"""How the id of each finding begins."""
 _SIZE = re.compile(r"(\d{1,9}(?:\.\d{1,6})?)\s?([KMGT]i?B)")
 _UNITS = {"K": 1, "M": 2, "G": 3, "T": 4}
 _PACKAGE = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,98}[A-Za-z0-9])?")
@@ -68,9 +70,9 @@ class Rule(NamedTuple):
     def id(self) -> str:
         """Of its finding: "policy-driver", "policy-transformers", "policy-variable-hf-home", "policy-disk-tmp"."""
         if not self.name:
-            return f"policy-{self.key}"
+            return f"{PREFIX}{self.key}"
         head = "" if self.key == "packages" else f"{self.key.removesuffix('s')}-"
-        return f"policy-{head}{normalised(self.name)}"
+        return f"{PREFIX}{head}{normalised(self.name)}"
 
     @property
     def said(self) -> str:

@@ -8,6 +8,7 @@ from tunedoctor.facts.target import NO_ENVIRONMENT
 from tunedoctor.messages.cause import causes
 from tunedoctor.model.findings import PipStep, Variable
 from tunedoctor.tables.load import table
+from tunedoctor.tables.policy import PREFIX
 
 
 def flat(text: str) -> str:
@@ -31,7 +32,7 @@ def group_of(id_: str) -> str:
     """Return what a check is about: "driver"; of one that nobody told of, "other"."""
     if cause := causes().get(id_):
         return cause.group
-    key, rows = id_.removeprefix("policy-"), table("policy")["rows"]
+    key, rows = id_.removeprefix(PREFIX), table("policy")["rows"]
     row = rows.get(key) or rows.get(key.partition("-")[0], {})  # "disk" of policy-disk-tmp
     return str(row.get("of", "other")) if key != id_ else "other"
 
