@@ -15,7 +15,7 @@ from pathlib import Path
 import msgspec
 from msgspec.structs import replace
 
-from tunedoctor.cli.acting import act
+from tunedoctor.cli.acting import UNTOLD, act, dated, verbs_of
 from tunedoctor.cli.formats import BEGINS, outputs_of
 from tunedoctor.cli.options import Options, misuse, refusing
 from tunedoctor.cli.output import opened, read_input, report_for, screen, write, write_or_exit
@@ -31,7 +31,7 @@ from tunedoctor.model.findings import Check
 from tunedoctor.model.snapshot import LARGEST, Snapshot
 from tunedoctor.render import fleet as shown
 from tunedoctor.render.formats.line import worst_of
-from tunedoctor.render.formats.words import owner, why_unknown
+from tunedoctor.render.formats.words import OF_NODE, grave, group_of, owner, why_unknown
 from tunedoctor.render.screen import as_json
 
 ENGINES = ("slurm", "ray", "kubernetes", "ssh")
@@ -50,7 +50,7 @@ _TELLS = "doctor explain fleet tells how machines are named"
 
 def command(given: Namespace) -> int:
     """Judge many machines; returns the exit code: 1 for findings, else 2 where one is not reached or could not tell."""
-    began, options, last = time.perf_counter(), Options.of(given), None
+    began, options, last, old = time.perf_counter(), Options.of(given), None, dict[int, str]()
     files = outputs_of(given.output, "", begins=_BEGINS)
     outputs = (("", options.format), *((file, name) for name, file in files))
     if given.last:
@@ -72,7 +72,9 @@ def command(given: Namespace) -> int:
         if sys.platform == "linux":
             processes = len(os.sched_getaffinity(0))
         with closing(jobs):  # who is still asked ends with it
-            rows = judged(_shown(jobs, one), make, processes)
+            acts = given.files and verbs_of(given)
+            read = dated(jobs, old, given.max_age) if acts else jobs
+            rows = judged(_shown(read, one), make, processes)
     if not rows:
         misuse("no machines were found", _TELLS)
     found, who = fleet_of(rows, engine, checks), this_identity()
@@ -91,7 +93,7 @@ def command(given: Namespace) -> int:
             write(
                 text or shown.render(found, screen(), verbose=options.verbose, quiet=options.quiet)
             )
-    if not act(given, found, options):
+    if not act(given, found, options, old):
         return 2
     doubtful = found.counts.get("unknown") or found.unreached
     return 1 if found.counts.get("findings") else 2 if doubtful else 0
@@ -114,8 +116,11 @@ def judge_for(options: Options, profile: ProfileName | None, *, by_node: bool) -
 
     def why(report: Report) -> str:
         counts = [one for one in report.findings if not one.accepted and fails(one.severity)]
-        own = [one for one in counts if owner(one) == "node"] or counts
-        return why_unknown(report) or (worst_of(own) if report.verdict == "findings" else "")
+        own = [one for one in counts if owner(one) == "node"]
+        if report.verdict != "findings":
+            return why_unknown(report)
+        untold = next((id_ for id_ in grave(report) if group_of(id_) in OF_NODE), "")
+        return worst_of(own or counts) + (f"{UNTOLD}{untold}" if untold and not own else "")
 
     return Judge(partial(_checks, options), report, why, profile, by_node=by_node)
 
