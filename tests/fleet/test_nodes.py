@@ -22,7 +22,7 @@ from rows import plant
 from torch_target import WHY_NOT, torch_target
 
 from tunedoctor.fleet import parcel
-from tunedoctor.fleet.acts import State, plan, refusal
+from tunedoctor.fleet.acts import plan, refusal
 from tunedoctor.fleet.reply import How
 
 DOCTOR = Path(sys.executable).with_name("doctor")
@@ -146,6 +146,29 @@ def test_a_node_that_can_not_run_it_says_why(tmp_path: Path) -> None:
     assert "the doctor ended with 2" in parcel.reply("n", told, 0.0).problem
 
 
+@AS_ROOT
+def test_a_full_tmp_and_a_dev_shm_without_exec_are_passed_over(tmp_path: Path) -> None:
+    python, name = Path(sys.executable).resolve(), f"python3.{sys.version_info[1]}"
+    mounts = "mount -t tmpfs -o size=64k x /tmp; mount -t tmpfs -o noexec x /dev/shm; "
+    mounts += f"mount -t tmpfs x /mnt; ln -s {python} /mnt/{name}"
+    space = ("unshare", "--mount", "sh", "-c", f"{mounts}; ({parcel.COMMAND}); ls -A /tmp /mnt >&2")
+
+    def told(home: str, how: How) -> tuple[str, bytes]:
+        env = {"PATH": "/mnt:/usr/bin:/bin", "HOME": home, "TMPDIR": "/proc"}
+        sent: Any = {"input": parcel.payload(how), "capture_output": True}
+        ended = subprocess.run(space, env=env, check=False, **sent)
+        assert ended.stderr == f"/mnt:\n{name}\n\n/tmp:\n".encode(), "it left something"
+        got = parcel.reply("n", ended.stdout.decode(), 0.0)
+        return got.problem, got.snapshot
+
+    assert facts(told("/mnt", How())[1])
+    why, _ = told("/proc", How())
+    assert "/tmp: No space left on device; " in why
+    assert "/dev/shm is mounted noexec" in why
+    assert "set TMPDIR there" in why
+    assert facts(told("/proc", How(doctor=str(DOCTOR)))[1]), "one that is there needs no folder"
+
+
 BOMB = encodebytes(zlib.compress(b" " * (64 << 20))).decode()
 
 
@@ -168,11 +191,13 @@ def test_what_a_node_prints_can_be_anything(said: str, problem: str) -> None:
 
 
 SICK, USERS = "doctor: gpu-faulty [node] reset", "doctor: policy-shm [node] small"
+WELL, DOWN = (False, "none", True), (False, "none", False)
 HELD = {
-    **{f"n{i}": State() for i in range(20)},
-    "mine": State(True, SICK, ours=True, serves=False),
-    "theirs": State(True, "disk by Ada", serves=False),
+    **{f"n{i}": WELL for i in range(20)},
+    "mine": (True, SICK, False),
+    "theirs": (True, "disk by Ada", False),
 }
+MANY = {f"n{i}": WELL for i in range(40)}
 
 
 @pytest.mark.parametrize(
@@ -192,23 +217,20 @@ def test_a_plan_leaves_others_alone(
     assert ({*got[0]}, {*got[1]}) == (acts, left)
 
 
-DOWN = State(serves=False)
-
-
 @pytest.mark.parametrize(
     ("acts", "held", "asked", "most", "refused"),
     [
-        (1, HELD, 22, 0, ""),
-        (2, HELD, 22, 0, "3 of the cluster's 22 nodes would be out by the doctor, above 2: --at-most 3"),
-        (2, HELD, 22, 3, ""),
-        (2, HELD, 2, 0, "3 of the cluster's 22 nodes"),
-        (2, {f"n{i}": State() for i in range(40)}, 4, 0, "2 of the asked 4 nodes would be out by the doctor, above 1"),
-        (1, {f"n{i}": State() for i in range(40)}, 1, 0, ""),
-        (1, {"n0": State(), "n1": State(), "n2": DOWN}, 3, 0, "1 of the cluster's 3 nodes would stay in service"),
-        (1, {"n0": State(), "n1": State(), "n2": DOWN}, 3, 1, ""),
-        (1, {"n0": State()}, 1, 0, ""),
+        (3, MANY, 40, 0, ""),
+        (1, HELD, 22, 0, "3 of the cluster's 22 nodes would be out, above 2: --at-most 3"),
+        (1, HELD, 22, 3, ""),
+        (1, HELD, 1, 0, "3 of the cluster's 22 nodes"),
+        (2, MANY, 4, 0, "2 of the asked 4 nodes would be out, above 1: --at-most 2"),
+        (1, MANY, 1, 0, ""),
+        (1, {"n0": WELL, "n1": WELL, "n2": DOWN}, 3, 0, "2 of the cluster's 3 nodes"),
+        (1, {"n0": DOWN, "n1": DOWN}, 2, 0, ""),
+        (1, {"n0": WELL}, 1, 0, ""),
     ],
-)  # fmt: skip
+)
 def test_no_act_empties_a_cluster_or_what_was_asked(
     acts: int, held: Any, asked: int, most: int, refused: str
 ) -> None:
@@ -246,9 +268,9 @@ def test_kubectl_is_told_as_little_as_it_needs(tmp_path: Path) -> None:
         words = f"snapshot --profile node --keep-host -o {name}.json"
         said(words, tmp_path, {**env, "NODE_NAME": name})
     assert "would cordon  n1  doctor: policy-ram [node]" in told("--cordon")
-    assert "0 of the asked 2 nodes would stay in service" in told("--cordon --yes")
+    assert "2 of the cluster's 4 nodes would be out, above 1: --at-most 2" in told("--cordon --yes")
     assert not patches()
-    assert "left alone  n3  not known there" in told("--cordon --yes --at-most 1")
+    assert "left alone  n3  not known there" in told("--cordon --yes --at-most 2")
     ((_, cordon),) = patches().items()
     why = cordon["metadata"]["annotations"]["tunedoctor/cordon"]
     assert (cordon["spec"], why[:26]) == ({"unschedulable": True}, "doctor: policy-ram [node] ")
@@ -275,10 +297,15 @@ def test_kubectl_is_told_as_little_as_it_needs(tmp_path: Path) -> None:
     old = json.loads((tmp_path / "n1.json").read_text()) | {"taken": "2026-01-02T03:04:05+00:00"}
     (tmp_path / "n1.json").write_text(json.dumps(old))
     for words, policy in (("--uncordon --yes", "well.toml"), ("--label --yes", "p.toml")):
-        err = told(words, policy)
-        assert re.search(r"left alone  n1  n1.json was taken \d+ days ago \(2026-01-02T", err), err
-        assert "above 1 h: ask anew, or --max-age HOURS" in err
+        told(words, policy)
         assert "n1" not in patches()
+    shown = said("fleet --from n1.json --uncordon", tmp_path, env)
+    assert re.search(
+        r"n1.json was taken \d+ days ago, at 2026-01-02 03:04; --max-age", shown.stdout
+    )
+    assert shown.returncode == 2
+    (tmp_path / "n2.json").write_text('{"taken": "today"}')
+    assert "n2.json does not tell" in said("fleet --from n2.json --cordon", tmp_path, env).stdout
     told("--uncordon --yes --max-age 80000", "well.toml")
     assert patches() == {"n1": undone}
     items[:] = [{"metadata": {"name": "n4"}, "spec": {}, "status": {}}]
@@ -407,7 +434,7 @@ def test_four_nodes_of_slurm(tmp_path: Path) -> None:  # noqa: PLR0915  one clus
             assert not any(id_ in found[other] for other in found if other != name)
         odd = {(*one["nodes"], id_) for one in told["odd"] for id_ in one["explains"]}
         assert {*wants.items()} <= odd, told["odd"]
-        assert "2 of the cluster's 4 nodes would be out by the doctor, above 1" in why
+        assert "2 of the cluster's 4 nodes would be out, above 1: --at-most 2" in why
         cluster.until(["idle"] * 4)
         fleet(" --drain --yes --at-most 2")
         states = ["drained doctor: policy-shm .node.", "idle", "drained doctor: gpu-faulty .node."]

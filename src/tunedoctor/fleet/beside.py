@@ -50,12 +50,6 @@ def items_of(*argv: str) -> list[Any]:
     return items
 
 
-def ready_condition(node: Any) -> dict[str, str]:  # noqa: ANN401  any JSON
-    """Return what Kubernetes says of whether a node is ready; empty where nothing."""
-    conditions = node.get("status", {}).get("conditions", ())
-    return next((one for one in conditions if one["type"] == "Ready"), {})
-
-
 def rows_of(form: str, *words: str) -> Iterator[list[str]]:
     """Yield what sinfo tells of each node; a reason, which comes last, can have bars and further lines."""
     bars = form.count("|")

@@ -51,12 +51,8 @@ def owner(one: ReportFinding) -> Literal["node", "user"]:
 
 def grave(report: Report) -> dict[str, str]:
     """Return which checks could not tell and would find an error, id -> why."""
-    held = causes()
-    return {
-        id_: why
-        for id_, why in report.unknown.items()
-        if id_ not in held or held[id_].severity in (None, "error")
-    }
+    light = {id_ for id_, one in causes().items() if one.severity not in (None, "error")}
+    return {id_: why for id_, why in report.unknown.items() if id_ not in light}
 
 
 def untold(report: Report) -> dict[str, str]:
