@@ -147,8 +147,8 @@ class Options(NamedTuple):
         }
         policy = self.file if self.rules else ""
         waits = {one.id: one.said for one in self.rules if one.row.of == "machine"}
-        known, how = dict(self.known), (self.fail_on, self.unknown, self.profile)
-        return Gate(*how, ignored, known, policy, waits)
+        known = dict(self.known)
+        return Gate(self.fail_on, self.unknown, self.profile, ignored, known, policy, waits)
 
     def fixes(self) -> "tuple[Fix, ...]":
         """Return all fixes; exits with 2 where a plug-in can't be used."""

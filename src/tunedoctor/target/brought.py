@@ -75,8 +75,8 @@ def unpacked(whole: bytes, places: List[str]) -> str:
 
 def unnamed() -> IO[bytes]:
     """Open a file in memory, where the system has such: no folder may be there to write to."""
-    there = hasattr(os, "memfd_create")
-    return os.fdopen(os.memfd_create("x"), "w+b") if there else tempfile.TemporaryFile()
+    create = getattr(os, "memfd_create", None)
+    return os.fdopen(create("x"), "w+b") if create else tempfile.TemporaryFile()
 
 
 def run(argv: List[str], ends: float, **more: str) -> Tuple[str, bytes]:
