@@ -229,9 +229,7 @@ def test_a_policy_beside_other_settings_is_not_passed_over(
     assert "doctor.toml, line 3: 'policy' stands beside" in ended.stderr
 
 
-def test_a_like_key_of_another_tool_is_not_named(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_no_like_key_of_another_tool(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     other = "[tool.other.policy]\nskip = 1\ndriver = 2\n[tool.doctor]\nskip = 3\n"
     for text, line in ((other, 5), (other.replace("= 3", "= []\npolicy.driver = 4"), 6)):
         plant(tmp_path, {"pyproject.toml": text})

@@ -70,7 +70,7 @@ def unpacked(whole: bytes, places: List[str]) -> str:
         except OSError as error:
             shutil.rmtree(folder, ignore_errors=True)
             tried += "{}: {}; ".format(place, error.strerror)
-    raise OSError("set TMPDIR there, or --doctor to one that is there: " + tried.strip("; "))
+    raise OSError("set TMPDIR there, or --doctor to a doctor that it has; " + tried.strip("; "))
 
 
 def unnamed() -> IO[bytes]:
