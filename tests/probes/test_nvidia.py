@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import sys
 import time
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ from tunedoctor.probes.nvidia import NVML, Answers, Limits, World, look
 from tunedoctor.probes.targeting import find_program
 
 SAMPLES = Path(__file__).parent.parent / "samples" / "smi"
+MUSEUM = Path(__file__).parent.parent / "museum"
 NOTHING, ON_BUS = World(), World(gpus_on_bus=1)
 DRIVER = NvidiaDriver(version="570.86.15", source="/sys/module/nvidia/version", open_module=True)
 LOADED = World(driver=DRIVER, library="570.86.15", gpus_on_bus=1, nodes=True)
@@ -238,6 +240,30 @@ def test_what_is_asked_of_a_gpu_is_bounded() -> None:
 
     nvml_child.gpu(Library(), None, 0)
     assert 20 < len(asked) <= 40
+
+
+@linux
+def test_the_checks_of_a_node_of_eight_gpus_cost_less_than_300_ms(tmp_path: Path) -> None:
+    """NVML asked of eight cards, and the recorded machine judged, each in a process of its own; starts are left out."""
+    folder = compiled(tmp_path, "-DFULL", "-DGPUS=8")
+    judge = (
+        f"import sys, time; sys.path.insert(0, {str(MUSEUM)!r})\n"
+        "import museum\nfrom tunedoctor.diagnosis.engine import diagnose\n"
+        "snapshot, checks = museum.snapshot_of('healthy-hgx-h100'), museum.all_checks()\n"
+        "began = time.process_time(); diagnose(snapshot, checks)\nprint(time.process_time() - began)"
+    )
+    ask = (
+        "import sys, time; sys.argv = ['', sys.argv[1]]\nfrom tunedoctor.probes import nvml_child\n"
+        "began = time.process_time(); nvml_child.main()\nprint(time.process_time() - began)"
+    )
+    pynvml = str(Path(find_spec("pynvml").origin or "").parent)  # type: ignore[union-attr]
+    env = {**os.environ, "LD_LIBRARY_PATH": str(folder), "PYTHONPATH": os.pathsep.join(sys.path)}
+    said = [
+        subprocess.run([sys.executable, "-c", code, pynvml], env=env, capture_output=True, text=True, check=True).stdout.split("\n")
+        for code in (judge, ask)
+    ]  # fmt: skip
+    assert sum('"nvlink_errors"' in line for line in said[1]) == 8
+    assert sum(float(lines[-2]) for lines in said) < 0.3
 
 
 @linux
