@@ -107,16 +107,13 @@ def nvlink_errors(facts: api.Facts, gpus: api.NvidiaGpus) -> api.Finding | None:
 @api.check("nvswitch-faults")
 def nvswitch_faults(facts: api.Facts, kernel_log: api.KernelLog) -> api.Finding | None:
     """Worst first, by the driver's word and the manual's rows; with all links up again it is past."""
-    rows = api.table("xids")["switches"]
+    rows, ranks = api.table("xids")["switches"], api.table("xids")["worst_first"]
     told = [(rows.get(str(one.number), {}), one) for one in kernel_log.xids if one.number > 10000]
     asks = [(row.get("asks") or one.text.partition(",")[0].lower(), one) for row, one in told]
-    worst = next(
-        (rank for rank in ("system", "fatal", "heat", "restart") if rank in dict(asks)), ""
-    )
+    worst = next((rank for rank in ranks if rank in dict(asks)), "")
     each = [f"SXid {x.number} at {x.slot}: {x.text}" for asked, x in asks if asked == worst]
-    well = [card.nvlinks and card.nvlinks == card.nvlinks_active for card in facts.nvidia.gpus]
-    past = ":past" if all(well or [False]) else ""
-    return facts.worded(past, f":{worst}", each=each[:4]) if worst else None
+    well = [c.nvlinks and c.nvlinks == c.nvlinks_active for c in facts.nvidia.gpus] or [False]
+    return facts.worded(":past" if all(well) else "", f":{worst}", each=each[:4]) if worst else None
 
 
 @api.check("persistence-off")
@@ -242,8 +239,7 @@ def peer_traffic_detour(facts: api.Facts, paths: api.PeerPaths) -> api.Finding |
     links = [c.nvlinks_active for c in facts.nvidia.gpus] + [c.xgmi_active for c in facts.amd.gpus]
     meet = any(port.works for port in facts.rdma.ports) or not all(links)
     found = meet and (paths.translated or paths.redirecting)
-    case, port = ":iommu" if paths.translated else ":acs", paths.redirecting[:1]
-    return facts.worded(case, paths=paths, port=port) if found else None
+    return facts.worded(":iommu" if paths.translated else ":acs", paths=paths) if found else None
 
 
 @api.check("intel-gpu-unhealthy")

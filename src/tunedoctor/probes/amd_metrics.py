@@ -13,15 +13,16 @@ from tunedoctor.tables.load import table
 
 def measured(root: Path, gpus: list[AmdGpu]) -> tuple[AmdGpu, ...]:
     """Return the GPUs with what slows their clocks now, and how many of their links are up."""
-    before = [_table(root, gpu.slot) for gpu in gpus]
+    end = time.monotonic() + 2  # a sick card answers late
+    before = [_table(root, gpu.slot, end) for gpu in gpus]
     time.sleep(0.1 if any("counted" in _layout(one) for one in before) else 0)  # as amd-smi does
-    return tuple(_with(gpu, before[at], _table(root, gpu.slot)) for at, gpu in enumerate(gpus))
+    return tuple(_with(gpu, before[at], _table(root, gpu.slot, end)) for at, gpu in enumerate(gpus))
 
 
-def _table(root: Path, slot: str) -> bytes:
+def _table(root: Path, slot: str, end: float) -> bytes:
     device = root / "sys/bus/pci/devices" / slot
     asleep = line(device / "power/runtime_status") == "suspended"  # asking would wake it
-    return b"" if asleep else start(device / "gpu_metrics", 4096) or b""
+    return b"" if asleep or time.monotonic() > end else start(device / "gpu_metrics", 4096) or b""
 
 
 def _layout(data: bytes) -> dict[str, Any]:
@@ -36,7 +37,7 @@ def _with(gpu: AmdGpu, before: bytes, now: bytes) -> AmdGpu:
     bits = 0 if status == b"\xff" * 8 else int.from_bytes(status, "little")
     counted = row.get("counted", {}) if _layout(before) == row else {}
     reasons = [words[bit] for bit in words if bits >> int(bit) & 1]
-    # the lowest byte comes first
+    # the bytes of a number stand lowest first
     reasons += [why for why, at in counted.items() if now[at:][3::-1] > before[at:][3::-1]]
     links = [now[at : at + 2] for at in row.get("links", ()) if now[at : at + 2] != b"\xff\xff"]
     up = links.count(b"\1\0") if links else None

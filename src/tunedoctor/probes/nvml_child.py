@@ -19,9 +19,8 @@ RECOVERY = (
 LINKS = 18
 STATES = ((165, link) for link in range(LINKS))
 FIELDS = (230, 31, *STATES, *range(84, 90), *range(132, 138), *range(38, 60, 7))
-"""NVML_FI_DEV_*, asked at once: GET_GPU_RECOVERY_ACTION, RETIRED_PENDING, NVLINK_GET_STATE of each link,
-NVLINK_SPEED_MBPS_L0 to L11, for drivers and cards that tell no state, and of all links the totals of
-NVLINK_CRC_FLIT, NVLINK_CRC_DATA, NVLINK_REPLAY and NVLINK_RECOVERY_ERROR_COUNT."""
+"""NVML_FI_DEV_*, asked at once: GET_GPU_RECOVERY_ACTION, RETIRED_PENDING, NVLINK_GET_STATE of each link, SPEED_MBPS_L0
+to L11, where no state is told, totals of CRC_FLIT, CRC_DATA, REPLAY and RECOVERY_ERROR_COUNT."""
 THROTTLE = {0x8: "hw-slowdown", 0x20: "sw-thermal", 0x40: "hw-thermal", 0x80: "power-brake"}
 """Reasons for lower clocks that are faults."""
 
