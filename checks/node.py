@@ -235,8 +235,9 @@ def peermem_missing(
 
 @api.check("peer-traffic-detour")
 def peer_traffic_detour(facts: api.Facts, paths: api.PeerPaths) -> api.Finding | None:
-    """Only where GPUs have no links of their own, or meet network adapters."""
-    links = [c.nvlinks_active for c in facts.nvidia.gpus] + [c.xgmi_active for c in facts.amd.gpus]
+    """Only where GPUs have no links of their own, or meet adapters; GeForce cards do not reach each other anyhow."""
+    links = [c.nvlinks_active for c in facts.nvidia.gpus if "GeForce" not in c.name]
+    links += [c.xgmi_active for c in facts.amd.gpus]
     meet = any(port.works for port in facts.rdma.ports) or not all(links)
     found = meet and (paths.translated or paths.redirecting)
     return facts.worded(":iommu" if paths.translated else ":acs", paths=paths) if found else None

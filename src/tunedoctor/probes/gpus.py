@@ -248,7 +248,7 @@ _LARGEST = 16 << 20
 """Bytes of a log, of which the newest count."""
 
 _XID = pattern(
-    r"(?:NVRM: |S)Xid \((?:PCI:)?([\da-fA-F:.]{4,20})\): (\d{1,5})\b(?!, Data|, Sev)(?:, ?(.*))?"
+    r"(?:NVRM: |S)Xid \((?:PCI:)?([\w:.]{,20})\): (\d{1,5})\b(?!, Data|, Sev)(?:, ?(.*))?"
 )
 _KFD = pattern(
     r"(?i)\bkfd\b.{0,120}?(?:reject|not supported|unsupported|skipped|not added|is missing|fail|error)"
