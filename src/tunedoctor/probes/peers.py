@@ -22,8 +22,7 @@ def peer_paths(pci: PciBus, host: Host, *, root: Path = Path("/")) -> PeerPaths 
         return Absent(why="a virtual machine: its host decides on IOMMU and ACS, and needs them")
     groups = [one for one in places if (one / "iommu_group").exists()]
     types = {one.name: line(one / "iommu_group/type")[:20] for one in groups}
-    slot = re.compile(r"[\da-f]{4,}:[\da-f]{2}:[\da-f]{2}\.\d")
-    above = [list(filter(slot.fullmatch, place.resolve().parts)) for place in places]
+    above = [re.findall(r"\w{4,}:\w\w:\w\w\.\d", str(one.resolve())) for one in places]
     # below the root's port each switch has one that leads up and one that leads down
     ports = dict.fromkeys(port for path in above for port in path[2:-1:2])
     acs = {port: acs_control(start(bus / port / "config", 4096) or b"") for port in ports}
