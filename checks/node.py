@@ -95,10 +95,10 @@ def xgmi_inactive(facts: api.Facts, gpus: api.AmdGpus) -> api.Finding | None:
 
 @api.check("nvlink-errors")
 def nvlink_errors(facts: api.Facts, gpus: api.NvidiaGpus) -> api.Finding | None:
-    """Spread the counts, which have no time of their own, over the time since boot."""
-    since, rows = facts.rdma.uptime, api.table("node")["nvlink_errors"]
+    """Spread the counts, which have no time of their own, over the time since boot, an hour at least."""
+    since, rows = max(facts.rdma.uptime or 1 << 40, 3600), api.table("node")["nvlink_errors"]
     told = [(c, n, r) for c in gpus.gpus for n, r in zip(c.nvlink_errors, rows, strict=False) if n]
-    often = [(c, n, r) for c, n, r in told if since and n * r["seconds"] >= since * r["count"]]
+    often = [(c, n, r) for c, n, r in told if n * r["seconds"] >= since * r["count"]]
     some = often or [(c, n, r) for c, n, r in told if r["each"]]
     each = [f"GPU {card.index}: {count} {row['name']}" for card, count, row in some[:6]]
     return facts.worded(":often" if often else "", each=each) if each else None
