@@ -247,7 +247,9 @@ _ALIKE = 3
 _LARGEST = 16 << 20
 """Bytes of a log, of which the newest count."""
 
-_XID = pattern(r"NVRM: Xid \((?:PCI:)?([0-9a-fA-F:.]{4,20})\): (\d{1,5})(?:, ?(.*))?")
+_XID = pattern(
+    r"(?:NVRM: |S)Xid \((?:PCI:)?([\w:.]{,20})\): (\d{1,5})\b(?!, Data|, Sev)(?:, ?(.*))?"
+)
 _KFD = pattern(
     r"(?i)\bkfd\b.{0,120}?(?:reject|not supported|unsupported|skipped|not added|is missing|fail|error)"
 )
@@ -281,7 +283,7 @@ def parse_kernel_log(text: str) -> KernelLog:
     seen: Counter[tuple[int, str]] = Counter()
     for whole in text.splitlines():
         one = whole[:2000].rstrip()
-        if "NVRM" in one and (found := _XID.search(one)):
+        if "Xid" in one and (found := _XID.search(one)):
             xid = Xid(int(found[2]), slot=_slot(found[1]), text=(found[3] or "")[:_LONGEST])
             seen[xid.number, xid.slot] += 1
             xids += [xid] if seen[xid.number, xid.slot] <= _ALIKE else []
