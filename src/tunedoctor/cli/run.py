@@ -3,7 +3,7 @@
 import sys
 import time
 from argparse import Namespace
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -28,11 +28,12 @@ def run_command(
     *,
     told: tuple[int, ...] = (),
     log: Path | None = None,
+    whose: Callable[[str], str] | None = None,
 ) -> int:
     """Run a command untouched; diagnose on stderr when it fails. Returns what a shell would.
 
     An exit status of `told` needs no diagnosis: the command itself says all about it. What it adds to `log` counts as
-    its output.
+    its output. `whose`: of its output, which of many machines failed.
     """
     if not argv:
         misuse("no command is named", "doctor run -- python train.py")
@@ -45,12 +46,15 @@ def run_command(
         _say(f"{error}")
         return error.status
     death = running.death_of(ran.code)
+    if whose and death.status and (who := whose(running.output_of(ran.tails, "")[0])):
+        _say(who)
     if ran.problem:
         _say(f"the output could not be written: {ran.problem}")
     # by a signal that is a wish, to it or to the doctor, somebody ended it
     if death.status in (0, 130, *told) or death.name in running.ASKED or ran.signals:
         return death.status
     for_memory, began = running.killed_for_memory(before, running.kills_now()), time.perf_counter()
+    for_memory = None if whose else for_memory  # it was elsewhere
     try:
         _say(_how(argv[0], ran, death, for_memory))
         if log and (tail := _added(log, kept)):

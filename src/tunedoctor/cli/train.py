@@ -8,7 +8,10 @@ import sys
 import time
 from argparse import Namespace
 from collections.abc import Sequence
+from contextlib import ExitStack
+from importlib import import_module
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from tunedoctor.cli import output
@@ -41,7 +44,7 @@ def command(given: Namespace) -> int:
 
 
 def train(how: Namespace, arguments: Sequence[str], *, check: bool = True) -> int:
-    """Train in the target, as `target`, `own`, `processes` and `report` say; returns the exit code."""
+    """Train in the target, as `target`, `own`, `processes`, `nodes` and `report` say; returns the exit code."""
     if not arguments:
         misuse("no configuration is named", "doctor init writes one")
     page = getattr(how, "report", "")
@@ -51,21 +54,32 @@ def train(how: Namespace, arguments: Sequence[str], *, check: bool = True) -> in
         misuse(f"{page} {why}", "choose another name, or --force")
     if page and _told_again(page, arguments):
         return 0
+    if (many := getattr(how, "nodes", 0)) and how.slurm is None:
+        misuse(f"--nodes {many} says not whose", "--slurm takes those of Slurm, in a job or outside")
+    if not many and getattr(how, "slurm", None) is not None:
+        misuse("--slurm without a number of nodes", "--nodes 2 names one")
+    if many and {"--merge", "--dry-run"} & {*arguments}:
+        misuse("--nodes is of a training", "leave it out here: one node is enough")
     place = works(aim(how.target, own=how.own))
     check_words(arguments)
     values = values_of(arguments)
+    _check_batch(how, values)
     out = Path(str(values.get("out") or "out"))
     more = " --no-check" * (not check) + f" --processes {how.processes}" * (how.processes > 1)
+    if many:
+        more += f" --nodes {many} --slurm" + f"={shlex.quote(how.slurm)}" * bool(how.slurm)
     more += f" --report {shlex.quote(page)}" if page else ""
     ended = begun(values, arguments, named(place, how.target), more)
-    try:
-        argv = _trainer(place, values, arguments, how.processes, check=check)
-    except KeyboardInterrupt:
-        ended(130)
-        return 130
-    if not argv:
-        return 1
-    code = run_command(argv, place, "", told=(2,), log=out / "train.log")
+    with ExitStack() as stack:
+        try:
+            argv = _trainer(stack, how, place, values, arguments, check=check)
+        except KeyboardInterrupt:
+            ended(130)
+            return 130
+        if not argv:
+            return 1
+        whose = _nodes().whose if many else None
+        code = run_command(argv, place, "", told=(2,), log=out / "train.log", whose=whose)
     if page and code == 0 and is_finished(out):
         report(page, out)
     ended(code)
@@ -82,10 +96,26 @@ def _told_again(page: str, arguments: Sequence[str]) -> bool:
     return True
 
 
-def _trainer(
-    place: Target, values: dict[str, Any], arguments: Sequence[str], count: int, *, check: bool
-) -> list[str]:
+def _nodes() -> ModuleType:
+    """Return what many machines need, which one does without."""
+    return import_module("tunedoctor.cli.nodes")
+
+
+def _check_batch(how: Namespace, values: dict[str, Any]) -> None:
+    """Exit with 2 for a batch that can't be dealt out to the processes; that it is a number was looked at."""
+    nodes = getattr(how, "nodes", 0) or 1
+    count, batch = nodes * how.processes, int(values.get("batch", 16))
+    if batch % count:
+        who = f"{how.processes} processes" + f" on each of {nodes} nodes" * (nodes > 1)
+        misuse(f"batch {batch} is no multiple of {who}", f"--batch={-(-batch // count) * count} is one")
+
+
+def _trainer(  # noqa: PLR0913  each is of its own
+    stack: ExitStack, how: Namespace, place: Target, values: dict[str, Any],
+    arguments: Sequence[str], *, check: bool,
+) -> list[str]:  # fmt: skip
     """Return the command that trains, all looked at that can be before it; [] where it can't, which has been told."""
+    count, many = how.processes, getattr(how, "nodes", 0)
     model, merges = str(values.get("model", "")), "--merge" in arguments
     if not merges:
         check_model(model, reach=check)
@@ -94,6 +124,9 @@ def _trainer(
     readers.started()
     snapshot = look(place, start=True)
     libraries(snapshot, place.python, *(["gguf"] if model.endswith(".gguf") else []))
+    if many:
+        start = _nodes().training(stack, how, place, words, look=check)
+        return start and [*start, str(count), str(TRAINER), *_readable(snapshot, words)]
     if check and not _ready(snapshot, Options.of()._replace(quiet=True)):
         return []
     found = None if merges else needed(snapshot, values, count, os.environ)
@@ -103,8 +136,8 @@ def _trainer(
     if found and "--dry-run" in arguments:
         peak = f"{found.peak_gib:.3g} GiB beside libraries"
         sys.stderr.write(f"doctor: forecast for rows of max_length tokens: {peak}\n")
-    many = [str(LAUNCHER), str(count)] if count > 1 else []
-    return [place.python, *many, str(TRAINER), *_readable(snapshot, words)]
+    start = [str(LAUNCHER), str(count)] if count > 1 else []
+    return [place.python, *start, str(TRAINER), *_readable(snapshot, words)]
 
 
 def whole_trainer() -> str:

@@ -4,7 +4,7 @@ import os
 import re
 import secrets
 import time
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from functools import partial
 
 from tunedoctor.fleet import parcel
@@ -22,6 +22,8 @@ _SRUN = """srun --verbose --label --input=all --kill-on-bad-exit=0 --wait=0 --no
 _ON_HOST = re.compile(r"^srun: launching StepId=\S+ on host (\S+), \d+ tasks: (\d+)", re.MULTILINE)
 _QUEUE, _MARGIN = 30, 30.0
 """Seconds in which the nodes are given, and for a job's start and end on them."""
+_Told = dict[str, tuple[list[str], float]]
+"""Lines of a node, by its name or its task, and after how many seconds the last came."""
 
 
 def collect(wanted: str, how: How) -> Generator[Reply]:
@@ -53,17 +55,37 @@ def _answers(part: str, nodes: Sequence[tuple[str, str]], how: How) -> list[Repl
     told, problem = _job(part, names, how)
     if "Unable to allocate" in problem and 0 < len(idle) < len(names):
         told, problem = _job(part, idle, how)
+    return _replies(names, told, problem)
+
+
+def inside(names: Sequence[str], how: How) -> list[Reply]:
+    """Ask the nodes of the job that the doctor is in, as a step of it."""
+    where = [f"--nodes={len(names)}", f"--ntasks={len(names)}", f"--nodelist={','.join(names)}"]
+    return _replies(names, *_asked([*where, "--overlap", "--mem=0"], how, os.environ))
+
+
+def _replies(names: Sequence[str], told: _Told, problem: str) -> list[Reply]:
     got = [parcel.reply(name, "\n".join(some), at) for name, (some, at) in told.items()]
     return got + [Reply(name, problem=problem) for name in names if name not in told]
 
 
-def _job(
-    part: str, names: Sequence[str], how: How
-) -> tuple[dict[str, tuple[list[str], float]], str]:
+def _job(part: str, names: Sequence[str], how: How) -> tuple[_Told, str]:
+    """Ask in a job of its own: in that of the doctor srun would find the nodes of that one alone."""
+    most, job = how.seconds + _QUEUE + _MARGIN, f"doctor-fleet-{secrets.token_hex(8)}"
+    words = [f"--job-name={job}", f"--immediate={_QUEUE}", f"--time={int(most) // 60 + 1}"]
+    words += [f"--nodes={len(names)}", f"--ntasks={len(names)}", f"--nodelist={','.join(names)}"]
+    words += [f"--partition={part}", f"--mem={'4G' if '--smoke' in how.words else '512M'}"]
+    kept = ("SLURM_CONF",) if "SLURM_JOB_ID" in os.environ else tuple(os.environ)
+    env = {k: v for k, v in os.environ.items() if not k.startswith("SLURM_") or k in kept}
+    return _asked(words, how, env, job)
+
+
+def _asked(
+    words: Sequence[str], how: How, env: Mapping[str, str], job: str = ""
+) -> tuple[_Told, str]:
     """Return lines of each node with seconds, and what is to be said of one that printed nothing."""
-    job, began = f"doctor-fleet-{secrets.token_hex(8)}", time.monotonic()
-    most = how.seconds + _QUEUE + _MARGIN
-    lines, ended = dict[str, tuple[list[str], float]](), child.Ended("not started", 0, "", "")
+    began, most = time.monotonic(), how.seconds + _QUEUE + _MARGIN
+    lines, ended = _Told(), child.Ended("not started", 0, "", "")
 
     def heard(line: str) -> float:
         label, _, rest = line.partition(": ")
@@ -72,24 +94,13 @@ def _job(
         lines[label.strip()] = some, time.monotonic() - began
         return most
 
-    argv = [
-        *_SRUN.split(),
-        f"--job-name={job}",
-        f"--immediate={_QUEUE}",
-        f"--time={int(most) // 60 + 1}",
-    ]
-    argv += [f"--nodes={len(names)}", f"--ntasks={len(names)}", f"--nodelist={','.join(names)}"]
-    argv += [f"--partition={part}", f"--mem={'4G' if '--smoke' in how.words else '512M'}"]
-    argv += ["sh", "-c", parcel.COMMAND]
-    # a job of its own: in that of the doctor srun would find the nodes of that one alone
-    kept = ("SLURM_CONF",) if "SLURM_JOB_ID" in os.environ else tuple(os.environ)
-    env = {k: v for k, v in os.environ.items() if not k.startswith("SLURM_") or k in kept}
+    argv = [*_SRUN.split(), *words, "sh", "-c", parcel.COMMAND]
     ask = partial(child.run_lines, argv, env=env, stdin=parcel.payload(how), limit=child.FLOOD)
     try:
         ended = ask(heard=heard, silence=most, timeout=most)
     finally:  # who is stopped in between leaves no job
-        if ended.how != "exit":
+        if job and ended.how != "exit":
             child.run(["scancel", f"--name={job}"], timeout=60.0)
     errors = re.findall("^srun: error: (.+)$", ended.err, re.MULTILINE) or ["no answer"]
-    told = {host: lines[task] for host, task in _ON_HOST.findall(ended.err) if task in lines}
+    told = _Told((host, lines[task]) for host, task in _ON_HOST.findall(ended.err) if task in lines)
     return told, plain(errors[-1], 300) if ended.how == "exit" else ended.death

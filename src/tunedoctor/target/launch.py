@@ -1,7 +1,8 @@
 """Start a script as several processes that train together: `python launch.py COUNT SCRIPT ARGUMENTS`.
 
-As torchrun does on one machine. But a signal is the processes' own to answer, and the exit status is theirs: SIGTERM
-ends in a saved checkpoint and 0, however long the saving takes, and bad input in 2.
+As torchrun does on one machine, and on several where each is told `NODES@HOST:PORT` before COUNT: they meet by torch's
+own rendezvous (c10d). But a signal is the processes' own to answer, and the exit status is theirs: SIGTERM ends in a
+saved checkpoint and 0, however long the saving takes, and bad input in 2.
 """
 
 import os
@@ -10,29 +11,33 @@ import socket
 import subprocess
 import sys
 import time
-from typing import Any, List
+from typing import Any, Dict, List
 
 GRACE = 10.0
 """Seconds in which the others end by themselves when one has failed: most fail of the same, and tell so."""
+MEETING = 300
+"""Seconds in which all nodes have to come."""
 
 
-def main(count: int, argv: List[str]) -> int:
+def main(words: List[str]) -> int:
     """Run the processes to their end; returns the status of the first that failed, else 0."""
-    with socket.socket() as place:
-        place.bind(("127.0.0.1", 0))
-        port = place.getsockname()[1]
+    where = words.pop(0) if "@" in words[0] else ""
     children: List["subprocess.Popen[bytes]"] = []
 
     def pass_on(number: int, _: Any) -> None:
+        if not children:  # nothing is there yet that could be saved
+            os._exit(128 + number)
         for one in children:
             one.send_signal(number)
 
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, pass_on)
-    shared = {"OMP_NUM_THREADS": "1", **os.environ}
-    shared.update(MASTER_ADDR="127.0.0.1", MASTER_PORT=str(port), WORLD_SIZE=str(count))
+    count, argv = int(words[0]), words[1:]
+    place = met(*where.split("@"), count) if where else alone(count)
+    first = int(place.pop("RANK"))
     for rank in range(count):
-        environment = {**shared, "RANK": str(rank), "LOCAL_RANK": str(rank)}
+        ranks = {"RANK": str(first + rank), "LOCAL_RANK": str(rank)}
+        environment = {"OMP_NUM_THREADS": "1", **os.environ, **place, **ranks}
         children.append(subprocess.Popen([sys.executable, *argv], env=environment))  # noqa: S603
     failed = wait(children)
     end = time.monotonic() + GRACE
@@ -42,6 +47,36 @@ def main(count: int, argv: List[str]) -> int:
         one.kill()
         one.wait()
     return 128 - failed if failed < 0 else failed
+
+
+def alone(count: int) -> Dict[str, str]:
+    """Return what the processes of one machine are told."""
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        port = str(one.getsockname()[1])
+    return {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port, "WORLD_SIZE": str(count), "RANK": "0"}
+
+
+def met(nodes: str, endpoint: str, count: int) -> Dict[str, str]:
+    """Return what the processes of this node are told, and the rank of the first, when all nodes have met."""
+    os.environ["TORCH_DISABLE_SHARE_RDZV_TCP_STORE"] = "1"  # the first process has a store, as on one machine
+    from torch.distributed.elastic.rendezvous import RendezvousParameters
+    from torch.distributed.elastic.rendezvous.registry import get_rendezvous_handler
+
+    host, _, port = endpoint.rpartition(":")
+    kind, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_DGRAM)[0]
+    with socket.socket(kind, socket.SOCK_DGRAM) as one:
+        one.connect(address)  # sends nothing
+        own = one.getsockname()[0]  # the address at which others reach this node
+    how = {"is_host": os.environ["SLURM_NODEID"] == "0", "join_timeout": MEETING}
+    many = int(nodes)
+    told = RendezvousParameters("c10d", endpoint, port, many, many, own, **how)
+    found = get_rendezvous_handler(told).next_rendezvous()
+    first = found.bootstrap_store_info
+    return {
+        "MASTER_ADDR": first.master_addr, "MASTER_PORT": str(first.master_port),
+        "WORLD_SIZE": str(many * count), "RANK": str(found.rank * count),
+    }  # fmt: skip
 
 
 def wait(children: "List[subprocess.Popen[bytes]]") -> int:
@@ -55,4 +90,4 @@ def wait(children: "List[subprocess.Popen[bytes]]") -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(int(sys.argv[1]), sys.argv[2:]))
+    sys.exit(main(sys.argv[1:]))
