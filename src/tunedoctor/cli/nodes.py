@@ -15,6 +15,7 @@ from tunedoctor.cli.fleet import judge_for
 from tunedoctor.cli.options import Options, refusing
 from tunedoctor.cli.output import screen
 from tunedoctor.cli.progress import spinner
+from tunedoctor.cli.run import tell_why
 from tunedoctor.cli.train import LAUNCHER, TRAINER
 from tunedoctor.facts import Target
 from tunedoctor.fleet import slurm
@@ -25,11 +26,13 @@ from tunedoctor.fleet.reply import How
 from tunedoctor.model.wording import listed
 from tunedoctor.render.fleet import odd_line
 from tunedoctor.render.screen import mark
-from tunedoctor.running.command import death_of
+from tunedoctor.running import command as running
 from tunedoctor.tables.load import table
 
 _MOST = 12
 """Lines of what keeps nodes from training."""
+_INPUT = 2
+"""What the trainer ends with for bad input, of which it has told."""
 
 
 def training(
@@ -41,10 +44,10 @@ def training(
     """
     values = values_of(words)
     gpus = how.processes * (values.get("device") != "cpu")
-    sys.stderr.write(f"doctor: asks Slurm for {how.nodes} nodes\n")
+    _say(f"asks Slurm for {how.nodes} nodes")
     with refusing((OSError, ValueError), "sinfo -N shows the nodes", "Slurm: "):
         job = stack.enter_context(held(how.nodes, how.slurm, gpus))
-    sys.stderr.write(f"doctor: job {job.id} has {listed(job.names, 8)}\n")
+    _say(f"job {job.id} has {listed(job.names, 8)}")
     if look and (wrong := _wrong(job, place, words, values)):
         one = screen(sys.stderr)
         for text in wrong[:_MOST]:
@@ -57,9 +60,7 @@ def training(
     return [*argv, place.python, str(LAUNCHER), f"{how.nodes}@{job.host}:{job.port}"]
 
 
-def _wrong(
-    job: Job, place: Target, words: Sequence[str], values: Mapping[str, Any]
-) -> list[str]:
+def _wrong(job: Job, place: Target, words: Sequence[str], values: Mapping[str, Any]) -> list[str]:
     """Return why the nodes can't train together: what each finds, what differs, what they don't see of each other."""
     asked = ("snapshot", "--profile=project", "--keep-host", "--target", place.python)
     options = Options.of()._replace(quiet=True)
@@ -73,7 +74,9 @@ def _wrong(
             if cause.finding.severity == "error":
                 who, cure = listed(cause.nodes) or "all nodes", cause.finding.cure.command
                 wrong.append(f"{who}: {cause.finding.id}: {cause.finding.title}. Cure: {cure}")
-        wrong += map(odd_line, apart([one for one in rows if one.told.reached], table("slurm")["alike"]))
+        wrong += map(
+            odd_line, apart([one for one in rows if one.told.reached], table("slurm")["alike"])
+        )
         return wrong if found.unreached else [*wrong, *_met(job, place, words, values)]
 
 
@@ -94,10 +97,33 @@ def _met(job: Job, place: Target, words: Sequence[str], values: Mapping[str, Any
         mark_.unlink(missing_ok=True)
 
 
-def whose(text: str) -> str:
-    """Return which node ended a training, and how, of the lines of srun; "" where they name none."""
+def run(argv: Sequence[str]) -> int:
+    """Train by the command that `training` began; returns the exit code, when the node that failed has been named."""
+    try:
+        ran = running.run(argv, as_key=True)
+    except running.NotStartedError as error:
+        _say(str(error))
+        return 1
+    death = running.death_of(ran.code)
+    if not death.status:
+        return 130 if "SIGINT" in ran.signals else 0
+    if ran.signals or death.status == _INPUT:
+        return _INPUT if death.status == _INPUT else 1
+    text, _ = running.output_of(ran.tails, "")
     node, _, what = failed(text.splitlines()).partition(": ")
     if code := re.fullmatch(r"Exited with exit code (\d+)", what):
-        death = death_of(int(code[1]))
-        what = f"ended by {death.name}" if death.name else what.lower()
-    return node and f"{node} failed first: {what}; the other nodes were ended"
+        signal = running.death_of(int(code[1])).name
+        what = f"ended by {signal}" if signal else what.lower()
+    if node:
+        _say(f"{node} failed first: {what}; the other nodes were ended")
+    if what not in (
+        "Killed",
+        "ended by SIGKILL",
+        "Node failure",
+    ):  # of which no output tells the cause
+        tell_why(argv, ran, "", None, Options.of())
+    return 1
+
+
+def _say(text: str) -> None:
+    sys.stderr.write(f"doctor: {text}\n")

@@ -3,7 +3,7 @@
 import sys
 import time
 from argparse import Namespace
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -28,12 +28,11 @@ def run_command(
     *,
     told: tuple[int, ...] = (),
     log: Path | None = None,
-    whose: Callable[[str], str] | None = None,
 ) -> int:
     """Run a command untouched; diagnose on stderr when it fails. Returns what a shell would.
 
     An exit status of `told` needs no diagnosis: the command itself says all about it. What it adds to `log` counts as
-    its output. `whose`: of its output, which of many machines failed.
+    its output.
     """
     if not argv:
         misuse("no command is named", "doctor run -- python train.py")
@@ -46,28 +45,33 @@ def run_command(
         _say(f"{error}")
         return error.status
     death = running.death_of(ran.code)
-    if whose and death.status and (who := whose(running.output_of(ran.tails, "")[0])):
-        _say(who)
     if ran.problem:
         _say(f"the output could not be written: {ran.problem}")
     # by a signal that is a wish, to it or to the doctor, somebody ended it
     if death.status in (0, 130, *told) or death.name in running.ASKED or ran.signals:
         return death.status
-    for_memory, began = running.killed_for_memory(before, running.kills_now()), time.perf_counter()
-    for_memory = None if whose else for_memory  # it was elsewhere
+    for_memory = running.killed_for_memory(before, running.kills_now())
+    _say(_how(argv[0], ran, death, for_memory))
+    if log and (tail := _added(log, kept)):
+        ran = ran._replace(tails=(*ran.tails, tail))
+        for _, line in tail.lines()[-5:] if death.name else ():
+            _say(f"{log.name}: {clean_text(line.decode('utf-8', 'replace'))}")
+    tell_why(argv, ran, running.shell_words(death, for_memory), place, options, report_file)
+    return death.status
+
+
+def tell_why(  # noqa: PLR0913  each is of its own
+    argv: Sequence[str], ran: running.Ran, words: str, place: Target | None, options: Options,
+    report_file: str = "",
+) -> None:  # fmt: skip
+    """Say on stderr why a command failed, by its output and what is at `place`; None where it ran elsewhere."""
+    began = time.perf_counter()
     try:
-        _say(_how(argv[0], ran, death, for_memory))
-        if log and (tail := _added(log, kept)):
-            ran = ran._replace(tails=(*ran.tails, tail))
-            for _, line in tail.lines()[-5:] if death.name else ():
-                _say(f"{log.name}: {clean_text(line.decode('utf-8', 'replace'))}")
-        snapshot = _looked(argv, ran, running.shell_words(death, for_memory), place)
-        _diagnose(snapshot, options, report_file, began)
+        _diagnose(_looked(argv, ran, words, place), options, report_file, began)
     except KeyboardInterrupt:
         _say("stopped before it could tell why")
     except Exception as error:  # noqa: BLE001  the command's status goes before what befalls the doctor
         _say(f"could not diagnose: {type(error).__name__}: {error}")
-    return death.status
 
 
 def _added(log: Path, kept: int) -> running.Tail | None:
@@ -98,7 +102,7 @@ def _how(name: str, ran: running.Ran, death: running.Death, for_memory: bool | N
     return f"{name} {how} after {took}{memory}"
 
 
-def _looked(argv: Sequence[str], ran: running.Ran, words: str, place: Target) -> Snapshot:
+def _looked(argv: Sequence[str], ran: running.Ran, words: str, place: Target | None) -> Snapshot:
     """Return what the output tells, joined with what is here."""
     from tunedoctor.probes.commands import interpreter_of  # noqa: PLC0415
     from tunedoctor.probes.live import take  # noqa: PLC0415  only after a failure
@@ -106,6 +110,8 @@ def _looked(argv: Sequence[str], ran: running.Ran, words: str, place: Target) ->
     from tunedoctor.readers.read import read_report  # noqa: PLC0415
 
     told = read_report(*running.output_of(ran.tails, words))
+    if place is None:
+        return told
     meant = place.chosen_by in ("--target", "--self")
     snapshot, left_out = joined(told, take(place if meant else interpreter_of(argv) or place))
     for why in left_out:

@@ -47,19 +47,14 @@ def train(how: Namespace, arguments: Sequence[str], *, check: bool = True) -> in
     """Train in the target, as `target`, `own`, `processes`, `nodes` and `report` say; returns the exit code."""
     if not arguments:
         misuse("no configuration is named", "doctor init writes one")
-    page = getattr(how, "report", "")
+    page, many = getattr(how, "report", ""), getattr(how, "nodes", 0)
+    _check_nodes(many, getattr(how, "slurm", None), arguments)
     if page and {"--merge", "--dry-run"} & {*arguments}:
         misuse("--report is of a training", "leave it out here")
     if page and (why := refusal(page, BEGIN, force=how.force)):
         misuse(f"{page} {why}", "choose another name, or --force")
     if page and _told_again(page, arguments):
         return 0
-    if (many := getattr(how, "nodes", 0)) and how.slurm is None:
-        misuse(f"--nodes {many} says not whose", "--slurm takes those of Slurm, in a job or outside")
-    if not many and getattr(how, "slurm", None) is not None:
-        misuse("--slurm without a number of nodes", "--nodes 2 names one")
-    if many and {"--merge", "--dry-run"} & {*arguments}:
-        misuse("--nodes is of a training", "leave it out here: one node is enough")
     place = works(aim(how.target, own=how.own))
     check_words(arguments)
     values = values_of(arguments)
@@ -78,11 +73,13 @@ def train(how: Namespace, arguments: Sequence[str], *, check: bool = True) -> in
             return 130
         if not argv:
             return 1
-        whose = _nodes().whose if many else None
-        code = run_command(argv, place, "", told=(2,), log=out / "train.log", whose=whose)
+        if many:
+            code = _nodes().run(argv)
+        else:
+            code = run_command(argv, place, "", told=(2,), log=out / "train.log")
     if page and code == 0 and is_finished(out):
         report(page, out)
-    ended(code)
+    ended(130 if many and code == 1 else code)  # which node it was has been told
     return code
 
 
@@ -96,6 +93,17 @@ def _told_again(page: str, arguments: Sequence[str]) -> bool:
     return True
 
 
+def _check_nodes(many: int, slurm: str | None, arguments: Sequence[str]) -> None:
+    """Exit with 2 where it is not said how many nodes of whose, or one is enough."""
+    if many and slurm is None:
+        way = "--slurm takes those of Slurm, in a job of it or outside"
+        misuse(f"--nodes {many} says not whose nodes", way)
+    if not many and slurm is not None:
+        misuse("--slurm says not how many nodes", "--nodes 2 does")
+    if many and {"--merge", "--dry-run"} & {*arguments}:
+        misuse("--nodes is of a training", "leave it out here: one node is enough")
+
+
 def _nodes() -> ModuleType:
     """Return what many machines need, which one does without."""
     return import_module("tunedoctor.cli.nodes")
@@ -107,7 +115,9 @@ def _check_batch(how: Namespace, values: dict[str, Any]) -> None:
     count, batch = nodes * how.processes, int(values.get("batch", 16))
     if batch % count:
         who = f"{how.processes} processes" + f" on each of {nodes} nodes" * (nodes > 1)
-        misuse(f"batch {batch} is no multiple of {who}", f"--batch={-(-batch // count) * count} is one")
+        misuse(
+            f"batch {batch} is no multiple of {who}", f"--batch={-(-batch // count) * count} is one"
+        )
 
 
 def _trainer(  # noqa: PLR0913  each is of its own

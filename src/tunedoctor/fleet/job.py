@@ -1,6 +1,4 @@
-"""A job of Slurm in which one training runs over several nodes: how it is held, what its nodes see of each other, and
-which of them failed.
-"""
+"""A job of Slurm in which one training runs on several nodes: how it is held, and what its nodes see of each other."""
 
 import json
 import os
@@ -98,7 +96,13 @@ def _salloc(nodes: int, wanted: str, gpus: int) -> list[str]:
     argv = ["salloc", f"--nodes={nodes}", "--exclusive", "--mem=0", "--no-kill"]
     argv.append("--job-name=doctor-train")
     rows = [*rows_of("%N|%P|%G|%T")]
-    known = {n: row for n, part, *row in rows if part.rstrip("*") == wanted or (not wanted and part[-1:] == "*")}  # fmt: skip
+    # the star marks the partition of jobs that name none
+    where = {
+        part
+        for _, part, *_ in rows
+        if part.rstrip("*") == wanted or (part[-1:] == "*" and not wanted)
+    }
+    known = {name: row for name, part, *row in rows if part in where}
     if known and wanted:
         argv.append(f"--partition={wanted}")
     elif wanted:
@@ -151,14 +155,17 @@ def _apart(told: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
         ahead, within = one.get("ahead", 0.0), one.get("within", 0.0)
         if abs(ahead) - within > AHEAD:
             way = "ahead of" if ahead > 0 else "behind"
-            yield f"{name}: its clock is {abs(ahead):.1f} s {way} that of {next(iter(told))}, to {within:.3f} s; chronyc makestep sets it"  # fmt: skip
+            clock = f"{abs(ahead):.1f} s {way} that of {next(iter(told))}, to {within:.3f} s"
+            yield f"{name}: its clock is {clock}; chronyc makestep sets it"
 
 
 def _unseen(told: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
     """Yield files that are otherwise on some nodes than on most, or on all not there."""
     for path in next(iter(told.values()))["files"]:
         seen = {name: str(one["files"].get(path)) for name, one in told.items()}
-        (usual, count), *_ = sorted(Counter(seen.values()).items(), key=lambda one: (one[0].startswith("can't"), -one[1]))  # fmt: skip
+        usual, count = max(
+            Counter(seen.values()).items(), key=lambda one: (one[0][:5] != "can't", one[1])
+        )
         for name, what in seen.items():
             if what != usual or what.startswith("can't"):
                 others = f", {count} others {plain(usual)}" if what != usual else ""

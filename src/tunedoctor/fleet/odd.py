@@ -61,7 +61,7 @@ def columns_of(rows: Sequence[Judged], *, noise: bool = False) -> Iterator[Colum
         _merge_sizes(nodes)
         total = sum(map(len, nodes.values()))
         entropy = sum(len(some) / total * log2(total / len(some)) for some in nodes.values())
-        if 0 < entropy and (noise or entropy <= max(1.0, log2(total) / 2)):
+        if entropy > 0 and (noise or entropy <= max(1.0, log2(total) / 2)):
             yield Column(kind, path, nodes, total, entropy)
 
 

@@ -2,7 +2,7 @@
 
 As torchrun does on one machine, and on several where each is told `NODES@HOST:PORT` before COUNT: they meet by torch's
 own rendezvous (c10d). But a signal is the processes' own to answer, and the exit status is theirs: SIGTERM ends in a
-saved checkpoint and 0, however long the saving takes, and bad input in 2.
+saved checkpoint and 0, however long the saving takes, and bad input in 2. Of several nodes SIGINT does so too.
 """
 
 import os
@@ -11,7 +11,7 @@ import socket
 import subprocess
 import sys
 import time
-from typing import Any, Dict, List
+from typing import Any, Dict, List, Tuple
 
 GRACE = 10.0
 """Seconds in which the others end by themselves when one has failed: most fail of the same, and tell so."""
@@ -26,14 +26,14 @@ def main(words: List[str]) -> int:
 
     def pass_on(number: int, _: Any) -> None:
         if not children:  # nothing is there yet that could be saved
-            os._exit(128 + number)
+            os._exit(0 if where else 128 + number)
         for one in children:
             one.send_signal(number)
 
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, pass_on)
     count, argv = int(words[0]), words[1:]
-    place = met(*where.split("@"), count) if where else alone(count)
+    place, kept = met(where, count) if where else (alone(count), None)
     first = int(place.pop("RANK"))
     for rank in range(count):
         ranks = {"RANK": str(first + rank), "LOCAL_RANK": str(rank)}
@@ -46,6 +46,9 @@ def main(words: List[str]) -> int:
     for one in children:  # they wait for one that is gone
         one.kill()
         one.wait()
+    del kept
+    if where and failed == 128 + signal.SIGINT:
+        return 0  # it is saved: where one node says otherwise, srun ends the rest, whose words are then lost
     return 128 - failed if failed < 0 else failed
 
 
@@ -57,26 +60,29 @@ def alone(count: int) -> Dict[str, str]:
     return {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port, "WORLD_SIZE": str(count), "RANK": "0"}
 
 
-def met(nodes: str, endpoint: str, count: int) -> Dict[str, str]:
-    """Return what the processes of this node are told, and the rank of the first, when all nodes have met."""
-    os.environ["TORCH_DISABLE_SHARE_RDZV_TCP_STORE"] = "1"  # the first process has a store, as on one machine
+def met(where: str, count: int) -> Tuple[Dict[str, str], Any]:
+    """Return what the processes of this node are told when all have met, and what has to stay until they end."""
     from torch.distributed.elastic.rendezvous import RendezvousParameters
     from torch.distributed.elastic.rendezvous.registry import get_rendezvous_handler
 
+    os.environ["TORCH_DISABLE_SHARE_RDZV_TCP_STORE"] = "1"  # rank 0 has a store, as on one machine
+    nodes, _, endpoint = where.partition("@")
     host, _, port = endpoint.rpartition(":")
     kind, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_DGRAM)[0]
     with socket.socket(kind, socket.SOCK_DGRAM) as one:
         one.connect(address)  # sends nothing
         own = one.getsockname()[0]  # the address at which others reach this node
     how = {"is_host": os.environ["SLURM_NODEID"] == "0", "join_timeout": MEETING}
-    many = int(nodes)
-    told = RendezvousParameters("c10d", endpoint, port, many, many, own, **how)
-    found = get_rendezvous_handler(told).next_rendezvous()
+    all_ = int(nodes)
+    handler = get_rendezvous_handler(
+        RendezvousParameters("c10d", endpoint, port, all_, all_, own, **how)
+    )
+    found = handler.next_rendezvous()
     first = found.bootstrap_store_info
     return {
         "MASTER_ADDR": first.master_addr, "MASTER_PORT": str(first.master_port),
-        "WORLD_SIZE": str(many * count), "RANK": str(found.rank * count),
-    }  # fmt: skip
+        "WORLD_SIZE": str(all_ * count), "RANK": str(found.rank * count),
+    }, (handler, found)  # fmt: skip
 
 
 def wait(children: "List[subprocess.Popen[bytes]]") -> int:

@@ -48,7 +48,7 @@ def main(order: Dict[str, Any]) -> int:
         total = torch.tensor([2.0**rank], device="cuda:0" if is_cuda else "cpu")
         dist.all_reduce(total)
         if float(total) != 2.0**nodes - 1:
-            raise RuntimeError("the sum is {}, not {}".format(float(total), 2**nodes - 1))  # noqa: EM103, TRY003, TRY301
+            raise RuntimeError("the sum is {}, not {}".format(float(total), 2**nodes - 1))  # noqa: TRY301
         store.set("done {}".format(rank), "")
         if rank == 0:  # the store is here
             store.wait(["done {}".format(one) for one in range(nodes)])
@@ -75,7 +75,9 @@ def seen(path: str) -> str:
         for one in files:
             size += os.path.getsize(one)
             with open(one, "rb") as file:
-                digest.update("{}\0{}\0".format(os.path.basename(one), os.path.getsize(one)).encode())
+                digest.update(
+                    "{}\0{}\0".format(os.path.basename(one), os.path.getsize(one)).encode()
+                )
                 digest.update(file.read(HEAD))
     except OSError as error:
         return "can't be read: {}".format(error.strerror)
@@ -91,7 +93,7 @@ def address(host: str, port: int) -> str:
 
 
 def clock(store: Any, rank: int, nodes: int) -> Dict[str, float]:
-    """Return by how many seconds this clock is before the first node's, as NTP measures it, and how far off that can be."""
+    """Return how many seconds this clock is ahead of the first node's, by NTP's way, and how far off that can be."""
     if rank == 0:
         for one in range(1, nodes):
             for turn in range(ROUNDS):
