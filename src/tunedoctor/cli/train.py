@@ -11,7 +11,6 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from importlib import import_module
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 from tunedoctor.cli import output
@@ -48,9 +47,8 @@ def train(how: Namespace, arguments: Sequence[str], *, check: bool = True) -> in
     if not arguments:
         misuse("no configuration is named", "doctor init writes one")
     page, many = getattr(how, "report", ""), getattr(how, "nodes", 0)
-    _check_nodes(many, getattr(how, "slurm", None), arguments)
-    if page and {"--merge", "--dry-run"} & {*arguments}:
-        misuse("--report is of a training", "leave it out here")
+    if (page or many) and {"--merge", "--dry-run"} & {*arguments}:
+        misuse(f"--{'report is' if page else 'nodes are'} of a training", "leave it out here")
     if page and (why := refusal(page, BEGIN, force=how.force)):
         misuse(f"{page} {why}", "choose another name, or --force")
     if page and _told_again(page, arguments):
@@ -58,7 +56,7 @@ def train(how: Namespace, arguments: Sequence[str], *, check: bool = True) -> in
     place = works(aim(how.target, own=how.own))
     check_words(arguments)
     values = values_of(arguments)
-    _check_batch(how, values)
+    _check_batch(how.processes, many, int(values.get("batch", 16)))
     out = Path(str(values.get("out") or "out"))
     more = " --no-check" * (not check) + f" --processes {how.processes}" * (how.processes > 1)
     if many:
@@ -73,8 +71,9 @@ def train(how: Namespace, arguments: Sequence[str], *, check: bool = True) -> in
             return 130
         if not argv:
             return 1
+        code: int
         if many:
-            code = _nodes().run(argv)
+            code = import_module("tunedoctor.cli.nodes").run(argv)
         else:
             code = run_command(argv, place, "", told=(2,), log=out / "train.log")
     if page and code == 0 and is_finished(out):
@@ -93,28 +92,10 @@ def _told_again(page: str, arguments: Sequence[str]) -> bool:
     return True
 
 
-def _check_nodes(many: int, slurm: str | None, arguments: Sequence[str]) -> None:
-    """Exit with 2 where it is not said how many nodes of whose, or one is enough."""
-    if many and slurm is None:
-        way = "--slurm takes those of Slurm, in a job of it or outside"
-        misuse(f"--nodes {many} says not whose nodes", way)
-    if not many and slurm is not None:
-        misuse("--slurm says not how many nodes", "--nodes 2 does")
-    if many and {"--merge", "--dry-run"} & {*arguments}:
-        misuse("--nodes is of a training", "leave it out here: one node is enough")
-
-
-def _nodes() -> ModuleType:
-    """Return what many machines need, which one does without."""
-    return import_module("tunedoctor.cli.nodes")
-
-
-def _check_batch(how: Namespace, values: dict[str, Any]) -> None:
-    """Exit with 2 for a batch that can't be dealt out to the processes; that it is a number was looked at."""
-    nodes = getattr(how, "nodes", 0) or 1
-    count, batch = nodes * how.processes, int(values.get("batch", 16))
-    if batch % count:
-        who = f"{how.processes} processes" + f" on each of {nodes} nodes" * (nodes > 1)
+def _check_batch(processes: int, nodes: int, batch: int) -> None:
+    """Exit with 2 for a batch that can't be dealt out."""
+    if batch % (count := processes * max(1, nodes)):
+        who = f"{processes} processes" + f" on each of {nodes} nodes" * bool(nodes)
         misuse(
             f"batch {batch} is no multiple of {who}", f"--batch={-(-batch // count) * count} is one"
         )
@@ -135,7 +116,8 @@ def _trainer(  # noqa: PLR0913  each is of its own
     snapshot = look(place, start=True)
     libraries(snapshot, place.python, *(["gguf"] if model.endswith(".gguf") else []))
     if many:
-        start = _nodes().training(stack, how, place, words, look=check)
+        training = import_module("tunedoctor.cli.nodes").training  # with it comes the fleet
+        start = training(stack, how, place, words, look=check)
         return start and [*start, str(count), str(TRAINER), *_readable(snapshot, words)]
     if check and not _ready(snapshot, Options.of()._replace(quiet=True)):
         return []

@@ -12,8 +12,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from tunedoctor.fleet.beside import expect, rows_of, said
+from tunedoctor.fleet import slurm
+from tunedoctor.fleet.beside import said
 from tunedoctor.fleet.judge import plain
+from tunedoctor.model.wording import listed
 from tunedoctor.system import child
 from tunedoctor.tables.load import table
 from tunedoctor.target import meet
@@ -45,13 +47,12 @@ class Job(NamedTuple):
 
 @contextmanager
 def held(nodes: int, wanted: str, gpus: int) -> Generator[Job]:
-    """Give nodes of the job that the doctor is in, else of one that ends with it; `gpus` of each, where it has any.
+    """Give nodes of the job that the doctor is in, else of one that ends with it; `gpus` of each, where they have any.
 
     Raises ValueError where there are not as many.
     """
-    expect("srun")
     if "SLURM_JOB_ID" in os.environ:
-        yield _job(os.environ["SLURM_JOB_ID"], os.environ["SLURM_JOB_NODELIST"], nodes, wanted)
+        yield _job(nodes)
         return
     argv = [*_salloc(nodes, wanted, gpus), sys.executable, "-Ic", _HOLD]
     how: Any = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "start_new_session": True}
@@ -59,65 +60,42 @@ def held(nodes: int, wanted: str, gpus: int) -> Generator[Job]:
         given: dict[str, str] = {}
         try:
             given = json.loads(salloc.stdout.readline() or "{}")  # type: ignore[union-attr]
-            if not given:
-                msg = "Slurm gives no nodes"
-                raise ValueError(msg)
             os.environ.update({k: v for k, v in given.items() if k.startswith("SLURM_")})
-            yield _job(given["SLURM_JOB_ID"], given["SLURM_JOB_NODELIST"], nodes, "")
+            yield _job(nodes)
         finally:
             salloc.stdin.close()  # type: ignore[union-attr]
             if not given:  # it still waits for nodes
                 salloc.terminate()
 
 
-def _job(id_: str, nodelist: str, nodes: int, wanted: str) -> Job:
-    names = said("scontrol", "show", "hostnames", nodelist).split()
-    if wanted and (some := [n for n in _hosts(wanted) if n in names]):
-        names = some
+def _job(nodes: int) -> Job:
+    given = os.environ.get("SLURM_JOB_NODELIST", "")
+    names = said("scontrol", "show", "hostnames", given).split() if given else []
     if len(names) < nodes:
-        msg = f"job {id_} has {len(names)} of {nodes} nodes: {', '.join(names)}"
+        msg = f"{len(names)} of {nodes} nodes are given"
         raise ValueError(msg)
     told = re.search(r" NodeAddr=(\S+)", said("scontrol", "show", "node", "-o", names[0]))
     port = os.environ.get("MASTER_PORT", "")
     # below the ports that systems hand out by themselves
     number = int(port) if port.isdecimal() else 20_000 + secrets.randbelow(12_000)
-    return Job(id_, tuple(names[:nodes]), told[1] if told else names[0], number)
-
-
-def _hosts(wanted: str) -> list[str]:
-    return said("scontrol", "show", "hostnames", wanted).split()
+    host = told[1] if told else names[0]
+    return Job(os.environ["SLURM_JOB_ID"], tuple(names[:nodes]), host, number)
 
 
 def _salloc(nodes: int, wanted: str, gpus: int) -> list[str]:
     """Return the command that asks for whole nodes: of a partition, of a list, or of where jobs go by themselves."""
-    if wanted and not re.fullmatch(r"[A-Za-z0-9][\w.,\[\]-]{0,9999}", wanted, re.ASCII):
-        msg = f"{plain(wanted)!r} is no partition and no list of nodes as n[1-4]"
-        raise ValueError(msg)
-    argv = ["salloc", f"--nodes={nodes}", "--exclusive", "--mem=0", "--no-kill"]
-    argv.append("--job-name=doctor-train")
-    rows = [*rows_of("%N|%P|%G|%T")]
-    # the star marks the partition of jobs that name none
-    where = {
-        part
-        for _, part, *_ in rows
-        if part.rstrip("*") == wanted or (part[-1:] == "*" and not wanted)
-    }
-    known = {name: row for name, part, *row in rows if part in where}
-    if known and wanted:
-        argv.append(f"--partition={wanted}")
-    elif wanted:
-        known = {name: row for name, _, *row in rows if name in (listed := _hosts(wanted))}
-        if len(listed) != nodes:
-            msg = f"{plain(wanted)} names {len(listed)} nodes, and --nodes is {nodes}"
-            raise ValueError(msg)
-        argv.append(f"--nodelist={wanted}")
-    down = {name: state for name, (_, state) in known.items() if state not in table("slurm")["up"]}
+    known = slurm.known(wanted)
+    down = {n: state for n, (_, state, *_) in known.items() if state not in table("slurm")["up"]}
     if len(known) - len(down) < nodes:
         why = "".join(f"; {name} is {plain(state)}" for name, state in [*down.items()][:9])
         msg = f"there are {len(known) - len(down)} of {nodes} nodes{why}"
         raise ValueError(msg)
-    has_gpus = any("gpu" in gres for gres, _ in known.values())
-    return [*argv, *([f"--gpus-per-node={gpus}"] if has_gpus and gpus else [])]
+    argv = ["salloc", f"--nodes={nodes}", "--exclusive", "--mem=0", "--no-kill"]
+    argv += ["--job-name=doctor-train"]
+    is_part = wanted in {part for part, *_ in known.values()}
+    argv += [f"--{'partition' if is_part else 'nodelist'}={wanted}"] * bool(wanted)
+    has_gpus = any("gpu" in about[2] for about in known.values())
+    return argv + [f"--gpus-per-node={gpus}"] * bool(has_gpus and gpus)
 
 
 def met(job: Job, python: str, files: Sequence[str], device: str) -> list[str]:
@@ -134,38 +112,29 @@ def met(job: Job, python: str, files: Sequence[str], device: str) -> list[str]:
         if text.startswith("{"):
             told.setdefault(task.strip(), {"step": 0}).update(json.loads(text))
     by_node = {one["node"]: one for one in told.values() if "node" in one}
-    silent = [name for name in job.names if name not in by_node]
-    if silent:
-        said_ = re.findall("^srun: error: (.+)$|^(?:\\d+: )?(.+)$", ended.err, re.MULTILINE)
-        why = next((plain(a or b, 300) for a, b in said_), ended.death)
-        return [f"{', '.join(silent)}: {python} does not start there: {why}"]
-    return [*_apart(by_node), *_stuck(by_node, ended.death), *_unseen(by_node)]
+    if silent := [name for name in job.names if name not in by_node]:
+        said_ = re.findall(r"^(?:srun: error|\d+): (.+)$", ended.err, re.MULTILINE)
+        why = plain(said_[0] if said_ else ended.death, 300)
+        return [f"{listed(silent)}: {python} does not start there: {why}"]
+    return [*_unlike(by_node, ended.death)]
 
 
-def _stuck(told: Mapping[str, Mapping[str, Any]], death: str) -> Iterator[str]:
-    """Yield what those that came least far were doing: the others wait for them."""
-    least = min(one["step"] for one in told.values())
+def _unlike(told: Mapping[str, Mapping[str, Any]], death: str) -> Iterator[str]:
+    """Yield what those that came least far were doing, as the others wait for them; clocks; files that not all see."""
+    least, first = min(one["step"] for one in told.values()), next(iter(told))
     for name, one in told.items():
         if one["step"] == least < meet.LAST:
             yield f"{name}: {plain(one['doing'], 300)}: {plain(one.get('problem', death), 300)}"
-
-
-def _apart(told: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
-    for name, one in told.items():
         ahead, within = one.get("ahead", 0.0), one.get("within", 0.0)
         if abs(ahead) - within > AHEAD:
             way = "ahead of" if ahead > 0 else "behind"
-            clock = f"{abs(ahead):.1f} s {way} that of {next(iter(told))}, to {within:.3f} s"
-            yield f"{name}: its clock is {clock}; chronyc makestep sets it"
-
-
-def _unseen(told: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
-    """Yield files that are otherwise on some nodes than on most, or on all not there."""
-    for path in next(iter(told.values()))["files"]:
-        seen = {name: str(one["files"].get(path)) for name, one in told.items()}
-        usual, count = max(
-            Counter(seen.values()).items(), key=lambda one: (one[0][:5] != "can't", one[1])
-        )
+            clock = f"its clock is {abs(ahead):.1f} s {way} that of {first}, to {within:.3f} s"
+            yield f"{name}: {clock}; chronyc makestep sets it"
+    for path in told[first]["files"]:
+        seen = {name: one["files"][path] for name, one in told.items()}
+        # what is there is right, even where most do not see it
+        ranked = Counter(seen.values()).most_common()
+        usual, count = max(ranked, key=lambda one: (not one[0].startswith("can't"), one[1]))
         for name, what in seen.items():
             if what != usual or what.startswith("can't"):
                 others = f", {count} others {plain(usual)}" if what != usual else ""

@@ -22,24 +22,12 @@ _SRUN = """srun --verbose --label --input=all --kill-on-bad-exit=0 --wait=0 --no
 _ON_HOST = re.compile(r"^srun: launching StepId=\S+ on host (\S+), \d+ tasks: (\d+)", re.MULTILINE)
 _QUEUE, _MARGIN = 30, 30.0
 """Seconds in which the nodes are given, and for a job's start and end on them."""
-_Told = dict[str, tuple[list[str], float]]
-"""Lines of a node, by its name or its task, and after how many seconds the last came."""
 
 
 def collect(wanted: str, how: How) -> Generator[Reply]:
     """Ask all nodes, those of a partition or of a list; ValueError where there are none, or no Slurm."""
-    if wanted and not _WANTED.fullmatch(wanted):
-        msg = f"{plain(wanted)!r} is no partition and no list of nodes as n[1-40]"
-        raise ValueError(msg)
-    rows = [*rows_of("%N|%R|%T|%E")]
-    # a node of several partitions is asked in one of them
-    known = {name: about for name, *about in rows if wanted in ("", about[0])}
-    if not known:
-        every, none = {name: about for name, *about in rows}, ["", "unknown to Slurm", "none"]
-        names = said("scontrol", "show", "hostnames", wanted).split()
-        known = {one: every.get(one, none) for one in names}
     down, up = list[Reply](), dict[str, list[tuple[str, str]]]()
-    for name, (part, state, reason) in known.items():
+    for name, (part, state, _, reason) in known(wanted).items():
         if state in _FREE:
             up.setdefault(part, []).append((name, state))
         else:
@@ -49,43 +37,51 @@ def collect(wanted: str, how: How) -> Generator[Reply]:
     return replies([lambda: down, *asking], len(asking) + 1)
 
 
+def known(wanted: str) -> dict[str, list[str]]:
+    """Return partition, state, GPUs and reason of nodes: all, those of a partition or of a list; raises ValueError."""
+    if wanted and not _WANTED.fullmatch(wanted):
+        msg = f"{plain(wanted)!r} is no partition and no list of nodes as n[1-40]"
+        raise ValueError(msg)
+    rows = [*rows_of("%N|%R|%T|%G|%E")]
+    # a node of several partitions is asked in one of them
+    if found := {name: about for name, *about in rows if wanted in ("", about[0])}:
+        return found
+    every, none = {name: about for name, *about in rows}, ["", "unknown to Slurm", "", "none"]
+    names = said("scontrol", "show", "hostnames", wanted).split()
+    return {one: every.get(one, none) for one in names}
+
+
 def _answers(part: str, nodes: Sequence[tuple[str, str]], how: How) -> list[Reply]:
     """Ask in one job; where that finds no room, those alone that have no other job."""
     names, idle = ([n for n, state in nodes if state in free] for free in (_FREE, ("idle",)))
     told, problem = _job(part, names, how)
     if "Unable to allocate" in problem and 0 < len(idle) < len(names):
         told, problem = _job(part, idle, how)
-    return _replies(names, told, problem)
+    return told + [Reply(name, problem=problem) for name in {*names} - {one.name for one in told}]
 
 
 def inside(names: Sequence[str], how: How) -> list[Reply]:
-    """Ask the nodes of the job that the doctor is in, as a step of it."""
-    where = [f"--nodes={len(names)}", f"--ntasks={len(names)}", f"--nodelist={','.join(names)}"]
-    return _replies(names, *_asked([*where, "--overlap", "--mem=0"], how, os.environ))
+    """Ask nodes of the job that the doctor is in."""
+    told, problem = _asked(["--overlap", "--mem=0"], names, how, os.environ)
+    return told + [Reply(name, problem=problem) for name in {*names} - {one.name for one in told}]
 
 
-def _replies(names: Sequence[str], told: _Told, problem: str) -> list[Reply]:
-    got = [parcel.reply(name, "\n".join(some), at) for name, (some, at) in told.items()]
-    return got + [Reply(name, problem=problem) for name in names if name not in told]
-
-
-def _job(part: str, names: Sequence[str], how: How) -> tuple[_Told, str]:
+def _job(part: str, names: Sequence[str], how: How) -> tuple[list[Reply], str]:
     """Ask in a job of its own: in that of the doctor srun would find the nodes of that one alone."""
     most, job = how.seconds + _QUEUE + _MARGIN, f"doctor-fleet-{secrets.token_hex(8)}"
     words = [f"--job-name={job}", f"--immediate={_QUEUE}", f"--time={int(most) // 60 + 1}"]
-    words += [f"--nodes={len(names)}", f"--ntasks={len(names)}", f"--nodelist={','.join(names)}"]
     words += [f"--partition={part}", f"--mem={'4G' if '--smoke' in how.words else '512M'}"]
     kept = ("SLURM_CONF",) if "SLURM_JOB_ID" in os.environ else tuple(os.environ)
     env = {k: v for k, v in os.environ.items() if not k.startswith("SLURM_") or k in kept}
-    return _asked(words, how, env, job)
+    return _asked(words, names, how, env, job)
 
 
 def _asked(
-    words: Sequence[str], how: How, env: Mapping[str, str], job: str = ""
-) -> tuple[_Told, str]:
-    """Return lines of each node with seconds, and what is to be said of one that printed nothing."""
-    began, most = time.monotonic(), how.seconds + _QUEUE + _MARGIN
-    lines, ended = _Told(), child.Ended("not started", 0, "", "")
+    words: Sequence[str], names: Sequence[str], how: How, env: Mapping[str, str], job: str = ""
+) -> tuple[list[Reply], str]:
+    """Return what nodes answer, and what is to be said of one that printed nothing."""
+    most, began = how.seconds + _QUEUE + _MARGIN, time.monotonic()
+    lines, ended = dict[str, tuple[list[str], float]](), child.Ended("not started", 0, "", "")
 
     def heard(line: str) -> float:
         label, _, rest = line.partition(": ")
@@ -94,6 +90,8 @@ def _asked(
         lines[label.strip()] = some, time.monotonic() - began
         return most
 
+    words = [*words, f"--nodes={len(names)}", f"--ntasks={len(names)}"]
+    words.append(f"--nodelist={','.join(names)}")
     argv = [*_SRUN.split(), *words, "sh", "-c", parcel.COMMAND]
     ask = partial(child.run_lines, argv, env=env, stdin=parcel.payload(how), limit=child.FLOOD)
     try:
@@ -102,5 +100,9 @@ def _asked(
         if job and ended.how != "exit":
             child.run(["scancel", f"--name={job}"], timeout=60.0)
     errors = re.findall("^srun: error: (.+)$", ended.err, re.MULTILINE) or ["no answer"]
-    told = _Told((host, lines[task]) for host, task in _ON_HOST.findall(ended.err) if task in lines)
+    told = [
+        parcel.reply(host, "\n".join(lines[task][0]), lines[task][1])
+        for host, task in _ON_HOST.findall(ended.err)
+        if task in lines
+    ]
     return told, plain(errors[-1], 300) if ended.how == "exit" else ended.death
