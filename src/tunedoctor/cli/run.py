@@ -42,20 +42,20 @@ def run_command(
     try:
         ran = running.run(argv)
     except running.NotStartedError as error:
-        _say(f"{error}")
+        say(f"{error}")
         return error.status
     death = running.death_of(ran.code)
     if ran.problem:
-        _say(f"the output could not be written: {ran.problem}")
+        say(f"the output could not be written: {ran.problem}")
     # by a signal that is a wish, to it or to the doctor, somebody ended it
     if death.status in (0, 130, *told) or death.name in running.ASKED or ran.signals:
         return death.status
     for_memory = running.killed_for_memory(before, running.kills_now())
-    _say(_how(argv[0], ran, death, for_memory))
+    say(_how(argv[0], ran, death, for_memory))
     if log and (tail := _added(log, kept)):
         ran = ran._replace(tails=(*ran.tails, tail))
         for _, line in tail.lines()[-5:] if death.name else ():
-            _say(f"{log.name}: {clean_text(line.decode('utf-8', 'replace'))}")
+            say(f"{log.name}: {clean_text(line.decode('utf-8', 'replace'))}")
     tell_why(argv, ran, running.shell_words(death, for_memory), place, options, report_file)
     return death.status
 
@@ -69,9 +69,9 @@ def tell_why(  # noqa: PLR0913  each is of its own
     try:
         _diagnose(_looked(argv, ran, words, place), options, report_file, began)
     except KeyboardInterrupt:
-        _say("stopped before it could tell why")
+        say("stopped before it could tell why")
     except Exception as error:  # noqa: BLE001  the command's status goes before what befalls the doctor
-        _say(f"could not diagnose: {type(error).__name__}: {error}")
+        say(f"could not diagnose: {type(error).__name__}: {error}")
 
 
 def _added(log: Path, kept: int) -> running.Tail | None:
@@ -115,7 +115,7 @@ def _looked(argv: Sequence[str], ran: running.Ran, words: str, place: Target | N
     meant = place.chosen_by in ("--target", "--self")
     snapshot, left_out = joined(told, take(place if meant else interpreter_of(argv) or place))
     for why in left_out:
-        _say(why)
+        say(why)
     return snapshot
 
 
@@ -132,12 +132,13 @@ def _diagnose(snapshot: Snapshot, options: Options, report_file: str, began: flo
         try:
             write_whole(report_file, as_json(report))
         except OSError as error:
-            _say(f"{report_file} can't be written: {error.strerror or error}")
+            say(f"{report_file} can't be written: {error.strerror or error}")
     if any(f.severity != "note" for f in report.findings):
         sys.stderr.write(on_terminal(report, options, sys.stderr))
     else:
-        _say("neither its output nor this machine shows a fault of the environment")
+        say("neither its output nor this machine shows a fault of the environment")
 
 
-def _say(text: str) -> None:
+def say(text: str) -> None:
+    """Tell a line on stderr."""
     sys.stderr.write(f"doctor: {text}\n")

@@ -7,7 +7,7 @@ import secrets
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -57,14 +57,15 @@ def held(nodes: int, wanted: str, gpus: int) -> Generator[Job]:
     argv = [*_salloc(nodes, wanted, gpus), sys.executable, "-Ic", _HOLD]
     how: Any = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "start_new_session": True}
     with subprocess.Popen(argv, **how) as salloc:  # noqa: S603  argv, no shell
-        given: dict[str, str] = {}
+        line = b""
         try:
-            given = json.loads(salloc.stdout.readline() or "{}")  # type: ignore[union-attr]
-            os.environ.update({k: v for k, v in given.items() if k.startswith("SLURM_")})
+            line = salloc.stdout.readline()  # type: ignore[union-attr]
+            given = json.loads(line or b"{}").items()
+            os.environ.update((k, v) for k, v in given if k.startswith("SLURM_"))
             yield _job(nodes)
         finally:
             salloc.stdin.close()  # type: ignore[union-attr]
-            if not given:  # it still waits for nodes
+            if not line:  # it still waits for nodes
                 salloc.terminate()
 
 
@@ -141,10 +142,7 @@ def _unlike(told: Mapping[str, Mapping[str, Any]], death: str) -> Iterator[str]:
                 yield f"{name}: {plain(path, 300)} {plain(what)}{others}"
 
 
-def failed(lines: Iterable[str]) -> str:
-    """Return which node failed first and how, of what srun says; "" where it names none."""
-    for pattern in table("slurm")["failed"]:
-        for line in lines:
-            if found := re.search(pattern, line):
-                return f"{found['node']}: {found['what']}"
-    return ""
+def failed(lines: Sequence[str]) -> tuple[str, str]:
+    """Return which node failed first and how, of what srun says; "" and "" where it names none."""
+    said_ = (re.search(one, line) for one in table("slurm")["failed"] for line in lines)
+    return next(((one["node"], one["what"]) for one in said_ if one), ("", ""))

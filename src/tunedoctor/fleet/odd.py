@@ -47,8 +47,8 @@ class Column(NamedTuple):
     entropy: float
 
 
-def columns_of(rows: Sequence[Judged], *, noise: bool = False) -> Iterator[Column]:
-    """Yield what tells nodes apart, sizes that are nearly the same as one value, and noise where it is wanted."""
+def columns_of(rows: Sequence[Judged]) -> Iterator[Column]:
+    """Yield what tells nodes apart and is no noise, sizes that are nearly the same as one value."""
     values = {token: held for row in rows for token, held in row.values.items()}
     found: dict[tuple[str, str], dict[Value, list[int]]] = defaultdict(lambda: defaultdict(list))
     for number, row in enumerate(rows):
@@ -61,7 +61,7 @@ def columns_of(rows: Sequence[Judged], *, noise: bool = False) -> Iterator[Colum
         _merge_sizes(nodes)
         total = sum(map(len, nodes.values()))
         entropy = sum(len(some) / total * log2(total / len(some)) for some in nodes.values())
-        if entropy > 0 and (noise or entropy <= max(1.0, log2(total) / 2)):
+        if 0 < entropy <= max(1.0, log2(total) / 2):
             yield Column(kind, path, nodes, total, entropy)
 
 
@@ -90,20 +90,22 @@ def marks_of(columns: Iterable[Column]) -> Marks:
 
 
 def apart(rows: Sequence[Judged], kinds: Sequence[str]) -> list[Odd]:
-    """Return what differs at all of these kinds of fact, a row for each kind and the nodes that are so."""
-    found: dict[tuple[object, ...], Odd] = {}
-    for one in columns_of(rows, noise=True):
-        usual = max(one.nodes, key=lambda value: len(one.nodes[value]))
-        for value, some in one.nodes.items() if one.kind in kinds else ():
-            names = tuple(rows[number].told.node for number in some)
-            count = len(one.nodes[usual])
-            others = Others(value=usual, count=count if count > 1 else 0)
-            fact = f"{one.kind}.{one.path}".rstrip(".")
-            told = Odd(nodes=names, fact=fact, value=value, others=others)
-            if value != usual:
-                last = found.setdefault((one.kind, *names), told)
-                found[one.kind, *names] = replace(last, more=last.more + (last is not told))
-    return [*found.values()]
+    """Return what of these kinds of fact is otherwise than on most, however few that are."""
+    values, found = {token: held for row in rows for token, held in row.values.items()}, list[Odd]()
+    for kind in kinds:
+        (usual, count), *others = Counter(row.facts.get(kind, b"") for row in rows).most_common()
+        for token, _ in others:
+            own, well = values.get(token, {}), values.get(usual, {})
+            first, *more = [path for path in {**own, **well} if own.get(path) != well.get(path)]
+            told = Odd(
+                nodes=tuple(row.told.node for row in rows if row.facts.get(kind, b"") == token),
+                fact=f"{kind}.{first}".rstrip("."),
+                value=own.get(first),
+                others=Others(value=well.get(first), count=count if count > 1 else 0),
+                more=len(more),
+            )
+            found.append(told)
+    return found
 
 
 def odd(

@@ -11,12 +11,14 @@ import socket
 import subprocess
 import sys
 import time
-from typing import Any, Dict, List, Tuple
+from typing import Any, Dict, List
 
 GRACE = 10.0
 """Seconds in which the others end by themselves when one has failed: most fail of the same, and tell so."""
 MEETING = 300
 """Seconds in which all nodes have to come."""
+KEPT: List[Any] = []
+"""What others read until they end."""
 
 
 def main(words: List[str]) -> int:
@@ -33,7 +35,7 @@ def main(words: List[str]) -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, pass_on)
     count, argv = int(words[0]), words[1:]
-    place, kept = met(where, count) if where else (alone(count), None)
+    place = met(where, count) if where else alone(count)
     first = int(place.pop("RANK"))
     for rank in range(count):
         ranks = {"RANK": str(first + rank), "LOCAL_RANK": str(rank)}
@@ -46,7 +48,6 @@ def main(words: List[str]) -> int:
     for one in children:  # they wait for one that is gone
         one.kill()
         one.wait()
-    del kept
     if where and failed == 128 + signal.SIGINT:
         return 0  # it is saved: where one node says otherwise, srun ends the rest, whose words are then lost
     return 128 - failed if failed < 0 else failed
@@ -60,29 +61,25 @@ def alone(count: int) -> Dict[str, str]:
     return {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port, "WORLD_SIZE": str(count), "RANK": "0"}
 
 
-def met(where: str, count: int) -> Tuple[Dict[str, str], Any]:
-    """Return what the processes of this node are told when all have met, and what has to stay until they end."""
+def met(where: str, count: int) -> Dict[str, str]:
+    """Return what the processes of this node are told when the launchers of all have met."""
     from torch.distributed.elastic.rendezvous import RendezvousParameters
     from torch.distributed.elastic.rendezvous.registry import get_rendezvous_handler
 
     os.environ["TORCH_DISABLE_SHARE_RDZV_TCP_STORE"] = "1"  # rank 0 has a store, as on one machine
     nodes, _, endpoint = where.partition("@")
     host, _, port = endpoint.rpartition(":")
-    kind, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_DGRAM)[0]
-    with socket.socket(kind, socket.SOCK_DGRAM) as one:
-        one.connect(address)  # sends nothing
-        own = one.getsockname()[0]  # the address at which others reach this node
+    with socket.socket(type=socket.SOCK_DGRAM) as one:
+        one.connect((host, int(port)))  # sends nothing
+        own = one.getsockname()[0]  # where others reach this node
+    least = most = int(nodes)
     how = {"is_host": os.environ["SLURM_NODEID"] == "0", "join_timeout": MEETING}
-    all_ = int(nodes)
-    handler = get_rendezvous_handler(
-        RendezvousParameters("c10d", endpoint, port, all_, all_, own, **how)
-    )
-    found = handler.next_rendezvous()
-    first = found.bootstrap_store_info
-    return {
-        "MASTER_ADDR": first.master_addr, "MASTER_PORT": str(first.master_port),
-        "WORLD_SIZE": str(all_ * count), "RANK": str(found.rank * count),
-    }, (handler, found)  # fmt: skip
+    told = RendezvousParameters("c10d", endpoint, port, least, most, own, **how)
+    KEPT.append(get_rendezvous_handler(told))
+    KEPT.append(KEPT[0].next_rendezvous())
+    first, world = KEPT[1].bootstrap_store_info, {"WORLD_SIZE": str(most * count)}
+    world.update(MASTER_ADDR=first.master_addr, MASTER_PORT=str(first.master_port))
+    return {"RANK": str(KEPT[1].rank * count), **world}
 
 
 def wait(children: "List[subprocess.Popen[bytes]]") -> int:

@@ -13,12 +13,8 @@ import time
 from datetime import timedelta
 from typing import Any, Dict
 
-ROUNDS = 8
-"""Questions for the time, of which the one that was answered soonest counts."""
-LAST = 5
-"""The step after which all is well."""
-HEAD = 1 << 20
-"""Bytes of a file that are compared, beside its size."""
+LAST, ROUNDS, HEAD = 5, 8, 1 << 20
+"""The step after which all is well; questions for the time; bytes of a file that are compared, beside its size."""
 
 
 def main(order: Dict[str, Any]) -> int:
@@ -31,27 +27,25 @@ def main(order: Dict[str, Any]) -> int:
         import torch.distributed as dist
 
         place, wait = (order["host"], order["port"]), timedelta(seconds=order["seconds"])
-        own = address(*place)
+        with socket.socket(type=socket.SOCK_DGRAM) as one:
+            one.connect(place)  # sends nothing
+            own = one.getsockname()[0]
         say(step=2, doing="meeting at {}:{}, from {}".format(*place, own))
         store = dist.TCPStore(*place, nodes, rank == 0, wait, wait_for_workers=False)
         say(step=3, doing="waiting for the others")
-        store.set("here {}".format(rank), "")
-        store.wait(["here {}".format(one) for one in range(nodes)])
+        together(store, "here", rank, range(nodes))
         say(**clock(store, rank, nodes))
         is_cuda = torch.cuda.is_available() and order["device"] in ("auto", "cuda")
         backend = "nccl" if is_cuda else "gloo"
         name = backend.upper() + "_SOCKET_IFNAME"
-        chosen = "{}={}".format(name, os.environ.get(name, "")) if os.environ.get(name) else name
-        told = "a sum over all nodes by {} from {}; {} names the network interface"
-        say(step=4, doing=told.format(backend, own, chosen))
+        told = "a sum over all nodes by {} from {}, {}={!r} (the network interface)"
+        say(step=4, doing=told.format(backend, own, name, os.environ.get(name, "")))
         dist.init_process_group(backend, store=store, rank=rank, world_size=nodes, timeout=wait)
-        total = torch.tensor([2.0**rank], device="cuda:0" if is_cuda else "cpu")
+        total = torch.tensor([rank + 1.0], device="cuda:0" if is_cuda else "cpu")
         dist.all_reduce(total)
-        if float(total) != 2.0**nodes - 1:
-            raise RuntimeError("the sum is {}, not {}".format(float(total), 2**nodes - 1))  # noqa: TRY301
-        store.set("done {}".format(rank), "")
-        if rank == 0:  # the store is here
-            store.wait(["done {}".format(one) for one in range(nodes)])
+        if float(total) != nodes * (nodes + 1) / 2:
+            raise RuntimeError("it is wrong: {}".format(float(total)))  # noqa: TRY301
+        together(store, "done", rank, [rank] if rank else range(nodes))  # whose store it is
     except Exception as error:
         say(problem="{}: {}".format(type(error).__name__, error).split("\n")[0][:300])
         return 1
@@ -68,46 +62,42 @@ def seen(path: str) -> str:
     """Return what this node has at a path, in words: equal ones are the same file or folder."""
     digest, size = hashlib.sha256(), 0
     try:
-        files = [path]
-        if os.path.isdir(path):
-            found = (os.path.join(path, one) for one in os.listdir(path))
-            files = sorted(one for one in found if os.path.isfile(one))
-        for one in files:
+        inside = sorted(os.listdir(path)) if os.path.isdir(path) else []
+        within = [
+            one for one in (os.path.join(path, name) for name in inside) if os.path.isfile(one)
+        ]
+        for one in within or [path]:
             size += os.path.getsize(one)
             with open(one, "rb") as file:
                 digest.update(
-                    "{}\0{}\0".format(os.path.basename(one), os.path.getsize(one)).encode()
+                    "{}\0{}\0".format(os.path.basename(one), size).encode() + file.read(HEAD)
                 )
-                digest.update(file.read(HEAD))
     except OSError as error:
         return "can't be read: {}".format(error.strerror)
     return "{:,} bytes, sha256 {}".format(size, digest.hexdigest()[:12])
 
 
-def address(host: str, port: int) -> str:
-    """Return the address of this node from which packets go to another."""
-    kind, _, _, _, place = socket.getaddrinfo(host, port, type=socket.SOCK_DGRAM)[0]
-    with socket.socket(kind, socket.SOCK_DGRAM) as one:
-        one.connect(place)  # sends nothing
-        return str(one.getsockname()[0])
+def together(store: Any, what: str, rank: int, others: Any) -> None:
+    """Tell that this node has come so far, and wait for others."""
+    store.set("{} {}".format(what, rank), "")
+    store.wait(["{} {}".format(what, one) for one in others])
 
 
 def clock(store: Any, rank: int, nodes: int) -> Dict[str, float]:
     """Return how many seconds this clock is ahead of the first node's, by NTP's way, and how far off that can be."""
-    if rank == 0:
-        for one in range(1, nodes):
-            for turn in range(ROUNDS):
-                store.get("ask {} {}".format(one, turn))
-                store.set("tell {} {}".format(one, turn), repr(time.time()))
-        return {"ahead": 0.0, "within": 0.0}
     best = (float("inf"), 0.0)
-    for turn in range(ROUNDS):
-        begun = time.time()
-        store.set("ask {} {}".format(rank, turn), "")
-        told = float(store.get("tell {} {}".format(rank, turn)))
-        ended = time.time()
-        best = min(best, ((ended - begun) / 2, (begun + ended) / 2 - told))
-    return {"ahead": best[1], "within": best[0]}
+    for one in range(1, nodes) if rank == 0 else [rank]:
+        for turn in range(ROUNDS):
+            ask, tell = "ask {} {}".format(one, turn), "tell {} {}".format(one, turn)
+            begun = time.time()
+            if rank == 0:
+                store.get(ask)
+                store.set(tell, repr(time.time()))
+            else:
+                store.set(ask, "")
+                told, ended = float(store.get(tell)), time.time()
+                best = min(best, ((ended - begun) / 2, (begun + ended) / 2 - told))
+    return {"ahead": best[1], "within": best[0]} if rank else {}
 
 
 if __name__ == "__main__":
