@@ -150,16 +150,16 @@ def test_losses_are_those_of_one_process_and_a_killed_node_goes_on(slurm: Slurm)
 @pytest.mark.parametrize(
     ("node", "says"),
     [
-        ("xold", "xold: TorchBuild.version 1."),
+        ("xold", r"xold: Packages.distributions\[torch\] 1\.\S+, 2 others "),
         ("xblind", "xblind: d/d.jsonl can't be read: No such file or directory"),
-        ("xlate", "xlate: its clock is 5.2"),
+        ("xlate", r"xlate: its clock is 5\.[123] s ahead of that of n1"),
     ],
 )
 def test_a_node_that_is_otherwise_is_named_and_nothing_is_trained(
     slurm: Slurm, node: str, says: str
 ) -> None:
     ended = slurm.train(f"--out={node}", "--batch=9", "--nodes=3", f"--slurm=n1,n2,{node}")
-    assert (ended.code, says in ended.said) == (1, True), ended.said
+    assert (ended.code, bool(re.search(says, ended.said))) == (1, True), ended.said
     wrong = [line for line in ended.said.splitlines() if line.startswith("✗")]
     assert all(f" {node}: " in line for line in wrong), wrong
     assert "doctor: not begun; --no-check trains all the same" in ended.said

@@ -7,6 +7,7 @@ from argparse import Namespace
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +19,8 @@ from tunedoctor.cli.progress import spinner
 from tunedoctor.cli.run import say, tell_why
 from tunedoctor.cli.train import LAUNCHER, TRAINER
 from tunedoctor.facts import Target
-from tunedoctor.fleet import slurm
+from tunedoctor.fleet import many, slurm
 from tunedoctor.fleet.job import Job, failed, held, met
-from tunedoctor.fleet.many import fleet_of, judged
 from tunedoctor.fleet.odd import apart
 from tunedoctor.fleet.reply import How
 from tunedoctor.model.wording import listed
@@ -38,10 +38,7 @@ _TOLD = (2,)
 def training(
     stack: ExitStack, how: Namespace, place: Target, words: Sequence[str], *, look: bool
 ) -> list[str]:
-    """Return what starts the trainer by `words` on each node, to be followed by it; [] where they can't, which was told.
-
-    The nodes are given back when `stack` ends.
-    """
+    """Return what starts the trainer on each node until `stack` ends; [] where it can't train there, which was told."""
     values = values_of(words)
     say(f"asks Slurm for {how.nodes} nodes")
     with refusing((OSError, ValueError), "sinfo -N shows the nodes", "Slurm: "):
@@ -66,12 +63,13 @@ def _wrong(job: Job, python: str, words: Sequence[str], values: Mapping[str, Any
     asked = ("snapshot", "--profile=project", "--keep-host", "--target", python)
     names = [one for one in words if not one.startswith("--")]
     names += [str(values.get(key) or "") for key in ("data", "eval_data", "model", "template")]
-    files = [*(one for one in names if Path(one or "/none").exists()), new, LAUNCHER, TRAINER]
+    every = chain(*([Path(one), *Path(one).glob("*")] for one in names if one))
+    files = [str(one) for one in (*every, LAUNCHER, TRAINER) if one.is_file()]
     with spinner("comparing") as shown:
         shown.watch([*job.names])
         replies = slurm.inside(job.names, How(asked))
-        rows = judged(iter(replies), partial(judge_for, options, "project", by_node=False), 1)
-        found = fleet_of(rows, "slurm", options.checks())
+        rows = many.judged(iter(replies), partial(judge_for, options, "project", by_node=False), 1)
+        found = many.fleet_of(rows, "slurm", options.checks())
         wrong = [f"{name}: {why}" for name, why in found.unreached.items()]
         for one in (cause for cause in found.causes if cause.finding.severity == "error"):
             who, cure = listed(one.nodes) or "all nodes", one.finding.cure.command
@@ -84,7 +82,7 @@ def _wrong(job: Job, python: str, words: Sequence[str], values: Mapping[str, Any
             new.touch()
         try:
             device = str(values.get("device", "auto"))
-            return [*wrong, *met(job, python, [*map(str, files)], device)]
+            return [*wrong, *met(job, python, [*files, str(new)], device)]
         finally:
             new.unlink(missing_ok=True)
 

@@ -56,7 +56,9 @@ def train(how: Namespace, arguments: Sequence[str], *, check: bool = True) -> in
     place = works(aim(how.target, own=how.own))
     check_words(arguments)
     values = values_of(arguments)
-    _check_batch(how.processes, many, int(values.get("batch", 16)))
+    if wrong := int(values.get("batch", 16)) % (count := how.processes * (many or 1)):
+        way = f"--batch={int(values.get('batch', 16)) - wrong + count} is one"
+        misuse(f"batch is no multiple of {count} processes on {many or 1} nodes", way)
     out = Path(str(values.get("out") or "out"))
     more = " --no-check" * (not check) + f" --processes {how.processes}" * (how.processes > 1)
     if many:
@@ -71,15 +73,12 @@ def train(how: Namespace, arguments: Sequence[str], *, check: bool = True) -> in
             return 130
         if not argv:
             return 1
-        code: int
-        if many:
-            code = import_module("tunedoctor.cli.nodes").run(argv)
-        else:
-            code = run_command(argv, place, "", told=(2,), log=out / "train.log")
+        log, nodes = out / "train.log", many and import_module("tunedoctor.cli.nodes")
+        code = nodes.run(argv) if nodes else run_command(argv, place, "", told=(2,), log=log)
     if page and code == 0 and is_finished(out):
         report(page, out)
     ended(130 if many and code == 1 else code)  # which node it was has been told
-    return code
+    return int(code)
 
 
 def _told_again(page: str, arguments: Sequence[str]) -> bool:
@@ -90,15 +89,6 @@ def _told_again(page: str, arguments: Sequence[str]) -> bool:
         return False
     report(page, out)
     return True
-
-
-def _check_batch(processes: int, nodes: int, batch: int) -> None:
-    """Exit with 2 for a batch that can't be dealt out."""
-    if batch % (count := processes * max(1, nodes)):
-        who = f"{processes} processes" + f" on each of {nodes} nodes" * bool(nodes)
-        misuse(
-            f"batch {batch} is no multiple of {who}", f"--batch={-(-batch // count) * count} is one"
-        )
 
 
 def _trainer(  # noqa: PLR0913  each is of its own
@@ -116,8 +106,8 @@ def _trainer(  # noqa: PLR0913  each is of its own
     snapshot = look(place, start=True)
     libraries(snapshot, place.python, *(["gguf"] if model.endswith(".gguf") else []))
     if many:
-        training = import_module("tunedoctor.cli.nodes").training  # with it comes the fleet
-        start = training(stack, how, place, words, look=check)
+        nodes = import_module("tunedoctor.cli.nodes")  # with it comes the fleet
+        start = nodes.training(stack, how, place, words, look=check)
         return start and [*start, str(count), str(TRAINER), *_readable(snapshot, words)]
     if check and not _ready(snapshot, Options.of()._replace(quiet=True)):
         return []

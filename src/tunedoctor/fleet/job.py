@@ -8,7 +8,7 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import Generator, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -20,6 +20,7 @@ from tunedoctor.system import child
 from tunedoctor.tables.load import table
 from tunedoctor.target import meet
 
+_STEP = "--ntasks-per-node=1 --overlap --mem=0 --cpu-bind=none --mpi=none --export=ALL"
 STEP, START = 60, 240.0
 """Seconds for a step of the meeting, and for Python and torch to be there: they can come from a slow disk."""
 AHEAD = 1.0
@@ -41,8 +42,7 @@ class Job(NamedTuple):
         """Return the beginning of a command that runs once on each node."""
         count, names = len(self.names), ",".join(self.names)
         argv = ["srun", f"--jobid={self.id}", f"--nodes={count}", f"--ntasks={count}"]
-        argv += ["--ntasks-per-node=1", f"--nodelist={names}", "--overlap", "--mem=0"]
-        return [*argv, "--cpu-bind=none", "--mpi=none", "--export=ALL", *words]
+        return [*argv, f"--nodelist={names}", *_STEP.split(), *words]
 
 
 @contextmanager
@@ -110,7 +110,7 @@ def met(job: Job, python: str, files: Sequence[str], device: str) -> list[str]:
     told: dict[str, dict[str, Any]] = {}
     for line in ended.out.splitlines():
         task, _, text = line.partition(": ")
-        if text.startswith("{"):
+        with suppress(ValueError):
             told.setdefault(task.strip(), {"step": 0}).update(json.loads(text))
     by_node = {one["node"]: one for one in told.values() if "node" in one}
     if silent := [name for name in job.names if name not in by_node]:

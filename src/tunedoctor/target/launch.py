@@ -15,8 +15,6 @@ from typing import Any, Dict, List
 
 GRACE = 10.0
 """Seconds in which the others end by themselves when one has failed: most fail of the same, and tell so."""
-MEETING = 300
-"""Seconds in which all nodes have to come."""
 KEPT: List[Any] = []
 """What others read until they end."""
 
@@ -73,7 +71,7 @@ def met(where: str, count: int) -> Dict[str, str]:
         one.connect((host, int(port)))  # sends nothing
         own = one.getsockname()[0]  # where others reach this node
     least = most = int(nodes)
-    how = {"is_host": os.environ["SLURM_NODEID"] == "0", "join_timeout": MEETING}
+    how = {"is_host": os.environ["SLURM_NODEID"] == "0"}
     told = RendezvousParameters("c10d", endpoint, port, least, most, own, **how)
     KEPT.append(get_rendezvous_handler(told))
     KEPT.append(KEPT[0].next_rendezvous())
@@ -93,4 +91,6 @@ def wait(children: "List[subprocess.Popen[bytes]]") -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    os._exit(
+        main(sys.argv[1:])
+    )  # threads of the rendezvous can abort a process that ends otherwise

@@ -33,7 +33,8 @@ def main(order: Dict[str, Any]) -> int:
         say(step=2, doing="meeting at {}:{}, from {}".format(*place, own))
         store = dist.TCPStore(*place, nodes, rank == 0, wait, wait_for_workers=False)
         say(step=3, doing="waiting for the others")
-        together(store, "here", rank, range(nodes))
+        store.set("here {}".format(rank), "")
+        store.wait(["here {}".format(one) for one in range(nodes)])
         say(**clock(store, rank, nodes))
         is_cuda = torch.cuda.is_available() and order["device"] in ("auto", "cuda")
         backend = "nccl" if is_cuda else "gloo"
@@ -45,7 +46,10 @@ def main(order: Dict[str, Any]) -> int:
         dist.all_reduce(total)
         if float(total) != nodes * (nodes + 1) / 2:
             raise RuntimeError("it is wrong: {}".format(float(total)))  # noqa: TRY301
-        together(store, "done", rank, [rank] if rank else range(nodes))  # whose store it is
+        store.set("done {}".format(rank), "")
+        store.wait(
+            ["done {}".format(one) for one in ([rank] if rank else range(nodes))]
+        )  # whose store it is
     except Exception as error:
         say(problem="{}: {}".format(type(error).__name__, error).split("\n")[0][:300])
         return 1
@@ -59,28 +63,13 @@ def say(**told: Any) -> None:
 
 
 def seen(path: str) -> str:
-    """Return what this node has at a path, in words: equal ones are the same file or folder."""
-    digest, size = hashlib.sha256(), 0
+    """Return what this node has at a path, in words: equal ones are the same file."""
     try:
-        inside = sorted(os.listdir(path)) if os.path.isdir(path) else []
-        within = [
-            one for one in (os.path.join(path, name) for name in inside) if os.path.isfile(one)
-        ]
-        for one in within or [path]:
-            size += os.path.getsize(one)
-            with open(one, "rb") as file:
-                digest.update(
-                    "{}\0{}\0".format(os.path.basename(one), size).encode() + file.read(HEAD)
-                )
+        with open(path, "rb") as file:
+            found = hashlib.sha256(file.read(HEAD)).hexdigest()
+        return "{:,} bytes, sha256 {}".format(os.path.getsize(path), found[:12])
     except OSError as error:
         return "can't be read: {}".format(error.strerror)
-    return "{:,} bytes, sha256 {}".format(size, digest.hexdigest()[:12])
-
-
-def together(store: Any, what: str, rank: int, others: Any) -> None:
-    """Tell that this node has come so far, and wait for others."""
-    store.set("{} {}".format(what, rank), "")
-    store.wait(["{} {}".format(what, one) for one in others])
 
 
 def clock(store: Any, rank: int, nodes: int) -> Dict[str, float]:
