@@ -1,7 +1,7 @@
 """doctor train --nodes: the nodes are given by Slurm, held against each other, and train as one."""
 
 import re
-import secrets
+import shlex
 import sys
 from argparse import Namespace
 from collections.abc import Mapping, Sequence
@@ -9,6 +9,7 @@ from contextlib import ExitStack
 from functools import partial
 from itertools import chain
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 from typing import Any
 
 from tunedoctor.cli.configuration import values_of
@@ -16,7 +17,6 @@ from tunedoctor.cli.fleet import judge_for
 from tunedoctor.cli.options import Options, refusing
 from tunedoctor.cli.output import screen
 from tunedoctor.cli.progress import spinner
-from tunedoctor.cli.run import say, tell_why
 from tunedoctor.cli.train import LAUNCHER, TRAINER
 from tunedoctor.facts import Target
 from tunedoctor.fleet import many, slurm
@@ -31,8 +31,6 @@ from tunedoctor.tables.load import table
 
 _MOST = 12
 """Lines of what keeps nodes from training."""
-_TOLD = (2,)
-"""What the trainer ends with when it has told of bad input."""
 
 
 def training(
@@ -40,11 +38,11 @@ def training(
 ) -> list[str]:
     """Return what starts the trainer on each node until `stack` ends; [] where it can't train there, which was told."""
     values = values_of(words)
-    say(f"asks Slurm for {how.nodes} nodes")
+    _say(f"asks Slurm for {how.nodes} nodes")
     with refusing((OSError, ValueError), "sinfo -N shows the nodes", "Slurm: "):
         gpus = how.processes * (values.get("device") != "cpu")
         job = stack.enter_context(held(how.nodes, how.slurm, gpus))
-    say(f"job {job.id} has {listed(job.names, 8)}")
+    _say(f"job {job.id} has {listed(job.names, 8)}")
     if look and (wrong := _wrong(job, place.python, words, values)):
         one = screen(sys.stderr)
         more = [f"and {len(wrong) - _MOST} more"] * (len(wrong) > _MOST)
@@ -59,7 +57,6 @@ def training(
 def _wrong(job: Job, python: str, words: Sequence[str], values: Mapping[str, Any]) -> list[str]:
     """Return why the nodes can't train together: what each finds, what differs, what they don't see of each other."""
     options, out = Options.of()._replace(quiet=True), Path(str(values.get("out") or "out"))
-    new = out / f".new-nodes-{secrets.token_hex(4)}"  # it must be one folder for all
     asked = ("snapshot", "--profile=project", "--keep-host", "--target", python)
     names = [one for one in words if not one.startswith("--")]
     names += [str(values.get(key) or "") for key in ("data", "eval_data", "model", "template")]
@@ -77,33 +74,28 @@ def _wrong(job: Job, python: str, words: Sequence[str], values: Mapping[str, Any
         if found.unreached:
             return wrong
         wrong += map(odd_line, apart(rows, table("slurm")["alike"]))
-        with refusing(OSError, "set out to a folder that all nodes see", f"{out}: "):
-            out.mkdir(parents=True, exist_ok=True)
-            new.touch()
-        try:
-            device = str(values.get("device", "auto"))
-            return [*wrong, *met(job, python, [*files, str(new)], device)]
-        finally:
-            new.unlink(missing_ok=True)
+        out.mkdir(parents=True, exist_ok=True)
+        with NamedTemporaryFile(prefix=".new-", dir=out) as new:  # out must be one folder for all
+            files.append(new.name)
+            return [*wrong, *met(job, python, files, str(values.get("device", "auto")))]
 
 
-def run(argv: Sequence[str]) -> int:
+def run(argv: Sequence[str], log: Path) -> int:
     """Train by a whole command; returns the exit code, when the node that failed has been named."""
-    try:
-        ran = running.run(argv, as_key=True)
-    except running.NotStartedError as error:
-        say(str(error))
-        return 1
+    ran = running.run(argv, as_key=True)
     if not ran.code:
         return 130 if "SIGINT" in ran.signals else 0
-    if ran.signals or ran.code in _TOLD:
-        return ran.code if ran.code in _TOLD else 1
+    if ran.signals or ran.code == 2:
+        return 1 if ran.signals else 2
     node, what = failed(running.output_of(ran.tails, "")[0].splitlines())
     code = re.fullmatch(r"Exited with exit code (\d+)", what)
     if code and (signal := running.death_of(int(code[1])).name):
         what = f"ended by {signal}"
     ended = f"{node} failed first: {what}; the other nodes were ended"
-    say(ended if node else f"srun ended with exit status {ran.code}")
-    if not re.search("Killed|SIGKILL|Node failure", what):  # of which no output tells the cause
-        tell_why(argv, ran, "", None, Options.of())
+    _say(ended if node else f"srun ended with exit status {ran.code}")
+    _say(f"doctor triage {shlex.quote(str(log))} looks for the cause in what all processes said")
     return 1
+
+
+def _say(text: str) -> None:
+    sys.stderr.write(f"doctor: {text}\n")

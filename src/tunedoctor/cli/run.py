@@ -42,36 +42,28 @@ def run_command(
     try:
         ran = running.run(argv)
     except running.NotStartedError as error:
-        say(f"{error}")
+        _say(f"{error}")
         return error.status
     death = running.death_of(ran.code)
     if ran.problem:
-        say(f"the output could not be written: {ran.problem}")
+        _say(f"the output could not be written: {ran.problem}")
     # by a signal that is a wish, to it or to the doctor, somebody ended it
     if death.status in (0, 130, *told) or death.name in running.ASKED or ran.signals:
         return death.status
-    for_memory = running.killed_for_memory(before, running.kills_now())
-    say(_how(argv[0], ran, death, for_memory))
-    if log and (tail := _added(log, kept)):
-        ran = ran._replace(tails=(*ran.tails, tail))
-        for _, line in tail.lines()[-5:] if death.name else ():
-            say(f"{log.name}: {clean_text(line.decode('utf-8', 'replace'))}")
-    tell_why(argv, ran, running.shell_words(death, for_memory), place, options, report_file)
-    return death.status
-
-
-def tell_why(  # noqa: PLR0913  each is of its own
-    argv: Sequence[str], ran: running.Ran, words: str, place: Target | None, options: Options,
-    report_file: str = "",
-) -> None:  # fmt: skip
-    """Say on stderr why a command failed, by its output and what is at `place`; None where it ran elsewhere."""
-    began = time.perf_counter()
+    for_memory, began = running.killed_for_memory(before, running.kills_now()), time.perf_counter()
     try:
-        _diagnose(_looked(argv, ran, words, place), options, report_file, began)
+        _say(_how(argv[0], ran, death, for_memory))
+        if log and (tail := _added(log, kept)):
+            ran = ran._replace(tails=(*ran.tails, tail))
+            for _, line in tail.lines()[-5:] if death.name else ():
+                _say(f"{log.name}: {clean_text(line.decode('utf-8', 'replace'))}")
+        snapshot = _looked(argv, ran, running.shell_words(death, for_memory), place)
+        _diagnose(snapshot, options, report_file, began)
     except KeyboardInterrupt:
-        say("stopped before it could tell why")
+        _say("stopped before it could tell why")
     except Exception as error:  # noqa: BLE001  the command's status goes before what befalls the doctor
-        say(f"could not diagnose: {type(error).__name__}: {error}")
+        _say(f"could not diagnose: {type(error).__name__}: {error}")
+    return death.status
 
 
 def _added(log: Path, kept: int) -> running.Tail | None:
@@ -102,7 +94,7 @@ def _how(name: str, ran: running.Ran, death: running.Death, for_memory: bool | N
     return f"{name} {how} after {took}{memory}"
 
 
-def _looked(argv: Sequence[str], ran: running.Ran, words: str, place: Target | None) -> Snapshot:
+def _looked(argv: Sequence[str], ran: running.Ran, words: str, place: Target) -> Snapshot:
     """Return what the output tells, joined with what is here."""
     from tunedoctor.probes.commands import interpreter_of  # noqa: PLC0415
     from tunedoctor.probes.live import take  # noqa: PLC0415  only after a failure
@@ -110,12 +102,10 @@ def _looked(argv: Sequence[str], ran: running.Ran, words: str, place: Target | N
     from tunedoctor.readers.read import read_report  # noqa: PLC0415
 
     told = read_report(*running.output_of(ran.tails, words))
-    if place is None:
-        return told
     meant = place.chosen_by in ("--target", "--self")
     snapshot, left_out = joined(told, take(place if meant else interpreter_of(argv) or place))
     for why in left_out:
-        say(why)
+        _say(why)
     return snapshot
 
 
@@ -132,13 +122,12 @@ def _diagnose(snapshot: Snapshot, options: Options, report_file: str, began: flo
         try:
             write_whole(report_file, as_json(report))
         except OSError as error:
-            say(f"{report_file} can't be written: {error.strerror or error}")
+            _say(f"{report_file} can't be written: {error.strerror or error}")
     if any(f.severity != "note" for f in report.findings):
         sys.stderr.write(on_terminal(report, options, sys.stderr))
     else:
-        say("neither its output nor this machine shows a fault of the environment")
+        _say("neither its output nor this machine shows a fault of the environment")
 
 
-def say(text: str) -> None:
-    """Tell a line on stderr."""
+def _say(text: str) -> None:
     sys.stderr.write(f"doctor: {text}\n")

@@ -11,7 +11,6 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from importlib import import_module
 from pathlib import Path
-from typing import Any
 
 from tunedoctor.cli import output
 from tunedoctor.cli.before import check_model, check_words, needed
@@ -56,9 +55,10 @@ def train(how: Namespace, arguments: Sequence[str], *, check: bool = True) -> in
     place = works(aim(how.target, own=how.own))
     check_words(arguments)
     values = values_of(arguments)
-    if wrong := int(values.get("batch", 16)) % (count := how.processes * (many or 1)):
-        way = f"--batch={int(values.get('batch', 16)) - wrong + count} is one"
-        misuse(f"batch is no multiple of {count} processes on {many or 1} nodes", way)
+    batch, count = int(values.get("batch", 16)), how.processes * (many or 1)
+    if rest := batch % count:
+        where = f"batch {batch} is no multiple of {count} processes"
+        misuse(where + f" on {many} nodes" * bool(many), f"--batch={batch - rest + count} is one")
     out = Path(str(values.get("out") or "out"))
     more = " --no-check" * (not check) + f" --processes {how.processes}" * (how.processes > 1)
     if many:
@@ -67,14 +67,14 @@ def train(how: Namespace, arguments: Sequence[str], *, check: bool = True) -> in
     ended = begun(values, arguments, named(place, how.target), more)
     with ExitStack() as stack:
         try:
-            argv = _trainer(stack, how, place, values, arguments, check=check)
+            argv = _trainer(stack, how, place, arguments, check=check)
         except KeyboardInterrupt:
             ended(130)
             return 130
         if not argv:
             return 1
         log, nodes = out / "train.log", many and import_module("tunedoctor.cli.nodes")
-        code = nodes.run(argv) if nodes else run_command(argv, place, "", told=(2,), log=log)
+        code = nodes.run(argv, log) if nodes else run_command(argv, place, "", told=(2,), log=log)
     if page and code == 0 and is_finished(out):
         report(page, out)
     ended(130 if many and code == 1 else code)  # which node it was has been told
@@ -91,12 +91,11 @@ def _told_again(page: str, arguments: Sequence[str]) -> bool:
     return True
 
 
-def _trainer(  # noqa: PLR0913  each is of its own
-    stack: ExitStack, how: Namespace, place: Target, values: dict[str, Any],
-    arguments: Sequence[str], *, check: bool,
-) -> list[str]:  # fmt: skip
+def _trainer(
+    stack: ExitStack, how: Namespace, place: Target, arguments: Sequence[str], *, check: bool
+) -> list[str]:
     """Return the command that trains, all looked at that can be before it; [] where it can't, which has been told."""
-    count, many = how.processes, getattr(how, "nodes", 0)
+    values, count, many = values_of(arguments), how.processes, getattr(how, "nodes", 0)
     model, merges = str(values.get("model", "")), "--merge" in arguments
     if not merges:
         check_model(model, reach=check)

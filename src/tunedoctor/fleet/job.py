@@ -21,21 +21,18 @@ from tunedoctor.tables.load import table
 from tunedoctor.target import meet
 
 _STEP = "--ntasks-per-node=1 --overlap --mem=0 --cpu-bind=none --mpi=none --export=ALL"
-STEP, START = 60, 240.0
-"""Seconds for a step of the meeting, and for Python and torch to be there: they can come from a slow disk."""
-AHEAD = 1.0
-"""Seconds by which clocks may differ: by NTP they are a hundredth of that apart."""
+STEP, START, AHEAD = 60, 240.0, 1.0
+"""Seconds for a step of the meeting, for torch to come from a slow disk, and by which clocks may differ."""
 _HOLD = "import json, os, sys; print(json.dumps(dict(os.environ)), flush=True); sys.stdin.read()"
 """What a job runs here: it ends with the doctor, however that ends, and salloc then gives the nodes back."""
 
 
 class Job(NamedTuple):
-    """Nodes of a job that train together."""
+    """Nodes of a job that train together, and where they meet: at an address of the first."""
 
     id: str
     names: tuple[str, ...]
     host: str
-    """Address of the first of them."""
     port: int
 
     def step(self, *words: str) -> list[str]:
@@ -76,11 +73,10 @@ def _job(nodes: int) -> Job:
         msg = f"{len(names)} of {nodes} nodes are given"
         raise ValueError(msg)
     told = re.search(r" NodeAddr=(\S+)", said("scontrol", "show", "node", "-o", names[0]))
-    port = os.environ.get("MASTER_PORT", "")
     # below the ports that systems hand out by themselves
-    number = int(port) if port.isdecimal() else 20_000 + secrets.randbelow(12_000)
-    host = told[1] if told else names[0]
-    return Job(os.environ["SLURM_JOB_ID"], tuple(names[:nodes]), host, number)
+    port = int(os.environ.get("MASTER_PORT") or 20_000 + secrets.randbelow(12_000))
+    id_, host = os.environ["SLURM_JOB_ID"], told[1] if told else names[0]
+    return Job(id_, tuple(names[:nodes]), host, port)
 
 
 def _salloc(nodes: int, wanted: str, gpus: int) -> list[str]:
@@ -128,9 +124,8 @@ def _unlike(told: Mapping[str, Mapping[str, Any]], death: str) -> Iterator[str]:
             yield f"{name}: {plain(one['doing'], 300)}: {plain(one.get('problem', death), 300)}"
         ahead, within = one.get("ahead", 0.0), one.get("within", 0.0)
         if abs(ahead) - within > AHEAD:
-            way = "ahead of" if ahead > 0 else "behind"
-            clock = f"its clock is {abs(ahead):.1f} s {way} that of {first}, to {within:.3f} s"
-            yield f"{name}: {clock}; chronyc makestep sets it"
+            off = f"{ahead:+.1f} s off that of {first}, to {within:.3f} s"
+            yield f"{name}: its clock is {off}; chronyc makestep sets it"
     for path in told[first]["files"]:
         seen = {name: one["files"][path] for name, one in told.items()}
         # what is there is right, even where most do not see it

@@ -47,8 +47,8 @@ def known(wanted: str) -> dict[str, list[str]]:
     if found := {name: about for name, *about in rows if wanted in ("", about[0])}:
         return found
     every, none = {name: about for name, *about in rows}, ["", "unknown to Slurm", "", "none"]
-    names = said("scontrol", "show", "hostnames", wanted).split()
-    return {one: every.get(one, none) for one in names}
+    listed = said("scontrol", "show", "hostnames", wanted)
+    return {one: every.get(one, none) for one in listed.split()}
 
 
 def _answers(part: str, nodes: Sequence[tuple[str, str]], how: How) -> list[Reply]:
@@ -56,14 +56,13 @@ def _answers(part: str, nodes: Sequence[tuple[str, str]], how: How) -> list[Repl
     names, idle = ([n for n, state in nodes if state in free] for free in (_FREE, ("idle",)))
     told, problem = _job(part, names, how)
     if "Unable to allocate" in problem and 0 < len(idle) < len(names):
-        told, problem = _job(part, idle, how)
-    return told + [Reply(name, problem=problem) for name in {*names} - {one.name for one in told}]
+        told = [one for one in told if one.name not in idle] + _job(part, idle, how)[0]
+    return told
 
 
 def inside(names: Sequence[str], how: How) -> list[Reply]:
     """Ask nodes of the job that the doctor is in."""
-    told, problem = _asked(["--overlap", "--mem=0"], names, how, os.environ)
-    return told + [Reply(name, problem=problem) for name in {*names} - {one.name for one in told}]
+    return _asked(["--overlap", "--mem=0"], names, how, os.environ)[0]
 
 
 def _job(part: str, names: Sequence[str], how: How) -> tuple[list[Reply], str]:
@@ -79,7 +78,7 @@ def _job(part: str, names: Sequence[str], how: How) -> tuple[list[Reply], str]:
 def _asked(
     words: Sequence[str], names: Sequence[str], how: How, env: Mapping[str, str], job: str = ""
 ) -> tuple[list[Reply], str]:
-    """Return what nodes answer, and what is to be said of one that printed nothing."""
+    """Return what nodes answer, and what was said of those that printed nothing."""
     most, began = how.seconds + _QUEUE + _MARGIN, time.monotonic()
     lines, ended = dict[str, tuple[list[str], float]](), child.Ended("not started", 0, "", "")
 
@@ -100,9 +99,7 @@ def _asked(
         if job and ended.how != "exit":
             child.run(["scancel", f"--name={job}"], timeout=60.0)
     errors = re.findall("^srun: error: (.+)$", ended.err, re.MULTILINE) or ["no answer"]
-    told = [
-        parcel.reply(host, "\n".join(lines[task][0]), lines[task][1])
-        for host, task in _ON_HOST.findall(ended.err)
-        if task in lines
-    ]
-    return told, plain(errors[-1], 300) if ended.how == "exit" else ended.death
+    problem = plain(errors[-1], 300) if ended.how == "exit" else ended.death
+    at = {host: lines[task] for host, task in _ON_HOST.findall(ended.err) if task in lines}
+    got = [parcel.reply(host, "\n".join(some), took) for host, (some, took) in at.items()]
+    return got + [Reply(name, problem=problem) for name in names if name not in at], problem

@@ -47,9 +47,8 @@ def main(order: Dict[str, Any]) -> int:
         if float(total) != nodes * (nodes + 1) / 2:
             raise RuntimeError("it is wrong: {}".format(float(total)))  # noqa: TRY301
         store.set("done {}".format(rank), "")
-        store.wait(
-            ["done {}".format(one) for one in ([rank] if rank else range(nodes))]
-        )  # whose store it is
+        others = [rank] if rank else range(nodes)  # whose store it is
+        store.wait(["done {}".format(one) for one in others])
     except Exception as error:
         say(problem="{}: {}".format(type(error).__name__, error).split("\n")[0][:300])
         return 1
