@@ -60,7 +60,8 @@ def _wrong(job: Job, python: str, words: Sequence[str], values: Mapping[str, Any
     asked = ("snapshot", "--profile=project", "--keep-host", "--target", python)
     names = [one for one in words if not one.startswith("--")]
     names += [str(values.get(key) or "") for key in ("data", "eval_data", "model", "template")]
-    every = chain(*([Path(one), *Path(one).glob("*")] for one in names if one))
+    places = (Path(one).expanduser() for one in names if one)
+    every = chain(*([one, *one.glob("*")] for one in places))
     files = [str(one) for one in (*every, LAUNCHER, TRAINER) if one.is_file()]
     with spinner("comparing") as shown:
         shown.watch([*job.names])

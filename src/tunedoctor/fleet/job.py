@@ -108,7 +108,8 @@ def met(job: Job, python: str, files: Sequence[str], device: str) -> list[str]:
         task, _, text = line.partition(": ")
         with suppress(ValueError):
             told.setdefault(task.strip(), {"step": 0}).update(json.loads(text))
-    by_node = {one["node"]: one for one in told.values() if "node" in one}
+    # task 0 first, whose clock the others are held to
+    by_node = {one["node"]: one for _, one in sorted(told.items()) if "node" in one}
     if silent := [name for name in job.names if name not in by_node]:
         said_ = re.findall(r"^(?:srun: error|\d+): (.+)$", ended.err, re.MULTILINE)
         why = plain(said_[0] if said_ else ended.death, 300)
