@@ -75,8 +75,8 @@ def _job(nodes: int) -> Job:
     told = re.search(r" NodeAddr=(\S+)", said("scontrol", "show", "node", "-o", names[0]))
     # below the ports that systems hand out by themselves
     port = int(os.environ.get("MASTER_PORT") or 20_000 + secrets.randbelow(12_000))
-    id_, host = os.environ["SLURM_JOB_ID"], told[1] if told else names[0]
-    return Job(id_, tuple(names[:nodes]), host, port)
+    where = told[1] if told else names[0], port
+    return Job(os.environ["SLURM_JOB_ID"], tuple(names[:nodes]), *where)
 
 
 def _salloc(nodes: int, wanted: str, gpus: int) -> list[str]:
@@ -87,8 +87,10 @@ def _salloc(nodes: int, wanted: str, gpus: int) -> list[str]:
         why = "".join(f"; {name} is {plain(state)}" for name, state in [*down.items()][:9])
         msg = f"there are {len(known) - len(down)} of {nodes} nodes{why}"
         raise ValueError(msg)
-    argv = ["salloc", f"--nodes={nodes}", "--exclusive", "--mem=0", "--no-kill"]
-    argv += ["--job-name=doctor-train"]
+    argv = [
+        *"salloc --job-name=doctor-train --exclusive --mem=0 --no-kill".split(),
+        f"--nodes={nodes}",
+    ]
     is_part = wanted in {part for part, *_ in known.values()}
     argv += [f"--{'partition' if is_part else 'nodelist'}={wanted}"] * bool(wanted)
     has_gpus = any("gpu" in about[2] for about in known.values())
@@ -99,7 +101,7 @@ def met(job: Job, python: str, files: Sequence[str], device: str) -> list[str]:
     """Return what keeps nodes from training together, in lines that name them."""
     order = {"nodes": len(job.names), "host": job.host, "port": job.port, "seconds": STEP}
     order |= {"files": [*files], "device": device}
-    argv = [*job.step("--label", "--kill-on-bad-exit=0", "--wait=0"), python, "-I", "-"]
+    argv = [*job.step("--label", "--kill-on-bad-exit=0", f"--wait={2 * STEP}"), python, "-I", "-"]
     script = Path(meet.__file__).read_bytes()
     how: Any = {"stdin": script, "timeout": START + 3 * STEP, "limit": child.FLOOD}
     ended = child.run([*argv, json.dumps(order)], **how)

@@ -70,8 +70,8 @@ def met(where: str, count: int) -> Dict[str, str]:
     with socket.socket(type=socket.SOCK_DGRAM) as one:
         one.connect((host, int(port)))  # sends nothing
         own = one.getsockname()[0]  # where others reach this node
-    least = most = int(nodes)
-    how = {"is_host": os.environ["SLURM_NODEID"] == "0"}
+    least = most = int(nodes)  # no heartbeats: srun sees who is lost
+    how = {"is_host": os.environ["SLURM_NODEID"] == "0", "keep_alive_interval": 10**6}
     told = RendezvousParameters("c10d", endpoint, port, least, most, own, **how)
     KEPT.append(get_rendezvous_handler(told))
     KEPT.append(KEPT[0].next_rendezvous())

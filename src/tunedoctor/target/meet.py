@@ -10,6 +10,7 @@ import os
 import socket
 import sys
 import time
+from contextlib import suppress
 from datetime import timedelta
 from typing import Any, Dict
 
@@ -17,9 +18,10 @@ LAST, ROUNDS, HEAD = 5, 8, 1 << 20
 """The step after which all is well; questions for the time; bytes of a file that are compared, beside its size."""
 
 
-def main(order: Dict[str, Any]) -> int:
+def main(order: Dict[str, Any]) -> None:
     """Go from step to step; the last that was begun is the one that failed."""
     rank, nodes = int(os.environ["SLURM_PROCID"]), order["nodes"]
+    store: Any = None
     say(node=os.environ["SLURMD_NODENAME"], files={one: seen(one) for one in order["files"]})
     say(step=1, doing="loading torch")
     try:
@@ -46,14 +48,12 @@ def main(order: Dict[str, Any]) -> int:
         dist.all_reduce(total)
         if float(total) != nodes * (nodes + 1) / 2:
             raise RuntimeError("it is wrong: {}".format(float(total)))  # noqa: TRY301
-        store.set("done {}".format(rank), "")
-        others = [rank] if rank else range(nodes)  # whose store it is
-        store.wait(["done {}".format(one) for one in others])
+        say(step=LAST)
     except Exception as error:
         say(problem="{}: {}".format(type(error).__name__, error).split("\n")[0][:300])
-        return 1
-    say(step=LAST)
-    return 0
+    with suppress(Exception):  # the store is the first node's: it leaves last
+        store.set("done {}".format(rank), "")
+        store.wait(["done {}".format(one) for one in ([rank] if rank else range(nodes))])
 
 
 def say(**told: Any) -> None:
@@ -89,4 +89,4 @@ def clock(store: Any, rank: int, nodes: int) -> Dict[str, float]:
 
 
 if __name__ == "__main__":
-    sys.exit(main(json.loads(sys.argv[1])))
+    main(json.loads(sys.argv[1]))
