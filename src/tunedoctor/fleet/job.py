@@ -87,10 +87,7 @@ def _salloc(nodes: int, wanted: str, gpus: int) -> list[str]:
         why = "".join(f"; {name} is {plain(state)}" for name, state in [*down.items()][:9])
         msg = f"there are {len(known) - len(down)} of {nodes} nodes{why}"
         raise ValueError(msg)
-    argv = [
-        *"salloc --job-name=doctor-train --exclusive --mem=0 --no-kill".split(),
-        f"--nodes={nodes}",
-    ]
+    argv = f"salloc --nodes={nodes} --exclusive --mem=0 --no-kill --job-name=doctor-train".split()
     is_part = wanted in {part for part, *_ in known.values()}
     argv += [f"--{'partition' if is_part else 'nodelist'}={wanted}"] * bool(wanted)
     has_gpus = any("gpu" in about[2] for about in known.values())

@@ -91,6 +91,5 @@ def wait(children: "List[subprocess.Popen[bytes]]") -> int:
 
 
 if __name__ == "__main__":
-    os._exit(
-        main(sys.argv[1:])
-    )  # threads of the rendezvous can abort a process that ends otherwise
+    # threads of the rendezvous can abort a process that ends otherwise
+    os._exit(main(sys.argv[1:]))
