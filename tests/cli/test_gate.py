@@ -2,6 +2,7 @@
 
 import json
 import os
+import platform
 import sys
 import time
 from datetime import UTC, datetime, timedelta
@@ -228,6 +229,14 @@ def test_a_policy_beside_other_settings_is_not_passed_over(
     assert "doctor.toml, line 3: 'policy' stands beside" in ended.stderr
 
 
+def test_no_like_key_of_another_tool(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    other = "[tool.other.policy]\nskip = 1\ndriver = 2\n[tool.doctor]\nskip = 3\n"
+    for text, line in ((other, 5), (other.replace("= 3", "= []\npolicy.driver = 4"), 6)):
+        plant(tmp_path, {"pyproject.toml": text})
+        ended = inside(capsys, "check", cwd=tmp_path)
+        assert f"pyproject.toml, line {line}: " in ended.stderr
+
+
 def test_a_broken_pyproject_is_an_error_and_one_without_settings_is_none(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -309,12 +318,15 @@ def test_an_image_is_told_what_its_wheel_will_need(
     (tmp_path / "image.json").write_bytes(
         snapshot_json(snapshot_of("driver-550-with-cu130"), NOBODY)
     )
-    plant(tmp_path, {"doctor.toml": '[policy]\ndriver = ">=570"\npython = ">=3.11"\n'})
+    plant(tmp_path, {"doctor.toml": '[policy]\ndriver = ">=570"\npython = ">=3.11"\ngpus = 8\n'})
     words = ("check", "--from", "image.json", "--profile", "image")
     ended = inside(capsys, *words, "--format", "json", cwd=tmp_path)
     report = json.loads(ended.stdout)
     assert (ended.returncode, report["needs"]["NVIDIA driver"]) == (0, ">=580")
     assert "policy-python" in report["passed"]
+    # what the policy asks of machines waits for the one that runs it
+    waits = {id_: says for id_, says in report["needs"].items() if id_.startswith("policy-")}
+    assert waits == {"policy-driver": ">=570", "policy-gpus": ">=8"}
     assert "needs  torch" in inside(capsys, *words, cwd=tmp_path).stdout
 
 
@@ -342,16 +354,18 @@ def test_whatever_hangs_the_whole_ends(tmp_path: Path) -> None:
     code = (
         "import sys, time, tunedoctor.probes.targeting as t\n"
         "t.choose = lambda *a, **k: time.sleep(600)\n"
-        f"sys.argv = ['doctor', 'check', '--timeout', '0.5', '--output', 'line={tmp_path / 'line'}']\n"
+        "sys.argv = ['doctor', 'check', '--timeout', '0.5', '--output', 'json=report.json']\n"
         "from tunedoctor.__main__ import main; main()"
     )
     import subprocess
 
     began = time.monotonic()
-    ended = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path, check=False
-    )
+    env = {**os.environ, "SLURMD_NODENAME": "n17"}
+    argv = [sys.executable, "-c", code]
+    ended = subprocess.run(argv, capture_output=True, text=True, cwd=tmp_path, env=env, check=False)
     assert time.monotonic() - began < 10
+    report = json.loads((tmp_path / "report.json").read_text())
+    assert (report["host"], report["node"]) == (platform.node(), "n17")
     assert (ended.returncode, "--timeout" in ended.stdout) == (2, True), ended.stderr
 
 
