@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from trainers import TRAINER, Runs, done, run
 
-LAUNCH = "import sys, launch; launch.GRACE = 1; sys.exit(launch.main(2, ['one.py']))"
+LAUNCH = "import sys, launch; launch.GRACE = 1; sys.exit(launch.main(['2', 'one.py']))"
 WAITS = "signal.signal(signal.SIGTERM, lambda *_: None)\nif os.environ['RANK'] == '0': raise SystemExit(1)\ntime.sleep(600)"
 TOLD = """
 import os, signal, time

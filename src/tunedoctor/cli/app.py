@@ -156,7 +156,8 @@ def _given(name: str, words: list[str], known: dict[str, Any]) -> argparse.Names
         _check(row, value)
         value = tuple(value) if isinstance(value, list) else value
         setattr(given, row["name"], value)
-        if value not in ((), "", parser.get_default(row["name"])):
+        named = ((), "") if row.get("kind") != "optional" else ((),)  # that one can be empty
+        if value not in (*named, parser.get_default(row["name"])):
             said.add(row["name"])
     for rule in command.get("rules", ()):
         if said & {*rule["of"]} and (

@@ -89,6 +89,25 @@ def marks_of(columns: Iterable[Column]) -> Marks:
     }
 
 
+def apart(rows: Sequence[Judged], kinds: Sequence[str]) -> list[Odd]:
+    """Return what of these kinds of fact is otherwise than on most, however few that are."""
+    values, found = {token: held for row in rows for token, held in row.values.items()}, list[Odd]()
+    for kind in kinds:
+        (usual, count), *others = Counter(row.facts.get(kind, b"") for row in rows).most_common()
+        for token, _ in others:
+            own, well = values.get(token, {}), values.get(usual, {})
+            first, *more = [path for path in {**own, **well} if own.get(path) != well.get(path)]
+            told = Odd(
+                nodes=tuple(row.told.node for row in rows if row.facts.get(kind, b"") == token),
+                fact=f"{kind}.{first}".rstrip("."),
+                value=own.get(first),
+                others=Others(value=well.get(first), count=count if count > 1 else 0),
+                more=len(more),
+            )
+            found.append(told)
+    return found
+
+
 def odd(
     rows: Sequence[Judged], columns: Iterable[Column], marks: Marks, checks: Iterable[Check]
 ) -> list[Odd]:
