@@ -1,10 +1,12 @@
 """One machine of many, judged: what is equal in two of them is read, laid out and judged once."""
 
 import zlib
+from collections import defaultdict
 from collections.abc import Callable, Mapping
 from functools import lru_cache
 from hashlib import blake2b
 from itertools import chain, count
+from operator import itemgetter
 from typing import Any, NamedTuple
 
 import msgspec
@@ -15,7 +17,18 @@ from tunedoctor.diagnosis.engine import diagnose, kinds_of
 from tunedoctor.diagnosis.gate import ProfileName
 from tunedoctor.diagnosis.redaction import public, redact_text, this_identity
 from tunedoctor.diagnosis.report import Report, ReportFinding, ReportSmoke, machine_of
-from tunedoctor.facts import Absent, Knowledge, Node, Smoke, Target, Unknown
+from tunedoctor.facts import (
+    Absent,
+    Errors,
+    Fact,
+    Knowledge,
+    Node,
+    Resembles,
+    Runtime,
+    Smoke,
+    Target,
+    Unknown,
+)
 from tunedoctor.facts.clean import clean_text
 from tunedoctor.fleet.answer import FleetNode
 from tunedoctor.fleet.reply import Reply
@@ -32,6 +45,8 @@ _MOST_HELD, _MOST_OUTCOMES = 512, 500_000
 _TRIED = 1 << 19
 """Bytes of a snapshot that experiments are made with: a real one has a fifth of that."""
 _numbers = count(1)
+_Way = Callable[[Mapping[object, object]], object]
+_PROFILES: tuple[ProfileName, ...] = "node", "project"
 
 
 class Judged(NamedTuple):
@@ -81,11 +96,12 @@ class Judge:
         """
         self._report, self._why, self._by_node = report, why, by_node
         self._profile: ProfileName | None = profile
-        self._checks = {
-            name: [(one, [kind.__name__ for kind in kinds_of(one)]) for one in checks(name)]
-            for name in ("node", "project")
+        self._checks = {name: checks(name) for name in _PROFILES}
+        self._ways: dict[str, dict[frozenset[type[Fact] | str], _Way]] = {
+            name: {} for name in _PROFILES
         }
-        self._outcomes: dict[tuple[object, ...], object] = {}
+        """What an outcome hangs on -> what takes that of a machine."""
+        self._outcomes: dict[tuple[_Way, object], dict[str, object]] = {}
         self._reports: dict[tuple[object, ...], Report] = {}
         self._told: set[object] = set()
 
@@ -133,7 +149,7 @@ class Judge:
             snapshot = Snapshot({**answers, Knowledge: knowledge()})
             node, smoke = snapshot.find(Node), snapshot.find(Smoke)
             name, host = (node.name, node.host) if node else ("", "")
-            report = self._judged(snapshot, {kind: one.number for kind, one in held.items()})
+            report = self._judged(snapshot, {KIND_CALLED[k]: one.number for k, one in held.items()})
         else:
             msg = f'its "schema" is {head.schema[:60]!r}'
             raise SnapshotError(msg)
@@ -144,31 +160,43 @@ class Judge:
             told = replace(told, tokens_per_second=smoke.tokens_per_second, device=device)
         return told, report, held
 
-    def _judged(self, snapshot: Snapshot, number: Mapping[str, int]) -> Report:
+    def _judged(self, snapshot: Snapshot, number: Mapping[type[Fact], int]) -> Report:
         """Return the report of a machine where each check came out as here, if there was one.
 
-        No field is left out of that: what moves, as free memory, can be a finding.
+        A check is asked once for equal answers to what it asks for, and equal reasons where something is not there. No
+        field is left out of that: what moves, as free memory, can be a finding.
         """
         target, machine = snapshot.find(Target), machine_of(snapshot)
         bare = target is None or target.chosen_by == "none"
         profile: ProfileName = self._profile or ("node" if bare else "project")
         # what a verdict goes by besides the checks
         outcomes: list[object] = [profile, bool(machine.gpus), machine.gpus_known]
-        outcomes += [number.get(kind) for kind in ("Target", "Runtime", "Errors")]
+        outcomes += [number.get(kind) for kind in (Target, Runtime, Errors)]
         if len(self._outcomes) > _MOST_OUTCOMES:
             self._outcomes.clear()
-        keys = [((one.id, *map(number.get, names)), one) for one, names in self._checks[profile]]
-        fresh = {one.id: key for key, one in keys if key not in self._outcomes}
-        seen = diagnose(snapshot, [one for _, one in keys if one.id in fresh])
+        known = defaultdict[object, int | None](type(None), number.items())
+        known |= {k.__name__: 0 if snapshot.find(k) is not None else n for k, n in number.items()}
+        checks, ways = self._checks[profile], self._ways[profile]
+        told = dict[str, object]()
+        for way in ways.values():
+            told |= self._outcomes.get((way, way(known)), {})
+        fresh = [one for one in checks if one.id not in told]
+        seen = diagnose(snapshot, fresh)
         found = {one.check.id: one for one in chain(seen.causes, *seen.symptoms.values())}
-        for id_, key in fresh.items():
+        for check in fresh:
             said: tuple[object, ...] = ()
-            if one := found.get(id_):  # with what tells whose it is
+            if one := found.get(check.id):  # with what tells whose it is
                 said = one.severity, bool(one.finding.settle), one.title, one.finding.cure.who
                 said += tuple(map(type, one.finding.cure.steps))
-            how = (id_ in some for some in (seen.passed, seen.skipped, seen.unknown))
-            self._outcomes[key] = (*said, *how)
-        signature = (*outcomes, *(self._outcomes[key] for key, _ in keys))
+            how = (check.id in some for some in (seen.passed, seen.skipped, seen.unknown))
+            # whatever it takes, texts can outweigh it, and what is no machine cannot pass
+            asked: set[type[Fact]] = {Errors, Resembles, *seen.asked[check.id]}
+            every: set[type[Fact]] = {*asked, *kinds_of(check), Target}
+            takes = frozenset(k if k in asked else k.__name__ for k in every)
+            way = ways.setdefault(takes, itemgetter(*takes))
+            told[check.id] = outcome = *said, *how
+            self._outcomes.setdefault((way, way(known)), {})[check.id] = outcome
+        signature = (*outcomes, *(told[one.id] for one in checks))
         if signature not in self._reports:
             self._reports[signature] = self._report(snapshot, profile)
         return self._reports[signature]

@@ -50,11 +50,14 @@ class Column(NamedTuple):
 def columns_of(rows: Sequence[Judged]) -> Iterator[Column]:
     """Yield what tells nodes apart and is no noise, sizes that are nearly the same as one value."""
     values = {token: held for row in rows for token, held in row.values.items()}
-    found: dict[tuple[str, str], dict[Value, list[int]]] = defaultdict(lambda: defaultdict(list))
+    having: dict[tuple[str, bytes], list[int]] = defaultdict(list)
     for number, row in enumerate(rows):
-        for kind, token in row.facts.items():
-            for path, value in values[token].items():
-                found[kind, path][value].append(number)
+        for one in row.facts.items():
+            having[one].append(number)
+    found: dict[tuple[str, str], dict[Value, list[int]]] = defaultdict(lambda: defaultdict(list))
+    for (kind, token), numbers in having.items():
+        for path, value in values[token].items():
+            found[kind, path][value] += numbers
     for (kind, path), nodes in found.items():
         if path and (lacks := {*found[kind, ""].get(None, ())}.difference(*nodes.values())):
             nodes[None] = sorted(lacks)
