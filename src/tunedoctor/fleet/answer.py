@@ -34,6 +34,8 @@ class Others(msgspec.Struct, frozen=True, kw_only=True):
     value: Value
     count: int = 0
     """How many have it; 0 where nothing is usual, as of free memory: then it is what one like them has."""
+    among: str = ""
+    """The pool whose usual value it is: "Cpu.model AMD EPYC 9654"; "" for all machines."""
 
 
 class Odd(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,12 +1,13 @@
 """Which nodes are otherwise than most, how surprising that is, and what it explains.
 
 A value surprises by its rarity, log2(nodes / nodes that have it), less what values of that fact tell on average, their
-entropy: what differs everywhere says nothing. Findings that few have, and that go where a fact is as on the others, add
-their own rarity. What just the same nodes have of one fact, or of one environment, is one row.
+entropy: what differs everywhere says nothing. Where machines differ on purpose, one is held against its pool too: those
+that are as it is in the other facts that go along with this one. Findings that few have, and that go where a fact is as
+on the others, add their own rarity. What just the same nodes have of one fact, or of one environment, is one row.
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from itertools import chain
 from math import log2
@@ -30,6 +31,8 @@ FLOOR, RARE = 0.5, 1 / 3
 MOST_TRIED, MOST_SECONDS, MOST_ASKED = 200, 30, 300
 """Experiments, one for nodes that are equal in what a check takes; seconds for all; nodes to choose one like it."""
 SEVERAL = 3
+POOL, SHARE = 8, 1 / 20
+"""Machines, and share of all, that one value makes a pool."""
 _SIZE = 1 << 24
 """Nothing but bytes is so large."""
 Marks = Mapping[int, Mapping[str, tuple[tuple[str, Value], ...]]]
@@ -62,10 +65,61 @@ def columns_of(rows: Sequence[Judged]) -> Iterator[Column]:
         if path and (lacks := {*found[kind, ""].get(None, ())}.difference(*nodes.values())):
             nodes[None] = sorted(lacks)
         _merge_sizes(nodes)
-        total = sum(map(len, nodes.values()))
-        entropy = sum(len(some) / total * log2(total / len(some)) for some in nodes.values())
+        total, entropy = sum(map(len, nodes.values())), _entropy([*map(len, nodes.values())])
         if 0 < entropy <= max(1.0, log2(total) / 2):
             yield Column(kind, path, nodes, total, entropy)
+
+
+def _in_pools(columns: Sequence[Column], count: int) -> Iterator[tuple[Column, Odd, list[int]]]:
+    """Yield what is rare in a pool of machines, by most of the facts that tell its pools apart."""
+    least = max(POOL, count * SHARE)
+    mixed = [one for one in columns if sum(len(some) >= least for some in one.nodes.values()) > 1]
+    pools = [
+        {n: value for value, some in one.nodes.items() if len(some) >= least for n in some}
+        for one in mixed
+    ]
+    for one in mixed:
+        along = _goes_along(one, zip(mixed, pools, strict=True))
+        rare: dict[int, list[Odd]] = defaultdict(list)
+        for other, pool, counts in along:
+            usual, total = counts.most_common(1)[0], counts.total()
+            among = f"{other.kind}.{other.path} {pool}"
+            others = Others(value=usual[0], count=usual[1], among=among)
+            for value, number in counts.items():
+                bits = log2(total / number) - _entropy(counts.values())
+                if bits >= FLOOR and number <= total * RARE:
+                    told = Odd(nodes=(), fact="", value=value, others=others, bits=bits)
+                    for n in {*one.nodes[value]}.intersection(other.nodes[pool]):
+                        rare[n].append(told)
+        alike: dict[Odd, list[int]] = defaultdict(list)
+        for n, some in rare.items():
+            if len(some) * 2 > len({other.kind for other, *_ in along}):
+                alike[some[0]].append(n)
+        for first, numbers in alike.items():
+            yield one, first, numbers
+
+
+def _goes_along(
+    one: Column, every: Iterable[tuple[Column, Mapping[int, Value]]]
+) -> list[tuple[Column, Value, Counter[Value]]]:
+    """Return of each other fact the value that tells most of this one, half of it at least: its pools, with counts."""
+    found: dict[str, tuple[float, Column, dict[Value, Counter[Value]]]] = {}
+    for other, pool in every:
+        if other.kind != one.kind:
+            counts: dict[Value, Counter[Value]] = defaultdict(Counter)
+            for value, some in one.nodes.items():
+                for place, number in Counter(pool[n] for n in some if n in pool).items():
+                    counts[place][value] = number
+            bits = sum(some.total() * _entropy(some.values()) for some in counts.values())
+            if bits < found.get(other.kind, (one.total * one.entropy / 2,))[0]:
+                found[other.kind] = bits, other, counts
+    best = sorted(found.values(), key=lambda some: some[0])
+    return [(other, pool, some) for _, other, counts in best for pool, some in counts.items()]
+
+
+def _entropy(counts: Collection[int]) -> float:
+    total = sum(counts)
+    return sum(number / total * log2(total / number) for number in counts)
 
 
 def _merge_sizes(nodes: dict[Value, list[int]]) -> None:
@@ -93,7 +147,7 @@ def marks_of(columns: Iterable[Column]) -> Marks:
 
 
 def odd(
-    rows: Sequence[Judged], columns: Iterable[Column], marks: Marks, checks: Iterable[Check]
+    rows: Sequence[Judged], columns: Sequence[Column], marks: Marks, checks: Iterable[Check]
 ) -> list[Odd]:
     """Return who is otherwise than most, most surprising first."""
     by_id = {one.id: one for one in checks}
@@ -109,6 +163,11 @@ def odd(
                 others = Others(value=usual, count=count)
                 told = Odd(nodes=names, fact=fact, value=value, others=others, bits=bits)
                 found[fact, value] = told
+    for one, told, some in _in_pools(columns, len(rows)):
+        names = tuple(rows[number].told.node for number in sorted(some))
+        fact = f"{one.kind}.{one.path}".rstrip(".")
+        if (fact, told.value) not in found or found[fact, told.value].nodes != names:
+            found[fact, told.value, told.others.among] = replace(told, fact=fact, nodes=names)
     for id_, nodes, change in _explained(rows, having, marks, by_id):
         fact = f"{change.fact}.{change.field}".rstrip(".")
         key: tuple[object, ...] = (fact, change.a)

@@ -83,7 +83,8 @@ def odd_line(one: Odd) -> str:
     if "." not in one.fact:  # all of it is there, or is not
         own = "there" if one.value is None else own
         usual = "have it" if one.others.value is None else usual
-    others = f"{one.others.count:,} others" if one.others.count else "elsewhere"
+    among = f" with {one.others.among}" if one.others.among else ""
+    others = f"{one.others.count:,} others{among}" if one.others.count else "elsewhere"
     explains = f": {', '.join(one.explains)}" if one.explains else ""
     more = f" (and {many(one.more, 'more value')})" if one.more else ""
     return f"{listed(one.nodes)}: {one.fact} {own}, {others} {usual}{explains}{more}"
