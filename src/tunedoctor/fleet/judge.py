@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import msgspec
 from msgspec.structs import replace
 
+from tunedoctor import __version__
 from tunedoctor.diagnosis.differences import Value, flat, incidental, words_of
 from tunedoctor.diagnosis.engine import diagnose, kinds_of
 from tunedoctor.diagnosis.gate import ProfileName
@@ -75,6 +76,8 @@ class _Head(msgspec.Struct):
     """A snapshot whose facts are not read yet, or a report."""
 
     schema: str = ""
+    doctor: str = ""
+    taken: str = ""
     facts: dict[str, msgspec.Raw] = {}
 
 
@@ -144,7 +147,11 @@ class Judge:
             short = replace(whole, passed=(), skipped={}, symptoms=(), suspected=())
             report = public(short, this_identity())
         elif head.schema == snapshots.SCHEMA and head.facts:
-            held = {kind: _held(kind, bytes(raw)) for kind, raw in head.facts.items()}
+            try:
+                held = {kind: _held(kind, bytes(raw)) for kind, raw in head.facts.items()}
+            except SnapshotError as error:
+                msg = f"{error}; doctor {head.doctor[:20]} wrote it, and this is {__version__}"
+                raise SnapshotError(msg if head.doctor != __version__ else str(error)) from None
             answers = {KIND_CALLED[kind]: one.answer for kind, one in held.items()}
             snapshot = Snapshot({**answers, Knowledge: knowledge()})
             node, smoke = snapshot.find(Node), snapshot.find(Smoke)
@@ -154,7 +161,8 @@ class Judge:
             msg = f'its "schema" is {head.schema[:60]!r}'
             raise SnapshotError(msg)
         name = plain(name) if self._by_node else ""
-        told = replace(told, node=name or told.node, host=plain(host))
+        taken = plain(head.taken, 40)
+        told = replace(told, node=name or told.node, host=plain(host), taken=taken)
         if smoke:
             device = plain(smoke.device_name or smoke.device)
             told = replace(told, tokens_per_second=smoke.tokens_per_second, device=device)

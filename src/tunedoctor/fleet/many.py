@@ -11,7 +11,7 @@ from statistics import median, quantiles
 
 from msgspec.structs import replace
 
-from tunedoctor.fleet.answer import Cause, Fleet, FleetNode, Group, Odd, Spread
+from tunedoctor.fleet.answer import Cause, Fleet, FleetNode, Group, Odd, Spread, natural
 from tunedoctor.fleet.judge import Job, Judge, Judged
 from tunedoctor.fleet.odd import Marks, columns_of, marks_of, odd
 from tunedoctor.model.findings import SEVERITIES, Check
@@ -61,21 +61,35 @@ def _each(rows: Iterable[Odd]) -> Iterator[Odd]:
             yield replace(row, node=node, nodes=() if number else row.nodes)
 
 
-def fleet_of(every: Iterable[Judged], engine: str, checks: Iterable[Check]) -> Fleet:
-    """Return what can be said of many machines."""
+def fleet_of(every: Sequence[Judged], engine: str, checks: Iterable[Check]) -> Fleet:
+    """Return what can be said of many machines: of one that files tell of twice by the newest."""
     rows, all_, packed = list[Judged](), dict[str, FleetNode](), 0
-    seen: Counter[str] = Counter()
-    for row in every:
+    seen, older = Counter[str](), Counter[str]()
+    # the first answers have what is said once for all that are equal
+    findings = {one.id: one for row in reversed(every) for one in row.causes}
+    values = {token: held for row in every for token, held in row.values.items()}
+    sources: dict[object, str | bytes] = {}
+    newest: dict[object, Judged] = {}
+    for number, row in enumerate(every):
+        told, equal = row.told, (row.told.findings, *row.facts.values())
+        if row.source and equal not in sources:
+            packed += len(row.source) if isinstance(row.source, bytes) else 0
+            lost = packed > MOST_PACKED and isinstance(row.source, bytes)
+            sources[equal] = "" if lost else row.source
+        same = told.node, told.host if told.host and engine == "files" else number
+        last = newest.setdefault(same, row)
+        if last is not row:
+            older[told.node] += 1
+            newest[same] = max(last, row, key=lambda one: one.told.taken)
+    for row in sorted(newest.values(), key=lambda row: natural(row.told.node)):
         first = name = row.told.node
         while name in all_:
             seen[first] += 1
             name = f"{first}#{seen[first] + 1}"
         all_[name] = told = replace(row.told, node=name)
-        packed += len(row.source) if isinstance(row.source, bytes) else 0
         if told.reached:
-            lost = packed > MOST_PACKED and isinstance(row.source, bytes)
-            rows.append(row._replace(told=told, source="" if lost else row.source))
-    findings = {one.id: one for row in reversed(rows) for one in row.causes}
+            source = sources.get((told.findings, *row.facts.values()), "")
+            rows.append(row._replace(told=told, source=source))
     having: dict[str, list[str]] = defaultdict(list)
     for row in rows:
         for id_ in row.told.findings:
@@ -86,7 +100,7 @@ def fleet_of(every: Iterable[Judged], engine: str, checks: Iterable[Check]) -> F
         for id_, some in having.items()
     ]
     causes.sort(key=lambda one: (SEVERITIES.index(one.finding.severity), -one.count))
-    columns = [*columns_of(rows)]
+    columns = [*columns_of(rows, values)]
     marks = marks_of(columns)
     return Fleet(
         taken=datetime.now(UTC).isoformat(timespec="seconds"),
@@ -97,6 +111,7 @@ def fleet_of(every: Iterable[Judged], engine: str, checks: Iterable[Check]) -> F
         causes=tuple(causes),
         common=common,
         unreached={name: one.why for name, one in all_.items() if not one.reached},
+        older=older,
         groups=tuple(_groups(rows, marks)),
         times=tuple(_times([row.told for row in rows])),
     )

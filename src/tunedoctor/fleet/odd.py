@@ -19,7 +19,7 @@ from msgspec.structs import replace
 from tunedoctor.diagnosis.differences import Change, Value, changes_of, explained, within
 from tunedoctor.diagnosis.engine import kinds_of
 from tunedoctor.facts import KINDS
-from tunedoctor.fleet.answer import Odd, Others
+from tunedoctor.fleet.answer import Odd, Others, natural
 from tunedoctor.fleet.judge import Judged, read_again
 from tunedoctor.model.findings import Check
 from tunedoctor.model.snapshot import SnapshotError
@@ -33,6 +33,7 @@ MOST_TRIED, MOST_SECONDS, MOST_ASKED = 200, 30, 300
 SEVERAL = 3
 POOL, SHARE = 8, 1 / 20
 """Machines, and share of all, that one value makes a pool."""
+MOST_MIXED = 40
 _SIZE = 1 << 24
 """Nothing but bytes is so large."""
 Marks = Mapping[int, Mapping[str, tuple[tuple[str, Value], ...]]]
@@ -50,9 +51,10 @@ class Column(NamedTuple):
     entropy: float
 
 
-def columns_of(rows: Sequence[Judged]) -> Iterator[Column]:
+def columns_of(
+    rows: Sequence[Judged], values: Mapping[bytes, Mapping[str, Value]]
+) -> Iterator[Column]:
     """Yield what tells nodes apart and is no noise, sizes that are nearly the same as one value."""
-    values = {token: held for row in rows for token, held in row.values.items()}
     having: dict[tuple[str, bytes], list[int]] = defaultdict(list)
     for number, row in enumerate(rows):
         for one in row.facts.items():
@@ -72,14 +74,9 @@ def columns_of(rows: Sequence[Judged]) -> Iterator[Column]:
 
 def _in_pools(columns: Sequence[Column], count: int) -> Iterator[tuple[Column, Odd, list[int]]]:
     """Yield what is rare in a pool of machines, by most of the facts that tell its pools apart."""
-    least = max(POOL, count * SHARE)
-    mixed = [one for one in columns if sum(len(some) >= least for some in one.nodes.values()) > 1]
-    pools = [
-        {n: value for value, some in one.nodes.items() if len(some) >= least for n in some}
-        for one in mixed
-    ]
-    for one in mixed:
-        along = _goes_along(one, zip(mixed, pools, strict=True))
+    mixed = _mixed(columns, max(POOL, count * SHARE))
+    for one, _ in mixed:
+        along = _goes_along(one, mixed)
         rare: dict[int, list[Odd]] = defaultdict(list)
         for other, pool, counts in along:
             usual, total = counts.most_common(1)[0], counts.total()
@@ -97,6 +94,19 @@ def _in_pools(columns: Sequence[Column], count: int) -> Iterator[tuple[Column, O
                 alike[some[0]].append(n)
         for first, numbers in alike.items():
             yield one, first, numbers
+
+
+def _mixed(columns: Iterable[Column], least: float) -> list[tuple[Column, dict[int, Value]]]:
+    """Return what tells pools apart, with the pool of each machine: what many values tell alike first, and once."""
+    alike: dict[object, list[Column]] = defaultdict(list)
+    for one in columns:
+        if sum(len(some) >= least for some in one.nodes.values()) > 1:
+            alike[one.kind, frozenset(map(frozenset, one.nodes.values()))].append(one)
+    firsts = [some[0] for some in sorted(alike.values(), key=len, reverse=True)[:MOST_MIXED]]
+    return [
+        (one, {n: value for value, some in one.nodes.items() if len(some) >= least for n in some})
+        for one in firsts
+    ]
 
 
 def _goes_along(
@@ -200,7 +210,7 @@ def _together(rows: Iterable[Odd], asked: Counter[str]) -> list[Odd]:
         leads = {row.explains: row for row in reversed(some) if row.explains} or {(): some[0]}
         first, *others = sorted(leads.values(), key=lambda row: -row.bits)
         led += [replace(first, more=len(some) - len(leads)), *others]
-    led.sort(key=lambda row: (-row.bits, row.nodes, row.fact))
+    led.sort(key=lambda row: (-row.bits, natural(row.nodes[0]), row.fact))
     return [replace(row, bits=round(row.bits, 2)) for row in led]
 
 
@@ -218,12 +228,12 @@ def _explained(
                 kinds = kinds_of(checks[id_])
                 takes = tuple(marks.get(number, {}).get(kind.__name__) for kind in kinds)
                 equal[id_, takes].append(row)
-    began = perf_counter()
+    began, apart = perf_counter(), {row.source: row for row in reversed(rows) if row.source}
     for (id_, _), some in [*equal.items()][:MOST_TRIED]:
         if perf_counter() - began > MOST_SECONDS:
             return
         one = next((row for row in some if row.source), None)
-        others = [row for row in rows if row.source and id_ not in row.told.findings]
+        others = [row for row in apart.values() if id_ not in row.told.findings]
         if one is None or not others:
             continue
         # who is most like it, of some from everywhere: else what differs besides could explain it too

@@ -59,6 +59,8 @@ def _sections(found: Fleet) -> Iterator[tuple[str, list[str]]]:
     unknown = [one for one in found.nodes if one.reached and one.verdict == "unknown"]
     yield "Could not be told", [f"{one.node}: {one.why}" for one in unknown]
     yield "Not reached", [f"{name}: {why}" for name, why in found.unreached.items()]
+    older = [f"{name}: {many(n, 'older answer')}" for name, n in found.older.items()]
+    yield "Left out, as a newer answer is there", older
     for one in found.times:
         unit = "tokens/s" if one.device else "seconds"
         title = f"Slower than the rest, in {unit}: median {one.median:.4g} {one.device}".strip()
