@@ -44,6 +44,7 @@ _BEGINS = {
     "prometheus": "# HELP doctor_fleet_",
 }
 _TEXTS = {"html": shown.html, "prometheus": shown.prometheus, "line": shown.line}
+_LONG = f"is a line of more than {LARGEST >> 20} MiB, and left out; a snapshot has about 0.1"
 _WRITES = "doctor fleet --format json writes one"
 _TELLS = "doctor explain fleet tells how machines are named"
 
@@ -68,11 +69,9 @@ def command(given: Namespace) -> int:
     gc.enable()  # main turns it off for short runs
     with refusing((OSError, ValueError), _TELLS), spinner() as one:
         engine, jobs = _jobs(given)
-        processes = os.cpu_count() or 1
-        if sys.platform == "linux":
-            processes = len(os.sched_getaffinity(0))
+        here = os.sched_getaffinity(0) if sys.platform == "linux" else range(os.cpu_count() or 1)
         with closing(jobs):  # who is still asked ends with it
-            rows = judged(_shown(jobs, one), make, processes)
+            rows = judged(_shown(jobs, one), make, len(here))
     if not rows:
         misuse("no machines were found", _TELLS)
     found, who = fleet_of(rows, engine, checks), this_identity()
@@ -158,12 +157,10 @@ def _files(sources: tuple[str, ...]) -> Generator[Job]:
             with opened("-") as stream:
                 lines = iter(partial(stream.readline, LARGEST + 1), b"")
                 for number, line in enumerate(lines, 1):
-                    rest, size = line, len(line)
+                    rest = line
                     while len(rest) > LARGEST and not rest.endswith(b"\n"):
                         rest = stream.readline(LARGEST + 1)
-                        size += len(rest)
-                    why = f"is a line of {size >> 20} MiB, and read to {LARGEST >> 20}; a snapshot has about 0.1"
-                    yield Reply(f"line-{number}", line, why if size > LARGEST + 1 else "")
+                    yield Reply(f"line-{number}", line, "" if rest is line else _LONG)
         elif os.path.isdir(source):  # noqa: PTH112  never raises
             for folder, folders, names in os.walk(source):
                 folders[:] = sorted((n for n in folders if not n.startswith(".")), key=natural)

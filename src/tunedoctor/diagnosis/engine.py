@@ -57,8 +57,6 @@ class Diagnosis(msgspec.Struct, frozen=True):
     """Ids of unknown checks whose finding would be an error."""
     quiet: tuple[str, ...] = ()
     """Ids of checks that found nothing by the facts there are, whether that says that all is well or not."""
-    asked: dict[str, set[type[Fact]]] = {}
-    """id -> the facts that it went by; of others that it takes only whether and why they are not there."""
     outweighed: tuple[Found, ...] = ()
     """Of a report: what was found, though its errors resemble another cause. It is only suspected."""
 
@@ -71,11 +69,9 @@ def diagnose(snapshot: Snapshot, checks: Iterable[Check]) -> Diagnosis:
     quiet: list[str] = []
     skipped: dict[str, str] = {}
     unknown: dict[str, str] = {}
-    asked: dict[str, set[type[Fact]]] = {}
     for id_, one in by_id.items():
-        facts = Case(snapshot, id_)
-        asked[id_] = facts.asked
         try:
+            facts = Case(snapshot, id_)
             outcome = call(one.run, snapshot, facts=facts)
         except Exception as error:  # noqa: BLE001  a crash is the result of this check alone
             unknown[id_] = f"the check itself failed: {type(error).__name__}: {error}"[:300]
@@ -122,7 +118,6 @@ def diagnose(snapshot: Snapshot, checks: Iterable[Check]) -> Diagnosis:
         skipped=skipped,
         unknown=unknown,
         blind=tuple(id_ for id_ in unknown if by_id[id_].severity == "error"),
-        asked=asked,
         outweighed=tuple(less),
         quiet=tuple(quiet),
     )

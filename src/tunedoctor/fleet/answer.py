@@ -9,8 +9,6 @@ from tunedoctor import __version__
 from tunedoctor.diagnosis.differences import Value
 from tunedoctor.diagnosis.report import ReportFinding, Verdict
 
-_DIGITS = re.compile(r"[0-9]+")
-
 
 class FleetNode(msgspec.Struct, frozen=True, kw_only=True):
     """One machine."""
@@ -40,7 +38,7 @@ class Others(msgspec.Struct, frozen=True, kw_only=True):
     count: int = 0
     """How many have it; 0 where nothing is usual, as of free memory: then it is what one like them has."""
     among: str = ""
-    """The pool whose usual value it is: "Cpu.model AMD EPYC 9654"; "" for all machines."""
+    """The pool: "Cpu.model AMD EPYC 9654"; "" for all machines."""
 
 
 class Odd(msgspec.Struct, frozen=True, kw_only=True):
@@ -130,7 +128,7 @@ class Fleet(msgspec.Struct, frozen=True, kw_only=True):
 
 def natural(name: str) -> tuple[str, str]:
     """Return what orders n2 before n10."""
-    return _DIGITS.sub(lambda found: found[0].zfill(20), name), name
+    return re.sub("[0-9]+", lambda found: found[0].zfill(20), name), name
 
 
 def since(last: Fleet, now: Fleet) -> Since:

@@ -1,35 +1,21 @@
 """One machine of many, judged: what is equal in two of them is read, laid out and judged once."""
 
 import zlib
-from collections import defaultdict
 from collections.abc import Callable, Mapping
 from functools import lru_cache
 from hashlib import blake2b
 from itertools import chain, count
-from operator import itemgetter
 from typing import Any, NamedTuple
 
 import msgspec
 from msgspec.structs import replace
 
-from tunedoctor import __version__
 from tunedoctor.diagnosis.differences import Value, flat, incidental, words_of
 from tunedoctor.diagnosis.engine import diagnose, kinds_of
 from tunedoctor.diagnosis.gate import ProfileName
 from tunedoctor.diagnosis.redaction import public, redact_text, this_identity
 from tunedoctor.diagnosis.report import Report, ReportFinding, ReportSmoke, machine_of
-from tunedoctor.facts import (
-    Absent,
-    Errors,
-    Fact,
-    Knowledge,
-    Node,
-    Resembles,
-    Runtime,
-    Smoke,
-    Target,
-    Unknown,
-)
+from tunedoctor.facts import Absent, Knowledge, Node, Smoke, Target, Unknown
 from tunedoctor.facts.clean import clean_text
 from tunedoctor.fleet.answer import FleetNode
 from tunedoctor.fleet.reply import Reply
@@ -46,8 +32,7 @@ _MOST_HELD, _MOST_OUTCOMES = 512, 500_000
 _TRIED = 1 << 19
 """Bytes of a snapshot that experiments are made with: a real one has a fifth of that."""
 _numbers = count(1)
-_Way = Callable[[Mapping[object, object]], object]
-_PROFILES: tuple[ProfileName, ...] = "node", "project"
+_Takes = tuple[str, ...]
 
 
 class Judged(NamedTuple):
@@ -76,7 +61,6 @@ class _Head(msgspec.Struct):
     """A snapshot whose facts are not read yet, or a report."""
 
     schema: str = ""
-    doctor: str = ""
     taken: str = ""
     facts: dict[str, msgspec.Raw] = {}
 
@@ -99,12 +83,12 @@ class Judge:
         """
         self._report, self._why, self._by_node = report, why, by_node
         self._profile: ProfileName | None = profile
-        self._checks = {name: checks(name) for name in _PROFILES}
-        self._ways: dict[str, dict[frozenset[type[Fact] | str], _Way]] = {
-            name: {} for name in _PROFILES
-        }
-        """What an outcome hangs on -> what takes that of a machine."""
-        self._outcomes: dict[tuple[_Way, object], dict[str, object]] = {}
+        self._checks: dict[ProfileName, dict[_Takes, list[Check]]] = {"node": {}, "project": {}}
+        for name, groups in self._checks.items():
+            for one in checks(name):
+                takes = tuple(kind.__name__ for kind in kinds_of(one))
+                groups.setdefault(takes, []).append(one)
+        self._outcomes: dict[tuple[object, ...], object] = {}
         self._reports: dict[tuple[object, ...], Report] = {}
         self._told: set[object] = set()
 
@@ -147,64 +131,51 @@ class Judge:
             short = replace(whole, passed=(), skipped={}, symptoms=(), suspected=())
             report = public(short, this_identity())
         elif head.schema == snapshots.SCHEMA and head.facts:
-            try:
-                held = {kind: _held(kind, bytes(raw)) for kind, raw in head.facts.items()}
-            except SnapshotError as error:
-                msg = f"{error}; doctor {head.doctor[:20]} wrote it, and this is {__version__}"
-                raise SnapshotError(msg if head.doctor != __version__ else str(error)) from None
+            held = {kind: _held(kind, bytes(raw)) for kind, raw in head.facts.items()}
             answers = {KIND_CALLED[kind]: one.answer for kind, one in held.items()}
             snapshot = Snapshot({**answers, Knowledge: knowledge()})
             node, smoke = snapshot.find(Node), snapshot.find(Smoke)
             name, host = (node.name, node.host) if node else ("", "")
-            report = self._judged(snapshot, {KIND_CALLED[k]: one.number for k, one in held.items()})
+            report = self._judged(snapshot, {kind: one.number for kind, one in held.items()})
         else:
             msg = f'its "schema" is {head.schema[:60]!r}'
             raise SnapshotError(msg)
         name = plain(name) if self._by_node else ""
-        taken = plain(head.taken, 40)
-        told = replace(told, node=name or told.node, host=plain(host), taken=taken)
+        told = replace(told, node=name or told.node, host=plain(host), taken=plain(head.taken, 40))
         if smoke:
             device = plain(smoke.device_name or smoke.device)
             told = replace(told, tokens_per_second=smoke.tokens_per_second, device=device)
         return told, report, held
 
-    def _judged(self, snapshot: Snapshot, number: Mapping[type[Fact], int]) -> Report:
+    def _judged(self, snapshot: Snapshot, number: Mapping[str, int]) -> Report:
         """Return the report of a machine where each check came out as here, if there was one.
 
-        A check is asked once for equal answers to what it asks for, and equal reasons where something is not there. No
-        field is left out of that: what moves, as free memory, can be a finding.
+        No field is left out of that: what moves, as free memory, can be a finding.
         """
         target, machine = snapshot.find(Target), machine_of(snapshot)
         bare = target is None or target.chosen_by == "none"
         profile: ProfileName = self._profile or ("node" if bare else "project")
         # what a verdict goes by besides the checks
         outcomes: list[object] = [profile, bool(machine.gpus), machine.gpus_known]
-        outcomes += [number.get(kind) for kind in (Target, Runtime, Errors)]
+        outcomes += [number.get(kind) for kind in ("Target", "Runtime", "Errors")]
         if len(self._outcomes) > _MOST_OUTCOMES:
             self._outcomes.clear()
-        known = defaultdict[object, int | None](type(None), number.items())
-        known |= {k.__name__: 0 if snapshot.find(k) is not None else n for k, n in number.items()}
-        checks, ways = self._checks[profile], self._ways[profile]
-        told = dict[str, object]()
-        for way in ways.values():
-            told |= self._outcomes.get((way, way(known)), {})
-        fresh = [one for one in checks if one.id not in told]
-        seen = diagnose(snapshot, fresh)
+        checks = self._checks[profile]
+        keys = {takes: (profile, takes, *map(number.get, takes)) for takes in checks}
+        fresh = {key: checks[takes] for takes, key in keys.items() if key not in self._outcomes}
+        seen = diagnose(snapshot, chain(*fresh.values()))
         found = {one.check.id: one for one in chain(seen.causes, *seen.symptoms.values())}
-        for check in fresh:
+
+        def outcome(id_: str) -> tuple[object, ...]:
             said: tuple[object, ...] = ()
-            if one := found.get(check.id):  # with what tells whose it is
+            if one := found.get(id_):  # with what tells whose it is
                 said = one.severity, bool(one.finding.settle), one.title, one.finding.cure.who
                 said += tuple(map(type, one.finding.cure.steps))
-            how = (check.id in some for some in (seen.passed, seen.skipped, seen.unknown))
-            # whatever it takes, texts can outweigh it, and what is no machine cannot pass
-            asked: set[type[Fact]] = {Errors, Resembles, *seen.asked[check.id]}
-            every: set[type[Fact]] = {*asked, *kinds_of(check), Target}
-            takes = frozenset(k if k in asked else k.__name__ for k in every)
-            way = ways.setdefault(takes, itemgetter(*takes))
-            told[check.id] = outcome = *said, *how
-            self._outcomes.setdefault((way, way(known)), {})[check.id] = outcome
-        signature = (*outcomes, *(told[one.id] for one in checks))
+            return (*said, *(id_ in some for some in (seen.passed, seen.skipped, seen.unknown)))
+
+        for key, some in fresh.items():
+            self._outcomes[key] = tuple(outcome(one.id) for one in some)
+        signature = (*outcomes, *(self._outcomes[key] for key in keys.values()))
         if signature not in self._reports:
             self._reports[signature] = self._report(snapshot, profile)
         return self._reports[signature]

@@ -18,8 +18,7 @@ from tunedoctor.model.findings import SEVERITIES, Check
 
 CHUNK = 64
 """Replies that a process is handed at once; as many are judged without starting any."""
-MOST_ODD, MOST_NAMED, MOST_PACKED = 1000, 100, 64 << 20
-"""Bytes of snapshots that are kept for experiments."""
+MOST_ODD, MOST_NAMED = 1000, 100
 _judge: list[Judge] = []
 
 
@@ -63,24 +62,16 @@ def _each(rows: Iterable[Odd]) -> Iterator[Odd]:
 
 def fleet_of(every: Sequence[Judged], engine: str, checks: Iterable[Check]) -> Fleet:
     """Return what can be said of many machines: of one that files tell of twice by the newest."""
-    rows, all_, packed = list[Judged](), dict[str, FleetNode](), 0
-    seen, older = Counter[str](), Counter[str]()
-    # the first answers have what is said once for all that are equal
+    rows, all_, seen = list[Judged](), dict[str, FleetNode](), Counter[str]()
+    # the first has what is said once for all that are equal
     findings = {one.id: one for row in reversed(every) for one in row.causes}
     values = {token: held for row in every for token, held in row.values.items()}
-    sources: dict[object, str | bytes] = {}
     newest: dict[object, Judged] = {}
     for number, row in enumerate(every):
-        told, equal = row.told, (row.told.findings, *row.facts.values())
-        if row.source and equal not in sources:
-            packed += len(row.source) if isinstance(row.source, bytes) else 0
-            lost = packed > MOST_PACKED and isinstance(row.source, bytes)
-            sources[equal] = "" if lost else row.source
-        same = told.node, told.host if told.host and engine == "files" else number
-        last = newest.setdefault(same, row)
-        if last is not row:
-            older[told.node] += 1
-            newest[same] = max(last, row, key=lambda one: one.told.taken)
+        same = row.told.node, (engine == "files" and row.told.host) or number
+        newest[same] = max(newest.get(same, row), row, key=lambda one: one.told.taken)
+    older = Counter(row.told.node for row in every)
+    older -= Counter(row.told.node for row in newest.values())
     for row in sorted(newest.values(), key=lambda row: natural(row.told.node)):
         first = name = row.told.node
         while name in all_:
@@ -88,8 +79,7 @@ def fleet_of(every: Sequence[Judged], engine: str, checks: Iterable[Check]) -> F
             name = f"{first}#{seen[first] + 1}"
         all_[name] = told = replace(row.told, node=name)
         if told.reached:
-            source = sources.get((told.findings, *row.facts.values()), "")
-            rows.append(row._replace(told=told, source=source))
+            rows.append(row._replace(told=told))
     having: dict[str, list[str]] = defaultdict(list)
     for row in rows:
         for id_ in row.told.findings:

@@ -31,9 +31,8 @@ FLOOR, RARE = 0.5, 1 / 3
 MOST_TRIED, MOST_SECONDS, MOST_ASKED = 200, 30, 300
 """Experiments, one for nodes that are equal in what a check takes; seconds for all; nodes to choose one like it."""
 SEVERAL = 3
-POOL, SHARE = 8, 1 / 20
-"""Machines, and share of all, that one value makes a pool."""
-MOST_MIXED = 40
+POOL, SHARE, MOST_MIXED = 8, 1 / 20, 40
+"""Machines, and share of all, that have one value in a pool; facts that tell pools."""
 _SIZE = 1 << 24
 """Nothing but bytes is so large."""
 Marks = Mapping[int, Mapping[str, tuple[tuple[str, Value], ...]]]
@@ -49,6 +48,7 @@ class Column(NamedTuple):
     nodes: dict[Value, list[int]]
     total: int
     entropy: float
+    among: str = ""
 
 
 def columns_of(
@@ -72,59 +72,23 @@ def columns_of(
             yield Column(kind, path, nodes, total, entropy)
 
 
-def _in_pools(columns: Sequence[Column], count: int) -> Iterator[tuple[Column, Odd, list[int]]]:
-    """Yield what is rare in a pool of machines, by most of the facts that tell its pools apart."""
-    mixed = _mixed(columns, max(POOL, count * SHARE))
-    for one, _ in mixed:
-        along = _goes_along(one, mixed)
-        rare: dict[int, list[Odd]] = defaultdict(list)
-        for other, pool, counts in along:
-            usual, total = counts.most_common(1)[0], counts.total()
-            among = f"{other.kind}.{other.path} {pool}"
-            others = Others(value=usual[0], count=usual[1], among=among)
-            for value, number in counts.items():
-                bits = log2(total / number) - _entropy(counts.values())
-                if bits >= FLOOR and number <= total * RARE:
-                    told = Odd(nodes=(), fact="", value=value, others=others, bits=bits)
-                    for n in {*one.nodes[value]}.intersection(other.nodes[pool]):
-                        rare[n].append(told)
-        alike: dict[Odd, list[int]] = defaultdict(list)
-        for n, some in rare.items():
-            if len(some) * 2 > len({other.kind for other, *_ in along}):
-                alike[some[0]].append(n)
-        for first, numbers in alike.items():
-            yield one, first, numbers
-
-
-def _mixed(columns: Iterable[Column], least: float) -> list[tuple[Column, dict[int, Value]]]:
-    """Return what tells pools apart, with the pool of each machine: what many values tell alike first, and once."""
-    alike: dict[object, list[Column]] = defaultdict(list)
-    for one in columns:
-        if sum(len(some) >= least for some in one.nodes.values()) > 1:
-            alike[one.kind, frozenset(map(frozenset, one.nodes.values()))].append(one)
-    firsts = [some[0] for some in sorted(alike.values(), key=len, reverse=True)[:MOST_MIXED]]
-    return [
-        (one, {n: value for value, some in one.nodes.items() if len(some) >= least for n in some})
-        for one in firsts
-    ]
-
-
-def _goes_along(
-    one: Column, every: Iterable[tuple[Column, Mapping[int, Value]]]
-) -> list[tuple[Column, Value, Counter[Value]]]:
-    """Return of each other fact the value that tells most of this one, half of it at least: its pools, with counts."""
-    found: dict[str, tuple[float, Column, dict[Value, Counter[Value]]]] = {}
-    for other, pool in every:
-        if other.kind != one.kind:
-            counts: dict[Value, Counter[Value]] = defaultdict(Counter)
-            for value, some in one.nodes.items():
-                for place, number in Counter(pool[n] for n in some if n in pool).items():
-                    counts[place][value] = number
-            bits = sum(some.total() * _entropy(some.values()) for some in counts.values())
-            if bits < found.get(other.kind, (one.total * one.entropy / 2,))[0]:
-                found[other.kind] = bits, other, counts
-    best = sorted(found.values(), key=lambda some: some[0])
-    return [(other, pool, some) for _, other, counts in best for pool, some in counts.items()]
+def _pools(columns: Iterable[Column], least: float) -> Iterator[Column]:
+    """Yield a fact within each pool that another makes: the one that tells most of it, half at least."""
+    parts = {frozenset(map(frozenset, one.nodes.values())): one for one in columns}
+    # most first that have its second value
+    mixed = sorted(parts.values(), key=lambda one: -sorted(map(len, one.nodes.values()))[-2])
+    for one in (few := mixed[:MOST_MIXED]):
+        own, left, by = {n: v for v, some in one.nodes.items() for n in some}, one.entropy / 2, one
+        for other in few:
+            both = Counter((v, own[n]) for v, some in other.nodes.items() for n in some if n in own)
+            bits = _entropy(both.values()) - other.entropy
+            if other.kind != one.kind and bits < left:
+                left, by = bits, other
+        for value, some in by.nodes.items() if by is not one else ():
+            nodes = {v: [*{*held}.intersection(some)] for v, held in one.nodes.items()}
+            nodes = {v: held for v, held in nodes.items() if held}
+            if (total := sum(map(len, nodes.values()))) >= least:
+                yield Column(one.kind, one.path, nodes, total, left, f"{by.kind}.{by.path} {value}")
 
 
 def _entropy(counts: Collection[int]) -> float:
@@ -163,24 +127,21 @@ def odd(
     by_id = {one.id: one for one in checks}
     having = Counter(chain(*(row.told.findings for row in rows)))
     found: dict[tuple[object, ...], Odd] = {}
-    for one in columns:
+    for one in chain(columns, _pools(columns, max(POOL, len(rows) * SHARE))):
         usual = max(one.nodes, key=lambda value: len(one.nodes[value]))
         fact, count = f"{one.kind}.{one.path}".rstrip("."), len(one.nodes[usual])
         for value, some in one.nodes.items():
             bits = log2(one.total / len(some)) - one.entropy
             if value != usual and bits >= FLOOR and len(some) <= one.total * RARE:
                 names = tuple(rows[number].told.node for number in sorted(some))
-                others = Others(value=usual, count=count)
+                others = Others(value=usual, count=count, among=one.among)
                 told = Odd(nodes=names, fact=fact, value=value, others=others, bits=bits)
-                found[fact, value] = told
-    for one, told, some in _in_pools(columns, len(rows)):
-        names = tuple(rows[number].told.node for number in sorted(some))
-        fact = f"{one.kind}.{one.path}".rstrip(".")
-        if (fact, told.value) not in found or found[fact, told.value].nodes != names:
-            found[fact, told.value, told.others.among] = replace(told, fact=fact, nodes=names)
+                key: tuple[object, ...] = fact, value
+                if key not in found or found[key].nodes != names:
+                    found[(*key, one.among) if key in found else key] = told
     for id_, nodes, change in _explained(rows, having, marks, by_id):
         fact = f"{change.fact}.{change.field}".rstrip(".")
-        key: tuple[object, ...] = (fact, change.a)
+        key = (fact, change.a)
         row = found.get(key)
         if row is None or not {*nodes} <= {*row.nodes}:  # of these alone
             key = (*key, id_)
@@ -228,7 +189,9 @@ def _explained(
                 kinds = kinds_of(checks[id_])
                 takes = tuple(marks.get(number, {}).get(kind.__name__) for kind in kinds)
                 equal[id_, takes].append(row)
-    began, apart = perf_counter(), {row.source: row for row in reversed(rows) if row.source}
+    began, known = perf_counter(), [row for row in reversed(rows) if row.source]
+    # of equal ones the first, whichever process told of it
+    apart = {(row.told.findings, *row.facts.values()): row for row in known}
     for (id_, _), some in [*equal.items()][:MOST_TRIED]:
         if perf_counter() - began > MOST_SECONDS:
             return

@@ -82,9 +82,7 @@ class Facts:
     A function takes those that its code names, and the code of the functions that it hands them on to (wiring.py).
     """
 
-    __slots__ = ("_snapshot", "asked", "last")
-    asked: set[type[Fact]]
-    """Kinds that were asked for so far."""
+    __slots__ = ("_snapshot", "last")
     last: Answer
     """The answer that was asked for last, but for errors: that no error says so tells nothing."""
     amd: kinds.AmdGpus
@@ -127,14 +125,13 @@ class Facts:
 
     def __init__(self, snapshot: Snapshot) -> None:
         """Read the facts of a snapshot when they are asked for."""
-        self._snapshot, self.asked = snapshot, set()
+        self._snapshot = snapshot
         self.last = snapshot.get(kinds.Errors)
 
     def __getattr__(self, name: str) -> Any:  # noqa: ANN401  as the field is annotated
         """Return a fact."""
         if kind := FIELDS.get(name):
             answer = self._snapshot.get(kind)
-            self.asked.add(kind)
             if kind is not kinds.Errors:
                 self.last = answer
             return answer if isinstance(answer, kind) else empty(kind)
@@ -142,7 +139,7 @@ class Facts:
 
 
 FIELDS: dict[str, type[Fact]] = {
-    name: hint for name, hint in Facts.__annotations__.items() if name not in ("asked", "last")
+    name: hint for name, hint in Facts.__annotations__.items() if name != "last"
 }
 """Fields of Facts."""
 

@@ -62,7 +62,7 @@ def call(
 ) -> T | NotRun:
     """Call `function` with `first` and facts of `snapshot`, or tell which fact stands in the way.
 
-    `facts` is handed over as the view of the snapshot, and knows afterwards what was asked for.
+    `facts` is handed over as the view of the snapshot, and knows afterwards what was asked for last.
     """
     hints = function.__annotations__.items()
     given: dict[str, object] = {
@@ -72,8 +72,6 @@ def call(
         if "." in name:
             continue
         fact: object = snapshot.get(want.kind)
-        if facts is not None:
-            facts.asked.add(want.kind)
         if isinstance(fact, Absent):
             if not want.absent:
                 return NotRun(fact, want.kind)

@@ -1,6 +1,6 @@
 """Many machines: on a screen, as a page, as metrics, and as a line for each."""
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from itertools import chain
 
@@ -19,7 +19,7 @@ _WORDS = {
     "unreached": "not reached",
 }  # fmt: skip
 _CELLS = """
-.heat{overflow-x:auto}.heat td{text-align:center}.heat th{white-space:nowrap}.note{background:var(--soft)}
+.heat{overflow-x:auto}.heat td{text-align:center}.heat th{max-width:40em}.note{background:var(--soft)}
 .error,.unreached{background:#cf222e;color:#fff}.warning{background:#bf8700;color:#000}
 """
 
@@ -67,7 +67,7 @@ def _sections(found: Fleet) -> Iterator[tuple[str, list[str]]]:
         yield title, [f"{name}: {value:.4g}" for name, value in one.stragglers.items()]
     if since := found.since:
         moved = [(since.new, "new"), (since.gone, "gone")]
-        lines = [f"{word}: {listed(some, MOST)}" for some, word in moved if some]
+        lines = [f"{word}: {listed(some, FEW)}" for some, word in moved if some]
         lines += [f"{name}: {' '.join(how)}" for name, how in since.changed.items()]
         yield f"Changed since {since.taken}", lines or ["nothing"]
 
@@ -85,8 +85,8 @@ def odd_line(one: Odd) -> str:
     if "." not in one.fact:  # all of it is there, or is not
         own = "there" if one.value is None else own
         usual = "have it" if one.others.value is None else usual
-    among = f" with {one.others.among}" if one.others.among else ""
-    others = f"{one.others.count:,} others{among}" if one.others.count else "elsewhere"
+    others = f"{one.others.count:,} others" if one.others.count else "elsewhere"
+    others += f" with {one.others.among}" if one.others.among else ""
     explains = f": {', '.join(one.explains)}" if one.explains else ""
     more = f" (and {many(one.more, 'more value')})" if one.more else ""
     return f"{listed(one.nodes)}: {one.fact} {own}, {others} {usual}{explains}{more}"
@@ -125,17 +125,20 @@ def prometheus(found: Fleet) -> str:
 def html(found: Fleet) -> str:
     """Return a page: a heat map of machines and causes, which is a table, and what the screen tells."""
     causes = [one.finding for one in found.causes][:40]
-    wrong = [one for one in found.nodes if one.findings or one.verdict != "ready"]
-    rows = ""
-    for one in wrong[:MOST]:
-        state = ("", one.verdict) if one.reached else ("unreached", "not reached")
-        cells = [state, *((c.severity if c.id in one.findings else "",) * 2 for c in causes)]
+    alike: dict[tuple[object, ...], list[str]] = defaultdict(list)
+    for node in found.nodes:
+        if node.findings or node.verdict != "ready":
+            alike[node.reached, node.verdict, *node.findings].append(node.node)
+    rows, shown = "", f"{sum(map(len, alike.values())):,} with a cause or without a verdict"
+    for (reached, verdict, *ids), names in sorted(alike.items(), key=lambda one: -len(one[1])):
+        state = ("", verdict) if reached else ("unreached", "not reached")
+        cells = [state, *((c.severity if c.id in ids else "",) * 2 for c in causes)]
         own = "".join(f'<td class="{kind}">{word}</td>' for kind, word in cells)
-        rows += f'<tr><th scope="row">{clean(one.node)}</th>{own}</tr>'
+        who = clean(" ".join(names))
+        if len(names) > FEW:
+            who = f"<details><summary>{len(names):,}: {clean(names[0])} …</summary>{who}</details>"
+        rows += f'<tr><th scope="row">{who}</th>{own}</tr>'
     heads = ["machine", "verdict", *(clean(one.id) for one in causes)]
-    shown = (
-        f"{len(wrong[:MOST]):,} of {many(len(wrong), 'machine')} with a cause or without a verdict"
-    )
     body = f"<main><h1>{_counts(found)}</h1><p>{clean(found.taken)}</p><h2>{shown}</h2>"
     body += f'<div class="heat">{table(heads, rows, "heat")}</div>'
     told = [f"{c.id}: {c.title}. {c.means} Cure: {c.cure.command}" for c in causes]
