@@ -156,7 +156,7 @@ def test_names_files_and_what_is_no_snapshot(tmp_path: Path) -> None:
     assert [*names] == ["gpu-7", "gpu-7#2", "gpu-70", "n0", "report"], "by number, not by letter"
     assert told["older"] == {"n0": 1}
     assert "driver-too-old" in names["n0"], "the newest counts"
-    assert "n0: 1 older answer" in doctor("fleet", "--from", str(folder)).stdout
+    assert "Older answers, left out\n    n0: 1\n" in doctor("fleet", "--from", str(folder)).stdout
     assert {*told["unreached"]} >= {"n9", "array", "huge", "new", "pipe", "gone"}
     assert all(told["unreached"].values())
     assert "no regular file" in told["unreached"]["pipe"]

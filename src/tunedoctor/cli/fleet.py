@@ -69,9 +69,11 @@ def command(given: Namespace) -> int:
     gc.enable()  # main turns it off for short runs
     with refusing((OSError, ValueError), _TELLS), spinner() as one:
         engine, jobs = _jobs(given)
-        here = os.sched_getaffinity(0) if sys.platform == "linux" else range(os.cpu_count() or 1)
+        processes = os.cpu_count() or 1
+        if sys.platform == "linux":
+            processes = len(os.sched_getaffinity(0))
         with closing(jobs):  # who is still asked ends with it
-            rows = judged(_shown(jobs, one), make, len(here))
+            rows = judged(_shown(jobs, one), make, processes)
     if not rows:
         misuse("no machines were found", _TELLS)
     found, who = fleet_of(rows, engine, checks), this_identity()

@@ -32,7 +32,6 @@ _MOST_HELD, _MOST_OUTCOMES = 512, 500_000
 _TRIED = 1 << 19
 """Bytes of a snapshot that experiments are made with: a real one has a fifth of that."""
 _numbers = count(1)
-_Takes = tuple[str, ...]
 
 
 class Judged(NamedTuple):
@@ -83,11 +82,10 @@ class Judge:
         """
         self._report, self._why, self._by_node = report, why, by_node
         self._profile: ProfileName | None = profile
-        self._checks: dict[ProfileName, dict[_Takes, list[Check]]] = {"node": {}, "project": {}}
+        self._checks: dict[ProfileName, dict[Any, list[Check]]] = {"node": {}, "project": {}}
         for name, groups in self._checks.items():
             for one in checks(name):
-                takes = tuple(kind.__name__ for kind in kinds_of(one))
-                groups.setdefault(takes, []).append(one)
+                groups.setdefault(tuple(k.__name__ for k in kinds_of(one)), []).append(one)
         self._outcomes: dict[tuple[object, ...], object] = {}
         self._reports: dict[tuple[object, ...], Report] = {}
         self._told: set[object] = set()

@@ -63,9 +63,7 @@ def _each(rows: Iterable[Odd]) -> Iterator[Odd]:
 def fleet_of(every: Sequence[Judged], engine: str, checks: Iterable[Check]) -> Fleet:
     """Return what can be said of many machines: of one that files tell of twice by the newest."""
     rows, all_, seen = list[Judged](), dict[str, FleetNode](), Counter[str]()
-    # the first has what is said once for all that are equal
     findings = {one.id: one for row in reversed(every) for one in row.causes}
-    values = {token: held for row in every for token, held in row.values.items()}
     newest: dict[object, Judged] = {}
     for number, row in enumerate(every):
         same = row.told.node, (engine == "files" and row.told.host) or number
@@ -90,7 +88,7 @@ def fleet_of(every: Sequence[Judged], engine: str, checks: Iterable[Check]) -> F
         for id_, some in having.items()
     ]
     causes.sort(key=lambda one: (SEVERITIES.index(one.finding.severity), -one.count))
-    columns = [*columns_of(rows, values)]
+    columns = [*columns_of(rows, every)]
     marks = marks_of(columns)
     return Fleet(
         taken=datetime.now(UTC).isoformat(timespec="seconds"),

@@ -51,10 +51,9 @@ class Column(NamedTuple):
     among: str = ""
 
 
-def columns_of(
-    rows: Sequence[Judged], values: Mapping[bytes, Mapping[str, Value]]
-) -> Iterator[Column]:
+def columns_of(rows: Sequence[Judged], every: Iterable[Judged]) -> Iterator[Column]:
     """Yield what tells nodes apart and is no noise, sizes that are nearly the same as one value."""
+    values = {token: held for row in every for token, held in row.values.items()}
     having: dict[tuple[str, bytes], list[int]] = defaultdict(list)
     for number, row in enumerate(rows):
         for one in row.facts.items():
@@ -74,8 +73,7 @@ def columns_of(
 
 def _pools(columns: Iterable[Column], least: float) -> Iterator[Column]:
     """Yield a fact within each pool that another makes: the one that tells most of it, half at least."""
-    parts = {frozenset(map(frozenset, one.nodes.values())): one for one in columns}
-    # most first that have its second value
+    parts = {(one.kind, frozenset(map(frozenset, one.nodes.values()))): one for one in columns}
     mixed = sorted(parts.values(), key=lambda one: -sorted(map(len, one.nodes.values()))[-2])
     for one in (few := mixed[:MOST_MIXED]):
         own, left, by = {n: v for v, some in one.nodes.items() for n in some}, one.entropy / 2, one
@@ -85,10 +83,10 @@ def _pools(columns: Iterable[Column], least: float) -> Iterator[Column]:
             if other.kind != one.kind and bits < left:
                 left, by = bits, other
         for value, some in by.nodes.items() if by is not one else ():
-            nodes = {v: [*{*held}.intersection(some)] for v, held in one.nodes.items()}
-            nodes = {v: held for v, held in nodes.items() if held}
+            pool, among = {*some}, f"{by.kind}.{by.path} {value}"
+            nodes = {v: [n for n in held if n in pool] for v, held in one.nodes.items()}
             if (total := sum(map(len, nodes.values()))) >= least:
-                yield Column(one.kind, one.path, nodes, total, left, f"{by.kind}.{by.path} {value}")
+                yield Column(one.kind, one.path, nodes, total, left, among)
 
 
 def _entropy(counts: Collection[int]) -> float:
@@ -131,8 +129,8 @@ def odd(
         usual = max(one.nodes, key=lambda value: len(one.nodes[value]))
         fact, count = f"{one.kind}.{one.path}".rstrip("."), len(one.nodes[usual])
         for value, some in one.nodes.items():
-            bits = log2(one.total / len(some)) - one.entropy
-            if value != usual and bits >= FLOOR and len(some) <= one.total * RARE:
+            bits = log2(one.total / max(len(some), 1)) - one.entropy
+            if value != usual and bits >= FLOOR and 0 < len(some) <= one.total * RARE:
                 names = tuple(rows[number].told.node for number in sorted(some))
                 others = Others(value=usual, count=count, among=one.among)
                 told = Odd(nodes=names, fact=fact, value=value, others=others, bits=bits)
@@ -176,10 +174,7 @@ def _together(rows: Iterable[Odd], asked: Counter[str]) -> list[Odd]:
 
 
 def _explained(
-    rows: Sequence[Judged],
-    having: Counter[str],
-    marks: Marks,
-    checks: Mapping[str, Check],
+    rows: Sequence[Judged], having: Counter[str], marks: Marks, checks: Mapping[str, Check]
 ) -> Iterator[tuple[str, tuple[str, ...], Change]]:
     """Yield findings that few have, the nodes that are equal in what the check takes, and what makes it go there."""
     equal: dict[tuple[str, tuple[object, ...]], list[Judged]] = defaultdict(list)
@@ -189,9 +184,9 @@ def _explained(
                 kinds = kinds_of(checks[id_])
                 takes = tuple(marks.get(number, {}).get(kind.__name__) for kind in kinds)
                 equal[id_, takes].append(row)
-    began, known = perf_counter(), [row for row in reversed(rows) if row.source]
-    # of equal ones the first, whichever process told of it
-    apart = {(row.told.findings, *row.facts.values()): row for row in known}
+    began, apart = perf_counter(), dict[object, Judged]()
+    for row in (row for row in rows if row.source):  # of equal ones the first, whoever told of it
+        apart.setdefault((row.told.findings, *row.facts.values()), row)
     for (id_, _), some in [*equal.items()][:MOST_TRIED]:
         if perf_counter() - began > MOST_SECONDS:
             return

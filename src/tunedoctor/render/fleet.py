@@ -19,7 +19,8 @@ _WORDS = {
     "unreached": "not reached",
 }  # fmt: skip
 _CELLS = """
-.heat{overflow-x:auto}.heat td{text-align:center}.heat th{max-width:40em}.note{background:var(--soft)}
+main{max-width:none}.heat{overflow-x:auto}.heat td{text-align:center}.heat td,.heat th{white-space:nowrap}
+.heat [open]{white-space:normal;width:40em}.note{background:var(--soft)}
 .error,.unreached{background:#cf222e;color:#fff}.warning{background:#bf8700;color:#000}
 """
 
@@ -29,12 +30,13 @@ def render(found: Fleet, screen: Screen, *, verbose: bool = False, quiet: bool =
     few = MOST if verbose else FEW
     screen.wrap(f"{_counts(found)}   {found.seconds:.1f} s", kind="bold")
     screen.line()
-    for cause in found.causes:
+    for number, cause in enumerate(found.causes):
         one, who = cause.finding, listed(cause.nodes, MOST if verbose else 4) or "all reached"
         if not quiet or one.severity == "error":
             kind, count = one.severity, many(cause.count, "machine")
             screen.line(mark(kind), " ", (one.id, kind), f"  {count}: {who}")
-            screen.row("", f"{one.title}. Cure: {one.cure.command}", 4)
+            if number < few:
+                screen.row("", f"{one.title}. Cure: {one.cure.command}", 4)
     screen.gap()
     for title, lines in () if quiet else _sections(found):
         if lines:
@@ -59,8 +61,7 @@ def _sections(found: Fleet) -> Iterator[tuple[str, list[str]]]:
     unknown = [one for one in found.nodes if one.reached and one.verdict == "unknown"]
     yield "Could not be told", [f"{one.node}: {one.why}" for one in unknown]
     yield "Not reached", [f"{name}: {why}" for name, why in found.unreached.items()]
-    older = [f"{name}: {many(n, 'older answer')}" for name, n in found.older.items()]
-    yield "Left out, as a newer answer is there", older
+    yield "Older answers, left out", [f"{name}: {n:,}" for name, n in found.older.items()]
     for one in found.times:
         unit = "tokens/s" if one.device else "seconds"
         title = f"Slower than the rest, in {unit}: median {one.median:.4g} {one.device}".strip()
@@ -108,12 +109,9 @@ def prometheus(found: Fleet) -> str:
     samples["nodes"] = [({"verdict": verdict}, n) for verdict, n in found.counts.items()]
     samples["finding_nodes"] = [({"id": c.finding.id}, c.count) for c in found.causes]
     for one in found.nodes:
-        told: dict[str, float] = {
-            "up": one.reached,
-            "ready": one.verdict == "ready",
-            "findings": len(one.findings),
-        }
-        told |= {"odd_facts": odd[one.node], "tokens_per_second": one.tokens_per_second or 0}
+        told: dict[str, float] = {"up": one.reached, "ready": one.verdict == "ready"}
+        told |= {"findings": len(one.findings), "odd_facts": odd[one.node]}
+        told |= {"tokens_per_second": one.tokens_per_second or 0}
         for name, value in told.items():
             samples.setdefault(f"node_{name}", []).append(({"node": one.node}, value))
     return text_of(
@@ -125,22 +123,21 @@ def prometheus(found: Fleet) -> str:
 def html(found: Fleet) -> str:
     """Return a page: a heat map of machines and causes, which is a table, and what the screen tells."""
     causes = [one.finding for one in found.causes][:40]
+    wrong = [one for one in found.nodes if one.findings or one.verdict != "ready"]
     alike: dict[tuple[object, ...], list[str]] = defaultdict(list)
-    for node in found.nodes:
-        if node.findings or node.verdict != "ready":
-            alike[node.reached, node.verdict, *node.findings].append(node.node)
-    rows, shown = "", f"{sum(map(len, alike.values())):,} with a cause or without a verdict"
-    for (reached, verdict, *ids), names in sorted(alike.items(), key=lambda one: -len(one[1])):
+    for one in wrong:
+        alike[one.reached, one.verdict, *one.findings].append(one.node)
+    most = sorted(alike.items(), key=lambda one: -len(one[1]))[:MOST]
+    rows, shown = "", f"{sum(len(names) for _, names in most):,} of {many(len(wrong), 'machine')}"
+    for (reached, verdict, *ids), names in most:
         state = ("", verdict) if reached else ("unreached", "not reached")
         cells = [state, *((c.severity if c.id in ids else "",) * 2 for c in causes)]
         own = "".join(f'<td class="{kind}">{word}</td>' for kind, word in cells)
-        who = clean(" ".join(names))
-        if len(names) > FEW:
-            who = f"<details><summary>{len(names):,}: {clean(names[0])} …</summary>{who}</details>"
-        rows += f'<tr><th scope="row">{who}</th>{own}</tr>'
+        rows += f'<tr><th scope="row"><details><summary>{clean(listed(names, 1))}</summary>'
+        rows += f"{clean(' '.join(names))}</details></th>{own}</tr>"
     heads = ["machine", "verdict", *(clean(one.id) for one in causes)]
-    body = f"<main><h1>{_counts(found)}</h1><p>{clean(found.taken)}</p><h2>{shown}</h2>"
-    body += f'<div class="heat">{table(heads, rows, "heat")}</div>'
+    body = f"<main><h1>{_counts(found)}</h1><p>{clean(found.taken)}</p>"
+    body += f'<h2>{shown} with a cause or without a verdict</h2><div class="heat">{table(heads, rows, "heat")}</div>'
     told = [f"{c.id}: {c.title}. {c.means} Cure: {c.cure.command}" for c in causes]
     for title, lines in (*_sections(found), ("Causes", told)):
         items = "".join(f"<li>{clean(one)}</li>" for one in lines[:MOST])
