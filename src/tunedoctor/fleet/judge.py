@@ -169,7 +169,7 @@ class Judge:
             if one := found.get(id_):  # with what tells whose it is
                 said = one.severity, bool(one.finding.settle), one.title, one.finding.cure.who
                 said += tuple(map(type, one.finding.cure.steps))
-            return (*said, *(id_ in some for some in (seen.passed, seen.skipped, seen.unknown)))
+            return (*said, id_ in seen.passed, id_ in seen.skipped, seen.unknown.get(id_))
 
         for key, some in fresh.items():
             self._outcomes[key] = tuple(outcome(one.id) for one in some)

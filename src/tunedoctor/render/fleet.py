@@ -19,7 +19,7 @@ _WORDS = {
     "unreached": "not reached",
 }  # fmt: skip
 _CELLS = """
-main{max-width:none}.heat{overflow-x:auto}.heat td{text-align:center}.heat td,.heat th{white-space:nowrap}
+body{max-width:none}.heat{overflow-x:auto}.heat td{text-align:center}.heat td,.heat th{white-space:nowrap}
 .heat [open]{white-space:normal;width:40em}.note{background:var(--soft)}
 .error,.unreached{background:#cf222e;color:#fff}.warning{background:#bf8700;color:#000}
 """
