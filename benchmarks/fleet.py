@@ -70,6 +70,8 @@ def hard(number: int, odd: str, facts: dict[str, Any], chance: random.Random) ->
     facts["NvidiaDriver"]["value"]["library"] = facts["NvidiaDriver"]["value"]["version"]
     facts["Host"]["value"]["kernel"] = pool[2]
     facts["Cpu"]["value"] |= pool[3]
+    if "value" not in facts["Environment"]:
+        facts["Environment"] = {"value": {"variables": {}}}
     variables = facts["Environment"]["value"]["variables"]
     variables["TMPDIR"] = f"/scratch/job-{chance.randrange(1 << 30)}"
     variables["OMP_NUM_THREADS"] = str(chance.choice((4, 8, 16, 32)))

@@ -64,12 +64,11 @@ def fleet_of(every: Sequence[Judged], engine: str, checks: Iterable[Check]) -> F
     """Return what can be said of many machines: of one that files tell of twice by the newest."""
     rows, all_, seen = list[Judged](), dict[str, FleetNode](), Counter[str]()
     findings = {one.id: one for row in reversed(every) for one in row.causes}
-    newest: dict[object, Judged] = {}
+    newest, older = dict[object, Judged](), Counter[str]()
     for number, row in enumerate(every):
         same = row.told.node, (engine == "files" and row.told.host) or number
+        older[row.told.node] += same in newest
         newest[same] = max(newest.get(same, row), row, key=lambda one: one.told.taken)
-    older = Counter(row.told.node for row in every)
-    older -= Counter(row.told.node for row in newest.values())
     for row in sorted(newest.values(), key=lambda row: natural(row.told.node)):
         first = name = row.told.node
         while name in all_:
@@ -99,7 +98,7 @@ def fleet_of(every: Sequence[Judged], engine: str, checks: Iterable[Check]) -> F
         causes=tuple(causes),
         common=common,
         unreached={name: one.why for name, one in all_.items() if not one.reached},
-        older=older,
+        older=+older,
         groups=tuple(_groups(rows, marks)),
         times=tuple(_times([row.told for row in rows])),
     )

@@ -123,9 +123,8 @@ def prometheus(found: Fleet) -> str:
 def html(found: Fleet) -> str:
     """Return a page: a heat map of machines and causes, which is a table, and what the screen tells."""
     causes = [one.finding for one in found.causes][:40]
-    wrong = [one for one in found.nodes if one.findings or one.verdict != "ready"]
     alike: dict[tuple[object, ...], list[str]] = defaultdict(list)
-    for one in wrong:
+    for one in (wrong := [n for n in found.nodes if n.findings or n.verdict != "ready"]):
         alike[one.reached, one.verdict, *one.findings].append(one.node)
     most = sorted(alike.items(), key=lambda one: -len(one[1]))[:MOST]
     rows, shown = "", f"{sum(len(names) for _, names in most):,} of {many(len(wrong), 'machine')}"
