@@ -23,7 +23,7 @@ from tunedoctor.cli.progress import Spinner, spinner
 from tunedoctor.diagnosis.gate import ProfileName
 from tunedoctor.diagnosis.redaction import public, this_identity
 from tunedoctor.diagnosis.report import Report
-from tunedoctor.fleet.answer import Fleet, since
+from tunedoctor.fleet.answer import Fleet, natural, since
 from tunedoctor.fleet.judge import Job, Judge, plain
 from tunedoctor.fleet.many import fleet_of, judged
 from tunedoctor.fleet.reply import IMAGE, How, Reply
@@ -39,6 +39,7 @@ ENGINES = ("slurm", "ray", "kubernetes", "ssh")
 _LARGEST_LAST = 256 << 20
 """Bytes of a former answer: one of 40,000 nodes has about 12 MB."""
 _TEXTS = {"html": shown.html, "prometheus": shown.prometheus, "line": shown.line}
+_LONG = f"is a line of more than {LARGEST >> 20} MiB, and left out; a snapshot has about 0.1"
 _WRITES = "doctor fleet --format json writes one"
 _TELLS = "doctor explain fleet tells how machines are named"
 
@@ -155,11 +156,15 @@ def _files(sources: tuple[str, ...]) -> Generator[Job]:
         if source == "-":
             with opened("-") as stream:
                 lines = iter(partial(stream.readline, LARGEST + 1), b"")
-                yield from (Reply(f"line-{n}", text) for n, text in enumerate(lines, 1))
+                for number, line in enumerate(lines, 1):
+                    rest = line
+                    while len(rest) > LARGEST and not rest.endswith(b"\n"):
+                        rest = stream.readline(LARGEST + 1)
+                    yield Reply(f"line-{number}", line, "" if rest is line else _LONG)
         elif os.path.isdir(source):  # noqa: PTH112  never raises
             for folder, folders, names in os.walk(source):
-                folders[:] = sorted(name for name in folders if not name.startswith("."))
-                some = (name for name in sorted(names) if name.endswith(".json"))
+                folders[:] = sorted((n for n in folders if not n.startswith(".")), key=natural)
+                some = (name for name in sorted(names, key=natural) if name.endswith(".json"))
                 yield from ((name[:-5], str(Path(folder, name))) for name in some)
         else:
             yield Path(source).stem, source

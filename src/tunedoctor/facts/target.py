@@ -106,7 +106,7 @@ class Interpreter(Fact, frozen=True):
     """pip is there: uv makes environments without it."""
 
 
-class Distribution(Part, frozen=True):
+class Distribution(Part, frozen=True, cache_hash=True):
     """One installed distribution, from its METADATA headers."""
 
     name: str
