@@ -8,10 +8,12 @@ import os
 import signal
 import subprocess
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
 import torch_target
+import typed
 from hypothesis import HealthCheck, settings
 from trainers import DATA, TRAINER, Ended, Runs, Train, done
 
@@ -36,6 +38,12 @@ def _signals_as_in_a_shell() -> None:
         if number is not None and signal.getsignal(number) is signal.SIG_IGN:
             own = signal.default_int_handler if name == "SIGINT" else signal.SIG_DFL
             signal.signal(number, own)
+
+
+@pytest.fixture
+def inside(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> typed.Inside:
+    """Run a command in this process and in tmp_path, if no other `cwd` is given."""
+    return partial(typed.inside, capsys, cwd=tmp_path)
 
 
 @pytest.fixture(scope="session")

@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from importlib import import_module
 from io import BytesIO, TextIOWrapper
 from pathlib import Path
@@ -17,6 +18,8 @@ from rows import plant
 from tunedoctor.cli.app import run
 
 Ran = subprocess.CompletedProcess[str]
+Inside = Callable[..., Ran]
+"""A command in this process: the fixture of that name."""
 AROUND = {
     (k, v)
     for k, v in os.environ.items()

@@ -3,7 +3,7 @@
 import json
 import time
 import venv
-from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 from museum import altered, diagnosis_of, names, snapshot_of
 from rows import plant
-from typed import Ran, doctor, inside
+from typed import Inside, doctor
 
 from tunedoctor import facts as kinds
 from tunedoctor.cli.explain import schema_of
@@ -180,12 +180,12 @@ def test_real_environments_snapshots_reports_and_here(tmp_path: Path) -> None:
 
 
 @pytest.fixture
-def diff(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Callable[..., Ran]:
+def diff(inside: Inside) -> Inside:
     """Run it on files of tmp_path."""
-    return lambda *argv: inside(capsys, "diff", *argv, cwd=tmp_path)
+    return partial(inside, "diff")
 
 
-def test_folders_go_by_the_names_of_files(tmp_path: Path, diff: Callable[..., Ran]) -> None:
+def test_folders_go_by_the_names_of_files(tmp_path: Path, diff: Inside) -> None:
     sick, well = (plain(snapshot_of(name)) for name in ("driver-550-with-cu130", HEALTHY))
     plant(tmp_path, {"a/1.json": sick, "b/1.json": well, "a/2.json": well, "b/2.json": well})
     plant(tmp_path, {"a/3.json": well, "a/note.txt": "no snapshot", "c/9.json": well})
@@ -207,7 +207,7 @@ def test_folders_go_by_the_names_of_files(tmp_path: Path, diff: Callable[..., Ra
 
 
 def test_a_side_that_could_not_tell_and_findings_that_hang_on_two_facts(
-    tmp_path: Path, diff: Callable[..., Ran]
+    tmp_path: Path, diff: Inside
 ) -> None:
     sick = snapshot_of("compat-libcuda-on-geforce")
     lame = snapshot_of("cpu-quota-2-of-32")
@@ -243,9 +243,7 @@ WRONG = {
 
 
 @pytest.mark.parametrize("name", WRONG)
-def test_what_is_neither_is_told_within_a_second(
-    name: str, tmp_path: Path, diff: Callable[..., Ran]
-) -> None:
+def test_what_is_neither_is_told_within_a_second(name: str, tmp_path: Path, diff: Inside) -> None:
     plant(tmp_path, {name: WRONG[name][0], "well.json": plain(WELL)})
     began = time.process_time()
     for argv in ((name, "well.json"), ("well.json", name)):
@@ -279,9 +277,7 @@ def replaced(one: kinds.Distribution) -> kinds.Distribution:
 HOSTILE = "1|2`<script>x</script>![a](b)\n# h\n@everyone **b** [l](javascript:x) &lt; ~~~ \\|"
 
 
-def test_markdown_is_a_table_whatever_stands_in_the_facts(
-    tmp_path: Path, diff: Callable[..., Ran]
-) -> None:
+def test_markdown_is_a_table_whatever_stands_in_the_facts(tmp_path: Path, diff: Inside) -> None:
     """As a parser that others wrote reads it."""
     held = {"HF_HOME": HOSTILE, "HF_`|<b>": "x"}
     variables = {"variables": lambda old: {**old, **held}}

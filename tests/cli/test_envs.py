@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 import pytest
 from rows import plant
-from typed import Ran, inside
+from typed import Inside, Ran
 
 from tunedoctor.facts.target import ONLY, PROJECTS
 from tunedoctor.probes.targeting import choose
@@ -46,10 +46,10 @@ class User(NamedTuple):
     """Who types in that home."""
 
     home: Path
-    capsys: pytest.CaptureFixture[str]
+    inside: Inside
 
     def types(self, *argv: str, cwd: str = "work", **env: str) -> Ran:
-        return inside(self.capsys, *argv, cwd=self.home / cwd, HOME=str(self.home), **env)
+        return self.inside(*argv, cwd=self.home / cwd, HOME=str(self.home), **env)
 
     def target(self, cwd: str = "work", **env: str) -> dict[str, Any]:
         """Return the target of a check, without what is not asked for."""
@@ -59,8 +59,8 @@ class User(NamedTuple):
 
 
 @pytest.fixture
-def user(home: Path, capsys: pytest.CaptureFixture[str]) -> User:
-    return User(home, capsys)
+def user(home: Path, inside: Inside) -> User:
+    return User(home, inside)
 
 
 def hashed(path: Path) -> str:

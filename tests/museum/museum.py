@@ -8,6 +8,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from tunedoctor.diagnosis.engine import Diagnosis, diagnose
+from tunedoctor.diagnosis.redaction import Identity, snapshot_json
 from tunedoctor.diagnosis.registry import all_checks
 from tunedoctor.facts import Fact
 from tunedoctor.model.snapshot import SCHEMA, Snapshot, from_data
@@ -53,6 +54,12 @@ def altered(snapshot: Snapshot, kind: type[Fact], /, **fields: Any) -> Snapshot:
     assert fact is not None
     new = {k: v(getattr(fact, k)) if callable(v) else v for k, v in fields.items()}
     return snapshot.having(replace(fact, **new))
+
+
+def keep(folder: Path, **machines: Snapshot) -> None:
+    """Write snapshots as files, name -> machine."""
+    for name, one in machines.items():
+        (folder / f"{name}.json").write_bytes(snapshot_json(one, Identity("", "", "")))
 
 
 @cache

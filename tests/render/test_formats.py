@@ -32,7 +32,7 @@ from render.told import (
     told,
 )
 from rows import plant
-from typed import inside
+from typed import Inside
 
 from tunedoctor.diagnosis.fingerprint import fingerprint
 from tunedoctor.diagnosis.redaction import Identity, snapshot_json
@@ -240,14 +240,14 @@ def test_nagios_gets_its_own_codes(
 
 
 def test_the_command_writes_them_all_at_once(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, inside: Inside
 ) -> None:
     monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(tmp_path / "summary.md"))
     snapshot = snapshot_json(snapshot_of(SOME[1]), Identity("", "", ""))
     plant(tmp_path, {"s.json": snapshot, "requirements.txt": "peft\ntorch==2.9.1\n"})
     files = [f"--output={name}={tmp_path}/{name}.out" for name in FORMATS[:-1]]
     argv = ("check", "--from=s.json", "--format=github", *files)
-    ended = inside(capsys, *argv, cwd=tmp_path)
+    ended = inside(*argv)
     assert (ended.returncode, ended.stderr) == (1, "")
     texts = {name: (tmp_path / f"{name}.out").read_text("utf-8") for name in FORMATS[:-1]}
     assert texts["github"] == ended.stdout
@@ -259,4 +259,4 @@ def test_the_command_writes_them_all_at_once(
     assert texts["nagios"].startswith("DOCTOR CRITICAL - driver-too-old: ")
     assert "doctor_ready 0\n" in texts["prometheus"]
     assert (tmp_path / "summary.md").read_text("utf-8").startswith("## doctor: not ready, 1 error")
-    assert inside(capsys, *argv[:2], "--format=nagios", cwd=tmp_path).returncode == 2
+    assert inside(*argv[:2], "--format=nagios").returncode == 2

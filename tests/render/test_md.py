@@ -20,7 +20,7 @@ from cmarkgfm.cmark import Options
 from msgspec.structs import replace
 from museum import altered, names
 from test_house import three_hundred
-from typed import doctor, inside
+from typed import Inside, doctor
 
 from tunedoctor import facts as kinds
 from tunedoctor.diagnosis.engine import diagnose
@@ -286,13 +286,11 @@ DAMAGED = {
 
 
 @pytest.mark.parametrize("name", DAMAGED)
-def test_facts_that_cannot_be_read_are_said_and_the_rest_is_read(
-    name: str, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_facts_that_cannot_be_read_are_said_and_the_rest_is_read(name: str, inside: Inside) -> None:
     block, why = DAMAGED[name]
     whole = written(snapshot_of("driver-550-with-cu130"))
     text = f"{whole[: whole.index('<details>')]}\n{block}\n"
-    ended = inside(capsys, "triage", "-", "--format", "json", stdin=text)
+    ended = inside("triage", "-", "--format", "json", stdin=text)
     assert ended.stderr.startswith("doctor: the facts that the doctor wrote can't be read: ")
     assert why in ended.stderr
     told = json.loads(ended.stdout)

@@ -14,13 +14,12 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 from rows import holds, plant, rows
-from typed import doctor, inside
+from typed import Inside, doctor
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="FIFOs and devices are POSIX")
 
@@ -97,10 +96,7 @@ def _every() -> Iterator[dict[str, Any]]:
 
 @pytest.mark.parametrize("row", list(_every()), ids=lambda row: row["name"])
 def test_a_hostile_folder(
-    row: dict[str, Any],
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
+    row: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, inside: Inside
 ) -> None:
     monkeypatch.chdir(tmp_path)
     files = {**FOLDERS.get(row.get("in", ""), {}), **row.get("files", {})}
@@ -122,7 +118,7 @@ def test_a_hostile_folder(
     for step in map(named, row["steps"]):
         before = os.times()
         # what is run has the streams of the process
-        start = doctor if step["argv"][0] == "run" else partial(inside, capsys)
+        start = doctor if step["argv"][0] == "run" else inside
         ended = start(*step["argv"], cwd=tmp_path / step.get("cwd", ""), **step.get("env", {}))
         used = [now - then for now, then in zip(os.times()[:4], before[:4], strict=True)]
         out, err = ended.stdout, ended.stderr

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from loopback import Raw, Server
-from typed import inside
+from typed import Inside
 
 from tunedoctor.installers.asking import Heard, heard
 from tunedoctor.installers.sources import Source, Sources
@@ -96,13 +96,13 @@ Update = Callable[..., str]
 
 
 @pytest.fixture
-def update(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Update:
+def update(tmp_path: Path, inside: Inside) -> Update:
     """Ask what `doctor update` says of an index; it never gets a whole table here."""
 
     def said(url: str, **variables: str) -> str:
         cache = tmp_path / "cache"
         argv = ("update", "--force", "--index", url)
-        ended = inside(capsys, *argv, cwd=tmp_path, DOCTOR_CACHE=str(cache), **variables)
+        ended = inside(*argv, DOCTOR_CACHE=str(cache), **variables)
         assert (ended.returncode, ended.stderr.count("\n")) == (2, 1), ended.stderr
         assert not (cache / "torch_wheels.json").exists()
         return ended.stderr

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 from security.planted import Planted, planted
-from typed import inside
+from typed import Inside
 
 from tunedoctor.data.examine import rules_for, secrets_in
 from tunedoctor.diagnosis import redaction
@@ -42,16 +42,14 @@ def _leaks(shown: str, texts: list[Planted]) -> list[str]:
 
 
 @pytest.mark.parametrize("form", ["json", "markdown", "terminal"])
-def test_none_leaves_a_file_that_nobody_redacted(
-    form: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_none_leaves_a_file_that_nobody_redacted(form: str, tmp_path: Path, inside: Inside) -> None:
     """By doctor diff, under the names of variables and without them."""
     noted = {f"HF_NOTE_{i:03}": f"begin {one.text} end" for i, one in enumerate(TEXTS)}
     facts = {"a": {**noted, "HF_TOKEN": "swordfish-7-Qx"}, "b": {}}
     for name, variables in facts.items():
         data = to_data(Snapshot.of([Environment(variables=variables)]))
         (tmp_path / name).write_text(json.dumps(data), encoding="utf-8")
-    shown = inside(capsys, "diff", "a", "b", "-v", f"--format={form}", cwd=tmp_path).stdout
+    shown = inside("diff", "a", "b", "-v", f"--format={form}").stdout
     shown = " ".join(html.unescape(shown).split())
     assert shown.count("begin ") > len(TEXTS) - 5
     assert (_leaks(shown, TEXTS), "swordfish" in shown) == ([], False)
@@ -59,10 +57,7 @@ def test_none_leaves_a_file_that_nobody_redacted(
 
 @pytest.mark.parametrize("command", ["snapshot", "triage", "check"])
 def test_none_leaves(
-    command: str,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
+    command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, inside: Inside
 ) -> None:
     monkeypatch.setenv("HOME", WHO.home)
     texts = LINES if command == "triage" else TEXTS
@@ -77,19 +72,19 @@ def test_none_leaves(
         "triage": ["triage", "--format=jsonl", "-v", "."],
         "check": ["check", "--format=md"],
     }[command]
-    shown = inside(capsys, *words, cwd=tmp_path).stdout
+    shown = inside(*words).stdout
     if command != "triage":  # other facts may hold a word of one by chance
         noted = found.find(Environment) if (found := held(f"{shown}\n").snapshot) else None
         shown = json.dumps(noted.variables if noted else {}, ensure_ascii=False)
     assert shown.count("begin ") >= len(texts) - 5
     assert _leaks(shown, texts) == []
     monkeypatch.setattr(redaction, "redact", lambda data, *_: data)
-    careless = inside(capsys, *words, cwd=tmp_path).stdout
+    careless = inside(*words).stdout
     assert len(_leaks(careless, texts)) > 200, "the control: were there no redaction"
 
 
 def test_the_own_host_name_is_told_where_it_stays(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, inside: Inside
 ) -> None:
     real = os.uname()
     own = os.uname_result((real.sysname, WHO.host, real.release, real.version, real.machine))
@@ -97,12 +92,10 @@ def test_the_own_host_name_is_told_where_it_stays(
     monkeypatch.setenv("HF_HOME", f"/mnt/{WHO.host}/hf")
     (tmp_path / "r.txt").write_text(f"{ERROR} on {WHO.host}\nuser@colossus2:~$ ls\n")
     for argv in (["snapshot"], ["triage", "--format", "json", "-v", "r.txt"]):
-        shown = inside(capsys, *argv, cwd=tmp_path).stdout
+        shown = inside(*argv).stdout
         assert (WHO.host in shown, "host-" in shown) == (False, True), argv
-        assert WHO.host in inside(capsys, *argv, "--keep-host", cwd=tmp_path).stdout
-    shown = inside(
-        capsys, "check", "--format=md", cwd=tmp_path, HF_HOME=f"/mnt/{WHO.host}/hf"
-    ).stdout
+        assert WHO.host in inside(*argv, "--keep-host").stdout
+    shown = inside("check", "--format=md", HF_HOME=f"/mnt/{WHO.host}/hf").stdout
     assert (WHO.host in shown, "/mnt/host-" in shown) == (False, True)
     local = Identity("", "", WHO.host, WHO.host)
     clean = redact_text(f"hostname: {WHO.host}, a@{WHO.host}: and a@colossus2: by ssh", local)
