@@ -22,8 +22,10 @@ settings.load_profile("doctor")
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _own_folders(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+def _surroundings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
+        # several tests run at once: threads of torch that wait for each other would take most of the time
+        patch.setenv("OMP_NUM_THREADS", "1")
         for name in ("cache", "state"):
             folder = tmp_path_factory.mktemp(f"doctor-{name}")
             patch.setenv(f"DOCTOR_{name.upper()}", str(folder))
@@ -56,9 +58,8 @@ def torch_python() -> str:
 def server(torch_python: str) -> Iterator[Callable[..., Ended]]:
     """One process in which trainers are forked: what it is asked, and how that ended."""
     argv = [torch_python, str(Path(__file__).parent / "target" / "trainer_server.py"), str(TRAINER)]
-    env = {**os.environ, "OMP_NUM_THREADS": "1"}
     pipe = subprocess.PIPE
-    with subprocess.Popen(argv, stdin=pipe, stdout=pipe, text=True, env=env) as child:
+    with subprocess.Popen(argv, stdin=pipe, stdout=pipe, text=True) as child:
         assert child.stdin
         assert child.stdout
 

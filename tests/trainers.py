@@ -91,7 +91,7 @@ class Runs(NamedTuple):
 
 def run(folder: Path, *argv: str) -> str:
     """Run a process in a folder to its good end; returns what it printed."""
-    env, pipe = {**os.environ, "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"}, subprocess.PIPE
+    env, pipe = {**os.environ, "HF_HUB_OFFLINE": "1"}, subprocess.PIPE
     ended = subprocess.run(
         argv, cwd=folder, env=env, stdout=pipe, stderr=pipe, text=True, timeout=300, check=False
     )
