@@ -11,7 +11,6 @@ WHY_NOT = "not a checkout: nothing to install from"
 
 
 def git(place: Path, *words: str) -> str:
-    """Run git there; return what it says."""
     who = ("-c", "user.name=t", "-c", "user.email=t@example.invalid")
     done = subprocess.run(["git", *who, *words], cwd=place, capture_output=True, check=True)
     return done.stdout.decode()

@@ -4,7 +4,6 @@ Properties have no deadline: a busy neighbour is no fault, and what has to be fa
 """
 
 import json
-import os
 import signal
 import subprocess
 from collections.abc import Callable, Iterator
@@ -50,7 +49,6 @@ def inside(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> typed.Inside:
 
 @pytest.fixture(scope="session")
 def torch_python() -> str:
-    """Return the interpreter that trainers run in."""
     return torch_target.torch_python() or pytest.skip(torch_target.WHY_NOT)
 
 
@@ -100,5 +98,4 @@ def options(tiny_model: str, tmp_path: Path) -> list[str]:
 
 @pytest.fixture
 def runs(train: Train, options: list[str], tmp_path: Path) -> Runs:
-    """Such runs in tmp_path."""
     return Runs(train, options, tmp_path)

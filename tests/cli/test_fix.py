@@ -12,7 +12,7 @@ from libraries import running
 from libraries.fixtures import index, uv_cache
 from libraries.running import HELD, version
 from libraries.server import Index
-from typed import doctor
+from typed import Ran, doctor, ran
 
 from tunedoctor.installers.uv import find_uv
 from tunedoctor.model.plan import Install, Pin, Plan, WriteFile
@@ -103,12 +103,9 @@ def test_who_holds_the_environment_open_is_told_in_the_plan(make: Make) -> None:
     assert done["end"] == "applied"
 
 
-def sh(script: Path, **env: str) -> "subprocess.CompletedProcess[str]":
+def sh(script: Path, **env: str) -> Ran:
     path = f"{Path(find_uv()).parent}{os.pathsep}{os.environ['PATH']}"
-    env = {**os.environ, "PATH": path, **env}
-    return subprocess.run(
-        ["sh", script], capture_output=True, text=True, check=False, env=env, timeout=240
-    )
+    return ran("sh", script, env={**os.environ, "PATH": path, **env})
 
 
 @pytest.mark.parametrize("tool", ["uv", "pip"])

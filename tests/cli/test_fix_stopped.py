@@ -19,7 +19,6 @@ __all__ = ["index", "make", "uv_cache"]
 
 
 def fixing_until(word: str, env: Path) -> "subprocess.Popen[str]":
-    """Start a fix and wait until it says a word."""
     child = subprocess.Popen(
         [sys.executable, "-m", "tunedoctor", "fix", "--target", str(env), "--yes"],
         stdout=subprocess.PIPE,

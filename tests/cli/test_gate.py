@@ -2,7 +2,7 @@
 
 import json
 import os
-import subprocess
+import re
 import sys
 import time
 import tomllib
@@ -14,7 +14,7 @@ import pytest
 from msgspec.structs import replace
 from museum import altered, keep, snapshot_of
 from rows import plant, rows
-from typed import Inside, doctor
+from typed import Inside, Ran, doctor, ran
 
 from tunedoctor import facts as kinds
 from tunedoctor.facts import Unknown
@@ -229,9 +229,7 @@ def test_whatever_hangs_the_whole_ends(tmp_path: Path) -> None:
         "from tunedoctor.__main__ import main; main()"
     )
     began = time.monotonic()
-    ended = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path, check=False
-    )
+    ended = ran(sys.executable, "-c", code, cwd=tmp_path)
     assert time.monotonic() - began < 10
     assert (ended.returncode, "--timeout" in ended.stdout) == (2, True), ended.stderr
 
@@ -260,13 +258,20 @@ def test_all_formats_come_of_one_look_and_may_be_written_again(
 ) -> None:
     """A file of somebody else is never written over, and that is told before any work."""
     keep(tmp_path, sick=snapshot_of(SICK))
+    plant(tmp_path, {"requirements.txt": "peft\ntorch==2.9.1\n"})
     words = [word for name in EVERY for word in ("--output", f"{name}=out.{name}")]
     for _ in range(2):
         ended = inside("check", "--from", "sick.json", *words)
         assert (ended.returncode, ended.stderr) == (1, "")
         assert "driver-too-old" in ended.stdout
-        for name in EVERY:
-            assert "driver-too-old" in (tmp_path / f"out.{name}").read_text("utf-8")
+        texts = {name: (tmp_path / f"out.{name}").read_text("utf-8") for name in EVERY}
+        assert [name for name in EVERY if "driver-too-old" not in texts[name]] == []
+    assert "requirements.txt" in texts["sarif"]
+    assert "requirements.txt" in texts["gitlab"]
+    assert re.search(
+        "::error title=driver-too-old.*,file=requirements.txt,line=2::", texts["github"]
+    )
+    assert inside("check", "--from", "sick.json", "--format", "github").stdout == texts["github"]
     code = inside("check", "--from", "sick.json", "--format", "nagios")
     assert code.returncode == 2
     for name, text in (dict.fromkeys(EVERY, "precious\n") | OTHERS).items():
@@ -360,10 +365,9 @@ def test_a_policy_of_anybody_s_snapshot_is_a_policy(tmp_path: Path, inside: Insi
 def test_outputs_outlive_a_reader_a_folder_and_hang_no_longer_than_the_limit(
     tmp_path: Path,
 ) -> None:
-    def shell(line: str) -> "subprocess.CompletedProcess[str]":
+    def shell(line: str) -> Ran:
         whole = line.replace("doctor", f"{sys.executable} -m tunedoctor check --profile node")
-        words = ["bash", "-c", whole]
-        return subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, check=False)
+        return ran("bash", "-c", whole, cwd=tmp_path)
 
     assert shell("doctor --output json=one.json | true; exit ${PIPESTATUS[0]}").returncode == 141
     assert json.loads((tmp_path / "one.json").read_text())["verdict"]

@@ -22,7 +22,6 @@ ROWS = rows("contracts/damage.jsonl")
 
 @pytest.fixture
 def site(tmp_path: Path) -> Path:
-    """The folder of packages of an environment."""
     venv.create(tmp_path / "env", with_pip=False, symlinks=os.name == "posix")
     site = next((tmp_path / "env").glob("[Ll]ib/**/site-packages"))
     (tmp_path / "site").symlink_to(site)

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 from museum import altered, diagnosis_of, names, snapshot_of
 from packaging.specifiers import SpecifierSet
-from rows import holds, rows
+from rows import cases, holds, rows
 from rows import told as data_of
 
 from tunedoctor import api
@@ -131,14 +131,7 @@ def test_a_fix_of_a_plugin_comes_before_those_built_in() -> None:
     assert first.draft.steps[0] == Tell(command="mine linux", why=first.found.finding.found)
 
 
-@pytest.mark.parametrize(
-    ("problem", "place"),
-    [
-        ("/home/ada/new env does not exist.", "'/home/ada/new env'"),
-        ("/home/ada/new env is a link to /gone, which is gone.", "./.venv"),
-        ("There is no Python interpreter in /home/ada/new env.", "./.venv"),
-    ],
-)
+@cases("fixes/cases.jsonl")
 def test_a_new_environment_is_offered_where_nothing_is(problem: str, place: str) -> None:
     fixes = tuple(one for one in FIXES if one.id == "tell-new")
     target = Target(asked="/home/ada/new env", chosen_by="--target", problem=problem)
@@ -308,15 +301,7 @@ def test_what_is_shown_as_a_step_of_the_doctor_is_a_goal_of_fix() -> None:
     assert goals >= 80
 
 
-@pytest.mark.parametrize(
-    ("name", "id_", "kind", "words"),
-    [
-        ("python-3.13.8", "torch-import-crash", "advice", "Cure python-unsupported: it follows"),
-        ("flash-attn-undefined-symbol", "extension-abi-mismatch", "command", "-m pip install"),
-        ("flash-attn-undefined-symbol", "library-import-fails", "advice", "Cure extension-abi"),
-        ("rosetta-python", "missing-dependency", "advice", "Cure "),
-    ],
-)
+@cases("fixes/cases.jsonl")
 def test_what_no_fix_carries_out_is_no_step_of_the_doctor(
     name: str, id_: str, kind: str, words: str
 ) -> None:

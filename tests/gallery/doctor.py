@@ -32,8 +32,6 @@ SOURCES = os.environ.get("TUNEDOCTOR_GALLERY_SOURCES", "index")
 
 
 class Said(NamedTuple):
-    """What the doctor said."""
-
     report: dict[str, Any]
     status: int
     out: str
@@ -41,12 +39,10 @@ class Said(NamedTuple):
 
     @property
     def findings(self) -> list[tuple[str, str]]:
-        """Causes as (id, severity)."""
         return [(f["id"], f["severity"]) for f in self.report["findings"]]
 
     @property
     def wrong(self) -> list[tuple[str, str]]:
-        """Errors and warnings among them."""
         return [one for one in self.findings if one[1] != "note"]
 
 

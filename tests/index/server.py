@@ -30,8 +30,6 @@ Pages = dict[str, Answer]
 
 
 class Served(NamedTuple):
-    """A running proxy."""
-
     url: str
     authority: Path
     """PEM file of the authority to trust."""
@@ -58,7 +56,6 @@ def serving(folder: Path) -> Iterator[Served]:
 
 
 def pages() -> Pages:
-    """Return every page and file."""
     found: Pages = {}
     for variant in VARIANTS:
         root = f"/whl/{variant}"

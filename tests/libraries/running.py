@@ -36,7 +36,6 @@ def bundled_pip() -> Iterator[Path]:
 
 
 def house(folder: Path, releases: Iterable[Release]) -> Path:
-    """Return a folder that holds wheels."""
     folder.mkdir(parents=True)
     for one in releases:
         (folder / one.files[0]).write_bytes(one.wheel())

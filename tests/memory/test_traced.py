@@ -1,12 +1,11 @@
 """The closed form against the real model classes, traced in the target; small models of many architectures."""
 
 import json
-import subprocess
 from typing import Any
 
 import pytest
 from torch_target import WHY_NOT, torch_python
-from typed import tool
+from typed import ran, tool
 
 from tunedoctor.memory.band import relative_error
 from tunedoctor.memory.config import shape_of
@@ -85,13 +84,8 @@ def test_a_fault_of_the_target_is_an_answer() -> None:
     config = config_of("llama")
     good = exact.request(config, shape_of(config), RUNS["lora, checkpointed"])
     bad = {**good, "config": {**config, "model_type": "nothing_of_the_kind"}}
-    ended = subprocess.run(
-        [torch_python(), "-W", "ignore", "-I", str(exact.SCRIPT)],
-        input=f"{json.dumps(bad)}\n{json.dumps(good)}\n",
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    asked = f"{json.dumps(bad)}\n{json.dumps(good)}\n"
+    ended = ran(torch_python(), "-W", "ignore", "-I", exact.SCRIPT, stdin=asked)
     first, second = (json.loads(line) for line in ended.stdout.splitlines())
     assert "nothing_of_the_kind" in first["error"]
     assert second["peak"] > 0

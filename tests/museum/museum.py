@@ -21,12 +21,10 @@ _CASES: dict[str, dict[str, Any]] = {case["name"]: case for case in map(json.loa
 
 
 def names() -> list[str]:
-    """Return the names of all cases."""
     return sorted(_CASES)
 
 
 def load(name: str) -> dict[str, Any]:
-    """Return a case as it is written."""
     return _CASES[name]
 
 
@@ -44,7 +42,6 @@ def facts_of(name: str) -> dict[str, Any]:
 
 @cache
 def snapshot_of(name: str) -> Snapshot:
-    """Return the snapshot of a case."""
     return from_data({"schema": SCHEMA, "facts": facts_of(name)})
 
 
@@ -57,14 +54,12 @@ def altered(snapshot: Snapshot, kind: type[Fact], /, **fields: Any) -> Snapshot:
 
 
 def keep(folder: Path, **machines: Snapshot) -> None:
-    """Write snapshots as files, name -> machine."""
     for name, one in machines.items():
         (folder / f"{name}.json").write_bytes(snapshot_json(one, Identity("", "", "")))
 
 
 @cache
 def diagnosis_of(name: str) -> Diagnosis:
-    """Return what all checks find on a case."""
     return diagnose(snapshot_of(name), all_checks())
 
 

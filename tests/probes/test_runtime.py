@@ -116,7 +116,6 @@ def test_the_doctors_death_ends_the_run(tmp_path: Path) -> None:
 
 
 def wait_for(note: Path) -> int:
-    """Return the number that a child writes."""
     for _ in range(200):
         if note.exists() and note.read_text():
             return int(note.read_text())

@@ -10,8 +10,6 @@ from tunedoctor.model.plan import Install
 
 
 class Answers(Asking):
-    """Asks nobody."""
-
     def __init__(
         self,
         resolve: Callable[[Question], Outcome],

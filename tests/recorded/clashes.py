@@ -58,7 +58,6 @@ class Drawer:
         self.owners = [(name, several) for name, several in owners if several]
 
     def one(self, kind: str) -> Draw:
-        """Return a draw of a kind."""
         draw = {"known-bad": self._known_bad, "declared": self._declared, "old-pin": self._old_pin}
         while True:
             if (found := draw[kind]()) is not None:

@@ -21,8 +21,6 @@ from recorded.releases import Catalogue, catalogue
 
 
 class Index(NamedTuple):
-    """A running index."""
-
     url: str
     """Of the simple API."""
     server: Loopback

@@ -4,7 +4,6 @@ What is the doctor's to say is read in two places, `printed` and `plan`; the ver
 """
 
 import os
-import subprocess
 import tempfile
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -16,6 +15,7 @@ import msgspec
 import uv
 from libraries.fixtures import resolve
 from packaging.requirements import Requirement
+from typed import ran
 
 from recorded.answers import Answers
 from recorded.index import Index
@@ -50,8 +50,6 @@ class Printed(NamedTuple):
 
 
 class Verdict(NamedTuple):
-    """What was found of one machine."""
-
     name: str
     ids: tuple[str, ...]
     """Findings whose cure installs packages."""
@@ -139,9 +137,7 @@ def clash_of(wanted: Printed, snapshot: Snapshot, index: Index) -> str:
     argv += [word for variant in wanted.variants for word in ("--index", index.torch_url(variant))]
     with tempfile.TemporaryDirectory() as empty:
         lines = "".join(f"{one}\n" for one in wanted.requirements if _has_wheels(one))
-        ended = subprocess.run(
-            argv, input=lines, cwd=empty, capture_output=True, text=True, check=False
-        )
+        ended = ran(*argv, stdin=lines, cwd=Path(empty))
     return ended.stderr.strip() if ended.returncode else ""
 
 

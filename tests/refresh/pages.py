@@ -16,8 +16,6 @@ PLATFORMS = {"linux_x86_64": "x86_64", "linux_aarch64": "aarch64"}
 
 
 class File(NamedTuple):
-    """A wheel as a page names it."""
-
     folder: str
     name: str
     metadata: bytes = b""

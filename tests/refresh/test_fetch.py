@@ -35,7 +35,6 @@ def raw(first: bytes, again: bytes = b"", pause: float = 0) -> Raw:
 
 
 def to(place: str) -> Raw:
-    """Redirect."""
     return raw(f"HTTP/1.1 302 x\r\nLocation: {place}\r\nContent-Length: 0\r\n\r\n".encode())
 
 

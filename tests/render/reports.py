@@ -39,7 +39,6 @@ SMOKE = ReportSmoke(
 
 
 def report_on(case: str | Snapshot, **fields: Any) -> Report:
-    """Return the whole report of a machine."""
     snapshot = snapshot_of(case) if isinstance(case, str) else case
     snapshot = snapshot.having(Knowledge(date="2026-11-24", days=5, source="shipped"))
     checks = all_checks()
@@ -134,12 +133,10 @@ def nowhere() -> Report:
 
 
 def told(report: Report) -> Told:
-    """Return a report as formats take it."""
     return Told(report=report, code=exit_code(report))
 
 
 def drawn() -> dict[str, Told]:
-    """Return the reports by name."""
     reports = {
         "eight": eight(),
         "several": several(),

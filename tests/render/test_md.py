@@ -46,8 +46,8 @@ def report_on(snapshot: Snapshot) -> Report:
     return public(report_of(snapshot, diagnose(snapshot, CHECKS), CHECKS), WHO)
 
 
-def written(snapshot: Snapshot) -> str:
-    report = report_on(snapshot)
+def written(snapshot: Snapshot, report: Report | None = None) -> str:
+    report = report or report_on(snapshot)
     return render(Told(report=report, code=exit_code(report), facts=snapshot))
 
 
@@ -64,9 +64,10 @@ def test_triage_of_every_machine_comes_to_the_same() -> None:
     differ = []
     for name in names():
         snapshot = snapshot_of(name)
-        text = written(snapshot)
+        report = report_on(snapshot)
+        text = written(snapshot, report)
         assert len(text) <= LARGEST
-        differ += [] if same(report_on(snapshot), report_on(read_report(text))) else [name]
+        differ += [] if same(report, report_on(read_report(text))) else [name]
     assert len(names()) > 400
     assert differ == []
 

@@ -48,7 +48,6 @@ class Hostile(Server):
 
 
 def page(handler: BaseHTTPRequestHandler) -> None:
-    """Send a page of one wheel."""
     handler.send_response(200)
     handler.send_header("Content-Length", str(len(PAGE)))
     handler.end_headers()

@@ -128,13 +128,10 @@ WORDS = [
     "Aa1=", "machine a login b ", "a.internal", "?key=", "host: ", "user: ", "-----BEGIN RSA PRIVATE KEY-----", "bearer ",
     "Nov 25 10:00:00 a ", "authorization: ", "cookie: a=", "C:\\Users\\a ", "MII", "curl ", "linux ", "1.", "-eyJ", "é", "a1" * 8 + " ",
 ]  # fmt: skip
-UNITS = {
+UNITS = sorted(
     # what an expression likes to begin and cannot end, of its own words
-    f"{kind.id}-{kind.source[:20]}": [
-        unit for w in kind.words for unit in (w, f'"{w}', f"{w}={w}", f"{w}-", f"{w} a1") if w
-    ]
-    for kind in KINDS
-} | {word: [word] for word in WORDS}
+    {unit for kind in KINDS for w in kind.words if w for unit in (w, f'"{w}', f"{w}={w}", f"{w}-", f"{w} a1")} | {*WORDS}
+)  # fmt: skip
 
 
 def _cost(text: str, work: Callable[[str], object]) -> float:
@@ -161,9 +158,9 @@ def test_the_measure_sees_what_grows_faster() -> None:
     assert not _grows_in_step("atoken-", re.compile(r"[\w-]*token=").search, runs=2)
 
 
-@pytest.mark.parametrize("units", UNITS.values(), ids=UNITS)
-def test_redaction_costs_in_step_with_the_text(units: list[str]) -> None:
-    for unit in units:
+@pytest.mark.parametrize("part", range(8))
+def test_redaction_costs_in_step_with_the_text(part: int) -> None:
+    for unit in UNITS[part::8]:
         assert _grows_in_step(unit, partial(redact_text, who=WHO)), unit
 
 

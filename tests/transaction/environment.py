@@ -29,7 +29,6 @@ PLAN = Plan(steps=(Install(pins=(pin(ALPHA2, "1.0"), pin(BETA1))),))
 
 
 def out(*argv: object, **env: str) -> str:
-    """Return what a program says."""
     ended = subprocess.run(
         [*map(str, argv)], capture_output=True, text=True, check=False, env={**os.environ, **env}
     )

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from rows import cases
 
 from transaction.conftest import Make
 from transaction.environment import PLAN, beside, contents, fix, out, site, state, unchanged
@@ -184,13 +185,7 @@ def test_files_that_no_installer_touched_are_held_against_what_they_were(make: M
     assert fix(env, Plan(steps=(again,))).stays == (), "what is put in anew is whole"
 
 
-@pytest.mark.parametrize(
-    ("live", "file", "stage", "why"),
-    [
-        (False, "alpha/blob.bin", "verify", "blob.bin of alpha-2.0.dist-info is not what its RECORD says"),
-        (True, "other.py", "prove", "was changed by another program"),
-    ],
-)  # fmt: skip
+@cases("transaction/cases.jsonl")
 def test_what_somebody_else_writes_meanwhile_is_never_switched_in(
     make: Make, live: bool, file: str, stage: str, why: str
 ) -> None:

@@ -133,9 +133,9 @@ def at_random(request: pytest.FixtureRequest, tool: str, way: str, seed: int) ->
     prove(env, before, left=first)
 
 
-@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("seed", range(3))
 def test_killed_at_a_random_moment(request: pytest.FixtureRequest, seed: int) -> None:
-    at_random(request, "uv", ("switch", "backup", "stash")[seed % 3], seed)
+    at_random(request, "uv", ("switch", "backup", "stash")[seed], seed)
 
 
 @pytest.mark.crash

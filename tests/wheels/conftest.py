@@ -12,7 +12,6 @@ from libraries.running import bundled_pip
 
 @pytest.fixture(scope="session")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    """Serve the indexes."""
     with serving(tmp_path_factory.mktemp("index")) as one:
         yield one
 

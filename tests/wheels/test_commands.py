@@ -42,7 +42,6 @@ NewGround = Callable[[], Ground]
 
 
 def printed(here: Machine, **known: str) -> Commands:
-    """Return the commands for a machine."""
     commands = commands_of(chosen(here), here, **known)  # type: ignore[arg-type]
     assert commands is not None
     return commands

@@ -34,7 +34,6 @@ def leave(ground: Ground, row: dict[str, Any], other: str = "") -> dict[str, str
     filled = {"{home}": str(ground.home), "{other}": other}
 
     def fill(some: dict[str, str]) -> dict[str, str]:
-        """Return texts with their places filled in."""
         return {k: re.sub(r"\{\w+\}", lambda m: filled[m[0]], v) for k, v in some.items()}
 
     pairs = (("torch", "2.14.1+cu126"), ("torchvision", "0.29.1+cu126"))
@@ -52,7 +51,6 @@ def config_of(ground: Ground, variables: dict[str, str]) -> InstallerConfig:
 
 
 def commands_for(here: Machine, config: InstallerConfig | None) -> Commands:
-    """Return the commands under a configuration."""
     commands = commands_of(chosen(here), here, config=config)
     assert commands is not None
     return commands
