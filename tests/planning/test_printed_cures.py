@@ -1,23 +1,31 @@
 """Cures of all findings of a machine can be met together, and the plan cures and breeds nothing: by real metadata.
 
-On one machine of the museum for each set of findings whose cures install, and on pairs of draws over healthy ones.
-benchmarks/plans.py judges all machines and 300 pairs, and prints the figures.
+On one machine of the museum for each set of findings whose cures install, and on healthy ones with the environments of
+recorded/pairs.jsonl, two random faults each. benchmarks/plans.py judges all machines and 300 pairs.
 """
 
 from collections.abc import Iterator
-from itertools import islice
 
 import pytest
-from recorded.clashes import of_museum, of_pairs
+from museum import snapshot_of
 from recorded.index import Index, serving
-from recorded.judge import Printed, Verdict, clash_of, judge_all, printed, sent_to
+from recorded.judge import (
+    Printed,
+    Verdict,
+    clash_of,
+    holding,
+    judge_all,
+    of_museum,
+    printed,
+    sent_to,
+)
+from rows import rows
 
 from tunedoctor.diagnosis.engine import diagnose
 from tunedoctor.diagnosis.registry import all_checks
 from tunedoctor.model.findings import Check
 from tunedoctor.model.snapshot import Snapshot
 
-PAIRS = 16
 PLANNED = 6
 """Pairs of which a plan is made: that takes seconds."""
 
@@ -51,10 +59,13 @@ def test_cures_can_be_met_together_by_a_plan_that_breeds_nothing(
         several = judge_all(kinds(checks), checks, index)
         assert sum(bool(one.faults) for one in several) >= 20
     else:
-        drawn = of_pairs(PAIRS)
-        several = judge_all(islice(drawn, PLANNED), checks, index)
-        several += judge_all(drawn, checks, index, plans=False)
-        assert sum(bool(one.ids) for one in several) >= 0.8 * PAIRS
+        machines = [
+            (r["of"], holding(snapshot_of(r["base"]), r["held"]))
+            for r in rows("recorded/pairs.jsonl")
+        ]
+        several = judge_all(machines[:PLANNED], checks, index)
+        several += judge_all(machines[PLANNED:], checks, index, plans=False)
+        assert sum(bool(one.ids) for one in several) >= 0.8 * len(machines)
     unplanned = [one for one in several if one.faults and one.end not in ("planned", "")]
     assert named([*(one for one in several if one.clash), *unplanned]) == []
     made = [one for one in several if one.end == "planned"]

@@ -5,13 +5,14 @@ What is the doctor's to say is read in two places, `printed` and `plan`; the ver
 
 import os
 import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
 from unittest.mock import patch
 
 import msgspec
+import museum
 import uv
 from libraries.fixtures import resolve
 from packaging.requirements import Requirement
@@ -76,6 +77,14 @@ def found_of(diagnosis: Diagnosis) -> list[Found]:
     """Return all findings that are printed, notes too, each once."""
     every = (*diagnosis.causes, *(s for some in diagnosis.symptoms.values() for s in some))
     return list({one.check.id: one for one in every}.values())
+
+
+def of_museum(checks: tuple[Check, ...]) -> Iterator[tuple[str, Snapshot]]:
+    """Yield the machines of the museum with two findings or more."""
+    for name in museum.names():
+        snapshot = museum.snapshot_of(name)
+        if len(found_of(diagnose(snapshot, checks))) >= 2:
+            yield name, snapshot
 
 
 def printed(diagnosis: Diagnosis, snapshot: Snapshot) -> Printed:
