@@ -2,7 +2,6 @@
 
 import json
 import time
-import venv
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from libraries.environment import installed
 from markdown_it import MarkdownIt
 from museum import altered, diagnosis_of, names, snapshot_of
 from rows import plant
@@ -131,21 +131,10 @@ def plain(snapshot: Snapshot) -> str:
     return json.dumps(to_data(snapshot))
 
 
-def environment(folder: Path, **versions: str) -> str:
-    """Make a real one that holds these distributions."""
-    venv.create(folder, with_pip=False, symlinks=True)
-    (site,) = folder.glob("lib/python*/site-packages")
-    for name, version in versions.items():
-        head = f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n"
-        info = f"{name}-{version}.dist-info"
-        plant(site, {f"{info}/METADATA": head, f"{info}/RECORD": "", f"{name}/__init__.py": ""})
-    return str(folder)
-
-
 def test_real_environments_snapshots_reports_and_here(tmp_path: Path) -> None:
-    held = {"torch": "2.9.1", "transformers": "5.13.1", "peft": "0.21.2"}
-    here = environment(tmp_path / "here", **held, accelerate="1.0.0")
-    works = environment(tmp_path / "works", **held, accelerate="1.14.0", trl="1.9.2")
+    held = ("torch==2.9.1", "transformers==5.13.1", "peft==0.21.2")
+    here = str(installed(tmp_path / "here", *held, "accelerate==1.0.0"))
+    works = str(installed(tmp_path / "works", *held, "accelerate==1.14.0", "trl==1.9.2"))
     for name, path in (("bad", here), ("good", works)):
         assert doctor("snapshot", "-o", f"{name}.json", "-t", path, cwd=tmp_path).returncode == 0
         report = doctor("check", "-t", path, "--format", "json", cwd=tmp_path).stdout

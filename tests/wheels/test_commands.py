@@ -32,6 +32,8 @@ from tunedoctor.wheels.pick import Build, Choice
 from tunedoctor.wheels.rules import PYTORCH as INDEX
 
 EVERY = (CPU, CU118, CU124_ARM, CU126, CU128, CU130, CU132, ROCM, ROCM_OLD)
+BY_PIP = (CPU, CU124_ARM, CU126, CU132, ROCM, ROCM_OLD)
+"""Each kind of label, and of Triton."""
 TOOLS = ("pip", "uv")
 WAYS = ("requirements by pip", "requirements by uv", "dockerfile", "project")
 BAD = {"UV_INDEX": f"https://{POISONED}/simple"}
@@ -89,7 +91,11 @@ def holds(ground: Ground, choice: Choice) -> None:
 
 @pytest.mark.parametrize(
     ("here", "way"),
-    [*((here, tool) for here in EVERY for tool in TOOLS), *((CU132, way) for way in WAYS)],
+    [
+        *((here, "uv") for here in EVERY),
+        *((here, "pip") for here in BY_PIP),
+        *((CU132, way) for way in WAYS),
+    ],
     ids=lambda one: str(chosen(one).build) if isinstance(one, Machine) else one,
 )
 def test_it_ends_with_the_chosen_build(ground: NewGround, here: Machine, way: str) -> None:
