@@ -17,7 +17,6 @@ def git(place: Path, *words: str) -> str:
 
 
 def copied(place: Path) -> Path:
-    """Copy all files that belong to it, links and all."""
     for name in git(ROOT, "ls-files", "-co", "--exclude-standard").splitlines():
         if os.path.lexists(ROOT / name):
             (place / name).parent.mkdir(parents=True, exist_ok=True)
@@ -26,7 +25,6 @@ def copied(place: Path) -> Path:
 
 
 def committed(place: Path) -> Path:
-    """Make a folder a repository with one commit of all that is in it."""
     git(place, "init", "-q")
     git(place, "add", "-A")
     git(place, "commit", "-qm", "all")

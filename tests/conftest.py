@@ -80,7 +80,6 @@ def train(server: Callable[..., Ended], tmp_path: Path) -> Train:
 
 @pytest.fixture(scope="session")
 def tiny_model(server: Callable[..., Ended], tmp_path_factory: pytest.TempPathFactory) -> str:
-    """A folder with a small Llama and a tokenizer of bytes."""
     folder = tmp_path_factory.mktemp("model")
     done(server(folder, (), "tiny('.')"))
     return str(folder)

@@ -38,8 +38,6 @@ assert torch.allclose(one, two, atol=1e-3)
 
 
 class Ended(NamedTuple):
-    """How a trainer ended: exit status, or -signal."""
-
     code: int
     out: str
     err: str

@@ -19,15 +19,7 @@ from typed import Inside, doctor
 
 from tunedoctor import facts as kinds
 from tunedoctor.cli.explain import schema_of
-from tunedoctor.diagnosis.differences import (
-    Item,
-    Seen,
-    changes_of,
-    compare,
-    exchanged,
-    explained,
-    flat,
-)
+from tunedoctor.diagnosis import differences as differ
 from tunedoctor.diagnosis.engine import diagnose, kinds_of
 from tunedoctor.diagnosis.registry import all_checks
 from tunedoctor.diagnosis.report import ReportMachine, ReportTarget, report_of
@@ -40,7 +32,7 @@ WELL = snapshot_of(HEALTHY)
 
 
 def goes(id_: str, failing: Snapshot, items: Any) -> bool:
-    seen = diagnose(exchanged(failing, WELL, items), [CHECKS[id_]])
+    seen = diagnose(differ.exchanged(failing, WELL, items), [CHECKS[id_]])
     return not seen.causes and (id_ not in seen.unknown or id_ in diagnosis_of(HEALTHY).unknown)
 
 
@@ -53,15 +45,17 @@ def test_what_explains_a_finding_makes_it_go_and_nothing_less_does() -> None:
         for one in diagnosis.causes:
             if (id_ := one.check.id) in well:
                 continue
-            sets = explained(failing, WELL, one.check)
+            sets = differ.explained(failing, WELL, one.check)
             assert sets, (name, id_)
-            alone = {kind for kind in kinds_of(one.check) if goes(id_, failing, [Item(kind)])}
+            alone = {
+                kind for kind in kinds_of(one.check) if goes(id_, failing, [differ.Item(kind)])
+            }
             assert alone in ({item.kind for some in sets for item in some}, set()), (name, id_)
             explained_ += 1
             single += len(sets[0]) == 1
             for some in sets:
                 assert goes(id_, failing, some), (name, id_, some)
-                whole = {Item(item.kind) for item in some}
+                whole = {differ.Item(item.kind) for item in some}
                 assert goes(id_, failing, whole), (name, id_, some)
                 for left_out in some if len(some) > 1 else ():
                     assert not goes(id_, failing, [i for i in some if i != left_out]), (name, some)
@@ -76,7 +70,7 @@ def test_one_fact_that_is_planted_is_the_one_that_is_named(
 ) -> None:
     answers = WELL.answers() | {kind: snapshot_of(name).get(kind)}
     sides = [seen("well", WELL), seen("other", Snapshot(answers))]
-    told = compare(*(sides[::-1] if swap else sides), CHECKS.values())
+    told = differ.compare(*(sides[::-1] if swap else sides), CHECKS.values())
     for one in told.findings:
         assert {change.fact for change in one.explained_by} == {kind.__name__}, one
         assert not one.together
@@ -84,9 +78,9 @@ def test_one_fact_that_is_planted_is_the_one_that_is_named(
     assert told.same >= len(kinds.KINDS) - 1
 
 
-def seen(name: str, snapshot: Snapshot) -> Seen:
+def seen(name: str, snapshot: Snapshot) -> differ.Seen:
     diagnosis = diagnose(snapshot, CHECKS.values())
-    return Seen(name, report_of(snapshot, diagnosis, CHECKS.values()), snapshot)
+    return differ.Seen(name, report_of(snapshot, diagnosis, CHECKS.values()), snapshot)
 
 
 def inner(hint: Any) -> Any:
@@ -110,20 +104,20 @@ def test_a_row_of_what_tells_nothing_names_fields_that_there_are(row: dict[str, 
 def test_a_fact_is_flattened_whole_and_quickly() -> None:
     packages = WELL.find(kinds.Packages)
     assert packages
-    held = flat(packages)
+    held = differ.flat(packages)
     for one in packages.distributions:
         assert held[f"distributions[{one.name}]"] == one.version
         assert held.get(f"distributions[{one.name}].requires", ()) == one.requires
     began = time.process_time()
     for _ in range(100):
-        flat(packages)
+        differ.flat(packages)
     assert time.process_time() - began < 1
 
 
 def test_what_an_older_snapshot_was_not_asked_is_no_difference() -> None:
     absent = kinds.Absent(why="no driver")
-    assert not [*changes_of("NvidiaDriver", absent, Snapshot({}).get(kinds.NvidiaDriver))]
-    assert [*changes_of("NvidiaDriver", absent, kinds.Unknown(why="it hangs"))]
+    assert not [*differ.changes_of("NvidiaDriver", absent, Snapshot({}).get(kinds.NvidiaDriver))]
+    assert [*differ.changes_of("NvidiaDriver", absent, kinds.Unknown(why="it hangs"))]
 
 
 def plain(snapshot: Snapshot) -> str:
@@ -220,7 +214,7 @@ def test_a_huge_snapshot_is_explained_in_a_time_that_grows_with_its_size(tmp_pat
         sick = altered(WELL, kinds.Packages, distributions=(*own, *more))
         well = altered(WELL, kinds.Packages, distributions=lambda held, new=newer: (*held, *new))
         began = time.process_time()
-        (some,) = explained(sick, well, CHECKS["library-version-clash"])
+        (some,) = differ.explained(sick, well, CHECKS["library-version-clash"])
         spent.append(time.process_time() - began)
         assert [item.key for item in some] == ["accelerate"]
     assert spent[1] < 30 * max(spent[0], 0.1)

@@ -47,7 +47,6 @@ class Agent:
 
 
 def served(talk: Callable[[Agent], Awaitable[None]], *options: str, cwd: Path, **env: str) -> None:
-    """Start a server, let an agent talk with it, and end it."""
     around = {
         key: one for key, one in os.environ.items() if key not in ("VIRTUAL_ENV", "CONDA_PREFIX")
     }

@@ -31,7 +31,6 @@ def site(tmp_path: Path) -> Path:
 
 
 def report(root: Path, *options: str) -> dict[str, dict[str, Any]]:
-    """Return the findings of a check by their names."""
     argv = ("check", "--target", str(root / "env"), "--format", "json", *options)
     ended = doctor(*argv, DOCTOR_STATE=str(root / "state"))
     return {one["id"]: one for one in json.loads(ended.stdout)["findings"]}

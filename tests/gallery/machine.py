@@ -100,7 +100,6 @@ def mounted(place: Place, commands: str) -> None:
 
 
 def can_mount() -> bool:
-    """Tell whether this user may mount in a mount space of its own."""
     if sys.platform != "linux" or not shutil.which("unshare"):
         return False
     probe = ["unshare", "--mount", "mount", "-t", "tmpfs", "tmpfs", "/mnt"]

@@ -136,7 +136,6 @@ class Place:
         return str(self.target / "bin" / "python")
 
     def metadata(self, name: str) -> Path:
-        """Return the .dist-info folder of a distribution."""
         return next(self.site.glob(f"{name}-*.dist-info"))
 
     def alter(self, path: Path, change: Callable[[str], str]) -> None:

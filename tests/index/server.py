@@ -37,7 +37,6 @@ class Served(NamedTuple):
 
 @contextmanager
 def serving(folder: Path) -> Iterator[Served]:
-    """Serve all indexes until the end of the block."""
     held = pages()
 
     def answer(host: str, path: str) -> Answer:

@@ -49,7 +49,6 @@ class Release(NamedTuple):
 
     @property
     def files(self) -> tuple[str, ...]:
-        """Names of its files; one for each interpreter, and any platform."""
         if self.sdist:
             return (f"{self.stem}.tar.gz",)
         # the stable interface is tied to a platform, "py38" is not

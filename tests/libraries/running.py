@@ -19,7 +19,6 @@ HELD += ("huggingface-hub==1.5.0",)
 
 
 def made(folder: Path, url: str, *pins: str, name: str = "env", pip: bool = False) -> Path:
-    """Return an environment that holds wheels of an index."""
     place, uv = folder / name, (find_uv(), "--no-config")
     folder.mkdir(exist_ok=True)
     subprocess.run([*uv, "venv", "-q", "-p", sys.executable, place], check=True, cwd=folder)
@@ -43,7 +42,6 @@ def house(folder: Path, releases: Iterable[Release]) -> Path:
 
 
 def version(env: Path, name: str = "huggingface_hub") -> str:
-    """Return the version that an environment holds."""
     (info,) = env.glob(f"lib/python*/site-packages/{name}-*.dist-info")
     return info.name.removesuffix(".dist-info").rpartition("-")[2]
 

@@ -8,17 +8,8 @@ from collections.abc import Iterator
 
 import pytest
 from museum import snapshot_of
+from recorded import judge
 from recorded.index import Index, serving
-from recorded.judge import (
-    Printed,
-    Verdict,
-    clash_of,
-    holding,
-    judge_all,
-    of_museum,
-    printed,
-    sent_to,
-)
 from rows import rows
 
 from tunedoctor.diagnosis.engine import diagnose
@@ -32,21 +23,21 @@ PLANNED = 6
 
 @pytest.fixture(scope="module")
 def index(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Index]:
-    with serving() as one, sent_to(one, tmp_path_factory.mktemp("index")):
+    with serving() as one, judge.sent_to(one, tmp_path_factory.mktemp("index")):
         yield one
 
 
 def kinds(checks: tuple[Check, ...]) -> Iterator[tuple[str, Snapshot]]:
     """Yield the first machine with each set of findings whose cures install."""
     seen: set[tuple[str, ...]] = {()}
-    for name, snapshot in of_museum(checks):
-        ids = printed(diagnose(snapshot, checks), snapshot).ids
+    for name, snapshot in judge.of_museum(checks):
+        ids = judge.printed(diagnose(snapshot, checks), snapshot).ids
         if ids not in seen:
             seen.add(ids)
             yield name, snapshot
 
 
-def named(several: list[Verdict]) -> list[tuple[str, ...]]:
+def named(several: list[judge.Verdict]) -> list[tuple[str, ...]]:
     return [(v.name, *v.requirements, v.clash[:300], v.why, *v.left, *v.bred) for v in several]
 
 
@@ -56,15 +47,15 @@ def test_cures_can_be_met_together_by_a_plan_that_breeds_nothing(
 ) -> None:
     checks = all_checks()
     if drawn_from == "museum":
-        several = judge_all(kinds(checks), checks, index)
+        several = judge.judge_all(kinds(checks), checks, index)
         assert sum(bool(one.faults) for one in several) >= 20
     else:
         machines = [
-            (r["of"], holding(snapshot_of(r["base"]), r["held"]))
+            (r["of"], judge.holding(snapshot_of(r["base"]), r["held"]))
             for r in rows("recorded/pairs.jsonl")
         ]
-        several = judge_all(machines[:PLANNED], checks, index)
-        several += judge_all(machines[PLANNED:], checks, index, plans=False)
+        several = judge.judge_all(machines[:PLANNED], checks, index)
+        several += judge.judge_all(machines[PLANNED:], checks, index, plans=False)
         assert sum(bool(one.ids) for one in several) >= 0.8 * len(machines)
     unplanned = [one for one in several if one.faults and one.end not in ("planned", "")]
     assert named([*(one for one in several if one.clash), *unplanned]) == []
@@ -77,6 +68,6 @@ def test_the_judge_tells_what_cannot_be_met(index: Index) -> None:
     """Control: the cure that no set of versions meets, and the same without its contradiction."""
     several = ("huggingface-hub>=0.34.0,<1.0", "tokenizers>=0.20,<0.21")
     bare = Snapshot.of([])
-    impossible = Printed(("one",), (*several, "transformers>=4.47.1,>=4.56.2"))
-    assert "No solution found" in clash_of(impossible, bare, index)
-    assert clash_of(Printed(("one",), several), bare, index) == ""
+    impossible = judge.Printed(("one",), (*several, "transformers>=4.47.1,>=4.56.2"))
+    assert "No solution found" in judge.clash_of(impossible, bare, index)
+    assert judge.clash_of(judge.Printed(("one",), several), bare, index) == ""

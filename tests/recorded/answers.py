@@ -24,5 +24,4 @@ class Answers(Asking):
         self.lacking = lambda *_: lacking  # type: ignore[method-assign]
 
     def but(self, **answers: Any) -> "Answers":
-        """Return it with other answers to some questions."""
         return Answers(**{**self.given, **answers})

@@ -55,7 +55,6 @@ class Index(NamedTuple):
 
 @contextmanager
 def serving(several: Catalogue | None = None) -> Iterator[Index]:
-    """Serve until the end of the block, on a free port."""
     releases = several or catalogue()
 
     @cache

@@ -74,13 +74,11 @@ class Verdict(NamedTuple):
 
 
 def found_of(diagnosis: Diagnosis) -> list[Found]:
-    """Return all findings that are printed, notes too, each once."""
     every = (*diagnosis.causes, *(s for some in diagnosis.symptoms.values() for s in some))
     return list({one.check.id: one for one in every}.values())
 
 
 def of_museum(checks: tuple[Check, ...]) -> Iterator[tuple[str, Snapshot]]:
-    """Yield the machines of the museum with two findings or more."""
     for name in museum.names():
         snapshot = museum.snapshot_of(name)
         if len(found_of(diagnose(snapshot, checks))) >= 2:
@@ -169,7 +167,6 @@ def judge_all(
     *,
     plans: bool = True,
 ) -> list[Verdict]:
-    """Judge several machines, some at once, since uv does most of it."""
     with ThreadPoolExecutor(4) as pool:
         return list(pool.map(lambda one: judge(*one, checks, index, plans=plans), machines))
 

@@ -31,7 +31,6 @@ def forged(tmp_path: Path) -> bytes:
 
 
 def sealed(folder: Path) -> None:
-    """Write digests that fit, as somebody who forges does."""
     told = {
         one.name: hashlib.sha256(one.read_bytes()).hexdigest()
         for one in folder.iterdir()

@@ -110,7 +110,6 @@ def update(tmp_path: Path, inside: Inside) -> Update:
 
 
 def look(url: str, **sources: object) -> Heard:
-    """Return what the look at the user's sources says of one."""
     (found,) = heard([Source(url)], "torch", Sources(**sources))  # type: ignore[arg-type]
     return found
 

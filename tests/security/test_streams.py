@@ -52,7 +52,6 @@ def folder(tmp_path: Path) -> Path:
 
 
 def shell(line: str, folder: Path, **env: str) -> "subprocess.CompletedProcess[bytes]":
-    """Run a line of bash in which `doctor` is this one."""
     whole = f'doctor() {{ "{sys.executable}" -m tunedoctor "$@"; }}; {line}'
     argv, env = ["bash", "-c", whole], {**PLAIN, **env}
     return subprocess.run(argv, capture_output=True, cwd=folder, env=env, timeout=60, check=False)

@@ -68,8 +68,6 @@ def index(shared_index: Index, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) 
 
 @pytest.fixture
 def make(template: Make, tmp_path: Path, index: Index) -> Make:
-    """Return a function that makes an environment with the old packages."""
-
     def made(tool: str = "uv", name: str = ".venv") -> Path:
         env = tmp_path / "project" / name
         env.parent.mkdir(exist_ok=True)

@@ -62,7 +62,6 @@ def fix(
 
 
 def install(env: Path, *pins: str) -> None:
-    """Put the old packages in, from the index that the variables name."""
     argv = [find_uv(), "pip", "install", "-q", "--python", str(python(env)), "--no-deps", *pins]
     subprocess.run(argv, check=True, cwd=env.parent)
 

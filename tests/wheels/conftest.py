@@ -28,5 +28,4 @@ def pip_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def ground(
     tmp_path_factory: pytest.TempPathFactory, served: Served, pip_folder: Path
 ) -> Callable[[], Ground]:
-    """Return a function that makes a fresh environment."""
     return lambda: Ground(tmp_path_factory.mktemp("ground"), served, pip_folder)
