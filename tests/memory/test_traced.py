@@ -12,7 +12,7 @@ from tunedoctor.memory.config import shape_of
 from tunedoctor.memory.run import Run
 from tunedoctor.memory.stacks import STACKS
 
-TRAINED = (0, 4, 5, 6, 7, 8, 12, 15, 18, 22, 26)
+TRAINED = (4, 5, 7, 8, 15, 18, 22)
 """Settings of the benchmark that train in a second: each method, model, precision, loss, DoRA, dropout and packing."""
 BASE: dict[str, Any] = {
     "hidden_size": 512, "intermediate_size": 1536, "num_hidden_layers": 6, "num_attention_heads": 8,

@@ -121,7 +121,7 @@ def test_what_looks_like_it_stays(kind: Kind, near: str) -> None:
     assert kind.id not in str(secrets_in(text, rules_for(text.encode())))
 
 
-SIZE = 8_000
+SIZE = 4_000
 WORDS = [
     "token", "atoken-", "token=", "token ", '"token":"', "token='", "password is ", "key", "api_key|", "://a", "://a:", "://:@", "a@",
     "a:b@", "@", "a.", "/home/", "/home/a ", "[", "A", "0:", "::", "f:", "docker login -p x", "=", "\\", '"', "-", "Aa1", "aA1/",
@@ -146,10 +146,10 @@ def _grows_in_step(unit: str, work: Callable[[str], object], runs: int = 6) -> b
     once = twice = 9.9
     for run in range(runs):
         twice = min(twice, _cost(double, work))
-        if twice < 0.02:
+        if twice < 0.006:
             return True
         once = min(once, _cost(short, work))
-        if run and twice < 2.6 * once + 0.02 and twice < 0.5:
+        if run and twice < 2.6 * once + 0.006 and twice < 0.25:
             return True
     return False
 

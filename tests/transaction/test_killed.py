@@ -21,9 +21,9 @@ KILLS = (
     ("venv", "uv", "switch", "begin fetch save change changing verify prove switch swapping", "old"),
     ("venv", "uv", "switch", "exchange start done prune", "new"),
     ("venv", "pip", "switch", "changing", "old"),
-    ("project", "uv", "stash", "begin fetch save change changing verify prove", "old"),
+    ("project", "uv", "stash", "save change changing prove", "old"),
     ("project", "uv", "stash", "done prune", "new"),
-    ("conda", "uv", "fix", "begin save changing prove", "old"),
+    ("conda", "uv", "fix", "save changing prove", "old"),
     ("conda", "uv", "fix", "done", "new"),
     # what fails is put back
     ("conda", "uv", "fix+fails", "changing swapping exchange gone", "old"),
