@@ -1,6 +1,7 @@
 """What all tests share: folders of the doctor's own that are empty, signals as in a shell, and a target that trains.
 
-Properties have no deadline: a busy neighbour is no fault, and what has to be fast is measured in CPU time.
+They run on POSIX systems; the doctor on Windows is in tests/platforms. Properties have no deadline: a busy neighbour is
+no fault, and what has to be fast is measured in CPU time.
 """
 
 import json

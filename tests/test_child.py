@@ -1,6 +1,5 @@
 """Children can't hang, flood or outlive the doctor; `run_lines` hears those that talk."""
 
-import os
 import sys
 import threading
 import time
@@ -13,7 +12,6 @@ from typed import gone
 from tunedoctor.system.child import Ended, run, run_lines
 
 PY = sys.executable
-POSIX = pytest.mark.skipif(os.name != "posix", reason="signals and process groups are POSIX")
 
 
 def say(code: str, *, silence: float = 60.0, **limits: float) -> tuple[list[str], Ended]:
@@ -33,7 +31,7 @@ def say(code: str, *, silence: float = 60.0, **limits: float) -> tuple[list[str]
     ("code", "lines", "end"),
     [
         ("import sys; print('a'); print('é'); print('x', file=sys.stderr); sys.exit(3)", ["a", "é"], ("exit", "x", "exit status 3")),
-        pytest.param("import os, signal; os.kill(os.getpid(), signal.SIGSEGV)", [], ("signal", "", "signal SIGSEGV"), marks=POSIX),
+        ("import os, signal; os.kill(os.getpid(), signal.SIGSEGV)", [], ("signal", "", "signal SIGSEGV")),
     ],
 )  # fmt: skip
 def test_output_and_status(code: str, lines: list[str], end: tuple[str, str, str]) -> None:
@@ -85,7 +83,6 @@ def test_hangs_by_the_limit_that_was_passed(
     assert "faulthandler" not in code or any("most recent call first" in line for line in lines)
 
 
-@POSIX
 def test_a_grandchild_that_holds_the_pipe_does_not_hold_the_doctor(tmp_path: Path) -> None:
     note = tmp_path / "pid"
     code = (
@@ -99,7 +96,6 @@ def test_a_grandchild_that_holds_the_pipe_does_not_hold_the_doctor(tmp_path: Pat
     assert gone(int(note.read_text()))
 
 
-@pytest.mark.skipif(os.name == "nt", reason="Windows waits for the readers instead")
 @pytest.mark.parametrize("held", [False, True], ids=["alone", "a daemon holds the pipe"])
 def test_last_words_are_read_where_readers_come_late(
     monkeypatch: pytest.MonkeyPatch, held: bool

@@ -51,7 +51,6 @@ def test_a_variable_is_set_in_the_activation(make: Make) -> None:
     assert said.stdout == b"gone\n"
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="there is no pty on Windows")
 def test_it_asks_first(make: Make) -> None:
     env = make(*CLASH)
     argv = [sys.executable, "-m", "tunedoctor", "fix", "--target", env]

@@ -204,7 +204,6 @@ def test_an_image_is_told_what_its_wheel_will_need(tmp_path: Path, inside: Insid
 HANGS = "#!/bin/sh\nexec sleep 600\n"
 
 
-@pytest.mark.skipif(os.name == "nt", reason="a script of a shell stands for nvidia-smi")
 def test_a_driver_that_hangs_ends_as_unknown(tmp_path: Path) -> None:
     tool = tmp_path / "nvidia-smi"
     tool.write_text(HANGS)
@@ -361,7 +360,6 @@ def test_a_policy_of_anybody_s_snapshot_is_a_policy(tmp_path: Path, inside: Insi
     assert not [one for one in told["findings"] if one["id"].startswith("policy-")]
 
 
-@pytest.mark.skipif(os.name == "nt", reason="streams and folders are a shell's")
 def test_outputs_outlive_a_reader_a_folder_and_hang_no_longer_than_the_limit(
     tmp_path: Path,
 ) -> None:

@@ -200,7 +200,6 @@ def test_a_write_that_fails_leaves_the_old_one(
     assert [p.name for p in tmp_path.iterdir()] == ["t.json"]
 
 
-@pytest.mark.skipif(os.name == "nt", reason="SIGKILL is POSIX")
 def test_a_killed_write_leaves_the_old_one(file: Path) -> None:
     write(file, EMPTY, ["x"], NOW)
     before = file.read_bytes()

@@ -21,8 +21,6 @@ import pytest
 from rows import holds, plant, rows
 from typed import Inside, doctor
 
-pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="FIFOs and devices are POSIX")
-
 REAL = Path(sys.executable).resolve()
 PLACES = {
     "@real": str(REAL),

@@ -10,8 +10,6 @@ from pathlib import Path
 import pytest
 from rows import plant
 
-pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="/dev/full is not there")
-
 PLAIN = {**os.environ, "PYTHONIOENCODING": "utf-8"}
 CONFIG = '{"model_type": "llama", "hidden_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4, "vocab_size": 99}'
 SCREENS = (

@@ -5,7 +5,6 @@ the interpreter of another environment, filled in; the last one has all that do 
 """
 
 import itertools
-import os
 import re
 import sys
 from collections.abc import Callable
@@ -24,7 +23,6 @@ from tunedoctor.probes.settings import STEERING, pip_settings, places_for, toget
 from tunedoctor.wheels.commands import Commands, commands_of, steering
 
 NewGround = Callable[[], Ground]
-POSIX = pytest.mark.skipif(os.name == "nt", reason="the commands for Linux start with env")
 *ROWS, HARMLESS = rows("wheels/steering.jsonl")
 UV_TOML = ".config/uv/uv.toml"
 
@@ -63,7 +61,6 @@ def complete(ground: Ground) -> bool:
     return len(found) == 5 and {n: found[n][:2] for n in wanted} == wanted
 
 
-@POSIX
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row["name"])
 def test_a_setting_that_spoils_the_plain_command_is_kept_away(
     ground: NewGround, row: dict[str, Any]
@@ -103,7 +100,6 @@ def test_what_is_called_harmless_is(ground: NewGround, tool: str) -> None:
     assert {v[:2] for v in found.values()} == {("2.14.1+cu126", PYTORCH), ("0.29.1+cu126", PYTORCH)}
 
 
-@POSIX
 @pytest.mark.parametrize(
     "way", ["pip", "uv", "requirements by pip", "requirements by uv", "project"]
 )
