@@ -123,7 +123,7 @@ def _of_kind(port: api.RdmaPort) -> tuple[str, str]:
 
 @api.check("infiniband-down")
 def infiniband_down(facts: api.Facts, rdma: api.Rdma) -> api.Finding | None:
-    """Blame a port that was up since boot; tell of one that never was where most of its kind are up."""
+    """Blame a port that was up since boot, of a text any; tell of one that never was where most of its kind are up."""
     works = Counter(_of_kind(port) for port in rdma.ports if port.works)
     every = Counter(map(_of_kind, rdma.ports))
     down = [port for port in rdma.ports if port.state and not port.works]
@@ -133,7 +133,13 @@ def infiniband_down(facts: api.Facts, rdma: api.Rdma) -> api.Finding | None:
     odd = [
         p for p in down if p.layer == "InfiniBand" and works[_of_kind(p)] * 2 > every[_of_kind(p)]
     ]
-    return facts.worded(":never", each=_ports(odd)) if odd else None
+    # a text counts from no boot; who pasted it asks of these ports
+    dark = [p for p in down if p.layer == "InfiniBand"] if rdma.uptime is None and not works else []
+    return (
+        facts.worded(":never" if odd else ":dark", each=_ports(odd or dark))
+        if odd or dark
+        else None
+    )
 
 
 @api.check("infiniband-slow")

@@ -166,15 +166,16 @@ def test_an_act_goes_by_each_nodes_own_cause(tmp_path: Path) -> None:
         (tmp_path / name).write_text(f"#!/bin/sh\n{does}\n")
         (tmp_path / name).chmod(0o755)
     path = {"PATH": f"{tmp_path}:{os.environ['PATH']}"}
-    told = fleet(folder, "--drain", "--yes", "--at-most", "9", **path)
+    told = fleet(folder, "--drain", "--yes", "--at-most", "9", "--max-age", "87600", **path)
     assert told["err"].splitlines()[-1].startswith("drain  10.0.0.1  doctor: disk-full [node]")
     assert (tmp_path / "log").read_text().count("NodeName") == 1
     assert (
         "10.0.0.1" in next(c for c in told["causes"] if c["finding"]["id"] == "disk-full")["nodes"]
     )
-    never = fleet(tmp_path / "well", "--undrain", "--yes", "--fail-on", "never", **path)
+    undo = ("--undrain", "--yes", "--max-age", "87600")
+    never = fleet(tmp_path / "well", *undo, "--fail-on", "never", **path)
     assert never["err"].startswith("left alone  n5  ")
-    assert "undrain  n5" in fleet(tmp_path / "well", "--undrain", "--yes", **path)["err"]
+    assert "undrain  n5" in fleet(tmp_path / "well", *undo, **path)["err"]
     asked = doctor("fleet", "--ssh", "h", "--format", "json", **path)
     assert "https://" in json.loads(asked.stdout)["unreached"]["h"]
     assert "pass-3word" not in asked.stdout

@@ -2,6 +2,7 @@
 
 import json
 import os
+import platform
 import re
 import sys
 import time
@@ -127,6 +128,14 @@ def test_a_policy_beside_other_settings_is_not_passed_over(tmp_path: Path, insid
     assert "doctor.toml, line 3: 'policy' stands beside" in ended.stderr
 
 
+def test_no_like_key_of_another_tool(tmp_path: Path, inside: Inside) -> None:
+    other = "[tool.other.policy]\nskip = 1\ndriver = 2\n[tool.doctor]\nskip = 3\n"
+    for text, line in ((other, 5), (other.replace("= 3", "= []\npolicy.driver = 4"), 6)):
+        plant(tmp_path, {"pyproject.toml": text})
+        ended = inside("check")
+        assert f"pyproject.toml, line {line}: " in ended.stderr
+
+
 def test_a_broken_pyproject_is_an_error_and_one_without_settings_is_none(
     tmp_path: Path, inside: Inside
 ) -> None:
@@ -192,12 +201,15 @@ def test_a_profile_asks_of_a_machine_what_it_is_for(profile: str, tmp_path: Path
 def test_an_image_is_told_what_its_wheel_will_need(tmp_path: Path, inside: Inside) -> None:
     """No GPU at build time is no fault; a driver that is too old there is none of the image's."""
     keep(tmp_path, image=snapshot_of(SICK))
-    plant(tmp_path, {"doctor.toml": '[policy]\ndriver = ">=570"\npython = ">=3.11"\n'})
+    plant(tmp_path, {"doctor.toml": '[policy]\ndriver = ">=570"\npython = ">=3.11"\ngpus = 8\n'})
     words = ("check", "--from", "image.json", "--profile", "image")
     ended = inside(*words, "--format", "json")
     report = json.loads(ended.stdout)
     assert (ended.returncode, report["needs"]["NVIDIA driver"]) == (0, ">=580")
     assert "policy-python" in report["passed"]
+    # what the policy asks of machines waits for the one that runs it
+    waits = {id_: says for id_, says in report["needs"].items() if id_.startswith("policy-")}
+    assert waits == {"policy-driver": ">=570", "policy-gpus": ">=8"}
     assert "needs  torch" in inside(*words).stdout
 
 
@@ -224,12 +236,15 @@ def test_whatever_hangs_the_whole_ends(tmp_path: Path) -> None:
     code = (
         "import sys, time, tunedoctor.probes.targeting as t\n"
         "t.choose = lambda *a, **k: time.sleep(600)\n"
-        f"sys.argv = ['doctor', 'check', '--timeout', '0.5', '--output', 'line={tmp_path / 'line'}']\n"
+        "sys.argv = ['doctor', 'check', '--timeout', '0.5', '--output', 'json=report.json']\n"
         "from tunedoctor.__main__ import main; main()"
     )
     began = time.monotonic()
-    ended = ran(sys.executable, "-c", code, cwd=tmp_path)
+    env = {**os.environ, "SLURMD_NODENAME": "n17"}
+    ended = ran(sys.executable, "-c", code, cwd=tmp_path, env=env)
     assert time.monotonic() - began < 10
+    report = json.loads((tmp_path / "report.json").read_text())
+    assert (report["host"], report["node"]) == (platform.node(), "n17")
     assert (ended.returncode, "--timeout" in ended.stdout) == (2, True), ended.stderr
 
 

@@ -21,6 +21,7 @@ from mcp import ClientSession, StdioServerParameters, stdio_client
 from rows import rows
 from typed import doctor, gone, ran
 
+from tunedoctor.cli.explain import schema_of
 from tunedoctor.cli.mcp import LARGEST, bounded
 
 __all__ = ["index", "uv_cache"]
@@ -84,6 +85,18 @@ def test_an_agent_reads_and_changes_nothing(env: Path, tmp_path: Path) -> None:
             assert (hints.read_only_hint, hints.destructive_hint) == (True, False)
             assert hints.open_world_hint is (one.name in ("set", "plan_fix"))
             assert hints.open_world_hint is ("over the network" in str(one.description))
+            kind = {"check": "report", "triage": "report", "plan_fix": "fix"}.get(
+                one.name, one.name
+            )
+            assert one.output_schema
+            if one.name != "explain":  # what it tells of its answer is so
+                whole = schema_of(kind)
+                rows = whole["$defs"][whole["$ref"].rpartition("/")[2]]["properties"]
+                for key, told in one.output_schema["properties"].items():
+                    assert (
+                        told.items()
+                        <= {**rows[key], "type": rows[key].get("type", "string")}.items()
+                    )
         assert len(json.dumps([one.model_dump(mode="json") for one in tools])) < 12_000
 
         good, report = await agent.asks("check", target=target)

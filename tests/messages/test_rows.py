@@ -12,7 +12,7 @@ from typed import doctor, plugin, tool
 from tunedoctor.diagnosis.engine import diagnose
 from tunedoctor.diagnosis.registry import all_checks, source_of
 from tunedoctor.diagnosis.report import report_of
-from tunedoctor.facts import Errors, ErrorText, Resemblance, Resembles
+from tunedoctor.facts import Errors, ErrorText, KernelLog, Resemblance, Resembles, Xid
 from tunedoctor.messages.cause import CauseError
 from tunedoctor.messages.file import read_cause
 from tunedoctor.messages.match import expression, flat, matches, shipped
@@ -253,6 +253,14 @@ def _told(said: str, healthy: float = 0.0, **shares: float) -> Snapshot:
     return Snapshot.of(
         [Errors(errors=errors), Resembles(causes=causes, healthy=healthy, stopped=False)]
     )
+
+
+@pytest.mark.parametrize(("number", "there"), [(31, False), (0, True)])
+def test_what_a_finding_clears_is_not_suspected(number: int, *, there: bool) -> None:
+    alike = Resembles(causes=(Resemblance("gpu-faulty", 0.9),), healthy=0.0)
+    snapshot = Snapshot.of([KernelLog(xids=(Xid(number),)), alike])
+    report = report_of(snapshot, diagnose(snapshot, CHECKS), CHECKS)
+    assert ("gpu-faulty" in [one.id for one in report.suspected]) is there
 
 
 @pytest.mark.parametrize(

@@ -171,7 +171,8 @@ def _flag(row: dict[str, Any]) -> str:
 
 
 def _add(parser: argparse.ArgumentParser, row: dict[str, Any]) -> argparse.Action:
-    text, kind, metavar = row["help"].replace("%", "%%"), row.get("kind"), row.get("metavar")
+    text = row.get("help") or f"{', '.join(row['choices'])}."
+    text, kind, metavar = text.replace("%", "%%"), row.get("kind"), row.get("metavar")
     if argument := row.get("argument"):
         default: object = row.get("default", [] if argument == "*" else "")
         return parser.add_argument(

@@ -15,8 +15,8 @@ from pathlib import Path
 import msgspec
 from msgspec.structs import replace
 
-from tunedoctor.cli.acting import act
-from tunedoctor.cli.formats import BEGINS, outputs_of
+from tunedoctor.cli.acting import act, fresh
+from tunedoctor.cli.formats import outputs_of
 from tunedoctor.cli.options import Options, misuse, refusing
 from tunedoctor.cli.output import opened, read_input, report_for, screen, write, write_or_exit
 from tunedoctor.cli.progress import Spinner, spinner
@@ -31,18 +31,13 @@ from tunedoctor.model.findings import Check
 from tunedoctor.model.snapshot import LARGEST, Snapshot
 from tunedoctor.render import fleet as shown
 from tunedoctor.render.formats.line import worst_of
-from tunedoctor.render.formats.words import owner, why_unknown
+from tunedoctor.render.formats.words import OF_NODE, grave, group_of, owner, why_unknown
 from tunedoctor.render.screen import as_json
 
 ENGINES = ("slurm", "ray", "kubernetes", "ssh")
 """Options, and modules of `fleet/` whose `collect` asks the nodes: what is misuse is their ValueError or OSError."""
 _LARGEST_LAST = 256 << 20
 """Bytes of a former answer: one of 40,000 nodes has about 12 MB."""
-_BEGINS = {
-    "json": '{\n  "schema": "doctor.fleet/',
-    "html": BEGINS["html"],
-    "prometheus": "# HELP doctor_fleet_",
-}
 _TEXTS = {"html": shown.html, "prometheus": shown.prometheus, "line": shown.line}
 _WRITES = "doctor fleet --format json writes one"
 _TELLS = "doctor explain fleet tells how machines are named"
@@ -51,7 +46,7 @@ _TELLS = "doctor explain fleet tells how machines are named"
 def command(given: Namespace) -> int:
     """Judge many machines; returns the exit code: 1 for findings, else 2 where one is not reached or could not tell."""
     began, options, last = time.perf_counter(), Options.of(given), None
-    files = outputs_of(given.output, "", begins=_BEGINS)
+    files = outputs_of("fleet", given.output)
     outputs = (("", options.format), *((file, name) for name, file in files))
     if given.last:
         data = read_input(given.last, _LARGEST_LAST, _WRITES)
@@ -72,7 +67,7 @@ def command(given: Namespace) -> int:
         if sys.platform == "linux":
             processes = len(os.sched_getaffinity(0))
         with closing(jobs):  # who is still asked ends with it
-            rows = judged(_shown(jobs, one), make, processes)
+            rows = judged(_shown(fresh(jobs, given), one), make, processes)
     if not rows:
         misuse("no machines were found", _TELLS)
     found, who = fleet_of(rows, engine, checks), this_identity()
@@ -114,8 +109,11 @@ def judge_for(options: Options, profile: ProfileName | None, *, by_node: bool) -
 
     def why(report: Report) -> str:
         counts = [one for one in report.findings if not one.accepted and fails(one.severity)]
-        own = [one for one in counts if owner(one) == "node"] or counts
-        return why_unknown(report) or (worst_of(own) if report.verdict == "findings" else "")
+        own = [one for one in counts if owner(one) == "node"]
+        if report.verdict != "findings":
+            return why_unknown(report)
+        untold = [id_ for id_ in grave(report) if group_of(id_) in OF_NODE] if not own else []
+        return ("not told: {}; ".format(*untold) if untold else "") + worst_of(own or counts)
 
     return Judge(partial(_checks, options), report, why, profile, by_node=by_node)
 

@@ -43,6 +43,7 @@ class Tool(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     title: str
     help: str
     options: tuple[str, ...]
+    answer: dict[str, Any]
     needs: tuple[str, ...] = ()
     says: dict[str, str] = {}
     words: dict[str, bool] = {}
@@ -156,7 +157,7 @@ class Service:
                 title=tool.title,
                 description=tool.help,
                 input_schema=tool.input,
-                output_schema={"type": "object"},
+                output_schema={"type": "object", "properties": tool.answer},
                 annotations=types.ToolAnnotations(
                     title=tool.title,
                     read_only_hint=not tool.changes,

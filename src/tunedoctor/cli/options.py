@@ -146,7 +146,9 @@ class Options(NamedTuple):
             if one.until >= today
         }
         policy = self.file if self.rules else ""
-        return Gate(self.fail_on, self.unknown, self.profile, ignored, dict(self.known), policy)
+        waits = {one.id: one.said for one in self.rules if one.row.of == "machine"}
+        known = dict(self.known)
+        return Gate(self.fail_on, self.unknown, self.profile, ignored, known, policy, waits)
 
     def fixes(self) -> "tuple[Fix, ...]":
         """Return all fixes; exits with 2 where a plug-in can't be used."""

@@ -54,6 +54,8 @@ class Gate(NamedTuple):
     """Fingerprint -> severity of the findings of a baseline."""
     policy: str = ""
     """The file whose policy is held against the machine."""
+    waits: Mapping[str, str] = {}
+    """Of an image: id of an entry of the policy -> what it asks of the machine that runs it."""
 
     def fails(self, severity: Severity) -> bool:
         """Tell whether a finding of this severity fails."""

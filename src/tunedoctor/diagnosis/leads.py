@@ -52,14 +52,18 @@ def suspected(
     snapshot: Snapshot, diagnosis: Diagnosis, checks: Iterable[Check]
 ) -> tuple[ReportSuspect, ...]:
     """Return the checks that a report resembles, best first: no finding tells of them, and no fact rules them out."""
-    found = {one.check.id for one in (*diagnosis.causes, *chain(*diagnosis.symptoms.values()))}
+    told = [one.check for one in (*diagnosis.causes, *chain(*diagnosis.symptoms.values()))]
+    cleared = {id_ for one in told for id_ in one.clears}
+    found = {one.id for one in told} | cleared
     open_ = {
         one.id: one
         for one in checks
         if one.id not in found | diagnosis.skipped.keys()
         and not (one.id in diagnosis.quiet and _ruled_out(one, snapshot))
     }
-    leads = [*leads_to(snapshot, open_)]
+    alike = snapshot.find(kinds.Resembles)
+    best = alike.causes[0].cause if alike and alike.causes else ""
+    leads = [] if best in cleared else [*leads_to(snapshot, open_)]
     known = {lead.id for lead in leads}
     leads += [
         _suspect(one.check, OUTWEIGHED, one.finding.said)

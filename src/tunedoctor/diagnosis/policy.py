@@ -160,7 +160,7 @@ def _each(
     if silent := next((one for one in drivers if isinstance(one, Unknown)), None):
         return silent
     if not told:
-        return _breach(rule, rule.row.none)
+        return _breach(rule, rule.row.none, advise("Run on a machine with such GPUs"))
     untold = Unknown(why=f"the driver does not tell {rule.row.what} of each GPU")
     return untold if any(one in (None, "") for one in told) else None
 

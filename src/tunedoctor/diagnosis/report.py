@@ -161,7 +161,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     policy: str = ""
     """The file whose policy was held against it; "" without one."""
     needs: dict[str, str] = {}
-    """Of an image: what its PyTorch wheel needs of the machine that runs it, as {"driver": ">=570.26"}."""
+    """Of an image: what PyTorch's wheel and the policy need of the machine that runs it: {"driver": ">=570.26"}."""
     smoke: ReportSmoke | None = None
 
 
@@ -221,7 +221,7 @@ def report_of(  # noqa: PLR0913  two of them are what the user asked for
         node=node.name if node else "",
         profile=gate.profile,
         policy=gate.policy,
-        needs=_needs(snapshot) if gate.profile == "image" else {},
+        needs={**_needs(snapshot), **gate.waits} if gate.profile == "image" else {},
         smoke=smoke,
     )
 

@@ -12,11 +12,10 @@ from tunedoctor.fleet.beside import replies, rows_of, said
 from tunedoctor.fleet.judge import plain
 from tunedoctor.fleet.reply import How, Reply
 from tunedoctor.system import child
+from tunedoctor.tables.load import table
 
 _WANTED = re.compile(r"[A-Za-z0-9][\w.,\[\]-]{0,9999}", re.ASCII)
 """A partition or a list of nodes; it can be no option."""
-_FREE = ("idle", "mixed", "planned")
-"""States in which a job begins at once; a sign behind them, as in "idle*", says that the node does not answer."""
 _SRUN = """srun --verbose --label --input=all --kill-on-bad-exit=0 --wait=0 --no-kill --mpi=none --cpu-bind=none
     --ntasks-per-node=1 --cpus-per-task=1"""
 _ON_HOST = re.compile(r"^srun: launching StepId=\S+ on host (\S+), \d+ tasks: (\d+)", re.MULTILINE)
@@ -36,9 +35,10 @@ def collect(wanted: str, how: How) -> Generator[Reply]:
         every, none = {name: about for name, *about in rows}, ["", "unknown to Slurm", "none"]
         names = said("scontrol", "show", "hostnames", wanted).split()
         known = {one: every.get(one, none) for one in names}
+    free = table("slurm")["free"]
     down, up = list[Reply](), dict[str, list[tuple[str, str]]]()
     for name, (part, state, reason) in known.items():
-        if state in _FREE:
+        if state in free:  # a sign behind it, as in "idle*", says that the node does not answer
             up.setdefault(part, []).append((name, state))
         else:
             why = "" if reason == "none" else f" ({plain(reason)})"
@@ -49,7 +49,7 @@ def collect(wanted: str, how: How) -> Generator[Reply]:
 
 def _answers(part: str, nodes: Sequence[tuple[str, str]], how: How) -> list[Reply]:
     """Ask in one job; where that finds no room, those alone that have no other job."""
-    names, idle = ([n for n, state in nodes if state in free] for free in (_FREE, ("idle",)))
+    names, idle = [n for n, _ in nodes], [n for n, state in nodes if state == "idle"]
     told, problem = _job(part, names, how)
     if "Unable to allocate" in problem and 0 < len(idle) < len(names):
         told, problem = _job(part, idle, how)

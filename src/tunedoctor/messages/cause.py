@@ -42,6 +42,7 @@ class Cause(msgspec.Struct, frozen=True, omit_defaults=True):
     severity: Severity | None = None
     means: str = ""
     explains: tuple[str, ...] = ()
+    clears: tuple[str, ...] = ()
     advice: bool = False
     coded: bool = False
     """Code finds it, with a cure of its own; what errors say is for the code to weigh."""
@@ -56,7 +57,7 @@ def causes() -> dict[str, Cause]:
     return msgspec.convert(table("causes")["rows"], dict[str, Cause])
 
 
-_TOLD = ("title", "explains", "advice", "means", "cure_note", "group")
+_TOLD = ("title", "explains", "clears", "advice", "means", "cure_note", "group")
 
 
 def told_by(cause: Cause, check: Check) -> Check:

@@ -317,6 +317,8 @@ class Check(msgspec.Struct, frozen=True, kw_only=True):
     severity: Severity = "error"
     explains: tuple[str, ...] = ()
     """Ids of findings that follow from this one."""
+    clears: tuple[str, ...] = ()
+    """Ids of causes that are not suspected where this is found."""
     advice: bool = False
     """A recommendation: ranked after what is wrong."""
     run: Callable[..., Result]

@@ -4,6 +4,7 @@ import re
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+from msgspec import convert
 from msgspec.structs import replace
 
 from tunedoctor import facts as kinds
@@ -95,12 +96,29 @@ _NOT_LOADED = 9
 def kernel_log(paste: Paste) -> kinds.KernelLog | None:
     """Return what the lines of the kernel tell; None where nothing that is looked for stands in them."""
     lines = [paste.line(hit.line) for hit in paste.each("kernel.line")]
-    if not lines:
+    told = [kinds.Xid(int(hit.found[1])) for hit in paste.each("xid_told")]
+    if not lines and not told:
         return None
     from tunedoctor.probes.gpus import parse_kernel_log  # noqa: PLC0415  few texts hold the log
 
     parsed = parse_kernel_log("\n".join(lines))
+    parsed = replace(parsed, xids=(*told, *parsed.xids))
     return parsed if parsed != kinds.KernelLog() else None
+
+
+def rdma(paste: Paste) -> kinds.Rdma | None:
+    """Return the ports that ibstat lists; None where none of them has a state."""
+    ports: list[dict[str, str]] = []
+    adapter: dict[str, str] = {}
+    for _, row, found in paste.each("ibstat") if paste.has("ibstat.device") else ():
+        if row == "device":
+            adapter = {row: found[1]}
+        elif row == "port" and adapter:
+            ports.append({**adapter, row: found[1]})
+        elif adapter:
+            (adapter if row == "kind" else ports[-1] if ports else {})[row] = found[1]
+    told = [{**one, "state": one["state"].upper()} for one in ports if "state" in one]
+    return kinds.Rdma(convert(told, tuple[kinds.RdmaPort, ...], strict=False)) if told else None
 
 
 def hung(paste: Paste) -> list[kinds.ErrorText]:

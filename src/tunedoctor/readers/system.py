@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from tunedoctor import facts as kinds
 from tunedoctor.facts import Fact
-from tunedoctor.readers.hardware import bus, hung, intel, kernel_log, module, rocm_devices
+from tunedoctor.readers.hardware import bus, hung, intel, kernel_log, module, rdma, rocm_devices
 from tunedoctor.readers.paste import LONGEST, Paste, bytes_of, search
 from tunedoctor.readers.runs import import_torch, interpreters
 from tunedoctor.tables.load import table
@@ -217,6 +217,7 @@ def read(paste: Paste) -> list[Fact]:
         intel(paste, on_bus),
         _said(paste),
         kernel_log(paste),
+        rdma(paste),
     ]
     found = [one for one in single if one is not None]
     several = (image, disks, libraries, interpreters, import_torch)

@@ -203,7 +203,7 @@ def _pairs(title: str, pairs: Iterable[tuple[str, object]]) -> str:
 def _machine(report: Report) -> str:
     machine = report.machine
     gpus = "\n".join(counted(f"{one.name} {one.target}".strip() for one in machine.gpus))
-    needs = (("its wheel needs", f"{name} {what}") for name, what in report.needs.items())
+    needs = (("it needs", f"{name} {what}") for name, what in report.needs.items())
     pairs = (
         ("system", machine.system or "not told"),
         ("processor", machine.architecture),
