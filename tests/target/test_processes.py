@@ -39,7 +39,6 @@ def test_the_status_is_theirs(tmp_path: Path, script: str, code: int) -> None:
     assert launched(tmp_path).wait(60) == code
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
 def test_each_is_told_its_place_and_a_signal_is_theirs_to_answer(tmp_path: Path) -> None:
     (tmp_path / "one.py").write_text(TOLD)
     child = launched(tmp_path)
