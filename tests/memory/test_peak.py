@@ -8,9 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tunedoctor.memory.advice import fits_well, largest, smallest
-from tunedoctor.memory.band import band, need
+from tunedoctor.memory.band import Device, band, fit, need
 from tunedoctor.memory.catalogue import named
-from tunedoctor.memory.fits import Device, fit
 from tunedoctor.memory.optimizer import OPTIMIZERS
 from tunedoctor.memory.overview import SIZES, article_table, device_of, tiers
 from tunedoctor.memory.peak import peak

@@ -19,9 +19,8 @@ from tunedoctor.cli.output import read_input, show
 from tunedoctor.facts import Packages, Target
 from tunedoctor.memory import overview, stacks
 from tunedoctor.memory.answer import Answer, answer, run_of, seen
-from tunedoctor.memory.band import GIB, Band
+from tunedoctor.memory.band import GIB, Band, Device
 from tunedoctor.memory.depths import depths
-from tunedoctor.memory.fits import Device
 from tunedoctor.memory.losses import CHUNK
 from tunedoctor.memory.optimizer import optimizer_name
 from tunedoctor.memory.parsing import LARGEST, parsed
@@ -265,8 +264,7 @@ def _config(model: str, shape: Shape) -> dict[str, Any]:
     for row in models():
         if row.name == shape.name or f"of {row.name})" in shape.name:
             return row.config
-    what = "--exact wants a folder, a config.json or a name of the catalogue"
-    raise MemoryModelError(what)
+    raise MemoryModelError("--exact wants a folder, a config.json or a name of the catalogue")
 
 
 def request(config: dict[str, Any], shape: Shape, run: Run) -> dict[str, Any]:

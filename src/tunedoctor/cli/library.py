@@ -159,8 +159,7 @@ def fit(  # noqa: PLR0913  as the command
     """
     said = given("fit", **{**locals(), "target": None})
     if not said.model:
-        msg = "the model is empty; name one as Qwen/Qwen3-8B"
-        raise DoctorError(msg)
+        raise DoctorError("the model is empty; name one as Qwen/Qwen3-8B")
     place = NO_TARGET if said.stack == "doctor" else _place(target)
     return public(cast("Fit", fitted(said, place, take)), this_identity())
 

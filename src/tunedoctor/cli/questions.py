@@ -16,8 +16,8 @@ from tunedoctor.cli.options import MisuseError, misuse
 from tunedoctor.cli.output import screen
 from tunedoctor.cli.training_data import judged
 from tunedoctor.memory.answer import run_of
+from tunedoctor.memory.band import Device, fit
 from tunedoctor.memory.catalogue import like, named
-from tunedoctor.memory.fits import Device, fit
 from tunedoctor.memory.parameters import parameters
 from tunedoctor.model.wording import megabytes
 from tunedoctor.tables.small import Goal, goals, most_on_cpu, starters

@@ -99,8 +99,7 @@ def why_no_json(line: bytes) -> str:
 
 
 def _refuse(name: str) -> object:
-    what = f"{name} is no JSON number"
-    raise ValueError(what)
+    raise ValueError(f"{name} is no JSON number")
 
 
 def _why(error: json.JSONDecodeError, text: str) -> str:
@@ -257,8 +256,7 @@ def records(blocks: Iterable[bytes]) -> Iterator[Element]:
             size += len(text)
             if size > LARGEST_RECORD:
                 (ahead.appendleft if taken else taken.append)(text)
-                what = "record too long"
-                raise csv.Error(what)
+                raise csv.Error("record too long")
             taken.append(text)
             yield text
 
@@ -368,8 +366,7 @@ def table_rows(path: Path, pythons: Iterable[str]) -> Iterator[Element]:
             said = (ended.err.strip().splitlines()[-1:] or [ended.death])[0]
             if not ended.ok:
                 if told.next == 0:
-                    what = f"pyarrow can't read it: {said[:160]}"
-                    raise OSError(what)
+                    raise OSError(f"pyarrow can't read it: {said[:160]}")
                 yield Element(told.next + 1, None, "ends-early", f"pyarrow stops: {said[:160]}")
                 return
             with part.open("rb") as file:

@@ -7,8 +7,19 @@ import msgspec
 
 from tunedoctor.memory.adapters import check_targets, of_experts, reach, targeted
 from tunedoctor.memory.advice import Largest, largest, smallest
-from tunedoctor.memory.band import GIB, Band, band, by_kernels, context, holds_mamba, need
-from tunedoctor.memory.fits import Device, Fit, Verdict, judged
+from tunedoctor.memory.band import (
+    GIB,
+    Band,
+    Device,
+    Fit,
+    Verdict,
+    band,
+    by_kernels,
+    context,
+    holds_mamba,
+    judged,
+    need,
+)
 from tunedoctor.memory.host import disk, ram
 from tunedoctor.memory.parameters import parameters
 from tunedoctor.memory.peak import peak
@@ -276,8 +287,7 @@ def run_of(config: Mapping[str, Any], processes: int = 1) -> Run:
         told = msgspec.convert(dict(config), _Config, strict=False)
     except msgspec.ValidationError as error:
         what, _, key = str(error).replace("`", "").rpartition(" - at $.")
-        said = f"{key}: {what[:1].lower()}{what[1:]}" if key else what
-        raise MemoryModelError(said) from None
+        raise MemoryModelError(f"{key}: {what[:1].lower()}{what[1:]}" if key else what) from None
     full, pure = told.method == "full", told.precision == "pure-bf16"
     micro, stack = min(told.micro_batch, told.batch), STACKS["doctor"]
     if told.chunk == 0:

@@ -2,8 +2,7 @@
 
 import msgspec
 
-from tunedoctor.memory.family import Family
-from tunedoctor.memory.kind import Kind
+from tunedoctor.memory.family import Family, Kind
 from tunedoctor.memory.shape import Experts, Layer, Matrix, Mixer, Norm
 
 _WRITTEN_OUT = {"gelu_new": 3.0, "gelu_fast": 3.0, "xielu": 2.5}

@@ -5,7 +5,7 @@ import re
 import msgspec
 
 from tunedoctor.memory.config import shape_of
-from tunedoctor.memory.families import KNOWN
+from tunedoctor.memory.family import KNOWN
 from tunedoctor.memory.shape import MemoryModelError, Shape
 from tunedoctor.tables.load import table
 from tunedoctor.tables.small import ModelRow, models
@@ -35,8 +35,7 @@ def named(text: str) -> Shape:
             return _variant(wanted, found[0])
     near = [row.name for row in found] or _near(_short(wanted), rows)
     hint = f" (is it {' or '.join(near)}?)" if near else ""
-    what = f"no model of the catalogue is called {wanted[:80]!r}{hint}"
-    raise MemoryModelError(what)
+    raise MemoryModelError(f"no model of the catalogue is called {wanted[:80]!r}{hint}")
 
 
 def like(text: str, most: int = 3) -> list[str]:

@@ -9,8 +9,7 @@ import msgspec
 
 from tunedoctor.memory.adapters import trained_elements
 from tunedoctor.memory.optimizer import OPTIMIZERS, state_bytes
-from tunedoctor.memory.parameters import parameters
-from tunedoctor.memory.quantised import weights
+from tunedoctor.memory.parameters import parameters, weights
 from tunedoctor.memory.run import Run
 from tunedoctor.memory.shape import Shape
 

@@ -56,8 +56,7 @@ def optimizer_name(name: str) -> str:
     plain = name.strip().lower().replace("-", "_")
     found = _ALSO.get(plain, plain)
     if found not in OPTIMIZERS:
-        what = f"no optimizer is called {name[:40]!r}: {', '.join(OPTIMIZERS)}"
-        raise MemoryModelError(what)
+        raise MemoryModelError(f"no optimizer is called {name[:40]!r}: {', '.join(OPTIMIZERS)}")
     return found
 
 
@@ -65,12 +64,10 @@ def state_bytes(shape: Shape, run: Run) -> int:
     """Return the bytes of all optimizer states, unsharded."""
     kind = OPTIMIZERS[run.optimizer]
     elements = trained_elements(shape, run)
-    if (
-        run.sharding.startswith("zero") and not kind.factored
-    ):  # DeepSpeed keeps weights and states in fp32
-        return 4 * (1 + kind.states) * elements
     if kind.factored:
-        return _factors(shape, run)
+        return 4 * sum(times * (rows + columns) for rows, columns, times in _matrices(shape, run))
+    if run.sharding.startswith("zero"):  # DeepSpeed keeps weights and states in fp32
+        return 4 * (1 + kind.states) * elements
     if kind.bits8:
         # HF's trainer keeps the states of embeddings in fp32
         wide = (
@@ -96,10 +93,6 @@ def step_copies(shape: Shape, run: Run) -> int:
         largest = shape.vocab * shape.hidden if run.method == "full" or run.embeddings else 0
         return 2 * 4 * max(largest, max((r * c for r, c, _ in _matrices(shape, run)), default=0))
     return kind.copies * run.stack.step_copies * elements * run.trained_bytes
-
-
-def _factors(shape: Shape, run: Run) -> int:
-    return 4 * sum(times * (rows + columns) for rows, columns, times in _matrices(shape, run))
 
 
 def _matrices(shape: Shape, run: Run) -> list[tuple[int, int, int]]:

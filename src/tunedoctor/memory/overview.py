@@ -5,9 +5,8 @@ from typing import Literal
 import msgspec
 
 from tunedoctor.memory.advice import fits_well, largest_seq
-from tunedoctor.memory.band import band, need
+from tunedoctor.memory.band import ROOM, Device, Verdict, band, fit, need
 from tunedoctor.memory.catalogue import named
-from tunedoctor.memory.fits import ROOM, Device, Verdict, fit
 from tunedoctor.memory.host import ram
 from tunedoctor.memory.parameters import parameters
 from tunedoctor.memory.run import Method, Run

@@ -1,10 +1,8 @@
 """The numbers of a config's layers, under whatever names its makers gave them."""
 
 from tunedoctor.memory.build import Numbers
-from tunedoctor.memory.families import KNOWN, name_of
-from tunedoctor.memory.family import Bias, Family
+from tunedoctor.memory.family import KNOWN, Bias, Family, name_of
 from tunedoctor.memory.fields import Fields, senseless
-from tunedoctor.memory.peft_rules import EXPERT_NAMES
 
 KEYS = KNOWN.keys
 
@@ -52,7 +50,7 @@ def numbers(config: Fields, family: Family, model_type: str) -> Numbers:
         activation=_activation(config, model_type),
         parallel=config.flag("use_parallel_residual") or config.flag("parallel_attn"),
         dropped=any(config.number(key) > 0 for key in KEYS["dropouts"]),
-        expert_names=EXPERT_NAMES.get(name_of(model_type), ()),
+        expert_names=KNOWN.peft.expert_names.get(name_of(model_type), ()),
         shared_width=_shared(config, model_type, own) if experts else 0,
     )
 

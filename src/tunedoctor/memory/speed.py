@@ -9,9 +9,8 @@ import re
 import msgspec
 
 from tunedoctor.memory.adapters import trained_elements
-from tunedoctor.memory.fits import Device, Verdict, fit
-from tunedoctor.memory.parameters import active
-from tunedoctor.memory.quantised import weights
+from tunedoctor.memory.band import Device, Verdict, fit
+from tunedoctor.memory.parameters import active, weights
 from tunedoctor.memory.run import Run
 from tunedoctor.memory.shape import MemoryModelError, Shape
 
@@ -116,8 +115,7 @@ def tokens_of(text: str) -> int:
     found = _NUMBER.match(text.strip())
     number = round(float(found[1]) * _SCALE[found[2].lower()]) if found else 0
     if not 1 <= number <= 10**15:
-        what = f"--tokens is {text[:40]!r} where a number belongs, as in 20M"
-        raise MemoryModelError(what)
+        raise MemoryModelError(f"--tokens is {text[:40]!r} where a number belongs, as in 20M")
     return number
 
 

@@ -4,8 +4,7 @@ from collections.abc import Sequence
 from itertools import groupby
 
 from tunedoctor.diagnosis.report import ReportGpu, ReportMachine
-from tunedoctor.memory.band import GIB
-from tunedoctor.memory.fits import Device
+from tunedoctor.memory.band import GIB, Device
 from tunedoctor.memory.overview import METHODS, Cell, machine_table
 from tunedoctor.memory.run import Run
 from tunedoctor.model.wording import gib, listed, many
