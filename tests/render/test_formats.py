@@ -34,7 +34,7 @@ from render.told import (
 from rows import plant
 from typed import inside
 
-from tunedoctor.diagnosis.fingerprint import fingerprint
+from tunedoctor.diagnosis.gate import fingerprint
 from tunedoctor.diagnosis.redaction import Identity, snapshot_json
 from tunedoctor.diagnosis.report import (
     ReportCure,

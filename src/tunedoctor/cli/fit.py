@@ -272,16 +272,8 @@ def request(config: dict[str, Any], shape: Shape, run: Run) -> dict[str, Any]:
     few, more = depths(shape, run.seq)
     mixers = [one.mixer for one in shape.layers if one.mixer]
     kinds = {one.kind for one in mixers}
-    same = (
-        "method",
-        "rank",
-        "batch",
-        "seq",
-        "precision",
-        "checkpointing",
-        "adapter_bytes",
-        "optimizer",
-    )
+    base = ("method", "rank", "batch", "seq", "optimizer")
+    same = (*base, "precision", "checkpointing", "adapter_bytes")
     return {
         **{name: getattr(run, name) for name in same},
         "config": config,

@@ -16,6 +16,7 @@ import sys
 import tempfile
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -203,9 +204,8 @@ def _halved(value: object) -> bool:
 
 
 def _good(line: int, value: object, bad: re.Match[str] | None) -> Element:
-    if bad:
-        return Element(line, value, "not-utf8", f"byte 0x{ord(bad[0]) - 0xDC00:02x}")
-    return Element(line, value)
+    why = ("not-utf8", f"byte 0x{ord(bad[0]) - 0xDC00:02x}") if bad else ()
+    return Element(line, value, *why)
 
 
 def _value(window: _Window) -> tuple[object, int, str]:
@@ -302,12 +302,9 @@ def _record(line: int, record: list[str], header: list[str]) -> Element:
 def _cell(text: str) -> object:
     """Return the conversation that a cell holds as JSON, else its text."""
     if _TALK.match(text):
-        try:
-            found = _decode(text)
-        except (ValueError, RecursionError):
-            return text
-        if is_talk(found):
-            return found
+        with suppress(ValueError, RecursionError):
+            if is_talk(found := _decode(text)):
+                return found
     return text
 
 

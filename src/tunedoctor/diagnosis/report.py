@@ -10,8 +10,7 @@ from tunedoctor import __version__
 from tunedoctor import facts as kinds
 from tunedoctor.diagnosis.agreement import cures_shown, symptoms_of
 from tunedoctor.diagnosis.engine import Diagnosis, Found
-from tunedoctor.diagnosis.fingerprint import fingerprint
-from tunedoctor.diagnosis.gate import Gate, ProfileName, profile, raised
+from tunedoctor.diagnosis.gate import Gate, ProfileName, fingerprint, profile, raised
 from tunedoctor.diagnosis.leads import ReportSuspect, ask, doubtful, suspected
 from tunedoctor.diagnosis.registry import all_fixes
 from tunedoctor.model.findings import AnyCureStep, Check, Cure, Severity, Who

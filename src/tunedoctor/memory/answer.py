@@ -32,16 +32,7 @@ from tunedoctor.tables.load import table
 _Whole = Annotated[int, msgspec.Meta(ge=1, le=1 << 24)]
 _ATTENTION: dict[str, Attention] = {"auto": "sdpa", "flash_attention_2": "flash", "eager": "eager"}
 """As doctor fit calls them; transformers chooses sdpa where the model has it."""
-_KEYS = {
-    "--method": "method",
-    "--seq": "max_length",
-    "--rank": "rank",
-    "--optimizer adamw_8bit": "optimizer = 'adamw8bit'",
-    "--checkpointing": "checkpointing = true",
-    "--attn sdpa": "attention = 'sdpa'",
-    "--stack doctor": "chunk = 512",
-    "--sharding fsdp": "shard = true",
-}
+_KEYS: dict[str, str] = table("fit_words")["keys"]
 """Options of doctor fit, as keys of the trainer's configuration."""
 
 
@@ -151,6 +142,8 @@ def answer(
     found, around = peak(shape, run), band(shape, run)
     told = seen(around, devices)
     space, host = disk(shape, run), ram(shape, run, prices.tokens if prices else 0)
+    held = (host.loading, host.mapped, host.training, host.merging, host.data)
+    taken = (space.download, space.checkpoint, space.merged, space.total)
     worst = _worst(told["devices"])
     device = worst.device if worst else None
     return Answer(
@@ -161,16 +154,8 @@ def answer(
         phase=found.phase,
         terms={name: size / GIB for name, size in found.terms.items()},
         phases={name: size / GIB for name, size in found.phases.items()},
-        ram=RamGib(
-            host.loading / GIB,
-            host.mapped / GIB,
-            host.training / GIB,
-            host.merging / GIB,
-            host.data / GIB,
-        ),
-        disk=DiskGb(
-            space.download / 1e9, space.checkpoint / 1e9, space.merged / 1e9, space.total / 1e9
-        ),
+        ram=RamGib(*(size / GIB for size in held)),
+        disk=DiskGb(*(size / 1e9 for size in taken)),
         time=speed(shape, run, device.tflops, device.bandwidth_gb_s) if device else None,
         largest=largest(shape, run, device) if device else None,
         costs=costs(shape, run, device, prices) if device and prices else None,

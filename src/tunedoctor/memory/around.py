@@ -81,14 +81,8 @@ def with_input_of_its_own(layer: Layer, config: Fields, n: Numbers, family: Fami
 
 
 _TOWERS = ("vision_config", "audio_config", "vision_tower")
-_PARTS = (
-    *_TOWERS,
-    "encoder_config",
-    "speech_config",
-    "qformer_config",
-    "talker_config",
-    "token2wav_config",
-)
+_MORE = ("encoder_config", "speech_config", "qformer_config", "talker_config", "token2wav_config")
+_PARTS = (*_TOWERS, *_MORE)
 
 
 def towers(whole: Fields, hidden: int) -> int:

@@ -39,13 +39,8 @@ class Family(msgspec.Struct, frozen=True):
     own_value: bool = False
     """Values of a fused projection are copied out of it, or queries and keys are views of it as well."""
     names: tuple[str, ...] = (
-        "q_proj",
-        "k_proj",
-        "v_proj",
-        "o_proj",
-        "gate_proj",
-        "up_proj",
-        "down_proj",
+        *("q_proj", "k_proj", "v_proj", "o_proj"),
+        *("gate_proj", "up_proj", "down_proj"),
     )
     """Fused ones stand once: ("qkv_proj", "o_proj", "gate_up_proj", "down_proj")."""
     sinks: Sinks = ""

@@ -147,11 +147,7 @@ class _Head(Modules):
                 op((x,), 1, 4, saved=(x,), temp=part, back=part, made=made)
             case _:
                 # Liger: as many chunks as the vocabulary is wider than the hidden states; the gradient is made at once
-                part = (narrow + 4) * _power(-(-tokens // -(-vocab // self.shape.hidden))) * vocab
+                rows = -(-tokens // -(-vocab // self.shape.hidden))
+                part = (narrow + 4) * (1 << max(0, rows - 1).bit_length()) * vocab
                 left_over = x.count + (weight if self.trains else 0)
                 op((x,), 1, 4, saved=(self.small(narrow * left_over),), temp=part, made=made)
-
-
-def _power(number: int) -> int:
-    """Return the next power of two."""
-    return 1 << max(0, number - 1).bit_length()

@@ -1,20 +1,22 @@
 """What optimizers keep for each trained element, and what their step makes on the way."""
 
-from typing import NamedTuple
+import msgspec
 
 from tunedoctor.memory.adapters import embedding_elements, targeted, trained_elements
 from tunedoctor.memory.parameters import parameters
 from tunedoctor.memory.run import Run
 from tunedoctor.memory.shape import MemoryModelError, Shape
+from tunedoctor.tables.load import table
 
 _BLOCK = 256
 """Elements that share one fp32 scale in bitsandbytes' 8-bit states."""
 
 
-class Optimizer(NamedTuple):
-    """One optimizer. `states` counts its tensors as large as the parameters."""
+class Optimizer(msgspec.Struct, frozen=True):
+    """One optimizer."""
 
     states: int
+    """Tensors as large as the parameters."""
     bits8: bool = False
     paged: bool = False
     """States lie in unified memory, and move to the host when the GPU is short."""
@@ -25,36 +27,13 @@ class Optimizer(NamedTuple):
     factored: bool = False
 
 
-OPTIMIZERS = {
-    "adamw": Optimizer(2, copies=1),
-    "adamw_fused": Optimizer(2),
-    "adamw_8bit": Optimizer(2, bits8=True),
-    "paged_adamw": Optimizer(2, paged=True, fp32=True),
-    "paged_adamw_8bit": Optimizer(2, bits8=True, paged=True),
-    "lion": Optimizer(1, copies=1),
-    "lion_8bit": Optimizer(1, bits8=True),
-    "adafactor": Optimizer(0, factored=True),
-    "sgd": Optimizer(0),
-    "sgd_momentum": Optimizer(1),
-    "none": Optimizer(0),
-}
-_ALSO = {
-    "adamw_torch": "adamw",
-    "adamw_hf": "adamw",
-    "adamw_torch_fused": "adamw_fused",
-    "adamw8bit": "adamw_8bit",
-    "adamw_bnb_8bit": "adamw_8bit",
-    "paged_adamw8bit": "paged_adamw_8bit",
-    "paged_adamw_32bit": "paged_adamw",
-    "lion_32bit": "lion",
-    "adam": "adamw",
-}
+OPTIMIZERS = msgspec.convert(table("optimizers")["rows"], dict[str, Optimizer])
 
 
 def optimizer_name(name: str) -> str:
     """Return the doctor's name of an optimizer, from that or Hugging Face's. Raises MemoryModelError."""
     plain = name.strip().lower().replace("-", "_")
-    found = _ALSO.get(plain, plain)
+    found: str = table("optimizers")["also"].get(plain, plain)
     if found not in OPTIMIZERS:
         raise MemoryModelError(f"no optimizer is called {name[:40]!r}: {', '.join(OPTIMIZERS)}")
     return found

@@ -18,22 +18,11 @@ from tunedoctor.tables.wheels import Numbers, Release, releases
 from tunedoctor.wheels.rules import archs_run, knows
 
 Action = Literal[
-    "install",
-    "install_partial",
-    "ask",
-    "upgrade_driver",
-    "downgrade_driver",
-    "install_driver",
-    "use_newer_torch",
-    "use_older_torch",
-    "change_python",
-    "upgrade_os",
-    "use_vendor_build",
-    "build_from_source",
-    "cpu_only",
-    "fix_requirement",
-    "unsupported_platform",
-]
+    "install", "install_partial", "ask", "cpu_only",
+    "upgrade_driver", "downgrade_driver", "install_driver", "upgrade_os",
+    "use_newer_torch", "use_older_torch", "change_python", "fix_requirement",
+    "use_vendor_build", "build_from_source", "unsupported_platform",
+]  # fmt: skip
 
 Said = tuple[str, str]
 """A message code and its sentence; either can be empty."""
