@@ -136,9 +136,8 @@ def _run(given: Namespace, snapshot: Snapshot | None, model_type: str) -> Run:
     with refusing(MemoryModelError, "doctor fit --help lists the options"):
         versions = {**_installed(snapshot), **stacks.versions_of(given.releases)}
         stack = stacks.of_releases(stacks.stack_named(given.stack), versions, model_type)
-        stack = stacks.changed(
-            stack, {name: value for name, value in asked.items() if value is not None}
-        )
+        said = {name: value for name, value in asked.items() if value is not None}
+        stack = stacks.changed(stack, said)
         whole |= {"stack": stack, "optimizer": optimizer_name(given.optimizer)}
     return Run(**{name: value for name, value in whole.items() if value is not None})
 

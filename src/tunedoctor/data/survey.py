@@ -194,9 +194,8 @@ class Survey:
             len(self._sketches),
             "repeats are looked for among the",
         )
-        notes = [f"{among} first {least:,} different rows"] * (
-            self._rows.full or self._prompts.full
-        )
+        full = self._rows.full or self._prompts.full
+        notes = [f"{among} first {least:,} different rows"] * full
         return notes + [f"near {among} last {last:,} rows"] * (self._sketches.rows > last)
 
 

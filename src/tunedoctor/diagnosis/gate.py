@@ -67,9 +67,8 @@ class Gate(NamedTuple):
         if id_ in self.ignored:
             return self.ignored[id_]
         had = self.known.get(fingerprint)
-        return (
-            "in the baseline" if had and SEVERITIES.index(had) <= SEVERITIES.index(severity) else ""
-        )
+        as_bad = had and SEVERITIES.index(had) <= SEVERITIES.index(severity)
+        return "in the baseline" if as_bad else ""
 
 
 def prepared(snapshot: Snapshot, name: ProfileName) -> Snapshot:

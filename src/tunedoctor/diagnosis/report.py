@@ -245,10 +245,8 @@ def _verdict(
     snapshot: Snapshot, diagnosis: Diagnosis, gate: Gate, accepted: Mapping[str, str]
 ) -> Verdict:
     target = snapshot.find(kinds.Target)
-    needless = (
-        target and target.chosen_by == "none" and profile(gate.profile).environment != "wanted"
-    )
-    if target and target.problem and not needless:
+    wanted = profile(gate.profile).environment == "wanted"
+    if target and target.problem and (wanted or target.chosen_by != "none"):
         return "unknown"
     counted = [found for found in diagnosis.causes if not accepted.get(found.check.id)]
     if any(gate.fails(found.severity) for found in counted):

@@ -29,9 +29,8 @@ def _wide(config: Fields) -> int:
 def inputs_of_layers(config: Fields, depth: int) -> int:
     """Return the elements of the embedding of the layers' own inputs, and of the norm of these."""
     wide = _wide(config)
-    return (
-        wide and config.or_else(0, "vocab_size_per_layer_input", "vocab_size") * depth * wide + wide
-    )
+    vocab = config.or_else(0, "vocab_size_per_layer_input", "vocab_size")
+    return wide and vocab * depth * wide + wide
 
 
 def beside_layers(config: Fields, hidden: int, depth: int) -> tuple[Matrix, ...]:

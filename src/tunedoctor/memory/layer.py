@@ -178,9 +178,8 @@ class _Program(Modules):
         if mixer.assembled or mixer.key * mixer.heads <= mixer.query:
             return k, v
         op, tokens = self.tape.op, self.tokens
-        return op((k,), tokens * mixer.query, k.width), op(
-            (v,), tokens * mixer.expanded_value, v.width
-        )
+        wide = op((k,), tokens * mixer.query, k.width)
+        return wide, op((v,), tokens * mixer.expanded_value, v.width)
 
     def _kernel(self, q: Tensor, k: Tensor, v: Tensor, mixer: Mixer) -> Tensor:
         """Attend by a kernel: it keeps what it is given, its output and the logsumexp."""
@@ -282,9 +281,8 @@ class _Program(Modules):
 
 def masked(mixer: Mixer, run: Run) -> bool:
     """Tell whether SDPA gets a mask: for padding, or for a window that the sequence passes."""
-    return run.attention == "sdpa" and (
-        run.padded or bool(mixer.window and run.seq >= mixer.window)
-    )
+    cut = bool(mixer.window and run.seq >= mixer.window)
+    return run.attention == "sdpa" and (run.padded or cut)
 
 
 def opaque(mixer: Mixer, run: Run) -> tuple[int, int]:

@@ -39,9 +39,8 @@ def speed(
     """Return the expected speed on a card; None where its speed isn't known."""
     if not tflops or not bandwidth_gb_s:
         return None
-    low, middle, high = (
-        _seconds(shape, run, tflops, bandwidth_gb_s, share) for share in (_LOW, _MIDDLE, _HIGH)
-    )
+    shares = (_LOW, _MIDDLE, _HIGH)
+    low, middle, high = (_seconds(shape, run, tflops, bandwidth_gb_s, one) for one in shares)
     tokens = run.tokens * run.gpus
     return Speed(tokens / middle, tokens / low, tokens / high, middle * run.accum)
 
@@ -139,8 +138,7 @@ def _place(shape: Shape, run: Run, device: Device, tokens: int, per_hour: float 
     verdict = fit(shape, run, device).verdict
     if rate is None:
         return Place(device.name, verdict, None, None, None)
-    likely, low, high = (
-        tokens / each / 3600 for each in (rate.tokens_per_second, rate.high, rate.low)
-    )
+    rates = (rate.tokens_per_second, rate.high, rate.low)
+    likely, low, high = (tokens / each / 3600 for each in rates)
     cost = None if per_hour is None else likely * per_hour
     return Place(device.name, verdict, likely, (low, high), cost)

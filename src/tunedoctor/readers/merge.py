@@ -171,9 +171,8 @@ def _other_machine(told: Snapshot, here: Snapshot) -> str:
     if theirs and theirs.version and not isinstance(ours, kinds.Unknown):
         own_driver = ours.version if isinstance(ours, kinds.NvidiaDriver) else "none"
         if own_driver not in ("", theirs.version):
-            return (
-                f"the text is of a machine with driver {theirs.version}, this one has {own_driver}"
-            )
+            other = f"the text is of a machine with driver {theirs.version}"
+            return f"{other}, this one has {own_driver}"
     cards, own = told.find(kinds.NvidiaGpus), here.find(kinds.NvidiaGpus)
     if cards and not isinstance(here.get(kinds.NvidiaGpus), kinds.Unknown):
         names = {_model(card.name) for card in own.gpus} if own else set[str]()

@@ -74,9 +74,8 @@ def _search_path(lines: Sequence[str]) -> list[Fact]:
             listed = " ".join(lines[number + 1 : number + _FURTHEST]).partition("]")[0]
         elif "packages" not in line or not line.lstrip(" \t`>*-=|").startswith("["):
             continue
-        found = tuple(
-            one[1].replace("\\\\", "\\") for one in shape("python_path.entry").finditer(listed)
-        )
+        folders = shape("python_path.entry").finditer(listed)
+        found = tuple(one[1].replace("\\\\", "\\") for one in folders)
         tells = next((one for folder in found for one in _places(f"{folder}/lib/")), None)
         if tells and sum(folder.endswith(_PACKAGES) for folder in found) > 1:
             kind = kind_of(found[-1])

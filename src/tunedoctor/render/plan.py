@@ -120,10 +120,9 @@ def _others(plan: Plan, screen: Screen) -> None:
 def _costs(answer: Answer, plan: Plan, screen: Screen) -> None:
     if plan.pins:
         free = f"; {megabytes(answer.free_bytes)} is free" if answer.free_bytes else ""
-        known = plan.download_bytes
-        takes = (
-            f"{megabytes(plan.disk_bytes)} while it runs" if known else "the index tells no sizes"
-        )
+        takes = "the index tells no sizes"
+        if plan.download_bytes:
+            takes = f"{megabytes(plan.disk_bytes)} while it runs"
         screen.row("disk", takes + free, 10)
     if users := answer.users:
         named = ", ".join(f"{one.name} ({one.pid}) {one.how}" for one in users[:3])

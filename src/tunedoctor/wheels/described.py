@@ -258,9 +258,8 @@ def _numbers(text: str, option: str, example: str) -> str:
     """Return a version that begins with a digit; raises MachineError on anything else."""
     plain = text.strip()
     fits = plain[:1].isdigit() and len(plain) < 40 and plain.isascii()
-    _refuse(
-        plain and not fits, f"{option} is {text[:60]!r}: a version such as {example} belongs there"
-    )
+    wrong = f"{option} is {text[:60]!r}: a version such as {example} belongs there"
+    _refuse(plain and not fits, wrong)
     return plain
 
 
@@ -291,7 +290,7 @@ def _named(text: str) -> Gpu:
         name, kind = names[0] if len(names) == 1 else text, kinds.pop()
         return Gpu(name, "nvidia", kind) if nvidia else Gpu(name, "amd", gfx=kind)
     ways = "its compute capability (8.9), its gfx target (gfx1100) or its full name"
-    some = (
-        f"several kinds of GPU are called {text[:60]!r} ({', '.join(names[:4])} ...): give {ways}"
-    )
-    raise MachineError(some if kinds else f"no GPU is known as {text[:60]!r}: give {ways}")
+    said = f"no GPU is known as {text[:60]!r}"
+    if kinds:
+        said = f"several kinds of GPU are called {text[:60]!r} ({', '.join(names[:4])} ...)"
+    raise MachineError(f"{said}: give {ways}")
