@@ -264,13 +264,9 @@ def count(
         return "its answer is no count"
     if len(found.rows) != len(first) + len(spool.rows):
         return "it counted other rows"
-    refused = {int(key) - len(first): why for key, why in found.refused.items()}
-    return Counted(
-        found.rows[len(first) :],
-        {str(key): why for key, why in refused.items() if key >= 0},
-        found.template,
-        found.shown,
-    )
+    refused = ((int(key) - len(first), why) for key, why in found.refused.items())
+    theirs = {str(key): why for key, why in refused if key >= 0}
+    return Counted(found.rows[len(first) :], theirs, found.template, found.shown)
 
 
 def _rows_shown(found: survey.Survey, counted: Counted | None) -> tuple[RowShown, ...]:

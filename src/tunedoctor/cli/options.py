@@ -239,11 +239,7 @@ def to_change(place: Target, *, asks: bool, words: str) -> Target:
 def starting(place: Target, *, quiet: bool = False, does: str = "starts") -> Target:
     """Say which interpreter is about to be started, or its environment changed, and by what it was chosen."""
     if place.python and not quiet:
-        by = (
-            f"which is {place.chosen_by}"
-            if place.chosen_by in FOUND
-            else f"chosen by {place.chosen_by}"
-        )
+        by = f"{'which is' if place.chosen_by in FOUND else 'chosen by'} {place.chosen_by}"
         sys.stderr.write(f"doctor: {does} {place.python}, {by}\n")
     return place
 

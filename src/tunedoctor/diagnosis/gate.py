@@ -88,11 +88,8 @@ def wanted(checks: Iterable[Check], name: ProfileName) -> tuple[Check, ...]:
     """Return the checks that a profile runs, and those of a policy that are of what it looks at."""
     one = profile(name)
     of = ["machine"] * (not one.later) + ["environment"] * (one.environment != "none")
-    return tuple(
-        check
-        for check in checks
-        if check.id not in one.skip and (not check.id.startswith(PREFIX) or check.group in of)
-    )
+    some = (check for check in checks if check.id not in one.skip)
+    return tuple(c for c in some if not c.id.startswith(PREFIX) or c.group in of)
 
 
 def raised(diagnosis: Diagnosis, name: ProfileName) -> Diagnosis:

@@ -109,11 +109,8 @@ def ask(snapshot: Snapshot, diagnosis: Diagnosis, leads: Iterable[ReportSuspect]
     stack = [snapshot.find(kind) for kind in (kinds.TorchBuild, kinds.Runtime)]
     machine = [snapshot.find(kind) for kind in (kinds.NvidiaGpus, kinds.AmdGpus, kinds.Host)]
     if not any(stack) or not any(machine):
-        facts = {type(one) for one in snapshot.answers().values()} - {
-            kinds.Absent,
-            kinds.Unknown,
-            *_ALWAYS,
-        }
+        facts = {type(one) for one in snapshot.answers().values()}
+        facts -= {kinds.Absent, kinds.Unknown, *_ALWAYS}
         return _COLLECT if facts else PASTE
     if errors is None or not errors.errors:
         return "the run that fails, with all of its traceback, shows what this text leaves out"

@@ -255,12 +255,8 @@ def from_good(snapshot: Snapshot) -> Iterator[str]:
     """
     facts = Facts(snapshot)
     cards, amd = facts.nvidia.gpus, _cards(snapshot.find(kinds.AmdGpus))
-    sizes = {
-        "gpu-memory": min(
-            [one.memory_total or 0 for one in cards] + [one.memory_total or 0 for one in amd],
-            default=0,
-        )
-    }
+    each = [one.memory_total or 0 for one in cards] + [one.memory_total or 0 for one in amd]
+    sizes = {"gpu-memory": min(each, default=0)}
     sizes |= {"ram": facts.ram.usable if facts.ram else 0, "shm": facts.shared_memory.total}
     codes = sorted(
         {one.compute_capability for one in cards if pep440(one.compute_capability)}, key=parts

@@ -63,12 +63,8 @@ def compared(
     """
     had, has = severities(old), severities(new)
     cured = tuple(i for i in cured_of(had, has) if i not in cannot)
-    bred = tuple(
-        i
-        for i, severity in has.items()
-        if severity in grades and (i not in had or (severity == "error" != had[i]))
-        if i not in old.unknown
-    )
+    new_ones = (i for i, severity in has.items() if severity in grades and i not in old.unknown)
+    bred = tuple(i for i in new_ones if i not in had or (has[i] == "error" != had[i]))
     left = tuple(i for i in has if i not in cured)
     return Simulated(cured, left, bred, tuple(i for i in had if i in cannot))
 

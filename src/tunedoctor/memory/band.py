@@ -48,11 +48,8 @@ def band(shape: Shape, run: Run) -> Band:
         highest = max(highest, peak(shape, eager).total / GIB)
     if any(one.mixer and one.mixer.by_kernels for one in shape.layers):
         lowest = min(middle, peak(by_kernels(shape), run).total / GIB)
-    others = (
-        [changed(run.stack, dict(one)) for one in run.stack.also]
-        if run.stack.known
-        else [LEAST, MOST]
-    )
+    also = [changed(run.stack, dict(one)) for one in run.stack.also]
+    others = also if run.stack.known else [LEAST, MOST]
     for stack in others:
         padded = run.padded or (stack is MOST and run.batch > 1)
         gib = peak(shape, msgspec.structs.replace(run, stack=stack, padded=padded)).total / GIB

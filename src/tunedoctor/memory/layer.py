@@ -144,21 +144,14 @@ class _Program(Modules):
         # positions: products with sine and cosine, and their sum
         q = op((q,), q.count, q.width, temp=3 * q.size, back=2 * q.size)
         k = op((k,), k.count, k.width, temp=3 * k.size, back=2 * k.size)
-        y = (
-            self._eager(q, k, v, mixer)
-            if self.run.attention == "eager"
-            else self._kernel(q, k, v, mixer)
-        )
+        attend = self._eager if self.run.attention == "eager" else self._kernel
+        y = attend(q, k, v, mixer)
         del q, k, v
         if gate:
             y = op((y, gate), y.count, y.width, saved=(y, gate))
         elif mixer.kept:
-            y = op(
-                (y,),
-                y.count,
-                y.width,
-                saved=(self.small(self.tokens * mixer.kept * self.run.stream_width),),
-            )
+            kept = self.small(self.tokens * mixer.kept * self.run.stream_width)
+            y = op((y,), y.count, y.width, saved=(kept,))
         return y
 
     def _heads(self, outs: list[Tensor], mixer: Mixer, width: int) -> tuple[Tensor, Tensor, Tensor]:

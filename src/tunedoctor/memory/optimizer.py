@@ -49,11 +49,8 @@ def state_bytes(shape: Shape, run: Run) -> int:
         return 4 * (1 + kind.states) * elements
     if kind.bits8:
         # HF's trainer keeps the states of embeddings in fp32
-        wide = (
-            parameters(shape).embedding
-            if run.method == "full"
-            else embedding_elements(shape, run) // 2
-        )
+        full, copied = run.method == "full", embedding_elements(shape, run) // 2
+        wide = parameters(shape).embedding if full else copied
         narrow = elements - wide
         return kind.states * (4 * wide + narrow + 4 * -(-narrow // _BLOCK))
     return kind.states * elements * (4 if kind.fp32 else run.trained_bytes)

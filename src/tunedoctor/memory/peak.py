@@ -180,11 +180,9 @@ def shares(shape: Shape, run: Run, base: int, trained: int) -> Shares:
             layer = max((one.size for one in shape.layers), default=0)
             elements = max(1, sum(one.repeat * one.size for one in shape.layers))
             width = run.rest_bytes / run.weight_bytes
-            unit = (
-                int(base * width * layer / elements)
-                if run.method == "qlora"
-                else layer * run.rest_bytes
-            )
+            unit = layer * run.rest_bytes
+            if run.method == "qlora":
+                unit = int(base * width * layer / elements)
             root = shape.vocab * shape.hidden * (1 if shape.tied else 2) * run.rest_bytes
             if run.sharding == "zero3":
                 root //= 1 if shape.tied else 2

@@ -10,11 +10,8 @@ KEYS = KNOWN.keys
 def numbers(config: Fields, family: Family, model_type: str) -> Numbers:
     """Return what a config says of a layer. Raises MemoryModelError where it does not say it."""
     hidden = config.needed(*KEYS["hidden"])
-    heads = (
-        config.or_else(1, *KEYS["heads"])
-        if model_type in KNOWN.without_attention
-        else config.needed(*KEYS["heads"])
-    )
+    none = model_type in KNOWN.without_attention
+    heads = config.or_else(1, *KEYS["heads"]) if none else config.needed(*KEYS["heads"])
     head_dim = config.whole("head_dim", "kv_channels", "d_kv", "attention_head_dim")
     feed = _feed(config, hidden, model_type)
     experts = experts_of(config)

@@ -119,11 +119,8 @@ def import_contracts(
     target: kinds.Target, interpreter: kinds.Interpreter, packages: kinds.Packages
 ) -> kinds.ImportContracts | kinds.Absent | kinds.Unknown:
     """Read files only where that was asked for; the last look at the same environment counts, but in a deep one."""
-    held = (
-        read_look(interpreter, _CONTRACTS, kinds.ImportContracts, _by)
-        if _steady(packages)
-        else None
-    )
+    asked = (interpreter, _CONTRACTS, kinds.ImportContracts, _by)
+    held = read_look(*asked) if _steady(packages) else None
     if not target.read or (held and not target.anew):
         return held[0] if held else NOT_READ
     from tunedoctor.contracts.look import contracts_of  # noqa: PLC0415  a plain check reads no file

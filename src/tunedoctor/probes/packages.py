@@ -157,11 +157,8 @@ def cuda_wheels(packages: kinds.Packages) -> kinds.CudaWheels | kinds.Absent:
         for one in packages.distributions
         if one.name.startswith("nvidia-") and one.name not in table("probes")["not_cuda"]
     )
-    return (
-        kinds.CudaWheels(wheels=wheels)
-        if wheels
-        else kinds.Absent(why="no nvidia-* wheel is installed")
-    )
+    none = kinds.Absent(why="no nvidia-* wheel is installed")
+    return kinds.CudaWheels(wheels=wheels) if wheels else none
 
 
 def cuda_major(name: str, version: str) -> int:

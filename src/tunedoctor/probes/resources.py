@@ -243,16 +243,8 @@ def measure(
         free, total, device = size_of(parent)
     except OSError:
         return None
-    return kinds.Disk(
-        use=use,
-        path=path,
-        free=free,
-        total=total,
-        device=device,
-        writable=os.access(parent, os.W_OK | os.X_OK),
-        exists=parent == path,
-        hint=hint,
-    )
+    writable, exists = os.access(parent, os.W_OK | os.X_OK), parent == path
+    return kinds.Disk(use, path, free, total, device, writable=writable, exists=exists, hint=hint)
 
 
 def size_of(folder: str) -> tuple[int, int, str]:

@@ -21,11 +21,8 @@ def packages_said(text: ledger.Text) -> Iterator[ledger.Entry | kinds.BrokenDist
     """Yield the packages and the broken distributions of all such sentences."""
     for said in text.said("there"):
         fields = said.fields
-        wants = (
-            ledger.normalised(fields["wants"]) + ledger.compact(fields.get("spec", ""))
-            if "wants" in fields
-            else ""
-        )
+        spec = ledger.compact(fields.get("spec", ""))
+        wants = [ledger.normalised(one) + spec for one in [fields.get("wants", "")] if one]
         listed = [token.rpartition("-")[::2] for token in fields.get("list", "").split()]
         for name, version in listed or [(fields["name"], fields["version"])]:
             if version[:1].isdigit():
@@ -35,7 +32,7 @@ def packages_said(text: ledger.Text) -> Iterator[ledger.Entry | kinds.BrokenDist
                     version.rstrip(".-"),
                     installer=fields.get("installer", ""),
                     location=fields.get("place", ""),
-                    requires=(wants,) if wants else (),
+                    requires=tuple(wants),
                     removed="removed" in fields,
                     weak="weak" in fields,
                 )

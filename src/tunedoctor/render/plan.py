@@ -246,11 +246,8 @@ def _applied(answer: Answer, outcome: Outcome, screen: Screen) -> None:
     elif outcome.unproved:
         head += ", not proved by import"
     screen.line(mark("ok"), f" {head}.  Undo with {answer.undo}")
-    screen.next(
-        f"{answer.look} looks at it"
-        if new is not None
-        else f"doctor smoke{answer.look.removeprefix('doctor check')} proves it by a tiny training"
-    )
+    smoke = f"doctor smoke{answer.look.removeprefix('doctor check')} proves it by a tiny training"
+    screen.next(smoke if new is None else f"{answer.look} looks at it")
 
 
 def _failed(answer: Answer, outcome: Outcome | None, screen: Screen) -> None:
