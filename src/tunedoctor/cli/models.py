@@ -88,11 +88,8 @@ def _title(path: Path) -> str:
 def here(snapshot: Snapshot) -> tuple[tuple[Device, ...], tuple[str, ...]]:
     """Return this machine's GPUs whose memory is known, and notes on those whose isn't."""
     gpus = gpus_of(snapshot)
-    notes = [
-        f"the driver does not tell the memory of {one.name}: name it with --vram"
-        for one in gpus
-        if one.vendor == "nvidia" and not one.room
-    ]
+    untold = (one.name for one in gpus if one.vendor == "nvidia" and not one.room)
+    notes = [f"the driver does not tell the memory of {n}: name it with --vram" for n in untold]
     found: list[Device] = []
     for one in gpus:
         if one.room:

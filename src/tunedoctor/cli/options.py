@@ -140,11 +140,8 @@ class Options(NamedTuple):
     def gate(self) -> Gate:
         """Return what counts for the verdict."""
         today = datetime.now(UTC).date()
-        ignored = {
-            one.id: f"ignored until {one.until}: {one.reason}"
-            for one in self.ignore
-            if one.until >= today
-        }
+        left = (one for one in self.ignore if one.until >= today)
+        ignored = {one.id: f"ignored until {one.until}: {one.reason}" for one in left}
         policy = self.file if self.rules else ""
         return Gate(self.fail_on, self.unknown, self.profile, ignored, dict(self.known), policy)
 

@@ -61,11 +61,8 @@ def suspected(
     }
     leads = [*leads_to(snapshot, open_)]
     known = {lead.id for lead in leads}
-    leads += [
-        _suspect(one.check, OUTWEIGHED, one.finding.said)
-        for one in diagnosis.outweighed
-        if one.check.id not in known
-    ]
+    less = (one for one in diagnosis.outweighed if one.check.id not in known)
+    leads += [_suspect(one.check, OUTWEIGHED, one.finding.said) for one in less]
     return tuple(sorted(leads, key=lambda lead: -lead.likelihood)[:MOST])
 
 

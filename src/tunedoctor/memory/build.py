@@ -59,16 +59,14 @@ def attention(
         Matrix(name, n.hidden, width, "mixer", n.qkv_bias)
         for name, width in zip(names, widths, strict=False)
     ]
-    gates = [(family.out_gate, given), (family.head_gate, n.heads)] if n.gate else []
-    matrices += [
-        Matrix(name, n.hidden, width, "mixer", carried=bool(n.experts) and name in n.expert_names)
-        for name, width in gates
-        if name
-    ]
-    matrices.append(
-        Matrix(out, given, n.hidden, "normed" if family.sub_norms else "mixed", n.o_bias)
-    )
-    gated = family.query_gate or any(name for name, _ in gates)
+    both = [(family.out_gate, given), (family.head_gate, n.heads)] if n.gate else []
+    gates = [(name, width) for name, width in both if name]
+    for name, width in gates:
+        carried = bool(n.experts) and name in n.expert_names
+        matrices.append(Matrix(name, n.hidden, width, "mixer", carried=carried))
+    reads = "normed" if family.sub_norms else "mixed"
+    matrices.append(Matrix(out, given, n.hidden, reads, n.o_bias))
+    gated = family.query_gate or bool(gates)
     sinks = family.sinks if kind.window or not family.window_sinks else ""
     mixer = Mixer(
         kind="attention",

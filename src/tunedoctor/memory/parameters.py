@@ -76,21 +76,12 @@ def weights(shape: Shape, run: Run) -> int:
     counts = parameters(shape)
     if run.method != "qlora":
         return counts.total * run.weight_bytes
-    packed = sum(
-        one.repeat * matrix_bytes(m.size, m.outputs, run.quantisation)
-        for one in shape.layers
-        for m in one.matrices
-    )
-    packed += sum(matrix_bytes(m.size, m.outputs, run.quantisation) for m in shape.beside)
+    every = [(one.repeat, m.size, m.outputs) for one in shape.layers for m in one.matrices]
+    every += [(1, m.size, m.outputs) for m in shape.beside]
     rest = counts.total - counts.linear
     if run.stack.experts_quantised:
         rest -= counts.experts
-        packed += sum(
-            one.repeat
-            * matrix_bytes(
-                one.experts.matrices, one.experts.count * one.experts.width * 2, run.quantisation
-            )
-            for one in shape.layers
-            if one.experts
-        )
-    return packed + rest * run.rest_bytes
+        routed = ((one.repeat, one.experts) for one in shape.layers if one.experts)
+        every += [(repeat, one.matrices, one.count * one.width * 2) for repeat, one in routed]
+    packed = (n * matrix_bytes(size, outputs, run.quantisation) for n, size, outputs in every)
+    return sum(packed) + rest * run.rest_bytes

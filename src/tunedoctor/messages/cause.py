@@ -74,10 +74,8 @@ def check_of(id_: str, cause: Cause, origin: str) -> findings.Check:
             structs.replace(one, **start) if isinstance(one, findings.PipStep) else one
             for one in cause.cure
         )
-        return findings.Finding(
-            found=f"the error '{said}'",
-            cure=findings.Cure(tuple(steps), cause.who, windows=facts.host.os == "windows"),
-            said=said,
-        )
+        windows = facts.host.os == "windows"
+        cure = findings.Cure(tuple(steps), cause.who, windows=windows)
+        return findings.Finding(found=f"the error '{said}'", cure=cure, said=said)
 
     return told_by(cause, findings.Check(id=id_, run=run, origin=origin, by_words=True))

@@ -67,11 +67,10 @@ class Snapshot:
 
     def __eq__(self, other: object) -> bool:
         """Compare answers and origin."""
-        return (
-            isinstance(other, Snapshot)
-            and self._answers == other._answers
-            and (self.taken, self.doctor) == (other.taken, other.doctor)
-        )
+        if not isinstance(other, Snapshot):
+            return False
+        same = (self.taken, self.doctor) == (other.taken, other.doctor)
+        return same and self._answers == other._answers
 
     __hash__ = None  # type: ignore[assignment]
 

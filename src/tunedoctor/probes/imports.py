@@ -78,11 +78,8 @@ def worse(before: Answer, after: Answer) -> list[str]:
     if not isinstance(before, kinds.Runtime):
         return []
     good = {one.name for one in before.stages if one.outcome == "ok"}
-    return [
-        f"{name} dies, which it did not before: {last(stage)}"
-        for name, stage in deaths(after).items()
-        if name in good
-    ]
+    dead = ((name, last(stage)) for name, stage in deaths(after).items() if name in good)
+    return [f"{name} dies, which it did not before: {said}" for name, said in dead]
 
 
 def last(stage: kinds.Stage) -> str:

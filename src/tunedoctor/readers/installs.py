@@ -219,11 +219,10 @@ def read(paste: Paste) -> list[kinds.Fact]:
 
 def _messages(text: ledger.Text) -> list[kinds.Fact]:
     """Return the messages of installers that stand on several lines."""
-    found = [
-        kinds.ErrorText(text=said.text, where=f"line {said.line + 1}")
-        for said in text.said("error")
-        if "wrapped" not in said.fields or said.last > said.line
-    ]
+    whole = (
+        one for one in text.said("error") if "wrapped" not in one.fields or one.last > one.line
+    )
+    found = [kinds.ErrorText(text=one.text, where=f"line {one.line + 1}") for one in whole]
     return [kinds.Errors(errors=tuple(found[:MOST]))] if found else []
 
 

@@ -141,11 +141,8 @@ def _is_program(path: str, name: str) -> bool:
 def _by_build(paste: Paste) -> _Left:
     """Compare the Python of a failed setup.py with the activated conda environment, called as its folder."""
     python = paste.first("interpreter.builds")
-    names = {
-        found[1]
-        for hit in paste.each("interpreter.conda_activate")
-        for found in hit.found.re.finditer(paste.line(hit.line))
-    }
+    hits = paste.each("interpreter.conda_activate")
+    names = {found[1] for hit in hits for found in hit.found.re.finditer(paste.line(hit.line))}
     name = names.pop() if len(names) == 1 else "base"
     of_base = python and search("interpreter.conda_base", python)
     left = of_base and name != "base" and not _inside(python, name)

@@ -50,12 +50,8 @@ def untold(report: Report) -> dict[str, str]:
     """Return which checks left the verdict open, id -> why: those that would find an error, else all of them."""
     if report.verdict != "unknown":
         return {}
-    held = causes()
-    grave = {
-        id_: why
-        for id_, why in report.unknown.items()
-        if id_ not in held or held[id_].severity in (None, "error")
-    }
+    mild = {id_ for id_, one in causes().items() if one.severity not in (None, "error")}
+    grave = {id_: why for id_, why in report.unknown.items() if id_ not in mild}
     return grave or report.unknown
 
 
