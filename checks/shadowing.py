@@ -68,14 +68,9 @@ def _strays(facts: api.Facts) -> api.Finding | None:
         return None
     first, held = found[0]
     died = any(one.outcome in ("failed", "crashed") for one in facts.runtime.stages)
-    return facts.worded(
-        "/strays:died" if died else "",
-        "/strays:by" if first.by else "",
-        "/strays",
-        first=first,
-        held=held,
-        others=[one.module for one, _ in found[1:]],
-    )
+    cases = "/strays:died" if died else "", "/strays:by" if first.by else "", "/strays"
+    others = [one.module for one, _ in found[1:]]
+    return facts.worded(*cases, first=first, held=held, others=others)
 
 
 def _is_mine(file: str, module: str) -> bool:

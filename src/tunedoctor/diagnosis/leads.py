@@ -53,12 +53,9 @@ def suspected(
 ) -> tuple[ReportSuspect, ...]:
     """Return the checks that a report resembles, best first: no finding tells of them, and no fact rules them out."""
     found = {one.check.id for one in (*diagnosis.causes, *chain(*diagnosis.symptoms.values()))}
-    open_ = {
-        one.id: one
-        for one in checks
-        if one.id not in found | diagnosis.skipped.keys()
-        and not (one.id in diagnosis.quiet and _ruled_out(one, snapshot))
-    }
+    some = [one for one in checks if one.id not in found | diagnosis.skipped.keys()]
+    quiet = {one.id for one in some if one.id in diagnosis.quiet and _ruled_out(one, snapshot)}
+    open_ = {one.id: one for one in some if one.id not in quiet}
     leads = [*leads_to(snapshot, open_)]
     known = {lead.id for lead in leads}
     less = (one for one in diagnosis.outweighed if one.check.id not in known)

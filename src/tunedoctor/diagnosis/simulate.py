@@ -119,12 +119,9 @@ def _contracts(plan: Plan, before: Snapshot) -> kinds.ImportContracts | kinds.Ab
     """Return what is missing of imports and the plan neither brings nor takes away; what it touches is not known."""
     looked = before.find(kinds.ImportContracts)
     touched = {*plan.removed, *(pin.name for pin in plan.pins)}
-    stays = tuple(
-        one
-        for one in (looked.broken if looked else ())
-        if one.kind == "missing"
-        and touched.isdisjoint({one.library, brought_by(one.module.split(".")[0])})
-    )
+    lost = (one for one in (looked.broken if looked else ()) if one.kind == "missing")
+    sides = ((one, {one.library, brought_by(one.module.split(".")[0])}) for one in lost)
+    stays = tuple(one for one, both in sides if touched.isdisjoint(both))
     return msgspec.structs.replace(looked, broken=stays) if looked and stays else NOT_RUN
 
 

@@ -51,12 +51,11 @@ def merged(one: F, other: F) -> F:
 
 def filled(one: P, other: P) -> P:
     """Fill the fields of which `one` says nothing from `other`."""
-    empty = {
-        field.encode_name: getattr(other, field.name)
-        for field in fields(type(one))
-        if _worth(getattr(one, field.name), field.default)
-        < _worth(getattr(other, field.name), field.default)
-    }
+    empty: dict[str, object] = {}
+    for field in fields(type(one)):
+        own, theirs = getattr(one, field.name), getattr(other, field.name)
+        if _worth(own, field.default) < _worth(theirs, field.default):
+            empty[field.encode_name] = theirs
     return replace(one, **empty) if empty else one
 
 

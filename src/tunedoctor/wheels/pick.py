@@ -214,14 +214,9 @@ def fitting(q: Question, kind: str) -> tuple[Found, ...]:
         default = release.pypi_default.get("linux_x86_64", "")
         native = q.driver >= row.native[q.windows]
         number = int(row.variant.removeprefix("cu"))
-        return (
-            all(knows(row.cuda, c) for c in q.capabilities),
-            row.verified,
-            row.variant[:-1] == default[:-1],
-            native,
-            row.variant == default,
-            number if native else -number,
-        )
+        known = all(knows(row.cuda, c) for c in q.capabilities)
+        major, same = row.variant[:-1] == default[:-1], row.variant == default
+        return known, row.verified, major, native, same, number if native else -number
 
     for release, rows in _with_code(kind, q.family, q.python, q.torch, wanted):
         fits = [b for b in rows if q.driver >= b.drivers[q.windows] and here >= b.system]
