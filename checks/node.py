@@ -46,8 +46,9 @@ def gpu_link_reduced(facts: api.Facts, gpus: api.NvidiaGpus) -> api.Finding | No
         (faults if fault else notes).extend(
             [f"GPU {card.index} ({card.name}): {', '.join(said)}"] if said else []
         )
-    each = faults or notes
-    return facts.worded(":fault" if faults else "", each=each) if each else None
+    return (
+        facts.worded(":fault" if faults else "", each=faults or notes) if faults or notes else None
+    )
 
 
 def _link(card: api.NvidiaGpu) -> tuple[int, int]:

@@ -79,8 +79,8 @@ def rocm_device_permission(facts: api.Facts) -> api.Finding | None:
     groups, shown = ",".join(rocm.groups_missing or ("render", "video")), files[:4]
     keys = (
         ":inside" if facts.container else ":host",
-        ":denied" * bool(files),
-        ":guess" * bool(guess),
+        ":denied" if files else "",
+        ":guess" if guess else "",
     )
     return facts.worded(*keys, said=said, evidence=shown, files=files, groups=groups)
 

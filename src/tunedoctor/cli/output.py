@@ -52,8 +52,15 @@ def report_for(
     if options.shared:
         snapshot = unnamed(snapshot)
     snapshot = prepared(snapshot.having(knowledge()), options.profile)
-    told, gate = (snapshot, diagnose(snapshot, checks), checks, options.fixes), options.gate()
-    report = report_of(*told, gate=gate, seconds=time.perf_counter() - began, smoke=smoke)
+    report = report_of(
+        snapshot,
+        diagnose(snapshot, checks),
+        checks,
+        options.fixes,
+        gate=options.gate(),
+        seconds=time.perf_counter() - began,
+        smoke=smoke,
+    )
     return public(report, this_identity(shared=options.shared))
 
 
@@ -61,8 +68,14 @@ def on_terminal(report: Report, options: Options, stream: TextIO) -> str:
     """Return a report as people read it, in what `stream` can show."""
     from tunedoctor.render import terminal  # noqa: PLC0415
 
-    how = {name: getattr(options, name) for name in ("verbose", "quiet", "here", "partial")}
-    return terminal.render(report, screen(stream), **how)
+    return terminal.render(
+        report,
+        screen(stream),
+        verbose=options.verbose,
+        quiet=options.quiet,
+        here=options.here,
+        partial=options.partial,
+    )
 
 
 def screen(stream: TextIO | None = None) -> Screen:

@@ -137,9 +137,11 @@ def as_check(
     )
     failed = outcome_check(answer)
     causes = {one.finding for one in answer.blames}
-    led_to = {one.id: (failed.id,) * (one.id in causes) for one in checks}
     with_it = (
-        msgspec.structs.replace(one, explains=(*one.explains, *led_to[one.id])) for one in checks
+        msgspec.structs.replace(one, explains=(*one.explains, failed.id))
+        if one.id in causes
+        else one
+        for one in checks
     )
     return after, (*with_it, failed), report
 

@@ -80,9 +80,14 @@ def ending(path: Path) -> str:
 
 def files_in(folder: Path) -> list[Path]:
     """Return the data files of a folder and its folders, hidden ones left out. Raises OSError."""
-    named = (p for p in folder.rglob("*") if ending(p) in ENDINGS and p.name not in NO_DATA)
-    parts = ((one, one.relative_to(folder).parts) for one in named if one.is_file())
-    found = [one for one, some in parts if not any(part.startswith(".") for part in some)]
+    found = [
+        one
+        for one in folder.rglob("*")
+        if ending(one) in ENDINGS
+        and one.is_file()
+        and not any(part.startswith(".") for part in one.relative_to(folder).parts)
+        and one.name not in NO_DATA
+    ]
     arrow = [one for one in found if ending(one) == ".arrow"]
     caches = {*arrow}.difference(*map(_saved, {one.parent for one in arrow}))
     return sorted({*found} - caches)

@@ -63,8 +63,12 @@ def compared(
     """
     had, has = severities(old), severities(new)
     cured = tuple(i for i in cured_of(had, has) if i not in cannot)
-    new_ones = (i for i, severity in has.items() if severity in grades and i not in old.unknown)
-    bred = tuple(i for i in new_ones if i not in had or (has[i] == "error" != had[i]))
+    bred = tuple(
+        i
+        for i, severity in has.items()
+        if severity in grades and (i not in had or (severity == "error" != had[i]))
+        if i not in old.unknown
+    )
     left = tuple(i for i in has if i not in cured)
     return Simulated(cured, left, bred, tuple(i for i in had if i in cannot))
 
@@ -119,9 +123,12 @@ def _contracts(plan: Plan, before: Snapshot) -> kinds.ImportContracts | kinds.Ab
     """Return what is missing of imports and the plan neither brings nor takes away; what it touches is not known."""
     looked = before.find(kinds.ImportContracts)
     touched = {*plan.removed, *(pin.name for pin in plan.pins)}
-    lost = (one for one in (looked.broken if looked else ()) if one.kind == "missing")
-    sides = ((one, {one.library, brought_by(one.module.split(".")[0])}) for one in lost)
-    stays = tuple(one for one, both in sides if touched.isdisjoint(both))
+    stays = tuple(
+        one
+        for one in (looked.broken if looked else ())
+        if one.kind == "missing"
+        and touched.isdisjoint({one.library, brought_by(one.module.split(".")[0])})
+    )
     return msgspec.structs.replace(looked, broken=stays) if looked and stays else NOT_RUN
 
 

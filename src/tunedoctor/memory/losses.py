@@ -134,7 +134,11 @@ class _Head(Modules):
                     size = max(size, left + (4 + half) * weight + copy)
                 picked = op((x,), x.count, narrow)
                 del x
-                waits = tuple(map(self.small, (picked.size, *([wide] if wide else []))))
+                waits = (
+                    (self.small(picked.size), self.small(wide))
+                    if wide
+                    else (self.small(picked.size),)
+                )
                 back = wide if run.trained_bytes < 4 else 0
                 op((picked,), 1, 4, saved=waits, temp=size, back=back, made=made)
             case "recomputed" | "recomputed-wide":

@@ -79,8 +79,11 @@ def steps_of(made: Made, place: Place, asked: Collection[str]) -> tuple[Install,
     """
     there, serving = place.there, _serving(made, place.there, asked)
     moved = [(one, pinned(n, one.version, made.labels)) for n, one in made.moved.items()]
-    mine = ((one, label, there.get(one.name, "")) for one, label in moved if one.name in serving)
-    pins = [msgspec.structs.replace(one, version=label, was=was) for one, label, was in mine]
+    pins = [
+        msgspec.structs.replace(one, version=version, was=there.get(one.name, ""))
+        for one, version in moved
+        if one.name in serving
+    ]
     group = tuple(pin for pin in pins if pin.name in GROUP)
     rest = tuple(pin for pin in pins if pin.name not in GROUP)
     torch = made.torch

@@ -138,8 +138,10 @@ def wanted(asked: Mapping[str, str], snapshot: Snapshot) -> Wanted:
             reached.add(name)
             todo += [] if name in own else [n for n, _ in requires.get(name, ())]
     # what is required and met; what does not hold today is not asked for
-    met = {o: [(n, s) for n, s in pairs if s and n in there] for o, pairs in requires.items()}
-    needs = {o: tuple(f"{n}{s}" for n, s in x if within(installed[n], s)) for o, x in met.items()}
+    needs = {
+        owner: tuple(f"{n}{s}" for n, s in pairs if s and n in there and within(installed[n], s))
+        for owner, pairs in requires.items()
+    }
     aside = {n for n in there if n not in reached and not with_torch(n)} - own
     beside = {n for n in aside if reached & {name for name, _ in requires[n]}}
     broken = requirements.unmet(packages, interpreter, host, names=beside) if packages else ()

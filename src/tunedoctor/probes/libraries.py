@@ -90,9 +90,11 @@ def library_path(
             )
     # a part of cuDNN goes with the main library of the same folder
     main = os.path.dirname(found["libcudnn"].path) if "libcudnn" in found else ""
-    parts = (o for o in found.values() if o.library.startswith("libcudnn_"))
-    beside = {one.library for one in parts if os.path.dirname(one.path) == main}
-    shadows = tuple(one for one in found.values() if one.library not in beside)
+    shadows = tuple(
+        one
+        for one in found.values()
+        if not (one.library.startswith("libcudnn_") and os.path.dirname(one.path) == main)
+    )
     if not shadows:
         return kinds.Absent(why="LD_LIBRARY_PATH holds no library that the target brings itself")
     return kinds.LibraryPath(shadows=shadows, folders=folders)

@@ -48,10 +48,11 @@ def shadows(interpreter: Interpreter, packages: Packages | Unknown, *, work: str
     told = packages.distributions if isinstance(packages, Packages) else ()
     suffix = f".{interpreter.soabi}.{'pyd' if 'win' in interpreter.soabi else 'so'}"
     along = places(interpreter, told, work or os.getcwd())
-    editable = (
-        (one.name, os.path.join(one.location, one.metadata)) for one in told if one.editable
-    )
-    homes = {name: editable_home(folder) for name, folder in editable}
+    homes = {
+        one.name: editable_home(os.path.join(one.location, one.metadata))
+        for one in told
+        if one.editable
+    }
     claimed = {one.name for one in told}
     found = [_of_standard(module, along, suffix) for module in STANDARD]
     for module, name in LIBRARIES.items():

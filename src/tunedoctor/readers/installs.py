@@ -21,8 +21,11 @@ def packages_said(text: ledger.Text) -> Iterator[ledger.Entry | kinds.BrokenDist
     """Yield the packages and the broken distributions of all such sentences."""
     for said in text.said("there"):
         fields = said.fields
-        spec = ledger.compact(fields.get("spec", ""))
-        wants = [ledger.normalised(one) + spec for one in [fields.get("wants", "")] if one]
+        wants = (
+            ledger.normalised(fields["wants"]) + ledger.compact(fields.get("spec", ""))
+            if "wants" in fields
+            else ""
+        )
         listed = [token.rpartition("-")[::2] for token in fields.get("list", "").split()]
         for name, version in listed or [(fields["name"], fields["version"])]:
             if version[:1].isdigit():
@@ -32,7 +35,7 @@ def packages_said(text: ledger.Text) -> Iterator[ledger.Entry | kinds.BrokenDist
                     version.rstrip(".-"),
                     installer=fields.get("installer", ""),
                     location=fields.get("place", ""),
-                    requires=tuple(wants),
+                    requires=(wants,) if wants else (),
                     removed="removed" in fields,
                     weak="weak" in fields,
                 )
@@ -219,10 +222,11 @@ def read(paste: Paste) -> list[kinds.Fact]:
 
 def _messages(text: ledger.Text) -> list[kinds.Fact]:
     """Return the messages of installers that stand on several lines."""
-    whole = (
-        one for one in text.said("error") if "wrapped" not in one.fields or one.last > one.line
-    )
-    found = [kinds.ErrorText(text=one.text, where=f"line {one.line + 1}") for one in whole]
+    found = [
+        kinds.ErrorText(text=said.text, where=f"line {said.line + 1}")
+        for said in text.said("error")
+        if "wrapped" not in said.fields or said.last > said.line
+    ]
     return [kinds.Errors(errors=tuple(found[:MOST]))] if found else []
 
 

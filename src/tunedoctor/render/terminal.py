@@ -60,8 +60,9 @@ def _heading(report: Report, screen: Screen) -> None:
     what += [f"{n} {target.packages[n] or '?'}" for n in named]
     place = target.asked or target.python or "this report"
     if target.chosen_by == "none":
-        place = f"none: --profile {report.profile}"
-        place = f"none: {NO_ENVIRONMENT}" if nowhere_to_look(report) else place
+        place = (
+            f"none: {NO_ENVIRONMENT if nowhere_to_look(report) else f'--profile {report.profile}'}"
+        )
     elif target.chosen_by in FOUND:
         place += f", {target.chosen_by}"
     gpus = counted(

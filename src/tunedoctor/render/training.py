@@ -96,7 +96,7 @@ def _numbers(log: list[Logged]) -> str:
     some = [row for i, row in enumerate(every) if i % gap == 0 or row is every[-1]]
     keys = ("loss", "eval_loss", "lr", "tokens_per_s")
     told = (
-        ["{:,}".format(r["step"]), *(short(r[k]) if k in r else "" for k in keys)] for r in some
+        [f"{row['step']:,}", *(short(row[k]) if k in row else "" for k in keys)] for row in some
     )
     cells = "".join(f"<tr><td>{'</td><td>'.join(row)}</td></tr>" for row in told)
     names = ("step", "loss", "held-out rows", "learning rate", "tokens/s")

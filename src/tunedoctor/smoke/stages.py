@@ -120,8 +120,10 @@ def stages_of(run: Run) -> tuple[SmokeStage, ...]:
         told: dict[str, list[SmokeStage]] = {}
         for one in found:
             told.setdefault(one.name, []).append(one)
-        ranks = (sorted(many, key=lambda one: one.rank) for many in told.values())
-        found = [next((s for s in told[many[0].name] if s.bad), many[0]) for many in ranks]
+        found = [
+            next((s for s in many if s.bad), min(many, key=lambda one: one.rank))
+            for many in told.values()
+        ]
         failed = next((i for i, one in enumerate(found) if one.bad), None)
         if failed is not None:
             heard = {line.rank for line in run.lines}  # the others told of no end
@@ -345,8 +347,11 @@ def _heat(load: Load) -> SmokeStage:
 def _errors(load: Load, *, told: bool) -> SmokeStage:
     name = "load errors"
     counted = [one for one in load.cards if one.new_errors is not None]
-    worse = ((f"GPU {one.index} ({one.name})", one.new_errors) for one in counted)
-    found = [f"{gpu}: {n} uncorrectable memory errors" for gpu, n in worse if n]
+    found = [
+        f"GPU {one.index} ({one.name}): {one.new_errors} uncorrectable memory errors"
+        for one in counted
+        if one.new_errors
+    ]
     found += [f"Xid {one.number} at {one.slot or 'a GPU'}: {one.text}" for one in load.xids[:4]]
     if found:
         return stage(name, "failed", error="; ".join(found), reason="hardware-errors")

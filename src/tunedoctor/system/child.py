@@ -41,8 +41,11 @@ class Ended(msgspec.Struct, frozen=True):
         if self.how == "signal":
             known = {int(one): one.name for one in signal.Signals}
             return f"signal {known.get(self.code, self.code)}"
-        words = {"flooded": "more output than any answer has", "not started": self.err}
-        words["hung"] = f"no answer in {self.seconds:.0f} s"
+        words = {
+            "hung": f"no answer in {self.seconds:.0f} s",
+            "flooded": "more output than any answer has",
+            "not started": self.err,
+        }
         return words.get(self.how, f"exit status {self.code}")
 
 

@@ -91,10 +91,11 @@ def _cards(facts: Facts) -> tuple[NvidiaGpu, ...]:
     if facts.nvidia.gpus:
         return visible_gpus(facts.nvidia.gpus, facts.environment)
     # asked last: a fact that a check asks for and that is unknown makes its answer unknown
-    named = (
-        (d.index, d.name, d.compute_capability) for d in facts.runtime.devices if d.kind == "cuda"
+    return tuple(
+        NvidiaGpu(index=d.index, name=d.name, compute_capability=d.compute_capability)
+        for d in facts.runtime.devices
+        if d.kind == "cuda"
     )
-    return tuple(NvidiaGpu(i, name, compute_capability=capability) for i, name, capability in named)
 
 
 def is_too_new(capability: str, archs: Iterable[str], cuda: str) -> bool:

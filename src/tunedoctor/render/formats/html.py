@@ -48,8 +48,10 @@ def render(told: Told) -> str:
     shown = {name: body for name, body in sections.items() if body}
     anchors = {name: name.lower().replace(" ", "-") for name in shown}
     links = "".join(f'<li><a href="#{anchors[name]}">{name}</a></li>' for name in shown)
-    several = ((name, f'<section id="{anchors[name]}"><h2>{name}</h2>') for name in shown)
-    main = "".join(f"{head}{shown[name]}</section>" for name, head in several)
+    main = "".join(
+        f'<section id="{anchors[name]}"><h2>{name}</h2>{body}</section>'
+        for name, body in shown.items()
+    )
     kind, title = _verdict(told)
     body = (
         f'<header class="{kind}">{_headed("h1", kind, title)}'
@@ -134,8 +136,10 @@ def _told(one: ReportFinding, symptoms: Mapping[str, ReportFinding]) -> str:
         told = _command(cure.command, f"the cure of {one.id}")
     kind = "Cure" if cure.kind == "command" else "Advice"
     follow = (symptoms[id_] for id_ in one.explains if id_ in symptoms)
-    heads = ((f"{clean(each.title)} <code>{clean(each.id)}</code>", each) for each in follow)
-    below = (_folded(head, _told(each, {})) for head, each in heads)
+    below = (
+        _folded(f"{clean(each.title)} <code>{clean(each.id)}</code>", _told(each, {}))
+        for each in follow
+    )
     evidence = "".join(f"<li>{clean(each)}</li>" for each in one.evidence)
     pairs = {
         "Accepted": clean(one.accepted),
@@ -180,8 +184,10 @@ def _suspects(report: Report) -> str:
 def _nearby(report: Report) -> str:
     """Return the environments that could have been meant."""
     named = rows((one.path, one.holds) for one in report.target.nearby)
-    own, way = clean(report.target.own), "doctor check --self looks at it"
-    own = own and f"<p>{own} is the doctor's own: {way}.</p>"
+    own = (
+        report.target.own
+        and f"<p>{clean(report.target.own)} is the doctor's own: doctor check --self looks at it.</p>"
+    )
     return (named if report.target.nearby else "") + own
 
 
@@ -258,8 +264,10 @@ def _smoke(smoke: ReportSmoke) -> str:
 
 def _reasons(told: Mapping[str, str]) -> str:
     """Return what did not tell, by reason."""
-    reasons = by_reason(told).items()
-    some = (f'<li>{clean(why)}<p class="ids">{_codes(ids)}</p></li>' for why, ids in reasons)
+    some = (
+        f'<li>{clean(why)}<p class="ids">{_codes(ids)}</p></li>'
+        for why, ids in by_reason(told).items()
+    )
     return f'<ul class="reasons">{"".join(some)}</ul>' if told else ""
 
 

@@ -87,8 +87,10 @@ def _finding(one: ReportFinding) -> Iterator[str]:
 def _suspected(report: Report) -> Iterator[str]:
     if report.suspected:
         yield "#### Nothing is proved; most likely"
-        told = ((one, _words(f"{one.title}. {one.because}")) for one in report.suspected)
-        yield "\n".join(f"- {one.likelihood:.0%} `{one.id}`: {words}" for one, words in told)
+        yield "\n".join(
+            f"- {one.likelihood:.0%} `{one.id}`: {_words(f'{one.title}. {one.because}')}"
+            for one in report.suspected
+        )
 
 
 def _untold(report: Report) -> Iterator[str]:

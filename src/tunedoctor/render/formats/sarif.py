@@ -44,10 +44,13 @@ def render(told: Told) -> str:
 
 def _invocation(report: Report, code: int) -> dict[str, Any]:
     grave = untold(report)
-    told = (
-        (id_, _text("message", f"{id_} could not tell: {w}")) for id_, w in report.unknown.items()
-    )
-    notes = [{"level": "error" if id_ in grave else "note", **text} for id_, text in told]
+    notes = [
+        {
+            "level": "error" if id_ in grave else "note",
+            **_text("message", f"{id_} could not tell: {why}"),
+        }
+        for id_, why in report.unknown.items()
+    ]
     return {
         "executionSuccessful": code != 2,
         "exitCode": code,
