@@ -13,11 +13,10 @@ from rows import cases
 import tunedoctor
 from tunedoctor.memory.adapters import adapter_elements
 from tunedoctor.memory.answer import answer, forecast, refusal, run_of
-from tunedoctor.memory.band import band
+from tunedoctor.memory.band import Device, band
 from tunedoctor.memory.catalogue import named
 from tunedoctor.memory.config import shape_of
-from tunedoctor.memory.families import KNOWN
-from tunedoctor.memory.fits import Device
+from tunedoctor.memory.family import KNOWN
 from tunedoctor.memory.parameters import parameters
 from tunedoctor.memory.peak import peak
 from tunedoctor.memory.run import Run

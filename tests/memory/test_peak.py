@@ -8,13 +8,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from rows import cases
+from typed import tool
 
 from tunedoctor.memory.advice import fits_well, largest, smallest
-from tunedoctor.memory.band import band, need
+from tunedoctor.memory.band import Device, band, fit, need
 from tunedoctor.memory.catalogue import named
-from tunedoctor.memory.fits import Device, fit
 from tunedoctor.memory.optimizer import OPTIMIZERS
-from tunedoctor.memory.overview import SIZES, article_table, device_of, tiers
+from tunedoctor.memory.overview import SIZES, article_table, device_of
 from tunedoctor.memory.peak import peak
 from tunedoctor.memory.run import Run
 from tunedoctor.memory.speed import Prices, costs, speed
@@ -156,4 +156,4 @@ def test_hours_are_tokens_by_speed_and_money_is_hours_by_price() -> None:
 
 def test_the_table_is_what_is_reckoned() -> None:
     """`python tools/regenerate_fits.py` writes it anew."""
-    assert table("what_fits")["tiers"] == list(msgspec.to_builtins(tiers()))
+    assert table("what_fits")["tiers"] == list(msgspec.to_builtins(tool("regenerate_fits").tiers()))

@@ -31,7 +31,7 @@ from render.told import (
 from rows import cases, plant
 from typed import ran
 
-from tunedoctor.diagnosis.fingerprint import fingerprint
+from tunedoctor.diagnosis.gate import fingerprint
 from tunedoctor.diagnosis.report import (
     ReportCure,
     ReportFinding,

@@ -37,9 +37,8 @@ def run(argv: list[str]) -> int:
         return _run(argv)
     except SystemExit as ended:
         said = getattr(ended, "said", "")
-        if said and {"nagios", "--format=nagios"} & {
-            *argv
-        }:  # it reads this alone, and has codes of its own
+        # it reads this alone, and has codes of its own
+        if said and {"nagios", "--format=nagios"} & {*argv}:
             sys.stdout.write(f"DOCTOR UNKNOWN - {said.removeprefix('doctor: ')}")
             return 3
         sys.stderr.write(said)

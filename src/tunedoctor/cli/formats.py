@@ -88,13 +88,8 @@ def _told(report: Report, options: Options, snapshot: Snapshot | None) -> Told:
             places = blame.places(Path(), report, options.file)
         except Exception as error:  # noqa: BLE001  a folder of anybody's; a format takes any line then
             sys.stderr.write(f"doctor: no lines are named: {type(error).__name__}: {error}\n")
-    return Told(
-        report=report,
-        code=exit_code(report),
-        places=places,
-        partial=options.partial,
-        facts=snapshot,
-    )
+    code, partial = exit_code(report), options.partial
+    return Told(report=report, code=code, places=places, partial=partial, facts=snapshot)
 
 
 def _text(name: str, told: Told, options: Options) -> str:

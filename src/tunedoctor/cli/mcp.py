@@ -128,11 +128,8 @@ class Service:
     def __init__(self, given: Namespace) -> None:
         """Take the options of the command."""
         self._seconds = float(given.timeout)
-        self._tools = {
-            name: tool
-            for name, tool in _file().tools.items()
-            if given.allow_fix or not tool.changes
-        }
+        every = _file().tools.items()
+        self._tools = {name: one for name, one in every if given.allow_fix or not one.changes}
         self._shown: dict[str, dict[str, Any]] = {}
         """plan_id -> what was asked for then."""
 

@@ -29,9 +29,8 @@ class PciBus(Fact, frozen=True):
 
     def of(self, vendor: str) -> tuple[PciDevice, ...]:
         """GPUs of one vendor (not its NVSwitches)."""
-        return tuple(
-            d for d in self.devices if d.vendor == vendor and not d.device_class.startswith("0680")
-        )
+        gpus = (one for one in self.devices if not one.device_class.startswith("0680"))
+        return tuple(one for one in gpus if one.vendor == vendor)
 
     @property
     def nvswitches(self) -> int:

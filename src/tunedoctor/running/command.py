@@ -225,9 +225,8 @@ def _run_posix(argv: Sequence[str], *, as_key: bool) -> Ran:
 def _not_started(name: str, error: Exception) -> NotStartedError:
     if isinstance(error, FileNotFoundError):
         return NotStartedError(f"{name}: there is no such command", 127)
-    return NotStartedError(
-        f"{name} does not start: {getattr(error, 'strerror', None) or error}", 126
-    )
+    why = getattr(error, "strerror", None) or error
+    return NotStartedError(f"{name} does not start: {why}", 126)
 
 
 def _run_windows(argv: Sequence[str]) -> Ran:

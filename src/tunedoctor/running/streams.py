@@ -225,5 +225,4 @@ def _next(wanted: set[signal.Signals]) -> tuple[signal.Signals, bool]:
 
 
 if sys.platform == "win32":
-    msg = "running/streams.py is for POSIX systems"
-    raise ImportError(msg)
+    raise ImportError("running/streams.py is for POSIX systems")
