@@ -23,6 +23,7 @@ from torch_target import WHY_NOT, torch_target
 
 from tunedoctor.fleet import parcel
 from tunedoctor.fleet.acts import plan, refusal
+from tunedoctor.fleet.ray import collect
 from tunedoctor.fleet.reply import How
 
 DOCTOR = Path(sys.executable).with_name("doctor")
@@ -463,3 +464,22 @@ def test_four_nodes_of_slurm(tmp_path: Path) -> None:  # noqa: PLR0915  one clus
         until(lambda: not cluster.asked("squeue", "-h").strip(), 20)
     finally:
         cluster.stop()
+
+
+def test_a_node_of_ray_is_told_while_others_are_still_asked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answers = r"""#!/bin/sh
+echo '{"name": "n1", "problem": "gone"}'
+while [ ! -e go ]; do sleep 0.05; done
+echo '{"name": "n2", "problem": "gone"}'
+exit 1
+"""
+    for name in ("ray", "python"):
+        plant(tmp_path, {name: answers}).joinpath(name).chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    monkeypatch.chdir(tmp_path)
+    replies = collect("", How((), "", 20))
+    assert next(replies).name == "n1"
+    (tmp_path / "go").touch()
+    assert [one.name for one in replies] == ["n2", "Ray"]
