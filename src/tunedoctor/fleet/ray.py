@@ -4,15 +4,17 @@ import os
 import re
 import sys
 from collections.abc import Generator
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 
 import msgspec
 
+from tunedoctor.fleet.beside import Put, replies
 from tunedoctor.fleet.parcel import COMMAND, payload, reply
 from tunedoctor.fleet.reply import How, Reply
 from tunedoctor.probes.targeting import find_program
-from tunedoctor.system.child import FLOOD, run
+from tunedoctor.system.child import FLOOD, run_lines
 from tunedoctor.target import ray_nodes
 
 _ADDRESS = re.compile(r"(?:ray://)?(?:[\w.-]+|\[[\da-fA-F:]+\]):\d{1,5}")
@@ -34,17 +36,26 @@ def collect(wanted: str, how: How) -> Generator[Reply]:
         raise ValueError(msg)
     order = {"address": address, "command": COMMAND, "seconds": how.seconds}
     stdin = msgspec.json.encode(order) + b"\n" + payload(how)
-    limit = how.seconds + 2 * ray_nodes.START
-    ended = run([_python(), ray_nodes.__file__], stdin=stdin, timeout=limit, limit=FLOOD)
-    for line in filter(lambda one: one.startswith('{"name"'), ended.out.splitlines()):
-        told = msgspec.json.decode(line, type=_Told)
-        lost = Reply(told.name, problem=told.problem)
-        yield lost if told.problem else reply(told.name, told.text, told.seconds)
+    return replies([partial(_asked, _python(), stdin, how.seconds + 2 * ray_nodes.START)], 1)
+
+
+def _asked(python: str, stdin: bytes, limit: float, put: Put) -> None:
+    """Hand on what comes of each node."""
+
+    def heard(line: str) -> float:
+        if line.startswith('{"name"'):
+            told = msgspec.json.decode(line, type=_Told)
+            lost = Reply(told.name, problem=told.problem)
+            put(lost if told.problem else reply(told.name, told.text, told.seconds))
+        return limit
+
+    argv = [python, ray_nodes.__file__]
+    ended = run_lines(argv, heard=heard, silence=limit, timeout=limit, stdin=stdin, limit=FLOOD)
     why = (ended.err.strip().splitlines() or [ended.death])[-1]
-    if not ended.ok and ended.out:  # of some it is not known
-        yield Reply("Ray", problem=why)
-    elif not ended.ok:
+    if ended.code == ray_nodes.NO_CLUSTER:
         raise ValueError(f"Ray: {why}")
+    if not ended.ok:  # of some it is not known
+        put(Reply("Ray", problem=why))
 
 
 def _python() -> str:

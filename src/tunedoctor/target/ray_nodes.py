@@ -12,6 +12,7 @@ import time
 from contextlib import suppress
 from typing import Any, Dict, List
 
+NO_CLUSTER = 3
 START = 60.0
 """Seconds that Ray may take to start a worker."""
 GONE = (2, 3)
@@ -36,7 +37,7 @@ def main(order: Dict[str, Any], stdin: bytes) -> int:
         ray.init(order["address"] or "auto", log_to_driver=False, logging_level="critical")
     except (ImportError, OSError, RuntimeError, ValueError) as error:
         print(" ".join(str(error).split()), file=sys.stderr)
-        return 3
+        return NO_CLUSTER
     task, shared = ray.remote(num_cpus=0, max_retries=0)(work), ray.put(stdin)
     for name, node in named(ray.nodes()).items():
         if node["Alive"]:
