@@ -27,8 +27,8 @@ import uv
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "tests" / "museum")]
 
-from recorded.clashes import CORE, Draw, Drawer, drawn, environment  # noqa: E402  tests are no package
-from recorded.index import Index, serving  # noqa: E402
+from draws import CORE, Draw, Drawer, drawn, environment  # noqa: E402
+from recorded.index import Index, serving  # noqa: E402  tests are no package
 from recorded.judge import current, sent_to, state  # noqa: E402
 from recorded.releases import GROUP, catalogue  # noqa: E402
 

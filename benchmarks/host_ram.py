@@ -21,7 +21,6 @@ from tunedoctor.memory.host import (
     TRAINER,
     Held,
     loaded,
-    loaded_gguf,
     merging,
     rows,
 )
@@ -117,6 +116,15 @@ class Setting(NamedTuple):
     argv: list[str]
     there: int
     mapped: int
+
+
+_GGUF_ENTRY = 4096
+"""Of an entry of a GGUF file's vocabulary: gguf's reader keeps arrays for its text, score and type. Measured."""
+
+
+def loaded_gguf(elements: int, width: int, vocab: int, file: int) -> Held:
+    """Return what a GGUF file of so many bytes takes: each tensor is written out in the model's type."""
+    return Held(elements * width + vocab * _GGUF_ENTRY, file)
 
 
 def measured(argv: list[str]) -> Peaks:

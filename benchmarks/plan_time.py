@@ -23,8 +23,8 @@ import uv
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "tests" / "museum")]
 
-from recorded.clashes import CORE  # noqa: E402  tests are no package
-from recorded.index import serving  # noqa: E402
+from draws import CORE  # noqa: E402
+from recorded.index import serving  # noqa: E402  tests are no package
 from recorded.judge import current, sent_to  # noqa: E402
 from recorded.releases import GROUP  # noqa: E402
 

@@ -16,9 +16,8 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from tunedoctor.memory.band import Band, band, need
+from tunedoctor.memory.band import Band, Device, Fit, band, fit, need
 from tunedoctor.memory.catalogue import named
-from tunedoctor.memory.fits import Device, Fit, fit
 from tunedoctor.memory.optimizer import optimizer_name
 from tunedoctor.memory.parameters import parameters
 from tunedoctor.memory.peak import peak

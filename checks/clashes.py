@@ -100,13 +100,9 @@ def _suspected(facts: api.Facts) -> api.Finding | None:
     if one.other == "tokenizers" and api.tokenizer_file(facts.errors, facts.packages):
         return None
     newer = facts.pip("install", "--upgrade", *BUILT_HERE.get(one.other, ()), one.other)
-    return facts.worded(
-        "/suspected",
-        said=one.said,
-        cure=api.advise(OF_TORCH) if one.other == "triton" else newer,
-        pip_check=api.pip_line(facts.interpreter, "check"),
-        other=one.other,
-    )
+    cure = api.advise(OF_TORCH) if one.other == "triton" else newer
+    check = api.pip_line(facts.interpreter, "check")
+    return facts.worded("/suspected", said=one.said, cure=cure, pip_check=check, other=one.other)
 
 
 def _clash_declared(facts: api.Facts, covered: list[set[str]]) -> list[api.Unmet]:

@@ -20,13 +20,8 @@ def compiler_missing(facts: api.Facts) -> api.Finding | None:
     if not said and not (lacks and version and gpu and linux):
         return None
     system = f":{facts.host.distro if facts.host else 'debian'}"
-    return facts.worded(
-        ":said" if said else ":not-on-path",
-        ":windows" if _windows(facts, said) else system,
-        ":root",
-        said=said,
-        version=version,
-    )
+    cases = ":said" if said else ":not-on-path", ":windows" if _windows(facts, said) else system
+    return facts.worded(*cases, ":root", said=said, version=version)
 
 
 def _windows(facts: api.Facts, said: str) -> bool:

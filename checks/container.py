@@ -77,13 +77,8 @@ def _from_start(facts: api.Facts) -> api.Finding | None:
     vendor = "amd" if amd else "nvidia"
     if desktop:
         return facts.worded(f"/desktop:{vendor}", said=said, seen=seen)
-    return facts.worded(
-        "/start",
-        *_command(facts, vendor),
-        said=said,
-        seen=seen,
-        toolkit="" if amd else "nvidia-container-toolkit",
-    )
+    command, toolkit = _command(facts, vendor), "" if amd else "nvidia-container-toolkit"
+    return facts.worded("/start", *command, said=said, seen=seen, toolkit=toolkit)
 
 
 def _from_text(facts: api.Facts, *, bus: bool = True) -> api.Finding | None:

@@ -312,9 +312,5 @@ def xpu_driver(facts: api.Facts) -> api.Finding | None:
     for part in (*(() if windows else ("oneapi",)), "sycl-name"):
         if own := facts.heard(f"/{part}"):
             return facts.worded(f"/{part}", said=own, **words)
-    return facts.worded(
-        ":windows" if windows else ":lacks" if lacks else ":else",
-        ":lacks" if lacks else "",
-        said=said,
-        **words,
-    )
+    case = ":windows" if windows else ":lacks" if lacks else ":else"
+    return facts.worded(case, ":lacks" if lacks else "", said=said, **words)

@@ -150,13 +150,9 @@ def _leftovers(facts: api.Facts, faults: list[api.BrokenDistribution]) -> api.Fi
     shown = stack or faults
     if not shown:
         return None
-    return facts.worded(
-        "/leftovers:stack" if stack else "",
-        "/leftovers",
-        names=[b.name for b in shown],
-        place=shown[0].location,
-        files=" ".join(f"'{b.location}/{b.name}'" for b in shown),
-    )
+    cases = "/leftovers:stack" if stack else "", "/leftovers"
+    names, files = [b.name for b in shown], " ".join(f"'{b.location}/{b.name}'" for b in shown)
+    return facts.worded(*cases, names=names, place=shown[0].location, files=files)
 
 
 @api.check("leftover-library")

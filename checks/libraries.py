@@ -52,14 +52,8 @@ def _missing_from_error(
         wheel = known.get(f"lib{stem}", f"nvidia-{usual}") + (f"-cu{own}" if own else "")
         needed = [one.wanted for one in lost] or ([wheel] if own in ("11", "12") else ["torch"])
         case, cure = "wheel", facts.pip("install", "--force-reinstall", *needed)
-    return facts.worded(
-        f"/{case}",
-        "/stops",
-        cure=cure,
-        library=library,
-        what=f"import {package}" if package else "an import",
-        own=own,
-    )
+    what = f"import {package}" if package else "an import"
+    return facts.worded(f"/{case}", "/stops", cure=cure, library=library, what=what, own=own)
 
 
 def _importer(error: api.ErrorText) -> str:

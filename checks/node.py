@@ -9,13 +9,17 @@ def limit(name: str) -> int:
     return int(api.table("node")["limits"][name]["value"])
 
 
+def _given_part(facts: api.Facts) -> bool:
+    script = facts.environment.get("SLURM_SCRIPT_CONTEXT") or ""
+    job = facts.environment.get("SLURM_JOB_ID") and not script.startswith(("prolog", "epilog"))
+    return bool(facts.container or facts.host.wsl or job)
+
+
 @api.check("gpu-missing")
 def gpu_missing(facts: api.Facts, gpus: api.NvidiaGpus, pci: api.PciBus) -> api.Finding | None:
     """Compare bus, device files and driver; a container or a job of Slurm is given a part of them."""
-    script = facts.environment.get("SLURM_SCRIPT_CONTEXT") or ""
-    job = facts.environment.get("SLURM_JOB_ID") and not script.startswith(("prolog", "epilog"))
     offered = {card.slot for card in gpus.gpus}
-    if facts.container or facts.host.wsl or job or gpus.source != "nvml" or "" in offered:
+    if _given_part(facts) or gpus.source != "nvml" or "" in offered:
         return None
     cards = pci.of("10de")
     bound = {card.device for card in cards if card.driver == "nvidia"}
@@ -28,6 +32,18 @@ def gpu_missing(facts: api.Facts, gpus: api.NvidiaGpus, pci: api.PciBus) -> api.
     files = f", {nodes} device files" if nodes is not None else ""
     counts = f"{len(cards)} on the PCI bus, {len(gpus.gpus)} offered by the driver{files}"
     return facts.worded(":lost" if lost else ":left", counts=counts, slots=lost)
+
+
+@api.check("amd-gpu-missing")
+def amd_gpu_missing(facts: api.Facts, pci: api.PciBus, gpus: api.AmdGpus) -> api.Finding | None:
+    """Compare bus, driver and render nodes, of the kinds that are offered: others need not compute."""
+    offered, cards = {card.slot for card in gpus.gpus}, pci.of("1002")
+    due = {c.slot for c in cards if any(c.device == d.device and d.slot in offered for d in cards)}
+    lost, nodes = sorted(due - offered), len(facts.rocm.render_nodes)
+    if _given_part(facts) or gpus.told_by or gpus.partial or not (lost or 0 < nodes < len(due)):
+        return None
+    counts = f"{len(due)} on the PCI bus, {len(offered)} offered, {nodes} render nodes"
+    return facts.worded(":lost" if lost else ":node", counts=counts, slots=lost)
 
 
 @api.check("gpu-link-reduced")
@@ -66,6 +82,38 @@ def nvlink_inactive(facts: api.Facts, gpus: api.NvidiaGpus) -> api.Finding | Non
         if active is not None and active < best and (active or joined) and not card.mig:
             short.append(f"GPU {card.index} ({card.name}): {active} of {best} NVLinks are active")
     return facts.worded(each=short) if short else None
+
+
+@api.check("xgmi-inactive")
+def xgmi_inactive(facts: api.Facts, gpus: api.AmdGpus) -> api.Finding | None:
+    """Compare with the best of its kind."""
+    told = sorted((c.gfx, c.xgmi_active, c.index) for c in gpus.gpus if c.xgmi_active is not None)
+    best = {gfx: up for gfx, up, _ in told}
+    each = [f"GPU {i}: {up} of {best[gfx]} links are up" for gfx, up, i in told if up < best[gfx]]
+    return facts.worded(each=each) if each else None
+
+
+@api.check("nvlink-errors")
+def nvlink_errors(facts: api.Facts, gpus: api.NvidiaGpus) -> api.Finding | None:
+    """Spread the counts, which have no time of their own, over the time since boot, an hour at least."""
+    since, rows = max(facts.rdma.uptime or 1 << 40, 3600), api.table("node")["nvlink_errors"]
+    told = [(c, n, r) for c in gpus.gpus for n, r in zip(c.nvlink_errors, rows, strict=False) if n]
+    often = [(c, n, r) for c, n, r in told if n * r["seconds"] >= since * r["count"]]
+    some = often or [(c, n, r) for c, n, r in told if r["each"]]
+    each = [f"GPU {card.index}: {count} {row['name']}" for card, count, row in some[:6]]
+    return facts.worded(":often" if often else "", each=each) if each else None
+
+
+@api.check("nvswitch-faults")
+def nvswitch_faults(facts: api.Facts, kernel_log: api.KernelLog) -> api.Finding | None:
+    """Worst first, by the driver's word and the manual's rows; with all links up again it is past."""
+    rows, ranks = api.table("xids")["switches"], api.table("xids")["worst_first"]
+    told = [(rows.get(str(one.number), {}), one) for one in kernel_log.xids if one.number > 10000]
+    asks = [(row.get("asks") or one.text.partition(",")[0].lower(), one) for row, one in told]
+    worst = next((rank for rank in ranks if rank in dict(asks)), "")
+    each = [f"SXid {x.number} at {x.slot}: {x.text}" for asked, x in asks if asked == worst]
+    well = [c.nvlinks and c.nvlinks == c.nvlinks_active for c in facts.nvidia.gpus] or [False]
+    return facts.worded(":past" if all(well) else "", f":{worst}", each=each[:4]) if worst else None
 
 
 @api.check("persistence-off")
@@ -189,6 +237,23 @@ def peermem_missing(
     ports = any(port.works and port.layer == "InfiniBand" for port in rdma.ports)
     closed = facts.nvidia_driver.open_module is False
     return facts.worded() if ports and closed and module.peermem is False else None
+
+
+@api.check("peer-traffic-detour")
+def peer_traffic_detour(facts: api.Facts, paths: api.PeerPaths) -> api.Finding | None:
+    """Only where GPUs have no links of their own, or meet adapters; GeForce cards do not reach each other anyhow."""
+    links = [c.nvlinks_active for c in facts.nvidia.gpus if "GeForce" not in c.name]
+    links += [c.xgmi_active for c in facts.amd.gpus]
+    meet = any(port.works for port in facts.rdma.ports) or not all(links)
+    found = meet and (paths.translated or paths.redirecting)
+    return facts.worded(":iommu" if paths.translated else ":acs", paths=paths) if found else None
+
+
+@api.check("intel-gpu-unhealthy")
+def intel_gpu_unhealthy(facts: api.Facts, health: api.IntelHealth) -> api.Finding | None:
+    """Take the tool's own verdict."""
+    each = (*health.critical, *health.warning)[:4]
+    return facts.worded(":critical" if health.critical else "", each=each) if each else None
 
 
 @api.check("gpu-program-faults")

@@ -197,14 +197,8 @@ def _vram_note(facts: api.Facts, name: str, size: int) -> api.Finding:
     }
     fits = ", ".join(f"{words} up to {one}" for words, one in largest.items() if one)
     most = largest["QLoRA of models"]
-    return facts.worded(
-        "/note" if most else "/note:none",
-        name=name,
-        size=size,
-        fits=fits,
-        most=most,
-        seq=found["seq"],
-    )
+    case, seq = "/note" if most else "/note:none", found["seq"]
+    return facts.worded(case, name=name, size=size, fits=fits, most=most, seq=seq)
 
 
 def _largest(facts: api.Facts) -> tuple[str, int]:

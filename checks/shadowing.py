@@ -68,14 +68,9 @@ def _strays(facts: api.Facts) -> api.Finding | None:
         return None
     first, held = found[0]
     died = any(one.outcome in ("failed", "crashed") for one in facts.runtime.stages)
-    return facts.worded(
-        "/strays:died" if died else "",
-        "/strays:by" if first.by else "",
-        "/strays",
-        first=first,
-        held=held,
-        others=[one.module for one, _ in found[1:]],
-    )
+    cases = "/strays:died" if died else "", "/strays:by" if first.by else "", "/strays"
+    others = [one.module for one, _ in found[1:]]
+    return facts.worded(*cases, first=first, held=held, others=others)
 
 
 def _is_mine(file: str, module: str) -> bool:
@@ -146,17 +141,13 @@ def user_site_shadowing(facts: api.Facts) -> api.Finding | None:
 def _hidden(facts: api.Facts) -> api.Finding | None:
     site = facts.interpreter.user_site if facts.interpreter.user_site_on else ""
     copies = [one for one in facts.packages.copies if one.hidden_by == site != ""]
-    hidden = [
-        one
-        for one in copies
-        if one.version != one.winner_version and api.distribution_of(one.name.replace("-", "_"))
-    ]
+    older = (one for one in copies if one.version != one.winner_version)
+    hidden = [one for one in older if api.distribution_of(one.name.replace("-", "_"))]
     others = [one.name for one in hidden[1:]]
-    return (
-        facts.worded("/hidden", "user-site-shadowing", place=site, copy=hidden[0], others=others)
-        if hidden
-        else None
-    )
+    if not hidden:
+        return None
+    cases = "/hidden", "user-site-shadowing"
+    return facts.worded(*cases, place=site, copy=hidden[0], others=others)
 
 
 def _by_order(facts: api.Facts) -> api.Finding | None:
@@ -307,13 +298,9 @@ def wrong_interpreter(facts: api.Facts) -> api.Finding | None:
     if not foreign:
         return None
     first = min(foreign, key=lambda one: [*BRINGS].index(one.name))
-    return facts.worded(
-        "wrong-interpreter",
-        f"/{first.name}",
-        evidence=tuple(one.path for one in foreign[:4]),
-        first=first,
-        python=api.python(facts.interpreter),
-    )
+    cases = "wrong-interpreter", f"/{first.name}"
+    paths, python = tuple(one.path for one in foreign[:4]), api.python(facts.interpreter)
+    return facts.worded(*cases, evidence=paths, first=first, python=python)
 
 
 def _interpreter_elsewhere(facts: api.Facts) -> api.Finding | None:

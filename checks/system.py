@@ -149,14 +149,9 @@ def macos_too_old(
         return None
     older = api.torch_install(facts, wanted) if facts.torch and below else None
     fits = older is not None and older.version
-    return facts.worded(
-        "/older" if fits else "",
-        ":floor" if floor else "",
-        "macos-too-old",
-        said=said,
-        cure=older.cure if older and fits else None,
-        floor=floor,
-    )
+    cases = "/older" if fits else "", ":floor" if floor else "", "macos-too-old"
+    cure = older.cure if older and fits else None
+    return facts.worded(*cases, said=said, cure=cure, floor=floor)
 
 
 def _floor(facts: api.Facts) -> str:

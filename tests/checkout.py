@@ -11,14 +11,12 @@ WHY_NOT = "not a checkout: nothing to install from"
 
 
 def git(place: Path, *words: str) -> str:
-    """Run git there; return what it says."""
     who = ("-c", "user.name=t", "-c", "user.email=t@example.invalid")
     done = subprocess.run(["git", *who, *words], cwd=place, capture_output=True, check=True)
     return done.stdout.decode()
 
 
 def copied(place: Path) -> Path:
-    """Copy all files that belong to it, links and all."""
     for name in git(ROOT, "ls-files", "-co", "--exclude-standard").splitlines():
         if os.path.lexists(ROOT / name):
             (place / name).parent.mkdir(parents=True, exist_ok=True)
@@ -27,7 +25,6 @@ def copied(place: Path) -> Path:
 
 
 def committed(place: Path) -> Path:
-    """Make a folder a repository with one commit of all that is in it."""
     git(place, "init", "-q")
     git(place, "add", "-A")
     git(place, "commit", "-qm", "all")

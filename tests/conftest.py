@@ -1,17 +1,19 @@
 """What all tests share: folders of the doctor's own that are empty, signals as in a shell, and a target that trains.
 
-Properties have no deadline: a busy neighbour is no fault, and what has to be fast is measured in CPU time.
+They run on POSIX systems; the doctor on Windows is in tests/platforms. Properties have no deadline: a busy neighbour is
+no fault, and what has to be fast is measured in CPU time.
 """
 
 import json
-import os
 import signal
 import subprocess
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
 import torch_target
+import typed
 from hypothesis import HealthCheck, settings
 from trainers import DATA, TRAINER, Ended, Runs, Train, done
 
@@ -20,8 +22,10 @@ settings.load_profile("doctor")
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _own_folders(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+def _surroundings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
+        # several tests run at once: threads of torch that wait for each other would take most of the time
+        patch.setenv("OMP_NUM_THREADS", "1")
         for name in ("cache", "state"):
             folder = tmp_path_factory.mktemp(f"doctor-{name}")
             patch.setenv(f"DOCTOR_{name.upper()}", str(folder))
@@ -38,9 +42,14 @@ def _signals_as_in_a_shell() -> None:
             signal.signal(number, own)
 
 
+@pytest.fixture
+def inside(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> typed.Inside:
+    """Run a command in this process and in tmp_path, if no other `cwd` is given."""
+    return partial(typed.inside, capsys, cwd=tmp_path)
+
+
 @pytest.fixture(scope="session")
 def torch_python() -> str:
-    """Return the interpreter that trainers run in."""
     return torch_target.torch_python() or pytest.skip(torch_target.WHY_NOT)
 
 
@@ -48,9 +57,8 @@ def torch_python() -> str:
 def server(torch_python: str) -> Iterator[Callable[..., Ended]]:
     """One process in which trainers are forked: what it is asked, and how that ended."""
     argv = [torch_python, str(Path(__file__).parent / "target" / "trainer_server.py"), str(TRAINER)]
-    env = {**os.environ, "OMP_NUM_THREADS": "1"}
     pipe = subprocess.PIPE
-    with subprocess.Popen(argv, stdin=pipe, stdout=pipe, text=True, env=env) as child:
+    with subprocess.Popen(argv, stdin=pipe, stdout=pipe, text=True) as child:
         assert child.stdin
         assert child.stdout
 
@@ -73,7 +81,6 @@ def train(server: Callable[..., Ended], tmp_path: Path) -> Train:
 
 @pytest.fixture(scope="session")
 def tiny_model(server: Callable[..., Ended], tmp_path_factory: pytest.TempPathFactory) -> str:
-    """A folder with a small Llama and a tokenizer of bytes."""
     folder = tmp_path_factory.mktemp("model")
     done(server(folder, (), "tiny('.')"))
     return str(folder)
@@ -91,5 +98,4 @@ def options(tiny_model: str, tmp_path: Path) -> list[str]:
 
 @pytest.fixture
 def runs(train: Train, options: list[str], tmp_path: Path) -> Runs:
-    """Such runs in tmp_path."""
     return Runs(train, options, tmp_path)

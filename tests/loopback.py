@@ -25,8 +25,6 @@ if TYPE_CHECKING:
 
 
 class Answer(NamedTuple):
-    """What is sent."""
-
     kind: str
     body: bytes = b""
     status: int = 200
@@ -90,7 +88,6 @@ class Server(ThreadingHTTPServer):
             return self._contexts[host]
 
     def close(self) -> None:
-        """End it."""
         self.shutdown()
         self.server_close()
 
@@ -173,8 +170,6 @@ def wheel(stem: str, tag: str, metadata: str, files: Mapping[str, str]) -> bytes
 
 
 class File(NamedTuple):
-    """A file on a page."""
-
     name: str
     version: str
     data: bytes
@@ -204,7 +199,6 @@ class Loopback(Server):
 
 
 def page(name: str, files: Iterable[File]) -> Answer:
-    """Return the page of a project: PEP 691 JSON."""
     rows = list(files)
     listed = [
         {

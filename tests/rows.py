@@ -13,19 +13,32 @@ import json
 import os
 import shutil
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import msgspec
+import pytest
 
 HERE = Path(__file__).parent
 
 
 def rows(place: str) -> list[Any]:
-    """Return the rows of a file below tests/."""
     return [json.loads(line) for line in (HERE / place).read_text(encoding="utf-8").splitlines()]
+
+
+def cases(place: str) -> Callable[[Callable[..., None]], pytest.MarkDecorator]:
+    """Parametrize a test with its rows of a file: those with its name in "test"; "note" is for the reader."""
+
+    def mark(test: Callable[..., None]) -> pytest.MarkDecorator:
+        own = [row for row in rows(place) if row.pop("test") == test.__name__]  # type: ignore[attr-defined]
+        names = [name for name in own[0] if name != "note"]
+        several = [[row[name] for name in names] for row in own]
+        given = several if len(names) > 1 else [one for (one,) in several]
+        return pytest.mark.parametrize(names if len(names) > 1 else names[0], given)(test)
+
+    return mark
 
 
 def plant(root: Path, files: dict[str, Any]) -> Path:
@@ -73,7 +86,6 @@ def _odd(place: Path, told: dict[str, Any]) -> None:
 
 
 def made(value: Any, root: Path, known: dict[str, Any]) -> Any:  # noqa: C901, PLR0911
-    """Return what a value of a row stands for."""
     match value:
         case str():
             if value in known:

@@ -5,14 +5,14 @@ import json
 import math
 import os
 import resource
-import subprocess
 import sys
 import venv
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from rows import plant
+from typed import ran
 
 import tunedoctor
 
@@ -87,14 +87,6 @@ def test_imports_go_one_way() -> None:
             assert room == "__init__" or level[other] <= level[room], f"{file} imports {other}"
 
 
-def _run(
-    cwd: Path, code: str, env: Mapping[str, str] = os.environ
-) -> "subprocess.CompletedProcess[str]":
-    return subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, cwd=cwd, env=env, check=False
-    )
-
-
 def test_a_check_loads_nothing_heavy_and_reads_no_row_of_messages(tmp_path: Path) -> None:
     code = (
         "import sys\nsys.argv = ['doctor', 'check', '--self', '--format', 'json']\n"
@@ -106,7 +98,7 @@ def test_a_check_loads_nothing_heavy_and_reads_no_row_of_messages(tmp_path: Path
         "try:\n main()\nexcept SystemExit: pass\n"
         "import json; print(json.dumps([*sys.modules, *read]), file=sys.stderr)"
     )
-    loaded = set(json.loads(_run(tmp_path, code).stderr.splitlines()[-1]))
+    loaded = set(json.loads(ran(sys.executable, "-c", code, cwd=tmp_path).stderr.splitlines()[-1]))
     assert {"tunedoctor.diagnosis.engine", "causes"} <= loaded
     assert not loaded & {*HEAVY, "messages"}
 
@@ -148,7 +140,7 @@ def test_it_costs_a_quarter_of_a_second_and_a_triage_a_third(tmp_path: Path, wha
     def cost(code: str) -> float:
         """CPU seconds of an interpreter that runs it, with its children."""
         before = resource.getrusage(resource.RUSAGE_CHILDREN)
-        assert _run(tmp_path, code, env).returncode in (0, 1)
+        assert ran(sys.executable, "-c", code, cwd=tmp_path, env=env).returncode in (0, 1)
         after = resource.getrusage(resource.RUSAGE_CHILDREN)
         return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 

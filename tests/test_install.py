@@ -3,7 +3,6 @@
 import ast
 import os
 import re
-import subprocess
 import sys
 import venv
 from collections.abc import Iterator
@@ -11,23 +10,16 @@ from pathlib import Path
 
 import pytest
 from checkout import IS_ONE, ROOT, WHY_NOT, committed, copied
+from typed import ran
 
 pytestmark = pytest.mark.skipif(not IS_ONE, reason=WHY_NOT)
 
 
 def _run(*argv: str, cwd: Path) -> str:
     environ = {k: v for k, v in os.environ.items() if k not in ("PYTHONPATH", "VIRTUAL_ENV")}
-    ended = subprocess.run(
-        list(argv), cwd=cwd, capture_output=True, text=True, env=environ, check=False
-    )
+    ended = ran(*argv, cwd=cwd, env=environ)
     assert ended.returncode == 0, ended.stdout + ended.stderr
     return ended.stdout
-
-
-@pytest.fixture(scope="module")
-def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A clone of the working tree as it stands, links and all, committed."""
-    return committed(copied(tmp_path_factory.mktemp("source") / "tunedoctor"))
 
 
 def _fresh(place: Path) -> Path:
@@ -42,40 +34,32 @@ def _fresh(place: Path) -> Path:
     return python
 
 
-@pytest.fixture(scope="module")
-def ways(source: Path) -> dict[str, list[str]]:
-    """What pip is given."""
-    out = source.parent / "dist"
-    _run(sys.executable, "-m", "build", "--no-isolation", "-o", str(out), str(source), cwd=ROOT)
-    return {
-        "another folder": [str(source)],
-        "editable": ["-e", str(source)],
-        "git": [f"git+file://{source}"],
-        "wheel": [*map(str, out.glob("*.whl"))],
-        "sdist": [*map(str, out.glob("*.tar.gz"))],
-    }
-
-
 PIP = ("-m", "pip", "install", "--no-deps", "--no-build-isolation", "-q")
 OURS = {"tunedoctor"}
 
 
-@pytest.mark.parametrize("way", ["another folder", "editable", "git", "wheel", "sdist"])
-def test_pip_installs(ways: dict[str, list[str]], tmp_path: Path, way: str) -> None:
-    python = _fresh(tmp_path / "venv")
-    assert len(ways[way]) <= 2
-    _run(str(python), *PIP, *ways[way], cwd=tmp_path)
-    site = next((python.parents[1] / "lib").glob("python*/site-packages"))
-    ours = {p.name for p in site.iterdir() if not p.is_symlink() and p.name != "__pycache__"}
-    ours = {name.split("-")[0].removesuffix(".pth") for name in ours}
-    assert ours == (OURS | {"_editable_impl_tunedoctor"} if way == "editable" else OURS)
-    for command in (("doctor",), ("tunedoctor",), ("python", "-m", "tunedoctor")):
-        out = _run(str(python.parent / command[0]), *command[1:], "explain", "--list", cwd=tmp_path)
-        assert "driver-too-old" in out
-    code = "import tunedoctor.checks.driver as m; print(m.__name__)"
-    assert _run(str(python), "-c", code, cwd=tmp_path).strip() == "tunedoctor.checks.driver"
-    if way == "wheel":
-        _messages_name_what_is_there(python, site / "tunedoctor")
+def test_pip_installs(tmp_path: Path) -> None:
+    """From a clone of the working tree as it stands, links and all; the wheel is built from the sdist."""
+    source, out = committed(copied(tmp_path / "source" / "tunedoctor")), tmp_path / "dist"
+    _run(sys.executable, "-m", "build", "--no-isolation", "-o", str(out), str(source), cwd=ROOT)
+    (wheel,) = map(str, out.glob("*.whl"))
+    for way, words in (
+        ("editable", ["-e", str(source)]),
+        ("git", [f"git+file://{source}"]),
+        ("wheel", [wheel]),
+    ):
+        python = _fresh(tmp_path / way)
+        _run(str(python), *PIP, *words, cwd=tmp_path)
+        site = next((python.parents[1] / "lib").glob("python*/site-packages"))
+        ours = {p.name for p in site.iterdir() if not p.is_symlink() and p.name != "__pycache__"}
+        ours = {name.split("-")[0].removesuffix(".pth") for name in ours}
+        assert ours == (OURS | {"_editable_impl_tunedoctor"} if way == "editable" else OURS)
+        for name, *more in (("doctor",), ("tunedoctor",), ("python", "-m", "tunedoctor")):
+            said = _run(str(python.parent / name), *more, "explain", "--list", cwd=tmp_path)
+            assert "driver-too-old" in said
+        code = "import tunedoctor.checks.driver as m; print(m.__name__)"
+        assert _run(str(python), "-c", code, cwd=tmp_path).strip() == "tunedoctor.checks.driver"
+    _messages_name_what_is_there(python, site / "tunedoctor")
 
 
 def test_the_links_are_committed() -> None:
@@ -114,8 +98,6 @@ def _messages_name_what_is_there(python: Path, package: Path) -> None:
     assert not re.search(rf"(?<![\w/.])(?:docs/)?(?:{'|'.join(docs)})\.md\b", said)
     named = {*NAMED.findall(said), *(f"explain {name}" for name in docs)}
     assert NAMED.findall(said)
-    ended = subprocess.run(
-        [python, "-c", SHOW], input="\n".join(named), capture_output=True, text=True, check=False
-    )
+    ended = ran(python, "-c", SHOW, stdin="\n".join(named))
     assert ended.returncode == 0, ended.stderr
     assert set(re.findall(r"(?<!Next): doctor explain (\w+)", ended.stdout)) <= docs

@@ -4,7 +4,6 @@ import inspect
 import json
 import os
 import re
-import subprocess
 import sys
 import textwrap
 from pathlib import Path
@@ -12,8 +11,9 @@ from typing import Any
 
 import msgspec
 import pytest
+from rows import cases
 from test_house import HEAVY
-from typed import doctor
+from typed import Ran, doctor, ran
 
 import tunedoctor
 from tunedoctor import DoctorError
@@ -28,16 +28,8 @@ def told(answer: Any) -> Any:
     return {key: one for key, one in plain.items() if key not in ("seconds", "taken")}
 
 
-def host(code: str, *argv: str, cwd: Path) -> "subprocess.CompletedProcess[str]":
-    """Another program, which imports the doctor."""
-    return subprocess.run(
-        [sys.executable, "-c", textwrap.dedent(code), *argv],
-        capture_output=True,
-        text=True,
-        cwd=cwd,
-        check=False,
-        timeout=120,
-    )
+def host(code: str, *argv: str, cwd: Path) -> Ran:
+    return ran(sys.executable, "-c", textwrap.dedent(code), *argv, cwd=cwd)
 
 
 def test_the_names_are_those_of_the_page() -> None:
@@ -93,24 +85,7 @@ def test_an_answer_is_what_the_command_prints(
     assert "torch-missing" not in doctor("check", "--target", env, cwd=tmp_path).stdout
 
 
-WRONG: list[tuple[str, dict[str, Any], str]] = [
-    ("check", {"only": ["torch-cpu-onyl"]}, "no check is called 'torch-cpu-onyl' (is it torch-cpu-only?); "),
-    ("check", {"only": ["--help"]}, "no check is called '--help'; "),
-    ("check", {"fail_on": "all"}, "--fail-on is 'all'; choose one of error"),
-    ("check", {"snapshot": "{"}, "it is not JSON"),
-    ("check", {"snapshot": "{}", "deep": True}, "--from judges a snapshot; leave out"),
-    ("check", {"plugins": ["nobodys"]}, "no plug-in is called 'nobodys'"),
-    ("fit", {"model": ""}, "the model is empty"),
-    ("fit", {"model": "--help"}, "model is '--help', which begins with a dash; "),
-    ("fit", {"model": "-"}, "begins with a dash"),
-    ("fit", {"model": "no/model"}, "no model of the catalogue is called 'no/model'; "),
-    ("fit", {"model": "7B", "rank": -1}, "--rank is -1; choose 1 to 16384"),
-    ("fit", {"model": "7B", "vram": 24, "gpu": "RTX 4090"}, "both name a card; "),
-    ("wheel", {"platform": "beos"}, "--platform is 'beos': one of linux"),
-]  # fmt: skip
-
-
-@pytest.mark.parametrize(("name", "said", "words"), WRONG)
+@cases("cases.jsonl")
 def test_bad_input_is_an_error_that_says_the_way_out(name: str, said: dict[str, Any], words: str) -> None:  # fmt: skip
     with pytest.raises(DoctorError) as error:
         getattr(tunedoctor, name)(**said)
@@ -187,6 +162,6 @@ from tunedoctor import smoke_  # type: ignore[attr-defined]
 
 def test_a_type_checker_sees_all_types(tmp_path: Path) -> None:
     (tmp_path / "user.py").write_text(USER)
-    argv = [sys.executable, "-m", "mypy", "--strict", "--cache-dir", str(tmp_path / "c"), "user.py"]
-    ended = subprocess.run(argv, capture_output=True, text=True, cwd=tmp_path, check=False)
+    strict = ("mypy", "--strict", "--cache-dir", tmp_path / "c", "user.py")
+    ended = ran(sys.executable, "-m", *strict, cwd=tmp_path)
     assert ended.returncode == 0, ended.stdout + ended.stderr

@@ -1,9 +1,7 @@
 """What comes from outside: strings, files, versions, targets, snapshots can't steer a terminal, stall or raise."""
 
 import json
-import os
 import platform
-import socket
 import sys
 import unicodedata
 from pathlib import Path
@@ -20,7 +18,6 @@ from tunedoctor.facts.clean import LONGEST, clean_text
 from tunedoctor.model.snapshot import SCHEMA, Snapshot, SnapshotError, from_json, to_data
 from tunedoctor.model.versions import at_least, parts, release, within
 from tunedoctor.probes.targeting import choose
-from tunedoctor.system.reading import NotRegularError, read_regular
 
 
 @given(st.text())
@@ -37,30 +34,6 @@ def test_long_text_keeps_both_ends() -> None:
     assert len(clean) <= LONGEST
     assert clean.startswith("aaa")
     assert clean.endswith("end")
-
-
-@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such files in folders")
-@pytest.mark.parametrize("kind", ["fifo", "socket", "device", "folder"])
-def test_what_is_no_regular_file_is_refused_at_once(tmp_path: Path, kind: str) -> None:
-    place = tmp_path / "odd"
-    match kind:
-        case "fifo":
-            os.mkfifo(place)  # type: ignore[attr-defined, unused-ignore]
-        case "socket":
-            socket.socket(socket.AF_UNIX).bind(str(place))
-        case "device":
-            place.symlink_to("/dev/zero")
-        case _:
-            place.mkdir()
-    with pytest.raises(NotRegularError):
-        read_regular(place, 10)
-
-
-@pytest.mark.parametrize("name", ["gone", "nul\0", "\ud800", "loop"])
-def test_all_else_is_an_oserror(tmp_path: Path, name: str) -> None:
-    (tmp_path / "loop").symlink_to(tmp_path / "loop")
-    with pytest.raises(OSError, match=r"."):
-        read_regular(tmp_path / name, 10)
 
 
 numbers = st.lists(st.integers(0, 999), min_size=1, max_size=4)
@@ -144,12 +117,3 @@ def test_any_json_is_read_or_refused(data: Any) -> None:
 def test_any_bytes_are_refused(data: bytes) -> None:
     with pytest.raises(SnapshotError):
         from_json(data)
-
-
-@pytest.mark.parametrize(
-    ("text", "says"), [("[" * 10_000 + "]" * 10_000, "deep"), ('{"a":' * 100_000 + "1" + "}" * 100_000, "deep"), ("\ud800", "JSON")]
-)  # fmt: skip
-def test_a_hostile_file_gets_a_clear_error(text: str, says: str) -> None:
-    with pytest.raises(SnapshotError) as caught:
-        from_json(text.encode("utf-8", "surrogatepass"))
-    assert says in str(caught.value)

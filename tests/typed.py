@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Mapping
 from importlib import import_module
 from io import BytesIO, TextIOWrapper
 from pathlib import Path
@@ -17,6 +18,8 @@ from rows import plant
 from tunedoctor.cli.app import run
 
 Ran = subprocess.CompletedProcess[str]
+Inside = Callable[..., Ran]
+"""A command in this process: the fixture of that name."""
 AROUND = {
     (k, v)
     for k, v in os.environ.items()
@@ -33,19 +36,17 @@ def _bare() -> dict[str, str]:
     return {"HOME": HOME} | {k: v for k, v in os.environ.items() if (k, v) not in AROUND}
 
 
+def ran(
+    *argv: object, stdin: str = "", cwd: Path | None = None, env: Mapping[str, str] | None = None
+) -> Ran:
+    how: dict[str, Any] = {"capture_output": True, "encoding": "utf-8", "timeout": 240}
+    return subprocess.run([*map(str, argv)], input=stdin, cwd=cwd, env=env, check=False, **how)
+
+
 def doctor(*argv: str, stdin: str = "", cwd: Path | None = None, **env: str) -> Ran:
     """Run it to its end; a fault of the doctor's own fails the test."""
-    ended = subprocess.run(
-        [sys.executable, "-m", "tunedoctor", *argv],
-        input=stdin,
-        capture_output=True,
-        text=True,
-        encoding="utf-8",
-        cwd=cwd,
-        env={**_bare(), "PYTHONIOENCODING": "utf-8", **env},
-        timeout=240,
-        check=False,
-    )
+    around = {**_bare(), "PYTHONIOENCODING": "utf-8", **env}
+    ended = ran(sys.executable, "-m", "tunedoctor", *argv, stdin=stdin, cwd=cwd, env=around)
     assert "Traceback" not in ended.stdout + ended.stderr, ended.stderr
     return ended
 

@@ -32,8 +32,6 @@ HUGE |= {"num_attention_heads": 128, "num_key_value_heads": 8, "vocab_size": 128
 
 
 class Told(NamedTuple):
-    """What the doctor said."""
-
     code: int
     err: str
     cpu: float
@@ -107,8 +105,8 @@ def tried(row: dict[str, Any], folder: Path, place: Path, url: str) -> Told:
         files["huge/config.json"] = json.dumps(HUGE)
     if "cut" in row:
         files["m.gguf"] = gguf()[: row["cut"]]
-    row_files = row.get("files", {}).items()
-    files |= {name: held.replace("@config", json.dumps(before)) for name, held in row_files}
+    told = json.dumps(row.get("files", {}))
+    files |= json.loads(told.replace("@config", json.dumps(json.dumps(before))[1:-1]))
     plant(folder, {"d.jsonl": '{"prompt": "a", "completion": "b"}\n', **files})
     for name in row.get("gone", ()):
         (folder / name).unlink()

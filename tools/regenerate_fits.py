@@ -5,13 +5,47 @@ from pathlib import Path
 
 import msgspec
 
-from tunedoctor.memory.overview import SEQ, tiers
+from tunedoctor.memory.band import GIB, ROOM, band, need
+from tunedoctor.memory.catalogue import named
+from tunedoctor.memory.host import ram
+from tunedoctor.memory.overview import METHODS, SIZES
+from tunedoctor.memory.run import Run
+from tunedoctor.memory.stacks import STACKS
 
+SEQ = 1024
+"""Tokens: doctor train's own max_length."""
 TABLE = Path(__file__).parents[1] / "src" / "tunedoctor" / "tables" / "what_fits.json"
 ABOUT = (
     f"GiB of the smallest card, empty, and of RAM for models of each size, as memory/overview.py reckons: {SEQ} "
     "tokens, batch 1, rank 16 on all linear modules, checkpointing, doctor train's loss. By tools/regenerate_fits.py"
 )
+
+
+class Tier(msgspec.Struct, frozen=True):
+    """Models of one size; GiB."""
+
+    size: str
+    """As "8B"."""
+    qlora: float
+    """Of the smallest card, empty, on which this fits: one sample of SEQ tokens at a time, rank 16, checkpointing."""
+    lora: float
+    full: float
+    merging: float
+    """Of RAM while peft merges an adapter into 16-bit weights; doctor train merges in fp32, which takes twice that."""
+
+
+def tiers() -> tuple[Tier, ...]:
+    """Return a tier for each size, small to large."""
+    return tuple(_tier(name) for name in SIZES)
+
+
+def _tier(name: str) -> Tier:
+    shape = named(name)
+    runs = (Run(method=method, seq=SEQ, optimizer="adamw_fused") for method in METHODS)
+    cards = (need(band(shape, run)).safe / ROOM for run in runs)
+    merging = ram(shape, Run(seq=SEQ, stack=STACKS["hf"])).merging
+    size = next(part for part in name.split("-") if part[0].isdigit() and part.endswith("B"))
+    return Tier(size, *(round(one, 1) for one in (*cards, merging / GIB)))
 
 
 def main() -> None:

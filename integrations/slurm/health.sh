@@ -8,45 +8,16 @@ slurm_conf= # where it is, if scontrol does not find it by itself
 
 [ -z "$slurm_conf" ] || export SLURM_CONF="$slurm_conf"
 PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
-export PATH
-say() { logger -t doctor -- "$*"; }
+SLURMD_NODENAME=${SLURMD_NODENAME:-$(hostname -s)}
+export PATH SLURMD_NODENAME
 
-node=${SLURMD_NODENAME:-$(hostname -s)}
-line=$("$doctor" check --profile node --config "$config" --timeout "$seconds" --format line 2>/dev/null)
-case $?:${line#doctor: * } in
-0:*) want=resume ;;
-1:'[node]'*) want=drain ;;
-1:'[user]'*) want= ;; # nothing of the node, and nothing that says it is well
-*)
-    say "$node: could not tell: $line" # as of a driver that hangs
-    exit 0
-    ;;
-esac
-
-told=$(scontrol --oneliner show node "$node" 2>&1)
-state=$(printf '%s\n' "$told" | sed -n 's/.* State=\([^ ]*\) .*/\1/p')
-reason=$(printf '%s\n' "$told" | sed -n 's/.* Reason=//p')
-case $state:$reason in
-:*)
-    say "$node: slurmctld does not tell of it: $told"
-    drained=unknown
-    ;;
-*DRAIN*:doctor:*) drained=ours ;;
-*DRAIN*) drained=others ;;
-*) drained= ;;
-esac
-
-case $want-$drained in
-drain-)
-    say "$node: drained: $line"
-    scontrol update NodeName="$node" State=DRAIN Reason="$line"
-    ;;
-drain-ours)
-    case $reason in "$line"*) ;; *) scontrol update NodeName="$node" Reason="$line" ;; esac
-    ;;
-resume-ours)
-    say "$node: resumed; it was drained for $reason"
-    scontrol update NodeName="$node" State=RESUME
-    ;;
-esac
-[ "${1:-}" != prolog ] || [ "$want" != drain ]
+acts="--drain --undrain --yes --at-most 100000" # each node sees itself alone: no limit on how many are out
+report=$("$doctor" check --profile node --config "$config" --timeout "$seconds" --format jsonl 2>/dev/null)
+[ $? -le 1 ] || acts= # it could not tell, as of a driver that hangs
+# what is drained, resumed and left alone is as by an administrator's doctor fleet: docs/fleet.md
+# shellcheck disable=SC2086
+said=$(printf '%s\n' "$report" | "$doctor" fleet --from - --config "$config" $acts --format line 2>&1)
+told=$(printf '%s\n' "$said" | grep -Ev '^(left alone|No node to |[^ ]+ doctor: )')
+[ -n "$acts" ] || told="could not tell: $said"
+[ -z "$told" ] || logger -t doctor -- "$SLURMD_NODENAME: $told"
+[ "${1:-}" != prolog ] || ! printf '%s\n' "$said" | grep -q '^[^ ]* doctor: [^ ]* \[node\]'

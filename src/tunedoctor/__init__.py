@@ -37,8 +37,7 @@ else:
     def __getattr__(name: str) -> object:
         """Import the library when something of it is asked for: the command does without."""
         if name not in __all__:
-            msg = f"module {__name__!r} has no attribute {name!r}"
-            raise AttributeError(msg)
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
         from tunedoctor.cli import library  # noqa: PLC0415
 
         return getattr(library, name)

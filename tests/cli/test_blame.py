@@ -9,13 +9,7 @@ import pytest
 from rows import plant
 
 from tunedoctor.cli.blame import places
-from tunedoctor.diagnosis.report import (
-    Report,
-    ReportCure,
-    ReportFinding,
-    ReportMachine,
-    ReportTarget,
-)
+from tunedoctor.diagnosis import report as reporting
 from tunedoctor.model.findings import AnyCureStep, Command, PipInstall, PipUninstall, Variable
 from tunedoctor.render.formats import Place
 
@@ -63,15 +57,15 @@ WHERE: list[tuple[str, AnyCureStep, str, int]] = [
 ]
 
 
-def report(id_: str, step: AnyCureStep) -> Report:
+def report(id_: str, step: AnyCureStep) -> reporting.Report:
     """A report with a cause, and a symptom named s."""
-    cure = ReportCure(kind="command", command="x", steps=(step,))
+    cure = reporting.ReportCure(kind="command", command="x", steps=(step,))
     one, two = (
-        ReportFinding(id=i, severity="error", title="t", found="f", means="", cure=cure)
+        reporting.ReportFinding(id=i, severity="error", title="t", found="f", means="", cure=cure)
         for i in (id_, "s")
     )
-    return Report(
-        verdict="findings", target=ReportTarget(), machine=ReportMachine(),
+    return reporting.Report(
+        verdict="findings", target=reporting.ReportTarget(), machine=reporting.ReportMachine(),
         findings=(one,), symptoms=(two,), passed=(), skipped={}, unknown={},
     )  # fmt: skip
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from typed import Ran, inside
+from typed import Inside
 
 from tunedoctor import target
 from tunedoctor.data import records
@@ -124,6 +124,14 @@ FORMS: dict[str, tuple[Callable[[Path, Rows], object], str]] = {
 """What writes a form, and where the sixth row then is, of two columns of text."""
 
 
+PAIRS = [
+    (form, columns)
+    for form, columns in product(FORMS, COLUMNS)
+    if form in ("d.jsonl", "d.csv", "d.parquet") or columns in ("messages", "foreign")
+]
+"""All columns in forms of lines, of cells and of typed columns; in each other form one that is nested, one named."""
+
+
 @pytest.fixture(scope="module")
 def bare(tmp_path_factory: pytest.TempPathFactory) -> str:
     """A target without torch: what is told of the data is told before anything is imported."""
@@ -132,40 +140,32 @@ def bare(tmp_path_factory: pytest.TempPathFactory) -> str:
     return str(place)
 
 
-Typed = Callable[..., Ran]
+Trained = Callable[..., str]
 
 
 @pytest.fixture
-def typed(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Typed:
-    return lambda *words: inside(capsys, *words, cwd=tmp_path)
-
-
-@pytest.fixture
-def trained(
-    typed: Typed, bare: str, tmp_path_factory: pytest.TempPathFactory
-) -> Callable[..., str]:
+def trained(inside: Inside, bare: str, tmp_path_factory: pytest.TempPathFactory) -> Trained:
     """doctor train on data: what it says, which is at last that the target has no torch, if the data are sound."""
-
     model = tmp_path_factory.mktemp("model")
     for name, text in (("config.json", "{}"), ("model.safetensors", ""), ("tokenizer.json", "{}")):
         (model / name).write_text(text)
 
     def train(*words: str) -> str:
-        ended = typed("train", f"--model={model}", "--target", bare, *words)
+        ended = inside("train", f"--model={model}", "--target", bare, *words)
         assert ended.returncode == 2
         return ended.stderr
 
     return train
 
 
-@pytest.mark.parametrize(("form", "columns"), [*product(FORMS, COLUMNS)])
+@pytest.mark.parametrize(("form", "columns"), PAIRS)
 def test_what_data_passes_train_hands_over(
-    form: str, columns: str, typed: Typed, trained: Callable[..., str], tmp_path: Path
+    form: str, columns: str, inside: Inside, trained: Trained, tmp_path: Path
 ) -> None:
     row, asked = COLUMNS[columns]
     FORMS[form][0](tmp_path / form, [row(*one) for one in ASKED])
     more = ["--columns", asked] if asked else []
-    ended = typed("data", form, "--format", "json", *more)
+    ended = inside("data", form, "--format", "json", *more)
     assert ended.returncode == 0 or "leak" in ended.stdout, ended.stdout
     report = json.loads(ended.stdout)
     files = [one for one in report["files"] if one["split"] == "train"]
@@ -184,13 +184,13 @@ def test_what_data_passes_train_hands_over(
 
 @pytest.mark.parametrize("form", FORMS)
 def test_a_bad_row_is_told_with_its_line_by_data_and_by_train(
-    form: str, typed: Typed, trained: Callable[..., str], tmp_path: Path
+    form: str, inside: Inside, trained: Trained, tmp_path: Path
 ) -> None:
     rows = [{"question": q, "answer": a} for q, a in ASKED]
     rows[5]["answer"] = " "
     FORMS[form][0](tmp_path / form, rows)
     place = FORMS[form][1]
-    ended = typed("data", form, "--format", "json")
+    ended = inside("data", form, "--format", "json")
     (fault,) = (one for one in json.loads(ended.stdout)["faults"] if one["kind"] == "empty-turn")
     assert [f"{one['file']} line {one['line']}" for one in fault["places"]] == [place]
     said = trained(f"--data={form}")
@@ -202,13 +202,13 @@ def test_a_bad_row_is_told_with_its_line_by_data_and_by_train(
 
 @pytest.mark.parametrize("form", ["d.parquet", "arrow"])
 def test_a_table_comes_in_parts_and_none_twice(
-    form: str, typed: Typed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    form: str, inside: Inside, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(records, "AT_ONCE", 1)
-    FORMS[form][0](tmp_path / form, [{"text": f"This is {i}."} for i in range(3000)])
-    assert "has 3,000 rows" in typed("data", form, "--convert=o.jsonl").stdout
+    monkeypatch.setattr(records, "AT_ONCE", 8)  # less than a row
+    FORMS[form][0](tmp_path / form, [{"text": f"This is {i}."} for i in range(30)])
+    assert "has 30 rows" in inside("data", form, "--convert=o.jsonl").stdout
     rows = [row["text"] for _, row in read(str(tmp_path / "o.jsonl"))]
-    assert rows == [f"This is {i}." for i in range(3000)]
+    assert rows == [f"This is {i}." for i in range(30)]
 
 
 def cut(data: bytes) -> bytes:
@@ -238,12 +238,10 @@ DAMAGED: dict[str, tuple[Callable[[], bytes], str]] = {
 
 
 @pytest.mark.parametrize("name", DAMAGED)
-def test_damage_is_told_alike(
-    name: str, typed: Typed, trained: Callable[..., str], tmp_path: Path
-) -> None:
+def test_damage_is_told_alike(name: str, inside: Inside, trained: Trained, tmp_path: Path) -> None:
     pytest.importorskip("pyarrow", reason=WHY_NOT)
     (tmp_path / name).write_bytes(DAMAGED[name][0]())
-    ended = typed("data", name, "--format", "json")
+    ended = inside("data", name, "--format", "json")
     faults = json.loads(ended.stdout)["faults"]
     kinds = [one["kind"] for one in faults if one["severity"] == "error"]
     assert ended.returncode == 1
@@ -253,16 +251,12 @@ def test_damage_is_told_alike(
 
 
 def test_a_library_that_is_not_there_is_named_with_the_way(
-    typed: Typed,
-    trained: Callable[..., str],
-    bare: str,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
+    inside: Inside, trained: Trained, bare: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "a.jsonl.zst").write_bytes(zst(lines(GOOD[:2])))
     for name in ("compression", "backports"):
         monkeypatch.setitem(__import__("sys").modules, name, None)
-    for said in (typed("data", "a.jsonl.zst").stdout, trained("--data=a.jsonl.zst")):
+    for said in (inside("data", "a.jsonl.zst").stdout, trained("--data=a.jsonl.zst")):
         assert "-m pip install backports.zstd" in " ".join(said.split())
     parquet(tmp_path / "a.parquet", GOOD[:2])
     monkeypatch.setattr("sys.executable", f"{bare}/bin/python")
@@ -271,7 +265,7 @@ def test_a_library_that_is_not_there_is_named_with_the_way(
 
 
 def test_what_was_made_is_kept_and_nothing_else_is_written_over(
-    trained: Callable[..., str], tmp_path: Path
+    trained: Trained, tmp_path: Path
 ) -> None:
     data, made = tmp_path / "d.csv", tmp_path / "out/data/train.jsonl"
     data.write_bytes(table(GOOD[:4]))
@@ -289,7 +283,7 @@ def test_what_was_made_is_kept_and_nothing_else_is_written_over(
     assert made.read_bytes() == data.read_bytes()
 
 
-def test_of_a_folder_each_key_takes_its_split(trained: Callable[..., str], tmp_path: Path) -> None:
+def test_of_a_folder_each_key_takes_its_split(trained: Trained, tmp_path: Path) -> None:
     for number, name in enumerate(("train-0.csv", "train-1.csv", "test.csv")):
         (tmp_path / "d").mkdir(exist_ok=True)
         (tmp_path / "d" / name).write_bytes(table(GOOD[: number + 1]))
@@ -306,7 +300,7 @@ def test_of_a_folder_each_key_takes_its_split(trained: Callable[..., str], tmp_p
     assert len(list(read(f"{tmp_path}/out/data/train.jsonl"))) == 3
 
 
-def test_some_rows_are_held_out_and_stay_so(typed: Typed, tmp_path: Path) -> None:
+def test_some_rows_are_held_out_and_stay_so(inside: Inside, tmp_path: Path) -> None:
     draw = random.Random(3)  # noqa: S311
     asks = [[f"w{draw.randrange(900)}" for _ in range(100)] for _ in range(40)]
     near = [" ".join([*ask[:50], "other", *ask[51:]]) for ask in asks]
@@ -317,7 +311,7 @@ def test_some_rows_are_held_out_and_stay_so(typed: Typed, tmp_path: Path) -> Non
     def held(some: Rows, *more: str) -> set[str]:
         (tmp_path / "in.jsonl").write_bytes(lines(some))
         words = ("--convert", "x.jsonl", "--split", "0.1", "--columns", "prompt=q,completion=a")
-        ended = typed("data", "in.jsonl", *words, *more)
+        ended = inside("data", "in.jsonl", *words, *more)
         assert "Next: doctor init --data=x.jsonl" in ended.stdout, ended.stdout
         train, out = ([v for _, v in read(str(tmp_path / n))] for n in ("x.jsonl", "x.eval.jsonl"))
         assert len(train) + len(out) == len(some)
@@ -325,7 +319,7 @@ def test_some_rows_are_held_out_and_stay_so(typed: Typed, tmp_path: Path) -> Non
 
     first = held(rows[:300])
     assert 15 <= len(first) <= 45
-    ended = typed("data", "in.jsonl", "--convert", "x.jsonl", "--columns", "prompt=q,completion=a")
+    ended = inside("data", "in.jsonl", "--convert", "x.jsonl", "--columns", "prompt=q,completion=a")
     assert ended.stderr == "doctor: x.jsonl is there; name another file, or --force\n"
     after = held(rows, "--force")
     assert first == after & {one["q"] for one in rows[:300]}
@@ -334,39 +328,39 @@ def test_some_rows_are_held_out_and_stay_so(typed: Typed, tmp_path: Path) -> Non
     assert any(one in after for one in near)
     assert (
         "is one of the files that are read"
-        in typed("data", "x.jsonl", "--convert", "x.jsonl", "--force").stderr
+        in inside("data", "x.jsonl", "--convert", "x.jsonl", "--force").stderr
     )
-    said = typed("data", "x.jsonl", "--convert", "~no-such-user/y.jsonl").stderr
+    said = inside("data", "x.jsonl", "--convert", "~no-such-user/y.jsonl").stderr
     assert said.startswith("doctor: Could not determine home directory")
     other = tmp_path / f".y.jsonl.{os.getpid()}.part"
     other.write_text("mine")
-    assert "can't be written: File exists" in typed("data", "x.jsonl", "--convert=y.jsonl").stderr
+    assert "can't be written: File exists" in inside("data", "x.jsonl", "--convert=y.jsonl").stderr
     assert other.read_text() == "mine"
 
 
 def test_columns_that_no_row_has_are_refused(
-    typed: Typed, trained: Callable[..., str], tmp_path: Path
+    inside: Inside, trained: Trained, tmp_path: Path
 ) -> None:
     (tmp_path / "d.csv").write_bytes(table(GOOD[:2]))
     columns = "--columns=prompt=no,completion=answer"
-    for said in (typed("data", "d.csv", columns).stderr, trained("--data=d.csv", columns)):
+    for said in (inside("data", "d.csv", columns).stderr, trained("--data=d.csv", columns)):
         assert "--columns: no row among the first of d.csv has all of no, answer; " in said
     (tmp_path / "e.csv").write_bytes(b"no,answer\na,b\n")
-    ended = typed("data", "d.csv", "e.csv", columns, "--format=json")
+    ended = inside("data", "d.csv", "e.csv", columns, "--format=json")
     one, two = json.loads(ended.stdout)["files"]
     assert (one["read_as"], two["read_as"]) == ({}, {"prompt": "no", "completion": "answer"})
-    assert columns in typed("data", "d.csv", "e.csv", columns).stdout
+    assert columns in inside("data", "d.csv", "e.csv", columns).stdout
 
 
-def test_rows_are_shown_with_what_is_learned_marked(typed: Typed, tmp_path: Path) -> None:
+def test_rows_are_shown_with_what_is_learned_marked(inside: Inside, tmp_path: Path) -> None:
     rows = [{"question": "Who?" + " x" * 400, "answer": "He.\nAnd she."}, *GOOD[:9]]
     rows.insert(0, {"question": "My mail?", "answer": "jane.roe@firm.co.uk"})
     (tmp_path / "d.jsonl").write_bytes(lines(rows))
-    out = typed("data", "d.jsonl").stdout
+    out = inside("data", "d.jsonl").stdout
     assert "d.jsonl line 2\n    user       Who? x x" in out
     assert "    assistant  [[He.\\nAnd she.]]\n" in out
     assert "jane.roe" not in out
-    shown = json.loads(typed("data", "d.jsonl", "--format", "json").stdout)["rows_shown"]
+    shown = json.loads(inside("data", "d.jsonl", "--format", "json").stdout)["rows_shown"]
     assert [one["line"] for one in shown] == [2, 3, 4]
     assert shown[0]["parts"][1] == ["assistant", "He.\\nAnd she.", True]
     assert len(shown[0]["parts"][0][1]) < 250

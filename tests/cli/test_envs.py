@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
-from rows import plant
-from typed import Ran, inside
+from rows import cases, plant
+from typed import Inside, Ran
 
 from tunedoctor.facts.target import ONLY, PROJECTS
 from tunedoctor.probes.targeting import choose
@@ -43,13 +43,11 @@ def made(folder: Path, torch: bool = True) -> Path:
 
 
 class User(NamedTuple):
-    """Who types in that home."""
-
     home: Path
-    capsys: pytest.CaptureFixture[str]
+    inside: Inside
 
     def types(self, *argv: str, cwd: str = "work", **env: str) -> Ran:
-        return inside(self.capsys, *argv, cwd=self.home / cwd, HOME=str(self.home), **env)
+        return self.inside(*argv, cwd=self.home / cwd, HOME=str(self.home), **env)
 
     def target(self, cwd: str = "work", **env: str) -> dict[str, Any]:
         """Return the target of a check, without what is not asked for."""
@@ -59,8 +57,8 @@ class User(NamedTuple):
 
 
 @pytest.fixture
-def user(home: Path, capsys: pytest.CaptureFixture[str]) -> User:
-    return User(home, capsys)
+def user(home: Path, inside: Inside) -> User:
+    return User(home, inside)
 
 
 def hashed(path: Path) -> str:
@@ -99,19 +97,7 @@ def test_the_folder_s_own_needs_no_name(home: Path, user: User, name: str) -> No
     assert "name it" not in user.types("undo").stderr
 
 
-@pytest.mark.parametrize(
-    ("files", "place", "env"),
-    [
-        ({"pyproject.toml": "", "uv.lock": ""}, "{root}/.venv", {}),
-        ({".git/HEAD": ""}, "{root}/venv", {}),
-        ({"uv.lock": ""}, "{root}/out/env", {"UV_PROJECT_ENVIRONMENT": "out/env"}),
-        ({"poetry.lock": ""}, "{home}/.cache/pypoetry/virtualenvs/tune-{hash}-py3.12", {}),
-        ({"pyproject.toml": ""}, "{home}/p/virtualenvs/tune-{hash}-py3.12", {"POETRY_CACHE_DIR": "{home}/p"}),
-        ({"Pipfile": ""}, "{home}/.local/share/virtualenvs/root-{pipfile}", {}),
-        ({"pixi.toml": ""}, "{root}/.pixi/envs/default", {}),
-        ({".python-version": "llm\n"}, "{home}/.pyenv/versions/llm", {}),
-    ],
-)  # fmt: skip
+@cases("cli/cases.jsonl")
 def test_the_project_s_is_taken_from_below_its_root(
     home: Path, user: User, files: dict[str, str], place: str, env: dict[str, str]
 ) -> None:
@@ -146,16 +132,7 @@ def test_what_another_user_owns_is_named_and_never_taken(home: Path, user: User)
     assert (told["chosen_by"], told["nearby"][0]["path"]) == ("none", "./venv")
 
 
-@pytest.mark.parametrize(
-    ("place", "files"),
-    [
-        ("{root}/conda/envs/llm", {"home/.conda/environments.txt": "{root}/gone\n{root}/conda/envs/llm\n"}),
-        ("{home}/micromamba/envs/llm", {}),
-        ("{home}/.virtualenvs/llm", {}),
-        ("{root}/kernel", {"home/.local/share/jupyter/kernels/llm/kernel.json": '{"argv": ["{root}/kernel/bin/python"]}'}),
-        ("{home}/.pyenv/versions/3.12.3", {"home/.pyenv/shims/python": "#!/bin/sh\ntouch started\n", "home/.local/share/jupyter/kernels/shim/kernel.json": '{"argv": ["{home}/.pyenv/shims/python"]}'}),
-    ],
-)  # fmt: skip
+@cases("cli/cases.jsonl")
 def test_what_a_tool_keeps_is_the_only_one(
     tmp_path: Path, home: Path, user: User, place: str, files: dict[str, str]
 ) -> None:

@@ -12,7 +12,7 @@ from libraries import running
 from libraries.fixtures import index, uv_cache
 from libraries.running import HELD, version
 from libraries.server import Index
-from typed import doctor
+from typed import Ran, doctor, ran
 
 from tunedoctor.installers.uv import find_uv
 from tunedoctor.model.plan import Install, Pin, Plan, WriteFile
@@ -51,7 +51,6 @@ def test_a_variable_is_set_in_the_activation(make: Make) -> None:
     assert said.stdout == b"gone\n"
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="there is no pty on Windows")
 def test_it_asks_first(make: Make) -> None:
     env = make(*CLASH)
     argv = [sys.executable, "-m", "tunedoctor", "fix", "--target", env]
@@ -103,12 +102,9 @@ def test_who_holds_the_environment_open_is_told_in_the_plan(make: Make) -> None:
     assert done["end"] == "applied"
 
 
-def sh(script: Path, **env: str) -> "subprocess.CompletedProcess[str]":
+def sh(script: Path, **env: str) -> Ran:
     path = f"{Path(find_uv()).parent}{os.pathsep}{os.environ['PATH']}"
-    env = {**os.environ, "PATH": path, **env}
-    return subprocess.run(
-        ["sh", script], capture_output=True, text=True, check=False, env=env, timeout=240
-    )
+    return ran("sh", script, env={**os.environ, "PATH": path, **env})
 
 
 @pytest.mark.parametrize("tool", ["uv", "pip"])

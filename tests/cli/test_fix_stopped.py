@@ -7,7 +7,6 @@ import sys
 import time
 from pathlib import Path
 
-import pytest
 from cli.test_fix import CLASH, Make, index, make, uv_cache
 from libraries.running import state, version
 from libraries.server import Index
@@ -19,7 +18,6 @@ __all__ = ["index", "make", "uv_cache"]
 
 
 def fixing_until(word: str, env: Path) -> "subprocess.Popen[str]":
-    """Start a fix and wait until it says a word."""
     child = subprocess.Popen(
         [sys.executable, "-m", "tunedoctor", "fix", "--target", str(env), "--yes"],
         stdout=subprocess.PIPE,
@@ -35,7 +33,6 @@ def fixing_until(word: str, env: Path) -> "subprocess.Popen[str]":
     return child
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="there a console gets Ctrl-C, no process")
 def test_ctrl_c_puts_back_and_says_so(make: Make) -> None:
     env = make(*CLASH)
     before = state(env)
@@ -64,7 +61,6 @@ def test_what_uv_holds_in_its_cache_cures_offline(make: Make, index: Index) -> N
     assert len(index.asked) == asked
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="kill -9")
 def test_check_tells_of_a_fix_that_was_killed(make: Make) -> None:
     env = make(*CLASH)
     (env / ".git").mkdir()  # in the folder of a project it is changed in place

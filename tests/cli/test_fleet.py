@@ -118,13 +118,30 @@ def test_another_torch_is_one_row_and_rarer_is_first(tmp_path: Path) -> None:
     assert told["common"] == [one["finding"]["id"] for one in told["causes"] if one["count"] == 40]
 
 
+def test_what_is_usual_elsewhere_is_odd_in_its_pool(tmp_path: Path) -> None:
+    """Two pools on purpose, in processor, kernel and driver: one of the first has the kernel of the second."""
+    pools = (("570.1", "5.15.0-1", "EPYC"), ("580.1", "6.8.0-1", "Ryzen"))
+    some = [machine(n) for n in range(60)]
+    for number, one in enumerate(some):
+        driver, kernel, cpu = pools[number % 2]
+        one["facts"]["NvidiaDriver"]["value"]["version"] = driver
+        one["facts"]["Host"]["value"]["kernel"] = pools[1][1] if number == 30 else kernel
+        one["facts"]["Cpu"]["value"]["model"] = cpu
+    (odd,) = fleet(write(tmp_path / "f", *some))["odd"]
+    assert (odd["node"], odd["fact"], odd["value"]) == ("n30", "Host.kernel", "6.8.0-1")
+    assert (odd["others"]["value"], odd["others"]["count"]) == ("5.15.0-1", 29)
+    assert odd["others"]["among"] in ("Cpu.model EPYC", "NvidiaDriver.version 570.1")
+
+
 def test_names_files_and_what_is_no_snapshot(tmp_path: Path) -> None:
     """One bad file is a row and never an end; nothing overwrites anything, and no name of a file marks anything up."""
     folder = write(tmp_path / "f", machine(0), machine(1, name="gpu-7"), machine(2, name="gpu-7"))
     (folder / "n9.json").write_text("{")
     (folder / "no.txt").write_text("not looked at")
     (folder / "deep").mkdir()
-    shutil.copy(folder / "n0.json", folder / "deep" / "n0.json")
+    later = {**machine(0, SICK), "taken": "2026-11-30T11:00:00+00:00"}
+    (folder / "deep" / "n0.json").write_text(json.dumps(later))
+    (folder / "n10.json").write_text((folder / "n1.json").read_text().replace("gpu-7", "gpu-70"))
     (folder / "deep" / "array.json").write_text("[" * 100_000)
     (folder / "deep" / "huge.json").write_bytes(b" " * (5 << 20))
     (folder / "deep" / "new.json").write_text(
@@ -135,12 +152,15 @@ def test_names_files_and_what_is_no_snapshot(tmp_path: Path) -> None:
     report = report_for(snapshot_of(SICK), Options.of(), Options.of().checks(), time.perf_counter())
     (folder / "report.json").write_text(as_json(report))
     told = fleet(folder, "--from", str(tmp_path / "gone.json"))
-    names = [one["node"] for one in told["nodes"] if one["reached"]]
-    assert sorted(names) == ["gpu-7", "gpu-7#2", "n0", "n0#2", "report"]
+    names = {one["node"]: one["findings"] for one in told["nodes"] if one["reached"]}
+    assert [*names] == ["gpu-7", "gpu-7#2", "gpu-70", "n0", "report"], "by number, not by letter"
+    assert told["older"] == {"n0": 1}
+    assert "driver-too-old" in names["n0"], "the newest counts"
+    assert "Older answers, left out\n    n0: 1\n" in doctor("fleet", "--from", str(folder)).stdout
     assert {*told["unreached"]} >= {"n9", "array", "huge", "new", "pipe", "gone"}
     assert all(told["unreached"].values())
     assert "no regular file" in told["unreached"]["pipe"]
-    assert "'Quantum'" in told["unreached"]["new"]
+    assert "'Quantum' is no kind of fact" in told["unreached"]["new"]
     assert told["counts"]["unreached"] == len(told["unreached"])
     assert told["code"] == 1, "a finding goes before what was not reached"
     page = doctor("fleet", "--from", str(folder), "--format", "html").stdout
@@ -166,15 +186,16 @@ def test_an_act_goes_by_each_nodes_own_cause(tmp_path: Path) -> None:
         (tmp_path / name).write_text(f"#!/bin/sh\n{does}\n")
         (tmp_path / name).chmod(0o755)
     path = {"PATH": f"{tmp_path}:{os.environ['PATH']}"}
-    told = fleet(folder, "--drain", "--yes", "--at-most", "9", **path)
+    told = fleet(folder, "--drain", "--yes", "--at-most", "9", "--max-age", "87600", **path)
     assert told["err"].splitlines()[-1].startswith("drain  10.0.0.1  doctor: disk-full [node]")
     assert (tmp_path / "log").read_text().count("NodeName") == 1
     assert (
         "10.0.0.1" in next(c for c in told["causes"] if c["finding"]["id"] == "disk-full")["nodes"]
     )
-    never = fleet(tmp_path / "well", "--undrain", "--yes", "--fail-on", "never", **path)
+    undo = ("--undrain", "--yes", "--max-age", "87600")
+    never = fleet(tmp_path / "well", *undo, "--fail-on", "never", **path)
     assert never["err"].startswith("left alone  n5  ")
-    assert "undrain  n5" in fleet(tmp_path / "well", "--undrain", "--yes", **path)["err"]
+    assert "undrain  n5" in fleet(tmp_path / "well", *undo, **path)["err"]
     asked = doctor("fleet", "--ssh", "h", "--format", "json", **path)
     assert "https://" in json.loads(asked.stdout)["unreached"]["h"]
     assert "pass-3word" not in asked.stdout
@@ -208,9 +229,18 @@ def test_exit_codes_and_the_policy(tmp_path: Path) -> None:
 
 def test_json_lines_and_what_changed_since(tmp_path: Path) -> None:
     lines = [json.dumps(machine(n, name=f"n{n}")) for n in range(4)]
+    long = lines[0] + " " * (9 << 20)
     first = doctor("fleet", "--from", "-", "--format", "json", stdin="\n".join([*lines, "oops"]))
     assert first.returncode == 2
     assert {*json.loads(first.stdout)["unreached"]} == {"line-5"}
+    cut = doctor(
+        "fleet", "--from", "-", "--format", "json", stdin="\n".join([*lines, long, lines[0]])
+    )
+    told = json.loads(cut.stdout)
+    assert told["unreached"] == {
+        "line-5": "is a line of more than 4 MiB, and left out; a snapshot has about 0.1"
+    }
+    assert told["older"] == {"n0": 1}
     (tmp_path / "last.json").write_text(first.stdout.replace('"line-5"', '"line-5\\u001b[2J"'))
     later = [
         *lines[1:3],

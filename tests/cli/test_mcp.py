@@ -18,8 +18,10 @@ from libraries.fixtures import index, uv_cache
 from libraries.running import HELD, made, state, version
 from libraries.server import Index
 from mcp import ClientSession, StdioServerParameters, stdio_client
-from typed import doctor, gone
+from rows import rows
+from typed import doctor, gone, ran
 
+from tunedoctor.cli.explain import schema_of
 from tunedoctor.cli.mcp import LARGEST, bounded
 
 __all__ = ["index", "uv_cache"]
@@ -29,8 +31,6 @@ ERROR = "ImportError: libcudnn.so.9: cannot open shared object file: No such fil
 
 
 class Agent:
-    """A session with a server."""
-
     def __init__(self, session: ClientSession) -> None:
         self.session = session
 
@@ -48,7 +48,6 @@ class Agent:
 
 
 def served(talk: Callable[[Agent], Awaitable[None]], *options: str, cwd: Path, **env: str) -> None:
-    """Start a server, let an agent talk with it, and end it."""
     around = {
         key: one for key, one in os.environ.items() if key not in ("VIRTUAL_ENV", "CONDA_PREFIX")
     }
@@ -86,6 +85,18 @@ def test_an_agent_reads_and_changes_nothing(env: Path, tmp_path: Path) -> None:
             assert (hints.read_only_hint, hints.destructive_hint) == (True, False)
             assert hints.open_world_hint is (one.name in ("set", "plan_fix"))
             assert hints.open_world_hint is ("over the network" in str(one.description))
+            kind = {"check": "report", "triage": "report", "plan_fix": "fix"}.get(
+                one.name, one.name
+            )
+            assert one.output_schema
+            if one.name != "explain":  # what it tells of its answer is so
+                whole = schema_of(kind)
+                rows = whole["$defs"][whole["$ref"].rpartition("/")[2]]["properties"]
+                for key, told in one.output_schema["properties"].items():
+                    assert (
+                        told.items()
+                        <= {**rows[key], "type": rows[key].get("type", "string")}.items()
+                    )
         assert len(json.dumps([one.model_dump(mode="json") for one in tools])) < 12_000
 
         good, report = await agent.asks("check", target=target)
@@ -157,38 +168,12 @@ def test_with_allow_fix_it_applies_the_plan_that_it_showed_and_no_other(
     assert version(env) == "0.36.2"
 
 
-HOSTILE: list[tuple[str, dict[str, Any], str]] = [
-    ("check", {"target": "--format=terminal"}, "verdict"),  # a folder of that name, which is not there
-    ("check", {"target": "\0"}, "embedded null byte"),
-    ("check", {"target": "a" * 5000}, "is too long"),
-    ("check", {"target": ["/"]}, "target: ['/'] is not of type 'string'"),
-    ("check", {"only": ["--self"]}, "no check is called '--self'"),
-    ("check", {"source": "/etc/passwd"}, "'source' was unexpected"),
-    ("check", {"plugin": ["ours"]}, "'plugin' was unexpected"),
-    ("triage", {}, "'text' is a required property"),
-    ("triage", {"text": "x", "target": "/nowhere"}, "add --here"),
-    ("explain", {"id": "--list"}, "begins with a dash"),
-    ("explain", {}, "explain which finding"),
-    ("explain", {"id": "../../../etc/passwd"}, "no check is called"),
-    ("set", {"packages": ["--freeze=here"], "platform": "linux"}, "begins with a dash"),
-    ("set", {"packages": ["x\n--freeze=here"], "platform": "linux", "python": "3.12"}, "is no package"),
-    ("fit", {"model": "-"}, "begins with a dash"),
-    ("fit", {"model": "/dev/zero"}, "/dev/zero"),
-    ("fit", {"model": "7B", "method": "; rm"}, "is not one of"),
-    ("fit", {"model": "7B", "batch": 10**30}, "maximum"),
-    ("fit", {"model": "/home/somebody-else/model.gguf"}, "can't be read"),
-    ("plan_fix", {"ids": ["--yes"]}, "begins with a dash"),
-    ("plan_fix", {"yes": True}, "'yes' was unexpected"),
-    ("nothing", {}, "there is no tool 'nothing' here"),
-]  # fmt: skip
-
-
 def test_no_input_becomes_an_option_or_ends_the_server(tmp_path: Path) -> None:
     async def talk(agent: Agent) -> None:
-        for tool, said, words in HOSTILE:
-            good, answer = await agent.asks(tool, **said)
-            assert words in str(answer), (tool, said, answer)
-            assert not good or answer["verdict"] == "unknown", (tool, said, answer)
+        for row in rows("cli/mcp.jsonl"):
+            good, answer = await agent.asks(row["tool"], **row["said"])
+            assert row["words"] in str(answer), (row, answer)
+            assert not good or answer["verdict"] == "unknown", (row, answer)
 
     served(talk, cwd=tmp_path)
     assert not [*tmp_path.iterdir()]
@@ -271,10 +256,7 @@ def test_without_the_extra_it_says_what_brings_it() -> None:
         "import sys; sys.modules['mcp'] = None; sys.argv = ['doctor', 'mcp']\n"
         "from tunedoctor.__main__ import main; main()"
     )
-    argv = [sys.executable, "-c", code]
-    ended = subprocess.run(
-        argv, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL
-    )
+    ended = ran(sys.executable, "-c", code)
     assert (ended.returncode, ended.stdout) == (2, "")
     (line,) = ended.stderr.splitlines()
     assert "pip install 'tunedoctor[mcp]'" in line

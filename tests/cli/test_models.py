@@ -9,13 +9,13 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from rows import plant
+from rows import cases, plant
 from typed import doctor
 from wrong_inputs import TINY, gguf, text
 
 from tunedoctor.memory.answer import forecast
+from tunedoctor.memory.band import Device
 from tunedoctor.memory.config import shape_of
-from tunedoctor.memory.fits import Device
 from tunedoctor.memory.gguf import Head, head_of, shape_of_head
 from tunedoctor.memory.shape import MemoryModelError
 from tunedoctor.system.reading import toml
@@ -60,15 +60,7 @@ def test_a_configuration_says_what_the_options_do_not(tmp_path: Path) -> None:
     assert ended.stdout.endswith("Next: doctor train c.toml trains.\n")
 
 
-@pytest.mark.parametrize(
-    ("lines", "says"),
-    [
-        ("model = 'none.gguf'\n", "none.gguf can't be read"),
-        ("data = 'd'\n", "c.toml names no model"),
-        ("model = 'm.gguf'\nrank = [1]\n", "c.toml: rank: expected int, got array"),
-        ("model = \n", "c.toml: "),
-    ],
-)
+@cases("cli/cases.jsonl")
 def test_a_faulty_configuration_is_told(tmp_path: Path, lines: str, says: str) -> None:
     plant(tmp_path, {"m.gguf": WHOLE, "c.toml": lines})
     ended = doctor("fit", "c.toml", "--vram=24", cwd=tmp_path)

@@ -20,12 +20,11 @@ from libraries import running
 from libraries.catalogue import RELEASES, Release
 from libraries.fixtures import uv_cache
 from libraries.server import Index, Variants
-from museum import snapshot_of
+from museum import keep, snapshot_of
 from rows import holds, plant, rows
-from typed import doctor, inside
+from typed import Inside, doctor
 
 from tunedoctor.cli.explain import schema_of
-from tunedoctor.diagnosis.redaction import Identity, snapshot_json
 
 __all__ = ["uv_cache"]
 CLOSED = "http://127.0.0.1:9/simple"
@@ -60,11 +59,11 @@ DEEP = [
     "row", [*rows("cli/misuse.jsonl"), *DEEP], ids=lambda row: " ".join(row["argv"])
 )
 def test_what_cannot_be_done_is_said_in_one_line_that_names_the_input(
-    row: dict[str, Any], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    row: dict[str, Any], tmp_path: Path, inside: Inside
 ) -> None:
     """Before any work, with exit code 2."""
     (tmp_path / "empty").mkdir()
-    ended = inside(capsys, *row["argv"], stdin=row.get("stdin", ""), cwd=tmp_path)
+    ended = inside(*row["argv"], stdin=row.get("stdin", ""))
     err = ended.stderr
     assert (ended.returncode, ended.stdout, err.count("\n")) == (2, "", 1), err
     assert row["says"] in err
@@ -153,7 +152,7 @@ def test_a_session(
     served: dict[str, Index],
     hole: str,
     tmp_path: Path,
-    capsys: pytest.CaptureFixture[str],
+    inside: Inside,
 ) -> None:
     places = {"@root": str(tmp_path), "@env": str(env), "@closed": CLOSED, "@hole": hole}
     places |= {name: one.url for name, one in served.items()}
@@ -162,7 +161,7 @@ def test_a_session(
     for folder, names in row.get("houses", {}).items():
         running.house(tmp_path / folder, of(names, {}))
     for file, machine in row.get("museum", {}).items():
-        (tmp_path / file).write_bytes(snapshot_json(snapshot_of(machine), Identity("", "", "")))
+        keep(tmp_path, **{file.removesuffix(".json"): snapshot_of(machine)})
     before = running.state(env) if env else ""
     for plain in row["steps"]:
         step = filled(plain, places)
@@ -171,7 +170,7 @@ def test_a_session(
             there = tmp_path / step.get("cwd", "")
             ended = doctor(*argv, cwd=there, **{"COLUMNS": "200", **variables})
         else:
-            ended = inside(capsys, *argv, stdin=step.get("stdin", ""), cwd=tmp_path, **variables)
+            ended = inside(*argv, stdin=step.get("stdin", ""), **variables)
         code, out, err = ended.returncode, ended.stdout, ended.stderr
         told = f"{step['argv']}\n{out}\n{err}"
         assert step.get("code", 0) in (code, None), told

@@ -2,7 +2,6 @@
 
 import json
 import shlex
-import subprocess
 import sys
 import venv
 from pathlib import Path
@@ -16,7 +15,7 @@ from libraries.environment import installed
 from libraries.fixtures import index, uv_cache
 from libraries.running import made
 from libraries.server import Index
-from typed import doctor
+from typed import doctor, ran
 
 from tunedoctor.cli.explain import schema_of
 from tunedoctor.installers.uv import find_uv
@@ -28,7 +27,6 @@ WHOLE += ("tokenizers==0.22.2", "transformers==4.57.6")
 
 
 def answer_of(*argv: str) -> dict[str, Any]:
-    """Return the answer of a command as JSON."""
     ended = doctor(*argv, "--format", "json")
     found: dict[str, Any] = json.loads(ended.stdout)
     if argv[0] == "set":
@@ -39,9 +37,7 @@ def answer_of(*argv: str) -> dict[str, Any]:
 
 
 def _uv(*argv: str) -> str:
-    ended = subprocess.run(
-        [find_uv(), *argv], capture_output=True, text=True, check=False, timeout=120
-    )
+    ended = ran(find_uv(), *argv)
     assert ended.returncode == 0, ended.stderr
     return ended.stdout + ended.stderr
 

@@ -11,8 +11,8 @@ from typed import doctor
 
 from tunedoctor.cli.init import HEADLINE, choose, starter
 from tunedoctor.cli.train import whole_trainer
+from tunedoctor.memory.band import Device
 from tunedoctor.memory.catalogue import named
-from tunedoctor.memory.fits import Device
 
 SOURCE = whole_trainer()
 TREE = ast.parse(SOURCE, feature_version=(3, 8))

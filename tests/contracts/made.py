@@ -32,5 +32,4 @@ def _hash(text: str) -> str:
 
 
 def packages(*some: Distribution) -> Packages:
-    """Return them as the probe tells of them."""
     return Packages(distributions=some)

@@ -5,7 +5,6 @@ damage.jsonl has files, "site" the environment's folder of packages, packages, a
 """
 
 import json
-import os
 import re
 import venv
 from pathlib import Path
@@ -22,8 +21,7 @@ ROWS = rows("contracts/damage.jsonl")
 
 @pytest.fixture
 def site(tmp_path: Path) -> Path:
-    """The folder of packages of an environment."""
-    venv.create(tmp_path / "env", with_pip=False, symlinks=os.name == "posix")
+    venv.create(tmp_path / "env", with_pip=False, symlinks=True)
     site = next((tmp_path / "env").glob("[Ll]ib/**/site-packages"))
     (tmp_path / "site").symlink_to(site)
     install(site, "trl", {"trl/__init__.py": "from transformers import Gone\n"}, "0.0.1")
@@ -32,7 +30,6 @@ def site(tmp_path: Path) -> Path:
 
 
 def report(root: Path, *options: str) -> dict[str, dict[str, Any]]:
-    """Return the findings of a check by their names."""
     argv = ("check", "--target", str(root / "env"), "--format", "json", *options)
     ended = doctor(*argv, DOCTOR_STATE=str(root / "state"))
     return {one["id"]: one for one in json.loads(ended.stdout)["findings"]}
@@ -68,7 +65,6 @@ def test_files_that_another_wrote_over_are_put_in_anew(
     assert found["cure"]["command"].endswith(f"--force-reinstall --no-deps {whose}=={version}")
 
 
-@pytest.mark.skipif(os.name != "posix", reason="modes of POSIX")
 @pytest.mark.usefixtures("site")
 def test_a_memory_that_others_write_is_not_believed(tmp_path: Path) -> None:
     assert clash(tmp_path, "--deep")

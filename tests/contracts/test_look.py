@@ -126,7 +126,6 @@ def test_a_hostile_file_hides_nothing_else(tmp_path: Path, case: str, where: str
     assert ("peft", "Gone") in {(b.library, b.name) for b in told.broken}, told.cut
 
 
-@pytest.mark.skipif(os.name != "posix", reason="FIFOs and links of POSIX")
 def test_what_is_no_file_is_not_opened(tmp_path: Path) -> None:
     asks = "from transformers import Gone\nfrom transformers.loop.loop.loop import Gone\nfrom . import fifo, zero, dir"
     one = install(tmp_path, "trl", {"trl/__init__.py": asks})

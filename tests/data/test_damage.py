@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from rows import cases
 
 from tunedoctor.data import survey as surveys
 from tunedoctor.data.examine import Asked, Tally, block, row
@@ -33,43 +34,12 @@ ROWS = [{"prompt": asked, "completion": answer} for asked, answer in TALK]
 LINES = [json.dumps(row).encode() for row in ROWS]
 
 
-DAMAGED: dict[bytes, tuple[str, str]] = {
-    b'{"prompt": "a", "completion": "b': ("no-json", "cut off"),
-    b'{"prompt": "a", "completion":': ("no-json", "cut off"),
-    b"{'prompt': 'a', 'completion': 'b'}": ("no-json", "single quotes"),
-    b'{"prompt": "a", "completion": None}': ("no-json", "Python's None"),
-    b'{"prompt": "a", "completion": NaN}': ("no-json", "NaN"),
-    b'{"prompt": "a", "completion": "b",}': ("no-json", ""),
-    b'{"prompt": "a" "completion": "b"}': ("no-json", "',' delimiter"),
-    b'{"prompt": "a", "completion": "b"}{"prompt": "c", "completion": "d"}': ("no-json", "two values"),
-    b'{"prompt": "a\tb", "completion": "c"}': ("no-json", "control character"),
-    b'{"prompt": "a", "completion": "\\x41"}': ("no-json", "escape"),
-    b"<html>504 Gateway Time-out</html>": ("no-json", ""),
-    b"[" * 100_000: ("no-json", "nested too deep"),
-    b"[1, 2]": ("no-object", "a list"),
-    b'"text"': ("no-object", "text"),
-    b"null": ("no-object", "null"),
-    b'{"prompt": "caf\xe9", "completion": "It is closed."}': ("not-utf8", "0xe9"),
-    b'{"foo": "a"}': ("unknown-form", "foo"),
-    b"{}": ("unknown-form", "no column"),
-    b'{"prompt": "a", "completion": ""}': ("empty-turn", "turn 2"),
-    b'{"prompt": "a", "completion": null}': ("wrong-type", "null"),
-    b'{"prompt": "a", "completion": 5}': ("wrong-type", "a number"),
-    b'{"messages": "hello"}': ("wrong-type", "text"),
-    b'{"messages": []}': ("no-answer", ""),
-    b'{"messages": [{"role": "user", "content": "a"}]}': ("no-answer", "no turn is assistant"),
-    b'{"messages": [{"role": "boss", "content": "a"}]}': ("unknown-role", "boss"),
-    b'{"messages": [{"role": "assistant", "content": "a"}]}': ("role-order", "begins"),
-    b'{"chosen": "a", "rejected": "a"}': ("same-pair", ""),
-    b'{"prompt": "a", "completion": "b\\u0000c"}': ("control", ""),
-    b'{"prompt": "a", "completion": "caf\xc3\x83\xc2\xa9"}': ("damaged-text", ""),
-}  # fmt: skip
-
-
-@pytest.mark.parametrize("line", DAMAGED, ids=lambda line: line[:30].decode("latin-1"))
-def test_a_damaged_line_is_named_and_the_others_are_read(tmp_path: Path, line: bytes) -> None:
-    kind, words = DAMAGED[line]
-    found, faults = faults_of(tmp_path / "a.jsonl", b"\n".join([*LINES[:4], line, *LINES[4:]]))
+@cases("data/cases.jsonl")
+def test_a_damaged_line_is_named_and_the_others_are_read(
+    tmp_path: Path, line: str, kind: str, words: str
+) -> None:
+    data = b"\n".join([*LINES[:4], line.encode("latin-1"), *LINES[4:]])
+    found, faults = faults_of(tmp_path / "a.jsonl", data)
     assert kind in faults
     assert [(one.line, words in one.detail) for one in faults[kind].places] == [(5, True)]
     (file,) = found.files

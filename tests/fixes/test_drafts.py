@@ -13,53 +13,24 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 from museum import altered, diagnosis_of, names, snapshot_of
 from packaging.specifiers import SpecifierSet
-from rows import holds, rows
+from rows import cases, holds, rows
 from rows import told as data_of
 
 from tunedoctor import api
+from tunedoctor import facts as kinds
 from tunedoctor.advice.told import compares, misfits, told
 from tunedoctor.diagnosis.agreement import Drafted, chosen, cures_shown, drafted
 from tunedoctor.diagnosis.engine import Diagnosis, Found, diagnose
 from tunedoctor.diagnosis.registry import all_checks, all_fixes, marked
-from tunedoctor.facts import (
-    Errors,
-    ErrorText,
-    Frame,
-    Interpreter,
-    PackageCopy,
-    Packages,
-    Target,
-    Unknown,
-)
-from tunedoctor.model.findings import (
-    Check,
-    Cure,
-    Finding,
-    Severity,
-    parted,
-    pip,
-    set_variable,
-    tell,
-)
-from tunedoctor.model.plan import (
-    DeletePath,
-    Draft,
-    Fix,
-    Install,
-    Resolve,
-    SetEnv,
-    Tell,
-    is_told,
-    variable_of,
-)
+from tunedoctor.model import findings as model
+from tunedoctor.model import plan as plans
 from tunedoctor.model.snapshot import Snapshot
 from tunedoctor.model.versions import narrowed
 
 CHECKS, FIXES = all_checks(), all_fixes()
 
 
-def made(snapshot: Snapshot, fixes: tuple[Fix, ...] = FIXES) -> dict[str, Drafted]:
-    """Return the drafts for a machine, by the ids of their findings."""
+def made(snapshot: Snapshot, fixes: tuple[plans.Fix, ...] = FIXES) -> dict[str, Drafted]:
     found = drafted(diagnose(snapshot, CHECKS).causes, snapshot, fixes)
     return {one.id: one for one in found}
 
@@ -74,7 +45,7 @@ def test_what_is_done_about_a_finding(row: dict[str, Any]) -> None:
         assert holds(data_of(one.draft.steps, Path("/env")), row["does"])
     else:
         (step,) = one.draft.steps
-        assert isinstance(step, Tell)
+        assert isinstance(step, plans.Tell)
         assert (step.command, step.who) == (one.found.finding.cure.command, row["told"])
 
 
@@ -88,11 +59,11 @@ def test_every_cause_of_every_machine_is_treated() -> None:
             # a suspicion changes nothing
             assert not (one.found.finding.settle and one.changes), one
             for step in one.draft.steps:
-                if isinstance(step, DeletePath):
+                if isinstance(step, plans.DeletePath):
                     assert not step.path.startswith(("/", ".."))
-                if isinstance(step, Install):
+                if isinstance(step, plans.Install):
                     assert all(pin.version for pin in step.pins)
-                if not isinstance(step, Resolve) and is_told(step):
+                if not isinstance(step, plans.Resolve) and plans.is_told(step):
                     assert step.command
                 # no command of the system, of a container or of another account is ever a change
                 assert not (one.changes and "sudo" in str(step))
@@ -107,7 +78,7 @@ def test_what_lies_outside_the_environment_is_told_alone() -> None:
     own = "/home/ada/.local/lib/python3.12/site-packages"
     snapshot = altered(
         snapshot_of("numpy-doubled"),
-        Packages,
+        kinds.Packages,
         broken=lambda several: tuple(replace(one, location=own) for one in several),
     )
     assert not made(snapshot)["broken-install"].changes
@@ -116,8 +87,8 @@ def test_what_lies_outside_the_environment_is_told_alone() -> None:
 def test_a_fix_of_a_plugin_comes_before_those_built_in() -> None:
     module = ModuleType("mine")
 
-    def mine(finding: api.Finding, host: api.Host) -> Draft:
-        return Draft(steps=(Tell(command=f"mine {host.os}", why=finding.found),))
+    def mine(finding: api.Finding, host: api.Host) -> plans.Draft:
+        return plans.Draft(steps=(plans.Tell(command=f"mine {host.os}", why=finding.found),))
 
     mine.__module__ = "mine"
     sys.modules["mine"] = module
@@ -128,23 +99,16 @@ def test_a_fix_of_a_plugin_comes_before_those_built_in() -> None:
         del sys.modules["mine"]
     first = next(iter(made(snapshot_of("driver-secure-boot"), (one, *FIXES)).values()))
     assert first.fix == "mine"
-    assert first.draft.steps[0] == Tell(command="mine linux", why=first.found.finding.found)
+    assert first.draft.steps[0] == plans.Tell(command="mine linux", why=first.found.finding.found)
 
 
-@pytest.mark.parametrize(
-    ("problem", "place"),
-    [
-        ("/home/ada/new env does not exist.", "'/home/ada/new env'"),
-        ("/home/ada/new env is a link to /gone, which is gone.", "./.venv"),
-        ("There is no Python interpreter in /home/ada/new env.", "./.venv"),
-    ],
-)
+@cases("fixes/cases.jsonl")
 def test_a_new_environment_is_offered_where_nothing_is(problem: str, place: str) -> None:
     fixes = tuple(one for one in FIXES if one.id == "tell-new")
-    target = Target(asked="/home/ada/new env", chosen_by="--target", problem=problem)
-    snapshot = Snapshot({Target: target, Interpreter: Unknown(why=problem)})
+    target = kinds.Target(asked="/home/ada/new env", chosen_by="--target", problem=problem)
+    snapshot = Snapshot({kinds.Target: target, kinds.Interpreter: kinds.Unknown(why=problem)})
     (one,) = made(snapshot, fixes).values()
-    told = [s.command for s in one.draft.steps if isinstance(s, Tell)]
+    told = [s.command for s in one.draft.steps if isinstance(s, plans.Tell)]
     assert told[1:] == [f"doctor fix --new {place}"]
 
 
@@ -158,7 +122,7 @@ USER = {"user_site": ELSEWHERE, "user_site_on": True}
         ({"pythonpath": (ELSEWHERE,)}, ("PYTHONPATH", None, "activate")),
         ({"kind": "conda", **USER}, ("PYTHONNOUSERSITE", "1", "conda")),
         # a Python whose packages go to the user site gets the install
-        ({"kind": "system", **USER}, Resolve(requirements=("peft>=0.18.0",))),
+        ({"kind": "system", **USER}, plans.Resolve(requirements=("peft>=0.18.0",))),
     ],
 )
 def test_a_library_behind_a_copy_is_uncovered_and_not_installed(
@@ -166,24 +130,24 @@ def test_a_library_behind_a_copy_is_uncovered_and_not_installed(
 ) -> None:
     """An older peft in another folder hides that of the environment."""
     found = {"name": "peft", "version": "0.21.2", "location": "/env/site"}
-    copy = PackageCopy(**found, hidden_by=ELSEWHERE, winner_version="0.17.1")
+    copy = kinds.PackageCopy(**found, hidden_by=ELSEWHERE, winner_version="0.17.1")
     snapshot = altered(
         snapshot_of("peft-0.17-with-transformers-5"),
-        Packages,
+        kinds.Packages,
         copies=(copy,),
         distributions=lambda several: tuple(
             replace(d, location=ELSEWHERE) if d.name == "peft" else d for d in several
         ),
     )
-    snapshot = altered(snapshot, Interpreter, **{"kind": "venv", "pythonpath": (), **python})
+    snapshot = altered(snapshot, kinds.Interpreter, **{"kind": "venv", "pythonpath": (), **python})
     one = made(snapshot)["library-version-clash"]
     (found,) = one.draft.steps
-    told = (found.name, found.value, found.where) if isinstance(found, SetEnv) else found
+    told = (found.name, found.value, found.where) if isinstance(found, plans.SetEnv) else found
     assert told == step
-    assert one.sets_variables_alone is isinstance(found, SetEnv)
+    assert one.sets_variables_alone is isinstance(found, plans.SetEnv)
 
 
-VENV = Interpreter(executable="/home/a da/.venv/bin/python", version="3.12.7", kind="venv")
+VENV = kinds.Interpreter(executable="/home/a da/.venv/bin/python", version="3.12.7", kind="venv")
 INDEX = "https://download.pytorch.org/whl/cu128"
 
 packages = st.from_regex(r"[a-z][a-z0-9]{0,8}(-[a-z0-9]{1,4})?", fullmatch=True)
@@ -195,8 +159,8 @@ paths = st.text(st.characters(min_codepoint=32, max_codepoint=126), min_size=1, 
 
 @given(st.lists(st.builds(str.__add__, packages, specs), min_size=1, max_size=4), paths)
 def test_a_shell_reads_the_words_of_a_step(wanted: list[str], place: str) -> None:
-    own = Interpreter(executable=f"/{place}/python", version="3.12.7")
-    cure = pip(own, "install", "--upgrade", *wanted, index=INDEX)
+    own = kinds.Interpreter(executable=f"/{place}/python", version="3.12.7")
+    cure = model.pip(own, "install", "--upgrade", *wanted, index=INDEX)
     words = shlex.split(cure.command)
     expected = [f"/{place}/python", "-m", "pip", "install", "--upgrade", *wanted]
     assert words == [*expected, "--index-url", INDEX]
@@ -206,19 +170,19 @@ def test_a_shell_reads_the_words_of_a_step(wanted: list[str], place: str) -> Non
 
 @given(st.text(st.characters(codec="ascii", min_codepoint=32), max_size=30))
 def test_bash_sets_the_value_of_a_step(value: str) -> None:
-    cure = set_variable(None, "HF_HOME", value)
+    cure = model.set_variable(None, "HF_HOME", value)
     assert shlex.split(cure.command) == ["export", f"HF_HOME={value}"]
-    step = variable_of(cure, VENV)
-    assert step == SetEnv(name="HF_HOME", value=value, where="activate", command=cure.command)
+    step = plans.variable_of(cure, VENV)
+    assert step == plans.SetEnv(name="HF_HOME", value=value, where="activate", command=cure.command)
 
 
 def test_bash_takes_it_as_it_is() -> None:
     value = "GPU-1 'x' $HOME"
-    shell = ["bash", "-c", f'{set_variable(None, "NAME", value).command}; printf %s "$NAME"']
+    shell = ["bash", "-c", f'{model.set_variable(None, "NAME", value).command}; printf %s "$NAME"']
     assert subprocess.run(shell, capture_output=True, text=True, check=True).stdout == value
 
 
-SEVERITIES: tuple[Severity, ...] = ("error", "warning", "note")
+SEVERITIES: tuple[model.Severity, ...] = ("error", "warning", "note")
 VERSIONS = [f"{a}.{b}" for a in range(4) for b in range(4)]
 clause = st.tuples(
     st.sampled_from([">=", "<", "==", "!=", "<=", ">"]), st.sampled_from(VERSIONS)
@@ -228,15 +192,15 @@ asked_of = st.dictionaries(
     st.sampled_from(["peft", "trl", "torch"]), ranges, min_size=1, max_size=2
 )
 findings = st.tuples(st.sampled_from(range(3)), asked_of)
-OLDER = pip(None, "install", "trl<0.12")
+OLDER = model.pip(None, "install", "trl<0.12")
 
 
-def found(number: int, cure: Cure, severity: Severity, settle: str = "") -> Found:
-    check = Check(id=f"c{number}", severity=severity, run=lambda: None, origin="")
-    return Found(check, Finding(found="f", means="m", cure=cure, settle=settle))
+def found(number: int, cure: model.Cure, severity: model.Severity, settle: str = "") -> Found:
+    check = model.Check(id=f"c{number}", severity=severity, run=lambda: None, origin="")
+    return Found(check, model.Finding(found="f", means="m", cure=cure, settle=settle))
 
 
-def shown(causes: list[Found], snapshot: Snapshot = Snapshot.of([])) -> list[Cure]:  # noqa: B008
+def shown(causes: list[Found], snapshot: Snapshot = Snapshot.of([])) -> list[model.Cure]:  # noqa: B008
     """Return the cures that are shown of causes, where there is no environment if none is named."""
     whole = Diagnosis(tuple(causes), {one.check.id: () for one in causes}, (), {}, {})
     return [*cures_shown(whole, snapshot, all_fixes).values()]
@@ -255,14 +219,16 @@ def test_printed_lines_never_contradict_each_other(
     several: list[tuple[int, dict[str, str]]],
 ) -> None:
     several.sort(key=lambda one: one[0])
-    cures = [pip(None, "install", *(n + s for n, s in one.items())) for _, one in several]
+    cures = [model.pip(None, "install", *(n + s for n, s in one.items())) for _, one in several]
     causes = [found(i, cure, SEVERITIES[several[i][0]]) for i, cure in enumerate(cures)]
     asked: dict[str, list[str]] = {}
     for before, cure in zip(cures, shown(causes), strict=True):
-        if cure == tell("doctor fix"):
+        if cure == model.tell("doctor fix"):
             continue
-        parts = [parted(one) for one in cure.installs[0].requirements]
-        assert [n for n, _ in parts] == [parted(r)[0] for r in before.installs[0].requirements]
+        parts = [model.parted(one) for one in cure.installs[0].requirements]
+        assert [n for n, _ in parts] == [
+            model.parted(r)[0] for r in before.installs[0].requirements
+        ]
         assert shlex.split(cure.command)[3] == "install"
         for name, specifier in parts:
             asked.setdefault(name, []).append(specifier)
@@ -270,7 +236,7 @@ def test_printed_lines_never_contradict_each_other(
 
 
 def test_an_error_keeps_its_line_beside_a_note() -> None:
-    note = found(1, pip(None, "install", "trl>=1.0"), "note")
+    note = found(1, model.pip(None, "install", "trl>=1.0"), "note")
     one, other = shown([found(0, OLDER, "error"), note])
     assert one.command == 'python -m pip install "trl<0.12"'
     assert other.command == "doctor fix"
@@ -290,7 +256,7 @@ def test_what_is_shown_as_a_step_of_the_doctor_is_a_goal_of_fix() -> None:
     goals = 0
     for name in names():
         snapshot, diagnosis = snapshot_of(name), diagnosis_of(name)
-        if snapshot.find(Target) is None:
+        if snapshot.find(kinds.Target) is None:
             continue
         notes = tuple(one.check.id for one in diagnosis.causes if one.severity == "note")
         taken = (*chosen(diagnosis, ()), *(chosen(diagnosis, notes) if notes else ()))
@@ -300,7 +266,9 @@ def test_what_is_shown_as_a_step_of_the_doctor_is_a_goal_of_fix() -> None:
         }
         for id_, cure in cures_shown(diagnosis, snapshot, all_fixes).items():
             # files of broken installs are deleted by a line for the shell as well
-            files = all(isinstance(s, DeletePath) for s in getattr(changed.get(id_), "steps", "?"))
+            files = all(
+                isinstance(s, plans.DeletePath) for s in getattr(changed.get(id_), "steps", "?")
+            )
             goals += id_ in changed
             if (cure.ours or cure.command.startswith("doctor fix") or files) != (id_ in changed):
                 wrong.append((name, id_, cure.command))
@@ -308,15 +276,7 @@ def test_what_is_shown_as_a_step_of_the_doctor_is_a_goal_of_fix() -> None:
     assert goals >= 80
 
 
-@pytest.mark.parametrize(
-    ("name", "id_", "kind", "words"),
-    [
-        ("python-3.13.8", "torch-import-crash", "advice", "Cure python-unsupported: it follows"),
-        ("flash-attn-undefined-symbol", "extension-abi-mismatch", "command", "-m pip install"),
-        ("flash-attn-undefined-symbol", "library-import-fails", "advice", "Cure extension-abi"),
-        ("rosetta-python", "missing-dependency", "advice", "Cure "),
-    ],
-)
+@cases("fixes/cases.jsonl")
 def test_what_no_fix_carries_out_is_no_step_of_the_doctor(
     name: str, id_: str, kind: str, words: str
 ) -> None:
@@ -330,7 +290,7 @@ def test_an_interpreter_in_a_cure_is_one_word() -> None:
     hostile, quoted = "/home/ada/it's my env/.venv", 0
     for name in names():
         snapshot = snapshot_of(name)
-        own = snapshot.find(Interpreter)
+        own = snapshot.find(kinds.Interpreter)
         if own is None or not own.executable.startswith("/"):
             continue  # nothing that a POSIX shell is to be given
         moved = replace(own, executable=f"{hostile}/bin/python", prefix=hostile)
@@ -348,9 +308,9 @@ def test_an_interpreter_in_a_cure_is_one_word() -> None:
     st.sampled_from(["a", r"\d+", "error", r"^Killed"]),
 )
 def test_of_any_text_one_short_line_is_told(texts: list[str], files: list[str], seen: str) -> None:
-    frames = tuple(Frame(file=file) for file in files)
-    errors = Errors(
-        tuple(ErrorText(text, type=text.partition(":")[0], frames=frames) for text in texts)
+    frames = tuple(kinds.Frame(file=file) for file in files)
+    errors = kinds.Errors(
+        tuple(kinds.ErrorText(text, type=text.partition(":")[0], frames=frames) for text in texts)
     )
     said = told(errors, seen)
     assert len(said) <= 160

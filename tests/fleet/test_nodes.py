@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import signal
 import socket
@@ -21,7 +22,7 @@ from rows import plant
 from torch_target import WHY_NOT, torch_target
 
 from tunedoctor.fleet import parcel
-from tunedoctor.fleet.acts import plan
+from tunedoctor.fleet.acts import plan, refusal
 from tunedoctor.fleet.reply import How
 
 DOCTOR = Path(sys.executable).with_name("doctor")
@@ -145,6 +146,28 @@ def test_a_node_that_can_not_run_it_says_why(tmp_path: Path) -> None:
     assert "the doctor ended with 2" in parcel.reply("n", told, 0.0).problem
 
 
+@AS_ROOT
+def test_a_full_tmp_and_a_dev_shm_without_exec_are_passed_over(tmp_path: Path) -> None:
+    python, name = Path(sys.executable).resolve(), f"python3.{sys.version_info[1]}"
+    mounts = "mount -t tmpfs -o size=64k x /tmp; mount -t tmpfs -o noexec x /dev/shm; "
+    mounts += f"mount -t tmpfs x /mnt; ln -s {python} /mnt/{name}"
+    space = ("unshare", "--mount", "sh", "-c", f"{mounts}; ({parcel.COMMAND}); ls -A /tmp /mnt >&2")
+
+    def told(home: str, how: How) -> tuple[str, bytes]:
+        env = {"PATH": "/mnt:/usr/bin:/bin", "HOME": home, "TMPDIR": "/proc"}
+        sent: Any = {"input": parcel.payload(how), "capture_output": True}
+        ended = subprocess.run(space, env=env, check=False, **sent)
+        assert ended.stderr == f"/mnt:\n{name}\n\n/tmp:\n".encode(), "it left something"
+        got = parcel.reply("n", ended.stdout.decode(), 0.0)
+        return got.problem, got.snapshot
+
+    assert facts(told("/mnt", How())[1])
+    why, _ = told("/proc", How())
+    assert re.search("set TMPDIR there.*/tmp: No space left on device; ", why)
+    assert "/dev/shm is mounted noexec" in why
+    assert facts(told("/proc", How(doctor=str(DOCTOR)))[1]), "one that is there needs no folder"
+
+
 BOMB = encodebytes(zlib.compress(b" " * (64 << 20))).decode()
 
 
@@ -167,73 +190,125 @@ def test_what_a_node_prints_can_be_anything(said: str, problem: str) -> None:
 
 
 SICK, USERS = "doctor: gpu-faulty [node] reset", "doctor: policy-shm [node] small"
+WELL, DOWN = (False, "none", True), (False, "none", False)
 HELD = {
-    **{f"n{i}": (False, "none") for i in range(20)},
-    "mine": (True, SICK),
-    "theirs": (True, "disk by Ada"),
+    **{f"n{i}": WELL for i in range(20)},
+    "mine": (True, SICK, False),
+    "theirs": (True, "disk by Ada", False),
 }
+MANY = {f"n{i}": WELL for i in range(40)}
 
 
 @pytest.mark.parametrize(
-    ("verb", "causes", "ready", "most", "acts", "left", "refused"),
+    ("verb", "causes", "well", "acts", "left"),
     [
-        ("drain", {"n1": SICK}, (), None, {"n1"}, set(), ""),
-        ("drain", {"n1": SICK, "theirs": SICK, "gone": SICK, "mine": SICK}, (), None, {"n1"}, {"theirs", "gone", "mine"}, ""),
-        ("drain", {f"n{i}": SICK for i in range(3)}, (), None, {"n0", "n1", "n2"}, set(), "4 of 22 nodes would be out, above 2"),
-        ("drain", {f"n{i}": SICK for i in range(3)}, (), 4, {"n0", "n1", "n2"}, set(), ""),
-        ("label", {f"n{i}": SICK for i in range(3)}, (), None, {"n0", "n1", "n2"}, set(), ""),
-        ("undrain", {}, ("mine", "theirs", "n1"), None, {"mine"}, set(), ""),
-        ("undrain", {"mine": USERS}, (), None, set(), {"mine"}, ""),
+        ("drain", {"n1": SICK}, (), {"n1"}, set()),
+        ("drain", dict.fromkeys(("n1", "theirs", "gone", "mine"), SICK), (), {"n1"}, {"theirs", "gone", "mine"}),
+        ("drain", {"mine": USERS}, (), {"mine"}, set()),
+        ("undrain", {}, ("mine", "theirs", "n1"), {"mine"}, set()),
+        ("undrain", {"mine": USERS}, (), set(), {"mine"}),
     ],
 )  # fmt: skip
-def test_a_plan_leaves_others_alone_and_empties_no_cluster(
-    verb: Any, causes: Any, ready: Any, most: Any, acts: Any, left: Any, refused: str
+def test_a_plan_leaves_others_alone(
+    verb: Any, causes: Any, well: Any, acts: Any, left: Any
 ) -> None:
-    got = plan(verb, HELD, causes, ready, most)
+    got = plan(verb, HELD, causes, well)
     assert ({*got[0]}, {*got[1]}) == (acts, left)
-    assert got[2].startswith(refused) if refused else not got[2]
+
+
+@pytest.mark.parametrize(
+    ("acts", "held", "asked", "most", "refused"),
+    [
+        (3, MANY, 40, 0, ""),
+        (1, HELD, 22, 0, "3 of the cluster's 22 nodes would be out, above 2: --at-most 3"),
+        (1, HELD, 22, 3, ""),
+        (2, MANY, 4, 0, "2 of the asked 4 nodes would be out, above 1: --at-most 2"),
+        (1, {"n0": WELL, "n1": WELL, "n2": DOWN}, 3, 0, "2 of the cluster's 3 nodes"),
+        (1, {"n0": DOWN, "n1": DOWN}, 2, 0, ""),
+        (1, {"n0": WELL}, 1, 0, ""),
+    ],
+)
+def test_no_act_empties_a_cluster_or_what_was_asked(
+    acts: int, held: Any, asked: int, most: int, refused: str
+) -> None:
+    """Of n0, n1 ... so many acts; asked were the first."""
+    got = refusal([f"n{i}" for i in range(acts)], held, [*held][:asked], most)
+    assert got.startswith(refused) if refused else not got
 
 
 def test_kubectl_is_told_as_little_as_it_needs(tmp_path: Path) -> None:
     """No API server is here: the words that kubectl would get, by one that writes them down."""
-    about = {"name": "n1", "annotations": {}, "labels": {}}
-    theirs = {"name": "n2"}
-    items = [{"metadata": about, "spec": {}}, {"metadata": theirs, "spec": {"unschedulable": True}}]
+    items: list[Any] = [
+        {"metadata": {"name": name}, "spec": {}} for name in ("n1", "n2", "n5", "n6")
+    ]
+    for one in items:
+        one["status"] = {"conditions": [{"type": "Ready", "status": "True"}]}
+    items[1]["spec"] = {"unschedulable": True}
     script = '#!/bin/sh\n[ "$1" = get ] && exec cat @root/nodes\nprintf "%s|" "$@" >>@root/log\necho >>@root/log\n'
-    plant(tmp_path, {"bin/kubectl": script, "p.toml": '[policy]\nram = "9 TiB"\n'})
+    plant(tmp_path, {"bin/kubectl": script, "p.toml": '[policy]\nram = "9 TiB"\n', "well.toml": ""})
     (tmp_path / "bin/kubectl").chmod(0o755)
     env = {**os.environ, "PATH": f"{tmp_path}/bin:{os.environ['PATH']}"}
 
     def told(words: str, policy: str = "p.toml") -> str:
+        (tmp_path / "log").write_text("")
         (tmp_path / "nodes").write_text(json.dumps({"items": items}))
         files = "n1.json n2.json n3.json"
         return str(said(f"fleet --from {files} --config {policy} {words}", tmp_path, env).stderr)
+
+    def patches() -> dict[str, Any]:
+        rows = [line.split("|") for line in (tmp_path / "log").read_text().splitlines()]
+        how = ["--type=merge", "--field-manager=tunedoctor"]
+        assert all(row[:2] + row[3:5] == ["patch", "node", *how] for row in rows)
+        return {row[2]: json.loads(row[5].removeprefix("--patch=")) for row in rows}
 
     for name in ("n1", "n2", "n3"):
         words = f"snapshot --profile node --keep-host -o {name}.json"
         said(words, tmp_path, {**env, "NODE_NAME": name})
     assert "would cordon  n1  doctor: policy-ram [node]" in told("--cordon")
-    assert not (tmp_path / "log").exists()
-    assert "left alone  n3  not known there" in told("--cordon --yes")
-    assert "label  n1  doctor" in told("--label --yes")
-    cordoned, why = (tmp_path / "log").read_text(), "doctor: policy-ram [node] "
-    about |= {"annotations": {"tunedoctor/cordon": why}}
-    items[0]["spec"] = {"unschedulable": True}
-    (tmp_path / "well.toml").write_text("")
-    assert "uncordon  n1" in told("--uncordon --yes", "well.toml")
-    undone = (tmp_path / "log").read_text().removeprefix(cordoned).splitlines()
-    note, cordon, *labels = cordoned.splitlines()
-    assert note.startswith(f"annotate|node|n1|--overwrite|tunedoctor/cordon={why}")
-    assert cordon == "cordon|n1|"
-    for at, name in ((0, "n1"), (2, "n2")):
-        assert labels[at].startswith(f"annotate|node|{name}|--overwrite|tunedoctor/label={why}")
-        assert labels[at + 1] == f"label|node|{name}|--overwrite|tunedoctor/cause=policy-ram|"
-    assert undone == ["uncordon|n1|", "annotate|node|n1|--overwrite|tunedoctor/cordon-|"]
+    assert "2 of the cluster's 4 nodes would be out, above 1: --at-most 2" in told("--cordon --yes")
+    assert not patches()
+    assert "left alone  n3  not known there" in told("--cordon --yes --at-most 2")
+    ((_, cordon),) = patches().items()
+    why = cordon["metadata"]["annotations"]["tunedoctor/cordon"]
+    assert (cordon["spec"], why[:26]) == ({"unschedulable": True}, "doctor: policy-ram [node] ")
+    told("--label --yes")
+    assert {n: one["metadata"]["labels"] for n, one in patches().items()} == {
+        name: {"tunedoctor/cause": "policy-ram"} for name in ("n1", "n2")
+    }
+    # both carry the doctor's word, and n2 is out by another since
+    for one, manager in zip(items, ("tunedoctor", "kubectl-cordon"), strict=False):
+        one |= {"spec": {"unschedulable": True}}
+        owner = {"manager": manager, "fieldsV1": {"f:spec": {"f:unschedulable": {}}}}
+        note = {"manager": "tunedoctor", "fieldsV1": {"f:metadata": {"f:annotations": {}}}}
+        one["metadata"] |= {
+            "annotations": {"tunedoctor/cordon": why},
+            "managedFields": [owner, note],
+        }
+    assert "left alone  n2  by somebody else" in told("--cordon")
+    told("--uncordon --yes", "well.toml")
+    undone = {
+        "metadata": {"annotations": {"tunedoctor/cordon": None}},
+        "spec": {"unschedulable": None},
+    }
+    assert patches() == {"n1": undone}
+    old = json.loads((tmp_path / "n1.json").read_text()) | {"taken": "2026-01-02T03:04:05+00:00"}
+    (tmp_path / "n1.json").write_text(json.dumps(old))
+    for words, policy in (("--uncordon --yes", "well.toml"), ("--label --yes", "p.toml")):
+        told(words, policy)
+        assert "n1" not in patches()
+    shown = said("fleet --from n1.json --uncordon", tmp_path, env)
+    assert re.search(
+        r"n1.json was taken \d+ days ago, at 2026-01-02 03:04; --max-age", shown.stdout
+    )
+    assert shown.returncode == 2
+    (tmp_path / "n2.json").write_text('{"taken": "today"}')
+    assert "n2.json does not tell" in said("fleet --from n2.json --cordon", tmp_path, env).stdout
+    told("--uncordon --yes --max-age 80000", "well.toml")
+    assert patches() == {"n1": undone}
     items[:] = [{"metadata": {"name": "n4"}, "spec": {}, "status": {}}]
-    (tmp_path / "nodes").write_text(json.dumps({"items": items}))
-    before = (tmp_path / "log").read_text()
+    told("--cordon")
     assert "n4: not ready" in said("fleet --kubernetes", tmp_path, env).stdout
-    assert (tmp_path / "log").read_text() == before, "kubectl creates no empty list"
+    assert not (tmp_path / "log").read_text(), "kubectl creates no empty list"
 
 
 @pytest.fixture
@@ -296,6 +371,7 @@ def test_hosts_by_ssh(tmp_path: Path, hosts: dict[str, str]) -> None:
         ("--ssh=@none", "none can't be read: No such file"),
         ("--slurm=-x", "no partition and no list"),
         ("--ssh=h --drain --label", "one at a time"),
+        ("--ssh=h --drain --max-age=2", "--max-age is of files"),
     ],
 )
 def test_what_names_no_nodes(tmp_path: Path, words: str, says: str) -> None:
@@ -355,12 +431,22 @@ def test_four_nodes_of_slurm(tmp_path: Path) -> None:  # noqa: PLR0915  one clus
             assert not any(id_ in found[other] for other in found if other != name)
         odd = {(*one["nodes"], id_) for one in told["odd"] for id_ in one["explains"]}
         assert {*wants.items()} <= odd, told["odd"]
-        assert "2 of 4 nodes would be out, above 1" in why
+        assert "2 of the cluster's 4 nodes would be out, above 1: --at-most 2" in why
         cluster.until(["idle"] * 4)
         fleet(" --drain --yes --at-most 2")
         states = ["drained doctor: policy-shm .node.", "idle", "drained doctor: gpu-faulty .node."]
         cluster.until([*states, "idle"])
         cluster.asked("scontrol", "update", "NodeName=torch", "State=DRAIN", "Reason=fan | by Ada")
+        # the doctor's reason outlives a resumption by hand, but no drain by another
+        cluster.asked("scontrol", "update", "NodeName=sick", "State=RESUME")
+        assert re.match(r"idle\W+doctor: gpu-faulty", cluster.told("sick"))
+        cluster.asked("scontrol", "update", "NodeName=sick", "State=DRAIN", "Reason=card by Ada")
+        well = [f"snapshot --profile node --keep-host -o {n}.json" for n in ("sick", "small")]
+        for words, name in zip(well, ("sick", "small"), strict=True):
+            said(words, tmp_path, {**env, "SLURMD_NODENAME": name})
+        ended = said("fleet --from sick.json small.json --undrain", tmp_path, env)
+        assert "would undrain  small" in ended.stderr, ended.stderr
+        assert "sick" not in ended.stderr
         told, _ = fleet()
         left = told["unreached"]
         assert left["torch"] == "not begun: drained (fan | by Ada)"

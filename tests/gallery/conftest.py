@@ -36,7 +36,6 @@ def base(pytestconfig: pytest.Config) -> Base:
 
 @pytest.fixture(scope="session")
 def torch_index(base: Base, tmp_path_factory: pytest.TempPathFactory) -> Iterator[TorchIndex]:
-    """Return PyTorch's index as it is played."""
     if any(name.upper() == "HTTPS_PROXY" for name in os.environ):
         pytest.skip("PyTorch's index can't be played: a proxy is set")
     try:

@@ -43,7 +43,6 @@ def planted(place: Place, files: dict[str, Any]) -> None:
 
 
 def into(place: Place, folder: str, *requirements: str) -> None:
-    """Install into another folder."""
     place.pip("install", "--no-deps", "--target", str(place.root / folder), *requirements)
 
 
@@ -54,7 +53,6 @@ def rewritten(place: Place, file: str, pattern: str, by: str) -> None:
 
 
 def files_gone(place: Place, *patterns: str) -> None:
-    """Delete files or folders of site-packages."""
     for one in (path for pattern in patterns for path in list(place.site.glob(pattern))):
         shutil.rmtree(one) if one.is_dir() else one.unlink()
 
@@ -77,7 +75,6 @@ def claims_cuda(place: Place, torch: str, torchvision: str, cuda: str) -> None:
 
 
 def claims_rocm(place: Place, rocm: str) -> None:
-    """Have torch state that it is built for ROCm."""
     claims(place, f"2.13.0+rocm{rocm}", f"0.28.0+rocm{rocm}", hip=f"{rocm}.0")
 
 
@@ -103,7 +100,6 @@ def swapped(place: Place, *requirements: str) -> None:
 
 
 def removed(place: Place, *names: str) -> None:
-    """Uninstall, whoever needs it."""
     place.pip("uninstall", "--yes", *names)
 
 
@@ -174,7 +170,6 @@ def _altered(place: Place, pattern: str, change: Any) -> None:
 
 
 def old_python(place: Place, version: str) -> None:
-    """Look at an old Python, as it comes."""
     place.asked = find_python(f"python{version}")
 
 

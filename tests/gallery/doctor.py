@@ -32,8 +32,6 @@ SOURCES = os.environ.get("TUNEDOCTOR_GALLERY_SOURCES", "index")
 
 
 class Said(NamedTuple):
-    """What the doctor said."""
-
     report: dict[str, Any]
     status: int
     out: str
@@ -41,12 +39,10 @@ class Said(NamedTuple):
 
     @property
     def findings(self) -> list[tuple[str, str]]:
-        """Causes as (id, severity)."""
         return [(f["id"], f["severity"]) for f in self.report["findings"]]
 
     @property
     def wrong(self) -> list[tuple[str, str]]:
-        """Errors and warnings among them."""
         return [one for one in self.findings if one[1] != "note"]
 
 
@@ -57,7 +53,6 @@ def check(place: Place, *, deep: bool, variables: Mapping[str, str] | None = Non
 
 
 def told(place: Place, *arguments: str, variables: Mapping[str, str] | None = None) -> Said:
-    """Run a command of the doctor's, and read its JSON."""
     done = run(place, *arguments, "--format", "json", variables=variables)
     assert done.stdout.startswith("{"), f"no report: {done.stdout[-2000:]}\n{done.stderr[-4000:]}"
     report: dict[str, Any] = json.loads(done.stdout)
@@ -122,7 +117,6 @@ NOTHING: Known = {}
 
 
 def read(folder: Path) -> dict[int, str]:
-    """Return the digest of every file below a folder."""
     files = (p for p in folder.rglob("*") if p.is_file() and not p.is_symlink())
     return {path.stat().st_ino: _digest(path) for path in files}
 
@@ -133,7 +127,6 @@ def contents(folder: Path, known: Known = NOTHING) -> dict[str, str]:
 
 
 def differences(before: dict[str, str], after: dict[str, str]) -> list[tuple[str, str]]:
-    """Return the paths that differ, on either side."""
     return sorted(before.items() ^ after.items())
 
 

@@ -47,7 +47,6 @@ else:
 
 
 def smi(place: Place, gpu: str, driver: str) -> None:
-    """Put a fake nvidia-smi on PATH."""
     one = GPUS[gpu]
     told = {"NAME": one.name, "DRIVER": driver, "CUDA": _cuda(driver), "MEMORY": one.memory}
     told["CAPABILITY"] = ".".join(map(str, one.capability))
@@ -86,7 +85,6 @@ def _program(place: Place, text: str) -> None:
 
 
 def prepend(place: Place, folder: Path) -> None:
-    """Put a folder in front of LD_LIBRARY_PATH."""
     before = place.variables.get("LD_LIBRARY_PATH")
     place.variables["LD_LIBRARY_PATH"] = f"{folder}:{before}" if before else str(folder)
 
@@ -102,7 +100,6 @@ def mounted(place: Place, commands: str) -> None:
 
 
 def can_mount() -> bool:
-    """Tell whether this user may mount in a mount space of its own."""
     if sys.platform != "linux" or not shutil.which("unshare"):
         return False
     probe = ["unshare", "--mount", "mount", "-t", "tmpfs", "tmpfs", "/mnt"]

@@ -28,8 +28,6 @@ class NoBaseError(Exception):
 
 
 class Base(NamedTuple):
-    """The folder of the gallery."""
-
     folder: Path
 
     @property
@@ -77,7 +75,6 @@ def build(folder: Path) -> Base:
 
 
 def find_python(version: str = PYTHON) -> str:
-    """Return a Python of that version that starts."""
     kept = Path.home() / ".pyenv" / "versions"
     found = kept.glob(f"{version.removeprefix('python')}.*/bin/python")
     for one in (*sorted(found, reverse=True), shutil.which(version)):
@@ -119,12 +116,10 @@ class Place:
 
     @property
     def named(self) -> str:
-        """What `--target` names."""
         return self.asked or str(self.target)
 
     @property
     def root(self) -> Path:
-        """The folder of all that: env, work, home."""
         return self.work.parent
 
     @property
@@ -134,16 +129,13 @@ class Place:
 
     @property
     def site(self) -> Path:
-        """site-packages of the target."""
         return next((self.target / "lib").glob("python*/site-packages"))
 
     @property
     def python(self) -> str:
-        """The target's interpreter."""
         return str(self.target / "bin" / "python")
 
     def metadata(self, name: str) -> Path:
-        """Return the .dist-info folder of a distribution."""
         return next(self.site.glob(f"{name}-*.dist-info"))
 
     def alter(self, path: Path, change: Callable[[str], str]) -> None:
@@ -217,7 +209,6 @@ def _rename(target: Path, old: str) -> None:
 
 
 def empty(base: Base, name: str) -> Place:
-    """Return a place without an environment."""
     folder = base.targets / f"{name}-{os.getpid()}"
     shutil.rmtree(folder, ignore_errors=True)
     for one in ("work", "home"):

@@ -110,7 +110,6 @@ def _seen(place: Place, known: doctor.Known) -> dict[str, str]:
 
 
 def _all(said: Said) -> set[str]:
-    """Return ids of causes and of what follows from them."""
     told = said.report
     return {one["id"] for one in (*told["findings"], *told["symptoms"])}
 

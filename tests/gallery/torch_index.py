@@ -30,7 +30,6 @@ class TorchIndex(Server):
         }
 
     def _told(self, path: str) -> Answer | None:
-        """Return a page, a wheel or its metadata."""
         match path.strip("/").split("/"):
             case ["files", name] if wheel := self.wheels.get(name.removesuffix(".metadata")):
                 data = _metadata(wheel) if name.endswith(".metadata") else wheel.read_bytes()

@@ -13,8 +13,6 @@ ANY = "py3-none-any"
 
 
 class Wheel(NamedTuple):
-    """One file of an index."""
-
     name: str
     version: str
     """With its local label: "2.14.1+cu126"."""

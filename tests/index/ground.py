@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import uv
+from typed import Ran, ran
 
 from index.server import Served
 
@@ -53,33 +54,24 @@ class Ground:
 
     @property
     def scripts(self) -> Path:
-        """Folder of the environment's programs."""
         return self.venv / ("Scripts" if os.name == "nt" else "bin")
 
     @property
     def python(self) -> str:
-        """The interpreter."""
         return str(self.scripts / ("python.exe" if os.name == "nt" else "python"))
 
     def uv(self, *arguments: str) -> None:
-        """Run uv, which has to work."""
         subprocess.run([uv.find_uv_bin(), *arguments], env=self.variables, check=True)
 
     def run(
         self, command: str, variables: Mapping[str, str] | None = None, cwd: Path | None = None
-    ) -> "subprocess.CompletedProcess[str]":
+    ) -> Ran:
         """Run a printed command; the program is looked up on the environment's PATH, as a shell does."""
         program, *arguments = shlex.split(command)
         found = shutil.which(program, path=self.variables["PATH"])
         assert found, program
-        return subprocess.run(
-            [found, *arguments],
-            env={**self.variables, **(variables or {})},
-            cwd=cwd or self.folder,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        around = {**self.variables, **(variables or {})}
+        return ran(found, *arguments, env=around, cwd=cwd or self.folder)
 
     def run_all(
         self, commands: tuple[str, ...], variables: Mapping[str, str] | None = None

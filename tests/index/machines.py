@@ -40,7 +40,6 @@ ROCM_OLD = machine("gfx1031", torch="==2.9.1")
 
 
 def chosen(here: Machine) -> Choice:
-    """Return what is chosen, which is a build here."""
     choice = choose(here)
     assert choice.build is not None, choice
     return choice

@@ -30,8 +30,6 @@ Pages = dict[str, Answer]
 
 
 class Served(NamedTuple):
-    """A running proxy."""
-
     url: str
     authority: Path
     """PEM file of the authority to trust."""
@@ -39,7 +37,6 @@ class Served(NamedTuple):
 
 @contextmanager
 def serving(folder: Path) -> Iterator[Served]:
-    """Serve all indexes until the end of the block."""
     held = pages()
 
     def answer(host: str, path: str) -> Answer:
@@ -58,7 +55,6 @@ def serving(folder: Path) -> Iterator[Served]:
 
 
 def pages() -> Pages:
-    """Return every page and file."""
     found: Pages = {}
     for variant in VARIANTS:
         root = f"/whl/{variant}"

@@ -107,10 +107,12 @@ def test_slurm_drains_what_cannot_train_and_resumes_that_alone(cluster: Cluster)
     user = "[policy.variables]\nNO_SUCH_VARIABLE = true\n"  # no fault of a node
     config.write_text(user)
     time.sleep(5)
-    cluster.until(["idle", mine, theirs])
+    cluster.until(["idle", "idle", theirs])
     config.write_text(f'[policy]\nshm = "64 GiB"\n{user}')  # now all are broken
     cluster.until([mine, mine, theirs])
-    config.write_text('[policy]\nshm = "1 MiB"\n')  # and now they are cured
+    config.write_text(f'[policy]\nram = "900 TiB"\n{user}')  # for another reason
+    cluster.until(["drain.* doctor: policy-ram .node."] * 2 + [theirs])
+    config.write_text(user)  # and now they are cured, but for what is a user's
     cluster.until(["idle", "idle", theirs])
     time.sleep(5)
     cluster.until(["idle", "idle", theirs])
@@ -121,9 +123,13 @@ def test_slurm_drains_what_cannot_train_and_resumes_that_alone(cluster: Cluster)
 def test_a_prolog_keeps_a_job_from_a_node_with_the_cause(cluster: Cluster) -> None:
     cluster.until(["idle", "drained", "idle"])
     cluster.health_every(0)  # nobody looks before a job starts
+    time.sleep(15)  # and who looked already has ended, on a slow machine too
     (cluster.work.parent / "doctor.toml").write_text('[policy]\nshm = "64 GiB"\n')
     ran_ = cluster.work / "ran"
     cluster.asked("sbatch", "-w", "good", "-o", "/dev/null", "--wrap", f"touch {ran_}")
     cluster.until(["drain.* doctor: policy-shm .node.", "drained", "idle"])
-    assert "PENDING" in cluster.asked("squeue", "-h", "-o", "%T")
+    end = time.monotonic() + 20  # the node is drained while the Prolog still runs
+    while "PENDING" not in cluster.asked("squeue", "-h", "-o", "%T"):
+        assert time.monotonic() < end
+        time.sleep(0.2)
     assert not ran_.exists()

@@ -30,8 +30,6 @@ def __getattr__(name):
 
 
 class Release(NamedTuple):
-    """One release of a package."""
-
     name: str
     version: str
     date: str = ""
@@ -47,12 +45,10 @@ class Release(NamedTuple):
 
     @property
     def stem(self) -> str:
-        """The name and version of its files."""
         return f"{self.name.replace('-', '_')}-{self.version}"
 
     @property
     def files(self) -> tuple[str, ...]:
-        """Names of its files; one for each interpreter, and any platform."""
         if self.sdist:
             return (f"{self.stem}.tar.gz",)
         # the stable interface is tied to a platform, "py38" is not
@@ -61,7 +57,6 @@ class Release(NamedTuple):
 
     @property
     def metadata(self) -> str:
-        """Its METADATA."""
         lines = ["Metadata-Version: 2.1", f"Name: {self.name}", f"Version: {self.version}"]
         lines += [f"Requires-Python: {self.python}"] if self.python else []
         return "\n".join([*lines, *(f"Requires-Dist: {one}" for one in self.requires)]) + "\n\n"
@@ -96,7 +91,6 @@ class Release(NamedTuple):
 
 
 def made(row: dict[str, object]) -> Release:
-    """Return the release of a row of JSON."""
     lists = {key: tuple(one) for key, one in row.items() if isinstance(one, list)}
     return Release(**{**row, **lists})  # type: ignore[arg-type]
 

@@ -14,7 +14,6 @@ from tunedoctor.installers.uv import resolve as asked
 
 
 def resolve(question: Question) -> Outcome:
-    """Ask uv over the sources of this process's variables."""
     return asked(question, own(os.environ))
 
 

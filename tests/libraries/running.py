@@ -1,11 +1,13 @@
 """Real environments with wheels of an index on loopback."""
 
+import ensurepip
 import hashlib
 import os
 import subprocess
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
+from sysconfig import get_config_var
 
 from libraries.catalogue import Release
 from tunedoctor.installers.uv import find_uv
@@ -17,19 +19,22 @@ HELD += ("huggingface-hub==1.5.0",)
 
 
 def made(folder: Path, url: str, *pins: str, name: str = "env", pip: bool = False) -> Path:
-    """Return an environment that holds wheels of an index."""
     place, uv = folder / name, (find_uv(), "--no-config")
     folder.mkdir(exist_ok=True)
-    by_uv = [*uv, "venv", "-q", "-p", sys.executable]
-    seed = [sys.executable, "-m", "venv"] if pip else by_uv
-    subprocess.run([*seed, place], check=True, cwd=folder)
+    subprocess.run([*uv, "venv", "-q", "-p", sys.executable, place], check=True, cwd=folder)
     argv = [*uv, "pip", "install", "-q", "--no-deps", "--python", place / "bin/python", *pins]
-    subprocess.run([*argv, "--default-index", url], check=True, cwd=folder)
+    own = bundled_pip() if pip else ()
+    subprocess.run([*argv, *own, "--default-index", url], check=True, cwd=folder)
     return place
 
 
+def bundled_pip() -> Iterator[Path]:
+    """Yield the wheel of the pip that this Python brings: uv puts it in in a tenth of a second, ensurepip in three."""
+    folder = get_config_var("WHEEL_PKG_DIR") or Path(ensurepip.__file__).with_name("_bundled")
+    yield next(Path(folder).glob("pip-*.whl"))
+
+
 def house(folder: Path, releases: Iterable[Release]) -> Path:
-    """Return a folder that holds wheels."""
     folder.mkdir(parents=True)
     for one in releases:
         (folder / one.files[0]).write_bytes(one.wheel())
@@ -37,7 +42,6 @@ def house(folder: Path, releases: Iterable[Release]) -> Path:
 
 
 def version(env: Path, name: str = "huggingface_hub") -> str:
-    """Return the version that an environment holds."""
     (info,) = env.glob(f"lib/python*/site-packages/{name}-*.dist-info")
     return info.name.removesuffix(".dist-info").rpartition("-")[2]
 

@@ -20,7 +20,6 @@ def listed(several: Iterable[Release]) -> Iterator[File]:
 
 
 def sent(several: Iterable[Release], file: str) -> Answer | None:
-    """Return a wheel, or its metadata."""
     wheel = file.removesuffix(".metadata")
     for one in several:
         if wheel in one.files and not one.sdist:
@@ -41,7 +40,6 @@ class Index(Loopback):
         super().__init__(self._told)
 
     def close(self) -> None:
-        """End it."""
         self.closed.set()
         super().close()
 

@@ -4,8 +4,10 @@ import importlib.util
 import sys
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pytest
+from rows import cases
 from torch_target import WHY_NOT, torch_python
 
 from tunedoctor.memory.catalogue import named
@@ -39,22 +41,12 @@ def test_what_a_process_takes(bench: ModuleType, name: str, tmp_path: Path) -> N
     assert there == pytest.approx(found.there, rel=0.15)
 
 
-@pytest.mark.parametrize(
-    ("run", "loading", "training", "merging"),
-    [
-        (Run(), 2.4, 2.75, 30.3),
-        (Run(stack=STACKS["hf"]), 2.4, 2.5, 15.3),
-        (Run(method="full", precision="mixed"), 32.3, 62.3, 0),
-        (
-            Run(method="full", sharding="zero3", gpus=8, offload="all", stack=STACKS["hf"]),
-            19.4,
-            169,
-            0,
-        ),
-    ],
-)
-def test_what_8b_takes(run: Run, loading: float, training: float, merging: float) -> None:
-    found = ram(named("Llama-3.1-8B"), run)
+@cases("memory/cases.jsonl")
+def test_what_8b_takes(
+    run: dict[str, Any], loading: float, training: float, merging: float
+) -> None:
+    stack = {"stack": STACKS[run["stack"]]} if "stack" in run else {}
+    found = ram(named("Llama-3.1-8B"), Run(**{**run, **stack}))
     assert found.loading / GIB == pytest.approx(loading, rel=0.02)
     assert found.training / GIB == pytest.approx(training, rel=0.05)
     assert found.merging / GIB == pytest.approx(merging, rel=0.02)

@@ -8,15 +8,15 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from rows import cases
 
 import tunedoctor
 from tunedoctor.memory.adapters import adapter_elements
 from tunedoctor.memory.answer import answer, forecast, refusal, run_of
-from tunedoctor.memory.band import band
+from tunedoctor.memory.band import Device, band
 from tunedoctor.memory.catalogue import named
 from tunedoctor.memory.config import shape_of
-from tunedoctor.memory.families import KNOWN
-from tunedoctor.memory.fits import Device
+from tunedoctor.memory.family import KNOWN
 from tunedoctor.memory.parameters import parameters
 from tunedoctor.memory.peak import peak
 from tunedoctor.memory.run import Run
@@ -33,30 +33,14 @@ def test_counts_are_those_of_transformers_for_every_model_of_the_catalogue(row: 
     assert all(named(name).name.endswith(f"(shape of {row.name})") for name in row.alike)
 
 
-@pytest.mark.parametrize(
-    ("name", "row", "stored"),
-    [
-        ("Llama-3.1-8B", "", ""),
-        ("Llama-3.1-8B-Instruct", "meta-llama/Llama-3.1-8B", ""),
-        ("unsloth/Meta-Llama-3.1-8B-Instruct-bnb-4bit", "meta-llama/Llama-3.1-8B", "bitsandbytes"),
-        ("TheBloke/Llama-2-7B-Chat-GPTQ", "meta-llama/Llama-2-7b-hf", "gptq"),
-        ("Qwen/Qwen2.5-Coder-7B-Instruct-AWQ", "Qwen/Qwen2.5-7B", "awq"),
-        ("mistralai/Mistral-7B-Instruct-v0.2", "mistralai/Mistral-7B-v0.2", ""),
-        ("llama3.2 3b it", "meta-llama/Llama-3.2-3B", ""),
-        ("TinyLlama-1.1B", "TinyLlama/TinyLlama-1.1B-Chat-v1.0", ""),
-    ],
-)
+@cases("memory/cases.jsonl")
 def test_a_variant_has_the_shape_of_its_base(name: str, row: str, stored: str) -> None:
     found = named(name)
     assert found.name == (f"{name} (shape of {row})" if row else "meta-llama/Llama-3.1-8B")
     assert (found.stored, found.exact) == (stored, True)
 
 
-@pytest.mark.parametrize(
-    ("name", "near"),
-    [("Mistral-7B", "Mistral-7B-v0.1 or"), ("glm_4_9b", "glm-4-9b or"), ("lama-3.1-8b", "Llama-3.1-8B"),
-     ("instruct", "'instruct'$"), (" ", "''$")],
-)  # fmt: skip
+@cases("memory/cases.jsonl")
 def test_what_fits_none_or_several_is_answered_with_near_names(name: str, near: str) -> None:
     with pytest.raises(MemoryModelError, match=near):
         named(name)
@@ -158,15 +142,7 @@ def test_an_unknown_architecture_gets_a_wider_range_than_a_known_one() -> None:
     assert one.high < two.high
 
 
-@pytest.mark.parametrize(
-    ("more", "key"),
-    [
-        ({"latent_rank": 64}, "latent_rank"),
-        ({"widths": [3, 4, 5]}, "widths"),
-        ({"hidden_act": "gelu"}, "hidden_act"),
-        ({"hidden_act": None}, "hidden_act"),
-    ],
-)
+@cases("memory/cases.jsonl")
 def test_what_is_not_understood_of_an_unknown_architecture_is_named_and_widens_the_range(
     more: dict[str, Any], key: str
 ) -> None:

@@ -1,18 +1,20 @@
 """The peak of a step for any model and run; hours and prices; the table behind the notes of doctor check."""
 
 import itertools
+from typing import Any
 
 import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from rows import cases
+from typed import tool
 
 from tunedoctor.memory.advice import fits_well, largest, smallest
-from tunedoctor.memory.band import band, need
+from tunedoctor.memory.band import Device, band, fit, need
 from tunedoctor.memory.catalogue import named
-from tunedoctor.memory.fits import Device, fit
 from tunedoctor.memory.optimizer import OPTIMIZERS
-from tunedoctor.memory.overview import SIZES, article_table, device_of, tiers
+from tunedoctor.memory.overview import SIZES, article_table, device_of
 from tunedoctor.memory.peak import peak
 from tunedoctor.memory.run import Run
 from tunedoctor.memory.speed import Prices, costs, speed
@@ -82,19 +84,11 @@ def test_the_band_holds_its_middle_and_an_unknown_stack_the_known_ones(name: str
     assert other.low <= hf <= other.high
 
 
-@pytest.mark.parametrize(
-    ("name", "run", "gib"),
-    [
-        # traced with the real model classes under torch's fake tensors, Hugging Face's loss, 2048 tokens, rank 16
-        ("meta-llama/Llama-3.2-1B", Run(method="qlora", prepared=False, stack=STACKS["hf"]), 4.66),
-        ("Qwen/Qwen3-4B", Run(method="qlora", prepared=False, stack=STACKS["hf"]), 7.28),
-        ("google/gemma-3-4b-it", Run(method="qlora", prepared=False, stack=STACKS["hf"]), 10.49),
-        ("meta-llama/Llama-3.1-8B", Run(method="qlora", prepared=False, stack=STACKS["hf"]), 9.75),
-        ("meta-llama/Llama-3.1-8B", Run(method="lora", stack=STACKS["hf"]), 19.40),
-    ],
-)
-def test_traced_peaks(name: str, run: Run, gib: float) -> None:
-    assert peak(named(name), run).total / GIB == pytest.approx(gib, rel=0.005)
+@cases("memory/cases.jsonl")
+def test_traced_peaks(name: str, run: dict[str, Any], gib: float) -> None:
+    """By the real model classes under torch's fake tensors, with Hugging Face's loss, 2048 tokens and rank 16."""
+    found = peak(named(name), Run(**run, stack=STACKS["hf"])).total
+    assert found / GIB == pytest.approx(gib, rel=0.005)
 
 
 @pytest.mark.parametrize(
@@ -162,4 +156,4 @@ def test_hours_are_tokens_by_speed_and_money_is_hours_by_price() -> None:
 
 def test_the_table_is_what_is_reckoned() -> None:
     """`python tools/regenerate_fits.py` writes it anew."""
-    assert table("what_fits")["tiers"] == list(msgspec.to_builtins(tiers()))
+    assert table("what_fits")["tiers"] == list(msgspec.to_builtins(tool("regenerate_fits").tiers()))

@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from rows import cases
 from typed import doctor
 
 PROJECT = """\
@@ -66,27 +67,9 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return site
 
 
-@pytest.mark.parametrize(
-    ("text", "parts"),
-    [
-        (
-            "FabricError: the quokka fabric lost its\nlink a7. Sorry",
-            (
-                "✗ fabric-down  The fabric is down",
-                "found  the quokka fabric lost its link a7, on",
-                "means  ranks wait for each other for ever",
-                "Call the people of the cluster",
-                "ours to run",
-            ),
-        ),
-        (
-            "FabricError: port 7 of the quokka fabric is down",
-            ("! fabric-down  The fabric is down", "port 7 is down\n", "ourctl port up 7"),
-        ),
-    ],
-)
+@cases("messages/cases.jsonl")
 def test_words_messages_and_expressions_of_a_plugin_count(
-    site: Path, text: str, parts: tuple[str, ...]
+    site: Path, text: str, parts: list[str]
 ) -> None:
     named = ("triage", "-", "--plugin", "our-cluster")
     told = doctor(*named, stdin=f"OS: Ubuntu 24.04\n{text}\n", PYTHONPATH=str(site)).stdout

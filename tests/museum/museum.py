@@ -8,6 +8,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from tunedoctor.diagnosis.engine import Diagnosis, diagnose
+from tunedoctor.diagnosis.redaction import Identity, snapshot_json
 from tunedoctor.diagnosis.registry import all_checks
 from tunedoctor.facts import Fact
 from tunedoctor.model.snapshot import SCHEMA, Snapshot, from_data
@@ -20,12 +21,10 @@ _CASES: dict[str, dict[str, Any]] = {case["name"]: case for case in map(json.loa
 
 
 def names() -> list[str]:
-    """Return the names of all cases."""
     return sorted(_CASES)
 
 
 def load(name: str) -> dict[str, Any]:
-    """Return a case as it is written."""
     return _CASES[name]
 
 
@@ -43,7 +42,6 @@ def facts_of(name: str) -> dict[str, Any]:
 
 @cache
 def snapshot_of(name: str) -> Snapshot:
-    """Return the snapshot of a case."""
     return from_data({"schema": SCHEMA, "facts": facts_of(name)})
 
 
@@ -55,9 +53,13 @@ def altered(snapshot: Snapshot, kind: type[Fact], /, **fields: Any) -> Snapshot:
     return snapshot.having(replace(fact, **new))
 
 
+def keep(folder: Path, **machines: Snapshot) -> None:
+    for name, one in machines.items():
+        (folder / f"{name}.json").write_bytes(snapshot_json(one, Identity("", "", "")))
+
+
 @cache
 def diagnosis_of(name: str) -> Diagnosis:
-    """Return what all checks find on a case."""
     return diagnose(snapshot_of(name), all_checks())
 
 

@@ -16,43 +16,19 @@ from libraries.server import Index
 from msgspec import structs
 from museum import altered, diagnosis_of, names, snapshot_of
 from recorded.answers import Answers
-from rows import rows
+from rows import cases, rows
 
 from planning.fakes import ask
+from tunedoctor import facts as kinds
 from tunedoctor.diagnosis.agreement import Drafted, chosen, drafted
 from tunedoctor.diagnosis.engine import diagnose
 from tunedoctor.diagnosis.registry import all_checks, all_fixes
 from tunedoctor.diagnosis.simulate import predict, simulate
-from tunedoctor.facts import (
-    CondaPrefix,
-    Distribution,
-    Host,
-    Interpreter,
-    NvidiaDriver,
-    NvidiaGpus,
-    Packages,
-    PciBus,
-    TorchBuild,
-)
 from tunedoctor.installers.asking import Asking
 from tunedoctor.installers.sources import own
 from tunedoctor.installers.uv import Failed, NoSolution, find_uv
+from tunedoctor.model import plan as model
 from tunedoctor.model.findings import Check, Finding, Severity, tell
-from tunedoctor.model.plan import (
-    AnyStep,
-    DeletePath,
-    Draft,
-    Install,
-    NewEnvironment,
-    Pin,
-    Plan,
-    PlanError,
-    Remove,
-    SetEnv,
-    Tell,
-    WriteFile,
-    merge,
-)
 from tunedoctor.model.snapshot import Snapshot
 from tunedoctor.planning.planner import Planned, fresh, planned
 from tunedoctor.planning.wanted import RefusedError
@@ -76,7 +52,7 @@ def test_what_only_the_old_version_of_a_library_needs_is_not_put_in() -> None:
         peft = {"version": version, "requires": ("requests>=2",)}
         return altered(
             snapshot_of("healthy-rtx4090"),
-            Packages,
+            kinds.Packages,
             distributions=lambda several: tuple(
                 structs.replace(one, **peft) if one.name == "peft" else one
                 for one in several
@@ -93,7 +69,9 @@ def test_what_only_the_old_version_of_a_library_needs_is_not_put_in() -> None:
     assert "requests" in {p.name for p in alone.plan.pins}, "the control: where it stays it gets it"
 
 
-WHOLE = [n for n in names() if snapshot_of(n).find(Interpreter) and snapshot_of(n).find(Host)]
+WHOLE = [
+    n for n in names() if snapshot_of(n).find(kinds.Interpreter) and snapshot_of(n).find(kinds.Host)
+]
 UNSOLVED = {"deep-error-that-versions-do-not-show": "no trl before 0.20 is on this index"}
 
 
@@ -115,7 +93,7 @@ def test_every_machine_gets_a_plan_that_the_checks_approve() -> None:
 def test_what_breeds_a_finding_is_refused() -> None:
     snapshot = snapshot_of("two-nccl-majors")
     (found,) = chosen(diagnose(snapshot, CHECKS), ["mixed-cuda-wheels"])
-    draft = Draft(steps=(Remove(names=("nvidia-nccl-cu13", "torch", "transformers")),))
+    draft = model.Draft(steps=(model.Remove(names=("nvidia-nccl-cu13", "torch", "transformers")),))
     with pytest.raises(RefusedError, match="it would bring"):
         planned(snapshot, (Drafted(found, draft, "bad"),), CHECKS, ask())
 
@@ -127,15 +105,15 @@ def test_the_tool_that_keeps_the_prefix_changes_what_it_put_in(row: dict[str, An
     """Nothing is left to it, and the plan is made, where pip put it in and no pin of conda's is against it."""
     snapshot = altered(
         snapshot_of("peft-0.17-with-transformers-5"),
-        Packages,
+        kinds.Packages,
         conda={"peft": "0.17.1 pyhd8ed1ab_0", "python": "3.12.7 hc5c86c4_0"},
-        prefix=msgspec.convert(row["prefix"], CondaPrefix),
+        prefix=msgspec.convert(row["prefix"], kinds.CondaPrefix),
         distributions=lambda several: tuple(
             structs.replace(d, installer=row["installer"]) if d.name == "peft" else d
             for d in several
         ),
     )
-    snapshot = altered(snapshot, Interpreter, kind="conda", prefix="/opt/my conda/envs/llm")
+    snapshot = altered(snapshot, kinds.Interpreter, kind="conda", prefix="/opt/my conda/envs/llm")
     if not row["line"]:
         made = plan(snapshot, peft="0.19.0")
         assert [pin.requirement for pin in made.plan.pins] == ["peft==0.19.0"]
@@ -168,8 +146,8 @@ def asking(wheels: Index) -> Asking:
     """Return the live questions, those to PyTorch's index put to the stand-in."""
 
     def stand_in(
-        install: Install, python: str, installed: Mapping[str, str]
-    ) -> Install | NoSolution | Failed:
+        install: model.Install, python: str, installed: Mapping[str, str]
+    ) -> model.Install | NoSolution | Failed:
         if install.index.startswith("https://download.pytorch.org/whl/"):
             install = msgspec.structs.replace(install, index=wheels.url)
         return Asking(own(os.environ)).look_up(install, python, installed)
@@ -191,13 +169,15 @@ def test_torch_is_put_in_for_the_driver(wheels: Index, tmp_path: Path) -> None:
     subprocess.run(argv, check=True, cwd=tmp_path)
     before = versions(env)
     card = snapshot_of("driver-550-with-cu130")
-    facts = [card.find(kind) for kind in (NvidiaDriver, NvidiaGpus, PciBus)]
-    build = TorchBuild(version="2.14.1+cu130", cuda="13.0", variant="cu130", accelerator="cuda")
+    facts = [card.find(kind) for kind in (kinds.NvidiaDriver, kinds.NvidiaGpus, kinds.PciBus)]
+    build = kinds.TorchBuild(
+        version="2.14.1+cu130", cuda="13.0", variant="cu130", accelerator="cuda"
+    )
     snapshot = take(str(env)).having(build, *(fact for fact in facts if fact is not None))
     checks = all_checks()
     found = chosen(diagnose(snapshot, checks), ["driver-too-old"])
     made = planned(snapshot, drafted(found, snapshot, all_fixes()), checks, asking(wheels))
-    assert Remove(names=("nvidia-nccl-cu13",)) in made.plan.steps
+    assert model.Remove(names=("nvidia-nccl-cu13",)) in made.plan.steps
     assert {(p.name, p.was, p.version) for p in made.plan.pins} == {
         ("torch", "2.14.1", "2.14.1+cu126"),
         ("nvidia-nccl-cu12", "", "2.27.5"),
@@ -239,7 +219,7 @@ TUPLES = st.lists(WORDS, max_size=2).map(tuple)
 SOME = st.lists(NAMES, min_size=1, max_size=2).map(tuple)
 BYTES = st.integers(0, 2**40)
 PINS = st.builds(
-    Pin,
+    model.Pin,
     name=NAMES,
     version=st.sampled_from(["1.0", "2.0+cu126"]),
     hashes=TUPLES,
@@ -247,32 +227,34 @@ PINS = st.builds(
     download_bytes=BYTES,
 )
 INSTALLS = st.builds(
-    Install,
+    model.Install,
     pins=st.lists(PINS, min_size=1, max_size=3, unique_by=lambda p: p.name).map(tuple),
     index=st.sampled_from(["", f"{INDEX}cu126"]),
     no_deps=st.booleans(),
     reinstall=st.just(()) | SOME,
 )
-STEPS: st.SearchStrategy[AnyStep] = st.one_of(
+STEPS: st.SearchStrategy[model.AnyStep] = st.one_of(
     INSTALLS,
-    st.builds(Remove, names=SOME),
-    st.builds(WriteFile, path=WORDS, text=WORDS),
-    st.builds(DeletePath, path=WORDS, why=WORDS),
-    st.builds(SetEnv, name=st.sampled_from(["A", "B"]), value=st.none() | WORDS),
-    st.builds(Tell, command=WORDS, why=WORDS, who=st.sampled_from(["user", "root", "reboot"])),
-    st.builds(NewEnvironment, path=WORDS, python=WORDS),
+    st.builds(model.Remove, names=SOME),
+    st.builds(model.WriteFile, path=WORDS, text=WORDS),
+    st.builds(model.DeletePath, path=WORDS, why=WORDS),
+    st.builds(model.SetEnv, name=st.sampled_from(["A", "B"]), value=st.none() | WORDS),
+    st.builds(
+        model.Tell, command=WORDS, why=WORDS, who=st.sampled_from(["user", "root", "reboot"])
+    ),
+    st.builds(model.NewEnvironment, path=WORDS, python=WORDS),
 )
 SEVERAL = st.lists(STEPS, max_size=4).map(tuple)
 PLANS = st.builds(
-    Plan, steps=SEVERAL, cures=TUPLES, reasons=TUPLES, download_bytes=BYTES, disk_bytes=BYTES
+    model.Plan, steps=SEVERAL, cures=TUPLES, reasons=TUPLES, download_bytes=BYTES, disk_bytes=BYTES
 )
 
 
 @given(st.lists(PLANS, max_size=4))
-def test_merging_keeps_all_or_says_what_contradicts(plans: list[Plan]) -> None:
+def test_merging_keeps_all_or_says_what_contradicts(plans: list[model.Plan]) -> None:
     try:
-        one = merge(plans)
-    except PlanError as error:
+        one = model.merge(plans)
+    except model.PlanError as error:
         assert "--only" in str(error)
         return
     pins: dict[str, str] = {}
@@ -283,41 +265,34 @@ def test_merging_keeps_all_or_says_what_contradicts(plans: list[Plan]) -> None:
         assert {p.name: p.version for p in plan.pins}.items() <= pins.items()
         assert set(plan.cures) <= set(one.cures)
         assert set(plan.told) <= set(one.told)
-    installs = [s for s in one.steps if isinstance(s, Install)]
+    installs = [s for s in one.steps if isinstance(s, model.Install)]
     assert len({(i.index, i.no_deps) for i in installs}) == len(installs)
-    assert merge([one]) == one
-    removed = {n for s in one.steps if isinstance(s, Remove) for n in s.names}
+    assert model.merge([one]) == one
+    removed = {n for s in one.steps if isinstance(s, model.Remove) for n in s.names}
     assert not removed & pins.keys()
 
 
-def torch(version: str, index: str = "") -> Install:
-    return Install(pins=(Pin(name="torch", version=version),), index=index)
+def torch(version: str, index: str = "") -> model.Install:
+    return model.Install(pins=(model.Pin(name="torch", version=version),), index=index)
 
 
-@pytest.mark.parametrize(
-    ("machine", "build", "cures", "says"),
-    [
-        ("driver-550-with-cu130", "cu126", ("driver-too-old",), ""),
-        ("driver-550-with-cu130", "cu132", ("driver-too-old",), "driver-too-old would still be"),
-        ("healthy-rtx4090", "cpu", (), "it would bring in torch-"),
-    ],
-)
+@cases("planning/cases.jsonl")
 def test_a_build_is_refused_that_cures_nothing_or_breeds_a_finding(
-    machine: str, build: str, cures: tuple[str, ...], says: str
+    machine: str, build: str, cures: list[str], says: str
 ) -> None:
     """The wheels of another CUDA are taken out, and the build is put in."""
     before = snapshot_of(machine)
-    packages = before.find(Packages)
+    packages = before.find(kinds.Packages)
     assert packages is not None
     gone = tuple(d.name for d in packages.distributions if d.name.startswith("nvidia-"))
-    steps = (*((Remove(names=gone),) if gone else ()), torch(f"2.9.1+{build}", INDEX + build))
-    found = simulate(Plan(steps=steps, cures=cures), before, all_checks())
+    steps = (*((model.Remove(names=gone),) if gone else ()), torch(f"2.9.1+{build}", INDEX + build))
+    found = simulate(model.Plan(steps=steps, cures=tuple(cures)), before, all_checks())
     assert found.refused.startswith(says)
     assert bool(found.refused) is bool(says)
     assert {*cures} <= {*(found.left if says else found.cured)}
 
 
-def half(packages: Packages) -> Finding | None:
+def half(packages: kinds.Packages) -> Finding | None:
     """An error without alpha, a note without beta."""
     lacks = "alpha" if not packages.get("alpha") else "beta" if not packages.get("beta") else ""
     severity: Severity = "error" if lacks == "alpha" else "note"
@@ -328,35 +303,24 @@ HALF = Check(id="half", title="h", run=half, origin="")
 
 
 def has(names: str) -> Snapshot:
-    held = tuple(Distribution(name=name, version="1") for name in names.split())
-    return Snapshot.of([Packages(distributions=held)])
+    held = tuple(kinds.Distribution(name=name, version="1") for name in names.split())
+    return Snapshot.of([kinds.Packages(distributions=held)])
 
 
-@pytest.mark.parametrize(
-    ("before", "after", "cured", "left", "bred"),
-    [
-        # an error of which a note is left is cured
-        ("gamma", "gamma alpha", ("half",), (), ()),
-        # a note that stays a note is still there
-        ("gamma alpha", "alpha", (), ("half",), ()),
-        ("alpha", "alpha gamma", (), ("half",), ()),
-        # a note that grows is bred
-        ("alpha", "gamma", (), ("half",), ("half",)),
-        ("gamma", "gamma", (), ("half",), ()),
-    ],
-)
+@cases("planning/cases.jsonl")
 def test_what_is_left_before_it_is_done_and_after(
-    before: str, after: str, cured: tuple[str, ...], left: tuple[str, ...], bred: tuple[str, ...]
+    before: str, after: str, cured: list[str], left: list[str], bred: list[str]
 ) -> None:
     proof, _ = compare(has(before), has(after), [HALF])
-    assert (proof.cured, proof.left, proof.bred) == (cured, left, bred)
+    assert [*map(list, (proof.cured, proof.left, proof.bred))] == [cured, left, bred]
     gone, new = {*before.split()} - {*after.split()}, {*after.split()} - {*before.split()}
     steps = (
-        *(Remove(names=(name,)) for name in gone),
-        *(Install(pins=(Pin(name=name, version="1"),)) for name in new),
+        *(model.Remove(names=(name,)) for name in gone),
+        *(model.Install(pins=(model.Pin(name=name, version="1"),)) for name in new),
     )
-    found = simulate(Plan(steps=steps, cures=("half",)), has(before), [HALF])
-    assert (found.cured, found.left, bool(found.refused)) == (cured, left, bool(left and steps))
+    found = simulate(model.Plan(steps=steps, cures=("half",)), has(before), [HALF])
+    assert ([*found.cured], [*found.left]) == (cured, left)
+    assert bool(found.refused) == bool(left and steps)
 
 
 def test_the_predicted_build_is_what_its_name_says() -> None:
@@ -368,8 +332,10 @@ def test_the_predicted_build_is_what_its_name_says() -> None:
         ("2.9.1+rocm6.4", INDEX + "rocm6.4", ("rocm6.4", "", "rocm")),
         ("2.9.1+xpu", INDEX + "xpu", ("xpu", "", "xpu")),
     ):
-        build = predict(Plan(steps=(torch(version, index),)), before, {}).find(TorchBuild)
+        build = predict(model.Plan(steps=(torch(version, index),)), before, {}).find(
+            kinds.TorchBuild
+        )
         assert build is not None
         assert (build.variant, build.cuda, build.accelerator) == wants
-    unnamed = predict(Plan(steps=(torch("2.9.1"),)), before, {})
-    assert unnamed.find(TorchBuild) is None
+    unnamed = predict(model.Plan(steps=(torch("2.9.1"),)), before, {})
+    assert unnamed.find(kinds.TorchBuild) is None

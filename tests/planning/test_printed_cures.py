@@ -1,44 +1,43 @@
 """Cures of all findings of a machine can be met together, and the plan cures and breeds nothing: by real metadata.
 
-On one machine of the museum for each set of findings whose cures install, and on pairs of draws over healthy ones.
-benchmarks/plans.py judges all machines and 300 pairs, and prints the figures.
+On one machine of the museum for each set of findings whose cures install, and on healthy ones with the environments of
+recorded/pairs.jsonl, two random faults each. benchmarks/plans.py judges all machines and 300 pairs.
 """
 
 from collections.abc import Iterator
-from itertools import islice
 
 import pytest
-from recorded.clashes import of_museum, of_pairs
+from museum import snapshot_of
+from recorded import judge
 from recorded.index import Index, serving
-from recorded.judge import Printed, Verdict, clash_of, judge_all, printed, sent_to
+from rows import rows
 
 from tunedoctor.diagnosis.engine import diagnose
 from tunedoctor.diagnosis.registry import all_checks
 from tunedoctor.model.findings import Check
 from tunedoctor.model.snapshot import Snapshot
 
-PAIRS = 16
 PLANNED = 6
 """Pairs of which a plan is made: that takes seconds."""
 
 
 @pytest.fixture(scope="module")
 def index(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Index]:
-    with serving() as one, sent_to(one, tmp_path_factory.mktemp("index")):
+    with serving() as one, judge.sent_to(one, tmp_path_factory.mktemp("index")):
         yield one
 
 
 def kinds(checks: tuple[Check, ...]) -> Iterator[tuple[str, Snapshot]]:
     """Yield the first machine with each set of findings whose cures install."""
     seen: set[tuple[str, ...]] = {()}
-    for name, snapshot in of_museum(checks):
-        ids = printed(diagnose(snapshot, checks), snapshot).ids
+    for name, snapshot in judge.of_museum(checks):
+        ids = judge.printed(diagnose(snapshot, checks), snapshot).ids
         if ids not in seen:
             seen.add(ids)
             yield name, snapshot
 
 
-def named(several: list[Verdict]) -> list[tuple[str, ...]]:
+def named(several: list[judge.Verdict]) -> list[tuple[str, ...]]:
     return [(v.name, *v.requirements, v.clash[:300], v.why, *v.left, *v.bred) for v in several]
 
 
@@ -48,13 +47,16 @@ def test_cures_can_be_met_together_by_a_plan_that_breeds_nothing(
 ) -> None:
     checks = all_checks()
     if drawn_from == "museum":
-        several = judge_all(kinds(checks), checks, index)
+        several = judge.judge_all(kinds(checks), checks, index)
         assert sum(bool(one.faults) for one in several) >= 20
     else:
-        drawn = of_pairs(PAIRS)
-        several = judge_all(islice(drawn, PLANNED), checks, index)
-        several += judge_all(drawn, checks, index, plans=False)
-        assert sum(bool(one.ids) for one in several) >= 0.8 * PAIRS
+        machines = [
+            (r["of"], judge.holding(snapshot_of(r["base"]), r["held"]))
+            for r in rows("recorded/pairs.jsonl")
+        ]
+        several = judge.judge_all(machines[:PLANNED], checks, index)
+        several += judge.judge_all(machines[PLANNED:], checks, index, plans=False)
+        assert sum(bool(one.ids) for one in several) >= 0.8 * len(machines)
     unplanned = [one for one in several if one.faults and one.end not in ("planned", "")]
     assert named([*(one for one in several if one.clash), *unplanned]) == []
     made = [one for one in several if one.end == "planned"]
@@ -66,6 +68,6 @@ def test_the_judge_tells_what_cannot_be_met(index: Index) -> None:
     """Control: the cure that no set of versions meets, and the same without its contradiction."""
     several = ("huggingface-hub>=0.34.0,<1.0", "tokenizers>=0.20,<0.21")
     bare = Snapshot.of([])
-    impossible = Printed(("one",), (*several, "transformers>=4.47.1,>=4.56.2"))
-    assert "No solution found" in clash_of(impossible, bare, index)
-    assert clash_of(Printed(("one",), several), bare, index) == ""
+    impossible = judge.Printed(("one",), (*several, "transformers>=4.47.1,>=4.56.2"))
+    assert "No solution found" in judge.clash_of(impossible, bare, index)
+    assert judge.clash_of(judge.Printed(("one",), several), bare, index) == ""

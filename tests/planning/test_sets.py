@@ -1,7 +1,6 @@
 """What a set is asked to hold and the least that changes, by real uv over loopback; goals that collide."""
 
 import json
-import subprocess
 import sys
 import tomllib
 from pathlib import Path
@@ -16,7 +15,8 @@ from libraries.fixtures import resolve
 from libraries.server import Index
 from museum import snapshot_of
 from recorded.answers import Answers
-from rows import holds, rows
+from rows import cases, holds, rows
+from typed import ran
 
 from planning.fakes import ask
 from tunedoctor.diagnosis.agreement import Drafted, chosen, drafted
@@ -90,19 +90,8 @@ def plan(snapshot: Snapshot, *ranges: str, more: tuple[Check, ...] = ()) -> Plan
     return planned(snapshot, several, (*CHECKS, *more), ask().but(resolve=resolve), FIXES)
 
 
-@pytest.mark.parametrize(
-    "ranges",
-    [
-        # what cures without the versions of a cure is taken
-        (),
-        ("peft<0.20", "peft!=0.19.1"),
-        # where no version is in all ranges the constraints decide
-        ("peft<0.18", "peft>=0.19"),
-        # the control: alone, the range that excludes the cure is asked for and gives way too
-        ("peft<0.18",),
-    ],
-)
-def test_ranges_of_cures_give_way_to_what_cures(index: Index, ranges: tuple[str, ...]) -> None:
+@cases("planning/cases.jsonl")
+def test_ranges_of_cures_give_way_to_what_cures(index: Index, ranges: list[str]) -> None:
     made = plan(having("transformers==5.24.0", "peft==0.17.1"), *ranges)
     assert [pin.requirement for pin in made.plan.pins] == ["peft==0.21.2"]
 
@@ -140,12 +129,6 @@ def for_macos() -> tuple[Answer, Made]:
     return answer, made
 
 
-def uv(*argv: str, cwd: Path) -> "subprocess.CompletedProcess[str]":
-    return subprocess.run(
-        [find_uv(), *argv], cwd=cwd, capture_output=True, text=True, check=False, timeout=120
-    )
-
-
 def test_frozen_pins_install_with_their_hashes(index: Index, tmp_path: Path) -> None:
     text = frozen(*for_macos(), "requirements.txt", resolve)
     assert isinstance(text, str)
@@ -155,17 +138,17 @@ def test_frozen_pins_install_with_their_hashes(index: Index, tmp_path: Path) -> 
     assert text.count("--hash=sha256:") >= len(pins)
     assert any(line.startswith("torch==2.15.0 ") for line in pins)
     (tmp_path / "requirements.txt").write_text(text)
-    assert uv("venv", "-q", "-p", sys.executable, "env", cwd=tmp_path).returncode == 0
+    assert ran(find_uv(), "venv", "-q", "-p", sys.executable, "env", cwd=tmp_path).returncode == 0
     there = ("pip", "install", "--python", "env", "--require-hashes", "-r", "requirements.txt")
     # the set is one for macOS, where torch is on the default index: its wheels here fit every system
     there += ("--python-platform", "aarch64-apple-darwin")
-    ended = uv(*there, cwd=tmp_path)
+    ended = ran(find_uv(), *there, cwd=tmp_path)
     assert ended.returncode == 0, ended.stderr
-    held = uv("pip", "freeze", "--python", "env", cwd=tmp_path).stdout
+    held = ran(find_uv(), "pip", "freeze", "--python", "env", cwd=tmp_path).stdout
     assert "transformers==5.24.0" in held
 
     (tmp_path / "requirements.txt").write_text(text.replace("--hash=sha256:", "--hash=sha256:0", 1))
-    assert uv(*there, "--reinstall", cwd=tmp_path).returncode != 0
+    assert ran(find_uv(), *there, "--reinstall", cwd=tmp_path).returncode != 0
 
 
 def test_the_project_of_a_default_index_locks(
@@ -173,7 +156,7 @@ def test_the_project_of_a_default_index_locks(
 ) -> None:
     monkeypatch.delenv("UV_NO_CONFIG")
     (tmp_path / "pyproject.toml").write_text(project(*for_macos()))
-    ended = uv("lock", cwd=tmp_path)
+    ended = ran(find_uv(), "lock", cwd=tmp_path)
     assert ended.returncode == 0, ended.stderr
     lock = tomllib.loads((tmp_path / "uv.lock").read_text())
     versions = {one["name"]: one["version"] for one in lock["package"]}

@@ -31,8 +31,6 @@ exec env -i PATH=/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin HOME=/root LANG=C.
 
 
 class Place(NamedTuple):
-    """Where the doctor is installed."""
-
     doctor: tuple[str, ...]
     """What stands before the arguments of a command."""
     root: Path
@@ -59,7 +57,6 @@ def _do(*words: str | Path, **how: object) -> str:
 
 
 def packages(*names: str) -> None:
-    """Install Debian packages."""
     if subprocess.run(["dpkg", "-s", *names], capture_output=True, check=False).returncode:
         _do("apt-get", "update", "-qq")
         _do("apt-get", "install", "-y", "-qq", "--no-install-recommends", *names,

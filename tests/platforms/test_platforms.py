@@ -76,7 +76,6 @@ def test_a_command_does_there_what_it_does_here(place: Place, status: int, line:
 
 
 def findings(place: Place, *words: str) -> dict[str, dict[str, str]]:
-    """Return the findings of a check there by their ids."""
     report = json.loads(place.run("check", "--format", "json", *words).stdout)
     return {one["id"]: one for one in report["findings"]}
 

@@ -89,9 +89,9 @@ int nvmlDeviceGetRemappedRows(void *h, unsigned *c, unsigned *u, unsigned *pendi
 int nvmlDeviceGetFieldValues(void *h, int n, field *out) {
     for (int i = 0; i < n; i++) {
         unsigned id = out[i].id, link = out[i].scope, first = (size_t)h == 1;
-        int told = first ? id == 230 || id == 31 || (id == 165 && link < 6) : id >= 84 && id <= 89;
+        int told = first ? id == 230 || id == 31 || (id == 165 && link < 6) || (id >= 38 && id <= 52) : id >= 84 && id <= 89;
         out[i].code = told ? 0 : 3;
-        out[i].value = id == 165 ? link != 3 && link != 5 : id >= 84 && id <= 88 ? 25781 : id == 230;
+        out[i].value = id == 165 ? link != 3 && link != 5 : id >= 84 && id <= 88 ? 25781 : id == 52 ? 12 : id == 230;
     }
     return 0;
 }

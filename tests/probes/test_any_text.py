@@ -7,16 +7,19 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tunedoctor.facts import Absent, Packages, PciBus, PciDevice
+from tunedoctor.facts import Absent, AmdGpu, IntelHealth, Packages, PciBus, PciDevice, Unknown
 from tunedoctor.probes import (
     amd,
+    amd_metrics,
     commands,
     gpus,
+    intel,
     interpreter,
     libraries,
     node,
     nvidia,
     packages,
+    peers,
     resources,
     site_folder,
     torch_build,
@@ -26,7 +29,7 @@ from tunedoctor.system import reading
 from tunedoctor.system.child import Ended
 
 PIECES = st.sampled_from([
-    "simd_count 1\n", "gfx_target_version 110000\n", "NVRM: Xid (PCI:0000:01:00): 79, ", "kfd ", "a.py,sha256=x,3\n", '"a', ",",
+    "simd_count 1\n", "gfx_target_version 110000\n", "NVRM: Xid (PCI:0000:01:00): 79, ", "SXid (PCI:0000:06:00.0): 20034, Fatal", '{"device_list": [{"a": {"status": "ok"}}]}', "kfd ", "a.py,sha256=x,3\n", '"a', ",",
     "\x1b", "\u2028", "|", "#!/bin/sh\n'''exec' ", "\0", "/", "Name: a\n", "[global]\n", "index-url = x\n", "NAME=", "release 12.4",
     "MemTotal: 3 kB\n", '{"code": 15}', '{"gpus": [0]}', "NVIDIA-SMI 550.54", "Driver Version: ",
 ])  # fmt: skip
@@ -41,6 +44,9 @@ PARSERS: tuple[Callable[[str], object], ...] = (
     probed.without_credentials,
 )
 OF_BYTES: tuple[Callable[[bytes], object], ...] = (
+    peers.acs_control,
+    lambda data: peers.acs_control(bytes(256) + data),
+    lambda data: amd_metrics._with(AMD, data, HEADS[len(data) % 3] + data * 9),
     lambda data: torch_build.find_flags(data, 0, len(data)),
     lambda data: torch_build.read_only_data(b"\x7fELF\x02\x01" + data),
     lambda data: commands.script_interpreter(b"#!" + data),
@@ -48,6 +54,8 @@ OF_BYTES: tuple[Callable[[bytes], object], ...] = (
     site_folder.parse_direct_url,
     site_folder.expected,
 )
+AMD = AmdGpu(index=0, gfx="gfx942", slot="0000:05:00.0")
+HEADS = (b"\x78\0\1\3", b"\xa0\x08\1\7" + bytes(2300), b"")
 PROMISES: tuple[Callable[[str], object], ...] = (
     lambda text: "\n" not in resources.model_in(text),
     lambda text: isinstance(commands.toolkit_release(text), str),
@@ -57,6 +65,7 @@ PROMISES: tuple[Callable[[str], object], ...] = (
     lambda text: all("\0" not in line for line in interpreter.path_lines(text)),
     lambda text: all(value >= 0 for value in reading.fields(text).values()),
     lambda text: nvidia.smi_table_said(Ended("exit", 1, text, text)).how in ("ok", "error", "nonsense"),
+    lambda text: isinstance(intel.health(text), IntelHealth | Unknown),
     lambda text: nvidia.nvml_said(Ended("exit", 0, text, "")).how in ("ok", "crashed", "error", "missing"),
 )  # fmt: skip
 

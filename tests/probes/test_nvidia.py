@@ -8,8 +8,11 @@ import time
 from pathlib import Path
 
 import pytest
+from museum import snapshot_of
 from rows import plant
 
+from tunedoctor.diagnosis.engine import diagnose
+from tunedoctor.diagnosis.registry import all_checks
 from tunedoctor.facts import Absent, NvidiaAnswer, NvidiaDriver, NvidiaGpus, Unknown
 from tunedoctor.probes import nvml_child
 from tunedoctor.probes.nvidia import NVML, Answers, Limits, World, look
@@ -93,6 +96,7 @@ SICK = {
     "temperature": 83, "clock": 1410, "clock_most": 3105, "power": 449, "power_limit": 450,
     "power_default": 500, "persistence": False, "display": True, "pages_pending": False, "performance_state": 8,
     "pcie_width": 8, "pcie_width_most": 16, "pcie_generation": 1, "pcie_generation_most": 4, "nvlinks": 6, "nvlinks_active": 4,
+    "nvlink_errors": (0, 0, 12, None),
 }  # fmt: skip
 
 
@@ -237,6 +241,22 @@ def test_what_is_asked_of_a_gpu_is_bounded() -> None:
 
     nvml_child.gpu(Library(), None, 0)
     assert 20 < len(asked) <= 40
+
+
+@linux
+def test_the_checks_of_a_node_of_eight_gpus_cost_less_than_300_ms(tmp_path: Path) -> None:
+    folder, (snapshot, checks) = (
+        compiled(tmp_path, "-DFULL", "-DGPUS=8"),
+        (snapshot_of("healthy-hgx-h100"), all_checks()),
+    )
+    began = time.process_time()
+    diagnose(snapshot, checks)
+    judging = time.process_time() - began
+    code = "import time, sys, pynvml; sys.argv.append(''); from tunedoctor.probes import nvml_child; nvml_child.main(); print(time.process_time())"
+    env = {"LD_LIBRARY_PATH": str(folder), "PYTHONPATH": os.pathsep.join(sys.path)}
+    *said, asking = subprocess.check_output([sys.executable, "-c", code], env=env, text=True).splitlines()  # fmt: skip
+    assert sum('"nvlink_errors"' in line for line in said) == 8
+    assert judging + float(asking) < 0.3
 
 
 @linux

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from packaging.utils import canonicalize_name
-from rows import plant
+from rows import cases, plant
 
 from tunedoctor.facts import Interpreter, Packages, Target
 from tunedoctor.probes.interpreter import interpreter
@@ -102,15 +102,8 @@ MUCH_GONE = ("torch/lib/libcudnn", "torch/nn/modules", "torch/optim", "single")
 THESE = ["single.py", "torch/lib/libcudnn.so.9", f"{LIBRARY} (empty)", "torch/nn/", "torch/optim/"]
 
 
-@pytest.mark.parametrize(("left_out", "size", "gone"), [
-    ((), 400_000_000, []),
-    (OFTEN_GONE, 330_000_000, []),  # a library without its symbols is whole
-    ((), 100_000, [f"{LIBRARY} (100000 of 400000000 bytes)"]),
-    (MUCH_GONE, 0, THESE),
-])  # fmt: skip
-def test_what_is_missing(
-    tmp_path: Path, left_out: tuple[str, ...], size: int, gone: list[str]
-) -> None:
+@cases("probes/cases.jsonl")
+def test_what_is_missing(tmp_path: Path, left_out: list[str], size: int, gone: list[str]) -> None:
     there = {name: n for name, n in SIZES.items() if not name.startswith(("..", *left_out))}
     plant(tmp_path, dict.fromkeys(there, "x"))
     for name, length in there.items():

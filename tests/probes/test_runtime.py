@@ -19,7 +19,6 @@ from tunedoctor.probes.imports import errors
 from tunedoctor.probes.runtime import Line, Run, fold, runtime_of
 from tunedoctor.system import child
 
-POSIX = pytest.mark.skipif(os.name != "posix", reason="signals are POSIX")
 SCRIPT = Path(tunedoctor.__file__).parent / "target" / "start.py"
 TORCH = "__version__ = '2.9.1'\nclass version: cuda = None\n"
 
@@ -34,7 +33,6 @@ def run(folder: Path, seconds: str = "20", **files: str) -> Runtime:
     return found
 
 
-@POSIX
 @pytest.mark.parametrize("row", rows("probes/runtime.jsonl"), ids=lambda row: row["name"])
 def test_what_is_told(row: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     packages, work = tmp_path / "packages", tmp_path / "work"
@@ -95,7 +93,6 @@ def test_any_telling_makes_a_fact(told: list[Line], words: list[str], err: str, 
     errors(made)
 
 
-@POSIX
 def test_the_doctors_death_ends_the_run(tmp_path: Path) -> None:
     if not sys.platform.startswith("linux"):
         pytest.skip("the kernel's help is Linux's")
@@ -116,7 +113,6 @@ def test_the_doctors_death_ends_the_run(tmp_path: Path) -> None:
 
 
 def wait_for(note: Path) -> int:
-    """Return the number that a child writes."""
     for _ in range(200):
         if note.exists() and note.read_text():
             return int(note.read_text())

@@ -1,7 +1,6 @@
 """Broken lines are joined, whole ones stay; a text of any length and kind is read in linear time and raises nothing."""
 
 import io
-import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -12,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from readers.rows import FILES, rows, text_of
 from rows import rows as lines_of
+from typed import ran
 
 from tunedoctor.diagnosis.engine import diagnose
 from tunedoctor.diagnosis.registry import all_checks
@@ -124,9 +124,7 @@ def test_memory_is_bounded_whatever_the_length(tmp_path: Path) -> None:
         "        else resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)\n"
         "print(found.lines, peak)\n"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", code, str(path)], capture_output=True, text=True, check=True
-    )
+    done = ran(sys.executable, "-c", code, path)
     lines, peak = map(int, done.stdout.split())
     assert lines == 60 * 8000 + 2
     assert peak * (1 if sys.platform == "darwin" else 1024) < 200 << 20

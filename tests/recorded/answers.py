@@ -10,8 +10,6 @@ from tunedoctor.model.plan import Install
 
 
 class Answers(Asking):
-    """Asks nobody."""
-
     def __init__(
         self,
         resolve: Callable[[Question], Outcome],
@@ -26,5 +24,4 @@ class Answers(Asking):
         self.lacking = lambda *_: lacking  # type: ignore[method-assign]
 
     def but(self, **answers: Any) -> "Answers":
-        """Return it with other answers to some questions."""
         return Answers(**{**self.given, **answers})

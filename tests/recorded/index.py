@@ -21,8 +21,6 @@ from recorded.releases import Catalogue, catalogue
 
 
 class Index(NamedTuple):
-    """A running index."""
-
     url: str
     """Of the simple API."""
     server: Loopback
@@ -57,7 +55,6 @@ class Index(NamedTuple):
 
 @contextmanager
 def serving(several: Catalogue | None = None) -> Iterator[Index]:
-    """Serve until the end of the block, on a free port."""
     releases = several or catalogue()
 
     @cache

@@ -4,18 +4,19 @@ What is the doctor's to say is read in two places, `printed` and `plan`; the ver
 """
 
 import os
-import subprocess
 import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
 from unittest.mock import patch
 
 import msgspec
+import museum
 import uv
 from libraries.fixtures import resolve
 from packaging.requirements import Requirement
+from typed import ran
 
 from recorded.answers import Answers
 from recorded.index import Index
@@ -50,8 +51,6 @@ class Printed(NamedTuple):
 
 
 class Verdict(NamedTuple):
-    """What was found of one machine."""
-
     name: str
     ids: tuple[str, ...]
     """Findings whose cure installs packages."""
@@ -75,9 +74,15 @@ class Verdict(NamedTuple):
 
 
 def found_of(diagnosis: Diagnosis) -> list[Found]:
-    """Return all findings that are printed, notes too, each once."""
     every = (*diagnosis.causes, *(s for some in diagnosis.symptoms.values() for s in some))
     return list({one.check.id: one for one in every}.values())
+
+
+def of_museum(checks: tuple[Check, ...]) -> Iterator[tuple[str, Snapshot]]:
+    for name in museum.names():
+        snapshot = museum.snapshot_of(name)
+        if len(found_of(diagnose(snapshot, checks))) >= 2:
+            yield name, snapshot
 
 
 def printed(diagnosis: Diagnosis, snapshot: Snapshot) -> Printed:
@@ -139,9 +144,7 @@ def clash_of(wanted: Printed, snapshot: Snapshot, index: Index) -> str:
     argv += [word for variant in wanted.variants for word in ("--index", index.torch_url(variant))]
     with tempfile.TemporaryDirectory() as empty:
         lines = "".join(f"{one}\n" for one in wanted.requirements if _has_wheels(one))
-        ended = subprocess.run(
-            argv, input=lines, cwd=empty, capture_output=True, text=True, check=False
-        )
+        ended = ran(*argv, stdin=lines, cwd=Path(empty))
     return ended.stderr.strip() if ended.returncode else ""
 
 
@@ -164,7 +167,6 @@ def judge_all(
     *,
     plans: bool = True,
 ) -> list[Verdict]:
-    """Judge several machines, some at once, since uv does most of it."""
     with ThreadPoolExecutor(4) as pool:
         return list(pool.map(lambda one: judge(*one, checks, index, plans=plans), machines))
 

@@ -20,8 +20,6 @@ _CUDA = ("nvidia-", "cuda-")
 
 
 class Catalogue:
-    """All releases by name and version."""
-
     def __init__(self, releases: Mapping[str, Mapping[str, Release]]) -> None:
         self.releases = releases
 
@@ -55,7 +53,6 @@ class Catalogue:
 
 @cache
 def catalogue() -> Catalogue:
-    """Return what is recorded."""
     found: dict[str, dict[str, Release]] = {}
     for line in gzip.decompress(RECORD.read_bytes()).decode().splitlines():
         row = json.loads(line)

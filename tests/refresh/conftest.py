@@ -20,5 +20,4 @@ def index() -> Iterator[Index]:
 
 @pytest.fixture
 def table() -> Any:
-    """The shipped table, a copy of one's own."""
     return copy.deepcopy(shipped("torch_wheels"))

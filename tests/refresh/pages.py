@@ -16,8 +16,6 @@ PLATFORMS = {"linux_x86_64": "x86_64", "linux_aarch64": "aarch64"}
 
 
 class File(NamedTuple):
-    """A wheel as a page names it."""
-
     folder: str
     name: str
     metadata: bytes = b""
@@ -49,17 +47,14 @@ class Index(Server):
         return f"{self.root}/simple/"
 
     def put(self, project: str, files: list[File], root: str = "/whl/") -> None:
-        """Serve a page of these files and their metadata."""
         self.pages |= pages(project, files, root)
 
     def of_table(self, table: Any) -> None:
-        """Serve the pages that a wheel table describes."""
         for project in ("torch", "torchvision", "torchaudio"):
             self.put(project, files_of(table, project))
 
 
 def pages(project: str, files: list[File], root: str = "/whl/") -> dict[str, bytes]:
-    """Return a page of these files and their metadata, by path."""
     held = {f"{root}{one.folder}/{one.name}.metadata": one.metadata for one in files}
     return {f"{root}{project}/": page(files, root), **{k: v for k, v in held.items() if v}}
 
@@ -129,7 +124,6 @@ NEW = dict.fromkeys(("linux_x86_64", "linux_aarch64", "win_amd64"), CU)
 
 
 def variants_of(row: Any, family: str, kind: str = "") -> list[str]:
-    """Return the variants of a row of the table for a family."""
     return [one[0] for one in row["builds"] if one[1] == family and one[0].startswith(kind)]
 
 

@@ -1,4 +1,3 @@
-import gzip
 import socket
 import time
 from contextlib import suppress
@@ -8,6 +7,7 @@ from urllib.parse import urlsplit
 import pytest
 from loopback import Raw
 from refresh.pages import Index
+from rows import cases
 
 from tunedoctor.refresh.fetch import Client, FetchError, Limits
 
@@ -35,29 +35,14 @@ def raw(first: bytes, again: bytes = b"", pause: float = 0) -> Raw:
 
 
 def to(place: str) -> Raw:
-    """Redirect."""
     return raw(f"HTTP/1.1 302 x\r\nLocation: {place}\r\nContent-Length: 0\r\n\r\n".encode())
 
 
-@pytest.mark.parametrize(
-    ("first", "again", "pause", "says"),
-    [
-        (OK + b"Content-Length: 1000\r\n\r\n" + b"x" * 500, b"", 0, "cut: 500 of 1000 bytes"),
-        (OK + b"\r\n", b"<a href='x'>" * 1000, 0, "more than 97 KiB"),
-        (OK + b"\r\n", b".", 0.05, "no whole answer in 0.4 s"),
-        (OK + b"X: ", b".", 0.05, "no whole answer in 0.4 s"),
-        (b"", b".", 1, "no whole answer in 0.4 s"),
-        (OK + b"Content-Encoding: gzip\r\n\r\n", gzip.compress(b"0" * 200_000), 9, "packed"),
-        (OK + b"Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n", b"", 0, "cut"),
-        (b"HTTP/1.1 500 x\r\n\r\n", b"", 0, "answered 500"),
-        (b"HTTP/1.1 403 x\r\n\r\n", b"", 0, "answered 403"),
-        (b"\x00\xff" * 100, b"", 0, "can't be reached"),
-    ],
-)
+@cases("refresh/cases.jsonl")
 def test_what_a_sick_server_does_is_told(
-    index: Index, first: bytes, again: bytes, pause: float, says: str
+    index: Index, first: str, again: str, pause: float, says: str
 ) -> None:
-    index.pages["/whl/x/"] = raw(first, again, pause)
+    index.pages["/whl/x/"] = raw(first.encode("latin-1"), again.encode("latin-1"), pause)
     seconds = 0.4 if "0.4 s" in says else 30  # neighbours slow what is to come in time
     with pytest.raises(FetchError, match=says):
         client(index, seconds).get(f"{index.url}x/")

@@ -30,7 +30,6 @@ def _after(merge: Merge) -> Any:
 
 
 def _row(files: list[File], in_use: Any = TABLE, told: Learned | None = None) -> Any:
-    """Return the row of 2.16.0 after an update."""
     return _after(_merged(files, in_use, told))["releases"]["items"]["2.16.0"]
 
 

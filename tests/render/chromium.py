@@ -12,8 +12,6 @@ WHERE = shutil.which("chromium")
 
 
 class Chromium:
-    """One page of a browser."""
-
     def __init__(self, folder: Path) -> None:
         assert WHERE
         self.said: list[str] = []
@@ -78,7 +76,6 @@ class Chromium:
         return one
 
     def show(self, page: Path, width: int, height: int = 900, *, dark: bool = False) -> None:
-        """Load a page."""
         self.said.clear()
         self(
             "Emulation.setDeviceMetricsOverride",
@@ -94,7 +91,6 @@ class Chromium:
             pass
 
     def run(self, script: str) -> Any:
-        """Return what an expression is on the page."""
         done = self(
             "Runtime.evaluate",
             expression=script,
@@ -106,17 +102,14 @@ class Chromium:
         return done["result"].get("value")
 
     def key(self, name: str, code: int, text: str = "") -> None:
-        """Press a key."""
         about = {"key": name, "code": name, "windowsVirtualKeyCode": code}
         self("Input.dispatchKeyEvent", type="keyDown", **about, **({"text": text} if text else {}))
         self("Input.dispatchKeyEvent", type="keyUp", **about)
 
     def picture(self, file: Path) -> None:
-        """Write a picture of the whole page."""
         data = self("Page.captureScreenshot", captureBeyondViewport=True)["data"]
         file.write_bytes(b64decode(data))
 
     def close(self) -> None:
-        """End it."""
         self._process.terminate()
         self._process.wait(10)

@@ -5,24 +5,16 @@ from typing import Any
 from msgspec.structs import replace
 from museum import altered, snapshot_of
 
+from tunedoctor.diagnosis import report as reporting
 from tunedoctor.diagnosis.engine import diagnose
 from tunedoctor.diagnosis.registry import all_checks
-from tunedoctor.diagnosis.report import (
-    Report,
-    ReportCure,
-    ReportFinding,
-    ReportSmoke,
-    ReportTarget,
-    exit_code,
-    report_of,
-)
 from tunedoctor.facts import GpuProcess, Knowledge, Nearby, NvidiaGpus, Stage
 from tunedoctor.facts.target import NO_ENVIRONMENT
 from tunedoctor.model.snapshot import Snapshot
 from tunedoctor.render.formats import Told
 
 HOSTILE = "</script></style>-->\"'<script>alert(1)</script><img src=//x.invalid/a onerror=alert(2)>\x1b[2J\u202e\u2066&amp;{{7*7}}"
-SMOKE = ReportSmoke(
+SMOKE = reporting.ReportSmoke(
     verdict="ready",
     device="cuda:0",
     device_name="NVIDIA H100 80GB HBM3",
@@ -38,17 +30,16 @@ SMOKE = ReportSmoke(
 )  # fmt: skip
 
 
-def report_on(case: str | Snapshot, **fields: Any) -> Report:
-    """Return the whole report of a machine."""
+def report_on(case: str | Snapshot, **fields: Any) -> reporting.Report:
     snapshot = snapshot_of(case) if isinstance(case, str) else case
     snapshot = snapshot.having(Knowledge(date="2026-11-24", days=5, source="shipped"))
     checks = all_checks()
-    found = report_of(snapshot, diagnose(snapshot, checks), checks, seconds=0.21)
+    found = reporting.report_of(snapshot, diagnose(snapshot, checks), checks, seconds=0.21)
     about = {"host": "node-17.cluster", "taken": "2026-11-29T23:48:50+00:00", "node": "gpu-a17"}
     return replace(found, **{**about, **fields})
 
 
-def eight() -> Report:
+def eight() -> reporting.Report:
     """Return a healthy node of eight GPUs, two of them in use, after a tiny training."""
     gib = 1 << 30
 
@@ -70,11 +61,11 @@ def eight() -> Report:
     return report_on(machine, smoke=SMOKE, profile="project", policy="/srv/fleet/doctor.toml")
 
 
-def hostile() -> Report:
+def hostile() -> reporting.Report:
     """Return a report in which every text is an attack, and long."""
-    one = ReportFinding(
+    one = reporting.ReportFinding(
         id="x-" + "y" * 90, severity="error", title=HOSTILE, found=HOSTILE + "/very/long" * 60, means=HOSTILE,
-        cure=ReportCure(kind="command", command=f"rm {HOSTILE} " + "a" * 400, note=HOSTILE),
+        cure=reporting.ReportCure(kind="command", command=f"rm {HOSTILE} " + "a" * 400, note=HOSTILE),
         evidence=(HOSTILE,), explains=("b",))  # fmt: skip
     below = replace(one, id="b", explains=())
     report = report_on("gpu-memory-held", host=HOSTILE, node=HOSTILE, policy=HOSTILE, smoke=SMOKE)
@@ -95,7 +86,7 @@ def hostile() -> Report:
     )
 
 
-def several() -> Report:
+def several() -> reporting.Report:
     """Return a broken machine with several causes, one of them accepted."""
     report = report_on("gpu-memory-held")
     more = report_on("rosetta-python"), report_on("conda-mkl-2024.1")
@@ -119,27 +110,25 @@ def several() -> Report:
     )
 
 
-def nowhere() -> Report:
+def nowhere() -> reporting.Report:
     """Return the report of a machine without an environment to look at."""
     near = (
         Nearby(path="~/llm/.venv", python="3.12.3", torch="2.9.1"),
         Nearby(path="~/old", python="3.9.2"),
     )
     way = "doctor check --target ~/llm/.venv looks at it"
-    target = ReportTarget(chosen_by="none", nearby=near, own="~/doctor")
+    target = reporting.ReportTarget(chosen_by="none", nearby=near, own="~/doctor")
     report = report_on("healthy-rtx4090", verdict="unknown", next=way, target=target)
     return replace(
         report, skipped={**report.skipped, **dict.fromkeys(report.passed[:9], NO_ENVIRONMENT)}
     )
 
 
-def told(report: Report) -> Told:
-    """Return a report as formats take it."""
-    return Told(report=report, code=exit_code(report))
+def told(report: reporting.Report) -> Told:
+    return Told(report=report, code=reporting.exit_code(report))
 
 
 def drawn() -> dict[str, Told]:
-    """Return the reports by name."""
     reports = {
         "eight": eight(),
         "several": several(),

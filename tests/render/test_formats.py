@@ -8,7 +8,6 @@ import json
 import os
 import re
 import shutil
-import subprocess
 from collections import Counter
 from pathlib import Path
 
@@ -16,11 +15,9 @@ import jsonschema
 import pytest
 from junitparser import JUnitXml
 from msgspec.structs import replace
-from museum import snapshot_of
 from render.told import (
     ALL_NASTY,
     CASES,
-    FORMATS,
     PLAIN,
     SOME,
     case,
@@ -31,11 +28,10 @@ from render.told import (
     report,
     told,
 )
-from rows import plant
-from typed import inside
+from rows import cases, plant
+from typed import ran
 
-from tunedoctor.diagnosis.fingerprint import fingerprint
-from tunedoctor.diagnosis.redaction import Identity, snapshot_json
+from tunedoctor.diagnosis.gate import fingerprint
 from tunedoctor.diagnosis.report import (
     ReportCure,
     ReportFinding,
@@ -52,13 +48,6 @@ ACCEPTED = told(report(finding(accepted="known until 2027-01-01"), finding("disk
 def party(name: str) -> str:
     found = shutil.which(name, path=f"{os.environ['PATH']}{os.pathsep}/usr/lib/nagios/plugins")
     return found or pytest.skip(f"no {name} on PATH: the head of this file says whence")
-
-
-def ran(*argv: object, text: str = "", **env: str) -> "subprocess.CompletedProcess[str]":
-    around = {**os.environ, **env}
-    return subprocess.run(
-        [*map(str, argv)], input=text, capture_output=True, text=True, env=around, check=False
-    )
 
 
 def multitool() -> Path:
@@ -81,7 +70,7 @@ def test_sarif_is_what_github_and_oasis_ask_for(tmp_path: Path) -> None:
         (tmp_path / f"{name}.sarif").write_text(json.dumps(doc), "utf-8")
     asked = ("--rule-kind", "Sarif;Ghas", "--level", "Error;Warning", "--output", tmp_path / "out")
     what = (tool, "validate", tmp_path / "*.sarif", *asked)
-    said = ran(*what, DOTNET_SYSTEM_GLOBALIZATION_INVARIANT="1").stdout
+    said = ran(*what, env={**os.environ, "DOTNET_SYSTEM_GLOBALIZATION_INVARIANT": "1"}).stdout
     faults = re.findall(r"/([\w-]+)\.sarif.*: (?:error|warning) (\w+)", said)
     assert f"{len(docs) + 1} files scanned" in said
     # SARIF2005: no page of the tool on the web
@@ -183,10 +172,10 @@ def test_promtool_has_nothing_to_say_of_the_metrics() -> None:
     machine = ReportMachine(gpus=(gpu,) * 99, ram=1)
     full = made(told(report(finding(ALL_NASTY), machine=machine, smoke=smoke)), "prometheus")
     for text in (full, *(made(case(name), "prometheus") for name in SOME)):
-        checked = ran(party("promtool"), "check", "metrics", text=text)
+        checked = ran(party("promtool"), "check", "metrics", stdin=text)
         assert (checked.returncode, checked.stdout + checked.stderr) == (0, "")
     assert ran(
-        party("promtool"), "check", "metrics", text=full.replace("doctor_findings", "a_count")
+        party("promtool"), "check", "metrics", stdin=full.replace("doctor_findings", "a_count")
     ).returncode
     assert "doctor_smoke_tokens_per_second 812.5\n" in full
     assert "doctor_run_timestamp_seconds 1795514400\n" in full
@@ -216,10 +205,7 @@ def test_a_line_tells_code_and_cause_in_eighty_bytes() -> None:
     assert made(both, "line").startswith("doctor: ours [node]"), "the node's is not hidden"
 
 
-@pytest.mark.parametrize(
-    ("verdict", "severities", "code"),
-    [("ready", "", 0), ("ready", "note", 0), ("ready", "warning", 1), ("findings", "warning", 1), ("findings", "error note", 2), ("unknown", "", 3)],
-)  # fmt: skip
+@cases("render/cases.jsonl")
 def test_nagios_gets_its_own_codes(
     verdict: str, severities: str, code: int, tmp_path: Path
 ) -> None:
@@ -237,26 +223,3 @@ def test_nagios_gets_its_own_codes(
         rf"DOCTOR {nagios.STATES[code]} - [^|]+ \| {count} .* time=0.200s;;;0", first
     )
     assert [line.count("|") for line in others] == [0] * max(len(some) - 1, 0)
-
-
-def test_the_command_writes_them_all_at_once(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(tmp_path / "summary.md"))
-    snapshot = snapshot_json(snapshot_of(SOME[1]), Identity("", "", ""))
-    plant(tmp_path, {"s.json": snapshot, "requirements.txt": "peft\ntorch==2.9.1\n"})
-    files = [f"--output={name}={tmp_path}/{name}.out" for name in FORMATS[:-1]]
-    argv = ("check", "--from=s.json", "--format=github", *files)
-    ended = inside(capsys, *argv, cwd=tmp_path)
-    assert (ended.returncode, ended.stderr) == (1, "")
-    texts = {name: (tmp_path / f"{name}.out").read_text("utf-8") for name in FORMATS[:-1]}
-    assert texts["github"] == ended.stdout
-    assert re.search("^::error title=driver-too-old.*,file=requirements.txt,line=2::", ended.stdout)
-    assert JUnitXml.fromstring(texts["junit"].encode()).failures == 1
-    for text in (texts["sarif"], texts["gitlab"]):
-        assert "requirements.txt" in str(json.loads(text))
-    assert texts["line"].startswith("doctor: driver-too-old [user] ")
-    assert texts["nagios"].startswith("DOCTOR CRITICAL - driver-too-old: ")
-    assert "doctor_ready 0\n" in texts["prometheus"]
-    assert (tmp_path / "summary.md").read_text("utf-8").startswith("## doctor: not ready, 1 error")
-    assert inside(capsys, *argv[:2], "--format=nagios", cwd=tmp_path).returncode == 2

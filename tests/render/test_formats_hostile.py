@@ -10,19 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from junitparser import JUnitXml
 from museum import snapshot_of
-from render.told import (
-    FORMATS,
-    NASTY,
-    PLAIN,
-    SOME,
-    WHO,
-    cells,
-    entries_of,
-    finding,
-    judged,
-    made,
-    report,
-)
+from render import told
 from security.planted import planted
 
 from tunedoctor.diagnosis import redaction
@@ -34,7 +22,7 @@ from tunedoctor.render.formats import Place, Told
 @st.composite
 def hostile(draw: st.DrawFn) -> Told:
     """A report whose words are what somebody else chose, redacted as all are, at places that he named."""
-    parts = st.lists(st.one_of(st.sampled_from(NASTY), st.text(max_size=9)), max_size=4)
+    parts = st.lists(st.one_of(st.sampled_from(told.NASTY), st.text(max_size=9)), max_size=4)
     text = parts.map(lambda some: "".join(some).encode("utf-8", "replace").decode())
     found = []
     for number in range(draw(st.integers(0, 14))):
@@ -42,9 +30,9 @@ def hostile(draw: st.DrawFn) -> Told:
         some = {name: draw(text) for name in ("title", "found", "means", "settle", "accepted")}
         some["severity"] = draw(st.sampled_from(["error", "warning", "note"]))
         some["cure"] = ReportCure(kind=kind, command=draw(text), note=draw(text))
-        found.append(finding(f"{draw(text)}{number}", **some))
+        found.append(told.finding(f"{draw(text)}{number}", **some))
     machine = ReportMachine(system=draw(text), gpus=(ReportGpu(vendor="amd", name=draw(text)),))
-    clean = report(
+    clean = told.report(
         *found,
         verdict=draw(st.sampled_from(["ready", "findings", "unknown"])),
         unknown={f"u{draw(text)}": draw(text)},
@@ -65,7 +53,7 @@ SERIES = re.compile(r'[a-z_]+(\{([a-z]+="([^"\\\n]|\\["\\])*",?)+\})? [\d.e+-]+'
 @settings(max_examples=60)
 @given(hostile())
 def test_hostile_words_break_no_format(one: Told) -> None:
-    shown, found = {name: made(one, name) for name in FORMATS}, one.report.findings
+    shown, found = {name: told.made(one, name) for name in told.FORMATS}, one.report.findings
     results = json.loads(shown["sarif"])["runs"][0]["results"]
     assert len(results) == len(found) + len(one.report.symptoms)
     for result in results:
@@ -77,16 +65,16 @@ def test_hostile_words_break_no_format(one: Told) -> None:
     for line in shown["github"].splitlines():
         assert re.match(r"::(error|warning|notice) title=[^:,]*(,file=[^:,]*,line=3)?::", line)
     assert len(shown["github"].splitlines()) == shown["github"].count("\n") <= 30
-    assert [len(row) for row in cells(shown["summary"])] == [4] * (len(found) + bool(found))
-    for row, cause in zip(cells(shown["summary"])[1:], found, strict=True):
+    assert [len(row) for row in told.cells(shown["summary"])] == [4] * (len(found) + bool(found))
+    for row, cause in zip(told.cells(shown["summary"])[1:], found, strict=True):
         bare = "".join(c for c in cause.found if c.isprintable() and c != " ")
         assert row[2].replace(" ", "").replace("<br>", "")[:500] == bare[:500]
-    entries_of(one)
+    told.entries_of(one)
     series = shown["prometheus"].removesuffix("\n").split("\n")
     assert len({*series}) == len(series)
     for line in series:
         assert line.startswith("# ") or SERIES.fullmatch(line), line
-    assert PLAIN.fullmatch(shown["line"])
+    assert told.PLAIN.fullmatch(shown["line"])
     first, *others = shown["nagios"].removesuffix("\n").split("\n")
     assert first.count("|") == 1
     assert "|" not in "".join(others)
@@ -106,23 +94,23 @@ def _leaks(shown: str, secrets: list[str]) -> set[str]:
 
 
 def test_no_planted_secret_is_in_any_format(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("HOME", WHO.home)
+    monkeypatch.setenv("HOME", told.WHO.home)
     texts = [one for one in planted(3) if "\n" not in one.text]
     secrets = [secret for one in texts for secret in one.secrets if len(secret) > 3]
     head = "HfHubHTTPError: 401 Client Error: Unauthorized for url: https://huggingface.co/x begin "
 
     def leaks() -> dict[str, int]:
-        said = dict.fromkeys(FORMATS, "")
+        said = dict.fromkeys(told.FORMATS, "")
         for one in texts:
             errors = Errors(errors=(ErrorText(text=f"{head}{one.text}"),))
             variables = Environment(variables={"HF_HOME": f"/x {one.text}"})
-            got = judged(snapshot_of(SOME[0]).having(errors).having(variables))
-            for name in FORMATS:
-                said[name] += made(got, name)
+            got = told.judged(snapshot_of(told.SOME[0]).having(errors).having(variables))
+            for name in told.FORMATS:
+                said[name] += told.made(got, name)
         return {name: len(_leaks(text, secrets)) for name, text in said.items()}
 
-    assert leaks() == dict.fromkeys(FORMATS, 0)
+    assert leaks() == dict.fromkeys(told.FORMATS, 0)
     monkeypatch.setattr(redaction, "redact", lambda data, *_: data)
     careless = leaks()
-    shows = [careless[name] for name in FORMATS if name not in ("line", "prometheus")]
+    shows = [careless[name] for name in told.FORMATS if name not in ("line", "prometheus")]
     assert min(shows) > 150, careless

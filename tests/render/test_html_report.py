@@ -12,7 +12,7 @@ import pytest
 from render import chromium, reports
 
 from tunedoctor.diagnosis.report import machine_of
-from tunedoctor.memory.fits import Device
+from tunedoctor.memory.band import Device
 from tunedoctor.memory.overview import machine_table
 from tunedoctor.memory.run import Run
 from tunedoctor.render.formats.html import render

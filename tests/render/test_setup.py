@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from museum import snapshot_of
-from rows import plant
+from rows import cases, plant
 
 from tunedoctor.facts import Host
 from tunedoctor.model.plan import Install, NewEnvironment, Pin, Plan
@@ -184,24 +184,12 @@ def test_the_user_s_part_can_be_run_again_and_changes_nothing_of_others(tmp_path
     assert not (tmp_path / "started").exists()
 
 
-@pytest.mark.parametrize(
-    ("name", "torch", "vendors", "place"),
-    [
-        ("healthy-rtx4090", "2.14.1+cu130", ("nvidia",), "metal"),
-        ("healthy-rtx4090", "2.14.1+cpu", (), "metal"),
-        ("driver-nouveau-owns", "2.15.0+cu132", ("nvidia",), "metal"),  # its driver is yet to come
-        ("healthy-rx7900xtx", "2.14.1+rocm6.4", ("amd",), "metal"),
-        ("healthy-rocm-beside-nvidia-display-card", "2.14.1+rocm6.4", ("amd",), "metal"),
-        ("healthy-wsl2-rtx4070", "2.14.1+cu130", ("nvidia",), "wsl"),
-        ("healthy-docker-with-gpus", "2.14.1", ("nvidia",), "container"),
-        ("healthy-cpu-server", "2.14.1", (), "metal"),
-    ],
-)
+@cases("render/cases.jsonl")
 def test_what_is_set_up_is_what_the_wheel_needs(
-    name: str, torch: str, vendors: tuple[str, ...], place: str
+    name: str, torch: str, vendors: list[str], place: str
 ) -> None:
     at = setting_of(snapshot_of(name), plan("/x", torch=torch))
-    assert (at.vendors, at.place) == (vendors, place)
+    assert ([*at.vendors], at.place) == (vendors, place)
 
 
 def test_a_new_environment_elsewhere_than_on_linux_has_no_part_for_root() -> None:

@@ -50,7 +50,6 @@ def told(report: Report) -> Told:
 
 
 def judged(snapshot: Snapshot) -> Told:
-    """What `doctor check` has of a snapshot."""
     report = report_for(snapshot, Options.of(), CHECKS, time.perf_counter())
     return told(replace(report, taken="2026-11-24T10:00:00+00:00", host="node7"))
 

@@ -4,20 +4,16 @@ import hashlib
 import json
 import pickle
 import shutil
-import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
 from trainers import Ended, Train
-from typed import doctor
 
 BRANDED = "code ran"
 
 
 class Forged:
-    """What writes a file when it is unpickled."""
-
     def __init__(self, marker: Path) -> None:
         self.marker = marker
 
@@ -35,7 +31,6 @@ def forged(tmp_path: Path) -> bytes:
 
 
 def sealed(folder: Path) -> None:
-    """Write digests that fit, as somebody who forges does."""
     told = {
         one.name: hashlib.sha256(one.read_bytes()).hexdigest()
         for one in folder.iterdir()
@@ -144,21 +139,3 @@ def test_a_forged_result_is_not_merged(
     (final / "adapter_model.bin").write_bytes(forged)
     sealed(final)
     refused(train(*options, "--merge"), "no model.safetensors", tmp_path)
-
-
-@pytest.mark.parametrize("out", ["file", "file/below", "/dev/null/x", "/proc/none/x", "dangling"])
-def test_an_out_that_cannot_be_is_told_before_anything_is_loaded(
-    torch_python: str, options: list[str], tmp_path: Path, out: str
-) -> None:
-    (tmp_path / "file").write_text("")
-    (tmp_path / "dangling").symlink_to(tmp_path / "gone")
-    doctor("train", "--eject", "t.py", cwd=tmp_path)
-    argv = [torch_python, "-X", "importtime", "t.py", *options, f"--out={out}"]
-    ended = subprocess.run(argv, cwd=tmp_path, capture_output=True, text=True, check=False)
-    told = f"train: out {out} can't be written"
-    assert (ended.returncode, told in ended.stderr) == (2, True), ended.stderr
-    assert "Traceback" not in ended.stderr
-    assert not {line.split()[-1] for line in ended.stderr.splitlines()} & {"torch", "transformers"}
-    if out == "file":  # by the command, too
-        argv = ["train", *options, f"--out={out}", "--target", torch_python]
-        assert told in doctor(*argv, cwd=tmp_path).stderr

@@ -14,21 +14,20 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 from rows import holds, plant, rows
-from typed import doctor, inside
-
-pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="FIFOs and devices are POSIX")
+from typed import Inside, doctor
 
 REAL = Path(sys.executable).resolve()
 PLACES = {
     "@real": str(REAL),
     "@bin": str(REAL.parent),
     "@own": sys.prefix,
+    "@python": sys.executable,
+    "@table": str(Path(__file__).parents[1] / "samples/smi/nvidia-smi_table_590_h100_mig.txt"),
     "@lib": "python{}.{}".format(*sys.version_info),
 }
 CPU = 3
@@ -45,29 +44,6 @@ GOOD = {
 EVERY = rows("security/hostile.jsonl")
 FOLDERS = {row["folder"]: row["files"] for row in EVERY if "folder" in row}
 SENSELESS = ("-5", "0", "1e30", '"64"', "[1, 2]", "true", "NaN", "Infinity", "-Infinity", "1.5", "{}", "[]", "[[1]]", "9" * 4000)  # fmt: skip
-SMI = "0, NVIDIA H100, GPU-#, 00000000:0#:09.0, 590.48.01, 81559, 61263, 9.0, Disabled, 0\n"
-TABLE = Path(__file__).parents[1] / "samples" / "smi" / "nvidia-smi_table_590_h100_mig.txt"
-HONEST = {
-    "one GPU": "head -1 rows",
-    "a table": f"cat {TABLE}",
-    "none": "echo No devices were found; exit 6",
-    "no tool": "",
-}
-FOOLS = {
-    "garbage": "echo qwerty uiop",
-    "nothing": "",
-    "garbage with the status of no devices": "echo qwerty; exit 6",
-    "garbage with the status of no driver": "echo qwerty; exit 9",
-    "60,000 rows": "cat rows",
-    "one GPU twice": "head -2 rows",
-    "escape sequences": r"printf '\033]0;owned\007\033[2J\033[31m\342\200\256garbage'",
-    "bytes that are no text": "head -c 30000 @real",
-    "a table that is cut": f"head -c 600 {TABLE}",
-    "a gigabyte": "head -c 1073741824 /dev/zero",
-    "a row of ten megabytes": "head -c 10485760 /dev/zero | tr '\\0' 0",
-    "a pipe that never closes": "setsid sleep 300 &",
-}
-"""Answers of nvidia-smi from which nobody can tell whether there is a GPU."""
 
 
 def _every() -> Iterator[dict[str, Any]]:
@@ -81,26 +57,11 @@ def _every() -> Iterator[dict[str, Any]]:
             line = [f"config.json: {key} is ", "is needed; "]
             steps = [{"argv": ["fit", ".", "--vram", "24"], "line": line}]
             yield {"name": f"{key}: {value[:9]}", "files": {"config.json": text}, "steps": steps}
-    argv = ["check", "--target", sys.executable, "--fail-on", "never"]
-    for name, body in {**HONEST, **FOOLS}.items():
-        step: dict[str, Any] = {"argv": argv, "env": {"PATH": "@root/bin:/usr/bin:/bin"}}
-        if name in HONEST:
-            gpus = {"in": "H100"} if name in ("one GPU", "a table") else []
-            told = {"verdict": "ready", "machine": {"gpus_known": True, "gpus": gpus}}
-            step |= {"argv": [*argv, "--format", "json"], "code": 0, "json": told}
-        else:
-            step |= {"code": 2, "out": ["GPUs not known", "nvidia-smi"], "not": ["on the CPU"]}
-        tool = {"bin/nvidia-smi": f"#!/bin/sh\ncd @root\n{body}\n"} if name != "no tool" else {}
-        files = {"rows": {"text": SMI, "times": 60_000}, **tool}
-        yield {"name": f"nvidia-smi: {name}", "files": files, "steps": [step]}
 
 
 @pytest.mark.parametrize("row", list(_every()), ids=lambda row: row["name"])
 def test_a_hostile_folder(
-    row: dict[str, Any],
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
+    row: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, inside: Inside
 ) -> None:
     monkeypatch.chdir(tmp_path)
     files = {**FOLDERS.get(row.get("in", ""), {}), **row.get("files", {})}
@@ -122,7 +83,7 @@ def test_a_hostile_folder(
     for step in map(named, row["steps"]):
         before = os.times()
         # what is run has the streams of the process
-        start = doctor if step["argv"][0] == "run" else partial(inside, capsys)
+        start = doctor if step["argv"][0] == "run" else inside
         ended = start(*step["argv"], cwd=tmp_path / step.get("cwd", ""), **step.get("env", {}))
         used = [now - then for now, then in zip(os.times()[:4], before[:4], strict=True)]
         out, err = ended.stdout, ended.stderr
@@ -164,7 +125,7 @@ BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 @pytest.mark.skipif(sys.platform != "linux", reason="the fuzzer reads /proc and rusage of Linux")
 @pytest.mark.skipif(not BENCHMARKS.exists(), reason="not a checkout: no benchmarks here")
 def test_a_few_cases_of_the_fuzzer_are_without_fault(tmp_path: Path) -> None:
-    argv = [sys.executable, BENCHMARKS / "fuzz.py", "--cases=24", "--round=3", "--minutes=1"]
+    argv = [sys.executable, BENCHMARKS / "fuzz.py", "--cases=12", "--round=3", "--minutes=1"]
     ended = subprocess.run([*argv, "--seed=1"], capture_output=True, cwd=tmp_path, check=False)
     told = json.loads(ended.stdout)
     assert (ended.returncode, told["faults"]) == (0, {})

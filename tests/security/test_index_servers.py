@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from loopback import Raw, Server
-from typed import inside
+from typed import Inside
 
 from tunedoctor.installers.asking import Heard, heard
 from tunedoctor.installers.sources import Source, Sources
@@ -48,7 +48,6 @@ class Hostile(Server):
 
 
 def page(handler: BaseHTTPRequestHandler) -> None:
-    """Send a page of one wheel."""
     handler.send_response(200)
     handler.send_header("Content-Length", str(len(PAGE)))
     handler.end_headers()
@@ -96,13 +95,13 @@ Update = Callable[..., str]
 
 
 @pytest.fixture
-def update(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Update:
+def update(tmp_path: Path, inside: Inside) -> Update:
     """Ask what `doctor update` says of an index; it never gets a whole table here."""
 
     def said(url: str, **variables: str) -> str:
         cache = tmp_path / "cache"
         argv = ("update", "--force", "--index", url)
-        ended = inside(capsys, *argv, cwd=tmp_path, DOCTOR_CACHE=str(cache), **variables)
+        ended = inside(*argv, DOCTOR_CACHE=str(cache), **variables)
         assert (ended.returncode, ended.stderr.count("\n")) == (2, 1), ended.stderr
         assert not (cache / "torch_wheels.json").exists()
         return ended.stderr
@@ -111,7 +110,6 @@ def update(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Update:
 
 
 def look(url: str, **sources: object) -> Heard:
-    """Return what the look at the user's sources says of one."""
     (found,) = heard([Source(url)], "torch", Sources(**sources))  # type: ignore[arg-type]
     return found
 

@@ -162,7 +162,6 @@ WRONG: dict[str, Callable[[Path], object]] = {
 }
 
 
-@pytest.mark.skipif(os.name == "nt", reason="modes and owners are of POSIX")
 @pytest.mark.parametrize("wrong", WRONG)
 def test_without_a_state_folder_of_its_own_fix_refuses_first(
     make: Make, home: Path, tmp_path: Path, wrong: str

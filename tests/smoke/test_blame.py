@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 import pytest
 from museum import snapshot_of
+from rows import cases
 
 from tunedoctor.diagnosis.engine import diagnose
 from tunedoctor.diagnosis.registry import all_checks
@@ -116,16 +117,7 @@ def test_the_checks_judge_the_card_as_the_load_showed_it() -> None:
     assert seen.gpus[0].throttle == ("hw-thermal",)
 
 
-@pytest.mark.parametrize(
-    ("report", "error", "finding"),
-    [
-        ("m047-stability-matrix-6700s", "HIP error: invalid device function", "gpu-arch-not-in-rocm-build"),
-        ("s014-torch20-rocblas-cannot-read", "TensileLibrary.dat", "gpu-arch-not-in-rocm-build"),
-        ("h070-ilab-m1-pro-mps-private-pool", "MPS backend out of memory", "vram-too-small"),
-        ("x411-f5-tts-unfold-backward-mps", "not currently implemented for the MPS device", "mps-unsupported"),
-        ("m104-xpu-oom-arc770", "XPU out of memory", "vram-too-small"),
-    ],
-)  # fmt: skip
+@cases("smoke/cases.jsonl")
 def test_what_was_recorded_on_other_gpus_is_blamed(report: str, error: str, finding: str) -> None:
     text = (REPORTS / f"{report}.txt").read_text()
     line = next(one for one in text.splitlines() if error in one)

@@ -7,6 +7,7 @@ from string import Formatter
 from typing import Any
 
 import pytest
+from rows import cases
 
 import tunedoctor.checks
 import tunedoctor.contracts
@@ -66,15 +67,7 @@ def test_words_are_complete_once_their_slots_are_filled() -> None:
         assert finding.severity in (None, "error", "warning", "note"), key
 
 
-@pytest.mark.parametrize(
-    ("found", "shown"),
-    [
-        ("{host.name} has {size:gib}", "Ubuntu 24.04 has 2 GiB"),
-        ("{names:listed}[ and {torch.version}]", "a, b and c"),
-        ("{torch.version:or no torch}[ of {host.name}]", "no torch of Ubuntu 24.04"),
-        ("[in Linux{host:if}][ under {container.kind}]: {said}", "in Linux: it failed"),
-    ],
-)
+@cases("tables/cases.jsonl")
 def test_slots_are_fields_of_facts_and_what_is_given(
     monkeypatch: pytest.MonkeyPatch, found: str, shown: str
 ) -> None:

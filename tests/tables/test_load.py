@@ -1,6 +1,5 @@
 """The wheel table in use: the shipped one, or the updated one over it where that is whole and newer."""
 
-import os
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -54,13 +53,6 @@ def test_each_damage_is_told_and_does_no_harm(tmp_path: Path) -> None:
         assert (got.source, got.data) == ("shipped", SHIPPED)
         assert says in got.problem
         assert str(file) in got.problem
-
-
-@pytest.mark.skipif(os.name == "nt", reason="a FIFO is POSIX")
-def test_what_is_no_file_is_not_opened(tmp_path: Path) -> None:
-    os.mkfifo(tmp_path / "t.json")
-    assert "is no file" in wheel_table_with(tmp_path / "t.json").problem
-    assert "is no file" in wheel_table_with(tmp_path).problem
 
 
 def test_a_stat_that_fails_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -10,19 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tunedoctor import facts as kinds
 from tunedoctor.diagnosis.registry import all_checks
-from tunedoctor.facts import (
-    AmdGpu,
-    AmdGpus,
-    Distribution,
-    Environment,
-    Errors,
-    ErrorText,
-    Host,
-    Packages,
-    TorchBuild,
-    empty,
-)
 from tunedoctor.messages.words import Case
 from tunedoctor.model.snapshot import Snapshot
 from tunedoctor.model.versions import release, specifiers
@@ -36,12 +25,12 @@ from tunedoctor.wheels.pick import override_of
 CHECKS = {one.id: one for one in all_checks()}
 BREAKING = sorted({row["check"] for row in table("known_bad")["rows"]})
 ROWS: list[Row] = [row for check in BREAKING for row in rows(check)]
-BARE = empty(TorchBuild)
+BARE = kinds.empty(kinds.TorchBuild)
 
 
-def held(versions: dict[str, str]) -> Packages:
-    return Packages(
-        distributions=tuple(Distribution(name=n, version=v) for n, v in versions.items())
+def held(versions: dict[str, str]) -> kinds.Packages:
+    return kinds.Packages(
+        distributions=tuple(kinds.Distribution(name=n, version=v) for n, v in versions.items())
     )
 
 
@@ -73,7 +62,7 @@ def test_sets_that_trained_are_left_alone() -> None:
 @given(st.text(max_size=300), st.text(max_size=20), st.sampled_from(BREAKING))
 def test_no_text_and_no_version_makes_it_fall(text: str, version: str, check: str) -> None:
     names = ("transformers", "peft", "trl", "torch", "bitsandbytes", "numpy")
-    said = Errors(errors=(ErrorText(text=text),))
+    said = kinds.Errors(errors=(kinds.ErrorText(text=text),))
     broken_pairs(check, held(dict.fromkeys(names, version)), BARE, errors=said)
 
 
@@ -107,12 +96,12 @@ OVERRIDES = table("rocm_overrides")["rows"]
 
 
 def found(id_: str, gfx: str, override: str = "") -> Any:
-    build = TorchBuild(
+    build = kinds.TorchBuild(
         version="2.9.1+rocm6.4", hip="6.4", accelerator="rocm", archs=("gfx1030", "gfx1100")
     )
-    env = Environment(variables={"HSA_OVERRIDE_GFX_VERSION": override} if override else {})
-    gpus = AmdGpus(gpus=(AmdGpu(index=0, gfx=gfx, name="a card"),))
-    machine = Snapshot.of([Host(os="linux", name="Ubuntu 24.04"), gpus, build, env])
+    env = kinds.Environment(variables={"HSA_OVERRIDE_GFX_VERSION": override} if override else {})
+    gpus = kinds.AmdGpus(gpus=(kinds.AmdGpu(index=0, gfx=gfx, name="a card"),))
+    machine = Snapshot.of([kinds.Host(os="linux", name="Ubuntu 24.04"), gpus, build, env])
     return call(CHECKS[id_].run, machine, facts=Case(machine, id_))
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from trainers import TRAINER, Runs, done, run
 
-LAUNCH = "import sys, launch; launch.GRACE = 1; sys.exit(launch.main(2, ['one.py']))"
+LAUNCH = "import sys, launch; launch.GRACE = 1; sys.exit(launch.main(['2', 'one.py']))"
 WAITS = "signal.signal(signal.SIGTERM, lambda *_: None)\nif os.environ['RANK'] == '0': raise SystemExit(1)\ntime.sleep(600)"
 TOLD = """
 import os, signal, time
@@ -39,7 +39,6 @@ def test_the_status_is_theirs(tmp_path: Path, script: str, code: int) -> None:
     assert launched(tmp_path).wait(60) == code
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
 def test_each_is_told_its_place_and_a_signal_is_theirs_to_answer(tmp_path: Path) -> None:
     (tmp_path / "one.py").write_text(TOLD)
     child = launched(tmp_path)

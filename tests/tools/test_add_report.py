@@ -1,9 +1,10 @@
 """A labelled report is added by one command, whole or not at all."""
 
 import json
-import subprocess
 import sys
 from pathlib import Path
+
+from typed import Ran, ran
 
 TOOL = Path(__file__).parents[2] / "tools" / "add_report.py"
 LABEL = {
@@ -15,14 +16,10 @@ LABEL = {
 TEXT = "AssertionError: Torch not compiled with CUDA enabled\nfile /home/ada.lovelace/train.py\n"
 
 
-def _add(
-    folder: Path, *words: str, text: str = TEXT, **label: str
-) -> "subprocess.CompletedProcess[str]":
+def _add(folder: Path, *words: str, text: str = TEXT, **label: str) -> Ran:
     told = LABEL | {f"--{name}": value for name, value in label.items()}
-    argv = [sys.executable, str(TOOL), *words, *(w for pair in told.items() for w in pair)]
-    return subprocess.run(
-        [*argv, "--reports", str(folder)], input=text, text=True, capture_output=True, check=False
-    )
+    pairs = (word for pair in told.items() for word in pair)
+    return ran(sys.executable, TOOL, *words, *pairs, "--reports", folder, stdin=text)
 
 
 def test_a_report_costs_one_line(tmp_path: Path) -> None:

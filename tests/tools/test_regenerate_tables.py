@@ -1,14 +1,14 @@
 import copy
 import json
 import os
-import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 from refresh.pages import NEW, Index, row_with, torch_files, variants_of
-from typed import tool
+from rows import cases
+from typed import Ran, ran, tool
 
 from tunedoctor.tables.load import shipped
 
@@ -16,16 +16,9 @@ TOOL = Path(__file__).parents[2] / "tools" / "regenerate_tables.py"
 pytestmark = pytest.mark.skipif(not TOOL.exists(), reason="not a checkout: the tools are not here")
 
 
-def _run(*argv: str, **env: str) -> "subprocess.CompletedProcess[str]":
+def _run(*argv: str, **env: str) -> Ran:
     clean = {k: v for k, v in os.environ.items() if not k.startswith(("PIP_", "UV_"))}
-    ended = subprocess.run(
-        [sys.executable, str(TOOL), *argv],
-        capture_output=True,
-        text=True,
-        env={**clean, **env},
-        timeout=120,
-        check=False,
-    )
+    ended = ran(sys.executable, TOOL, *argv, env={**clean, **env})
     assert "Traceback" not in ended.stderr, ended.stderr
     return ended
 
@@ -45,7 +38,7 @@ def _serve(index: Index, table: Any, **new: Any) -> None:
     index.put("torch", files)
 
 
-def _ask(index: Index, place: Path, *argv: str) -> "subprocess.CompletedProcess[str]":
+def _ask(index: Index, place: Path, *argv: str) -> Ran:
     return _run(
         "--table", str(place), "--index", index.url, *argv, PIP_INDEX_URL=f"{index.default}none/"
     )
@@ -71,14 +64,7 @@ def test_a_new_release_is_written_and_told(index: Index, table: Any, place: Path
     assert (again.returncode, again.stdout.count("+ ")) == (0, 0)
 
 
-@pytest.mark.parametrize(
-    ("path", "named"),
-    [
-        ("releases items 2.9.1", "releases.items.2.9.1"),
-        ("releases items 2.9.1 builds 1", "releases.items.2.9.1.builds.linux_x86_64.cu126 3.10"),
-        ("archs sets T 0", "archs.sets.T 75"),
-    ],
-)
+@cases("tools/cases.jsonl")
 def test_a_table_that_drops_a_row_is_refused(
     place: Path, tmp_path: Path, path: str, named: str
 ) -> None:

@@ -2,7 +2,6 @@
 
 import os
 import shutil
-import subprocess
 import sys
 import venv
 from collections.abc import Callable, Iterator
@@ -10,6 +9,7 @@ from functools import cache
 from pathlib import Path
 
 import pytest
+from libraries.running import bundled_pip
 
 from transaction.environment import copy, install, out, python
 from transaction.wheels import ALL, Index
@@ -35,13 +35,11 @@ def template(tmp_path_factory: pytest.TempPathFactory, shared_index: Index) -> M
 
     @cache
     def made(tool: str) -> Path:
-        if tool == "pip":
-            subprocess.run([sys.executable, "-m", "venv", folder / tool], check=True)
-        else:
-            venv.create(folder / tool, with_pip=False, symlinks=True)
+        venv.create(folder / tool, with_pip=False, symlinks=True)
+        own = map(str, bundled_pip() if tool == "pip" else ())
         with pytest.MonkeyPatch.context() as patch:
             patch.setenv("UV_DEFAULT_INDEX", shared_index.url)
-            install(folder / tool, "alpha==1.0", "gamma==1.0")
+            install(folder / tool, "alpha==1.0", "gamma==1.0", *own)
         return folder / tool
 
     return made
@@ -70,8 +68,6 @@ def index(shared_index: Index, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) 
 
 @pytest.fixture
 def make(template: Make, tmp_path: Path, index: Index) -> Make:
-    """Return a function that makes an environment with the old packages."""
-
     def made(tool: str = "uv", name: str = ".venv") -> Path:
         env = tmp_path / "project" / name
         env.parent.mkdir(exist_ok=True)
@@ -97,10 +93,10 @@ def relocated(tmp_path_factory: pytest.TempPathFactory) -> Path:
         shutil.copy2(shared, prefix / "lib", follow_symlinks=False)
     shutil.copy2(Path(source, "bin", version).resolve(), prefix / "bin" / "python")
     (library / "site-packages").mkdir()
-    said = out(python(prefix), "-I", "-c", "import sys, ensurepip; print(sys.prefix)")
+    said = out(python(prefix), "-I", "-c", "import sys; print(sys.prefix)")
     if said != str(prefix):
         pytest.skip(f"this Python does not run from elsewhere: {said}")
-    subprocess.run([python(prefix), "-I", "-m", "ensurepip"], check=True, capture_output=True)
+    install(prefix, *map(str, bundled_pip()))
     return prefix
 
 

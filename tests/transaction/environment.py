@@ -29,7 +29,6 @@ PLAN = Plan(steps=(Install(pins=(pin(ALPHA2, "1.0"), pin(BETA1))),))
 
 
 def out(*argv: object, **env: str) -> str:
-    """Return what a program says."""
     ended = subprocess.run(
         [*map(str, argv)], capture_output=True, text=True, check=False, env={**os.environ, **env}
     )
@@ -63,7 +62,6 @@ def fix(
 
 
 def install(env: Path, *pins: str) -> None:
-    """Put the old packages in, from the index that the variables name."""
     argv = [find_uv(), "pip", "install", "-q", "--python", str(python(env)), "--no-deps", *pins]
     subprocess.run(argv, check=True, cwd=env.parent)
 

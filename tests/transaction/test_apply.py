@@ -7,22 +7,13 @@ import sys
 from pathlib import Path
 
 import pytest
+from rows import cases
 
 from transaction.conftest import Make
 from transaction.environment import PLAN, beside, contents, fix, out, site, state, unchanged
 from transaction.wheels import ALPHA2, BETA1, Index, wheel
 from tunedoctor.installers.tool import Named
-from tunedoctor.model.plan import (
-    DeletePath,
-    Install,
-    NewEnvironment,
-    Pin,
-    Plan,
-    Remove,
-    SetEnv,
-    Tell,
-    WriteFile,
-)
+from tunedoctor.model import plan as plans
 from tunedoctor.probes.live import take
 from tunedoctor.transaction.journal import known
 from tunedoctor.transaction.tree import clone, own_bytes, remove_tree
@@ -110,16 +101,16 @@ def test_steps_of_every_kind(make: Make) -> None:
     (site(env) / "~lpha").mkdir()
     (site(env) / "~lpha" / "x.py").write_text("1")
     where = str((site(env) / "~lpha").relative_to(env))
-    told = Tell(command="sudo reboot", who="reboot")
+    told = plans.Tell(command="sudo reboot", who="reboot")
     variables = {"HSA_OVERRIDE_GFX_VERSION": "10.3.0", "OLD": None, "QUOTED": "a b'c\"$(touch x)`"}
     steps = (
-        DeletePath(path=where),
-        Remove(names=("gamma", "never-there")),
-        WriteFile(path="etc/tune.conf", text="x = 1\n"),
-        *(SetEnv(name=name, value=value) for name, value in variables.items()),
+        plans.DeletePath(path=where),
+        plans.Remove(names=("gamma", "never-there")),
+        plans.WriteFile(path="etc/tune.conf", text="x = 1\n"),
+        *(plans.SetEnv(name=name, value=value) for name, value in variables.items()),
         told,
     )
-    outcome = fix(env, Plan(steps=steps))
+    outcome = fix(env, plans.Plan(steps=steps))
     assert (outcome.end, outcome.why, outcome.told) == ("applied", "", (told,))
     assert not (env / where).exists()
     assert not list(site(env).glob("gamma*"))
@@ -139,9 +130,9 @@ def test_paths_that_lead_out_are_refused(make: Make, tmp_path: Path) -> None:
     before = take(str(env), start=True)
     with unchanged(env, outside):
         for path in ("../x", "/etc/passwd", "a/../../x", "", ".", "leads-out/x", "x\0y"):
-            for step in (DeletePath(path=path), WriteFile(path=path, text="bad")):
+            for step in (plans.DeletePath(path=path), plans.WriteFile(path=path, text="bad")):
                 why = "leads out of the environment"
-                fix(env, Plan(steps=(step,)), end="refused", why=why, before=before)
+                fix(env, plans.Plan(steps=(step,)), end="refused", why=why, before=before)
     assert beside(env) == []
 
 
@@ -166,31 +157,27 @@ def test_a_fetch_that_brings_another_file_or_half_of_one(
 
 def test_a_change_that_breaks_a_requirement_is_put_back(make: Make) -> None:
     env = make()
-    picky, *pins = (Pin(name=n, version=v) for n, v in (("picky", "1.0"), ("alpha", "2.0"), ("beta", "1.0")))  # fmt: skip
-    fix(env, Plan(steps=(Install(pins=(picky,)),)), end="applied")
+    picky, *pins = (plans.Pin(name=n, version=v) for n, v in (("picky", "1.0"), ("alpha", "2.0"), ("beta", "1.0")))  # fmt: skip
+    fix(env, plans.Plan(steps=(plans.Install(pins=(picky,)),)), end="applied")
     why = "picky 1.0 needs alpha<2, and 2.0 is installed"
     with unchanged(env):
-        fix(env, Plan(steps=(Install(pins=tuple(pins)),)), end="failed prove", why=why)
+        fix(env, plans.Plan(steps=(plans.Install(pins=tuple(pins)),)), end="failed prove", why=why)
 
 
 def test_files_that_no_installer_touched_are_held_against_what_they_were(make: Make) -> None:
     env = make()
     command = env / "bin" / "gamma-run"
     command.write_bytes(command.read_bytes() + b"# this environment was moved\n")
-    pins = (Pin(name="beta", version="1.0"), Pin(name="gamma", version="1.0"))
-    outcome = fix(env, Plan(steps=(Install(pins=pins),)), end="applied")
+    pins = (plans.Pin(name="beta", version="1.0"), plans.Pin(name="gamma", version="1.0"))
+    outcome = fix(env, plans.Plan(steps=(plans.Install(pins=pins),)), end="applied")
     assert "gamma-run of gamma-1.0.dist-info is not what its RECORD says" in outcome.stays
-    again = Install(pins=(Pin(name="gamma", version="1.0", was="1.0"),), reinstall=("gamma",))
-    assert fix(env, Plan(steps=(again,))).stays == (), "what is put in anew is whole"
+    again = plans.Install(
+        pins=(plans.Pin(name="gamma", version="1.0", was="1.0"),), reinstall=("gamma",)
+    )
+    assert fix(env, plans.Plan(steps=(again,))).stays == (), "what is put in anew is whole"
 
 
-@pytest.mark.parametrize(
-    ("live", "file", "stage", "why"),
-    [
-        (False, "alpha/blob.bin", "verify", "blob.bin of alpha-2.0.dist-info is not what its RECORD says"),
-        (True, "other.py", "prove", "was changed by another program"),
-    ],
-)  # fmt: skip
+@cases("transaction/cases.jsonl")
 def test_what_somebody_else_writes_meanwhile_is_never_switched_in(
     make: Make, live: bool, file: str, stage: str, why: str
 ) -> None:
@@ -209,8 +196,8 @@ def test_what_somebody_else_writes_meanwhile_is_never_switched_in(
 @pytest.mark.parametrize("tool", TOOLS)
 def test_a_new_environment_is_made_from_nothing(index: Index, tmp_path: Path, tool: Named) -> None:
     path = tmp_path / "a new one"
-    new = NewEnvironment(path=str(path), python=sys.executable)
-    plan = Plan(steps=(new, *PLAN.steps))
+    new = plans.NewEnvironment(path=str(path), python=sys.executable)
+    plan = plans.Plan(steps=(new, *PLAN.steps))
     fix(path, plan, tool, end="applied")
     assert out(path / "bin/alpha-run") == "2.0"
     where = 'cd /; . "$0/bin/activate"; python -c "import sys; print(sys.prefix)"'
@@ -224,7 +211,7 @@ def test_a_new_environment_is_made_from_nothing(index: Index, tmp_path: Path, to
 def test_states_are_pruned_by_number_and_age_but_the_newest_stays(make: Make) -> None:
     env = make()
     for number in range(4):
-        plan = Plan(steps=(WriteFile(path="etc/n", text=str(number)),))
+        plan = plans.Plan(steps=(plans.WriteFile(path="etc/n", text=str(number)),))
         fix(env, plan, end="applied")
     several = list_states(str(env))
     assert len(several) == len(beside(env)) == 3
@@ -247,7 +234,7 @@ def test_a_removal_takes_no_file_of_another(make: Make, tool: Named) -> None:
     fix(env, tool=tool, end="applied")
     shared = site(env) / "shared" / "both.py"
     before = contents(shared.parent)
-    fix(env, Plan(steps=(Remove(names=("gamma",)),)), tool, end="applied")
+    fix(env, plans.Plan(steps=(plans.Remove(names=("gamma",)),)), tool, end="applied")
     assert not (site(env) / "gamma").exists()
     assert contents(shared.parent) == before
     assert undo(str(env)).done

@@ -21,9 +21,9 @@ KILLS = (
     ("venv", "uv", "switch", "begin fetch save change changing verify prove switch swapping", "old"),
     ("venv", "uv", "switch", "exchange start done prune", "new"),
     ("venv", "pip", "switch", "changing", "old"),
-    ("project", "uv", "stash", "begin fetch save change changing verify prove", "old"),
+    ("project", "uv", "stash", "save change changing prove", "old"),
     ("project", "uv", "stash", "done prune", "new"),
-    ("conda", "uv", "fix", "begin save changing prove", "old"),
+    ("conda", "uv", "fix", "save changing prove", "old"),
     ("conda", "uv", "fix", "done", "new"),
     # what fails is put back
     ("conda", "uv", "fix+fails", "changing swapping exchange gone", "old"),
@@ -133,9 +133,9 @@ def at_random(request: pytest.FixtureRequest, tool: str, way: str, seed: int) ->
     prove(env, before, left=first)
 
 
-@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("seed", range(3))
 def test_killed_at_a_random_moment(request: pytest.FixtureRequest, seed: int) -> None:
-    at_random(request, "uv", ("switch", "backup", "stash")[seed % 3], seed)
+    at_random(request, "uv", ("switch", "backup", "stash")[seed], seed)
 
 
 @pytest.mark.crash

@@ -59,14 +59,11 @@ def wheel(one: Made) -> bytes:
 
 
 def pin(one: Made, was: str = "") -> Pin:
-    """Return the pin of a wheel, held to its hash."""
     digest = hashlib.sha256(wheel(one)).hexdigest()
     return Pin(name=one.name, version=one.version, hashes=(f"sha256:{digest}",), was=was)
 
 
 class Index(Loopback):
-    """A running index."""
-
     def __init__(self, wheels: Iterable[Made]) -> None:
         self.wheels = {one.file: one for one in wheels}
         self.other: dict[str, bytes] = {}

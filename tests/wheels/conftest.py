@@ -1,18 +1,17 @@
 """Indexes on loopback and environments that install from them."""
 
-import subprocess
-import sys
+import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from index.ground import Ground
 from index.server import Served, serving
+from libraries.running import bundled_pip
 
 
 @pytest.fixture(scope="session")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    """Serve the indexes."""
     with serving(tmp_path_factory.mktemp("index")) as one:
         yield one
 
@@ -21,13 +20,12 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
 def pip_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a folder with the pip that this Python brings, and nothing else."""
     folder = tmp_path_factory.mktemp("pip")
-    subprocess.run([sys.executable, "-m", "venv", folder], check=True)
-    return next(folder.glob("lib/python*/site-packages"), folder / "Lib/site-packages")
+    zipfile.ZipFile(*bundled_pip()).extractall(folder)
+    return folder
 
 
 @pytest.fixture
 def ground(
     tmp_path_factory: pytest.TempPathFactory, served: Served, pip_folder: Path
 ) -> Callable[[], Ground]:
-    """Return a function that makes a fresh environment."""
     return lambda: Ground(tmp_path_factory.mktemp("ground"), served, pip_folder)

@@ -30,12 +30,10 @@ NVIDIA: dict[str, str] = PARTS["nvidia"]
 
 
 def nvidia(capability: str) -> Gpu:
-    """Return a GPU of a compute capability."""
     return Gpu(name=NVIDIA[capability], vendor="nvidia", compute_capability=capability)
 
 
 def one_of(name: str, *more: Any) -> st.SearchStrategy[Any]:
-    """Return one of some parts, or of the more."""
     return st.sampled_from((*more, *PARTS[name]))
 
 

@@ -5,7 +5,6 @@ the interpreter of another environment, filled in; the last one has all that do 
 """
 
 import itertools
-import os
 import re
 import sys
 from collections.abc import Callable
@@ -24,7 +23,6 @@ from tunedoctor.probes.settings import STEERING, pip_settings, places_for, toget
 from tunedoctor.wheels.commands import Commands, commands_of, steering
 
 NewGround = Callable[[], Ground]
-POSIX = pytest.mark.skipif(os.name == "nt", reason="the commands for Linux start with env")
 *ROWS, HARMLESS = rows("wheels/steering.jsonl")
 UV_TOML = ".config/uv/uv.toml"
 
@@ -34,7 +32,6 @@ def leave(ground: Ground, row: dict[str, Any], other: str = "") -> dict[str, str
     filled = {"{home}": str(ground.home), "{other}": other}
 
     def fill(some: dict[str, str]) -> dict[str, str]:
-        """Return texts with their places filled in."""
         return {k: re.sub(r"\{\w+\}", lambda m: filled[m[0]], v) for k, v in some.items()}
 
     pairs = (("torch", "2.14.1+cu126"), ("torchvision", "0.29.1+cu126"))
@@ -52,7 +49,6 @@ def config_of(ground: Ground, variables: dict[str, str]) -> InstallerConfig:
 
 
 def commands_for(here: Machine, config: InstallerConfig | None) -> Commands:
-    """Return the commands under a configuration."""
     commands = commands_of(chosen(here), here, config=config)
     assert commands is not None
     return commands
@@ -65,7 +61,6 @@ def complete(ground: Ground) -> bool:
     return len(found) == 5 and {n: found[n][:2] for n in wanted} == wanted
 
 
-@POSIX
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row["name"])
 def test_a_setting_that_spoils_the_plain_command_is_kept_away(
     ground: NewGround, row: dict[str, Any]
@@ -105,7 +100,6 @@ def test_what_is_called_harmless_is(ground: NewGround, tool: str) -> None:
     assert {v[:2] for v in found.values()} == {("2.14.1+cu126", PYTORCH), ("0.29.1+cu126", PYTORCH)}
 
 
-@POSIX
 @pytest.mark.parametrize(
     "way", ["pip", "uv", "requirements by pip", "requirements by uv", "project"]
 )

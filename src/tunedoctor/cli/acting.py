@@ -2,43 +2,78 @@
 
 import sys
 from argparse import Namespace
+from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime, timedelta
 from typing import get_args
 
+import msgspec
+
 from tunedoctor.cli.options import Options, refusing
-from tunedoctor.fleet.acts import Verb, argvs, held_by, plan
+from tunedoctor.fleet.acts import Verb, argv_of, held_by, plan, refusal
 from tunedoctor.fleet.answer import Fleet
 from tunedoctor.fleet.beside import said
+from tunedoctor.fleet.judge import Job
+from tunedoctor.fleet.reply import Reply
+from tunedoctor.model.snapshot import LARGEST
+from tunedoctor.model.wording import ago
 from tunedoctor.render.formats.line import line_of
+from tunedoctor.system.reading import read_regular
+
+
+def fresh(jobs: Iterable[Job], given: Namespace) -> Iterator[Job]:
+    """Hand on what is there; of an act a file that is too old is a machine that was not reached."""
+    acts = given.files and any(getattr(given, one) for one in get_args(Verb))
+    for job in jobs if acts else ():
+        name, text = job if isinstance(job, tuple) else (job.name, job.snapshot)
+        place = text if isinstance(text, str) else name
+        try:
+            data = read_regular(text, LARGEST) if isinstance(text, str) else text
+            taken = datetime.fromisoformat(msgspec.json.decode(data)["taken"])
+            old = abs(datetime.now(UTC) - taken) > timedelta(hours=given.max_age)
+            why = f"was taken {ago(str(taken))}, at {taken:%Y-%m-%d %H:%M}" if old else ""
+        except Exception as error:  # noqa: BLE001  a file of anybody's
+            why = f"does not tell when it was taken: {error}"
+        yield Reply(name, problem=f"{place} {why}; --max-age HOURS") if why else job
+    yield from () if acts else jobs
 
 
 def act(given: Namespace, found: Fleet, options: Options) -> bool:
     """Say on stderr what is to be done, and with --yes do it; return whether all went well."""
-    verb: Verb | None = next((one for one in get_args(Verb) if getattr(given, one)), None)
-    if verb is None:
-        return True
-    names, ready, causes = {one.node for one in found.nodes}, set[str](), dict[str, str]()
+    names, well, causes = {one.node for one in found.nodes}, set[str](), dict[str, str]()
     for one in found.nodes:
         # who is told of twice is nobody's node: which of the two holds, nobody knows
         name = f"{one.node}#1" if f"{one.node}#2" in names else one.node
-        if one.verdict == "findings" and one.why.split()[1:2] == ["[node]"]:
+        whose = "".join(one.why.split()[1:2]) if one.verdict == "findings" else one.verdict
+        if whose == "[node]":
             causes[name] = line_of(one.why).strip()
-        elif one.reached and one.verdict == "ready" and options.fail_on != "never":
-            ready.add(name)
+        elif whose == "[user]" or (whose == "ready" and options.fail_on != "never"):
+            well.add(name)
+    wanted = [one for one in get_args(Verb) if getattr(given, one)]
+    return min([_done(one, given, causes, well, names) for one in wanted], default=True)
+
+
+def _done(
+    verb: Verb, given: Namespace, causes: dict[str, str], well: set[str], names: set[str]
+) -> bool:
+    only, refused = next(iter(names)) if len(names) == 1 else "", ""
     with refusing((OSError, ValueError, LookupError), "doctor explain fleet", f"--{verb}: "):
-        acts, left, refused = plan(verb, held_by(verb), causes, ready, given.at_most)
+        held = held_by(verb, only)
+        acts, left = plan(verb, held, causes, well)
+        if verb in ("drain", "cordon") and acts:
+            refused = refusal(acts, held_by(verb) if only else held, names, given.at_most)
     lines = [f"left alone  {node}  {why}" for node, why in left.items()]
-    does, well = given.yes and not refused, not refused
+    does, went_well = given.yes and not refused, not refused
     for node, why in acts.items():
         try:
-            for argv in argvs(verb, node, why) if does else ():
-                said(*argv)
+            if does:
+                said(*argv_of(verb, node, why))
             lines.append(f"{verb if does else f'would {verb}'}  {node}  {why}")
         except ValueError as error:
             lines.append(f"can't {verb}  {node}  {error}")
-            well = False
+            went_well = False
     if refused:
         lines.append(f"Nothing is done: {refused} allows it.")
     elif not does:
         lines.append("Next: the same with --yes does it." if acts else f"No node to {verb}.")
     sys.stderr.write("\n".join([*lines, ""]))
-    return well
+    return went_well

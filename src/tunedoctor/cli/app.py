@@ -37,9 +37,8 @@ def run(argv: list[str]) -> int:
         return _run(argv)
     except SystemExit as ended:
         said = getattr(ended, "said", "")
-        if said and {"nagios", "--format=nagios"} & {
-            *argv
-        }:  # it reads this alone, and has codes of its own
+        # it reads this alone, and has codes of its own
+        if said and {"nagios", "--format=nagios"} & {*argv}:
             sys.stdout.write(f"DOCTOR UNKNOWN - {said.removeprefix('doctor: ')}")
             return 3
         sys.stderr.write(said)
@@ -156,7 +155,8 @@ def _given(name: str, words: list[str], known: dict[str, Any]) -> argparse.Names
         _check(row, value)
         value = tuple(value) if isinstance(value, list) else value
         setattr(given, row["name"], value)
-        if value not in ((), "", parser.get_default(row["name"])):
+        named = ((), "") if row.get("kind") != "optional" else ((),)  # that one can be empty
+        if value not in (*named, parser.get_default(row["name"])):
             said.add(row["name"])
     for rule in command.get("rules", ()):
         if said & {*rule["of"]} and (
@@ -171,7 +171,8 @@ def _flag(row: dict[str, Any]) -> str:
 
 
 def _add(parser: argparse.ArgumentParser, row: dict[str, Any]) -> argparse.Action:
-    text, kind, metavar = row["help"].replace("%", "%%"), row.get("kind"), row.get("metavar")
+    text = row.get("help") or f"{', '.join(row['choices'])}."
+    text, kind, metavar = text.replace("%", "%%"), row.get("kind"), row.get("metavar")
     if argument := row.get("argument"):
         default: object = row.get("default", [] if argument == "*" else "")
         return parser.add_argument(

@@ -7,7 +7,7 @@ import msgspec
 from tunedoctor import __version__
 from tunedoctor.cli.options import misuse
 from tunedoctor.cli.output import read_input, refusal, write_or_exit
-from tunedoctor.diagnosis.fingerprint import fingerprint
+from tunedoctor.diagnosis.gate import fingerprint
 from tunedoctor.diagnosis.report import Report
 from tunedoctor.model.findings import Severity
 from tunedoctor.model.wording import many

@@ -12,8 +12,7 @@ from tunedoctor.cli.options import refusing
 from tunedoctor.facts import AmdGpus, Memory, NvidiaGpus, Unknown
 from tunedoctor.memory.answer import forecast, run_of
 from tunedoctor.memory.answer import refusal as too_large
-from tunedoctor.memory.band import GIB
-from tunedoctor.memory.fits import Device
+from tunedoctor.memory.band import GIB, Device
 from tunedoctor.memory.host import PROCESS, TRAINER, disk
 from tunedoctor.memory.parameters import parameters
 from tunedoctor.memory.shape import MemoryModelError, Shape

@@ -14,13 +14,12 @@ from tunedoctor.model.lazy import pattern
 from tunedoctor.model.versions import normalised
 from tunedoctor.render.formats import ANYWHERE, Place
 from tunedoctor.system.reading import read
+from tunedoctor.tables.config import HEADER, KEY, keys_of
 from tunedoctor.tables.load import table
 from tunedoctor.tables.policy import PREFIX
 
 _LARGEST, _MOST, _ENTRIES, _LONGEST = 1 << 18, 16, 10_000, 1_000
 """Bytes of a file, lists of requirements of a folder, entries of one that are looked at, characters of a line."""
-_HEADER = pattern(r"\s*\[\[?([^\]]+)\]")
-_KEY = pattern(r"""(["']?)([\w.-]+)\1\s*=(?!=)""")
 _QUOTED = pattern(r"""["']([^"']+)["']""")
 _SETS = pattern(r"(?:ENV|ARG|export)\s+(.*)")
 _NAME = pattern(r"(?:^|\s)([A-Za-z_]\w*)(?==|\s|$)")
@@ -98,8 +97,8 @@ def _of_project(rows: Rows) -> Iterator[tuple[str, int]]:
     """Give the requirements of lists and tables that are called so: PEP 621 and 735, Poetry, PDM, pixi, Hatch."""
     section, listing = "", False
     for number, row in rows:
-        key = _KEY.match(row)
-        if not key and (header := _HEADER.match(row)):
+        key = KEY.match(row)
+        if not key and (header := HEADER.match(row)):
             section, listing = header[1], False
             continue
         table_of = "dependenc" in section
@@ -144,17 +143,12 @@ def _policy(folder: Path, file: str) -> dict[str, Place]:
     path = Path(os.path.abspath(here / file))  # noqa: PTH100  resolve would follow a link
     if not file or not path.is_relative_to(here) or path.resolve() != path or not path.is_file():
         return {}
-    name, section = path.relative_to(here).as_posix(), ""
-    found: dict[str, Place] = {}
-    for number, row in _rows(here, name):
-        keys = [key[2] for key in _KEY.finditer(row)]
-        if not keys and (header := _HEADER.match(row)):
-            section = header[1].replace('"', "").strip()
-        if "policy" in section.split(".") or (keys and keys[0].partition(".")[0] == "policy"):
-            found.setdefault("", Place(name, number))
-            names = [one.rpartition(".")[2].lower().replace("_", "-") for one in (section, *keys)]
+    name, found = path.relative_to(here).as_posix(), dict[str, Place]()
+    for number, keys in keys_of(name, _rows(here, name)):
+        if keys[:1] == ["policy"]:
+            names = [one.lower().replace("_", "-") for one in keys[1:]]
             # disk-tmp of disk = {tmp = …}, variable-hf-home of [policy.variables]
-            names += [f"{one.removesuffix('s')}-{key}" for one in names[:2] for key in names[1:]]
-            for key in names:
+            names += [f"{one.removesuffix('s')}-{key}" for one in names[:1] for key in names[1:]]
+            for key in ("", *names):
                 found.setdefault(key, Place(name, number))
     return {"": Place(name, 1), **found}

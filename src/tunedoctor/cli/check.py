@@ -17,6 +17,7 @@ from tunedoctor.diagnosis.redaction import redact_text, snapshot_json, this_iden
 from tunedoctor.diagnosis.report import Report, ReportMachine, ReportTarget, exit_code
 from tunedoctor.facts import Interpreter, Target
 from tunedoctor.model.snapshot import Snapshot
+from tunedoctor.probes.system import node
 from tunedoctor.probes.targeting import NO_TARGET
 from tunedoctor.render.screen import ascii_of
 from tunedoctor.tables.config import Config, Settings
@@ -37,7 +38,7 @@ def command(given: Namespace) -> int:
 
 def _checked(given: Namespace, limit: "_Limit") -> int:
     options = Options.of(given)._replace(
-        outputs=outputs_of(given.output, given.report, given.baseline)
+        outputs=outputs_of("check", given.output, given.report, given.baseline)
     )
     options = limit.options = _for_actions(options, given.typed, os.environ)
     if given.baseline:
@@ -152,6 +153,8 @@ class _Limit:
                 return
             report = Report(
                 verdict="unknown",
+                host=node().host,
+                node=node().name,
                 target=ReportTarget(),
                 machine=ReportMachine(gpus_known=False),
                 findings=(),

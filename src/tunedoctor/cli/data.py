@@ -67,9 +67,8 @@ def command(given: Namespace) -> int:
             misuse(*lacking(sources[0].path.name, columns))
         one.watch(["rows by the tokenizer"] if given.model else ["what was counted"])
         written = _convert(given, found) if given.convert else ()
-        report = public(
-            _report(given, found, readers.place.python, written, began), this_identity()
-        )
+        report = _report(given, found, readers.place.python, written, began)
+        report = public(report, this_identity())
     if given.format == "terminal":
         text = screens.render(report, screen(), _next(given, report))
     else:
@@ -143,9 +142,8 @@ def _next(given: Namespace, report: Report) -> tuple[str, ...]:
     data = shlex.quote(names[0])
     held_out = f" --eval-data={shlex.quote(held[0])}" if held else ""
     if given.model:
-        return (
-            f"doctor train --model={shlex.quote(given.model)} --data={data}{held_out}{more} trains",
-        )
+        command = f"doctor train --model={shlex.quote(given.model)}"
+        return (f"{command} --data={data}{held_out}{more} trains",)
     return (f"doctor init --data={data}{held_out}{more} writes a configuration",)
 
 
@@ -266,13 +264,9 @@ def count(
         return "its answer is no count"
     if len(found.rows) != len(first) + len(spool.rows):
         return "it counted other rows"
-    refused = {int(key) - len(first): why for key, why in found.refused.items()}
-    return Counted(
-        found.rows[len(first) :],
-        {str(key): why for key, why in refused.items() if key >= 0},
-        found.template,
-        found.shown,
-    )
+    refused = ((int(key) - len(first), why) for key, why in found.refused.items())
+    theirs = {str(key): why for key, why in refused if key >= 0}
+    return Counted(found.rows[len(first) :], theirs, found.template, found.shown)
 
 
 def _rows_shown(found: survey.Survey, counted: Counted | None) -> tuple[RowShown, ...]:

@@ -83,9 +83,8 @@ def _pairs(a: str, b: str) -> list[tuple[str, str]]:
         misuse(f"{b if first else a} holds no .json file", _WRITES)
     if not first & second:
         misuse(f"no file of {a} has the name of one of {b}", "name both files of a machine alike")
-    in_a, in_b = (
-        {n: str(Path(place, n)) for n in held} for place, held in ((a, first), (b, second))
-    )
+    sides = ((a, first), (b, second))
+    in_a, in_b = ({n: str(Path(place, n)) for n in held} for place, held in sides)
     return [(in_a.get(n, ""), in_b.get(n, "")) for n in sorted(first | second)]
 
 

@@ -32,10 +32,7 @@ def _render(found: Environments, screen: Screen) -> str:
 
 
 def _words(one: Environment) -> list[str]:
-    told = [
-        one.kind,
-        f"Python {one.python or 'unknown'}",
-        f"torch {one.torch}" if one.torch else "no torch",
-    ]
+    torch = f"torch {one.torch}" if one.torch else "no torch"
+    told = [one.kind, f"Python {one.python or 'unknown'}", torch]
     told += [] if one.bytes is None else [f"{one.bytes / 1e9:.1f} GB"]
     return [*told, *(["active"] if one.active else []), *(["the doctor's own"] if one.own else [])]

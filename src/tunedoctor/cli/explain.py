@@ -45,7 +45,8 @@ SCHEMAS = {
 
 def command(given: Namespace) -> int:
     """Print a page of a check or of docs/, what an error text leads to, or the list of all; returns the exit code."""
-    if page := pages().get("" if given.listed else _page_of(given.id)):
+    named = "policy" if given.id.startswith(PREFIX) else given.id  # findings of a policy share one
+    if page := pages().get("" if given.listed else named):
         write(render_text(page.read_text(encoding="utf-8"), screen()))
         return 0
     text = is_text(given.id) and not given.listed
@@ -62,11 +63,6 @@ def command(given: Namespace) -> int:
     else:
         write(render_page(checks[0], source_of(checks[0]), screen()))
     return 0
-
-
-def _page_of(id_: str) -> str:
-    """Return the page that has a name; findings of a policy share one."""
-    return "policy" if id_.startswith(PREFIX) else id_
 
 
 def pages() -> dict[str, Path]:

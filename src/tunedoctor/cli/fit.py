@@ -19,9 +19,8 @@ from tunedoctor.cli.output import read_input, show
 from tunedoctor.facts import Packages, Target
 from tunedoctor.memory import overview, stacks
 from tunedoctor.memory.answer import Answer, answer, run_of, seen
-from tunedoctor.memory.band import GIB, Band
+from tunedoctor.memory.band import GIB, Band, Device
 from tunedoctor.memory.depths import depths
-from tunedoctor.memory.fits import Device
 from tunedoctor.memory.losses import CHUNK
 from tunedoctor.memory.optimizer import optimizer_name
 from tunedoctor.memory.parsing import LARGEST, parsed
@@ -137,9 +136,8 @@ def _run(given: Namespace, snapshot: Snapshot | None, model_type: str) -> Run:
     with refusing(MemoryModelError, "doctor fit --help lists the options"):
         versions = {**_installed(snapshot), **stacks.versions_of(given.releases)}
         stack = stacks.of_releases(stacks.stack_named(given.stack), versions, model_type)
-        stack = stacks.changed(
-            stack, {name: value for name, value in asked.items() if value is not None}
-        )
+        said = {name: value for name, value in asked.items() if value is not None}
+        stack = stacks.changed(stack, said)
         whole |= {"stack": stack, "optimizer": optimizer_name(given.optimizer)}
     return Run(**{name: value for name, value in whole.items() if value is not None})
 
@@ -265,8 +263,7 @@ def _config(model: str, shape: Shape) -> dict[str, Any]:
     for row in models():
         if row.name == shape.name or f"of {row.name})" in shape.name:
             return row.config
-    what = "--exact wants a folder, a config.json or a name of the catalogue"
-    raise MemoryModelError(what)
+    raise MemoryModelError("--exact wants a folder, a config.json or a name of the catalogue")
 
 
 def request(config: dict[str, Any], shape: Shape, run: Run) -> dict[str, Any]:
@@ -274,16 +271,8 @@ def request(config: dict[str, Any], shape: Shape, run: Run) -> dict[str, Any]:
     few, more = depths(shape, run.seq)
     mixers = [one.mixer for one in shape.layers if one.mixer]
     kinds = {one.kind for one in mixers}
-    same = (
-        "method",
-        "rank",
-        "batch",
-        "seq",
-        "precision",
-        "checkpointing",
-        "adapter_bytes",
-        "optimizer",
-    )
+    base = ("method", "rank", "batch", "seq", "optimizer")
+    same = (*base, "precision", "checkpointing", "adapter_bytes")
     return {
         **{name: getattr(run, name) for name in same},
         "config": config,

@@ -15,15 +15,15 @@ from pathlib import Path
 import msgspec
 from msgspec.structs import replace
 
-from tunedoctor.cli.acting import act
-from tunedoctor.cli.formats import BEGINS, outputs_of
+from tunedoctor.cli.acting import act, fresh
+from tunedoctor.cli.formats import outputs_of
 from tunedoctor.cli.options import Options, misuse, refusing
 from tunedoctor.cli.output import opened, read_input, report_for, screen, write, write_or_exit
 from tunedoctor.cli.progress import Spinner, spinner
 from tunedoctor.diagnosis.gate import ProfileName
 from tunedoctor.diagnosis.redaction import public, this_identity
 from tunedoctor.diagnosis.report import Report
-from tunedoctor.fleet.answer import Fleet, since
+from tunedoctor.fleet.answer import Fleet, natural, since
 from tunedoctor.fleet.judge import Job, Judge, plain
 from tunedoctor.fleet.many import fleet_of, judged
 from tunedoctor.fleet.reply import IMAGE, How, Reply
@@ -31,19 +31,15 @@ from tunedoctor.model.findings import Check
 from tunedoctor.model.snapshot import LARGEST, Snapshot
 from tunedoctor.render import fleet as shown
 from tunedoctor.render.formats.line import worst_of
-from tunedoctor.render.formats.words import owner, why_unknown
+from tunedoctor.render.formats.words import OF_NODE, grave, group_of, owner, why_unknown
 from tunedoctor.render.screen import as_json
 
 ENGINES = ("slurm", "ray", "kubernetes", "ssh")
 """Options, and modules of `fleet/` whose `collect` asks the nodes: what is misuse is their ValueError or OSError."""
 _LARGEST_LAST = 256 << 20
 """Bytes of a former answer: one of 40,000 nodes has about 12 MB."""
-_BEGINS = {
-    "json": '{\n  "schema": "doctor.fleet/',
-    "html": BEGINS["html"],
-    "prometheus": "# HELP doctor_fleet_",
-}
 _TEXTS = {"html": shown.html, "prometheus": shown.prometheus, "line": shown.line}
+_LONG = f"is a line of more than {LARGEST >> 20} MiB, and left out; a snapshot has about 0.1"
 _WRITES = "doctor fleet --format json writes one"
 _TELLS = "doctor explain fleet tells how machines are named"
 
@@ -51,7 +47,7 @@ _TELLS = "doctor explain fleet tells how machines are named"
 def command(given: Namespace) -> int:
     """Judge many machines; returns the exit code: 1 for findings, else 2 where one is not reached or could not tell."""
     began, options, last = time.perf_counter(), Options.of(given), None
-    files = outputs_of(given.output, "", begins=_BEGINS)
+    files = outputs_of("fleet", given.output)
     outputs = (("", options.format), *((file, name) for name, file in files))
     if given.last:
         data = read_input(given.last, _LARGEST_LAST, _WRITES)
@@ -72,7 +68,7 @@ def command(given: Namespace) -> int:
         if sys.platform == "linux":
             processes = len(os.sched_getaffinity(0))
         with closing(jobs):  # who is still asked ends with it
-            rows = judged(_shown(jobs, one), make, processes)
+            rows = judged(_shown(fresh(jobs, given), one), make, processes)
     if not rows:
         misuse("no machines were found", _TELLS)
     found, who = fleet_of(rows, engine, checks), this_identity()
@@ -114,8 +110,11 @@ def judge_for(options: Options, profile: ProfileName | None, *, by_node: bool) -
 
     def why(report: Report) -> str:
         counts = [one for one in report.findings if not one.accepted and fails(one.severity)]
-        own = [one for one in counts if owner(one) == "node"] or counts
-        return why_unknown(report) or (worst_of(own) if report.verdict == "findings" else "")
+        own = [one for one in counts if owner(one) == "node"]
+        if report.verdict != "findings":
+            return why_unknown(report)
+        untold = [id_ for id_ in grave(report) if group_of(id_) in OF_NODE] if not own else []
+        return ("not told: {}; ".format(*untold) if untold else "") + worst_of(own or counts)
 
     return Judge(partial(_checks, options), report, why, profile, by_node=by_node)
 
@@ -157,11 +156,15 @@ def _files(sources: tuple[str, ...]) -> Generator[Job]:
         if source == "-":
             with opened("-") as stream:
                 lines = iter(partial(stream.readline, LARGEST + 1), b"")
-                yield from (Reply(f"line-{n}", text) for n, text in enumerate(lines, 1))
+                for number, line in enumerate(lines, 1):
+                    rest = line
+                    while len(rest) > LARGEST and not rest.endswith(b"\n"):
+                        rest = stream.readline(LARGEST + 1)
+                    yield Reply(f"line-{number}", line, "" if rest is line else _LONG)
         elif os.path.isdir(source):  # noqa: PTH112  never raises
             for folder, folders, names in os.walk(source):
-                folders[:] = sorted(name for name in folders if not name.startswith("."))
-                some = (name for name in sorted(names) if name.endswith(".json"))
+                folders[:] = sorted((n for n in folders if not n.startswith(".")), key=natural)
+                some = (name for name in sorted(names, key=natural) if name.endswith(".json"))
                 yield from ((name[:-5], str(Path(folder, name))) for name in some)
         else:
             yield Path(source).stem, source

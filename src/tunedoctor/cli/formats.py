@@ -2,10 +2,10 @@
 
 import os
 import sys
-from collections.abc import Mapping
 from importlib import import_module
 from pathlib import Path
 
+from tunedoctor.cli.app import commands, rows_of
 from tunedoctor.cli.options import Options, misuse
 from tunedoctor.cli.output import is_stream, on_terminal, refusal, write, write_whole
 from tunedoctor.diagnosis.report import Report, exit_code
@@ -13,27 +13,18 @@ from tunedoctor.model.snapshot import Snapshot
 from tunedoctor.render.formats import Place, Told
 from tunedoctor.render.screen import as_json, as_line
 
-BEGINS = {
-    "terminal": "target   ", "json": '{\n  "schema": "doctor.report/', "jsonl": '{"schema":"doctor.report/',
-    "sarif": '{\n  "$schema": "https://json.schemastore.org/sarif-2.1.0.json",\n  "version": "2.1.0",\n  "runs": [\n'
-    '    {\n      "tool": {\n        "driver": {\n          "name": "tunedoctor"',
-    "junit": "<?xml version='1.0' encoding='us-ascii'?>\n<testsuite name=\"doctor check\"", "github": "::",
-    "gitlab": '[\n  {\n    "description": "', "prometheus": "# HELP doctor_info", "line": "doctor: ",
-    "nagios": "DOCTOR ", "md": "### doctor check: ", "html": '<!doctype html><html lang="en"><head>',
-}  # fmt: skip
-"""Format -> how what it writes begins: a file that begins so may be written over, and no other of its kind."""
 _STDOUT = ("-", "/dev/stdout", "/dev/fd/1", "/proc/self/fd/1")
 PLACED = ("sarif", "github", "gitlab")
 """Formats that name lines of files."""
 
 
 def outputs_of(
-    words: tuple[str, ...],
-    report_file: str,
-    baseline: str = "",
-    begins: Mapping[str, str] = BEGINS,
+    command: str, words: tuple[str, ...], report_file: str = "", baseline: str = ""
 ) -> tuple[tuple[str, str], ...]:
     """Return format and file ("" for stdout) of each --output and of --report; exits with 2, before any work."""
+    (row,) = (one for one in rows_of(command, commands()) if one["name"] == "format")
+    # how what a format writes begins: a file that begins so may be written over, and no other
+    begins = {name: begin for name, begin in row["choices"].items() if begin}
     found: list[tuple[str, str]] = [("html", report_file)] * bool(report_file)
     for word in words:
         name, equals, file = word.partition("=")
@@ -97,13 +88,8 @@ def _told(report: Report, options: Options, snapshot: Snapshot | None) -> Told:
             places = blame.places(Path(), report, options.file)
         except Exception as error:  # noqa: BLE001  a folder of anybody's; a format takes any line then
             sys.stderr.write(f"doctor: no lines are named: {type(error).__name__}: {error}\n")
-    return Told(
-        report=report,
-        code=exit_code(report),
-        places=places,
-        partial=options.partial,
-        facts=snapshot,
-    )
+    code, partial = exit_code(report), options.partial
+    return Told(report=report, code=code, places=places, partial=partial, facts=snapshot)
 
 
 def _text(name: str, told: Told, options: Options) -> str:

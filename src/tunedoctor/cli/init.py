@@ -19,7 +19,7 @@ from tunedoctor.data.files import split_of
 from tunedoctor.facts import Interpreter, Smoke
 from tunedoctor.facts.clean import clean_text
 from tunedoctor.memory.answer import forecast, run_of
-from tunedoctor.memory.fits import Device, fit
+from tunedoctor.memory.band import Device, fit
 from tunedoctor.memory.shape import MemoryModelError, Shape
 from tunedoctor.model.wording import near
 from tunedoctor.system.reading import start

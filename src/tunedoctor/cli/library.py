@@ -82,20 +82,10 @@ def check(  # noqa: PLR0913  as the command
     could not be told makes it "unknown". `profile` "node" looks at the machine alone. `config`: a file of settings and
     policy.
     """
-    began = time.perf_counter()
-    said = given(
-        "check",
-        target=target,
-        deep=deep,
-        only=only,
-        skip=skip,
-        fail_on=fail_on,
-        strict=strict,
-        profile=profile,
-        config=config,
-        plugin=plugins,
-        source=None if snapshot is None else "-",
-    )
+    asked, began = locals(), time.perf_counter()
+    named = {"plugin": plugins, "source": None if snapshot is None else "-"}
+    asked = {name: value for name, value in asked.items() if name not in ("plugins", "snapshot")}
+    said = given("check", **asked, **named)
     options = Options.of(said, None if config else Settings(Config()))
     checks = options.checks()
     if snapshot is not None:
@@ -159,8 +149,7 @@ def fit(  # noqa: PLR0913  as the command
     """
     said = given("fit", **{**locals(), "target": None})
     if not said.model:
-        msg = "the model is empty; name one as Qwen/Qwen3-8B"
-        raise DoctorError(msg)
+        raise DoctorError("the model is empty; name one as Qwen/Qwen3-8B")
     place = NO_TARGET if said.stack == "doctor" else _place(target)
     return public(cast("Fit", fitted(said, place, take)), this_identity())
 

@@ -43,6 +43,7 @@ class Tool(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     title: str
     help: str
     options: tuple[str, ...]
+    answer: dict[str, Any]
     needs: tuple[str, ...] = ()
     says: dict[str, str] = {}
     words: dict[str, bool] = {}
@@ -127,11 +128,8 @@ class Service:
     def __init__(self, given: Namespace) -> None:
         """Take the options of the command."""
         self._seconds = float(given.timeout)
-        self._tools = {
-            name: tool
-            for name, tool in _file().tools.items()
-            if given.allow_fix or not tool.changes
-        }
+        every = _file().tools.items()
+        self._tools = {name: one for name, one in every if given.allow_fix or not one.changes}
         self._shown: dict[str, dict[str, Any]] = {}
         """plan_id -> what was asked for then."""
 
@@ -156,7 +154,7 @@ class Service:
                 title=tool.title,
                 description=tool.help,
                 input_schema=tool.input,
-                output_schema={"type": "object"},
+                output_schema={"type": "object", "properties": tool.answer},
                 annotations=types.ToolAnnotations(
                     title=tool.title,
                     read_only_hint=not tool.changes,

@@ -7,10 +7,9 @@ from tunedoctor.cli.hub import kept
 from tunedoctor.cli.options import misuse, refusing
 from tunedoctor.cli.output import read_input
 from tunedoctor.facts.clean import clean_text
-from tunedoctor.memory.band import GIB
+from tunedoctor.memory.band import GIB, Device
 from tunedoctor.memory.catalogue import named
 from tunedoctor.memory.config import shape_of
-from tunedoctor.memory.fits import Device
 from tunedoctor.memory.gguf import CutOffError, Head, head_of, shape_of_head
 from tunedoctor.memory.parsing import LARGEST, parsed
 from tunedoctor.memory.shape import MemoryModelError, Shape
@@ -59,8 +58,7 @@ def model_of(model: str) -> Shape:
     try:
         return shape_of(parsed(read_input(str(path), LARGEST)), _title(path))
     except MemoryModelError as error:
-        what = f"{path}: {error}"
-        raise MemoryModelError(what) from None
+        raise MemoryModelError(f"{path}: {error}") from None
 
 
 def gguf_head(path: Path) -> Head:
@@ -90,11 +88,8 @@ def _title(path: Path) -> str:
 def here(snapshot: Snapshot) -> tuple[tuple[Device, ...], tuple[str, ...]]:
     """Return this machine's GPUs whose memory is known, and notes on those whose isn't."""
     gpus = gpus_of(snapshot)
-    notes = [
-        f"the driver does not tell the memory of {one.name}: name it with --vram"
-        for one in gpus
-        if one.vendor == "nvidia" and not one.room
-    ]
+    untold = (one.name for one in gpus if one.vendor == "nvidia" and not one.room)
+    notes = [f"the driver does not tell the memory of {n}: name it with --vram" for n in untold]
     found: list[Device] = []
     for one in gpus:
         if one.room:

@@ -140,13 +140,12 @@ class Options(NamedTuple):
     def gate(self) -> Gate:
         """Return what counts for the verdict."""
         today = datetime.now(UTC).date()
-        ignored = {
-            one.id: f"ignored until {one.until}: {one.reason}"
-            for one in self.ignore
-            if one.until >= today
-        }
+        left = (one for one in self.ignore if one.until >= today)
+        ignored = {one.id: f"ignored until {one.until}: {one.reason}" for one in left}
         policy = self.file if self.rules else ""
-        return Gate(self.fail_on, self.unknown, self.profile, ignored, dict(self.known), policy)
+        waits = {one.id: one.said for one in self.rules if one.row.of == "machine"}
+        known = dict(self.known)
+        return Gate(self.fail_on, self.unknown, self.profile, ignored, known, policy, waits)
 
     def fixes(self) -> "tuple[Fix, ...]":
         """Return all fixes; exits with 2 where a plug-in can't be used."""
@@ -239,11 +238,7 @@ def to_change(place: Target, *, asks: bool, words: str) -> Target:
 def starting(place: Target, *, quiet: bool = False, does: str = "starts") -> Target:
     """Say which interpreter is about to be started, or its environment changed, and by what it was chosen."""
     if place.python and not quiet:
-        by = (
-            f"which is {place.chosen_by}"
-            if place.chosen_by in FOUND
-            else f"chosen by {place.chosen_by}"
-        )
+        by = f"{'which is' if place.chosen_by in FOUND else 'chosen by'} {place.chosen_by}"
         sys.stderr.write(f"doctor: {does} {place.python}, {by}\n")
     return place
 

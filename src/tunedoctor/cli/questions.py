@@ -16,8 +16,8 @@ from tunedoctor.cli.options import MisuseError, misuse
 from tunedoctor.cli.output import screen
 from tunedoctor.cli.training_data import judged
 from tunedoctor.memory.answer import run_of
+from tunedoctor.memory.band import Device, fit
 from tunedoctor.memory.catalogue import like, named
-from tunedoctor.memory.fits import Device, fit
 from tunedoctor.memory.parameters import parameters
 from tunedoctor.model.wording import megabytes
 from tunedoctor.tables.small import Goal, goals, most_on_cpu, starters
@@ -52,9 +52,8 @@ def ask_all(given: Namespace, device: Device | None, sites: Sequence[str]) -> Wa
     for option in filter(None, (given.data, given.eval_data)):
         data_of(option, [])
     takes = "name, folder, file, or words to search for"
-    model = model or _asked(
-        "Which model do you want to train?", _models(device, sites), takes, _model
-    )
+    which = "Which model do you want to train?"
+    model = model or _asked(which, _models(device, sites), takes, _model)
     files = [(one, megabytes(Path(one).stat().st_size)) for one in found.data(os.curdir)]
     data = given.data or _asked("What should it learn from?", files, "file or folder", data_of)
     goal, hours = given.goal or every[0].name, str(given.hours)

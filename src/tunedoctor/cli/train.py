@@ -8,8 +8,9 @@ import sys
 import time
 from argparse import Namespace
 from collections.abc import Sequence
+from contextlib import ExitStack
+from importlib import import_module
 from pathlib import Path
-from typing import Any
 
 from tunedoctor.cli import output
 from tunedoctor.cli.before import check_model, check_words, needed
@@ -41,12 +42,12 @@ def command(given: Namespace) -> int:
 
 
 def train(how: Namespace, arguments: Sequence[str], *, check: bool = True) -> int:
-    """Train in the target, as `target`, `own`, `processes` and `report` say; returns the exit code."""
+    """Train in the target, as `target`, `own`, `processes`, `nodes` and `report` say; returns the exit code."""
     if not arguments:
         misuse("no configuration is named", "doctor init writes one")
-    page = getattr(how, "report", "")
-    if page and {"--merge", "--dry-run"} & {*arguments}:
-        misuse("--report is of a training", "leave it out here")
+    page, many = getattr(how, "report", ""), getattr(how, "nodes", 0)
+    if (page or many) and {"--merge", "--dry-run"} & {*arguments}:
+        misuse(f"--{'report is' if page else 'nodes are'} of a training", "leave it out here")
     if page and (why := refusal(page, BEGIN, force=how.force)):
         misuse(f"{page} {why}", "choose another name, or --force")
     if page and _told_again(page, arguments):
@@ -54,22 +55,30 @@ def train(how: Namespace, arguments: Sequence[str], *, check: bool = True) -> in
     place = works(aim(how.target, own=how.own))
     check_words(arguments)
     values = values_of(arguments)
+    batch, count = int(values.get("batch", 16)), how.processes * (many or 1)
+    if rest := batch % count:
+        where = f"batch {batch} is no multiple of {count} processes"
+        misuse(where + f" on {many} nodes" * bool(many), f"--batch={batch - rest + count} is one")
     out = Path(str(values.get("out") or "out"))
     more = " --no-check" * (not check) + f" --processes {how.processes}" * (how.processes > 1)
+    if many:
+        more += f" --nodes {many} --slurm" + f"={shlex.quote(how.slurm)}" * bool(how.slurm)
     more += f" --report {shlex.quote(page)}" if page else ""
     ended = begun(values, arguments, named(place, how.target), more)
-    try:
-        argv = _trainer(place, values, arguments, how.processes, check=check)
-    except KeyboardInterrupt:
-        ended(130)
-        return 130
-    if not argv:
-        return 1
-    code = run_command(argv, place, "", told=(2,), log=out / "train.log")
+    with ExitStack() as stack:
+        try:
+            argv = _trainer(stack, how, place, arguments, check=check)
+        except KeyboardInterrupt:
+            ended(130)
+            return 130
+        if not argv:
+            return 1
+        log, nodes = out / "train.log", many and import_module("tunedoctor.cli.nodes")
+        code = nodes.run(argv, log) if nodes else run_command(argv, place, "", told=(2,), log=log)
     if page and code == 0 and is_finished(out):
         report(page, out)
-    ended(code)
-    return code
+    ended(130 if many and code == 1 else code)  # which node it was has been told
+    return int(code)
 
 
 def _told_again(page: str, arguments: Sequence[str]) -> bool:
@@ -83,9 +92,10 @@ def _told_again(page: str, arguments: Sequence[str]) -> bool:
 
 
 def _trainer(
-    place: Target, values: dict[str, Any], arguments: Sequence[str], count: int, *, check: bool
+    stack: ExitStack, how: Namespace, place: Target, arguments: Sequence[str], *, check: bool
 ) -> list[str]:
     """Return the command that trains, all looked at that can be before it; [] where it can't, which has been told."""
+    values, count, many = values_of(arguments), how.processes, getattr(how, "nodes", 0)
     model, merges = str(values.get("model", "")), "--merge" in arguments
     if not merges:
         check_model(model, reach=check)
@@ -94,6 +104,10 @@ def _trainer(
     readers.started()
     snapshot = look(place, start=True)
     libraries(snapshot, place.python, *(["gguf"] if model.endswith(".gguf") else []))
+    if many:
+        nodes = import_module("tunedoctor.cli.nodes")  # with it comes the fleet
+        start = nodes.training(stack, how, place, words, look=check)
+        return start and [*start, str(count), str(TRAINER), *_readable(snapshot, words)]
     if check and not _ready(snapshot, Options.of()._replace(quiet=True)):
         return []
     found = None if merges else needed(snapshot, values, count, os.environ)
@@ -103,8 +117,8 @@ def _trainer(
     if found and "--dry-run" in arguments:
         peak = f"{found.peak_gib:.3g} GiB beside libraries"
         sys.stderr.write(f"doctor: forecast for rows of max_length tokens: {peak}\n")
-    many = [str(LAUNCHER), str(count)] if count > 1 else []
-    return [place.python, *many, str(TRAINER), *_readable(snapshot, words)]
+    start = [str(LAUNCHER), str(count)] if count > 1 else []
+    return [place.python, *start, str(TRAINER), *_readable(snapshot, words)]
 
 
 def whole_trainer() -> str:

@@ -33,7 +33,7 @@ _checks = cache(Options.checks)
 
 def command(given: Namespace) -> int:
     """Diagnose pasted reports; returns the exit code."""
-    sources, outputs = given.files, outputs_of(given.output, given.report)
+    sources, outputs = given.files, outputs_of("triage", given.output, given.report)
     # a policy is about the machines of the folder, not about those that people report of
     options = Options.of(given).without_policy()
     options = options._replace(shared=not given.keep_host, outputs=outputs)

@@ -4,6 +4,7 @@ Markers are evaluated for the target's Python and system, never for the doctor's
 """
 
 from collections.abc import Iterable, Iterator, Mapping
+from functools import lru_cache
 from typing import NamedTuple
 
 from tunedoctor.facts import Distribution, Host, Interpreter, Packages, TorchBuild
@@ -107,6 +108,7 @@ def counting(owner: Distribution) -> tuple[str, ...]:
     return tuple(dict.fromkeys((*of_it, *_own_parts(owner))))
 
 
+@lru_cache(4096)  # machines of a fleet have the same ones
 def _own_parts(owner: Distribution) -> list[str]:
     """Return what a distribution of any name requires exactly of a part of its own project: pydantic-core.
 

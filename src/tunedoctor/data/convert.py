@@ -64,8 +64,7 @@ def divide(
                 keys.append(_key(sample, alike, keys) if share else 0)
         limit = min(max(round(share * 2**64), min(keys) + 1), max(keys))
         if share and min(keys) == max(keys):
-            what = "all rows ask the same"
-            raise OneSideError(what)
+            raise OneSideError("all rows ask the same")
         spool.seek(0)
         with ExitStack() as stack:
             outs = [stack.enter_context(whole(place)) for place in places]

@@ -19,16 +19,7 @@ from tunedoctor.data.report import TURN, estimate, rounded
 from tunedoctor.data.rows import KINDS
 from tunedoctor.tables.secrets import Kind as SecretKind
 from tunedoctor.tables.secrets import bits, expression, kinds, present
-from tunedoctor.target.train_rows import (
-    Fault,
-    Sample,
-    Turn,
-    faults_of,
-    kind_of,
-    layout,
-    renamed,
-    sample_of,
-)
+from tunedoctor.target import train_rows
 
 _DAMAGED = re.compile(
     "\ufffd|\u00c3[\u0080-\u00bf]|\u00e2\u20ac[\u2122\u0153\u009d\u201c\u201d\u00a6]"
@@ -86,7 +77,7 @@ class Tally:
     marks: list[Mark] = field(default_factory=list)
     samples: list[tuple[int, bytes]] = field(default_factory=list)
     """Rows for the model's tokenizer: a number to choose by, and the turns as JSON."""
-    shown: list[tuple[int, str, list[Turn]]] = field(default_factory=list)
+    shown: list[tuple[int, str, list[train_rows.Turn]]] = field(default_factory=list)
     """Line, form and turns of the first sound rows of a part."""
 
     def fault(self, kind: str, line: int, detail: str = "") -> None:
@@ -139,7 +130,7 @@ def part(rows: Iterable[Element], rules: tuple[SecretKind, ...], asked: Asked) -
         if one.value is None and one.fault:
             found.unreadable += one.fault != "blank"
         else:
-            row(found, one.line, renamed(one.value, asked.columns), rules, asked)
+            row(found, one.line, train_rows.renamed(one.value, asked.columns), rules, asked)
             if one.fault:  # no row to show
                 found.shown = [shown for shown in found.shown if shown[0] != one.line]
     return found
@@ -150,21 +141,21 @@ def row(
 ) -> None:
     """Examine one row."""
     if not isinstance(value, dict):
-        found.fault("no-object", number, kind_of(value))
+        found.fault("no-object", number, train_rows.kind_of(value))
         found.unreadable += 1
         return
     found.rows += 1
     found.columns.update(map(str, value))
-    sample = sample_of(value)
+    sample = train_rows.sample_of(value)
     found.forms[sample.form] += 1
-    problems = faults_of(sample) + cut_answers(sample)
+    problems = train_rows.faults_of(sample) + cut_answers(sample)
     if sample.turns and sample.form not in ("unknown", "text"):
         found.orders[order(sample)] += 1
     strings = {key: text for key, text in value.items() if isinstance(text, str)}
     text = _measure(found, number, sample, asked) if sample.turns else " ".join(strings.values())
     if rules:
         # other columns aren't trained on, and are handed on with the file all the same
-        _, read = layout(tuple(value))
+        _, read = train_rows.layout(tuple(value))
         others = [text for key, text in strings.items() if key not in read]
         problems += secrets_in("\n".join([text, *others]), rules)
     if not text.isascii() and _DAMAGED.search(text):
@@ -184,7 +175,7 @@ def row(
         found.shown.append((number, sample.form, sample.turns))
 
 
-def order(sample: Sample) -> str:
+def order(sample: train_rows.Sample) -> str:
     """Return the roles in short, repeats counted: "s (ua)+"."""
     letters = "".join(_SHORT[role] for role, _ in sample.turns)
     rest = letters.removeprefix("s")
@@ -196,9 +187,9 @@ def order(sample: Sample) -> str:
     return f"{head} {rest}".strip()
 
 
-def cut_answers(sample: Sample) -> list[Fault]:
+def cut_answers(sample: train_rows.Sample) -> list[train_rows.Fault]:
     """Find answers that end inside a sentence or a code block."""
-    found: list[Fault] = []
+    found: list[train_rows.Fault] = []
     for i, (role, text) in enumerate(sample.turns, 1):
         if role == "assistant" and len(text) >= _CUT_FROM and not text.isspace():
             end = text[-1]
@@ -209,7 +200,7 @@ def cut_answers(sample: Sample) -> list[Fault]:
     return found
 
 
-def _measure(found: Tally, number: int, sample: Sample, asked: Asked) -> str:
+def _measure(found: Tally, number: int, sample: train_rows.Sample, asked: Asked) -> str:
     """Count a sample's tokens and take its prints; return its text."""
     turns = sample.turns
     # halves of characters can't be written as UTF-8

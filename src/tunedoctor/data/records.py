@@ -16,6 +16,7 @@ import sys
 import tempfile
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -99,8 +100,7 @@ def why_no_json(line: bytes) -> str:
 
 
 def _refuse(name: str) -> object:
-    what = f"{name} is no JSON number"
-    raise ValueError(what)
+    raise ValueError(f"{name} is no JSON number")
 
 
 def _why(error: json.JSONDecodeError, text: str) -> str:
@@ -204,9 +204,8 @@ def _halved(value: object) -> bool:
 
 
 def _good(line: int, value: object, bad: re.Match[str] | None) -> Element:
-    if bad:
-        return Element(line, value, "not-utf8", f"byte 0x{ord(bad[0]) - 0xDC00:02x}")
-    return Element(line, value)
+    why = ("not-utf8", f"byte 0x{ord(bad[0]) - 0xDC00:02x}") if bad else ()
+    return Element(line, value, *why)
 
 
 def _value(window: _Window) -> tuple[object, int, str]:
@@ -257,8 +256,7 @@ def records(blocks: Iterable[bytes]) -> Iterator[Element]:
             size += len(text)
             if size > LARGEST_RECORD:
                 (ahead.appendleft if taken else taken.append)(text)
-                what = "record too long"
-                raise csv.Error(what)
+                raise csv.Error("record too long")
             taken.append(text)
             yield text
 
@@ -304,12 +302,9 @@ def _record(line: int, record: list[str], header: list[str]) -> Element:
 def _cell(text: str) -> object:
     """Return the conversation that a cell holds as JSON, else its text."""
     if _TALK.match(text):
-        try:
-            found = _decode(text)
-        except (ValueError, RecursionError):
-            return text
-        if is_talk(found):
-            return found
+        with suppress(ValueError, RecursionError):
+            if is_talk(found := _decode(text)):
+                return found
     return text
 
 
@@ -368,8 +363,7 @@ def table_rows(path: Path, pythons: Iterable[str]) -> Iterator[Element]:
             said = (ended.err.strip().splitlines()[-1:] or [ended.death])[0]
             if not ended.ok:
                 if told.next == 0:
-                    what = f"pyarrow can't read it: {said[:160]}"
-                    raise OSError(what)
+                    raise OSError(f"pyarrow can't read it: {said[:160]}")
                 yield Element(told.next + 1, None, "ends-early", f"pyarrow stops: {said[:160]}")
                 return
             with part.open("rb") as file:

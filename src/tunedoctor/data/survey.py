@@ -189,14 +189,10 @@ class Survey:
 
     def bounded(self) -> list[str]:
         """Return what the bounds of memory left out."""
-        least, last, among = (
-            self._rows.held,
-            len(self._sketches),
-            "repeats are looked for among the",
-        )
-        notes = [f"{among} first {least:,} different rows"] * (
-            self._rows.full or self._prompts.full
-        )
+        least, last = self._rows.held, len(self._sketches)
+        among = "repeats are looked for among the"
+        full = self._rows.full or self._prompts.full
+        notes = [f"{among} first {least:,} different rows"] * full
         return notes + [f"near {among} last {last:,} rows"] * (self._sketches.rows > last)
 
 

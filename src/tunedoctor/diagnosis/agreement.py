@@ -100,11 +100,10 @@ def cures_shown(
     ours = [one for one in diagnosis.causes if one.finding.cure.ours]
     if target and ours:
         ours = [one.found for one in drafted(ours, snapshot, fixes()) if one.changes]
-    shown = {
-        one.check.id: advise(f"Cure {cause}: it follows from that")
-        for cause, several in reversed(diagnosis.symptoms.items())
-        for one in several
-    }
+    shown: dict[str, Cure] = {}
+    for cause, several in reversed(diagnosis.symptoms.items()):
+        ids = (one.check.id for one in several)
+        shown |= dict.fromkeys(ids, advise(f"Cure {cause}: it follows from that"))
     for one in diagnosis.causes:
         cure = one.finding.cure
         if one in ours and cure.installs:

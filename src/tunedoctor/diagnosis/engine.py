@@ -94,12 +94,8 @@ def diagnose(snapshot: Snapshot, checks: Iterable[Check]) -> Diagnosis:
                 passed.append(id_)
             case finding:
                 found[id_] = Found(one, finding.told_by(one))
-    claimed = [
-        id_
-        for id_, one in found.items()
-        if one.claims and outweighed(id_, snapshot) and not _seen(one.check, snapshot)
-    ]
-    less = [found.pop(id_) for id_ in claimed]
+    weighed = [one for id_, one in found.items() if one.claims and outweighed(id_, snapshot)]
+    less = [found.pop(one.check.id) for one in weighed if not _seen(one.check, snapshot)]
     below = {id_: _follow(id_, by_id, found) for id_ in found}
     explained = _explained(below)
     causes = sorted(
@@ -160,12 +156,8 @@ def _reach(id_: str, checks: dict[str, Check]) -> set[str]:
 
 def _explained(below: dict[str, set[str]]) -> set[str]:
     """Return the ids that another finding explains; two that explain each other are both causes."""
-    return {
-        symptom
-        for cause, symptoms in below.items()
-        for symptom in symptoms
-        if cause not in below[symptom]
-    }
+    pairs = ((cause, symptom) for cause, symptoms in below.items() for symptom in symptoms)
+    return {symptom for cause, symptom in pairs if cause not in below[symptom]}
 
 
 def _nothing_known(one: Check, snapshot: Snapshot, facts: Facts) -> str:

@@ -1,5 +1,6 @@
 """What counts for the verdict: the profile, findings that are ignored until a day, and those that a baseline knows."""
 
+import re
 from collections.abc import Iterable, Mapping
 from functools import cache
 from typing import Literal, NamedTuple
@@ -9,6 +10,7 @@ from msgspec import structs
 
 from tunedoctor import facts as kinds
 from tunedoctor.diagnosis.engine import Diagnosis, Found
+from tunedoctor.diagnosis.redaction import redact_text, this_identity
 from tunedoctor.facts.target import FOUND, NO_ENVIRONMENT, NOT_RUN
 from tunedoctor.model.findings import SEVERITIES, Check, Severity
 from tunedoctor.model.snapshot import Snapshot
@@ -54,6 +56,8 @@ class Gate(NamedTuple):
     """Fingerprint -> severity of the findings of a baseline."""
     policy: str = ""
     """The file whose policy is held against the machine."""
+    waits: Mapping[str, str] = {}
+    """Of an image: id of an entry of the policy -> what it asks of the machine that runs it."""
 
     def fails(self, severity: Severity) -> bool:
         """Tell whether a finding of this severity fails."""
@@ -65,9 +69,8 @@ class Gate(NamedTuple):
         if id_ in self.ignored:
             return self.ignored[id_]
         had = self.known.get(fingerprint)
-        return (
-            "in the baseline" if had and SEVERITIES.index(had) <= SEVERITIES.index(severity) else ""
-        )
+        as_bad = had and SEVERITIES.index(had) <= SEVERITIES.index(severity)
+        return "in the baseline" if as_bad else ""
 
 
 def prepared(snapshot: Snapshot, name: ProfileName) -> Snapshot:
@@ -87,11 +90,8 @@ def wanted(checks: Iterable[Check], name: ProfileName) -> tuple[Check, ...]:
     """Return the checks that a profile runs, and those of a policy that are of what it looks at."""
     one = profile(name)
     of = ["machine"] * (not one.later) + ["environment"] * (one.environment != "none")
-    return tuple(
-        check
-        for check in checks
-        if check.id not in one.skip and (not check.id.startswith(PREFIX) or check.group in of)
-    )
+    some = (check for check in checks if check.id not in one.skip)
+    return tuple(c for c in some if not c.id.startswith(PREFIX) or c.group in of)
 
 
 def raised(diagnosis: Diagnosis, name: ProfileName) -> Diagnosis:
@@ -107,3 +107,16 @@ def raised(diagnosis: Diagnosis, name: ProfileName) -> Diagnosis:
 
     causes = sorted(map(as_error, diagnosis.causes), key=lambda one: SEVERITIES.index(one.severity))
     return structs.replace(diagnosis, causes=tuple(causes))
+
+
+_NUMBER = re.compile(r"\d+(?:[.,]\d+)*(?: [KMGT]?i?B\b)?")
+"""With the unit of a size: 900 MiB become 1.1 GiB."""
+
+
+def fingerprint(id_: str, found: str) -> str:
+    """Return 32 hexadecimal digits of the id and of what was found, numbers left out: sizes and versions change."""
+    import hashlib  # noqa: PLC0415  OpenSSL costs 7 ms, and most reports need none
+
+    # as it is shared: the same on every machine, and of text that is redacted already
+    text = f"{id_}\n{_NUMBER.sub('0', redact_text(found, this_identity(shared=True)))}"
+    return hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()[:32]

@@ -55,21 +55,15 @@ def suspected(
     told = [one.check for one in (*diagnosis.causes, *chain(*diagnosis.symptoms.values()))]
     cleared = {id_ for one in told for id_ in one.clears}
     found = {one.id for one in told} | cleared
-    open_ = {
-        one.id: one
-        for one in checks
-        if one.id not in found | diagnosis.skipped.keys()
-        and not (one.id in diagnosis.quiet and _ruled_out(one, snapshot))
-    }
+    some = [one for one in checks if one.id not in found | diagnosis.skipped.keys()]
+    quiet = {one.id for one in some if one.id in diagnosis.quiet and _ruled_out(one, snapshot)}
+    open_ = {one.id: one for one in some if one.id not in quiet}
     alike = snapshot.find(kinds.Resembles)
     best = alike.causes[0].cause if alike and alike.causes else ""
     leads = [] if best in cleared else [*leads_to(snapshot, open_)]
     known = {lead.id for lead in leads}
-    leads += [
-        _suspect(one.check, OUTWEIGHED, one.finding.said)
-        for one in diagnosis.outweighed
-        if one.check.id not in known
-    ]
+    less = (one for one in diagnosis.outweighed if one.check.id not in known)
+    leads += [_suspect(one.check, OUTWEIGHED, one.finding.said) for one in less]
     return tuple(sorted(leads, key=lambda lead: -lead.likelihood)[:MOST])
 
 
@@ -113,11 +107,8 @@ def ask(snapshot: Snapshot, diagnosis: Diagnosis, leads: Iterable[ReportSuspect]
     stack = [snapshot.find(kind) for kind in (kinds.TorchBuild, kinds.Runtime)]
     machine = [snapshot.find(kind) for kind in (kinds.NvidiaGpus, kinds.AmdGpus, kinds.Host)]
     if not any(stack) or not any(machine):
-        facts = {type(one) for one in snapshot.answers().values()} - {
-            kinds.Absent,
-            kinds.Unknown,
-            *_ALWAYS,
-        }
+        facts = {type(one) for one in snapshot.answers().values()}
+        facts -= {kinds.Absent, kinds.Unknown, *_ALWAYS}
         return _COLLECT if facts else PASTE
     if errors is None or not errors.errors:
         return "the run that fails, with all of its traceback, shows what this text leaves out"

@@ -7,17 +7,7 @@ from typing import Any
 
 from tunedoctor import facts as kinds
 from tunedoctor.facts import Fact, Unknown
-from tunedoctor.model.findings import (
-    Check,
-    Cure,
-    Finding,
-    Result,
-    advise,
-    exact,
-    pip,
-    set_variable,
-    tell,
-)
+from tunedoctor.model import findings
 from tunedoctor.model.machine import GPUS
 from tunedoctor.model.snapshot import Facts, Snapshot
 from tunedoctor.model.versions import minor, parts, pep440, within
@@ -27,10 +17,10 @@ from tunedoctor.tables.load import table
 from tunedoctor.tables.policy import Rule
 
 
-def policy_checks(rules: Iterable[Rule], file: str) -> tuple[Check, ...]:
+def policy_checks(rules: Iterable[Rule], file: str) -> tuple[findings.Check, ...]:
     """Return a check for each entry of the policy that stands in `file`."""
     return tuple(
-        Check(
+        findings.Check(
             id=one.id,
             title=f"{_what(one)} is not as the policy asks"[:60],
             means=one.row.means,
@@ -44,7 +34,7 @@ def policy_checks(rules: Iterable[Rule], file: str) -> tuple[Check, ...]:
     )
 
 
-def _bound(function: Callable[..., Result], rule: Rule) -> Callable[..., Result]:
+def _bound(function: Callable[..., findings.Result], rule: Rule) -> Callable[..., findings.Result]:
     """Return a copy of a function whose `rule` is this one: the facts that a check takes are read off its code."""
     code: Any = function
     made = FunctionType(code.__code__, code.__globals__, code.__name__)
@@ -58,30 +48,32 @@ def _what(rule: Rule) -> str:
     return f"{rule.row.what} ({rule.name})" if both else rule.row.what or rule.name
 
 
-def _breach(rule: Rule, found: str, cure: Cure | None = None) -> Finding:
+def _breach(rule: Rule, found: str, cure: findings.Cure | None = None) -> findings.Finding:
     """Return the finding: `found` says what is there instead."""
     row = rule.row
     number = int(rule.wanted) if isinstance(rule.wanted, bool) else rule.wanted
     text = row.cure.replace("{wanted}", rule.said).replace("{number}", str(number))
-    own = tell(text, row.who) if row.command else advise(text, row.who)
-    return Finding(found=f"{found}; the policy asks for {rule.said}", cure=cure or own)
+    own = findings.tell(text, row.who) if row.command else findings.advise(text, row.who)
+    return findings.Finding(found=f"{found}; the policy asks for {rule.said}", cure=cure or own)
 
 
 def _meets(version: str, wanted: str) -> bool | None:
     """Tell whether a version meets a specifier, by its local label too where that names one."""
-    if (pin := exact(f"x{wanted}")) and "+" in wanted:
+    if (pin := findings.exact(f"x{wanted}")) and "+" in wanted:
         return version == pin[1]
     return within(version, wanted)
 
 
-def _versioned(rule: Rule, what: str, version: str, cure: Cure | None = None) -> Result:
+def _versioned(
+    rule: Rule, what: str, version: str, cure: findings.Cure | None = None
+) -> findings.Result:
     meets = _meets(version, rule.wanted) if version else None
     if meets is None:
         return Unknown(why=f"the version of {what} can't be compared: {version or 'not told'}")
     return None if meets else _breach(rule, f"{what} is {version}", cure)
 
 
-def _python(interpreter: kinds.Interpreter, *, rule: Rule) -> Result:
+def _python(interpreter: kinds.Interpreter, *, rule: Rule) -> findings.Result:
     return _versioned(rule, "Python", interpreter.version)
 
 
@@ -91,18 +83,18 @@ def _package(
     torch: kinds.TorchBuild | Unknown | None,
     *,
     rule: Rule,
-) -> Result:
+) -> findings.Result:
     name = rule.name or rule.key
     there: Any = packages.get(name)
     if name == "torch" and isinstance(torch, kinds.TorchBuild):
         there = torch  # with its local label
-    cure = pip(interpreter, "install", f"{name}{rule.wanted}")
+    cure = findings.pip(interpreter, "install", f"{name}{rule.wanted}")
     if there is None:
         return _breach(rule, f"{name} is not installed", cure)
     return _versioned(rule, name, there.version, cure)
 
 
-def _driver(driver: kinds.NvidiaDriver | Unknown | None, *, rule: Rule) -> Result:
+def _driver(driver: kinds.NvidiaDriver | Unknown | None, *, rule: Rule) -> findings.Result:
     if isinstance(driver, kinds.NvidiaDriver):
         return _versioned(rule, "the driver", driver.version)
     return driver or _breach(rule, rule.row.none)
@@ -115,7 +107,7 @@ def _gpus(
     apple: kinds.AppleGpu | Unknown | None,
     *,
     rule: Rule,
-) -> Result:
+) -> findings.Result:
     several = (nvidia, amd, intel, apple)
     count, silent = _count(*several), next((x for x in several if isinstance(x, Unknown)), None)
     # of a driver that is silent there can be more
@@ -153,21 +145,21 @@ def _each(
     drivers: Iterable[Fact | Unknown | None],
     wrong: Iterable[str],
     told: Sequence[object],
-) -> Result:
+) -> findings.Result:
     """Judge every GPU: `wrong` names those that fail, `told` holds what drivers tell of each."""
     if some := listed(counted(wrong)):
         return _breach(rule, f"{rule.row.what} is {some}")
     if silent := next((one for one in drivers if isinstance(one, Unknown)), None):
         return silent
     if not told:
-        return _breach(rule, rule.row.none)
+        return _breach(rule, rule.row.none, findings.advise("Run on a machine with such GPUs"))
     untold = Unknown(why=f"the driver does not tell {rule.row.what} of each GPU")
     return untold if any(one in (None, "") for one in told) else None
 
 
 def _gpu_memory(
     nvidia: kinds.NvidiaGpus | Unknown | None, amd: kinds.AmdGpus | Unknown | None, *, rule: Rule
-) -> Result:
+) -> findings.Result:
     gpus: list[kinds.NvidiaGpu | kinds.AmdGpu] = [*_cards(amd)]
     gpus += nvidia.gpus if isinstance(nvidia, kinds.NvidiaGpus) else ()
     told = [(one.index, one.memory_total or None) for one in gpus]
@@ -175,19 +167,19 @@ def _gpu_memory(
     return _each(rule, (nvidia, amd), small, [size for _, size in told])
 
 
-def _capability(nvidia: kinds.NvidiaGpus | Unknown | None, *, rule: Rule) -> Result:
+def _capability(nvidia: kinds.NvidiaGpus | Unknown | None, *, rule: Rule) -> findings.Result:
     gpus = nvidia.gpus if isinstance(nvidia, kinds.NvidiaGpus) else ()
     told = [(one.name, one.compute_capability) for one in gpus]
     wrong = (f"{code} ({name})" for name, code in told if code and not within(code, rule.wanted))
     return _each(rule, (nvidia,), wrong, [code for _, code in told])
 
 
-def _gfx(amd: kinds.AmdGpus | Unknown | None, *, rule: Rule) -> Result:
+def _gfx(amd: kinds.AmdGpus | Unknown | None, *, rule: Rule) -> findings.Result:
     told = [one.gfx for one in _cards(amd)]
     return _each(rule, (amd,), (one for one in told if one and one not in rule.wanted), told)
 
 
-def _mode(nvidia: kinds.NvidiaGpus | Unknown | None, *, rule: Rule) -> Result:
+def _mode(nvidia: kinds.NvidiaGpus | Unknown | None, *, rule: Rule) -> findings.Result:
     gpus = nvidia.gpus if isinstance(nvidia, kinds.NvidiaGpus) else ()
     told = [(one.index, getattr(one, rule.key)) for one in gpus]
     is_ = "off" if rule.wanted else "on"
@@ -195,7 +187,7 @@ def _mode(nvidia: kinds.NvidiaGpus | Unknown | None, *, rule: Rule) -> Result:
     return _each(rule, (nvidia,), wrong, [flag for _, flag in told])
 
 
-def _ram(ram: kinds.Memory, *, rule: Rule) -> Result:
+def _ram(ram: kinds.Memory, *, rule: Rule) -> findings.Result:
     if ram.usable >= rule.wanted:
         return None
     limited = ram.limit_place and ram.usable < ram.total
@@ -203,26 +195,26 @@ def _ram(ram: kinds.Memory, *, rule: Rule) -> Result:
     return _breach(rule, f"RAM is {gib(ram.usable)}{limit}")
 
 
-def _shm(shared: kinds.SharedMemory | Unknown | None, *, rule: Rule) -> Result:
+def _shm(shared: kinds.SharedMemory | Unknown | None, *, rule: Rule) -> findings.Result:
     if not isinstance(shared, kinds.SharedMemory):
         return shared or _breach(rule, rule.row.none)
     there = f"{rule.row.what} has {gib(shared.total)}"
     return None if shared.total >= rule.wanted else _breach(rule, there)
 
 
-def _disk(disks: kinds.Disks, *, rule: Rule) -> Result:
+def _disk(disks: kinds.Disks, *, rule: Rule) -> findings.Result:
     one = next((disk for disk in disks.disks if disk.use == rule.name), None)
     if one is None:
         return Unknown(why=f"no {rule.name} folder was looked at")
     if one.free >= rule.wanted:
         return None
     text = rule.row.cure.replace("{wanted}", rule.said).replace("{hint}", one.hint or "a link")
-    return _breach(rule, f"{one.path} has {gib(one.free)} free", advise(text))
+    return _breach(rule, f"{one.path} has {gib(one.free)} free", findings.advise(text))
 
 
 def _variable(
     environment: kinds.Environment, host: kinds.Host | Unknown | None, *, rule: Rule
-) -> Result:
+) -> findings.Result:
     value, wanted = environment.get(rule.name), rule.wanted
     if value is None and not _looked_for(environment, rule.name):
         return Unknown(why=f"a snapshot does not hold {rule.name}; doctor check here does")
@@ -232,8 +224,8 @@ def _variable(
         return Unknown(why=f"of {rule.name} nobody looks at the value; true asks that it is set")
     # what it is set to stays untold: it can be a secret
     how = "not set" if value is None else "set" if wanted is False else "set to another value"
-    cure = set_variable(host, rule.name, wanted or None) if wanted is not True else None
-    return _breach(rule, f"{rule.name} is {how}", cure or advise(f"set {rule.name}"))
+    cure = findings.set_variable(host, rule.name, wanted or None) if wanted is not True else None
+    return _breach(rule, f"{rule.name} is {how}", cure or findings.advise(f"set {rule.name}"))
 
 
 def _looked_for(environment: kinds.Environment, name: str) -> bool:
@@ -241,7 +233,7 @@ def _looked_for(environment: kinds.Environment, name: str) -> bool:
     return usual or name in environment.more
 
 
-def _speed(smoke: kinds.Smoke | Unknown | None, *, rule: Rule) -> Result:
+def _speed(smoke: kinds.Smoke | Unknown | None, *, rule: Rule) -> findings.Result:
     speed = smoke.tokens_per_second if isinstance(smoke, kinds.Smoke) else None
     if speed is None:
         return Unknown(why="nothing was trained: doctor check --smoke measures it")
@@ -249,7 +241,7 @@ def _speed(smoke: kinds.Smoke | Unknown | None, *, rule: Rule) -> Result:
     return None if speed >= rule.wanted else _breach(rule, there)
 
 
-_JUDGES: dict[str, Callable[..., Result]] = {
+_JUDGES: dict[str, Callable[..., findings.Result]] = {
     "python": _python, "torch": _package, "packages": _package, "driver": _driver, "gpus": _gpus,
     "gpu-memory": _gpu_memory, "compute-capability": _capability, "gfx": _gfx, "ram": _ram, "disk": _disk,
     "shm": _shm, "variables": _variable, "mig": _mode, "ecc": _mode, "smoke-speed": _speed,
@@ -263,12 +255,8 @@ def from_good(snapshot: Snapshot) -> Iterator[str]:
     """
     facts = Facts(snapshot)
     cards, amd = facts.nvidia.gpus, _cards(snapshot.find(kinds.AmdGpus))
-    sizes = {
-        "gpu-memory": min(
-            [one.memory_total or 0 for one in cards] + [one.memory_total or 0 for one in amd],
-            default=0,
-        )
-    }
+    each = [one.memory_total or 0 for one in cards] + [one.memory_total or 0 for one in amd]
+    sizes = {"gpu-memory": min(each, default=0)}
     sizes |= {"ram": facts.ram.usable if facts.ram else 0, "shm": facts.shared_memory.total}
     codes = sorted(
         {one.compute_capability for one in cards if pep440(one.compute_capability)}, key=parts

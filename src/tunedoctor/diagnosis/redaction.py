@@ -80,11 +80,8 @@ def redact_text(text: str, who: Identity, *, addresses: bool = True) -> str:
 def _is_name(text: str, who: Identity) -> bool:
     """Tell a name in small letters and hyphens, as of a check: nothing that is given out looks so."""
     own = (name for name in (who.user, who.host) if len(name) > 2)
-    return (
-        text.replace("-", "").isalpha()
-        and text.islower()
-        and not any(name.lower() in text for name in own)
-    )
+    plain = text.replace("-", "").isalpha() and text.islower()
+    return plain and not any(name.lower() in text for name in own)
 
 
 _SHORT = 300
@@ -151,11 +148,8 @@ def _holds(value: str, what: str, kind: Kind, found: "re.Match[str]", who: Ident
         own = who.plain and low.partition(".")[0] == who.plain.lower().partition(".")[0]
         number = low.replace(".", "").isdigit()
         return not (low in names("nobody") or (what == "host" and own) or number)
-    if (
-        not kind.token
-        and what == "secret"
-        and (low in names("harmless") or shape("placeholder").match(value))
-    ):
+    named = not kind.token and what == "secret"
+    if named and (low in names("harmless") or shape("placeholder").match(value)):
         return False
     if (kind.mixed and not mixed(value)) or (kind.check == "address" and _is_version(value, found)):
         return False
@@ -198,11 +192,8 @@ def _value(text: str, start: int, found: "re.Match[str]") -> tuple[int, int] | N
     begin, end = found.span(group)
     if group == "p" and (cut := shape("end").search(text, begin, end)):
         end = cut.start()
-    name, value, before = (
-        text[start : found.start("close")],
-        text[begin:end],
-        text[max(0, start - 2) : start],
-    )
+    name, value = text[start : found.start("close")], text[begin:end]
+    before = text[max(0, start - 2) : start]
     if (sep == ">" and before[-1:] != "<") or (sep == ":" and before[-1:] == "$") or before == "${":
         return None  # no element of XML; $PWD:/x and ${TOKEN:-x} name none
     words = value.isalpha() and value.islower() and text[end : end + 1] == " "
@@ -331,10 +322,8 @@ def unnamed(snapshot: Snapshot) -> Snapshot:
     """Return a snapshot to be given away: names of its machine, one hash for each."""
     if (node := snapshot.find(Node)) is None:
         return snapshot
-    names = {"host": node.host, "name": node.name}
-    return snapshot.having(
-        structs.replace(node, **{key: one and hashed("host", one) for key, one in names.items()})
-    )
+    host, name = (one and hashed("host", one) for one in (node.host, node.name))
+    return snapshot.having(structs.replace(node, host=host, name=name))
 
 
 def public(answer: Answer, who: Identity) -> Answer:

@@ -10,8 +10,7 @@ from tunedoctor import __version__
 from tunedoctor import facts as kinds
 from tunedoctor.diagnosis.agreement import cures_shown, symptoms_of
 from tunedoctor.diagnosis.engine import Diagnosis, Found
-from tunedoctor.diagnosis.fingerprint import fingerprint
-from tunedoctor.diagnosis.gate import Gate, ProfileName, profile, raised
+from tunedoctor.diagnosis.gate import Gate, ProfileName, fingerprint, profile, raised
 from tunedoctor.diagnosis.leads import ReportSuspect, ask, doubtful, suspected
 from tunedoctor.diagnosis.registry import all_fixes
 from tunedoctor.model.findings import AnyCureStep, Check, Cure, Severity, Who
@@ -161,7 +160,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     policy: str = ""
     """The file whose policy was held against it; "" without one."""
     needs: dict[str, str] = {}
-    """Of an image: what its PyTorch wheel needs of the machine that runs it, as {"driver": ">=570.26"}."""
+    """Of an image: what PyTorch's wheel and the policy need of the machine that runs it: {"driver": ">=570.26"}."""
     smoke: ReportSmoke | None = None
 
 
@@ -221,7 +220,7 @@ def report_of(  # noqa: PLR0913  two of them are what the user asked for
         node=node.name if node else "",
         profile=gate.profile,
         policy=gate.policy,
-        needs=_needs(snapshot) if gate.profile == "image" else {},
+        needs={**_needs(snapshot), **gate.waits} if gate.profile == "image" else {},
         smoke=smoke,
     )
 
@@ -246,10 +245,8 @@ def _verdict(
     snapshot: Snapshot, diagnosis: Diagnosis, gate: Gate, accepted: Mapping[str, str]
 ) -> Verdict:
     target = snapshot.find(kinds.Target)
-    needless = (
-        target and target.chosen_by == "none" and profile(gate.profile).environment != "wanted"
-    )
-    if target and target.problem and not needless:
+    wanted = profile(gate.profile).environment == "wanted"
+    if target and target.problem and (wanted or target.chosen_by != "none"):
         return "unknown"
     counted = [found for found in diagnosis.causes if not accepted.get(found.check.id)]
     if any(gate.fails(found.severity) for found in counted):

@@ -46,11 +46,8 @@ def empty(kind: type["F"]) -> "F":
         names, defaults = kind.__struct_fields__, kind.__struct_defaults__
         needed = names[: len(names) - len(defaults)]
         values = {name: _nothing(str(kind.__annotations__[name])) for name in needed}
-        values |= {
-            n: False
-            for n, default in zip(names[::-1], defaults[::-1], strict=False)
-            if default is True
-        }
+        optional = zip(names[::-1], defaults[::-1], strict=False)
+        values |= {name: False for name, default in optional if default is True}
         found = _EMPTY[kind] = kind(**values)
     return cast("F", found)
 

@@ -29,9 +29,8 @@ class PciBus(Fact, frozen=True):
 
     def of(self, vendor: str) -> tuple[PciDevice, ...]:
         """GPUs of one vendor (not its NVSwitches)."""
-        return tuple(
-            d for d in self.devices if d.vendor == vendor and not d.device_class.startswith("0680")
-        )
+        gpus = (one for one in self.devices if not one.device_class.startswith("0680"))
+        return tuple(one for one in gpus if one.vendor == vendor)
 
     @property
     def nvswitches(self) -> int:
@@ -140,6 +139,8 @@ class NvidiaGpu(Part, frozen=True):
     nvlinks: Count | None = None
     """NVLinks that the card has; `nvlinks_active` are those that work."""
     nvlinks_active: Count | None = None
+    nvlink_errors: tuple[Count | None, ...] = ()
+    """Of all its links since the driver was loaded: CRC errors of flits and of data, replays, recoveries."""
     throttle: tuple[str, ...] = ()
     """Reasons that slow the clocks by fault: hw-slowdown, hw-thermal, sw-thermal, power-brake."""
     temperature: Count | None = None
@@ -171,7 +172,7 @@ class NvidiaGpus(Fact, frozen=True):
 
 
 class Xid(Part, frozen=True):
-    """One Xid line of the kernel log."""
+    """One Xid line of the kernel log, or SXid of an NVSwitch, whose numbers are above 10000."""
 
     number: int
     slot: str = ""
@@ -204,6 +205,9 @@ class AmdGpu(Part, frozen=True):
     """Errors that its blocks could not correct, since the driver was loaded; None where it counts none."""
     ras_blocks: tuple[str, ...] = ()
     """Blocks that count some: umc (memory), sdma, gfx, xgmi_wafl (links) …"""
+    throttle: tuple[str, ...] = ()
+    xgmi_active: Count | None = None
+    """Faults that slow its clocks now: heat, a signal of the board; links to other GPUs that are up."""
 
 
 class AmdGpus(Fact, frozen=True):
@@ -212,6 +216,8 @@ class AmdGpus(Fact, frozen=True):
     gpus: tuple[AmdGpu, ...]
     told_by: str = ""
     """The vendor's tool that named them where /dev/kfd is not there: rocminfo, amd-smi, rocm-smi."""
+    partial: bool = False
+    """The kernel hides others from this user."""
 
 
 class RocmStack(Fact, frozen=True):
@@ -243,6 +249,21 @@ class IntelGpu(Fact, frozen=True):
     render_denied: tuple[str, ...] = ()
     level_zero: bool | None = None
     """libze_loader.so.1 or ze_loader.dll is found; None where not looked for."""
+
+
+class IntelHealth(Fact, frozen=True):
+    """What xpu-smi finds wrong with parts of Intel GPUs. Absent: no such GPU; Unknown: no xpu-smi."""
+
+    critical: tuple[str, ...] = ()
+    warning: tuple[str, ...] = ()
+
+
+class PeerPaths(Fact, frozen=True):
+    """What PCIe traffic between GPUs passes on bare metal. Absent: a virtual machine, or no two GPUs of a kind."""
+
+    translated: tuple[str, ...]
+    redirecting: tuple[str, ...]
+    """GPUs whose addresses an IOMMU translates: "0000:07:00.0 (DMA-FQ)"; ports of switches that redirect it (ACS)."""
 
 
 class AppleGpu(Fact, frozen=True):

@@ -106,7 +106,7 @@ class Interpreter(Fact, frozen=True):
     """pip is there: uv makes environments without it."""
 
 
-class Distribution(Part, frozen=True):
+class Distribution(Part, frozen=True, cache_hash=True):
     """One installed distribution, from its METADATA headers."""
 
     name: str
@@ -130,14 +130,8 @@ class BrokenDistribution(Part, frozen=True):
 
     name: str
     problem: Literal[
-        "no metadata",
-        "damaged metadata",
-        "no version",
-        "files missing",
-        "code missing",
-        "leftover",
-        "doubled",
-    ]
+        "no metadata", "damaged metadata", "no version", "files missing", "code missing", "leftover", "doubled",
+    ]  # fmt: skip
     """no metadata: the code is there, its .dist-info is not, or has no METADATA file. leftover: a ~ folder.
     doubled: two versions in one folder. code missing: metadata is there, the package folder is not.
     damaged metadata: a field can't be read, or is longer than any."""

@@ -1,64 +1,90 @@
 """Take nodes out of service, or back: a plan first, of what a cluster's manager says and of the nodes' own causes."""
 
+import json
 from collections.abc import Collection, Mapping
-from typing import Literal
+from typing import Any, Literal
 
 from tunedoctor.fleet.beside import items_of, rows_of
 from tunedoctor.fleet.judge import plain
+from tunedoctor.tables.load import table
 
 OURS = "doctor: "
 """How each reason of the doctor's begins; what has another is left alone."""
 SHARE = 10
-"""One node in so many is out by the doctor, unless more are allowed: a wrong rule must not empty a cluster."""
+"""One node in so many may be out of service, unless more are allowed: a wrong rule must not empty a cluster."""
+_MANAGER = "tunedoctor"
+"""Whom Kubernetes notes as the owner of a field that the doctor set, until another sets it anew."""
 Verb = Literal["drain", "undrain", "cordon", "uncordon", "label", "unlabel"]
-Held = Mapping[str, tuple[bool, str]]
-"""Node -> whether it is out of service, or labelled, and for what reason, as the manager of the cluster has it."""
+Held = Mapping[str, tuple[bool, str, bool]]
+"""Node -> whether it is taken out, or labelled, for what reason, and whether it serves, as the manager has it."""
 
 
 def plan(
-    verb: Verb, held: Held, causes: Mapping[str, str], ready: Collection[str], at_most: int | None
-) -> tuple[dict[str, str], dict[str, str], str]:
-    """Return node -> reason of what is to be done, node -> why of who is left alone, and why nothing is done at all.
+    verb: Verb, held: Held, causes: Mapping[str, str], well: Collection[str]
+) -> tuple[dict[str, str], dict[str, str]]:
+    """Return node -> reason of what is to be done, and node -> why of who is left alone.
 
     `causes`: node -> reason, of those whose fault is their own. What is undone has the reason that it had.
     """
-    ours = {name: why for name, (out, why) in held.items() if out and why.startswith(OURS)}
+    ours = {name: why for name, (out, why, _) in held.items() if out and why.startswith(OURS)}
     if verb.startswith("un"):
-        left = {name: causes.get(name, "not seen ready") for name in ours if name not in ready}
-        return {name: why for name, why in ours.items() if name in ready}, left, ""
-    acts = {name: why for name, why in causes.items() if not held.get(name, (True, ""))[0]}
-    left = {name: held.get(name, (0, "not known there"))[1] for name in causes if name not in acts}
-    wants, most = len(ours) + len(acts), at_most or max(1, len(held) // SHARE)
-    refused = f"{wants} of {len(held)} nodes would be out, above {most}: --at-most {wants}"
-    return acts, left, refused if verb != "label" and acts and wants > most else ""
+        left = {name: causes.get(name, "not seen ready") for name in ours if name not in well}
+        return {name: why for name, why in ours.items() if name in well}, left
+    has = {name: held.get(name, (True, "not known there", False)) for name in causes}
+    # one that is out by another cause gets this one as its reason
+    acts = {n: why for n, why in causes.items() if not has[n][0] or ours.get(n, why) != why}
+    return acts, {name: why for name, (_, why, _) in has.items() if name not in acts}
 
 
-def held_by(verb: Verb) -> Held:
-    """Ask the manager that an act is for; ValueError or LookupError says why it does not tell."""
+def refusal(acts: Collection[str], held: Held, asked: Collection[str], at_most: int) -> str:
+    """Return why so many are not taken out, of the cluster or of those that were asked; "" where they may be."""
+    out = {name for name, (*_, serves) in held.items() if not serves or name in acts}
+    for some, what in ((held.keys(), "the cluster's"), (held.keys() & {*asked}, "the asked")):
+        n, most = len(out & some), at_most or max(1, len(some) // SHARE)
+        if n > most and any(held[name][2] for name in acts):
+            return (
+                f"{n} of {what} {len(some)} nodes would be out, above {most}: --at-most {len(out)}"
+            )
+    return ""
+
+
+def held_by(verb: Verb, only: str = "") -> Held:
+    """Ask the manager that an act is for, Slurm of one node alone where it is named; ValueError or LookupError."""
     if verb.endswith("drain"):
-        rows = rows_of("%N|%T|%E")
-        return {name: ("drain" in state, plain(why)) for name, state, why in rows}
-    found: dict[str, tuple[bool, str]] = {}
-    for node in items_of("kubectl", "get", "nodes", "-o", "json"):
+        words, rows = table("slurm"), rows_of("%N|%T|%E", *([f"--nodes={only}"] if only else []))
+        gone = (*words["gone"], words["drained"])
+        return {
+            name: (words["drained"] in state, plain(why), not state.startswith(gone))
+            for name, state, why in rows
+        }
+    found: dict[str, tuple[bool, str, bool]] = {}
+    for node in items_of("kubectl", "get", "nodes", "--output=json", "--show-managed-fields"):
         about, out = node["metadata"], bool(node["spec"].get("unschedulable"))
-        out = "tunedoctor/cause" in about.get("labels", {}) if verb.endswith("label") else out
-        found[about["name"]] = out, plain(about.get("annotations", {}).get(_note(verb), ""))
+        told = {one["type"]: one["status"] for one in node["status"].get("conditions", ())}
+        serves = not out and told.get("Ready") == "True"
+        # an annotation alone outlives a cordon that somebody took back and set again
+        sets = [one for one in about.get("managedFields", ()) if one.get("manager") == _MANAGER]
+        ours = any("f:unschedulable" in one.get("fieldsV1", {}).get("f:spec", {}) for one in sets)
+        if verb.endswith("label"):
+            out = ours = "tunedoctor/cause" in about.get("labels", {})
+        why = about.get("annotations", {}).get(_note(verb), "") if ours else "by somebody else"
+        found[about["name"]] = out, plain(why), serves
     return found
 
 
-def argvs(verb: Verb, node: str, reason: str) -> list[list[str]]:
-    """Return what is run. Names are the manager's own; a note comes before what it explains, and goes after it."""
+def argv_of(verb: Verb, node: str, reason: str) -> list[str]:
+    """Return what is run. Names are the manager's own."""
     if verb.endswith("drain"):
         how = ["State=DRAIN", f"Reason={reason}"] if verb == "drain" else ["State=RESUME"]
-        return [["scontrol", "update", f"NodeName={node}", *how]]
-    label, note = (["kubectl", one, "node", node, "--overwrite"] for one in ("label", "annotate"))
-    label.append(
-        f"tunedoctor/cause={reason.split()[1]}" if verb == "label" else "tunedoctor/cause-"
-    )
-    does = label if verb.endswith("label") else ["kubectl", verb, node]
-    if verb.startswith("un"):
-        return [does, [*note, f"{_note(verb)}-"]]
-    return [[*note, f"{_note(verb)}={reason}"], does]
+        return ["scontrol", "update", f"NodeName={node}", *how]
+    undoes = verb.startswith("un")
+    patch: dict[str, Any] = {"metadata": {"annotations": {_note(verb): None if undoes else reason}}}
+    if verb.endswith("label"):
+        patch["metadata"]["labels"] = {"tunedoctor/cause": None if undoes else reason.split()[1]}
+    else:
+        patch["spec"] = {"unschedulable": None if undoes else True}
+    how = ["--type=merge", f"--field-manager={_MANAGER}", f"--patch={json.dumps(patch)}"]
+    return ["kubectl", "patch", "node", node, *how]
 
 
 def _note(verb: Verb) -> str:

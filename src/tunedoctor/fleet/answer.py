@@ -1,5 +1,6 @@
 """What `doctor fleet` answers."""
 
+import re
 from typing import Literal
 
 import msgspec
@@ -15,6 +16,8 @@ class FleetNode(msgspec.Struct, frozen=True, kw_only=True):
     node: str
     """As the cluster calls it, else the engine or its file; of two with one name the second is "n5#2"."""
     host: str = ""
+    taken: str = ""
+    """When, by its own clock."""
     reached: bool = True
     verdict: Verdict = "unknown"
     findings: tuple[str, ...] = ()
@@ -34,6 +37,8 @@ class Others(msgspec.Struct, frozen=True, kw_only=True):
     value: Value
     count: int = 0
     """How many have it; 0 where nothing is usual, as of free memory: then it is what one like them has."""
+    among: str = ""
+    """The pool: "Cpu.model AMD EPYC 9654"; "" for all machines."""
 
 
 class Odd(msgspec.Struct, frozen=True, kw_only=True):
@@ -113,21 +118,30 @@ class Fleet(msgspec.Struct, frozen=True, kw_only=True):
     """Ids of findings that all reached nodes share."""
     unreached: dict[str, str]
     """Node -> why."""
+    older: dict[str, int] = {}
+    """Node -> answers of it, under the same name and host, that are left out for a newer one."""
     groups: tuple[Group, ...]
     times: tuple[Spread, ...]
     since: Since | None = None
     seconds: float = 0.0
 
 
+def natural(name: str) -> tuple[str, str]:
+    """Return what orders n2 before n10."""
+    return re.sub("[0-9]+", lambda found: found[0].zfill(20), name), name
+
+
 def since(last: Fleet, now: Fleet) -> Since:
     """Return what changed since a former answer."""
     old, new = ({one.node: one for one in fleet.nodes} for fleet in (last, now))
     changed: dict[str, tuple[str, ...]] = {}
-    for name in sorted(old.keys() & new.keys()):
+    for name in sorted(old.keys() & new.keys(), key=natural):
         was, is_ = ({*one.findings} for one in (old[name], new[name]))
         before, after = (o.verdict if o.reached else "not reached" for o in (old[name], new[name]))
         ids = [f"+{id_}" for id_ in sorted(is_ - was)] + [f"-{id_}" for id_ in sorted(was - is_)]
         if before != after or ids:
             changed[name] = (before if before == after else f"{before} -> {after}", *ids)
-    came, gone = (tuple(sorted(a.keys() - b.keys())) for a, b in ((new, old), (old, new)))
+    came, gone = (
+        tuple(sorted(a.keys() - b.keys(), key=natural)) for a, b in ((new, old), (old, new))
+    )
     return Since(taken=last.taken, new=came, gone=gone, changed=changed)

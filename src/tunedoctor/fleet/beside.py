@@ -50,9 +50,9 @@ def items_of(*argv: str) -> list[Any]:
     return items
 
 
-def rows_of(form: str) -> Iterator[list[str]]:
+def rows_of(form: str, *words: str) -> Iterator[list[str]]:
     """Yield what sinfo tells of each node; a reason, which comes last, can have bars and further lines."""
     bars = form.count("|")
-    for row in said("sinfo", "-hN", f"-o{form}").split("\n"):
+    for row in said("sinfo", "-hN", f"-o{form}", *words).split("\n"):
         if row.count("|") >= bars:
             yield row.split("|", bars)

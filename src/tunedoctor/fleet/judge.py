@@ -60,6 +60,7 @@ class _Head(msgspec.Struct):
     """A snapshot whose facts are not read yet, or a report."""
 
     schema: str = ""
+    taken: str = ""
     facts: dict[str, msgspec.Raw] = {}
 
 
@@ -81,10 +82,10 @@ class Judge:
         """
         self._report, self._why, self._by_node = report, why, by_node
         self._profile: ProfileName | None = profile
-        self._checks = {
-            name: [(one, [kind.__name__ for kind in kinds_of(one)]) for one in checks(name)]
-            for name in ("node", "project")
-        }
+        self._checks: dict[ProfileName, dict[Any, list[Check]]] = {"node": {}, "project": {}}
+        for name, groups in self._checks.items():
+            for one in checks(name):
+                groups.setdefault(tuple(k.__name__ for k in kinds_of(one)), []).append(one)
         self._outcomes: dict[tuple[object, ...], object] = {}
         self._reports: dict[tuple[object, ...], Report] = {}
         self._told: set[object] = set()
@@ -138,7 +139,7 @@ class Judge:
             msg = f'its "schema" is {head.schema[:60]!r}'
             raise SnapshotError(msg)
         name = plain(name) if self._by_node else ""
-        told = replace(told, node=name or told.node, host=plain(host))
+        told = replace(told, node=name or told.node, host=plain(host), taken=plain(head.taken, 40))
         if smoke:
             device = plain(smoke.device_name or smoke.device)
             told = replace(told, tokens_per_second=smoke.tokens_per_second, device=device)
@@ -157,18 +158,22 @@ class Judge:
         outcomes += [number.get(kind) for kind in ("Target", "Runtime", "Errors")]
         if len(self._outcomes) > _MOST_OUTCOMES:
             self._outcomes.clear()
-        keys = [((one.id, *map(number.get, names)), one) for one, names in self._checks[profile]]
-        fresh = {one.id: key for key, one in keys if key not in self._outcomes}
-        seen = diagnose(snapshot, [one for _, one in keys if one.id in fresh])
+        checks = self._checks[profile]
+        keys = {takes: (profile, takes, *map(number.get, takes)) for takes in checks}
+        fresh = {key: checks[takes] for takes, key in keys.items() if key not in self._outcomes}
+        seen = diagnose(snapshot, chain(*fresh.values()))
         found = {one.check.id: one for one in chain(seen.causes, *seen.symptoms.values())}
-        for id_, key in fresh.items():
+
+        def outcome(id_: str) -> tuple[object, ...]:
             said: tuple[object, ...] = ()
             if one := found.get(id_):  # with what tells whose it is
                 said = one.severity, bool(one.finding.settle), one.title, one.finding.cure.who
                 said += tuple(map(type, one.finding.cure.steps))
-            how = (id_ in some for some in (seen.passed, seen.skipped, seen.unknown))
-            self._outcomes[key] = (*said, *how)
-        signature = (*outcomes, *(self._outcomes[key] for key, _ in keys))
+            return (*said, id_ in seen.passed, id_ in seen.skipped, seen.unknown.get(id_))
+
+        for key, some in fresh.items():
+            self._outcomes[key] = tuple(outcome(one.id) for one in some)
+        signature = (*outcomes, *(self._outcomes[key] for key in keys.values()))
         if signature not in self._reports:
             self._reports[signature] = self._report(snapshot, profile)
         return self._reports[signature]

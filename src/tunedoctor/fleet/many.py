@@ -11,15 +11,14 @@ from statistics import median, quantiles
 
 from msgspec.structs import replace
 
-from tunedoctor.fleet.answer import Cause, Fleet, FleetNode, Group, Odd, Spread
+from tunedoctor.fleet.answer import Cause, Fleet, FleetNode, Group, Odd, Spread, natural
 from tunedoctor.fleet.judge import Job, Judge, Judged
 from tunedoctor.fleet.odd import Marks, columns_of, marks_of, odd
 from tunedoctor.model.findings import SEVERITIES, Check
 
 CHUNK = 64
 """Replies that a process is handed at once; as many are judged without starting any."""
-MOST_ODD, MOST_NAMED, MOST_PACKED = 1000, 100, 64 << 20
-"""Bytes of snapshots that are kept for experiments."""
+MOST_ODD, MOST_NAMED = 1000, 100
 _judge: list[Judge] = []
 
 
@@ -61,21 +60,23 @@ def _each(rows: Iterable[Odd]) -> Iterator[Odd]:
             yield replace(row, node=node, nodes=() if number else row.nodes)
 
 
-def fleet_of(every: Iterable[Judged], engine: str, checks: Iterable[Check]) -> Fleet:
-    """Return what can be said of many machines."""
-    rows, all_, packed = list[Judged](), dict[str, FleetNode](), 0
-    seen: Counter[str] = Counter()
-    for row in every:
+def fleet_of(every: Sequence[Judged], engine: str, checks: Iterable[Check]) -> Fleet:
+    """Return what can be said of many machines: of one that files tell of twice by the newest."""
+    rows, all_, seen = list[Judged](), dict[str, FleetNode](), Counter[str]()
+    findings = {one.id: one for row in reversed(every) for one in row.causes}
+    newest, older = dict[object, Judged](), Counter[str]()
+    for number, row in enumerate(every):
+        same = row.told.node, (engine == "files" and row.told.host) or number
+        older[row.told.node] += same in newest
+        newest[same] = max(newest.get(same, row), row, key=lambda one: one.told.taken)
+    for row in sorted(newest.values(), key=lambda row: natural(row.told.node)):
         first = name = row.told.node
         while name in all_:
             seen[first] += 1
             name = f"{first}#{seen[first] + 1}"
         all_[name] = told = replace(row.told, node=name)
-        packed += len(row.source) if isinstance(row.source, bytes) else 0
         if told.reached:
-            lost = packed > MOST_PACKED and isinstance(row.source, bytes)
-            rows.append(row._replace(told=told, source="" if lost else row.source))
-    findings = {one.id: one for row in reversed(rows) for one in row.causes}
+            rows.append(row._replace(told=told))
     having: dict[str, list[str]] = defaultdict(list)
     for row in rows:
         for id_ in row.told.findings:
@@ -86,7 +87,7 @@ def fleet_of(every: Iterable[Judged], engine: str, checks: Iterable[Check]) -> F
         for id_, some in having.items()
     ]
     causes.sort(key=lambda one: (SEVERITIES.index(one.finding.severity), -one.count))
-    columns = [*columns_of(rows)]
+    columns = [*columns_of(rows, every)]
     marks = marks_of(columns)
     return Fleet(
         taken=datetime.now(UTC).isoformat(timespec="seconds"),
@@ -97,6 +98,7 @@ def fleet_of(every: Iterable[Judged], engine: str, checks: Iterable[Check]) -> F
         causes=tuple(causes),
         common=common,
         unreached={name: one.why for name, one in all_.items() if not one.reached},
+        older=+older,
         groups=tuple(_groups(rows, marks)),
         times=tuple(_times([row.told for row in rows])),
     )

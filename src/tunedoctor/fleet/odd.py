@@ -1,12 +1,13 @@
 """Which nodes are otherwise than most, how surprising that is, and what it explains.
 
 A value surprises by its rarity, log2(nodes / nodes that have it), less what values of that fact tell on average, their
-entropy: what differs everywhere says nothing. Findings that few have, and that go where a fact is as on the others, add
-their own rarity. What just the same nodes have of one fact, or of one environment, is one row.
+entropy: what differs everywhere says nothing. Where machines differ on purpose, one is held against its pool too: those
+that are as it is in the other facts that go along with this one. Findings that few have, and that go where a fact is as
+on the others, add their own rarity. What just the same nodes have of one fact, or of one environment, is one row.
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from itertools import chain
 from math import log2
@@ -18,7 +19,7 @@ from msgspec.structs import replace
 from tunedoctor.diagnosis.differences import Change, Value, changes_of, explained, within
 from tunedoctor.diagnosis.engine import kinds_of
 from tunedoctor.facts import KINDS
-from tunedoctor.fleet.answer import Odd, Others
+from tunedoctor.fleet.answer import Odd, Others, natural
 from tunedoctor.fleet.judge import Judged, read_again
 from tunedoctor.model.findings import Check
 from tunedoctor.model.snapshot import SnapshotError
@@ -30,6 +31,8 @@ FLOOR, RARE = 0.5, 1 / 3
 MOST_TRIED, MOST_SECONDS, MOST_ASKED = 200, 30, 300
 """Experiments, one for nodes that are equal in what a check takes; seconds for all; nodes to choose one like it."""
 SEVERAL = 3
+POOL, SHARE, MOST_MIXED = 8, 1 / 20, 40
+"""Machines, and share of all, that have one value in a pool; facts that tell pools."""
 _SIZE = 1 << 24
 """Nothing but bytes is so large."""
 Marks = Mapping[int, Mapping[str, tuple[tuple[str, Value], ...]]]
@@ -45,24 +48,50 @@ class Column(NamedTuple):
     nodes: dict[Value, list[int]]
     total: int
     entropy: float
+    among: str = ""
 
 
-def columns_of(rows: Sequence[Judged]) -> Iterator[Column]:
+def columns_of(rows: Sequence[Judged], every: Iterable[Judged]) -> Iterator[Column]:
     """Yield what tells nodes apart and is no noise, sizes that are nearly the same as one value."""
-    values = {token: held for row in rows for token, held in row.values.items()}
-    found: dict[tuple[str, str], dict[Value, list[int]]] = defaultdict(lambda: defaultdict(list))
+    values = {token: held for row in every for token, held in row.values.items()}
+    having: dict[tuple[str, bytes], list[int]] = defaultdict(list)
     for number, row in enumerate(rows):
-        for kind, token in row.facts.items():
-            for path, value in values[token].items():
-                found[kind, path][value].append(number)
+        for one in row.facts.items():
+            having[one].append(number)
+    found: dict[tuple[str, str], dict[Value, list[int]]] = defaultdict(lambda: defaultdict(list))
+    for (kind, token), numbers in having.items():
+        for path, value in values[token].items():
+            found[kind, path][value] += numbers
     for (kind, path), nodes in found.items():
         if path and (lacks := {*found[kind, ""].get(None, ())}.difference(*nodes.values())):
             nodes[None] = sorted(lacks)
         _merge_sizes(nodes)
-        total = sum(map(len, nodes.values()))
-        entropy = sum(len(some) / total * log2(total / len(some)) for some in nodes.values())
+        total, entropy = sum(map(len, nodes.values())), _entropy([*map(len, nodes.values())])
         if 0 < entropy <= max(1.0, log2(total) / 2):
             yield Column(kind, path, nodes, total, entropy)
+
+
+def _pools(columns: Iterable[Column], least: float) -> Iterator[Column]:
+    """Yield a fact within each pool that another makes: the one that tells most of it, half at least."""
+    parts = {(one.kind, frozenset(map(frozenset, one.nodes.values()))): one for one in columns}
+    mixed = sorted(parts.values(), key=lambda one: -sorted(map(len, one.nodes.values()))[-2])
+    for one in (few := mixed[:MOST_MIXED]):
+        own, left, by = {n: v for v, some in one.nodes.items() for n in some}, one.entropy / 2, one
+        for other in few:
+            both = Counter((v, own[n]) for v, some in other.nodes.items() for n in some if n in own)
+            bits = _entropy(both.values()) - other.entropy
+            if other.kind != one.kind and bits < left:
+                left, by = bits, other
+        for value, some in by.nodes.items() if by is not one else ():
+            pool, among = {*some}, f"{by.kind}.{by.path} {value}"
+            nodes = {v: [n for n in held if n in pool] for v, held in one.nodes.items()}
+            if (total := sum(map(len, nodes.values()))) >= least:
+                yield Column(one.kind, one.path, nodes, total, left, among)
+
+
+def _entropy(counts: Collection[int]) -> float:
+    total = sum(counts)
+    return sum(number / total * log2(total / number) for number in counts)
 
 
 def _merge_sizes(nodes: dict[Value, list[int]]) -> None:
@@ -89,26 +118,47 @@ def marks_of(columns: Iterable[Column]) -> Marks:
     }
 
 
+def apart(rows: Sequence[Judged], kinds: Sequence[str]) -> list[Odd]:
+    """Return what of these kinds of fact is otherwise than on most, however few that are."""
+    values, found = {token: held for row in rows for token, held in row.values.items()}, list[Odd]()
+    for kind in kinds:
+        (usual, count), *others = Counter(row.facts.get(kind, b"") for row in rows).most_common()
+        for token, _ in others:
+            own, well = values.get(token, {}), values.get(usual, {})
+            first, *more = [path for path in {**own, **well} if own.get(path) != well.get(path)]
+            told = Odd(
+                nodes=tuple(row.told.node for row in rows if row.facts.get(kind, b"") == token),
+                fact=f"{kind}.{first}".rstrip("."),
+                value=own.get(first),
+                others=Others(value=well.get(first), count=count if count > 1 else 0),
+                more=len(more),
+            )
+            found.append(told)
+    return found
+
+
 def odd(
-    rows: Sequence[Judged], columns: Iterable[Column], marks: Marks, checks: Iterable[Check]
+    rows: Sequence[Judged], columns: Sequence[Column], marks: Marks, checks: Iterable[Check]
 ) -> list[Odd]:
     """Return who is otherwise than most, most surprising first."""
     by_id = {one.id: one for one in checks}
     having = Counter(chain(*(row.told.findings for row in rows)))
     found: dict[tuple[object, ...], Odd] = {}
-    for one in columns:
+    for one in chain(columns, _pools(columns, max(POOL, len(rows) * SHARE))):
         usual = max(one.nodes, key=lambda value: len(one.nodes[value]))
         fact, count = f"{one.kind}.{one.path}".rstrip("."), len(one.nodes[usual])
         for value, some in one.nodes.items():
-            bits = log2(one.total / len(some)) - one.entropy
-            if value != usual and bits >= FLOOR and len(some) <= one.total * RARE:
+            bits = log2(one.total / max(len(some), 1)) - one.entropy
+            if value != usual and bits >= FLOOR and 0 < len(some) <= one.total * RARE:
                 names = tuple(rows[number].told.node for number in sorted(some))
-                others = Others(value=usual, count=count)
+                others = Others(value=usual, count=count, among=one.among)
                 told = Odd(nodes=names, fact=fact, value=value, others=others, bits=bits)
-                found[fact, value] = told
+                key: tuple[object, ...] = fact, value
+                if key not in found or found[key].nodes != names:
+                    found[(*key, one.among) if key in found else key] = told
     for id_, nodes, change in _explained(rows, having, marks, by_id):
         fact = f"{change.fact}.{change.field}".rstrip(".")
-        key: tuple[object, ...] = (fact, change.a)
+        key = (fact, change.a)
         row = found.get(key)
         if row is None or not {*nodes} <= {*row.nodes}:  # of these alone
             key = (*key, id_)
@@ -138,15 +188,12 @@ def _together(rows: Iterable[Odd], asked: Counter[str]) -> list[Odd]:
         leads = {row.explains: row for row in reversed(some) if row.explains} or {(): some[0]}
         first, *others = sorted(leads.values(), key=lambda row: -row.bits)
         led += [replace(first, more=len(some) - len(leads)), *others]
-    led.sort(key=lambda row: (-row.bits, row.nodes, row.fact))
+    led.sort(key=lambda row: (-row.bits, natural(row.nodes[0]), row.fact))
     return [replace(row, bits=round(row.bits, 2)) for row in led]
 
 
 def _explained(
-    rows: Sequence[Judged],
-    having: Counter[str],
-    marks: Marks,
-    checks: Mapping[str, Check],
+    rows: Sequence[Judged], having: Counter[str], marks: Marks, checks: Mapping[str, Check]
 ) -> Iterator[tuple[str, tuple[str, ...], Change]]:
     """Yield findings that few have, the nodes that are equal in what the check takes, and what makes it go there."""
     equal: dict[tuple[str, tuple[object, ...]], list[Judged]] = defaultdict(list)
@@ -156,12 +203,14 @@ def _explained(
                 kinds = kinds_of(checks[id_])
                 takes = tuple(marks.get(number, {}).get(kind.__name__) for kind in kinds)
                 equal[id_, takes].append(row)
-    began = perf_counter()
+    began, apart = perf_counter(), dict[object, Judged]()
+    for row in (row for row in rows if row.source):  # of equal ones the first, whoever told of it
+        apart.setdefault((row.told.findings, *row.facts.values()), row)
     for (id_, _), some in [*equal.items()][:MOST_TRIED]:
         if perf_counter() - began > MOST_SECONDS:
             return
         one = next((row for row in some if row.source), None)
-        others = [row for row in rows if row.source and id_ not in row.told.findings]
+        others = [row for row in apart.values() if id_ not in row.told.findings]
         if one is None or not others:
             continue
         # who is most like it, of some from everywhere: else what differs besides could explain it too

@@ -36,7 +36,8 @@ def payload(how: How) -> bytes:
     """Return what `sh -c COMMAND` reads on a node: how to find a Python, what it runs, and the doctor."""
     code = (HERE / "target" / "brought.py").read_bytes()
     packed = b"" if how.doctor else _packed()
-    line = json.dumps({**how._asdict(), "suffix": _SUFFIX, "size": len(packed)})
+    more = {"suffix": _SUFFIX, "size": len(packed), "places": table("parcel")["places"]}
+    line = json.dumps({**how._asdict(), **more})
     return f"{_SCRIPT}\n{len(code)}\n".encode() + code + f"{line}\n".encode() + packed
 
 

@@ -44,7 +44,7 @@ def collect(wanted: str, how: How) -> Generator[Reply]:
     if not ended.ok and ended.out:  # of some it is not known
         yield Reply("Ray", problem=why)
     elif not ended.ok:
-        raise ValueError(f"Ray: {why}")  # noqa: EM102, TRY003
+        raise ValueError(f"Ray: {why}")
 
 
 def _python() -> str:

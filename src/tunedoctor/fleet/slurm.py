@@ -4,7 +4,7 @@ import os
 import re
 import secrets
 import time
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from functools import partial
 
 from tunedoctor.fleet import parcel
@@ -12,11 +12,10 @@ from tunedoctor.fleet.beside import replies, rows_of, said
 from tunedoctor.fleet.judge import plain
 from tunedoctor.fleet.reply import How, Reply
 from tunedoctor.system import child
+from tunedoctor.tables.load import table
 
 _WANTED = re.compile(r"[A-Za-z0-9][\w.,\[\]-]{0,9999}", re.ASCII)
 """A partition or a list of nodes; it can be no option."""
-_FREE = ("idle", "mixed", "planned")
-"""States in which a job begins at once; a sign behind them, as in "idle*", says that the node does not answer."""
 _SRUN = """srun --verbose --label --input=all --kill-on-bad-exit=0 --wait=0 --no-kill --mpi=none --cpu-bind=none
     --ntasks-per-node=1 --cpus-per-task=1"""
 _ON_HOST = re.compile(r"^srun: launching StepId=\S+ on host (\S+), \d+ tasks: (\d+)", re.MULTILINE)
@@ -26,19 +25,10 @@ _QUEUE, _MARGIN = 30, 30.0
 
 def collect(wanted: str, how: How) -> Generator[Reply]:
     """Ask all nodes, those of a partition or of a list; ValueError where there are none, or no Slurm."""
-    if wanted and not _WANTED.fullmatch(wanted):
-        msg = f"{plain(wanted)!r} is no partition and no list of nodes as n[1-40]"
-        raise ValueError(msg)
-    rows = [*rows_of("%N|%R|%T|%E")]
-    # a node of several partitions is asked in one of them
-    known = {name: about for name, *about in rows if wanted in ("", about[0])}
-    if not known:
-        every, none = {name: about for name, *about in rows}, ["", "unknown to Slurm", "none"]
-        names = said("scontrol", "show", "hostnames", wanted).split()
-        known = {one: every.get(one, none) for one in names}
+    free = table("slurm")["free"]
     down, up = list[Reply](), dict[str, list[tuple[str, str]]]()
-    for name, (part, state, reason) in known.items():
-        if state in _FREE:
+    for name, (part, state, _, reason) in known(wanted).items():
+        if state in free:  # a sign behind it, as in "idle*", says that the node does not answer
             up.setdefault(part, []).append((name, state))
         else:
             why = "" if reason == "none" else f" ({plain(reason)})"
@@ -47,22 +37,49 @@ def collect(wanted: str, how: How) -> Generator[Reply]:
     return replies([lambda: down, *asking], len(asking) + 1)
 
 
+def known(wanted: str) -> dict[str, list[str]]:
+    """Return partition, state, GPUs and reason of nodes: all, those of a partition or of a list; raises ValueError."""
+    if wanted and not _WANTED.fullmatch(wanted):
+        msg = f"{plain(wanted)!r} is no partition and no list of nodes as n[1-40]"
+        raise ValueError(msg)
+    rows = [*rows_of("%N|%R|%T|%G|%E")]
+    # a node of several partitions is asked in one of them
+    if found := {name: about for name, *about in rows if wanted in ("", about[0])}:
+        return found
+    every, none = {name: about for name, *about in rows}, ["", "unknown to Slurm", "", "none"]
+    listed = said("scontrol", "show", "hostnames", wanted)
+    return {one: every.get(one, none) for one in listed.split()}
+
+
 def _answers(part: str, nodes: Sequence[tuple[str, str]], how: How) -> list[Reply]:
     """Ask in one job; where that finds no room, those alone that have no other job."""
-    names, idle = ([n for n, state in nodes if state in free] for free in (_FREE, ("idle",)))
+    names, idle = [n for n, _ in nodes], [n for n, state in nodes if state == "idle"]
     told, problem = _job(part, names, how)
     if "Unable to allocate" in problem and 0 < len(idle) < len(names):
-        told, problem = _job(part, idle, how)
-    got = [parcel.reply(name, "\n".join(some), at) for name, (some, at) in told.items()]
-    return got + [Reply(name, problem=problem) for name in names if name not in told]
+        told = [one for one in told if one.name not in idle] + _job(part, idle, how)[0]
+    return told
 
 
-def _job(
-    part: str, names: Sequence[str], how: How
-) -> tuple[dict[str, tuple[list[str], float]], str]:
-    """Return lines of each node with seconds, and what is to be said of one that printed nothing."""
-    job, began = f"doctor-fleet-{secrets.token_hex(8)}", time.monotonic()
-    most = how.seconds + _QUEUE + _MARGIN
+def inside(names: Sequence[str], how: How) -> list[Reply]:
+    """Ask nodes of the job that the doctor is in."""
+    return _asked(["--overlap", "--mem=0"], names, how, os.environ)[0]
+
+
+def _job(part: str, names: Sequence[str], how: How) -> tuple[list[Reply], str]:
+    """Ask in a job of its own: in that of the doctor srun would find the nodes of that one alone."""
+    most, job = how.seconds + _QUEUE + _MARGIN, f"doctor-fleet-{secrets.token_hex(8)}"
+    words = [f"--job-name={job}", f"--immediate={_QUEUE}", f"--time={int(most) // 60 + 1}"]
+    words += [f"--partition={part}", f"--mem={'4G' if '--smoke' in how.words else '512M'}"]
+    kept = ("SLURM_CONF",) if "SLURM_JOB_ID" in os.environ else tuple(os.environ)
+    env = {k: v for k, v in os.environ.items() if not k.startswith("SLURM_") or k in kept}
+    return _asked(words, names, how, env, job)
+
+
+def _asked(
+    words: Sequence[str], names: Sequence[str], how: How, env: Mapping[str, str], job: str = ""
+) -> tuple[list[Reply], str]:
+    """Return what nodes answer, and what was said of those that printed nothing."""
+    most, began = how.seconds + _QUEUE + _MARGIN, time.monotonic()
     lines, ended = dict[str, tuple[list[str], float]](), child.Ended("not started", 0, "", "")
 
     def heard(line: str) -> float:
@@ -72,24 +89,17 @@ def _job(
         lines[label.strip()] = some, time.monotonic() - began
         return most
 
-    argv = [
-        *_SRUN.split(),
-        f"--job-name={job}",
-        f"--immediate={_QUEUE}",
-        f"--time={int(most) // 60 + 1}",
-    ]
-    argv += [f"--nodes={len(names)}", f"--ntasks={len(names)}", f"--nodelist={','.join(names)}"]
-    argv += [f"--partition={part}", f"--mem={'4G' if '--smoke' in how.words else '512M'}"]
-    argv += ["sh", "-c", parcel.COMMAND]
-    # a job of its own: in that of the doctor srun would find the nodes of that one alone
-    kept = ("SLURM_CONF",) if "SLURM_JOB_ID" in os.environ else tuple(os.environ)
-    env = {k: v for k, v in os.environ.items() if not k.startswith("SLURM_") or k in kept}
+    words = [*words, f"--nodes={len(names)}", f"--ntasks={len(names)}"]
+    words.append(f"--nodelist={','.join(names)}")
+    argv = [*_SRUN.split(), *words, "sh", "-c", parcel.COMMAND]
     ask = partial(child.run_lines, argv, env=env, stdin=parcel.payload(how), limit=child.FLOOD)
     try:
         ended = ask(heard=heard, silence=most, timeout=most)
     finally:  # who is stopped in between leaves no job
-        if ended.how != "exit":
+        if job and ended.how != "exit":
             child.run(["scancel", f"--name={job}"], timeout=60.0)
     errors = re.findall("^srun: error: (.+)$", ended.err, re.MULTILINE) or ["no answer"]
-    told = {host: lines[task] for host, task in _ON_HOST.findall(ended.err) if task in lines}
-    return told, plain(errors[-1], 300) if ended.how == "exit" else ended.death
+    problem = plain(errors[-1], 300) if ended.how == "exit" else ended.death
+    at = {host: lines[task] for host, task in _ON_HOST.findall(ended.err) if task in lines}
+    got = [parcel.reply(host, "\n".join(some), took) for host, (some, took) in at.items()]
+    return got + [Reply(name, problem=problem) for name in names if name not in at], problem

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from tunedoctor.memory.fits import Device, fit
+from tunedoctor.memory.band import Device, fit
 from tunedoctor.memory.run import Run
 from tunedoctor.memory.shape import Shape
 from tunedoctor.memory.stacks import STACKS

@@ -7,8 +7,19 @@ import msgspec
 
 from tunedoctor.memory.adapters import check_targets, of_experts, reach, targeted
 from tunedoctor.memory.advice import Largest, largest, smallest
-from tunedoctor.memory.band import GIB, Band, band, by_kernels, context, holds_mamba, need
-from tunedoctor.memory.fits import Device, Fit, Verdict, judged
+from tunedoctor.memory.band import (
+    GIB,
+    Band,
+    Device,
+    Fit,
+    Verdict,
+    band,
+    by_kernels,
+    context,
+    holds_mamba,
+    judged,
+    need,
+)
 from tunedoctor.memory.host import disk, ram
 from tunedoctor.memory.parameters import parameters
 from tunedoctor.memory.peak import peak
@@ -21,16 +32,7 @@ from tunedoctor.tables.load import table
 _Whole = Annotated[int, msgspec.Meta(ge=1, le=1 << 24)]
 _ATTENTION: dict[str, Attention] = {"auto": "sdpa", "flash_attention_2": "flash", "eager": "eager"}
 """As doctor fit calls them; transformers chooses sdpa where the model has it."""
-_KEYS = {
-    "--method": "method",
-    "--seq": "max_length",
-    "--rank": "rank",
-    "--optimizer adamw_8bit": "optimizer = 'adamw8bit'",
-    "--checkpointing": "checkpointing = true",
-    "--attn sdpa": "attention = 'sdpa'",
-    "--stack doctor": "chunk = 512",
-    "--sharding fsdp": "shard = true",
-}
+_KEYS: dict[str, str] = table("fit_words")["keys"]
 """Options of doctor fit, as keys of the trainer's configuration."""
 
 
@@ -140,6 +142,8 @@ def answer(
     found, around = peak(shape, run), band(shape, run)
     told = seen(around, devices)
     space, host = disk(shape, run), ram(shape, run, prices.tokens if prices else 0)
+    held = (host.loading, host.mapped, host.training, host.merging, host.data)
+    taken = (space.download, space.checkpoint, space.merged, space.total)
     worst = _worst(told["devices"])
     device = worst.device if worst else None
     return Answer(
@@ -150,16 +154,8 @@ def answer(
         phase=found.phase,
         terms={name: size / GIB for name, size in found.terms.items()},
         phases={name: size / GIB for name, size in found.phases.items()},
-        ram=RamGib(
-            host.loading / GIB,
-            host.mapped / GIB,
-            host.training / GIB,
-            host.merging / GIB,
-            host.data / GIB,
-        ),
-        disk=DiskGb(
-            space.download / 1e9, space.checkpoint / 1e9, space.merged / 1e9, space.total / 1e9
-        ),
+        ram=RamGib(*(size / GIB for size in held)),
+        disk=DiskGb(*(size / 1e9 for size in taken)),
         time=speed(shape, run, device.tflops, device.bandwidth_gb_s) if device else None,
         largest=largest(shape, run, device) if device else None,
         costs=costs(shape, run, device, prices) if device and prices else None,
@@ -276,8 +272,7 @@ def run_of(config: Mapping[str, Any], processes: int = 1) -> Run:
         told = msgspec.convert(dict(config), _Config, strict=False)
     except msgspec.ValidationError as error:
         what, _, key = str(error).replace("`", "").rpartition(" - at $.")
-        said = f"{key}: {what[:1].lower()}{what[1:]}" if key else what
-        raise MemoryModelError(said) from None
+        raise MemoryModelError(f"{key}: {what[:1].lower()}{what[1:]}" if key else what) from None
     full, pure = told.method == "full", told.precision == "pure-bf16"
     micro, stack = min(told.micro_batch, told.batch), STACKS["doctor"]
     if told.chunk == 0:

@@ -29,9 +29,8 @@ def _wide(config: Fields) -> int:
 def inputs_of_layers(config: Fields, depth: int) -> int:
     """Return the elements of the embedding of the layers' own inputs, and of the norm of these."""
     wide = _wide(config)
-    return (
-        wide and config.or_else(0, "vocab_size_per_layer_input", "vocab_size") * depth * wide + wide
-    )
+    vocab = config.or_else(0, "vocab_size_per_layer_input", "vocab_size")
+    return wide and vocab * depth * wide + wide
 
 
 def beside_layers(config: Fields, hidden: int, depth: int) -> tuple[Matrix, ...]:
@@ -81,14 +80,8 @@ def with_input_of_its_own(layer: Layer, config: Fields, n: Numbers, family: Fami
 
 
 _TOWERS = ("vision_config", "audio_config", "vision_tower")
-_PARTS = (
-    *_TOWERS,
-    "encoder_config",
-    "speech_config",
-    "qformer_config",
-    "talker_config",
-    "token2wav_config",
-)
+_MORE = ("encoder_config", "speech_config", "qformer_config", "talker_config", "token2wav_config")
+_PARTS = (*_TOWERS, *_MORE)
 
 
 def towers(whole: Fields, hidden: int) -> int:

@@ -1,6 +1,6 @@
 """How far off a prediction can be, and what stands beside the allocator's peak on a card."""
 
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import msgspec
 
@@ -42,18 +42,14 @@ def band(shape: Shape, run: Run) -> Band:
     middle = found.total / GIB
     error = relative_error(shape, run)
     lowest, highest = middle, middle
-    if (
-        run.attention != "eager" and not shape.sdpa
-    ):  # what transformers runs unless a kernel of its own is there
+    # what transformers runs unless a kernel of its own is there
+    if run.attention != "eager" and not shape.sdpa:
         eager = msgspec.structs.replace(run, attention="eager")
         highest = max(highest, peak(shape, eager).total / GIB)
     if any(one.mixer and one.mixer.by_kernels for one in shape.layers):
         lowest = min(middle, peak(by_kernels(shape), run).total / GIB)
-    others = (
-        [changed(run.stack, dict(one)) for one in run.stack.also]
-        if run.stack.known
-        else [LEAST, MOST]
-    )
+    also = [changed(run.stack, dict(one)) for one in run.stack.also]
+    others = also if run.stack.known else [LEAST, MOST]
     for stack in others:
         padded = run.padded or (stack is MOST and run.batch > 1)
         gib = peak(shape, msgspec.structs.replace(run, stack=stack, padded=padded)).total / GIB
@@ -154,3 +150,50 @@ def need(found: Band, vendor: str = "nvidia") -> Need:
         found.high + 2 * found.spare + own + _MOST_CONTEXT,
         found.high + found.spare / 2 + own + _MOST_CONTEXT / 2,
     )
+
+
+Verdict = Literal["fits", "tight", "doesn't fit"]
+ROOM = 0.97
+"""Part of the free memory that the upper end of the prediction may take: other programs want some too."""
+
+
+class Device(msgspec.Struct, frozen=True):
+    """One GPU, GiB of 2^30. `free` is None where nobody could say what other programs hold."""
+
+    name: str
+    vendor: str
+    total_gib: float
+    free_gib: float | None = None
+    bandwidth_gb_s: float | None = None
+    tflops: float | None = None
+
+    @property
+    def usable(self) -> float:
+        """GiB that a run can have."""
+        return self.total_gib if self.free_gib is None else self.free_gib
+
+
+class Fit(msgspec.Struct, frozen=True):
+    """A run on a device."""
+
+    device: Device
+    verdict: Verdict
+    need_gib: float
+    """What nvidia-smi will show: gaps of the allocator, which gives back what the card lacks, and the context."""
+    margin_gib: float
+    """What is left of the usable memory at the least; below 0 where it lacks."""
+
+
+def fit(shape: Shape, run: Run, device: Device) -> Fit:
+    """Judge a run on a device."""
+    return judged(device, band(shape, run))
+
+
+def judged(device: Device, found: Band) -> Fit:
+    """Judge what is predicted: it fits where its upper end leaves room, and is tight where only the middle does."""
+    needed, usable = need(found, device.vendor), device.usable
+    verdict: Verdict = "tight" if needed.least <= usable else "doesn't fit"
+    if needed.safe <= ROOM * usable:
+        verdict = "fits"
+    shown = max(needed.least, min(needed.middle, usable))
+    return Fit(device, verdict, shown, usable - needed.least)

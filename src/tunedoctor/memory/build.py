@@ -2,8 +2,7 @@
 
 import msgspec
 
-from tunedoctor.memory.family import Family
-from tunedoctor.memory.kind import Kind
+from tunedoctor.memory.family import Family, Kind
 from tunedoctor.memory.shape import Experts, Layer, Matrix, Mixer, Norm
 
 _WRITTEN_OUT = {"gelu_new": 3.0, "gelu_fast": 3.0, "xielu": 2.5}
@@ -52,27 +51,22 @@ def attention(
     names = family.names
     asked = query * (2 if family.query_gate else 1)
     if family.fused:
-        matrices = [Matrix(names[0], n.hidden, query + key + value, "mixer", n.qkv_bias)]
-        out = names[1]
+        widths, out = [query + key + value], names[1]
     else:
-        widths = (
-            (asked,) if kind.borrows else (asked, key) if kind.one_for_both else (asked, key, value)
-        )
-        matrices = [
-            Matrix(name, n.hidden, width, "mixer", n.qkv_bias)
-            for name, width in zip(names, widths, strict=False)
-        ]
-        out = names[3]
-    gates = [(family.out_gate, given), (family.head_gate, n.heads)] if n.gate else []
-    matrices += [
-        Matrix(name, n.hidden, width, "mixer", carried=bool(n.experts) and name in n.expert_names)
-        for name, width in gates
-        if name
+        own = 1 if kind.borrows else 2 if kind.one_for_both else 3
+        widths, out = [asked, key, value][:own], names[3]
+    matrices = [
+        Matrix(name, n.hidden, width, "mixer", n.qkv_bias)
+        for name, width in zip(names, widths, strict=False)
     ]
-    matrices.append(
-        Matrix(out, given, n.hidden, "normed" if family.sub_norms else "mixed", n.o_bias)
-    )
-    gated = family.query_gate or any(name for name, _ in gates)
+    both = [(family.out_gate, given), (family.head_gate, n.heads)] if n.gate else []
+    gates = [(name, width) for name, width in both if name]
+    for name, width in gates:
+        carried = bool(n.experts) and name in n.expert_names
+        matrices.append(Matrix(name, n.hidden, width, "mixer", carried=carried))
+    reads = "normed" if family.sub_norms else "mixed"
+    matrices.append(Matrix(out, given, n.hidden, reads, n.o_bias))
+    gated = family.query_gate or bool(gates)
     sinks = family.sinks if kind.window or not family.window_sinks else ""
     mixer = Mixer(
         kind="attention",
@@ -87,17 +81,13 @@ def attention(
         kernelless=family.as_it_is and kv_heads == 1 < n.heads,
         assembled=family.as_it_is and 1 < kv_heads < n.heads,
         fused=bool(family.fused) and not family.own_value,
-        kept=_gates(n, family, given) if gated else 0,
+        # of a token: what the gate weighs, and its sigmoid
+        kept=given + (n.heads if family.head_gate else given) if gated else 0,
     )
     norms = _inner_norms(n, family, kind, mixer)
     if norms and family.norm == "layer":  # these keep q and k, views of the same projection
         mixer = msgspec.structs.replace(mixer, fused=False)
     return matrices, mixer, norms, n.heads if sinks else 0
-
-
-def _gates(n: Numbers, family: Family, given: int) -> int:
-    """Return the elements that a gate keeps of a token: what it weighs, and its sigmoid."""
-    return given + (n.heads if family.head_gate else given)
 
 
 def _inner_norms(n: Numbers, family: Family, kind: Kind, mixer: Mixer) -> list[Norm]:
@@ -120,23 +110,15 @@ def _inner_norms(n: Numbers, family: Family, kind: Kind, mixer: Mixer) -> list[N
 
 def dense(n: Numbers, family: Family, width: int | None = None) -> list[Matrix]:
     """Return the matrices of a dense feed-forward part."""
-    feed = n.feed if width is None else width
+    feed, bias = n.feed if width is None else width, n.feed_bias
     carried = bool(n.experts and n.expert_names)
     names = family.names[2:] if family.fused else family.names[4:]
     if not feed:
         return []
-    if not family.gated:
-        return [
-            Matrix(names[0], n.hidden, feed, "feed", n.feed_bias, carried=carried),
-            Matrix(names[-1], feed, n.hidden, "gated", n.feed_bias, carried=carried),
-        ]
-    if len(names) == 2:
-        first = [Matrix(names[0], n.hidden, 2 * feed, "feed", n.feed_bias, carried=carried)]
-    else:
-        first = [
-            Matrix(name, n.hidden, feed, "feed", n.feed_bias, carried=carried) for name in names[:2]
-        ]
-    return [*first, Matrix(names[-1], feed, n.hidden, "gated", n.feed_bias, carried=carried)]
+    joined = family.gated and len(names) == 2  # gate and up in one
+    wide, first = (2 * feed, names[:1]) if joined else (feed, names[: 1 + family.gated])
+    found = [Matrix(name, n.hidden, wide, "feed", bias, carried=carried) for name in first]
+    return [*found, Matrix(names[-1], feed, n.hidden, "gated", bias, carried=carried)]
 
 
 def residual_norms(n: Numbers, family: Family) -> list[Norm]:

@@ -5,7 +5,7 @@ import re
 import msgspec
 
 from tunedoctor.memory.config import shape_of
-from tunedoctor.memory.families import KNOWN
+from tunedoctor.memory.family import KNOWN
 from tunedoctor.memory.shape import MemoryModelError, Shape
 from tunedoctor.tables.load import table
 from tunedoctor.tables.small import ModelRow, models
@@ -35,8 +35,7 @@ def named(text: str) -> Shape:
             return _variant(wanted, found[0])
     near = [row.name for row in found] or _near(_short(wanted), rows)
     hint = f" (is it {' or '.join(near)}?)" if near else ""
-    what = f"no model of the catalogue is called {wanted[:80]!r}{hint}"
-    raise MemoryModelError(what)
+    raise MemoryModelError(f"no model of the catalogue is called {wanted[:80]!r}{hint}")
 
 
 def like(text: str, most: int = 3) -> list[str]:
@@ -67,21 +66,15 @@ def _shape(row: ModelRow, name: str = "") -> Shape:
 def _sized(text: str, wanted: float, rows: tuple[ModelRow, ...]) -> Shape:
     def distance(row: ModelRow) -> tuple[float, int]:
         ratio = max(row.params / wanted, wanted / row.params)
-        return (
-            round(ratio, 1),
-            _TYPICAL.index(row.name) if row.name in _TYPICAL else len(_TYPICAL),
-        )
+        return round(ratio, 1), [*_TYPICAL, row.name].index(row.name)
 
-    dense = [
-        row for row in rows if not (row.outside or set(row.config) & set(KNOWN.keys["experts"]))
-    ]
+    sparse = {*KNOWN.keys["experts"]}
+    dense = (row for row in rows if not row.outside and sparse.isdisjoint(row.config))
     nearest = min(dense, key=distance)
     ratio = max(nearest.params / wanted, wanted / nearest.params)
     if ratio > _BETWEEN:
-        what = (
-            f"the catalogue has no model of about {text} parameters to go by; give its config.json"
-        )
-        raise MemoryModelError(what)
+        what = f"the catalogue has no model of about {text} parameters to go by"
+        raise MemoryModelError(f"{what}; give its config.json")
     shape = _shape(nearest, f"{text} (shape of {nearest.name})")
     return msgspec.structs.replace(shape, exact=False, like=nearest.name)
 

@@ -6,22 +6,11 @@ from typing import Any
 
 import msgspec
 
-from tunedoctor.memory import deltas, mixers
-from tunedoctor.memory.around import (
-    beside_layers,
-    inputs_of_layers,
-    positions,
-    towers,
-    unread_parts,
-    with_input_of_its_own,
-)
+from tunedoctor.memory import around, deltas, mixers
 from tunedoctor.memory.build import Numbers, attention, finished, norm_of
-from tunedoctor.memory.families import KNOWN, family_of, name_of
-from tunedoctor.memory.family import Family
+from tunedoctor.memory.family import KNOWN, Family, Kind, family_of, name_of
 from tunedoctor.memory.fields import DEEPEST, Fields, senseless
-from tunedoctor.memory.kind import Kind
 from tunedoctor.memory.kinds import kinds
-from tunedoctor.memory.peft_rules import NAMED_TARGETS
 from tunedoctor.memory.shape import Layer, MemoryModelError, Mixer, Shape
 from tunedoctor.memory.sizes import KEYS, bias, numbers
 from tunedoctor.tables.small import defaults_of
@@ -32,8 +21,7 @@ _TEXT = ("text_config", "llm_config", "language_config", "thinker_config", "lang
 def shape_of(data: Any, name: str = "") -> Shape:  # noqa: ANN401  JSON of somebody
     """Read a model's shape from its parsed config.json. Raises MemoryModelError where it can't be one."""
     if not isinstance(data, Mapping):
-        what = "a config.json holds an object"
-        raise MemoryModelError(what)
+        raise MemoryModelError("a config.json holds an object")
     whole = Fields(data)
     config = _text_part(whole)
     model_type = (config.word("model_type") or whole.word("model_type"))[:60]
@@ -73,13 +61,14 @@ def shape_of(data: Any, name: str = "") -> Shape:  # noqa: ANN401  JSON of someb
         final_norm=norm_of(hidden, family).size,
         final_softcap=config.number("final_logit_softcapping") > 0,
         head_bias=bias(config, family.head_bias),
-        positions=positions(config, hidden, model_type) + inputs_of_layers(config, depth),
-        beside=beside_layers(config, hidden, depth),
-        outside=towers(whole, hidden),
-        parts_unread=unread_parts(whole, hidden),
+        positions=around.positions(config, hidden, model_type)
+        + around.inputs_of_layers(config, depth),
+        beside=around.beside_layers(config, hidden, depth),
+        outside=around.towers(whole, hidden),
+        parts_unread=around.unread_parts(whole, hidden),
         unread=() if known else _unread(config),
         exact=known,
-        named_targets=model_type in NAMED_TARGETS,
+        named_targets=model_type in KNOWN.peft.named_targets,
         wide_residual=config.flag(
             "residual_in_fp32", default=model_type in KNOWN.without_attention
         ),
@@ -188,7 +177,7 @@ def _layer(  # noqa: PLR0913  what makes a layer
         case _:
             mixing = attention(n, family, kind)
     made = finished(n, family, repeat, mixing, kind=kind)
-    return with_input_of_its_own(made, config, n, family)
+    return around.with_input_of_its_own(made, config, n, family)
 
 
 _PROJECTIONS: dict[str, deltas.Projections] = {"qwen3_next": "joined", "olmo_hybrid": "plain"}

@@ -26,21 +26,12 @@ def delta(config: Fields, hidden: int, projections: Projections) -> Mixing:
     value = value_heads * head
     convolved = 2 * key + value
     if projections == "plain":
-        widths = {
-            "q_proj": key,
-            "k_proj": key,
-            "v_proj": value,
-            "a_proj": value_heads,
-            "b_proj": value_heads,
-            "g_proj": value,
-        }
+        widths = dict.fromkeys(("q_proj", "k_proj"), key)
+        widths |= dict.fromkeys(("v_proj", "g_proj"), value)
+        widths |= dict.fromkeys(("a_proj", "b_proj"), value_heads)
     elif projections == "split":
-        widths = {
-            "in_proj_qkv": convolved,
-            "in_proj_z": value,
-            "in_proj_b": value_heads,
-            "in_proj_a": value_heads,
-        }
+        widths = {"in_proj_qkv": convolved, "in_proj_z": value}
+        widths |= dict.fromkeys(("in_proj_b", "in_proj_a"), value_heads)
     else:
         widths = {"in_proj_qkvz": convolved + value, "in_proj_ba": 2 * value_heads}
     matrices = [Matrix(name, hidden, width, "mixer") for name, width in widths.items()]
@@ -90,7 +81,6 @@ def by_channel(config: Fields, hidden: int) -> Mixing:
         kept_fp32=(3 * _CHUNK + 32) * inner + 5 * heads * _CHUNK + inner * head // _CHUNK,
         by_kernels=3 * inner + 8 * inner + 2 * (_CHUNK + 3) * heads,
     )
-    other = (
-        3 * inner * kernel + inner + heads + head
-    )  # convolution; bias of the time step, decay; the norm
+    # convolution; bias of the time step, decay; the norm
+    other = 3 * inner * kernel + inner + heads + head
     return matrices, mixer, [], other

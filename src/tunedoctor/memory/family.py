@@ -1,10 +1,11 @@
-"""What can differ between architectures whose layers are attention and a feed-forward part."""
+"""What can differ between architectures and between layers, and how it does, over families.json."""
 
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import msgspec
 
 from tunedoctor.memory.shape import NormKind, Sinks
+from tunedoctor.tables.load import table
 
 Bias = bool | str
 
@@ -38,13 +39,8 @@ class Family(msgspec.Struct, frozen=True):
     own_value: bool = False
     """Values of a fused projection are copied out of it, or queries and keys are views of it as well."""
     names: tuple[str, ...] = (
-        "q_proj",
-        "k_proj",
-        "v_proj",
-        "o_proj",
-        "gate_proj",
-        "up_proj",
-        "down_proj",
+        *("q_proj", "k_proj", "v_proj", "o_proj"),
+        *("gate_proj", "up_proj", "down_proj"),
     )
     """Fused ones stand once: ("qkv_proj", "o_proj", "gate_up_proj", "down_proj")."""
     sinks: Sinks = ""
@@ -76,3 +72,68 @@ class Family(msgspec.Struct, frozen=True):
     """Norms of the residual's width that layers of experts have beside the others."""
     value_norm: bool = False
     """Values pass a norm without weight (Gemma 3n and 4)."""
+
+
+Mixers = Literal["attention", "latent", "delta", "convolution", "mamba1", "mamba2", "both", "none"]
+
+
+class Kind(NamedTuple):
+    """One layer."""
+
+    mixer: Mixers
+    window: int = 0
+    moe: bool = False
+    feeds: bool = True
+    head_dim: int = 0
+    """Width of a head where layers of this kind have their own; 0: as all."""
+    kv_heads: int = 0
+    borrows: bool = False
+    """Takes keys and values of a layer before it, and has no matrices for them (Gemma 3n and 4)."""
+    one_for_both: bool = False
+    """Keys are the values as well: there is no matrix for these."""
+    wide: int = 1
+    """How often as wide as others its feed-forward part is."""
+    indexed: bool = False
+    """A small attention chooses the tokens that are attended to (DeepSeek 3.2)."""
+
+
+class Peft(msgspec.Struct, frozen=True):
+    """What peft does otherwise for some model types."""
+
+    refused: tuple[str, ...]
+    """Those whose out_proj it gives no adapter, and raises where all-linear names it."""
+    named_targets: tuple[str, ...]
+    """Those that all-linear fails on. The routers of phimoe and Llama 4 are linear modules that give back a tuple."""
+    expert_names: dict[str, tuple[str, ...]]
+    """Names that it carries over from modules to the parameters of routed experts and of their router."""
+
+
+class _Table(msgspec.Struct, frozen=True):
+    families: dict[str, Family]
+    peft: Peft
+    sees_all_every: dict[str, int]
+    """Every how manieth layer sees all tokens, where the config does not say it."""
+    mamba2_hybrids: tuple[str, ...]
+    """Those whose "linear_attention" is Mamba 2."""
+    aliases: dict[str, str]
+    without_attention: tuple[str, ...]
+    without_decoder: tuple[str, ...]
+    encoder_and_decoder: tuple[str, ...]
+    recurrent: tuple[str, ...]
+    keys: dict[str, tuple[str, ...]]
+    """Names of a config's numbers, as their makers gave them."""
+
+
+KNOWN = msgspec.convert(table("families"), _Table)
+
+
+def name_of(model_type: str) -> str:
+    """Return the name that a model type's family goes by."""
+    return KNOWN.aliases.get(model_type, model_type)
+
+
+def family_of(model_type: str) -> tuple[Family, bool]:
+    """Return the family of a model type, and whether it is known; one that isn't is treated as Llama-like."""
+    name = name_of(model_type)
+    found = KNOWN.families.get(name) or KNOWN.families.get(name.removesuffix("_text"))
+    return (found, True) if found else (Family(), False)

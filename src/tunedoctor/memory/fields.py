@@ -39,12 +39,8 @@ def _is_number(value: Any, least: int) -> bool:  # noqa: ANN401
     return is_real and least <= value <= LARGEST and value == value // 1
 
 
-def _size(value: Any) -> int:  # noqa: ANN401
-    return value if isinstance(value, int) and not isinstance(value, bool) else 0
-
-
 def _is_size(value: Any) -> bool:  # noqa: ANN401
-    return _size(value) > 1
+    return isinstance(value, int) and not isinstance(value, bool) and value > 1
 
 
 def _holds_size(value: Any) -> bool:  # noqa: ANN401
@@ -115,13 +111,9 @@ class Fields:
 
     def unread(self) -> tuple[str, ...]:
         """Return the keys that name a size and that nothing looked at."""
-        return tuple(
-            sorted(
-                key[:60]
-                for key, value in self.data.items()
-                if key not in self.data.seen and not _INERT.search(key) and _holds_size(value)
-            )
-        )
+        unseen = ((key, value) for key, value in self.data.items() if key not in self.data.seen)
+        left = (key for key, value in unseen if not _INERT.search(key) and _holds_size(value))
+        return tuple(sorted(key[:60] for key in left))
 
     def whole(self, *keys: str, least: int = -1) -> int | None:
         """Return the first of these keys that holds a number; None: none does. 0 and -1 say that it is not used.
@@ -133,9 +125,7 @@ class Fields:
             if value is None:
                 continue
             each = [value]
-            if (
-                isinstance(value, list) and key not in _SINGLE
-            ):  # for each layer: the largest decides
+            if isinstance(value, list) and key not in _SINGLE:  # for each layer: the largest
                 each = value if key in _PAIRS or len(value) == self.depth else each
             if not each or not all(_is_number(one, least) for one in each):
                 raise senseless(key, value, f"a whole number from {max(1, least)} to {LARGEST}")
@@ -151,8 +141,7 @@ class Fields:
         """Return what `whole` does; raises MemoryModelError where it is not there."""
         found = self.whole(*keys, least=1)
         if found is None:
-            what = f"it names no {keys[0]}"
-            raise MemoryModelError(what)
+            raise MemoryModelError(f"it names no {keys[0]}")
         return found
 
     def or_else(self, default: int, *keys: str, least: int = -1) -> int:
@@ -174,11 +163,8 @@ class Fields:
         value = self.data.get(key)
         if value is None:
             return default
-        if (
-            isinstance(value, bool)
-            or not isinstance(value, int | float)
-            or not 0 <= value < LARGEST
-        ):
+        real = isinstance(value, int | float) and not isinstance(value, bool)
+        if not real or not 0 <= value < LARGEST:
             raise senseless(key, value, f"a number from 0 to {LARGEST}")
         return float(value)
 

@@ -88,8 +88,7 @@ class _Cursor:
 
 def _known(among: Mapping[str, Any], kind: int, what: str) -> Any:  # noqa: ANN401  of the table
     if str(kind) not in among:
-        msg = f"it holds a {what} of type {kind}, which no .gguf file has"
-        raise MemoryModelError(msg)
+        raise MemoryModelError(f"it holds a {what} of type {kind}, which no .gguf file has")
     return among[str(kind)]
 
 
@@ -97,8 +96,7 @@ def head_of(data: bytes) -> Head:
     """Read the first bytes of a file. Raises CutOffError where the head goes on, MemoryModelError where it is none."""
     cursor = _Cursor(data)
     if cursor.skip(4) != MAGIC:
-        what = "it is no .gguf file"
-        raise MemoryModelError(what)
+        raise MemoryModelError("it is no .gguf file")
     if (version := cursor.number("I")) not in _VERSIONS:
         what = f"it is of version {version}; the doctor reads {_VERSIONS[0]} and {_VERSIONS[1]}, of little endian"
         raise MemoryModelError(what)

@@ -9,8 +9,7 @@ import msgspec
 
 from tunedoctor.memory.adapters import trained_elements
 from tunedoctor.memory.optimizer import OPTIMIZERS, state_bytes
-from tunedoctor.memory.parameters import parameters
-from tunedoctor.memory.quantised import weights
+from tunedoctor.memory.parameters import parameters, weights
 from tunedoctor.memory.run import Run
 from tunedoctor.memory.shape import Shape
 
@@ -30,8 +29,6 @@ KEPT = 3
 _TOKEN = 60
 """Of a token of doctor train's rows: a place in two lists (ids, labels), 8 each, the int that both hold, 32, and 6 of
 text twice: the rows as they were read, and the file for its hash. Measured. Packing copies the lists: 33 more."""
-_GGUF_ENTRY = 4096
-"""Of an entry of a GGUF file's vocabulary: gguf's reader keeps arrays for its text, score and type. Measured."""
 
 
 class Held(NamedTuple):
@@ -78,11 +75,6 @@ def loaded(elements: int, width: int, stored: int = 2) -> Held:
     each is copied, and all pages stay mapped until the last one is (transformers 5, low_cpu_mem_usage does nothing).
     """
     return Held(0 if width == stored else elements * width, elements * stored)
-
-
-def loaded_gguf(elements: int, width: int, vocab: int, file: int) -> Held:
-    """Return what a GGUF file of so many bytes takes: each tensor is written out in the model's type."""
-    return Held(elements * width + vocab * _GGUF_ENTRY, file)
 
 
 def rows(tokens: int) -> int:

@@ -1,10 +1,7 @@
 """Which kind each layer of a config is: its mixer, its window, and whether it holds experts."""
 
-from typing import Literal
-
-from tunedoctor.memory.families import name_of
+from tunedoctor.memory.family import KNOWN, Kind, Mixers, name_of
 from tunedoctor.memory.fields import Fields
-from tunedoctor.memory.kind import Kind
 from tunedoctor.memory.sizes import experts_of
 
 
@@ -29,7 +26,7 @@ def _kind(config: Fields, name: str, i: int) -> Kind:  # noqa: PLR0911  one for 
     said = _said(config, i)
     if name == "nemotron_h" and said:
         return _single(said)
-    if "mamba" in said or (said == "linear_attention" and name in _MAMBA2):
+    if "mamba" in said or (said == "linear_attention" and name in KNOWN.mamba2_hybrids):
         return Kind("mamba1" if name in ("jamba", "zamba") else "mamba2", moe=moe)
     if said in ("linear_attention", "linear"):
         return Kind("delta", moe=moe)
@@ -73,17 +70,12 @@ def _indexed(config: Fields, said: str, i: int) -> bool:
     return chosen and ("index" in said or "sparse" in said or not said)
 
 
-_MAMBA2 = ("bamba", "granitemoehybrid", "zamba2")
-"""Hybrids whose "linear_attention" is Mamba 2."""
-
-
 def _single(said: str) -> Kind:
     """Return the kind of a layer that holds one part alone."""
     if "mamba" in said or said == "linear_attention":
         return Kind("mamba2", feeds=False)
-    return (
-        Kind("attention", feeds=False) if "attention" in said else Kind("none", moe=said == "moe")
-    )
+    mixer: Mixers = "attention" if "attention" in said else "none"
+    return Kind(mixer, feeds=mixer == "none", moe=said == "moe")
 
 
 def _said(config: Fields, i: int) -> str:
@@ -101,9 +93,7 @@ def _said(config: Fields, i: int) -> str:
     return ""
 
 
-def _by_period(
-    config: Fields, name: str, i: int
-) -> Literal["delta", "convolution", "mamba1", "mamba2"] | None:
+def _by_period(config: Fields, name: str, i: int) -> Mixers | None:
     """Return the mixer of layers that a period or a list of places tells; None: attention."""
     if name in ("qwen3_next", "qwen3_5", "qwen3_5_moe"):
         step = config.or_else(4, "full_attention_interval")
@@ -119,17 +109,6 @@ def _by_period(
     return "mamba2" if name == "bamba" else None
 
 
-_PATTERNS = {
-    "gemma3": 6,
-    "gemma3n": 5,
-    "gemma4": 6,
-    "gemma4_unified": 6,
-    "cohere2": 4,
-    "gpt_oss": 2,
-}
-"""Every how manieth layer sees all tokens, where the config does not say it."""
-
-
 def _window(config: Fields, name: str, said: str, i: int) -> int:
     window = config.or_else(0, "sliding_window")
     if not window or config.data.get("use_sliding_window") is False:
@@ -138,11 +117,9 @@ def _window(config: Fields, name: str, said: str, i: int) -> int:
         return window if "sliding" in said or "chunked" in said else 0
     if name == "gemma2":
         return window if i % 2 == 0 else 0
-    pattern = config.or_else(0, "sliding_window_pattern", "_sliding_window_pattern")
-    if name in _PATTERNS or pattern:
-        step = pattern or _PATTERNS.get(name, 1)
-        return window if (i + 1) % step else 0
-    return window
+    usual = KNOWN.sees_all_every.get(name, 0)
+    step = config.or_else(usual, "sliding_window_pattern", "_sliding_window_pattern")
+    return window if not step or (i + 1) % step else 0
 
 
 def _is_moe(config: Fields, name: str, i: int) -> bool:  # noqa: PLR0911  one for each way of telling

@@ -1,13 +1,18 @@
-"""A layer as transformers' code runs it, on a tape: what it keeps, and its highest moments."""
+"""A layer as transformers' code runs it, on a tape: what it keeps, and its highest moments.
+
+A scan where no kernel of mamba-ssm makes it is read from `mamba2_chunk_scan` and `mamba_selective_scan` of transformers
+5.24 and off the tracer. Mamba works token by token and keeps each state. Mamba 2 works chunk by chunk: for each head
+there are matrices of chunk x chunk, B and C are repeated for every head, and products are made in fp32, but under
+autocast.
+"""
 
 from functools import lru_cache
 from typing import NamedTuple
 
-from tunedoctor.memory import scan
 from tunedoctor.memory.adapters import of_experts, targeted
 from tunedoctor.memory.modules import Modules
 from tunedoctor.memory.run import Run
-from tunedoctor.memory.shape import Experts, Layer, Matrix, Mixer, Norm, Shape
+from tunedoctor.memory.shape import Experts, Layer, Matrix, Mixer, Norm, Scan, Shape
 from tunedoctor.memory.tape import Tape, Tensor
 
 _FEED, _LAST = ("feed", "gated"), ("mixed", "normed")
@@ -139,21 +144,14 @@ class _Program(Modules):
         # positions: products with sine and cosine, and their sum
         q = op((q,), q.count, q.width, temp=3 * q.size, back=2 * q.size)
         k = op((k,), k.count, k.width, temp=3 * k.size, back=2 * k.size)
-        y = (
-            self._eager(q, k, v, mixer)
-            if self.run.attention == "eager"
-            else self._kernel(q, k, v, mixer)
-        )
+        attend = self._eager if self.run.attention == "eager" else self._kernel
+        y = attend(q, k, v, mixer)
         del q, k, v
         if gate:
             y = op((y, gate), y.count, y.width, saved=(y, gate))
         elif mixer.kept:
-            y = op(
-                (y,),
-                y.count,
-                y.width,
-                saved=(self.small(self.tokens * mixer.kept * self.run.stream_width),),
-            )
+            kept = self.small(self.tokens * mixer.kept * self.run.stream_width)
+            y = op((y,), y.count, y.width, saved=(kept,))
         return y
 
     def _heads(self, outs: list[Tensor], mixer: Mixer, width: int) -> tuple[Tensor, Tensor, Tensor]:
@@ -173,9 +171,8 @@ class _Program(Modules):
         if mixer.assembled or mixer.key * mixer.heads <= mixer.query:
             return k, v
         op, tokens = self.tape.op, self.tokens
-        return op((k,), tokens * mixer.query, k.width), op(
-            (v,), tokens * mixer.expanded_value, v.width
-        )
+        wide = op((k,), tokens * mixer.query, k.width)
+        return wide, op((v,), tokens * mixer.expanded_value, v.width)
 
     def _kernel(self, q: Tensor, k: Tensor, v: Tensor, mixer: Mixer) -> Tensor:
         """Attend by a kernel: it keeps what it is given, its output and the logsumexp."""
@@ -186,9 +183,8 @@ class _Program(Modules):
         if masked(mixer, run):
             k, v = self._repeated(k, v, mixer)
             waits[1:3] = [k, v]
-            waits.append(
-                self.small(q.width * tokens * run.seq)
-            )  # the mask as a bias in the model's type
+            # the mask as a bias in the model's type
+            waits.append(self.small(q.width * tokens * run.seq))
         count = tokens * mixer.expanded_value
         return self.tape.op(
             (q, k, v), count, q.width, saved=tuple(waits), keeps=True, back=2 * scores
@@ -278,9 +274,8 @@ class _Program(Modules):
 
 def masked(mixer: Mixer, run: Run) -> bool:
     """Tell whether SDPA gets a mask: for padding, or for a window that the sequence passes."""
-    return run.attention == "sdpa" and (
-        run.padded or bool(mixer.window and run.seq >= mixer.window)
-    )
+    cut = bool(mixer.window and run.seq >= mixer.window)
+    return run.attention == "sdpa" and (run.padded or cut)
 
 
 def opaque(mixer: Mixer, run: Run) -> tuple[int, int]:
@@ -293,5 +288,52 @@ def opaque(mixer: Mixer, run: Run) -> tuple[int, int]:
         kept += narrow * tokens * (mixer.query + mixer.key + mixer.value + mixer.expanded_value)
     if not mixer.scan:
         return kept, 0
-    own = scan.kept(mixer.scan, run)
-    return kept + own, scan.highest(mixer.scan, run) - own
+    own = scan_kept(mixer.scan, run)
+    return kept + own, scan_highest(mixer.scan, run) - own
+
+
+def scan_kept(scan: Scan, run: Run) -> int:
+    """Return what the scan keeps for the backward pass."""
+    if not scan.chunk:  # A and B x by the time step, states; x, the time step, the output
+        return 4 * run.tokens * scan.inner * (3 * scan.state + 3)
+    square, states, inner = _widths(scan)
+    # decays within a chunk; B padded; x, the output, gate and silu(gate) where a norm follows; three of a head
+    fp32 = square + states + (4 if scan.normed else 2) * inner + 3 * scan.heads
+    if run.method == "full":  # x for D's gradient, what the norm's weight multiplies
+        fp32 += (2 if scan.normed else 1) * inner + scan.heads
+    # scores and those decayed; B and C for the scores, B decayed, C for the states; x twice, what the states give;
+    # states before and after each chunk
+    wide = 2 * square + 4 * states + 3 * inner + 2 * _between(scan)
+    return run.tokens * (4 * fp32 + _wide(run) * wide)
+
+
+def scan_highest(scan: Scan, run: Run) -> int:
+    """Return what the scan takes at its highest moment: at the end of being made, or while decays are taken back."""
+    # beside what is kept, gradients of A and B x, whole for each token, and their sums
+    if not scan.chunk:
+        return 4 * run.tokens * scan.inner * (7 * scan.state + 3)
+    square, states, inner = _widths(scan)
+    wide = _wide(run)
+    # beside what is kept: B and C padded, B decayed; x by its time step and padded; parts of the output
+    made = 4 * (square + 3 * states + 3 * inner)
+    made += wide * (2 * square + 4 * states + 7 * inner + 3 * _between(scan))
+    if wide < 4:  # what autocast copies is still there in fp32
+        made += 4 * (square + states)
+    # decays, their gradient, that of the scores and of those decayed; B's twice; x, its gradients
+    back = 4 * (4 * square + 2 * states + 4 * inner + 5 * scan.heads)
+    back += wide * (square + 2 * states)
+    return run.tokens * max(made, back)
+
+
+def _widths(scan: Scan) -> tuple[int, int, int]:
+    """Return elements for each token: matrices within a chunk, B or C of all heads, x."""
+    return scan.heads * scan.chunk, scan.heads * scan.state, scan.inner
+
+
+def _between(scan: Scan) -> int:
+    """Return elements of the states between chunks, for each token."""
+    return scan.inner * scan.state // scan.chunk
+
+
+def _wide(run: Run) -> int:
+    return 2 if run.autocast else 4

@@ -124,14 +124,12 @@ class _Head(Modules):
                 op((kept,), 1, 4, saved=(logits,) if held else ())
             case "chunked":  # line by line of doctor train's ChunkedLoss
                 chunk, wide = min(tokens, CHUNK) * vocab, 4 * weight if self.trains else 0
-                copy = (
-                    narrow * weight if run.rest_bytes != narrow else 0
-                )  # of weights, in the type of hidden states
+                # of weights, in the type of hidden states
+                copy = narrow * weight if run.rest_bytes != narrow else 0
                 half = narrow if narrow < 4 else 0  # what is fp32 is its own copy in fp32
                 size = (8 if cap else 4 + half) * chunk + copy  # all else is done in place
-                if (
-                    self.trains
-                ):  # the head's gradient is added up in fp32; a chunk's part of it, in both types
+                # the head's gradient is added up in fp32; a chunk's part of it, in both types
+                if self.trains:
                     left = (4 + half) * chunk
                     size = max(size, left + (4 + half) * weight + copy)
                 picked = op((x,), x.count, narrow)
@@ -149,11 +147,7 @@ class _Head(Modules):
                 op((x,), 1, 4, saved=(x,), temp=part, back=part, made=made)
             case _:
                 # Liger: as many chunks as the vocabulary is wider than the hidden states; the gradient is made at once
-                part = (narrow + 4) * _power(-(-tokens // -(-vocab // self.shape.hidden))) * vocab
+                rows = -(-tokens // -(-vocab // self.shape.hidden))
+                part = (narrow + 4) * (1 << max(0, rows - 1).bit_length()) * vocab
                 left_over = x.count + (weight if self.trains else 0)
                 op((x,), 1, 4, saved=(self.small(narrow * left_over),), temp=part, made=made)
-
-
-def _power(number: int) -> int:
-    """Return the next power of two."""
-    return 1 << max(0, number - 1).bit_length()

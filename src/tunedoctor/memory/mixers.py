@@ -1,9 +1,8 @@
 """What mixes tokens other than plain attention: MLA, Mamba, short convolutions. deltas.py has the delta nets."""
 
 from tunedoctor.memory.build import Numbers
-from tunedoctor.memory.family import Family
+from tunedoctor.memory.family import KNOWN, Family
 from tunedoctor.memory.fields import Fields
-from tunedoctor.memory.peft_rules import REFUSED
 from tunedoctor.memory.shape import Matrix, Mixer, Norm, Scan
 
 Mixing = tuple[list[Matrix], Mixer, list[Norm], int]
@@ -79,7 +78,7 @@ def mamba1(config: Fields, hidden: int) -> Mixing:
     rank = config.or_else(-(-hidden // 16), "time_step_rank", "mamba_dt_rank")
     kernel = config.or_else(4, "conv_kernel", "mamba_d_conv")
     bias = config.flag("use_bias") or config.flag("mamba_proj_bias")
-    refused = config.data.get("model_type") in REFUSED
+    refused = config.data.get("model_type") in KNOWN.peft.refused
     matrices = [
         Matrix("in_proj", hidden, 2 * inner, "mixer", bias),
         Matrix("x_proj", inner, rank + 2 * state, "convolved"),
@@ -120,7 +119,7 @@ def mamba2(config: Fields, hidden: int) -> Mixing:
     convolved = inner + 2 * groups * state
     # Falcon H1 scales what each of its two mixers reads, and so reads copies
     reads = "scaled" if model_type == "falcon_h1" else "mixer"
-    refused = model_type in REFUSED
+    refused = model_type in KNOWN.peft.refused
     matrices = [
         Matrix("in_proj", hidden, inner + convolved + heads, reads, bias),
         Matrix("out_proj", inner, hidden, "mixed", bias, refused=refused),

@@ -62,9 +62,8 @@ class Modules:
     def linear(self, x: Tensor, m: Matrix) -> Tensor:
         """Multiply by a matrix of the base model."""
         op, run, count = self.tape.op, self.run, self.tokens * m.outputs
-        if (
-            run.method == "qlora"
-        ):  # in its own type, from a copy that is dropped at once, and back in the one that came
+        # in its own type, from a copy that is dropped at once, and back in the one that came
+        if run.method == "qlora":
             narrow = self.cast(x, run.compute_bytes)
             copy = m.size * run.compute_bytes if run.quantisation != "int8" else 0
             kept = (narrow,) if run.stack.input_kept else ()

@@ -1,20 +1,22 @@
 """What optimizers keep for each trained element, and what their step makes on the way."""
 
-from typing import NamedTuple
+import msgspec
 
 from tunedoctor.memory.adapters import embedding_elements, targeted, trained_elements
 from tunedoctor.memory.parameters import parameters
 from tunedoctor.memory.run import Run
 from tunedoctor.memory.shape import MemoryModelError, Shape
+from tunedoctor.tables.load import table
 
 _BLOCK = 256
 """Elements that share one fp32 scale in bitsandbytes' 8-bit states."""
 
 
-class Optimizer(NamedTuple):
-    """One optimizer. `states` counts its tensors as large as the parameters."""
+class Optimizer(msgspec.Struct, frozen=True):
+    """One optimizer."""
 
     states: int
+    """Tensors as large as the parameters."""
     bits8: bool = False
     paged: bool = False
     """States lie in unified memory, and move to the host when the GPU is short."""
@@ -25,39 +27,15 @@ class Optimizer(NamedTuple):
     factored: bool = False
 
 
-OPTIMIZERS = {
-    "adamw": Optimizer(2, copies=1),
-    "adamw_fused": Optimizer(2),
-    "adamw_8bit": Optimizer(2, bits8=True),
-    "paged_adamw": Optimizer(2, paged=True, fp32=True),
-    "paged_adamw_8bit": Optimizer(2, bits8=True, paged=True),
-    "lion": Optimizer(1, copies=1),
-    "lion_8bit": Optimizer(1, bits8=True),
-    "adafactor": Optimizer(0, factored=True),
-    "sgd": Optimizer(0),
-    "sgd_momentum": Optimizer(1),
-    "none": Optimizer(0),
-}
-_ALSO = {
-    "adamw_torch": "adamw",
-    "adamw_hf": "adamw",
-    "adamw_torch_fused": "adamw_fused",
-    "adamw8bit": "adamw_8bit",
-    "adamw_bnb_8bit": "adamw_8bit",
-    "paged_adamw8bit": "paged_adamw_8bit",
-    "paged_adamw_32bit": "paged_adamw",
-    "lion_32bit": "lion",
-    "adam": "adamw",
-}
+OPTIMIZERS = msgspec.convert(table("optimizers")["rows"], dict[str, Optimizer])
 
 
 def optimizer_name(name: str) -> str:
     """Return the doctor's name of an optimizer, from that or Hugging Face's. Raises MemoryModelError."""
     plain = name.strip().lower().replace("-", "_")
-    found = _ALSO.get(plain, plain)
+    found: str = table("optimizers")["also"].get(plain, plain)
     if found not in OPTIMIZERS:
-        what = f"no optimizer is called {name[:40]!r}: {', '.join(OPTIMIZERS)}"
-        raise MemoryModelError(what)
+        raise MemoryModelError(f"no optimizer is called {name[:40]!r}: {', '.join(OPTIMIZERS)}")
     return found
 
 
@@ -65,19 +43,14 @@ def state_bytes(shape: Shape, run: Run) -> int:
     """Return the bytes of all optimizer states, unsharded."""
     kind = OPTIMIZERS[run.optimizer]
     elements = trained_elements(shape, run)
-    if (
-        run.sharding.startswith("zero") and not kind.factored
-    ):  # DeepSpeed keeps weights and states in fp32
-        return 4 * (1 + kind.states) * elements
     if kind.factored:
-        return _factors(shape, run)
+        return 4 * sum(times * (rows + columns) for rows, columns, times in _matrices(shape, run))
+    if run.sharding.startswith("zero"):  # DeepSpeed keeps weights and states in fp32
+        return 4 * (1 + kind.states) * elements
     if kind.bits8:
         # HF's trainer keeps the states of embeddings in fp32
-        wide = (
-            parameters(shape).embedding
-            if run.method == "full"
-            else embedding_elements(shape, run) // 2
-        )
+        full, copied = run.method == "full", embedding_elements(shape, run) // 2
+        wide = parameters(shape).embedding if full else copied
         narrow = elements - wide
         return kind.states * (4 * wide + narrow + 4 * -(-narrow // _BLOCK))
     return kind.states * elements * (4 if kind.fp32 else run.trained_bytes)
@@ -96,10 +69,6 @@ def step_copies(shape: Shape, run: Run) -> int:
         largest = shape.vocab * shape.hidden if run.method == "full" or run.embeddings else 0
         return 2 * 4 * max(largest, max((r * c for r, c, _ in _matrices(shape, run)), default=0))
     return kind.copies * run.stack.step_copies * elements * run.trained_bytes
-
-
-def _factors(shape: Shape, run: Run) -> int:
-    return 4 * sum(times * (rows + columns) for rows, columns, times in _matrices(shape, run))
 
 
 def _matrices(shape: Shape, run: Run) -> list[tuple[int, int, int]]:

@@ -5,10 +5,8 @@ from typing import Literal
 import msgspec
 
 from tunedoctor.memory.advice import fits_well, largest_seq
-from tunedoctor.memory.band import band, need
+from tunedoctor.memory.band import Device, Verdict, band, fit, need
 from tunedoctor.memory.catalogue import named
-from tunedoctor.memory.fits import ROOM, Device, Verdict, fit
-from tunedoctor.memory.host import ram
 from tunedoctor.memory.parameters import parameters
 from tunedoctor.memory.run import Method, Run
 from tunedoctor.memory.shape import Shape
@@ -21,9 +19,6 @@ SIZES: tuple[str, ...] = tuple(table("fit_words")["sizes"])
 """One model for each size, small to large."""
 METHODS: tuple[Method, ...] = ("qlora", "lora", "full")
 _GB = 1e9 / 2**30
-SEQ = 1024
-"""Tokens: doctor train's own max_length."""
-_GIB = 1 << 30
 
 
 class Cell(msgspec.Struct, frozen=True):
@@ -230,30 +225,3 @@ def _offer(shape: Shape, run: Run, card: Card) -> Offer:
 
 
 Table = MachineTable | CardTable | OfferTable | ArticleTable
-
-
-class Tier(msgspec.Struct, frozen=True):
-    """Models of one size; GiB."""
-
-    size: str
-    """As "8B"."""
-    qlora: float
-    """Of the smallest card, empty, on which this fits: one sample of SEQ tokens at a time, rank 16, checkpointing."""
-    lora: float
-    full: float
-    merging: float
-    """Of RAM while peft merges an adapter into 16-bit weights; doctor train merges in fp32, which takes twice that."""
-
-
-def tiers() -> tuple[Tier, ...]:
-    """Return a tier for each size, small to large."""
-    return tuple(_tier(name) for name in SIZES)
-
-
-def _tier(name: str) -> Tier:
-    shape = named(name)
-    runs = (Run(method=method, seq=SEQ, optimizer="adamw_fused") for method in METHODS)
-    cards = (need(band(shape, run)).safe / ROOM for run in runs)
-    merging = ram(shape, Run(seq=SEQ, stack=STACKS["hf"])).merging
-    size = next(part for part in name.split("-") if part[0].isdigit() and part.endswith("B"))
-    return Tier(size, *(round(one, 1) for one in (*cards, merging / _GIB)))

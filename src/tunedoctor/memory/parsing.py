@@ -19,8 +19,7 @@ def parsed(data: bytes) -> Any:  # noqa: ANN401  JSON of somebody
         what = "these are weights; the doctor reckons by the config.json of the model"
         raise MemoryModelError(what)
     if not data.strip():
-        what = "it is empty"
-        raise MemoryModelError(what)
+        raise MemoryModelError("it is empty")
     try:
         return cleaned(json.loads(data.decode("utf-8-sig"), object_pairs_hook=_object))
     except UnicodeDecodeError:

@@ -2,6 +2,13 @@
 
 Phases of a step after the first, when optimizer states exist: the forward pass, the loss (all that it kept, and the
 logits), the backward pass at its first layer and at its last one, the embedding's gradient, and the optimizer's step.
+
+Of several GPUs: FSDP (torch/distributed/fsdp): a unit is a layer, gathered in the type that it computes in; the next
+one is fetched beside it; the root's own unit (embedding, head) stays gathered through the step; gradients of a unit are
+whole until they are reduced. DeepSpeed's bytes for each trained element: 2 of weight, 2 of gradient, 12 of fp32 weight
+and Adam's states, 4 of fp32 gradient in the step ("Memory Requirements" of its documentation; 18 and 2 there), and 2 of
+the flattened copy from which that is made (_prepare_fp32_grad_for_sub_group of stage3.py, step of stage_1_and_2.py). In
+sub-groups of 1e9 elements, which is nearly all of what one GPU of a few holds.
 """
 
 from typing import NamedTuple
@@ -12,9 +19,7 @@ from tunedoctor.memory.adapters import adapter_elements, embedding_elements, tra
 from tunedoctor.memory.layer import moments
 from tunedoctor.memory.losses import loss_term
 from tunedoctor.memory.optimizer import state_bytes, step_copies
-from tunedoctor.memory.parallel import shares
-from tunedoctor.memory.parameters import parameters
-from tunedoctor.memory.quantised import weights
+from tunedoctor.memory.parameters import parameters, weights
 from tunedoctor.memory.run import Run
 from tunedoctor.memory.shape import Shape
 
@@ -87,9 +92,8 @@ def _phases(shape: Shape, run: Run, gradients: int) -> dict[str, dict[str, int]]
     saved = stream * shape.depth if again else sum(repeat * one.kept for repeat, one in layers)
     if run.offloads:
         saved = stream
-    if (
-        not again and run.method != "full" and shape.layers
-    ):  # nothing below the first layer wants a gradient
+    # nothing below the first layer wants a gradient
+    if not again and run.method != "full" and shape.layers:
         saved -= layers[0][1].kept - moments(shape.layers[0], shape, run, first=True).kept
     casts = _casts(shape, run)
     whole = run.method == "full"
@@ -140,3 +144,47 @@ def _casts(shape: Shape, run: Run) -> int:
     if run.method == "full":  # matrices of layers, whole: of an expert's part it keeps none
         return 2 * parameters(shape).linear if run.checkpointing else 0
     return 2 * (trained_elements if run.checkpointing else embedding_elements)(shape, run)
+
+
+class Shares(NamedTuple):
+    """The parts that lie on one GPU, and what sharing costs there, in bytes."""
+
+    weights: float = 1.0
+    states: float = 1.0
+    buffers: int = 0
+    """All along."""
+    gathered: int = 0
+    """Weights that lie there whole, forward and backward."""
+    reduced: int = 0
+    """Gradients that lie there whole, backward."""
+    copies: int = 0
+    """Made in the optimizer's step."""
+
+
+def shares(shape: Shape, run: Run, base: int, trained: int) -> Shares:
+    """Return what one GPU of `run.gpus` holds; `base` is the weights' bytes, `trained` the elements that train."""
+    n = run.gpus
+    gradient = trained * run.trained_bytes
+    host = 0 if run.offload in ("optimizer", "all") else 1
+    part = 0 if run.offload == "all" else 1
+    if n == 1 and not run.sharding.startswith("zero"):
+        return Shares(states=host)
+    match run.sharding:
+        case "ddp":  # buckets beside the gradients: PyTorch's default, gradient_as_bucket_view off
+            return Shares(buffers=gradient, states=host)
+        case "zero1" | "zero2":  # its part of the gradients is flattened, and fp32 in the step
+            return Shares(states=host / n, copies=host * (gradient + 4 * trained) // n)
+        case "zero3" if n == 1:
+            return Shares(weights=part, states=host, copies=host * (gradient + 4 * trained))
+        case _:
+            layer = max((one.size for one in shape.layers), default=0)
+            elements = max(1, sum(one.repeat * one.size for one in shape.layers))
+            width = run.rest_bytes / run.weight_bytes
+            unit = layer * run.rest_bytes
+            if run.method == "qlora":
+                unit = int(base * width * layer / elements)
+            root = shape.vocab * shape.hidden * (1 if shape.tied else 2) * run.rest_bytes
+            if run.sharding == "zero3":
+                root //= 1 if shape.tied else 2
+            reduced = layer * run.rest_bytes if run.method == "full" else 0
+            return Shares(part / n, host / n, gathered=root + 2 * unit, reduced=reduced)

@@ -151,6 +151,5 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
 
     def gradient(self, elements: int) -> int:
         """Bytes of the gradient of so many elements that train, on one GPU, as long as it stays there."""
-        return (
-            0 if self.step_in_backward else int(elements * self.trained_bytes * self.gradient_share)
-        )
+        stays = 0.0 if self.step_in_backward else self.gradient_share
+        return int(elements * self.trained_bytes * stays)

@@ -157,12 +157,9 @@ class Layer(msgspec.Struct, frozen=True):
     @property
     def size(self) -> int:
         """Elements of one of these layers."""
-        return (
-            sum(one.size + (one.outputs if one.bias else 0) for one in self.matrices)
-            + sum(one.size for one in self.norms)
-            + (self.experts.size if self.experts else 0)
-            + self.other
-        )
+        found = sum(one.size + (one.outputs if one.bias else 0) for one in self.matrices)
+        found += sum(one.size for one in self.norms)
+        return found + (self.experts.size if self.experts else 0) + self.other
 
 
 class Shape(msgspec.Struct, frozen=True):

@@ -1,10 +1,8 @@
 """The numbers of a config's layers, under whatever names its makers gave them."""
 
 from tunedoctor.memory.build import Numbers
-from tunedoctor.memory.families import KNOWN, name_of
-from tunedoctor.memory.family import Bias, Family
+from tunedoctor.memory.family import KNOWN, Bias, Family, name_of
 from tunedoctor.memory.fields import Fields, senseless
-from tunedoctor.memory.peft_rules import EXPERT_NAMES
 
 KEYS = KNOWN.keys
 
@@ -12,11 +10,8 @@ KEYS = KNOWN.keys
 def numbers(config: Fields, family: Family, model_type: str) -> Numbers:
     """Return what a config says of a layer. Raises MemoryModelError where it does not say it."""
     hidden = config.needed(*KEYS["hidden"])
-    heads = (
-        config.or_else(1, *KEYS["heads"])
-        if model_type in KNOWN.without_attention
-        else config.needed(*KEYS["heads"])
-    )
+    none = model_type in KNOWN.without_attention
+    heads = config.or_else(1, *KEYS["heads"]) if none else config.needed(*KEYS["heads"])
     head_dim = config.whole("head_dim", "kv_channels", "d_kv", "attention_head_dim")
     feed = _feed(config, hidden, model_type)
     experts = experts_of(config)
@@ -52,7 +47,7 @@ def numbers(config: Fields, family: Family, model_type: str) -> Numbers:
         activation=_activation(config, model_type),
         parallel=config.flag("use_parallel_residual") or config.flag("parallel_attn"),
         dropped=any(config.number(key) > 0 for key in KEYS["dropouts"]),
-        expert_names=EXPERT_NAMES.get(name_of(model_type), ()),
+        expert_names=KNOWN.peft.expert_names.get(name_of(model_type), ()),
         shared_width=_shared(config, model_type, own) if experts else 0,
     )
 

@@ -9,9 +9,8 @@ import re
 import msgspec
 
 from tunedoctor.memory.adapters import trained_elements
-from tunedoctor.memory.fits import Device, Verdict, fit
-from tunedoctor.memory.parameters import active
-from tunedoctor.memory.quantised import weights
+from tunedoctor.memory.band import Device, Verdict, fit
+from tunedoctor.memory.parameters import active, weights
 from tunedoctor.memory.run import Run
 from tunedoctor.memory.shape import MemoryModelError, Shape
 
@@ -40,9 +39,8 @@ def speed(
     """Return the expected speed on a card; None where its speed isn't known."""
     if not tflops or not bandwidth_gb_s:
         return None
-    low, middle, high = (
-        _seconds(shape, run, tflops, bandwidth_gb_s, share) for share in (_LOW, _MIDDLE, _HIGH)
-    )
+    shares = (_LOW, _MIDDLE, _HIGH)
+    low, middle, high = (_seconds(shape, run, tflops, bandwidth_gb_s, one) for one in shares)
     tokens = run.tokens * run.gpus
     return Speed(tokens / middle, tokens / low, tokens / high, middle * run.accum)
 
@@ -116,8 +114,7 @@ def tokens_of(text: str) -> int:
     found = _NUMBER.match(text.strip())
     number = round(float(found[1]) * _SCALE[found[2].lower()]) if found else 0
     if not 1 <= number <= 10**15:
-        what = f"--tokens is {text[:40]!r} where a number belongs, as in 20M"
-        raise MemoryModelError(what)
+        raise MemoryModelError(f"--tokens is {text[:40]!r} where a number belongs, as in 20M")
     return number
 
 
@@ -141,8 +138,7 @@ def _place(shape: Shape, run: Run, device: Device, tokens: int, per_hour: float 
     verdict = fit(shape, run, device).verdict
     if rate is None:
         return Place(device.name, verdict, None, None, None)
-    likely, low, high = (
-        tokens / each / 3600 for each in (rate.tokens_per_second, rate.high, rate.low)
-    )
+    rates = (rate.tokens_per_second, rate.high, rate.low)
+    likely, low, high = (tokens / each / 3600 for each in rates)
     cost = None if per_hour is None else likely * per_hour
     return Place(device.name, verdict, likely, (low, high), cost)

@@ -109,8 +109,7 @@ def stack_named(name: str) -> Stack:
     """Return a stack by name. Raises MemoryModelError for another name."""
     found = STACKS.get(name.strip().lower())
     if found is None:
-        what = f"no stack is called {name[:40]!r}: {', '.join(STACKS)}"
-        raise MemoryModelError(what)
+        raise MemoryModelError(f"no stack is called {name[:40]!r}: {', '.join(STACKS)}")
     return found
 
 

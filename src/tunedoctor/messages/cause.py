@@ -12,16 +12,7 @@ from msgspec import structs
 from tunedoctor.facts import Errors
 from tunedoctor.messages.match import matches
 from tunedoctor.messages.words import Case
-from tunedoctor.model.findings import (
-    AnyCureStep,
-    Check,
-    Cure,
-    Finding,
-    PipStep,
-    Severity,
-    Who,
-    starter,
-)
+from tunedoctor.model import findings
 from tunedoctor.tables.load import table
 
 Group = Literal["machine", "driver", "environment", "model", "data", "training", "service"]
@@ -39,15 +30,15 @@ class Cause(msgspec.Struct, frozen=True, omit_defaults=True):
     settle: str = ""
     """The command whose answer tells whether it is this cause."""
     title: Annotated[str, msgspec.Meta(max_length=60)] = ""
-    severity: Severity | None = None
+    severity: findings.Severity | None = None
     means: str = ""
     explains: tuple[str, ...] = ()
     clears: tuple[str, ...] = ()
     advice: bool = False
     coded: bool = False
     """Code finds it, with a cure of its own; what errors say is for the code to weigh."""
-    cure: tuple[AnyCureStep, ...] = ()
-    who: Who = "user"
+    cure: tuple[findings.AnyCureStep, ...] = ()
+    who: findings.Who = "user"
     cure_note: str = ""
 
 
@@ -60,33 +51,32 @@ def causes() -> dict[str, Cause]:
 _TOLD = ("title", "explains", "clears", "advice", "means", "cure_note", "group")
 
 
-def told_by(cause: Cause, check: Check) -> Check:
+def told_by(cause: Cause, check: findings.Check) -> findings.Check:
     """Return a check with what its file says."""
     told = {name: getattr(cause, name) for name in _TOLD}
     severity, settle = cause.severity or check.severity, cause.settle or check.settle
     return msgspec.structs.replace(check, severity=severity, settle=settle, **told)
 
 
-def page_of(check: Check) -> str:
+def page_of(check: findings.Check) -> str:
     """Return the manual page of a check."""
     return check.page or table("pages")["rows"].get(check.id, "")
 
 
-def check_of(id_: str, cause: Cause, origin: str) -> Check:
+def check_of(id_: str, cause: Cause, origin: str) -> findings.Check:
     """Return a cause without code as a check: a certain row that an error holds is its finding."""
 
-    def run(errors: Errors, facts: Case) -> Finding | None:
+    def run(errors: Errors, facts: Case) -> findings.Finding | None:
         said = next((m.line for m in matches(errors) if m.cause == id_ and m.certain), "")
         if not said:
             return None
-        start = starter(facts.interpreter)
+        start = findings.starter(facts.interpreter)
         steps = (
-            structs.replace(one, **start) if isinstance(one, PipStep) else one for one in cause.cure
+            structs.replace(one, **start) if isinstance(one, findings.PipStep) else one
+            for one in cause.cure
         )
-        return Finding(
-            found=f"the error '{said}'",
-            cure=Cure(tuple(steps), cause.who, windows=facts.host.os == "windows"),
-            said=said,
-        )
+        windows = facts.host.os == "windows"
+        cure = findings.Cure(tuple(steps), cause.who, windows=windows)
+        return findings.Finding(found=f"the error '{said}'", cure=cure, said=said)
 
-    return told_by(cause, Check(id=id_, run=run, origin=origin, by_words=True))
+    return told_by(cause, findings.Check(id=id_, run=run, origin=origin, by_words=True))

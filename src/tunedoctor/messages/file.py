@@ -75,8 +75,7 @@ def read_cause(file: Path, *, coded: bool) -> CauseFile:
     else:
         if not (why := next(_faults(found, coded=coded), "")):
             return structs.replace(found, coded=coded)
-    msg = f"{file}: {why}"
-    raise CauseError(msg)
+    raise CauseError(f"{file}: {why}")
 
 
 def _faults(cause: CauseFile, *, coded: bool) -> Iterator[str]:

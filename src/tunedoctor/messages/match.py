@@ -98,8 +98,7 @@ def expression(text: str, *, pattern: bool = False) -> re.Pattern[str]:
         try:
             return re.compile(text, re.IGNORECASE | re.MULTILINE)
         except re.error as error:
-            msg = f"it is no regular expression: {error}"
-            raise RowError(msg) from None
+            raise RowError(f"it is no regular expression: {error}") from None
     pieces = _pieces(text)
     source = "".join(one.source for one in pieces)
     start, end = (_EDGE if not piece.repeats else "" for piece in (pieces[0], pieces[-1]))
@@ -116,8 +115,7 @@ def key_of(text: str, key: str = "") -> str:
         return flat(key)
     key = max((one.literal.strip() for one in _pieces(text)), key=len, default="")
     if len(key) < SHORTEST:
-        msg = f"its longest literal, {key!r}, has fewer than {SHORTEST} characters"
-        raise RowError(msg)
+        raise RowError(f"its longest literal, {key!r}, has fewer than {SHORTEST} characters")
     return key
 
 
@@ -152,15 +150,12 @@ def _pieces(text: str) -> list[_Piece]:
             found.append(_slot(name, kind or "name"))
     for one, other in pairwise(found):
         if one.repeats and other.repeats:
-            msg = "two slots stand side by side"
-            raise RowError(msg)
+            raise RowError("two slots stand side by side")
     names = [one.name for one in found if one.name]
     if len(names) > len({*names}):
-        msg = "two slots have one name"
-        raise RowError(msg)
+        raise RowError("two slots have one name")
     if sum(one.wide for one in found) > _WIDE:
-        msg = f"more than {_WIDE} slots take paths or text"
-        raise RowError(msg)
+        raise RowError(f"more than {_WIDE} slots take paths or text")
     return found
 
 

@@ -5,17 +5,7 @@ from typing import Literal
 import msgspec
 from msgspec.structs import replace
 
-from tunedoctor.facts import (
-    AmdGpu,
-    AmdGpus,
-    AppleGpu,
-    GpuProcess,
-    Host,
-    IntelGpu,
-    Interpreter,
-    NvidiaGpu,
-    NvidiaGpus,
-)
+from tunedoctor import facts as kinds
 from tunedoctor.model.snapshot import Facts, Snapshot
 from tunedoctor.model.versions import parts
 
@@ -26,7 +16,7 @@ VISIBLE = {
     "ROCR_VISIBLE_DEVICES": "amd",
 }
 """Variables that hide GPUs, and whose."""
-GPUS = (NvidiaGpus, AmdGpus, IntelGpu, AppleGpu)
+GPUS = (kinds.NvidiaGpus, kinds.AmdGpus, kinds.IntelGpu, kinds.AppleGpu)
 """Kinds of fact that tell of GPUs, by vendor."""
 _METAL = 0.75
 """Part of the RAM that Metal lets a process have by default."""
@@ -75,7 +65,7 @@ class OwnGpu(Gpu, frozen=True, kw_only=True):
     """Where nothing else runs, RAM that it shares counted; None where nobody tells, or it is part of a processor."""
     free: int | None = None
     """What other programs leave of that."""
-    processes: tuple[GpuProcess, ...] = ()
+    processes: tuple[kinds.GpuProcess, ...] = ()
     """Programs that hold its memory."""
 
 
@@ -116,7 +106,9 @@ class Machine(msgspec.Struct, frozen=True):
         return "linux" if self.platform == "wsl" else self.platform
 
 
-def of_host(host: Host, interpreter: Interpreter, gpus: tuple[Gpu, ...] = ()) -> Machine:
+def of_host(
+    host: kinds.Host, interpreter: kinds.Interpreter, gpus: tuple[Gpu, ...] = ()
+) -> Machine:
     """Return what a host and a Python tell of the machine, and these GPUs, without a driver.
 
     A processor that a report does not tell is the commonest: ARM on a Mac, or where the GPU is part of one.
@@ -139,14 +131,14 @@ def gpus_of(snapshot: Snapshot) -> tuple[OwnGpu, ...]:
     facts = Facts(snapshot)
     ram, apple = facts.ram, facts.apple
 
-    def nvidia(card: NvidiaGpu) -> OwnGpu:
+    def nvidia(card: kinds.NvidiaGpu) -> OwnGpu:
         code, size, free = card.compute_capability, card.memory_total, card.memory_free
         gpu = OwnGpu(card.name, "nvidia", code, memory_gib=_gib(size), room=size, free=free)
         gpu = replace(gpu, processes=card.processes)
         shares = card.unified_memory and ram
         return replace(gpu, room=ram.usable, free=ram.available) if shares else gpu
 
-    def amd(card: AmdGpu) -> OwnGpu:
+    def amd(card: kinds.AmdGpu) -> OwnGpu:
         name, size = card.name or card.gfx, card.memory_total
         room = None if card.integrated else size
         return OwnGpu(name, "amd", gfx=card.gfx, memory_gib=_gib(size), room=room)
@@ -164,6 +156,6 @@ def _gib(size: int | None) -> float:
     return (size or 0) / 2**30
 
 
-def python_tag(interpreter: Interpreter) -> str:
+def python_tag(interpreter: kinds.Interpreter) -> str:
     """Return "3.12" or "3.14t", as the table names Pythons."""
     return ".".join(map(str, parts(interpreter.version)[:2])) + "t" * interpreter.free_threaded

@@ -255,8 +255,7 @@ def _said(step: AnyStep) -> tuple[str, str | None]:
 
 
 def _contradict(what: str) -> None:
-    msg = f"the cures contradict each other: {what}; name one of them with --only"
-    raise PlanError(msg)
+    raise PlanError(f"the cures contradict each other: {what}; name one of them with --only")
 
 
 class Resolve(msgspec.Struct, frozen=True, kw_only=True):

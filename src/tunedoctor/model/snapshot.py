@@ -67,11 +67,10 @@ class Snapshot:
 
     def __eq__(self, other: object) -> bool:
         """Compare answers and origin."""
-        return (
-            isinstance(other, Snapshot)
-            and self._answers == other._answers
-            and (self.taken, self.doctor) == (other.taken, other.doctor)
-        )
+        if not isinstance(other, Snapshot):
+            return False
+        same = (self.taken, self.doctor) == (other.taken, other.doctor)
+        return same and self._answers == other._answers
 
     __hash__ = None  # type: ignore[assignment]
 
@@ -171,8 +170,7 @@ def from_json(data: bytes | str) -> Snapshot:
         SnapshotError: too large, not JSON, another schema, an unknown kind or field, a wrong type.
     """
     if len(data) > LARGEST:
-        msg = f"it has more than {LARGEST >> 20} MiB; a snapshot has about 0.1"
-        raise SnapshotError(msg)
+        raise SnapshotError(f"it has more than {LARGEST >> 20} MiB; a snapshot has about 0.1")
     try:
         return from_data(msgspec.json.decode(data))
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
@@ -190,11 +188,9 @@ def from_data(raw: Any) -> Snapshot:  # noqa: ANN401  any JSON
     """
     file = _converted(raw, _File, "the file")
     if file.schema != SCHEMA:
-        msg = f'its "schema" is {file.schema[:60]!r}; this doctor reads {SCHEMA!r}'
-        raise SnapshotError(msg)
+        raise SnapshotError(f'its "schema" is {file.schema[:60]!r}; this doctor reads {SCHEMA!r}')
     if strange := file.facts.keys() - KIND_CALLED.keys():
-        msg = f"{min(strange)[:60]!r} is no kind of fact that this doctor knows"
-        raise SnapshotError(msg)
+        raise SnapshotError(f"{min(strange)[:60]!r} is no kind of fact that this doctor knows")
     answers = {
         KIND_CALLED[n]: answer_of(KIND_CALLED[n], answer) for n, answer in file.facts.items()
     }

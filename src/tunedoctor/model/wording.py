@@ -9,11 +9,8 @@ def gib(size: int) -> str:
     if size < 1 << 30:
         return f"{size / (1 << 20):.0f} MiB"
     value = size / (1 << 30)
-    return (
-        f"{value:.1f} GiB"
-        if value < 10 and abs(value - round(value)) > 0.05
-        else f"{value:.0f} GiB"
-    )
+    digits = 1 if value < 10 and abs(value - round(value)) > 0.05 else 0
+    return f"{value:.{digits}f} GiB"
 
 
 def many(number: int, word: str) -> str:

@@ -339,9 +339,8 @@ def _put_back(task: Task, one: _Tried) -> _Tried:
         held = (Way(n, f"=={one.versions[n]}") for n in task.want.asked if n in new)
         one = one._replace(ways=(*one.ways, *held))
     before: _Tried | None = None
-    while before is None or _price(task, one) < _price(
-        task, before
-    ):  # what went back lets another one stay
+    # what went back lets another one stay
+    while before is None or _price(task, one) < _price(task, before):
         before, one = one, _back_in_turn(task, one)
     return one
 

@@ -15,6 +15,7 @@ from msgspec.structs import replace
 
 from tunedoctor.facts import Absent, AmdGpu, AmdGpus, Host, PciBus, RocmStack, Unknown
 from tunedoctor.model.versions import parts
+from tunedoctor.probes.amd_metrics import measured
 from tunedoctor.probes.gpus import Adapter, adapters, denied, may_open, render_nodes, tools_say
 from tunedoctor.probes.libraries import system_folders
 from tunedoctor.probes.probing import probe
@@ -76,7 +77,7 @@ def kernel_gpus(root: Path, cards: int) -> AmdGpus | Absent | Unknown:
         elif (node := fields(text)).get("simd_count"):  # else it is a processor
             gpus.append(_gpu(root, folder, node, len(gpus)))
     if gpus:
-        return AmdGpus(gpus=tuple(gpus))
+        return AmdGpus(gpus=measured(root, gpus), partial=hidden)
     if hidden:
         return Unknown(why=f"this user may not read /{_NODES}")
     return AmdGpus(gpus=()) if cards else _NO_GPU

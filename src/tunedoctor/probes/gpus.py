@@ -10,18 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from tunedoctor.facts import (
-    Absent,
-    AppleGpu,
-    Host,
-    IntelGpu,
-    KernelLog,
-    NvidiaModule,
-    PciBus,
-    PciDevice,
-    Unknown,
-    Xid,
-)
+from tunedoctor import facts as kinds
 from tunedoctor.model.lazy import pattern
 from tunedoctor.probes.libraries import find_library
 from tunedoctor.probes.probing import probe
@@ -37,17 +26,17 @@ _BRIDGE = "0680"
 _NVIDIA, _INTEL = "10de", "8086"
 
 
-@probe(PciBus)
-def pci_bus(*, folder: Path = Path("/sys/bus/pci/devices")) -> PciBus | Absent:
+@probe(kinds.PciBus)
+def pci_bus(*, folder: Path = Path("/sys/bus/pci/devices")) -> kinds.PciBus | kinds.Absent:
     """Return the GPUs and NVSwitches on the bus, in order of slot."""
     try:
         slots = sorted(os.listdir(folder))  # noqa: PTH208  names alone
     except OSError:
-        return Absent(why="no PCI bus to see here")
-    return PciBus(devices=tuple(_devices(folder, slots)))
+        return kinds.Absent(why="no PCI bus to see here")
+    return kinds.PciBus(devices=tuple(_devices(folder, slots)))
 
 
-def _devices(folder: Path, slots: Iterable[str]) -> Iterator[PciDevice]:
+def _devices(folder: Path, slots: Iterable[str]) -> Iterator[kinds.PciDevice]:
     for slot in slots:
         class_ = _hex(folder / slot / "class")
         if not class_.startswith((*_GPU_CLASSES, _BRIDGE)):
@@ -62,7 +51,9 @@ def _devices(folder: Path, slots: Iterable[str]) -> Iterator[PciDevice]:
         except OSError:
             driver = ""
         device = _hex(folder / slot / "device")
-        yield PciDevice(slot=slot, vendor=vendor, device=device, device_class=class_, driver=driver)
+        yield kinds.PciDevice(
+            slot=slot, vendor=vendor, device=device, device_class=class_, driver=driver
+        )
 
 
 def _hex(file: Path) -> str:
@@ -156,15 +147,15 @@ def tools_say(
                 yield name, inert(ended.out).splitlines()
 
 
-@probe(IntelGpu)
+@probe(kinds.IntelGpu)
 def intel_gpu(
-    pci: PciBus | None,
-    host: Host,
+    pci: kinds.PciBus | None,
+    host: kinds.Host,
     *,
     root: Path = Path("/"),
     variables: Mapping[str, str] = os.environ,
     allowed: Callable[[Path], bool] = may_open,
-) -> IntelGpu | Absent:
+) -> kinds.IntelGpu | kinds.Absent:
     """Take Intel's devices from the bus, or from the registry of Windows; else its tools may name one."""
     linux, found = host.os == "linux", tuple[Adapter, ...]()
     if pci is not None:
@@ -175,9 +166,9 @@ def intel_gpu(
     if linux and not any(is_supported(one.device) for one in found):
         told = _intel_told(variables)
     if not found and told is None:
-        return Absent(why="no Intel GPU")
+        return kinds.Absent(why="no Intel GPU")
     names = tuple(one.name or name_of(one.device) for one in found)
-    return IntelGpu(
+    return kinds.IntelGpu(
         names=(*(told.names if told else ()), *names),
         discrete=told is not None or any(is_supported(one.device) for one in found),
         render_denied=denied(render_nodes(root, _INTEL), allowed) if linux else (),
@@ -185,7 +176,7 @@ def intel_gpu(
     )
 
 
-def _intel_told(environ: Mapping[str, str]) -> IntelGpu | None:
+def _intel_told(environ: Mapping[str, str]) -> kinds.IntelGpu | None:
     """Return the GPUs that Intel's tools list; None where no tool names one that training can use."""
     for _, lines in tools_say({"xpu-smi": ("discovery",), "sycl-ls": ()}, environ):
         from tunedoctor.readers.hardware import Bus  # noqa: PLC0415
@@ -225,17 +216,19 @@ def has_level_zero(root: Path, variables: Mapping[str, str], *, linux: bool) -> 
     return bool(system) and (Path(system) / "System32/ze_loader.dll").exists()
 
 
-@probe(AppleGpu)
-def apple_gpu(host: Host, *, brand: str = "") -> AppleGpu | Absent | Unknown:
+@probe(kinds.AppleGpu)
+def apple_gpu(
+    host: kinds.Host, *, brand: str = ""
+) -> kinds.AppleGpu | kinds.Absent | kinds.Unknown:
     """Tell by the processor, which the GPU is part of: "Apple M2 Pro"; under Rosetta "VirtualApple @ …"."""
     brand = brand or mac_processor()
     if host.os != "macos":
-        return Absent(why="not a Mac")
+        return kinds.Absent(why="not a Mac")
     if host.machine != "arm64":
-        return Absent(why="this Mac has an Intel processor")
+        return kinds.Absent(why="this Mac has an Intel processor")
     if not brand:
-        return Unknown(why="macOS did not name the processor")
-    return AppleGpu(name="Apple" if brand.startswith("VirtualApple") else brand)
+        return kinds.Unknown(why="macOS did not name the processor")
+    return kinds.AppleGpu(name="Apple" if brand.startswith("VirtualApple") else brand)
 
 
 _LONGEST = 500
@@ -247,7 +240,9 @@ _ALIKE = 3
 _LARGEST = 16 << 20
 """Bytes of a log, of which the newest count."""
 
-_XID = pattern(r"NVRM: Xid \((?:PCI:)?([0-9a-fA-F:.]{4,20})\): (\d{1,5})(?:, ?(.*))?")
+_XID = pattern(
+    r"(?:NVRM: |S)Xid \((?:PCI:)?([\w:.]{,20})\): (\d{1,5})\b(?!, Data|, Sev)(?:, ?(.*))?"
+)
 _KFD = pattern(
     r"(?i)\bkfd\b.{0,120}?(?:reject|not supported|unsupported|skipped|not added|is missing|fail|error)"
 )
@@ -257,32 +252,34 @@ _STAMP = pattern(r"(?m)^(?:<\d+>)?\[ *\d+\.\d+|^\[\w{3} \w{3}|^\d{4}-\d\d-\d\dT"
 """Times of dmesg, of dmesg -T and of --time-format iso."""
 
 
-@probe(KernelLog, seconds=6.0)
-def kernel_log(pci: PciBus | Unknown | None) -> KernelLog | Absent | Unknown:
+@probe(kinds.KernelLog, seconds=6.0)
+def kernel_log(
+    pci: kinds.PciBus | kinds.Unknown | None,
+) -> kinds.KernelLog | kinds.Absent | kinds.Unknown:
     """Read the log of this boot, where a GPU is on the bus that may have written to it."""
-    if not isinstance(pci, PciBus) or not (pci.of(_NVIDIA) or pci.of("1002")):
-        return Absent(why="no NVIDIA or AMD GPU is here")
+    if not isinstance(pci, kinds.PciBus) or not (pci.of(_NVIDIA) or pci.of("1002")):
+        return kinds.Absent(why="no NVIDIA or AMD GPU is here")
     from tunedoctor.system.child import run  # noqa: PLC0415  seldom needed
 
     ended = run(["dmesg"], timeout=3.0, limit=_LARGEST)
     if ended.ok and _STAMP.search(ended.out):
         return parse_kernel_log(ended.out)
     if ended.ok or ended.how not in ("exit", "not started"):
-        return Unknown(why=f"dmesg: {'no kernel log' if ended.ok else ended.death}")
-    return Absent(why="kernel log not readable by this user")
+        return kinds.Unknown(why=f"dmesg: {'no kernel log' if ended.ok else ended.death}")
+    return kinds.Absent(why="kernel log not readable by this user")
 
 
-def parse_kernel_log(text: str) -> KernelLog:
+def parse_kernel_log(text: str) -> kinds.KernelLog:
     """Return the GPU lines of a kernel log as /dev/kmsg, dmesg or journalctl write it."""
-    xids: list[Xid] = []
+    xids: list[kinds.Xid] = []
     kfd: dict[str, None] = {}
     kills: list[str] = []
     hung: dict[str, str] = {}
     seen: Counter[tuple[int, str]] = Counter()
     for whole in text.splitlines():
         one = whole[:2000].rstrip()
-        if "NVRM" in one and (found := _XID.search(one)):
-            xid = Xid(int(found[2]), slot=_slot(found[1]), text=(found[3] or "")[:_LONGEST])
+        if "Xid" in one and (found := _XID.search(one)):
+            xid = kinds.Xid(int(found[2]), slot=_slot(found[1]), text=(found[3] or "")[:_LONGEST])
             seen[xid.number, xid.slot] += 1
             xids += [xid] if seen[xid.number, xid.slot] <= _ALIKE else []
         if "kfd" in one and (found := _KFD.search(one)):
@@ -291,7 +288,7 @@ def parse_kernel_log(text: str) -> KernelLog:
             kills.append(found[0][:_LONGEST])
         if "blocked for" in one and (found := _HUNG.search(one)):
             hung[f"{found[1]} ({found[2]})"] = f"{found[3]} s"
-    return KernelLog(
+    return kinds.KernelLog(
         xids=tuple(xids[-_MOST:]),
         # newer drivers spread this message over lines without an Xid
         fell_off_bus="fallen off the bus" in text,
@@ -317,21 +314,21 @@ _MODULE = pattern(
 """Names that distributions give the driver; nvidiafb and nvidia-wmi-* are the kernel's own."""
 
 
-@probe(NvidiaModule)
+@probe(kinds.NvidiaModule)
 def nvidia_module(
-    host: Host, pci: PciBus | Unknown | None, *, root: Path = Path("/")
-) -> NvidiaModule | Absent:
+    host: kinds.Host, pci: kinds.PciBus | kinds.Unknown | None, *, root: Path = Path("/")
+) -> kinds.NvidiaModule | kinds.Absent:
     """Look into /sys, /proc, /dev and, for a module that is not loaded, /lib/modules."""
     if host.os != "linux":
-        return Absent(why="not Linux")
+        return kinds.Absent(why="not Linux")
     if host.wsl:
-        return Absent(why="in WSL the driver is that of Windows")
-    gpu_on_bus = isinstance(pci, PciBus) and bool(pci.of(_NVIDIA))
+        return kinds.Absent(why="in WSL the driver is that of Windows")
+    gpu_on_bus = isinstance(pci, kinds.PciBus) and bool(pci.of(_NVIDIA))
     modules, dev, kernel = root / "sys/module", root / "dev", host.kernel
     told = root / "proc/driver/nvidia/gpus"
     loaded = (modules / "nvidia").is_dir()
     if not loaded and not gpu_on_bus:
-        return Absent(why="no NVIDIA GPU on the PCI bus and no NVIDIA module loaded")
+        return kinds.Absent(why="no NVIDIA GPU on the PCI bus and no NVIDIA module loaded")
     # a container may be given any card, so only the lack of all of them counts
     nodes = cards(dev)
     wanted = [*(nodes or ["nvidia0"]), "nvidiactl", "nvidia-uvm"]
@@ -340,7 +337,7 @@ def nvidia_module(
     }
     asked = loaded and gpu_on_bus
     secure = start(root / "sys" / _SECURE_BOOT, 64)  # in a container it cannot be read
-    return NvidiaModule(
+    return kinds.NvidiaModule(
         loaded=loaded,
         on_disk=loaded or bool(kernel and _on_disk(root / "lib/modules" / kernel)),
         nouveau=(modules / "nouveau").is_dir(),

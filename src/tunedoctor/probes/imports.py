@@ -7,19 +7,7 @@ from contextlib import suppress
 import msgspec
 
 from tunedoctor import __version__
-from tunedoctor.facts import (
-    Absent,
-    Errors,
-    ErrorText,
-    Fact,
-    ImportContracts,
-    Interpreter,
-    Packages,
-    Runtime,
-    Stage,
-    Target,
-    Unknown,
-)
+from tunedoctor import facts as kinds
 from tunedoctor.facts.clean import clean_text
 from tunedoctor.model.snapshot import Snapshot
 from tunedoctor.probes.probing import probe
@@ -27,8 +15,8 @@ from tunedoctor.state.folder import Look, read_look, write_look
 from tunedoctor.tables.load import table
 from tunedoctor.tables.small import is_import, module_of
 
-Answer = Runtime | Absent | Unknown
-NOT_READ = Absent(why="the files of the libraries were not read: doctor check --deep does")
+Answer = kinds.Runtime | kinds.Absent | kinds.Unknown
+NOT_READ = kinds.Absent(why="the files of the libraries were not read: doctor check --deep does")
 _DEAD = ("failed", "crashed", "hung")
 _CONTRACTS, _IMPORTS = "contracts", "imports"
 """Names of looks."""
@@ -40,24 +28,24 @@ _LINKER = "/etc/ld.so.cache"
 """It is written when libraries of the system come or go."""
 
 
-@probe(Errors, deep=True)
-def errors(runtime: Runtime) -> Errors | Absent:
+@probe(kinds.Errors, deep=True)
+def errors(runtime: kinds.Runtime) -> kinds.Errors | kinds.Absent:
     """Collect what failed stages and the start of the GPU said."""
     found = [one for stage in runtime.stages for one in texts(stage)]
     if runtime.gpu_error:
-        found.append(ErrorText(text=runtime.gpu_error, where="init gpu"))
+        found.append(kinds.ErrorText(text=runtime.gpu_error, where="init gpu"))
     distinct = {one.text: one for one in reversed(found)}
     if not distinct:
-        return Absent(why="every stage went well")
-    return Errors(errors=tuple(reversed(distinct.values())))
+        return kinds.Absent(why="every stage went well")
+    return kinds.Errors(errors=tuple(reversed(distinct.values())))
 
 
-def texts(stage: Stage) -> list[ErrorText]:
+def texts(stage: kinds.Stage) -> list[kinds.ErrorText]:
     """Return the exceptions of a stage that failed, its first cause first, without their frames."""
     if stage.outcome in ("ok", "skipped"):
         return []
     if stage.outcome != "failed":
-        return [ErrorText(text=stage.error, where=stage.name)]
+        return [kinds.ErrorText(text=stage.error, where=stage.name)]
     blocks: list[list[str]] = [[]]
     for line in stage.error.splitlines():
         if not line.startswith(('  File "', "  module ")):
@@ -65,35 +53,36 @@ def texts(stage: Stage) -> list[ErrorText]:
         elif blocks[-1]:
             blocks.append([])
     told = ("\n".join(block).strip() for block in blocks)
-    return [ErrorText(text=text, where=stage.name) for text in told if text]
+    return [kinds.ErrorText(text=text, where=stage.name) for text in told if text]
 
 
 def with_imports(snapshot: Snapshot, answer: Answer) -> Snapshot:
     """Return a snapshot that knows what an import told."""
-    said = errors(answer) if isinstance(answer, Runtime) else answer
-    answers: dict[type[Fact], Fact] = {**snapshot.answers(), Runtime: answer, Errors: said}
+    said = errors(answer) if isinstance(answer, kinds.Runtime) else answer
+    answers: dict[type[kinds.Fact], kinds.Fact] = {
+        **snapshot.answers(),
+        kinds.Runtime: answer,
+        kinds.Errors: said,
+    }
     return Snapshot(answers, taken=snapshot.taken, doctor=snapshot.doctor)
 
 
-def deaths(answer: Answer) -> dict[str, Stage]:
+def deaths(answer: Answer) -> dict[str, kinds.Stage]:
     """Return the stages in which a library did not come up, by name; {} where nobody could tell."""
-    stages = answer.stages if isinstance(answer, Runtime) else ()
+    stages = answer.stages if isinstance(answer, kinds.Runtime) else ()
     return {one.name: one for one in stages if is_import(one.name) and one.outcome in _DEAD}
 
 
 def worse(before: Answer, after: Answer) -> list[str]:
     """Return what came up before and does not now, one sentence each; what was not tried before accuses nobody."""
-    if not isinstance(before, Runtime):
+    if not isinstance(before, kinds.Runtime):
         return []
     good = {one.name for one in before.stages if one.outcome == "ok"}
-    return [
-        f"{name} dies, which it did not before: {last(stage)}"
-        for name, stage in deaths(after).items()
-        if name in good
-    ]
+    dead = ((name, last(stage)) for name, stage in deaths(after).items() if name in good)
+    return [f"{name} dies, which it did not before: {said}" for name, said in dead]
 
 
-def last(stage: Stage) -> str:
+def last(stage: kinds.Stage) -> str:
     """Return the line that says why a stage ended."""
     lines = [one for one in stage.error.splitlines() if one.strip() and not one.startswith("  ")]
     return clean_text((lines[0] if lines else stage.error.strip() or stage.outcome)[:200])
@@ -101,7 +90,7 @@ def last(stage: Stage) -> str:
 
 def unheld(
     asks: Mapping[str, Collection[str]],
-    dead: Mapping[str, Stage],
+    dead: Mapping[str, kinds.Stage],
     also: Mapping[str, tuple[str, ...]],
 ) -> dict[str, str]:
     """Return the findings whose own library still does not come up, with the sentence that says so."""
@@ -116,18 +105,19 @@ def unheld(
 
 def up(answer: Answer) -> tuple[str, ...]:
     """Return the modules that came up."""
-    stages = answer.stages if isinstance(answer, Runtime) else ()
+    stages = answer.stages if isinstance(answer, kinds.Runtime) else ()
     down = {module_of(name) for name in deaths(answer)}
     good = (s.name for s in stages if s.outcome == "ok" and s.name.startswith("import "))
     return tuple(name for name in map(module_of, good) if name not in down)
 
 
-@probe(ImportContracts, seconds=120.0)
+@probe(kinds.ImportContracts, seconds=120.0)
 def import_contracts(
-    target: Target, interpreter: Interpreter, packages: Packages
-) -> ImportContracts | Absent | Unknown:
+    target: kinds.Target, interpreter: kinds.Interpreter, packages: kinds.Packages
+) -> kinds.ImportContracts | kinds.Absent | kinds.Unknown:
     """Read files only where that was asked for; the last look at the same environment counts, but in a deep one."""
-    held = read_look(interpreter, _CONTRACTS, ImportContracts, _by) if _steady(packages) else None
+    asked = (interpreter, _CONTRACTS, kinds.ImportContracts, _by)
+    held = read_look(*asked) if _steady(packages) else None
     if not target.read or (held and not target.anew):
         return held[0] if held else NOT_READ
     from tunedoctor.contracts.look import contracts_of  # noqa: PLC0415  a plain check reads no file
@@ -135,7 +125,7 @@ def import_contracts(
     return contracts_of(interpreter, packages)
 
 
-def _steady(packages: Packages) -> bool:
+def _steady(packages: kinds.Packages) -> bool:
     """Tell whether no package changes without a trace, as an editable one does."""
     return not any(one.editable for one in packages.distributions)
 
@@ -146,8 +136,8 @@ def _by() -> str:
 
 def remember(snapshot: Snapshot) -> None:
     """Remember what was read of imports and what running them told, but for GPUs: the machine can change."""
-    interpreter, packages = snapshot.find(Interpreter), snapshot.find(Packages)
-    found, told = snapshot.find(ImportContracts), snapshot.find(Runtime)
+    interpreter, packages = snapshot.find(kinds.Interpreter), snapshot.find(kinds.Packages)
+    found, told = snapshot.find(kinds.ImportContracts), snapshot.find(kinds.Runtime)
     if interpreter and packages and found and not found.cut and _steady(packages):
         write_look(interpreter, _CONTRACTS, found, _by)
     if interpreter is None or told is None or told.remembered:
@@ -156,13 +146,13 @@ def remember(snapshot: Snapshot) -> None:
     if any(s.outcome == "hung" or "SIGKILL" in s.error for s in told.stages):
         return
     stages = tuple(s for s in told.stages if not s.name.startswith(_GPU))
-    write_look(interpreter, _IMPORTS, Runtime(stages=stages, strays=told.strays), _outside)
+    write_look(interpreter, _IMPORTS, kinds.Runtime(stages=stages, strays=told.strays), _outside)
 
 
-def remembered(snapshot: Snapshot) -> tuple[Runtime, Look] | None:
+def remembered(snapshot: Snapshot) -> tuple[kinds.Runtime, Look] | None:
     """Return what the last deep look of this unchanged environment told, and when."""
-    interpreter = snapshot.find(Interpreter)
-    held = read_look(interpreter, _IMPORTS, Runtime, _outside) if interpreter else None
+    interpreter = snapshot.find(kinds.Interpreter)
+    held = read_look(interpreter, _IMPORTS, kinds.Runtime, _outside) if interpreter else None
     if held is None or held[1].age > _OLDEST:
         return None
     return msgspec.structs.replace(held[0], remembered=held[1].taken), held[1]

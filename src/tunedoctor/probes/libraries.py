@@ -10,15 +10,7 @@ import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from tunedoctor.facts import (
-    Absent,
-    Distribution,
-    Interpreter,
-    LibraryPath,
-    LibraryShadow,
-    Packages,
-    Unknown,
-)
+from tunedoctor import facts as kinds
 from tunedoctor.probes.probing import probe
 from tunedoctor.system.reading import listed, start
 from tunedoctor.tables.load import table
@@ -58,24 +50,24 @@ def library_version(path: str | Path | None) -> str:
     return version if all(map(str.isdecimal, version.split("."))) else ""
 
 
-@probe(LibraryPath)
+@probe(kinds.LibraryPath)
 def library_path(
-    interpreter: Interpreter,
-    packages: Packages | Unknown,
+    interpreter: kinds.Interpreter,
+    packages: kinds.Packages | kinds.Unknown,
     *,
     environ: Mapping[str, str] = os.environ,
-) -> LibraryPath | Absent:
+) -> kinds.LibraryPath | kinds.Absent:
     """Find which libraries the loader takes from LD_LIBRARY_PATH in place of the target's own."""
     if not sys.platform.startswith("linux"):
-        return Absent(why="LD_LIBRARY_PATH counts on Linux alone")
-    distributions = packages.distributions if isinstance(packages, Packages) else ()
+        return kinds.Absent(why="LD_LIBRARY_PATH counts on Linux alone")
+    distributions = packages.distributions if isinstance(packages, kinds.Packages) else ()
     folders = split(environ.get("LD_LIBRARY_PATH", ""), str(Path.cwd()))
     if not folders:
-        return Absent(why="LD_LIBRARY_PATH is not set")
+        return kinds.Absent(why="LD_LIBRARY_PATH is not set")
     winners, own = _first_of_each(folders), _first_of_each(_own_folders(interpreter))
     unnumbered = table("probes")["unnumbered_libraries"]
     torch = any(one.name == "torch" for one in distributions)
-    found: dict[str, LibraryShadow] = {}
+    found: dict[str, kinds.LibraryShadow] = {}
     for name, path in sorted(winners.items()):
         stem = name.partition(".so")[0]
         mine = own.get(name) or (own.get(f"{stem}.so", "") if stem in unnumbered else "")
@@ -88,7 +80,7 @@ def library_path(
             mine = "" if stem == "libcuda" else os.path.realpath(mine) if mine else ""
             found.setdefault(
                 stem,
-                LibraryShadow(
+                kinds.LibraryShadow(
                     library=stem,
                     path=os.path.realpath(path),
                     version=library_version(path),
@@ -104,8 +96,8 @@ def library_path(
         if not (one.library.startswith("libcudnn_") and os.path.dirname(one.path) == main)
     )
     if not shadows:
-        return Absent(why="LD_LIBRARY_PATH holds no library that the target brings itself")
-    return LibraryPath(shadows=shadows, folders=folders)
+        return kinds.Absent(why="LD_LIBRARY_PATH holds no library that the target brings itself")
+    return kinds.LibraryPath(shadows=shadows, folders=folders)
 
 
 def split(value: str, cwd: str) -> tuple[str, ...]:
@@ -130,7 +122,7 @@ def _first_of_each(folders: Iterable[str]) -> dict[str, str]:
     return found
 
 
-def _own_folders(interpreter: Interpreter) -> Iterable[str]:
+def _own_folders(interpreter: kinds.Interpreter) -> Iterable[str]:
     """Return where wheels in the target put libraries, or conda."""
     for site in interpreter.site_packages:
         nvidia = os.path.join(site, "nvidia")
@@ -141,7 +133,7 @@ def _own_folders(interpreter: Interpreter) -> Iterable[str]:
         yield os.path.join(interpreter.prefix, "lib")
 
 
-def of_wheel(stem: str, path: str, distributions: Iterable[Distribution]) -> str:
+def of_wheel(stem: str, path: str, distributions: Iterable[kinds.Distribution]) -> str:
     """Return the version of the one nvidia-* wheel that brought a library, whose name has only the major; or ""."""
     if f"{os.sep}nvidia{os.sep}" not in path:
         return ""

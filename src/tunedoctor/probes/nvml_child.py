@@ -17,9 +17,10 @@ RECOVERY = (
 )
 """What the driver wants done, by its number; 0 is nothing."""
 LINKS = 18
-FIELDS = (230, 31, *((165, link) for link in range(LINKS)), *range(84, 90), *range(132, 138))
-"""NVML_FI_DEV_*, asked at once: GET_GPU_RECOVERY_ACTION, RETIRED_PENDING, NVLINK_GET_STATE of each link, and
-NVLINK_SPEED_MBPS_L0 to L11, for drivers and cards that tell no state."""
+STATES = ((165, link) for link in range(LINKS))
+FIELDS = (230, 31, *STATES, *range(84, 90), *range(132, 138), *range(38, 60, 7))
+"""NVML_FI_DEV_*, asked at once: GET_GPU_RECOVERY_ACTION, RETIRED_PENDING, NVLINK_GET_STATE of each link, SPEED_MBPS_L0
+to L11, where no state is told, totals of CRC_FLIT, CRC_DATA, REPLAY and RECOVERY_ERROR_COUNT."""
 THROTTLE = {0x8: "hw-slowdown", 0x20: "sw-thermal", 0x40: "hw-thermal", 0x80: "power-brake"}
 """Reasons for lower clocks that are faults."""
 
@@ -114,7 +115,8 @@ def gpu(nvml: Any, handle: Any, index: int) -> dict[str, Any]:  # noqa: ANN401
         "pcie_width_most": of("MaxPcieLinkWidth"),
         "pcie_generation": of("CurrPcieLinkGeneration"),
         "pcie_generation_most": of("MaxPcieLinkGeneration"),
-        **links(fields),
+        **links(fields[:-4]),
+        "nvlink_errors": [one and min(one, 1 << 31) for one in fields[-4:]],
         "throttle": None
         if bits is None
         else [name for bit, name in THROTTLE.items() if bits & bit],

@@ -7,18 +7,7 @@ from typing import Literal
 
 import msgspec
 
-from tunedoctor.facts import (
-    Absent,
-    BrokenDistribution,
-    CondaPrefix,
-    CudaWheel,
-    CudaWheels,
-    Distribution,
-    Interpreter,
-    PackageCopy,
-    Packages,
-    Unknown,
-)
+from tunedoctor import facts as kinds
 from tunedoctor.model.versions import parts, requirement
 from tunedoctor.probes.probing import probe
 from tunedoctor.probes.site_folder import (
@@ -28,14 +17,7 @@ from tunedoctor.probes.site_folder import (
     module_there,
     read_folder,
 )
-from tunedoctor.system.reading import (
-    NotRegularError,
-    TooLargeError,
-    listed,
-    read,
-    read_regular,
-    start,
-)
+from tunedoctor.system import reading
 from tunedoctor.tables.load import table
 
 _SHOWN = 5
@@ -47,12 +29,12 @@ _Conda = Literal["conda", "mamba", "micromamba"]
 _CONDAS: dict[str, _Conda] = {"conda": "conda", "mamba": "mamba", "micromamba": "micromamba"}
 
 
-@probe(Packages)
-def packages(interpreter: Interpreter) -> Packages | Unknown:
+@probe(kinds.Packages)
+def packages(interpreter: kinds.Interpreter) -> kinds.Packages | kinds.Unknown:
     """Read every folder of the target's path but those of the standard library."""
     sites, stdlib = interpreter.site_packages, interpreter.stdlib
     if not sites:
-        return Unknown(why=f"no site-packages folder of {interpreter.executable} is known")
+        return kinds.Unknown(why=f"no site-packages folder of {interpreter.executable} is known")
     folders: list[SiteFolder] = []
     for place in interpreter.path:
         own = place == stdlib or place.startswith(stdlib + os.sep) or place.endswith(".zip")
@@ -60,12 +42,12 @@ def packages(interpreter: Interpreter) -> Packages | Unknown:
             continue
         try:
             folder = read_folder(place)
-        except TooLargeError as error:
-            return Unknown(why=f"{place} holds {error.strerror}")
+        except reading.TooLargeError as error:
+            return kinds.Unknown(why=f"{place} holds {error.strerror}")
         if folder:
             folders.append(folder)
         elif place in sites:
-            return Unknown(why=f"{place} cannot be read by this user")
+            return kinds.Unknown(why=f"{place} cannot be read by this user")
     prefix = Path(interpreter.prefix)
     found = assemble(folders, sites, conda_packages(prefix))
     return msgspec.structs.replace(found, prefix=conda_prefix(prefix))
@@ -73,12 +55,12 @@ def packages(interpreter: Interpreter) -> Packages | Unknown:
 
 def assemble(
     folders: Sequence[SiteFolder], sites: Sequence[str], conda: dict[str, str]
-) -> Packages:
+) -> kinds.Packages:
     """Put the folders of a path together: the first copy of a name wins."""
     linked = {os.path.normpath(link) for folder in folders for link in folder.linked}
-    winners: dict[str, Distribution] = {}
-    copies: list[PackageCopy] = []
-    broken: list[BrokenDistribution] = []
+    winners: dict[str, kinds.Distribution] = {}
+    copies: list[kinds.PackageCopy] = []
+    broken: list[kinds.BrokenDistribution] = []
     for folder in folders:
         broken += folder.broken
         for found in folder.distributions:
@@ -86,7 +68,7 @@ def assemble(
             winner = winners.setdefault(one.name, one)
             if winner is not one and not (winner.editable and folder.place not in sites):
                 copies.append(
-                    PackageCopy(
+                    kinds.PackageCopy(
                         name=one.name,
                         version=one.version,
                         location=one.location,
@@ -95,7 +77,7 @@ def assemble(
                     )
                 )
         broken += _faults(folder, conda) if folder.place in sites else ()
-    return Packages(
+    return kinds.Packages(
         distributions=tuple(winners[name] for name in sorted(winners)),
         broken=tuple(broken),
         copies=tuple(copies),
@@ -103,7 +85,7 @@ def assemble(
     )
 
 
-def _faults(folder: SiteFolder, conda: dict[str, str]) -> Iterable[BrokenDistribution]:
+def _faults(folder: SiteFolder, conda: dict[str, str]) -> Iterable[kinds.BrokenDistribution]:
     """Look at the code of the stack's distributions."""
     held = {one.name: one for one in folder.distributions}
     known, place = held.keys() | {one.name for one in folder.broken}, folder.place
@@ -115,25 +97,27 @@ def _faults(folder: SiteFolder, conda: dict[str, str]) -> Iterable[BrokenDistrib
             continue
         if bad := next((line for line in one.requires if requirement(line) is None), ""):
             detail = f"{one.metadata} has a Requires-Dist that is none: {bad[:60]}"
-            yield BrokenDistribution(name, "damaged metadata", detail, place)
+            yield kinds.BrokenDistribution(name, "damaged metadata", detail, place)
         if one.editable:
             home = editable_home(f"{place}{os.sep}{one.metadata}")
             if home and not os.path.isdir(home):  # noqa: PTH112
                 detail = f"{home}, the folder of its editable install, is gone"
-                yield BrokenDistribution(name, "code missing", detail, place)
+                yield kinds.BrokenDistribution(name, "code missing", detail, place)
         elif one.metadata.endswith(".dist-info"):
             yield from _code_faults(folder, one, module)
 
 
 def _code_faults(
-    folder: SiteFolder, one: Distribution, module: str
-) -> Iterable[BrokenDistribution]:
+    folder: SiteFolder, one: kinds.Distribution, module: str
+) -> Iterable[kinds.BrokenDistribution]:
     place = folder.place
     try:
-        record = read_regular(f"{place}{os.sep}{one.metadata}{os.sep}RECORD", _LARGEST_RECORD)
-    except (NotRegularError, TooLargeError) as error:
+        record = reading.read_regular(
+            f"{place}{os.sep}{one.metadata}{os.sep}RECORD", _LARGEST_RECORD
+        )
+    except (reading.NotRegularError, reading.TooLargeError) as error:
         detail = f"{one.metadata}/RECORD: {error.strerror}"
-        yield BrokenDistribution(one.name, "damaged metadata", detail, place)
+        yield kinds.BrokenDistribution(one.name, "damaged metadata", detail, place)
         return
     except OSError:
         record = b""
@@ -141,37 +125,40 @@ def _code_faults(
     there = any(name == module or name.startswith(f"{module}.") for name in folder.names)
     if (brings or not record) and not there:
         detail = f"{one.metadata} is there, {module} is not"
-        yield BrokenDistribution(one.name, "code missing", detail, place)
+        yield kinds.BrokenDistribution(one.name, "code missing", detail, place)
     elif record and (gone := missing(place, record)):
         more = f" and {len(gone) - _SHOWN} more" if len(gone) > _SHOWN else ""
         detail = ", ".join(gone[:_SHOWN]) + more
-        yield BrokenDistribution(one.name, "files missing", detail, place)
+        yield kinds.BrokenDistribution(one.name, "files missing", detail, place)
 
 
-def _ownerless(folder: SiteFolder, name: str, module: str) -> Iterable[BrokenDistribution]:
+def _ownerless(folder: SiteFolder, name: str, module: str) -> Iterable[kinds.BrokenDistribution]:
     """Find a package whose metadata are gone; builds under other names (pytorch-triton) own it too."""
     if not module_there(folder.names, folder.place, module):
         return
     first = f"{module}/__init__.".encode()
     for one in folder.distributions:
         info = f"{folder.place}{os.sep}{one.metadata}{os.sep}"
-        record = start(f"{info}RECORD", _LARGEST_RECORD) or b""
-        tops = start(f"{info}top_level.txt", 16 * 1024) or b""
+        record = reading.start(f"{info}RECORD", _LARGEST_RECORD) or b""
+        tops = reading.start(f"{info}top_level.txt", 16 * 1024) or b""
         if record.startswith(first) or b"\n" + first in record or module.encode() in tops.split():
             return
     detail = f"{module} is there, its .dist-info is not"
-    yield BrokenDistribution(name, "no metadata", detail, folder.place)
+    yield kinds.BrokenDistribution(name, "no metadata", detail, folder.place)
 
 
-@probe(CudaWheels)
-def cuda_wheels(packages: Packages) -> CudaWheels | Absent:
+@probe(kinds.CudaWheels)
+def cuda_wheels(packages: kinds.Packages) -> kinds.CudaWheels | kinds.Absent:
     """Pick the nvidia-* wheels out of the packages."""
     wheels = tuple(
-        CudaWheel(name=one.name, version=one.version, cuda_major=cuda_major(one.name, one.version))
+        kinds.CudaWheel(
+            name=one.name, version=one.version, cuda_major=cuda_major(one.name, one.version)
+        )
         for one in packages.distributions
         if one.name.startswith("nvidia-") and one.name not in table("probes")["not_cuda"]
     )
-    return CudaWheels(wheels=wheels) if wheels else Absent(why="no nvidia-* wheel is installed")
+    none = kinds.Absent(why="no nvidia-* wheel is installed")
+    return kinds.CudaWheels(wheels=wheels) if wheels else none
 
 
 def cuda_major(name: str, version: str) -> int:
@@ -184,26 +171,26 @@ def cuda_major(name: str, version: str) -> int:
 
 def conda_packages(prefix: Path) -> dict[str, str]:
     """Return name -> "version build" of files such as pytorch-2.5.1-py3.12_0.json in a conda prefix."""
-    names = listed(prefix / "conda-meta")
+    names = reading.listed(prefix / "conda-meta")
     split = (n.removesuffix(".json").rsplit("-", 2) for n in names if n.endswith(".json"))
     return {one[0]: f"{one[1]} {one[2]}" for one in split if len(one) == 3 and all(one)}
 
 
-def conda_prefix(prefix: Path) -> CondaPrefix | None:
+def conda_prefix(prefix: Path) -> kinds.CondaPrefix | None:
     """Return what keeps a prefix; None where it is none of conda's. pixi's lie in .pixi/envs of their workspace."""
     meta = prefix / "conda-meta"
     if not meta.is_dir():
         return None
-    lines = (one.strip() for one in (read(meta / "pinned") or "").splitlines()[:_MOST_PINS])
+    lines = (one.strip() for one in (reading.read(meta / "pinned") or "").splitlines()[:_MOST_PINS])
     pins = tuple(one for one in lines if one and not one.startswith("#"))
     *_, above, folder, name = ("", "", *PurePath(prefix).parts)
     if (above, folder) == (".pixi", "envs"):
         workspace = prefix.parents[2]
         files = (workspace / "pixi.toml", workspace / "pyproject.toml")
         manifest = next((str(file) for file in files if file.is_file()), str(files[0]))
-        return CondaPrefix(tool="pixi", manifest=manifest, environment=name, pins=pins)
+        return kinds.CondaPrefix(tool="pixi", manifest=manifest, environment=name, pins=pins)
     named: list[_Conda] = ["conda"]
-    for line in (read(meta / "history", _LARGEST_HISTORY) or "").splitlines():
+    for line in (reading.read(meta / "history", _LARGEST_HISTORY) or "").splitlines():
         words = line.replace("\\", "/").split() if line.startswith("# cmd: ") else []
         bases = [word.rpartition("/")[2].removesuffix(".exe") for word in words]
         plain = [base.removesuffix("-script.py") for base in bases]
@@ -211,4 +198,4 @@ def conda_prefix(prefix: Path) -> CondaPrefix | None:
         first = next((word for word in plain if word in _CONDAS), "")
         if first:
             named.append(_CONDAS[first])
-    return CondaPrefix(tool=named[-1], pins=pins)
+    return kinds.CondaPrefix(tool=named[-1], pins=pins)

@@ -105,11 +105,8 @@ def _ready(
 ) -> list[Probe]:
     """Return the probes whose facts are answered, or will be by nobody."""
     coming = {kind for one in (*waiting, *running) for kind in one.kinds}
-    return [
-        one
-        for one in waiting
-        if all(want.kind in answers or want.kind not in coming for want in wants(one.run).values())
-    ]
+    open_ = coming - answers.keys()
+    return [one for one in waiting if open_.isdisjoint(w.kind for w in wants(one.run).values())]
 
 
 def _work(

@@ -12,18 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Literal
 
-from tunedoctor.facts import (
-    Absent,
-    Cpu,
-    Disk,
-    Disks,
-    FileLimit,
-    Interpreter,
-    Memory,
-    SharedMemory,
-    Target,
-    Unknown,
-)
+from tunedoctor import facts as kinds
 from tunedoctor.probes.probing import probe
 from tunedoctor.probes.system import mac_processor
 from tunedoctor.system.reading import fields, line, number, read
@@ -103,16 +92,16 @@ def cpu_quota(root: Path) -> float | None:
     return min(quotas, default=None)
 
 
-@probe(Cpu)
-def cpu() -> Cpu:
+@probe(kinds.Cpu)
+def cpu() -> kinds.Cpu:
     """Count processors and read what affinity and control groups leave of them."""
     count = os.cpu_count() or 1
     if sys.platform != "linux":
         model = mac_processor() or os.environ.get("PROCESSOR_IDENTIFIER", "")
-        return Cpu(count=count, usable=count, model=model)
+        return kinds.Cpu(count=count, usable=count, model=model)
     text = read("/proc/cpuinfo", 4096) or ""  # the first processor is enough
     usable, quota = len(os.sched_getaffinity(0)), cpu_quota(Path("/"))
-    return Cpu(count=count, usable=usable, quota=quota, model=model_in(text))
+    return kinds.Cpu(count=count, usable=usable, quota=quota, model=model_in(text))
 
 
 def model_in(cpuinfo: str) -> str:
@@ -121,8 +110,8 @@ def model_in(cpuinfo: str) -> str:
     return next((" ".join(v.split()) for name, _, v in told if name.strip() == "model name"), "")
 
 
-@probe(Memory)
-def memory() -> Memory | Unknown:
+@probe(kinds.Memory)
+def memory() -> kinds.Memory | kinds.Unknown:
     """Ask the system how much RAM there is and how much this process can have."""
     if sys.platform == "linux":
         return from_meminfo(read("/proc/meminfo") or "", memory_limit(Path("/")))
@@ -137,16 +126,18 @@ def memory() -> Memory | Unknown:
     import psutil  # noqa: PLC0415  11 ms that Linux does not need
 
     ram, swap = psutil.virtual_memory(), psutil.swap_memory()
-    return Memory(ram.total, available=ram.available, swap_total=swap.total, swap_free=swap.free)
+    return kinds.Memory(
+        ram.total, available=ram.available, swap_total=swap.total, swap_free=swap.free
+    )
 
 
-def from_meminfo(text: str, limit: Mapping[str, Any]) -> Memory | Unknown:
+def from_meminfo(text: str, limit: Mapping[str, Any]) -> kinds.Memory | kinds.Unknown:
     """Make the fact of the text of /proc/meminfo, whose numbers are KiB, and of `memory_limit`."""
     kib = fields(text)
     total = kib.get("MemTotal")
     if not total:
-        return Unknown(why="/proc/meminfo states no MemTotal")
-    return Memory(
+        return kinds.Unknown(why="/proc/meminfo states no MemTotal")
+    return kinds.Memory(
         total=total << 10,
         available=min(kib.get("MemAvailable", kib.get("MemFree", 0)), total) << 10,
         swap_total=kib.get("SwapTotal", 0) << 10,
@@ -157,12 +148,12 @@ def from_meminfo(text: str, limit: Mapping[str, Any]) -> Memory | Unknown:
 
 def windows_memory(
     total: int, available: int, commit_total: int, commit_free: int
-) -> Memory | Unknown:
+) -> kinds.Memory | kinds.Unknown:
     """Make the fact of what Windows tells: the commit limit is RAM and page files together."""
     if not total:
-        return Unknown(why="Windows told no size of RAM")
+        return kinds.Unknown(why="Windows told no size of RAM")
     swap = max(commit_total - total, 0)
-    return Memory(
+    return kinds.Memory(
         total=total,
         available=available,
         swap_total=swap,
@@ -172,34 +163,37 @@ def windows_memory(
     )
 
 
-@probe(SharedMemory)
-def shared_memory(*, folder: str = "/dev/shm") -> SharedMemory | Absent | Unknown:  # noqa: S108  it is measured alone
+@probe(kinds.SharedMemory)
+def shared_memory(*, folder: str = "/dev/shm") -> kinds.SharedMemory | kinds.Absent | kinds.Unknown:  # noqa: S108  it is measured alone
     """Ask the file system of shared memory for its size."""
     if sys.platform != "linux":
-        return Absent(why="this system has no /dev/shm")
+        return kinds.Absent(why="this system has no /dev/shm")
     try:
         free, total, _ = size_of(folder)
     except FileNotFoundError:
-        return Absent(why=f"there is no {folder}")
+        return kinds.Absent(why=f"there is no {folder}")
     except OSError as error:
-        return Unknown(why=f"{folder} cannot be asked: {error.strerror}")
-    return SharedMemory(total=total, free=free)
+        return kinds.Unknown(why=f"{folder} cannot be asked: {error.strerror}")
+    return kinds.SharedMemory(total=total, free=free)
 
 
-@probe(FileLimit)
-def file_limit() -> FileLimit | Absent:
+@probe(kinds.FileLimit)
+def file_limit() -> kinds.FileLimit | kinds.Absent:
     """Read RLIMIT_NOFILE."""
     if sys.platform == "win32":
-        return Absent(why="Windows sets no such limit for a process")
+        return kinds.Absent(why="Windows sets no such limit for a process")
     import resource  # noqa: PLC0415  Windows has no such module
 
     limits = resource.getrlimit(resource.RLIMIT_NOFILE)
     soft, hard = (-1 if one == resource.RLIM_INFINITY else one for one in limits)
-    return FileLimit(soft=soft, hard=hard)
+    return kinds.FileLimit(soft=soft, hard=hard)
 
 
-@probe(Disks)
-def disks(target: Target | Unknown | None, interpreter: Interpreter | Unknown | None) -> Disks:
+@probe(kinds.Disks)
+def disks(
+    target: kinds.Target | kinds.Unknown | None,
+    interpreter: kinds.Interpreter | kinds.Unknown | None,
+) -> kinds.Disks:
     """Measure the file system below each place."""
     if sys.platform == "win32":
         folders = (_full("~", "AppData", "Local", "Temp"), "C:\\TEMP", "C:\\TMP")
@@ -210,14 +204,14 @@ def disks(target: Target | Unknown | None, interpreter: Interpreter | Unknown | 
         measure("hf-cache", cache, hint),
         measure("tmp", temporary(os.environ, folders), "TMPDIR"),
     ]
-    asked = target.asked if isinstance(target, Target) else ""
+    asked = target.asked if isinstance(target, kinds.Target) else ""
     folder = os.path.dirname(asked) if os.path.isfile(asked) else asked
-    if isinstance(interpreter, Interpreter) and interpreter.prefix:
+    if isinstance(interpreter, kinds.Interpreter) and interpreter.prefix:
         folder = interpreter.prefix
     found += [measure("target", folder)] if folder else []
     with suppress(OSError):  # the folder was removed
         found.append(measure("work", os.getcwd()))  # noqa: PTH109  Path.cwd is the same, dearer
-    return Disks(disks=tuple(filter(None, found)))
+    return kinds.Disks(disks=tuple(filter(None, found)))
 
 
 def hub_cache(variables: Mapping[str, str]) -> tuple[str, str]:
@@ -240,7 +234,7 @@ def temporary(variables: Mapping[str, str], folders: tuple[str, ...]) -> str:
 
 def measure(
     use: Literal["hf-cache", "tmp", "target", "work"], path: str, hint: str = ""
-) -> Disk | None:
+) -> kinds.Disk | None:
     """Measure the file system of a place or of its nearest parent; None where none can be asked."""
     parent = path
     while not os.path.isdir(parent) and (above := os.path.dirname(parent)) != parent:
@@ -249,16 +243,8 @@ def measure(
         free, total, device = size_of(parent)
     except OSError:
         return None
-    return Disk(
-        use=use,
-        path=path,
-        free=free,
-        total=total,
-        device=device,
-        writable=os.access(parent, os.W_OK | os.X_OK),
-        exists=parent == path,
-        hint=hint,
-    )
+    writable, exists = os.access(parent, os.W_OK | os.X_OK), parent == path
+    return kinds.Disk(use, path, free, total, device, writable=writable, exists=exists, hint=hint)
 
 
 def size_of(folder: str) -> tuple[int, int, str]:

@@ -177,14 +177,8 @@ def run_script(  # noqa: PLR0913  each is a knob of one child
             watch([told])
         return allowed
 
-    ended = child.run_lines(
-        argv,
-        heard=heard,
-        silence=allowed,
-        idle=idle,
-        timeout=overall,
-        env=steered(environment, scratch),
-    )
+    env = steered(environment, scratch)
+    ended = child.run_lines(argv, heard=heard, silence=allowed, idle=idle, timeout=overall, env=env)
     return Run(tuple(lines), ended, tuple(words), seconds)
 
 

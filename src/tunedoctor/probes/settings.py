@@ -260,11 +260,8 @@ def _in_variables(tool: str, variables: Mapping[str, str]) -> list[Setting]:
     """Take PIP_INDEX_URL and the like."""
     start = f"{tool.upper()}_"
     named = sorted(name for name in variables if name.startswith(start) and variables[name])
-    return [
-        one
-        for name in named
-        for one in _taken(tool, name.removeprefix(start), variables[name], name)
-    ]
+    taken = (_taken(tool, name.removeprefix(start), variables[name], name) for name in named)
+    return [one for some in taken for one in some]
 
 
 def _taken(tool: str, name: str, value: str, place: str, section: str = "") -> list[Setting]:

@@ -115,9 +115,7 @@ def here(asked: str | None, by: str = "--target") -> Target:
 def is_own(folder: str, own_executable: str) -> bool:
     """Tell whether a folder is the environment that the doctor itself runs in."""
     inside = os.path.dirname(own_executable)
-    return os.path.realpath(folder) in {
-        os.path.realpath(p) for p in (inside, os.path.dirname(inside))
-    }
+    return os.path.realpath(folder) in map(os.path.realpath, (inside, os.path.dirname(inside)))
 
 
 def _asked(asked: str, environ: Mapping[str, str], cwd: str, by: str) -> Target:
@@ -131,9 +129,8 @@ def _asked(asked: str, environ: Mapping[str, str], cwd: str, by: str) -> Target:
     if named and (on_path := which(asked, environ)):
         return _interpreter(on_path, by)
     if named and not os.path.lexists(path):
-        return Target(
-            asked, by, problem=f"No folder here and no command on PATH is called {asked}."
-        )
+        problem = f"No folder here and no command on PATH is called {asked}."
+        return Target(asked, by, problem=problem)
     return _interpreter(path, by)
 
 

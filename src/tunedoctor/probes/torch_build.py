@@ -8,17 +8,7 @@ from pathlib import Path
 
 import msgspec
 
-from tunedoctor.facts import (
-    Absent,
-    Accelerator,
-    AmdGpus,
-    Interpreter,
-    NvidiaGpus,
-    Packages,
-    Runtime,
-    TorchBuild,
-    Unknown,
-)
+from tunedoctor import facts as kinds
 from tunedoctor.model.versions import parts
 from tunedoctor.probes.probing import probe
 from tunedoctor.system.reading import open_regular, read
@@ -81,16 +71,16 @@ _OF_CONDA = ("pytorch", "pytorch-gpu", "pytorch-cpu", "libtorch")
 """What brings torch there."""
 
 
-@probe(TorchBuild)
+@probe(kinds.TorchBuild)
 def torch_build(
-    interpreter: Interpreter,
-    packages: Packages | Unknown,
-    runtime: Runtime | Unknown | None,
-    nvidia: NvidiaGpus | Unknown | None,
-    amd: AmdGpus | Unknown | None,
-) -> TorchBuild | Absent | Unknown:
+    interpreter: kinds.Interpreter,
+    packages: kinds.Packages | kinds.Unknown,
+    runtime: kinds.Runtime | kinds.Unknown | None,
+    nvidia: kinds.NvidiaGpus | kinds.Unknown | None,
+    amd: kinds.AmdGpus | kinds.Unknown | None,
+) -> kinds.TorchBuild | kinds.Absent | kinds.Unknown:
     """Read torch/version.py; the library's flag string too where there is a GPU; a run knows best."""
-    told = packages if isinstance(packages, Packages) else Packages(distributions=())
+    told = packages if isinstance(packages, kinds.Packages) else kinds.Packages(distributions=())
     folders = (Path(place, "torch") for place in interpreter.path)
     names = ("__init__.py", "version.py")  # of the folder that an import would find
     folder = next((one for one in folders if any((one / n).is_file() for n in names)), None)
@@ -99,33 +89,37 @@ def torch_build(
     else:
         text = read(folder / "version.py", 16 * 1024) or ""
         found = from_files(text, str(folder), told, interpreter.platform)
-        gpu = isinstance(nvidia, NvidiaGpus) or isinstance(amd, AmdGpus)
-        if gpu and isinstance(found, TorchBuild) and found.accelerator in {"cuda", "rocm"}:
+        gpu = isinstance(nvidia, kinds.NvidiaGpus) or isinstance(amd, kinds.AmdGpus)
+        if gpu and isinstance(found, kinds.TorchBuild) and found.accelerator in {"cuda", "rocm"}:
             found = _with_archs(found, compiled_archs(folder / "lib"), "library")
-    if isinstance(runtime, Runtime) and runtime.torch_version:
+    if isinstance(runtime, kinds.Runtime) and runtime.torch_version:
         return _with_runtime(found, runtime)
     return found
 
 
-def _without_folder(told: Packages, packages: Packages | Unknown) -> TorchBuild | Absent | Unknown:
+def _without_folder(
+    told: kinds.Packages, packages: kinds.Packages | kinds.Unknown
+) -> kinds.TorchBuild | kinds.Absent | kinds.Unknown:
     installed = told.get("torch")
     if installed and installed.editable:  # an editable install may lie anywhere
-        return TorchBuild(version=installed.version, location=installed.location)
-    if isinstance(packages, Unknown):
+        return kinds.TorchBuild(version=installed.version, location=installed.location)
+    if isinstance(packages, kinds.Unknown):
         return packages
     if installed:
-        return Absent(why="the metadata of torch are there, its code is not")
-    return Absent(why="torch is not installed in the target")
+        return kinds.Absent(why="the metadata of torch are there, its code is not")
+    return kinds.Absent(why="torch is not installed in the target")
 
 
-def from_files(text: str, folder: str, packages: Packages, platform: str) -> TorchBuild | Unknown:
+def from_files(
+    text: str, folder: str, packages: kinds.Packages, platform: str
+) -> kinds.TorchBuild | kinds.Unknown:
     """Make the fact of the text of torch/version.py and of the names of packages."""
     named = assignments(text)
     version = named.get("__version__") or packages.version("torch")
     if not version:
-        return Unknown(why=f"{folder} states no version")
+        return kinds.Unknown(why=f"{folder} states no version")
     cuda, hip, xpu = (named.get(key, "") for key in ("cuda", "hip", "xpu"))
-    accelerator: Accelerator
+    accelerator: kinds.Accelerator
     if cuda or hip:
         accelerator = "cuda" if cuda else "rocm"
     elif xpu or "+xpu" in version:
@@ -134,7 +128,7 @@ def from_files(text: str, folder: str, packages: Packages, platform: str) -> Tor
         accelerator = "unknown"
     else:
         accelerator = "mps" if platform.startswith("macosx") and "arm64" in platform else "cpu"
-    return TorchBuild(
+    return kinds.TorchBuild(
         version=version,
         cuda=cuda,
         hip=hip,
@@ -168,14 +162,16 @@ def variant_of(version: str, accelerator: str, *, cuda: str, hip: str, xpu: str)
     return accelerator if accelerator in {"cpu", "mps"} else ""
 
 
-def _with_runtime(found: TorchBuild | Absent | Unknown, runtime: Runtime) -> TorchBuild:
+def _with_runtime(
+    found: kinds.TorchBuild | kinds.Absent | kinds.Unknown, runtime: kinds.Runtime
+) -> kinds.TorchBuild:
     """Let what a run told win over the files."""
     version = runtime.torch_version
-    build = found if isinstance(found, TorchBuild) else TorchBuild(version=version)
+    build = found if isinstance(found, kinds.TorchBuild) else kinds.TorchBuild(version=version)
     cuda, hip = runtime.torch_cuda, runtime.torch_hip
     if not (cuda or hip):
         cuda, hip = build.cuda, build.hip
-    accelerator: Accelerator = "cuda" if cuda else "rocm" if hip else build.accelerator
+    accelerator: kinds.Accelerator = "cuda" if cuda else "rocm" if hip else build.accelerator
     told = msgspec.structs.replace(
         build,
         version=version,
@@ -188,5 +184,5 @@ def _with_runtime(found: TorchBuild | Absent | Unknown, runtime: Runtime) -> Tor
     return _with_archs(told, runtime.archs, "torch")
 
 
-def _with_archs(build: TorchBuild, archs: tuple[str, ...], source: str) -> TorchBuild:
+def _with_archs(build: kinds.TorchBuild, archs: tuple[str, ...], source: str) -> kinds.TorchBuild:
     return msgspec.structs.replace(build, archs=archs, archs_source=source) if archs else build

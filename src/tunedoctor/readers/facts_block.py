@@ -190,6 +190,5 @@ def _unpacked(data: Any) -> Any:  # noqa: ANN401  any JSON
         )
         told.get("Packages", {})["distributions"] = [{"location": site, **one} for one in named]
     except (AttributeError, LookupError, TypeError) as error:
-        msg = f"its facts are of another form: {error}"
-        raise SnapshotError(msg) from None
+        raise SnapshotError(f"its facts are of another form: {error}") from None
     return {**data, "schema": SCHEMA}

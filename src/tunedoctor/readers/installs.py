@@ -11,37 +11,27 @@ import msgspec
 from msgspec.structs import replace
 
 from tunedoctor import facts as kinds
-from tunedoctor.readers.ledger import (
-    Entry,
-    Said,
-    Statement,
-    Text,
-    compact,
-    final_state,
-    joined,
-    normalised,
-    version_of_wheel,
-)
+from tunedoctor.readers import ledger
 from tunedoctor.readers.lists import in_memory, in_passing, listed, shown, torch_told
 from tunedoctor.readers.merge import NoTorch, filled
 from tunedoctor.readers.paste import Paste, shape
 
 
-def packages_said(text: Text) -> Iterator[Entry | kinds.BrokenDistribution]:
+def packages_said(text: ledger.Text) -> Iterator[ledger.Entry | kinds.BrokenDistribution]:
     """Yield the packages and the broken distributions of all such sentences."""
     for said in text.said("there"):
         fields = said.fields
         wants = (
-            normalised(fields["wants"]) + compact(fields.get("spec", ""))
+            ledger.normalised(fields["wants"]) + ledger.compact(fields.get("spec", ""))
             if "wants" in fields
             else ""
         )
         listed = [token.rpartition("-")[::2] for token in fields.get("list", "").split()]
         for name, version in listed or [(fields["name"], fields["version"])]:
             if version[:1].isdigit():
-                yield Entry(
+                yield ledger.Entry(
                     said.line,
-                    normalised(name),
+                    ledger.normalised(name),
                     version.rstrip(".-"),
                     installer=fields.get("installer", ""),
                     location=fields.get("place", ""),
@@ -52,8 +42,8 @@ def packages_said(text: Text) -> Iterator[Entry | kinds.BrokenDistribution]:
     yield from map(_broken, text.said("broken"))
 
 
-def _broken(said: Said) -> kinds.BrokenDistribution:
-    if name := normalised(said.fields.get("name", "")):
+def _broken(said: ledger.Said) -> kinds.BrokenDistribution:
+    if name := ledger.normalised(said.fields.get("name", "")):
         return kinds.BrokenDistribution(name=name, problem="no version", detail=said.text)
     # pip leaves the first letter out and puts a dash: "-orch" is what is left of torch, the folder is ~orch
     folder = "~" + said.fields["rest"].removeprefix("-").partition("-")[0]
@@ -64,7 +54,7 @@ _MOST = 200
 """Floors of other Pythons that are kept."""
 
 
-def refused(text: Text) -> tuple[kinds.Refusal, ...]:
+def refused(text: ledger.Text) -> tuple[kinds.Refusal, ...]:
     """Return one refusal for each requirement, what several lines tell of it put together."""
     found: dict[tuple[str, str], kinds.Refusal] = {}
     for one in _each(text):
@@ -78,14 +68,18 @@ def refused(text: Text) -> tuple[kinds.Refusal, ...]:
     return tuple(found.values())
 
 
-def _each(text: Text) -> Iterator[kinds.Refusal]:
+def _each(text: ledger.Text) -> Iterator[kinds.Refusal]:
     said = [one.fields for one in text.said("refused")]
     rows = [one.fields for one in text.said("floor")] if said else []
-    floors = [(row["version"], compact(row["spec"])) for row in rows][:_MOST]
+    floors = [(row["version"], ledger.compact(row["spec"])) for row in rows][:_MOST]
     for fields in said:
         file = fields.get("file", "")
-        name, version = version_of_wheel(file) if file else (fields["name"], fields.get("version"))
-        spec = compact(fields.get("spec", "").strip(" ()") or (f"=={version}" if version else ""))
+        name, version = (
+            ledger.version_of_wheel(file) if file else (fields["name"], fields.get("version"))
+        )
+        spec = ledger.compact(
+            fields.get("spec", "").strip(" ()") or (f"=={version}" if version else "")
+        )
         tags = tuple(one.strip(" `") for one in fields.get("tags", "").split(",") if one)
         of_file = ("-".join(file.removesuffix(".whl").split("-")[-3:]),) if file else ()
         offered = _offered(fields["offered"]) if "offered" in fields else () if tags else None
@@ -93,7 +87,7 @@ def _each(text: Text) -> Iterator[kinds.Refusal]:
         own = tuple(one for one in near if spec in ("", f"=={one[0]}") or not offered)
         yield msgspec.convert(
             {
-                "name": normalised(name),
+                "name": ledger.normalised(name),
                 "specifier": spec,
                 "reason": _reason(fields, spec, offered, own),
                 "offered": offered,
@@ -166,7 +160,7 @@ def host_of(tag: str) -> kinds.Host | None:
     )
 
 
-def surroundings(text: Text) -> list[kinds.Fact]:
+def surroundings(text: ledger.Text) -> list[kinds.Fact]:
     """Return the Interpreter and the Host that the lines of an installer show; none of which they show two."""
     refused = "is not a supported wheel" in text.text
     hosts: list[kinds.Host] = []
@@ -216,7 +210,7 @@ MOST = 2000
 
 def read(paste: Paste) -> list[kinds.Fact]:
     """Return Packages, the TorchBuild among them, Wanted, IndexAnswer, Interpreter, Host and messages of installers."""
-    lines, text = paste.lines, joined(paste.lines)
+    lines, text = paste.lines, ledger.joined(paste.lines)
     refusals = refused(text)
     asked = {f"{one.name}{one.specifier}" for one in refusals}
     lists = [*listed(lines, asked), *shown(lines)]
@@ -226,7 +220,7 @@ def read(paste: Paste) -> list[kinds.Fact]:
     return [*facts, *surroundings(text), *_messages(text)]
 
 
-def _messages(text: Text) -> list[kinds.Fact]:
+def _messages(text: ledger.Text) -> list[kinds.Fact]:
     """Return the messages of installers that stand on several lines."""
     found = [
         kinds.ErrorText(text=said.text, where=f"line {said.line + 1}")
@@ -236,9 +230,11 @@ def _messages(text: Text) -> list[kinds.Fact]:
     return [kinds.Errors(errors=tuple(found[:MOST]))] if found else []
 
 
-def _facts(told: list[Statement], lines: Sequence[str], text: Text) -> list[kinds.Fact]:
+def _facts(
+    told: list[ledger.Statement], lines: Sequence[str], text: ledger.Text
+) -> list[kinds.Fact]:
     facts: list[kinds.Fact] = []
-    last = final_state(one for one in told if isinstance(one, Entry))
+    last = ledger.final_state(one for one in told if isinstance(one, ledger.Entry))
     broken = dict.fromkeys(one for one in told if isinstance(one, kinds.BrokenDistribution))
     wanted = dict.fromkeys(one for one in told if isinstance(one, kinds.Requirement))
     state = {name: one for name, one in last.items() if not one.removed}

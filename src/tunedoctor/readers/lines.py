@@ -5,17 +5,8 @@
 
 from collections.abc import Iterator, Sequence
 
+from tunedoctor.readers import names
 from tunedoctor.readers.cards import cards_in
-from tunedoctor.readers.names import (
-    NOTHING,
-    Said,
-    bare,
-    begins_a_name,
-    key_of,
-    names_in,
-    normal,
-    version,
-)
 from tunedoctor.readers.paste import Paste, search, shape
 from tunedoctor.tables.load import table
 
@@ -31,7 +22,7 @@ _ALONE = ("windows", "ubuntu", "macos", "debian", "fedora", "centos")
 """Systems that stand alone in a line; between the parts of a row stands a mark."""
 
 
-def in_forms(paste: Paste) -> Iterator[Said]:
+def in_forms(paste: Paste) -> Iterator[names.Said]:
     """Yield what lines of known form say, then rows of versions."""
     for line, row, found in paste.each("forms", longest=_LONGEST_FORM):
         for name, value in found.groupdict().items():
@@ -44,7 +35,7 @@ def in_forms(paste: Paste) -> Iterator[Said]:
             yield from (one._replace(line=number) for one in _row(text))
 
 
-def in_lines(lines: Sequence[str]) -> Iterator[Said]:
+def in_lines(lines: Sequence[str]) -> Iterator[names.Said]:
     """Yield what names with values say, in order."""
     place = _Place()
     for number, line in enumerate(lines):
@@ -68,7 +59,7 @@ class _Place:
         """The number of the GPU above."""
         self._seen: set[tuple[str, str]] = set()
 
-    def named(self, line: str) -> Iterator[Said]:
+    def named(self, line: str) -> Iterator[names.Said]:
         """Yield what names with values say: below a title, else in the line."""
         below = self._title
         if self._enters(line):
@@ -77,7 +68,7 @@ class _Place:
             yield one._replace(typed=True)
         yield from self._listed(line)
         if "MIG" in line and search("line.mig", line):
-            yield Said("mig", line.strip(), self._gpu)
+            yield names.Said("mig", line.strip(), self._gpu)
         if (self._section, line) in self._seen:  # says nothing new
             return
         self._seen.add((self._section, line))
@@ -100,7 +91,7 @@ class _Place:
             self._section = ""
         return bool(opened or titled)
 
-    def _listed(self, line: str) -> Iterator[Said]:
+    def _listed(self, line: str) -> Iterator[names.Said]:
         """Yield the GPU of a line in a list of them."""
         opened = search("line.list", line)
         if opened:
@@ -109,7 +100,7 @@ class _Place:
             return
         text = opened["value"].strip() if opened else line.strip()
         if text and cards_in(text) and (opened or not search("line.next", line)):
-            yield Said("gpu", text, str(self._gpus))
+            yield names.Said("gpu", text, str(self._gpus))
             self._gpus += 1
         elif not opened:
             self._gpus = -1
@@ -133,9 +124,9 @@ def _without(row: str, line: str) -> str:
     return shape(row).sub("", line, count=1)
 
 
-def _segments(line: str, section: str) -> list[Said]:
+def _segments(line: str, section: str) -> list[names.Said]:
     """Several names in one line: "OS: Ubuntu 22.04, GPU: RTX 3090, Python 3.10", or in columns."""
-    known = names_in(line)
+    known = names.names_in(line)
     if not known and not section and "_" not in line:
         return []
     whole = _of_line(line, section)
@@ -146,7 +137,7 @@ def _segments(line: str, section: str) -> list[Said]:
     return said if len({one.key for one in said}) > 1 or not whole else whole
 
 
-def _of_line(line: str, section: str) -> list[Said]:
+def _of_line(line: str, section: str) -> list[names.Said]:
     text = headless(line)
     if found := search("line.split", text):
         if said := _pair(found["name"].strip(), found["value"], section):
@@ -156,55 +147,54 @@ def _of_line(line: str, section: str) -> list[Said]:
     return _typed(text)
 
 
-def _pair(name: str, value: str, section: str) -> Said | None:
+def _pair(name: str, value: str, section: str) -> names.Said | None:
     """Return what a name with a value says; None where the name is not known."""
-    raw = bare(name)
+    raw = names.bare(name)
     value = value.strip().removesuffix("|").removesuffix("│").strip()
-    plain = normal(raw)
+    plain = names.normal(raw)
     if key := section and table("labels")["sections"][section].get(plain):
-        return Said(key, value)
+        return names.Said(key, value)
     if "_" in raw and search("line.env", raw):
-        return Said(f"env {raw}", value)
-    key, index = key_of(raw) if begins_a_name(plain) else ("", "")
+        return names.Said(f"env {raw}", value)
+    key, index = names.key_of(raw) if names.begins_a_name(plain) else ("", "")
     name, _, rest = value.partition(":")
-    if (
-        key == "gpu" and rest and key_of(name)[0] == "gpu"
-    ):  # "GPU models and configuration: GPU 0: …"
-        return Said(key, rest.strip(), key_of(name)[1])
-    return Said(key, value, index) if key else None
+    # of a GPU a line can tell twice: "GPU models and configuration: GPU 0: …"
+    if key == "gpu" and rest and names.key_of(name)[0] == "gpu":
+        return names.Said(key, rest.strip(), names.key_of(name)[1])
+    return names.Said(key, value, index) if key else None
 
 
-def _typed(text: str) -> list[Said]:
+def _typed(text: str) -> list[names.Said]:
     """Names without a separator: "PyTorch version 1.5.0", "GPU RTX 3060 12GB", "Driver version     470.82"."""
     # "[pip] numpy==1.26" says nothing of pip
     if len(text) > _LONGEST_TYPED or text.startswith("["):
         return []
-    if not begins_a_name(text) or key_of(text)[0]:
+    if not names.begins_a_name(text) or names.key_of(text)[0]:
         return []
     words = text.split()
     for count in range(min(_WORDS, len(words) - 1), 0, -1):
         value = " ".join(words[count:])
-        key, index = key_of(" ".join(words[:count]))
-        if key and (key.startswith("library ") or value.lower() not in NOTHING | {"version"}):
-            return [Said(key, value, index, typed=True)]
+        key, index = names.key_of(" ".join(words[:count]))
+        if key and (key.startswith("library ") or value.lower() not in names.NOTHING | {"version"}):
+            return [names.Said(key, value, index, typed=True)]
     return []
 
 
-def _of_form(name: str, value: str, row: str) -> Iterator[Said]:
+def _of_form(name: str, value: str, row: str) -> Iterator[names.Said]:
     """Yield what a group of a form says: its name is a label, or a label and a unit of memory."""
     key, _, how = name.rpartition("_")
     if key == "kind":
-        yield Said("torch_kind", how)
+        yield names.Said("torch_kind", how)
     elif name.startswith("lib_"):
-        yield Said(f"library {name.removeprefix('lib_')}", value.rstrip("."))
+        yield names.Said(f"library {name.removeprefix('lib_')}", value.rstrip("."))
     else:
         unit = how in ("kb", "mb", "gb")
-        yield Said(key, f"{value} {how}") if unit else Said(name, value)
+        yield names.Said(key, f"{value} {how}") if unit else names.Said(name, value)
     if name in table("labels")["proof"]:
-        yield Said("seen", row)
+        yield names.Said("seen", row)
 
 
-def _row(line: str) -> Sequence[Said]:
+def _row(line: str) -> Sequence[names.Said]:
     """Return the versions, system, GPU and RAM of a row; where a part is a sentence, nothing of it counts."""
     low = line.lower()
     if not any(map(str.isdigit, line)) or not (
@@ -213,12 +203,12 @@ def _row(line: str) -> Sequence[Said]:
         return ()
     plain = headless(line).strip().strip("`.*")
     title = search("line.title", plain)
-    if title and not key_of(title[0])[0]:
+    if title and not names.key_of(title[0])[0]:
         plain = plain[title.end() :]
     parts = [part for part in shape("line.dividers").split(plain) if part][:_MOST_PARTS]
     if len(parts) > 1 and all(shape("line.target").fullmatch(part.strip()) for part in parts):
         return ()  # what a build has code for; no machine is told by names of targets alone
-    said: list[Said] = []
+    said: list[names.Said] = []
     for part in parts:
         one = _fragment(part) or _versioned(part)
         if one is not None:
@@ -228,20 +218,20 @@ def _row(line: str) -> Sequence[Said]:
     return said if len(said) > 1 or (len(parts) == 1 and said and said[0].key == "os") else ()
 
 
-def _versioned(part: str) -> Said | None:
+def _versioned(part: str) -> names.Said | None:
     """Return a library, torch or Python with its version."""
-    found = search("line.part", " ".join(part.split())) if begins_a_name(part) else None
-    if found is None or not version(found["value"]):
+    found = search("line.part", " ".join(part.split())) if names.begins_a_name(part) else None
+    if found is None or not names.version(found["value"]):
         return None
-    key = key_of(found["name"].strip())[0]
+    key = names.key_of(found["name"].strip())[0]
     known = key in ("torch", "python", "driver") or key.startswith("library ")
-    return Said(key, found["value"]) if known else None
+    return names.Said(key, found["value"]) if known else None
 
 
-def _fragment(part: str) -> Said | None:
+def _fragment(part: str) -> names.Said | None:
     """Return a system, a GPU or a size of RAM that stands alone between commas."""
     for key in ("libc", "os", "cpu", "ram", "gpu") if len(part) <= _LONGEST_PART else ():
         if found := search(f"alone_{key}", part):
             value = found.groupdict().get("value", part)
-            return Said(key, value) if key != "gpu" or cards_in(part) else None
+            return names.Said(key, value) if key != "gpu" or cards_in(part) else None
     return None

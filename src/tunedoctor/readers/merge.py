@@ -51,12 +51,11 @@ def merged(one: F, other: F) -> F:
 
 def filled(one: P, other: P) -> P:
     """Fill the fields of which `one` says nothing from `other`."""
-    empty = {
-        field.encode_name: getattr(other, field.name)
-        for field in fields(type(one))
-        if _worth(getattr(one, field.name), field.default)
-        < _worth(getattr(other, field.name), field.default)
-    }
+    empty: dict[str, object] = {}
+    for field in fields(type(one)):
+        own, theirs = getattr(one, field.name), getattr(other, field.name)
+        if _worth(own, field.default) < _worth(theirs, field.default):
+            empty[field.encode_name] = theirs
     return replace(one, **empty) if empty else one
 
 
@@ -171,9 +170,8 @@ def _other_machine(told: Snapshot, here: Snapshot) -> str:
     if theirs and theirs.version and not isinstance(ours, kinds.Unknown):
         own_driver = ours.version if isinstance(ours, kinds.NvidiaDriver) else "none"
         if own_driver not in ("", theirs.version):
-            return (
-                f"the text is of a machine with driver {theirs.version}, this one has {own_driver}"
-            )
+            other = f"the text is of a machine with driver {theirs.version}"
+            return f"{other}, this one has {own_driver}"
     cards, own = told.find(kinds.NvidiaGpus), here.find(kinds.NvidiaGpus)
     if cards and not isinstance(here.get(kinds.NvidiaGpus), kinds.Unknown):
         names = {_model(card.name) for card in own.gpus} if own else set[str]()

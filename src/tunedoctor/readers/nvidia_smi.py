@@ -116,9 +116,8 @@ def _query(lines: Sequence[str]) -> Seen:
         elif name and len(above) < _DEEPEST:
             above.append((depth, name))
             gpus[-1].append((path, ""))
-    return of_driver(head)._replace(
-        gpus=tuple(_of_leaves(at, leaves) for at, leaves in enumerate(gpus))
-    )
+    found = (_of_leaves(at, leaves) for at, leaves in enumerate(gpus))
+    return of_driver(head)._replace(gpus=tuple(found))
 
 
 def _of_leaves(index: int, leaves: Sequence[Leaf]) -> kinds.NvidiaGpu:
@@ -166,12 +165,10 @@ _GOES_ON = ("NVML library version", "Make sure that", "Please also try")
 
 def proc_version(text: str) -> kinds.NvidiaDriver | None:
     """Return the version of the kernel module and its kind, or None where `text` does not tell."""
-    found = search("nvidia_smi.nvrm", text)
-    if not found:
+    if not (found := search("nvidia_smi.nvrm", text)):
         return None
-    return kinds.NvidiaDriver(
-        found["version"], source=PROC_VERSION, open_module=bool(found["open"])
-    )
+    is_open = bool(found["open"])
+    return kinds.NvidiaDriver(found["version"], source=PROC_VERSION, open_module=is_open)
 
 
 def failures(paste: Paste) -> kinds.NvidiaAnswer | None:
@@ -185,9 +182,8 @@ def failures(paste: Paste) -> kinds.NvidiaAnswer | None:
 def _failure(paste: Paste, hit: Hit) -> kinds.NvidiaAnswer | None:
     known: dict[str, Any] = table("outputs")["nvml_errors"]
     if hit.row == "asleep":
-        return kinds.NvidiaAnswer(
-            smi="hung", smi_text="ps shows nvidia-smi in uninterruptible sleep"
-        )
+        asleep = "ps shows nvidia-smi in uninterruptible sleep"
+        return kinds.NvidiaAnswer(smi="hung", smi_text=asleep)
     if hit.row == "python":
         code, text = known["classes"].get(hit.found[1]), hit.found[2] or hit.found[1]
         how = "missing" if code == 12 else "error"
@@ -253,9 +249,8 @@ def _table(hits: Sequence[Hit]) -> Seen:
             last |= {"memory_total": total, "memory_free": free}
         elif last:
             last["mig"] = row_told["mig"] == "Enabled"
-    return of_driver(_values(hits[0]))._replace(
-        gpus=tuple(kinds.NvidiaGpu(**g) for g in gpus.values())
-    )
+    found = (kinds.NvidiaGpu(**one) for one in gpus.values())
+    return of_driver(_values(hits[0]))._replace(gpus=tuple(found))
 
 
 def _values(hit: Hit) -> dict[str, str]:
@@ -334,9 +329,8 @@ def read(paste: Paste) -> list[Fact]:
         kernel = replace(kernel, library=library)
     driver, answer = _driver(outputs, kernel), failures(paste)
     base = max(outputs, key=lambda one: len(one.gpus), default=Seen())
-    gpus = (
-        kinds.NvidiaGpus(gpus=tuple(map(complete, base.gpus)), source=SOURCE) if base.gpus else None
-    )
+    every = tuple(map(complete, base.gpus))
+    gpus = kinds.NvidiaGpus(gpus=every, source=SOURCE) if every else None
     return [one for one in (driver, gpus, answer) if one is not None]
 
 

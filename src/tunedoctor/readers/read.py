@@ -76,13 +76,5 @@ _NOT_SPOKEN_OF: dict[type[Fact], Answer] = {
     kinds.IndexAnswer: kinds.Absent(why="the report holds no failed install"),
     kinds.NvidiaAnswer: kinds.Absent(why="the report holds no failure of the NVIDIA tools"),
 }
-_READERS: tuple[Reader, ...] = (
-    hardware.rocm,
-    system.read,
-    named_values.read,
-    nvidia_smi.read,
-    messages.read,
-    installs.read,
-    prompts.read,
-    runs.read,
-)
+_MODULES = (system, named_values, nvidia_smi, messages, installs, prompts, runs)
+_READERS: tuple[Reader, ...] = (hardware.rocm, *(module.read for module in _MODULES))

@@ -74,9 +74,8 @@ def _search_path(lines: Sequence[str]) -> list[Fact]:
             listed = " ".join(lines[number + 1 : number + _FURTHEST]).partition("]")[0]
         elif "packages" not in line or not line.lstrip(" \t`>*-=|").startswith("["):
             continue
-        found = tuple(
-            one[1].replace("\\\\", "\\") for one in shape("python_path.entry").finditer(listed)
-        )
+        folders = shape("python_path.entry").finditer(listed)
+        found = tuple(one[1].replace("\\\\", "\\") for one in folders)
         tells = next((one for folder in found for one in _places(f"{folder}/lib/")), None)
         if tells and sum(folder.endswith(_PACKAGES) for folder in found) > 1:
             kind = kind_of(found[-1])
@@ -142,11 +141,8 @@ def _is_program(path: str, name: str) -> bool:
 def _by_build(paste: Paste) -> _Left:
     """Compare the Python of a failed setup.py with the activated conda environment, called as its folder."""
     python = paste.first("interpreter.builds")
-    names = {
-        found[1]
-        for hit in paste.each("interpreter.conda_activate")
-        for found in hit.found.re.finditer(paste.line(hit.line))
-    }
+    hits = paste.each("interpreter.conda_activate")
+    names = {found[1] for hit in hits for found in hit.found.re.finditer(paste.line(hit.line))}
     name = names.pop() if len(names) == 1 else "base"
     of_base = python and search("interpreter.conda_base", python)
     left = of_base and name != "base" and not _inside(python, name)

@@ -105,9 +105,8 @@ def image(paste: Paste) -> list[Fact]:
     """Return Container, Host and TorchBuild as the images of a Dockerfile and of `docker run` tell them."""
     named = paste.each("image", longest=_LONGEST_RUN)
     files = [found["image"] for _, row, found in named if row == "of_file"]
-    facts: list[Fact] = (
-        [kinds.Container("docker", evidence=f"FROM {files[-1][:150]}")] if files else []
-    )
+    of_file = (kinds.Container("docker", evidence=f"FROM {name[:150]}") for name in files[-1:])
+    facts: list[Fact] = [*of_file]
     if named and search("image_words.musl", named[-1].found["image"]):
         facts.append(kinds.Host(os="linux", name="Alpine", distro="alpine", libc="musl"))
     builds = (_torch(found["image"]) for _, _, found in reversed(named))

@@ -79,12 +79,8 @@ def _without_bars(text: str) -> str:
     lines: list[str] = []
     for line in text.split("\n"):
         states = line.split("\r")
-        lines += [
-            state
-            for state, after in zip(states, (*states[1:], None), strict=True)
-            if after is None
-            or not (shape("tidy.bar").search(state) or (not state.strip() and len(states) > 1))
-        ]
+        kept = (one for one in states[:-1] if one.strip() and not shape("tidy.bar").search(one))
+        lines += [*kept, states[-1]]
     return "\n".join(lines)
 
 

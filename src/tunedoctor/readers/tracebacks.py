@@ -132,11 +132,8 @@ def _is_part(before: str, said: Sequence[Said], at: int, manner: str) -> bool:
         return False
     if not text.strip():
         after = said[at + 1].text if at + 1 < len(said) else ""
-        return (
-            before.endswith((LOOK_UP, ":"))
-            and bool(after.strip())
-            and not _MESSAGE_END.match(after)
-        )
+        goes_on = bool(after.strip()) and not _MESSAGE_END.match(after)
+        return before.endswith((LOOK_UP, ":")) and goes_on
     if _MESSAGE_END.match(text):
         return False
     surely = wrapped(before, text) or bool(SECOND.match(text)) or text[:1] in " \t"
@@ -155,9 +152,8 @@ def plain(text: str) -> Frame | None:
     found = PLAIN.match(text) if "File " in text and ", line " in text else None
     if not found:
         return None
-    return Frame(
-        file=found["file"], line=int(found["line"]), function=(found["function"] or "").strip()
-    )
+    function = (found["function"] or "").strip()
+    return Frame(file=found["file"], line=int(found["line"]), function=function)
 
 
 def notebook(text: str) -> Frame | None:

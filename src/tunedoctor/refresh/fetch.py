@@ -112,8 +112,7 @@ class Client(NamedTuple):
         """
         data = self.get(url)
         if stated and sha256(data).hexdigest() != stated:
-            msg = f"{url} has another hash than its page states: refused"
-            raise RefusedError(msg)
+            raise RefusedError(f"{url} has another hash than its page states: refused")
         return data
 
     def _get(self, url: str, *, whole: bool) -> bytes:

@@ -55,8 +55,7 @@ def indexes(asked: str, default: str) -> Indexes:
     """
     torch = asked.strip() or index_of()
     if not _is_url(torch) or "?" in torch or "#" in torch:
-        msg = f"{torch[:100]!r} is no URL of an index"
-        raise ValueError(msg)
+        raise ValueError(f"{torch[:100]!r} is no URL of an index")
     default = default or standard_index()
     # a folder in its place has no pages
     default = f"{default.rstrip('/')}/" if _is_url(default) else ""

@@ -101,8 +101,7 @@ def told(data: bytes) -> dict[str, Told]:
     try:
         file = msgspec.json.decode(data, type=_File)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        msg = f"it is no variants.json: {str(error)[:120]}"
-        raise ValueError(msg) from None
+        raise ValueError(f"it is no variants.json: {str(error)[:120]}") from None
     found: dict[str, set[Told]] = {}
     for label, properties in file.variants.items():
         nvidia, amd = properties.get("nvidia", {}), properties.get("amd", {})

@@ -123,8 +123,7 @@ def write(file: Path, overlay: Overlay, sources: list[str], now: datetime) -> No
         data = encoded(overlay, now.astimezone(UTC).isoformat(timespec="seconds"), sources)
         keep(file, data, alone=False)
     except OSError as error:
-        msg = f"{file} can't be written: {error.strerror or error}"
-        raise UpdateError(msg) from None
+        raise UpdateError(f"{file} can't be written: {error.strerror or error}") from None
 
 
 class Answer(NamedTuple):
@@ -198,8 +197,7 @@ def _page(client: Client, url: str, project: str = "", least: int = 0) -> Page:
     if not page.whole:
         wrong = "ends before its end" if page.links else "is no page of an index"
     if wrong:
-        msg = f"{url} {wrong}: refused"
-        raise RefusedError(msg)
+        raise RefusedError(f"{url} {wrong}: refused")
     return page
 
 
@@ -336,6 +334,5 @@ def _extended(known: Any, folder: Path) -> Contracts:  # noqa: ANN401  a table
     argv = [sys.executable, "-P", "-m", "tunedoctor.contracts.build", str(before), str(folder)]
     ended = run(argv, timeout=SECONDS)
     if not ended.ok:
-        msg = f"reading wheels: {ended.death} {ended.err.strip()[-200:]}".strip()
-        raise ValueError(msg)
+        raise ValueError(f"reading wheels: {ended.death} {ended.err.strip()[-200:]}".strip())
     return msgspec.json.decode(ended.out, type=Contracts)

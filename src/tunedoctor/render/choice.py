@@ -147,15 +147,8 @@ def _releases(found: Matrix) -> list[list[MatrixRow]]:
 def _cells(row: MatrixRow, *, first: bool) -> tuple[Part, ...]:
     sign = mark("ok") if row.chosen else ""
     here = "; ".join(row.lacks) or ("this one" if row.chosen else "runs")
-    return (
-        sign,
-        row.torch if first else "",
-        row.variant,
-        _span(row.pythons),
-        row.driver,
-        _span(row.code),
-        here,
-    )
+    torch, pythons, code = row.torch if first else "", _span(row.pythons), _span(row.code)
+    return sign, torch, row.variant, pythons, row.driver, code, here
 
 
 def _span(some: tuple[str, ...]) -> str:

@@ -3,8 +3,8 @@
 from collections import Counter
 from collections.abc import Sequence
 
-from tunedoctor.data.columns import said
 from tunedoctor.data.report import Costs, DataFault, DataFile, Lengths, Report, RowShown, Spot
+from tunedoctor.data.rows import said
 from tunedoctor.model.wording import many, megabytes
 from tunedoctor.render.html import frame
 from tunedoctor.render.screen import Screen, mark

@@ -100,11 +100,8 @@ def _finding(one: FindingDifference, a: Side, b: Side, screen: Screen) -> None:
 def _placed(value: str, side: Side) -> str:
     """Return where a value is: "12.6 in works", "absent here (no driver is loaded)"."""
     how, _, why = value.partition(": ")
-    return (
-        f"{how} {_at(side)} ({why.rstrip('.')})"
-        if how in ("absent", "unknown")
-        else f"{value} {_at(side)}"
-    )
+    untold = how in ("absent", "unknown")
+    return f"{how} {_at(side)} ({why.rstrip('.')})" if untold else f"{value} {_at(side)}"
 
 
 def markdown(found: Sequence[Difference]) -> str:

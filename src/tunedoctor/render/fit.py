@@ -36,11 +36,9 @@ def _answer(answer: Answer, screen: Screen) -> None:
     rows = [("", name, f"{gib:.2f} GiB", _bar(gib / most, size)) for name, gib in terms]
     peak = f"{low:.2f} to {high:.2f}; in the phase: {answer.phase}"
     rows.append(("", "peak", f"{answer.peak_gib:.2f} GiB", peak))
-    is_ram = any(one.device.vendor == "cpu" for one in answer.devices)
-    where = "in RAM" if is_ram else "on the card"
-    context = (
-        "beside libraries" if is_ram else f"{answer.context_gib:g} GiB of it context; and gaps"
-    )
+    where, context = "on the card", f"{answer.context_gib:g} GiB of it context; and gaps"
+    if any(one.device.vendor == "cpu" for one in answer.devices):
+        where, context = "in RAM", "beside libraries"
     screen.table("||>|", [*rows, ("", where, f"{answer.need_gib:.2f} GiB", context)])
     screen.line()
     _verdicts(answer, screen)
@@ -62,12 +60,10 @@ def _answer(answer: Answer, screen: Screen) -> None:
             screen.wrap(text, _INDENT, "  buying")
     ram, d = answer.ram, answer.disk
     mapped = f" (and up to {_two(ram.mapped_gib)} of mapped files, if free)"
-    text = (
-        f"{_two(ram.loading_gib)} GiB while loading{mapped if ram.mapped_gib >= _LEAST else ''}, "
-    )
-    text += f"{_two(ram.training_gib)} GiB in training"
+    text = f"{_two(ram.loading_gib)} GiB while loading"
+    text += mapped if ram.mapped_gib >= _LEAST else ""
     merging = f", {_two(ram.merging_gib)} GiB to merge" if ram.merging_gib else ""
-    screen.wrap(text + merging, _INDENT, "  RAM")
+    screen.wrap(f"{text}, {_two(ram.training_gib)} GiB in training{merging}", _INDENT, "  RAM")
     text = f"{_two(d.download_gb)} GB of weights, {_two(d.checkpoint_gb)} GB a checkpoint, "
     screen.wrap(f"{text}{_two(d.total_gb)} GB in all", _INDENT, "  disk")
     for note in answer.notes:

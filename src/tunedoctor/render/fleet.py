@@ -1,6 +1,6 @@
 """Many machines: on a screen, as a page, as metrics, and as a line for each."""
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from itertools import chain
 
@@ -19,7 +19,8 @@ _WORDS = {
     "unreached": "not reached",
 }  # fmt: skip
 _CELLS = """
-.heat{overflow-x:auto}.heat td{text-align:center}.heat th{white-space:nowrap}.note{background:var(--soft)}
+body{max-width:none}.heat{overflow-x:auto}.heat td{text-align:center}.heat td,.heat th{white-space:nowrap}
+.heat [open]{white-space:normal;width:40em}.note{background:var(--soft)}
 .error,.unreached{background:#cf222e;color:#fff}.warning{background:#bf8700;color:#000}
 """
 
@@ -29,12 +30,13 @@ def render(found: Fleet, screen: Screen, *, verbose: bool = False, quiet: bool =
     few = MOST if verbose else FEW
     screen.wrap(f"{_counts(found)}   {found.seconds:.1f} s", kind="bold")
     screen.line()
-    for cause in found.causes:
+    for number, cause in enumerate(found.causes):
         one, who = cause.finding, listed(cause.nodes, MOST if verbose else 4) or "all reached"
         if not quiet or one.severity == "error":
             kind, count = one.severity, many(cause.count, "machine")
             screen.line(mark(kind), " ", (one.id, kind), f"  {count}: {who}")
-            screen.row("", f"{one.title}. Cure: {one.cure.command}", 4)
+            if number < few:
+                screen.row("", f"{one.title}. Cure: {one.cure.command}", 4)
     screen.gap()
     for title, lines in () if quiet else _sections(found):
         if lines:
@@ -59,13 +61,14 @@ def _sections(found: Fleet) -> Iterator[tuple[str, list[str]]]:
     unknown = [one for one in found.nodes if one.reached and one.verdict == "unknown"]
     yield "Could not be told", [f"{one.node}: {one.why}" for one in unknown]
     yield "Not reached", [f"{name}: {why}" for name, why in found.unreached.items()]
+    yield "Older answers, left out", [f"{name}: {n:,}" for name, n in found.older.items()]
     for one in found.times:
         unit = "tokens/s" if one.device else "seconds"
         title = f"Slower than the rest, in {unit}: median {one.median:.4g} {one.device}".strip()
         yield title, [f"{name}: {value:.4g}" for name, value in one.stragglers.items()]
     if since := found.since:
         moved = [(since.new, "new"), (since.gone, "gone")]
-        lines = [f"{word}: {listed(some, MOST)}" for some, word in moved if some]
+        lines = [f"{word}: {listed(some, FEW)}" for some, word in moved if some]
         lines += [f"{name}: {' '.join(how)}" for name, how in since.changed.items()]
         yield f"Changed since {since.taken}", lines or ["nothing"]
 
@@ -84,6 +87,7 @@ def odd_line(one: Odd) -> str:
         own = "there" if one.value is None else own
         usual = "have it" if one.others.value is None else usual
     others = f"{one.others.count:,} others" if one.others.count else "elsewhere"
+    others += f" with {one.others.among}" if one.others.among else ""
     explains = f": {', '.join(one.explains)}" if one.explains else ""
     more = f" (and {many(one.more, 'more value')})" if one.more else ""
     return f"{listed(one.nodes)}: {one.fact} {own}, {others} {usual}{explains}{more}"
@@ -105,12 +109,9 @@ def prometheus(found: Fleet) -> str:
     samples["nodes"] = [({"verdict": verdict}, n) for verdict, n in found.counts.items()]
     samples["finding_nodes"] = [({"id": c.finding.id}, c.count) for c in found.causes]
     for one in found.nodes:
-        told: dict[str, float] = {
-            "up": one.reached,
-            "ready": one.verdict == "ready",
-            "findings": len(one.findings),
-        }
-        told |= {"odd_facts": odd[one.node], "tokens_per_second": one.tokens_per_second or 0}
+        told: dict[str, float] = {"up": one.reached, "ready": one.verdict == "ready"}
+        told |= {"findings": len(one.findings), "odd_facts": odd[one.node]}
+        told |= {"tokens_per_second": one.tokens_per_second or 0}
         for name, value in told.items():
             samples.setdefault(f"node_{name}", []).append(({"node": one.node}, value))
     return text_of(
@@ -122,19 +123,20 @@ def prometheus(found: Fleet) -> str:
 def html(found: Fleet) -> str:
     """Return a page: a heat map of machines and causes, which is a table, and what the screen tells."""
     causes = [one.finding for one in found.causes][:40]
-    wrong = [one for one in found.nodes if one.findings or one.verdict != "ready"]
-    rows = ""
-    for one in wrong[:MOST]:
-        state = ("", one.verdict) if one.reached else ("unreached", "not reached")
-        cells = [state, *((c.severity if c.id in one.findings else "",) * 2 for c in causes)]
+    alike: dict[tuple[object, ...], list[str]] = defaultdict(list)
+    for one in (wrong := [n for n in found.nodes if n.findings or n.verdict != "ready"]):
+        alike[one.reached, one.verdict, *one.findings].append(one.node)
+    most = sorted(alike.items(), key=lambda one: -len(one[1]))[:MOST]
+    rows, shown = "", f"{sum(len(names) for _, names in most):,} of {many(len(wrong), 'machine')}"
+    for (reached, verdict, *ids), names in most:
+        state = ("", verdict) if reached else ("unreached", "not reached")
+        cells = [state, *((c.severity if c.id in ids else "",) * 2 for c in causes)]
         own = "".join(f'<td class="{kind}">{word}</td>' for kind, word in cells)
-        rows += f'<tr><th scope="row">{clean(one.node)}</th>{own}</tr>'
+        rows += f'<tr><th scope="row"><details><summary>{clean(listed(names, 1))}</summary>'
+        rows += f"{clean(' '.join(names))}</details></th>{own}</tr>"
     heads = ["machine", "verdict", *(clean(one.id) for one in causes)]
-    shown = (
-        f"{len(wrong[:MOST]):,} of {many(len(wrong), 'machine')} with a cause or without a verdict"
-    )
-    body = f"<main><h1>{_counts(found)}</h1><p>{clean(found.taken)}</p><h2>{shown}</h2>"
-    body += f'<div class="heat">{table(heads, rows, "heat")}</div>'
+    body = f"<main><h1>{_counts(found)}</h1><p>{clean(found.taken)}</p>"
+    body += f'<h2>{shown} with a cause or without a verdict</h2><div class="heat">{table(heads, rows, "heat")}</div>'
     told = [f"{c.id}: {c.title}. {c.means} Cure: {c.cure.command}" for c in causes]
     for title, lines in (*_sections(found), ("Causes", told)):
         items = "".join(f"<li>{clean(one)}</li>" for one in lines[:MOST])

@@ -4,13 +4,11 @@ from collections.abc import Sequence
 from itertools import groupby
 
 from tunedoctor.diagnosis.report import ReportGpu, ReportMachine
-from tunedoctor.memory.band import GIB
-from tunedoctor.memory.fits import Device
+from tunedoctor.memory.band import GIB, Device
 from tunedoctor.memory.overview import METHODS, Cell, machine_table
 from tunedoctor.memory.run import Run
 from tunedoctor.model.wording import gib, listed, many
-from tunedoctor.render.charts import Bar, bars, meter
-from tunedoctor.render.html import clean, table
+from tunedoctor.render.html import Bar, bars, clean, meter, table
 from tunedoctor.render.screen import MARKS
 
 _HUES = 5
@@ -24,12 +22,10 @@ def memory(machine: ReportMachine) -> str:
     if not machine.gpus:
         none = "There is no GPU." if machine.gpus_known else "Which GPUs there are is not known."
         return f"<p>{none} <code>doctor fit --gpu NAME</code> reckons with one.</p>"
-    kinds = groupby(enumerate(machine.gpus), key=lambda one: (one[1].name, _size(one[1])))
+    kinds = groupby(
+        enumerate(machine.gpus), key=lambda one: (one[1].name, one[1].room or one[1].memory)
+    )
     return "".join(_kind(name, size, [*group]) for (name, size), group in kinds)
-
-
-def _size(gpu: ReportGpu) -> int | None:
-    return gpu.room or gpu.memory
 
 
 def _kind(name: str, size: int | None, gpus: Sequence[Numbered]) -> str:

@@ -120,10 +120,9 @@ def _others(plan: Plan, screen: Screen) -> None:
 def _costs(answer: Answer, plan: Plan, screen: Screen) -> None:
     if plan.pins:
         free = f"; {megabytes(answer.free_bytes)} is free" if answer.free_bytes else ""
-        known = plan.download_bytes
-        takes = (
-            f"{megabytes(plan.disk_bytes)} while it runs" if known else "the index tells no sizes"
-        )
+        takes = "the index tells no sizes"
+        if plan.download_bytes:
+            takes = f"{megabytes(plan.disk_bytes)} while it runs"
         screen.row("disk", takes + free, 10)
     if users := answer.users:
         named = ", ".join(f"{one.name} ({one.pid}) {one.how}" for one in users[:3])
@@ -247,11 +246,8 @@ def _applied(answer: Answer, outcome: Outcome, screen: Screen) -> None:
     elif outcome.unproved:
         head += ", not proved by import"
     screen.line(mark("ok"), f" {head}.  Undo with {answer.undo}")
-    screen.next(
-        f"{answer.look} looks at it"
-        if new is not None
-        else f"doctor smoke{answer.look.removeprefix('doctor check')} proves it by a tiny training"
-    )
+    smoke = f"doctor smoke{answer.look.removeprefix('doctor check')} proves it by a tiny training"
+    screen.next(smoke if new is None else f"{answer.look} looks at it")
 
 
 def _failed(answer: Answer, outcome: Outcome | None, screen: Screen) -> None:

@@ -178,11 +178,8 @@ def screen_for(stream: TextIO, environ: Mapping[str, str]) -> Screen:
     colour = stream.isatty() and environ.get("TERM") != "dumb"
     if environ.get("FORCE_COLOR"):
         colour = environ["FORCE_COLOR"] != "0"
-    return Screen(
-        columns(stream),
-        "utf-8" if encoding in ("utf8", "utf_8") else encoding,
-        colour=colour and not environ.get("NO_COLOR"),
-    )
+    encoding = "utf-8" if encoding in ("utf8", "utf_8") else encoding
+    return Screen(columns(stream), encoding, colour=colour and not environ.get("NO_COLOR"))
 
 
 def spelled(text: str, encoding: str) -> str:

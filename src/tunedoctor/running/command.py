@@ -161,12 +161,12 @@ class Ran(NamedTuple):
     """Why its output could not be written where it goes."""
 
 
-def run(argv: Sequence[str]) -> Ran:
-    """Run `argv` to its end. Raises NotStartedError."""
-    return _run_windows(argv) if sys.platform == "win32" else _run_posix(argv)
+def run(argv: Sequence[str], *, as_key: bool = False) -> Ran:
+    """Run `argv` to its end; `as_key`: SIGTERM comes to it as Ctrl-C does. Raises NotStartedError."""
+    return _run_windows(argv) if sys.platform == "win32" else _run_posix(argv, as_key=as_key)
 
 
-def _run_posix(argv: Sequence[str]) -> Ran:
+def _run_posix(argv: Sequence[str], *, as_key: bool) -> Ran:
     from tunedoctor.running.streams import (  # noqa: PLC0415  not on Windows
         Passing,
         Pump,
@@ -175,7 +175,7 @@ def _run_posix(argv: Sequence[str]) -> Ran:
         own_terminal,
     )
 
-    passing = Passing(own_group=not own_terminal())
+    passing = Passing(own_group=not own_terminal(), as_key=as_key)
     began = time.monotonic()
     streams = open_streams()
     spawn = partial(os.posix_spawnp, setpgroup=0) if passing.own_group else os.posix_spawnp
@@ -225,9 +225,8 @@ def _run_posix(argv: Sequence[str]) -> Ran:
 def _not_started(name: str, error: Exception) -> NotStartedError:
     if isinstance(error, FileNotFoundError):
         return NotStartedError(f"{name}: there is no such command", 127)
-    return NotStartedError(
-        f"{name} does not start: {getattr(error, 'strerror', None) or error}", 126
-    )
+    why = getattr(error, "strerror", None) or error
+    return NotStartedError(f"{name} does not start: {why}", 126)
 
 
 def _run_windows(argv: Sequence[str]) -> Ran:

@@ -165,11 +165,12 @@ class Passing:
 
     `own_group`: the command leads a process group of its own, and all of it gets them. Else it shares the terminal's
     keys with the doctor, has what the kernel sends for those already, and gets alone what somebody sends to the doctor.
+    `as_key`: it gets SIGINT for SIGTERM, which srun takes for an end at once.
     """
 
-    def __init__(self, *, own_group: bool) -> None:
+    def __init__(self, *, own_group: bool, as_key: bool = False) -> None:
         """Hold signals back, so that none is lost before the command is there."""
-        self.own_group = own_group
+        self.own_group, self.as_key = own_group, as_key
         self.came: list[signal.Signals] = []
         """What the doctor got while the command ran, passed on or not."""
         self._wanted = {one for one in PASSED if signal.getsignal(one) != signal.SIG_IGN}
@@ -193,7 +194,7 @@ class Passing:
                 continue
             self.came.append(number)
             if self.own_group or not by_kernel:
-                self._send(number)
+                self._send(signal.SIGINT if self.as_key and number == signal.SIGTERM else number)
 
     def _send(self, number: signal.Signals) -> None:
         with self._lock, suppress(OSError):
@@ -224,5 +225,4 @@ def _next(wanted: set[signal.Signals]) -> tuple[signal.Signals, bool]:
 
 
 if sys.platform == "win32":
-    msg = "running/streams.py is for POSIX systems"
-    raise ImportError(msg)
+    raise ImportError("running/streams.py is for POSIX systems")

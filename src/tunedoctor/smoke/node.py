@@ -58,9 +58,8 @@ def below(name: str, speeds: Mapping[str, float]) -> list[tuple[str, bool]]:
         wanted = column[0] * column[1]
         if speed < TABLE["slow"] * wanted:
             of = f"{column[1]:.0%} of the data sheet; {column[2]}"
-            text = (
-                f"{_words(key, speed)}, where {wanted:.3g} is expected ({of}): {speed / wanted:.0%}"
-            )
+            where = f"where {wanted:.3g} is expected ({of}): {speed / wanted:.0%}"
+            text = f"{_words(key, speed)}, {where}"
             found.append((text, len(column) == 3))
     return found
 

@@ -287,7 +287,7 @@ def load_of(run: Run, readings: Sequence[Reading]) -> Load | None:
     if not load.get("rounds"):
         return None
     seen = [one.gpus.gpus for one in readings if one.gpus]
-    logs = [Counter(one.log.xids) for one in readings if one.log]
+    logs = [Counter(x for x in one.log.xids if x.text[:4] != "Non-") for one in readings if one.log]
     indices = sorted({card.index for cards in seen for card in cards})
     return Load(
         minutes=float(load.get("minutes", 0.0)),

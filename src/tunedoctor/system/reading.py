@@ -120,13 +120,11 @@ def toml(text: str) -> dict[str, Any]:
     import tomllib  # noqa: PLC0415  8 ms, and few have such a file
 
     if _LONG_KEY.search(text):
-        msg = "a key has more than 19 parts"
-        raise ValueError(msg)
+        raise ValueError("a key has more than 19 parts")
     try:
         return tomllib.loads(text)
     except RecursionError:
-        msg = "its values lie too deep in each other"
-        raise ValueError(msg) from None
+        raise ValueError("its values lie too deep in each other") from None
 
 
 def _open(path: str | os.PathLike[str]) -> tuple[int, int]:

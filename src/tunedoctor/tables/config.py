@@ -3,7 +3,7 @@
 import os
 import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import date
 from functools import cache
 from pathlib import Path
@@ -20,6 +20,8 @@ from tunedoctor.tables.policy import EntryError, Rule, rules_of
 _LARGEST = 1 << 20
 FILES = ("doctor.toml", "pyproject.toml")
 """Where the settings of a folder stand; the first that has any is the one that counts."""
+HEADER = re.compile(r"\s*\[\[?([^\]]+)\]")
+KEY = re.compile(r"""(["']?)([\w.-]+)\1\s*=(?!=)""")
 _PATH = re.compile(r"(.*) - at `\$\.?([^`]*)`")
 _URL = re.compile(r"https?://[^\s/?#]+(?:/[^\s?#]*)?")
 
@@ -92,7 +94,7 @@ def read_config(folder: Path, named: str | None = None) -> Settings:
             beside = min(whole.keys() & {*Config.__struct_fields__}, default="") if held else ""
             if beside:
                 says = f"{beside!r} stands beside [tool.doctor]; put it there, or leave that out"
-                raise _wrong(name, line_of(text, beside), says)
+                raise _wrong(name, line_of(name, text, beside), says)
             held = whole if held is None else held  # a file can be as pyproject.toml is
         if held is not None and (text or named is not None):
             return _settings(name, text, held)
@@ -110,13 +112,13 @@ def _settings(name: str, text: str, held: Any) -> Settings:  # noqa: ANN401  any
         _checked(config.mirrors)
         return Settings(config, name, tuple(named), rules_of(config.policy))
     except EntryError as error:
-        raise _wrong(name, line_of(text, error.key), str(error)) from None
+        raise _wrong(name, line_of(name, text, error.key), str(error)) from None
     except ValueError as error:
         found = _PATH.fullmatch(str(error))
         path = found[2].replace("_", "-") if found else ""
         key = path.partition(".")[0].partition("[")[0]
         says = f"{path}: {found[1]}" if found else str(error)
-        raise _wrong(name, line_of(text, key) if key else 0, says) from None
+        raise _wrong(name, line_of(name, text, key) if key else 0, says) from None
 
 
 def _named(held: Mapping[str, object]) -> dict[str, object]:
@@ -132,15 +134,25 @@ def _named(held: Mapping[str, object]) -> dict[str, object]:
     return found
 
 
-def line_of(text: str, key: str) -> int:
-    """Return the number of the first line of a TOML text that sets a key or opens its table, from 1; 0 for none."""
-    spelled = {key, key.replace("-", "_"), key.replace("_", "-")}
-    for number, line in enumerate(text.splitlines(), 1):
-        name, equals, _ = line.partition("=")
-        head = line.strip().strip("[]").rpartition(".")[2] if line.lstrip().startswith("[") else ""
-        if (equals and name.strip(" \t\"'") in spelled) or head.strip(" \"'") in spelled:
-            return number
-    return 0
+def keys_of(name: str, rows: Iterable[tuple[int, str]]) -> Iterator[tuple[int, list[str]]]:
+    """Yield line and path of settings and headers, of pyproject.toml the doctor's alone; keys in a value come last."""
+    section = ""
+    for number, row in rows:
+        text = row[:1000].partition("#")[0]
+        keys = [key[2] for key in KEY.finditer(text)]
+        if not keys and (header := HEADER.match(text)):
+            section = header[1]
+        path = [part.strip(" \"'") for one in (section, *keys) for part in one.split(".") if part]
+        own = path[:2] == ["tool", "doctor"]  # a file of settings can be as pyproject.toml is
+        if own or Path(name).name != "pyproject.toml":
+            yield number, path[2:] if own else path
+
+
+def line_of(name: str, text: str, key: str) -> int:
+    """Return the number of the first line of a file that sets a key or opens its table, from 1; 0 for none."""
+    same, rows = key.replace("_", "-"), enumerate(text.splitlines(), 1)
+    found = (n for n, path in keys_of(name, rows) if same in [p.replace("_", "-") for p in path])
+    return next(found, 0)
 
 
 def _wrong(name: str, line: int, says: str) -> ConfigError:

@@ -83,7 +83,7 @@ class Rule(NamedTuple):
             return " or ".join(self.wanted)
         if isinstance(self.wanted, bool):
             words = ("off", "on") if self.row.kind == "flag" else ("unset", "set")
-            return f"it to be {words[self.wanted]}"
+            return f"{self.name or self.row.what} to be {words[self.wanted]}"
         return f"{self.wanted}"
 
 

@@ -75,8 +75,7 @@ def read(file: Path) -> tuple[Overlay, str]:
         with file.open("rb") as stream:
             return decoded(stream.read(LARGEST + 1))
     except OSError as error:
-        msg = f"it can't be read: {error.strerror or error}"
-        raise UpdatedError(msg) from None
+        raise UpdatedError(f"it can't be read: {error.strerror or error}") from None
 
 
 def decoded(data: bytes) -> tuple[Overlay, str]:
@@ -109,8 +108,7 @@ def checked(overlay: Overlay) -> None:
         bad += [one for one in rows if not _ROW.fullmatch(one)]
         bad += [one for one in loose if len(one) > LONGEST]
         if bad:
-            msg = f"it is damaged: {version} has {bad[0][:60]!r}"
-            raise UpdatedError(msg)
+            raise UpdatedError(f"it is damaged: {version} has {bad[0][:60]!r}")
 
 
 def laid_over(shipped: Any, overlay: Overlay) -> Any:  # noqa: ANN401  a table

@@ -39,13 +39,11 @@ def main(stream: IO[bytes]) -> None:
     if why and own != given["suffix"]:
         why += ", and Python for the one brought along: {} is {}".format(sys.executable, own)
     elif why and packed:
-        folder = tempfile.mkdtemp(prefix="doctor-brought-")
+        folder = ""
         try:
-            with tarfile.open(fileobj=io.BytesIO(zlib.decompress(packed))) as tar:
-                tar.extractall(folder)  # noqa: S202  of the doctor's own making
-            why, out = run(
-                [sys.executable, "-I", "-B", folder, *words], ends, XDG_STATE_HOME=folder
-            )
+            folder = unpacked(zlib.decompress(packed), given["places"])
+            argv = [sys.executable, "-I", "-B", folder, *words]
+            why, out = run(argv, ends, XDG_STATE_HOME=folder)
         except (OSError, tarfile.TarError, zlib.error) as error:
             why = "the doctor can't be unpacked: {}".format(error)
         finally:
@@ -57,12 +55,36 @@ def main(stream: IO[bytes]) -> None:
         os._exit(1)
 
 
+def unpacked(whole: bytes, places: List[str]) -> str:
+    """Return a folder with what came along: the first of the places that takes it, and loads modules."""
+    tried = ""
+    for place in (os.path.expanduser(os.path.expandvars(one)) for one in places):
+        folder = ""
+        try:
+            if not os.statvfs(place).f_flag & getattr(os, "ST_NOEXEC", 0):
+                folder = tempfile.mkdtemp(prefix="doctor-brought-", dir=place)
+                with tarfile.open(fileobj=io.BytesIO(whole)) as tar:
+                    tar.extractall(folder)  # noqa: S202  of the doctor's own making
+                return folder
+            tried += "{} is mounted noexec; ".format(place)
+        except OSError as error:
+            shutil.rmtree(folder, ignore_errors=True)
+            tried += "{}: {}; ".format(place, error.strerror)
+    raise OSError("set TMPDIR there, or --doctor to a doctor that it has; " + tried.strip("; "))
+
+
+def unnamed() -> IO[bytes]:
+    """Open a file in memory, where the system has such: no folder may be there to write to."""
+    create = getattr(os, "memfd_create", None)
+    return os.fdopen(create("x"), "w+b") if create else tempfile.TemporaryFile()
+
+
 def run(argv: List[str], ends: float, **more: str) -> Tuple[str, bytes]:
     """Return what went wrong, "" where nothing did, and what the doctor printed."""
     env, no = {**os.environ, **more}, subprocess.DEVNULL
     reader, why = select.poll(), ""
     reader.register(1, 0)  # tells when nobody reads any more: who asked is gone
-    with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
+    with unnamed() as out, unnamed() as err:
         try:
             child = subprocess.Popen(  # noqa: S603  a list
                 argv, stdin=no, stdout=out, stderr=err, env=env, start_new_session=True

@@ -1,7 +1,8 @@
 """Start a script as several processes that train together: `python launch.py COUNT SCRIPT ARGUMENTS`.
 
-As torchrun does on one machine. But a signal is the processes' own to answer, and the exit status is theirs: SIGTERM
-ends in a saved checkpoint and 0, however long the saving takes, and bad input in 2.
+As torchrun does on one machine, and on several where each is told `NODES@HOST:PORT` before COUNT: they meet by torch's
+own rendezvous (c10d). But a signal is the processes' own to answer, and the exit status is theirs: SIGTERM ends in a
+saved checkpoint and 0, however long the saving takes, and bad input in 2. Of several nodes SIGINT does so too.
 """
 
 import os
@@ -10,29 +11,33 @@ import socket
 import subprocess
 import sys
 import time
-from typing import Any, List
+from typing import Any, Dict, List
 
 GRACE = 10.0
 """Seconds in which the others end by themselves when one has failed: most fail of the same, and tell so."""
+KEPT: List[Any] = []
+"""What others read until they end."""
 
 
-def main(count: int, argv: List[str]) -> int:
+def main(words: List[str]) -> int:
     """Run the processes to their end; returns the status of the first that failed, else 0."""
-    with socket.socket() as place:
-        place.bind(("127.0.0.1", 0))
-        port = place.getsockname()[1]
+    where = words.pop(0) if "@" in words[0] else ""
     children: List["subprocess.Popen[bytes]"] = []
 
     def pass_on(number: int, _: Any) -> None:
+        if not children:  # nothing is there yet that could be saved
+            os._exit(0 if where else 128 + number)
         for one in children:
             one.send_signal(number)
 
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, pass_on)
-    shared = {"OMP_NUM_THREADS": "1", **os.environ}
-    shared.update(MASTER_ADDR="127.0.0.1", MASTER_PORT=str(port), WORLD_SIZE=str(count))
+    count, argv = int(words[0]), words[1:]
+    place = met(where, count) if where else alone(count)
+    first = int(place.pop("RANK"))
     for rank in range(count):
-        environment = {**shared, "RANK": str(rank), "LOCAL_RANK": str(rank)}
+        ranks = {"RANK": str(first + rank), "LOCAL_RANK": str(rank)}
+        environment = {"OMP_NUM_THREADS": "1", **os.environ, **place, **ranks}
         children.append(subprocess.Popen([sys.executable, *argv], env=environment))  # noqa: S603
     failed = wait(children)
     end = time.monotonic() + GRACE
@@ -41,7 +46,38 @@ def main(count: int, argv: List[str]) -> int:
     for one in children:  # they wait for one that is gone
         one.kill()
         one.wait()
+    if where and failed == 128 + signal.SIGINT:
+        return 0  # it is saved: where one node says otherwise, srun ends the rest, whose words are then lost
     return 128 - failed if failed < 0 else failed
+
+
+def alone(count: int) -> Dict[str, str]:
+    """Return what the processes of one machine are told."""
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        port = str(one.getsockname()[1])
+    return {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port, "WORLD_SIZE": str(count), "RANK": "0"}
+
+
+def met(where: str, count: int) -> Dict[str, str]:
+    """Return what the processes of this node are told when the launchers of all have met."""
+    from torch.distributed.elastic.rendezvous import RendezvousParameters
+    from torch.distributed.elastic.rendezvous.registry import get_rendezvous_handler
+
+    os.environ["TORCH_DISABLE_SHARE_RDZV_TCP_STORE"] = "1"  # rank 0 has a store, as on one machine
+    nodes, _, endpoint = where.partition("@")
+    host, _, port = endpoint.rpartition(":")
+    with socket.socket(type=socket.SOCK_DGRAM) as one:
+        one.connect((host, int(port)))  # sends nothing
+        own = one.getsockname()[0]  # where others reach this node
+    least = most = int(nodes)  # no heartbeats: srun sees who is lost
+    how = {"is_host": os.environ["SLURM_NODEID"] == "0", "keep_alive_interval": 10**6}
+    told = RendezvousParameters("c10d", endpoint, port, least, most, own, **how)
+    KEPT.append(get_rendezvous_handler(told))
+    KEPT.append(KEPT[0].next_rendezvous())
+    first, world = KEPT[1].bootstrap_store_info, {"WORLD_SIZE": str(most * count)}
+    world.update(MASTER_ADDR=first.master_addr, MASTER_PORT=str(first.master_port))
+    return {"RANK": str(KEPT[1].rank * count), **world}
 
 
 def wait(children: "List[subprocess.Popen[bytes]]") -> int:
@@ -55,4 +91,5 @@ def wait(children: "List[subprocess.Popen[bytes]]") -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(int(sys.argv[1]), sys.argv[2:]))
+    # threads of the rendezvous can abort a process that ends otherwise
+    os._exit(main(sys.argv[1:]))

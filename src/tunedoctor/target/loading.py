@@ -28,6 +28,5 @@ def load_tokenizer(told: dict[str, Any]) -> Any:
     if told["adapter"] and Path(told["adapter"], DIGESTS).exists():
         check_digests(Path(told["adapter"]), "train again")
     with or_stop("the tokenizer does not load", "download the model anew, or train again"):
-        return transformers.AutoTokenizer.from_pretrained(
-            **source(told["adapter"] or told["model"])
-        )
+        place = source(told["adapter"] or told["model"])
+        return transformers.AutoTokenizer.from_pretrained(**place)

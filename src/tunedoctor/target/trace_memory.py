@@ -93,9 +93,8 @@ class Live(TorchDispatchMode):
     def __torch_dispatch__(self, func, types, args=(), kwargs=None):
         """Run an operation and count what it made."""
         beside = None
-        if (
-            func is SOFTMAX_BACK
-        ):  # the GPU's kernel makes the product of both, the CPU's does not (SoftMax.cu)
+        # the GPU's kernel makes the product of both, the CPU's does not (SoftMax.cu)
+        if func is SOFTMAX_BACK:
             beside = args[0] * args[1]
         elif func is LOGSUMEXP:  # of which fake tensors show the result alone (ReduceOps.cpp)
             beside = args[0] - args[0]

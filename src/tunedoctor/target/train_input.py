@@ -174,8 +174,7 @@ def regular(path: Any, most: float = math.inf) -> Path:
     """Return the path of a regular file; anything else would wait or act when it is opened."""
     told = os.stat(path)
     if not stat.S_ISREG(told.st_mode) or told.st_size > most:
-        what = "it is no regular file, or a large one"
-        raise ValueError(what)
+        raise ValueError("it is no regular file, or a large one")
     return Path(path)
 
 

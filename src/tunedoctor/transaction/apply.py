@@ -200,5 +200,4 @@ def _switch(task: Task, seen: str) -> None:
     task.clock.begin("start")
     if isinstance(ask(ground.executable), Unknown):
         swap(journal, "gone")
-        msg = f"the new environment does not start in its place: {ground.executable}"
-        raise FailureError(msg)
+        raise FailureError(f"the new environment does not start in its place: {ground.executable}")

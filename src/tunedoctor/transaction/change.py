@@ -176,8 +176,7 @@ def _call(
     ended = installers.start(argv, env, job.folder, seconds, task.journal.log)
     if not ended.ok:
         said = f"{ended.err}\n{ended.out}" if task.tool.name == "pip" else ended.err
-        msg = f"{failed}: {why(said) if ended.how == 'exit' else ended.death}"
-        raise FailureError(msg)
+        raise FailureError(f"{failed}: {why(said) if ended.how == 'exit' else ended.death}")
 
 
 def _set_variables(plan: Plan, ground: Ground) -> None:
@@ -226,6 +225,5 @@ def _conda(path: Path, wanted: Mapping[str, str | None]) -> None:
         # conda's own word for a variable that activation takes away
         variables |= {k: "***unset***" if v is None else v for k, v in wanted.items()}
     except (ValueError, AttributeError, TypeError, RecursionError):
-        msg = f"{path} is not what conda writes"
-        raise FailureError(msg) from None
+        raise FailureError(f"{path} is not what conda writes") from None
     replace(path, json.dumps(held).encode())

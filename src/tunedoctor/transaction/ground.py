@@ -140,8 +140,7 @@ def _allow(interpreter: Interpreter, prefix: Path, *, own: bool, consent: bool) 
         with suppress(KeyError):
             name = owner = prefix.owner()
         command = f"sudo -u {shlex.quote(name)} doctor fix --target {shlex.quote(str(prefix))}"
-        why = f"{prefix} belongs to {owner}, and not to you"
-        raise FailureError(why, command, refused=True)
+        raise FailureError(f"{prefix} belongs to {owner}, and not to you", command, refused=True)
 
 
 def _is_the_systems(path: Path, roots: Iterable[str] = _USR) -> bool:

@@ -202,8 +202,7 @@ def entries(ground: Ground, paths: Iterable[Path]) -> dict[str, bool]:
             ups = path.parents[: path.parents.index(root)]
             lacking |= {up for up in ups if not os.path.lexists(up)}
         else:
-            why = f"{path} is not among the packages that are kept"
-            raise FailureError(why, NEW, refused=True)
+            raise FailureError(f"{path} is not among the packages that are kept", NEW, refused=True)
     outer = (path for path in sorted(found) if found.isdisjoint(path.parents))
     saved = {path.relative_to(root).as_posix(): os.path.lexists(path) for path in outer}
     # the deepest first, as they go

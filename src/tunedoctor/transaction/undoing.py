@@ -123,10 +123,9 @@ def _hold(journal: Journal, what: str) -> None:
 
 def list_states(target: str | None) -> tuple[State, ...]:
     """Return the states of an environment that can be brought back, newest first, with what they cost."""
-    return tuple(
-        msgspec.structs.replace(one, bytes=tree.own_bytes(Path(one.folder)) if one.folder else 0)
-        for _, one in kept(_lives(target))
-    )
+    states = (state for _, state in kept(_lives(target)))
+    sized = ((one, tree.own_bytes(Path(one.folder)) if one.folder else 0) for one in states)
+    return tuple(msgspec.structs.replace(one, bytes=size) for one, size in sized)
 
 
 def put_in_order(target: str | None) -> str:

@@ -95,16 +95,14 @@ def machines_from(text: str) -> list[Machine]:
     try:
         data = json.loads(text)
     except RecursionError as error:
-        msg = "it is nested too deep for a machine"
-        raise MachineError(msg) from error
+        raise MachineError("it is nested too deep for a machine") from error
     except ValueError:
         data = []
         for number, line in enumerate(text.splitlines(), 1):
             try:
                 data += [json.loads(line)] if line.strip() else []
             except (ValueError, RecursionError) as error:
-                msg = f"line {number} is no JSON of a machine: {error}"
-                raise MachineError(msg) from error
+                raise MachineError(f"line {number} is no JSON of a machine: {error}") from error
     rows = data if isinstance(data, list) else [data]
     _refuse(not rows, "it is empty: a JSON object with platform, arch, python … belongs there")
     return [machine_from(row) for row in rows]
@@ -116,8 +114,7 @@ def machine_from(row: object) -> Machine:
     Raises MachineError.
     """
     if not isinstance(row, dict):
-        msg = "a machine is a JSON object"
-        raise MachineError(msg)
+        raise MachineError("a machine is a JSON object")
     said = {key: _text(row, key) for key in _TEXTS}
     if said["driver_version"].lower() in _NO_DRIVER:
         said["driver_version"] = ""
@@ -154,8 +151,7 @@ def wanted(torch: str) -> str:
 
 def _gpu(number: int, row: object) -> _Row:
     if not isinstance(row, dict):
-        msg = f"gpus[{number}] is no JSON object"
-        raise MachineError(msg)
+        raise MachineError(f"gpus[{number}] is no JSON object")
     said = {key: _text(row, key) for key in _GPU_TEXTS}
     capability, memory = said["compute_capability"], row.get("memory_gib")
     wrong = f"gpus[{number}].compute_capability is {capability!r}: as in 8.9"
@@ -181,8 +177,7 @@ def _strings(row: _Row, key: str) -> dict[str, str]:
     try:
         return {clean(str(k)): clean(str(v)) for k, v in value.items() if v is not None}
     except RecursionError as error:
-        msg = "it is nested too deep for a machine"
-        raise MachineError(msg) from error
+        raise MachineError("it is nested too deep for a machine") from error
 
 
 class Asked(NamedTuple):
@@ -206,8 +201,7 @@ def blank(asked: Asked, python: str) -> tuple[Machine, tuple[str, ...]]:
     try:
         machine = machine_from(row)
     except MachineError as error:
-        msg = f"--{error}"
-        raise MachineError(msg) from None
+        raise MachineError(f"--{error}") from None
     given = (asked.python, asked.arch, asked.gpus or machine.platform == "macos")
     words = (f"Python {python}", machine.arch, "no GPU")
     assumed = tuple(word for word, known in zip(words, given, strict=True) if not known)
@@ -264,9 +258,8 @@ def _numbers(text: str, option: str, example: str) -> str:
     """Return a version that begins with a digit; raises MachineError on anything else."""
     plain = text.strip()
     fits = plain[:1].isdigit() and len(plain) < 40 and plain.isascii()
-    _refuse(
-        plain and not fits, f"{option} is {text[:60]!r}: a version such as {example} belongs there"
-    )
+    wrong = f"{option} is {text[:60]!r}: a version such as {example} belongs there"
+    _refuse(plain and not fits, wrong)
     return plain
 
 
@@ -297,7 +290,7 @@ def _named(text: str) -> Gpu:
         name, kind = names[0] if len(names) == 1 else text, kinds.pop()
         return Gpu(name, "nvidia", kind) if nvidia else Gpu(name, "amd", gfx=kind)
     ways = "its compute capability (8.9), its gfx target (gfx1100) or its full name"
-    some = (
-        f"several kinds of GPU are called {text[:60]!r} ({', '.join(names[:4])} ...): give {ways}"
-    )
-    raise MachineError(some if kinds else f"no GPU is known as {text[:60]!r}: give {ways}")
+    said = f"no GPU is known as {text[:60]!r}"
+    if kinds:
+        said = f"several kinds of GPU are called {text[:60]!r} ({', '.join(names[:4])} ...)"
+    raise MachineError(f"{said}: give {ways}")

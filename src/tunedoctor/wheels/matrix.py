@@ -8,7 +8,7 @@ import msgspec
 
 from tunedoctor.facts import Knowledge
 from tunedoctor.model.machine import Machine
-from tunedoctor.tables.wheels import Build, Release
+from tunedoctor.tables.wheels import Build
 from tunedoctor.wheels.choose import Answer
 from tunedoctor.wheels.pick import KINDS, Question, in_range, lacking
 from tunedoctor.wheels.situation import floor_words, situation
@@ -53,7 +53,8 @@ def matrix(answer: Answer) -> Matrix:
     """Return the builds of the releases that an answer chose among, with what its machine lacks for each."""
     s = situation(answer.machine)
     vendors = frozenset(vendor for vendor in KINDS if s.gpus.of(vendor))
-    chosen = (answer.torch_version, answer.variant)
+    chosen, q = (answer.torch_version, answer.variant), s.question
+    every = chain(*(in_range(kind, q.family, q.torch) for kind in (*KINDS.values(), "cpu")))
     rows = (
         MatrixRow(
             torch=release.version,
@@ -66,16 +67,10 @@ def matrix(answer: Answer) -> Matrix:
             lacks=tuple(_lacks(s.question, vendors, row)),
             chosen=(release.version, row.variant) == chosen,
         )
-        for release, row in _builds(s.question)
+        for release, row in sorted(every, key=lambda pair: pair[0].parsed, reverse=True)
     )
     of = {name: getattr(answer, name) for name in ("machine", "assumed", "knowledge")}
     return Matrix(rows=tuple(rows), **of)
-
-
-def _builds(q: Question) -> list[tuple[Release, Build]]:
-    """Return the builds in range, newest release first, those of a release by kind."""
-    every = chain(*(in_range(kind, q.family, q.torch) for kind in (*KINDS.values(), "cpu")))
-    return sorted(every, key=lambda pair: pair[0].parsed, reverse=True)
 
 
 def _lacks(q: Question, vendors: Iterable[str], row: Build) -> Iterator[str]:

@@ -18,22 +18,11 @@ from tunedoctor.tables.wheels import Numbers, Release, releases
 from tunedoctor.wheels.rules import archs_run, knows
 
 Action = Literal[
-    "install",
-    "install_partial",
-    "ask",
-    "upgrade_driver",
-    "downgrade_driver",
-    "install_driver",
-    "use_newer_torch",
-    "use_older_torch",
-    "change_python",
-    "upgrade_os",
-    "use_vendor_build",
-    "build_from_source",
-    "cpu_only",
-    "fix_requirement",
-    "unsupported_platform",
-]
+    "install", "install_partial", "ask", "cpu_only",
+    "upgrade_driver", "downgrade_driver", "install_driver", "upgrade_os",
+    "use_newer_torch", "use_older_torch", "change_python", "fix_requirement",
+    "use_vendor_build", "build_from_source", "unsupported_platform",
+]  # fmt: skip
 
 Said = tuple[str, str]
 """A message code and its sentence; either can be empty."""
@@ -225,14 +214,9 @@ def fitting(q: Question, kind: str) -> tuple[Found, ...]:
         default = release.pypi_default.get("linux_x86_64", "")
         native = q.driver >= row.native[q.windows]
         number = int(row.variant.removeprefix("cu"))
-        return (
-            all(knows(row.cuda, c) for c in q.capabilities),
-            row.verified,
-            row.variant[:-1] == default[:-1],
-            native,
-            row.variant == default,
-            number if native else -number,
-        )
+        known = all(knows(row.cuda, c) for c in q.capabilities)
+        major, same = row.variant[:-1] == default[:-1], row.variant == default
+        return known, row.verified, major, native, same, number if native else -number
 
     for release, rows in _with_code(kind, q.family, q.python, q.torch, wanted):
         fits = [b for b in rows if q.driver >= b.drivers[q.windows] and here >= b.system]

@@ -47,6 +47,7 @@ def about_gpus(s: Situation) -> Iterator[Said]:
     # nothing to work with: in a container the GPU may be outside
     alone = situation.in_container(s) or (driver and not waiting)
     kept_out = working or situation.of_nvidia(out("excluded", "not supported"))
+    ended = [g for g in out("driver too new") if last_driver(g.compute_capability) == "580"]
     outside = alone and not kept_out and platform != "macos"
     slots: Slots = {
         "driver": driver,
@@ -55,9 +56,7 @@ def about_gpus(s: Situation) -> Iterator[Said]:
         "no_xpu": no_xpu,
         "no_xpu_beside": no_xpu and working,
         "no_xpu_alone": no_xpu and not working,
-        "dropped": names_of(
-            g for g in out("driver too new") if last_driver(g.compute_capability) == "580"
-        ),
+        "dropped": names_of(ended),
         "wsl": platform == "wsl" and every,
         "new": names_of(g for g in every if parts(g.compute_capability) >= (10, 0)),
         "old": names_of(g for g in every if last_driver(g.compute_capability)),

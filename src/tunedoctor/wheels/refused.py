@@ -12,13 +12,9 @@ from tunedoctor.tables.wheels import release_row, releases
 from tunedoctor.wheels import rules
 
 Cause = Literal[
-    "wheel-not-on-index",
-    "python-unsupported",
-    "python-32bit",
-    "platform-unsupported",
-    "glibc-too-old",
+    "wheel-not-on-index", "platform-unsupported", "python-unsupported", "python-32bit", "glibc-too-old",
     "macos-too-old",
-]
+]  # fmt: skip
 _TORCH = frozenset({"torch", "torchvision", "torchaudio", "xformers"})
 _SYSTEMS = {"linux": "linux", "macosx": "macos", "win": "windows"}
 

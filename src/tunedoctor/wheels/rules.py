@@ -28,11 +28,9 @@ _FAMILIES: dict[tuple[str, str], Family] = {
 }
 FAMILIES = tuple(_FAMILIES.values())
 _SPELT = {
-    "amd64": "x86_64",
-    "x64": "x86_64",
+    **dict.fromkeys(("amd64", "x64"), "x86_64"),
+    **dict.fromkeys(("win32", "i386", "i486", "i586", "i686"), "x86"),
     "aarch64": "arm64",
-    "win32": "x86",
-    **dict.fromkeys(("i386", "i486", "i586", "i686"), "x86"),
 }
 
 

@@ -1,6 +1,6 @@
 """Causes as GitLab's code quality report, which a merge request shows beside the line."""
 
-from tunedoctor.diagnosis.fingerprint import fingerprint
+from tunedoctor.diagnosis.gate import fingerprint
 from tunedoctor.render.formats import Told
 from tunedoctor.render.formats.words import flat
 from tunedoctor.render.screen import as_json

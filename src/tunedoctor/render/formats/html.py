@@ -10,9 +10,8 @@ from pathlib import Path
 from tunedoctor.diagnosis.report import Report, ReportCure, ReportFinding, ReportSmoke
 from tunedoctor.facts.target import NO_ENVIRONMENT
 from tunedoctor.model.wording import by_reason, counted, gib, many
-from tunedoctor.render.charts import meter
 from tunedoctor.render.formats import Told
-from tunedoctor.render.html import STYLE, clean, frame, numbers, rows, table
+from tunedoctor.render.html import STYLE, clean, frame, meter, numbers, rows, table
 from tunedoctor.render.memory import memory
 from tunedoctor.render.screen import MARKS
 from tunedoctor.render.terminal import FAINT, cured, nowhere_to_look, tally, there, well_said
@@ -60,13 +59,10 @@ def render(told: Told) -> str:
         f'<nav aria-label="Parts of this page"><ul>{links}</ul></nav><main>{main}</main>'
         f'<footer class="dim">{_ages(report)}</footer><p id="said" class="away" role="status"></p>'
     )
-    style, script = (_beside(f"html.{kind}") for kind in ("css", "js"))
+    beside = (Path(__file__).with_suffix(kind) for kind in (".css", ".js"))
+    style, script = (file.read_text(encoding="ascii") for file in beside)
     where = f", {report.host}" if report.host else ""
     return frame(f"{title}{where} - doctor check", body, STYLE + style, script)
-
-
-def _beside(name: str) -> str:
-    return Path(__file__).with_name(name).read_text(encoding="ascii")
 
 
 def _verdict(told: Told) -> tuple[str, str]:
@@ -203,7 +199,7 @@ def _pairs(title: str, pairs: Iterable[tuple[str, object]]) -> str:
 def _machine(report: Report) -> str:
     machine = report.machine
     gpus = "\n".join(counted(f"{one.name} {one.target}".strip() for one in machine.gpus))
-    needs = (("its wheel needs", f"{name} {what}") for name, what in report.needs.items())
+    needs = (("it needs", f"{name} {what}") for name, what in report.needs.items())
     pairs = (
         ("system", machine.system or "not told"),
         ("processor", machine.architecture),

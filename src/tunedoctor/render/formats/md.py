@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from tunedoctor.diagnosis.redaction import public, redact, this_identity
 from tunedoctor.diagnosis.report import Report, ReportFinding
-from tunedoctor.facts import Errors, Fact, Unknown
+from tunedoctor.facts import Errors, Unknown
 from tunedoctor.model.lazy import pattern
 from tunedoctor.model.snapshot import Snapshot, from_data, to_data
 from tunedoctor.model.wording import by_reason, gib, listed
@@ -127,18 +127,13 @@ def _all(facts: Snapshot, room: int) -> str:
         inner = (replace(one, frames=one.frames[-_FRAMES:]) for one in told.errors)
         facts, left_out = facts.having(Errors(errors=tuple(inner))), ["outer frames"]
         text = _folded(facts, left_out)
-    largest = (
-        sorted(facts.answers(), key=lambda kind: _size(facts, kind)) if len(text) > room else []
-    )
+    several = facts.answers() if len(text) > room else {}
+    largest = sorted(several, key=lambda kind: len(text_of(Snapshot({kind: several[kind]}))))
     while len(text) > room and largest:
         name = largest.pop().__name__
         facts, left_out = facts.having(**{name: Unknown(why=_NO_ROOM)}), [*left_out, name]
         text = _folded(facts, left_out)
     return text
-
-
-def _size(facts: Snapshot, kind: type[Fact]) -> int:
-    return len(text_of(Snapshot({kind: facts.answers()[kind]})))
 
 
 def _folded(facts: Snapshot, left_out: Sequence[str]) -> str:

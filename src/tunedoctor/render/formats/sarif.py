@@ -3,7 +3,7 @@
 from typing import Any
 from urllib.parse import quote
 
-from tunedoctor.diagnosis.fingerprint import fingerprint
+from tunedoctor.diagnosis.gate import fingerprint
 from tunedoctor.diagnosis.report import Report, ReportFinding
 from tunedoctor.messages.cause import causes
 from tunedoctor.render.formats import Place, Told

@@ -10,6 +10,9 @@ from tunedoctor.model.findings import PipStep, Variable
 from tunedoctor.tables.load import table
 from tunedoctor.tables.policy import PREFIX
 
+OF_NODE = ("machine", "driver")
+"""What a check is about whose findings are the node's: its administrator's."""
+
 
 def flat(text: str) -> str:
     """Return text in one line."""
@@ -43,20 +46,18 @@ def owner(one: ReportFinding) -> Literal["node", "user"]:
         return "node"
     if any(isinstance(step, PipStep | Variable) for step in one.cure.steps):
         return "user"
-    return "node" if group_of(one.id) in ("machine", "driver") else "user"
+    return "node" if group_of(one.id) in OF_NODE else "user"
+
+
+def grave(report: Report) -> dict[str, str]:
+    """Return which checks could not tell and would find an error, id -> why."""
+    light = {id_ for id_, one in causes().items() if one.severity not in (None, "error")}
+    return {id_: why for id_, why in report.unknown.items() if id_ not in light}
 
 
 def untold(report: Report) -> dict[str, str]:
     """Return which checks left the verdict open, id -> why: those that would find an error, else all of them."""
-    if report.verdict != "unknown":
-        return {}
-    held = causes()
-    grave = {
-        id_: why
-        for id_, why in report.unknown.items()
-        if id_ not in held or held[id_].severity in (None, "error")
-    }
-    return grave or report.unknown
+    return (grave(report) or report.unknown) if report.verdict == "unknown" else {}
 
 
 def why_unknown(report: Report) -> str:

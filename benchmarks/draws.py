@@ -1,26 +1,36 @@
 """Environments that clash, drawn from real metadata: known bad pairs, broken ranges, old pins among current ones.
 
-An environment is name -> version: the current set of the stack with one or two draws put over it. And the machines that
-cures are judged on: those of the museum, and healthy ones with such environments.
+    python benchmarks/draws.py    draws those of tests/recorded/pairs.jsonl anew
+
+An environment is name -> version: the current set of the stack with one or two draws put over it. A healthy machine of
+the museum with one is what cures are judged on.
 """
 
+import json
 import random
+import sys
+import tempfile
 from collections.abc import Iterator, Mapping
 from functools import cache
+from itertools import islice
+from pathlib import Path
 from typing import NamedTuple
 
-import museum
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 
-from recorded.judge import current, found_of, holding
-from recorded.releases import Catalogue, Release, catalogue
-from tunedoctor.diagnosis.engine import diagnose
-from tunedoctor.facts import Interpreter, Packages
-from tunedoctor.model.findings import Check
-from tunedoctor.model.snapshot import Snapshot
-from tunedoctor.tables.load import table
+TESTS = Path(__file__).resolve().parents[1] / "tests"
+sys.path[:0] = [str(TESTS), str(TESTS / "museum")]
+
+import museum  # noqa: E402  tests are no package
+from recorded.index import serving  # noqa: E402
+from recorded.judge import current, holding, sent_to  # noqa: E402
+from recorded.releases import Catalogue, Release, catalogue  # noqa: E402
+
+from tunedoctor.facts import Interpreter, Packages  # noqa: E402
+from tunedoctor.model.snapshot import Snapshot  # noqa: E402
+from tunedoctor.tables.load import table  # noqa: E402
 
 CORE = (
     *("torch", "torchvision", "transformers", "tokenizers", "huggingface-hub", "safetensors"),
@@ -140,16 +150,15 @@ def environment(current: Mapping[str, str], draws: tuple[Draw, ...]) -> dict[str
     return found
 
 
-def of_museum(checks: tuple[Check, ...]) -> Iterator[tuple[str, Snapshot]]:
-    """Yield the machines of the museum with two findings or more."""
-    for name in museum.names():
-        snapshot = museum.snapshot_of(name)
-        if len(found_of(diagnose(snapshot, checks))) >= 2:
-            yield name, snapshot
-
-
-def of_pairs(count: int, *, seed: int = 13) -> Iterator[tuple[str, Snapshot]]:
+def of_pairs(count: int) -> Iterator[tuple[str, Snapshot]]:
     """Yield healthy machines of the museum with two draws put over the current set; an index is at hand."""
+    for name, base, versions in islice(pairs(), count):
+        if clashing := holding(museum.snapshot_of(base), versions):
+            yield f"{base}: {name}", clashing
+
+
+def pairs(*, seed: int = 13) -> Iterator[tuple[str, str, dict[str, str]]]:
+    """Yield what was drawn, a machine that takes it, and the environment."""
     chance = random.Random(seed)  # noqa: S311  repeatable draws are wanted
     bases = [
         (name, snapshot, python)
@@ -161,14 +170,12 @@ def of_pairs(count: int, *, seed: int = 13) -> Iterator[tuple[str, Snapshot]]:
     pythons = sorted({python for _, _, python in bases})
     sets = {python: current(CORE, python) for python in pythons}
     draws = {python: _pairs(python, seed) for python in pythons}
-    made = 0
-    while made < count:
+    while True:
         base, snapshot, python = chance.choice(bases)
         two = next(draws[python])
-        clashing = holding(snapshot, environment(sets[python], two))
-        if clashing is not None:
-            made += 1
-            yield f"{base}: {' + '.join(f'{d.kind} {d.what}' for d in two)}", clashing
+        versions = environment(sets[python], two)
+        if holding(snapshot, versions) is not None:
+            yield " + ".join(f"{d.kind} {d.what}" for d in two), base, versions
 
 
 def _pairs(python: str, seed: int) -> Iterator[tuple[Draw, ...]]:
@@ -180,3 +187,10 @@ def _python(snapshot: Snapshot) -> str:
     if interpreter is None or packages is None or interpreter.kind != "venv":
         return ""
     return ".".join(interpreter.version.split(".")[:2])
+
+
+if __name__ == "__main__":
+    with tempfile.TemporaryDirectory() as folder, serving() as index, sent_to(index, Path(folder)):
+        rows = [dict(zip(("of", "base", "held"), one, strict=True)) for one in islice(pairs(), 16)]
+    lines = "".join(f"{json.dumps(row)}\n" for row in rows)
+    (TESTS / "recorded" / "pairs.jsonl").write_text(lines, encoding="utf-8")

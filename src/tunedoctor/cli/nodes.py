@@ -1,0 +1,102 @@
+"""doctor train --nodes: the nodes are given by Slurm, held against each other, and train as one."""
+
+import re
+import shlex
+import sys
+from argparse import Namespace
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from functools import partial
+from itertools import chain
+from pathlib import Path
+from tempfile import NamedTemporaryFile
+from typing import Any
+
+from tunedoctor.cli.configuration import values_of
+from tunedoctor.cli.fleet import judge_for
+from tunedoctor.cli.options import Options, refusing
+from tunedoctor.cli.output import screen
+from tunedoctor.cli.progress import spinner
+from tunedoctor.cli.train import LAUNCHER, TRAINER
+from tunedoctor.facts import Target
+from tunedoctor.fleet import many, slurm
+from tunedoctor.fleet.job import Job, failed, held, met
+from tunedoctor.fleet.odd import apart
+from tunedoctor.fleet.reply import How
+from tunedoctor.model.wording import listed
+from tunedoctor.render.fleet import odd_line
+from tunedoctor.render.screen import mark
+from tunedoctor.running import command as running
+from tunedoctor.tables.load import table
+
+_MOST = 12
+"""Lines of what keeps nodes from training."""
+
+
+def training(
+    stack: ExitStack, how: Namespace, place: Target, words: Sequence[str], *, look: bool
+) -> list[str]:
+    """Return what starts the trainer on each node until `stack` ends; [] where it can't train there, which was told."""
+    values = values_of(words)
+    _say(f"asks Slurm for {how.nodes} nodes")
+    with refusing((OSError, ValueError), "sinfo -N shows the nodes", "Slurm: "):
+        gpus = how.processes * (values.get("device") != "cpu")
+        job = stack.enter_context(held(how.nodes, how.slurm, gpus))
+    _say(f"job {job.id} has {listed(job.names, 8)}")
+    if look and (wrong := _wrong(job, place.python, words, values)):
+        one = screen(sys.stderr)
+        more = [f"and {len(wrong) - _MOST} more"] * (len(wrong) > _MOST)
+        for text in [*wrong[:_MOST], *more]:
+            one.wrap(text, 2, mark("error"))
+        sys.stderr.write(f"{one.text()}doctor: not begun; --no-check trains all the same\n")
+        return []
+    argv = job.step("--kill-on-bad-exit=1", "--disable-status")
+    return [*argv, place.python, str(LAUNCHER), f"{how.nodes}@{job.host}:{job.port}"]
+
+
+def _wrong(job: Job, python: str, words: Sequence[str], values: Mapping[str, Any]) -> list[str]:
+    """Return why the nodes can't train together: what each finds, what differs, what they don't see of each other."""
+    options, out = Options.of()._replace(quiet=True), Path(str(values.get("out") or "out"))
+    asked = ("snapshot", "--profile=project", "--keep-host", "--target", python)
+    names = [one for one in words if not one.startswith("--")]
+    names += [str(values.get(key) or "") for key in ("data", "eval_data", "model", "template")]
+    places = (Path(one).expanduser() for one in names if one)
+    every = chain(*([one, *one.glob("*")] for one in places))
+    files = [str(one) for one in (*every, LAUNCHER, TRAINER) if one.is_file()]
+    with spinner("comparing") as shown:
+        shown.watch([*job.names])
+        replies = slurm.inside(job.names, How(asked))
+        rows = many.judged(iter(replies), partial(judge_for, options, "project", by_node=False), 1)
+        found = many.fleet_of(rows, "slurm", options.checks())
+        wrong = [f"{name}: {why}" for name, why in found.unreached.items()]
+        for one in (cause for cause in found.causes if cause.finding.severity == "error"):
+            who, cure = listed(one.nodes) or "all nodes", one.finding.cure.command
+            wrong.append(f"{who}: {one.finding.id}: {one.finding.title}. Cure: {cure}")
+        if found.unreached:
+            return wrong
+        wrong += map(odd_line, apart(rows, table("slurm")["alike"]))
+        out.mkdir(parents=True, exist_ok=True)
+        with NamedTemporaryFile(prefix=".new-", dir=out) as new:  # out must be one folder for all
+            files.append(new.name)
+            return [*wrong, *met(job, python, files, str(values.get("device", "auto")))]
+
+
+def run(argv: Sequence[str], log: Path) -> int:
+    """Train by a whole command; returns the exit code, when the node that failed has been named."""
+    ran = running.run(argv, as_key=True)
+    if not ran.code:
+        return 130 if "SIGINT" in ran.signals else 0
+    if ran.signals or ran.code == 2:
+        return 1 if ran.signals else 2
+    node, what = failed(running.output_of(ran.tails, "")[0].splitlines())
+    code = re.fullmatch(r"Exited with exit code (\d+)", what)
+    if code and (signal := running.death_of(int(code[1])).name):
+        what = f"ended by {signal}"
+    ended = f"{node} failed first: {what}; the other nodes were ended"
+    _say(ended if node else f"srun ended with exit status {ran.code}")
+    _say(f"doctor triage {shlex.quote(str(log))} looks for the cause in what all processes said")
+    return 1
+
+
+def _say(text: str) -> None:
+    sys.stderr.write(f"doctor: {text}\n")

@@ -1,0 +1,143 @@
+"""A job of Slurm in which one training runs on several nodes: how it is held, and what its nodes see of each other."""
+
+import json
+import os
+import re
+import secrets
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from tunedoctor.fleet import slurm
+from tunedoctor.fleet.beside import said
+from tunedoctor.fleet.judge import plain
+from tunedoctor.model.wording import listed
+from tunedoctor.system import child
+from tunedoctor.tables.load import table
+from tunedoctor.target import meet
+
+_STEP = "--ntasks-per-node=1 --overlap --mem=0 --cpu-bind=none --mpi=none --export=ALL"
+STEP, START, AHEAD = 60, 240.0, 1.0
+"""Seconds for a step of the meeting, for torch to come from a slow disk, and by which clocks may differ."""
+_HOLD = "import json, os, sys; print(json.dumps(dict(os.environ)), flush=True); sys.stdin.read()"
+"""What a job runs here: it ends with the doctor, however that ends, and salloc then gives the nodes back."""
+
+
+class Job(NamedTuple):
+    """Nodes of a job that train together, and where they meet: at an address of the first."""
+
+    id: str
+    names: tuple[str, ...]
+    host: str
+    port: int
+
+    def step(self, *words: str) -> list[str]:
+        """Return the beginning of a command that runs once on each node."""
+        count, names = len(self.names), ",".join(self.names)
+        argv = ["srun", f"--jobid={self.id}", f"--nodes={count}", f"--ntasks={count}"]
+        return [*argv, f"--nodelist={names}", *_STEP.split(), *words]
+
+
+@contextmanager
+def held(nodes: int, wanted: str, gpus: int) -> Generator[Job]:
+    """Give nodes of the job that the doctor is in, else of one that ends with it; `gpus` of each, where they have any.
+
+    Raises ValueError where there are not as many.
+    """
+    if "SLURM_JOB_ID" in os.environ:
+        yield _job(nodes)
+        return
+    argv = [*_salloc(nodes, wanted, gpus), sys.executable, "-Ic", _HOLD]
+    how: Any = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "start_new_session": True}
+    with subprocess.Popen(argv, **how) as salloc:  # noqa: S603  argv, no shell
+        line = b""
+        try:
+            line = salloc.stdout.readline()  # type: ignore[union-attr]
+            given = json.loads(line or b"{}").items()
+            os.environ.update((k, v) for k, v in given if k.startswith("SLURM_"))
+            yield _job(nodes)
+        finally:
+            salloc.stdin.close()  # type: ignore[union-attr]
+            if not line:  # it still waits for nodes
+                salloc.terminate()
+
+
+def _job(nodes: int) -> Job:
+    given = os.environ.get("SLURM_JOB_NODELIST", "")
+    names = said("scontrol", "show", "hostnames", given).split() if given else []
+    if len(names) < nodes:
+        msg = f"{len(names)} of {nodes} nodes are given"
+        raise ValueError(msg)
+    told = re.search(r" NodeAddr=(\S+)", said("scontrol", "show", "node", "-o", names[0]))
+    # below the ports that systems hand out by themselves
+    port = int(os.environ.get("MASTER_PORT") or 20_000 + secrets.randbelow(12_000))
+    where = told[1] if told else names[0], port
+    return Job(os.environ["SLURM_JOB_ID"], tuple(names[:nodes]), *where)
+
+
+def _salloc(nodes: int, wanted: str, gpus: int) -> list[str]:
+    """Return the command that asks for whole nodes: of a partition, of a list, or of where jobs go by themselves."""
+    known = slurm.known(wanted)
+    down = {n: state for n, (_, state, *_) in known.items() if state not in table("slurm")["up"]}
+    if len(known) - len(down) < nodes:
+        why = "".join(f"; {name} is {plain(state)}" for name, state in [*down.items()][:9])
+        msg = f"there are {len(known) - len(down)} of {nodes} nodes{why}"
+        raise ValueError(msg)
+    argv = f"salloc --nodes={nodes} --exclusive --mem=0 --no-kill --job-name=doctor-train".split()
+    is_part = wanted in {part for part, *_ in known.values()}
+    argv += [f"--{'partition' if is_part else 'nodelist'}={wanted}"] * bool(wanted)
+    has_gpus = any("gpu" in about[2] for about in known.values())
+    return argv + [f"--gpus-per-node={gpus}"] * bool(has_gpus and gpus)
+
+
+def met(job: Job, python: str, files: Sequence[str], device: str) -> list[str]:
+    """Return what keeps nodes from training together, in lines that name them."""
+    order = {"nodes": len(job.names), "host": job.host, "port": job.port, "seconds": STEP}
+    order |= {"files": [*files], "device": device}
+    argv = [*job.step("--label", "--kill-on-bad-exit=0", f"--wait={2 * STEP}"), python, "-I", "-"]
+    script = Path(meet.__file__).read_bytes()
+    how: Any = {"stdin": script, "timeout": START + 3 * STEP, "limit": child.FLOOD}
+    ended = child.run([*argv, json.dumps(order)], **how)
+    told: dict[str, dict[str, Any]] = {}
+    for line in ended.out.splitlines():
+        task, _, text = line.partition(": ")
+        with suppress(ValueError):
+            told.setdefault(task.strip(), {"step": 0}).update(json.loads(text))
+    # task 0 first, whose clock the others are held to
+    by_node = {one["node"]: one for _, one in sorted(told.items()) if "node" in one}
+    if silent := [name for name in job.names if name not in by_node]:
+        said_ = re.findall(r"^(?:srun: error|\d+): (.+)$", ended.err, re.MULTILINE)
+        why = plain(said_[0] if said_ else ended.death, 300)
+        return [f"{listed(silent)}: {python} does not start there: {why}"]
+    return [*_unlike(by_node, ended.death)]
+
+
+def _unlike(told: Mapping[str, Mapping[str, Any]], death: str) -> Iterator[str]:
+    """Yield what those that came least far were doing, as the others wait for them; clocks; files that not all see."""
+    least, first = min(one["step"] for one in told.values()), next(iter(told))
+    for name, one in told.items():
+        if one["step"] == least < meet.LAST:
+            yield f"{name}: {plain(one['doing'], 300)}: {plain(one.get('problem', death), 300)}"
+        ahead, within = one.get("ahead", 0.0), one.get("within", 0.0)
+        if abs(ahead) - within > AHEAD:
+            off = f"{ahead:+.1f} s off that of {first}, to {within:.3f} s"
+            yield f"{name}: its clock is {off}; chronyc makestep sets it"
+    for path in told[first]["files"]:
+        seen = {name: one["files"][path] for name, one in told.items()}
+        # what is there is right, even where most do not see it
+        ranked = Counter(seen.values()).most_common()
+        usual, count = max(ranked, key=lambda one: (not one[0].startswith("can't"), one[1]))
+        for name, what in seen.items():
+            if what != usual or what.startswith("can't"):
+                others = f", {count} others {plain(usual)}" if what != usual else ""
+                yield f"{name}: {plain(path, 300)} {plain(what)}{others}"
+
+
+def failed(lines: Sequence[str]) -> tuple[str, str]:
+    """Return which node failed first and how, of what srun says; "" and "" where it names none."""
+    said_ = (re.search(one, line) for one in table("slurm")["failed"] for line in lines)
+    return next(((one["node"], one["what"]) for one in said_ if one), ("", ""))

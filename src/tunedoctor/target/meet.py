@@ -1,0 +1,92 @@
+"""See whether this node can train together with others: files, ports, clock, and a sum over all of them.
+
+Sent to `python - ORDER` on each node by its scheduler; prints lines of JSON. ORDER is JSON itself: `nodes`, `host` and
+`port` of the first node, `seconds` for a step, `files` to look at, and the `device`.
+"""
+
+import hashlib
+import json
+import os
+import socket
+import sys
+import time
+from contextlib import suppress
+from datetime import timedelta
+from typing import Any, Dict
+
+LAST, ROUNDS, HEAD = 5, 8, 1 << 20
+"""The step after which all is well; questions for the time; bytes of a file that are compared, beside its size."""
+
+
+def main(order: Dict[str, Any]) -> None:
+    """Go from step to step; the last that was begun is the one that failed."""
+    rank, nodes = int(os.environ["SLURM_PROCID"]), order["nodes"]
+    store: Any = None
+    say(node=os.environ["SLURMD_NODENAME"], files={one: seen(one) for one in order["files"]})
+    say(step=1, doing="loading torch")
+    try:
+        import torch
+        import torch.distributed as dist
+
+        place, wait = (order["host"], order["port"]), timedelta(seconds=order["seconds"])
+        with socket.socket(type=socket.SOCK_DGRAM) as one:
+            one.connect(place)  # sends nothing
+            own = one.getsockname()[0]
+        say(step=2, doing="meeting at {}:{}, from {}".format(*place, own))
+        store = dist.TCPStore(*place, nodes, rank == 0, wait, wait_for_workers=False)
+        say(step=3, doing="waiting for the others")
+        store.set("here {}".format(rank), "")
+        store.wait(["here {}".format(one) for one in range(nodes)])
+        say(**clock(store, rank, nodes))
+        is_cuda = torch.cuda.is_available() and order["device"] in ("auto", "cuda")
+        backend = "nccl" if is_cuda else "gloo"
+        name = backend.upper() + "_SOCKET_IFNAME"
+        told = "a sum over all nodes by {} from {}, {}={!r} (the network interface)"
+        say(step=4, doing=told.format(backend, own, name, os.environ.get(name, "")))
+        dist.init_process_group(backend, store=store, rank=rank, world_size=nodes, timeout=wait)
+        total = torch.tensor([rank + 1.0], device="cuda:0" if is_cuda else "cpu")
+        dist.all_reduce(total)
+        if float(total) != nodes * (nodes + 1) / 2:
+            raise RuntimeError("it is wrong: {}".format(float(total)))  # noqa: TRY301
+        say(step=LAST)
+    except Exception as error:
+        say(problem="{}: {}".format(type(error).__name__, error).split("\n")[0][:300])
+    with suppress(Exception):  # the store is the first node's: it leaves last
+        store.set("done {}".format(rank), "")
+        store.wait(["done {}".format(one) for one in ([rank] if rank else range(nodes))])
+
+
+def say(**told: Any) -> None:
+    """Print a line."""
+    print(json.dumps(told), flush=True)
+
+
+def seen(path: str) -> str:
+    """Return what this node has at a path, in words: equal ones are the same file."""
+    try:
+        with open(path, "rb") as file:
+            found = hashlib.sha256(file.read(HEAD)).hexdigest()
+        return "{:,} bytes, sha256 {}".format(os.path.getsize(path), found[:12])
+    except OSError as error:
+        return "can't be read: {}".format(error.strerror)
+
+
+def clock(store: Any, rank: int, nodes: int) -> Dict[str, float]:
+    """Return how many seconds this clock is ahead of the first node's, by NTP's way, and how far off that can be."""
+    best = (float("inf"), 0.0)
+    for one in range(1, nodes) if rank == 0 else [rank]:
+        for turn in range(ROUNDS):
+            ask, tell = "ask {} {}".format(one, turn), "tell {} {}".format(one, turn)
+            begun = time.time()
+            if rank == 0:
+                store.get(ask)
+                store.set(tell, repr(time.time()))
+            else:
+                store.set(ask, "")
+                told, ended = float(store.get(tell)), time.time()
+                best = min(best, ((ended - begun) / 2, (begun + ended) / 2 - told))
+    return {"ahead": best[1], "within": best[0]} if rank else {}
+
+
+if __name__ == "__main__":
+    main(json.loads(sys.argv[1]))

@@ -1,0 +1,75 @@
+"""What rows can't hold: the tables of AMD's driver, and Intel's tool."""
+
+from pathlib import Path
+from struct import calcsize, pack_into
+from typing import Any
+
+import pytest
+from msgspec.structs import replace
+from rows import plant
+
+from tunedoctor.facts import AmdGpu, IntelGpu, Unknown
+from tunedoctor.probes import amd_metrics, intel
+
+COUNTED = "I prochot:I ppt:I socket:I vr:I hbm:I I 4H 2I 5Q 2I 16Q"
+LAYOUTS = {  # by the kernel's kgd_pp_interface.h; struct aligns as C does
+    3: "HBB 6H 3H H Q Q 14H I 3H 2I 4H Q 3H indep:Q",
+    6: f"HBB 3H H 2H 2Q {COUNTED} Q 22H 168Q I 0Q",
+    7: f"HBB 3H H 2H 3Q {COUNTED} state:8H H Q 22H 232Q I 0Q",
+}
+GPU = AmdGpu(index=0, gfx="gfx942", slot="0000:05:00.0")
+
+
+def metrics(version: int, **told: Any) -> bytes:
+    table, before = bytearray(b"\xff" * 4096), "@"
+    for field in LAYOUTS.get(version, LAYOUTS[7]).split():
+        name, _, code = field.rpartition(":")
+        before += code
+        if name in told:
+            pack_into(code, table, calcsize(before) - calcsize(code), *told[name])
+    pack_into("HBB", table, 0, calcsize(before), 1, version)
+    return bytes(table[: calcsize(before)])
+
+
+def counted(version: int, *values: int, **more: Any) -> bytes:
+    told = zip(("prochot", "ppt", "socket", "vr", "hbm"), values, strict=True)
+    return metrics(version, **{name: [value] for name, value in told}, **more)
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "throttle", "up"),
+    [
+        (b"", metrics(3, indep=[1 << 36]), (), None),  # an idle Navi 31: libdrm-amdgpu-sys-rs #7
+        (b"", metrics(3), (), None),
+        (b"", metrics(3, indep=[1 | 1 << 34 | 1 << 47]), ("its memory is too hot", "a signal of the board (PROCHOT)"), None),
+        # counters that amd-smi metric --throttle printed: power alone grows, then heat of the socket
+        (counted(6, 0, 585613, 2190, 0, 0), counted(6, 0, 585700, 2190, 0, 0), (), None),
+        (counted(6, 0, 5, 255, 0, 0), counted(6, 0, 9, 256, 0, 0), ("the chip is too hot",), None),
+        (counted(7, 7, 0, 1, 2, 3), counted(7, 7, 0, 1, 2, 4, state=[1, 1, 1, 1, 1, 0, 0, 0xFFFF]), ("its memory is too hot",), 5),
+        (b"", metrics(7, state=[0] * 8), (), 0),
+        (b"", metrics(7), (), None),
+        (b"", metrics(9, state=[1] * 8), (), None),  # a layout that is not known
+        (b"", metrics(7, state=[1] * 8)[:900], (), None),
+    ],
+)  # fmt: skip
+def test_what_a_table_of_an_amd_gpu_tells(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, before: bytes, now: bytes, throttle: Any, up: Any
+) -> None:  # fmt: skip
+    file = f"sys/bus/pci/devices/{GPU.slot}/gpu_metrics"
+    plant(tmp_path, {file: before or now})
+    monkeypatch.setattr("time.sleep", lambda _: plant(tmp_path, {file: now}))
+    (found,) = amd_metrics.measured(tmp_path, [GPU])
+    assert found == replace(GPU, throttle=throttle, xgmi_active=up)
+    plant(tmp_path, {file.replace("gpu_metrics", "power/runtime_status"): "suspended\n"})
+    assert amd_metrics.measured(tmp_path, [GPU]) == (GPU,), "it was woken"
+
+
+def test_intels_tool_is_asked_where_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    gpu = IntelGpu(names=("Intel Data Center GPU Flex 170",), discrete=True)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert intel.intel_health(gpu) == Unknown(why="xpu-smi is not here")
+    said = (
+        '{"device_list": [{"device_id": 0, "power": {"status": "Warning", "description": "hot"}}]}'
+    )
+    plant(tmp_path, {"xpu-smi": f"#!/bin/sh\n[ \"$*\" = 'health -l -j' ] && echo '{said}'\n"})
+    assert intel.intel_health(gpu) == intel.IntelHealth(warning=("GPU 0, power: hot",))
