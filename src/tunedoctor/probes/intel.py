@@ -30,6 +30,6 @@ def health(text: str) -> IntelHealth | Unknown:
             if isinstance(one, dict) and isinstance(one.get("status"), str):
                 says = f"GPU {device.get('device_id')}, {name}: {one.get('description')}"
                 found.setdefault(one["status"].lower(), []).append(says[:200].rstrip("."))
-    if not found:
+    if not found.keys() & {"ok", "warning", "critical"}:
         return Unknown(why=f"xpu-smi: {' '.join(text.split())[:200] or 'no answer'}")
     return IntelHealth(*(tuple(found.get(key, ())) for key in ("critical", "warning")))

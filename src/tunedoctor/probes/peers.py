@@ -14,7 +14,9 @@ from tunedoctor.system.reading import line, read, start
 @probe(PeerPaths)
 def peer_paths(pci: PciBus, host: Host, *, root: Path = Path("/")) -> PeerPaths | Absent | Unknown:
     """Look at the groups of the IOMMU and at the ports above the GPUs."""
-    bus, cards = root / "sys/bus/pci/devices", [*pci.of("10de"), *pci.of("1002")]
+    bus = root / "sys/bus/pci/devices"
+    # the IOMMU is there for those that a virtual machine gets
+    cards = [c for c in (*pci.of("10de"), *pci.of("1002")) if "vfio" not in (c.driver or "")]
     places = [bus / c.slot for c in cards if sum(c.device == d.device for d in cards) > 1]
     if not places or host.machine != "x86_64":
         return Absent(why="no two GPUs of a kind on an x86_64 machine")
