@@ -4,6 +4,7 @@ Sources: the kernel's ABI/testing/sysfs-kernel-iommu_groups and include/uapi/lin
 """
 
 import re
+from collections import Counter
 from pathlib import Path
 
 from tunedoctor.facts import Absent, Host, PciBus, PeerPaths, Unknown
@@ -24,9 +25,19 @@ def peer_paths(pci: PciBus, host: Host, *, root: Path = Path("/")) -> PeerPaths 
         return Absent(why="a virtual machine: its host decides on IOMMU and ACS, and needs them")
     groups = [one for one in places if (one / "iommu_group").exists()]
     types = {one.name: line(one / "iommu_group/type")[:20] for one in groups}
-    above = [re.findall(r"\w{4,}:\w\w:\w\w\.\d", str(one.resolve())) for one in places]
+    adapters = (root / "sys/class/infiniband").glob("*/device")
+    paths = [
+        re.findall(r"\w{4,}:\w\w:\w\w\.\d", str(one.resolve())) for one in (*places, *adapters)
+    ]
     # below the root's port each switch has one that leads up and one that leads down
-    ports = dict.fromkeys(port for path in above for port in path[2:-1:2])
+    switch = {
+        down: up for path in paths for up, down in zip(path[1::2], path[2:-1:2], strict=False)
+    }
+    # one leads to a single card: such switches are parts of AMD's cards and of chipsets
+    meets = {up for path in paths[: len(places)] for up in path[1:-1:2]} & {
+        up for up, count in Counter(switch.values()).items() if count > 1
+    }
+    ports = (down for down, up in switch.items() if up in meets)
     acs = {port: acs_control(start(bus / port / "config", 4096) or b"") for port in ports}
     translated = tuple(f"{name} ({kind})" for name, kind in types.items() if "DMA" in kind)
     redirecting = tuple(port for port, control in acs.items() if (control or 0) & 0b1100)
