@@ -244,8 +244,8 @@ def peermem_missing(
 def peer_traffic_detour(facts: api.Facts, paths: api.PeerPaths) -> api.Finding | None:
     """Only where GPUs have no links of their own, or meet adapters; GeForce cards do not reach each other anyhow."""
     links = [c.nvlinks_active for c in facts.nvidia.gpus if "GeForce" not in c.name]
-    # cards of data centres have links, of which not all drivers tell
-    links += [c.xgmi_active or c.gfx.startswith("gfx9") for c in facts.amd.gpus]
+    # those of data centres have XGMI, of which not all drivers tell
+    links += [c.gfx.startswith("gfx9") for c in facts.amd.gpus]
     meet = any(port.works for port in facts.rdma.ports) or not all(links)
     found = meet and (paths.translated or paths.redirecting)
     return facts.worded(":iommu" if paths.translated else ":acs", paths=paths) if found else None
@@ -262,8 +262,7 @@ def intel_gpu_unhealthy(facts: api.Facts, health: api.IntelHealth) -> api.Findin
 def gpu_program_faults(facts: api.Facts, kernel_log: api.KernelLog) -> api.Finding | None:
     """Those that the catalogue lays on the program; beside others nobody knows that the card is well."""
     known, xids = api.table("xids")["programs"], [x for x in kernel_log.xids if x.number < 10000]
-    told = [
-        f"Xid {x.number} ({known.get(str(x.number), {}).get('name')}) at {x.slot}" for x in xids
-    ]
-    alone = xids and all(str(xid.number) in known for xid in xids)
-    return facts.worded(each=[*dict.fromkeys(told)][:4]) if alone else None
+    if not xids or any(str(xid.number) not in known for xid in xids):
+        return None
+    told = [f"Xid {x.number} ({known[str(x.number)]['name']}) at {x.slot or 'a GPU'}" for x in xids]
+    return facts.worded(each=[*dict.fromkeys(told)][:4])

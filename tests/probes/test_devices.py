@@ -71,13 +71,13 @@ def test_partitions_of_a_card_are_read_once(monkeypatch: pytest.MonkeyPatch) -> 
     slots: list[str] = []
     monkeypatch.setattr(amd_metrics, "_table", lambda _, slot, __: slots.append(slot) or b"")
     assert amd_metrics.measured(Path(), [GPU] * 8) == (GPU,) * 8
-    assert slots == [GPU.slot] * 2
+    assert slots == [GPU.slot]
 
 
 def test_intels_tool_is_asked_where_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     gpu = IntelGpu(names=("Intel Data Center GPU Flex 170",), discrete=True)
     monkeypatch.setenv("PATH", str(tmp_path))
-    assert intel.intel_health(gpu) == Unknown(why="xpu-smi is not here")
+    assert intel.intel_health(gpu) == Unknown(why="xpu-smi is not here or failed")
     said = (
         '{"device_list": [{"device_id": 0, "power": {"status": "Warning", "description": "hot"}}]}'
     )

@@ -16,9 +16,10 @@ def measured(root: Path, gpus: list[AmdGpu]) -> tuple[AmdGpu, ...]:
     end = time.monotonic() + 2  # a sick card answers late
     slots = dict.fromkeys(gpu.slot for gpu in gpus)  # partitions of a card share one
     before = {slot: _table(root, slot, end) for slot in slots}
-    counts = any("counted" in _layout(one) for one in before.values())
-    time.sleep(0.1 if counts else 0)  # as amd-smi does
-    now = {slot: _table(root, slot, end) for slot in slots}
+    now = before
+    if any("counted" in _layout(one) for one in before.values()):
+        time.sleep(0.1)  # as amd-smi does
+        now = {slot: _table(root, slot, end) for slot in slots}
     return tuple(_with(gpu, before[gpu.slot], now[gpu.slot]) for gpu in gpus)
 
 

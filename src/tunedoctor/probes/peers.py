@@ -23,21 +23,15 @@ def peer_paths(pci: PciBus, host: Host, *, root: Path = Path("/")) -> PeerPaths 
         return Absent(why="no two GPUs of a kind on an x86_64 machine")
     if "hypervisor" in (read(root / "proc/cpuinfo", 4096) or "").split():
         return Absent(why="a virtual machine: its host decides on IOMMU and ACS, and needs them")
-    groups = [one for one in places if (one / "iommu_group").exists()]
-    types = {one.name: line(one / "iommu_group/type")[:20] for one in groups}
+    groups = ((one.name, one / "iommu_group") for one in places)
+    types = {name: line(group / "type")[:20] for name, group in groups if group.exists()}
     adapters = (root / "sys/class/infiniband").glob("*/device")
-    paths = [
-        re.findall(r"\w{4,}:\w\w:\w\w\.\d", str(one.resolve())) for one in (*places, *adapters)
-    ]
-    # below the root's port each switch has one that leads up and one that leads down
-    switch = {
-        down: up for path in paths for up, down in zip(path[1::2], path[2:-1:2], strict=False)
-    }
-    # one leads to a single card: such switches are parts of AMD's cards and of chipsets
-    meets = {up for path in paths[: len(places)] for up in path[1:-1:2]} & {
-        up for up, count in Counter(switch.values()).items() if count > 1
-    }
-    ports = (down for down, up in switch.items() if up in meets)
+    ends, slot = [str(one.resolve()) for one in (*places, *adapters)], r"\w{4,}:\w\w:\w\w\.\d"
+    paths = [re.findall(slot, end) for end in ends]
+    # a switch has a port that leads up and some that lead down; AMD's cards have one inside, with one of each
+    switch = {path[n]: path[n - 1] for path in paths for n in range(2, len(path) - 1, 2)}
+    meets, ours = Counter(switch.values()), {up for path in paths[: len(places)] for up in path}
+    ports = [down for down, up in switch.items() if meets[up] > 1 and up in ours]
     acs = {port: acs_control(start(bus / port / "config", 4096) or b"") for port in ports}
     translated = tuple(f"{name} ({kind})" for name, kind in types.items() if "DMA" in kind)
     redirecting = tuple(port for port, control in acs.items() if (control or 0) & 0b1100)
