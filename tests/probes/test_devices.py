@@ -8,7 +8,7 @@ import pytest
 from msgspec.structs import replace
 from rows import plant
 
-from tunedoctor.facts import AmdGpu, IntelGpu, Unknown
+from tunedoctor.facts import Absent, AmdGpu, IntelGpu, Unknown
 from tunedoctor.probes import amd_metrics, intel
 
 COUNTED = "I prochot:I ppt:I socket:I vr:I hbm:I I 4H 2I 5Q 2I 16Q"
@@ -78,6 +78,8 @@ def test_intels_tool_is_asked_where_it_is(tmp_path: Path, monkeypatch: pytest.Mo
     gpu = IntelGpu(names=("Intel Data Center GPU Flex 170",), discrete=True)
     monkeypatch.setenv("PATH", str(tmp_path))
     assert intel.intel_health(gpu) == Unknown(why="xpu-smi is not here or failed")
+    laptop = IntelGpu(names=("Intel Arc Graphics 7d55",), discrete=True)
+    assert isinstance(intel.intel_health(laptop), Absent), "each check of a laptop would tell of it"
     said = (
         '{"device_list": [{"device_id": 0, "power": {"status": "Warning", "description": "hot"}}]}'
     )

@@ -17,6 +17,8 @@ def intel_health(gpu: IntelGpu | None) -> IntelHealth | Absent | Unknown:
     if gpu is None or not gpu.discrete:
         return Absent(why="no Intel GPU that training can use")
     said = next(tools_say({"xpu-smi": ("health", "-l", "-j")}, os.environ), None)
+    if not said and not any("Data Center" in name for name in gpu.names):
+        return Absent(why="xpu-smi, which servers have, is not here or failed")
     return health("\n".join(said[1])) if said else Unknown(why="xpu-smi is not here or failed")
 
 
