@@ -182,7 +182,8 @@ def gpu_throttled(facts: api.Facts) -> api.Finding | None:
         hot = [c for c in facts.amd.gpus if c.throttle]
         if each := [f"GPU {c.index} ({c.name}): {api.listed(c.throttle)}" for c in hot[:4]]:
             return facts.worded("/amd:live", each=each)
-        low = [c for c in facts.nvidia.gpus if 0 < (c.power_limit or 0) < (c.power_default or 0)]
+        fixed = (c for c in facts.nvidia.gpus if "Laptop" not in c.name)  # there firmware lowers it
+        low = [c for c in fixed if 0 < (c.power_limit or 0) < (c.power_default or 0)]
         each = [f"GPU {c.index} ({c.name}): {c.power_limit} of {c.power_default} W" for c in low]
         return facts.if_heard("/amd") or (facts.worded("/lowered", each=each) if each else None)
     words = api.table("outputs")["throttle"]["words"]

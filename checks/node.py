@@ -37,7 +37,8 @@ def gpu_missing(facts: api.Facts, gpus: api.NvidiaGpus, pci: api.PciBus) -> api.
 @api.check("amd-gpu-missing")
 def amd_gpu_missing(facts: api.Facts, pci: api.PciBus, gpus: api.AmdGpus) -> api.Finding | None:
     """Compare bus, driver and render nodes, of the kinds that are offered: others need not compute."""
-    offered, cards = {card.slot for card in gpus.gpus}, pci.of("1002")
+    offered = {card.slot for card in gpus.gpus}
+    cards = [card for card in pci.of("1002") if card.driver in ("amdgpu", "", None)]
     due = {c.slot for c in cards if any(c.device == d.device and d.slot in offered for d in cards)}
     lost, nodes = sorted(due - offered), len(facts.rocm.render_nodes)
     if _given_part(facts) or gpus.told_by or gpus.partial or not (lost or 0 < nodes < len(due)):
@@ -243,7 +244,8 @@ def peermem_missing(
 def peer_traffic_detour(facts: api.Facts, paths: api.PeerPaths) -> api.Finding | None:
     """Only where GPUs have no links of their own, or meet adapters; GeForce cards do not reach each other anyhow."""
     links = [c.nvlinks_active for c in facts.nvidia.gpus if "GeForce" not in c.name]
-    links += [c.xgmi_active for c in facts.amd.gpus]
+    # those of data centres have XGMI, of which not all drivers tell
+    links += [c.gfx.startswith("gfx9") for c in facts.amd.gpus]
     meet = any(port.works for port in facts.rdma.ports) or not all(links)
     found = meet and (paths.translated or paths.redirecting)
     return facts.worded(":iommu" if paths.translated else ":acs", paths=paths) if found else None
@@ -258,8 +260,9 @@ def intel_gpu_unhealthy(facts: api.Facts, health: api.IntelHealth) -> api.Findin
 
 @api.check("gpu-program-faults")
 def gpu_program_faults(facts: api.Facts, kernel_log: api.KernelLog) -> api.Finding | None:
-    """Those that the catalogue lays on the program: the card is well."""
-    known = api.table("xids")["programs"]
-    counted = Counter(xid.number for xid in kernel_log.xids if str(xid.number) in known)
-    each = [f"Xid {n} ({known[str(n)]['name']}) {count} times" for n, count in counted.items()]
-    return facts.worded(each=each[:4]) if each else None
+    """Those that the catalogue lays on the program; beside others nobody knows that the card is well."""
+    known, xids = api.table("xids")["programs"], [x for x in kernel_log.xids if x.number < 10000]
+    if not xids or any(str(xid.number) not in known for xid in xids):
+        return None
+    told = [f"Xid {x.number} ({known[str(x.number)]['name']}) at {x.slot or 'a GPU'}" for x in xids]
+    return facts.worded(each=[*dict.fromkeys(told)][:4])

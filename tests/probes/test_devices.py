@@ -8,12 +8,12 @@ import pytest
 from msgspec.structs import replace
 from rows import plant
 
-from tunedoctor.facts import AmdGpu, IntelGpu, Unknown
+from tunedoctor.facts import Absent, AmdGpu, IntelGpu, Unknown
 from tunedoctor.probes import amd_metrics, intel
 
 COUNTED = "I prochot:I ppt:I socket:I vr:I hbm:I I 4H 2I 5Q 2I 16Q"
 LAYOUTS = {  # by the kernel's kgd_pp_interface.h; struct aligns as C does
-    3: "HBB 6H 3H H Q Q 14H I 3H 2I 4H Q 3H indep:Q",
+    3: "HBB warm:6H 3H H Q Q 14H I 3H 2I 4H Q 3H indep:Q",
     6: f"HBB 3H H 2H 2Q {COUNTED} Q 22H 168Q I 0Q",
     7: f"HBB 3H H 2H 3Q {COUNTED} state:8H H Q 22H 232Q I 0Q",
 }
@@ -42,6 +42,9 @@ def counted(version: int, *values: int, **more: Any) -> bytes:
         (b"", metrics(3, indep=[1 << 36]), (), None),  # an idle Navi 31: libdrm-amdgpu-sys-rs #7
         (b"", metrics(3), (), None),
         (b"", metrics(3, indep=[1 | 1 << 34 | 1 << 47]), ("its memory is too hot", "a signal of the board (PROCHOT)"), None),
+        # bits of heat on a card that is not: MangoHud #748
+        (b"", metrics(3, indep=[1 << 34 | 1 << 47], warm=[57, 58, 60, 0, 0, 0xFFFF]), ("a signal of the board (PROCHOT)",), None),
+        (b"", metrics(3, indep=[1 << 34], warm=[57, 58, 108, 0, 0, 0xFFFF]), ("its memory is too hot",), None),
         # counters that amd-smi metric --throttle printed: power alone grows, then heat of the socket
         (counted(6, 0, 585613, 2190, 0, 0), counted(6, 0, 585700, 2190, 0, 0), (), None),
         (counted(6, 0, 5, 255, 0, 0), counted(6, 0, 9, 256, 0, 0), ("the chip is too hot",), None),
@@ -64,10 +67,19 @@ def test_what_a_table_of_an_amd_gpu_tells(
     assert amd_metrics.measured(tmp_path, [GPU]) == (GPU,), "it was woken"
 
 
+def test_partitions_of_a_card_are_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    slots: list[str] = []
+    monkeypatch.setattr(amd_metrics, "_table", lambda _, slot, __: slots.append(slot) or b"")
+    assert amd_metrics.measured(Path(), [GPU] * 8) == (GPU,) * 8
+    assert slots == [GPU.slot]
+
+
 def test_intels_tool_is_asked_where_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     gpu = IntelGpu(names=("Intel Data Center GPU Flex 170",), discrete=True)
     monkeypatch.setenv("PATH", str(tmp_path))
-    assert intel.intel_health(gpu) == Unknown(why="xpu-smi is not here")
+    assert intel.intel_health(gpu) == Unknown(why="xpu-smi is not here or failed")
+    laptop = IntelGpu(names=("Intel Arc Graphics 7d55",), discrete=True)
+    assert isinstance(intel.intel_health(laptop), Absent), "each check of a laptop would tell of it"
     said = (
         '{"device_list": [{"device_id": 0, "power": {"status": "Warning", "description": "hot"}}]}'
     )

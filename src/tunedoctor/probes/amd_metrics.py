@@ -14,9 +14,13 @@ from tunedoctor.tables.load import table
 def measured(root: Path, gpus: list[AmdGpu]) -> tuple[AmdGpu, ...]:
     """Return the GPUs with what slows their clocks now, and how many of their links are up."""
     end = time.monotonic() + 2  # a sick card answers late
-    before = [_table(root, gpu.slot, end) for gpu in gpus]
-    time.sleep(0.1 if any("counted" in _layout(one) for one in before) else 0)  # as amd-smi does
-    return tuple(_with(gpu, before[at], _table(root, gpu.slot, end)) for at, gpu in enumerate(gpus))
+    slots = dict.fromkeys(gpu.slot for gpu in gpus)  # partitions of a card share one
+    before = {slot: _table(root, slot, end) for slot in slots}
+    now = before
+    if any("counted" in _layout(one) for one in before.values()):
+        time.sleep(0.1)  # as amd-smi does
+        now = {slot: _table(root, slot, end) for slot in slots}
+    return tuple(_with(gpu, before[gpu.slot], now[gpu.slot]) for gpu in gpus)
 
 
 def _table(root: Path, slot: str, end: float) -> bytes:
@@ -35,10 +39,15 @@ def _with(gpu: AmdGpu, before: bytes, now: bytes) -> AmdGpu:
     row, words = _layout(now), table("node")["amd_metrics"]["bits"]
     status = now[row["status"] :][:8] if "status" in row else b""
     bits = 0 if status == b"\xff" * 8 else int.from_bytes(status, "little")
+    warm = [_number(now, at) for at in row.get("temperatures", ()) if _number(now, at) < 0xFFFF]
+    bits &= ~row["heat"] if warm and max(warm) < row["cool"] else -1
     counted = row.get("counted", {}) if _layout(before) == row else {}
     reasons = [words[bit] for bit in words if bits >> int(bit) & 1]
-    # the bytes of a number stand lowest first
-    reasons += [why for why, at in counted.items() if now[at:][3::-1] > before[at:][3::-1]]
-    links = [now[at : at + 2] for at in row.get("links", ()) if now[at : at + 2] != b"\xff\xff"]
-    up = links.count(b"\1\0") if links else None
+    reasons += [why for why, at in counted.items() if _number(now, at, 4) > _number(before, at, 4)]
+    links = [_number(now, at) for at in row.get("links", ()) if _number(now, at) < 0xFFFF]
+    up = links.count(1) if links else None
     return replace(gpu, throttle=tuple(dict.fromkeys(reasons)), xgmi_active=up)
+
+
+def _number(data: bytes, at: int, size: int = 2) -> int:
+    return int.from_bytes(data[at : at + size], "little")

@@ -4,6 +4,7 @@ Sources: the kernel's ABI/testing/sysfs-kernel-iommu_groups and include/uapi/lin
 """
 
 import re
+from collections import Counter
 from pathlib import Path
 
 from tunedoctor.facts import Absent, Host, PciBus, PeerPaths, Unknown
@@ -14,17 +15,23 @@ from tunedoctor.system.reading import line, read, start
 @probe(PeerPaths)
 def peer_paths(pci: PciBus, host: Host, *, root: Path = Path("/")) -> PeerPaths | Absent | Unknown:
     """Look at the groups of the IOMMU and at the ports above the GPUs."""
-    bus, cards = root / "sys/bus/pci/devices", [*pci.of("10de"), *pci.of("1002")]
+    bus = root / "sys/bus/pci/devices"
+    # the IOMMU is there for those that a virtual machine gets
+    cards = [c for c in (*pci.of("10de"), *pci.of("1002")) if "vfio" not in (c.driver or "")]
     places = [bus / c.slot for c in cards if sum(c.device == d.device for d in cards) > 1]
     if not places or host.machine != "x86_64":
         return Absent(why="no two GPUs of a kind on an x86_64 machine")
     if "hypervisor" in (read(root / "proc/cpuinfo", 4096) or "").split():
         return Absent(why="a virtual machine: its host decides on IOMMU and ACS, and needs them")
-    groups = [one for one in places if (one / "iommu_group").exists()]
-    types = {one.name: line(one / "iommu_group/type")[:20] for one in groups}
-    above = [re.findall(r"\w{4,}:\w\w:\w\w\.\d", str(one.resolve())) for one in places]
-    # below the root's port each switch has one that leads up and one that leads down
-    ports = dict.fromkeys(port for path in above for port in path[2:-1:2])
+    groups = ((one.name, one / "iommu_group") for one in places)
+    types = {name: line(group / "type")[:20] for name, group in groups if group.exists()}
+    adapters = (root / "sys/class/infiniband").glob("*/device")
+    ends, slot = [str(one.resolve()) for one in (*places, *adapters)], r"\w{4,}:\w\w:\w\w\.\d"
+    paths = [re.findall(slot, end) for end in ends]
+    # a switch has a port that leads up and some that lead down; AMD's cards have one inside, with one of each
+    switch = {path[n]: path[n - 1] for path in paths for n in range(2, len(path) - 1, 2)}
+    meets, ours = Counter(switch.values()), {up for path in paths[: len(places)] for up in path}
+    ports = [down for down, up in switch.items() if meets[up] > 1 and up in ours]
     acs = {port: acs_control(start(bus / port / "config", 4096) or b"") for port in ports}
     translated = tuple(f"{name} ({kind})" for name, kind in types.items() if "DMA" in kind)
     redirecting = tuple(port for port, control in acs.items() if (control or 0) & 0b1100)
