@@ -4,8 +4,10 @@ import signal
 from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import BrokenExecutor, Future, ProcessPoolExecutor
+from contextlib import suppress
 from datetime import UTC, datetime
 from itertools import chain, islice, repeat
+from math import inf
 from multiprocessing import get_context
 from statistics import median, quantiles
 
@@ -60,6 +62,12 @@ def _each(rows: Iterable[Odd]) -> Iterator[Odd]:
             yield replace(row, node=node, nodes=() if number else row.nodes)
 
 
+def _when(row: Judged) -> float:
+    with suppress(ValueError, OverflowError):
+        return datetime.fromisoformat(row.told.taken).timestamp()
+    return -inf
+
+
 def fleet_of(every: Sequence[Judged], engine: str, checks: Iterable[Check]) -> Fleet:
     """Return what can be said of many machines: of one that files tell of twice by the newest."""
     rows, all_, seen = list[Judged](), dict[str, FleetNode](), Counter[str]()
@@ -68,7 +76,7 @@ def fleet_of(every: Sequence[Judged], engine: str, checks: Iterable[Check]) -> F
     for number, row in enumerate(every):
         same = row.told.node, (engine == "files" and row.told.host) or number
         older[row.told.node] += same in newest
-        newest[same] = max(newest.get(same, row), row, key=lambda one: one.told.taken)
+        newest[same] = max(newest.get(same, row), row, key=_when)
     for row in sorted(newest.values(), key=lambda row: natural(row.told.node)):
         first = name = row.told.node
         while name in all_:
@@ -121,8 +129,8 @@ def _times(nodes: Sequence[FleetNode]) -> Iterator[Spread]:
     for one in nodes:
         if one.seconds:
             figures["seconds", ""][one.node] = one.seconds
-        if one.tokens_per_second is not None:
-            figures["tokens_per_second", one.device][one.node] = one.tokens_per_second
+        if (speed := one.tokens_per_second) is not None and 0 <= speed < 1e12:
+            figures["tokens_per_second", one.device][one.node] = speed
     for (what, device), some in figures.items():
         if len(some) > 1:
             middle, late = median(some.values()), 1 if what == "seconds" else -1
