@@ -365,9 +365,10 @@ def test_thousands_are_judged_by_two_processes_as_by_one(tmp_path: Path) -> None
     some = [machine(n, bases[n % len(bases)]) for n in range(800)]
     for n in (100, 501):
         some[n]["facts"]["Disks"]["value"]["disks"][0]["free"] = 1 << 20
-    began = time.process_time()
-    told = fleet(write(tmp_path / "f", *some))
-    assert time.process_time() - began < 20
+    some[700]["facts"]["Environment"]["value"]["variables"] |= {f"V{n}": "" for n in range(50_000)}
+    folder, began = write(tmp_path / "f", *some), os.times()
+    told = fleet(folder)
+    assert sum(os.times()[2:4]) - sum(began[2:4]) < 20, "CPU of the doctor"
     nodes = {one["node"]: one for one in told["nodes"]}
     for n in (0, 1, 2, 3, 100, 501, 799):
         options = Options.of()
