@@ -44,7 +44,7 @@ class ReportCure(msgspec.Struct, frozen=True, kw_only=True):
 class ReportFinding(msgspec.Struct, frozen=True, kw_only=True):
     """A finding in a report."""
 
-    id: Annotated[str, msgspec.Meta(pattern=r"^\w[\w.:@/+-]*$(?!\n)", max_length=120)]
+    id: str
     severity: Severity
     title: str
     found: str

@@ -1,5 +1,6 @@
 """From replies to one answer: judged side by side, counted, grouped."""
 
+import re
 import signal
 from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -21,6 +22,7 @@ from tunedoctor.model.findings import SEVERITIES, Check
 CHUNK = 64
 """Replies that a process is handed at once; as many are judged without starting any."""
 MOST_ODD, MOST_NAMED = 1000, 100
+_ID = re.compile(r"\w[\w.:@/+-]{0,119}")
 _judge: list[Judge] = []
 
 
@@ -68,8 +70,18 @@ def _when(row: Judged) -> float:
     return -inf
 
 
+def _named(row: Judged) -> Judged:
+    """Return a row; of a report that calls a finding as none can be called, that it tells nothing."""
+    if all(map(_ID.fullmatch, row.told.findings)):
+        return row
+    why = "is a report with a finding whose name is none"
+    told = replace(row.told, reached=False, verdict="unknown", findings=(), why=why)
+    return row._replace(told=told)  # its values can be those of others too
+
+
 def fleet_of(every: Sequence[Judged], engine: str, checks: Iterable[Check]) -> Fleet:
     """Return what can be said of many machines: of one that files tell of twice by the newest."""
+    every = [*map(_named, every)]
     rows, all_, seen = list[Judged](), dict[str, FleetNode](), Counter[str]()
     findings = {one.id: one for row in reversed(every) for one in row.causes}
     newest, older = dict[object, Judged](), Counter[str]()
