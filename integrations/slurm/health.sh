@@ -16,8 +16,10 @@ report=$("$doctor" check --profile node --config "$config" --timeout "$seconds" 
 [ $? -le 1 ] || acts= # it could not tell, as of a driver that hangs
 # what is drained, resumed and left alone is as by an administrator's doctor fleet: docs/fleet.md
 # shellcheck disable=SC2086
-said=$(printf '%s\n' "$report" | "$doctor" fleet --from - --config "$config" $acts --format line 2>&1)
-told=$(printf '%s\n' "$said" | grep -Ev '^(left alone|No node to |[^ ]+ doctor: )')
+said=$(printf '%s\n' "$report" | timeout 25 "$doctor" fleet --from - --config "$config" $acts --format line 2>&1)
+[ $? -ne 124 ] || said="$said
+Slurm gave no answer in 25 s"
+told=$(printf '%s\n' "$said" | grep -Ev '^(left alone|No node to |[^ ]+ doctor: (ready$|[^ ]+ \[))')
 [ -n "$acts" ] || told="could not tell: $said"
 [ -z "$told" ] || logger -t doctor -- "$SLURMD_NODENAME: $told"
 [ "${1:-}" != prolog ] || ! printf '%s\n' "$said" | grep -q '^[^ ]* doctor: [^ ]* \[node\]'

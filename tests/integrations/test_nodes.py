@@ -78,6 +78,39 @@ def test_the_unit_writes_metrics_that_prometheus_takes(tmp_path: Path) -> None:
     assert (ended.code, ended.said) == (0, "")
 
 
+@pytest.mark.parametrize(
+    ("check", "sinfo", "says"),
+    [
+        ("echo '{broken'; exit 0", "true", "line-1 doctor: not reached"),
+        ("exit 1", "true", "line-1 doctor: not reached"),
+        ("exit 2", "true", "could not tell"),
+        ("true", "sleep 70", "Slurm gave no answer in 25 s"),
+    ],
+)
+def test_a_health_program_that_can_not_tell_says_so(
+    tmp_path: Path, check: str, sinfo: str, says: str
+) -> None:
+    """Within the minute that slurmd gives it; sinfo and the log are stand-ins."""
+    own = f'[ "$1" = check ] && {{ {check}; }}; exec {DOCTOR} "$@"'
+    for name, does in {
+        "doctor": own,
+        "sinfo": sinfo,
+        "logger": f'echo "$@" >>{tmp_path}/log',
+    }.items():
+        (tmp_path / name).write_text(f"#!/bin/sh\n{does}\n")
+        (tmp_path / name).chmod(0o755)
+    (tmp_path / "doctor.toml").write_text("")
+    told = {
+        "doctor": tmp_path / "doctor",
+        "config": tmp_path / "doctor.toml",
+        "PATH": Path(f"{tmp_path}:/usr/bin:/bin"),
+    }
+    began = time.monotonic()
+    assert ran("sh", adapted("slurm/health.sh", tmp_path / "health", **told)).code == 0
+    assert time.monotonic() - began < 50
+    assert says in (tmp_path / "log").read_text()
+
+
 @pytest.fixture
 def cluster(tmp_path: Path) -> Iterator[Cluster]:
     config = tmp_path / "doctor.toml"

@@ -4,7 +4,7 @@ import sys
 from argparse import Namespace
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
-from typing import get_args
+from typing import Any, get_args
 
 import msgspec
 
@@ -20,21 +20,36 @@ from tunedoctor.render.formats.line import line_of
 from tunedoctor.system.reading import read_regular
 
 
-def fresh(jobs: Iterable[Job], given: Namespace) -> Iterator[Job]:
-    """Hand on what is there; of an act a file that is too old is a machine that was not reached."""
-    acts = given.files and any(getattr(given, one) for one in get_args(Verb))
+def fresh(jobs: Iterable[Job], given: Namespace, options: Options) -> Iterator[Job]:
+    """Hand on what is there; of an act a file that is too old, or does not tell enough, is a machine not reached."""
+    acts = [one for one in get_args(Verb) if given.files and getattr(given, one)]
+    undoes = any(one.startswith("un") for one in acts)
+    least = {one.id for one in options._replace(profile="node").checks() if not one.by_words}
     for job in jobs if acts else ():
         name, text = job if isinstance(job, tuple) else (job.name, job.snapshot)
         place = text if isinstance(text, str) else name
         try:
             data = read_regular(text, LARGEST) if isinstance(text, str) else text
-            taken = datetime.fromisoformat(msgspec.json.decode(data)["taken"])
-            old = abs(datetime.now(UTC) - taken) > timedelta(hours=given.max_age)
-            why = f"was taken {ago(str(taken))}, at {taken:%Y-%m-%d %H:%M}" if old else ""
+            told, now = msgspec.json.decode(data), datetime.now(UTC)
+            taken = datetime.fromisoformat(told["taken"])
+            age = ago(str(taken)) if taken <= now else "by a clock that is ahead"
+            old = abs(now - taken) > timedelta(hours=given.max_age)
+            why = f"was taken {age}, at {taken:%Y-%m-%d %H:%M}; --max-age HOURS" if old else ""
+            if not why and undoes and "verdict" in told and not _whole(told, options, least):
+                why = "is a report for which checks were left out, or counted less"
         except Exception as error:  # noqa: BLE001  a file of anybody's
             why = f"does not tell when it was taken: {error}"
-        yield Reply(name, problem=f"{place} {why}; --max-age HOURS") if why else job
+        yield Reply(name, problem=f"{place} {why}") if why else job
     yield from () if acts else jobs
+
+
+def _whole(told: dict[str, Any], options: Options, least: set[str]) -> bool:
+    """Tell whether a report holds all checks of a node, and has findings where one counts here."""
+    found, fails = told["findings"], options.gate().fails
+    ids = (one["id"] for one in (*found, *told["symptoms"]))
+    counts = any(fails(one["severity"]) and not one["accepted"] for one in found)
+    seen = {*told["passed"], *told["skipped"], *told["unknown"], *ids}
+    return seen >= least and (told["verdict"] != "ready" or not counts)
 
 
 def act(given: Namespace, found: Fleet, options: Options) -> bool:

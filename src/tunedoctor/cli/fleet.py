@@ -68,7 +68,7 @@ def command(given: Namespace) -> int:
         if sys.platform == "linux":
             processes = len(os.sched_getaffinity(0))
         with closing(jobs):  # who is still asked ends with it
-            rows = judged(_shown(fresh(jobs, given), one), make, processes)
+            rows = judged(_shown(fresh(jobs, given, options), one), make, processes)
     if not rows:
         misuse("no machines were found", _TELLS)
     found, who = fleet_of(rows, engine, checks), this_identity()

@@ -1,11 +1,14 @@
 """From replies to one answer: judged side by side, counted, grouped."""
 
+import re
 import signal
 from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import BrokenExecutor, Future, ProcessPoolExecutor
+from contextlib import suppress
 from datetime import UTC, datetime
 from itertools import chain, islice, repeat
+from math import inf
 from multiprocessing import get_context
 from statistics import median, quantiles
 
@@ -19,6 +22,7 @@ from tunedoctor.model.findings import SEVERITIES, Check
 CHUNK = 64
 """Replies that a process is handed at once; as many are judged without starting any."""
 MOST_ODD, MOST_NAMED = 1000, 100
+_ID = re.compile(r"\w[\w.:@/+-]{0,119}")
 _judge: list[Judge] = []
 
 
@@ -60,15 +64,31 @@ def _each(rows: Iterable[Odd]) -> Iterator[Odd]:
             yield replace(row, node=node, nodes=() if number else row.nodes)
 
 
+def _when(row: Judged) -> float:
+    with suppress(ValueError, OverflowError):
+        return datetime.fromisoformat(row.told.taken).timestamp()
+    return -inf
+
+
+def _named(row: Judged) -> Judged:
+    """Return a row; of a report that calls a finding as none can be called, that it tells nothing."""
+    if all(map(_ID.fullmatch, row.told.findings)):
+        return row
+    why = "is a report with a finding whose name is none"
+    told = replace(row.told, reached=False, verdict="unknown", findings=(), why=why)
+    return row._replace(told=told)  # its values can be those of others too
+
+
 def fleet_of(every: Sequence[Judged], engine: str, checks: Iterable[Check]) -> Fleet:
     """Return what can be said of many machines: of one that files tell of twice by the newest."""
+    every = [*map(_named, every)]
     rows, all_, seen = list[Judged](), dict[str, FleetNode](), Counter[str]()
     findings = {one.id: one for row in reversed(every) for one in row.causes}
     newest, older = dict[object, Judged](), Counter[str]()
     for number, row in enumerate(every):
         same = row.told.node, (engine == "files" and row.told.host) or number
         older[row.told.node] += same in newest
-        newest[same] = max(newest.get(same, row), row, key=lambda one: one.told.taken)
+        newest[same] = max(newest.get(same, row), row, key=_when)
     for row in sorted(newest.values(), key=lambda row: natural(row.told.node)):
         first = name = row.told.node
         while name in all_:
@@ -121,8 +141,8 @@ def _times(nodes: Sequence[FleetNode]) -> Iterator[Spread]:
     for one in nodes:
         if one.seconds:
             figures["seconds", ""][one.node] = one.seconds
-        if one.tokens_per_second is not None:
-            figures["tokens_per_second", one.device][one.node] = one.tokens_per_second
+        if (speed := one.tokens_per_second) is not None and 0 <= speed < 1e12:
+            figures["tokens_per_second", one.device][one.node] = speed
     for (what, device), some in figures.items():
         if len(some) > 1:
             middle, late = median(some.values()), 1 if what == "seconds" else -1

@@ -30,6 +30,8 @@ FLOOR, RARE = 0.5, 1 / 3
 """Bits, and share of the nodes, from which and up to which a value is odd."""
 MOST_TRIED, MOST_SECONDS, MOST_ASKED = 200, 30, 300
 """Experiments, one for nodes that are equal in what a check takes; seconds for all; nodes to choose one like it."""
+MOST_CELLS = 10_000_000
+"""Paths of one kind of fact times machines, from which on paths that few have are left out."""
 SEVERAL = 3
 POOL, SHARE, MOST_MIXED = 8, 1 / 20, 40
 """Machines, and share of all, that have one value in a pool; facts that tell pools."""
@@ -62,7 +64,10 @@ def columns_of(rows: Sequence[Judged], every: Iterable[Judged]) -> Iterator[Colu
     for (kind, token), numbers in having.items():
         for path, value in values[token].items():
             found[kind, path][value] += numbers
+    most, paths = max(2000, MOST_CELLS // max(1, len(rows))), Counter(kind for kind, _ in found)
     for (kind, path), nodes in found.items():
+        if paths[kind] > most and sum(map(len, nodes.values())) < len(rows) * RARE:
+            continue  # one machine alone can bring a hundred thousand, each of which all others lack
         if path and (lacks := {*found[kind, ""].get(None, ())}.difference(*nodes.values())):
             nodes[None] = sorted(lacks)
         _merge_sizes(nodes)
@@ -111,8 +116,9 @@ def marks_of(columns: Iterable[Column]) -> Marks:
     found: dict[int, dict[str, list[tuple[str, Value]]]] = defaultdict(lambda: defaultdict(list))
     for one in columns:
         for value, numbers in one.nodes.items():
+            mark = one.path, value
             for number in numbers:
-                found[number][one.kind].append((one.path, value))
+                found[number][one.kind].append(mark)
     return {
         number: {k: tuple(some) for k, some in kinds.items()} for number, kinds in found.items()
     }

@@ -6,7 +6,7 @@ from datetime import datetime
 from tunedoctor.render.formats import Told
 
 Sample = tuple[dict[str, str], float]
-_MOST, _LONGEST = 64, 100
+_MOST, _LONGEST = 64, 120
 """Series of a name; characters of a label."""
 
 
