@@ -120,10 +120,12 @@ def met(job: Job, python: str, files: Sequence[str], device: str) -> list[str]:
     def heard(line: str) -> float:
         task, _, text = line.partition(": ")
         with suppress(ValueError):
-            told.setdefault(task.strip(), {"step": 0}).update(json.loads(text))
-        one = told.get("0", {"step": 1})
-        # without its port nobody can meet
-        return 1.0 if "problem" in one and not one["step"] and len(told) == nodes else most
+            node, more = told.setdefault(task.strip(), {"step": 0, "files": {}}), json.loads(text)
+            node["files"].update(more.pop("files", {}))
+            node.update(more)
+        begun = len(told) == nodes and [one for one in told.values() if not one["step"]]
+        # where the first alone has no port nobody can meet
+        return 1.0 if begun and begun == [told.get("0")] and "problem" in begun[0] else most
 
     ask = partial(child.run_lines, argv, heard=heard, stdin=script, limit=child.FLOOD)
     ended = ask(silence=most, timeout=most)
@@ -141,13 +143,14 @@ def _unlike(told: Mapping[str, Mapping[str, Any]], death: str) -> Iterator[str]:
     least, first = min(one["step"] for one in told.values()), next(iter(told))
     for name, one in told.items():
         if one["step"] == least < meet.LAST:
-            yield f"{name}: {plain(one['doing'], 300)}: {plain(one.get('problem', f'no answer ({death})'), 300)}"
+            why = one.get("problem", f"no answer ({death})")
+            yield f"{name}: {plain(one['doing'], 300)}: {plain(why, 300)}"
         ahead, within = one.get("ahead", 0.0), one.get("within", 0.0)
         if abs(ahead) - within > AHEAD:
             off = f"{ahead:+.1f} s off that of {first}, to {within:.3f} s"
             yield f"{name}: its clock is {off}; chronyc makestep sets it"
     for path in told[first]["files"]:
-        seen = {name: one["files"][path] for name, one in told.items()}
+        seen = {name: one["files"][path] for name, one in told.items() if path in one["files"]}
         # what is there is right, even where most do not see it
         ranked = Counter(seen.values()).most_common()
         usual, count = max(ranked, key=lambda one: (not one[0].startswith("can't"), one[1]))

@@ -25,7 +25,9 @@ def main(order: Dict[str, Any]) -> None:
     rank, nodes = int(os.environ["SLURM_PROCID"]), order["nodes"]
     store: Any = None
     place, wait = (order["host"], order["port"]), timedelta(seconds=STEP)
-    say(node=os.environ["SLURMD_NODENAME"], files={one: seen(one) for one in order["files"]})
+    say(step=0, doing="reading files", node=os.environ["SLURMD_NODENAME"])
+    for path in order["files"]:  # srun cuts long lines
+        say(files={path: seen(path)})
     say(step=0, doing="taking port {} (MASTER_PORT names another)".format(place[1]))
     try:
         family, kind, _, _, there = min(socket.getaddrinfo(*place, type=socket.SOCK_DGRAM))
