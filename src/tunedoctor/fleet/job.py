@@ -123,9 +123,11 @@ def met(job: Job, python: str, files: Sequence[str], device: str) -> list[str]:
             node, more = told.setdefault(task.strip(), {"step": 0, "files": {}}), json.loads(text)
             node["files"].update(more.pop("files", {}))
             node.update(more)
-        begun = len(told) == nodes and [one for one in told.values() if not one["step"]]
-        # where the first alone has no port nobody can meet
-        return 1.0 if begun and begun == [told.get("0")] and "problem" in begun[0] else most
+        first = told.get("0", {"step": 1})
+        if first["step"] or "problem" not in first:
+            return most
+        # where it alone has no port nobody can meet
+        return 1.0 if sum(one["step"] > 0 for one in told.values()) == nodes - 1 else most
 
     ask = partial(child.run_lines, argv, heard=heard, stdin=script, limit=child.FLOOD)
     ended = ask(silence=most, timeout=most)
