@@ -10,7 +10,6 @@ import sys
 from collections import Counter
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -50,9 +49,8 @@ def held(nodes: int, wanted: str, gpus: int) -> Generator[Job]:
 
     Raises ValueError where there are not as many.
     """
-    copies = int(os.environ.get("SLURM_STEP_NUM_TASKS", "1"))
-    if copies > 1 and "SLURM_PTY_PORT" not in os.environ:
-        msg = f"srun runs {copies} doctors: leave srun out, one doctor starts it for all nodes"
+    if os.environ.get("SLURM_STEP_NUM_TASKS", "1") != "1" and "SLURM_PTY_PORT" not in os.environ:
+        msg = "srun runs several doctors: leave srun out, one doctor starts it for all nodes"
         raise ValueError(msg)
     if signal.getsignal(signal.SIGHUP) == signal.SIG_DFL:  # else salloc stays in the queue
         signal.signal(signal.SIGHUP, signal.getsignal(signal.SIGTERM))
@@ -124,20 +122,19 @@ def met(job: Job, python: str, files: Sequence[str], device: str) -> list[str]:
             node["files"].update(more.pop("files", {}))
             node.update(more)
         first = told.get("0", {"step": 1})
-        if first["step"] or "problem" not in first:
-            return most
-        # where it alone has no port nobody can meet
-        return 1.0 if sum(one["step"] > 0 for one in told.values()) == nodes - 1 else most
+        lost = "problem" in first and not first["step"]  # where it alone is, nobody can meet
+        lost = lost and sum(one["step"] > 0 for one in told.values()) == nodes - 1
+        return 1.0 if lost else most
 
-    ask = partial(child.run_lines, argv, heard=heard, stdin=script, limit=child.FLOOD)
-    ended = ask(silence=most, timeout=most)
+    how: Any = {"stdin": script, "timeout": most, "limit": child.FLOOD}
+    ended = child.run_lines(argv, heard=heard, silence=most, **how)
     # task 0 first, whose clock the others are held to
     by_node = {one["node"]: one for _, one in sorted(told.items()) if "node" in one}
     if silent := [name for name in job.names if name not in by_node]:
         said_ = re.findall(r"^(?:srun: error|\d+): (.+)$", ended.err, re.MULTILINE)
         why = plain(said_[0] if said_ else ended.death, 300)
         return [f"{listed(silent)}: {python} does not start there: {why}"]
-    return [*_unlike(by_node, ended.death)]
+    return [*_unlike(by_node, f"no answer ({ended.death})")]
 
 
 def _unlike(told: Mapping[str, Mapping[str, Any]], death: str) -> Iterator[str]:
@@ -145,8 +142,7 @@ def _unlike(told: Mapping[str, Mapping[str, Any]], death: str) -> Iterator[str]:
     least, first = min(one["step"] for one in told.values()), next(iter(told))
     for name, one in told.items():
         if one["step"] == least < meet.LAST:
-            why = one.get("problem", f"no answer ({death})")
-            yield f"{name}: {plain(one['doing'], 300)}: {plain(why, 300)}"
+            yield f"{name}: {plain(one['doing'], 300)}: {plain(one.get('problem', death), 300)}"
         ahead, within = one.get("ahead", 0.0), one.get("within", 0.0)
         if abs(ahead) - within > AHEAD:
             off = f"{ahead:+.1f} s off that of {first}, to {within:.3f} s"

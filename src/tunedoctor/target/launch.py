@@ -76,12 +76,11 @@ def met(where: str, count: int) -> Dict[str, str]:
     told = RendezvousParameters("c10d", endpoint, port, least, most, own, **how)
     KEPT.append(get_rendezvous_handler(told))
     KEPT.append(KEPT[0].next_rendezvous())
-    rank, store = KEPT[1].rank, KEPT[1].store
+    rank, store, told = KEPT[1].rank, KEPT[1].store, KEPT[1].bootstrap_store_info
     if rank == 0:  # torch 2.4 tells the host's name, which others may not know
-        store.set("doctor address", own)
-    world = {"RANK": str(rank * count), "WORLD_SIZE": str(most * count)}
-    world["MASTER_ADDR"] = store.get("doctor address").decode()
-    return {**world, "MASTER_PORT": str(KEPT[1].bootstrap_store_info.master_port)}
+        store.set("address", own)
+    world = {"WORLD_SIZE": str(most * count), "MASTER_PORT": str(told.master_port)}
+    return {"RANK": str(rank * count), "MASTER_ADDR": store.get("address").decode(), **world}
 
 
 def wait(children: "List[subprocess.Popen[bytes]]") -> int:

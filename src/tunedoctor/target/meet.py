@@ -14,10 +14,8 @@ from contextlib import suppress
 from datetime import timedelta
 from typing import Any, Dict
 
-LAST, ROUNDS, HEAD = 5, 8, 1 << 20
-"""The step after which all is well; questions for the time; bytes of a file's both ends that are compared."""
-START, STEP = 240, 60
-"""Seconds for torch to come from a slow disk, and for what comes then."""
+LAST, ROUNDS, HEAD, START, STEP = 5, 8, 1 << 20, 240, 60
+"""The last step; questions for the time; bytes of each end of a file; seconds for torch to load, and for a step."""
 
 
 def main(order: Dict[str, Any]) -> None:
@@ -35,9 +33,7 @@ def main(order: Dict[str, Any]) -> None:
             one.connect(there)  # sends nothing
             own = one.getsockname()[0]
         if rank == 0:  # else a stranger there would answer the others
-            with socket.socket(family) as one:
-                one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-                one.bind(("", place[1]))
+            socket.create_server(("", place[1]), family=family).close()
         say(step=1, doing="loading torch")
         import torch
         import torch.distributed as dist
