@@ -1,6 +1,7 @@
 """doctor train on nodes of a real Slurm (one machine, each node with a host name and mounts of its own), by gloo.
 
-Four nodes are alike; on the others torch is another, the data is not there, or the clock is ahead.
+Four nodes are alike; on the others torch is another, the data is not there, the clock is ahead, or the end of a file
+differs.
 """
 
 import json
@@ -10,6 +11,7 @@ import re
 import shlex
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -36,7 +38,7 @@ text = open({server!r}).read().partition("def load")[0].partition("def main")[0]
 exec(compile(text, "server", "exec"))
 tiny("m")
 """
-OPTIONS = "--model=m --data=d/d.jsonl --batch=8 --max-steps=8 --save-every=2 --learning-rate=5e-3"
+OPTIONS = "--model=m --data=d/d.jsonl --batch=8 --max-steps=8 --save-every=2 --learning-rate=5e-3 --device=cpu"
 DOCTOR = [sys.executable, "-m", "tunedoctor"]
 LATE = "import time as _t\n_now = _t.time\n_t.time = lambda: _now() + 5.25\n"
 
@@ -51,16 +53,16 @@ class Slurm(NamedTuple):
     folder: Path
     target: str
 
-    def start(self, *words: str) -> "subprocess.Popen[str]":
-        argv = [*DOCTOR, "train", *OPTIONS.split(), "--device=cpu", "--target", self.target, *words]
+    def start(self, *words: str, by: tuple[str, ...] = ()) -> "subprocess.Popen[str]":
+        argv = [*by, *DOCTOR, "train", *OPTIONS.split(), "--target", self.target, *words]
         env = {**os.environ, "SLURM_CONF": str(self.cluster.conf), "OMP_NUM_THREADS": "1"}
         env.update(HF_HUB_OFFLINE="1", PATH=f"/usr/sbin:{os.environ['PATH']}")
         out, err = subprocess.PIPE, subprocess.STDOUT
         where = {"cwd": self.folder, "env": env, "start_new_session": True}
         return subprocess.Popen(argv, stdout=out, stderr=err, text=True, **where)  # type: ignore[call-overload, no-any-return]
 
-    def train(self, *words: str) -> Ended:
-        with self.start(*words) as child:
+    def train(self, *words: str, by: tuple[str, ...] = ()) -> Ended:
+        with self.start(*words, by=by) as child:
             said, _ = child.communicate(timeout=400)
         return Ended(child.returncode, said)
 
@@ -93,6 +95,10 @@ def slurm(torch_python: str, tmp_path_factory: pytest.TempPathFactory) -> Iterat
     folder, work = tmp_path_factory.mktemp("shared"), tmp_path_factory.mktemp("slurm")
     server = str(Path(__file__).parents[1] / "target" / "trainer_server.py")
     subprocess.run([torch_python, "-c", TINY.format(server=server)], cwd=folder, check=True, input="", text=True)  # fmt: skip
+    for number in range(1400):  # more names than an argument takes
+        (folder / f"m/{number:0100}").touch()
+    for file, end in ((folder / "m/tail", b"1"), (work / "tail", b"2")):
+        file.write_bytes(bytes(3 << 20) + end)
     (folder / "d").mkdir()
     (folder / "d/d.jsonl").write_text(DATA)
     where = "import importlib.metadata as m, torch; print(m.distribution('torch')._path); print(torch.version.__file__)"
@@ -105,6 +111,7 @@ def slurm(torch_python: str, tmp_path_factory: pytest.TempPathFactory) -> Iterat
         "xold": f"mount --bind {work}/METADATA {info}/METADATA",
         "xblind": f"mount -t tmpfs tmpfs {folder}/d",
         "xlate": f"mount --bind {work}/version.py {version}",
+        "xtail": f"mount --bind {work}/tail {folder}/m/tail",
     }
     names = dict.fromkeys(["n1", "n2", "n3", "n4", *also], "64m")
     cluster = Cluster(work / "cluster", names, 27600, also)
@@ -152,6 +159,7 @@ def test_losses_are_those_of_one_process_and_a_killed_node_goes_on(slurm: Slurm)
     [
         ("xold", r"xold: Packages.distributions\[torch\] 1\.\S+, 2 others "),
         ("xblind", "xblind: d/d.jsonl can't be read: No such file or directory"),
+        ("xtail", r"xtail: m/tail 3,145,729 bytes, sha256 \w+, 2 others 3,145,729 bytes"),
         ("xlate", r"xlate: its clock is \+5\.[123] s off that of n1"),
     ],
 )
@@ -182,13 +190,44 @@ def test_whoever_ends_it_nothing_is_left_and_what_was_learned_is_saved(slurm: Sl
         assert code < 0 or f"saved in {out}/{saved[0]}" in said
 
 
+def test_a_port_in_use_is_named_and_nobody_waits_for_it(
+    slurm: Slurm, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = str(other.getsockname()[1])
+        monkeypatch.setenv("MASTER_PORT", port)
+        began = time.monotonic()
+        ended = slurm.train("--out=busy", "--nodes=2", "--slurm=n1,n2")
+    assert time.monotonic() - began < 60
+    assert (ended.code, f"n1: taking port {port}" in ended.said) == (1, True), ended.said
+    assert "n2: " not in ended.said
+    monkeypatch.setenv("MASTER_PORT", "0")
+    ended = slurm.train("--out=busy", "--nodes=2", "--slurm=n1,n2")
+    assert (ended.code, "MASTER_PORT=0 is no port" in ended.said) == (2, True), ended.said
+
+
+def test_a_terminal_that_closes_leaves_nothing_in_the_queue(slurm: Slurm) -> None:
+    slurm.cluster.asked("scontrol", "update", "PartitionName=debug", "State=DOWN")
+    try:
+        with slurm.start("--out=none", "--nodes=2", "--slurm") as child:
+            while " PD " not in slurm.cluster.asked("squeue", "-h"):
+                assert child.poll() is None, child.communicate()[0]
+                time.sleep(0.2)
+            child.send_signal(signal.SIGHUP)
+        assert (child.returncode, slurm.gone()) == (143, True)
+    finally:
+        slurm.cluster.asked("scontrol", "update", "PartitionName=debug", "State=UP")
+
+
 def test_what_no_nodes_can_do_is_told_before_any_is_asked(slurm: Slurm) -> None:
+    ended = slurm.train("--out=none", "--nodes=2", "--slurm", by=("srun", "-N2"))
+    assert (ended.code, ended.said.count("srun runs several doctors: leave srun out")) == (2, 2)
     for words, says in (
         (["--nodes=2"], "--nodes says not whose nodes; --slurm takes"),
         (["--slurm"], "--slurm says not how many nodes"),
         (["--nodes=3", "--slurm"], "batch 8 is no multiple of 3 processes on 3 nodes; --batch=9 is one"),
         (["--nodes=2", "--slurm", "--dry-run"], "nodes are of a training"),
-        (["--nodes=64", "--slurm", "--batch=64"], "there are 7 of 64 nodes"),
+        (["--nodes=64", "--slurm", "--batch=64"], "there are 8 of 64 nodes"),
         (["--nodes=2", "--slurm=$(x)"], "is no partition and no list of nodes"),
     ):  # fmt: skip
         ended = slurm.train("--out=none", *words)

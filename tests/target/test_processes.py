@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -50,6 +51,31 @@ def test_each_is_told_its_place_and_a_signal_is_theirs_to_answer(tmp_path: Path)
     told = [(tmp_path / f"told{rank}").read_text().split() for rank in (0, 1)]
     assert [one[:4] for one in told] == [["0", "0", "2", "127.0.0.1"], ["1", "1", "2", "127.0.0.1"]]
     assert told[0][4] == told[1][4]
+
+
+OF_24 = """
+import sys, launch, torch.distributed.elastic.rendezvous.dynamic_rendezvous as dynamic
+build = dynamic.RendezvousStoreInfo.build
+dynamic.RendezvousStoreInfo.build = lambda rank, store, **_: build(rank, store, "nobody.invalid")
+sys.exit(launch.main([f"2@{sys.argv[1]}", "1", "one.py"]))
+"""
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
+def test_two_nodes_are_told_an_address_where_torch_names_a_host(
+    torch_python: str, tmp_path: Path, host: str
+) -> None:
+    """As torch 2.4 does (api.py of its elastic.rendezvous)."""
+    (tmp_path / "one.py").write_text("import os\nprint(*map(os.environ.get, ['MASTER_ADDR', 'WORLD_SIZE', 'RANK']))")  # fmt: skip
+    try:
+        with socket.create_server((host, 0), family=socket.AF_INET6 if ":" in host else socket.AF_INET) as one:  # fmt: skip
+            argv = [torch_python, "-c", OF_24, f"{host}:{one.getsockname()[1]}"]
+    except OSError:
+        pytest.skip(f"this machine has no {host}")
+    env = {**os.environ, "PYTHONPATH": str(TRAINER.parent)}
+    nodes = [subprocess.Popen(argv, cwd=tmp_path, env={**env, "SLURM_NODEID": node}, stdout=subprocess.PIPE, text=True) for node in "01"]  # fmt: skip
+    told = sorted(node.communicate(timeout=100)[0] for node in nodes)
+    assert told == [f"{host} 2 {rank}\n" for rank in (0, 1)]
 
 
 STOP_ONE = "rate = trainer.rate\nimport os\ntrainer.rate = lambda step, *more: (step == trainer.RANK + 1 == 2 and os.kill(os.getpid(), 15), rate(step, *more))[1]"

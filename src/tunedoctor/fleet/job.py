@@ -4,6 +4,7 @@ import json
 import os
 import re
 import secrets
+import signal
 import subprocess
 import sys
 from collections import Counter
@@ -21,8 +22,8 @@ from tunedoctor.tables.load import table
 from tunedoctor.target import meet
 
 _STEP = "--ntasks-per-node=1 --overlap --mem=0 --cpu-bind=none --mpi=none --export=ALL"
-STEP, START, AHEAD = 60, 240.0, 1.0
-"""Seconds for a step of the meeting, for torch to come from a slow disk, and by which clocks may differ."""
+AHEAD = 1.0
+"""Seconds by which clocks may differ."""
 _HOLD = "import json, os, sys; print(json.dumps(dict(os.environ)), flush=True); sys.stdin.read()"
 """What a job runs here: it ends with the doctor, however that ends, and salloc then gives the nodes back."""
 
@@ -48,7 +49,15 @@ def held(nodes: int, wanted: str, gpus: int) -> Generator[Job]:
 
     Raises ValueError where there are not as many.
     """
+    if os.environ.get("SLURM_STEP_NUM_TASKS", "1") != "1" and "SLURM_PTY_PORT" not in os.environ:
+        msg = "srun runs several doctors: leave srun out, one doctor starts it for all nodes"
+        raise ValueError(msg)
+    if signal.getsignal(signal.SIGHUP) == signal.SIG_DFL:  # else salloc stays in the queue
+        signal.signal(signal.SIGHUP, signal.getsignal(signal.SIGTERM))
     if "SLURM_JOB_ID" in os.environ:
+        told = (os.environ.get(f"SLURM_{one}_PER_TASK", "") for one in ("TRES", "GPUS"))
+        if gpus and any("gpu" in one or one.isdigit() for one in told):  # ours is one task a node
+            os.environ["SLURM_GPUS_PER_NODE"] = str(gpus)
         yield _job(nodes)
         return
     argv = [*_salloc(nodes, wanted, gpus), sys.executable, "-Ic", _HOLD]
@@ -74,8 +83,11 @@ def _job(nodes: int) -> Job:
         raise ValueError(msg)
     told = re.search(r" NodeAddr=(\S+)", said("scontrol", "show", "node", "-o", names[0]))
     # below the ports that systems hand out by themselves
-    port = int(os.environ.get("MASTER_PORT") or 20_000 + secrets.randbelow(12_000))
-    where = told[1] if told else names[0], port
+    port = os.environ.get("MASTER_PORT") or str(20_000 + secrets.randbelow(12_000))
+    if not re.fullmatch("[0-9]{1,5}", port) or not 0 < int(port) < 1 << 16:
+        msg = f"MASTER_PORT={plain(port, 99)} is no port: unset MASTER_PORT"
+        raise ValueError(msg)
+    where = told[1] if told else names[0], int(port)
     return Job(os.environ["SLURM_JOB_ID"], tuple(names[:nodes]), *where)
 
 
@@ -96,24 +108,33 @@ def _salloc(nodes: int, wanted: str, gpus: int) -> list[str]:
 
 def met(job: Job, python: str, files: Sequence[str], device: str) -> list[str]:
     """Return what keeps nodes from training together, in lines that name them."""
-    order = {"nodes": len(job.names), "host": job.host, "port": job.port, "seconds": STEP}
-    order |= {"files": [*files], "device": device}
-    argv = [*job.step("--label", "--kill-on-bad-exit=0", f"--wait={2 * STEP}"), python, "-I", "-"]
-    script = Path(meet.__file__).read_bytes()
-    how: Any = {"stdin": script, "timeout": START + 3 * STEP, "limit": child.FLOOD}
-    ended = child.run([*argv, json.dumps(order)], **how)
+    nodes, most = len(job.names), meet.START + 4.0 * meet.STEP
+    order = {"nodes": nodes, "host": job.host, "port": job.port, "files": files, "device": device}
+    argv = [*job.step("--label", "--kill-on-bad-exit=0", "--wait=0"), python, "-I", "-"]
+    # as an argument it could be too long
+    script = f"{Path(meet.__file__).read_text()}\nmain(json.loads({json.dumps(order)!r}))\n"
     told: dict[str, dict[str, Any]] = {}
-    for line in ended.out.splitlines():
+
+    def heard(line: str) -> float:
         task, _, text = line.partition(": ")
         with suppress(ValueError):
-            told.setdefault(task.strip(), {"step": 0}).update(json.loads(text))
+            node, more = told.setdefault(task.strip(), {"step": 0, "files": {}}), json.loads(text)
+            node["files"].update(more.pop("files", {}))
+            node.update(more)
+        first = told.get("0", {"step": 1})
+        lost = "problem" in first and not first["step"]  # where it alone is, nobody can meet
+        lost = lost and sum(one["step"] > 0 for one in told.values()) == nodes - 1
+        return 1.0 if lost else most
+
+    how: Any = {"stdin": script, "timeout": most, "limit": child.FLOOD}
+    ended = child.run_lines(argv, heard=heard, silence=most, **how)
     # task 0 first, whose clock the others are held to
     by_node = {one["node"]: one for _, one in sorted(told.items()) if "node" in one}
     if silent := [name for name in job.names if name not in by_node]:
         said_ = re.findall(r"^(?:srun: error|\d+): (.+)$", ended.err, re.MULTILINE)
         why = plain(said_[0] if said_ else ended.death, 300)
         return [f"{listed(silent)}: {python} does not start there: {why}"]
-    return [*_unlike(by_node, ended.death)]
+    return [*_unlike(by_node, f"no answer ({ended.death})")]
 
 
 def _unlike(told: Mapping[str, Mapping[str, Any]], death: str) -> Iterator[str]:
@@ -127,7 +148,7 @@ def _unlike(told: Mapping[str, Mapping[str, Any]], death: str) -> Iterator[str]:
             off = f"{ahead:+.1f} s off that of {first}, to {within:.3f} s"
             yield f"{name}: its clock is {off}; chronyc makestep sets it"
     for path in told[first]["files"]:
-        seen = {name: one["files"][path] for name, one in told.items()}
+        seen = {name: one["files"][path] for name, one in told.items() if path in one["files"]}
         # what is there is right, even where most do not see it
         ranked = Counter(seen.values()).most_common()
         usual, count = max(ranked, key=lambda one: (not one[0].startswith("can't"), one[1]))

@@ -67,17 +67,20 @@ def met(where: str, count: int) -> Dict[str, str]:
     os.environ["TORCH_DISABLE_SHARE_RDZV_TCP_STORE"] = "1"  # rank 0 has a store, as on one machine
     nodes, _, endpoint = where.partition("@")
     host, _, port = endpoint.rpartition(":")
-    with socket.socket(type=socket.SOCK_DGRAM) as one:
-        one.connect((host, int(port)))  # sends nothing
+    family, kind, _, _, there = min(socket.getaddrinfo(host, port, type=socket.SOCK_DGRAM))
+    with socket.socket(family, kind) as one:
+        one.connect(there)  # sends nothing
         own = one.getsockname()[0]  # where others reach this node
     least = most = int(nodes)  # no heartbeats: srun sees who is lost
     how = {"is_host": os.environ["SLURM_NODEID"] == "0", "keep_alive_interval": 10**6}
     told = RendezvousParameters("c10d", endpoint, port, least, most, own, **how)
     KEPT.append(get_rendezvous_handler(told))
     KEPT.append(KEPT[0].next_rendezvous())
-    first, world = KEPT[1].bootstrap_store_info, {"WORLD_SIZE": str(most * count)}
-    world.update(MASTER_ADDR=first.master_addr, MASTER_PORT=str(first.master_port))
-    return {"RANK": str(KEPT[1].rank * count), **world}
+    rank, store, told = KEPT[1].rank, KEPT[1].store, KEPT[1].bootstrap_store_info
+    if rank == 0:  # torch 2.4 tells the host's name, which others may not know
+        store.set("address", own)
+    world = {"WORLD_SIZE": str(most * count), "MASTER_PORT": str(told.master_port)}
+    return {"RANK": str(rank * count), "MASTER_ADDR": store.get("address").decode(), **world}
 
 
 def wait(children: "List[subprocess.Popen[bytes]]") -> int:

@@ -1,37 +1,43 @@
 """See whether this node can train together with others: files, ports, clock, and a sum over all of them.
 
-Sent to `python - ORDER` on each node by its scheduler; prints lines of JSON. ORDER is JSON itself: `nodes`, `host` and
-`port` of the first node, `seconds` for a step, `files` to look at, and the `device`.
+Sent to `python -` on each node by its scheduler, a call of `main` behind it; prints lines of JSON. The order
+has `nodes`, `host` and `port` of the first node, `files` to look at, and the `device`.
 """
 
 import hashlib
 import json
 import os
+import signal
 import socket
-import sys
 import time
 from contextlib import suppress
 from datetime import timedelta
 from typing import Any, Dict
 
-LAST, ROUNDS, HEAD = 5, 8, 1 << 20
-"""The step after which all is well; questions for the time; bytes of a file that are compared, beside its size."""
+LAST, ROUNDS, HEAD, START, STEP = 5, 8, 1 << 20, 240, 60
+"""The last step; questions for the time; bytes of each end of a file; seconds for torch to load, and for a step."""
 
 
 def main(order: Dict[str, Any]) -> None:
     """Go from step to step; the last that was begun is the one that failed."""
     rank, nodes = int(os.environ["SLURM_PROCID"]), order["nodes"]
     store: Any = None
-    say(node=os.environ["SLURMD_NODENAME"], files={one: seen(one) for one in order["files"]})
-    say(step=1, doing="loading torch")
+    place, wait = (order["host"], order["port"]), timedelta(seconds=STEP)
+    say(step=0, doing="reading files", node=os.environ["SLURMD_NODENAME"])
+    for path in order["files"]:  # srun cuts long lines
+        say(files={path: seen(path)})
+    say(step=0, doing="taking port {} (MASTER_PORT names another)".format(place[1]))
     try:
+        family, kind, _, _, there = min(socket.getaddrinfo(*place, type=socket.SOCK_DGRAM))
+        with socket.socket(family, kind) as one:
+            one.connect(there)  # sends nothing
+            own = one.getsockname()[0]
+        if rank == 0:  # else a stranger there would answer the others
+            socket.create_server(("", place[1]), family=family).close()
+        say(step=1, doing="loading torch")
         import torch
         import torch.distributed as dist
 
-        place, wait = (order["host"], order["port"]), timedelta(seconds=order["seconds"])
-        with socket.socket(type=socket.SOCK_DGRAM) as one:
-            one.connect(place)  # sends nothing
-            own = one.getsockname()[0]
         say(step=2, doing="meeting at {}:{}, from {}".format(*place, own))
         store = dist.TCPStore(*place, nodes, rank == 0, wait, wait_for_workers=False)
         say(step=3, doing="waiting for the others")
@@ -57,7 +63,9 @@ def main(order: Dict[str, Any]) -> None:
 
 
 def say(**told: Any) -> None:
-    """Print a line."""
+    """Print a line; who hangs in a step ends."""
+    if "step" in told:
+        signal.alarm(2 * STEP if told["step"] > 1 else START)
     print(json.dumps(told), flush=True)
 
 
@@ -65,8 +73,10 @@ def seen(path: str) -> str:
     """Return what this node has at a path, in words: equal ones are the same file."""
     try:
         with open(path, "rb") as file:
-            found = hashlib.sha256(file.read(HEAD)).hexdigest()
-        return "{:,} bytes, sha256 {}".format(os.path.getsize(path), found[:12])
+            found, size = hashlib.sha256(file.read(HEAD)), os.path.getsize(path)
+            file.seek(max(HEAD, size - HEAD))  # versions of a model can have the same embeddings
+            found.update(file.read(HEAD))
+        return "{:,} bytes, sha256 {}".format(size, found.hexdigest()[:12])
     except OSError as error:
         return "can't be read: {}".format(error.strerror)
 
@@ -86,7 +96,3 @@ def clock(store: Any, rank: int, nodes: int) -> Dict[str, float]:
                 told, ended = float(store.get(tell)), time.time()
                 best = min(best, ((ended - begun) / 2, (begun + ended) / 2 - told))
     return {"ahead": best[1], "within": best[0]} if rank else {}
-
-
-if __name__ == "__main__":
-    main(json.loads(sys.argv[1]))
