@@ -1,12 +1,15 @@
-"""Fleets: a real Ray of five nodes on this machine; Kubernetes by a validator, podman and a stand-in for kubectl.
+"""Fleets, and training on them: a real Ray of five nodes on this machine; Kubernetes by a validator, podman and a
+stand-in for kubectl.
 
 Ray comes from PyPI, into the folder that DOCTOR_PLATFORMS names, else anew. The stand-in keeps what it is told and
 answers as the API reference has it; no API server was ever asked.
 """
 
 import json
+import math
 import os
 import re
+import shlex
 import signal
 import socket
 import subprocess
@@ -22,7 +25,10 @@ import psutil
 import pytest
 from checkout import ROOT
 from integrations.engines import FILES, engine, ran
+from integrations.test_train_nodes import OPTIONS, TINY
 from platforms.places import container, debian
+from torch_target import torch_target
+from trainers import DATA, log
 
 DOCTOR, PIPE = [sys.executable, "-m", "tunedoctor"], subprocess.PIPE
 CLUSTER = """import json, sys
@@ -67,6 +73,12 @@ class Ray(NamedTuple):
         done = subprocess.run(argv, cwd=cwd, env=self.environ, stdout=PIPE, check=False)
         return {one["node"]: one for one in json.loads(done.stdout)["nodes"]}, done.returncode
 
+    def train(self, cwd: Path, *words: str) -> "subprocess.Popen[str]":
+        argv = [*DOCTOR, "train", *OPTIONS.split(), "--device=cpu", f"--target={torch_target()}"]
+        how: Any = {"cwd": cwd, "env": {**self.environ, "HF_HUB_OFFLINE": "1"}, "text": True}
+        how |= {"stdout": PIPE, "stderr": subprocess.STDOUT, "start_new_session": True}
+        return subprocess.Popen([*argv, *words], **how)
+
     def left(self) -> list[str]:
         """Return what the doctor runs and has on nodes."""
         lines = (" ".join(one.info["cmdline"] or ()) for one in psutil.process_iter(["cmdline"]))
@@ -79,16 +91,22 @@ def ray(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ray]:
     kept = os.environ.get("DOCTOR_PLATFORMS")
     work = Path(kept).resolve() / "ray" if kept else tmp_path_factory.mktemp("ray")
     python, bins = work / "venv/bin/python", tmp_path_factory.mktemp("bin")
-    if not (work / "venv/bin/ray").exists():
+    if not [*work.glob("venv/lib/python*/site-packages/tensorboardX")]:  # of ray[train]
         venv.create(work / "venv", with_pip=True)
-        assert not ran(python, "-m", "pip", "install", "-q", "ray>=2.50").code
+        assert not ran(python, "-m", "pip", "install", "-q", "ray[train]>=2.50").code
     scratch, hangs = tmp_path_factory.mktemp("scratch"), bins / "hangs"
     hangs.write_text("#!/bin/sh\nsleep 300\n")
     hangs.chmod(0o755)
     # no doctor is there: one has to come along, for the Python that Ray runs there
     environ = {"PATH": f"{bins}:/usr/bin:/bin", "TMPDIR": str(scratch), "HF_HOME": "/data"}
     environ["RAY_USAGE_STATS_ENABLED"] = "0"
-    nodes = [("head", {}), ("odd", {"HF_HOME": "/other"}), ("lost", {}), ("", {}), ("", {})]
+    nodes = [
+        ("head", {}),
+        ("odd", {"HF_HOME": "/other", "GLOO_SOCKET_IFNAME": "lo9"}),
+        ("lost", {}),
+        ("", {}),
+        ("", {}),
+    ]
     argv = [python, "-c", CLUSTER, json.dumps(nodes)]
     short = tempfile.TemporaryDirectory(dir="/tmp")  # the names of Ray's sockets are bounded
     how: Any = {"env": environ, "stdin": PIPE, "stdout": PIPE, "text": True}
@@ -119,6 +137,93 @@ def test_ray_asks_each_node_and_leaves_nothing_even_when_killed(ray: Ray, tmp_pa
             doctor.send_signal(number)
         within(30, lambda: not ray.left())
     smi.unlink()
+
+
+@pytest.fixture(scope="module")
+def shared(ray: Ray, torch_python: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder with a model and data, when Ray's Python has torch, which it lacked."""
+    folder = tmp_path_factory.mktemp("shared")
+    server = str(ROOT / "tests/target/trainer_server.py")
+    made = ran(torch_python, "-c", TINY.format(server=server), cwd=folder)
+    (folder / "d").mkdir()
+    (folder / "d/d.jsonl").write_text(DATA)
+    (site,) = (Path(ray.environ["PATH"].split(":")[0]).parent / "lib").glob("*/site-packages")
+    (site / "torch.pth").unlink(missing_ok=True)
+    with ray.train(folder, "--out=none", "--nodes=2", ray.argv[-1]) as child:
+        said, _ = child.communicate(timeout=100)
+    assert (child.returncode, "-m pip install 'ray[train]' torch" in said) == (2, True), (
+        said + made.said
+    )
+    where = ran(torch_python, "-c", "import torch; print(torch.__path__[0])").said
+    (site / "torch.pth").write_text(f"{Path(where).parent}\n")
+    return folder
+
+
+def trainers(folder: Path, node: str = "") -> list[psutil.Process]:
+    """Return what trains there, on one node or on all."""
+    found = []
+    for one in psutil.process_iter(["cmdline", "environ"]):
+        words, of = " ".join(one.info["cmdline"] or ()), one.info["environ"] or {}
+        if str(folder) in words and node in ("", of.get("DOCTOR_RAY_NODE")):
+            found += [one] * ("trainer.py" in words and "launch.py" not in words)
+    return found
+
+
+def until_step_5(out: Path, child: "subprocess.Popen[str]") -> None:
+    while not (out / "log.jsonl").exists() or '"step": 5,' not in (out / "log.jsonl").read_text():
+        assert child.poll() is None, child.communicate()[0]
+        time.sleep(0.05)
+
+
+@pytest.mark.platforms
+def test_ray_trains_as_one_process_does_and_goes_on_where_a_node_failed(
+    ray: Ray, shared: Path
+) -> None:
+    how = ["--nodes=4", "--dropout=0", "--max-steps=8"]
+    for words in (["--out=one", *how[1:]], [f"--out={shared}/four", *how, ray.argv[-1]]):
+        with ray.train(shared, *words) as child:
+            said, _ = child.communicate(timeout=400)
+        assert (child.returncode, "Next: doctor chat " in said) == (0, True), said
+    with ray.train(shared, f"--out={shared}/killed", "--nodes=2", *how[1:], ray.argv[-1]) as child:
+        until_step_5(shared / "killed", child)
+        name = next(iter({one.environ()["DOCTOR_RAY_NODE"] for one in trainers(shared)}))
+        trainers(shared, name)[0].kill()
+        said, _ = child.communicate(timeout=120)
+    assert f"{name} failed first: ended by SIGKILL; the other nodes were ended" in said
+    assert (child.returncode, trainers(shared)) == (1, []), said
+    (line,) = [one for one in said.splitlines() if one.startswith("Next: doctor train ")]
+    words = shlex.split(line.removeprefix("Next: doctor train "))[len(OPTIONS.split()) : -2]
+    with ray.train(shared, *words) as child:
+        said, _ = child.communicate(timeout=400)
+    assert (child.returncode, "Learned in 8 steps, resumed from step " in said) == (0, True), said
+    for out in ("four", "killed"):
+        assert not (shared / out / ".ray").exists()
+        for mine, alone in zip(log(shared / out), log(shared / "one"), strict=True):
+            for key in ("loss", "grad_norm", "lr"):
+                assert math.isclose(mine[key], alone[key], rel_tol=1e-5), (out, mine, alone)
+
+
+@pytest.mark.platforms
+def test_ray_begins_nothing_that_can_not_be_and_ends_what_is_ended(ray: Ray, shared: Path) -> None:
+    for nodes, code, says in (
+        (5, 1, r"✗ odd: a sum over all nodes by gloo from \S+ GLOO_SOCKET_IFNAME='lo9'"),
+        (6, 2, r"5 of 6 nodes are there with a CPU for its jobs; doctor fleet --ray shows"),
+    ):
+        with ray.train(
+            shared, f"--out=o{nodes}", f"--nodes={nodes}", "--batch=30", ray.argv[-1]
+        ) as child:
+            said, _ = child.communicate(timeout=300)
+        assert (child.returncode, bool(re.search(says, said))) == (code, True), said
+        assert not (shared / f"o{nodes}/log.jsonl").exists()
+    more = ("--nodes=2", "--no-check", "--max-steps=900", "--save-every=900", ray.argv[-1])
+    for number, code in ((signal.SIGINT, 130), (signal.SIGTERM, 0), (signal.SIGKILL, -9)):
+        out = shared / number.name
+        with ray.train(shared, f"--out={out}", *more) as child:
+            until_step_5(out, child)
+            child.send_signal(number)
+            said, _ = child.communicate(timeout=120)
+        within(60, lambda: not trainers(shared))
+        assert (child.returncode, len([*out.glob("step-*")])) == (code, 1), said
 
 
 @pytest.mark.platforms

@@ -1,9 +1,10 @@
-"""A job of Slurm in which one training runs on several nodes: how it is held, and what its nodes see of each other."""
+"""Nodes of Slurm or Ray on which one training runs: how they are held, and what they see of each other."""
 
 import json
 import os
 import re
 import secrets
+import shlex
 import subprocess
 import sys
 from collections import Counter
@@ -12,7 +13,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from tunedoctor.fleet import slurm
+from tunedoctor.fleet import ray, slurm
 from tunedoctor.fleet.beside import said
 from tunedoctor.fleet.judge import plain
 from tunedoctor.model.wording import listed
@@ -34,6 +35,7 @@ class Job(NamedTuple):
     names: tuple[str, ...]
     host: str
     port: int
+    by_ray: bool = False  # then `id` is the cluster's address
 
     def step(self, *words: str) -> list[str]:
         """Return the beginning of a command that runs once on each node."""
@@ -73,10 +75,19 @@ def _job(nodes: int) -> Job:
         msg = f"{len(names)} of {nodes} nodes are given"
         raise ValueError(msg)
     told = re.search(r" NodeAddr=(\S+)", said("scontrol", "show", "node", "-o", names[0]))
-    # below the ports that systems hand out by themselves
-    port = int(os.environ.get("MASTER_PORT") or 20_000 + secrets.randbelow(12_000))
-    where = told[1] if told else names[0], port
+    where = told[1] if told else names[0], _port()
     return Job(os.environ["SLURM_JOB_ID"], tuple(names[:nodes]), *where)
+
+
+def _port() -> int:
+    # below the ports that systems hand out by themselves
+    return int(os.environ.get("MASTER_PORT") or 20_000 + secrets.randbelow(12_000))
+
+
+def on_ray(nodes: int, wanted: str, gpus: int) -> Job:
+    """Return nodes of a cluster, as `held` does."""
+    at = ray.able(wanted, nodes, gpus)
+    return Job(ray.address_of(wanted), (*at,), next(iter(at.values())), _port(), by_ray=True)
 
 
 def _salloc(nodes: int, wanted: str, gpus: int) -> list[str]:
@@ -98,10 +109,13 @@ def met(job: Job, python: str, files: Sequence[str], device: str) -> list[str]:
     """Return what keeps nodes from training together, in lines that name them."""
     order = {"nodes": len(job.names), "host": job.host, "port": job.port, "seconds": STEP}
     order |= {"files": [*files], "device": device}
-    argv = [*job.step("--label", "--kill-on-bad-exit=0", f"--wait={2 * STEP}"), python, "-I", "-"]
-    script = Path(meet.__file__).read_bytes()
-    how: Any = {"stdin": script, "timeout": START + 3 * STEP, "limit": child.FLOOD}
-    ended = child.run([*argv, json.dumps(order)], **how)
+    argv, script = [python, "-I", "-", json.dumps(order)], Path(meet.__file__).read_bytes()
+    if job.by_ray:
+        ended = ray.labelled(job.id, job.names, shlex.join(argv), script, START + 2 * STEP)
+    else:
+        argv = [*job.step("--label", "--kill-on-bad-exit=0", f"--wait={2 * STEP}"), *argv]
+        how: Any = {"stdin": script, "timeout": START + 3 * STEP, "limit": child.FLOOD}
+        ended = child.run(argv, **how)
     told: dict[str, dict[str, Any]] = {}
     for line in ended.out.splitlines():
         task, _, text = line.partition(": ")

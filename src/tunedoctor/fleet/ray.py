@@ -1,18 +1,20 @@
 """The nodes of a Ray cluster, by a task that is pinned to each: `target/ray_nodes.py`, in the Python that has Ray."""
 
+import json
 import os
 import re
 import sys
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 
 import msgspec
 
+from tunedoctor.fleet.answer import natural
 from tunedoctor.fleet.parcel import COMMAND, payload, reply
 from tunedoctor.fleet.reply import How, Reply
 from tunedoctor.probes.targeting import find_program
-from tunedoctor.system.child import FLOOD, run
+from tunedoctor.system.child import FLOOD, Ended, run
 from tunedoctor.target import ray_nodes
 
 _ADDRESS = re.compile(r"(?:ray://)?(?:[\w.-]+|\[[\da-fA-F:]+\]):\d{1,5}")
@@ -23,31 +25,72 @@ class _Told(msgspec.Struct):
     text: str = ""
     problem: str = ""
     seconds: float = 0.0
+    has: dict[str, float] = {}  # resources
+    address: str = ""
 
 
-def collect(wanted: str, how: How) -> Generator[Reply]:
-    """Ask all nodes of the cluster at an address, the one that Ray finds by itself for ""."""
+def collect(wanted: str, how: How, names: Sequence[str] = ()) -> Generator[Reply]:
+    """Ask all nodes of the cluster at an address, the one that Ray finds by itself for ""; or those of some names."""
+    for told in told_by(wanted, COMMAND, payload(how), how.seconds, names):
+        lost = Reply(told.name, problem=told.problem)
+        yield lost if told.problem else reply(told.name, told.text, told.seconds)
+
+
+def able(wanted: str, nodes: int, gpus: int) -> dict[str, str]:
+    """Return name -> address of nodes with a CPU for Ray's jobs, and GPUs where any has; ValueError for too few."""
+    every = [*told_by(wanted, "", b"", 0)]
+    gpus *= any("GPU" in one.has for one in every)
+    have = [o for o in every if o.has.get("CPU", 0) >= 1 and o.has.get("GPU", 0) >= gpus]
+    if len(have) < nodes:
+        what = f"a CPU and {gpus} GPUs" if gpus else "a CPU"
+        msg = f"Ray: {len(have)} of {nodes} nodes are there with {what} for its jobs"
+        raise ValueError(msg)
+    return {one.name: one.address for one in sorted(have, key=lambda o: natural(o.name))[:nodes]}
+
+
+def labelled(wanted: str, names: Sequence[str], command: str, stdin: bytes, most: float) -> Ended:
+    """Run a command on some nodes; what they print has numbers before the lines, as srun puts them there."""
+    told = [*told_by(wanted, f"exec {command} 2>&1", stdin, most, names)]
+    at = {name: number for number, name in enumerate(names)}
+    texts = ((at.get(one.name, 0), one.problem or one.text) for one in told)
+    lines = [f"{number}: {line}" for number, text in texts for line in text.splitlines()]
+    return Ended("exit", 0, "\n".join(lines), "\n".join(x for x in lines if ": {" not in x))
+
+
+def starts(wanted: str, names: Sequence[str], gpus: int, out: Path) -> list[str]:
+    """Return the beginning of a command that runs once on each node, by Ray Train."""
+    order = {"address": address_of(wanted), "names": names, "gpus": gpus, "folder": str(Path.cwd())}
+    script = Path(ray_nodes.__file__).with_name("ray_train.py")
+    return [python_of(), str(script), json.dumps({**order, "out": str(out.absolute())})]
+
+
+def told_by(
+    wanted: str, command: str, stdin: bytes, seconds: float, names: Sequence[str] = ()
+) -> Generator[_Told]:
+    """Yield what nodes print to a command; without one what they are, for whom can run Ray Train."""
+    order = {"address": address_of(wanted), "command": command, "seconds": seconds, "names": names}
+    limit, sent = seconds + 2 * ray_nodes.START, msgspec.json.encode(order) + b"\n" + stdin
+    ended = run([python_of(), ray_nodes.__file__], stdin=sent, timeout=limit, limit=FLOOD)
+    for line in filter(lambda one: one.startswith('{"name"'), ended.out.splitlines()):
+        yield msgspec.json.decode(line, type=_Told)
+    why = (ended.err.strip().splitlines() or [ended.death])[-1]
+    if not ended.ok and ended.out:  # of some it is not known
+        yield _Told("Ray", problem=why)
+    elif not ended.ok:
+        raise ValueError(f"Ray: {why}")
+
+
+def address_of(wanted: str) -> str:
+    """Return the address of the cluster that is meant, "" for what Ray finds by itself; or raise ValueError."""
     address = wanted or os.environ.get("RAY_ADDRESS", "")
     address = "" if address == "auto" else address
     if address and not _ADDRESS.fullmatch(address):
         msg = f"{address!r} is no address of a Ray cluster: HOST:6379, or ray://HOST:10001"
         raise ValueError(msg)
-    order = {"address": address, "command": COMMAND, "seconds": how.seconds}
-    stdin = msgspec.json.encode(order) + b"\n" + payload(how)
-    limit = how.seconds + 2 * ray_nodes.START
-    ended = run([_python(), ray_nodes.__file__], stdin=stdin, timeout=limit, limit=FLOOD)
-    for line in filter(lambda one: one.startswith('{"name"'), ended.out.splitlines()):
-        told = msgspec.json.decode(line, type=_Told)
-        lost = Reply(told.name, problem=told.problem)
-        yield lost if told.problem else reply(told.name, told.text, told.seconds)
-    why = (ended.err.strip().splitlines() or [ended.death])[-1]
-    if not ended.ok and ended.out:  # of some it is not known
-        yield Reply("Ray", problem=why)
-    elif not ended.ok:
-        raise ValueError(f"Ray: {why}")
+    return address
 
 
-def _python() -> str:
+def python_of() -> str:
     """Return the Python that has Ray: beside the command `ray` on PATH, or the doctor's own."""
     command = find_program("ray", os.environ)
     if command and (beside := Path(command).with_name("python")).is_file():
