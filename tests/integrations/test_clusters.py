@@ -24,11 +24,11 @@ from typing import Any, NamedTuple
 import psutil
 import pytest
 from checkout import ROOT
-from integrations.engines import FILES, engine, ran
-from integrations.test_train_nodes import OPTIONS, TINY
+from integrations.engines import FILES, Ended, engine, ran
+from integrations.test_train_nodes import OPTIONS, furnished, until
 from platforms.places import container, debian
 from torch_target import torch_target
-from trainers import DATA, log
+from trainers import log
 
 DOCTOR, PIPE = [sys.executable, "-m", "tunedoctor"], subprocess.PIPE
 CLUSTER = """import json, sys
@@ -73,11 +73,17 @@ class Ray(NamedTuple):
         done = subprocess.run(argv, cwd=cwd, env=self.environ, stdout=PIPE, check=False)
         return {one["node"]: one for one in json.loads(done.stdout)["nodes"]}, done.returncode
 
-    def train(self, cwd: Path, *words: str) -> "subprocess.Popen[str]":
+    def train(self, out: Path, *words: str, sends: int = 0, to_node: bool = False) -> Ended:
+        """Train; a signal is sent after some steps, to the doctor or to what trains on the last node."""
         argv = [*DOCTOR, "train", *OPTIONS.split(), "--device=cpu", f"--target={torch_target()}"]
-        how: Any = {"cwd": cwd, "env": {**self.environ, "HF_HUB_OFFLINE": "1"}, "text": True}
-        how |= {"stdout": PIPE, "stderr": subprocess.STDOUT, "start_new_session": True}
-        return subprocess.Popen([*argv, *words], **how)
+        how: Any = {"env": {**self.environ, "HF_HUB_OFFLINE": "1"}, "start_new_session": True}
+        how |= {"cwd": out.parent, "stdout": PIPE, "stderr": subprocess.STDOUT, "text": True}
+        with subprocess.Popen([*argv, f"--out={out}", *words], **how) as child:
+            if sends:
+                until(out, 5, child)
+                os.kill(trainers(out)[-1] if to_node else child.pid, sends)
+            said, _ = child.communicate(timeout=400)
+        return Ended(child.returncode, said)
 
     def left(self) -> list[str]:
         """Return what the doctor runs and has on nodes."""
@@ -143,87 +149,59 @@ def test_ray_asks_each_node_and_leaves_nothing_even_when_killed(ray: Ray, tmp_pa
 def shared(ray: Ray, torch_python: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a folder with a model and data, when Ray's Python has torch, which it lacked."""
     folder = tmp_path_factory.mktemp("shared")
-    server = str(ROOT / "tests/target/trainer_server.py")
-    made = ran(torch_python, "-c", TINY.format(server=server), cwd=folder)
-    (folder / "d").mkdir()
-    (folder / "d/d.jsonl").write_text(DATA)
+    furnished(folder, torch_python)
     (site,) = (Path(ray.environ["PATH"].split(":")[0]).parent / "lib").glob("*/site-packages")
     (site / "torch.pth").unlink(missing_ok=True)
-    with ray.train(folder, "--out=none", "--nodes=2", ray.argv[-1]) as child:
-        said, _ = child.communicate(timeout=100)
-    assert (child.returncode, "-m pip install 'ray[train]' torch" in said) == (2, True), (
-        said + made.said
-    )
+    ended = ray.train(folder / "none", "--nodes=2", ray.argv[-1])
+    assert (ended.code, "-m pip install 'ray[train]' torch" in ended.said) == (2, True), ended.said
     where = ran(torch_python, "-c", "import torch; print(torch.__path__[0])").said
     (site / "torch.pth").write_text(f"{Path(where).parent}\n")
     return folder
 
 
-def trainers(folder: Path, node: str = "") -> list[psutil.Process]:
-    """Return what trains there, on one node or on all."""
+def trainers(out: Path) -> list[int]:
+    """Return what trains there, by the names of the nodes."""
     found = []
     for one in psutil.process_iter(["cmdline", "environ"]):
-        words, of = " ".join(one.info["cmdline"] or ()), one.info["environ"] or {}
-        if str(folder) in words and node in ("", of.get("DOCTOR_RAY_NODE")):
-            found += [one] * ("trainer.py" in words and "launch.py" not in words)
-    return found
-
-
-def until_step_5(out: Path, child: "subprocess.Popen[str]") -> None:
-    while not (out / "log.jsonl").exists() or '"step": 5,' not in (out / "log.jsonl").read_text():
-        assert child.poll() is None, child.communicate()[0]
-        time.sleep(0.05)
+        words, node = one.info["cmdline"] or (), (one.info["environ"] or {}).get("DOCTOR_RAY_NODE")
+        if node and f"--out={out}" in words and "launch.py" not in words[1]:
+            found.append((node, one.pid))
+    return [pid for _, pid in sorted(found)]
 
 
 @pytest.mark.platforms
-def test_ray_trains_as_one_process_does_and_goes_on_where_a_node_failed(
-    ray: Ray, shared: Path
-) -> None:
-    how = ["--nodes=4", "--dropout=0", "--max-steps=8"]
-    for words in (["--out=one", *how[1:]], [f"--out={shared}/four", *how, ray.argv[-1]]):
-        with ray.train(shared, *words) as child:
-            said, _ = child.communicate(timeout=400)
-        assert (child.returncode, "Next: doctor chat " in said) == (0, True), said
-    with ray.train(shared, f"--out={shared}/killed", "--nodes=2", *how[1:], ray.argv[-1]) as child:
-        until_step_5(shared / "killed", child)
-        name = next(iter({one.environ()["DOCTOR_RAY_NODE"] for one in trainers(shared)}))
-        trainers(shared, name)[0].kill()
-        said, _ = child.communicate(timeout=120)
-    assert f"{name} failed first: ended by SIGKILL; the other nodes were ended" in said
-    assert (child.returncode, trainers(shared)) == (1, []), said
-    (line,) = [one for one in said.splitlines() if one.startswith("Next: doctor train ")]
-    words = shlex.split(line.removeprefix("Next: doctor train "))[len(OPTIONS.split()) : -2]
-    with ray.train(shared, *words) as child:
-        said, _ = child.communicate(timeout=400)
-    assert (child.returncode, "Learned in 8 steps, resumed from step " in said) == (0, True), said
-    for out in ("four", "killed"):
-        assert not (shared / out / ".ray").exists()
-        for mine, alone in zip(log(shared / out), log(shared / "one"), strict=True):
+def test_ray_trains_as_one_process_does_and_goes_on_after_a_node(ray: Ray, shared: Path) -> None:
+    how, out = ["--dropout=0", "--nodes=2", ray.argv[-1]], shared / "killed"
+    ended = ray.train(out, *how, sends=signal.SIGKILL, to_node=True)
+    (name,) = re.findall(r"the cluster has \S+ and (\S+)\n", ended.said)
+    says = f"{name} failed first: ended by SIGKILL; the other nodes were ended"
+    assert (ended.code, says in ended.said, trainers(out)) == (1, True, []), ended.said
+    words = re.findall(r"Next: doctor train .*( --nodes 2 --ray=.+) goes on", ended.said)[0]
+    runs = {"one": how[:1], "four": [*how, "--nodes=4"], "killed": [*how[:1], *shlex.split(words)]}
+    for name, again in runs.items():
+        ended = ray.train(shared / name, *again)
+        assert (ended.code, "Next: doctor chat " in ended.said) == (0, True), ended.said
+        assert ("resumed from step " in ended.said) == (name == "killed")
+        assert not (shared / name / ".ray").exists()
+        for mine, alone in zip(log(shared / name), log(shared / "one"), strict=True):
             for key in ("loss", "grad_norm", "lr"):
-                assert math.isclose(mine[key], alone[key], rel_tol=1e-5), (out, mine, alone)
+                assert math.isclose(mine[key], alone[key], rel_tol=1e-5), (name, mine, alone)
 
 
 @pytest.mark.platforms
 def test_ray_begins_nothing_that_can_not_be_and_ends_what_is_ended(ray: Ray, shared: Path) -> None:
     for nodes, code, says in (
-        (5, 1, r"✗ odd: a sum over all nodes by gloo from \S+ GLOO_SOCKET_IFNAME='lo9'"),
-        (6, 2, r"5 of 6 nodes are there with a CPU for its jobs; doctor fleet --ray shows"),
+        ("5", 1, "✗ odd: a sum over all nodes by gloo from .+ GLOO_SOCKET_IFNAME='lo9'"),
+        ("6", 2, "5 of 6 nodes are there with a CPU for its jobs; doctor fleet --ray shows"),
     ):
-        with ray.train(
-            shared, f"--out=o{nodes}", f"--nodes={nodes}", "--batch=30", ray.argv[-1]
-        ) as child:
-            said, _ = child.communicate(timeout=300)
-        assert (child.returncode, bool(re.search(says, said))) == (code, True), said
-        assert not (shared / f"o{nodes}/log.jsonl").exists()
+        ended = ray.train(shared / nodes, "--nodes", nodes, "--batch=30", ray.argv[-1])
+        assert (ended.code, bool(re.search(says, ended.said))) == (code, True), ended.said
+        assert not (shared / nodes / "log.jsonl").exists()
     more = ("--nodes=2", "--no-check", "--max-steps=900", "--save-every=900", ray.argv[-1])
     for number, code in ((signal.SIGINT, 130), (signal.SIGTERM, 0), (signal.SIGKILL, -9)):
-        out = shared / number.name
-        with ray.train(shared, f"--out={out}", *more) as child:
-            until_step_5(out, child)
-            child.send_signal(number)
-            said, _ = child.communicate(timeout=120)
-        within(60, lambda: not trainers(shared))
-        assert (child.returncode, len([*out.glob("step-*")])) == (code, 1), said
+        ended = ray.train(out := shared / number.name, *more, sends=number)
+        within(60, lambda out=out: not trainers(out))
+        assert (ended.code, len([*out.glob("step-*")])) == (code, 1), ended.said
 
 
 @pytest.mark.platforms

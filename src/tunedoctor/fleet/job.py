@@ -111,7 +111,8 @@ def met(job: Job, python: str, files: Sequence[str], device: str) -> list[str]:
     order |= {"files": [*files], "device": device}
     argv, script = [python, "-I", "-", json.dumps(order)], Path(meet.__file__).read_bytes()
     if job.by_ray:
-        ended = ray.labelled(job.id, job.names, shlex.join(argv), script, START + 2 * STEP)
+        there = f"cd {shlex.quote(str(Path.cwd()))} && exec {shlex.join(argv)}"
+        ended = ray.labelled(job.id, job.names, there, script, START + 2 * STEP)
     else:
         argv = [*job.step("--label", "--kill-on-bad-exit=0", f"--wait={2 * STEP}"), *argv]
         how: Any = {"stdin": script, "timeout": START + 3 * STEP, "limit": child.FLOOD}

@@ -50,7 +50,7 @@ def able(wanted: str, nodes: int, gpus: int) -> dict[str, str]:
 
 def labelled(wanted: str, names: Sequence[str], command: str, stdin: bytes, most: float) -> Ended:
     """Run a command on some nodes; what they print has numbers before the lines, as srun puts them there."""
-    told = [*told_by(wanted, f"exec {command} 2>&1", stdin, most, names)]
+    told = [*told_by(wanted, f"{{ {command}; }} 2>&1", stdin, most, names)]
     at = {name: number for number, name in enumerate(names)}
     texts = ((at.get(one.name, 0), one.problem or one.text) for one in told)
     lines = [f"{number}: {line}" for number, text in texts for line in text.splitlines()]

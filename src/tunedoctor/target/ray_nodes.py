@@ -29,8 +29,7 @@ def main(order: Dict[str, Any], stdin: bytes) -> int:
         from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy as Pinned
     except (ImportError, OSError, RuntimeError, ValueError) as error:
         way = "; {} -m pip install 'ray[train]' torch".format(sys.executable)
-        text = " ".join(str(error).split()) + way * isinstance(error, ImportError)
-        print(text, file=sys.stderr)
+        print(" ".join(str(error).split()) + way * isinstance(error, ImportError), file=sys.stderr)
         return 3
     task, shared = ray.remote(num_cpus=0, max_retries=0)(work), ray.put(stdin)
     nodes, names = named(ray.nodes()), order["names"]
