@@ -163,7 +163,8 @@ def trainers(out: Path) -> list[int]:
     """Return what trains there, by the names of the nodes."""
     found = []
     for one in psutil.process_iter(["cmdline", "environ"]):
-        words, node = one.info["cmdline"] or (), (one.info["environ"] or {}).get("DOCTOR_RAY_NODE")
+        words = one.info["cmdline"] or [""]
+        node = (one.info["environ"] or {}).get("DOCTOR_RAY_NODE")
         if node and f"--out={out}" in words and "launch.py" not in words[1]:
             found.append((node, one.pid))
     return [pid for _, pid in sorted(found)]
