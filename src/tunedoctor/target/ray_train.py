@@ -36,13 +36,13 @@ class Board:
 
 
 def node(order: Dict[str, Any]) -> None:
-    """Run the launcher of this node to its end; where it fails, so does Ray Train, which ends the other nodes."""
+    """Run the launcher, on the GPUs that Ray gives, to its end; where it fails, Ray Train ends the other nodes."""
     import ray
 
     rank, sent, status = order["ids"].index(ray.get_runtime_context().get_node_id()), 0, None
     given = ray_nodes.environment(order["names"][rank], rank)
-    # the GPUs of this job alone
     given.update({k: v for k, v in os.environ.items() if k.endswith("_VISIBLE_DEVICES")})
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGINT])  # children would inherit it
     streams: Any = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": -2}
     # in Ray's process group, which ends with its worker
     launcher = subprocess.Popen(  # noqa: S603
