@@ -23,6 +23,7 @@ from torch_target import WHY_NOT, torch_target
 
 from tunedoctor.fleet import parcel
 from tunedoctor.fleet.acts import plan, refusal
+from tunedoctor.fleet.ray import collect
 from tunedoctor.fleet.reply import How
 
 DOCTOR = Path(sys.executable).with_name("doctor")
@@ -149,23 +150,26 @@ def test_a_node_that_can_not_run_it_says_why(tmp_path: Path) -> None:
 @AS_ROOT
 def test_a_full_tmp_and_a_dev_shm_without_exec_are_passed_over(tmp_path: Path) -> None:
     python, name = Path(sys.executable).resolve(), f"python3.{sys.version_info[1]}"
-    mounts = "mount -t tmpfs -o size=64k x /tmp; mount -t tmpfs -o noexec x /dev/shm; "
-    mounts += f"mount -t tmpfs x /mnt; ln -s {python} /mnt/{name}"
-    space = ("unshare", "--mount", "sh", "-c", f"{mounts}; ({parcel.COMMAND}); ls -A /tmp /mnt >&2")
+    kept = "mount --bind /tmp /tmp; mount -o remount,bind,ro /tmp; "  # the doctor can lie there
+    mounts = "mount -t tmpfs -o noexec x /dev/shm; mount -t tmpfs x /mnt; "
+    mounts += f"ln -s {python} /mnt/{name}; ({parcel.COMMAND}); ls -A /mnt >&2"
 
-    def told(home: str, how: How) -> tuple[str, bytes]:
+    def told(home: str, how: How, tmp: str) -> tuple[str, bytes]:
         env = {"PATH": "/mnt:/usr/bin:/bin", "HOME": home, "TMPDIR": "/proc"}
         sent: Any = {"input": parcel.payload(how), "capture_output": True}
+        space = ("unshare", "--mount", "sh", "-c", tmp + mounts)
         ended = subprocess.run(space, env=env, check=False, **sent)
-        assert ended.stderr == f"/mnt:\n{name}\n\n/tmp:\n".encode(), "it left something"
+        assert ended.stderr.decode() == f"{name}\n", "it left something"
         got = parcel.reply("n", ended.stdout.decode(), 0.0)
         return got.problem, got.snapshot
 
-    assert facts(told("/mnt", How())[1])
-    why, _ = told("/proc", How())
+    full = "mount -t tmpfs -o size=64k x /tmp; trap 'ls -A /tmp >&2' EXIT; "
+    assert facts(told("/mnt", How(), full)[1])
+    why, _ = told("/proc", How(), full)
     assert re.search("set TMPDIR there.*/tmp: No space left on device; ", why)
     assert "/dev/shm is mounted noexec" in why
-    assert facts(told("/proc", How(doctor=str(DOCTOR)))[1]), "one that is there needs no folder"
+    there = told("/proc", How(doctor=str(DOCTOR)), kept)
+    assert facts(there[1]), "one that is there needs no folder"
 
 
 BOMB = encodebytes(zlib.compress(b" " * (64 << 20))).decode()
@@ -463,3 +467,22 @@ def test_four_nodes_of_slurm(tmp_path: Path) -> None:  # noqa: PLR0915  one clus
         until(lambda: not cluster.asked("squeue", "-h").strip(), 20)
     finally:
         cluster.stop()
+
+
+def test_a_node_of_ray_is_told_while_others_are_still_asked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answers = r"""#!/bin/sh
+echo '{"name": "n1", "problem": "gone"}'
+while [ ! -e go ]; do sleep 0.05; done
+echo '{"name": "n2", "problem": "gone"}'
+exit 1
+"""
+    for name in ("ray", "python"):
+        plant(tmp_path, {name: answers}).joinpath(name).chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    monkeypatch.chdir(tmp_path)
+    replies = collect("", How((), "", 20))
+    assert next(replies).name == "n1"
+    (tmp_path / "go").touch()
+    assert [one.name for one in replies] == ["n2", "Ray"]

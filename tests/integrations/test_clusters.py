@@ -193,7 +193,7 @@ def test_ray_trains_as_one_process_does_and_goes_on_after_a_node(ray: Ray, share
 def test_ray_begins_nothing_that_can_not_be_and_ends_what_is_ended(ray: Ray, shared: Path) -> None:
     for nodes, code, says in (
         ("5", 1, "✗ odd: a sum over all nodes by gloo from .+ GLOO_SOCKET_IFNAME='lo9'"),
-        ("6", 2, "5 of 6 nodes are there with a CPU for its jobs; doctor fleet --ray shows"),
+        ("6", 2, "5 of 6 nodes have a CPU and 0 GPUs for its jobs; doctor fleet shows"),
     ):
         ended = ray.train(shared / nodes, "--nodes", nodes, "--batch=30", ray.argv[-1])
         assert (ended.code, bool(re.search(says, ended.said))) == (code, True), ended.said

@@ -32,6 +32,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     plant(home, {name: name for name in names})
     monkeypatch.setenv("HOME", str(home))
     monkeypatch.setenv("DOCTOR_STATE", str(tmp_path / "state"))
+    monkeypatch.setenv("RUSTUP_HOME", str(tmp_path / "rustup"))  # pip asks rustc for its version
     return home
 
 

@@ -40,8 +40,7 @@ def training(
     values = values_of(words)
     gpus, by_ray = how.processes * (values.get("device") != "cpu"), how.ray is not None
     _say(f"asks {'Ray' if by_ray else 'Slurm'} for {how.nodes} nodes")
-    way = "doctor fleet --ray" if by_ray else "sinfo -N"
-    with refusing((OSError, ValueError), f"{way} shows the nodes", "" if by_ray else "Slurm: "):
+    with refusing((OSError, ValueError), "doctor fleet shows nodes", "" if by_ray else "Slurm: "):
         slurms = None if by_ray else stack.enter_context(held(how.nodes, how.slurm, gpus))
         job = slurms or on_ray(how.nodes, how.ray, gpus)
     _say(f"{f'job {job.id}' if slurms else 'the cluster'} has {listed(job.names, 8)}")

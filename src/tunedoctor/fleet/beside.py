@@ -2,21 +2,30 @@
 
 import json
 import shutil
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from collections.abc import Callable, Generator, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from queue import SimpleQueue
 from typing import Any
 
 from tunedoctor.fleet.judge import plain
 from tunedoctor.fleet.reply import Reply
 from tunedoctor.system import child, descendants
 
+Put = Callable[[Reply], None]
+"""What takes a reply as soon as it is there, from any thread."""
 
-def replies(asking: Sequence[Callable[[], Iterable[Reply]]], at_once: int) -> Generator[Reply]:
-    """Yield what each brings, in the order in which they end."""
+
+def replies(asking: Sequence[Callable[[Put], None]], at_once: int) -> Generator[Reply]:
+    """Yield what each hands on, as it comes."""
+    came = SimpleQueue[Reply | Future[None]]()
     with ThreadPoolExecutor(max(1, min(at_once, len(asking)))) as pool:
         try:
-            for one in as_completed([pool.submit(ask) for ask in asking]):
-                yield from one.result()
+            for ask in asking:
+                pool.submit(ask, came.put).add_done_callback(came.put)
+            for _ in asking:
+                while isinstance(one := came.get(), Reply):
+                    yield one
+                one.result()
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             descendants.end_living()  # who waits for a child goes on, and cleans up

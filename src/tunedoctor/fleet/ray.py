@@ -4,17 +4,19 @@ import json
 import os
 import re
 import sys
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
 from tunedoctor.fleet.answer import natural
+from tunedoctor.fleet.beside import Put, replies
 from tunedoctor.fleet.parcel import COMMAND, payload, reply
 from tunedoctor.fleet.reply import How, Reply
 from tunedoctor.probes.targeting import find_program
-from tunedoctor.system.child import FLOOD, Ended, run
+from tunedoctor.system.child import FLOOD, Ended, run_lines
 from tunedoctor.target import ray_nodes
 
 _ADDRESS = re.compile(r"(?:ray://)?(?:[\w.-]+|\[[\da-fA-F:]+\]):\d{1,5}")
@@ -31,26 +33,36 @@ class _Told(msgspec.Struct):
 
 def collect(wanted: str, how: How, names: Sequence[str] = ()) -> Generator[Reply]:
     """Ask all nodes of the cluster at an address, the one that Ray finds by itself for ""; or those of some names."""
-    for told in told_by(wanted, COMMAND, payload(how), how.seconds, names):
-        lost = Reply(told.name, problem=told.problem)
-        yield lost if told.problem else reply(told.name, told.text, told.seconds)
+
+    def ask(put: Put) -> None:
+        def each(told: _Told) -> None:
+            lost = Reply(told.name, problem=told.problem)
+            put(lost if told.problem else reply(told.name, told.text, told.seconds))
+
+        order = {"address": address_of(wanted), "command": COMMAND, "seconds": how.seconds}
+        tell({**order, "names": names}, payload(how), each)
+
+    return replies([ask], 1)
 
 
 def able(wanted: str, nodes: int, gpus: int) -> dict[str, str]:
     """Return name -> address of nodes with a CPU for Ray's jobs, and GPUs where any has; ValueError for too few."""
-    every = [*told_by(wanted, "", b"", 0)]
+    every = list[_Told]()
+    order = {"address": address_of(wanted), "command": "", "seconds": 0, "names": ()}
+    tell(order, b"", every.append)
     gpus *= any("GPU" in one.has for one in every)
     have = [o for o in every if o.has.get("CPU", 0) >= 1 and o.has.get("GPU", 0) >= gpus]
     if len(have) < nodes:
-        what = f"a CPU and {gpus} GPUs" if gpus else "a CPU"
-        msg = f"Ray: {len(have)} of {nodes} nodes are there with {what} for its jobs"
+        msg = f"Ray: {len(have)} of {nodes} nodes have a CPU and {gpus} GPUs for its jobs"
         raise ValueError(msg)
     return {one.name: one.address for one in sorted(have, key=lambda o: natural(o.name))[:nodes]}
 
 
 def labelled(wanted: str, names: Sequence[str], command: str, stdin: bytes, most: float) -> Ended:
     """Run a command on some nodes; what they print has numbers before the lines, as srun puts them there."""
-    told = [*told_by(wanted, f"{{ {command}; }} 2>&1", stdin, most, names)]
+    told = list[_Told]()
+    order = {"command": f"{{ {command}; }} 2>&1", "seconds": most, "names": names}
+    tell({**order, "address": address_of(wanted)}, stdin, told.append)
     at = {name: number for number, name in enumerate(names)}
     texts = ((at.get(one.name, 0), one.problem or one.text) for one in told)
     lines = [f"{number}: {line}" for number, text in texts for line in text.splitlines()]
@@ -64,20 +76,23 @@ def starts(wanted: str, names: Sequence[str], gpus: int, out: Path) -> list[str]
     return [python_of(), str(script), json.dumps({**order, "out": str(out.absolute())})]
 
 
-def told_by(
-    wanted: str, command: str, stdin: bytes, seconds: float, names: Sequence[str] = ()
-) -> Generator[_Told]:
-    """Yield what nodes print to a command; without one what they are, for whom can run Ray Train."""
-    order = {"address": address_of(wanted), "command": command, "seconds": seconds, "names": names}
-    limit, sent = seconds + 2 * ray_nodes.START, msgspec.json.encode(order) + b"\n" + stdin
-    ended = run([python_of(), ray_nodes.__file__], stdin=sent, timeout=limit, limit=FLOOD)
-    for line in filter(lambda one: one.startswith('{"name"'), ended.out.splitlines()):
-        yield msgspec.json.decode(line, type=_Told)
+def tell(order: dict[str, Any], stdin: bytes, put: Callable[[_Told], None]) -> None:
+    """Hand on what nodes print to a command, all or some; without one what they are."""
+    sent = msgspec.json.encode(order) + b"\n" + stdin
+    limit: float = order["seconds"] + 2 * ray_nodes.START
+
+    def heard(line: str) -> float:
+        if line.startswith('{"name"'):
+            put(msgspec.json.decode(line, type=_Told))
+        return limit
+
+    argv = [python_of(), ray_nodes.__file__]
+    ended = run_lines(argv, heard=heard, silence=limit, timeout=limit, stdin=sent, limit=FLOOD)
     why = (ended.err.strip().splitlines() or [ended.death])[-1]
-    if not ended.ok and ended.out:  # of some it is not known
-        yield _Told("Ray", problem=why)
-    elif not ended.ok:
+    if ended.code == ray_nodes.NO_CLUSTER:
         raise ValueError(f"Ray: {why}")
+    if not ended.ok:  # of some it is not known
+        put(_Told("Ray", problem=why))
 
 
 def address_of(wanted: str) -> str:

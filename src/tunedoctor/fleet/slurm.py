@@ -8,7 +8,7 @@ from collections.abc import Generator, Mapping, Sequence
 from functools import partial
 
 from tunedoctor.fleet import parcel
-from tunedoctor.fleet.beside import replies, rows_of, said
+from tunedoctor.fleet.beside import Put, replies, rows_of, said
 from tunedoctor.fleet.judge import plain
 from tunedoctor.fleet.reply import How, Reply
 from tunedoctor.system import child
@@ -34,7 +34,8 @@ def collect(wanted: str, how: How) -> Generator[Reply]:
             why = "" if reason == "none" else f" ({plain(reason)})"
             down.append(Reply(name, problem=f"not begun: {state}{why}"))
     asking = [partial(_answers, part, some, how) for part, some in up.items()]
-    return replies([lambda: down, *asking], len(asking) + 1)
+    yield from down
+    yield from replies(asking, len(asking))
 
 
 def known(wanted: str) -> dict[str, list[str]]:
@@ -51,13 +52,14 @@ def known(wanted: str) -> dict[str, list[str]]:
     return {one: every.get(one, none) for one in listed.split()}
 
 
-def _answers(part: str, nodes: Sequence[tuple[str, str]], how: How) -> list[Reply]:
+def _answers(part: str, nodes: Sequence[tuple[str, str]], how: How, put: Put) -> None:
     """Ask in one job; where that finds no room, those alone that have no other job."""
     names, idle = [n for n, _ in nodes], [n for n, state in nodes if state == "idle"]
     told, problem = _job(part, names, how)
     if "Unable to allocate" in problem and 0 < len(idle) < len(names):
         told = [one for one in told if one.name not in idle] + _job(part, idle, how)[0]
-    return told
+    for one in told:
+        put(one)
 
 
 def inside(names: Sequence[str], how: How) -> list[Reply]:

@@ -6,7 +6,7 @@ from collections.abc import Generator
 from functools import partial
 
 from tunedoctor.fleet import parcel
-from tunedoctor.fleet.beside import expect, replies
+from tunedoctor.fleet.beside import Put, expect, replies
 from tunedoctor.fleet.judge import plain
 from tunedoctor.fleet.reply import How, Reply
 from tunedoctor.system import child
@@ -38,7 +38,7 @@ def collect(wanted: str, how: How) -> Generator[Reply]:
     return replies([partial(_answer, one, how.seconds, sent) for one in hosts], how.at_once)
 
 
-def _answer(host: str, most: float, sent: bytes) -> list[Reply]:
+def _answer(host: str, most: float, sent: bytes, put: Put) -> None:
     settings = [
         f"-o{one}" for one in (*_SETTINGS, f"ConnectTimeout={_CONNECT}", "ServerAliveInterval=15")
     ]
@@ -46,7 +46,6 @@ def _answer(host: str, most: float, sent: bytes) -> list[Reply]:
     began = time.monotonic()
     ended = child.run(argv, timeout=most + _CONNECT + 5, stdin=sent, limit=2 * parcel.LARGEST)
     seconds = time.monotonic() - began
-    if ended.out:
-        return [parcel.reply(host, ended.out, seconds)]
-    why = ended.how == "exit" and plain(ended.err[-200:], 200)
-    return [Reply(host, problem=why or ended.death, seconds=seconds)]
+    why = (ended.how == "exit" and plain(ended.err[-200:], 200)) or ended.death
+    silent = Reply(host, problem=why, seconds=seconds)
+    put(parcel.reply(host, ended.out, seconds) if ended.out else silent)

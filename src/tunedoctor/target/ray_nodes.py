@@ -13,6 +13,7 @@ from contextlib import suppress
 from importlib import import_module
 from typing import Any, Dict, List
 
+NO_CLUSTER = 3
 START = 60.0
 """Seconds that Ray may take to start a worker."""
 GONE = (2, 3)
@@ -30,7 +31,7 @@ def main(order: Dict[str, Any], stdin: bytes) -> int:
     except (ImportError, OSError, RuntimeError, ValueError) as error:
         way = "; {} -m pip install 'ray[train]' torch".format(sys.executable)
         print(" ".join(str(error).split()) + way * isinstance(error, ImportError), file=sys.stderr)
-        return 3
+        return NO_CLUSTER
     task, shared = ray.remote(num_cpus=0, max_retries=0)(work), ray.put(stdin)
     nodes, names = named(ray.nodes()), order["names"]
     for name, node in ((one, nodes[one]) for one in names or nodes if one in nodes):

@@ -25,8 +25,7 @@ class Board:
     def tell(self, name: str, said: bytes, status: int) -> int:
         """Take the words of a node, and its exit status, 0 while it runs; return the signal."""
         self.begun, self.said = True, self.said + said
-        if status and not self.failed[1]:
-            self.failed = (name, status)
+        self.failed = self.failed if self.failed[1] or not status else (name, status)
         return self.signal
 
     def take(self, number: int) -> Tuple[bytes, Tuple[str, int], bool]:
@@ -43,11 +42,9 @@ def node(order: Dict[str, Any]) -> None:
     given = ray_nodes.environment(order["names"][rank], rank)
     given.update({k: v for k, v in os.environ.items() if k.endswith("_VISIBLE_DEVICES")})
     signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGINT])  # children would inherit it
-    streams: Any = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": -2}
-    # in Ray's process group, which ends with its worker
-    launcher = subprocess.Popen(  # noqa: S603
-        order["argv"], cwd=order["folder"], env=given, bufsize=0, **streams
-    )
+    how: Any = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "bufsize": 0}
+    how.update(stdin=subprocess.DEVNULL, cwd=order["folder"], env=given)
+    launcher = subprocess.Popen(order["argv"], **how)  # noqa: S603  in Ray's group, and ends with it
     os.set_blocking(launcher.stdout.fileno(), False)  # type: ignore[union-attr]
     while status is None:
         time.sleep(0.2)
@@ -63,7 +60,7 @@ def node(order: Dict[str, Any]) -> None:
 
 def main(order: Dict[str, Any]) -> int:
     """Train on all nodes; returns the exit status of the one that failed first, which is named."""
-    parent, came = os.getppid(), [0]
+    parent, came, begun, is_over = os.getppid(), [0], False, False
     ray = ray_nodes.connected(order["address"])
     from ray.train import RunConfig, ScalingConfig
     from ray.train.torch import TorchConfig, TorchTrainer
@@ -86,7 +83,6 @@ def main(order: Dict[str, Any]) -> int:
         run_config=RunConfig(name=".ray", storage_path=order["out"]),
     )
     fit = ThreadPoolExecutor(1).submit(trainer.fit)
-    begun = is_over = False
     while not is_over and (begun or not came[-1]):
         time.sleep(0.2)
         is_over = fit.done()
