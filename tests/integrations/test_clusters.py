@@ -1,12 +1,15 @@
-"""Fleets: a real Ray of five nodes on this machine; Kubernetes by a validator, podman and a stand-in for kubectl.
+"""Fleets, and training on them: a real Ray of five nodes on this machine; Kubernetes by a validator, podman and a
+stand-in for kubectl.
 
 Ray comes from PyPI, into the folder that DOCTOR_PLATFORMS names, else anew. The stand-in keeps what it is told and
 answers as the API reference has it; no API server was ever asked.
 """
 
 import json
+import math
 import os
 import re
+import shlex
 import signal
 import socket
 import subprocess
@@ -21,8 +24,11 @@ from typing import Any, NamedTuple
 import psutil
 import pytest
 from checkout import ROOT
-from integrations.engines import FILES, engine, ran
+from integrations.engines import FILES, Ended, engine, ran
+from integrations.test_train_nodes import OPTIONS, furnished, until
 from platforms.places import container, debian
+from torch_target import torch_target
+from trainers import log
 
 DOCTOR, PIPE = [sys.executable, "-m", "tunedoctor"], subprocess.PIPE
 CLUSTER = """import json, sys
@@ -67,6 +73,18 @@ class Ray(NamedTuple):
         done = subprocess.run(argv, cwd=cwd, env=self.environ, stdout=PIPE, check=False)
         return {one["node"]: one for one in json.loads(done.stdout)["nodes"]}, done.returncode
 
+    def train(self, out: Path, *words: str, sends: int = 0, to_node: bool = False) -> Ended:
+        """Train; a signal is sent after some steps, to the doctor or to what trains on the last node."""
+        argv = [*DOCTOR, "train", *OPTIONS.split(), "--device=cpu", f"--target={torch_target()}"]
+        how: Any = {"env": {**self.environ, "HF_HUB_OFFLINE": "1"}, "start_new_session": True}
+        how |= {"cwd": out.parent, "stdout": PIPE, "stderr": subprocess.STDOUT, "text": True}
+        with subprocess.Popen([*argv, f"--out={out}", *words], **how) as child:
+            if sends:
+                until(out, 5, child)
+                os.kill(trainers(out)[-1] if to_node else child.pid, sends)
+            said, _ = child.communicate(timeout=400)
+        return Ended(child.returncode, said)
+
     def left(self) -> list[str]:
         """Return what the doctor runs and has on nodes."""
         lines = (" ".join(one.info["cmdline"] or ()) for one in psutil.process_iter(["cmdline"]))
@@ -79,16 +97,22 @@ def ray(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ray]:
     kept = os.environ.get("DOCTOR_PLATFORMS")
     work = Path(kept).resolve() / "ray" if kept else tmp_path_factory.mktemp("ray")
     python, bins = work / "venv/bin/python", tmp_path_factory.mktemp("bin")
-    if not (work / "venv/bin/ray").exists():
+    if not [*work.glob("venv/lib/python*/site-packages/tensorboardX")]:  # of ray[train]
         venv.create(work / "venv", with_pip=True)
-        assert not ran(python, "-m", "pip", "install", "-q", "ray>=2.50").code
+        assert not ran(python, "-m", "pip", "install", "-q", "ray[train]>=2.50").code
     scratch, hangs = tmp_path_factory.mktemp("scratch"), bins / "hangs"
     hangs.write_text("#!/bin/sh\nsleep 300\n")
     hangs.chmod(0o755)
     # no doctor is there: one has to come along, for the Python that Ray runs there
     environ = {"PATH": f"{bins}:/usr/bin:/bin", "TMPDIR": str(scratch), "HF_HOME": "/data"}
     environ["RAY_USAGE_STATS_ENABLED"] = "0"
-    nodes = [("head", {}), ("odd", {"HF_HOME": "/other"}), ("lost", {}), ("", {}), ("", {})]
+    nodes = [
+        ("head", {}),
+        ("odd", {"HF_HOME": "/other", "GLOO_SOCKET_IFNAME": "lo9"}),
+        ("lost", {}),
+        ("", {}),
+        ("", {}),
+    ]
     argv = [python, "-c", CLUSTER, json.dumps(nodes)]
     short = tempfile.TemporaryDirectory(dir="/tmp")  # the names of Ray's sockets are bounded
     how: Any = {"env": environ, "stdin": PIPE, "stdout": PIPE, "text": True}
@@ -119,6 +143,66 @@ def test_ray_asks_each_node_and_leaves_nothing_even_when_killed(ray: Ray, tmp_pa
             doctor.send_signal(number)
         within(30, lambda: not ray.left())
     smi.unlink()
+
+
+@pytest.fixture(scope="module")
+def shared(ray: Ray, torch_python: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder with a model and data, when Ray's Python has torch, which it lacked."""
+    folder = tmp_path_factory.mktemp("shared")
+    furnished(folder, torch_python)
+    (site,) = (Path(ray.environ["PATH"].split(":")[0]).parent / "lib").glob("*/site-packages")
+    (site / "torch.pth").unlink(missing_ok=True)
+    ended = ray.train(folder / "none", "--nodes=2", ray.argv[-1])
+    assert (ended.code, "-m pip install 'ray[train]' torch" in ended.said) == (2, True), ended.said
+    where = ran(torch_python, "-c", "import torch; print(torch.__path__[0])").said
+    (site / "torch.pth").write_text(f"{Path(where).parent}\n")
+    return folder
+
+
+def trainers(out: Path) -> list[int]:
+    """Return what trains there, by the names of the nodes."""
+    found = []
+    for one in psutil.process_iter(["cmdline", "environ"]):
+        words = one.info["cmdline"] or [""]
+        node = (one.info["environ"] or {}).get("DOCTOR_RAY_NODE")
+        if node and f"--out={out}" in words and "launch.py" not in words[1]:
+            found.append((node, one.pid))
+    return [pid for _, pid in sorted(found)]
+
+
+@pytest.mark.platforms
+def test_ray_trains_as_one_process_does_and_goes_on_after_a_node(ray: Ray, shared: Path) -> None:
+    how, out = ["--dropout=0", "--nodes=2", ray.argv[-1]], shared / "killed"
+    ended = ray.train(out, *how, sends=signal.SIGKILL, to_node=True)
+    (name,) = re.findall(r"the cluster has \S+ and (\S+)\n", ended.said)
+    says = f"{name} failed first: ended by SIGKILL; the other nodes were ended"
+    assert (ended.code, says in ended.said, trainers(out)) == (1, True, []), ended.said
+    words = re.findall(r"Next: doctor train .*( --nodes 2 --ray=.+) goes on", ended.said)[0]
+    runs = {"one": how[:1], "four": [*how, "--nodes=4"], "killed": [*how[:1], *shlex.split(words)]}
+    for name, again in runs.items():
+        ended = ray.train(shared / name, *again)
+        assert (ended.code, "Next: doctor chat " in ended.said) == (0, True), ended.said
+        assert ("resumed from step " in ended.said) == (name == "killed")
+        assert not (shared / name / ".ray").exists()
+        for mine, alone in zip(log(shared / name), log(shared / "one"), strict=True):
+            for key in ("loss", "grad_norm", "lr"):
+                assert math.isclose(mine[key], alone[key], rel_tol=1e-5), (name, mine, alone)
+
+
+@pytest.mark.platforms
+def test_ray_begins_nothing_that_can_not_be_and_ends_what_is_ended(ray: Ray, shared: Path) -> None:
+    for nodes, code, says in (
+        ("5", 1, "✗ odd: a sum over all nodes by gloo from .+ GLOO_SOCKET_IFNAME='lo9'"),
+        ("6", 2, "5 of 6 nodes have a CPU and 0 GPUs for its jobs; doctor fleet shows"),
+    ):
+        ended = ray.train(shared / nodes, "--nodes", nodes, "--batch=30", ray.argv[-1])
+        assert (ended.code, bool(re.search(says, ended.said))) == (code, True), ended.said
+        assert not (shared / nodes / "log.jsonl").exists()
+    more = ("--nodes=2", "--no-check", "--max-steps=900", "--save-every=900", ray.argv[-1])
+    for number, code in ((signal.SIGINT, 130), (signal.SIGTERM, 0), (signal.SIGKILL, -9)):
+        ended = ray.train(out := shared / number.name, *more, sends=number)
+        within(60, lambda out=out: not trainers(out))
+        assert (ended.code, len([*out.glob("step-*")])) == (code, 1), ended.said
 
 
 @pytest.mark.platforms

@@ -66,12 +66,6 @@ class Slurm(NamedTuple):
             said, _ = child.communicate(timeout=400)
         return Ended(child.returncode, said)
 
-    def until(self, out: str, step: int, child: "subprocess.Popen[str]") -> None:
-        """Wait until a step is logged."""
-        while not (file := self.folder / out / "log.jsonl").exists() or f'"step": {step},' not in file.read_text():  # fmt: skip
-            assert child.poll() is None, child.communicate()[0]
-            time.sleep(0.05)
-
     def running(self, node: str = "") -> list[psutil.Process]:
         """Return the trainers of a node, or of all."""
         found = []
@@ -90,17 +84,29 @@ class Slurm(NamedTuple):
         return not self.cluster.asked("squeue", "-h") and not self.running()
 
 
+def until(out: Path, step: int, child: "subprocess.Popen[str]") -> None:
+    """Wait until a step is logged."""
+    while not (file := out / "log.jsonl").exists() or f'"step": {step},' not in file.read_text():
+        assert child.poll() is None, child.communicate()[0]
+        time.sleep(0.05)
+
+
+def furnished(folder: Path, python: str) -> None:
+    """Put model and data there."""
+    server = str(Path(__file__).parents[1] / "target" / "trainer_server.py")
+    subprocess.run([python, "-c", TINY.format(server=server)], cwd=folder, check=True, input="", text=True)  # fmt: skip
+    (folder / "d").mkdir()
+    (folder / "d/d.jsonl").write_text(DATA)
+
+
 @pytest.fixture(scope="module")
 def slurm(torch_python: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Slurm]:
     folder, work = tmp_path_factory.mktemp("shared"), tmp_path_factory.mktemp("slurm")
-    server = str(Path(__file__).parents[1] / "target" / "trainer_server.py")
-    subprocess.run([torch_python, "-c", TINY.format(server=server)], cwd=folder, check=True, input="", text=True)  # fmt: skip
+    furnished(folder, torch_python)
     for number in range(1400):  # more names than an argument takes
         (folder / f"m/{number:0100}").touch()
     for file, end in ((folder / "m/tail", b"1"), (work / "tail", b"2")):
         file.write_bytes(bytes(3 << 20) + end)
-    (folder / "d").mkdir()
-    (folder / "d/d.jsonl").write_text(DATA)
     where = "import importlib.metadata as m, torch; print(m.distribution('torch')._path); print(torch.version.__file__)"
     told = subprocess.run([torch_python, "-c", where], capture_output=True, text=True, check=True)
     info, version = map(Path, told.stdout.split())
@@ -138,7 +144,7 @@ def test_losses_are_those_of_one_process_and_a_killed_node_goes_on(slurm: Slurm)
     assert processes == 4
 
     with slurm.start("--out=killed", "--nodes=2", "--slurm", "--max-steps=8") as child:
-        slurm.until("killed", 5, child)
+        until(slurm.folder / "killed", 5, child)
         (trainer,) = slurm.running("n2")
         trainer.kill()
         said, _ = child.communicate(timeout=120)
@@ -181,7 +187,7 @@ def test_whoever_ends_it_nothing_is_left_and_what_was_learned_is_saved(slurm: Sl
         out = number.name.lower()
         words = (f"--out={out}", "--nodes=2", "--slurm", "--max-steps=900", "--save-every=900")
         with slurm.start(*words) as child:
-            slurm.until(out, 3, child)
+            until(slurm.folder / out, 3, child)
             child.send_signal(number)
             said, _ = child.communicate(timeout=120)
         assert (child.returncode, slurm.gone()) == (code, True), said

@@ -74,6 +74,7 @@ def debian(work: Path, arch: str, suite: str, wheel: Path) -> Place:
         settings = Path(f"/usr/lib/binfmt.d/qemu-{machine}.conf")
         (formats / "register").write_bytes(settings.read_bytes())
     if not (root / "usr/bin/python3").exists():
+        root.parent.mkdir(parents=True, exist_ok=True)
         mirror = _do("apt-get", "indextargets", "--format", "$(SITE)").split()[0]
         _do("mmdebstrap", "--quiet", f"--arch={arch}", "--variant=extract", "--mode=root",
             "--skip=check/signed-by", f"--include={PARTS}", suite, root, mirror)  # fmt: skip

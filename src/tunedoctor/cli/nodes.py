@@ -1,4 +1,4 @@
-"""doctor train --nodes: the nodes are given by Slurm, held against each other, and train as one."""
+"""doctor train --nodes: the nodes are given by Slurm or Ray, held against each other, and train as one."""
 
 import re
 import shlex
@@ -19,8 +19,8 @@ from tunedoctor.cli.output import screen
 from tunedoctor.cli.progress import spinner
 from tunedoctor.cli.train import LAUNCHER, TRAINER
 from tunedoctor.facts import Target
-from tunedoctor.fleet import many, slurm
-from tunedoctor.fleet.job import Job, failed, held, met
+from tunedoctor.fleet import many, ray, slurm
+from tunedoctor.fleet.job import Job, failed, held, met, on_ray
 from tunedoctor.fleet.odd import apart
 from tunedoctor.fleet.reply import How
 from tunedoctor.model.wording import listed
@@ -38,11 +38,12 @@ def training(
 ) -> list[str]:
     """Return what starts the trainer on each node until `stack` ends; [] where it can't train there, which was told."""
     values = values_of(words)
-    _say(f"asks Slurm for {how.nodes} nodes")
-    with refusing((OSError, ValueError), "sinfo -N shows the nodes", "Slurm: "):
-        gpus = how.processes * (values.get("device") != "cpu")
-        job = stack.enter_context(held(how.nodes, how.slurm, gpus))
-    _say(f"job {job.id} has {listed(job.names, 8)}")
+    gpus, by_ray = how.processes * (values.get("device") != "cpu"), how.ray is not None
+    _say(f"asks {'Ray' if by_ray else 'Slurm'} for {how.nodes} nodes")
+    with refusing((OSError, ValueError), "doctor fleet shows nodes", "" if by_ray else "Slurm: "):
+        slurms = None if by_ray else stack.enter_context(held(how.nodes, how.slurm, gpus))
+        job = slurms or on_ray(how.nodes, how.ray, gpus)
+    _say(f"{f'job {job.id}' if slurms else 'the cluster'} has {listed(job.names, 8)}")
     if look and (wrong := _wrong(job, place.python, words, values)):
         one = screen(sys.stderr)
         more = [f"and {len(wrong) - _MOST} more"] * (len(wrong) > _MOST)
@@ -51,6 +52,8 @@ def training(
         sys.stderr.write(f"{one.text()}doctor: not begun; --no-check trains all the same\n")
         return []
     argv = job.step("--kill-on-bad-exit=1", "--disable-status")
+    if by_ray:
+        argv = ray.starts(job.id, job.names, gpus, Path(str(values.get("out") or "out")))
     return [*argv, place.python, str(LAUNCHER), f"{how.nodes}@{job.host}:{job.port}"]
 
 
@@ -63,11 +66,12 @@ def _wrong(job: Job, python: str, words: Sequence[str], values: Mapping[str, Any
     places = (Path(one).expanduser() for one in names if one)
     every = chain(*([one, *one.glob("*")] for one in places))
     files = [str(one) for one in (*every, LAUNCHER, TRAINER) if one.is_file()]
-    with spinner("comparing") as shown:
+    with spinner("comparing") as shown, refusing(ValueError, "doctor fleet tells more"):
         shown.watch([*job.names])
-        replies = slurm.inside(job.names, How(asked))
+        by_ray = ray.collect(job.id, How(asked), job.names)
+        replies = by_ray if job.by_ray else slurm.inside(job.names, How(asked))
         rows = many.judged(iter(replies), partial(judge_for, options, "project", by_node=False), 1)
-        found = many.fleet_of(rows, "slurm", options.checks())
+        found = many.fleet_of(rows, "nodes", options.checks())
         wrong = [f"{name}: {why}" for name, why in found.unreached.items()]
         for one in (cause for cause in found.causes if cause.finding.severity == "error"):
             who, cure = listed(one.nodes) or "all nodes", one.finding.cure.command
@@ -93,7 +97,7 @@ def run(argv: Sequence[str], log: Path) -> int:
     if code and (signal := running.death_of(int(code[1])).name):
         what = f"ended by {signal}"
     ended = f"{node} failed first: {what}; the other nodes were ended"
-    _say(ended if node else f"srun ended with exit status {ran.code}")
+    _say(ended if node else f"it ended with exit status {ran.code}")
     _say(f"doctor triage {shlex.quote(str(log))} looks for the cause in what all processes said")
     return 1
 

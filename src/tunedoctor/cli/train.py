@@ -62,7 +62,9 @@ def train(how: Namespace, arguments: Sequence[str], *, check: bool = True) -> in
     out = Path(str(values.get("out") or "out"))
     more = " --no-check" * (not check) + f" --processes {how.processes}" * (how.processes > 1)
     if many:
-        more += f" --nodes {many} --slurm" + f"={shlex.quote(how.slurm)}" * bool(how.slurm)
+        engine = "slurm" if how.ray is None else "ray"
+        where = getattr(how, engine)
+        more += f" --nodes {many} --{engine}" + f"={shlex.quote(where)}" * bool(where)
     more += f" --report {shlex.quote(page)}" if page else ""
     ended = begun(values, arguments, named(place, how.target), more)
     with ExitStack() as stack:

@@ -1,9 +1,10 @@
-"""A job of Slurm in which one training runs on several nodes: how it is held, and what its nodes see of each other."""
+"""Nodes of Slurm or Ray on which one training runs: how they are held, and what they see of each other."""
 
 import json
 import os
 import re
 import secrets
+import shlex
 import signal
 import subprocess
 import sys
@@ -13,7 +14,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from tunedoctor.fleet import slurm
+from tunedoctor.fleet import ray, slurm
 from tunedoctor.fleet.beside import said
 from tunedoctor.fleet.judge import plain
 from tunedoctor.model.wording import listed
@@ -35,6 +36,7 @@ class Job(NamedTuple):
     names: tuple[str, ...]
     host: str
     port: int
+    by_ray: bool = False  # then `id` is the cluster's address
 
     def step(self, *words: str) -> list[str]:
         """Return the beginning of a command that runs once on each node."""
@@ -82,13 +84,23 @@ def _job(nodes: int) -> Job:
         msg = f"{len(names)} of {nodes} nodes are given"
         raise ValueError(msg)
     told = re.search(r" NodeAddr=(\S+)", said("scontrol", "show", "node", "-o", names[0]))
+    where = told[1] if told else names[0], _port()
+    return Job(os.environ["SLURM_JOB_ID"], tuple(names[:nodes]), *where)
+
+
+def _port() -> int:
     # below the ports that systems hand out by themselves
     port = os.environ.get("MASTER_PORT") or str(20_000 + secrets.randbelow(12_000))
     if not re.fullmatch("[0-9]{1,5}", port) or not 0 < int(port) < 1 << 16:
         msg = f"MASTER_PORT={plain(port, 99)} is no port: unset MASTER_PORT"
         raise ValueError(msg)
-    where = told[1] if told else names[0], int(port)
-    return Job(os.environ["SLURM_JOB_ID"], tuple(names[:nodes]), *where)
+    return int(port)
+
+
+def on_ray(nodes: int, wanted: str, gpus: int) -> Job:
+    """Return nodes of a cluster, as `held` does."""
+    at = ray.able(wanted, nodes, gpus)
+    return Job(ray.address_of(wanted), (*at,), next(iter(at.values())), _port(), by_ray=True)
 
 
 def _salloc(nodes: int, wanted: str, gpus: int) -> list[str]:
@@ -110,9 +122,11 @@ def met(job: Job, python: str, files: Sequence[str], device: str) -> list[str]:
     """Return what keeps nodes from training together, in lines that name them."""
     nodes, most = len(job.names), meet.START + 4.0 * meet.STEP
     order = {"nodes": nodes, "host": job.host, "port": job.port, "files": files, "device": device}
-    argv = [*job.step("--label", "--kill-on-bad-exit=0", "--wait=0"), python, "-I", "-"]
+    argv = [python, "-I", "-"]
     # as an argument it could be too long
-    script = f"{Path(meet.__file__).read_text()}\nmain(json.loads({json.dumps(order)!r}))\n"
+    script = (
+        f"{Path(meet.__file__).read_text()}\nmain(json.loads({json.dumps(order)!r}))\n".encode()
+    )
     told: dict[str, dict[str, Any]] = {}
 
     def heard(line: str) -> float:
@@ -126,8 +140,15 @@ def met(job: Job, python: str, files: Sequence[str], device: str) -> list[str]:
         lost = lost and sum(one["step"] > 0 for one in told.values()) == nodes - 1
         return 1.0 if lost else most
 
-    how: Any = {"stdin": script, "timeout": most, "limit": child.FLOOD}
-    ended = child.run_lines(argv, heard=heard, silence=most, **how)
+    if job.by_ray:
+        there = f"cd {shlex.quote(str(Path.cwd()))} && exec {shlex.join(argv)}"
+        ended = ray.labelled(job.id, job.names, there, script, most)
+        for line in ended.out.splitlines():
+            heard(line)
+    else:
+        argv = [*job.step("--label", "--kill-on-bad-exit=0", "--wait=0"), *argv]
+        how: Any = {"stdin": script, "timeout": most, "limit": child.FLOOD}
+        ended = child.run_lines(argv, heard=heard, silence=most, **how)
     # task 0 first, whose clock the others are held to
     by_node = {one["node"]: one for _, one in sorted(told.items()) if "node" in one}
     if silent := [name for name in job.names if name not in by_node]:

@@ -1,20 +1,22 @@
 """The nodes of a Ray cluster, by a task that is pinned to each: `target/ray_nodes.py`, in the Python that has Ray."""
 
+import json
 import os
 import re
 import sys
-from collections.abc import Generator
-from functools import partial
+from collections.abc import Callable, Generator, Sequence
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
+from tunedoctor.fleet.answer import natural
 from tunedoctor.fleet.beside import Put, replies
 from tunedoctor.fleet.parcel import COMMAND, payload, reply
 from tunedoctor.fleet.reply import How, Reply
 from tunedoctor.probes.targeting import find_program
-from tunedoctor.system.child import FLOOD, run_lines
+from tunedoctor.system.child import FLOOD, Ended, run_lines
 from tunedoctor.target import ray_nodes
 
 _ADDRESS = re.compile(r"(?:ray://)?(?:[\w.-]+|\[[\da-fA-F:]+\]):\d{1,5}")
@@ -25,40 +27,85 @@ class _Told(msgspec.Struct):
     text: str = ""
     problem: str = ""
     seconds: float = 0.0
+    has: dict[str, float] = {}  # resources
+    address: str = ""
 
 
-def collect(wanted: str, how: How) -> Generator[Reply]:
-    """Ask all nodes of the cluster at an address, the one that Ray finds by itself for ""."""
+def collect(wanted: str, how: How, names: Sequence[str] = ()) -> Generator[Reply]:
+    """Ask all nodes of the cluster at an address, the one that Ray finds by itself for ""; or those of some names."""
+
+    def ask(put: Put) -> None:
+        def each(told: _Told) -> None:
+            lost = Reply(told.name, problem=told.problem)
+            put(lost if told.problem else reply(told.name, told.text, told.seconds))
+
+        order = {"address": address_of(wanted), "command": COMMAND, "seconds": how.seconds}
+        tell({**order, "names": names}, payload(how), each)
+
+    return replies([ask], 1)
+
+
+def able(wanted: str, nodes: int, gpus: int) -> dict[str, str]:
+    """Return name -> address of nodes with a CPU for Ray's jobs, and GPUs where any has; ValueError for too few."""
+    every = list[_Told]()
+    order = {"address": address_of(wanted), "command": "", "seconds": 0, "names": ()}
+    tell(order, b"", every.append)
+    gpus *= any("GPU" in one.has for one in every)
+    have = [o for o in every if o.has.get("CPU", 0) >= 1 and o.has.get("GPU", 0) >= gpus]
+    if len(have) < nodes:
+        msg = f"Ray: {len(have)} of {nodes} nodes have a CPU and {gpus} GPUs for its jobs"
+        raise ValueError(msg)
+    return {one.name: one.address for one in sorted(have, key=lambda o: natural(o.name))[:nodes]}
+
+
+def labelled(wanted: str, names: Sequence[str], command: str, stdin: bytes, most: float) -> Ended:
+    """Run a command on some nodes; what they print has numbers before the lines, as srun puts them there."""
+    told = list[_Told]()
+    order = {"command": f"{{ {command}; }} 2>&1", "seconds": most, "names": names}
+    tell({**order, "address": address_of(wanted)}, stdin, told.append)
+    at = {name: number for number, name in enumerate(names)}
+    texts = ((at.get(one.name, 0), one.problem or one.text) for one in told)
+    lines = [f"{number}: {line}" for number, text in texts for line in text.splitlines()]
+    return Ended("exit", 0, "\n".join(lines), "\n".join(x for x in lines if ": {" not in x))
+
+
+def starts(wanted: str, names: Sequence[str], gpus: int, out: Path) -> list[str]:
+    """Return the beginning of a command that runs once on each node, by Ray Train."""
+    order = {"address": address_of(wanted), "names": names, "gpus": gpus, "folder": str(Path.cwd())}
+    script = Path(ray_nodes.__file__).with_name("ray_train.py")
+    return [python_of(), str(script), json.dumps({**order, "out": str(out.absolute())})]
+
+
+def tell(order: dict[str, Any], stdin: bytes, put: Callable[[_Told], None]) -> None:
+    """Hand on what nodes print to a command, all or some; without one what they are."""
+    sent = msgspec.json.encode(order) + b"\n" + stdin
+    limit: float = order["seconds"] + 2 * ray_nodes.START
+
+    def heard(line: str) -> float:
+        if line.startswith('{"name"'):
+            put(msgspec.json.decode(line, type=_Told))
+        return limit
+
+    argv = [python_of(), ray_nodes.__file__]
+    ended = run_lines(argv, heard=heard, silence=limit, timeout=limit, stdin=sent, limit=FLOOD)
+    why = (ended.err.strip().splitlines() or [ended.death])[-1]
+    if ended.code == ray_nodes.NO_CLUSTER:
+        raise ValueError(f"Ray: {why}")
+    if not ended.ok:  # of some it is not known
+        put(_Told("Ray", problem=why))
+
+
+def address_of(wanted: str) -> str:
+    """Return the address of the cluster that is meant, "" for what Ray finds by itself; or raise ValueError."""
     address = wanted or os.environ.get("RAY_ADDRESS", "")
     address = "" if address == "auto" else address
     if address and not _ADDRESS.fullmatch(address):
         msg = f"{address!r} is no address of a Ray cluster: HOST:6379, or ray://HOST:10001"
         raise ValueError(msg)
-    order = {"address": address, "command": COMMAND, "seconds": how.seconds}
-    stdin = msgspec.json.encode(order) + b"\n" + payload(how)
-    return replies([partial(_asked, _python(), stdin, how.seconds + 2 * ray_nodes.START)], 1)
+    return address
 
 
-def _asked(python: str, stdin: bytes, limit: float, put: Put) -> None:
-    """Hand on what comes of each node."""
-
-    def heard(line: str) -> float:
-        if line.startswith('{"name"'):
-            told = msgspec.json.decode(line, type=_Told)
-            lost = Reply(told.name, problem=told.problem)
-            put(lost if told.problem else reply(told.name, told.text, told.seconds))
-        return limit
-
-    argv = [python, ray_nodes.__file__]
-    ended = run_lines(argv, heard=heard, silence=limit, timeout=limit, stdin=stdin, limit=FLOOD)
-    why = (ended.err.strip().splitlines() or [ended.death])[-1]
-    if ended.code == ray_nodes.NO_CLUSTER:
-        raise ValueError(f"Ray: {why}")
-    if not ended.ok:  # of some it is not known
-        put(Reply("Ray", problem=why))
-
-
-def _python() -> str:
+def python_of() -> str:
     """Return the Python that has Ray: beside the command `ray` on PATH, or the doctor's own."""
     command = find_program("ray", os.environ)
     if command and (beside := Path(command).with_name("python")).is_file():
