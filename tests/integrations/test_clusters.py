@@ -30,6 +30,8 @@ from platforms.places import container, debian
 from torch_target import torch_target
 from trainers import log
 
+from tunedoctor.fleet.answer import natural
+
 DOCTOR, PIPE = [sys.executable, "-m", "tunedoctor"], subprocess.PIPE
 CLUSTER = """import json, sys
 from ray.cluster_utils import Cluster
@@ -167,7 +169,7 @@ def trainers(out: Path) -> list[int]:
         node = (one.info["environ"] or {}).get("DOCTOR_RAY_NODE")
         if node and f"--out={out}" in words and "launch.py" not in words[1]:
             found.append((node, one.pid))
-    return [pid for _, pid in sorted(found)]
+    return [pid for _, pid in sorted(found, key=lambda one: natural(one[0]))]
 
 
 @pytest.mark.platforms
