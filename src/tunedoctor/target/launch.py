@@ -79,8 +79,14 @@ def met(where: str, count: int) -> Dict[str, str]:
     rank, store, told = KEPT[1].rank, KEPT[1].store, KEPT[1].bootstrap_store_info
     if rank == 0:  # torch 2.4 tells the host's name, which others may not know
         store.set("address", own)
+    address = store.get("address").decode()
+    store.set("met {}".format(rank), "")
+    if how[
+        "is_host"
+    ]:  # the store is here: whoever fails at once must not take it away from the others
+        store.wait(["met {}".format(one) for one in range(most)])
     world = {"WORLD_SIZE": str(most * count), "MASTER_PORT": str(told.master_port)}
-    return {"RANK": str(rank * count), "MASTER_ADDR": store.get("address").decode(), **world}
+    return {"RANK": str(rank * count), "MASTER_ADDR": address, **world}
 
 
 def wait(children: "List[subprocess.Popen[bytes]]") -> int:
