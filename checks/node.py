@@ -109,7 +109,7 @@ def nvlink_errors(facts: api.Facts, gpus: api.NvidiaGpus) -> api.Finding | None:
 def nvswitch_faults(facts: api.Facts, kernel_log: api.KernelLog) -> api.Finding | None:
     """Worst first, by the driver's word and the manual's rows; with all links up again it is past."""
     rows, ranks = api.table("xids")["switches"], api.table("xids")["worst_first"]
-    told = [(rows.get(str(one.number), {}), one) for one in kernel_log.xids if one.number > 10000]
+    told = [(rows.get(str(one.number), {}), one) for one in kernel_log.xids if one.of_switch]
     asks = [(row.get("asks") or one.text.partition(",")[0].lower(), one) for row, one in told]
     worst = next((rank for rank in ranks if rank in dict(asks)), "")
     each = [f"SXid {x.number} at {x.slot}: {x.text}" for asked, x in asks if asked == worst]
@@ -261,7 +261,7 @@ def intel_gpu_unhealthy(facts: api.Facts, health: api.IntelHealth) -> api.Findin
 @api.check("gpu-program-faults")
 def gpu_program_faults(facts: api.Facts, kernel_log: api.KernelLog) -> api.Finding | None:
     """Those that the catalogue lays on the program; beside others nobody knows that the card is well."""
-    known, xids = api.table("xids")["programs"], [x for x in kernel_log.xids if x.number < 10000]
+    known, xids = api.table("xids")["programs"], [x for x in kernel_log.xids if not x.of_switch]
     if not xids or any(str(xid.number) not in known for xid in xids):
         return None
     told = [f"Xid {x.number} ({known[str(x.number)]['name']}) at {x.slot or 'a GPU'}" for x in xids]

@@ -41,9 +41,9 @@ def training(
     gpus, by_ray = how.processes * (values.get("device") != "cpu"), how.ray is not None
     _say(f"asks {'Ray' if by_ray else 'Slurm'} for {how.nodes} nodes")
     with refusing((OSError, ValueError), "doctor fleet shows nodes", "" if by_ray else "Slurm: "):
-        slurms = None if by_ray else stack.enter_context(held(how.nodes, how.slurm, gpus))
-        job = slurms or on_ray(how.nodes, how.ray, gpus)
-    _say(f"{f'job {job.id}' if slurms else 'the cluster'} has {listed(job.names, 8)}")
+        wanted = how.nodes, how.ray if by_ray else how.slurm, gpus
+        job = on_ray(*wanted) if by_ray else stack.enter_context(held(*wanted))
+    _say(f"{'the cluster' if by_ray else f'job {job.id}'} has {listed(job.names, 8)}")
     if look and (wrong := _wrong(job, place.python, words, values)):
         one = screen(sys.stderr)
         more = [f"and {len(wrong) - _MOST} more"] * (len(wrong) > _MOST)
@@ -51,9 +51,10 @@ def training(
             one.wrap(text, 2, mark("error"))
         sys.stderr.write(f"{one.text()}doctor: not begun; --no-check trains all the same\n")
         return []
-    argv = job.step("--kill-on-bad-exit=1", "--disable-status")
     if by_ray:
         argv = ray.starts(job.id, job.names, gpus, Path(str(values.get("out") or "out")))
+    else:
+        argv = job.step("--kill-on-bad-exit=1", "--disable-status")
     return [*argv, place.python, str(LAUNCHER), f"{how.nodes}@{job.host}:{job.port}"]
 
 

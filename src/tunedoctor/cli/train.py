@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 from tunedoctor.cli import output
 from tunedoctor.cli.before import check_model, check_words, needed
@@ -38,11 +39,11 @@ def command(given: Namespace) -> int:
     if given.eject:
         return write_for_user(given.eject, whole_trainer(), force=given.force)
     given.rest += [f"--columns={given.columns}"] if given.columns else []
-    return train(given, given.rest, check=not given.no_check)
+    return train(given, given.rest)
 
 
-def train(how: Namespace, arguments: Sequence[str], *, check: bool = True) -> int:
-    """Train in the target, as `target`, `own`, `processes`, `nodes` and `report` say; returns the exit code."""
+def train(how: Namespace, arguments: Sequence[str]) -> int:
+    """Train in the target, as the options in `how` say, of which most may lack; returns the exit code."""
     if not arguments:
         misuse("no configuration is named", "doctor init writes one")
     page, many = getattr(how, "report", ""), getattr(how, "nodes", 0)
@@ -60,7 +61,8 @@ def train(how: Namespace, arguments: Sequence[str], *, check: bool = True) -> in
         where = f"batch {batch} is no multiple of {count} processes"
         misuse(where + f" on {many} nodes" * bool(many), f"--batch={batch - rest + count} is one")
     out = Path(str(values.get("out") or "out"))
-    more = " --no-check" * (not check) + f" --processes {how.processes}" * (how.processes > 1)
+    more = " --no-check" * getattr(how, "no_check", False)
+    more += f" --processes {how.processes}" * (how.processes > 1)
     if many:
         engine = "slurm" if how.ray is None else "ray"
         where = getattr(how, engine)
@@ -69,7 +71,7 @@ def train(how: Namespace, arguments: Sequence[str], *, check: bool = True) -> in
     ended = begun(values, arguments, named(place, how.target), more)
     with ExitStack() as stack:
         try:
-            argv = _trainer(stack, how, place, arguments, check=check)
+            argv = _trainer(stack, how, place, values, arguments)
         except KeyboardInterrupt:
             ended(130)
             return 130
@@ -94,10 +96,14 @@ def _told_again(page: str, arguments: Sequence[str]) -> bool:
 
 
 def _trainer(
-    stack: ExitStack, how: Namespace, place: Target, arguments: Sequence[str], *, check: bool
+    stack: ExitStack,
+    how: Namespace,
+    place: Target,
+    values: dict[str, Any],
+    arguments: Sequence[str],
 ) -> list[str]:
     """Return the command that trains, all looked at that can be before it; [] where it can't, which has been told."""
-    values, count, many = values_of(arguments), how.processes, getattr(how, "nodes", 0)
+    count, check = how.processes, not getattr(how, "no_check", False)
     model, merges = str(values.get("model", "")), "--merge" in arguments
     if not merges:
         check_model(model, reach=check)
@@ -106,7 +112,7 @@ def _trainer(
     readers.started()
     snapshot = look(place, start=True)
     libraries(snapshot, place.python, *(["gguf"] if model.endswith(".gguf") else []))
-    if many:
+    if getattr(how, "nodes", 0):
         nodes = import_module("tunedoctor.cli.nodes")  # with it comes the fleet
         start = nodes.training(stack, how, place, words, look=check)
         return start and [*start, str(count), str(TRAINER), *_readable(snapshot, words)]

@@ -172,11 +172,16 @@ class NvidiaGpus(Fact, frozen=True):
 
 
 class Xid(Part, frozen=True):
-    """One Xid line of the kernel log, or SXid of an NVSwitch, whose numbers are above 10000."""
+    """One Xid line of the kernel log, or SXid of an NVSwitch."""
 
     number: int
     slot: str = ""
     text: str = ""
+
+    @property
+    def of_switch(self) -> bool:
+        """Whether it is an SXid: their numbers are above 10000."""
+        return self.number > 10000
 
 
 class KernelLog(Fact, frozen=True):

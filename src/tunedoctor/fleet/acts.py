@@ -4,7 +4,7 @@ import json
 from collections.abc import Collection, Mapping
 from typing import Any, Literal
 
-from tunedoctor.fleet.beside import items_of, rows_of
+from tunedoctor.fleet.beside import items_of, readiness, rows_of
 from tunedoctor.fleet.judge import plain
 from tunedoctor.tables.load import table
 
@@ -60,8 +60,7 @@ def held_by(verb: Verb, only: str = "") -> Held:
     found: dict[str, tuple[bool, str, bool]] = {}
     for node in items_of("kubectl", "get", "nodes", "--output=json", "--show-managed-fields"):
         about, out = node["metadata"], bool(node["spec"].get("unschedulable"))
-        told = {one["type"]: one["status"] for one in node["status"].get("conditions", ())}
-        serves = not out and told.get("Ready") == "True"
+        serves = not out and readiness(node).get("status") == "True"
         # an annotation alone outlives a cordon that somebody took back and set again
         sets = [one for one in about.get("managedFields", ()) if one.get("manager") == _MANAGER]
         ours = any("f:unschedulable" in one.get("fieldsV1", {}).get("f:spec", {}) for one in sets)

@@ -59,6 +59,12 @@ def items_of(*argv: str) -> list[Any]:
     return items
 
 
+def readiness(node: Any) -> dict[str, str]:  # noqa: ANN401  any JSON
+    """Return the condition by which Kubernetes says whether a node is ready; empty where it says nothing."""
+    conditions = node["status"].get("conditions", ())
+    return next((one for one in conditions if one["type"] == "Ready"), {})
+
+
 def rows_of(form: str, *words: str) -> Iterator[list[str]]:
     """Yield what sinfo tells of each node; a reason, which comes last, can have bars and further lines."""
     bars = form.count("|")

@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 
-from tunedoctor.fleet.beside import items_of, said
+from tunedoctor.fleet.beside import items_of, readiness, said
 from tunedoctor.fleet.reply import How, Reply
 from tunedoctor.tables.load import table
 
@@ -45,8 +45,7 @@ def collect(wanted: str, how: How) -> Generator[Reply]:
     waiting: dict[str, str] = {}
     for node in nodes:
         name = re.sub(r"[^\w.-]", "", node["metadata"]["name"])
-        conditions = {one["type"]: one for one in node["status"].get("conditions", ())}
-        told = conditions.get("Ready", {})
+        told = readiness(node)
         if told.get("status") == "True":
             waiting[name] = "no pod was made"
         else:

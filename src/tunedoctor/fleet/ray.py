@@ -39,8 +39,8 @@ def collect(wanted: str, how: How, names: Sequence[str] = ()) -> Generator[Reply
             lost = Reply(told.name, problem=told.problem)
             put(lost if told.problem else reply(told.name, told.text, told.seconds))
 
-        order = {"address": address_of(wanted), "command": COMMAND, "seconds": how.seconds}
-        tell({**order, "names": names}, payload(how), each)
+        order = {"command": COMMAND, "seconds": how.seconds, "names": names}
+        tell(wanted, order, payload(how), each)
 
     return replies([ask], 1)
 
@@ -48,8 +48,7 @@ def collect(wanted: str, how: How, names: Sequence[str] = ()) -> Generator[Reply
 def able(wanted: str, nodes: int, gpus: int) -> dict[str, str]:
     """Return name -> address of nodes with a CPU for Ray's jobs, and GPUs where any has; ValueError for too few."""
     every = list[_Told]()
-    order = {"address": address_of(wanted), "command": "", "seconds": 0, "names": ()}
-    tell(order, b"", every.append)
+    tell(wanted, {"command": "", "seconds": 0, "names": ()}, b"", every.append)
     gpus *= any("GPU" in one.has for one in every)
     have = [o for o in every if o.has.get("CPU", 0) >= 1 and o.has.get("GPU", 0) >= gpus]
     if len(have) < nodes:
@@ -62,7 +61,7 @@ def labelled(wanted: str, names: Sequence[str], command: str, stdin: bytes, most
     """Run a command on some nodes; what they print has numbers before the lines, as srun puts them there."""
     told = list[_Told]()
     order = {"command": f"{{ {command}; }} 2>&1", "seconds": most, "names": names}
-    tell({**order, "address": address_of(wanted)}, stdin, told.append)
+    tell(wanted, order, stdin, told.append)
     at = {name: number for number, name in enumerate(names)}
     texts = ((at.get(one.name, 0), one.problem or one.text) for one in told)
     lines = [f"{number}: {line}" for number, text in texts for line in text.splitlines()]
@@ -76,9 +75,9 @@ def starts(wanted: str, names: Sequence[str], gpus: int, out: Path) -> list[str]
     return [python_of(), str(script), json.dumps({**order, "out": str(out.absolute())})]
 
 
-def tell(order: dict[str, Any], stdin: bytes, put: Callable[[_Told], None]) -> None:
+def tell(wanted: str, order: dict[str, Any], stdin: bytes, put: Callable[[_Told], None]) -> None:
     """Hand on what nodes print to a command, all or some; without one what they are."""
-    sent = msgspec.json.encode(order) + b"\n" + stdin
+    sent = msgspec.json.encode({**order, "address": address_of(wanted)}) + b"\n" + stdin
     limit: float = order["seconds"] + 2 * ray_nodes.START
 
     def heard(line: str) -> float:
