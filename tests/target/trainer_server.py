@@ -80,6 +80,7 @@ def second() -> int:
 def child(path: str, order: dict[str, Any]) -> int:
     os.chdir(order["folder"])
     other = second() if order["two"] else 0
+    torch.set_num_threads(1)  # by one thread: the first after a fork makes torch's pool anew, and two at once fail
     spec = importlib.util.spec_from_file_location("trainer", path)
     assert spec is not None
     assert spec.loader is not None
