@@ -80,7 +80,8 @@ def second() -> int:
 def child(path: str, order: dict[str, Any]) -> int:
     os.chdir(order["folder"])
     other = second() if order["two"] else 0
-    torch.set_num_threads(1)  # by one thread: the first after a fork makes torch's pool anew, and two at once fail
+    # the first operation after a fork makes torch's pool anew, and two threads at once fail: so once by one
+    torch.set_num_threads(1)
     spec = importlib.util.spec_from_file_location("trainer", path)
     assert spec is not None
     assert spec.loader is not None
