@@ -65,6 +65,11 @@ def needed(snapshot: Snapshot, config: Config, processes: int, environ: Config) 
     return Needed(found.peak_gib, why)
 
 
+def forecast_of(found: Needed) -> str:
+    """Return what a trial says of a forecast."""
+    return f"forecast for rows of max_length tokens: {found.peak_gib:.3g} GiB beside libraries"
+
+
 def devices_of(snapshot: Snapshot, config: Config) -> tuple[tuple[Device, ...], Config]:
     """Return the GPUs whose memory counts; where a CPU trains, its RAM, and the precision that it has there."""
     is_cpu = config.get("device") == "cpu"
