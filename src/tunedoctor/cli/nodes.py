@@ -63,7 +63,7 @@ def training(
         out = Path(str(values.get("out") or "out"))
         argv = ray.starts(job.id, job.names, gpus, out, how.wait)
     else:
-        argv = job.step("--kill-on-bad-exit=1", "--disable-status")
+        argv = job.step("--kill-on-bad-exit=1", "--disable-status", "--input=none")
     return [*argv, place.python, str(LAUNCHER), f"{how.nodes}@{job.host}:{job.port}"]
 
 

@@ -93,13 +93,14 @@ def _job(nodes: int, exclude: str) -> Job:
         msg = f"{len(names)} of {nodes} nodes are given"
         raise ValueError(msg)
     told = re.search(table("slurm")["address"], said("scontrol", "show", "node", "-o", names[0]))
-    where = told[1] if told else names[0], _port()
+    where = told[1] if told else names[0], port_of()
     return Job(os.environ["SLURM_JOB_ID"], tuple(names[:nodes]), *where)
 
 
-def _port() -> int:
+def port_of(usual: int = 0) -> int:
+    """Return where nodes meet; raises ValueError where MASTER_PORT is none."""
     # below the ports that systems hand out by themselves
-    port = os.environ.get("MASTER_PORT") or str(20_000 + secrets.randbelow(12_000))
+    port = os.environ.get("MASTER_PORT") or str(usual or 20_000 + secrets.randbelow(12_000))
     if not re.fullmatch("[0-9]{1,5}", port) or not 0 < int(port) < 1 << 16:
         msg = f"MASTER_PORT={plain(port, 99)} is no port: unset MASTER_PORT"
         raise ValueError(msg)
@@ -109,7 +110,7 @@ def _port() -> int:
 def on_ray(nodes: int, wanted: str, gpus: int, exclude: str) -> Job:
     """Return nodes of a cluster, as `held` does."""
     at = ray.able(wanted, nodes, gpus, exclude)
-    return Job(ray.address_of(wanted), (*at,), next(iter(at.values())), _port(), by_ray=True)
+    return Job(ray.address_of(wanted), (*at,), next(iter(at.values())), port_of(), by_ray=True)
 
 
 def _salloc(nodes: int, wanted: str, gpus: int, exclude: str) -> list[str]:

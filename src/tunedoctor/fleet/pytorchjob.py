@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from tunedoctor.fleet.beside import items_of, said
-from tunedoctor.fleet.job import Job
+from tunedoctor.fleet.job import Job, port_of
 from tunedoctor.fleet.judge import plain
 from tunedoctor.fleet.kubernetes import GET, SOON, TURN, held_up
 from tunedoctor.tables.load import table
@@ -99,7 +99,8 @@ def here(nodes: int, seconds: int) -> Job:
                 raise ValueError(msg) from None
             time.sleep(1.0)
         else:
-            return Job(os.environ[JOB], (node,), host, _PORT, rank=int(rank), wait=seconds)
+            where = host, port_of(_PORT)
+            return Job(os.environ[JOB], (node,), *where, rank=int(rank), wait=seconds)
 
 
 @contextmanager

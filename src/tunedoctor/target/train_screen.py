@@ -54,12 +54,21 @@ def failed(*error: Any) -> None:
     print(text, file=sys.stderr, flush=True)
 
 
+def endings() -> list[int]:
+    """Return the signals that end a training; nohup has it outlive its terminal."""
+    closed = getattr(signal, "SIGHUP", signal.SIGTERM)
+    ignored = signal.getsignal(closed) == signal.SIG_IGN
+    return [signal.SIGTERM, signal.SIGINT, *([] if ignored else [closed])]
+
+
 def until_it_trains(config: Config, what: str) -> None:
-    """Have Ctrl-C and SIGTERM end the process at once, without what was half written."""
+    """Have Ctrl-C, SIGTERM and SIGHUP end the process at once, without what was half written."""
 
     def end(number: int, _: Any) -> None:
         for left in Path(config.out).glob(".new-*") if config.out and RANK == 0 else ():
             shutil.rmtree(left, ignore_errors=True)
+        if number not in (signal.SIGTERM, signal.SIGINT):  # the terminal is gone
+            os._exit(128 + number)
         LIVE.wait()
         if number == signal.SIGINT:
             say(f"stopped before {what}")
@@ -67,7 +76,7 @@ def until_it_trains(config: Config, what: str) -> None:
         signal.signal(number, signal.SIG_DFL)
         os.kill(os.getpid(), number)
 
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in endings():
         signal.signal(number, end)
 
 
@@ -109,15 +118,18 @@ class Live:
             self.shown = 0
 
     def hear(self, signals: list[int]) -> None:
-        """Have Ctrl-C and SIGTERM noted, and answered at once; what is shown stays above."""
+        """Have Ctrl-C, SIGTERM and SIGHUP noted, and answered at once; what is shown stays above."""
 
         def heard(number: int, _: Any) -> None:
             signals.append(number)
+            if number not in (signal.SIGTERM, signal.SIGINT):  # the terminal is gone: the log hears the rest
+                SCREEN.pop("out", None)
+                SCREEN.pop("err", None)
             if RANK == 0 and self.stream:
                 self.shown = 0
                 os.write(self.stream.fileno(), b"stopping when this step is taken and saved\n")
 
-        for number in (signal.SIGTERM, signal.SIGINT):
+        for number in endings():
             signal.signal(number, heard)
 
     def show(self, lines: list[str]) -> None:
