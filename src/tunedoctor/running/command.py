@@ -162,7 +162,7 @@ class Ran(NamedTuple):
 
 
 def run(argv: Sequence[str], *, as_key: bool = False) -> Ran:
-    """Run `argv` to its end; `as_key`: all that ends it comes to it as Ctrl-C, and it reads nothing. Raises NotStartedError."""
+    """Run `argv` to its end; `as_key`: what ends it comes to it as Ctrl-C; it reads nothing. Raises NotStartedError."""
     return _run_windows(argv) if sys.platform == "win32" else _run_posix(argv, as_key=as_key)
 
 

@@ -1,8 +1,8 @@
 """Start a script as several processes that train together: `python launch.py COUNT SCRIPT ARGUMENTS`.
 
 As torchrun does on one machine, and on several where each is told `NODES@HOST:PORT` before COUNT: they meet by torch's
-own rendezvous (c10d). But a signal is the processes' own to answer, and the exit status is theirs: SIGTERM or SIGHUP ends in a
-saved checkpoint and 0, however long the saving takes, and bad input in 2. Of several nodes SIGINT does so too.
+own rendezvous (c10d). But a signal is the processes' own to answer, and the exit status is theirs: SIGTERM, as SIGHUP,
+ends in a saved checkpoint and 0, however long the saving takes, and bad input in 2. Of several nodes SIGINT does too.
 """
 
 import json
@@ -80,7 +80,9 @@ def met(where: str, count: int) -> Dict[str, str]:
     KEPT.append(get_rendezvous_handler(told))
     KEPT.append(KEPT[0].next_rendezvous())
     rank, store = int(os.environ["SLURM_NODEID"]), KEPT[1].store
-    if rank == 0:  # the first node speaks; torch's own order is another, and 2.4 tells names that others may not know
+    if (
+        rank == 0
+    ):  # the first node speaks; torch's own order is another, and 2.4 tells names that others may not know
         store.set("place", json.dumps(alone(most * count, own)))
     place = json.loads(store.get("place"))
     store.set("met {}".format(rank), "")

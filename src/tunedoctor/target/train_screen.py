@@ -122,7 +122,10 @@ class Live:
 
         def heard(number: int, _: Any) -> None:
             signals.append(number)
-            if number not in (signal.SIGTERM, signal.SIGINT):  # the terminal is gone: the log hears the rest
+            if number not in (
+                signal.SIGTERM,
+                signal.SIGINT,
+            ):  # the terminal is gone: the log hears the rest
                 SCREEN.pop("out", None)
                 SCREEN.pop("err", None)
             if RANK == 0 and self.stream:
