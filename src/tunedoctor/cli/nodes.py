@@ -48,7 +48,7 @@ def training(
     with refusing((OSError, ValueError), "doctor fleet shows nodes", "" if by_ray else f"{name}: "):
         wanted = how.nodes, how.ray if by_ray else how.slurm, gpus, how.exclude
         if how.kubernetes is not None:
-            job = pytorchjob.here(how.nodes, how.wait)
+            job = pytorchjob.here(how.wait)
         else:
             job = on_ray(*wanted) if by_ray else stack.enter_context(held(*wanted))
     _say(f"{'the cluster' if by_ray else f'job {job.id}'} has {listed(job.names, 8)}")

@@ -10,9 +10,9 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgspec
 
@@ -22,97 +22,61 @@ from tunedoctor.fleet.judge import plain
 from tunedoctor.fleet.kubernetes import GET, SOON, TURN, held_up
 from tunedoctor.tables.load import table
 
-POD, JOB, NODE = "DOCTOR_POD", "DOCTOR_JOB", "NODE_NAME"
-"""Variables of the manifest: which of the pods it is, of which job, and on which node."""
-_PORT = 23456
-"""As the operator's own default."""
 _KIND, _OF_JOB = "pytorchjobs.kubeflow.org", "training.kubeflow.org/job-name"
 _INDEX = "training.kubeflow.org/replica-index"
-_NO_PODS = "the operator has not made all pods: kubectl get pods -A | grep training-operator"
+_NO_PODS = "the training operator has not made all pods: kubectl get pods -A shows whether it runs"
 _LABELS = re.compile(r"([\w./-]+=[\w.-]*(,[\w./-]+=[\w.-]*)*)?", re.ASCII)
-_NAMES = re.compile(r"[\w.-]+(,[\w.-]+)*", re.ASCII)
-_MISSES = 20
-"""Looks at the pods in a row that may get no answer."""
+_PORT = 23456
+"""As the operator's own default."""
 
 
-class Asked(NamedTuple):
-    """What the pods of a training are to be."""
-
-    nodes: int
-    gpus: int
-    labels: str
-    """Of nodes: NAME=VALUE, with commas."""
-    exclude: str
-    """Names of nodes, with commas."""
-    image: str
-    claim: str
-    mount: str
-    """Where the claim's folder is in a pod."""
-    folder: str
-    command: Sequence[str]
-
-
-def manifest(asked: Asked) -> dict[str, Any]:
-    """Return the PyTorchJob; raises ValueError for labels and nodes that are none."""
-    if not _LABELS.fullmatch(asked.labels):
-        msg = f"{plain(asked.labels)!r} are no labels as gpu=a100,zone=b"
+def manifest(
+    nodes: int, labels: str, exclude: str, claim: str, container: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Return a job; `claim`: NAME:FOLDER, `container`: what is its own. Raises ValueError for what are no labels."""
+    if not _LABELS.fullmatch(labels):
+        msg = f"{plain(labels)!r} are no labels of nodes as gpu=a100,zone=b"
         raise ValueError(msg)
-    if asked.exclude and not _NAMES.fullmatch(asked.exclude):
-        msg = f"{plain(asked.exclude)!r} are no names of nodes as n3,n7"
-        raise ValueError(msg)
-    name = f"train-{secrets.token_hex(4)}"
     text = msgspec.json.encode(table("kubernetes")["training"]).decode()
-    job: dict[str, Any] = msgspec.json.decode(text.replace("NAME_OF_JOB", name))
+    text = text.replace("NAME_OF_JOB", f"train-{secrets.token_hex(4)}")
+    job: dict[str, Any] = msgspec.json.decode(text)
     worker = job["spec"]["pytorchReplicaSpecs"]["Worker"]
-    pod, worker["replicas"] = worker["template"]["spec"], asked.nodes
-    (container,) = pod["containers"]
-    container.update(image=asked.image, workingDir=asked.folder, command=[*asked.command])
-    container["volumeMounts"][0]["mountPath"] = asked.mount
-    pod["volumes"][0]["persistentVolumeClaim"]["claimName"] = asked.claim
-    if asked.gpus:
-        container["resources"] = {"limits": {"nvidia.com/gpu": asked.gpus}}
-    if asked.labels:
-        pod["nodeSelector"] = dict(one.split("=") for one in asked.labels.split(","))
-    if asked.exclude:
-        others = {"key": "metadata.name", "operator": "NotIn"}
-        # a field takes one name
-        terms = [{**others, "values": [one]} for one in asked.exclude.split(",")]
+    pod, worker["replicas"] = worker["template"]["spec"], nodes
+    pod["containers"][0] |= container
+    kept = pod["volumes"][0]["persistentVolumeClaim"], pod["containers"][0]["volumeMounts"][0]
+    kept[0]["claimName"], _, kept[1]["mountPath"] = claim.partition(":")
+    if labels:
+        pod["nodeSelector"] = dict(one.split("=") for one in labels.split(","))
+    names = exclude.split(",") if exclude else ()  # a term for each: a field takes one value
+    terms = [{"key": "metadata.name", "operator": "NotIn", "values": [one]} for one in names]
+    if terms:
         must = {"nodeSelectorTerms": [{"matchFields": terms}]}
         pod["affinity"]["nodeAffinity"] = {"requiredDuringSchedulingIgnoredDuringExecution": must}
     return job
 
 
-def here(nodes: int, seconds: int) -> Job:
-    """Return the job of which this is a pod, when the first one has a name; raises ValueError."""
-    rank, host = os.environ[POD], f"{os.environ.get(JOB)}-worker-0"
-    node = plain(os.environ.get(NODE) or socket.gethostname())
-    end = time.monotonic() + seconds
-    if not (rank.isascii() and rank.isdigit() and int(rank) < nodes):
-        msg = f"{POD}={plain(rank)} is none of {nodes} pods"
-        raise ValueError(msg)
-    while True:
-        try:
-            socket.getaddrinfo(host, _PORT)
-        except OSError as error:
-            if time.monotonic() > end:
-                msg = f"no pod has the name {host} after {seconds} s: {error.strerror}"
-                raise ValueError(msg) from None
-            time.sleep(1.0)
-        else:
-            where = host, port_of(_PORT)
-            return Job(os.environ[JOB], (node,), *where, rank=int(rank), wait=seconds)
+def here(seconds: int) -> Job:
+    """Return the job of which this is a pod, when the first one has an address; raises ValueError."""
+    host, end = f"{os.environ['DOCTOR_JOB']}-worker-0", time.monotonic() + seconds
+    while time.monotonic() < end:
+        with suppress(OSError):
+            socket.getaddrinfo(host, None)
+            break
+        time.sleep(1.0)
+    names = (plain(os.environ.get("NODE_NAME") or socket.gethostname()),)
+    rank = int(os.environ["DOCTOR_POD"])
+    return Job(os.environ["DOCTOR_JOB"], names, host, port_of(_PORT), rank=rank, wait=seconds)
 
 
 @contextmanager
-def applied(job: dict[str, Any]) -> Generator[str]:
-    """Make a job, which is deleted at the end; give its name. Raises ValueError where it can't be made."""
-    name: str = job["metadata"]["name"]
+def applied(job: Mapping[str, Any]) -> Generator[None]:
+    """Make a job, which is deleted at the end. Raises ValueError where it can't be made."""
     signal.signal(signal.SIGHUP, signal.getsignal(signal.SIGTERM))
     said("kubectl", "create", "--filename=-", SOON, stdin=msgspec.json.encode(job))
     try:
-        yield name
+        yield
     finally:
-        _delete(name)
+        _delete(job["metadata"]["name"])
 
 
 def _delete(name: str) -> None:
@@ -149,23 +113,21 @@ def followed(name: str, nodes: int, seconds: int, say: Callable[[str], None]) ->
             with suppress(subprocess.TimeoutExpired):
                 logs.wait(5 * TURN)
             logs.kill()
-    return ended or ("", "")
+    pod, how = ended or ("", "")
+    if pod and not pod.endswith("-worker-0"):
+        with suppress(ValueError):
+            for line in said("kubectl", "logs", pod, "--tail=20", SOON).splitlines():
+                say(f"{pod}: {plain(line, 300)}")
+    return pod, how
 
 
 def _looks(name: str) -> Iterator[list[Any]]:
     """Yield the pods of a job again and again, the first first."""
-    misses = 0
     while True:
         time.sleep(TURN)
-        try:
+        with suppress(ValueError):  # the next look may get an answer
             pods = items_of(*GET, "pods", f"--selector={_OF_JOB}={name}")
-        except ValueError:  # the next look may get an answer
-            misses += 1
-            if misses > _MISSES:
-                raise
-            continue
-        misses = 0
-        yield sorted(pods, key=lambda one: int(one["metadata"]["labels"][_INDEX]))
+            yield sorted(pods, key=lambda one: int(one["metadata"]["labels"][_INDEX]))
 
 
 def _seen(
@@ -186,24 +148,16 @@ def _seen(
     return None, f"{held[0][0]} waits: {plain(held[0][1], 300)}" if held else ""
 
 
-def last_words(pod: str) -> list[str]:
-    """Return the last lines of a pod's log, those that there are."""
-    with suppress(ValueError):
-        lines = said("kubectl", "logs", pod, "--tail=20", SOON).splitlines()
-        return [plain(one, 300) for one in lines]
-    return []
-
-
 def _phase(pod: Any) -> str:  # noqa: ANN401  any JSON
     return str(pod["status"].get("phase"))
 
 
 def _end(pod: Any) -> tuple[str, str, str]:  # noqa: ANN401  any JSON
-    """Return when a pod failed, its name with that of its node, and how."""
+    """Return when a pod failed, its name, and how."""
     status = pod["status"]
     states = [one["state"].get("terminated") for one in status.get("containerStatuses", ())]
     ended: dict[str, Any] = next(filter(None, states), {})
     why = ended.get("reason") or status.get("reason") or "it failed"
-    if "exitCode" in ended:
-        why = f"{why}, exit code {ended['exitCode']}"
-    return ended.get("finishedAt") or "", pod["metadata"]["name"], plain(why, 300)
+    why += f", exit code {ended['exitCode']}" if "exitCode" in ended else ""
+    where = f"{plain(why)} on {plain(pod['spec'].get('nodeName') or 'no node')}"
+    return ended.get("finishedAt") or "", pod["metadata"]["name"], where

@@ -17,7 +17,6 @@ from typing import Any, Dict, Tuple
 
 import ray_nodes  # type: ignore[import-not-found]
 
-
 WAYS = "--wait takes more seconds, --exclude leaves nodes out; ray status shows who has what"
 
 
