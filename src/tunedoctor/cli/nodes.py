@@ -5,7 +5,7 @@ import re
 import shlex
 import sys
 from argparse import Namespace
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from functools import partial
 from itertools import chain
@@ -13,7 +13,7 @@ from pathlib import Path
 from tempfile import NamedTemporaryFile
 from typing import Any
 
-from tunedoctor.cli.before import forecast_of, needed
+from tunedoctor.cli.before import needed
 from tunedoctor.cli.configuration import values_of
 from tunedoctor.cli.fleet import judge_for
 from tunedoctor.cli.options import Options, refusing
@@ -25,7 +25,7 @@ from tunedoctor.fleet import many, pytorchjob, ray, slurm
 from tunedoctor.fleet.job import Job, failed, held, met, on_ray
 from tunedoctor.fleet.judge import Judged, read_again
 from tunedoctor.fleet.odd import apart
-from tunedoctor.fleet.reply import How, Reply
+from tunedoctor.fleet.reply import How
 from tunedoctor.model.wording import listed
 from tunedoctor.render.fleet import odd_line
 from tunedoctor.render.screen import mark
@@ -44,14 +44,17 @@ def training(
     values = values_of(words)
     gpus, by_ray = how.processes * (values.get("device") != "cpu"), how.ray is not None
     name = "Ray" if by_ray else "Slurm" if how.slurm is not None else "Kubernetes"
-    _say(f"asks {name} for {how.nodes} nodes")
+    say(f"asks {name} for {how.nodes} nodes")
     with refusing((OSError, ValueError), "doctor fleet shows nodes", "" if by_ray else f"{name}: "):
         wanted = how.nodes, how.ray if by_ray else how.slurm, gpus, how.exclude
-        if how.kubernetes is not None:
-            job = pytorchjob.here(how.wait)
-        else:
-            job = on_ray(*wanted) if by_ray else stack.enter_context(held(*wanted))
-    _say(f"{'the cluster' if by_ray else f'job {job.id}'} has {listed(job.names, 8)}")
+        job = (
+            on_ray(*wanted)
+            if by_ray
+            else pytorchjob.here(how.wait)
+            if name == "Kubernetes"
+            else stack.enter_context(held(*wanted))
+        )
+    say(f"{'the cluster' if by_ray else f'job {job.id}'} has {listed(job.names, 8)}")
     if look and (wrong := _wrong(job, how, place.python, words, values)):
         one = screen(sys.stderr)
         more = [f"and {len(wrong) - _MOST} more"] * (len(wrong) > _MOST)
@@ -78,31 +81,27 @@ def _wrong(
     places = (Path(one).expanduser() for one in names if one)
     every = chain(*([one, *one.glob("*")] for one in places))
     files = [str(one) for one in (*every, LAUNCHER, TRAINER) if one.is_file()]
-    device = str(values.get("device", "auto"))
-    gpus = how.processes * (device != "cpu")
-    order = {"files": files, "device": device, "gpus": gpus, "snapshot": ""}
+    order = {"files": files, "device": str(values.get("device", "auto")), "snapshot": ""}
+    order["gpus"] = how.processes * (order["device"] != "cpu")
     meet, seen = partial(met, job, how.nodes, [python, "-I", "-"]), list[str]()
     with spinner("comparing") as shown, refusing(ValueError, "doctor fleet tells more"):
         shown.watch([*job.names])
-        replies: Iterable[Reply]
         if job.rank >= 0:  # the first pod gets what the others are
             own = child.run([sys.executable, "-m", "tunedoctor", *asked], timeout=120.0).out
             seen, replies = meet({**order, "snapshot": own})
-        elif job.by_ray:
-            replies = ray.collect(job.id, How(asked), job.names)
         else:
-            replies = slurm.inside(job.names, How(asked))
+            by_ray = ray.collect(job.id, How(asked), job.names)
+            replies = [*by_ray] if job.by_ray else slurm.inside(job.names, How(asked))
         rows = many.judged(iter(replies), partial(judge_for, options, "project", by_node=False), 1)
         found = many.fleet_of(rows, "nodes", options.checks())
         wrong = [f"{name}: {why}" for name, why in found.unreached.items()]
         for one in (cause for cause in found.causes if cause.finding.severity == "error"):
             who, cure = listed(one.nodes) or "all nodes", one.finding.cure.command
             wrong.append(f"{who}: {one.finding.id}: {one.finding.title}. Cure: {cure}")
-        if found.unreached:
-            return [*wrong, *seen]
-        wrong += map(odd_line, apart(rows, table("slurm")["alike"]))
-        wrong += _too_little(rows, how, values, is_trial="--dry-run" in words)
-        if job.rank >= 0:
+        if not found.unreached:
+            wrong += map(odd_line, apart(rows, table("slurm")["alike"]))
+            wrong += _too_little(rows, how, values, is_trial="--dry-run" in words)
+        if found.unreached or job.rank >= 0:
             return [*wrong, *seen]
         out.mkdir(parents=True, exist_ok=True)
         with NamedTemporaryFile(prefix=".new-", dir=out) as new:  # out must be one folder for all
@@ -118,12 +117,12 @@ def _too_little(
         if not row.source:  # another is equal
             continue
         alike = [one.told.node for one in rows if one.facts == row.facts]
-        snapshot, found = read_again(row.source), None
-        found = needed(snapshot, values, how.processes * how.nodes, os.environ)
+        world = how.processes * how.nodes
+        found = needed(read_again(row.source), values, world, os.environ)
         if found and found.why:
             yield f"{listed(alike)}: {found.why}"
         elif found and is_trial:
-            _say(f"{listed(alike)}: {forecast_of(found)}")
+            say(f"{listed(alike)}: {found.told}")
 
 
 def run(argv: Sequence[str], log: Path) -> int:
@@ -138,10 +137,11 @@ def run(argv: Sequence[str], log: Path) -> int:
     if code and (signal := running.death_of(int(code[1])).name):
         what = f"ended by {signal}"
     ended = f"{node} failed first: {what}; the other nodes were ended"
-    _say(ended if node else f"it ended with exit status {ran.code}")
-    _say(f"doctor triage {shlex.quote(str(log))} looks for the cause in what all processes said")
+    say(ended if node else f"it ended with exit status {ran.code}")
+    say(f"doctor triage {shlex.quote(str(log))} looks for the cause in what all processes said")
     return 1
 
 
-def _say(text: str) -> None:
+def say(text: str) -> None:
+    """Say a line on stderr."""
     sys.stderr.write(f"doctor: {text}\n")

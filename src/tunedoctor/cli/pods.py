@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from tunedoctor.cli.configuration import spelled
+from tunedoctor.cli.nodes import say
 from tunedoctor.cli.options import misuse, refusing
 from tunedoctor.cli.output import write
 from tunedoctor.fleet import pytorchjob
@@ -17,8 +18,8 @@ from tunedoctor.fleet.reply import IMAGE
 from tunedoctor.tables.load import table
 
 
-def training(how: Namespace, words: Sequence[str], values: Mapping[str, Any]) -> tuple[int, bool]:
-    """Train in pods, or print their manifest; returns the exit code, and whether it was begun: who failed is named."""
+def training(how: Namespace, words: Sequence[str], values: Mapping[str, Any]) -> int:
+    """Train in pods, or print their manifest and exit; returns the exit code, when the pod that failed was named."""
     claim, _, mount = how.claim.partition(":")
     mount = mount or str(Path.cwd())
     read = (Path(str(values.get(key) or "")) for key in ("data", "eval_data", "model", "template"))
@@ -40,26 +41,19 @@ def training(how: Namespace, words: Sequence[str], values: Mapping[str, Any]) ->
     container = {"image": how.image or IMAGE, "workingDir": str(Path.cwd()), "command": command}
     if values.get("device") != "cpu":
         container["resources"] = {"limits": {"nvidia.com/gpu": how.processes}}
-    who = (how.nodes, how.kubernetes, how.exclude)
     with refusing(ValueError, "kubectl get nodes --show-labels shows them"):
-        job = pytorchjob.manifest(*who, f"{claim}:{mount}", container)
-    name = job["metadata"]["name"]
+        job = pytorchjob.manifest(how.nodes, how.kubernetes, f"{claim}:{mount}", container)
+    name, by_hand = job["metadata"]["name"], table("kubernetes")["train_by_hand"]
     if how.manifest or not shutil.which("kubectl"):
         write(msgspec.json.format(msgspec.json.encode(job)).decode() + "\n")
-        lines = ["doctor: no kubectl is on PATH"] * (not how.manifest) + table("kubernetes")[
-            "train_by_hand"
-        ]
-        sys.stderr.write("\n".join(lines).format(name=name) + "\n")
-        return (0 if how.manifest else 2), False
-    with refusing(ValueError, "--manifest prints the job"), pytorchjob.applied(job):
-        _say(
-            f"made the job {name}; kubectl delete pytorchjob {name} ends it where the doctor is killed"
-        )
-        pod, what = pytorchjob.followed(name, how.nodes, how.wait, _say)
+        missing = "" if how.manifest else "doctor: no kubectl is on PATH\n"
+        sys.stderr.write(missing + "\n".join(by_hand).format(name=name) + "\n")
+        sys.exit(2 if missing else 0)
+    say(
+        f"makes the job {name}; kubectl delete pytorchjob {name} ends it where the doctor is killed"
+    )
+    with refusing(ValueError, "--manifest prints the job"):
+        pod, what = pytorchjob.trained(job, how.nodes, how.wait, say)
     if pod:
-        _say(f"{pod} failed first: {what}; the other pods were deleted")
-    return int(bool(pod)), True
-
-
-def _say(text: str) -> None:
-    sys.stderr.write(f"doctor: {text}\n")
+        say(f"{pod} failed first: {what}; the other pods were deleted")
+    return int(bool(pod))

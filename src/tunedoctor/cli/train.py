@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from tunedoctor.cli import output
-from tunedoctor.cli.before import check_model, check_words, forecast_of, needed
+from tunedoctor.cli.before import check_model, check_words, needed
 from tunedoctor.cli.configuration import spelled, values_of, words_of
 from tunedoctor.cli.init import write_for_user
 from tunedoctor.cli.options import Options, aim, look, misuse, named, refusing, works
@@ -61,15 +61,15 @@ def train(how: Namespace, arguments: Sequence[str]) -> int:
     ended = begun(values, arguments, target, "".join(_again(how)))
     try:
         if place:
-            code, is_begun = _here(how, place, values, arguments)
+            code = _here(how, place, values, arguments, out / "train.log")
         else:
             pods = import_module("tunedoctor.cli.pods")  # with it comes the fleet
-            code, is_begun = pods.training(how, arguments, values)
+            code = int(pods.training(how, arguments, values))
     except KeyboardInterrupt:
-        code, is_begun = 130, True
+        code = 130
     if page and code == 0 and is_finished(out):
         report(page, out)
-    if is_begun and not is_pod:
+    if not is_pod:
         ended(code, is_told=bool(many))
     return code
 
@@ -85,16 +85,14 @@ def _sensible(how: Namespace, arguments: Sequence[str], page: str, many: int) ->
 
 
 def _here(
-    how: Namespace, place: Target, values: dict[str, Any], arguments: Sequence[str]
-) -> tuple[int, bool]:
-    """Train in the target, on nodes too; returns the exit code, and whether it was begun."""
-    log = Path(str(values.get("out") or "out")) / "train.log"
+    how: Namespace, place: Target, values: dict[str, Any], arguments: Sequence[str], log: Path
+) -> int:
+    """Train in the target, on nodes too; returns the exit code, exits with 1 where it can't be begun."""
     with ExitStack() as stack:
-        if not (argv := _trainer(stack, how, place, values, arguments)):
-            return 1, False
+        argv = _trainer(stack, how, place, values, arguments) or sys.exit(1)
         if getattr(how, "nodes", 0):
-            return import_module("tunedoctor.cli.nodes").run(argv, log), True
-        return run_command(argv, place, "", told=(2,), log=log), True
+            return int(import_module("tunedoctor.cli.nodes").run(argv, log))
+        return run_command(argv, place, "", told=(2,), log=log)
 
 
 def _again(how: Namespace) -> Iterator[str]:
@@ -136,8 +134,7 @@ def _trainer(
     snapshot = look(place, start=True)
     libraries(snapshot, place.python, *(["gguf"] if model.endswith(".gguf") else []))
     if getattr(how, "nodes", 0):
-        nodes = import_module("tunedoctor.cli.nodes")  # with it comes the fleet
-        start = nodes.training(stack, how, place, words, look=check)
+        start = import_module("tunedoctor.cli.nodes").training(stack, how, place, words, look=check)
         return start and [*start, str(count), str(TRAINER), *_readable(snapshot, words)]
     if check and not _ready(snapshot, Options.of()._replace(quiet=True)):
         return []
@@ -146,7 +143,7 @@ def _trainer(
         sys.stderr.write(f"doctor: {found.why}\n")
         return []
     if found and "--dry-run" in arguments:
-        sys.stderr.write(f"doctor: {forecast_of(found)}\n")
+        sys.stderr.write(f"doctor: {found.told}\n")
     start = [str(LAUNCHER), str(count)] if count > 1 else []
     return [place.python, *start, str(TRAINER), *_readable(snapshot, words)]
 

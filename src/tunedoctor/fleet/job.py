@@ -39,14 +39,13 @@ class Job(NamedTuple):
     port: int
     by_ray: bool = False  # then `id` is the cluster's address
     rank: int = -1  # of the pod that this is; names are of this pod alone then
-    wait: int = meet.STEP
-    """Seconds in which all of them come to meet."""
+    wait: int = meet.STEP  # seconds in which all of them come to meet
 
     def step(self, *words: str) -> list[str]:
         """Return the beginning of a command that runs once on each node, of a pod on this one."""
         if self.rank >= 0:
-            about = ("SLURM_PROCID", "SLURM_NODEID"), ("SLURMD_NODENAME", self.names[0])
-            return ["env", *(f"{name}={self.rank}" for name in about[0]), "=".join(about[1])]
+            ranks = (f"SLURM_{one}={self.rank}" for one in ("PROCID", "NODEID"))
+            return ["env", *ranks, f"SLURMD_NODENAME={self.names[0]}"]
         count, names = len(self.names), ",".join(self.names)
         argv = ["srun", f"--jobid={self.id}", f"--nodes={count}", f"--ntasks={count}"]
         return [*argv, f"--nodelist={names}", *_STEP.split(), *words]
@@ -85,10 +84,8 @@ def held(nodes: int, wanted: str, gpus: int, exclude: str) -> Generator[Job]:
 
 
 def _job(nodes: int, exclude: str) -> Job:
-    without = slurm.names_of(exclude)
-    names = [
-        x for x in slurm.names_of(os.environ.get("SLURM_JOB_NODELIST", "")) if x not in without
-    ]
+    without, given = map(slurm.names_of, (exclude, os.environ.get("SLURM_JOB_NODELIST", "")))
+    names = [name for name in given if name not in without]
     if len(names) < nodes:
         msg = f"{len(names)} of {nodes} nodes are given"
         raise ValueError(msg)
@@ -133,10 +130,7 @@ def _salloc(nodes: int, wanted: str, gpus: int, exclude: str) -> list[str]:
 def met(
     job: Job, nodes: int, argv: Sequence[str], order: Mapping[str, Any]
 ) -> tuple[list[str], list[Reply]]:
-    """Return what keeps nodes from training together, in lines that name them; of pods their snapshots too.
-
-    `argv` is a Python that runs standard input; `order`: files, device, GPUs and the snapshot for `meet.py`.
-    """
+    """Return what keeps nodes from training together, in lines that name them; of pods their snapshots too."""
     most = meet.START + 4.0 * meet.STEP + job.wait
     order = {"nodes": nodes, "host": job.host, "port": job.port, "wait": job.wait, **order}
     # as an argument it could be too long
@@ -186,9 +180,7 @@ def _unlike(told: Mapping[str, Mapping[str, Any]], death: str) -> Iterator[str]:
             off = f"{ahead:+.1f} s off that of {first}, to {within:.3f} s"
             yield f"{name}: its clock is {off}; chronyc makestep sets it"
     for path in told[first]["files"]:
-        none = "can't be read: No such file or directory"  # pods look into folders by themselves
-        seen = {n: o["files"].get(path, none if o["step"] else "") for n, o in told.items()}
-        seen = {name: what for name, what in seen.items() if what}
+        seen = {name: one["files"][path] for name, one in told.items() if path in one["files"]}
         # what is there is right, even where most do not see it
         ranked = Counter(seen.values()).most_common()
         usual, count = max(ranked, key=lambda one: (not one[0].startswith("can't"), one[1]))

@@ -10,8 +10,9 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -23,16 +24,11 @@ from tunedoctor.fleet.kubernetes import GET, SOON, TURN, held_up
 from tunedoctor.tables.load import table
 
 _KIND, _OF_JOB = "pytorchjobs.kubeflow.org", "training.kubeflow.org/job-name"
-_INDEX = "training.kubeflow.org/replica-index"
 _NO_PODS = "the training operator has not made all pods: kubectl get pods -A shows whether it runs"
 _LABELS = re.compile(r"([\w./-]+=[\w.-]*(,[\w./-]+=[\w.-]*)*)?", re.ASCII)
-_PORT = 23456
-"""As the operator's own default."""
 
 
-def manifest(
-    nodes: int, labels: str, exclude: str, claim: str, container: Mapping[str, Any]
-) -> dict[str, Any]:
+def manifest(nodes: int, labels: str, claim: str, container: Mapping[str, Any]) -> dict[str, Any]:
     """Return a job; `claim`: NAME:FOLDER, `container`: what is its own. Raises ValueError for what are no labels."""
     if not _LABELS.fullmatch(labels):
         msg = f"{plain(labels)!r} are no labels of nodes as gpu=a100,zone=b"
@@ -47,11 +43,6 @@ def manifest(
     kept[0]["claimName"], _, kept[1]["mountPath"] = claim.partition(":")
     if labels:
         pod["nodeSelector"] = dict(one.split("=") for one in labels.split(","))
-    names = exclude.split(",") if exclude else ()  # a term for each: a field takes one value
-    terms = [{"key": "metadata.name", "operator": "NotIn", "values": [one]} for one in names]
-    if terms:
-        must = {"nodeSelectorTerms": [{"matchFields": terms}]}
-        pod["affinity"]["nodeAffinity"] = {"requiredDuringSchedulingIgnoredDuringExecution": must}
     return job
 
 
@@ -65,46 +56,42 @@ def here(seconds: int) -> Job:
         time.sleep(1.0)
     names = (plain(os.environ.get("NODE_NAME") or socket.gethostname()),)
     rank = int(os.environ["DOCTOR_POD"])
-    return Job(os.environ["DOCTOR_JOB"], names, host, port_of(_PORT), rank=rank, wait=seconds)
+    return Job(os.environ["DOCTOR_JOB"], names, host, port_of(23456), rank=rank, wait=seconds)
 
 
-@contextmanager
-def applied(job: Mapping[str, Any]) -> Generator[None]:
-    """Make a job, which is deleted at the end. Raises ValueError where it can't be made."""
+def trained(
+    job: Mapping[str, Any], nodes: int, seconds: int, say: Callable[[str], None]
+) -> tuple[str, str]:
+    """Make a job, show what its first pod prints, and delete it; return the pod that failed first, if any, and how.
+
+    Pods that do not all run within some seconds have failed. Those that Ctrl-C ends save what they have. Raises
+    ValueError where it can't be made.
+    """
+    name, end, pods = job["metadata"]["name"], time.monotonic() + seconds, list[Any]()
+    first, logs, failed, told = f"{name}-worker-0", None, "", "no pod is there"
+    delete = partial(said, "kubectl", "delete", _KIND, name, "--wait=false", SOON)
     signal.signal(signal.SIGHUP, signal.getsignal(signal.SIGTERM))
     said("kubectl", "create", "--filename=-", SOON, stdin=msgspec.json.encode(job))
     try:
-        yield
-    finally:
-        _delete(job["metadata"]["name"])
-
-
-def _delete(name: str) -> None:
-    with suppress(ValueError):
-        said("kubectl", "delete", _KIND, name, "--ignore-not-found", "--wait=false", SOON)
-
-
-def followed(name: str, nodes: int, seconds: int, say: Callable[[str], None]) -> tuple[str, str]:
-    """Show what the first pod prints until all have ended; return the pod that failed first, and how, else "" twice.
-
-    Pods that do not all run within some seconds have failed. At Ctrl-C they are deleted, and save what they have.
-    """
-    logs, began, told, ended = None, time.monotonic(), "", None
-    try:
-        for pods in _looks(name):
-            if logs is None and pods and _phase(pods[0]) not in ("Pending", "Unknown"):
-                argv = ["kubectl", "logs", "--follow", pods[0]["metadata"]["name"]]
+        while told and not failed:
+            time.sleep(TURN)
+            with suppress(ValueError):  # the next look may get an answer
+                pods = items_of(*GET, "pods", f"--selector={_OF_JOB}={name}")
+            phases = {one["metadata"]["name"]: one["status"].get("phase") for one in pods}
+            if not logs and phases.get(first) in ("Running", "Succeeded", "Failed"):
                 # in a session of its own: Ctrl-C is not for it
+                argv = ["kubectl", "logs", "--follow", first]
                 logs = subprocess.Popen(argv, start_new_session=True)  # noqa: S603
-            is_late, before = time.monotonic() - began > seconds, told
-            ended, told = _seen(pods, name, nodes, is_late=is_late)
-            if ended:
-                break
-            if told not in ("", before):
+            before, (failed, told) = told, _seen(pods, name, nodes, is_late=time.monotonic() > end)
+            if told not in ("", before) and not failed:
                 say(told)
+        with suppress(ValueError):
+            words = said("kubectl", "logs", failed, "--tail=20", SOON) if failed != first else ""
+            for line in words.splitlines():
+                say(f"{failed}: {plain(line, 300)}")
     except KeyboardInterrupt:
         say("the pods end when their step is taken and saved")
-        _delete(name)
+        delete()
         if logs:
             logs.wait()
         raise
@@ -113,43 +100,25 @@ def followed(name: str, nodes: int, seconds: int, say: Callable[[str], None]) ->
             with suppress(subprocess.TimeoutExpired):
                 logs.wait(5 * TURN)
             logs.kill()
-    pod, how = ended or ("", "")
-    if pod and not pod.endswith("-worker-0"):
         with suppress(ValueError):
-            for line in said("kubectl", "logs", pod, "--tail=20", SOON).splitlines():
-                say(f"{pod}: {plain(line, 300)}")
-    return pod, how
+            delete()
+    return failed, told
 
 
-def _looks(name: str) -> Iterator[list[Any]]:
-    """Yield the pods of a job again and again, the first first."""
-    while True:
-        time.sleep(TURN)
-        with suppress(ValueError):  # the next look may get an answer
-            pods = items_of(*GET, "pods", f"--selector={_OF_JOB}={name}")
-            yield sorted(pods, key=lambda one: int(one["metadata"]["labels"][_INDEX]))
-
-
-def _seen(
-    pods: Sequence[Any], name: str, nodes: int, *, is_late: bool
-) -> tuple[tuple[str, str] | None, str]:
-    """Return how the pods ended, None where they have not, and what is waited for."""
-    phases = [_phase(one) for one in pods]
-    if "Failed" in phases:
-        return min(_end(one) for one in pods if _phase(one) == "Failed")[1:], ""
-    if phases == ["Succeeded"] * nodes:
-        return ("", ""), ""
-    waiting = [one for one in pods if _phase(one) == "Pending"]
+def _seen(pods: Sequence[Any], name: str, nodes: int, *, is_late: bool) -> tuple[str, str]:
+    """Return the pod that failed and how, else "" and what is waited for; "" twice where all have trained."""
+    ended = [(_end(one), one["status"].get("phase")) for one in pods]
+    if failed := [one for one, phase in ended if phase == "Failed"]:
+        return min(failed)[1:]
+    if [phase for _, phase in ended] == ["Succeeded"] * nodes:
+        return "", ""
+    waiting = [one for one in pods if one["status"].get("phase") == "Pending"]
     held = [(one["metadata"]["name"], *held_up(one)) for one in waiting]
     held += [(name, _NO_PODS, False)] * (len(pods) < nodes)
     for pod, why, is_lasting in held:
         if is_late or is_lasting:
-            return (pod, f"does not start: {plain(why, 300)}"), ""
-    return None, f"{held[0][0]} waits: {plain(held[0][1], 300)}" if held else ""
-
-
-def _phase(pod: Any) -> str:  # noqa: ANN401  any JSON
-    return str(pod["status"].get("phase"))
+            return pod, f"does not start: {plain(why, 300)}"
+    return "", f"{held[0][0]} waits: {plain(held[0][1], 300)}" if held else f"{nodes} pods train"
 
 
 def _end(pod: Any) -> tuple[str, str, str]:  # noqa: ANN401  any JSON

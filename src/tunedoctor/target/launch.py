@@ -32,9 +32,9 @@ def main(words: List[str]) -> int:
             one.send_signal(number)
 
     closed = getattr(signal, "SIGHUP", signal.SIGTERM)
-    for number in (signal.SIGTERM, signal.SIGINT, closed):
-        if number != closed or signal.getsignal(closed) != signal.SIG_IGN:  # nohup
-            signal.signal(number, pass_on)
+    is_ignored = signal.getsignal(closed) == signal.SIG_IGN  # by nohup
+    for number in (signal.SIGTERM, signal.SIGINT, *[closed] * (not is_ignored)):
+        signal.signal(number, pass_on)
     count, argv = int(words[0]), words[1:]
     place = met(where, count) if where else alone(count)
     first = int(place.pop("RANK"))
@@ -82,7 +82,7 @@ def met(where: str, count: int) -> Dict[str, str]:
     rank, store = int(os.environ["SLURM_NODEID"]), KEPT[1].store
     if (
         rank == 0
-    ):  # the first node speaks; torch's own order is another, and 2.4 tells names that others may not know
+    ):  # torch's own order is another, and 2.4 tells the host's name, which others may not know
         store.set("place", json.dumps(alone(most * count, own)))
     place = json.loads(store.get("place"))
     store.set("met {}".format(rank), "")

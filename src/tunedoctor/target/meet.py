@@ -18,9 +18,7 @@ from typing import Any, Dict, List
 LAST, ROUNDS, HEAD, START, STEP = 5, 8, 1 << 20, 240, 60
 """The last step; questions for the time; bytes of each end of a file; seconds for torch to load, and for a step."""
 SAID: List[str] = []
-"""What this node said."""
-WAIT = [2 * STEP]
-"""Seconds in which all meet."""
+WAIT = [2 * STEP]  # seconds in which all meet
 
 
 def main(order: Dict[str, Any]) -> None:

@@ -18,6 +18,8 @@ from train_input import RANK, SCREEN, Config, or_stop, regular, say, tell  # typ
 from train_plot import PLAIN, characters, points, short, span  # type: ignore[import-not-found]
 
 LOG = "train.log"
+CLOSED: int = getattr(signal, "SIGHUP", 0)
+"""What comes when the terminal is gone; Windows has none."""
 SMALL, TALL, MOST = 16, 8, 100
 """Lines or columns of a terminal that has no room for a curve; lines and columns of one."""
 OFTEN = 0.1
@@ -56,9 +58,8 @@ def failed(*error: Any) -> None:
 
 def endings() -> list[int]:
     """Return the signals that end a training; nohup has it outlive its terminal."""
-    closed = getattr(signal, "SIGHUP", signal.SIGTERM)
-    ignored = signal.getsignal(closed) == signal.SIG_IGN
-    return [signal.SIGTERM, signal.SIGINT, *([] if ignored else [closed])]
+    is_ignored = CLOSED == 0 or signal.getsignal(CLOSED) == signal.SIG_IGN
+    return [signal.SIGTERM, signal.SIGINT, *[CLOSED] * (not is_ignored)]
 
 
 def until_it_trains(config: Config, what: str) -> None:
@@ -67,7 +68,7 @@ def until_it_trains(config: Config, what: str) -> None:
     def end(number: int, _: Any) -> None:
         for left in Path(config.out).glob(".new-*") if config.out and RANK == 0 else ():
             shutil.rmtree(left, ignore_errors=True)
-        if number not in (signal.SIGTERM, signal.SIGINT):  # the terminal is gone
+        if number == CLOSED:
             os._exit(128 + number)
         LIVE.wait()
         if number == signal.SIGINT:
@@ -122,12 +123,8 @@ class Live:
 
         def heard(number: int, _: Any) -> None:
             signals.append(number)
-            if number not in (
-                signal.SIGTERM,
-                signal.SIGINT,
-            ):  # the terminal is gone: the log hears the rest
-                SCREEN.pop("out", None)
-                SCREEN.pop("err", None)
+            if number == CLOSED:  # the log hears the rest
+                SCREEN.update(out=None, err=None)
             if RANK == 0 and self.stream:
                 self.shown = 0
                 os.write(self.stream.fileno(), b"stopping when this step is taken and saved\n")
