@@ -47,13 +47,10 @@ def training(
     say(f"asks {name} for {how.nodes} nodes")
     with refusing((OSError, ValueError), "doctor fleet shows nodes", "" if by_ray else f"{name}: "):
         wanted = how.nodes, how.ray if by_ray else how.slurm, gpus, how.exclude
-        job = (
-            on_ray(*wanted)
-            if by_ray
-            else pytorchjob.here(how.wait)
-            if name == "Kubernetes"
-            else stack.enter_context(held(*wanted))
-        )
+        if how.kubernetes is not None:
+            job = pytorchjob.here(how.wait)
+        else:
+            job = on_ray(*wanted) if by_ray else stack.enter_context(held(*wanted))
     say(f"{'the cluster' if by_ray else f'job {job.id}'} has {listed(job.names, 8)}")
     if look and (wrong := _wrong(job, how, place.python, words, values)):
         one = screen(sys.stderr)
