@@ -7,7 +7,6 @@ source: the variables, names and statuses are those. No API server was ever aske
 import json
 import os
 import re
-import shlex
 import signal
 import socket
 import subprocess
@@ -26,8 +25,9 @@ KUBECTL = """#!{python}
 import json, os, signal, subprocess, sys, time
 from pathlib import Path
 here, words = Path(__file__).parent, sys.argv[1:]
-with (here / "log").open("a") as file:
-    print(*words, file=file)
+if words[0] != "run":
+    with (here / "log").open("a") as file:
+        print(*words, file=file)
 def spec():
     return json.loads((here / "job").read_text())["spec"]["pytorchReplicaSpecs"]["Worker"]
 def pod(number):
@@ -46,10 +46,11 @@ def pod(number):
     about = {{"name": f"{{name}}-worker-{{number}}"}}
     return {{"metadata": about, "spec": {{"nodeName": f"gpu-{{number}}"}}, "status": status}}
 if words[0] == "create":
-    (here / "job").write_text(sys.stdin.read())
-    for number in range(0 if os.environ.get("STUCK") else spec()["replicas"]):
-        subprocess.Popen([__file__, "run", str(number)], start_new_session=True, stdin=-3, stdout=-3, stderr=-3)
+    (here / "new").write_text(sys.stdin.read())
+    (here / "new").rename(here / "job")
 elif words[0] == "run":
+    while not (here / "job").exists():
+        time.sleep(0.1)
     (one,), number = spec()["template"]["spec"]["containers"], words[1]
     told = {{"spec.nodeName": f"gpu-{{number}}", "metadata.labels['training.kubeflow.org/replica-index']": number}}
     where = lambda x: x.get("value") or told[x["valueFrom"]["fieldRef"]["fieldPath"]]
@@ -92,15 +93,27 @@ def shared(torch_python: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_the_manifest_is_as_its_definition_and_kubernetes_want(shared: Path, tmp_path: Path) -> None:
+def test_the_manifest_is_as_its_definition_and_kubernetes_want(
+    shared: Path, tmp_path: Path
+) -> None:
     """The definition is that of Kubeflow's training operator 1.9, manifests/base/crds; Apache-2.0 and 600 kB."""
     crd = Path(os.environ.get("DOCTOR_ENGINES", "")).resolve() / "kubeflow.org_pytorchjobs.yaml"
     if not crd.is_file():
         pytest.skip(f"{crd.name} is not at hand; DOCTOR_ENGINES names a folder with it")
     (shared / "t.toml").write_text("device = 'auto'\nlog_every = 2\n")
     claim = f"--claim=runs:{shared.parent}"
-    job, commands = manifest(shared, "t.toml", "--device=auto", "--batch=16", "--processes=4", claim)
-    job, commands = manifest(shared, "t.toml", "--device=auto", "--batch=16", "--processes=4", claim, "--kubernetes=gpu=a100,zone=b")
+    job, commands = manifest(
+        shared, "t.toml", "--device=auto", "--batch=16", "--processes=4", claim
+    )
+    job, commands = manifest(
+        shared,
+        "t.toml",
+        "--device=auto",
+        "--batch=16",
+        "--processes=4",
+        claim,
+        "--kubernetes=gpu=a100,zone=b",
+    )
     pod = job["spec"]["pytorchReplicaSpecs"]["Worker"]["template"]["spec"]
     (container,) = pod["containers"]
     assert "--log_every=2" in container["command"]  # the claim need not hold the file
@@ -152,11 +165,16 @@ def train(cwd: Path, kept: Path, *words: str, sends: int = 0, **more: str) -> En
     argv = [*DOCTOR, "train", *OPTIONS.split(), f"--target={torch_target()}", *words]
     how: Any = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "start_new_session": True}
     how |= {"cwd": cwd, "env": {**env, **more, "HF_HUB_OFFLINE": "1"}, "text": True}
-    with subprocess.Popen(argv, **how) as child:
-        if sends:
-            until(cwd / "stopped", 3, child)
-            os.kill(child.pid, sends)
-        said, _ = child.communicate(timeout=400)
+    pods = [subprocess.Popen([kept / "kubectl", "run", str(n)], env=how["env"]) for n in range(2)]
+    try:
+        with subprocess.Popen(argv, **how) as child:
+            if sends:
+                until(cwd / "stopped", 3, child)
+                os.kill(child.pid, sends)
+            said, _ = child.communicate(timeout=400)
+    finally:
+        for pod in pods:
+            pod.terminate() if "STUCK" in more else pod.wait(60)
     verb, *_, what = (kept / "log").read_text().splitlines()[-1].split()
     assert (verb, what[:10]) == ("delete", "--request-"), said
     assert len([*kept.glob("*.code")]) == len([*kept.glob("*.pid")])  # nobody is left
@@ -173,8 +191,7 @@ def test_pods_train_as_one_process_does(shared: Path, tmp_path: Path) -> None:
     saved = re.search(r"Stopped after step \d+, saved in stopped/step-", ended.said)
     assert (ended.code, bool(saved)) == (130, True), ended.said
     (line,) = [x for x in ended.said.splitlines() if x.startswith("Next: doctor train ")]
-    words = shlex.split(line.removeprefix("Next: doctor train "))[:-2]
-    assert words[-5:-1] == ["--nodes", "2", "--kubernetes", "--target"]
+    assert " --nodes 2 --kubernetes --target " in line
 
     ended = train(shared, tmp_path / "2", *how, "--out=two")
     assert (ended.code, "Learned in 8 steps" in ended.said) == (0, True), ended.said

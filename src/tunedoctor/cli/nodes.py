@@ -13,7 +13,7 @@ from pathlib import Path
 from tempfile import NamedTemporaryFile
 from typing import Any
 
-from tunedoctor.cli.before import needed
+from tunedoctor.cli.before import Needed, needed
 from tunedoctor.cli.configuration import values_of
 from tunedoctor.cli.fleet import judge_for
 from tunedoctor.cli.options import Options, refusing
@@ -110,16 +110,18 @@ def _too_little(
     rows: Sequence[Judged], how: Namespace, values: Mapping[str, Any], *, is_trial: bool
 ) -> Iterator[str]:
     """Yield which nodes have too little memory, as predicted for what each has; say the forecast of a trial."""
+    seen, found = dict[Any, Needed | None](), dict[Needed, list[str]]()
     for row in rows:
-        if not row.source:  # another is equal
-            continue
-        alike = [one.told.node for one in rows if one.facts == row.facts]
-        world = how.processes * how.nodes
-        found = needed(read_again(row.source), values, world, os.environ)
-        if found and found.why:
-            yield f"{listed(alike)}: {found.why}"
-        elif found and is_trial:
-            say(f"{listed(alike)}: {found.told}")
+        if row.source:  # else another is equal
+            given = read_again(row.source), values, how.processes * how.nodes, os.environ
+            seen[(*row.facts.values(),)] = needed(*given)
+        if one := seen.get((*row.facts.values(),)):
+            found.setdefault(one, []).append(row.told.node)
+    for one, names in found.items():
+        if one.why:
+            yield f"{listed(names)}: {one.why}"
+        elif is_trial:
+            say(f"{listed(names)}: {one.told}")
 
 
 def run(argv: Sequence[str], log: Path) -> int:
