@@ -121,6 +121,7 @@ def _salloc(nodes: int, wanted: str, gpus: int, exclude: str) -> list[str]:
         raise ValueError(msg)
     argv = f"salloc --nodes={nodes} --exclusive --mem=0 --no-kill --job-name=doctor-train".split()
     is_part = wanted in {part for part, *_ in known.values()}
+    wanted = wanted if is_part or not exclude else ",".join(known) * bool(wanted)
     argv += [f"--{'partition' if is_part else 'nodelist'}={wanted}"] * bool(wanted)
     argv += [f"--exclude={exclude}"] * bool(exclude)
     has_gpus = any("gpu" in about[2] for about in known.values())

@@ -53,7 +53,7 @@ def main(order: Dict[str, Any]) -> None:
         found = store.add("gpus", 0)
         if found < need * nodes and (found or order["device"] == "cuda"):  # on CPUs all train alike
             say(step=3 if count < need else 4, doing="counting GPUs")
-            raise RuntimeError("it has {}, and {} processes train there".format(count, need))  # noqa: TRY301
+            raise RuntimeError("it has {} GPUs, and --processes asks for {}".format(count, need))  # noqa: TRY301
         say(**clock(store, rank, nodes))
         is_cuda = torch.cuda.is_available() and order["device"] in ("auto", "cuda")
         backend = "nccl" if is_cuda else "gloo"
