@@ -43,6 +43,14 @@ for line in sys.stdin:
     cluster.remove_node(nodes[line.strip()], allow_graceful=False)
 cluster.shutdown()
 """
+HOLD = """import sys, time, ray
+ray.init(sys.argv[1], log_to_driver=False)
+held = [ray.remote(time.sleep).remote(900) for _ in range(4)]
+while ray.available_resources().get("CPU", 0) > 1:
+    time.sleep(0.2)
+print("held", flush=True)
+sys.stdin.read()
+"""
 KUBECTL = """#!/bin/sh
 printf '%s|' "$@" >>log; echo >>log
 [ "$1" != "$FAILS" ] || { echo 'Error from server (Forbidden): not yours' >&2; exit 1; }
@@ -195,8 +203,10 @@ def test_ray_begins_nothing_that_can_not_be_and_ends_what_is_ended(ray: Ray, sha
     for nodes, code, says in (
         ("5", 1, "✗ odd: a sum over all nodes by gloo from .+ GLOO_SOCKET_IFNAME='lo9'"),
         ("6", 2, "5 of 6 nodes have a CPU and 0 GPUs for its jobs; doctor fleet shows"),
+        ("5 --exclude=odd", 2, "4 of 5 nodes have a CPU"),
     ):
-        ended = ray.train(shared / nodes, "--nodes", nodes, "--batch=30", ray.argv[-1])
+        words = ["--batch=30", ray.argv[-1], "--nodes", *nodes.split()]
+        ended = ray.train(shared / nodes, *words)
         assert (ended.code, bool(re.search(says, ended.said))) == (code, True), ended.said
         assert not (shared / nodes / "log.jsonl").exists()
     more = ("--nodes=2", "--no-check", "--max-steps=900", "--save-every=900", ray.argv[-1])
@@ -204,6 +214,21 @@ def test_ray_begins_nothing_that_can_not_be_and_ends_what_is_ended(ray: Ray, sha
         ended = ray.train(out := shared / number.name, *more, sends=number)
         within(60, lambda out=out: not trainers(out))
         assert (ended.code, len([*out.glob("step-*")])) == (code, 1), ended.said
+
+
+@pytest.mark.platforms
+def test_ray_is_not_waited_for_without_end(ray: Ray, shared: Path) -> None:
+    address = ray.argv[-1].partition("=")[2]
+    argv = [Path(ray.environ["PATH"].split(":")[0]) / "python", "-c", HOLD, address]
+    with subprocess.Popen(argv, env=ray.environ, stdin=PIPE, stdout=PIPE, text=True) as other:
+        assert other.stdin and other.stdout and other.stdout.readline() == "held\n"  # noqa: PT018
+        out, words = shared / "busy", ("--nodes=2", "--no-check", "--wait=5", ray.argv[-1])
+        ended = ray.train(out, *words)
+        other.stdin.close()
+    says = r"waits: a CPU and 0 GPUs of each node are asked: \S+ has 0 CPUs and 0 GPUs free"
+    assert (ended.code, bool(re.search(says, ended.said))) == (2, True), ended.said
+    assert re.search(r"nothing began in 5 s: a CPU .*\n  --wait takes more seconds", ended.said)
+    assert not (out / ".ray").exists()
 
 
 @pytest.mark.platforms

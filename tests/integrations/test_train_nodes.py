@@ -200,8 +200,8 @@ def test_a_trial_on_nodes_tells_the_forecast_for_each(slurm: Slurm) -> None:
     says = "doctor: n1 and n2: forecast for rows of max_length tokens: 0.0"
     assert (ended.code, says in ended.said, "8 rows, up to" in ended.said) == (0, True, True), ended.said  # fmt: skip
     assert not [*slurm.folder.glob("tried/*")]
-    ended = slurm.train("--out=tried", "--nodes=2", "--slurm=n[1-2]", "--max-length=90000000")
-    says = r"✗ n1 and n2: m needs [\d,.]+ GiB with micro_batch 1 and rows of 90000000"
+    ended = slurm.train("--out=tried", "--nodes=2", "--slurm=n[1-2]", "--max-length=16000000")
+    says = r"✗ n1 and n2: m needs [\d,.]+ GiB with micro_batch 1 and rows of 16000000"
     assert (ended.code, bool(re.search(says, ended.said))) == (1, True), ended.said
 
 
