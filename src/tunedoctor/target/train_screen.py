@@ -67,8 +67,6 @@ def until_it_trains(config: Config, what: str) -> None:
     def end(number: int, _: Any) -> None:
         for left in Path(config.out).glob(".new-*") if config.out and RANK == 0 else ():
             shutil.rmtree(left, ignore_errors=True)
-        if number == CLOSED:
-            os._exit(128 + number)
         LIVE.wait()
         if number == signal.SIGINT:
             say(f"stopped before {what}")
