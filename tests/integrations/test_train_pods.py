@@ -89,13 +89,8 @@ def test_the_manifest_is_as_its_definition_wants(shared: Path, tmp_path: Path) -
     if not crd.is_file():
         pytest.skip(f"{crd.name} is not at hand; DOCTOR_ENGINES names a folder with it")
     (shared / "t.toml").write_text("device = 'auto'\nlog_every = 2\n")
-    argv = [*DOCTOR, "train", *OPTIONS.split(), "t.toml", "--device=auto", "--batch=16"]
-    argv += [
-        "--nodes=2",
-        "--processes=4",
-        "--kubernetes=gpu=a100,zone=b",
-        f"--claim=runs:{shared.parent}",
-    ]
+    more = "t.toml --device=auto --batch=16 --nodes=2 --processes=4 --kubernetes=gpu=a100,zone=b"
+    argv = [*DOCTOR, "train", *OPTIONS.split(), *more.split(), f"--claim=runs:{shared.parent}"]
     how: Any = {"cwd": shared, "env": {**os.environ, "PATH": "/nowhere"}}
     done = subprocess.run(argv, **how, capture_output=True, text=True, check=False)
     none, *commands = done.stderr.splitlines()
