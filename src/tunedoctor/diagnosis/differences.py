@@ -1,32 +1,23 @@
-"""What differs between two machines, and which of it a finding hangs on. Pure.
+"""What differs between two machines, and which of it a finding hangs on. Pure."""
 
-A finding that one side alone has is explained by experiment: facts of the side that lacks it take the place of the
-other's, and its check is asked again. What makes it go explains it; no list says what belongs to what.
-"""
-
-import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from functools import cache
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import chain
 from typing import Any, Literal, NamedTuple
 
 import msgspec
 from msgspec import structs
 
-from tunedoctor.diagnosis.engine import diagnose, kinds_of
+from tunedoctor.diagnosis.engine import kinds_of
+from tunedoctor.diagnosis.experiment import Item, explained, incidental, key_of, parts_of
 from tunedoctor.diagnosis.report import Report, ReportFinding, Verdict
-from tunedoctor.facts import KINDS, Absent, Fact, Unknown
+from tunedoctor.facts import KINDS, Absent, Unknown
 from tunedoctor.model.findings import SEVERITIES, Check, Severity
 from tunedoctor.model.snapshot import NOT_PROBED, Answer, Snapshot
 from tunedoctor.model.wording import counted, listed
-from tunedoctor.tables.load import table
 
 Value = str | int | float | bool | tuple[str, ...] | None
 """null: not there, or not told. Of two lists each side holds what it alone has."""
-TRIES = 100
-"""Diagnoses by which the change that a finding hangs on is made smaller: a real one takes about 20."""
-_KEYS = re.compile(r"\[[^\]]*\]")
 
 
 class Side(msgspec.Struct, frozen=True, kw_only=True):
@@ -164,7 +155,7 @@ def compare(a: Seen, b: Seen, checks: Iterable[Check]) -> Difference:
     )
 
 
-def within(items: Iterable["Item"], changes: Mapping[str, list[Change]]) -> dict[Change, None]:
+def within(items: Iterable[Item], changes: Mapping[str, list[Change]]) -> dict[Change, None]:
     """Return the changes that stand in some items, those that tell something where there are such."""
     found: dict[Change, None] = {}
     for item in items:
@@ -189,105 +180,6 @@ def _outcomes(report: Report) -> dict[str, str]:
     found = dict.fromkeys(report.passed, "passed")
     found |= {id_: f"could not tell: {why}" for id_, why in report.unknown.items()}
     return found | {id_: f"not for this machine: {why}" for id_, why in report.skipped.items()}
-
-
-class Item(NamedTuple):
-    """A part of an answer that can be exchanged: all of it, a field, or a part of a field."""
-
-    kind: type[Fact]
-    field: str = ""
-    key: str | None = None
-
-    @property
-    def path(self) -> str:
-        """Where it stands in the fact."""
-        return self.field if self.key is None else f"{self.field}[{_key(self.key)}]"
-
-    def covers(self, path: str) -> bool:
-        """Tell whether a change stands in it."""
-        return not self.field or f"{path}.".startswith((f"{self.path}.", f"{self.path}["))
-
-
-Goes = Callable[[Iterable[Item]], bool]
-"""Whether a finding goes with some items."""
-
-
-def explained(failing: Snapshot, well: Snapshot, check: Check) -> list[list[Item]]:
-    """Return what makes the finding of a check go, taken over from `well`: each set does, and is as small as can be.
-
-    One kind of fact at a time, else as few of them as are enough; none where not even all are.
-    """
-    blind = check.id in diagnose(well, [check]).unknown
-
-    def goes(items: Iterable[Item]) -> bool:
-        seen = diagnose(exchanged(failing, well, items), [check])
-        return not seen.causes and (blind or check.id not in seen.unknown)
-
-    kinds = dict.fromkeys(kinds_of(check))
-    differ = [Item(kind) for kind in kinds if failing.get(kind) != well.get(kind)]
-    if goes(()) or not goes(differ):
-        return []
-    sets = [[one] for one in differ if goes([one])] or [_fewest(differ, goes)]
-    return [_narrowed(some, failing, well, goes) for some in sets]
-
-
-def exchanged(failing: Snapshot, well: Snapshot, items: Iterable[Item]) -> Snapshot:
-    """Return `failing` with these of `well` in the place of its own."""
-    answers = failing.answers()
-    by_field: dict[tuple[type[Fact], str], list[str | None]] = {}
-    for kind, field, key in items:
-        by_field.setdefault((kind, field), []).append(key)
-    for (kind, field), keys in by_field.items():
-        own, other = answers.get(kind), well.get(kind)
-        new = _mixed(getattr(own, field), getattr(other, field), keys) if field else other
-        answers[kind] = structs.replace(own, **{field: new}) if own and field else other
-    return Snapshot(answers, taken=failing.taken, doctor=failing.doctor)
-
-
-def _mixed(own: Any, other: Any, keys: Iterable[str | None]) -> Any:  # noqa: ANN401  of any field
-    """Return a field with the parts of another's that have these names; all of that for None."""
-    if None in keys:
-        return other
-    mine, theirs, wanted = _parts(own), _parts(other), {*keys}
-    mixed = {key: theirs.get(key) if key in wanted else part for key, part in mine.items()}
-    mixed |= {key: part for key, part in theirs.items() if key in wanted}
-    held = {key: part for key, part in mixed.items() if part is not None}
-    return held if isinstance(own, Mapping) else tuple(held.values())
-
-
-def _narrowed(some: list[Item], failing: Snapshot, well: Snapshot, goes: Goes) -> list[Item]:
-    """Return the fields, and the parts of fields, that are enough of some facts."""
-    items: list[Item] = []
-    for kind, _, _ in some:
-        own, other = failing.get(kind), well.get(kind)
-        if not (isinstance(own, kind) and isinstance(other, kind)):
-            items.append(Item(kind))
-            continue
-        for field in kind.__struct_fields__:
-            one, two = getattr(own, field), getattr(other, field)
-            if one != two:
-                mine, theirs = _parts(one), _parts(two)
-                keys = [key for key in {**mine, **theirs} if mine.get(key) != theirs.get(key)]
-                # what is on one side alone is left out before what is on both
-                keys.sort(key=lambda key: key not in mine or key not in theirs)
-                items += [Item(kind, field, key) for key in keys] or [Item(kind, field)]
-    # and before that what tells nothing by itself
-    items.sort(key=lambda item: incidental(item.kind.__name__, item.path))
-    return _fewest(items, goes) if goes(items) else some
-
-
-def _fewest(items: list[Item], goes: Goes) -> list[Item]:
-    """Leave out ever smaller runs of items that it goes without, the last first."""
-    tries, size = 0, len(items) // 2
-    while size and tries < TRIES:
-        end = len(items)
-        while end > 0 and tries < TRIES:
-            start, tries = max(end - size, 0), tries + 1
-            rest = items[:start] + items[end:]
-            items = rest if rest and goes(rest) else items
-            end = start
-        size //= 2
-    return items
 
 
 def changes_of(
@@ -329,9 +221,9 @@ def _flatten(found: dict[str, Value], path: str, value: Any) -> None:  # noqa: A
     if isinstance(value, msgspec.Struct):
         for name in value.__struct_fields__:
             _flatten(found, f"{path}.{name}", getattr(value, name))
-    elif parts := _parts(value):
+    elif parts := parts_of(value):
         for key, part in parts.items():
-            there = f"{path}[{_key(key)}]"
+            there = f"{path}[{key_of(key)}]"
             if not isinstance(part, msgspec.Struct):
                 found[there] = _plain(part)
                 continue
@@ -342,23 +234,6 @@ def _flatten(found: dict[str, Value], path: str, value: Any) -> None:  # noqa: A
                 _flatten(found, f"{there}.{name}", getattr(part, name))
     elif value not in ("", None, (), {}):
         found[path] = _plain(value)
-
-
-def _parts(value: Any) -> Mapping[str, Any]:  # noqa: ANN401
-    """Return the parts of a list or a mapping by what they are called; none of what has no parts."""
-    if isinstance(value, Mapping):
-        return value
-    if not (isinstance(value, tuple) and value and isinstance(value[0], msgspec.Struct)):
-        return {}
-    first = value[0].__struct_fields__[0]
-    keys = [str(getattr(part, first)) for part in value]
-    if len({*keys}) < len(keys) or max(map(len, keys)) > 60:  # names tell them apart, and are short
-        keys = [str(number) for number in range(len(keys))]
-    return dict(zip(keys, value, strict=True))
-
-
-def _key(key: str) -> str:
-    return key.replace("[", "(").replace("]", ")")
 
 
 def _plain(value: Any) -> Value:  # noqa: ANN401
@@ -374,21 +249,10 @@ def words_of(answer: Answer | msgspec.Struct) -> str:
     first = answer.__struct_fields__[0]
     value = getattr(answer, first)
     held = flat(answer)
-    names = [(key, held.get(f"{first}[{_key(key)}]", "")) for key in _parts(value)]
+    names = [(key, held.get(f"{first}[{key_of(key)}]", "")) for key in parts_of(value)]
     if names:
         numbered = all(key.isdigit() for key, _ in names)
         return listed(counted(f"{main}" if numbered else f"{key} {main}" for key, main in names), 3)
     if isinstance(value, tuple):
         return listed(map(str, value), 3) or f"no {first}"
     return value if isinstance(value, str) else f"{first} {value}"
-
-
-@cache
-def _incidental() -> frozenset[tuple[str, str]]:
-    rows = table("incidental")["rows"]
-    return frozenset((row["fact"], field) for row in rows for field in row["fields"])
-
-
-def incidental(fact: str, path: str) -> bool:
-    """Tell a difference that says nothing by itself: what moves, a path, the name of one thing among equals."""
-    return bool({(fact, path), (fact, _KEYS.sub("", path))} & _incidental())

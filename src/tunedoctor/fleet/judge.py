@@ -10,8 +10,9 @@ from typing import Any, NamedTuple
 import msgspec
 from msgspec.structs import replace
 
-from tunedoctor.diagnosis.differences import Value, flat, incidental, words_of
+from tunedoctor.diagnosis.differences import Value, flat, words_of
 from tunedoctor.diagnosis.engine import diagnose, kinds_of
+from tunedoctor.diagnosis.experiment import incidental
 from tunedoctor.diagnosis.gate import ProfileName
 from tunedoctor.diagnosis.redaction import public, redact_text, this_identity
 from tunedoctor.diagnosis.report import Report, ReportFinding, ReportSmoke, machine_of
@@ -23,6 +24,7 @@ from tunedoctor.model import snapshot as snapshots
 from tunedoctor.model.findings import Check
 from tunedoctor.model.snapshot import KIND_CALLED, LARGEST, Answer, Snapshot, SnapshotError
 from tunedoctor.probes.system import knowledge
+from tunedoctor.smoke.node import speeds_of
 from tunedoctor.system.reading import read_regular
 
 Job = Reply | tuple[str, str]
@@ -43,6 +45,8 @@ class Judged(NamedTuple):
     values: Mapping[bytes, Mapping[str, Value]] = {}
     """Token -> values by path, where this process tells it for the first time; so is a cause."""
     causes: tuple[ReportFinding, ...] = ()
+    figures: Mapping[tuple[str, str, str], float] = {}
+    """What was measured, on what, and which of its cards -> how fast: of the smoke training, where one ran."""
     source: str | bytes = ""
     """Where its snapshot is read again: a file, or it is this, packed; "" where that of an equal one is known."""
 
@@ -116,9 +120,20 @@ class Judge:
         values = {one.token: one.values for one in held.values() if one.token not in before}
         key = (ids, *facts.values())
         source = "" if key in before or not held else file or zlib.compress(data, 1)
+        figures, smoke = (
+            dict[tuple[str, str, str], float](),
+            getattr(held.get("Smoke"), "answer", 0),
+        )
+        if node := getattr(smoke, "node", None):
+            if node.all_reduce and node.cards:
+                on = f"{node.ranks} x {plain(node.cards[0].name)}"
+                figures["all_reduce", on, ""] = node.all_reduce
+            for card in node.cards:
+                on, which = plain(card.name), plain(card.device)
+                figures |= {(what, on, which): speed for what, speed in speeds_of(card).items()}
         new = tuple(one for one in causes if one.id not in before)
         before.update((key, *ids, *values))
-        return Judged(told, facts, values, new, source)
+        return Judged(told, facts, values, new, figures, source)
 
     def _read(self, told: FleetNode, data: bytes) -> tuple[FleetNode, Report, Mapping[str, _Held]]:
         head, held = msgspec.json.decode(data, type=_Head), dict[str, _Held]()

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from itertools import chain
 
 from tunedoctor.fleet.answer import Fleet, Odd
+from tunedoctor.fleet.many import MEASURES
 from tunedoctor.model.wording import listed, many
 from tunedoctor.render.diff import word_of
 from tunedoctor.render.formats.line import line_of
@@ -63,8 +64,9 @@ def _sections(found: Fleet) -> Iterator[tuple[str, list[str]]]:
     yield "Not reached", [f"{name}: {why}" for name, why in found.unreached.items()]
     yield "Older answers, left out", [f"{name}: {n:,}" for name, n in found.older.items()]
     for one in found.times:
-        unit = "tokens/s" if one.device else "seconds"
-        title = f"Slower than the rest, in {unit}: median {one.median:.4g} {one.device}".strip()
+        row = MEASURES.get(one.what, {"unit": one.what.replace("_per_second", "/s")})
+        unit = f"{row.get('says', '')} in {row['unit']}".strip()
+        title = f"Slower than the rest, {unit}: median {one.median:.4g} {one.device}".strip()
         yield title, [f"{name}: {value:.4g}" for name, value in one.stragglers.items()]
     if since := found.since:
         moved = [(since.new, "new"), (since.gone, "gone")]
