@@ -70,7 +70,8 @@ def command(given: Namespace) -> int:
         with closing(jobs):  # who is still asked ends with it
             rows = judged(_shown(fresh(jobs, given, options), one), make, processes)
     if not rows:
-        misuse("no machines were found", _TELLS)
+        what = f"no snapshot is in {' and '.join(given.files)}: names end in .json or .jsonl"
+        misuse(what if given.files else "no machines were found", _TELLS)
     found, who = fleet_of(rows, engine, checks), this_identity()
     found = replace(
         found,
@@ -135,7 +136,10 @@ def _jobs(given: Namespace) -> tuple[str, Generator[Job]]:
         misuse("--manifest and --image are for pods", "add --kubernetes")
     if given.files:
         return "files", _files(given.files)
-    words = ("snapshot", "--profile", given.profile or "node", "--keep-host")
+    if given.smoke and given.profile == "node":
+        misuse("--profile node looks at no environment to train in", "leave out that or --smoke")
+    profile = given.profile or ("project" if given.smoke else "node")
+    words = ("snapshot", "--profile", profile, "--keep-host")
     words += ("--smoke",) * given.smoke
     how = How(words, given.doctor, given.timeout, given.at_once, given.image or IMAGE)
     if named == ["kubernetes"] and (given.manifest or not shutil.which("kubectl")):
@@ -154,17 +158,32 @@ def _files(sources: tuple[str, ...]) -> Generator[Job]:
     """Yield name and path of each file, those in folders and below by name, and each line of stdin."""
     for source in sources:
         if source == "-":
-            with opened("-") as stream:
-                lines = iter(partial(stream.readline, LARGEST + 1), b"")
-                for number, line in enumerate(lines, 1):
-                    rest = line
-                    while len(rest) > LARGEST and not rest.endswith(b"\n"):
-                        rest = stream.readline(LARGEST + 1)
-                    yield Reply(f"line-{number}", line, "" if rest is line else _LONG)
+            yield from _lines("line", source)
         elif os.path.isdir(source):  # noqa: PTH112  never raises
             for folder, folders, names in os.walk(source):
                 folders[:] = sorted((n for n in folders if not n.startswith(".")), key=natural)
-                some = (name for name in sorted(names, key=natural) if name.endswith(".json"))
-                yield from ((name[:-5], str(Path(folder, name))) for name in some)
+                for name in sorted(names, key=natural):
+                    if name.endswith((".json", ".jsonl")):
+                        yield from _file(str(Path(folder, name)))
         else:
-            yield Path(source).stem, source
+            yield from _file(source)
+
+
+def _file(place: str) -> Iterator[Job]:
+    name = Path(place).stem
+    yield from _lines(name, place) if place.endswith(".jsonl") else ((name, place),)
+
+
+def _lines(name: str, place: str) -> Iterator[Reply]:
+    """Yield each line that holds something; of a file that can't be read that it can't."""
+    try:
+        with opened(place) as stream:
+            lines = iter(partial(stream.readline, LARGEST + 1), b"")
+            for number, line in enumerate(lines, 1):
+                rest = line
+                while len(rest) > LARGEST and not rest.endswith(b"\n"):
+                    rest = stream.readline(LARGEST + 1)
+                if not line.isspace():
+                    yield Reply(f"{name}-{number}", line, "" if rest is line else _LONG)
+    except OSError as error:
+        yield Reply(name, problem=f"can't be read: {error.strerror or error}")
