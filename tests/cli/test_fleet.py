@@ -326,6 +326,21 @@ def test_each_card_is_held_against_all_others_of_its_name(tmp_path: Path) -> Non
         some.append(machine(n, Smoke={"value": {**smoke, "node": node}}))
     folder = write(tmp_path / "f", *some)
     told = {(one["what"], one["device"]): one for one in fleet(folder)["times"]}
+    some[5]["facts"]["Smoke"]["value"] |= {
+        "stages": [{"name": "speed cuda:1", "outcome": "failed", "error": "cuda:1, H100: 56%"}],
+        "reason": "slow-card",
+    }
+    some[6]["facts"]["Smoke"]["value"]["stages"] = [{"name": "train", "outcome": "crashed"}]
+    fails = [
+        one
+        for one in fleet(write(folder, *some))["causes"]
+        if one["finding"]["id"] == "smoke-fails"
+    ]
+    assert [(one["nodes"], one["finding"]["severity"]) for one in fails] == [
+        (["n5", "n6"], "error")
+    ]
+    assert "cuda:1, H100: 56%" in doctor("check", "--from", str(folder / "n5.json")).stdout
+    assert doctor("explain", "smoke-fails").returncode == 0
     slow = {key: one["stragglers"] for key, one in told.items() if one["stragglers"]}
     assert slow == {("bfloat16", "H100"): {"n7 cuda:2": 620.0}, ("all_reduce", "4 x H100"): {"n3": 210.0}}  # fmt: skip
     assert {(key[0], one["count"]) for key, one in told.items() if key[1] == "L40S"} >= {("h2d", 16)}  # fmt: skip

@@ -33,6 +33,7 @@ from tunedoctor.render import fleet as shown
 from tunedoctor.render.formats.line import worst_of
 from tunedoctor.render.formats.words import OF_NODE, grave, group_of, owner, why_unknown
 from tunedoctor.render.screen import as_json
+from tunedoctor.smoke.answer import OF_SNAPSHOT
 
 ENGINES = ("slurm", "ray", "kubernetes", "ssh")
 """Options, and modules of `fleet/` whose `collect` asks the nodes: what is misuse is their ValueError or OSError."""
@@ -122,7 +123,8 @@ def judge_for(options: Options, profile: ProfileName | None, *, by_node: bool) -
 
 @cache
 def _checks(options: Options, name: ProfileName) -> tuple[Check, ...]:
-    return options._replace(profile=name).checks()
+    checks = options._replace(profile=name).checks()
+    return checks if options.only or name == "node" else (*checks, OF_SNAPSHOT)
 
 
 def _jobs(given: Namespace) -> tuple[str, Generator[Job]]:

@@ -60,7 +60,7 @@ class Odd(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Cause(msgspec.Struct, frozen=True, kw_only=True):
-    """A finding, as the first node has it; `nodes` is empty where all that were reached share it."""
+    """A finding, as the first node has it where it is worst; `nodes` is empty where all that were reached share it."""
 
     finding: ReportFinding
     count: int

@@ -131,8 +131,8 @@ class Judge:
             for card in node.cards:
                 on, which = plain(card.name), plain(card.device)
                 figures |= {(what, on, which): speed for what, speed in speeds_of(card).items()}
-        new = tuple(one for one in causes if one.id not in before)
-        before.update((key, *ids, *values))
+        new = tuple(one for one in causes if (one.id, one.severity) not in before)
+        before.update((key, *((one.id, one.severity) for one in new), *values))
         return Judged(told, facts, values, new, figures, source)
 
     def _read(self, told: FleetNode, data: bytes) -> tuple[FleetNode, Report, Mapping[str, _Held]]:

@@ -87,7 +87,11 @@ def fleet_of(every: Sequence[Judged], engine: str, checks: Iterable[Check]) -> F
     """Return what can be said of many machines: of one that files tell of twice by the newest."""
     every = [*map(_named, every)]
     rows, all_, seen = list[Judged](), dict[str, FleetNode](), Counter[str]()
-    findings = {one.id: one for row in reversed(every) for one in row.causes}
+    every_cause = [one for row in reversed(every) for one in row.causes]
+    every_cause.sort(key=lambda one: -SEVERITIES.index(one.severity))
+    findings = {
+        one.id: one for one in every_cause
+    }  # as the first of those has it where it is worst
     newest, older = dict[object, Judged](), Counter[str]()
     for number, row in enumerate(every):
         same = row.told.node, (engine == "files" and row.told.host) or number

@@ -170,8 +170,8 @@ def link_errors(of: Any, totals: list[int | None], count: int) -> list[int | Non
     for total, some in zip((*totals, None, None, None), parts, strict=True):
         known = [one for one in some if one is not None]
         # the total, or the sum of those of links: never both
-        both = [total] * (total is not None) + [sum(known)] * bool(known)
-        counts.append(min(max(both), 1 << 31) if both else None)
+        count = min(max(total or 0, sum(known)), 1 << 31)
+        counts.append(count if known or total is not None else None)
     return counts
 
 

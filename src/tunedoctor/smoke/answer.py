@@ -311,6 +311,31 @@ def outcome_check(answer: Answer) -> Check:
     )
 
 
+def _told(smoke: kinds.Smoke | kinds.Unknown | None) -> Result:
+    """Find the gravest stage that failed, by what a snapshot has of a training that ran where it was taken."""
+    told = smoke.stages if isinstance(smoke, kinds.Smoke) else ()
+    stages = [judging.stage(one.name, one.outcome, error=one.error) for one in told]
+    bad = [one for one in stages if one.bad]
+    if not bad:
+        return None
+    bad[0] = msgspec.structs.replace(bad[0], reason=getattr(smoke, "reason", ""))
+    worst = min(bad, key=lambda one: not one.required)
+    reason = reason_of(worst)
+    return Finding(
+        found=f"{worst.name}: {found_in(worst)}",
+        means=reason.means,
+        cure=tell(reason.cure or "doctor smoke"),
+        severity="error" if worst.required else "warning",
+        certain=True,
+    )
+
+
+OF_SNAPSHOT = msgspec.structs.replace(
+    outcome_check(Answer(verdict="ready")), run=_told, severity="warning"
+)
+"""The same of a look that somebody else took; a snapshot that does not tell of a training keeps its verdict."""
+
+
 def forecast(folder: str, built: Mapping[str, object]) -> int | None:
     """Return the bytes that the device's allocator hands out at most; None where the model is not understood.
 
