@@ -20,7 +20,6 @@ from typed import Inside, doctor
 from tunedoctor import facts as kinds
 from tunedoctor.cli.explain import schema_of
 from tunedoctor.diagnosis import differences as differ
-from tunedoctor.diagnosis import experiment
 from tunedoctor.diagnosis.engine import diagnose, kinds_of
 from tunedoctor.diagnosis.registry import all_checks
 from tunedoctor.diagnosis.report import ReportMachine, ReportTarget, report_of
@@ -33,7 +32,7 @@ WELL = snapshot_of(HEALTHY)
 
 
 def goes(id_: str, failing: Snapshot, items: Any) -> bool:
-    seen = diagnose(experiment.exchanged(failing, WELL, items), [CHECKS[id_]])
+    seen = diagnose(differ.exchanged(failing, WELL, items), [CHECKS[id_]])
     return not seen.causes and (id_ not in seen.unknown or id_ in diagnosis_of(HEALTHY).unknown)
 
 
@@ -46,17 +45,17 @@ def test_what_explains_a_finding_makes_it_go_and_nothing_less_does() -> None:
         for one in diagnosis.causes:
             if (id_ := one.check.id) in well:
                 continue
-            sets = experiment.explained(failing, WELL, one.check)
+            sets = differ.explained(failing, WELL, one.check)
             assert sets, (name, id_)
             alone = {
-                kind for kind in kinds_of(one.check) if goes(id_, failing, [experiment.Item(kind)])
+                kind for kind in kinds_of(one.check) if goes(id_, failing, [differ.Item(kind)])
             }
             assert alone in ({item.kind for some in sets for item in some}, set()), (name, id_)
             explained_ += 1
             single += len(sets[0]) == 1
             for some in sets:
                 assert goes(id_, failing, some), (name, id_, some)
-                whole = {experiment.Item(item.kind) for item in some}
+                whole = {differ.Item(item.kind) for item in some}
                 assert goes(id_, failing, whole), (name, id_, some)
                 for left_out in some if len(some) > 1 else ():
                     assert not goes(id_, failing, [i for i in some if i != left_out]), (name, some)
@@ -215,7 +214,7 @@ def test_a_huge_snapshot_is_explained_in_a_time_that_grows_with_its_size(tmp_pat
         sick = altered(WELL, kinds.Packages, distributions=(*own, *more))
         well = altered(WELL, kinds.Packages, distributions=lambda held, new=newer: (*held, *new))
         began = time.process_time()
-        (some,) = experiment.explained(sick, well, CHECKS["library-version-clash"])
+        (some,) = differ.explained(sick, well, CHECKS["library-version-clash"])
         spent.append(time.process_time() - began)
         assert [item.key for item in some] == ["accelerate"]
     assert spent[1] < 30 * max(spent[0], 0.1)

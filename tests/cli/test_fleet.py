@@ -406,7 +406,7 @@ def test_formats(tmp_path: Path) -> None:
         (["--from", "x", "--slurm"], "--from and --slurm"),
         (["--from", "x", "--smoke"], "leave out"),
         (["--from", "."], "no snapshot is in .: names end in .json or .jsonl"),
-        (["--ssh", "h", "--smoke", "--profile", "node"], "leave out that or --smoke"),
+        (["--ssh", "h", "--smoke", "--profile", "node"], "leave out --profile"),
         (["--from", "x", "--undrain", "--only", "disk-full"], "leave out --only"),
         (["--from", "x", "--yes"], "add --drain"),
         (["--from", "x", "--drain", "--at-most=0"], "--at-most is 0; choose 1 to"),

@@ -138,11 +138,8 @@ def _jobs(given: Namespace) -> tuple[str, Generator[Job]]:
         misuse("--manifest and --image are for pods", "add --kubernetes")
     if given.files:
         return "files", _files(given.files)
-    if given.smoke and given.profile == "node":
-        misuse("--profile node looks at no environment to train in", "leave out that or --smoke")
-    profile = given.profile or ("project" if given.smoke else "node")
-    words = ("snapshot", "--profile", profile, "--keep-host")
-    words += ("--smoke",) * given.smoke
+    profile = "project" if given.smoke else given.profile or "node"
+    words = ("snapshot", "--profile", profile, "--keep-host", *["--smoke"] * given.smoke)
     how = How(words, given.doctor, given.timeout, given.at_once, given.image or IMAGE)
     if named == ["kubernetes"] and (given.manifest or not shutil.which("kubectl")):
         from tunedoctor.fleet.kubernetes import by_hand  # noqa: PLC0415  as an engine
@@ -172,20 +169,16 @@ def _files(sources: tuple[str, ...]) -> Generator[Job]:
 
 
 def _file(place: str) -> Iterator[Job]:
-    name = Path(place).stem
-    yield from _lines(name, place) if place.endswith(".jsonl") else ((name, place),)
+    name, several = Path(place).stem, place.endswith(".jsonl") and Path(place).is_file()
+    yield from _lines(name, place) if several else ((name, place),)
 
 
 def _lines(name: str, place: str) -> Iterator[Reply]:
-    """Yield each line that holds something; of a file that can't be read that it can't."""
-    try:
-        with opened(place) as stream:
-            lines = iter(partial(stream.readline, LARGEST + 1), b"")
-            for number, line in enumerate(lines, 1):
-                rest = line
-                while len(rest) > LARGEST and not rest.endswith(b"\n"):
-                    rest = stream.readline(LARGEST + 1)
-                if not line.isspace():
-                    yield Reply(f"{name}-{number}", line, "" if rest is line else _LONG)
-    except OSError as error:
-        yield Reply(name, problem=f"can't be read: {error.strerror or error}")
+    """Yield each line that holds something."""
+    with opened(place) as stream:
+        for number, line in enumerate(iter(partial(stream.readline, LARGEST + 1), b""), 1):
+            rest = line
+            while len(rest) > LARGEST and not rest.endswith(b"\n"):
+                rest = stream.readline(LARGEST + 1)
+            if not line.isspace():
+                yield Reply(f"{name}-{number}", line, "" if rest is line else _LONG)

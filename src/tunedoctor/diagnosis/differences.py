@@ -1,23 +1,29 @@
-"""What differs between two machines, and which of it a finding hangs on. Pure."""
+"""What differs between two machines, and which of it a finding hangs on. Pure.
+
+A finding that one side alone has is explained by experiment: facts of the side that lacks it take the place of the
+other's, and its check is asked again. What makes it go explains it; no list says what belongs to what.
+"""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import chain
 from typing import Any, Literal, NamedTuple
 
 import msgspec
 from msgspec import structs
 
-from tunedoctor.diagnosis.engine import kinds_of
-from tunedoctor.diagnosis.experiment import Item, explained, incidental, key_of, parts_of
+from tunedoctor.diagnosis.engine import diagnose, kinds_of
 from tunedoctor.diagnosis.report import Report, ReportFinding, Verdict
-from tunedoctor.facts import KINDS, Absent, Unknown
+from tunedoctor.facts import KINDS, Absent, Fact, Unknown
 from tunedoctor.model.findings import SEVERITIES, Check, Severity
 from tunedoctor.model.snapshot import NOT_PROBED, Answer, Snapshot
 from tunedoctor.model.wording import counted, listed
+from tunedoctor.tables.small import incidental
 
 Value = str | int | float | bool | tuple[str, ...] | None
 """null: not there, or not told. Of two lists each side holds what it alone has."""
+TRIES = 100
+"""Diagnoses by which the change that a finding hangs on is made smaller: a real one takes about 20."""
 
 
 class Side(msgspec.Struct, frozen=True, kw_only=True):
@@ -155,7 +161,7 @@ def compare(a: Seen, b: Seen, checks: Iterable[Check]) -> Difference:
     )
 
 
-def within(items: Iterable[Item], changes: Mapping[str, list[Change]]) -> dict[Change, None]:
+def within(items: Iterable["Item"], changes: Mapping[str, list[Change]]) -> dict[Change, None]:
     """Return the changes that stand in some items, those that tell something where there are such."""
     found: dict[Change, None] = {}
     for item in items:
@@ -180,6 +186,125 @@ def _outcomes(report: Report) -> dict[str, str]:
     found = dict.fromkeys(report.passed, "passed")
     found |= {id_: f"could not tell: {why}" for id_, why in report.unknown.items()}
     return found | {id_: f"not for this machine: {why}" for id_, why in report.skipped.items()}
+
+
+class Item(NamedTuple):
+    """A part of an answer that can be exchanged: all of it, a field, a part of a field, or one value of that."""
+
+    kind: type[Fact]
+    field: str = ""
+    key: str | None = None
+    name: str = ""
+
+    @property
+    def path(self) -> str:
+        """Where it stands in the fact."""
+        there = self.field if self.key is None else f"{self.field}[{_key(self.key)}]"
+        return f"{there}.{self.name}" if self.name else there
+
+    def covers(self, path: str) -> bool:
+        """Tell whether a change stands in it."""
+        return not self.field or f"{path}.".startswith((f"{self.path}.", f"{self.path}["))
+
+
+Goes = Callable[[Iterable[Item]], bool]
+"""Whether a finding goes with some items."""
+
+
+def explained(failing: Snapshot, well: Snapshot, check: Check) -> list[list[Item]]:
+    """Return what makes the finding of a check go, taken over from `well`: each set does, and is as small as can be.
+
+    One kind of fact at a time, else as few of them as are enough; none where not even all are.
+    """
+    blind = check.id in diagnose(well, [check]).unknown
+
+    def goes(items: Iterable[Item]) -> bool:
+        seen = diagnose(exchanged(failing, well, items), [check])
+        return not seen.causes and (blind or check.id not in seen.unknown)
+
+    kinds = dict.fromkeys(kinds_of(check))
+    differ = [Item(kind) for kind in kinds if failing.get(kind) != well.get(kind)]
+    if goes(()) or not goes(differ):
+        return []
+    sets = [[one] for one in differ if goes([one])] or [_fewest(differ, goes)]
+    return [_narrowed(some, failing, well, goes) for some in sets]
+
+
+def exchanged(failing: Snapshot, well: Snapshot, items: Iterable[Item]) -> Snapshot:
+    """Return `failing` with these of `well` in the place of its own."""
+    answers = failing.answers()
+    by_field: dict[tuple[type[Fact], str], list[tuple[str | None, str]]] = {}
+    for one in items:
+        by_field.setdefault((one.kind, one.field), []).append((one.key, one.name))
+    for (kind, field), keys in by_field.items():
+        own, other = answers.get(kind), well.get(kind)
+        new = _mixed(getattr(own, field), getattr(other, field), keys) if field else other
+        answers[kind] = structs.replace(own, **{field: new}) if own and field else other
+    return Snapshot(answers, taken=failing.taken, doctor=failing.doctor)
+
+
+def _mixed(own: Any, other: Any, keys: Iterable[tuple[str | None, str]]) -> Any:  # noqa: ANN401  of any field
+    """Return a field with the parts of another's that have these names, or values of them; all of that for None."""
+    if (None, "") in keys:
+        return other
+    mine, theirs, wanted = dict(_parts(own)), _parts(other), {key for key, name in keys if not name}
+    for key, name in keys:
+        if key and name:
+            mine[key] = structs.replace(mine[key], **{name: getattr(theirs[key], name)})
+    mixed = {key: theirs.get(key) if key in wanted else part for key, part in mine.items()}
+    mixed |= {key: part for key, part in theirs.items() if key in wanted}
+    held = {key: part for key, part in mixed.items() if part is not None}
+    return held if isinstance(own, Mapping) else tuple(held.values())
+
+
+def _narrowed(some: list[Item], failing: Snapshot, well: Snapshot, goes: Goes) -> list[Item]:
+    """Return the fields, and the parts of fields, that are enough of some facts."""
+    items: list[Item] = []
+    for kind, *_ in some:
+        own, other = failing.get(kind), well.get(kind)
+        if not (isinstance(own, kind) and isinstance(other, kind)):
+            items.append(Item(kind))
+            continue
+        for field in kind.__struct_fields__:
+            one, two = getattr(own, field), getattr(other, field)
+            if one != two:
+                mine, theirs = _parts(one), _parts(two)
+                keys = [key for key in {**mine, **theirs} if mine.get(key) != theirs.get(key)]
+                # what is on one side alone is left out before what is on both
+                keys.sort(key=lambda key: key not in mine or key not in theirs)
+                items += [Item(kind, field, key) for key in keys] or [Item(kind, field)]
+    # and before that what tells nothing by itself
+    items.sort(key=lambda item: incidental(item.kind.__name__, item.path))
+    if not goes(items):
+        return some
+    items = _fewest(items, goes)
+    finer = [*chain(*(_values(item, failing, well) for item in items))]
+    finer.sort(key=lambda item: incidental(item.kind.__name__, item.path))
+    return _fewest(finer, goes) if goes(finer) else items
+
+
+def _values(item: Item, failing: Snapshot, well: Snapshot) -> list[Item]:
+    """Return the values in which a part differs that both have and call the same, else the item."""
+    kind, field, key, _ = item
+    sides = (_parts(getattr(one.get(kind), field, None)).get(key or "") for one in (failing, well))
+    one, two = (structs.asdict(s) if isinstance(s, msgspec.Struct) else {} for s in sides)
+    differ = [name for name in one if two and one[name] != two[name]]
+    alike = differ and {*[*one][:2]}.isdisjoint(differ)  # the first values name it
+    return [Item(kind, field, key, name) for name in differ] if alike else [item]
+
+
+def _fewest(items: list[Item], goes: Goes) -> list[Item]:
+    """Leave out ever smaller runs of items that it goes without, the last first."""
+    tries, size = 0, len(items) // 2
+    while size and tries < TRIES:
+        end = len(items)
+        while end > 0 and tries < TRIES:
+            start, tries = max(end - size, 0), tries + 1
+            rest = items[:start] + items[end:]
+            items = rest if rest and goes(rest) else items
+            end = start
+        size //= 2
+    return items
 
 
 def changes_of(
@@ -221,9 +346,9 @@ def _flatten(found: dict[str, Value], path: str, value: Any) -> None:  # noqa: A
     if isinstance(value, msgspec.Struct):
         for name in value.__struct_fields__:
             _flatten(found, f"{path}.{name}", getattr(value, name))
-    elif parts := parts_of(value):
+    elif parts := _parts(value):
         for key, part in parts.items():
-            there = f"{path}[{key_of(key)}]"
+            there = f"{path}[{_key(key)}]"
             if not isinstance(part, msgspec.Struct):
                 found[there] = _plain(part)
                 continue
@@ -234,6 +359,23 @@ def _flatten(found: dict[str, Value], path: str, value: Any) -> None:  # noqa: A
                 _flatten(found, f"{there}.{name}", getattr(part, name))
     elif value not in ("", None, (), {}):
         found[path] = _plain(value)
+
+
+def _parts(value: Any) -> Mapping[str, Any]:  # noqa: ANN401
+    """Return the parts of a list or a mapping by what they are called; none of what has no parts."""
+    if isinstance(value, Mapping):
+        return value
+    if not (isinstance(value, tuple) and value and isinstance(value[0], msgspec.Struct)):
+        return {}
+    first = value[0].__struct_fields__[0]
+    keys = [str(getattr(part, first)) for part in value]
+    if len({*keys}) < len(keys) or max(map(len, keys)) > 60:  # names tell them apart, and are short
+        keys = [str(number) for number in range(len(keys))]
+    return dict(zip(keys, value, strict=True))
+
+
+def _key(key: str) -> str:
+    return key.replace("[", "(").replace("]", ")")
 
 
 def _plain(value: Any) -> Value:  # noqa: ANN401
@@ -249,7 +391,7 @@ def words_of(answer: Answer | msgspec.Struct) -> str:
     first = answer.__struct_fields__[0]
     value = getattr(answer, first)
     held = flat(answer)
-    names = [(key, held.get(f"{first}[{key_of(key)}]", "")) for key in parts_of(value)]
+    names = [(key, held.get(f"{first}[{_key(key)}]", "")) for key in _parts(value)]
     if names:
         numbered = all(key.isdigit() for key, _ in names)
         return listed(counted(f"{main}" if numbered else f"{key} {main}" for key, main in names), 3)

@@ -12,7 +12,6 @@ from msgspec.structs import replace
 
 from tunedoctor.diagnosis.differences import Value, flat, words_of
 from tunedoctor.diagnosis.engine import diagnose, kinds_of
-from tunedoctor.diagnosis.experiment import incidental
 from tunedoctor.diagnosis.gate import ProfileName
 from tunedoctor.diagnosis.redaction import public, redact_text, this_identity
 from tunedoctor.diagnosis.report import Report, ReportFinding, ReportSmoke, machine_of
@@ -26,6 +25,7 @@ from tunedoctor.model.snapshot import KIND_CALLED, LARGEST, Answer, Snapshot, Sn
 from tunedoctor.probes.system import knowledge
 from tunedoctor.smoke.node import speeds_of
 from tunedoctor.system.reading import read_regular
+from tunedoctor.tables.small import incidental
 
 Job = Reply | tuple[str, str]
 """A reply, or name and path of a file."""
@@ -120,17 +120,16 @@ class Judge:
         values = {one.token: one.values for one in held.values() if one.token not in before}
         key = (ids, *facts.values())
         source = "" if key in before or not held else file or zlib.compress(data, 1)
-        figures, smoke = (
-            dict[tuple[str, str, str], float](),
-            getattr(held.get("Smoke"), "answer", 0),
-        )
-        if node := getattr(smoke, "node", None):
-            if node.all_reduce and node.cards:
-                on = f"{node.ranks} x {plain(node.cards[0].name)}"
-                figures["all_reduce", on, ""] = node.all_reduce
-            for card in node.cards:
-                on, which = plain(card.name), plain(card.device)
-                figures |= {(what, on, which): speed for what, speed in speeds_of(card).items()}
+        node = getattr(getattr(held.get("Smoke"), "answer", None), "node", None)
+        figures = {
+            (what, plain(card.name), plain(card.device)): speed
+            for card in getattr(node, "cards", ())
+            for what, speed in speeds_of(card).items()
+        }
+        if node and node.cards and node.all_reduce:
+            figures["all_reduce", f"{node.ranks} x {plain(node.cards[0].name)}", ""] = (
+                node.all_reduce
+            )
         new = tuple(one for one in causes if (one.id, one.severity) not in before)
         before.update((key, *((one.id, one.severity) for one in new), *values))
         return Judged(told, facts, values, new, figures, source)

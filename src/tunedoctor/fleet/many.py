@@ -25,7 +25,7 @@ CHUNK = 64
 """Replies that a process is handed at once; as many are judged without starting any."""
 MOST_ODD, MOST_NAMED = 1000, 100
 MEASURES: dict[str, Any] = table("node_speeds")["measures"]
-"""What is measured of a card: words, unit, and the share of what others of its name do below which it is slow."""
+"""What is measured: words, unit, and the share of what others do below which something is slow."""
 _ID = re.compile(r"\w[\w.:@/+-]{0,119}")
 _judge: list[Judge] = []
 
@@ -87,11 +87,10 @@ def fleet_of(every: Sequence[Judged], engine: str, checks: Iterable[Check]) -> F
     """Return what can be said of many machines: of one that files tell of twice by the newest."""
     every = [*map(_named, every)]
     rows, all_, seen = list[Judged](), dict[str, FleetNode](), Counter[str]()
-    every_cause = [one for row in reversed(every) for one in row.causes]
-    every_cause.sort(key=lambda one: -SEVERITIES.index(one.severity))
-    findings = {
-        one.id: one for one in every_cause
-    }  # as the first of those has it where it is worst
+    mildest = sorted(
+        chain(*(row.causes for row in every)), key=lambda one: SEVERITIES.index(one.severity)
+    )[::-1]
+    findings = {one.id: one for one in mildest}
     newest, older = dict[object, Judged](), Counter[str]()
     for number, row in enumerate(every):
         same = row.told.node, (engine == "files" and row.told.host) or number
@@ -147,8 +146,7 @@ def _times(rows: Sequence[Judged]) -> Iterator[Spread]:
     """Yield how long they took, how fast each kind of device trained, and how fast their cards are."""
     figures: dict[tuple[str, str], dict[str, float]] = defaultdict(dict)
     for row in rows:
-        one, speed = row.told, row.told.tokens_per_second
-        took = one.seconds or None  # 0: nobody measured
+        one, speed, took = row.told, row.told.tokens_per_second, row.told.seconds or None
         told = {("seconds", "", ""): took, ("tokens_per_second", one.device, ""): speed}
         for (what, on, which), figure in {**told, **row.figures}.items():
             if figure is not None and 0 <= figure < 1e12:
@@ -156,8 +154,8 @@ def _times(rows: Sequence[Judged]) -> Iterator[Spread]:
     for (what, device), some in figures.items():
         if len(some) > 1:
             middle, late = median(some.values()), 1 if what == "seconds" else -1
-            least = 1 - MEASURES.get(what, {}).get("neighbours", 0.8)
-            away = max(7.413 * median(abs(v - middle) for v in some.values()), middle * least)
+            least = middle * (1 - MEASURES[what]["neighbours"])
+            away = max(7.413 * median(abs(v - middle) for v in some.values()), least)
             beyond = [(v, name) for name, v in some.items() if (v - middle) * late > away]
             low, _, high = quantiles(some.values(), n=4)
             yield Spread(

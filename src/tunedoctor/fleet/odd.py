@@ -16,9 +16,8 @@ from typing import NamedTuple
 
 from msgspec.structs import replace
 
-from tunedoctor.diagnosis.differences import Change, Value, changes_of, within
+from tunedoctor.diagnosis.differences import Change, Value, changes_of, explained, within
 from tunedoctor.diagnosis.engine import kinds_of
-from tunedoctor.diagnosis.experiment import explained
 from tunedoctor.facts import KINDS
 from tunedoctor.fleet.answer import Odd, Others, natural
 from tunedoctor.fleet.judge import Judged, read_again

@@ -163,7 +163,7 @@ def values(of: Any, fields: Any) -> list[int | None]:  # noqa: ANN401
 def link_errors(of: Any, totals: list[int | None], count: int) -> list[int | None]:  # noqa: ANN401
     """Return the counts of the fact: of four the driver has a total, or tells of each link."""
     each = [(field, link) for field in OF_LINK for link in range(count)]
-    told = values(of, (*each, *OF_ALL)) if count else [None] * 3
+    told = values(of, (*each, *OF_ALL)) if count else [None, None, None]
     crc, replays, recoveries = (told[n * count : n * count + count] for n in range(3))
     parts = (crc, [], replays, recoveries, *([one] for one in told[-3:]))
     counts = list[Any]()

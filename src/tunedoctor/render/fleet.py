@@ -6,6 +6,7 @@ from itertools import chain
 
 from tunedoctor.fleet.answer import Fleet, Odd, Spread
 from tunedoctor.fleet.many import MEASURES
+from tunedoctor.model.findings import SEVERITIES
 from tunedoctor.model.wording import listed, many
 from tunedoctor.render.diff import word_of
 from tunedoctor.render.formats.line import line_of
@@ -47,12 +48,11 @@ def render(found: Fleet, screen: Screen, *, verbose: bool = False, quiet: bool =
                 screen.wrap(text, 4, "  ")
             screen.gap()
     # the worst, and of the worst what not all share
-    worst = [c for c in found.causes if c.finding.severity == found.causes[0].finding.severity]
-    ids = [c.finding.id for c in sorted(worst, key=lambda c: not c.nodes)]
+    worst = sorted(found.causes, key=lambda c: (SEVERITIES.index(c.finding.severity), not c.nodes))
     keep = "doctor fleet --format json > FILE keeps it; --diff FILE says what changed since"
     if len(found.unreached) == len(found.nodes):
         keep = "doctor explain fleet tells how machines are asked, and which files are read"
-    screen.next(f"doctor explain {ids[0]} tells more" if ids else keep)
+    screen.next(f"doctor explain {worst[0].finding.id} tells more" if worst else keep)
     return screen.text()
 
 
@@ -77,11 +77,11 @@ def _sections(found: Fleet) -> Iterator[tuple[str, list[str]]]:
 
 def _spread(one: Spread) -> str:
     """Return "memory of L40S: median 700 GB/s, half of 16 between 690 and 705; slower: n5 cuda:1 402"."""
-    row = MEASURES.get(one.what, {"says": "the answer" if one.what == "seconds" else "training"})
-    unit = row.get("unit", one.what.replace("_per_second", "/s"))
-    low, high = one.quartiles
-    text = f"{row['says']}{one.device and f' of {one.device}'}: median {one.median:.4g} {unit}"
+    row, (low, high) = MEASURES[one.what], one.quartiles
     slow = listed((f"{name} {value:.4g}" for name, value in one.stragglers.items()), FEW)
+    text = (
+        f"{row['says']}{one.device and f' of {one.device}'}: median {one.median:.4g} {row['unit']}"
+    )
     text += f", half of {one.count:,} between {low:.4g} and {high:.4g}"
     return f"{text}; slower: {slow}" if slow else text
 

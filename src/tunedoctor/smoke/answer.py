@@ -294,12 +294,7 @@ def outcome_check(answer: Answer) -> Check:
     why = kinds.Unknown(why=answer.why) if answer.verdict == "unknown" else None
 
     def run() -> Result:
-        if blame is None:
-            return why
-        found, cure = f"{blame.stage}: {blame.found}", tell(blame.cure or "doctor smoke")
-        return Finding(
-            found=found, means=blame.means, cure=cure, severity=blame.severity, certain=True
-        )
+        return _found(blame) if blame else why
 
     return Check(
         id="smoke-fails",
@@ -311,23 +306,21 @@ def outcome_check(answer: Answer) -> Check:
     )
 
 
+def _found(blame: Blame) -> Finding:
+    found, cure = f"{blame.stage}: {blame.found}", tell(blame.cure or "doctor smoke")
+    return Finding(found=found, means=blame.means, cure=cure, severity=blame.severity, certain=True)
+
+
+_NONE = Diagnosis((), {}, (), {}, {})
+
+
 def _told(smoke: kinds.Smoke | kinds.Unknown | None) -> Result:
-    """Find the gravest stage that failed, by what a snapshot has of a training that ran where it was taken."""
     told = smoke.stages if isinstance(smoke, kinds.Smoke) else ()
-    stages = [judging.stage(one.name, one.outcome, error=one.error) for one in told]
-    bad = [one for one in stages if one.bad]
-    if not bad:
-        return None
-    bad[0] = msgspec.structs.replace(bad[0], reason=getattr(smoke, "reason", ""))
-    worst = min(bad, key=lambda one: not one.required)
-    reason = reason_of(worst)
-    return Finding(
-        found=f"{worst.name}: {found_in(worst)}",
-        means=reason.means,
-        cure=tell(reason.cure or "doctor smoke"),
-        severity="error" if worst.required else "warning",
-        certain=True,
-    )
+    bad = [judging.stage(s.name, s.outcome, error=s.error) for s in told]
+    bad = [one for one in bad if one.bad]
+    if bad:
+        bad[0] = msgspec.structs.replace(bad[0], reason=getattr(smoke, "reason", ""))
+    return next(map(_found, blames_of(bad, _NONE, _NONE, strict=False)), None)
 
 
 OF_SNAPSHOT = msgspec.structs.replace(
