@@ -151,7 +151,7 @@ def html(found: Fleet) -> str:
     heads = ["machine", "verdict", *(clean(one.id) for one in causes)]
     body = f"<main><h1>{_counts(found)}</h1><p>{clean(found.taken)}</p>"
     body += f'<h2>{shown} with a cause or without a verdict</h2><div class="heat">{table(heads, rows, "heat")}</div>'
-    told = [f"{c.id}: {c.title}. {c.means} Cure: {c.cure.command}" for c in causes]
+    told = [f"{c.id}: {c.title}: {c.means}. Cure: {c.cure.command}" for c in causes]
     for title, lines in (*_sections(found), ("Causes", told)):
         items = "".join(f"<li>{clean(one)}</li>" for one in lines[:MOST])
         body += f"<h2>{clean(title)}</h2><ul>{items}</ul>" if items else ""
