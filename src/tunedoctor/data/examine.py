@@ -31,7 +31,6 @@ _CUT_FROM = 200
 _SHORT = {"system": "s", "user": "u", "assistant": "a", "tool": "t", "text": "x", "unknown": "?"}
 _encode = msgspec.json.Encoder().encode
 SHOWN = 3
-"""Rows that are shown."""
 MOST_NAMES = 500
 """Different columns, forms or orders of roles that are told apart."""
 MOST_PLACES = 10_000

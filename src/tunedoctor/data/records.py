@@ -209,7 +209,6 @@ def _good(line: int, value: object, bad: re.Match[str] | None) -> Element:
 
 
 def _value(window: _Window) -> tuple[object, int, str]:
-    """Return a value, where it ends, and why there is none."""
     size, scan = WINDOW, json.JSONDecoder().raw_decode
     while size <= LARGEST:
         window.fill(size)
@@ -373,7 +372,5 @@ def table_rows(path: Path, pythons: Iterable[str]) -> Iterator[Element]:
 
 
 class _Told(msgspec.Struct):
-    """The number of the next row, and whether there is none."""
-
     next: int
     ended: bool

@@ -110,10 +110,8 @@ class Good(Iterable[tuple[int, dict[str, object], Sample]]):
     """
 
     def __init__(self, path: Path, columns: Mapping[str, str], pythons: Iterable[str]) -> None:
-        """Open the file."""
         self.path, self._name = path, str(path)
         self.count = 0
-        """Rows so far."""
         with self._read():
             self.rows = Rows(path, columns, pythons)
 

@@ -72,7 +72,6 @@ class Survey:
         self.tallies: list[Tally] = []
         self.notes: list[str] = []
         self.shown: list[Shown] = []
-        """The first sound rows."""
         self._leaks: Counter[tuple[LeakKind, str, str]] = Counter()
         self._rows = Digests()
         self._prompts = Digests()
@@ -129,7 +128,6 @@ class Survey:
         self.tallies.append(whole)
 
     def _compare(self, file: int, part: Tally) -> None:
-        """Compare rows with all before them."""
         mine = self.sources[file].split
         for mark in part.marks:
             before, kind = self._earlier(file, mark)

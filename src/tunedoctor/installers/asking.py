@@ -36,7 +36,6 @@ class Asking:
     """One run's view of the sources; each is asked once whether it answers."""
 
     def __init__(self, sources: Sources, installed: Packages | None = None) -> None:
-        """Ask nobody yet; `installed` is what the target holds."""
         self.declared = sources
         self.installed = installed
         self._heard: dict[str, Heard] = {}
@@ -99,7 +98,6 @@ class Asking:
         return msgspec.structs.replace(install, pins=tuple(pins), no_deps=True)
 
     def _hashes(self, pin: Pin) -> tuple[str, ...]:
-        """Return the hashes of a package's wheels in the user's folders."""
         hashes: list[str] = []
         for folder in (one.folder for one in self.declared.links if one.folder):
             with suppress(OSError):

@@ -37,7 +37,6 @@ class NoSolution(NamedTuple):
     """uv proved that there is none."""
 
     text: str
-    """Its explanation, whole."""
 
     def why(self) -> str:
         """Return its first words in one line, without the head."""

@@ -35,7 +35,6 @@ class OfExperts(NamedTuple):
     largest: int = 0
     """Of the weights, those of the second matrices, or the first where the second have no adapter."""
     router: int = 0
-    """Elements of the router's adapter."""
 
 
 def of_experts(layer: Layer, run: Run) -> OfExperts:

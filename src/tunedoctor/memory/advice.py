@@ -25,9 +25,7 @@ class Change(NamedTuple):
 
     run: Run
     words: str
-    """What to do and what it costs."""
     option: str
-    """The option of doctor fit that says it."""
 
 
 class Largest(msgspec.Struct, frozen=True):
@@ -108,7 +106,6 @@ def largest_seq(shape: Shape, run: Run, device: Device) -> int:
 
 
 def _search(fits: Callable[[int], bool], most: int) -> int:
-    """Return the largest number up to `most` for which `fits` holds, 0 for none."""
     low, high = 0, 1
     while high <= most and fits(high):
         low, high = high, high * 2

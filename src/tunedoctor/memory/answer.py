@@ -64,7 +64,6 @@ class Advice(msgspec.Struct, frozen=True):
     words: str
     option: str
     peak_gib: float
-    """With it and those before it."""
 
 
 class Settings(msgspec.Struct, frozen=True):
@@ -92,7 +91,6 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     model: str
     parameters: int
     trained: int
-    """Parameters that train."""
     settings: Settings
     peak_gib: float
     """What torch's allocator must hand out at the peak, on each GPU; the context excluded."""
@@ -103,11 +101,9 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     range: tuple[float, float]
     """Of need_gib: from the lower end with no gap, to the upper end with twice the gaps, or all that the card has."""
     phase: str
-    """The phase of a step that peaks."""
     terms: dict[str, float]
     """GiB in that phase, by what they are for; they sum to peak_gib."""
     phases: dict[str, float]
-    """GiB of each phase."""
     context_gib: float
     """Of the driver's context, outside the allocator."""
     need_gib: float
@@ -333,7 +329,6 @@ def refusal(
 
 
 def _key_of(option: str) -> str:
-    """Return an option of doctor fit as a line of the trainer's configuration."""
     if option in _KEYS:
         return _KEYS[option]
     name, _, value = option.partition(" ")

@@ -91,7 +91,6 @@ def attention(
 
 
 def _inner_norms(n: Numbers, family: Family, kind: Kind, mixer: Mixer) -> list[Norm]:
-    """Return the norms within attention."""
     found: list[Norm] = []
     # of an architecture that isn't known, the config's own switch tells
     if n.query_norm if not family.query_norm else n.query_norm is not False:

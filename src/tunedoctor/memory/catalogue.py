@@ -80,7 +80,6 @@ def _sized(text: str, wanted: float, rows: tuple[ModelRow, ...]) -> Shape:
 
 
 def _bare(name: str) -> str:
-    """Return a name without its owner."""
     return name.strip().lower().rpartition("/")[2]
 
 

@@ -102,7 +102,6 @@ def _unread(config: Fields) -> tuple[str, ...]:
 def _per_layer(
     config: Fields, family: Family, model_type: str, depth: int
 ) -> list[tuple[Numbers, Kind]]:
-    """Return the numbers and the kind of each layer."""
     found: list[tuple[Numbers, Kind]] = []
     usual = numbers(config, family, model_type)
     for layer, kind in enumerate(kinds(config, model_type, depth)):

@@ -32,7 +32,6 @@ def depths(shape: Shape, seq: int) -> Depths:
 
 
 def _start(kinds: list[Layer], length: int) -> int:
-    """Return the number of layers in front that stand outside the period."""
     start = len(kinds) - length
     while start and kinds[start - 1] == kinds[start - 1 + length]:
         start -= 1

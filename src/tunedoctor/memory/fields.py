@@ -11,7 +11,6 @@ from tunedoctor.memory.shape import MemoryModelError
 LARGEST = 1 << 24
 """No width, count or vocabulary of a model is larger: 16 million."""
 DEEPEST = 512
-"""Layers."""
 _MOST_KEYS = 400
 _SINGLE = ("hidden_size", "n_embd", "d_model", "vocab_size", "padded_vocab_size")
 """Sizes that no layer has of its own."""

@@ -35,7 +35,6 @@ class Held(NamedTuple):
     """Bytes of RAM."""
 
     there: int
-    """What must be there."""
     mapped: int
     """Pages of mapped files beside it: RSS counts them, and the kernel drops them where RAM is short."""
 
@@ -61,7 +60,6 @@ class DiskSpace(msgspec.Struct, frozen=True):
 
     download: int
     checkpoint: int
-    """One of them."""
     checkpoints: int
     merged: int
     """The adapter merged into the 16-bit weights; 0 for full fine-tunes, whose checkpoint is that already."""

@@ -39,7 +39,6 @@ def _kind(config: Fields, name: str, i: int) -> Kind:  # noqa: PLR0911  one for 
 
 
 def _attention(config: Fields, name: str, said: str, i: int) -> Kind:
-    """Return what is told of one layer of attention."""
     window = _window(config, name, said, i)
     kind = Kind("attention", window, indexed=_indexed(config, said, i))
     if "full" in said or (not said and not window):
@@ -71,7 +70,6 @@ def _indexed(config: Fields, said: str, i: int) -> bool:
 
 
 def _single(said: str) -> Kind:
-    """Return the kind of a layer that holds one part alone."""
     if "mamba" in said or said == "linear_attention":
         return Kind("mamba2", feeds=False)
     mixer: Mixers = "attention" if "attention" in said else "none"

@@ -68,8 +68,6 @@ def _sides(layer: Layer) -> tuple[tuple[Norm, ...], ...]:
 
 
 class _Program(Modules):
-    """One layer."""
-
     def __init__(self, layer: Layer, shape: Shape, run: Run, tape: Tape) -> None:
         super().__init__(shape, run, tape)
         self.layer = layer
@@ -108,7 +106,6 @@ class _Program(Modules):
         return self.adapted(x, y, m) if id(m) in self.targets else y
 
     def _mix(self, x: Tensor, mixer: Mixer) -> Tensor:
-        """Mix the tokens."""
         own = [m for m in self.layer.matrices if m.reads not in (*_FEED, *_LAST)]
         last = [m for m in self.layer.matrices if m.reads in _LAST]
         read = {"mixer": x}
@@ -155,7 +152,6 @@ class _Program(Modules):
         return y
 
     def _heads(self, outs: list[Tensor], mixer: Mixer, width: int) -> tuple[Tensor, Tensor, Tensor]:
-        """Return queries, keys and values."""
         op, tokens = self.tape.op, self.tokens
         if mixer.assembled:
             q, k = (op(tuple(outs), tokens * mixer.query, width) for _ in range(2))
@@ -191,7 +187,6 @@ class _Program(Modules):
         )
 
     def _eager(self, q: Tensor, k: Tensor, v: Tensor, mixer: Mixer) -> Tensor:
-        """Attend by matrices of scores."""
         op, stream = self.tape.op, q.width
         k, v = self._repeated(k, v, mixer)
         scores = self.tokens * self.run.seq * mixer.heads
@@ -218,7 +213,6 @@ class _Program(Modules):
         return op((y,), y.count, y.width)
 
     def _feed(self, x: Tensor) -> Tensor:
-        """Run the feed-forward part."""
         layer, op = self.layer, self.tape.op
         first = [m for m in layer.matrices if m.reads == "feed" and m.outputs > 1]
         last = [m for m in layer.matrices if m.reads == "gated"]

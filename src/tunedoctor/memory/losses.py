@@ -54,15 +54,12 @@ def loss_term(shape: Shape, run: Run) -> LossTerm:
 
 
 class _Head(Modules):
-    """The end of a model."""
-
     def __init__(self, shape: Shape, run: Run, tape: Tape) -> None:
         super().__init__(shape, run, tape)
         self.trains = run.method == "full" or run.embeddings
         self.size = shape.vocab * shape.hidden
 
     def _hidden(self) -> Tensor:
-        """Return what the head reads."""
         width = 4 if self.shape.wide_residual else self.run.stream_width
         hidden = self.tape.leaf(self.tokens * self.shape.hidden, width)
         final = self.shape.final_norm

@@ -72,7 +72,6 @@ def step_copies(shape: Shape, run: Run) -> int:
 
 
 def _matrices(shape: Shape, run: Run) -> list[tuple[int, int, int]]:
-    """Return rows, columns and number of the matrices that train."""
     found: list[tuple[int, int, int]] = []
     for layer in shape.layers:
         if run.method == "full":

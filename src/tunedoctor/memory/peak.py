@@ -36,7 +36,6 @@ class Peak(NamedTuple):
     """Terms of that phase; they sum to the total."""
     phases: dict[str, int]
     trained: int
-    """Elements that train."""
     cached: int = 0
     """Bytes that the allocator keeps beside its peak, from tensors whose blocks fit nothing later."""
 

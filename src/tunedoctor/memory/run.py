@@ -53,7 +53,6 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     step_in_backward: bool = False
     """Each parameter is stepped as soon as its gradient is there, which is dropped then."""
     half: Literal["bf16", "fp16"] = "bf16"
-    """The 16-bit type."""
 
     @property
     def tokens(self) -> int:

@@ -122,6 +122,5 @@ def _shared(config: Fields, model_type: str, expert_width: int) -> int:
 
 
 def _query_norm(config: Fields) -> bool | None:
-    """Tell whether queries and keys are normed, as the config says; None where it says nothing."""
     key = config.key("use_qk_norm", "qk_layernorm", "qk_norm")
     return None if config.data.get(key) is None else config.flag(key)

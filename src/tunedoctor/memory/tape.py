@@ -16,7 +16,6 @@ class Storage:
     __slots__ = ("_tape", "size")
 
     def __init__(self, tape: "Tape", size: int) -> None:
-        """Take them of the tape's memory."""
         self._tape, self.size = tape, 0 if tape.muted else -(-size // _BLOCK) * _BLOCK
         tape.now += self.size
         tape.peak = max(tape.peak, tape.now)
@@ -51,7 +50,6 @@ class Tensor:
     __slots__ = ("count", "node", "storage", "width")
 
     def __init__(self, storage: Storage, count: int, width: int, node: Node | None = None) -> None:
-        """Name them."""
         self.storage, self.count, self.width, self.node = storage, count, width, node
 
     @property
@@ -64,7 +62,6 @@ class Tape:
     """Memory of one program."""
 
     def __init__(self) -> None:
-        """Begin with nothing."""
         self.now = self.peak = self.packed = 0
         self.stop = -1
         """Times of keeping after which nothing of a recomputed program is made any more; -1: never."""

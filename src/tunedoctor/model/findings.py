@@ -261,7 +261,6 @@ Body = Callable[..., "Result"]
 Severity = Literal["error", "warning", "note"]
 SEVERITIES: tuple[Severity, ...] = ("error", "warning", "note")
 LONGEST_TITLE = 60
-"""Characters of a title."""
 
 
 class Finding(msgspec.Struct, frozen=True, kw_only=True):

@@ -111,8 +111,6 @@ def possible(one: re.Pattern[str], text: str) -> bool:
 
 
 class _Lazy:
-    """Stands for a compiled expression."""
-
     def __init__(self, text: str, flags: int) -> None:
         self.pattern = text
         self.flags = flags

@@ -330,7 +330,6 @@ def variable_of(cure: Cure, interpreter: Interpreter | Unknown | None) -> SetEnv
 
 
 def _place(interpreter: Interpreter | Unknown | None) -> Place:
-    """Return where a variable is kept: an environment has a place for it, another Python has none."""
     kind = interpreter.kind if isinstance(interpreter, Interpreter) else "unknown"
     return "activate" if kind == "venv" else "conda" if kind == "conda" else "printed"
 

@@ -123,7 +123,6 @@ class Facts:
     request: kinds.Wanted
 
     def __init__(self, snapshot: Snapshot) -> None:
-        """Read the facts of a snapshot when they are asked for."""
         self._snapshot = snapshot
         self.last = snapshot.get(kinds.Errors)
 
@@ -140,7 +139,6 @@ class Facts:
 FIELDS: dict[str, type[Fact]] = {
     name: hint for name, hint in Facts.__annotations__.items() if name != "last"
 }
-"""Fields of Facts."""
 
 
 def to_data(snapshot: Snapshot) -> dict[str, Any]:

@@ -185,7 +185,6 @@ def _taught(
 def _tried(
     place: Place, asked: Mapping[str, str], drafts: tuple[Drafted, ...], wishes: _Wishes
 ) -> Planned:
-    """Return the plan for what is asked for and the wishes, and what it would leave."""
     names = dict(asked)
     for name, range_ in asked_for((*steps.wishes_of(wishes.taken), *wishes.further)).items():
         names[name] = ",".join(filter(None, (names.get(name, ""), range_)))

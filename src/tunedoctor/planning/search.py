@@ -262,7 +262,6 @@ def _solved(task: Task, one: _Tried) -> tuple[_Tried, Outcome]:
 
 
 def _ask(task: Task, one: _Tried) -> tuple[_Tried, Outcome]:
-    """Return what uv makes of it, with the pins that it finds."""
     asked, wanted = task.question, [way.name for way in one.ways if way.specifier == ""]
     lines = [line for n, lines in task.want.outside.items() if n not in wanted for line in lines]
     lines += [f"{way.name}{way.specifier}" for way in one.ways if way.specifier]
@@ -365,7 +364,6 @@ def _back_in_turn(task: Task, one: _Tried) -> _Tried:
 
 
 def _held(task: Task, one: _Tried, names: Iterable[str]) -> tuple[_Tried, Outcome]:
-    """Return what uv makes of it where these stay as they are."""
     held = (Way(n, f"=={task.want.installed[n]}") for n in names if n != "torch")
     return _ask(task, one._replace(ways=(*one.ways, *held)))
 

@@ -34,7 +34,6 @@ class Change(msgspec.Struct, frozen=True):
     change: Literal["kept", "changed", "added", "removed"] = "kept"
     """removed: a cure takes it out, and its version is ""."""
     why: str = ""
-    """Why it is changed or added."""
     named: bool = True
     """The commands and the project name it; others come along with these."""
 
@@ -82,7 +81,6 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     way_out: str = ""
     commands: Commands = Commands()
     files: tuple[str, ...] = ()
-    """What was written."""
 
     @property
     def changed(self) -> tuple[Change, ...]:
@@ -198,7 +196,6 @@ def _lines(step: AnyStep, made: Made, along: Collection[str]) -> Iterator[tuple[
 
 
 def _out(names: Collection[str]) -> tuple[str, str, str]:
-    """Return what takes packages out."""
     words = " ".join(names)
     return "uninstall -y", words, words
 

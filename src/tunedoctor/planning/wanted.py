@@ -60,7 +60,6 @@ class RefusedError(Exception):
         super().__init__(self.why)
         self.by_hand = (ban.lifted, *by_hand) if ban else by_hand
         self.details = details
-        """The resolver's own words."""
         self.silent = silent
         """No source answered: another machine can fetch what this one lacks."""
         self.tried = tried

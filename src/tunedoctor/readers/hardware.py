@@ -86,7 +86,6 @@ def _device(
 
 
 _TRACE = 40
-"""Lines of a call trace."""
 _STATES = {"signed": True, "not_found": False, "no_insert": True, "own": True}
 """What the log says of the module, and whether it is on disk then."""
 _NOT_LOADED = 9
@@ -171,7 +170,6 @@ def _loaded(names: set[str], paste: Paste) -> bool | None:
 
 
 def _on_disk(paste: Paste) -> bool | None:
-    """Tell whether a module for the running kernel is there: as modinfo and dkms say."""
     if paste.has("module.missing") or paste.has("module.file"):
         return paste.has("module.file")
     built = {found["kernel"] for found in paste.all("module.dkms") if found["state"] == "installed"}
@@ -236,7 +234,6 @@ def rocm_devices(paste: Paste) -> kinds.RocmStack | None:
 
 
 def _may(node: re.Match[str], user: str, groups: frozenset[str]) -> bool:
-    """Tell whether a user of these groups may read and write."""
     return (
         user == "root"
         or node["rest"].startswith("rw")
@@ -336,7 +333,6 @@ def gpu_of(told: Told, index: int) -> kinds.AmdGpu | None:
 
 
 def _told(values: Mapping[str, str]) -> Told:
-    """Return what labelled values tell of a GPU."""
     return {field: one for field, one in fields_of("amd_gpu", values).items() if one}
 
 
@@ -379,7 +375,6 @@ def _stack(paste: Paste, *, agents: bool) -> tuple[list[Fact], Any]:
 
 
 def _version(paste: Paste) -> str:
-    """Return the version of ROCm that a tool, a package list or a folder states."""
     for line, row, found in paste.each("rocm_version"):
         if row != "asked":
             return found[1]

@@ -51,7 +51,6 @@ def _broken(said: ledger.Said) -> kinds.BrokenDistribution:
 
 
 _MOST = 200
-"""Floors of other Pythons that are kept."""
 
 
 def refused(text: ledger.Text) -> tuple[kinds.Refusal, ...]:
@@ -221,7 +220,6 @@ def read(paste: Paste) -> list[kinds.Fact]:
 
 
 def _messages(text: ledger.Text) -> list[kinds.Fact]:
-    """Return the messages of installers that stand on several lines."""
     found = [
         kinds.ErrorText(text=said.text, where=f"line {said.line + 1}")
         for said in text.said("error")

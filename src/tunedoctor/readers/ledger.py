@@ -56,10 +56,8 @@ def version_of_wheel(file: str) -> tuple[str, str]:
 
 _PREFIX = expression("piece.prefix")
 _STARTS = "[#|│0123456789"
-"""How a prefix begins."""
 _SLOT = re.compile(r"\{(?=[a-z:])([a-z]*)(?::([a-z]+))?\}")
 LONGEST_LINE = 100_000
-"""Characters of a line that are looked at."""
 
 
 class Said(NamedTuple):
@@ -68,7 +66,6 @@ class Said(NamedTuple):
     line: int
     """From 0."""
     last: int
-    """The line on which it ends."""
     text: str
     fields: dict[str, str]
     """Slots that the text filled, over what the row tells whatever the text."""
@@ -163,7 +160,6 @@ class Entry(NamedTuple):
     requires: tuple[str, ...] = ()
     editable: bool = False
     removed: bool = False
-    """It was uninstalled."""
     weak: bool = False
     """Told in passing, by an error text or a lock file: counts only where no list and no installer tells."""
     conda: str = ""

@@ -11,7 +11,6 @@ from tunedoctor.readers.paste import Paste, search, shape
 from tunedoctor.tables.load import table
 
 _SHORTEST, _LONGEST = 4, 1200
-"""Characters of a line that are read."""
 _LONGEST_FORM, _LONGEST_ROW, _LONGEST_PART, _MOST_PARTS = 2000, 300, 60, 24
 _LONGEST_TYPED, _LONGEST_SEGMENTED = 160, 500
 _WORDS = 6
@@ -56,11 +55,9 @@ class _Place:
         self._gpus = -1
         """How many GPUs stand above a line in a list of them; -1 outside of one."""
         self._gpu = "0"
-        """The number of the GPU above."""
         self._seen: set[tuple[str, str]] = set()
 
     def named(self, line: str) -> Iterator[names.Said]:
-        """Yield what names with values say: below a title, else in the line."""
         below = self._title
         if self._enters(line):
             return
@@ -92,7 +89,6 @@ class _Place:
         return bool(opened or titled)
 
     def _listed(self, line: str) -> Iterator[names.Said]:
-        """Yield the GPU of a line in a list of them."""
         opened = search("line.list", line)
         if opened:
             self._gpus = 0
@@ -148,7 +144,6 @@ def _of_line(line: str, section: str) -> list[names.Said]:
 
 
 def _pair(name: str, value: str, section: str) -> names.Said | None:
-    """Return what a name with a value says; None where the name is not known."""
     raw = names.bare(name)
     value = value.strip().removesuffix("|").removesuffix("│").strip()
     plain = names.normal(raw)
@@ -219,7 +214,6 @@ def _row(line: str) -> Sequence[names.Said]:
 
 
 def _versioned(part: str) -> names.Said | None:
-    """Return a library, torch or Python with its version."""
     found = search("line.part", " ".join(part.split())) if names.begins_a_name(part) else None
     if found is None or not names.version(found["value"]):
         return None
@@ -229,7 +223,6 @@ def _versioned(part: str) -> names.Said | None:
 
 
 def _fragment(part: str) -> names.Said | None:
-    """Return a system, a GPU or a size of RAM that stands alone between commas."""
     for key in ("libc", "os", "cpu", "ram", "gpu") if len(part) <= _LONGEST_PART else ():
         if found := search(f"alone_{key}", part):
             value = found.groupdict().get("value", part)

@@ -125,7 +125,6 @@ def _row(number: int, text: str, *, among: bool) -> Row | None:
 
 
 def _table(block: Block) -> Iterator[Entry]:
-    """Yield the packages of a table."""
     names = [row.name for row in block.rows]
     several = len(names) >= 3 and any(map(known, names))
     for row in block.rows:

@@ -64,7 +64,6 @@ def _of(frames: tuple[Frame, ...]) -> Iterator[Shadow]:
 MOST = 200
 """Messages that are kept: the first and the last of a longer log."""
 _LONGEST = 2000
-"""Characters of a line."""
 _ALTOGETHER = 60_000
 """Characters of all messages: every check looks through them."""
 _LONGEST_WORD = 800

@@ -16,11 +16,9 @@ from tunedoctor.readers.paste import Paste, rows, search, shape
 from tunedoctor.tables.load import table
 
 LONGEST = 1000
-"""Characters of a line that are looked at."""
 _SIGN = shape("prompt.sign")
 """No prompt is without one of them; quick to look for."""
 _MOST = 200
-"""Commands that are kept."""
 _SHORTEST, _FURTHEST = 4, 12
 """Characters of a line; blanks before a command."""
 _NEAR = 330

@@ -17,7 +17,6 @@ _PACKAGES = ("site-packages", "dist-packages")
 _LONGEST, _LONGEST_LIST, _FURTHEST = 600, 4000, 60
 """Characters of a line, of a list; lines of a list that is printed one entry a line."""
 _MOST_OF_LINE = 4
-"""Paths of one line that are read."""
 _OLDEST, _YOUNGEST = (2, 6), (3, 30)
 
 
@@ -42,7 +41,6 @@ def read(paste: Paste) -> list[Fact]:
 
 
 def _places(line: str) -> Iterator[_Place]:
-    """Yield version, kind and bits for each path that shows them."""
     if "ython3" not in line and "ython2" not in line:
         return
     for found in islice(shape("python_path.unix").finditer(line), _MOST_OF_LINE):

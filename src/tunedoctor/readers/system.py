@@ -119,7 +119,6 @@ def image(paste: Paste) -> list[Fact]:
 
 
 def _torch(name: str) -> kinds.TorchBuild | None:
-    """Return the PyTorch build that an image's name states; None where it states none."""
     for row in table("labels")["images"]:
         if found := re.search(row["form"], name):
             stack, rocm = found["stack"] or "", row["accelerator"] == "rocm"
@@ -224,7 +223,6 @@ def read(paste: Paste) -> list[Fact]:
 
 
 def _said(paste: Paste) -> kinds.Errors | None:
-    """Return one Errors fact with the messages of `said`, each once; None where there are none."""
     said = reversed(paste.each("said", longest=_LONGEST))
     by_line = {hit.line: hit.found[0] for hit in said}  # of a line what its first row finds
     places = {text: line for line, text in by_line.items()}

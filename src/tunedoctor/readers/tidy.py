@@ -55,7 +55,6 @@ def tidied(text: str, numbers: Sequence[int]) -> tuple[list[str], Sequence[int]]
 
 
 def _characters(text: str) -> str:
-    """Put in place of each character what a program printed."""
     text = shape("tidy.escapes").sub("", text)
     if not text.isascii():
         text = shape("tidy.hidden").sub("", text.translate(_LIKE))

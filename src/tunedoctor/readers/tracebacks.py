@@ -21,7 +21,6 @@ _LOGGED = shape("dress.plain")
 _MOST, _MOST_STREAMS = 6, 256
 _BEFORE_FRAME = shape("dress.frame")
 _SIDES = ("│", "┃", "║")
-"""How boxes draw their sides."""
 
 
 class Said(NamedTuple):
@@ -75,7 +74,6 @@ def _one(line: str, shapes: frozenset[str]) -> tuple[str, str, str]:
 
 
 def _unboxed(text: str) -> str:
-    """Return a line without the sides of a box, if it begins with one. Linear in the length."""
     inner = text.lstrip()
     if inner[:1] not in _SIDES:
         return text
@@ -174,7 +172,6 @@ def notebook(text: str) -> Frame | None:
 
 
 LONGEST = 20_000
-"""Characters that are read."""
 _HEAD = shape("traceback.head")
 _FRAME = shape("traceback.frame")
 _PLACE = shape("traceback.place")
@@ -269,7 +266,6 @@ def error(text: str, frames: Sequence[Frame], number: int) -> ErrorText:
 
 
 def _kind(text: str, shape: _Shape) -> Kind:
-    """Tell what a line of a traceback is that states no place."""
     if shape.loose and ARROW.match(text):
         return "code"
     if shape.loose and NUMBERED.match(text):
@@ -298,7 +294,6 @@ def _goes_on(said: Sequence[Said], at: int, shape: _Shape) -> bool:
 
 
 def _mark(frames: list[Frame], text: str) -> None:
-    """Give the last frame its line of code."""
     if not frames or frames[-1].code:
         return
     arrow = ARROW.match(text)
@@ -326,7 +321,6 @@ def tracebacks(said: Sequence[Said]) -> tuple[list[ErrorText], set[int]]:
 
 
 def _begun(said: Sequence[Said], at: int) -> Read | None:
-    """Read what begins at this line; None where nothing does."""
     text = said[at].text
     if HEAD in text:
         if "File " in text and (lines := flattened(text)):

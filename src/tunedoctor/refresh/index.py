@@ -161,7 +161,6 @@ class _Project(msgspec.Struct):
 
 
 def _of_json(data: bytes) -> _Tags:
-    """Read the same as attributes of HTML."""
     try:
         found = msgspec.json.decode(data, type=_Project)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):

@@ -169,7 +169,6 @@ def make(task: Task, new: NewEnvironment) -> Ground:
 def _call(
     task: Task, argv: list[str], job: installers.Job, failed: str, *, network: bool = False
 ) -> None:
-    """Run an installer."""
     env = task.tool.environment(os.environ, job, network=network)
     seconds = installers.FETCH_SECONDS if network else installers.INSTALL_SECONDS
     env = {**env, "PYTHONDONTWRITEBYTECODE": "1"}  # for what pip starts; -I hides it from pip

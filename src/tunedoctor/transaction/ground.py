@@ -37,7 +37,6 @@ class Ground(NamedTuple):
     python: str
     """The interpreter, relative to the prefix; absolute for a stash, where nothing moves."""
     site: Path
-    """Where packages go."""
     scripts: Path
     user: bool = False
     """Packages go to the user's own site-packages."""

@@ -48,7 +48,6 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
     """What a journal tells: all that is needed without the plan."""
 
     step: Step
-    """It was about to be taken."""
     ground: Ground
     live: str
     """Mark of the state that lies in its place, which it carries while it is swapped; "" where there is none."""

@@ -229,7 +229,6 @@ def hold(found: Iterable[str]) -> None:
 
 
 def _plan_faults(plan: Plan, after: Snapshot) -> list[str]:
-    """Return where the packages are not what the plan wants."""
     packages = after.find(Packages)
     if packages is None:
         return ["the packages of the changed environment could not be read"]

@@ -28,7 +28,6 @@ from tunedoctor.transaction.records import put_back
 from tunedoctor.transaction.tree import mark, mark_of, remove_marked, take_off
 
 KEEP = 3
-"""States that are kept."""
 DAYS = 30
 """A state that is older goes, but the newest stays."""
 _BACK = "The environment is back in its old state."

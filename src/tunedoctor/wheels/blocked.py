@@ -195,7 +195,6 @@ def ways_out(s: Situation, kind: str, *, several: bool = False) -> list[WayOut]:
 
 
 def _paths(s: Situation, *, several: bool) -> Iterator[tuple[_Lifted, ...]]:
-    """Yield what to lift: each condition by itself, or each pair."""
     for first in _lifted(s, s.question):
         if not several:
             yield (first,)

@@ -56,7 +56,6 @@ def of_build(build: Build, machine: Machine, action: Action = "install") -> Choi
 
 
 def _installed(s: Situation, action: Action, found: tuple[Found, ...]) -> Choice:
-    """Return the choice of the first build of `found`, the others as alternatives."""
     best = found[0]
     return replace(
         of_build(best.build, s.machine, action),

@@ -120,7 +120,6 @@ def pip_of(python: str, *, windows: bool, before: str = "") -> str:
 
 
 def _shell_path(path: str, *, windows: bool) -> str:
-    """Quote a path as a shell of the system takes it."""
     if not windows:
         return shlex.quote(path)
     return path if re.fullmatch(r"[\w.:\\/~-]+", path) else f'"{path}"'
@@ -268,7 +267,6 @@ def steering(
 
 
 def _steers(config: InstallerConfig, pins: Pins, python: str, *, windows: bool) -> list[Steer]:
-    """Return the settings that steer the install of these pins into `python`, in the order of the configuration."""
     switches = table("installer_settings")["switches"]
     found: list[Steer] = []
     for name, value in config.settings.items():

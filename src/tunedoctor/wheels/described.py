@@ -28,7 +28,6 @@ _Row = dict[str, Any]
 
 
 def _refuse(so: object, message: str) -> None:
-    """Raise MachineError where something is so."""
     if so:
         raise MachineError(message)
 

@@ -105,7 +105,6 @@ class Choice(Chosen, frozen=True):
 NEWEST: Numbers = (999999,)
 """A driver, glibc or macOS that is newer than every floor."""
 KINDS = {"nvidia": "cuda", "amd": "rocm", "intel": "xpu"}
-"""Vendor -> kind of its builds."""
 Rows = tuple[tuple[Release, tuple[Row, ...]], ...]
 
 
@@ -248,7 +247,6 @@ def in_range(kind: str, family: str, torch: str) -> Iterator[tuple[Release, Row]
 
 
 def _for_python(kind: str, family: str, python: str, torch: str) -> Iterator[tuple[Release, Row]]:
-    """Yield those with a wheel for a Python."""
     return (pair for pair in in_range(kind, family, torch) if python in pair[1].pythons)
 
 

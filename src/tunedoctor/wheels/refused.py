@@ -56,7 +56,6 @@ class _Case:
         """The end of a sentence that names the interpreter."""
 
     def because(self, key: str, cause: Cause | None = None, **slots: object) -> Refused:
-        """Return a sentence with its cause."""
         known, text = table("wheel_words")["refusals"][key]
         return Refused(cause or known, text.format(**vars(self), **slots))
 
@@ -78,7 +77,6 @@ class _Case:
         return "platform-unsupported" if named_as("foreign", machine) else "python-unsupported"
 
     def judged(self) -> Refused | None:
-        """Say why there was no file; None where nothing tells."""
         one = self.one
         if one.installer == "pip" and one.wheel_tags:
             return self._by_file(one.wheel_tags[0])
@@ -121,7 +119,6 @@ class _Case:
         return None
 
     def _by_tag(self) -> Refused | None:
-        """Judge by the tags that the installer names."""
         one, tag, tags = self.one, self.one.tag, self.one.wheel_tags
         if one.reason in ("python", "abi") and (tag or tags):
             has = f"; there are wheels for {', '.join(tags[:6])}" if any(tags) else ""
