@@ -62,10 +62,7 @@ def broken_contracts(
 
 
 def contract_cure(one: BrokenContract, versions: Mapping[str, str]) -> dict[str, str]:
-    """Return what to install so that the two keep their contracts: a newer library, else another neighbour.
-
-    Name -> specifier, of releases that fit all that is installed; a newer library, "*", where the table knows none.
-    """
+    """Return what to install so that the two keep their contracts: a newer library, "*", where none is known."""
     return next(contract_ways(one, versions), {one.library: "*"})
 
 

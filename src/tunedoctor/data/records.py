@@ -341,10 +341,7 @@ def _lines(blocks: Iterable[bytes]) -> Iterator[str]:
 
 
 def table_rows(path: Path, pythons: Iterable[str]) -> Iterator[Element]:
-    """Yield rows, a part at a time, read by the first of some interpreters that has pyarrow.
-
-    Raises NoReaderError, and OSError where pyarrow refuses the file.
-    """
+    """Yield rows, read by the first of some interpreters that has pyarrow. Raises NoReaderError, OSError."""
     left, room = iter(pythons), AT_ONCE
     python, told = next(left, ""), _Told(0, ended=False)
     with tempfile.TemporaryDirectory(prefix="doctor-", ignore_cleanup_errors=True) as scratch:

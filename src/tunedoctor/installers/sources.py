@@ -121,10 +121,7 @@ class Sources(msgspec.Struct, frozen=True, kw_only=True):
         return msgspec.structs.replace(self, extra=extra, strategy=strategy)
 
     def said(self, environ: Mapping[str, str]) -> dict[str, str]:
-        """Return the variables for a child: these sources in both tools' words.
-
-        No file of pip or uv is read, and nothing of theirs is left that steers what is installed, or where.
-        """
+        """Return these sources as variables of both tools for a child, without any other that steers installs."""
         env = {"UV_HTTP_CONNECT_TIMEOUT": "5", "UV_HTTP_RETRIES": "1"}  # a silent host is told soon
         env |= {name: value for name, value in environ.items() if _stays(name)}
         env |= {"UV_NO_CONFIG": "1", "PIP_CONFIG_FILE": os.devnull}
@@ -168,10 +165,7 @@ def _stays(name: str) -> bool:
 
 
 def sources(settings: Iterable[Setting], variables: Mapping[str, str]) -> Sources:
-    """Return the sources that settings name, weakest first as they are read.
-
-    `variables` are for what no setting says.
-    """
+    """Return the sources that settings name, weakest first as they are read, else `variables`."""
     several = tuple(settings)
     said = {one.name: one for one in several}
     default = next(iter(_all(several, "default-index", "index-url")), None)
@@ -208,10 +202,7 @@ _TRUSTED = ("allow-insecure-host", "insecure-host", "trusted-host")
 def own(
     variables: Mapping[str, str], prefix: str = "", project: tuple[str, str] | None = None
 ) -> Sources:
-    """Return the user's sources, of files and variables; `prefix` is the environment's, which can hold a pip.conf.
-
-    `project` is path and text of the folder's own file, where that counts too.
-    """
+    """Return the sources of files and variables, in `prefix` too; `project`: path and text of the folder's file."""
     return sources(settings_of(variables, prefix, project), variables)
 
 

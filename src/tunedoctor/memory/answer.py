@@ -260,10 +260,7 @@ class _Config(msgspec.Struct, frozen=True):
 
 
 def run_of(config: Mapping[str, Any], processes: int = 1) -> Run:
-    """Return the run that a configuration of doctor train describes; absent keys have the trainer's defaults.
-
-    Values are as TOML or a command line gives them. Raises MemoryModelError, naming the key.
-    """
+    """Return the run that a configuration of doctor train describes. Raises MemoryModelError, naming the key."""
     try:
         told = msgspec.convert(dict(config), _Config, strict=False)
     except msgspec.ValidationError as error:

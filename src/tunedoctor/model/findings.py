@@ -172,10 +172,7 @@ class Starter(TypedDict, total=False):
 
 
 def starter(interpreter: Interpreter | Unknown | None, own: str = "") -> Starter:
-    """Return how a step is started: by the target's own pip, else by uv, which needs none there.
-
-    `own`: its pip, where a shell takes it in a way of its own.
-    """
+    """Return how a step is started: by the target's pip (`own`, where a shell takes it otherwise), else by uv."""
     path = python(interpreter)
     if isinstance(interpreter, Interpreter) and interpreter.pip is False:
         return {"pip": "uv pip", "python": path}

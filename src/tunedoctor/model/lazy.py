@@ -96,11 +96,7 @@ def folded(text: str) -> str:
 
 
 def pattern(text: str, flags: int = 0) -> re.Pattern[str]:
-    """Return what stands for `re.compile(text, flags)`, and is compiled at its first use.
-
-    Raises:
-        re.error: at that use, where the expression is wrong.
-    """
+    """Return what stands for `re.compile(text, flags)`, compiled at its first use, which can raise re.error."""
     return cast("re.Pattern[str]", _Lazy(text, flags))
 
 

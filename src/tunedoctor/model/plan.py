@@ -178,12 +178,7 @@ _ORDER = (NewEnvironment, DeletePath, Remove, Install, WriteFile, SetEnv, Tell)
 
 
 def merge(plans: Iterable[Plan]) -> Plan:
-    """Make one plan of several: one Install for each index, torch first, each thing once.
-
-    Raises:
-        PlanError: two plans want one package in two versions or from two indexes, one removes what another installs,
-            or they differ about a file or a variable.
-    """
+    """Make one plan of several: one Install for each index, torch first, each thing once. Raises PlanError."""
     several = tuple(plans)
     steps = list(dict.fromkeys(s for plan in several for s in plan.steps))
     _agree(steps)

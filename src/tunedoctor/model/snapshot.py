@@ -162,11 +162,7 @@ class _File(msgspec.Struct, forbid_unknown_fields=True):
 
 
 def from_json(data: bytes | str) -> Snapshot:
-    """Read a snapshot.
-
-    Raises:
-        SnapshotError: too large, not JSON, another schema, an unknown kind or field, a wrong type.
-    """
+    """Read a snapshot. Raises SnapshotError: too large, no JSON, another schema, unknown or wrong values."""
     if len(data) > LARGEST:
         raise SnapshotError(f"it has more than {LARGEST >> 20} MiB; a snapshot has about 0.1")
     try:
@@ -179,11 +175,7 @@ def from_json(data: bytes | str) -> Snapshot:
 
 
 def from_data(raw: Any) -> Snapshot:  # noqa: ANN401  any JSON
-    """Make a snapshot of plain data as `to_data` gives it.
-
-    Raises:
-        SnapshotError: as `from_json`.
-    """
+    """Make a snapshot of plain data as `to_data` gives it. Raises SnapshotError."""
     file = _converted(raw, _File, "the file")
     if file.schema != SCHEMA:
         raise SnapshotError(f'its "schema" is {file.schema[:60]!r}; this doctor reads {SCHEMA!r}')

@@ -128,10 +128,7 @@ def uv_platform(machine: Machine) -> str:
 
 
 def question_for(machine: Machine) -> Question:
-    """Return a question about nothing yet, for the Python ("3.13" of "3.13t") and the platform of a machine.
-
-    Of a macOS whose release isn't known wheels for 14.0 are taken.
-    """
+    """Return an empty question for the Python and the platform of a machine; of an unknown macOS for 14.0."""
     macos = (machine.macos or "14.0") if machine.platform == "macos" else ""
     python = machine.python.rstrip("t")
     return Question((), python=python, platform=uv_platform(machine), macos=macos)

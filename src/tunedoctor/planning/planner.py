@@ -59,10 +59,7 @@ def planned(
     ask: Asking,
     fixes: tuple[Fix, ...] = (),
 ) -> Planned:
-    """Return the one plan of several drafts; `fixes` draft cures of what a set would bring.
-
-    Raises RefusedError: the resolver finds no set, the plans contradict each other, or the simulation shows no use.
-    """
+    """Return the one plan of several drafts. Raises RefusedError: there is none, or it is of no use."""
     place = _place(snapshot, ask, checks, fixes) if steps.wishes_of(drafts) else None
     found = settle(place, {}, drafts) if place else Planned(steps.joined(drafts), drafts)
     # what conda keeps is told before the index is asked for files
@@ -78,10 +75,7 @@ def planned(
 
 
 def fresh(snapshot: Snapshot, path: str, packages: Iterable[str], ask: Asking) -> Planned:
-    """Return the plan for a new environment at an absolute path; `snapshot` is of the Python that it is made of.
-
-    Raises RefusedError: no set fits this machine, or nobody could tell.
-    """
+    """Return the plan for a new environment, of the Python that `snapshot` shows. Raises RefusedError."""
     nothing = Absent(why="the environment is new")
     bare = snapshot.having(Packages(distributions=()), TorchBuild=nothing)
     place = _place(bare, ask)._replace(whole=True)
@@ -99,10 +93,7 @@ def fresh(snapshot: Snapshot, path: str, packages: Iterable[str], ask: Asking) -
 
 
 def shown(place: Place, asked: Mapping[str, str]) -> Planned:
-    """Return the plan that `doctor fix` would carry out with what is asked for; its files are not asked for.
-
-    Raises RefusedError: there is none, or nobody could tell; it holds the set that cures too little, if any.
-    """
+    """Return the plan that `doctor fix` would carry out with what is asked for, without files. Raises as `settle`."""
     found = chosen(diagnose(place.snapshot, place.checks), ()) if place.checks else ()
     return settle(place, asked, drafted(found, place.snapshot, place.fixes))
 

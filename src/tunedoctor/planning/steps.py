@@ -31,10 +31,7 @@ def wishes_of(drafts: Iterable[Drafted]) -> tuple[str, ...]:
 
 
 def joined(drafts: Iterable[Drafted], steps: tuple[Remove | Install, ...] = ()) -> Plan:
-    """Return the one plan of drafts and what the resolver fills in for them.
-
-    Raises RefusedError: the drafts contradict each other.
-    """
+    """Return the one plan of drafts and what the resolver fills in. Raises RefusedError: they contradict each other."""
     moved = {p.name for s in steps if isinstance(s, Install) for p in s.pins}
     changing = [without(_plan(one), moved) for one in drafts if one.changes]
     told = [_plan(one) for one in drafts if not one.changes]
@@ -73,10 +70,7 @@ def without(plan: Plan, moved: set[str]) -> Plan:
 
 
 def steps_of(made: Made, place: Place, asked: Collection[str]) -> tuple[Install, ...]:
-    """Return the installs that make a set: torch and its companions from their index, the rest from the default one.
-
-    `asked` are the packages that it is for: of others it brings in only what they need.
-    """
+    """Return the installs that make a set for what is `asked`: torch and companions from their index, then the rest."""
     there, serving = place.there, _serving(made, place.there, asked)
     moved = [(one, pinned(n, one.version, made.labels)) for n, one in made.moved.items()]
     pins = [

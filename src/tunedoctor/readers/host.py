@@ -166,11 +166,7 @@ _WORDS = 3
 
 
 def filled(said: Collected) -> list[Fact]:
-    """Make the facts whose fields `fills` of a label names, with those of `facts` in the table beside them.
-
-    "NAME=WORD" there is WORD where field NAME is told, "NAME=" what that field has. A fact that lacks a field which it
-    must have is left out.
-    """
+    """Make the facts that labels fill; of the table "NAME=WORD" is WORD where NAME is told, "NAME=" its value."""
     rows: dict[str, dict[str, Any]] = {}
     for key, row in table("labels")["labels"].items():
         value = said.value(key) if "fills" in row else None

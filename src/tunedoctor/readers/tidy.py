@@ -167,12 +167,7 @@ _TABLE = shape("wrap.table")
 
 
 def unwrapped(lines: list[str], numbers: Sequence[int] = ()) -> tuple[list[str], Sequence[int]]:
-    """Return the lines with broken ones joined, and for each the number of its first part in the whole text.
-
-    `numbers` are those of `lines`, empty where they count from 1; so are those returned where nothing was joined.
-
-    Only where the whole text keeps to a width and shows it: several times, or by a word broken at a usual width.
-    """
+    """Return the lines with broken ones joined, numbered by their first parts, where the whole text shows a width."""
     free = [len(line) for line in lines if line and not _TABLE.match(line)]
     width = max(free, default=0)
     if not NARROWEST <= width <= WIDEST:

@@ -94,10 +94,7 @@ def release_of(name: str) -> str:
 
 
 def told(data: bytes) -> dict[str, Told]:
-    """Return variant (cu132, rocm10.0) -> what is said; one that two labels tell differently is left out.
-
-    Raises ValueError: it is no such file.
-    """
+    """Return variant -> what is said; one that two labels tell differently is left out. Raises ValueError."""
     try:
         file = msgspec.json.decode(data, type=_File)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:

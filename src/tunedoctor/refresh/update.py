@@ -114,10 +114,7 @@ def _recent(file: Path, now: datetime) -> bool:
 
 
 def write(file: Path, overlay: Overlay, sources: list[str], now: datetime) -> None:
-    """Write beside `file`, then rename: whatever fails leaves the old one as it was.
-
-    Raises UpdateError: the folder can't be made or written, or the disk is full.
-    """
+    """Write beside `file`, then rename: whatever fails leaves the old one as it was. Raises UpdateError."""
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         data = encoded(overlay, now.astimezone(UTC).isoformat(timespec="seconds"), sources)
@@ -325,10 +322,7 @@ def _wheels_of(name: str, indexes: Indexes, client: Client) -> dict[Version, Lin
 
 
 def _extended(known: Any, folder: Path) -> Contracts:  # noqa: ANN401  a table
-    """Read wheels in a child of limited time.
-
-    Raises ValueError: it did not come to its end, or told what no table holds.
-    """
+    """Read wheels in a child of limited time. Raises ValueError: no whole table came."""
     before = folder / "known.json"
     before.write_bytes(msgspec.json.encode(known))
     argv = [sys.executable, "-P", "-m", "tunedoctor.contracts.build", str(before), str(folder)]

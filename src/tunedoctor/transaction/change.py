@@ -100,10 +100,7 @@ def fetch(task: Task, python: str) -> list[Fetched]:
 
 
 def change(task: Task, ground: Ground, fetched: Iterable[Fetched]) -> None:
-    """Delete, remove, install, write and set, in this order; commands name the place that is live.
-
-    All that it reaches was held inside: `records.reach`.
-    """
+    """Delete, remove, install, write and set, in this order, what `records.reach` held inside."""
     plan, tool, journal, site = task.plan, task.tool, task.journal, ground.site
     pins = {pin.name for pin in plan.pins}
     for delete in (step for step in plan.steps if isinstance(step, DeletePath)):
@@ -148,10 +145,7 @@ def _install(task: Task, ground: Ground, one: Fetched) -> None:
 
 
 def make(task: Task, new: NewEnvironment) -> Ground:
-    """Make an environment in the folder of the other state, with the paths of its final place in its files.
-
-    Returns its ground, with the site folder that it has.
-    """
+    """Make an environment in the folder of the other state, with the paths of its final place; return its ground."""
     journal, ground, python = task.journal, task.ground, new.python or sys.executable
     other = journal.other
     argv = [python, "-I", "-B", "-m", "venv", "--prompt", journal.live.name, str(other)]

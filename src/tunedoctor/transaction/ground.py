@@ -178,10 +178,7 @@ class User(msgspec.Struct, frozen=True):
 
 
 def users(prefix: Path) -> tuple[User, ...]:
-    """Return processes that run the environment's interpreter or have its files mapped, this one left out.
-
-    Processes of other users that may not be looked at are not told.
-    """
+    """Return processes that run the environment's interpreter or have its files mapped, where they may be seen."""
     import psutil  # noqa: PLC0415  28 ms, and only a plan pays
 
     found: list[User] = []

@@ -155,10 +155,7 @@ def _decoded(file: Path) -> Record:
 
 @contextmanager
 def locked(entry: Path) -> Generator[None]:
-    """Hold an environment's lock, one doctor at a time; it is let go when its holder ends, however that dies.
-
-    Raises FailureError: another process holds it; the message says which.
-    """
+    """Hold an environment's lock until the holder ends, however it dies. Raises FailureError: who holds it."""
     import psutil  # noqa: PLC0415  28 ms, and only a change pays
     from filelock import FileLock, Timeout  # noqa: PLC0415  50 ms, and only a change pays
 

@@ -223,10 +223,7 @@ def _lifted(s: Situation, q: Question) -> Iterator[_Lifted]:
 
 
 def nearest(python: str) -> list[str]:
-    """Return the other Pythons that have wheels, nearest first, of two equally near ones the older one.
-
-    Another build of the same language version (free-threaded or not) comes first; else the kind is kept.
-    """
+    """Return the other Pythons that have wheels, nearest first: a build of the same version, then the older one."""
     here = parts(python) or (3, 12)
     threaded = python.endswith("t")
 

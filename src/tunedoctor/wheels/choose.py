@@ -204,10 +204,7 @@ def near(machine: Machine, installed: str = "", beside: str = "") -> Near:
 
 
 def nearest(machine: Machine, release: str) -> Choice:
-    """Return the build of a release, else of its minor, of newer minors upwards, of older downwards, else the best.
-
-    Each must serve what the best one serves.
-    """
+    """Return the build of a release, its minor, newer or older minors, if it serves what the best does, else that."""
     best, one = choose(machine), pep440(release)
     if one is None or not best.build:
         return best

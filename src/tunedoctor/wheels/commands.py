@@ -98,10 +98,7 @@ def labels_of(build: Build, machine: Machine, *, default: bool) -> dict[str, str
 
 
 def _triton(variant: str, release: str) -> str:
-    """Return the package that holds Triton for a build; "" where it has none.
-
-    triton for CUDA; for ROCm and XPU, on their own index alone, pytorch-triton-rocm up to 2.9, triton-rocm since.
-    """
+    """Return the package that holds Triton for a build: another name up to 2.9 for ROCm and XPU; "" for none."""
     if variant.startswith("cu"):
         return "triton"
     kind = "rocm" if variant.startswith("rocm") else variant
@@ -255,10 +252,7 @@ explicit = true
 def steering(
     config: InstallerConfig, choice: Choice, machine: Machine, *, python: str = ""
 ) -> tuple[Steer, ...]:
-    """Return the settings that steer the pick: those not withstood first, then those kept away, then harmless ones.
-
-    `python` is the path that the commands name; () where the choice has no build.
-    """
+    """Return the settings that steer the pick: not withstood first, then kept away, then harmless ones."""
     if choice.build is None:
         return ()
     windows = machine.platform == "windows"

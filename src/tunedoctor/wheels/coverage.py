@@ -25,10 +25,7 @@ def entries(value: str) -> list[str]:
 
 
 def visible_gpus(gpus: Iterable[NvidiaGpu], known: Environment) -> tuple[NvidiaGpu, ...]:
-    """Return the GPUs that a process started here would see, in the order in which CUDA counts them.
-
-    Of unlike cards the order by compute capability stands for that by speed.
-    """
+    """Return the GPUs that a process started here would see, in CUDA's order: unlike cards by compute capability."""
     cards, setting = tuple(gpus), known.get("CUDA_VISIBLE_DEVICES")
     if setting is None:
         return cards

@@ -33,10 +33,7 @@ def _refuse(so: object, message: str) -> None:
 
 
 def machine_of(snapshot: Snapshot, torch: str = "") -> Machine:
-    """Return the machine and target of a snapshot, with the wanted range of releases.
-
-    Raises MachineError where the system or the target's Python isn't known.
-    """
+    """Return machine and target of a snapshot. Raises MachineError where its system or Python isn't known."""
     facts, answer = Facts(snapshot), snapshot.get(Interpreter)
     host, python = facts.host, facts.interpreter
     why = answer.why if isinstance(answer, Unknown) else "it is not there"
@@ -108,10 +105,7 @@ def machines_from(text: str) -> list[Machine]:
 
 
 def machine_from(row: object) -> Machine:
-    """Return the machine that one JSON object describes; keys that say nothing of a machine are passed over.
-
-    Raises MachineError.
-    """
+    """Return the machine that one JSON object describes; other keys are passed over. Raises MachineError."""
     if not isinstance(row, dict):
         raise MachineError("a machine is a JSON object")
     said = {key: _text(row, key) for key in _TEXTS}
