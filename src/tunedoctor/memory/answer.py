@@ -20,7 +20,7 @@ from tunedoctor.memory.band import (
     judged,
     need,
 )
-from tunedoctor.memory.host import disk, ram
+from tunedoctor.memory.host import DiskGb, RamGib, disk, ram
 from tunedoctor.memory.parameters import parameters
 from tunedoctor.memory.peak import peak
 from tunedoctor.memory.run import Attention, Precision, Run
@@ -34,28 +34,6 @@ _ATTENTION: dict[str, Attention] = {"auto": "sdpa", "flash_attention_2": "flash"
 """As doctor fit calls them; transformers chooses sdpa where the model has it."""
 _KEYS: dict[str, str] = table("fit_words")["keys"]
 """Options of doctor fit, as keys of the trainer's configuration."""
-
-
-class RamGib(msgspec.Struct, frozen=True):
-    """RAM on the machine that must be there, GiB."""
-
-    loading_gib: float
-    mapped_gib: float
-    """Pages of the weights' files while they are loaded: RSS counts them, the kernel drops them where RAM is short."""
-    training_gib: float
-    merging_gib: float
-    """While an adapter is merged into the weights; 0 where there is nothing to merge."""
-    data_gib: float
-    """Rows of the data, in loading and training as well; 0 where no tokens were told or the stack maps them."""
-
-
-class DiskGb(msgspec.Struct, frozen=True):
-    """Disk, GB of 10^9: the download, one checkpoint, the merged model, and all with three checkpoints."""
-
-    download_gb: float
-    checkpoint_gb: float
-    merged_gb: float
-    total_gb: float
 
 
 class Advice(msgspec.Struct, frozen=True):
@@ -137,11 +115,10 @@ def answer(
     check_targets(shape, run)
     found, around = peak(shape, run), band(shape, run)
     told = seen(around, devices)
-    space, host = disk(shape, run), ram(shape, run, prices.tokens if prices else 0)
-    held = (host.loading, host.mapped, host.training, host.merging, host.data)
-    taken = (space.download, space.checkpoint, space.merged, space.total)
     worst = _worst(told["devices"])
     device = worst.device if worst else None
+    lacks = worst and worst.verdict != "fits"
+    changes = smallest(shape, run, worst.device, run.gpus) if worst and lacks else ()
     return Answer(
         model=shape.name,
         parameters=parameters(shape).total,
@@ -150,12 +127,14 @@ def answer(
         phase=found.phase,
         terms={name: size / GIB for name, size in found.terms.items()},
         phases={name: size / GIB for name, size in found.phases.items()},
-        ram=RamGib(*(size / GIB for size in held)),
-        disk=DiskGb(*(size / 1e9 for size in taken)),
+        ram=ram(shape, run, prices.tokens if prices else 0),
+        disk=disk(shape, run),
         time=speed(shape, run, device.tflops, device.bandwidth_gb_s) if device else None,
         largest=largest(shape, run, device) if device else None,
         costs=costs(shape, run, device, prices) if device and prices else None,
-        advice=_advice(shape, run, worst) if worst else (),
+        advice=tuple(
+            Advice(one.words, one.option, peak(shape, one.run).total / GIB) for one in changes
+        ),
         notes=(*notes, *_notes(shape, run)),
         **told,
     )
@@ -197,13 +176,6 @@ def _settings(run: Run) -> Settings:
         "sharding": run.sharding if run.gpus > 1 else None,
     }
     return msgspec.convert(msgspec.structs.asdict(run) | told, Settings)
-
-
-def _advice(shape: Shape, run: Run, worst: Fit) -> tuple[Advice, ...]:
-    if worst.verdict == "fits":
-        return ()
-    changes = smallest(shape, run, worst.device, run.gpus)
-    return tuple(Advice(one.words, one.option, peak(shape, one.run).total / GIB) for one in changes)
 
 
 def _notes(shape: Shape, run: Run) -> tuple[str, ...]:

@@ -4,14 +4,14 @@ from collections.abc import Mapping
 from itertools import groupby
 from typing import Any
 
-import msgspec
+from msgspec.structs import replace
 
 from tunedoctor.memory import around, deltas, mixers
 from tunedoctor.memory.build import Numbers, attention, finished, norm_of
 from tunedoctor.memory.family import KNOWN, Family, Kind, family_of, name_of
 from tunedoctor.memory.fields import DEEPEST, Fields, senseless
 from tunedoctor.memory.kinds import kinds
-from tunedoctor.memory.shape import Layer, MemoryModelError, Mixer, Shape
+from tunedoctor.memory.shape import Layer, MemoryModelError, Shape
 from tunedoctor.memory.sizes import KEYS, bias, numbers
 from tunedoctor.tables.small import defaults_of
 
@@ -42,8 +42,12 @@ def shape_of(data: Any, name: str = "") -> Shape:  # noqa: ANN401  JSON of someb
         raise MemoryModelError(what)
     family, known = family_of(model_type)
     config.depth = depth = _depth(config)
-    hidden = numbers(config, family, model_type).hidden
-    per_layer = _per_layer(config, family, model_type, depth)
+    usual = numbers(config, family, model_type)
+    hidden = usual.hidden
+    per_layer = [
+        (usual if (own := config.at(i)) is config else numbers(own, family, model_type), kind)
+        for i, kind in enumerate(kinds(config, model_type, depth))
+    ]
     layers = tuple(
         _layer(config, n, family, model_type, kind, len(list(run)))
         for (n, kind), run in groupby(per_layer)
@@ -99,17 +103,6 @@ def _unread(config: Fields) -> tuple[str, ...]:
     return (key, *config.unread())
 
 
-def _per_layer(
-    config: Fields, family: Family, model_type: str, depth: int
-) -> list[tuple[Numbers, Kind]]:
-    found: list[tuple[Numbers, Kind]] = []
-    usual = numbers(config, family, model_type)
-    for layer, kind in enumerate(kinds(config, model_type, depth)):
-        own = config.at(layer)
-        found.append((usual if own is config else numbers(own, family, model_type), kind))
-    return found
-
-
 def _text_part(whole: Fields) -> Fields:
     """Return the language model's own config, which multimodal ones keep one or two levels down."""
     config = whole
@@ -159,8 +152,10 @@ def _layer(  # noqa: PLR0913  what makes a layer
     match kind.mixer:
         case "latent":
             mixing = mixers.latent(config, n, family, indexed=kind.indexed)
+        case "delta" if config.whole("linear_num_heads") or config.part("linear_attn_config"):
+            mixing = deltas.by_channel(config, n.hidden)
         case "delta":
-            mixing = _delta(config, n.hidden, name)
+            mixing = deltas.delta(config, n.hidden, _PROJECTIONS.get(name, "split"))
         case "convolution":
             mixing = mixers.convolution(config, n.hidden)
         case "mamba1":
@@ -169,7 +164,14 @@ def _layer(  # noqa: PLR0913  what makes a layer
             mixing = mixers.mamba2(config, n.hidden)
         case "both":  # Falcon H1: attention and Mamba side by side
             one, two = attention(n, family, kind), mixers.mamba2(config, n.hidden)
-            joined = _side_by_side(one[1], two[1])
+            first, second = one[1], two[1]
+            joined = replace(
+                first,
+                kept=first.kept + second.kept,
+                trained=first.trained + second.trained,
+                scan=second.scan,
+                by_kernels=first.kept + second.by_kernels,
+            )
             mixing = ([*one[0], *two[0]], joined, [*one[2], *two[2]], one[3] + two[3])
         case "none":
             return finished(n, family, repeat, ([], None, [], 0), kind=kind)
@@ -180,19 +182,3 @@ def _layer(  # noqa: PLR0913  what makes a layer
 
 
 _PROJECTIONS: dict[str, deltas.Projections] = {"qwen3_next": "joined", "olmo_hybrid": "plain"}
-
-
-def _delta(config: Fields, hidden: int, name: str) -> mixers.Mixing:
-    if config.whole("linear_num_heads") or config.part("linear_attn_config"):
-        return deltas.by_channel(config, hidden)
-    return deltas.delta(config, hidden, _PROJECTIONS.get(name, "split"))
-
-
-def _side_by_side(one: Mixer, two: Mixer) -> Mixer:
-    return msgspec.structs.replace(
-        one,
-        kept=one.kept + two.kept,
-        trained=one.trained + two.trained,
-        scan=two.scan,
-        by_kernels=one.kept + two.by_kernels,
-    )

@@ -49,11 +49,12 @@ def peak(shape: Shape, run: Run) -> Peak:
     share = shares(shape, run, base, trained)
     gradients = run.gradient(trained)
     adapters = (adapter_elements(shape, run) + embedding_elements(shape, run)) * run.adapter_bytes
+    unused = run.method == "qlora" and run.stack.trains_embedding  # no optimizer steps it
     static = {
         "weights": int(base * share.weights),
         "adapters": int(adapters * share.weights),
         "optimizer states": int(state_bytes(shape, run) * share.states),
-        "embedding's gradient": _unused(shape, run),
+        "embedding's gradient": 2 * shape.vocab * shape.hidden if unused else 0,
         "buffers": share.buffers + int(run.stack.reserve * 2**30) + WORKSPACES,
     }
     phases = _phases(shape, run, gradients)
@@ -128,12 +129,6 @@ def _phases(shape: Shape, run: Run, gradients: int) -> dict[str, dict[str, int]]
             **held,
         }
     return found
-
-
-def _unused(shape: Shape, run: Run) -> int:
-    """Return the bytes of the gradient of an embedding that no optimizer steps."""
-    asked = run.method == "qlora" and run.stack.trains_embedding
-    return 2 * shape.vocab * shape.hidden if asked else 0
 
 
 def _casts(shape: Shape, run: Run) -> int:
