@@ -9,6 +9,7 @@ from hashlib import sha256
 from pathlib import Path
 
 import msgspec
+from msgspec.structs import replace
 
 from tunedoctor.facts import BrokenContract, ImportContracts, Interpreter, Packages, Unknown
 from tunedoctor.model.versions import at_least, normalised, requirement
@@ -98,7 +99,7 @@ def _broken(
         theirs = ("/".join(parts[:count]) for count in range(1, len(parts) + 1))
         files = [f"{path}{end}" for path in theirs for end in (".py", "/__init__.py")]
         places = {asked: files, asks: [file.replace(os.sep, "/")]}
-        yield msgspec.structs.replace(
+        yield replace(
             one,
             library=asks,
             led_by=led_by,

@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
 import msgspec
+from msgspec.structs import replace
 
 from tunedoctor.probes.settings import Setting, on, settings_of, without_credentials
 from tunedoctor.refresh.fetch import Client
@@ -118,7 +119,7 @@ class Sources(msgspec.Struct, frozen=True, kw_only=True):
         if not url or self.no_index:
             return self
         extra, strategy = _once((Source(url), *self.extra)), self.strategy or ANY_INDEX
-        return msgspec.structs.replace(self, extra=extra, strategy=strategy)
+        return replace(self, extra=extra, strategy=strategy)
 
     def said(self, environ: Mapping[str, str]) -> dict[str, str]:
         """Return these sources as variables of both tools for a child, without any other that steers installs."""

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 import msgspec
+from msgspec.structs import replace
 
-from tunedoctor.memory.adapters import check_targets, of_experts, reach, targeted
 from tunedoctor.memory.advice import Largest, largest, smallest
 from tunedoctor.memory.band import (
     GIB,
@@ -27,6 +27,7 @@ from tunedoctor.memory.run import Attention, Precision, Run
 from tunedoctor.memory.shape import MemoryModelError, Shape
 from tunedoctor.memory.speed import Costs, Prices, Speed, costs, speed
 from tunedoctor.memory.stacks import STACKS
+from tunedoctor.memory.trained import check_targets, of_experts, reach, targeted
 from tunedoctor.tables.load import table
 
 _Whole = Annotated[int, msgspec.Meta(ge=1, le=1 << 24)]
@@ -241,9 +242,9 @@ def run_of(config: Mapping[str, Any], processes: int = 1) -> Run:
     full, pure = told.method == "full", told.precision == "pure-bf16"
     micro, stack = min(told.micro_batch, told.batch), STACKS["doctor"]
     if told.chunk == 0:
-        stack = msgspec.structs.replace(stack, loss="whole")
+        stack = replace(stack, loss="whole")
     if pure:  # neither autocast nor adapters in fp32
-        stack = msgspec.structs.replace(stack, autocast=False, adapters=2, qlora_adapters=2)
+        stack = replace(stack, autocast=False, adapters=2, qlora_adapters=2)
     names = tuple(one.strip() for one in told.targets.split(",") if one.strip())
     # whole weights are trained in fp32 under autocast, unless they are to be 16 bit
     half: Precision = "mixed" if full and not pure else "bf16"

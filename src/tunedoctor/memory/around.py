@@ -1,6 +1,6 @@
 """What stands around the layers of a model: positions, inputs of their own for each layer, towers for pictures."""
 
-import msgspec
+from msgspec.structs import replace
 
 from tunedoctor.memory.build import Numbers, norm_of
 from tunedoctor.memory.family import Family
@@ -73,10 +73,8 @@ def with_input_of_its_own(layer: Layer, config: Fields, n: Numbers, family: Fami
         return layer
     if mixer:  # the gate, its activation and the layer's own input; streams as they come, predicted, and corrected
         kept = 3 * wide + (3 * streams * n.hidden if streams else 0)
-        mixer = msgspec.structs.replace(mixer, kept=mixer.kept + kept)
-    return msgspec.structs.replace(
-        layer, matrices=tuple(matrices), norms=tuple(norms), other=other, mixer=mixer
-    )
+        mixer = replace(mixer, kept=mixer.kept + kept)
+    return replace(layer, matrices=tuple(matrices), norms=tuple(norms), other=other, mixer=mixer)
 
 
 _TOWERS = ("vision_config", "audio_config", "vision_tower")

@@ -1,18 +1,19 @@
-"""A shape from the config.json of a Hugging Face model."""
+"""A shape from the config.json of a Hugging Face model, whose text is parsed, cleaned, and has each key once."""
 
+import json
 from collections.abc import Mapping
 from itertools import groupby
 from typing import Any
 
 from msgspec.structs import replace
 
-from tunedoctor.memory import around, deltas, mixers
+from tunedoctor.facts.clean import clean_text, cleaned
+from tunedoctor.memory import around, mixers
 from tunedoctor.memory.build import Numbers, attention, finished, norm_of
 from tunedoctor.memory.family import KNOWN, Family, Kind, family_of, name_of
 from tunedoctor.memory.fields import DEEPEST, Fields, senseless
-from tunedoctor.memory.kinds import kinds
 from tunedoctor.memory.shape import Layer, MemoryModelError, Shape
-from tunedoctor.memory.sizes import KEYS, bias, numbers
+from tunedoctor.memory.sizes import KEYS, bias, kinds, numbers
 from tunedoctor.tables.small import defaults_of
 
 _TEXT = ("text_config", "llm_config", "language_config", "thinker_config", "language_model")
@@ -153,9 +154,9 @@ def _layer(  # noqa: PLR0913  what makes a layer
         case "latent":
             mixing = mixers.latent(config, n, family, indexed=kind.indexed)
         case "delta" if config.whole("linear_num_heads") or config.part("linear_attn_config"):
-            mixing = deltas.by_channel(config, n.hidden)
+            mixing = mixers.by_channel(config, n.hidden)
         case "delta":
-            mixing = deltas.delta(config, n.hidden, _PROJECTIONS.get(name, "split"))
+            mixing = mixers.delta(config, n.hidden, _PROJECTIONS.get(name, "split"))
         case "convolution":
             mixing = mixers.convolution(config, n.hidden)
         case "mamba1":
@@ -181,4 +182,38 @@ def _layer(  # noqa: PLR0913  what makes a layer
     return around.with_input_of_its_own(made, config, n, family)
 
 
-_PROJECTIONS: dict[str, deltas.Projections] = {"qwen3_next": "joined", "olmo_hybrid": "plain"}
+_PROJECTIONS: dict[str, mixers.Projections] = {"qwen3_next": "joined", "olmo_hybrid": "plain"}
+
+LARGEST = 2 << 20
+"""Bytes of a config.json; those with a name for each of 20,000 labels have 1 MB. Parsed it can be 50 times as large."""
+
+
+def parsed(data: bytes) -> Any:  # noqa: ANN401  JSON of somebody
+    """Return parsed JSON without what acts on a terminal. Raises MemoryModelError where it is none.
+
+    The standard library's parser: configs of Mamba hold Infinity, which JSON has not.
+    """
+    if data[:4] == b"GGUF" or data[8:10] == b'{"':
+        what = "these are weights; the doctor reckons by the config.json of the model"
+        raise MemoryModelError(what)
+    if not data.strip():
+        raise MemoryModelError("it is empty")
+    try:
+        return cleaned(json.loads(data.decode("utf-8-sig"), object_pairs_hook=_object))
+    except UnicodeDecodeError:
+        what = "it is no JSON: not UTF-8 text"
+    except RecursionError:
+        what = "its JSON is nested too deep"
+    except ValueError as error:
+        what = f"it is no JSON: {str(error)[:100]}"
+    raise MemoryModelError(what) from None
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for key, value in pairs:
+        if key in found and found[key] != value:
+            what = f"{clean_text(key)[:60]} stands there twice, with different values"
+            raise MemoryModelError(what)
+        found[key] = value
+    return found

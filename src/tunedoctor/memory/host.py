@@ -7,11 +7,10 @@ from typing import NamedTuple
 
 import msgspec
 
-from tunedoctor.memory.adapters import trained_elements
-from tunedoctor.memory.optimizer import OPTIMIZERS, state_bytes
 from tunedoctor.memory.parameters import parameters, weights
 from tunedoctor.memory.run import Run
 from tunedoctor.memory.shape import Shape
+from tunedoctor.memory.trained import OPTIMIZERS, state_bytes, trained_elements
 
 PROCESS = 265 << 20
 """Python with torch 2.13 of the CPU, transformers 5.24, peft 0.21 imported. Measured; bitsandbytes adds 53 MiB."""

@@ -3,6 +3,7 @@
 from typing import Literal
 
 import msgspec
+from msgspec.structs import replace
 
 from tunedoctor.memory.advice import fits_well, largest_seq
 from tunedoctor.memory.band import Device, Verdict, band, fit, need
@@ -100,10 +101,10 @@ def machine_table(device: Device, base: Run) -> MachineTable:
 
 
 def _cell(name: str, method: Method, device: Device, base: Run) -> Cell:
-    shape, run = named(name), msgspec.structs.replace(base, method=method)
+    shape, run = named(name), replace(base, method=method)
     judged = fit(shape, run, device)
     share = judged.need_gib / device.usable if device.usable else 0.0
-    longest = largest_seq(shape, msgspec.structs.replace(run, batch=1), device)
+    longest = largest_seq(shape, replace(run, batch=1), device)
     size = parameters(shape).total
     return Cell(name, size, method, judged.need_gib, share, judged.verdict, longest)
 
@@ -122,7 +123,7 @@ def card_table(cards: tuple[Card, ...], base: Run) -> CardTable:
 def _card(card: Card, base: Run) -> CardRow:
     best, rate = dict.fromkeys(METHODS, ""), None
     for method in METHODS:
-        run = msgspec.structs.replace(base, method=method)
+        run = replace(base, method=method)
         fitting = (one for one in reversed(SIZES) if fits_well(named(one), run, device_of(card)))
         best[method] = "" if _unmeasured(card, run) else next(fitting, "")
         if best[method] and rate is None:
@@ -162,7 +163,7 @@ def _article_row(size: str, said: tuple[str, str], models: list[str]) -> Article
     def around(run: Run) -> tuple[float, float]:
         found: list[float] = []
         for seq in (512, 2048):
-            one = msgspec.structs.replace(run, seq=seq)
+            one = replace(run, seq=seq)
             found += [need(band(shape, one)).middle / _GB for shape in shapes]
         return min(found), max(found)
 

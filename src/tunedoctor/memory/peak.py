@@ -13,15 +13,20 @@ sub-groups of 1e9 elements, which is nearly all of what one GPU of a few holds.
 
 from typing import NamedTuple
 
-import msgspec
+from msgspec.structs import replace
 
-from tunedoctor.memory.adapters import adapter_elements, embedding_elements, trained_elements
 from tunedoctor.memory.layer import moments
 from tunedoctor.memory.losses import loss_term
-from tunedoctor.memory.optimizer import state_bytes, step_copies
 from tunedoctor.memory.parameters import parameters, weights
 from tunedoctor.memory.run import Run
 from tunedoctor.memory.shape import Shape
+from tunedoctor.memory.trained import (
+    adapter_elements,
+    embedding_elements,
+    state_bytes,
+    step_copies,
+    trained_elements,
+)
 
 WORKSPACES = 2 * 8_519_680
 """cuBLAS takes a workspace of the allocator in each thread (CUDABlas.cpp, ":4096:2:16:8"): forward and backward."""
@@ -43,7 +48,7 @@ class Peak(NamedTuple):
 def peak(shape: Shape, run: Run) -> Peak:
     """Return the peak of training a model so, on one GPU."""
     if run.stack.untied and shape.tied:
-        shape = msgspec.structs.replace(shape, tied=False)
+        shape = replace(shape, tied=False)
     trained = trained_elements(shape, run)
     base = weights(shape, run)
     share = shares(shape, run, base, trained)

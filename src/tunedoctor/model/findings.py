@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Literal, TypedDict
 
 import msgspec
-from msgspec import structs
+from msgspec.structs import replace
 
 from tunedoctor.facts import Host, Interpreter, Unknown
 from tunedoctor.model.lazy import pattern
@@ -135,16 +135,14 @@ class Cure(msgspec.Struct, frozen=True):
     def with_flag(self, flag: str) -> "Cure":
         """Return it with one more option of `pip install`."""
         steps = (
-            structs.replace(step, flags=(*step.flags, flag))
-            if isinstance(step, PipInstall)
-            else step
+            replace(step, flags=(*step.flags, flag)) if isinstance(step, PipInstall) else step
             for step in self.steps
         )
-        return structs.replace(self, steps=tuple(steps))
+        return replace(self, steps=tuple(steps))
 
     def then(self, other: "Cure") -> "Cure":
         """Return this cure, and after it the other."""
-        return structs.replace(self, steps=(*self.steps, *other.steps))
+        return replace(self, steps=(*self.steps, *other.steps))
 
 
 def tell(command: str, who: Who | None = None) -> Cure:
@@ -284,15 +282,15 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
 
     def saying(self, said: str) -> "Finding":
         """Return the same finding, which goes by this error of the run."""
-        return structs.replace(self, said=said)
+        return replace(self, said=said)
 
     def proved(self) -> "Finding":
         """Return the same finding, which no resemblance of the text outweighs."""
-        return structs.replace(self, certain=True)
+        return replace(self, certain=True)
 
     def told_by(self, check: "Check") -> "Finding":
         """Return the same finding; what it leaves out is as its check says, and so is the title of a longer one."""
-        return structs.replace(
+        return replace(
             self,
             title=self.title if len(self.title) <= LONGEST_TITLE else "",
             means=self.means or check.means,

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
-import msgspec
+from msgspec.structs import replace
 
 from tunedoctor.diagnosis.agreement import Drafted, chosen, drafted
 from tunedoctor.diagnosis.engine import diagnose
@@ -49,7 +49,7 @@ class Planned(NamedTuple):
         """The plan with the cures whose end a check can see: variables hold from the next shell on."""
         unseen = {one.id for one in self.drafts if one.sets_variables_alone}
         cures = tuple(c for c in self.plan.cures if c not in unseen)
-        return msgspec.structs.replace(self.plan, cures=cures)
+        return replace(self.plan, cures=cures)
 
 
 def planned(
@@ -83,7 +83,7 @@ def fresh(snapshot: Snapshot, path: str, packages: Iterable[str], ask: Asking) -
     whole, made = steps.fetched(found.plan, place), found.made
     python = place.python or sys.executable
     dropped = made.dropped if made else {}
-    whole = msgspec.structs.replace(
+    whole = replace(
         whole,
         steps=(NewEnvironment(path=path, python=python), *whole.steps),
         reasons=tuple(f"{name} is left out: {why}" for name, why in dropped.items()),
@@ -199,5 +199,5 @@ def _tried(
     found = simulate(whole, place.snapshot, place.checks)
     if new:
         # which libraries the new torch brings only its index tells
-        found = msgspec.structs.replace(found, bred=(), refused="")
+        found = replace(found, bred=(), refused="")
     return one._replace(simulated=found)

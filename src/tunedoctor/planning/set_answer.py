@@ -9,6 +9,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Literal, cast
 
 import msgspec
+from msgspec.structs import replace
 
 from tunedoctor.facts import Target
 from tunedoctor.installers.uv import Failed, NoSolution, Outcome, Question
@@ -98,7 +99,7 @@ def answered(place: Place, asked: Mapping[str, str]) -> tuple[Answer, Made | Non
         one = shown(place, asked)
     except RefusedError as error:
         if error.tried is None:
-            return msgspec.structs.replace(
+            return replace(
                 told,
                 verdict="unknown" if error.silent else "none",
                 why=error.why,
@@ -109,7 +110,7 @@ def answered(place: Place, asked: Mapping[str, str]) -> tuple[Answer, Made | Non
     made = cast("Made", one.made)  # all of a set is left to the resolver
     torch, packages = made.torch, _packages(one, made)
     along = {change.name for change in packages if not change.named}
-    return msgspec.structs.replace(
+    return replace(
         told,
         torch=SetTorch(torch.version, torch.variant, torch.index_url, torch.kept),
         packages=packages,

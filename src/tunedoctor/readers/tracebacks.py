@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Literal, NamedTuple
 
-import msgspec
+from msgspec.structs import replace
 
 from tunedoctor.facts import ErrorText, Frame
 from tunedoctor.readers.paste import rows, shape
@@ -299,7 +299,7 @@ def _mark(frames: list[Frame], text: str) -> None:
     arrow = ARROW.match(text)
     line = int(arrow["line"]) if arrow else None
     code = (arrow["code"] or "" if arrow else text).strip()[:300]
-    frames[-1] = msgspec.structs.replace(frames[-1], line=frames[-1].line or line, code=code)
+    frames[-1] = replace(frames[-1], line=frames[-1].line or line, code=code)
 
 
 def tracebacks(said: Sequence[Said]) -> tuple[list[ErrorText], set[int]]:

@@ -17,6 +17,7 @@ from pathlib import Path, PurePath
 from typing import Annotated, Any, Literal
 
 import msgspec
+from msgspec.structs import replace
 
 from tunedoctor.state.folder import FailureError, entries, entry_of, keep
 from tunedoctor.system.reading import read_regular
@@ -98,7 +99,7 @@ class Journal:
 
     def step(self, step: Step, **more: object) -> None:
         """Write down the step that comes."""
-        self.save(msgspec.structs.replace(self.record, step=step, **more))
+        self.save(replace(self.record, step=step, **more))
 
     def read(self) -> Record:
         """Return what the file tells; DamagedError where no doctor wrote it of this environment."""

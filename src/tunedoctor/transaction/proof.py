@@ -7,7 +7,7 @@ import shlex
 from collections.abc import Collection, Iterable
 from itertools import chain
 
-import msgspec
+from msgspec.structs import replace
 
 from tunedoctor.contracts.requirements import unmet
 from tunedoctor.diagnosis.engine import Diagnosis, diagnose
@@ -133,7 +133,7 @@ def _judged(
     dead = {*map(module_of, imports.deaths(told))}
     if isinstance(told, Runtime) and not plan.new and brought & dead:
         stages = tuple(s for s in told.stages if module_of(s.name) not in brought)
-        after = imports.with_imports(after, msgspec.structs.replace(told, stages=stages))
+        after = imports.with_imports(after, replace(told, stages=stages))
     grades = _GRADES[:1] if plan.new else _GRADES
     found, has = compare(before, after, checks, grades)
     old: imports.Answer = before.get(Runtime)

@@ -17,7 +17,7 @@ from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-import msgspec
+from msgspec.structs import replace
 
 from tunedoctor.probes.targeting import here
 from tunedoctor.state.folder import FailureError, failure_of, sync
@@ -107,7 +107,7 @@ def _bring_back(journal: Journal, state: State) -> State:
             if one.id >= journal.id:  # it holds what its own change touched alone
                 one.read()
                 _take_back(one)
-        return msgspec.structs.replace(state, folder="")
+        return replace(state, folder="")
     record = journal.read()
     if record.other or os.path.lexists(journal.other):  # else it was made from nothing
         _hold(journal, "left there; nothing was changed")
@@ -124,7 +124,7 @@ def list_states(target: str | None) -> tuple[State, ...]:
     """Return the states of an environment that can be brought back, newest first, with what they cost."""
     states = (state for _, state in kept(_lives(target)))
     sized = ((one, tree.own_bytes(Path(one.folder)) if one.folder else 0) for one in states)
-    return tuple(msgspec.structs.replace(one, bytes=size) for one, size in sized)
+    return tuple(replace(one, bytes=size) for one, size in sized)
 
 
 def put_in_order(target: str | None) -> str:
