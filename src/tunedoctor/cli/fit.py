@@ -18,8 +18,8 @@ from tunedoctor.cli.options import aim, look, misuse, refusing, starting, works
 from tunedoctor.cli.output import read_input, show
 from tunedoctor.facts import Packages, Target
 from tunedoctor.memory import overview, stacks
-from tunedoctor.memory.answer import Answer, answer, run_of, seen
-from tunedoctor.memory.band import GIB, Band, Device
+from tunedoctor.memory.answer import Answer, answer, run_of
+from tunedoctor.memory.band import GIB, Band, Device, seen
 from tunedoctor.memory.config import LARGEST, parsed
 from tunedoctor.memory.losses import CHUNK
 from tunedoctor.memory.peak import WORKSPACES

@@ -7,19 +7,7 @@ import msgspec
 from msgspec.structs import replace
 
 from tunedoctor.memory.advice import Largest, largest, smallest
-from tunedoctor.memory.band import (
-    GIB,
-    Band,
-    Device,
-    Fit,
-    Verdict,
-    band,
-    by_kernels,
-    context,
-    holds_mamba,
-    judged,
-    need,
-)
+from tunedoctor.memory.band import GIB, Device, Fit, Verdict, band, by_kernels, holds_mamba, seen
 from tunedoctor.memory.host import DiskGb, RamGib, disk, ram
 from tunedoctor.memory.parameters import parameters
 from tunedoctor.memory.peak import peak
@@ -116,7 +104,7 @@ def answer(
     check_targets(shape, run)
     found, around = peak(shape, run), band(shape, run)
     told = seen(around, devices)
-    worst = _worst(told["devices"])
+    worst: Fit | None = min(told["devices"], key=lambda one: one.margin_gib, default=None)
     device = worst.device if worst else None
     lacks = worst and worst.verdict != "fits"
     changes = smallest(shape, run, worst.device, run.gpus) if worst and lacks else ()
@@ -139,32 +127,6 @@ def answer(
         notes=(*notes, *_notes(shape, run)),
         **told,
     )
-
-
-def _worst(fits: tuple[Fit, ...]) -> Fit | None:
-    return min(fits, key=lambda one: one.margin_gib, default=None)
-
-
-def seen(around: Band, devices: tuple[Device, ...]) -> dict[str, Any]:
-    """Return the fields of an answer that follow from the peak: what devices show, and whether it fits on them."""
-    fits = tuple(judged(device, around) for device in devices)
-    worst = _worst(fits)
-    vendor = worst.device.vendor if worst else "nvidia"
-    taken = need(around, vendor)
-    shown, high = worst.need_gib if worst else taken.middle, taken.high
-    if worst:  # all that it has at the most, where the run is sure to fit
-        sure = worst.verdict == "fits"
-        high = min(high, worst.device.usable) if sure else max(taken.safe, worst.need_gib)
-    return {
-        "peak_gib": around.middle,
-        "peak_range": (around.low, around.high),
-        "reserved_gib": shown - context(vendor),
-        "range": (min(taken.low, high), high),
-        "context_gib": context(vendor),
-        "need_gib": shown,
-        "verdict": worst.verdict if worst else None,
-        "devices": fits,
-    }
 
 
 def _settings(run: Run) -> Settings:

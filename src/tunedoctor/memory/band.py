@@ -1,6 +1,6 @@
 """How far off a prediction can be, and what stands beside the allocator's peak on a card."""
 
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import msgspec
 from msgspec.structs import replace
@@ -179,3 +179,25 @@ def judged(device: Device, found: Band) -> Fit:
         verdict = "fits"
     shown = max(needed.least, min(needed.middle, usable))
     return Fit(device, verdict, shown, usable - needed.least)
+
+
+def seen(around: Band, devices: tuple[Device, ...]) -> dict[str, Any]:
+    """Return the fields of an answer that follow from the peak: what devices show, and whether it fits on them."""
+    fits = tuple(judged(device, around) for device in devices)
+    worst = min(fits, key=lambda one: one.margin_gib, default=None)
+    vendor = worst.device.vendor if worst else "nvidia"
+    taken = need(around, vendor)
+    shown, high = worst.need_gib if worst else taken.middle, taken.high
+    if worst:  # all that it has at the most, where the run is sure to fit
+        sure = worst.verdict == "fits"
+        high = min(high, worst.device.usable) if sure else max(taken.safe, worst.need_gib)
+    return {
+        "peak_gib": around.middle,
+        "peak_range": (around.low, around.high),
+        "reserved_gib": shown - context(vendor),
+        "range": (min(taken.low, high), high),
+        "context_gib": context(vendor),
+        "need_gib": shown,
+        "verdict": worst.verdict if worst else None,
+        "devices": fits,
+    }

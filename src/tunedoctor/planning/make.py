@@ -116,12 +116,9 @@ _GLIBC = ((2, 17), (2, 28), *((2, minor) for minor in range(31, 41)))
 def uv_platform(machine: Machine) -> str:
     """Return uv's name for a platform: "x86_64-manylinux_2_28"; that of glibc 2.28 where the glibc isn't known."""
     arch = {"amd64": "x86_64", "arm64": "aarch64"}.get(machine.arch.lower(), machine.arch.lower())
-    if machine.platform == "macos":
-        return f"{arch}-apple-darwin"
-    if machine.platform == "windows":
-        return f"{arch}-pc-windows-msvc"
-    if machine.libc == "musl":
-        return f"{arch}-unknown-linux-musl"
+    systems = {"macos": "apple-darwin", "windows": "pc-windows-msvc"}
+    if machine.libc == "musl" or machine.platform in systems:
+        return f"{arch}-{systems.get(machine.platform, 'unknown-linux-musl')}"
     have = parts(machine.glibc)[:2] or (2, 28)
     fits = [one for one in _GLIBC if one <= have] or [_GLIBC[0]]
     return f"{arch}-manylinux_{fits[-1][0]}_{fits[-1][1]}"
