@@ -90,7 +90,10 @@ def _broken(
         # a module that its distribution gave up
         asked = asked or getattr(packages.get(distribution_of(top)), "name", "")
         here = one.kind in ("name", "keyword", "unreadable")
-        told = _declared(top, asks, packages)
+        # what is asked is required and not installed, which missing-dependency tells
+        owner, brought = packages.get(asks), brought_by(top)
+        wanted = filter(None, map(requirement, owner.requires if owner else ()))
+        told = brought in {normalised(w.name) for w in wanted} and not packages.get(brought)
         if not here and (told or _recorded(one.module, asked, packages, record)):
             continue
         below = next((s for s in sites if one.file.startswith(s + os.sep)), "")
@@ -120,13 +123,6 @@ def _owner_of(top: str, packages: Packages, record: _Read) -> str:
         if one and begins.search(record(one.location, one.metadata)):
             return one.name
     return named[0].name if named[0] else ""
-
-
-def _declared(top: str, owner: str, packages: Packages) -> bool:
-    """Tell whether what is asked is required and not installed, which missing-dependency tells."""
-    one, named = packages.get(owner), brought_by(top)
-    wanted = {normalised(w.name) for w in map(requirement, one.requires) if w} if one else set()
-    return named in wanted and not packages.get(named)
 
 
 def _recorded(module: str, owner: str, packages: Packages, record: _Read) -> bool:

@@ -8,7 +8,7 @@ asked stands in the frames.
 from bisect import bisect_left
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import msgspec
 from packaging.version import Version
@@ -19,9 +19,6 @@ from tunedoctor.model.lazy import pattern
 from tunedoctor.model.versions import normalised, pep440
 from tunedoctor.tables.load import table
 from tunedoctor.tables.small import Contracts, brought_by, distribution_of, first_transformers
-
-if TYPE_CHECKING:
-    import re
 
 Runs = tuple[tuple[int, int], ...]
 """First and last places, in the releases of a library, of neighbours that are alike."""
@@ -261,15 +258,11 @@ def _runs(rows: Rows, place: str, name: str) -> Runs:
 
 def owners(error: ErrorText) -> Iterator[str]:
     """Yield the distributions of the frames, innermost first, up to the first frame of the user's own."""
+    installed = pattern(table("misfits")["shapes"]["installed"])
     for frame in reversed(error.frames):
         if frame.file.startswith("<"):
             continue
-        place = _installed().search(frame.file)
+        place = installed.search(frame.file)
         if place is None:
             return
         yield brought_by(place["top"])
-
-
-@cache
-def _installed() -> "re.Pattern[str]":
-    return pattern(table("misfits")["shapes"]["installed"])

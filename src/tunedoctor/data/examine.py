@@ -216,19 +216,16 @@ def _measure(found: Tally, number: int, sample: train_rows.Sample, asked: Asked)
     found.learned += learned
     found.lengths[rounded(tokens)] += 1
     own = digest(data)
-    prompt = _prompt([role for role, _ in turns], parts)
+    # what the user says before the first answer, unless that is nothing, or all
+    roles = [role for role, _ in turns]
+    end = roles.index("assistant") if "assistant" in roles else 0
+    before = [part for role, part in zip(roles[:end], parts, strict=False) if role != "system"]
+    prompt = digest(b"\n".join(before)) if before else 0
     found.marks.append(Mark(number, own, prompt, sketch(data) if asked.near else b""))
     if asked.sampled:
         key = digest(b"%d:%d" % (number, own))
         found.samples.append((key, _encode([number, sample.form, turns])))
     return "\n".join([text for _, text in turns])
-
-
-def _prompt(roles: list[str], parts: list[bytes]) -> int:
-    """Return the digest of what the user says before the first answer; 0 where that is nothing, or all."""
-    end = roles.index("assistant") if "assistant" in roles else 0
-    before = [parts[i] for i in range(end) if roles[i] != "system"]
-    return digest(b"\n".join(before)) if before else 0
 
 
 def luhn(text: str) -> bool:

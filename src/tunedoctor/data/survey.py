@@ -13,7 +13,6 @@ import msgspec
 
 from tunedoctor.data import examine
 from tunedoctor.data.examine import SHOWN, Mark, Tally, rules_for
-from tunedoctor.data.records import Element
 from tunedoctor.data.repeats import Digests, Place, Sketches, Spool
 from tunedoctor.data.report import DataFault, DataFile, Leak, LeakKind, Lengths, Spot, described
 from tunedoctor.data.rows import KINDS, Rows, unread
@@ -200,7 +199,10 @@ def _parts(rows: Rows, asked: Asked) -> Iterator[Tally]:
     if rows.blocks is not None:
         yield from _examined(rows.blocks, asked)
     else:
-        yield from _of_elements(rows, asked.rows)
+        elements = iter(rows)
+        while part := list(islice(elements, PART)):
+            rules = rules_for(_bytes([one.value for one in part if one.value is not None]))
+            yield examine.part(part, rules, asked.rows)
     last = Tally()
     for why in rows.broken:
         last.fault("ends-early", 0, why)
@@ -225,13 +227,6 @@ def _examined(blocks: Iterable[tuple[bytes, int]], asked: Asked) -> Iterator[Tal
                 yield waiting.popleft().get()
         while waiting:
             yield waiting.popleft().get()
-
-
-def _of_elements(rows: Iterable[Element], asked: examine.Asked) -> Iterator[Tally]:
-    rows = iter(rows)
-    while part := list(islice(rows, PART)):
-        rules = rules_for(_bytes([one.value for one in part if one.value is not None]))
-        yield examine.part(part, rules, asked)
 
 
 def _bytes(values: list[object]) -> bytes:

@@ -54,6 +54,7 @@ def shape_of(data: Any, name: str = "") -> Shape:  # noqa: ANN401  JSON of someb
         for (n, kind), run in groupby(per_layer)
     )
     tied = _tied(whole, config, family)
+    quantised = whole.part("quantization_config") or config.part("quantization_config")
     vocab = config.or_else(0, "vocab_size", "padded_vocab_size") or whole.needed("vocab_size")
     return Shape(
         name=name or (whole.word("_name_or_path") or model_type or "config.json")[:200],
@@ -80,15 +81,9 @@ def shape_of(data: Any, name: str = "") -> Shape:  # noqa: ANN401  JSON of someb
         streams=config.or_else(1, "altup_num_inputs", "hc_mult"),
         wide_logits=family.wide_logits,
         # scores beside those of the tokens, or capped ones, are eager's alone
-        stored=_stored(whole, config),
+        stored=quantised.word("quant_method")[:40] if quantised else "",
         sdpa=family.sdpa and not family.sinks and not config.number("attn_logit_softcapping"),
     )
-
-
-def _stored(whole: Fields, config: Fields) -> str:
-    """Return what the weights are quantised with already; "" where they are not."""
-    part = whole.part("quantization_config") or config.part("quantization_config")
-    return part.word("quant_method")[:40] if part else ""
 
 
 _GATED = ("silu", "swish", "swiglu")

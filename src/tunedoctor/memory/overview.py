@@ -204,7 +204,13 @@ class OfferTable(msgspec.Struct, frozen=True, kw_only=True):
 
 def offers(shape: Shape, run: Run, cards: tuple[Card, ...]) -> OfferTable:
     """Judge each card for a run."""
-    found = tuple(_offer(shape, run, card) for card in cards if not _unmeasured(card, run))
+    found: list[Offer] = []
+    for card in (one for one in cards if not _unmeasured(one, run)):
+        judged = fit(shape, run, device_of(card))
+        rate = speed(shape, run, card.tflops, card.bandwidth_gb_s)
+        pace, spread = (rate.tokens_per_second, (rate.low, rate.high)) if rate else (None, None)
+        about = (card.name, card.memory_gib, card.watts, judged.verdict, judged.need_gib)
+        found.append(Offer(*about, pace, spread, caveat(card)))
     fitting = [one for one in found if one.verdict == "fits"]
     return OfferTable(
         model=shape.name,
@@ -212,17 +218,9 @@ def offers(shape: Shape, run: Run, cards: tuple[Card, ...]) -> OfferTable:
         seq=run.seq,
         batch=run.batch,
         stack=run.stack.name,
-        offers=found,
+        offers=tuple(found),
         smallest=min(fitting, key=lambda one: one.memory_gib).name if fitting else "",
     )
-
-
-def _offer(shape: Shape, run: Run, card: Card) -> Offer:
-    judged = fit(shape, run, device_of(card))
-    rate = speed(shape, run, card.tflops, card.bandwidth_gb_s)
-    pace, spread = (rate.tokens_per_second, (rate.low, rate.high)) if rate else (None, None)
-    about = (card.name, card.memory_gib, card.watts)
-    return Offer(*about, judged.verdict, judged.need_gib, pace, spread, caveat(card))
 
 
 Table = MachineTable | CardTable | OfferTable | ArticleTable

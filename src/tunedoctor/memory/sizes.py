@@ -27,6 +27,7 @@ def numbers(config: Fields, family: Family, model_type: str) -> Numbers:
         wanted = f"at most {config.key(*KEYS['experts'])} {experts}"
         raise senseless(config.key(*KEYS["active"]), active, wanted)
     own = width or config.or_else(feed, "intermediate_size")
+    normed = config.key("use_qk_norm", "qk_layernorm", "qk_norm")
     return Numbers(
         hidden=hidden,
         heads=heads,
@@ -37,7 +38,7 @@ def numbers(config: Fields, family: Family, model_type: str) -> Numbers:
         qkv_bias=bias(config, family.qkv_bias),
         o_bias=bias(config, family.o_bias),
         feed_bias=bias(config, family.feed_bias),
-        query_norm=_query_norm(config),
+        query_norm=None if config.data.get(normed) is None else config.flag(normed),
         gate=config.flag("use_attention_gate", default=True),
         softcap=config.number("attn_logit_softcapping") > 0,
         norms=_norms(config, family),
@@ -119,11 +120,6 @@ def _shared(config: Fields, model_type: str, expert_width: int) -> int:
     if own := config.whole(*KEYS["shared"]):
         return own
     return config.or_else(0, *KEYS["shared_count"]) * expert_width
-
-
-def _query_norm(config: Fields) -> bool | None:
-    key = config.key("use_qk_norm", "qk_layernorm", "qk_norm")
-    return None if config.data.get(key) is None else config.flag(key)
 
 
 def kinds(config: Fields, model_type: str, depth: int) -> list[Kind]:

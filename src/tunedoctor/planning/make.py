@@ -113,7 +113,7 @@ _GLIBC = ((2, 17), (2, 28), *((2, minor) for minor in range(31, 41)))
 """glibc floors that uv has names for."""
 
 
-def uv_platform(machine: Machine) -> str:
+def _platform(machine: Machine) -> str:
     """Return uv's name for a platform: "x86_64-manylinux_2_28"; that of glibc 2.28 where the glibc isn't known."""
     arch = {"amd64": "x86_64", "arm64": "aarch64"}.get(machine.arch.lower(), machine.arch.lower())
     systems = {"macos": "apple-darwin", "windows": "pc-windows-msvc"}
@@ -127,8 +127,7 @@ def uv_platform(machine: Machine) -> str:
 def question_for(machine: Machine) -> Question:
     """Return an empty question for the Python and the platform of a machine; of an unknown macOS for 14.0."""
     macos = (machine.macos or "14.0") if machine.platform == "macos" else ""
-    python = machine.python.rstrip("t")
-    return Question((), python=python, platform=uv_platform(machine), macos=macos)
+    return Question((), python=machine.python.rstrip("t"), platform=_platform(machine), macos=macos)
 
 
 def make(place: Place, want: Wanted) -> Made:
@@ -303,8 +302,8 @@ def rocm_gap(machine: Machine, variant: str) -> dict[str, str]:
     rows = (row for row in table("bitsandbytes_rocm")["rows"] if release in row["rocm"])
     served = {gfx for row in rows for gfx in row["gfx"]}
     lacks = [gpu.gfx for gpu in targets(machine).amd if gpu.gfx not in served]
-    why = f"its wheel holds no code for {lacks[0]} with ROCm {release}" if lacks else ""
-    return {BITSANDBYTES: why} if lacks else {}
+    why = "its wheel holds no code for {} with ROCm {}"
+    return {BITSANDBYTES: why.format(lacks[0], release)} if lacks else {}
 
 
 def _real(pin: Pin, torch: TorchPick) -> Pin:

@@ -13,7 +13,7 @@ from msgspec.structs import replace
 
 from tunedoctor.facts import Target
 from tunedoctor.installers.uv import Failed, NoSolution, Outcome, Question
-from tunedoctor.model.plan import AnyStep, Install, Pin, Remove
+from tunedoctor.model.plan import AnyStep, Install, Remove
 from tunedoctor.model.versions import parts
 from tunedoctor.planning.make import Made, Place, question_for
 from tunedoctor.planning.planner import Planned, shown
@@ -125,30 +125,21 @@ def _packages(one: Planned, made: Made) -> tuple[Change, ...]:
     """Return the set, and what cures take out and put in beside it."""
     want, there, moved = made.want, made.want.installed, made.moved
     spoken = {*want.roots, *made.found.why, *named()} if want.fresh else {*moved}
-    packages = {
-        name: Change(
-            name,
-            pin.version,
-            there.get(name, ""),
-            "kept" if name not in moved else "changed" if name in there else "added",
-            _why(pin, made) if name in moved else "",
-            name in spoken,
-        )
-        for name, pin in made.pins.items()
-    }
+    packages: dict[str, Change] = {}
+    kind: Literal["kept", "changed", "added"]
+    for name, pin in made.pins.items():
+        owners = [one for one in pin.via if one in moved] or list(pin.via)
+        goes_with = f"goes with {' and '.join(owners[:2])}" if owners else ""
+        kind = "kept" if name not in moved else "changed" if name in there else "added"
+        why = made.why.get(name, goes_with) if name in moved else ""
+        was = there.get(name, "")
+        packages[name] = Change(name, pin.version, was, kind, why, name in spoken)
     for name in one.plan.removed:
         packages[name] = Change(name, "", there.get(name, ""), "removed", named=False)
     for pin in (pin for pin in one.plan.pins if pin.name not in moved):
-        kind: Literal["changed", "added"] = "changed" if pin.name in there else "added"
+        kind = "changed" if pin.name in there else "added"
         packages[pin.name] = Change(pin.name, pin.version, pin.was, kind, named=False)
     return tuple(packages.values())
-
-
-def _why(pin: Pin, made: Made) -> str:
-    if pin.name in made.why:
-        return made.why[pin.name]
-    owners = [one for one in pin.via if one in made.moved] or list(pin.via)
-    return f"goes with {' and '.join(owners[:2])}" if owners else ""
 
 
 def _commands(one: Planned, made: Made, python: str, along: Collection[str]) -> Commands:
@@ -246,6 +237,10 @@ def project(answer: Answer, made: Made) -> str:
     torch = made.torch
     low = ".".join(map(str, parts(answer.python)[:2])) or "3.11"
     shown = [one for one in answer.packages if one.named]
+    arch, _, rest = answer.platform.partition("-")
+    system = "darwin" if "apple" in rest else "win32" if "windows" in rest else "linux"
+    called = {"darwin": {"aarch64": "arm64"}, "win32": {"x86_64": "AMD64", "aarch64": "ARM64"}}
+    arch = called.get(system, {}).get(arch, arch)
     lines = [
         f"{MARK}: uv sync installs it",
         "[project]",
@@ -258,7 +253,7 @@ def project(answer: Answer, made: Made) -> str:
         "",
         "[tool.uv]",
         "package = false",
-        f"environments = [{_environment(answer.platform)}]",
+        f"environments = [\"sys_platform == '{system}' and platform_machine == '{arch}'\"]",
     ]
     if torch.index_url:
         named = [one.name for one in shown if one.name in GROUP]
@@ -269,12 +264,3 @@ def project(answer: Answer, made: Made) -> str:
             "explicit = true",
         ]
     return "\n".join(lines) + "\n"
-
-
-def _environment(platform: str) -> str:
-    """Return the marker of a platform of uv's, quoted for TOML."""
-    arch, _, rest = platform.partition("-")
-    system = "darwin" if "apple" in rest else "win32" if "windows" in rest else "linux"
-    named = {"darwin": {"aarch64": "arm64"}, "win32": {"x86_64": "AMD64", "aarch64": "ARM64"}}
-    arch = named.get(system, {}).get(arch, arch)
-    return f"\"sys_platform == '{system}' and platform_machine == '{arch}'\""

@@ -269,7 +269,6 @@ def _pinned(line: str) -> tuple[str, str]:
 
 def _is_condas(name: str, packages: Packages) -> bool:
     held = packages.get(name)
-    recorded = name in packages.conda or _CALLED.get(name, name) in packages.conda
-    # what pip wrote over is pip's by now
-    by = held.installer if held is not None else "pip"
-    return by == "conda" or (recorded and by not in ("pip", "uv"))
+    by = held.installer if held is not None else "pip"  # what pip wrote over is pip's by now
+    recorded = {name, _CALLED.get(name, name)} & packages.conda.keys()
+    return by == "conda" or (bool(recorded) and by not in ("pip", "uv"))

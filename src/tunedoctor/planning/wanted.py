@@ -249,15 +249,10 @@ def _of(found: Near) -> TorchPick | RefusedError:
         return RefusedError(why, *(f"{o.build} {o.after}".strip() for o in choice.alternatives[:1]))
     release, index = build.torch_version, choice.index if choice.index.startswith("http") else ""
     if found.kept:
-        stand_in = "" if allowed(f"=={release}") else _nearest(release)
+        # the newest release of the table that is no newer; the oldest one where none is
+        have, known = pep440(release), releases()
+        older = (one for one in known if have is not None and one.parsed <= have)
+        stand_in = "" if allowed(f"=={release}") else next(older, known[-1]).version
         return TorchPick(release, build.variant, index_url=index, kept=True, stand_in=stand_in)
     pair = choice.torchvision, choice.torchaudio
     return TorchPick(release, build.variant, *pair, index, why="".join(choice.reasons[:1]))
-
-
-def _nearest(version: str) -> str:
-    """Return the newest release of the table that is no newer than a version; the oldest one where none is."""
-    have = pep440(version)
-    known = releases()
-    fits = (one for one in known if have is not None and one.parsed <= have)
-    return next(fits, known[-1]).version

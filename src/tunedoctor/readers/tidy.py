@@ -51,7 +51,11 @@ def tidied(text: str, numbers: Sequence[int]) -> tuple[list[str], Sequence[int]]
     lines = _unstamped([_without_quote(one) if ">" in one[:16] else one for one in lines])
     shared = min((len(line) - len(line.lstrip()) for line in lines if line), default=0)
     lines, numbers = unwrapped(*_unfolded([line[shared:] for line in lines], numbers))
-    return without_notices(lines), numbers
+    whole = "\n".join(lines).lower()
+    notices = [one["text"] for one in table("notices")["notices"] if one["text"] in whole]
+    if notices:  # empty lines in their place, so that all keep their numbers
+        lines = ["" if any(map(line.lower().__contains__, notices)) else line for line in lines]
+    return lines, numbers
 
 
 def _characters(text: str) -> str:
@@ -135,15 +139,6 @@ def _unfolded(lines: list[str], numbers: Sequence[int]) -> tuple[list[str], Sequ
         number = numbers[at] if at < len(numbers) else at + 1
         out += [(part, number) for part in ([front, *laid, "", rest] if folded else [line])]
     return [line for line, _ in out], [number for _, number in out]
-
-
-def without_notices(lines: Sequence[str]) -> list[str]:
-    """Return the lines with empty ones in place of notices, so that all keep their numbers."""
-    whole = "\n".join(lines).lower()
-    held = [one["text"] for one in table("notices")["notices"] if one["text"] in whole]
-    if not held:
-        return list(lines)
-    return ["" if any(map(line.lower().__contains__, held)) else line for line in lines]
 
 
 NARROWEST, WIDEST = 68, 160

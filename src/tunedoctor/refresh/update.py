@@ -170,7 +170,12 @@ def ask(indexes: Indexes, table: Any, client: Client) -> Answer:  # noqa: ANN401
     for version in unsure:
         vision, sure = _companion(version, companions["torchvision"], metadata)
         audio, audio_sure = _companion(version, companions["torchaudio"], metadata)
-        code = _gfx(seen[version], metadata)
+        # gfx targets that requirements of its ROCm wheels name
+        one_of = {one.variant: one for one in reversed(seen[version]) if one.variant[:4] == "rocm"}
+        rocm = (
+            (v, needs(metadata(o.link), "linux_x86_64", o.python).gfx) for v, o in one_of.items()
+        )
+        code = {variant: Told(" ".join(gfx)) for variant, gfx in rocm if gfx}
         if version in unread:
             file = files_of_variants[version]
             try:
@@ -244,13 +249,6 @@ def _companion(torch: str, seen: Mapping[str, Wheels], metadata_of: Metadata) ->
 def _plainest(one: Wheel) -> tuple[bool, bool, tuple[int, ...]]:
     plain = one.family in ("linux_x86_64", "any")
     return plain, not one.python.endswith("t"), parts(one.python)
-
-
-def _gfx(seen: Wheels, metadata_of: Metadata) -> dict[str, Told]:
-    """Return ROCm variant -> gfx targets that its requirements name."""
-    one_of = {one.variant: one for one in reversed(seen) if one.variant.startswith("rocm")}
-    found = {v: needs(metadata_of(o.link), "linux_x86_64", o.python).gfx for v, o in one_of.items()}
-    return {variant: Told(" ".join(gfx)) for variant, gfx in found.items() if gfx}
 
 
 SECONDS = 900.0

@@ -14,7 +14,7 @@ from collections.abc import Collection, Generator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path, PurePath
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import msgspec
 from msgspec.structs import replace
@@ -141,13 +141,11 @@ def changed_by(prefixes: Collection[str]) -> list[Path]:
     return list(found)
 
 
-def _made(kind: type, value: Any) -> Any:  # noqa: ANN401  the fields that JSON has no word for are paths
-    return kind(value)
-
-
 def _decoded(file: Path) -> Record:
     try:
-        return msgspec.json.decode(read_regular(file, _LARGEST), type=Record, dec_hook=_made)
+        # the fields that JSON has no word for are paths
+        data, made = read_regular(file, _LARGEST), lambda kind, value: kind(value)
+        return msgspec.json.decode(data, type=Record, dec_hook=made)
     except OSError as error:
         raise DamagedError(error.strerror or "it cannot be read") from None
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:

@@ -106,11 +106,6 @@ def is_too_new(capability: str, archs: Iterable[str], cuda: str) -> bool:
     return above or _is_before(cuda, capability) or capability in ("7.2", "8.7")
 
 
-def code_list(archs: Iterable[str]) -> str:
-    """Return what is compiled in, as people read it: "sm_80 to sm_90 and sm_120"."""
-    return listed((a for a in archs if a.startswith("sm_")), most=99)
-
-
 def _is_before(cuda: str, capability: str) -> bool:
     """Tell whether a CUDA release knows nothing of a generation of GPUs; all of today know those before Ampere."""
     major = (parts(capability) or (0,))[0]
@@ -160,7 +155,8 @@ def code_of(build: TorchBuild | None, seen: Coverage | None) -> str:
     """Return what the build has code for, as far as it is known."""
     name = f"torch {build.version}" if build else "this PyTorch"
     if seen is not None and seen.archs:
-        return f"{name} has code for {code_list(seen.archs)}"
+        codes = (arch for arch in seen.archs if arch.startswith("sm_"))
+        return f"{name} has code for {listed(codes, most=99)}"
     if build and build.cuda:
         return f"{name} is built with CUDA {build.cuda}, which knows no such GPU"
     return f"{name} says that it is not compatible"

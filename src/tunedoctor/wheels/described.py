@@ -208,7 +208,7 @@ def over(machine: Machine, asked: Asked, *, driver_known: bool = True) -> Machin
     """
     gpus, driver, env = machine.gpus, machine.driver_version, machine.env
     if asked.gpus:
-        gpus = () if _none(asked.gpus) else gpus_named(asked.gpus)
+        gpus = () if _none(asked.gpus) else tuple(map(_named, asked.gpus))
         # what hid the GPUs of this machine says nothing of others
         env = {k: v for k, v in env.items() if not k.endswith("_VISIBLE_DEVICES")}
     if asked.driver:
@@ -256,12 +256,9 @@ def _numbers(text: str, option: str, example: str) -> str:
     return plain
 
 
-def gpus_named(texts: Iterable[str]) -> tuple[Gpu, ...]:
-    """Return the GPUs of words such as "8.9", "sm_120", "gfx1100", "RTX 4090", "xpu". Raises MachineError."""
-    return tuple(_named(clean(text).strip()) for text in texts)
-
-
 def _named(text: str) -> Gpu:
+    """Return the GPU of a word such as "8.9", "sm_120", "gfx1100", "RTX 4090", "xpu". Raises MachineError."""
+    text = clean(text).strip()
     word = text.lower()
     if found := re.fullmatch(r"(?:sm_?|compute_|cc)?(\d{1,2})\.?(\d)[af]?", word):
         capability = f"{found[1]}.{found[2]}"
