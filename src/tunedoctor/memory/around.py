@@ -7,18 +7,18 @@ from tunedoctor.memory.family import Family
 from tunedoctor.memory.fields import DEEPEST, Fields
 from tunedoctor.memory.shape import Layer, Matrix, Norm
 
+_POSITIONS = ("n_positions", "max_position_embeddings")
+
 
 def positions(config: Fields, hidden: int, model_type: str) -> int:
     """Return learned positions, and Bloom's norm of the embedding."""
     if model_type == "bloom":
         return 2 * hidden
-    if model_type in ("gpt2", "gpt_bigcode"):
-        return hidden * config.or_else(1024, "n_positions", "max_position_embeddings")
-    if model_type == "gpt_neo":
-        return hidden * config.or_else(2048, "max_position_embeddings")
-    if model_type in ("opt", "biogpt"):
-        return hidden * (config.or_else(2048, "max_position_embeddings") + 2)
-    return 0
+    usual = {"gpt2": 1024, "gpt_bigcode": 1024, "gpt_neo": 2048, "opt": 2048, "biogpt": 2048}
+    if model_type not in usual:
+        return 0
+    more = 2 if model_type in ("opt", "biogpt") else 0
+    return hidden * (config.or_else(usual[model_type], *_POSITIONS) + more)
 
 
 def _wide(config: Fields) -> int:

@@ -95,11 +95,10 @@ def _kv_heads(config: Fields, family: Family, heads: int) -> int:
     return config.or_else(heads, *KEYS["kv_heads"], least=1)
 
 
-def _feed(config: Fields, hidden: int, model_type: str) -> int:  # noqa: PLR0911  one for each way of telling
-    if model_type == "qwen":  # its intermediate_size counts w1 and w2 together
-        return config.or_else(8 * hidden, "intermediate_size") // 2
-    if model_type == "recurrent_gemma":  # gate and up together
-        return config.or_else(6 * hidden, "intermediate_size") // 2
+def _feed(config: Fields, hidden: int, model_type: str) -> int:
+    # their intermediate_size counts w1 and w2, or gate and up, together
+    if both := {"qwen": 8, "recurrent_gemma": 6}.get(model_type):
+        return config.or_else(both * hidden, "intermediate_size") // 2
     if model_type == "lfm2" and config.flag("block_auto_adjust_ff_dim", default=True):
         wide = int(2 * config.or_else(4 * hidden, "intermediate_size", "block_ff_dim") / 3)
         wide = int(config.number("block_ffn_dim_multiplier", 1.0) * wide)
