@@ -109,10 +109,7 @@ def _between(name: str, version: str) -> tuple[int, int] | None:
 
 
 def places(releases: Sequence[str], version: str) -> tuple[int, ...]:
-    """Return the place of a version among releases, oldest first, or the two that it lies between.
-
-    Before the first and behind the last one of the two is no place; () of what is no version.
-    """
+    """Return the place of a version among releases, or the two around it, -1 and the end too; () of no version."""
     wanted = pep440(version)
     if wanted is None:
         return ()

@@ -200,7 +200,6 @@ def cut_answers(sample: train_rows.Sample) -> list[train_rows.Fault]:
 
 
 def _measure(found: Tally, number: int, sample: train_rows.Sample, asked: Asked) -> str:
-    """Count a sample's tokens and take its prints; return its text."""
     turns = sample.turns
     # halves of characters can't be written as UTF-8
     parts = [text.encode("utf-8", "surrogatepass") for _, text in turns]
@@ -275,7 +274,6 @@ def rules_for(block: bytes) -> tuple[SecretKind, ...]:
 
 
 def _long_words(block: bytes) -> Iterator[bytes]:
-    """Find the words that are long enough for a token, with what stands around them."""
     flat = block.translate(_AS_LONG)
     at = flat.find(_LONG)
     while at >= 0:

@@ -140,7 +140,6 @@ class _Window:
         self.text = "".join(parts)
 
     def move(self, to: int) -> None:
-        """Go on to a place, and count the lines."""
         self.line += self.text.count("\n", self.at, to)
         self.at = to
 

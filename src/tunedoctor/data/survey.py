@@ -83,7 +83,6 @@ class Survey:
             self._file(number, source)
 
     def _file(self, number: int, source: Source) -> None:
-        """Read one file; one that can't be read is a fault, and the others go on."""
         whole, columns = Tally(), self.asked.rows.columns
         kind, encoding, size = "unknown", "unknown", 0
         try:
@@ -230,7 +229,6 @@ def _examined(blocks: Iterable[tuple[bytes, int]], asked: Asked) -> Iterator[Tal
 
 
 def _bytes(values: list[object]) -> bytes:
-    """Return all that the values hold, for a search of bytes."""
     try:
         return msgspec.json.encode(values)
     except (ValueError, TypeError, RecursionError, UnicodeError):

@@ -216,10 +216,7 @@ def _who(said: Mapping[str, Setting], *names: str) -> str:
 
 
 def _all(settings: Collection[Setting], *kinds: str) -> tuple[Source, ...]:
-    """Return what settings of some kinds hold: of uv, which joins its lists, all, the strongest first; pip's last one.
-
-    uv's come before pip's.
-    """
+    """Return what settings of some kinds hold: all of uv, which joins lists, the strongest first; pip's last one."""
     found: list[Setting] = []
     for tool in ("uv", "pip"):
         for kind in kinds:

@@ -49,7 +49,6 @@ def like(text: str, most: int = 3) -> list[str]:
 
 
 def _variant(wanted: str, row: ModelRow) -> Shape:
-    """Return the shape of a row for a name that is its own, or a variant of that."""
     if _bare(wanted) == _bare(row.name):
         return _shape(row)
     packing: dict[str, str] = table("models")["words"]

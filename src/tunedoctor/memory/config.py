@@ -91,7 +91,6 @@ _GATED = ("silu", "swish", "swiglu")
 
 
 def _unread(config: Fields) -> tuple[str, ...]:
-    """Return the keys of an unknown architecture that were not understood, its activation among them."""
     names = ("hidden_act", "hidden_activation", "activation_function")
     key = next((one for one in names if config.data.get(one)), "hidden_act")
     if str(config.data.get(key)).lower() in _GATED:

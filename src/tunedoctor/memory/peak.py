@@ -88,7 +88,6 @@ def peak(shape: Shape, run: Run) -> Peak:
 
 
 def _phases(shape: Shape, run: Run, gradients: int) -> dict[str, dict[str, int]]:
-    """Return each phase's terms beside what always lies there."""
     layers = [(one.repeat, moments(one, shape, run)) for one in shape.layers]
     again, loss = run.checkpointing, loss_term(shape, run)
     width = 4 if shape.wide_residual else run.saved_width

@@ -229,11 +229,7 @@ class Depths(NamedTuple):
 
 
 def depths(shape: Shape, seq: int) -> Depths:
-    """Return the fewest layers to trace, one period of the layers apart.
-
-    What is carried on are whole periods, and the last period stands apart from the first: what is highest while a
-    layer is taken back differs between them.
-    """
+    """Return the fewest layers to trace, whole periods of the layers apart, since the first and the last one differ."""
     kinds = [_plain(one, seq) for one in shape.layers for _ in range(one.repeat)]
     whole = len(kinds)
     found = Depths(whole, whole)

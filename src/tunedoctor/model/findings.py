@@ -188,10 +188,7 @@ def pip(
     *arguments: str,
     index: str = "",
 ) -> Cure:
-    """Return a pip command for the target; `arguments`: requirements, and options that take no value.
-
-    What is compiled on the machine is no install of a wheel: the user runs it.
-    """
+    """Return a pip command for the target: requirements, options without value; what compiles is the user's to run."""
     flags = tuple(a for a in arguments if a.startswith("-"))
     named = tuple(a for a in arguments if not a.startswith("-"))
     by = starter(interpreter)

@@ -18,10 +18,7 @@ SHIPPED = Path(__file__).parents[1] / "tables" / "literals.json"
 
 
 def literals(source: str, flags: int = 0) -> tuple[str, ...]:
-    """Return words one of which stands in every text that the expression matches; () where none is certain.
-
-    With IGNORECASE they are in small letters, to be looked for in `folded` text.
-    """
+    """Return words (small, for `folded` text, with IGNORECASE) one of which stands in every match; () for none."""
     return _shipped().get(key_of(source, flags), ())
 
 

@@ -221,7 +221,6 @@ _BUILDS = frozenset({"torch", "torchvision", "torchaudio", "xformers"})
 
 
 def _agree(steps: list[AnyStep]) -> None:
-    """Raise PlanError where steps contradict each other."""
     wants: dict[str, str] = {}
     said: dict[str, str | None] = {}
     for one, pin in ((s, pin) for s in steps if isinstance(s, Install) for pin in s.pins):

@@ -177,10 +177,7 @@ def make(place: Place, want: Wanted) -> Made:
 
 
 def _own(place: Place, torch: TorchPick, want: Wanted, question: Question) -> TorchPick | None:
-    """Return the newest fitting build of the user's own sources where PyTorch's index, which has `torch`, is silent.
-
-    One for companions that are there goes first.
-    """
+    """Return the newest fitting build of the user's own sources where PyTorch's index, which has `torch`, is silent."""
     if torch.kept or not torch.index_url:
         return None
     held = place.ask.held(torch.index_url)
@@ -200,12 +197,7 @@ def _own(place: Place, torch: TorchPick, want: Wanted, question: Question) -> To
 def _fitting(
     machine: Machine, torch: TorchPick, found: Found, newest: str, *, whole: bool
 ) -> TorchPick | Clash | None:
-    """Return the build to go on with, for the release of torch that a set has; None where it has the build.
-
-    A clash where this machine takes no build of it.
-
-    `whole`: its companions were free too, and are to be those that go with it.
-    """
+    """Return the build to go on with for the torch of a set; None where it has it, with companions if `whole`."""
     versions = {pin.name: public(pin.version) for pin in found.pins}
     have = versions["torch"]
     if have == (torch.stand_in or torch.version):
@@ -249,10 +241,7 @@ def _task(  # noqa: PLR0913  what is wanted, and what torch may be
     *,
     free: bool,
 ) -> Task:
-    """Return what is searched for around one build of torch, or where it is `free` around any up to the newest.
-
-    `dropped` packages are not in it.
-    """
+    """Return what is searched for around one build of torch, or where it is `free` any up to the newest."""
     there = want.installed
     paired = {"torchvision": torch.torchvision, "torchaudio": torch.torchaudio}
     roots = [n for n in want.roots if n != "torch" and n not in dropped]
@@ -307,7 +296,6 @@ def rocm_gap(machine: Machine, variant: str) -> dict[str, str]:
 
 
 def _real(pin: Pin, torch: TorchPick) -> Pin:
-    """Put the build that is there in the place of the release that stood in for it."""
     if pin.name == "torch":
         return replace(pin, version=torch.version)
     # of a folder of wheels the companions come with their label
@@ -324,7 +312,6 @@ _SETTLES = {
 
 
 def _way_out(want: Wanted, clash: Clash) -> str:
-    """Return what the user can give up: the packages that were asked for and that the clash names."""
     if named := clash.answer.names(want.asked):
         return f"leave out {' or '.join(named)}, or ask for other versions"
     there = clash.answer.names(want.installed)

@@ -155,7 +155,6 @@ def settle(place: Place, asked: Mapping[str, str], drafts: tuple[Drafted, ...] =
 def _useless(
     found: Simulated, drafts: Iterable[Drafted], tried: Planned | None = None
 ) -> RefusedError:
-    """Return the refusal of a plan of which the checks say that it is of no use."""
     ways = (one.found.finding.cure.command for one in drafts if one.changes)
     return RefusedError(f"the plan was not made: {found.refused}", *ways, tried=tried)
 

@@ -122,7 +122,6 @@ def answered(place: Place, asked: Mapping[str, str]) -> tuple[Answer, Made | Non
 
 
 def _packages(one: Planned, made: Made) -> tuple[Change, ...]:
-    """Return the set, and what cures take out and put in beside it."""
     want, there, moved = made.want, made.want.installed, made.moved
     spoken = {*want.roots, *made.found.why, *named()} if want.fresh else {*moved}
     packages: dict[str, Change] = {}
@@ -143,10 +142,7 @@ def _packages(one: Planned, made: Made) -> tuple[Change, ...]:
 
 
 def _commands(one: Planned, made: Made, python: str, along: Collection[str]) -> Commands:
-    """Return the commands for pip and for uv; `python` is the target's interpreter, "" for the active one.
-
-    Packages that come `along` with others are not named.
-    """
+    """Return the commands for pip and uv ("": the active interpreter), without what comes `along`."""
     own = shlex.quote(python or "python")
     there = f" --python {own}" if python else ""
     lines = [pair for step in one.plan.changes for pair in _lines(step, made, along)]
@@ -157,7 +153,6 @@ def _commands(one: Planned, made: Made, python: str, along: Collection[str]) -> 
 
 
 def _lines(step: AnyStep, made: Made, along: Collection[str]) -> Iterator[tuple[str, str, str]]:
-    """Yield verb and words of a step, for pip and for uv; nothing where packages are not what it changes."""
     if isinstance(step, Remove):
         yield _out(step.names)
     if not isinstance(step, Install):

@@ -81,7 +81,6 @@ def _package(one: kinds.Distribution, site: str) -> str | dict[str, Any]:
 
 
 def _told(value: Any) -> Any:  # noqa: ANN401  any part of a fact
-    """Return plain data of a value without the fields that have their defaults."""
     if isinstance(value, Part):
         held = ((name, getattr(value, name), usual) for name, usual in _defaults(type(value)))
         return {name: _told(one) for name, one, usual in held if one != usual}
@@ -90,7 +89,6 @@ def _told(value: Any) -> Any:  # noqa: ANN401  any part of a fact
 
 @cache
 def _defaults(kind: type[Part]) -> tuple[tuple[str, Any], ...]:
-    """Return the fields with what they hold where nothing is said; of one that has to be said nothing equals it."""
     made = ((one, one.default_factory) for one in fields(kind))
     return tuple((one.name, make() if callable(make) else one.default) for one, make in made)
 

@@ -74,7 +74,6 @@ def _lshw(paste: Paste) -> tuple[kinds.PciDevice, ...]:
 def _device(
     name: str, slot: str, code: str, driver: str | None = None, maker: str = ""
 ) -> kinds.PciDevice | None:
-    """Return a device by its numbers or the words of its maker; None for one of other makers."""
     ids = search("pci.ids", name)
     words = f"{maker} {name}" if name else ""
     by_words = (row.name for row in rows("pci_vendor") if row.pattern.search(words))
@@ -161,7 +160,6 @@ def module(paste: Paste, bus: Bus) -> kinds.NvidiaModule | None:
 
 
 def _loaded(names: set[str], paste: Paste) -> bool | None:
-    """Go by lsmod: by its rows, by a list without them, by a grep that found nothing."""
     if names:
         return bool(names - {"nouveau"})
     empty = (one for one in paste.shown if not any(line.strip() for line in one.output[:1]))

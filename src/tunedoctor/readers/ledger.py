@@ -114,7 +114,6 @@ def joined(lines: Sequence[str]) -> Text:
 
 @cache
 def _rows() -> dict[str, list[tuple[re.Pattern[str], dict[str, str]]]]:
-    """Return the rows by the fact that they fill, those of one line by their shape."""
     found: dict[str, list[tuple[re.Pattern[str], dict[str, str]]]] = {}
     for row in table("installer_messages")["rows"]:
         name = row["shape"] if row["fact"] == "line" else row["fact"]

@@ -47,8 +47,6 @@ def in_lines(lines: Sequence[str]) -> Iterator[names.Said]:
 
 
 class _Place:
-    """Where in a report a line stands, below which title, in which section; and what was read before."""
-
     def __init__(self) -> None:
         self._title = self._section = ""
         self._depth = -1
@@ -77,7 +75,6 @@ class _Place:
                 self._section, self._depth = "pytorch", _depth(line) + 1
 
     def _enters(self, line: str) -> bool:
-        """Take note of a line; tell whether it is the head of a section or a title, and nothing else."""
         opened = search("line.section", line) if line.rstrip().endswith((":", "{")) else None
         marked = line.lstrip().startswith(("#", "**"))
         titled = search("line.heading", " ".join(line.split())) if marked else None
@@ -176,7 +173,6 @@ def _typed(text: str) -> list[names.Said]:
 
 
 def _of_form(name: str, value: str, row: str) -> Iterator[names.Said]:
-    """Yield what a group of a form says: its name is a label, or a label and a unit of memory."""
     key, _, how = name.rpartition("_")
     if key == "kind":
         yield names.Said("torch_kind", how)

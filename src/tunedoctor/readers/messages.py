@@ -108,7 +108,6 @@ def _shortened(text: str, most: int) -> str:
 
 
 def _bare(said: Sequence[traces.Said], taken: set[int], signs: Sequence[str]) -> list[ErrorText]:
-    """Return the lines of a process that state a fault outside of tracebacks, each with what belongs to it."""
     found: list[ErrorText] = []
     at = 0
     while at < len(said):
@@ -137,7 +136,6 @@ def _quoted(ticked: re.Match[str]) -> str:
 
 
 def _sentence(said: Sequence[traces.Said], at: int) -> tuple[str, int]:
-    """Return a line and what a width broke off from it."""
     whole = said[at].text[:_LONGEST].strip(_SIDES)
     last = said[at].text.rstrip()
     at += 1

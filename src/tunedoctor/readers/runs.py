@@ -65,7 +65,6 @@ def _likely(version: str) -> bool:
 
 
 def _search_path(lines: Sequence[str]) -> list[Fact]:
-    """Return an Interpreter with the first list of two package folders, on one line or as `python -m site` has it."""
     for number, line in enumerate(lines):
         listed = line[:_LONGEST_LIST]
         if line.strip() == "sys.path = [":
@@ -177,7 +176,6 @@ def import_torch(paste: Paste) -> list[Fact]:
 def _stage(  # noqa: PLR0911  each form of the text has an end of its own
     row: str, found: re.Match[str], line: str, below: Sequence[str]
 ) -> kinds.Stage | None:
-    """Return how an import ended by its line and those below it; None where it went on."""
     signals = table("outputs")["signals"]
     if row == "expired":
         return kinds.Stage("import torch", "hung", seconds=float(found["seconds"]))

@@ -139,8 +139,6 @@ _MISSING = "not found"
 
 
 class _Row(NamedTuple):
-    """One library that a file wants."""
-
     whose: str
     """The file, or the command that asked for it."""
     library: str

@@ -207,7 +207,6 @@ def _rest(before: str, after: str, width: int, *, hard: bool, one: bool) -> str:
 
 
 def _is_apart(before: str, after: str) -> bool:
-    """Tell a word and a number, a quotation or a bracket after it: the break fell between them by chance."""
     last = before.rsplit(maxsplit=1)[-1]
     if shape("wrap.little").match(last) and shape("wrap.little").match(after.split(maxsplit=1)[0]):
         return True

@@ -278,7 +278,6 @@ def _kind(text: str, shape: _Shape) -> Kind:
 
 
 def _ends(text: str, shape: _Shape) -> bool:
-    """Tell the last line of a traceback by where it begins, and by its class."""
     shallow = shape.indent is None or len(text) - len(text.lstrip()) < max(shape.indent, 1)
     if TYPE.match(text.strip()):
         return shape.loose or shallow

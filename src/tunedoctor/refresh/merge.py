@@ -197,7 +197,6 @@ def merged(  # noqa: PLR0913  two tables and what was learned
 
 
 def _new(version: str, one: Builds, told: Learned, rows: Rows) -> Release:
-    """Return the row of a release that the table lacks, without builds; what isn't told is that of the last."""
     order = in_order([*rows, version])
     last = rows[order[order.index(version) - 1]]  # none is older than the table's first
     default = {f: last.pypi_default.get(f, "cpu") for f in sorted({family for family, _, _ in one})}
@@ -252,10 +251,7 @@ def _joined(  # noqa: PLR0913  a row, what was seen and told, two tables
 
 
 def _drivers(variant: str, told: Learned, table: Any) -> str:  # noqa: ANN401
-    """Return the oldest drivers of Linux and Windows; "" where neither the rule nor the build's own bound tells them.
-
-    The bound is a CUDA that the driver must have, told by variants.json: the driver that came with that toolkit.
-    """
+    """Return the oldest drivers of Linux and Windows: by the rule, else those of the CUDA that variants.json names."""
     floors = [driver_floor(cuda_of(variant), windows=windows) for windows in (False, True)]
     if all(floors):
         return " ".join(floors)

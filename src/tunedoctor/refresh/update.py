@@ -204,7 +204,6 @@ def _page(client: Client, url: str, project: str = "", least: int = 0) -> Page:
 
 
 def _unread(row: Any) -> bool:  # noqa: ANN401  a row of the table, None for a new release
-    """Tell whether some build's list of code is none that was read."""
     return row is None or any(
         one[0][:2] in ("cu", "ro") and (not one[5] or str(one[6]).startswith(CARRIED))
         for one in row["builds"]
@@ -308,7 +307,6 @@ def learned_contracts(
 
 
 def _wheels_of(name: str, indexes: Indexes, client: Client) -> dict[Version, Link]:
-    """Return the releases of a library that this machine or any can read: release -> wheel."""
     url = f"{indexes.default}{name}/"
     links = {one.name: one for one in parsed(client.get(url), url).links if not one.yanked}
     found: dict[Version, Link] = {}

@@ -188,7 +188,6 @@ def _installed(task: Task) -> str:
 
 
 def _switch(task: Task, seen: str) -> None:
-    """Put the changed state in its place, where it must start."""
     ground, journal = task.ground, task.journal
     to_disk(journal.other)
     why = f"{ground.prefix} was changed by another program meanwhile"

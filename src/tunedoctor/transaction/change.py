@@ -173,11 +173,7 @@ def _call(
 
 
 def _set_variables(plan: Plan, ground: Ground) -> None:
-    """Set variables in a marked block of the activation scripts, or in conda's own file; None: unset.
-
-    Those set by an earlier fix stay. `deactivate` leaves them set, as with all that activation scripts of their own
-    users set.
-    """
+    """Set variables in a marked block of the activation scripts, or in conda's own file; earlier ones stay."""
     wanted: dict[str, dict[str, str | None]] = {"activate": {}, "conda": {}, "printed": {}}
     for step in (step for step in plan.changes if isinstance(step, SetEnv)):
         none = not _NAME.fullmatch(step.name)

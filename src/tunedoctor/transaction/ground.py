@@ -143,7 +143,6 @@ def _allow(interpreter: Interpreter, prefix: Path, *, own: bool, consent: bool) 
 
 
 def _is_the_systems(path: Path, roots: Iterable[str] = _USR) -> bool:
-    """Tell whether a path lies where a package manager alone puts files."""
     below = any(path.is_relative_to(root) for root in roots)
     return below and not path.is_relative_to("/usr/local")
 

@@ -173,10 +173,7 @@ def _seen(task: Task, work: Ground, told: imports.Answer) -> Snapshot:
 
 
 def _imported(task: Task, ground: Ground, *, old: bool = False) -> imports.Answer:
-    """Import the stack and further modules with the interpreter of a ground, as a shell to come would have it.
-
-    `old`: the state before, without the variables of the plan, and never run as `doctor check --deep` does.
-    """
+    """Import with the interpreter of a ground, as a shell to come has it; `old`: as before the plan, never deep."""
     env = dict(os.environ)
     for step in () if old else task.plan.steps:
         if isinstance(step, SetEnv) and step.value is None:

@@ -234,7 +234,6 @@ def kept(lives: Iterable[Path]) -> list[tuple[Journal, State]]:
 
 
 def _state(journal: Journal) -> State | None:
-    """Return the state that one transaction left; None where it left none, or it is gone."""
     record, ground = journal.record, journal.record.ground
     made = ground.strategy == "new" and os.path.lexists(journal.live)
     if not record.ended or not (made or os.path.lexists(journal.other)):
@@ -260,10 +259,7 @@ def prune(live: Path) -> None:
 
 
 def drop(journal: Journal, *, work: bool = False) -> None:
-    """Remove all of a transaction, the journal last; folders that do not carry its marks stay.
-
-    `work`: only what is of no use once it is done, wheels and words.
-    """
+    """Remove all of a transaction, the journal last, by its marks; `work`: wheels and words alone."""
     for folder in (journal.wheels,) if work else (journal.other, journal.wheels):
         remove_marked(folder, journal.record.marks)
     journal.log.unlink(missing_ok=True)

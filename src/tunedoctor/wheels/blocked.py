@@ -136,7 +136,6 @@ def undriven(s: Situation) -> Choice | None:
 
 
 def _wait_for(s: Situation, why: str, gpus: tuple[Gpu, ...]) -> Choice:
-    """Say which driver the GPUs wait for, and what fits once it drives them."""
     windows, driver = s.question.windows, s.machine.driver_version
     question = s.question.about("nvidia", gpus)._replace(family=situation.family_of(s.machine))
     found = fitting(question._replace(driver=newest_driver(gpus)), "cuda")
@@ -247,7 +246,6 @@ def _nearest_newer(q: Question, newest: Found, kind: str) -> Found | None:
 
 
 def _direction(action: Action, wanted: str, found: Found) -> Action:
-    """Tell of another torch whether it lies above or below what was asked for."""
     if action != "use_newer_torch":
         return action
     if inside := [release.parsed for release, _ in allowed(wanted)]:

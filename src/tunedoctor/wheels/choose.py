@@ -89,7 +89,6 @@ def _which_vendor(s: Situation, fits: dict[str, tuple[Found, ...]]) -> Choice:
 
 
 def _without(s: Situation, choice: Choice, vendor: str) -> Choice:
-    """Say why the GPUs of a vendor are left out where those of another one work."""
     other = _unfit(s, vendor)
     if other.action == "install_partial":
         mine = (Alternative(choice.build),) if choice.build else ()
@@ -135,7 +134,6 @@ def _unfit(s: Situation, vendor: str) -> Choice:  # noqa: PLR0911  one for each 
 
 
 def _for_some(s: Situation, vendor: str) -> Choice | None:
-    """Choose for the newest GPUs of a vendor that one build can serve together, where no build serves all."""
     kind, nvidia = pick.KINDS[vendor], vendor == "nvidia"
     kept: tuple[Gpu, ...] = ()
     found: tuple[Found, ...] = ()

@@ -280,7 +280,6 @@ def _steers(config: InstallerConfig, pins: Pins, python: str, *, windows: bool) 
 
 
 def _effect(name: str, value: str, place: str, pins: Pins, python: str) -> tuple[str, bool]:
-    """Return what a setting does to these packages, and whether that harms; "" for nothing."""
     rows = table("installer_settings")
     own = pins.index and (name != "uv.torch-backend" or pins.backend)
     row = rows["always"].get(name) or rows["own_index" if own else "default_index"].get(name)
@@ -311,11 +310,7 @@ def _cure(one: Steer, *, held: bool, windows: bool) -> str:
 
 
 def _shield(found: Iterable[Steer], tool: str, *, windows: bool) -> tuple[str, tuple[str, ...]]:
-    """Return the least that keeps harmful settings away: words before a command of a tool, and its options.
-
-    Variables one by one where there is `env`, so that certificates and proxies stay. PowerShell and cmd have no
-    common way: there pip gets --isolated, which drops all its variables and the user's file.
-    """
+    """Return words before a command, and options, that keep harmful settings away; Windows shells have no `env`."""
     harms = [one for one in found if one.cure and one.tool == tool]
     files = any(not one.variable for one in harms)
     options = ("--no-config",) if tool == "uv" and files else ()

@@ -60,10 +60,7 @@ class Coverage(NamedTuple):
 
 
 def coverage(facts: Facts) -> Coverage | None:
-    """Sort the GPUs that a process would see; None where the build or the GPUs are not known, or not CUDA's.
-
-    So it is where nobody knows what a build has code for: then what torch says of a card has the word.
-    """
+    """Sort the GPUs that a process would see; None where build, its code or GPUs are not known, or not CUDA's."""
     torch, runtime = facts.torch, facts.runtime
     cuda = torch.cuda or runtime.torch_cuda
     cards = [card for card in _cards(facts) if card.compute_capability]

@@ -123,7 +123,6 @@ _ANEW = ("--no-deps", "--force-reinstall")
 
 
 def _from_index(variant: str) -> str:
-    """Return the URL of a variant's index; "" for builds that come from no index of theirs."""
     own = variant.startswith(("cu", "rocm", "xpu")) or variant == "cpu"
     return index_of(variant) if own else ""
 

@@ -202,10 +202,7 @@ def blank(asked: Asked, python: str) -> tuple[Machine, tuple[str, ...]]:
 
 
 def over(machine: Machine, asked: Asked, *, driver_known: bool = True) -> Machine:
-    """Return `machine` with the options put over it. Raises MachineError.
-
-    `driver_known`: whether the driver of `machine` is known, be it that there is none.
-    """
+    """Return `machine` with the options put over it; `driver_known`: also where there is none. Raises MachineError."""
     gpus, driver, env = machine.gpus, machine.driver_version, machine.env
     if asked.gpus:
         gpus = () if _none(asked.gpus) else tuple(map(_named, asked.gpus))
@@ -248,7 +245,6 @@ def _none(words: Iterable[str]) -> bool:
 
 
 def _numbers(text: str, option: str, example: str) -> str:
-    """Return a version that begins with a digit; raises MachineError on anything else."""
     plain = text.strip()
     fits = plain[:1].isdigit() and len(plain) < 40 and plain.isascii()
     wrong = f"{option} is {text[:60]!r}: a version such as {example} belongs there"

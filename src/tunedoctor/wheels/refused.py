@@ -60,7 +60,6 @@ class _Case:
         return Refused(cause or known, text.format(**vars(self), **slots))
 
     def has_wheel(self, version: str) -> bool:
-        """Tell whether a release has a wheel here; where the system is not known, for Linux on x86_64."""
         return rules.has_wheel(version, self.tag, self.family or "linux_x86_64")
 
     def none_at_all(self) -> Cause:
@@ -106,7 +105,6 @@ class _Case:
         return said._replace(file=there)
 
     def _of_others(self) -> Refused | None:
-        """Judge a package that has no table of wheels here."""
         one, own = self.one, self.own
         if self.macos and one.name == "triton" and one.reason == "nothing":
             # its wheels are for Linux alone. Source: PyPI, files of triton
@@ -155,7 +153,6 @@ class _Case:
         return any(release.of(where, kind) for kind in ("cuda", "rocm"))
 
     def _nothing(self) -> Refused | None:
-        """Judge where no version was offered: none at all, or the tool prints no list."""
         one, own = self.one, self.own
         # a pinned release that is younger than the last one for an old Python
         minor = ".".join(map(str, parts(own.version)[:2]))
@@ -179,7 +176,6 @@ class _Case:
         return None
 
     def _of_versions(self) -> Refused | None:
-        """Judge where other versions are offered than the one that is asked for."""
         if not self.pin:
             floor = self.one.specifier.lstrip(">=").strip().partition(",")[0]
             above = self.one.specifier.startswith(">") and floor[:1].isdigit()
@@ -213,7 +209,6 @@ class _Case:
         return None
 
     def _ended(self, version: str, last: str) -> Refused | None:
-        """Tell what a known release asks for and this machine lacks."""
         where, host = self.family, self.host
         # files without a label are those of the default index
         intel_mac = where == "macos_x86_64" or not (where or self.labels)
