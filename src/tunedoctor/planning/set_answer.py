@@ -20,7 +20,7 @@ from tunedoctor.planning.planner import Planned, shown
 from tunedoctor.planning.search import named
 from tunedoctor.planning.steps import pinned
 from tunedoctor.planning.wanted import GROUP, RefusedError
-from tunedoctor.wheels.commands import backend_of
+from tunedoctor.wheels.commands import backend_of, uv_index
 
 Verdict = Literal["set", "none", "unknown"]
 
@@ -251,11 +251,6 @@ def project(answer: Answer, made: Made) -> str:
         f"environments = [\"sys_platform == '{system}' and platform_machine == '{arch}'\"]",
     ]
     if torch.index_url:
-        named = [one.name for one in shown if one.name in GROUP]
-        lines += ["", "[tool.uv.sources]"]
-        lines += [f'{name} = {{ index = "pytorch" }}' for name in named]
-        lines += [
-            *("", "[[tool.uv.index]]", 'name = "pytorch"', f'url = "{torch.index_url}"'),
-            "explicit = true",
-        ]
+        named = (one.name for one in shown if one.name in GROUP)
+        lines += ["", *uv_index("pytorch", torch.index_url, named)]
     return "\n".join(lines) + "\n"

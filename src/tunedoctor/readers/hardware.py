@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 from msgspec import convert
 from msgspec.structs import replace
@@ -18,16 +18,11 @@ from tunedoctor.tables.load import table
 _DISPLAY, _BRIDGE = "0300", "0680"
 
 
-class Bus(NamedTuple):
-    """What was listed."""
-
-    devices: tuple[kinds.PciDevice, ...] = ()
-    nvidia_on_disk: bool | None = None
-    """The kernel knows a module nvidia for an NVIDIA card; None where not told."""
+Devices = tuple[kinds.PciDevice, ...]
 
 
-def bus(paste: Paste) -> Bus:
-    """Return the devices that lspci, else lshw, lists. A driver is None where the output does not tell of it."""
+def bus(paste: Paste) -> tuple[Devices, bool | None]:
+    """Return the devices that lspci, else lshw, lists, and whether a module nvidia is there; None where not told."""
     found: dict[str, kinds.PciDevice] = {}
     on_disk: bool | None = None
     current, at = "", -1
@@ -50,10 +45,10 @@ def bus(paste: Paste) -> Bus:
                 on_disk = on_disk or bool(search("pci.nvidia", match[1]))
     # others are, say, the screen of a server
     tells = any(one.vendor in ("10de", "1002", "8086") for one in found.values())
-    return Bus(tuple(found.values()), on_disk) if tells else Bus(_lshw(paste))
+    return (tuple(found.values()), on_disk) if tells else (_lshw(paste), None)
 
 
-def _lshw(paste: Paste) -> tuple[kinds.PciDevice, ...]:
+def _lshw(paste: Paste) -> Devices:
     blocks: list[dict[str, str]] = []
     inside = False
     for _, row, match in paste.each("lshw"):
@@ -131,10 +126,10 @@ def hung(paste: Paste) -> list[kinds.ErrorText]:
     return []
 
 
-def module(paste: Paste, bus: Bus) -> kinds.NvidiaModule | None:
+def module(paste: Paste, devices: Devices, *, on_disk: bool | None) -> kinds.NvidiaModule | None:
     """Return the state of the module where something says whether it is loaded; else None."""
     names = {found["module"].replace("-", "_") for found in paste.all("lsmod.row")}
-    cards = (one for one in bus.devices if one.device_class.startswith("03"))
+    cards = (one for one in devices if one.device_class.startswith("03"))
     drivers = [one.driver for one in cards if one.vendor == "10de"]
     state = next((one for one in _STATES if paste.has(f"kernel.{one}")), "")
     loaded = by_lsmod = _loaded(names, paste)
@@ -142,7 +137,7 @@ def module(paste: Paste, bus: Bus) -> kinds.NvidiaModule | None:
         loaded = "nvidia" in drivers
     if loaded is None and state:
         loaded = state == "own"
-    on_disk = bus.nvidia_on_disk if bus.nvidia_on_disk is not None else _on_disk(paste)
+    on_disk = on_disk if on_disk is not None else _on_disk(paste)
     secure = {"enabled": True, "disabled": False}.get(paste.first("module_words.secure"))
     nouveau = "nouveau" in names or "nouveau" in drivers or paste.has("kernel.nouveau")
     if loaded is None and not nouveau:
@@ -180,10 +175,10 @@ def _on_disk(paste: Paste) -> bool | None:
 _MOST = 64
 
 
-def intel(paste: Paste, bus: Bus) -> kinds.IntelGpu | None:
+def intel(paste: Paste, devices: Devices = ()) -> kinds.IntelGpu | None:
     """Return the GPUs that sycl-ls, xpu-smi or the bus names; None where none is one that training can use."""
     by_sycl, by_xpu_smi = paste.all("intel.sycl"), paste.all("intel.xpu_smi")
-    on_bus = [one for one in bus.devices if one.vendor == "8086"]
+    on_bus = [one for one in devices if one.vendor == "8086"]
     if not (by_sycl or by_xpu_smi or on_bus):
         return None
     from tunedoctor.probes.gpus import is_supported, name_of  # noqa: PLC0415  few have such a GPU

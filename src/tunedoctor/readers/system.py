@@ -203,19 +203,12 @@ _LONGEST = 1500
 
 def read(paste: Paste) -> list[Fact]:
     """Return the facts of machine, kernel, container and interpreter that the lines tell. Never raises."""
-    on_bus = bus(paste)
-    single: list[Fact | None] = [
-        container(paste),
-        killed(paste),
-        kinds.PciBus(devices=on_bus.devices) if on_bus.devices else None,
-        module(paste, on_bus),
-        rocm_devices(paste),
-        intel(paste, on_bus),
-        _said(paste),
-        kernel_log(paste),
-        rdma(paste),
-    ]
-    found = [one for one in single if one is not None]
+    devices, on_disk = bus(paste)
+    single = (container, killed, rocm_devices, _said, kernel_log, rdma)
+    driven = module(paste, devices, on_disk=on_disk)
+    told = (*(one(paste) for one in single), driven, intel(paste, devices))
+    found: list[Fact] = [one for one in told if one is not None]
+    found += [kinds.PciBus(devices=devices)] if devices else []
     several = (image, disks, libraries, interpreters, import_torch)
     return [*found, *(fact for reader in several for fact in reader(paste))]
 

@@ -235,18 +235,14 @@ def _uv_project(pins: Pins, add: str, more: list[str]) -> str:
         return f"{run}\n"
     label = "pytorch-" + pins.index.rpartition("/")[2].replace(".", "-")
     names = [*(pin.name for pin in pins.packages), *triton]
-    sources = "\n".join(f'{name} = {{ index = "{label}" }}' for name in names)
-    return f"""\
-[[tool.uv.index]]
-name = "{label}"
-url = "{pins.index}"
-explicit = true
+    return "\n".join([*uv_index(label, pins.index, names), "", run, ""])
 
-[tool.uv.sources]
-{sources}
 
-{run}
-"""
+def uv_index(label: str, url: str, names: Iterable[str]) -> list[str]:
+    """Return the lines of a pyproject.toml by which uv takes packages from an index, and nothing else."""
+    sources = [f'{name} = {{ index = "{label}" }}' for name in names]
+    index = [f'name = "{label}"', f'url = "{url}"', "explicit = true", ""]
+    return ["[[tool.uv.index]]", *index, "[tool.uv.sources]", *sources]
 
 
 def steering(

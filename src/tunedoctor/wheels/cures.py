@@ -71,7 +71,7 @@ def torch_install(facts: Facts, wanted: str = "") -> TorchInstall:
     machine = machine_of(Snapshot.of((host, interpreter, *filter(None, gpus))), wanted)
     if nvidia.gpus and not machine.driver_version:
         machine = with_current_driver(machine)
-    return _installed(near(machine).choice, machine, interpreter)
+    return _installed(near(machine)[0], machine, interpreter)
 
 
 def rebuild_cuda(own: Own, driver: str, capabilities: tuple[str, ...]) -> TorchInstall | None:
