@@ -111,14 +111,9 @@ class Tape:
         """
         self.nodes[-1].grad = Storage(self, size)
         while self.nodes:
-            if again and self.nodes[-1].packs:  # until it has kept all that it kept the first time
-                first, self.nodes = self.nodes, []
-                self.packed, self.stop = 0, self.packed
-                again()
-                self.stop, self.muted = -1, False
-                for old, new in zip(first, self.nodes, strict=False):
-                    old.saved = new.saved
-                self.nodes, again = first, None
+            if again and self.nodes[-1].packs:
+                self._recompute(again)
+                again = None
             node = self.nodes.pop()
             grad = node.grad
             if grad is None:
@@ -139,3 +134,13 @@ class Tape:
         """Drop what was kept, as checkpointing does."""
         for node in self.nodes:
             node.saved = ()
+
+    def _recompute(self, again: Callable[[], object]) -> None:
+        """Run the program until it has kept all that it kept the first time; its locals free no tensor later."""
+        first, self.nodes = self.nodes, []
+        self.packed, self.stop = 0, self.packed
+        again()
+        self.stop, self.muted = -1, False
+        for old, new in zip(first, self.nodes, strict=False):
+            old.saved = new.saved
+        self.nodes = first
