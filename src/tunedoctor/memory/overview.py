@@ -1,5 +1,6 @@
 """Tables over many models: what a device can train, what each card can, and a much-read table beside honest figures."""
 
+from itertools import product
 from typing import Literal
 
 import msgspec
@@ -96,17 +97,15 @@ class ArticleTable(msgspec.Struct, frozen=True, kw_only=True):
 
 def machine_table(device: Device, base: Run) -> MachineTable:
     """Return what a device trains, at the sequence and batch of `base`."""
-    cells = tuple(_cell(name, method, device, base) for name in SIZES for method in METHODS)
-    return MachineTable(device=device, seq=base.seq, stack=base.stack.name, cells=cells)
-
-
-def _cell(name: str, method: Method, device: Device, base: Run) -> Cell:
-    shape, run = named(name), replace(base, method=method)
-    judged = fit(shape, run, device)
-    share = judged.need_gib / device.usable if device.usable else 0.0
-    longest = largest_seq(shape, replace(run, batch=1), device)
-    size = parameters(shape).total
-    return Cell(name, size, method, judged.need_gib, share, judged.verdict, longest)
+    cells: list[Cell] = []
+    for name, method in product(SIZES, METHODS):
+        shape, run = named(name), replace(base, method=method)
+        need_gib, verdict = (judged := fit(shape, run, device)).need_gib, judged.verdict
+        share = need_gib / device.usable if device.usable else 0.0
+        longest = largest_seq(shape, replace(run, batch=1), device)
+        size = parameters(shape).total
+        cells.append(Cell(name, size, method, need_gib, share, verdict, longest))
+    return MachineTable(device=device, seq=base.seq, stack=base.stack.name, cells=tuple(cells))
 
 
 def device_of(card: Card) -> Device:

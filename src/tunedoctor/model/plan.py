@@ -316,16 +316,12 @@ def install_of(line: PipInstall, packages: Packages) -> Install | None:
 
 def variable_of(cure: Cure, interpreter: Interpreter | Unknown | None) -> SetEnv | None:
     """Return the step for a cure that sets or unsets one variable and does nothing else; else None."""
-    match cure.steps:
-        case (Variable(name=name, value=value),):
-            return SetEnv(name=name, value=value, where=_place(interpreter), command=cure.command)
-        case _:
-            return None
-
-
-def _place(interpreter: Interpreter | Unknown | None) -> Place:
+    step = cure.steps[0] if len(cure.steps) == 1 else None
+    if not isinstance(step, Variable):
+        return None
     kind = interpreter.kind if isinstance(interpreter, Interpreter) else "unknown"
-    return "activate" if kind == "venv" else "conda" if kind == "conda" else "printed"
+    where: Place = "activate" if kind == "venv" else "conda" if kind == "conda" else "printed"
+    return SetEnv(name=step.name, value=step.value, where=where, command=cure.command)
 
 
 def tell(finding: Finding) -> Draft:

@@ -241,13 +241,16 @@ def trace(said: Sequence[Said], head: int, *, headless: bool = False) -> Read:
             return (error(whole, frames, said[at].number),), after
         elif kind == "other":
             break
-        elif kind == "code":
-            _mark(frames, text)
+        elif kind == "code" and frames and not frames[-1].code:
+            arrow, last = ARROW.match(text), frames[-1]
+            line = int(arrow["line"]) if arrow else None
+            code = (arrow["code"] or "" if arrow else text).strip()[:300]
+            frames[-1] = replace(last, line=last.line or line, code=code)
         at += 1
         seen = at
     # without its last line it tells its class in a notebook, or what it raises
-    last = frames[-1].code if frames else ""
-    text = named["type"] if named else last if last.startswith(("raise ", "assert ")) else ""
+    source = frames[-1].code if frames else ""
+    text = named["type"] if named else source if source.startswith(("raise ", "assert ")) else ""
     found = (error(text, frames, said[head].number),) if text else ()
     return found, max(seen, head + 1)
 
@@ -290,15 +293,6 @@ def _goes_on(said: Sequence[Said], at: int, shape: _Shape) -> bool:
     """Tell whether a traceback goes on after a blank line: notebooks have some, and lines pasted apart."""
     after = next((one.text for one in said[at + 1 : at + 3] if one.text.strip()), "")
     return bool(after) if shape.loose else bool(plain(after) or TYPE.match(after.strip()))
-
-
-def _mark(frames: list[Frame], text: str) -> None:
-    if not frames or frames[-1].code:
-        return
-    arrow = ARROW.match(text)
-    line = int(arrow["line"]) if arrow else None
-    code = (arrow["code"] or "" if arrow else text).strip()[:300]
-    frames[-1] = replace(frames[-1], line=frames[-1].line or line, code=code)
 
 
 def tracebacks(said: Sequence[Said]) -> tuple[list[ErrorText], set[int]]:
