@@ -3,11 +3,12 @@
 import os
 import re
 import sys
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import date
 from functools import cache
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple
 
 import msgspec
 
@@ -22,7 +23,20 @@ FILES = ("doctor.toml", "pyproject.toml")
 """Where the settings of a folder stand; the first that has any is the one that counts."""
 HEADER = re.compile(r"\s*\[\[?([^\]]+)\]")
 KEY = re.compile(r"""(["']?)([\w.-]+)\1\s*=(?!=)""")
-_PATH = re.compile(r"(.*) - at `\$\.?([^`]*)`")
+_PLACE = re.compile(r"`\$\.?(\w+)(?:\[(\d{1,4})\])?")
+_STRANGE = re.compile(r"(?:field `|value ')(.{1,60})[`'] - at `(?:key|\$\.ignore\[)")
+_TAKES = {
+    **dict.fromkeys(("skip", "only"), 'ids of checks, as ["no-gpu"]'),
+    "plugins": 'names of plug-ins, as ["our-cluster"]',
+    "fail-on": '"error", "warning", "note" or "never"',
+    "unknown": '"pass", "warn" or "fail"',
+    "strict": "true or false",
+    "target": "a path in quotes",
+    "policy": "a table, [policy]",
+    "ignore": "tables, [[ignore]], each with an id, a reason, and until, the last day, as 2027-03-31",
+    "mirrors": "a table of pytorch and default, each the URL of an index",
+}
+"""What each key of Config is, for people."""
 _URL = re.compile(r"https?://[^\s/?#]+(?:/[^\s?#]*)?")
 
 
@@ -41,7 +55,7 @@ class Ignore(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A finding that does not count until a day."""
 
     id: str
-    reason: str
+    reason: Annotated[str, msgspec.Meta(min_length=1)]
     until: date
     """The last day."""
 
@@ -77,13 +91,13 @@ class ConfigError(ValueError):
     """The settings can't be used; the message names file, line and key."""
 
 
-def read_config(folder: Path, named: str | None = None) -> Settings:
-    """Return the settings of `named`, else those of a folder; defaults where there are none.
+def read_config(named: str | None, files: Iterable[str] = FILES) -> Settings:
+    """Return the settings of `named`, else those of the first of `files` that has any; defaults where none has.
 
     Raises ConfigError: a file is no TOML, or its settings can't be understood.
     """
-    for name in (named,) if named is not None else FILES:
-        text = _text(folder / name, name, must=named is not None)
+    for name in (named,) if named is not None else files:
+        text = _text(Path(name), name, must=named is not None)
         try:
             whole: Any = toml(text) if text else {}
         except ValueError as error:
@@ -110,15 +124,22 @@ def _settings(name: str, text: str, held: Any) -> Settings:  # noqa: ANN401  any
         named = _named(held)
         config = msgspec.convert(named, Config)
         _checked(config.mirrors)
+        for id_, number in Counter(one.id for one in config.ignore).items():
+            if number > 1:
+                raise EntryError("ignore", f"{id_[:60]} is ignored twice")
         return Settings(config, name, tuple(named), rules_of(config.policy))
     except EntryError as error:
         raise _wrong(name, line_of(name, text, error.key), str(error)) from None
     except ValueError as error:
-        found = _PATH.fullmatch(str(error))
-        path = found[2].replace("_", "-") if found else ""
-        key = path.partition(".")[0].partition("[")[0]
-        says = f"{path}: {found[1]}" if found else str(error)
-        raise _wrong(name, line_of(name, text, key) if key else 0, says) from None
+        found, strange = _PLACE.search(str(error)), _STRANGE.search(str(error))
+        key = found[1].replace("_", "-") if found else ""
+        says = f"{key} takes {_TAKES[key]}" if key in _TAKES else str(error)
+        line = line_of(name, text, key, int(found[2] or 0)) if found else 0
+        if strange and "missing" not in str(error):
+            names = (*Ignore.__struct_fields__, "pytorch", "default")
+            says = f"{key} has no {strange[1]!r}{near(strange[1], names)}; {says}"
+            line = line_of(name, text, strange[1])
+        raise _wrong(name, line, says) from None
 
 
 def _named(held: Mapping[str, object]) -> dict[str, object]:
@@ -148,11 +169,14 @@ def keys_of(name: str, rows: Iterable[tuple[int, str]]) -> Iterator[tuple[int, l
             yield number, path[2:] if own else path
 
 
-def line_of(name: str, text: str, key: str) -> int:
-    """Return the number of the first line of a file that sets a key or opens its table, from 1; 0 for none."""
+def line_of(name: str, text: str, key: str, nth: int = 0) -> int:
+    """Return the number of the line of a file that sets a key or opens its nth table, from 1; 0 for none."""
     same, rows = key.replace("_", "-"), enumerate(text.splitlines(), 1)
-    found = (n for n, path in keys_of(name, rows) if same in [p.replace("_", "-") for p in path])
-    return next(found, 0)
+    every = [(n, [p.replace("_", "-") for p in path]) for n, path in keys_of(name, rows)]
+    found = [n for n, path in every if path[-1:] == [same]] or [
+        n for n, path in every if same in path
+    ]
+    return found[min(nth, len(found) - 1)] if found else 0
 
 
 def _wrong(name: str, line: int, says: str) -> ConfigError:
@@ -204,7 +228,7 @@ def config_file(variables: Mapping[str, str], platform: str = sys.platform) -> P
 def _text(file: Path, name: str, *, must: bool = False) -> str:
     """Return a file's text; "" where there is none. Raises ConfigError where one can't be read."""
     try:
-        return read_regular(file, _LARGEST).decode()
+        return read_regular(file, _LARGEST).decode("utf-8-sig")  # Notepad begins with a mark
     except UnicodeDecodeError as error:
         raise _wrong(name, 0, f"is not UTF-8 (byte {error.start})") from None
     except OSError as error:
