@@ -73,8 +73,8 @@ class Options(NamedTuple):
     ignore: tuple[Ignore, ...] = ()
     file: str = ""
     """Where policy and settings stand."""
-    typed: tuple[str, ...] = ()
-    """The checks that the command line itself names."""
+    settled: tuple[str, ...] = ()
+    """The checks that the settings name."""
     known: tuple[tuple[str, Severity], ...] = ()
     """The baseline: fingerprint and severity."""
     shared: bool = False
@@ -88,13 +88,12 @@ class Options(NamedTuple):
         said = vars(given or Namespace())
         held = held or settings(said.get("config"))
         config, only = held.config, tuple(map(str, said.get("only") or []))
-        skip = tuple(map(str, said.get("skip") or []))
         strict = said.get("strict", False) or config.strict
         fail_on = said.get("fail_on") or config.fail_on
         return cls(
             format=said.get("format") or "terminal",
             only=only or config.only,
-            skip=(*(one for one in config.skip if one not in only), *skip),
+            skip=(*(one for one in config.skip if one not in only), *said.get("skip", ())),
             fail_on="warning" if strict and fail_on == "error" else fail_on,
             plugins=(*config.plugins, *said.get("plugin", ())),
             verbose=said.get("verbose", False),
@@ -105,7 +104,7 @@ class Options(NamedTuple):
             rules=held.rules,
             ignore=config.ignore,
             file=held.file,
-            typed=(*only, *skip),
+            settled=(*config.only, *config.skip, *(one.id for one in config.ignore)),
             here=said.get("source") is None,
         )
 
@@ -120,7 +119,7 @@ class Options(NamedTuple):
         ids = {one.id for one in checks}
         for id_ in (*self.only, *self.skip, *(one.id for one in self.ignore)):
             if id_ not in ids:
-                place = "" if id_ in self.typed else f"{self.file}: "
+                place = f"{self.file}: " if id_ in self.settled else ""
                 what = f"{place}no check is called {id_!r}{near(id_, ids)}"
                 misuse(what, "doctor explain --list names all")
         some = (c for c in checks if not self.only or c.id in self.only)

@@ -18,7 +18,6 @@ from tunedoctor.facts import Node
 from tunedoctor.facts.clean import inert
 from tunedoctor.model.lazy import pattern
 from tunedoctor.model.snapshot import Snapshot, to_data
-from tunedoctor.tables.policy import PREFIX
 from tunedoctor.tables.secrets import (
     Kind,
     bits,
@@ -296,12 +295,12 @@ def _opaque(found: "re.Match[str]") -> str:
 def redact(data: Any, who: Identity, field: str = "") -> Any:  # noqa: ANN401  any JSON
     """Redact every string in plain data, keys too."""
     if isinstance(data, str):
-        # ids of a policy end as variables do, and stand before words
-        if field and not field.startswith(PREFIX) and is_secret(field, data):
+        if field and is_secret(field, data):
             return hashed("secret", data)
         return redact_text(data, who, addresses=field not in names("versions"))
     if isinstance(data, dict):
-        inherited = field if field in names("versions") else ""
+        # their keys are names of packages, or ids of checks, and not of what stands under them
+        inherited = field if field in names("versions") or field in names("outcomes") else ""
         return {
             redact_text(str(k), who, addresses=False): redact(v, who, inherited or str(k))
             for k, v in data.items()
