@@ -107,7 +107,7 @@ def command(given: Namespace) -> int:
 
 def _schema(row: Mapping[str, Any], says: str | None) -> dict[str, Any]:
     """Return the JSON Schema of an option."""
-    kind, text = row.get("kind", ""), {"type": "string", "maxLength": _WORD, "pattern": "^[^\0]*$"}
+    kind, text = row.get("kind", ""), {"type": "string", "maxLength": _WORD}
     form: dict[str, Any] = text
     if kind in ("switch", "pair"):
         form = {"type": "boolean"}
